@@ -1,0 +1,296 @@
+import { randomUUID } from "node:crypto";
+import { readdir } from "node:fs/promises";
+import path from "node:path";
+import { ApiError } from "../schema/wire/errors.ts";
+import { PROTOCOL_VERSION } from "../schema/wire/limits.ts";
+import { helloAnswer, type Intervals, type Offer, pollAnswer, registered, renewAnswer } from "../schema/wire/protocol.ts";
+import { Attempt } from "./attempt.ts";
+import { Client, pause, Unreachable, untilAnswered } from "./client.ts";
+import { collectFacts } from "./facts.ts";
+import type { AgentOptions } from "./options.ts";
+import { endProcesses } from "./processes.ts";
+import { type Identity, removeFolder, StateFolder } from "./state_folder.ts";
+import { say } from "./voice.ts";
+
+/**
+ * The agent: registers once, opens a session, and from then on keeps two loops. One long-poll carries everything the
+ * coordinator has to say (offers, cancels, who watches); beside it, on a path that never waits, leases are renewed.
+ *
+ *   starting ─▶ working ─▶ draining ─▶ stopped
+ *
+ * Draining (one SIGTERM) takes nothing new and finishes what runs; a second signal cancels that, too. Stopping is not cancelling.
+ */
+export class RunningAgent {
+	readonly #options: AgentOptions;
+	readonly #version: string;
+	readonly #state: StateFolder;
+	readonly #client: Client;
+	readonly #attempts = new Map<string, Attempt>();
+	readonly #finished = new Set<Promise<void>>();
+	/** Ends the loops for good. */
+	readonly #stop = new AbortController();
+	/** Ends the present poll, so that the next one can say something new. */
+	#repoll = new AbortController();
+	#isDraining = false;
+	#session = 0;
+	#pollSeq = 0;
+	#renewSeq = 0;
+	#idleSince = performance.now();
+	#jobsTaken = 0;
+
+	private constructor(options: AgentOptions, version: string, state: StateFolder) {
+		this.#options = options;
+		this.#version = version;
+		this.#state = state;
+		this.#client = new Client(options.server);
+	}
+
+	/**
+	 * Opens the state folder.
+	 * @throws FolderLocked if another agent uses it
+	 */
+	static async open(options: AgentOptions, version: string): Promise<RunningAgent> {
+		return new RunningAgent(options, version, await StateFolder.open(options.workDir));
+	}
+
+	/**
+	 * Works until it is told to stop.
+	 * @throws ApiError where the coordinator refuses the agent for good
+	 */
+	async run(): Promise<void> {
+		try {
+			await this.#cleanUp();
+			const identity = await this.#register();
+			const intervals = await this.#hello(identity);
+			say(
+				"info",
+				`${identity.name} is ready at ${this.#client.server}: ${this.#options.slots} ${this.#options.slots === 1 ? "slot" : "slots"}`,
+			);
+			const renewing = this.#renewLoop(identity, intervals);
+			try {
+				await this.#pollLoop(identity, intervals);
+				await this.#bye(identity);
+			} finally {
+				this.#stop.abort(new Error("stopped"));
+				await renewing;
+			}
+		} finally {
+			await this.#client.close();
+			this.#state.close();
+		}
+	}
+
+	/** Finish what runs, take nothing new, then end. Called again: end what runs. */
+	drain(): void {
+		if (this.#isDraining) {
+			say("warn", "cancelling what runs");
+			for (const attempt of this.#attempts.values()) attempt.stop("agent_stopped");
+			return;
+		}
+		this.#isDraining = true;
+		say("info", this.#attempts.size > 0 ? `draining: ${this.#attempts.size} running; signal again to cancel` : "stopping");
+		this.#repoll.abort();
+	}
+
+	/** What a former life has left behind: processes of jobs that nobody looks after any more, and their folders. */
+	async #cleanUp(): Promise<void> {
+		for (const name of await readdir(this.#state.jobsFolder)) {
+			await endProcesses(name, [], 0);
+			await removeFolder(path.join(this.#state.jobsFolder, name));
+		}
+	}
+
+	async #register(): Promise<Identity> {
+		const known = this.#state.identity;
+		if (known && known.server === this.#client.server) return known;
+		const { token, name } = this.#options;
+		if (known) await this.#state.forgetIdentity();
+		if (!token) {
+			throw new ApiError("authentication_required", "This agent is not registered and was given no registration token.", {
+				suggestions: ["Make one with POST /api/v1/agent-tokens and give it as --token."],
+			});
+		}
+		const answer = await untilAnswered(
+			() =>
+				this.#client.fetch(registered, {
+					method: "POST",
+					path: "/api/v1/agents",
+					token,
+					json: { registration_key: this.#state.registrationKey, name },
+					signal: this.#stop.signal,
+				}),
+			this.#stop.signal,
+			(error) => say("warn", `cannot register yet: ${error.message}`),
+		);
+		const identity = { ...answer, server: this.#client.server };
+		await this.#state.keepIdentity({ id: identity.id, name: identity.name, token: identity.token, server: identity.server });
+		say("info", `registered as ${identity.name}`);
+		return identity;
+	}
+
+	async #hello(identity: Identity): Promise<Intervals> {
+		this.#session = await this.#state.nextSession();
+		const body = {
+			protocol: PROTOCOL_VERSION,
+			session: this.#session,
+			instance: randomUUID(),
+			running: [],
+			facts: collectFacts(this.#options, this.#version),
+		};
+		const answer = await untilAnswered(
+			() =>
+				this.#client.fetch(helloAnswer, {
+					method: "POST",
+					path: "/api/v1/agents/self/hello",
+					token: identity.token,
+					json: body,
+					signal: this.#stop.signal,
+				}),
+			this.#stop.signal,
+			(error) => say("warn", `the coordinator cannot be reached yet: ${error.message}`),
+		);
+		return answer.intervals;
+	}
+
+	async #pollLoop(identity: Identity, intervals: Intervals): Promise<void> {
+		let isFirst = true;
+		while (!this.#isDraining || this.#attempts.size > 0) {
+			this.#repoll = new AbortController();
+			if (this.#isDone()) return;
+			const idle = this.#idleTimer();
+			try {
+				const sentAt = performance.now();
+				const answer = await this.#poll(identity, intervals);
+				isFirst = false;
+				for (const { attempt_id, ttl_ms } of answer.renewed) this.#attempts.get(attempt_id)?.extend(ttl_ms, sentAt);
+				for (const id of answer.cancel) this.#attempts.get(id)?.stop("cancelled");
+				this.#setWatched(answer.watch);
+				for (const offer of answer.offers) this.#take(offer, answer.intervals);
+			} catch (error) {
+				if (this.#repoll.signal.aborted) continue;
+				if (!(error instanceof Unreachable)) throw error;
+				say("warn", `${error.message}${isFirst ? "" : "; trying again"}`);
+				await pause(Math.max(error.retryAfterMs, 100 + Math.random() * 2_000), this.#repoll.signal).catch(() => undefined);
+			} finally {
+				clearTimeout(idle);
+			}
+		}
+		await Promise.all(this.#finished);
+	}
+
+	#poll(identity: Identity, intervals: Intervals) {
+		this.#pollSeq += 1;
+		return this.#client.fetch(pollAnswer, {
+			method: "POST",
+			path: "/api/v1/agents/self/poll",
+			token: identity.token,
+			json: {
+				protocol: PROTOCOL_VERSION,
+				session: this.#session,
+				seq: this.#pollSeq,
+				slots_free: this.#isDraining ? 0 : Math.max(0, this.#options.slots - this.#attempts.size),
+				running: [...this.#attempts.keys()],
+				draining: this.#isDraining,
+			},
+			timeoutMs: intervals.poll_timeout_ms,
+			signal: this.#repoll.signal,
+		});
+	}
+
+	/** Whether the agent was started for less than for ever, and has done it. */
+	#isDone(): boolean {
+		if (this.#attempts.size > 0) return false;
+		if (this.#options.once && this.#jobsTaken > 0) return true;
+		const { idleExitMs } = this.#options;
+		return idleExitMs !== null && performance.now() - this.#idleSince >= idleExitMs;
+	}
+
+	/** Ends a poll in time for an agent that is to leave when it has been idle. */
+	#idleTimer(): NodeJS.Timeout | undefined {
+		const { idleExitMs } = this.#options;
+		if (idleExitMs === null || this.#attempts.size > 0) return undefined;
+		const left = this.#idleSince + idleExitMs - performance.now();
+		const repoll = this.#repoll;
+		return setTimeout(() => repoll.abort(), Math.max(0, left) + 1);
+	}
+
+	#take(offer: Offer, intervals: Intervals): void {
+		if (this.#attempts.has(offer.attempt_id)) return;
+		const isFull = this.#isDraining || this.#attempts.size >= this.#options.slots || (this.#options.once && this.#jobsTaken > 0);
+		if (isFull) {
+			void this.#release(offer);
+			return;
+		}
+		this.#jobsTaken += 1;
+		const attempt = new Attempt(offer.attempt_id, offer.lease_token, {
+			client: this.#client,
+			intervals,
+			folder: this.#state.jobFolder(offer.attempt_id),
+			environment: process.env,
+		});
+		this.#attempts.set(attempt.id, attempt);
+		const done = attempt.run().finally(() => {
+			this.#attempts.delete(attempt.id);
+			this.#finished.delete(done);
+			this.#idleSince = performance.now();
+			// A slot is free, or the agent is done: the parked poll does not say so yet.
+			this.#repoll.abort();
+		});
+		this.#finished.add(done);
+	}
+
+	async #release(offer: Offer): Promise<void> {
+		const call = { method: "POST", path: `/api/v1/attempts/${offer.attempt_id}/release`, token: offer.lease_token, json: {} } as const;
+		await this.#client.call(call).catch(() => undefined);
+	}
+
+	/** Keeps the leases: on its own path, never parked, never behind busy work. */
+	async #renewLoop(identity: Identity, intervals: Intervals): Promise<void> {
+		while (!this.#stop.signal.aborted) {
+			await pause(intervals.renew_ms, this.#stop.signal).catch(() => undefined);
+			if (this.#stop.signal.aborted || this.#attempts.size === 0) continue;
+			this.#renewSeq += 1;
+			const sentAt = performance.now();
+			const json = { session: this.#session, seq: this.#renewSeq, running: [...this.#attempts.keys()] };
+			try {
+				const answer = await this.#client.fetch(renewAnswer, {
+					method: "POST",
+					path: "/api/v1/agents/self/renew",
+					token: identity.token,
+					json,
+					timeoutMs: intervals.renew_timeout_ms,
+					signal: this.#stop.signal,
+				});
+				for (const { attempt_id, ttl_ms } of answer.renewed) this.#attempts.get(attempt_id)?.extend(ttl_ms, sentAt);
+				for (const id of answer.cancel) this.#attempts.get(id)?.stop("cancelled");
+				for (const id of answer.lost) this.#lose(id);
+				this.#setWatched(answer.watch);
+			} catch (error) {
+				if (this.#stop.signal.aborted) return;
+				if (error instanceof Unreachable) say("warn", `the leases could not be renewed: ${error.message}`);
+				else this.#repoll.abort();
+			}
+		}
+	}
+
+	/** The coordinator does not count the attempt as live. One that is still being claimed is not lost but not yet known. */
+	#lose(id: string): void {
+		const attempt = this.#attempts.get(id);
+		if (attempt?.isClaimed) attempt.stop("lost");
+	}
+
+	#setWatched(watched: readonly string[]): void {
+		for (const [id, attempt] of this.#attempts) attempt.watch(watched.includes(id));
+	}
+
+	async #bye(identity: Identity): Promise<void> {
+		const call = {
+			method: "POST",
+			path: "/api/v1/agents/self/bye",
+			token: identity.token,
+			json: { session: this.#session },
+			timeoutMs: 3_000,
+		} as const;
+		await this.#client.call(call).catch(() => undefined);
+	}
+}

@@ -1,0 +1,104 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { realpath, stat } from "node:fs/promises";
+import path from "node:path";
+import { glob } from "tinyglobby";
+import { MAX_ARTIFACTS_PER_JOB, MAX_ARTIFACTS_PER_PLAN } from "../schema/wire/limits.ts";
+import { artifactPlanAnswer, type Finish, partAnswer } from "../schema/wire/protocol.ts";
+import { type Client, untilAnswered } from "./client.ts";
+
+/** Files that cannot be saved; the sentence says which and why. */
+export class ArtifactsFailed extends Error {
+	override name = "ArtifactsFailed";
+}
+
+interface Found {
+	path: string;
+	file: string;
+	size: number;
+	sha256: string;
+}
+
+interface Upload {
+	client: Client;
+	attempt: { id: string; token: string };
+	signal: AbortSignal;
+}
+
+/** What was uploaded, as the finish declares it. */
+export type Manifest = Finish["artifacts"];
+
+/**
+ * The files of the workspace that the patterns name.
+ * @throws ArtifactsFailed for a link out of the workspace, too many files, or a name that is not UTF-8
+ */
+export async function findArtifacts(workspace: string, patterns: readonly string[]): Promise<Found[]> {
+	const root = await realpath(workspace);
+	const names = await glob([...patterns], { cwd: root, dot: true, onlyFiles: true, followSymbolicLinks: false, expandDirectories: true });
+	if (names.length > MAX_ARTIFACTS_PER_JOB)
+		throw new ArtifactsFailed(`${names.length} files match; at most ${MAX_ARTIFACTS_PER_JOB} can be saved.`);
+	const found: Found[] = [];
+	for (const name of names.sort()) {
+		const file = await realpath(path.join(root, name));
+		if (!file.startsWith(root + path.sep)) throw new ArtifactsFailed(`${name} is a link out of the workspace.`);
+		const { size } = await stat(file);
+		found.push({ path: name.normalize("NFC"), file, size, sha256: await digestOf(file) });
+	}
+	return found;
+}
+
+async function digestOf(file: string, range?: { start: number; end: number }): Promise<string> {
+	const hash = createHash("sha256");
+	for await (const chunk of createReadStream(file, range)) hash.update(chunk as Buffer);
+	return hash.digest("hex");
+}
+
+/** Uploads files, each part with its sha256, and returns the manifest that makes them visible with the finish. */
+export async function uploadArtifacts(upload: Upload, files: readonly Found[], onProgress: (done: number) => void): Promise<Manifest> {
+	const manifest: Manifest = [];
+	for (let at = 0; at < files.length; at += MAX_ARTIFACTS_PER_PLAN) {
+		const slice = files.slice(at, at + MAX_ARTIFACTS_PER_PLAN);
+		const plan = await planOf(upload, slice);
+		for (const [index, planned] of plan.files.entries()) {
+			const file = slice[index] as Found;
+			const parts: Manifest[number]["parts"] = [];
+			for (const part of planned.parts) parts.push(await putPart(upload, file, part));
+			manifest.push({ path: file.path, size: file.size, sha256: file.sha256, key: planned.key, upload_id: planned.upload_id, parts });
+			onProgress(manifest.length);
+		}
+	}
+	return manifest;
+}
+
+function planOf({ client, attempt, signal }: Upload, files: readonly Found[]) {
+	return untilAnswered(
+		() =>
+			client.fetch(artifactPlanAnswer, {
+				method: "POST",
+				path: `/api/v1/attempts/${attempt.id}/artifacts`,
+				token: attempt.token,
+				json: { files: files.map(({ path: name, size, sha256 }) => ({ path: name, size, sha256 })) },
+				signal,
+			}),
+		signal,
+	);
+}
+
+async function putPart({ client, signal }: Upload, file: Found, part: { number: number; url: string; offset: number; size: number }) {
+	const range = { start: part.offset, end: part.offset + part.size - 1 };
+	const isWhole = part.size === file.size;
+	const sha256 = part.size === 0 || isWhole ? file.sha256 : await digestOf(file.file, range);
+	return untilAnswered(
+		() =>
+			client.fetch(partAnswer, {
+				method: "PUT",
+				path: part.url,
+				token: null,
+				bytes: part.size === 0 ? new Uint8Array() : createReadStream(file.file, range),
+				headers: { "Content-Length": String(part.size), "X-Content-SHA256": sha256 },
+				timeoutMs: 300_000,
+				signal,
+			}),
+		signal,
+	);
+}

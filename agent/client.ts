@@ -1,0 +1,162 @@
+import type { Readable } from "node:stream";
+import { Agent, errors, request } from "undici";
+import type * as z from "zod";
+import { ApiError, ERROR_STATUS, type ErrorCode, errorBody } from "../schema/wire/errors.ts";
+
+/** No usable answer: the network, a proxy, or a coordinator that is restarting. To be tried again. */
+export class Unreachable extends Error {
+	readonly retryAfterMs: number;
+
+	constructor(message: string, retryAfterMs = 0) {
+		super(message);
+		this.name = "Unreachable";
+		this.retryAfterMs = retryAfterMs;
+	}
+}
+
+interface Call {
+	method: "GET" | "POST" | "PUT" | "PATCH";
+	path: string;
+	token: string | null;
+	json?: unknown;
+	bytes?: Uint8Array | Readable;
+	headers?: Record<string, string>;
+	timeoutMs?: number;
+	signal?: AbortSignal;
+}
+
+export interface Answer {
+	status: number;
+	headers: Record<string, string | string[] | undefined>;
+	body: unknown;
+}
+
+const TIMEOUT_MS = 30_000;
+/** The coordinator closes connections that were idle for 15 s; ours must go first. */
+const KEEP_ALIVE_MS = 8_000;
+
+/**
+ * The agent's way to the coordinator. Nothing is repeated here: whoever calls knows what may be, and uses `untilAnswered`.
+ */
+export class Client {
+	readonly server: string;
+	readonly #dispatcher = new Agent({
+		keepAliveTimeout: KEEP_ALIVE_MS,
+		keepAliveMaxTimeout: KEEP_ALIVE_MS,
+		connect: { timeout: 10_000 },
+		connections: 64,
+	});
+
+	constructor(server: string) {
+		this.server = server.replace(/\/$/, "");
+	}
+
+	/**
+	 * One request.
+	 * @throws ApiError for a refusal of the coordinator; Unreachable where there is none to be had
+	 */
+	async call({ method, path, token, json, bytes, headers, timeoutMs = TIMEOUT_MS, signal }: Call): Promise<Answer> {
+		let answer: Answer;
+		try {
+			const response = await request(this.server + path, {
+				method,
+				dispatcher: this.#dispatcher,
+				headersTimeout: timeoutMs,
+				bodyTimeout: timeoutMs,
+				headers: {
+					...(token === null ? {} : { Authorization: `Bearer ${token}` }),
+					...(json === undefined ? {} : { "Content-Type": "application/json" }),
+					...headers,
+				},
+				body: json === undefined ? (bytes ?? null) : JSON.stringify(json),
+				...(signal ? { signal } : {}),
+			});
+			answer = { status: response.statusCode, headers: response.headers, body: decode(await response.body.text()) };
+		} catch (error) {
+			if (signal?.aborted) throw signal.reason;
+			throw new Unreachable(`${method} ${path}: ${describe(error)}`);
+		}
+		if (answer.status < 300) return answer;
+		throw refusalOf(answer, `${method} ${path}`);
+	}
+
+	/** One request whose answer has this shape. An answer that does not is a proxy's page: it is to be tried again. */
+	async fetch<Schema extends z.ZodType>(schema: Schema, call: Call): Promise<z.infer<Schema>> {
+		const { body } = await this.call(call);
+		const parsed = schema.safeParse(body);
+		if (!parsed.success) throw new Unreachable(`${call.method} ${call.path}: the answer is not the coordinator's`);
+		return parsed.data;
+	}
+
+	async close(): Promise<void> {
+		await this.#dispatcher.destroy();
+	}
+}
+
+function decode(text: string): unknown {
+	try {
+		return text === "" ? null : JSON.parse(text);
+	} catch {
+		return undefined;
+	}
+}
+
+function refusalOf({ status, body, headers }: Answer, what: string): Error {
+	const parsed = errorBody.safeParse(body);
+	const isKnown = parsed.success && parsed.data.error in ERROR_STATUS;
+	if (!isKnown || status >= 500 || status === 429) {
+		return new Unreachable(
+			`${what}: ${parsed.success ? parsed.data.message : `status ${status}`}`,
+			Number(headers["retry-after"] ?? 0) * 1000,
+		);
+	}
+	const { error, message, details, suggestions } = parsed.data;
+	return new ApiError(error as ErrorCode, message, { details, suggestions });
+}
+
+function describe(error: unknown): string {
+	if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) return "no answer in time";
+	const { code, message } = error as { code?: string; message?: string };
+	return message || code || String(error);
+}
+
+const FIRST_BACKOFF_MS = 200;
+const MAX_BACKOFF_MS = 10_000;
+
+/**
+ * Repeats `attempt` until it is answered, with growing pauses and full jitter.
+ * @throws ApiError the refusal; the signal's reason when it is aborted
+ */
+export async function untilAnswered<Value>(
+	attempt: () => Promise<Value>,
+	signal?: AbortSignal,
+	onRetry?: (error: Unreachable) => void,
+): Promise<Value> {
+	for (let failures = 0; ; failures += 1) {
+		signal?.throwIfAborted();
+		try {
+			return await attempt();
+		} catch (error) {
+			if (!(error instanceof Unreachable)) throw error;
+			onRetry?.(error);
+			const ceiling = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** failures);
+			await pause(Math.max(error.retryAfterMs, Math.random() * ceiling), signal);
+		}
+	}
+}
+
+/** Waits; ends early by throwing the signal's reason when it is aborted. */
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+	return new Promise((resolve, reject) => {
+		if (signal?.aborted) return reject(signal.reason);
+		const onAbort = () => {
+			clearTimeout(timer);
+			reject(signal?.reason);
+		};
+		const timer = setTimeout(() => {
+			signal?.removeEventListener("abort", onAbort);
+			resolve();
+		}, ms);
+		signal?.addEventListener("abort", onAbort, { once: true });
+	});
+}

@@ -1,0 +1,58 @@
+import type { Assignment, Commit } from "../schema/wire/protocol.ts";
+import { MARKER } from "./processes.ts";
+
+/** What a job may see of the agent's own environment: enough to find programs and the network, no secret. */
+const INHERITED = [
+	"PATH",
+	"HOME",
+	"LANG",
+	"TZ",
+	"TMPDIR",
+	"HTTP_PROXY",
+	"HTTPS_PROXY",
+	"NO_PROXY",
+	"http_proxy",
+	"https_proxy",
+	"no_proxy",
+];
+
+/** The part of the agent's own environment that jobs inherit. */
+export function inheritedEnvironment(own: NodeJS.ProcessEnv): Record<string, string> {
+	return Object.fromEntries(INHERITED.flatMap((name) => (own[name] === undefined ? [] : [[name, own[name]]])));
+}
+
+/** The environment of a job: what is inherited, what the pipeline sets, and what Windlass tells it; the last cannot be overridden. */
+export function jobEnvironment(
+	own: NodeJS.ProcessEnv,
+	assignment: Assignment,
+	workspace: string,
+	commit: Commit | null,
+): Record<string, string> {
+	const { run, job, source } = assignment;
+	const told: Record<string, string> = {
+		CI: "true",
+		CI_SERVER_URL: assignment.server_url,
+		CI_RUN_ID: run.id,
+		CI_RUN_NUMBER: String(run.number),
+		CI_RUN_URL: run.url,
+		CI_JOB_ID: job.id,
+		CI_JOB_NAME: job.name,
+		CI_JOB_URL: job.url,
+		CI_ATTEMPT: String(assignment.number),
+		CI_PIPELINE: assignment.pipeline,
+		CI_PROJECT: run.project,
+		CI_EVENT: run.event,
+		CI_WORKSPACE: workspace,
+		[MARKER]: assignment.attempt_id,
+	};
+	if (source && commit) {
+		told.CI_COMMIT_SHA = commit.sha;
+		told.CI_COMMIT_MESSAGE = commit.message;
+		told.CI_COMMIT_AUTHOR = commit.author;
+		const ref = commit.branch ?? commit.tag ?? source.ref;
+		if (ref) told.CI_COMMIT_REF = ref;
+		if (commit.branch) told.CI_COMMIT_BRANCH = commit.branch;
+		if (commit.tag) told.CI_COMMIT_TAG = commit.tag;
+	}
+	return { FORCE_COLOR: "1", ...inheritedEnvironment(own), ...assignment.env, ...told };
+}

@@ -1,0 +1,120 @@
+import { createHash } from "node:crypto";
+import { ApiError } from "../schema/wire/errors.ts";
+import { MAX_LOG_CHUNK_BYTES } from "../schema/wire/limits.ts";
+import { type Client, pause, untilAnswered } from "./client.ts";
+import type { LogSpool } from "./log_spool.ts";
+
+interface Pace {
+	/** How long bytes may wait while somebody reads along. */
+	watchedMs: number;
+	/** How long they may wait otherwise. */
+	unwatchedMs: number;
+}
+
+/**
+ * Sends a log from the spool to the coordinator, each chunk at exactly the offset where the coordinator's copy ends. The
+ * pause before a chunk begins with the first unsent byte and is not begun anew by later ones; it is short while somebody watches.
+ */
+export class LogShipper {
+	readonly #client: Client;
+	readonly #address: { path: string; token: string };
+	readonly #spool: LogSpool;
+	readonly #pace: Pace;
+	readonly #stop = new AbortController();
+	readonly #running: Promise<void>;
+	#acknowledged = 0;
+	#isWatched = false;
+	#isEnding = false;
+	/** Ends the present pause early. */
+	#hurry = new AbortController();
+	/** Ends the waiting for more output. */
+	readonly #ending = new AbortController();
+	/** Why the coordinator takes no more; null while it does. */
+	refusal: ApiError | null = null;
+
+	constructor(client: Client, attempt: { id: string; token: string }, spool: LogSpool, pace: Pace) {
+		this.#client = client;
+		this.#address = { path: `/api/v1/attempts/${attempt.id}/log`, token: attempt.token };
+		this.#spool = spool;
+		this.#pace = pace;
+		this.#running = this.#ship();
+	}
+
+	/** Whether somebody reads the log right now. */
+	watch(isWatched: boolean): void {
+		if (isWatched && !this.#isWatched) this.#hurry.abort();
+		this.#isWatched = isWatched;
+	}
+
+	/** Sends what is left and waits until all of it is acknowledged, or the coordinator takes no more. */
+	async finish(): Promise<{ bytes: number; sha256: string; incomplete: boolean }> {
+		await this.#spool.settled();
+		this.#isEnding = true;
+		this.#ending.abort();
+		this.#hurry.abort();
+		await this.#running;
+		return {
+			bytes: this.#acknowledged,
+			sha256: await this.#digest(),
+			incomplete: this.#spool.isCut || this.#acknowledged < this.#spool.size,
+		};
+	}
+
+	/** Gives up on what is unsent. */
+	async drop(): Promise<void> {
+		this.#stop.abort();
+		this.#ending.abort();
+		this.#hurry.abort();
+		await this.#running;
+	}
+
+	async #ship(): Promise<void> {
+		while (!this.#stop.signal.aborted && this.refusal === null) {
+			await this.#spool.grown(this.#acknowledged, this.#ending.signal);
+			if (this.#spool.size === this.#acknowledged) {
+				if (this.#isEnding || this.#stop.signal.aborted) return;
+				continue;
+			}
+			if (!this.#isEnding && this.#spool.size - this.#acknowledged < MAX_LOG_CHUNK_BYTES) await this.#wait();
+			await this.#sendChunk();
+		}
+	}
+
+	async #wait(): Promise<void> {
+		this.#hurry = new AbortController();
+		await pause(this.#isWatched ? this.#pace.watchedMs : this.#pace.unwatchedMs, this.#hurry.signal).catch(() => undefined);
+	}
+
+	async #sendChunk(): Promise<void> {
+		try {
+			await untilAnswered(async () => {
+				const bytes = await this.#spool.read(this.#acknowledged, MAX_LOG_CHUNK_BYTES);
+				const { headers } = await this.#client.call({
+					method: "PATCH",
+					...this.#address,
+					bytes,
+					headers: { "Upload-Offset": String(this.#acknowledged), "Content-Type": "application/octet-stream" },
+					signal: this.#stop.signal,
+				});
+				this.#acknowledged = Number(headers["upload-offset"]);
+			}, this.#stop.signal);
+		} catch (error) {
+			if (this.#stop.signal.aborted) return;
+			if (error instanceof ApiError && error.code === "log_offset_mismatch") {
+				// An answer was lost, or a chunk came twice: the coordinator says where it stands.
+				this.#acknowledged = Number(error.details.offset);
+				return;
+			}
+			if (!(error instanceof ApiError)) throw error;
+			this.refusal = error;
+		}
+	}
+
+	async #digest(): Promise<string> {
+		const hash = createHash("sha256");
+		for (let offset = 0; offset < this.#acknowledged; offset += MAX_LOG_CHUNK_BYTES) {
+			hash.update(await this.#spool.read(offset, Math.min(MAX_LOG_CHUNK_BYTES, this.#acknowledged - offset)));
+		}
+		return hash.digest("hex");
+	}
+}

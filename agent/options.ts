@@ -1,0 +1,119 @@
+import { readFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { parse } from "yaml";
+import * as z from "zod";
+import { nearest } from "../schema/pipeline/suggest.ts";
+import { parseDuration } from "../schema/wire/duration.ts";
+import { agentName, label } from "../schema/wire/protocol.ts";
+
+/** How an agent is set up. */
+export interface AgentOptions {
+	server: string;
+	/** A registration token; needed for the first start only. */
+	token: string | null;
+	name: string;
+	slots: number;
+	labels: string[];
+	/** The agent's state and the folders of its jobs. */
+	workDir: string;
+	/** End after one job. */
+	once: boolean;
+	/** End after having been idle for this long; null: never. */
+	idleExitMs: number | null;
+}
+
+/** A setting that is not usable; the sentence names it and where it comes from. */
+export class BadOption extends Error {
+	override name = "BadOption";
+}
+
+/** The settings by name, as text, from one of their sources. */
+type RawOptions = Partial<Record<OptionName, string>>;
+const NAMES = ["server", "token", "name", "slots", "labels", "work-dir", "once", "idle-exit"] as const;
+type OptionName = (typeof NAMES)[number];
+
+/**
+ * Puts the settings together: flags win over the environment, which wins over the file.
+ * @param flags as given on the command line
+ * @param environment WINDLASS_SERVER and so on; WINDLASS_TOKEN_FILE names a file with the token
+ * @param configFile a YAML file with the same names
+ * @throws BadOption
+ */
+export function readAgentOptions(flags: RawOptions, environment: NodeJS.ProcessEnv, configFile: string | null): AgentOptions {
+	const raw: RawOptions = { ...fromFile(configFile), ...fromEnvironment(environment), ...flags };
+	if (!raw.server) throw new BadOption("the agent needs the coordinator's address: --server http://host:7070");
+	if (!/^https?:\/\//.test(raw.server) || !URL.canParse(raw.server))
+		throw new BadOption(`server: ${raw.server} is not an address like http://host:7070`);
+	const idleExitMs = raw["idle-exit"] === undefined ? null : parseDuration(raw["idle-exit"]);
+	if (raw["idle-exit"] !== undefined && !idleExitMs) throw new BadOption(`idle-exit: ${raw["idle-exit"]} is not a duration like 5m`);
+	return {
+		server: raw.server.replace(/\/+$/, ""),
+		token: raw.token ?? null,
+		name: checked("name", agentName, raw.name ?? os.hostname().split(".")[0]),
+		slots: checked("slots", z.coerce.number().int().min(1).max(1000), raw.slots ?? "1"),
+		labels: checked(
+			"labels",
+			z.array(label),
+			(raw.labels ?? "")
+				.split(",")
+				.map((text) => text.trim())
+				.filter((text) => text !== ""),
+		),
+		workDir: path.resolve(raw["work-dir"] ?? defaultWorkDir()),
+		once: checked("once", z.enum(["true", "false"]), raw.once ?? "false") === "true",
+		idleExitMs,
+	};
+}
+
+function defaultWorkDir(): string {
+	return path.join(os.homedir(), ".windlass-agent");
+}
+
+function checked<Schema extends z.ZodType>(name: OptionName, schema: Schema, value: unknown): z.infer<Schema> {
+	const parsed = schema.safeParse(value);
+	if (parsed.success) return parsed.data;
+	throw new BadOption(`${name}: ${JSON.stringify(value)}: ${parsed.error.issues[0]?.message ?? "not valid"}`);
+}
+
+function fromEnvironment(environment: NodeJS.ProcessEnv): RawOptions {
+	const raw: RawOptions = {};
+	for (const name of NAMES) {
+		const variable = `WINDLASS_${name.toUpperCase().replace("-", "_")}`;
+		const value = environment[variable];
+		if (value !== undefined && value !== "") raw[name] = value;
+	}
+	const tokenFile = environment.WINDLASS_TOKEN_FILE;
+	if (tokenFile) raw.token = readText("WINDLASS_TOKEN_FILE", tokenFile).trim();
+	return raw;
+}
+
+function fromFile(file: string | null): RawOptions {
+	if (file === null) return {};
+	let content: unknown;
+	try {
+		content = parse(readText("config", file));
+	} catch (error) {
+		if (error instanceof BadOption) throw error;
+		throw new BadOption(`${file}: ${(error as Error).message.split("\n", 1)[0]}`);
+	}
+	if (content === null || typeof content !== "object" || Array.isArray(content)) throw new BadOption(`${file}: expected a map of settings`);
+	const raw: RawOptions = {};
+	for (const [key, value] of Object.entries(content)) {
+		const name = NAMES.find((known) => known === key.replaceAll("_", "-"));
+		if (!name) {
+			const near = nearest(key, NAMES);
+			throw new BadOption(`${file}: unknown setting ${key}${near ? `; did you mean ${near}?` : `; known: ${NAMES.join(", ")}`}`);
+		}
+		raw[name] = Array.isArray(value) ? value.join(",") : String(value);
+	}
+	return raw;
+}
+
+function readText(setting: string, file: string): string {
+	try {
+		return readFileSync(file, "utf8");
+	} catch (error) {
+		throw new BadOption(`${setting}: ${file} cannot be read: ${(error as Error).message}`);
+	}
+}

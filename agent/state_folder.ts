@@ -1,0 +1,104 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import * as z from "zod";
+import { type FolderLock, lockFolder } from "./folder_lock.ts";
+
+/**
+ * What an agent keeps between its lives: who it is, how often it has been started, and the folders of its jobs.
+ * The folder belongs to one process at a time, and to one identity for ever.
+ */
+
+const stored = z.object({
+	/** Chosen once: a registration that is repeated with it is the same agent. */
+	registration_key: z.string(),
+	identity: z.object({ id: z.string(), name: z.string(), token: z.string(), server: z.string() }).nullable(),
+	/** Grows with each start. */
+	session: z.number(),
+});
+type Stored = z.infer<typeof stored>;
+export type Identity = NonNullable<Stored["identity"]>;
+
+export class StateFolder {
+	readonly path: string;
+	readonly #lock: FolderLock;
+	#stored: Stored;
+
+	private constructor(folder: string, lock: FolderLock, content: Stored) {
+		this.path = folder;
+		this.#lock = lock;
+		this.#stored = content;
+	}
+
+	/** @throws FolderLocked, or the system's error if the folder cannot be used */
+	static async open(folder: string): Promise<StateFolder> {
+		const lock = lockFolder(folder);
+		const text = await readFile(path.join(folder, "agent.json"), "utf8").catch(() => null);
+		const content = text === null ? { registration_key: randomUUID(), identity: null, session: 0 } : stored.parse(JSON.parse(text));
+		const state = new StateFolder(folder, lock, content);
+		await state.#save();
+		return state;
+	}
+
+	get registrationKey(): string {
+		return this.#stored.registration_key;
+	}
+
+	get identity(): Identity | null {
+		return this.#stored.identity;
+	}
+
+	async keepIdentity(identity: Identity): Promise<void> {
+		this.#stored = { ...this.#stored, identity };
+		await this.#save();
+	}
+
+	/** Forgets who it is, for a coordinator that does not know it any more. */
+	async forgetIdentity(): Promise<void> {
+		this.#stored = { registration_key: randomUUID(), identity: null, session: this.#stored.session };
+		await this.#save();
+	}
+
+	/** The number of this life; stored before it is used. */
+	async nextSession(): Promise<number> {
+		this.#stored = { ...this.#stored, session: this.#stored.session + 1 };
+		await this.#save();
+		return this.#stored.session;
+	}
+
+	/** The folder of an attempt's workspace, log and scripts. */
+	jobFolder(attemptId: string): string {
+		return path.join(this.path, "jobs", attemptId);
+	}
+
+	get jobsFolder(): string {
+		return path.join(this.path, "jobs");
+	}
+
+	close(): void {
+		this.#lock.release();
+	}
+
+	/** Written beside and renamed: a crash leaves the old file or the new one. */
+	async #save(): Promise<void> {
+		const file = path.join(this.path, "agent.json");
+		await writeFile(`${file}.new`, `${JSON.stringify(this.#stored, null, "\t")}\n`, { mode: 0o600, flush: true });
+		await rename(`${file}.new`, file);
+		await mkdir(this.jobsFolder, { recursive: true });
+	}
+}
+
+/** Removes a folder with all that is in it, also where a job has taken away the permission to. */
+export async function removeFolder(folder: string): Promise<void> {
+	try {
+		await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+	} catch {
+		await makeWritable(folder);
+		await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+	}
+}
+
+async function makeWritable(folder: string): Promise<void> {
+	const { execFile } = await import("node:child_process");
+	await new Promise<void>((resolve) => execFile("chmod", ["-R", "u+rwX", "--", folder], () => resolve()));
+}

@@ -1,0 +1,99 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import type { LogSpool } from "./log_spool.ts";
+
+/** How each shell runs a script file. bash ends at the first command that fails, also inside a pipe. */
+const SHELLS: Record<string, { command: string[]; extension: string }> = {
+	bash: { command: ["bash", "-eo", "pipefail"], extension: "sh" },
+	sh: { command: ["sh", "-e"], extension: "sh" },
+	python3: { command: ["python3"], extension: "py" },
+	node: { command: ["node"], extension: "mjs" },
+};
+
+/** After a process has ended, what it wrote before is still in the pipe; it is there at once. */
+const DRAIN_QUIET_MS = 20;
+const DRAIN_MAX_MS = 2_000;
+
+export interface Script {
+	text: string;
+	shell: string;
+	/** Where the script file may be put; without extension. */
+	file: string;
+	cwd: string;
+	env: Record<string, string>;
+}
+
+/** A running process that leads a process group of its own. */
+export interface RunningProcess {
+	pid: number;
+	/** The exit code, as a shell would give it: 128 + the signal's number where a signal ended it. */
+	exited: Promise<number>;
+}
+
+/**
+ * Starts a script; stdout and stderr go into the log through one pipe, in the order in which they were written.
+ * @throws Error if the shell is not installed
+ */
+export async function startScript(script: Script, spool: LogSpool): Promise<RunningProcess> {
+	const shell = SHELLS[script.shell];
+	if (!shell) throw new Error(`this agent does not know the shell ${script.shell}`);
+	const file = `${script.file}.${shell.extension}`;
+	await writeFile(file, script.text, { mode: 0o600 });
+	return startProcess([...shell.command, file], script, spool);
+}
+
+/** Starts a command in a process group of its own, its output into the log. */
+export async function startProcess(
+	command: readonly string[],
+	{ cwd, env }: { cwd: string; env: Record<string, string> },
+	spool: LogSpool,
+): Promise<RunningProcess> {
+	// `sh` puts both outputs into one pipe and becomes the command: two pipes would lose the order between them.
+	const child = spawn("sh", ["-c", 'exec "$@" 2>&1', "sh", ...command], { cwd, env, detached: true, stdio: ["ignore", "pipe", "ignore"] });
+	await new Promise<void>((resolve, reject) => {
+		child.once("spawn", resolve);
+		child.once("error", (error) => reject(new Error(`${command[0]} cannot be started: ${error.message}`)));
+	});
+	const output = copyOutput(child, spool);
+	const exited = new Promise<number>((resolve) => {
+		child.once("exit", (code, signal) => resolve(code ?? 128 + signalNumber(signal)));
+	}).then(async (code) => {
+		await output.drained();
+		return code;
+	});
+	return { pid: child.pid as number, exited };
+}
+
+/**
+ * Copies output into the log at the pace of the disk. A process that was left in the background may hold the pipe open for
+ * as long as the job runs; so the end of a step is not the end of the pipe.
+ */
+function copyOutput(child: ChildProcess, spool: LogSpool): { drained(): Promise<void> } {
+	let lastDataAt = performance.now();
+	let isEnded = false;
+	const done = (async () => {
+		for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
+			lastDataAt = performance.now();
+			await spool.write(chunk);
+		}
+	})()
+		.catch(() => undefined)
+		.finally(() => {
+			isEnded = true;
+		});
+	return {
+		async drained() {
+			const until = performance.now() + DRAIN_MAX_MS;
+			lastDataAt = Math.max(lastDataAt, performance.now());
+			while (!isEnded && performance.now() < until && performance.now() - lastDataAt < DRAIN_QUIET_MS) {
+				await Promise.race([done, new Promise((resolve) => setTimeout(resolve, DRAIN_QUIET_MS / 2))]);
+			}
+		},
+	};
+}
+
+const SIGNALS: Record<string, number> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGPIPE: 13, SIGTERM: 15 };
+
+function signalNumber(signal: NodeJS.Signals | null): number {
+	return (signal && SIGNALS[signal]) || 0;
+}

@@ -1,0 +1,8 @@
+const COLORS = { info: "", warn: "\x1b[33m", error: "\x1b[31m" };
+
+/** A line of the agent's own, for the person at its terminal or the journal. */
+export function say(level: keyof typeof COLORS, text: string): void {
+	const isColored = process.stderr.isTTY && COLORS[level] !== "";
+	const time = new Date().toISOString().slice(11, 23);
+	process.stderr.write(`${time} agent: ${isColored ? `${COLORS[level]}${text}\x1b[0m` : text}\n`);
+}

@@ -1,0 +1,31 @@
+import { Command } from "commander";
+import { RunningAgent } from "../agent/agent.ts";
+import { readAgentOptions } from "../agent/options.ts";
+import manifest from "../package.json" with { type: "json" };
+
+/** `windlass agent`: an agent on this host. */
+export function agentCommand(): Command {
+	return new Command("agent")
+		.description("Run jobs for a coordinator.")
+		.option("--server <url>", "the coordinator's address")
+		.option("--token <token>", "a registration token, for the first start (better: WINDLASS_TOKEN or WINDLASS_TOKEN_FILE)")
+		.option("--name <name>", "this agent's name (default: the host's)")
+		.option("--slots <n>", "how many jobs run at once (default: 1)")
+		.option("--labels <list>", "labels that jobs can ask for, with commas between")
+		.option("--work-dir <folder>", "state and workspaces (default: ~/.windlass-agent)")
+		.option("--config <file>", "a YAML file with these settings")
+		.option("--once", "end after one job")
+		.option("--idle-exit <duration>", "end after having been idle for this long, such as 5m")
+		.action(async ({ config, once, ...flags }: Record<string, string> & { once?: boolean }) => {
+			const raw = Object.fromEntries(
+				Object.entries(flags).map(([name, value]) => [name.replace(/[A-Z]/g, (char) => `-${char.toLowerCase()}`), value]),
+			);
+			if (once) raw.once = "true";
+			const agent = await RunningAgent.open(
+				readAgentOptions(raw, process.env, config ?? process.env.WINDLASS_CONFIG ?? null),
+				manifest.version,
+			);
+			for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => agent.drain());
+			await agent.run();
+		});
+}

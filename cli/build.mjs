@@ -1,0 +1,74 @@
+// Builds what runs: the Worker's bundle, by the very command that would deploy it, and the `windlass` program. Nothing is
+// built again whose sources are as they were. Plain JavaScript: it is what must run before anything is there.
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
+const run = promisify(execFile);
+
+/** Sources of both; a change in either builds both: it takes two seconds. */
+const SOURCES = ["worker", "schema", "agent", "cli", "wrangler.toml", "package.json", "package-lock.json"];
+
+/** Builds into dist/ if anything has changed since the last time. */
+export async function build() {
+	const stampFile = path.join(root, "dist/stamp");
+	const stamp = await fingerprint();
+	if ((await readFile(stampFile, "utf8").catch(() => "")) === stamp) return false;
+	await rm(path.join(root, "dist"), { recursive: true, force: true });
+	await Promise.all([buildWorker(), buildProgram()]);
+	await writeFile(stampFile, stamp);
+	return true;
+}
+
+async function fingerprint() {
+	const hash = createHash("sha256");
+	for (const source of SOURCES) {
+		const start = path.join(root, source);
+		const names = (await stat(start)).isDirectory() ? (await readdir(start, { recursive: true })).sort() : [""];
+		for (const name of names) {
+			const file = path.join(start, name);
+			const info = await stat(file);
+			if (info.isFile()) hash.update(`${file}\0${info.size}\0${info.mtimeMs}\n`);
+		}
+	}
+	return hash.digest("hex");
+}
+
+async function buildWorker() {
+	const wrangler = path.join(root, "node_modules/wrangler/bin/wrangler.js");
+	const environment = { ...process.env, WRANGLER_SEND_METRICS: "false", CI: "1" };
+	await run(process.execPath, [wrangler, "deploy", "--dry-run", "--outdir", "dist/worker"], { cwd: root, env: environment });
+	// What wrangler.toml binds, in the words of Miniflare, so that wrangler itself need not be there at run time.
+	const { unstable_getMiniflareWorkerOptions } = await import("wrangler");
+	const { workerOptions } = unstable_getMiniflareWorkerOptions(path.join(root, "wrangler.toml"));
+	const { compatibilityDate, compatibilityFlags, bindings, r2Buckets, d1Databases, durableObjects } = workerOptions;
+	const options = { compatibilityDate, compatibilityFlags, bindings, r2Buckets, d1Databases, durableObjects };
+	await writeFile(path.join(root, "dist/worker/options.json"), `${JSON.stringify(options, null, "\t")}\n`);
+	await cp(path.join(root, "schema/database/migrations"), path.join(root, "dist/migrations"), {
+		recursive: true,
+		filter: (source) => !source.includes("meta"),
+	});
+}
+
+async function buildProgram() {
+	const { build: bundle } = await import("esbuild");
+	await mkdir(path.join(root, "dist/cli"), { recursive: true });
+	await bundle({
+		entryPoints: [path.join(root, "cli/main.ts")],
+		outfile: path.join(root, "dist/cli/main.js"),
+		bundle: true,
+		platform: "node",
+		format: "esm",
+		target: "node22",
+		packages: "external",
+		sourcemap: true,
+		banner: { js: "#!/usr/bin/env node" },
+		logLevel: "warning",
+	});
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await build();

@@ -1,0 +1,216 @@
+import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { createServer } from "node:net";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import type { DataFolder } from "./data_folder.ts";
+import { UsageError } from "./failures.ts";
+import { Host, migrateDatabase } from "./host.ts";
+
+/** dist/, where this program lies in dist/cli/. */
+export const DISTRIBUTION = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
+const SIGN_IN_LINK_MS = 10 * 60_000;
+/** What agents need to hear of a planned stop and poll again. */
+const STOP_NOTICE_MS = 300;
+const TEAM = "default";
+
+/** The queue's times, in milliseconds; names and defaults are in docs/operations.md. */
+export interface QueueTimes {
+	leaseTtlMs: number;
+	renewMs: number;
+	killGraceMs: number;
+}
+
+export interface CoordinatorOptions {
+	host: string;
+	port: number;
+	publicUrl: string | null;
+	/** A preset admin token; null: one is made at the first start. */
+	adminToken: string | null;
+	times: QueueTimes;
+	data: DataFolder;
+	onLog(line: string): void;
+}
+
+/** A coordinator that serves: the Worker on its host, with everything it needs to be talked to. */
+export class Coordinator {
+	readonly #host: Host;
+	readonly #secret: string;
+	/** Where this machine reaches it. */
+	readonly localUrl: string;
+	/** Where links point to. */
+	readonly url: string;
+	/** The admin token, if it was made just now: it is shown once. */
+	readonly newAdminToken: string | null;
+	/** Where a browser signs in, once. */
+	readonly signInUrl: string;
+
+	private constructor(
+		host: Host,
+		secret: string,
+		addresses: { localUrl: string; url: string },
+		newAdminToken: string | null,
+		signInUrl: string,
+	) {
+		this.#host = host;
+		this.#secret = secret;
+		this.localUrl = addresses.localUrl;
+		this.url = addresses.url;
+		this.newAdminToken = newAdminToken;
+		this.signInUrl = signInUrl;
+	}
+
+	/**
+	 * Starts the coordinator; when this returns it serves, and its data is of this version.
+	 * @throws UsageError for a port that is taken
+	 */
+	static async start(options: CoordinatorOptions): Promise<Coordinator> {
+		const { data, host: address, times } = options;
+		const secret = randomBytes(32).toString("hex");
+		const port = await freePort(address, options.port);
+		const localUrl = `http://${isWildcard(address) ? "127.0.0.1" : bracketed(address)}:${port}`;
+		const url = (options.publicUrl ?? localUrl).replace(/\/$/, "");
+		const host = await Host.start({
+			distribution: DISTRIBUTION,
+			storage: data.storage,
+			host: address,
+			port,
+			mark: data.path,
+			bindings: {
+				SIGNING_KEY: data.signingKey,
+				HOST_SECRET: secret,
+				BOOT_ID: randomUUID(),
+				PUBLIC_URL: options.publicUrl ?? "",
+				LEASE_TTL_MS: String(times.leaseTtlMs),
+				RENEW_MS: String(times.renewMs),
+				RENEW_TIMEOUT_MS: String(Math.min(5_000, times.renewMs)),
+				KILL_GRACE_MS: String(times.killGraceMs),
+				POLL_HOLD_MS: "55000",
+				LOG_SHARDS: "4",
+			},
+			onLog: options.onLog,
+			onRestart: () => options.onLog("workerd had stopped and was started again"),
+		});
+		try {
+			const database = await host.database();
+			await migrateDatabase(database, path.join(DISTRIBUTION, "migrations"));
+			const { token, tokenId } = await ensureAdminToken(database, options.adminToken);
+			const code = randomBytes(24).toString("base64url");
+			await database
+				.prepare("INSERT INTO sign_in_links (hash, token_id, expires_at) VALUES (?, ?, ?)")
+				.bind(sha256(code), tokenId, Date.now() + SIGN_IN_LINK_MS)
+				.run();
+			await database.prepare("DELETE FROM sign_in_links WHERE expires_at < ?").bind(Date.now()).run();
+			const coordinator = new Coordinator(host, secret, { localUrl, url }, token, `${url}/sign-in?code=${code}`);
+			await coordinator.#post("/api/v1/host/prepare");
+			await host.open();
+			return coordinator;
+		} catch (error) {
+			await host.stop();
+			throw error;
+		}
+	}
+
+	/** A registration token for one agent. */
+	async registrationToken(): Promise<string> {
+		return JSON.parse(await this.#post("/api/v1/agent-tokens", { uses: 1, expires_in: "1h" })).token;
+	}
+
+	/** Submits a run in the coordinator's own name. @returns the run's id */
+	async submit(submission: unknown): Promise<string> {
+		return JSON.parse(await this.#post("/api/v1/runs", submission)).id;
+	}
+
+	/** Reads from the API in the coordinator's own name. */
+	async get(address: string): Promise<string> {
+		const { status, text } = await this.#host.ask(this.localUrl + address, { method: "GET", headers: this.#headers() });
+		if (status >= 300) throw new Error(`GET ${address}: ${text}`);
+		return text;
+	}
+
+	/** Tells the agents that their leases hold through a restart, then stops. */
+	async stop(): Promise<void> {
+		try {
+			await this.#post("/api/v1/host/planned-stop");
+			await new Promise((resolve) => setTimeout(resolve, STOP_NOTICE_MS));
+		} finally {
+			await this.#host.stop();
+		}
+	}
+
+	async #post(address: string, body: unknown = {}): Promise<string> {
+		const { status, text } = await this.#host.ask(this.localUrl + address, {
+			method: "POST",
+			headers: this.#headers(),
+			body: JSON.stringify(body),
+		});
+		if (status >= 300) throw new Error(`POST ${address}: ${text}`);
+		return text;
+	}
+
+	#headers(): Record<string, string> {
+		return { Authorization: `Bearer wlh.${this.#secret}`, "Content-Type": "application/json" };
+	}
+}
+
+function sha256(text: string): string {
+	return createHash("sha256").update(text).digest("hex");
+}
+
+/**
+ * Makes sure that there is an admin token: the preset one, or a new one at the first start.
+ * @returns the token's id, and the token itself if it was made just now
+ */
+async function ensureAdminToken(
+	database: Awaited<ReturnType<Host["database"]>>,
+	preset: string | null,
+): Promise<{ token: string | null; tokenId: string }> {
+	const live = "SELECT id, hash FROM tokens WHERE kind = 'admin' AND revoked_at IS NULL ORDER BY created_at DESC LIMIT 1";
+	const known = await database.prepare(live).first<{ id: string; hash: string }>();
+	if (known && (preset === null || known.hash === sha256(preset))) return { token: null, tokenId: known.id };
+	const token = preset ?? newAdminToken();
+	const tokenId = await replaceAdminToken(database, token);
+	return { token: preset === null ? token : null, tokenId };
+}
+
+export function newAdminToken(): string {
+	return `wlu_${randomBytes(24).toString("base64url")}`;
+}
+
+/** Makes this the admin token; the one before is revoked in the same transaction. @returns the token's id */
+export async function replaceAdminToken(database: Awaited<ReturnType<Host["database"]>>, token: string): Promise<string> {
+	const now = Date.now();
+	const id = `tok_${sha256(token).slice(0, 26)}`;
+	await database.batch([
+		database.prepare("UPDATE tokens SET revoked_at = ? WHERE kind = 'admin' AND revoked_at IS NULL").bind(now),
+		database
+			.prepare(
+				"INSERT INTO tokens (id, team, kind, name, hash, created_at) VALUES (?, ?, 'admin', 'admin', ?, ?) ON CONFLICT (hash) DO UPDATE SET revoked_at = NULL",
+			)
+			.bind(id, TEAM, sha256(token), now),
+	]);
+	return id;
+}
+
+/** The port itself if it is free, any free one for 0. @throws UsageError */
+function freePort(host: string, port: number): Promise<number> {
+	return new Promise((resolve, reject) => {
+		const server = createServer();
+		server.once("error", (error: NodeJS.ErrnoException) => {
+			const why =
+				error.code === "EADDRINUSE" ? "is in use by another program; choose another with --port" : `cannot be used: ${error.message}`;
+			reject(new UsageError(`port ${port} on ${host} ${why}`));
+		});
+		server.listen({ host, port, exclusive: true }, () => {
+			const { port: chosen } = server.address() as { port: number };
+			server.close(() => resolve(chosen));
+		});
+	});
+}
+
+function isWildcard(host: string): boolean {
+	return host === "0.0.0.0" || host === "::";
+}
+
+function bracketed(host: string): string {
+	return host.includes(":") ? `[${host}]` : host;
+}

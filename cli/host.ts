@@ -1,0 +1,166 @@
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { findByEnvironment } from "../agent/processes.ts";
+
+/**
+ * The local host of the Worker: the one file that knows Miniflare.
+ *
+ * Miniflare's own entry listens on loopback, on a port of its own, and only this process uses it. Everybody else talks to the
+ * Worker's direct socket, which cannot be told another address than the real one and leaks nothing. workerd is restarted
+ * by Miniflare when it dies; one that has outlived its host is found by a mark in its environment and ended.
+ */
+
+const MARK = "WINDLASS_HOST";
+
+export interface HostOptions {
+	/** Where dist/worker and dist/migrations are. */
+	distribution: string;
+	/** The folder of D1, R2 and the Durable Objects. */
+	storage: string;
+	host: string;
+	port: number;
+	/** Names the data folder; whoever starts on the same one gets the same. */
+	mark: string;
+	bindings: Record<string, string>;
+	/** Called with everything that the Worker or workerd logs. */
+	onLog(line: string): void;
+	/** Called each time that workerd was restarted after a crash. */
+	onRestart(): void;
+}
+
+type Database = Awaited<ReturnType<Miniflare["getD1Database"]>>;
+
+/** A Worker that runs on this machine. */
+export class Host {
+	readonly #miniflare: Miniflare;
+	readonly #options: HostOptions;
+
+	private constructor(miniflare: Miniflare, options: HostOptions) {
+		this.#miniflare = miniflare;
+		this.#options = options;
+	}
+
+	/** Starts workerd on loopback only; the LAN cannot connect before `open`. */
+	static async start(options: HostOptions): Promise<Host> {
+		endOrphans(options.mark);
+		const miniflare = new Miniflare(miniflareOptions(options, false));
+		// Miniflare would end the process at once on a signal; stopping is ours to plan.
+		for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.removeAllListeners(signal);
+		await miniflare.ready;
+		return new Host(miniflare, options);
+	}
+
+	/** Opens the LAN socket. */
+	async open(): Promise<void> {
+		await this.#miniflare.setOptions(miniflareOptions(this.#options, true));
+		await this.#miniflare.ready;
+	}
+
+	async database(): Promise<Database> {
+		return this.#miniflare.getD1Database("DB");
+	}
+
+	/** Asks the Worker something, past the LAN socket. The address is what the Worker takes for its own. */
+	async ask(
+		url: string,
+		init: { method: string; headers: Record<string, string>; body?: string },
+	): Promise<{ status: number; text: string }> {
+		const response = await this.#miniflare.dispatchFetch(url, init);
+		return { status: response.status, text: await response.text() };
+	}
+
+	/** Ends workerd. Every shutdown is a crash to it, by design; nothing that was acknowledged is lost. */
+	async stop(): Promise<void> {
+		await this.#miniflare.dispose();
+	}
+}
+
+function miniflareOptions(options: HostOptions, isOpen: boolean) {
+	const folder = path.join(options.distribution, "worker");
+	const { bindings, ...worker } = JSON.parse(readFileSync(path.join(folder, "options.json"), "utf8"));
+	return convertV4MiniflareOptions({
+		host: "127.0.0.1",
+		port: 0,
+		cf: false,
+		logRequests: false,
+		resourcePersistencePath: options.storage,
+		handleStructuredLogs: ({ message }) => options.onLog(message),
+		unsafeHandleRuntimeRestart: () => options.onRestart(),
+		unsafeRuntimeEnv: { [MARK]: options.mark },
+		workers: [
+			{
+				...worker,
+				// The name is part of where the storage lies: it must never change.
+				name: "windlass",
+				modules: workerModules(folder),
+				bindings: { ...bindings, ...options.bindings },
+				...(isOpen ? { unsafeDirectSockets: [{ host: options.host, port: options.port }] } : {}),
+			},
+		],
+	});
+}
+
+function workerModules(folder: string) {
+	return readdirSync(folder)
+		.filter((name) => /\.(js|css)$/.test(name))
+		.sort((a, b) => Number(b === "index.js") - Number(a === "index.js"))
+		.map((name) => ({
+			type: name === "index.js" ? ("ESModule" as const) : ("Text" as const),
+			path: name,
+			contents: readFileSync(path.join(folder, name), "utf8"),
+		}));
+}
+
+/** A host that was killed leaves its workerd behind, with the port and the files: two on one folder would ruin it. */
+function endOrphans(mark: string): void {
+	for (let round = 0; round < 100; round += 1) {
+		const orphans = findByEnvironment(MARK, mark).filter(isWorkerd);
+		if (orphans.length === 0) return;
+		for (const pid of orphans) {
+			try {
+				process.kill(pid, "SIGKILL");
+			} catch {
+				// It has just ended by itself.
+			}
+		}
+		Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+	}
+	throw new Error("a workerd of an earlier start cannot be ended");
+}
+
+function isWorkerd(pid: number): boolean {
+	try {
+		return (
+			readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("workerd") && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"))
+		);
+	} catch {
+		return false;
+	}
+}
+
+/**
+ * Brings D1 up to date with the migrations of the bundle, each in one transaction, noted where wrangler notes them, too.
+ * @throws Error naming the migration that failed
+ */
+export async function migrateDatabase(database: Database, folder: string): Promise<void> {
+	await database.exec(
+		"CREATE TABLE IF NOT EXISTS d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)",
+	);
+	const { results } = await database.prepare("SELECT name FROM d1_migrations").all<{ name: string }>();
+	const applied = new Set(results.map(({ name }) => name));
+	for (const name of readdirSync(folder)
+		.filter((file) => file.endsWith(".sql"))
+		.sort()) {
+		if (applied.has(name)) continue;
+		const statements = readFileSync(path.join(folder, name), "utf8").split("--> statement-breakpoint");
+		try {
+			await database.batch([
+				...statements.map((statement) => database.prepare(statement)),
+				database.prepare("INSERT INTO d1_migrations (name) VALUES (?)").bind(name),
+			]);
+		} catch (error) {
+			throw new Error(`the migration ${name} failed: ${(error as Error).message}`);
+		}
+	}
+}

@@ -1,0 +1,60 @@
+import { Command } from "commander";
+import { FolderLocked } from "../agent/folder_lock.ts";
+import { BadOption } from "../agent/options.ts";
+import manifest from "../package.json" with { type: "json" };
+import { ApiError } from "../schema/wire/errors.ts";
+import { agentCommand } from "./agent_command.ts";
+import { demoCommand } from "./demo.ts";
+import { UsageError } from "./failures.ts";
+import { serveCommand } from "./serve.ts";
+import { tokenCommand } from "./token_command.ts";
+
+const OLDEST_NODE = [22, 19] as const;
+
+/** Says one sentence for every failure that a person can do something about; exit code 2 for a wrong set-up. */
+function report(error: unknown): number {
+	if (error instanceof UsageError || error instanceof BadOption || error instanceof FolderLocked) {
+		process.stderr.write(`windlass: ${error.message}\n`);
+		return 2;
+	}
+	if (error instanceof ApiError) {
+		process.stderr.write(`windlass: ${error.message}${error.suggestions.map((hint) => `\n  ${hint}`).join("")}\n`);
+		return 1;
+	}
+	process.stderr.write(`windlass: ${(error as Error).stack ?? String(error)}\n`);
+	return 1;
+}
+
+async function main(): Promise<number> {
+	const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+	if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
+		throw new UsageError(`Node ${process.versions.node} is too old; version ${OLDEST_NODE.join(".")} or later is needed`);
+	}
+	let exitCode = 0;
+	const setExitCode = (code: number) => {
+		exitCode = code;
+	};
+	const program = new Command("windlass")
+		.description("A self-hosted CI and job coordinator, and its agents.")
+		.version(manifest.version)
+		.showSuggestionAfterError()
+		.exitOverride()
+		.addCommand(serveCommand(setExitCode))
+		.addCommand(agentCommand())
+		.addCommand(tokenCommand())
+		.addCommand(demoCommand(setExitCode));
+	for (const command of program.commands) command.exitOverride();
+	try {
+		await program.parseAsync();
+	} catch (error) {
+		const { code, exitCode: asked } = error as { code?: string; exitCode?: number };
+		if (!code?.startsWith("commander.")) throw error;
+		// commander has said what was wrong; help and version are no failures.
+		return asked === 0 ? 0 : 2;
+	}
+	return exitCode;
+}
+
+main()
+	.catch(report)
+	.then((code) => process.exit(code));

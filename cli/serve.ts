@@ -1,0 +1,154 @@
+import { Command, Option } from "commander";
+import { parseDuration } from "../schema/wire/duration.ts";
+import { Coordinator, type QueueTimes } from "./coordinator.ts";
+import { DataFolder } from "./data_folder.ts";
+import { exampleSubmission } from "./example.ts";
+import { UsageError } from "./failures.ts";
+import { type LocalAgent, startLocalAgent } from "./local_agent.ts";
+
+interface ServeFlags {
+	host: string;
+	port: string;
+	data: string;
+	publicUrl?: string;
+	agent: boolean;
+	agentSlots: string;
+	leaseTtl: string;
+	renewInterval: string;
+	killGrace: string;
+	example?: boolean;
+}
+
+/** `windlass serve`: the coordinator, and an agent beside it. */
+export function serveCommand(setExitCode: (code: number) => void): Command {
+	const option = (flags: string, description: string, variable: string, fallback?: string) =>
+		new Option(flags, description).env(variable).default(fallback);
+	return new Command("serve")
+		.description("Run the coordinator, and an agent beside it.")
+		.addOption(option("--host <address>", "where to listen", "WINDLASS_HOST", "127.0.0.1"))
+		.addOption(option("--port <n>", "the port; 0 for any", "WINDLASS_PORT", "7070"))
+		.addOption(option("--data <folder>", "all state is kept here", "WINDLASS_DATA", "./.windlass-data"))
+		.addOption(option("--public-url <url>", "the address that links use", "WINDLASS_PUBLIC_URL"))
+		.addOption(new Option("--no-agent", "run no agent here").env("WINDLASS_NO_AGENT"))
+		.addOption(option("--agent-slots <n>", "how many jobs the agent here runs at once", "WINDLASS_AGENT_SLOTS", "2"))
+		.addOption(option("--lease-ttl <duration>", "how long a silent agent keeps its jobs", "WINDLASS_LEASE_TTL", "60s"))
+		.addOption(option("--renew-interval <duration>", "how often agents renew", "WINDLASS_RENEW_INTERVAL", "10s"))
+		.addOption(option("--kill-grace <duration>", "from SIGTERM to SIGKILL", "WINDLASS_KILL_GRACE", "10s"))
+		.addOption(new Option("--example", "on an empty data folder, run the bundled example").hideHelp())
+		.action(async (flags: ServeFlags) => setExitCode(await serve(flags)));
+}
+
+async function serve(flags: ServeFlags): Promise<number> {
+	const port = wholeNumber("--port", flags.port, 0, 65_535);
+	const slots = wholeNumber("--agent-slots", flags.agentSlots, 1, 1000);
+	const times = queueTimes(flags);
+	const publicUrl = webAddress(flags.publicUrl);
+	const adminToken = presetToken(process.env.WINDLASS_ADMIN_TOKEN);
+	const data = DataFolder.open(flags.data);
+	const coordinator = await Coordinator.start({
+		host: flags.host,
+		port,
+		publicUrl,
+		adminToken,
+		times,
+		data,
+		onLog: (line) => process.stderr.write(`${line}\n`),
+	});
+	greet(coordinator, flags);
+	const stop = stopSignals();
+	let agent: LocalAgent | null = null;
+	if (flags.agent) {
+		const registrationToken = await coordinator.registrationToken();
+		agent = await startLocalAgent({ folder: data.agentFolder, server: coordinator.localUrl, slots, registrationToken });
+	}
+	if (flags.example && data.isNew) await runExample(coordinator, data);
+	await stop.first;
+	if (agent) {
+		agent.drain();
+		void stop.second.then(() => agent.drain());
+		await agent.ended;
+	}
+	await coordinator.stop();
+	data.close();
+	return 0;
+}
+
+function wholeNumber(name: string, text: string, least: number, most: number): number {
+	const value = Number(text);
+	if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+	throw new UsageError(`${name} must be a whole number from ${least} to ${most}, not ${text}`);
+}
+
+function webAddress(text: string | undefined): string | null {
+	if (text === undefined) return null;
+	if (/^https?:\/\//.test(text) && URL.canParse(text)) return text;
+	throw new UsageError(`--public-url must be an address like https://ci.example.com, not ${text}`);
+}
+
+function presetToken(token: string | undefined): string | null {
+	if (!token) return null;
+	if (/^\S{16,200}$/.test(token)) return token;
+	throw new UsageError("WINDLASS_ADMIN_TOKEN must have 16 to 200 characters and no blanks");
+}
+
+/** @throws UsageError if leases could expire under an agent that does everything right (worker/settings.ts holds the same line) */
+function queueTimes(flags: ServeFlags): QueueTimes {
+	const duration = (name: string, text: string) => {
+		const ms = parseDuration(text);
+		if (ms) return ms;
+		throw new UsageError(`${name} must be a duration like 60s, not ${text}`);
+	};
+	return {
+		leaseTtlMs: duration("--lease-ttl", flags.leaseTtl),
+		renewMs: duration("--renew-interval", flags.renewInterval),
+		killGraceMs: duration("--kill-grace", flags.killGrace),
+	};
+}
+
+/** What a person needs to know now that it serves. */
+function greet(coordinator: Coordinator, { host }: ServeFlags): void {
+	const bold = (text: string) => (process.stdout.isTTY ? `\x1b[1m${text}\x1b[0m` : text);
+	const say = (label: string, text: string) => process.stdout.write(`  ${label.padEnd(12)} ${text}\n`);
+	process.stdout.write(`\n${bold("Windlass is ready.")}\n\n`);
+	say("status page", bold(coordinator.url));
+	say("sign in", `${coordinator.signInUrl}   (once, within 10 minutes)`);
+	if (coordinator.newAdminToken)
+		say("admin token", `${coordinator.newAdminToken}   (shown once; windlass token reset-admin makes another)`);
+	const token = coordinator.newAdminToken ?? "$WINDLASS_ADMIN_TOKEN";
+	process.stdout.write(
+		`\n  Try it:\n\n  curl -H "Authorization: Bearer ${token}" -d '{"run": "echo hello from $(hostname)"}' '${coordinator.localUrl}/api/v1/runs?follow=1'\n\n`,
+	);
+	if (!["127.0.0.1", "::1", "localhost"].includes(host) && !coordinator.url.startsWith("https:")) {
+		process.stderr.write(
+			"windlass: this listens beyond this machine without TLS: tokens cross the network in clear. Put a TLS proxy in front and set --public-url.\n",
+		);
+	}
+}
+
+/** The first and the second signal to stop. */
+function stopSignals(): { first: Promise<void>; second: Promise<void> } {
+	let count = 0;
+	let onFirst: () => void;
+	let onSecond: () => void;
+	const first = new Promise<void>((resolve) => {
+		onFirst = resolve;
+	});
+	const second = new Promise<void>((resolve) => {
+		onSecond = resolve;
+	});
+	for (const signal of ["SIGINT", "SIGTERM"] as const) {
+		process.on(signal, () => {
+			count += 1;
+			if (count === 1) onFirst();
+			else onSecond();
+		});
+	}
+	return { first, second };
+}
+
+/** The first thing that a newcomer sees: a run of the bundled example. */
+async function runExample(coordinator: Coordinator, data: DataFolder): Promise<void> {
+	const runId = await coordinator.submit(await exampleSubmission(data.exampleRepository));
+	process.stdout.write(`  The bundled example runs now: ${coordinator.url}/runs/${runId}\n\n`);
+	process.stdout.write(await coordinator.get(`/api/v1/runs/${runId}/log`));
+}

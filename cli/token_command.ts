@@ -1,0 +1,36 @@
+import path from "node:path";
+import { Command } from "commander";
+import { DISTRIBUTION, newAdminToken, replaceAdminToken } from "./coordinator.ts";
+import { DataFolder } from "./data_folder.ts";
+import { Host, migrateDatabase } from "./host.ts";
+
+/** `windlass token reset-admin`: a new admin token for whoever has the host. */
+export function tokenCommand(): Command {
+	const reset = new Command("reset-admin")
+		.description("Make a new admin token; the old one is revoked. The coordinator must be stopped.")
+		.option("--data <folder>", "the coordinator's data folder", process.env.WINDLASS_DATA ?? "./.windlass-data")
+		.action(async ({ data: folder }: { data: string }) => {
+			const data = DataFolder.open(folder);
+			const token = newAdminToken();
+			const host = await Host.start({
+				distribution: DISTRIBUTION,
+				storage: data.storage,
+				host: "127.0.0.1",
+				port: 0,
+				mark: data.path,
+				bindings: {},
+				onLog: (line) => process.stderr.write(`${line}\n`),
+				onRestart: () => undefined,
+			});
+			try {
+				const database = await host.database();
+				await migrateDatabase(database, path.join(DISTRIBUTION, "migrations"));
+				await replaceAdminToken(database, token);
+			} finally {
+				await host.stop();
+				data.close();
+			}
+			process.stdout.write(`${token}\n`);
+		});
+	return new Command("token").description("Tokens of people.").addCommand(reset);
+}

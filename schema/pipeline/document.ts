@@ -1,0 +1,120 @@
+import { type Document, isAlias, isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { ApiError, type FieldError } from "../wire/errors.ts";
+import { MAX_YAML_ALIASES } from "../wire/limits.ts";
+
+/**
+ * A scalar whose text would change when printed (`1.10`, `0x1f`, `on`). Where a number or a truth value is
+ * meant its value counts; where text is meant it is refused, because nobody can say which text was meant.
+ */
+export class AmbiguousScalar {
+	readonly source: string;
+	readonly value: unknown;
+
+	constructor(source: string, value: unknown) {
+		this.source = source;
+		this.value = value;
+	}
+}
+
+/** A parsed text and the way from a path in it back to line and column. */
+export interface SourceDocument {
+	value: unknown;
+	locate(path: PropertyKey[], key?: boolean): { line: number; column: number } | null;
+}
+
+/** What to do when `run: echo a: b` was written: YAML takes the second colon for another key. */
+export const COLON_HINT = 'a text that holds ": " needs quotes, or a block: run: |';
+
+/** Words that YAML 1.1 readers take for true or false; as text they must be quoted. */
+const YAML_1_1_BOOLEANS = /^(y|n|yes|no|on|off)$/i;
+
+/**
+ * Parses YAML 1.2 (and so JSON) and keeps the positions.
+ * @throws ApiError `malformed` with every syntax error's line and column.
+ */
+export function parseSource(text: string): SourceDocument {
+	const lines = new LineCounter();
+	const document = parseDocument(text, { lineCounter: lines, version: "1.2", uniqueKeys: true, prettyErrors: false });
+	if (document.errors.length > 0) {
+		const errors = document.errors.map((error): FieldError => {
+			const { line, col } = lines.linePos(error.pos[0]);
+			const suggestion = error.code === "BLOCK_AS_IMPLICIT_KEY" ? COLON_HINT : null;
+			return { path: "", line, column: col, message: sentence(error.message), suggestion };
+		});
+		const first = errors[0] as FieldError;
+		throw new ApiError("malformed", `Line ${first.line}, column ${first.column}: ${first.message}`, {
+			details: { errors },
+			suggestions: [first.suggestion ?? "Check indentation, brackets and quotes at that place."],
+		});
+	}
+	const value = plainValue(document);
+	return {
+		value,
+		locate(path, key = false) {
+			const node = nodeAt(document, path, key);
+			if (!node?.range) return null;
+			const { line, col } = lines.linePos(node.range[0]);
+			return { line, column: col };
+		},
+	};
+}
+
+function sentence(message: string): string {
+	const text = message.trim().replace(/\s+/g, " ");
+	return /[.!?]$/.test(text) ? text : `${text}.`;
+}
+
+function plainValue(document: Document): unknown {
+	let aliases = 0;
+	const convert = (node: unknown, depth: number): unknown => {
+		if (depth > 100) throw new ApiError("malformed", "The text is nested more than 100 levels deep.");
+		if (isAlias(node)) {
+			aliases += 1;
+			if (aliases > MAX_YAML_ALIASES) {
+				throw new ApiError("validation_failed", `The text uses more than ${MAX_YAML_ALIASES} YAML aliases.`, {
+					suggestions: ["Write the repeated parts out, or generate the pipeline."],
+				});
+			}
+			return convert(node.resolve(document), depth + 1);
+		}
+		if (isMap(node)) {
+			// A null prototype: a key such as `__proto__` is then a key like any other, and is refused by name.
+			const result: Record<string, unknown> = Object.create(null);
+			for (const { key, value } of node.items) {
+				const name = isScalar(key) && typeof key.source === "string" ? key.source : String(convert(key, depth + 1));
+				result[name] = convert(value, depth + 1);
+			}
+			return result;
+		}
+		if (isSeq(node)) return node.items.map((item) => convert(item, depth + 1));
+		if (isScalar(node)) return scalarValue(node.value, node.source, node.type === "PLAIN");
+		return null;
+	};
+	return convert(document.contents, 0);
+}
+
+function scalarValue(value: unknown, source: string | undefined, isPlain: boolean): unknown {
+	if (!isPlain || source === undefined) return value;
+	if (typeof value === "string") return YAML_1_1_BOOLEANS.test(value) ? new AmbiguousScalar(source, value) : value;
+	if (value === null) return null;
+	return String(value) === source ? value : new AmbiguousScalar(source, value);
+}
+
+function nodeAt(document: Document, path: PropertyKey[], wantKey: boolean): Node | null {
+	let node: unknown = document.contents;
+	for (const [index, part] of path.entries()) {
+		if (isAlias(node)) node = node.resolve(document);
+		if (isMap(node)) {
+			const pair = node.items.find(
+				(item) => isPair(item) && isScalar(item.key) && String(item.key.source ?? item.key.value) === String(part),
+			);
+			if (!pair) break;
+			// The key's own place is the better pointer where the value is empty or the key is at fault.
+			const isLast = index === path.length - 1;
+			node = (isLast && wantKey) || pair.value === null ? pair.key : pair.value;
+		} else if (isSeq(node)) {
+			node = node.items[Number(part)];
+		} else break;
+	}
+	return (node ?? document.contents) as Node | null;
+}

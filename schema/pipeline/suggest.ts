@@ -1,0 +1,32 @@
+/** The known name nearest to what was written, if it is near enough to be meant; null otherwise. */
+export function nearest(written: string, known: readonly string[]): string | null {
+	const limit = Math.max(1, Math.floor(written.length / 3));
+	let best: string | null = null;
+	let bestDistance = limit + 1;
+	for (const name of known) {
+		const distance = editDistance(written.toLowerCase(), name.toLowerCase());
+		if (distance < bestDistance) {
+			best = name;
+			bestDistance = distance;
+		}
+	}
+	return best;
+}
+
+/** Edits (insert, delete, replace, swap of neighbours) that turn one word into the other. */
+function editDistance(a: string, b: string): number {
+	const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, column) => column)];
+	for (let i = 1; i <= a.length; i += 1) {
+		const row = [i];
+		for (let j = 1; j <= b.length; j += 1) {
+			const replace = (rows[i - 1]?.[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+			let cost = Math.min(replace, (rows[i - 1]?.[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1);
+			if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+				cost = Math.min(cost, (rows[i - 2]?.[j - 2] ?? 0) + 1);
+			}
+			row.push(cost);
+		}
+		rows.push(row);
+	}
+	return rows[a.length]?.[b.length] ?? 0;
+}

@@ -1,0 +1,103 @@
+import * as z from "zod";
+
+/** Every error code and the HTTP status that it travels with. */
+export const ERROR_STATUS = {
+	malformed: 400,
+	authentication_required: 401,
+	forbidden: 403,
+	not_found: 404,
+	method_not_allowed: 405,
+	conflict: 409,
+	log_offset_mismatch: 409,
+	attempt_superseded: 409,
+	session_superseded: 409,
+	gone: 410,
+	attempt_finished: 410,
+	length_required: 411,
+	too_large: 413,
+	range_not_satisfiable: 416,
+	validation_failed: 422,
+	protocol_unsupported: 426,
+	rate_limited: 429,
+	internal: 500,
+	unavailable: 503,
+} as const;
+export type ErrorCode = keyof typeof ERROR_STATUS;
+
+/** The one shape of every error answer. */
+export const errorBody = z.object({
+	error: z.string(),
+	message: z.string(),
+	details: z.record(z.string(), z.unknown()),
+	suggestions: z.array(z.string()),
+	timestamp: z.string(),
+	request_id: z.string(),
+});
+export type ErrorBody = z.infer<typeof errorBody>;
+
+/** One fault of a submitted text: where it is and, if known, what was meant. */
+export interface FieldError {
+	path: string;
+	line: number | null;
+	column: number | null;
+	message: string;
+	suggestion: string | null;
+}
+
+interface ApiErrorOptions {
+	details?: Record<string, unknown>;
+	suggestions?: string[];
+	headers?: Record<string, string>;
+}
+
+/**
+ * A refusal with a code, a sentence for the person and hints for what to do.
+ * Thrown where the fact is known, turned into an answer in one place.
+ */
+export class ApiError extends Error {
+	readonly code: ErrorCode;
+	readonly details: Record<string, unknown>;
+	readonly suggestions: string[];
+	readonly headers: Record<string, string>;
+
+	constructor(code: ErrorCode, message: string, options: ApiErrorOptions = {}) {
+		super(message);
+		this.name = "ApiError";
+		this.code = code;
+		this.details = options.details ?? {};
+		this.suggestions = options.suggestions ?? [];
+		this.headers = options.headers ?? {};
+	}
+
+	get status(): number {
+		return ERROR_STATUS[this.code];
+	}
+}
+
+/** A refusal as plain data, so that it crosses a Durable Object call unchanged. */
+export interface Refusal {
+	code: ErrorCode;
+	message: string;
+	details: Record<string, unknown>;
+	suggestions: string[];
+	headers: Record<string, string>;
+}
+
+/** The plain form of an error, for the way across a Durable Object call. */
+export function toRefusal(error: ApiError): Refusal {
+	const { code, message, details, suggestions, headers } = error;
+	return { code, message, details, suggestions, headers };
+}
+
+/** The error that a plain refusal stands for. */
+export function fromRefusal(refusal: Refusal): ApiError {
+	return new ApiError(refusal.code, refusal.message, refusal);
+}
+
+/** 404 for a thing that is not there, or is another team's: the answer must not tell which. */
+export function notFound(what: string, id: string): ApiError {
+	return new ApiError("not_found", `There is no ${what} ${id}.`, {
+		details: { id },
+		suggestions: [`Check the ${what}'s id; a list of what exists is one GET away.`],
+	});
+}

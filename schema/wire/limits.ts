@@ -1,0 +1,40 @@
+/** Sizes, counts and times that both sides of the wire keep to. Bytes and milliseconds throughout. */
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+
+/** The longest text of a pipeline or submission; a longer body is refused before it is read. */
+export const MAX_PIPELINE_BYTES = 10 * MIB;
+/** The largest resolved pipeline that one run may carry. */
+export const MAX_RESOLVED_BYTES = 512 * KIB;
+export const MAX_JOBS = 1000;
+export const MAX_STEPS = 200;
+export const MAX_YAML_ALIASES = 100;
+
+/** One log PATCH carries at most this many bytes. */
+export const MAX_LOG_CHUNK_BYTES = 1 * MIB;
+/** A log is cut here, with a notice as its last line. */
+export const MAX_LOG_BYTES = 64 * MIB;
+
+/** Files up to this size travel in one PUT. */
+export const SINGLE_PART_BYTES = 64 * MIB;
+/** Larger files travel in equal parts of this size. */
+export const PART_BYTES = 32 * MIB;
+export const MAX_ARTIFACTS_PER_PLAN = 500;
+export const MAX_ARTIFACTS_PER_JOB = 10_000;
+export const MAX_ARTIFACT_PATH_BYTES = 1024;
+
+/** The longest body of any agent request that is not bytes of a log or a file. */
+export const MAX_PROTOCOL_BODY_BYTES = 8 * MIB;
+
+export const DEFAULT_JOB_TIMEOUT_MS = 60 * 60_000;
+export const MAX_JOB_TIMEOUT_MS = 24 * 60 * 60_000;
+
+/** Attempts in all when an agent was lost, unless the job's `retry` says otherwise. */
+export const DEFAULT_LOST_ATTEMPTS = 3;
+export const MAX_RETRY_ATTEMPTS = 10;
+
+export const DEFAULT_LIST_LIMIT = 20;
+export const MAX_LIST_LIMIT = 200;
+
+export const PROTOCOL_VERSION = 1;

@@ -1,0 +1,189 @@
+import * as z from "zod";
+import { MAX_ARTIFACT_PATH_BYTES, MAX_ARTIFACTS_PER_JOB, MAX_ARTIFACTS_PER_PLAN, MAX_STEPS } from "./limits.ts";
+import { step } from "./resources.ts";
+import { finishState, reason } from "./states.ts";
+
+/** The agent protocol: what agents send and what the coordinator answers. docs/protocol.md tells the story. */
+
+const count = z.number().int().nonnegative();
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected a sha256 in hex");
+export const agentName = z
+	.string()
+	.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, "expected letters, digits, dot, dash or underscore, at most 63");
+export const label = z
+	.string()
+	.regex(/^[A-Za-z0-9][A-Za-z0-9._:=/-]{0,62}$/, "expected a label like linux or gpu=a100, at most 63 characters");
+const labels = z.array(label).max(50);
+const attemptList = z.array(z.string().max(40)).max(1000);
+
+/** How often and how long; the coordinator decides, agents follow. */
+export const intervals = z.object({
+	lease_ttl_ms: count,
+	renew_ms: count,
+	renew_timeout_ms: count,
+	kill_grace_ms: count,
+	poll_timeout_ms: count,
+	log_flush_watched_ms: count,
+	log_flush_ms: count,
+});
+export type Intervals = z.infer<typeof intervals>;
+
+export const createRegistrationToken = z.strictObject({
+	uses: z.number().int().min(1).max(10_000).default(1),
+	expires_in: z.string().default("1h"),
+	labels: labels.default([]),
+});
+export const registrationToken = z.object({ token: z.string(), uses: count, expires_at: z.string(), labels });
+
+export const register = z.strictObject({
+	/** Chosen by the agent once and kept: a repeated registration with the same key is the same agent. */
+	registration_key: z.string().min(16).max(100),
+	name: agentName,
+});
+export const registered = z.object({ id: z.string(), name: z.string(), team: z.string(), token: z.string() });
+export type Registered = z.infer<typeof registered>;
+
+export const facts = z.strictObject({
+	version: z.string().max(40),
+	slots: z.number().int().min(1).max(1000),
+	labels,
+	facts: z.record(z.string().max(60), z.string().max(200)),
+});
+export type Facts = z.infer<typeof facts>;
+
+export const hello = z.strictObject({
+	protocol: count,
+	session: z.number().int().positive(),
+	instance: z.string().min(8).max(64),
+	running: attemptList,
+	facts,
+});
+export type Hello = z.infer<typeof hello>;
+export const helloAnswer = z.object({ adopted: attemptList, ended: attemptList, intervals });
+export type HelloAnswer = z.infer<typeof helloAnswer>;
+
+export const poll = z.strictObject({
+	protocol: count,
+	session: z.number().int().positive(),
+	seq: z.number().int().positive(),
+	slots_free: count,
+	running: attemptList,
+	draining: z.boolean().default(false),
+});
+export type Poll = z.infer<typeof poll>;
+export const offer = z.object({
+	attempt_id: z.string(),
+	job_id: z.string(),
+	lease_token: z.string(),
+	expires_at: z.string(),
+});
+export type Offer = z.infer<typeof offer>;
+/** A lease that was extended: it holds for this long from when the request was sent. */
+const renewedLease = z.object({ attempt_id: z.string(), ttl_ms: count });
+export const pollAnswer = z.object({
+	offers: z.array(offer),
+	/** Attempts to cancel. */
+	cancel: attemptList,
+	/** Attempts whose log somebody reads right now. */
+	watch: attemptList,
+	/** Leases that were moved outside of a renewal: the coordinator is about to stop on purpose. */
+	renewed: z.array(renewedLease),
+	intervals,
+});
+export type PollAnswer = z.infer<typeof pollAnswer>;
+
+export const renew = z.strictObject({
+	session: z.number().int().positive(),
+	seq: z.number().int().positive(),
+	running: attemptList,
+});
+export type Renew = z.infer<typeof renew>;
+export const renewAnswer = z.object({
+	renewed: z.array(renewedLease),
+	cancel: attemptList,
+	lost: attemptList,
+	watch: attemptList,
+});
+export type RenewAnswer = z.infer<typeof renewAnswer>;
+
+export const bye = z.strictObject({ session: z.number().int().positive() });
+
+/** The whole of a job, as its agent gets it when it starts an attempt. */
+export const assignment = z.object({
+	attempt_id: z.string(),
+	number: z.number().int().positive(),
+	ttl_ms: count,
+	run: z.object({ id: z.string(), number: count, project: z.string(), url: z.string(), event: z.string() }),
+	pipeline: z.string(),
+	job: z.object({ id: z.string(), key: z.string(), name: z.string(), url: z.string() }),
+	server_url: z.string(),
+	env: z.record(z.string(), z.string()),
+	timeout_ms: count,
+	steps: z.array(
+		z.object({
+			name: z.string(),
+			run: z.string(),
+			env: z.record(z.string(), z.string()),
+			working_directory: z.string().nullable(),
+			shell: z.string(),
+			timeout_ms: count.nullable(),
+		}),
+	),
+	source: z.object({ git: z.string(), ref: z.string().nullable(), commit: z.string().nullable() }).nullable(),
+	artifacts: z.object({ save: z.array(z.string()) }),
+});
+export type Assignment = z.infer<typeof assignment>;
+
+export const commit = z.strictObject({
+	sha: z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, "expected a full commit id"),
+	branch: z.string().max(500).nullable(),
+	tag: z.string().max(500).nullable(),
+	message: z.string().max(10_000),
+	author: z.string().max(500),
+});
+export type Commit = z.infer<typeof commit>;
+export const commitAnswer = z.object({ sha: z.string() });
+
+export const steps = z.strictObject({ steps: z.array(step).max(MAX_STEPS + 2) });
+
+const artifactPath = z.string().min(1).max(MAX_ARTIFACT_PATH_BYTES);
+export const artifactPlan = z.strictObject({
+	files: z
+		.array(z.strictObject({ path: artifactPath, size: count, sha256 }))
+		.min(1)
+		.max(MAX_ARTIFACTS_PER_PLAN),
+});
+export const artifactPlanAnswer = z.object({
+	files: z.array(
+		z.object({
+			path: z.string(),
+			key: z.string(),
+			upload_id: z.string().nullable(),
+			parts: z.array(z.object({ number: z.number().int().positive(), url: z.string(), offset: count, size: count })),
+		}),
+	),
+});
+export type ArtifactPlanAnswer = z.infer<typeof artifactPlanAnswer>;
+export const partAnswer = z.object({ number: z.number(), etag: z.string() });
+
+export const finish = z.strictObject({
+	state: finishState,
+	exit_code: z.number().int().nullable(),
+	reason: reason.nullable(),
+	log: z.strictObject({ bytes: count, sha256: sha256.nullable(), incomplete: z.boolean() }),
+	steps: z.array(step).max(MAX_STEPS + 2),
+	artifacts: z
+		.array(
+			z.strictObject({
+				path: artifactPath,
+				size: count,
+				sha256,
+				key: z.string().max(200),
+				upload_id: z.string().max(2000).nullable(),
+				parts: z.array(z.strictObject({ number: z.number().int().positive(), etag: z.string().max(200) })).max(10_000),
+			}),
+		)
+		.max(MAX_ARTIFACTS_PER_JOB),
+});
+export type Finish = z.infer<typeof finish>;
+export const finishAnswer = z.object({ job_state: z.string(), attempt_state: z.string() });

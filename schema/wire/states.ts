@@ -1,0 +1,54 @@
+import * as z from "zod";
+
+export const JOB_STATES = [
+	"blocked",
+	"queued",
+	"leased",
+	"running",
+	"cancelling",
+	"succeeded",
+	"failed",
+	"errored",
+	"timed_out",
+	"cancelled",
+	"skipped",
+] as const;
+export const jobState = z.enum(JOB_STATES);
+export type JobState = (typeof JOB_STATES)[number];
+
+export const RUN_STATES = [
+	"queued",
+	"running",
+	"cancelling",
+	"succeeded",
+	"failed",
+	"errored",
+	"timed_out",
+	"cancelled",
+	"skipped",
+] as const;
+export const runState = z.enum(RUN_STATES);
+export type RunState = (typeof RUN_STATES)[number];
+
+export const ATTEMPT_STATES = ["running", "cancelling", "succeeded", "failed", "errored", "timed_out", "cancelled", "expired"] as const;
+export const attemptState = z.enum(ATTEMPT_STATES);
+export type AttemptState = (typeof ATTEMPT_STATES)[number];
+
+export const STEP_STATES = ["pending", "running", "succeeded", "failed", "skipped", "cancelled", "timed_out"] as const;
+export const stepState = z.enum(STEP_STATES);
+export type StepState = (typeof STEP_STATES)[number];
+
+/** What an agent may report as the end of an attempt. `errored` is not the job's own fault. */
+export const finishState = z.enum(["succeeded", "failed", "errored", "timed_out", "cancelled"]);
+export type FinishState = z.infer<typeof finishState>;
+
+const TERMINAL: ReadonlySet<string> = new Set(["succeeded", "failed", "errored", "timed_out", "cancelled", "skipped", "expired"]);
+
+/** Whether a run, job or attempt in this state is over; such a state never changes. */
+export function isTerminal(state: RunState | JobState | AttemptState): boolean {
+	return TERMINAL.has(state);
+}
+
+/** Why something is in the state it is in: a code for rules, a sentence for people. */
+export const reason = z.object({ code: z.string().max(64), text: z.string().max(2000) });
+export type Reason = z.infer<typeof reason>;

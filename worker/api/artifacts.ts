@@ -1,0 +1,70 @@
+import { notFound } from "../../schema/wire/errors.ts";
+import type { Artifact } from "../../schema/wire/resources.ts";
+import { listArtifacts } from "../catalog/record.ts";
+import type { Environment } from "../environment.ts";
+import { json } from "./answers.ts";
+import { type RequestContext, route } from "./context.ts";
+import { requireJob } from "./jobs.ts";
+import { integerParameter, onlyParameters } from "./queries.ts";
+import { rangeOf } from "./ranges.ts";
+
+type Caller = RequestContext<"user" | "host">;
+
+/** The rows of a job's files: those of its newest attempt, or of the one that was asked for. */
+async function artifactRows({ url, environment, principal, params }: Caller) {
+	onlyParameters(url, ["attempt"]);
+	const { attempts } = await requireJob(environment, principal.team, params.id ?? "");
+	const number = integerParameter(url, "attempt", { least: 1, most: 1000, fallback: 0 });
+	const attempt = number === 0 ? attempts.at(-1) : attempts.find((one) => one.number === number);
+	if (number !== 0 && !attempt) throw notFound("attempt", `${number} of job ${params.id}`);
+	return attempt ? listArtifacts(environment, principal.team, attempt.id) : [];
+}
+
+/** The files of a job, with the address of each. */
+export async function presentArtifacts(environment: Environment, team: string, jobId: string, attemptId: string): Promise<Artifact[]> {
+	const rows = await listArtifacts(environment, team, attemptId);
+	return rows.map(({ path, size, sha256 }) => ({ path, size, sha256, url: artifactUrl(jobId, path) }));
+}
+
+function artifactUrl(jobId: string, path: string): string {
+	return `/api/v1/jobs/${jobId}/artifacts/${path.split("/").map(encodeURIComponent).join("/")}`;
+}
+
+async function list(context: Caller): Promise<Response> {
+	const jobId = context.params.id ?? "";
+	const rows = await artifactRows(context);
+	const items: Artifact[] = rows.map(({ path, size, sha256 }) => ({ path, size, sha256, url: artifactUrl(jobId, path) }));
+	return json({ items, next_cursor: null });
+}
+
+/** One file, as a download: whatever a build wrote, a browser must not run it under this address. */
+async function download(context: Caller): Promise<Response> {
+	const { request, environment, params } = context;
+	const path = params.path ?? "";
+	const row = (await artifactRows(context)).find((one) => one.path === path);
+	if (!row) throw notFound("artifact", path);
+	const etag = `"${row.sha256}"`;
+	const name = path.split("/").at(-1) ?? "artifact";
+	const headers: Record<string, string> = {
+		"Content-Type": "application/octet-stream",
+		"Content-Disposition": `attachment; filename*=UTF-8''${encodeURIComponent(name).replace(/['()*]/g, (char) => `%${char.charCodeAt(0).toString(16)}`)}`,
+		"Content-Security-Policy": "sandbox; default-src 'none'",
+		"X-Content-Type-Options": "nosniff",
+		"Cache-Control": "private, no-transform",
+		"Accept-Ranges": "bytes",
+		ETag: etag,
+	};
+	if (request.headers.get("If-None-Match") === etag) return new Response(null, { status: 304, headers });
+	const range = rangeOf(request, row.size);
+	const { start, end } = range ?? { start: 0, end: row.size };
+	const object = await environment.BUCKET.get(row.key, start < end ? { range: { offset: start, length: end - start } } : {});
+	if (!object) throw notFound("artifact", path);
+	headers["Content-Length"] = String(end - start);
+	if (range) headers["Content-Range"] = `bytes ${start}-${end - 1}/${row.size}`;
+	return new Response(object.body, { status: range ? 206 : 200, headers });
+}
+
+export const artifactRoutes = [
+	route("GET", "/api/v1/jobs/:id/artifacts", ["user", "host"], list),
+	route("GET", "/api/v1/jobs/:id/artifacts/:path+", ["user", "host"], download),
+];

@@ -1,0 +1,145 @@
+import { ApiError } from "../../schema/wire/errors.ts";
+import { MAX_LOG_BYTES, MAX_LOG_CHUNK_BYTES, MAX_PROTOCOL_BODY_BYTES } from "../../schema/wire/limits.ts";
+import * as protocol from "../../schema/wire/protocol.ts";
+import type { StepState } from "../../schema/wire/states.ts";
+import { completeUploads, planUploads } from "../artifacts/uploads.ts";
+import { sha256 } from "../auth/digest.ts";
+import type { LeaseTokenClaims } from "../auth/lease_token.ts";
+import type { Started } from "../dispatch/core/attempts.ts";
+import { unwrap } from "../dispatch/result.ts";
+import { dispatcherOf } from "../dispatch/stub.ts";
+import { json } from "./answers.ts";
+import { parseJson, readBytes, readJson, readText, validated } from "./bodies.ts";
+import { type RequestContext, route } from "./context.ts";
+
+type Caller = RequestContext<"lease">;
+
+/** The lease that the caller holds. @throws ApiError `forbidden` if its token is another attempt's */
+function leaseOf({ principal, params }: Caller): LeaseTokenClaims {
+	if (principal.claims.attemptId === params.id) return principal.claims;
+	throw new ApiError("forbidden", "This lease token belongs to another attempt.", { details: { attempt_id: principal.claims.attemptId } });
+}
+
+async function start(context: Caller): Promise<Response> {
+	const lease = leaseOf(context);
+	const started = unwrap(await dispatcherOf(context.environment, lease.team).start(lease));
+	return json(assignmentOf(started, context.baseUrl));
+}
+
+function assignmentOf({ attempt, job, run, definition }: Started, baseUrl: string): protocol.Assignment {
+	return {
+		attempt_id: attempt.id,
+		number: attempt.number,
+		ttl_ms: Math.max(0, attempt.deadline - Date.now()),
+		run: { id: run.id, number: run.number, project: run.project, url: `${baseUrl}/runs/${run.id}`, event: run.trigger_kind },
+		pipeline: run.pipeline,
+		job: { id: job.id, key: job.key, name: job.name, url: `${baseUrl}/jobs/${job.id}` },
+		server_url: baseUrl,
+		env: definition.env,
+		timeout_ms: definition.timeout_ms,
+		steps: definition.steps,
+		source: run.source_git === null ? null : { git: run.source_git, ref: run.source_ref, commit: run.commit_sha },
+		artifacts: definition.artifacts,
+	};
+}
+
+async function release(context: Caller): Promise<Response> {
+	const lease = leaseOf(context);
+	unwrap(await dispatcherOf(context.environment, lease.team).release(lease));
+	return new Response(null, { status: 204 });
+}
+
+async function pinCommit(context: Caller): Promise<Response> {
+	const lease = leaseOf(context);
+	const body = await readJson(context.request, protocol.commit);
+	return json({ sha: unwrap(await dispatcherOf(context.environment, lease.team).pinCommit(lease, body)) });
+}
+
+/** PATCH …/log: bytes at exactly the end of the log. A byte write: the token's signature alone is checked. */
+async function appendLog(context: Caller): Promise<Response> {
+	const { request, environment } = context;
+	const lease = leaseOf(context);
+	const offset = Number(request.headers.get("Upload-Offset") ?? Number.NaN);
+	if (!Number.isSafeInteger(offset) || offset < 0) {
+		throw new ApiError("malformed", "Upload-Offset must say where these bytes begin.", { suggestions: ["Begin with Upload-Offset: 0."] });
+	}
+	const bytes = await readBytes(request, MAX_LOG_CHUNK_BYTES);
+	const result = await environment.LOG_SHARD.getByName(`log:${lease.shard}`).append(lease.attemptId, { team: lease.team }, offset, bytes);
+	switch (result.outcome) {
+		case "appended":
+			return new Response(null, { status: 204, headers: { "Upload-Offset": String(result.offset) } });
+		case "wrong_offset":
+			throw new ApiError("log_offset_mismatch", `The log ends at ${result.offset}, not at ${offset}.`, {
+				details: { offset: result.offset },
+				suggestions: ["Go on from there."],
+				headers: { "Upload-Offset": String(result.offset) },
+			});
+		case "full":
+			throw new ApiError("too_large", `A log may have ${MAX_LOG_BYTES} bytes.`, { details: { limit: MAX_LOG_BYTES } });
+		case "sealed":
+			throw finished();
+	}
+}
+
+function finished(): ApiError {
+	return new ApiError("attempt_finished", "This attempt is over; its log is sealed.", { suggestions: ["Drop what is unsent."] });
+}
+
+async function putSteps(context: Caller): Promise<Response> {
+	const { request, environment } = context;
+	const lease = leaseOf(context);
+	const { steps } = await readJson(request, protocol.steps);
+	const { isSealed } = await environment.LOG_SHARD.getByName(`log:${lease.shard}`).putSteps(lease.attemptId, { team: lease.team }, steps);
+	if (isSealed) throw finished();
+	return new Response(null, { status: 204 });
+}
+
+async function planArtifacts(context: Caller): Promise<Response> {
+	const lease = leaseOf(context);
+	const { files } = await readJson(context.request, protocol.artifactPlan);
+	unwrap(await dispatcherOf(context.environment, lease.team).checkLease(lease));
+	return json(await planUploads(context.environment, lease, files));
+}
+
+/** POST …/finish: the result. The same body again gets the same answer. */
+async function finish(context: Caller): Promise<Response> {
+	const lease = leaseOf(context);
+	const text = await readText(context.request, MAX_PROTOCOL_BODY_BYTES);
+	const body = validated(protocol.finish, parseJson(text));
+	assertConsistent(body);
+	const digest = await sha256(JSON.stringify(body));
+	const artifacts = await completeUploads(context.environment, lease, body.artifacts);
+	const { jobState, attemptState } = unwrap(await dispatcherOf(context.environment, lease.team).finish(lease, body, digest, artifacts));
+	return json({ job_state: jobState, attempt_state: attemptState });
+}
+
+const OPEN_STEPS: ReadonlySet<StepState> = new Set(["pending", "running"]);
+
+/** A result with steps that are still open is no result. */
+function assertConsistent(body: protocol.Finish): void {
+	const open = body.steps.find((step) => OPEN_STEPS.has(step.state));
+	if (!open) return;
+	throw new ApiError("validation_failed", `The step ${JSON.stringify(open.name)} is still ${open.state}.`, {
+		details: {
+			errors: [
+				{
+					path: "steps",
+					line: null,
+					column: null,
+					message: `a step is ${open.state}`,
+					suggestion: "report steps that did not run as skipped",
+				},
+			],
+		},
+	});
+}
+
+export const attemptRoutes = [
+	route("POST", "/api/v1/attempts/:id/start", ["lease"], start),
+	route("POST", "/api/v1/attempts/:id/release", ["lease"], release),
+	route("POST", "/api/v1/attempts/:id/commit", ["lease"], pinCommit),
+	route("PATCH", "/api/v1/attempts/:id/log", ["lease"], appendLog),
+	route("POST", "/api/v1/attempts/:id/steps", ["lease"], putSteps),
+	route("POST", "/api/v1/attempts/:id/artifacts", ["lease"], planArtifacts),
+	route("POST", "/api/v1/attempts/:id/finish", ["lease"], finish),
+];

@@ -1,0 +1,79 @@
+import type * as z from "zod";
+import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
+import { MAX_PROTOCOL_BODY_BYTES } from "../../schema/wire/limits.ts";
+
+/**
+ * The body as text.
+ * @throws ApiError `too_large`, before the body is read where its length is announced; `malformed` if it is not UTF-8
+ */
+export async function readText(request: Request, limit: number): Promise<string> {
+	const bytes = await readBytes(request, limit);
+	try {
+		return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+	} catch {
+		throw new ApiError("malformed", "The body is not valid UTF-8.", { suggestions: ["Send the text as UTF-8."] });
+	}
+}
+
+/** The body as bytes. @throws ApiError `too_large` */
+export async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
+	if (Number(request.headers.get("Content-Length") ?? 0) > limit) throw tooLarge(limit);
+	if (!request.body) return new Uint8Array();
+	const chunks: Uint8Array[] = [];
+	let size = 0;
+	for await (const chunk of request.body) {
+		size += chunk.byteLength;
+		if (size > limit) throw tooLarge(limit);
+		chunks.push(chunk);
+	}
+	if (chunks.length === 1) return chunks[0] as Uint8Array;
+	const bytes = new Uint8Array(size);
+	let at = 0;
+	for (const chunk of chunks) {
+		bytes.set(chunk, at);
+		at += chunk.byteLength;
+	}
+	return bytes;
+}
+
+function tooLarge(limit: number): ApiError {
+	return new ApiError("too_large", `The body is larger than ${limit} bytes.`, { details: { limit } });
+}
+
+/** @throws ApiError `malformed` with the place of the fault */
+export function parseJson(text: string): unknown {
+	try {
+		return JSON.parse(text);
+	} catch (error) {
+		const reason = String((error as Error).message);
+		const position = Number(/position (\d+)/.exec(reason)?.[1] ?? text.length);
+		const before = text.slice(0, position).split("\n");
+		const line = before.length;
+		const column = (before.at(-1)?.length ?? 0) + 1;
+		throw new ApiError("malformed", `The JSON does not parse: line ${line}, column ${column}.`, {
+			details: { errors: [{ path: "", line, column, message: "not valid JSON here", suggestion: null }] },
+			suggestions: ["Check commas, quotes and brackets at that place."],
+		});
+	}
+}
+
+/**
+ * A JSON body of this shape, as the agent protocol sends it.
+ * @throws ApiError `malformed`, `validation_failed`
+ */
+export async function readJson<Schema extends z.ZodType>(request: Request, schema: Schema): Promise<z.infer<Schema>> {
+	const text = await readText(request, MAX_PROTOCOL_BODY_BYTES);
+	return validated(schema, text.trim() === "" ? {} : parseJson(text));
+}
+
+/** @throws ApiError `validation_failed` with all faults at once */
+export function validated<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
+	const parsed = schema.safeParse(value);
+	if (parsed.success) return parsed.data;
+	const errors = parsed.error.issues.map(
+		(issue): FieldError => ({ path: issue.path.map(String).join("."), line: null, column: null, message: issue.message, suggestion: null }),
+	);
+	throw new ApiError("validation_failed", errors.map((error) => `${error.path ? `${error.path}: ` : ""}${error.message}`).join("; "), {
+		details: { errors },
+	});
+}

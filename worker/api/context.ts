@@ -1,0 +1,37 @@
+import type { Principal, PrincipalKind } from "../auth/principal.ts";
+import type { Environment } from "../environment.ts";
+
+/** One request on its way: who, what, and what it needs for an answer. */
+export interface RequestContext<Kind extends PrincipalKind = PrincipalKind> {
+	request: Request;
+	url: URL;
+	/** The parts of the path that the route names, decoded. */
+	params: Record<string, string>;
+	principal: Extract<Principal, { kind: Kind }>;
+	environment: Environment;
+	requestId: string;
+	/** The address that links begin with, without a slash at the end. */
+	baseUrl: string;
+}
+
+/** A request of which it does not matter who makes it. */
+export type AnonymousContext = Omit<RequestContext, "principal">;
+
+/** One route: who may call it is part of it. */
+export interface Route {
+	method: "GET" | "POST" | "PUT" | "PATCH";
+	path: string;
+	allow: readonly PrincipalKind[];
+	/** Called by the shell alone, with a principal of one of the kinds in `allow` (worker/index.ts). */
+	handle: (context: never) => Promise<Response> | Response;
+}
+
+/** Declares a route; its handler sees only the principals that are allowed. */
+export function route<Kind extends PrincipalKind>(
+	method: Route["method"],
+	path: string,
+	allow: readonly Kind[],
+	handle: (context: RequestContext<Kind>) => Promise<Response> | Response,
+): Route {
+	return { method, path, allow, handle };
+}

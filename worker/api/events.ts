@@ -1,0 +1,69 @@
+import { recordedChanges } from "../catalog/record.ts";
+import type { Changes } from "../dispatch/core/reads.ts";
+import { dispatcherOf } from "../dispatch/stub.ts";
+import type { Environment } from "../environment.ts";
+import { SSE_HEADERS, streamed } from "./answers.ts";
+import { type RequestContext, route } from "./context.ts";
+import { presentAgent, presentJobSummary, presentRunSummary } from "./present.ts";
+import { onlyParameters } from "./queries.ts";
+
+const HOLD_MS = 15_000;
+/** Who is further behind than this is told to read everything anew. */
+const MAX_BEHIND = 1_000;
+/** States coalesce: a burst of changes is told at most this often. */
+const PACE_MS = 100;
+
+/**
+ * GET /events: what changes, as server-sent events `run`, `job` and `agent` with the resource as data and the revision as
+ * id. With Last-Event-ID it goes on from there; states coalesce, none is missed.
+ */
+function follow({ request, url, environment, principal, baseUrl }: RequestContext<"user" | "host">): Response {
+	onlyParameters(url, []);
+	const lastId = request.headers.get("Last-Event-ID");
+	const since = lastId !== null && /^\d{1,15}$/.test(lastId) ? Number(lastId) : null;
+	return streamed(SSE_HEADERS, (write) => writeChanges(environment, principal.team, baseUrl, since, write));
+}
+
+async function writeChanges(
+	environment: Environment,
+	team: string,
+	baseUrl: string,
+	lastId: number | null,
+	write: (text: string) => Promise<void>,
+): Promise<never> {
+	const dispatcher = dispatcherOf(environment, team);
+	const { rev: newest } = await dispatcher.followChanges(null, 0);
+	let since = lastId ?? newest;
+	if (since > newest || newest - since > MAX_BEHIND) {
+		since = newest;
+		await write(`event: reset\nid: ${since}\ndata: {}\n\n`);
+	} else await write(`: following from ${since}\n\n`);
+	for (;;) {
+		const changes = await dispatcher.followChanges(since, HOLD_MS);
+		const departed = changes.hasDeparted
+			? await recordedChanges(environment.DB, team, since, changes.rev, MAX_BEHIND)
+			: { runs: [], jobs: [] };
+		const events = eventsOf(changes, departed, baseUrl);
+		await write(events.length > 0 ? events.join("") : ": still here\n\n");
+		since = changes.rev;
+		await new Promise((resolve) => setTimeout(resolve, PACE_MS));
+	}
+}
+
+type Recorded = Awaited<ReturnType<typeof recordedChanges>>;
+
+/** The changes in the order of their revisions; a row that is both live and recorded counts once. */
+function eventsOf(changes: Changes, departed: Recorded, baseUrl: string): string[] {
+	const live = new Set([...changes.runs.map(({ id }) => id), ...changes.jobs.map(({ job }) => job.id)]);
+	const runs = [...changes.runs, ...departed.runs.filter(({ id }) => !live.has(id))];
+	const jobs = [...changes.jobs.map(({ job }) => job), ...departed.jobs.filter(({ id }) => !live.has(id))];
+	return [
+		...runs.map((run) => ({ rev: run.rev, kind: "run", data: presentRunSummary(run, baseUrl) as object })),
+		...jobs.map((job) => ({ rev: job.rev, kind: "job", data: presentJobSummary(job) as object })),
+		...changes.agents.map((rows) => ({ rev: rows.agent.rev, kind: "agent", data: presentAgent(rows) as object })),
+	]
+		.sort((a, b) => a.rev - b.rev)
+		.map(({ rev, kind, data }) => `event: ${kind}\nid: ${rev}\ndata: ${JSON.stringify(data)}\n\n`);
+}
+
+export const eventRoutes = [route("GET", "/api/v1/events", ["user", "host"], follow)];

@@ -1,0 +1,46 @@
+import { sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { PROTOCOL_VERSION } from "../../schema/wire/limits.ts";
+import { DEFAULT_TEAM } from "../auth/principal.ts";
+import { dispatcherOf } from "../dispatch/stub.ts";
+import { VERSION } from "../version.ts";
+import { json } from "./answers.ts";
+import { type RequestContext, route } from "./context.ts";
+
+/** GET /healthz: the process answers. */
+function healthz(): Response {
+	return json({ status: "ok" });
+}
+
+/** GET /readyz: queue and record can be reached and nothing needs a person; 503 otherwise, saying what. */
+async function readyz({ environment }: RequestContext): Promise<Response> {
+	const [queue, record] = await Promise.allSettled([
+		dispatcherOf(environment, DEFAULT_TEAM).health(),
+		drizzle(environment.DB).run(sql`SELECT 1 FROM runs LIMIT 1`),
+	]);
+	const problems: string[] = [];
+	if (queue.status === "rejected") problems.push("the queue does not answer");
+	else {
+		if (queue.value.outbox.dead > 0) problems.push(`${queue.value.outbox.dead} rows were refused by the record`);
+		if (queue.value.deadEffects > 0) problems.push(`${queue.value.deadEffects} effects have failed for good`);
+	}
+	if (record.status === "rejected") problems.push("the record does not answer");
+	const waiting = queue.status === "fulfilled" ? queue.value.outbox.waiting : null;
+	return json(
+		{ status: problems.length === 0 ? "ready" : "not ready", problems, outbox_waiting: waiting },
+		problems.length === 0 ? 200 : 503,
+	);
+}
+
+function version(): Response {
+	return json({ name: "windlass", version: VERSION, protocol: PROTOCOL_VERSION });
+}
+
+const EVERYONE = ["anyone", "user", "registration", "agent", "lease", "host"] as const;
+
+export const healthRoutes = [
+	route("GET", "/healthz", EVERYONE, healthz),
+	route("GET", "/readyz", EVERYONE, readyz),
+	route("GET", "/version", EVERYONE, version),
+	route("GET", "/api/v1/version", EVERYONE, version),
+];

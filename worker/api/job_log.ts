@@ -1,0 +1,166 @@
+import type { AttemptRow } from "../../schema/database/tables.ts";
+import { ApiError, notFound } from "../../schema/wire/errors.ts";
+import { isTerminal } from "../../schema/wire/states.ts";
+import type { JobRecord } from "../catalog/record.ts";
+import { dispatcherOf } from "../dispatch/stub.ts";
+import type { Environment } from "../environment.ts";
+import { LOG_FORMATS, type LogFormat, LogFormatter } from "../logs/format.ts";
+import { type LineBatch, LineSplitter } from "../logs/lines.ts";
+import { logSize, readLog } from "../logs/reader.ts";
+import { SSE_HEADERS, streamed, TEXT_STREAM_HEADERS } from "./answers.ts";
+import { type RequestContext, route } from "./context.ts";
+import { requireJob } from "./jobs.ts";
+import { flagParameter, integerParameter, onlyParameters, wordParameter } from "./queries.ts";
+import { rangeOf } from "./ranges.ts";
+
+type Caller = RequestContext<"user" | "host">;
+
+const HOLD_MS = 10_000;
+const SILENCE_MS = 30_000;
+
+/** GET /jobs/:id/log: the log of one attempt, as text (with Range), followed, or as server-sent events. */
+async function getLog({ request, url, environment, principal, params }: Caller): Promise<Response> {
+	onlyParameters(url, ["attempt", "format", "follow"]);
+	const record = await requireJob(environment, principal.team, params.id ?? "");
+	const number = integerParameter(url, "attempt", { least: 1, most: 1000, fallback: 0 }) || null;
+	const format = wordParameter(url, "format", LOG_FORMATS) ?? "text";
+	const isEventStream = /\btext\/event-stream\b/.test(request.headers.get("Accept") ?? "");
+	if (isEventStream) {
+		if (format !== "text")
+			throw new ApiError("validation_failed", "format: events carry the lines as they are stored.", { suggestions: ["Leave out format."] });
+		const offset = resumeOffset(request);
+		return streamed(SSE_HEADERS, (write) =>
+			followLines(environment, record, number, offset, {
+				lines: (batch) => write(`id: ${batch.nextOffset}\n${batch.lines.map((line) => `data: ${line.replace(/\r/g, "")}\n`).join("")}\n`),
+				idle: () => write(": still here\n\n"),
+				end: (state) => write(`event: end\ndata: ${JSON.stringify({ state })}\n\n`),
+			}),
+		);
+	}
+	if (flagParameter(url, "follow")) return streamed(TEXT_STREAM_HEADERS, (write) => followText(environment, record, number, format, write));
+	const attempt = attemptOf(record, number);
+	if (!attempt) return new Response("", { headers: TEXT_STREAM_HEADERS });
+	return logText(environment, request, attempt, format);
+}
+
+/** The attempt of that number, or the newest; null before the first. @throws ApiError `not_found` */
+function attemptOf({ job, attempts }: JobRecord, number: number | null): AttemptRow | null {
+	if (number === null) return attempts.at(-1) ?? null;
+	const attempt = attempts.find((one) => one.number === number);
+	if (!attempt) throw notFound("attempt", `${number} of job ${job.id}`);
+	return attempt;
+}
+
+/** Where an event stream goes on: events have the offset of the next line as their id. */
+function resumeOffset(request: Request): number {
+	const id = request.headers.get("Last-Event-ID");
+	return id !== null && /^\d{1,15}$/.test(id) ? Number(id) : 0;
+}
+
+async function logText(environment: Environment, request: Request, attempt: AttemptRow, format: LogFormat): Promise<Response> {
+	const size = await logSize(environment, attempt);
+	const isRanged = format === "text";
+	const range = isRanged ? rangeOf(request, size) : null;
+	const { start, end } = range ?? { start: 0, end: size };
+	const headers: Record<string, string> = { ...TEXT_STREAM_HEADERS };
+	if (isRanged) headers["Accept-Ranges"] = "bytes";
+	if (range) headers["Content-Range"] = `bytes ${start}-${end - 1}/${size}`;
+	const formatter = format === "text" ? null : new LogFormatter(format);
+	const body = streamed(headers, async (write) => {
+		for await (const bytes of readLog(environment, attempt, { offset: start, until: end, isFollowing: false })) {
+			if (bytes) await write(formatter ? formatter.push(bytes) : bytes);
+		}
+	});
+	return new Response(body.body, { status: range ? 206 : 200, headers });
+}
+
+/** A followed text: waits for the job to start, and goes on with the next attempt where one follows. */
+async function followText(
+	environment: Environment,
+	record: JobRecord,
+	number: number | null,
+	format: LogFormat,
+	write: (text: string | Uint8Array) => Promise<void>,
+): Promise<void> {
+	let lastWriteAt = Date.now();
+	const stillHere = async (state: string) => {
+		if (Date.now() - lastWriteAt < SILENCE_MS) return;
+		lastWriteAt = Date.now();
+		await write(`:: still ${state}\n`);
+	};
+	for await (const attempt of attemptsToFollow(environment, record, number, stillHere)) {
+		if (attempt.number > 1 && number === null) await write(`:: attempt ${attempt.number}\n`);
+		const formatter = format === "text" ? null : new LogFormatter(format);
+		for await (const bytes of readLog(environment, attempt, { offset: 0, until: null, isFollowing: true })) {
+			if (bytes === null) await stillHere("running");
+			else {
+				lastWriteAt = Date.now();
+				await write(formatter ? formatter.push(bytes) : bytes);
+			}
+		}
+	}
+}
+
+/** What a follower of whole lines does with them. */
+export interface LineSink {
+	lines(batch: LineBatch): Promise<void>;
+	idle(): Promise<void>;
+	end(state: string): Promise<void>;
+}
+
+/** Gives the lines of one attempt from `offset` on to the sink, until its log ends. */
+export async function followLines(
+	environment: Environment,
+	record: JobRecord,
+	number: number | null,
+	offset: number,
+	sink: LineSink,
+): Promise<void> {
+	for await (const attempt of attemptsToFollow(environment, record, number, () => sink.idle())) {
+		const splitter = new LineSplitter(offset);
+		for await (const bytes of readLog(environment, attempt, { offset, until: null, isFollowing: true })) {
+			if (bytes === null) await sink.idle();
+			else {
+				const batch = splitter.push(bytes);
+				if (batch) await sink.lines(batch);
+			}
+		}
+		const rest = splitter.flush();
+		if (rest) await sink.lines(rest);
+		break;
+	}
+	const { job } = await requireJob(environment, record.job.team, record.job.id);
+	await sink.end(job.state);
+}
+
+/** The attempts of a job as they begin, until the job is over; or the one that was asked for. */
+async function* attemptsToFollow(
+	environment: Environment,
+	record: JobRecord,
+	number: number | null,
+	idle: (state: string) => Promise<void>,
+): AsyncGenerator<AttemptRow> {
+	const asked = number === null ? null : attemptOf(record, number);
+	if (asked) {
+		yield asked;
+		return;
+	}
+	let current = record;
+	let seen = Math.max(0, record.job.attempt - 1);
+	let rev = 0;
+	while (true) {
+		const next = current.attempts.find((attempt) => attempt.number > seen);
+		if (next) {
+			seen = next.number;
+			yield next;
+			current = await requireJob(environment, record.job.team, record.job.id);
+			continue;
+		}
+		if (isTerminal(current.job.state)) return;
+		await idle(current.job.state);
+		rev = (await dispatcherOf(environment, record.job.team).followRun(record.job.run_id, rev, HOLD_MS))?.rev ?? 0;
+		current = await requireJob(environment, record.job.team, record.job.id);
+	}
+}
+
+export const jobLogRoutes = [route("GET", "/api/v1/jobs/:id/log", ["user", "host"], getLog)];

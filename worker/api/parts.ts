@@ -1,0 +1,10 @@
+import { putPart } from "../artifacts/uploads.ts";
+import { json } from "./answers.ts";
+import { type AnonymousContext, route } from "./context.ts";
+
+/** PUT of one part. The address itself is the credential. */
+async function put({ request, environment, params }: AnonymousContext): Promise<Response> {
+	return json(await putPart(environment, params.token ?? "", request), 201);
+}
+
+export const partRoutes = [route("PUT", "/api/v1/parts/:token", ["anyone", "lease"], put)];

@@ -1,0 +1,102 @@
+import type { AttemptRow, JobRow, RunRow } from "../../schema/database/tables.ts";
+import type { Agent, Attempt, Job, JobSummary, Run, RunSummary, Step } from "../../schema/wire/resources.ts";
+import type { Reason } from "../../schema/wire/states.ts";
+import type { JobRecord, RunRecord } from "../catalog/record.ts";
+import type { AgentRows } from "../dispatch/core/reads.ts";
+
+/** Rows as the resources of the API. */
+
+function time(at: number): string;
+function time(at: number | null): string | null;
+function time(at: number | null): string | null {
+	return at === null ? null : new Date(at).toISOString();
+}
+
+function reasonOf(row: { reason_code: string | null; reason_text: string | null }): Reason | null {
+	return row.reason_code === null ? null : { code: row.reason_code, text: row.reason_text ?? "" };
+}
+
+export function presentRunSummary(run: RunRow, baseUrl: string): RunSummary {
+	return {
+		id: run.id,
+		number: run.number,
+		state: run.state,
+		reason: reasonOf(run),
+		trigger: { kind: run.trigger_kind, actor: run.trigger_actor, delivery: run.trigger_delivery },
+		project: run.project,
+		pipeline: run.pipeline,
+		source: run.source_git === null ? null : { git: run.source_git, ref: run.source_ref },
+		branch: run.branch,
+		tag: run.tag,
+		commit: run.commit_sha === null ? null : { sha: run.commit_sha, message: run.commit_message ?? "", author: run.commit_author ?? "" },
+		priority: run.priority,
+		warnings: run.warnings,
+		url: `${baseUrl}/runs/${run.id}`,
+		created_at: time(run.created_at),
+		started_at: time(run.started_at),
+		finished_at: time(run.finished_at),
+	};
+}
+
+export function presentRun({ run, jobs, attempts }: RunRecord, baseUrl: string): Run {
+	return {
+		...presentRunSummary(run, baseUrl),
+		jobs: jobs.map((job) => presentJob({ job, attempts: attempts.filter((attempt) => attempt.job_id === job.id) })),
+	};
+}
+
+export function presentJobSummary(job: JobRow): JobSummary {
+	return {
+		id: job.id,
+		run_id: job.run_id,
+		key: job.key,
+		name: job.name,
+		matrix: null,
+		state: job.state,
+		reason: reasonOf(job),
+		needs: JSON.parse(job.needs) as string[],
+		runs_on: JSON.parse(job.runs_on) as string[],
+		exit_code: job.exit_code,
+		attempt: job.attempt,
+		created_at: time(job.created_at),
+		queued_at: time(job.queued_at),
+		started_at: time(job.started_at),
+		finished_at: time(job.finished_at),
+	};
+}
+
+/** A job; its steps are those of its newest attempt. */
+export function presentJob({ job, attempts }: JobRecord): Job {
+	const presented = attempts.map(presentAttempt);
+	return { ...presentJobSummary(job), attempts: presented, steps: presented.at(-1)?.steps ?? [] };
+}
+
+function presentAttempt(attempt: AttemptRow): Attempt {
+	return {
+		id: attempt.id,
+		number: attempt.number,
+		state: attempt.state,
+		reason: reasonOf(attempt),
+		exit_code: attempt.exit_code,
+		agent: { id: attempt.agent_id, name: attempt.agent_name },
+		started_at: time(attempt.started_at),
+		finished_at: time(attempt.finished_at),
+		log: { bytes: attempt.log_bytes, sha256: attempt.log_sha256, incomplete: attempt.log_incomplete === 1 },
+		steps: JSON.parse(attempt.steps) as Step[],
+	};
+}
+
+export function presentAgent({ agent, running }: AgentRows): Agent {
+	return {
+		id: agent.id,
+		name: agent.name,
+		status: agent.status,
+		labels: JSON.parse(agent.labels) as string[],
+		slots: agent.slots,
+		facts: JSON.parse(agent.facts) as Record<string, string>,
+		version: agent.version,
+		registered_at: time(agent.registered_at),
+		last_seen_at: time(agent.last_seen_at),
+		running,
+	};
+}

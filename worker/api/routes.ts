@@ -1,0 +1,27 @@
+import { pageRoutes } from "../pages/routes.ts";
+import { agentRoutes } from "./agents.ts";
+import { artifactRoutes } from "./artifacts.ts";
+import { attemptRoutes } from "./attempts.ts";
+import type { Route } from "./context.ts";
+import { eventRoutes } from "./events.ts";
+import { healthRoutes } from "./health.ts";
+import { hostRoutes } from "./host.ts";
+import { jobLogRoutes } from "./job_log.ts";
+import { jobRoutes } from "./jobs.ts";
+import { partRoutes } from "./parts.ts";
+import { runRoutes } from "./runs.ts";
+
+/** Every route there is, and who may call it. What is not here is refused. */
+export const routes: readonly Route[] = [
+	...healthRoutes,
+	...runRoutes,
+	...jobRoutes,
+	...jobLogRoutes,
+	...artifactRoutes,
+	...agentRoutes,
+	...attemptRoutes,
+	...partRoutes,
+	...eventRoutes,
+	...hostRoutes,
+	...pageRoutes,
+];

@@ -1,0 +1,162 @@
+import { and, asc, desc, eq, gt, lt, lte, type SQL } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import {
+	type ArtifactRow,
+	type AttemptRow,
+	artifacts,
+	attempts,
+	type JobRow,
+	jobs,
+	type RunRow,
+	runs,
+} from "../../schema/database/tables.ts";
+import { isTerminal, type JobState, type RunState } from "../../schema/wire/states.ts";
+import { dispatcherOf } from "../dispatch/stub.ts";
+import type { Environment } from "../environment.ts";
+
+/** A run with everything under it. */
+export interface RunRecord {
+	run: RunRow;
+	jobs: JobRow[];
+	attempts: AttemptRow[];
+}
+
+export interface JobRecord {
+	job: JobRow;
+	attempts: AttemptRow[];
+}
+
+/**
+ * A run by id: the record if it says that the run is over, the live queue otherwise; and the record once more, for a run that
+ * left the queue in between.
+ */
+export async function findRun(environment: Environment, team: string, id: string): Promise<RunRecord | null> {
+	const recorded = await recordedRun(environment.DB, team, id);
+	if (recorded && isTerminal(recorded.run.state) && recorded.attempts.every((attempt) => attempt.log_archived === 1)) return recorded;
+	const live = await dispatcherOf(environment, team).readRun(id);
+	return live ?? recordedRun(environment.DB, team, id);
+}
+
+/** A job by id, in the same way. */
+export async function findJob(environment: Environment, team: string, id: string): Promise<JobRecord | null> {
+	const recorded = await recordedJob(environment.DB, team, id);
+	if (recorded && isTerminal(recorded.job.state) && recorded.attempts.every((attempt) => attempt.log_archived === 1)) return recorded;
+	const live = await dispatcherOf(environment, team).readJob(id);
+	return live ?? recordedJob(environment.DB, team, id);
+}
+
+async function recordedRun(db: D1Database, team: string, id: string): Promise<RunRecord | null> {
+	const d1 = drizzle(db);
+	const [found, jobRows, attemptRows] = await d1.batch([
+		d1
+			.select()
+			.from(runs)
+			.where(and(eq(runs.id, id), eq(runs.team, team))),
+		d1
+			.select()
+			.from(jobs)
+			.where(and(eq(jobs.run_id, id), eq(jobs.team, team)))
+			.orderBy(asc(jobs.position)),
+		d1
+			.select()
+			.from(attempts)
+			.where(and(eq(attempts.run_id, id), eq(attempts.team, team)))
+			.orderBy(asc(attempts.number)),
+	]);
+	return found[0] ? { run: found[0], jobs: jobRows, attempts: attemptRows } : null;
+}
+
+async function recordedJob(db: D1Database, team: string, id: string): Promise<JobRecord | null> {
+	const d1 = drizzle(db);
+	const [found, attemptRows] = await d1.batch([
+		d1
+			.select()
+			.from(jobs)
+			.where(and(eq(jobs.id, id), eq(jobs.team, team))),
+		d1
+			.select()
+			.from(attempts)
+			.where(and(eq(attempts.job_id, id), eq(attempts.team, team)))
+			.orderBy(asc(attempts.number)),
+	]);
+	return found[0] ? { job: found[0], attempts: attemptRows } : null;
+}
+
+export interface ListFilter {
+	limit: number;
+	/** The id of the last item of the page before. */
+	after: string | null;
+}
+
+/** Runs, newest first. */
+export async function listRuns(
+	db: D1Database,
+	team: string,
+	filter: ListFilter & { state: RunState | null; project: string | null },
+): Promise<RunRow[]> {
+	const where: SQL[] = [eq(runs.team, team)];
+	if (filter.state) where.push(eq(runs.state, filter.state));
+	if (filter.project) where.push(eq(runs.project, filter.project));
+	if (filter.after) where.push(lt(runs.id, filter.after));
+	return drizzle(db)
+		.select()
+		.from(runs)
+		.where(and(...where))
+		.orderBy(desc(runs.id))
+		.limit(filter.limit);
+}
+
+/** Jobs, newest first. */
+export async function listJobs(
+	db: D1Database,
+	team: string,
+	filter: ListFilter & { state: JobState | null; runId: string | null },
+): Promise<JobRow[]> {
+	const where: SQL[] = [eq(jobs.team, team)];
+	if (filter.state) where.push(eq(jobs.state, filter.state));
+	if (filter.runId) where.push(eq(jobs.run_id, filter.runId));
+	if (filter.after) where.push(lt(jobs.id, filter.after));
+	return drizzle(db)
+		.select()
+		.from(jobs)
+		.where(and(...where))
+		.orderBy(desc(jobs.id))
+		.limit(filter.limit);
+}
+
+/** The files of one attempt, by path. They are visible from the moment its finish was taken. */
+export async function listArtifacts(environment: Environment, team: string, attemptId: string): Promise<ArtifactRow[]> {
+	const live = await dispatcherOf(environment, team).readArtifacts(attemptId);
+	if (live) return live;
+	return drizzle(environment.DB)
+		.select()
+		.from(artifacts)
+		.where(and(eq(artifacts.attempt_id, attemptId), eq(artifacts.team, team)))
+		.orderBy(asc(artifacts.path));
+}
+
+/** Runs and jobs whose revision lies in (since, until]; for readers of the feed that fell behind the live queue. */
+export async function recordedChanges(
+	db: D1Database,
+	team: string,
+	since: number,
+	until: number,
+	limit: number,
+): Promise<{ runs: RunRow[]; jobs: JobRow[] }> {
+	const d1 = drizzle(db);
+	const [runRows, jobRows] = await d1.batch([
+		d1
+			.select()
+			.from(runs)
+			.where(and(eq(runs.team, team), gt(runs.rev, since), lte(runs.rev, until)))
+			.orderBy(asc(runs.rev))
+			.limit(limit),
+		d1
+			.select()
+			.from(jobs)
+			.where(and(eq(jobs.team, team), gt(jobs.rev, since), lte(jobs.rev, until)))
+			.orderBy(asc(jobs.rev))
+			.limit(limit),
+	]);
+	return { runs: runRows, jobs: jobRows };
+}

@@ -1,0 +1,200 @@
+import { ApiError } from "../../../schema/wire/errors.ts";
+import { PROTOCOL_VERSION } from "../../../schema/wire/limits.ts";
+import type { Hello } from "../../../schema/wire/protocol.ts";
+import { loseAttempt } from "./attempts.ts";
+import { type Core, command, nextRev } from "./core.ts";
+import { lapseOffer } from "./offers.ts";
+import { type AgentRow, findAgent, liveAttemptsOfAgent, type OfferRow } from "./rows.ts";
+import { setTimer } from "./timers.ts";
+
+/** An agent not heard of for this long is shown as offline. */
+export const AGENT_SILENT_MS = 90_000;
+/** A name whose agent is gone for this long may be taken over. */
+const NAME_HELD_MS = 10 * 60_000;
+
+export interface NewRegistrationToken {
+	hash: string;
+	uses: number;
+	expiresAt: number;
+	labels: string[];
+}
+
+export function createRegistrationToken(core: Core, token: NewRegistrationToken): void {
+	command(core, () => {
+		core.sql.all(
+			"INSERT INTO registration_tokens (hash, uses_left, expires_at, labels) VALUES (?, ?, ?, ?)",
+			token.hash,
+			token.uses,
+			token.expiresAt,
+			JSON.stringify(token.labels),
+		);
+		setTimer(core, "registration", token.hash, token.expiresAt);
+	});
+}
+
+export interface Registration {
+	/** Hash of the registration token that was presented. */
+	tokenHash: string;
+	/** Hash of the agent's own registration key: the same key is the same agent, whatever got lost. */
+	registrationHash: string;
+	name: string;
+	/** Hash of the secret that the caller will hand out. */
+	secretHash: string;
+}
+
+/**
+ * Makes an agent of whoever presents a live registration token.
+ * @returns the agent's id
+ * @throws ApiError `authentication_required` for a token that is unknown, used up or expired; `conflict` for a name in use
+ */
+export function registerAgent(core: Core, { tokenHash, registrationHash, name, secretHash }: Registration): string {
+	return command(core, () => {
+		const now = core.now();
+		const known = core.sql.all<AgentRow>("SELECT * FROM agents WHERE registration_hash = ?", registrationHash)[0];
+		if (known && known.session === 0) {
+			// The answer to the first registration was lost: the same agent gets another token for it.
+			core.sql.all("UPDATE agents SET secret_hash = ? WHERE id = ?", secretHash, known.id);
+			return known.id;
+		}
+		const [token] = core.sql.all<{ labels: string }>(
+			"UPDATE registration_tokens SET uses_left = uses_left - 1 WHERE hash = ? AND uses_left > 0 AND expires_at > ? RETURNING labels",
+			tokenHash,
+			now,
+		);
+		if (!token) {
+			throw new ApiError("authentication_required", "The registration token is unknown, used up or expired.", {
+				suggestions: ["Make a new one: POST /api/v1/agent-tokens"],
+			});
+		}
+		const id = takeName(core, name, now) ?? core.newId("agent");
+		core.sql.all(
+			`INSERT INTO agents (id, rev, name, secret_hash, registration_hash, pinned_labels, labels, facts, version, slots, status,
+			session, instance, poll_seq, renew_seq, slots_free, has_lapsed, registered_at)
+			VALUES (?, ?, ?, ?, ?, ?, '[]', '{}', '', 1, 'offline', 0, '', 0, 0, 0, 0, ?)
+			ON CONFLICT (id) DO UPDATE SET rev = excluded.rev, secret_hash = excluded.secret_hash, registration_hash = excluded.registration_hash,
+			pinned_labels = excluded.pinned_labels, session = 0, instance = '', registered_at = excluded.registered_at`,
+			id,
+			nextRev(core),
+			name,
+			secretHash,
+			registrationHash,
+			token.labels,
+			now,
+		);
+		return id;
+	});
+}
+
+/** The id of the agent whose name this was, if it is free to take. */
+function takeName(core: Core, name: string, now: number): string | null {
+	const holder = core.sql.all<AgentRow>("SELECT * FROM agents WHERE name = ?", name)[0];
+	if (!holder) return null;
+	const lastSign = holder.last_seen_at ?? holder.registered_at;
+	if (now - lastSign < NAME_HELD_MS || liveAttemptsOfAgent(core, holder.id).length > 0) {
+		throw new ApiError("conflict", `An agent called ${name} exists and was here ${Math.round((now - lastSign) / 1000)} s ago.`, {
+			details: { name, last_seen_at: new Date(lastSign).toISOString() },
+			suggestions: [
+				"Choose another --name.",
+				"If it is this very host: start the agent with the --work-dir it had before, so that it comes back as itself.",
+				"If that host is gone for good: its name is free ten minutes after its last sign.",
+			],
+		});
+	}
+	return holder.id;
+}
+
+/**
+ * The agent that this token belongs to.
+ * @throws ApiError `authentication_required`
+ */
+export function authenticateAgent(core: Core, agentId: string, secretHash: string): AgentRow {
+	const agent = findAgent(core, agentId);
+	if (agent?.secret_hash !== secretHash) {
+		throw new ApiError("authentication_required", "This agent token is not valid (any more).", {
+			suggestions: ["Register the agent again with a new registration token."],
+		});
+	}
+	return agent;
+}
+
+/** @throws ApiError `protocol_unsupported` */
+export function checkProtocol(version: number): void {
+	if (version === PROTOCOL_VERSION) return;
+	throw new ApiError("protocol_unsupported", `This coordinator speaks agent protocol ${PROTOCOL_VERSION}; the agent speaks ${version}.`, {
+		details: { supported: [PROTOCOL_VERSION], got: version },
+		suggestions: [version > PROTOCOL_VERSION ? "Upgrade the coordinator." : "Upgrade the agent."],
+	});
+}
+
+/**
+ * Opens a session: the attempts that the agent lists live on, those that it does not list are lost.
+ * @returns which of the listed attempts live on, and which are over and must be ended by the agent
+ * @throws ApiError `session_superseded` for a number that is not the newest, or a second process under the same number
+ */
+export function openSession(core: Core, agentId: string, secretHash: string, hello: Hello): { adopted: string[]; ended: string[] } {
+	checkProtocol(hello.protocol);
+	return command(core, () => {
+		const agent = authenticateAgent(core, agentId, secretHash);
+		const isSame = hello.session === agent.session && hello.instance === agent.instance;
+		if (hello.session <= agent.session && !isSame) throw superseded(agent);
+		const { version, slots, labels, facts } = hello.facts;
+		core.sql.all(
+			`UPDATE agents SET rev = ?, session = ?, instance = ?, version = ?, slots = ?, labels = ?, facts = ?, status = 'online', has_lapsed = 0,
+			poll_seq = CASE WHEN ? THEN poll_seq ELSE 0 END, renew_seq = CASE WHEN ? THEN renew_seq ELSE 0 END, slots_free = 0, last_seen_at = ?
+			WHERE id = ?`,
+			nextRev(core),
+			hello.session,
+			hello.instance,
+			version,
+			slots,
+			JSON.stringify([...new Set([...(JSON.parse(agent.pinned_labels) as string[]), ...labels])]),
+			JSON.stringify(facts),
+			isSame ? 1 : 0,
+			isSame ? 1 : 0,
+			core.now(),
+			agentId,
+		);
+		setTimer(core, "agent_silent", agentId, core.now() + AGENT_SILENT_MS);
+		if (!isSame) {
+			for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agentId)) lapseOffer(core, offer, false);
+		}
+		const listed = new Set(hello.running);
+		const adopted: string[] = [];
+		for (const attempt of liveAttemptsOfAgent(core, agentId)) {
+			if (listed.has(attempt.id)) adopted.push(attempt.id);
+			else loseAttempt(core, attempt, { code: "agent_restarted", text: `Agent ${agent.name} was restarted and no longer runs this.` });
+		}
+		return { adopted, ended: hello.running.filter((id) => !adopted.includes(id)) };
+	});
+}
+
+/**
+ * The agent, if this message comes from its newest session.
+ * @throws ApiError `session_superseded`
+ */
+export function agentInSession(core: Core, agentId: string, secretHash: string, session: number): AgentRow {
+	const agent = authenticateAgent(core, agentId, secretHash);
+	if (session !== agent.session) throw superseded(agent);
+	return agent;
+}
+
+function superseded(agent: AgentRow): ApiError {
+	return new ApiError("session_superseded", `Another process has taken over as agent ${agent.name}.`, {
+		details: { agent: agent.name, session: agent.session },
+		suggestions: ["Two processes share one identity: give each its own --work-dir and --name."],
+	});
+}
+
+/** Ends a session that said goodbye: the agent is shown as offline at once. */
+export function closeSession(core: Core, agentId: string, secretHash: string, session: number): void {
+	command(core, () => {
+		const agent = agentInSession(core, agentId, secretHash, session);
+		for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agent.id)) lapseOffer(core, offer, false);
+		setStatus(core, agent, "offline");
+	});
+}
+
+export function setStatus(core: Core, agent: AgentRow, status: AgentRow["status"]): void {
+	if (agent.status === status) return;
+	core.sql.all("UPDATE agents SET status = ?, rev = ? WHERE id = ?", status, nextRev(core), agent.id);
+}

@@ -1,0 +1,64 @@
+import type { IdKind } from "../../../schema/wire/ids.ts";
+import { migrate } from "./migrations.ts";
+import type { Sql } from "./sql.ts";
+
+/** The times that the queue lives by, in milliseconds; docs/operations.md tells how to set them. */
+export interface Settings {
+	leaseTtlMs: number;
+	renewMs: number;
+	renewTimeoutMs: number;
+	killGraceMs: number;
+	/** How long an agent may take to claim an offer. */
+	claimWindowMs: number;
+	/** The first pause before a retry; doubled for each further one. */
+	retryBackoffMs: number;
+	/** How many LogShards the logs are spread over. */
+	logShards: number;
+}
+
+/** What every rule of the queue is given: its data, the time, a source of ids, and the settings. */
+export interface Core {
+	readonly sql: Sql;
+	readonly team: string;
+	readonly settings: Settings;
+	/** Milliseconds since 1970. */
+	now(): number;
+	newId(kind: IdKind): string;
+	/** An unguessable text. */
+	newSecret(): string;
+	/** The newest revision given out; every changed row gets the next one. */
+	rev: number;
+}
+
+/** Opens the queue in this database, bringing its schema up to date. */
+export function openCore(parts: Omit<Core, "rev">): Core {
+	migrate(parts.sql);
+	return { ...parts, rev: Number(readMeta(parts.sql, "rev") ?? 0) };
+}
+
+/**
+ * Runs one command: one transaction that reads, decides, writes and marks. Whatever it throws leaves no trace.
+ * The revision counter is stored with the rows that used it; after a rollback it may leave a gap, never a repeat.
+ */
+export function command<Result>(core: Core, body: () => Result): Result {
+	return core.sql.tx(() => {
+		const before = core.rev;
+		const result = body();
+		if (core.rev !== before) writeMeta(core.sql, "rev", String(core.rev));
+		return result;
+	});
+}
+
+/** The next revision, for a row that is about to change. */
+export function nextRev(core: Core): number {
+	core.rev += 1;
+	return core.rev;
+}
+
+export function readMeta(sql: Sql, key: string): string | undefined {
+	return sql.all<{ value: string }>("SELECT value FROM meta WHERE key = ?", key)[0]?.value;
+}
+
+export function writeMeta(sql: Sql, key: string, value: string): void {
+	sql.all("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value);
+}

@@ -1,0 +1,81 @@
+import { type Core, command } from "./core.ts";
+
+/**
+ * Effects are edges: something outside must happen because a state changed. They are written in the transaction of
+ * the change and happen at least once, in order per key; whoever receives one must take a repeat for what it is.
+ */
+
+/** What ends a log: the shard takes no byte beyond `declared`, then archives. */
+export interface SealEffect {
+	kind: "seal";
+	attemptId: string;
+	leaseId: string;
+	runId: string;
+	jobId: string;
+	shard: number;
+	/** How many bytes the agent says it sent; null when nobody said. */
+	declaredBytes: number | null;
+}
+export type Effect = SealEffect;
+
+export interface PendingEffect {
+	seq: number;
+	tries: number;
+	effect: Effect;
+}
+
+const MAX_TRIES = 30;
+const FIRST_BACKOFF_MS = 500;
+const MAX_BACKOFF_MS = 60_000;
+
+export function addEffect(core: Core, key: string, effect: Effect): void {
+	core.sql.all(
+		"INSERT INTO effects (kind, key, payload, due_at) VALUES (?, ?, ?, ?)",
+		effect.kind,
+		key,
+		JSON.stringify(effect),
+		core.now(),
+	);
+}
+
+/** The effects that are due, oldest first; of each key only the first, so that their order holds. */
+export function dueEffects(core: Core, limit: number): PendingEffect[] {
+	return core.sql
+		.all<{ seq: number; payload: string; tries: number }>(
+			`SELECT seq, payload, tries FROM effects AS e WHERE due_at <= ? AND is_dead = 0
+			AND NOT EXISTS (SELECT 1 FROM effects AS earlier WHERE earlier.key = e.key AND earlier.seq < e.seq)
+			ORDER BY due_at LIMIT ?`,
+			core.now(),
+			limit,
+		)
+		.map(({ seq, payload, tries }) => ({ seq, tries, effect: JSON.parse(payload) as Effect }));
+}
+
+export function effectDone(core: Core, seq: number): void {
+	command(core, () => core.sql.all("DELETE FROM effects WHERE seq = ?", seq));
+}
+
+/** Puts an effect off after a failure; after thirty it is dead, and shown by `/readyz`. */
+export function effectFailed(core: Core, pending: PendingEffect, error: string): void {
+	const tries = pending.tries + 1;
+	const pause = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** pending.tries);
+	command(core, () =>
+		core.sql.all(
+			"UPDATE effects SET tries = ?, due_at = ?, error = ?, is_dead = ? WHERE seq = ?",
+			tries,
+			core.now() + pause,
+			error.slice(0, 500),
+			tries >= MAX_TRIES ? 1 : 0,
+			pending.seq,
+		),
+	);
+}
+
+/** When the next effect falls due; null if there is none. */
+export function nextEffectDue(core: Core): number | null {
+	return core.sql.all<{ due: number | null }>("SELECT min(due_at) AS due FROM effects WHERE is_dead = 0")[0]?.due ?? null;
+}
+
+export function deadEffects(core: Core): number {
+	return core.sql.all<{ n: number }>("SELECT count(*) AS n FROM effects WHERE is_dead = 1")[0]?.n ?? 0;
+}

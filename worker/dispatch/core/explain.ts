@@ -1,0 +1,94 @@
+import type { Explanation } from "../../../schema/wire/resources.ts";
+import type { Core } from "./core.ts";
+import { capacityOf, missingLabel } from "./offers.ts";
+import { type AgentRow, findJob, type JobRow } from "./rows.ts";
+
+/** Why a job is where it is, in words; null if the queue does not hold it (any more). */
+export function explainJob(core: Core, jobId: string): Explanation | null {
+	const job = findJob(core, jobId);
+	if (!job) return null;
+	const isWaiting = job.state === "queued" || job.state === "leased";
+	const agents = isWaiting
+		? core.sql.all<AgentRow>("SELECT * FROM agents ORDER BY name").map((agent) => explainAgent(core, agent, job))
+		: [];
+	const retryAt = timerOf(core, job);
+	return {
+		job_id: job.id,
+		state: job.state,
+		summary: summarise(core, job, agents),
+		position: job.state === "queued" ? positionOf(core, job) : null,
+		waiting_for: openNeeds(core, job),
+		retry_at: retryAt === null ? null : new Date(retryAt).toISOString(),
+		agents,
+	};
+}
+
+function explainAgent(core: Core, agent: AgentRow, job: JobRow): Explanation["agents"][number] {
+	const missing = missingLabel(agent, job.runs_on);
+	const reason = missing ? `has no label ${missing}` : availability(core, agent, job);
+	return { id: agent.id, name: agent.name, fits: missing === null, reason };
+}
+
+function availability(core: Core, agent: AgentRow, job: JobRow): string {
+	if (agent.status !== "online") return `is ${agent.status}`;
+	const [refusal] = core.sql.all<{ until: number }>(
+		"SELECT until FROM refusals WHERE job_id = ? AND agent_id = ? AND until > ?",
+		job.id,
+		agent.id,
+		core.now(),
+	);
+	if (refusal) return `did not take the job up; gets it again after ${new Date(refusal.until).toISOString()}`;
+	const [offer] = core.sql.all<{ agent_id: string }>("SELECT agent_id FROM offers WHERE job_id = ?", job.id);
+	if (offer?.agent_id === agent.id) return "has been offered the job";
+	return capacityOf(core, agent) > 0 ? "is free" : `is busy: all of its ${agent.slots} slots are taken`;
+}
+
+function summarise(core: Core, job: JobRow, agents: Explanation["agents"]): string {
+	switch (job.state) {
+		case "blocked":
+			return job.reason_code === "backoff" ? (job.reason_text ?? "Waits before a retry.") : `Waits for ${openNeeds(core, job).join(", ")}.`;
+		case "queued":
+			return waitingSummary(core, job, agents);
+		case "leased":
+			return job.reason_text ?? "Offered to an agent.";
+		default:
+			return job.reason_text ?? `The job is ${job.state}.`;
+	}
+}
+
+function waitingSummary(core: Core, job: JobRow, agents: Explanation["agents"]): string {
+	if (agents.length === 0) return "Waits for an agent: none is registered.";
+	const fitting = agents.filter((agent) => agent.fits);
+	if (fitting.length === 0)
+		return `Waits for an agent with ${(JSON.parse(job.runs_on) as string[]).join(", ")}: none has all of these labels.`;
+	const ahead = core.sql.all(
+		"SELECT 1 FROM jobs AS j JOIN lanes AS l ON l.id = j.lane_id WHERE j.state = 'queued' AND l.priority > (SELECT priority FROM lanes WHERE id = ?) LIMIT 1",
+		job.lane_id,
+	);
+	const priority = ahead.length > 0 ? " Jobs of a higher priority go first." : "";
+	return `Waits for one of ${fitting.map((agent) => agent.name).join(", ")}.${priority}`;
+}
+
+/** How many jobs of its lane are before it, and it: 1 is next. */
+function positionOf(core: Core, job: JobRow): number {
+	return (
+		core.sql.all<{ n: number }>(
+			"SELECT count(*) AS n FROM jobs WHERE lane_id = ? AND state = 'queued' AND entry <= ?",
+			job.lane_id,
+			job.entry,
+		)[0]?.n ?? 0
+	);
+}
+
+function openNeeds(core: Core, job: JobRow): string[] {
+	return core.sql
+		.all<{ key: string }>(
+			"SELECT j.key FROM needs AS n JOIN jobs AS j ON j.id = n.needs_id WHERE n.job_id = ? AND j.state <> 'succeeded' ORDER BY j.position",
+			job.id,
+		)
+		.map(({ key }) => key);
+}
+
+function timerOf(core: Core, job: JobRow): number | null {
+	return core.sql.all<{ due_at: number }>("SELECT due_at FROM timers WHERE kind = 'backoff' AND id = ?", job.id)[0]?.due_at ?? null;
+}

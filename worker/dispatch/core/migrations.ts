@@ -1,0 +1,130 @@
+import type { Sql } from "./sql.ts";
+
+/**
+ * The Dispatcher's own schema, in numbered steps that are never edited once released.
+ *
+ * `runs`, `jobs`, `attempts` and `artifacts` hold every column of the record in D1 (schema/database/tables.ts) under
+ * the same name, and beside them what only the live queue needs.
+ */
+const MIGRATIONS: readonly string[] = [
+	`
+	CREATE TABLE definitions (digest TEXT PRIMARY KEY, json TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+	CREATE TABLE counters (project TEXT PRIMARY KEY, runs INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+	CREATE TABLE runs (
+		id TEXT PRIMARY KEY, team TEXT NOT NULL, rev INTEGER NOT NULL, project TEXT NOT NULL, number INTEGER NOT NULL,
+		pipeline TEXT NOT NULL, state TEXT NOT NULL, reason_code TEXT, reason_text TEXT,
+		trigger_kind TEXT NOT NULL, trigger_actor TEXT NOT NULL, trigger_delivery TEXT,
+		source_git TEXT, source_ref TEXT, branch TEXT, tag TEXT, commit_sha TEXT, commit_message TEXT, commit_author TEXT,
+		priority INTEGER NOT NULL, warnings INTEGER NOT NULL, definition TEXT NOT NULL,
+		created_at INTEGER NOT NULL, started_at INTEGER, finished_at INTEGER,
+		cancel_requested INTEGER NOT NULL DEFAULT 0
+	) STRICT, WITHOUT ROWID;
+	CREATE INDEX runs_by_rev ON runs(rev);
+
+	CREATE TABLE lanes (
+		id INTEGER PRIMARY KEY, requirements TEXT NOT NULL, project TEXT NOT NULL, priority INTEGER NOT NULL,
+		UNIQUE (requirements, project, priority)
+	) STRICT;
+
+	CREATE TABLE jobs (
+		id TEXT PRIMARY KEY, team TEXT NOT NULL, rev INTEGER NOT NULL, run_id TEXT NOT NULL, position INTEGER NOT NULL,
+		key TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, reason_code TEXT, reason_text TEXT,
+		needs TEXT NOT NULL, runs_on TEXT NOT NULL, exit_code INTEGER, attempt INTEGER NOT NULL,
+		created_at INTEGER NOT NULL, queued_at INTEGER, started_at INTEGER, finished_at INTEGER,
+		lane_id INTEGER NOT NULL, entry INTEGER NOT NULL
+	) STRICT, WITHOUT ROWID;
+	CREATE INDEX jobs_of_run ON jobs(run_id, position);
+	CREATE INDEX jobs_by_rev ON jobs(rev);
+	CREATE INDEX jobs_waiting ON jobs(lane_id, entry) WHERE state = 'queued';
+
+	CREATE TABLE needs (job_id TEXT NOT NULL, needs_id TEXT NOT NULL, PRIMARY KEY (job_id, needs_id)) STRICT, WITHOUT ROWID;
+	CREATE INDEX needs_reverse ON needs(needs_id);
+
+	CREATE TABLE offers (
+		attempt_id TEXT PRIMARY KEY, job_id TEXT NOT NULL UNIQUE, agent_id TEXT NOT NULL, session INTEGER NOT NULL,
+		lease_id TEXT NOT NULL, shard INTEGER NOT NULL, expires_at INTEGER NOT NULL
+	) STRICT, WITHOUT ROWID;
+	CREATE INDEX offers_of_agent ON offers(agent_id);
+
+	CREATE TABLE attempts (
+		id TEXT PRIMARY KEY, team TEXT NOT NULL, rev INTEGER NOT NULL, job_id TEXT NOT NULL, run_id TEXT NOT NULL,
+		number INTEGER NOT NULL, agent_id TEXT NOT NULL, agent_name TEXT NOT NULL,
+		state TEXT NOT NULL, reason_code TEXT, reason_text TEXT, exit_code INTEGER,
+		started_at INTEGER NOT NULL, finished_at INTEGER, shard INTEGER NOT NULL,
+		log_key TEXT, log_bytes INTEGER NOT NULL, log_sha256 TEXT, log_incomplete INTEGER NOT NULL, log_archived INTEGER NOT NULL,
+		steps TEXT NOT NULL,
+		lease_id TEXT NOT NULL, deadline INTEGER NOT NULL, cancel_told INTEGER NOT NULL DEFAULT 0,
+		finish_digest TEXT, UNIQUE (job_id, number)
+	) STRICT, WITHOUT ROWID;
+	CREATE UNIQUE INDEX attempts_live_of_job ON attempts(job_id) WHERE state IN ('running', 'cancelling');
+	CREATE INDEX attempts_live_of_agent ON attempts(agent_id) WHERE state IN ('running', 'cancelling');
+	CREATE INDEX attempts_deadlines ON attempts(deadline) WHERE state IN ('running', 'cancelling');
+	CREATE INDEX attempts_of_run ON attempts(run_id);
+
+	CREATE TABLE artifacts (
+		attempt_id TEXT NOT NULL, path TEXT NOT NULL, team TEXT NOT NULL, job_id TEXT NOT NULL, run_id TEXT NOT NULL,
+		size INTEGER NOT NULL, sha256 TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (attempt_id, path)
+	) STRICT, WITHOUT ROWID;
+	CREATE INDEX artifacts_of_run ON artifacts(run_id);
+
+	CREATE TABLE agents (
+		id TEXT PRIMARY KEY, rev INTEGER NOT NULL, name TEXT NOT NULL UNIQUE,
+		secret_hash TEXT NOT NULL, registration_hash TEXT NOT NULL UNIQUE,
+		pinned_labels TEXT NOT NULL, labels TEXT NOT NULL, facts TEXT NOT NULL, version TEXT NOT NULL, slots INTEGER NOT NULL,
+		status TEXT NOT NULL, session INTEGER NOT NULL, instance TEXT NOT NULL, poll_seq INTEGER NOT NULL, renew_seq INTEGER NOT NULL,
+		slots_free INTEGER NOT NULL, has_lapsed INTEGER NOT NULL,
+		registered_at INTEGER NOT NULL, last_seen_at INTEGER
+	) STRICT, WITHOUT ROWID;
+	CREATE INDEX agents_by_rev ON agents(rev);
+
+	CREATE TABLE registration_tokens (
+		hash TEXT PRIMARY KEY, uses_left INTEGER NOT NULL, expires_at INTEGER NOT NULL, labels TEXT NOT NULL
+	) STRICT, WITHOUT ROWID;
+
+	CREATE TABLE refusals (
+		job_id TEXT NOT NULL, agent_id TEXT NOT NULL, count INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (job_id, agent_id)
+	) STRICT, WITHOUT ROWID;
+	CREATE INDEX refusals_of_agent ON refusals(agent_id, until);
+
+	CREATE TABLE idempotency (
+		scope TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL, run_id TEXT NOT NULL, PRIMARY KEY (scope, key)
+	) STRICT, WITHOUT ROWID;
+
+	CREATE TABLE timers (kind TEXT NOT NULL, id TEXT NOT NULL, due_at INTEGER NOT NULL, PRIMARY KEY (kind, id)) STRICT, WITHOUT ROWID;
+	CREATE INDEX timers_due ON timers(due_at);
+
+	CREATE TABLE outbox (id TEXT PRIMARY KEY, run_id TEXT NOT NULL, rev INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+	CREATE INDEX outbox_of_run ON outbox(run_id);
+	CREATE INDEX outbox_by_rev ON outbox(rev);
+	CREATE TABLE outbox_dead (
+		id TEXT PRIMARY KEY, run_id TEXT NOT NULL, rev INTEGER NOT NULL, error TEXT NOT NULL, at INTEGER NOT NULL
+	) STRICT, WITHOUT ROWID;
+
+	CREATE TABLE effects (
+		seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL, payload TEXT NOT NULL,
+		due_at INTEGER NOT NULL, tries INTEGER NOT NULL DEFAULT 0, error TEXT, is_dead INTEGER NOT NULL DEFAULT 0
+	) STRICT;
+	CREATE INDEX effects_due ON effects(due_at) WHERE is_dead = 0;
+	CREATE INDEX effects_of_key ON effects(key);
+	`,
+];
+
+/**
+ * Brings the database up to date; each step is one transaction.
+ * @throws Error if the data was written by a newer version than this one
+ */
+export function migrate(sql: Sql): void {
+	sql.all("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID");
+	const version = Number(sql.all<{ value: string }>("SELECT value FROM meta WHERE key = 'schema'")[0]?.value ?? 0);
+	if (version > MIGRATIONS.length) {
+		throw new Error(`the queue's data has schema ${version}; this version knows ${MIGRATIONS.length}: start the newer version again`);
+	}
+	for (let step = version; step < MIGRATIONS.length; step += 1) {
+		sql.tx(() => {
+			for (const statement of (MIGRATIONS[step] as string).split(";")) if (statement.trim()) sql.all(statement);
+			sql.all("INSERT INTO meta VALUES ('schema', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", String(step + 1));
+		});
+	}
+}

@@ -1,0 +1,79 @@
+import type { AttemptRow as AttemptRecord, JobRow as JobRecord, RunRow as RunRecord } from "../../../schema/database/tables.ts";
+import type { Core } from "./core.ts";
+
+/** The live rows: those of the record, with what only the queue needs. */
+export type RunRow = RunRecord & { cancel_requested: number };
+export type JobRow = JobRecord & { lane_id: number; entry: number };
+export type AttemptRow = AttemptRecord & {
+	lease_id: string;
+	deadline: number;
+	cancel_told: number;
+	finish_digest: string | null;
+};
+
+export interface OfferRow {
+	attempt_id: string;
+	job_id: string;
+	agent_id: string;
+	session: number;
+	lease_id: string;
+	shard: number;
+	expires_at: number;
+}
+
+export interface AgentRow {
+	id: string;
+	rev: number;
+	name: string;
+	secret_hash: string;
+	registration_hash: string;
+	pinned_labels: string;
+	labels: string;
+	facts: string;
+	version: string;
+	slots: number;
+	status: "online" | "draining" | "offline";
+	session: number;
+	instance: string;
+	poll_seq: number;
+	renew_seq: number;
+	slots_free: number;
+	has_lapsed: number;
+	registered_at: number;
+	last_seen_at: number | null;
+}
+
+export function findRun(core: Core, id: string): RunRow | undefined {
+	return core.sql.all<RunRow>("SELECT * FROM runs WHERE id = ?", id)[0];
+}
+
+export function findJob(core: Core, id: string): JobRow | undefined {
+	return core.sql.all<JobRow>("SELECT * FROM jobs WHERE id = ?", id)[0];
+}
+
+/** The job of a row that cannot exist without it. */
+export function jobOf(core: Core, row: { job_id: string }): JobRow {
+	const job = findJob(core, row.job_id);
+	if (!job) throw new Error(`job ${row.job_id} is referred to and missing`);
+	return job;
+}
+
+export function findAttempt(core: Core, id: string): AttemptRow | undefined {
+	return core.sql.all<AttemptRow>("SELECT * FROM attempts WHERE id = ?", id)[0];
+}
+
+export function liveAttemptOfJob(core: Core, jobId: string): AttemptRow | undefined {
+	return core.sql.all<AttemptRow>("SELECT * FROM attempts WHERE job_id = ? AND state IN ('running', 'cancelling')", jobId)[0];
+}
+
+export function liveAttemptsOfAgent(core: Core, agentId: string): AttemptRow[] {
+	return core.sql.all<AttemptRow>("SELECT * FROM attempts WHERE agent_id = ? AND state IN ('running', 'cancelling')", agentId);
+}
+
+export function findOffer(core: Core, attemptId: string): OfferRow | undefined {
+	return core.sql.all<OfferRow>("SELECT * FROM offers WHERE attempt_id = ?", attemptId)[0];
+}
+
+export function findAgent(core: Core, id: string): AgentRow | undefined {
+	return core.sql.all<AgentRow>("SELECT * FROM agents WHERE id = ?", id)[0];
+}

@@ -1,0 +1,43 @@
+import type { Core } from "./core.ts";
+
+/** What can fall due. The id names the thing: an attempt, a job, an agent, or a scope and key. */
+export type TimerKind =
+	| "offer"
+	| "lease"
+	| "cancel"
+	| "job_timeout"
+	| "backoff"
+	| "refusal"
+	| "agent_silent"
+	| "idempotency"
+	| "registration";
+
+export interface Timer {
+	kind: TimerKind;
+	id: string;
+	due_at: number;
+}
+
+/** Sets the one timer of this kind and id, replacing an earlier setting. */
+export function setTimer(core: Core, kind: TimerKind, id: string, dueAt: number): void {
+	core.sql.all(
+		"INSERT INTO timers (kind, id, due_at) VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET due_at = excluded.due_at",
+		kind,
+		id,
+		dueAt,
+	);
+}
+
+export function clearTimer(core: Core, kind: TimerKind, id: string): void {
+	core.sql.all("DELETE FROM timers WHERE kind = ? AND id = ?", kind, id);
+}
+
+/** When the earliest timer falls due; null if none is set. */
+export function nextDue(core: Core): number | null {
+	return core.sql.all<{ due_at: number | null }>("SELECT min(due_at) AS due_at FROM timers")[0]?.due_at ?? null;
+}
+
+/** The timers that are due, oldest first. */
+export function dueTimers(core: Core, now: number, limit: number): Timer[] {
+	return core.sql.all<Timer>("SELECT kind, id, due_at FROM timers WHERE due_at <= ? ORDER BY due_at LIMIT ?", now, limit);
+}

@@ -1,0 +1,382 @@
+import { DurableObject } from "cloudflare:workers";
+import { ulid } from "ulid";
+import type { ArtifactRow } from "../../schema/database/tables.ts";
+import { notFound } from "../../schema/wire/errors.ts";
+import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import type { Commit, Finish, Hello, Poll, Renew } from "../../schema/wire/protocol.ts";
+import type { Explanation } from "../../schema/wire/resources.ts";
+import { isTerminal } from "../../schema/wire/states.ts";
+import type { Environment } from "../environment.ts";
+import { Parking } from "../parking.ts";
+import { pollHoldMs, readSettings, SHORT_HOLD_MS } from "../settings.ts";
+import {
+	closeSession,
+	createRegistrationToken,
+	type NewRegistrationToken,
+	openSession,
+	type Registration,
+	registerAgent,
+} from "./core/agents.ts";
+import {
+	cancelJobById,
+	cancelRun,
+	type Finished,
+	finishAttempt,
+	type LeaseClaims,
+	liveAttempt,
+	logArchived,
+	pinCommit,
+	releaseOffer,
+	type Started,
+	startAttempt,
+} from "./core/attempts.ts";
+import { type Core, openCore, readMeta, writeMeta } from "./core/core.ts";
+import { deadEffects, nextEffectDue } from "./core/effects.ts";
+import { explainJob } from "./core/explain.ts";
+import { assignOffers } from "./core/offers.ts";
+import { outboxDepth } from "./core/outbox.ts";
+import { newsFor, notePoll, type Renewal, renewLeases } from "./core/polls.ts";
+import {
+	type AgentRows,
+	type Changes,
+	newestRevOf,
+	type RunRows,
+	readAgents,
+	readArtifacts,
+	readChanges,
+	readJob,
+	readRun,
+} from "./core/reads.ts";
+import { type AttemptRow, findAttempt, type JobRow, liveAttemptsOfAgent, type OfferRow } from "./core/rows.ts";
+import { type Submit, submitRun } from "./core/submit.ts";
+import { noteBoot, planStop, sweep } from "./core/sweep.ts";
+import { nextDue } from "./core/timers.ts";
+import { Drain } from "./drain.ts";
+import { durableSql } from "./durable_sql.ts";
+import { EffectRunner } from "./effect_runner.ts";
+import { type Result, resultOf } from "./result.ts";
+
+/** The answer to a poll or renewal, before it is put into the words of the wire. */
+export interface PollResult {
+	offers: OfferRow[];
+	cancel: string[];
+	watch: string[];
+	/** Leases that were moved outside of a renewal, with what is left of each. */
+	renewed: { attempt_id: string; ttl_ms: number }[];
+}
+
+/** A reader of a live log vouches for its interest this long; it must be repeated. */
+const WATCH_MS = 30_000;
+
+/**
+ * The shell around the queue of one team: it parks the calls that wait, runs the core's commands, arms the alarm and
+ * carries what has changed to the world. Every decision is the core's, made and written without an `await`; after each
+ * command `#settle` looks once at all that may follow from it.
+ */
+export class Dispatcher extends DurableObject<Environment> {
+	readonly #core: Core;
+	readonly #drain: Drain;
+	readonly #effects: EffectRunner;
+	/** Parked polls by agent, calls that follow one run, calls that follow everything. */
+	readonly #polls = new Parking();
+	readonly #runFollowers = new Parking();
+	readonly #feedFollowers = new Parking();
+	#followers = 0;
+	/** Attempt → until when somebody reads its log. */
+	readonly #watched = new Map<string, number>();
+	readonly #toldWatch = new Map<string, string>();
+	/** Agents that know of the planned stop; null while none is planned. */
+	#toldStop: Set<string> | null = null;
+	#settledRev: number;
+	#armedAt: number | null = null;
+
+	constructor(context: DurableObjectState, environment: Environment) {
+		super(context, environment);
+		const sql = durableSql(context.storage);
+		this.#core = openCore({
+			sql,
+			team: teamOf(context),
+			settings: readSettings(environment),
+			now: () => Date.now(),
+			newId: (kind) => `${ID_PREFIXES[kind]}_${ulid()}`,
+			newSecret: () => crypto.randomUUID(),
+		});
+		this.#settledRev = this.#core.rev;
+		this.#drain = new Drain(this.#core, environment.DB);
+		this.#effects = new EffectRunner(this.#core, environment.LOG_SHARD);
+		writeMeta(sql, "team", this.#core.team);
+		if (environment.BOOT_ID) noteBoot(this.#core, environment.BOOT_ID);
+		this.#settle();
+	}
+
+	/** Sweeps, and starts what is slow without waiting for it: an alarm that waits for D1 stops lease expiry. */
+	override alarm(): void {
+		this.#armedAt = null;
+		try {
+			sweep(this.#core);
+		} catch (error) {
+			console.error(JSON.stringify({ level: "error", message: "sweep failed", error: String(error) }));
+		} finally {
+			this.#settle();
+		}
+	}
+
+	/** Answers once the schema is up to date; called by the host before the LAN may connect. */
+	async prepare(): Promise<void> {}
+
+	/** @see submitRun */
+	async submit(submit: Submit): Promise<Result<{ rows: RunRows | null; runId: string; isReplay: boolean }>> {
+		return this.#command((core) => {
+			const { runId, isReplay } = submitRun(core, submit);
+			return { runId, isReplay, rows: readRun(core, runId) };
+		});
+	}
+
+	async cancelRun(runId: string, actor: string): Promise<Result<RunRows>> {
+		return this.#command((core) => {
+			cancelRun(core, runId, actor);
+			return readRun(core, runId) as RunRows;
+		});
+	}
+
+	async cancelJob(jobId: string, actor: string): Promise<Result<{ job: JobRow; attempts: AttemptRow[] }>> {
+		return this.#command((core) => {
+			cancelJobById(core, jobId, actor);
+			return readJob(core, jobId) as { job: JobRow; attempts: AttemptRow[] };
+		});
+	}
+
+	async readRun(runId: string): Promise<RunRows | null> {
+		return readRun(this.#core, runId);
+	}
+
+	async readJob(jobId: string): Promise<{ job: JobRow; attempts: AttemptRow[] } | null> {
+		return readJob(this.#core, jobId);
+	}
+
+	/** The files of a live attempt; null if the queue does not hold it (any more). */
+	async readArtifacts(attemptId: string): Promise<ArtifactRow[] | null> {
+		return readArtifacts(this.#core, attemptId);
+	}
+
+	async readAgents(): Promise<AgentRows[]> {
+		return readAgents(this.#core);
+	}
+
+	async explain(jobId: string): Promise<Explanation | null> {
+		return explainJob(this.#core, jobId);
+	}
+
+	/** The state of the run, once anything under it has a revision above `since`, or after `holdMs`; null when it has left. */
+	async followRun(runId: string, since: number, holdMs: number): Promise<{ rev: number; rows: RunRows } | null> {
+		const rev = newestRevOf(this.#core, runId);
+		if (rev > 0 && rev <= since) {
+			await this.#runFollowers.park(`${runId} ${since} ${this.#nextFollower()}`, Math.min(holdMs, SHORT_HOLD_MS));
+		}
+		const rows = readRun(this.#core, runId);
+		return rows && { rev: newestRevOf(this.#core, runId), rows };
+	}
+
+	/** What changed after `since`, or after `holdMs` that nothing did. `since` null asks for where the feed stands. */
+	async followChanges(since: number | null, holdMs: number): Promise<Changes> {
+		if (since === null) return { rev: this.#core.rev, hasDeparted: false, runs: [], jobs: [], agents: [] };
+		if (this.#core.rev <= since) await this.#feedFollowers.park(this.#nextFollower(), Math.min(holdMs, SHORT_HOLD_MS));
+		return readChanges(this.#core, since);
+	}
+
+	/** Somebody reads this attempt's log right now: its agent is asked to send it quickly. */
+	async watch(attemptId: string): Promise<void> {
+		this.#watched.set(attemptId, Date.now() + WATCH_MS);
+		this.#settle();
+	}
+
+	async createRegistrationToken(token: NewRegistrationToken): Promise<Result<void>> {
+		return this.#command((core) => createRegistrationToken(core, token));
+	}
+
+	async register(registration: Registration): Promise<Result<string>> {
+		return this.#command((core) => registerAgent(core, registration));
+	}
+
+	async hello(agentId: string, secretHash: string, hello: Hello): Promise<Result<{ adopted: string[]; ended: string[] }>> {
+		return this.#command((core) => {
+			sweep(core);
+			const opened = openSession(core, agentId, secretHash, hello);
+			this.#polls.wake(agentId);
+			this.#toldWatch.delete(agentId);
+			return opened;
+		});
+	}
+
+	/** Answers as soon as there is something for the agent, and otherwise with nothing when the hold is over. */
+	async poll(agentId: string, secretHash: string, poll: Poll): Promise<Result<PollResult>> {
+		const noted = resultOf(() => {
+			sweep(this.#core);
+			return notePoll(this.#core, agentId, secretHash, poll);
+		});
+		if (!noted.ok) return noted;
+		if (!noted.value) return { ok: true, value: { offers: [], cancel: [], watch: this.#watchedBy(agentId), renewed: [] } };
+		this.#polls.wake(agentId);
+		assignOffers(this.#core, [agentId]);
+		this.#settle();
+		if (!this.#hasNews(agentId)) {
+			const holdsLeases = liveAttemptsOfAgent(this.#core, agentId).length > 0;
+			const hold = pollHoldMs(this.env);
+			await this.#polls.park(agentId, holdsLeases ? Math.min(hold, SHORT_HOLD_MS) : hold);
+		}
+		return { ok: true, value: this.#pollResult(agentId) };
+	}
+
+	async renew(agentId: string, secretHash: string, renew: Renew): Promise<Result<Renewal & { watch: string[]; ttlMs: number }>> {
+		return this.#command((core) => {
+			sweep(core);
+			const renewal = renewLeases(core, agentId, secretHash, renew);
+			return { ...renewal, watch: this.#watchedBy(agentId), ttlMs: core.settings.leaseTtlMs };
+		});
+	}
+
+	async bye(agentId: string, secretHash: string, session: number): Promise<Result<void>> {
+		return this.#command((core) => {
+			closeSession(core, agentId, secretHash, session);
+			this.#polls.wake(agentId);
+		});
+	}
+
+	async start(lease: LeaseClaims): Promise<Result<Started>> {
+		return this.#command((core) => startAttempt(core, lease));
+	}
+
+	async release(lease: LeaseClaims): Promise<Result<void>> {
+		return this.#command((core) => releaseOffer(core, lease));
+	}
+
+	async pinCommit(lease: LeaseClaims, commit: Commit): Promise<Result<string>> {
+		return this.#command((core) => pinCommit(core, lease, commit));
+	}
+
+	/** Whether this lease is live: what a plan of artifacts is checked against. */
+	async checkLease(lease: LeaseClaims): Promise<Result<void>> {
+		return resultOf(() => void liveAttempt(this.#core, lease));
+	}
+
+	async finish(
+		lease: LeaseClaims,
+		finish: Finish,
+		digest: string,
+		artifacts: { path: string; size: number; sha256: string; key: string }[],
+	): Promise<Result<Finished>> {
+		return this.#command((core) => finishAttempt(core, lease, finish, digest, artifacts));
+	}
+
+	/** For a LogShard that finds a log open and untouched for long: whether its attempt still lives. */
+	async isAttemptLive(attemptId: string): Promise<boolean> {
+		const attempt = findAttempt(this.#core, attemptId);
+		return attempt !== undefined && !isTerminal(attempt.state);
+	}
+
+	async logArchived(
+		attemptId: string,
+		log: { key: string | null; bytes: number; sha256: string | null; isIncomplete: boolean },
+	): Promise<void> {
+		this.#command((core) => logArchived(core, attemptId, log));
+	}
+
+	/** Moves every lease far ahead and tells every agent: the host is about to stop on purpose. */
+	async planStop(): Promise<void> {
+		planStop(this.#core);
+		this.#toldStop = new Set();
+		this.#settle();
+	}
+
+	/** How far the record is behind, and what needs a person. */
+	async health(): Promise<{ outbox: { waiting: number; dead: number }; deadEffects: number; schema: string }> {
+		return { outbox: outboxDepth(this.#core), deadEffects: deadEffects(this.#core), schema: readMeta(this.#core.sql, "schema") ?? "0" };
+	}
+
+	#command<Value>(body: (core: Core) => Value): Result<Value> {
+		try {
+			return resultOf(() => body(this.#core));
+		} finally {
+			this.#settle();
+		}
+	}
+
+	/** All that may follow from a command: offers, answers to parked calls, the record, effects, the alarm. */
+	#settle(): void {
+		assignOffers(this.#core, this.#polls.newestFirst());
+		for (const agentId of this.#polls.newestFirst()) if (this.#hasNews(agentId)) this.#polls.wake(agentId);
+		if (this.#core.rev !== this.#settledRev) {
+			this.#settledRev = this.#core.rev;
+			this.#wakeRunFollowers();
+			this.#feedFollowers.wakeAll();
+		}
+		void this.#drain.run().finally(() => this.#arm());
+		void this.#effects.run().finally(() => this.#arm());
+		this.#arm();
+	}
+
+	/** Wakes those whose run has changed since they looked. */
+	#wakeRunFollowers(): void {
+		for (const key of this.#runFollowers.newestFirst()) {
+			const [runId = "", since] = key.split(" ");
+			if (newestRevOf(this.#core, runId) > Number(since)) this.#runFollowers.wake(key);
+		}
+	}
+
+	/** Arms the alarm for the next thing that falls due, unless it is armed for earlier already. */
+	#arm(): void {
+		const due = [nextDue(this.#core), nextEffectDue(this.#core), this.#drain.retryAt].filter((at) => at !== null);
+		if (due.length === 0) return;
+		const at = Math.max(Math.min(...due), Date.now());
+		if (this.#armedAt !== null && this.#armedAt <= at) return;
+		this.#armedAt = at;
+		void this.ctx.storage.setAlarm(at);
+	}
+
+	#hasNews(agentId: string): boolean {
+		if (this.#toldStop && !this.#toldStop.has(agentId)) return true;
+		const { sql } = this.#core;
+		const waiting = sql.all(
+			`SELECT 1 FROM offers WHERE agent_id = ?1
+			UNION ALL SELECT 1 FROM attempts WHERE agent_id = ?1 AND state IN ('running', 'cancelling') AND state = 'cancelling' AND cancel_told = 0 LIMIT 1`,
+			agentId,
+		);
+		return waiting.length > 0 || this.#watchedBy(agentId).join() !== (this.#toldWatch.get(agentId) ?? "");
+	}
+
+	#pollResult(agentId: string): PollResult {
+		const watch = this.#watchedBy(agentId);
+		this.#toldWatch.set(agentId, watch.join());
+		const renewed = this.#toldStop ? this.#leasesOf(agentId) : [];
+		this.#toldStop?.add(agentId);
+		return { ...newsFor(this.#core, agentId), watch, renewed };
+	}
+
+	#leasesOf(agentId: string): PollResult["renewed"] {
+		const now = Date.now();
+		return liveAttemptsOfAgent(this.#core, agentId).map(({ id, deadline }) => ({ attempt_id: id, ttl_ms: Math.max(0, deadline - now) }));
+	}
+
+	#watchedBy(agentId: string): string[] {
+		if (this.#watched.size === 0) return [];
+		const now = Date.now();
+		for (const [attemptId, until] of this.#watched) if (until < now) this.#watched.delete(attemptId);
+		return liveAttemptsOfAgent(this.#core, agentId)
+			.map(({ id }) => id)
+			.filter((id) => this.#watched.has(id));
+	}
+
+	#nextFollower(): string {
+		this.#followers += 1;
+		return String(this.#followers);
+	}
+}
+
+/** The team that this object serves: its name is `team:<slug>`. */
+function teamOf(context: DurableObjectState): string {
+	const name = context.id.name;
+	if (name?.startsWith("team:")) return name.slice("team:".length);
+	const stored = context.storage.sql.exec<{ value: string }>("SELECT value FROM meta WHERE key = 'team'").toArray()[0];
+	if (!stored) throw notFound("team", name ?? "");
+	return stored.value;
+}

@@ -1,0 +1,102 @@
+import type { Core } from "./core/core.ts";
+import { acknowledgeBatch, batchOf, buryEntry, nextBatch, type OutboxBatch } from "./core/outbox.ts";
+import { recordStatements } from "./record.ts";
+
+const RUNS_PER_BATCH = 50;
+const DEADLINE_MS = 30_000;
+const FIRST_BACKOFF_MS = 250;
+const MAX_BACKOFF_MS = 30_000;
+
+/**
+ * Sends dirty rows to D1, one flight at a time, until none is left. A D1 that is down is tried again later, with growing
+ * pauses; a row that D1 refuses for what it is gets found by halving and set aside.
+ */
+export class Drain {
+	readonly #core: Core;
+	readonly #db: D1Database;
+	#isRunning = false;
+	#failures = 0;
+	/** When to try again after a failure; null while all is well. */
+	retryAt: number | null = null;
+
+	constructor(core: Core, db: D1Database) {
+		this.#core = core;
+		this.#db = db;
+	}
+
+	/** Starts a flight, unless one is under way or the pause after a failure is not over. */
+	async run(): Promise<void> {
+		if (this.#isRunning || (this.retryAt !== null && this.#core.now() < this.retryAt)) return;
+		this.#isRunning = true;
+		try {
+			for (let batch = nextBatch(this.#core, RUNS_PER_BATCH); batch; batch = nextBatch(this.#core, RUNS_PER_BATCH)) {
+				await this.#send(batch);
+			}
+			this.#failures = 0;
+			this.retryAt = null;
+		} catch (error) {
+			this.#failures += 1;
+			this.retryAt = this.#core.now() + Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.#failures - 1));
+			console.warn(JSON.stringify({ level: "warn", message: "the record is behind", error: String(error), failures: this.#failures }));
+		} finally {
+			this.#isRunning = false;
+		}
+	}
+
+	async #send(batch: OutboxBatch): Promise<void> {
+		try {
+			await withDeadline(this.#db.batch(recordStatements(this.#db, batch)));
+		} catch (error) {
+			if (!isRowsFault(error)) throw error;
+			await this.#halve(batch, error);
+			return;
+		}
+		acknowledgeBatch(this.#core, batch);
+	}
+
+	/** Narrows a refused batch down to the run, then to the row. */
+	async #halve(batch: OutboxBatch, error: unknown): Promise<void> {
+		const runIds = [...new Set(batch.entries.map((entry) => entry.run_id))];
+		if (runIds.length > 1) {
+			const middle = Math.ceil(runIds.length / 2);
+			await this.#send(batchOf(this.#core, runIds.slice(0, middle)));
+			await this.#send(batchOf(this.#core, runIds.slice(middle)));
+			return;
+		}
+		if (batch.entries.length === 1) {
+			const [entry] = batch.entries;
+			if (entry) buryEntry(this.#core, entry, String(error));
+			return;
+		}
+		for (const entry of batch.entries) await this.#send(onlyEntry(batch, entry.id));
+	}
+}
+
+function onlyEntry(batch: OutboxBatch, id: string): OutboxBatch {
+	const isIt = (row: { id: string }) => row.id === id;
+	return {
+		...batch,
+		entries: batch.entries.filter(isIt),
+		runs: batch.runs.filter(isIt),
+		jobs: batch.jobs.filter(isIt),
+		attempts: batch.attempts.filter(isIt),
+		artifacts: batch.artifacts.filter((artifact) => artifact.attempt_id === id),
+	};
+}
+
+/** Whether D1 refused the rows themselves, so that trying again as they are is of no use. */
+function isRowsFault(error: unknown): boolean {
+	return /SQLITE_(CONSTRAINT|TOOBIG|MISMATCH|RANGE)|too big|malformed JSON/i.test(String(error));
+}
+
+async function withDeadline<Value>(work: Promise<Value>): Promise<Value> {
+	let timer: ReturnType<typeof setTimeout> | undefined;
+	const deadline = new Promise<never>((_, reject) => {
+		timer = setTimeout(() => reject(new Error(`no answer from D1 in ${DEADLINE_MS} ms`)), DEADLINE_MS);
+	});
+	try {
+		return await Promise.race([work, deadline]);
+	} finally {
+		clearTimeout(timer);
+	}
+}

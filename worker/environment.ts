@@ -1,0 +1,26 @@
+import type { Dispatcher } from "./dispatch/dispatcher.ts";
+import type { LogShard } from "./logs/log_shard.ts";
+
+/** What the Worker is given: stores, secrets and settings. On the edge the secrets are Worker secrets. */
+export interface Environment {
+	DISPATCHER: DurableObjectNamespace<Dispatcher>;
+	LOG_SHARD: DurableObjectNamespace<LogShard>;
+	DB: D1Database;
+	BUCKET: R2Bucket;
+
+	/** Signs leases, upload addresses and sessions. */
+	SIGNING_KEY: string;
+	/** Known to the local host alone, new at each start; absent on the edge. */
+	HOST_SECRET?: string;
+	/** Random, new at each start of the local host; absent on the edge. */
+	BOOT_ID?: string;
+	/** The address that links use; the address of the request where it is not set. */
+	PUBLIC_URL?: string;
+
+	LEASE_TTL_MS: string;
+	RENEW_MS: string;
+	RENEW_TIMEOUT_MS: string;
+	KILL_GRACE_MS: string;
+	POLL_HOLD_MS: string;
+	LOG_SHARDS: string;
+}

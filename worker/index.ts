@@ -1,0 +1,134 @@
+import { type IRequest, Router } from "itty-router";
+import { ApiError } from "../schema/wire/errors.ts";
+import { errorAnswer } from "./api/answers.ts";
+import type { RequestContext, Route } from "./api/context.ts";
+import { routes } from "./api/routes.ts";
+import { identify, type Principal } from "./auth/principal.ts";
+import type { Environment } from "./environment.ts";
+import { errorPage } from "./pages/error_page.tsx";
+
+export { Dispatcher } from "./dispatch/dispatcher.ts";
+export { LogShard } from "./logs/log_shard.ts";
+
+/** The shell of every request: who calls, which route, may they, and one place where errors become answers. */
+export default {
+	async fetch(request, environment): Promise<Response> {
+		const requestId = crypto.randomUUID();
+		let response: Response;
+		try {
+			response = await answer(request, environment, requestId);
+		} catch (error) {
+			response = answerError(request, error, requestId);
+		}
+		// Responses that come from elsewhere (a fetch, R2) have headers that cannot be changed.
+		const result = new Response(response.body, response);
+		result.headers.set("X-Request-Id", requestId);
+		return result;
+	},
+} satisfies ExportedHandler<Environment>;
+
+const router = Router<IRequest, [Environment, string], Response>();
+for (const one of routes) {
+	router[one.method.toLowerCase() as "get"](one.path, (request: IRequest, environment: Environment, requestId: string) =>
+		handle(one, request, environment, requestId),
+	);
+}
+
+async function answer(request: Request, environment: Environment, requestId: string): Promise<Response> {
+	// HEAD is a GET whose body is not sent.
+	const isHead = request.method === "HEAD";
+	const response = await router.fetch(isHead ? new Request(request, { method: "GET" }) : request, environment, requestId);
+	if (response) return isHead ? new Response(null, response) : response;
+	throw noRoute(request);
+}
+
+async function handle(one: Route, request: IRequest, environment: Environment, requestId: string): Promise<Response> {
+	const url = new URL(request.url);
+	const principal = await identify(environment, request as unknown as Request);
+	const baseUrl = (environment.PUBLIC_URL || url.origin).replace(/\/$/, "");
+	authorise(one, principal, request, [url.host, new URL(baseUrl).host]);
+	const context: RequestContext = {
+		request: request as unknown as Request,
+		url,
+		params: Object.fromEntries(Object.entries(request.params ?? {}).map(([name, value]) => [name, decoded(value)])),
+		principal,
+		environment,
+		requestId,
+		baseUrl,
+	};
+	return one.handle(context as never);
+}
+
+function decoded(part: string): string {
+	try {
+		return decodeURIComponent(part);
+	} catch {
+		throw new ApiError("malformed", "The address has a broken % escape.", { details: { part } });
+	}
+}
+
+/** @throws ApiError `authentication_required` without a token, `forbidden` with one of a kind that is not allowed here */
+function authorise(one: Route, principal: Principal, request: IRequest, ownHosts: readonly string[]): void {
+	if (!one.allow.includes(principal.kind)) {
+		if (principal.kind === "anyone") {
+			throw new ApiError("authentication_required", "This needs a token.", {
+				suggestions: ['curl -H "Authorization: Bearer $TOKEN" …; the admin token was printed at the first start'],
+				headers: { "WWW-Authenticate": "Bearer" },
+			});
+		}
+		throw new ApiError("forbidden", `This is not for a token of kind ${principal.kind}.`, { details: { allowed: one.allow } });
+	}
+	// A browser sends the session's cookie along whoever made the page; only our own pages may change things with it.
+	const isBySession = principal.kind === "user" && principal.isBySession;
+	if (isBySession && one.method !== "GET" && !ownHosts.includes(hostOf(request.headers.get("Origin")))) {
+		throw new ApiError("forbidden", "A session may change things only from the status page itself.", { suggestions: ["Use a token."] });
+	}
+}
+
+function hostOf(origin: string | null): string {
+	return origin && URL.canParse(origin) ? new URL(origin).host : "";
+}
+
+/** 405 where the path exists with other methods, 404 otherwise. */
+function noRoute(request: Request): ApiError {
+	const { pathname } = new URL(request.url);
+	const allowed = routes.filter((one) => pathPattern(one.path).test(pathname)).map((one) => one.method);
+	if (allowed.length === 0) {
+		return new ApiError("not_found", `There is nothing at ${pathname}.`, {
+			suggestions: ["The API is under /api/v1; docs/api.md lists it."],
+		});
+	}
+	const methods = [...new Set(allowed.includes("GET") ? [...allowed, "HEAD"] : allowed)];
+	return new ApiError("method_not_allowed", `${request.method} is not possible here.`, {
+		details: { allowed: methods },
+		suggestions: [`Possible: ${methods.join(", ")}`],
+		headers: { Allow: methods.join(", ") },
+	});
+}
+
+function pathPattern(path: string): RegExp {
+	return new RegExp(`^${path.replace(/:\w+\+/g, ".+").replace(/:\w+/g, "[^/]+")}/?$`);
+}
+
+/** What went wrong, in words for people; what it was inside goes to the coordinator's own log only. */
+function answerError(request: Request, error: unknown, requestId: string): Response {
+	const known = error instanceof ApiError ? error : fault(error, requestId);
+	const wantsPage = /\btext\/html\b/.test(request.headers.get("Accept") ?? "") && !new URL(request.url).pathname.startsWith("/api/");
+	return wantsPage ? errorPage(known, requestId) : errorAnswer(known, requestId);
+}
+
+function fault(error: unknown, requestId: string): ApiError {
+	const { stack, message } = error as Error;
+	console.error(
+		JSON.stringify({ level: "error", message: "request failed", request_id: requestId, error: stack ?? message ?? String(error) }),
+	);
+	if ((error as { retryable?: boolean; overloaded?: boolean }).overloaded || (error as { retryable?: boolean }).retryable) {
+		return new ApiError("unavailable", "The coordinator is restarting or overloaded.", {
+			headers: { "Retry-After": "2" },
+			suggestions: ["Try again in a moment."],
+		});
+	}
+	return new ApiError("internal", "Something went wrong inside the coordinator.", {
+		suggestions: [`Its log has the details under request id ${requestId}.`],
+	});
+}

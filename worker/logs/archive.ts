@@ -1,0 +1,37 @@
+import { MIB } from "../../schema/wire/limits.ts";
+import { hex } from "../bytes.ts";
+import type { LogRow, LogStore } from "./log_store.ts";
+
+const SLICE_BYTES = MIB;
+const CREATE_ONLY = { onlyIf: { etagDoesNotMatch: "*" }, httpMetadata: { contentType: "text/plain; charset=utf-8" } };
+
+/**
+ * Writes a finished log to R2 as one plain object, and its sha256 on the way. The object is created only if it is not
+ * there: its name holds the lease, so an object of that name is this very log, from a try whose end was not noted.
+ * @returns the object's key, null for an empty log, and the sha256 in hex
+ */
+export async function archive(bucket: R2Bucket, store: LogStore, log: LogRow): Promise<{ key: string | null; sha256: string }> {
+	const key = log.bytes === 0 ? null : log.key;
+	if (key === null || log.bytes <= SLICE_BYTES) {
+		const bytes = store.read(log.attempt_id, 0, log.bytes);
+		if (key !== null) await bucket.put(key, bytes, CREATE_ONLY);
+		return { key, sha256: hex(await crypto.subtle.digest("SHA-256", bytes)) };
+	}
+	const isThere = (await bucket.head(key)) !== null;
+	const { readable, writable } = new FixedLengthStream(log.bytes);
+	const upload = isThere ? readable.cancel() : bucket.put(key, readable, CREATE_ONLY);
+	const writer = isThere ? null : writable.getWriter();
+	const digest = new crypto.DigestStream("SHA-256");
+	const hash = digest.getWriter();
+	const copy = async () => {
+		for (let offset = 0; offset < log.bytes; offset += SLICE_BYTES) {
+			const slice = store.read(log.attempt_id, offset, SLICE_BYTES);
+			await hash.write(slice);
+			await writer?.write(slice);
+		}
+		await writer?.close();
+		await hash.close();
+	};
+	await Promise.all([upload, copy()]);
+	return { key, sha256: hex(await digest.digest) };
+}

@@ -1,0 +1,44 @@
+const NEWLINE = 10;
+/** A line longer than this is given out in parts: memory is bounded by it. */
+const MAX_LINE_BYTES = 256 * 1024;
+
+/** Whole lines of a log, and the offset at which the next one begins. */
+export interface LineBatch {
+	lines: string[];
+	nextOffset: number;
+}
+
+/** Cuts a log that comes in pieces into whole lines. Bytes that are not UTF-8 are shown as U+FFFD, never changed at their source. */
+export class LineSplitter {
+	#rest = new Uint8Array();
+	#offset: number;
+	readonly #decoder = new TextDecoder();
+
+	constructor(offset: number) {
+		this.#offset = offset;
+	}
+
+	/** The lines that this piece completes; null if it completes none. */
+	push(bytes: Uint8Array): LineBatch | null {
+		const all = new Uint8Array(this.#rest.byteLength + bytes.byteLength);
+		all.set(this.#rest);
+		all.set(bytes, this.#rest.byteLength);
+		const end = all.lastIndexOf(NEWLINE) + 1 || (all.byteLength >= MAX_LINE_BYTES ? all.byteLength : 0);
+		this.#rest = all.slice(end);
+		return end === 0 ? null : this.#batch(all.subarray(0, end));
+	}
+
+	/** What is left when the log ends without a newline. */
+	flush(): LineBatch | null {
+		const rest = this.#rest;
+		this.#rest = new Uint8Array();
+		return rest.byteLength === 0 ? null : this.#batch(rest);
+	}
+
+	#batch(bytes: Uint8Array): LineBatch {
+		this.#offset += bytes.byteLength;
+		const lines = this.#decoder.decode(bytes).split("\n");
+		if (lines.at(-1) === "") lines.pop();
+		return { lines, nextOffset: this.#offset };
+	}
+}

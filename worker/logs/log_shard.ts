@@ -1,0 +1,186 @@
+import { DurableObject } from "cloudflare:workers";
+import { MAX_LOG_BYTES, MIB } from "../../schema/wire/limits.ts";
+import type { Step } from "../../schema/wire/resources.ts";
+import type { Environment } from "../environment.ts";
+import { Parking } from "../parking.ts";
+import { SHORT_HOLD_MS } from "../settings.ts";
+import { archive } from "./archive.ts";
+import { type LogRow, LogStore } from "./log_store.ts";
+
+/** The order to end a log, as the Dispatcher sends it; a repeat changes nothing. */
+export interface Seal {
+	team: string;
+	attemptId: string;
+	leaseId: string;
+	runId: string;
+	jobId: string;
+	declaredBytes: number | null;
+}
+
+export type AppendResult =
+	| { outcome: "appended"; offset: number }
+	| { outcome: "wrong_offset"; offset: number }
+	| { outcome: "sealed" }
+	| { outcome: "full" };
+
+/** A piece of a log. `isEnd`: nothing will follow. `archivedKey`: the bytes are in R2 by now. */
+export interface LogPiece {
+	bytes: Uint8Array;
+	size: number;
+	isEnd: boolean;
+	isArchived: boolean;
+	archivedKey: string | null;
+}
+
+/** Bytes that were declared but not yet there may follow for this long after the seal. */
+const LATE_BYTES_MS = 10_000;
+/** A log without a write for this long is asked about. */
+const IDLE_MS = 60 * 60_000;
+/** The tombstone of a log outlives every lease token. */
+const TOMBSTONE_MS = 48 * 60 * 60_000;
+const RETRY_MS = 2_000;
+const READ_BYTES = 256 * 1024;
+/** What the agent's own notice may need beyond the cap. */
+const CAP_SLACK_BYTES = MIB;
+
+/**
+ * Holds the logs of live attempts: open → sealed → archived. Bytes come in at exactly the offset where the log ends;
+ * readers park for what is not there yet. A sealed log is written to R2 as one plain object, the Dispatcher is told,
+ * and the bytes go; a tombstone stays, so that whoever comes late is sent to R2 or refused.
+ */
+export class LogShard extends DurableObject<Environment> {
+	readonly #store: LogStore;
+	readonly #readers = new Parking();
+	#readerCount = 0;
+	#isArchiving = false;
+
+	constructor(context: DurableObjectState, environment: Environment) {
+		super(context, environment);
+		this.#store = new LogStore(context.storage);
+		this.#arm();
+	}
+
+	/** Takes bytes at exactly the end of the log. */
+	async append(attemptId: string, owner: { team: string }, offset: number, bytes: Uint8Array): Promise<AppendResult> {
+		const log = this.#store.find(attemptId) ?? this.#store.open(attemptId, owner.team, Date.now());
+		const isLateButDeclared = log.state === "sealed" && log.declared !== null && offset + bytes.byteLength <= log.declared;
+		if (log.state !== "open" && !isLateButDeclared) return { outcome: "sealed" };
+		if (offset !== log.bytes) return { outcome: "wrong_offset", offset: log.bytes };
+		if (offset + bytes.byteLength > MAX_LOG_BYTES + CAP_SLACK_BYTES) return { outcome: "full" };
+		this.#store.append(log, bytes, Date.now());
+		this.#wakeReaders(attemptId);
+		this.#arm();
+		return { outcome: "appended", offset: offset + bytes.byteLength };
+	}
+
+	/** Notes how far the steps are; the finish carries them once more, for the record. */
+	async putSteps(attemptId: string, owner: { team: string }, steps: Step[]): Promise<{ isSealed: boolean }> {
+		const log = this.#store.find(attemptId) ?? this.#store.open(attemptId, owner.team, Date.now());
+		if (log.state !== "open") return { isSealed: true };
+		this.#store.putSteps(attemptId, steps);
+		this.#wakeReaders(attemptId);
+		return { isSealed: false };
+	}
+
+	/** How far a live attempt is. One that has written nothing yet has an empty log. */
+	async progress(attemptId: string): Promise<{ steps: Step[]; bytes: number }> {
+		return { steps: this.#store.readSteps(attemptId), bytes: this.#store.find(attemptId)?.bytes ?? 0 };
+	}
+
+	/** Bytes from `offset` on; waits up to `holdMs` where the log ends and may go on. */
+	async read(attemptId: string, offset: number, holdMs: number): Promise<LogPiece> {
+		let log = this.#store.find(attemptId);
+		if (holdMs > 0 && offset >= (log?.bytes ?? 0) && !(log && isComplete(log))) {
+			this.#readerCount += 1;
+			await this.#readers.park(`${attemptId} ${this.#readerCount}`, Math.min(holdMs, SHORT_HOLD_MS));
+			log = this.#store.find(attemptId);
+		}
+		if (!log) return { bytes: new Uint8Array(), size: 0, isEnd: false, isArchived: false, archivedKey: null };
+		const isArchived = log.state === "archived";
+		const bytes = isArchived ? new Uint8Array() : this.#store.read(attemptId, offset, READ_BYTES);
+		const isEnd = isComplete(log) && offset + bytes.byteLength >= log.bytes;
+		return { bytes, size: log.bytes, isEnd, isArchived, archivedKey: log.key };
+	}
+
+	/** Ends a log: from here on nothing is taken but what was declared and is still on its way. */
+	async seal({ attemptId, team, leaseId, runId, jobId, declaredBytes }: Seal): Promise<void> {
+		const log = this.#store.find(attemptId) ?? this.#store.open(attemptId, team, Date.now());
+		if (log.state === "open") {
+			this.#store.seal(attemptId, { key: `logs/${runId}/${jobId}/${attemptId}-${leaseId}.log`, declared: declaredBytes, now: Date.now() });
+			this.#wakeReaders(attemptId);
+		}
+		this.#startArchiving();
+		this.#arm();
+	}
+
+	override alarm(): void {
+		this.#startArchiving();
+		void this.#askAboutIdle();
+		this.#store.dropTombstones(Date.now() - TOMBSTONE_MS);
+		this.#store.trim();
+		this.#arm(RETRY_MS);
+	}
+
+	#startArchiving(): void {
+		if (this.#isArchiving) return;
+		this.#isArchiving = true;
+		void this.#archiveAll()
+			.catch((error) =>
+				console.warn(JSON.stringify({ level: "warn", message: "archiving failed, will be tried again", error: String(error) })),
+			)
+			.finally(() => {
+				this.#isArchiving = false;
+				this.#arm(RETRY_MS);
+			});
+	}
+
+	async #archiveAll(): Promise<void> {
+		for (let log = this.#nextToArchive(); log; log = this.#nextToArchive()) {
+			const archived = await archive(this.env.BUCKET, this.#store, log);
+			const isIncomplete = log.declared === null || log.bytes < log.declared;
+			// The Dispatcher must know before the bytes go: it is the one that is asked where a log is.
+			await this.env.DISPATCHER.getByName(`team:${log.team}`).logArchived(log.attempt_id, { ...archived, bytes: log.bytes, isIncomplete });
+			this.#store.markArchived(log.attempt_id, archived.key, Date.now());
+			this.#store.trim();
+			this.#wakeReaders(log.attempt_id);
+		}
+	}
+
+	#nextToArchive(): LogRow | undefined {
+		return this.#store.sealedLogs().find((log) => isComplete(log));
+	}
+
+	async #askAboutIdle(): Promise<void> {
+		for (const log of this.#store.idleLogs(Date.now() - IDLE_MS)) {
+			const dispatcher = this.env.DISPATCHER.getByName(`team:${log.team}`);
+			if (await dispatcher.isAttemptLive(log.attempt_id)) this.#store.touch(log.attempt_id, Date.now());
+			else
+				await this.seal({
+					attemptId: log.attempt_id,
+					team: log.team,
+					leaseId: "unknown",
+					runId: "unknown",
+					jobId: "unknown",
+					declaredBytes: null,
+				});
+		}
+	}
+
+	#wakeReaders(attemptId: string): void {
+		for (const key of this.#readers.newestFirst()) if (key.startsWith(`${attemptId} `)) this.#readers.wake(key);
+	}
+
+	/** Arms the alarm for the next thing to do. Work that was just tried and left over is not tried again before `pause` is over. */
+	#arm(pause = 0): void {
+		const now = Date.now();
+		const next = this.#store.nextDue({ lateBytesMs: LATE_BYTES_MS, idleMs: IDLE_MS, tombstoneMs: TOMBSTONE_MS });
+		if (next !== null) void this.ctx.storage.setAlarm(Math.max(next, now + pause));
+	}
+}
+
+/** Whether a log will get no more bytes: sealed, and all that was declared is there or too late. */
+function isComplete(log: LogRow): boolean {
+	if (log.state === "open") return false;
+	if (log.state === "archived" || log.declared === null || log.bytes >= log.declared) return true;
+	return Date.now() >= (log.sealed_at ?? 0) + LATE_BYTES_MS;
+}

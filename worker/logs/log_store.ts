@@ -1,0 +1,186 @@
+import type { Step } from "../../schema/wire/resources.ts";
+
+/** One log of a shard, as stored. */
+export interface LogRow {
+	attempt_id: string;
+	team: string;
+	state: "open" | "sealed" | "archived";
+	bytes: number;
+	declared: number | null;
+	/** The R2 object it goes to; null for an empty log. */
+	key: string | null;
+	touched_at: number;
+	sealed_at: number | null;
+	archived_at: number | null;
+	steps: string;
+}
+
+/** One row of bytes holds at most this; well under what a row may be on the edge. */
+const ROW_BYTES = 256 * 1024;
+/** Rows of archived logs are deleted in slices, so that no single call takes long. */
+const TRIM_ROWS = 200;
+
+const SCHEMA = [
+	`CREATE TABLE IF NOT EXISTS logs (
+		attempt_id TEXT PRIMARY KEY, team TEXT NOT NULL, state TEXT NOT NULL, bytes INTEGER NOT NULL, declared INTEGER, key TEXT,
+		touched_at INTEGER NOT NULL, sealed_at INTEGER, archived_at INTEGER, steps TEXT NOT NULL
+	) STRICT, WITHOUT ROWID`,
+	"CREATE INDEX IF NOT EXISTS logs_open ON logs(touched_at) WHERE state = 'open'",
+	"CREATE INDEX IF NOT EXISTS logs_sealed ON logs(sealed_at) WHERE state = 'sealed'",
+	"CREATE INDEX IF NOT EXISTS logs_archived ON logs(archived_at) WHERE state = 'archived'",
+	"CREATE TABLE IF NOT EXISTS pieces (attempt_id TEXT NOT NULL, start INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (attempt_id, start)) STRICT",
+	// Logs whose bytes may go: archived, and not yet trimmed.
+	"CREATE TABLE IF NOT EXISTS trimming (attempt_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
+];
+
+/** The tables of a LogShard. Every method is synchronous and leaves a consistent state. */
+export class LogStore {
+	readonly #storage: DurableObjectStorage;
+
+	constructor(storage: DurableObjectStorage) {
+		this.#storage = storage;
+		for (const statement of SCHEMA) storage.sql.exec(statement);
+	}
+
+	find(attemptId: string): LogRow | undefined {
+		return this.#rows<LogRow>("SELECT * FROM logs WHERE attempt_id = ?", attemptId)[0];
+	}
+
+	open(attemptId: string, team: string, now: number): LogRow {
+		return this.#rows<LogRow>(
+			"INSERT INTO logs (attempt_id, team, state, bytes, touched_at, steps) VALUES (?, ?, 'open', 0, ?, '[]') RETURNING *",
+			attemptId,
+			team,
+			now,
+		)[0] as LogRow;
+	}
+
+	/** Adds bytes at the end. Many small pieces are joined, so that a chatty log does not become a row per line. */
+	append(log: LogRow, bytes: Uint8Array, now: number): void {
+		this.#storage.transactionSync(() => {
+			let rest = bytes;
+			let at = log.bytes;
+			const last = this.#rows<{ start: number; size: number }>(
+				"SELECT start, length(bytes) AS size FROM pieces WHERE attempt_id = ? ORDER BY start DESC LIMIT 1",
+				log.attempt_id,
+			)[0];
+			if (last && last.size + rest.byteLength <= ROW_BYTES / 8) {
+				const [row] = this.#rows<{ bytes: ArrayBuffer }>(
+					"SELECT bytes FROM pieces WHERE attempt_id = ? AND start = ?",
+					log.attempt_id,
+					last.start,
+				);
+				const joined = new Uint8Array(last.size + rest.byteLength);
+				joined.set(new Uint8Array((row as { bytes: ArrayBuffer }).bytes));
+				joined.set(rest, last.size);
+				this.#rows("UPDATE pieces SET bytes = ? WHERE attempt_id = ? AND start = ?", joined, log.attempt_id, last.start);
+				at += rest.byteLength;
+				rest = rest.subarray(rest.byteLength);
+			}
+			while (rest.byteLength > 0) {
+				const piece = rest.subarray(0, ROW_BYTES);
+				this.#rows("INSERT INTO pieces (attempt_id, start, bytes) VALUES (?, ?, ?)", log.attempt_id, at, piece);
+				at += piece.byteLength;
+				rest = rest.subarray(piece.byteLength);
+			}
+			this.#rows("UPDATE logs SET bytes = ?, touched_at = ? WHERE attempt_id = ?", at, now, log.attempt_id);
+		});
+	}
+
+	/** At most `limit` bytes from `offset` on; fewer at the end of the log. */
+	read(attemptId: string, offset: number, limit: number): Uint8Array<ArrayBuffer> {
+		const parts: Uint8Array[] = [];
+		let size = 0;
+		const cursor = this.#storage.sql.exec<{ start: number; bytes: ArrayBuffer }>(
+			`SELECT start, bytes FROM pieces WHERE attempt_id = ?1 AND start >= coalesce(
+				(SELECT max(start) FROM pieces WHERE attempt_id = ?1 AND start <= ?2), 0) ORDER BY start`,
+			attemptId,
+			offset,
+		);
+		for (const { start, bytes } of cursor) {
+			const part = new Uint8Array(bytes).subarray(Math.max(0, offset - start)).subarray(0, limit - size);
+			parts.push(part);
+			size += part.byteLength;
+			if (size >= limit) break;
+		}
+		const result = new Uint8Array(size);
+		let at = 0;
+		for (const part of parts) {
+			result.set(part, at);
+			at += part.byteLength;
+		}
+		return result;
+	}
+
+	putSteps(attemptId: string, steps: Step[]): void {
+		this.#rows("UPDATE logs SET steps = ? WHERE attempt_id = ?", JSON.stringify(steps), attemptId);
+	}
+
+	readSteps(attemptId: string): Step[] {
+		return JSON.parse(this.find(attemptId)?.steps ?? "[]") as Step[];
+	}
+
+	seal(attemptId: string, seal: { key: string; declared: number | null; now: number }): void {
+		this.#rows(
+			"UPDATE logs SET state = 'sealed', key = ?, declared = ?, sealed_at = ? WHERE attempt_id = ? AND state = 'open'",
+			seal.key,
+			seal.declared,
+			seal.now,
+			attemptId,
+		);
+	}
+
+	sealedLogs(): LogRow[] {
+		return this.#rows<LogRow>("SELECT * FROM logs WHERE state = 'sealed' ORDER BY sealed_at LIMIT 100");
+	}
+
+	/** From here on only the tombstone is left; the bytes go with `trim`. */
+	markArchived(attemptId: string, key: string | null, now: number): void {
+		this.#storage.transactionSync(() => {
+			this.#rows("UPDATE logs SET state = 'archived', archived_at = ?, key = ?, steps = '[]' WHERE attempt_id = ?", now, key, attemptId);
+			this.#rows("INSERT INTO trimming (attempt_id) VALUES (?) ON CONFLICT DO NOTHING", attemptId);
+		});
+	}
+
+	/** Deletes a slice of bytes that R2 holds. */
+	trim(): void {
+		this.#storage.transactionSync(() => {
+			const [log] = this.#rows<{ attempt_id: string }>("SELECT attempt_id FROM trimming LIMIT 1");
+			if (!log) return;
+			this.#rows("DELETE FROM pieces WHERE rowid IN (SELECT rowid FROM pieces WHERE attempt_id = ? LIMIT ?)", log.attempt_id, TRIM_ROWS);
+			const rest = this.#rows("SELECT 1 FROM pieces WHERE attempt_id = ? LIMIT 1", log.attempt_id);
+			if (rest.length === 0) this.#rows("DELETE FROM trimming WHERE attempt_id = ?", log.attempt_id);
+		});
+	}
+
+	idleLogs(untouchedSince: number): LogRow[] {
+		return this.#rows<LogRow>("SELECT * FROM logs WHERE state = 'open' AND touched_at <= ? LIMIT 20", untouchedSince);
+	}
+
+	touch(attemptId: string, now: number): void {
+		this.#rows("UPDATE logs SET touched_at = ? WHERE attempt_id = ?", now, attemptId);
+	}
+
+	dropTombstones(archivedBefore: number): void {
+		this.#rows("DELETE FROM logs WHERE state = 'archived' AND archived_at <= ?", archivedBefore);
+	}
+
+	/** When there is something to do next: bytes to trim now, a sealed log, an idle one, a tombstone to drop. */
+	nextDue({ lateBytesMs, idleMs, tombstoneMs }: { lateBytesMs: number; idleMs: number; tombstoneMs: number }): number | null {
+		if (this.#rows("SELECT 1 FROM trimming LIMIT 1").length > 0) return Date.now();
+		const [due] = this.#rows<{ at: number | null }>(
+			`SELECT min(at) AS at FROM (
+				SELECT min(CASE WHEN declared IS NULL OR bytes >= declared THEN sealed_at ELSE sealed_at + ?1 END) AS at FROM logs WHERE state = 'sealed'
+				UNION ALL SELECT min(touched_at) + ?2 FROM logs WHERE state = 'open'
+				UNION ALL SELECT min(archived_at) + ?3 FROM logs WHERE state = 'archived')`,
+			lateBytesMs,
+			idleMs,
+			tombstoneMs,
+		);
+		return due?.at ?? null;
+	}
+
+	#rows<Row>(text: string, ...params: (string | number | null | Uint8Array)[]): Row[] {
+		return this.#storage.sql.exec(text, ...params).toArray() as Row[];
+	}
+}

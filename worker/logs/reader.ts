@@ -1,0 +1,77 @@
+import type { AttemptRow } from "../../schema/database/tables.ts";
+import { dispatcherOf } from "../dispatch/stub.ts";
+import type { Environment } from "../environment.ts";
+import type { LogPiece } from "./log_shard.ts";
+
+const HOLD_MS = 20_000;
+const RESETS = 20;
+
+/** Where the log of an attempt lies. */
+type Place = Pick<AttemptRow, "id" | "team" | "shard" | "log_archived" | "log_key" | "log_bytes">;
+
+/** How many bytes the log has now. */
+export async function logSize(environment: Environment, attempt: Place): Promise<number> {
+	if (attempt.log_archived === 1) return attempt.log_bytes;
+	const piece = await shardOf(environment, attempt).read(attempt.id, 0, 0);
+	return piece.size;
+}
+
+/** How far a live attempt is. */
+export async function logProgress(environment: Environment, attempt: Place) {
+	return shardOf(environment, attempt).progress(attempt.id);
+}
+
+/**
+ * The bytes of a log from `offset` on, in pieces, at the pace of whoever reads. The same offsets hold while the log is live in
+ * its shard and after it has gone to R2; a reader that is under way when it goes is taken along.
+ * @param until where to stop; null for the end. A log that is still written to is followed to its end if `isFollowing`.
+ * @yields pieces, and null whenever nothing came for a while
+ */
+export async function* readLog(
+	environment: Environment,
+	attempt: Place,
+	{ offset, until, isFollowing }: { offset: number; until: number | null; isFollowing: boolean },
+): AsyncGenerator<Uint8Array | null> {
+	let at = offset;
+	if (attempt.log_archived === 0) {
+		for (
+			let piece = await nextPiece(environment, attempt, at, isFollowing);
+			;
+			piece = await nextPiece(environment, attempt, at, isFollowing)
+		) {
+			if (piece.isArchived) {
+				if (piece.archivedKey) yield* readObject(environment, piece.archivedKey, at, until ?? piece.size);
+				return;
+			}
+			const bytes = until === null ? piece.bytes : piece.bytes.subarray(0, until - at);
+			at += bytes.byteLength;
+			if (bytes.byteLength > 0) yield bytes;
+			else if (isFollowing && !piece.isEnd) yield null;
+			if (piece.isEnd || at === until || (!isFollowing && bytes.byteLength === 0)) return;
+		}
+	}
+	if (attempt.log_key) yield* readObject(environment, attempt.log_key, at, until ?? attempt.log_bytes);
+}
+
+/** The next piece from the shard; a shard that is reset in between is asked again. */
+async function nextPiece(environment: Environment, attempt: Place, offset: number, isFollowing: boolean): Promise<LogPiece> {
+	if (isFollowing) await dispatcherOf(environment, attempt.team).watch(attempt.id);
+	for (let resets = 0; ; resets += 1) {
+		try {
+			return await shardOf(environment, attempt).read(attempt.id, offset, isFollowing ? HOLD_MS : 0);
+		} catch (error) {
+			if (resets >= RESETS) throw error;
+			await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 400));
+		}
+	}
+}
+
+async function* readObject(environment: Environment, key: string, from: number, until: number): AsyncGenerator<Uint8Array> {
+	if (from >= until) return;
+	const object = await environment.BUCKET.get(key, { range: { offset: from, length: until - from } });
+	if (object) for await (const chunk of object.body) yield chunk as Uint8Array;
+}
+
+function shardOf(environment: Environment, attempt: Place) {
+	return environment.LOG_SHARD.getByName(`log:${attempt.shard}`);
+}

@@ -1,0 +1,32 @@
+import { SSE_HEADERS, streamed } from "../api/answers.ts";
+import type { RequestContext } from "../api/context.ts";
+import { followLines } from "../api/job_log.ts";
+import { requireJob } from "../api/jobs.ts";
+import { integerParameter, onlyParameters } from "../api/queries.ts";
+import { renderLines } from "./log_lines.tsx";
+
+const MOST = Number.MAX_SAFE_INTEGER;
+
+/**
+ * GET /jobs/:id/lines: the log from an offset on as ready markup, in server-sent events. The id of an event says where
+ * the next line begins and what number it has, so that a stream that was cut goes on without a gap.
+ */
+export async function lines({ request, url, environment, principal, params }: RequestContext<"user">): Promise<Response> {
+	onlyParameters(url, ["attempt", "offset", "number"]);
+	const record = await requireJob(environment, principal.team, params.id ?? "");
+	const attempt = integerParameter(url, "attempt", { least: 1, most: 1000, fallback: 0 }) || null;
+	const resumed = /^(\d{1,15})-(\d{1,15})$/.exec(request.headers.get("Last-Event-ID") ?? "");
+	const offset = resumed ? Number(resumed[1]) : integerParameter(url, "offset", { least: 0, most: MOST, fallback: 0 });
+	let number = resumed ? Number(resumed[2]) : integerParameter(url, "number", { least: 1, most: MOST, fallback: 1 });
+	return streamed(SSE_HEADERS, (write) =>
+		followLines(environment, record, attempt, offset, {
+			lines: (batch) => {
+				const markup = renderLines(batch.lines, number);
+				number += batch.lines.length;
+				return write(`id: ${batch.nextOffset}-${number}\ndata: ${markup.replace(/\n/g, "")}\n\n`);
+			},
+			idle: () => write(": still here\n\n"),
+			end: (state) => write(`event: end\ndata: ${state}\n\n`),
+		}),
+	);
+}

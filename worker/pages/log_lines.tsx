@@ -1,0 +1,40 @@
+import { render } from "preact-render-to-string";
+import { STAMP_BYTES } from "../logs/format.ts";
+import { parseAnsi } from "./ansi.ts";
+
+/** One line of a log: its number (which is a link to it), its time, and its text in colours. */
+function LogLine({ line, number }: { line: string; number: number }) {
+	const stamp = line.slice(0, STAMP_BYTES - 1);
+	return (
+		<li id={`L${number}`}>
+			<a href={`#L${number}`}>{number}</a>
+			<time dateTime={stamp}>{stamp.slice(11, 19)}</time>
+			<span>
+				{parseAnsi(line.slice(STAMP_BYTES)).map(({ text, classes }, index) =>
+					classes.length === 0 ? (
+						text
+					) : (
+						<span key={index} class={classes.join(" ")}>
+							{text}
+						</span>
+					),
+				)}
+			</span>
+		</li>
+	);
+}
+
+export function LogLines({ lines, firstNumber }: { lines: readonly string[]; firstNumber: number }) {
+	return (
+		<>
+			{lines.map((line, index) => (
+				<LogLine key={firstNumber + index} line={line} number={firstNumber + index} />
+			))}
+		</>
+	);
+}
+
+/** Lines as markup, escaped, for a page that adds them to its list. */
+export function renderLines(lines: readonly string[], firstNumber: number): string {
+	return render(<LogLines lines={lines} firstNumber={firstNumber} />);
+}

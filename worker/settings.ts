@@ -1,0 +1,52 @@
+import type { Intervals } from "../schema/wire/protocol.ts";
+import type { Settings } from "./dispatch/core/core.ts";
+import type { Environment } from "./environment.ts";
+
+/** A poll of an agent that holds leases, and every other parked call, comes back at least this often. */
+export const SHORT_HOLD_MS = 25_000;
+
+/**
+ * The queue's settings, from the environment.
+ * @throws Error if leases could expire under an agent that does everything right
+ */
+export function readSettings(environment: Environment): Settings {
+	const settings: Settings = {
+		leaseTtlMs: milliseconds(environment, "LEASE_TTL_MS"),
+		renewMs: milliseconds(environment, "RENEW_MS"),
+		renewTimeoutMs: milliseconds(environment, "RENEW_TIMEOUT_MS"),
+		killGraceMs: milliseconds(environment, "KILL_GRACE_MS"),
+		claimWindowMs: 12_000,
+		retryBackoffMs: 1_000,
+		logShards: milliseconds(environment, "LOG_SHARDS"),
+	};
+	const least = 3 * (settings.renewMs + settings.renewTimeoutMs) + settings.killGraceMs + 2_000;
+	if (settings.leaseTtlMs < least) {
+		throw new Error(`a lease of ${settings.leaseTtlMs} ms is too short: three renewals, the kill grace and 2 s need ${least} ms`);
+	}
+	return settings;
+}
+
+/** How long an idle agent's poll may stay parked. */
+export function pollHoldMs(environment: Environment): number {
+	return milliseconds(environment, "POLL_HOLD_MS");
+}
+
+/** What agents are told to keep to. */
+export function intervalsFor(settings: Settings, holdMs: number): Intervals {
+	return {
+		lease_ttl_ms: settings.leaseTtlMs,
+		renew_ms: settings.renewMs,
+		renew_timeout_ms: settings.renewTimeoutMs,
+		kill_grace_ms: settings.killGraceMs,
+		poll_timeout_ms: holdMs + 15_000,
+		log_flush_watched_ms: 200,
+		log_flush_ms: 2_000,
+	};
+}
+
+function milliseconds(environment: Environment, name: keyof Environment): number {
+	const value = Number(environment[name]);
+	if (!Number.isSafeInteger(value) || value <= 0)
+		throw new Error(`${name} must be a whole number above 0, not ${String(environment[name])}`);
+	return value;
+}
