@@ -187,13 +187,11 @@ export class JobRun {
 		}
 		this.#groups.push(running.pid);
 		let isStepTimeOver = false;
-		const timer =
-			step.timeout_ms === null
-				? undefined
-				: setTimeout(
-						() => (isStepTimeOver = true) && void endProcesses(this.#attemptId, [running.pid], this.#context.killGraceMs),
-						step.timeout_ms,
-					);
+		const onStepTimeOver = () => {
+			isStepTimeOver = true;
+			void endProcesses(this.#attemptId, [running.pid], this.#context.killGraceMs);
+		};
+		const timer = step.timeout_ms === null ? undefined : setTimeout(onStepTimeOver, step.timeout_ms);
 		// Stopped while it was being started: the sweep over the groups may have come too early for this one.
 		if (this.#stopReason) this.#ending = this.#endAll();
 		const code = await running.exited;

@@ -35,6 +35,14 @@ const PALETTE = [
 	[255, 255, 255],
 ] as const;
 
+const ESCAPE = "\u001b";
+const BELL = "\u0007";
+/** Text, and after it an SGR sequence (its parameters are the second group), any other sequence, or the end. */
+const TEXT_AND_SEQUENCE = new RegExp(
+	`([^${ESCAPE}]*)(?:${ESCAPE}\\[([0-9;:]*)m|${ESCAPE}\\[[0-?]*[ -/]*[@-~]|${ESCAPE}\\][^${BELL}${ESCAPE}]*(?:${BELL}|${ESCAPE}\\\\)?|${ESCAPE}.?|$)`,
+	"g",
+);
+
 /**
  * A line of a log as styled text: SGR sequences (ECMA-48, 8.3.117) become classes, every other escape sequence is dropped, and
  * of a line that was overwritten with carriage returns the last version is kept.
@@ -43,10 +51,7 @@ export function parseAnsi(line: string): StyledText[] {
 	const shown = line.replace(/\r+$/, "").split("\r").at(-1) ?? "";
 	const parts: StyledText[] = [];
 	let style = PLAIN;
-	// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what this is about
-	for (const [, text, sgr] of shown.matchAll(
-		/([^\x1b]*)(?:\x1b\[([0-9;:]*)m|\x1b\[[0-9;:<=>?]*[@-l n-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?|$)/g,
-	)) {
+	for (const [, text, sgr] of shown.matchAll(TEXT_AND_SEQUENCE)) {
 		if (text) parts.push({ text: visible(text), classes: classesOf(style) });
 		if (sgr !== undefined) style = applySgr(style, sgr);
 	}
@@ -55,8 +60,10 @@ export function parseAnsi(line: string): StyledText[] {
 
 /** Control characters would be invisible, or worse: they are shown as pictures of themselves. */
 function visible(text: string): string {
-	// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
-	return text.replace(/[\x00-\x08\x0b-\x1f\x7f]/g, (char) => String.fromCharCode(char === "\x7f" ? 0x2421 : 0x2400 + char.charCodeAt(0)));
+	return text.replace(/[^\P{Cc}\t]/gu, (char) => {
+		const code = char.charCodeAt(0);
+		return code < 0x20 ? String.fromCharCode(0x2400 + code) : code === 0x7f ? "\u2421" : "\ufffd";
+	});
 }
 
 function classesOf(style: Style): string[] {

@@ -3,7 +3,7 @@ import { type Core, command, readMeta, writeMeta } from "./core.ts";
 import { expireOffer } from "./offers.ts";
 import { extendLease, noteSilence } from "./polls.ts";
 import { type AttemptRow, findAttempt, findOffer } from "./rows.ts";
-import { clearTimer, dueTimers, setTimer, type Timer } from "./timers.ts";
+import { clearTimer, dueTimers, setTimer, type Timer, type TimerKind } from "./timers.ts";
 
 /**
  * The passing of time. Every poll and every alarm sweeps what has fallen due.
@@ -34,35 +34,30 @@ function handle(core: Core, timer: Timer): void {
 	const [current] = core.sql.all<{ due_at: number }>("SELECT due_at FROM timers WHERE kind = ? AND id = ?", timer.kind, timer.id);
 	if (!current || current.due_at > core.now()) return;
 	clearTimer(core, timer.kind, timer.id);
-	switch (timer.kind) {
-		case "offer": {
-			const offer = findOffer(core, timer.id);
-			if (offer) expireOffer(core, offer);
-			return;
-		}
-		case "lease":
-			return withLive(core, timer.id, expireLease);
-		case "cancel":
-			return withLive(core, timer.id, forceCancel);
-		case "job_timeout":
-			return withLive(core, timer.id, forceTimeout);
-		case "backoff":
-			return endBackoff(core, timer.id);
-		case "agent_silent":
-			return noteSilence(core, timer.id);
-		case "refusal":
-			// Nothing to write: the pause is over, and whoever sweeps looks for waiting agents afterwards.
-			return;
-		case "idempotency": {
-			const [scope, key] = JSON.parse(timer.id) as [string, string];
-			core.sql.all("DELETE FROM idempotency WHERE scope = ? AND key = ?", scope, key);
-			return;
-		}
-		case "registration":
-			core.sql.all("DELETE FROM registration_tokens WHERE hash = ?", timer.id);
-			return;
-	}
+	HANDLERS[timer.kind](core, timer.id);
 }
+
+/** What happens when a timer of each kind falls due. */
+const HANDLERS: Record<TimerKind, (core: Core, id: string) => void> = {
+	offer(core, attemptId) {
+		const offer = findOffer(core, attemptId);
+		if (offer) expireOffer(core, offer);
+	},
+	lease: (core, attemptId) => withLive(core, attemptId, expireLease),
+	cancel: (core, attemptId) => withLive(core, attemptId, forceCancel),
+	job_timeout: (core, attemptId) => withLive(core, attemptId, forceTimeout),
+	backoff: endBackoff,
+	/** Nothing to write: the pause is over, and whoever sweeps looks for waiting agents afterwards. */
+	refusal: () => undefined,
+	agent_silent: noteSilence,
+	idempotency(core, id) {
+		const [scope, key] = JSON.parse(id) as [string, string];
+		core.sql.all("DELETE FROM idempotency WHERE scope = ? AND key = ?", scope, key);
+	},
+	registration(core, hash) {
+		core.sql.all("DELETE FROM registration_tokens WHERE hash = ?", hash);
+	},
+};
 
 function withLive(core: Core, attemptId: string, end: (core: Core, attempt: AttemptRow) => void): void {
 	const attempt = findAttempt(core, attemptId);

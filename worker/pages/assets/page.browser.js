@@ -28,10 +28,12 @@ async function refresh() {
 
 function keepFresh() {
 	const events = new EventSource("/api/v1/events");
-	let timer = null;
+	let isPending = false;
 	const soon = () => {
-		timer ??= setTimeout(async () => {
-			timer = null;
+		if (isPending) return;
+		isPending = true;
+		setTimeout(async () => {
+			isPending = false;
 			await refresh().catch(() => undefined);
 			if (!document.body.dataset.live) events.close();
 		}, REFRESH_MS);
