@@ -9,6 +9,12 @@ import { fileURLToPath } from "node:url";
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 export const pinnedNode = path.join(root, "node_modules/node/bin", process.platform === "win32" ? "node.exe" : "node");
 
+/**
+ * Not `npm ci`: that refuses a lock file which lacks the packages for other systems, and a registry that mirrors only some systems
+ * writes such lock files. Versions come from the lock file all the same, and it is not written to.
+ */
+const INSTALL = ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"];
+
 /** Installs what package-lock.json names, unless just that is installed already. */
 export function installDependencies() {
 	const stampFile = path.join(root, "node_modules/.windlass-lock");
@@ -19,7 +25,7 @@ export function installDependencies() {
 	console.error("windlass: installing dependencies (once; about a minute)…");
 	const npm = process.env.npm_execpath?.endsWith(".js") ? [process.execPath, process.env.npm_execpath] : ["npm"];
 	const [command, ...before] = npm;
-	const result = spawnSync(command, [...before, "ci", "--no-audit", "--no-fund", "--loglevel=error"], {
+	const result = spawnSync(command, [...before, ...INSTALL], {
 		cwd: root,
 		stdio: ["ignore", 2, 2],
 	});
