@@ -4,7 +4,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { DataFolder } from "./data_folder.ts";
 import { UsageError } from "./failures.ts";
-import { Host, migrateDatabase } from "./host.ts";
+import { endOrphans, Host, migrateDatabase } from "./host.ts";
 
 /** dist/, where this program lies in dist/cli/. */
 export const DISTRIBUTION = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
@@ -66,6 +66,7 @@ export class Coordinator {
 	static async start(options: CoordinatorOptions): Promise<Coordinator> {
 		const { data, host: address, times } = options;
 		const secret = randomBytes(32).toString("hex");
+		endOrphans(data.path);
 		const port = await freePort(address, options.port);
 		const localUrl = `http://${isWildcard(address) ? "127.0.0.1" : bracketed(address)}:${port}`;
 		const url = (options.publicUrl ?? localUrl).replace(/\/$/, "");

@@ -43,7 +43,6 @@ export class Host {
 
 	/** Starts workerd on loopback only; the LAN cannot connect before `open`. */
 	static async start(options: HostOptions): Promise<Host> {
-		endOrphans(options.mark);
 		const miniflare = new Miniflare(miniflareOptions(options, false));
 		// Miniflare would end the process at once on a signal; stopping is ours to plan.
 		for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.removeAllListeners(signal);
@@ -112,8 +111,11 @@ function workerModules(folder: string) {
 		}));
 }
 
-/** A host that was killed leaves its workerd behind, with the port and the files: two on one folder would ruin it. */
-function endOrphans(mark: string): void {
+/**
+ * Ends what is left of an earlier start: a host that was killed leaves its workerd behind, with the port and the files, and two on one
+ * folder would ruin it. To be called by whoever holds the folder's lock, before anything else.
+ */
+export function endOrphans(mark: string): void {
 	for (let round = 0; round < 100; round += 1) {
 		const orphans = findByEnvironment(MARK, mark).filter(isWorkerd);
 		if (orphans.length === 0) return;

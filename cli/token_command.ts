@@ -2,7 +2,7 @@ import path from "node:path";
 import { Command } from "commander";
 import { DISTRIBUTION, newAdminToken, replaceAdminToken } from "./coordinator.ts";
 import { DataFolder } from "./data_folder.ts";
-import { Host, migrateDatabase } from "./host.ts";
+import { endOrphans, Host, migrateDatabase } from "./host.ts";
 
 /** `windlass token reset-admin`: a new admin token for whoever has the host. */
 export function tokenCommand(): Command {
@@ -12,6 +12,7 @@ export function tokenCommand(): Command {
 		.action(async ({ data: folder }: { data: string }) => {
 			const data = DataFolder.open(folder);
 			const token = newAdminToken();
+			endOrphans(data.path);
 			const host = await Host.start({
 				distribution: DISTRIBUTION,
 				storage: data.storage,

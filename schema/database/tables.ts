@@ -131,6 +131,8 @@ export const attempts = sqliteTable(
 		log_incomplete: integer("log_incomplete").notNull(),
 		/** 1 once the log has left its shard. */
 		log_archived: integer("log_archived").notNull(),
+		/** sha256 of the result that its agent delivered; a repeat is known by it. */
+		finish_digest: text("finish_digest"),
 		/** JSON list of the wire's steps, as the agent reported them at the end. */
 		steps: text("steps").notNull(),
 	},

@@ -227,7 +227,10 @@ function fault(document: SourceDocument, path: PropertyKey[], message: string, s
 }
 
 function invalid(errors: FieldError[]): ApiError {
-	const sorted = [...errors].sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
+	const sorted = [...errors].sort(
+		(a, b) =>
+			(a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0) || Number(a.suggestion === null) - Number(b.suggestion === null),
+	);
 	const first = sorted[0];
 	const place = first?.line ? `line ${first.line}, column ${first.column}: ` : "";
 	const more = sorted.length > 1 ? ` (and ${sorted.length - 1} more)` : "";

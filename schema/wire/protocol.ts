@@ -186,4 +186,4 @@ export const finish = z.strictObject({
 		.max(MAX_ARTIFACTS_PER_JOB),
 });
 export type Finish = z.infer<typeof finish>;
-export const finishAnswer = z.object({ job_state: z.string(), attempt_state: z.string() });
+export const finishAnswer = z.object({ attempt_state: z.string() });

@@ -1,11 +1,12 @@
 import { ApiError } from "../../schema/wire/errors.ts";
 import { MAX_LOG_BYTES, MAX_LOG_CHUNK_BYTES, MAX_PROTOCOL_BODY_BYTES } from "../../schema/wire/limits.ts";
 import * as protocol from "../../schema/wire/protocol.ts";
-import type { StepState } from "../../schema/wire/states.ts";
+import type { AttemptState, StepState } from "../../schema/wire/states.ts";
 import { completeUploads, planUploads } from "../artifacts/uploads.ts";
 import { sha256 } from "../auth/digest.ts";
 import type { LeaseTokenClaims } from "../auth/lease_token.ts";
-import type { Started } from "../dispatch/core/attempts.ts";
+import { findAttempt } from "../catalog/record.ts";
+import { otherResult, type Started } from "../dispatch/core/attempts.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import { json } from "./answers.ts";
@@ -109,8 +110,21 @@ async function finish(context: Caller): Promise<Response> {
 	assertConsistent(body);
 	const digest = await sha256(JSON.stringify(body));
 	const artifacts = await completeUploads(context.environment, lease, body.artifacts);
-	const { jobState, attemptState } = unwrap(await dispatcherOf(context.environment, lease.team).finish(lease, body, digest, artifacts));
-	return json({ job_state: jobState, attempt_state: attemptState });
+	const finished = await dispatcherOf(context.environment, lease.team).finish(lease, body, digest, artifacts);
+	const isOver = !finished.ok && finished.refusal.code === "attempt_finished";
+	const state = (isOver && (await recordedFinish(context.environment.DB, lease.attemptId, digest))) || unwrap(finished);
+	return json({ attempt_state: state });
+}
+
+/**
+ * The state of an attempt whose run has left the queue, if this is the result that it ended with; null if it ended without one.
+ * @throws ApiError `conflict` if it ended with another one
+ */
+async function recordedFinish(db: D1Database, attemptId: string, digest: string): Promise<AttemptState | null> {
+	const attempt = await findAttempt(db, attemptId);
+	if (!attempt?.finish_digest) return null;
+	if (attempt.finish_digest !== digest) throw otherResult(attempt);
+	return attempt.state;
 }
 
 const OPEN_STEPS: ReadonlySet<StepState> = new Set(["pending", "running"]);

@@ -82,6 +82,11 @@ async function recordedJob(db: D1Database, team: string, id: string): Promise<Jo
 	return found[0] ? { job: found[0], attempts: attemptRows } : null;
 }
 
+/** An attempt as the record has it; null if it is not there (yet). */
+export async function findAttempt(db: D1Database, id: string): Promise<AttemptRow | null> {
+	return (await drizzle(db).select().from(attempts).where(eq(attempts.id, id)))[0] ?? null;
+}
+
 export interface ListFilter {
 	limit: number;
 	/** The id of the last item of the page before. */

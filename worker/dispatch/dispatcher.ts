@@ -5,7 +5,7 @@ import { notFound } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import type { Commit, Finish, Hello, Poll, Renew } from "../../schema/wire/protocol.ts";
 import type { Explanation } from "../../schema/wire/resources.ts";
-import { isTerminal } from "../../schema/wire/states.ts";
+import { type AttemptState, isTerminal } from "../../schema/wire/states.ts";
 import type { Environment } from "../environment.ts";
 import { Parking } from "../parking.ts";
 import { pollHoldMs, readSettings, SHORT_HOLD_MS } from "../settings.ts";
@@ -20,7 +20,6 @@ import {
 import {
 	cancelJobById,
 	cancelRun,
-	type Finished,
 	finishAttempt,
 	type LeaseClaims,
 	liveAttempt,
@@ -264,7 +263,7 @@ export class Dispatcher extends DurableObject<Environment> {
 		finish: Finish,
 		digest: string,
 		artifacts: { path: string; size: number; sha256: string; key: string }[],
-	): Promise<Result<Finished>> {
+	): Promise<Result<AttemptState>> {
 		return this.#command((core) => finishAttempt(core, lease, finish, digest, artifacts));
 	}
 

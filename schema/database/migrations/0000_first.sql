@@ -32,6 +32,7 @@ CREATE TABLE `attempts` (
 	`log_sha256` text,
 	`log_incomplete` integer NOT NULL,
 	`log_archived` integer NOT NULL,
+	`finish_digest` text,
 	`steps` text NOT NULL
 );
 --> statement-breakpoint

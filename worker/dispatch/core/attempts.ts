@@ -160,13 +160,9 @@ export function pinCommit(core: Core, lease: LeaseClaims, commit: Commit): strin
 	});
 }
 
-export interface Finished {
-	jobState: JobState;
-	attemptState: AttemptState;
-}
-
 /**
  * Takes the result of an attempt. The same result again is answered as before.
+ * @returns the attempt's state
  * @param digest sha256 of the submitted result
  * @param artifacts what the result makes visible, with the object of each
  * @throws ApiError `conflict` for another result after the first, `attempt_finished`, `attempt_superseded`
@@ -177,17 +173,13 @@ export function finishAttempt(
 	finish: Finish,
 	digest: string,
 	artifacts: readonly { path: string; size: number; sha256: string; key: string }[],
-): Finished {
+): AttemptState {
 	return command(core, () => {
 		const attempt = findAttempt(core, lease.attemptId);
 		if (!attempt || attempt.lease_id !== lease.leaseId) throw endedOrSuperseded(core, lease);
 		const job = jobOf(core, attempt);
-		if (attempt.finish_digest === digest) return { jobState: job.state, attemptState: attempt.state };
-		if (attempt.finish_digest !== null) {
-			throw new ApiError("conflict", "This attempt has already finished with another result.", {
-				details: { attempt_id: attempt.id, attempt_state: attempt.state },
-			});
-		}
+		if (attempt.finish_digest === digest) return attempt.state;
+		if (attempt.finish_digest !== null) throw otherResult(attempt);
 		if (isTerminal(attempt.state)) throw endedOrSuperseded(core, lease);
 		core.sql.all("UPDATE attempts SET finish_digest = ?, steps = ? WHERE id = ?", digest, JSON.stringify(finish.steps), attempt.id);
 		core.sql.all(
@@ -201,7 +193,14 @@ export function finishAttempt(
 		);
 		endAttempt(core, attempt, finish.state, finish.reason, finish.exit_code, finish.log);
 		endOrRetry(core, job, attempt, finish.state, finish.reason, finish.exit_code);
-		return { jobState: job.state, attemptState: finish.state };
+		return finish.state;
+	});
+}
+
+/** An attempt has one result: the first. */
+export function otherResult(attempt: { id: string; state: AttemptState }): ApiError {
+	return new ApiError("conflict", "This attempt has already finished with another result.", {
+		details: { attempt_id: attempt.id, attempt_state: attempt.state },
 	});
 }
 

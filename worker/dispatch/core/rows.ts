@@ -8,7 +8,6 @@ export type AttemptRow = AttemptRecord & {
 	lease_id: string;
 	deadline: number;
 	cancel_told: number;
-	finish_digest: string | null;
 };
 
 export interface OfferRow {

@@ -1,0 +1,189 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+import type { Job, Run } from "../../schema/wire/resources.ts";
+import { eventually, LEASE_TTL_MS, processesWith, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+
+/** Writes 200 numbered lines over about six seconds: every one must be in the log, once. */
+const COUNTING = "for i in $(seq 1 200); do echo line $i; sleep 0.03; done";
+const COUNTED = Array.from({ length: 200 }, (_, index) => `line ${index + 1}`);
+
+async function submitted(coordinator: TestCoordinator, run: string): Promise<{ runId: string; jobId: string }> {
+	const { id, jobs } = await coordinator.post<Run>("/api/v1/runs", { run });
+	return { runId: id, jobId: (jobs[0] as Job).id };
+}
+
+function waitFor(coordinator: TestCoordinator, runId: string): Promise<Run> {
+	return coordinator.get<Run>(`/api/v1/runs/${runId}/wait?timeout=60`);
+}
+
+async function linesOf(coordinator: TestCoordinator, jobId: string, attempt = 1): Promise<string[]> {
+	const text = await coordinator.text(`/api/v1/jobs/${jobId}/log?format=raw&attempt=${attempt}`);
+	return text
+		.trimEnd()
+		.split("\n")
+		.filter((line) => !line.startsWith("::"));
+}
+
+/** Waits until the live log of a job has got this far. */
+async function reached(coordinator: TestCoordinator, jobId: string, line: string): Promise<void> {
+	await eventually(async () => (await coordinator.text(`/api/v1/jobs/${jobId}/log`).catch(() => "")).includes(line), `${line} in the log`);
+}
+
+describe("a run outlives what it runs on", () => {
+	test("workerd is killed in mid-job: one attempt, no line lost or repeated", async () => {
+		const coordinator = await TestCoordinator.start();
+		await coordinator.agent("one");
+		const { runId, jobId } = await submitted(coordinator, COUNTING);
+		await reached(coordinator, jobId, "line 20");
+		coordinator.killWorkerd();
+		await coordinator.program.says(/workerd had stopped/);
+		await reached(coordinator, jobId, "line 80");
+		coordinator.killWorkerd();
+		const run = await eventually(() => waitFor(coordinator, runId).catch(() => null), "the end of the run", 60_000);
+		expect(run.state).toBe("succeeded");
+		expect(run.jobs[0]?.attempts).toHaveLength(1);
+		expect(await linesOf(coordinator, jobId)).toEqual(COUNTED);
+	});
+
+	test("the host is killed and started again in mid-job: one attempt, no line lost or repeated", async () => {
+		const first = await TestCoordinator.start();
+		await first.agent("one");
+		const { runId, jobId } = await submitted(first, COUNTING);
+		await reached(first, jobId, "line 20");
+		const second = await first.restartAfterKill();
+		const run = await waitFor(second, runId);
+		expect(run.state).toBe("succeeded");
+		expect(run.jobs[0]?.attempts).toHaveLength(1);
+		expect(await linesOf(second, jobId)).toEqual(COUNTED);
+	});
+
+	test("a planned stop that lasts longer than the lease kills no build", async () => {
+		const first = await TestCoordinator.start();
+		await first.agent("one");
+		const { runId, jobId } = await submitted(first, "echo begins; sleep 16; echo ends");
+		await reached(first, jobId, "begins");
+		first.program.signal("SIGTERM");
+		expect(await first.program.exited).toBe(0);
+		await new Promise((resolve) => setTimeout(resolve, LEASE_TTL_MS + 2_000));
+		const second = await TestCoordinator.start({ data: first.data, port: first.port });
+		const run = await waitFor(second, runId);
+		expect(run.state).toBe("succeeded");
+		expect(run.jobs[0]?.attempts).toHaveLength(1);
+		expect(await linesOf(second, jobId)).toEqual(["begins", "ends"]);
+	});
+
+	test("an agent is killed in mid-job: another one takes over within the lease and a second, both logs can be read", async () => {
+		const coordinator = await TestCoordinator.start();
+		const first = await coordinator.agent("first");
+		const gate = path.join(temporaryFolder(), "gate");
+		const { runId, jobId } = await submitted(coordinator, `echo attempt $CI_ATTEMPT; test -e ${gate} && exit 0; touch ${gate}; sleep 60`);
+		await reached(coordinator, jobId, "attempt 1");
+		await coordinator.agent("second");
+		const killedAt = Date.now();
+		await first.kill();
+		await eventually(async () => (await coordinator.get<Job>(`/api/v1/jobs/${jobId}`)).attempt === 2, "the second attempt");
+		expect(Date.now() - killedAt).toBeLessThan(LEASE_TTL_MS + 1_000);
+		const run = await waitFor(coordinator, runId);
+		expect(run.state).toBe("succeeded");
+		const job = await coordinator.get<Job>(`/api/v1/jobs/${jobId}`);
+		expect(job.attempts.map(({ number, state, reason, agent }) => [number, state, reason?.code ?? null, agent.name])).toEqual([
+			[1, "expired", "agent_lost", "first"],
+			[2, "succeeded", null, "second"],
+		]);
+		expect(await linesOf(coordinator, jobId, 1)).toEqual(["attempt 1"]);
+		expect(await linesOf(coordinator, jobId, 2)).toEqual(["attempt 2"]);
+		expect(job.attempts[0]?.log.incomplete).toBe(true);
+	});
+
+	test("everything is restarted with a queue of waiting jobs: all of them run", async () => {
+		const first = await TestCoordinator.start();
+		const runs = await Promise.all(Array.from({ length: 20 }, (_, index) => submitted(first, `echo job ${index}`)));
+		const second = await first.restartAfterKill();
+		await second.agent("late", { slots: "4" });
+		for (const [index, { runId, jobId }] of runs.entries()) {
+			expect((await waitFor(second, runId)).state).toBe("succeeded");
+			expect(await linesOf(second, jobId)).toEqual([`job ${index}`]);
+		}
+	});
+
+	test("an agent that is restarted gives its job back at once", async () => {
+		const coordinator = await TestCoordinator.start();
+		const workDir = path.join(temporaryFolder(), "agent");
+		const first = await coordinator.agent("one", { workDir });
+		const { runId, jobId } = await submitted(coordinator, "echo attempt $CI_ATTEMPT; test $CI_ATTEMPT = 2 || sleep 60");
+		await reached(coordinator, jobId, "attempt 1");
+		await first.kill();
+		await coordinator.agent("one", { workDir });
+		const run = await waitFor(coordinator, runId);
+		expect(run.state).toBe("succeeded");
+		expect(run.jobs[0]?.attempts[0]?.reason?.code).toBe("agent_restarted");
+		expect(await coordinator.get<{ items: unknown[] }>("/api/v1/agents")).toMatchObject({ items: [{ name: "one", status: "online" }] });
+	});
+});
+
+describe("cancel", () => {
+	test("a step that ignores SIGTERM and has forked twice: cancelled, and no process is left", async () => {
+		const coordinator = await TestCoordinator.start();
+		await coordinator.agent("one");
+		const folder = temporaryFolder();
+		mkdirSync(folder, { recursive: true });
+		const script = path.join(folder, "stubborn.sh");
+		writeFileSync(
+			script,
+			`trap '' TERM\n(trap '' TERM; setsid bash -c "trap '' TERM; echo escaped; while :; do sleep 1; done" &) &\necho ready\nwhile :; do sleep 1; done\n`,
+		);
+		const { runId, jobId } = await submitted(coordinator, `bash ${script}`);
+		await reached(coordinator, jobId, "escaped");
+		const { attempts } = await coordinator.get<Job>(`/api/v1/jobs/${jobId}`);
+		const mark = `WINDLASS_ATTEMPT=${attempts[0]?.id}`;
+		expect(processesWith(mark).length).toBeGreaterThan(1);
+		await coordinator.post(`/api/v1/runs/${runId}/cancel`, {});
+		const run = await waitFor(coordinator, runId);
+		expect(run.state).toBe("cancelled");
+		expect(run.jobs[0]?.reason?.text).toBe("Cancelled by admin.");
+		expect(processesWith(mark)).toEqual([]);
+	});
+
+	test("a job whose agent is gone: cancelled by its own deadline", async () => {
+		const coordinator = await TestCoordinator.start();
+		const agent = await coordinator.agent("one");
+		const { runId, jobId } = await submitted(coordinator, "echo begins; sleep 60");
+		await reached(coordinator, jobId, "begins");
+		await agent.kill();
+		await coordinator.post(`/api/v1/jobs/${jobId}/cancel`, {});
+		const run = await waitFor(coordinator, runId);
+		expect(run.state).toBe("cancelled");
+	});
+
+	test("a job that waits is cancelled at once", async () => {
+		const coordinator = await TestCoordinator.start();
+		const { runId } = await submitted(coordinator, "echo never");
+		const run = await coordinator.post<Run>(`/api/v1/runs/${runId}/cancel`, {});
+		expect([run.state, run.jobs[0]?.state]).toEqual(["cancelled", "cancelled"]);
+		const again = await coordinator.request(`/api/v1/runs/${runId}/cancel`, { method: "POST" });
+		expect([again.status, ((await again.json()) as { error: string }).error]).toEqual([409, "conflict"]);
+	});
+});
+
+describe("timeouts", () => {
+	test("of a job and of a step: timed out, the rest skipped, no process left", async () => {
+		const coordinator = await TestCoordinator.start();
+		await coordinator.agent("one", { slots: "2" });
+		const { id } = await coordinator.post<Run>("/api/v1/runs", {
+			pipeline: {
+				jobs: {
+					whole: { timeout: "1s", steps: ["sleep 30", "echo never"] },
+					step: { steps: [{ name: "slow", run: "sleep 30", timeout: "1s" }, "echo never"] },
+				},
+			},
+		});
+		const run = await waitFor(coordinator, id);
+		expect(run.state).toBe("timed_out");
+		expect(run.jobs.map((job) => [job.key, job.state, job.reason?.code, job.steps.map((step) => step.state)])).toEqual([
+			["whole", "timed_out", "timed_out", ["timed_out", "skipped"]],
+			["step", "timed_out", "step_timed_out", ["timed_out", "skipped"]],
+		]);
+		for (const job of run.jobs) expect(processesWith(`WINDLASS_ATTEMPT=${job.attempts[0]?.id}`)).toEqual([]);
+	});
+});

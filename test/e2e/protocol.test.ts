@@ -1,0 +1,202 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Job, Run } from "../../schema/wire/resources.ts";
+import { eventually, TestCoordinator } from "../support/processes.ts";
+import { ProtocolAgent, result, send } from "../support/protocol_agent.ts";
+
+const cleanups: (() => void | Promise<void>)[] = [];
+let coordinator: TestCoordinator;
+beforeAll(async () => {
+	coordinator = await TestCoordinator.start({ atEnd: (clean) => void cleanups.push(clean) });
+});
+afterAll(async () => {
+	for (const clean of cleanups.reverse()) await clean();
+});
+
+let names = 0;
+/** A fresh agent, a run that only it can take, and the offer of it. */
+async function offered() {
+	names += 1;
+	const name = `agent-${names}`;
+	const agent = await ProtocolAgent.join(coordinator.url, await coordinator.registrationToken(), name);
+	const run = await coordinator.post<Run>("/api/v1/runs", { run: "echo hi", runs_on: [name] });
+	return { agent, run, job: run.jobs[0] as Job, offer: await agent.nextOffer(), name };
+}
+
+const stamped = (text: string) => `2026-01-02T03:04:05.678Z ${text}\n`;
+
+describe("attempts", () => {
+	test("offer, start, log, finish; every repeat gives the first answer", async () => {
+		const { agent, offer, job } = await offered();
+		expect((await agent.poll())[0]?.attempt_id).toBe(offer.attempt_id);
+		const first = await agent.start(offer);
+		expect(first).toMatchObject({ number: 1, steps: [{ run: "echo hi", shell: "bash" }], job: { id: job.id } });
+		expect(await agent.start(offer)).toMatchObject({ attempt_id: first.attempt_id, number: 1 });
+		const log = stamped("hi");
+		expect((await agent.log(offer, 0, log)).status).toBe(204);
+		const body = result({ log: { bytes: log.length, sha256: null, incomplete: false } });
+		const finished = await agent.attempt(offer, "POST", "finish", body);
+		expect([finished.status, finished.body]).toEqual([200, { attempt_state: "succeeded" }]);
+		const again = await agent.attempt(offer, "POST", "finish", body);
+		expect([again.status, again.body]).toEqual([200, finished.body]);
+		const other = await agent.attempt(offer, "POST", "finish", result({ state: "failed", exit_code: 1 }));
+		expect([other.status, other.body.error]).toEqual([409, "conflict"]);
+		expect(await coordinator.get<Job>(`/api/v1/jobs/${job.id}`)).toMatchObject({ state: "succeeded", exit_code: 0 });
+	});
+
+	test("a log chunk at a wrong offset, repeated, and after the seal", async () => {
+		const { agent, offer, job } = await offered();
+		await agent.start(offer);
+		const log = stamped("one");
+		expect((await agent.log(offer, 0, log)).headers.get("Upload-Offset")).toBe(String(log.length));
+		for (const offset of [0, 5, 1000]) {
+			const wrong = await agent.log(offer, offset, log);
+			expect([wrong.status, wrong.body.error, wrong.headers.get("Upload-Offset")]).toEqual([
+				409,
+				"log_offset_mismatch",
+				String(log.length),
+			]);
+		}
+		expect(await coordinator.text(`/api/v1/jobs/${job.id}/log`)).toBe(log);
+		await agent.attempt(offer, "POST", "finish", result({ log: { bytes: log.length, sha256: null, incomplete: false } }));
+		await eventually(async () => (await agent.log(offer, log.length, log)).body.error === "attempt_finished", "the seal");
+		expect((await agent.log(offer, log.length, log)).status).toBe(410);
+		expect(await coordinator.text(`/api/v1/jobs/${job.id}/log`)).toBe(log);
+	});
+
+	test("bytes that were declared may follow the finish; those that do not come are noted as missing", async () => {
+		const { agent, offer, job } = await offered();
+		await agent.start(offer);
+		const log = stamped("late");
+		await agent.attempt(offer, "POST", "finish", result({ log: { bytes: log.length, sha256: null, incomplete: false } }));
+		expect((await agent.log(offer, 0, log)).status).toBe(204);
+		const done = await eventually(async () => {
+			const { attempts } = await coordinator.get<Job>(`/api/v1/jobs/${job.id}`);
+			return attempts[0]?.log.sha256 ? attempts[0] : null;
+		}, "the archived log");
+		expect(done.log).toMatchObject({ bytes: log.length, incomplete: false });
+	});
+
+	test("another attempt's token, another agent's, and a made-up one change nothing", async () => {
+		const a = await offered();
+		const b = await offered();
+		await a.agent.start(a.offer);
+		await b.agent.start(b.offer);
+		const path = `/api/v1/attempts/${a.offer.attempt_id}/finish`;
+		const foreign = await send(coordinator.url, "POST", path, b.offer.lease_token, result());
+		expect([foreign.status, foreign.body.error]).toEqual([403, "forbidden"]);
+		const agents = await send(coordinator.url, "POST", path, a.agent.token, result());
+		expect([agents.status, agents.body.error]).toEqual([403, "forbidden"]);
+		const forged = await send(coordinator.url, "POST", path, `${a.offer.lease_token.slice(0, -4)}AAAA`, result());
+		expect([forged.status, forged.body.error]).toEqual([401, "authentication_required"]);
+		expect(await coordinator.get<Job>(`/api/v1/jobs/${a.job.id}`)).toMatchObject({ state: "running" });
+	});
+
+	test("an old attempt's token is refused by name and cannot touch the new one", async () => {
+		const { agent, offer, job, name } = await offered();
+		await agent.start(offer);
+		// A new session that does not list the attempt gives it up.
+		agent.session = 2;
+		const facts = { version: "test", slots: 1, labels: ["test", name], facts: {} };
+		const hello = await agent.say("POST", "/api/v1/agents/self/hello", {
+			protocol: 1,
+			session: 2,
+			instance: "another-process",
+			running: [offer.attempt_id],
+			facts,
+		});
+		expect(hello.body).toMatchObject({ adopted: [offer.attempt_id], ended: [] });
+		agent.session = 3;
+		await agent.say("POST", "/api/v1/agents/self/hello", { protocol: 1, session: 3, instance: "a-third-process", running: [], facts });
+		const next = await agent.nextOffer();
+		expect(next.job_id).toBe(job.id);
+		await agent.start(next);
+		for (const [action, body] of [
+			["finish", result()],
+			["start", {}],
+			["artifacts", { files: [{ path: "a", size: 1, sha256: "0".repeat(64) }] }],
+		] as const) {
+			const refused = await agent.attempt(offer, "POST", action, body);
+			expect([action, refused.status, refused.body.error]).toEqual([action, 409, "attempt_superseded"]);
+		}
+		await agent.attempt(next, "POST", "finish", result());
+		expect((await agent.attempt(offer, "POST", "finish", result())).body.error).toBe("attempt_finished");
+		expect(await coordinator.get<Job>(`/api/v1/jobs/${job.id}`)).toMatchObject({ state: "succeeded", attempt: 2 });
+	});
+
+	test("a result of the wrong shape is refused with the field named", async () => {
+		const { agent, offer } = await offered();
+		await agent.start(offer);
+		const bad = await agent.attempt(offer, "POST", "finish", { ...result(), state: "wonderful", extra: 1 });
+		expect([bad.status, bad.body.error]).toEqual([422, "validation_failed"]);
+		expect(JSON.stringify(bad.body.details)).toContain('"path":"state"');
+		const missing = await agent.attempt(
+			offer,
+			"POST",
+			"finish",
+			result({ artifacts: [{ path: "x", size: 1, sha256: "0".repeat(64), key: "k", upload_id: null, parts: [] }] }),
+		);
+		expect([missing.status, missing.body.error]).toEqual([422, "validation_failed"]);
+	});
+});
+
+describe("offers", () => {
+	test("handed back: the job waits on, and the agent gets it again only after a pause", async () => {
+		const { agent, offer, job } = await offered();
+		expect((await agent.attempt(offer, "POST", "release")).status).toBe(204);
+		expect(await coordinator.get<Job>(`/api/v1/jobs/${job.id}`)).toMatchObject({ state: "queued", attempt: 0 });
+		const explained = await coordinator.get<{ agents: { name: string; reason: string }[] }>(`/api/v1/jobs/${job.id}/explain`);
+		expect(explained.agents.find(({ name }) => job.runs_on.includes(name))?.reason).toMatch(/did not take the job up/);
+		expect((await agent.attempt(offer, "POST", "start")).body.error).toBe("attempt_superseded");
+	});
+
+	test("of a cancelled job: start is refused, the job stays cancelled", async () => {
+		const { agent, offer, run } = await offered();
+		expect(await coordinator.post<Run>(`/api/v1/runs/${run.id}/cancel`, {})).toMatchObject({ state: "cancelled" });
+		const refused = await agent.attempt(offer, "POST", "start");
+		expect([refused.status, refused.body.error]).toEqual([410, "attempt_finished"]);
+	});
+});
+
+describe("identity", () => {
+	test("a second process under the same identity is turned away", async () => {
+		const { agent, name } = await offered();
+		const facts = { version: "test", slots: 1, labels: [name], facts: {} };
+		const twin = await agent.say("POST", "/api/v1/agents/self/hello", {
+			protocol: 1,
+			session: 1,
+			instance: "another-process",
+			running: [],
+			facts,
+		});
+		expect([twin.status, twin.body.error]).toEqual([409, "session_superseded"]);
+		const old = await agent.say("POST", "/api/v1/agents/self/poll", { protocol: 1, session: 99, seq: 50, slots_free: 1, running: [] });
+		expect([old.status, old.body.error]).toEqual([409, "session_superseded"]);
+	});
+
+	test("a name in use is refused and says how to go on; a registration token works once", async () => {
+		const { name } = await offered();
+		const token = await coordinator.registrationToken();
+		const taken = await send(coordinator.url, "POST", "/api/v1/agents", token, { name, registration_key: "k".repeat(20) });
+		expect([taken.status, taken.body.error]).toEqual([409, "conflict"]);
+		await ProtocolAgent.join(coordinator.url, token, `${name}-b`);
+		const used = await send(coordinator.url, "POST", "/api/v1/agents", token, { name: `${name}-c`, registration_key: "c".repeat(20) });
+		expect([used.status, used.body.error]).toEqual([401, "authentication_required"]);
+	});
+
+	test("a registration whose answer was lost gives the same agent, and a protocol of another time is named", async () => {
+		const token = await coordinator.registrationToken();
+		const body = { name: "lost-answer", registration_key: "lost-answer-key-0123" };
+		const first = await send(coordinator.url, "POST", "/api/v1/agents", token, body);
+		const second = await send(coordinator.url, "POST", "/api/v1/agents", token, body);
+		expect([first.status, second.status, second.body.id]).toEqual([201, 201, first.body.id]);
+		const facts = { version: "test", slots: 1, labels: [], facts: {} };
+		const old = await send(coordinator.url, "POST", "/api/v1/agents/self/hello", second.body.token as string, {
+			protocol: 7,
+			session: 1,
+			instance: "instance-1",
+			running: [],
+			facts,
+		});
+		expect([old.status, old.body.error]).toEqual([426, "protocol_unsupported"]);
+	});
+});

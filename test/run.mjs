@@ -1,0 +1,59 @@
+// `npm test`: sets up what is missing, then runs every check. Plain JavaScript: it is what must run before anything is there.
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { buildAll, installDependencies, pinnedNode } from "../cli/bootstrap.mjs";
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
+const bin = (name) => path.join(root, "node_modules/.bin", name);
+const environment = {
+	...process.env,
+	PATH: `${path.dirname(pinnedNode)}${path.delimiter}${process.env.PATH}`,
+	WRANGLER_SEND_METRICS: "false",
+};
+for (const name of Object.keys(environment)) if (name.startsWith("WINDLASS_")) delete environment[name];
+
+/** The browser of the page's tests, and what the tests run by name. Debian's own packages, where this may install them. */
+const PROGRAMS = { chromium: "chromium", git: "git", curl: "curl", python3: "python3" };
+
+function installPrograms() {
+	const isThere = (program) => spawnSync("which", [program]).status === 0;
+	const missing = Object.keys(PROGRAMS).filter((program) => !isThere(program));
+	if (missing.length === 0) return;
+	const mayInstall = process.getuid?.() === 0 && existsSync("/usr/bin/apt-get");
+	if (!mayInstall) fail(`the tests need ${missing.join(", ")}; install them first`);
+	console.log(`installing ${missing.join(", ")}…`);
+	const packages = missing.map((program) => PROGRAMS[program]);
+	const options = { stdio: ["ignore", 2, 2], env: { ...environment, DEBIAN_FRONTEND: "noninteractive" } };
+	spawnSync("apt-get", ["-qq", "update"], options);
+	const result = spawnSync("apt-get", ["-qq", "install", "-y", "--no-install-recommends", ...packages], options);
+	if (result.status !== 0) fail(`apt-get could not install ${packages.join(", ")}`);
+}
+
+function fail(sentence) {
+	console.error(`test: ${sentence}`);
+	process.exit(1);
+}
+
+function check(title, command, ...args) {
+	const started = Date.now();
+	console.log(`\n── ${title}`);
+	const { status } = spawnSync(command, args, { cwd: root, stdio: "inherit", env: environment });
+	if (status !== 0) fail(`${title} failed`);
+	console.log(`   ${title}: ${((Date.now() - started) / 1000).toFixed(1)} s`);
+}
+
+installDependencies();
+installPrograms();
+buildAll();
+check("types", bin("tsc"), "-p", "tsconfig.json");
+check("types of the Worker", bin("tsc"), "-p", "worker/tsconfig.json");
+check("types of its tests", bin("tsc"), "-p", "test/worker/tsconfig.json");
+check("lint, format, import direction", bin("biome"), "check", ".");
+check("dead code", bin("knip"));
+check("deployable", bin("wrangler"), "deploy", "--dry-run", "--outdir", "dist/deployable");
+check("unit tests", bin("vitest"), "run", "--project", "unit");
+check("tests inside workerd", bin("vitest"), "run", "--project", "worker");
+check("end to end, and the page in a browser", bin("vitest"), "run", "--project", "e2e");
+console.log("\nAll checks passed.");

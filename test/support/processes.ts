@@ -1,0 +1,221 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { onTestFinished } from "vitest";
+
+const PROGRAM = path.resolve(import.meta.dirname, "../../dist/cli/main.js");
+export const ADMIN_TOKEN = "test-admin-token-0123456789";
+
+/** Short times, so that a lost agent is noticed within a test: the lease is as short as the rule allows. */
+export const TIMES = { WINDLASS_LEASE_TTL: "10s", WINDLASS_RENEW_INTERVAL: "1s", WINDLASS_KILL_GRACE: "2s" };
+export const LEASE_TTL_MS = 10_000;
+
+/** Called with what is to be done when a thing is no longer needed. */
+export type AtEnd = (clean: () => void | Promise<void>) => void;
+
+/** A folder that is gone after the test. */
+export function temporaryFolder(atEnd: AtEnd = onTestFinished): string {
+	const folder = mkdtempSync(path.join(os.tmpdir(), "windlass-test-"));
+	atEnd(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+	return folder;
+}
+
+/** A windlass process whose output is kept and can be waited for. */
+export class Program {
+	readonly child: ChildProcess;
+	readonly exited: Promise<number | null>;
+	#output = "";
+	#listeners: (() => void)[] = [];
+
+	constructor(args: string[], environment: Record<string, string> = {}) {
+		const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("WINDLASS_")));
+		this.child = spawn(process.execPath, [PROGRAM, ...args], {
+			env: { ...inherited, ...environment } as NodeJS.ProcessEnv,
+			stdio: ["ignore", "pipe", "pipe"],
+		});
+		for (const stream of [this.child.stdout, this.child.stderr]) {
+			stream?.on("data", (chunk) => {
+				this.#output += chunk;
+				for (const listener of this.#listeners) listener();
+			});
+		}
+		this.exited = new Promise((resolve) => this.child.once("exit", (code) => resolve(code)));
+		void this.exited.then(() => {
+			for (const listener of this.#listeners) listener();
+		});
+	}
+
+	get output(): string {
+		return this.#output;
+	}
+
+	get pid(): number {
+		return this.child.pid as number;
+	}
+
+	/** Waits until the output matches. */
+	async says(pattern: RegExp): Promise<RegExpExecArray> {
+		return new Promise((resolve, reject) => {
+			const look = () => {
+				const match = pattern.exec(this.#output);
+				if (match) resolve(match);
+				else if (this.child.exitCode !== null)
+					reject(new Error(`ended with ${this.child.exitCode} before it said ${pattern}:\n${this.#output}`));
+			};
+			this.#listeners.push(look);
+			look();
+		});
+	}
+
+	signal(signal: NodeJS.Signals): void {
+		this.child.kill(signal);
+	}
+
+	async kill(): Promise<void> {
+		this.child.kill("SIGKILL");
+		await this.exited;
+	}
+}
+
+/** A coordinator as a process of its own, on its own data folder. */
+export class TestCoordinator {
+	readonly data: string;
+	readonly program: Program;
+	readonly url: string;
+	readonly signInUrl: string;
+
+	readonly #atEnd: AtEnd;
+
+	private constructor(data: string, program: Program, urls: { url: string; signInUrl: string }, atEnd: AtEnd) {
+		this.data = data;
+		this.program = program;
+		this.url = urls.url;
+		this.signInUrl = urls.signInUrl;
+		this.#atEnd = atEnd;
+	}
+
+	/** Starts one and stops it after the test, or when `atEnd` says. */
+	static async start(
+		options: { args?: string[]; data?: string; port?: string; environment?: Record<string, string>; atEnd?: AtEnd } = {},
+	): Promise<TestCoordinator> {
+		const { args = [], port = "0", environment = {}, atEnd = onTestFinished } = options;
+		const data = options.data ?? path.join(temporaryFolder(atEnd), "data");
+		const program = new Program(["serve", "--no-agent", "--port", port, "--data", data, ...args], {
+			WINDLASS_ADMIN_TOKEN: ADMIN_TOKEN,
+			...TIMES,
+			...environment,
+		});
+		atEnd(async () => {
+			await program.kill();
+			for (const pid of workerdsOf(data)) process.kill(pid, "SIGKILL");
+		});
+		const [, url = ""] = await program.says(/status page +(http\S+)/);
+		const [, signInUrl = ""] = await program.says(/sign in +(http\S+)/);
+		return new TestCoordinator(data, program, { url, signInUrl }, atEnd);
+	}
+
+	get port(): string {
+		return new URL(this.url).port;
+	}
+
+	/** Kills the host and starts another one on the same data and port. */
+	async restartAfterKill(): Promise<TestCoordinator> {
+		await this.program.kill();
+		return TestCoordinator.start({ data: this.data, port: this.port });
+	}
+
+	/** Kills workerd; its host starts another. */
+	killWorkerd(): void {
+		for (const pid of workerdsOf(this.data)) process.kill(pid, "SIGKILL");
+	}
+
+	/** An agent of this coordinator, in a process of its own. */
+	async agent(
+		name: string,
+		options: { slots?: string; args?: string[]; environment?: Record<string, string>; workDir?: string } = {},
+	): Promise<Program> {
+		const { slots = "1", args = [], environment = {} } = options;
+		const workDir = options.workDir ?? path.join(temporaryFolder(this.#atEnd), "agent");
+		const program = new Program(["agent", "--server", this.url, "--name", name, "--slots", slots, "--work-dir", workDir, ...args], {
+			WINDLASS_TOKEN: await this.registrationToken(),
+			...environment,
+		});
+		this.#atEnd(() => program.kill());
+		await program.says(/is ready at/);
+		return program;
+	}
+
+	async registrationToken(): Promise<string> {
+		return (await this.post<{ token: string }>("/api/v1/agent-tokens", {})).token;
+	}
+
+	request(address: string, init: RequestInit & { token?: string | null } = {}): Promise<Response> {
+		const { token = ADMIN_TOKEN, headers, ...rest } = init;
+		return fetch(new URL(address, this.url), {
+			...rest,
+			headers: { ...(token === null ? {} : { Authorization: `Bearer ${token}` }), ...(headers as Record<string, string>) },
+		});
+	}
+
+	async get<Body>(address: string): Promise<Body> {
+		const response = await this.request(address);
+		if (!response.ok) throw new Error(`GET ${address}: ${response.status} ${await response.text()}`);
+		return (await response.json()) as Body;
+	}
+
+	async text(address: string): Promise<string> {
+		const response = await this.request(address);
+		if (!response.ok) throw new Error(`GET ${address}: ${response.status} ${await response.text()}`);
+		return response.text();
+	}
+
+	async post<Body>(address: string, body: unknown): Promise<Body> {
+		const response = await this.request(address, { method: "POST", body: typeof body === "string" ? body : JSON.stringify(body) });
+		if (!response.ok) throw new Error(`POST ${address}: ${response.status} ${await response.text()}`);
+		return (await response.json()) as Body;
+	}
+}
+
+/** The workerd processes of a data folder. */
+export function workerdsOf(data: string): number[] {
+	return processesWith(`WINDLASS_HOST=${data}`).filter((pid) => commandOf(pid).includes("workerd"));
+}
+
+/** The processes whose environment has this entry. */
+export function processesWith(entry: string): number[] {
+	return readdirSync("/proc")
+		.map(Number)
+		.filter((pid) => pid > 1)
+		.filter((pid) => {
+			try {
+				const isZombie = /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+				return !isZombie && `\0${readFileSync(`/proc/${pid}/environ`, "latin1")}`.includes(`\0${entry}\0`);
+			} catch {
+				return false;
+			}
+		});
+}
+
+function commandOf(pid: number): string {
+	try {
+		return readFileSync(`/proc/${pid}/cmdline`, "latin1");
+	} catch {
+		return "";
+	}
+}
+
+/** Waits until `look` gives something; for what no event tells of. */
+export async function eventually<Value>(
+	look: () => Promise<Value | false | null | undefined> | Value | false | null | undefined,
+	what: string,
+	timeoutMs = 20_000,
+): Promise<Value> {
+	const until = Date.now() + timeoutMs;
+	for (;;) {
+		const value = await look();
+		if (value) return value;
+		if (Date.now() > until) throw new Error(`never came about: ${what}`);
+		await new Promise((resolve) => setTimeout(resolve, 25));
+	}
+}

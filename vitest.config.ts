@@ -1,0 +1,38 @@
+import path from "node:path";
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+
+const migrations = await readD1Migrations(path.join(import.meta.dirname, "schema/database/migrations"));
+
+export default defineConfig({
+	test: {
+		projects: [
+			{ test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
+			{
+				plugins: [
+					cloudflareTest({
+						wrangler: { configPath: "./wrangler.toml" },
+						miniflare: {
+							bindings: {
+								MIGRATIONS: migrations,
+								SIGNING_KEY: "a key that is used in tests only",
+								HOST_SECRET: "host-secret",
+								POLL_HOLD_MS: "2000",
+							},
+						},
+					}),
+				],
+				test: { name: "worker", include: ["test/worker/**/*.test.ts"], setupFiles: ["test/worker/setup.ts"] },
+			},
+			{
+				test: {
+					name: "e2e",
+					include: ["test/e2e/**/*.test.ts", "test/browser/**/*.test.ts"],
+					testTimeout: 90_000,
+					hookTimeout: 60_000,
+					maxWorkers: 2,
+				},
+			},
+		],
+	},
+});
