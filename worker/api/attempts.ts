@@ -110,10 +110,14 @@ async function finish(context: Caller): Promise<Response> {
 	assertConsistent(body);
 	const digest = await sha256(JSON.stringify(body));
 	const artifacts = await completeUploads(context.environment, lease, body.artifacts);
-	const finished = await dispatcherOf(context.environment, lease.team).finish(lease, body, digest, artifacts);
-	const isOver = !finished.ok && finished.refusal.code === "attempt_finished";
-	const state = (isOver && (await recordedFinish(context.environment.DB, lease.attemptId, digest))) || unwrap(finished);
-	return json({ attempt_state: state });
+	try {
+		return json({ attempt_state: unwrap(await dispatcherOf(context.environment, lease.team).finish(lease, body, digest, artifacts)) });
+	} catch (error) {
+		const isOver = error instanceof ApiError && error.code === "attempt_finished";
+		const recorded = isOver ? await recordedFinish(context.environment.DB, lease.attemptId, digest) : null;
+		if (recorded === null) throw error;
+		return json({ attempt_state: recorded });
+	}
 }
 
 /**

@@ -1,0 +1,128 @@
+import { execFileSync } from "node:child_process";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Run } from "../../schema/wire/resources.ts";
+import { ADMIN_TOKEN, eventually, TestCoordinator } from "../support/processes.ts";
+
+const cleanups: (() => void | Promise<void>)[] = [];
+let coordinator: TestCoordinator;
+let browser: Browser;
+beforeAll(async () => {
+	coordinator = await TestCoordinator.start({ atEnd: (clean) => void cleanups.push(clean) });
+	await coordinator.agent("painter", { slots: "2" });
+	browser = await chromium.launch({
+		executablePath: execFileSync("which", ["chromium"], { encoding: "utf8" }).trim(),
+		args: [
+			"--no-sandbox",
+			"--disable-gpu",
+			"--disable-quic",
+			"--no-first-run",
+			"--disable-background-networking",
+			"--disable-component-update",
+			"--disable-sync",
+		],
+	});
+});
+afterAll(async () => {
+	await browser?.close();
+	for (const clean of cleanups.reverse()) await clean();
+});
+
+/** A page of somebody who is signed in; whatever its console complains about fails the test. */
+async function signedIn({ javaScriptEnabled = true } = {}): Promise<{ page: Page; complaints: string[] }> {
+	const context = await browser.newContext({ javaScriptEnabled });
+	cleanups.push(() => context.close());
+	const page = await context.newPage();
+	const complaints: string[] = [];
+	page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+	page.on("pageerror", (error) => complaints.push(String(error)));
+	await page.goto(`${coordinator.url}/sign-in`);
+	await page.getByLabel("Token").fill(ADMIN_TOKEN);
+	await page.getByRole("button", { name: "Sign in" }).click();
+	await page.waitForURL(`${coordinator.url}/`);
+	complaints.length = 0;
+	return { page, complaints };
+}
+
+const PIPELINE = {
+	name: "colours",
+	jobs: {
+		paint: {
+			name: "Paint <b>it</b>",
+			steps: ["printf '\\033[1;32mgreen\\033[0m <script>alert(1)</script>\\n'; for i in 1 2 3 4 5 6; do echo tick $i; sleep 0.5; done"],
+		},
+		check: { steps: ["true"] },
+		frame: { needs: ["paint", "check"], steps: ["mkdir out; echo done > out/picture.txt"], artifacts: { save: ["out/*"] } },
+	},
+};
+
+describe("the status page", () => {
+	test("signs in by the one-time link", async () => {
+		const page = await (await browser.newContext()).newPage();
+		await page.goto(coordinator.signInUrl);
+		expect(page.url()).toBe(`${coordinator.url}/`);
+		await expect.poll(() => page.getByRole("heading", { name: "Runs" }).count()).toBe(1);
+		const [cookie] = await page.context().cookies();
+		expect(cookie).toMatchObject({ name: "windlass_session", httpOnly: true, sameSite: "Lax" });
+		await page.getByRole("button", { name: "Sign out" }).click();
+		await expect.poll(() => page.getByText("paste a token").count()).toBe(1);
+	});
+
+	test("shows a run as it goes: list, graph, live log in colours, steps, artifact", async () => {
+		const { page, complaints } = await signedIn();
+		const run = await coordinator.post<Run>("/api/v1/runs", { pipeline: PIPELINE, project: "art" });
+		// The list was open before the run came: it shows up by itself.
+		await page.getByRole("link", { name: /colours art #1/ }).click();
+		await expect.poll(() => page.locator("svg .node").count()).toBe(3);
+		expect(await page.locator("svg .edge").count()).toBe(2);
+		await page.getByRole("link", { name: "Paint <b>it</b>" }).first().click();
+		await expect.poll(() => page.locator("#log li", { hasText: "tick 1" }).count()).toBeGreaterThan(0);
+		expect(await page.locator("#log .fg2.bold").first().textContent()).toBe("green");
+		expect(await page.locator("#log script").count()).toBe(0);
+		await expect.poll(() => page.locator("#log li", { hasText: /tick 6$/ }).count(), { timeout: 15_000 }).toBe(1);
+		await expect.poll(() => page.locator("#job .state.succeeded").count(), { timeout: 15_000 }).toBeGreaterThan(0);
+		expect(await page.locator("#log li").count()).toBe(8);
+		await page.goto(`${coordinator.url}/jobs/${run.jobs[0]?.id}#L3`);
+		await expect.poll(() => page.locator("#L3.target").count()).toBe(1);
+		await coordinator.get(`/api/v1/runs/${run.id}/wait`);
+		await page.goto(`${coordinator.url}/jobs/${run.jobs[2]?.id}`);
+		const download = page.waitForEvent("download");
+		await page.getByRole("link", { name: "out/picture.txt" }).click();
+		expect((await download).suggestedFilename()).toBe("picture.txt");
+		expect(complaints).toEqual([]);
+	});
+
+	test("can be read without JavaScript", async () => {
+		const { page } = await signedIn({ javaScriptEnabled: false });
+		const run = await coordinator.post<Run>("/api/v1/runs", { run: "echo readable" });
+		await coordinator.get(`/api/v1/runs/${run.id}/wait`);
+		await eventually(
+			async () =>
+				(await page.goto(`${coordinator.url}/jobs/${run.jobs[0]?.id}`)) &&
+				(await page.locator("#log li", { hasText: "readable" }).count()) === 2,
+			"the log",
+		);
+		await page.goto(`${coordinator.url}/agents`);
+		expect(await page.getByText("painter").count()).toBe(1);
+	});
+
+	test("cancels a run, and says why a job waits", async () => {
+		const { page } = await signedIn();
+		const run = await coordinator.post<Run>("/api/v1/runs", { run: "sleep 60", runs_on: ["unicorn"] });
+		await page.goto(`${coordinator.url}/jobs/${run.jobs[0]?.id}`);
+		expect(await page.getByText("Waits for an agent with unicorn").count()).toBe(1);
+		expect(await page.getByText("has no label unicorn").count()).toBe(1);
+		await page.goto(`${coordinator.url}/runs/${run.id}`);
+		await page.getByRole("button", { name: "Cancel run" }).click();
+		await expect.poll(() => page.locator("#run > .facts .state.cancelled").count()).toBe(1);
+	});
+
+	test("is light or dark as the reader likes", async () => {
+		const ground = async (colorScheme: "light" | "dark") => {
+			const page = await (await browser.newContext({ colorScheme })).newPage();
+			await page.goto(coordinator.url);
+			return page.evaluate<string>("getComputedStyle(document.body).backgroundColor");
+		};
+		expect(await ground("light")).not.toBe(await ground("dark"));
+	});
+});

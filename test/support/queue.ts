@@ -1,0 +1,168 @@
+import { parseSubmission } from "../../schema/pipeline/parse.ts";
+import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import type { Finish } from "../../schema/wire/protocol.ts";
+import { createRegistrationToken, openSession, registerAgent } from "../../worker/dispatch/core/agents.ts";
+import { finishAttempt, type LeaseClaims, startAttempt } from "../../worker/dispatch/core/attempts.ts";
+import { type Core, openCore } from "../../worker/dispatch/core/core.ts";
+import { assignOffers } from "../../worker/dispatch/core/offers.ts";
+import { newsFor, notePoll, renewLeases } from "../../worker/dispatch/core/polls.ts";
+import type { AttemptRow, JobRow, OfferRow, RunRow } from "../../worker/dispatch/core/rows.ts";
+import type { Sql } from "../../worker/dispatch/core/sql.ts";
+import { submitRun } from "../../worker/dispatch/core/submit.ts";
+import { sweep } from "../../worker/dispatch/core/sweep.ts";
+import { nodeSql } from "./node_sql.ts";
+
+export const SETTINGS = {
+	leaseTtlMs: 60_000,
+	renewMs: 10_000,
+	renewTimeoutMs: 5_000,
+	killGraceMs: 10_000,
+	claimWindowMs: 12_000,
+	retryBackoffMs: 1_000,
+	logShards: 4,
+};
+
+/** A queue with a clock that is moved by hand, and agents that are moved by hand, too. */
+export class Queue {
+	now = 1_000_000;
+	readonly core: Core;
+	#ids = 0;
+	#seq = 0;
+	readonly sql: Sql;
+
+	constructor(sql: Sql = nodeSql()) {
+		this.sql = sql;
+		this.core = openCore({
+			sql,
+			team: "default",
+			settings: SETTINGS,
+			now: () => this.now,
+			newId: (kind) => `${ID_PREFIXES[kind]}_${this.#next()}`,
+			newSecret: () => `secret-${this.#next()}`,
+		});
+	}
+
+	#next(): string {
+		this.#ids += 1;
+		return String(this.#ids).padStart(26, "0");
+	}
+
+	/** Lets time pass, in steps as short as a coordinator that is there would sweep in. */
+	pass(ms: number): void {
+		for (const end = this.now + ms; this.now < end; ) {
+			this.now = Math.min(end, this.now + 1_000);
+			sweep(this.core);
+		}
+	}
+
+	/** Lets time pass while the coordinator is not there. */
+	absence(ms: number): void {
+		this.now += ms;
+		sweep(this.core);
+	}
+
+	/** Submits a pipeline in YAML. @returns the run's id */
+	submit(text: string, project = "adhoc"): string {
+		const { pipeline } = parseSubmission(text);
+		const runId = `run_${this.#next()}`;
+		submitRun(this.core, {
+			runId,
+			pipeline,
+			definition: `digest-${runId}`,
+			project,
+			trigger: { kind: "api", actor: "test" },
+			idempotency: null,
+		});
+		return runId;
+	}
+
+	/** An agent with these labels, online. @returns its id */
+	agent(name: string, { slots = 1, labels = [] as string[] } = {}): string {
+		createRegistrationToken(this.core, { hash: `token-${name}`, uses: 1, expiresAt: this.now + 1_000, labels: [] });
+		const id = registerAgent(this.core, { tokenHash: `token-${name}`, registrationHash: `key-${name}`, name, secretHash: name });
+		openSession(this.core, id, name, {
+			protocol: 1,
+			session: 1,
+			instance: "instance",
+			running: [],
+			facts: { version: "1", slots, labels, facts: {} },
+		});
+		return id;
+	}
+
+	/** One poll, answered at once. */
+	poll(agentId: string, slotsFree = 1): OfferRow[] {
+		this.#seq += 1;
+		notePoll(this.core, agentId, this.nameOf(agentId), {
+			protocol: 1,
+			session: 1,
+			seq: this.#seq,
+			slots_free: slotsFree,
+			running: [],
+			draining: false,
+		});
+		assignOffers(this.core, [agentId]);
+		return newsFor(this.core, agentId).offers;
+	}
+
+	/** Polls, claims what is offered, and gives its lease. */
+	take(agentId: string): LeaseClaims {
+		const [offer] = this.poll(agentId);
+		if (!offer) throw new Error("nothing was offered");
+		return this.start(offer);
+	}
+
+	start(offer: OfferRow): LeaseClaims {
+		const lease = { attemptId: offer.attempt_id, leaseId: offer.lease_id, jobId: offer.job_id, agentId: offer.agent_id };
+		startAttempt(this.core, lease);
+		return lease;
+	}
+
+	renew(agentId: string, running: string[]) {
+		this.#seq += 1;
+		return renewLeases(this.core, agentId, this.nameOf(agentId), { session: 1, seq: this.#seq, running });
+	}
+
+	finish(lease: LeaseClaims, overrides: Partial<Finish> = {}, digest = "digest") {
+		const finish: Finish = {
+			state: "succeeded",
+			exit_code: 0,
+			reason: null,
+			log: { bytes: 0, sha256: null, incomplete: false },
+			steps: [],
+			artifacts: [],
+			...overrides,
+		};
+		return finishAttempt(this.core, lease, finish, digest, []);
+	}
+
+	nameOf(agentId: string): string {
+		return this.sql.all<{ name: string }>("SELECT name FROM agents WHERE id = ?", agentId)[0]?.name ?? "";
+	}
+
+	run(runId: string): RunRow {
+		return this.sql.all<RunRow>("SELECT * FROM runs WHERE id = ?", runId)[0] as RunRow;
+	}
+
+	jobs(runId: string): JobRow[] {
+		return this.sql.all<JobRow>("SELECT * FROM jobs WHERE run_id = ? ORDER BY position", runId);
+	}
+
+	job(runId: string, key = "main"): JobRow {
+		return this.jobs(runId).find((job) => job.key === key) as JobRow;
+	}
+
+	attempts(jobId: string): AttemptRow[] {
+		return this.sql.all<AttemptRow>("SELECT * FROM attempts WHERE job_id = ? ORDER BY number", jobId);
+	}
+}
+
+/** The code of the refusal that `body` ends in. */
+export function refusalOf(body: () => unknown): string {
+	try {
+		body();
+	} catch (error) {
+		return (error as { code?: string }).code ?? String(error);
+	}
+	return "none";
+}

@@ -1,0 +1,423 @@
+import { describe, expect, test } from "vitest";
+import { JOB_STATES } from "../../schema/wire/states.ts";
+import { openSession, registerAgent } from "../../worker/dispatch/core/agents.ts";
+import { cancelJobById, cancelRun, logArchived, releaseOffer, startAttempt } from "../../worker/dispatch/core/attempts.ts";
+import { dueEffects, effectDone } from "../../worker/dispatch/core/effects.ts";
+import { explainJob } from "../../worker/dispatch/core/explain.ts";
+import { acknowledgeBatch, nextBatch, outboxDepth } from "../../worker/dispatch/core/outbox.ts";
+import { runStateOf } from "../../worker/dispatch/core/progress.ts";
+import { readChanges } from "../../worker/dispatch/core/reads.ts";
+import { noteBoot, planStop } from "../../worker/dispatch/core/sweep.ts";
+import { JOB_TRANSITIONS, type JobCommand } from "../../worker/dispatch/core/transitions.ts";
+import { Queue, refusalOf, SETTINGS } from "../support/queue.ts";
+
+const FAILED = { state: "failed", exit_code: 1, reason: { code: "step_failed", text: "no" } } as const;
+
+describe("the table of states", () => {
+	const COMMANDS: JobCommand[] = ["queue", "offer", "lapse", "start", "cancel", "finish", "lose", "skip", "give_up"];
+
+	test("has every cell", () => {
+		for (const state of JOB_STATES) expect(Object.keys(JOB_TRANSITIONS[state]).sort()).toEqual([...COMMANDS].sort());
+	});
+
+	test("leads nowhere from a terminal state", () => {
+		for (const state of ["succeeded", "failed", "errored", "timed_out", "cancelled", "skipped"] as const) {
+			for (const command of COMMANDS) expect(JOB_TRANSITIONS[state][command]).not.toHaveProperty("to");
+		}
+	});
+
+	test("of runs: cancelled over failed over timed out over errored over succeeded", () => {
+		const state = (...states: (typeof JOB_STATES)[number][]) => runStateOf(new Map(states.map((one) => [one, 1])), false);
+		expect(state("succeeded", "errored", "timed_out", "failed", "cancelled")).toBe("cancelled");
+		expect(state("succeeded", "errored", "timed_out", "failed")).toBe("failed");
+		expect(state("succeeded", "errored", "timed_out")).toBe("timed_out");
+		expect(state("succeeded", "errored")).toBe("errored");
+		expect(state("succeeded", "skipped")).toBe("succeeded");
+		expect(state("skipped")).toBe("skipped");
+		expect(state("succeeded", "queued")).toBe("running");
+		expect(state("blocked", "queued", "leased")).toBe("queued");
+	});
+});
+
+describe("offers", () => {
+	test("the same offer again until it is claimed; a claim gives the first attempt its number", () => {
+		const queue = new Queue();
+		const runId = queue.submit("steps: [a]");
+		const agent = queue.agent("one");
+		const [first] = queue.poll(agent);
+		const [again] = queue.poll(agent);
+		expect(again).toEqual(first);
+		expect(queue.job(runId)).toMatchObject({ state: "leased", attempt: 0 });
+		queue.start(first as never);
+		expect(queue.job(runId)).toMatchObject({ state: "running", attempt: 1 });
+		expect(queue.run(runId).state).toBe("running");
+	});
+
+	test("lapse when nobody claims, leave no attempt, and pass that agent over for a while that doubles", () => {
+		const queue = new Queue();
+		const runId = queue.submit("steps: [a]");
+		const agent = queue.agent("one");
+		for (const pause of [15_000, 30_000]) {
+			expect(queue.poll(agent)).toHaveLength(1);
+			queue.pass(SETTINGS.claimWindowMs);
+			expect(queue.job(runId)).toMatchObject({ state: "queued", attempt: 0 });
+			queue.pass(pause - 2_000);
+			expect(queue.poll(agent)).toEqual([]);
+			queue.pass(2_000);
+		}
+		expect(queue.attempts(queue.job(runId).id)).toEqual([]);
+	});
+
+	test("an agent that let one lapse gets none until it polls again", () => {
+		const queue = new Queue();
+		queue.submit("steps: [a]");
+		const [sick, well] = [queue.agent("sick"), queue.agent("well")];
+		queue.poll(sick);
+		queue.pass(SETTINGS.claimWindowMs);
+		expect(
+			explainJob(queue.core, queue.jobs(queue.submit("steps: [b]"))[0]?.id ?? "")?.agents.find(({ id }) => id === sick)?.reason,
+		).toMatch(/busy/);
+		expect(queue.poll(well)).toHaveLength(1);
+	});
+
+	test("after ten refusals the job is given up, by name", () => {
+		const queue = new Queue();
+		const runId = queue.submit("jobs: { a: { steps: [x] }, b: { needs: a, steps: [x] } }");
+		const agents = Array.from({ length: 10 }, (_, index) => queue.agent(`agent-${index}`));
+		for (const agent of agents) {
+			const [offer] = queue.poll(agent);
+			if (offer) releaseOffer(queue.core, { attemptId: offer.attempt_id, leaseId: offer.lease_id, jobId: offer.job_id, agentId: agent });
+		}
+		expect(queue.job(runId, "a")).toMatchObject({ state: "errored", reason_code: "never_started" });
+		expect(queue.job(runId, "b")).toMatchObject({ state: "skipped", reason_code: "need_failed" });
+		expect(queue.run(runId).state).toBe("errored");
+	});
+
+	test("never more than the agent's slots, whatever it says", () => {
+		const queue = new Queue();
+		for (let index = 0; index < 5; index += 1) queue.submit("steps: [a]");
+		expect(queue.poll(queue.agent("one", { slots: 2 }), 4)).toHaveLength(2);
+	});
+
+	test("highest priority first, then the project with the fewest running, then the oldest", () => {
+		const queue = new Queue();
+		const order = [
+			["low", queue.submit("priority: -1\nsteps: [a]")],
+			["a1", queue.submit("steps: [a]", "a")],
+			["a2", queue.submit("steps: [a]", "a")],
+			["b1", queue.submit("steps: [a]", "b")],
+			["high", queue.submit("priority: 5\nsteps: [a]", "c")],
+		] as const;
+		const names = new Map(order.map(([name, runId]) => [queue.job(runId).id, name]));
+		const taken = order.map((_, index) => names.get(queue.take(queue.agent(`agent-${index}`)).jobId));
+		expect(taken).toEqual(["high", "a1", "b1", "a2", "low"]);
+	});
+
+	test("only to agents that have every label", () => {
+		const queue = new Queue();
+		const runId = queue.submit("steps: [a]\nruns_on: [linux, gpu]");
+		const plain = queue.agent("plain", { labels: ["linux"] });
+		expect(queue.poll(plain)).toEqual([]);
+		expect(explainJob(queue.core, queue.job(runId).id)).toMatchObject({
+			agents: [{ name: "plain", fits: false, reason: "has no label gpu" }],
+		});
+		expect(queue.poll(queue.agent("gpu", { labels: ["gpu", "linux"] }))).toHaveLength(1);
+	});
+});
+
+describe("leases", () => {
+	test("hold while they are renewed and end when they are not; the job goes back to the head of its lane", () => {
+		const queue = new Queue();
+		const runId = queue.submit("steps: [a]");
+		const agent = queue.agent("one");
+		const lease = queue.take(agent);
+		for (let minute = 0; minute < 10; minute += 1) {
+			queue.pass(30_000);
+			expect(queue.renew(agent, [lease.attemptId])).toEqual({ renewed: [lease.attemptId], cancel: [], lost: [] });
+		}
+		queue.pass(SETTINGS.leaseTtlMs - 1_000);
+		expect(queue.job(runId).state).toBe("running");
+		queue.pass(1_000);
+		expect(queue.job(runId)).toMatchObject({ state: "queued", attempt: 1 });
+		expect(queue.renew(agent, [lease.attemptId])).toEqual({ renewed: [], cancel: [], lost: [lease.attemptId] });
+		expect(refusalOf(() => queue.finish(lease))).toBe("attempt_superseded");
+		const second = queue.take(queue.agent("two"));
+		queue.finish(second);
+		expect(queue.attempts(lease.jobId).map(({ number, state }) => [number, state])).toEqual([
+			[1, "expired"],
+			[2, "succeeded"],
+		]);
+	});
+
+	test("a third loss is the last: errored, agent_lost", () => {
+		const queue = new Queue();
+		const runId = queue.submit("steps: [a]");
+		for (const name of ["one", "two", "three"]) {
+			queue.take(queue.agent(name));
+			queue.pass(SETTINGS.leaseTtlMs + 5_000);
+		}
+		expect(queue.job(runId)).toMatchObject({ state: "errored", reason_code: "agent_lost", attempt: 3 });
+		expect(queue.run(runId).state).toBe("errored");
+	});
+
+	test("a coordinator that was not there expires nothing: every lease gets one full term", () => {
+		const queue = new Queue();
+		const runId = queue.submit("steps: [a]");
+		queue.take(queue.agent("one"));
+		queue.absence(10 * SETTINGS.leaseTtlMs);
+		expect(queue.job(runId).state).toBe("running");
+		queue.pass(SETTINGS.leaseTtlMs - 1_000);
+		expect(queue.job(runId).state).toBe("running");
+		queue.pass(1_000);
+		expect(queue.job(runId).state).toBe("queued");
+	});
+
+	test("a new start of the host grants the same grace, once", () => {
+		const queue = new Queue();
+		const runId = queue.submit("steps: [a]");
+		queue.take(queue.agent("one"));
+		noteBoot(queue.core, "boot-1");
+		queue.pass(SETTINGS.leaseTtlMs - 1_000);
+		noteBoot(queue.core, "boot-1");
+		queue.pass(1_000);
+		expect(queue.job(runId).state).toBe("queued");
+		queue.take(queue.agent("two"));
+		queue.pass(SETTINGS.leaseTtlMs - 2_000);
+		noteBoot(queue.core, "boot-2");
+		queue.pass(SETTINGS.leaseTtlMs - 1_000);
+		expect(queue.job(runId).state).toBe("running");
+	});
+
+	test("a planned stop keeps them for ten minutes; a clock that was stepped back does not keep them for hours", () => {
+		const queue = new Queue();
+		const runId = queue.submit("steps: [a]");
+		queue.take(queue.agent("one"));
+		planStop(queue.core);
+		queue.pass(9 * 60_000);
+		expect(queue.job(runId).state).toBe("running");
+		queue.pass(60_000);
+		expect(queue.job(runId).state).toBe("queued");
+		queue.take(queue.agent("two"));
+		queue.now -= 5 * 60 * 60_000;
+		queue.pass(1_000);
+		queue.pass(10 * 60_000 + SETTINGS.leaseTtlMs);
+		expect(queue.job(runId).state).not.toBe("running");
+	});
+
+	test("a renewal that was overtaken extends nothing", () => {
+		const queue = new Queue();
+		queue.submit("steps: [a]");
+		const agent = queue.agent("one");
+		const lease = queue.take(agent);
+		queue.renew(agent, [lease.attemptId]);
+		queue.sql.all("UPDATE agents SET renew_seq = 1000");
+		expect(queue.renew(agent, [lease.attemptId]).renewed).toEqual([]);
+	});
+});
+
+describe("the end of a job", () => {
+	test("replays are answered as before, another result is refused, a terminal state stays", () => {
+		const queue = new Queue();
+		const runId = queue.submit("steps: [a]");
+		const lease = queue.take(queue.agent("one"));
+		expect(queue.finish(lease, {}, "d1")).toBe("succeeded");
+		expect(queue.finish(lease, {}, "d1")).toBe("succeeded");
+		expect(refusalOf(() => queue.finish(lease, FAILED, "d2"))).toBe("conflict");
+		expect(refusalOf(() => startAttempt(queue.core, lease))).toBe("attempt_finished");
+		expect(refusalOf(() => cancelJobById(queue.core, lease.jobId, "test"))).toBe("conflict");
+		expect([queue.job(runId).state, queue.run(runId).state]).toEqual(["succeeded", "succeeded"]);
+	});
+
+	test("needs: a job starts when all have succeeded; a failure skips what needs it, in turn", () => {
+		const queue = new Queue();
+		const runId = queue.submit(
+			"jobs:\n  a: { steps: [x] }\n  b: { steps: [x] }\n  c: { needs: [a, b], steps: [x] }\n  d: { needs: c, steps: [x] }\n  e: { needs: a, steps: [x] }",
+		);
+		const agent = queue.agent("one");
+		queue.finish(queue.take(agent));
+		expect(queue.jobs(runId).map(({ state }) => state)).toEqual(["succeeded", "queued", "blocked", "blocked", "queued"]);
+		queue.finish(queue.take(agent), FAILED);
+		expect(queue.jobs(runId).map(({ state }) => state)).toEqual(["succeeded", "failed", "skipped", "skipped", "queued"]);
+		expect(queue.run(runId).state).toBe("running");
+		queue.finish(queue.take(agent));
+		expect(queue.run(runId)).toMatchObject({ state: "failed", reason_code: "step_failed", reason_text: "b: no" });
+	});
+
+	test("retry: a pause that doubles, no cascade in it, numbers that grow", () => {
+		const queue = new Queue();
+		const runId = queue.submit("jobs: { a: { retry: { attempts: 3 }, steps: [x] }, b: { needs: a, steps: [x] } }");
+		const agent = queue.agent("one");
+		for (const pause of [1_000, 2_000]) {
+			queue.finish(queue.take(agent), FAILED, `digest-${pause}`);
+			expect(queue.job(runId, "a")).toMatchObject({ state: "blocked", reason_code: "backoff" });
+			expect(queue.job(runId, "b").state).toBe("blocked");
+			expect(explainJob(queue.core, queue.job(runId, "a").id)?.retry_at).toBe(new Date(queue.now + pause).toISOString());
+			queue.pass(pause);
+			expect(queue.job(runId, "a").state).toBe("queued");
+		}
+		queue.finish(queue.take(agent), FAILED);
+		expect(queue.job(runId, "a")).toMatchObject({ state: "failed", attempt: 3 });
+		expect(queue.job(runId, "b").state).toBe("skipped");
+	});
+
+	test("the job's own time ends it when its agent does not", () => {
+		const queue = new Queue();
+		const runId = queue.submit("timeout: 1m\nsteps: [a]");
+		const agent = queue.agent("one");
+		const lease = queue.take(agent);
+		for (let at = 0; at < 120_000; at += 10_000) {
+			queue.pass(10_000);
+			queue.renew(agent, [lease.attemptId]);
+		}
+		expect(queue.job(runId)).toMatchObject({ state: "timed_out", reason_code: "timed_out" });
+	});
+});
+
+describe("cancel", () => {
+	test("of what does not run ends it at once, whatever was offered", () => {
+		const queue = new Queue();
+		const runId = queue.submit("jobs: { a: { steps: [x] }, b: { needs: a, steps: [x] } }");
+		const [offer] = queue.poll(queue.agent("one"));
+		cancelRun(queue.core, runId, "test");
+		expect(queue.jobs(runId).map(({ state }) => state)).toEqual(["cancelled", "cancelled"]);
+		expect(queue.run(runId).state).toBe("cancelled");
+		expect(refusalOf(() => queue.start(offer as never))).toBe("attempt_finished");
+	});
+
+	test("wins over every result that comes after it, and the result is kept on the attempt", () => {
+		const queue = new Queue();
+		const runId = queue.submit("steps: [a]");
+		const agent = queue.agent("one");
+		const lease = queue.take(agent);
+		cancelRun(queue.core, runId, "test");
+		expect([queue.job(runId).state, queue.run(runId).state]).toEqual(["cancelling", "cancelling"]);
+		expect(queue.renew(agent, [lease.attemptId]).cancel).toEqual([lease.attemptId]);
+		queue.finish(lease);
+		expect([queue.job(runId).state, queue.attempts(lease.jobId)[0]?.state, queue.run(runId).state]).toEqual([
+			"cancelled",
+			"succeeded",
+			"cancelled",
+		]);
+	});
+
+	test("ends by its own deadline, which a second cancel does not move, though the lease is renewed all the while", () => {
+		const queue = new Queue();
+		const runId = queue.submit("steps: [a]");
+		const agent = queue.agent("one");
+		const lease = queue.take(agent);
+		cancelRun(queue.core, runId, "test");
+		for (let at = 0; at < 4; at += 1) {
+			queue.pass(9_000);
+			queue.renew(agent, [lease.attemptId]);
+			cancelRun(queue.core, runId, "test");
+		}
+		queue.pass(4_000);
+		expect(queue.job(runId).state).toBe("cancelled");
+	});
+
+	test("during the pause before a retry", () => {
+		const queue = new Queue();
+		const runId = queue.submit("retry: { attempts: 2 }\nsteps: [a]");
+		queue.finish(queue.take(queue.agent("one")), FAILED);
+		cancelRun(queue.core, runId, "test");
+		queue.pass(60_000);
+		expect(queue.job(runId)).toMatchObject({ state: "cancelled", attempt: 1 });
+	});
+});
+
+describe("sessions", () => {
+	const facts = { version: "1", slots: 1, labels: [], facts: {} };
+	const hello = (queue: Queue, agent: string, session: number, instance: string, running: string[] = []) =>
+		openSession(queue.core, agent, "one", { protocol: 1, session, instance, running, facts });
+
+	test("a new one adopts what it lists and gives up what it does not", () => {
+		const queue = new Queue();
+		const runId = queue.submit("steps: [a]");
+		const agent = queue.agent("one");
+		const lease = queue.take(agent);
+		expect(hello(queue, agent, 2, "b", [lease.attemptId, "att_other"])).toEqual({ adopted: [lease.attemptId], ended: ["att_other"] });
+		expect(queue.job(runId).state).toBe("running");
+		hello(queue, agent, 3, "c");
+		expect(queue.attempts(lease.jobId)[0]).toMatchObject({ state: "expired", reason_code: "agent_restarted" });
+		expect(queue.job(runId).state).toBe("queued");
+	});
+
+	test("a lower number, and the same one from another process, are refused; the same one again is the same", () => {
+		const queue = new Queue();
+		const agent = queue.agent("one");
+		hello(queue, agent, 5, "a");
+		hello(queue, agent, 5, "a");
+		expect(refusalOf(() => hello(queue, agent, 5, "b"))).toBe("session_superseded");
+		expect(refusalOf(() => hello(queue, agent, 4, "a"))).toBe("session_superseded");
+	});
+
+	test("a name is kept for an agent that was here in the last ten minutes, and is free after", () => {
+		const queue = new Queue();
+		const agent = queue.agent("one");
+		const again = () => {
+			queue.sql.all(
+				"INSERT INTO registration_tokens VALUES ('t', 1, ?, '[]') ON CONFLICT DO UPDATE SET expires_at = excluded.expires_at",
+				queue.now + 60_000,
+			);
+			return registerAgent(queue.core, { tokenHash: "t", registrationHash: "another", name: "one", secretHash: "x" });
+		};
+		expect(refusalOf(again)).toBe("conflict");
+		queue.pass(10 * 60_000);
+		expect(again()).toBe(agent);
+	});
+});
+
+describe("the record", () => {
+	/** Does for the outbox what D1 and the shards do. */
+	function settle(queue: Queue): string[] {
+		const sent: string[] = [];
+		for (const { seq, effect } of dueEffects(queue.core, 100)) {
+			logArchived(queue.core, effect.attemptId, { key: null, bytes: 0, sha256: null, isIncomplete: false });
+			effectDone(queue.core, seq);
+		}
+		for (let batch = nextBatch(queue.core, 10); batch; batch = nextBatch(queue.core, 10)) {
+			sent.push(...batch.entries.map(({ id }) => id));
+			acknowledgeBatch(queue.core, batch);
+		}
+		return sent;
+	}
+
+	test("gets every row that changed, whole runs at a time; what changes meanwhile stays dirty", () => {
+		const queue = new Queue();
+		const runId = queue.submit("steps: [a]");
+		const batch = nextBatch(queue.core, 10);
+		expect(batch?.entries.map(({ id }) => id).sort()).toEqual([queue.job(runId).id, runId].sort());
+		const lease = queue.take(queue.agent("one"));
+		acknowledgeBatch(queue.core, batch as never);
+		expect(outboxDepth(queue.core).waiting).toBe(3);
+		queue.finish(lease);
+		expect(settle(queue)).toContain(lease.attemptId);
+		expect(outboxDepth(queue.core)).toEqual({ waiting: 0, dead: 0 });
+	});
+
+	test("lets a run leave the queue when all of it is done with, and nothing of it stays", () => {
+		const queue = new Queue();
+		const runId = queue.submit("jobs: { a: { steps: [x] }, b: { needs: a, steps: [x] } }");
+		const agent = queue.agent("one");
+		const since = queue.core.rev;
+		queue.finish(queue.take(agent));
+		settle(queue);
+		expect(queue.run(runId)).toBeDefined();
+		queue.finish(queue.take(agent));
+		settle(queue);
+		for (const table of ["runs", "jobs", "attempts", "needs", "definitions", "outbox", "effects", "offers"])
+			expect([table, queue.sql.all(`SELECT * FROM ${table}`)]).toEqual([table, []]);
+		expect(readChanges(queue.core, since).hasDeparted).toBe(true);
+	});
+
+	test("gives each change a higher revision, and the feed what is newer", () => {
+		const queue = new Queue();
+		const runId = queue.submit("steps: [a]");
+		const before = readChanges(queue.core, 0);
+		expect(before.runs.map(({ id }) => id)).toEqual([runId]);
+		queue.take(queue.agent("one"));
+		const after = readChanges(queue.core, before.rev);
+		expect([after.runs[0]?.state, after.jobs[0]?.job.state, after.agents[0]?.agent.name]).toEqual(["running", "running", "one"]);
+		expect(readChanges(queue.core, after.rev)).toMatchObject({ runs: [], jobs: [], agents: [] });
+	});
+});

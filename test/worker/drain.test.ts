@@ -1,0 +1,82 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { expect, test, vi } from "vitest";
+import { parseSubmission } from "../../schema/pipeline/parse.ts";
+import { openCore } from "../../worker/dispatch/core/core.ts";
+import { outboxDepth } from "../../worker/dispatch/core/outbox.ts";
+import { submitRun } from "../../worker/dispatch/core/submit.ts";
+import { Drain } from "../../worker/dispatch/drain.ts";
+import { durableSql } from "../../worker/dispatch/durable_sql.ts";
+import { readSettings } from "../../worker/settings.ts";
+
+function queue(storage: DurableObjectStorage, team: string) {
+	let ids = 0;
+	const core = openCore({
+		sql: durableSql(storage),
+		team,
+		settings: readSettings(env),
+		now: () => Date.now(),
+		newId: (kind) => `${kind}-${team}-${++ids}`,
+		newSecret: () => "secret",
+	});
+	const submit = (runId: string) =>
+		submitRun(core, {
+			runId,
+			pipeline: parseSubmission("steps: [a]").pipeline,
+			definition: "digest",
+			project: "p",
+			trigger: { kind: "api", actor: "t" },
+			idempotency: null,
+		});
+	return { core, submit };
+}
+
+const recorded = async (team: string) =>
+	(await env.DB.prepare("SELECT id FROM runs WHERE team = ? ORDER BY id").bind(team).all<{ id: string }>()).results.map(({ id }) => id);
+
+test("a row that D1 refuses is found and set aside; all others go on", async () => {
+	await runInDurableObject(env.DISPATCHER.getByName("team:poison"), async (_, state) => {
+		const { core, submit } = queue(state.storage, "poison");
+		for (const runId of ["run-1", "run-2", "run-3", "run-4"]) submit(runId);
+		// A name that is no text: D1 has the column as NOT NULL, and the copy gives it null.
+		const real = env.DB;
+		const poisoned = new Proxy(real, {
+			get(target, name) {
+				if (name !== "prepare") return Reflect.get(target, name).bind(target);
+				return (text: string) => {
+					const statement = target.prepare(text);
+					return { bind: (json: string) => statement.bind(json.replaceAll(/("id":"run-3"[^}]*"project":)"p"/g, "$1null")) };
+				};
+			},
+		});
+		const drain = new Drain(core, poisoned);
+		await drain.run();
+		expect(outboxDepth(core)).toEqual({ waiting: 0, dead: 1 });
+	});
+	expect(await recorded("poison")).toEqual(["run-1", "run-2", "run-4"]);
+});
+
+test("a D1 that is down costs nothing: the rows wait and are sent later", async () => {
+	const warn = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+	await runInDurableObject(env.DISPATCHER.getByName("team:down"), async (_, state) => {
+		const { core, submit } = queue(state.storage, "down");
+		submit("run-down");
+		let isDown = true;
+		const flaky = new Proxy(env.DB, {
+			get(target, name) {
+				if (name === "batch" && isDown) return () => Promise.reject(new Error("D1_ERROR: Network connection lost."));
+				return Reflect.get(target, name).bind(target);
+			},
+		});
+		const drain = new Drain(core, flaky);
+		await drain.run();
+		expect(outboxDepth(core).waiting).toBeGreaterThan(0);
+		expect(drain.retryAt).toBeGreaterThan(Date.now());
+		isDown = false;
+		drain.retryAt = 0;
+		await drain.run();
+		expect(outboxDepth(core)).toEqual({ waiting: 0, dead: 0 });
+	});
+	expect(await recorded("down")).toEqual(["run-down"]);
+	expect(warn).toHaveBeenCalledOnce();
+});
