@@ -38,11 +38,15 @@ export async function findArtifacts(workspace: string, patterns: readonly string
 	if (names.length > MAX_ARTIFACTS_PER_JOB)
 		throw new ArtifactsFailed(`${names.length} files match; at most ${MAX_ARTIFACTS_PER_JOB} can be saved.`);
 	const found: Found[] = [];
+	const paths = new Set<string>();
 	for (const name of names.sort()) {
+		const normal = name.normalize("NFC");
+		if (paths.has(normal)) throw new ArtifactsFailed(`Two files are called ${normal}, in two spellings of Unicode; rename one.`);
+		paths.add(normal);
 		const file = await realpath(path.join(root, name));
 		if (!file.startsWith(root + path.sep)) throw new ArtifactsFailed(`${name} is a link out of the workspace.`);
 		const { size } = await stat(file);
-		found.push({ path: name.normalize("NFC"), file, size, sha256: await digestOf(file) });
+		found.push({ path: normal, file, size, sha256: await digestOf(file) });
 	}
 	return found;
 }

@@ -6,8 +6,11 @@ interface GraphFault {
 	suggestion: string | null;
 }
 
+/** Who has more faults than this has one fault that is not in the list. */
+const MAX_FAULTS = 50;
+
 /**
- * Every fault of a graph of needs: names that do not exist, and each cycle once.
+ * The faults of a graph of needs: names that do not exist, and each cycle once; at most fifty.
  * @param needs job key → the keys of the jobs that it needs
  */
 export function checkNeeds(needs: ReadonlyMap<string, readonly string[]>): GraphFault[] {
@@ -16,6 +19,7 @@ export function checkNeeds(needs: ReadonlyMap<string, readonly string[]>): Graph
 	for (const [key, wanted] of needs) {
 		for (const [index, name] of wanted.entries()) {
 			if (needs.has(name)) continue;
+			if (faults.length >= MAX_FAULTS) return faults;
 			const near = nearest(
 				name,
 				known.filter((other) => other !== key),
@@ -23,7 +27,9 @@ export function checkNeeds(needs: ReadonlyMap<string, readonly string[]>): Graph
 			faults.push({
 				path: ["jobs", key, "needs", String(index)],
 				message: `there is no job ${JSON.stringify(name)}`,
-				suggestion: near ? `did you mean ${JSON.stringify(near)}?` : `jobs here: ${known.join(", ")}`,
+				suggestion: near
+					? `did you mean ${JSON.stringify(near)}?`
+					: `jobs here: ${known.slice(0, 10).join(", ")}${known.length > 10 ? " …" : ""}`,
 			});
 		}
 	}
@@ -61,5 +67,5 @@ function findCycles(needs: ReadonlyMap<string, readonly string[]>): string[][] {
 			}
 		}
 	}
-	return cycles;
+	return cycles.slice(0, MAX_FAULTS);
 }

@@ -105,7 +105,7 @@ function checkSubmittedPipeline(document: SourceDocument, value: unknown, errors
 		}
 		return checkPipeline(document, value, ["pipeline"]);
 	} catch (error) {
-		if (!(error instanceof ApiError) || error.code !== "validation_failed") throw error;
+		if (!(error instanceof ApiError) || !Array.isArray(error.details.errors) || error.code !== "validation_failed") throw error;
 		errors.push(...(error.details.errors as FieldError[]));
 		return null;
 	}
@@ -146,8 +146,7 @@ function checkJobs(document: SourceDocument, jobs: Record<string, unknown>, at: 
 	const keys = Object.keys(jobs);
 	const errors: FieldError[] = [];
 	if (keys.length === 0) errors.push(fault(document, [...at, "jobs"], "at least one job is needed", null, true));
-	if (keys.length > MAX_JOBS)
-		errors.push(fault(document, [...at, "jobs"], `at most ${MAX_JOBS} jobs; these are ${keys.length}`, null, true));
+	if (keys.length > MAX_JOBS) return [fault(document, [...at, "jobs"], `at most ${MAX_JOBS} jobs; these are ${keys.length}`, null, true)];
 	for (const key of keys) {
 		if (!JOB_KEY.test(key)) {
 			errors.push(

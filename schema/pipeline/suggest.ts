@@ -1,9 +1,14 @@
+/** Nobody mistypes more than this; and the comparison takes time by the square of it. */
+const MAX_LENGTH = 64;
+
 /** The known name nearest to what was written, if it is near enough to be meant; null otherwise. */
 export function nearest(written: string, known: readonly string[]): string | null {
+	if (written.length > MAX_LENGTH) return null;
 	const limit = Math.max(1, Math.floor(written.length / 3));
 	let best: string | null = null;
 	let bestDistance = limit + 1;
 	for (const name of known) {
+		if (name.length > MAX_LENGTH) continue;
 		const distance = editDistance(written.toLowerCase(), name.toLowerCase());
 		if (distance < bestDistance) {
 			best = name;

@@ -20,11 +20,15 @@ export const MAX_LOG_BYTES = 64 * MIB;
 export const SINGLE_PART_BYTES = 64 * MIB;
 /** Larger files travel in equal parts of this size. */
 export const PART_BYTES = 32 * MIB;
+export const MAX_PARTS = 10_000;
 export const MAX_ARTIFACTS_PER_PLAN = 500;
 export const MAX_ARTIFACTS_PER_JOB = 10_000;
 export const MAX_ARTIFACT_PATH_BYTES = 1024;
 
-/** The longest body of any agent request that is not bytes of a log or a file. */
+/** The longest result of an attempt: ten thousand files with long names. */
+export const MAX_FINISH_BYTES = 32 * MIB;
+
+/** The longest body of any other agent request that is not bytes of a log or a file. */
 export const MAX_PROTOCOL_BODY_BYTES = 8 * MIB;
 
 export const DEFAULT_JOB_TIMEOUT_MS = 60 * 60_000;

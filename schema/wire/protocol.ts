@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { MAX_ARTIFACT_PATH_BYTES, MAX_ARTIFACTS_PER_JOB, MAX_ARTIFACTS_PER_PLAN, MAX_STEPS } from "./limits.ts";
+import { MAX_ARTIFACT_PATH_BYTES, MAX_ARTIFACTS_PER_JOB, MAX_ARTIFACTS_PER_PLAN, MAX_PARTS, MAX_STEPS, PART_BYTES } from "./limits.ts";
 import { step } from "./resources.ts";
 import { finishState, reason } from "./states.ts";
 
@@ -29,7 +29,7 @@ export const intervals = z.object({
 export type Intervals = z.infer<typeof intervals>;
 
 export const createRegistrationToken = z.strictObject({
-	uses: z.number().int().min(1).max(10_000).default(1),
+	uses: z.number().int().min(1).max(MAX_PARTS).default(1),
 	expires_in: z.string().default("1h"),
 	labels: labels.default([]),
 });
@@ -138,7 +138,7 @@ export const commit = z.strictObject({
 	sha: z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, "expected a full commit id"),
 	branch: z.string().max(500).nullable(),
 	tag: z.string().max(500).nullable(),
-	message: z.string().max(10_000),
+	message: z.string().max(MAX_PARTS),
 	author: z.string().max(500),
 });
 export type Commit = z.infer<typeof commit>;
@@ -146,10 +146,11 @@ export const commitAnswer = z.object({ sha: z.string() });
 
 export const steps = z.strictObject({ steps: z.array(step).max(MAX_STEPS + 2) });
 
+const fileSize = count.max(PART_BYTES * MAX_PARTS, "is more than a file may have");
 const artifactPath = z.string().min(1).max(MAX_ARTIFACT_PATH_BYTES);
 export const artifactPlan = z.strictObject({
 	files: z
-		.array(z.strictObject({ path: artifactPath, size: count, sha256 }))
+		.array(z.strictObject({ path: artifactPath, size: fileSize, sha256 }))
 		.min(1)
 		.max(MAX_ARTIFACTS_PER_PLAN),
 });
@@ -176,11 +177,11 @@ export const finish = z.strictObject({
 		.array(
 			z.strictObject({
 				path: artifactPath,
-				size: count,
+				size: fileSize,
 				sha256,
 				key: z.string().max(200),
 				upload_id: z.string().max(2000).nullable(),
-				parts: z.array(z.strictObject({ number: z.number().int().positive(), etag: z.string().max(200) })).max(10_000),
+				parts: z.array(z.strictObject({ number: z.number().int().positive(), etag: z.string().max(200) })).max(MAX_PARTS),
 			}),
 		)
 		.max(MAX_ARTIFACTS_PER_JOB),

@@ -340,7 +340,7 @@ describe("logs", () => {
 			expect(Date.now() - Number(printed[1])).toBeLessThan(1_000);
 			break;
 		}
-		const [, offset] = /^id: (\d+)\n(?:data: .*\n)*data: .*first\n/m.exec(text) ?? [];
+		const [, offset] = /^id: (\d+-\d+)\n(?:data: .*\n)*data: .*first\n/m.exec(text) ?? [];
 		const resumed = await (
 			await coordinator.request(address, { headers: { Accept: "text/event-stream", "Last-Event-ID": offset ?? "" } })
 		).text();

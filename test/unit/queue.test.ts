@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { JOB_STATES } from "../../schema/wire/states.ts";
 import { openSession, registerAgent } from "../../worker/dispatch/core/agents.ts";
 import { cancelJobById, cancelRun, logArchived, releaseOffer, startAttempt } from "../../worker/dispatch/core/attempts.ts";
-import { dueEffects, effectDone } from "../../worker/dispatch/core/effects.ts";
+import { effectDone, takeEffects } from "../../worker/dispatch/core/effects.ts";
 import { explainJob } from "../../worker/dispatch/core/explain.ts";
 import { acknowledgeBatch, nextBatch, outboxDepth } from "../../worker/dispatch/core/outbox.ts";
 import { runStateOf } from "../../worker/dispatch/core/progress.ts";
@@ -133,7 +133,11 @@ describe("leases", () => {
 		const lease = queue.take(agent);
 		for (let minute = 0; minute < 10; minute += 1) {
 			queue.pass(30_000);
-			expect(queue.renew(agent, [lease.attemptId])).toEqual({ renewed: [lease.attemptId], cancel: [], lost: [] });
+			expect(queue.renew(agent, [lease.attemptId])).toEqual({
+				renewed: [{ attempt_id: lease.attemptId, ttl_ms: SETTINGS.leaseTtlMs }],
+				cancel: [],
+				lost: [],
+			});
 		}
 		queue.pass(SETTINGS.leaseTtlMs - 1_000);
 		expect(queue.job(runId).state).toBe("running");
@@ -371,9 +375,9 @@ describe("the record", () => {
 	/** Does for the outbox what D1 and the shards do. */
 	function settle(queue: Queue): string[] {
 		const sent: string[] = [];
-		for (const { seq, effect } of dueEffects(queue.core, 100)) {
-			logArchived(queue.core, effect.attemptId, { key: null, bytes: 0, sha256: null, isIncomplete: false });
-			effectDone(queue.core, seq);
+		for (const pending of takeEffects(queue.core, 100, 1_000)) {
+			logArchived(queue.core, pending.effect.attemptId, { key: null, bytes: 0, sha256: null, isIncomplete: false });
+			effectDone(queue.core, pending);
 		}
 		for (let batch = nextBatch(queue.core, 10); batch; batch = nextBatch(queue.core, 10)) {
 			sent.push(...batch.entries.map(({ id }) => id));

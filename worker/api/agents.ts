@@ -83,10 +83,10 @@ async function presentOffer(environment: Environment, team: string, offer: Offer
 
 async function renew({ request, environment, principal }: AgentCaller): Promise<Response> {
 	const body = await readJson(request, protocol.renew);
-	const { renewed, cancel, lost, watch, ttlMs } = unwrap(
+	const { renewed, cancel, lost, watch } = unwrap(
 		await dispatcherOf(environment, principal.team).renew(principal.agentId, principal.secretHash, body),
 	);
-	return json({ renewed: renewed.map((id) => ({ attempt_id: id, ttl_ms: ttlMs })), cancel, lost, watch } satisfies protocol.RenewAnswer);
+	return json({ renewed, cancel, lost, watch } satisfies protocol.RenewAnswer);
 }
 
 async function bye({ request, environment, principal }: AgentCaller): Promise<Response> {

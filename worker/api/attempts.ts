@@ -1,5 +1,5 @@
 import { ApiError } from "../../schema/wire/errors.ts";
-import { MAX_LOG_BYTES, MAX_LOG_CHUNK_BYTES, MAX_PROTOCOL_BODY_BYTES } from "../../schema/wire/limits.ts";
+import { MAX_FINISH_BYTES, MAX_LOG_BYTES, MAX_LOG_CHUNK_BYTES } from "../../schema/wire/limits.ts";
 import * as protocol from "../../schema/wire/protocol.ts";
 import type { AttemptState, StepState } from "../../schema/wire/states.ts";
 import { completeUploads, planUploads } from "../artifacts/uploads.ts";
@@ -105,7 +105,7 @@ async function planArtifacts(context: Caller): Promise<Response> {
 /** POST …/finish: the result. The same body again gets the same answer. */
 async function finish(context: Caller): Promise<Response> {
 	const lease = leaseOf(context);
-	const text = await readText(context.request, MAX_PROTOCOL_BODY_BYTES);
+	const text = await readText(context.request, MAX_FINISH_BYTES);
 	const body = validated(protocol.finish, parseJson(text));
 	assertConsistent(body);
 	const digest = await sha256(JSON.stringify(body));

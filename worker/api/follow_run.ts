@@ -18,6 +18,8 @@ type Write = (text: string) => Promise<void>;
 const MAX_OPEN_LOGS = 8;
 const HOLD_MS = 10_000;
 const SILENCE_MS = 30_000;
+/** A burst of changes is looked at at most this often. */
+const PACE_MS = 50;
 
 /** Writes a run's logs and its end. Returns when the run is over and all of it was written. */
 export async function followRun(environment: Environment, team: string, runId: string, baseUrl: string, write: Write): Promise<void> {
@@ -52,6 +54,7 @@ export async function followRun(environment: Environment, team: string, runId: s
 			const change = await dispatcherOf(environment, team).followRun(runId, rev, HOLD_MS);
 			rev = change?.rev ?? 0;
 			record = change?.rows ?? (await findRun(environment, team, runId));
+			await new Promise((resolve) => setTimeout(resolve, PACE_MS));
 		}
 	}
 	if (record) await say(`::exit ${exitCodeOf(record)}\n`);

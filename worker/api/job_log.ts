@@ -28,10 +28,13 @@ async function getLog({ request, url, environment, principal, params }: Caller):
 	if (isEventStream) {
 		if (format !== "text")
 			throw new ApiError("validation_failed", "format: events carry the lines as they are stored.", { suggestions: ["Leave out format."] });
-		const offset = resumeOffset(request);
+		const resume = resumePoint(request);
+		// An offset alone says where to go on only in a log that the address names.
+		const idOf = (attempt: number, offset: number) => (number === null ? `${attempt}-${offset}` : String(offset));
 		return streamed(SSE_HEADERS, (write) =>
-			followLines(environment, record, number, offset, {
-				lines: (batch) => write(`id: ${batch.nextOffset}\n${batch.lines.map((line) => `data: ${line.replace(/\r/g, "")}\n`).join("")}\n`),
+			followLines(environment, record, number, resume, {
+				lines: (batch, attempt) =>
+					write(`id: ${idOf(attempt, batch.nextOffset)}\n${batch.lines.map((line) => `data: ${line.replace(/\r/g, "")}\n`).join("")}\n`),
 				idle: () => write(": still here\n\n"),
 				end: (state) => write(`event: end\ndata: ${JSON.stringify({ state })}\n\n`),
 			}),
@@ -51,10 +54,16 @@ function attemptOf({ job, attempts }: JobRecord, number: number | null): Attempt
 	return attempt;
 }
 
-/** Where an event stream goes on: events have the offset of the next line as their id. */
-function resumeOffset(request: Request): number {
-	const id = request.headers.get("Last-Event-ID");
-	return id !== null && /^\d{1,15}$/.test(id) ? Number(id) : 0;
+/** Where to go on: at an offset of the log of one attempt, or of the one that is asked for. */
+export interface ResumePoint {
+	attempt: number | null;
+	offset: number;
+}
+
+/** Where an event stream goes on: events have the offset of the next line as their id, after the attempt where that may change. */
+function resumePoint(request: Request): ResumePoint {
+	const [, attempt, offset] = /^(?:(\d{1,9})-)?(\d{1,15})$/.exec(request.headers.get("Last-Event-ID") ?? "") ?? [];
+	return { attempt: attempt === undefined ? null : Number(attempt), offset: Number(offset ?? 0) };
 }
 
 async function logText(environment: Environment, request: Request, attempt: AttemptRow, format: LogFormat): Promise<Response> {
@@ -103,30 +112,32 @@ async function followText(
 
 /** What a follower of whole lines does with them. */
 export interface LineSink {
-	lines(batch: LineBatch): Promise<void>;
+	lines(batch: LineBatch, attempt: number): Promise<void>;
 	idle(): Promise<void>;
 	end(state: string): Promise<void>;
 }
 
-/** Gives the lines of one attempt from `offset` on to the sink, until its log ends. */
+/** Gives the lines of one attempt from a point on to the sink, until its log ends. */
 export async function followLines(
 	environment: Environment,
 	record: JobRecord,
 	number: number | null,
-	offset: number,
+	resume: ResumePoint,
 	sink: LineSink,
 ): Promise<void> {
 	for await (const attempt of attemptsToFollow(environment, record, number, () => sink.idle())) {
+		const isThisOne = resume.attempt === attempt.number || (resume.attempt === null && number !== null);
+		const offset = isThisOne ? resume.offset : 0;
 		const splitter = new LineSplitter(offset);
 		for await (const bytes of readLog(environment, attempt, { offset, until: null, isFollowing: true })) {
 			if (bytes === null) await sink.idle();
 			else {
 				const batch = splitter.push(bytes);
-				if (batch) await sink.lines(batch);
+				if (batch) await sink.lines(batch, attempt.number);
 			}
 		}
 		const rest = splitter.flush();
-		if (rest) await sink.lines(rest);
+		if (rest) await sink.lines(rest, attempt.number);
 		break;
 	}
 	const { job } = await requireJob(environment, record.job.team, record.job.id);

@@ -73,7 +73,9 @@ async function getExplanation({ url, environment, principal, params }: Caller): 
 
 async function cancel({ url, environment, principal, params }: Caller): Promise<Response> {
 	onlyParameters(url, []);
-	const { job } = await requireJob(environment, principal.team, params.id ?? "");
+	const record = await requireJob(environment, principal.team, params.id ?? "");
+	const { job } = record;
+	if (job.state === "cancelled") return json(presentJob(record));
 	if (isTerminal(job.state)) {
 		throw new ApiError("conflict", `The job is over: ${job.state}.`, { details: { id: job.id, state: job.state } });
 	}

@@ -110,7 +110,9 @@ async function wait(context: Caller): Promise<Response> {
 async function cancel(context: Caller): Promise<Response> {
 	const { environment, principal, baseUrl } = context;
 	onlyParameters(context.url, []);
-	const { run } = await requireRun(context);
+	const record = await requireRun(context);
+	const { run } = record;
+	if (run.state === "cancelled") return json(presentRun(record, baseUrl));
 	if (isTerminal(run.state)) {
 		throw new ApiError("conflict", `The run is over: ${run.state}.`, { details: { id: run.id, state: run.state } });
 	}

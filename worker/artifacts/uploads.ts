@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { ApiError } from "../../schema/wire/errors.ts";
-import { PART_BYTES, SINGLE_PART_BYTES } from "../../schema/wire/limits.ts";
+import { MAX_PARTS, PART_BYTES, SINGLE_PART_BYTES } from "../../schema/wire/limits.ts";
 import type { ArtifactPlanAnswer, Finish } from "../../schema/wire/protocol.ts";
 import { sha256 } from "../auth/digest.ts";
 import type { LeaseTokenClaims } from "../auth/lease_token.ts";
@@ -25,6 +25,8 @@ const partClaims = z.object({
 });
 type PartClaims = z.infer<typeof partClaims>;
 
+/** R2 is asked about this many files at once. */
+const COMPLETED_AT_ONCE = 50;
 const PART_TOKEN_MS = 26 * 60 * 60_000;
 
 /** Where each file, and each part of it, is to be put. */
@@ -33,7 +35,9 @@ export async function planUploads(
 	lease: LeaseTokenClaims,
 	files: readonly { path: string; size: number; sha256: string }[],
 ): Promise<ArtifactPlanAnswer> {
-	for (const file of files) checkArtifactPath(file.path);
+	checkPaths(files);
+	const parts = files.reduce((sum, file) => sum + Math.ceil(file.size / PART_BYTES), 0);
+	if (parts > MAX_PARTS) throw new ApiError("validation_failed", `These files need ${parts} parts; a plan may have ${MAX_PARTS}.`);
 	return { files: await Promise.all(files.map((file) => planFile(environment, lease, file))) };
 }
 
@@ -129,16 +133,31 @@ export async function completeUploads(
 	lease: LeaseTokenClaims,
 	manifest: Finish["artifacts"],
 ): Promise<{ path: string; size: number; sha256: string; key: string }[]> {
+	checkPaths(manifest);
 	const files: { path: string; size: number; sha256: string; key: string }[] = [];
-	for (const file of manifest) {
-		checkArtifactPath(file.path);
-		if (file.key !== (await keyOf(lease, file.path, file.sha256))) throw missing(file.path, "its key is not this attempt's");
-		if (file.upload_id !== null) await complete(environment, file.key, file.upload_id, file.parts);
-		const object = await environment.BUCKET.head(file.key);
-		if (object?.size !== file.size) throw missing(file.path, "it was not uploaded whole");
-		files.push({ path: file.path, size: file.size, sha256: file.sha256, key: file.key });
+	for (let at = 0; at < manifest.length; at += COMPLETED_AT_ONCE) {
+		files.push(...(await Promise.all(manifest.slice(at, at + COMPLETED_AT_ONCE).map((file) => completeFile(environment, lease, file)))));
 	}
 	return files;
+}
+
+/** Every path may stand for one file, once. @throws ApiError `validation_failed` */
+function checkPaths(files: readonly { path: string }[]): void {
+	const seen = new Set<string>();
+	for (const { path } of files) {
+		checkArtifactPath(path);
+		if (seen.has(path))
+			throw new ApiError("validation_failed", `The artifact ${JSON.stringify(path)} is named twice.`, { details: { path } });
+		seen.add(path);
+	}
+}
+
+async function completeFile(environment: Environment, lease: LeaseTokenClaims, file: Finish["artifacts"][number]) {
+	if (file.key !== (await keyOf(lease, file.path, file.sha256))) throw missing(file.path, "its key is not this attempt's");
+	if (file.upload_id !== null) await complete(environment, file.key, file.upload_id, file.parts);
+	const object = await environment.BUCKET.head(file.key);
+	if (object?.size !== file.size) throw missing(file.path, "it was not uploaded whole");
+	return { path: file.path, size: file.size, sha256: file.sha256, key: file.key };
 }
 
 async function complete(

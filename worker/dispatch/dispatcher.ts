@@ -34,7 +34,7 @@ import { deadEffects, nextEffectDue } from "./core/effects.ts";
 import { explainJob } from "./core/explain.ts";
 import { assignOffers } from "./core/offers.ts";
 import { outboxDepth } from "./core/outbox.ts";
-import { newsFor, notePoll, type Renewal, renewLeases } from "./core/polls.ts";
+import { hasNews, type LeaseLeft, leasesLeft, newsFor, notePoll, type Renewal, renewLeases } from "./core/polls.ts";
 import {
 	type AgentRows,
 	type Changes,
@@ -61,7 +61,7 @@ export interface PollResult {
 	cancel: string[];
 	watch: string[];
 	/** Leases that were moved outside of a renewal, with what is left of each. */
-	renewed: { attempt_id: string; ttl_ms: number }[];
+	renewed: LeaseLeft[];
 }
 
 /** A reader of a live log vouches for its interest this long; it must be repeated. */
@@ -84,6 +84,8 @@ export class Dispatcher extends DurableObject<Environment> {
 	/** Attempt → until when somebody reads its log. */
 	readonly #watched = new Map<string, number>();
 	readonly #toldWatch = new Map<string, string>();
+	/** Agent → the attempts that its newest poll lists: an offer among them has arrived and is being claimed. */
+	readonly #known = new Map<string, Set<string>>();
 	/** Agents that know of the planned stop; null while none is planned. */
 	#toldStop: Set<string> | null = null;
 	#settledRev: number;
@@ -185,8 +187,9 @@ export class Dispatcher extends DurableObject<Environment> {
 
 	/** Somebody reads this attempt's log right now: its agent is asked to send it quickly. */
 	async watch(attemptId: string): Promise<void> {
+		const isNew = !this.#watched.has(attemptId);
 		this.#watched.set(attemptId, Date.now() + WATCH_MS);
-		this.#settle();
+		if (isNew) this.#settle();
 	}
 
 	async createRegistrationToken(token: NewRegistrationToken): Promise<Result<void>> {
@@ -216,6 +219,7 @@ export class Dispatcher extends DurableObject<Environment> {
 		if (!noted.ok) return noted;
 		if (!noted.value) return { ok: true, value: { offers: [], cancel: [], watch: this.#watchedBy(agentId), renewed: [] } };
 		this.#polls.wake(agentId);
+		this.#known.set(agentId, new Set(poll.running));
 		assignOffers(this.#core, [agentId]);
 		this.#settle();
 		if (!this.#hasNews(agentId)) {
@@ -226,11 +230,11 @@ export class Dispatcher extends DurableObject<Environment> {
 		return { ok: true, value: this.#pollResult(agentId) };
 	}
 
-	async renew(agentId: string, secretHash: string, renew: Renew): Promise<Result<Renewal & { watch: string[]; ttlMs: number }>> {
+	async renew(agentId: string, secretHash: string, renew: Renew): Promise<Result<Renewal & { watch: string[] }>> {
 		return this.#command((core) => {
 			sweep(core);
 			const renewal = renewLeases(core, agentId, secretHash, renew);
-			return { ...renewal, watch: this.#watchedBy(agentId), ttlMs: core.settings.leaseTtlMs };
+			return { ...renewal, watch: this.#watchedBy(agentId) };
 		});
 	}
 
@@ -316,9 +320,12 @@ export class Dispatcher extends DurableObject<Environment> {
 
 	/** Wakes those whose run has changed since they looked. */
 	#wakeRunFollowers(): void {
+		const revs = new Map<string, number>();
 		for (const key of this.#runFollowers.newestFirst()) {
 			const [runId = "", since] = key.split(" ");
-			if (newestRevOf(this.#core, runId) > Number(since)) this.#runFollowers.wake(key);
+			const rev = revs.get(runId) ?? newestRevOf(this.#core, runId);
+			revs.set(runId, rev);
+			if (rev > Number(since)) this.#runFollowers.wake(key);
 		}
 	}
 
@@ -334,26 +341,17 @@ export class Dispatcher extends DurableObject<Environment> {
 
 	#hasNews(agentId: string): boolean {
 		if (this.#toldStop && !this.#toldStop.has(agentId)) return true;
-		const { sql } = this.#core;
-		const waiting = sql.all(
-			`SELECT 1 FROM offers WHERE agent_id = ?1
-			UNION ALL SELECT 1 FROM attempts WHERE agent_id = ?1 AND state IN ('running', 'cancelling') AND state = 'cancelling' AND cancel_told = 0 LIMIT 1`,
-			agentId,
+		return (
+			hasNews(this.#core, agentId, this.#known.get(agentId)) || this.#watchedBy(agentId).join() !== (this.#toldWatch.get(agentId) ?? "")
 		);
-		return waiting.length > 0 || this.#watchedBy(agentId).join() !== (this.#toldWatch.get(agentId) ?? "");
 	}
 
 	#pollResult(agentId: string): PollResult {
 		const watch = this.#watchedBy(agentId);
 		this.#toldWatch.set(agentId, watch.join());
-		const renewed = this.#toldStop ? this.#leasesOf(agentId) : [];
+		const renewed = this.#toldStop ? leasesLeft(this.#core, agentId) : [];
 		this.#toldStop?.add(agentId);
-		return { ...newsFor(this.#core, agentId), watch, renewed };
-	}
-
-	#leasesOf(agentId: string): PollResult["renewed"] {
-		const now = Date.now();
-		return liveAttemptsOfAgent(this.#core, agentId).map(({ id, deadline }) => ({ attempt_id: id, ttl_ms: Math.max(0, deadline - now) }));
+		return { ...newsFor(this.#core, agentId, this.#known.get(agentId)), watch, renewed };
 	}
 
 	#watchedBy(agentId: string): string[] {

@@ -1,5 +1,6 @@
 import type { Core } from "./core/core.ts";
 import { acknowledgeBatch, batchOf, buryEntry, nextBatch, type OutboxBatch } from "./core/outbox.ts";
+import { withDeadline } from "./deadline.ts";
 import { recordStatements } from "./record.ts";
 
 const RUNS_PER_BATCH = 50;
@@ -28,6 +29,8 @@ export class Drain {
 	async run(): Promise<void> {
 		if (this.#isRunning || (this.retryAt !== null && this.#core.now() < this.retryAt)) return;
 		this.#isRunning = true;
+		// The alarm looks after a flight that never lands: the object may be evicted in the middle of it.
+		this.retryAt = this.#core.now() + DEADLINE_MS + 1_000;
 		try {
 			for (let batch = nextBatch(this.#core, RUNS_PER_BATCH); batch; batch = nextBatch(this.#core, RUNS_PER_BATCH)) {
 				await this.#send(batch);
@@ -45,7 +48,7 @@ export class Drain {
 
 	async #send(batch: OutboxBatch): Promise<void> {
 		try {
-			await withDeadline(this.#db.batch(recordStatements(this.#db, batch)));
+			await withDeadline(this.#db.batch(recordStatements(this.#db, batch)), DEADLINE_MS, "D1");
 		} catch (error) {
 			if (!isRowsFault(error)) throw error;
 			await this.#halve(batch, error);
@@ -87,16 +90,4 @@ function onlyEntry(batch: OutboxBatch, id: string): OutboxBatch {
 /** Whether D1 refused the rows themselves, so that trying again as they are is of no use. */
 function isRowsFault(error: unknown): boolean {
 	return /SQLITE_(CONSTRAINT|TOOBIG|MISMATCH|RANGE)|too big|malformed JSON/i.test(String(error));
-}
-
-async function withDeadline<Value>(work: Promise<Value>): Promise<Value> {
-	let timer: ReturnType<typeof setTimeout> | undefined;
-	const deadline = new Promise<never>((_, reject) => {
-		timer = setTimeout(() => reject(new Error(`no answer from D1 in ${DEADLINE_MS} ms`)), DEADLINE_MS);
-	});
-	try {
-		return await Promise.race([work, deadline]);
-	} finally {
-		clearTimeout(timer);
-	}
 }

@@ -1,8 +1,10 @@
 import type { LogShard } from "../logs/log_shard.ts";
 import type { Core } from "./core/core.ts";
-import { dueEffects, type Effect, effectDone, effectFailed } from "./core/effects.ts";
+import { type Effect, effectDone, effectFailed, type PendingEffect, takeEffects } from "./core/effects.ts";
+import { withDeadline } from "./deadline.ts";
 
 const BATCH = 20;
+const DEADLINE_MS = 30_000;
 
 /** Makes effects happen, one flight at a time, until none is due. */
 export class EffectRunner {
@@ -19,25 +21,28 @@ export class EffectRunner {
 		if (this.#isRunning) return;
 		this.#isRunning = true;
 		try {
-			for (let due = dueEffects(this.#core, BATCH); due.length > 0; due = dueEffects(this.#core, BATCH)) {
-				await Promise.all(
-					due.map(async (pending) => {
-						try {
-							await this.#perform(pending.effect);
-							effectDone(this.#core, pending.seq);
-						} catch (error) {
-							effectFailed(this.#core, pending, String(error));
-						}
-					}),
-				);
-			}
+			for (let due = this.#take(); due.length > 0; due = this.#take()) await Promise.all(due.map((pending) => this.#perform(pending)));
+		} catch (error) {
+			console.error(JSON.stringify({ level: "error", message: "effects stopped", error: String(error) }));
 		} finally {
 			this.#isRunning = false;
 		}
 	}
 
-	async #perform(effect: Effect): Promise<void> {
-		const { shard, ...seal } = effect;
+	#take(): PendingEffect[] {
+		return takeEffects(this.#core, BATCH, DEADLINE_MS + 1_000);
+	}
+
+	async #perform(pending: PendingEffect): Promise<void> {
+		try {
+			await withDeadline(this.#send(pending.effect), DEADLINE_MS, "a log shard");
+			effectDone(this.#core, pending);
+		} catch (error) {
+			effectFailed(this.#core, pending, String(error));
+		}
+	}
+
+	async #send({ shard, ...seal }: Effect): Promise<void> {
 		await this.#shards.getByName(`log:${shard}`).seal({ ...seal, team: this.#core.team });
 	}
 }

@@ -53,6 +53,7 @@ export class LogShard extends DurableObject<Environment> {
 	readonly #readers = new Parking();
 	#readerCount = 0;
 	#isArchiving = false;
+	#isAsking = false;
 
 	constructor(context: DurableObjectState, environment: Environment) {
 		super(context, environment);
@@ -63,7 +64,8 @@ export class LogShard extends DurableObject<Environment> {
 	/** Takes bytes at exactly the end of the log. */
 	async append(attemptId: string, owner: { team: string }, offset: number, bytes: Uint8Array): Promise<AppendResult> {
 		const log = this.#store.find(attemptId) ?? this.#store.open(attemptId, owner.team, Date.now());
-		const isLateButDeclared = log.state === "sealed" && log.declared !== null && offset + bytes.byteLength <= log.declared;
+		const isLateButDeclared =
+			log.state === "sealed" && !isComplete(log) && log.declared !== null && offset + bytes.byteLength <= log.declared;
 		if (log.state !== "open" && !isLateButDeclared) return { outcome: "sealed" };
 		if (offset !== log.bytes) return { outcome: "wrong_offset", offset: log.bytes };
 		if (offset + bytes.byteLength > MAX_LOG_BYTES + CAP_SLACK_BYTES) return { outcome: "full" };
@@ -135,22 +137,48 @@ export class LogShard extends DurableObject<Environment> {
 	}
 
 	async #archiveAll(): Promise<void> {
-		for (let log = this.#nextToArchive(); log; log = this.#nextToArchive()) {
-			const archived = await archive(this.env.BUCKET, this.#store, log);
-			const isIncomplete = log.declared === null || log.bytes < log.declared;
-			// The Dispatcher must know before the bytes go: it is the one that is asked where a log is.
-			await this.env.DISPATCHER.getByName(`team:${log.team}`).logArchived(log.attempt_id, { ...archived, bytes: log.bytes, isIncomplete });
-			this.#store.markArchived(log.attempt_id, archived.key, Date.now());
-			this.#store.trim();
-			this.#wakeReaders(log.attempt_id);
+		const failed = new Set<string>();
+		let fault: unknown = null;
+		for (let log = this.#nextToArchive(failed); log; log = this.#nextToArchive(failed)) {
+			try {
+				await this.#archiveOne(log);
+			} catch (error) {
+				// One log that cannot be archived must not keep the others.
+				failed.add(log.attempt_id);
+				fault ??= error;
+			}
+		}
+		if (fault) throw fault;
+	}
+
+	async #archiveOne(log: LogRow): Promise<void> {
+		const archived = await archive(this.env.BUCKET, this.#store, log);
+		const isIncomplete = log.declared === null || log.bytes < log.declared;
+		// The Dispatcher must know before the bytes go: it is the one that is asked where a log is.
+		await this.env.DISPATCHER.getByName(`team:${log.team}`).logArchived(log.attempt_id, { ...archived, bytes: log.bytes, isIncomplete });
+		this.#store.markArchived(log.attempt_id, archived.key, Date.now());
+		this.#store.trim();
+		this.#wakeReaders(log.attempt_id);
+	}
+
+	#nextToArchive(failed: ReadonlySet<string>): LogRow | undefined {
+		return this.#store.sealedLogs().find((log) => isComplete(log) && !failed.has(log.attempt_id));
+	}
+
+	/** Looks after logs that nobody writes to any more and nobody has sealed. */
+	async #askAboutIdle(): Promise<void> {
+		if (this.#isAsking) return;
+		this.#isAsking = true;
+		try {
+			await this.#askAboutEachIdle();
+		} catch (error) {
+			console.warn(JSON.stringify({ level: "warn", message: "idle logs could not be asked about", error: String(error) }));
+		} finally {
+			this.#isAsking = false;
 		}
 	}
 
-	#nextToArchive(): LogRow | undefined {
-		return this.#store.sealedLogs().find((log) => isComplete(log));
-	}
-
-	async #askAboutIdle(): Promise<void> {
+	async #askAboutEachIdle(): Promise<void> {
 		for (const log of this.#store.idleLogs(Date.now() - IDLE_MS)) {
 			const dispatcher = this.env.DISPATCHER.getByName(`team:${log.team}`);
 			if (await dispatcher.isAttemptLive(log.attempt_id)) this.#store.touch(log.attempt_id, Date.now());

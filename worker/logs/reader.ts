@@ -5,6 +5,8 @@ import type { LogPiece } from "./log_shard.ts";
 
 const HOLD_MS = 20_000;
 const RESETS = 20;
+/** The Dispatcher takes a reader for gone after three times this. */
+const INTEREST_MS = 10_000;
 
 /** Where the log of an attempt lies. */
 type Place = Pick<AttemptRow, "id" | "team" | "shard" | "log_archived" | "log_key" | "log_bytes">;
@@ -33,12 +35,10 @@ export async function* readLog(
 	{ offset, until, isFollowing }: { offset: number; until: number | null; isFollowing: boolean },
 ): AsyncGenerator<Uint8Array | null> {
 	let at = offset;
+	const interest = isFollowing ? new Interest(environment, attempt) : null;
 	if (attempt.log_archived === 0) {
-		for (
-			let piece = await nextPiece(environment, attempt, at, isFollowing);
-			;
-			piece = await nextPiece(environment, attempt, at, isFollowing)
-		) {
+		for (;;) {
+			const piece = await nextPiece(environment, attempt, at, interest);
 			if (piece.isArchived) {
 				if (piece.archivedKey) yield* readObject(environment, piece.archivedKey, at, until ?? piece.size);
 				return;
@@ -53,12 +53,30 @@ export async function* readLog(
 	if (attempt.log_key) yield* readObject(environment, attempt.log_key, at, until ?? attempt.log_bytes);
 }
 
+/** Tells the Dispatcher now and then that somebody reads a live log, so that its agent sends it quickly. */
+class Interest {
+	readonly #environment: Environment;
+	readonly #attempt: Place;
+	#shownAt = 0;
+
+	constructor(environment: Environment, attempt: Place) {
+		this.#environment = environment;
+		this.#attempt = attempt;
+	}
+
+	async show(): Promise<void> {
+		if (Date.now() - this.#shownAt < INTEREST_MS) return;
+		this.#shownAt = Date.now();
+		await dispatcherOf(this.#environment, this.#attempt.team).watch(this.#attempt.id);
+	}
+}
+
 /** The next piece from the shard; a shard that is reset in between is asked again. */
-async function nextPiece(environment: Environment, attempt: Place, offset: number, isFollowing: boolean): Promise<LogPiece> {
-	if (isFollowing) await dispatcherOf(environment, attempt.team).watch(attempt.id);
+async function nextPiece(environment: Environment, attempt: Place, offset: number, interest: Interest | null): Promise<LogPiece> {
+	await interest?.show();
 	for (let resets = 0; ; resets += 1) {
 		try {
-			return await shardOf(environment, attempt).read(attempt.id, offset, isFollowing ? HOLD_MS : 0);
+			return await shardOf(environment, attempt).read(attempt.id, offset, interest ? HOLD_MS : 0);
 		} catch (error) {
 			if (resets >= RESETS) throw error;
 			await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 400));

@@ -19,14 +19,20 @@ export async function lines({ request, url, environment, principal, params }: Re
 	const offset = resumed ? Number(resumed[1]) : integerParameter(url, "offset", { least: 0, most: MOST, fallback: 0 });
 	let number = resumed ? Number(resumed[2]) : integerParameter(url, "number", { least: 1, most: MOST, fallback: 1 });
 	return streamed(SSE_HEADERS, (write) =>
-		followLines(environment, record, attempt, offset, {
-			lines: (batch) => {
-				const markup = renderLines(batch.lines, number);
-				number += batch.lines.length;
-				return write(`id: ${batch.nextOffset}-${number}\ndata: ${markup.replace(/\n/g, "")}\n\n`);
+		followLines(
+			environment,
+			record,
+			attempt,
+			{ attempt, offset },
+			{
+				lines: (batch) => {
+					const markup = renderLines(batch.lines, number);
+					number += batch.lines.length;
+					return write(`id: ${batch.nextOffset}-${number}\ndata: ${markup.replace(/\n/g, "")}\n\n`);
+				},
+				idle: () => write(": still here\n\n"),
+				end: (state) => write(`event: end\ndata: ${state}\n\n`),
 			},
-			idle: () => write(": still here\n\n"),
-			end: (state) => write(`event: end\ndata: ${state}\n\n`),
-		}),
+		),
 	);
 }

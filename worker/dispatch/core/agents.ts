@@ -22,7 +22,7 @@ export interface NewRegistrationToken {
 export function createRegistrationToken(core: Core, token: NewRegistrationToken): void {
 	command(core, () => {
 		core.sql.all(
-			"INSERT INTO registration_tokens (hash, uses_left, expires_at, labels) VALUES (?, ?, ?, ?)",
+			"INSERT INTO registration_tokens (hash, uses_left, expires_at, labels) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
 			token.hash,
 			token.uses,
 			token.expiresAt,
@@ -140,7 +140,7 @@ export function openSession(core: Core, agentId: string, secretHash: string, hel
 		const { version, slots, labels, facts } = hello.facts;
 		core.sql.all(
 			`UPDATE agents SET rev = ?, session = ?, instance = ?, version = ?, slots = ?, labels = ?, facts = ?, status = 'online', has_lapsed = 0,
-			poll_seq = CASE WHEN ? THEN poll_seq ELSE 0 END, renew_seq = CASE WHEN ? THEN renew_seq ELSE 0 END, slots_free = 0, last_seen_at = ?
+			poll_seq = CASE WHEN ? THEN poll_seq ELSE 0 END, renew_seq = CASE WHEN ? THEN renew_seq ELSE 0 END, slots_free = CASE WHEN ? THEN slots_free ELSE 0 END, last_seen_at = ?
 			WHERE id = ?`,
 			nextRev(core),
 			hello.session,
@@ -149,6 +149,7 @@ export function openSession(core: Core, agentId: string, secretHash: string, hel
 			slots,
 			JSON.stringify([...new Set([...(JSON.parse(agent.pinned_labels) as string[]), ...labels])]),
 			JSON.stringify(facts),
+			isSame ? 1 : 0,
 			isSame ? 1 : 0,
 			isSame ? 1 : 0,
 			core.now(),
@@ -161,7 +162,8 @@ export function openSession(core: Core, agentId: string, secretHash: string, hel
 		const listed = new Set(hello.running);
 		const adopted: string[] = [];
 		for (const attempt of liveAttemptsOfAgent(core, agentId)) {
-			if (listed.has(attempt.id)) adopted.push(attempt.id);
+			// A hello that comes twice says nothing new: what was started since the first is not in it.
+			if (listed.has(attempt.id) || isSame) adopted.push(attempt.id);
 			else loseAttempt(core, attempt, { code: "agent_restarted", text: `Agent ${agent.name} was restarted and no longer runs this.` });
 		}
 		return { adopted, ended: hello.running.filter((id) => !adopted.includes(id)) };

@@ -363,28 +363,26 @@ export function cancelJob(core: Core, job: JobRow, reason: Reason): boolean {
 	return next !== null;
 }
 
-/** @throws ApiError `not_found`, `conflict` if the job is over */
+/** Cancels a job; one that is cancelled already stays so. @throws ApiError `not_found`, `conflict` if it ended otherwise */
 export function cancelJobById(core: Core, jobId: string, actor: string): void {
 	command(core, () => {
 		const job = findJob(core, jobId);
 		if (!job) throw notFound("job", jobId);
+		if (job.state === "cancelled") return;
 		if (isTerminal(job.state)) throw alreadyOver("job", job.id, job.state);
 		cancelJob(core, job, { code: "cancelled", text: `Cancelled by ${actor}.` });
 	});
 }
 
-/** @throws ApiError `not_found`, `conflict` if the run is over */
+/** Cancels a run; one that is cancelled already stays so. @throws ApiError `not_found`, `conflict` if it ended otherwise */
 export function cancelRun(core: Core, runId: string, actor: string): void {
 	command(core, () => {
 		const run = findRun(core, runId);
 		if (!run) throw notFound("run", runId);
+		if (run.state === "cancelled") return;
 		if (isTerminal(run.state)) throw alreadyOver("run", run.id, run.state);
 		core.sql.all("UPDATE runs SET cancel_requested = 1 WHERE id = ?", runId);
-		// From the end of the graph backwards: what needs a cancelled job is cancelled itself, not skipped.
-		for (const { id } of core.sql.all<{ id: string }>(
-			"SELECT id FROM jobs WHERE run_id = ? ORDER BY state = 'blocked' DESC, position DESC",
-			runId,
-		)) {
+		for (const { id } of core.sql.all<{ id: string }>("SELECT id FROM jobs WHERE run_id = ?", runId)) {
 			const job = findJob(core, id) as JobRow;
 			cancelJob(core, job, { code: "cancelled", text: `Cancelled by ${actor}.` });
 		}
@@ -405,12 +403,14 @@ export function logArchived(
 	command(core, () => {
 		const attempt = findAttempt(core, attemptId);
 		if (!attempt || attempt.log_archived === 1) return;
+		const isDamaged = !log.isIncomplete && attempt.log_sha256 !== null && attempt.log_sha256 !== log.sha256;
+		if (isDamaged) console.error(JSON.stringify({ level: "error", message: "a log is not what its agent sent", attempt: attemptId }));
 		core.sql.all(
 			"UPDATE attempts SET log_key = ?, log_bytes = ?, log_sha256 = ?, log_incomplete = ?, log_archived = 1 WHERE id = ?",
 			log.key,
 			log.bytes,
 			log.sha256,
-			log.isIncomplete || attempt.log_incomplete === 1 ? 1 : 0,
+			log.isIncomplete || isDamaged || attempt.log_incomplete === 1 ? 1 : 0,
 			attemptId,
 		);
 		markAttempt(core, attemptId, attempt.run_id);

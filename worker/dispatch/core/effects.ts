@@ -1,4 +1,5 @@
 import { type Core, command } from "./core.ts";
+import { forgetIfDone } from "./outbox.ts";
 
 /**
  * Effects are edges: something outside must happen because a state changed. They are written in the transaction of
@@ -38,21 +39,33 @@ export function addEffect(core: Core, key: string, effect: Effect): void {
 	);
 }
 
-/** The effects that are due, oldest first; of each key only the first, so that their order holds. */
-export function dueEffects(core: Core, limit: number): PendingEffect[] {
-	return core.sql
-		.all<{ seq: number; payload: string; tries: number }>(
-			`SELECT seq, payload, tries FROM effects AS e WHERE due_at <= ? AND is_dead = 0
-			AND NOT EXISTS (SELECT 1 FROM effects AS earlier WHERE earlier.key = e.key AND earlier.seq < e.seq)
-			ORDER BY due_at LIMIT ?`,
-			core.now(),
+/** Of each key only the first effect may happen, so that their order holds. */
+const IS_FIRST = "NOT EXISTS (SELECT 1 FROM effects AS earlier WHERE earlier.key = e.key AND earlier.seq < e.seq)";
+
+/**
+ * Takes the effects that are due, oldest first. Each falls due again after `flightMs`, unless it is noted as done or failed before.
+ */
+export function takeEffects(core: Core, limit: number, flightMs: number): PendingEffect[] {
+	const now = core.now();
+	return command(core, () =>
+		core.sql.all<{ seq: number; payload: string; tries: number }>(
+			`UPDATE effects SET due_at = ? WHERE seq IN
+			(SELECT seq FROM effects AS e WHERE due_at <= ? AND is_dead = 0 AND ${IS_FIRST} ORDER BY due_at LIMIT ?) RETURNING seq, payload, tries`,
+			now + flightMs,
+			now,
 			limit,
-		)
+		),
+	)
+		.sort((a, b) => a.seq - b.seq)
 		.map(({ seq, payload, tries }) => ({ seq, tries, effect: JSON.parse(payload) as Effect }));
 }
 
-export function effectDone(core: Core, seq: number): void {
-	command(core, () => core.sql.all("DELETE FROM effects WHERE seq = ?", seq));
+/** The effect has happened; a run that waited for it alone may leave. */
+export function effectDone(core: Core, { seq, effect }: PendingEffect): void {
+	command(core, () => {
+		core.sql.all("DELETE FROM effects WHERE seq = ?", seq);
+		forgetIfDone(core, effect.runId);
+	});
 }
 
 /** Puts an effect off after a failure; after thirty it is dead, and shown by `/readyz`. */
@@ -73,7 +86,9 @@ export function effectFailed(core: Core, pending: PendingEffect, error: string):
 
 /** When the next effect falls due; null if there is none. */
 export function nextEffectDue(core: Core): number | null {
-	return core.sql.all<{ due: number | null }>("SELECT min(due_at) AS due FROM effects WHERE is_dead = 0")[0]?.due ?? null;
+	return (
+		core.sql.all<{ due: number | null }>(`SELECT min(due_at) AS due FROM effects AS e WHERE is_dead = 0 AND ${IS_FIRST}`)[0]?.due ?? null
+	);
 }
 
 export function deadEffects(core: Core): number {

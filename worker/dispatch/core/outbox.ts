@@ -79,6 +79,11 @@ export function acknowledgeBatch(core: Core, batch: OutboxBatch): void {
 	command(core, () => {
 		const entries = JSON.stringify(batch.entries);
 		core.sql.all(`DELETE FROM outbox WHERE (id, rev) IN (SELECT value ->> 'id', value ->> 'rev' FROM json_each(?))`, entries);
+		// A row that was set aside once and is taken now, in a newer form, needs nobody any more.
+		core.sql.all(
+			"DELETE FROM outbox_dead WHERE EXISTS (SELECT 1 FROM json_each(?) WHERE value ->> 'id' = outbox_dead.id AND value ->> 'rev' >= outbox_dead.rev)",
+			entries,
+		);
 		for (const runId of new Set(batch.entries.map((entry) => entry.run_id))) forgetIfDone(core, runId);
 	});
 }
@@ -112,7 +117,7 @@ export function departedRev(core: Core): number {
 }
 
 /** A run leaves when it is over, D1 has all of it, its effects are done and every log is archived. */
-function forgetIfDone(core: Core, runId: string): void {
+export function forgetIfDone(core: Core, runId: string): void {
 	const isOpen =
 		core.sql.all(
 			`SELECT 1 FROM runs WHERE id = ?1 AND finished_at IS NULL

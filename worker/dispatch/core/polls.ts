@@ -35,15 +35,12 @@ export function notePoll(core: Core, agentId: string, secretHash: string, poll: 
 }
 
 /**
- * What a poll of this agent must be answered with. Offers are repeated until they are claimed or lapse: the answer that
+ * What a poll of this agent must be answered with; `known` are the attempts that the poll lists itself. Offers are repeated until they are claimed or lapse: the answer that
  * carried them may have been lost. A cancel is told once here, and in every renewal.
  */
-export function newsFor(core: Core, agentId: string): AgentNews {
-	const offers = core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ? AND expires_at > ?", agentId, core.now());
-	const untold = core.sql.all<{ id: string }>(
-		"SELECT id FROM attempts WHERE agent_id = ? AND state = 'cancelling' AND cancel_told = 0",
-		agentId,
-	);
+export function newsFor(core: Core, agentId: string, known: ReadonlySet<string> = new Set()): AgentNews {
+	const offers = offersFor(core, agentId, known);
+	const untold = untoldCancels(core, agentId);
 	if (untold.length === 0) return { offers, cancel: [] };
 	return command(core, () => {
 		core.sql.all("UPDATE attempts SET cancel_told = 1 WHERE agent_id = ? AND state = 'cancelling'", agentId);
@@ -51,8 +48,31 @@ export function newsFor(core: Core, agentId: string): AgentNews {
 	});
 }
 
+/** Whether there is anything for a poll of this agent. */
+export function hasNews(core: Core, agentId: string, known: ReadonlySet<string> = new Set()): boolean {
+	return offersFor(core, agentId, known).length > 0 || untoldCancels(core, agentId).length > 0;
+}
+
+function offersFor(core: Core, agentId: string, known: ReadonlySet<string>): OfferRow[] {
+	const offers = core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ? AND expires_at > ?", agentId, core.now());
+	return offers.filter(({ attempt_id }) => !known.has(attempt_id));
+}
+
+function untoldCancels(core: Core, agentId: string): { id: string }[] {
+	return core.sql.all(
+		"SELECT id FROM attempts WHERE agent_id = ? AND state IN ('running', 'cancelling') AND state = 'cancelling' AND cancel_told = 0",
+		agentId,
+	);
+}
+
+/** A lease and how long it still holds. */
+export interface LeaseLeft {
+	attempt_id: string;
+	ttl_ms: number;
+}
+
 export interface Renewal {
-	renewed: string[];
+	renewed: LeaseLeft[];
 	cancel: string[];
 	lost: string[];
 }
@@ -70,11 +90,17 @@ export function renewLeases(core: Core, agentId: string, secretHash: string, ren
 			for (const id of held) extendLease(core, id, core.now() + core.settings.leaseTtlMs);
 		}
 		return {
-			renewed: isNewest ? held : [],
+			renewed: isNewest ? leasesLeft(core, agentId).filter(({ attempt_id }) => held.includes(attempt_id)) : [],
 			cancel: held.filter((id) => live.get(id)?.state === "cancelling"),
 			lost: renew.running.filter((id) => !live.has(id)),
 		};
 	});
+}
+
+/** The live leases of an agent: more than a full term is left of them when a stop was planned. */
+export function leasesLeft(core: Core, agentId: string): LeaseLeft[] {
+	const now = core.now();
+	return liveAttemptsOfAgent(core, agentId).map(({ id, deadline }) => ({ attempt_id: id, ttl_ms: Math.max(0, deadline - now) }));
 }
 
 /** Moves the end of a lease; never backwards. */

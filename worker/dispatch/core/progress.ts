@@ -20,6 +20,7 @@ export function queueIfReady(core: Core, job: JobRow): void {
  * longer run (and those that need them, in turn), and brings the run up to date.
  */
 export function afterJobEnded(core: Core, ended: JobRow): void {
+	const isCancelled = findRun(core, ended.run_id)?.cancel_requested === 1;
 	const worklist: JobRow[] = [ended];
 	for (let job = worklist.pop(); job; job = worklist.pop()) {
 		const dependents = core.sql.all<{ job_id: string }>("SELECT job_id FROM needs WHERE needs_id = ?", job.id);
@@ -28,7 +29,9 @@ export function afterJobEnded(core: Core, ended: JobRow): void {
 			if (dependent?.state !== "blocked") continue;
 			if (job.state === "succeeded") queueIfReady(core, dependent);
 			else {
-				moveJob(core, dependent, "skip", needEnded(job));
+				// Of a run that is being cancelled everything is cancelled, also what needed another cancelled job.
+				if (isCancelled && job.state === "cancelled") moveJob(core, dependent, "cancel", cancelledLike(job));
+				else moveJob(core, dependent, "skip", needEnded(job));
 				worklist.push(dependent);
 			}
 		}
@@ -43,6 +46,10 @@ const OUTCOMES: Partial<Record<JobState, string>> = {
 	cancelled: "was cancelled",
 	skipped: "was skipped",
 };
+
+function cancelledLike(job: JobRow): Reason {
+	return { code: "cancelled", text: job.reason_text ?? "Cancelled." };
+}
 
 function needEnded(job: JobRow): Reason {
 	return { code: "need_failed", text: `Needs ${job.key}, which ${OUTCOMES[job.state] ?? job.state}.` };

@@ -15,6 +15,7 @@ import { clearTimer, dueTimers, setTimer, type Timer, type TimerKind } from "./t
 
 const ABSENCE_MS = 5_000;
 const SWEEP_LIMIT = 500;
+const FAULT_PAUSE_MS = 30_000;
 /** How long a planned stop may last before it costs a retry. */
 const PLANNED_STOP_MS = 10 * 60_000;
 
@@ -24,9 +25,17 @@ export function sweep(core: Core): void {
 	for (let due = dueTimers(core, core.now(), SWEEP_LIMIT); due.length > 0; due = dueTimers(core, core.now(), SWEEP_LIMIT)) {
 		const lateByMs = core.now() - (due[0] as Timer).due_at;
 		if (lateByMs > ABSENCE_MS) command(core, () => grantGrace(core, core.settings.leaseTtlMs));
-		command(core, () => {
-			for (const timer of due) handle(core, timer);
-		});
+		for (const timer of due) handleSafely(core, timer);
+	}
+}
+
+/** A timer that cannot be handled must not keep the others from it: it is put off, and the fault is told. */
+function handleSafely(core: Core, timer: Timer): void {
+	try {
+		command(core, () => handle(core, timer));
+	} catch (error) {
+		console.error(JSON.stringify({ level: "error", message: "a timer failed", kind: timer.kind, id: timer.id, error: String(error) }));
+		command(core, () => setTimer(core, timer.kind, timer.id, core.now() + FAULT_PAUSE_MS));
 	}
 }
 
