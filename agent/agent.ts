@@ -12,6 +12,15 @@ import { endProcesses } from "./processes.ts";
 import { type Identity, removeFolder, StateFolder } from "./state_folder.ts";
 import { say } from "./voice.ts";
 
+/** Until the coordinator has said what to keep to. */
+const POLL_TIMEOUT_MS = 60_000;
+const RENEW_MS = 10_000;
+/** How long a result may still be delivered after a second signal. */
+const DELIVERY_PATIENCE_MS = 5_000;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** Why everything is aborted when the agent is told to stop before it has begun. */
+const STOPPED = new Error("the agent is stopped");
+
 /**
  * The agent: registers once, opens a session, and from then on keeps two loops. One long-poll carries everything the
  * coordinator has to say (offers, cancels, who watches); beside it, on a path that never waits, leases are renewed.
@@ -25,8 +34,11 @@ export class RunningAgent {
 	readonly #version: string;
 	readonly #state: StateFolder;
 	readonly #client: Client;
+	/** Connections of their own, so that no renewal waits behind a log or a file. */
+	readonly #renewals: Client;
 	readonly #attempts = new Map<string, Attempt>();
 	readonly #finished = new Set<Promise<void>>();
+	#intervals: Intervals | null = null;
 	/** Ends the loops for good. */
 	readonly #stop = new AbortController();
 	/** Ends the present poll, so that the next one can say something new. */
@@ -43,6 +55,7 @@ export class RunningAgent {
 		this.#version = version;
 		this.#state = state;
 		this.#client = new Client(options.server);
+		this.#renewals = new Client(options.server);
 	}
 
 	/**
@@ -60,22 +73,26 @@ export class RunningAgent {
 	async run(): Promise<void> {
 		try {
 			await this.#cleanUp();
-			const identity = await this.#register();
-			const intervals = await this.#hello(identity);
+			const identity = await this.#join();
 			say(
 				"info",
 				`${identity.name} is ready at ${this.#client.server}: ${this.#options.slots} ${this.#options.slots === 1 ? "slot" : "slots"}`,
 			);
-			const renewing = this.#renewLoop(identity, intervals);
+			const renewing = this.#renewLoop(identity);
 			try {
-				await this.#pollLoop(identity, intervals);
+				await this.#pollLoop(identity);
 				await this.#bye(identity);
 			} finally {
-				this.#stop.abort(new Error("stopped"));
+				// Also after a fatal answer: nothing that this agent has started may run on unwatched.
+				for (const attempt of this.#attempts.values()) attempt.stop("lost");
+				await Promise.all(this.#finished);
+				this.#stop.abort(STOPPED);
 				await renewing;
 			}
+		} catch (error) {
+			if (error !== STOPPED) throw error;
 		} finally {
-			await this.#client.close();
+			await Promise.all([this.#client.close(), this.#renewals.close()]);
 			this.#state.close();
 		}
 	}
@@ -85,10 +102,16 @@ export class RunningAgent {
 		if (this.#isDraining) {
 			say("warn", "cancelling what runs");
 			for (const attempt of this.#attempts.values()) attempt.stop("agent_stopped");
+			// A coordinator that cannot be reached must not keep the agent for ever.
+			const patience = (this.#intervals?.kill_grace_ms ?? 0) + DELIVERY_PATIENCE_MS;
+			setTimeout(() => {
+				for (const attempt of this.#attempts.values()) attempt.stop("lost");
+			}, patience).unref();
 			return;
 		}
 		this.#isDraining = true;
 		say("info", this.#attempts.size > 0 ? `draining: ${this.#attempts.size} running; signal again to cancel` : "stopping");
+		if (this.#intervals === null) this.#stop.abort(STOPPED);
 		this.#repoll.abort();
 	}
 
@@ -96,15 +119,34 @@ export class RunningAgent {
 	async #cleanUp(): Promise<void> {
 		for (const name of await readdir(this.#state.jobsFolder)) {
 			await endProcesses(name, [], 0);
-			await removeFolder(path.join(this.#state.jobsFolder, name));
+			await removeFolder(path.join(this.#state.jobsFolder, name)).catch((error) =>
+				say("warn", `cannot remove what ${name} has left: ${error}`),
+			);
 		}
 	}
 
-	async #register(): Promise<Identity> {
+	/** Comes back as itself, or registers where the coordinator does not know it (any more). */
+	async #join(): Promise<Identity> {
 		const known = this.#state.identity;
-		if (known && known.server === this.#client.server) return known;
+		if (known) {
+			try {
+				this.#intervals = await this.#hello(known);
+				if (known.server !== this.#client.server) await this.#state.keepIdentity({ ...known, server: this.#client.server });
+				return known;
+			} catch (error) {
+				const isUnknown = error instanceof ApiError && error.code === "authentication_required";
+				if (!isUnknown || !this.#options.token) throw error;
+				say("warn", `${this.#client.server} does not know ${known.name}; registering anew`);
+				await this.#state.forgetIdentity();
+			}
+		}
+		const identity = await this.#register();
+		this.#intervals = await this.#hello(identity);
+		return identity;
+	}
+
+	async #register(): Promise<Identity> {
 		const { token, name } = this.#options;
-		if (known) await this.#state.forgetIdentity();
 		if (!token) {
 			throw new ApiError("authentication_required", "This agent is not registered and was given no registration token.", {
 				suggestions: ["Make one with POST /api/v1/agent-tokens and give it as --token."],
@@ -152,7 +194,7 @@ export class RunningAgent {
 		return answer.intervals;
 	}
 
-	async #pollLoop(identity: Identity, intervals: Intervals): Promise<void> {
+	async #pollLoop(identity: Identity): Promise<void> {
 		let isFirst = true;
 		while (!this.#isDraining || this.#attempts.size > 0) {
 			this.#repoll = new AbortController();
@@ -160,7 +202,8 @@ export class RunningAgent {
 			const idle = this.#idleTimer();
 			try {
 				const sentAt = performance.now();
-				const answer = await this.#poll(identity, intervals);
+				const answer = await this.#poll(identity);
+				this.#intervals = answer.intervals;
 				isFirst = false;
 				for (const { attempt_id, ttl_ms } of answer.renewed) this.#attempts.get(attempt_id)?.extend(ttl_ms, sentAt);
 				for (const id of answer.cancel) this.#attempts.get(id)?.stop("cancelled");
@@ -178,7 +221,7 @@ export class RunningAgent {
 		await Promise.all(this.#finished);
 	}
 
-	#poll(identity: Identity, intervals: Intervals) {
+	#poll(identity: Identity) {
 		this.#pollSeq += 1;
 		return this.#client.fetch(pollAnswer, {
 			method: "POST",
@@ -192,7 +235,7 @@ export class RunningAgent {
 				running: [...this.#attempts.keys()],
 				draining: this.#isDraining,
 			},
-			timeoutMs: intervals.poll_timeout_ms,
+			timeoutMs: this.#intervals?.poll_timeout_ms ?? POLL_TIMEOUT_MS,
 			signal: this.#repoll.signal,
 		});
 	}
@@ -211,17 +254,17 @@ export class RunningAgent {
 		if (idleExitMs === null || this.#attempts.size > 0) return undefined;
 		const left = this.#idleSince + idleExitMs - performance.now();
 		const repoll = this.#repoll;
-		return setTimeout(() => repoll.abort(), Math.max(0, left) + 1);
+		return setTimeout(() => repoll.abort(), Math.min(LONGEST_TIMER_MS, Math.max(0, left) + 1));
 	}
 
 	#take(offer: Offer, intervals: Intervals): void {
 		if (this.#attempts.has(offer.attempt_id)) return;
-		const isFull = this.#isDraining || this.#attempts.size >= this.#options.slots || (this.#options.once && this.#jobsTaken > 0);
+		const isEnough = this.#options.once && this.#jobsTaken + this.#attempts.size > 0;
+		const isFull = this.#isDraining || this.#attempts.size >= this.#options.slots || isEnough;
 		if (isFull) {
 			void this.#release(offer);
 			return;
 		}
-		this.#jobsTaken += 1;
 		const attempt = new Attempt(offer.attempt_id, offer.lease_token, {
 			client: this.#client,
 			intervals,
@@ -230,6 +273,7 @@ export class RunningAgent {
 		});
 		this.#attempts.set(attempt.id, attempt);
 		const done = attempt.run().finally(() => {
+			if (attempt.isClaimed) this.#jobsTaken += 1;
 			this.#attempts.delete(attempt.id);
 			this.#finished.delete(done);
 			this.#idleSince = performance.now();
@@ -245,25 +289,27 @@ export class RunningAgent {
 	}
 
 	/** Keeps the leases: on its own path, never parked, never behind busy work. */
-	async #renewLoop(identity: Identity, intervals: Intervals): Promise<void> {
+	async #renewLoop(identity: Identity): Promise<void> {
 		while (!this.#stop.signal.aborted) {
-			await pause(intervals.renew_ms, this.#stop.signal).catch(() => undefined);
-			if (this.#stop.signal.aborted || this.#attempts.size === 0) continue;
+			await pause(this.#intervals?.renew_ms ?? RENEW_MS, this.#stop.signal).catch(() => undefined);
+			// One that is still being claimed has no lease yet; it would be called lost.
+			const running = [...this.#attempts.values()].filter((attempt) => attempt.isClaimed).map(({ id }) => id);
+			if (this.#stop.signal.aborted || running.length === 0) continue;
 			this.#renewSeq += 1;
 			const sentAt = performance.now();
-			const json = { session: this.#session, seq: this.#renewSeq, running: [...this.#attempts.keys()] };
+			const json = { session: this.#session, seq: this.#renewSeq, running };
 			try {
-				const answer = await this.#client.fetch(renewAnswer, {
+				const answer = await this.#renewals.fetch(renewAnswer, {
 					method: "POST",
 					path: "/api/v1/agents/self/renew",
 					token: identity.token,
 					json,
-					timeoutMs: intervals.renew_timeout_ms,
+					timeoutMs: this.#intervals?.renew_timeout_ms ?? RENEW_MS,
 					signal: this.#stop.signal,
 				});
 				for (const { attempt_id, ttl_ms } of answer.renewed) this.#attempts.get(attempt_id)?.extend(ttl_ms, sentAt);
 				for (const id of answer.cancel) this.#attempts.get(id)?.stop("cancelled");
-				for (const id of answer.lost) this.#lose(id);
+				for (const id of answer.lost) this.#attempts.get(id)?.stop("lost");
 				this.#setWatched(answer.watch);
 			} catch (error) {
 				if (this.#stop.signal.aborted) return;
@@ -271,12 +317,6 @@ export class RunningAgent {
 				else this.#repoll.abort();
 			}
 		}
-	}
-
-	/** The coordinator does not count the attempt as live. One that is still being claimed is not lost but not yet known. */
-	#lose(id: string): void {
-		const attempt = this.#attempts.get(id);
-		if (attempt?.isClaimed) attempt.stop("lost");
 	}
 
 	#setWatched(watched: readonly string[]): void {

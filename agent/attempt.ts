@@ -1,5 +1,6 @@
+import { formatDuration } from "../schema/wire/duration.ts";
 import { ApiError } from "../schema/wire/errors.ts";
-import { type Assignment, assignment, finishAnswer, type Intervals } from "../schema/wire/protocol.ts";
+import { type Assignment, assignment, type Finish, finishAnswer, type Intervals } from "../schema/wire/protocol.ts";
 import { type Client, untilAnswered } from "./client.ts";
 import { type JobResult, JobRun, type StopReason } from "./job_run.ts";
 import { LogShipper } from "./log_shipper.ts";
@@ -20,6 +21,8 @@ export interface AttemptContext {
 
 /** Kept from the lease for the way of the last signal. */
 const FENCE_MARGIN_MS = 2_000;
+/** The coordinator completes and checks every artifact before it answers. */
+const FINISH_TIMEOUT_MS = 300_000;
 
 /**
  * One attempt on this agent, from the claim to the delivered result. It is self-fencing: when the lease cannot be renewed in
@@ -35,6 +38,8 @@ export class Attempt {
 	#stopReason: StopReason | null = null;
 	#isWatched = false;
 	#fence: NodeJS.Timeout | undefined;
+	/** When the lease is given up, on the monotonic clock; it only ever moves on. */
+	#fenceAt = 0;
 
 	constructor(id: string, leaseToken: string, context: AttemptContext) {
 		this.id = id;
@@ -44,7 +49,7 @@ export class Attempt {
 
 	/** Whether the coordinator has given the job to this attempt. */
 	get isClaimed(): boolean {
-		return this.#fence !== undefined;
+		return this.#fenceAt > 0;
 	}
 
 	/** Claims the offer, runs the job, delivers the result, cleans up. Never throws. */
@@ -64,7 +69,7 @@ export class Attempt {
 	stop(reason: StopReason): void {
 		this.#stopReason ??= reason;
 		if (reason === "lost") this.#lost.abort();
-		this.#job?.stop(this.#stopReason);
+		this.#job?.stop(reason);
 	}
 
 	watch(isWatched: boolean): void {
@@ -77,8 +82,10 @@ export class Attempt {
 	 * @param sentAt that moment, on the monotonic clock
 	 */
 	extend(ttlMs: number, sentAt: number): void {
-		clearTimeout(this.#fence);
 		const fenceAt = sentAt + ttlMs - this.#context.intervals.kill_grace_ms - FENCE_MARGIN_MS;
+		if (fenceAt <= this.#fenceAt) return;
+		this.#fenceAt = fenceAt;
+		clearTimeout(this.#fence);
 		this.#fence = setTimeout(
 			() => {
 				// A finished job waits for its result to be taken; nothing of it could run twice.
@@ -86,29 +93,23 @@ export class Attempt {
 				say("warn", `attempt ${this.id}: the lease cannot be renewed; ending the job`);
 				this.stop("lost");
 			},
-			Math.max(0, fenceAt - performance.now()),
+			Math.min(2 ** 31 - 1, Math.max(0, fenceAt - performance.now())),
 		);
 	}
 
 	/** Takes the offer up; null if it is gone. */
 	async #claim(): Promise<Assignment | null> {
-		const sentAt = performance.now();
+		const path = `/api/v1/attempts/${this.id}/start`;
+		const { signal } = this.#lost;
 		try {
-			const claimed = await untilAnswered(
-				() =>
-					this.#context.client.fetch(assignment, {
-						method: "POST",
-						path: `/api/v1/attempts/${this.id}/start`,
-						token: this.#token,
-						json: {},
-						signal: this.#lost.signal,
-					}),
-				this.#lost.signal,
-			);
-			this.extend(claimed.ttl_ms, sentAt);
-			return claimed;
+			return await untilAnswered(async () => {
+				const sentAt = performance.now();
+				const claimed = await this.#context.client.fetch(assignment, { method: "POST", path, token: this.#token, json: {}, signal });
+				this.extend(claimed.ttl_ms, sentAt);
+				return claimed;
+			}, signal);
 		} catch (error) {
-			if (this.#lost.signal.aborted) return null;
+			if (signal.aborted) return null;
 			if (!(error instanceof ApiError)) throw error;
 			say("info", `offer ${this.id} is gone: ${error.message}`);
 			return null;
@@ -117,36 +118,42 @@ export class Attempt {
 
 	async #runClaimed(claimed: Assignment): Promise<void> {
 		const { client, intervals, folder, environment } = this.#context;
-		const address = { id: this.id, token: this.#token };
 		say("info", `job ${claimed.job.name} of ${claimed.pipeline} #${claimed.run.number}, attempt ${claimed.number}`);
 		const started = performance.now();
-		const job = await JobRun.prepare({
-			assignment: claimed,
-			folder,
-			environment,
-			client,
-			token: this.#token,
-			killGraceMs: intervals.kill_grace_ms,
-		});
-		const shipper = new LogShipper(client, address, job.spool, {
-			watchedMs: intervals.log_flush_watched_ms,
-			unwatchedMs: intervals.log_flush_ms,
-		});
+		let job: JobRun;
+		try {
+			job = await JobRun.prepare({
+				assignment: claimed,
+				folder,
+				environment,
+				client,
+				token: this.#token,
+				killGraceMs: intervals.kill_grace_ms,
+			});
+		} catch (error) {
+			await this.#finish({ ...failedResult(`The agent could not prepare the job: ${(error as Error).message}`), log: NO_LOG });
+			return;
+		}
+		const address = { id: this.id, token: this.#token };
+		const pace = { watchedMs: intervals.log_flush_watched_ms, unwatchedMs: intervals.log_flush_ms };
+		const shipper = new LogShipper(client, address, job.spool, pace);
 		const reporter = new StepReporter(client, address);
 		this.#job = job;
 		this.#shipper = shipper;
 		shipper.watch(this.#isWatched);
 		job.onSteps = (steps) => reporter.report(steps);
 		if (this.#stopReason) job.stop(this.#stopReason);
-		const result = await job.run();
-		reporter.stop();
-		if (this.#stopReason === "lost") await shipper.drop();
-		else await this.#deliver(result, shipper);
-		await job.spool.close();
-		say(
-			"info",
-			`job ${claimed.job.name}: ${this.#stopReason === "lost" ? "given up, the lease is lost" : result.state} after ${Math.round((performance.now() - started) / 100) / 10} s`,
-		);
+		try {
+			const result = await job.run();
+			reporter.stop();
+			if (!this.#lost.signal.aborted) await this.#deliver(result, shipper);
+			const end = this.#lost.signal.aborted ? "given up, the lease is lost" : result.state;
+			say("info", `job ${claimed.job.name}: ${end} after ${formatDuration(performance.now() - started)}`);
+		} finally {
+			reporter.stop();
+			await shipper.drop();
+			await job.spool.close();
+		}
 	}
 
 	/** Sends the rest of the log and then the result, for as long as it takes. */
@@ -154,25 +161,45 @@ export class Attempt {
 		const onLost = () => void shipper.drop();
 		this.#lost.signal.addEventListener("abort", onLost, { once: true });
 		const log = await shipper.finish();
-		if (this.#lost.signal.aborted || shipper.refusal?.code === "attempt_finished" || shipper.refusal?.code === "attempt_superseded") return;
-		const body = { ...result, log: { ...log, incomplete: log.incomplete || shipper.refusal !== null } };
+		const isOver = shipper.refusal?.code === "attempt_finished" || shipper.refusal?.code === "attempt_superseded";
+		if (this.#lost.signal.aborted || isOver) return;
+		const declared = { ...log, incomplete: log.incomplete || shipper.refusal !== null };
+		const refusal = await this.#finish({ ...result, log: declared });
+		const isUnusable = refusal?.code === "validation_failed" || refusal?.code === "too_large" || refusal?.code === "malformed";
+		if (isUnusable) await this.#finish({ ...failedResult(`The result was not taken: ${refusal.message}`), log: declared });
+	}
+
+	/** Delivers a result. @returns the refusal, if it is refused */
+	async #finish(body: Finish): Promise<ApiError | null> {
+		const path = `/api/v1/attempts/${this.id}/finish`;
+		const { signal } = this.#lost;
 		try {
 			await untilAnswered(
 				() =>
 					this.#context.client.fetch(finishAnswer, {
 						method: "POST",
-						path: `/api/v1/attempts/${this.id}/finish`,
+						path,
 						token: this.#token,
 						json: body,
-						signal: this.#lost.signal,
+						timeoutMs: FINISH_TIMEOUT_MS,
+						signal,
 					}),
-				this.#lost.signal,
+				signal,
 				(error) => say("warn", `the result of ${this.id} is not taken yet: ${error.message}`),
 			);
 		} catch (error) {
-			if (this.#lost.signal.aborted) return;
+			if (signal.aborted) return null;
 			if (!(error instanceof ApiError)) throw error;
 			say("warn", `the result of ${this.id} is refused: ${error.message}`);
+			return error;
 		}
+		return null;
 	}
+}
+
+const NO_LOG = { bytes: 0, sha256: null, incomplete: true };
+
+/** The result of a job that the agent could not run as it should. */
+function failedResult(text: string): JobResult {
+	return { state: "errored", exit_code: null, reason: { code: "agent_failed", text: text.slice(0, 2000) }, steps: [], artifacts: [] };
 }

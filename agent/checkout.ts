@@ -61,7 +61,7 @@ async function fetchRef(checkout: Checkout): Promise<Found> {
 		return { sha: ref, branch: null, tag: null };
 	}
 	const refs = await remoteRefs(checkout);
-	const target = ref === null ? refs.get("HEAD") : (refs.get(`refs/heads/${ref}`) ?? refs.get(`refs/tags/${ref}`) ?? refs.get(ref));
+	const target = named(refs, ref);
 	if (!target) {
 		const known = [...refs.keys()].filter((name) => name.startsWith("refs/heads/")).map((name) => name.slice("refs/heads/".length));
 		throw new CheckoutFailed(
@@ -73,6 +73,12 @@ async function fetchRef(checkout: Checkout): Promise<Found> {
 	await git(checkout, "fetch", "--quiet", "--depth=1", "--no-tags", "origin", `+${target.name}:refs/windlass/checkout`);
 	const sha = await output(checkout, "rev-parse", "refs/windlass/checkout^{commit}");
 	return { sha, ...namesOf(target.name, refs) };
+}
+
+/** What the pipeline's ref means: a branch before a tag before a full name; without one, where HEAD is. */
+function named(refs: ReadonlyMap<string, RemoteRef>, ref: string | null): RemoteRef | undefined {
+	if (ref === null) return refs.get("HEAD");
+	return refs.get(`refs/heads/${ref}`) ?? refs.get(`refs/tags/${ref}`) ?? refs.get(ref);
 }
 
 function namesOf(name: string, refs: ReadonlyMap<string, RemoteRef>): Pick<Found, "branch" | "tag"> {
@@ -105,9 +111,9 @@ async function remoteRefs(checkout: Checkout): Promise<Map<string, RemoteRef>> {
 async function fetchPinned(checkout: Checkout, sha: string): Promise<Found> {
 	const { ref } = checkout.source;
 	const refs = ref === null || !COMMIT.test(ref) ? await remoteRefs(checkout) : new Map<string, RemoteRef>();
-	const name = ref === null ? "HEAD" : refs.has(`refs/heads/${ref}`) ? `refs/heads/${ref}` : `refs/tags/${ref}`;
+	const target = named(refs, ref);
 	await fetchCommit(checkout, sha);
-	return { sha, ...(refs.has(name) ? namesOf(name, refs) : { branch: null, tag: null }) };
+	return { sha, ...(target ? namesOf(target.name, refs) : { branch: null, tag: null }) };
 }
 
 /** Fetches one commit by its id. Not every server gives out any commit; those that do not are asked for all they have. */
@@ -116,7 +122,7 @@ async function fetchCommit(checkout: Checkout, sha: string): Promise<void> {
 	if (isThere === "commit") return;
 	const byId = await tryGit(checkout, "fetch", "--quiet", "--depth=1", "--no-tags", "origin", sha);
 	if (byId === 0) return;
-	await git(checkout, "fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*");
+	await git(checkout, "fetch", "--quiet", "--depth=2147483647", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*");
 	const type = await output(checkout, "cat-file", "-t", sha).catch(() => "");
 	if (type !== "commit") throw new CheckoutFailed(`The commit ${sha} is not in the repository (any more).`);
 }

@@ -56,6 +56,8 @@ export class Client {
 	 * @throws ApiError for a refusal of the coordinator; Unreachable where there is none to be had
 	 */
 	async call({ method, path, token, json, bytes, headers, timeoutMs = TIMEOUT_MS, signal }: Call): Promise<Answer> {
+		// Connecting and waiting for a free connection count, too.
+		const deadline = AbortSignal.timeout(timeoutMs);
 		let answer: Answer;
 		try {
 			const response = await request(this.server + path, {
@@ -69,11 +71,12 @@ export class Client {
 					...headers,
 				},
 				body: json === undefined ? (bytes ?? null) : JSON.stringify(json),
-				...(signal ? { signal } : {}),
+				signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
 			});
 			answer = { status: response.statusCode, headers: response.headers, body: decode(await response.body.text()) };
 		} catch (error) {
 			if (signal?.aborted) throw signal.reason;
+			if (isOwnFault(error)) throw error;
 			throw new Unreachable(`${method} ${path}: ${describe(error)}`);
 		}
 		if (answer.status < 300) return answer;
@@ -105,16 +108,28 @@ function refusalOf({ status, body, headers }: Answer, what: string): Error {
 	const parsed = errorBody.safeParse(body);
 	const isKnown = parsed.success && parsed.data.error in ERROR_STATUS;
 	if (!isKnown || status >= 500 || status === 429) {
-		return new Unreachable(
-			`${what}: ${parsed.success ? parsed.data.message : `status ${status}`}`,
-			Number(headers["retry-after"] ?? 0) * 1000,
-		);
+		return new Unreachable(`${what}: ${parsed.success ? parsed.data.message : `status ${status}`}`, retryAfterMs(headers["retry-after"]));
 	}
 	const { error, message, details, suggestions } = parsed.data;
 	return new ApiError(error as ErrorCode, message, { details, suggestions });
 }
 
+const LONGEST_RETRY_AFTER_S = 60;
+
+function retryAfterMs(header: string | string[] | undefined): number {
+	const seconds = Number(header ?? 0);
+	return Number.isFinite(seconds) ? Math.min(LONGEST_RETRY_AFTER_S, Math.max(0, seconds)) * 1000 : 0;
+}
+
+/** What no repetition mends: a file that is gone, cannot be read, or has not the length that was announced. */
+function isOwnFault(error: unknown): boolean {
+	const isLength = error instanceof errors.RequestContentLengthMismatchError || error instanceof errors.InvalidArgumentError;
+	const { path, syscall } = error as { path?: unknown; syscall?: unknown };
+	return isLength || (typeof path === "string" && (syscall === "open" || syscall === "read"));
+}
+
 function describe(error: unknown): string {
+	if (error instanceof DOMException && error.name === "TimeoutError") return "no answer in time";
 	if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) return "no answer in time";
 	const { code, message } = error as { code?: string; message?: string };
 	return message || code || String(error);

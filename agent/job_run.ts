@@ -9,7 +9,7 @@ import { CheckoutFailed, checkOut } from "./checkout.ts";
 import { type Client, untilAnswered } from "./client.ts";
 import { jobEnvironment } from "./environment.ts";
 import { LogSpool } from "./log_spool.ts";
-import { endProcesses } from "./processes.ts";
+import { endProcesses, livingGroups } from "./processes.ts";
 import { type RunningProcess, startScript } from "./step_process.ts";
 
 /** Why a job is ended from outside: asked for, its time is over, its lease is lost, its agent stops. */
@@ -50,10 +50,8 @@ export class JobRun {
 	readonly #context: JobContext;
 	readonly #workspace: string;
 	readonly #steps: Step[];
-	readonly #groups: number[] = [];
+	#groups: number[] = [];
 	readonly #stop = new AbortController();
-	/** Uploads go on through a cancel's end of the processes, not beyond a lost lease. */
-	readonly #lost = new AbortController();
 	#stopReason: StopReason | null = null;
 	#ending: Promise<void> | null = null;
 	/** Called with every change of a step. */
@@ -85,7 +83,6 @@ export class JobRun {
 
 	/** Ends everything that runs now: SIGTERM, the grace, SIGKILL. The first reason counts. */
 	stop(reason: StopReason): void {
-		if (reason === "lost") this.#lost.abort();
 		if (this.#stopReason !== null || this.isOver) return;
 		this.#stopReason = reason;
 		this.#stop.abort();
@@ -103,14 +100,15 @@ export class JobRun {
 		let artifacts: Manifest = [];
 		try {
 			outcome = await this.#runSteps();
-			clearTimeout(timeout);
+			// What the steps have left running would go on writing to what is saved now.
+			if (this.#stopReason === null) await this.#endAll();
 			const isSaving = assignment.artifacts.save.length > 0 && this.#stopReason === null;
 			if (isSaving) ({ outcome, artifacts } = await this.#saveArtifacts(outcome));
 		} catch (error) {
 			outcome = {
 				state: "errored",
 				exitCode: null,
-				reason: { code: "agent_failed", text: `The agent failed: ${(error as Error).message}` },
+				reason: { code: "agent_failed", text: `The agent failed: ${(error as Error).message}`.slice(0, 2000) },
 			};
 		}
 		clearTimeout(timeout);
@@ -196,6 +194,7 @@ export class JobRun {
 		if (this.#stopReason) this.#ending = this.#endAll();
 		const code = await running.exited;
 		clearTimeout(timer);
+		this.#groups = livingGroups(this.#groups);
 		await this.spool.settled();
 		if (this.#stopReason) return this.#stopped(position, code);
 		if (isStepTimeOver) {
@@ -238,14 +237,15 @@ export class JobRun {
 		try {
 			const files = await findArtifacts(this.#workspace, assignment.artifacts.save);
 			if (files.length === 0) await this.spool.say(":: no file matches");
-			const upload = { client, attempt: { id: assignment.attempt_id, token }, signal: this.#lost.signal };
+			const upload = { client, attempt: { id: assignment.attempt_id, token }, signal: this.#stop.signal };
 			const artifacts = await uploadArtifacts(upload, files, () => undefined);
 			for (const file of files) await this.spool.say(`:: saved ${file.path} (${file.size} bytes)`);
 			this.#end(position, "succeeded", null);
 			return { outcome, artifacts };
 		} catch (error) {
 			if (this.#stopReason) return { outcome: this.#stopped(position), artifacts: [] };
-			const text = error instanceof ArtifactsFailed ? error.message : `The artifacts could not be saved: ${(error as Error).message}`;
+			const text =
+				error instanceof ArtifactsFailed ? error.message : `The artifacts could not be saved: ${(error as Error).message}`.slice(0, 2000);
 			await this.spool.say(`:: ${text}`);
 			this.#end(position, "failed", null);
 			const failed: Outcome = { state: "failed", exitCode: outcome.exitCode, reason: { code: "artifacts_failed", text } };
@@ -302,6 +302,8 @@ export class JobRun {
 	}
 
 	#endAll(): Promise<void> {
+		// The number of a group that is gone may by now be another job's.
+		this.#groups = livingGroups(this.#groups);
 		return endProcesses(this.#attemptId, this.#groups, this.#context.killGraceMs);
 	}
 

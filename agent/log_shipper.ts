@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { ApiError } from "../schema/wire/errors.ts";
 import { MAX_LOG_CHUNK_BYTES } from "../schema/wire/limits.ts";
-import { type Client, pause, untilAnswered } from "./client.ts";
+import { type Client, pause, Unreachable, untilAnswered } from "./client.ts";
 import type { LogSpool } from "./log_spool.ts";
 
 interface Pace {
@@ -96,18 +96,24 @@ export class LogShipper {
 					headers: { "Upload-Offset": String(this.#acknowledged), "Content-Type": "application/octet-stream" },
 					signal: this.#stop.signal,
 				});
-				this.#acknowledged = Number(headers["upload-offset"]);
+				this.#acknowledged = this.#offsetOf(headers["upload-offset"]);
 			}, this.#stop.signal);
 		} catch (error) {
 			if (this.#stop.signal.aborted) return;
 			if (error instanceof ApiError && error.code === "log_offset_mismatch") {
 				// An answer was lost, or a chunk came twice: the coordinator says where it stands.
-				this.#acknowledged = Number(error.details.offset);
+				this.#acknowledged = Math.min(this.#spool.size, Number(error.details.offset) || 0);
 				return;
 			}
-			if (!(error instanceof ApiError)) throw error;
-			this.refusal = error;
+			this.refusal = error instanceof ApiError ? error : new ApiError("internal", `The log cannot be sent: ${(error as Error).message}`);
 		}
+	}
+
+	/** Where the coordinator's copy ends. @throws Unreachable if the answer is not the coordinator's */
+	#offsetOf(header: string | string[] | undefined): number {
+		const offset = Number(header ?? Number.NaN);
+		if (Number.isSafeInteger(offset) && offset >= 0 && offset <= this.#spool.size) return offset;
+		throw new Unreachable("the answer to a part of the log is not the coordinator's");
 	}
 
 	async #digest(): Promise<string> {

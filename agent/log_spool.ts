@@ -1,5 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { MAX_LOG_BYTES } from "../schema/wire/limits.ts";
+import { say } from "./voice.ts";
 
 const NEWLINE = 10;
 /** Room for the notice at the end of a log that was cut. */
@@ -14,6 +15,7 @@ export class LogSpool {
 	#size = 0;
 	#isAtLineStart = true;
 	#isCut = false;
+	#fault: unknown = null;
 	/** Writes happen one after the other, whoever they come from. */
 	#last: Promise<void> = Promise.resolve();
 	#waiting: (() => void)[] = [];
@@ -31,9 +33,9 @@ export class LogSpool {
 		return this.#size;
 	}
 
-	/** Whether the log was longer than it may be. */
+	/** Whether something is missing: the log was longer than it may be, or the disk did not take it. */
 	get isCut(): boolean {
-		return this.#isCut;
+		return this.#isCut || this.#fault !== null;
 	}
 
 	/** Adds output as it came; the bytes of the job are not changed. */
@@ -65,8 +67,12 @@ export class LogSpool {
 	grown(offset: number, signal: AbortSignal): Promise<void> {
 		if (this.#size > offset || signal.aborted) return Promise.resolve();
 		return new Promise((resolve) => {
-			this.#waiting.push(resolve);
-			signal.addEventListener("abort", () => resolve(), { once: true });
+			const wake = () => {
+				signal.removeEventListener("abort", wake);
+				resolve();
+			};
+			this.#waiting.push(wake);
+			signal.addEventListener("abort", wake, { once: true });
 		});
 	}
 
@@ -80,17 +86,27 @@ export class LogSpool {
 		await this.#file.close();
 	}
 
+	/** Never fails: a job goes on without its log where the disk is full, and the log is known to be incomplete. */
 	#queue(make: () => Uint8Array): Promise<void> {
-		const write = this.#last.then(async () => {
-			if (this.#isCut) return;
-			const bytes = this.#capped(make());
-			if (bytes.byteLength === 0) return;
-			await this.#file.write(bytes, 0, bytes.byteLength, this.#size);
-			this.#size += bytes.byteLength;
-			for (const wake of this.#waiting.splice(0)) wake();
+		this.#last = this.#last.then(async () => {
+			if (this.isCut) return;
+			try {
+				await this.#append(this.#capped(make()));
+			} catch (error) {
+				this.#fault = error;
+				say("error", `a log cannot be written: ${(error as Error).message}`);
+			}
 		});
-		this.#last = write.catch(() => undefined);
-		return write;
+		return this.#last;
+	}
+
+	async #append(bytes: Uint8Array): Promise<void> {
+		for (let at = 0; at < bytes.byteLength; ) {
+			const { bytesWritten } = await this.#file.write(bytes, at, bytes.byteLength - at, this.#size);
+			at += bytesWritten;
+			this.#size += bytesWritten;
+		}
+		for (const wake of this.#waiting.splice(0)) wake();
 	}
 
 	#capped(bytes: Uint8Array): Uint8Array {

@@ -84,7 +84,7 @@ function fromEnvironment(environment: NodeJS.ProcessEnv): RawOptions {
 		if (value !== undefined && value !== "") raw[name] = value;
 	}
 	const tokenFile = environment.WINDLASS_TOKEN_FILE;
-	if (tokenFile) raw.token = readText("WINDLASS_TOKEN_FILE", tokenFile).trim();
+	if (tokenFile && raw.token === undefined) raw.token = readText("WINDLASS_TOKEN_FILE", tokenFile).trim();
 	return raw;
 }
 

@@ -54,19 +54,36 @@ export async function endProcesses(attemptId: string, groups: readonly number[],
 
 function signalAll(attemptId: string, groups: readonly number[], signal: NodeJS.Signals): void {
 	for (const group of groups) sendSignal(-group, signal);
-	for (const pid of findByEnvironment(MARKER, attemptId)) sendSignal(pid, signal);
+	// Who is in one of the groups has had the signal: some programs take a second one for more than it is.
+	const strays = findByEnvironment(MARKER, attemptId).filter((pid) => !groups.includes(processOf(pid)?.group ?? 0));
+	for (const pid of strays) sendSignal(pid, signal);
 }
 
 function isAnyLeft(attemptId: string, groups: readonly number[]): boolean {
-	return groups.some((group) => sendSignal(-group, 0)) || findByEnvironment(MARKER, attemptId).some((pid) => !isZombie(pid));
+	return livingGroups(groups).length > 0 || findByEnvironment(MARKER, attemptId).some((pid) => processOf(pid)?.isLiving);
 }
 
-/** A process that has ended and was not waited for: nothing is left of it to end. */
-function isZombie(pid: number): boolean {
+/** Those of the groups in which a process lives; one that has ended and was not waited for does not count. */
+export function livingGroups(groups: readonly number[]): number[] {
+	const answering = groups.filter((group) => sendSignal(-group, 0));
+	if (answering.length === 0 || process.platform !== "linux") return answering;
+	const living = new Set(
+		runningPids()
+			.flatMap((pid) => processOf(pid) ?? [])
+			.filter(({ isLiving }) => isLiving)
+			.map(({ group }) => group),
+	);
+	return answering.filter((group) => living.has(group));
+}
+
+/** The group of a process and whether it lives, from proc(5); null if it is gone. */
+function processOf(pid: number): { group: number; isLiving: boolean } | null {
 	try {
-		return /^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+		// The name in parentheses may hold anything; what follows the last one is made of plain fields.
+		const [state = "", , group = ""] = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];
+		return { group: Number(group), isLiving: state !== "Z" && state !== "X" };
 	} catch {
-		return true;
+		return null;
 	}
 }
 
@@ -75,7 +92,7 @@ function sendSignal(pid: number, signal: NodeJS.Signals | 0): boolean {
 	try {
 		process.kill(pid, signal);
 		return true;
-	} catch {
-		return false;
+	} catch (error) {
+		return (error as NodeJS.ErrnoException).code === "EPERM";
 	}
 }

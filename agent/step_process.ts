@@ -70,11 +70,14 @@ export async function startProcess(
  */
 function copyOutput(child: ChildProcess, spool: LogSpool): { drained(): Promise<void> } {
 	let lastDataAt = performance.now();
+	let isWriting = false;
 	let isEnded = false;
 	const done = (async () => {
 		for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
-			lastDataAt = performance.now();
+			isWriting = true;
 			await spool.write(chunk);
+			isWriting = false;
+			lastDataAt = performance.now();
 		}
 	})()
 		.catch(() => undefined)
@@ -84,8 +87,8 @@ function copyOutput(child: ChildProcess, spool: LogSpool): { drained(): Promise<
 	return {
 		async drained() {
 			const until = performance.now() + DRAIN_MAX_MS;
-			lastDataAt = Math.max(lastDataAt, performance.now());
-			while (!isEnded && performance.now() < until && performance.now() - lastDataAt < DRAIN_QUIET_MS) {
+			lastDataAt = performance.now();
+			while (!isEnded && (isWriting || (performance.now() < until && performance.now() - lastDataAt < DRAIN_QUIET_MS))) {
 				await Promise.race([done, new Promise((resolve) => setTimeout(resolve, DRAIN_QUIET_MS / 2))]);
 			}
 		},

@@ -25,7 +25,7 @@ export function agentCommand(): Command {
 				readAgentOptions(raw, process.env, config ?? process.env.WINDLASS_CONFIG ?? null),
 				manifest.version,
 			);
-			for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => agent.drain());
+			for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => agent.drain());
 			await agent.run();
 		});
 }

@@ -11,6 +11,8 @@ export const DISTRIBUTION = path.resolve(path.dirname(fileURLToPath(import.meta.
 const SIGN_IN_LINK_MS = 10 * 60_000;
 /** What agents need to hear of a planned stop and poll again. */
 const STOP_NOTICE_MS = 300;
+/** A Worker that does not answer is stopped all the same. */
+const STOP_PATIENCE_MS = 5_000;
 const TEAM = "default";
 
 /** The queue's times, in milliseconds; names and defaults are in docs/operations.md. */
@@ -128,11 +130,20 @@ export class Coordinator {
 		return text;
 	}
 
-	/** Tells the agents that their leases hold through a restart, then stops. */
+	/** Tells the agents that their leases hold through a restart; said again, it holds for ten minutes from then. */
+	async announceStop(): Promise<void> {
+		let timer: NodeJS.Timeout | undefined;
+		const patience = new Promise<void>((resolve) => {
+			timer = setTimeout(resolve, STOP_PATIENCE_MS);
+		});
+		const announced = this.#post("/api/v1/host/planned-stop").then(() => new Promise((resolve) => setTimeout(resolve, STOP_NOTICE_MS)));
+		await Promise.race([announced, patience]).finally(() => clearTimeout(timer));
+	}
+
+	/** Announces the stop, then stops. */
 	async stop(): Promise<void> {
 		try {
-			await this.#post("/api/v1/host/planned-stop");
-			await new Promise((resolve) => setTimeout(resolve, STOP_NOTICE_MS));
+			await this.announceStop();
 		} finally {
 			await this.#host.stop();
 		}

@@ -7,7 +7,7 @@ import type { Artifact, Page, Run } from "../schema/wire/resources.ts";
 import { Coordinator } from "./coordinator.ts";
 import { DataFolder } from "./data_folder.ts";
 import { exampleSubmission } from "./example.ts";
-import { startLocalAgent } from "./local_agent.ts";
+import { LocalAgent } from "./local_agent.ts";
 
 /** `windlass demo`: the whole of it once, in a temporary folder, with nothing left behind. */
 export function demoCommand(setExitCode: (code: number) => void): Command {
@@ -41,19 +41,27 @@ async function demo(): Promise<number> {
 }
 
 async function runDemo(coordinator: Coordinator, data: DataFolder): Promise<number> {
-	const registrationToken = await coordinator.registrationToken();
-	const agent = await startLocalAgent({ folder: data.agentFolder, server: coordinator.localUrl, slots: 2, registrationToken });
-	const interrupt = () => agent.drain();
-	for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, interrupt);
+	const agent = LocalAgent.start({
+		folder: data.agentFolder,
+		server: coordinator.localUrl,
+		slots: 2,
+		registrationToken: () => coordinator.registrationToken(),
+	});
+	const interrupted = new Promise<null>((resolve) => {
+		for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve(null));
+	});
 	try {
 		const runId = await coordinator.submit(await exampleSubmission(data.exampleRepository));
-		process.stdout.write(await coordinator.get(`/api/v1/runs/${runId}/log`));
+		const log = await Promise.race([coordinator.get(`/api/v1/runs/${runId}/log`), interrupted]);
+		if (log === null) return 130;
+		process.stdout.write(log);
 		const run = JSON.parse(await coordinator.get(`/api/v1/runs/${runId}`)) as Run;
 		process.stdout.write(`\n${jobTable(run)}\n`);
 		await showArtifacts(coordinator, run);
 		return run.state === "succeeded" ? 0 : 1;
 	} finally {
 		agent.drain();
+		void interrupted.then(() => agent.drain());
 		await agent.ended;
 	}
 }

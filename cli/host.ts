@@ -12,6 +12,7 @@ import { findByEnvironment } from "../agent/processes.ts";
  */
 
 const MARK = "WINDLASS_HOST";
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 export interface HostOptions {
 	/** Where dist/worker and dist/migrations are. */
@@ -43,9 +44,12 @@ export class Host {
 
 	/** Starts workerd on loopback only; the LAN cannot connect before `open`. */
 	static async start(options: HostOptions): Promise<Host> {
+		const before = SIGNALS.map((signal) => process.listeners(signal));
 		const miniflare = new Miniflare(miniflareOptions(options, false));
 		// Miniflare would end the process at once on a signal; stopping is ours to plan.
-		for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.removeAllListeners(signal);
+		for (const [index, signal] of SIGNALS.entries()) {
+			for (const listener of process.listeners(signal)) if (!before[index]?.includes(listener)) process.removeListener(signal, listener);
+		}
 		await miniflare.ready;
 		return new Host(miniflare, options);
 	}

@@ -1,34 +1,71 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { FolderLocked, lockFolder } from "../agent/folder_lock.ts";
 import { DISTRIBUTION } from "./coordinator.ts";
 
 /**
  * The agent beside the coordinator: a process of its own, in a process group of its own, so that a Ctrl-C reaches the coordinator
- * alone and it can let the agent finish. One that has outlived its coordinator is taken on, with the job it runs.
+ * alone and it can let the agent finish. One that has outlived its coordinator is taken on, with the job it runs; one that ends
+ * unasked is started again.
  */
-export interface LocalAgent {
-	pid: number;
-	/** Ask it to finish what runs and end; asked again, it ends what runs. */
+
+export interface LocalAgentOptions {
+	folder: string;
+	server: string;
+	slots: number;
+	/** Makes a registration token; each start is given one, and only the first needs it. */
+	registrationToken(): Promise<string>;
+}
+
+interface AgentProcess {
 	drain(): void;
 	ended: Promise<void>;
 }
 
-interface LocalAgentOptions {
-	folder: string;
-	server: string;
-	slots: number;
-	registrationToken: string;
+const LOOK_MS = 100;
+const RESTART_PAUSE_MS = 2_000;
+
+export class LocalAgent {
+	readonly #options: LocalAgentOptions;
+	#process: AgentProcess | null = null;
+	#isStopping = false;
+	/** Settled when the agent has ended because it was asked to. */
+	readonly ended: Promise<void>;
+
+	private constructor(options: LocalAgentOptions) {
+		this.#options = options;
+		this.ended = this.#keepRunning();
+	}
+
+	static start(options: LocalAgentOptions): LocalAgent {
+		return new LocalAgent(options);
+	}
+
+	/** Asks it to finish what runs and end; asked again, it ends what runs. */
+	drain(): void {
+		this.#isStopping = true;
+		this.#process?.drain();
+	}
+
+	async #keepRunning(): Promise<void> {
+		while (!this.#isStopping) {
+			this.#process = (await takeOn(this.#options)) ?? launch(this.#options, await this.#options.registrationToken());
+			if (this.#isStopping) this.#process.drain();
+			await this.#process.ended;
+			if (this.#isStopping) return;
+			process.stderr.write("windlass: the agent here has ended; starting it again\n");
+			await new Promise((resolve) => setTimeout(resolve, RESTART_PAUSE_MS));
+		}
+	}
 }
 
-export async function startLocalAgent({ folder, server, slots, registrationToken }: LocalAgentOptions): Promise<LocalAgent> {
-	const survivor = survivorPid(folder);
-	if (survivor !== null) return adopt(survivor);
+function launch({ folder, server, slots }: LocalAgentOptions, registrationToken: string): AgentProcess {
 	const child: ChildProcess = spawn(process.execPath, [path.join(DISTRIBUTION, "cli/main.js"), "agent"], {
 		detached: true,
 		stdio: ["ignore", "ignore", "inherit"],
 		env: {
-			...process.env,
+			...withoutOwnSettings(process.env),
 			WINDLASS_SERVER: server,
 			WINDLASS_TOKEN: registrationToken,
 			WINDLASS_NAME: "local",
@@ -36,8 +73,28 @@ export async function startLocalAgent({ folder, server, slots, registrationToken
 			WINDLASS_WORK_DIR: folder,
 		},
 	});
-	const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-	return { pid: child.pid as number, drain: () => void child.kill("SIGTERM"), ended };
+	const ended = new Promise<void>((resolve) => {
+		child.once("exit", () => resolve());
+		child.once("error", () => resolve());
+	});
+	return { drain: () => void child.kill("SIGTERM"), ended };
+}
+
+/** The coordinator's settings, its admin token among them, are nothing to the agent; its labels are. */
+function withoutOwnSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+	return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith("WINDLASS_") || name === "WINDLASS_LABELS"));
+}
+
+/** The agent that has outlived an earlier coordinator. One that looks for it at another address is ended first. */
+async function takeOn({ folder, server }: LocalAgentOptions): Promise<AgentProcess | null> {
+	const pid = survivorPid(folder);
+	if (pid === null) return null;
+	const survivor = adopt(pid);
+	if (serverOf(folder) === server) return survivor;
+	survivor.drain();
+	survivor.drain();
+	await survivor.ended;
+	return null;
 }
 
 /** The process that holds the agent's folder, if one does. */
@@ -51,25 +108,29 @@ function survivorPid(folder: string): number | null {
 	}
 }
 
-const LOOK_MS = 100;
+function serverOf(folder: string): string | null {
+	try {
+		return JSON.parse(readFileSync(path.join(folder, "agent.json"), "utf8")).identity?.server ?? null;
+	} catch {
+		return null;
+	}
+}
 
 /** Not a child of this process: its end cannot be waited for, only seen. */
-function adopt(pid: number): LocalAgent {
-	const isAlive = () => {
+function adopt(pid: number): AgentProcess {
+	const signal = (name: NodeJS.Signals | 0) => {
 		try {
-			process.kill(pid, 0);
-			return true;
+			return process.kill(pid, name);
 		} catch {
 			return false;
 		}
 	};
 	const ended = new Promise<void>((resolve) => {
 		const timer = setInterval(() => {
-			if (isAlive()) return;
+			if (signal(0)) return;
 			clearInterval(timer);
 			resolve();
 		}, LOOK_MS);
-		timer.unref();
 	});
-	return { pid, drain: () => void (isAlive() && process.kill(pid, "SIGTERM")), ended };
+	return { drain: () => void signal("SIGTERM"), ended };
 }

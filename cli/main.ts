@@ -25,6 +25,12 @@ function report(error: unknown): number {
 	return 1;
 }
 
+/** Makes every command, however deep, throw where commander would end the process. */
+function throwOnExit(command: Command): void {
+	command.exitOverride();
+	for (const inner of command.commands) throwOnExit(inner);
+}
+
 async function main(): Promise<number> {
 	const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 	if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
@@ -38,12 +44,13 @@ async function main(): Promise<number> {
 		.description("A self-hosted CI and job coordinator, and its agents.")
 		.version(manifest.version)
 		.showSuggestionAfterError()
-		.exitOverride()
 		.addCommand(serveCommand(setExitCode))
 		.addCommand(agentCommand())
 		.addCommand(tokenCommand())
 		.addCommand(demoCommand(setExitCode));
-	for (const command of program.commands) command.exitOverride();
+	throwOnExit(program);
+	// An empty variable, as compose files write them, is none.
+	for (const [name, value] of Object.entries(process.env)) if (name.startsWith("WINDLASS_") && value === "") delete process.env[name];
 	try {
 		await program.parseAsync();
 	} catch (error) {

@@ -4,7 +4,7 @@ import { Coordinator, type QueueTimes } from "./coordinator.ts";
 import { DataFolder } from "./data_folder.ts";
 import { exampleSubmission } from "./example.ts";
 import { UsageError } from "./failures.ts";
-import { type LocalAgent, startLocalAgent } from "./local_agent.ts";
+import { LocalAgent } from "./local_agent.ts";
 
 interface ServeFlags {
 	host: string;
@@ -29,7 +29,7 @@ export function serveCommand(setExitCode: (code: number) => void): Command {
 		.addOption(option("--port <n>", "the port; 0 for any", "WINDLASS_PORT", "7070"))
 		.addOption(option("--data <folder>", "all state is kept here", "WINDLASS_DATA", "./.windlass-data"))
 		.addOption(option("--public-url <url>", "the address that links use", "WINDLASS_PUBLIC_URL"))
-		.addOption(new Option("--no-agent", "run no agent here").env("WINDLASS_NO_AGENT"))
+		.addOption(new Option("--no-agent", "run no agent here (WINDLASS_NO_AGENT=true)"))
 		.addOption(option("--agent-slots <n>", "how many jobs the agent here runs at once", "WINDLASS_AGENT_SLOTS", "2"))
 		.addOption(option("--lease-ttl <duration>", "how long a silent agent keeps its jobs", "WINDLASS_LEASE_TTL", "60s"))
 		.addOption(option("--renew-interval <duration>", "how often agents renew", "WINDLASS_RENEW_INTERVAL", "10s"))
@@ -44,33 +44,63 @@ async function serve(flags: ServeFlags): Promise<number> {
 	const times = queueTimes(flags);
 	const publicUrl = webAddress(flags.publicUrl);
 	const adminToken = presetToken(process.env.WINDLASS_ADMIN_TOKEN);
-	const data = DataFolder.open(flags.data);
-	const coordinator = await Coordinator.start({
-		host: flags.host,
-		port,
-		publicUrl,
-		adminToken,
-		times,
-		data,
-		onLog: (line) => process.stderr.write(`${line}\n`),
-	});
-	greet(coordinator, flags);
 	const stop = stopSignals();
-	let agent: LocalAgent | null = null;
-	if (flags.agent) {
-		const registrationToken = await coordinator.registrationToken();
-		agent = await startLocalAgent({ folder: data.agentFolder, server: coordinator.localUrl, slots, registrationToken });
+	const data = DataFolder.open(flags.data);
+	try {
+		const coordinator = await Coordinator.start({
+			host: flags.host,
+			port,
+			publicUrl,
+			adminToken,
+			times,
+			data,
+			onLog: (line) => process.stderr.write(`${line}\n`),
+		});
+		try {
+			greet(coordinator, flags);
+			await work(
+				coordinator,
+				data,
+				{ slots: flags.agent && !isNoAgent(process.env.WINDLASS_NO_AGENT) ? slots : 0, isExample: flags.example === true && data.isNew },
+				stop,
+			);
+		} finally {
+			await coordinator.stop();
+		}
+	} finally {
+		data.close();
 	}
-	if (flags.example && data.isNew) await runExample(coordinator, data);
-	await stop.first;
-	if (agent) {
-		agent.drain();
-		void stop.second.then(() => agent.drain());
-		await agent.ended;
-	}
-	await coordinator.stop();
-	data.close();
 	return 0;
+}
+
+/** Serves until the first signal; then lets the agent here finish, or end what runs at a second one. */
+async function work(
+	coordinator: Coordinator,
+	data: DataFolder,
+	{ slots, isExample }: { slots: number; isExample: boolean },
+	stop: StopSignals,
+): Promise<void> {
+	const server = coordinator.localUrl;
+	const agent =
+		slots > 0
+			? LocalAgent.start({ folder: data.agentFolder, server, slots, registrationToken: () => coordinator.registrationToken() })
+			: null;
+	try {
+		if (isExample) await Promise.race([runExample(coordinator, data), stop.first]);
+		await stop.first;
+		// Agents elsewhere must hear of it even if this process is not given the time that the agent here may need.
+		await coordinator.announceStop();
+	} finally {
+		agent?.drain();
+		void stop.second.then(() => agent?.drain());
+		await agent?.ended;
+	}
+}
+
+function isNoAgent(text: string | undefined): boolean {
+	if (text === undefined || ["0", "false", "no"].includes(text)) return false;
+	if (["1", "true", "yes"].includes(text)) return true;
+	throw new UsageError(`WINDLASS_NO_AGENT must be true or false, not ${text}`);
 }
 
 function wholeNumber(name: string, text: string, least: number, most: number): number {
@@ -126,7 +156,12 @@ function greet(coordinator: Coordinator, { host }: ServeFlags): void {
 }
 
 /** The first and the second signal to stop. */
-function stopSignals(): { first: Promise<void>; second: Promise<void> } {
+interface StopSignals {
+	first: Promise<void>;
+	second: Promise<void>;
+}
+
+function stopSignals(): StopSignals {
 	let count = 0;
 	let onFirst: () => void;
 	let onSecond: () => void;
@@ -136,7 +171,7 @@ function stopSignals(): { first: Promise<void>; second: Promise<void> } {
 	const second = new Promise<void>((resolve) => {
 		onSecond = resolve;
 	});
-	for (const signal of ["SIGINT", "SIGTERM"] as const) {
+	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 		process.on(signal, () => {
 			count += 1;
 			if (count === 1) onFirst();

@@ -206,6 +206,7 @@ export class Dispatcher extends DurableObject<Environment> {
 			const opened = openSession(core, agentId, secretHash, hello);
 			this.#polls.wake(agentId);
 			this.#toldWatch.delete(agentId);
+			this.#known.delete(agentId);
 			return opened;
 		});
 	}
@@ -306,6 +307,19 @@ export class Dispatcher extends DurableObject<Environment> {
 
 	/** All that may follow from a command: offers, answers to parked calls, the record, effects, the alarm. */
 	#settle(): void {
+		try {
+			this.#lookAfterAll();
+		} catch (error) {
+			// The command that came before is committed; its caller must hear so.
+			console.error(JSON.stringify({ level: "error", message: "settling failed", error: String(error) }));
+		}
+		void this.#drain.run().finally(() => this.#arm());
+		void this.#effects.run().finally(() => this.#arm());
+		this.#arm();
+	}
+
+	/** Offers to whoever waits, and answers for whom there is news. */
+	#lookAfterAll(): void {
 		assignOffers(this.#core, this.#polls.newestFirst());
 		for (const agentId of this.#polls.newestFirst()) if (this.#hasNews(agentId)) this.#polls.wake(agentId);
 		if (this.#core.rev !== this.#settledRev) {
@@ -313,9 +327,6 @@ export class Dispatcher extends DurableObject<Environment> {
 			this.#wakeRunFollowers();
 			this.#feedFollowers.wakeAll();
 		}
-		void this.#drain.run().finally(() => this.#arm());
-		void this.#effects.run().finally(() => this.#arm());
-		this.#arm();
 	}
 
 	/** Wakes those whose run has changed since they looked. */
