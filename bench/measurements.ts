@@ -22,7 +22,7 @@ const STARTS = 200;
 const LIVES = 3_000;
 const AGENTS = 20;
 /** Submissions under way at once, so that no agent waits for work. */
-const SUBMITTERS = 20;
+const SUBMITTERS = 2 * AGENTS;
 
 const dispatcher: Dispatcher = new Agent({ connections: 128, keepAliveTimeout: 8_000 });
 
@@ -95,35 +95,36 @@ function fileAppears(file: string): Promise<void> {
 /** Jobs from submission to their end, by agents that run nothing: what the coordinator alone can do. */
 export async function wholeLives(target: Target): Promise<Timing> {
 	const label = `bench-${randomUUID().slice(0, 8)}`;
-	const submittedAt = new Map<string, number>();
-	const samples: number[] = [];
-	let isOver = false;
 	const agents = await Promise.all(Array.from({ length: AGENTS }, (_, index) => join(target, `${label}-${index}`, label)));
-	const working = agents.map((agent) =>
-		work(target, agent, (jobId) => {
-			samples.push(performance.now() - (submittedAt.get(jobId) ?? 0));
-			submittedAt.delete(jobId);
-			isOver = samples.length >= LIVES;
-			return isOver;
-		}),
-	);
+	/** Of a job that is over: true; of one that is waited for: what to call. A job may be over before its submission is answered. */
+	const done = new Map<string, true | (() => void)>();
+	const onDone = (jobId: string) => {
+		const waiting = done.get(jobId);
+		done.set(jobId, true);
+		if (typeof waiting === "function") waiting();
+	};
+	const samples: number[] = [];
+	const isEnough = () => samples.length >= LIVES;
+	// Agents work on until every submission that was waited for is done.
+	let isOver = false;
+	const working = agents.map((agent) => work(target, agent, () => isOver, onDone));
 	const started = performance.now();
 	const submit = async () => {
-		while (!isOver) {
-			if (submittedAt.size >= AGENTS * 2) {
-				await new Promise((resolve) => setImmediate(resolve));
-				continue;
-			}
-			const reserved = randomUUID();
+		while (!isEnough()) {
 			const before = performance.now();
-			submittedAt.set(reserved, before);
 			const run = await send(target, "POST", "/api/v1/runs", target.token, { run: "true", runs_on: [label] });
-			submittedAt.delete(reserved);
-			submittedAt.set((run.jobs as { id: string }[])[0]?.id ?? "", before);
+			const [job] = run.jobs as { id: string }[];
+			const jobId = job?.id ?? "";
+			if (!done.has(jobId)) await new Promise<void>((resolve) => done.set(jobId, resolve));
+			done.delete(jobId);
+			samples.push(performance.now() - before);
 		}
 	};
-	await Promise.race([Promise.all(Array.from({ length: SUBMITTERS }, submit)), Promise.all(working)]);
-	return timing(samples.slice(0, LIVES), performance.now() - started);
+	await Promise.all(Array.from({ length: SUBMITTERS }, submit));
+	isOver = true;
+	const measured = timing(samples, performance.now() - started);
+	void Promise.allSettled(working);
+	return measured;
 }
 
 interface BenchAgent {
@@ -155,16 +156,16 @@ const RESULT = {
 	artifacts: [],
 };
 
-/** Polls, claims and finishes until told that it is enough. */
-async function work(target: Target, agent: BenchAgent, onDone: (jobId: string) => boolean): Promise<void> {
-	for (let isEnough = false; !isEnough; ) {
+/** Polls, claims and finishes until it is over. */
+async function work(target: Target, agent: BenchAgent, isOver: () => boolean, onDone: (jobId: string) => void): Promise<void> {
+	while (!isOver()) {
 		agent.seq += 1;
 		const body = { protocol: 1, session: 1, seq: agent.seq, slots_free: 1, running: [] };
 		const { offers } = await send(target, "POST", "/api/v1/agents/self/poll", agent.token, body);
 		for (const offer of offers as { attempt_id: string; job_id: string; lease_token: string }[]) {
 			await send(target, "POST", `/api/v1/attempts/${offer.attempt_id}/start`, offer.lease_token, {});
 			await send(target, "POST", `/api/v1/attempts/${offer.attempt_id}/finish`, offer.lease_token, RESULT);
-			isEnough = onDone(offer.job_id);
+			onDone(offer.job_id);
 		}
 	}
 }

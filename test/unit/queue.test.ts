@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { JOB_STATES } from "../../schema/wire/states.ts";
 import { openSession, registerAgent } from "../../worker/dispatch/core/agents.ts";
-import { cancelJobById, cancelRun, logArchived, releaseOffer, startAttempt } from "../../worker/dispatch/core/attempts.ts";
+import { cancelJobById, cancelRun, releaseOffer, startAttempt } from "../../worker/dispatch/core/attempts.ts";
 import { effectDone, takeEffects } from "../../worker/dispatch/core/effects.ts";
 import { explainJob } from "../../worker/dispatch/core/explain.ts";
 import { acknowledgeBatch, nextBatch, outboxDepth } from "../../worker/dispatch/core/outbox.ts";
@@ -376,8 +376,7 @@ describe("the record", () => {
 	function settle(queue: Queue): string[] {
 		const sent: string[] = [];
 		for (const pending of takeEffects(queue.core, 100, 1_000)) {
-			logArchived(queue.core, pending.effect.attemptId, { key: null, bytes: 0, sha256: null, isIncomplete: false });
-			effectDone(queue.core, pending);
+			effectDone(queue.core, pending, { key: null, bytes: 0, sha256: null, isIncomplete: false });
 		}
 		for (let batch = nextBatch(queue.core, 10); batch; batch = nextBatch(queue.core, 10)) {
 			sent.push(...batch.entries.map(({ id }) => id));

@@ -17,20 +17,20 @@ import {
 	type Registration,
 	registerAgent,
 } from "./core/agents.ts";
+import { type ArchivedLogNote, logArchived } from "./core/archived_logs.ts";
 import {
 	cancelJobById,
 	cancelRun,
 	finishAttempt,
 	type LeaseClaims,
 	liveAttempt,
-	logArchived,
 	pinCommit,
 	releaseOffer,
 	type Started,
 	startAttempt,
 } from "./core/attempts.ts";
 import { type Core, openCore, readMeta, writeMeta } from "./core/core.ts";
-import { deadEffects, nextEffectDue } from "./core/effects.ts";
+import { deadEffects } from "./core/effects.ts";
 import { explainJob } from "./core/explain.ts";
 import { assignOffers } from "./core/offers.ts";
 import { outboxDepth } from "./core/outbox.ts";
@@ -104,7 +104,7 @@ export class Dispatcher extends DurableObject<Environment> {
 		});
 		this.#settledRev = this.#core.rev;
 		this.#drain = new Drain(this.#core, environment.DB);
-		this.#effects = new EffectRunner(this.#core, environment.LOG_SHARD);
+		this.#effects = new EffectRunner(this.#core, environment.LOG_SHARD, () => void this.#drain.run());
 		writeMeta(sql, "team", this.#core.team);
 		if (environment.BOOT_ID) noteBoot(this.#core, environment.BOOT_ID);
 		this.#settle();
@@ -278,10 +278,7 @@ export class Dispatcher extends DurableObject<Environment> {
 		return attempt !== undefined && !isTerminal(attempt.state);
 	}
 
-	async logArchived(
-		attemptId: string,
-		log: { key: string | null; bytes: number; sha256: string | null; isIncomplete: boolean },
-	): Promise<void> {
+	async logArchived(attemptId: string, log: ArchivedLogNote): Promise<void> {
 		this.#command((core) => logArchived(core, attemptId, log));
 	}
 
@@ -313,8 +310,8 @@ export class Dispatcher extends DurableObject<Environment> {
 			// The command that came before is committed; its caller must hear so.
 			console.error(JSON.stringify({ level: "error", message: "settling failed", error: String(error) }));
 		}
-		void this.#drain.run().finally(() => this.#arm());
-		void this.#effects.run().finally(() => this.#arm());
+		void this.#drain.run().then((hasFlown) => hasFlown && this.#arm());
+		void this.#effects.run().then((hasFlown) => hasFlown && this.#arm());
 		this.#arm();
 	}
 
@@ -342,7 +339,7 @@ export class Dispatcher extends DurableObject<Environment> {
 
 	/** Arms the alarm for the next thing that falls due, unless it is armed for earlier already. */
 	#arm(): void {
-		const due = [nextDue(this.#core), nextEffectDue(this.#core), this.#drain.retryAt].filter((at) => at !== null);
+		const due = [nextDue(this.#core), this.#effects.nextDue, this.#drain.retryAt].filter((at) => at !== null);
 		if (due.length === 0) return;
 		const at = Math.max(Math.min(...due), Date.now());
 		if (this.#armedAt !== null && this.#armedAt <= at) return;

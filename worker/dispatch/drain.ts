@@ -25,16 +25,19 @@ export class Drain {
 		this.#db = db;
 	}
 
-	/** Starts a flight, unless one is under way or the pause after a failure is not over. */
-	async run(): Promise<void> {
-		if (this.#isRunning || (this.retryAt !== null && this.#core.now() < this.retryAt)) return;
+	/**
+	 * Starts a flight, unless one is under way, the pause after a failure is not over, or nothing is dirty.
+	 * @returns whether there was a flight
+	 */
+	async run(): Promise<boolean> {
+		if (this.#isRunning || (this.retryAt !== null && this.#core.now() < this.retryAt)) return false;
+		let batch = nextBatch(this.#core, RUNS_PER_BATCH);
+		if (!batch) return false;
 		this.#isRunning = true;
 		// The alarm looks after a flight that never lands: the object may be evicted in the middle of it.
 		this.retryAt = this.#core.now() + DEADLINE_MS + 1_000;
 		try {
-			for (let batch = nextBatch(this.#core, RUNS_PER_BATCH); batch; batch = nextBatch(this.#core, RUNS_PER_BATCH)) {
-				await this.#send(batch);
-			}
+			for (; batch; batch = nextBatch(this.#core, RUNS_PER_BATCH)) await this.#send(batch);
 			this.#failures = 0;
 			this.retryAt = null;
 		} catch (error) {
@@ -44,6 +47,7 @@ export class Drain {
 		} finally {
 			this.#isRunning = false;
 		}
+		return true;
 	}
 
 	async #send(batch: OutboxBatch): Promise<void> {

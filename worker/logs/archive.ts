@@ -5,12 +5,17 @@ import type { LogRow, LogStore } from "./log_store.ts";
 const SLICE_BYTES = MIB;
 const CREATE_ONLY = { onlyIf: { etagDoesNotMatch: "*" }, httpMetadata: { contentType: "text/plain; charset=utf-8" } };
 
+/** The R2 object of a finished log, null for an empty one, and its sha256 in hex. */
+export interface ArchivedObject {
+	key: string | null;
+	sha256: string;
+}
+
 /**
  * Writes a finished log to R2 as one plain object, and its sha256 on the way. The object is created only if it is not
  * there: its name holds the lease, so an object of that name is this very log, from a try whose end was not noted.
- * @returns the object's key, null for an empty log, and the sha256 in hex
  */
-export async function archive(bucket: R2Bucket, store: LogStore, log: LogRow): Promise<{ key: string | null; sha256: string }> {
+export async function archive(bucket: R2Bucket, store: LogStore, log: LogRow): Promise<ArchivedObject> {
 	const key = log.bytes === 0 ? null : log.key;
 	if (key === null || log.bytes <= SLICE_BYTES) {
 		const bytes = store.read(log.attempt_id, 0, log.bytes);

@@ -4,7 +4,7 @@ import type { Step } from "../../schema/wire/resources.ts";
 import type { Environment } from "../environment.ts";
 import { Parking } from "../parking.ts";
 import { SHORT_HOLD_MS } from "../settings.ts";
-import { archive } from "./archive.ts";
+import { type ArchivedObject, archive } from "./archive.ts";
 import { type LogRow, LogStore } from "./log_store.ts";
 
 /** The order to end a log, as the Dispatcher sends it; a repeat changes nothing. */
@@ -15,6 +15,13 @@ export interface Seal {
 	runId: string;
 	jobId: string;
 	declaredBytes: number | null;
+}
+
+/** Where a finished log lies; an empty one needs no object. */
+export interface ArchivedLog extends ArchivedObject {
+	bytes: number;
+	/** Whether fewer bytes came than were declared, or nobody said how many there are. */
+	isIncomplete: boolean;
 }
 
 export type AppendResult =
@@ -54,6 +61,7 @@ export class LogShard extends DurableObject<Environment> {
 	#readerCount = 0;
 	#isArchiving = false;
 	#isAsking = false;
+	#armedAt: number | null = null;
 
 	constructor(context: DurableObjectState, environment: Environment) {
 		super(context, environment);
@@ -104,18 +112,27 @@ export class LogShard extends DurableObject<Environment> {
 		return { bytes, size: log.bytes, isEnd, isArchived, archivedKey: log.key };
 	}
 
-	/** Ends a log: from here on nothing is taken but what was declared and is still on its way. */
-	async seal({ attemptId, team, leaseId, runId, jobId, declaredBytes }: Seal): Promise<void> {
+	/**
+	 * Ends a log: from here on nothing is taken but what was declared and is still on its way.
+	 * @returns where the log now lies; null if bytes are still awaited: then the Dispatcher is told later
+	 */
+	async seal({ attemptId, team, leaseId, runId, jobId, declaredBytes }: Seal): Promise<ArchivedLog | null> {
 		const log = this.#store.find(attemptId) ?? this.#store.open(attemptId, team, Date.now());
 		if (log.state === "open") {
 			this.#store.seal(attemptId, { key: `logs/${runId}/${jobId}/${attemptId}-${leaseId}.log`, declared: declaredBytes, now: Date.now() });
 			this.#wakeReaders(attemptId);
 		}
-		this.#startArchiving();
+		const sealed = this.#store.find(attemptId) as LogRow;
 		this.#arm();
+		if (!isComplete(sealed)) return null;
+		if (sealed.state === "archived") return archivedLog(sealed, { key: sealed.key, sha256: sealed.sha256 ?? "" });
+		const object = await archive(this.env.BUCKET, this.#store, sealed);
+		this.#markArchived(sealed, object);
+		return archivedLog(sealed, object);
 	}
 
 	override alarm(): void {
+		this.#armedAt = null;
 		this.#startArchiving();
 		void this.#askAboutIdle();
 		this.#store.dropTombstones(Date.now() - TOMBSTONE_MS);
@@ -141,7 +158,7 @@ export class LogShard extends DurableObject<Environment> {
 		let fault: unknown = null;
 		for (let log = this.#nextToArchive(failed); log; log = this.#nextToArchive(failed)) {
 			try {
-				await this.#archiveOne(log);
+				await this.#archiveLate(log);
 			} catch (error) {
 				// One log that cannot be archived must not keep the others.
 				failed.add(log.attempt_id);
@@ -151,14 +168,18 @@ export class LogShard extends DurableObject<Environment> {
 		if (fault) throw fault;
 	}
 
-	async #archiveOne(log: LogRow): Promise<void> {
-		const archived = await archive(this.env.BUCKET, this.#store, log);
-		const isIncomplete = log.declared === null || log.bytes < log.declared;
-		// The Dispatcher must know before the bytes go: it is the one that is asked where a log is.
-		await this.env.DISPATCHER.getByName(`team:${log.team}`).logArchived(log.attempt_id, { ...archived, bytes: log.bytes, isIncomplete });
-		this.#store.markArchived(log.attempt_id, archived.key, Date.now());
+	/** Archives a log whose last bytes came after its seal, or never: the Dispatcher has to be told. */
+	async #archiveLate(log: LogRow): Promise<void> {
+		const object = await archive(this.env.BUCKET, this.#store, log);
+		await this.env.DISPATCHER.getByName(`team:${log.team}`).logArchived(log.attempt_id, archivedLog(log, object));
+		this.#markArchived(log, object);
+	}
+
+	#markArchived(log: LogRow, object: ArchivedObject): void {
+		this.#store.markArchived(log.attempt_id, { ...object, now: Date.now() });
 		this.#store.trim();
 		this.#wakeReaders(log.attempt_id);
+		this.#arm();
 	}
 
 	#nextToArchive(failed: ReadonlySet<string>): LogRow | undefined {
@@ -202,8 +223,16 @@ export class LogShard extends DurableObject<Environment> {
 	#arm(pause = 0): void {
 		const now = Date.now();
 		const next = this.#store.nextDue({ lateBytesMs: LATE_BYTES_MS, idleMs: IDLE_MS, tombstoneMs: TOMBSTONE_MS });
-		if (next !== null) void this.ctx.storage.setAlarm(Math.max(next, now + pause));
+		if (next === null) return;
+		const at = Math.max(next, now + pause);
+		if (this.#armedAt !== null && this.#armedAt > now && this.#armedAt <= at) return;
+		this.#armedAt = at;
+		void this.ctx.storage.setAlarm(at);
 	}
+}
+
+function archivedLog({ bytes, declared }: LogRow, { key, sha256 }: ArchivedObject): ArchivedLog {
+	return { key, bytes, sha256, isIncomplete: declared === null || bytes < declared };
 }
 
 /** Whether a log will get no more bytes: sealed, and all that was declared is there or too late. */

@@ -12,6 +12,8 @@ export interface LogRow {
 	touched_at: number;
 	sealed_at: number | null;
 	archived_at: number | null;
+	/** Of the whole log, known once it is archived. */
+	sha256: string | null;
 	steps: string;
 }
 
@@ -23,7 +25,7 @@ const TRIM_ROWS = 200;
 const SCHEMA = [
 	`CREATE TABLE IF NOT EXISTS logs (
 		attempt_id TEXT PRIMARY KEY, team TEXT NOT NULL, state TEXT NOT NULL, bytes INTEGER NOT NULL, declared INTEGER, key TEXT,
-		touched_at INTEGER NOT NULL, sealed_at INTEGER, archived_at INTEGER, steps TEXT NOT NULL
+		touched_at INTEGER NOT NULL, sealed_at INTEGER, archived_at INTEGER, sha256 TEXT, steps TEXT NOT NULL
 	) STRICT, WITHOUT ROWID`,
 	"CREATE INDEX IF NOT EXISTS logs_open ON logs(touched_at) WHERE state = 'open'",
 	"CREATE INDEX IF NOT EXISTS logs_sealed ON logs(sealed_at) WHERE state = 'sealed'",
@@ -135,10 +137,17 @@ export class LogStore {
 	}
 
 	/** From here on only the tombstone is left; the bytes go with `trim`. */
-	markArchived(attemptId: string, key: string | null, now: number): void {
+	markArchived(attemptId: string, { key, sha256, now }: { key: string | null; sha256: string; now: number }): void {
 		this.#storage.transactionSync(() => {
-			this.#rows("UPDATE logs SET state = 'archived', archived_at = ?, key = ?, steps = '[]' WHERE attempt_id = ?", now, key, attemptId);
-			this.#rows("INSERT INTO trimming (attempt_id) VALUES (?) ON CONFLICT DO NOTHING", attemptId);
+			this.#rows(
+				"UPDATE logs SET state = 'archived', archived_at = ?, key = ?, sha256 = ?, steps = '[]' WHERE attempt_id = ?",
+				now,
+				key,
+				sha256,
+				attemptId,
+			);
+			const hasBytes = this.#rows("SELECT 1 FROM pieces WHERE attempt_id = ? LIMIT 1", attemptId).length > 0;
+			if (hasBytes) this.#rows("INSERT INTO trimming (attempt_id) VALUES (?) ON CONFLICT DO NOTHING", attemptId);
 		});
 	}
 

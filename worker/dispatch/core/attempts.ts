@@ -8,10 +8,10 @@ import { type AttemptState, isTerminal, type JobState, type Reason } from "../..
 import { type Core, command, nextRev } from "./core.ts";
 import { addEffect } from "./effects.ts";
 import { lapseOffer, withdrawOffer } from "./offers.ts";
-import { markAttempt, markRun } from "./outbox.ts";
+import { markDirty } from "./outbox.ts";
 import { afterJobEnded, queueIfReady, updateRun } from "./progress.ts";
 import { type AttemptRow, findAgent, findAttempt, findJob, findOffer, findRun, type JobRow, jobOf, type RunRow } from "./rows.ts";
-import { clearTimer, setTimer } from "./timers.ts";
+import { clearTimer, clearTimers, setTimer } from "./timers.ts";
 import { moveJob } from "./transitions.ts";
 
 /**
@@ -81,7 +81,7 @@ function claim(core: Core, lease: LeaseClaims, shard: number): AttemptRow {
 		lease.leaseId,
 		deadline,
 	);
-	markAttempt(core, lease.attemptId, job.run_id);
+	markDirty(core, lease.attemptId, job.run_id);
 	setTimer(core, "lease", lease.attemptId, deadline);
 	const { timeout_ms } = definitionOf(core, job);
 	setTimer(core, "job_timeout", lease.attemptId, now + timeout_ms + core.settings.killGraceMs + TIMEOUT_SLACK_MS);
@@ -147,15 +147,16 @@ export function pinCommit(core: Core, lease: LeaseClaims, commit: Commit): strin
 		const run = findRun(core, attempt.run_id) as RunRow;
 		if (run.commit_sha !== null) return run.commit_sha;
 		core.sql.all(
-			"UPDATE runs SET commit_sha = ?, commit_message = ?, commit_author = ?, branch = ?, tag = ? WHERE id = ?",
+			"UPDATE runs SET commit_sha = ?, commit_message = ?, commit_author = ?, branch = ?, tag = ?, rev = ? WHERE id = ?",
 			commit.sha,
 			commit.message,
 			commit.author,
 			commit.branch,
 			commit.tag,
+			nextRev(core),
 			run.id,
 		);
-		markRun(core, run.id);
+		markDirty(core, run.id, run.id);
 		return commit.sha;
 	});
 }
@@ -182,19 +183,27 @@ export function finishAttempt(
 		if (attempt.finish_digest !== null) throw otherResult(attempt);
 		if (isTerminal(attempt.state)) throw endedOrSuperseded(core, lease);
 		core.sql.all("UPDATE attempts SET finish_digest = ?, steps = ? WHERE id = ?", digest, JSON.stringify(finish.steps), attempt.id);
-		core.sql.all(
-			`INSERT INTO artifacts (attempt_id, path, team, job_id, run_id, size, sha256, key)
-			SELECT ?, value ->> 'path', ?, ?, ?, value ->> 'size', value ->> 'sha256', value ->> 'key' FROM json_each(?)`,
-			attempt.id,
-			core.team,
-			job.id,
-			job.run_id,
-			JSON.stringify(artifacts),
-		);
+		if (artifacts.length > 0) insertArtifacts(core, attempt, artifacts);
 		endAttempt(core, attempt, finish.state, finish.reason, finish.exit_code, finish.log);
 		endOrRetry(core, job, attempt, finish.state, finish.reason, finish.exit_code);
 		return finish.state;
 	});
+}
+
+function insertArtifacts(
+	core: Core,
+	attempt: AttemptRow,
+	artifacts: readonly { path: string; size: number; sha256: string; key: string }[],
+): void {
+	core.sql.all(
+		`INSERT INTO artifacts (attempt_id, path, team, job_id, run_id, size, sha256, key)
+		SELECT ?, value ->> 'path', ?, ?, ?, value ->> 'size', value ->> 'sha256', value ->> 'key' FROM json_each(?)`,
+		attempt.id,
+		core.team,
+		attempt.job_id,
+		attempt.run_id,
+		JSON.stringify(artifacts),
+	);
 }
 
 /** An attempt has one result: the first. */
@@ -217,7 +226,7 @@ function endAttempt(
 ): void {
 	const [ended] = core.sql.all(
 		`UPDATE attempts SET state = ?, reason_code = ?, reason_text = ?, exit_code = ?, finished_at = ?, log_bytes = coalesce(?, log_bytes),
-		log_sha256 = ?, log_incomplete = ? WHERE id = ? AND state IN ('running', 'cancelling') RETURNING id`,
+		log_sha256 = ?, log_incomplete = ?, rev = ? WHERE id = ? AND state IN ('running', 'cancelling') RETURNING id`,
 		state,
 		reason?.code ?? null,
 		reason?.text ?? null,
@@ -226,11 +235,12 @@ function endAttempt(
 		log.bytes,
 		log.sha256,
 		log.incomplete ? 1 : 0,
+		nextRev(core),
 		attempt.id,
 	);
 	if (!ended) throw new Error(`attempt ${attempt.id} is not live`);
-	markAttempt(core, attempt.id, attempt.run_id);
-	for (const kind of ["lease", "job_timeout", "cancel"] as const) clearTimer(core, kind, attempt.id);
+	markDirty(core, attempt.id, attempt.run_id);
+	clearTimers(core, ["lease", "job_timeout", "cancel"], attempt.id);
 	addEffect(core, attempt.id, {
 		kind: "seal",
 		attemptId: attempt.id,
@@ -290,8 +300,9 @@ function retryLater(core: Core, job: JobRow, attempt: AttemptRow, verb: "finish"
 }
 
 function endJob(core: Core, job: JobRow, verb: "finish" | "lose", state: JobState, reason: Reason | null, exitCode: number | null): void {
+	// The move that follows marks the row.
+	if (exitCode !== null) core.sql.all("UPDATE jobs SET exit_code = ? WHERE id = ?", exitCode, job.id);
 	moveJob(core, job, verb, reason, state);
-	core.sql.all("UPDATE jobs SET exit_code = ? WHERE id = ?", exitCode, job.id);
 	afterJobEnded(core, job);
 }
 
@@ -352,11 +363,12 @@ export function cancelJob(core: Core, job: JobRow, reason: Reason): boolean {
 		afterJobEnded(core, job);
 	} else if (next === "cancelling") {
 		const [attempt] = core.sql.all<{ id: string }>(
-			"UPDATE attempts SET state = 'cancelling' WHERE job_id = ? AND state = 'running' RETURNING id",
+			"UPDATE attempts SET state = 'cancelling', rev = ? WHERE job_id = ? AND state = 'running' RETURNING id",
+			nextRev(core),
 			job.id,
 		);
 		if (!attempt) throw new Error(`running job ${job.id} has no live attempt`);
-		markAttempt(core, attempt.id, job.run_id);
+		markDirty(core, attempt.id, job.run_id);
 		setTimer(core, "cancel", attempt.id, core.now() + core.settings.killGraceMs + CANCEL_SLACK_MS);
 		updateRun(core, job.run_id);
 	}
@@ -392,27 +404,4 @@ export function cancelRun(core: Core, runId: string, actor: string): void {
 
 function alreadyOver(what: string, id: string, state: string): ApiError {
 	return new ApiError("conflict", `The ${what} is over: ${state}.`, { details: { id, state } });
-}
-
-/** Notes where a finished log now lies. */
-export function logArchived(
-	core: Core,
-	attemptId: string,
-	log: { key: string | null; bytes: number; sha256: string | null; isIncomplete: boolean },
-): void {
-	command(core, () => {
-		const attempt = findAttempt(core, attemptId);
-		if (!attempt || attempt.log_archived === 1) return;
-		const isDamaged = !log.isIncomplete && attempt.log_sha256 !== null && attempt.log_sha256 !== log.sha256;
-		if (isDamaged) console.error(JSON.stringify({ level: "error", message: "a log is not what its agent sent", attempt: attemptId }));
-		core.sql.all(
-			"UPDATE attempts SET log_key = ?, log_bytes = ?, log_sha256 = ?, log_incomplete = ?, log_archived = 1 WHERE id = ?",
-			log.key,
-			log.bytes,
-			log.sha256,
-			log.isIncomplete || isDamaged || attempt.log_incomplete === 1 ? 1 : 0,
-			attemptId,
-		);
-		markAttempt(core, attemptId, attempt.run_id);
-	});
 }

@@ -1,3 +1,4 @@
+import { type ArchivedLogNote, logArchived } from "./archived_logs.ts";
 import { type Core, command } from "./core.ts";
 import { forgetIfDone } from "./outbox.ts";
 
@@ -47,6 +48,8 @@ const IS_FIRST = "NOT EXISTS (SELECT 1 FROM effects AS earlier WHERE earlier.key
  */
 export function takeEffects(core: Core, limit: number, flightMs: number): PendingEffect[] {
 	const now = core.now();
+	// Most often there is none; looking is much cheaper than taking.
+	if ((nextEffectDue(core) ?? Number.POSITIVE_INFINITY) > now) return [];
 	return command(core, () =>
 		core.sql.all<{ seq: number; payload: string; tries: number }>(
 			`UPDATE effects SET due_at = ? WHERE seq IN
@@ -60,9 +63,13 @@ export function takeEffects(core: Core, limit: number, flightMs: number): Pendin
 		.map(({ seq, payload, tries }) => ({ seq, tries, effect: JSON.parse(payload) as Effect }));
 }
 
-/** The effect has happened; a run that waited for it alone may leave. */
-export function effectDone(core: Core, { seq, effect }: PendingEffect): void {
+/**
+ * The effect has happened; a run that waited for it alone may leave.
+ * @param archived where the log lies, if that is known already
+ */
+export function effectDone(core: Core, { seq, effect }: PendingEffect, archived: ArchivedLogNote | null): void {
 	command(core, () => {
+		if (archived) logArchived(core, effect.attemptId, archived);
 		core.sql.all("DELETE FROM effects WHERE seq = ?", seq);
 		forgetIfDone(core, effect.runId);
 	});

@@ -22,6 +22,7 @@ const MIGRATIONS: readonly string[] = [
 		cancel_requested INTEGER NOT NULL DEFAULT 0
 	) STRICT, WITHOUT ROWID;
 	CREATE INDEX runs_by_rev ON runs(rev);
+	CREATE INDEX runs_by_definition ON runs(definition);
 
 	CREATE TABLE lanes (
 		id INTEGER PRIMARY KEY, requirements TEXT NOT NULL, project TEXT NOT NULL, priority INTEGER NOT NULL,

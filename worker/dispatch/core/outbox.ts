@@ -1,5 +1,5 @@
 import type { ArtifactRow, AttemptRow, JobRow, RunRow } from "../../../schema/database/tables.ts";
-import { type Core, command, nextRev, readMeta, writeMeta } from "./core.ts";
+import { type Core, command, readMeta, writeMeta } from "./core.ts";
 
 /**
  * The way of the state to D1. The outbox is a set of dirty rows, not a log: a row that changed three times is sent
@@ -7,21 +7,11 @@ import { type Core, command, nextRev, readMeta, writeMeta } from "./core.ts";
  * unfinished jobs, and an entry is removed only at the revision that was sent.
  */
 
-/** Gives the row the next revision and marks it dirty. */
-export function markRun(core: Core, runId: string): void {
-	mark(core, runId, runId, core.sql.all("UPDATE runs SET rev = ? WHERE id = ? RETURNING id", nextRev(core), runId));
-}
-
-export function markJob(core: Core, jobId: string, runId: string): void {
-	mark(core, jobId, runId, core.sql.all("UPDATE jobs SET rev = ? WHERE id = ? RETURNING id", nextRev(core), jobId));
-}
-
-export function markAttempt(core: Core, attemptId: string, runId: string): void {
-	mark(core, attemptId, runId, core.sql.all("UPDATE attempts SET rev = ? WHERE id = ? RETURNING id", nextRev(core), attemptId));
-}
-
-function mark(core: Core, id: string, runId: string, updated: unknown[]): void {
-	if (updated.length !== 1) throw new Error(`${id} cannot be marked: it is not there`);
+/**
+ * Marks a row dirty that was written with the revision that is the newest now: every statement that changes a row of the record
+ * gives it `nextRev`, and is followed by this.
+ */
+export function markDirty(core: Core, id: string, runId: string): void {
 	core.sql.all(
 		"INSERT INTO outbox (id, run_id, rev) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET rev = excluded.rev",
 		id,

@@ -1,6 +1,6 @@
 import { isTerminal, type JobState, type Reason, type RunState } from "../../../schema/wire/states.ts";
-import type { Core } from "./core.ts";
-import { markRun } from "./outbox.ts";
+import { type Core, nextRev } from "./core.ts";
+import { markDirty } from "./outbox.ts";
 import { findJob, findRun, type JobRow, type RunRow } from "./rows.ts";
 import { moveJob } from "./transitions.ts";
 
@@ -69,15 +69,16 @@ export function updateRun(core: Core, runId: string): void {
 	if (next === run.state && startedAt === run.started_at) return;
 	const reason = isTerminal(next) ? runReason(core, run, next) : null;
 	core.sql.all(
-		"UPDATE runs SET state = ?, reason_code = ?, reason_text = ?, started_at = ?, finished_at = ? WHERE id = ?",
+		"UPDATE runs SET state = ?, reason_code = ?, reason_text = ?, started_at = ?, finished_at = ?, rev = ? WHERE id = ?",
 		next,
 		reason?.code ?? null,
 		reason?.text ?? null,
 		startedAt,
 		isTerminal(next) ? core.now() : null,
+		nextRev(core),
 		runId,
 	);
-	markRun(core, runId);
+	markDirty(core, runId, runId);
 }
 
 /**

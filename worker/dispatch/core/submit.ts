@@ -2,7 +2,7 @@ import type { ResolvedPipeline } from "../../../schema/pipeline/resolve.ts";
 import { ApiError } from "../../../schema/wire/errors.ts";
 import type { Reason } from "../../../schema/wire/states.ts";
 import { type Core, command, nextRev } from "./core.ts";
-import { markJob, markRun } from "./outbox.ts";
+import { markDirty } from "./outbox.ts";
 import { findRun, type JobRow } from "./rows.ts";
 import { setTimer } from "./timers.ts";
 import { moveJob } from "./transitions.ts";
@@ -83,7 +83,7 @@ function insertRun(core: Core, { runId, pipeline, definition, project, trigger }
 		definition,
 		core.now(),
 	);
-	markRun(core, runId);
+	markDirty(core, runId, runId);
 }
 
 function insertJobs(core: Core, { runId, pipeline, project }: Submit): void {
@@ -91,6 +91,7 @@ function insertJobs(core: Core, { runId, pipeline, project }: Submit): void {
 	const now = core.now();
 	for (const [position, job] of pipeline.jobs.entries()) {
 		const id = ids.get(job.key) as string;
+		const entry = nextRev(core);
 		const lane = laneOf(core, JSON.stringify(job.runs_on), project, pipeline.priority);
 		const rows = core.sql.all<JobRow>(
 			`INSERT INTO jobs (id, team, rev, run_id, position, key, name, state, reason_code, reason_text, needs, runs_on, attempt, created_at, lane_id, entry)
@@ -108,11 +109,11 @@ function insertJobs(core: Core, { runId, pipeline, project }: Submit): void {
 			JSON.stringify(job.runs_on),
 			now,
 			lane,
-			nextRev(core),
+			entry,
 		);
 		for (const need of job.needs) core.sql.all("INSERT INTO needs (job_id, needs_id) VALUES (?, ?)", id, ids.get(need) as string);
 		if (job.needs.length === 0) moveJob(core, rows[0] as JobRow, "queue", null);
-		else markJob(core, id, runId);
+		else markDirty(core, id, runId);
 	}
 }
 

@@ -32,6 +32,11 @@ export function clearTimer(core: Core, kind: TimerKind, id: string): void {
 	core.sql.all("DELETE FROM timers WHERE kind = ? AND id = ?", kind, id);
 }
 
+/** Clears the timers of these kinds that one thing has. */
+export function clearTimers(core: Core, kinds: readonly TimerKind[], id: string): void {
+	core.sql.all(`DELETE FROM timers WHERE id = ? AND kind IN (${kinds.map((kind) => `'${kind}'`).join(", ")})`, id);
+}
+
 /** When the earliest timer falls due; null if none is set. */
 export function nextDue(core: Core): number | null {
 	return core.sql.all<{ due_at: number | null }>("SELECT min(due_at) AS due_at FROM timers")[0]?.due_at ?? null;

@@ -1,7 +1,7 @@
 import { ApiError, type ErrorCode } from "../../../schema/wire/errors.ts";
 import { isTerminal, type JobState, type Reason } from "../../../schema/wire/states.ts";
-import type { Core } from "./core.ts";
-import { markJob } from "./outbox.ts";
+import { type Core, nextRev } from "./core.ts";
+import { markDirty } from "./outbox.ts";
 import type { JobRow } from "./rows.ts";
 
 /** What can be done to a job. */
@@ -115,7 +115,7 @@ export function moveJob(core: Core, job: JobRow, verb: JobCommand, reason: Reaso
 	const now = core.now();
 	const changed = core.sql.all(
 		`UPDATE jobs SET state = ?1, reason_code = ?2, reason_text = ?3, finished_at = ?4,
-		queued_at = CASE ?1 WHEN 'queued' THEN ?5 ELSE queued_at END
+		queued_at = CASE ?1 WHEN 'queued' THEN ?5 ELSE queued_at END, rev = ?8
 		WHERE id = ?6 AND state = ?7 RETURNING id`,
 		next,
 		reason?.code ?? null,
@@ -124,9 +124,10 @@ export function moveJob(core: Core, job: JobRow, verb: JobCommand, reason: Reaso
 		now,
 		job.id,
 		job.state,
+		nextRev(core),
 	);
 	if (changed.length !== 1) throw new Error(`job ${job.id} is no longer ${job.state}`);
-	markJob(core, job.id, job.run_id);
+	markDirty(core, job.id, job.run_id);
 	job.state = next;
 	return next;
 }
