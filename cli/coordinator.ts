@@ -2,6 +2,7 @@ import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { createServer } from "node:net";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { renewTimeoutFor } from "../schema/wire/lease_rule.ts";
 import type { DataFolder } from "./data_folder.ts";
 import { UsageError } from "./failures.ts";
 import { endOrphans, Host, migrateDatabase } from "./host.ts";
@@ -85,7 +86,7 @@ export class Coordinator {
 				PUBLIC_URL: options.publicUrl ?? "",
 				LEASE_TTL_MS: String(times.leaseTtlMs),
 				RENEW_MS: String(times.renewMs),
-				RENEW_TIMEOUT_MS: String(Math.min(5_000, times.renewMs)),
+				RENEW_TIMEOUT_MS: String(renewTimeoutFor(times.renewMs)),
 				KILL_GRACE_MS: String(times.killGraceMs),
 				POLL_HOLD_MS: "55000",
 				LOG_SHARDS: "4",

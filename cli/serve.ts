@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
-import { parseDuration } from "../schema/wire/duration.ts";
+import { formatDuration, parseDuration } from "../schema/wire/duration.ts";
+import { renewTimeoutFor, shortestLease } from "../schema/wire/lease_rule.ts";
 import { Coordinator, type QueueTimes } from "./coordinator.ts";
 import { DataFolder } from "./data_folder.ts";
 import { exampleSubmission } from "./example.ts";
@@ -121,18 +122,25 @@ function presetToken(token: string | undefined): string | null {
 	throw new UsageError("WINDLASS_ADMIN_TOKEN must have 16 to 200 characters and no blanks");
 }
 
-/** @throws UsageError if leases could expire under an agent that does everything right (worker/settings.ts holds the same line) */
+/** @throws UsageError if leases could expire under an agent that does everything right */
 function queueTimes(flags: ServeFlags): QueueTimes {
 	const duration = (name: string, text: string) => {
 		const ms = parseDuration(text);
 		if (ms) return ms;
 		throw new UsageError(`${name} must be a duration like 60s, not ${text}`);
 	};
-	return {
+	const times: QueueTimes = {
 		leaseTtlMs: duration("--lease-ttl", flags.leaseTtl),
 		renewMs: duration("--renew-interval", flags.renewInterval),
 		killGraceMs: duration("--kill-grace", flags.killGrace),
 	};
+	const least = shortestLease({ ...times, renewTimeoutMs: renewTimeoutFor(times.renewMs) });
+	if (times.leaseTtlMs < least) {
+		throw new UsageError(
+			`--lease-ttl ${flags.leaseTtl} is too short: with this renewal interval and kill grace it must be at least ${formatDuration(least)}`,
+		);
+	}
+	return times;
 }
 
 /** What a person needs to know now that it serves. */

@@ -1,3 +1,4 @@
+import { shortestLease } from "../schema/wire/lease_rule.ts";
 import type { Intervals } from "../schema/wire/protocol.ts";
 import type { Settings } from "./dispatch/core/core.ts";
 import type { Environment } from "./environment.ts";
@@ -19,7 +20,7 @@ export function readSettings(environment: Environment): Settings {
 		retryBackoffMs: 1_000,
 		logShards: milliseconds(environment, "LOG_SHARDS"),
 	};
-	const least = 3 * (settings.renewMs + settings.renewTimeoutMs) + settings.killGraceMs + 2_000;
+	const least = shortestLease(settings);
 	if (settings.leaseTtlMs < least) {
 		throw new Error(`a lease of ${settings.leaseTtlMs} ms is too short: three renewals, the kill grace and 2 s need ${least} ms`);
 	}

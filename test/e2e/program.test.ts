@@ -1,0 +1,255 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import type { Job, Run } from "../../schema/wire/resources.ts";
+import { ADMIN_TOKEN, eventually, Program, TestCoordinator, temporaryFolder, workerdsOf } from "../support/processes.ts";
+
+/** How a command that cannot work ends: one sentence, and its exit code. */
+async function failure(args: string[], environment: Record<string, string> = {}): Promise<{ code: number | null; lines: string[] }> {
+	const program = new Program(args, environment);
+	const code = await program.exited;
+	return { code, lines: program.output.trim().split("\n") };
+}
+
+describe("windlass serve", () => {
+	test("a busy port, a folder in use, a folder that cannot be written to, settings that cannot work: one sentence, exit code 2", async () => {
+		const blocker = createServer().listen(0, "127.0.0.1");
+		onTestFinished(() => void blocker.close());
+		await new Promise((resolve) => blocker.once("listening", resolve));
+		const { port } = blocker.address() as { port: number };
+		const folder = temporaryFolder();
+		expect(await failure(["serve", "--port", String(port), "--data", path.join(folder, "a")])).toEqual({
+			code: 2,
+			lines: [`windlass: port ${port} on 127.0.0.1 is in use by another program; choose another with --port`],
+		});
+		const coordinator = await TestCoordinator.start();
+		expect(await failure(["serve", "--port", "0", "--data", coordinator.data])).toEqual({
+			code: 2,
+			lines: [`windlass: the data folder ${coordinator.data} is in use by another coordinator (pid ${coordinator.program.pid})`],
+		});
+		writeFileSync(path.join(folder, "file"), "");
+		const unwritable = await failure(["serve", "--port", "0", "--data", path.join(folder, "file", "data")]);
+		expect([unwritable.code, unwritable.lines]).toEqual([2, [expect.stringContaining("cannot be written to")]]);
+		for (const args of [
+			["--port", "seven"],
+			["--lease-ttl", "soon"],
+			["--lease-ttl", "10s"],
+			["--public-url", "ci"],
+			["--agent-slots", "0"],
+			["--prot", "1"],
+		]) {
+			const { code, lines } = await failure(["serve", "--data", path.join(folder, "b"), ...args]);
+			expect([args, code, lines[0]]).toEqual([args, 2, expect.stringContaining(args[0] as string)]);
+		}
+	});
+
+	test("keeps its keys to itself, and no token in clear anywhere", async () => {
+		const coordinator = await TestCoordinator.start();
+		const agentFolder = path.join(temporaryFolder(), "agent");
+		await coordinator.agent("one", { workDir: agentFolder });
+		expect(statSync(path.join(coordinator.data, "keys.json")).mode & 0o777).toBe(0o600);
+		expect(statSync(path.join(agentFolder, "agent.json")).mode & 0o777).toBe(0o600);
+		const { token } = JSON.parse(readFileSync(path.join(agentFolder, "agent.json"), "utf8")).identity;
+		coordinator.program.signal("SIGTERM");
+		await coordinator.program.exited;
+		const files = readdirSync(coordinator.data, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+		for (const file of files) {
+			const content = readFileSync(path.join(file.parentPath, file.name), "latin1");
+			expect([file.name, content.includes(token.split(".").at(-1)), content.includes(ADMIN_TOKEN)]).toEqual([file.name, false, false]);
+		}
+	});
+
+	test("shows the admin token once; reset-admin makes another and revokes the first", async () => {
+		const data = path.join(temporaryFolder(), "data");
+		const start = async () => {
+			const program = new Program(["serve", "--no-agent", "--port", "0", "--data", data]);
+			onTestFinished(() => program.kill());
+			const [, url = ""] = await program.says(/status page +(http\S+)/);
+			await program.says(/Try it/);
+			return { program, url, token: /admin token +(\S+)/.exec(program.output)?.[1] ?? null };
+		};
+		const status = async (url: string, token: string) =>
+			(await fetch(`${url}/api/v1/runs`, { headers: { Authorization: `Bearer ${token}` } })).status;
+		const first = await start();
+		expect(await status(first.url, first.token ?? "")).toBe(200);
+		const inUse = await failure(["token", "reset-admin", "--data", data]);
+		expect(inUse.code).toBe(2);
+		first.program.signal("SIGTERM");
+		await first.program.exited;
+		expect(workerdsOf(data)).toEqual([]);
+		const { code, lines } = await failure(["token", "reset-admin", "--data", data]);
+		expect([code, lines]).toEqual([0, [expect.stringMatching(/^wlu_\S+$/)]]);
+		const second = await start();
+		expect(second.token).toBeNull();
+		expect([await status(second.url, first.token ?? ""), await status(second.url, lines[0] ?? "")]).toEqual([401, 200]);
+	});
+
+	test("takes its settings from the environment, too, and runs an agent beside it that outlives it", async () => {
+		const data = path.join(temporaryFolder(), "data");
+		const environment = {
+			WINDLASS_PORT: "0",
+			WINDLASS_DATA: data,
+			WINDLASS_AGENT_SLOTS: "3",
+			WINDLASS_PUBLIC_URL: "https://ci.example.com",
+			WINDLASS_ADMIN_TOKEN: ADMIN_TOKEN,
+			WINDLASS_HOST: "127.0.0.1",
+		};
+		const program = new Program(["serve"], environment);
+		onTestFinished(() => program.kill());
+		const [, url = ""] = await program.says(/'(http:\S+)\/api\/v1\/runs\?follow=1'/);
+		await program.says(/local is ready at .*: 3 slots/);
+		expect(program.output).toContain("https://ci.example.com/sign-in?code=");
+		const ask = async <Body>(address: string, body?: unknown) => {
+			const init = { headers: { Authorization: `Bearer ${ADMIN_TOKEN}` }, ...(body ? { method: "POST", body: JSON.stringify(body) } : {}) };
+			return (await (await fetch(url + address, init)).json()) as Body;
+		};
+		const { id, jobs } = await ask<Run>("/api/v1/runs", { run: "echo begins; sleep 6; echo ends" });
+		await eventually(async () => (await ask<Job>(`/api/v1/jobs/${jobs[0]?.id}`)).state === "running", "the job to run");
+		await program.kill();
+		const next = new Program(["serve"], { ...environment, WINDLASS_PORT: new URL(url).port });
+		onTestFinished(async () => {
+			next.signal("SIGTERM");
+			await next.exited;
+		});
+		await next.says(/Try it/);
+		const run = await ask<Run>(`/api/v1/runs/${id}/wait?timeout=30`);
+		expect([run.state, run.jobs[0]?.attempts.length, run.url]).toEqual(["succeeded", 1, `https://ci.example.com/runs/${id}`]);
+	});
+});
+
+describe("windlass demo", () => {
+	test("runs the example to its end and leaves nothing behind", async () => {
+		const before = readdirSync(os.tmpdir()).filter((name) => name.startsWith("windlass-demo-"));
+		const { code, lines } = await failure(["demo"]);
+		expect([code, lines]).toEqual([
+			0,
+			expect.arrayContaining(["::exit 0", expect.stringMatching(/^ {2}build +succeeded/), "    Hello, Ada and Grace."]),
+		]);
+		expect(readdirSync(os.tmpdir()).filter((name) => name.startsWith("windlass-demo-"))).toEqual(before);
+	});
+});
+
+describe("windlass agent", () => {
+	test("settings: flags over environment over file; what is wrong is said in one sentence", async () => {
+		const file = path.join(temporaryFolder(), "agent.yml");
+		writeFileSync(file, "server: http://127.0.0.1:1\nslotz: 2\n");
+		expect(await failure(["agent", "--config", file])).toEqual({
+			code: 2,
+			lines: [`windlass: ${file}: unknown setting slotz; did you mean slots?`],
+		});
+		expect((await failure(["agent"])).lines[0]).toContain("--server");
+		expect(await failure(["agent", "--server", "nowhere"])).toMatchObject({ code: 2 });
+		expect(await failure(["agent", "--server", "http://127.0.0.1:1"], { WINDLASS_TOKEN_FILE: "/nonexistent" })).toMatchObject({ code: 2 });
+		const coordinator = await TestCoordinator.start();
+		writeFileSync(file, `server: ${coordinator.url}\nname: from-file\nslots: 2\nlabels: [blue, green]\n`);
+		const tokenFile = path.join(path.dirname(file), "token");
+		writeFileSync(tokenFile, `${await coordinator.registrationToken()}\n`);
+		const program = new Program(["agent", "--slots", "5"], {
+			WINDLASS_CONFIG: file,
+			WINDLASS_NAME: "from-environment",
+			WINDLASS_TOKEN_FILE: tokenFile,
+			WINDLASS_WORK_DIR: path.join(temporaryFolder(), "w"),
+		});
+		onTestFinished(() => program.kill());
+		await program.says(/is ready at/);
+		const { items } = await coordinator.get<{ items: { name: string; slots: number; labels: string[] }[] }>("/api/v1/agents");
+		expect(items).toMatchObject([
+			{ name: "from-environment", slots: 5, labels: expect.arrayContaining(["blue", "green", os.platform(), os.arch()]) },
+		]);
+	});
+
+	test("--once ends after one job, --idle-exit after idleness; both say goodbye", async () => {
+		const coordinator = await TestCoordinator.start();
+		for (let index = 0; index < 2; index += 1) await coordinator.post("/api/v1/runs", { run: "true" });
+		const once = await coordinator.agent("once", { args: ["--once"] });
+		expect(await once.exited).toBe(0);
+		const { items } = await coordinator.get<{ items: Job[] }>("/api/v1/jobs");
+		expect(items.map((job) => job.state).sort()).toEqual(["queued", "succeeded"]);
+		const idle = await coordinator.agent("idle", { args: ["--idle-exit", "1s"] });
+		expect(await idle.exited).toBe(0);
+		const after = await coordinator.get<{ items: { name: string; status: string }[] }>("/api/v1/agents");
+		expect(after.items.map(({ name, status }) => [name, status])).toEqual([
+			["idle", "offline"],
+			["once", "offline"],
+		]);
+		expect(items).toHaveLength(2);
+	});
+
+	test("SIGTERM lets the job finish and takes no other; a second one gives it back", async () => {
+		const coordinator = await TestCoordinator.start();
+		const agent = await coordinator.agent("one");
+		const first = await coordinator.post<Run>("/api/v1/runs", { run: "echo begins; sleep 3" });
+		const state = async (run: Run) => (await coordinator.get<Run>(`/api/v1/runs/${run.id}`)).jobs[0];
+		await eventually(async () => (await state(first))?.state === "running", "the first job to run");
+		agent.signal("SIGTERM");
+		await agent.says(/draining: 1 running/);
+		const second = await coordinator.post<Run>("/api/v1/runs", { run: "sleep 30" });
+		expect(await agent.exited).toBe(0);
+		expect([(await state(first))?.state, (await state(second))?.state]).toEqual(["succeeded", "queued"]);
+		const other = await coordinator.agent("two");
+		await eventually(async () => (await state(second))?.state === "running", "the second job to run");
+		other.signal("SIGTERM");
+		await other.says(/draining/);
+		other.signal("SIGTERM");
+		expect(await other.exited).toBe(0);
+		expect((await state(second))?.attempts[0]?.reason?.code).toBe("agent_stopped");
+		expect((await state(second))?.state).toMatch(/queued|blocked/);
+	});
+
+	test("comes back as itself, cleans up what it has left, and two on one folder are not possible", async () => {
+		const coordinator = await TestCoordinator.start();
+		const workDir = path.join(temporaryFolder(), "agent");
+		const first = await coordinator.agent("one", { workDir });
+		expect(await failure(["agent", "--server", coordinator.url, "--work-dir", workDir])).toEqual({
+			code: 2,
+			lines: [`windlass: ${workDir} is in use by another process (pid ${first.pid})`],
+		});
+		const { jobs } = await coordinator.post<Run>("/api/v1/runs", { run: "touch left; sleep 60" });
+		await eventually(async () => (await coordinator.get<Job>(`/api/v1/jobs/${jobs[0]?.id}`)).state === "running", "the job to run");
+		await first.kill();
+		expect(readdirSync(path.join(workDir, "jobs"))).toHaveLength(1);
+		await coordinator.post(`/api/v1/jobs/${jobs[0]?.id}/cancel`, {});
+		await coordinator.agent("one", { workDir });
+		const { items } = await coordinator.get<{ items: unknown[] }>("/api/v1/agents");
+		expect(items).toHaveLength(1);
+		await eventually(() => readdirSync(path.join(workDir, "jobs")).length === 0, "an empty jobs folder");
+	});
+
+	test("one that the coordinator does not know says what to do", async () => {
+		const coordinator = await TestCoordinator.start();
+		const workDir = path.join(temporaryFolder(), "agent");
+		const { code, lines } = await failure(["agent", "--server", coordinator.url, "--work-dir", workDir]);
+		expect([code, lines.join()]).toEqual([1, expect.stringContaining("was given no registration token")]);
+		expect(existsSync(workDir)).toBe(true);
+	});
+});
+
+describe("the documentation", () => {
+	const root = path.resolve(import.meta.dirname, "../..");
+
+	test("the README's curl lines run as they stand", async () => {
+		const coordinator = await TestCoordinator.start();
+		await coordinator.agent("one");
+		const [, lines = ""] = /run by the tests. -->\n```sh\n([^`]+)```/.exec(readFileSync(path.join(root, "README.md"), "utf8")) ?? [];
+		expect(lines.trim().split("\n")).toHaveLength(5);
+		const output = execFileSync("bash", ["-euo", "pipefail", "-c", lines], {
+			cwd: root,
+			encoding: "utf8",
+			env: { ...process.env, SERVER: coordinator.url, TOKEN: ADMIN_TOKEN },
+		});
+		expect(output).toContain("GNU Make");
+		expect(output).toContain("::exit 0");
+		expect(output).toContain('"name":"one"');
+	});
+
+	test("every pipeline in the README and the docs parses", async () => {
+		const { parseSubmission } = await import("../../schema/pipeline/parse.ts");
+		for (const file of ["README.md", "docs/pipeline.md", "docs/api.md"]) {
+			for (const [, yaml = ""] of readFileSync(path.join(root, file), "utf8").matchAll(/```yaml\n([^`]+)```/g))
+				expect(() => parseSubmission(yaml)).not.toThrow();
+		}
+	});
+});
