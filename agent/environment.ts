@@ -17,7 +17,7 @@ const INHERITED = [
 ];
 
 /** The part of the agent's own environment that jobs inherit. */
-export function inheritedEnvironment(own: NodeJS.ProcessEnv): Record<string, string> {
+function inheritedEnvironment(own: NodeJS.ProcessEnv): Record<string, string> {
 	return Object.fromEntries(INHERITED.flatMap((name) => (own[name] === undefined ? [] : [[name, own[name]]])));
 }
 

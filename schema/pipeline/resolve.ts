@@ -27,7 +27,7 @@ const resolvedJob = z.object({
 });
 export type ResolvedJob = z.infer<typeof resolvedJob>;
 
-export const resolvedPipeline = z.object({
+const resolvedPipeline = z.object({
 	name: z.string(),
 	source: z.object({ git: z.string(), ref: z.string().nullable() }).nullable(),
 	priority: z.number(),

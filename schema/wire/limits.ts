@@ -1,6 +1,6 @@
 /** Sizes, counts and times that both sides of the wire keep to. Bytes and milliseconds throughout. */
 
-export const KIB = 1024;
+const KIB = 1024;
 export const MIB = 1024 * KIB;
 
 /** The longest text of a pipeline or submission; a longer body is refused before it is read. */

@@ -17,7 +17,7 @@ const labels = z.array(label).max(50);
 const attemptList = z.array(z.string().max(40)).max(1000);
 
 /** How often and how long; the coordinator decides, agents follow. */
-export const intervals = z.object({
+const intervals = z.object({
 	lease_ttl_ms: count,
 	renew_ms: count,
 	renew_timeout_ms: count,
@@ -33,7 +33,8 @@ export const createRegistrationToken = z.strictObject({
 	expires_in: z.string().default("1h"),
 	labels: labels.default([]),
 });
-export const registrationToken = z.object({ token: z.string(), uses: count, expires_at: z.string(), labels });
+const registrationToken = z.object({ token: z.string(), uses: count, expires_at: z.string(), labels });
+export type RegistrationToken = z.infer<typeof registrationToken>;
 
 export const register = z.strictObject({
 	/** Chosen by the agent once and kept: a repeated registration with the same key is the same agent. */
@@ -43,7 +44,7 @@ export const register = z.strictObject({
 export const registered = z.object({ id: z.string(), name: z.string(), team: z.string(), token: z.string() });
 export type Registered = z.infer<typeof registered>;
 
-export const facts = z.strictObject({
+const facts = z.strictObject({
 	version: z.string().max(40),
 	slots: z.number().int().min(1).max(1000),
 	labels,
@@ -71,7 +72,7 @@ export const poll = z.strictObject({
 	draining: z.boolean().default(false),
 });
 export type Poll = z.infer<typeof poll>;
-export const offer = z.object({
+const offer = z.object({
 	attempt_id: z.string(),
 	job_id: z.string(),
 	lease_token: z.string(),

@@ -16,7 +16,7 @@ export const step = z.object({
 });
 export type Step = z.infer<typeof step>;
 
-export const attempt = z.object({
+const attempt = z.object({
 	id: z.string(),
 	number: z.number().int().positive(),
 	state: attemptState,
@@ -30,7 +30,7 @@ export const attempt = z.object({
 });
 export type Attempt = z.infer<typeof attempt>;
 
-export const job = z.object({
+const job = z.object({
 	id: z.string(),
 	run_id: z.string(),
 	key: z.string(),
@@ -82,7 +82,7 @@ export type RunSummary = z.infer<typeof runSummary>;
 export const jobSummary = job.omit({ attempts: true, steps: true });
 export type JobSummary = z.infer<typeof jobSummary>;
 
-export const agentStatus = z.enum(["online", "draining", "offline"]);
+const agentStatus = z.enum(["online", "draining", "offline"]);
 
 export const agent = z.object({
 	id: z.string(),

@@ -30,11 +30,11 @@ export const RUN_STATES = [
 export const runState = z.enum(RUN_STATES);
 export type RunState = (typeof RUN_STATES)[number];
 
-export const ATTEMPT_STATES = ["running", "cancelling", "succeeded", "failed", "errored", "timed_out", "cancelled", "expired"] as const;
+const ATTEMPT_STATES = ["running", "cancelling", "succeeded", "failed", "errored", "timed_out", "cancelled", "expired"] as const;
 export const attemptState = z.enum(ATTEMPT_STATES);
 export type AttemptState = (typeof ATTEMPT_STATES)[number];
 
-export const STEP_STATES = ["pending", "running", "succeeded", "failed", "skipped", "cancelled", "timed_out"] as const;
+const STEP_STATES = ["pending", "running", "succeeded", "failed", "skipped", "cancelled", "timed_out"] as const;
 export const stepState = z.enum(STEP_STATES);
 export type StepState = (typeof STEP_STATES)[number];
 

@@ -8,7 +8,7 @@ const PROGRAM = path.resolve(import.meta.dirname, "../../dist/cli/main.js");
 export const ADMIN_TOKEN = "test-admin-token-0123456789";
 
 /** Short times, so that a lost agent is noticed within a test: the lease is as short as the rule allows. */
-export const TIMES = { WINDLASS_LEASE_TTL: "10s", WINDLASS_RENEW_INTERVAL: "1s", WINDLASS_KILL_GRACE: "2s" };
+const TIMES = { WINDLASS_LEASE_TTL: "10s", WINDLASS_RENEW_INTERVAL: "1s", WINDLASS_KILL_GRACE: "2s" };
 export const LEASE_TTL_MS = 10_000;
 
 /** Called with what is to be done when a thing is no longer needed. */

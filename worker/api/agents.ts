@@ -31,7 +31,8 @@ async function createToken({ request, environment, principal }: RequestContext<"
 	const token = `${REGISTRATION_TOKEN_PREFIX}${principal.team}.${randomSecret()}`;
 	const expiresAt = Date.now() + ms;
 	unwrap(await dispatcherOf(environment, principal.team).createRegistrationToken({ hash: await sha256(token), uses, expiresAt, labels }));
-	return json({ token, uses, expires_at: new Date(expiresAt).toISOString(), labels }, 201);
+	const answer: protocol.RegistrationToken = { token, uses, expires_at: new Date(expiresAt).toISOString(), labels };
+	return json(answer, 201);
 }
 
 /** POST /agents: an agent registers and gets the token it keeps. */

@@ -93,7 +93,7 @@ function stillRunning({ run, jobs }: RunRecord): string {
 const EXIT_CODES: Partial<Record<RunState, number>> = { succeeded: 0, skipped: 0, timed_out: 124, errored: 125, cancelled: 130 };
 
 /** What a shell is told of a run that is over: 0, the exit code of the first job that failed, 124, 125 or 130. */
-export function exitCodeOf({ run, jobs }: RunRecord): number {
+function exitCodeOf({ run, jobs }: RunRecord): number {
 	const known = EXIT_CODES[run.state];
 	if (known !== undefined) return known;
 	const failed = jobs.filter((job) => job.state === "failed").sort((a, b) => (a.finished_at ?? 0) - (b.finished_at ?? 0));

@@ -107,7 +107,7 @@ function takeName(core: Core, name: string, now: number): string | null {
  * The agent that this token belongs to.
  * @throws ApiError `authentication_required`
  */
-export function authenticateAgent(core: Core, agentId: string, secretHash: string): AgentRow {
+function authenticateAgent(core: Core, agentId: string, secretHash: string): AgentRow {
 	const agent = findAgent(core, agentId);
 	if (agent?.secret_hash !== secretHash) {
 		throw new ApiError("authentication_required", "This agent token is not valid (any more).", {

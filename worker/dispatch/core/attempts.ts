@@ -354,7 +354,7 @@ export function endBackoff(core: Core, jobId: string): void {
  * Asks for the end of a job: at once while nothing runs, by way of its agent otherwise. A second cancel changes nothing.
  * @returns false if there was nothing left to cancel
  */
-export function cancelJob(core: Core, job: JobRow, reason: Reason): boolean {
+function cancelJob(core: Core, job: JobRow, reason: Reason): boolean {
 	const from = job.state;
 	const next = moveJob(core, job, "cancel", reason);
 	if (next === "cancelled") {

@@ -8,7 +8,7 @@ import { forgetIfDone } from "./outbox.ts";
  */
 
 /** What ends a log: the shard takes no byte beyond `declared`, then archives. */
-export interface SealEffect {
+interface SealEffect {
 	kind: "seal";
 	attemptId: string;
 	leaseId: string;

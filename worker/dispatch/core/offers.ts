@@ -73,7 +73,7 @@ function runningByProject(core: Core): Map<string, number> {
 }
 
 /** Whether the agent has every label that is asked for. */
-export function fits(agent: AgentRow, requirements: string): boolean {
+function fits(agent: AgentRow, requirements: string): boolean {
 	return missingLabel(agent, requirements) === null;
 }
 

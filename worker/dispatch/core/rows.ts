@@ -61,10 +61,6 @@ export function findAttempt(core: Core, id: string): AttemptRow | undefined {
 	return core.sql.all<AttemptRow>("SELECT * FROM attempts WHERE id = ?", id)[0];
 }
 
-export function liveAttemptOfJob(core: Core, jobId: string): AttemptRow | undefined {
-	return core.sql.all<AttemptRow>("SELECT * FROM attempts WHERE job_id = ? AND state IN ('running', 'cancelling')", jobId)[0];
-}
-
 export function liveAttemptsOfAgent(core: Core, agentId: string): AttemptRow[] {
 	return core.sql.all<AttemptRow>("SELECT * FROM attempts WHERE agent_id = ? AND state IN ('running', 'cancelling')", agentId);
 }

@@ -1,6 +1,6 @@
 /** What a statement may be given; everything else differs between the two adapters, and is refused by both. */
 export type SqlValue = string | number | null | Uint8Array;
-export type SqlRow = Record<string, SqlValue>;
+type SqlRow = Record<string, SqlValue>;
 
 /**
  * The database under the core: SQLite, synchronous. Two adapters exist, one over a Durable Object's storage and one

@@ -1,0 +1,178 @@
+import { describe, expect, test } from "vitest";
+import { parseSubmission } from "../../schema/pipeline/parse.ts";
+import { nearest } from "../../schema/pipeline/suggest.ts";
+import { formatDuration, parseDuration } from "../../schema/wire/duration.ts";
+import type { ApiError, FieldError } from "../../schema/wire/errors.ts";
+
+/** The faults of a text: place, path, message, suggestion. */
+function faults(text: string): [number | null, number | null, string, string, string | null][] {
+	try {
+		parseSubmission(text);
+	} catch (error) {
+		const { details } = error as ApiError;
+		return (details.errors as FieldError[]).map(({ line, column, path, message, suggestion }) => [line, column, path, message, suggestion]);
+	}
+	return [];
+}
+
+const jobOf = (text: string) => parseSubmission(text).pipeline.jobs[0];
+
+describe("defaults", () => {
+	test("of the smallest pipeline", () => {
+		expect(parseSubmission("steps: [make]")).toEqual({
+			project: "adhoc",
+			pipeline: {
+				name: "pipeline",
+				source: null,
+				priority: 0,
+				jobs: [
+					{
+						key: "main",
+						name: "main",
+						needs: [],
+						runs_on: [],
+						env: {},
+						timeout_ms: 3_600_000,
+						retry: null,
+						steps: [{ name: "make", run: "make", env: {}, working_directory: null, shell: "bash", timeout_ms: null }],
+						artifacts: { save: [] },
+					},
+				],
+			},
+		});
+	});
+
+	test("a job's own word wins over the pipeline's defaults, a submission's over both", () => {
+		const text =
+			"defaults: { runs_on: a, timeout: 1m, retry: { attempts: 2 }, shell: sh }\njobs: { one: { runs_on: [b], timeout: 2m, steps: [x, { run: z, shell: bash }] } }";
+		expect(jobOf(text)).toMatchObject({
+			runs_on: ["b"],
+			timeout_ms: 120_000,
+			retry: { attempts: 2, on: ["failed", "errored", "timed_out", "lost"] },
+			steps: [{ shell: "sh" }, { shell: "bash" }],
+		});
+		const submission = parseSubmission(
+			JSON.stringify({ pipeline: text, runs_on: "c", priority: 3, project: "p", source: { git: "/repo" } }),
+		);
+		expect(submission).toMatchObject({
+			project: "p",
+			pipeline: { priority: 3, source: { git: "/repo", ref: null }, jobs: [{ runs_on: ["c"] }] },
+		});
+	});
+});
+
+describe("what is refused", () => {
+	test.each<[string, string, [number, number, string, string | null]]>([
+		["an unknown key", "steps: [a]\nnmae: x", [2, 1, 'unknown key "nmae"', 'did you mean "name"?']],
+		[
+			"a key of a later version",
+			"steps: [a]\nmatrix: { a: [1] }",
+			[2, 1, '"matrix" is not supported by this version', expect.stringContaining("known keys") as never],
+		],
+		[
+			"a need that is not there",
+			"jobs: { build: { steps: [a] }, test: { needs: biuld, steps: [a] } }",
+			[1, 47, 'there is no job "biuld"', 'did you mean "build"?'],
+		],
+		[
+			"a circle",
+			"jobs:\n  a: { needs: b, steps: [x] }\n  b: { needs: [a], steps: [x] }",
+			[2, 15, "jobs need each other in a circle: a → b → a", "remove one of these needs"],
+		],
+		[
+			"a job that needs itself",
+			"jobs: { a: { needs: a, steps: [x] } }",
+			[1, 21, "jobs need each other in a circle: a → a", "remove one of these needs"],
+		],
+		["a number that would change as text", "env: { V: 1.10 }\nsteps: [a]", [1, 11, '1.10 is ambiguous as text: quote it ("1.10")', null]],
+		["a word that some readers take for true", "env: { V: on }\nsteps: [a]", [1, 11, 'on is ambiguous as text: quote it ("on")', null]],
+		[
+			"an expression",
+			"steps: ['echo ${{ x }}']",
+			[1, 9, expect.stringContaining("expressions in ${{ }} are not supported") as never, null],
+		],
+		["a variable of ours", "env: { CI_X: a }\nsteps: [a]", [1, 8, expect.stringContaining("CI_*") as never, null]],
+		["a timeout without a unit", "timeout: 5\nsteps: [a]", [1, 10, expect.stringContaining("not a duration") as never, null]],
+		["a timeout of more than a day", "timeout: 25h\nsteps: [a]", [1, 10, "the longest timeout is 24h", null]],
+		[
+			"a way out of the workspace",
+			"steps: [{ run: a, working_directory: ../x }]",
+			[1, 38, expect.stringContaining("inside the workspace") as never, null],
+		],
+		[
+			"an artifact from outside",
+			"artifacts: { save: [/etc/passwd] }\nsteps: [a]",
+			[1, 21, expect.stringContaining("inside the workspace") as never, null],
+		],
+		[
+			"an address with a password",
+			"source: { git: 'https://u:p@example.com/r' }\nsteps: [a]",
+			[1, 16, expect.stringContaining("may not carry a password") as never, null],
+		],
+		["an address that is an option", "source: { git: --upload-pack=x }\nsteps: [a]", [1, 16, "must be a repository address", null]],
+		["an unknown shell", "steps: [{ run: a, shell: bsh }]", [1, 26, 'string "bsh" is not known', 'did you mean "bash"?']],
+		["no steps", "steps: []", [1, 8, "at least one step is needed", null]],
+		["nothing to do", "name: x", [1, 1, "a pipeline needs steps or jobs", "start with: steps: [make test]"]],
+		[
+			"a colon in a plain command",
+			"steps:\n  - echo a: b",
+			[2, 5, 'unknown key "echo a"', expect.stringContaining("needs quotes") as never],
+		],
+		["an id that is none", "jobs: { 1a: { steps: [x] } }", [1, 9, '"1a" is not a job id', expect.any(String) as never]],
+	])("%s", (_, text, [line, column, message, suggestion]) => {
+		expect(faults(text)).toContainEqual([line, column, expect.any(String), message, suggestion]);
+	});
+
+	test("both of two words that exclude each other", () => {
+		expect(faults('{"run": "a", "pipeline": {"steps": ["b"]}}')).toHaveLength(1);
+		expect(faults("steps: [a]\njobs: { b: { steps: [c] } }")).toHaveLength(1);
+	});
+
+	test("many misspelt needs in little time, with a list that ends", () => {
+		const jobs = Object.fromEntries(
+			Array.from({ length: 1000 }, (_, index) => [`job_${index}`, { needs: [`jbo_${index}`, `jub_${index}`], steps: ["a"] }]),
+		);
+		expect(faults(JSON.stringify({ jobs }))).toHaveLength(50);
+	});
+
+	test("too many jobs, aliases that multiply, a text nested too deep, a key that is not of the map", () => {
+		const jobs = Object.fromEntries(Array.from({ length: 1001 }, (_, index) => [`j${index}`, { steps: ["a"] }]));
+		expect(faults(JSON.stringify({ jobs }))[0]?.[3]).toContain("at most 1000 jobs");
+		const bomb = `a: &a [x]\n${Array.from({ length: 101 }, (_, index) => `b${index}: *a`).join("\n")}`;
+		expect(() => parseSubmission(bomb)).toThrow(/aliases/);
+		expect(() => parseSubmission(JSON.stringify({ pipeline: bomb }))).toThrow(/aliases/);
+		expect(() => parseSubmission("[".repeat(200))).toThrow();
+		expect(faults("__proto__: { a: 1 }\nsteps: [a]")[0]?.[3]).toBe('unknown key "__proto__"');
+	});
+});
+
+test("durations, both ways", () => {
+	expect(["90s", "1h30m", "250ms", "2d", "", "5", "m", "1x"].map(parseDuration)).toEqual([
+		90_000,
+		5_400_000,
+		250,
+		172_800_000,
+		null,
+		null,
+		null,
+		null,
+	]);
+	expect([0, 999, 1_500, 59_400, 61_000, 3_600_000, 7_500_000, 90_000_000].map(formatDuration)).toEqual([
+		"0ms",
+		"999ms",
+		"1.5s",
+		"59s",
+		"1m 1s",
+		"1h",
+		"2h 5m",
+		"1d 1h",
+	]);
+});
+
+test("the nearest word, if it is near", () => {
+	expect([nearest("stpes", ["steps", "jobs"]), nearest("zzz", ["steps"]), nearest("x".repeat(1_000_000), ["steps"])]).toEqual([
+		"steps",
+		null,
+		null,
+	]);
+});
