@@ -62,8 +62,8 @@ describe("colours", () => {
 				.join(""),
 		).toBe("xyz␀");
 		expect(parseAnsi("\u001b[38;5;196mx\u001b[48;2;0;0;0my\u001b[97mz").map(({ classes }) => classes)).toEqual([
-			["fg9"],
-			["fg9", "bg0"],
+			["fg1"],
+			["fg1", "bg0"],
 			["fg15", "bg0"],
 		]);
 	});
