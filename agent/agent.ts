@@ -5,7 +5,7 @@ import { ApiError } from "../schema/wire/errors.ts";
 import { PROTOCOL_VERSION } from "../schema/wire/limits.ts";
 import { helloAnswer, type Intervals, type Offer, pollAnswer, registered, renewAnswer } from "../schema/wire/protocol.ts";
 import { Attempt } from "./attempt.ts";
-import { Client, pause, Unreachable, untilAnswered } from "./client.ts";
+import { backoffMs, Client, pause, Unreachable, untilAnswered } from "./client.ts";
 import { collectFacts } from "./facts.ts";
 import type { AgentOptions } from "./options.ts";
 import { endProcesses } from "./processes.ts";
@@ -195,7 +195,7 @@ export class RunningAgent {
 	}
 
 	async #pollLoop(identity: Identity): Promise<void> {
-		let isFirst = true;
+		let failures = 0;
 		while (!this.#isDraining || this.#attempts.size > 0) {
 			this.#repoll = new AbortController();
 			if (this.#isDone()) return;
@@ -204,7 +204,7 @@ export class RunningAgent {
 				const sentAt = performance.now();
 				const answer = await this.#poll(identity);
 				this.#intervals = answer.intervals;
-				isFirst = false;
+				failures = 0;
 				for (const { attempt_id, ttl_ms } of answer.renewed) this.#attempts.get(attempt_id)?.extend(ttl_ms, sentAt);
 				for (const id of answer.cancel) this.#attempts.get(id)?.stop("cancelled");
 				this.#setWatched(answer.watch);
@@ -212,8 +212,9 @@ export class RunningAgent {
 			} catch (error) {
 				if (this.#repoll.signal.aborted) continue;
 				if (!(error instanceof Unreachable)) throw error;
-				say("warn", `${error.message}${isFirst ? "" : "; trying again"}`);
-				await pause(Math.max(error.retryAfterMs, 100 + Math.random() * 2_000), this.#repoll.signal).catch(() => undefined);
+				say("warn", `${error.message}; trying again`);
+				await pause(backoffMs(failures, error), this.#repoll.signal).catch(() => undefined);
+				failures += 1;
 			} finally {
 				clearTimeout(idle);
 			}

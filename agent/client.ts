@@ -138,6 +138,12 @@ function describe(error: unknown): string {
 const FIRST_BACKOFF_MS = 200;
 const MAX_BACKOFF_MS = 10_000;
 
+/** How long to wait after this failure: growing, with full jitter, so that agents do not come back all at once. */
+export function backoffMs(failuresBefore: number, error: Unreachable): number {
+	const ceiling = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** failuresBefore);
+	return Math.max(error.retryAfterMs, Math.random() * ceiling);
+}
+
 /**
  * Repeats `attempt` until it is answered, with growing pauses and full jitter.
  * @throws ApiError the refusal; the signal's reason when it is aborted
@@ -154,8 +160,7 @@ export async function untilAnswered<Value>(
 		} catch (error) {
 			if (!(error instanceof Unreachable)) throw error;
 			onRetry?.(error);
-			const ceiling = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** failures);
-			await pause(Math.max(error.retryAfterMs, Math.random() * ceiling), signal);
+			await pause(backoffMs(failures, error), signal);
 		}
 	}
 }

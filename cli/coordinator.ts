@@ -12,8 +12,8 @@ export const DISTRIBUTION = path.resolve(path.dirname(fileURLToPath(import.meta.
 const SIGN_IN_LINK_MS = 10 * 60_000;
 /** What agents need to hear of a planned stop and poll again. */
 const STOP_NOTICE_MS = 300;
-/** A Worker that does not answer is stopped all the same. */
 const STOP_PATIENCE_MS = 5_000;
+const STOP_RETRY_MS = 100;
 const TEAM = "default";
 
 /** The queue's times, in milliseconds; names and defaults are in docs/operations.md. */
@@ -131,14 +131,24 @@ export class Coordinator {
 		return text;
 	}
 
-	/** Tells the agents that their leases hold through a restart; said again, it holds for ten minutes from then. */
+	/** Copies an answer of the API as it comes. */
+	async copy(address: string, output: NodeJS.WritableStream): Promise<void> {
+		for await (const chunk of await this.#host.stream(this.localUrl + address, this.#headers())) output.write(chunk);
+	}
+
+	/**
+	 * Tells the agents that their leases hold through a restart; said again, it holds for ten minutes from then. A Ctrl-C in a terminal
+	 * reaches workerd, too, which is then being started again: so this is tried for a while. One that never answers is stopped all the same.
+	 */
 	async announceStop(): Promise<void> {
-		let timer: NodeJS.Timeout | undefined;
-		const patience = new Promise<void>((resolve) => {
-			timer = setTimeout(resolve, STOP_PATIENCE_MS);
-		});
-		const announced = this.#post("/api/v1/host/planned-stop").then(() => new Promise((resolve) => setTimeout(resolve, STOP_NOTICE_MS)));
-		await Promise.race([announced, patience]).finally(() => clearTimeout(timer));
+		for (const until = Date.now() + STOP_PATIENCE_MS; Date.now() < until; ) {
+			const announced = this.#post("/api/v1/host/planned-stop").then(
+				() => true,
+				() => pause(STOP_RETRY_MS).then(() => false),
+			);
+			if (await Promise.race([announced, pause(STOP_PATIENCE_MS).then(() => false)])) break;
+		}
+		await pause(STOP_NOTICE_MS);
 	}
 
 	/** Announces the stop, then stops. */
@@ -163,6 +173,12 @@ export class Coordinator {
 	#headers(): Record<string, string> {
 		return { Authorization: `Bearer wlh.${this.#secret}`, "Content-Type": "application/json" };
 	}
+}
+
+function pause(ms: number): Promise<void> {
+	return new Promise((resolve) => {
+		setTimeout(resolve, ms).unref();
+	});
 }
 
 function sha256(text: string): string {

@@ -52,9 +52,8 @@ async function runDemo(coordinator: Coordinator, data: DataFolder): Promise<numb
 	});
 	try {
 		const runId = await coordinator.submit(await exampleSubmission(data.exampleRepository));
-		const log = await Promise.race([coordinator.get(`/api/v1/runs/${runId}/log`), interrupted]);
-		if (log === null) return 130;
-		process.stdout.write(log);
+		const copied = coordinator.copy(`/api/v1/runs/${runId}/log`, process.stdout).then(() => true);
+		if ((await Promise.race([copied, interrupted])) === null) return 130;
 		const run = JSON.parse(await coordinator.get(`/api/v1/runs/${runId}`)) as Run;
 		process.stdout.write(`\n${jobTable(run)}\n`);
 		await showArtifacts(coordinator, run);

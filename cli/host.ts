@@ -73,6 +73,14 @@ export class Host {
 		return { status: response.status, text: await response.text() };
 	}
 
+	/** An answer of the Worker as it comes. */
+	async stream(url: string, headers: Record<string, string>): Promise<AsyncIterable<Uint8Array>> {
+		// Miniflare's entry would compress text, and so hold it back to its end, for whoever accepts that.
+		const { body } = await this.#miniflare.dispatchFetch(url, { headers: { ...headers, "Accept-Encoding": "identity" } });
+		if (!body) throw new Error(`${url} has no body`);
+		return body as AsyncIterable<Uint8Array>;
+	}
+
 	/** Ends workerd. Every shutdown is a crash to it, by design; nothing that was acknowledged is lost. */
 	async stop(): Promise<void> {
 		await this.#miniflare.dispose();

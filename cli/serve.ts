@@ -17,7 +17,6 @@ interface ServeFlags {
 	leaseTtl: string;
 	renewInterval: string;
 	killGrace: string;
-	example?: boolean;
 }
 
 /** `windlass serve`: the coordinator, and an agent beside it. */
@@ -35,7 +34,6 @@ export function serveCommand(setExitCode: (code: number) => void): Command {
 		.addOption(option("--lease-ttl <duration>", "how long a silent agent keeps its jobs", "WINDLASS_LEASE_TTL", "60s"))
 		.addOption(option("--renew-interval <duration>", "how often agents renew", "WINDLASS_RENEW_INTERVAL", "10s"))
 		.addOption(option("--kill-grace <duration>", "from SIGTERM to SIGKILL", "WINDLASS_KILL_GRACE", "10s"))
-		.addOption(new Option("--example", "on an empty data folder, run the bundled example").hideHelp())
 		.action(async (flags: ServeFlags) => setExitCode(await serve(flags)));
 }
 
@@ -62,7 +60,7 @@ async function serve(flags: ServeFlags): Promise<number> {
 			await work(
 				coordinator,
 				data,
-				{ slots: flags.agent && !isNoAgent(process.env.WINDLASS_NO_AGENT) ? slots : 0, isExample: flags.example === true && data.isNew },
+				{ slots: flags.agent && !isNoAgent(process.env.WINDLASS_NO_AGENT) ? slots : 0, isExample: data.isNew },
 				stop,
 			);
 		} finally {
@@ -87,7 +85,7 @@ async function work(
 			? LocalAgent.start({ folder: data.agentFolder, server, slots, registrationToken: () => coordinator.registrationToken() })
 			: null;
 	try {
-		if (isExample) await Promise.race([runExample(coordinator, data), stop.first]);
+		if (isExample && agent) await Promise.race([runExample(coordinator, data), stop.first]);
 		await stop.first;
 		// Agents elsewhere must hear of it even if this process is not given the time that the agent here may need.
 		await coordinator.announceStop();
@@ -189,9 +187,13 @@ function stopSignals(): StopSignals {
 	return { first, second };
 }
 
-/** The first thing that a newcomer sees: a run of the bundled example. */
+/** The first thing that a newcomer sees: a run of the bundled example. That it cannot run is no reason not to serve. */
 async function runExample(coordinator: Coordinator, data: DataFolder): Promise<void> {
-	const runId = await coordinator.submit(await exampleSubmission(data.exampleRepository));
-	process.stdout.write(`  The bundled example runs now: ${coordinator.url}/runs/${runId}\n\n`);
-	process.stdout.write(await coordinator.get(`/api/v1/runs/${runId}/log`));
+	try {
+		const runId = await coordinator.submit(await exampleSubmission(data.exampleRepository));
+		process.stdout.write(`  The bundled example runs now: ${coordinator.url}/runs/${runId}\n\n`);
+		await coordinator.copy(`/api/v1/runs/${runId}/log`, process.stdout);
+	} catch (error) {
+		process.stderr.write(`windlass: the example could not be run: ${(error as Error).message}\n`);
+	}
 }

@@ -5,7 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Job, Run } from "../../schema/wire/resources.ts";
-import { ADMIN_TOKEN, eventually, Program, TestCoordinator, temporaryFolder, workerdsOf } from "../support/processes.ts";
+import { ADMIN_TOKEN, eventually, LEASE_TTL_MS, Program, TestCoordinator, temporaryFolder, workerdsOf } from "../support/processes.ts";
 
 /** How a command that cannot work ends: one sentence, and its exit code. */
 async function failure(args: string[], environment: Record<string, string> = {}): Promise<{ code: number | null; lines: string[] }> {
@@ -66,7 +66,10 @@ describe("windlass serve", () => {
 		const data = path.join(temporaryFolder(), "data");
 		const start = async () => {
 			const program = new Program(["serve", "--no-agent", "--port", "0", "--data", data]);
-			onTestFinished(() => program.kill());
+			onTestFinished(async () => {
+				program.signal("SIGTERM");
+				await program.exited;
+			});
 			const [, url = ""] = await program.says(/status page +(http\S+)/);
 			await program.says(/Try it/);
 			return { program, url, token: /admin token +(\S+)/.exec(program.output)?.[1] ?? null };
@@ -117,6 +120,23 @@ describe("windlass serve", () => {
 		await next.says(/Try it/);
 		const run = await ask<Run>(`/api/v1/runs/${id}/wait?timeout=30`);
 		expect([run.state, run.jobs[0]?.attempts.length, run.url]).toEqual(["succeeded", 1, `https://ci.example.com/runs/${id}`]);
+	});
+});
+
+describe("Ctrl-C", () => {
+	test("reaches workerd, too: the agents hear of the stop all the same, and no build is lost", async () => {
+		const first = await TestCoordinator.start();
+		await first.agent("one");
+		const { id, jobs } = await first.post<Run>("/api/v1/runs", { run: "sleep 14" });
+		await eventually(async () => (await first.get<Job>(`/api/v1/jobs/${jobs[0]?.id}`)).state === "running", "the job to run");
+		for (const pid of workerdsOf(first.data)) process.kill(pid, "SIGINT");
+		first.program.signal("SIGINT");
+		expect([await first.program.exited, workerdsOf(first.data)]).toEqual([0, []]);
+		expect(first.program.output).not.toContain("Error");
+		await new Promise((resolve) => setTimeout(resolve, LEASE_TTL_MS));
+		const second = await TestCoordinator.start({ data: first.data, port: first.port });
+		const run = await second.get<Run>(`/api/v1/runs/${id}/wait?timeout=30`);
+		expect([run.state, run.jobs[0]?.attempts.length]).toEqual(["succeeded", 1]);
 	});
 });
 
