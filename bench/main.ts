@@ -48,14 +48,17 @@ async function main(): Promise<void> {
 	}
 }
 
-async function addressOf(output: NodeJS.ReadableStream): Promise<string> {
-	let text = "";
-	for await (const chunk of output) {
-		text += chunk;
-		const [, url] = /status page +(http\S+)/.exec(text) ?? [];
-		if (url) return url;
-	}
-	throw new Error(`the coordinator did not start:\n${text}`);
+/** Waits until the coordinator serves and the example that it runs first is over. */
+function addressOf(output: NodeJS.ReadableStream): Promise<string> {
+	return new Promise((resolve, reject) => {
+		let text = "";
+		output.on("data", (chunk) => {
+			text += chunk;
+			const [, url] = /status page +(http\S+)/.exec(text) ?? [];
+			if (url && text.includes("::exit")) resolve(url);
+		});
+		output.on("end", () => reject(new Error(`the coordinator did not start:\n${text}`)));
+	});
 }
 
 function ms(value: number): string {

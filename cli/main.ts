@@ -62,6 +62,10 @@ async function main(): Promise<number> {
 	return exitCode;
 }
 
+// Whoever read this may be gone; the coordinator works on without being heard.
+process.stdout.on("error", () => undefined);
+process.stderr.on("error", () => undefined);
+
 main()
 	.catch(report)
 	.then((code) => process.exit(code));

@@ -233,7 +233,7 @@ function invalid(errors: FieldError[]): ApiError {
 	const first = sorted[0];
 	const place = first?.line ? `line ${first.line}, column ${first.column}: ` : "";
 	const more = sorted.length > 1 ? ` (and ${sorted.length - 1} more)` : "";
-	const message = first ? `${place}${first.path ? `${first.path} ` : ""}${first.message}${more}` : "The submission is not valid.";
+	const message = first ? `${place}${first.path ? `${first.path}: ` : ""}${first.message}${more}` : "The submission is not valid.";
 	return new ApiError("validation_failed", message, {
 		details: { errors: sorted },
 		suggestions: sorted.map((error) => error.suggestion).filter((hint) => hint !== null),

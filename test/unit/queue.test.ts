@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { JOB_STATES } from "../../schema/wire/states.ts";
 import { openSession, registerAgent } from "../../worker/dispatch/core/agents.ts";
 import { cancelJobById, cancelRun, releaseOffer, startAttempt } from "../../worker/dispatch/core/attempts.ts";
-import { effectDone, takeEffects } from "../../worker/dispatch/core/effects.ts";
+import { noteOutcomes, takeEffects } from "../../worker/dispatch/core/effects.ts";
 import { explainJob } from "../../worker/dispatch/core/explain.ts";
 import { acknowledgeBatch, nextBatch, outboxDepth } from "../../worker/dispatch/core/outbox.ts";
 import { runStateOf } from "../../worker/dispatch/core/progress.ts";
@@ -375,9 +375,11 @@ describe("the record", () => {
 	/** Does for the outbox what D1 and the shards do. */
 	function settle(queue: Queue): string[] {
 		const sent: string[] = [];
-		for (const pending of takeEffects(queue.core, 100, 1_000)) {
-			effectDone(queue.core, pending, { key: null, bytes: 0, sha256: null, isIncomplete: false });
-		}
+		const archived = { key: null, bytes: 0, sha256: null, isIncomplete: false };
+		noteOutcomes(
+			queue.core,
+			takeEffects(queue.core, 100, 1_000).map((pending) => ({ pending, archived, error: null })),
+		);
 		for (let batch = nextBatch(queue.core, 10); batch; batch = nextBatch(queue.core, 10)) {
 			sent.push(...batch.entries.map(({ id }) => id));
 			acknowledgeBatch(queue.core, batch);

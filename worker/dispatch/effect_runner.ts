@@ -1,10 +1,11 @@
 import type { ArchivedLog, LogShard } from "../logs/log_shard.ts";
 import type { Core } from "./core/core.ts";
-import { type Effect, effectDone, effectFailed, nextEffectDue, type PendingEffect, takeEffects } from "./core/effects.ts";
+import { type Effect, type EffectOutcome, nextEffectDue, noteOutcomes, type PendingEffect, takeEffects } from "./core/effects.ts";
 import { withDeadline } from "./deadline.ts";
 
 const BATCH = 20;
 const DEADLINE_MS = 30_000;
+const COALESCE_MS = 20;
 
 /** Makes effects happen, one flight at a time, until none is due. */
 export class EffectRunner {
@@ -13,7 +14,7 @@ export class EffectRunner {
 	readonly #onDone: () => void;
 	#isRunning = false;
 
-	/** @param onDone called after each effect that has happened: something may have changed */
+	/** @param onDone called after effects have happened: something may have changed */
 	constructor(core: Core, shards: DurableObjectNamespace<LogShard>, onDone: () => void) {
 		this.#core = core;
 		this.#onDone = onDone;
@@ -27,33 +28,33 @@ export class EffectRunner {
 
 	/** @returns whether there was anything to do and this flight did it */
 	async run(): Promise<boolean> {
-		if (this.#isRunning) return false;
+		if (this.#isRunning || (nextEffectDue(this.#core) ?? Number.POSITIVE_INFINITY) > this.#core.now()) return false;
 		this.#isRunning = true;
-		let hasFlown = false;
 		try {
+			// Jobs that end together are looked after together.
+			await new Promise((resolve) => setTimeout(resolve, COALESCE_MS));
 			for (let due = this.#take(); due.length > 0; due = this.#take()) {
-				hasFlown = true;
-				await Promise.all(due.map((pending) => this.#perform(pending)));
+				const outcomes = await Promise.all(due.map((pending) => this.#perform(pending)));
+				noteOutcomes(this.#core, outcomes);
+				this.#onDone();
 			}
 		} catch (error) {
 			console.error(JSON.stringify({ level: "error", message: "effects stopped", error: String(error) }));
 		} finally {
 			this.#isRunning = false;
 		}
-		return hasFlown;
+		return true;
 	}
 
 	#take(): PendingEffect[] {
-		return takeEffects(this.#core, BATCH, DEADLINE_MS + 1_000);
+		return takeEffects(this.#core, BATCH, DEADLINE_MS + COALESCE_MS);
 	}
 
-	async #perform(pending: PendingEffect): Promise<void> {
+	async #perform(pending: PendingEffect): Promise<EffectOutcome> {
 		try {
-			const archived = await withDeadline(this.#send(pending.effect), DEADLINE_MS, "a log shard");
-			effectDone(this.#core, pending, archived);
-			this.#onDone();
+			return { pending, archived: await withDeadline(this.#send(pending.effect), DEADLINE_MS, "a log shard"), error: null };
 		} catch (error) {
-			effectFailed(this.#core, pending, String(error));
+			return { pending, archived: null, error: String(error) };
 		}
 	}
 

@@ -39,6 +39,8 @@ export interface LogPiece {
 	archivedKey: string | null;
 }
 
+/** What an empty log comes to (FIPS 180-4: SHA-256 of nothing). */
+const EMPTY_OBJECT: ArchivedObject = { key: null, sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" };
 /** Bytes that were declared but not yet there may follow for this long after the seal. */
 const LATE_BYTES_MS = 10_000;
 /** A log without a write for this long is asked about. */
@@ -117,8 +119,10 @@ export class LogShard extends DurableObject<Environment> {
 	 * @returns where the log now lies; null if bytes are still awaited: then the Dispatcher is told later
 	 */
 	async seal({ attemptId, team, leaseId, runId, jobId, declaredBytes }: Seal): Promise<ArchivedLog | null> {
-		const log = this.#store.find(attemptId) ?? this.#store.open(attemptId, team, Date.now());
-		if (log.state === "open") {
+		const log = this.#store.find(attemptId);
+		if (!log && declaredBytes === 0) return archivedLog(this.#store.addEmpty(attemptId, team, Date.now()), EMPTY_OBJECT);
+		if (!log) this.#store.open(attemptId, team, Date.now());
+		if (!log || log.state === "open") {
 			this.#store.seal(attemptId, { key: `logs/${runId}/${jobId}/${attemptId}-${leaseId}.log`, declared: declaredBytes, now: Date.now() });
 			this.#wakeReaders(attemptId);
 		}

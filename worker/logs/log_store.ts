@@ -57,6 +57,17 @@ export class LogStore {
 		)[0] as LogRow;
 	}
 
+	/** Notes a log that never had a byte, and takes none any more. */
+	addEmpty(attemptId: string, team: string, now: number): LogRow {
+		return this.#rows<LogRow>(
+			`INSERT INTO logs (attempt_id, team, state, bytes, declared, touched_at, sealed_at, archived_at, steps)
+			VALUES (?1, ?2, 'archived', 0, 0, ?3, ?3, ?3, '[]') RETURNING *`,
+			attemptId,
+			team,
+			now,
+		)[0] as LogRow;
+	}
+
 	/** Adds bytes at the end. Many small pieces are joined, so that a chatty log does not become a row per line. */
 	append(log: LogRow, bytes: Uint8Array, now: number): void {
 		this.#storage.transactionSync(() => {

@@ -63,31 +63,43 @@ export function takeEffects(core: Core, limit: number, flightMs: number): Pendin
 		.map(({ seq, payload, tries }) => ({ seq, tries, effect: JSON.parse(payload) as Effect }));
 }
 
+/** What became of an effect. */
+export interface EffectOutcome {
+	pending: PendingEffect;
+	/** Where the log lies, if that is known already. */
+	archived: ArchivedLogNote | null;
+	/** Null if the effect has happened. */
+	error: string | null;
+}
+
 /**
- * The effect has happened; a run that waited for it alone may leave.
- * @param archived where the log lies, if that is known already
+ * Notes what became of effects: one that has happened is done with, and a run that waited for it alone may leave; one that has not is
+ * put off, and after thirty failures it is dead, which `/readyz` shows.
  */
-export function effectDone(core: Core, { seq, effect }: PendingEffect, archived: ArchivedLogNote | null): void {
+export function noteOutcomes(core: Core, outcomes: readonly EffectOutcome[]): void {
 	command(core, () => {
-		if (archived) logArchived(core, effect.attemptId, archived);
-		core.sql.all("DELETE FROM effects WHERE seq = ?", seq);
-		forgetIfDone(core, effect.runId);
+		for (const { pending, archived, error } of outcomes) {
+			if (error === null) effectDone(core, pending, archived);
+			else effectFailed(core, pending, error);
+		}
 	});
 }
 
-/** Puts an effect off after a failure; after thirty it is dead, and shown by `/readyz`. */
-export function effectFailed(core: Core, pending: PendingEffect, error: string): void {
-	const tries = pending.tries + 1;
-	const pause = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** pending.tries);
-	command(core, () =>
-		core.sql.all(
-			"UPDATE effects SET tries = ?, due_at = ?, error = ?, is_dead = ? WHERE seq = ?",
-			tries,
-			core.now() + pause,
-			error.slice(0, 500),
-			tries >= MAX_TRIES ? 1 : 0,
-			pending.seq,
-		),
+function effectDone(core: Core, { seq, effect }: PendingEffect, archived: ArchivedLogNote | null): void {
+	core.sql.all("DELETE FROM effects WHERE seq = ?", seq);
+	if (archived) logArchived(core, effect.attemptId, archived);
+	forgetIfDone(core, effect.runId);
+}
+
+function effectFailed(core: Core, { seq, tries }: PendingEffect, error: string): void {
+	const pause = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** tries);
+	core.sql.all(
+		"UPDATE effects SET tries = ?, due_at = ?, error = ?, is_dead = ? WHERE seq = ?",
+		tries + 1,
+		core.now() + pause,
+		error.slice(0, 500),
+		tries + 1 >= MAX_TRIES ? 1 : 0,
+		seq,
 	);
 }
 

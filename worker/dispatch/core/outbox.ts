@@ -93,6 +93,11 @@ export function buryEntry(core: Core, entry: { id: string; run_id: string; rev: 
 	});
 }
 
+/** Whether any row waits for D1. */
+export function isDirty(core: Core): boolean {
+	return core.sql.all("SELECT 1 FROM outbox LIMIT 1").length > 0;
+}
+
 /** How many rows wait for D1, and how many were set aside. */
 export function outboxDepth(core: Core): { waiting: number; dead: number } {
 	return {
