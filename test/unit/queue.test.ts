@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { JOB_STATES } from "../../schema/wire/states.ts";
 import { openSession, registerAgent } from "../../worker/dispatch/core/agents.ts";
-import { cancelJobById, cancelRun, releaseOffer, startAttempt } from "../../worker/dispatch/core/attempts.ts";
+import { releaseOffer, startAttempt } from "../../worker/dispatch/core/attempts.ts";
+import { cancelJobById, cancelRun } from "../../worker/dispatch/core/cancel.ts";
 import { noteOutcomes, takeEffects } from "../../worker/dispatch/core/effects.ts";
 import { explainJob } from "../../worker/dispatch/core/explain.ts";
 import { acknowledgeBatch, nextBatch, outboxDepth } from "../../worker/dispatch/core/outbox.ts";

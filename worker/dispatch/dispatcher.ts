@@ -18,17 +18,8 @@ import {
 	registerAgent,
 } from "./core/agents.ts";
 import { type ArchivedLogNote, logArchived } from "./core/archived_logs.ts";
-import {
-	cancelJobById,
-	cancelRun,
-	finishAttempt,
-	type LeaseClaims,
-	liveAttempt,
-	pinCommit,
-	releaseOffer,
-	type Started,
-	startAttempt,
-} from "./core/attempts.ts";
+import { finishAttempt, type LeaseClaims, liveAttempt, pinCommit, releaseOffer, type Started, startAttempt } from "./core/attempts.ts";
+import { cancelJobById, cancelRun } from "./core/cancel.ts";
 import { type Core, openCore, readMeta, writeMeta } from "./core/core.ts";
 import { deadEffects } from "./core/effects.ts";
 import { explainJob } from "./core/explain.ts";

@@ -1,8 +1,8 @@
 import { ApiError } from "../../../schema/wire/errors.ts";
 import { PROTOCOL_VERSION } from "../../../schema/wire/limits.ts";
 import type { Hello } from "../../../schema/wire/protocol.ts";
-import { loseAttempt } from "./attempts.ts";
 import { type Core, command, nextRev } from "./core.ts";
+import { loseAttempt } from "./endings.ts";
 import { lapseOffer } from "./offers.ts";
 import { type AgentRow, findAgent, liveAttemptsOfAgent, type OfferRow } from "./rows.ts";
 import { setTimer } from "./timers.ts";

@@ -1,23 +1,17 @@
-import { RETRY_CAUSES } from "../../../schema/pipeline/language.ts";
-import type { ResolvedJob, ResolvedPipeline } from "../../../schema/pipeline/resolve.ts";
-import { formatDuration } from "../../../schema/wire/duration.ts";
-import { ApiError, notFound } from "../../../schema/wire/errors.ts";
-import { DEFAULT_LOST_ATTEMPTS } from "../../../schema/wire/limits.ts";
+import type { ResolvedJob } from "../../../schema/pipeline/resolve.ts";
+import { ApiError } from "../../../schema/wire/errors.ts";
 import type { Commit, Finish } from "../../../schema/wire/protocol.ts";
-import { type AttemptState, isTerminal, type JobState, type Reason } from "../../../schema/wire/states.ts";
+import { type AttemptState, isTerminal } from "../../../schema/wire/states.ts";
 import { type Core, command, nextRev } from "./core.ts";
-import { addEffect } from "./effects.ts";
-import { lapseOffer, withdrawOffer } from "./offers.ts";
+import { definitionOf, endAttempt, endOrRetry } from "./endings.ts";
+import { lapseOffer } from "./offers.ts";
 import { markDirty } from "./outbox.ts";
-import { afterJobEnded, queueIfReady, updateRun } from "./progress.ts";
+import { updateRun } from "./progress.ts";
 import { type AttemptRow, findAgent, findAttempt, findJob, findOffer, findRun, type JobRow, jobOf, type RunRow } from "./rows.ts";
-import { clearTimer, clearTimers, setTimer } from "./timers.ts";
+import { clearTimer, setTimer } from "./timers.ts";
 import { moveJob } from "./transitions.ts";
 
-/**
- * The life of an attempt: claimed by `start`, kept by `renew`, ended by `finish`, or by the queue itself when the
- * lease runs out, the job's time is over, or a cancel was not heeded.
- */
+/** The life of an attempt as its agent leads it: an offer is claimed or handed back, a commit is pinned, a result delivered. */
 
 /** What a lease token says, once its signature was checked. */
 export interface LeaseClaims {
@@ -29,8 +23,6 @@ export interface LeaseClaims {
 
 /** The agent is given this long beyond the job's own timeout before the queue ends the attempt itself. */
 const TIMEOUT_SLACK_MS = 30_000;
-const CANCEL_SLACK_MS = 30_000;
-const MAX_BACKOFF_MS = 60_000;
 
 export interface Started {
 	attempt: AttemptRow;
@@ -92,15 +84,6 @@ function claim(core: Core, lease: LeaseClaims, shard: number): AttemptRow {
 function describe(core: Core, attempt: AttemptRow): Started {
 	const job = jobOf(core, attempt);
 	return { attempt, job, run: findRun(core, job.run_id) as RunRow, definition: definitionOf(core, job) };
-}
-
-function definitionOf(core: Core, job: JobRow): ResolvedJob {
-	const [row] = core.sql.all<{ json: string }>(
-		"SELECT d.json FROM runs AS r JOIN definitions AS d ON d.digest = r.definition WHERE r.id = ?",
-		job.run_id,
-	);
-	const pipeline = JSON.parse((row as { json: string }).json) as ResolvedPipeline;
-	return pipeline.jobs.find((one) => one.key === job.key) as ResolvedJob;
 }
 
 /** An agent hands an offer back; it will not get this job again for a while. An offer that is gone needs nothing. */
@@ -211,197 +194,4 @@ export function otherResult(attempt: { id: string; state: AttemptState }): ApiEr
 	return new ApiError("conflict", "This attempt has already finished with another result.", {
 		details: { attempt_id: attempt.id, attempt_state: attempt.state },
 	});
-}
-
-/** What is left of a log when nobody says how long it is. */
-const UNKNOWN_LOG = { bytes: null, sha256: null, incomplete: true };
-
-function endAttempt(
-	core: Core,
-	attempt: AttemptRow,
-	state: AttemptState,
-	reason: Reason | null,
-	exitCode: number | null,
-	log: { bytes: number | null; sha256: string | null; incomplete: boolean },
-): void {
-	const [ended] = core.sql.all(
-		`UPDATE attempts SET state = ?, reason_code = ?, reason_text = ?, exit_code = ?, finished_at = ?, log_bytes = coalesce(?, log_bytes),
-		log_sha256 = ?, log_incomplete = ?, rev = ? WHERE id = ? AND state IN ('running', 'cancelling') RETURNING id`,
-		state,
-		reason?.code ?? null,
-		reason?.text ?? null,
-		exitCode,
-		core.now(),
-		log.bytes,
-		log.sha256,
-		log.incomplete ? 1 : 0,
-		nextRev(core),
-		attempt.id,
-	);
-	if (!ended) throw new Error(`attempt ${attempt.id} is not live`);
-	markDirty(core, attempt.id, attempt.run_id);
-	clearTimers(core, ["lease", "job_timeout", "cancel"], attempt.id);
-	addEffect(core, attempt.id, {
-		kind: "seal",
-		attemptId: attempt.id,
-		leaseId: attempt.lease_id,
-		runId: attempt.run_id,
-		jobId: attempt.job_id,
-		shard: attempt.shard,
-		declaredBytes: log.bytes,
-	});
-}
-
-/** Moves the job of an attempt that was finished by its agent: to its end, or into a pause before the next attempt. */
-function endOrRetry(core: Core, job: JobRow, attempt: AttemptRow, state: JobState, reason: Reason | null, exitCode: number | null): void {
-	if (job.state === "cancelling") {
-		endJob(core, job, "finish", "cancelled", { code: "cancelled", text: job.reason_text ?? "Cancelled." }, exitCode);
-		return;
-	}
-	const cause = causeOf(state, reason);
-	if (cause && isRetryLeft(core, job, attempt, cause)) {
-		retryLater(core, job, attempt, "finish", cause, reason);
-		return;
-	}
-	endJob(core, job, "finish", state, reason, exitCode);
-}
-
-type RetryCause = (typeof RETRY_CAUSES)[number];
-
-/** Reasons by which an agent gives a job back that another agent could run. */
-const LOST_CODES: ReadonlySet<string> = new Set(["agent_lost", "agent_restarted", "agent_stopped"]);
-
-function causeOf(state: JobState, reason: Reason | null): RetryCause | null {
-	if (reason && LOST_CODES.has(reason.code)) return "lost";
-	return RETRY_CAUSES.find((cause) => cause === state) ?? null;
-}
-
-function isRetryLeft(core: Core, job: JobRow, attempt: AttemptRow, cause: RetryCause): boolean {
-	const { retry } = definitionOf(core, job);
-	const allowed = retry?.on.includes(cause) ? retry.attempts : cause === "lost" ? DEFAULT_LOST_ATTEMPTS : 1;
-	return attempt.number < allowed;
-}
-
-function retryLater(core: Core, job: JobRow, attempt: AttemptRow, verb: "finish" | "lose", cause: RetryCause, reason: Reason | null): void {
-	// A first loss is hardly the job's doing: it goes straight back to the head of its lane.
-	const isImmediate = cause === "lost" && attempt.number === 1;
-	const pause = isImmediate ? 0 : Math.min(MAX_BACKOFF_MS, core.settings.retryBackoffMs * 2 ** (attempt.number - 1));
-	const why = reason?.text ?? `Attempt ${attempt.number} ${cause.replace("_", " ")}.`;
-	moveJob(
-		core,
-		job,
-		verb,
-		{ code: "backoff", text: `${why} Attempt ${attempt.number + 1} follows in ${formatDuration(pause)}.` },
-		"blocked",
-	);
-	if (pause === 0) queueIfReady(core, job);
-	else setTimer(core, "backoff", job.id, core.now() + pause);
-	updateRun(core, job.run_id);
-}
-
-function endJob(core: Core, job: JobRow, verb: "finish" | "lose", state: JobState, reason: Reason | null, exitCode: number | null): void {
-	// The move that follows marks the row.
-	if (exitCode !== null) core.sql.all("UPDATE jobs SET exit_code = ? WHERE id = ?", exitCode, job.id);
-	moveJob(core, job, verb, reason, state);
-	afterJobEnded(core, job);
-}
-
-/** Ends an attempt whose agent is gone: the job is retried, or ends errored; a cancelled one ends cancelled. */
-export function loseAttempt(core: Core, attempt: AttemptRow, reason: Reason): void {
-	const job = jobOf(core, attempt);
-	endAttempt(core, attempt, "expired", reason, null, UNKNOWN_LOG);
-	if (job.state === "cancelling")
-		endJob(core, job, "lose", "cancelled", { code: "cancelled", text: job.reason_text ?? "Cancelled." }, null);
-	else if (isRetryLeft(core, job, attempt, "lost")) retryLater(core, job, attempt, "lose", "lost", reason);
-	else endJob(core, job, "lose", "errored", reason, null);
-}
-
-/** The lease has run out unrenewed. */
-export function expireLease(core: Core, attempt: AttemptRow): void {
-	loseAttempt(core, attempt, {
-		code: "agent_lost",
-		text: `Agent ${attempt.agent_name} was not heard of for ${formatDuration(core.settings.leaseTtlMs)}.`,
-	});
-}
-
-/** The cancel was not heeded in time: the job ends without its agent. */
-export function forceCancel(core: Core, attempt: AttemptRow): void {
-	const job = jobOf(core, attempt);
-	endAttempt(core, attempt, "cancelled", { code: "cancel_forced", text: "The agent did not end the job in time." }, null, UNKNOWN_LOG);
-	endJob(core, job, "lose", "cancelled", { code: "cancelled", text: job.reason_text ?? "Cancelled." }, null);
-}
-
-/** The job's time is over and its agent did not say so. */
-export function forceTimeout(core: Core, attempt: AttemptRow): void {
-	const job = jobOf(core, attempt);
-	const reason: Reason = {
-		code: "timed_out",
-		text: `Ran longer than its timeout of ${formatDuration(definitionOf(core, job).timeout_ms)}.`,
-	};
-	endAttempt(core, attempt, "timed_out", reason, null, UNKNOWN_LOG);
-	endOrRetry(core, job, attempt, "timed_out", reason, null);
-}
-
-/** A pause before a retry is over. */
-export function endBackoff(core: Core, jobId: string): void {
-	const job = findJob(core, jobId);
-	if (!job) return;
-	queueIfReady(core, job);
-	updateRun(core, job.run_id);
-}
-
-/**
- * Asks for the end of a job: at once while nothing runs, by way of its agent otherwise. A second cancel changes nothing.
- * @returns false if there was nothing left to cancel
- */
-function cancelJob(core: Core, job: JobRow, reason: Reason): boolean {
-	const from = job.state;
-	const next = moveJob(core, job, "cancel", reason);
-	if (next === "cancelled") {
-		if (from === "leased") withdrawOffer(core, job.id);
-		clearTimer(core, "backoff", job.id);
-		afterJobEnded(core, job);
-	} else if (next === "cancelling") {
-		const [attempt] = core.sql.all<{ id: string }>(
-			"UPDATE attempts SET state = 'cancelling', rev = ? WHERE job_id = ? AND state = 'running' RETURNING id",
-			nextRev(core),
-			job.id,
-		);
-		if (!attempt) throw new Error(`running job ${job.id} has no live attempt`);
-		markDirty(core, attempt.id, job.run_id);
-		setTimer(core, "cancel", attempt.id, core.now() + core.settings.killGraceMs + CANCEL_SLACK_MS);
-		updateRun(core, job.run_id);
-	}
-	return next !== null;
-}
-
-/** Cancels a job; one that is cancelled already stays so. @throws ApiError `not_found`, `conflict` if it ended otherwise */
-export function cancelJobById(core: Core, jobId: string, actor: string): void {
-	command(core, () => {
-		const job = findJob(core, jobId);
-		if (!job) throw notFound("job", jobId);
-		if (job.state === "cancelled") return;
-		if (isTerminal(job.state)) throw alreadyOver("job", job.id, job.state);
-		cancelJob(core, job, { code: "cancelled", text: `Cancelled by ${actor}.` });
-	});
-}
-
-/** Cancels a run; one that is cancelled already stays so. @throws ApiError `not_found`, `conflict` if it ended otherwise */
-export function cancelRun(core: Core, runId: string, actor: string): void {
-	command(core, () => {
-		const run = findRun(core, runId);
-		if (!run) throw notFound("run", runId);
-		if (run.state === "cancelled") return;
-		if (isTerminal(run.state)) throw alreadyOver("run", run.id, run.state);
-		core.sql.all("UPDATE runs SET cancel_requested = 1 WHERE id = ?", runId);
-		for (const { id } of core.sql.all<{ id: string }>("SELECT id FROM jobs WHERE run_id = ?", runId)) {
-			const job = findJob(core, id) as JobRow;
-			cancelJob(core, job, { code: "cancelled", text: `Cancelled by ${actor}.` });
-		}
-		updateRun(core, runId);
-	});
-}
-
-function alreadyOver(what: string, id: string, state: string): ApiError {
-	return new ApiError("conflict", `The ${what} is over: ${state}.`, { details: { id, state } });
 }

@@ -38,7 +38,6 @@ const MIGRATIONS: readonly string[] = [
 	) STRICT, WITHOUT ROWID;
 	CREATE INDEX jobs_of_run ON jobs(run_id, position);
 	CREATE INDEX jobs_by_rev ON jobs(rev);
-	CREATE INDEX jobs_of_run_by_rev ON jobs(run_id, rev);
 	CREATE INDEX jobs_waiting ON jobs(lane_id, entry) WHERE state = 'queued';
 
 	CREATE TABLE needs (job_id TEXT NOT NULL, needs_id TEXT NOT NULL, PRIMARY KEY (job_id, needs_id)) STRICT, WITHOUT ROWID;
@@ -63,7 +62,7 @@ const MIGRATIONS: readonly string[] = [
 	CREATE UNIQUE INDEX attempts_live_of_job ON attempts(job_id) WHERE state IN ('running', 'cancelling');
 	CREATE INDEX attempts_live_of_agent ON attempts(agent_id) WHERE state IN ('running', 'cancelling');
 	CREATE INDEX attempts_deadlines ON attempts(deadline) WHERE state IN ('running', 'cancelling');
-	CREATE INDEX attempts_of_run ON attempts(run_id, rev);
+	CREATE INDEX attempts_of_run ON attempts(run_id);
 
 	CREATE TABLE artifacts (
 		attempt_id TEXT NOT NULL, path TEXT NOT NULL, team TEXT NOT NULL, job_id TEXT NOT NULL, run_id TEXT NOT NULL,

@@ -1,5 +1,5 @@
-import { endBackoff, expireLease, forceCancel, forceTimeout } from "./attempts.ts";
 import { type Core, command, readMeta, writeMeta } from "./core.ts";
+import { endBackoff, expireLease, forceCancel, forceTimeout } from "./endings.ts";
 import { expireOffer } from "./offers.ts";
 import { extendLease, noteSilence } from "./polls.ts";
 import { type AttemptRow, findAttempt, findOffer } from "./rows.ts";
