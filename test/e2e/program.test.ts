@@ -46,6 +46,13 @@ describe("windlass serve", () => {
 		}
 	});
 
+	test("listens where it is told to, and warns when that is beyond this machine without TLS", async () => {
+		const coordinator = await TestCoordinator.start({ args: ["--host", "127.0.0.2"] });
+		expect((await fetch(`http://127.0.0.2:${coordinator.port}/healthz`)).status).toBe(200);
+		await expect(fetch(`http://127.0.0.1:${coordinator.port}/healthz`)).rejects.toThrow();
+		await coordinator.program.says(/without TLS/);
+	});
+
 	test("keeps its keys to itself, and no token in clear anywhere", async () => {
 		const coordinator = await TestCoordinator.start();
 		const agentFolder = path.join(temporaryFolder(), "agent");

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Job, Run } from "../../schema/wire/resources.ts";
-import { eventually, TestCoordinator } from "../support/processes.ts";
+import { ADMIN_TOKEN, eventually, TestCoordinator } from "../support/processes.ts";
 import { ProtocolAgent, result, send } from "../support/protocol_agent.ts";
 
 const cleanups: (() => void | Promise<void>)[] = [];
@@ -171,6 +171,23 @@ describe("identity", () => {
 		expect([twin.status, twin.body.error]).toEqual([409, "session_superseded"]);
 		const old = await agent.say("POST", "/api/v1/agents/self/poll", { protocol: 1, session: 99, seq: 50, slots_free: 1, running: [] });
 		expect([old.status, old.body.error]).toEqual([409, "session_superseded"]);
+	});
+
+	test("a token's labels are pinned to its agents, and it works as often as it says", async () => {
+		const { token, uses, labels } = await coordinator.post<{ token: string; uses: number; labels: string[] }>("/api/v1/agent-tokens", {
+			uses: 2,
+			expires_in: "10m",
+			labels: ["pinned"],
+		});
+		expect([uses, labels]).toEqual([2, ["pinned"]]);
+		for (const name of ["pinned-1", "pinned-2"]) await ProtocolAgent.join(coordinator.url, token, name);
+		const { items } = await coordinator.get<{ items: { name: string; labels: string[] }[] }>("/api/v1/agents");
+		expect(items.find(({ name }) => name === "pinned-2")?.labels).toContain("pinned");
+		const third = await send(coordinator.url, "POST", "/api/v1/agents", token, { name: "pinned-3", registration_key: "k".repeat(20) });
+		expect(third.status).toBe(401);
+		for (const body of [{ uses: 0 }, { expires_in: "soon" }, { labels: [""] }, { used: 1 }]) {
+			expect((await send(coordinator.url, "POST", "/api/v1/agent-tokens", ADMIN_TOKEN, body)).body.error).toBe("validation_failed");
+		}
 	});
 
 	test("a name in use is refused and says how to go on; a registration token works once", async () => {
