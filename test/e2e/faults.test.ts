@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Job, Run } from "../../schema/wire/resources.ts";
-import { eventually, LEASE_TTL_MS, processesWith, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { eventually, LEASE_TTL_MS, processesWith, TestCoordinator, temporaryFolder, workerdsOf } from "../support/processes.ts";
 
 /** Writes 200 numbered lines over about six seconds: every one must be in the log, once. */
 const COUNTING = "for i in $(seq 1 200); do echo line $i; sleep 0.03; done";
@@ -94,6 +94,31 @@ describe("a run outlives what it runs on", () => {
 		expect(await linesOf(coordinator, jobId, 1)).toEqual(["attempt 1"]);
 		expect(await linesOf(coordinator, jobId, 2)).toEqual(["attempt 2"]);
 		expect(job.attempts[0]?.log.incomplete).toBe(true);
+	});
+
+	test("a coordinator that cannot be reached for longer than the lease: the agent ends the job before it could run twice", async () => {
+		const coordinator = await TestCoordinator.start();
+		await coordinator.agent("one");
+		const gate = path.join(temporaryFolder(), "gate");
+		const { runId, jobId } = await submitted(coordinator, `test -e ${gate} && exit 0; touch ${gate}; echo begins; sleep 60`);
+		await reached(coordinator, jobId, "begins");
+		const { attempts } = await coordinator.get<Job>(`/api/v1/jobs/${jobId}`);
+		const mark = `WINDLASS_ATTEMPT=${attempts[0]?.id}`;
+		const [workerd = 0] = workerdsOf(coordinator.data);
+		process.kill(workerd, "SIGSTOP");
+		const stoppedAt = Date.now();
+		await eventually(() => processesWith(mark).length === 0, "the end of the job's processes");
+		expect(Date.now() - stoppedAt).toBeLessThan(LEASE_TTL_MS);
+		await new Promise((resolve) => setTimeout(resolve, stoppedAt + LEASE_TTL_MS + 2_000 - Date.now()));
+		process.kill(workerd, "SIGCONT");
+		const run = await waitFor(coordinator, runId);
+		expect([run.state, run.jobs[0]?.attempts.map(({ state, reason }) => [state, reason?.code ?? null])]).toEqual([
+			"succeeded",
+			[
+				["expired", "agent_lost"],
+				["succeeded", null],
+			],
+		]);
 	});
 
 	test("everything is restarted with a queue of waiting jobs: all of them run", async () => {

@@ -58,8 +58,9 @@ describe("attempts", () => {
 		}
 		expect(await coordinator.text(`/api/v1/jobs/${job.id}/log`)).toBe(log);
 		await agent.attempt(offer, "POST", "finish", result({ log: { bytes: log.length, sha256: null, incomplete: false } }));
-		await eventually(async () => (await agent.log(offer, log.length, log)).body.error === "attempt_finished", "the seal");
-		expect((await agent.log(offer, log.length, log)).status).toBe(410);
+		await eventually(async () => (await coordinator.get<Job>(`/api/v1/jobs/${job.id}`)).attempts[0]?.log.sha256, "the sealed log");
+		const late = await agent.log(offer, log.length, log);
+		expect([late.status, late.body.error]).toEqual([410, "attempt_finished"]);
 		expect(await coordinator.text(`/api/v1/jobs/${job.id}/log`)).toBe(log);
 	});
 
