@@ -64,7 +64,19 @@ describe("attempts", () => {
 		expect(await coordinator.text(`/api/v1/jobs/${job.id}/log`)).toBe(log);
 	});
 
-	test("bytes that were declared may follow the finish; those that do not come are noted as missing", async () => {
+	test("bytes that were declared and never come: the log is kept as far as it is, and known to be incomplete", async () => {
+		const { agent, offer, job } = await offered();
+		await agent.start(offer);
+		const log = stamped("all there is");
+		await agent.log(offer, 0, log);
+		await agent.attempt(offer, "POST", "finish", result({ log: { bytes: log.length + 100, sha256: null, incomplete: false } }));
+		const archived = async () => (await coordinator.get<Job>(`/api/v1/jobs/${job.id}`)).attempts[0]?.log;
+		const done = await eventually(async () => ((await archived())?.sha256 ? archived() : null), "the archived log");
+		expect(done).toMatchObject({ bytes: log.length, incomplete: true });
+		expect(await coordinator.text(`/api/v1/jobs/${job.id}/log`)).toBe(log);
+	});
+
+	test("bytes that were declared may follow the finish", async () => {
 		const { agent, offer, job } = await offered();
 		await agent.start(offer);
 		const log = stamped("late");
