@@ -12,6 +12,8 @@ import { findByEnvironment } from "../agent/processes.ts";
  */
 
 const MARK = "WINDLASS_HOST";
+const ORPHAN_LOOK_MS = 10;
+const ORPHAN_PATIENCE_MS = 5_000;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 export interface HostOptions {
@@ -128,26 +130,31 @@ function workerModules(folder: string) {
  * folder would ruin it. To be called by whoever holds the folder's lock, before anything else.
  */
 export function endOrphans(mark: string): void {
-	for (let round = 0; round < 100; round += 1) {
-		const orphans = findByEnvironment(MARK, mark).filter(isWorkerd);
-		if (orphans.length === 0) return;
-		for (const pid of orphans) {
-			try {
-				process.kill(pid, "SIGKILL");
-			} catch {
-				// It has just ended by itself.
-			}
+	for (const pid of findByEnvironment(MARK, mark).filter(isWorkerd)) {
+		try {
+			process.kill(pid, "SIGKILL");
+		} catch {
+			// It has just ended by itself.
 		}
-		Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+		// Its environment is gone before its sockets and files are closed; only when it is a zombie, or no more, are they.
+		for (let waited = 0; isAlive(pid); waited += ORPHAN_LOOK_MS) {
+			if (waited > ORPHAN_PATIENCE_MS) throw new Error(`the workerd of an earlier start (pid ${pid}) cannot be ended`);
+			Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ORPHAN_LOOK_MS);
+		}
 	}
-	throw new Error("a workerd of an earlier start cannot be ended");
 }
 
 function isWorkerd(pid: number): boolean {
 	try {
-		return (
-			readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("workerd") && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"))
-		);
+		return readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("workerd");
+	} catch {
+		return false;
+	}
+}
+
+function isAlive(pid: number): boolean {
+	try {
+		return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
 	} catch {
 		return false;
 	}

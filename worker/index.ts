@@ -20,10 +20,8 @@ export default {
 		} catch (error) {
 			response = answerError(request, error, requestId);
 		}
-		// Responses that come from elsewhere (a fetch, R2) have headers that cannot be changed.
-		const result = new Response(response.body, response);
-		result.headers.set("X-Request-Id", requestId);
-		return result;
+		response.headers.set("X-Request-Id", requestId);
+		return response;
 	},
 } satisfies ExportedHandler<Environment>;
 

@@ -99,7 +99,7 @@ export class TestCoordinator {
 	static async start(
 		options: { args?: string[]; data?: string; port?: string; environment?: Record<string, string>; atEnd?: AtEnd } = {},
 	): Promise<TestCoordinator> {
-		const { args = [], port = "0", environment = {}, atEnd = onTestFinished } = options;
+		const { args = [], port = testPort(), environment = {}, atEnd = onTestFinished } = options;
 		const data = options.data ?? path.join(temporaryFolder(atEnd), "data");
 		const program = new Program(["serve", "--no-agent", "--port", port, "--data", data, ...args], {
 			WINDLASS_ADMIN_TOKEN: ADMIN_TOKEN,
@@ -175,6 +175,11 @@ export class TestCoordinator {
 		if (!response.ok) throw new Error(`POST ${address}: ${response.status} ${await response.text()}`);
 		return (await response.json()) as Body;
 	}
+}
+
+/** A port that no outgoing connection is given by the system, so that it is still free when a coordinator comes back to it. */
+function testPort(): string {
+	return String(20_000 + Math.floor(Math.random() * 10_000));
 }
 
 /** The workerd processes of a data folder. */

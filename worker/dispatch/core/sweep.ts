@@ -100,12 +100,13 @@ export function planStop(core: Core): void {
 /** No lease reaches beyond now + TTL (or a planned stop): where one does, the clock was stepped back. */
 function clampLeases(core: Core): void {
 	const now = core.now();
+	const beyond = (limit: number) =>
+		core.sql.all<{ id: string }>("SELECT id FROM attempts WHERE state IN ('running', 'cancelling') AND deadline > ?", limit);
+	if (beyond(now + core.settings.leaseTtlMs).length === 0) return;
 	const planned = Math.min(Number(readMeta(core.sql, "planned_stop_until") ?? 0), now + PLANNED_STOP_MS);
 	const limit = Math.max(now + core.settings.leaseTtlMs, planned);
-	const beyond = core.sql.all<{ id: string }>("SELECT id FROM attempts WHERE state IN ('running', 'cancelling') AND deadline > ?", limit);
-	if (beyond.length === 0) return;
 	command(core, () => {
-		for (const { id } of beyond) {
+		for (const { id } of beyond(limit)) {
 			core.sql.all("UPDATE attempts SET deadline = ? WHERE id = ?", limit, id);
 			setTimer(core, "lease", id, limit);
 		}
