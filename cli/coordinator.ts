@@ -14,6 +14,8 @@ const SIGN_IN_LINK_MS = 10 * 60_000;
 const STOP_NOTICE_MS = 300;
 const STOP_PATIENCE_MS = 5_000;
 const STOP_RETRY_MS = 100;
+const PORT_PATIENCE_MS = 2_000;
+const PORT_RETRY_MS = 50;
 const TEAM = "default";
 
 /** The queue's times, in milliseconds; names and defaults are in docs/operations.md. */
@@ -177,7 +179,7 @@ export class Coordinator {
 
 function pause(ms: number): Promise<void> {
 	return new Promise((resolve) => {
-		setTimeout(resolve, ms).unref();
+		setTimeout(resolve, ms);
 	});
 }
 
@@ -220,15 +222,28 @@ export async function replaceAdminToken(database: Awaited<ReturnType<Host["datab
 	return id;
 }
 
-/** The port itself if it is free, any free one for 0. @throws UsageError */
-function freePort(host: string, port: number): Promise<number> {
+/**
+ * The port itself if it is free, any free one for 0. The workerd of a host that was killed may be ending by itself just now, and holds
+ * its port a moment longer: so a port in use is looked at again for a while.
+ * @throws UsageError
+ */
+async function freePort(host: string, port: number): Promise<number> {
+	for (const until = Date.now() + PORT_PATIENCE_MS; ; await pause(PORT_RETRY_MS)) {
+		try {
+			return await tryPort(host, port);
+		} catch (error) {
+			const isInUse = (error as NodeJS.ErrnoException).code === "EADDRINUSE";
+			if (isInUse && Date.now() < until) continue;
+			const why = isInUse ? "is in use by another program; choose another with --port" : `cannot be used: ${(error as Error).message}`;
+			throw new UsageError(`port ${port} on ${host} ${why}`);
+		}
+	}
+}
+
+function tryPort(host: string, port: number): Promise<number> {
 	return new Promise((resolve, reject) => {
 		const server = createServer();
-		server.once("error", (error: NodeJS.ErrnoException) => {
-			const why =
-				error.code === "EADDRINUSE" ? "is in use by another program; choose another with --port" : `cannot be used: ${error.message}`;
-			reject(new UsageError(`port ${port} on ${host} ${why}`));
-		});
+		server.once("error", reject);
 		server.listen({ host, port, exclusive: true }, () => {
 			const { port: chosen } = server.address() as { port: number };
 			server.close(() => resolve(chosen));
