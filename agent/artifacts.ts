@@ -58,7 +58,7 @@ async function digestOf(file: string, range?: { start: number; end: number }): P
 }
 
 /** Uploads files, each part with its sha256, and returns the manifest that makes them visible with the finish. */
-export async function uploadArtifacts(upload: Upload, files: readonly Found[], onProgress: (done: number) => void): Promise<Manifest> {
+export async function uploadArtifacts(upload: Upload, files: readonly Found[]): Promise<Manifest> {
 	const manifest: Manifest = [];
 	for (let at = 0; at < files.length; at += MAX_ARTIFACTS_PER_PLAN) {
 		const slice = files.slice(at, at + MAX_ARTIFACTS_PER_PLAN);
@@ -68,7 +68,6 @@ export async function uploadArtifacts(upload: Upload, files: readonly Found[], o
 			const parts: Manifest[number]["parts"] = [];
 			for (const part of planned.parts) parts.push(await putPart(upload, file, part));
 			manifest.push({ path: file.path, size: file.size, sha256: file.sha256, key: planned.key, upload_id: planned.upload_id, parts });
-			onProgress(manifest.length);
 		}
 	}
 	return manifest;

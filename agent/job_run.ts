@@ -238,7 +238,7 @@ export class JobRun {
 			const files = await findArtifacts(this.#workspace, assignment.artifacts.save);
 			if (files.length === 0) await this.spool.say(":: no file matches");
 			const upload = { client, attempt: { id: assignment.attempt_id, token }, signal: this.#stop.signal };
-			const artifacts = await uploadArtifacts(upload, files, () => undefined);
+			const artifacts = await uploadArtifacts(upload, files);
 			for (const file of files) await this.spool.say(`:: saved ${file.path} (${file.size} bytes)`);
 			this.#end(position, "succeeded", null);
 			return { outcome, artifacts };

@@ -11,6 +11,7 @@ import type { Sql } from "../../worker/dispatch/core/sql.ts";
 import { submitRun } from "../../worker/dispatch/core/submit.ts";
 import { sweep } from "../../worker/dispatch/core/sweep.ts";
 import { nodeSql } from "./node_sql.ts";
+import { result } from "./protocol_agent.ts";
 
 export const SETTINGS = {
 	leaseTtlMs: 60_000,
@@ -124,16 +125,7 @@ export class Queue {
 	}
 
 	finish(lease: LeaseClaims, overrides: Partial<Finish> = {}, digest = "digest") {
-		const finish: Finish = {
-			state: "succeeded",
-			exit_code: 0,
-			reason: null,
-			log: { bytes: 0, sha256: null, incomplete: false },
-			steps: [],
-			artifacts: [],
-			...overrides,
-		};
-		return finishAttempt(this.core, lease, finish, digest, []);
+		return finishAttempt(this.core, lease, result(overrides), digest, []);
 	}
 
 	nameOf(agentId: string): string {

@@ -1,7 +1,8 @@
-import { ApiError, notFound } from "../../schema/wire/errors.ts";
+import { notFound } from "../../schema/wire/errors.ts";
 import type { Explanation, Job } from "../../schema/wire/resources.ts";
 import { isTerminal, JOB_STATES } from "../../schema/wire/states.ts";
 import { findJob, type JobRecord, listJobs } from "../catalog/record.ts";
+import { alreadyOver } from "../dispatch/core/cancel.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
@@ -76,9 +77,7 @@ async function cancel({ url, environment, principal, params }: Caller): Promise<
 	const record = await requireJob(environment, principal.team, params.id ?? "");
 	const { job } = record;
 	if (job.state === "cancelled") return json(presentJob(record));
-	if (isTerminal(job.state)) {
-		throw new ApiError("conflict", `The job is over: ${job.state}.`, { details: { id: job.id, state: job.state } });
-	}
+	if (isTerminal(job.state)) throw alreadyOver("job", job.id, job.state);
 	const actor = principal.kind === "user" ? principal.name : "the coordinator";
 	return json(presentJob(unwrap(await dispatcherOf(environment, principal.team).cancelJob(job.id, actor))));
 }

@@ -6,6 +6,7 @@ import { MAX_PIPELINE_BYTES } from "../../schema/wire/limits.ts";
 import { isTerminal, RUN_STATES } from "../../schema/wire/states.ts";
 import { sha256 } from "../auth/digest.ts";
 import { findRun, listRuns, type RunRecord } from "../catalog/record.ts";
+import { alreadyOver } from "../dispatch/core/cancel.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import { json, streamed, TEXT_STREAM_HEADERS } from "./answers.ts";
@@ -113,9 +114,7 @@ async function cancel(context: Caller): Promise<Response> {
 	const record = await requireRun(context);
 	const { run } = record;
 	if (run.state === "cancelled") return json(presentRun(record, baseUrl));
-	if (isTerminal(run.state)) {
-		throw new ApiError("conflict", `The run is over: ${run.state}.`, { details: { id: run.id, state: run.state } });
-	}
+	if (isTerminal(run.state)) throw alreadyOver("run", run.id, run.state);
 	const rows = unwrap(await dispatcherOf(environment, principal.team).cancelRun(run.id, actorOf(principal)));
 	return json(presentRun(rows, baseUrl));
 }

@@ -65,6 +65,7 @@ export function cancelRun(core: Core, runId: string, actor: string): void {
 	});
 }
 
-function alreadyOver(what: string, id: string, state: string): ApiError {
+/** What a cancel of something that ended by itself is answered with. */
+export function alreadyOver(what: "run" | "job", id: string, state: string): ApiError {
 	return new ApiError("conflict", `The ${what} is over: ${state}.`, { details: { id, state } });
 }
