@@ -5,10 +5,15 @@ import { ApiError } from "../schema/wire/errors.ts";
 import { PROTOCOL_VERSION } from "../schema/wire/limits.ts";
 import { helloAnswer, type Intervals, type Offer, pollAnswer, registered, renewAnswer } from "../schema/wire/protocol.ts";
 import { Attempt } from "./attempt.ts";
+import { Cgroups } from "./cgroup.ts";
 import { backoffMs, Client, pause, Unreachable, untilAnswered } from "./client.ts";
+import { inheritedEnvironment } from "./environment.ts";
 import { collectFacts } from "./facts.ts";
+import { type AgentHealth, serveHealth } from "./health.ts";
+import { sweepMirrors } from "./mirror.ts";
 import type { AgentOptions } from "./options.ts";
-import { endProcesses } from "./processes.ts";
+import { AttemptProcesses } from "./processes.ts";
+import { SpoolBudget } from "./spool_budget.ts";
 import { type Identity, removeFolder, StateFolder } from "./state_folder.ts";
 import { say } from "./voice.ts";
 
@@ -36,6 +41,8 @@ export class RunningAgent {
 	readonly #client: Client;
 	/** Connections of their own, so that no renewal waits behind a log or a file. */
 	readonly #renewals: Client;
+	readonly #cgroups: Cgroups | null;
+	readonly #budget: SpoolBudget;
 	readonly #attempts = new Map<string, Attempt>();
 	readonly #finished = new Set<Promise<void>>();
 	#intervals: Intervals | null = null;
@@ -44,6 +51,8 @@ export class RunningAgent {
 	/** Ends the present poll, so that the next one can say something new. */
 	#repoll = new AbortController();
 	#isDraining = false;
+	/** Whether the newest poll was answered. */
+	#isInTouch = false;
 	#session = 0;
 	#pollSeq = 0;
 	#renewSeq = 0;
@@ -54,8 +63,10 @@ export class RunningAgent {
 		this.#options = options;
 		this.#version = version;
 		this.#state = state;
-		this.#client = new Client(options.server);
-		this.#renewals = new Client(options.server);
+		this.#client = new Client(options.server, options);
+		this.#renewals = new Client(options.server, options);
+		this.#cgroups = Cgroups.open(state.path);
+		this.#budget = new SpoolBudget(options.spoolLimit);
 	}
 
 	/**
@@ -71,6 +82,8 @@ export class RunningAgent {
 	 * @throws ApiError where the coordinator refuses the agent for good
 	 */
 	async run(): Promise<void> {
+		const { healthPort } = this.#options;
+		const health = healthPort === null ? null : await serveHealth(healthPort, () => this.#health());
 		try {
 			await this.#cleanUp();
 			const identity = await this.#join();
@@ -78,6 +91,7 @@ export class RunningAgent {
 				"info",
 				`${identity.name} is ready at ${this.#client.server}: ${this.#options.slots} ${this.#options.slots === 1 ? "slot" : "slots"}`,
 			);
+			this.#isInTouch = true;
 			const renewing = this.#renewLoop(identity);
 			try {
 				await this.#pollLoop(identity);
@@ -92,9 +106,16 @@ export class RunningAgent {
 		} catch (error) {
 			if (error !== STOPPED) throw error;
 		} finally {
+			health?.close();
 			await Promise.all([this.#client.close(), this.#renewals.close()]);
 			this.#state.close();
 		}
+	}
+
+	#health(): AgentHealth {
+		const jobs = [...this.#attempts.values()].flatMap((attempt) => (attempt.job ? [{ attempt: attempt.id, ...attempt.job }] : []));
+		const state = this.#isDraining ? "draining" : this.#isInTouch ? "ready" : "looking for the coordinator";
+		return { isReady: state === "ready", body: { status: state, server: this.#client.server, slots: this.#options.slots, jobs } };
 	}
 
 	/** Finish what runs, take nothing new, then end. Called again: end what runs. */
@@ -117,8 +138,13 @@ export class RunningAgent {
 
 	/** What a former life has left behind: processes of jobs that nobody looks after any more, and their folders. */
 	async #cleanUp(): Promise<void> {
+		for (const cgroup of this.#cgroups?.left() ?? []) {
+			cgroup.kill();
+			cgroup.remove();
+		}
+		await sweepMirrors(this.#state.mirrorsFolder, Date.now());
 		for (const name of await readdir(this.#state.jobsFolder)) {
-			await endProcesses(name, [], 0);
+			await new AttemptProcesses(name, path.join(this.#state.jobsFolder, name), null).endAll(0);
 			await removeFolder(path.join(this.#state.jobsFolder, name)).catch((error) =>
 				say("warn", `cannot remove what ${name} has left: ${error}`),
 			);
@@ -177,7 +203,7 @@ export class RunningAgent {
 			session: this.#session,
 			instance: randomUUID(),
 			running: [],
-			facts: collectFacts(this.#options, this.#version),
+			facts: collectFacts(this.#options, this.#version, this.#cgroups !== null),
 		};
 		const answer = await untilAnswered(
 			() =>
@@ -204,6 +230,7 @@ export class RunningAgent {
 				const sentAt = performance.now();
 				const answer = await this.#poll(identity);
 				this.#intervals = answer.intervals;
+				this.#isInTouch = true;
 				failures = 0;
 				for (const { attempt_id, ttl_ms } of answer.renewed) this.#attempts.get(attempt_id)?.extend(ttl_ms, sentAt);
 				for (const id of answer.cancel) this.#attempts.get(id)?.stop("cancelled");
@@ -212,6 +239,7 @@ export class RunningAgent {
 			} catch (error) {
 				if (this.#repoll.signal.aborted) continue;
 				if (!(error instanceof Unreachable)) throw error;
+				this.#isInTouch = false;
 				say("warn", `${error.message}; trying again`);
 				await pause(backoffMs(failures, error), this.#repoll.signal).catch(() => undefined);
 				failures += 1;
@@ -270,7 +298,10 @@ export class RunningAgent {
 			client: this.#client,
 			intervals,
 			folder: this.#state.jobFolder(offer.attempt_id),
-			environment: process.env,
+			environment: inheritedEnvironment(process.env, this.#options.passEnv),
+			mirrors: this.#state.mirrorsFolder,
+			cgroups: this.#cgroups,
+			budget: this.#budget,
 		});
 		this.#attempts.set(attempt.id, attempt);
 		const done = attempt.run().finally(() => {

@@ -4,7 +4,8 @@ import { realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import { glob } from "tinyglobby";
 import { MAX_ARTIFACTS_PER_JOB, MAX_ARTIFACTS_PER_PLAN } from "../schema/wire/limits.ts";
-import { artifactPlanAnswer, type Finish, partAnswer } from "../schema/wire/protocol.ts";
+import { isInnerPath } from "../schema/wire/paths.ts";
+import { type ArtifactPlanAnswer, artifactPlanAnswer, type Finish, partAnswer } from "../schema/wire/protocol.ts";
 import { type Client, untilAnswered } from "./client.ts";
 
 /** Files that cannot be saved; the sentence says which and why. */
@@ -17,6 +18,7 @@ interface Found {
 	file: string;
 	size: number;
 	sha256: string;
+	executable: boolean;
 }
 
 interface Upload {
@@ -24,6 +26,11 @@ interface Upload {
 	attempt: { id: string; token: string };
 	signal: AbortSignal;
 }
+
+type Planned = ArtifactPlanAnswer["files"][number];
+
+/** So many files are on their way at once: small ones wait for the network, not for each other. */
+const AT_ONCE = 4;
 
 /** What was uploaded, as the finish declares it. */
 export type Manifest = Finish["artifacts"];
@@ -45,8 +52,9 @@ export async function findArtifacts(workspace: string, patterns: readonly string
 		paths.add(normal);
 		const file = await realpath(path.join(root, name));
 		if (!file.startsWith(root + path.sep)) throw new ArtifactsFailed(`${name} is a link out of the workspace.`);
-		const { size } = await stat(file);
-		found.push({ path: normal, file, size, sha256: await digestOf(file) });
+		if (!isInnerPath(normal)) throw new ArtifactsFailed(`${JSON.stringify(normal)} cannot be the path of an artifact; rename it.`);
+		const { size, mode } = await stat(file);
+		found.push({ path: normal, file, size, sha256: await digestOf(file), executable: (mode & 0o100) !== 0 });
 	}
 	return found;
 }
@@ -63,14 +71,23 @@ export async function uploadArtifacts(upload: Upload, files: readonly Found[]): 
 	for (let at = 0; at < files.length; at += MAX_ARTIFACTS_PER_PLAN) {
 		const slice = files.slice(at, at + MAX_ARTIFACTS_PER_PLAN);
 		const plan = await planOf(upload, slice);
-		for (const [index, planned] of plan.files.entries()) {
-			const file = slice[index] as Found;
-			const parts: Manifest[number]["parts"] = [];
-			for (const part of planned.parts) parts.push(await putPart(upload, file, part));
-			manifest.push({ path: file.path, size: file.size, sha256: file.sha256, key: planned.key, upload_id: planned.upload_id, parts });
-		}
+		const entries = plan.files.entries();
+		const uploaded: Manifest = [];
+		// One iterator, several hands: each takes the next file when it is done with one.
+		const hand = async () => {
+			for (const [index, planned] of entries) uploaded[index] = await uploadFile(upload, slice[index] as Found, planned);
+		};
+		await Promise.all(Array.from({ length: AT_ONCE }, hand));
+		manifest.push(...uploaded);
 	}
 	return manifest;
+}
+
+async function uploadFile(upload: Upload, file: Found, planned: Planned): Promise<Manifest[number]> {
+	const parts: Manifest[number]["parts"] = [];
+	for (const part of planned.parts) parts.push(await putPart(upload, file, part));
+	const { path, size, sha256, executable } = file;
+	return { path, size, sha256, executable, key: planned.key, upload_id: planned.upload_id, parts };
 }
 
 function planOf({ client, attempt, signal }: Upload, files: readonly Found[]) {

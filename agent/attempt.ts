@@ -1,10 +1,11 @@
 import { formatDuration } from "../schema/wire/duration.ts";
 import { ApiError } from "../schema/wire/errors.ts";
 import { type Assignment, assignment, type Finish, finishAnswer, type Intervals } from "../schema/wire/protocol.ts";
+import type { Cgroups } from "./cgroup.ts";
 import { type Client, untilAnswered } from "./client.ts";
 import { type JobResult, JobRun, type StopReason } from "./job_run.ts";
 import { LogShipper } from "./log_shipper.ts";
-
+import type { SpoolBudget } from "./spool_budget.ts";
 import { removeFolder } from "./state_folder.ts";
 import { StepReporter } from "./step_reporter.ts";
 import { say } from "./voice.ts";
@@ -15,8 +16,11 @@ export interface AttemptContext {
 	intervals: Intervals;
 	/** The folder of this attempt; made and removed by it. */
 	folder: string;
-	/** The agent's own environment. */
-	environment: NodeJS.ProcessEnv;
+	/** What jobs inherit of the agent's own environment. */
+	environment: Record<string, string>;
+	mirrors: string;
+	cgroups: Cgroups | null;
+	budget: SpoolBudget;
 }
 
 /** Kept from the lease for the way of the last signal. */
@@ -35,6 +39,7 @@ export class Attempt {
 	readonly #lost = new AbortController();
 	#job: JobRun | null = null;
 	#shipper: LogShipper | null = null;
+	#assigned: Assignment | null = null;
 	#stopReason: StopReason | null = null;
 	#isWatched = false;
 	#fence: NodeJS.Timeout | undefined;
@@ -70,6 +75,11 @@ export class Attempt {
 		this.#stopReason ??= reason;
 		if (reason === "lost") this.#lost.abort();
 		this.#job?.stop(reason);
+	}
+
+	/** What it runs, once it is known. */
+	get job(): { id: string; name: string; run: string } | null {
+		return this.#assigned && { id: this.#assigned.job.id, name: this.#assigned.job.name, run: this.#assigned.run.id };
 	}
 
 	watch(isWatched: boolean): void {
@@ -117,7 +127,8 @@ export class Attempt {
 	}
 
 	async #runClaimed(claimed: Assignment): Promise<void> {
-		const { client, intervals, folder, environment } = this.#context;
+		const { client, intervals, folder, environment, mirrors, cgroups, budget } = this.#context;
+		this.#assigned = claimed;
 		say("info", `job ${claimed.job.name} of ${claimed.pipeline} #${claimed.run.number}, attempt ${claimed.number}`);
 		const started = performance.now();
 		let job: JobRun;
@@ -126,12 +137,16 @@ export class Attempt {
 				assignment: claimed,
 				folder,
 				environment,
+				mirrors,
+				cgroup: cgroups?.create(this.id) ?? null,
 				client,
 				token: this.#token,
 				killGraceMs: intervals.kill_grace_ms,
+				budget,
+				maxLogBytes: intervals.log_max_bytes,
 			});
 		} catch (error) {
-			await this.#finish({ ...failedResult(`The agent could not prepare the job: ${(error as Error).message}`), log: NO_LOG });
+			await this.#finish({ ...failedResult(`The agent could not prepare the job: ${(error as Error).message}`), steps: [], log: NO_LOG });
 			return;
 		}
 		const address = { id: this.id, token: this.#token };
@@ -146,7 +161,7 @@ export class Attempt {
 		try {
 			const result = await job.run();
 			reporter.stop();
-			if (!this.#lost.signal.aborted) await this.#deliver(result, shipper);
+			if (!this.#lost.signal.aborted) await this.#deliver(result, job, shipper);
 			const end = this.#lost.signal.aborted ? "given up, the lease is lost" : result.state;
 			say("info", `job ${claimed.job.name}: ${end} after ${formatDuration(performance.now() - started)}`);
 		} finally {
@@ -157,16 +172,16 @@ export class Attempt {
 	}
 
 	/** Sends the rest of the log and then the result, for as long as it takes. */
-	async #deliver(result: JobResult, shipper: LogShipper): Promise<void> {
+	async #deliver(result: JobResult, job: JobRun, shipper: LogShipper): Promise<void> {
 		const onLost = () => void shipper.drop();
 		this.#lost.signal.addEventListener("abort", onLost, { once: true });
 		const log = await shipper.finish();
 		const isOver = shipper.refusal?.code === "attempt_finished" || shipper.refusal?.code === "attempt_superseded";
 		if (this.#lost.signal.aborted || isOver) return;
 		const declared = { ...log, incomplete: log.incomplete || shipper.refusal !== null };
-		const refusal = await this.#finish({ ...result, log: declared });
+		const refusal = await this.#finish({ ...result, steps: job.steps, log: declared });
 		const isUnusable = refusal?.code === "validation_failed" || refusal?.code === "too_large" || refusal?.code === "malformed";
-		if (isUnusable) await this.#finish({ ...failedResult(`The result was not taken: ${refusal.message}`), log: declared });
+		if (isUnusable) await this.#finish({ ...failedResult(`The result was not taken: ${refusal.message}`), steps: [], log: declared });
 	}
 
 	/** Delivers a result. @returns the refusal, if it is refused */
@@ -201,5 +216,5 @@ const NO_LOG = { bytes: 0, sha256: null, incomplete: true };
 
 /** The result of a job that the agent could not run as it should. */
 function failedResult(text: string): JobResult {
-	return { state: "errored", exit_code: null, reason: { code: "agent_failed", text: text.slice(0, 2000) }, steps: [], artifacts: [] };
+	return { state: "errored", exit_code: null, reason: { code: "agent_failed", text: text.slice(0, 2000) }, artifacts: [] };
 }

@@ -1,78 +1,82 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
 import type { Assignment, Commit } from "../schema/wire/protocol.ts";
-import type { LogSpool } from "./log_spool.ts";
-import type { RunningProcess } from "./step_process.ts";
-import { startProcess } from "./step_process.ts";
+import { CheckoutFailed, Git, type GitContext, GitFailed } from "./git.ts";
+import { viaMirror } from "./mirror.ts";
 
-/** A checkout that did not come about: the repository's or the network's fault, not the job's. */
-export class CheckoutFailed extends Error {
-	override name = "CheckoutFailed";
-}
-
-interface Checkout {
-	source: NonNullable<Assignment["source"]>;
+/** A workspace that is to be made of a git repository. */
+export interface Checkout extends GitContext {
+	source: Extract<NonNullable<Assignment["source"]>, { git: string }>;
 	workspace: string;
-	env: Record<string, string>;
-	spool: LogSpool;
-	signal: AbortSignal;
-	/** Called with each process that is started, so that it can be ended. */
-	onStart(process: RunningProcess): void;
+	/** The folder of the agent's mirrors. */
+	mirrors: string;
 	/** Tells the coordinator which commit was found; it answers with the one that the whole run uses. */
 	pin(commit: Commit): Promise<string>;
 }
 
 const COMMIT = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
-
-/** Options for every call: nothing may ask, nothing may run a program that the repository's address names. */
-const GIT = ["git", "-c", "protocol.ext.allow=never", "-c", "advice.detachedHead=false", "-c", "init.defaultBranch=main"];
+const ALL_HEADS = "+refs/heads/*:refs/remotes/origin/*";
 
 /**
- * Puts the source into the workspace: one commit, shallow. The first job of a run decides which commit its branch means;
- * every other job gets the very same.
+ * Puts the source into the workspace: one commit, shallow, with its submodules and large files. The first job of a run decides
+ * which commit its branch means; every other job gets the very same.
  * @throws CheckoutFailed with the sentence for the person
  */
 export async function checkOut(checkout: Checkout): Promise<Commit> {
-	const { source } = checkout;
-	await git(checkout, "init", "--quiet", ".");
-	await git(checkout, "remote", "add", "origin", source.git);
-	const found = source.commit === null ? await fetchRef(checkout) : await fetchPinned(checkout, source.commit);
-	await git(checkout, "checkout", "--quiet", "--detach", found.sha);
-	const commit = { ...found, ...(await describe(checkout, found.sha)) };
-	const pinned = await checkout.pin(commit);
-	if (pinned === commit.sha) return commit;
+	const git = new Git(checkout, checkout.workspace);
+	await git.run("init", "--quiet", ".");
+	await git.run("remote", "add", "origin", checkout.source.git);
+	const { commit } = checkout.source;
+	const found = commit === null ? await findRef(git, checkout) : await findPinned(git, checkout, commit);
+	await fetchCommit(git, checkout, found);
+	await git.run("checkout", "--quiet", "--detach", found.sha);
+	const described = { ...namesOf(found), ...(await describe(git, found.sha)), sha: found.sha };
+	const pinned = await checkout.pin(described);
+	if (pinned === found.sha) {
+		await complete(git);
+		return described;
+	}
 	// Another job of this run was first, and the branch has moved in between.
-	await fetchCommit(checkout, pinned);
-	await git(checkout, "checkout", "--quiet", "--detach", pinned);
-	return { ...found, ...(await describe(checkout, pinned)), sha: pinned };
+	await fetchCommit(git, checkout, { ...found, sha: pinned });
+	await git.run("checkout", "--quiet", "--detach", pinned);
+	await complete(git);
+	return { ...namesOf(found), ...(await describe(git, pinned)), sha: pinned };
 }
 
+/** A commit, and the ref by which it was found. */
 interface Found {
 	sha: string;
+	/** Null for a commit that was asked for by its id. */
+	ref: string | null;
 	branch: string | null;
 	tag: string | null;
 }
 
-/** Fetches what the pipeline names: a branch, a tag, a commit, or where the repository's HEAD is. */
-async function fetchRef(checkout: Checkout): Promise<Found> {
-	const { ref } = checkout.source;
-	if (ref !== null && COMMIT.test(ref)) {
-		await fetchCommit(checkout, ref);
-		return { sha: ref, branch: null, tag: null };
-	}
-	const refs = await remoteRefs(checkout);
+function namesOf({ branch, tag }: Found): Pick<Commit, "branch" | "tag"> {
+	return { branch, tag };
+}
+
+/** What the pipeline names: a branch, a tag, a commit, or where the repository's HEAD is. */
+async function findRef(git: Git, { source }: Checkout): Promise<Found> {
+	const { ref } = source;
+	if (ref !== null && COMMIT.test(ref)) return { sha: ref, ref: null, branch: null, tag: null };
+	const refs = await remoteRefs(git);
 	const target = named(refs, ref);
-	if (!target) {
-		const known = [...refs.keys()].filter((name) => name.startsWith("refs/heads/")).map((name) => name.slice("refs/heads/".length));
-		throw new CheckoutFailed(
-			ref === null
-				? "The repository is empty."
-				: `There is no branch, tag or commit ${ref}. Branches: ${known.slice(0, 10).join(", ") || "none"}.`,
-		);
-	}
-	await git(checkout, "fetch", "--quiet", "--depth=1", "--no-tags", "origin", `+${target.name}:refs/windlass/checkout`);
-	const sha = await output(checkout, "rev-parse", "refs/windlass/checkout^{commit}");
-	return { sha, ...namesOf(target.name, refs) };
+	if (target) return { sha: target.sha, ref: target.name, ...kindOf(target.name, refs) };
+	const known = [...refs.keys()].filter((name) => name.startsWith("refs/heads/")).map((name) => name.slice("refs/heads/".length));
+	throw new CheckoutFailed(
+		ref === null
+			? "The repository is empty."
+			: `There is no branch, tag or commit ${ref}. Branches: ${known.slice(0, 10).join(", ") || "none"}.`,
+	);
+}
+
+/** The commit that the run was pinned to; its ref is looked up for its name only. */
+async function findPinned(git: Git, { source }: Checkout, sha: string): Promise<Found> {
+	const { ref } = source;
+	const refs = ref === null || !COMMIT.test(ref) ? await remoteRefs(git) : new Map<string, RemoteRef>();
+	const target = named(refs, ref);
+	return { sha, ref: target?.sha === sha ? target.name : null, ...(target ? kindOf(target.name, refs) : { branch: null, tag: null }) };
 }
 
 /** What the pipeline's ref means: a branch before a tag before a full name; without one, where HEAD is. */
@@ -81,7 +85,7 @@ function named(refs: ReadonlyMap<string, RemoteRef>, ref: string | null): Remote
 	return refs.get(`refs/heads/${ref}`) ?? refs.get(`refs/tags/${ref}`) ?? refs.get(ref);
 }
 
-function namesOf(name: string, refs: ReadonlyMap<string, RemoteRef>): Pick<Found, "branch" | "tag"> {
+function kindOf(name: string, refs: ReadonlyMap<string, RemoteRef>): Pick<Found, "branch" | "tag"> {
 	const full = name === "HEAD" ? (refs.get("HEAD")?.target ?? "") : name;
 	return {
 		branch: full.startsWith("refs/heads/") ? full.slice("refs/heads/".length) : null,
@@ -91,87 +95,92 @@ function namesOf(name: string, refs: ReadonlyMap<string, RemoteRef>): Pick<Found
 
 interface RemoteRef {
 	name: string;
+	/** The commit; that of an annotated tag is the one it points to. */
+	sha: string;
 	/** What a symbolic ref points to. */
 	target: string | null;
 }
 
-async function remoteRefs(checkout: Checkout): Promise<Map<string, RemoteRef>> {
-	const listing = await output(checkout, "ls-remote", "--symref", "origin");
+async function remoteRefs(git: Git): Promise<Map<string, RemoteRef>> {
+	const listing = await git.overNetwork(() => git.output("ls-remote", "--symref", "origin"));
 	const refs = new Map<string, RemoteRef>();
 	for (const line of listing.split("\n")) {
 		const [value = "", name = ""] = line.split("\t");
-		if (!name || name.endsWith("^{}")) continue;
-		const target = value.startsWith("ref: ") ? value.slice("ref: ".length) : (refs.get(name)?.target ?? null);
-		refs.set(name, { name, target });
+		if (!name) continue;
+		const isPeeled = name.endsWith("^{}");
+		const key = isPeeled ? name.slice(0, -"^{}".length) : name;
+		const known = refs.get(key);
+		if (value.startsWith("ref: ")) refs.set(key, { name: key, sha: "", target: value.slice("ref: ".length) });
+		else refs.set(key, { name: key, sha: value, target: known?.target ?? null });
 	}
 	return refs;
 }
 
-/** The commit that the run was pinned to; its branch is fetched for its name only. */
-async function fetchPinned(checkout: Checkout, sha: string): Promise<Found> {
-	const { ref } = checkout.source;
-	const refs = ref === null || !COMMIT.test(ref) ? await remoteRefs(checkout) : new Map<string, RemoteRef>();
-	const target = named(refs, ref);
-	await fetchCommit(checkout, sha);
-	return { sha, ...(target ? namesOf(target.name, refs) : { branch: null, tag: null }) };
+/** Brings one commit into the workspace: straight from a repository on this machine, by way of the mirror from any other. */
+async function fetchCommit(git: Git, checkout: Checkout, found: Found): Promise<void> {
+	const { source, mirrors } = checkout;
+	if (await has(git, found.sha)) return;
+	if (source.git.startsWith("/") || source.git.startsWith("file:")) {
+		await fetchFromOrigin(git, found);
+		return;
+	}
+	await viaMirror(
+		git,
+		mirrors,
+		source.git,
+		async (mirror) => {
+			if (!(await has(mirror, found.sha))) await fetchFromOrigin(mirror, found);
+			// A ref keeps it, and tells the server next time what is there already.
+			await mirror.run("update-ref", `refs/windlass/${found.branch ?? found.tag ?? "commit"}`, found.sha);
+		},
+		(mirror) => git.run("fetch", "--quiet", "--depth=1", "--no-tags", mirror.folder, found.sha),
+	);
 }
 
-/** Fetches one commit by its id. Not every server gives out any commit; those that do not are asked for all they have. */
-async function fetchCommit(checkout: Checkout, sha: string): Promise<void> {
-	const isThere = await output(checkout, "cat-file", "-t", sha).catch(() => "");
-	if (isThere === "commit") return;
-	const byId = await tryGit(checkout, "fetch", "--quiet", "--depth=1", "--no-tags", "origin", sha);
-	if (byId === 0) return;
-	await git(checkout, "fetch", "--quiet", "--depth=2147483647", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*");
-	const type = await output(checkout, "cat-file", "-t", sha).catch(() => "");
-	if (type !== "commit") throw new CheckoutFailed(`The commit ${sha} is not in the repository (any more).`);
+async function has(git: Git, sha: string): Promise<boolean> {
+	return git.succeeds("cat-file", "-e", `${sha}^{commit}`);
 }
 
-async function describe(checkout: Checkout, sha: string): Promise<Pick<Commit, "message" | "author">> {
-	const text = await output(checkout, "log", "-1", "--format=%an <%ae>%n%B", sha);
+/** Not every server gives out any commit by its id; one that does not is asked for the ref, and then for all it has. */
+async function fetchFromOrigin(git: Git, { sha, ref }: Found): Promise<void> {
+	await git.overNetwork(async () => {
+		try {
+			await git.run("fetch", "--quiet", "--depth=1", "--no-tags", "origin", sha);
+			return;
+		} catch (error) {
+			if (!(error instanceof GitFailed && NOT_BY_ID.test(error.words))) throw error;
+		}
+		if (ref !== null) await git.run("fetch", "--quiet", "--depth=1", "--no-tags", "origin", ref);
+		if (!(await has(git, sha))) await git.run("fetch", "--quiet", "--depth=2147483647", "--tags", "origin", ALL_HEADS);
+	});
+	if (!(await has(git, sha))) throw new CheckoutFailed(`The commit ${sha} is not in the repository (any more).`);
+}
+
+/** What servers say who give out refs only, or do not have the commit. */
+const NOT_BY_ID = /not our ref|unadvertised object|couldn't find remote ref|does not allow request/i;
+
+async function describe(git: Git, sha: string): Promise<Pick<Commit, "message" | "author">> {
+	const text = await git.output("log", "-1", "--format=%an <%ae>%n%B", sha);
 	const [author = "", ...message] = text.split("\n");
 	return { author: author.slice(0, 500), message: message.join("\n").trim().slice(0, 10_000) };
 }
 
-function environment({ env }: Checkout): Record<string, string> {
-	return { ...env, GIT_TERMINAL_PROMPT: "0", LC_ALL: "C.UTF-8" };
-}
-
-async function git(checkout: Checkout, ...args: string[]): Promise<void> {
-	const code = await tryGit(checkout, ...args);
-	if (code !== 0) throw new CheckoutFailed(`git ${args[0]} failed with exit code ${code}; the log has its words.`);
-}
-
-async function tryGit(checkout: Checkout, ...args: string[]): Promise<number> {
-	checkout.signal.throwIfAborted();
-	let running: RunningProcess;
-	try {
-		running = await startProcess([...GIT, ...args], { cwd: checkout.workspace, env: environment(checkout) }, checkout.spool);
-	} catch (error) {
-		throw new CheckoutFailed((error as Error).message);
+/** What a commit only points to: submodules, and large files that are kept elsewhere. */
+async function complete(git: Git): Promise<void> {
+	const modules = await readFile(path.join(git.folder, ".gitmodules"), "utf8").catch(() => null);
+	if (modules !== null) {
+		await git.run("submodule", "sync", "--quiet", "--recursive");
+		await git.overNetwork(() => git.run("submodule", "update", "--quiet", "--init", "--recursive", "--depth=1"));
 	}
-	checkout.onStart(running);
-	const code = await running.exited;
-	checkout.signal.throwIfAborted();
-	if (code === 127) throw new CheckoutFailed("git is not installed on this agent.");
-	return code;
+	if (!(await usesLargeFiles(git))) return;
+	if (!(await git.succeeds("lfs", "version")))
+		throw new CheckoutFailed("The repository keeps files in Git LFS, and git-lfs is not installed on this agent.");
+	await git.run("lfs", "install", "--local", "--skip-repo");
+	await git.overNetwork(() => git.run("lfs", "pull"));
 }
 
-/** What git prints, for git's answers rather than its work. */
-async function output(checkout: Checkout, ...args: string[]): Promise<string> {
-	const [command = "git", ...options] = GIT;
-	try {
-		const { stdout } = await promisify(execFile)(command, [...options, ...args], {
-			cwd: checkout.workspace,
-			env: environment(checkout),
-			signal: checkout.signal,
-			maxBuffer: 64 * 1024 * 1024,
-		});
-		return stdout.trim();
-	} catch (error) {
-		checkout.signal.throwIfAborted();
-		const { stderr, code } = error as { stderr?: string; code?: string | number };
-		if (code === "ENOENT") throw new CheckoutFailed("git is not installed on this agent.");
-		throw new CheckoutFailed(`git ${args[0]} failed: ${(stderr ?? String(error)).trim().split("\n").at(-1) ?? ""}`);
-	}
+async function usesLargeFiles(git: Git): Promise<boolean> {
+	const files = (await git.output("ls-files", ".gitattributes", "**/.gitattributes")).split("\n").filter((name) => name !== "");
+	const texts = await Promise.all(files.map((name) => readFile(path.join(git.folder, name), "utf8").catch(() => "")));
+	return texts.some((text) => /\bfilter=lfs\b/.test(text));
 }

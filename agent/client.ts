@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
-import { Agent, errors, request } from "undici";
+import { getCACertificates } from "node:tls";
+import { type Dispatcher, EnvHttpProxyAgent, errors, request } from "undici";
 import type * as z from "zod";
 import { ApiError, ERROR_STATUS, type ErrorCode, errorBody } from "../schema/wire/errors.ts";
 
@@ -40,15 +41,23 @@ const KEEP_ALIVE_MS = 8_000;
  */
 export class Client {
 	readonly server: string;
-	readonly #dispatcher = new Agent({
-		keepAliveTimeout: KEEP_ALIVE_MS,
-		keepAliveMaxTimeout: KEEP_ALIVE_MS,
-		connect: { timeout: 10_000 },
-		connections: 64,
-	});
+	readonly #dispatcher: Dispatcher;
 
-	constructor(server: string) {
+	/** @param ca certificates (PEM) to trust beside the system's. Proxies are taken from HTTP_PROXY, HTTPS_PROXY and NO_PROXY. */
+	constructor(server: string, { ca }: { ca: string | null }) {
 		this.server = server.replace(/\/$/, "");
+		const tls = ca === null ? {} : { ca: [...getCACertificates("default"), ca] };
+		const { NO_PROXY = process.env.no_proxy ?? "" } = process.env;
+		this.#dispatcher = new EnvHttpProxyAgent({
+			// This machine itself is never reached through a proxy.
+			noProxy: [NO_PROXY, "localhost", "127.0.0.1", "[::1]"].filter(Boolean).join(","),
+			keepAliveTimeout: KEEP_ALIVE_MS,
+			keepAliveMaxTimeout: KEEP_ALIVE_MS,
+			connect: { timeout: 10_000, ...tls },
+			requestTls: { timeout: 10_000, ...tls },
+			proxyTls: tls,
+			connections: 64,
+		});
 	}
 
 	/**
@@ -81,6 +90,29 @@ export class Client {
 		}
 		if (answer.status < 300) return answer;
 		throw refusalOf(answer, `${method} ${path}`);
+	}
+
+	/**
+	 * A GET whose body is streamed.
+	 * @throws as `call` does
+	 */
+	async stream({ path, token, timeoutMs, signal }: { path: string; token: string; timeoutMs: number; signal: AbortSignal }) {
+		try {
+			const response = await request(this.server + path, {
+				method: "GET",
+				dispatcher: this.#dispatcher,
+				headersTimeout: TIMEOUT_MS,
+				bodyTimeout: TIMEOUT_MS,
+				headers: { Authorization: `Bearer ${token}` },
+				signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+			});
+			if (response.statusCode < 300) return { headers: response.headers, body: response.body };
+			throw refusalOf({ status: response.statusCode, headers: response.headers, body: decode(await response.body.text()) }, `GET ${path}`);
+		} catch (error) {
+			if (signal.aborted) throw signal.reason;
+			if (error instanceof ApiError || error instanceof Unreachable) throw error;
+			throw new Unreachable(`GET ${path}: ${describe(error)}`);
+		}
 	}
 
 	/** One request whose answer has this shape. An answer that does not is a proxy's page: it is to be tried again. */

@@ -16,14 +16,17 @@ const INHERITED = [
 	"no_proxy",
 ];
 
-/** The part of the agent's own environment that jobs inherit. */
-function inheritedEnvironment(own: NodeJS.ProcessEnv): Record<string, string> {
-	return Object.fromEntries(INHERITED.flatMap((name) => (own[name] === undefined ? [] : [[name, own[name]]])));
+/**
+ * The part of the agent's own environment that jobs inherit.
+ * @param passed further names that whoever runs the agent lets through
+ */
+export function inheritedEnvironment(own: NodeJS.ProcessEnv, passed: readonly string[]): Record<string, string> {
+	return Object.fromEntries([...INHERITED, ...passed].flatMap((name) => (own[name] === undefined ? [] : [[name, own[name]]])));
 }
 
-/** The environment of a job: what is inherited, what the pipeline sets, and what Windlass tells it; the last cannot be overridden. */
+/** The environment of a job: what it inherits of the agent's, what the pipeline sets, and what Windlass tells it; the last cannot be overridden. */
 export function jobEnvironment(
-	own: NodeJS.ProcessEnv,
+	inherited: Record<string, string>,
 	assignment: Assignment,
 	workspace: string,
 	commit: Commit | null,
@@ -49,10 +52,10 @@ export function jobEnvironment(
 		told.CI_COMMIT_SHA = commit.sha;
 		told.CI_COMMIT_MESSAGE = commit.message;
 		told.CI_COMMIT_AUTHOR = commit.author;
-		const ref = commit.branch ?? commit.tag ?? source.ref;
+		const ref = commit.branch ?? commit.tag ?? ("git" in source ? source.ref : null);
 		if (ref) told.CI_COMMIT_REF = ref;
 		if (commit.branch) told.CI_COMMIT_BRANCH = commit.branch;
 		if (commit.tag) told.CI_COMMIT_TAG = commit.tag;
 	}
-	return { FORCE_COLOR: "1", ...inheritedEnvironment(own), ...assignment.env, ...told };
+	return { FORCE_COLOR: "1", ...inherited, ...assignment.env, ...told };
 }

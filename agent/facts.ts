@@ -3,7 +3,7 @@ import os from "node:os";
 import type { Facts } from "../schema/wire/protocol.ts";
 
 /** What an agent tells of itself: the labels that jobs may ask for, and facts for people. */
-export function collectFacts(options: { slots: number; labels: readonly string[] }, version: string): Facts {
+export function collectFacts(options: { slots: number; labels: readonly string[] }, version: string, hasCgroups: boolean): Facts {
 	return {
 		version,
 		slots: options.slots,
@@ -15,6 +15,7 @@ export function collectFacts(options: { slots: number; labels: readonly string[]
 			memory_mb: String(Math.round(os.totalmem() / 1024 / 1024)),
 			node: process.versions.node,
 			git: gitVersion(),
+			processes: hasCgroups ? "held in control groups" : "no control groups: what detaches itself completely may outlive its job",
 		},
 	};
 }

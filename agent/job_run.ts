@@ -5,32 +5,42 @@ import { type Assignment, type Commit, commitAnswer } from "../schema/wire/proto
 import type { Step } from "../schema/wire/resources.ts";
 import type { FinishState, Reason, StepState } from "../schema/wire/states.ts";
 import { ArtifactsFailed, findArtifacts, type Manifest, uploadArtifacts } from "./artifacts.ts";
-import { CheckoutFailed, checkOut } from "./checkout.ts";
+import type { Cgroup } from "./cgroup.ts";
+import { checkOut } from "./checkout.ts";
 import { type Client, untilAnswered } from "./client.ts";
 import { jobEnvironment } from "./environment.ts";
-import { LogSpool } from "./log_spool.ts";
-import { endProcesses, livingGroups } from "./processes.ts";
+import { CheckoutFailed } from "./git.ts";
+import { LogSpool, type Position } from "./log_spool.ts";
+import { AttemptProcesses } from "./processes.ts";
+import type { SpoolBudget } from "./spool_budget.ts";
 import { type RunningProcess, startScript } from "./step_process.ts";
+import { unpackSource } from "./unpack.ts";
 
 /** Why a job is ended from outside: asked for, its time is over, its lease is lost, its agent stops. */
 export type StopReason = "cancelled" | "timed_out" | "lost" | "agent_stopped";
 
-/** What is delivered at the end, all but the log's part. */
+/** What is delivered at the end, all but the log's part and the steps, whose places in the log are known last. */
 export interface JobResult {
 	state: FinishState;
 	exit_code: number | null;
 	reason: Reason | null;
-	steps: Step[];
 	artifacts: Manifest;
 }
 
 interface JobContext {
 	assignment: Assignment;
 	folder: string;
-	environment: NodeJS.ProcessEnv;
+	/** What the job inherits of the agent's environment. */
+	environment: Record<string, string>;
+	/** The folder of the agent's mirrors. */
+	mirrors: string;
+	/** The control group of the attempt, where there are any. */
+	cgroup: Cgroup | null;
 	client: Client;
 	token: string;
 	killGraceMs: number;
+	budget: SpoolBudget;
+	maxLogBytes: number;
 }
 
 interface Outcome {
@@ -50,7 +60,9 @@ export class JobRun {
 	readonly #context: JobContext;
 	readonly #workspace: string;
 	readonly #steps: Step[];
-	#groups: number[] = [];
+	/** Where each step that has begun begins in the output. */
+	readonly #begins: (Position | null)[];
+	readonly #processes: AttemptProcesses;
 	readonly #stop = new AbortController();
 	#stopReason: StopReason | null = null;
 	#ending: Promise<void> | null = null;
@@ -63,6 +75,7 @@ export class JobRun {
 		this.#context = context;
 		this.#workspace = workspace;
 		this.spool = spool;
+		this.#processes = new AttemptProcesses(context.assignment.attempt_id, context.folder, context.cgroup);
 		this.#steps = stepNames(context.assignment).map((name) => ({
 			name,
 			state: "pending",
@@ -70,7 +83,9 @@ export class JobRun {
 			started_at: null,
 			finished_at: null,
 			log_offset: null,
+			log_line: null,
 		}));
+		this.#begins = this.#steps.map(() => null);
 	}
 
 	/** Makes the folders of an attempt. */
@@ -78,7 +93,11 @@ export class JobRun {
 		const workspace = path.join(context.folder, "workspace");
 		await mkdir(workspace, { recursive: true, mode: 0o700 });
 		await mkdir(path.join(context.folder, "steps"), { mode: 0o700 });
-		return new JobRun(context, await realpath(workspace), await LogSpool.create(path.join(context.folder, "log")));
+		return new JobRun(
+			context,
+			await realpath(workspace),
+			await LogSpool.create(path.join(context.folder, "log"), context.budget, context.maxLogBytes),
+		);
 	}
 
 	/** Ends everything that runs now: SIGTERM, the grace, SIGKILL. The first reason counts. */
@@ -113,19 +132,23 @@ export class JobRun {
 		}
 		clearTimeout(timeout);
 		await (this.#ending ?? this.#endAll());
+		this.#processes.cgroup?.remove();
 		this.isOver = true;
 		this.#skipPending();
 		await this.spool.endLine();
-		return { state: outcome.state, exit_code: outcome.exitCode, reason: outcome.reason, steps: this.#steps, artifacts };
+		await this.spool.seal();
+		return { state: outcome.state, exit_code: outcome.exitCode, reason: outcome.reason, artifacts };
 	}
 
 	async #runSteps(): Promise<Outcome> {
-		const { assignment } = this.#context;
+		const { assignment, cgroup } = this.#context;
+		if (!cgroup)
+			await this.spool.say(":: this agent has no control group of its own: a process that detaches itself completely may outlive the job");
 		let commit: Commit | null = null;
 		let position = 0;
 		if (assignment.source) {
 			const checkedOut = await this.#checkOut(assignment.source);
-			if ("state" in checkedOut) return checkedOut;
+			if (checkedOut && "state" in checkedOut) return checkedOut;
 			commit = checkedOut;
 			position = 1;
 		}
@@ -138,24 +161,10 @@ export class JobRun {
 		return SUCCESS;
 	}
 
-	async #checkOut(source: NonNullable<Assignment["source"]>): Promise<Commit | Outcome> {
-		await this.#begin(0, `:: check out ${source.git}${source.ref ? ` ${source.ref}` : ""}`);
-		const { client, token, assignment, environment } = this.#context;
+	/** Makes the workspace of its source. @returns the commit; null for a source without one */
+	async #checkOut(source: NonNullable<Assignment["source"]>): Promise<Commit | Outcome | null> {
 		try {
-			const commit = await checkOut({
-				source,
-				workspace: this.#workspace,
-				env: jobEnvironment(environment, { ...assignment, env: {} }, this.#workspace, null),
-				spool: this.spool,
-				signal: this.#stop.signal,
-				onStart: (started) => this.#groups.push(started.pid),
-				pin: async (found) => {
-					const path = `/api/v1/attempts/${assignment.attempt_id}/commit`;
-					const call = () => client.fetch(commitAnswer, { method: "POST", path, token, json: found, signal: this.#stop.signal });
-					return (await untilAnswered(call, this.#stop.signal)).sha;
-				},
-			});
-			await this.spool.say(`:: at ${commit.sha.slice(0, 12)} ${commit.message.split("\n", 1)[0]}`);
+			const commit = "git" in source ? await this.#clone(source) : await this.#unpack(source);
 			this.#end(0, "succeeded", 0);
 			return commit;
 		} catch (error) {
@@ -165,6 +174,42 @@ export class JobRun {
 			this.#end(0, "failed", null);
 			return { state: "errored", exitCode: null, reason: { code: "checkout_failed", text: error.message } };
 		}
+	}
+
+	async #clone(source: Extract<NonNullable<Assignment["source"]>, { git: string }>): Promise<Commit> {
+		await this.#begin(0, `:: check out ${source.git}${source.ref ? ` ${source.ref}` : ""}`);
+		const { client, token, assignment, environment, mirrors } = this.#context;
+		const commit = await checkOut({
+			source,
+			workspace: this.#workspace,
+			mirrors,
+			env: jobEnvironment(environment, { ...assignment, env: {} }, this.#workspace, null),
+			cgroup: this.#processes.cgroup,
+			spool: this.spool,
+			signal: this.#stop.signal,
+			onStart: (started) => this.#processes.add(started.pid),
+			pin: async (found) => {
+				const path = `/api/v1/attempts/${assignment.attempt_id}/commit`;
+				const call = () => client.fetch(commitAnswer, { method: "POST", path, token, json: found, signal: this.#stop.signal });
+				return (await untilAnswered(call, this.#stop.signal)).sha;
+			},
+		});
+		await this.spool.say(`:: at ${commit.sha.slice(0, 12)} ${commit.message.split("\n", 1)[0]}`);
+		return commit;
+	}
+
+	async #unpack(source: { upload: string }): Promise<null> {
+		await this.#begin(0, `:: unpack the source ${source.upload}`);
+		const { client, token, assignment, folder } = this.#context;
+		const entries = await unpackSource({
+			client,
+			attempt: { id: assignment.attempt_id, token },
+			workspace: this.#workspace,
+			file: path.join(folder, "source"),
+			signal: this.#stop.signal,
+		});
+		await this.spool.say(`:: ${entries} ${entries === 1 ? "entry" : "entries"}`);
+		return null;
 	}
 
 	async #runStep(position: number, step: Assignment["steps"][number], environment: Record<string, string>): Promise<Outcome> {
@@ -179,22 +224,25 @@ export class JobRun {
 		let running: RunningProcess;
 		try {
 			const file = path.join(this.#context.folder, "steps", String(position));
-			running = await startScript({ text: step.run, shell: step.shell, file, cwd, env: { ...environment, ...step.env } }, this.spool);
+			running = await startScript(
+				{ text: step.run, shell: step.shell, file, cwd, env: { ...environment, ...step.env }, cgroup: this.#processes.cgroup },
+				this.spool,
+			);
 		} catch (error) {
 			return this.#failed(position, { code: "shell_missing", text: (error as Error).message });
 		}
-		this.#groups.push(running.pid);
+		this.#processes.add(running.pid);
 		let isStepTimeOver = false;
 		const onStepTimeOver = () => {
 			isStepTimeOver = true;
-			void endProcesses(this.#attemptId, [running.pid], this.#context.killGraceMs);
+			void this.#processes.end([running.pid], this.#context.killGraceMs);
 		};
 		const timer = step.timeout_ms === null ? undefined : setTimeout(onStepTimeOver, step.timeout_ms);
 		// Stopped while it was being started: the sweep over the groups may have come too early for this one.
 		if (this.#stopReason) this.#ending = this.#endAll();
 		const code = await running.exited;
 		clearTimeout(timer);
-		this.#groups = livingGroups(this.#groups);
+		this.#processes.forgetEnded();
 		await this.spool.settled();
 		if (this.#stopReason) return this.#stopped(position, code);
 		if (isStepTimeOver) {
@@ -282,10 +330,10 @@ export class JobRun {
 	async #begin(position: number, line: string): Promise<void> {
 		const step = this.#steps[position] as Step;
 		await this.spool.endLine();
-		step.log_offset = this.spool.size;
+		this.#begins[position] = this.spool.position;
 		step.state = "running";
 		step.started_at = new Date().toISOString();
-		this.onSteps(structuredClone(this.#steps));
+		this.onSteps(this.steps);
 		await this.spool.say(line);
 	}
 
@@ -294,7 +342,16 @@ export class JobRun {
 		step.state = step.started_at === null ? "skipped" : state;
 		step.exit_code = step.started_at === null ? null : code;
 		step.finished_at = step.started_at === null ? null : new Date().toISOString();
-		this.onSteps(structuredClone(this.#steps));
+		this.onSteps(this.steps);
+	}
+
+	/** The steps as they are now, with the places at which they begin in the log as it is sent. */
+	get steps(): Step[] {
+		return this.#steps.map((step, position) => {
+			const begin = this.#begins[position];
+			const place = begin && this.spool.placeOf(begin);
+			return { ...step, log_offset: place?.offset ?? null, log_line: place?.line ?? null };
+		});
 	}
 
 	#skipPending(): void {
@@ -302,16 +359,14 @@ export class JobRun {
 	}
 
 	#endAll(): Promise<void> {
-		// The number of a group that is gone may by now be another job's.
-		this.#groups = livingGroups(this.#groups);
-		return endProcesses(this.#attemptId, this.#groups, this.#context.killGraceMs);
-	}
-
-	get #attemptId(): string {
-		return this.#context.assignment.attempt_id;
+		return this.#processes.endAll(this.#context.killGraceMs);
 	}
 }
 
 function stepNames({ source, steps, artifacts }: Assignment): string[] {
-	return [...(source ? ["check out"] : []), ...steps.map((step) => step.name), ...(artifacts.save.length > 0 ? ["save artifacts"] : [])];
+	return [
+		...(source ? ["git" in source ? "check out" : "unpack the source"] : []),
+		...steps.map((step) => step.name),
+		...(artifacts.save.length > 0 ? ["save artifacts"] : []),
+	];
 }

@@ -23,6 +23,8 @@ export class LogShipper {
 	readonly #stop = new AbortController();
 	readonly #running: Promise<void>;
 	#acknowledged = 0;
+	/** Of what the coordinator has. */
+	readonly #digest = createHash("sha256");
 	#isWatched = false;
 	#isEnding = false;
 	/** Ends the present pause early. */
@@ -55,7 +57,7 @@ export class LogShipper {
 		await this.#running;
 		return {
 			bytes: this.#acknowledged,
-			sha256: await this.#digest(),
+			sha256: this.#digest.digest("hex"),
 			incomplete: this.#spool.isCut || this.#acknowledged < this.#spool.size,
 		};
 	}
@@ -89,6 +91,7 @@ export class LogShipper {
 		try {
 			await untilAnswered(async () => {
 				const bytes = await this.#spool.read(this.#acknowledged, MAX_LOG_CHUNK_BYTES);
+				if (bytes.byteLength === 0) return;
 				const { headers } = await this.#client.call({
 					method: "PATCH",
 					...this.#address,
@@ -96,31 +99,34 @@ export class LogShipper {
 					headers: { "Upload-Offset": String(this.#acknowledged), "Content-Type": "application/octet-stream" },
 					signal: this.#stop.signal,
 				});
-				this.#acknowledged = this.#offsetOf(headers["upload-offset"]);
+				if (Number(headers["upload-offset"] ?? Number.NaN) !== this.#acknowledged + bytes.byteLength)
+					throw new Unreachable("the answer to a part of the log is not the coordinator's");
+				await this.#advance(bytes);
 			}, this.#stop.signal);
 		} catch (error) {
 			if (this.#stop.signal.aborted) return;
 			if (error instanceof ApiError && error.code === "log_offset_mismatch") {
 				// An answer was lost, or a chunk came twice: the coordinator says where it stands.
-				this.#acknowledged = Math.min(this.#spool.size, Number(error.details.offset) || 0);
-				return;
+				if (await this.#catchUp(Number(error.details.offset))) return;
 			}
 			this.refusal = error instanceof ApiError ? error : new ApiError("internal", `The log cannot be sent: ${(error as Error).message}`);
 		}
 	}
 
-	/** Where the coordinator's copy ends. @throws Unreachable if the answer is not the coordinator's */
-	#offsetOf(header: string | string[] | undefined): number {
-		const offset = Number(header ?? Number.NaN);
-		if (Number.isSafeInteger(offset) && offset >= 0 && offset <= this.#spool.size) return offset;
-		throw new Unreachable("the answer to a part of the log is not the coordinator's");
+	async #advance(bytes: Uint8Array): Promise<void> {
+		this.#acknowledged += bytes.byteLength;
+		this.#digest.update(bytes);
+		await this.#spool.acknowledge(bytes);
 	}
 
-	async #digest(): Promise<string> {
-		const hash = createHash("sha256");
-		for (let offset = 0; offset < this.#acknowledged; offset += MAX_LOG_CHUNK_BYTES) {
-			hash.update(await this.#spool.read(offset, Math.min(MAX_LOG_CHUNK_BYTES, this.#acknowledged - offset)));
+	/** Takes note of what the coordinator has had before. @returns false if it has less than it has acknowledged, or more than there is */
+	async #catchUp(offset: number): Promise<boolean> {
+		if (!(offset >= this.#acknowledged && offset <= this.#spool.size)) return false;
+		while (this.#acknowledged < offset) {
+			const bytes = await this.#spool.read(this.#acknowledged, Math.min(MAX_LOG_CHUNK_BYTES, offset - this.#acknowledged));
+			if (bytes.byteLength === 0) return false;
+			await this.#advance(bytes);
 		}
-		return hash.digest("hex");
+		return true;
 	}
 }

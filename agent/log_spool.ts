@@ -1,71 +1,177 @@
-import { type FileHandle, open } from "node:fs/promises";
-import { MAX_LOG_BYTES } from "../schema/wire/limits.ts";
+import path from "node:path";
+import { formatBytes } from "../schema/wire/bytes.ts";
+import { LogSegments, newlinesIn } from "./log_segments.ts";
+import type { SpoolBudget } from "./spool_budget.ts";
 import { say } from "./voice.ts";
 
 const NEWLINE = 10;
-/** Room for the notice at the end of a log that was cut. */
-const NOTICE_BYTES = 200;
+/** Room for the notices. */
+const NOTICE_BYTES = 1024;
+/** In this much of the kept end a line begins, or it is one long line. */
+const LINE_LOOK_BYTES = 1024 * 1024;
+
+/** A place in the output: how many bytes and how many lines were written before it. */
+export interface Position {
+	at: number;
+	line: number;
+}
+
+/** The log as it is sent is made of stretches of the output, and of notices where something is left out between them. */
+interface Stretch {
+	from: Position;
+	to: Position;
+	segments: LogSegments;
+}
+interface Notice {
+	from: Position;
+	text: Uint8Array;
+}
+type Piece = Stretch | Notice;
 
 /**
- * The log of an attempt on the agent's disk: every line begins with the time at which it began. Output goes here
- * first and is sent from here, so that no outage of the coordinator costs a byte or memory.
+ * The log of an attempt on the agent's disk: every line begins with the time at which it began. Output goes here first and is sent
+ * from here, so that no outage of the coordinator costs memory, and none but a long one costs a byte.
+ *
+ * A log may have `maxBytes`. The first three quarters (the head) can be sent as they come; of what follows (the tail) only the last
+ * quarter is kept, to be sent at the end behind a notice. What the coordinator has is removed from the disk.
  */
 export class LogSpool {
-	readonly #file: FileHandle;
-	#size = 0;
+	readonly #head: LogSegments;
+	readonly #tail: LogSegments;
+	readonly #budget: SpoolBudget;
+	readonly #maxBytes: number;
+	/** What can be sent, in order. */
+	#pieces: Piece[] = [];
+	#end: Position = { at: 0, line: 0 };
 	#isAtLineStart = true;
-	#isCut = false;
-	#fault: unknown = null;
+	/** Where the tail begins; null while the head has room. */
+	#tailFrom: Position | null = null;
+	/** Where the disk has stopped taking the head; null while it takes it. */
+	#gapFrom: Position | null = null;
+	/** Whether what can be sent ends with a whole line. */
+	#isWhole = true;
+	/** How much of the log, as it is sent, the coordinator has. */
+	#acknowledged = { offset: 0, lines: 0, isWhole: true };
 	/** Writes happen one after the other, whoever they come from. */
 	#last: Promise<void> = Promise.resolve();
 	#waiting: (() => void)[] = [];
+	/** Whether something of the output is left out. */
+	isCut = false;
 
-	private constructor(file: FileHandle) {
-		this.#file = file;
+	private constructor(segments: { head: LogSegments; tail: LogSegments }, budget: SpoolBudget, maxBytes: number) {
+		this.#head = segments.head;
+		this.#tail = segments.tail;
+		this.#budget = budget;
+		this.#maxBytes = maxBytes;
+		budget.join(this);
 	}
 
-	static async create(file: string): Promise<LogSpool> {
-		return new LogSpool(await open(file, "wx+", 0o600));
+	static async create(folder: string, budget: SpoolBudget, maxBytes: number): Promise<LogSpool> {
+		const onSize = (change: number) => budget.change(change);
+		const head = await LogSegments.create(path.join(folder, "head"), onSize);
+		return new LogSpool({ head, tail: await LogSegments.create(path.join(folder, "tail"), onSize) }, budget, maxBytes);
 	}
 
-	/** Bytes that are in the file. */
+	/** Bytes of the log as it can be sent now. */
 	get size(): number {
-		return this.#size;
+		return this.#pieces.reduce((sum, piece) => sum + sizeOf(piece), 0);
 	}
 
-	/** Whether something is missing: the log was longer than it may be, or the disk did not take it. */
-	get isCut(): boolean {
-		return this.#isCut || this.#fault !== null;
+	/** Where the next byte will be written. */
+	get position(): Position {
+		return { ...this.#end };
+	}
+
+	/** Where a place of the output is in the log as it is sent; what is left out is where its notice is. */
+	placeOf({ at, line }: Position): { offset: number; line: number } {
+		let offset = 0;
+		let lines = 0;
+		for (const piece of this.#pieces) {
+			if (at < piece.from.at || ("text" in piece && at === piece.from.at)) break;
+			if ("to" in piece && at <= piece.to.at) return { offset: offset + at - piece.from.at, line: lines + line - piece.from.line };
+			offset += sizeOf(piece);
+			lines += "to" in piece ? piece.to.line - piece.from.line : newlinesIn(piece.text);
+		}
+		return { offset, line: lines };
 	}
 
 	/** Adds output as it came; the bytes of the job are not changed. */
-	write(bytes: Uint8Array): Promise<void> {
-		return this.#queue(() => this.#stamped(bytes));
+	async write(bytes: Uint8Array): Promise<void> {
+		await this.#queue(() => this.#take(bytes));
+		await this.#budget.keep();
 	}
 
 	/** Adds a line of the agent's own, on a line of its own. */
 	say(text: string): Promise<void> {
-		return this.#queue(() => {
-			const before = this.#isAtLineStart ? "" : "\n";
-			return this.#stamped(Buffer.from(`${before}${text}\n`));
-		});
+		return this.#queue(() => this.#take(Buffer.from(`${this.#isAtLineStart ? "" : "\n"}${text}\n`)));
 	}
 
 	/** Ends a last line that the job left open. */
 	endLine(): Promise<void> {
-		return this.#queue(() => (this.#isAtLineStart ? Buffer.alloc(0) : this.#stamped(Buffer.from("\n"))));
+		return this.#queue(async () => {
+			if (!this.#isAtLineStart) await this.#take(Buffer.from("\n"));
+		});
 	}
 
-	/** At most `limit` bytes from `offset` on. */
-	async read(offset: number, limit: number): Promise<Uint8Array> {
-		const buffer = Buffer.alloc(Math.min(limit, this.#size - offset));
-		const { bytesRead } = await this.#file.read(buffer, 0, buffer.byteLength, offset);
-		return buffer.subarray(0, bytesRead);
+	/** Nothing more will be written: what was kept of the end can be sent, too. */
+	seal(): Promise<void> {
+		return this.#queue(async () => {
+			this.#endGap();
+			if (this.#tailFrom) await this.#releaseTail(this.#tailFrom);
+			this.#wake();
+		});
+	}
+
+	/** At most `limit` bytes of the log as it is sent, from `offset` on; they must not have been acknowledged. */
+	read(offset: number, limit: number): Promise<Uint8Array> {
+		return this.#inTurn(async () => {
+			const parts: Uint8Array[] = [];
+			let pieceAt = 0;
+			for (const piece of this.#pieces) {
+				const from = Math.max(0, offset - pieceAt);
+				const end = Math.min(sizeOf(piece), offset + limit - pieceAt);
+				pieceAt += sizeOf(piece);
+				if (from >= end) continue;
+				parts.push("text" in piece ? piece.text.subarray(from, end) : await piece.segments.read(piece.from.at + from, end - from));
+			}
+			return Buffer.concat(parts);
+		});
+	}
+
+	/** The coordinator has these bytes, the next in order: they need not be kept any longer. */
+	acknowledge(bytes: Uint8Array): Promise<void> {
+		return this.#queue(async () => {
+			const { offset, lines } = this.#acknowledged;
+			this.#acknowledged = { offset: offset + bytes.byteLength, lines: lines + newlinesIn(bytes), isWhole: bytes.at(-1) === NEWLINE };
+			const { to } = this.#acknowledgedPart();
+			await this.#head.removeBefore(to.at);
+			await this.#tail.removeBefore(to.at);
+		});
+	}
+
+	/** Gives up what is unsent: there is no room for it. */
+	dropUnsent(): Promise<void> {
+		return this.#queue(() => this.#drop());
+	}
+
+	async #drop(): Promise<void> {
+		const { pieces, to } = this.#acknowledgedPart();
+		const lost = this.#end.at - to.at;
+		if (lost <= 0) return;
+		await this.#head.removeAll();
+		await this.#tail.removeAll();
+		this.#pieces = pieces;
+		this.#tailFrom = null;
+		this.#gapFrom = null;
+		this.#isWhole = this.#acknowledged.isWhole;
+		this.#leaveOut(to, `${formatBytes(lost)} are left out here: the coordinator could not be reached, and there was no more room for logs`);
+		// Whatever comes next begins a line, so that every line has its time.
+		this.#isAtLineStart = true;
 	}
 
 	/** Waits until there are bytes beyond `offset`, or the signal is aborted. */
 	grown(offset: number, signal: AbortSignal): Promise<void> {
-		if (this.#size > offset || signal.aborted) return Promise.resolve();
+		if (this.size > offset || signal.aborted) return Promise.resolve();
 		return new Promise((resolve) => {
 			const wake = () => {
 				signal.removeEventListener("abort", wake);
@@ -82,39 +188,155 @@ export class LogSpool {
 	}
 
 	async close(): Promise<void> {
-		await this.settled();
-		await this.#file.close();
-	}
-
-	/** Never fails: a job goes on without its log where the disk is full, and the log is known to be incomplete. */
-	#queue(make: () => Uint8Array): Promise<void> {
-		this.#last = this.#last.then(async () => {
-			if (this.isCut) return;
-			try {
-				await this.#append(this.#capped(make()));
-			} catch (error) {
-				this.#fault = error;
-				say("error", `a log cannot be written: ${(error as Error).message}`);
-			}
+		this.#budget.leave(this);
+		await this.#queue(async () => {
+			await this.#head.removeAll();
+			await this.#tail.removeAll();
 		});
-		return this.#last;
 	}
 
-	async #append(bytes: Uint8Array): Promise<void> {
-		for (let at = 0; at < bytes.byteLength; ) {
-			const { bytesWritten } = await this.#file.write(bytes, at, bytes.byteLength - at, this.#size);
-			at += bytesWritten;
-			this.#size += bytesWritten;
+	/** Never fails: a job goes on without its log where the disk fails, and the log is known to be incomplete. */
+	async #queue(task: () => Promise<void>): Promise<void> {
+		try {
+			await this.#inTurn(task);
+		} catch (error) {
+			this.isCut = true;
+			say("error", `a log cannot be kept: ${(error as Error).message}`);
 		}
-		for (const wake of this.#waiting.splice(0)) wake();
 	}
 
-	#capped(bytes: Uint8Array): Uint8Array {
-		const room = MAX_LOG_BYTES - NOTICE_BYTES - this.#size;
-		if (bytes.byteLength <= room) return bytes;
-		this.#isCut = true;
-		const notice = `\n${stamp()}:: the log is cut here: it reached ${MAX_LOG_BYTES} bytes\n`;
-		return Buffer.concat([bytes.subarray(0, Math.max(0, room)), Buffer.from(notice)]);
+	#inTurn<Value>(task: () => Promise<Value>): Promise<Value> {
+		const result = this.#last.then(task);
+		this.#last = result.then(
+			() => undefined,
+			() => undefined,
+		);
+		return result;
+	}
+
+	async #take(output: Uint8Array): Promise<void> {
+		const startsLine = this.#isAtLineStart;
+		const bytes = this.#stamped(output);
+		const room = this.#tailFrom ? 0 : Math.max(0, this.#headBytes - this.size);
+		const head = bytes.subarray(0, room);
+		if (head.byteLength > 0) await this.#keepHead(head, startsLine);
+		if (bytes.byteLength > room) await this.#keepTail(bytes.subarray(room), head.byteLength > 0 ? false : startsLine);
+		this.#wake();
+	}
+
+	get #headBytes(): number {
+		return Math.floor((this.#maxBytes * 3) / 4) - NOTICE_BYTES;
+	}
+
+	async #keepHead(bytes: Uint8Array, startsLine: boolean): Promise<void> {
+		// After a gap the log goes on with a whole line.
+		const from = this.#gapFrom && !startsLine ? bytes.indexOf(NEWLINE) + 1 || bytes.byteLength : 0;
+		if (from > 0) this.#advance(bytes.subarray(0, from));
+		const kept = bytes.subarray(from);
+		if (kept.byteLength === 0) return;
+		const start = this.position;
+		try {
+			await this.#head.append(start.at, kept);
+		} catch (error) {
+			this.#noteFault(error);
+			this.#gapFrom ??= start;
+			this.#advance(kept);
+			return;
+		}
+		this.#endGap();
+		this.#advance(kept);
+		const last = this.#pieces.at(-1);
+		if (last && "to" in last && last.to.at === start.at) last.to = this.position;
+		else this.#pieces.push({ from: start, to: this.position, segments: this.#head });
+		this.#isWhole = kept.at(-1) === NEWLINE;
+	}
+
+	async #keepTail(bytes: Uint8Array, startsLine: boolean): Promise<void> {
+		this.#endGap();
+		this.#tailFrom ??= this.position;
+		// The tail has no gaps: where the disk fails it begins anew, with a whole line.
+		const isMissing = this.#tail.start === null && this.#end.at > this.#tailFrom.at;
+		const from = isMissing && !startsLine ? bytes.indexOf(NEWLINE) + 1 || bytes.byteLength : 0;
+		this.#advance(bytes.subarray(0, from));
+		const kept = bytes.subarray(from);
+		if (kept.byteLength === 0) return;
+		try {
+			await this.#tail.append(this.#end.at, kept);
+		} catch (error) {
+			this.#noteFault(error);
+			await this.#tail.removeAll();
+		}
+		this.#advance(kept);
+		await this.#tail.removeBefore(this.#end.at - this.#maxBytes / 4);
+	}
+
+	#noteFault(error: unknown): void {
+		if (!this.isCut) say("error", `a log cannot be written: ${(error as Error).message}`);
+		this.isCut = true;
+	}
+
+	#advance(bytes: Uint8Array): void {
+		this.#end = { at: this.#end.at + bytes.byteLength, line: this.#end.line + newlinesIn(bytes) };
+	}
+
+	/** Says what the disk has not taken, now that it takes something again or nothing more will come. */
+	#endGap(): void {
+		const from = this.#gapFrom;
+		this.#gapFrom = null;
+		if (from) this.#leaveOut(from, `${formatBytes(this.#end.at - from.at)} are left out here: the agent's disk did not take them`);
+	}
+
+	async #releaseTail(from: Position): Promise<void> {
+		this.#tailFrom = null;
+		const start = this.#tail.start;
+		if (start === from.at) {
+			this.#pieces.push({ from, to: this.position, segments: this.#tail });
+			return;
+		}
+		const sentence = (lost: number) => `${formatBytes(lost)} are left out here: the log is longer than ${formatBytes(this.#maxBytes)}`;
+		if (start === null) {
+			this.#leaveOut(from, sentence(this.#end.at - from.at));
+			return;
+		}
+		// The first line that is kept whole; of one that is very long the rest is kept as it is, with a time of its own.
+		const newline = (await this.#tail.read(start, LINE_LOOK_BYTES)).indexOf(NEWLINE);
+		const kept = { at: start + newline + 1, line: this.#end.line - this.#tail.lines + (newline === -1 ? 0 : 1) };
+		this.#leaveOut(from, sentence(kept.at - from.at), newline === -1 ? stamp() : "");
+		this.#pieces.push({ from: kept, to: this.position, segments: this.#tail });
+	}
+
+	/** Puts a notice, on a line of its own, where something is left out. */
+	#leaveOut(from: Position, sentence: string, after = ""): void {
+		this.isCut = true;
+		this.#pieces.push({ from, text: Buffer.from(`${this.#isWhole ? "" : "\n"}${stamp()}:: ${sentence}\n${after}`) });
+		this.#isWhole = true;
+	}
+
+	/** What of the log the coordinator has, and which place of the output that is. */
+	#acknowledgedPart(): { pieces: Piece[]; to: Position } {
+		const pieces: Piece[] = [];
+		let { offset: left, lines } = this.#acknowledged;
+		let to: Position = { at: 0, line: 0 };
+		for (const piece of this.#pieces) {
+			if (left <= 0) break;
+			if ("text" in piece) {
+				// A notice of which a part was sent is kept whole.
+				pieces.push(piece);
+				to = piece.from;
+				lines -= newlinesIn(piece.text);
+			} else {
+				const isAll = left >= sizeOf(piece);
+				to = isAll ? piece.to : { at: piece.from.at + left, line: piece.from.line + lines };
+				pieces.push({ ...piece, to });
+				lines -= to.line - piece.from.line;
+			}
+			left -= sizeOf(piece);
+		}
+		return { pieces, to };
+	}
+
+	#wake(): void {
+		for (const wake of this.#waiting.splice(0)) wake();
 	}
 
 	#stamped(bytes: Uint8Array): Uint8Array {
@@ -130,6 +352,10 @@ export class LogSpool {
 		}
 		return Buffer.concat(parts);
 	}
+}
+
+function sizeOf(piece: Piece): number {
+	return "text" in piece ? piece.text.byteLength : piece.to.at - piece.from.at;
 }
 
 function stamp(): string {

@@ -4,6 +4,7 @@ import path from "node:path";
 import { parse } from "yaml";
 import * as z from "zod";
 import { nearest } from "../schema/pipeline/suggest.ts";
+import { formatBytes, parseBytes } from "../schema/wire/bytes.ts";
 import { parseDuration } from "../schema/wire/duration.ts";
 import { agentName, label } from "../schema/wire/protocol.ts";
 
@@ -21,7 +22,17 @@ export interface AgentOptions {
 	once: boolean;
 	/** End after having been idle for this long; null: never. */
 	idleExitMs: number | null;
+	/** Certificates (PEM) to trust beside the system's; null: the system's only. */
+	ca: string | null;
+	/** Names of the agent's own variables that jobs inherit beside the usual ones. */
+	passEnv: string[];
+	/** Where it answers for its health on this machine; null: nowhere. */
+	healthPort: number | null;
+	/** How much disk unsent logs may take, in bytes. */
+	spoolLimit: number;
 }
+
+const DEFAULT_SPOOL_LIMIT = "1GiB";
 
 /** A setting that is not usable; the sentence names it and where it comes from. */
 export class BadOption extends Error {
@@ -30,7 +41,20 @@ export class BadOption extends Error {
 
 /** The settings by name, as text, from one of their sources. */
 type RawOptions = Partial<Record<OptionName, string>>;
-const NAMES = ["server", "token", "name", "slots", "labels", "work-dir", "once", "idle-exit"] as const;
+const NAMES = [
+	"server",
+	"token",
+	"name",
+	"slots",
+	"labels",
+	"work-dir",
+	"once",
+	"idle-exit",
+	"ca-file",
+	"pass-env",
+	"health-port",
+	"spool-limit",
+] as const;
 type OptionName = (typeof NAMES)[number];
 
 /**
@@ -52,19 +76,45 @@ export function readAgentOptions(flags: RawOptions, environment: NodeJS.ProcessE
 		token: raw.token ?? null,
 		name: checked("name", agentName, raw.name ?? os.hostname().split(".")[0]),
 		slots: checked("slots", z.coerce.number().int().min(1).max(1000), raw.slots ?? "1"),
-		labels: checked(
-			"labels",
-			z.array(label),
-			(raw.labels ?? "")
-				.split(",")
-				.map((text) => text.trim())
-				.filter((text) => text !== ""),
-		),
+		labels: checked("labels", z.array(label), listOf(raw.labels)),
 		workDir: path.resolve(raw["work-dir"] ?? defaultWorkDir()),
 		once: checked("once", z.enum(["true", "false"]), raw.once ?? "false") === "true",
 		idleExitMs,
+		ca: raw["ca-file"] === undefined ? null : certificates(raw["ca-file"]),
+		passEnv: checked("pass-env", z.array(variable), listOf(raw["pass-env"])),
+		healthPort:
+			raw["health-port"] === undefined ? null : checked("health-port", z.coerce.number().int().min(1).max(65_535), raw["health-port"]),
+		spoolLimit: spoolLimit(raw["spool-limit"] ?? DEFAULT_SPOOL_LIMIT),
 	};
 }
+
+function listOf(text: string | undefined): string[] {
+	return (text ?? "")
+		.split(",")
+		.map((item) => item.trim())
+		.filter((item) => item !== "");
+}
+
+/** A variable that may be passed on; what the agent itself is told is none of a job's business. */
+const variable = z
+	.string()
+	.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "is not the name of a variable")
+	.refine((name) => !name.startsWith("WINDLASS_"), "WINDLASS_* is the agent's own and is not passed on")
+	.refine((name) => !/^CI(_|$)/.test(name), "CI and CI_* are set by Windlass");
+
+function certificates(file: string): string {
+	const text = readText("ca-file", file);
+	if (/-----BEGIN CERTIFICATE-----/.test(text)) return text;
+	throw new BadOption(`ca-file: ${file} holds no certificate in PEM`);
+}
+
+function spoolLimit(text: string): number {
+	const bytes = parseBytes(text);
+	if (bytes !== null && bytes >= LEAST_SPOOL) return bytes;
+	throw new BadOption(`spool-limit: ${text} is not a size of at least ${formatBytes(LEAST_SPOOL)}, such as 512MiB or 2GiB`);
+}
+
+const LEAST_SPOOL = 1024 * 1024;
 
 function defaultWorkDir(): string {
 	return path.join(os.homedir(), ".windlass-agent");
@@ -79,7 +129,7 @@ function checked<Schema extends z.ZodType>(name: OptionName, schema: Schema, val
 function fromEnvironment(environment: NodeJS.ProcessEnv): RawOptions {
 	const raw: RawOptions = {};
 	for (const name of NAMES) {
-		const variable = `WINDLASS_${name.toUpperCase().replace("-", "_")}`;
+		const variable = `WINDLASS_${name.toUpperCase().replaceAll("-", "_")}`;
 		const value = environment[variable];
 		if (value !== undefined && value !== "") raw[name] = value;
 	}

@@ -1,8 +1,11 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import path from "node:path";
+import type { Cgroup } from "./cgroup.ts";
 
 /**
- * Ending everything that a job has started. A job runs in process groups of its own; what leaves its group (setsid, a double
- * fork) is still known by a variable that every process inherits.
+ * Ending everything that a job has started. Where there are control groups, whatever it does stays in the attempt's own. Everywhere
+ * else it is known by its process groups; what has left those (setsid, a double fork) by a variable that every process
+ * inherits, and what has cleared its environment by the folder that it works in.
  */
 
 /** The variable that marks every process of an attempt. */
@@ -11,18 +14,95 @@ export const MARKER = "WINDLASS_ATTEMPT";
 const LOOK_MS = 50;
 const MAX_KILL_ROUNDS = 100;
 
+/** The processes of one attempt. */
+export class AttemptProcesses {
+	readonly #attemptId: string;
+	readonly #folder: string;
+	readonly cgroup: Cgroup | null;
+	/** Process groups that steps lead. */
+	#groups: number[] = [];
+
+	/** @param folder the attempt's own: whatever works in it belongs to the attempt */
+	constructor(attemptId: string, folder: string, cgroup: Cgroup | null) {
+		this.#attemptId = attemptId;
+		this.#folder = folder;
+		this.cgroup = cgroup;
+	}
+
+	/** Notes a process that leads a group of its own. */
+	add(leader: number): void {
+		this.#groups.push(leader);
+	}
+
+	/** Forgets groups that are gone: their numbers may by now be another job's. */
+	forgetEnded(): void {
+		this.#groups = livingGroups(this.#groups);
+	}
+
+	/** Ends all of them: SIGTERM, up to `graceMs` to comply, SIGKILL, until none is left. */
+	async endAll(graceMs: number): Promise<void> {
+		this.forgetEnded();
+		await this.end(this.#groups, graceMs);
+	}
+
+	/** Ends one group, and with it what belongs to the attempt and to no group. */
+	async end(groups: readonly number[], graceMs: number): Promise<void> {
+		this.#signal(groups, "SIGTERM");
+		const until = performance.now() + graceMs;
+		while (performance.now() < until) {
+			if (!this.#isAnyLeft(groups)) return;
+			await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+		}
+		for (let round = 0; round < MAX_KILL_ROUNDS && this.#isAnyLeft(groups); round += 1) {
+			this.#signal(groups, "SIGKILL");
+			this.cgroup?.kill();
+			await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+		}
+	}
+
+	#signal(groups: readonly number[], signal: NodeJS.Signals): void {
+		for (const group of groups) sendSignal(-group, signal);
+		// Who is in one of the groups has had the signal: some programs take a second one for more than it is.
+		for (const pid of this.#strays()) if (!groups.includes(processOf(pid)?.group ?? 0)) sendSignal(pid, signal);
+	}
+
+	#isAnyLeft(groups: readonly number[]): boolean {
+		return livingGroups(groups).length > 0 || this.#strays().some((pid) => processOf(pid)?.isLiving);
+	}
+
+	/** Whatever belongs to the attempt, whichever group it is in. */
+	#strays(): number[] {
+		const inCgroup = this.cgroup?.pids ?? [];
+		const elsewhere = runningPids().filter(
+			(pid) => !inCgroup.includes(pid) && (hasVariable(pid, MARKER, this.#attemptId) || worksIn(pid, this.#folder)),
+		);
+		return [...inCgroup, ...elsewhere];
+	}
+}
+
 /** The processes that carry `NAME=value` in the environment that they were started with. Linux only; elsewhere none. */
 export function findByEnvironment(name: string, value: string): number[] {
-	const wanted = Buffer.from(`${name}=${value}\0`);
-	return runningPids().filter((pid) => {
-		try {
-			const environment = readFileSync(`/proc/${pid}/environ`);
-			const at = environment.indexOf(wanted);
-			return at === 0 || (at > 0 && environment[at - 1] === 0);
-		} catch {
-			return false;
-		}
-	});
+	return runningPids().filter((pid) => hasVariable(pid, name, value));
+}
+
+function hasVariable(pid: number, name: string, value: string): boolean {
+	try {
+		const wanted = Buffer.from(`${name}=${value}\0`);
+		const environment = readFileSync(`/proc/${pid}/environ`);
+		const at = environment.indexOf(wanted);
+		return at === 0 || (at > 0 && environment[at - 1] === 0);
+	} catch {
+		return false;
+	}
+}
+
+function worksIn(pid: number, folder: string): boolean {
+	try {
+		const current = readlinkSync(`/proc/${pid}/cwd`);
+		return current === folder || current.startsWith(folder + path.sep);
+	} catch {
+		return false;
+	}
 }
 
 function runningPids(): number[] {
@@ -35,36 +115,8 @@ function runningPids(): number[] {
 	}
 }
 
-/**
- * Ends all processes of an attempt: SIGTERM, up to `graceMs` to comply, SIGKILL, until none is left.
- * @param groups process groups that the attempt's steps lead
- */
-export async function endProcesses(attemptId: string, groups: readonly number[], graceMs: number): Promise<void> {
-	signalAll(attemptId, groups, "SIGTERM");
-	const until = performance.now() + graceMs;
-	while (performance.now() < until) {
-		if (!isAnyLeft(attemptId, groups)) return;
-		await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-	}
-	for (let round = 0; round < MAX_KILL_ROUNDS && isAnyLeft(attemptId, groups); round += 1) {
-		signalAll(attemptId, groups, "SIGKILL");
-		await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-	}
-}
-
-function signalAll(attemptId: string, groups: readonly number[], signal: NodeJS.Signals): void {
-	for (const group of groups) sendSignal(-group, signal);
-	// Who is in one of the groups has had the signal: some programs take a second one for more than it is.
-	const strays = findByEnvironment(MARKER, attemptId).filter((pid) => !groups.includes(processOf(pid)?.group ?? 0));
-	for (const pid of strays) sendSignal(pid, signal);
-}
-
-function isAnyLeft(attemptId: string, groups: readonly number[]): boolean {
-	return livingGroups(groups).length > 0 || findByEnvironment(MARKER, attemptId).some((pid) => processOf(pid)?.isLiving);
-}
-
 /** Those of the groups in which a process lives; one that has ended and was not waited for does not count. */
-export function livingGroups(groups: readonly number[]): number[] {
+function livingGroups(groups: readonly number[]): number[] {
 	const answering = groups.filter((group) => sendSignal(-group, 0));
 	if (answering.length === 0 || process.platform !== "linux") return answering;
 	const living = new Set(

@@ -71,6 +71,10 @@ export class StateFolder {
 		return path.join(this.path, "jobs", attemptId);
 	}
 
+	get mirrorsFolder(): string {
+		return path.join(this.path, "mirrors");
+	}
+
 	get jobsFolder(): string {
 		return path.join(this.path, "jobs");
 	}

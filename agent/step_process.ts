@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
-import type { LogSpool } from "./log_spool.ts";
+import type { Cgroup } from "./cgroup.ts";
 
 /** How each shell runs a script file. bash ends at the first command that fails, also inside a pipe. */
 const SHELLS: Record<string, { command: string[]; extension: string }> = {
@@ -14,6 +14,11 @@ const SHELLS: Record<string, { command: string[]; extension: string }> = {
 const DRAIN_QUIET_MS = 20;
 const DRAIN_MAX_MS = 2_000;
 
+/** Where output goes. */
+export interface Output {
+	write(bytes: Uint8Array): Promise<void>;
+}
+
 export interface Script {
 	text: string;
 	shell: string;
@@ -21,6 +26,8 @@ export interface Script {
 	file: string;
 	cwd: string;
 	env: Record<string, string>;
+	/** The control group that it belongs to, if there are any. */
+	cgroup: Cgroup | null;
 }
 
 /** A running process that leads a process group of its own. */
@@ -34,27 +41,34 @@ export interface RunningProcess {
  * Starts a script; stdout and stderr go into the log through one pipe, in the order in which they were written.
  * @throws Error if the shell is not installed
  */
-export async function startScript(script: Script, spool: LogSpool): Promise<RunningProcess> {
+export async function startScript(script: Script, output: Output): Promise<RunningProcess> {
 	const shell = SHELLS[script.shell];
 	if (!shell) throw new Error(`this agent does not know the shell ${script.shell}`);
 	const file = `${script.file}.${shell.extension}`;
 	await writeFile(file, script.text, { mode: 0o600 });
-	return startProcess([...shell.command, file], script, spool);
+	return startProcess([...shell.command, file], script, output);
 }
+
+const START = '[ -z "$1" ] || echo $$ > "$1"; shift; exec "$@" 2>&1';
 
 /** Starts a command in a process group of its own, its output into the log. */
 export async function startProcess(
 	command: readonly string[],
-	{ cwd, env }: { cwd: string; env: Record<string, string> },
-	spool: LogSpool,
+	{ cwd, env, cgroup }: Pick<Script, "cwd" | "env" | "cgroup">,
+	destination: Output,
 ): Promise<RunningProcess> {
-	// `sh` puts both outputs into one pipe and becomes the command: two pipes would lose the order between them.
-	const child = spawn("sh", ["-c", 'exec "$@" 2>&1', "sh", ...command], { cwd, env, detached: true, stdio: ["ignore", "pipe", "ignore"] });
+	// `sh` joins the control group, puts both outputs into one pipe and becomes the command: two pipes would lose the order between them.
+	const child = spawn("sh", ["-c", START, "sh", cgroup?.entry ?? "", ...command], {
+		cwd,
+		env,
+		detached: true,
+		stdio: ["ignore", "pipe", "ignore"],
+	});
 	await new Promise<void>((resolve, reject) => {
 		child.once("spawn", resolve);
 		child.once("error", (error) => reject(new Error(`${command[0]} cannot be started: ${error.message}`)));
 	});
-	const output = copyOutput(child, spool);
+	const output = copyOutput(child, destination);
 	const exited = new Promise<number>((resolve) => {
 		child.once("exit", (code, signal) => resolve(code ?? 128 + signalNumber(signal)));
 	}).then(async (code) => {
@@ -68,14 +82,14 @@ export async function startProcess(
  * Copies output into the log at the pace of the disk. A process that was left in the background may hold the pipe open for
  * as long as the job runs; so the end of a step is not the end of the pipe.
  */
-function copyOutput(child: ChildProcess, spool: LogSpool): { drained(): Promise<void> } {
+function copyOutput(child: ChildProcess, destination: Output): { drained(): Promise<void> } {
 	let lastDataAt = performance.now();
 	let isWriting = false;
 	let isEnded = false;
 	const done = (async () => {
 		for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
 			isWriting = true;
-			await spool.write(chunk);
+			await destination.write(chunk);
 			isWriting = false;
 			lastDataAt = performance.now();
 		}

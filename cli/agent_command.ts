@@ -14,6 +14,10 @@ export function agentCommand(): Command {
 		.option("--labels <list>", "labels that jobs can ask for, with commas between")
 		.option("--work-dir <folder>", "state and workspaces (default: ~/.windlass-agent)")
 		.option("--config <file>", "a YAML file with these settings")
+		.option("--ca-file <file>", "certificates (PEM) to trust beside the system's")
+		.option("--pass-env <names>", "variables of this environment that jobs inherit, with commas between")
+		.option("--health-port <n>", "answer /healthz and /readyz on this port of this machine")
+		.option("--spool-limit <size>", "how much disk unsent logs may take (default: 1GiB)")
 		.option("--once", "end after one job")
 		.option("--idle-exit <duration>", "end after having been idle for this long, such as 5m")
 		.action(async ({ config, once, ...flags }: Record<string, string> & { once?: boolean }) => {

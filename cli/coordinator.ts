@@ -3,9 +3,13 @@ import { createServer } from "node:net";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { renewTimeoutFor } from "../schema/wire/lease_rule.ts";
+import { DEFAULT_MAX_LOG_BYTES } from "../schema/wire/limits.ts";
+import type { LogLevel } from "../schema/wire/log_levels.ts";
 import type { DataFolder } from "./data_folder.ts";
+import { diskFault, type FreeSpace } from "./disk.ts";
 import { UsageError } from "./failures.ts";
 import { endOrphans, Host, migrateDatabase } from "./host.ts";
+import type { Log } from "./log.ts";
 
 /** dist/, where this program lies in dist/cli/. */
 export const DISTRIBUTION = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
@@ -14,6 +18,7 @@ const SIGN_IN_LINK_MS = 10 * 60_000;
 const STOP_NOTICE_MS = 300;
 const STOP_PATIENCE_MS = 5_000;
 const STOP_RETRY_MS = 100;
+const DISK_LOOK_MS = 10_000;
 const PORT_PATIENCE_MS = 2_000;
 const PORT_RETRY_MS = 50;
 const TEAM = "default";
@@ -32,14 +37,38 @@ export interface CoordinatorOptions {
 	/** A preset admin token; null: one is made at the first start. */
 	adminToken: string | null;
 	times: QueueTimes;
+	limits: Limits;
 	data: DataFolder;
-	onLog(line: string): void;
+	log: Log;
+	logLevel: LogLevel;
 }
+
+/** How much and for how long: bytes and milliseconds. */
+export interface Limits {
+	maxLogBytes: number;
+	keepRunsMs: number;
+	keepLogsMs: number;
+	keepArtifactsMs: number;
+	/** Below this nothing new is accepted. */
+	freeDisk: FreeSpace;
+}
+
+const DAY_MS = 24 * 60 * 60_000;
+
+export const DEFAULT_TIMES: QueueTimes = { leaseTtlMs: 60_000, renewMs: 10_000, killGraceMs: 10_000 };
+export const DEFAULT_LIMITS: Limits = {
+	maxLogBytes: DEFAULT_MAX_LOG_BYTES,
+	keepRunsMs: 90 * DAY_MS,
+	keepLogsMs: 30 * DAY_MS,
+	keepArtifactsMs: 14 * DAY_MS,
+	freeDisk: { percent: 5 },
+};
 
 /** A coordinator that serves: the Worker on its host, with everything it needs to be talked to. */
 export class Coordinator {
 	readonly #host: Host;
 	readonly #secret: string;
+	#watch: NodeJS.Timeout | undefined;
 	/** Where this machine reaches it. */
 	readonly localUrl: string;
 	/** Where links point to. */
@@ -69,7 +98,8 @@ export class Coordinator {
 	 * @throws UsageError for a port that is taken
 	 */
 	static async start(options: CoordinatorOptions): Promise<Coordinator> {
-		const { data, host: address, times } = options;
+		const { data, host: address, times, limits, log } = options;
+		let toldDisk: string | null = null;
 		const secret = randomBytes(32).toString("hex");
 		endOrphans(data.path);
 		const port = await freePort(address, options.port);
@@ -92,9 +122,18 @@ export class Coordinator {
 				KILL_GRACE_MS: String(times.killGraceMs),
 				POLL_HOLD_MS: "55000",
 				LOG_SHARDS: "4",
+				MAX_LOG_BYTES: String(limits.maxLogBytes),
+				KEEP_RUNS_MS: String(limits.keepRunsMs),
+				KEEP_LOGS_MS: String(limits.keepLogsMs),
+				KEEP_ARTIFACTS_MS: String(limits.keepArtifactsMs),
+				LOG_LEVEL: options.logLevel,
 			},
-			onLog: options.onLog,
-			onRestart: () => options.onLog("workerd had stopped and was started again"),
+			onLog: (text, level) => log.pass(text, level),
+			onRestart: () => {
+				log.write("warn", "workerd had stopped and was started again");
+				// What it was told of the disk it has forgotten.
+				toldDisk = null;
+			},
 		});
 		try {
 			const database = await host.database();
@@ -108,7 +147,19 @@ export class Coordinator {
 			await database.prepare("DELETE FROM sign_in_links WHERE expires_at < ?").bind(Date.now()).run();
 			const coordinator = new Coordinator(host, secret, { localUrl, url }, token, `${url}/sign-in?code=${code}`);
 			await coordinator.#post("/api/v1/host/prepare");
+			const lookAtDisk = async () => {
+				const fault = await diskFault(data.path, limits.freeDisk);
+				if (fault === null && toldDisk === null) return;
+				await coordinator.#post("/api/v1/host/disk", { fault });
+				if ((fault === null) !== (toldDisk === null)) log.write("warn", fault ?? "there is room on the disk again");
+				toldDisk = fault;
+			};
+			await lookAtDisk();
 			await host.open();
+			coordinator.#watch = setInterval(
+				() => void lookAtDisk().catch((error) => log.write("warn", "the disk cannot be looked at", { error: String(error) })),
+				DISK_LOOK_MS,
+			);
 			return coordinator;
 		} catch (error) {
 			await host.stop();
@@ -156,6 +207,7 @@ export class Coordinator {
 	/** Announces the stop, then stops. */
 	async stop(): Promise<void> {
 		try {
+			clearInterval(this.#watch);
 			await this.announceStop();
 		} finally {
 			await this.#host.stop();

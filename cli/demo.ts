@@ -4,10 +4,11 @@ import path from "node:path";
 import { Command } from "commander";
 import { formatDuration } from "../schema/wire/duration.ts";
 import type { Artifact, Page, Run } from "../schema/wire/resources.ts";
-import { Coordinator } from "./coordinator.ts";
+import { Coordinator, DEFAULT_LIMITS, DEFAULT_TIMES } from "./coordinator.ts";
 import { DataFolder } from "./data_folder.ts";
 import { exampleSubmission } from "./example.ts";
 import { LocalAgent } from "./local_agent.ts";
+import { Log } from "./log.ts";
 
 /** `windlass demo`: the whole of it once, in a temporary folder, with nothing left behind. */
 export function demoCommand(setExitCode: (code: number) => void): Command {
@@ -25,9 +26,11 @@ async function demo(): Promise<number> {
 			port: 0,
 			publicUrl: null,
 			adminToken: null,
-			times: { leaseTtlMs: 60_000, renewMs: 10_000, killGraceMs: 10_000 },
+			times: DEFAULT_TIMES,
+			limits: DEFAULT_LIMITS,
 			data,
-			onLog: (line) => process.stderr.write(`${line}\n`),
+			log: new Log("warn"),
+			logLevel: "warn",
 		});
 		try {
 			return await runDemo(coordinator, data);

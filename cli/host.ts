@@ -27,7 +27,7 @@ export interface HostOptions {
 	mark: string;
 	bindings: Record<string, string>;
 	/** Called with everything that the Worker or workerd logs. */
-	onLog(line: string): void;
+	onLog(text: string, level: string): void;
 	/** Called each time that workerd was restarted after a crash. */
 	onRestart(): void;
 }
@@ -98,7 +98,7 @@ function miniflareOptions(options: HostOptions, isOpen: boolean) {
 		cf: false,
 		logRequests: false,
 		resourcePersistencePath: options.storage,
-		handleStructuredLogs: ({ message }) => options.onLog(message),
+		handleStructuredLogs: ({ message, level }) => options.onLog(message, level),
 		unsafeHandleRuntimeRestart: () => options.onRestart(),
 		unsafeRuntimeEnv: { [MARK]: options.mark },
 		workers: [

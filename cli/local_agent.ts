@@ -80,9 +80,17 @@ function launch({ folder, server, slots }: LocalAgentOptions, registrationToken:
 	return { drain: () => void child.kill("SIGTERM"), ended };
 }
 
-/** The coordinator's settings, its admin token among them, are nothing to the agent; its labels are. */
+/** What of the agent's settings may be given to the coordinator's command. */
+const AGENT_SETTINGS: ReadonlySet<string> = new Set([
+	"WINDLASS_LABELS",
+	"WINDLASS_PASS_ENV",
+	"WINDLASS_SPOOL_LIMIT",
+	"WINDLASS_HEALTH_PORT",
+]);
+
+/** The coordinator's own settings, its admin token among them, are nothing to the agent. */
 function withoutOwnSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-	return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith("WINDLASS_") || name === "WINDLASS_LABELS"));
+	return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith("WINDLASS_") || AGENT_SETTINGS.has(name)));
 }
 
 /** The agent that has outlived an earlier coordinator. One that looks for it at another address is ended first. */

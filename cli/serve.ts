@@ -1,11 +1,18 @@
 import { Command, Option } from "commander";
+import { formatBytes, parseBytes } from "../schema/wire/bytes.ts";
 import { formatDuration, parseDuration } from "../schema/wire/duration.ts";
 import { renewTimeoutFor, shortestLease } from "../schema/wire/lease_rule.ts";
-import { Coordinator, type QueueTimes } from "./coordinator.ts";
+import { LOG_LEVELS, type LogLevel } from "../schema/wire/log_levels.ts";
+import { Coordinator, type Limits, type QueueTimes } from "./coordinator.ts";
 import { DataFolder } from "./data_folder.ts";
+import { parseFreeSpace } from "./disk.ts";
 import { exampleSubmission } from "./example.ts";
 import { UsageError } from "./failures.ts";
 import { LocalAgent } from "./local_agent.ts";
+import { Log } from "./log.ts";
+
+const LEAST_LOG_LIMIT = 64 * 1024;
+const MOST_LOG_LIMIT = 16 * 1024 ** 3;
 
 interface ServeFlags {
 	host: string;
@@ -17,6 +24,12 @@ interface ServeFlags {
 	leaseTtl: string;
 	renewInterval: string;
 	killGrace: string;
+	logLimit: string;
+	keepRuns: string;
+	keepLogs: string;
+	keepArtifacts: string;
+	minFreeDisk: string;
+	logLevel: LogLevel;
 }
 
 /** `windlass serve`: the coordinator, and an agent beside it. */
@@ -34,6 +47,14 @@ export function serveCommand(setExitCode: (code: number) => void): Command {
 		.addOption(option("--lease-ttl <duration>", "how long a silent agent keeps its jobs", "WINDLASS_LEASE_TTL", "60s"))
 		.addOption(option("--renew-interval <duration>", "how often agents renew", "WINDLASS_RENEW_INTERVAL", "10s"))
 		.addOption(option("--kill-grace <duration>", "from SIGTERM to SIGKILL", "WINDLASS_KILL_GRACE", "10s"))
+		.addOption(option("--log-limit <size>", "the longest log of a job", "WINDLASS_LOG_LIMIT", "64MiB"))
+		.addOption(option("--keep-runs <duration>", "for how long runs are kept", "WINDLASS_KEEP_RUNS", "90d"))
+		.addOption(option("--keep-logs <duration>", "for how long their logs are kept", "WINDLASS_KEEP_LOGS", "30d"))
+		.addOption(option("--keep-artifacts <duration>", "for how long their artifacts are kept", "WINDLASS_KEEP_ARTIFACTS", "14d"))
+		.addOption(
+			option("--min-free-disk <share>", "below this, in percent or as a size, nothing new is accepted", "WINDLASS_MIN_FREE_DISK", "5%"),
+		)
+		.addOption(option("--log-level <level>", "what is logged", "WINDLASS_LOG_LEVEL", "info").choices(LOG_LEVELS))
 		.action(async (flags: ServeFlags) => setExitCode(await serve(flags)));
 }
 
@@ -41,6 +62,8 @@ async function serve(flags: ServeFlags): Promise<number> {
 	const port = wholeNumber("--port", flags.port, 0, 65_535);
 	const slots = wholeNumber("--agent-slots", flags.agentSlots, 1, 1000);
 	const times = queueTimes(flags);
+	const limits = limitsOf(flags);
+	const log = new Log(flags.logLevel);
 	const publicUrl = webAddress(flags.publicUrl);
 	const adminToken = presetToken(process.env.WINDLASS_ADMIN_TOKEN);
 	const stop = stopSignals();
@@ -52,8 +75,10 @@ async function serve(flags: ServeFlags): Promise<number> {
 			publicUrl,
 			adminToken,
 			times,
+			limits,
 			data,
-			onLog: (line) => process.stderr.write(`${line}\n`),
+			log,
+			logLevel: flags.logLevel,
 		});
 		try {
 			greet(coordinator, flags);
@@ -122,11 +147,6 @@ function presetToken(token: string | undefined): string | null {
 
 /** @throws UsageError if leases could expire under an agent that does everything right */
 function queueTimes(flags: ServeFlags): QueueTimes {
-	const duration = (name: string, text: string) => {
-		const ms = parseDuration(text);
-		if (ms) return ms;
-		throw new UsageError(`${name} must be a duration like 60s, not ${text}`);
-	};
 	const times: QueueTimes = {
 		leaseTtlMs: duration("--lease-ttl", flags.leaseTtl),
 		renewMs: duration("--renew-interval", flags.renewInterval),
@@ -139,6 +159,29 @@ function queueTimes(flags: ServeFlags): QueueTimes {
 		);
 	}
 	return times;
+}
+
+function duration(name: string, text: string): number {
+	const ms = parseDuration(text);
+	if (ms) return ms;
+	throw new UsageError(`${name} must be a duration like 60s or 30d, not ${text}`);
+}
+
+function limitsOf(flags: ServeFlags): Limits {
+	const maxLogBytes = parseBytes(flags.logLimit);
+	if (maxLogBytes === null || maxLogBytes < LEAST_LOG_LIMIT || maxLogBytes > MOST_LOG_LIMIT)
+		throw new UsageError(
+			`--log-limit must be a size from ${formatBytes(LEAST_LOG_LIMIT)} to ${formatBytes(MOST_LOG_LIMIT)}, such as 64MiB, not ${flags.logLimit}`,
+		);
+	const freeDisk = parseFreeSpace(flags.minFreeDisk);
+	if (freeDisk === null) throw new UsageError(`--min-free-disk must be a share like 5% or a size like 10GiB, not ${flags.minFreeDisk}`);
+	return {
+		maxLogBytes,
+		keepRunsMs: duration("--keep-runs", flags.keepRuns),
+		keepLogsMs: duration("--keep-logs", flags.keepLogs),
+		keepArtifactsMs: duration("--keep-artifacts", flags.keepArtifacts),
+		freeDisk,
+	};
 }
 
 /** What a person needs to know now that it serves. */

@@ -20,7 +20,7 @@ export function tokenCommand(): Command {
 				port: 0,
 				mark: data.path,
 				bindings: {},
-				onLog: (line) => process.stderr.write(`${line}\n`),
+				onLog: (text) => process.stderr.write(`${text}\n`),
 				onRestart: () => undefined,
 			});
 			try {

@@ -1,10 +1,12 @@
 import type { Dispatcher } from "./dispatch/dispatcher.ts";
 import type { LogShard } from "./logs/log_shard.ts";
+import type { Sweeper } from "./retention/sweeper.ts";
 
 /** What the Worker is given: stores, secrets and settings. On the edge the secrets are Worker secrets. */
 export interface Environment {
 	DISPATCHER: DurableObjectNamespace<Dispatcher>;
 	LOG_SHARD: DurableObjectNamespace<LogShard>;
+	SWEEPER: DurableObjectNamespace<Sweeper>;
 	DB: D1Database;
 	BUCKET: R2Bucket;
 
@@ -23,4 +25,13 @@ export interface Environment {
 	KILL_GRACE_MS: string;
 	POLL_HOLD_MS: string;
 	LOG_SHARDS: string;
+	MAX_LOG_BYTES: string;
+
+	/** How long runs with all that is theirs, their logs, and their artifacts are kept. */
+	KEEP_RUNS_MS: string;
+	KEEP_LOGS_MS: string;
+	KEEP_ARTIFACTS_MS: string;
+
+	/** The least important messages that are logged: error, warn, info, debug or trace. */
+	LOG_LEVEL: string;
 }

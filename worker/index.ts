@@ -5,15 +5,19 @@ import type { RequestContext, Route } from "./api/context.ts";
 import { routes } from "./api/routes.ts";
 import { identify, type Principal } from "./auth/principal.ts";
 import type { Environment } from "./environment.ts";
+import { faultFields, log, setLogLevel } from "./log.ts";
 import { errorPage } from "./pages/error_page.tsx";
 
 export { Dispatcher } from "./dispatch/dispatcher.ts";
 export { LogShard } from "./logs/log_shard.ts";
+export { Sweeper } from "./retention/sweeper.ts";
 
 /** The shell of every request: who calls, which route, may they, and one place where errors become answers. */
 export default {
 	async fetch(request, environment): Promise<Response> {
+		setLogLevel(environment.LOG_LEVEL);
 		const requestId = crypto.randomUUID();
+		const started = Date.now();
 		let response: Response;
 		try {
 			response = await answer(request, environment, requestId);
@@ -21,6 +25,13 @@ export default {
 			response = answerError(request, error, requestId);
 		}
 		response.headers.set("X-Request-Id", requestId);
+		log("debug", "request", {
+			request_id: requestId,
+			method: request.method,
+			...routeFields(request),
+			status: response.status,
+			ms: Date.now() - started,
+		});
 		return response;
 	},
 } satisfies ExportedHandler<Environment>;
@@ -104,6 +115,18 @@ function noRoute(request: Request): ApiError {
 	});
 }
 
+/**
+ * Which route a request took, and the ids in its path. Not the path itself: that of a part holds a credential, and so may any query.
+ */
+function routeFields(request: Request): Record<string, string> {
+	const { pathname } = new URL(request.url);
+	const found = routes.find((one) => one.method === request.method && pathPattern(one.path).test(pathname));
+	const ids = pathname.match(/\b(run|job|att|agt|src)_[0-9A-Z]{26}\b/g) ?? [];
+	return { route: found?.path ?? "none", ...Object.fromEntries(ids.map((id) => [ID_FIELDS[id.slice(0, 3)] ?? "id", id])) };
+}
+
+const ID_FIELDS: Record<string, string> = { run: "run", job: "job", att: "attempt", agt: "agent", src: "source" };
+
 function pathPattern(path: string): RegExp {
 	return new RegExp(`^${path.replace(/:\w+\+/g, ".+").replace(/:\w+/g, "[^/]+")}/?$`);
 }
@@ -116,10 +139,7 @@ function answerError(request: Request, error: unknown, requestId: string): Respo
 }
 
 function fault(error: unknown, requestId: string): ApiError {
-	const { stack, message } = error as Error;
-	console.error(
-		JSON.stringify({ level: "error", message: "request failed", request_id: requestId, error: stack ?? message ?? String(error) }),
-	);
+	log("error", "request failed", { request_id: requestId, ...faultFields(error) });
 	if ((error as { retryable?: boolean; overloaded?: boolean }).overloaded || (error as { retryable?: boolean }).retryable) {
 		return new ApiError("unavailable", "The coordinator is restarting or overloaded.", {
 			headers: { "Retry-After": "2" },

@@ -12,13 +12,13 @@ export const SHORT_HOLD_MS = 25_000;
  */
 export function readSettings(environment: Environment): Settings {
 	const settings: Settings = {
-		leaseTtlMs: milliseconds(environment, "LEASE_TTL_MS"),
-		renewMs: milliseconds(environment, "RENEW_MS"),
-		renewTimeoutMs: milliseconds(environment, "RENEW_TIMEOUT_MS"),
-		killGraceMs: milliseconds(environment, "KILL_GRACE_MS"),
+		leaseTtlMs: wholeNumber(environment, "LEASE_TTL_MS"),
+		renewMs: wholeNumber(environment, "RENEW_MS"),
+		renewTimeoutMs: wholeNumber(environment, "RENEW_TIMEOUT_MS"),
+		killGraceMs: wholeNumber(environment, "KILL_GRACE_MS"),
 		claimWindowMs: 12_000,
 		retryBackoffMs: 1_000,
-		logShards: milliseconds(environment, "LOG_SHARDS"),
+		logShards: wholeNumber(environment, "LOG_SHARDS"),
 	};
 	const least = shortestLease(settings);
 	if (settings.leaseTtlMs < least) {
@@ -29,11 +29,11 @@ export function readSettings(environment: Environment): Settings {
 
 /** How long an idle agent's poll may stay parked. */
 export function pollHoldMs(environment: Environment): number {
-	return milliseconds(environment, "POLL_HOLD_MS");
+	return wholeNumber(environment, "POLL_HOLD_MS");
 }
 
 /** What agents are told to keep to. */
-export function intervalsFor(settings: Settings, holdMs: number): Intervals {
+export function intervalsFor(settings: Settings, holdMs: number, maxLogBytes: number): Intervals {
 	return {
 		lease_ttl_ms: settings.leaseTtlMs,
 		renew_ms: settings.renewMs,
@@ -42,10 +42,31 @@ export function intervalsFor(settings: Settings, holdMs: number): Intervals {
 		poll_timeout_ms: holdMs + 15_000,
 		log_flush_watched_ms: 200,
 		log_flush_ms: 2_000,
+		log_max_bytes: maxLogBytes,
 	};
 }
 
-function milliseconds(environment: Environment, name: keyof Environment): number {
+/** The longest log of an attempt. */
+export function maxLogBytes(environment: Environment): number {
+	return wholeNumber(environment, "MAX_LOG_BYTES");
+}
+
+/** For how long what is over is kept. */
+export interface Retention {
+	runsMs: number;
+	logsMs: number;
+	artifactsMs: number;
+}
+
+export function readRetention(environment: Environment): Retention {
+	return {
+		runsMs: wholeNumber(environment, "KEEP_RUNS_MS"),
+		logsMs: wholeNumber(environment, "KEEP_LOGS_MS"),
+		artifactsMs: wholeNumber(environment, "KEEP_ARTIFACTS_MS"),
+	};
+}
+
+function wholeNumber(environment: Environment, name: keyof Environment): number {
 	const value = Number(environment[name]);
 	if (!Number.isSafeInteger(value) || value <= 0)
 		throw new Error(`${name} must be a whole number above 0, not ${String(environment[name])}`);

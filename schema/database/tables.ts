@@ -1,8 +1,10 @@
+import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { AttemptState, JobState, RunState } from "../wire/states.ts";
 
 /**
- * D1: the catalog (tokens, sign-in links) and the record (runs, jobs, attempts, artifacts, definitions).
+ * D1: the catalog (tokens, sign-in links) and the record (runs, jobs, attempts, artifacts, definitions,
+ * events), and what is uploaded (sources, uploads).
  *
  * The record is written by the Dispatcher alone, as copies of its own rows; the Dispatcher's tables hold every column
  * that stands here. It has no foreign keys and nothing unique but the primary keys, so that a copy can
@@ -50,6 +52,8 @@ export const runs = sqliteTable(
 		trigger_delivery: text("trigger_delivery"),
 		source_git: text("source_git"),
 		source_ref: text("source_ref"),
+		/** The id of the uploaded bundle that its workspaces are made of. */
+		source_upload: text("source_upload"),
 		branch: text("branch"),
 		tag: text("tag"),
 		commit_sha: text("commit_sha"),
@@ -67,6 +71,9 @@ export const runs = sqliteTable(
 		index("runs_by_project").on(table.team, table.project, table.id),
 		index("runs_by_state").on(table.team, table.state, table.id),
 		index("runs_by_rev").on(table.team, table.rev),
+		index("runs_by_end").on(table.finished_at),
+		index("runs_by_upload").on(table.source_upload).where(sql`${table.source_upload} IS NOT NULL`),
+		index("runs_by_definition").on(table.definition),
 	],
 );
 export type RunRow = typeof runs.$inferSelect;
@@ -131,12 +138,18 @@ export const attempts = sqliteTable(
 		log_incomplete: integer("log_incomplete").notNull(),
 		/** 1 once the log has left its shard. */
 		log_archived: integer("log_archived").notNull(),
+		/** When the log was removed because its time was over; null while it is there. */
+		log_expired_at: integer("log_expired_at"),
 		/** sha256 of the result that its agent delivered; a repeat is known by it. */
 		finish_digest: text("finish_digest"),
 		/** JSON list of the wire's steps, as the agent reported them at the end. */
 		steps: text("steps").notNull(),
 	},
-	(table) => [index("attempts_of_job").on(table.job_id, table.number), index("attempts_of_run").on(table.run_id)],
+	(table) => [
+		index("attempts_of_job").on(table.job_id, table.number),
+		index("attempts_of_run").on(table.run_id),
+		index("attempts_with_log").on(table.finished_at).where(sql`${table.log_key} IS NOT NULL`),
+	],
 );
 export type AttemptRow = typeof attempts.$inferSelect;
 
@@ -152,7 +165,71 @@ export const artifacts = sqliteTable(
 		sha256: text("sha256").notNull(),
 		/** The R2 object. */
 		key: text("key").notNull(),
+		is_executable: integer("is_executable").notNull().default(0),
+		created_at: integer("created_at").notNull().default(0),
+		/** When the file was removed because its time was over; null while it is there. */
+		expired_at: integer("expired_at"),
 	},
-	(table) => [primaryKey({ columns: [table.attempt_id, table.path] }), index("artifacts_of_job").on(table.job_id, table.path)],
+	(table) => [
+		primaryKey({ columns: [table.attempt_id, table.path] }),
+		index("artifacts_of_job").on(table.job_id, table.path),
+		index("artifacts_of_run").on(table.run_id),
+		index("artifacts_kept").on(table.created_at).where(sql`${table.expired_at} IS NULL`),
+	],
 );
 export type ArtifactRow = typeof artifacts.$inferSelect;
+
+/** Every transition of a run or a job. */
+export const events = sqliteTable(
+	"events",
+	{
+		team: text("team").notNull(),
+		/** The revision of the transition: one counter for all of a team. */
+		rev: integer("rev").notNull(),
+		run_id: text("run_id").notNull(),
+		/** Null for a transition of the run itself. */
+		job_id: text("job_id"),
+		from_state: text("from_state"),
+		to_state: text("to_state").notNull(),
+		reason_code: text("reason_code"),
+		reason_text: text("reason_text"),
+		actor: text("actor").notNull(),
+		at: integer("at").notNull(),
+	},
+	(table) => [primaryKey({ columns: [table.team, table.rev] }), index("events_of_run").on(table.run_id, table.rev)],
+);
+export type EventRow = typeof events.$inferSelect;
+
+/** Uploaded source bundles. */
+export const sources = sqliteTable(
+	"sources",
+	{
+		id: text("id").primaryKey(),
+		team: text("team").notNull(),
+		sha256: text("sha256").notNull(),
+		size: integer("size").notNull(),
+		/** How many entries the archive has, and what they unpack to in bytes. */
+		entries: integer("entries").notNull(),
+		unpacked_bytes: integer("unpacked_bytes").notNull(),
+		/** The R2 object. */
+		key: text("key").notNull(),
+		/** When it was uploaded, or named by a submission, last. */
+		used_at: integer("used_at").notNull(),
+	},
+	(table) => [index("sources_by_content").on(table.team, table.sha256), index("sources_by_use").on(table.used_at)],
+);
+export type SourceRow = typeof sources.$inferSelect;
+
+/** Objects that attempts may put into R2; those that no finish has named are swept once their upload addresses have expired. */
+export const uploads = sqliteTable(
+	"uploads",
+	{
+		key: text("key").primaryKey(),
+		/** Of a file in parts. */
+		upload_id: text("upload_id"),
+		team: text("team").notNull(),
+		attempt_id: text("attempt_id").notNull(),
+		created_at: integer("created_at").notNull(),
+	},
+	(table) => [index("uploads_by_age").on(table.created_at)],
+);

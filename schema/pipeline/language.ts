@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { parseDuration } from "../wire/duration.ts";
+import { isId } from "../wire/ids.ts";
 import { MAX_JOB_TIMEOUT_MS, MAX_RETRY_ATTEMPTS, MAX_STEPS } from "../wire/limits.ts";
 import { label } from "../wire/protocol.ts";
 import { AmbiguousScalar } from "./document.ts";
@@ -127,19 +128,35 @@ const job = strict({
 	...jobKeys,
 });
 
+const gitAddress = nonEmpty
+	.refine((url) => !url.startsWith("-"), "must be a repository address")
+	.refine(
+		(url) => /^(https?|ssh|git|file):\/\//.test(url) || url.startsWith("/") || /^[\w.-]+@[\w.-]+:/.test(url),
+		"must be an address that git can clone: https://…, ssh://…, git@host:path, file:///… or an absolute path",
+	)
+	.refine(
+		(url) => !/^[a-z]+:\/\/[^/@]*:[^/@]*@/.test(url),
+		"may not carry a password: give the agent an SSH key or a git credential helper instead",
+	);
+const gitRef = nonEmpty.refine((ref) => !ref.startsWith("-") && !/[\s~^:?*[\\]|\.\.|@\{/.test(ref), "is not a branch, tag or commit");
+
+/** What the workspace is made of: a git repository, or a bundle that was uploaded before. */
 export const source = strict({
-	git: nonEmpty
-		.refine((url) => !url.startsWith("-"), "must be a repository address")
-		.refine(
-			(url) => /^(https?|ssh|git|file):\/\//.test(url) || url.startsWith("/") || /^[\w.-]+@[\w.-]+:/.test(url),
-			"must be an address that git can clone: https://…, ssh://…, git@host:path, file:///… or an absolute path",
-		)
-		.refine(
-			(url) => !/^[a-z]+:\/\/[^/@]*:[^/@]*@/.test(url),
-			"may not carry a password: give the agent an SSH key or a git credential helper instead",
-		),
-	ref: nonEmpty.refine((ref) => !ref.startsWith("-") && !/[\s~^:?*[\\]|\.\.|@\{/.test(ref), "is not a branch, tag or commit").optional(),
+	git: gitAddress.optional(),
+	ref: gitRef.optional(),
+	upload: nonEmpty.refine((id) => isId("source", id), "is not the id of an uploaded source (src_…)").optional(),
+}).transform((value, context): { git: string; ref: string | null } | { upload: string } => {
+	const { git, ref, upload } = value;
+	if (git !== undefined && upload === undefined) return { git, ref: ref ?? null };
+	if (upload !== undefined && git === undefined && ref === undefined) return { upload };
+	const fault =
+		git === undefined && upload === undefined
+			? "needs git (a repository's address) or upload (src_…)"
+			: "takes git, with ref or without, or upload; not both";
+	context.addIssue({ code: "custom", message: fault });
+	return z.NEVER;
 });
+export type SourceText = z.infer<typeof source>;
 
 export const priority = number.pipe(z.number().min(-100, "at least -100").max(100, "at most 100"));
 

@@ -63,6 +63,33 @@ export function parseSubmission(text: string): Submission {
 	if (!("pipeline" in value) && !("run" in value)) {
 		return finishSubmission(checkPipeline(document, value, []), {}, "adhoc");
 	}
+	return submissionOf(document, value);
+}
+
+/**
+ * The same of a form: each part has the name of a key. What is text by nature is taken as it is, every other part is read as YAML.
+ * @throws ApiError as `parseSubmission` does, naming the part
+ */
+export function parseSubmissionForm(parts: ReadonlyMap<string, string>): Submission {
+	const value = Object.fromEntries([...parts].map(([name, text]) => [name, TEXT_PARTS.has(name) ? text : partValue(name, text)]));
+	const form: SourceDocument = { value, locate: () => null };
+	if (!("pipeline" in value) && !("run" in value))
+		throw invalid([fault(form, [], "a submission needs the part pipeline or run", "-F pipeline=@ci.yml, or -F run='make test'")]);
+	return submissionOf(form, value);
+}
+
+const TEXT_PARTS: ReadonlySet<string> = new Set(["pipeline", "run", "project"]);
+
+function partValue(name: string, text: string): unknown {
+	try {
+		return parseSource(text).value;
+	} catch (error) {
+		if (!(error instanceof ApiError)) throw error;
+		throw new ApiError(error.code, `The part ${name}: ${error.message}`, error);
+	}
+}
+
+function submissionOf(document: SourceDocument, value: Record<string, unknown>): Submission {
 	const errors: FieldError[] = [];
 	const parsed = submission.safeParse(value);
 	if (!parsed.success) errors.push(...faultsOf(document, parsed.error, []));

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { DEFAULT_JOB_TIMEOUT_MS } from "../wire/limits.ts";
-import { type JobText, type PipelineOfJobs, type PipelineOfSteps, RETRY_CAUSES, SHELLS } from "./language.ts";
+import { type JobText, type PipelineOfJobs, type PipelineOfSteps, RETRY_CAUSES, SHELLS, type SourceText } from "./language.ts";
 
 /** A pipeline after parsing, with every default filled in: what a run stores and an agent is given. */
 
@@ -29,7 +29,7 @@ export type ResolvedJob = z.infer<typeof resolvedJob>;
 
 const resolvedPipeline = z.object({
 	name: z.string(),
-	source: z.object({ git: z.string(), ref: z.string().nullable() }).nullable(),
+	source: z.union([z.object({ git: z.string(), ref: z.string().nullable() }), z.object({ upload: z.string() })]).nullable(),
 	priority: z.number(),
 	jobs: z.array(resolvedJob),
 });
@@ -38,18 +38,17 @@ export type ResolvedPipeline = z.infer<typeof resolvedPipeline>;
 /** What a submission says beside the pipeline; it wins over the pipeline's own words. */
 export interface Overrides {
 	env: Record<string, string>;
-	source: { git: string; ref?: string | undefined } | undefined;
+	source: SourceText | undefined;
 	runs_on: string[] | undefined;
 	priority: number | undefined;
 }
 
 /** The resolved form of a valid pipeline. Precedence of env: submission, job, pipeline. */
 export function resolvePipeline(pipeline: PipelineOfJobs | PipelineOfSteps, overrides: Overrides): ResolvedPipeline {
-	const source = overrides.source ?? pipeline.source;
 	const jobs = "jobs" in pipeline ? Object.entries(pipeline.jobs) : [["main", topLevelJob(pipeline)] as const];
 	return {
 		name: pipeline.name ?? "pipeline",
-		source: source ? { git: source.git, ref: source.ref ?? null } : null,
+		source: overrides.source ?? pipeline.source ?? null,
 		priority: overrides.priority ?? pipeline.priority ?? 0,
 		jobs: jobs.map(([key, job]) => resolveJob(key, job, pipeline, overrides)),
 	};

@@ -11,10 +11,18 @@ export const MAX_JOBS = 1000;
 export const MAX_STEPS = 200;
 export const MAX_YAML_ALIASES = 100;
 
+/** A source bundle that travels inside a multipart submission. */
+export const MAX_SUBMITTED_SOURCE_BYTES = 32 * MIB;
+/** A source bundle that is uploaded by itself. */
+export const MAX_SOURCE_BYTES = 1024 * MIB;
+/** What a source bundle may unpack to. */
+export const MAX_SOURCE_UNPACKED_BYTES = 4096 * MIB;
+export const MAX_SOURCE_ENTRIES = 200_000;
+
 /** One log PATCH carries at most this many bytes. */
 export const MAX_LOG_CHUNK_BYTES = 1 * MIB;
-/** A log is cut here, with a notice as its last line. */
-export const MAX_LOG_BYTES = 64 * MIB;
+/** A log has at most this many bytes, unless the coordinator is set up otherwise. */
+export const DEFAULT_MAX_LOG_BYTES = 64 * MIB;
 
 /** Files up to this size travel in one PUT. */
 export const SINGLE_PART_BYTES = 64 * MIB;

@@ -1,5 +1,13 @@
 import * as z from "zod";
-import { MAX_ARTIFACT_PATH_BYTES, MAX_ARTIFACTS_PER_JOB, MAX_ARTIFACTS_PER_PLAN, MAX_PARTS, MAX_STEPS, PART_BYTES } from "./limits.ts";
+import {
+	DEFAULT_MAX_LOG_BYTES,
+	MAX_ARTIFACT_PATH_BYTES,
+	MAX_ARTIFACTS_PER_JOB,
+	MAX_ARTIFACTS_PER_PLAN,
+	MAX_PARTS,
+	MAX_STEPS,
+	PART_BYTES,
+} from "./limits.ts";
 import { step } from "./resources.ts";
 import { finishState, reason } from "./states.ts";
 
@@ -25,6 +33,8 @@ const intervals = z.object({
 	poll_timeout_ms: count,
 	log_flush_watched_ms: count,
 	log_flush_ms: count,
+	/** The longest log of an attempt. What is beyond its first three quarters and its last quarter is left out. */
+	log_max_bytes: count.default(DEFAULT_MAX_LOG_BYTES),
 });
 export type Intervals = z.infer<typeof intervals>;
 
@@ -130,7 +140,13 @@ export const assignment = z.object({
 			timeout_ms: count.nullable(),
 		}),
 	),
-	source: z.object({ git: z.string(), ref: z.string().nullable(), commit: z.string().nullable() }).nullable(),
+	source: z
+		.union([
+			z.object({ git: z.string(), ref: z.string().nullable(), commit: z.string().nullable() }),
+			/** A bundle, to be fetched from /attempts/:id/source. */
+			z.object({ upload: z.string() }),
+		])
+		.nullable(),
 	artifacts: z.object({ save: z.array(z.string()) }),
 });
 export type Assignment = z.infer<typeof assignment>;
@@ -180,6 +196,7 @@ export const finish = z.strictObject({
 				path: artifactPath,
 				size: fileSize,
 				sha256,
+				executable: z.boolean().default(false),
 				key: z.string().max(200),
 				upload_id: z.string().max(2000).nullable(),
 				parts: z.array(z.strictObject({ number: z.number().int().positive(), etag: z.string().max(200) })).max(MAX_PARTS),

@@ -13,6 +13,8 @@ export const step = z.object({
 	finished_at: time.nullable(),
 	/** Where in the log, in bytes, the step's first line begins. */
 	log_offset: z.number().int().nonnegative().nullable(),
+	/** Which line of the log that is, counted from 0. */
+	log_line: z.number().int().nonnegative().nullable().default(null),
 });
 export type Step = z.infer<typeof step>;
 
@@ -25,7 +27,13 @@ const attempt = z.object({
 	agent: z.object({ id: z.string(), name: z.string() }),
 	started_at: time,
 	finished_at: time.nullable(),
-	log: z.object({ bytes: z.number().int(), sha256: z.string().nullable(), incomplete: z.boolean() }),
+	log: z.object({
+		bytes: z.number().int(),
+		sha256: z.string().nullable(),
+		incomplete: z.boolean(),
+		/** When it was removed, its time being over. */
+		expired_at: time.nullable(),
+	}),
 	steps: z.array(step),
 });
 export type Attempt = z.infer<typeof attempt>;
@@ -60,7 +68,7 @@ export const run = z.object({
 	trigger: z.object({ kind: z.string(), actor: z.string(), delivery: z.string().nullable() }),
 	project: z.string(),
 	pipeline: z.string(),
-	source: z.object({ git: z.string(), ref: z.string().nullable() }).nullable(),
+	source: z.union([z.object({ git: z.string(), ref: z.string().nullable() }), z.object({ upload: z.string() })]).nullable(),
 	branch: z.string().nullable(),
 	tag: z.string().nullable(),
 	commit: z.object({ sha: z.string(), message: z.string(), author: z.string() }).nullable(),
@@ -102,9 +110,62 @@ export const artifact = z.object({
 	path: z.string(),
 	size: z.number().int().nonnegative(),
 	sha256: z.string(),
+	executable: z.boolean(),
 	url: z.string(),
+	/** When it was removed, its time being over. */
+	expired_at: time.nullable(),
 });
 export type Artifact = z.infer<typeof artifact>;
+
+/** A transition of a run, or of one of its jobs. */
+export const event = z.object({
+	rev: z.number().int(),
+	run_id: z.string(),
+	job_id: z.string().nullable(),
+	from: z.string().nullable(),
+	to: z.string(),
+	reason: reason.nullable(),
+	actor: z.string(),
+	at: time,
+});
+export type Event = z.infer<typeof event>;
+
+/** Some lines of a log, by their numbers. Of a very long line only the beginning is given. */
+export const logLines = z.object({
+	first: z.number().int(),
+	lines: z.array(z.string()),
+	/** Where in the log the line after these begins. */
+	next_offset: z.number().int(),
+	/** How many lines the log has now. */
+	total: z.number().int(),
+});
+export type LogLines = z.infer<typeof logLines>;
+
+/** Lines of a log that hold a text. `next_line`: where to go on, if the log was not searched to its end. */
+export const logMatches = z.object({
+	items: z.array(z.object({ line: z.number().int(), text: z.string() })),
+	next_line: z.number().int().nullable(),
+});
+export type LogMatches = z.infer<typeof logMatches>;
+
+/** An uploaded source bundle. */
+export const uploadedSource = z.object({
+	id: z.string(),
+	size: z.number().int(),
+	sha256: z.string(),
+	entries: z.number().int(),
+	unpacked_bytes: z.number().int(),
+});
+export type UploadedSource = z.infer<typeof uploadedSource>;
+
+/** Whether the queue gives out work. */
+export const queueState = z.object({
+	paused: z.boolean(),
+	paused_by: z.string().nullable(),
+	reason: z.string().nullable(),
+	paused_at: time.nullable(),
+});
+export type QueueState = z.infer<typeof queueState>;
 
 /** Why a job is where it is: one sentence, and per agent the first thing that keeps it from the job. */
 export const explanation = z.object({

@@ -18,6 +18,7 @@ function queue(storage: DurableObjectStorage, team: string) {
 		now: () => Date.now(),
 		newId: (kind) => `${kind}-${team}-${++ids}`,
 		newSecret: () => "secret",
+		report: () => undefined,
 	});
 	const submit = (runId: string) =>
 		submitRun(core, {

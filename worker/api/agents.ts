@@ -7,7 +7,7 @@ import type { OfferRow } from "../dispatch/core/rows.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
-import { intervalsFor, pollHoldMs, readSettings } from "../settings.ts";
+import { intervalsFor, maxLogBytes, pollHoldMs, readSettings } from "../settings.ts";
 import { json } from "./answers.ts";
 import { readJson } from "./bodies.ts";
 import { type RequestContext, route } from "./context.ts";
@@ -56,7 +56,7 @@ async function hello({ request, environment, principal }: AgentCaller): Promise<
 }
 
 function intervalsOf(environment: Environment): protocol.Intervals {
-	return intervalsFor(readSettings(environment), pollHoldMs(environment));
+	return intervalsFor(readSettings(environment), pollHoldMs(environment), maxLogBytes(environment));
 }
 
 async function poll({ request, environment, principal }: AgentCaller): Promise<Response> {

@@ -1,4 +1,6 @@
-import { notFound } from "../../schema/wire/errors.ts";
+import { makeZip, predictLength } from "client-zip";
+import type { ArtifactRow } from "../../schema/database/tables.ts";
+import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import type { Artifact } from "../../schema/wire/resources.ts";
 import { listArtifacts } from "../catalog/record.ts";
 import type { Environment } from "../environment.ts";
@@ -23,7 +25,12 @@ async function artifactRows({ url, environment, principal, params }: Caller) {
 /** The files of a job, with the address of each. */
 export async function presentArtifacts(environment: Environment, team: string, jobId: string, attemptId: string): Promise<Artifact[]> {
 	const rows = await listArtifacts(environment, team, attemptId);
-	return rows.map(({ path, size, sha256 }) => ({ path, size, sha256, url: artifactUrl(jobId, path) }));
+	return rows.map((row) => present(jobId, row));
+}
+
+function present(jobId: string, { path, size, sha256, is_executable, expired_at }: ArtifactRow): Artifact {
+	const expiredAt = expired_at === null ? null : new Date(expired_at).toISOString();
+	return { path, size, sha256, executable: is_executable === 1, url: artifactUrl(jobId, path), expired_at: expiredAt };
 }
 
 function artifactUrl(jobId: string, path: string): string {
@@ -33,8 +40,40 @@ function artifactUrl(jobId: string, path: string): string {
 async function list(context: Caller): Promise<Response> {
 	const jobId = context.params.id ?? "";
 	const rows = await artifactRows(context);
-	const items: Artifact[] = rows.map(({ path, size, sha256 }) => ({ path, size, sha256, url: artifactUrl(jobId, path) }));
-	return json({ items, next_cursor: null });
+	return json({ items: rows.map((row) => present(jobId, row)), next_cursor: null });
+}
+
+/** All files of a job as one zip, made while it is read. */
+async function downloadAll(context: Caller): Promise<Response> {
+	const { environment, params, request } = context;
+	const rows = (await artifactRows(context)).filter((row) => row.expired_at === null);
+	if (rows.length === 0) throw notFound("artifact", `of job ${params.id}`);
+	const length = predictLength(rows.map((row) => ({ name: row.path, size: row.size })));
+	const zip = request.method === "HEAD" ? null : makeZip(zipEntries(environment, rows));
+	return new Response(zip, {
+		headers: {
+			"Content-Type": "application/zip",
+			"Content-Length": String(length),
+			"Content-Disposition": `attachment; filename="${params.id}-artifacts.zip"`,
+			"X-Content-Type-Options": "nosniff",
+			"Cache-Control": "private, no-transform",
+		},
+	});
+}
+
+async function* zipEntries(environment: Environment, rows: readonly ArtifactRow[]) {
+	for (const row of rows) {
+		const object = row.size === 0 ? null : await environment.BUCKET.get(row.key);
+		// A zip whose length was announced and that breaks off is known to be broken.
+		if (row.size > 0 && !object) throw new Error(`the object of ${row.path} is gone`);
+		yield {
+			name: row.path,
+			input: object ? (object.body as ReadableStream<Uint8Array>) : new Uint8Array(),
+			size: row.size,
+			lastModified: new Date(row.created_at),
+			mode: row.is_executable === 1 ? 0o755 : 0o644,
+		};
+	}
 }
 
 /** One file, as a download: whatever a build wrote, a browser must not run it under this address. */
@@ -43,6 +82,12 @@ async function download(context: Caller): Promise<Response> {
 	const path = params.path ?? "";
 	const row = (await artifactRows(context)).find((one) => one.path === path);
 	if (!row) throw notFound("artifact", path);
+	if (row.expired_at !== null) {
+		throw new ApiError("gone", `This file was removed ${new Date(row.expired_at).toISOString()}: its time was over.`, {
+			details: { path },
+			suggestions: ["Run the job again, or have artifacts kept for longer (--keep-artifacts)."],
+		});
+	}
 	const etag = `"${row.sha256}"`;
 	const name = path.split("/").at(-1) ?? "artifact";
 	const headers: Record<string, string> = {
@@ -66,5 +111,6 @@ async function download(context: Caller): Promise<Response> {
 
 export const artifactRoutes = [
 	route("GET", "/api/v1/jobs/:id/artifacts", ["user", "host"], list),
+	route("GET", "/api/v1/jobs/:id/artifacts.zip", ["user", "host"], downloadAll),
 	route("GET", "/api/v1/jobs/:id/artifacts/:path+", ["user", "host"], download),
 ];

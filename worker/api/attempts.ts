@@ -1,14 +1,16 @@
-import { ApiError } from "../../schema/wire/errors.ts";
-import { MAX_FINISH_BYTES, MAX_LOG_BYTES, MAX_LOG_CHUNK_BYTES } from "../../schema/wire/limits.ts";
+import { ApiError, notFound } from "../../schema/wire/errors.ts";
+import { MAX_FINISH_BYTES, MAX_LOG_CHUNK_BYTES } from "../../schema/wire/limits.ts";
 import * as protocol from "../../schema/wire/protocol.ts";
 import type { AttemptState, StepState } from "../../schema/wire/states.ts";
 import { completeUploads, planUploads } from "../artifacts/uploads.ts";
 import { sha256 } from "../auth/digest.ts";
 import type { LeaseTokenClaims } from "../auth/lease_token.ts";
 import { findAttempt } from "../catalog/record.ts";
+import { findSource } from "../catalog/sources.ts";
 import { otherResult, type Started } from "../dispatch/core/attempts.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
+import { maxLogBytes } from "../settings.ts";
 import { json } from "./answers.ts";
 import { parseJson, readBytes, readJson, readText, validated } from "./bodies.ts";
 import { type RequestContext, route } from "./context.ts";
@@ -39,9 +41,32 @@ function assignmentOf({ attempt, job, run, definition }: Started, baseUrl: strin
 		env: definition.env,
 		timeout_ms: definition.timeout_ms,
 		steps: definition.steps,
-		source: run.source_git === null ? null : { git: run.source_git, ref: run.source_ref, commit: run.commit_sha },
+		source: sourceOf(run),
 		artifacts: definition.artifacts,
 	};
+}
+
+function sourceOf({ source_git, source_ref, source_upload, commit_sha }: Started["run"]): protocol.Assignment["source"] {
+	if (source_upload !== null) return { upload: source_upload };
+	return source_git === null ? null : { git: source_git, ref: source_ref, commit: commit_sha };
+}
+
+/** GET …/source: the bundle that the workspace is made of. */
+async function getSource(context: Caller): Promise<Response> {
+	const { environment } = context;
+	const lease = leaseOf(context);
+	const id = unwrap(await dispatcherOf(environment, lease.team).sourceOf(lease));
+	const source = id === null ? null : await findSource(environment.DB, lease.team, id);
+	const object = source && (await environment.BUCKET.get(source.key));
+	if (!source || !object) throw notFound("source", id ?? "of this run");
+	return new Response(object.body, {
+		headers: {
+			"Content-Type": "application/octet-stream",
+			"Content-Length": String(source.size),
+			"X-Content-SHA256": source.sha256,
+			"Cache-Control": "private, no-transform",
+		},
+	});
 }
 
 async function release(context: Caller): Promise<Response> {
@@ -75,8 +100,10 @@ async function appendLog(context: Caller): Promise<Response> {
 				suggestions: ["Go on from there."],
 				headers: { "Upload-Offset": String(result.offset) },
 			});
-		case "full":
-			throw new ApiError("too_large", `A log may have ${MAX_LOG_BYTES} bytes.`, { details: { limit: MAX_LOG_BYTES } });
+		case "full": {
+			const limit = maxLogBytes(environment);
+			throw new ApiError("too_large", `A log may have ${limit} bytes.`, { details: { limit } });
+		}
 		case "sealed":
 			throw finished();
 	}
@@ -154,6 +181,7 @@ function assertConsistent(body: protocol.Finish): void {
 
 export const attemptRoutes = [
 	route("POST", "/api/v1/attempts/:id/start", ["lease"], start),
+	route("GET", "/api/v1/attempts/:id/source", ["lease"], getSource),
 	route("POST", "/api/v1/attempts/:id/release", ["lease"], release),
 	route("POST", "/api/v1/attempts/:id/commit", ["lease"], pinCommit),
 	route("PATCH", "/api/v1/attempts/:id/log", ["lease"], appendLog),

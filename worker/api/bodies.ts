@@ -7,25 +7,66 @@ import { MAX_PROTOCOL_BODY_BYTES } from "../../schema/wire/limits.ts";
  * @throws ApiError `too_large`, before the body is read where its length is announced; `malformed` if it is not UTF-8
  */
 export async function readText(request: Request, limit: number): Promise<string> {
-	const bytes = await readBytes(request, limit);
+	return utf8(await readBytes(request, limit), "The body");
+}
+
+/** @throws ApiError `malformed` if the bytes are not UTF-8 */
+export function utf8(bytes: Uint8Array, what: string): string {
 	try {
 		return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
 	} catch {
-		throw new ApiError("malformed", "The body is not valid UTF-8.", { suggestions: ["Send the text as UTF-8."] });
+		throw new ApiError("malformed", `${what} is not valid UTF-8.`, { suggestions: ["Send the text as UTF-8."] });
+	}
+}
+
+/** @throws ApiError `too_large` where the announced length says so already */
+export function checkLength(request: Request, limit: number): void {
+	if (Number(request.headers.get("Content-Length") ?? 0) > limit) throw tooLarge(limit);
+}
+
+/**
+ * The announced length of the body.
+ * @throws ApiError `length_required`, `too_large`
+ */
+export function lengthOf(request: Request, limit: number): number {
+	const length = request.headers.get("Content-Length");
+	if (length === null || !/^\d{1,15}$/.test(length)) {
+		throw new ApiError("length_required", "The body's length must be announced.", {
+			suggestions: ["Send a file rather than a pipe (curl -T file), so that Content-Length is known."],
+		});
+	}
+	checkLength(request, limit);
+	return Number(length);
+}
+
+/**
+ * Runs `read`, which reads the request's body. Whoever breaks off in the middle of it is gone; that is no fault of ours.
+ * @throws ApiError `malformed` for a body that broke off
+ */
+export async function whileReading<Value>(read: () => Promise<Value>): Promise<Value> {
+	try {
+		return await read();
+	} catch (error) {
+		if (/network connection lost|disconnected|premature|aborted|body.*(ended|closed)/i.test(String((error as Error).message)))
+			throw new ApiError("malformed", "The body broke off.", { suggestions: ["Send it again."] });
+		throw error;
 	}
 }
 
 /** The body as bytes. @throws ApiError `too_large` */
 export async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
-	if (Number(request.headers.get("Content-Length") ?? 0) > limit) throw tooLarge(limit);
-	if (!request.body) return new Uint8Array();
+	checkLength(request, limit);
+	const { body } = request;
+	if (!body) return new Uint8Array();
 	const chunks: Uint8Array[] = [];
 	let size = 0;
-	for await (const chunk of request.body) {
-		size += chunk.byteLength;
-		if (size > limit) throw tooLarge(limit);
-		chunks.push(chunk);
-	}
+	await whileReading(async () => {
+		for await (const chunk of body) {
+			size += chunk.byteLength;
+			if (size > limit) throw tooLarge(limit);
+			chunks.push(chunk);
+		}
+	});
 	if (chunks.length === 1) return chunks[0] as Uint8Array;
 	const bytes = new Uint8Array(size);
 	let at = 0;

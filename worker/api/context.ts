@@ -19,11 +19,16 @@ export type AnonymousContext = Omit<RequestContext, "principal">;
 
 /** One route: who may call it is part of it. */
 export interface Route {
-	method: "GET" | "POST" | "PUT" | "PATCH";
+	method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 	path: string;
 	allow: readonly PrincipalKind[];
 	/** Called by the shell alone, with a principal of one of the kinds in `allow` (worker/index.ts). */
 	handle: (context: never) => Promise<Response> | Response;
+}
+
+/** Who is to be named for what a request does. */
+export function actorOf(principal: Extract<Principal, { kind: "user" | "host" }>): string {
+	return principal.kind === "user" ? principal.name : "the coordinator";
 }
 
 /** Declares a route; its handler sees only the principals that are allowed. */

@@ -1,9 +1,23 @@
+import * as z from "zod";
 import { dispatcherOf } from "../dispatch/stub.ts";
+import { sweeperOf } from "../retention/sweeper.ts";
+import { readJson } from "./bodies.ts";
 import { type RequestContext, route } from "./context.ts";
+
+/** Why nothing new is to be accepted; null if there is room. */
+export const diskNote = z.strictObject({ fault: z.string().max(500).nullable() });
 
 /** Called before the LAN may connect: the queue brings its schema up to date. */
 async function prepare({ environment, principal }: RequestContext<"host">): Promise<Response> {
 	await dispatcherOf(environment, principal.team).prepare();
+	await sweeperOf(environment).schedule();
+	return new Response(null, { status: 204 });
+}
+
+/** Called when the disk has become too full for new work, or has room again. */
+async function noteDisk({ request, environment, principal }: RequestContext<"host">): Promise<Response> {
+	const { fault } = await readJson(request, diskNote);
+	await dispatcherOf(environment, principal.team).noteDisk(fault);
 	return new Response(null, { status: 204 });
 }
 
@@ -15,5 +29,6 @@ async function planStop({ environment, principal }: RequestContext<"host">): Pro
 
 export const hostRoutes = [
 	route("POST", "/api/v1/host/prepare", ["host"], prepare),
+	route("POST", "/api/v1/host/disk", ["host"], noteDisk),
 	route("POST", "/api/v1/host/planned-stop", ["host"], planStop),
 ];

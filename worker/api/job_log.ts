@@ -1,22 +1,28 @@
 import type { AttemptRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
+import { MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
+import type { LogLines, LogMatches } from "../../schema/wire/resources.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
 import type { JobRecord } from "../catalog/record.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
 import { LOG_FORMATS, type LogFormat, LogFormatter } from "../logs/format.ts";
-import { type LineBatch, LineSplitter } from "../logs/lines.ts";
+import { readLineBlock } from "../logs/line_index.ts";
+import { type LineBatch, LineSplitter, type ShownLineSplitter } from "../logs/lines.ts";
 import { logSize, readLog } from "../logs/reader.ts";
-import { SSE_HEADERS, streamed, TEXT_STREAM_HEADERS } from "./answers.ts";
+import { searchLog } from "../logs/search.ts";
+import { json, SSE_HEADERS, streamed, TEXT_STREAM_HEADERS } from "./answers.ts";
 import { type RequestContext, route } from "./context.ts";
 import { requireJob } from "./jobs.ts";
-import { flagParameter, integerParameter, onlyParameters, wordParameter } from "./queries.ts";
+import { flagParameter, integerParameter, invalidParameter, onlyParameters, wordParameter } from "./queries.ts";
 import { rangeOf } from "./ranges.ts";
 
 type Caller = RequestContext<"user" | "host">;
 
 const HOLD_MS = 10_000;
 const SILENCE_MS = 30_000;
+const MAX_LINES = 1_000;
+const MAX_QUERY = 200;
 
 /** GET /jobs/:id/log: the log of one attempt, as text (with Range), followed, or as server-sent events. */
 async function getLog({ request, url, environment, principal, params }: Caller): Promise<Response> {
@@ -43,7 +49,57 @@ async function getLog({ request, url, environment, principal, params }: Caller):
 	if (flagParameter(url, "follow")) return streamed(TEXT_STREAM_HEADERS, (write) => followText(environment, record, number, format, write));
 	const attempt = attemptOf(record, number);
 	if (!attempt) return new Response("", { headers: TEXT_STREAM_HEADERS });
+	assertKept(attempt);
 	return logText(environment, request, attempt, format);
+}
+
+/** @throws ApiError `gone` for a log whose time was over */
+function assertKept(attempt: AttemptRow): void {
+	if (attempt.log_expired_at === null) return;
+	throw new ApiError("gone", `This log was removed ${new Date(attempt.log_expired_at).toISOString()}: its time was over.`, {
+		suggestions: ["Have logs kept for longer (--keep-logs)."],
+	});
+}
+
+/** GET /jobs/:id/log/lines: lines by their numbers, counted from 0; a negative `from` counts from the end. */
+async function getLines({ url, environment, principal, params }: Caller): Promise<Response> {
+	onlyParameters(url, ["attempt", "from", "count"]);
+	const attempt = await requireAttempt(environment, principal.team, params.id ?? "", url);
+	const { first, count } = blockParameters(url);
+	const block = await readLineBlock(environment, attempt, first, count);
+	const answer: LogLines = { first: block.first, lines: block.lines, next_offset: block.nextOffset, total: block.total };
+	return json(answer);
+}
+
+/** GET /jobs/:id/log/search: the lines that hold a text. */
+async function search({ url, environment, principal, params }: Caller): Promise<Response> {
+	onlyParameters(url, ["attempt", "q", "from", "limit"]);
+	const text = url.searchParams.get("q") ?? "";
+	if (text === "" || text.length > MAX_QUERY) throw invalidParameter("q", `is 1 to ${MAX_QUERY} characters long`, "for example q=error");
+	const attempt = await requireAttempt(environment, principal.team, params.id ?? "", url);
+	const first = integerParameter(url, "from", { least: 0, most: Number.MAX_SAFE_INTEGER, fallback: 0 });
+	const limit = integerParameter(url, "limit", { least: 1, most: MAX_LIST_LIMIT, fallback: 100 });
+	const { matches, nextLine } = await searchLog(environment, attempt, { text, first, limit });
+	const answer: LogMatches = { items: matches, next_line: nextLine };
+	return json(answer);
+}
+
+/** The attempt that `attempt` names, or the newest. @throws ApiError `not_found`, `gone` */
+export async function requireAttempt(environment: Environment, team: string, jobId: string, url: URL): Promise<AttemptRow> {
+	const record = await requireJob(environment, team, jobId);
+	const attempt = attemptOf(record, integerParameter(url, "attempt", { least: 1, most: 1000, fallback: 0 }) || null);
+	if (!attempt) throw notFound("attempt", `of job ${jobId}`);
+	assertKept(attempt);
+	return attempt;
+}
+
+/** Which lines are asked for: at most a thousand. */
+export function blockParameters(url: URL): { first: number; count: number } {
+	const from = url.searchParams.get("from") ?? "0";
+	const isFromEnd = /^-[1-9]\d{0,3}$/.test(from);
+	if (!isFromEnd && !/^\d{1,15}$/.test(from))
+		throw invalidParameter("from", `${JSON.stringify(from)} is not the number of a line`, "for example from=0, or from=-100");
+	return { first: Number(from), count: integerParameter(url, "count", { least: 1, most: MAX_LINES, fallback: 500 }) };
 }
 
 /** The attempt of that number, or the newest; null before the first. @throws ApiError `not_found` */
@@ -124,11 +180,12 @@ export async function followLines(
 	number: number | null,
 	resume: ResumePoint,
 	sink: LineSink,
+	splitterAt: (offset: number) => LineSplitter | ShownLineSplitter = (offset) => new LineSplitter(offset),
 ): Promise<void> {
 	for await (const attempt of attemptsToFollow(environment, record, number, () => sink.idle())) {
 		const isThisOne = resume.attempt === attempt.number || (resume.attempt === null && number !== null);
 		const offset = isThisOne ? resume.offset : 0;
-		const splitter = new LineSplitter(offset);
+		const splitter = splitterAt(offset);
 		for await (const bytes of readLog(environment, attempt, { offset, until: null, isFollowing: true })) {
 			if (bytes === null) await sink.idle();
 			else {
@@ -174,4 +231,8 @@ async function* attemptsToFollow(
 	}
 }
 
-export const jobLogRoutes = [route("GET", "/api/v1/jobs/:id/log", ["user", "host"], getLog)];
+export const jobLogRoutes = [
+	route("GET", "/api/v1/jobs/:id/log", ["user", "host"], getLog),
+	route("GET", "/api/v1/jobs/:id/log/lines", ["user", "host"], getLines),
+	route("GET", "/api/v1/jobs/:id/log/search", ["user", "host"], search),
+];

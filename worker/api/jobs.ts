@@ -8,7 +8,7 @@ import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
 import { logProgress } from "../logs/reader.ts";
 import { json } from "./answers.ts";
-import { type RequestContext, route } from "./context.ts";
+import { actorOf, type RequestContext, route } from "./context.ts";
 import { presentJob, presentJobSummary } from "./present.ts";
 import { onlyParameters, pageOf, pageParameters, wordParameter } from "./queries.ts";
 
@@ -78,8 +78,7 @@ async function cancel({ url, environment, principal, params }: Caller): Promise<
 	const { job } = record;
 	if (job.state === "cancelled") return json(presentJob(record));
 	if (isTerminal(job.state)) throw alreadyOver("job", job.id, job.state);
-	const actor = principal.kind === "user" ? principal.name : "the coordinator";
-	return json(presentJob(unwrap(await dispatcherOf(environment, principal.team).cancelJob(job.id, actor))));
+	return json(presentJob(unwrap(await dispatcherOf(environment, principal.team).cancelJob(job.id, actorOf(principal)))));
 }
 
 export const jobRoutes = [

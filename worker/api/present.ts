@@ -1,5 +1,5 @@
-import type { AttemptRow, JobRow, RunRow } from "../../schema/database/tables.ts";
-import type { Agent, Attempt, Job, JobSummary, Run, RunSummary, Step } from "../../schema/wire/resources.ts";
+import type { AttemptRow, EventRow, JobRow, RunRow } from "../../schema/database/tables.ts";
+import type { Agent, Attempt, Event, Job, JobSummary, Run, RunSummary, Step } from "../../schema/wire/resources.ts";
 import type { Reason } from "../../schema/wire/states.ts";
 import type { JobRecord, RunRecord } from "../catalog/record.ts";
 import type { AgentRows } from "../dispatch/core/reads.ts";
@@ -25,7 +25,7 @@ export function presentRunSummary(run: RunRow, baseUrl: string): RunSummary {
 		trigger: { kind: run.trigger_kind, actor: run.trigger_actor, delivery: run.trigger_delivery },
 		project: run.project,
 		pipeline: run.pipeline,
-		source: run.source_git === null ? null : { git: run.source_git, ref: run.source_ref },
+		source: sourceOf(run),
 		branch: run.branch,
 		tag: run.tag,
 		commit: run.commit_sha === null ? null : { sha: run.commit_sha, message: run.commit_message ?? "", author: run.commit_author ?? "" },
@@ -36,6 +36,11 @@ export function presentRunSummary(run: RunRow, baseUrl: string): RunSummary {
 		started_at: time(run.started_at),
 		finished_at: time(run.finished_at),
 	};
+}
+
+function sourceOf({ source_git, source_ref, source_upload }: RunRow): RunSummary["source"] {
+	if (source_upload !== null) return { upload: source_upload };
+	return source_git === null ? null : { git: source_git, ref: source_ref };
 }
 
 export function presentRun({ run, jobs, attempts }: RunRecord, baseUrl: string): Run {
@@ -81,9 +86,19 @@ function presentAttempt(attempt: AttemptRow): Attempt {
 		agent: { id: attempt.agent_id, name: attempt.agent_name },
 		started_at: time(attempt.started_at),
 		finished_at: time(attempt.finished_at),
-		log: { bytes: attempt.log_bytes, sha256: attempt.log_sha256, incomplete: attempt.log_incomplete === 1 },
+		log: {
+			bytes: attempt.log_bytes,
+			sha256: attempt.log_sha256,
+			incomplete: attempt.log_incomplete === 1,
+			expired_at: time(attempt.log_expired_at),
+		},
 		steps: JSON.parse(attempt.steps) as Step[],
 	};
+}
+
+export function presentEvent(row: EventRow): Event {
+	const { rev, run_id, job_id, from_state: from, to_state: to, actor } = row;
+	return { rev, run_id, job_id, from, to, reason: reasonOf(row), actor, at: time(row.at) };
 }
 
 export function presentAgent({ agent, running }: AgentRows): Agent {

@@ -9,7 +9,10 @@ import { hostRoutes } from "./host.ts";
 import { jobLogRoutes } from "./job_log.ts";
 import { jobRoutes } from "./jobs.ts";
 import { partRoutes } from "./parts.ts";
+import { queueRoutes } from "./queue.ts";
+import { retentionRoutes } from "./retention.ts";
 import { runRoutes } from "./runs.ts";
+import { sourceRoutes } from "./sources.ts";
 
 /** Every route there is, and who may call it. What is not here is refused. */
 export const routes: readonly Route[] = [
@@ -18,10 +21,13 @@ export const routes: readonly Route[] = [
 	...jobRoutes,
 	...jobLogRoutes,
 	...artifactRoutes,
+	...sourceRoutes,
 	...agentRoutes,
 	...attemptRoutes,
 	...partRoutes,
 	...eventRoutes,
+	...queueRoutes,
+	...retentionRoutes,
 	...hostRoutes,
 	...pageRoutes,
 ];

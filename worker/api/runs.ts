@@ -1,37 +1,36 @@
 import { ulid } from "ulid";
-import { parseSubmission } from "../../schema/pipeline/parse.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
-import { MAX_PIPELINE_BYTES } from "../../schema/wire/limits.ts";
+import { MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
 import { isTerminal, RUN_STATES } from "../../schema/wire/states.ts";
 import { sha256 } from "../auth/digest.ts";
+import { listEvents } from "../catalog/events.ts";
 import { findRun, listRuns, type RunRecord } from "../catalog/record.ts";
 import { alreadyOver } from "../dispatch/core/cancel.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
+import { log } from "../log.ts";
+import { removeRun } from "../retention/remove_run.ts";
 import { json, streamed, TEXT_STREAM_HEADERS } from "./answers.ts";
-import { parseJson, readText } from "./bodies.ts";
-import { type RequestContext, route } from "./context.ts";
+import { actorOf, type RequestContext, route } from "./context.ts";
 import { followRun } from "./follow_run.ts";
-import { presentRun, presentRunSummary } from "./present.ts";
+import { presentEvent, presentRun, presentRunSummary } from "./present.ts";
 import { flagParameter, integerParameter, onlyParameters, pageOf, pageParameters, wordParameter } from "./queries.ts";
+import { readSubmission } from "./submission.ts";
 
 const HOLD_MS = 20_000;
 const MAX_WAIT_S = 3600;
+/** How long a deletion waits for the end of the run to be recorded. */
+const DEPARTURE_MS = 5_000;
 
 type Caller = RequestContext<"user" | "host">;
 
 /** POST /runs: accepts a pipeline or a submission, as JSON or YAML. */
 async function submit(context: Caller): Promise<Response> {
-	const { request, url, environment, principal, baseUrl } = context;
+	const { request, url, environment, principal, baseUrl, requestId } = context;
 	onlyParameters(url, ["follow"]);
 	const isFollowing = flagParameter(url, "follow");
-	const text = await readText(request, MAX_PIPELINE_BYTES);
-	if (text.trim() === "") {
-		throw new ApiError("malformed", "The body is empty.", { suggestions: ['-d \'{"run": "make test"}\', or --data-binary @pipeline.yml'] });
-	}
-	if (/\bjson\b/i.test(request.headers.get("Content-Type") ?? "")) parseJson(text);
-	const { pipeline, project } = parseSubmission(text);
+	const { pipeline, project } = await readSubmission(request, environment, principal.team);
 	const definition = await sha256(JSON.stringify(pipeline));
 	const answer = unwrap(
 		await dispatcherOf(environment, principal.team).submit({
@@ -43,6 +42,7 @@ async function submit(context: Caller): Promise<Response> {
 			idempotency: await idempotencyOf(context, `${project} ${definition}`),
 		}),
 	);
+	if (!answer.isReplay) log("info", "run accepted", { request_id: requestId, run: answer.runId, project, actor: actorOf(principal) });
 	const headers = { Location: `/api/v1/runs/${answer.runId}`, ...(answer.isReplay ? { "Idempotent-Replayed": "true" } : {}) };
 	if (isFollowing) {
 		return streamed({ ...TEXT_STREAM_HEADERS, ...headers }, (write) =>
@@ -50,12 +50,8 @@ async function submit(context: Caller): Promise<Response> {
 		);
 	}
 	const record = answer.rows ?? (await findRun(environment, principal.team, answer.runId));
-	if (!record) throw notFound("run", answer.runId);
+	if (!record) throw new ApiError("gone", "The run of this Idempotency-Key was deleted.", { details: { run_id: answer.runId } });
 	return json(presentRun(record, baseUrl), 201, headers);
-}
-
-function actorOf(principal: Caller["principal"]): string {
-	return principal.kind === "user" ? principal.name : "the coordinator";
 }
 
 async function idempotencyOf({ request, principal }: Caller, content: string) {
@@ -119,6 +115,44 @@ async function cancel(context: Caller): Promise<Response> {
 	return json(presentRun(rows, baseUrl));
 }
 
+/** DELETE /runs/:id: the run with its logs and artifacts, once it is over. */
+async function remove(context: Caller): Promise<Response> {
+	const { url, environment, principal, requestId } = context;
+	onlyParameters(url, []);
+	const { run } = await requireRun(context);
+	if (!isTerminal(run.state)) {
+		throw new ApiError("conflict", `The run is ${run.state}; only one that is over can be deleted.`, {
+			details: { id: run.id, state: run.state },
+			suggestions: [`Cancel it first: POST /api/v1/runs/${run.id}/cancel`],
+		});
+	}
+	if (!(await dispatcherOf(environment, principal.team).hasDeparted(run.id, DEPARTURE_MS))) {
+		throw new ApiError("conflict", "The end of the run is still being recorded.", {
+			details: { id: run.id, state: run.state },
+			suggestions: ["Try again in a moment; /readyz says whether the record is behind."],
+		});
+	}
+	await removeRun(environment, run.id);
+	log("info", "run deleted", { request_id: requestId, run: run.id, actor: actorOf(principal) });
+	return new Response(null, { status: 204 });
+}
+
+/** GET /runs/:id/events: every transition of the run and its jobs, oldest first. */
+async function listTransitions(context: Caller): Promise<Response> {
+	const { url, environment, principal } = context;
+	onlyParameters(url, ["limit", "cursor"]);
+	const { run } = await requireRun(context);
+	const limit = integerParameter(url, "limit", { least: 1, most: MAX_LIST_LIMIT, fallback: MAX_LIST_LIMIT });
+	const after = integerParameter(url, "cursor", { least: 0, most: Number.MAX_SAFE_INTEGER, fallback: 0 });
+	// The queue first: what it hands over in between is then seen in the record.
+	const pending = await dispatcherOf(environment, principal.team).readEvents(run.id);
+	const recorded = await listEvents(environment.DB, principal.team, run.id, after, limit + 1);
+	const known = new Set(recorded.map(({ rev }) => rev));
+	const all = [...recorded, ...pending.filter(({ rev }) => rev > after && !known.has(rev))].sort((a, b) => a.rev - b.rev);
+	const shown = all.slice(0, limit);
+	return json({ items: shown.map(presentEvent), next_cursor: all.length > limit ? String(shown.at(-1)?.rev) : null });
+}
+
 /** GET /runs/:id/log: the logs of all of its jobs as one text, followed to the end. */
 async function followLog(context: Caller): Promise<Response> {
 	const { environment, principal, baseUrl } = context;
@@ -133,5 +167,7 @@ export const runRoutes = [
 	route("GET", "/api/v1/runs/:id", ["user", "host"], get),
 	route("GET", "/api/v1/runs/:id/wait", ["user", "host"], wait),
 	route("GET", "/api/v1/runs/:id/log", ["user", "host"], followLog),
+	route("DELETE", "/api/v1/runs/:id", ["user", "host"], remove),
+	route("GET", "/api/v1/runs/:id/events", ["user", "host"], listTransitions),
 	route("POST", "/api/v1/runs/:id/cancel", ["user", "host"], cancel),
 ];

@@ -6,6 +6,8 @@ import { sha256 } from "../auth/digest.ts";
 import type { LeaseTokenClaims } from "../auth/lease_token.ts";
 import { sign, verify } from "../auth/signing.ts";
 import { hex } from "../bytes.ts";
+import { addUploads } from "../catalog/uploads.ts";
+import type { SavedArtifact } from "../dispatch/core/attempts.ts";
 import type { Environment } from "../environment.ts";
 import { checkArtifactPath } from "./paths.ts";
 
@@ -27,7 +29,7 @@ type PartClaims = z.infer<typeof partClaims>;
 
 /** R2 is asked about this many files at once. */
 const COMPLETED_AT_ONCE = 50;
-const PART_TOKEN_MS = 26 * 60 * 60_000;
+export const PART_TOKEN_MS = 26 * 60 * 60_000;
 
 /** Where each file, and each part of it, is to be put. */
 export async function planUploads(
@@ -38,7 +40,13 @@ export async function planUploads(
 	checkPaths(files);
 	const parts = files.reduce((sum, file) => sum + Math.ceil(file.size / PART_BYTES), 0);
 	if (parts > MAX_PARTS) throw new ApiError("validation_failed", `These files need ${parts} parts; a plan may have ${MAX_PARTS}.`);
-	return { files: await Promise.all(files.map((file) => planFile(environment, lease, file))) };
+	const planned = await Promise.all(files.map((file) => planFile(environment, lease, file)));
+	await addUploads(
+		environment.DB,
+		{ id: lease.attemptId, team: lease.team },
+		planned.map(({ key, upload_id }) => ({ key, upload_id })),
+	);
+	return { files: planned };
 }
 
 async function planFile(environment: Environment, lease: LeaseTokenClaims, file: { path: string; size: number; sha256: string }) {
@@ -132,9 +140,9 @@ export async function completeUploads(
 	environment: Environment,
 	lease: LeaseTokenClaims,
 	manifest: Finish["artifacts"],
-): Promise<{ path: string; size: number; sha256: string; key: string }[]> {
+): Promise<SavedArtifact[]> {
 	checkPaths(manifest);
-	const files: { path: string; size: number; sha256: string; key: string }[] = [];
+	const files: SavedArtifact[] = [];
 	for (let at = 0; at < manifest.length; at += COMPLETED_AT_ONCE) {
 		files.push(...(await Promise.all(manifest.slice(at, at + COMPLETED_AT_ONCE).map((file) => completeFile(environment, lease, file)))));
 	}
@@ -157,7 +165,7 @@ async function completeFile(environment: Environment, lease: LeaseTokenClaims, f
 	if (file.upload_id !== null) await complete(environment, file.key, file.upload_id, file.parts);
 	const object = await environment.BUCKET.head(file.key);
 	if (object?.size !== file.size) throw missing(file.path, "it was not uploaded whole");
-	return { path: file.path, size: file.size, sha256: file.sha256, key: file.key };
+	return { path: file.path, size: file.size, sha256: file.sha256, key: file.key, executable: file.executable };
 }
 
 async function complete(

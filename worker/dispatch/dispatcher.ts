@@ -1,12 +1,13 @@
 import { DurableObject } from "cloudflare:workers";
 import { ulid } from "ulid";
-import type { ArtifactRow } from "../../schema/database/tables.ts";
-import { notFound } from "../../schema/wire/errors.ts";
+import type { ArtifactRow, EventRow } from "../../schema/database/tables.ts";
+import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import type { Commit, Finish, Hello, Poll, Renew } from "../../schema/wire/protocol.ts";
 import type { Explanation } from "../../schema/wire/resources.ts";
 import { type AttemptState, isTerminal } from "../../schema/wire/states.ts";
 import type { Environment } from "../environment.ts";
+import { faultFields, log, setLogLevel } from "../log.ts";
 import { Parking } from "../parking.ts";
 import { pollHoldMs, readSettings, SHORT_HOLD_MS } from "../settings.ts";
 import {
@@ -18,17 +19,31 @@ import {
 	registerAgent,
 } from "./core/agents.ts";
 import { type ArchivedLogNote, logArchived } from "./core/archived_logs.ts";
-import { finishAttempt, type LeaseClaims, liveAttempt, pinCommit, releaseOffer, type Started, startAttempt } from "./core/attempts.ts";
+import {
+	finishAttempt,
+	type LeaseClaims,
+	liveAttempt,
+	pinCommit,
+	releaseOffer,
+	type SavedArtifact,
+	type Started,
+	startAttempt,
+} from "./core/attempts.ts";
 import { cancelJobById, cancelRun } from "./core/cancel.ts";
 import { type Core, openCore, readMeta, writeMeta } from "./core/core.ts";
 import { deadEffects } from "./core/effects.ts";
+import { pendingEvents } from "./core/events.ts";
 import { explainJob } from "./core/explain.ts";
+import { scheduleTidying } from "./core/housekeeping.ts";
 import { assignOffers } from "./core/offers.ts";
 import { outboxDepth } from "./core/outbox.ts";
+import { type Pause, pauseOf, pauseQueue, resumeQueue } from "./core/pause.ts";
 import { hasNews, type LeaseLeft, leasesLeft, newsFor, notePoll, type Renewal, renewLeases } from "./core/polls.ts";
 import {
 	type AgentRows,
 	type Changes,
+	type Holdings,
+	heldOf,
 	newestRevOf,
 	type RunRows,
 	readAgents,
@@ -37,7 +52,7 @@ import {
 	readJob,
 	readRun,
 } from "./core/reads.ts";
-import { type AttemptRow, findAttempt, type JobRow, liveAttemptsOfAgent, type OfferRow } from "./core/rows.ts";
+import { type AttemptRow, findAttempt, findRun, type JobRow, liveAttemptsOfAgent, type OfferRow } from "./core/rows.ts";
 import { type Submit, submitRun } from "./core/submit.ts";
 import { noteBoot, planStop, sweep } from "./core/sweep.ts";
 import { nextDue } from "./core/timers.ts";
@@ -71,6 +86,8 @@ export class Dispatcher extends DurableObject<Environment> {
 	readonly #polls = new Parking();
 	readonly #runFollowers = new Parking();
 	readonly #feedFollowers = new Parking();
+	/** Calls that wait for a run to leave. */
+	readonly #departures = new Parking();
 	#followers = 0;
 	/** Attempt → until when somebody reads its log. */
 	readonly #watched = new Map<string, number>();
@@ -79,11 +96,14 @@ export class Dispatcher extends DurableObject<Environment> {
 	readonly #known = new Map<string, Set<string>>();
 	/** Agents that know of the planned stop; null while none is planned. */
 	#toldStop: Set<string> | null = null;
+	/** Why nothing new is accepted; null while the disk has room. */
+	#diskFault: string | null = null;
 	#settledRev: number;
 	#armedAt: number | null = null;
 
 	constructor(context: DurableObjectState, environment: Environment) {
 		super(context, environment);
+		setLogLevel(environment.LOG_LEVEL);
 		const sql = durableSql(context.storage);
 		this.#core = openCore({
 			sql,
@@ -92,12 +112,16 @@ export class Dispatcher extends DurableObject<Environment> {
 			now: () => Date.now(),
 			newId: (kind) => `${ID_PREFIXES[kind]}_${ulid()}`,
 			newSecret: () => crypto.randomUUID(),
+			report: (fault, fields) => log("error", fault, fields),
 		});
 		this.#settledRev = this.#core.rev;
 		this.#drain = new Drain(this.#core, environment.DB);
-		this.#effects = new EffectRunner(this.#core, environment.LOG_SHARD, () => void this.#drain.run());
+		this.#effects = new EffectRunner(this.#core, environment.LOG_SHARD, () => {
+			void this.#drain.run().then((hasFlown) => hasFlown && this.#afterFlight());
+		});
 		writeMeta(sql, "team", this.#core.team);
 		if (environment.BOOT_ID) noteBoot(this.#core, environment.BOOT_ID);
+		scheduleTidying(this.#core);
 		this.#settle();
 	}
 
@@ -107,7 +131,7 @@ export class Dispatcher extends DurableObject<Environment> {
 		try {
 			sweep(this.#core);
 		} catch (error) {
-			console.error(JSON.stringify({ level: "error", message: "sweep failed", error: String(error) }));
+			log("error", "sweep failed", faultFields(error));
 		} finally {
 			this.#settle();
 		}
@@ -116,9 +140,20 @@ export class Dispatcher extends DurableObject<Environment> {
 	/** Answers once the schema is up to date; called by the host before the LAN may connect. */
 	async prepare(): Promise<void> {}
 
+	/** The host says whether the disk is too full for new work; null when it is not. */
+	async noteDisk(fault: string | null): Promise<void> {
+		this.#diskFault = fault;
+	}
+
+	/** Refuses while the disk is too full for new work. */
+	async checkRoom(): Promise<Result<void>> {
+		return resultOf(() => this.#assertRoom());
+	}
+
 	/** @see submitRun */
 	async submit(submit: Submit): Promise<Result<{ rows: RunRows | null; runId: string; isReplay: boolean }>> {
 		return this.#command((core) => {
+			this.#assertRoom();
 			const { runId, isReplay } = submitRun(core, submit);
 			return { runId, isReplay, rows: readRun(core, runId) };
 		});
@@ -149,6 +184,39 @@ export class Dispatcher extends DurableObject<Environment> {
 	/** The files of a live attempt; null if the queue does not hold it (any more). */
 	async readArtifacts(attemptId: string): Promise<ArtifactRow[] | null> {
 		return readArtifacts(this.#core, attemptId);
+	}
+
+	/** The transitions of a run that the record may not have yet. */
+	async readEvents(runId: string): Promise<EventRow[]> {
+		return pendingEvents(this.#core, runId);
+	}
+
+	/** Which of these the queue holds: they are not to be removed. */
+	async held(asked: Holdings): Promise<Holdings> {
+		return heldOf(this.#core, asked);
+	}
+
+	/** Whether a run has left the queue; waits for it up to `holdMs`. */
+	async hasDeparted(runId: string, holdMs: number): Promise<boolean> {
+		const isHeld = () => heldOf(this.#core, { runs: [runId], sources: [], attempts: [] }).runs.length > 0;
+		if (isHeld()) await this.#departures.park(`${runId} ${this.#nextFollower()}`, holdMs);
+		return !isHeld();
+	}
+
+	async pause(actor: string, reason: string | null): Promise<Pause> {
+		const pause = pauseQueue(this.#core, actor, reason);
+		this.#feedFollowers.wakeAll();
+		return pause;
+	}
+
+	async resume(): Promise<void> {
+		resumeQueue(this.#core);
+		this.#settle();
+		this.#feedFollowers.wakeAll();
+	}
+
+	async readPause(): Promise<Pause | null> {
+		return pauseOf(this.#core);
 	}
 
 	async readAgents(): Promise<AgentRows[]> {
@@ -254,12 +322,12 @@ export class Dispatcher extends DurableObject<Environment> {
 		return resultOf(() => void liveAttempt(this.#core, lease));
 	}
 
-	async finish(
-		lease: LeaseClaims,
-		finish: Finish,
-		digest: string,
-		artifacts: { path: string; size: number; sha256: string; key: string }[],
-	): Promise<Result<AttemptState>> {
+	/** The uploaded source that the workspace of this live attempt is made of; null if there is none. */
+	async sourceOf(lease: LeaseClaims): Promise<Result<string | null>> {
+		return resultOf(() => findRun(this.#core, liveAttempt(this.#core, lease).run_id)?.source_upload ?? null);
+	}
+
+	async finish(lease: LeaseClaims, finish: Finish, digest: string, artifacts: SavedArtifact[]): Promise<Result<AttemptState>> {
 		return this.#command((core) => finishAttempt(core, lease, finish, digest, artifacts));
 	}
 
@@ -285,6 +353,14 @@ export class Dispatcher extends DurableObject<Environment> {
 		return { outbox: outboxDepth(this.#core), deadEffects: deadEffects(this.#core), schema: readMeta(this.#core.sql, "schema") ?? "0" };
 	}
 
+	#assertRoom(): void {
+		if (this.#diskFault === null) return;
+		throw new ApiError("unavailable", this.#diskFault, {
+			suggestions: ["Free some space on the coordinator's disk, or keep logs and artifacts for a shorter time; what was accepted goes on."],
+			headers: { "Retry-After": "60" },
+		});
+	}
+
 	#command<Value>(body: (core: Core) => Value): Result<Value> {
 		try {
 			return resultOf(() => body(this.#core));
@@ -299,10 +375,16 @@ export class Dispatcher extends DurableObject<Environment> {
 			this.#lookAfterAll();
 		} catch (error) {
 			// The command that came before is committed; its caller must hear so.
-			console.error(JSON.stringify({ level: "error", message: "settling failed", error: String(error) }));
+			log("error", "settling failed", faultFields(error));
 		}
-		void this.#drain.run().then((hasFlown) => hasFlown && this.#arm());
-		void this.#effects.run().then((hasFlown) => hasFlown && this.#arm());
+		void this.#drain.run().then((hasFlown) => hasFlown && this.#afterFlight());
+		void this.#effects.run().then((hasFlown) => hasFlown && this.#afterFlight());
+		this.#arm();
+	}
+
+	/** Something of what was pending has reached the world: runs may have left. */
+	#afterFlight(): void {
+		this.#departures.wakeAll();
 		this.#arm();
 	}
 

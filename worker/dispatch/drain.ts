@@ -1,3 +1,4 @@
+import { faultFields, log } from "../log.ts";
 import type { Core } from "./core/core.ts";
 import { acknowledgeBatch, batchOf, buryEntry, isDirty, nextBatch, type OutboxBatch } from "./core/outbox.ts";
 import { withDeadline } from "./deadline.ts";
@@ -46,7 +47,7 @@ export class Drain {
 		} catch (error) {
 			this.#failures += 1;
 			this.retryAt = this.#core.now() + Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.#failures - 1));
-			console.warn(JSON.stringify({ level: "warn", message: "the record is behind", error: String(error), failures: this.#failures }));
+			log("warn", "the record is behind", { ...faultFields(error), failures: this.#failures });
 		} finally {
 			this.#isRunning = false;
 		}
@@ -62,6 +63,7 @@ export class Drain {
 			return;
 		}
 		acknowledgeBatch(this.#core, batch);
+		log("trace", "recorded", { rows: batch.entries.length, runs: batch.runs.map(({ id }) => id) });
 	}
 
 	/** Narrows a refused batch down to the run, then to the row. */
@@ -91,6 +93,7 @@ function onlyEntry(batch: OutboxBatch, id: string): OutboxBatch {
 		jobs: batch.jobs.filter(isIt),
 		attempts: batch.attempts.filter(isIt),
 		artifacts: batch.artifacts.filter((artifact) => artifact.attempt_id === id),
+		events: batch.events.filter((event) => (event.job_id ?? event.run_id) === id),
 	};
 }
 

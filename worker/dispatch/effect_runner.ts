@@ -1,3 +1,4 @@
+import { faultFields, log } from "../log.ts";
 import type { ArchivedLog, LogShard } from "../logs/log_shard.ts";
 import type { Core } from "./core/core.ts";
 import { type Effect, type EffectOutcome, nextEffectDue, noteOutcomes, type PendingEffect, takeEffects } from "./core/effects.ts";
@@ -39,7 +40,7 @@ export class EffectRunner {
 				this.#onDone();
 			}
 		} catch (error) {
-			console.error(JSON.stringify({ level: "error", message: "effects stopped", error: String(error) }));
+			log("error", "effects stopped", faultFields(error));
 		} finally {
 			this.#isRunning = false;
 		}
@@ -54,6 +55,11 @@ export class EffectRunner {
 		try {
 			return { pending, archived: await withDeadline(this.#send(pending.effect), DEADLINE_MS, "a log shard"), error: null };
 		} catch (error) {
+			log("warn", "an effect failed, will be tried again", {
+				...faultFields(error),
+				effect: pending.effect.kind,
+				attempt: pending.effect.attemptId,
+			});
 			return { pending, archived: null, error: String(error) };
 		}
 	}

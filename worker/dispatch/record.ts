@@ -1,6 +1,6 @@
 import { getTableColumns, getTableName } from "drizzle-orm";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
-import { artifacts, attempts, definitions, jobs, runs } from "../../schema/database/tables.ts";
+import { artifacts, attempts, definitions, events, jobs, runs } from "../../schema/database/tables.ts";
 import type { OutboxBatch } from "./core/outbox.ts";
 
 /** One statement takes at most this much JSON; the edge stops at 2 MB. */
@@ -13,6 +13,7 @@ const MAX_JSON_BYTES = 800_000;
 export function recordStatements(db: D1Database, batch: OutboxBatch): D1PreparedStatement[] {
 	return [
 		...upsert(db, definitions, batch.definitions, ["digest"]),
+		...upsert(db, events, batch.events, ["team", "rev"]),
 		...upsert(db, artifacts, batch.artifacts, ["attempt_id", "path"]),
 		...upsert(db, attempts, batch.attempts, ["id"]),
 		...upsert(db, jobs, batch.jobs, ["id"]),

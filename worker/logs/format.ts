@@ -23,6 +23,28 @@ export class LogFormatter {
 	}
 
 	push(bytes: Uint8Array): Uint8Array {
+		return this.#isClean ? this.#pushClean(bytes) : this.#pushRaw(bytes);
+	}
+
+	/** Line by line: nothing but the stamps goes. */
+	#pushRaw(bytes: Uint8Array): Uint8Array {
+		const out = new Uint8Array(bytes.byteLength);
+		let size = 0;
+		for (let at = 0; at < bytes.byteLength; ) {
+			const skipped = Math.min(this.#stampLeft, bytes.byteLength - at);
+			this.#stampLeft -= skipped;
+			at += skipped;
+			const newline = bytes.indexOf(NEWLINE, at);
+			const end = newline === -1 ? bytes.byteLength : newline + 1;
+			out.set(bytes.subarray(at, end), size);
+			size += end - at;
+			if (newline !== -1) this.#stampLeft = STAMP_BYTES;
+			at = end;
+		}
+		return out.subarray(0, size);
+	}
+
+	#pushClean(bytes: Uint8Array): Uint8Array {
 		const out = new Uint8Array(bytes.byteLength);
 		let size = 0;
 		for (const byte of bytes) {
@@ -33,7 +55,7 @@ export class LogFormatter {
 			if (byte === NEWLINE) {
 				this.#stampLeft = STAMP_BYTES;
 				this.#escape = "none";
-			} else if (this.#isClean && this.#isEscaped(byte)) continue;
+			} else if (this.#isEscaped(byte)) continue;
 			out[size] = byte;
 			size += 1;
 		}

@@ -1,10 +1,12 @@
 import { DurableObject } from "cloudflare:workers";
-import { MAX_LOG_BYTES, MIB } from "../../schema/wire/limits.ts";
+import { MIB } from "../../schema/wire/limits.ts";
 import type { Step } from "../../schema/wire/resources.ts";
 import type { Environment } from "../environment.ts";
+import { faultFields, setLogLevel, log as writeLog } from "../log.ts";
 import { Parking } from "../parking.ts";
-import { SHORT_HOLD_MS } from "../settings.ts";
+import { maxLogBytes, SHORT_HOLD_MS } from "../settings.ts";
 import { type ArchivedObject, archive } from "./archive.ts";
+import type { LineIndex } from "./line_counter.ts";
 import { type LogRow, LogStore } from "./log_store.ts";
 
 /** The order to end a log, as the Dispatcher sends it; a repeat changes nothing. */
@@ -67,6 +69,7 @@ export class LogShard extends DurableObject<Environment> {
 
 	constructor(context: DurableObjectState, environment: Environment) {
 		super(context, environment);
+		setLogLevel(environment.LOG_LEVEL);
 		this.#store = new LogStore(context.storage);
 		this.#arm();
 	}
@@ -78,7 +81,7 @@ export class LogShard extends DurableObject<Environment> {
 			log.state === "sealed" && !isComplete(log) && log.declared !== null && offset + bytes.byteLength <= log.declared;
 		if (log.state !== "open" && !isLateButDeclared) return { outcome: "sealed" };
 		if (offset !== log.bytes) return { outcome: "wrong_offset", offset: log.bytes };
-		if (offset + bytes.byteLength > MAX_LOG_BYTES + CAP_SLACK_BYTES) return { outcome: "full" };
+		if (offset + bytes.byteLength > maxLogBytes(this.env) + CAP_SLACK_BYTES) return { outcome: "full" };
 		this.#store.append(log, bytes, Date.now());
 		this.#wakeReaders(attemptId);
 		this.#arm();
@@ -97,6 +100,13 @@ export class LogShard extends DurableObject<Environment> {
 	/** How far a live attempt is. One that has written nothing yet has an empty log. */
 	async progress(attemptId: string): Promise<{ steps: Step[]; bytes: number }> {
 		return { steps: this.#store.readSteps(attemptId), bytes: this.#store.find(attemptId)?.bytes ?? 0 };
+	}
+
+	/** Where the marked lines of a live log begin; null once it is archived. */
+	async lineIndex(attemptId: string): Promise<LineIndex | null> {
+		const log = this.#store.find(attemptId);
+		if (!log) return { lines: 0, offsets: [0] };
+		return log.state === "archived" ? null : this.#store.lineIndex(log);
 	}
 
 	/** Bytes from `offset` on; waits up to `holdMs` where the log ends and may go on. */
@@ -148,9 +158,7 @@ export class LogShard extends DurableObject<Environment> {
 		if (this.#isArchiving) return;
 		this.#isArchiving = true;
 		void this.#archiveAll()
-			.catch((error) =>
-				console.warn(JSON.stringify({ level: "warn", message: "archiving failed, will be tried again", error: String(error) })),
-			)
+			.catch((error) => writeLog("warn", "archiving failed, will be tried again", faultFields(error)))
 			.finally(() => {
 				this.#isArchiving = false;
 				this.#arm(RETRY_MS);
@@ -197,7 +205,7 @@ export class LogShard extends DurableObject<Environment> {
 		try {
 			await this.#askAboutEachIdle();
 		} catch (error) {
-			console.warn(JSON.stringify({ level: "warn", message: "idle logs could not be asked about", error: String(error) }));
+			writeLog("warn", "idle logs could not be asked about", faultFields(error));
 		} finally {
 			this.#isAsking = false;
 		}

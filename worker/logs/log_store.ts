@@ -1,4 +1,5 @@
 import type { Step } from "../../schema/wire/resources.ts";
+import { LineCounter, type LineIndex } from "./line_counter.ts";
 
 /** One log of a shard, as stored. */
 export interface LogRow {
@@ -6,6 +7,8 @@ export interface LogRow {
 	team: string;
 	state: "open" | "sealed" | "archived";
 	bytes: number;
+	/** Whole lines. */
+	lines: number;
 	declared: number | null;
 	/** The R2 object it goes to; null for an empty log. */
 	key: string | null;
@@ -32,6 +35,7 @@ const SCHEMA = [
 	"CREATE INDEX IF NOT EXISTS logs_archived ON logs(archived_at) WHERE state = 'archived'",
 	"CREATE TABLE IF NOT EXISTS pieces (attempt_id TEXT NOT NULL, start INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (attempt_id, start)) STRICT",
 	// Logs whose bytes may go: archived, and not yet trimmed.
+	"CREATE TABLE IF NOT EXISTS marks (attempt_id TEXT NOT NULL, mark INTEGER NOT NULL, start INTEGER NOT NULL, PRIMARY KEY (attempt_id, mark)) STRICT, WITHOUT ROWID",
 	"CREATE TABLE IF NOT EXISTS trimming (attempt_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
 ];
 
@@ -42,6 +46,8 @@ export class LogStore {
 	constructor(storage: DurableObjectStorage) {
 		this.#storage = storage;
 		for (const statement of SCHEMA) storage.sql.exec(statement);
+		const hasLines = this.#rows("SELECT 1 FROM pragma_table_info('logs') WHERE name = 'lines'").length > 0;
+		if (!hasLines) storage.sql.exec("ALTER TABLE logs ADD COLUMN lines INTEGER NOT NULL DEFAULT 0");
 	}
 
 	find(attemptId: string): LogRow | undefined {
@@ -96,7 +102,10 @@ export class LogStore {
 				at += piece.byteLength;
 				rest = rest.subarray(piece.byteLength);
 			}
-			this.#rows("UPDATE logs SET bytes = ?, touched_at = ? WHERE attempt_id = ?", at, now, log.attempt_id);
+			const counter = new LineCounter(log.lines, log.bytes);
+			for (const { mark, offset } of counter.push(bytes))
+				this.#rows("INSERT INTO marks (attempt_id, mark, start) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", log.attempt_id, mark, offset);
+			this.#rows("UPDATE logs SET bytes = ?, lines = ?, touched_at = ? WHERE attempt_id = ?", at, counter.lines, now, log.attempt_id);
 		});
 	}
 
@@ -123,6 +132,12 @@ export class LogStore {
 			at += part.byteLength;
 		}
 		return result;
+	}
+
+	/** Where the marked lines of a log begin. */
+	lineIndex(log: LogRow): LineIndex {
+		const marks = this.#rows<{ start: number }>("SELECT start FROM marks WHERE attempt_id = ? ORDER BY mark", log.attempt_id);
+		return { lines: log.lines, offsets: [0, ...marks.map(({ start }) => start)] };
 	}
 
 	putSteps(attemptId: string, steps: Step[]): void {
@@ -158,6 +173,7 @@ export class LogStore {
 				attemptId,
 			);
 			const hasBytes = this.#rows("SELECT 1 FROM pieces WHERE attempt_id = ? LIMIT 1", attemptId).length > 0;
+			this.#rows("DELETE FROM marks WHERE attempt_id = ?", attemptId);
 			if (hasBytes) this.#rows("INSERT INTO trimming (attempt_id) VALUES (?) ON CONFLICT DO NOTHING", attemptId);
 		});
 	}

@@ -9,17 +9,17 @@ const RESETS = 20;
 const INTEREST_MS = 10_000;
 
 /** Where the log of an attempt lies. */
-type Place = Pick<AttemptRow, "id" | "team" | "shard" | "log_archived" | "log_key" | "log_bytes">;
+export type LogPlace = Pick<AttemptRow, "id" | "team" | "shard" | "log_archived" | "log_key" | "log_bytes">;
 
 /** How many bytes the log has now. */
-export async function logSize(environment: Environment, attempt: Place): Promise<number> {
+export async function logSize(environment: Environment, attempt: LogPlace): Promise<number> {
 	if (attempt.log_archived === 1) return attempt.log_bytes;
 	const piece = await shardOf(environment, attempt).read(attempt.id, 0, 0);
 	return piece.size;
 }
 
 /** How far a live attempt is. */
-export async function logProgress(environment: Environment, attempt: Place) {
+export async function logProgress(environment: Environment, attempt: LogPlace) {
 	return shardOf(environment, attempt).progress(attempt.id);
 }
 
@@ -31,7 +31,7 @@ export async function logProgress(environment: Environment, attempt: Place) {
  */
 export async function* readLog(
 	environment: Environment,
-	attempt: Place,
+	attempt: LogPlace,
 	{ offset, until, isFollowing }: { offset: number; until: number | null; isFollowing: boolean },
 ): AsyncGenerator<Uint8Array | null> {
 	let at = offset;
@@ -56,10 +56,10 @@ export async function* readLog(
 /** Tells the Dispatcher now and then that somebody reads a live log, so that its agent sends it quickly. */
 class Interest {
 	readonly #environment: Environment;
-	readonly #attempt: Place;
+	readonly #attempt: LogPlace;
 	#shownAt = 0;
 
-	constructor(environment: Environment, attempt: Place) {
+	constructor(environment: Environment, attempt: LogPlace) {
 		this.#environment = environment;
 		this.#attempt = attempt;
 	}
@@ -72,7 +72,7 @@ class Interest {
 }
 
 /** The next piece from the shard; a shard that is reset in between is asked again. */
-async function nextPiece(environment: Environment, attempt: Place, offset: number, interest: Interest | null): Promise<LogPiece> {
+async function nextPiece(environment: Environment, attempt: LogPlace, offset: number, interest: Interest | null): Promise<LogPiece> {
 	await interest?.show();
 	for (let resets = 0; ; resets += 1) {
 		try {
@@ -90,6 +90,7 @@ async function* readObject(environment: Environment, key: string, from: number, 
 	if (object) for await (const chunk of object.body) yield chunk as Uint8Array;
 }
 
-function shardOf(environment: Environment, attempt: Place) {
+/** The shard that holds the log of an attempt while it is live. */
+export function shardOf(environment: Environment, attempt: LogPlace) {
 	return environment.LOG_SHARD.getByName(`log:${attempt.shard}`);
 }

@@ -68,6 +68,7 @@ function RunTable({ runs }: { runs: RunSummary[] }) {
 /** What a run was made from: branch or tag, commit and its first line. */
 export function Source({ run }: { run: RunSummary }) {
 	if (!run.source) return <span class="muted">–</span>;
+	if ("upload" in run.source) return <span title={run.source.upload}>an uploaded source</span>;
 	const [subject = ""] = run.commit?.message.split("\n") ?? [];
 	return (
 		<span title={run.source.git}>

@@ -17,7 +17,7 @@ export function logArchived(core: Core, attemptId: string, log: ArchivedLogNote)
 		const attempt = findAttempt(core, attemptId);
 		if (!attempt || attempt.log_archived === 1) return;
 		const isDamaged = !log.isIncomplete && attempt.log_sha256 !== null && attempt.log_sha256 !== log.sha256;
-		if (isDamaged) console.error(JSON.stringify({ level: "error", message: "a log is not what its agent sent", attempt: attemptId }));
+		if (isDamaged) core.report("a log is not what its agent sent", { attempt: attemptId });
 		core.sql.all(
 			"UPDATE attempts SET log_key = ?, log_bytes = ?, log_sha256 = ?, log_incomplete = ?, log_archived = 1, rev = ? WHERE id = ?",
 			log.key,

@@ -36,7 +36,7 @@ export interface Started {
  * @throws ApiError `attempt_superseded`, `attempt_finished`
  */
 export function startAttempt(core: Core, lease: LeaseClaims): Started {
-	return command(core, () => {
+	const body = () => {
 		const known = findAttempt(core, lease.attemptId);
 		if (known) {
 			assertLive(core, known, lease);
@@ -45,7 +45,13 @@ export function startAttempt(core: Core, lease: LeaseClaims): Started {
 		const offer = findOffer(core, lease.attemptId);
 		if (!offer || offer.lease_id !== lease.leaseId || offer.agent_id !== lease.agentId) throw endedOrSuperseded(core, lease);
 		return describe(core, claim(core, lease, offer.shard));
-	});
+	};
+	return command(core, body, agentName(core, lease.agentId));
+}
+
+/** What an agent is called; its id if it is gone. */
+function agentName(core: Core, agentId: string): string {
+	return findAgent(core, agentId)?.name ?? agentId;
 }
 
 function claim(core: Core, lease: LeaseClaims, shard: number): AttemptRow {
@@ -67,7 +73,7 @@ function claim(core: Core, lease: LeaseClaims, shard: number): AttemptRow {
 		job.run_id,
 		number,
 		lease.agentId,
-		findAgent(core, lease.agentId)?.name ?? lease.agentId,
+		agentName(core, lease.agentId),
 		now,
 		shard,
 		lease.leaseId,
@@ -88,10 +94,11 @@ function describe(core: Core, attempt: AttemptRow): Started {
 
 /** An agent hands an offer back; it will not get this job again for a while. An offer that is gone needs nothing. */
 export function releaseOffer(core: Core, lease: LeaseClaims): void {
-	command(core, () => {
+	const body = () => {
 		const offer = findOffer(core, lease.attemptId);
 		if (offer?.lease_id === lease.leaseId) lapseOffer(core, offer, true);
-	});
+	};
+	command(core, body, agentName(core, lease.agentId));
 }
 
 /**
@@ -156,9 +163,9 @@ export function finishAttempt(
 	lease: LeaseClaims,
 	finish: Finish,
 	digest: string,
-	artifacts: readonly { path: string; size: number; sha256: string; key: string }[],
+	artifacts: readonly SavedArtifact[],
 ): AttemptState {
-	return command(core, () => {
+	const body = () => {
 		const attempt = findAttempt(core, lease.attemptId);
 		if (!attempt || attempt.lease_id !== lease.leaseId) throw endedOrSuperseded(core, lease);
 		const job = jobOf(core, attempt);
@@ -170,21 +177,28 @@ export function finishAttempt(
 		endAttempt(core, attempt, finish.state, finish.reason, finish.exit_code, finish.log);
 		endOrRetry(core, job, attempt, finish.state, finish.reason, finish.exit_code);
 		return finish.state;
-	});
+	};
+	return command(core, body, agentName(core, lease.agentId));
 }
 
-function insertArtifacts(
-	core: Core,
-	attempt: AttemptRow,
-	artifacts: readonly { path: string; size: number; sha256: string; key: string }[],
-): void {
+/** A file that a finish makes visible, and the R2 object that holds it. */
+export interface SavedArtifact {
+	path: string;
+	size: number;
+	sha256: string;
+	key: string;
+	executable: boolean;
+}
+
+function insertArtifacts(core: Core, attempt: AttemptRow, artifacts: readonly SavedArtifact[]): void {
 	core.sql.all(
-		`INSERT INTO artifacts (attempt_id, path, team, job_id, run_id, size, sha256, key)
-		SELECT ?, value ->> 'path', ?, ?, ?, value ->> 'size', value ->> 'sha256', value ->> 'key' FROM json_each(?)`,
+		`INSERT INTO artifacts (attempt_id, path, team, job_id, run_id, size, sha256, key, is_executable, created_at)
+		SELECT ?, value ->> 'path', ?, ?, ?, value ->> 'size', value ->> 'sha256', value ->> 'key', value ->> 'executable', ? FROM json_each(?)`,
 		attempt.id,
 		core.team,
 		attempt.job_id,
 		attempt.run_id,
+		core.now(),
 		JSON.stringify(artifacts),
 	);
 }

@@ -40,18 +40,19 @@ function cancelJob(core: Core, job: JobRow, reason: Reason): boolean {
 
 /** Cancels a job; one that is cancelled already stays so. @throws ApiError `not_found`, `conflict` if it ended otherwise */
 export function cancelJobById(core: Core, jobId: string, actor: string): void {
-	command(core, () => {
+	const body = () => {
 		const job = findJob(core, jobId);
 		if (!job) throw notFound("job", jobId);
 		if (job.state === "cancelled") return;
 		if (isTerminal(job.state)) throw alreadyOver("job", job.id, job.state);
 		cancelJob(core, job, { code: "cancelled", text: `Cancelled by ${actor}.` });
-	});
+	};
+	command(core, body, actor);
 }
 
 /** Cancels a run; one that is cancelled already stays so. @throws ApiError `not_found`, `conflict` if it ended otherwise */
 export function cancelRun(core: Core, runId: string, actor: string): void {
-	command(core, () => {
+	const body = () => {
 		const run = findRun(core, runId);
 		if (!run) throw notFound("run", runId);
 		if (run.state === "cancelled") return;
@@ -62,7 +63,8 @@ export function cancelRun(core: Core, runId: string, actor: string): void {
 			cancelJob(core, job, { code: "cancelled", text: `Cancelled by ${actor}.` });
 		}
 		updateRun(core, runId);
-	});
+	};
+	command(core, body, actor);
 }
 
 /** What a cancel of something that ended by itself is answered with. */

@@ -26,21 +26,29 @@ export interface Core {
 	newId(kind: IdKind): string;
 	/** An unguessable text. */
 	newSecret(): string;
+	/** Tells whoever runs this of something that should not have happened. */
+	report(fault: string, fields: Record<string, unknown>): void;
 	/** The newest revision given out; every changed row gets the next one. */
 	rev: number;
+	/** On whose behalf the present command is run: an agent, a person, or the queue itself. */
+	actor: string;
 }
 
+/** Who acts when time alone does. */
+const THE_QUEUE = "the queue";
+
 /** Opens the queue in this database, bringing its schema up to date. */
-export function openCore(parts: Omit<Core, "rev">): Core {
+export function openCore(parts: Omit<Core, "rev" | "actor">): Core {
 	migrate(parts.sql);
-	return { ...parts, rev: Number(readMeta(parts.sql, "rev") ?? 0) };
+	return { ...parts, rev: Number(readMeta(parts.sql, "rev") ?? 0), actor: THE_QUEUE };
 }
 
 /**
  * Runs one command: one transaction that reads, decides, writes and marks. Whatever it throws leaves no trace.
- * The revision counter is stored with the rows that used it; after a rollback it may leave a gap, never a repeat.
+ * Commands do not nest. The revision counter is stored with the rows that used it; after a rollback it may leave a gap, never a repeat.
  */
-export function command<Result>(core: Core, body: () => Result): Result {
+export function command<Result>(core: Core, body: () => Result, actor: string = THE_QUEUE): Result {
+	core.actor = actor;
 	return core.sql.tx(() => {
 		const before = core.rev;
 		const result = body();

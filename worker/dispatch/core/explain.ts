@@ -1,6 +1,7 @@
 import type { Explanation } from "../../../schema/wire/resources.ts";
 import type { Core } from "./core.ts";
 import { capacityOf, missingLabel } from "./offers.ts";
+import { pauseOf } from "./pause.ts";
 import { type AgentRow, findJob, type JobRow } from "./rows.ts";
 
 /** Why a job is where it is, in words; null if the queue does not hold it (any more). */
@@ -57,6 +58,8 @@ function summarise(core: Core, job: JobRow, agents: Explanation["agents"]): stri
 }
 
 function waitingSummary(core: Core, job: JobRow, agents: Explanation["agents"]): string {
+	const pause = pauseOf(core);
+	if (pause) return `The queue is paused by ${pause.actor}${pause.reason ? `: ${pause.reason}` : ""}.`;
 	if (agents.length === 0) return "Waits for an agent: none is registered.";
 	const fitting = agents.filter((agent) => agent.fits);
 	if (fitting.length === 0)

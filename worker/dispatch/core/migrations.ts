@@ -110,6 +110,20 @@ const MIGRATIONS: readonly string[] = [
 	CREATE INDEX effects_due ON effects(due_at) WHERE is_dead = 0;
 	CREATE INDEX effects_of_key ON effects(key);
 	`,
+	`
+	ALTER TABLE runs ADD COLUMN source_upload TEXT;
+	ALTER TABLE attempts ADD COLUMN log_expired_at INTEGER;
+	ALTER TABLE artifacts ADD COLUMN is_executable INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE artifacts ADD COLUMN created_at INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE artifacts ADD COLUMN expired_at INTEGER;
+
+	CREATE TABLE events (
+		rev INTEGER PRIMARY KEY, team TEXT NOT NULL, run_id TEXT NOT NULL, job_id TEXT, from_state TEXT, to_state TEXT NOT NULL,
+		reason_code TEXT, reason_text TEXT, actor TEXT NOT NULL, at INTEGER NOT NULL
+	) STRICT;
+	CREATE INDEX events_of_run ON events(run_id, rev);
+	CREATE INDEX jobs_of_lane ON jobs(lane_id);
+	`,
 ];
 
 /**

@@ -1,5 +1,6 @@
 import type { Reason } from "../../../schema/wire/states.ts";
 import { type Core, command, nextRev } from "./core.ts";
+import { pauseOf } from "./pause.ts";
 import { afterJobEnded } from "./progress.ts";
 import { type AgentRow, findAgent, findJob, type OfferRow } from "./rows.ts";
 import { clearTimer, setTimer } from "./timers.ts";
@@ -32,7 +33,7 @@ interface Lane {
 export function assignOffers(core: Core, agentIds: readonly string[]): Set<string> {
 	const lanes = waitingLanes(core);
 	const served = new Set<string>();
-	if (lanes.length === 0 || agentIds.length === 0) return served;
+	if (lanes.length === 0 || agentIds.length === 0 || pauseOf(core)) return served;
 	return command(core, () => {
 		const running = runningByProject(core);
 		for (const agentId of agentIds) {

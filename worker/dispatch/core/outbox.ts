@@ -1,4 +1,4 @@
-import type { ArtifactRow, AttemptRow, JobRow, RunRow } from "../../../schema/database/tables.ts";
+import type { ArtifactRow, AttemptRow, EventRow, JobRow, RunRow } from "../../../schema/database/tables.ts";
 import { type Core, command, readMeta, writeMeta } from "./core.ts";
 
 /**
@@ -28,6 +28,7 @@ export interface OutboxBatch {
 	jobs: JobRow[];
 	attempts: AttemptRow[];
 	artifacts: ArtifactRow[];
+	events: EventRow[];
 }
 
 /**
@@ -61,6 +62,7 @@ export function batchOf(core: Core, runIds: string[]): OutboxBatch {
 		jobs: core.sql.all<JobRow>(dirty("jobs"), list),
 		attempts,
 		artifacts: core.sql.all("SELECT a.* FROM json_each(?) AS wanted CROSS JOIN artifacts AS a ON a.attempt_id = wanted.value", finished),
+		events: core.sql.all("SELECT e.* FROM json_each(?) AS wanted CROSS JOIN events AS e ON e.run_id = wanted.value", list),
 	};
 }
 
@@ -74,6 +76,7 @@ export function acknowledgeBatch(core: Core, batch: OutboxBatch): void {
 			"DELETE FROM outbox_dead WHERE EXISTS (SELECT 1 FROM json_each(?) WHERE value ->> 'id' = outbox_dead.id AND value ->> 'rev' >= outbox_dead.rev)",
 			entries,
 		);
+		core.sql.all("DELETE FROM events WHERE rev IN (SELECT value FROM json_each(?))", JSON.stringify(batch.events.map(({ rev }) => rev)));
 		for (const runId of new Set(batch.entries.map((entry) => entry.run_id))) forgetIfDone(core, runId);
 	});
 }
@@ -133,7 +136,7 @@ export function forgetIfDone(core: Core, runId: string): void {
 	writeMeta(core.sql, "departed_rev", String(Math.max(newest, departedRev(core))));
 	core.sql.all("DELETE FROM needs WHERE job_id IN (SELECT id FROM jobs WHERE run_id = ?)", runId);
 	core.sql.all("DELETE FROM refusals WHERE job_id IN (SELECT id FROM jobs WHERE run_id = ?)", runId);
-	for (const table of ["artifacts", "attempts", "jobs"]) core.sql.all(`DELETE FROM ${table} WHERE run_id = ?`, runId);
+	for (const table of ["artifacts", "attempts", "jobs", "events"]) core.sql.all(`DELETE FROM ${table} WHERE run_id = ?`, runId);
 	core.sql.all("DELETE FROM runs WHERE id = ?", runId);
 	core.sql.all(
 		"DELETE FROM definitions WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM runs WHERE definition = ?)",

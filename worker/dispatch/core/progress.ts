@@ -1,5 +1,6 @@
 import { isTerminal, type JobState, type Reason, type RunState } from "../../../schema/wire/states.ts";
 import { type Core, nextRev } from "./core.ts";
+import { noteEvent } from "./events.ts";
 import { markDirty } from "./outbox.ts";
 import { findJob, findRun, type JobRow, type RunRow } from "./rows.ts";
 import { moveJob } from "./transitions.ts";
@@ -78,6 +79,7 @@ export function updateRun(core: Core, runId: string): void {
 		nextRev(core),
 		runId,
 	);
+	if (next !== run.state) noteEvent(core, { runId, jobId: null, from: run.state, to: next, reason });
 	markDirty(core, runId, runId);
 }
 

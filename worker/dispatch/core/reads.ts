@@ -44,6 +44,24 @@ export function readArtifacts(core: Core, attemptId: string): ArtifactRow[] | nu
 	return core.sql.all<ArtifactRow>("SELECT * FROM artifacts WHERE attempt_id = ? ORDER BY path", attemptId);
 }
 
+/** Runs, uploaded sources and attempts, by their ids. */
+export interface Holdings {
+	runs: string[];
+	sources: string[];
+	attempts: string[];
+}
+
+/** Which of these the queue still holds: the runs and attempts in it, the sources that a run in it is made from. */
+export function heldOf(core: Core, { runs, sources, attempts }: Holdings): Holdings {
+	const ids = (text: string, asked: string[]) =>
+		asked.length === 0 ? [] : core.sql.all<{ id: string }>(text, JSON.stringify(asked)).map(({ id }) => id);
+	return {
+		runs: ids("SELECT r.id FROM json_each(?) AS asked CROSS JOIN runs AS r ON r.id = asked.value", runs),
+		sources: ids("SELECT DISTINCT source_upload AS id FROM runs WHERE source_upload IN (SELECT value FROM json_each(?))", sources),
+		attempts: ids("SELECT a.id FROM json_each(?) AS asked CROSS JOIN attempts AS a ON a.id = asked.value", attempts),
+	};
+}
+
 /** An agent and what it runs. */
 export interface AgentRows {
 	agent: AgentRow;

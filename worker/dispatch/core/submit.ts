@@ -2,6 +2,7 @@ import type { ResolvedPipeline } from "../../../schema/pipeline/resolve.ts";
 import { ApiError } from "../../../schema/wire/errors.ts";
 import type { Reason } from "../../../schema/wire/states.ts";
 import { type Core, command, nextRev } from "./core.ts";
+import { noteEvent } from "./events.ts";
 import { markDirty } from "./outbox.ts";
 import { findRun, type JobRow } from "./rows.ts";
 import { setTimer } from "./timers.ts";
@@ -27,7 +28,7 @@ const NEEDS: Reason = { code: "needs", text: "Waits for the jobs that it needs."
  * @throws ApiError `conflict` if the Idempotency-Key was used for another content
  */
 export function submitRun(core: Core, submit: Submit): { runId: string; isReplay: boolean } {
-	return command(core, () => {
+	const body = () => {
 		const known = knownRun(core, submit);
 		if (known) return { runId: known, isReplay: true };
 		insertRun(core, submit);
@@ -38,7 +39,8 @@ export function submitRun(core: Core, submit: Submit): { runId: string; isReplay
 			setTimer(core, "idempotency", JSON.stringify([scope, key]), core.now() + IDEMPOTENCY_MS);
 		}
 		return { runId: submit.runId, isReplay: false };
-	});
+	};
+	return command(core, body, submit.trigger.actor);
 }
 
 function knownRun(core: Core, submit: Submit): string | null {
@@ -66,9 +68,10 @@ function insertRun(core: Core, { runId, pipeline, definition, project, trigger }
 		"INSERT INTO counters (project, runs) VALUES (?, 1) ON CONFLICT (project) DO UPDATE SET runs = runs + 1 RETURNING runs",
 		project,
 	);
+	const git = pipeline.source && "git" in pipeline.source ? pipeline.source : null;
 	core.sql.all(
 		`INSERT INTO runs (id, team, rev, project, number, pipeline, state, trigger_kind, trigger_actor, source_git, source_ref,
-		priority, warnings, definition, created_at) VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, 0, ?, ?)`,
+		source_upload, priority, warnings, definition, created_at) VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, 0, ?, ?)`,
 		runId,
 		core.team,
 		nextRev(core),
@@ -77,12 +80,14 @@ function insertRun(core: Core, { runId, pipeline, definition, project, trigger }
 		pipeline.name,
 		trigger.kind,
 		trigger.actor,
-		pipeline.source?.git ?? null,
-		pipeline.source?.ref ?? null,
+		git?.git ?? null,
+		git?.ref ?? null,
+		pipeline.source && "upload" in pipeline.source ? pipeline.source.upload : null,
 		pipeline.priority,
 		definition,
 		core.now(),
 	);
+	noteEvent(core, { runId, jobId: null, from: null, to: "queued", reason: null });
 	markDirty(core, runId, runId);
 }
 

@@ -1,5 +1,6 @@
 import { type Core, command, readMeta, writeMeta } from "./core.ts";
 import { endBackoff, expireLease, forceCancel, forceTimeout } from "./endings.ts";
+import { tidyQueue } from "./housekeeping.ts";
 import { expireOffer } from "./offers.ts";
 import { extendLease, noteSilence } from "./polls.ts";
 import { type AttemptRow, findAttempt, findOffer } from "./rows.ts";
@@ -34,7 +35,7 @@ function handleSafely(core: Core, timer: Timer): void {
 	try {
 		command(core, () => handle(core, timer));
 	} catch (error) {
-		console.error(JSON.stringify({ level: "error", message: "a timer failed", kind: timer.kind, id: timer.id, error: String(error) }));
+		core.report("a timer failed", { kind: timer.kind, id: timer.id, error: String(error) });
 		command(core, () => setTimer(core, timer.kind, timer.id, core.now() + FAULT_PAUSE_MS));
 	}
 }
@@ -63,6 +64,7 @@ const HANDLERS: Record<TimerKind, (core: Core, id: string) => void> = {
 		const [scope, key] = JSON.parse(id) as [string, string];
 		core.sql.all("DELETE FROM idempotency WHERE scope = ? AND key = ?", scope, key);
 	},
+	tidy: tidyQueue,
 	registration(core, hash) {
 		core.sql.all("DELETE FROM registration_tokens WHERE hash = ?", hash);
 	},

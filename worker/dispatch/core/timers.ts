@@ -10,7 +10,8 @@ export type TimerKind =
 	| "refusal"
 	| "agent_silent"
 	| "idempotency"
-	| "registration";
+	| "registration"
+	| "tidy";
 
 export interface Timer {
 	kind: TimerKind;

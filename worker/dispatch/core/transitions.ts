@@ -1,6 +1,7 @@
 import { ApiError, type ErrorCode } from "../../../schema/wire/errors.ts";
 import { isTerminal, type JobState, type Reason } from "../../../schema/wire/states.ts";
 import { type Core, nextRev } from "./core.ts";
+import { noteEvent } from "./events.ts";
 import { markDirty } from "./outbox.ts";
 import type { JobRow } from "./rows.ts";
 
@@ -99,7 +100,7 @@ const REFUSALS: Partial<Record<ErrorCode, string>> = {
 };
 
 /**
- * Moves a job along the table, by compare-and-set on the state that was read, and marks it for the record.
+ * Moves a job along the table, by compare-and-set on the state that was read, notes the transition, and marks it for the record.
  * @param to needed where the table leaves a choice
  * @returns the new state, or null when the command means nothing in this state
  * @throws ApiError as the table says; Error if `to` is not in the table
@@ -127,6 +128,7 @@ export function moveJob(core: Core, job: JobRow, verb: JobCommand, reason: Reaso
 		nextRev(core),
 	);
 	if (changed.length !== 1) throw new Error(`job ${job.id} is no longer ${job.state}`);
+	noteEvent(core, { runId: job.run_id, jobId: job.id, from: job.state, to: next, reason });
 	markDirty(core, job.id, job.run_id);
 	job.state = next;
 	return next;

@@ -1,0 +1,164 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { formatDuration } from "../schema/wire/duration.ts";
+import type { Cgroup } from "./cgroup.ts";
+import { pause } from "./client.ts";
+import type { LogSpool } from "./log_spool.ts";
+import { type RunningProcess, startProcess } from "./step_process.ts";
+
+/** A checkout that did not come about: the repository's or the network's fault, not the job's. */
+export class CheckoutFailed extends Error {
+	override name = "CheckoutFailed";
+}
+
+/** A git that failed; what it said last tells why. */
+export class GitFailed extends CheckoutFailed {
+	override name = "GitFailed";
+	readonly words: string;
+
+	constructor(command: string, words: string) {
+		super(`git ${command} failed: ${reasonIn(words)}`);
+		this.words = words;
+	}
+}
+
+export interface GitContext {
+	env: Record<string, string>;
+	cgroup: Cgroup | null;
+	spool: LogSpool;
+	signal: AbortSignal;
+	/** Called with each process that is started, so that it can be ended. */
+	onStart(process: RunningProcess): void;
+}
+
+/**
+ * Options for every call: nothing may ask, nothing may run a program that the repository's address names, nothing may go on in the
+ * background; and a server that sends less than a kilobyte in a minute is taken for gone.
+ */
+const GIT = [
+	"git",
+	...["protocol.ext.allow=never", "advice.detachedHead=false", "init.defaultBranch=main", "gc.auto=0", "maintenance.auto=false"].flatMap(
+		(setting) => ["-c", setting],
+	),
+	...["http.lowSpeedLimit=1000", "http.lowSpeedTime=60"].flatMap((setting) => ["-c", setting]),
+];
+
+const TRIES = 3;
+const FIRST_PAUSE_MS = 1_000;
+const KEPT_CHARACTERS = 4_000;
+
+/** What git says when the way to the server failed, and another try may not. */
+const TRANSPORT =
+	/could not resolve host|couldn't connect|failed to connect|connection (was )?(refused|reset|timed out|closed)|timed? ?out|early eof|hung up|unexpected disconnect|rpc failed|returned error: (429|5\d\d)|operation too slow|gnutls|ssl_|tls |empty reply|no route to host|network is unreachable|broken pipe/i;
+const REFUSED =
+	/not found|authentication failed|permission denied|could not read (username|password)|returned error: (401|403|404)|does not appear to be a git repository|not our ref/i;
+
+/** git in one folder, its words in the job's log. */
+export class Git {
+	readonly folder: string;
+	readonly #context: GitContext;
+
+	constructor(context: GitContext, folder: string) {
+		this.#context = context;
+		this.folder = folder;
+	}
+
+	/** The same in another folder. */
+	in(folder: string): Git {
+		return new Git(this.#context, folder);
+	}
+
+	/** @throws GitFailed; CheckoutFailed without git */
+	async run(...args: string[]): Promise<void> {
+		const { signal, spool } = this.#context;
+		signal.throwIfAborted();
+		let words = "";
+		const output = {
+			write: (bytes: Uint8Array) => {
+				words = (words + Buffer.from(bytes).toString("utf8")).slice(-KEPT_CHARACTERS);
+				return spool.write(bytes);
+			},
+		};
+		let running: RunningProcess;
+		try {
+			running = await startProcess([...GIT, ...args], { cwd: this.folder, env: this.#environment, cgroup: this.#context.cgroup }, output);
+		} catch (error) {
+			throw new CheckoutFailed((error as Error).message);
+		}
+		this.#context.onStart(running);
+		const code = await running.exited;
+		signal.throwIfAborted();
+		if (code === 127) throw new CheckoutFailed("git is not installed on this agent.");
+		if (code !== 0) throw new GitFailed(args[0] ?? "", words || `exit code ${code}`);
+	}
+
+	/** What git prints, for git's answers rather than its work. @throws as `run` does */
+	async output(...args: string[]): Promise<string> {
+		const { signal } = this.#context;
+		const [command = "git", ...options] = GIT;
+		try {
+			const { stdout } = await promisify(execFile)(command, [...options, ...args], {
+				cwd: this.folder,
+				env: this.#environment,
+				signal,
+				maxBuffer: 64 * 1024 * 1024,
+			});
+			return stdout.trim();
+		} catch (error) {
+			signal.throwIfAborted();
+			const { stderr, code } = error as { stderr?: string; code?: string | number };
+			if (code === "ENOENT") throw new CheckoutFailed("git is not installed on this agent.");
+			throw new GitFailed(args[0] ?? "", (stderr ?? String(error)).trim());
+		}
+	}
+
+	/** Whether git ends well. */
+	async succeeds(...args: string[]): Promise<boolean> {
+		return this.output(...args).then(
+			() => true,
+			(error) => {
+				this.#context.signal.throwIfAborted();
+				if (!(error instanceof GitFailed)) throw error;
+				return false;
+			},
+		);
+	}
+
+	/**
+	 * Does what needs the network, up to three times where the way to the server fails.
+	 * @throws GitFailed of the last try
+	 */
+	async overNetwork<Value>(work: () => Promise<Value>): Promise<Value> {
+		for (let attempt = 1; ; attempt += 1) {
+			try {
+				return await work();
+			} catch (error) {
+				const isTransport = error instanceof GitFailed && TRANSPORT.test(error.words) && !REFUSED.test(error.words);
+				if (!isTransport) throw error;
+				if (attempt >= TRIES) throw new CheckoutFailed(`${error.message} (tried ${TRIES} times)`);
+				const wait = FIRST_PAUSE_MS * 4 ** (attempt - 1) * (0.5 + Math.random());
+				await this.#context.spool.say(`:: ${error.message}; trying again in ${formatDuration(wait)}`);
+				await pause(wait, this.#context.signal);
+			}
+		}
+	}
+
+	get #environment(): Record<string, string> {
+		return {
+			...this.#context.env,
+			GIT_TERMINAL_PROMPT: "0",
+			GIT_SSH_COMMAND: this.#context.env.GIT_SSH_COMMAND ?? "ssh -o BatchMode=yes",
+			LC_ALL: "C.UTF-8",
+		};
+	}
+}
+
+/** The line that says why: the last one that git calls fatal or an error, otherwise the last. */
+function reasonIn(words: string): string {
+	const lines = words
+		.split(/[\r\n]+/)
+		.map((line) => line.trim())
+		.filter((line) => line !== "");
+	const telling = lines.filter((line) => /^(fatal|error|remote: error|ERROR):/.test(line));
+	return (telling.at(-1) ?? lines.at(-1) ?? "it said nothing").slice(0, 500);
+}

@@ -1,0 +1,115 @@
+import { createReadStream } from "node:fs";
+import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
+import path from "node:path";
+
+/** Small enough that what was sent, or must go, frees its space soon. */
+const SEGMENT_BYTES = 1024 * 1024;
+
+/** A stretch of output on disk, in a file of its own. `start` is its place among all bytes that were ever written. */
+interface Segment {
+	start: number;
+	size: number;
+	lines: number;
+	file: string;
+}
+
+/** Output on disk as a row of small files without gaps: it grows at its end, and goes away file by file from its beginning. */
+export class LogSegments {
+	readonly #folder: string;
+	readonly #onSize: (change: number) => void;
+	readonly #all: Segment[] = [];
+	#open: FileHandle | null = null;
+	#count = 0;
+
+	private constructor(folder: string, onSize: (change: number) => void) {
+		this.#folder = folder;
+		this.#onSize = onSize;
+	}
+
+	/** @param onSize told of every change of the space that is taken */
+	static async create(folder: string, onSize: (change: number) => void): Promise<LogSegments> {
+		await mkdir(folder, { recursive: true, mode: 0o700 });
+		return new LogSegments(folder, onSize);
+	}
+
+	/** Where the oldest byte that is still there stands among all that were ever written; null if there is none. */
+	get start(): number | null {
+		return this.#all[0]?.start ?? null;
+	}
+
+	get lines(): number {
+		return this.#all.reduce((sum, { lines }) => sum + lines, 0);
+	}
+
+	/**
+	 * Adds bytes that begin at `start`.
+	 * @throws the system's error (ENOSPC …); then nothing of these bytes counts
+	 */
+	async append(start: number, bytes: Uint8Array): Promise<void> {
+		for (let at = 0; at < bytes.byteLength; ) {
+			const segment = await this.#last(start + at);
+			const part = bytes.subarray(at, at + SEGMENT_BYTES - segment.size);
+			for (let done = 0; done < part.byteLength; ) {
+				const { bytesWritten } = await (this.#open as FileHandle).write(part, done, part.byteLength - done, segment.size + done);
+				done += bytesWritten;
+			}
+			segment.size += part.byteLength;
+			segment.lines += newlinesIn(part);
+			this.#onSize(part.byteLength);
+			at += part.byteLength;
+		}
+	}
+
+	async #last(start: number): Promise<Segment> {
+		const last = this.#all.at(-1);
+		if (last && this.#open && last.size < SEGMENT_BYTES && last.start + last.size === start) return last;
+		await this.#close();
+		this.#count += 1;
+		const segment = { start, size: 0, lines: 0, file: path.join(this.#folder, String(this.#count)) };
+		this.#open = await open(segment.file, "wx", 0o600);
+		this.#all.push(segment);
+		return segment;
+	}
+
+	/** At most `limit` bytes from `start` on. */
+	async read(start: number, limit: number): Promise<Uint8Array> {
+		const parts: Buffer[] = [];
+		for (const segment of this.#all) {
+			const from = Math.max(0, start - segment.start);
+			const end = Math.min(segment.size, start + limit - segment.start);
+			if (from >= end) continue;
+			for await (const chunk of createReadStream(segment.file, { start: from, end: end - 1 })) parts.push(chunk as Buffer);
+		}
+		return Buffer.concat(parts);
+	}
+
+	/** Removes the segments that end at or before this place. The one that is written to stays. */
+	async removeBefore(position: number): Promise<void> {
+		while (this.#all.length > 1 && (this.#all[0] as Segment).start + (this.#all[0] as Segment).size <= position) await this.#removeFirst();
+	}
+
+	async removeAll(): Promise<void> {
+		await this.#close();
+		while (this.#all.length > 0) await this.#removeFirst();
+	}
+
+	async #removeFirst(): Promise<void> {
+		const first = this.#all.shift() as Segment;
+		this.#onSize(-first.size);
+		await rm(first.file, { force: true });
+	}
+
+	async #close(): Promise<void> {
+		const handle = this.#open;
+		this.#open = null;
+		await handle?.close();
+	}
+}
+
+const NEWLINE = 10;
+
+export function newlinesIn(bytes: Uint8Array): number {
+	let count = 0;
+	for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) count += 1;
+	return count;
+}

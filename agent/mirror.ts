@@ -1,0 +1,89 @@
+import { createHash } from "node:crypto";
+import { mkdir, readdir, rm, stat, utimes } from "node:fs/promises";
+import path from "node:path";
+import { CheckoutFailed, type Git, GitFailed } from "./git.ts";
+
+/**
+ * A bare repository per address, kept on the agent: what it has got once need not come over the network again. Workspaces are
+ * fetched from it and are whole without it.
+ */
+
+/** One that no job has used for this long goes. */
+const UNUSED_MS = 30 * 24 * 60 * 60_000;
+/** More packs than this are put into one. */
+const MANY_PACKS = 50;
+/** What git says when the mirror itself is the trouble: something that was killed has left it half written. */
+const BROKEN =
+	/\.lock'|corrupt|bad object|not a git repository|unable to read|missing (blob|tree|commit)|invalid index-pack|could not parse|shallow file/i;
+
+/** Jobs that use the same mirror at once take turns. */
+const turns = new Map<string, Promise<unknown>>();
+
+/** Removes mirrors that are not used any more. */
+export async function sweepMirrors(folder: string, now: number): Promise<void> {
+	for (const name of await readdir(folder).catch(() => [] as string[])) {
+		const mirror = path.join(folder, name);
+		const { mtimeMs } = await stat(mirror);
+		if (now - mtimeMs > UNUSED_MS) await rm(mirror, { recursive: true, force: true });
+	}
+}
+
+/**
+ * Brings something of a repository into the workspace by way of its mirror.
+ * @param fetch fetches from `origin` in the mirror and names what it got; it may be called twice
+ */
+export async function viaMirror<Found>(
+	git: Git,
+	mirrors: string,
+	address: string,
+	fetch: (mirror: Git) => Promise<Found>,
+	use: (mirror: Git, found: Found) => Promise<void>,
+): Promise<Found> {
+	const folder = path.join(mirrors, `${createHash("sha256").update(address).digest("hex").slice(0, 32)}.git`);
+	const mirror = git.in(folder);
+	return inTurn(folder, async () => {
+		const work = async () => {
+			await prepare(git, mirror, address);
+			const found = await fetch(mirror);
+			await use(mirror, found);
+			return found;
+		};
+		try {
+			return await work();
+		} catch (error) {
+			const isMirrorsFault = error instanceof GitFailed && BROKEN.test(error.words);
+			if (!isMirrorsFault) throw error;
+			await rm(folder, { recursive: true, force: true });
+			return work();
+		}
+	});
+}
+
+async function inTurn<Value>(folder: string, work: () => Promise<Value>): Promise<Value> {
+	const before = turns.get(folder) ?? Promise.resolve();
+	const mine = before.then(work, work);
+	turns.set(folder, mine);
+	try {
+		return await mine;
+	} finally {
+		if (turns.get(folder) === mine) turns.delete(folder);
+	}
+}
+
+async function prepare(git: Git, mirror: Git, address: string): Promise<void> {
+	try {
+		await mkdir(mirror.folder, { recursive: true, mode: 0o700 });
+		const now = new Date();
+		await utimes(mirror.folder, now, now);
+	} catch (error) {
+		throw new CheckoutFailed(`the agent cannot keep a mirror of the repository: ${(error as Error).message}`);
+	}
+	const isThere = (await readdir(mirror.folder)).includes("HEAD");
+	if (!isThere) {
+		await git.in(mirror.folder).run("init", "--quiet", "--bare", ".");
+		await mirror.run("config", "uploadpack.allowAnySHA1InWant", "true");
+	}
+	await mirror.run("config", "remote.origin.url", address);
+	const packs = (await readdir(path.join(mirror.folder, "objects/pack")).catch(() => [])).filter((name) => name.endsWith(".pack"));
+	if (packs.length > MANY_PACKS) await mirror.run("gc", "--quiet", "--prune=now");
+}

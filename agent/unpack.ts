@@ -1,0 +1,93 @@
+import { createHash } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import { open, rm } from "node:fs/promises";
+import { Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGunzip } from "node:zlib";
+import { unpackTar } from "modern-tar/fs";
+import { BadBundle, BundleRule } from "../schema/wire/source_bundle.ts";
+import { type Client, Unreachable, untilAnswered } from "./client.ts";
+import { CheckoutFailed } from "./git.ts";
+
+/** A workspace that is to be made of an uploaded bundle. */
+interface Unpacking {
+	client: Client;
+	attempt: { id: string; token: string };
+	workspace: string;
+	/** Where the bundle is kept until it is unpacked. */
+	file: string;
+	signal: AbortSignal;
+}
+
+const DOWNLOAD_MS = 30 * 60_000;
+
+/**
+ * Fetches the bundle and unpacks it into the workspace. Every entry is looked at once more: an agent trusts no one with its disk.
+ * @returns how many entries it had
+ * @throws CheckoutFailed naming the entry that is at fault
+ */
+export async function unpackSource(unpacking: Unpacking): Promise<number> {
+	const { file, workspace, signal } = unpacking;
+	await untilAnswered(() => download(unpacking), signal);
+	const rule = new BundleRule();
+	let fault: unknown;
+	const target = unpackTar(workspace, {
+		strict: true,
+		filter(header) {
+			try {
+				rule.check(header);
+				return true;
+			} catch (error) {
+				fault ??= error;
+				throw error;
+			}
+		},
+		// No set-user-id, no sticky folders: only who may read, write and run; and whoever owns it may do so.
+		map: (header) => ({ ...header, mode: ((header.mode ?? 0o644) & 0o777) | (header.type === "directory" ? 0o700 : 0o600) }),
+	});
+	try {
+		const source = createReadStream(file);
+		if (await isGzip(file)) await pipeline(source, createGunzip(), target, { signal });
+		else await pipeline(source, target, { signal });
+	} catch (error) {
+		signal.throwIfAborted();
+		throw new CheckoutFailed(`The source cannot be unpacked: ${((fault instanceof BadBundle ? fault : error) as Error).message}`);
+	}
+	await rm(file, { force: true });
+	return rule.entries;
+}
+
+async function download({ client, attempt, file, signal }: Unpacking): Promise<void> {
+	const { body, headers } = await client.stream({
+		path: `/api/v1/attempts/${attempt.id}/source`,
+		token: attempt.token,
+		timeoutMs: DOWNLOAD_MS,
+		signal,
+	});
+	const hash = createHash("sha256");
+	const hashing = new Transform({
+		transform(chunk, _, done) {
+			hash.update(chunk);
+			done(null, chunk);
+		},
+	});
+	try {
+		await pipeline(body, hashing, createWriteStream(file, { mode: 0o600 }));
+	} catch (error) {
+		signal.throwIfAborted();
+		if ((error as NodeJS.ErrnoException).syscall === "write")
+			throw new CheckoutFailed(`The source cannot be kept: ${(error as Error).message}`);
+		throw new Unreachable(`the source broke off: ${(error as Error).message}`);
+	}
+	if (hash.digest("hex") !== headers["x-content-sha256"]) throw new Unreachable("the source came damaged");
+}
+
+async function isGzip(file: string): Promise<boolean> {
+	const handle = await open(file);
+	try {
+		const { buffer } = await handle.read(Buffer.alloc(2), 0, 2, 0);
+		return buffer[0] === 0x1f && buffer[1] === 0x8b;
+	} finally {
+		await handle.close();
+	}
+}

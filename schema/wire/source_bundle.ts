@@ -1,0 +1,113 @@
+import { MAX_SOURCE_ENTRIES, MAX_SOURCE_UNPACKED_BYTES } from "./limits.ts";
+
+/**
+ * The rule for source bundles: tar archives, packed with gzip or not, whose entries become a workspace. The coordinator asks it
+ * when one is uploaded, so that the fault is told to whoever can mend it, and the agent once more when it unpacks.
+ */
+
+/** One entry of an archive, as far as the rule needs it. */
+export interface BundleEntry {
+	name: string;
+	type?: string | undefined;
+	size: number;
+	linkname?: string | undefined;
+}
+
+/** A bundle that may not become a workspace; the sentence names the entry. */
+export class BadBundle extends Error {
+	override name = "BadBundle";
+	readonly entry: string;
+
+	constructor(entry: string, fault: string) {
+		super(`${JSON.stringify(shortened(entry))}: ${fault}`);
+		this.entry = shortened(entry);
+	}
+}
+
+const LONGEST_NAME = 4096;
+const DEEPEST = 100;
+
+/** Looks at the entries of one archive, in their order. */
+export class BundleRule {
+	readonly #files = new Set<string>();
+	readonly #links = new Set<string>();
+	readonly #folders = new Set<string>();
+	#entries = 0;
+	/** What the archive unpacks to so far. */
+	bytes = 0;
+
+	get entries(): number {
+		return this.#entries;
+	}
+
+	/** @throws BadBundle */
+	check(entry: BundleEntry): void {
+		const { type = "file", size } = entry;
+		this.#entries += 1;
+		this.bytes += size;
+		if (this.#entries > MAX_SOURCE_ENTRIES)
+			throw new BadBundle(entry.name, `a source may have ${MAX_SOURCE_ENTRIES} entries; this is one more`);
+		if (this.bytes > MAX_SOURCE_UNPACKED_BYTES)
+			throw new BadBundle(entry.name, `a source may unpack to ${MAX_SOURCE_UNPACKED_BYTES} bytes; with this entry it is ${this.bytes}`);
+		const parts = partsOf(entry.name);
+		const path = parts.join("/");
+		this.#checkWay(entry.name, parts);
+		if (type === "directory") return;
+		if (this.#folders.has(path)) throw new BadBundle(entry.name, "is a folder, too");
+		if (path === "") throw new BadBundle(entry.name, "is not the name of a file");
+		if (type === "symlink") this.#addLink(entry, parts, path);
+		else if (type === "link") this.#checkHardLink(entry);
+		else if (type === "file") {
+			// A file takes the place of a link of the same name; writing through the link would be another thing.
+			if (this.#links.has(path)) throw new BadBundle(entry.name, "is both a link and a file");
+			this.#files.add(path);
+		} else if (!IGNORED.has(type)) throw new BadBundle(entry.name, `a ${type.replace("-", " ")} cannot be part of a source`);
+	}
+
+	/** No entry may lie behind a link of the same archive: where it ends up would depend on the link. */
+	#checkWay(name: string, parts: readonly string[]): void {
+		for (let depth = 1; depth < parts.length; depth += 1) {
+			const folder = parts.slice(0, depth).join("/");
+			if (this.#links.has(folder)) throw new BadBundle(name, "lies behind a link");
+			if (this.#files.has(folder)) throw new BadBundle(name, "lies below a file");
+			this.#folders.add(folder);
+		}
+	}
+
+	#addLink(entry: BundleEntry, parts: readonly string[], path: string): void {
+		const target = entry.linkname ?? "";
+		const steps = target.split("/").filter((part) => part !== "" && part !== ".");
+		const ups = steps.findIndex((step) => step !== "..");
+		const climbs = ups === -1 ? steps.length : ups;
+		const isTwisted = steps.slice(climbs).includes("..");
+		if (target === "" || target.startsWith("/") || /[\0\\]/.test(target) || isTwisted || climbs > parts.length - 1)
+			throw new BadBundle(entry.name, `a link to ${JSON.stringify(shortened(target))} leads out of the source`);
+		if (this.#files.has(path)) throw new BadBundle(entry.name, "is both a link and a file");
+		this.#links.add(path);
+	}
+
+	#checkHardLink(entry: BundleEntry): void {
+		const target = entry.linkname ?? "";
+		const isKnown = this.#files.has(partsOf(target, entry.name).join("/"));
+		if (!isKnown) throw new BadBundle(entry.name, `a hard link to ${JSON.stringify(shortened(target))}, which is no file of this source`);
+	}
+}
+
+/** Entries that carry no file: what they say is about the archive. */
+const IGNORED: ReadonlySet<string> = new Set(["pax-global-header"]);
+
+/** The parts of a path inside the archive. @throws BadBundle naming `entry` */
+function partsOf(name: string, entry = name): string[] {
+	if (name.startsWith("/") || /^[A-Za-z]:/.test(name)) throw new BadBundle(entry, "is an absolute path");
+	if (/[\0\\]/.test(name)) throw new BadBundle(entry, "a name may hold no NUL and no backslash");
+	if (name.includes("\ufffd")) throw new BadBundle(entry, "the name is not UTF-8");
+	if (name.length > LONGEST_NAME) throw new BadBundle(entry, `a name may have ${LONGEST_NAME} characters`);
+	const parts = name.split("/").filter((part) => part !== "" && part !== ".");
+	if (parts.length > DEEPEST) throw new BadBundle(entry, `lies more than ${DEEPEST} folders deep`);
+	if (parts.includes("..")) throw new BadBundle(entry, "leads out of the source");
+	return parts;
+}
+
+function shortened(text: string): string {
+	return text.length > 200 ? `${text.slice(0, 199)}…` : text;
+}

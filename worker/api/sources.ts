@@ -1,0 +1,40 @@
+import type { SourceRow } from "../../schema/database/tables.ts";
+import { ApiError, notFound } from "../../schema/wire/errors.ts";
+import { MAX_SOURCE_BYTES } from "../../schema/wire/limits.ts";
+import type { UploadedSource } from "../../schema/wire/resources.ts";
+import { findSource } from "../catalog/sources.ts";
+import { unwrap } from "../dispatch/result.ts";
+import { dispatcherOf } from "../dispatch/stub.ts";
+import { storeSource } from "../sources/store.ts";
+import { json } from "./answers.ts";
+import { lengthOf } from "./bodies.ts";
+import { type RequestContext, route } from "./context.ts";
+import { onlyParameters } from "./queries.ts";
+
+type Caller = RequestContext<"user" | "host">;
+
+/** PUT /sources: a tar archive, with gzip or without, that a submission can name as its source. */
+async function upload({ request, url, environment, principal }: Caller): Promise<Response> {
+	onlyParameters(url, []);
+	const size = lengthOf(request, MAX_SOURCE_BYTES);
+	unwrap(await dispatcherOf(environment, principal.team).checkRoom());
+	if (!request.body) throw new ApiError("malformed", "The body is empty.", { suggestions: ["curl -T source.tar.gz …"] });
+	const source = await storeSource(environment, principal.team, request.body, size);
+	return json(presentSource(source), 201, { Location: `/api/v1/sources/${source.id}` });
+}
+
+async function get({ url, environment, principal, params }: Caller): Promise<Response> {
+	onlyParameters(url, []);
+	const source = await findSource(environment.DB, principal.team, params.id ?? "");
+	if (!source) throw notFound("source", params.id ?? "");
+	return json(presentSource(source));
+}
+
+function presentSource({ id, size, sha256, entries, unpacked_bytes }: SourceRow): UploadedSource {
+	return { id, size, sha256, entries, unpacked_bytes };
+}
+
+export const sourceRoutes = [
+	route("PUT", "/api/v1/sources", ["user", "host"], upload),
+	route("GET", "/api/v1/sources/:id", ["user", "host"], get),
+];

@@ -1,0 +1,127 @@
+import { and, asc, eq, inArray, isNotNull, isNull, lt, notExists, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { artifacts, attempts, definitions, events, jobs, runs, signInLinks, sources } from "../../schema/database/tables.ts";
+
+/** What retention finds and removes in the record. Only runs that have left the queue are touched: nobody else writes their rows then. */
+
+/** Runs that ended before this time, oldest first. */
+export async function runsEndedBefore(db: D1Database, before: number, limit: number): Promise<{ id: string; team: string }[]> {
+	return drizzle(db)
+		.select({ id: runs.id, team: runs.team })
+		.from(runs)
+		.where(lt(runs.finished_at, before))
+		.orderBy(asc(runs.finished_at))
+		.limit(limit);
+}
+
+/** The R2 objects of a run: its logs and its artifacts. */
+export async function objectsOfRun(db: D1Database, runId: string): Promise<{ logs: string[]; artifacts: string[] }> {
+	const d1 = drizzle(db);
+	const [logRows, artifactRows] = await d1.batch([
+		d1
+			.select({ key: attempts.log_key })
+			.from(attempts)
+			.where(and(eq(attempts.run_id, runId), isNotNull(attempts.log_key))),
+		d1
+			.select({ key: artifacts.key })
+			.from(artifacts)
+			.where(and(eq(artifacts.run_id, runId), isNull(artifacts.expired_at))),
+	]);
+	return { logs: logRows.map(({ key }) => key as string), artifacts: artifactRows.map(({ key }) => key) };
+}
+
+/** Removes every row of a run, in one transaction, and its definition if no other run has the same. */
+export async function removeRunRows(db: D1Database, runId: string): Promise<void> {
+	const d1 = drizzle(db);
+	const [run] = await d1.select({ definition: runs.definition }).from(runs).where(eq(runs.id, runId));
+	await d1.batch([
+		d1.delete(events).where(eq(events.run_id, runId)),
+		d1.delete(artifacts).where(eq(artifacts.run_id, runId)),
+		d1.delete(attempts).where(eq(attempts.run_id, runId)),
+		d1.delete(jobs).where(eq(jobs.run_id, runId)),
+		d1.delete(runs).where(eq(runs.id, runId)),
+		d1
+			.delete(definitions)
+			.where(
+				and(
+					eq(definitions.digest, run?.definition ?? ""),
+					notExists(d1.select({ one: sql`1` }).from(runs).where(eq(runs.definition, definitions.digest))),
+				),
+			),
+	]);
+}
+
+/** Attempts that ended before this time and whose log is still there. */
+export async function logsBefore(
+	db: D1Database,
+	before: number,
+	limit: number,
+): Promise<{ id: string; run_id: string; team: string; key: string }[]> {
+	const rows = await drizzle(db)
+		.select({ id: attempts.id, run_id: attempts.run_id, team: attempts.team, key: attempts.log_key })
+		.from(attempts)
+		.where(and(isNotNull(attempts.log_key), lt(attempts.finished_at, before)))
+		.limit(limit);
+	return rows.map((row) => ({ ...row, key: row.key as string }));
+}
+
+export async function markLogsExpired(db: D1Database, ids: readonly string[]): Promise<void> {
+	if (ids.length === 0) return;
+	await drizzle(db)
+		.update(attempts)
+		.set({ log_key: null, log_expired_at: Date.now() })
+		.where(inArray(attempts.id, [...ids]));
+}
+
+/** Artifacts that were saved before this time and are still there. */
+export async function artifactsBefore(
+	db: D1Database,
+	before: number,
+	limit: number,
+): Promise<{ attempt_id: string; path: string; run_id: string; team: string; key: string }[]> {
+	const { attempt_id, path, run_id, team, key } = artifacts;
+	return drizzle(db)
+		.select({ attempt_id, path, run_id, team, key })
+		.from(artifacts)
+		.where(and(isNull(artifacts.expired_at), lt(artifacts.created_at, before)))
+		.limit(limit);
+}
+
+export async function markArtifactsExpired(db: D1Database, keys: readonly string[]): Promise<void> {
+	if (keys.length === 0) return;
+	await drizzle(db)
+		.update(artifacts)
+		.set({ expired_at: Date.now() })
+		.where(inArray(artifacts.key, [...keys]));
+}
+
+/** Of these objects those that an artifact in the record lies in. */
+export async function keysInUse(db: D1Database, keys: readonly string[]): Promise<Set<string>> {
+	if (keys.length === 0) return new Set();
+	const rows = await drizzle(db)
+		.select({ key: artifacts.key })
+		.from(artifacts)
+		.where(inArray(artifacts.key, [...keys]));
+	return new Set(rows.map(({ key }) => key));
+}
+
+/** Uploaded sources that nobody has named since this time, and that no recorded run is made from. */
+export async function unusedSources(db: D1Database, before: number, limit: number): Promise<{ id: string; team: string; key: string }[]> {
+	const d1 = drizzle(db);
+	return d1
+		.select({ id: sources.id, team: sources.team, key: sources.key })
+		.from(sources)
+		.where(and(lt(sources.used_at, before), notExists(d1.select({ one: sql`1` }).from(runs).where(eq(runs.source_upload, sources.id)))))
+		.limit(limit);
+}
+
+export async function removeSources(db: D1Database, ids: readonly string[]): Promise<void> {
+	if (ids.length === 0) return;
+	await drizzle(db)
+		.delete(sources)
+		.where(inArray(sources.id, [...ids]));
+}
+
+export async function removeSignInLinks(db: D1Database, before: number): Promise<void> {
+	await drizzle(db).delete(signInLinks).where(lt(signInLinks.expires_at, before));
+}

@@ -1,0 +1,46 @@
+import { DurableObject } from "cloudflare:workers";
+import type { Environment } from "../environment.ts";
+import { faultFields, log, setLogLevel } from "../log.ts";
+import { applyRetention, type Removed } from "./retention.ts";
+
+const EVERY_MS = 60 * 60_000;
+const FIRST_MS = 60_000;
+
+/** Applies retention every hour, and whenever it is asked to: one pass at a time, beside the queue and never in its way. */
+export class Sweeper extends DurableObject<Environment> {
+	#pass: Promise<Removed> | null = null;
+
+	constructor(context: DurableObjectState, environment: Environment) {
+		super(context, environment);
+		setLogLevel(environment.LOG_LEVEL);
+	}
+
+	/** Makes sure that it will wake by itself. */
+	async schedule(): Promise<void> {
+		if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now() + FIRST_MS);
+	}
+
+	/** Removes everything whose time is over; whoever asks while a pass is under way gets that one's answer. */
+	async sweep(): Promise<Removed> {
+		this.#pass ??= applyRetention(this.env, Date.now()).finally(() => {
+			this.#pass = null;
+		});
+		return this.#pass;
+	}
+
+	override async alarm(): Promise<void> {
+		try {
+			const removed = await this.sweep();
+			if (Object.values(removed).some((count) => count > 0)) log("info", "retention", { ...removed });
+		} catch (error) {
+			log("warn", "retention failed, will be tried again", faultFields(error));
+		} finally {
+			await this.ctx.storage.setAlarm(Date.now() + EVERY_MS);
+		}
+	}
+}
+
+/** The one sweeper there is. */
+export function sweeperOf(environment: Environment): DurableObjectStub<Sweeper> {
+	return environment.SWEEPER.getByName("sweeper");
+}

@@ -1,0 +1,79 @@
+import { ulid } from "ulid";
+import type { SourceRow } from "../../schema/database/tables.ts";
+import { ApiError } from "../../schema/wire/errors.ts";
+import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import { BadBundle } from "../../schema/wire/source_bundle.ts";
+import { hex } from "../bytes.ts";
+import { addSource, reuseSource } from "../catalog/sources.ts";
+import type { Environment } from "../environment.ts";
+import { inspectBundle, NotAnArchive } from "./inspect.ts";
+
+/**
+ * Takes a source bundle, streaming: into R2, through the digest, and past the rule that every entry must keep. The same content
+ * again is the same source.
+ * @param size the exact number of bytes that `body` gives
+ * @throws ApiError `validation_failed` naming the entry that may not be part of a source
+ */
+export async function storeSource(
+	environment: Environment,
+	team: string,
+	body: ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>,
+	size: number,
+): Promise<SourceRow> {
+	const id = `${ID_PREFIXES.source}_${ulid()}`;
+	const key = `sources/${team}/${id}`;
+	const { sha256, entries, bytes } = await copy(environment.BUCKET, key, body, size);
+	const known = await reuseSource(environment.DB, team, sha256);
+	if (known) {
+		await environment.BUCKET.delete(key);
+		return known;
+	}
+	const source: SourceRow = { id, team, sha256, size, entries, unpacked_bytes: bytes, key, used_at: Date.now() };
+	await addSource(environment.DB, source);
+	return source;
+}
+
+async function copy(bucket: R2Bucket, key: string, body: AsyncIterable<Uint8Array>, size: number) {
+	const stored = new FixedLengthStream(size);
+	const digest = new crypto.DigestStream("SHA-256");
+	const inspected = new TransformStream<Uint8Array, Uint8Array>();
+	const writers = [stored.writable.getWriter(), digest.getWriter(), inspected.writable.getWriter()];
+	// Each of the three gets every chunk before the next is read: nothing piles up.
+	const feed = async () => {
+		try {
+			for await (const chunk of body) for (const writer of writers) await writer.write(chunk);
+			for (const writer of writers) await writer.close();
+		} catch (error) {
+			for (const writer of writers) void writer.abort(error).catch(() => undefined);
+			throw error;
+		}
+	};
+	const put = bucket.put(key, stored.readable);
+	const inspection = inspectBundle(inspected.readable).catch((error) => {
+		// The rest need not be read: the other two are let go, and the request ends with this fault.
+		for (const writer of writers) void writer.abort(error).catch(() => undefined);
+		throw error;
+	});
+	const feeding = feed();
+	const results = await Promise.allSettled([inspection, feeding, put]);
+	const fault = results.find((result) => result.status === "rejected")?.reason;
+	if (fault === undefined) return { sha256: hex(await digest.digest), ...(await inspection) };
+	digest.digest.catch(() => undefined);
+	await bucket.delete(key).catch(() => undefined);
+	throw refusalOf(fault);
+}
+
+function refusalOf(fault: unknown): unknown {
+	if (fault instanceof BadBundle) {
+		return new ApiError("validation_failed", `The source cannot be taken: ${fault.message}.`, {
+			details: { entry: fault.entry },
+			suggestions: ["Pack the folder itself, without links out of it: tar czf source.tar.gz -C folder ."],
+		});
+	}
+	if (fault instanceof NotAnArchive) {
+		return new ApiError("validation_failed", `The source is not a tar archive: ${fault.message}.`, {
+			suggestions: ["Send a .tar or .tar.gz file: tar czf source.tar.gz -C folder ."],
+		});
+	}
+	return fault;
+}
