@@ -202,6 +202,12 @@ export function processesWith(entry: string): number[] {
 		});
 }
 
+/** How much memory a process has, in MiB. */
+export function residentMib(pid: number): number {
+	const [, kib] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+	return Math.round(Number(kib) / 1024);
+}
+
 function commandOf(pid: number): string {
 	try {
 		return readFileSync(`/proc/${pid}/cmdline`, "latin1");

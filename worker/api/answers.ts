@@ -34,6 +34,9 @@ export const TEXT_STREAM_HEADERS = {
 	"X-Content-Type-Options": "nosniff",
 };
 
+/** So much may wait for a reader before whoever writes has to. */
+const BUFFERED_BYTES = 512 * 1024;
+
 /**
  * A response that is written while it is read, at the reader's pace. When the reader goes away the next write fails and
  * `write` stops the producer by throwing.
@@ -42,13 +45,33 @@ export function streamed(
 	headers: Record<string, string>,
 	produce: (write: (text: string | Uint8Array) => Promise<void>) => Promise<void>,
 ): Response {
-	const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
-	const writer = writable.getWriter();
 	const encoder = new TextEncoder();
-	const write = (text: string | Uint8Array) => writer.write(typeof text === "string" ? encoder.encode(text) : text);
-	produce(write).then(
-		() => writer.close().catch(() => undefined),
-		(error) => writer.abort(error).catch(() => undefined),
+	let wanted = Promise.withResolvers<void>();
+	let isGone = false;
+	const body = new ReadableStream<Uint8Array>(
+		{
+			start(controller) {
+				const write = async (text: string | Uint8Array) => {
+					await wanted.promise;
+					if (isGone) throw new Error("the reader has gone away");
+					const chunk = typeof text === "string" ? encoder.encode(text) : text;
+					if (chunk.byteLength === 0) return;
+					controller.enqueue(chunk);
+					if ((controller.desiredSize ?? 1) <= 0) wanted = Promise.withResolvers();
+				};
+				wanted.resolve();
+				produce(write).then(
+					() => isGone || controller.close(),
+					(error) => isGone || controller.error(error),
+				);
+			},
+			pull: () => wanted.resolve(),
+			cancel() {
+				isGone = true;
+				wanted.resolve();
+			},
+		},
+		new ByteLengthQueuingStrategy({ highWaterMark: BUFFERED_BYTES }),
 	);
-	return new Response(readable, { headers });
+	return new Response(body, { headers });
 }

@@ -130,6 +130,12 @@ async function logText(environment: Environment, request: Request, attempt: Atte
 	const headers: Record<string, string> = { ...TEXT_STREAM_HEADERS };
 	if (isRanged) headers["Accept-Ranges"] = "bytes";
 	if (range) headers["Content-Range"] = `bytes ${start}-${end - 1}/${size}`;
+	// The bytes of a finished log pass through as they are.
+	if (isRanged && attempt.log_archived === 1 && attempt.log_key !== null && start < end) {
+		const object = await environment.BUCKET.get(attempt.log_key, { range: { offset: start, length: end - start } });
+		if (object)
+			return new Response(object.body, { status: range ? 206 : 200, headers: { ...headers, "Content-Length": String(end - start) } });
+	}
 	const formatter = format === "text" ? null : new LogFormatter(format);
 	const body = streamed(headers, async (write) => {
 		for await (const bytes of readLog(environment, attempt, { offset: start, until: end, isFollowing: false })) {

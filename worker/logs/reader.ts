@@ -6,6 +6,7 @@ import type { LogPiece } from "./log_shard.ts";
 const HOLD_MS = 20_000;
 const RESETS = 20;
 /** The Dispatcher takes a reader for gone after three times this. */
+const PIECE_BYTES = 2 * 1024 * 1024;
 const INTEREST_MS = 10_000;
 
 /** Where the log of an attempt lies. */
@@ -85,9 +86,12 @@ async function nextPiece(environment: Environment, attempt: LogPlace, offset: nu
 }
 
 async function* readObject(environment: Environment, key: string, from: number, until: number): AsyncGenerator<Uint8Array> {
-	if (from >= until) return;
-	const object = await environment.BUCKET.get(key, { range: { offset: from, length: until - from } });
-	if (object) for await (const chunk of object.body) yield chunk as Uint8Array;
+	// Piece by piece: a stream of R2 comes to JavaScript in crumbs, at a tenth of the speed.
+	for (let at = from; at < until; at += PIECE_BYTES) {
+		const object = await environment.BUCKET.get(key, { range: { offset: at, length: Math.min(PIECE_BYTES, until - at) } });
+		if (!object) return;
+		yield new Uint8Array(await object.arrayBuffer());
+	}
 }
 
 /** The shard that holds the log of an attempt while it is live. */

@@ -1,16 +1,19 @@
 import { MIB } from "../../schema/wire/limits.ts";
 import type { Environment } from "../environment.ts";
 import { STAMP_BYTES } from "./format.ts";
-import { LINES_PER_MARK } from "./line_counter.ts";
+import { LINES_PER_MARK, newlinesIn } from "./line_counter.ts";
 import { readLineIndex } from "./line_index.ts";
-import { ShownLineSplitter } from "./lines.ts";
 import { type LogPlace, logSize, readLog } from "./reader.ts";
 
 /** One search reads at most this much; the answer says where to go on. */
 const SEARCHED_BYTES = 64 * MIB;
 const SHOWN_CHARACTERS = 300;
+/** A line that is longer is searched in parts. */
+const LONGEST_LINE = MIB;
+const NEWLINE = 10;
+const ESCAPE_BYTE = 0x1b;
 /** What colours a text (ECMA-48: CSI and OSC sequences). */
-const ESCAPE = String.fromCharCode(0x1b);
+const ESCAPE = String.fromCharCode(ESCAPE_BYTE);
 const BELL = String.fromCharCode(7);
 const ESCAPES = new RegExp(`${ESCAPE}(?:\\[[0-?]*[ -/]*[@-~]|\\][^${BELL}${ESCAPE}]*(?:${BELL}|${ESCAPE}\\\\)?)`, "g");
 
@@ -21,7 +24,7 @@ export interface SearchResult {
 }
 
 /**
- * The lines that hold this text, whatever its case; colours do not count.
+ * The lines that hold this text, whatever its case; colours and times do not count.
  * @param first the line to begin with, counted from 0
  */
 export async function searchLog(
@@ -34,28 +37,65 @@ export async function searchLog(
 	const mark = Math.min(Math.floor(first / LINES_PER_MARK), offsets.length - 1);
 	const start = offsets[mark] ?? 0;
 	const until = Math.min(size, start + SEARCHED_BYTES);
-	const wanted = text.toLowerCase();
-	const splitter = new ShownLineSplitter(start);
-	const matches: SearchResult["matches"] = [];
-	let number = mark * LINES_PER_MARK;
-	const look = (lines: readonly string[]): boolean => {
-		for (const line of lines) {
-			const current = number;
-			number += 1;
-			if (current < first) continue;
+	const search = new LineSearch(text, first, limit, mark * LINES_PER_MARK);
+	let rest: Uint8Array = new Uint8Array();
+	for await (const bytes of readLog(environment, attempt, { offset: start, until, isFollowing: false })) {
+		if (!bytes) continue;
+		const block = joined(rest, bytes);
+		const end = block.lastIndexOf(NEWLINE) + 1 || (block.byteLength > LONGEST_LINE ? block.byteLength : 0);
+		rest = block.subarray(end);
+		if (search.look(block.subarray(0, end))) return { matches: search.matches, nextLine: search.line };
+	}
+	if (until < size) return { matches: search.matches, nextLine: Math.max(search.line, first + 1) };
+	const isFull = search.look(rest);
+	return { matches: search.matches, nextLine: isFull ? search.line : null };
+}
+
+/** Looks through whole lines, block by block. */
+class LineSearch {
+	readonly matches: SearchResult["matches"] = [];
+	/** The number of the next line. */
+	line: number;
+	readonly #wanted: string;
+	readonly #first: number;
+	readonly #limit: number;
+	readonly #decoder = new TextDecoder();
+
+	constructor(text: string, first: number, limit: number, line: number) {
+		this.#wanted = text.toLowerCase();
+		this.#first = first;
+		this.#limit = limit;
+		this.line = line;
+	}
+
+	/** @returns whether there are as many matches as were asked for */
+	look(block: Uint8Array): boolean {
+		const text = this.#decoder.decode(block);
+		// Most blocks hold no match, and can be passed over as a whole.
+		if (!block.includes(ESCAPE_BYTE) && !text.toLowerCase().includes(this.#wanted)) {
+			this.line += newlinesIn(block);
+			return false;
+		}
+		const lines = text.split("\n");
+		for (const [index, line] of lines.entries()) {
+			// What follows the last newline is no line of its own.
+			if (index === lines.length - 1 && line === "") break;
+			const number = this.line;
+			if (index < lines.length - 1) this.line += 1;
+			if (number < this.#first) continue;
 			const plain = line.slice(STAMP_BYTES).replace(ESCAPES, "");
-			if (!plain.toLowerCase().includes(wanted)) continue;
-			matches.push({ line: current, text: plain.slice(0, SHOWN_CHARACTERS) });
-			if (matches.length >= limit) return true;
+			if (!plain.toLowerCase().includes(this.#wanted)) continue;
+			this.matches.push({ line: number, text: plain.slice(0, SHOWN_CHARACTERS) });
+			if (this.matches.length >= this.#limit) return true;
 		}
 		return false;
-	};
-	for await (const bytes of readLog(environment, attempt, { offset: start, until, isFollowing: false })) {
-		const batch = bytes && splitter.push(bytes);
-		if (batch && look(batch.lines)) return { matches, nextLine: number };
 	}
-	if (until < size) return { matches, nextLine: Math.max(number, first + 1) };
-	const rest = splitter.flush();
-	if (rest) look(rest.lines);
-	return { matches, nextLine: null };
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+	if (a.byteLength === 0) return b;
+	const all = new Uint8Array(a.byteLength + b.byteLength);
+	all.set(a);
+	all.set(b, a.byteLength);
+	return all;
 }

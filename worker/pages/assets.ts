@@ -1,6 +1,7 @@
 import { notFound } from "../../schema/wire/errors.ts";
 import type { AnonymousContext } from "../api/context.ts";
 import { VERSION } from "../version.ts";
+import logScript from "./assets/log.browser.js";
 import script from "./assets/page.browser.js";
 import style from "./assets/style.css";
 
@@ -9,6 +10,7 @@ const ICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect 
 const ASSETS: Record<string, { type: string; text: string }> = {
 	"style.css": { type: "text/css; charset=utf-8", text: style },
 	"page.js": { type: "text/javascript; charset=utf-8", text: script },
+	"log.js": { type: "text/javascript; charset=utf-8", text: logScript },
 	"icon.svg": { type: "image/svg+xml", text: ICON },
 };
 

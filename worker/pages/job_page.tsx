@@ -1,14 +1,6 @@
 import type { Artifact, Explanation, Job } from "../../schema/wire/resources.ts";
-import { LogLines } from "./log_lines.tsx";
+import { type LogPreview, LogView } from "./log_view.tsx";
 import { CancelButton, State, size, Took } from "./words.tsx";
-
-/** The beginning of a log, as a page shows it before any script has run. */
-export interface LogPreview {
-	attempt: number;
-	lines: string[];
-	/** Where the rest begins; null if there is no rest and none will come. */
-	nextOffset: number | null;
-}
 
 interface JobPageProps {
 	job: Job;
@@ -41,9 +33,9 @@ export function JobPage({ job, explanation, log, artifacts }: JobPageProps) {
 				{explanation && <Explain explanation={explanation} />}
 				<Attempts job={job} shown={log?.attempt ?? null} />
 				<Steps job={job} />
-				<Artifacts artifacts={artifacts} />
+				<Artifacts job={job} artifacts={artifacts} />
 			</div>
-			{log && <Log job={job} log={log} />}
+			{log && <LogView job={job} log={log} />}
 		</section>
 	);
 }
@@ -90,7 +82,7 @@ function Steps({ job }: { job: Job }) {
 	return (
 		<ol class="steps">
 			{job.steps.map((step, index) => (
-				<li key={index}>
+				<li key={index} data-line={step.log_line ?? undefined}>
 					<State state={step.state} /> <span class="name">{step.name}</span> <Took from={step.started_at} to={step.finished_at} />
 				</li>
 			))}
@@ -98,51 +90,32 @@ function Steps({ job }: { job: Job }) {
 	);
 }
 
-function Artifacts({ artifacts }: { artifacts: Artifact[] }) {
+function Artifacts({ job, artifacts }: { job: Job; artifacts: Artifact[] }) {
 	if (artifacts.length === 0) return null;
 	return (
 		<>
-			<h2>Artifacts</h2>
+			<div class="title">
+				<h2>Artifacts</h2>
+				{artifacts.some(({ expired_at }) => expired_at === null) && (
+					<a href={`/api/v1/jobs/${job.id}/artifacts.zip`} download>
+						all as zip
+					</a>
+				)}
+			</div>
 			<ul class="artifacts">
 				{artifacts.map((artifact) => (
 					<li key={artifact.path}>
-						<a href={artifact.url} download>
-							{artifact.path}
-						</a>{" "}
+						{artifact.expired_at === null ? (
+							<a href={artifact.url} download>
+								{artifact.path}
+							</a>
+						) : (
+							<s title={`removed ${artifact.expired_at}: its time was over`}>{artifact.path}</s>
+						)}{" "}
 						<span class="muted">{size(artifact.size)}</span>
 					</li>
 				))}
 			</ul>
-		</>
-	);
-}
-
-function Log({ job, log }: { job: Job; log: LogPreview }) {
-	const address = `/api/v1/jobs/${job.id}/log?attempt=${log.attempt}`;
-	const isMore = log.nextOffset !== null;
-	return (
-		<>
-			<div class="title">
-				<h2>Log</h2>
-				<a href={address}>as text</a>
-			</div>
-			<ol
-				class="log"
-				id="log"
-				data-stream={
-					isMore ? `/jobs/${job.id}/lines?attempt=${log.attempt}&offset=${log.nextOffset}&number=${log.lines.length + 1}` : undefined
-				}
-			>
-				<LogLines lines={log.lines} firstNumber={1} />
-			</ol>
-			{isMore && (
-				<noscript>
-					<p>
-						There is more: <a href={address}>the whole log</a>.
-					</p>
-				</noscript>
-			)}
-			<p id="log-end" class="muted" aria-live="polite" />
 		</>
 	);
 }

@@ -36,6 +36,7 @@ function Page({ title, user, isLive, children }: PageProps) {
 				<link rel="icon" href="/assets/icon.svg" type="image/svg+xml" />
 				<link rel="stylesheet" href="/assets/style.css" />
 				<script src="/assets/page.js" defer />
+				<script src="/assets/log.js" defer />
 			</head>
 			<body data-live={isLive ? "yes" : undefined}>
 				<header>

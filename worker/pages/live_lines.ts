@@ -3,6 +3,7 @@ import type { RequestContext } from "../api/context.ts";
 import { followLines } from "../api/job_log.ts";
 import { requireJob } from "../api/jobs.ts";
 import { integerParameter, onlyParameters } from "../api/queries.ts";
+import { ShownLineSplitter } from "../logs/lines.ts";
 import { renderLines } from "./log_lines.tsx";
 
 const MOST = Number.MAX_SAFE_INTEGER;
@@ -33,6 +34,7 @@ export async function lines({ request, url, environment, principal, params }: Re
 				idle: () => write(": still here\n\n"),
 				end: (state) => write(`event: end\ndata: ${state}\n\n`),
 			},
+			(from) => new ShownLineSplitter(from),
 		),
 	);
 }

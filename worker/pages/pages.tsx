@@ -5,23 +5,18 @@ import type { RequestContext } from "../api/context.ts";
 import { describeJob, explain, requireJob } from "../api/jobs.ts";
 import { presentAgent, presentRun, presentRunSummary } from "../api/present.ts";
 import { integerParameter, pageOf } from "../api/queries.ts";
-import { findRun, type JobRecord, listRuns } from "../catalog/record.ts";
+import { findRun, listRuns } from "../catalog/record.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
-import type { Environment } from "../environment.ts";
-import { LineSplitter } from "../logs/lines.ts";
-import { readLog } from "../logs/reader.ts";
 import { AgentsPage } from "./agents_page.tsx";
-import { JobPage, type LogPreview } from "./job_page.tsx";
+import { JobPage } from "./job_page.tsx";
 import { page } from "./layout.tsx";
+import { previewLog } from "./log_preview.ts";
 import { RunPage } from "./run_page.tsx";
 import { RunsPage } from "./runs_page.tsx";
 
 type Reader = RequestContext<"user">;
 
 const RUNS_PER_PAGE = 50;
-/** As much of a log as a page carries itself; the rest comes as a stream. */
-const PREVIEW_LINES = 2_000;
-const PREVIEW_BYTES = 2_000_000;
 
 export async function runsPage({ url, environment, principal, baseUrl }: Reader): Promise<Response> {
 	const after = url.searchParams.get("cursor");
@@ -50,7 +45,7 @@ export async function jobPage({ url, environment, principal, params }: Reader): 
 	const isWaiting = job.state === "blocked" || job.state === "queued" || job.state === "leased";
 	const [explanation, log, artifacts] = await Promise.all([
 		isWaiting ? explain(environment, record) : null,
-		attempt ? preview(environment, record, attempt) : null,
+		attempt ? previewLog(environment, record, attempt) : null,
 		attempt ? presentArtifacts(environment, principal.team, job.id, attempt.id) : [],
 	]);
 	return page({
@@ -59,26 +54,6 @@ export async function jobPage({ url, environment, principal, params }: Reader): 
 		isLive: !isTerminal(job.state),
 		children: <JobPage job={job} explanation={explanation} log={log} artifacts={artifacts} />,
 	});
-}
-
-/** The first lines of a log, without waiting for more. */
-async function preview(environment: Environment, { job }: JobRecord, attempt: JobRecord["attempts"][number]): Promise<LogPreview> {
-	const splitter = new LineSplitter(0);
-	const shown: string[] = [];
-	let nextOffset = 0;
-	let isCut = false;
-	for await (const bytes of readLog(environment, attempt, { offset: 0, until: PREVIEW_BYTES, isFollowing: false })) {
-		const batch = bytes && splitter.push(bytes);
-		if (!batch) continue;
-		if (shown.length + batch.lines.length > PREVIEW_LINES) {
-			isCut = true;
-			break;
-		}
-		shown.push(...batch.lines);
-		nextOffset = batch.nextOffset;
-	}
-	const isWhole = isTerminal(job.state) && attempt.log_archived === 1 && !isCut && nextOffset >= attempt.log_bytes;
-	return { attempt: attempt.number, lines: shown, nextOffset: isWhole ? null : nextOffset };
 }
 
 export async function agentsPage({ environment, principal }: Reader): Promise<Response> {

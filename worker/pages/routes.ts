@@ -2,6 +2,7 @@ import { route } from "../api/context.ts";
 import { cancelJob, cancelRun } from "./actions.ts";
 import { asset } from "./assets.ts";
 import { lines } from "./live_lines.ts";
+import { logBlock } from "./log_block.ts";
 import { agentsPage, jobPage, runPage, runsPage } from "./pages.tsx";
 import { signInByLink, signInByToken, signOut } from "./sign_in.ts";
 
@@ -10,6 +11,7 @@ export const pageRoutes = [
 	route("GET", "/", ["user"], runsPage),
 	route("GET", "/runs/:id", ["user"], runPage),
 	route("GET", "/jobs/:id", ["user"], jobPage),
+	route("GET", "/jobs/:id/log/block", ["user"], logBlock),
 	route("GET", "/jobs/:id/lines", ["user"], lines),
 	route("GET", "/agents", ["user"], agentsPage),
 	route("POST", "/runs/:id/cancel", ["user"], cancelRun),

@@ -1,6 +1,6 @@
-import { createTarDecoder } from "modern-tar";
 import { MAX_SOURCE_UNPACKED_BYTES } from "../../schema/wire/limits.ts";
 import { BadBundle, BundleRule } from "../../schema/wire/source_bundle.ts";
+import { NotAnArchive, TarHeaders } from "./tar_headers.ts";
 
 /** What an archive turned out to hold. */
 export interface Inspection {
@@ -17,23 +17,22 @@ const OVERHEAD_BYTES = 512 * 1024 * 1024;
  */
 export async function inspectBundle(stream: ReadableStream<Uint8Array>): Promise<Inspection> {
 	const rule = new BundleRule();
+	const headers = new TarHeaders((entry) => rule.check(entry));
+	let bytes = 0;
 	try {
-		const tar = (await unpacked(stream)).pipeThrough(bounded()).pipeThrough(createTarDecoder({ strict: true }));
-		for await (const { header, body } of tar) {
-			rule.check(header);
-			await body.cancel();
+		for await (const chunk of await unpacked(stream)) {
+			bytes += chunk.byteLength;
+			if (bytes > MAX_SOURCE_UNPACKED_BYTES + OVERHEAD_BYTES)
+				throw new BadBundle("the archive", `unpacks to more than ${MAX_SOURCE_UNPACKED_BYTES} bytes`);
+			headers.push(chunk);
 		}
+		headers.end();
 	} catch (error) {
 		if (error instanceof BadBundle || error instanceof NotAnArchive) throw error;
 		throw new NotAnArchive(`it breaks off or is damaged after ${rule.entries} entries`);
 	}
 	if (rule.entries === 0) throw new NotAnArchive("it has no entries");
 	return { entries: rule.entries, bytes: rule.bytes };
-}
-
-/** Bytes that are not a tar archive, packed with gzip or not. */
-export class NotAnArchive extends Error {
-	override name = "NotAnArchive";
 }
 
 /** The archive itself: gzip is known by its first two bytes (RFC 1952, 2.3.1). */
@@ -52,17 +51,4 @@ async function unpacked(stream: ReadableStream<Uint8Array>): Promise<ReadableStr
 	});
 	const isPacked = first[0] === 0x1f && first[1] === 0x8b;
 	return isPacked ? whole.pipeThrough(new DecompressionStream("gzip") as ReadableWritablePair<Uint8Array, Uint8Array>) : whole;
-}
-
-/** Ends a stream that unpacks to more than any archive may hold, whatever its headers say. */
-function bounded(): TransformStream<Uint8Array, Uint8Array> {
-	let bytes = 0;
-	return new TransformStream({
-		transform(chunk, controller) {
-			bytes += chunk.byteLength;
-			if (bytes > MAX_SOURCE_UNPACKED_BYTES + OVERHEAD_BYTES)
-				throw new BadBundle("the archive", `unpacks to more than ${MAX_SOURCE_UNPACKED_BYTES} bytes`);
-			controller.enqueue(chunk);
-		},
-	});
 }

@@ -6,7 +6,8 @@ import { BadBundle } from "../../schema/wire/source_bundle.ts";
 import { hex } from "../bytes.ts";
 import { addSource, reuseSource } from "../catalog/sources.ts";
 import type { Environment } from "../environment.ts";
-import { inspectBundle, NotAnArchive } from "./inspect.ts";
+import { inspectBundle } from "./inspect.ts";
+import { NotAnArchive } from "./tar_headers.ts";
 
 /**
  * Takes a source bundle, streaming: into R2, through the digest, and past the rule that every entry must keep. The same content

@@ -1,8 +1,6 @@
 // The status page's own script. Pages are whole without it; with it they keep themselves up to date.
 
 const REFRESH_MS = 400;
-/** More lines than this make a page slow; the log as text has them all. */
-const MAX_LINES = 20000;
 
 /** Counts on what has not ended: every element that says since when. */
 function tick() {
@@ -24,6 +22,7 @@ async function refresh() {
 	}
 	if (!document.getElementById("log") && fresh.getElementById("log")) location.reload();
 	if (!fresh.body.dataset.live) delete document.body.dataset.live;
+	dispatchEvent(new Event("page-refreshed"));
 }
 
 function keepFresh() {
@@ -41,44 +40,7 @@ function keepFresh() {
 	for (const kind of ["run", "job", "agent", "reset"]) events.addEventListener(kind, soon);
 }
 
-/** Adds the lines of a live log as they come, and stays at its end unless the reader has scrolled away. */
-function followLog(log) {
-	const source = new EventSource(log.dataset.stream);
-	const end = document.getElementById("log-end");
-	source.onmessage = (event) => {
-		const isAtEnd = window.innerHeight + window.scrollY >= document.body.scrollHeight - 80;
-		log.insertAdjacentHTML("beforeend", event.data);
-		if (log.childElementCount > MAX_LINES) {
-			source.close();
-			end.textContent = "The log goes on; it is too long for this page. “as text” has all of it.";
-		}
-		if (isAtEnd && !location.hash) window.scrollTo(0, document.body.scrollHeight);
-		showTarget();
-	};
-	source.addEventListener("end", () => {
-		source.close();
-		end.textContent = "End of the log.";
-		refresh().catch(() => undefined);
-	});
-}
-
-/** Brings the line that the address names into view once it is there. */
-let shownTarget = null;
-function showTarget() {
-	const target = location.hash ? document.getElementById(location.hash.slice(1)) : null;
-	if (!target || shownTarget === location.hash) return;
-	shownTarget = location.hash;
-	for (const other of document.querySelectorAll(".log .target")) other.classList.remove("target");
-	target.classList.add("target");
-	target.scrollIntoView({ block: "center" });
-}
-
-const log = document.getElementById("log");
-if (log?.dataset.stream) followLog(log);
 if (document.body.dataset.live) keepFresh();
 setInterval(tick, 1000);
-addEventListener("hashchange", () => {
-	shownTarget = null;
-	showTarget();
-});
-showTarget();
+// A log that has ended brings the end of its job with it.
+addEventListener("log-ended", () => refresh().catch(() => undefined));
