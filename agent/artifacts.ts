@@ -2,11 +2,11 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import path from "node:path";
-import { glob } from "tinyglobby";
 import { MAX_ARTIFACTS_PER_JOB, MAX_ARTIFACTS_PER_PLAN } from "../schema/wire/limits.ts";
 import { isInnerPath } from "../schema/wire/paths.ts";
 import { type ArtifactPlanAnswer, artifactPlanAnswer, type Finish, partAnswer } from "../schema/wire/protocol.ts";
 import { type Client, untilAnswered } from "./client.ts";
+import { findFiles } from "./find_files.ts";
 
 /** Files that cannot be saved; the sentence says which and why. */
 export class ArtifactsFailed extends Error {
@@ -39,14 +39,14 @@ export type Manifest = Finish["artifacts"];
  * The files of the workspace that the patterns name.
  * @throws ArtifactsFailed for a link out of the workspace, too many files, or a name that is not UTF-8
  */
-export async function findArtifacts(workspace: string, patterns: readonly string[]): Promise<Found[]> {
+export async function findArtifacts(workspace: string, patterns: readonly string[]): Promise<{ found: Found[]; links: string[] }> {
 	const root = await realpath(workspace);
-	const names = await glob([...patterns], { cwd: root, dot: true, onlyFiles: true, followSymbolicLinks: false, expandDirectories: true });
+	const { files: names, links } = await findFiles(root, patterns);
 	if (names.length > MAX_ARTIFACTS_PER_JOB)
 		throw new ArtifactsFailed(`${names.length} files match; at most ${MAX_ARTIFACTS_PER_JOB} can be saved.`);
 	const found: Found[] = [];
 	const paths = new Set<string>();
-	for (const name of names.sort()) {
+	for (const name of names) {
 		const normal = name.normalize("NFC");
 		if (paths.has(normal)) throw new ArtifactsFailed(`Two files are called ${normal}, in two spellings of Unicode; rename one.`);
 		paths.add(normal);
@@ -56,7 +56,7 @@ export async function findArtifacts(workspace: string, patterns: readonly string
 		const { size, mode } = await stat(file);
 		found.push({ path: normal, file, size, sha256: await digestOf(file), executable: (mode & 0o100) !== 0 });
 	}
-	return found;
+	return { found, links };
 }
 
 async function digestOf(file: string, range?: { start: number; end: number }): Promise<string> {
@@ -84,10 +84,9 @@ export async function uploadArtifacts(upload: Upload, files: readonly Found[]): 
 }
 
 async function uploadFile(upload: Upload, file: Found, planned: Planned): Promise<Manifest[number]> {
-	const parts: Manifest[number]["parts"] = [];
-	for (const part of planned.parts) parts.push(await putPart(upload, file, part));
+	for (const part of planned.parts) await putPart(upload, file, part);
 	const { path, size, sha256, executable } = file;
-	return { path, size, sha256, executable, key: planned.key, upload_id: planned.upload_id, parts };
+	return { path, size, sha256, executable, key: planned.key };
 }
 
 function planOf({ client, attempt, signal }: Upload, files: readonly Found[]) {

@@ -283,7 +283,8 @@ export class JobRun {
 		const position = this.#steps.length - 1;
 		await this.#begin(position, `:: save artifacts: ${assignment.artifacts.save.join(", ")}`);
 		try {
-			const files = await findArtifacts(this.#workspace, assignment.artifacts.save);
+			const { found: files, links } = await findArtifacts(this.#workspace, assignment.artifacts.save);
+			for (const link of links) await this.spool.say(`:: not saved: ${link} is a link that leads to no file`);
 			if (files.length === 0) await this.spool.say(":: no file matches");
 			const upload = { client, attempt: { id: assignment.attempt_id, token }, signal: this.#stop.signal };
 			const artifacts = await uploadArtifacts(upload, files);

@@ -228,6 +228,10 @@ export class LogSpool {
 		return Math.floor((this.#maxBytes * 3) / 4) - NOTICE_BYTES;
 	}
 
+	get #tailBytes(): number {
+		return Math.floor(this.#maxBytes / 4);
+	}
+
 	async #keepHead(bytes: Uint8Array, startsLine: boolean): Promise<void> {
 		// After a gap the log goes on with a whole line.
 		const from = this.#gapFrom && !startsLine ? bytes.indexOf(NEWLINE) + 1 || bytes.byteLength : 0;
@@ -267,7 +271,7 @@ export class LogSpool {
 			await this.#tail.removeAll();
 		}
 		this.#advance(kept);
-		await this.#tail.removeBefore(this.#end.at - this.#maxBytes / 4);
+		await this.#tail.removeBefore(this.#end.at - this.#tailBytes);
 	}
 
 	#noteFault(error: unknown): void {
@@ -298,9 +302,12 @@ export class LogSpool {
 			this.#leaveOut(from, sentence(this.#end.at - from.at));
 			return;
 		}
+		// What is on the disk is a little more: it goes in whole segments.
+		const most = Math.max(start, this.#end.at - this.#tailBytes);
+		const before = newlinesIn(await this.#tail.read(start, most - start));
 		// The first line that is kept whole; of one that is very long the rest is kept as it is, with a time of its own.
-		const newline = (await this.#tail.read(start, LINE_LOOK_BYTES)).indexOf(NEWLINE);
-		const kept = { at: start + newline + 1, line: this.#end.line - this.#tail.lines + (newline === -1 ? 0 : 1) };
+		const newline = (await this.#tail.read(most, LINE_LOOK_BYTES)).indexOf(NEWLINE);
+		const kept = { at: most + newline + 1, line: this.#end.line - this.#tail.lines + before + (newline === -1 ? 0 : 1) };
 		this.#leaveOut(from, sentence(kept.at - from.at), newline === -1 ? stamp() : "");
 		this.#pieces.push({ from: kept, to: this.position, segments: this.#tail });
 	}

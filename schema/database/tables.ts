@@ -163,8 +163,10 @@ export const artifacts = sqliteTable(
 		run_id: text("run_id").notNull(),
 		size: integer("size").notNull(),
 		sha256: text("sha256").notNull(),
-		/** The R2 object. */
+		/** The R2 object; of a file in parts, what the names of its objects begin with. */
 		key: text("key").notNull(),
+		/** How long each part is, but for the last; null for a file in one object. */
+		part_bytes: integer("part_bytes"),
 		is_executable: integer("is_executable").notNull().default(0),
 		created_at: integer("created_at").notNull().default(0),
 		/** When the file was removed because its time was over; null while it is there. */
@@ -224,9 +226,9 @@ export type SourceRow = typeof sources.$inferSelect;
 export const uploads = sqliteTable(
 	"uploads",
 	{
+		/** The object, and the key of the artifact that it would be (a part of). */
 		key: text("key").primaryKey(),
-		/** Of a file in parts. */
-		upload_id: text("upload_id"),
+		artifact_key: text("artifact_key").notNull(),
 		team: text("team").notNull(),
 		attempt_id: text("attempt_id").notNull(),
 		created_at: integer("created_at").notNull(),

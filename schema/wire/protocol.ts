@@ -176,13 +176,12 @@ export const artifactPlanAnswer = z.object({
 		z.object({
 			path: z.string(),
 			key: z.string(),
-			upload_id: z.string().nullable(),
 			parts: z.array(z.object({ number: z.number().int().positive(), url: z.string(), offset: count, size: count })),
 		}),
 	),
 });
 export type ArtifactPlanAnswer = z.infer<typeof artifactPlanAnswer>;
-export const partAnswer = z.object({ number: z.number(), etag: z.string() });
+export const partAnswer = z.object({ number: z.number() });
 
 export const finish = z.strictObject({
 	state: finishState,
@@ -198,8 +197,6 @@ export const finish = z.strictObject({
 				sha256,
 				executable: z.boolean().default(false),
 				key: z.string().max(200),
-				upload_id: z.string().max(2000).nullable(),
-				parts: z.array(z.strictObject({ number: z.number().int().positive(), etag: z.string().max(200) })).max(MAX_PARTS),
 			}),
 		)
 		.max(MAX_ARTIFACTS_PER_JOB),

@@ -146,7 +146,7 @@ describe("attempts", () => {
 			offer,
 			"POST",
 			"finish",
-			result({ artifacts: [{ path: "x", size: 1, sha256: "0".repeat(64), executable: false, key: "k", upload_id: null, parts: [] }] }),
+			result({ artifacts: [{ path: "x", size: 1, sha256: "0".repeat(64), executable: false, key: "k" }] }),
 		);
 		expect([missing.status, missing.body.error]).toEqual([422, "validation_failed"]);
 	});

@@ -35,7 +35,7 @@ export const TEXT_STREAM_HEADERS = {
 };
 
 /** So much may wait for a reader before whoever writes has to. */
-const BUFFERED_BYTES = 512 * 1024;
+const BUFFERED_BYTES = 64 * 1024;
 
 /**
  * A response that is written while it is read, at the reader's pace. When the reader goes away the next write fails and

@@ -2,7 +2,7 @@ import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { MAX_FINISH_BYTES, MAX_LOG_CHUNK_BYTES } from "../../schema/wire/limits.ts";
 import * as protocol from "../../schema/wire/protocol.ts";
 import type { AttemptState, StepState } from "../../schema/wire/states.ts";
-import { completeUploads, planUploads } from "../artifacts/uploads.ts";
+import { checkUploads, planUploads } from "../artifacts/uploads.ts";
 import { sha256 } from "../auth/digest.ts";
 import type { LeaseTokenClaims } from "../auth/lease_token.ts";
 import { findAttempt } from "../catalog/record.ts";
@@ -136,7 +136,7 @@ async function finish(context: Caller): Promise<Response> {
 	const body = validated(protocol.finish, parseJson(text));
 	assertConsistent(body);
 	const digest = await sha256(JSON.stringify(body));
-	const artifacts = await completeUploads(context.environment, lease, body.artifacts);
+	const artifacts = await checkUploads(context.environment, lease, body.artifacts);
 	try {
 		return json({ attempt_state: unwrap(await dispatcherOf(context.environment, lease.team).finish(lease, body, digest, artifacts)) });
 	} catch (error) {

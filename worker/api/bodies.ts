@@ -1,6 +1,7 @@
 import type * as z from "zod";
 import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
 import { MAX_PROTOCOL_BODY_BYTES } from "../../schema/wire/limits.ts";
+import { brokenOff } from "../broken_off.ts";
 
 /**
  * The body as text.
@@ -47,9 +48,7 @@ export async function whileReading<Value>(read: () => Promise<Value>): Promise<V
 	try {
 		return await read();
 	} catch (error) {
-		if (/network connection lost|disconnected|premature|aborted|body.*(ended|closed)/i.test(String((error as Error).message)))
-			throw new ApiError("malformed", "The body broke off.", { suggestions: ["Send it again."] });
-		throw error;
+		throw brokenOff(error) ?? error;
 	}
 }
 

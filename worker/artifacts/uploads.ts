@@ -5,30 +5,31 @@ import type { ArtifactPlanAnswer, Finish } from "../../schema/wire/protocol.ts";
 import { sha256 } from "../auth/digest.ts";
 import type { LeaseTokenClaims } from "../auth/lease_token.ts";
 import { sign, verify } from "../auth/signing.ts";
-import { hex } from "../bytes.ts";
+import { brokenOff } from "../broken_off.ts";
 import { addUploads } from "../catalog/uploads.ts";
 import type { SavedArtifact } from "../dispatch/core/attempts.ts";
 import type { Environment } from "../environment.ts";
+import { objectKeys } from "./objects.ts";
 import { checkArtifactPath } from "./paths.ts";
 
 /**
- * The way of artifacts into R2: a plan gives each file its object and each of its parts an address; the parts are put
- * there; the finish completes what was put in parts. Nothing of it can be seen before the finish is taken.
- * The addresses are signed and opaque: they carry all that the coordinator must know of a part.
+ * The way of artifacts into R2: a plan gives each part of each file an object and an address; the parts are put there; the finish
+ * names them. Nothing of it can be seen before the finish is taken. The addresses are signed and opaque: they carry all that the
+ * coordinator must know of a part.
  */
 
 const partClaims = z.object({
+	/** Of the object. */
 	key: z.string(),
-	uploadId: z.string().nullable(),
 	number: z.number(),
 	size: z.number(),
-	/** The whole file's sha256, for a file of one part. */
+	/** The file's sha256, for a file of one part. */
 	sha256: z.string().nullable(),
 });
 type PartClaims = z.infer<typeof partClaims>;
 
 /** R2 is asked about this many files at once. */
-const COMPLETED_AT_ONCE = 50;
+const CHECKED_AT_ONCE = 50;
 export const PART_TOKEN_MS = 26 * 60 * 60_000;
 
 /** Where each file, and each part of it, is to be put. */
@@ -44,25 +45,31 @@ export async function planUploads(
 	await addUploads(
 		environment.DB,
 		{ id: lease.attemptId, team: lease.team },
-		planned.map(({ key, upload_id }) => ({ key, upload_id })),
+		files.flatMap((file, index) => {
+			const { key } = planned[index] as ArtifactPlanAnswer["files"][number];
+			return objectKeys({ key, size: file.size, part_bytes: partBytesOf(file.size) }).map((object) => ({ key: object, artifact_key: key }));
+		}),
 	);
 	return { files: planned };
 }
 
+/** How long the parts of a file of this size are; null if it goes in one. */
+function partBytesOf(size: number): number | null {
+	return size <= SINGLE_PART_BYTES ? null : PART_BYTES;
+}
+
 async function planFile(environment: Environment, lease: LeaseTokenClaims, file: { path: string; size: number; sha256: string }) {
 	const key = await keyOf(lease, file.path, file.sha256);
-	const isSingle = file.size <= SINGLE_PART_BYTES;
-	const uploadId = isSingle ? null : (await environment.BUCKET.createMultipartUpload(key)).uploadId;
-	const partBytes = isSingle ? Math.max(1, file.size) : PART_BYTES;
-	const count = Math.max(1, Math.ceil(file.size / partBytes));
+	const keys = objectKeys({ key, size: file.size, part_bytes: partBytesOf(file.size) });
+	const partBytes = partBytesOf(file.size) ?? file.size;
 	const expiresAt = Date.now() + PART_TOKEN_MS;
-	const parts = Array.from({ length: count }, async (_, index) => {
+	const parts = keys.map(async (object, index) => {
 		const offset = index * partBytes;
 		const size = Math.min(partBytes, file.size - offset);
-		const claims: PartClaims = { key, uploadId, number: index + 1, size, sha256: isSingle ? file.sha256 : null };
+		const claims: PartClaims = { key: object, number: index + 1, size, sha256: keys.length === 1 ? file.sha256 : null };
 		return { number: index + 1, url: `/api/v1/parts/${await sign(environment.SIGNING_KEY, "part", claims, expiresAt)}`, offset, size };
 	});
-	return { path: file.path, key, upload_id: uploadId, parts: await Promise.all(parts) };
+	return { path: file.path, key, parts: await Promise.all(parts) };
 }
 
 /** An attempt writes only under its own keys; the content is part of the key, so that a late write changes nothing. */
@@ -74,7 +81,7 @@ async function keyOf(lease: LeaseTokenClaims, path: string, content: string): Pr
  * Takes one part, streaming.
  * @throws ApiError `forbidden` for a forged address, `length_required`, `validation_failed` if size or sha256 do not fit
  */
-export async function putPart(environment: Environment, token: string, request: Request): Promise<{ number: number; etag: string }> {
+export async function putPart(environment: Environment, token: string, request: Request): Promise<{ number: number }> {
 	const parsed = partClaims.safeParse(await verify(environment.SIGNING_KEY, "part", token));
 	if (!parsed.success)
 		throw new ApiError("forbidden", "This upload address is not valid (any more).", { suggestions: ["Ask for a new plan."] });
@@ -84,47 +91,15 @@ export async function putPart(environment: Environment, token: string, request: 
 	if (Number(length) !== part.size) throw mismatch(`This part has ${part.size} bytes, not ${length}.`);
 	const declared = request.headers.get("X-Content-SHA256");
 	if (declared === null || !/^[0-9a-f]{64}$/.test(declared)) throw mismatch("X-Content-SHA256 must carry the part's sha256 in hex.");
-	const body = request.body ?? new Uint8Array();
-	return part.uploadId === null
-		? putWhole(environment, part, declared, body)
-		: putMultipart(environment, part, part.uploadId, declared, body);
-}
-
-async function putWhole(environment: Environment, part: PartClaims, declared: string, body: ReadableStream | Uint8Array) {
-	if (declared !== part.sha256) throw mismatch("The sha256 is not the one that was planned.");
+	if (part.sha256 !== null && declared !== part.sha256) throw mismatch("The sha256 is not the one that was planned.");
 	try {
-		const object = await environment.BUCKET.put(part.key, part.size === 0 ? new Uint8Array() : body, { sha256: declared });
-		return { number: part.number, etag: object.etag };
+		await environment.BUCKET.put(part.key, part.size === 0 ? new Uint8Array() : request.body, { sha256: declared });
 	} catch (error) {
 		// R2 checks the digest itself and refuses a body that does not fit (error 10037).
 		if (/10037|sha-?256|checksum/i.test(String(error))) throw mismatch("The bytes do not have the sha256 that was declared.");
-		throw error;
+		throw brokenOff(error) ?? error;
 	}
-}
-
-async function putMultipart(
-	environment: Environment,
-	part: PartClaims,
-	uploadId: string,
-	declared: string,
-	body: ReadableStream | Uint8Array,
-) {
-	const upload = environment.BUCKET.resumeMultipartUpload(part.key, uploadId);
-	const digest = new crypto.DigestStream("SHA-256");
-	const hash = digest.getWriter();
-	const { readable, writable } = new FixedLengthStream(part.size);
-	const copy = async () => {
-		const writer = writable.getWriter();
-		for await (const chunk of body as ReadableStream<Uint8Array>) {
-			await hash.write(chunk);
-			await writer.write(chunk);
-		}
-		await hash.close();
-		await writer.close();
-	};
-	const [stored] = await Promise.all([upload.uploadPart(part.number, readable), copy()]);
-	if (hex(await digest.digest) !== declared) throw mismatch("The bytes do not have the sha256 that was declared.");
-	return { number: part.number, etag: stored.etag };
+	return { number: part.number };
 }
 
 function mismatch(message: string): ApiError {
@@ -132,19 +107,19 @@ function mismatch(message: string): ApiError {
 }
 
 /**
- * Completes what was uploaded for a finish and checks that every file is there, whole.
+ * Checks that every file of a finish is there, whole.
  * @returns what the finish makes visible
  * @throws ApiError `validation_failed` naming the first file that is not there
  */
-export async function completeUploads(
+export async function checkUploads(
 	environment: Environment,
 	lease: LeaseTokenClaims,
 	manifest: Finish["artifacts"],
 ): Promise<SavedArtifact[]> {
 	checkPaths(manifest);
 	const files: SavedArtifact[] = [];
-	for (let at = 0; at < manifest.length; at += COMPLETED_AT_ONCE) {
-		files.push(...(await Promise.all(manifest.slice(at, at + COMPLETED_AT_ONCE).map((file) => completeFile(environment, lease, file)))));
+	for (let at = 0; at < manifest.length; at += CHECKED_AT_ONCE) {
+		files.push(...(await Promise.all(manifest.slice(at, at + CHECKED_AT_ONCE).map((file) => checkFile(environment, lease, file)))));
 	}
 	return files;
 }
@@ -160,26 +135,17 @@ function checkPaths(files: readonly { path: string }[]): void {
 	}
 }
 
-async function completeFile(environment: Environment, lease: LeaseTokenClaims, file: Finish["artifacts"][number]) {
-	if (file.key !== (await keyOf(lease, file.path, file.sha256))) throw missing(file.path, "its key is not this attempt's");
-	if (file.upload_id !== null) await complete(environment, file.key, file.upload_id, file.parts);
-	const object = await environment.BUCKET.head(file.key);
-	if (object?.size !== file.size) throw missing(file.path, "it was not uploaded whole");
-	return { path: file.path, size: file.size, sha256: file.sha256, key: file.key, executable: file.executable };
-}
-
-async function complete(
-	environment: Environment,
-	key: string,
-	uploadId: string,
-	parts: Finish["artifacts"][number]["parts"],
-): Promise<void> {
-	try {
-		await environment.BUCKET.resumeMultipartUpload(key, uploadId).complete(parts.map(({ number, etag }) => ({ partNumber: number, etag })));
-	} catch (error) {
-		// A repeated finish finds the upload gone (10024); the size of the object tells whether it is whole.
-		if (!/10024|does not exist/i.test(String(error))) throw error;
+async function checkFile(environment: Environment, lease: LeaseTokenClaims, file: Finish["artifacts"][number]): Promise<SavedArtifact> {
+	const { path, size, sha256: digest, key, executable } = file;
+	if (key !== (await keyOf(lease, path, digest))) throw missing(path, "its key is not this attempt's");
+	const partBytes = partBytesOf(size);
+	let left = size;
+	for (const object of objectKeys({ key, size, part_bytes: partBytes })) {
+		const found = await environment.BUCKET.head(object);
+		if (found?.size !== Math.min(left, partBytes ?? size)) throw missing(path, "it was not uploaded whole");
+		left -= found.size;
 	}
+	return { path, size, sha256: digest, key, partBytes, executable };
 }
 
 function missing(path: string, why: string): ApiError {

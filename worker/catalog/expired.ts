@@ -1,8 +1,21 @@
 import { and, asc, eq, inArray, isNotNull, isNull, lt, notExists, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { artifacts, attempts, definitions, events, jobs, runs, signInLinks, sources } from "../../schema/database/tables.ts";
+import {
+	type ArtifactRow,
+	artifacts,
+	attempts,
+	definitions,
+	events,
+	jobs,
+	runs,
+	signInLinks,
+	sources,
+} from "../../schema/database/tables.ts";
 
 /** What retention finds and removes in the record. Only runs that have left the queue are touched: nobody else writes their rows then. */
+
+/** Where a file lies. */
+type StoredArtifact = Pick<ArtifactRow, "key" | "size" | "part_bytes">;
 
 /** Runs that ended before this time, oldest first. */
 export async function runsEndedBefore(db: D1Database, before: number, limit: number): Promise<{ id: string; team: string }[]> {
@@ -15,7 +28,7 @@ export async function runsEndedBefore(db: D1Database, before: number, limit: num
 }
 
 /** The R2 objects of a run: its logs and its artifacts. */
-export async function objectsOfRun(db: D1Database, runId: string): Promise<{ logs: string[]; artifacts: string[] }> {
+export async function objectsOfRun(db: D1Database, runId: string): Promise<{ logs: string[]; artifacts: StoredArtifact[] }> {
 	const d1 = drizzle(db);
 	const [logRows, artifactRows] = await d1.batch([
 		d1
@@ -23,11 +36,11 @@ export async function objectsOfRun(db: D1Database, runId: string): Promise<{ log
 			.from(attempts)
 			.where(and(eq(attempts.run_id, runId), isNotNull(attempts.log_key))),
 		d1
-			.select({ key: artifacts.key })
+			.select({ key: artifacts.key, size: artifacts.size, part_bytes: artifacts.part_bytes })
 			.from(artifacts)
 			.where(and(eq(artifacts.run_id, runId), isNull(artifacts.expired_at))),
 	]);
-	return { logs: logRows.map(({ key }) => key as string), artifacts: artifactRows.map(({ key }) => key) };
+	return { logs: logRows.map(({ key }) => key as string), artifacts: artifactRows };
 }
 
 /** Removes every row of a run, in one transaction, and its definition if no other run has the same. */
@@ -78,10 +91,10 @@ export async function artifactsBefore(
 	db: D1Database,
 	before: number,
 	limit: number,
-): Promise<{ attempt_id: string; path: string; run_id: string; team: string; key: string }[]> {
-	const { attempt_id, path, run_id, team, key } = artifacts;
+): Promise<(StoredArtifact & { run_id: string; team: string })[]> {
+	const { run_id, team, key, size, part_bytes } = artifacts;
 	return drizzle(db)
-		.select({ attempt_id, path, run_id, team, key })
+		.select({ run_id, team, key, size, part_bytes })
 		.from(artifacts)
 		.where(and(isNull(artifacts.expired_at), lt(artifacts.created_at, before)))
 		.limit(limit);

@@ -10,13 +10,13 @@ export type Upload = typeof uploads.$inferSelect;
 export async function addUploads(
 	db: D1Database,
 	attempt: { id: string; team: string },
-	planned: readonly { key: string; upload_id: string | null }[],
+	planned: readonly { key: string; artifact_key: string }[],
 ): Promise<void> {
 	await db
 		.prepare(
-			`INSERT INTO uploads (key, upload_id, team, attempt_id, created_at)
-			SELECT value ->> 'key', value ->> 'upload_id', ?, ?, ? FROM json_each(?) WHERE true
-			ON CONFLICT (key) DO UPDATE SET upload_id = coalesce(excluded.upload_id, upload_id), created_at = excluded.created_at`,
+			`INSERT INTO uploads (key, artifact_key, team, attempt_id, created_at)
+			SELECT value ->> 'key', value ->> 'artifact_key', ?, ?, ? FROM json_each(?) WHERE true
+			ON CONFLICT (key) DO UPDATE SET created_at = excluded.created_at`,
 		)
 		.bind(attempt.team, attempt.id, Date.now(), JSON.stringify(planned))
 		.run();

@@ -50,7 +50,8 @@ const IDLE_MS = 60 * 60_000;
 /** The tombstone of a log outlives every lease token. */
 const TOMBSTONE_MS = 48 * 60 * 60_000;
 const RETRY_MS = 2_000;
-const READ_BYTES = 256 * 1024;
+/** Many may read at once: each holds a few times this. */
+const READ_BYTES = 64 * 1024;
 /** What the agent's own notice may need beyond the cap. */
 const CAP_SLACK_BYTES = MIB;
 

@@ -1,3 +1,4 @@
+import { objectKeys } from "../artifacts/objects.ts";
 import { objectsOfRun, removeRunRows } from "../catalog/expired.ts";
 import { indexKeyOf } from "../logs/line_counter.ts";
 
@@ -10,7 +11,7 @@ const DELETED_AT_ONCE = 1_000;
  */
 export async function removeRun(environment: { DB: D1Database; BUCKET: R2Bucket }, runId: string): Promise<number> {
 	const { logs, artifacts } = await objectsOfRun(environment.DB, runId);
-	const keys = [...logs, ...logs.map(indexKeyOf), ...artifacts];
+	const keys = [...logs, ...logs.map(indexKeyOf), ...artifacts.flatMap(objectKeys)];
 	await deleteObjects(environment.BUCKET, keys);
 	await removeRunRows(environment.DB, runId);
 	return logs.length + artifacts.length;

@@ -1,3 +1,4 @@
+import { objectKeys } from "../artifacts/objects.ts";
 import { PART_TOKEN_MS } from "../artifacts/uploads.ts";
 import {
 	artifactsBefore,
@@ -118,9 +119,11 @@ async function removeArtifacts(environment: Environment, before: number): Promis
 	const found = await artifactsBefore(environment.DB, before, SLICE);
 	const held = await heldOf(environment, found, "runs", (row) => row.run_id);
 	const over = found.filter((row) => !held.has(row.run_id));
-	const keys = over.map(({ key }) => key);
-	await deleteObjects(environment.BUCKET, keys);
-	await markArtifactsExpired(environment.DB, keys);
+	await deleteObjects(environment.BUCKET, over.flatMap(objectKeys));
+	await markArtifactsExpired(
+		environment.DB,
+		over.map(({ key }) => key),
+	);
 	return sliceOf(found.length, over.length, SLICE);
 }
 
@@ -144,21 +147,16 @@ async function removeOrphans(environment: Environment, before: number): Promise<
 	const found = await uploadsBefore(environment.DB, before, SLICE);
 	const held = await heldOf(environment, found, "attempts", (row) => row.attempt_id);
 	const settled = found.filter((row) => !held.has(row.attempt_id));
-	const keys = settled.map(({ key }) => key);
-	const inUse = await keysInUse(environment.DB, keys);
-	const orphans = settled.filter(({ key }) => !inUse.has(key));
-	for (const { key, upload_id } of orphans) {
-		// One that was completed or aborted before is not there any more, which is what is wanted.
-		if (upload_id !== null)
-			await environment.BUCKET.resumeMultipartUpload(key, upload_id)
-				.abort()
-				.catch(() => undefined);
-	}
+	const inUse = await keysInUse(environment.DB, [...new Set(settled.map(({ artifact_key }) => artifact_key))]);
+	const orphans = settled.filter(({ artifact_key }) => !inUse.has(artifact_key));
 	await deleteObjects(
 		environment.BUCKET,
 		orphans.map(({ key }) => key),
 	);
-	await forgetUploads(environment.DB, keys);
+	await forgetUploads(
+		environment.DB,
+		settled.map(({ key }) => key),
+	);
 	return { ...sliceOf(found.length, settled.length, SLICE), removed: orphans.length };
 }
 

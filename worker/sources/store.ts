@@ -3,6 +3,7 @@ import type { SourceRow } from "../../schema/database/tables.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import { BadBundle } from "../../schema/wire/source_bundle.ts";
+import { brokenOff } from "../broken_off.ts";
 import { hex } from "../bytes.ts";
 import { addSource, reuseSource } from "../catalog/sources.ts";
 import type { Environment } from "../environment.ts";
@@ -76,5 +77,5 @@ function refusalOf(fault: unknown): unknown {
 			suggestions: ["Send a .tar or .tar.gz file: tar czf source.tar.gz -C folder ."],
 		});
 	}
-	return fault;
+	return brokenOff(fault) ?? fault;
 }

@@ -28,13 +28,14 @@ CREATE INDEX `sources_by_content` ON `sources` (`team`,`sha256`);--> statement-b
 CREATE INDEX `sources_by_use` ON `sources` (`used_at`);--> statement-breakpoint
 CREATE TABLE `uploads` (
 	`key` text PRIMARY KEY NOT NULL,
-	`upload_id` text,
+	`artifact_key` text NOT NULL,
 	`team` text NOT NULL,
 	`attempt_id` text NOT NULL,
 	`created_at` integer NOT NULL
 );
 --> statement-breakpoint
 CREATE INDEX `uploads_by_age` ON `uploads` (`created_at`);--> statement-breakpoint
+ALTER TABLE `artifacts` ADD `part_bytes` integer;--> statement-breakpoint
 ALTER TABLE `artifacts` ADD `is_executable` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE `artifacts` ADD `created_at` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE `artifacts` ADD `expired_at` integer;--> statement-breakpoint

@@ -187,13 +187,15 @@ export interface SavedArtifact {
 	size: number;
 	sha256: string;
 	key: string;
+	/** How long each part is, but for the last; null for a file in one object. */
+	partBytes: number | null;
 	executable: boolean;
 }
 
 function insertArtifacts(core: Core, attempt: AttemptRow, artifacts: readonly SavedArtifact[]): void {
 	core.sql.all(
-		`INSERT INTO artifacts (attempt_id, path, team, job_id, run_id, size, sha256, key, is_executable, created_at)
-		SELECT ?, value ->> 'path', ?, ?, ?, value ->> 'size', value ->> 'sha256', value ->> 'key', value ->> 'executable', ? FROM json_each(?)`,
+		`INSERT INTO artifacts (attempt_id, path, team, job_id, run_id, size, sha256, key, part_bytes, is_executable, created_at)
+		SELECT ?, value ->> 'path', ?, ?, ?, value ->> 'size', value ->> 'sha256', value ->> 'key', value ->> 'partBytes', value ->> 'executable', ? FROM json_each(?)`,
 		attempt.id,
 		core.team,
 		attempt.job_id,

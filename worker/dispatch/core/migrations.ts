@@ -113,6 +113,7 @@ const MIGRATIONS: readonly string[] = [
 	`
 	ALTER TABLE runs ADD COLUMN source_upload TEXT;
 	ALTER TABLE attempts ADD COLUMN log_expired_at INTEGER;
+	ALTER TABLE artifacts ADD COLUMN part_bytes INTEGER;
 	ALTER TABLE artifacts ADD COLUMN is_executable INTEGER NOT NULL DEFAULT 0;
 	ALTER TABLE artifacts ADD COLUMN created_at INTEGER NOT NULL DEFAULT 0;
 	ALTER TABLE artifacts ADD COLUMN expired_at INTEGER;

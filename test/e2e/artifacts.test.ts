@@ -1,0 +1,164 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createServer, request as httpRequest, type Server } from "node:http";
+import path from "node:path";
+import { Readable } from "node:stream";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import * as resources from "../../schema/wire/resources.ts";
+import { type Program, residentMib, TestCoordinator, temporaryFolder, workerdsOf } from "../support/processes.ts";
+
+const cleanups: (() => void | Promise<void>)[] = [];
+let coordinator: TestCoordinator;
+let agent: Program;
+beforeAll(async () => {
+	coordinator = await TestCoordinator.start({ atEnd: (clean) => void cleanups.push(clean) });
+	agent = await coordinator.agent("saver");
+});
+afterAll(async () => {
+	for (const clean of cleanups.reverse()) await clean();
+});
+
+async function saved(steps: string[], save: string[], at = coordinator): Promise<{ job: resources.Job; items: resources.Artifact[] }> {
+	const { id } = await at.post<resources.Run>("/api/v1/runs", { pipeline: { steps, artifacts: { save } } });
+	const run = resources.run.parse(await at.get(`/api/v1/runs/${id}/wait?timeout=120`));
+	const job = run.jobs[0] as resources.Job;
+	const { items } = await at.get<{ items: unknown[] }>(`/api/v1/jobs/${job.id}/artifacts`);
+	return { job, items: items.map((item) => resources.artifact.parse(item)) };
+}
+
+async function digestOf(response: Response): Promise<string> {
+	const hash = createHash("sha256");
+	for await (const chunk of Readable.fromWeb(response.body as import("node:stream/web").ReadableStream)) hash.update(chunk);
+	return hash.digest("hex");
+}
+
+describe("artifacts", () => {
+	test("a gigabyte goes up and down, and nobody needs memory for it", async () => {
+		const [workerd = 0] = workerdsOf(coordinator.data);
+		const pids = [workerd, coordinator.program.pid, agent.pid];
+		const before = pids.map(residentMib);
+		const most = [...before];
+		const watch = setInterval(() => {
+			for (const [index, pid] of pids.entries()) most[index] = Math.max(most[index] as number, residentMib(pid));
+		}, 100);
+		const { job, items } = await saved(
+			["head -c 1073741824 /dev/zero | openssl enc -aes-128-ctr -nosalt -K 00 -iv 00 > big.bin 2>/dev/null"],
+			["big.bin"],
+		);
+		expect([job.state, items.map(({ path, size }) => [path, size])]).toEqual(["succeeded", [["big.bin", 1073741824]]]);
+		expect(await digestOf(await coordinator.request((items[0] as resources.Artifact).url))).toBe(items[0]?.sha256);
+		clearInterval(watch);
+		const growth = most.map((mib, index) => mib - (before[index] as number));
+		expect(
+			growth.every((mib) => mib < 150),
+			`workerd, host, agent have grown by ${growth} MiB`,
+		).toBe(true);
+	}, 150_000);
+
+	test("two thousand small files, in Unicode, with blanks and quotes; executable ones stay so; all as one zip", async () => {
+		const names = ['a "quoted" name', "it's", "ünï cödé 日本語", "per%cent&and?mark#hash", "deep/er/and deeper/x"];
+		const steps = [
+			{ run: "import os\nos.makedirs('out/many')\nfor i in range(2000): open(f'out/many/{i}.txt','w').write(str(i))", shell: "python3" },
+			...names.map(
+				(name) => `mkdir -p "$(dirname 'out/x')" out/deep/er/"and deeper"; printf %s data > out/'${name.replaceAll("'", "'\\''")}'`,
+			),
+			"printf '#!/bin/sh\\necho it runs\\n' > out/tool; chmod +x out/tool",
+		];
+		const { id } = await coordinator.post<resources.Run>("/api/v1/runs", { pipeline: { steps, artifacts: { save: ["out/**"] } } });
+		const { jobs, state } = await coordinator.get<resources.Run>(`/api/v1/runs/${id}/wait?timeout=80`);
+		const jobId = (jobs[0] as resources.Job).id;
+		const { items } = await coordinator.get<{ items: resources.Artifact[] }>(`/api/v1/jobs/${jobId}/artifacts`);
+		expect([state, items.length]).toEqual(["succeeded", 2006]);
+		for (const name of names) {
+			const item = items.find((one) => one.path === `out/${name}`) as resources.Artifact;
+			const response = await coordinator.request(item.url);
+			expect([await response.text(), response.headers.get("content-disposition")]).toEqual([
+				"data",
+				expect.stringContaining("filename*=UTF-8''"),
+			]);
+		}
+		expect(items.filter(({ executable }) => executable).map((item) => item.path)).toEqual(["out/tool"]);
+
+		const folder = temporaryFolder();
+		const response = await coordinator.request(`/api/v1/jobs/${jobId}/artifacts.zip`);
+		const zip = Buffer.from(await response.arrayBuffer());
+		expect(response.headers.get("content-length")).toBe(String(zip.byteLength));
+		writeFileSync(path.join(folder, "all.zip"), zip);
+		mkdirSync(path.join(folder, "out"));
+		execFileSync(
+			"python3",
+			[
+				"-c",
+				"import zipfile,os,sys\nz=zipfile.ZipFile('all.zip')\nassert z.testzip() is None\nfor i in z.infolist():\n  p=z.extract(i)\n  os.chmod(p,i.external_attr>>16)",
+			],
+			{ cwd: folder },
+		);
+		for (const name of names) expect(readFileSync(path.join(folder, "out", name), "utf8")).toBe("data");
+		expect(statSync(path.join(folder, "out/tool")).mode & 0o777).toBe(0o755);
+		expect(execFileSync(path.join(folder, "out/tool"), { encoding: "utf8" })).toBe("it runs\n");
+		expect(readFileSync(path.join(folder, "out/many/1999.txt"), "utf8")).toBe("1999");
+	}, 90_000);
+
+	test("links that lead out of the workspace are refused; those within are followed", async () => {
+		const out = await saved(["ln -s /etc/hostname out.txt"], ["*.txt"]);
+		expect([out.job.state, out.job.reason?.code, out.items]).toEqual(["failed", "artifacts_failed", []]);
+		expect(out.job.reason?.text).toContain("out.txt is a link out of the workspace");
+		const within = await saved(["echo real > real.txt; ln -s real.txt link.txt"], ["link.txt"]);
+		expect([within.job.state, within.items.map((item) => item.path)]).toEqual(["succeeded", ["link.txt"]]);
+	});
+
+	test("an upload whose connection is cut, or whose answer is lost, is made again: part by part", async () => {
+		const flaky = await flakyProxy(coordinator.url);
+		const at = await coordinator.agent("unlucky", { args: ["--labels", "unlucky", "--server", flaky.url] });
+		const { id } = await coordinator.post<resources.Run>("/api/v1/runs", {
+			pipeline: {
+				runs_on: ["unlucky"],
+				steps: ["head -c 100000000 /dev/urandom > big.bin; sha256sum big.bin | cut -c1-64"],
+				artifacts: { save: ["*.bin"] },
+			},
+		});
+		const run = await coordinator.get<resources.Run>(`/api/v1/runs/${id}/wait?timeout=80`);
+		const jobId = (run.jobs[0] as resources.Job).id;
+		const [item] = (await coordinator.get<{ items: resources.Artifact[] }>(`/api/v1/jobs/${jobId}/artifacts`)).items;
+		expect([run.state, flaky.faults()]).toEqual(["succeeded", 4]);
+		expect(await coordinator.text(`/api/v1/jobs/${jobId}/log?format=raw`)).toContain(`\n${item?.sha256}\n`);
+		expect(await digestOf(await coordinator.request((item as resources.Artifact).url))).toBe(item?.sha256);
+		at.signal("SIGTERM");
+		await at.exited;
+	}, 90_000);
+});
+
+/** A proxy that cuts the first two uploads of parts in the middle, and swallows the answers to the next two. */
+async function flakyProxy(target: string): Promise<{ url: string; faults(): number }> {
+	let faults = 0;
+	const server: Server = createServer((incoming, outgoing) => {
+		const isPart = incoming.url?.startsWith("/api/v1/parts/") === true;
+		const fault = isPart && faults < 4 ? ++faults : 0;
+		const onward = httpRequest(
+			new URL(incoming.url ?? "/", target),
+			{ method: incoming.method ?? "GET", headers: incoming.headers },
+			(response) => {
+				if (fault > 2) {
+					response.resume();
+					response.on("end", () => outgoing.destroy());
+					return;
+				}
+				outgoing.writeHead(response.statusCode ?? 502, response.headers);
+				response.pipe(outgoing);
+			},
+		);
+		onward.on("error", () => outgoing.destroy());
+		incoming.pipe(onward);
+		if (fault === 1 || fault === 2) {
+			let bytes = 0;
+			incoming.on("data", (chunk: Buffer) => {
+				bytes += chunk.byteLength;
+				if (bytes > 5_000_000) incoming.destroy();
+			});
+		}
+	});
+	cleanups.push(() => void server.close());
+	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+	return { url: `http://127.0.0.1:${(server.address() as { port: number }).port}`, faults: () => faults };
+}
