@@ -159,6 +159,8 @@ function reasonIn(words: string): string {
 		.split(/[\r\n]+/)
 		.map((line) => line.trim())
 		.filter((line) => line !== "");
-	const telling = lines.filter((line) => /^(fatal|error|remote: error|ERROR):/.test(line));
-	return (telling.at(-1) ?? lines.at(-1) ?? "it said nothing").slice(0, 500);
+	const telling = lines.findLastIndex((line) => /^(fatal|error|remote: error|ERROR):/.test(line));
+	if (telling === -1) return (lines.at(-1) ?? "it said nothing").slice(0, 500);
+	const [line = "", next = ""] = lines.slice(telling);
+	return (line.endsWith(":") ? `${line} ${next}` : line).slice(0, 500);
 }

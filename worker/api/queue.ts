@@ -15,7 +15,7 @@ export const pauseRequest = z.strictObject({ reason: z.string().max(500).optiona
 /** Whether the queue gives out work. */
 async function get({ url, environment, principal }: Caller): Promise<Response> {
 	onlyParameters(url, []);
-	return json(present(await dispatcherOf(environment, principal.team).readPause()));
+	return json(presentQueue(await dispatcherOf(environment, principal.team).readPause()));
 }
 
 /** POST /queue/pause: what runs goes on, what is submitted waits. */
@@ -24,17 +24,18 @@ async function pause({ request, url, environment, principal, requestId }: Caller
 	const { reason } = await readJson(request, pauseRequest);
 	const paused = await dispatcherOf(environment, principal.team).pause(actorOf(principal), reason ?? null);
 	log("info", "queue paused", { request_id: requestId, actor: paused.actor, reason: paused.reason });
-	return json(present(paused));
+	return json(presentQueue(paused));
 }
 
 async function resume({ url, environment, principal, requestId }: Caller): Promise<Response> {
 	onlyParameters(url, []);
 	await dispatcherOf(environment, principal.team).resume();
 	log("info", "queue resumed", { request_id: requestId, actor: actorOf(principal) });
-	return json(present(null));
+	return json(presentQueue(null));
 }
 
-function present(pause: Pause | null): QueueState {
+/** Whether the queue is paused, in the words of the API. */
+export function presentQueue(pause: Pause | null): QueueState {
 	if (!pause) return { paused: false, paused_by: null, reason: null, paused_at: null };
 	return { paused: true, paused_by: pause.actor, reason: pause.reason, paused_at: new Date(pause.at).toISOString() };
 }

@@ -77,7 +77,7 @@ async function list({ url, environment, principal, baseUrl }: Caller): Promise<R
 }
 
 /** @throws ApiError `not_found` */
-async function requireRun({ environment, principal, params }: RequestContext<"user" | "host">): Promise<RunRecord> {
+async function requireRun({ environment, principal, params }: Pick<Caller, "environment" | "params" | "principal">): Promise<RunRecord> {
 	const record = await findRun(environment, principal.team, params.id ?? "");
 	if (!record) throw notFound("run", params.id ?? "");
 	return record;
@@ -117,8 +117,17 @@ async function cancel(context: Caller): Promise<Response> {
 
 /** DELETE /runs/:id: the run with its logs and artifacts, once it is over. */
 async function remove(context: Caller): Promise<Response> {
-	const { url, environment, principal, requestId } = context;
-	onlyParameters(url, []);
+	onlyParameters(context.url, []);
+	await deleteFinishedRun(context);
+	return new Response(null, { status: 204 });
+}
+
+/**
+ * Deletes the run that the path names.
+ * @throws ApiError `not_found`, `conflict` while it lives or its end is still being recorded
+ */
+export async function deleteFinishedRun(context: Pick<Caller, "environment" | "params" | "principal" | "requestId">): Promise<void> {
+	const { environment, principal, requestId } = context;
 	const { run } = await requireRun(context);
 	if (!isTerminal(run.state)) {
 		throw new ApiError("conflict", `The run is ${run.state}; only one that is over can be deleted.`, {
@@ -134,7 +143,6 @@ async function remove(context: Caller): Promise<Response> {
 	}
 	await removeRun(environment, run.id);
 	log("info", "run deleted", { request_id: requestId, run: run.id, actor: actorOf(principal) });
-	return new Response(null, { status: 204 });
 }
 
 /** GET /runs/:id/events: every transition of the run and its jobs, oldest first. */

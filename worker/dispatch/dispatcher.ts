@@ -199,7 +199,8 @@ export class Dispatcher extends DurableObject<Environment> {
 	/** Whether a run has left the queue; waits for it up to `holdMs`. */
 	async hasDeparted(runId: string, holdMs: number): Promise<boolean> {
 		const isHeld = () => heldOf(this.#core, { runs: [runId], sources: [], attempts: [] }).runs.length > 0;
-		if (isHeld()) await this.#departures.park(`${runId} ${this.#nextFollower()}`, holdMs);
+		for (const until = Date.now() + holdMs; isHeld() && Date.now() < until; )
+			await this.#departures.park(`${runId} ${this.#nextFollower()}`, until - Date.now());
 		return !isHeld();
 	}
 

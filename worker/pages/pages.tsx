@@ -5,6 +5,7 @@ import type { RequestContext } from "../api/context.ts";
 import { describeJob, explain, requireJob } from "../api/jobs.ts";
 import { presentAgent, presentRun, presentRunSummary } from "../api/present.ts";
 import { integerParameter, pageOf } from "../api/queries.ts";
+import { presentQueue } from "../api/queue.ts";
 import { findRun, listRuns } from "../catalog/record.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import { AgentsPage } from "./agents_page.tsx";
@@ -20,9 +21,12 @@ const RUNS_PER_PAGE = 50;
 
 export async function runsPage({ url, environment, principal, baseUrl }: Reader): Promise<Response> {
 	const after = url.searchParams.get("cursor");
-	const rows = await listRuns(environment.DB, principal.team, { limit: RUNS_PER_PAGE + 1, after, state: null, project: null });
+	const [rows, pause] = await Promise.all([
+		listRuns(environment.DB, principal.team, { limit: RUNS_PER_PAGE + 1, after, state: null, project: null }),
+		dispatcherOf(environment, principal.team).readPause(),
+	]);
 	const runs = pageOf(rows, RUNS_PER_PAGE, (run) => presentRunSummary(run, baseUrl));
-	return page({ title: "Runs", user: principal.name, isLive: true, children: <RunsPage runs={runs} /> });
+	return page({ title: "Runs", user: principal.name, isLive: true, children: <RunsPage runs={runs} queue={presentQueue(pause)} /> });
 }
 
 export async function runPage({ environment, principal, params, baseUrl }: Reader): Promise<Response> {

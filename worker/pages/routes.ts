@@ -1,5 +1,5 @@
 import { route } from "../api/context.ts";
-import { cancelJob, cancelRun } from "./actions.ts";
+import { cancelJob, cancelRun, deleteRun, pause, resume } from "./actions.ts";
 import { asset } from "./assets.ts";
 import { lines } from "./live_lines.ts";
 import { logBlock } from "./log_block.ts";
@@ -15,6 +15,9 @@ export const pageRoutes = [
 	route("GET", "/jobs/:id/lines", ["user"], lines),
 	route("GET", "/agents", ["user"], agentsPage),
 	route("POST", "/runs/:id/cancel", ["user"], cancelRun),
+	route("POST", "/runs/:id/delete", ["user"], deleteRun),
+	route("POST", "/queue/pause", ["user"], pause),
+	route("POST", "/queue/resume", ["user"], resume),
 	route("POST", "/jobs/:id/cancel", ["user"], cancelJob),
 	route("GET", "/sign-in", ["anyone", "user"], signInByLink),
 	route("POST", "/sign-in", ["anyone", "user"], signInByToken),

@@ -1,4 +1,5 @@
 import type { Run } from "../../schema/wire/resources.ts";
+import { isTerminal } from "../../schema/wire/states.ts";
 import { JobGraph } from "./job_graph.tsx";
 import { Source } from "./runs_page.tsx";
 import { Ago, CancelButton, State, Took } from "./words.tsx";
@@ -12,6 +13,13 @@ export function RunPage({ run }: { run: Run }) {
 					{run.pipeline} <span class="muted">{`${run.project} #${run.number}`}</span>
 				</h1>
 				<CancelButton action={`/runs/${run.id}/cancel`} what="run" state={run.state} />
+				{isTerminal(run.state) && (
+					<form method="post" action={`/runs/${run.id}/delete`}>
+						<button type="submit" class="quiet" title="The run goes with its logs and artifacts">
+							Delete run
+						</button>
+					</form>
+				)}
 			</div>
 			<p class="facts">
 				<State state={run.state} />

@@ -1,11 +1,23 @@
-import type { Page, RunSummary } from "../../schema/wire/resources.ts";
+import type { Page, QueueState, RunSummary } from "../../schema/wire/resources.ts";
 import { Ago, State, Took } from "./words.tsx";
 
-/** The front page: all runs, newest first. */
-export function RunsPage({ runs }: { runs: Page<RunSummary> }) {
+/** The front page: all runs, newest first, and whether the queue gives out work. */
+export function RunsPage({ runs, queue }: { runs: Page<RunSummary>; queue: QueueState }) {
 	return (
 		<section id="runs" data-refresh>
-			<h1>Runs</h1>
+			<div class="title">
+				<h1>Runs</h1>
+				<form method="post" action={queue.paused ? "/queue/resume" : "/queue/pause"}>
+					<button type="submit" class={queue.paused ? "" : "quiet"}>
+						{queue.paused ? "Resume the queue" : "Pause the queue"}
+					</button>
+				</form>
+			</div>
+			{queue.paused && (
+				<p class="reason">
+					{`The queue is paused by ${queue.paused_by}${queue.reason ? `: ${queue.reason}` : ""}. What runs goes on; what waits waits.`}
+				</p>
+			)}
 			{runs.items.length === 0 ? <FirstRun /> : <RunTable runs={runs.items} />}
 			{runs.next_cursor !== null && (
 				<p>
