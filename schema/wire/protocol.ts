@@ -43,7 +43,7 @@ export const createRegistrationToken = z.strictObject({
 	expires_in: z.string().default("1h"),
 	labels: labels.default([]),
 });
-const registrationToken = z.object({ token: z.string(), uses: count, expires_at: z.string(), labels });
+export const registrationToken = z.object({ token: z.string(), uses: count, expires_at: z.string(), labels });
 export type RegistrationToken = z.infer<typeof registrationToken>;
 
 export const register = z.strictObject({

@@ -38,7 +38,7 @@ const attempt = z.object({
 });
 export type Attempt = z.infer<typeof attempt>;
 
-const job = z.object({
+export const job = z.object({
 	id: z.string(),
 	run_id: z.string(),
 	key: z.string(),
@@ -166,6 +166,18 @@ export const queueState = z.object({
 	paused_at: time.nullable(),
 });
 export type QueueState = z.infer<typeof queueState>;
+export const pauseRequest = z.strictObject({ reason: z.string().max(500).optional() });
+
+/** What a pass of retention has removed. */
+export const swept = z.object({
+	runs: z.number().int(),
+	logs: z.number().int(),
+	artifacts: z.number().int(),
+	sources: z.number().int(),
+	/** Objects that no result has named. */
+	orphans: z.number().int(),
+});
+export type Swept = z.infer<typeof swept>;
 
 /** Why a job is where it is: one sentence, and per agent the first thing that keeps it from the job. */
 export const explanation = z.object({

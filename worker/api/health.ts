@@ -36,7 +36,7 @@ function version(): Response {
 	return json({ name: "windlass", version: VERSION, protocol: PROTOCOL_VERSION });
 }
 
-const EVERYONE = ["anyone", "user", "registration", "agent", "lease", "host"] as const;
+export const EVERYONE = ["anyone", "user", "registration", "agent", "lease", "host"] as const;
 
 export const healthRoutes = [
 	route("GET", "/healthz", EVERYONE, healthz),

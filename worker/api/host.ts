@@ -5,7 +5,7 @@ import { readJson } from "./bodies.ts";
 import { type RequestContext, route } from "./context.ts";
 
 /** Why nothing new is to be accepted; null if there is room. */
-export const diskNote = z.strictObject({ fault: z.string().max(500).nullable() });
+const diskNote = z.strictObject({ fault: z.string().max(500).nullable() });
 
 /** Called before the LAN may connect: the queue brings its schema up to date. */
 async function prepare({ environment, principal }: RequestContext<"host">): Promise<Response> {

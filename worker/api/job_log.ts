@@ -1,12 +1,13 @@
 import type { AttemptRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
+import { FORMATS_OF_LOGS, type LogFormat } from "../../schema/wire/log_formats.ts";
 import type { LogLines, LogMatches } from "../../schema/wire/resources.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
 import type { JobRecord } from "../catalog/record.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
-import { LOG_FORMATS, type LogFormat, LogFormatter } from "../logs/format.ts";
+import { LogFormatter } from "../logs/format.ts";
 import { readLineBlock } from "../logs/line_index.ts";
 import { type LineBatch, LineSplitter, type ShownLineSplitter } from "../logs/lines.ts";
 import { logSize, readLog } from "../logs/reader.ts";
@@ -29,7 +30,7 @@ async function getLog({ request, url, environment, principal, params }: Caller):
 	onlyParameters(url, ["attempt", "format", "follow"]);
 	const record = await requireJob(environment, principal.team, params.id ?? "");
 	const number = integerParameter(url, "attempt", { least: 1, most: 1000, fallback: 0 }) || null;
-	const format = wordParameter(url, "format", LOG_FORMATS) ?? "text";
+	const format = wordParameter(url, "format", FORMATS_OF_LOGS) ?? "text";
 	const isEventStream = /\btext\/event-stream\b/.test(request.headers.get("Accept") ?? "");
 	if (isEventStream) {
 		if (format !== "text")

@@ -1,5 +1,4 @@
-import * as z from "zod";
-import type { QueueState } from "../../schema/wire/resources.ts";
+import { pauseRequest, type QueueState } from "../../schema/wire/resources.ts";
 import type { Pause } from "../dispatch/core/pause.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import { log } from "../log.ts";
@@ -9,8 +8,6 @@ import { actorOf, type RequestContext, route } from "./context.ts";
 import { onlyParameters } from "./queries.ts";
 
 type Caller = RequestContext<"user" | "host">;
-
-export const pauseRequest = z.strictObject({ reason: z.string().max(500).optional() });
 
 /** Whether the queue gives out work. */
 async function get({ url, environment, principal }: Caller): Promise<Response> {

@@ -2,12 +2,13 @@ import { pageRoutes } from "../pages/routes.ts";
 import { agentRoutes } from "./agents.ts";
 import { artifactRoutes } from "./artifacts.ts";
 import { attemptRoutes } from "./attempts.ts";
-import type { Route } from "./context.ts";
+import { type Route, route } from "./context.ts";
 import { eventRoutes } from "./events.ts";
-import { healthRoutes } from "./health.ts";
+import { EVERYONE, healthRoutes } from "./health.ts";
 import { hostRoutes } from "./host.ts";
 import { jobLogRoutes } from "./job_log.ts";
 import { jobRoutes } from "./jobs.ts";
+import { openApiRoute } from "./openapi.ts";
 import { partRoutes } from "./parts.ts";
 import { queueRoutes } from "./queue.ts";
 import { retentionRoutes } from "./retention.ts";
@@ -30,4 +31,10 @@ export const routes: readonly Route[] = [
 	...retentionRoutes,
 	...hostRoutes,
 	...pageRoutes,
+	route(
+		"GET",
+		"/openapi.json",
+		EVERYONE,
+		openApiRoute(() => routes),
+	),
 ];

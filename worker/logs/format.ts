@@ -1,6 +1,4 @@
-/** How a log is given out: as stored; without the time stamps; or without colours, too. */
-export const LOG_FORMATS = ["text", "raw", "clean"] as const;
-export type LogFormat = (typeof LOG_FORMATS)[number];
+import type { LogFormat } from "../../schema/wire/log_formats.ts";
 
 /** Every line begins with a time stamp and a blank: `2026-01-02T03:04:05.678Z `. */
 export const STAMP_BYTES = 25;

@@ -1,3 +1,4 @@
+import type { Swept } from "../../schema/wire/resources.ts";
 import { objectKeys } from "../artifacts/objects.ts";
 import { PART_TOKEN_MS } from "../artifacts/uploads.ts";
 import {
@@ -23,16 +24,6 @@ import { deleteObjects, removeRun } from "./remove_run.ts";
  * is made from them, and a day. What was never part of anything goes, too: files whose attempt never finished.
  */
 
-/** What one pass has removed. */
-export interface Removed {
-	runs: number;
-	logs: number;
-	artifacts: number;
-	sources: number;
-	/** Objects that no finish has named. */
-	orphans: number;
-}
-
 /** One statement of D1 takes a hundred parameters, and each pass is a slice: others come in between. */
 const SLICE = 90;
 const RUNS_AT_ONCE = 20;
@@ -47,9 +38,9 @@ interface Slice {
 }
 
 /** Removes everything whose time is over. */
-export async function applyRetention(environment: Environment, now: number): Promise<Removed> {
+export async function applyRetention(environment: Environment, now: number): Promise<Swept> {
 	const keep = readRetention(environment);
-	const removed: Removed = {
+	const removed: Swept = {
 		runs: await inSlices(() => removeRuns(environment, now - keep.runsMs)),
 		logs: await inSlices(() => removeLogs(environment, now - keep.logsMs)),
 		artifacts: await inSlices(() => removeArtifacts(environment, now - keep.artifactsMs)),

@@ -1,14 +1,15 @@
 import { DurableObject } from "cloudflare:workers";
+import type { Swept } from "../../schema/wire/resources.ts";
 import type { Environment } from "../environment.ts";
 import { faultFields, log, setLogLevel } from "../log.ts";
-import { applyRetention, type Removed } from "./retention.ts";
+import { applyRetention } from "./retention.ts";
 
 const EVERY_MS = 60 * 60_000;
 const FIRST_MS = 60_000;
 
 /** Applies retention every hour, and whenever it is asked to: one pass at a time, beside the queue and never in its way. */
 export class Sweeper extends DurableObject<Environment> {
-	#pass: Promise<Removed> | null = null;
+	#pass: Promise<Swept> | null = null;
 
 	constructor(context: DurableObjectState, environment: Environment) {
 		super(context, environment);
@@ -21,7 +22,7 @@ export class Sweeper extends DurableObject<Environment> {
 	}
 
 	/** Removes everything whose time is over; whoever asks while a pass is under way gets that one's answer. */
-	async sweep(): Promise<Removed> {
+	async sweep(): Promise<Swept> {
 		this.#pass ??= applyRetention(this.env, Date.now()).finally(() => {
 			this.#pass = null;
 		});

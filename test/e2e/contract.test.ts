@@ -1,0 +1,252 @@
+import { createHash, randomUUID } from "node:crypto";
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
+import { packTar } from "modern-tar";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Offer } from "../../schema/wire/protocol.ts";
+import type { Artifact, Event, Run } from "../../schema/wire/resources.ts";
+import { ADMIN_TOKEN, TestCoordinator } from "../support/processes.ts";
+import { result } from "../support/protocol_agent.ts";
+
+/** The document is true: every operation in it is called, and every answer, good or bad, is what it says. */
+
+interface Described {
+	parameters?: { name: string; in: string }[];
+	responses: Record<string, { content?: Record<string, { schema: object }> }>;
+}
+interface Document {
+	openapi: string;
+	paths: Record<string, Record<string, Described>>;
+	components: { schemas: Record<string, object> };
+}
+
+const cleanups: (() => void | Promise<void>)[] = [];
+let coordinator: TestCoordinator;
+let document: Document;
+let validator: Ajv2020;
+const called = new Map<string, Set<number>>();
+beforeAll(async () => {
+	coordinator = await TestCoordinator.start({ atEnd: (clean) => void cleanups.push(clean) });
+	document = await coordinator.get<Document>("/openapi.json");
+	validator = new Ajv2020({ strict: false, allErrors: true });
+	validator.addSchema({ $id: "document", ...document });
+});
+afterAll(async () => {
+	for (const clean of cleanups.reverse()) await clean();
+});
+
+const schemas = new Map<string, ValidateFunction>();
+
+function validate(pointer: string, body: unknown): void {
+	const check = schemas.get(pointer) ?? validator.compile({ $ref: `document${pointer}` });
+	schemas.set(pointer, check);
+	expect(check(body), `${pointer}: ${validator.errorsText(check.errors)}\n${JSON.stringify(body).slice(0, 500)}`).toBe(true);
+}
+
+interface Call {
+	token?: string | null;
+	body?: unknown;
+	headers?: Record<string, string>;
+}
+
+/** Calls an operation and holds the answer against the document. Gives the answer's JSON, or its text. */
+async function call(
+	operation: string,
+	values: Record<string, string> = {},
+	{ token = ADMIN_TOKEN, body, headers = {} }: Call = {},
+
+	// biome-ignore lint/suspicious/noExplicitAny: answers of every shape; each is checked against its schema
+): Promise<any> {
+	const [method = "", template = ""] = operation.split(" ");
+	const [path = "", query] = template.split("?");
+	const described = document.paths[path]?.[method.toLowerCase()];
+	if (!described) throw new Error(`${operation} is not in the document`);
+	const address = path.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? "") + (query === undefined ? "" : `?${query}`);
+	const response = await coordinator.request(address, {
+		method,
+		token,
+		headers,
+		...(body === undefined
+			? {}
+			: {
+					body: (body instanceof Uint8Array || body instanceof FormData || typeof body === "string"
+						? body
+						: JSON.stringify(body)) as string,
+				}),
+	});
+	const key = `${method} ${path}`;
+	called.set(key, (called.get(key) ?? new Set()).add(response.status));
+	const known = String(response.status) in described.responses ? String(response.status) : "default";
+	if (known === "default") expect(response.status, `${operation} answered ${response.status}`).toBeGreaterThanOrEqual(400);
+	const { content } = described.responses[known] ?? {};
+	const type = response.headers.get("Content-Type")?.split(";")[0] ?? "";
+	const text = await response.text();
+	if (!content) expect([operation, text]).toEqual([operation, ""]);
+	else expect([operation, type, Object.keys(content)]).toEqual([operation, type, expect.arrayContaining([type])]);
+	if (type !== "application/json") return text;
+	const escaped = path.replace(/~/g, "~0").replace(/\//g, "~1");
+	const parsed = JSON.parse(text);
+	validate(`#/paths/${encodeURIComponent(escaped)}/${method.toLowerCase()}/responses/${known}/content/application~1json/schema`, parsed);
+	return parsed;
+}
+
+/** An agent that says what the document says it can. */
+async function joined(name: string) {
+	const { token } = await call("POST /api/v1/agent-tokens", {}, { body: { uses: 1, expires_in: "10m", labels: [] } });
+	const agent = await call("POST /api/v1/agents", {}, { token, body: { registration_key: randomUUID(), name } });
+	const facts = { version: "test", slots: 5, labels: [name], facts: {} };
+	await call(
+		"POST /api/v1/agents/self/hello",
+		{},
+		{ token: agent.token, body: { protocol: 1, session: 1, instance: randomUUID(), running: [], facts } },
+	);
+	let seq = 0;
+	const poll = async (): Promise<Offer> => {
+		for (;;) {
+			seq += 1;
+			const { offers } = await call(
+				"POST /api/v1/agents/self/poll",
+				{},
+				{ token: agent.token, body: { protocol: 1, session: 1, seq, slots_free: 1, running: [] } },
+			);
+			if (offers[0]) return offers[0];
+		}
+	};
+	return { token: agent.token as string, poll };
+}
+
+describe("the OpenAPI document", () => {
+	test("is true for a whole life, and every operation in it is called", async () => {
+		for (const probe of ["GET /healthz", "GET /readyz", "GET /version", "GET /api/v1/version", "GET /openapi.json"])
+			await call(probe, {}, { token: null });
+		const agent = await joined("speaker");
+		const bundle = await packTar([{ header: { name: "a.txt", size: 1, type: "file" }, body: "a" }]);
+		const source = await call("PUT /api/v1/sources", {}, { body: bundle });
+		await call("GET /api/v1/sources/{id}", { id: source.id });
+
+		// An offer that is handed back, a job that is cancelled.
+		const unwanted = (await call("POST /api/v1/runs", {}, { body: { run: "true", runs_on: ["speaker"] } })) as Run;
+		const refusedOffer = await agent.poll();
+		await call("POST /api/v1/attempts/{id}/release", { id: refusedOffer.attempt_id }, { token: refusedOffer.lease_token, body: {} });
+		const [job] = unwanted.jobs;
+		await call("GET /api/v1/jobs/{id}/explain", { id: job?.id ?? "" });
+		await call("POST /api/v1/jobs/{id}/cancel", { id: job?.id ?? "" });
+
+		// A run of which everything is used.
+		const form = new FormData();
+		form.set("pipeline", "steps: [make]\nruns_on: [speaker]\nartifacts: { save: ['*'] }");
+		form.set("source", new Blob([Buffer.from(bundle)]), "src.tar");
+		const run = (await call("POST /api/v1/runs", {}, { body: form })) as Run;
+		const jobId = run.jobs[0]?.id ?? "";
+		const offer = await agent.poll();
+		const lease = { token: offer.lease_token };
+		const id = { id: offer.attempt_id };
+		await call("POST /api/v1/attempts/{id}/start", id, { ...lease, body: {} });
+		expect(await call("GET /api/v1/attempts/{id}/source", id, lease)).toContain("a.txt");
+		const commit = { sha: "a".repeat(40), branch: "main", tag: null, message: "m", author: "a" };
+		await call("POST /api/v1/attempts/{id}/commit", id, { ...lease, body: commit });
+		const line = "2026-01-02T03:04:05.678Z :: make\n2026-01-02T03:04:05.679Z found it\n";
+		await call("PATCH /api/v1/attempts/{id}/log", id, { ...lease, body: line, headers: { "Upload-Offset": "0" } });
+		await call("PATCH /api/v1/attempts/{id}/log", id, { ...lease, body: line, headers: { "Upload-Offset": "7" } });
+		const step = {
+			name: "make",
+			state: "running",
+			exit_code: null,
+			started_at: new Date().toISOString(),
+			finished_at: null,
+			log_offset: 0,
+			log_line: 0,
+		};
+		await call("POST /api/v1/attempts/{id}/steps", id, { ...lease, body: { steps: [step] } });
+		await call("GET /api/v1/jobs/{id}", { id: jobId });
+		await call("POST /api/v1/agents/self/renew", {}, { token: agent.token, body: { session: 1, seq: 1, running: [offer.attempt_id] } });
+		await call("GET /api/v1/agents");
+		const sha256 = createHash("sha256").update("content").digest("hex");
+		const plan = await call("POST /api/v1/attempts/{id}/artifacts", id, {
+			...lease,
+			body: { files: [{ path: "a b.txt", size: 7, sha256 }] },
+		});
+		const [file] = plan.files;
+		await call(
+			"PUT /api/v1/parts/{token}",
+			{ token: file.parts[0].url.split("/").at(-1) },
+			{ token: null, body: "content", headers: { "X-Content-SHA256": sha256 } },
+		);
+		await call("GET /api/v1/runs/{id}/wait?timeout=0", { id: run.id });
+		const finished = { ...step, state: "succeeded", exit_code: 0, finished_at: new Date().toISOString() };
+		const artifacts = [{ path: "a b.txt", size: 7, sha256, executable: false, key: file.key }];
+		const finish = result({
+			log: { bytes: line.length, sha256: createHash("sha256").update(line).digest("hex"), incomplete: false },
+			steps: [finished] as never,
+			artifacts,
+		});
+		await call("POST /api/v1/attempts/{id}/finish", id, { ...lease, body: finish });
+		await call("POST /api/v1/attempts/{id}/finish", id, { ...lease, body: { ...finish, exit_code: 3 } });
+		await call("POST /api/v1/agents/self/bye", {}, { token: agent.token, body: { session: 1 } });
+
+		expect((await call("GET /api/v1/runs/{id}/wait?timeout=20", { id: run.id })).state).toBe("succeeded");
+		expect(await call("GET /api/v1/runs/{id}/log", { id: run.id })).toMatch(/found it\n::exit 0\n$/);
+		const { items: transitions } = (await call("GET /api/v1/runs/{id}/events?limit=100", { id: run.id })) as { items: Event[] };
+		const told = transitions.map(({ job_id, to }) => `${job_id === jobId ? "job" : "run"} ${to}`);
+		expect(told).toEqual(["run queued", "job queued", "job leased", "job running", "run running", "job succeeded", "run succeeded"]);
+		await call("GET /api/v1/runs/{id}", { id: run.id });
+		await call("GET /api/v1/runs?limit=1&project=adhoc");
+		await call("GET /api/v1/jobs?state=succeeded");
+		await call("GET /api/v1/jobs/{id}/log?format=clean", { id: jobId });
+		await call("GET /api/v1/jobs/{id}/log", { id: jobId }, { headers: { Range: "bytes=0-9" } });
+		await call("GET /api/v1/jobs/{id}/log/lines?from=0&count=2", { id: jobId });
+		expect((await call("GET /api/v1/jobs/{id}/log/search?q=FOUND", { id: jobId })).items).toEqual([{ line: 1, text: "found it" }]);
+		const { items } = (await call("GET /api/v1/jobs/{id}/artifacts", { id: jobId })) as { items: Artifact[] };
+		const etag = `"${items[0]?.sha256}"`;
+		expect(await call("GET /api/v1/jobs/{id}/artifacts/{path}", { id: jobId, path: "a%20b.txt" })).toBe("content");
+		await call("GET /api/v1/jobs/{id}/artifacts/{path}", { id: jobId, path: "a%20b.txt" }, { headers: { "If-None-Match": etag } });
+		await call("GET /api/v1/jobs/{id}/artifacts/{path}", { id: jobId, path: "a%20b.txt" }, { headers: { Range: "bytes=1-2" } });
+		await call("GET /api/v1/jobs/{id}/artifacts.zip", { id: jobId });
+		await call("POST /api/v1/queue/pause", {}, { body: { reason: "because" } });
+		await call("GET /api/v1/queue");
+		await call("POST /api/v1/queue/resume");
+		await call("POST /api/v1/retention/sweep");
+		await call("POST /api/v1/runs/{id}/cancel", { id: run.id });
+		await call("DELETE /api/v1/runs/{id}", { id: run.id });
+		await call("GET /api/v1/runs/{id}", { id: run.id });
+		// A stream that does not end by itself: its head is all there is to check.
+		const controller = new AbortController();
+		const stream = await coordinator.request("/api/v1/events", { signal: controller.signal });
+		expect(stream.headers.get("Content-Type")).toMatch(/^text\/event-stream/);
+		controller.abort();
+		called.set("GET /api/v1/events", new Set([stream.status]));
+
+		const described = Object.entries(document.paths).flatMap(([path, operations]) =>
+			Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+		);
+		expect([...called.keys()].sort()).toEqual(described.sort());
+	}, 60_000);
+
+	test("names every query parameter that a route takes, and no other", async () => {
+		for (const [path, operations] of Object.entries(document.paths)) {
+			for (const [method, { parameters = [] }] of Object.entries(operations)) {
+				if (!path.startsWith("/api/v1/") || !/runs|jobs|queue|retention|agents$|sources|events/.test(path) || method === "patch") continue;
+				const address = path.replace("{id}", await idFor(path)).replace("{path}", "x");
+				const response = await coordinator.request(`${address}?no_such_parameter=1`, {
+					method: method.toUpperCase(),
+					...(method === "put" ? { body: "x" } : {}),
+				});
+				if (response.status !== 422) continue;
+				const { suggestions } = (await response.json()) as { suggestions: string[] };
+				const known = /^known: (.*)$/.exec(suggestions[0] ?? "")?.[1]?.split(", ") ?? [];
+				const described = parameters.filter((parameter) => parameter.in === "query").map(({ name }) => name);
+				expect([method, path, described.sort()]).toEqual([method, path, known.sort()]);
+				checked.add(`${method} ${path}`);
+			}
+		}
+		expect(checked.size).toBeGreaterThan(12);
+	}, 30_000);
+});
+
+const checked = new Set<string>();
+
+async function idFor(path: string): Promise<string> {
+	known ??= coordinator.post<Run>("/api/v1/runs", { run: "true", runs_on: ["nobody"] });
+	const { id, jobs } = await known;
+	return path.includes("/jobs/") ? (jobs[0]?.id ?? "") : id;
+}
+let known: Promise<Run> | undefined;

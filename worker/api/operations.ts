@@ -1,0 +1,193 @@
+import * as z from "zod";
+import { FORMATS_OF_LOGS } from "../../schema/wire/log_formats.ts";
+import * as protocol from "../../schema/wire/protocol.ts";
+import * as resources from "../../schema/wire/resources.ts";
+import { JOB_STATES, RUN_STATES } from "../../schema/wire/states.ts";
+
+/** What each route takes and answers, in the very schemas that check it; `/openapi.json` is made of this. */
+
+export interface Operation {
+	summary: string;
+	/** Query parameters: what each is for. */
+	query?: Record<string, { description: string; schema?: z.ZodType }>;
+	/** Request headers that do something. */
+	headers?: Record<string, string>;
+	/** What is sent: a schema for JSON, or a media type with what is in it. */
+	body?: z.ZodType | Record<string, string>;
+	/** By status; a schema for JSON, a media type for everything else, null for nothing. */
+	answers: Record<number, z.ZodType | string | null>;
+}
+
+const pageOf = (item: z.ZodType) => z.object({ items: z.array(item), next_cursor: z.string().nullable() });
+const limit = { description: "how many at most (20; at most 200)", schema: z.number().int().min(1).max(200) };
+const cursor = { description: "next_cursor of the page before" };
+const attempt = { description: "the number of the attempt; the newest is the default", schema: z.number().int().min(1) };
+const status = z.object({ status: z.string() });
+const readiness = z.object({
+	status: z.enum(["ready", "not ready"]),
+	problems: z.array(z.string()),
+	outbox_waiting: z.number().nullable(),
+});
+const version = z.object({ name: z.string(), version: z.string(), protocol: z.number() });
+const log = { "Upload-Offset": "where these bytes begin: exactly where the log ends" };
+
+/** By method and path, as the routes are declared. */
+export const OPERATIONS: Record<string, Operation> = {
+	"GET /healthz": { summary: "The process answers", answers: { 200: status } },
+	"GET /readyz": { summary: "Queue and record can be reached, and nothing needs a person", answers: { 200: readiness, 503: readiness } },
+	"GET /version": { summary: "What this is", answers: { 200: version } },
+	"GET /api/v1/version": { summary: "What this is", answers: { 200: version } },
+	"GET /openapi.json": { summary: "This document", answers: { 200: z.record(z.string(), z.unknown()) } },
+
+	"POST /api/v1/runs": {
+		summary: "Submit a pipeline, or a submission, as JSON, YAML or a form",
+		query: { follow: { description: "1: answer with the logs as they are written, and ::exit N as the last line" } },
+		headers: { "Idempotency-Key": "the same key with the same content is the same run, for a day" },
+		body: {
+			"application/json": "a pipeline, or {pipeline | run, env, source, runs_on, priority, project}",
+			"application/yaml": "the same",
+			"multipart/form-data": "the same names as parts; source may be a tar archive",
+		},
+		answers: { 201: resources.run, 200: "text/plain" },
+	},
+	"GET /api/v1/runs": {
+		summary: "Runs, newest first",
+		query: {
+			limit,
+			cursor,
+			state: { description: "only those in this state", schema: z.enum(RUN_STATES) },
+			project: { description: "only those of this project" },
+		},
+		answers: { 200: pageOf(resources.runSummary) },
+	},
+	"GET /api/v1/runs/:id": { summary: "A run with its jobs, their attempts and steps", answers: { 200: resources.run } },
+	"DELETE /api/v1/runs/:id": { summary: "Delete a run that is over, with its logs and artifacts", answers: { 204: null } },
+	"GET /api/v1/runs/:id/wait": {
+		summary: "Wait for the end of a run: 200 when it is over, 202 when the time is",
+		query: { timeout: { description: "seconds (60; at most 3600)", schema: z.number().int().min(0).max(3600) } },
+		answers: { 200: resources.run, 202: resources.run },
+	},
+	"GET /api/v1/runs/:id/log": { summary: "The logs of all jobs as one text, followed to the end", answers: { 200: "text/plain" } },
+	"GET /api/v1/runs/:id/events": {
+		summary: "Every transition of the run and its jobs, oldest first",
+		query: { limit, cursor },
+		answers: { 200: pageOf(resources.event) },
+	},
+	"POST /api/v1/runs/:id/cancel": { summary: "Cancel a run", answers: { 200: resources.run } },
+
+	"GET /api/v1/jobs": {
+		summary: "Jobs, newest first",
+		query: {
+			limit,
+			cursor,
+			state: { description: "only those in this state", schema: z.enum(JOB_STATES) },
+			run: { description: "only those of this run" },
+		},
+		answers: { 200: pageOf(resources.jobSummary) },
+	},
+	"GET /api/v1/jobs/:id": { summary: "A job, its attempts and steps", answers: { 200: resources.job } },
+	"GET /api/v1/jobs/:id/explain": { summary: "Why a job is where it is", answers: { 200: resources.explanation } },
+	"POST /api/v1/jobs/:id/cancel": { summary: "Cancel a job", answers: { 200: resources.job } },
+	"GET /api/v1/jobs/:id/log": {
+		summary: "The log of an attempt: as text with Range, followed, or as server-sent events (Accept: text/event-stream)",
+		query: {
+			attempt,
+			format: { description: "text: as kept; raw: without times; clean: without colours, too", schema: z.enum(FORMATS_OF_LOGS) },
+			follow: { description: "1: to the end, further attempts included" },
+		},
+		headers: { Range: "bytes, of format=text", "Last-Event-ID": "where an event stream goes on" },
+		answers: { 200: "text/plain", 206: "text/plain" },
+	},
+	"GET /api/v1/jobs/:id/log/lines": {
+		summary: "Lines of a log by their numbers, counted from 0",
+		query: {
+			attempt,
+			from: { description: "the first line; -N: the last N" },
+			count: { description: "how many (500; at most 1000)", schema: z.number().int().min(1).max(1000) },
+		},
+		answers: { 200: resources.logLines },
+	},
+	"GET /api/v1/jobs/:id/log/search": {
+		summary: "The lines of a log that hold a text, whatever its case",
+		query: { attempt, q: { description: "the text" }, from: { description: "the line to begin with" }, limit },
+		answers: { 200: resources.logMatches },
+	},
+	"GET /api/v1/jobs/:id/artifacts": {
+		summary: "The files that a job has saved",
+		query: { attempt },
+		answers: { 200: pageOf(resources.artifact) },
+	},
+	"GET /api/v1/jobs/:id/artifacts.zip": { summary: "All of them as one zip", query: { attempt }, answers: { 200: "application/zip" } },
+	"GET /api/v1/jobs/:id/artifacts/:path+": {
+		summary: "One file, as a download",
+		query: { attempt },
+		headers: { Range: "bytes", "If-None-Match": "its sha256 in quotes" },
+		answers: { 200: "application/octet-stream", 206: "application/octet-stream", 304: null },
+	},
+
+	"PUT /api/v1/sources": {
+		summary: "Upload a tar archive (with gzip or without) that a submission can name as its source",
+		headers: { "Content-Length": "needed" },
+		body: { "application/octet-stream": "the archive" },
+		answers: { 201: resources.uploadedSource },
+	},
+	"GET /api/v1/sources/:id": { summary: "An uploaded source", answers: { 200: resources.uploadedSource } },
+
+	"GET /api/v1/queue": { summary: "Whether the queue gives out work", answers: { 200: resources.queueState } },
+	"POST /api/v1/queue/pause": {
+		summary: "Give out no more work; what runs goes on",
+		body: resources.pauseRequest,
+		answers: { 200: resources.queueState },
+	},
+	"POST /api/v1/queue/resume": { summary: "Give out work again", answers: { 200: resources.queueState } },
+	"POST /api/v1/retention/sweep": { summary: "Remove now everything whose time is over", answers: { 200: resources.swept } },
+	"GET /api/v1/events": {
+		summary: "What changes, as server-sent events run, job and agent",
+		headers: { "Last-Event-ID": "the revision to go on from" },
+		answers: { 200: "text/event-stream" },
+	},
+
+	"GET /api/v1/agents": { summary: "Agents, and what they run", answers: { 200: pageOf(resources.agent) } },
+	"POST /api/v1/agent-tokens": {
+		summary: "A token with which agents join",
+		body: protocol.createRegistrationToken,
+		answers: { 201: protocol.registrationToken },
+	},
+	"POST /api/v1/agents": { summary: "An agent registers", body: protocol.register, answers: { 201: protocol.registered } },
+	"POST /api/v1/agents/self/hello": { summary: "An agent opens a session", body: protocol.hello, answers: { 200: protocol.helloAnswer } },
+	"POST /api/v1/agents/self/poll": {
+		summary: "An agent asks for work; parks until there is something",
+		body: protocol.poll,
+		answers: { 200: protocol.pollAnswer },
+	},
+	"POST /api/v1/agents/self/renew": { summary: "An agent keeps its leases", body: protocol.renew, answers: { 200: protocol.renewAnswer } },
+	"POST /api/v1/agents/self/bye": { summary: "An agent ends its session", body: protocol.bye, answers: { 204: null } },
+
+	"POST /api/v1/attempts/:id/start": { summary: "Claim an offer", answers: { 200: protocol.assignment } },
+	"GET /api/v1/attempts/:id/source": { summary: "The bundle that the workspace is made of", answers: { 200: "application/octet-stream" } },
+	"POST /api/v1/attempts/:id/release": { summary: "Hand an offer back", answers: { 204: null } },
+	"POST /api/v1/attempts/:id/commit": {
+		summary: "Pin the run's commit; the first to ask decides",
+		body: protocol.commit,
+		answers: { 200: protocol.commitAnswer },
+	},
+	"PATCH /api/v1/attempts/:id/log": {
+		summary: "Add to the log",
+		headers: log,
+		body: { "application/octet-stream": "the bytes, at most 1 MiB" },
+		answers: { 204: null },
+	},
+	"POST /api/v1/attempts/:id/steps": { summary: "Say how far the steps are", body: protocol.steps, answers: { 204: null } },
+	"POST /api/v1/attempts/:id/artifacts": {
+		summary: "Plan the upload of up to 500 files",
+		body: protocol.artifactPlan,
+		answers: { 200: protocol.artifactPlanAnswer },
+	},
+	"PUT /api/v1/parts/:token": {
+		summary: "Put a part of a file; the address is the credential",
+		headers: { "Content-Length": "needed", "X-Content-SHA256": "of the part, in hex" },
+		body: { "application/octet-stream": "the part" },
+		answers: { 201: protocol.partAnswer },
+	},
+	"POST /api/v1/attempts/:id/finish": { summary: "Deliver the result", body: protocol.finish, answers: { 200: protocol.finishAnswer } },
+};
