@@ -275,6 +275,32 @@ describe("the documentation", () => {
 		expect(output).toContain('"name":"one"');
 	});
 
+	test("every line of docs/curl.md runs as it stands, and prints what it says", async () => {
+		const coordinator = await TestCoordinator.start();
+		await coordinator.agent("one");
+		const text = readFileSync(path.join(root, "docs/curl.md"), "utf8");
+		const blocks = [...text.matchAll(/```sh\n(.*?)```\n(?:\n```text\n(.*?)```)?/gs)].map(([, script = "", expected = ""]) => ({
+			script,
+			expected,
+		}));
+		expect(blocks.length).toBeGreaterThan(7);
+		const script = blocks.map((block) => `${block.script}\necho; echo '=====';`).join("\n");
+		const output = execFileSync("bash", ["-euo", "pipefail", "-c", script], {
+			cwd: temporaryFolder(),
+			encoding: "utf8",
+			env: { ...process.env, SERVER: coordinator.url, TOKEN: ADMIN_TOKEN },
+		});
+		// An agent without control groups says so in every log.
+		const printed = output.replace(/^.*:: this agent has no control group.*\n/gm, "").split("\n=====\n");
+		for (const [index, { expected }] of blocks.entries()) {
+			const pattern = expected
+				.split("…")
+				.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"))
+				.join("[^\n]*");
+			expect(printed[index]).toMatch(new RegExp(`^${pattern}$`));
+		}
+	}, 60_000);
+
 	test("every pipeline in the README and the docs parses", async () => {
 		const { parseSubmission } = await import("../../schema/pipeline/parse.ts");
 		for (const file of ["README.md", "docs/pipeline.md", "docs/api.md"]) {
