@@ -15,7 +15,7 @@ const environment = {
 for (const name of Object.keys(environment)) if (name.startsWith("WINDLASS_")) delete environment[name];
 
 /** The browser of the page's tests, and what the tests run by name. Debian's own packages, where this may install them. */
-const PROGRAMS = { chromium: "chromium", git: "git", curl: "curl", python3: "python3" };
+const PROGRAMS = { chromium: "chromium", git: "git", "git-lfs": "git-lfs", curl: "curl", openssl: "openssl", python3: "python3" };
 
 function installPrograms() {
 	const isThere = (program) => spawnSync("which", [program]).status === 0;

@@ -25,13 +25,9 @@ export default {
 			response = answerError(request, error, requestId);
 		}
 		response.headers.set("X-Request-Id", requestId);
-		log("debug", "request", {
-			request_id: requestId,
-			method: request.method,
-			...routeFields(request),
-			status: response.status,
-			ms: Date.now() - started,
-		});
+		const { status } = response;
+		const ms = Date.now() - started;
+		log("debug", "request", () => ({ request_id: requestId, method: request.method, ...routeFields(request), status, ms }));
 		return response;
 	},
 } satisfies ExportedHandler<Environment>;

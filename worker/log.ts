@@ -20,8 +20,11 @@ const WRITERS: Record<LogLevel, (line: string) => void> = {
 	trace: (line) => console.debug(line),
 };
 
-export function log(level: LogLevel, message: string, fields: Record<string, unknown> = {}): void {
-	if (isLogged(level, least)) WRITERS[level](JSON.stringify({ time: new Date().toISOString(), level, message, ...fields }));
+/** @param fields called only if the line is written, where it takes an effort to know them */
+export function log(level: LogLevel, message: string, fields: Record<string, unknown> | (() => Record<string, unknown>) = {}): void {
+	if (!isLogged(level, least)) return;
+	const known = typeof fields === "function" ? fields() : fields;
+	WRITERS[level](JSON.stringify({ time: new Date().toISOString(), level, message, ...known }));
 }
 
 /** What an error says, and where it comes from. */

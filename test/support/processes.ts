@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { onTestFinished } from "vitest";
@@ -106,11 +107,13 @@ export class TestCoordinator {
 			...TIMES,
 			...environment,
 		});
+		let url = "";
 		atEnd(async () => {
+			await saveCounters(url);
 			await program.kill();
 			for (const pid of workerdsOf(data)) process.kill(pid, "SIGKILL");
 		});
-		const [, url = ""] = await program.says(/status page +(http\S+)/);
+		[, url = ""] = await program.says(/status page +(http\S+)/);
 		const [, signInUrl = ""] = await program.says(/sign in +(http\S+)/);
 		return new TestCoordinator(data, program, { url, signInUrl }, atEnd);
 	}
@@ -175,6 +178,17 @@ export class TestCoordinator {
 		if (!response.ok) throw new Error(`POST ${address}: ${response.status} ${await response.text()}`);
 		return (await response.json()) as Body;
 	}
+}
+
+/** A coordinator that was built with counters (`npm run coverage`) is asked for them before it goes. */
+async function saveCounters(url: string): Promise<void> {
+	const { COVERAGE_FOLDER } = process.env;
+	if (!COVERAGE_FOLDER) return;
+	const counters = await fetch(`${url}/counters`).then(
+		(response) => response.text(),
+		() => null,
+	);
+	if (counters) writeFileSync(path.join(COVERAGE_FOLDER, `${randomUUID()}.json`), counters);
 }
 
 /** A port that no outgoing connection is given by the system, so that it is still free when a coordinator comes back to it. */

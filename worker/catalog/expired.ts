@@ -119,20 +119,23 @@ export async function keysInUse(db: D1Database, keys: readonly string[]): Promis
 }
 
 /** Uploaded sources that nobody has named since this time, and that no recorded run is made from. */
-export async function unusedSources(db: D1Database, before: number, limit: number): Promise<{ id: string; team: string; key: string }[]> {
+export async function unusedSources(db: D1Database, before: number, limit: number): Promise<{ id: string; team: string }[]> {
 	const d1 = drizzle(db);
 	return d1
-		.select({ id: sources.id, team: sources.team, key: sources.key })
+		.select({ id: sources.id, team: sources.team })
 		.from(sources)
 		.where(and(lt(sources.used_at, before), notExists(d1.select({ one: sql`1` }).from(runs).where(eq(runs.source_upload, sources.id)))))
 		.limit(limit);
 }
 
-export async function removeSources(db: D1Database, ids: readonly string[]): Promise<void> {
-	if (ids.length === 0) return;
-	await drizzle(db)
+/** Removes those of the sources that nobody has named in between. @returns their objects */
+export async function removeSources(db: D1Database, ids: readonly string[], before: number): Promise<string[]> {
+	if (ids.length === 0) return [];
+	const removed = await drizzle(db)
 		.delete(sources)
-		.where(inArray(sources.id, [...ids]));
+		.where(and(inArray(sources.id, [...ids]), lt(sources.used_at, before)))
+		.returning({ key: sources.key });
+	return removed.map(({ key }) => key);
 }
 
 export async function removeSignInLinks(db: D1Database, before: number): Promise<void> {

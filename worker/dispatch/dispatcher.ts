@@ -153,8 +153,7 @@ export class Dispatcher extends DurableObject<Environment> {
 	/** @see submitRun */
 	async submit(submit: Submit): Promise<Result<{ rows: RunRows | null; runId: string; isReplay: boolean }>> {
 		return this.#command((core) => {
-			this.#assertRoom();
-			const { runId, isReplay } = submitRun(core, submit);
+			const { runId, isReplay } = submitRun(core, submit, () => this.#assertRoom());
 			return { runId, isReplay, rows: readRun(core, runId) };
 		});
 	}

@@ -122,15 +122,13 @@ async function removeUnusedSources(environment: Environment, before: number): Pr
 	const found = await unusedSources(environment.DB, before, SLICE);
 	const held = await heldOf(environment, found, "sources", ({ id }) => id);
 	const gone = found.filter(({ id }) => !held.has(id));
-	await removeSources(
+	const keys = await removeSources(
 		environment.DB,
 		gone.map(({ id }) => id),
+		before,
 	);
-	await deleteObjects(
-		environment.BUCKET,
-		gone.map(({ key }) => key),
-	);
-	return sliceOf(found.length, gone.length, SLICE);
+	await deleteObjects(environment.BUCKET, keys);
+	return { ...sliceOf(found.length, gone.length, SLICE), removed: keys.length };
 }
 
 /** Files that were planned, may not be put any more, and were named by no finish. */

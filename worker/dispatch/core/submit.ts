@@ -25,12 +25,14 @@ const NEEDS: Reason = { code: "needs", text: "Waits for the jobs that it needs."
 
 /**
  * Accepts a run; from the answer on it is never lost.
+ * @param checkRoom throws where nothing new can be accepted; what was accepted before is answered all the same
  * @throws ApiError `conflict` if the Idempotency-Key was used for another content
  */
-export function submitRun(core: Core, submit: Submit): { runId: string; isReplay: boolean } {
+export function submitRun(core: Core, submit: Submit, checkRoom: () => void = () => undefined): { runId: string; isReplay: boolean } {
 	const body = () => {
 		const known = knownRun(core, submit);
 		if (known) return { runId: known, isReplay: true };
+		checkRoom();
 		insertRun(core, submit);
 		insertJobs(core, submit);
 		if (submit.idempotency) {
