@@ -86,8 +86,12 @@ export class LogSpool {
 	placeOf({ at, line }: Position): { offset: number; line: number } {
 		let offset = 0;
 		let lines = 0;
-		for (const piece of this.#pieces) {
-			if (at < piece.from.at || ("text" in piece && at === piece.from.at)) break;
+		for (const [index, piece] of this.#pieces.entries()) {
+			if (at < piece.from.at) break;
+			const next = this.#pieces[index + 1];
+			// A notice may have to end an open line first.
+			const ended = "text" in piece && piece.text[0] === NEWLINE ? 1 : 0;
+			if ("text" in piece && (!next || at < next.from.at)) return { offset: offset + ended, line: lines + ended };
 			if ("to" in piece && at <= piece.to.at) return { offset: offset + at - piece.from.at, line: lines + line - piece.from.line };
 			offset += sizeOf(piece);
 			lines += "to" in piece ? piece.to.line - piece.from.line : newlinesIn(piece.text);
@@ -306,7 +310,7 @@ export class LogSpool {
 		const most = Math.max(start, this.#end.at - this.#tailBytes);
 		const before = newlinesIn(await this.#tail.read(start, most - start));
 		// The first line that is kept whole; of one that is very long the rest is kept as it is, with a time of its own.
-		const newline = (await this.#tail.read(most, LINE_LOOK_BYTES)).indexOf(NEWLINE);
+		const newline = (await this.#tail.read(most, Math.min(LINE_LOOK_BYTES, this.#tailBytes / 4))).indexOf(NEWLINE);
 		const kept = { at: most + newline + 1, line: this.#end.line - this.#tail.lines + before + (newline === -1 ? 0 : 1) };
 		this.#leaveOut(from, sentence(kept.at - from.at), newline === -1 ? stamp() : "");
 		this.#pieces.push({ from: kept, to: this.position, segments: this.#tail });

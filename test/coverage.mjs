@@ -159,7 +159,6 @@ if (process.argv[2] !== "report") {
 			"--coverage.provider=istanbul",
 			"--coverage.reporter=json",
 			`--coverage.reportsDirectory=${path.join(folder, project)}`,
-			"--coverage.include={worker,agent,schema}/**",
 		);
 	await instrument();
 	run("--project", "e2e");

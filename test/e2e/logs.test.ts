@@ -5,7 +5,16 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { MIB } from "../../schema/wire/limits.ts";
 import * as resources from "../../schema/wire/resources.ts";
-import { ADMIN_TOKEN, eventually, type Program, residentMib, TestCoordinator, temporaryFolder, workerdsOf } from "../support/processes.ts";
+import {
+	ADMIN_TOKEN,
+	eventually,
+	isMemoryTold,
+	type Program,
+	residentMib,
+	TestCoordinator,
+	temporaryFolder,
+	workerdsOf,
+} from "../support/processes.ts";
 import { ProtocolAgent, result } from "../support/protocol_agent.ts";
 
 const cleanups: (() => void | Promise<void>)[] = [];
@@ -89,7 +98,7 @@ describe("a log that is longer than it may be", () => {
 		}, 100);
 		const job = await finished(["head -c 1000000000 /dev/zero | tr '\\0' x"]);
 		clearInterval(watch);
-		expect(most - before).toBeLessThan(300);
+		if (isMemoryTold) expect(most - before).toBeLessThan(300);
 		const log = await bytesOf(job);
 		expect(log.byteLength).toBeLessThanOrEqual(16 * MIB);
 		expect(log.toString()).toMatch(/x\n\S+ :: 9\d\d MiB are left out here: the log is longer than 16 MiB\n\S+Z x+\n$/);
@@ -183,7 +192,7 @@ describe("those who read along", () => {
 		await protocol.attempt(offer, "POST", "finish", result({ log: { bytes: 20 * piece.length, sha256: null, incomplete: false } }));
 		await Promise.all(readers.map(({ ended }) => ended));
 		expect(counts).toEqual(counts.map(() => total));
-		expect(residentMib(workerd) - before).toBeLessThan(150);
+		if (isMemoryTold) expect(residentMib(workerd) - before).toBeLessThan(150);
 	}, 90_000);
 });
 

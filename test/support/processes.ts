@@ -180,6 +180,9 @@ export class TestCoordinator {
 	}
 }
 
+/** Whether memory can be judged: a build with counters (`npm run coverage`) has more of it. */
+export const isMemoryTold = process.env.COVERAGE_FOLDER === undefined;
+
 /** A coordinator that was built with counters (`npm run coverage`) is asked for them before it goes. */
 async function saveCounters(url: string): Promise<void> {
 	const { COVERAGE_FOLDER } = process.env;
