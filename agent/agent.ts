@@ -83,8 +83,9 @@ export class RunningAgent {
 	 */
 	async run(): Promise<void> {
 		const { healthPort } = this.#options;
-		const health = healthPort === null ? null : await serveHealth(healthPort, () => this.#health());
+		let health: Awaited<ReturnType<typeof serveHealth>> | null = null;
 		try {
+			if (healthPort !== null) health = await serveHealth(healthPort, () => this.#health());
 			await this.#cleanUp();
 			const identity = await this.#join();
 			say(

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Assignment, Commit } from "../schema/wire/protocol.ts";
 import { CheckoutFailed, Git, type GitContext, GitFailed } from "./git.ts";
-import { viaMirror } from "./mirror.ts";
+import { keepCommit, viaMirror } from "./mirror.ts";
 
 /** A workspace that is to be made of a git repository. */
 export interface Checkout extends GitContext {
@@ -130,8 +130,7 @@ async function fetchCommit(git: Git, checkout: Checkout, found: Found): Promise<
 		source.git,
 		async (mirror) => {
 			if (!(await has(mirror, found.sha))) await fetchFromOrigin(mirror, found);
-			// A ref keeps it, and tells the server next time what is there already.
-			await mirror.run("update-ref", `refs/windlass/${found.branch ?? found.tag ?? "commit"}`, found.sha);
+			await keepCommit(mirror, found.branch ?? found.tag ?? "", found.sha);
 		},
 		(mirror) => git.run("fetch", "--quiet", "--depth=1", "--no-tags", mirror.folder, found.sha),
 	);

@@ -15,7 +15,12 @@ export interface FoundFiles {
  * `!` excludes. Links to folders are not followed: what they lead to is found where it is.
  */
 export async function findFiles(root: string, patterns: readonly string[]): Promise<FoundFiles> {
-	const plain = patterns.map((pattern) => pattern.replace(/^(!?)(?:\.\/)+/, "$1").replace(/\/+$/, ""));
+	const plain = patterns.map((pattern) =>
+		pattern
+			.replace(/^(!?)(?:\.\/)+/, "$1")
+			.replace(/\/+$/, "")
+			.replace(/^(!?)\.?$/, "$1**"),
+	);
 	const wanted = plain.filter((pattern) => !pattern.startsWith("!"));
 	const excluded = plain.filter((pattern) => pattern.startsWith("!")).map((pattern) => pattern.slice(1));
 	const isWanted = picomatch(withContents(wanted), { dot: true, ignore: withContents(excluded) });

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import path from "node:path";
 import { promisify } from "node:util";
 import { formatDuration } from "../schema/wire/duration.ts";
 import type { Cgroup } from "./cgroup.ts";
@@ -61,6 +62,10 @@ export class Git {
 	constructor(context: GitContext, folder: string) {
 		this.#context = context;
 		this.folder = folder;
+	}
+
+	get signal(): AbortSignal {
+		return this.#context.signal;
 	}
 
 	/** The same in another folder. */
@@ -147,6 +152,8 @@ export class Git {
 		return {
 			...this.#context.env,
 			GIT_TERMINAL_PROMPT: "0",
+			// A folder that is no repository (yet) is not looked for further up.
+			GIT_CEILING_DIRECTORIES: path.dirname(this.folder),
 			GIT_SSH_COMMAND: this.#context.env.GIT_SSH_COMMAND ?? "ssh -o BatchMode=yes",
 			LC_ALL: "C.UTF-8",
 		};

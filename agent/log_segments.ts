@@ -3,7 +3,7 @@ import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import path from "node:path";
 
 /** Small enough that what was sent, or must go, frees its space soon. */
-const SEGMENT_BYTES = 1024 * 1024;
+const SEGMENT_BYTES = 128 * 1024;
 
 /** A stretch of output on disk, in a file of its own. `start` is its place among all bytes that were ever written. */
 interface Segment {
@@ -85,18 +85,24 @@ export class LogSegments {
 
 	/** Removes the segments that end at or before this place. The one that is written to stays. */
 	async removeBefore(position: number): Promise<void> {
-		while (this.#all.length > 1 && (this.#all[0] as Segment).start + (this.#all[0] as Segment).size <= position) await this.#removeFirst();
+		while (this.#all.length > 1 && (this.#all[0] as Segment).start + (this.#all[0] as Segment).size <= position)
+			await this.#remove(this.#all.shift() as Segment);
+	}
+
+	/** Removes the segments that begin at or after this place. */
+	async removeFrom(position: number): Promise<void> {
+		const isOpenGone = (this.#all.at(-1)?.start ?? -1) >= position;
+		if (isOpenGone) await this.#close();
+		while (this.#all.length > 0 && (this.#all.at(-1) as Segment).start >= position) await this.#remove(this.#all.pop() as Segment);
 	}
 
 	async removeAll(): Promise<void> {
-		await this.#close();
-		while (this.#all.length > 0) await this.#removeFirst();
+		await this.removeFrom(0);
 	}
 
-	async #removeFirst(): Promise<void> {
-		const first = this.#all.shift() as Segment;
-		this.#onSize(-first.size);
-		await rm(first.file, { force: true });
+	async #remove({ size, file }: Segment): Promise<void> {
+		this.#onSize(-size);
+		await rm(file, { force: true });
 	}
 
 	async #close(): Promise<void> {

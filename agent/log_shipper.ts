@@ -73,7 +73,7 @@ export class LogShipper {
 	async #ship(): Promise<void> {
 		while (!this.#stop.signal.aborted && this.refusal === null) {
 			await this.#spool.grown(this.#acknowledged, this.#ending.signal);
-			if (this.#spool.size === this.#acknowledged) {
+			if (this.#spool.size <= this.#acknowledged) {
 				if (this.#isEnding || this.#stop.signal.aborted) return;
 				continue;
 			}

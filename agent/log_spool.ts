@@ -24,6 +24,7 @@ interface Stretch {
 }
 interface Notice {
 	from: Position;
+	to: Position;
 	text: Uint8Array;
 }
 type Piece = Stretch | Notice;
@@ -40,8 +41,10 @@ export class LogSpool {
 	readonly #tail: LogSegments;
 	readonly #budget: SpoolBudget;
 	readonly #maxBytes: number;
-	/** What can be sent, in order. */
+	/** What of the head can be sent, in order. */
 	#pieces: Piece[] = [];
+	/** What follows it once nothing more will be written: the tail. */
+	#ending: Piece[] = [];
 	#end: Position = { at: 0, line: 0 };
 	#isAtLineStart = true;
 	/** Where the tail begins; null while the head has room. */
@@ -50,8 +53,9 @@ export class LogSpool {
 	#gapFrom: Position | null = null;
 	/** Whether what can be sent ends with a whole line. */
 	#isWhole = true;
-	/** How much of the log, as it is sent, the coordinator has. */
+	/** How much of the log, as it is sent, the coordinator has; and how much it may have: what was read to be sent. */
 	#acknowledged = { offset: 0, lines: 0, isWhole: true };
+	#handedOut = { offset: 0, lines: 0, isWhole: true };
 	/** Writes happen one after the other, whoever they come from. */
 	#last: Promise<void> = Promise.resolve();
 	#waiting: (() => void)[] = [];
@@ -67,14 +71,18 @@ export class LogSpool {
 	}
 
 	static async create(folder: string, budget: SpoolBudget, maxBytes: number): Promise<LogSpool> {
-		const onSize = (change: number) => budget.change(change);
-		const head = await LogSegments.create(path.join(folder, "head"), onSize);
-		return new LogSpool({ head, tail: await LogSegments.create(path.join(folder, "tail"), onSize) }, budget, maxBytes);
+		// The tail is bounded by the length of a log; the head alone grows with an outage.
+		const head = await LogSegments.create(path.join(folder, "head"), (change) => budget.change(change));
+		return new LogSpool({ head, tail: await LogSegments.create(path.join(folder, "tail"), () => undefined) }, budget, maxBytes);
 	}
 
 	/** Bytes of the log as it can be sent now. */
 	get size(): number {
-		return this.#pieces.reduce((sum, piece) => sum + sizeOf(piece), 0);
+		return this.#all.reduce((sum, piece) => sum + sizeOf(piece), 0);
+	}
+
+	get #all(): Piece[] {
+		return this.#ending.length === 0 ? this.#pieces : [...this.#pieces, ...this.#ending];
 	}
 
 	/** Where the next byte will be written. */
@@ -86,15 +94,14 @@ export class LogSpool {
 	placeOf({ at, line }: Position): { offset: number; line: number } {
 		let offset = 0;
 		let lines = 0;
-		for (const [index, piece] of this.#pieces.entries()) {
+		for (const piece of this.#all) {
 			if (at < piece.from.at) break;
-			const next = this.#pieces[index + 1];
 			// A notice may have to end an open line first.
 			const ended = "text" in piece && piece.text[0] === NEWLINE ? 1 : 0;
-			if ("text" in piece && (!next || at < next.from.at)) return { offset: offset + ended, line: lines + ended };
-			if ("to" in piece && at <= piece.to.at) return { offset: offset + at - piece.from.at, line: lines + line - piece.from.line };
+			if ("text" in piece && at < piece.to.at) return { offset: offset + ended, line: lines + ended };
+			if ("segments" in piece && at <= piece.to.at) return { offset: offset + at - piece.from.at, line: lines + line - piece.from.line };
 			offset += sizeOf(piece);
-			lines += "to" in piece ? piece.to.line - piece.from.line : newlinesIn(piece.text);
+			lines += "segments" in piece ? piece.to.line - piece.from.line : newlinesIn(piece.text);
 		}
 		return { offset, line: lines };
 	}
@@ -131,23 +138,24 @@ export class LogSpool {
 		return this.#inTurn(async () => {
 			const parts: Uint8Array[] = [];
 			let pieceAt = 0;
-			for (const piece of this.#pieces) {
+			for (const piece of this.#all) {
 				const from = Math.max(0, offset - pieceAt);
 				const end = Math.min(sizeOf(piece), offset + limit - pieceAt);
 				pieceAt += sizeOf(piece);
 				if (from >= end) continue;
 				parts.push("text" in piece ? piece.text.subarray(from, end) : await piece.segments.read(piece.from.at + from, end - from));
 			}
-			return Buffer.concat(parts);
+			const bytes = Buffer.concat(parts);
+			if (offset === this.#acknowledged.offset) this.#handedOut = further(this.#acknowledged, bytes);
+			return bytes;
 		});
 	}
 
 	/** The coordinator has these bytes, the next in order: they need not be kept any longer. */
 	acknowledge(bytes: Uint8Array): Promise<void> {
 		return this.#queue(async () => {
-			const { offset, lines } = this.#acknowledged;
-			this.#acknowledged = { offset: offset + bytes.byteLength, lines: lines + newlinesIn(bytes), isWhole: bytes.at(-1) === NEWLINE };
-			const { to } = this.#acknowledgedPart();
+			this.#acknowledged = further(this.#acknowledged, bytes);
+			const { to } = this.#upTo(this.#acknowledged);
 			await this.#head.removeBefore(to.at);
 			await this.#tail.removeBefore(to.at);
 		});
@@ -158,19 +166,26 @@ export class LogSpool {
 		return this.#queue(() => this.#drop());
 	}
 
+	/** Everything of the head that was not read to be sent; what was may have arrived. The tail is kept. */
 	async #drop(): Promise<void> {
-		const { pieces, to } = this.#acknowledgedPart();
-		const lost = this.#end.at - to.at;
+		const sent = this.#handedOut.offset > this.#acknowledged.offset ? this.#handedOut : this.#acknowledged;
+		const { pieces, to } = this.#upTo(sent);
+		const headEnd = this.#headEnd;
+		const lost = headEnd.at - to.at;
 		if (lost <= 0) return;
-		await this.#head.removeAll();
-		await this.#tail.removeAll();
+		await this.#head.removeFrom(to.at);
 		this.#pieces = pieces;
-		this.#tailFrom = null;
 		this.#gapFrom = null;
-		this.#isWhole = this.#acknowledged.isWhole;
-		this.#leaveOut(to, `${formatBytes(lost)} are left out here: the coordinator could not be reached, and there was no more room for logs`);
+		this.#isWhole = sent.isWhole;
+		const why = "the coordinator could not be reached, and there was no more room for logs";
+		this.#pieces.push(this.#notice(to, headEnd, `${formatBytes(lost)} are left out here: ${why}`));
 		// Whatever comes next begins a line, so that every line has its time.
-		this.#isAtLineStart = true;
+		if (headEnd.at === this.#end.at) this.#isAtLineStart = true;
+	}
+
+	/** Where the head ends: where the tail begins, or for now where the output does. */
+	get #headEnd(): Position {
+		return this.#tailFrom ?? this.#ending[0]?.from ?? this.position;
 	}
 
 	/** Waits until there are bytes beyond `offset`, or the signal is aborted. */
@@ -254,7 +269,7 @@ export class LogSpool {
 		this.#endGap();
 		this.#advance(kept);
 		const last = this.#pieces.at(-1);
-		if (last && "to" in last && last.to.at === start.at) last.to = this.position;
+		if (last && "segments" in last && last.to.at === start.at) last.to = this.position;
 		else this.#pieces.push({ from: start, to: this.position, segments: this.#head });
 		this.#isWhole = kept.at(-1) === NEWLINE;
 	}
@@ -291,19 +306,21 @@ export class LogSpool {
 	#endGap(): void {
 		const from = this.#gapFrom;
 		this.#gapFrom = null;
-		if (from) this.#leaveOut(from, `${formatBytes(this.#end.at - from.at)} are left out here: the agent's disk did not take them`);
+		if (!from) return;
+		const lost = formatBytes(this.#end.at - from.at);
+		this.#pieces.push(this.#notice(from, this.position, `${lost} are left out here: the agent's disk did not take them`));
 	}
 
 	async #releaseTail(from: Position): Promise<void> {
 		this.#tailFrom = null;
 		const start = this.#tail.start;
-		if (start === from.at) {
-			this.#pieces.push({ from, to: this.position, segments: this.#tail });
+		if (start === from.at && this.#end.at - from.at <= this.#tailBytes) {
+			this.#ending = [{ from, to: this.position, segments: this.#tail }];
 			return;
 		}
 		const sentence = (lost: number) => `${formatBytes(lost)} are left out here: the log is longer than ${formatBytes(this.#maxBytes)}`;
 		if (start === null) {
-			this.#leaveOut(from, sentence(this.#end.at - from.at));
+			this.#ending = [this.#notice(from, this.position, sentence(this.#end.at - from.at))];
 			return;
 		}
 		// What is on the disk is a little more: it goes in whole segments.
@@ -312,35 +329,30 @@ export class LogSpool {
 		// The first line that is kept whole; of one that is very long the rest is kept as it is, with a time of its own.
 		const newline = (await this.#tail.read(most, Math.min(LINE_LOOK_BYTES, this.#tailBytes / 4))).indexOf(NEWLINE);
 		const kept = { at: most + newline + 1, line: this.#end.line - this.#tail.lines + before + (newline === -1 ? 0 : 1) };
-		this.#leaveOut(from, sentence(kept.at - from.at), newline === -1 ? stamp() : "");
-		this.#pieces.push({ from: kept, to: this.position, segments: this.#tail });
+		const notice = this.#notice(from, kept, sentence(kept.at - from.at), newline === -1 ? stamp() : "");
+		this.#ending = [notice, { from: kept, to: this.position, segments: this.#tail }];
 	}
 
-	/** Puts a notice, on a line of its own, where something is left out. */
-	#leaveOut(from: Position, sentence: string, after = ""): void {
+	/** A notice, on a line of its own, where something is left out. */
+	#notice(from: Position, to: Position, sentence: string, after = ""): Notice {
 		this.isCut = true;
-		this.#pieces.push({ from, text: Buffer.from(`${this.#isWhole ? "" : "\n"}${stamp()}:: ${sentence}\n${after}`) });
+		const text = Buffer.from(`${this.#isWhole ? "" : "\n"}${stamp()}:: ${sentence}\n${after}`);
 		this.#isWhole = true;
+		return { from, to, text };
 	}
 
-	/** What of the log the coordinator has, and which place of the output that is. */
-	#acknowledgedPart(): { pieces: Piece[]; to: Position } {
+	/** What of the head lies before a place of the log as it is sent, and which place of the output that is. */
+	#upTo(sent: { offset: number; lines: number }): { pieces: Piece[]; to: Position } {
 		const pieces: Piece[] = [];
-		let { offset: left, lines } = this.#acknowledged;
+		let { offset: left, lines } = sent;
 		let to: Position = { at: 0, line: 0 };
-		for (const piece of this.#pieces) {
+		for (const piece of this.#all) {
 			if (left <= 0) break;
-			if ("text" in piece) {
-				// A notice of which a part was sent is kept whole.
-				pieces.push(piece);
-				to = piece.from;
-				lines -= newlinesIn(piece.text);
-			} else {
-				const isAll = left >= sizeOf(piece);
-				to = isAll ? piece.to : { at: piece.from.at + left, line: piece.from.line + lines };
-				pieces.push({ ...piece, to });
-				lines -= to.line - piece.from.line;
-			}
+			// A notice of which a part was sent is kept whole.
+			const isAll = "text" in piece || left >= sizeOf(piece);
+			to = isAll ? piece.to : { at: piece.from.at + left, line: piece.from.line + lines };
+			if (this.#pieces.includes(piece)) pieces.push({ ...piece, to });
+			lines -= "text" in piece ? newlinesIn(piece.text) : to.line - piece.from.line;
 			left -= sizeOf(piece);
 		}
 		return { pieces, to };
@@ -363,6 +375,15 @@ export class LogSpool {
 		}
 		return Buffer.concat(parts);
 	}
+}
+
+/** How far the log goes with these bytes after it. */
+function further(known: { offset: number; lines: number }, bytes: Uint8Array): { offset: number; lines: number; isWhole: boolean } {
+	return {
+		offset: known.offset + bytes.byteLength,
+		lines: known.lines + newlinesIn(bytes),
+		isWhole: bytes.byteLength === 0 || bytes.at(-1) === NEWLINE,
+	};
 }
 
 function sizeOf(piece: Piece): number {

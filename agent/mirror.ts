@@ -12,9 +12,11 @@ import { CheckoutFailed, type Git, GitFailed } from "./git.ts";
 const UNUSED_MS = 30 * 24 * 60 * 60_000;
 /** More packs than this are put into one. */
 const MANY_PACKS = 50;
+/** So many branches and tags are kept when it is tidied, the newest. */
+const KEPT_REFS = 50;
 /** What git says when the mirror itself is the trouble: something that was killed has left it half written. */
 const BROKEN =
-	/\.lock'|corrupt|bad object|not a git repository|unable to read|missing (blob|tree|commit)|invalid index-pack|could not parse|shallow file/i;
+	/\.lock'|corrupt|cannot lock ref|bad object|not a git repository|unable to read|missing (blob|tree|commit)|invalid index-pack|could not parse|shallow file/i;
 
 /** Jobs that use the same mirror at once take turns. */
 const turns = new Map<string, Promise<unknown>>();
@@ -39,9 +41,10 @@ export async function viaMirror<Found>(
 	fetch: (mirror: Git) => Promise<Found>,
 	use: (mirror: Git, found: Found) => Promise<void>,
 ): Promise<Found> {
+	const { signal } = git;
 	const folder = path.join(mirrors, `${createHash("sha256").update(address).digest("hex").slice(0, 32)}.git`);
 	const mirror = git.in(folder);
-	return inTurn(folder, async () => {
+	return inTurn(folder, signal, async () => {
 		const work = async () => {
 			await prepare(git, mirror, address);
 			const found = await fetch(mirror);
@@ -59,14 +62,27 @@ export async function viaMirror<Found>(
 	});
 }
 
-async function inTurn<Value>(folder: string, work: () => Promise<Value>): Promise<Value> {
+/** Whoever is stopped while it waits for its turn need not wait for it. */
+async function inTurn<Value>(folder: string, signal: AbortSignal, work: () => Promise<Value>): Promise<Value> {
 	const before = turns.get(folder) ?? Promise.resolve();
-	const mine = before.then(work, work);
+	const start = () => {
+		signal.throwIfAborted();
+		return work();
+	};
+	const mine = before.then(start, start);
+	const stopped = new Promise<never>((_, reject) => {
+		if (signal.aborted) reject(signal.reason);
+		else signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+	});
+	stopped.catch(() => undefined);
 	turns.set(folder, mine);
 	try {
-		return await mine;
+		return await Promise.race([mine, stopped]);
 	} finally {
-		if (turns.get(folder) === mine) turns.delete(folder);
+		const forget = () => {
+			if (turns.get(folder) === mine) turns.delete(folder);
+		};
+		void mine.then(forget, forget);
 	}
 }
 
@@ -85,5 +101,16 @@ async function prepare(git: Git, mirror: Git, address: string): Promise<void> {
 	}
 	await mirror.run("config", "remote.origin.url", address);
 	const packs = (await readdir(path.join(mirror.folder, "objects/pack")).catch(() => [])).filter((name) => name.endsWith(".pack"));
-	if (packs.length > MANY_PACKS) await mirror.run("gc", "--quiet", "--prune=now");
+	if (packs.length <= MANY_PACKS) return;
+	const refs = (await mirror.output("for-each-ref", "--sort=-committerdate", "--format=%(refname)", "refs/windlass")).split("\n");
+	for (const ref of refs.slice(KEPT_REFS)) await mirror.run("update-ref", "-d", ref);
+	await mirror.run("gc", "--quiet", "--prune=now");
+}
+
+/**
+ * Keeps a commit in the mirror, and tells the server next time what is there already. The name is flat: branches come and go whose
+ * names are folders of each other's.
+ */
+export async function keepCommit(mirror: Git, name: string, sha: string): Promise<void> {
+	await mirror.run("update-ref", `refs/windlass/${createHash("sha256").update(name).digest("hex").slice(0, 32)}`, sha);
 }

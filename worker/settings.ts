@@ -51,6 +51,9 @@ export function maxLogBytes(environment: Environment): number {
 	return wholeNumber(environment, "MAX_LOG_BYTES");
 }
 
+/** The one Sweeper there is. */
+export const SWEEPER_NAME = "sweeper";
+
 /** For how long what is over is kept. */
 export interface Retention {
 	runsMs: number;

@@ -26,6 +26,7 @@ export class BadBundle extends Error {
 
 const LONGEST_NAME = 4096;
 const DEEPEST = 100;
+const MOST_CHARACTERS = 64 * 1024 * 1024;
 
 /** Looks at the entries of one archive, in their order. */
 export class BundleRule {
@@ -33,6 +34,7 @@ export class BundleRule {
 	readonly #links = new Set<string>();
 	readonly #folders = new Set<string>();
 	#entries = 0;
+	#characters = 0;
 	/** What the archive unpacks to so far. */
 	bytes = 0;
 
@@ -60,18 +62,29 @@ export class BundleRule {
 		else if (type === "file") {
 			// A file takes the place of a link of the same name; writing through the link would be another thing.
 			if (this.#links.has(path)) throw new BadBundle(entry.name, "is both a link and a file");
+			if (this.#files.has(path)) throw new BadBundle(entry.name, "is in the archive twice");
 			this.#files.add(path);
 		} else if (!IGNORED.has(type)) throw new BadBundle(entry.name, `a ${type.replace("-", " ")} cannot be part of a source`);
 	}
 
 	/** No entry may lie behind a link of the same archive: where it ends up would depend on the link. */
 	#checkWay(name: string, parts: readonly string[]): void {
-		for (let depth = 1; depth < parts.length; depth += 1) {
+		this.#count(name, name);
+		for (let depth = parts.length - 1; depth > 0; depth -= 1) {
 			const folder = parts.slice(0, depth).join("/");
+			// What is known to be a folder lies in folders.
+			if (this.#folders.has(folder)) return;
 			if (this.#links.has(folder)) throw new BadBundle(name, "lies behind a link");
 			if (this.#files.has(folder)) throw new BadBundle(name, "lies below a file");
 			this.#folders.add(folder);
+			this.#count(name, folder);
 		}
+	}
+
+	/** All names are remembered: together they may not grow without bound. */
+	#count(name: string, remembered: string): void {
+		this.#characters += remembered.length;
+		if (this.#characters > MOST_CHARACTERS) throw new BadBundle(name, "with this one the names of all entries are too long");
 	}
 
 	#addLink(entry: BundleEntry, parts: readonly string[], path: string): void {

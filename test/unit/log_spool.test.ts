@@ -94,4 +94,24 @@ describe("the spool of a log", () => {
 		expect(log.size).toBeLessThanOrEqual(KIB * KIB);
 		await log.close();
 	});
+
+	test("what is on its way when room is needed may have arrived: it is kept, and the log goes on after it", async () => {
+		const { log } = await spool(64 * KIB * KIB);
+		await log.write(Buffer.from("x".repeat(2_000_000)));
+		const onItsWay = await log.read(0, 500_000);
+		await log.dropUnsent();
+		// Told again that it did not arrive: the very same bytes.
+		expect(await log.read(0, 500_000)).toEqual(onItsWay);
+		await log.acknowledge(onItsWay);
+		expect(log.size).toBeGreaterThan(500_000);
+		const rest = Buffer.from(await log.read(500_000, log.size)).toString();
+		expect(rest).toMatch(/^\n\S+Z :: 1.4 MiB are left out here: .*\n$/);
+		await log.acknowledge(Buffer.from(rest));
+		// Nothing is unsent: nothing more is lost, and nothing more is said.
+		await log.dropUnsent();
+		expect(log.size).toBe(500_000 + rest.length);
+		await log.write(Buffer.from("after\n"));
+		expect(Buffer.from(await log.read(log.size - 32, 32)).toString()).toMatch(/\S+Z after\n$/);
+		await log.close();
+	});
 });

@@ -1,6 +1,5 @@
 import * as z from "zod";
 import { dispatcherOf } from "../dispatch/stub.ts";
-import { sweeperOf } from "../retention/sweeper.ts";
 import { readJson } from "./bodies.ts";
 import { type RequestContext, route } from "./context.ts";
 
@@ -10,7 +9,6 @@ const diskNote = z.strictObject({ fault: z.string().max(500).nullable() });
 /** Called before the LAN may connect: the queue brings its schema up to date. */
 async function prepare({ environment, principal }: RequestContext<"host">): Promise<Response> {
 	await dispatcherOf(environment, principal.team).prepare();
-	await sweeperOf(environment).schedule();
 	return new Response(null, { status: 204 });
 }
 

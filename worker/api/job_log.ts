@@ -31,6 +31,8 @@ async function getLog({ request, url, environment, principal, params }: Caller):
 	const record = await requireJob(environment, principal.team, params.id ?? "");
 	const number = integerParameter(url, "attempt", { least: 1, most: 1000, fallback: 0 }) || null;
 	const format = wordParameter(url, "format", FORMATS_OF_LOGS) ?? "text";
+	const asked = attemptOf(record, number);
+	if (asked) assertKept(asked);
 	const isEventStream = /\btext\/event-stream\b/.test(request.headers.get("Accept") ?? "");
 	if (isEventStream) {
 		if (format !== "text")
@@ -48,10 +50,8 @@ async function getLog({ request, url, environment, principal, params }: Caller):
 		);
 	}
 	if (flagParameter(url, "follow")) return streamed(TEXT_STREAM_HEADERS, (write) => followText(environment, record, number, format, write));
-	const attempt = attemptOf(record, number);
-	if (!attempt) return new Response("", { headers: TEXT_STREAM_HEADERS });
-	assertKept(attempt);
-	return logText(environment, request, attempt, format);
+	if (!asked) return new Response("", { headers: TEXT_STREAM_HEADERS });
+	return logText(environment, request, asked, format);
 }
 
 /** @throws ApiError `gone` for a log whose time was over */

@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray, isNotNull, isNull, lt, notExists, sql } from "drizzle-orm";
+import { type AnyColumn, and, asc, eq, inArray, isNotNull, isNull, lt, notExists, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import {
 	type ArtifactRow,
@@ -14,15 +14,25 @@ import {
 
 /** What retention finds and removes in the record. Only runs that have left the queue are touched: nobody else writes their rows then. */
 
+/** All but these; any number of them in one parameter. */
+export function notAmong(column: AnyColumn, values: readonly string[]): SQL {
+	return sql`${column} NOT IN (SELECT value FROM json_each(${JSON.stringify(values)}))`;
+}
+
 /** Where a file lies. */
 type StoredArtifact = Pick<ArtifactRow, "key" | "size" | "part_bytes">;
 
 /** Runs that ended before this time, oldest first. */
-export async function runsEndedBefore(db: D1Database, before: number, limit: number): Promise<{ id: string; team: string }[]> {
+export async function runsEndedBefore(
+	db: D1Database,
+	before: number,
+	limit: number,
+	held: readonly string[],
+): Promise<{ id: string; team: string }[]> {
 	return drizzle(db)
 		.select({ id: runs.id, team: runs.team })
 		.from(runs)
-		.where(lt(runs.finished_at, before))
+		.where(and(lt(runs.finished_at, before), notAmong(runs.id, held)))
 		.orderBy(asc(runs.finished_at))
 		.limit(limit);
 }
@@ -69,11 +79,12 @@ export async function logsBefore(
 	db: D1Database,
 	before: number,
 	limit: number,
+	held: readonly string[],
 ): Promise<{ id: string; run_id: string; team: string; key: string }[]> {
 	const rows = await drizzle(db)
 		.select({ id: attempts.id, run_id: attempts.run_id, team: attempts.team, key: attempts.log_key })
 		.from(attempts)
-		.where(and(isNotNull(attempts.log_key), lt(attempts.finished_at, before)))
+		.where(and(isNotNull(attempts.log_key), lt(attempts.finished_at, before), notAmong(attempts.run_id, held)))
 		.limit(limit);
 	return rows.map((row) => ({ ...row, key: row.key as string }));
 }
@@ -91,12 +102,13 @@ export async function artifactsBefore(
 	db: D1Database,
 	before: number,
 	limit: number,
+	held: readonly string[],
 ): Promise<(StoredArtifact & { run_id: string; team: string })[]> {
 	const { run_id, team, key, size, part_bytes } = artifacts;
 	return drizzle(db)
 		.select({ run_id, team, key, size, part_bytes })
 		.from(artifacts)
-		.where(and(isNull(artifacts.expired_at), lt(artifacts.created_at, before)))
+		.where(and(isNull(artifacts.expired_at), lt(artifacts.created_at, before), notAmong(artifacts.run_id, held)))
 		.limit(limit);
 }
 
@@ -119,13 +131,33 @@ export async function keysInUse(db: D1Database, keys: readonly string[]): Promis
 }
 
 /** Uploaded sources that nobody has named since this time, and that no recorded run is made from. */
-export async function unusedSources(db: D1Database, before: number, limit: number): Promise<{ id: string; team: string }[]> {
+export async function unusedSources(
+	db: D1Database,
+	before: number,
+	limit: number,
+	held: readonly string[],
+): Promise<{ id: string; team: string }[]> {
 	const d1 = drizzle(db);
 	return d1
 		.select({ id: sources.id, team: sources.team })
 		.from(sources)
-		.where(and(lt(sources.used_at, before), notExists(d1.select({ one: sql`1` }).from(runs).where(eq(runs.source_upload, sources.id)))))
+		.where(
+			and(
+				lt(sources.used_at, before),
+				notAmong(sources.id, held),
+				notExists(d1.select({ one: sql`1` }).from(runs).where(eq(runs.source_upload, sources.id))),
+			),
+		)
 		.limit(limit);
+}
+
+/** Of these objects those that no source in the record lies in. */
+export async function strayKeys(db: D1Database, keys: readonly string[]): Promise<string[]> {
+	const { results } = await db
+		.prepare("SELECT value AS key FROM json_each(?) WHERE value NOT IN (SELECT key FROM sources)")
+		.bind(JSON.stringify(keys))
+		.all<{ key: string }>();
+	return results.map(({ key }) => key);
 }
 
 /** Removes those of the sources that nobody has named in between. @returns their objects */

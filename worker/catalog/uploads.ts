@@ -1,6 +1,7 @@
-import { inArray, lt } from "drizzle-orm";
+import { and, inArray, lt } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { uploads } from "../../schema/database/tables.ts";
+import { notAmong } from "./expired.ts";
 
 /** Objects that attempts were allowed to put into R2: what no finish names is garbage, and is found here. */
 
@@ -23,8 +24,13 @@ export async function addUploads(
 }
 
 /** The oldest uploads that were planned before this time. */
-export async function uploadsBefore(db: D1Database, before: number, limit: number): Promise<Upload[]> {
-	return drizzle(db).select().from(uploads).where(lt(uploads.created_at, before)).orderBy(uploads.created_at).limit(limit);
+export async function uploadsBefore(db: D1Database, before: number, limit: number, held: readonly string[]): Promise<Upload[]> {
+	return drizzle(db)
+		.select()
+		.from(uploads)
+		.where(and(lt(uploads.created_at, before), notAmong(uploads.attempt_id, held)))
+		.orderBy(uploads.created_at)
+		.limit(limit);
 }
 
 export async function forgetUploads(db: D1Database, keys: readonly string[]): Promise<void> {

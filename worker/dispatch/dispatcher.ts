@@ -9,7 +9,7 @@ import { type AttemptState, isTerminal } from "../../schema/wire/states.ts";
 import type { Environment } from "../environment.ts";
 import { faultFields, log, setLogLevel } from "../log.ts";
 import { Parking } from "../parking.ts";
-import { pollHoldMs, readSettings, SHORT_HOLD_MS } from "../settings.ts";
+import { pollHoldMs, readSettings, SHORT_HOLD_MS, SWEEPER_NAME } from "../settings.ts";
 import {
 	closeSession,
 	createRegistrationToken,
@@ -122,6 +122,10 @@ export class Dispatcher extends DurableObject<Environment> {
 		writeMeta(sql, "team", this.#core.team);
 		if (environment.BOOT_ID) noteBoot(this.#core, environment.BOOT_ID);
 		scheduleTidying(this.#core);
+		// Whoever keeps the record sees to it that what is over does not stay in it for ever.
+		void environment.SWEEPER.getByName(SWEEPER_NAME)
+			.schedule()
+			.catch((error) => log("warn", "retention cannot be scheduled", faultFields(error)));
 		this.#settle();
 	}
 

@@ -1,6 +1,6 @@
 import { MIB } from "../../schema/wire/limits.ts";
 import { hex } from "../bytes.ts";
-import { indexKeyOf, LINES_PER_MARK } from "./line_counter.ts";
+import { indexKeyOf } from "./line_counter.ts";
 import type { LogRow, LogStore } from "./log_store.ts";
 
 const SLICE_BYTES = MIB;
@@ -24,7 +24,7 @@ export async function archive(bucket: R2Bucket, store: LogStore, log: LogRow): P
 		return { key, sha256: hex(await crypto.subtle.digest("SHA-256", bytes)) };
 	}
 	// Before the log itself: whoever finds the log finds its index. A log without one is counted through.
-	if (log.lines >= LINES_PER_MARK) await bucket.put(indexKeyOf(key), JSON.stringify(store.lineIndex(log)), CREATE_ONLY);
+	await bucket.put(indexKeyOf(key), JSON.stringify(store.lineIndex(log)), CREATE_ONLY);
 	const isThere = (await bucket.head(key)) !== null;
 	const { readable, writable } = new FixedLengthStream(log.bytes);
 	const upload = isThere ? readable.cancel() : bucket.put(key, readable, CREATE_ONLY);

@@ -47,7 +47,25 @@ export class LogStore {
 		this.#storage = storage;
 		for (const statement of SCHEMA) storage.sql.exec(statement);
 		const hasLines = this.#rows("SELECT 1 FROM pragma_table_info('logs') WHERE name = 'lines'").length > 0;
-		if (!hasLines) storage.sql.exec("ALTER TABLE logs ADD COLUMN lines INTEGER NOT NULL DEFAULT 0");
+		if (hasLines) return;
+		storage.sql.exec("ALTER TABLE logs ADD COLUMN lines INTEGER NOT NULL DEFAULT 0");
+		for (const log of this.#rows<LogRow>("SELECT * FROM logs WHERE bytes > 0 AND state <> 'archived'")) this.#countLines(log);
+	}
+
+	/** Counts what was written before lines were counted. */
+	#countLines(log: LogRow): void {
+		const counter = new LineCounter(0, 0);
+		for (const { bytes } of this.#storage.sql.exec<{ bytes: ArrayBuffer }>(
+			"SELECT bytes FROM pieces WHERE attempt_id = ? ORDER BY start",
+			log.attempt_id,
+		))
+			this.#addMarks(log.attempt_id, counter.push(new Uint8Array(bytes)));
+		this.#rows("UPDATE logs SET lines = ? WHERE attempt_id = ?", counter.lines, log.attempt_id);
+	}
+
+	#addMarks(attemptId: string, marks: readonly { mark: number; offset: number }[]): void {
+		for (const { mark, offset } of marks)
+			this.#rows("INSERT INTO marks (attempt_id, mark, start) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", attemptId, mark, offset);
 	}
 
 	find(attemptId: string): LogRow | undefined {
@@ -103,8 +121,7 @@ export class LogStore {
 				rest = rest.subarray(piece.byteLength);
 			}
 			const counter = new LineCounter(log.lines, log.bytes);
-			for (const { mark, offset } of counter.push(bytes))
-				this.#rows("INSERT INTO marks (attempt_id, mark, start) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", log.attempt_id, mark, offset);
+			this.#addMarks(log.attempt_id, counter.push(bytes));
 			this.#rows("UPDATE logs SET bytes = ?, lines = ?, touched_at = ? WHERE attempt_id = ?", at, counter.lines, now, log.attempt_id);
 		});
 	}

@@ -10,9 +10,11 @@ import {
 	removeSignInLinks,
 	removeSources,
 	runsEndedBefore,
+	strayKeys,
 	unusedSources,
 } from "../catalog/expired.ts";
 import { forgetUploads, uploadsBefore } from "../catalog/uploads.ts";
+import type { Holdings } from "../dispatch/core/reads.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
 import { indexKeyOf } from "../logs/line_counter.ts";
@@ -22,137 +24,147 @@ import { deleteObjects, removeRun } from "./remove_run.ts";
 /**
  * What is over is kept for a time: runs, their logs, their artifacts, each for its own; uploaded sources for as long as a run
  * is made from them, and a day. What was never part of anything goes, too: files whose attempt never finished.
+ *
+ * What the queue still holds is not touched, and keeps nothing else from being removed.
  */
 
 /** One statement of D1 takes a hundred parameters, and each pass is a slice: others come in between. */
 const SLICE = 90;
 const RUNS_AT_ONCE = 20;
-const SOURCE_MS = 24 * 60 * 60_000;
+const DAY_MS = 24 * 60 * 60_000;
 /** Clocks of workers differ. */
 const MARGIN_MS = 60 * 60_000;
 
-/** What one slice came to: rows that it looked at for the last time, and what it removed. */
-interface Slice {
-	isLast: boolean;
-	removed: number;
-}
-
 /** Removes everything whose time is over. */
 export async function applyRetention(environment: Environment, now: number): Promise<Swept> {
+	const { DB: db, BUCKET: bucket } = environment;
 	const keep = readRetention(environment);
-	const removed: Swept = {
-		runs: await inSlices(() => removeRuns(environment, now - keep.runsMs)),
-		logs: await inSlices(() => removeLogs(environment, now - keep.logsMs)),
-		artifacts: await inSlices(() => removeArtifacts(environment, now - keep.artifactsMs)),
-		sources: await inSlices(() => removeUnusedSources(environment, now - SOURCE_MS)),
-		orphans: await inSlices(() => removeOrphans(environment, now - PART_TOKEN_MS - MARGIN_MS)),
+	const swept: Swept = {
+		runs: await inSlices(environment, {
+			limit: RUNS_AT_ONCE,
+			find: (limit, held) => runsEndedBefore(db, now - keep.runsMs, limit, held),
+			heldBy: ["runs", ({ id }) => id],
+			remove: async (over) => {
+				for (const { id } of over) await removeRun(environment, id);
+				return over.length;
+			},
+		}),
+		logs: await inSlices(environment, {
+			limit: SLICE,
+			find: (limit, held) => logsBefore(db, now - keep.logsMs, limit, held),
+			heldBy: ["runs", ({ run_id }) => run_id],
+			remove: async (over) => {
+				const keys = over.flatMap(({ key }) => [key, indexKeyOf(key)]);
+				await deleteObjects(bucket, keys);
+				await markLogsExpired(db, idsOf(over));
+				return over.length;
+			},
+		}),
+		artifacts: await inSlices(environment, {
+			limit: SLICE,
+			find: (limit, held) => artifactsBefore(db, now - keep.artifactsMs, limit, held),
+			heldBy: ["runs", ({ run_id }) => run_id],
+			remove: async (over) => {
+				await deleteObjects(bucket, over.flatMap(objectKeys));
+				await markArtifactsExpired(db, keysOf(over));
+				return over.length;
+			},
+		}),
+		sources: await inSlices(environment, {
+			limit: SLICE,
+			find: (limit, held) => unusedSources(db, now - DAY_MS, limit, held),
+			heldBy: ["sources", ({ id }) => id],
+			remove: async (unused) => {
+				const keys = await removeSources(db, idsOf(unused), now - DAY_MS);
+				await deleteObjects(bucket, keys);
+				return keys.length;
+			},
+		}),
+		orphans: await inSlices(environment, {
+			limit: SLICE,
+			find: (limit, held) => uploadsBefore(db, now - PART_TOKEN_MS - MARGIN_MS, limit, held),
+			heldBy: ["attempts", ({ attempt_id }) => attempt_id],
+			remove: async (settled) => {
+				const inUse = await keysInUse(db, [...new Set(settled.map(({ artifact_key }) => artifact_key))]);
+				const orphans = settled.filter(({ artifact_key }) => !inUse.has(artifact_key));
+				await deleteObjects(bucket, keysOf(orphans));
+				await forgetUploads(db, keysOf(settled));
+				return orphans.length;
+			},
+		}),
 	};
-	removed.orphans += await removeStrayLogs(environment.BUCKET, now - keep.logsMs);
-	await removeSignInLinks(environment.DB, now);
-	return removed;
+	// Logs that were archived when nobody knew any more whose they were, and sources whose upload was cut before it was noted.
+	swept.orphans += await removeStray(bucket, "logs/unknown/", now - keep.logsMs, async (keys) => keys);
+	swept.orphans += await removeStray(bucket, "sources/", now - DAY_MS, (keys) => strayKeys(db, keys));
+	await removeSignInLinks(db, now);
+	return swept;
 }
 
-async function inSlices(slice: () => Promise<Slice>): Promise<number> {
+/** How one kind of thing is removed. */
+interface Removal<Row> {
+	limit: number;
+	/** The next ones whose time is over, without those that are known to be held. */
+	find(limit: number, held: readonly string[]): Promise<Row[]>;
+	/** What of a row the queue may still hold. */
+	heldBy: [kind: keyof Holdings, idOf: (row: Row) => string];
+	/** @returns how many were removed */
+	remove(rows: readonly Row[]): Promise<number>;
+}
+
+async function inSlices<Row extends { team: string }>(
+	environment: Environment,
+	{ limit, find, heldBy, remove }: Removal<Row>,
+): Promise<number> {
+	const [kind, idOf] = heldBy;
+	const held = new Set<string>();
 	for (let total = 0; ; ) {
-		const { isLast, removed } = await slice();
-		total += removed;
-		if (isLast) return total;
+		const found = await find(limit, [...held]);
+		if (found.length === 0) return total;
+		for (const id of await heldAmong(environment, found, kind, idOf)) held.add(id);
+		const over = found.filter((row) => !held.has(idOf(row)));
+		if (over.length > 0) total += await remove(over);
 	}
 }
 
-type Held = { runs: string[]; sources: string[]; attempts: string[] };
-
-/** What of these the queue still holds, team by team; it is not to be touched. */
-async function heldOf<Row extends { team: string }>(
+/** What of these the queue holds, team by team. */
+async function heldAmong<Row extends { team: string }>(
 	environment: Environment,
 	rows: readonly Row[],
-	kind: keyof Held,
+	kind: keyof Holdings,
 	idOf: (row: Row) => string,
-): Promise<Set<string>> {
-	const held = new Set<string>();
+): Promise<string[]> {
+	const held: string[] = [];
 	for (const team of new Set(rows.map((row) => row.team))) {
 		const ids = [...new Set(rows.filter((row) => row.team === team).map(idOf))];
-		const asked: Held = { runs: [], sources: [], attempts: [], [kind]: ids };
-		for (const id of (await dispatcherOf(environment, team).held(asked))[kind]) held.add(id);
+		const asked: Holdings = { runs: [], sources: [], attempts: [], [kind]: ids };
+		held.push(...(await dispatcherOf(environment, team).held(asked))[kind]);
 	}
 	return held;
 }
 
-/** A slice that the queue holds back in part ends the pass: the rest comes with the next. */
-function sliceOf(found: number, free: number, limit: number): Slice {
-	return { isLast: found < limit || free < found, removed: free };
+/** Removes old objects that nothing names. @param unnamed which of these keys that is */
+async function removeStray(
+	bucket: R2Bucket,
+	prefix: string,
+	before: number,
+	unnamed: (keys: string[]) => Promise<string[]>,
+): Promise<number> {
+	let removed = 0;
+	for (let cursor: string | undefined; ; ) {
+		const listed = await bucket.list({ prefix, limit: 500, ...(cursor === undefined ? {} : { cursor }) });
+		const old = listed.objects.filter(({ uploaded }) => uploaded.getTime() < before).map(({ key }) => key);
+		const stray = old.length === 0 ? [] : await unnamed(old);
+		await deleteObjects(bucket, stray);
+		removed += stray.length;
+		if (!listed.truncated) return removed;
+		cursor = listed.cursor;
+	}
 }
 
-async function removeRuns(environment: Environment, before: number): Promise<Slice> {
-	const found = await runsEndedBefore(environment.DB, before, RUNS_AT_ONCE);
-	const held = await heldOf(environment, found, "runs", ({ id }) => id);
-	const over = found.filter(({ id }) => !held.has(id));
-	for (const { id } of over) await removeRun(environment, id);
-	return sliceOf(found.length, over.length, RUNS_AT_ONCE);
+function idsOf(rows: readonly { id: string }[]): string[] {
+	return rows.map(({ id }) => id);
 }
 
-async function removeLogs(environment: Environment, before: number): Promise<Slice> {
-	const found = await logsBefore(environment.DB, before, SLICE);
-	const held = await heldOf(environment, found, "runs", (row) => row.run_id);
-	const over = found.filter((row) => !held.has(row.run_id));
-	await deleteObjects(
-		environment.BUCKET,
-		over.flatMap(({ key }) => [key, indexKeyOf(key)]),
-	);
-	await markLogsExpired(
-		environment.DB,
-		over.map(({ id }) => id),
-	);
-	return sliceOf(found.length, over.length, SLICE);
-}
-
-async function removeArtifacts(environment: Environment, before: number): Promise<Slice> {
-	const found = await artifactsBefore(environment.DB, before, SLICE);
-	const held = await heldOf(environment, found, "runs", (row) => row.run_id);
-	const over = found.filter((row) => !held.has(row.run_id));
-	await deleteObjects(environment.BUCKET, over.flatMap(objectKeys));
-	await markArtifactsExpired(
-		environment.DB,
-		over.map(({ key }) => key),
-	);
-	return sliceOf(found.length, over.length, SLICE);
-}
-
-async function removeUnusedSources(environment: Environment, before: number): Promise<Slice> {
-	const found = await unusedSources(environment.DB, before, SLICE);
-	const held = await heldOf(environment, found, "sources", ({ id }) => id);
-	const gone = found.filter(({ id }) => !held.has(id));
-	const keys = await removeSources(
-		environment.DB,
-		gone.map(({ id }) => id),
-		before,
-	);
-	await deleteObjects(environment.BUCKET, keys);
-	return { ...sliceOf(found.length, gone.length, SLICE), removed: keys.length };
-}
-
-/** Files that were planned, may not be put any more, and were named by no finish. */
-async function removeOrphans(environment: Environment, before: number): Promise<Slice> {
-	const found = await uploadsBefore(environment.DB, before, SLICE);
-	const held = await heldOf(environment, found, "attempts", (row) => row.attempt_id);
-	const settled = found.filter((row) => !held.has(row.attempt_id));
-	const inUse = await keysInUse(environment.DB, [...new Set(settled.map(({ artifact_key }) => artifact_key))]);
-	const orphans = settled.filter(({ artifact_key }) => !inUse.has(artifact_key));
-	await deleteObjects(
-		environment.BUCKET,
-		orphans.map(({ key }) => key),
-	);
-	await forgetUploads(
-		environment.DB,
-		settled.map(({ key }) => key),
-	);
-	return { ...sliceOf(found.length, settled.length, SLICE), removed: orphans.length };
-}
-
-/** Logs that were archived when nobody knew any more whose they were. */
-async function removeStrayLogs(bucket: R2Bucket, before: number): Promise<number> {
-	const { objects } = await bucket.list({ prefix: "logs/unknown/", limit: 1_000 });
-	const old = objects.filter(({ uploaded }) => uploaded.getTime() < before).map(({ key }) => key);
-	await deleteObjects(bucket, old);
-	return old.length;
+function keysOf(rows: readonly { key: string }[]): string[] {
+	return rows.map(({ key }) => key);
 }

@@ -2,6 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { Swept } from "../../schema/wire/resources.ts";
 import type { Environment } from "../environment.ts";
 import { faultFields, log, setLogLevel } from "../log.ts";
+import { SWEEPER_NAME } from "../settings.ts";
 import { applyRetention } from "./retention.ts";
 
 const EVERY_MS = 60 * 60_000;
@@ -43,5 +44,5 @@ export class Sweeper extends DurableObject<Environment> {
 
 /** The one sweeper there is. */
 export function sweeperOf(environment: Environment): DurableObjectStub<Sweeper> {
-	return environment.SWEEPER.getByName("sweeper");
+	return environment.SWEEPER.getByName(SWEEPER_NAME);
 }

@@ -38,8 +38,15 @@ export async function inspectBundle(stream: ReadableStream<Uint8Array>): Promise
 /** The archive itself: gzip is known by its first two bytes (RFC 1952, 2.3.1). */
 async function unpacked(stream: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array>> {
 	const reader = stream.getReader();
-	const { value: first } = await reader.read();
-	if (!first) throw new NotAnArchive("it is empty");
+	let first = new Uint8Array();
+	while (first.byteLength < 2) {
+		const { value, done } = await reader.read();
+		if (done) throw new NotAnArchive("it is empty");
+		const longer = new Uint8Array(first.byteLength + value.byteLength);
+		longer.set(first);
+		longer.set(value, first.byteLength);
+		first = longer;
+	}
 	const whole = new ReadableStream<Uint8Array>({
 		start: (controller) => controller.enqueue(first),
 		async pull(controller) {

@@ -50,15 +50,17 @@ async function copy(bucket: R2Bucket, key: string, body: AsyncIterable<Uint8Arra
 			throw error;
 		}
 	};
-	const put = bucket.put(key, stored.readable);
-	const inspection = inspectBundle(inspected.readable).catch((error) => {
-		// The rest need not be read: the other two are let go, and the request ends with this fault.
-		for (const writer of writers) void writer.abort(error).catch(() => undefined);
-		throw error;
-	});
-	const feeding = feed();
-	const results = await Promise.allSettled([inspection, feeding, put]);
-	const fault = results.find((result) => result.status === "rejected")?.reason;
+	let fault: unknown;
+	const noting = <Value>(work: Promise<Value>): Promise<Value> =>
+		work.catch((error) => {
+			// The first fault is the cause of the others; the rest need not be read.
+			fault ??= error;
+			for (const writer of writers) void writer.abort(error).catch(() => undefined);
+			throw error;
+		});
+	const put = noting(bucket.put(key, stored.readable));
+	const inspection = noting(inspectBundle(inspected.readable));
+	await Promise.allSettled([inspection, noting(feed()), put]);
 	if (fault === undefined) return { sha256: hex(await digest.digest), ...(await inspection) };
 	digest.digest.catch(() => undefined);
 	await bucket.delete(key).catch(() => undefined);

@@ -33,7 +33,8 @@ function start(log) {
 		total = Math.max(total, Number(response.headers.get("X-Total-Lines")));
 		const template = document.createElement("template");
 		template.innerHTML = await response.text();
-		return { lines: [...template.content.children], nextOffset: Number(response.headers.get("X-Next-Offset")) };
+		const next = Number(response.headers.get("X-First-Line")) + Number(response.headers.get("X-Line-Count"));
+		return { lines: [...template.content.children], next, nextOffset: Number(response.headers.get("X-Next-Offset")) };
 	}
 
 	/** Buttons for what is before and after the shown lines; they press themselves when they come into view. */
@@ -133,6 +134,8 @@ function start(log) {
 				fold.querySelector("summary").replaceChildren(...step.cloneNode(true).childNodes);
 				continue;
 			}
+			// Of a log that was cut several steps may begin at the same notice: one of them stands for all.
+			if (folds().some((fold) => firstOf(fold) === first && fold.querySelector(".name"))) continue;
 			const before = foldOfLine(first);
 			const fold = document.createElement("details");
 			fold.className = "fold";
@@ -185,10 +188,10 @@ function start(log) {
 		const shown = Number(log.dataset.shown);
 		if (total - shown < MOST) return follow(Number(log.dataset.next), shown + 1);
 		const fold = folds().at(-1);
-		const { lines, nextOffset } = await fetchBlock(-BLOCK, BLOCK);
+		const { lines, next, nextOffset } = await fetchBlock(-BLOCK, BLOCK);
 		listOf(fold).replaceChildren(...lines.filter((line) => numberOf(line) >= firstOf(fold)));
 		label(fold);
-		follow(nextOffset, total + 1);
+		follow(nextOffset, next + 1);
 	}
 
 	/** Where a long log that has failed is of interest: the end of the step that failed. */
