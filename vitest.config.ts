@@ -27,7 +27,7 @@ export default defineConfig({
 			{
 				test: {
 					name: "e2e",
-					include: ["test/e2e/**/*.test.ts", "test/browser/**/*.test.ts"],
+					include: ["test/e2e/**/*.test.ts", "test/browser/**/*.test.ts", "test/fuzz/**/*.test.ts"],
 					testTimeout: 90_000,
 					hookTimeout: 60_000,
 					maxWorkers: 2,

@@ -176,7 +176,8 @@ export class LogSpool {
 		await this.#head.removeFrom(to.at);
 		this.#pieces = pieces;
 		this.#gapFrom = null;
-		this.#isWhole = sent.isWhole;
+		const last = pieces.at(-1);
+		this.#isWhole = sent.isWhole || (last !== undefined && "text" in last);
 		const why = "the coordinator could not be reached, and there was no more room for logs";
 		this.#pieces.push(this.#notice(to, headEnd, `${formatBytes(lost)} are left out here: ${why}`));
 		// Whatever comes next begins a line, so that every line has its time.
@@ -327,7 +328,7 @@ export class LogSpool {
 		const most = Math.max(start, this.#end.at - this.#tailBytes);
 		const before = newlinesIn(await this.#tail.read(start, most - start));
 		// The first line that is kept whole; of one that is very long the rest is kept as it is, with a time of its own.
-		const newline = (await this.#tail.read(most, Math.min(LINE_LOOK_BYTES, this.#tailBytes / 4))).indexOf(NEWLINE);
+		const newline = (await this.#tail.read(most, Math.min(LINE_LOOK_BYTES, Math.floor(this.#tailBytes / 4)))).indexOf(NEWLINE);
 		const kept = { at: most + newline + 1, line: this.#end.line - this.#tail.lines + before + (newline === -1 ? 0 : 1) };
 		const notice = this.#notice(from, kept, sentence(kept.at - from.at), newline === -1 ? stamp() : "");
 		this.#ending = [notice, { from: kept, to: this.position, segments: this.#tail }];

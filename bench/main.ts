@@ -1,76 +1,49 @@
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { submitToStart, trivialRequest, wholeLives } from "./measurements.ts";
+import { parseArgs } from "node:util";
+import { artifacts } from "./artifacts.ts";
+import { boot } from "./boot.ts";
+import { lives } from "./lives.ts";
+import { logs } from "./logs.ts";
+import { parked } from "./parked.ts";
+import type { Part } from "./part.ts";
+import { starts } from "./starts.ts";
+import { MEMORY_COLUMNS, printTable, type Row, TIMING_COLUMNS } from "./table.ts";
 
 /**
- * `npm run bench`: how fast this is, on this machine, now. Every number stands beside what workerd needs for a trivial request in
- * the same run, so that machines of different speed can be compared by the ratios.
+ * `npm run bench`: how fast this is, on this machine, now. Every number stands beside what the machine needs in the same run for the least
+ * that could be asked of it, so that machines of different speed can be compared by the ratios. `npm run bench -- --only logs` runs one part.
  */
 
-const PROGRAM = path.resolve(import.meta.dirname, "../dist/cli/main.js");
-const ADMIN_TOKEN = "bench-admin-token-0123456789";
+const PARTS: Record<string, Part> = { boot, starts, lives, logs, artifacts, parked };
 
 async function main(): Promise<void> {
-	const folder = mkdtempSync(path.join(os.tmpdir(), "windlass-bench-"));
-	const environment = { ...process.env, WINDLASS_ADMIN_TOKEN: ADMIN_TOKEN };
-	const coordinator = spawn(process.execPath, [PROGRAM, "serve", "--port", "0", "--data", path.join(folder, "data")], {
-		env: environment,
-		stdio: ["ignore", "pipe", "ignore"],
-	});
-	const exited = new Promise((resolve) => coordinator.once("exit", resolve));
+	const { only } = parseArgs({ options: { only: { type: "string" } } }).values;
+	const chosen = Object.entries(PARTS).filter(([name]) => only === undefined || name === only);
+	if (chosen.length === 0) {
+		console.error(`There is no part ${only}; there are ${Object.keys(PARTS).join(", ")}.`);
+		process.exitCode = 2;
+		return;
+	}
+	const started = performance.now();
+	console.log(`${os.cpus().length} cores, Node ${process.versions.node}, ${new Date().toISOString()}\n`);
+	const memory: Row[] = [];
+	for (const [name, part] of chosen) memory.push(...(await runPart(name, part)));
+	if (memory.length > 0) printTable("Memory (resident)", MEMORY_COLUMNS, memory);
+	console.log(`${((performance.now() - started) / 1000).toFixed(0)} s in all`);
+}
+
+/** Measures a part in a folder of its own and prints it. @returns what it found out about memory */
+async function runPart(name: string, { title, measure }: Part): Promise<Row[]> {
+	const folder = mkdtempSync(path.join(os.tmpdir(), `windlass-bench-${name}-`));
 	try {
-		const url = await addressOf(coordinator.stdout);
-		const target = { url, token: ADMIN_TOKEN };
-		console.log(`${os.cpus().length} cores, Node ${process.versions.node}, ${new Date().toISOString()}\n`);
-		const floor = await trivialRequest(target);
-		const start = await submitToStart(target, folder);
-		const lives = await wholeLives(target);
-		const floorLoaded = await trivialRequest(target, 20);
-		table([
-			["", "p50", "p99", "rate", "beside its floor"],
-			["workerd answers /healthz, one at a time", ms(floor.p50), ms(floor.p99), `${floor.rate.toFixed(0)}/s`, "the floor"],
-			["submit → the step's process has started, idle", ms(start.p50), ms(start.p99), "", `${(start.p50 / floor.p50).toFixed(0)} × p50`],
-			["workerd answers /healthz, 20 at a time", ms(floorLoaded.p50), ms(floorLoaded.p99), `${floorLoaded.rate.toFixed(0)}/s`, "the floor"],
-			[
-				"whole lives of jobs, 20 protocol-level agents",
-				ms(lives.p50),
-				ms(lives.p99),
-				`${lives.rate.toFixed(0)}/s`,
-				`1 / ${(floorLoaded.rate / lives.rate).toFixed(0)} of its rate`,
-			],
-		]);
+		const { rows, memory } = await measure(folder);
+		printTable(title, TIMING_COLUMNS, rows);
+		return memory;
 	} finally {
-		coordinator.kill("SIGTERM");
-		await exited;
 		rmSync(folder, { recursive: true, force: true });
 	}
-}
-
-/** Waits until the coordinator serves and the example that it runs first is over. */
-function addressOf(output: NodeJS.ReadableStream): Promise<string> {
-	return new Promise((resolve, reject) => {
-		let text = "";
-		output.on("data", (chunk) => {
-			text += chunk;
-			const [, url] = /status page +(http\S+)/.exec(text) ?? [];
-			if (url && text.includes("::exit")) resolve(url);
-		});
-		output.on("end", () => reject(new Error(`the coordinator did not start:\n${text}`)));
-	});
-}
-
-function ms(value: number): string {
-	return `${value.toFixed(value < 10 ? 2 : 1)} ms`;
-}
-
-function table(rows: string[][]): void {
-	const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-	for (const row of rows)
-		console.log(
-			row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join("  "),
-		);
 }
 
 await main();

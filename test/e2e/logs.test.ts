@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { MIB } from "../../schema/wire/limits.ts";
 import * as resources from "../../schema/wire/resources.ts";
 import {
@@ -173,6 +173,12 @@ describe("those who read along", () => {
 		const jobId = (jobs[0] as resources.Job).id;
 		const offer = await protocol.nextOffer();
 		await protocol.start(offer);
+		let seq = 0;
+		const renewing = setInterval(() => {
+			seq += 1;
+			void protocol.say("POST", "/api/v1/agents/self/renew", { session: 1, seq, running: [offer.attempt_id] });
+		}, 1_000);
+		onTestFinished(() => clearInterval(renewing));
 		const piece = Array.from({ length: 1_000 }, (_, index) => `2026-01-02T03:04:05.678Z ${String(index).padStart(60, "-")}\n`).join("");
 		const total = 20 * 1_000;
 		const counts = Array.from({ length: 200 }, () => 0);
@@ -185,7 +191,7 @@ describe("those who read along", () => {
 		await eventually(() => counts.every((count) => count === 1_000), "all of them reading", 30_000);
 		const before = residentMib(workerd);
 		readers[0]?.pause();
-		for (let index = 1; index < 20; index += 1) await protocol.log(offer, index * piece.length, piece);
+		for (let index = 1; index < 20; index += 1) expect((await protocol.log(offer, index * piece.length, piece)).status).toBe(204);
 		const behind = () => counts.slice(1).filter((count) => count < total);
 		await eventually(() => behind().length === 0, "the end, for all but the slow one", 60_000).catch((error) => {
 			throw new Error(`${error.message}: ${behind().length} of them are behind, at ${behind().slice(0, 5)}`);

@@ -34,7 +34,7 @@ const TOKENS: Partial<Record<PrincipalKind, string>> = {
 type Json = Record<string, unknown>;
 
 /** The document of these routes. @throws Error for a public route without an operation */
-export function openApi(routes: readonly Route[]): Json {
+function openApi(routes: readonly Route[]): Json {
 	const paths: Record<string, Json> = {};
 	for (const route of routes.filter(isPublic)) {
 		const operation = OPERATIONS[`${route.method} ${route.path}`];

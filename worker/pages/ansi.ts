@@ -48,7 +48,7 @@ const TEXT_AND_SEQUENCE = new RegExp(
  * of a line that was overwritten with carriage returns the last version is kept.
  */
 export function parseAnsi(line: string): StyledText[] {
-	const shown = line.replace(/\r+$/, "").split("\r").at(-1) ?? "";
+	const shown = lastVersion(line);
 	const parts: StyledText[] = [];
 	let style = PLAIN;
 	for (const [, text, sgr] of shown.matchAll(TEXT_AND_SEQUENCE)) {
@@ -56,6 +56,12 @@ export function parseAnsi(line: string): StyledText[] {
 		if (sgr !== undefined) style = applySgr(style, sgr);
 	}
 	return parts;
+}
+
+function lastVersion(line: string): string {
+	let end = line.length;
+	while (end > 0 && line[end - 1] === "\r") end -= 1;
+	return line.slice(end === 0 ? 0 : line.lastIndexOf("\r", end - 1) + 1, end);
 }
 
 /** Control characters would be invisible, or worse: they are shown as pictures of themselves. */
@@ -83,7 +89,7 @@ function applySgr(style: Style, parameters: string): Style {
 	for (let index = 0; index < codes.length; index += 1) {
 		const code = codes[index] as number;
 		if (code === 38 || code === 48) {
-			const { color, taken } = extendedColor(codes.slice(index + 1));
+			const { color, taken } = extendedColor(codes.slice(index + 1, index + 5));
 			result = code === 38 ? { ...result, foreground: color } : { ...result, background: color };
 			index += taken;
 		} else result = applyCode(result, code);

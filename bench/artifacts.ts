@@ -1,0 +1,101 @@
+import { createHash, randomBytes } from "node:crypto";
+import path from "node:path";
+import { MIB, PART_BYTES } from "../schema/wire/limits.ts";
+import { type BenchAgent, BenchAttempt, joinAgents } from "./agent.ts";
+import { byteFloors, trivialRequest } from "./floors.ts";
+import { watchMemory } from "./memory.ts";
+import type { Part } from "./part.ts";
+import { bytesRow, IS_FLOOR, latencyRow, onceRow, type Row, shareOf, timesFloor, timingRow } from "./table.ts";
+import { onTarget, type Target } from "./target.ts";
+import { elapsed, type Timing, timing } from "./timing.ts";
+
+const PARTS = 8;
+const BYTES = PARTS * PART_BYTES;
+const SIZE = `${BYTES / MIB} MiB`;
+const NAME = "artifact.bin";
+/** What others ask for meanwhile: the least there is, and something that has to be looked up. */
+const PROBES = ["/healthz", "/api/v1/runs"] as const;
+
+/** How fast files go up and down, and what it costs everybody else. */
+export const artifacts: Part = {
+	title: "Artifacts",
+	measure: (folder) =>
+		onTarget(path.join(folder, "data"), ["--no-agent"], async (target) => {
+			const floor = await trivialRequest(target);
+			const bytesFloor = await byteFloors(folder, BYTES);
+			const file = randomFile();
+			const { agents } = await joinAgents(target, "artifacts", 1);
+			const attempt = await BenchAttempt.begin(agents[0] as BenchAgent);
+			const up = await watchMemory(target, `${SIZE} up`, () => besideProbes(target, () => upload(target, attempt, file)));
+			const down = await watchMemory(target, `${SIZE} down`, () => besideProbes(target, () => download(target, attempt.jobId)));
+			const row = (what: string, ms: number) => bytesRow(what, BYTES, ms, shareOf(ms, bytesFloor.copy, "cp"));
+			const probeRows = (probes: readonly Timing[]) =>
+				probes.map((one, index): Row => latencyRow(`  meanwhile GET ${PROBES[index]}, one at a time`, one, timesFloor(one, floor)));
+			const rows = [
+				timingRow("GET /healthz, one at a time", floor, IS_FLOOR),
+				bytesRow(`cat of ${SIZE} through a pipe`, BYTES, bytesFloor.pipe, IS_FLOOR),
+				bytesRow(`cp of a file of ${SIZE}`, BYTES, bytesFloor.copy, IS_FLOOR),
+				row(`${SIZE} up: plan, parts, finish`, up.value.ms),
+				...probeRows(up.value.probes),
+				row(`${SIZE} down`, down.value.ms),
+				onceRow("  of it GET → its first byte", down.value.value, timesFloor({ p50: down.value.value }, floor)),
+				...probeRows(down.value.probes),
+			];
+			return { rows, memory: [...up.memory, ...down.memory] };
+		}),
+};
+
+/** A file that is the same part again and again. */
+interface RepeatedFile {
+	part: Uint8Array;
+	partSha256: string;
+	sha256: string;
+}
+
+/** An agent knows its digests before it plans; what they cost is not the coordinator's. */
+function randomFile(): RepeatedFile {
+	const part = randomBytes(PART_BYTES);
+	const whole = createHash("sha256");
+	for (let index = 0; index < PARTS; index += 1) whole.update(part);
+	return { part, partSha256: createHash("sha256").update(part).digest("hex"), sha256: whole.digest("hex") };
+}
+
+/** As an agent sends a file: each part after the answer to the one before. */
+async function upload(target: Target, attempt: BenchAttempt, { part, partSha256, sha256 }: RepeatedFile): Promise<void> {
+	const file = { path: NAME, size: BYTES, sha256 };
+	const [planned] = (await attempt.planArtifacts([file])).files;
+	if (planned?.parts.length !== PARTS) throw new Error(`the coordinator wants ${planned?.parts.length} parts, not ${PARTS}`);
+	for (const { url } of planned.parts) {
+		await target.send(url, { method: "PUT", token: null, bytes: part, headers: { "X-Content-SHA256": partSha256 } });
+	}
+	await attempt.finish([{ ...file, executable: false, key: planned.key }]);
+}
+
+/** @returns after how many milliseconds the first byte came */
+async function download(target: Target, jobId: string): Promise<number> {
+	const started = performance.now();
+	const { body } = await target.open(`/api/v1/jobs/${jobId}/artifacts/${NAME}`, { method: "GET" });
+	let bytes = 0;
+	let first = 0;
+	for await (const chunk of body) {
+		if (bytes === 0) first = performance.now() - started;
+		bytes += (chunk as Uint8Array).byteLength;
+	}
+	if (bytes !== BYTES) throw new Error(`${bytes} bytes came down, not ${BYTES}`);
+	return first;
+}
+
+/** How long an action takes, and meanwhile each probe in turn. */
+async function besideProbes<Value>(target: Target, action: () => Promise<Value>): Promise<{ value: Value; ms: number; probes: Timing[] }> {
+	let isOver = false;
+	const started = performance.now();
+	const acting = action().finally(() => {
+		isOver = true;
+	});
+	const samples: number[][] = PROBES.map(() => []);
+	while (!isOver) {
+		for (const [index, address] of PROBES.entries()) samples[index]?.push(await elapsed(() => target.get(address)));
+	}
+	const ms = performance.now() - started;
+	return { value: await acting, ms, probes: samples.map((one) => timing(one, ms)) };
+}

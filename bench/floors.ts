@@ -1,0 +1,63 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { open, rm } from "node:fs/promises";
+import path from "node:path";
+import { promisify } from "node:util";
+import type { Target } from "./target.ts";
+import { elapsed, repeated, type Timing, timing } from "./timing.ts";
+
+/**
+ * What the machine can do at all, taken in the same run as what is measured: so machines of different speed, and quiet and busy hours of
+ * one machine, can be compared by the ratios.
+ */
+
+const run = promisify(execFile);
+
+const WARM_UP = 100;
+const COPIES = 3;
+const STARTS = 5;
+const WRITE_BYTES = 1024 * 1024;
+
+/** The least that a request to workerd can take: no token, no storage. */
+export async function trivialRequest(target: Target, concurrency = 1, count = 1_000): Promise<Timing> {
+	const ask = () => target.send("/healthz", { method: "GET", token: null });
+	for (let index = 0; index < WARM_UP; index += 1) await ask();
+	const samples: number[] = [];
+	const hand = async () => {
+		while (samples.length < count) samples.push(await elapsed(ask));
+	};
+	const total = await elapsed(() => Promise.all(Array.from({ length: concurrency }, hand)));
+	return timing(samples, total);
+}
+
+/** Milliseconds for so many bytes. */
+export interface ByteFloors {
+	pipe: number;
+	copy: number;
+}
+
+/** What it takes to pass so many bytes from one process to another, and to copy a file of that size. */
+export async function byteFloors(folder: string, bytes: number): Promise<ByteFloors> {
+	const file = path.join(folder, "floor");
+	const copy = path.join(folder, "floor-copy");
+	await writeRandom(file, bytes);
+	const pipe = await repeated(COPIES, () => run("sh", ["-c", 'cat "$1" | cat >/dev/null', "sh", file]));
+	const copied = await repeated(COPIES, async () => {
+		await run("cp", [file, copy]);
+	});
+	await rm(file);
+	await rm(copy);
+	return { pipe: pipe.p50, copy: copied.p50 };
+}
+
+async function writeRandom(file: string, bytes: number): Promise<void> {
+	const block = randomBytes(WRITE_BYTES);
+	const handle = await open(file, "w");
+	for (let written = 0; written < bytes; written += WRITE_BYTES) await handle.write(block);
+	await handle.close();
+}
+
+/** What it takes to start Node on nothing. */
+export function nodeStart(): Promise<Timing> {
+	return repeated(STARTS, () => run(process.execPath, ["--eval", "0"]));
+}

@@ -1,0 +1,52 @@
+import { existsSync, watch } from "node:fs";
+import path from "node:path";
+import type { Run } from "../schema/wire/resources.ts";
+import { trivialRequest } from "./floors.ts";
+import type { Part } from "./part.ts";
+import { IS_FLOOR, latencyRow, timesFloor, timingRow } from "./table.ts";
+import { onTarget, type Target } from "./target.ts";
+import { type Timing, timing } from "./timing.ts";
+
+const WARM_UP = 10;
+const STARTS = 100;
+
+/** What somebody waits for who submits a job while nothing else runs. */
+export const starts: Part = {
+	title: "From the submission to the step",
+	measure: (folder) =>
+		onTarget(path.join(folder, "data"), [], async (target) => {
+			const floor = await trivialRequest(target);
+			const start = await submitToStart(target, folder);
+			const rows = [
+				timingRow("GET /healthz, one at a time", floor, IS_FLOOR),
+				latencyRow("submit → the step's process has started, idle", start, timesFloor(start, floor)),
+			];
+			return { rows, memory: [] };
+		}),
+};
+
+/** From the submission to the first thing that the step's process does, with an idle agent: one at a time. */
+async function submitToStart(target: Target, folder: string): Promise<Timing> {
+	const samples: number[] = [];
+	const started = performance.now();
+	for (let index = -WARM_UP; index < STARTS; index += 1) {
+		const sign = path.join(folder, `started-${index}`);
+		const appeared = fileAppears(sign);
+		const before = performance.now();
+		const { id } = await target.post<Run>("/api/v1/runs", { run: `: > ${sign}` });
+		await appeared;
+		if (index >= 0) samples.push(performance.now() - before);
+		await target.get(`/api/v1/runs/${id}/wait`);
+	}
+	return timing(samples, performance.now() - started);
+}
+
+function fileAppears(file: string): Promise<void> {
+	return new Promise((resolve) => {
+		const watcher = watch(path.dirname(file), () => {
+			if (!existsSync(file)) return;
+			watcher.close();
+			resolve();
+		});
+	});
+}

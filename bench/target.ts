@@ -1,0 +1,115 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import path from "node:path";
+import { Agent, type Dispatcher, request } from "undici";
+
+const PROGRAM = path.resolve(import.meta.dirname, "../dist/cli/main.js");
+const ADMIN_TOKEN = "bench-admin-token-0123456789";
+/** Polls are held for 55 s. A call that takes longer than this will never be answered, and the bench is to say so. */
+const TIMEOUT_MS = 90_000;
+
+/** Without a limit of connections: what waits here would be counted as the coordinator's. */
+const dispatcher = new Agent({ keepAliveTimeout: 8_000, headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS });
+
+interface Call {
+	method: "GET" | "POST" | "PUT" | "PATCH";
+	/** The admin token, unless another one is given; null for none. */
+	token?: string | null;
+	json?: unknown;
+	bytes?: Uint8Array;
+	headers?: Record<string, string>;
+}
+
+/** The coordinator under measurement: a process of its own, on a data folder of its own. */
+export class Target {
+	readonly url: string;
+	readonly #process: ChildProcess;
+
+	private constructor(url: string, child: ChildProcess) {
+		this.url = url;
+		this.#process = child;
+	}
+
+	/** Starts one on this data folder; when this returns it serves. */
+	static async start(data: string, args: readonly string[] = ["--no-agent"]): Promise<Target> {
+		const child = spawnCoordinator(data, ["--port", "0", ...args]);
+		const url = await new Promise<string>((resolve, reject) => {
+			let text = "";
+			child.stdout?.on("data", (chunk) => {
+				text += chunk;
+				const [, address] = /status page +(http\S+)/.exec(text) ?? [];
+				// An agent beside the coordinator runs the example first; that is not to be measured.
+				if (address && (args.includes("--no-agent") || text.includes("::exit"))) resolve(address);
+			});
+			child.once("exit", () => reject(new Error(`the coordinator did not start:\n${text}`)));
+		});
+		return new Target(url, child);
+	}
+
+	/** The host process; workerd is its child. */
+	get pid(): number {
+		return this.#process.pid as number;
+	}
+
+	/** Ends the coordinator as an operator would. */
+	stop(): Promise<void> {
+		return stopCoordinator(this.#process);
+	}
+
+	/**
+	 * One request, its answer as it comes.
+	 * @throws Error for any refusal: nothing that is measured here may be refused
+	 */
+	async open(address: string, { method, token = ADMIN_TOKEN, json, bytes, headers }: Call): Promise<Dispatcher.ResponseData> {
+		const response = await request(this.url + address, {
+			method,
+			dispatcher,
+			headers: { ...(token === null ? {} : { Authorization: `Bearer ${token}` }), ...headers },
+			body: json === undefined ? (bytes ?? null) : JSON.stringify(json),
+		});
+		if (response.statusCode >= 300) throw new Error(`${method} ${address}: ${response.statusCode} ${await response.body.text()}`);
+		return response;
+	}
+
+	/** One request, its answer as JSON. */
+	async send<Answer>(address: string, call: Call): Promise<Answer> {
+		const { body } = await this.open(address, call);
+		const text = await body.text();
+		return (text === "" ? {} : JSON.parse(text)) as Answer;
+	}
+
+	get<Answer>(address: string): Promise<Answer> {
+		return this.send(address, { method: "GET" });
+	}
+
+	post<Answer>(address: string, json: unknown): Promise<Answer> {
+		return this.send(address, { method: "POST", json });
+	}
+}
+
+/** Measures on a coordinator that has just been started, and stops it afterwards. */
+export async function onTarget<Value>(data: string, args: readonly string[], measure: (target: Target) => Promise<Value>): Promise<Value> {
+	const target = await Target.start(data, args);
+	try {
+		return await measure(target);
+	} finally {
+		await target.stop();
+	}
+}
+
+/**
+ * Starts the process and does not wait for it. What it logs as an error is shown, as no figure is good beside one; only what an agent beside
+ * it says of every job is not. Leases are long: the agents of the bench do not renew theirs.
+ */
+export function spawnCoordinator(data: string, args: readonly string[]): ChildProcess {
+	return spawn(process.execPath, [PROGRAM, "serve", "--data", data, "--log-level", "error", "--lease-ttl", "1h", ...args], {
+		env: { ...process.env, WINDLASS_ADMIN_TOKEN: ADMIN_TOKEN },
+		stdio: ["ignore", "pipe", args.includes("--no-agent") ? "inherit" : "ignore"],
+	});
+}
+
+export async function stopCoordinator(child: ChildProcess): Promise<void> {
+	if (child.exitCode !== null || child.signalCode !== null) return;
+	const exited = new Promise((resolve) => child.once("exit", resolve));
+	child.kill("SIGTERM");
+	await exited;
+}

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import * as fc from "fast-check";
+import { type ByteEdit, byteEdits, bytesOf, edited } from "../values/bytes.ts";
+import { editedJson } from "../values/json.ts";
+import { SUBMISSIONS } from "../values/pipelines.ts";
+import * as right from "../values/protocol.ts";
+import { type NetworkProperty, networkProperty } from "./network_property.ts";
+import { BIG_FILE_BYTES, type Question, type Target } from "./target.ts";
+
+/** Every address that takes JSON, with a body that is right. */
+
+type Address = Omit<Question, "headers" | "body"> & { body: unknown };
+
+const SHA256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+const FINISH_WITH_FILES = {
+	...right.FINISH,
+	artifacts: [
+		{ path: "dist/a.txt", size: 3, sha256: SHA256, executable: true, key: "{key}" },
+		{ path: "big.bin", size: BIG_FILE_BYTES, sha256: SHA256, executable: false, key: "{big_key}" },
+	],
+};
+
+const post = (target: string, as: Question["as"], body: unknown): Address => ({ method: "POST", target, as, body });
+
+export const ADDRESSES: readonly Address[] = [
+	...SUBMISSIONS.map((body) => post("/api/v1/runs", "admin", body)),
+	{ ...post("/api/v1/runs?follow=1", "admin", SUBMISSIONS[0]), mayPark: true },
+	post("/api/v1/agent-tokens", "admin", right.AGENT_TOKEN),
+	post("/api/v1/agents", "registration", right.REGISTRATION),
+	post("/api/v1/agents/self/hello", "agent", { ...right.HELLO, session: "{#next_session_number}" }),
+	{ ...post("/api/v1/agents/self/poll", "agent", { ...right.POLL, session: "{#session_number}", seq: "{#seq}" }), mayPark: true },
+	post("/api/v1/agents/self/renew", "agent", { ...right.RENEWAL, session: "{#session_number}", seq: "{#seq}" }),
+	post("/api/v1/agents/self/bye", "agent", { session: "{#session_number}" }),
+	post("/api/v1/attempts/{attempt}/start", "lease", {}),
+	post("/api/v1/attempts/{attempt}/release", "lease", {}),
+	post("/api/v1/attempts/{attempt}/commit", "lease", right.COMMIT),
+	post("/api/v1/attempts/{attempt}/steps", "lease", right.STEPS),
+	post("/api/v1/attempts/{attempt}/artifacts", "lease", right.PLAN),
+	post("/api/v1/attempts/{attempt}/finish", "lease", right.FINISH),
+	post("/api/v1/attempts/{attempt}/finish", "lease", FINISH_WITH_FILES),
+	post("/api/v1/runs/{run}/cancel", "admin", {}),
+	post("/api/v1/jobs/{job}/cancel", "admin", {}),
+	post("/api/v1/runs/{old_run}/cancel", "admin", {}),
+	post("/api/v1/queue/pause", "admin", { reason: "disk" }),
+	post("/api/v1/queue/resume", "admin", {}),
+	post("/api/v1/retention/sweep", "admin", {}),
+	post("/api/v1/host/disk", "admin", { fault: "full" }),
+	post("/api/v1/host/planned-stop", "admin", {}),
+	post("/api/v1/host/prepare", "admin", {}),
+	post("/runs/{run}/cancel", "session", {}),
+	post("/jobs/{job}/cancel", "session", {}),
+	post("/runs/{run}/delete", "session", {}),
+	post("/queue/pause", "session", {}),
+	post("/queue/resume", "session", {}),
+	post("/sign-in", "anyone", { token: "x" }),
+	post("/sign-out", "session", {}),
+];
+
+/** What agents have said is shown to people: whatever was taken can be read, everywhere. */
+async function assertReadable(target: Target): Promise<void> {
+	const [run, job] = [target.word("run"), target.word("job")];
+	const asAdmin = [
+		`/api/v1/runs/${run}`,
+		`/api/v1/jobs/${job}`,
+		`/api/v1/runs/${run}/events`,
+		`/api/v1/jobs/${job}/artifacts`,
+		"/api/v1/agents",
+	];
+	const asPerson = [`/runs/${run}`, `/jobs/${job}`, "/agents"];
+	for (const address of [...asAdmin, ...asPerson]) {
+		const as = asPerson.includes(address) ? "session" : "admin";
+		const answer = await target.ask({ method: "GET", target: address, as, headers: [], body: null });
+		assert.equal(answer?.status, 200, address);
+	}
+}
+
+/** Either the value is wrong or, now and then, the text. */
+const body = (valid: unknown): fc.Arbitrary<{ value: unknown; edits: ByteEdit[] }> =>
+	fc.record({
+		value: editedJson(valid),
+		edits: fc.oneof({ weight: 5, arbitrary: fc.constant<ByteEdit[]>([]) }, { weight: 1, arbitrary: byteEdits(2, 1) }),
+	});
+
+const question = fc
+	.constantFrom(...ADDRESSES)
+	.chain((address) => body(address.body).map(({ value, edits }) => ({ ...address, value, edits })));
+
+const contentTypes = fc.constantFrom(
+	"application/json",
+	"application/json",
+	"text/plain",
+	"application/x-www-form-urlencoded",
+	"multipart/form-data",
+	"",
+);
+
+export const jsonProperties: NetworkProperty[] = [
+	networkProperty(
+		"a body in JSON is taken or refused",
+		{ weight: 12 },
+		fc.tuple(question, contentTypes),
+		async (target, [asked, contentType]) => {
+			const { value, edits, ...address } = asked;
+			const text = JSON.stringify(value) ?? "";
+			const answer = await target.ask({ ...address, headers: [["Content-Type", contentType]], body: edited(bytesOf(text), edits) });
+			if (answer && answer.status < 300 && /\/(attempts|self)\//.test(address.target)) await assertReadable(target);
+		},
+	),
+];

@@ -1,0 +1,42 @@
+import { randomUUID } from "node:crypto";
+
+/** What agents send when they do everything right. Words in braces are filled in with what the target knows. */
+
+const STEP = {
+	name: "make",
+	state: "succeeded",
+	exit_code: 0,
+	started_at: "2026-01-02T03:04:05.678Z",
+	finished_at: "2026-01-02T03:04:06.678Z",
+	log_offset: 0,
+	log_line: 0,
+};
+const SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+export const HELLO = {
+	protocol: 1,
+	session: 2,
+	instance: randomUUID(),
+	running: [] as string[],
+	facts: { version: "1", slots: 2, labels: ["linux", "gpu=a100"], facts: { os: "linux", cpus: "2" } },
+};
+export const POLL = { protocol: 1, session: 1, seq: 1, slots_free: 1, running: ["att_01ARZ3NDEKTSV4RRFFQ69G5FAV"], draining: false };
+export const RENEWAL = { session: 1, seq: 1, running: ["att_01ARZ3NDEKTSV4RRFFQ69G5FAV"] };
+export const REGISTRATION = { registration_key: "0123456789abcdef0123", name: "fuzzed-1" };
+export const AGENT_TOKEN = { uses: 2, expires_in: "1h", labels: ["linux"] };
+export const COMMIT = { sha: "a".repeat(40), branch: "main", tag: null, message: "one\n\ntwo", author: "A <a@example.com>" };
+export const STEPS = { steps: [STEP, { ...STEP, name: "test", state: "running", exit_code: null, finished_at: null }] };
+export const PLAN = {
+	files: [
+		{ path: "dist/a.txt", size: 3, sha256: SHA256 },
+		{ path: "dist/b", size: 0, sha256: SHA256 },
+	],
+};
+export const FINISH = {
+	state: "failed",
+	exit_code: 2,
+	reason: { code: "step_failed", text: "make exited with 2" },
+	log: { bytes: 0, sha256: null, incomplete: false },
+	steps: [STEP],
+	artifacts: [],
+};
