@@ -4,6 +4,7 @@ import { errorAnswer } from "./api/answers.ts";
 import type { RequestContext, Route } from "./api/context.ts";
 import { routes } from "./api/routes.ts";
 import { identify, type Principal } from "./auth/principal.ts";
+import { brokenOff } from "./broken_off.ts";
 import type { Environment } from "./environment.ts";
 import { faultFields, log, setLogLevel } from "./log.ts";
 import { errorPage } from "./pages/error_page.tsx";
@@ -20,6 +21,7 @@ export default {
 		const started = Date.now();
 		let response: Response;
 		try {
+			if (!URL.canParse(request.url)) throw badAddress();
 			response = await answer(request, environment, requestId);
 		} catch (error) {
 			response = answerError(request, error, requestId);
@@ -62,6 +64,10 @@ async function handle(one: Route, request: IRequest, environment: Environment, r
 		baseUrl,
 	};
 	return one.handle(context as never);
+}
+
+function badAddress(): ApiError {
+	return new ApiError("malformed", "The address and the Host header make no URL.", { suggestions: ["Check the Host header."] });
 }
 
 function decoded(part: string): string {
@@ -115,6 +121,7 @@ function noRoute(request: Request): ApiError {
  * Which route a request took, and the ids in its path. Not the path itself: that of a part holds a credential, and so may any query.
  */
 function routeFields(request: Request): Record<string, string> {
+	if (!URL.canParse(request.url)) return { route: "none" };
 	const { pathname } = new URL(request.url);
 	const found = routes.find((one) => one.method === request.method && pathPattern(one.path).test(pathname));
 	const ids = pathname.match(/\b(run|job|att|agt|src)_[0-9A-Z]{26}\b/g) ?? [];
@@ -129,8 +136,9 @@ function pathPattern(path: string): RegExp {
 
 /** What went wrong, in words for people; what it was inside goes to the coordinator's own log only. */
 function answerError(request: Request, error: unknown, requestId: string): Response {
-	const known = error instanceof ApiError ? error : fault(error, requestId);
-	const wantsPage = /\btext\/html\b/.test(request.headers.get("Accept") ?? "") && !new URL(request.url).pathname.startsWith("/api/");
+	const known = error instanceof ApiError ? error : (brokenOff(error) ?? fault(error, requestId));
+	const path = URL.canParse(request.url) ? new URL(request.url).pathname : "/api/";
+	const wantsPage = /\btext\/html\b/.test(request.headers.get("Accept") ?? "") && !path.startsWith("/api/");
 	return wantsPage ? errorPage(known, requestId) : errorAnswer(known, requestId);
 }
 

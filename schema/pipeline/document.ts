@@ -1,6 +1,6 @@
 import { type Document, isAlias, isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import { ApiError, type FieldError } from "../wire/errors.ts";
-import { MAX_YAML_ALIASES } from "../wire/limits.ts";
+import { MAX_TOLD_FAULTS, MAX_YAML_ALIASES } from "../wire/limits.ts";
 
 /**
  * A scalar whose text would change when printed (`1.10`, `0x1f`, `on`). Where a number or a truth value is
@@ -36,7 +36,7 @@ export function parseSource(text: string): SourceDocument {
 	const lines = new LineCounter();
 	const document = parseDocument(text, { lineCounter: lines, version: "1.2", uniqueKeys: true, prettyErrors: false });
 	if (document.errors.length > 0) {
-		const errors = document.errors.map((error): FieldError => {
+		const errors = document.errors.slice(0, MAX_TOLD_FAULTS).map((error): FieldError => {
 			const { line, col } = lines.linePos(error.pos[0]);
 			const suggestion = error.code === "BLOCK_AS_IMPLICIT_KEY" ? COLON_HINT : null;
 			return { path: "", line, column: col, message: sentence(error.message), suggestion };
@@ -81,7 +81,7 @@ function plainValue(document: Document): unknown {
 			// A null prototype: a key such as `__proto__` is then a key like any other, and is refused by name.
 			const result: Record<string, unknown> = Object.create(null);
 			for (const { key, value } of node.items) {
-				const name = isScalar(key) && typeof key.source === "string" ? key.source : String(convert(key, depth + 1));
+				const name = nameOf(isAlias(key) ? key.resolve(document) : key);
 				result[name] = convert(value, depth + 1);
 			}
 			return result;
@@ -91,6 +91,15 @@ function plainValue(document: Document): unknown {
 		return null;
 	};
 	return convert(document.contents, 0);
+}
+
+/** @throws ApiError `malformed` for a key that is a list or a map */
+function nameOf(key: unknown): string {
+	if (isScalar(key)) return typeof key.source === "string" ? key.source : String(key.value);
+	if (key === null || key === undefined) return "";
+	throw new ApiError("malformed", "A key of a map is itself a list or a map; keys are plain words.", {
+		suggestions: ["Write key: value, without ? before the key."],
+	});
 }
 
 function scalarValue(value: unknown, source: string | undefined, isPlain: boolean): unknown {

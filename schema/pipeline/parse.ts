@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { ApiError, type FieldError } from "../wire/errors.ts";
-import { MAX_JOBS, MAX_RESOLVED_BYTES } from "../wire/limits.ts";
+import { MAX_JOBS, MAX_RESOLVED_BYTES, MAX_TOLD_FAULTS } from "../wire/limits.ts";
 import { AmbiguousScalar, COLON_HINT, parseSource, type SourceDocument } from "./document.ts";
 import { checkNeeds } from "./graph.ts";
 import {
@@ -25,6 +25,8 @@ export interface Submission {
 	pipeline: ResolvedPipeline;
 	project: string;
 }
+
+const MAX_TOLD_HINTS = 20;
 
 /** Keys of the language that are known but come later: refused by name, so that none is taken in vain. */
 const NOT_YET = ["container", "params", "matrix", "services", "if", "concurrency", "secrets", "on", "reports"];
@@ -262,8 +264,8 @@ function invalid(errors: FieldError[]): ApiError {
 	const more = sorted.length > 1 ? ` (and ${sorted.length - 1} more)` : "";
 	const message = first ? `${place}${first.path ? `${first.path}: ` : ""}${first.message}${more}` : "The submission is not valid.";
 	return new ApiError("validation_failed", message, {
-		details: { errors: sorted },
-		suggestions: sorted.map((error) => error.suggestion).filter((hint) => hint !== null),
+		details: { errors: sorted.slice(0, MAX_TOLD_FAULTS), ...(sorted.length > MAX_TOLD_FAULTS ? { total: sorted.length } : {}) },
+		suggestions: [...new Set(sorted.map((error) => error.suggestion).filter((hint) => hint !== null))].slice(0, MAX_TOLD_HINTS),
 	});
 }
 

@@ -10,6 +10,8 @@ export const MAX_RESOLVED_BYTES = 512 * KIB;
 export const MAX_JOBS = 1000;
 export const MAX_STEPS = 200;
 export const MAX_YAML_ALIASES = 100;
+/** An answer tells this many faults of a text; more are counted. */
+export const MAX_TOLD_FAULTS = 100;
 
 /** A source bundle that travels inside a multipart submission. */
 export const MAX_SUBMITTED_SOURCE_BYTES = 32 * MIB;

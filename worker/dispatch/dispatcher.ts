@@ -38,7 +38,7 @@ import { scheduleTidying } from "./core/housekeeping.ts";
 import { assignOffers } from "./core/offers.ts";
 import { outboxDepth } from "./core/outbox.ts";
 import { type Pause, pauseOf, pauseQueue, resumeQueue } from "./core/pause.ts";
-import { hasNews, type LeaseLeft, leasesLeft, newsFor, notePoll, type Renewal, renewLeases } from "./core/polls.ts";
+import { agentsWithNews, hasNews, type LeaseLeft, leasesLeft, newsFor, notePoll, type Renewal, renewLeases } from "./core/polls.ts";
 import {
 	type AgentRows,
 	type Changes,
@@ -395,12 +395,21 @@ export class Dispatcher extends DurableObject<Environment> {
 	/** Offers to whoever waits, and answers for whom there is news. */
 	#lookAfterAll(): void {
 		assignOffers(this.#core, this.#polls.newestFirst());
-		for (const agentId of this.#polls.newestFirst()) if (this.#hasNews(agentId)) this.#polls.wake(agentId);
+		for (const agentId of this.#agentsToLookAt()) if (this.#polls.has(agentId) && this.#hasNews(agentId)) this.#polls.wake(agentId);
 		if (this.#core.rev !== this.#settledRev) {
 			this.#settledRev = this.#core.rev;
 			this.#wakeRunFollowers();
 			this.#feedFollowers.wakeAll();
 		}
+	}
+
+	/** Those for whom there may be news: of a thousand parked agents few have any, and to ask for each would take long. */
+	#agentsToLookAt(): Iterable<string> {
+		if (this.#toldStop) return this.#polls.newestFirst();
+		const agents = new Set(agentsWithNews(this.#core));
+		for (const [agentId, told] of this.#toldWatch) if (told !== "") agents.add(agentId);
+		for (const attemptId of this.#watched.keys()) agents.add(findAttempt(this.#core, attemptId)?.agent_id ?? "");
+		return agents;
 	}
 
 	/** Wakes those whose run has changed since they looked. */

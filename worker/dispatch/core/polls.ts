@@ -53,6 +53,16 @@ export function hasNews(core: Core, agentId: string, known: ReadonlySet<string> 
 	return offersFor(core, agentId, known).length > 0 || untoldCancels(core, agentId).length > 0;
 }
 
+/** The agents that have an offer, or a cancel that they were not told of. */
+export function agentsWithNews(core: Core): string[] {
+	return core.sql
+		.all<{ agent_id: string }>(
+			`SELECT agent_id FROM offers UNION
+			SELECT agent_id FROM attempts WHERE state IN ('running', 'cancelling') AND state = 'cancelling' AND cancel_told = 0`,
+		)
+		.map(({ agent_id }) => agent_id);
+}
+
 function offersFor(core: Core, agentId: string, known: ReadonlySet<string>): OfferRow[] {
 	const offers = core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ? AND expires_at > ?", agentId, core.now());
 	return offers.filter(({ attempt_id }) => !known.has(attempt_id));
