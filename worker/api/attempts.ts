@@ -85,8 +85,9 @@ async function pinCommit(context: Caller): Promise<Response> {
 async function appendLog(context: Caller): Promise<Response> {
 	const { request, environment } = context;
 	const lease = leaseOf(context);
-	const offset = Number(request.headers.get("Upload-Offset") ?? Number.NaN);
-	if (!Number.isSafeInteger(offset) || offset < 0) {
+	const header = request.headers.get("Upload-Offset") ?? "";
+	const offset = Number(header);
+	if (!/^\d{1,15}$/.test(header)) {
 		throw new ApiError("malformed", "Upload-Offset must say where these bytes begin.", { suggestions: ["Begin with Upload-Offset: 0."] });
 	}
 	const bytes = await readBytes(request, MAX_LOG_CHUNK_BYTES);
