@@ -46,4 +46,6 @@ CREATE INDEX `attempts_with_log` ON `attempts` (`finished_at`) WHERE "attempts".
 ALTER TABLE `runs` ADD `source_upload` text;--> statement-breakpoint
 CREATE INDEX `runs_by_end` ON `runs` (`finished_at`);--> statement-breakpoint
 CREATE INDEX `runs_by_upload` ON `runs` (`source_upload`) WHERE "runs"."source_upload" IS NOT NULL;--> statement-breakpoint
-CREATE INDEX `runs_by_definition` ON `runs` (`definition`);
+CREATE INDEX `runs_by_definition` ON `runs` (`definition`);--> statement-breakpoint
+-- Files that were saved before this was noted are kept for as long as those of today.
+UPDATE `artifacts` SET `created_at` = unixepoch() * 1000 WHERE `created_at` = 0;

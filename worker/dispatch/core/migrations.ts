@@ -117,6 +117,7 @@ const MIGRATIONS: readonly string[] = [
 	ALTER TABLE artifacts ADD COLUMN is_executable INTEGER NOT NULL DEFAULT 0;
 	ALTER TABLE artifacts ADD COLUMN created_at INTEGER NOT NULL DEFAULT 0;
 	ALTER TABLE artifacts ADD COLUMN expired_at INTEGER;
+	UPDATE artifacts SET created_at = unixepoch() * 1000;
 
 	CREATE TABLE events (
 		rev INTEGER PRIMARY KEY, team TEXT NOT NULL, run_id TEXT NOT NULL, job_id TEXT, from_state TEXT, to_state TEXT NOT NULL,
