@@ -1,20 +1,12 @@
-import { randomUUID } from "node:crypto";
-import { readdir } from "node:fs/promises";
-import path from "node:path";
 import { ApiError } from "../schema/wire/errors.ts";
 import { PROTOCOL_VERSION } from "../schema/wire/limits.ts";
-import { helloAnswer, type Intervals, type Offer, pollAnswer, registered, renewAnswer } from "../schema/wire/protocol.ts";
+import { type Facts, helloAnswer, type Intervals, type Offer, pollAnswer, registered, renewAnswer } from "../schema/wire/protocol.ts";
 import { Attempt } from "./attempt.ts";
-import { Cgroups } from "./cgroup.ts";
-import { backoffMs, Client, pause, Unreachable, untilAnswered } from "./client.ts";
-import { inheritedEnvironment } from "./environment.ts";
-import { collectFacts } from "./facts.ts";
-import { type AgentHealth, serveHealth } from "./health.ts";
-import { sweepMirrors } from "./mirror.ts";
+import { backoffMs, type Coordinator, pause, Unreachable, untilAnswered } from "./client.ts";
+import type { AgentHealth } from "./health.ts";
+import type { Workshop } from "./job.ts";
 import type { AgentOptions } from "./options.ts";
-import { AttemptProcesses } from "./processes.ts";
-import { SpoolBudget } from "./spool_budget.ts";
-import { type Identity, removeFolder, StateFolder } from "./state_folder.ts";
+import type { Identity, StateFolder } from "./state_folder.ts";
 import { say } from "./voice.ts";
 
 /** Until the coordinator has said what to keep to. */
@@ -26,6 +18,19 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** Why everything is aborted when the agent is told to stop before it has begun. */
 const STOPPED = new Error("the agent is stopped");
 
+/** What an agent is made of: whatever of it touches files, processes and sockets. */
+export interface AgentParts {
+	options: Pick<AgentOptions, "name" | "token" | "slots" | "once" | "idleExitMs">;
+	/** What it keeps between its lives. */
+	memory: Pick<StateFolder, "identity" | "registrationKey" | "keepIdentity" | "forgetIdentity" | "nextSession">;
+	client: Coordinator;
+	/** Connections of their own, so that no renewal waits behind a log or a file. */
+	renewals: Coordinator;
+	workshop: Workshop;
+	/** What it tells of itself. */
+	facts: () => Facts;
+}
+
 /**
  * The agent: registers once, opens a session, and from then on keeps two loops. One long-poll carries everything the
  * coordinator has to say (offers, cancels, who watches); beside it, on a path that never waits, leases are renewed.
@@ -35,14 +40,12 @@ const STOPPED = new Error("the agent is stopped");
  * Draining (one SIGTERM) takes nothing new and finishes what runs; a second signal cancels that, too. Stopping is not cancelling.
  */
 export class RunningAgent {
-	readonly #options: AgentOptions;
-	readonly #version: string;
-	readonly #state: StateFolder;
-	readonly #client: Client;
-	/** Connections of their own, so that no renewal waits behind a log or a file. */
-	readonly #renewals: Client;
-	readonly #cgroups: Cgroups | null;
-	readonly #budget: SpoolBudget;
+	readonly #options: AgentParts["options"];
+	readonly #memory: AgentParts["memory"];
+	readonly #client: Coordinator;
+	readonly #renewals: Coordinator;
+	readonly #workshop: Workshop;
+	readonly #facts: () => Facts;
 	readonly #attempts = new Map<string, Attempt>();
 	readonly #finished = new Set<Promise<void>>();
 	#intervals: Intervals | null = null;
@@ -59,22 +62,13 @@ export class RunningAgent {
 	#idleSince = performance.now();
 	#jobsTaken = 0;
 
-	private constructor(options: AgentOptions, version: string, state: StateFolder) {
+	constructor({ options, memory, client, renewals, workshop, facts }: AgentParts) {
 		this.#options = options;
-		this.#version = version;
-		this.#state = state;
-		this.#client = new Client(options.server, options);
-		this.#renewals = new Client(options.server, options);
-		this.#cgroups = Cgroups.open(state.path);
-		this.#budget = new SpoolBudget(options.spoolLimit);
-	}
-
-	/**
-	 * Opens the state folder.
-	 * @throws FolderLocked if another agent uses it
-	 */
-	static async open(options: AgentOptions, version: string): Promise<RunningAgent> {
-		return new RunningAgent(options, version, await StateFolder.open(options.workDir));
+		this.#memory = memory;
+		this.#client = client;
+		this.#renewals = renewals;
+		this.#workshop = workshop;
+		this.#facts = facts;
 	}
 
 	/**
@@ -82,11 +76,7 @@ export class RunningAgent {
 	 * @throws ApiError where the coordinator refuses the agent for good
 	 */
 	async run(): Promise<void> {
-		const { healthPort } = this.#options;
-		let health: Awaited<ReturnType<typeof serveHealth>> | null = null;
 		try {
-			if (healthPort !== null) health = await serveHealth(healthPort, () => this.#health());
-			await this.#cleanUp();
 			const identity = await this.#join();
 			say(
 				"info",
@@ -106,14 +96,11 @@ export class RunningAgent {
 			}
 		} catch (error) {
 			if (error !== STOPPED) throw error;
-		} finally {
-			health?.close();
-			await Promise.all([this.#client.close(), this.#renewals.close()]);
-			this.#state.close();
 		}
 	}
 
-	#health(): AgentHealth {
+	/** How it is, and what it runs. */
+	get health(): AgentHealth {
 		const jobs = [...this.#attempts.values()].flatMap((attempt) => (attempt.job ? [{ attempt: attempt.id, ...attempt.job }] : []));
 		const state = this.#isDraining ? "draining" : this.#isInTouch ? "ready" : "looking for the coordinator";
 		return { isReady: state === "ready", body: { status: state, server: this.#client.server, slots: this.#options.slots, jobs } };
@@ -137,34 +124,19 @@ export class RunningAgent {
 		this.#repoll.abort();
 	}
 
-	/** What a former life has left behind: processes of jobs that nobody looks after any more, and their folders. */
-	async #cleanUp(): Promise<void> {
-		for (const cgroup of this.#cgroups?.left() ?? []) {
-			cgroup.kill();
-			cgroup.remove();
-		}
-		await sweepMirrors(this.#state.mirrorsFolder, Date.now());
-		for (const name of await readdir(this.#state.jobsFolder)) {
-			await new AttemptProcesses(name, path.join(this.#state.jobsFolder, name), null).endAll(0);
-			await removeFolder(path.join(this.#state.jobsFolder, name)).catch((error) =>
-				say("warn", `cannot remove what ${name} has left: ${error}`),
-			);
-		}
-	}
-
 	/** Comes back as itself, or registers where the coordinator does not know it (any more). */
 	async #join(): Promise<Identity> {
-		const known = this.#state.identity;
+		const known = this.#memory.identity;
 		if (known) {
 			try {
 				this.#intervals = await this.#hello(known);
-				if (known.server !== this.#client.server) await this.#state.keepIdentity({ ...known, server: this.#client.server });
+				if (known.server !== this.#client.server) await this.#memory.keepIdentity({ ...known, server: this.#client.server });
 				return known;
 			} catch (error) {
 				const isUnknown = error instanceof ApiError && error.code === "authentication_required";
 				if (!isUnknown || !this.#options.token) throw error;
 				say("warn", `${this.#client.server} does not know ${known.name}; registering anew`);
-				await this.#state.forgetIdentity();
+				await this.#memory.forgetIdentity();
 			}
 		}
 		const identity = await this.#register();
@@ -185,26 +157,26 @@ export class RunningAgent {
 					method: "POST",
 					path: "/api/v1/agents",
 					token,
-					json: { registration_key: this.#state.registrationKey, name },
+					json: { registration_key: this.#memory.registrationKey, name },
 					signal: this.#stop.signal,
 				}),
 			this.#stop.signal,
 			(error) => say("warn", `cannot register yet: ${error.message}`),
 		);
 		const identity = { ...answer, server: this.#client.server };
-		await this.#state.keepIdentity({ id: identity.id, name: identity.name, token: identity.token, server: identity.server });
+		await this.#memory.keepIdentity({ id: identity.id, name: identity.name, token: identity.token, server: identity.server });
 		say("info", `registered as ${identity.name}`);
 		return identity;
 	}
 
 	async #hello(identity: Identity): Promise<Intervals> {
-		this.#session = await this.#state.nextSession();
+		this.#session = await this.#memory.nextSession();
 		const body = {
 			protocol: PROTOCOL_VERSION,
 			session: this.#session,
-			instance: randomUUID(),
+			instance: crypto.randomUUID(),
 			running: [],
-			facts: collectFacts(this.#options, this.#version, this.#cgroups !== null),
+			facts: this.#facts(),
 		};
 		const answer = await untilAnswered(
 			() =>
@@ -298,11 +270,7 @@ export class RunningAgent {
 		const attempt = new Attempt(offer.attempt_id, offer.lease_token, {
 			client: this.#client,
 			intervals,
-			folder: this.#state.jobFolder(offer.attempt_id),
-			environment: inheritedEnvironment(process.env, this.#options.passEnv),
-			mirrors: this.#state.mirrorsFolder,
-			cgroups: this.#cgroups,
-			budget: this.#budget,
+			workshop: this.#workshop,
 		});
 		this.#attempts.set(attempt.id, attempt);
 		const done = attempt.run().finally(() => {

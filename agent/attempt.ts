@@ -1,26 +1,17 @@
 import { formatDuration } from "../schema/wire/duration.ts";
 import { ApiError } from "../schema/wire/errors.ts";
 import { type Assignment, assignment, type Finish, finishAnswer, type Intervals } from "../schema/wire/protocol.ts";
-import type { Cgroups } from "./cgroup.ts";
-import { type Client, untilAnswered } from "./client.ts";
-import { type JobResult, JobRun, type StopReason } from "./job_run.ts";
+import { type Coordinator, untilAnswered } from "./client.ts";
+import type { Job, JobResult, StopReason, Workshop } from "./job.ts";
 import { LogShipper } from "./log_shipper.ts";
-import type { SpoolBudget } from "./spool_budget.ts";
-import { removeFolder } from "./state_folder.ts";
 import { StepReporter } from "./step_reporter.ts";
 import { say } from "./voice.ts";
 
 /** What an attempt needs of its agent. */
 export interface AttemptContext {
-	client: Client;
+	client: Coordinator;
 	intervals: Intervals;
-	/** The folder of this attempt; made and removed by it. */
-	folder: string;
-	/** What jobs inherit of the agent's own environment. */
-	environment: Record<string, string>;
-	mirrors: string;
-	cgroups: Cgroups | null;
-	budget: SpoolBudget;
+	workshop: Workshop;
 }
 
 /** Kept from the lease for the way of the last signal. */
@@ -37,7 +28,7 @@ export class Attempt {
 	readonly #token: string;
 	readonly #context: AttemptContext;
 	readonly #lost = new AbortController();
-	#job: JobRun | null = null;
+	#job: Job | null = null;
 	#shipper: LogShipper | null = null;
 	#assigned: Assignment | null = null;
 	#stopReason: StopReason | null = null;
@@ -66,7 +57,7 @@ export class Attempt {
 			say("error", `attempt ${this.id}: ${(error as Error).stack ?? error}`);
 		} finally {
 			clearTimeout(this.#fence);
-			await removeFolder(this.#context.folder).catch((error) => say("warn", `cannot remove ${this.#context.folder}: ${error}`));
+			await this.#context.workshop.remove(this.id).catch((error) => say("warn", `cannot remove what ${this.id} has left: ${error}`));
 		}
 	}
 
@@ -127,24 +118,13 @@ export class Attempt {
 	}
 
 	async #runClaimed(claimed: Assignment): Promise<void> {
-		const { client, intervals, folder, environment, mirrors, cgroups, budget } = this.#context;
+		const { client, intervals, workshop } = this.#context;
 		this.#assigned = claimed;
 		say("info", `job ${claimed.job.name} of ${claimed.pipeline} #${claimed.run.number}, attempt ${claimed.number}`);
 		const started = performance.now();
-		let job: JobRun;
+		let job: Job;
 		try {
-			job = await JobRun.prepare({
-				assignment: claimed,
-				folder,
-				environment,
-				mirrors,
-				cgroup: cgroups?.create(this.id) ?? null,
-				client,
-				token: this.#token,
-				killGraceMs: intervals.kill_grace_ms,
-				budget,
-				maxLogBytes: intervals.log_max_bytes,
-			});
+			job = await workshop.prepare(claimed, this.#token, intervals);
 		} catch (error) {
 			await this.#finish({ ...failedResult(`The agent could not prepare the job: ${(error as Error).message}`), steps: [], log: NO_LOG });
 			return;
@@ -167,12 +147,12 @@ export class Attempt {
 		} finally {
 			reporter.stop();
 			await shipper.drop();
-			await job.spool.close();
+			await job.close();
 		}
 	}
 
 	/** Sends the rest of the log and then the result, for as long as it takes. */
-	async #deliver(result: JobResult, job: JobRun, shipper: LogShipper): Promise<void> {
+	async #deliver(result: JobResult, job: Job, shipper: LogShipper): Promise<void> {
 		const onLost = () => void shipper.drop();
 		this.#lost.signal.addEventListener("abort", onLost, { once: true });
 		const log = await shipper.finish();

@@ -36,6 +36,9 @@ const TIMEOUT_MS = 30_000;
 /** The coordinator closes connections that were idle for 15 s; ours must go first. */
 const KEEP_ALIVE_MS = 8_000;
 
+/** What the agent's protocol needs of its way to the coordinator. */
+export type Coordinator = Pick<Client, "server" | "call" | "fetch">;
+
 /**
  * The agent's way to the coordinator. Nothing is repeated here: whoever calls knows what may be, and uses `untilAnswered`.
  */
@@ -136,7 +139,8 @@ function decode(text: string): unknown {
 	}
 }
 
-function refusalOf({ status, body, headers }: Answer, what: string): Error {
+/** What an answer that is no success comes to: a refusal, or something to be tried again. */
+export function refusalOf({ status, body, headers }: Answer, what: string): Error {
 	const parsed = errorBody.safeParse(body);
 	const isKnown = parsed.success && parsed.data.error in ERROR_STATUS;
 	if (!isKnown || status >= 500 || status === 429) {

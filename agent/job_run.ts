@@ -10,24 +10,14 @@ import { checkOut } from "./checkout.ts";
 import { type Client, untilAnswered } from "./client.ts";
 import { jobEnvironment } from "./environment.ts";
 import { CheckoutFailed } from "./git.ts";
+import type { Job, JobResult, StopReason } from "./job.ts";
 import { LogSpool, type Position } from "./log_spool.ts";
 import { AttemptProcesses } from "./processes.ts";
 import type { SpoolBudget } from "./spool_budget.ts";
 import { type RunningProcess, startScript } from "./step_process.ts";
 import { unpackSource } from "./unpack.ts";
 
-/** Why a job is ended from outside: asked for, its time is over, its lease is lost, its agent stops. */
-export type StopReason = "cancelled" | "timed_out" | "lost" | "agent_stopped";
-
-/** What is delivered at the end, all but the log's part and the steps, whose places in the log are known last. */
-export interface JobResult {
-	state: FinishState;
-	exit_code: number | null;
-	reason: Reason | null;
-	artifacts: Manifest;
-}
-
-interface JobContext {
+export interface JobContext {
 	assignment: Assignment;
 	folder: string;
 	/** What the job inherits of the agent's environment. */
@@ -55,7 +45,7 @@ const SUCCESS: Outcome = { state: "succeeded", exitCode: 0, reason: null };
  * Runs the steps of a job in a fresh workspace: check out, the steps until one fails, save the artifacts even then. However it ends,
  * no process of it is left.
  */
-export class JobRun {
+export class JobRun implements Job {
 	readonly spool: LogSpool;
 	readonly #context: JobContext;
 	readonly #workspace: string;
@@ -357,6 +347,10 @@ export class JobRun {
 
 	#skipPending(): void {
 		for (const step of this.#steps) if (step.state === "pending" || step.state === "running") step.state = "skipped";
+	}
+
+	async close(): Promise<void> {
+		await this.spool.close();
 	}
 
 	#endAll(): Promise<void> {

@@ -1,8 +1,11 @@
 import { createHash } from "node:crypto";
 import { ApiError } from "../schema/wire/errors.ts";
 import { MAX_LOG_CHUNK_BYTES } from "../schema/wire/limits.ts";
-import { type Client, pause, Unreachable, untilAnswered } from "./client.ts";
+import { type Coordinator, pause, Unreachable, untilAnswered } from "./client.ts";
 import type { LogSpool } from "./log_spool.ts";
+
+/** A log as far as sending it needs to know it. */
+export type SendableLog = Pick<LogSpool, "size" | "isCut" | "grown" | "settled" | "read" | "acknowledge">;
 
 interface Pace {
 	/** How long bytes may wait while somebody reads along. */
@@ -16,9 +19,9 @@ interface Pace {
  * pause before a chunk begins with the first unsent byte and is not begun anew by later ones; it is short while somebody watches.
  */
 export class LogShipper {
-	readonly #client: Client;
+	readonly #client: Coordinator;
 	readonly #address: { path: string; token: string };
-	readonly #spool: LogSpool;
+	readonly #spool: SendableLog;
 	readonly #pace: Pace;
 	readonly #stop = new AbortController();
 	readonly #running: Promise<void>;
@@ -34,7 +37,7 @@ export class LogShipper {
 	/** Why the coordinator takes no more; null while it does. */
 	refusal: ApiError | null = null;
 
-	constructor(client: Client, attempt: { id: string; token: string }, spool: LogSpool, pace: Pace) {
+	constructor(client: Coordinator, attempt: { id: string; token: string }, spool: SendableLog, pace: Pace) {
 		this.#client = client;
 		this.#address = { path: `/api/v1/attempts/${attempt.id}/log`, token: attempt.token };
 		this.#spool = spool;

@@ -1,18 +1,18 @@
 import type { Step } from "../schema/wire/resources.ts";
-import type { Client } from "./client.ts";
+import type { Coordinator } from "./client.ts";
 
 /**
  * Tells the coordinator how far the steps are, while the job runs. Only the newest state matters, so one request is under way
  * at a time and a report that is lost is made good by the next; the result carries all steps once more.
  */
 export class StepReporter {
-	readonly #client: Client;
+	readonly #client: Coordinator;
 	readonly #attempt: { id: string; token: string };
 	readonly #stop = new AbortController();
 	#newest: Step[] | null = null;
 	#isSending = false;
 
-	constructor(client: Client, attempt: { id: string; token: string }) {
+	constructor(client: Coordinator, attempt: { id: string; token: string }) {
 		this.#client = client;
 		this.#attempt = attempt;
 	}

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { RunningAgent } from "../agent/agent.ts";
+import { AgentHost } from "../agent/host.ts";
 import { readAgentOptions } from "../agent/options.ts";
 import manifest from "../package.json" with { type: "json" };
 
@@ -25,11 +25,11 @@ export function agentCommand(): Command {
 				Object.entries(flags).map(([name, value]) => [name.replace(/[A-Z]/g, (char) => `-${char.toLowerCase()}`), value]),
 			);
 			if (once) raw.once = "true";
-			const agent = await RunningAgent.open(
+			const host = await AgentHost.open(
 				readAgentOptions(raw, process.env, config ?? process.env.WINDLASS_CONFIG ?? null),
 				manifest.version,
 			);
-			for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => agent.drain());
-			await agent.run();
+			for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => host.agent.drain());
+			await host.run();
 		});
 }

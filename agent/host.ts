@@ -1,0 +1,119 @@
+import { readdir } from "node:fs/promises";
+import type { Assignment, Intervals } from "../schema/wire/protocol.ts";
+import { RunningAgent } from "./agent.ts";
+import { Cgroups } from "./cgroup.ts";
+import { Client } from "./client.ts";
+import { inheritedEnvironment } from "./environment.ts";
+import { collectFacts } from "./facts.ts";
+import { serveHealth } from "./health.ts";
+import type { Job, Workshop } from "./job.ts";
+import { JobRun } from "./job_run.ts";
+import { sweepMirrors } from "./mirror.ts";
+import type { AgentOptions } from "./options.ts";
+import { AttemptProcesses } from "./processes.ts";
+import { SpoolBudget } from "./spool_budget.ts";
+import { removeFolder, StateFolder } from "./state_folder.ts";
+import { say } from "./voice.ts";
+
+/** The agent on this machine: its folder, its connections, and the processes that it starts. */
+export class AgentHost {
+	readonly agent: RunningAgent;
+	readonly #options: AgentOptions;
+	readonly #state: StateFolder;
+	readonly #clients: readonly Client[];
+	readonly #cgroups: Cgroups | null;
+
+	private constructor(options: AgentOptions, version: string, state: StateFolder) {
+		const [client, renewals] = [new Client(options.server, options), new Client(options.server, options)];
+		const cgroups = Cgroups.open(state.path);
+		this.#options = options;
+		this.#state = state;
+		this.#clients = [client, renewals];
+		this.#cgroups = cgroups;
+		this.agent = new RunningAgent({
+			options,
+			memory: state,
+			client,
+			renewals,
+			workshop: new Folders(options, state, client, cgroups),
+			facts: () => collectFacts(options, version, cgroups !== null),
+		});
+	}
+
+	/**
+	 * Opens the state folder.
+	 * @throws FolderLocked if another agent uses it
+	 */
+	static async open(options: AgentOptions, version: string): Promise<AgentHost> {
+		return new AgentHost(options, version, await StateFolder.open(options.workDir));
+	}
+
+	/**
+	 * Works until the agent is told to stop.
+	 * @throws ApiError where the coordinator refuses the agent for good
+	 */
+	async run(): Promise<void> {
+		const { healthPort } = this.#options;
+		let health: Awaited<ReturnType<typeof serveHealth>> | null = null;
+		try {
+			if (healthPort !== null) health = await serveHealth(healthPort, () => this.agent.health);
+			await this.#cleanUp();
+			await this.agent.run();
+		} finally {
+			health?.close();
+			await Promise.all(this.#clients.map((client) => client.close()));
+			this.#state.close();
+		}
+	}
+
+	/** What a former life has left behind: processes of jobs that nobody looks after any more, and their folders. */
+	async #cleanUp(): Promise<void> {
+		for (const cgroup of this.#cgroups?.left() ?? []) {
+			cgroup.kill();
+			cgroup.remove();
+		}
+		await sweepMirrors(this.#state.mirrorsFolder, Date.now());
+		for (const name of await readdir(this.#state.jobsFolder)) {
+			const folder = this.#state.jobFolder(name);
+			await new AttemptProcesses(name, folder, null).endAll(0);
+			await removeFolder(folder).catch((error) => say("warn", `cannot remove what ${name} has left: ${error}`));
+		}
+	}
+}
+
+/** Jobs as processes, each in a folder of its own. */
+class Folders implements Workshop {
+	readonly #state: StateFolder;
+	readonly #client: Client;
+	readonly #cgroups: Cgroups | null;
+	readonly #budget: SpoolBudget;
+	/** What jobs inherit of the agent's own environment. */
+	readonly #environment: Record<string, string>;
+
+	constructor(options: AgentOptions, state: StateFolder, client: Client, cgroups: Cgroups | null) {
+		this.#state = state;
+		this.#client = client;
+		this.#cgroups = cgroups;
+		this.#budget = new SpoolBudget(options.spoolLimit);
+		this.#environment = inheritedEnvironment(process.env, options.passEnv);
+	}
+
+	prepare(assignment: Assignment, token: string, { kill_grace_ms, log_max_bytes }: Intervals): Promise<Job> {
+		return JobRun.prepare({
+			assignment,
+			folder: this.#state.jobFolder(assignment.attempt_id),
+			environment: this.#environment,
+			mirrors: this.#state.mirrorsFolder,
+			cgroup: this.#cgroups?.create(assignment.attempt_id) ?? null,
+			client: this.#client,
+			token,
+			killGraceMs: kill_grace_ms,
+			budget: this.#budget,
+			maxLogBytes: log_max_bytes,
+		});
+	}
+
+	remove(attemptId: string): Promise<void> {
+		return removeFolder(this.#state.jobFolder(attemptId));
+	}
+}
