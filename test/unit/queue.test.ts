@@ -3,12 +3,13 @@ import { JOB_STATES } from "../../schema/wire/states.ts";
 import { openSession, registerAgent } from "../../worker/dispatch/core/agents.ts";
 import { releaseOffer, startAttempt } from "../../worker/dispatch/core/attempts.ts";
 import { cancelJobById, cancelRun } from "../../worker/dispatch/core/cancel.ts";
-import { noteOutcomes, takeEffects } from "../../worker/dispatch/core/effects.ts";
+import { deadEffects, noteOutcomes, takeEffects } from "../../worker/dispatch/core/effects.ts";
 import { explainJob } from "../../worker/dispatch/core/explain.ts";
-import { acknowledgeBatch, nextBatch, outboxDepth } from "../../worker/dispatch/core/outbox.ts";
+import { scheduleTidying } from "../../worker/dispatch/core/housekeeping.ts";
+import { acknowledgeBatch, buryEntry, nextBatch, outboxDepth } from "../../worker/dispatch/core/outbox.ts";
 import { runStateOf } from "../../worker/dispatch/core/progress.ts";
 import { readChanges } from "../../worker/dispatch/core/reads.ts";
-import { noteBoot, planStop } from "../../worker/dispatch/core/sweep.ts";
+import { noteOpening, planStop } from "../../worker/dispatch/core/sweep.ts";
 import { JOB_TRANSITIONS, type JobCommand } from "../../worker/dispatch/core/transitions.ts";
 import { Queue, refusalOf, SETTINGS } from "../support/queue.ts";
 
@@ -181,14 +182,14 @@ describe("leases", () => {
 		const queue = new Queue();
 		const runId = queue.submit("steps: [a]");
 		queue.take(queue.agent("one"));
-		noteBoot(queue.core, "boot-1");
+		noteOpening(queue.core, "boot-1");
 		queue.pass(SETTINGS.leaseTtlMs - 1_000);
-		noteBoot(queue.core, "boot-1");
+		noteOpening(queue.core, "boot-1");
 		queue.pass(1_000);
 		expect(queue.job(runId).state).toBe("queued");
 		queue.take(queue.agent("two"));
 		queue.pass(SETTINGS.leaseTtlMs - 2_000);
-		noteBoot(queue.core, "boot-2");
+		noteOpening(queue.core, "boot-2");
 		queue.pass(SETTINGS.leaseTtlMs - 1_000);
 		expect(queue.job(runId).state).toBe("running");
 	});
@@ -207,6 +208,51 @@ describe("leases", () => {
 		queue.pass(1_000);
 		queue.pass(10 * 60_000 + SETTINGS.leaseTtlMs);
 		expect(queue.job(runId).state).not.toBe("running");
+	});
+
+	test("an absence in which nothing else fell due is noticed, too", () => {
+		const queue = new Queue();
+		const runId = queue.submit("steps: [a]");
+		const agent = queue.agent("one");
+		const lease = queue.take(agent);
+		queue.pass(1_000);
+		queue.renew(agent, [lease.attemptId]);
+		queue.absence(SETTINGS.leaseTtlMs - 2_000);
+		queue.pass(SETTINGS.leaseTtlMs - 1_000);
+		expect(queue.job(runId).state).toBe("running");
+		queue.pass(1_000);
+		expect(queue.job(runId).state).toBe("queued");
+	});
+
+	test("after an absence an agent still gets its result in, its offer claimed, its cancel heeded", () => {
+		const queue = new Queue();
+		const overdue = queue.submit("timeout: 10s\nsteps: [a]");
+		const lease = queue.take(queue.agent("one"));
+		const cancelled = queue.submit("steps: [b]");
+		const stubborn = queue.take(queue.agent("two"));
+		cancelRun(queue.core, cancelled, "somebody");
+		queue.submit("steps: [c]");
+		const [offer] = queue.poll(queue.agent("three"));
+		queue.absence(60 * 60_000);
+		expect([queue.job(overdue).state, queue.job(cancelled).state]).toEqual(["running", "cancelling"]);
+		expect(queue.finish(lease)).toBe("succeeded");
+		expect(queue.finish(stubborn, FAILED, "other")).toBe("failed");
+		expect(offer && queue.start(offer).attemptId).toBe(offer?.attempt_id);
+	});
+
+	test("a clock that is stepped back holds up no offer, no pause and no lease", () => {
+		const queue = new Queue();
+		const paused = queue.submit("retry: { attempts: 2 }\nsteps: [a]");
+		queue.finish(queue.take(queue.agent("one")), FAILED);
+		const offered = queue.submit("steps: [b]");
+		queue.poll(queue.agent("two"));
+		queue.pass(500);
+		queue.now -= 24 * 60 * 60_000;
+		queue.pass(2_000);
+		expect(queue.job(paused).state).toBe("queued");
+		expect(queue.job(offered).state).toBe("leased");
+		queue.pass(SETTINGS.claimWindowMs);
+		expect(queue.job(offered).state).toBe("queued");
 	});
 
 	test("a renewal that was overtaken extends nothing", () => {
@@ -370,6 +416,25 @@ describe("sessions", () => {
 		queue.pass(10 * 60_000);
 		expect(again()).toBe(agent);
 	});
+
+	test("an agent is forgotten after thirty days, but not for an absence of the coordinator itself", () => {
+		const queue = new Queue();
+		scheduleTidying(queue.core);
+		const agent = queue.agent("one");
+		queue.absence(40 * 24 * 60 * 60_000);
+		expect(queue.nameOf(agent)).toBe("one");
+		for (let hour = 0; hour < 24; hour += 1) queue.absence(60 * 60_000);
+		expect(queue.nameOf(agent)).toBe("");
+	});
+
+	test("a registration that comes twice is one, also after the first hello; its key with another token is refused", () => {
+		const queue = new Queue();
+		const agent = queue.agent("one");
+		const again = (secretHash: string) =>
+			registerAgent(queue.core, { tokenHash: "used up", registrationHash: "key-one", name: "one", secretHash });
+		expect(again("one")).toBe(agent);
+		expect(refusalOf(() => again("another"))).toBe("conflict");
+	});
 });
 
 describe("the record", () => {
@@ -399,6 +464,40 @@ describe("the record", () => {
 		queue.finish(lease);
 		expect(settle(queue)).toContain(lease.attemptId);
 		expect(outboxDepth(queue.core)).toEqual({ waiting: 0, dead: 0 });
+	});
+
+	test("tries again what was set aside: at a new start of the host, and every hour", () => {
+		const queue = new Queue();
+		queue.submit("steps: [a]");
+		scheduleTidying(queue.core);
+		const bury = () => {
+			for (const entry of nextBatch(queue.core, 10)?.entries ?? []) buryEntry(queue.core, entry, "refused");
+		};
+		bury();
+		expect(outboxDepth(queue.core)).toEqual({ waiting: 0, dead: 2 });
+		noteOpening(queue.core, "boot-1");
+		expect(outboxDepth(queue.core)).toEqual({ waiting: 2, dead: 0 });
+		bury();
+		queue.pass(60 * 60_000);
+		expect(outboxDepth(queue.core)).toEqual({ waiting: 2, dead: 0 });
+	});
+
+	test("tries again what it has given up: an effect that failed thirty times", () => {
+		const queue = new Queue();
+		queue.submit("steps: [a]");
+		queue.finish(queue.take(queue.agent("one")));
+		for (let tries = 0; tries < 30; tries += 1) {
+			const due = takeEffects(queue.core, 10, 1_000);
+			noteOutcomes(
+				queue.core,
+				due.map((pending) => ({ pending, archived: null, error: "no shard" })),
+			);
+			queue.pass(60_000);
+		}
+		expect(deadEffects(queue.core)).toBe(1);
+		noteOpening(queue.core, "boot-1");
+		expect(deadEffects(queue.core)).toBe(0);
+		expect(takeEffects(queue.core, 10, 1_000)).toHaveLength(1);
 	});
 
 	test("lets a run leave the queue when all of it is done with, and nothing of it stays", () => {

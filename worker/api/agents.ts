@@ -3,6 +3,7 @@ import * as protocol from "../../schema/wire/protocol.ts";
 import { randomSecret, sha256 } from "../auth/digest.ts";
 import { signLease } from "../auth/lease_token.ts";
 import { AGENT_TOKEN_PREFIX, REGISTRATION_TOKEN_PREFIX } from "../auth/principal.ts";
+import { derive } from "../auth/signing.ts";
 import type { OfferRow } from "../dispatch/core/rows.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
@@ -38,8 +39,8 @@ async function createToken({ request, environment, principal }: RequestContext<"
 /** POST /agents: an agent registers and gets the token it keeps. */
 async function register({ request, environment, principal }: RequestContext<"registration">): Promise<Response> {
 	const { name, registration_key } = await readJson(request, protocol.register);
-	// The token names the agent, whose id the Dispatcher gives; so the secret comes first and the id is put before it.
-	const secret = randomSecret();
+	// The same key gets the same token, however often the request comes: whichever of the answers arrives, its token is good.
+	const secret = await derive(environment.SIGNING_KEY, `agent ${principal.team} ${registration_key}`);
 	const dispatcher = dispatcherOf(environment, principal.team);
 	const registrationHash = await sha256(`${principal.team} ${registration_key}`);
 	const id = unwrap(

@@ -14,7 +14,7 @@ export async function readText(request: Request, limit: number): Promise<string>
 /** @throws ApiError `malformed` if the bytes are not UTF-8 */
 export function utf8(bytes: Uint8Array, what: string): string {
 	try {
-		return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+		return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
 	} catch {
 		throw new ApiError("malformed", `${what} is not valid UTF-8.`, { suggestions: ["Send the text as UTF-8."] });
 	}

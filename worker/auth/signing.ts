@@ -1,4 +1,5 @@
 import { errors, jwtVerify, SignJWT } from "jose";
+import { hex } from "../bytes.ts";
 
 /** What a signed token is for; a token of one purpose is nothing to the others. */
 export type Purpose = "lease" | "part" | "session";
@@ -28,7 +29,13 @@ export async function verify(key: string, purpose: Purpose, token: string): Prom
 	}
 }
 
-function secret(key: string): Uint8Array {
+/** What only the holder of the key can derive from a text, and always the same: HMAC-SHA-256 (RFC 2104) in hex. */
+export async function derive(key: string, text: string): Promise<string> {
+	const imported = await crypto.subtle.importKey("raw", secret(key), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+	return hex(await crypto.subtle.sign("HMAC", imported, new TextEncoder().encode(text)));
+}
+
+function secret(key: string): Uint8Array<ArrayBuffer> {
 	if (!key) throw new Error("SIGNING_KEY is not set");
-	return new TextEncoder().encode(key);
+	return new Uint8Array(new TextEncoder().encode(key));
 }

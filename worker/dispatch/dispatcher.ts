@@ -54,7 +54,7 @@ import {
 } from "./core/reads.ts";
 import { type AttemptRow, findAttempt, findRun, type JobRow, liveAttemptsOfAgent, type OfferRow } from "./core/rows.ts";
 import { type Submit, submitRun } from "./core/submit.ts";
-import { noteBoot, planStop, sweep } from "./core/sweep.ts";
+import { noteOpening, planStop, sweep } from "./core/sweep.ts";
 import { nextDue } from "./core/timers.ts";
 import { Drain } from "./drain.ts";
 import { durableSql } from "./durable_sql.ts";
@@ -120,7 +120,7 @@ export class Dispatcher extends DurableObject<Environment> {
 			void this.#drain.run().then((hasFlown) => hasFlown && this.#afterFlight());
 		});
 		writeMeta(sql, "team", this.#core.team);
-		if (environment.BOOT_ID) noteBoot(this.#core, environment.BOOT_ID);
+		noteOpening(this.#core, environment.BOOT_ID ?? null);
 		scheduleTidying(this.#core);
 		// Whoever keeps the record sees to it that what is over does not stay in it for ever.
 		void environment.SWEEPER.getByName(SWEEPER_NAME)
@@ -425,10 +425,11 @@ export class Dispatcher extends DurableObject<Environment> {
 
 	/** Arms the alarm for the next thing that falls due, unless it is armed for earlier already. */
 	#arm(): void {
-		const due = [nextDue(this.#core), this.#effects.nextDue, this.#drain.retryAt].filter((at) => at !== null);
+		const due = [nextDue(this.#core), this.#effects.nextDue, this.#drain.nextDue].filter((at) => at !== null);
 		if (due.length === 0) return;
 		const at = Math.max(Math.min(...due), Date.now());
-		if (this.#armedAt !== null && this.#armedAt <= at) return;
+		// One that should have rung by now never will.
+		if (this.#armedAt !== null && this.#armedAt > Date.now() && this.#armedAt <= at) return;
 		this.#armedAt = at;
 		void this.ctx.storage.setAlarm(at);
 	}

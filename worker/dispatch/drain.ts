@@ -10,6 +10,7 @@ const DEADLINE_MS = 30_000;
 const COALESCE_MS = 50;
 const FIRST_BACKOFF_MS = 250;
 const MAX_BACKOFF_MS = 30_000;
+const LONGEST_PAUSE_MS = DEADLINE_MS + 1_000;
 
 /**
  * Sends dirty rows to D1, one flight at a time, until none is left. A D1 that is down is tried again later, with growing
@@ -21,11 +22,16 @@ export class Drain {
 	#isRunning = false;
 	#failures = 0;
 	/** When to try again after a failure; null while all is well. */
-	retryAt: number | null = null;
+	#retryAt: number | null = null;
 
 	constructor(core: Core, db: D1Database) {
 		this.#core = core;
 		this.#db = db;
+	}
+
+	/** When to look again; while a flight is under way, it takes what becomes dirty itself. */
+	get nextDue(): number | null {
+		return this.#isRunning ? this.#core.now() + LONGEST_PAUSE_MS : this.#retryAt;
 	}
 
 	/**
@@ -33,20 +39,22 @@ export class Drain {
 	 * @returns whether there was a flight
 	 */
 	async run(): Promise<boolean> {
-		if (this.#isRunning || (this.retryAt !== null && this.#core.now() < this.retryAt)) return false;
+		const pause = (this.#retryAt ?? 0) - this.#core.now();
+		// A pause that is longer than any is one from before the clock was stepped back.
+		if (this.#isRunning || (pause > 0 && pause <= LONGEST_PAUSE_MS)) return false;
 		if (!isDirty(this.#core)) return false;
 		this.#isRunning = true;
 		// The alarm looks after a flight that never lands: the object may be evicted in the middle of it.
-		this.retryAt = this.#core.now() + DEADLINE_MS + 1_000;
+		this.#retryAt = this.#core.now() + LONGEST_PAUSE_MS;
 		try {
 			// A job that is submitted, offered and started in one go is one row to write, not three.
 			await new Promise((resolve) => setTimeout(resolve, COALESCE_MS));
 			for (let batch = nextBatch(this.#core, RUNS_PER_BATCH); batch; batch = nextBatch(this.#core, RUNS_PER_BATCH)) await this.#send(batch);
 			this.#failures = 0;
-			this.retryAt = null;
+			this.#retryAt = null;
 		} catch (error) {
 			this.#failures += 1;
-			this.retryAt = this.#core.now() + Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.#failures - 1));
+			this.#retryAt = this.#core.now() + Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.#failures - 1));
 			log("warn", "the record is behind", { ...faultFields(error), failures: this.#failures });
 		} finally {
 			this.#isRunning = false;

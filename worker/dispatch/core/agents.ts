@@ -51,11 +51,9 @@ export function registerAgent(core: Core, { tokenHash, registrationHash, name, s
 	return command(core, () => {
 		const now = core.now();
 		const known = core.sql.all<AgentRow>("SELECT * FROM agents WHERE registration_hash = ?", registrationHash)[0];
-		if (known && known.session === 0) {
-			// The answer to the first registration was lost: the same agent gets another token for it.
-			core.sql.all("UPDATE agents SET secret_hash = ? WHERE id = ?", secretHash, known.id);
-			return known.id;
-		}
+		// The answer was lost, or the request was repeated on its way.
+		if (known?.secret_hash === secretHash) return known.id;
+		if (known) throw alreadyRegistered(known);
 		const [token] = core.sql.all<{ labels: string }>(
 			"UPDATE registration_tokens SET uses_left = uses_left - 1 WHERE hash = ? AND uses_left > 0 AND expires_at > ? RETURNING labels",
 			tokenHash,
@@ -83,6 +81,17 @@ export function registerAgent(core: Core, { tokenHash, registrationHash, name, s
 		);
 		return id;
 	});
+}
+
+/** A key that another signing key has made a token of. */
+function alreadyRegistered(agent: AgentRow): ApiError {
+	return new ApiError(
+		"conflict",
+		`The agent ${agent.name} has registered with this key before, and has a token that this coordinator did not make.`,
+		{
+			suggestions: ["Remove agent.json from its --work-dir and start it with a new registration token."],
+		},
+	);
 }
 
 /** The id of the agent whose name this was, if it is free to take. */

@@ -2,13 +2,13 @@ import type { ResolvedJob } from "../../../schema/pipeline/resolve.ts";
 import { ApiError } from "../../../schema/wire/errors.ts";
 import type { Commit, Finish } from "../../../schema/wire/protocol.ts";
 import { type AttemptState, isTerminal } from "../../../schema/wire/states.ts";
-import { type Core, command, nextRev } from "./core.ts";
+import { type Core, command, nextRev, PRESENCE_MS } from "./core.ts";
 import { definitionOf, endAttempt, endOrRetry } from "./endings.ts";
 import { lapseOffer } from "./offers.ts";
 import { markDirty } from "./outbox.ts";
 import { updateRun } from "./progress.ts";
 import { type AttemptRow, findAgent, findAttempt, findJob, findOffer, findRun, type JobRow, jobOf, type RunRow } from "./rows.ts";
-import { clearTimer, setTimer } from "./timers.ts";
+import { clearTimer, setTimer, startTimer } from "./timers.ts";
 import { moveJob } from "./transitions.ts";
 
 /** The life of an attempt as its agent leads it: an offer is claimed or handed back, a commit is pinned, a result delivered. */
@@ -81,6 +81,7 @@ function claim(core: Core, lease: LeaseClaims, shard: number): AttemptRow {
 	);
 	markDirty(core, lease.attemptId, job.run_id);
 	setTimer(core, "lease", lease.attemptId, deadline);
+	startTimer(core, "presence", now + PRESENCE_MS);
 	const { timeout_ms } = definitionOf(core, job);
 	setTimer(core, "job_timeout", lease.attemptId, now + timeout_ms + core.settings.killGraceMs + TIMEOUT_SLACK_MS);
 	updateRun(core, job.run_id);

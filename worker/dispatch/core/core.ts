@@ -30,17 +30,23 @@ export interface Core {
 	report(fault: string, fields: Record<string, unknown>): void;
 	/** The newest revision given out; every changed row gets the next one. */
 	rev: number;
+	/** The time at the newest sweep: before it, and the clock was stepped back. */
+	sweptAt: number;
 	/** On whose behalf the present command is run: an agent, a person, or the queue itself. */
 	actor: string;
 }
+
+/** While anything runs, the queue looks at the clock this often, so that it knows when it was not there. */
+export const PRESENCE_MS = 5_000;
 
 /** Who acts when time alone does. */
 const THE_QUEUE = "the queue";
 
 /** Opens the queue in this database, bringing its schema up to date. */
-export function openCore(parts: Omit<Core, "rev" | "actor">): Core {
+export function openCore(parts: Omit<Core, "rev" | "actor" | "sweptAt">): Core {
 	migrate(parts.sql);
-	return { ...parts, rev: Number(readMeta(parts.sql, "rev") ?? 0), actor: THE_QUEUE };
+	const [seen] = parts.sql.all<{ at: number | null }>("SELECT max(last_seen_at) AS at FROM agents");
+	return { ...parts, rev: Number(readMeta(parts.sql, "rev") ?? 0), actor: THE_QUEUE, sweptAt: seen?.at ?? 0 };
 }
 
 /**

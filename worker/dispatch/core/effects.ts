@@ -110,6 +110,11 @@ export function nextEffectDue(core: Core): number | null {
 	);
 }
 
+/** Tries once more what was given up. */
+export function retryEffects(core: Core): void {
+	core.sql.all("UPDATE effects SET is_dead = 0, tries = 0, due_at = ? WHERE is_dead = 1", core.now());
+}
+
 export function deadEffects(core: Core): number {
 	return core.sql.all<{ n: number }>("SELECT count(*) AS n FROM effects WHERE is_dead = 1")[0]?.n ?? 0;
 }

@@ -1,7 +1,9 @@
 import { type Core, command } from "./core.ts";
-import { setTimer } from "./timers.ts";
+import { retryEffects } from "./effects.ts";
+import { retryEntries } from "./outbox.ts";
+import { startTimer } from "./timers.ts";
 
-/** What the queue itself collects over the years: lanes in which nothing waits, agents that are long gone. */
+/** What the queue does once an hour: it forgets lanes in which nothing waits and agents that are long gone, and tries again what was set aside. */
 
 const TIDY_MS = 60 * 60_000;
 /** An agent that was not heard of for this long is forgotten; one that comes back after that registers anew. */
@@ -10,21 +12,29 @@ const LANES_AT_ONCE = 500;
 
 /** Sets the hourly timer, unless it is set. */
 export function scheduleTidying(core: Core): void {
-	const isSet = core.sql.all("SELECT 1 FROM timers WHERE kind = 'tidy'").length > 0;
-	if (!isSet) command(core, () => setTimer(core, "tidy", "", core.now() + TIDY_MS));
+	command(core, () => startTimer(core, "tidy", core.now() + TIDY_MS));
 }
 
-/** Removes what nobody needs any more. To be called inside a command. */
-export function tidyQueue(core: Core): void {
+/**
+ * Removes what nobody needs any more. To be called inside a command.
+ * @param lateByMs how long after its time this is called: a queue that was away itself does not hold that against its agents
+ */
+export function tidyQueue(core: Core, lateByMs: number): void {
+	if (lateByMs < TIDY_MS) forgetAgents(core);
+	core.sql.all(
+		"DELETE FROM lanes WHERE id IN (SELECT id FROM lanes WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE lane_id = lanes.id) LIMIT ?)",
+		LANES_AT_ONCE,
+	);
+	retryEntries(core);
+	retryEffects(core);
+	startTimer(core, "tidy", core.now() + TIDY_MS);
+}
+
+function forgetAgents(core: Core): void {
 	const gone = core.sql.all<{ id: string }>(
 		`DELETE FROM agents WHERE status = 'offline' AND coalesce(last_seen_at, registered_at) < ?
 		AND NOT EXISTS (SELECT 1 FROM attempts WHERE agent_id = agents.id) AND NOT EXISTS (SELECT 1 FROM offers WHERE agent_id = agents.id) RETURNING id`,
 		core.now() - AGENT_GONE_MS,
 	);
 	for (const { id } of gone) core.sql.all("DELETE FROM refusals WHERE agent_id = ?", id);
-	core.sql.all(
-		"DELETE FROM lanes WHERE id IN (SELECT id FROM lanes WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE lane_id = lanes.id) LIMIT ?)",
-		LANES_AT_ONCE,
-	);
-	setTimer(core, "tidy", "", core.now() + TIDY_MS);
 }

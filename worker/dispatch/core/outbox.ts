@@ -96,6 +96,12 @@ export function buryEntry(core: Core, entry: { id: string; run_id: string; rev: 
 	});
 }
 
+/** Sends once more what was set aside: D1 may have been mended, or this may be a version that D1 understands. */
+export function retryEntries(core: Core): void {
+	core.sql.all("INSERT INTO outbox (id, run_id, rev) SELECT id, run_id, rev FROM outbox_dead WHERE true ON CONFLICT DO NOTHING");
+	core.sql.all("DELETE FROM outbox_dead");
+}
+
 /** Whether any row waits for D1. */
 export function isDirty(core: Core): boolean {
 	return core.sql.all("SELECT 1 FROM outbox LIMIT 1").length > 0;

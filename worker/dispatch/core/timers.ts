@@ -9,6 +9,7 @@ export type TimerKind =
 	| "backoff"
 	| "refusal"
 	| "agent_silent"
+	| "presence"
 	| "idempotency"
 	| "registration"
 	| "tidy";
@@ -27,6 +28,11 @@ export function setTimer(core: Core, kind: TimerKind, id: string, dueAt: number)
 		id,
 		dueAt,
 	);
+}
+
+/** Sets the timer of this kind, unless it is set. */
+export function startTimer(core: Core, kind: TimerKind, dueAt: number): void {
+	core.sql.all("INSERT INTO timers (kind, id, due_at) VALUES (?, '', ?) ON CONFLICT DO NOTHING", kind, dueAt);
 }
 
 export function clearTimer(core: Core, kind: TimerKind, id: string): void {
