@@ -108,8 +108,7 @@ export class Coordinator {
 		const host = await Host.start({
 			distribution: DISTRIBUTION,
 			storage: data.storage,
-			host: address,
-			port,
+			socket: { host: address, port },
 			mark: data.path,
 			bindings: {
 				SIGNING_KEY: data.signingKey,
@@ -155,7 +154,6 @@ export class Coordinator {
 				toldDisk = fault;
 			};
 			await lookAtDisk();
-			await host.open();
 			coordinator.#watch = setInterval(
 				() => void lookAtDisk().catch((error) => log.write("warn", "the disk cannot be looked at", { error: String(error) })),
 				DISK_LOOK_MS,

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { findByEnvironment } from "../agent/processes.ts";
 
@@ -21,8 +22,8 @@ export interface HostOptions {
 	distribution: string;
 	/** The folder of D1, R2 and the Durable Objects. */
 	storage: string;
-	host: string;
-	port: number;
+	/** Where the LAN connects; null: nobody can. */
+	socket: { host: string; port: number } | null;
 	/** Names the data folder; whoever starts on the same one gets the same. */
 	mark: string;
 	bindings: Record<string, string>;
@@ -37,29 +38,22 @@ type Database = Awaited<ReturnType<Miniflare["getD1Database"]>>;
 /** A Worker that runs on this machine. */
 export class Host {
 	readonly #miniflare: Miniflare;
-	readonly #options: HostOptions;
 
-	private constructor(miniflare: Miniflare, options: HostOptions) {
+	private constructor(miniflare: Miniflare) {
 		this.#miniflare = miniflare;
-		this.#options = options;
 	}
 
-	/** Starts workerd on loopback only; the LAN cannot connect before `open`. */
+	/** Starts workerd. Until D1 has what the Worker needs (`migrateDatabase`), whoever connects is told to come again in a moment. */
 	static async start(options: HostOptions): Promise<Host> {
+		removeOrphanBlobs(path.join(options.storage, "r2"));
 		const before = SIGNALS.map((signal) => process.listeners(signal));
-		const miniflare = new Miniflare(miniflareOptions(options, false));
+		const miniflare = new Miniflare(miniflareOptions(options));
 		// Miniflare would end the process at once on a signal; stopping is ours to plan.
 		for (const [index, signal] of SIGNALS.entries()) {
 			for (const listener of process.listeners(signal)) if (!before[index]?.includes(listener)) process.removeListener(signal, listener);
 		}
 		await miniflare.ready;
-		return new Host(miniflare, options);
-	}
-
-	/** Opens the LAN socket. */
-	async open(): Promise<void> {
-		await this.#miniflare.setOptions(miniflareOptions(this.#options, true));
-		await this.#miniflare.ready;
+		return new Host(miniflare);
 	}
 
 	async database(): Promise<Database> {
@@ -89,7 +83,7 @@ export class Host {
 	}
 }
 
-function miniflareOptions(options: HostOptions, isOpen: boolean) {
+function miniflareOptions(options: HostOptions) {
 	const folder = path.join(options.distribution, "worker");
 	const { bindings, ...worker } = JSON.parse(readFileSync(path.join(folder, "options.json"), "utf8"));
 	return convertV4MiniflareOptions({
@@ -108,10 +102,29 @@ function miniflareOptions(options: HostOptions, isOpen: boolean) {
 				name: "windlass",
 				modules: workerModules(folder),
 				bindings: { ...bindings, ...options.bindings },
-				...(isOpen ? { unsafeDirectSockets: [{ host: options.host, port: options.port }] } : {}),
+				...(options.socket ? { unsafeDirectSockets: [options.socket] } : {}),
 			},
 		],
 	});
+}
+
+/**
+ * Removes files of R2 that belong to no object: Miniflare writes the file first, and one that was killed before it wrote the row has
+ * left it behind. To be called while no workerd is running.
+ */
+function removeOrphanBlobs(folder: string): void {
+	const files = existsSync(folder) ? readdirSync(folder, { recursive: true, withFileTypes: true }) : [];
+	const blobs = files.filter((entry) => entry.isFile() && path.basename(entry.parentPath) === "blobs");
+	if (blobs.length === 0) return;
+	const known = new Set<unknown>();
+	for (const { parentPath, name } of files) {
+		if (!name.endsWith(".sqlite") || name === "metadata.sqlite") continue;
+		const database = new DatabaseSync(path.join(parentPath, name));
+		for (const { blob_id } of database.prepare("SELECT blob_id FROM _mf_objects UNION SELECT blob_id FROM _mf_multipart_parts").all())
+			known.add(blob_id);
+		database.close();
+	}
+	for (const { parentPath, name } of blobs) if (!known.has(name)) rmSync(path.join(parentPath, name), { force: true });
 }
 
 function workerModules(folder: string) {

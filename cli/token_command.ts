@@ -16,8 +16,7 @@ export function tokenCommand(): Command {
 			const host = await Host.start({
 				distribution: DISTRIBUTION,
 				storage: data.storage,
-				host: "127.0.0.1",
-				port: 0,
+				socket: null,
 				mark: data.path,
 				bindings: {},
 				onLog: (text) => process.stderr.write(`${text}\n`),

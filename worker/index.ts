@@ -5,6 +5,7 @@ import type { RequestContext, Route } from "./api/context.ts";
 import { routes } from "./api/routes.ts";
 import { identify, type Principal } from "./auth/principal.ts";
 import { brokenOff } from "./broken_off.ts";
+import { assertMigrated } from "./catalog/schema.ts";
 import type { Environment } from "./environment.ts";
 import { faultFields, log, setLogLevel } from "./log.ts";
 import { errorPage } from "./pages/error_page.tsx";
@@ -34,6 +35,9 @@ export default {
 	},
 } satisfies ExportedHandler<Environment>;
 
+/** Says only that there is a process. */
+const LIVENESS_PATH = "/healthz";
+
 const router = Router<IRequest, [Environment, string], Response>();
 for (const one of routes) {
 	router[one.method.toLowerCase() as "get"](one.path, (request: IRequest, environment: Environment, requestId: string) =>
@@ -51,6 +55,7 @@ async function answer(request: Request, environment: Environment, requestId: str
 
 async function handle(one: Route, request: IRequest, environment: Environment, requestId: string): Promise<Response> {
 	const url = new URL(request.url);
+	if (one.path !== LIVENESS_PATH) await assertMigrated(environment.DB);
 	const principal = await identify(environment, request as unknown as Request);
 	const baseUrl = (environment.PUBLIC_URL || url.origin).replace(/\/$/, "");
 	authorise(one, principal, request, [url.host, new URL(baseUrl).host]);

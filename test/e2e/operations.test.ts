@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { errorBody } from "../../schema/wire/errors.ts";
@@ -259,4 +259,19 @@ describe("a disk that is nearly full", () => {
 			await expect(TestCoordinator.start({ args: [...args] })).rejects.toThrow(message);
 		}
 	}, 60_000);
+});
+
+test("files of R2 that belong to no object are gone after a start; the others are not", async () => {
+	const first = await TestCoordinator.start();
+	await first.agent("one");
+	const { id } = await first.post<resources.Run>("/api/v1/runs", {
+		pipeline: { steps: ["echo kept > kept.txt"], artifacts: { save: ["kept.txt"] } },
+	});
+	const run = await first.get<resources.Run>(`/api/v1/runs/${id}/wait?timeout=60`);
+	const blobs = path.join(first.data, "storage/r2/windlass/blobs");
+	const orphan = path.join(blobs, `${"0".repeat(64)}000001a1ffdad1f5`);
+	writeFileSync(orphan, "half an object");
+	const second = await first.restartAfterKill();
+	expect(existsSync(orphan)).toBe(false);
+	expect(await second.text(`/api/v1/jobs/${run.jobs[0]?.id}/artifacts/kept.txt`)).toBe("kept\n");
 });
