@@ -24,10 +24,11 @@ export default defineConfig({
 				],
 				test: { name: "worker", include: ["test/worker/**/*.test.ts"], setupFiles: ["test/worker/setup.ts"] },
 			},
+			{ test: { name: "sim", include: ["test/sim/**/*.test.ts"] } },
 			{
 				test: {
 					name: "e2e",
-					include: ["test/e2e/**/*.test.ts", "test/browser/**/*.test.ts", "test/fuzz/**/*.test.ts"],
+					include: ["test/e2e/**/*.test.ts", "test/browser/**/*.test.ts", "test/fuzz/**/*.test.ts", "test/chaos/**/*.test.ts"],
 					testTimeout: 90_000,
 					hookTimeout: 60_000,
 					maxWorkers: 2,

@@ -15,7 +15,15 @@ const environment = {
 for (const name of Object.keys(environment)) if (name.startsWith("WINDLASS_")) delete environment[name];
 
 /** The browser of the page's tests, and what the tests run by name. Debian's own packages, where this may install them. */
-const PROGRAMS = { chromium: "chromium", git: "git", "git-lfs": "git-lfs", curl: "curl", openssl: "openssl", python3: "python3" };
+const PROGRAMS = {
+	chromium: "chromium",
+	git: "git",
+	"git-lfs": "git-lfs",
+	curl: "curl",
+	openssl: "openssl",
+	python3: "python3",
+	faketime: "faketime",
+};
 
 function installPrograms() {
 	const isThere = (program) => spawnSync("which", [program]).status === 0;
@@ -50,10 +58,12 @@ buildAll();
 check("types", bin("tsc"), "-p", "tsconfig.json");
 check("types of the Worker", bin("tsc"), "-p", "worker/tsconfig.json");
 check("types of its tests", bin("tsc"), "-p", "test/worker/tsconfig.json");
+check("types of the simulation", bin("tsc"), "-p", "test/sim/tsconfig.json");
 check("lint, format, import direction", bin("biome"), "check", ".");
 check("dead code", bin("knip"));
 check("deployable", bin("wrangler"), "deploy", "--dry-run", "--outdir", "dist/deployable");
 check("unit tests", bin("vitest"), "run", "--project", "unit");
 check("tests inside workerd", bin("vitest"), "run", "--project", "worker");
+check("simulation", bin("vitest"), "run", "--project", "sim");
 check("end to end, and the page in a browser", bin("vitest"), "run", "--project", "e2e");
 console.log("\nAll checks passed.");

@@ -1,0 +1,23 @@
+import { DEED_NAMES, DEEDS } from "./deeds.ts";
+
+/** What nature does by itself. */
+const NATURAL = [
+	"request lost",
+	"answer lost",
+	"request repeated",
+	"request or answer slow",
+	"alarm lost",
+	"killed with calls under way",
+	"D1 slow",
+	"D1 fails before",
+	"D1 fails after",
+	"D1 refuses a row",
+	"D1 does it for nobody",
+	"R2 slow",
+	"R2 fails before",
+	"R2 fails after",
+	"R2 does it for nobody",
+];
+
+/** Every kind of fault that there is; in a long enough simulation each has struck. */
+export const FAULTS: readonly string[] = [...DEED_NAMES.filter((deed) => DEEDS[deed].isFault), ...NATURAL];

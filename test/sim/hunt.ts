@@ -1,0 +1,36 @@
+import { styleText } from "node:util";
+import { PLANTED_BUGS, type PlantedBug } from "./planted_bugs.ts";
+import type { Told } from "./share.ts";
+import { liveThrough } from "./worlds.ts";
+
+/** Looks for a planted bug in one world after the other. @returns the world in which it showed; null if it did in none */
+export async function hunt(bug: PlantedBug, first: number, steps: number, seeds: number): Promise<Told | null> {
+	let found: Told | null = null;
+	await liveThrough({
+		seeds: Array.from({ length: seeds }, (_, index) => first + index),
+		steps,
+		without: [],
+		isVerbose: false,
+		planted: bug.name,
+		isFirstEnough: true,
+		onTold(told) {
+			if (told.failure) found ??= told;
+		},
+	});
+	return found;
+}
+
+/** Looks for each planted bug in turn. @returns the exit code: 0 if each was found, by a name of its own */
+export async function huntAll(first: number, steps: number, seeds: number): Promise<number> {
+	console.log(`sim: ${PLANTED_BUGS.length} planted bugs, each in at most ${seeds} worlds of ${steps} steps, --seed ${first}`);
+	let missed = 0;
+	for (const bug of PLANTED_BUGS) {
+		const told = await hunt(bug, first, steps, seeds);
+		const isFound = told?.failure != null && bug.foundAs.includes(told.failure.fault);
+		if (!isFound) missed += 1;
+		const what = told?.failure ? `${told.failure.fault} (seed ${told.seed}, ${told.failure.actions.length} actions)` : "not found";
+		console.log(`${isFound ? styleText("green", "✓") : styleText("red", "✗")} ${bug.name}: ${what}`);
+	}
+	console.log(missed === 0 ? "\nEach was caught." : `\n${missed} were not caught as they should be.`);
+	return missed === 0 ? 0 : 1;
+}

@@ -1,0 +1,236 @@
+import { createHash } from "node:crypto";
+import { untilAnswered } from "../../agent/client.ts";
+import type { Job, JobResult, StopReason, Workshop } from "../../agent/job.ts";
+import type { SendableLog } from "../../agent/log_shipper.ts";
+import { type Assignment, artifactPlanAnswer, commitAnswer, type Intervals } from "../../schema/wire/protocol.ts";
+import type { Step } from "../../schema/wire/resources.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Network } from "./network.ts";
+import type { Script } from "./pipelines.ts";
+import type { Life, World } from "./world.ts";
+
+/** Jobs, in place of processes: they take their time, write their lines, and end as their script says. */
+
+/** The log of an attempt, in memory. */
+class JobLog implements SendableLog {
+	#bytes = new Uint8Array();
+	#waiting: (() => void)[] = [];
+	readonly isCut = false;
+	/** How much the coordinator has said that it has. */
+	acknowledged = 0;
+
+	get size(): number {
+		return this.#bytes.byteLength;
+	}
+
+	get bytes(): Uint8Array {
+		return this.#bytes;
+	}
+
+	write(text: string): void {
+		const added = new TextEncoder().encode(text);
+		const joined = new Uint8Array(this.size + added.byteLength);
+		joined.set(this.#bytes);
+		joined.set(added, this.size);
+		this.#bytes = joined;
+		for (const wake of this.#waiting.splice(0)) wake();
+	}
+
+	grown(have: number, signal: AbortSignal): Promise<void> {
+		if (this.size > have || signal.aborted) return Promise.resolve();
+		return new Promise((resolve) => {
+			this.#waiting.push(resolve);
+			signal.addEventListener("abort", () => resolve(), { once: true });
+		});
+	}
+
+	async settled(): Promise<void> {}
+
+	async read(offset: number, limit: number): Promise<Uint8Array> {
+		return this.#bytes.slice(offset, offset + limit);
+	}
+
+	async acknowledge(bytes: Uint8Array): Promise<void> {
+		this.acknowledged += bytes.byteLength;
+	}
+}
+
+/** The place of one agent's jobs. */
+export class SimulatedWorkshop implements Workshop {
+	readonly #world: World;
+	readonly #ledger: Ledger;
+	readonly #client: ReturnType<Network["client"]>;
+	readonly #bucket: Map<string, Uint8Array>;
+
+	constructor(world: World, ledger: Ledger, client: ReturnType<Network["client"]>, bucket: Map<string, Uint8Array>) {
+		this.#world = world;
+		this.#ledger = ledger;
+		this.#client = client;
+		this.#bucket = bucket;
+	}
+
+	async prepare(assignment: Assignment, token: string, intervals: Intervals): Promise<Job> {
+		const job = new SimulatedJob(this.#world, this.#client, this.#bucket, assignment, token, intervals.kill_grace_ms);
+		this.#ledger.jobStarted(job);
+		return job;
+	}
+
+	async remove(): Promise<void> {}
+}
+
+export class SimulatedJob implements Job {
+	readonly assignment: Assignment;
+	readonly spool = new JobLog();
+	/** Whose process it is. */
+	readonly life: Life;
+	readonly steps: Step[];
+	onSteps: (steps: Step[]) => void = () => undefined;
+	isOver = false;
+	readonly #freezesBefore: number;
+	readonly #world: World;
+	readonly #client: ReturnType<Network["client"]>;
+	readonly #bucket: Map<string, Uint8Array>;
+	readonly #token: string;
+	readonly #killGraceMs: number;
+	readonly #script: Script;
+	readonly #stopped = Promise.withResolvers<void>();
+	readonly #stop = new AbortController();
+	#stopReason: StopReason | null = null;
+
+	constructor(
+		world: World,
+		client: ReturnType<Network["client"]>,
+		bucket: Map<string, Uint8Array>,
+		assignment: Assignment,
+		token: string,
+		killGraceMs: number,
+	) {
+		this.#world = world;
+		this.#client = client;
+		this.#bucket = bucket;
+		this.assignment = assignment;
+		this.#token = token;
+		this.#killGraceMs = killGraceMs;
+		this.life = world.life;
+		this.#freezesBefore = world.life.freezes;
+		const [step] = assignment.steps;
+		this.#script = JSON.parse(step?.run ?? "{}") as Script;
+		const [name = ""] = assignment.steps.map((one) => one.name);
+		this.steps = [
+			{ name: name.slice(0, 20), state: "pending", exit_code: null, started_at: null, finished_at: null, log_offset: null, log_line: null },
+		];
+	}
+
+	/** Whether its process could act all the while: nobody can end what is frozen, or what nobody looks after. */
+	get couldAct(): boolean {
+		return !this.life.isDead && this.life.freezes === this.#freezesBefore;
+	}
+
+	/** Like a job's processes: those that do not heed the signal are ended after the grace. */
+	stop(reason: StopReason): void {
+		if (this.#stopReason !== null || this.isOver) return;
+		this.#stopReason = reason;
+		this.#stop.abort();
+		setTimeout(() => this.#stopped.resolve(), Math.min(this.#script.stubbornMs, this.#killGraceMs));
+	}
+
+	async run(): Promise<JobResult> {
+		const timeout = setTimeout(() => this.stop("timed_out"), this.assignment.timeout_ms);
+		const [step] = this.steps as [Step];
+		Object.assign(step, { state: "running", started_at: new Date().toISOString(), log_offset: 0, log_line: 0 });
+		this.onSteps(this.steps);
+		let result: JobResult;
+		try {
+			result = await this.#work();
+		} catch (error) {
+			if (!this.#stop.signal.aborted) throw error;
+			await this.#stopped.promise;
+			result = this.#ended();
+		}
+		clearTimeout(timeout);
+		this.isOver = true;
+		this.spool.write(`ends ${result.state}\n`);
+		const state = result.state === "succeeded" ? "succeeded" : "failed";
+		Object.assign(step, { state, exit_code: result.exit_code, finished_at: new Date().toISOString() });
+		this.onSteps(this.steps);
+		return result;
+	}
+
+	async close(): Promise<void> {}
+
+	async #work(): Promise<JobResult> {
+		const { assignment } = this;
+		const { ms, lines, ends } = this.#script;
+		this.spool.write(`attempt ${assignment.number} of ${assignment.job.id}\n`);
+		if (assignment.source) await this.#pinCommit();
+		for (let line = 0; line < lines; line += 1) {
+			await this.#pause(ms / lines);
+			this.spool.write(`line ${line} ${"x".repeat(this.#world.random.below(200))}\n`);
+		}
+		if (lines === 0) await this.#pause(ms);
+		const end = ends[Math.min(assignment.number, ends.length) - 1] ?? "succeeded";
+		const artifacts = end === "succeeded" && this.#script.saves && assignment.artifacts.save.length > 0 ? await this.#save() : [];
+		const failed = { code: end === "failed" ? "step_failed" : "agent_failed", text: `Ends ${end}.` };
+		return {
+			state: end,
+			exit_code: end === "errored" ? null : end === "failed" ? 1 : 0,
+			reason: end === "succeeded" ? null : failed,
+			artifacts,
+		};
+	}
+
+	/** Time passes; less than wanted if the job is stopped. @throws when it is */
+	#pause(ms: number): Promise<void> {
+		return new Promise((resolve, reject) => {
+			if (this.#stop.signal.aborted) return reject(this.#stop.signal.reason);
+			this.#stop.signal.addEventListener("abort", () => reject(this.#stop.signal.reason), { once: true });
+			setTimeout(resolve, ms);
+		});
+	}
+
+	async #pinCommit(): Promise<void> {
+		const sha = createHash("sha1")
+			.update(String(this.#world.random.below(1000)))
+			.digest("hex");
+		const json = { sha, branch: "main", tag: null, message: "a change", author: "somebody" };
+		const path = `/api/v1/attempts/${this.assignment.attempt_id}/commit`;
+		const call = () => this.#client.fetch(commitAnswer, { method: "POST", path, token: this.#token, json, signal: this.#stop.signal });
+		const answer = await untilAnswered(call, this.#stop.signal);
+		this.spool.write(`commit ${answer.sha}\n`);
+	}
+
+	/** Saves one file; its bytes are put where the plan says. */
+	async #save(): Promise<JobResult["artifacts"]> {
+		const bytes = new TextEncoder().encode(`made by ${this.assignment.attempt_id}`);
+		const file = { path: "made.txt", size: bytes.byteLength, sha256: createHash("sha256").update(bytes).digest("hex") };
+		const path = `/api/v1/attempts/${this.assignment.attempt_id}/artifacts`;
+		const call = () =>
+			this.#client.fetch(artifactPlanAnswer, {
+				method: "POST",
+				path,
+				token: this.#token,
+				json: { files: [file] },
+				signal: this.#stop.signal,
+			});
+		const { files } = await untilAnswered(call, this.#stop.signal);
+		const key = files[0]?.key ?? "";
+		this.#bucket.set(key, bytes);
+		return [{ ...file, executable: false, key }];
+	}
+
+	#ended(): JobResult {
+		const reasons: Record<StopReason, JobResult["state"]> = {
+			cancelled: "cancelled",
+			lost: "cancelled",
+			timed_out: "timed_out",
+			agent_stopped: "errored",
+		};
+		const reason = this.#stopReason ?? "cancelled";
+		return {
+			state: reasons[reason],
+			exit_code: null,
+			reason: { code: reason === "lost" ? "cancelled" : reason, text: "Ended." },
+			artifacts: [],
+		};
+	}
+}

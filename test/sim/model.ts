@@ -1,0 +1,678 @@
+import type { ResolvedJob } from "../../schema/pipeline/resolve.ts";
+import type { ErrorCode, Refusal } from "../../schema/wire/errors.ts";
+import type { Finish, Hello, Poll, Renew } from "../../schema/wire/protocol.ts";
+import { isTerminal, type JobState, type RunState } from "../../schema/wire/states.ts";
+import type { AgentRow, OfferRow } from "../../worker/dispatch/core/rows.ts";
+import type { Submit } from "../../worker/dispatch/core/submit.ts";
+import type { ObjectPlace, Witness } from "./platform/durable_objects.ts";
+import { Violation, type World } from "./world.ts";
+
+/**
+ * The queue once more: plain, slow, in memory, and without a database. It is told of every call that the Dispatcher takes, works out by
+ * itself what must follow, and compares. The one thing that it does not decide is which of the offers that could be made is made; those it
+ * watches, and asks whether each was allowed.
+ */
+
+interface ModelRun {
+	id: string;
+	isCancelRequested: boolean;
+	priority: number;
+	jobs: ModelJob[];
+	state: RunState;
+}
+
+interface ModelJob {
+	id: string;
+	run: ModelRun;
+	definition: ResolvedJob;
+	state: JobState;
+	/** How many attempts were started. */
+	attempts: number;
+	backoffAt: number | null;
+	/** By agent. */
+	refusals: Map<string, { count: number; until: number }>;
+}
+
+interface ModelAttempt {
+	id: string;
+	job: ModelJob;
+	agentId: string;
+	leaseId: string;
+	number: number;
+	state: string;
+	deadline: number;
+	cancelAt: number | null;
+	timeoutAt: number;
+	digest: string | null;
+}
+
+interface ModelOffer {
+	attemptId: string;
+	job: ModelJob;
+	agentId: string;
+	leaseId: string;
+	expiresAt: number;
+}
+
+interface ModelAgent {
+	session: number;
+	instance: string;
+	pollSeq: number;
+	renewSeq: number;
+	slots: number;
+	slotsFree: number;
+	hasLapsed: boolean;
+}
+
+export interface Times {
+	leaseTtlMs: number;
+	killGraceMs: number;
+}
+
+const CLAIM_WINDOW_MS = 12_000;
+const RETRY_BACKOFF_MS = 1_000;
+const MAX_BACKOFF_MS = 60_000;
+const REFUSAL_MS = 15_000;
+const MAX_REFUSALS = 10;
+const CANCEL_SLACK_MS = 30_000;
+const TIMEOUT_SLACK_MS = 30_000;
+const PLANNED_STOP_MS = 10 * 60_000;
+/** A lateness beyond this is an absence. */
+export const ABSENCE_MS = 5_000;
+/** Clocks are set right by so much without anybody noticing. */
+const CLOCK_SLACK_MS = 1_000;
+const IDEMPOTENCY_MS = 24 * 60 * 60_000;
+const LOST = new Set(["agent_lost", "agent_restarted", "agent_stopped"]);
+const OPEN: ReadonlySet<JobState> = new Set(["blocked", "queued", "leased", "running", "cancelling"]);
+
+/** What a call must be answered with: taken, or refused with this code. Null: nothing is foretold. */
+type Foretold = "taken" | ErrorCode | null;
+
+export class Model implements Witness {
+	readonly runs = new Map<string, ModelRun>();
+	readonly jobs = new Map<string, ModelJob>();
+	readonly attempts = new Map<string, ModelAttempt>();
+	/** Called when a lease has run out, when an attempt starts. */
+	onExpired: (attempt: ModelAttempt) => void = () => undefined;
+	readonly #offers = new Map<string, ModelOffer>();
+	readonly #agents = new Map<string, ModelAgent>();
+	readonly #keys = new Map<string, { digest: string; runId: string; until: number }>();
+	readonly #world: World;
+	readonly #place: ObjectPlace;
+	readonly #times: Times;
+	readonly #environment: { BOOT_ID?: string };
+	#bootId = "";
+	/** The time at the newest sweep. */
+	#sweptAt = 0;
+	#isPaused = false;
+	/** The call that is being taken. */
+	#call: { method: string; args: unknown[]; foretold: Foretold } | null = null;
+
+	constructor(world: World, place: ObjectPlace, times: Times, environment: { BOOT_ID?: string }) {
+		this.#world = world;
+		this.#place = place;
+		this.#times = times;
+		this.#environment = environment;
+	}
+
+	get #now(): number {
+		return this.#world.wallClock;
+	}
+
+	before(method: string, args: unknown[]): void {
+		this.#call = { method, args, foretold: this.#foretell(method, args) };
+	}
+
+	after(result?: Promise<unknown>): void {
+		const call = this.#call;
+		if (!call) return;
+		this.#call = null;
+		if (call.method === "submit") this.#adoptRun(call.args[0] as Submit);
+		this.compare(call.method);
+		if (call.method === "register") void result?.then((answer) => this.#adoptAgent(answer as { ok: boolean; value: string }));
+		if (!result || call.foretold === null) return;
+		const now = this.#world.now;
+		void result.then((answer) => {
+			// A poll that was parked is answered later, with what is none of the model's business.
+			if (now !== this.#world.now && call.method === "poll") return;
+			this.#checkAnswer(call, answer as { ok: boolean; value?: unknown; refusal?: Refusal });
+		});
+	}
+
+	#checkAnswer(
+		call: { method: string; args: unknown[]; foretold: Foretold },
+		answer: { ok: boolean; value?: unknown; refusal?: Refusal },
+	): void {
+		const got = answer.ok ? "taken" : answer.refusal?.code;
+		if (got !== call.foretold)
+			throw new Violation(
+				"an answer is not what the model foretells",
+				`${call.method} ${JSON.stringify(call.args)}: ${got}, not ${call.foretold}`,
+			);
+	}
+
+	/** An agent that registers, for the first time or anew, has had no session yet. */
+	#adoptAgent(answer: { ok: boolean; value: string }): void {
+		const [row] = this.#read<{ session: number }>("SELECT session FROM agents WHERE id = ?", answer.value ?? "");
+		if (answer.ok && row?.session === 0) this.#agents.set(answer.value, newAgent());
+	}
+
+	/** Works out what a call does. */
+	#foretell(method: string, args: unknown[]): Foretold {
+		switch (method) {
+			case "constructor":
+				return this.#boot();
+			case "alarm":
+				return this.#sweep();
+			case "submit":
+				return this.#submit(args[0] as Submit);
+			case "cancelRun":
+				return this.#cancelRun(args[0] as string);
+			case "cancelJob":
+				return this.#cancelJob(args[0] as string);
+			case "hello":
+				this.#sweep();
+				return this.#hello(args[0] as string, args[2] as Hello);
+			case "poll":
+				this.#sweep();
+				return this.#poll(args[0] as string, args[2] as Poll);
+			case "renew":
+				this.#sweep();
+				return this.#renew(args[0] as string, args[2] as Renew);
+			case "bye":
+				return this.#bye(args[0] as string, args[2] as number);
+			case "start":
+				return this.#start(args[0] as Lease);
+			case "release":
+				return this.#release(args[0] as Lease);
+			case "pinCommit":
+			case "checkLease":
+				return this.#liveOrRefusal(args[0] as Lease);
+			case "finish":
+				return this.#finish(args[0] as Lease, args[1] as Finish, args[2] as string);
+			case "planStop":
+				for (const attempt of this.#live()) this.#extend(attempt, PLANNED_STOP_MS);
+				return null;
+			case "pause":
+			case "resume":
+				this.#isPaused = method === "pause";
+				return null;
+			default:
+				return null;
+		}
+	}
+
+	// ── submitting, cancelling ──
+
+	#submit({ idempotency, runId }: Submit): Foretold {
+		if (!idempotency || this.runs.has(runId)) return "taken";
+		const id = `${idempotency.scope} ${idempotency.key}`;
+		const known = this.#keys.get(id);
+		if (known) return known.digest === idempotency.digest ? "taken" : "conflict";
+		this.#keys.set(id, { digest: idempotency.digest, runId, until: this.#now + IDEMPOTENCY_MS });
+		return "taken";
+	}
+
+	/** The ids of jobs are given by the queue. */
+	#adoptRun({ runId, pipeline, idempotency }: Submit): void {
+		const isReplay = idempotency && this.#keys.get(`${idempotency.scope} ${idempotency.key}`)?.runId !== runId;
+		if (isReplay || this.runs.has(runId)) return;
+		const run: ModelRun = { id: runId, isCancelRequested: false, priority: pipeline.priority, jobs: [], state: "queued" };
+		const rows = this.#read<{ id: string; key: string }>("SELECT id, key FROM jobs WHERE run_id = ?", runId);
+		for (const definition of pipeline.jobs) {
+			const id = rows.find(({ key }) => key === definition.key)?.id;
+			if (!id) throw new Violation("a run was not taken whole", `${runId} has no job ${definition.key}`);
+			const state = definition.needs.length === 0 ? "queued" : "blocked";
+			const job: ModelJob = { id, run, definition, state, attempts: 0, backoffAt: null, refusals: new Map() };
+			run.jobs.push(job);
+			this.jobs.set(id, job);
+		}
+		this.runs.set(runId, run);
+	}
+
+	#cancelRun(runId: string): Foretold {
+		const run = this.#heldRun(runId);
+		if (!run) return "not_found";
+		if (run.state === "cancelled") return "taken";
+		if (isTerminal(run.state)) return "conflict";
+		run.isCancelRequested = true;
+		for (const job of run.jobs) this.#cancel(job);
+		return "taken";
+	}
+
+	#cancelJob(jobId: string): Foretold {
+		const job = this.jobs.get(jobId);
+		if (!job || !this.#heldRun(job.run.id)) return "not_found";
+		if (job.state === "cancelled") return "taken";
+		if (isTerminal(job.state)) return "conflict";
+		this.#cancel(job);
+		return "taken";
+	}
+
+	#cancel(job: ModelJob): void {
+		if (job.state === "running") {
+			job.state = "cancelling";
+			const attempt = this.#liveAttemptOf(job) as ModelAttempt;
+			attempt.state = "cancelling";
+			attempt.cancelAt = this.#now + this.#times.killGraceMs + CANCEL_SLACK_MS;
+		} else if (job.state === "blocked" || job.state === "queued" || job.state === "leased") {
+			for (const offer of [...this.#offers.values()]) if (offer.job === job) this.#offers.delete(offer.attemptId);
+			this.#end(job, "cancelled");
+		}
+	}
+
+	// ── agents ──
+
+	#hello(agentId: string, { session, instance, running, facts }: Hello): Foretold {
+		const agent = this.#agentOf(agentId);
+		if (!agent) return "authentication_required";
+		const isSame = session === agent.session && instance === agent.instance;
+		if (session <= agent.session && !isSame) return "session_superseded";
+		agent.hasLapsed = false;
+		agent.slots = facts.slots;
+		if (isSame) return "taken";
+		Object.assign(agent, { session, instance, pollSeq: 0, renewSeq: 0, slotsFree: 0 });
+		this.#returnOffers(agentId);
+		for (const attempt of this.#liveAttemptsOf(agentId)) if (!running.includes(attempt.id)) this.#lose(attempt, "expired");
+		return "taken";
+	}
+
+	#poll(agentId: string, { session, seq, slots_free }: Poll): Foretold {
+		const agent = this.#agentOf(agentId);
+		if (!agent) return "authentication_required";
+		if (session !== agent.session) return "session_superseded";
+		if (seq > agent.pollSeq) Object.assign(agent, { pollSeq: seq, slotsFree: slots_free, hasLapsed: false });
+		return "taken";
+	}
+
+	#renew(agentId: string, { session, seq, running }: Renew): Foretold {
+		const agent = this.#agentOf(agentId);
+		if (!agent) return "authentication_required";
+		if (session !== agent.session) return "session_superseded";
+		if (seq <= agent.renewSeq) return "taken";
+		agent.renewSeq = seq;
+		for (const attempt of this.#liveAttemptsOf(agentId)) if (running.includes(attempt.id)) this.#extend(attempt, this.#times.leaseTtlMs);
+		return "taken";
+	}
+
+	#bye(agentId: string, session: number): Foretold {
+		const agent = this.#agentOf(agentId);
+		if (!agent) return "authentication_required";
+		if (session !== agent.session) return "session_superseded";
+		this.#returnOffers(agentId);
+		return "taken";
+	}
+
+	/** Offers of a session that is over go back without blame. */
+	#returnOffers(agentId: string): void {
+		for (const offer of [...this.#offers.values()]) if (offer.agentId === agentId) this.#lapse(offer, false);
+	}
+
+	// ── attempts ──
+
+	#start(lease: Lease): Foretold {
+		const known = this.attempts.get(lease.attemptId);
+		if (known && this.#heldRun(known.job.run.id)) return this.#liveOrRefusal(lease);
+		const offer = this.#offers.get(lease.attemptId);
+		if (!offer || offer.leaseId !== lease.leaseId || offer.agentId !== lease.agentId) return this.#overOrSuperseded(lease);
+		const { job } = offer;
+		for (const need of job.definition.needs) {
+			const needed = job.run.jobs.find(({ definition }) => definition.key === need);
+			if (needed?.state !== "succeeded") throw new Violation("a job starts before its needs are met", `${job.id} needs ${need}`);
+		}
+		this.#offers.delete(offer.attemptId);
+		job.state = "running";
+		job.attempts += 1;
+		this.attempts.set(lease.attemptId, {
+			id: lease.attemptId,
+			job,
+			agentId: lease.agentId,
+			leaseId: lease.leaseId,
+			number: job.attempts,
+			state: "running",
+			deadline: this.#now + this.#times.leaseTtlMs,
+			cancelAt: null,
+			timeoutAt: this.#now + job.definition.timeout_ms + this.#times.killGraceMs + TIMEOUT_SLACK_MS,
+			digest: null,
+		});
+		return "taken";
+	}
+
+	#release(lease: Lease): Foretold {
+		const offer = this.#offers.get(lease.attemptId);
+		if (offer?.leaseId === lease.leaseId) this.#lapse(offer, true);
+		return "taken";
+	}
+
+	#finish(lease: Lease, finish: Finish, digest: string): Foretold {
+		const attempt = this.#attemptOf(lease);
+		if (!attempt || attempt.leaseId !== lease.leaseId) return this.#overOrSuperseded(lease);
+		if (attempt.digest !== null) return attempt.digest === digest ? "taken" : "conflict";
+		if (isTerminal(attempt.state as JobState)) return this.#overOrSuperseded(lease);
+		attempt.digest = digest;
+		attempt.state = finish.state;
+		this.#afterAttempt(attempt, finish.state, finish.reason?.code ?? null);
+		return "taken";
+	}
+
+	/** What becomes of a job whose attempt has ended in this way. */
+	#afterAttempt(attempt: ModelAttempt, state: JobState, code: string | null): void {
+		const { job } = attempt;
+		if (job.state === "cancelling") {
+			this.#end(job, "cancelled");
+			return;
+		}
+		const cause = code !== null && LOST.has(code) ? "lost" : state;
+		const { retry } = job.definition;
+		const isCovered = retry?.on.some((one) => one === cause) ?? false;
+		const allowed = isCovered && retry ? retry.attempts : cause === "lost" ? 3 : 1;
+		const isRetryable = ["failed", "errored", "timed_out", "lost"].includes(cause);
+		if (!isRetryable || attempt.number >= allowed) this.#end(job, state);
+		else if (cause === "lost" && attempt.number === 1) job.state = "queued";
+		else {
+			job.state = "blocked";
+			job.backoffAt = this.#now + Math.min(MAX_BACKOFF_MS, RETRY_BACKOFF_MS * 2 ** (attempt.number - 1));
+		}
+	}
+
+	#lose(attempt: ModelAttempt, state: string): void {
+		attempt.state = state;
+		this.#afterAttempt(attempt, "errored", "agent_lost");
+	}
+
+	#liveOrRefusal(lease: Lease): Foretold {
+		const attempt = this.#attemptOf(lease);
+		const isLive = attempt && attempt.leaseId === lease.leaseId && !isTerminal(attempt.state as JobState);
+		return isLive ? "taken" : this.#overOrSuperseded(lease);
+	}
+
+	#overOrSuperseded({ jobId }: Lease): Foretold {
+		const job = this.jobs.get(jobId);
+		const isOver = !job || isTerminal(job.state) || !this.#heldRun(job.run.id);
+		return isOver ? "attempt_finished" : "attempt_superseded";
+	}
+
+	#lapse(offer: ModelOffer, isRefused: boolean): void {
+		const { job } = offer;
+		this.#offers.delete(offer.attemptId);
+		job.state = "queued";
+		if (!isRefused) return;
+		const count = (job.refusals.get(offer.agentId)?.count ?? 0) + 1;
+		job.refusals.set(offer.agentId, { count, until: this.#now + REFUSAL_MS * 2 ** (count - 1) });
+		const all = [...job.refusals.values()].reduce((sum, refusal) => sum + refusal.count, 0);
+		if (all >= MAX_REFUSALS) this.#end(job, "errored");
+	}
+
+	/** A job is over: those that need it are queued, skipped or cancelled. */
+	#end(job: ModelJob, state: JobState): void {
+		job.state = state;
+		job.backoffAt = null;
+		for (const dependent of job.run.jobs) {
+			if (dependent.state !== "blocked" || !dependent.definition.needs.includes(job.definition.key)) continue;
+			const needed = dependent.definition.needs.map((key) => job.run.jobs.find(({ definition }) => definition.key === key)?.state);
+			if (state !== "succeeded") this.#end(dependent, state === "cancelled" && job.run.isCancelRequested ? "cancelled" : "skipped");
+			else if (needed.every((one) => one === "succeeded") && dependent.backoffAt === null) dependent.state = "queued";
+		}
+	}
+
+	// ── time ──
+
+	#boot(): Foretold {
+		const bootId = this.#environment.BOOT_ID ?? "";
+		if (bootId !== "" && bootId !== this.#bootId) this.#grantGrace();
+		// What the queue knows of the time before is when it has heard an agent last.
+		this.#sweptAt = this.#hasTables ? (this.#read<{ at: number | null }>("SELECT max(last_seen_at) AS at FROM agents")[0]?.at ?? 0) : 0;
+		this.#bootId = bootId;
+		return null;
+	}
+
+	/** All that has fallen due, in the order in which it did. */
+	#sweep(): null {
+		const now = this.#now;
+		const back = this.#sweptAt - now > CLOCK_SLACK_MS ? this.#sweptAt - now : 0;
+		this.#sweptAt = now;
+		if (back > 0) this.#stepBack(back);
+		const [first] = this.#read<{ at: number | null }>("SELECT min(due_at) AS at FROM timers");
+		if (back > 0 || (first?.at && now - first.at > ABSENCE_MS)) this.#grantGrace();
+		const due: { at: number; kind: string; id: string; run: () => void }[] = [];
+		for (const offer of this.#offers.values())
+			due.push({ at: offer.expiresAt, kind: "offer", id: offer.attemptId, run: () => this.#expireOffer(offer) });
+		for (const attempt of this.#live()) {
+			due.push({ at: attempt.deadline, kind: "lease", id: attempt.id, run: () => this.#expire(attempt) });
+			if (attempt.cancelAt !== null) due.push({ at: attempt.cancelAt, kind: "cancel", id: attempt.id, run: () => this.#force(attempt) });
+			due.push({ at: attempt.timeoutAt, kind: "job_timeout", id: attempt.id, run: () => this.#timeOut(attempt) });
+		}
+		for (const job of this.jobs.values())
+			if (job.backoffAt !== null) due.push({ at: job.backoffAt, kind: "backoff", id: job.id, run: () => this.#endBackoff(job) });
+		const order = (a: { at: number; kind: string; id: string }) => `${String(a.at).padStart(20, "0")} ${a.kind} ${a.id}`;
+		for (const one of due.filter(({ at }) => at <= now).sort((a, b) => (order(a) < order(b) ? -1 : 1))) one.run();
+		for (const [id, key] of this.#keys) if (key.until <= now) this.#keys.delete(id);
+		return null;
+	}
+
+	#expireOffer(offer: ModelOffer): void {
+		if (!this.#offers.has(offer.attemptId)) return;
+		const agent = this.#agents.get(offer.agentId);
+		if (agent) agent.hasLapsed = true;
+		this.#lapse(offer, true);
+	}
+
+	#expire(attempt: ModelAttempt): void {
+		if (isTerminal(attempt.state as JobState) || attempt.deadline > this.#now) return;
+		this.onExpired(attempt);
+		this.#lose(attempt, "expired");
+	}
+
+	/** A cancel that was not heeded. */
+	#force(attempt: ModelAttempt): void {
+		if (!isTerminal(attempt.state as JobState)) this.#lose(attempt, "cancelled");
+	}
+
+	#timeOut(attempt: ModelAttempt): void {
+		if (isTerminal(attempt.state as JobState)) return;
+		attempt.state = "timed_out";
+		this.#afterAttempt(attempt, "timed_out", "timed_out");
+	}
+
+	#endBackoff(job: ModelJob): void {
+		if (job.state === "blocked" && job.backoffAt !== null) job.state = "queued";
+		job.backoffAt = null;
+	}
+
+	/** The coordinator was away: whatever waits for an agent gets a full term. */
+	#grantGrace(): void {
+		const until = this.#now + this.#times.leaseTtlMs;
+		for (const attempt of this.#live()) {
+			attempt.deadline = Math.max(attempt.deadline, until);
+			attempt.timeoutAt = Math.max(attempt.timeoutAt, until);
+			if (attempt.cancelAt !== null) attempt.cancelAt = Math.max(attempt.cancelAt, until);
+		}
+		for (const offer of this.#offers.values()) offer.expiresAt = Math.max(offer.expiresAt, this.#now + CLAIM_WINDOW_MS);
+	}
+
+	/** The clock was stepped back: all that is to come is as far away as it was. */
+	#stepBack(ms: number): void {
+		for (const attempt of this.#live()) {
+			attempt.deadline -= ms;
+			attempt.timeoutAt -= ms;
+			if (attempt.cancelAt !== null) attempt.cancelAt -= ms;
+		}
+		for (const offer of this.#offers.values()) offer.expiresAt -= ms;
+		for (const job of this.jobs.values()) {
+			if (job.backoffAt !== null) job.backoffAt -= ms;
+			for (const refusal of job.refusals.values()) refusal.until -= ms;
+		}
+		for (const key of this.#keys.values()) key.until -= ms;
+	}
+
+	#extend(attempt: ModelAttempt, ms: number): void {
+		attempt.deadline = Math.max(attempt.deadline, this.#now + ms);
+	}
+
+	// ── comparing ──
+
+	/** Asks whether the queue is in the state that the model is in. */
+	compare(method: string): void {
+		this.#adoptOffers(method);
+		const jobs = this.#read<{ id: string; state: JobState; attempt: number }>("SELECT id, state, attempt FROM jobs");
+		for (const { id, state, attempt } of jobs) {
+			const job = this.jobs.get(id);
+			if (job?.state !== state || job.attempts !== attempt)
+				this.#differ(method, `job ${id}`, `${state} after ${attempt} attempts`, `${job?.state} after ${job?.attempts}`);
+		}
+		const attempts = this.#read<{ id: string; state: string; deadline: number; number: number }>(
+			"SELECT id, state, deadline, number FROM attempts",
+		);
+		for (const { id, state, deadline, number } of attempts) {
+			const attempt = this.attempts.get(id);
+			if (attempt?.state !== state || attempt.number !== number)
+				this.#differ(method, `attempt ${id}`, `${state}, number ${number}`, `${attempt?.state}, number ${attempt?.number}`);
+			if (!isTerminal(state as JobState) && attempt.deadline !== deadline)
+				this.#differ(method, `the lease of ${id}`, `until ${deadline}`, `until ${attempt.deadline}`);
+		}
+		this.#compareTimers(method);
+		for (const { id, state } of this.#read<{ id: string; state: RunState }>("SELECT id, state FROM runs")) {
+			const run = this.runs.get(id);
+			if (run) run.state = stateOf(run);
+			if (run?.state !== state) this.#differ(method, `run ${id}`, state, String(run?.state));
+		}
+	}
+
+	/** Everything that is to fall due falls due when the model says. */
+	#compareTimers(method: string): void {
+		const due = new Map<string, number>();
+		for (const offer of this.#offers.values()) due.set(`offer ${offer.attemptId}`, offer.expiresAt);
+		for (const attempt of this.#live()) {
+			due.set(`lease ${attempt.id}`, attempt.deadline);
+			due.set(`job_timeout ${attempt.id}`, attempt.timeoutAt);
+			if (attempt.cancelAt !== null) due.set(`cancel ${attempt.id}`, attempt.cancelAt);
+		}
+		for (const job of this.jobs.values()) if (job.backoffAt !== null) due.set(`backoff ${job.id}`, job.backoffAt);
+		const rows = this.#read<{ kind: string; id: string; due_at: number }>(
+			"SELECT kind, id, due_at FROM timers WHERE kind IN ('offer', 'lease', 'job_timeout', 'cancel', 'backoff')",
+		);
+		for (const { kind, id, due_at } of rows) {
+			const expected = due.get(`${kind} ${id}`);
+			if (expected !== due_at) this.#differ(method, `the timer ${kind} of ${id}`, `set to ${due_at}`, `${expected}`);
+			due.delete(`${kind} ${id}`);
+		}
+		for (const timer of due.keys()) this.#differ(method, `the timer ${timer}`, "not set", "it");
+	}
+
+	#differ(method: string, what: string, is: string, shouldBe: string): never {
+		throw new Violation("the queue is not where the model is", `after ${method}, ${what} is ${is}; the model has ${shouldBe}`);
+	}
+
+	/** Looks at the offers that were made: each must be one that could be made. */
+	#adoptOffers(method: string): void {
+		const rows = this.#read<OfferRow>("SELECT * FROM offers");
+		for (const id of this.#offers.keys()) if (!rows.some((row) => row.attempt_id === id)) this.#differ(method, `offer ${id}`, "gone", "it");
+		const made = rows.filter((row) => !this.#offers.has(row.attempt_id));
+		if (made.length === 0) return;
+		const agents = new Map(this.#read<AgentRow>("SELECT * FROM agents").map((row) => [row.id, row]));
+		for (const row of made) this.#adoptOffer(row, agents.get(row.agent_id));
+		for (const row of made) this.#checkPriority(row, agents.get(row.agent_id) as AgentRow);
+	}
+
+	#adoptOffer(row: OfferRow, agentRow: AgentRow | undefined): void {
+		const job = this.jobs.get(row.job_id);
+		const agent = this.#agents.get(row.agent_id);
+		const wrong = (why: string) => new Violation("an offer was made that may not be", `job ${row.job_id} to agent ${row.agent_id}: ${why}`);
+		if (!job || !agent || !agentRow) throw wrong("they are not there");
+		if (job.state !== "queued") throw wrong(`the job is ${job.state}`);
+		if (this.#isPaused) throw wrong("the queue is paused");
+		if (agentRow.status !== "online" || agent.hasLapsed) throw wrong("the agent is not waiting");
+		if (row.session !== agent.session) throw wrong("it is for another session");
+		if (row.expires_at !== this.#now + CLAIM_WINDOW_MS) throw wrong("its time is not the claim window");
+		if (!this.#couldTake(job, agentRow)) throw wrong("the agent does not fit, or has refused it");
+		const offers = [...this.#offers.values()].filter(({ agentId }) => agentId === row.agent_id).length;
+		const live = this.#liveAttemptsOf(row.agent_id).length;
+		if (Math.min(agent.slotsFree - offers, agent.slots - live - offers) <= 0) throw wrong("the agent has no slot free");
+		job.state = "leased";
+		this.#offers.set(row.attempt_id, {
+			attemptId: row.attempt_id,
+			job,
+			agentId: row.agent_id,
+			leaseId: row.lease_id,
+			expiresAt: row.expires_at,
+		});
+	}
+
+	/** What has a higher priority and would have fitted goes first. */
+	#checkPriority(row: OfferRow, agent: AgentRow): void {
+		const offered = this.jobs.get(row.job_id) as ModelJob;
+		for (const run of this.runs.values()) {
+			if (run.priority <= offered.run.priority) continue;
+			const passed = run.jobs.find((job) => job.state === "queued" && this.#couldTake(job, agent));
+			if (passed) throw new Violation("a lower priority went first", `${offered.id} before ${passed.id}`);
+		}
+	}
+
+	#couldTake(job: ModelJob, agent: AgentRow): boolean {
+		const labels = JSON.parse(agent.labels) as string[];
+		const refusal = job.refusals.get(agent.id);
+		return job.definition.runs_on.every((label) => labels.includes(label)) && !(refusal && refusal.until > this.#now);
+	}
+
+	// ── looking up ──
+
+	get #hasTables(): boolean {
+		return this.#read("SELECT 1 FROM sqlite_master WHERE name = 'agents'").length > 0;
+	}
+
+	#read<Row>(text: string, ...params: string[]): Row[] {
+		return this.#place.database.all<Row>(text, ...params);
+	}
+
+	/** A run that has left the queue is unknown to it. */
+	#heldRun(runId: string): ModelRun | undefined {
+		return this.#read("SELECT 1 FROM runs WHERE id = ?", runId).length > 0 ? this.runs.get(runId) : undefined;
+	}
+
+	#attemptOf({ attemptId }: Lease): ModelAttempt | undefined {
+		const attempt = this.attempts.get(attemptId);
+		return attempt && this.#heldRun(attempt.job.run.id) ? attempt : undefined;
+	}
+
+	/** An agent that is gone for thirty days is forgotten. */
+	#agentOf(agentId: string): ModelAgent | undefined {
+		if (this.#read("SELECT 1 FROM agents WHERE id = ?", agentId).length > 0) return this.#agents.get(agentId);
+		this.#agents.delete(agentId);
+		return undefined;
+	}
+
+	#live(): ModelAttempt[] {
+		return [...this.attempts.values()].filter(({ state }) => state === "running" || state === "cancelling");
+	}
+
+	#liveAttemptsOf(agentId: string): ModelAttempt[] {
+		return this.#live().filter((attempt) => attempt.agentId === agentId);
+	}
+
+	#liveAttemptOf(job: ModelJob): ModelAttempt | undefined {
+		return this.#live().find((attempt) => attempt.job === job);
+	}
+}
+
+interface Lease {
+	attemptId: string;
+	leaseId: string;
+	jobId: string;
+	agentId: string;
+}
+
+function newAgent(): ModelAgent {
+	return { session: 0, instance: "", pollSeq: 0, renewSeq: 0, slots: 1, slotsFree: 0, hasLapsed: false };
+}
+
+/** The state of a run, from those of its jobs. */
+function stateOf(run: ModelRun): RunState {
+	const states = run.jobs.map(({ state }) => state);
+	if (states.some((state) => OPEN.has(state))) {
+		if (run.isCancelRequested) return "cancelling";
+		const hasBegun = states.some((state) => !["blocked", "queued", "leased", "skipped"].includes(state));
+		return hasBegun ? "running" : "queued";
+	}
+	for (const state of ["cancelled", "failed", "timed_out", "errored", "succeeded"] as const) if (states.includes(state)) return state;
+	return "skipped";
+}

@@ -1,0 +1,196 @@
+/**
+ * Bugs, to be planted one at a time where the product's source is loaded: a checker that does not find them is none. Each is a piece of
+ * source, what it becomes, and the faults by which it may be found.
+ */
+export interface PlantedBug {
+	name: string;
+	file: string;
+	sound: string;
+	planted: string;
+	foundAs: readonly string[];
+	/** A seed from which it shows soon, where that is not so from any. */
+	from?: number;
+}
+
+const CORE = "worker/dispatch/core";
+const DIFFERS = "the queue is not where the model is";
+const ANSWER = "an answer is not what the model foretells";
+const RECORD = "the record lacks a row that nobody will send";
+const OFFER = "an offer was made that may not be";
+const LOG = "a log is not what was acknowledged";
+const FAILED = "the code has failed";
+const NO_REST = "it never comes to rest";
+
+export const PLANTED_BUGS: readonly PlantedBug[] = [
+	{
+		name: "a record without compare-and-set",
+		file: "worker/dispatch/record.ts",
+		sound: "WHERE excluded.rev > ${name}.rev`",
+		planted: "`",
+		foundAs: [
+			RECORD,
+			"what was over has changed",
+			"a run has left before the record had it",
+			"the record shows a finished run with something unfinished",
+		],
+		from: 14,
+	},
+	{
+		name: "an old renewal that counts",
+		file: `${CORE}/polls.ts`,
+		sound: "const isNewest = renew.seq > agent.renew_seq;",
+		planted: "const isNewest = true;",
+		foundAs: [DIFFERS],
+	},
+	{
+		name: "an offer that a new session does not return",
+		file: `${CORE}/agents.ts`,
+		sound: "if (!isSame) {\n\t\t\tfor",
+		planted: "if (false) {\n\t\t\tfor",
+		foundAs: [DIFFERS, OFFER],
+	},
+	{
+		name: "a lease that is not fenced",
+		file: `${CORE}/attempts.ts`,
+		sound: "if (attempt.lease_id !== lease.leaseId || isTerminal(attempt.state)) throw",
+		planted: "if (attempt.lease_id !== lease.leaseId) throw",
+		foundAs: [ANSWER],
+		from: 16,
+	},
+	{
+		name: "an outbox row deleted without its revision",
+		file: `${CORE}/outbox.ts`,
+		sound: "DELETE FROM outbox WHERE (id, rev) IN (SELECT value ->> 'id', value ->> 'rev' FROM json_each(?))",
+		planted: "DELETE FROM outbox WHERE id IN (SELECT value ->> 'id' FROM json_each(?))",
+		foundAs: [RECORD, "a run has left before the record had it"],
+	},
+	{
+		name: "a cancel that moves the lease clock",
+		file: `${CORE}/cancel.ts`,
+		sound: 'setTimer(core, "cancel", attempt.id,',
+		planted: 'setTimer(core, "lease", attempt.id, core.now() + 600_000);\n\t\tsetTimer(core, "cancel", attempt.id,',
+		foundAs: [DIFFERS],
+		from: 23,
+	},
+	{
+		name: "a second cancel that moves the first one's deadline",
+		file: `${CORE}/cancel.ts`,
+		sound: 'const next = moveJob(core, job, "cancel", reason);',
+		planted:
+			'const next = moveJob(core, job, "cancel", reason);\n\tif (next === null) core.sql.all("UPDATE timers SET due_at = due_at + 60000 WHERE kind = \'cancel\' AND id IN (SELECT id FROM attempts WHERE job_id = ?)", job.id);',
+		foundAs: [DIFFERS],
+		from: 82,
+	},
+	{
+		name: "a requeue that reuses an attempt number",
+		file: `${CORE}/attempts.ts`,
+		sound: "const number = job.attempt + 1;",
+		planted: "const number = Math.max(1, job.attempt);",
+		foundAs: [FAILED, DIFFERS],
+	},
+	{
+		name: "expiry without grace after a boot",
+		file: `${CORE}/sweep.ts`,
+		sound: "retryEffects(core);\n\t\tgrantGrace(core);",
+		planted: "retryEffects(core);",
+		foundAs: [DIFFERS],
+	},
+	{
+		name: "expiry without grace after an absence",
+		file: `${CORE}/sweep.ts`,
+		sound: "if (lateByMs > ABSENCE_MS)",
+		planted: "if (lateByMs < 0)",
+		foundAs: [DIFFERS, OFFER],
+	},
+	{
+		name: "an absence that nothing notices",
+		file: `${CORE}/attempts.ts`,
+		sound: 'startTimer(core, "presence", now + PRESENCE_MS);',
+		planted: "",
+		foundAs: ["a lease ran out while the coordinator was away"],
+	},
+	{
+		name: "a poison row that stops the drain",
+		file: "worker/dispatch/drain.ts",
+		sound: "if (!isRowsFault(error)) throw error;",
+		planted: "throw error;",
+		foundAs: [NO_REST],
+	},
+	{
+		name: "a row set aside and forgotten",
+		file: `${CORE}/outbox.ts`,
+		sound:
+			'core.sql.all("INSERT INTO outbox (id, run_id, rev) SELECT id, run_id, rev FROM outbox_dead WHERE true ON CONFLICT DO NOTHING");\n\tcore.sql.all("DELETE FROM outbox_dead");',
+		planted: "",
+		foundAs: [NO_REST],
+	},
+	{
+		name: "a seal forgotten",
+		file: `${CORE}/endings.ts`,
+		sound: "addEffect(core, attempt.id, {",
+		planted: "if (state !== 'expired') addEffect(core, attempt.id, {",
+		foundAs: ["a log is sealed by nobody", NO_REST],
+	},
+	{
+		name: "a job that starts before its needs are met",
+		file: `${CORE}/progress.ts`,
+		sound: 'if (missing.length === 0) moveJob(core, job, "queue", null);',
+		planted: 'if (missing.length <= 1) moveJob(core, job, "queue", null);',
+		foundAs: [DIFFERS],
+	},
+	{
+		name: "a priority that is upside down",
+		file: `${CORE}/offers.ts`,
+		sound: "const rank: [number, number, number] = [-lane.priority,",
+		planted: "const rank: [number, number, number] = [lane.priority,",
+		foundAs: ["a lower priority went first"],
+	},
+	{
+		name: "offers that take no slot",
+		file: `${CORE}/offers.ts`,
+		sound: "return Math.min(agent.slots_free - offers, agent.slots - (held?.n ?? 0) - offers);",
+		planted: "return Math.min(agent.slots_free, agent.slots - (held?.n ?? 0));",
+		foundAs: [OFFER],
+	},
+	{
+		name: "a retry too many",
+		file: `${CORE}/endings.ts`,
+		sound: "return attempt.number < allowed;",
+		planted: "return attempt.number <= allowed;",
+		foundAs: [DIFFERS],
+	},
+	{
+		name: "a run that leaves with rows still to be sent",
+		file: `${CORE}/outbox.ts`,
+		sound: "UNION ALL SELECT 1 FROM outbox WHERE run_id = ?1",
+		planted: "",
+		foundAs: ["a run has left before the record had it", RECORD, LOG, "the history has a gap"],
+	},
+	{
+		name: "a history that is cut short",
+		file: `${CORE}/outbox.ts`,
+		sound: 'WHERE rev IN (SELECT value FROM json_each(?))", JSON.stringify(batch.events.map(({ rev }) => rev))',
+		planted: "WHERE run_id IN (SELECT value ->> 'run_id' FROM json_each(?))\", entries",
+		foundAs: ["the history has a gap"],
+	},
+	{
+		name: "a log that takes bytes anywhere",
+		file: "worker/logs/log_shard.ts",
+		sound: 'if (offset !== log.bytes) return { outcome: "wrong_offset", offset: log.bytes };',
+		planted: "",
+		foundAs: [LOG, "a fault was reported"],
+	},
+	{
+		name: "an agent that does not fence itself",
+		file: "agent/attempt.ts",
+		sound: "const fenceAt = sentAt + ttlMs",
+		planted: "const fenceAt = sentAt + 3_600_000 + ttlMs",
+		foundAs: ["two agents run one job"],
+		from: 64,
+	},
+];
+
+/** The bug that the environment asks for. */
+export function plantedBug(): PlantedBug | undefined {
+	return PLANTED_BUGS.find(({ name }) => name === process.env.PLANTED_BUG);
+}

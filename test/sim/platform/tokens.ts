@@ -1,0 +1,8 @@
+/** In place of the tokens of people, which are kept in mind for a while by the process: in this world there is one person with a token. */
+export async function findToken(): Promise<object> {
+	return { id: "tok", team: "default", kind: "admin", name: "somebody" };
+}
+
+export async function findTokenById(): Promise<null> {
+	return null;
+}

@@ -1,0 +1,60 @@
+import "./platform/hooks.ts";
+import { plantedBug } from "./planted_bugs.ts";
+import type { Outcome } from "./simulation.ts";
+
+/**
+ * One process' share of the worlds: `share.ts <steps> <seeds> [without]`. Each outcome is sent to the parent; a world that failed is
+ * made smaller first, unless it is known what is wrong with it.
+ */
+
+const { takeOver } = await import("./platform/globals.ts");
+takeOver();
+const { simulate } = await import("./simulation.ts");
+const { makePlan } = await import("./plan.ts");
+const { Random } = await import("./random.ts");
+const { shrink } = await import("./shrink.ts");
+
+/** What a share tells of a world. */
+export interface Told extends Omit<Outcome, "violation" | "faults"> {
+	seed: number;
+	faults: [string, number][];
+	failure: { fault: string; message: string; actions: string[]; without: number[] } | null;
+}
+
+const [steps = "", seeds = "", without = "", isVerbose = ""] = process.argv.slice(2);
+
+function live(seed: number, left: ReadonlySet<number>): Promise<Outcome> {
+	const plan = makePlan(new Random(seed), Number(steps)).filter((_, index) => !left.has(index));
+	return simulate(seed, plan, Number(steps), isVerbose === "verbose");
+}
+
+async function tell(seed: number): Promise<Told> {
+	const left = new Set(without === "" ? [] : without.split(",").map(Number));
+	const first = await live(seed, left);
+	const { violation, faults, ...rest } = first;
+	if (!violation) return { ...rest, seed, faults: [...faults], failure: null };
+	const plan = makePlan(new Random(seed), Number(steps));
+	const smaller =
+		left.size > 0 || plantedBug() || isVerbose === "verbose"
+			? { left, outcome: first }
+			: await shrink(first, plan.length, (dropped) => live(seed, dropped));
+	const { fault, message, stack } = smaller.outcome.violation ?? violation;
+	return {
+		...rest,
+		recent: smaller.outcome.recent,
+		seed,
+		faults: [...faults],
+		failure: {
+			fault,
+			message: fault === message.split(":", 1)[0] ? message : (stack ?? message),
+			actions: plan.flatMap(({ deed, step }, index) => (smaller.left.has(index) ? [] : [`${deed} at step ${step}`])),
+			without: [...smaller.left],
+		},
+	};
+}
+
+for (const seed of seeds.split(",").map(Number)) {
+	const told = await tell(seed);
+	await new Promise((resolve) => process.send?.(told, resolve));
+}
+process.disconnect();

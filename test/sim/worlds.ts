@@ -1,0 +1,58 @@
+import { fork } from "node:child_process";
+import { availableParallelism } from "node:os";
+import path from "node:path";
+import type { Told } from "./share.ts";
+
+/** Many worlds, spread over the processors of this machine. */
+export interface Worlds {
+	seeds: readonly number[];
+	/** For how many steps things are done to each world. */
+	steps: number;
+	/** The places in the plan of what is left out. */
+	without: readonly number[];
+	/** Whether every event is printed. */
+	isVerbose: boolean;
+	/** The bug that is planted, by its name. */
+	planted: string | null;
+	/** Where the coverage of each process is written (NODE_V8_COVERAGE). */
+	coverage?: string;
+	/** Whether the first failure ends it all. */
+	isFirstEnough: boolean;
+	onTold: (told: Told) => void;
+}
+
+const SHARE = path.join(import.meta.dirname, "share.ts");
+
+/** Lives through all of them. @returns once every process has ended */
+export async function liveThrough(worlds: Worlds): Promise<void> {
+	const processes = Math.min(availableParallelism(), worlds.seeds.length);
+	const shares = Array.from({ length: processes }, (_, index) => worlds.seeds.filter((_, at) => at % processes === index));
+	const stop = new AbortController();
+	await Promise.all(shares.map((seeds) => liveShare(seeds, worlds, stop)));
+}
+
+function liveShare(seeds: readonly number[], worlds: Worlds, stop: AbortController): Promise<void> {
+	const { PLANTED_BUG: _, NODE_V8_COVERAGE: __, ...environment } = process.env;
+	if (worlds.planted !== null) environment.PLANTED_BUG = worlds.planted;
+	if (worlds.coverage !== undefined) environment.NODE_V8_COVERAGE = worlds.coverage;
+	const child = fork(SHARE, [String(worlds.steps), seeds.join(), worlds.without.join(), worlds.isVerbose ? "verbose" : ""], {
+		env: environment,
+		execArgv: ["--disable-warning=ExperimentalWarning"],
+	});
+	return new Promise((resolve, reject) => {
+		let told = 0;
+		child.on("message", (message) => {
+			told += 1;
+			const one = message as Told;
+			if (stop.signal.aborted) return;
+			if (one.failure && worlds.isFirstEnough) stop.abort();
+			worlds.onTold(one);
+		});
+		stop.signal.addEventListener("abort", () => child.kill());
+		child.once("error", reject);
+		child.once("exit", (code) => {
+			if (told === seeds.length || stop.signal.aborted) resolve();
+			else reject(new Error(`a process of the simulation ended with ${code} after ${told} of ${seeds.length} worlds`));
+		});
+	});
+}
