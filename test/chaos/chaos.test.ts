@@ -1,0 +1,16 @@
+import { expect, onTestFinished, test } from "vitest";
+import { chaos } from "./chaos.ts";
+import { chaosText } from "./report.ts";
+
+const MS = 60_000;
+
+test("real processes, killed, frozen and cut off from each other for a minute, lose nothing and do nothing twice", async () => {
+	const seed = Date.now() % 2 ** 31;
+	console.log(`chaos: --seed ${seed}`);
+	const said: string[] = [];
+	const result = await chaos({ seed, ms: MS, atEnd: onTestFinished, onStrike: (line) => void said.push(line) });
+	console.log(chaosText(result));
+	expect(result.verdict.faults, said.join("\n")).toEqual([]);
+	expect(result.verdict.runs).toBeGreaterThan(5);
+	expect([...result.faults.values()].filter((times) => times > 0).length).toBeGreaterThanOrEqual(result.faults.size - 1);
+}, 600_000);

@@ -1,0 +1,26 @@
+import { styleText } from "node:util";
+import { formatBytes } from "../../schema/wire/bytes.ts";
+import type { chaos } from "./chaos.ts";
+
+/** What was done, what became of it, and what is wrong. */
+export function chaosText({ verdict, faults, lostAnswers }: Awaited<ReturnType<typeof chaos>>): string {
+	const row = (what: string, n: number | string) => `  ${what.padEnd(34)} ${String(n).padStart(10)}`;
+	return [
+		"",
+		styleText("bold", "what was done"),
+		...[...faults].map(([fault, times]) => row(fault, times)),
+		row("answers that were lost", lostAnswers),
+		"",
+		styleText("bold", "what became of it"),
+		row("runs acknowledged, and over", verdict.runs),
+		row("attempts", verdict.attempts),
+		row("requeues", verdict.requeues),
+		row("stale writes refused", verdict.refused),
+		row("bytes of logs and artifacts checked", formatBytes(verdict.bytes)),
+		"",
+		...verdict.faults.map((fault) => styleText("red", `✗ ${fault}`)),
+		verdict.faults.length === 0
+			? styleText("green", "Every promise was kept.")
+			: styleText("red", `${verdict.faults.length} promises were broken.`),
+	].join("\n");
+}
