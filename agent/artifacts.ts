@@ -32,6 +32,10 @@ type Planned = ArtifactPlanAnswer["files"][number];
 /** So many files are on their way at once: small ones wait for the network, not for each other. */
 const AT_ONCE = 4;
 
+/** A connection over which nothing comes any more looks like a slow one: a part may take this long, and more the larger it is. */
+const PATIENCE_MS = 30_000;
+const LEAST_BYTES_PER_MS = 256;
+
 /** What was uploaded, as the finish declares it. */
 export type Manifest = Finish["artifacts"];
 
@@ -115,7 +119,7 @@ async function putPart({ client, signal }: Upload, file: Found, part: { number: 
 				token: null,
 				bytes: part.size === 0 ? new Uint8Array() : createReadStream(file.file, range),
 				headers: { "Content-Length": String(part.size), "X-Content-SHA256": sha256 },
-				timeoutMs: 300_000,
+				timeoutMs: PATIENCE_MS + Math.ceil(part.size / LEAST_BYTES_PER_MS),
 				signal,
 			}),
 		signal,

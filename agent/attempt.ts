@@ -16,8 +16,9 @@ export interface AttemptContext {
 
 /** Kept from the lease for the way of the last signal. */
 const FENCE_MARGIN_MS = 2_000;
-/** The coordinator completes and checks every artifact before it answers. */
-const FINISH_TIMEOUT_MS = 300_000;
+/** The coordinator checks every artifact before it answers. */
+const FINISH_TIMEOUT_MS = 30_000;
+const CHECK_MS = 30;
 
 /**
  * One attempt on this agent, from the claim to the delivered result. It is self-fencing: when the lease cannot be renewed in
@@ -176,7 +177,7 @@ export class Attempt {
 						path,
 						token: this.#token,
 						json: body,
-						timeoutMs: FINISH_TIMEOUT_MS,
+						timeoutMs: FINISH_TIMEOUT_MS + body.artifacts.length * CHECK_MS,
 						signal,
 					}),
 				signal,
