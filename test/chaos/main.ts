@@ -1,4 +1,5 @@
 import { parseArgs, styleText } from "node:util";
+import { readOrEnd, wholeNumber } from "../support/arguments.ts";
 import { chaos } from "./chaos.ts";
 import { chaosText } from "./report.ts";
 
@@ -7,11 +8,12 @@ import { chaosText } from "./report.ts";
  * cut off from each other. The seed decides what is done and when; how the processes take it differs each time.
  */
 
-const { values } = parseArgs({ options: { minutes: { type: "string", default: "1" }, seed: { type: "string" } } });
+const OPTIONS = { options: { minutes: { type: "string", default: "1" }, seed: { type: "string" } } } as const;
+const { values } = readOrEnd("chaos", () => parseArgs(OPTIONS));
 const minutes = Number(values.minutes);
-const seed = Number(values.seed ?? Date.now() % 2 ** 31);
-if (!(minutes > 0) || !Number.isSafeInteger(seed)) {
-	console.error("chaos: --minutes is a number above 0, --seed a whole number");
+const seed = wholeNumber("chaos", "--seed", values.seed) ?? Date.now() % 2 ** 31;
+if (!(minutes > 0)) {
+	console.error(`chaos: --minutes is a number above 0, not ${values.minutes}`);
 	process.exit(2);
 }
 

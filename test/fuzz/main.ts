@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { wholeNumber } from "../support/arguments.ts";
 import type { FuzzFailure, FuzzProperty } from "./fuzz_property.ts";
 import { aftermath, residentBytes } from "./network/aftermath.ts";
 import { NETWORK_PLAN, PURE, replayOf, sharesOf, startNetwork } from "./suite.ts";
@@ -16,15 +17,8 @@ const DEFAULT_CASES = 10_000;
 const { values } = parseArgs({
 	options: { cases: { type: "string" }, seed: { type: "string" }, only: { type: "string" }, path: { type: "string" } },
 });
-const cases = wholeNumber("--cases", values.cases) ?? DEFAULT_CASES;
-const seed = wholeNumber("--seed", values.seed) ?? Date.now() % 2 ** 31;
-
-function wholeNumber(name: string, text: string | undefined): number | null {
-	if (text === undefined) return null;
-	if (/^\d{1,9}$|^[12]\d{9}$/.test(text)) return Number(text);
-	console.error(`fuzz: ${name} is a whole number, not ${text}`);
-	process.exit(2);
-}
+const cases = wholeNumber("fuzz", "--cases", values.cases) ?? DEFAULT_CASES;
+const seed = wholeNumber("fuzz", "--seed", values.seed) ?? Date.now() % 2 ** 31;
 
 async function main(): Promise<number> {
 	console.log(`fuzz: ${values.only ? JSON.stringify(values.only) : `${cases} cases`}, --seed ${seed}, Node ${process.versions.node}`);

@@ -1,4 +1,5 @@
 import { parseArgs, styleText } from "node:util";
+import { readOrEnd, wholeNumber } from "../support/arguments.ts";
 import { huntAll } from "./hunt.ts";
 import { parseRanges } from "./ranges.ts";
 import { failureText, Summary, summaryText } from "./report.ts";
@@ -18,7 +19,7 @@ const TOLD_WORLDS = 20;
 /** From so many steps on every kind of fault must have struck. */
 const ENOUGH_STEPS = 1_000_000;
 
-const { values } = parseArgs({
+const OPTIONS = {
 	options: {
 		seeds: { type: "string" },
 		steps: { type: "string" },
@@ -27,18 +28,12 @@ const { values } = parseArgs({
 		verbose: { type: "boolean", default: false },
 		planted: { type: "boolean", default: false },
 	},
-});
+} as const;
+const { values } = readOrEnd("sim", () => parseArgs(OPTIONS));
 
-function wholeNumber(name: string, text: string | undefined): number | null {
-	if (text === undefined) return null;
-	if (/^\d{1,10}$/.test(text)) return Number(text);
-	console.error(`sim: ${name} is a whole number, not ${text}`);
-	process.exit(2);
-}
-
-const steps = wholeNumber("--steps", values.steps) ?? DEFAULT_STEPS;
-const seed = wholeNumber("--seed", values.seed);
-const seeds = wholeNumber("--seeds", values.seeds) ?? (seed === null ? DEFAULT_SEEDS : 1);
+const steps = wholeNumber("sim", "--steps", values.steps) ?? DEFAULT_STEPS;
+const seed = wholeNumber("sim", "--seed", values.seed);
+const seeds = wholeNumber("sim", "--seeds", values.seeds) ?? (seed === null ? DEFAULT_SEEDS : 1);
 const first = seed ?? Date.now() % 2 ** 31;
 const isTerminal = process.stdout.isTTY;
 
@@ -49,7 +44,7 @@ async function simulate(): Promise<number> {
 	await liveThrough({
 		seeds: Array.from({ length: seeds }, (_, index) => first + index),
 		steps,
-		without: values.without ? parseRanges(values.without) : [],
+		without: values.without ? readOrEnd("sim", () => parseRanges(values.without ?? "")) : [],
 		isVerbose: values.verbose,
 		planted: null,
 		isFirstEnough: false,
