@@ -1,6 +1,15 @@
 import { ApiError } from "../schema/wire/errors.ts";
 import { PROTOCOL_VERSION } from "../schema/wire/limits.ts";
-import { type Facts, helloAnswer, type Intervals, type Offer, pollAnswer, registered, renewAnswer } from "../schema/wire/protocol.ts";
+import {
+	type Facts,
+	type HelloBody,
+	helloAnswer,
+	type Intervals,
+	type Offer,
+	pollAnswer,
+	registered,
+	renewAnswer,
+} from "../schema/wire/protocol.ts";
 import { Attempt } from "./attempt.ts";
 import { backoffMs, type Coordinator, pause, Unreachable, untilAnswered } from "./client.ts";
 import type { AgentHealth } from "./health.ts";
@@ -57,6 +66,7 @@ export class RunningAgent {
 	/** Whether the newest poll was answered. */
 	#isInTouch = false;
 	#session = 0;
+	#instance = "";
 	#pollSeq = 0;
 	#renewSeq = 0;
 	#idleSince = performance.now();
@@ -171,26 +181,32 @@ export class RunningAgent {
 
 	async #hello(identity: Identity): Promise<Intervals> {
 		this.#session = await this.#memory.nextSession();
-		const body = {
-			protocol: PROTOCOL_VERSION,
-			session: this.#session,
-			instance: crypto.randomUUID(),
-			running: [],
-			facts: this.#facts(),
-		};
+		this.#instance = crypto.randomUUID();
+		const json = this.#introduction([]);
+		const call = { method: "POST", path: "/api/v1/agents/self/hello", token: identity.token, json, signal: this.#stop.signal } as const;
 		const answer = await untilAnswered(
-			() =>
-				this.#client.fetch(helloAnswer, {
-					method: "POST",
-					path: "/api/v1/agents/self/hello",
-					token: identity.token,
-					json: body,
-					signal: this.#stop.signal,
-				}),
+			() => this.#client.fetch(helloAnswer, call),
 			this.#stop.signal,
 			(error) => say("warn", `the coordinator cannot be reached yet: ${error.message}`),
 		);
 		return answer.intervals;
+	}
+
+	#introduction(running: string[]): HelloBody {
+		return { protocol: PROTOCOL_VERSION, session: this.#session, instance: this.#instance, running, facts: this.#facts() };
+	}
+
+	/** Says anew what the agent is, in the session that it has: what there was to find out is known by now. */
+	async tellFacts(): Promise<void> {
+		const identity = this.#memory.identity;
+		if (!identity || this.#intervals === null || this.#isDraining) return;
+		const { signal } = this.#stop;
+		const json = () => this.#introduction([...this.#attempts.keys()]);
+		const call = { method: "POST", path: "/api/v1/agents/self/hello", token: identity.token, signal } as const;
+		await untilAnswered(() => this.#client.fetch(helloAnswer, { ...call, json: json() }), signal).catch((error) => {
+			// A refusal is met by the loops, too, and is theirs to heed.
+			if (!signal.aborted) say("warn", `the facts of this agent were not taken: ${error.message}`);
+		});
 	}
 
 	async #pollLoop(identity: Identity): Promise<void> {

@@ -4,7 +4,8 @@ import { realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import { MAX_ARTIFACTS_PER_JOB, MAX_ARTIFACTS_PER_PLAN } from "../schema/wire/limits.ts";
 import { isInnerPath } from "../schema/wire/paths.ts";
-import { type ArtifactPlanAnswer, artifactPlanAnswer, type Finish, partAnswer } from "../schema/wire/protocol.ts";
+import { type ArtifactPlanAnswer, artifactPlanAnswer, type FinishBody, partAnswer } from "../schema/wire/protocol.ts";
+import type { ArtifactKind } from "../schema/wire/resources.ts";
 import { type Client, untilAnswered } from "./client.ts";
 import { findFiles } from "./find_files.ts";
 
@@ -13,12 +14,17 @@ export class ArtifactsFailed extends Error {
 	override name = "ArtifactsFailed";
 }
 
-interface Found {
+/** What the paths begin with under which the agent keeps what a job says of itself; no file of a workspace may have such a one. */
+export const OWN_ARTIFACTS = "windlass:";
+
+/** A file that is to be saved. */
+export interface Found {
 	path: string;
 	file: string;
 	size: number;
 	sha256: string;
 	executable: boolean;
+	kind: ArtifactKind;
 }
 
 interface Upload {
@@ -37,7 +43,7 @@ const PATIENCE_MS = 30_000;
 const LEAST_BYTES_PER_MS = 256;
 
 /** What was uploaded, as the finish declares it. */
-export type Manifest = Finish["artifacts"];
+export type Manifest = FinishBody["artifacts"];
 
 /**
  * The files of the workspace that the patterns name.
@@ -56,9 +62,10 @@ export async function findArtifacts(workspace: string, patterns: readonly string
 		paths.add(normal);
 		const file = await realpath(path.join(root, name));
 		if (!file.startsWith(root + path.sep)) throw new ArtifactsFailed(`${name} is a link out of the workspace.`);
-		if (!isInnerPath(normal)) throw new ArtifactsFailed(`${JSON.stringify(normal)} cannot be the path of an artifact; rename it.`);
+		if (!isInnerPath(normal) || normal.startsWith(OWN_ARTIFACTS))
+			throw new ArtifactsFailed(`${JSON.stringify(normal)} cannot be the path of an artifact; rename it.`);
 		const { size, mode } = await stat(file);
-		found.push({ path: normal, file, size, sha256: await digestOf(file), executable: (mode & 0o100) !== 0 });
+		found.push({ path: normal, file, size, sha256: await digestOf(file), executable: (mode & 0o100) !== 0, kind: "file" });
 	}
 	return { found, links };
 }
@@ -89,8 +96,8 @@ export async function uploadArtifacts(upload: Upload, files: readonly Found[]): 
 
 async function uploadFile(upload: Upload, file: Found, planned: Planned): Promise<Manifest[number]> {
 	for (const part of planned.parts) await putPart(upload, file, part);
-	const { path, size, sha256, executable } = file;
-	return { path, size, sha256, executable, key: planned.key };
+	const { path, size, sha256, executable, kind } = file;
+	return { path, size, sha256, executable, kind, key: planned.key };
 }
 
 function planOf({ client, attempt, signal }: Upload, files: readonly Found[]) {

@@ -1,6 +1,6 @@
 import { formatDuration } from "../schema/wire/duration.ts";
 import { ApiError } from "../schema/wire/errors.ts";
-import { type Assignment, assignment, type Finish, finishAnswer, type Intervals } from "../schema/wire/protocol.ts";
+import { type Assignment, assignment, type FinishBody, finishAnswer, type Intervals } from "../schema/wire/protocol.ts";
 import { type Coordinator, untilAnswered } from "./client.ts";
 import type { Job, JobResult, StopReason, Workshop } from "./job.ts";
 import { LogShipper } from "./log_shipper.ts";
@@ -166,7 +166,7 @@ export class Attempt {
 	}
 
 	/** Delivers a result. @returns the refusal, if it is refused */
-	async #finish(body: Finish): Promise<ApiError | null> {
+	async #finish(body: FinishBody): Promise<ApiError | null> {
 		const path = `/api/v1/attempts/${this.id}/finish`;
 		const { signal } = this.#lost;
 		try {
@@ -197,5 +197,13 @@ const NO_LOG = { bytes: 0, sha256: null, incomplete: true };
 
 /** The result of a job that the agent could not run as it should. */
 function failedResult(text: string): JobResult {
-	return { state: "errored", exit_code: null, reason: { code: "agent_failed", text: text.slice(0, 2000) }, artifacts: [] };
+	return {
+		state: "errored",
+		exit_code: null,
+		reason: { code: "agent_failed", text: text.slice(0, 2000) },
+		artifacts: [],
+		outputs: {},
+		tests: null,
+		coverage: null,
+	};
 }

@@ -1,4 +1,5 @@
 import type { Assignment, Commit } from "../schema/wire/protocol.ts";
+import type { PlacePaths } from "./place.ts";
 import { MARKER } from "./processes.ts";
 
 /** What a job may see of the agent's own environment: enough to find programs and the network, no secret. */
@@ -16,6 +17,14 @@ const INHERITED = [
 	"no_proxy",
 ];
 
+/** What a job in a container may see of it: nothing that is about this machine's files. */
+const INHERITED_IN_CONTAINER = INHERITED.filter((name) => /proxy|^LANG$|^TZ$/i.test(name));
+
+/** The part of the agent's own environment that jobs in containers inherit. */
+export function inheritedInContainers(own: NodeJS.ProcessEnv, passed: readonly string[]): Record<string, string> {
+	return Object.fromEntries([...INHERITED_IN_CONTAINER, ...passed].flatMap((name) => (own[name] === undefined ? [] : [[name, own[name]]])));
+}
+
 /**
  * The part of the agent's own environment that jobs inherit.
  * @param passed further names that whoever runs the agent lets through
@@ -28,7 +37,7 @@ export function inheritedEnvironment(own: NodeJS.ProcessEnv, passed: readonly st
 export function jobEnvironment(
 	inherited: Record<string, string>,
 	assignment: Assignment,
-	workspace: string,
+	paths: PlacePaths,
 	commit: Commit | null,
 ): Record<string, string> {
 	const { run, job, source } = assignment;
@@ -45,7 +54,9 @@ export function jobEnvironment(
 		CI_PIPELINE: assignment.pipeline,
 		CI_PROJECT: run.project,
 		CI_EVENT: run.event,
-		CI_WORKSPACE: workspace,
+		CI_WORKSPACE: paths.workspace,
+		CI_OUTPUT: paths.output,
+		CI_SUMMARY: paths.summary,
 		[MARKER]: assignment.attempt_id,
 	};
 	if (source && commit) {

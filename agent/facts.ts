@@ -1,29 +1,116 @@
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { statfs } from "node:fs/promises";
 import os from "node:os";
+import path from "node:path";
+import type { Offering } from "../schema/pipeline/requirements.ts";
 import type { Facts } from "../schema/wire/protocol.ts";
+import type { Capabilities } from "../schema/wire/requirements.ts";
+import { dockerVersion } from "./docker.ts";
+import type { AgentOptions } from "./options.ts";
+import { findTools } from "./tools.ts";
 
-/** What an agent tells of itself: the labels that jobs may ask for, and facts for people. */
-export function collectFacts(options: { slots: number; labels: readonly string[] }, version: string, hasCgroups: boolean): Facts {
-	return {
-		version,
-		slots: options.slots,
-		labels: [...new Set([os.platform(), os.arch(), ...options.labels])],
-		facts: {
-			hostname: os.hostname(),
-			os: `${os.type()} ${os.release()}`,
-			cpus: String(os.cpus().length),
-			memory_mb: String(Math.round(os.totalmem() / 1024 / 1024)),
-			node: process.versions.node,
-			git: gitVersion(),
-			processes: hasCgroups ? "held in control groups" : "no control groups: what detaches itself completely may outlive its job",
-		},
-	};
+/**
+ * What an agent tells of itself. What is known at once is told at once; what takes a moment to find out (tools, the container
+ * runtime, GPUs) follows.
+ */
+
+const PROBE_MS = 2_000;
+const SHELLS = ["bash", "sh", "python3", "node"];
+
+type FactOptions = Pick<AgentOptions, "slots" | "labels" | "workDir" | "probes">;
+
+export class AgentFacts {
+	readonly #options: FactOptions;
+	readonly #version: string;
+	readonly #hasCgroups: boolean;
+	#found: Pick<Capabilities, "container" | "gpus" | "tools" | "disk"> = { container: null, gpus: [], tools: {}, disk: 0 };
+
+	constructor(options: FactOptions, version: string, hasCgroups: boolean) {
+		this.#options = options;
+		this.#version = version;
+		this.#hasCgroups = hasCgroups;
+	}
+
+	/** Looks at the machine. */
+	async look(): Promise<void> {
+		const [tools, container, gpus, disk] = await Promise.all([
+			findTools(this.#options.probes),
+			dockerVersion(PROBE_MS),
+			findGpus(),
+			freeDisk(this.#options.workDir),
+		]);
+		this.#found = { tools, container, gpus, disk };
+	}
+
+	/** As the coordinator is told. */
+	get told(): Facts {
+		return {
+			version: this.#version,
+			slots: this.#options.slots,
+			labels: this.#labels,
+			facts: {
+				hostname: os.hostname(),
+				os: `${os.type()} ${os.release()}`,
+				processes: this.#hasCgroups ? "held in control groups" : "no control groups: what detaches itself completely may outlive its job",
+			},
+			capabilities: this.#capabilities,
+		};
+	}
+
+	/** As a job that is about to start finds it. */
+	async offering(): Promise<Offering> {
+		return { labels: this.#labels, capabilities: { ...this.#capabilities, disk: await freeDisk(this.#options.workDir) } };
+	}
+
+	get #labels(): string[] {
+		return [...new Set([os.platform(), os.arch(), ...this.#options.labels])];
+	}
+
+	get #capabilities(): Capabilities {
+		return {
+			os: os.platform(),
+			arch: os.arch(),
+			cores: os.availableParallelism(),
+			memory: os.totalmem(),
+			shells: SHELLS.filter(isOnPath),
+			...this.#found,
+		};
+	}
 }
 
-function gitVersion(): string {
+function isOnPath(command: string): boolean {
+	return (process.env.PATH ?? "").split(path.delimiter).some((folder) => {
+		try {
+			accessSync(path.join(folder, command), constants.X_OK);
+			return true;
+		} catch {
+			return false;
+		}
+	});
+}
+
+async function freeDisk(folder: string): Promise<number> {
 	try {
-		return execFileSync("git", ["--version"], { encoding: "utf8" }).trim().slice(0, 100);
+		const { bavail, bsize } = await statfs(folder);
+		return bavail * bsize;
 	} catch {
-		return "not installed";
+		return 0;
 	}
+}
+
+/** The GPUs by name, as NVIDIA's own tool tells them. */
+function findGpus(): Promise<string[]> {
+	return new Promise((resolve) => {
+		execFile("nvidia-smi", ["--query-gpu=name", "--format=csv,noheader"], { timeout: PROBE_MS, killSignal: "SIGKILL" }, (error, stdout) =>
+			resolve(
+				error
+					? []
+					: stdout
+							.split("\n")
+							.map((line) => line.trim())
+							.filter(Boolean),
+			),
+		);
+	});
 }

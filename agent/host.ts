@@ -1,10 +1,12 @@
+import { createHash } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import type { Assignment, Intervals } from "../schema/wire/protocol.ts";
 import { RunningAgent } from "./agent.ts";
 import { Cgroups } from "./cgroup.ts";
 import { Client } from "./client.ts";
-import { inheritedEnvironment } from "./environment.ts";
-import { collectFacts } from "./facts.ts";
+import { removeLabelled } from "./docker.ts";
+import { inheritedEnvironment, inheritedInContainers } from "./environment.ts";
+import { AgentFacts } from "./facts.ts";
 import { serveHealth } from "./health.ts";
 import type { Job, Workshop } from "./job.ts";
 import { JobRun } from "./job_run.ts";
@@ -22,6 +24,7 @@ export class AgentHost {
 	readonly #state: StateFolder;
 	readonly #clients: readonly Client[];
 	readonly #cgroups: Cgroups | null;
+	readonly #facts: AgentFacts;
 
 	private constructor(options: AgentOptions, version: string, state: StateFolder) {
 		const [client, renewals] = [new Client(options.server, options), new Client(options.server, options)];
@@ -30,13 +33,14 @@ export class AgentHost {
 		this.#state = state;
 		this.#clients = [client, renewals];
 		this.#cgroups = cgroups;
+		this.#facts = new AgentFacts(options, version, cgroups !== null);
 		this.agent = new RunningAgent({
 			options,
 			memory: state,
 			client,
 			renewals,
-			workshop: new Folders(options, state, client, cgroups),
-			facts: () => collectFacts(options, version, cgroups !== null),
+			workshop: new Folders(options, state, client, cgroups, this.#facts),
+			facts: () => this.#facts.told,
 		});
 	}
 
@@ -58,7 +62,9 @@ export class AgentHost {
 		try {
 			if (healthPort !== null) health = await serveHealth(healthPort, () => this.agent.health);
 			await this.#cleanUp();
+			const looking = this.#facts.look().then(() => this.agent.tellFacts());
 			await this.agent.run();
+			await looking;
 		} finally {
 			health?.close();
 			await Promise.all(this.#clients.map((client) => client.close()));
@@ -72,6 +78,7 @@ export class AgentHost {
 			cgroup.kill();
 			cgroup.remove();
 		}
+		await removeLabelled(containerLabel(this.#state));
 		await sweepMirrors(this.#state.mirrorsFolder, Date.now());
 		for (const name of await readdir(this.#state.jobsFolder)) {
 			const folder = this.#state.jobFolder(name);
@@ -79,6 +86,11 @@ export class AgentHost {
 			await removeFolder(folder).catch((error) => say("warn", `cannot remove what ${name} has left: ${error}`));
 		}
 	}
+}
+
+/** What everything in the container runtime is labelled with that belongs to the agent of this folder. */
+function containerLabel(state: StateFolder): string {
+	return `windlass.agent=${createHash("sha256").update(state.path).digest("hex").slice(0, 20)}`;
 }
 
 /** Jobs as processes, each in a folder of its own. */
@@ -89,13 +101,17 @@ class Folders implements Workshop {
 	readonly #budget: SpoolBudget;
 	/** What jobs inherit of the agent's own environment. */
 	readonly #environment: Record<string, string>;
+	readonly #options: AgentOptions;
+	readonly #facts: AgentFacts;
 
-	constructor(options: AgentOptions, state: StateFolder, client: Client, cgroups: Cgroups | null) {
+	constructor(options: AgentOptions, state: StateFolder, client: Client, cgroups: Cgroups | null, facts: AgentFacts) {
 		this.#state = state;
 		this.#client = client;
 		this.#cgroups = cgroups;
 		this.#budget = new SpoolBudget(options.spoolLimit);
 		this.#environment = inheritedEnvironment(process.env, options.passEnv);
+		this.#options = options;
+		this.#facts = facts;
 	}
 
 	prepare(assignment: Assignment, token: string, { kill_grace_ms, log_max_bytes }: Intervals): Promise<Job> {
@@ -103,6 +119,7 @@ class Folders implements Workshop {
 			assignment,
 			folder: this.#state.jobFolder(assignment.attempt_id),
 			environment: this.#environment,
+			containerEnvironment: inheritedInContainers(process.env, this.#options.passEnv),
 			mirrors: this.#state.mirrorsFolder,
 			cgroup: this.#cgroups?.create(assignment.attempt_id) ?? null,
 			client: this.#client,
@@ -110,6 +127,9 @@ class Folders implements Workshop {
 			killGraceMs: kill_grace_ms,
 			budget: this.#budget,
 			maxLogBytes: log_max_bytes,
+			offering: () => this.#facts.offering(),
+			containerLabel: containerLabel(this.#state),
+			allowedDevices: this.#options.allowDevices,
 		});
 	}
 

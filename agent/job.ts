@@ -1,19 +1,22 @@
-import type { Assignment, Finish, Intervals } from "../schema/wire/protocol.ts";
-import type { Step } from "../schema/wire/resources.ts";
+import type { Assignment, FinishBody, Intervals } from "../schema/wire/protocol.ts";
+import type { CoverageTotals, Step, TestTotals } from "../schema/wire/resources.ts";
 import type { FinishState, Reason } from "../schema/wire/states.ts";
 import type { SendableLog } from "./log_shipper.ts";
 
 /** What stands between the protocol of an attempt and the job that it is about. */
 
 /** Why a job is ended from outside: asked for, its time is over, its lease is lost, its agent stops. */
-export type StopReason = "cancelled" | "timed_out" | "lost" | "agent_stopped";
+export type StopReason = "cancelled" | "timed_out" | "idle_timed_out" | "lost" | "agent_stopped";
 
 /** What is delivered at the end, all but the log's part and the steps, whose places in the log are known last. */
 export interface JobResult {
 	state: FinishState;
 	exit_code: number | null;
 	reason: Reason | null;
-	artifacts: Finish["artifacts"];
+	artifacts: FinishBody["artifacts"];
+	outputs: Record<string, string>;
+	tests: TestTotals | null;
+	coverage: CoverageTotals | null;
 }
 
 /** A job that an attempt has claimed. */
@@ -24,7 +27,7 @@ export interface Job {
 	/** Whether nothing of the job runs any more. */
 	readonly isOver: boolean;
 	/** Called with every change of a step. */
-	onSteps: (steps: Step[]) => void;
+	set onSteps(listen: (steps: Step[]) => void);
 	/** Runs the job to its end. Never throws: what goes wrong is part of the result. */
 	run(): Promise<JobResult>;
 	/** Ends everything that runs now. The first reason counts. */

@@ -1,20 +1,28 @@
-import { mkdir, realpath, stat } from "node:fs/promises";
+import { mkdir, realpath, writeFile } from "node:fs/promises";
 import path from "node:path";
+import type { Offering } from "../schema/pipeline/requirements.ts";
+import { firstLack } from "../schema/pipeline/requirements.ts";
 import { formatDuration } from "../schema/wire/duration.ts";
 import { type Assignment, type Commit, commitAnswer } from "../schema/wire/protocol.ts";
 import type { Step } from "../schema/wire/resources.ts";
-import type { FinishState, Reason, StepState } from "../schema/wire/states.ts";
-import { ArtifactsFailed, findArtifacts, type Manifest, uploadArtifacts } from "./artifacts.ts";
+import type { Reason } from "../schema/wire/states.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { checkOut } from "./checkout.ts";
 import { type Client, untilAnswered } from "./client.ts";
+import { ContainerPlace } from "./container_place.ts";
 import { jobEnvironment } from "./environment.ts";
+import { fetchFiles } from "./fetch_files.ts";
 import { CheckoutFailed } from "./git.ts";
+import { buildImage } from "./image_build.ts";
 import type { Job, JobResult, StopReason } from "./job.ts";
-import { LogSpool, type Position } from "./log_spool.ts";
+import { JobSteps } from "./job_steps.ts";
+import { LogSpool } from "./log_spool.ts";
+import { JobFault, type Outcome, SUCCESS } from "./outcome.ts";
+import { attemptPaths, HostPlace, NoSuchFolder, type StepPlace } from "./place.ts";
 import { AttemptProcesses } from "./processes.ts";
+import { collectResults, type Results } from "./results.ts";
 import type { SpoolBudget } from "./spool_budget.ts";
-import { type RunningProcess, startScript } from "./step_process.ts";
+import type { Output, RunningProcess } from "./step_process.ts";
 import { unpackSource } from "./unpack.ts";
 
 export interface JobContext {
@@ -22,6 +30,8 @@ export interface JobContext {
 	folder: string;
 	/** What the job inherits of the agent's environment. */
 	environment: Record<string, string>;
+	/** What a job in a container inherits of it. */
+	containerEnvironment: Record<string, string>;
 	/** The folder of the agent's mirrors. */
 	mirrors: string;
 	/** The control group of the attempt, where there are any. */
@@ -31,33 +41,31 @@ export interface JobContext {
 	killGraceMs: number;
 	budget: SpoolBudget;
 	maxLogBytes: number;
+	/** What this machine has, at this moment. */
+	offering: () => Promise<Offering>;
+	/** What containers of this agent are labelled with. */
+	containerLabel: string;
+	allowedDevices: readonly string[];
 }
 
-interface Outcome {
-	state: FinishState;
-	exitCode: number | null;
-	reason: Reason | null;
-}
-
-const SUCCESS: Outcome = { state: "succeeded", exitCode: 0, reason: null };
+const NOTHING: Results = { outputs: {}, artifacts: [], tests: null, coverage: null };
 
 /**
- * Runs the steps of a job in a fresh workspace: check out, the steps until one fails, save the artifacts even then. However it ends,
- * no process of it is left.
+ * Runs the steps of a job in a fresh workspace: check out, fetch, the steps until one fails; what they have left is collected even then.
+ * However it ends, no process and no container of it is left.
  */
 export class JobRun implements Job {
 	readonly spool: LogSpool;
 	readonly #context: JobContext;
 	readonly #workspace: string;
-	readonly #steps: Step[];
-	/** Where each step that has begun begins in the output. */
-	readonly #begins: (Position | null)[];
+	readonly #steps: JobSteps;
+	readonly #phases: Phases;
 	readonly #processes: AttemptProcesses;
 	readonly #stop = new AbortController();
+	#place: StepPlace;
 	#stopReason: StopReason | null = null;
 	#ending: Promise<void> | null = null;
-	/** Called with every change of a step. */
-	onSteps: (steps: Step[]) => void = () => undefined;
+	#lastOutputAt = 0;
 	/** Whether nothing of the job runs any more. */
 	isOver = false;
 
@@ -66,28 +74,31 @@ export class JobRun implements Job {
 		this.#workspace = workspace;
 		this.spool = spool;
 		this.#processes = new AttemptProcesses(context.assignment.attempt_id, context.folder, context.cgroup);
-		this.#steps = stepNames(context.assignment).map((name) => ({
-			name,
-			state: "pending",
-			exit_code: null,
-			started_at: null,
-			finished_at: null,
-			log_offset: null,
-			log_line: null,
-		}));
-		this.#begins = this.#steps.map(() => null);
+		this.#place = new HostPlace(context.folder, workspace, this.#processes);
+		this.#phases = phasesOf(context.assignment);
+		this.#steps = new JobSteps(this.#phases.names, spool);
 	}
 
 	/** Makes the folders of an attempt. */
 	static async prepare(context: JobContext): Promise<JobRun> {
 		const workspace = path.join(context.folder, "workspace");
-		await mkdir(workspace, { recursive: true, mode: 0o700 });
-		await mkdir(path.join(context.folder, "steps"), { mode: 0o700 });
+		const { steps, files, output, summary } = attemptPaths(context.folder);
+		for (const folder of [workspace, files]) await mkdir(folder, { recursive: true, mode: 0o700 });
+		await mkdir(steps, { mode: context.assignment.container ? 0o755 : 0o700 });
+		for (const file of [output, summary]) await writeFile(file, "", { mode: 0o600 });
 		return new JobRun(
 			context,
 			await realpath(workspace),
 			await LogSpool.create(path.join(context.folder, "log"), context.budget, context.maxLogBytes),
 		);
+	}
+
+	get steps(): Step[] {
+		return this.#steps.list;
+	}
+
+	set onSteps(listen: (steps: Step[]) => void) {
+		this.#steps.onChange = listen;
 	}
 
 	/** Ends everything that runs now: SIGTERM, the grace, SIGKILL. The first reason counts. */
@@ -106,74 +117,151 @@ export class JobRun implements Job {
 			this.stop("timed_out");
 		}, assignment.timeout_ms);
 		let outcome: Outcome;
-		let artifacts: Manifest = [];
+		let results = NOTHING;
 		try {
 			outcome = await this.#runSteps();
-			// What the steps have left running would go on writing to what is saved now.
+			// What the steps have left running would go on writing to what is collected now.
 			if (this.#stopReason === null) await this.#endAll();
-			const isSaving = assignment.artifacts.save.length > 0 && this.#stopReason === null;
-			if (isSaving) ({ outcome, artifacts } = await this.#saveArtifacts(outcome));
+			if (this.#stopReason === null) ({ outcome, results } = await this.#collect(outcome));
 		} catch (error) {
-			outcome = {
-				state: "errored",
-				exitCode: null,
-				reason: { code: "agent_failed", text: `The agent failed: ${(error as Error).message}`.slice(0, 2000) },
-			};
+			outcome = this.#stopReason ? this.#stopped() : await this.#fault(error);
 		}
 		clearTimeout(timeout);
 		await (this.#ending ?? this.#endAll());
 		this.#processes.cgroup?.remove();
 		this.isOver = true;
-		this.#skipPending();
+		this.#steps.skipOpen();
 		await this.spool.endLine();
 		await this.spool.seal();
-		return { state: outcome.state, exit_code: outcome.exitCode, reason: outcome.reason, artifacts };
+		return { state: outcome.state, exit_code: outcome.exitCode, reason: outcome.reason, ...results };
+	}
+
+	async #fault(error: unknown): Promise<Outcome> {
+		if (error instanceof JobFault) {
+			await this.spool.say(`:: ${error.message}`);
+			return error.outcome;
+		}
+		return new JobFault("agent_failed", `The agent failed: ${(error as Error).message}`).outcome;
 	}
 
 	async #runSteps(): Promise<Outcome> {
 		const { assignment, cgroup } = this.#context;
+		const lack = firstLack(assignment.runs_on, await this.#context.offering());
+		if (lack !== null) throw new JobFault("agent_unsuitable", `This agent does not fit the job (any more): it ${lack}.`);
 		if (!cgroup)
 			await this.spool.say(":: this agent has no control group of its own: a process that detaches itself completely may outlive the job");
 		let commit: Commit | null = null;
-		let position = 0;
 		if (assignment.source) {
 			const checkedOut = await this.#checkOut(assignment.source);
 			if (checkedOut && "state" in checkedOut) return checkedOut;
 			commit = checkedOut;
-			position = 1;
 		}
-		const environment = jobEnvironment(this.#context.environment, assignment, this.#workspace, commit);
-		for (const step of assignment.steps) {
-			const outcome = await this.#runStep(position, step, environment);
-			if (outcome.state !== "succeeded") return outcome;
-			position += 1;
+		if (this.#phases.fetch !== null) await this.#fetch(this.#phases.fetch);
+		if (this.#phases.container !== null) await this.#openContainer(this.#phases.container);
+		const inherited = assignment.container ? this.#context.containerEnvironment : this.#context.environment;
+		const environment = { ...jobEnvironment(inherited, assignment, this.#place.paths, commit), ...assignment.container?.env };
+		const idle = this.#watchIdleness();
+		try {
+			for (const [index, step] of assignment.steps.entries()) {
+				const outcome = await this.#runStep(this.#phases.steps + index, step, environment);
+				if (outcome.state !== "succeeded") return outcome;
+			}
+		} finally {
+			clearInterval(idle);
 		}
 		return SUCCESS;
+	}
+
+	/** Runs a phase of the agent's own as a step of the job. */
+	async #phase<Value>(position: number, line: string, body: () => Promise<Value>): Promise<Value> {
+		await this.#steps.begin(position, line);
+		try {
+			const value = await body();
+			this.#steps.end(position, "succeeded", null);
+			return value;
+		} catch (error) {
+			this.#steps.end(position, this.#stopReason ? stepStateOf(this.#stopReason) : "failed", null);
+			throw error;
+		}
+	}
+
+	async #fetch(position: number): Promise<void> {
+		const { assignment, client, token } = this.#context;
+		await this.#phase(position, `:: fetch the artifacts of ${assignment.artifacts.fetch.join(", ")}`, async () => {
+			const attempt = { id: assignment.attempt_id, token };
+			const items = await fetchFiles({ client, attempt, workspace: this.#workspace, signal: this.#stop.signal });
+			for (const item of items) await this.spool.say(`:: fetched ${item.path} (${item.size} bytes) from ${item.job}`);
+		});
+	}
+
+	async #openContainer(position: number): Promise<void> {
+		const { assignment, folder, containerLabel: label, allowedDevices } = this.#context;
+		const { container } = assignment;
+		if (!container) return;
+		const names = [container.image, ...assignment.services.map(({ name, image }) => `${name} (${image})`)];
+		this.#place = await this.#phase(position, `:: prepare ${names.join(", ")}`, () =>
+			ContainerPlace.open({
+				assignment,
+				container,
+				folder,
+				workspace: this.#workspace,
+				processes: this.#processes,
+				label,
+				allowedDevices,
+				spool: this.spool,
+				signal: this.#stop.signal,
+			}),
+		);
+		// Stopped while it was being opened: what was to be ended then was not there yet.
+		if (this.#stopReason) this.#ending = this.#endAll();
+	}
+
+	/** Ends a job that says nothing for too long. */
+	#watchIdleness(): NodeJS.Timeout | undefined {
+		const { idle_timeout_ms } = this.#context.assignment;
+		if (idle_timeout_ms === null) return undefined;
+		this.#lastOutputAt = performance.now();
+		const look = () => {
+			if (performance.now() - this.#lastOutputAt < idle_timeout_ms || this.#stopReason) return;
+			void this.spool.say(`:: nothing was written for ${formatDuration(idle_timeout_ms)}`);
+			this.stop("idle_timed_out");
+		};
+		return setInterval(look, Math.min(5_000, Math.max(50, idle_timeout_ms / 10)));
+	}
+
+	/** The log, as the steps write to it. */
+	get #output(): Output {
+		return {
+			write: (bytes) => {
+				this.#lastOutputAt = performance.now();
+				return this.spool.write(bytes);
+			},
+		};
 	}
 
 	/** Makes the workspace of its source. @returns the commit; null for a source without one */
 	async #checkOut(source: NonNullable<Assignment["source"]>): Promise<Commit | Outcome | null> {
 		try {
 			const commit = "git" in source ? await this.#clone(source) : await this.#unpack(source);
-			this.#end(0, "succeeded", 0);
+			this.#steps.end(0, "succeeded", 0);
 			return commit;
 		} catch (error) {
 			if (this.#stopReason) return this.#stopped(0);
 			if (!(error instanceof CheckoutFailed)) throw error;
 			await this.spool.say(`:: ${error.message}`);
-			this.#end(0, "failed", null);
+			this.#steps.end(0, "failed", null);
 			return { state: "errored", exitCode: null, reason: { code: "checkout_failed", text: error.message } };
 		}
 	}
 
 	async #clone(source: Extract<NonNullable<Assignment["source"]>, { git: string }>): Promise<Commit> {
-		await this.#begin(0, `:: check out ${source.git}${source.ref ? ` ${source.ref}` : ""}`);
+		await this.#steps.begin(0, `:: check out ${source.git}${source.ref ? ` ${source.ref}` : ""}`);
 		const { client, token, assignment, environment, mirrors } = this.#context;
 		const commit = await checkOut({
 			source,
 			workspace: this.#workspace,
 			mirrors,
-			env: jobEnvironment(environment, { ...assignment, env: {} }, this.#workspace, null),
+			env: jobEnvironment(environment, { ...assignment, env: {} }, this.#place.paths, null),
 			cgroup: this.#processes.cgroup,
 			spool: this.spool,
 			signal: this.#stop.signal,
@@ -189,7 +277,7 @@ export class JobRun implements Job {
 	}
 
 	async #unpack(source: { upload: string }): Promise<null> {
-		await this.#begin(0, `:: unpack the source ${source.upload}`);
+		await this.#steps.begin(0, `:: unpack the source ${source.upload}`);
 		const { client, token, assignment, folder } = this.#context;
 		const entries = await unpackSource({
 			client,
@@ -204,164 +292,161 @@ export class JobRun implements Job {
 
 	async #runStep(position: number, step: Assignment["steps"][number], environment: Record<string, string>): Promise<Outcome> {
 		if (this.#stopReason) return this.#stopped(position);
-		await this.#begin(position, `:: ${step.name}`);
-		const cwd = await this.#folderOf(step.working_directory);
-		if (cwd === null)
-			return this.#failed(position, {
-				code: "no_such_folder",
-				text: `The working directory ${step.working_directory} does not exist in the workspace.`,
-			});
-		let running: RunningProcess;
-		try {
-			const file = path.join(this.#context.folder, "steps", String(position));
-			running = await startScript(
-				{ text: step.run, shell: step.shell, file, cwd, env: { ...environment, ...step.env }, cgroup: this.#processes.cgroup },
-				this.spool,
-			);
-		} catch (error) {
-			return this.#failed(position, { code: "shell_missing", text: (error as Error).message });
-		}
-		this.#processes.add(running.pid);
+		await this.#steps.begin(position, `:: ${step.name}`);
 		let isStepTimeOver = false;
+		let running: RunningProcess | null = null;
 		const onStepTimeOver = () => {
 			isStepTimeOver = true;
-			void this.#processes.end([running.pid], this.#context.killGraceMs);
+			void (running ? this.#place.endStep(running, this.#context.killGraceMs) : this.#processes.endAll(this.#context.killGraceMs));
 		};
 		const timer = step.timeout_ms === null ? undefined : setTimeout(onStepTimeOver, step.timeout_ms);
-		// Stopped while it was being started: the sweep over the groups may have come too early for this one.
-		if (this.#stopReason) this.#ending = this.#endAll();
-		const code = await running.exited;
-		clearTimeout(timer);
+		let code = 0;
+		let failure: Outcome | null = null;
+		try {
+			if (step.build) failure = await this.#build(step.build, () => isStepTimeOver);
+			else {
+				running = await this.#startStep(position, step, environment);
+				// Stopped while it was being started: the sweep over the groups may have come too early for this one.
+				if (this.#stopReason) this.#ending = this.#endAll();
+				code = await running.exited;
+			}
+		} catch (error) {
+			if (this.#stopReason) return this.#stopped(position);
+			const isFolder = error instanceof NoSuchFolder;
+			return this.#failed(position, { code: isFolder ? "no_such_folder" : "shell_missing", text: (error as Error).message });
+		} finally {
+			clearTimeout(timer);
+		}
 		this.#processes.forgetEnded();
 		await this.spool.settled();
 		if (this.#stopReason) return this.#stopped(position, code);
-		if (isStepTimeOver) {
-			const reason: Reason = {
-				code: "step_timed_out",
-				text: `The step ${JSON.stringify(step.name)} ran longer than ${formatDuration(step.timeout_ms ?? 0)}.`,
-			};
-			await this.spool.say(`:: ${reason.text}`);
-			this.#end(position, "timed_out", code);
-			return { state: "timed_out", exitCode: code, reason };
-		}
+		if (isStepTimeOver) return this.#stepTimedOut(position, step, code);
+		if (failure) return this.#failed(position, failure.reason as Reason, failure.exitCode);
 		if (code === 0) {
-			this.#end(position, "succeeded", 0);
+			this.#steps.end(position, "succeeded", 0);
 			return SUCCESS;
 		}
+		return this.#stepFailed(position, step, code);
+	}
+
+	#startStep(position: number, step: Assignment["steps"][number], environment: Record<string, string>): Promise<RunningProcess> {
+		const { run: text, shell, working_directory: workingDirectory } = step;
+		return this.#place.start({ text, shell, number: position, workingDirectory, env: { ...environment, ...step.env } }, this.#output);
+	}
+
+	#build(build: NonNullable<Assignment["steps"][number]["build"]>, isTimeOver: () => boolean): Promise<Outcome | null> {
+		return buildImage({
+			build,
+			workspace: this.#workspace,
+			processes: this.#processes,
+			output: this.#output,
+			say: (text) => this.spool.say(text),
+			isStopping: () => this.#stopReason !== null || isTimeOver(),
+		});
+	}
+
+	async #stepTimedOut(position: number, step: Assignment["steps"][number], code: number): Promise<Outcome> {
+		const text = `The step ${JSON.stringify(step.name)} ran longer than ${formatDuration(step.timeout_ms ?? 0)}.`;
+		await this.spool.say(`:: ${text}`);
+		this.#steps.end(position, "timed_out", code);
+		return { state: "timed_out", exitCode: code, reason: { code: "step_timed_out", text } };
+	}
+
+	async #stepFailed(position: number, step: Assignment["steps"][number], code: number): Promise<Outcome> {
 		await this.spool.say(`:: exit code ${code}`);
-		return this.#failed(
-			position,
-			{ code: "step_failed", text: `The step ${JSON.stringify(step.name)} failed with exit code ${code}.` },
-			code,
-		);
-	}
-
-	/** The folder in which a step runs; null if it is not there, or not in the workspace. */
-	async #folderOf(relative: string | null): Promise<string | null> {
-		if (relative === null) return this.#workspace;
+		let why: string | null;
 		try {
-			const folder = await realpath(path.join(this.#workspace, relative));
-			const isInside = folder === this.#workspace || folder.startsWith(this.#workspace + path.sep);
-			return isInside && (await stat(folder)).isDirectory() ? folder : null;
-		} catch {
-			return null;
-		}
-	}
-
-	async #saveArtifacts(outcome: Outcome): Promise<{ outcome: Outcome; artifacts: Manifest }> {
-		const { assignment, client, token } = this.#context;
-		const position = this.#steps.length - 1;
-		await this.#begin(position, `:: save artifacts: ${assignment.artifacts.save.join(", ")}`);
-		try {
-			const { found: files, links } = await findArtifacts(this.#workspace, assignment.artifacts.save);
-			for (const link of links) await this.spool.say(`:: not saved: ${link} is a link that leads to no file`);
-			if (files.length === 0) await this.spool.say(":: no file matches");
-			const upload = { client, attempt: { id: assignment.attempt_id, token }, signal: this.#stop.signal };
-			const artifacts = await uploadArtifacts(upload, files);
-			for (const file of files) await this.spool.say(`:: saved ${file.path} (${file.size} bytes)`);
-			this.#end(position, "succeeded", null);
-			return { outcome, artifacts };
+			why = await this.#place.explainExit(code);
 		} catch (error) {
-			if (this.#stopReason) return { outcome: this.#stopped(position), artifacts: [] };
-			const text =
-				error instanceof ArtifactsFailed ? error.message : `The artifacts could not be saved: ${(error as Error).message}`.slice(0, 2000);
-			await this.spool.say(`:: ${text}`);
-			this.#end(position, "failed", null);
-			const failed: Outcome = { state: "failed", exitCode: outcome.exitCode, reason: { code: "artifacts_failed", text } };
-			return { outcome: outcome.state === "succeeded" ? failed : outcome, artifacts: [] };
+			this.#steps.end(position, "failed", code);
+			throw error;
 		}
+		const text = `The step ${JSON.stringify(step.name)} failed with exit code ${code}${why ? `: ${why}` : ""}.`;
+		return this.#failed(position, { code: "step_failed", text }, code);
+	}
+
+	/** What the steps have left behind for others. */
+	async #collect(outcome: Outcome): Promise<{ outcome: Outcome; results: Results }> {
+		const { assignment, client, token, folder } = this.#context;
+		const position = this.#phases.results;
+		const begin = (line: string) => (position === null ? this.spool.say(line) : this.#steps.begin(position, line));
+		const collected = await collectResults({
+			assignment,
+			client,
+			attempt: { id: assignment.attempt_id, token },
+			workspace: this.#workspace,
+			files: attemptPaths(folder),
+			signal: this.#stop.signal,
+			say: (text) => this.spool.say(text),
+			begin,
+		});
+		if (this.#stopReason) return { outcome: this.#stopped(position), results: NOTHING };
+		if (position !== null) this.#steps.end(position, collected.fault ? "failed" : "succeeded", null);
+		const { fault, results } = collected;
+		return { outcome: fault && outcome.state === "succeeded" ? fault : outcome, results };
 	}
 
 	#failed(position: number, reason: Reason, code: number | null = null): Outcome {
-		this.#end(position, "failed", code);
+		this.#steps.end(position, "failed", code);
 		if (code === null) void this.spool.say(`:: ${reason.text}`);
 		return { state: "failed", exitCode: code, reason };
 	}
 
 	/** The outcome of a job that was ended from outside. */
-	#stopped(position: number, code: number | null = null): Outcome {
-		const { timeout_ms } = this.#context.assignment;
-		switch (this.#stopReason) {
-			case "timed_out":
-				this.#end(position, "timed_out", code);
-				return {
-					state: "timed_out",
-					exitCode: code,
-					reason: { code: "timed_out", text: `The job ran longer than its timeout of ${formatDuration(timeout_ms)}.` },
-				};
+	#stopped(position: number | null = null, code: number | null = null): Outcome {
+		const { timeout_ms, idle_timeout_ms } = this.#context.assignment;
+		const reason = this.#stopReason ?? "cancelled";
+		if (position !== null) this.#steps.end(position, stepStateOf(reason), code);
+		switch (reason) {
+			case "timed_out": {
+				const text = `The job ran longer than its timeout of ${formatDuration(timeout_ms)}.`;
+				return { state: "timed_out", exitCode: code, reason: { code: "timed_out", text } };
+			}
+			case "idle_timed_out": {
+				const text = `The job wrote nothing for ${formatDuration(idle_timeout_ms ?? 0)}.`;
+				return { state: "timed_out", exitCode: code, reason: { code: "idle_timed_out", text } };
+			}
 			case "agent_stopped":
-				this.#end(position, "cancelled", code);
 				return { state: "errored", exitCode: code, reason: { code: "agent_stopped", text: "The agent was stopped while the job ran." } };
 			default:
-				this.#end(position, "cancelled", code);
 				return { state: "cancelled", exitCode: code, reason: { code: "cancelled", text: "Cancelled." } };
 		}
-	}
-
-	async #begin(position: number, line: string): Promise<void> {
-		const step = this.#steps[position] as Step;
-		await this.spool.endLine();
-		this.#begins[position] = this.spool.position;
-		step.state = "running";
-		step.started_at = new Date().toISOString();
-		this.onSteps(this.steps);
-		await this.spool.say(line);
-	}
-
-	#end(position: number, state: StepState, code: number | null): void {
-		const step = this.#steps[position] as Step;
-		step.state = step.started_at === null ? "skipped" : state;
-		step.exit_code = step.started_at === null ? null : code;
-		step.finished_at = step.started_at === null ? null : new Date().toISOString();
-		this.onSteps(this.steps);
-	}
-
-	/** The steps as they are now, with the places at which they begin in the log as it is sent. */
-	get steps(): Step[] {
-		return this.#steps.map((step, position) => {
-			const begin = this.#begins[position];
-			const place = begin && this.spool.placeOf(begin);
-			return { ...step, log_offset: place?.offset ?? null, log_line: place?.line ?? null };
-		});
-	}
-
-	#skipPending(): void {
-		for (const step of this.#steps) if (step.state === "pending" || step.state === "running") step.state = "skipped";
 	}
 
 	async close(): Promise<void> {
 		await this.spool.close();
 	}
 
-	#endAll(): Promise<void> {
-		return this.#processes.endAll(this.#context.killGraceMs);
+	async #endAll(): Promise<void> {
+		// Containers first: who stands before them would otherwise be gone before they have said their last.
+		await this.#place.end(this.#context.killGraceMs);
+		await this.#processes.endAll(this.#context.killGraceMs);
 	}
 }
 
-function stepNames({ source, steps, artifacts }: Assignment): string[] {
-	return [
-		...(source ? ["git" in source ? "check out" : "unpack the source"] : []),
-		...steps.map((step) => step.name),
-		...(artifacts.save.length > 0 ? ["save artifacts"] : []),
-	];
+function stepStateOf(reason: StopReason): "timed_out" | "cancelled" {
+	return reason === "timed_out" || reason === "idle_timed_out" ? "timed_out" : "cancelled";
+}
+
+/** The steps of a job by name, and where among them stands what the agent does itself; null for what this job does not have. */
+interface Phases {
+	names: string[];
+	fetch: number | null;
+	container: number | null;
+	/** The first of the pipeline's own. */
+	steps: number;
+	results: number | null;
+}
+
+function phasesOf({ source, steps, artifacts, container, reports }: Assignment): Phases {
+	const names: string[] = [];
+	const add = (name: string | null) => (name === null ? null : names.push(name) - 1);
+	add(source ? ("git" in source ? "check out" : "unpack the source") : null);
+	const fetch = add(artifacts.fetch.length > 0 ? "fetch artifacts" : null);
+	const prepared = add(container ? "prepare the container" : null);
+	const first = names.length;
+	names.push(...steps.map((step) => step.name));
+	const hasReports = reports !== null;
+	const results = add(hasReports ? "collect results" : artifacts.save.length > 0 ? "save artifacts" : null);
+	return { names, fetch, container: prepared, steps: first, results };
 }

@@ -30,6 +30,10 @@ export interface AgentOptions {
 	healthPort: number | null;
 	/** How much disk unsent logs may take, in bytes. */
 	spoolLimit: number;
+	/** Tool → command that says its version, beside those that every agent looks for. */
+	probes: Record<string, string>;
+	/** Devices that jobs in containers may have. */
+	allowDevices: string[];
 }
 
 const DEFAULT_SPOOL_LIMIT = "1GiB";
@@ -54,6 +58,8 @@ const NAMES = [
 	"pass-env",
 	"health-port",
 	"spool-limit",
+	"probes",
+	"allow-devices",
 ] as const;
 type OptionName = (typeof NAMES)[number];
 
@@ -85,6 +91,8 @@ export function readAgentOptions(flags: RawOptions, environment: NodeJS.ProcessE
 		healthPort:
 			raw["health-port"] === undefined ? null : checked("health-port", z.coerce.number().int().min(1).max(65_535), raw["health-port"]),
 		spoolLimit: spoolLimit(raw["spool-limit"] ?? DEFAULT_SPOOL_LIMIT),
+		probes: probesOf(raw.probes),
+		allowDevices: checked("allow-devices", z.array(z.string().startsWith("/dev/")), listOf(raw["allow-devices"])),
 	};
 }
 
@@ -93,6 +101,22 @@ function listOf(text: string | undefined): string[] {
 		.split(",")
 		.map((item) => item.trim())
 		.filter((item) => item !== "");
+}
+
+/** `name=command`, with semicolons between. */
+function probesOf(text: string | undefined): Record<string, string> {
+	const entries = (text ?? "")
+		.split(";")
+		.map((entry) => entry.trim())
+		.filter(Boolean);
+	return Object.fromEntries(
+		entries.map((entry) => {
+			const [, name, command] = /^([a-z][a-z0-9_+.-]{0,40})=(.+)$/s.exec(entry) ?? [];
+			if (name === undefined || command === undefined)
+				throw new BadOption(`probes: ${entry} is not of the form name=command, with a name in lower case`);
+			return [name, command];
+		}),
+	);
 }
 
 /** A variable that may be passed on; what the agent itself is told is none of a job's business. */
@@ -155,9 +179,18 @@ function fromFile(file: string | null): RawOptions {
 			const near = nearest(key, NAMES);
 			throw new BadOption(`${file}: unknown setting ${key}${near ? `; did you mean ${near}?` : `; known: ${NAMES.join(", ")}`}`);
 		}
-		raw[name] = Array.isArray(value) ? value.join(",") : String(value);
+		raw[name] = textOf(value);
 	}
 	return raw;
+}
+
+/** A setting as text: lists with commas, maps as name=value with semicolons between. */
+function textOf(value: unknown): string {
+	if (Array.isArray(value)) return value.join(",");
+	if (value === null || typeof value !== "object") return String(value);
+	return Object.entries(value)
+		.map(([name, one]) => `${name}=${one}`)
+		.join(";");
 }
 
 function readText(setting: string, file: string): string {

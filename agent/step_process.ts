@@ -37,13 +37,19 @@ export interface RunningProcess {
 	exited: Promise<number>;
 }
 
+/** How a shell is called to run a script file, and what such a file ends in. @throws Error for one that is not known */
+export function shellCommand(name: string): { command: string[]; extension: string } {
+	const shell = SHELLS[name];
+	if (!shell) throw new Error(`this agent does not know the shell ${name}`);
+	return shell;
+}
+
 /**
  * Starts a script; stdout and stderr go into the log through one pipe, in the order in which they were written.
  * @throws Error if the shell is not installed
  */
 export async function startScript(script: Script, output: Output): Promise<RunningProcess> {
-	const shell = SHELLS[script.shell];
-	if (!shell) throw new Error(`this agent does not know the shell ${script.shell}`);
+	const shell = shellCommand(script.shell);
 	const file = `${script.file}.${shell.extension}`;
 	await writeFile(file, script.text, { mode: 0o600 });
 	return startProcess([...shell.command, file], script, output);

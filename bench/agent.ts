@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { ArtifactPlanAnswer, Finish, Offer, PollAnswer, Registered, RegistrationToken } from "../schema/wire/protocol.ts";
+import type { ArtifactPlanAnswer, FinishBody, Offer, PollAnswer, Registered, RegistrationToken } from "../schema/wire/protocol.ts";
 import type { Run } from "../schema/wire/resources.ts";
 import type { Target } from "./target.ts";
 import { repeated, type Timing } from "./timing.ts";
@@ -70,7 +70,7 @@ export async function submitFor(target: Target, label: string): Promise<{ runId:
 	return { runId: id, jobId: jobs[0]?.id ?? "" };
 }
 
-type Manifest = Finish["artifacts"];
+type Manifest = FinishBody["artifacts"];
 
 /** An attempt as its agent sees it. */
 export class BenchAttempt {
@@ -115,7 +115,7 @@ export class BenchAttempt {
 	/** Ends the attempt; the coordinator finds out by itself what the log's sha256 is. */
 	async finish(artifacts: Manifest = []): Promise<void> {
 		const log = { bytes: this.#logBytes, sha256: null, incomplete: false };
-		const result: Finish = { state: "succeeded", exit_code: 0, reason: null, log, steps: [], artifacts };
+		const result: FinishBody = { state: "succeeded", exit_code: 0, reason: null, log, steps: [], artifacts };
 		await this.#say("POST", "finish", result);
 	}
 

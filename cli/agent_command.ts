@@ -18,6 +18,8 @@ export function agentCommand(): Command {
 		.option("--pass-env <names>", "variables of this environment that jobs inherit, with commas between")
 		.option("--health-port <n>", "answer /healthz and /readyz on this port of this machine")
 		.option("--spool-limit <size>", "how much disk unsent logs may take (default: 1GiB)")
+		.option("--probes <list>", "further tools: name=command that says the version, with semicolons between")
+		.option("--allow-devices <list>", "devices (/dev/…) that jobs in containers may have, with commas between")
 		.option("--once", "end after one job")
 		.option("--idle-exit <duration>", "end after having been idle for this long, such as 5m")
 		.action(async ({ config, once, ...flags }: Record<string, string> & { once?: boolean }) => {

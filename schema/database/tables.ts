@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import type { ArtifactKind } from "../wire/resources.ts";
 import type { AttemptState, JobState, RunState } from "../wire/states.ts";
 
 /**
@@ -62,6 +63,10 @@ export const runs = sqliteTable(
 		priority: integer("priority").notNull(),
 		warnings: integer("warnings").notNull(),
 		definition: text("definition").notNull(),
+		/** JSON map of its parameters. */
+		params: text("params").notNull().default("{}"),
+		/** The run that this one repeats. */
+		rerun_of: text("rerun_of"),
 		created_at: integer("created_at").notNull(),
 		started_at: integer("started_at"),
 		finished_at: integer("finished_at"),
@@ -74,6 +79,7 @@ export const runs = sqliteTable(
 		index("runs_by_end").on(table.finished_at),
 		index("runs_by_upload").on(table.source_upload).where(sql`${table.source_upload} IS NOT NULL`),
 		index("runs_by_definition").on(table.definition),
+		index("runs_again").on(table.rerun_of).where(sql`${table.rerun_of} IS NOT NULL`),
 	],
 );
 export type RunRow = typeof runs.$inferSelect;
@@ -93,8 +99,17 @@ export const jobs = sqliteTable(
 		reason_text: text("reason_text"),
 		/** JSON list of the keys of the jobs it needs. */
 		needs: text("needs").notNull(),
-		/** JSON list of the labels that an agent must have. */
+		/** JSON of what an agent must have. */
 		runs_on: text("runs_on").notNull(),
+		/** JSON map of the values of this variant; null for a job without a matrix. */
+		matrix: text("matrix"),
+		allow_failure: integer("allow_failure").notNull().default(0),
+		/** JSON map of what it has put out; null before it has succeeded. */
+		outputs: text("outputs"),
+		/** The attempt whose artifacts count: that of an earlier run, if its result was taken over. */
+		result_attempt: text("result_attempt"),
+		/** Who let it pass its gate. */
+		approved_by: text("approved_by"),
 		exit_code: integer("exit_code"),
 		/** The number of the newest attempt; 0 before the first. */
 		attempt: integer("attempt").notNull(),
@@ -144,6 +159,10 @@ export const attempts = sqliteTable(
 		finish_digest: text("finish_digest"),
 		/** JSON list of the wire's steps, as the agent reported them at the end. */
 		steps: text("steps").notNull(),
+		/** JSON of how its tests went; null if it has reported none. */
+		tests: text("tests"),
+		/** JSON of the lines that were covered; null if it has reported none. */
+		coverage: text("coverage"),
 	},
 	(table) => [
 		index("attempts_of_job").on(table.job_id, table.number),
@@ -168,6 +187,7 @@ export const artifacts = sqliteTable(
 		/** How long each part is, but for the last; null for a file in one object. */
 		part_bytes: integer("part_bytes"),
 		is_executable: integer("is_executable").notNull().default(0),
+		kind: text("kind").$type<ArtifactKind>().notNull().default("file"),
 		created_at: integer("created_at").notNull().default(0),
 		/** When the file was removed because its time was over; null while it is there. */
 		expired_at: integer("expired_at"),

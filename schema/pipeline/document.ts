@@ -1,4 +1,4 @@
-import { type Document, isAlias, isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { type Document, isAlias, isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseDocument, type Scalar } from "yaml";
 import { ApiError, type FieldError } from "../wire/errors.ts";
 import { MAX_TOLD_FAULTS, MAX_YAML_ALIASES } from "../wire/limits.ts";
 
@@ -19,7 +19,11 @@ export class AmbiguousScalar {
 /** A parsed text and the way from a path in it back to line and column. */
 export interface SourceDocument {
 	value: unknown;
-	locate(path: PropertyKey[], key?: boolean): { line: number; column: number } | null;
+	/**
+	 * @param key whether the key is meant, rather than its value
+	 * @param at which character of a text is meant, where it stands on one line
+	 */
+	locate(path: PropertyKey[], key?: boolean, at?: number): { line: number; column: number } | null;
 }
 
 /** What to do when `run: echo a: b` was written: YAML takes the second colon for another key. */
@@ -50,11 +54,11 @@ export function parseSource(text: string): SourceDocument {
 	const value = plainValue(document);
 	return {
 		value,
-		locate(path, key = false) {
+		locate(path, key = false, at = 0) {
 			const node = nodeAt(document, path, key);
 			if (!node?.range) return null;
 			const { line, col } = lines.linePos(node.range[0]);
-			return { line, column: col };
+			return { line, column: col + (isScalar(node) && at > 0 ? columnsTo(node, at) : 0) };
 		},
 	};
 }
@@ -107,6 +111,13 @@ function scalarValue(value: unknown, source: string | undefined, isPlain: boolea
 	if (typeof value === "string") return YAML_1_1_BOOLEANS.test(value) ? new AmbiguousScalar(source, value) : value;
 	if (value === null) return null;
 	return String(value) === source ? value : new AmbiguousScalar(source, value);
+}
+
+/** How far to the right of its node a character of a text is; 0 for a text of several lines. */
+function columnsTo({ type, source, value }: Scalar, at: number): number {
+	const isQuoted = type === "QUOTE_SINGLE" || type === "QUOTE_DOUBLE";
+	const isOneLine = (type === "PLAIN" || isQuoted) && !String(source ?? value).includes("\n");
+	return isOneLine ? at + (isQuoted ? 1 : 0) : 0;
 }
 
 function nodeAt(document: Document, path: PropertyKey[], wantKey: boolean): Node | null {

@@ -69,3 +69,15 @@ function findCycles(needs: ReadonlyMap<string, readonly string[]>): string[][] {
 	}
 	return cycles.slice(0, MAX_FAULTS);
 }
+
+/** All jobs that a job needs, directly or by way of others. */
+export function ancestorsOf(key: string, needs: ReadonlyMap<string, readonly string[]>): Set<string> {
+	const found = new Set<string>();
+	const waiting = [...(needs.get(key) ?? [])];
+	for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+		if (found.has(name)) continue;
+		found.add(name);
+		waiting.push(...(needs.get(name) ?? []));
+	}
+	return found;
+}

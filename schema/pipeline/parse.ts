@@ -1,24 +1,27 @@
 import * as z from "zod";
 import { ApiError, type FieldError } from "../wire/errors.ts";
-import { MAX_JOBS, MAX_RESOLVED_BYTES, MAX_TOLD_FAULTS } from "../wire/limits.ts";
+import { MAX_CHANGED_PATHS, MAX_JOBS, MAX_RESOLVED_BYTES, MAX_TOLD_FAULTS } from "../wire/limits.ts";
+import { checkWhole } from "./check.ts";
 import { AmbiguousScalar, COLON_HINT, parseSource, type SourceDocument } from "./document.ts";
 import { checkNeeds } from "./graph.ts";
 import {
-	environment,
+	gitRef,
 	JOB_KEY,
-	KNOWN_KEYS,
-	kindOf,
 	PIPELINE_KEYS,
 	type PipelineOfJobs,
 	type PipelineOfSteps,
 	pipelineOfJobs,
 	pipelineOfSteps,
 	priority,
-	runsOn,
 	source,
+	submittedContainer,
+	submittedLabels,
 } from "./language.ts";
-import { type ResolvedPipeline, resolvePipeline } from "./resolve.ts";
+import { fillParameters } from "./parameters.ts";
+import { resolvePipeline } from "./resolve.ts";
+import type { ResolvedPipeline } from "./resolved.ts";
 import { nearest } from "./suggest.ts";
+import { environment, KNOWN_KEYS, kindOf } from "./values.ts";
 
 /** A submission, parsed: the resolved pipeline and the project that it belongs to. */
 export interface Submission {
@@ -29,32 +32,34 @@ export interface Submission {
 const MAX_TOLD_HINTS = 20;
 
 /** Keys of the language that are known but come later: refused by name, so that none is taken in vain. */
-const NOT_YET = ["container", "params", "matrix", "services", "if", "concurrency", "secrets", "on", "reports"];
+const NOT_YET = ["secrets", "on", "notify", "cache"];
 
-const submission = z.strictObject(
-	{
-		pipeline: z.unknown().optional(),
-		run: z.unknown().optional(),
-		env: environment.optional(),
-		source: source.optional(),
-		runs_on: runsOn.optional(),
-		priority: priority.optional(),
-		project: z
-			.string()
-			.regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "is lower-case letters, digits, dot, dash or underscore, at most 63")
-			.optional(),
-	},
-	{
-		error: (issue) =>
-			issue.code === "unrecognized_keys" ? `${KNOWN_KEYS}pipeline, run, env, source, runs_on, priority, project` : undefined,
-	},
-);
+const submissionKeys = {
+	pipeline: z.unknown().optional(),
+	run: z.unknown().optional(),
+	params: z.record(z.string(), z.unknown()).optional(),
+	env: environment.optional(),
+	source: source.optional(),
+	branch: gitRef.optional(),
+	/** The paths that have changed, for changed() in conditions. */
+	changed: z.array(z.string().max(1000)).max(MAX_CHANGED_PATHS).optional(),
+	runs_on: submittedLabels.optional(),
+	container: submittedContainer.optional(),
+	priority: priority.optional(),
+	project: z
+		.string()
+		.regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "is lower-case letters, digits, dot, dash or underscore, at most 63")
+		.optional(),
+};
+const submission = z.strictObject(submissionKeys, {
+	error: (issue) => (issue.code === "unrecognized_keys" ? KNOWN_KEYS + Object.keys(submissionKeys).join(", ") : undefined),
+});
 
 /**
  * Parses what was posted: a submission (`{"run": "make test"}`, `{"pipeline": …}`) or a bare pipeline, as JSON or YAML.
  * @throws ApiError `malformed` for a text that does not parse, `validation_failed` with all faults at once.
  */
-export function parseSubmission(text: string): Submission {
+export function parseSubmission(text: string, { isComplete }: Completeness = { isComplete: true }): Submission {
 	const document = parseSource(text);
 	const { value } = document;
 	if (!isMap(value)) {
@@ -63,9 +68,22 @@ export function parseSubmission(text: string): Submission {
 		]);
 	}
 	if (!("pipeline" in value) && !("run" in value)) {
-		return finishSubmission(checkPipeline(document, value, []), {}, "adhoc");
+		return finishSubmission({ pipeline: checkPipeline(document, value, []), document, at: [] }, {}, document, isComplete);
 	}
-	return submissionOf(document, value);
+	return submissionOf(document, value, isComplete);
+}
+
+/**
+ * The pipeline of a text that `parseSubmission` takes, with the defaults of its parameters where none are given, required or not.
+ * @throws ApiError as `parseSubmission` does
+ */
+export function parsePipeline(text: string): ResolvedPipeline {
+	return parseSubmission(text, { isComplete: false }).pipeline;
+}
+
+/** Whether every required parameter must be there. */
+interface Completeness {
+	isComplete: boolean;
 }
 
 /**
@@ -80,7 +98,7 @@ export function parseSubmissionForm(parts: ReadonlyMap<string, string>): Submiss
 	return submissionOf(form, value);
 }
 
-const TEXT_PARTS: ReadonlySet<string> = new Set(["pipeline", "run", "project"]);
+const TEXT_PARTS: ReadonlySet<string> = new Set(["pipeline", "run", "project", "branch", "container"]);
 
 function partValue(name: string, text: string): unknown {
 	try {
@@ -91,30 +109,56 @@ function partValue(name: string, text: string): unknown {
 	}
 }
 
-function submissionOf(document: SourceDocument, value: Record<string, unknown>): Submission {
+/** A pipeline that was checked, and where its text is. */
+interface CheckedPipeline {
+	pipeline: PipelineOfJobs | PipelineOfSteps;
+	document: SourceDocument;
+	/** The way to it in that text. */
+	at: string[];
+}
+
+function submissionOf(document: SourceDocument, value: Record<string, unknown>, isComplete = true): Submission {
 	const errors: FieldError[] = [];
 	const parsed = submission.safeParse(value);
 	if (!parsed.success) errors.push(...faultsOf(document, parsed.error, []));
 	if ("pipeline" in value && "run" in value) {
-		errors.push(fault(document, ["run"], "pipeline and run exclude each other", "keep one of them", true));
+		errors.push(fault(document, ["run"], "pipeline and run exclude each other", "keep one of them", { atKey: true }));
 	}
 	const checked = "pipeline" in value ? checkSubmittedPipeline(document, value.pipeline, errors) : shorthand(document, value.run, errors);
 	if (errors.length > 0 || !parsed.success || !checked) throw invalid(errors);
-	const { project, env, source, runs_on, priority } = parsed.data;
-	return finishSubmission(checked, { env, source, runs_on, priority }, project ?? "adhoc");
+	return finishSubmission(checked, parsed.data, document, isComplete);
 }
 
+/** How a run is made whose submission comes over the API. */
+const API_EVENT = "api";
+
 function finishSubmission(
-	checked: PipelineOfJobs | PipelineOfSteps,
-	overrides: Partial<Pick<z.infer<typeof submission>, "env" | "source" | "runs_on" | "priority">>,
-	project: string,
+	checked: CheckedPipeline,
+	given: z.infer<typeof submission>,
+	submitted: SourceDocument,
+	isComplete: boolean,
 ): Submission {
-	const pipeline = resolvePipeline(checked, {
-		env: overrides.env ?? {},
-		source: overrides.source,
-		runs_on: overrides.runs_on,
-		priority: overrides.priority,
+	const project = given.project ?? "adhoc";
+	const { values, faults } = fillParameters(checked.pipeline.params ?? {}, given.params ?? {});
+	const wrong = faults.filter(({ isMissing }) => isComplete || !isMissing);
+	if (wrong.length > 0)
+		throw invalid(wrong.map(({ name, message, suggestion }) => fault(submitted, ["params", name], message, suggestion)));
+	const { pipeline, faults: unresolved } = resolvePipeline(checked.pipeline, {
+		env: given.env ?? {},
+		source: given.source,
+		runs_on: given.runs_on,
+		container: given.container,
+		priority: given.priority,
+		params: values,
+		branch: given.branch,
+		changed: given.changed,
+		project,
+		event: API_EVENT,
 	});
+	if (unresolved.length > 0)
+		throw invalid(
+			unresolved.map(({ path, message, suggestion }) => fault(checked.document, [...checked.at, ...path], message, suggestion)),
+		);
 	const bytes = new TextEncoder().encode(JSON.stringify(pipeline)).byteLength;
 	if (bytes > MAX_RESOLVED_BYTES) {
 		throw new ApiError("validation_failed", `The pipeline is ${bytes} bytes after parsing; the limit is ${MAX_RESOLVED_BYTES}.`, {
@@ -126,13 +170,13 @@ function finishSubmission(
 }
 
 /** A pipeline inside a submission: an object, or text in YAML. */
-function checkSubmittedPipeline(document: SourceDocument, value: unknown, errors: FieldError[]) {
+function checkSubmittedPipeline(document: SourceDocument, value: unknown, errors: FieldError[]): CheckedPipeline | null {
 	try {
 		if (typeof value === "string") {
 			const inner = parseSource(value);
-			return checkPipeline(inner, inner.value, []);
+			return { pipeline: checkPipeline(inner, inner.value, []), document: inner, at: [] };
 		}
-		return checkPipeline(document, value, ["pipeline"]);
+		return { pipeline: checkPipeline(document, value, ["pipeline"]), document, at: ["pipeline"] };
 	} catch (error) {
 		if (!(error instanceof ApiError) || !Array.isArray(error.details.errors) || error.code !== "validation_failed") throw error;
 		errors.push(...(error.details.errors as FieldError[]));
@@ -140,9 +184,9 @@ function checkSubmittedPipeline(document: SourceDocument, value: unknown, errors
 	}
 }
 
-function shorthand(document: SourceDocument, run: unknown, errors: FieldError[]): PipelineOfSteps | null {
+function shorthand(document: SourceDocument, run: unknown, errors: FieldError[]): CheckedPipeline | null {
 	const parsed = pipelineOfSteps.safeParse({ steps: [run] });
-	if (parsed.success && typeof run === "string") return { ...parsed.data, name: firstWords(run) };
+	if (parsed.success && typeof run === "string") return { pipeline: { ...parsed.data, name: firstWords(run) }, document, at: ["run"] };
 	errors.push(fault(document, ["run"], `expected the text of a command, got ${kindOf(run)}`, 'for example {"run": "make test"}'));
 	return null;
 }
@@ -156,7 +200,9 @@ function firstWords(command: string): string {
 function checkPipeline(document: SourceDocument, value: unknown, at: string[]): PipelineOfJobs | PipelineOfSteps {
 	if (!isMap(value)) throw invalid([fault(document, at, `expected a pipeline, got ${kindOf(value)}`, null)]);
 	if ("jobs" in value && "steps" in value) {
-		throw invalid([fault(document, [...at, "steps"], "steps and jobs exclude each other at the top", "move the steps into a job", true)]);
+		throw invalid([
+			fault(document, [...at, "steps"], "steps and jobs exclude each other at the top", "move the steps into a job", { atKey: true }),
+		]);
 	}
 	if (!("jobs" in value) && !("steps" in value)) {
 		const keys = Object.keys(value)
@@ -168,14 +214,20 @@ function checkPipeline(document: SourceDocument, value: unknown, at: string[]): 
 	const errors = parsed.success ? [] : faultsOf(document, parsed.error, at);
 	if ("jobs" in value && isMap(value.jobs)) errors.push(...checkJobs(document, value.jobs, at));
 	if (errors.length > 0 || !parsed.success) throw invalid(errors);
+	const whole = checkWhole(parsed.data);
+	if (whole.length > 0)
+		throw invalid(
+			whole.map(({ path, at: character, message, suggestion }) => fault(document, [...at, ...path], message, suggestion, { character })),
+		);
 	return parsed.data;
 }
 
 function checkJobs(document: SourceDocument, jobs: Record<string, unknown>, at: string[]): FieldError[] {
 	const keys = Object.keys(jobs);
 	const errors: FieldError[] = [];
-	if (keys.length === 0) errors.push(fault(document, [...at, "jobs"], "at least one job is needed", null, true));
-	if (keys.length > MAX_JOBS) return [fault(document, [...at, "jobs"], `at most ${MAX_JOBS} jobs; these are ${keys.length}`, null, true)];
+	if (keys.length === 0) errors.push(fault(document, [...at, "jobs"], "at least one job is needed", null, { atKey: true }));
+	if (keys.length > MAX_JOBS)
+		return [fault(document, [...at, "jobs"], `at most ${MAX_JOBS} jobs; these are ${keys.length}`, null, { atKey: true })];
 	for (const key of keys) {
 		if (!JOB_KEY.test(key)) {
 			errors.push(
@@ -184,7 +236,7 @@ function checkJobs(document: SourceDocument, jobs: Record<string, unknown>, at: 
 					[...at, "jobs", key],
 					`${JSON.stringify(key)} is not a job id`,
 					"letters, digits, dash and underscore, at most 63, not beginning with a digit",
-					true,
+					{ atKey: true },
 				),
 			);
 		}
@@ -196,8 +248,8 @@ function checkJobs(document: SourceDocument, jobs: Record<string, unknown>, at: 
 
 function needsOf(job: unknown): string[] {
 	const needs = isMap(job) ? job.needs : undefined;
-	if (typeof needs === "string") return [needs];
-	return Array.isArray(needs) ? needs.filter((name) => typeof name === "string") : [];
+	const list = Array.isArray(needs) ? needs : [needs];
+	return list.map((one) => (isMap(one) ? one.job : one)).filter((name) => typeof name === "string");
 }
 
 function faultsOf(document: SourceDocument, error: z.ZodError, at: string[]): FieldError[] {
@@ -213,7 +265,7 @@ function faultsOf(document: SourceDocument, error: z.ZodError, at: string[]): Fi
 			const known = `one of: ${issue.values.join(", ")}`;
 			return [fault(document, path, `${kindOf(written)} is not known`, near ? `did you mean ${JSON.stringify(near)}?` : known)];
 		}
-		if (issue.code === "invalid_key") return issue.issues.map((inner) => fault(document, path, inner.message, null, true));
+		if (issue.code === "invalid_key") return issue.issues.map((inner) => fault(document, path, inner.message, null, { atKey: true }));
 		const message = issue.code === "invalid_type" ? wrongType(issue.expected, valueAt(document.value, path)) : issue.message;
 		return [fault(document, path, message, null)];
 	});
@@ -236,7 +288,7 @@ function unknownKey(document: SourceDocument, path: PropertyKey[], key: string, 
 		[...path, key],
 		isLater ? `${JSON.stringify(key)} is not supported by this version` : `unknown key ${JSON.stringify(key)}`,
 		near ? `did you mean ${JSON.stringify(near)}?` : hint,
-		true,
+		{ atKey: true },
 	);
 }
 
@@ -249,8 +301,14 @@ function valueAt(value: unknown, path: PropertyKey[]): unknown {
 	return current;
 }
 
-function fault(document: SourceDocument, path: PropertyKey[], message: string, suggestion: string | null, atKey = false): FieldError {
-	const place = document.locate(path, atKey);
+/** Where exactly: at the key rather than the value, or at one of the characters of a text. */
+interface Pointer {
+	atKey?: boolean;
+	character?: number | null;
+}
+
+function fault(document: SourceDocument, path: PropertyKey[], message: string, suggestion: string | null, at: Pointer = {}): FieldError {
+	const place = document.locate(path, at.atKey, at.character ?? 0);
 	return { path: path.map(String).join("."), line: place?.line ?? null, column: place?.column ?? null, message, suggestion };
 }
 

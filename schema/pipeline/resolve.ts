@@ -1,85 +1,391 @@
-import * as z from "zod";
-import { DEFAULT_JOB_TIMEOUT_MS } from "../wire/limits.ts";
-import { type JobText, type PipelineOfJobs, type PipelineOfSteps, RETRY_CAUSES, SHELLS, type SourceText } from "./language.ts";
+import picomatch from "picomatch";
+import { DEFAULT_JOB_TIMEOUT_MS, MAX_JOBS } from "../wire/limits.ts";
+import { label } from "../wire/protocol.ts";
+import type { Requirements } from "../wire/requirements.ts";
+import { type ContainerText, IMAGE, IMAGE_FAULT, type ServicesText } from "./containers.ts";
+import { ExpressionFailed, type RunFacts, type Scope, usesOf } from "./expression.ts";
+import {
+	type JobText,
+	type MatrixText,
+	type PipelineOfJobs,
+	type PipelineOfSteps,
+	RETRY_CAUSES,
+	ROLES,
+	type SourceText,
+	type StepText,
+} from "./language.ts";
+import { agrees, type Cell, expandMatrix } from "./matrix.ts";
+import type { ParameterValue } from "./parameters.ts";
+import type { RequirementsText } from "./requirements.ts";
+import type { Reference, ResolvedJob, ResolvedPipeline } from "./resolved.ts";
+import { fill, fillEarly, fillMap, type Templated } from "./template.ts";
 
-/** A pipeline after parsing, with every default filled in: what a run stores and an agent is given. */
-
-const resolvedStep = z.object({
-	name: z.string(),
-	run: z.string(),
-	env: z.record(z.string(), z.string()),
-	working_directory: z.string().nullable(),
-	shell: z.enum(SHELLS),
-	timeout_ms: z.number().nullable(),
-});
-
-const resolvedJob = z.object({
-	key: z.string(),
-	name: z.string(),
-	needs: z.array(z.string()),
-	runs_on: z.array(z.string()),
-	env: z.record(z.string(), z.string()),
-	timeout_ms: z.number(),
-	/** Null: the defaults for every cause. */
-	retry: z.object({ attempts: z.number(), on: z.array(z.enum(RETRY_CAUSES)) }).nullable(),
-	steps: z.array(resolvedStep),
-	artifacts: z.object({ save: z.array(z.string()) }),
-});
-export type ResolvedJob = z.infer<typeof resolvedJob>;
-
-const resolvedPipeline = z.object({
-	name: z.string(),
-	source: z.union([z.object({ git: z.string(), ref: z.string().nullable() }), z.object({ upload: z.string() })]).nullable(),
-	priority: z.number(),
-	jobs: z.array(resolvedJob),
-});
-export type ResolvedPipeline = z.infer<typeof resolvedPipeline>;
+/** From a checked pipeline to its resolved form: expressions filled in, matrices expanded, defaults put in. */
 
 /** What a submission says beside the pipeline; it wins over the pipeline's own words. */
 export interface Overrides {
 	env: Record<string, string>;
 	source: SourceText | undefined;
 	runs_on: string[] | undefined;
+	container: string | undefined;
 	priority: number | undefined;
+	params: Readonly<Record<string, ParameterValue>>;
+	branch: string | undefined;
+	/** The paths that have changed; undefined if nobody knows. */
+	changed: readonly string[] | undefined;
+	project: string;
+	event: string;
 }
 
-/** The resolved form of a valid pipeline. Precedence of env: submission, job, pipeline. */
-export function resolvePipeline(pipeline: PipelineOfJobs | PipelineOfSteps, overrides: Overrides): ResolvedPipeline {
-	const jobs = "jobs" in pipeline ? Object.entries(pipeline.jobs) : [["main", topLevelJob(pipeline)] as const];
-	return {
-		name: pipeline.name ?? "pipeline",
-		source: overrides.source ?? pipeline.source ?? null,
+/** What shows only when expressions are filled in. */
+export interface ResolveFault {
+	path: string[];
+	message: string;
+	suggestion: string | null;
+}
+
+type Pipeline = PipelineOfJobs | PipelineOfSteps;
+
+/** Health checks of services, unless they say otherwise. */
+const HEALTH = { interval_ms: 1_000, timeout_ms: 5_000, retries: 60 };
+
+/** The resolved form of a pipeline that was checked. Precedence of env: submission, job, pipeline. */
+export function resolvePipeline(pipeline: Pipeline, overrides: Overrides): { pipeline: ResolvedPipeline; faults: ResolveFault[] } {
+	const faults: ResolveFault[] = [];
+	const source = overrides.source ?? pipeline.source ?? null;
+	const branch = overrides.branch ?? branchOf(source);
+	const name = pipeline.name ?? "pipeline";
+	const run: RunFacts = { branch: branch ?? "", tag: tagOf(source), event: overrides.event, project: overrides.project, pipeline: name };
+	const entries = jobEntries(pipeline);
+	const changed = matchChanges(
+		entries.map(([, { job }]) => job.if),
+		overrides.changed,
+	);
+	const scope: Scope = { run, params: overrides.params, matrix: {}, changed, needs: {}, status: { success: true, failure: false } };
+	const resolver = new Resolver(pipeline, overrides, scope, faults);
+	const jobs = entries.flatMap(([key, { job, path }]) => resolver.variants(key, job, path));
+	if (jobs.length > MAX_JOBS)
+		faults.push({ path: ["jobs"], message: `at most ${MAX_JOBS} jobs; with all variants these are ${jobs.length}`, suggestion: null });
+	checkReferences(entries, jobs, faults);
+	const group = pipeline.concurrency;
+	const resolved: ResolvedPipeline = {
+		name,
+		source,
+		branch,
+		params: { ...overrides.params },
+		changed,
 		priority: overrides.priority ?? pipeline.priority ?? 0,
-		jobs: jobs.map(([key, job]) => resolveJob(key, job, pipeline, overrides)),
+		timeout_ms: "jobs" in pipeline ? (pipeline.timeout ?? null) : null,
+		fail_fast: pipeline.fail_fast ?? false,
+		concurrency: group
+			? { ...resolver.group(group, scope, ["concurrency"]), hold_during_approval: group.hold_during_approval ?? false }
+			: null,
+		jobs,
 	};
+	return { pipeline: resolved, faults };
 }
 
-function topLevelJob(pipeline: PipelineOfSteps): JobText {
-	const { runs_on, timeout, retry, artifacts, steps } = pipeline;
-	return { runs_on, timeout, retry, artifacts, steps };
+/** The jobs of a pipeline with where each stands in it; `steps` at the top are one job. */
+export function jobEntries(pipeline: Pipeline): [string, { job: JobText; path: string[] }][] {
+	if ("jobs" in pipeline) return Object.entries(pipeline.jobs).map(([key, job]) => [key, { job, path: ["jobs", key] }]);
+	const {
+		name: _name,
+		env: _env,
+		params: _params,
+		defaults: _defaults,
+		source: _source,
+		priority: _priority,
+		concurrency: _group,
+		fail_fast: _fast,
+		...job
+	} = pipeline;
+	return [["main", { job, path: [] }]];
 }
 
-function resolveJob(key: string, job: JobText, pipeline: PipelineOfJobs | PipelineOfSteps, overrides: Overrides): ResolvedJob {
-	const { defaults } = pipeline;
-	const retry = job.retry ?? defaults?.retry;
-	return {
-		key,
-		name: job.name ?? key,
-		needs: [...new Set(job.needs ?? [])],
-		runs_on: [...new Set(overrides.runs_on ?? job.runs_on ?? defaults?.runs_on ?? [])].sort(),
-		env: { ...pipeline.env, ...job.env, ...overrides.env },
-		timeout_ms: job.timeout ?? defaults?.timeout ?? DEFAULT_JOB_TIMEOUT_MS,
-		retry: retry ? { attempts: retry.attempts, on: retry.on ?? [...RETRY_CAUSES] } : null,
-		steps: job.steps.map((step) => ({
-			name: step.name ?? firstLine(step.run),
-			run: step.run,
-			env: step.env ?? {},
-			working_directory: step.working_directory ?? defaults?.working_directory ?? null,
+const FULL_COMMIT = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
+
+function branchOf(source: SourceText | null): string | null {
+	if (!source || !("git" in source) || source.ref === null) return null;
+	if (FULL_COMMIT.test(source.ref) || source.ref.startsWith("refs/tags/")) return null;
+	return source.ref.replace(/^refs\/heads\//, "");
+}
+
+function tagOf(source: SourceText | null): string {
+	return source && "git" in source && source.ref?.startsWith("refs/tags/") ? source.ref.slice("refs/tags/".length) : "";
+}
+
+function matchChanges(conditions: readonly (string | undefined)[], paths: readonly string[] | undefined): Record<string, boolean> {
+	if (!paths) return {};
+	const patterns = conditions.flatMap((condition) => (condition === undefined ? [] : usesOf(condition).patterns));
+	return Object.fromEntries(
+		[...new Set(patterns)].map((pattern) => {
+			const isMatch = picomatch(pattern, { dot: true, noextglob: true });
+			return [pattern, paths.some((path) => isMatch(path))];
+		}),
+	);
+}
+
+class Resolver {
+	readonly #pipeline: Pipeline;
+	readonly #overrides: Overrides;
+	readonly #scope: Scope;
+	readonly #faults: ResolveFault[];
+
+	constructor(pipeline: Pipeline, overrides: Overrides, scope: Scope, faults: ResolveFault[]) {
+		this.#pipeline = pipeline;
+		this.#overrides = overrides;
+		this.#scope = scope;
+		this.#faults = faults;
+	}
+
+	/** A job, or one for each cell of its matrix. */
+	variants(key: string, job: JobText, path: string[]): ResolvedJob[] {
+		if (!job.matrix) return [this.#job(key, job, path, null)];
+		const { cells, faults } = expandMatrix(this.#fillMatrix(job.matrix, [...path, "matrix"]));
+		for (const fault of faults) this.#faults.push({ ...fault, path: [...path, "matrix", ...fault.path] });
+		return cells.map((cell) => this.#job(key, job, path, cell));
+	}
+
+	#fillMatrix(matrix: MatrixText, path: string[]): MatrixText {
+		const fillCell = (cell: Cell) => fillMap(cell, (value) => this.#fill(value, this.#scope, path));
+		const entries = Object.entries(matrix).map(([key, value]) => {
+			if (typeof value === "boolean") return [key, value];
+			const list = value as (string | Cell)[];
+			return [key, list.map((one) => (typeof one === "string" ? this.#fill(one, this.#scope, [...path, key]) : fillCell(one)))];
+		});
+		return Object.fromEntries(entries) as MatrixText;
+	}
+
+	#job(key: string, job: JobText, path: string[], cell: Cell | null): ResolvedJob {
+		const { defaults } = this.#pipeline;
+		const scope = { ...this.#scope, matrix: cell ?? {} };
+		const early = (where: string[]) => (text: string) => this.#early(text, scope, where);
+		const retry = job.retry ?? defaults?.retry;
+		const container =
+			this.#overrides.container === undefined ? (job.container ?? defaults?.container) : { image: this.#overrides.container };
+		const wanted = this.#requirements(
+			this.#overrides.runs_on ? { labels: this.#overrides.runs_on } : (job.runs_on ?? defaults?.runs_on ?? {}),
+			scope,
+			path,
+		);
+		const needsRuntime = container !== undefined || job.services !== undefined || job.steps.some((step) => step.build !== undefined);
+		return {
+			key,
+			name: this.#nameOf(key, job.name, cell, scope, path),
+			matrix: cell,
+			needs: distinctReferences((job.needs ?? []).map(({ job: needed, matrix }) => ({ key: needed, matrix: matrix ?? null }))),
+			condition: job.if ?? null,
+			runs_on: needsRuntime ? { ...wanted, container: true } : wanted,
+			container: container ? this.#container(container, scope, [...path, "container"]) : null,
+			services: this.#services(job.services, scope, [...path, "services"]),
+			env: { ...fillMap(this.#pipeline.env, early(["env"])), ...fillMap(job.env, early([...path, "env"])), ...this.#overrides.env },
+			timeout_ms: job.timeout ?? defaults?.timeout ?? DEFAULT_JOB_TIMEOUT_MS,
+			idle_timeout_ms: job.idle_timeout ?? defaults?.idle_timeout ?? null,
+			retry: retry ? { attempts: retry.attempts, on: retry.on ?? [...RETRY_CAUSES], exit_codes: retry.exit_codes ?? null } : null,
+			allow_failure: job.allow_failure ?? false,
+			fail_fast: job.matrix?.fail_fast ?? false,
+			concurrency: job.concurrency ? this.group(job.concurrency, scope, [...path, "concurrency"]) : null,
+			approval: job.approval
+				? { roles: job.approval.roles ?? [...ROLES], timeout_ms: job.approval.timeout ?? null, message: job.approval.message ?? null }
+				: null,
+			outputs: [...new Set(job.outputs ?? [])],
+			steps: job.steps.map((step, index) => this.#step(step, scope, [...path, "steps", String(index)])),
+			artifacts: {
+				save: job.artifacts?.save ?? [],
+				fetch: (job.artifacts?.fetch ?? []).map((one, index) => ({
+					key: one.job,
+					matrix: one.matrix
+						? fillMap(one.matrix, (text) => this.#fill(text, scope, [...path, "artifacts", "fetch", String(index)]))
+						: null,
+					paths: one.paths ?? [],
+					into: one.into ?? null,
+				})),
+			},
+			reports: job.reports
+				? {
+						junit: job.reports.junit ?? [],
+						go_test: job.reports.go_test ?? [],
+						tap: job.reports.tap ?? [],
+						coverage: coverageOf(job.reports.coverage),
+					}
+				: null,
+		};
+	}
+
+	/** A variant carries its values in its name, unless the author put them there. */
+	#nameOf(key: string, text: string | undefined, cell: Cell | null, scope: Scope, path: string[]): string {
+		const name = text === undefined ? key : this.#fill(text, scope, [...path, "name"]);
+		const isTold = text?.includes("${{") ?? false;
+		const full = cell && !isTold ? `${name} (${Object.values(cell).join(", ")})` : name;
+		return full.length > 200 ? `${full.slice(0, 199)}…` : full;
+	}
+
+	#requirements(text: RequirementsText, scope: Scope, path: string[]): Requirements {
+		const labels = (text.labels ?? []).map((one, index) => {
+			const filled = this.#fill(one, scope, [...path, "runs_on", String(index)]);
+			const checked = label.safeParse(filled);
+			if (!checked.success)
+				this.#fault([...path, "runs_on", String(index)], `${JSON.stringify(filled)}: ${checked.error.issues[0]?.message}`);
+			return filled;
+		});
+		const { os, arch, cores, memory, disk, gpus, container, tools } = text;
+		const sortedTools = Object.entries(tools ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+		return {
+			labels: [...new Set(labels)].sort(),
+			...(os === undefined ? {} : { os }),
+			...(arch === undefined ? {} : { arch }),
+			...(cores === undefined ? {} : { cores }),
+			...(memory === undefined ? {} : { memory }),
+			...(disk === undefined ? {} : { disk }),
+			...(gpus === undefined ? {} : { gpus }),
+			...(container ? { container: true as const } : {}),
+			...(sortedTools.length > 0 ? { tools: Object.fromEntries(sortedTools) } : {}),
+		};
+	}
+
+	#step(step: StepText, scope: Scope, path: string[]): ResolvedJob["steps"][number] {
+		const { defaults } = this.#pipeline;
+		const early = (key: string) => (text: string) => this.#early(text, scope, [...path, key]);
+		const what = step.run ?? `build ${step.build?.tags[0] ?? ""}`;
+		return {
+			name: step.name === undefined ? firstLine(what) : this.#fill(step.name, scope, [...path, "name"]),
+			run: step.run ?? "",
+			env: fillMap(step.env, early("env")),
+			working_directory: step.build ? null : (step.working_directory ?? defaults?.working_directory ?? null),
 			shell: step.shell ?? defaults?.shell ?? "bash",
 			timeout_ms: step.timeout ?? null,
-		})),
-		artifacts: { save: job.artifacts?.save ?? [] },
-	};
+			build: step.build
+				? {
+						context: step.build.context ?? ".",
+						dockerfile: step.build.dockerfile ?? null,
+						tags: step.build.tags.map(early("build")).map((tag) => this.#checkImage(tag, [...path, "build", "tags"])),
+						push: step.build.push ?? false,
+						cache: (step.build.cache ?? []).map(early("build")).map((tag) => this.#checkImage(tag, [...path, "build", "cache"])),
+						args: fillMap(step.build.args, early("build")),
+						target: step.build.target ?? null,
+					}
+				: null,
+		};
+	}
+
+	#container(text: ContainerText, scope: Scope, path: string[]): NonNullable<ResolvedJob["container"]> {
+		return {
+			image: this.#image(text.image, scope, [...path, "image"]),
+			workdir: text.workdir ?? null,
+			user: text.user ?? null,
+			env: fillMap(text.env, (one) => this.#early(one, scope, [...path, "env"])),
+			volumes: text.volumes ?? [],
+			devices: text.devices ?? [],
+			options: text.options ?? {},
+			pull: text.pull ?? "missing",
+		};
+	}
+
+	#services(text: ServicesText | undefined, scope: Scope, path: string[]): ResolvedJob["services"] {
+		return Object.entries(text ?? {}).map(([name, service]) => ({
+			name,
+			image: this.#image(service.image, scope, [...path, name, "image"]),
+			env: fillMap(service.env, (one) => this.#early(one, scope, [...path, name, "env"])),
+			command: service.command?.map((one) => this.#early(one, scope, [...path, name, "command"])) ?? null,
+			health: service.health
+				? {
+						command: service.health.command,
+						interval_ms: service.health.interval ?? HEALTH.interval_ms,
+						timeout_ms: service.health.timeout ?? HEALTH.timeout_ms,
+						retries: service.health.retries ?? HEALTH.retries,
+					}
+				: null,
+			pull: service.pull ?? "missing",
+		}));
+	}
+
+	#image(text: string, scope: Scope, path: string[]): Templated {
+		return this.#checkImage(this.#early(text, scope, path), path);
+	}
+
+	/** An image whose name is known by now must be one; one that is not is checked where it is used. */
+	#checkImage(image: Templated, path: string[]): Templated {
+		if (typeof image === "string" && !IMAGE.test(image)) this.#fault(path, `${JSON.stringify(image)} ${IMAGE_FAULT}`);
+		return image;
+	}
+
+	group(text: { group: string; limit?: number | undefined; cancel_in_progress?: boolean | undefined }, scope: Scope, path: string[]) {
+		const group = this.#fill(text.group, scope, [...path, "group"]).trim();
+		if (group === "" || group.length > 200)
+			this.#fault([...path, "group"], "the name of a group has 1 to 200 characters once it is filled in");
+		return { group, limit: text.limit ?? 1, cancel_in_progress: text.cancel_in_progress ?? false };
+	}
+
+	#early(text: string, scope: Scope, path: string[]): Templated {
+		return this.#safely(path, text, () => fillEarly(text, scope));
+	}
+
+	#fill(text: string, scope: Scope, path: string[]): string {
+		return this.#safely(path, text, () => fill(text, scope));
+	}
+
+	#safely<Value>(path: string[], fallback: Value, body: () => Value): Value {
+		try {
+			return body();
+		} catch (error) {
+			if (!(error instanceof ExpressionFailed)) throw error;
+			this.#fault(path, error.message);
+			return fallback;
+		}
+	}
+
+	#fault(path: string[], message: string): void {
+		this.#faults.push({ path, message, suggestion: null });
+	}
+}
+
+function coverageOf(text: NonNullable<JobText["reports"]>["coverage"]): NonNullable<ResolvedJob["reports"]>["coverage"] {
+	const [entry] = Object.entries(text ?? {});
+	return entry ? { format: entry[0] as "lcov" | "cobertura" | "go", files: entry[1] as string[] } : null;
+}
+
+function distinctReferences(references: readonly Reference[]): Reference[] {
+	return [...new Map(references.map((one) => [JSON.stringify(one), one])).values()];
+}
+
+/** The jobs that are meant: all variants, or those that have the values. */
+export function jobsMeant<Job extends { key: string; matrix: Cell | null }>(jobs: readonly Job[], { key, matrix }: Reference): Job[] {
+	return jobs.filter((job) => job.key === key && agrees(job.matrix, matrix ?? {}));
+}
+
+/** Needs and fetches that select a variant must select one that is there. */
+function checkReferences(entries: ReturnType<typeof jobEntries>, jobs: readonly ResolvedJob[], faults: ResolveFault[]): void {
+	const paths = new Map(entries.map(([key, { path }]) => [key, path]));
+	const checked = new Set<string>();
+	for (const job of jobs) {
+		const lists: [string[], readonly Reference[]][] = [
+			[["needs"], job.needs],
+			[["artifacts", "fetch"], job.artifacts.fetch],
+		];
+		for (const [where, references] of lists) {
+			for (const [index, reference] of references.entries()) {
+				const mark = JSON.stringify([job.key, where, reference.key, reference.matrix]);
+				if (checked.has(mark) || reference.matrix === null) continue;
+				checked.add(mark);
+				const variants = jobs.filter(({ key }) => key === reference.key);
+				if (variants.length === 0 || jobsMeant(variants, reference).length > 0) continue;
+				faults.push({
+					path: [...(paths.get(job.key) ?? []), ...where, String(index), "matrix"],
+					message: `no variant of ${reference.key} has ${wordsOf(reference.matrix)}`,
+					suggestion: `its variants: ${variants
+						.slice(0, 10)
+						.map(({ matrix }) => wordsOf(matrix ?? {}))
+						.join("; ")}`,
+				});
+			}
+		}
+	}
+}
+
+function wordsOf(cell: Cell): string {
+	return Object.entries(cell)
+		.map(([axis, value]) => `${axis}=${value}`)
+		.join(", ");
 }
 
 function firstLine(script: string): string {

@@ -10,6 +10,16 @@ export const MAX_RESOLVED_BYTES = 512 * KIB;
 export const MAX_JOBS = 1000;
 export const MAX_STEPS = 200;
 export const MAX_YAML_ALIASES = 100;
+/** The variants of one job. */
+export const MAX_MATRIX_CELLS = 256;
+/** The paths that a submission may name as changed. */
+export const MAX_CHANGED_PATHS = 5000;
+
+/** What one output of a job may hold, and all of them together. */
+export const MAX_OUTPUT_BYTES = 32 * KIB;
+export const MAX_OUTPUTS_BYTES = 256 * KIB;
+/** The summary of a job. */
+export const MAX_SUMMARY_BYTES = 1 * MIB;
 /** An answer tells this many faults of a text; more are counted. */
 export const MAX_TOLD_FAULTS = 100;
 

@@ -4,11 +4,14 @@ import {
 	MAX_ARTIFACT_PATH_BYTES,
 	MAX_ARTIFACTS_PER_JOB,
 	MAX_ARTIFACTS_PER_PLAN,
+	MAX_OUTPUT_BYTES,
+	MAX_OUTPUTS_BYTES,
 	MAX_PARTS,
 	MAX_STEPS,
 	PART_BYTES,
 } from "./limits.ts";
-import { step } from "./resources.ts";
+import { capabilities, NO_CAPABILITIES, resolvedRequirements } from "./requirements.ts";
+import { ARTIFACT_KINDS, artifactKind, coverageTotals, step, testTotals } from "./resources.ts";
 import { finishState, reason } from "./states.ts";
 
 /** The agent protocol: what agents send and what the coordinator answers. docs/protocol.md tells the story. */
@@ -59,8 +62,9 @@ const facts = z.strictObject({
 	slots: z.number().int().min(1).max(1000),
 	labels,
 	facts: z.record(z.string().max(60), z.string().max(200)),
+	capabilities: capabilities.default(NO_CAPABILITIES),
 });
-export type Facts = z.infer<typeof facts>;
+export type Facts = z.input<typeof facts>;
 
 export const hello = z.strictObject({
 	protocol: count,
@@ -70,6 +74,8 @@ export const hello = z.strictObject({
 	facts,
 });
 export type Hello = z.infer<typeof hello>;
+/** The same as an agent sends it. */
+export type HelloBody = z.input<typeof hello>;
 export const helloAnswer = z.object({ adopted: attemptList, ended: attemptList, intervals });
 export type HelloAnswer = z.infer<typeof helloAnswer>;
 
@@ -119,6 +125,50 @@ export type RenewAnswer = z.infer<typeof renewAnswer>;
 
 export const bye = z.strictObject({ session: z.number().int().positive() });
 
+const variables = z.record(z.string(), z.string());
+const imageBuild = z.object({
+	context: z.string(),
+	dockerfile: z.string().nullable(),
+	tags: z.array(z.string()),
+	push: z.boolean(),
+	cache: z.array(z.string()),
+	args: variables,
+	target: z.string().nullable(),
+});
+const pullRule = z.enum(["always", "missing", "never"]);
+const jobContainer = z.object({
+	image: z.string(),
+	workdir: z.string().nullable(),
+	user: z.string().nullable(),
+	env: variables,
+	volumes: z.array(z.string()),
+	devices: z.array(z.string()),
+	options: z.object({
+		memory: z.string().optional(),
+		cpus: z.string().optional(),
+		shm_size: z.string().optional(),
+		network: z.enum(["default", "none"]).optional(),
+		read_only: z.boolean().optional(),
+		init: z.boolean().optional(),
+	}),
+	pull: pullRule,
+});
+const serviceContainer = z.object({
+	name: z.string(),
+	image: z.string(),
+	env: variables,
+	command: z.array(z.string()).nullable(),
+	health: z.object({ command: z.string(), interval_ms: count, timeout_ms: count, retries: count }).nullable(),
+	pull: pullRule,
+});
+const filePatterns = z.array(z.string());
+const reportPatterns = z.object({
+	junit: filePatterns,
+	go_test: filePatterns,
+	tap: filePatterns,
+	coverage: z.object({ format: z.enum(["lcov", "cobertura", "go"]), files: filePatterns }).nullable(),
+});
+
 /** The whole of a job, as its agent gets it when it starts an attempt. */
 export const assignment = z.object({
 	attempt_id: z.string(),
@@ -128,18 +178,28 @@ export const assignment = z.object({
 	pipeline: z.string(),
 	job: z.object({ id: z.string(), key: z.string(), name: z.string(), url: z.string() }),
 	server_url: z.string(),
-	env: z.record(z.string(), z.string()),
+	matrix: variables.nullable().default(null),
+	env: variables,
 	timeout_ms: count,
+	/** How long a job may be silent; null: for ever. */
+	idle_timeout_ms: count.nullable().default(null),
+	runs_on: resolvedRequirements.default({ labels: [] }),
 	steps: z.array(
 		z.object({
 			name: z.string(),
 			run: z.string(),
-			env: z.record(z.string(), z.string()),
+			env: variables,
 			working_directory: z.string().nullable(),
 			shell: z.string(),
 			timeout_ms: count.nullable(),
+			build: imageBuild.nullable().default(null),
 		}),
 	),
+	container: jobContainer.nullable().default(null),
+	services: z.array(serviceContainer).default([]),
+	/** The names of the outputs that the job declares. */
+	outputs: z.array(z.string()).default([]),
+	reports: reportPatterns.nullable().default(null),
 	source: z
 		.union([
 			z.object({ git: z.string(), ref: z.string().nullable(), commit: z.string().nullable() }),
@@ -147,7 +207,8 @@ export const assignment = z.object({
 			z.object({ upload: z.string() }),
 		])
 		.nullable(),
-	artifacts: z.object({ save: z.array(z.string()) }),
+	/** `fetch`: the jobs from which files are to be fetched first, as /attempts/:id/needed lists them. */
+	artifacts: z.object({ save: z.array(z.string()), fetch: z.array(z.string()).default([]) }),
 });
 export type Assignment = z.infer<typeof assignment>;
 
@@ -181,6 +242,12 @@ export const artifactPlanAnswer = z.object({
 	),
 });
 export type ArtifactPlanAnswer = z.infer<typeof artifactPlanAnswer>;
+/** Files of needed jobs, each with the place in the workspace where it is to be put. */
+export const neededFiles = z.object({
+	items: z.array(z.object({ job: z.string(), path: z.string(), size: count, sha256, executable: z.boolean(), url: z.string() })),
+});
+export type NeededFiles = z.infer<typeof neededFiles>;
+
 export const partAnswer = z.object({ number: z.number() });
 
 export const finish = z.strictObject({
@@ -197,9 +264,19 @@ export const finish = z.strictObject({
 				sha256,
 				executable: z.boolean().default(false),
 				key: z.string().max(200),
+				/** What it is: a file that the job saves, or what it says of itself. */
+				kind: artifactKind.default("file"),
 			}),
 		)
-		.max(MAX_ARTIFACTS_PER_JOB),
+		.max(MAX_ARTIFACTS_PER_JOB + ARTIFACT_KINDS.length),
+	outputs: z
+		.record(z.string().max(63), z.string().max(MAX_OUTPUT_BYTES))
+		.refine((outputs) => JSON.stringify(outputs).length <= MAX_OUTPUTS_BYTES, `may have ${MAX_OUTPUTS_BYTES} bytes in all`)
+		.default({}),
+	tests: testTotals.nullable().default(null),
+	coverage: coverageTotals.nullable().default(null),
 });
 export type Finish = z.infer<typeof finish>;
+/** The same as an agent sends it: what it has nothing to say of is left out. */
+export type FinishBody = z.input<typeof finish>;
 export const finishAnswer = z.object({ attempt_state: z.string() });

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { capabilities, resolvedRequirements } from "./requirements.ts";
 import { attemptState, jobState, reason, runState, stepState } from "./states.ts";
 
 /** The resources of the API, as every reader sees them. Times are ISO-8601 UTC with milliseconds. */
@@ -18,6 +19,39 @@ export const step = z.object({
 });
 export type Step = z.infer<typeof step>;
 
+/** What an artifact is: a file that the job saves; its summary (Markdown); its test cases (JSON). */
+export const ARTIFACT_KINDS = ["file", "summary", "tests"] as const;
+export const artifactKind = z.enum(ARTIFACT_KINDS);
+export type ArtifactKind = (typeof ARTIFACT_KINDS)[number];
+
+const amount = z.number().int().nonnegative();
+/** How the tests of an attempt went. */
+export const testTotals = z.object({
+	passed: amount,
+	failed: amount,
+	skipped: amount,
+	duration_ms: amount,
+	/** True if there were more cases than are kept. */
+	truncated: z.boolean(),
+});
+export type TestTotals = z.infer<typeof testTotals>;
+/** Lines that tests have run, of those that they could have. */
+export const coverageTotals = z.object({ covered: amount, lines: amount });
+export type CoverageTotals = z.infer<typeof coverageTotals>;
+
+/** How one test went. */
+export const testCase = z.object({
+	suite: z.string(),
+	name: z.string(),
+	state: z.enum(["passed", "failed", "skipped"]),
+	duration_ms: z.number().nonnegative(),
+	file: z.string().nullable(),
+	/** What it said: of a failed one the message and the output. */
+	message: z.string().nullable(),
+	output: z.string().nullable(),
+});
+export type TestCase = z.infer<typeof testCase>;
+
 const attempt = z.object({
 	id: z.string(),
 	number: z.number().int().positive(),
@@ -35,6 +69,8 @@ const attempt = z.object({
 		expired_at: time.nullable(),
 	}),
 	steps: z.array(step),
+	tests: testTotals.nullable(),
+	coverage: coverageTotals.nullable(),
 });
 export type Attempt = z.infer<typeof attempt>;
 
@@ -47,7 +83,14 @@ export const job = z.object({
 	state: jobState,
 	reason: reason.nullable(),
 	needs: z.array(z.string()),
-	runs_on: z.array(z.string()),
+	/** What its agent must have. */
+	runs_on: resolvedRequirements,
+	/** Whether the run goes on, and succeeds with a warning, when this fails. */
+	allow_failure: z.boolean(),
+	/** What it has put out for the jobs that need it; null before it has succeeded. */
+	outputs: z.record(z.string(), z.string()).nullable(),
+	/** Who let it pass its gate; null if nobody has (yet). */
+	approved_by: z.string().nullable(),
 	exit_code: z.number().int().nullable(),
 	/** The number of the newest attempt, 0 before the first. */
 	attempt: z.number().int().nonnegative(),
@@ -73,6 +116,10 @@ export const run = z.object({
 	tag: z.string().nullable(),
 	commit: z.object({ sha: z.string(), message: z.string(), author: z.string() }).nullable(),
 	priority: z.number().int(),
+	params: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+	/** The run that this one repeats. */
+	rerun_of: z.string().nullable(),
+	/** How many jobs failed that were allowed to. */
 	warnings: z.number().int(),
 	url: z.string(),
 	created_at: time,
@@ -81,6 +128,13 @@ export const run = z.object({
 	jobs: z.array(job),
 });
 export type Run = z.infer<typeof run>;
+
+/** What a submission is answered with. */
+export const submittedRun = run.extend({
+	/** What keeps its jobs from ever starting, as things stand: a sentence each. */
+	notices: z.array(z.string()),
+});
+export type SubmittedRun = z.infer<typeof submittedRun>;
 
 /** A run as lists show it: without its jobs. */
 export const runSummary = run.omit({ jobs: true });
@@ -99,6 +153,7 @@ export const agent = z.object({
 	labels: z.array(z.string()),
 	slots: z.number().int(),
 	facts: z.record(z.string(), z.string()),
+	capabilities,
 	version: z.string(),
 	registered_at: time,
 	last_seen_at: time.nullable(),
@@ -167,6 +222,31 @@ export const queueState = z.object({
 });
 export type QueueState = z.infer<typeof queueState>;
 export const pauseRequest = z.strictObject({ reason: z.string().max(500).optional() });
+
+/** What is to be repeated of a run: all of it, what has failed, or one job and those that need it. */
+export const rerunRequest = z
+	.strictObject({ only: z.enum(["failed"]).optional(), job: z.string().max(40).optional() })
+	.refine((value) => value.only === undefined || value.job === undefined, "takes only or job, not both");
+export type RerunRequest = z.infer<typeof rerunRequest>;
+
+export const approvalRequest = z.strictObject({ comment: z.string().max(500).optional() });
+
+/** What there is to say of a pipeline without running it. */
+export const pipelineCheck = z.object({
+	valid: z.boolean(),
+	errors: z.array(
+		z.object({
+			path: z.string(),
+			line: z.number().int().nullable(),
+			column: z.number().int().nullable(),
+			message: z.string(),
+			suggestion: z.string().nullable(),
+		}),
+	),
+	name: z.string().nullable(),
+	jobs: z.array(z.object({ key: z.string(), name: z.string(), needs: z.array(z.string()) })),
+});
+export type PipelineCheck = z.infer<typeof pipelineCheck>;
 
 /** What a pass of retention has removed. */
 export const swept = z.object({

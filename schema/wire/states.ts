@@ -19,6 +19,7 @@ export type JobState = (typeof JOB_STATES)[number];
 export const RUN_STATES = [
 	"queued",
 	"running",
+	"waiting",
 	"cancelling",
 	"succeeded",
 	"failed",

@@ -1,5 +1,15 @@
 import { randomUUID } from "node:crypto";
-import { type Assignment, assignment, type Finish, helloAnswer, type Offer, pollAnswer, registered } from "../../schema/wire/protocol.ts";
+import {
+	type Assignment,
+	assignment,
+	type Finish,
+	type FinishBody,
+	finish,
+	helloAnswer,
+	type Offer,
+	pollAnswer,
+	registered,
+} from "../../schema/wire/protocol.ts";
 
 /** An answer as it came, for tests that look at refusals. */
 export interface RawAnswer {
@@ -76,8 +86,8 @@ export class ProtocolAgent {
 }
 
 /** A result as an agent delivers it. */
-export function result(overrides: Partial<Finish> = {}): Finish {
-	return {
+export function result(overrides: Partial<FinishBody> = {}): Finish {
+	return finish.parse({
 		state: "succeeded",
 		exit_code: 0,
 		reason: null,
@@ -85,7 +95,7 @@ export function result(overrides: Partial<Finish> = {}): Finish {
 		steps: [],
 		artifacts: [],
 		...overrides,
-	};
+	});
 }
 
 export async function send(

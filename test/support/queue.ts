@@ -1,6 +1,7 @@
 import { parseSubmission } from "../../schema/pipeline/parse.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
-import type { Finish } from "../../schema/wire/protocol.ts";
+import type { FinishBody } from "../../schema/wire/protocol.ts";
+import { type Capabilities, NO_CAPABILITIES } from "../../schema/wire/requirements.ts";
 import { createRegistrationToken, openSession, registerAgent } from "../../worker/dispatch/core/agents.ts";
 import { finishAttempt, type LeaseClaims, startAttempt } from "../../worker/dispatch/core/attempts.ts";
 import { type Core, openCore } from "../../worker/dispatch/core/core.ts";
@@ -8,7 +9,7 @@ import { assignOffers } from "../../worker/dispatch/core/offers.ts";
 import { newsFor, notePoll, renewLeases } from "../../worker/dispatch/core/polls.ts";
 import type { AttemptRow, JobRow, OfferRow, RunRow } from "../../worker/dispatch/core/rows.ts";
 import type { Sql } from "../../worker/dispatch/core/sql.ts";
-import { submitRun } from "../../worker/dispatch/core/submit.ts";
+import { type Rerun, submitRun } from "../../worker/dispatch/core/submit.ts";
 import { sweep } from "../../worker/dispatch/core/sweep.ts";
 import { nodeSql } from "./node_sql.ts";
 import { result } from "./protocol_agent.ts";
@@ -66,7 +67,7 @@ export class Queue {
 	}
 
 	/** Submits a pipeline in YAML. @returns the run's id */
-	submit(text: string, project = "adhoc"): string {
+	submit(text: string, project = "adhoc", rerun: Rerun | null = null): string {
 		const { pipeline } = parseSubmission(text);
 		const runId = `run_${this.#next()}`;
 		submitRun(this.core, {
@@ -75,13 +76,14 @@ export class Queue {
 			definition: `digest-${runId}`,
 			project,
 			trigger: { kind: "api", actor: "test" },
+			rerun,
 			idempotency: null,
 		});
 		return runId;
 	}
 
 	/** An agent with these labels, online. @returns its id */
-	agent(name: string, { slots = 1, labels = [] as string[] } = {}): string {
+	agent(name: string, { slots = 1, labels = [] as string[], capabilities = {} as Partial<Capabilities> } = {}): string {
 		createRegistrationToken(this.core, { hash: `token-${name}`, uses: 1, expiresAt: this.now + 1_000, labels: [] });
 		const id = registerAgent(this.core, { tokenHash: `token-${name}`, registrationHash: `key-${name}`, name, secretHash: name });
 		openSession(this.core, id, name, {
@@ -89,7 +91,7 @@ export class Queue {
 			session: 1,
 			instance: "instance",
 			running: [],
-			facts: { version: "1", slots, labels, facts: {} },
+			facts: { version: "1", slots, labels, facts: {}, capabilities: { ...NO_CAPABILITIES, ...capabilities } },
 		});
 		return id;
 	}
@@ -127,7 +129,7 @@ export class Queue {
 		return renewLeases(this.core, agentId, this.nameOf(agentId), { session: 1, seq: this.#seq, running });
 	}
 
-	finish(lease: LeaseClaims, overrides: Partial<Finish> = {}, digest = "digest") {
+	finish(lease: LeaseClaims, overrides: Partial<FinishBody> = {}, digest = "digest") {
 		return finishAttempt(this.core, lease, result(overrides), digest, []);
 	}
 

@@ -24,18 +24,35 @@ describe("defaults", () => {
 			pipeline: {
 				name: "pipeline",
 				source: null,
+				branch: null,
+				params: {},
+				changed: {},
 				priority: 0,
+				timeout_ms: null,
+				fail_fast: false,
+				concurrency: null,
 				jobs: [
 					{
 						key: "main",
 						name: "main",
+						matrix: null,
 						needs: [],
-						runs_on: [],
+						condition: null,
+						runs_on: { labels: [] },
+						container: null,
+						services: [],
 						env: {},
 						timeout_ms: 3_600_000,
+						idle_timeout_ms: null,
 						retry: null,
-						steps: [{ name: "make", run: "make", env: {}, working_directory: null, shell: "bash", timeout_ms: null }],
-						artifacts: { save: [] },
+						allow_failure: false,
+						fail_fast: false,
+						concurrency: null,
+						approval: null,
+						outputs: [],
+						steps: [{ name: "make", run: "make", env: {}, working_directory: null, shell: "bash", timeout_ms: null, build: null }],
+						artifacts: { save: [], fetch: [] },
+						reports: null,
 					},
 				],
 			},
@@ -46,7 +63,7 @@ describe("defaults", () => {
 		const text =
 			"defaults: { runs_on: a, timeout: 1m, retry: { attempts: 2 }, shell: sh }\njobs: { one: { runs_on: [b], timeout: 2m, steps: [x, { run: z, shell: bash }] } }";
 		expect(jobOf(text)).toMatchObject({
-			runs_on: ["b"],
+			runs_on: { labels: ["b"] },
 			timeout_ms: 120_000,
 			retry: { attempts: 2, on: ["failed", "errored", "timed_out", "lost"] },
 			steps: [{ shell: "sh" }, { shell: "bash" }],
@@ -56,7 +73,7 @@ describe("defaults", () => {
 		);
 		expect(submission).toMatchObject({
 			project: "p",
-			pipeline: { priority: 3, source: { git: "/repo", ref: null }, jobs: [{ runs_on: ["c"] }] },
+			pipeline: { priority: 3, source: { git: "/repo", ref: null }, jobs: [{ runs_on: { labels: ["c"] } }] },
 		});
 	});
 });
@@ -66,8 +83,8 @@ describe("what is refused", () => {
 		["an unknown key", "steps: [a]\nnmae: x", [2, 1, 'unknown key "nmae"', 'did you mean "name"?']],
 		[
 			"a key of a later version",
-			"steps: [a]\nmatrix: { a: [1] }",
-			[2, 1, '"matrix" is not supported by this version', expect.stringContaining("known keys") as never],
+			"steps: [a]\nnotify: { a: [1] }",
+			[2, 1, '"notify" is not supported by this version', expect.stringContaining("known keys") as never],
 		],
 		[
 			"a need that is not there",
@@ -87,9 +104,9 @@ describe("what is refused", () => {
 		["a number that would change as text", "env: { V: 1.10 }\nsteps: [a]", [1, 11, '1.10 is ambiguous as text: quote it ("1.10")', null]],
 		["a word that some readers take for true", "env: { V: on }\nsteps: [a]", [1, 11, 'on is ambiguous as text: quote it ("on")', null]],
 		[
-			"an expression",
-			"steps: ['echo ${{ x }}']",
-			[1, 9, expect.stringContaining("expressions in ${{ }} are not supported") as never, null],
+			"an expression in a command",
+			"steps: ['echo ${{ params.x }}']",
+			[1, 9, expect.stringContaining("not possible in a command") as never, null],
 		],
 		["a variable of ours", "env: { CI_X: a }\nsteps: [a]", [1, 8, expect.stringContaining("CI_*") as never, null]],
 		["a timeout without a unit", "timeout: 5\nsteps: [a]", [1, 10, expect.stringContaining("not a duration") as never, null]],

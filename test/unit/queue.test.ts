@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { NO_CAPABILITIES } from "../../schema/wire/requirements.ts";
 import { JOB_STATES } from "../../schema/wire/states.ts";
 import { openSession, registerAgent } from "../../worker/dispatch/core/agents.ts";
 import { releaseOffer, startAttempt } from "../../worker/dispatch/core/attempts.ts";
@@ -29,7 +30,11 @@ describe("the table of states", () => {
 	});
 
 	test("of runs: cancelled over failed over timed out over errored over succeeded", () => {
-		const state = (...states: (typeof JOB_STATES)[number][]) => runStateOf(new Map(states.map((one) => [one, 1])), false);
+		const state = (...states: (typeof JOB_STATES)[number][]) =>
+			runStateOf(
+				states.map((outcome) => ({ outcome, reason_code: null })),
+				0,
+			);
 		expect(state("succeeded", "errored", "timed_out", "failed", "cancelled")).toBe("cancelled");
 		expect(state("succeeded", "errored", "timed_out", "failed")).toBe("failed");
 		expect(state("succeeded", "errored", "timed_out")).toBe("timed_out");
@@ -377,7 +382,7 @@ describe("cancel", () => {
 });
 
 describe("sessions", () => {
-	const facts = { version: "1", slots: 1, labels: [], facts: {} };
+	const facts = { version: "1", slots: 1, labels: [], facts: {}, capabilities: NO_CAPABILITIES };
 	const hello = (queue: Queue, agent: string, session: number, instance: string, running: string[] = []) =>
 		openSession(queue.core, agent, "one", { protocol: 1, session, instance, running, facts });
 

@@ -27,7 +27,8 @@ function queue(storage: DurableObjectStorage, team: string) {
 			definition: "digest",
 			project: "p",
 			trigger: { kind: "api", actor: "t" },
-			idempotency: null,
+			rerun: null,
+		idempotency: null,
 		});
 	return { core, submit };
 }

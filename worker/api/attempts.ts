@@ -18,7 +18,7 @@ import { type RequestContext, route } from "./context.ts";
 type Caller = RequestContext<"lease">;
 
 /** The lease that the caller holds. @throws ApiError `forbidden` if its token is another attempt's */
-function leaseOf({ principal, params }: Caller): LeaseTokenClaims {
+export function leaseOf({ principal, params }: Caller): LeaseTokenClaims {
 	if (principal.claims.attemptId === params.id) return principal.claims;
 	throw new ApiError("forbidden", "This lease token belongs to another attempt.", { details: { attempt_id: principal.claims.attemptId } });
 }
@@ -38,11 +38,18 @@ function assignmentOf({ attempt, job, run, definition }: Started, baseUrl: strin
 		pipeline: run.pipeline,
 		job: { id: job.id, key: job.key, name: job.name, url: `${baseUrl}/jobs/${job.id}` },
 		server_url: baseUrl,
+		matrix: definition.matrix,
 		env: definition.env,
 		timeout_ms: definition.timeout_ms,
+		idle_timeout_ms: definition.idle_timeout_ms,
+		runs_on: definition.runs_on,
 		steps: definition.steps,
+		container: definition.container,
+		services: definition.services,
+		outputs: definition.outputs,
+		reports: definition.reports,
 		source: sourceOf(run),
-		artifacts: definition.artifacts,
+		artifacts: { save: definition.artifacts.save, fetch: [...new Set(definition.artifacts.fetch.map(({ key }) => key))] },
 	};
 }
 

@@ -22,7 +22,14 @@ const SILENCE_MS = 30_000;
 const PACE_MS = 50;
 
 /** Writes a run's logs and its end. Returns when the run is over and all of it was written. */
-export async function followRun(environment: Environment, team: string, runId: string, baseUrl: string, write: Write): Promise<void> {
+export async function followRun(
+	environment: Environment,
+	team: string,
+	runId: string,
+	baseUrl: string,
+	write: Write,
+	notices: readonly string[] = [],
+): Promise<void> {
 	let lastWriteAt = Date.now();
 	const say: Write = (text) => {
 		lastWriteAt = Date.now();
@@ -34,6 +41,7 @@ export async function followRun(environment: Environment, team: string, runId: s
 	let rev = 0;
 	let record = await findRun(environment, team, runId);
 	if (record) await say(`:: run ${record.run.pipeline} #${record.run.number} ${baseUrl}/runs/${runId}\n`);
+	for (const notice of notices) await say(`:: ${notice}\n`);
 	while (record) {
 		for (const { attempt, prefix } of attemptsOf(record)) {
 			if (open.size >= MAX_OPEN_LOGS || followed.has(attempt.id)) continue;
@@ -64,7 +72,7 @@ function attemptsOf({ jobs, attempts }: RunRecord) {
 	return attempts.map((attempt) => {
 		const job = jobs.find(({ id }) => id === attempt.job_id);
 		const again = attempt.number > 1 ? ` (attempt ${attempt.number})` : "";
-		return { attempt, prefix: jobs.length > 1 ? `${job?.key}${again} | ` : "" };
+		return { attempt, prefix: jobs.length > 1 ? `${job?.name}${again} | ` : "" };
 	});
 }
 
@@ -85,7 +93,7 @@ function joined(lines: readonly string[], prefix: string): string {
 }
 
 function stillRunning({ run, jobs }: RunRecord): string {
-	const running = jobs.filter((job) => job.state === "running").map((job) => job.key);
+	const running = jobs.filter((job) => job.state === "running").map((job) => job.name);
 	const since = formatDuration(Date.now() - (run.started_at ?? run.created_at));
 	return running.length > 0 ? `:: still running, ${running.join(", ")} ${since}\n` : `:: still ${run.state}, ${since}\n`;
 }
@@ -96,6 +104,8 @@ const EXIT_CODES: Partial<Record<RunState, number>> = { succeeded: 0, skipped: 0
 function exitCodeOf({ run, jobs }: RunRecord): number {
 	const known = EXIT_CODES[run.state];
 	if (known !== undefined) return known;
-	const failed = jobs.filter((job) => job.state === "failed").sort((a, b) => (a.finished_at ?? 0) - (b.finished_at ?? 0));
+	const failed = jobs
+		.filter((job) => job.state === "failed" && job.allow_failure === 0)
+		.sort((a, b) => (a.finished_at ?? 0) - (b.finished_at ?? 0));
 	return failed[0]?.exit_code || 1;
 }

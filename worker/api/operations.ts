@@ -44,11 +44,11 @@ export const OPERATIONS: Record<string, Operation> = {
 		query: { follow: { description: "1: answer with the logs as they are written, and ::exit N as the last line" } },
 		headers: { "Idempotency-Key": "the same key with the same content is the same run, for a day" },
 		body: {
-			"application/json": "a pipeline, or {pipeline | run, env, source, runs_on, priority, project}",
+			"application/json": "a pipeline, or {pipeline | run, params, env, source, branch, changed, runs_on, container, priority, project}",
 			"application/yaml": "the same",
 			"multipart/form-data": "the same names as parts; source may be a tar archive",
 		},
-		answers: { 201: resources.run, 200: "text/plain" },
+		answers: { 201: resources.submittedRun, 200: "text/plain" },
 	},
 	"GET /api/v1/runs": {
 		summary: "Runs, newest first",
@@ -75,6 +75,19 @@ export const OPERATIONS: Record<string, Operation> = {
 	},
 	"POST /api/v1/runs/:id/cancel": { summary: "Cancel a run", answers: { 200: resources.run } },
 
+	"POST /api/v1/runs/:id/rerun": {
+		summary: "Repeat a run with the same pipeline, parameters and commit: all of it, what has failed, or one job",
+		headers: { "Idempotency-Key": "the same key is the same run, for a day" },
+		body: resources.rerunRequest,
+		answers: { 201: resources.submittedRun },
+	},
+	"POST /api/v1/pipelines/validate": {
+		summary: "Every fault of a pipeline or submission, or the jobs that it would make",
+		body: { "application/yaml": "a pipeline or a submission", "application/json": "the same" },
+		answers: { 200: resources.pipelineCheck },
+	},
+	"GET /schema/pipeline.json": { summary: "The pipeline language as JSON Schema", answers: { 200: z.record(z.string(), z.unknown()) } },
+
 	"GET /api/v1/jobs": {
 		summary: "Jobs, newest first",
 		query: {
@@ -88,6 +101,8 @@ export const OPERATIONS: Record<string, Operation> = {
 	"GET /api/v1/jobs/:id": { summary: "A job, its attempts and steps", answers: { 200: resources.job } },
 	"GET /api/v1/jobs/:id/explain": { summary: "Why a job is where it is", answers: { 200: resources.explanation } },
 	"POST /api/v1/jobs/:id/cancel": { summary: "Cancel a job", answers: { 200: resources.job } },
+	"POST /api/v1/jobs/:id/approve": { summary: "Let a job pass its gate", answers: { 200: resources.job } },
+	"POST /api/v1/jobs/:id/decline": { summary: "End a job at its gate", body: resources.approvalRequest, answers: { 200: resources.job } },
 	"GET /api/v1/jobs/:id/log": {
 		summary: "The log of an attempt: as text with Range, followed, or as server-sent events (Accept: text/event-stream)",
 		query: {
@@ -182,6 +197,11 @@ export const OPERATIONS: Record<string, Operation> = {
 		summary: "Plan the upload of up to 500 files",
 		body: protocol.artifactPlan,
 		answers: { 200: protocol.artifactPlanAnswer },
+	},
+	"GET /api/v1/attempts/:id/needed": { summary: "The files that the job fetches from others", answers: { 200: protocol.neededFiles } },
+	"GET /api/v1/files/:token": {
+		summary: "One of those files; the address is the credential",
+		answers: { 200: "application/octet-stream" },
 	},
 	"PUT /api/v1/parts/:token": {
 		summary: "Put a part of a file; the address is the credential",

@@ -1,4 +1,5 @@
 import type { AttemptRow, EventRow, JobRow, RunRow } from "../../schema/database/tables.ts";
+import { capabilities } from "../../schema/wire/requirements.ts";
 import type { Agent, Attempt, Event, Job, JobSummary, Run, RunSummary, Step } from "../../schema/wire/resources.ts";
 import type { Reason } from "../../schema/wire/states.ts";
 import type { JobRecord, RunRecord } from "../catalog/record.ts";
@@ -30,6 +31,8 @@ export function presentRunSummary(run: RunRow, baseUrl: string): RunSummary {
 		tag: run.tag,
 		commit: run.commit_sha === null ? null : { sha: run.commit_sha, message: run.commit_message ?? "", author: run.commit_author ?? "" },
 		priority: run.priority,
+		params: JSON.parse(run.params) as RunSummary["params"],
+		rerun_of: run.rerun_of,
 		warnings: run.warnings,
 		url: `${baseUrl}/runs/${run.id}`,
 		created_at: time(run.created_at),
@@ -56,11 +59,14 @@ export function presentJobSummary(job: JobRow): JobSummary {
 		run_id: job.run_id,
 		key: job.key,
 		name: job.name,
-		matrix: null,
+		matrix: job.matrix === null ? null : (JSON.parse(job.matrix) as Record<string, string>),
 		state: job.state,
 		reason: reasonOf(job),
 		needs: JSON.parse(job.needs) as string[],
-		runs_on: JSON.parse(job.runs_on) as string[],
+		runs_on: JSON.parse(job.runs_on) as JobSummary["runs_on"],
+		allow_failure: job.allow_failure === 1,
+		outputs: job.outputs === null ? null : (JSON.parse(job.outputs) as Record<string, string>),
+		approved_by: job.approved_by,
 		exit_code: job.exit_code,
 		attempt: job.attempt,
 		created_at: time(job.created_at),
@@ -93,6 +99,8 @@ function presentAttempt(attempt: AttemptRow): Attempt {
 			expired_at: time(attempt.log_expired_at),
 		},
 		steps: JSON.parse(attempt.steps) as Step[],
+		tests: attempt.tests === null ? null : (JSON.parse(attempt.tests) as Attempt["tests"]),
+		coverage: attempt.coverage === null ? null : (JSON.parse(attempt.coverage) as Attempt["coverage"]),
 	};
 }
 
@@ -109,6 +117,7 @@ export function presentAgent({ agent, running }: AgentRows): Agent {
 		labels: JSON.parse(agent.labels) as string[],
 		slots: agent.slots,
 		facts: JSON.parse(agent.facts) as Record<string, string>,
+		capabilities: capabilities.parse(JSON.parse(agent.capabilities)),
 		version: agent.version,
 		registered_at: time(agent.registered_at),
 		last_seen_at: time(agent.last_seen_at),

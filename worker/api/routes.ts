@@ -1,5 +1,6 @@
 import { pageRoutes } from "../pages/routes.ts";
 import { agentRoutes } from "./agents.ts";
+import { approvalRoutes } from "./approvals.ts";
 import { artifactRoutes } from "./artifacts.ts";
 import { attemptRoutes } from "./attempts.ts";
 import { type Route, route } from "./context.ts";
@@ -8,9 +9,12 @@ import { EVERYONE, healthRoutes } from "./health.ts";
 import { hostRoutes } from "./host.ts";
 import { jobLogRoutes } from "./job_log.ts";
 import { jobRoutes } from "./jobs.ts";
+import { neededRoutes } from "./needed.ts";
 import { openApiRoute } from "./openapi.ts";
 import { partRoutes } from "./parts.ts";
+import { pipelineRoutes } from "./pipelines.ts";
 import { queueRoutes } from "./queue.ts";
+import { rerunRoutes } from "./reruns.ts";
 import { retentionRoutes } from "./retention.ts";
 import { runRoutes } from "./runs.ts";
 import { sourceRoutes } from "./sources.ts";
@@ -19,12 +23,16 @@ import { sourceRoutes } from "./sources.ts";
 export const routes: readonly Route[] = [
 	...healthRoutes,
 	...runRoutes,
+	...rerunRoutes,
+	...pipelineRoutes,
 	...jobRoutes,
+	...approvalRoutes,
 	...jobLogRoutes,
 	...artifactRoutes,
 	...sourceRoutes,
 	...agentRoutes,
 	...attemptRoutes,
+	...neededRoutes,
 	...partRoutes,
 	...eventRoutes,
 	...queueRoutes,

@@ -2,11 +2,13 @@ import { ulid } from "ulid";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import { MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
+import type { SubmittedRun } from "../../schema/wire/resources.ts";
 import { isTerminal, RUN_STATES } from "../../schema/wire/states.ts";
 import { sha256 } from "../auth/digest.ts";
 import { listEvents } from "../catalog/events.ts";
 import { findRun, listRuns, type RunRecord } from "../catalog/record.ts";
 import { alreadyOver } from "../dispatch/core/cancel.ts";
+import type { Submitted } from "../dispatch/dispatcher.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import { log } from "../log.ts";
@@ -27,34 +29,41 @@ type Caller = RequestContext<"user" | "host">;
 
 /** POST /runs: accepts a pipeline or a submission, as JSON or YAML. */
 async function submit(context: Caller): Promise<Response> {
-	const { request, url, environment, principal, baseUrl, requestId } = context;
+	const { request, url, environment, principal, requestId } = context;
 	onlyParameters(url, ["follow"]);
 	const isFollowing = flagParameter(url, "follow");
 	const { pipeline, project } = await readSubmission(request, environment, principal.team);
 	const definition = await sha256(JSON.stringify(pipeline));
-	const answer = unwrap(
+	const answer: Submitted = unwrap(
 		await dispatcherOf(environment, principal.team).submit({
 			runId: `${ID_PREFIXES.run}_${ulid()}`,
 			pipeline,
 			definition,
 			project,
 			trigger: { kind: "api", actor: actorOf(principal) },
+			rerun: null,
 			idempotency: await idempotencyOf(context, `${project} ${definition}`),
 		}),
 	);
 	if (!answer.isReplay) log("info", "run accepted", { request_id: requestId, run: answer.runId, project, actor: actorOf(principal) });
+	return answerSubmitted(context, answer, isFollowing);
+}
+
+/** What whoever submitted is told: the run, or its logs as they are written. */
+export async function answerSubmitted(context: Caller, answer: Submitted, isFollowing = false): Promise<Response> {
+	const { environment, principal, baseUrl } = context;
 	const headers = { Location: `/api/v1/runs/${answer.runId}`, ...(answer.isReplay ? { "Idempotent-Replayed": "true" } : {}) };
 	if (isFollowing) {
 		return streamed({ ...TEXT_STREAM_HEADERS, ...headers }, (write) =>
-			followRun(environment, principal.team, answer.runId, baseUrl, write),
+			followRun(environment, principal.team, answer.runId, baseUrl, write, answer.notices),
 		);
 	}
 	const record = answer.rows ?? (await findRun(environment, principal.team, answer.runId));
 	if (!record) throw new ApiError("gone", "The run of this Idempotency-Key was deleted.", { details: { run_id: answer.runId } });
-	return json(presentRun(record, baseUrl), 201, headers);
+	return json({ ...presentRun(record, baseUrl), notices: answer.notices } satisfies SubmittedRun, 201, headers);
 }
 
-async function idempotencyOf({ request, principal }: Caller, content: string) {
+export async function idempotencyOf({ request, principal }: Caller, content: string) {
 	const key = request.headers.get("Idempotency-Key");
 	if (key === null) return null;
 	if (key === "" || key.length > 200) {
@@ -77,7 +86,11 @@ async function list({ url, environment, principal, baseUrl }: Caller): Promise<R
 }
 
 /** @throws ApiError `not_found` */
-async function requireRun({ environment, principal, params }: Pick<Caller, "environment" | "params" | "principal">): Promise<RunRecord> {
+export async function requireRun({
+	environment,
+	principal,
+	params,
+}: Pick<Caller, "environment" | "params" | "principal">): Promise<RunRecord> {
 	const record = await findRun(environment, principal.team, params.id ?? "");
 	if (!record) throw notFound("run", params.id ?? "");
 	return record;

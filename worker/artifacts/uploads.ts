@@ -136,7 +136,7 @@ function checkPaths(files: readonly { path: string }[]): void {
 }
 
 async function checkFile(environment: Environment, lease: LeaseTokenClaims, file: Finish["artifacts"][number]): Promise<SavedArtifact> {
-	const { path, size, sha256: digest, key, executable } = file;
+	const { path, size, sha256: digest, key, executable, kind } = file;
 	if (key !== (await keyOf(lease, path, digest))) throw missing(path, "its key is not this attempt's");
 	const partBytes = partBytesOf(size);
 	let left = size;
@@ -145,7 +145,7 @@ async function checkFile(environment: Environment, lease: LeaseTokenClaims, file
 		if (found?.size !== Math.min(left, partBytes ?? size)) throw missing(path, "it was not uploaded whole");
 		left -= found.size;
 	}
-	return { path, size, sha256: digest, key, partBytes, executable };
+	return { path, size, sha256: digest, key, partBytes, executable, kind };
 }
 
 function missing(path: string, why: string): ApiError {

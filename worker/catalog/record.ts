@@ -5,6 +5,7 @@ import {
 	type AttemptRow,
 	artifacts,
 	attempts,
+	definitions,
 	type JobRow,
 	jobs,
 	type RunRow,
@@ -80,6 +81,12 @@ async function recordedJob(db: D1Database, team: string, id: string): Promise<Jo
 			.orderBy(asc(attempts.number)),
 	]);
 	return found[0] ? { job: found[0], attempts: attemptRows } : null;
+}
+
+/** What a run is made of, as it is stored; null if nobody has it. */
+export async function findDefinition(environment: Environment, team: string, run: RunRow): Promise<string | null> {
+	const [recorded] = await drizzle(environment.DB).select().from(definitions).where(eq(definitions.digest, run.definition));
+	return recorded?.json ?? dispatcherOf(environment, team).readDefinition(run.definition);
 }
 
 /** An attempt as the record has it; null if it is not there (yet). */

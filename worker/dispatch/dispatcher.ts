@@ -18,11 +18,14 @@ import {
 	type Registration,
 	registerAgent,
 } from "./core/agents.ts";
+import { type Approver, approveJob, declineJob } from "./core/approvals.ts";
 import { type ArchivedLogNote, logArchived } from "./core/archived_logs.ts";
 import {
 	finishAttempt,
 	type LeaseClaims,
 	liveAttempt,
+	type NeededJob,
+	neededJobs,
 	pinCommit,
 	releaseOffer,
 	type SavedArtifact,
@@ -33,7 +36,7 @@ import { cancelJobById, cancelRun } from "./core/cancel.ts";
 import { type Core, openCore, readMeta, writeMeta } from "./core/core.ts";
 import { deadEffects } from "./core/effects.ts";
 import { pendingEvents } from "./core/events.ts";
-import { explainJob } from "./core/explain.ts";
+import { explainJob, hopeless } from "./core/explain.ts";
 import { scheduleTidying } from "./core/housekeeping.ts";
 import { assignOffers } from "./core/offers.ts";
 import { outboxDepth } from "./core/outbox.ts";
@@ -49,6 +52,7 @@ import {
 	readAgents,
 	readArtifacts,
 	readChanges,
+	readDefinitionOf,
 	readJob,
 	readRun,
 } from "./core/reads.ts";
@@ -68,6 +72,21 @@ export interface PollResult {
 	watch: string[];
 	/** Leases that were moved outside of a renewal, with what is left of each. */
 	renewed: LeaseLeft[];
+}
+
+/** What became of a submission. */
+export interface Submitted {
+	/** Null if the queue does not hold the run (any more): then it was submitted before. */
+	rows: RunRows | null;
+	runId: string;
+	isReplay: boolean;
+	/** What keeps its jobs from ever starting, as things stand. */
+	notices: string[];
+}
+
+interface JobRows {
+	job: JobRow;
+	attempts: AttemptRow[];
 }
 
 /** A reader of a live log vouches for its interest this long; it must be repeated. */
@@ -155,10 +174,10 @@ export class Dispatcher extends DurableObject<Environment> {
 	}
 
 	/** @see submitRun */
-	async submit(submit: Submit): Promise<Result<{ rows: RunRows | null; runId: string; isReplay: boolean }>> {
+	async submit(submit: Submit): Promise<Result<Submitted>> {
 		return this.#command((core) => {
 			const { runId, isReplay } = submitRun(core, submit, () => this.#assertRoom());
-			return { runId, isReplay, rows: readRun(core, runId) };
+			return { runId, isReplay, rows: readRun(core, runId), notices: hopeless(core, runId) };
 		});
 	}
 
@@ -169,18 +188,39 @@ export class Dispatcher extends DurableObject<Environment> {
 		});
 	}
 
-	async cancelJob(jobId: string, actor: string): Promise<Result<{ job: JobRow; attempts: AttemptRow[] }>> {
+	async cancelJob(jobId: string, actor: string): Promise<Result<JobRows>> {
 		return this.#command((core) => {
 			cancelJobById(core, jobId, actor);
-			return readJob(core, jobId) as { job: JobRow; attempts: AttemptRow[] };
+			return readJob(core, jobId) as JobRows;
 		});
+	}
+
+	/** @see approveJob */
+	async approve(jobId: string, by: Approver): Promise<Result<JobRows>> {
+		return this.#command((core) => {
+			approveJob(core, jobId, by);
+			return readJob(core, jobId) as JobRows;
+		});
+	}
+
+	/** @see declineJob */
+	async decline(jobId: string, by: Approver, comment: string | null): Promise<Result<JobRows>> {
+		return this.#command((core) => {
+			declineJob(core, jobId, by, comment);
+			return readJob(core, jobId) as JobRows;
+		});
+	}
+
+	/** What a live run is made of; null if the queue does not hold it (any more). */
+	async readDefinition(digest: string): Promise<string | null> {
+		return readDefinitionOf(this.#core, digest);
 	}
 
 	async readRun(runId: string): Promise<RunRows | null> {
 		return readRun(this.#core, runId);
 	}
 
-	async readJob(jobId: string): Promise<{ job: JobRow; attempts: AttemptRow[] } | null> {
+	async readJob(jobId: string): Promise<JobRows | null> {
 		return readJob(this.#core, jobId);
 	}
 
@@ -329,6 +369,11 @@ export class Dispatcher extends DurableObject<Environment> {
 	/** The uploaded source that the workspace of this live attempt is made of; null if there is none. */
 	async sourceOf(lease: LeaseClaims): Promise<Result<string | null>> {
 		return resultOf(() => findRun(this.#core, liveAttempt(this.#core, lease).run_id)?.source_upload ?? null);
+	}
+
+	/** The jobs from which the job of this live attempt fetches files. */
+	async neededBy(lease: LeaseClaims): Promise<Result<NeededJob[]>> {
+		return resultOf(() => neededJobs(this.#core, lease));
 	}
 
 	async finish(lease: LeaseClaims, finish: Finish, digest: string, artifacts: SavedArtifact[]): Promise<Result<AttemptState>> {

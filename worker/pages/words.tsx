@@ -5,6 +5,7 @@ import { isTerminal, type JobState, type RunState, type StepState } from "../../
 
 const STATE_WORDS: Partial<Record<JobState | RunState | StepState, string>> = {
 	blocked: "waiting",
+	waiting: "waiting for an approval",
 	queued: "waiting for an agent",
 	leased: "waiting for an agent",
 	timed_out: "timed out",
@@ -16,6 +17,7 @@ const STATE_MARKS: Record<JobState | RunState | StepState, string> = {
 	leased: "◌",
 	pending: "◌",
 	running: "●",
+	waiting: "◍",
 	cancelling: "●",
 	succeeded: "✓",
 	failed: "✗",

@@ -160,8 +160,6 @@ export class Target {
 			sha256: SHA256_OF_ABC,
 			executable: false,
 			key: this.word("key"),
-			upload_id: null,
-			parts: [],
 		};
 		const log = { bytes: Buffer.byteLength(FINISHED_LOG), sha256: null, incomplete: false };
 		await this.#attempt("POST", "finish", result({ log, artifacts: [file] }));

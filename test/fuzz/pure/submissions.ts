@@ -46,7 +46,7 @@ function assertSound({ pipeline, project }: Submission): void {
 	for (const job of pipeline.jobs) {
 		promise(job.timeout_ms > 0 && job.timeout_ms <= MAX_JOB_TIMEOUT_MS, "each job has a timeout");
 		promise(job.steps.length > 0 && job.steps.length <= MAX_STEPS, "each job has steps");
-		promise(job.runs_on.length <= 20, "each job has few labels");
+		promise(job.runs_on.labels.length <= 20, "each job has few labels");
 		for (const step of job.steps) {
 			promise(step.run.trim() !== "", "each step runs something");
 			promise(!(step.working_directory ?? "").split("/").includes(".."), "each step stays in the workspace");
@@ -62,7 +62,7 @@ function canRun(jobs: Submission["pipeline"]["jobs"]): boolean {
 	const done = new Set<string>();
 	for (let before = -1; done.size > before; ) {
 		before = done.size;
-		for (const job of jobs) if (job.needs.every((need) => done.has(need))) done.add(job.key);
+		for (const job of jobs) if (job.needs.every((need) => done.has(need.key))) done.add(job.key);
 	}
 	return done.size === jobs.length;
 }

@@ -146,9 +146,9 @@ export function openSession(core: Core, agentId: string, secretHash: string, hel
 		const agent = authenticateAgent(core, agentId, secretHash);
 		const isSame = hello.session === agent.session && hello.instance === agent.instance;
 		if (hello.session <= agent.session && !isSame) throw superseded(agent);
-		const { version, slots, labels, facts } = hello.facts;
+		const { version, slots, labels, facts, capabilities } = hello.facts;
 		core.sql.all(
-			`UPDATE agents SET rev = ?, session = ?, instance = ?, version = ?, slots = ?, labels = ?, facts = ?, status = 'online', has_lapsed = 0,
+			`UPDATE agents SET rev = ?, session = ?, instance = ?, version = ?, slots = ?, labels = ?, facts = ?, capabilities = ?, status = 'online', has_lapsed = 0,
 			poll_seq = CASE WHEN ? THEN poll_seq ELSE 0 END, renew_seq = CASE WHEN ? THEN renew_seq ELSE 0 END, slots_free = CASE WHEN ? THEN slots_free ELSE 0 END, last_seen_at = ?
 			WHERE id = ?`,
 			nextRev(core),
@@ -158,12 +158,14 @@ export function openSession(core: Core, agentId: string, secretHash: string, hel
 			slots,
 			JSON.stringify([...new Set([...(JSON.parse(agent.pinned_labels) as string[]), ...labels])]),
 			JSON.stringify(facts),
+			JSON.stringify(capabilities),
 			isSame ? 1 : 0,
 			isSame ? 1 : 0,
 			isSame ? 1 : 0,
 			core.now(),
 			agentId,
 		);
+		core.lacks.clear();
 		setTimer(core, "agent_silent", agentId, core.now() + AGENT_SILENT_MS);
 		if (!isSame) {
 			for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agentId)) lapseOffer(core, offer, false);

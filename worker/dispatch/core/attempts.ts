@@ -1,12 +1,16 @@
-import type { ResolvedJob } from "../../../schema/pipeline/resolve.ts";
+import { jobsMeant } from "../../../schema/pipeline/resolve.ts";
+import type { SettledJob } from "../../../schema/pipeline/settle.ts";
 import { ApiError } from "../../../schema/wire/errors.ts";
 import type { Commit, Finish } from "../../../schema/wire/protocol.ts";
-import { type AttemptState, isTerminal } from "../../../schema/wire/states.ts";
+import type { ArtifactKind } from "../../../schema/wire/resources.ts";
+import { type AttemptState, isTerminal, type JobState } from "../../../schema/wire/states.ts";
 import { type Core, command, nextRev, PRESENCE_MS } from "./core.ts";
-import { definitionOf, endAttempt, endOrRetry } from "./endings.ts";
+import { definitionOf, pipelineOf } from "./definitions.ts";
+import { endAttempt, endOrRetry } from "./endings.ts";
 import { lapseOffer } from "./offers.ts";
 import { markDirty } from "./outbox.ts";
 import { updateRun } from "./progress.ts";
+import { settledJob } from "./readiness.ts";
 import { type AttemptRow, findAgent, findAttempt, findJob, findOffer, findRun, type JobRow, jobOf, type RunRow } from "./rows.ts";
 import { clearTimer, setTimer, startTimer } from "./timers.ts";
 import { moveJob } from "./transitions.ts";
@@ -28,7 +32,7 @@ export interface Started {
 	attempt: AttemptRow;
 	job: JobRow;
 	run: RunRow;
-	definition: ResolvedJob;
+	definition: SettledJob;
 }
 
 /**
@@ -90,7 +94,33 @@ function claim(core: Core, lease: LeaseClaims, shard: number): AttemptRow {
 
 function describe(core: Core, attempt: AttemptRow): Started {
 	const job = jobOf(core, attempt);
-	return { attempt, job, run: findRun(core, job.run_id) as RunRow, definition: definitionOf(core, job) };
+	return { attempt, job, run: findRun(core, job.run_id) as RunRow, definition: settledJob(core, job) };
+}
+
+/** A job from which files are to be fetched. */
+export interface NeededJob {
+	name: string;
+	state: JobState;
+	/** The attempt whose files count: the one that ended the job; null if there was none. */
+	attemptId: string | null;
+	/** Patterns; none: all of its files. */
+	paths: string[];
+	/** The folder to put them in; null: the workspace. */
+	into: string | null;
+}
+
+/** The jobs from which the job of this live attempt fetches files. */
+export function neededJobs(core: Core, lease: LeaseClaims): NeededJob[] {
+	const attempt = liveAttempt(core, lease);
+	const job = jobOf(core, attempt);
+	const pipeline = pipelineOf(core, findRun(core, attempt.run_id) as RunRow);
+	const rows = core.sql.all<JobRow>("SELECT * FROM jobs WHERE run_id = ? ORDER BY position", attempt.run_id);
+	return definitionOf(core, job).artifacts.fetch.flatMap((fetched) =>
+		jobsMeant(pipeline.jobs, fetched).map((meant) => {
+			const { name, state, result_attempt: attemptId } = rows[pipeline.jobs.indexOf(meant)] as JobRow;
+			return { name, state, attemptId, paths: fetched.paths, into: fetched.into };
+		}),
+	);
 }
 
 /** An agent hands an offer back; it will not get this job again for a while. An offer that is gone needs nothing. */
@@ -173,13 +203,26 @@ export function finishAttempt(
 		if (attempt.finish_digest === digest) return attempt.state;
 		if (attempt.finish_digest !== null) throw otherResult(attempt);
 		if (isTerminal(attempt.state)) throw endedOrSuperseded(core, lease);
-		core.sql.all("UPDATE attempts SET finish_digest = ?, steps = ? WHERE id = ?", digest, JSON.stringify(finish.steps), attempt.id);
+		core.sql.all(
+			"UPDATE attempts SET finish_digest = ?, steps = ?, tests = ?, coverage = ? WHERE id = ?",
+			digest,
+			JSON.stringify(finish.steps),
+			finish.tests && JSON.stringify(finish.tests),
+			finish.coverage && JSON.stringify(finish.coverage),
+			attempt.id,
+		);
+		core.sql.all("UPDATE jobs SET outputs = ? WHERE id = ?", JSON.stringify(declaredOutputs(core, job, finish.outputs)), job.id);
 		if (artifacts.length > 0) insertArtifacts(core, attempt, artifacts);
 		endAttempt(core, attempt, finish.state, finish.reason, finish.exit_code, finish.log);
 		endOrRetry(core, job, attempt, finish.state, finish.reason, finish.exit_code);
 		return finish.state;
 	};
 	return command(core, body, agentName(core, lease.agentId));
+}
+
+/** Of what a job has put out, what it declares: nobody can ask for the rest. */
+function declaredOutputs(core: Core, job: JobRow, given: Finish["outputs"]): Record<string, string> {
+	return Object.fromEntries(definitionOf(core, job).outputs.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]])));
 }
 
 /** A file that a finish makes visible, and the R2 object that holds it. */
@@ -191,12 +234,13 @@ export interface SavedArtifact {
 	/** How long each part is, but for the last; null for a file in one object. */
 	partBytes: number | null;
 	executable: boolean;
+	kind: ArtifactKind;
 }
 
 function insertArtifacts(core: Core, attempt: AttemptRow, artifacts: readonly SavedArtifact[]): void {
 	core.sql.all(
-		`INSERT INTO artifacts (attempt_id, path, team, job_id, run_id, size, sha256, key, part_bytes, is_executable, created_at)
-		SELECT ?, value ->> 'path', ?, ?, ?, value ->> 'size', value ->> 'sha256', value ->> 'key', value ->> 'partBytes', value ->> 'executable', ? FROM json_each(?)`,
+		`INSERT INTO artifacts (attempt_id, path, team, job_id, run_id, size, sha256, key, part_bytes, is_executable, kind, created_at)
+		SELECT ?, value ->> 'path', ?, ?, ?, value ->> 'size', value ->> 'sha256', value ->> 'key', value ->> 'partBytes', value ->> 'executable', value ->> 'kind', ? FROM json_each(?)`,
 		attempt.id,
 		core.team,
 		attempt.job_id,

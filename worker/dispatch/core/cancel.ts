@@ -1,41 +1,16 @@
 import { ApiError, notFound } from "../../../schema/wire/errors.ts";
 import { isTerminal, type Reason } from "../../../schema/wire/states.ts";
-import { type Core, command, nextRev } from "./core.ts";
-import { withdrawOffer } from "./offers.ts";
-import { markDirty } from "./outbox.ts";
-import { afterJobEnded, updateRun } from "./progress.ts";
-import { findJob, findRun, type JobRow } from "./rows.ts";
-import { clearTimer, setTimer } from "./timers.ts";
-import { moveJob } from "./transitions.ts";
+import { type Core, command } from "./core.ts";
+import { runsInGroup } from "./groups.ts";
+import { afterJobEnded, CANCEL_BY, updateRun } from "./progress.ts";
+import { findJob, findRun, type JobRow, type RunRow } from "./rows.ts";
+import { stopJob } from "./stop.ts";
 
 /** Cancelling: at once what does not run, by way of its agent what does; and by its own deadline if the agent does not heed it. */
 
-/** How long beyond the kill grace an agent may take to end a cancelled job. */
-const CANCEL_SLACK_MS = 30_000;
-
-/**
- * Asks for the end of a job: at once while nothing runs, by way of its agent otherwise. A second cancel changes nothing.
- * @returns false if there was nothing left to cancel
- */
-function cancelJob(core: Core, job: JobRow, reason: Reason): boolean {
-	const from = job.state;
-	const next = moveJob(core, job, "cancel", reason);
-	if (next === "cancelled") {
-		if (from === "leased") withdrawOffer(core, job.id);
-		clearTimer(core, "backoff", job.id);
-		afterJobEnded(core, job);
-	} else if (next === "cancelling") {
-		const [attempt] = core.sql.all<{ id: string }>(
-			"UPDATE attempts SET state = 'cancelling', rev = ? WHERE job_id = ? AND state = 'running' RETURNING id",
-			nextRev(core),
-			job.id,
-		);
-		if (!attempt) throw new Error(`running job ${job.id} has no live attempt`);
-		markDirty(core, attempt.id, job.run_id);
-		setTimer(core, "cancel", attempt.id, core.now() + core.settings.killGraceMs + CANCEL_SLACK_MS);
-		updateRun(core, job.run_id);
-	}
-	return next !== null;
+function cancelJob(core: Core, job: JobRow, reason: Reason): void {
+	if (stopJob(core, job, "cancel", reason) === "cancelled") afterJobEnded(core, job);
+	else updateRun(core, job.run_id);
 }
 
 /** Cancels a job; one that is cancelled already stays so. @throws ApiError `not_found`, `conflict` if it ended otherwise */
@@ -57,14 +32,30 @@ export function cancelRun(core: Core, runId: string, actor: string): void {
 		if (!run) throw notFound("run", runId);
 		if (run.state === "cancelled") return;
 		if (isTerminal(run.state)) throw alreadyOver("run", run.id, run.state);
-		core.sql.all("UPDATE runs SET cancel_requested = 1 WHERE id = ?", runId);
-		for (const { id } of core.sql.all<{ id: string }>("SELECT id FROM jobs WHERE run_id = ?", runId)) {
-			const job = findJob(core, id) as JobRow;
-			cancelJob(core, job, { code: "cancelled", text: `Cancelled by ${actor}.` });
-		}
-		updateRun(core, runId);
+		cancelJobsOf(core, runId, CANCEL_BY.person, { code: "cancelled", text: `Cancelled by ${actor}.` });
 	};
 	command(core, body, actor);
+}
+
+/** The time of a run is over. To be called inside a command. */
+export function timeOutRun(core: Core, runId: string): void {
+	cancelJobsOf(core, runId, CANCEL_BY.timeout, { code: "run_timed_out", text: "The time of the run was over." });
+}
+
+/** A run that cancels what its group has in progress: all others of the group are cancelled. To be called inside a command. */
+export function supersedeRuns(core: Core, run: RunRow): void {
+	const reason: Reason = { code: "superseded", text: `Superseded by run #${run.number}.` };
+	for (const other of runsInGroup(core, run.group_key as string)) {
+		if (other.id !== run.id && other.cancel_requested === CANCEL_BY.nobody) cancelJobsOf(core, other.id, CANCEL_BY.person, reason);
+	}
+}
+
+function cancelJobsOf(core: Core, runId: string, by: number, reason: Reason): void {
+	core.sql.all("UPDATE runs SET cancel_requested = ? WHERE id = ? AND cancel_requested = ?", by, runId, CANCEL_BY.nobody);
+	for (const { id } of core.sql.all<{ id: string }>("SELECT id FROM jobs WHERE run_id = ? AND finished_at IS NULL", runId)) {
+		cancelJob(core, findJob(core, id) as JobRow, reason);
+	}
+	updateRun(core, runId);
 }
 
 /** What a cancel of something that ended by itself is answered with. */

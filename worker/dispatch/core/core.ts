@@ -1,3 +1,4 @@
+import type { ResolvedPipeline } from "../../../schema/pipeline/resolved.ts";
 import type { IdKind } from "../../../schema/wire/ids.ts";
 import { migrate } from "./migrations.ts";
 import type { Sql } from "./sql.ts";
@@ -32,6 +33,10 @@ export interface Core {
 	rev: number;
 	/** The time at the newest sweep: before it, and the clock was stepped back. */
 	sweptAt: number;
+	/** The newest pipelines that were read, by digest. */
+	readonly definitions: Map<string, ResolvedPipeline>;
+	/** What keeps an agent from what is asked for, as far as it was found out (offers.ts). */
+	readonly lacks: Map<string, string | null>;
 	/** On whose behalf the present command is run: an agent, a person, or the queue itself. */
 	actor: string;
 }
@@ -43,10 +48,17 @@ export const PRESENCE_MS = 5_000;
 const THE_QUEUE = "the queue";
 
 /** Opens the queue in this database, bringing its schema up to date. */
-export function openCore(parts: Omit<Core, "rev" | "actor" | "sweptAt">): Core {
+export function openCore(parts: Omit<Core, "rev" | "actor" | "sweptAt" | "definitions" | "lacks">): Core {
 	migrate(parts.sql);
 	const [seen] = parts.sql.all<{ at: number | null }>("SELECT max(last_seen_at) AS at FROM agents");
-	return { ...parts, rev: Number(readMeta(parts.sql, "rev") ?? 0), actor: THE_QUEUE, sweptAt: seen?.at ?? 0 };
+	return {
+		...parts,
+		definitions: new Map(),
+		lacks: new Map(),
+		rev: Number(readMeta(parts.sql, "rev") ?? 0),
+		actor: THE_QUEUE,
+		sweptAt: seen?.at ?? 0,
+	};
 }
 
 /**

@@ -1,12 +1,12 @@
 import { RETRY_CAUSES } from "../../../schema/pipeline/language.ts";
-import type { ResolvedJob, ResolvedPipeline } from "../../../schema/pipeline/resolve.ts";
 import { formatDuration } from "../../../schema/wire/duration.ts";
 import { DEFAULT_LOST_ATTEMPTS } from "../../../schema/wire/limits.ts";
 import type { AttemptState, JobState, Reason } from "../../../schema/wire/states.ts";
 import { type Core, nextRev } from "./core.ts";
+import { definitionOf } from "./definitions.ts";
 import { addEffect } from "./effects.ts";
 import { markDirty } from "./outbox.ts";
-import { afterJobEnded, queueIfReady, updateRun } from "./progress.ts";
+import { advance, afterJobEnded, updateRun } from "./progress.ts";
 import { type AttemptRow, findJob, type JobRow, jobOf } from "./rows.ts";
 import { clearTimers, setTimer } from "./timers.ts";
 import { moveJob } from "./transitions.ts";
@@ -17,16 +17,6 @@ import { moveJob } from "./transitions.ts";
  */
 
 const MAX_BACKOFF_MS = 60_000;
-
-/** What the pipeline says of a job. */
-export function definitionOf(core: Core, job: JobRow): ResolvedJob {
-	const [row] = core.sql.all<{ json: string }>(
-		"SELECT d.json FROM runs AS r JOIN definitions AS d ON d.digest = r.definition WHERE r.id = ?",
-		job.run_id,
-	);
-	const pipeline = JSON.parse((row as { json: string }).json) as ResolvedPipeline;
-	return pipeline.jobs.find((one) => one.key === job.key) as ResolvedJob;
-}
 
 /** What is left of a log when nobody says how long it is. */
 const UNKNOWN_LOG = { bytes: null, sha256: null, incomplete: true };
@@ -77,11 +67,11 @@ export function endOrRetry(
 	exitCode: number | null,
 ): void {
 	if (job.state === "cancelling") {
-		endJob(core, job, "finish", "cancelled", { code: "cancelled", text: job.reason_text ?? "Cancelled." }, exitCode);
+		endJob(core, job, "finish", "cancelled", whyCancelled(job), exitCode);
 		return;
 	}
 	const cause = causeOf(state, reason);
-	if (cause && isRetryLeft(core, job, attempt, cause)) {
+	if (cause && isRetryLeft(core, job, attempt, cause, exitCode)) {
 		retryLater(core, job, attempt, "finish", cause, reason);
 		return;
 	}
@@ -98,10 +88,15 @@ function causeOf(state: JobState, reason: Reason | null): RetryCause | null {
 	return RETRY_CAUSES.find((cause) => cause === state) ?? null;
 }
 
-function isRetryLeft(core: Core, job: JobRow, attempt: AttemptRow, cause: RetryCause): boolean {
+function isRetryLeft(core: Core, job: JobRow, attempt: AttemptRow, cause: RetryCause, exitCode: number | null): boolean {
 	const { retry } = definitionOf(core, job);
-	const allowed = retry?.on.includes(cause) ? retry.attempts : cause === "lost" ? DEFAULT_LOST_ATTEMPTS : 1;
+	const isCode = cause !== "failed" || !retry?.exit_codes || (exitCode !== null && retry.exit_codes.includes(exitCode));
+	const allowed = retry?.on.includes(cause) && isCode ? retry.attempts : cause === "lost" ? DEFAULT_LOST_ATTEMPTS : 1;
 	return attempt.number < allowed;
+}
+
+function whyCancelled(job: JobRow): Reason {
+	return { code: job.reason_code ?? "cancelled", text: job.reason_text ?? "Cancelled." };
 }
 
 function retryLater(core: Core, job: JobRow, attempt: AttemptRow, verb: "finish" | "lose", cause: RetryCause, reason: Reason | null): void {
@@ -116,13 +111,21 @@ function retryLater(core: Core, job: JobRow, attempt: AttemptRow, verb: "finish"
 		{ code: "backoff", text: `${why} Attempt ${attempt.number + 1} follows in ${formatDuration(pause)}.` },
 		"blocked",
 	);
-	if (pause === 0) queueIfReady(core, job);
+	if (pause === 0) goOn(core, job);
 	else setTimer(core, "backoff", job.id, core.now() + pause);
 	updateRun(core, job.run_id);
 }
 
+function goOn(core: Core, job: JobRow): void {
+	if (advance(core, job)) afterJobEnded(core, job);
+}
+
 function endJob(core: Core, job: JobRow, verb: "finish" | "lose", state: JobState, reason: Reason | null, exitCode: number | null): void {
 	// The move that follows marks the row.
+	core.sql.all(
+		"UPDATE jobs SET result_attempt = (SELECT id FROM attempts WHERE job_id = ?1 AND number = jobs.attempt) WHERE id = ?1",
+		job.id,
+	);
 	if (exitCode !== null) core.sql.all("UPDATE jobs SET exit_code = ? WHERE id = ?", exitCode, job.id);
 	moveJob(core, job, verb, reason, state);
 	afterJobEnded(core, job);
@@ -132,9 +135,8 @@ function endJob(core: Core, job: JobRow, verb: "finish" | "lose", state: JobStat
 export function loseAttempt(core: Core, attempt: AttemptRow, reason: Reason): void {
 	const job = jobOf(core, attempt);
 	endAttempt(core, attempt, "expired", reason, null, UNKNOWN_LOG);
-	if (job.state === "cancelling")
-		endJob(core, job, "lose", "cancelled", { code: "cancelled", text: job.reason_text ?? "Cancelled." }, null);
-	else if (isRetryLeft(core, job, attempt, "lost")) retryLater(core, job, attempt, "lose", "lost", reason);
+	if (job.state === "cancelling") endJob(core, job, "lose", "cancelled", whyCancelled(job), null);
+	else if (isRetryLeft(core, job, attempt, "lost", null)) retryLater(core, job, attempt, "lose", "lost", reason);
 	else endJob(core, job, "lose", "errored", reason, null);
 }
 
@@ -150,7 +152,7 @@ export function expireLease(core: Core, attempt: AttemptRow): void {
 export function forceCancel(core: Core, attempt: AttemptRow): void {
 	const job = jobOf(core, attempt);
 	endAttempt(core, attempt, "cancelled", { code: "cancel_forced", text: "The agent did not end the job in time." }, null, UNKNOWN_LOG);
-	endJob(core, job, "lose", "cancelled", { code: "cancelled", text: job.reason_text ?? "Cancelled." }, null);
+	endJob(core, job, "lose", "cancelled", whyCancelled(job), null);
 }
 
 /** The job's time is over and its agent did not say so. */
@@ -168,6 +170,6 @@ export function forceTimeout(core: Core, attempt: AttemptRow): void {
 export function endBackoff(core: Core, jobId: string): void {
 	const job = findJob(core, jobId);
 	if (!job) return;
-	queueIfReady(core, job);
+	goOn(core, job);
 	updateRun(core, job.run_id);
 }

@@ -1,8 +1,11 @@
+import { describeRequirements } from "../../../schema/pipeline/requirements.ts";
+import type { Requirements } from "../../../schema/wire/requirements.ts";
 import type { Explanation } from "../../../schema/wire/resources.ts";
 import type { Core } from "./core.ts";
-import { capacityOf, missingLabel } from "./offers.ts";
+import { groupName, isGroupFull, jobsHolding, runsHolding } from "./groups.ts";
+import { capacityOf, lackOf } from "./offers.ts";
 import { pauseOf } from "./pause.ts";
-import { type AgentRow, findJob, type JobRow } from "./rows.ts";
+import { type AgentRow, findJob, findRun, type JobRow } from "./rows.ts";
 
 /** Why a job is where it is, in words; null if the queue does not hold it (any more). */
 export function explainJob(core: Core, jobId: string): Explanation | null {
@@ -25,9 +28,8 @@ export function explainJob(core: Core, jobId: string): Explanation | null {
 }
 
 function explainAgent(core: Core, agent: AgentRow, job: JobRow): Explanation["agents"][number] {
-	const missing = missingLabel(agent, job.runs_on);
-	const reason = missing ? `has no label ${missing}` : availability(core, agent, job);
-	return { id: agent.id, name: agent.name, fits: missing === null, reason };
+	const lack = lackOf(core, agent, job.runs_on);
+	return { id: agent.id, name: agent.name, fits: lack === null, reason: lack ?? availability(core, agent, job) };
 }
 
 function availability(core: Core, agent: AgentRow, job: JobRow): string {
@@ -47,7 +49,7 @@ function availability(core: Core, agent: AgentRow, job: JobRow): string {
 function summarise(core: Core, job: JobRow, agents: Explanation["agents"]): string {
 	switch (job.state) {
 		case "blocked":
-			return job.reason_code === "backoff" ? (job.reason_text ?? "Waits before a retry.") : `Waits for ${openNeeds(core, job).join(", ")}.`;
+			return blockedSummary(core, job);
 		case "queued":
 			return waitingSummary(core, job, agents);
 		case "leased":
@@ -57,13 +59,30 @@ function summarise(core: Core, job: JobRow, agents: Explanation["agents"]): stri
 	}
 }
 
+function blockedSummary(core: Core, job: JobRow): string {
+	switch (job.reason_code) {
+		case "needs":
+			return `Waits for ${openNeeds(core, job).join(", ")}.`;
+		case "concurrency": {
+			const group = findRun(core, job.run_id)?.group_key ?? "";
+			const holders = runsHolding(core, group).map((run) => `${run.pipeline} #${run.number}`);
+			return `Waits for the group ${groupName(group)}: ${holders.join(", ") || "runs before this one"} ${holders.length > 1 ? "hold" : "holds"} it.`;
+		}
+		default:
+			return job.reason_text ?? "Waits.";
+	}
+}
+
 function waitingSummary(core: Core, job: JobRow, agents: Explanation["agents"]): string {
 	const pause = pauseOf(core);
 	if (pause) return `The queue is paused by ${pause.actor}${pause.reason ? `: ${pause.reason}` : ""}.`;
+	if (job.group_key !== null && isGroupFull(core, job.group_key)) {
+		const holders = jobsHolding(core, job.group_key).map((holder) => `${holder.name} of run #${findRun(core, holder.run_id)?.number}`);
+		return `Waits for the group ${groupName(job.group_key)}, held by ${holders.join(", ")}.`;
+	}
 	if (agents.length === 0) return "Waits for an agent: none is registered.";
 	const fitting = agents.filter((agent) => agent.fits);
-	if (fitting.length === 0)
-		return `Waits for an agent with ${(JSON.parse(job.runs_on) as string[]).join(", ")}: none has all of these labels.`;
+	if (fitting.length === 0) return `Waits for an agent with ${wishesOf(job)}: none of ${agents.length} has all of this.`;
 	const ahead = core.sql.all(
 		"SELECT 1 FROM jobs AS j JOIN lanes AS l ON l.id = j.lane_id WHERE j.state = 'queued' AND l.priority > (SELECT priority FROM lanes WHERE id = ?) LIMIT 1",
 		job.lane_id,
@@ -83,13 +102,38 @@ function positionOf(core: Core, job: JobRow): number {
 	);
 }
 
+function wishesOf(job: JobRow): string {
+	return describeRequirements(JSON.parse(job.runs_on) as Requirements).join(", ");
+}
+
+/** What keeps jobs from ever starting, as things stand: no agent that is known has what they ask for. One sentence each, at most ten. */
+export function hopeless(core: Core, runId: string): string[] {
+	const wishes = core.sql.all<{ runs_on: string; names: string; n: number }>(
+		`SELECT runs_on, min(name) AS names, count(*) AS n FROM jobs WHERE run_id = ? AND finished_at IS NULL GROUP BY runs_on LIMIT 50`,
+		runId,
+	);
+	const agents = core.sql.all<AgentRow>("SELECT * FROM agents ORDER BY name");
+	return wishes
+		.filter(({ runs_on }) => agents.every((agent) => lackOf(core, agent, runs_on) !== null))
+		.slice(0, 10)
+		.map(({ runs_on, names, n }) => {
+			const who = n === 1 ? `The job ${names}` : `The job ${names} and ${n - 1} more`;
+			const [first] = agents;
+			if (!first) return `${who} cannot start yet: no agent is registered.`;
+			const what = describeRequirements(JSON.parse(runs_on) as Requirements).join(", ");
+			const reasons = agents.slice(0, 5).map((agent) => `${agent.name} ${lackOf(core, agent, runs_on)}`);
+			const more = agents.length > 5 ? `; and ${agents.length - 5} more` : "";
+			return `${who} cannot start: no agent has ${what} (${reasons.join("; ")}${more}).`;
+		});
+}
+
 function openNeeds(core: Core, job: JobRow): string[] {
 	return core.sql
-		.all<{ key: string }>(
-			"SELECT j.key FROM needs AS n JOIN jobs AS j ON j.id = n.needs_id WHERE n.job_id = ? AND j.state <> 'succeeded' ORDER BY j.position",
+		.all<{ name: string }>(
+			"SELECT j.name FROM needs AS n JOIN jobs AS j ON j.id = n.needs_id WHERE n.job_id = ? AND j.finished_at IS NULL ORDER BY j.position",
 			job.id,
 		)
-		.map(({ key }) => key);
+		.map(({ name }) => name);
 }
 
 function timerOf(core: Core, job: JobRow): number | null {

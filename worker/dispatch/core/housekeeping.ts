@@ -1,5 +1,6 @@
 import { type Core, command } from "./core.ts";
 import { retryEffects } from "./effects.ts";
+import { forgetGroups } from "./groups.ts";
 import { retryEntries } from "./outbox.ts";
 import { startTimer } from "./timers.ts";
 
@@ -25,6 +26,7 @@ export function tidyQueue(core: Core, lateByMs: number): void {
 		"DELETE FROM lanes WHERE id IN (SELECT id FROM lanes WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE lane_id = lanes.id) LIMIT ?)",
 		LANES_AT_ONCE,
 	);
+	forgetGroups(core);
 	retryEntries(core);
 	retryEffects(core);
 	startTimer(core, "tidy", core.now() + TIDY_MS);

@@ -126,6 +126,37 @@ const MIGRATIONS: readonly string[] = [
 	CREATE INDEX events_of_run ON events(run_id, rev);
 	CREATE INDEX jobs_of_lane ON jobs(lane_id);
 	`,
+	`
+	ALTER TABLE runs ADD COLUMN params TEXT NOT NULL DEFAULT '{}';
+	ALTER TABLE runs ADD COLUMN rerun_of TEXT;
+	ALTER TABLE runs ADD COLUMN group_key TEXT;
+	ALTER TABLE runs ADD COLUMN holds_group INTEGER NOT NULL DEFAULT 0;
+	CREATE INDEX runs_in_group ON runs(group_key) WHERE group_key IS NOT NULL;
+
+	ALTER TABLE jobs ADD COLUMN matrix TEXT;
+	ALTER TABLE jobs ADD COLUMN allow_failure INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE jobs ADD COLUMN outputs TEXT;
+	ALTER TABLE jobs ADD COLUMN result_attempt TEXT;
+	ALTER TABLE jobs ADD COLUMN approved_by TEXT;
+	ALTER TABLE jobs ADD COLUMN group_key TEXT;
+	CREATE INDEX jobs_in_group ON jobs(group_key, state) WHERE group_key IS NOT NULL;
+	UPDATE jobs SET runs_on = json_object('labels', json(runs_on));
+
+	CREATE TABLE lanes_of_groups (
+		id INTEGER PRIMARY KEY, requirements TEXT NOT NULL, project TEXT NOT NULL, priority INTEGER NOT NULL, group_key TEXT NOT NULL,
+		UNIQUE (requirements, project, priority, group_key)
+	) STRICT;
+	INSERT INTO lanes_of_groups SELECT id, json_object('labels', json(requirements)), project, priority, '' FROM lanes;
+	DROP TABLE lanes;
+	ALTER TABLE lanes_of_groups RENAME TO lanes;
+
+	CREATE TABLE groups (key TEXT PRIMARY KEY, slots INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+	ALTER TABLE attempts ADD COLUMN tests TEXT;
+	ALTER TABLE attempts ADD COLUMN coverage TEXT;
+	ALTER TABLE artifacts ADD COLUMN kind TEXT NOT NULL DEFAULT 'file';
+	ALTER TABLE agents ADD COLUMN capabilities TEXT NOT NULL DEFAULT '{}';
+	`,
 ];
 
 /**

@@ -1,5 +1,8 @@
+import { firstLack } from "../../../schema/pipeline/requirements.ts";
+import { capabilities, type Requirements } from "../../../schema/wire/requirements.ts";
 import type { Reason } from "../../../schema/wire/states.ts";
 import { type Core, command, nextRev } from "./core.ts";
+import { isGroupFull } from "./groups.ts";
 import { pauseOf } from "./pause.ts";
 import { afterJobEnded } from "./progress.ts";
 import { type AgentRow, findAgent, findJob, type OfferRow } from "./rows.ts";
@@ -9,7 +12,7 @@ import { moveJob } from "./transitions.ts";
 /**
  * Offers: which waiting job goes to which waiting agent.
  *
- * Queued jobs stand in lanes, one per (requirements, project, priority). For an agent, the heads of all lanes that it
+ * Queued jobs stand in lanes, one per (requirements, project, priority, concurrency group). For an agent, the heads of all lanes that it
  * fits compete: the highest priority first, then the project with the fewest running jobs, then the oldest. An offer is
  * a reservation for a short claim window; an agent that lets one pass, or hands it back, gets that job again
  * only after a pause that doubles each time, so that a sick agent cannot hold a job for ever.
@@ -23,6 +26,8 @@ interface Lane {
 	requirements: string;
 	project: string;
 	priority: number;
+	/** The concurrency group of its jobs; empty for those in none. */
+	group_key: string;
 }
 
 /**
@@ -39,7 +44,7 @@ export function assignOffers(core: Core, agentIds: readonly string[]): Set<strin
 		for (const agentId of agentIds) {
 			const agent = findAgent(core, agentId);
 			if (!agent) continue;
-			const fitting = lanes.filter((lane) => fits(agent, lane.requirements));
+			const fitting = lanes.filter((lane) => fits(core, agent, lane.requirements));
 			if (fitting.length === 0) continue;
 			for (let free = capacityOf(core, agent); free > 0; free -= 1) {
 				const pick = bestJob(core, agent, fitting, running);
@@ -73,15 +78,24 @@ function runningByProject(core: Core): Map<string, number> {
 	return new Map(rows.map(({ project, n }) => [project, n]));
 }
 
-/** Whether the agent has every label that is asked for. */
-function fits(agent: AgentRow, requirements: string): boolean {
-	return missingLabel(agent, requirements) === null;
+function fits(core: Core, agent: AgentRow, requirements: string): boolean {
+	return lackOf(core, agent, requirements) === null;
 }
 
-/** The first label that is asked for and that the agent does not have. */
-export function missingLabel(agent: AgentRow, requirements: string): string | null {
-	const labels = JSON.parse(agent.labels) as string[];
-	return (JSON.parse(requirements) as string[]).find((label) => !labels.includes(label)) ?? null;
+const MAX_KNOWN_LACKS = 20_000;
+
+/**
+ * The first thing that is asked for and that the agent does not have; null if it fits. The answer is kept until an agent says anew what it is.
+ */
+export function lackOf(core: Core, agent: AgentRow, requirements: string): string | null {
+	const key = `${agent.id} ${requirements}`;
+	const known = core.lacks.get(key);
+	if (known !== undefined) return known;
+	const offering = { labels: JSON.parse(agent.labels) as string[], capabilities: capabilities.parse(JSON.parse(agent.capabilities)) };
+	const lack = firstLack(JSON.parse(requirements) as Requirements, offering);
+	if (core.lacks.size >= MAX_KNOWN_LACKS) core.lacks.clear();
+	core.lacks.set(key, lack);
+	return lack;
 }
 
 /** How many jobs the agent can take now: what it says, and never more than what the queue counts. */
@@ -105,6 +119,7 @@ function bestJob(
 	let best: { jobId: string; project: string; rank: [number, number, number] } | null = null;
 	for (const lane of lanes) {
 		if (best && -lane.priority > best.rank[0]) continue;
+		if (lane.group_key !== "" && isGroupFull(core, lane.group_key)) continue;
 		const head = headOf(core, lane, agent);
 		if (!head) continue;
 		const rank: [number, number, number] = [-lane.priority, running.get(lane.project) ?? 0, head.entry];
@@ -198,11 +213,4 @@ function neverStarted(refusals: number): Reason {
 export function expireOffer(core: Core, offer: OfferRow): void {
 	core.sql.all("UPDATE agents SET has_lapsed = 1, rev = ? WHERE id = ? AND session = ?", nextRev(core), offer.agent_id, offer.session);
 	lapseOffer(core, offer, true);
-}
-
-/** Removes a job's offer when the job has ended under it. */
-export function withdrawOffer(core: Core, jobId: string): void {
-	for (const { attempt_id } of core.sql.all<{ attempt_id: string }>("DELETE FROM offers WHERE job_id = ? RETURNING attempt_id", jobId)) {
-		clearTimer(core, "offer", attempt_id);
-	}
 }

@@ -21,6 +21,11 @@ export function readRun(core: Core, runId: string): RunRows | null {
 	};
 }
 
+/** What a live run is made of, as it is stored; null if the queue does not hold it (any more). */
+export function readDefinitionOf(core: Core, digest: string): string | null {
+	return core.sql.all<{ json: string }>("SELECT json FROM definitions WHERE digest = ?", digest)[0]?.json ?? null;
+}
+
 /** The newest revision of a run and all that is under it; 0 if the queue does not hold it (any more). */
 export function newestRevOf(core: Core, runId: string): number {
 	const [newest] = core.sql.all<{ rev: number | null }>(

@@ -2,8 +2,8 @@ import type { AttemptRow as AttemptRecord, JobRow as JobRecord, RunRow as RunRec
 import type { Core } from "./core.ts";
 
 /** The live rows: those of the record, with what only the queue needs. */
-export type RunRow = RunRecord & { cancel_requested: number };
-export type JobRow = JobRecord & { lane_id: number; entry: number };
+export type RunRow = RunRecord & { cancel_requested: number; group_key: string | null; holds_group: number };
+export type JobRow = JobRecord & { lane_id: number; entry: number; group_key: string | null };
 export type AttemptRow = AttemptRecord & {
 	lease_id: string;
 	deadline: number;
@@ -29,6 +29,7 @@ export interface AgentRow {
 	pinned_labels: string;
 	labels: string;
 	facts: string;
+	capabilities: string;
 	version: string;
 	slots: number;
 	status: "online" | "draining" | "offline";

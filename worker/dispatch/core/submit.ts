@@ -1,12 +1,16 @@
-import type { ResolvedPipeline } from "../../../schema/pipeline/resolve.ts";
+import { jobsMeant } from "../../../schema/pipeline/resolve.ts";
+import type { ResolvedPipeline } from "../../../schema/pipeline/resolved.ts";
 import { ApiError } from "../../../schema/wire/errors.ts";
-import type { Reason } from "../../../schema/wire/states.ts";
+import type { JobState, Reason } from "../../../schema/wire/states.ts";
+import { supersedeRuns } from "./cancel.ts";
 import { type Core, command, nextRev } from "./core.ts";
+import { pipelineOf } from "./definitions.ts";
 import { noteEvent } from "./events.ts";
+import { groupKey, setGroupLimit } from "./groups.ts";
 import { markDirty } from "./outbox.ts";
-import { findRun, type JobRow } from "./rows.ts";
+import { advance, afterJobEnded, updateRun } from "./progress.ts";
+import { findJob, findRun, type JobRow, type RunRow } from "./rows.ts";
 import { setTimer } from "./timers.ts";
-import { moveJob } from "./transitions.ts";
 
 export interface Submit {
 	/** Given by the caller, so that a call repeated after a lost answer is seen to be the same. */
@@ -16,11 +20,30 @@ export interface Submit {
 	definition: string;
 	project: string;
 	trigger: { kind: string; actor: string };
+	/** What a run takes over from the one that it repeats. */
+	rerun: Rerun | null;
 	/** The caller's Idempotency-Key, with who used it and the digest of what was sent. */
 	idempotency: { scope: string; key: string; digest: string } | null;
 }
 
+/** A run that repeats another. */
+export interface Rerun {
+	of: string;
+	/** The commit that the other one was about; null if it was about none. */
+	commit: { sha: string; message: string; author: string; branch: string | null; tag: string | null } | null;
+	/** Jobs, by position, whose result is taken over: they are not run again. */
+	reused: {
+		position: number;
+		state: JobState;
+		reason: Reason | null;
+		outputs: string | null;
+		resultAttempt: string | null;
+		exitCode: number | null;
+	}[];
+}
+
 const IDEMPOTENCY_MS = 24 * 60 * 60_000;
+const REUSED: Reason = { code: "reused", text: "The result of the run before was taken over." };
 const NEEDS: Reason = { code: "needs", text: "Waits for the jobs that it needs." };
 
 /**
@@ -34,7 +57,14 @@ export function submitRun(core: Core, submit: Submit, checkRoom: () => void = ()
 		if (known) return { runId: known, isReplay: true };
 		checkRoom();
 		insertRun(core, submit);
-		insertJobs(core, submit);
+		const jobs = insertJobs(core, submit);
+		enterGroup(core, submit.runId);
+		for (const id of jobs) {
+			// Read anew: what came before may have ended it.
+			const job = findJob(core, id) as JobRow;
+			if (advance(core, job)) afterJobEnded(core, job);
+		}
+		updateRun(core, submit.runId);
 		if (submit.idempotency) {
 			const { scope, key, digest } = submit.idempotency;
 			core.sql.all("INSERT INTO idempotency (scope, key, digest, run_id) VALUES (?, ?, ?, ?)", scope, key, digest, submit.runId);
@@ -64,7 +94,7 @@ function knownRun(core: Core, submit: Submit): string | null {
 	return used.run_id;
 }
 
-function insertRun(core: Core, { runId, pipeline, definition, project, trigger }: Submit): void {
+function insertRun(core: Core, { runId, pipeline, definition, project, trigger, rerun }: Submit): void {
 	core.sql.all("INSERT INTO definitions (digest, json) VALUES (?, ?) ON CONFLICT DO NOTHING", definition, JSON.stringify(pipeline));
 	const [counter] = core.sql.all<{ runs: number }>(
 		"INSERT INTO counters (project, runs) VALUES (?, 1) ON CONFLICT (project) DO UPDATE SET runs = runs + 1 RETURNING runs",
@@ -73,7 +103,8 @@ function insertRun(core: Core, { runId, pipeline, definition, project, trigger }
 	const git = pipeline.source && "git" in pipeline.source ? pipeline.source : null;
 	core.sql.all(
 		`INSERT INTO runs (id, team, rev, project, number, pipeline, state, trigger_kind, trigger_actor, source_git, source_ref,
-		source_upload, priority, warnings, definition, created_at) VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, 0, ?, ?)`,
+		source_upload, priority, warnings, definition, created_at, branch, tag, commit_sha, commit_message, commit_author, params, rerun_of, group_key)
+		VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		runId,
 		core.team,
 		nextRev(core),
@@ -88,21 +119,39 @@ function insertRun(core: Core, { runId, pipeline, definition, project, trigger }
 		pipeline.priority,
 		definition,
 		core.now(),
+		rerun?.commit?.branch ?? pipeline.branch,
+		rerun?.commit?.tag ?? null,
+		rerun?.commit?.sha ?? null,
+		rerun?.commit?.message ?? null,
+		rerun?.commit?.author ?? null,
+		JSON.stringify(pipeline.params),
+		rerun?.of ?? null,
+		pipeline.concurrency && groupKey("run", project, pipeline.concurrency.group),
 	);
 	noteEvent(core, { runId, jobId: null, from: null, to: "queued", reason: null });
 	markDirty(core, runId, runId);
 }
 
-function insertJobs(core: Core, { runId, pipeline, project }: Submit): void {
-	const ids = new Map(pipeline.jobs.map((job) => [job.key, core.newId("job")]));
+/** Writes the jobs of a run. @returns the ids of those that may be able to go on at once */
+function insertJobs(core: Core, { runId, pipeline, project, rerun }: Submit): string[] {
+	const ids = new Map(pipeline.jobs.map((job) => [job, core.newId("job")]));
+	const reused = new Map(rerun?.reused.map((one) => [one.position, one]));
 	const now = core.now();
+	const candidates: string[] = [];
 	for (const [position, job] of pipeline.jobs.entries()) {
-		const id = ids.get(job.key) as string;
+		const id = ids.get(job) as string;
 		const entry = nextRev(core);
-		const lane = laneOf(core, JSON.stringify(job.runs_on), project, pipeline.priority);
-		const rows = core.sql.all<JobRow>(
-			`INSERT INTO jobs (id, team, rev, run_id, position, key, name, state, reason_code, reason_text, needs, runs_on, attempt, created_at, lane_id, entry)
-			VALUES (?, ?, ?, ?, ?, ?, ?, 'blocked', ?, ?, ?, ?, 0, ?, ?, ?) RETURNING *`,
+		const group = job.concurrency && groupKey("job", project, job.concurrency.group);
+		if (group && job.concurrency) setGroupLimit(core, group, job.concurrency.limit);
+		const requirements = JSON.stringify(job.runs_on);
+		const lane = laneOf(core, { requirements, project, priority: pipeline.priority, group: group ?? "" });
+		const taken = reused.get(position);
+		const state = taken?.state ?? "blocked";
+		const reason = taken ? (taken.reason ?? REUSED) : NEEDS;
+		core.sql.all(
+			`INSERT INTO jobs (id, team, rev, run_id, position, key, name, state, reason_code, reason_text, needs, runs_on, attempt, created_at, lane_id, entry,
+			matrix, allow_failure, group_key, outputs, result_attempt, exit_code, finished_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			id,
 			core.team,
 			nextRev(core),
@@ -110,33 +159,49 @@ function insertJobs(core: Core, { runId, pipeline, project }: Submit): void {
 			position,
 			job.key,
 			job.name,
-			NEEDS.code,
-			NEEDS.text,
-			JSON.stringify(job.needs),
-			JSON.stringify(job.runs_on),
+			state,
+			reason.code,
+			reason.text,
+			JSON.stringify([...new Set(job.needs.map(({ key }) => key))]),
+			requirements,
 			now,
 			lane,
 			entry,
+			job.matrix && JSON.stringify(job.matrix),
+			job.allow_failure ? 1 : 0,
+			group,
+			taken?.outputs ?? null,
+			taken?.resultAttempt ?? null,
+			taken?.exitCode ?? null,
+			taken ? now : null,
 		);
-		for (const need of job.needs) core.sql.all("INSERT INTO needs (job_id, needs_id) VALUES (?, ?)", id, ids.get(need) as string);
-		if (job.needs.length === 0) moveJob(core, rows[0] as JobRow, "queue", null);
-		else markDirty(core, id, runId);
+		if (taken) noteEvent(core, { runId, jobId: id, from: null, to: state, reason: REUSED });
+		markDirty(core, id, runId);
+		const needed = new Set(job.needs.flatMap((need) => jobsMeant(pipeline.jobs, need)));
+		for (const one of needed) core.sql.all("INSERT INTO needs (job_id, needs_id) VALUES (?, ?)", id, ids.get(one) as string);
+		const isCandidate = needed.size === 0 || job.condition !== null || rerun !== null;
+		if (!taken && isCandidate) candidates.push(id);
 	}
+	return candidates;
 }
 
-/** Jobs that the same agents can take, of one project and one priority, wait in one lane. */
-function laneOf(core: Core, requirements: string, project: string, priority: number): number {
-	core.sql.all(
-		"INSERT INTO lanes (requirements, project, priority) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-		requirements,
-		project,
-		priority,
-	);
+/** A run in a group takes a slot of it, or waits for one; one that cancels what is in progress ends the others. */
+function enterGroup(core: Core, runId: string): void {
+	const run = findRun(core, runId) as RunRow;
+	const concurrency = pipelineOf(core, run).concurrency;
+	if (run.group_key === null || concurrency === null) return;
+	setGroupLimit(core, run.group_key, concurrency.limit);
+	if (concurrency.cancel_in_progress) supersedeRuns(core, run);
+}
+
+/** Jobs that the same agents can take, of one project, one priority and one group, wait in one lane. */
+function laneOf(core: Core, of: { requirements: string; project: string; priority: number; group: string }): number {
+	const { requirements, project, priority, group } = of;
+	const values = [requirements, project, priority, group] as const;
+	core.sql.all("INSERT INTO lanes (requirements, project, priority, group_key) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", ...values);
 	const [lane] = core.sql.all<{ id: number }>(
-		"SELECT id FROM lanes WHERE requirements = ? AND project = ? AND priority = ?",
-		requirements,
-		project,
-		priority,
+		"SELECT id FROM lanes WHERE requirements = ? AND project = ? AND priority = ? AND group_key = ?",
+		...values,
 	);
 	return (lane as { id: number }).id;
 }

@@ -1,3 +1,5 @@
+import { expireApproval } from "./approvals.ts";
+import { timeOutRun } from "./cancel.ts";
 import { type Core, command, PRESENCE_MS, readMeta, writeMeta } from "./core.ts";
 import { retryEffects } from "./effects.ts";
 import { endBackoff, expireLease, forceCancel, forceTimeout } from "./endings.ts";
@@ -61,6 +63,8 @@ const HANDLERS: Record<TimerKind, (core: Core, id: string, lateByMs: number) => 
 	cancel: (core, attemptId) => withLive(core, attemptId, forceCancel),
 	job_timeout: (core, attemptId) => withLive(core, attemptId, forceTimeout),
 	backoff: endBackoff,
+	approval: expireApproval,
+	run_timeout: timeOutRun,
 	/** Nothing to write: the pause is over, and whoever sweeps looks for waiting agents afterwards. */
 	refusal: () => undefined,
 	agent_silent: noteSilence,
@@ -91,7 +95,7 @@ function withLive(core: Core, attemptId: string, end: (core: Core, attempt: Atte
 function grantGrace(core: Core): void {
 	extendLeases(core, core.settings.leaseTtlMs);
 	core.sql.all(
-		`UPDATE timers SET due_at = ?1 WHERE kind IN ('cancel', 'job_timeout') AND due_at < ?1`,
+		`UPDATE timers SET due_at = ?1 WHERE kind IN ('cancel', 'job_timeout', 'run_timeout') AND due_at < ?1`,
 		core.now() + core.settings.leaseTtlMs,
 	);
 	const claimUntil = core.now() + core.settings.claimWindowMs;

@@ -7,6 +7,8 @@ export type TimerKind =
 	| "cancel"
 	| "job_timeout"
 	| "backoff"
+	| "approval"
+	| "run_timeout"
 	| "refusal"
 	| "agent_silent"
 	| "presence"

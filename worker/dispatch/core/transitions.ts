@@ -39,7 +39,7 @@ export const JOB_TRANSITIONS: Record<JobState, Record<JobCommand, Cell>> = {
 		finish: superseded,
 		lose: IGNORE,
 		skip: { to: ["skipped"] },
-		give_up: IGNORE,
+		give_up: { to: ["errored"] },
 	},
 	queued: {
 		queue: IGNORE,
@@ -49,7 +49,7 @@ export const JOB_TRANSITIONS: Record<JobState, Record<JobCommand, Cell>> = {
 		cancel: { to: ["cancelled"] },
 		finish: superseded,
 		lose: IGNORE,
-		skip: IGNORE,
+		skip: { to: ["skipped"] },
 		give_up: { to: ["errored"] },
 	},
 	leased: {
@@ -60,7 +60,7 @@ export const JOB_TRANSITIONS: Record<JobState, Record<JobCommand, Cell>> = {
 		cancel: { to: ["cancelled"] },
 		finish: superseded,
 		lose: IGNORE,
-		skip: IGNORE,
+		skip: { to: ["skipped"] },
 		give_up: { to: ["errored"] },
 	},
 	running: {
@@ -131,5 +131,7 @@ export function moveJob(core: Core, job: JobRow, verb: JobCommand, reason: Reaso
 	noteEvent(core, { runId: job.run_id, jobId: job.id, from: job.state, to: next, reason });
 	markDirty(core, job.id, job.run_id);
 	job.state = next;
+	job.reason_code = reason?.code ?? null;
+	job.reason_text = reason?.text ?? null;
 	return next;
 }

@@ -1,0 +1,311 @@
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { formatDuration } from "../schema/wire/duration.ts";
+import type { Assignment } from "../schema/wire/protocol.ts";
+import { pause } from "./client.ts";
+import { type Answer, docker, dockerEnvironment, lastLine, removeLabelled } from "./docker.ts";
+import type { LogSpool } from "./log_spool.ts";
+import { JobFault } from "./outcome.ts";
+import { attemptPaths, folderIn, type PlacePaths, type StepPlace, type StepScript } from "./place.ts";
+import type { AttemptProcesses } from "./processes.ts";
+import { type Output, type RunningProcess, shellCommand, startProcess } from "./step_process.ts";
+
+/**
+ * Steps in a container: one for the whole job, in which every step is a process of its own, and beside it the services, on a network that
+ * only they share. All of it is labelled with agent and attempt, so that whatever happens to the agent, its next life finds and removes it.
+ */
+
+type Container = NonNullable<Assignment["container"]>;
+type Service = Assignment["services"][number];
+
+export interface ContainerContext {
+	assignment: Assignment;
+	container: Container;
+	/** The folder of the attempt, and the workspace in it. */
+	folder: string;
+	workspace: string;
+	processes: AttemptProcesses;
+	/** What everything of this agent is labelled with. */
+	label: string;
+	/** Devices that whoever runs the agent lets jobs have. */
+	allowedDevices: readonly string[];
+	spool: LogSpool;
+	signal: AbortSignal;
+}
+
+const WORKSPACE = "/workspace";
+const OWN = "/windlass";
+const CREATE_MS = 120_000;
+const SERVICE_LOG_LINES = "20";
+/** Docker gives its own failures these codes (docker-run(1)); a command may end with them, too, so the container is asked. */
+const DOCKER_CODES: ReadonlySet<number> = new Set([125, 126, 127, 128, 137, 143]);
+
+/**
+ * The first process of a job's container. It does nothing until it is asked to end: then it passes that on to every process that a step has
+ * started, and waits for them. What is left when docker's patience ends is killed with it.
+ */
+const KEEPER = `trap 'kill -TERM -1 2>/dev/null; n=0; while [ $n -lt 3000 ]; do set -- /proc/[0-9]*; [ $# -le 1 ] && exit 0; sleep 0.1; n=$((n+1)); done; exit 0' TERM
+while :; do sleep 86400 & wait $!; done`;
+
+/** The container of a job, and its services. */
+export class ContainerPlace implements StepPlace {
+	readonly paths: PlacePaths;
+	readonly #context: ContainerContext;
+	readonly #steps: string;
+	readonly #name: string;
+	#isEnding: Promise<void> | null = null;
+	/** Whether files in the workspace may belong to somebody else than the agent. */
+	#isForeign = false;
+
+	private constructor(context: ContainerContext) {
+		const { folder, container, assignment } = context;
+		this.#context = context;
+		this.#steps = attemptPaths(folder).steps;
+		this.#name = `windlass-${assignment.attempt_id}`;
+		this.paths = { workspace: container.workdir ?? WORKSPACE, output: `${OWN}/files/output`, summary: `${OWN}/files/summary` };
+	}
+
+	/**
+	 * Pulls what is not there, starts services and container, and waits until the services are healthy.
+	 * @throws JobFault saying what cannot be had; what was started is removed by `end`
+	 */
+	static async open(context: ContainerContext): Promise<ContainerPlace> {
+		const place = new ContainerPlace(context);
+		try {
+			await place.#open();
+			return place;
+		} catch (error) {
+			await place.end(0);
+			context.signal.throwIfAborted();
+			throw error;
+		}
+	}
+
+	async #open(): Promise<void> {
+		const { assignment, container, spool, allowedDevices, folder } = this.#context;
+		const refused = container.devices.find((device) => !allowedDevices.includes(device));
+		if (refused !== undefined)
+			throw new JobFault(
+				"device_refused",
+				`The job wants ${refused}; this agent allows ${allowedDevices.join(", ") || "no device"} (--allow-devices).`,
+			);
+		await this.#assertDaemon();
+		const { files, output, summary } = attemptPaths(folder);
+		// Whoever the container's user is must be able to write here; nobody else can reach it: the folder above is the agent's alone.
+		await mkdir(files, { recursive: true });
+		await chmod(files, 0o777);
+		for (const file of [output, summary]) await chmod(file, 0o666);
+		for (const image of [container, ...assignment.services]) await this.#pull(image);
+		const network = assignment.services.length > 0 ? this.#name : null;
+		if (network)
+			await this.#must(["network", "create", ...this.#labels(), network], "network_failed", "The network of the services cannot be made");
+		for (const service of assignment.services) await this.#startService(service);
+		await this.#startContainer(network);
+		await this.#settleOwners();
+		for (const service of assignment.services) await this.#untilHealthy(service);
+		await spool.say(`:: in a container of ${container.image}`);
+	}
+
+	async #assertDaemon(): Promise<void> {
+		const version = await docker(["version", "--format", "{{.Server.Version}}"]);
+		if (version.code !== 0)
+			throw new JobFault("container_runtime_unavailable", `Docker does not answer on this agent: ${lastLine(version)}`);
+	}
+
+	async #pull({ image, pull }: Pick<Container, "image" | "pull">): Promise<void> {
+		const isThere = pull !== "always" && (await docker(["image", "inspect", "--format", "{{.Id}}", image])).code === 0;
+		if (isThere) return;
+		if (pull === "never")
+			throw new JobFault("image_unavailable", `The image ${image} is not on this agent, and pull: never forbids to get it.`);
+		const { spool, processes, signal } = this.#context;
+		await spool.say(`:: pull ${image}`);
+		const tail = new Tail(spool);
+		const running = await startProcess(
+			["docker", "pull", "--quiet", image],
+			{ cwd: "/", env: dockerEnvironment(), cgroup: processes.cgroup },
+			tail,
+		);
+		processes.add(running.pid);
+		const code = await running.exited;
+		signal.throwIfAborted();
+		if (code !== 0) throw new JobFault("image_unavailable", `The image ${image} cannot be pulled: ${tail.lastLine || `exit code ${code}`}`);
+	}
+
+	async #startService(service: Service): Promise<void> {
+		const env = Object.entries(service.env).flatMap(([name, value]) => ["--env", `${name}=${value}`]);
+		const where = ["--name", this.#serviceName(service), "--network", this.#name, "--network-alias", service.name];
+		const args = ["run", "--detach", ...this.#labels(), ...where, ...env, service.image, ...(service.command ?? [])];
+		await this.#must(args, "service_failed", `The service ${service.name} cannot be started`);
+	}
+
+	async #startContainer(network: string | null): Promise<void> {
+		const { container, workspace, folder } = this.#context;
+		const { steps, files } = attemptPaths(folder);
+		const { memory, cpus, shm_size, read_only, init, network: wanted } = container.options;
+		const options = [
+			...(memory === undefined ? [] : ["--memory", memory]),
+			...(cpus === undefined ? [] : ["--cpus", cpus]),
+			...(shm_size === undefined ? [] : ["--shm-size", shm_size]),
+			...(read_only ? ["--read-only"] : []),
+			...(init ? ["--init"] : []),
+			...(network !== null ? ["--network", network] : wanted === "none" ? ["--network", "none"] : []),
+			...(container.user === null ? [] : ["--user", container.user]),
+			...container.volumes.flatMap((volume) => ["--volume", volume]),
+			...container.devices.flatMap((device) => ["--device", device]),
+		];
+		const mounts = [
+			["--volume", `${workspace}:${this.paths.workspace}`],
+			["--volume", `${steps}:${OWN}/steps:ro`],
+			["--volume", `${files}:${OWN}/files`],
+		].flat();
+		const args = ["run", "--detach", ...this.#labels(), "--name", this.#name, ...options, ...mounts, "--workdir", this.paths.workspace];
+		await this.#must(
+			[...args, "--entrypoint", "sh", container.image, "-c", KEEPER],
+			"container_failed",
+			`A container of ${container.image} cannot be started (it needs a shell, sh)`,
+		);
+	}
+
+	/** A user of the container that is not the agent's gets the workspace for as long as the job runs. */
+	async #settleOwners(): Promise<void> {
+		const asked = await docker(["exec", this.#name, "id", "-u"]);
+		const user = Number(asked.stdout.trim());
+		if (asked.code !== 0 || !Number.isInteger(user))
+			throw new JobFault("container_failed", `The container's user cannot be told: ${lastLine(asked)}`);
+		this.#isForeign = user !== process.getuid?.();
+		if (user === 0 || !this.#isForeign) return;
+		const given = await docker(["exec", "--user", "0", this.#name, "chown", "-R", String(user), this.paths.workspace]);
+		if (given.code !== 0)
+			throw new JobFault("container_failed", `The workspace cannot be given to the container's user: ${lastLine(given)}`);
+	}
+
+	async #untilHealthy(service: Service): Promise<void> {
+		const { signal, spool } = this.#context;
+		const name = this.#serviceName(service);
+		const { interval_ms, timeout_ms, retries } = service.health ?? { interval_ms: 1_000, timeout_ms: 5_000, retries: 120 };
+		for (let tried = 0; tried < retries; tried += 1) {
+			signal.throwIfAborted();
+			const state = await docker(["inspect", "--format", "{{.State.Running}} {{if .State.Health}}{{.State.Health.Status}}{{end}}", name]);
+			const [isRunning, health = ""] = state.stdout.trim().split(" ");
+			if (isRunning !== "true") throw await this.#serviceFault(service, "service_failed", "has ended");
+			if (service.health === null && (health === "" || health === "healthy")) return;
+			if (service.health !== null && (await docker(["exec", name, "sh", "-c", service.health.command], timeout_ms)).code === 0) {
+				await spool.say(`:: the service ${service.name} is healthy`);
+				return;
+			}
+			await pause(interval_ms, signal);
+		}
+		throw await this.#serviceFault(service, "service_unhealthy", `did not get healthy within ${formatDuration(interval_ms * retries)}`);
+	}
+
+	async #serviceFault(service: Service, code: string, what: string): Promise<JobFault> {
+		const { spool } = this.#context;
+		const log = await docker(["logs", "--tail", SERVICE_LOG_LINES, this.#serviceName(service)]);
+		await spool.say(`:: the end of the log of the service ${service.name}:`);
+		await spool.write(Buffer.from(`${log.stdout}${log.stderr}`));
+		await spool.endLine();
+		return new JobFault(code, `The service ${service.name} (${service.image}) ${what}.`);
+	}
+
+	async start({ text, shell, number, workingDirectory, env }: StepScript, output: Output): Promise<RunningProcess> {
+		const { workspace, processes } = this.#context;
+		const folder = await folderIn(workspace, workingDirectory);
+		const inside = path.posix.join(this.paths.workspace, path.relative(workspace, folder).split(path.sep).join("/"));
+		const { command, extension } = shellCommand(shell);
+		const script = `${number}.${extension}`;
+		await writeFile(path.join(this.#steps, script), text, { mode: 0o644 });
+		// Values go by a file that only this container sees, never by the command line, which everybody on the machine can read.
+		const exports = Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}`);
+		const begin = [...exports, `cd ${quoted(inside)} || exit 1`, `exec ${command.join(" ")} ${OWN}/steps/${script}`].join("\n");
+		await writeFile(path.join(this.#steps, `${number}.start`), begin, { mode: 0o644 });
+		const running = await startProcess(
+			["docker", "exec", this.#name, "sh", `${OWN}/steps/${number}.start`],
+			{ cwd: "/", env: dockerEnvironment(), cgroup: processes.cgroup },
+			output,
+		);
+		processes.add(running.pid);
+		return running;
+	}
+
+	/** A step cannot be ended alone: its processes are not the agent's. It is the last of its job anyway. */
+	endStep(_: RunningProcess, graceMs: number): Promise<void> {
+		return this.#stop(graceMs);
+	}
+
+	async explainExit(code: number): Promise<string | null> {
+		if (!DOCKER_CODES.has(code)) return null;
+		const state = await docker(["inspect", "--format", "{{.State.Running}} {{.State.OOMKilled}} {{.State.ExitCode}}", this.#name]);
+		const [isRunning, isOutOfMemory, exitCode] = state.stdout.trim().split(" ");
+		if (state.code !== 0) throw new JobFault("container_lost", `Docker no longer knows the job's container: ${lastLine(state)}`);
+		if (isOutOfMemory === "true") return "the container had no memory left";
+		if (isRunning !== "true") throw new JobFault("container_lost", `The job's container ended under its step (exit code ${exitCode}).`);
+		return null;
+	}
+
+	/** Ends the steps, gives the files back to the agent, and removes everything. */
+	end(graceMs: number): Promise<void> {
+		this.#isEnding ??= this.#end(graceMs);
+		return this.#isEnding;
+	}
+
+	async #end(graceMs: number): Promise<void> {
+		await this.#stop(graceMs);
+		if (this.#isForeign) await this.#takeBack();
+		await removeLabelled(this.#attemptLabel);
+	}
+
+	async #stop(graceMs: number): Promise<void> {
+		const seconds = Math.ceil(graceMs / 1000);
+		await docker(["stop", "--time", String(seconds), this.#name], graceMs + CREATE_MS);
+	}
+
+	/** Files that the container's user has made become the agent's, so that it can save and remove them. */
+	async #takeBack(): Promise<void> {
+		const { workspace, container } = this.#context;
+		const owner = `${process.getuid?.()}:${process.getgid?.()}`;
+		const mount = ["--volume", `${workspace}:${WORKSPACE}`, "--entrypoint", "chown", "--user", "0", "--network", "none"];
+		const given = await docker(["run", "--rm", ...this.#labels(), ...mount, container.image, "-R", owner, WORKSPACE], CREATE_MS);
+		if (given.code !== 0) await this.#context.spool.say(`:: the files of the workspace cannot be taken back: ${lastLine(given)}`);
+	}
+
+	async #must(args: readonly string[], code: string, what: string): Promise<void> {
+		const answer: Answer = await docker(args, CREATE_MS);
+		this.#context.signal.throwIfAborted();
+		if (answer.code !== 0) throw new JobFault(code, `${what}: ${lastLine(answer)}`);
+	}
+
+	#serviceName(service: Service): string {
+		return `${this.#name}-${service.name}`;
+	}
+
+	get #attemptLabel(): string {
+		return `windlass.attempt=${this.#context.assignment.attempt_id}`;
+	}
+
+	#labels(): string[] {
+		return ["--label", this.#context.label, "--label", this.#attemptLabel];
+	}
+}
+
+function quoted(text: string): string {
+	return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Passes output on, and keeps its last line: it says why something failed. */
+class Tail implements Output {
+	readonly #spool: LogSpool;
+	#last = "";
+
+	constructor(spool: LogSpool) {
+		this.#spool = spool;
+	}
+
+	write(bytes: Uint8Array): Promise<void> {
+		this.#last = `${this.#last}${Buffer.from(bytes).toString("utf8")}`.slice(-4096);
+		return this.#spool.write(bytes);
+	}
+
+	get lastLine(): string {
+		return (this.#last.trim().split("\n").at(-1) ?? "").replace(/^Error response from daemon: /, "").slice(0, 500);
+	}
+}

@@ -1,0 +1,52 @@
+import { execFile } from "node:child_process";
+
+/** The container runtime, by way of its own command: it knows contexts, credentials and sockets. */
+
+/** What a command of docker came to. */
+export interface Answer {
+	code: number;
+	stdout: string;
+	stderr: string;
+}
+
+const TIMEOUT_MS = 60_000;
+const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
+
+/** What docker is told of the agent's own environment: where its daemon is, and where its credentials lie. */
+export function dockerEnvironment(own: NodeJS.ProcessEnv = process.env): Record<string, string> {
+	const isWanted = (name: string) => /^(DOCKER_|BUILDKIT_|XDG_)|^(PATH|HOME|SSH_AUTH_SOCK)$|^(https?|no)_proxy$/i.test(name);
+	return Object.fromEntries(Object.entries(own).flatMap(([name, value]) => (value !== undefined && isWanted(name) ? [[name, value]] : [])));
+}
+
+/** Runs a command of docker to its end. Never throws: a daemon that is not there is an answer, too. */
+export function docker(args: readonly string[], timeoutMs: number = TIMEOUT_MS): Promise<Answer> {
+	return new Promise((resolve) => {
+		const options = { env: dockerEnvironment(), timeout: timeoutMs, maxBuffer: MAX_OUTPUT_BYTES, killSignal: "SIGKILL" as const };
+		execFile("docker", [...args], options, (error, stdout, stderr) => {
+			const code = error ? (typeof error.code === "number" ? error.code : -1) : 0;
+			const told = error && stderr.trim() === "" ? error.message : stderr;
+			resolve({ code, stdout, stderr: error?.killed ? `no answer within ${timeoutMs / 1000} s` : told });
+		});
+	});
+}
+
+/** The last line of what docker said: the one that says why. */
+export function lastLine({ stdout, stderr }: Answer): string {
+	const text = stderr.trim() || stdout.trim();
+	return (text.split("\n").at(-1) ?? "").replace(/^Error response from daemon: /, "").slice(0, 500);
+}
+
+/** The version of the daemon; null if there is none to be had. */
+export async function dockerVersion(timeoutMs: number): Promise<string | null> {
+	const { code, stdout } = await docker(["version", "--format", "{{.Server.Version}}"], timeoutMs);
+	return code === 0 && stdout.trim() !== "" ? `docker ${stdout.trim()}` : null;
+}
+
+/** Removes containers and networks that carry this label, and whatever is in them. */
+export async function removeLabelled(label: string): Promise<void> {
+	const filter = ["--filter", `label=${label}`];
+	const containers = (await docker(["ps", "--all", "--quiet", "--no-trunc", ...filter])).stdout.split("\n").filter(Boolean);
+	if (containers.length > 0) await docker(["rm", "--force", "--volumes", ...containers]);
+	const networks = (await docker(["network", "ls", "--quiet", "--no-trunc", ...filter])).stdout.split("\n").filter(Boolean);
+	if (networks.length > 0) await docker(["network", "rm", ...networks]);
+}

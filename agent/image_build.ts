@@ -1,0 +1,70 @@
+import path from "node:path";
+import type { Assignment } from "../schema/wire/protocol.ts";
+import { dockerEnvironment } from "./docker.ts";
+import type { Outcome } from "./outcome.ts";
+import { folderIn, NoSuchFolder } from "./place.ts";
+import type { AttemptProcesses } from "./processes.ts";
+import { type Output, startProcess } from "./step_process.ts";
+
+/** A step that builds an image from the workspace, and pushes it to where its tags say. */
+
+type Build = NonNullable<Assignment["steps"][number]["build"]>;
+
+interface BuildContext {
+	build: Build;
+	workspace: string;
+	processes: AttemptProcesses;
+	output: Output;
+	/** Tells what is done, in the log. */
+	say(text: string): Promise<void>;
+	/** Whether the step was asked to end: then nothing more is begun. */
+	isStopping(): boolean;
+}
+
+/** Builds, tags and pushes. @returns null if all of it succeeded, or what did not */
+export async function buildImage(context: BuildContext): Promise<Outcome | null> {
+	const { build, workspace, say, isStopping } = context;
+	let folder: string;
+	try {
+		folder = await folderIn(workspace, build.context === "." ? null : build.context);
+	} catch (error) {
+		if (!(error instanceof NoSuchFolder)) throw error;
+		return failed("no_such_folder", error.message, null);
+	}
+	for (const image of build.cache) {
+		await say(`:: pull ${image} as a cache`);
+		// A cache that is not there yet is what a first build finds.
+		if ((await run(context, ["pull", "--quiet", image])) !== 0) await say(`:: ${image} is not there; building without it`);
+		if (isStopping()) return null;
+	}
+	const args = [
+		...build.tags.flatMap((tag) => ["--tag", tag]),
+		...(build.dockerfile === null ? [] : ["--file", path.join(workspace, build.dockerfile)]),
+		...(build.target === null ? [] : ["--target", build.target]),
+		...build.cache.flatMap((image) => ["--cache-from", image]),
+		// The value stands in docker's environment: on the command line everybody on the machine could read it.
+		...Object.keys(build.args).flatMap((name) => ["--build-arg", name]),
+	];
+	const built = await run(context, ["build", ...args, folder], build.args);
+	if (isStopping()) return null;
+	if (built !== 0) return failed("build_failed", `The image ${build.tags[0]} cannot be built.`, built);
+	for (const tag of build.push ? build.tags : []) {
+		await say(`:: push ${tag}`);
+		const pushed = await run(context, ["push", tag]);
+		if (isStopping()) return null;
+		if (pushed !== 0) return failed("push_failed", `The image ${tag} cannot be pushed.`, pushed);
+	}
+	return null;
+}
+
+async function run({ processes, output }: BuildContext, args: readonly string[], env: Record<string, string> = {}): Promise<number> {
+	// The agent's own settings of docker win: what a build is given must not lead it to another daemon.
+	const environment = { ...env, ...dockerEnvironment() };
+	const running = await startProcess(["docker", ...args], { cwd: "/", env: environment, cgroup: processes.cgroup }, output);
+	processes.add(running.pid);
+	return running.exited;
+}
+
+function failed(code: string, text: string, exitCode: number | null): Outcome {
+	return { state: "failed", exitCode, reason: { code, text } };
+}

@@ -1,0 +1,130 @@
+import { stat } from "node:fs/promises";
+import path from "node:path";
+import { formatBytes } from "../../schema/wire/bytes.ts";
+import type { Assignment } from "../../schema/wire/protocol.ts";
+import type { CoverageTotals, TestCase, TestTotals } from "../../schema/wire/resources.ts";
+import { findFiles } from "../find_files.ts";
+import { readCoverage } from "./coverage.ts";
+import { readGoTest } from "./go_test.ts";
+import { readJunit } from "./junit.ts";
+import { readTap } from "./tap.ts";
+
+/** Test results and coverage, as the tools of a job have written them. What is read is bounded: a report comes from the job. */
+
+type Patterns = NonNullable<Assignment["reports"]>;
+
+export interface Reports {
+	/** Null if the job reports no tests. */
+	tests: TestTotals | null;
+	cases: TestCase[];
+	/** The names of those that failed. */
+	failures: string[];
+	coverage: CoverageTotals | null;
+	/** What could not be read, a sentence each. */
+	faults: string[];
+}
+
+const MAX_FILES = 2_000;
+const MAX_FILE_BYTES = 32 * 1024 * 1024;
+const MAX_CASES = 20_000;
+const MAX_TOLD_FAILURES = 50;
+/** Of what a case says, and of what all of them say. */
+const MAX_TEXT = 16 * 1024;
+const MAX_ALL_TEXT = 8 * 1024 * 1024;
+
+type Reader = (file: string) => Promise<TestCase[]>;
+
+/** Reads every report of a job. Never throws for what is in them. */
+export async function readReports(workspace: string, patterns: Patterns): Promise<Reports> {
+	const faults: string[] = [];
+	const readers: [string, readonly string[], Reader][] = [
+		["junit", patterns.junit, readJunit],
+		["go_test", patterns.go_test, readGoTest],
+		["tap", patterns.tap, readTap],
+	];
+	const cases: TestCase[] = [];
+	let hasTests = false;
+	for (const [kind, wanted, read] of readers) {
+		if (wanted.length === 0) continue;
+		hasTests = true;
+		for (const name of await filesOf(workspace, kind, wanted, faults)) {
+			try {
+				for (const one of await read(path.join(workspace, name))) cases.push(one);
+			} catch (error) {
+				faults.push(`The report ${name} cannot be read as ${kind}: ${(error as Error).message}`.slice(0, 500));
+			}
+		}
+	}
+	const coverage = patterns.coverage && (await coverageOf(workspace, patterns.coverage, faults));
+	return { ...summed(cases, hasTests), coverage, faults };
+}
+
+async function filesOf(workspace: string, kind: string, patterns: readonly string[], faults: string[]): Promise<string[]> {
+	const { files } = await findFiles(workspace, patterns);
+	if (files.length === 0) faults.push(`No ${kind} report is there: nothing matches ${patterns.join(", ")}.`);
+	if (files.length > MAX_FILES) faults.push(`${files.length} files match ${patterns.join(", ")}; at most ${MAX_FILES} are read.`);
+	const usable: string[] = [];
+	for (const name of files.slice(0, MAX_FILES)) {
+		const { size } = await stat(path.join(workspace, name));
+		if (size <= MAX_FILE_BYTES) usable.push(name);
+		else faults.push(`The report ${name} has ${formatBytes(size)}; at most ${formatBytes(MAX_FILE_BYTES)} are read.`);
+	}
+	return usable;
+}
+
+async function coverageOf(
+	workspace: string,
+	{ format, files: patterns }: NonNullable<Patterns["coverage"]>,
+	faults: string[],
+): Promise<CoverageTotals | null> {
+	const names = await filesOf(workspace, format, patterns, faults);
+	if (names.length === 0) return null;
+	try {
+		return await readCoverage(
+			format,
+			names.map((name) => path.join(workspace, name)),
+		);
+	} catch (error) {
+		faults.push(`The coverage in ${names.join(", ")} cannot be read as ${format}: ${(error as Error).message}`.slice(0, 500));
+		return null;
+	}
+}
+
+function summed(all: readonly TestCase[], hasTests: boolean): Pick<Reports, "tests" | "cases" | "failures"> {
+	if (!hasTests) return { tests: null, cases: [], failures: [] };
+	const count = (state: TestCase["state"]) => all.filter((one) => one.state === state).length;
+	// What failed is kept first, whatever its place.
+	const kept = [...all.filter(({ state }) => state === "failed"), ...all.filter(({ state }) => state !== "failed")].slice(0, MAX_CASES);
+	let left = MAX_ALL_TEXT;
+	const cut = (text: string | null) => {
+		if (text === null) return null;
+		const short = shortened(text, Math.min(MAX_TEXT, left));
+		left -= short.length;
+		return short;
+	};
+	const cases = kept.map((one) => ({
+		...one,
+		suite: one.suite.slice(0, 500),
+		name: one.name.slice(0, 500),
+		file: one.file?.slice(0, 500) ?? null,
+		message: cut(one.message),
+		output: cut(one.output),
+	}));
+	const tests: TestTotals = {
+		passed: count("passed"),
+		failed: count("failed"),
+		skipped: count("skipped"),
+		duration_ms: Math.round(all.reduce((sum, one) => sum + one.duration_ms, 0)),
+		truncated: all.length > MAX_CASES,
+	};
+	const failures = cases.filter(({ state }) => state === "failed").slice(0, MAX_TOLD_FAILURES);
+	return { tests, cases, failures: failures.map(({ suite, name }) => (suite === "" ? name : `${suite} › ${name}`)) };
+}
+
+/** The beginning and the end of a text that is too long. */
+function shortened(text: string, limit: number): string {
+	if (text.length <= limit) return text;
+	if (limit < 100) return "";
+	const half = Math.floor(limit / 2) - 20;
+	return `${text.slice(0, half)}\n… ${text.length - 2 * half} characters …\n${text.slice(-half)}`;
+}

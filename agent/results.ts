@@ -1,0 +1,128 @@
+import { createHash } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import { formatBytes } from "../schema/wire/bytes.ts";
+import { MAX_SUMMARY_BYTES } from "../schema/wire/limits.ts";
+import type { Assignment } from "../schema/wire/protocol.ts";
+import type { CoverageTotals, TestTotals } from "../schema/wire/resources.ts";
+import { ArtifactsFailed, type Found, findArtifacts, type Manifest, OWN_ARTIFACTS, uploadArtifacts } from "./artifacts.ts";
+import type { Client } from "./client.ts";
+import { JobFault, type Outcome } from "./outcome.ts";
+import { readOutputs, readSummary } from "./outputs.ts";
+import { readReports } from "./reports/reports.ts";
+
+/** What a job leaves behind when its steps have ended, however they did: outputs, summary, test results, artifacts. */
+
+export interface Results {
+	outputs: Record<string, string>;
+	artifacts: Manifest;
+	tests: TestTotals | null;
+	coverage: CoverageTotals | null;
+}
+
+interface Collecting {
+	assignment: Assignment;
+	client: Client;
+	attempt: { id: string; token: string };
+	workspace: string;
+	/** What the job has written for the agent, and a folder for what the agent makes of it. */
+	files: { files: string; output: string; summary: string };
+	signal: AbortSignal;
+	say(text: string): Promise<void>;
+	/** Called before anything is said that belongs to the results. */
+	begin(line: string): Promise<void>;
+}
+
+/** Collects what there is. What is wrong with one part keeps none of the others back; the first fault is given. */
+export async function collectResults(collecting: Collecting): Promise<{ results: Results; fault: Outcome | null }> {
+	const { assignment, files, workspace, signal, say } = collecting;
+	const results: Results = { outputs: {}, artifacts: [], tests: null, coverage: null };
+	const uploads: Found[] = [];
+	let fault: Outcome | null = null;
+	const part = async (body: () => Promise<void>) => {
+		if (signal.aborted) return;
+		try {
+			await body();
+		} catch (error) {
+			if (signal.aborted) return;
+			const known = error instanceof JobFault ? error : artifactFault(error as Error);
+			await say(`:: ${known.message}`);
+			fault ??= known.outcome;
+		}
+	};
+	if (assignment.reports || assignment.artifacts.save.length > 0) await collecting.begin(`:: ${beginning(assignment)}`);
+	await part(async () => {
+		const { outputs, notices } = await readOutputs(files.output, assignment.outputs);
+		for (const notice of notices) await say(`:: ${notice}`);
+		results.outputs = outputs;
+	});
+	await part(async () => {
+		const summary = await readSummary(files.summary);
+		if (!summary) return;
+		if (!summary.isWhole) await say(`:: the summary has more than ${formatBytes(MAX_SUMMARY_BYTES)} and is cut`);
+		uploads.push(await ownFile(files.files, "summary", "summary.md", summary.text));
+	});
+	await part(async () => {
+		if (!assignment.reports) return;
+		const reports = await readReports(workspace, assignment.reports);
+		results.coverage = reports.coverage;
+		results.tests = reports.tests;
+		if (reports.tests) {
+			uploads.push(await ownFile(files.files, "tests", "tests.json", JSON.stringify(reports.cases)));
+			const { passed, failed, skipped } = reports.tests;
+			await say(`:: tests: ${passed} passed, ${failed} failed, ${skipped} skipped`);
+			for (const name of reports.failures) await say(`:: failed: ${name}`);
+		}
+		if (reports.coverage) await say(`:: coverage: ${percent(reports.coverage)} of ${reports.coverage.lines} lines`);
+		for (const one of reports.faults) await say(`:: ${one}`);
+		if (reports.faults.length > 0) throw new JobFault("report_unreadable", reports.faults[0] as string, "failed");
+		if (reports.tests && reports.tests.failed > 0) {
+			const total = reports.tests.passed + reports.tests.failed;
+			throw new JobFault(
+				"tests_failed",
+				`${reports.tests.failed} of ${total} tests failed: ${reports.failures.slice(0, 3).join(", ")}`,
+				"failed",
+			);
+		}
+	});
+	await part(async () => {
+		const { save } = assignment.artifacts;
+		if (save.length === 0) return;
+		const { found, links } = await findArtifacts(workspace, save);
+		for (const link of links) await say(`:: not saved: ${link} is a link that leads to no file`);
+		if (found.length === 0) await say(":: no file matches");
+		uploads.push(...found);
+	});
+	await part(async () => {
+		if (uploads.length === 0) return;
+		results.artifacts = await uploadArtifacts({ client: collecting.client, attempt: collecting.attempt, signal }, uploads);
+		for (const file of uploads) if (file.kind === "file") await say(`:: saved ${file.path} (${file.size} bytes)`);
+	});
+	return { results, fault };
+}
+
+function beginning({ reports, artifacts }: Assignment): string {
+	const patterns = reports ? [...reports.junit, ...reports.go_test, ...reports.tap, ...(reports.coverage?.files ?? [])] : [];
+	return [
+		...(patterns.length > 0 ? [`read reports: ${patterns.join(", ")}`] : []),
+		...(artifacts.save.length > 0 ? [`save artifacts: ${artifacts.save.join(", ")}`] : []),
+	].join("; ");
+}
+
+function percent({ covered, lines }: CoverageTotals): string {
+	return lines === 0 ? "–" : `${((100 * covered) / lines).toFixed(1)} %`;
+}
+
+function artifactFault(error: Error): JobFault {
+	const text = error instanceof ArtifactsFailed ? error.message : `The artifacts could not be saved: ${error.message}`;
+	return new JobFault("artifacts_failed", text, "failed");
+}
+
+/** A file that the agent makes of what the job has said. */
+async function ownFile(folder: string, kind: "summary" | "tests", name: string, text: string): Promise<Found> {
+	const file = path.join(folder, name);
+	const bytes = Buffer.from(text);
+	await writeFile(file, bytes, { mode: 0o600 });
+	const sha256 = createHash("sha256").update(bytes).digest("hex");
+	return { path: `${OWN_ARTIFACTS}${kind}`, file, size: bytes.byteLength, sha256, executable: false, kind };
+}

@@ -1,0 +1,171 @@
+import { checkExpression, type ExpressionFault, type Names } from "./expression.ts";
+import { ancestorsOf } from "./graph.ts";
+import type { JobText, PipelineOfJobs, PipelineOfSteps } from "./language.ts";
+import { axesOf } from "./matrix.ts";
+import type { ParametersText } from "./parameters.ts";
+import { jobEntries } from "./resolve.ts";
+import { nearest } from "./suggest.ts";
+import { checkTemplate } from "./template.ts";
+
+/** What can be wrong with a pipeline whose every value is right by itself: its expressions, and what jobs say of each other. */
+
+export interface CheckFault {
+	path: string[];
+	/** At which character of the value; null: at its beginning. */
+	at: number | null;
+	message: string;
+	suggestion: string | null;
+}
+
+/** When the expressions of a text may be filled in. */
+type Moment = "early" | "late";
+
+interface TemplateAt {
+	path: string[];
+	text: string;
+	moment: Moment;
+}
+
+/** Every fault of a pipeline that shows only when it is seen as a whole. Needs are known to exist. */
+export function checkWhole(pipeline: PipelineOfJobs | PipelineOfSteps): CheckFault[] {
+	const params = typesOf(pipeline.params ?? {});
+	const jobs = new Map(jobEntries(pipeline));
+	const faults: CheckFault[] = [];
+	const needs = new Map([...jobs].map(([key, { job }]) => [key, (job.needs ?? []).map((need) => need.job)]));
+	const head: Names = { params, matrix: [], needs: {} };
+	for (const one of headTemplates(pipeline)) faults.push(...templateFaults(one, head));
+	for (const [key, { job, path }] of jobs) {
+		const names: Names = { params, matrix: job.matrix ? axesOf(job.matrix) : [], needs: neededBy(job, jobs) };
+		for (const one of matrixTemplates(job, path)) faults.push(...templateFaults(one, head));
+		for (const one of jobTemplates(job, path)) faults.push(...templateFaults(one, names));
+		if (job.if !== undefined) {
+			const checked = checkExpression(job.if, names, "condition");
+			faults.push(...checked.faults.map((fault) => placed([...path, "if"], fault)));
+		}
+		const ancestors = job.artifacts?.fetch ? ancestorsOf(key, needs) : new Set<string>();
+		faults.push(...referenceFaults(job, path, jobs, ancestors));
+	}
+	return faults;
+}
+
+const TYPES = { string: "string", choice: "string", integer: "int", number: "double", boolean: "bool" } as const;
+
+function typesOf(params: ParametersText): Names["params"] {
+	return Object.fromEntries(Object.entries(params).map(([name, { type }]) => [name, TYPES[type ?? "string"]]));
+}
+
+type Jobs = ReadonlyMap<string, { job: JobText; path: string[] }>;
+
+function neededBy(job: JobText, jobs: Jobs): Names["needs"] {
+	return Object.fromEntries(
+		(job.needs ?? []).map(({ job: key, matrix }) => {
+			const needed = jobs.get(key)?.job;
+			const isOne = !needed?.matrix || axesOf(needed.matrix).every((axis) => matrix?.[axis] !== undefined);
+			return [key, isOne ? (needed?.outputs ?? []) : null];
+		}),
+	);
+}
+
+function placed(path: string[], { at, message, suggestion }: ExpressionFault): CheckFault {
+	return { path, at, message, suggestion };
+}
+
+function templateFaults({ path, text, moment }: TemplateAt, names: Names): CheckFault[] {
+	if (!text.includes("${{")) return [];
+	const { faults, isLate } = checkTemplate(text, names);
+	if (faults.length > 0 || !isLate || moment === "late") return faults.map((fault) => placed(path, fault));
+	return [
+		{
+			path,
+			at: null,
+			message: "needs.… is not known here: this must be settled before the run begins",
+			suggestion: "use params, run or matrix; needs.… may stand in env, in images, in the tags of a build and in if",
+		},
+	];
+}
+
+function* headTemplates(pipeline: PipelineOfJobs | PipelineOfSteps): Generator<TemplateAt> {
+	yield* mapTemplates(pipeline.env, ["env"], "early");
+	if (pipeline.concurrency) yield { path: ["concurrency", "group"], text: pipeline.concurrency.group, moment: "early" };
+	const { container, runs_on } = pipeline.defaults ?? {};
+	yield* listTemplates(runs_on?.labels, ["defaults", "runs_on"], "early");
+	yield* containerTemplates(container, ["defaults", "container"]);
+}
+
+function* matrixTemplates({ matrix }: JobText, path: string[]): Generator<TemplateAt> {
+	for (const [key, value] of Object.entries(matrix ?? {})) {
+		if (typeof value === "boolean") continue;
+		for (const [index, one] of (value as (string | Record<string, string>)[]).entries()) {
+			const at = [...path, "matrix", key, String(index)];
+			if (typeof one === "string") yield { path: at, text: one, moment: "early" };
+			else yield* mapTemplates(one, at, "early");
+		}
+	}
+}
+
+function* jobTemplates(job: JobText, path: string[]): Generator<TemplateAt> {
+	if (job.name !== undefined) yield { path: [...path, "name"], text: job.name, moment: "early" };
+	if (job.concurrency) yield { path: [...path, "concurrency", "group"], text: job.concurrency.group, moment: "early" };
+	yield* listTemplates(job.runs_on?.labels, [...path, "runs_on"], "early");
+	yield* mapTemplates(job.env, [...path, "env"], "late");
+	yield* containerTemplates(job.container, [...path, "container"]);
+	for (const [name, service] of Object.entries(job.services ?? {})) {
+		const at = [...path, "services", name];
+		yield { path: [...at, "image"], text: service.image, moment: "late" };
+		yield* mapTemplates(service.env, [...at, "env"], "late");
+		yield* listTemplates(service.command, [...at, "command"], "late");
+	}
+	for (const [index, one] of (job.artifacts?.fetch ?? []).entries())
+		yield* mapTemplates(one.matrix, [...path, "artifacts", "fetch", String(index), "matrix"], "early");
+	for (const [index, step] of job.steps.entries()) {
+		const at = [...path, "steps", String(index)];
+		if (step.name !== undefined) yield { path: [...at, "name"], text: step.name, moment: "early" };
+		yield* mapTemplates(step.env, [...at, "env"], "late");
+		yield* listTemplates(step.build?.tags, [...at, "build", "tags"], "late");
+		yield* listTemplates(step.build?.cache, [...at, "build", "cache"], "late");
+		yield* mapTemplates(step.build?.args, [...at, "build", "args"], "late");
+	}
+}
+
+function* containerTemplates(container: JobText["container"], path: string[]): Generator<TemplateAt> {
+	if (!container) return;
+	yield { path: [...path, "image"], text: container.image, moment: "late" };
+	yield* mapTemplates(container.env, [...path, "env"], "late");
+}
+
+function* mapTemplates(map: Readonly<Record<string, string>> | undefined, path: string[], moment: Moment): Generator<TemplateAt> {
+	for (const [name, text] of Object.entries(map ?? {})) yield { path: [...path, name], text, moment };
+}
+
+function* listTemplates(list: readonly string[] | undefined, path: string[], moment: Moment): Generator<TemplateAt> {
+	for (const [index, text] of (list ?? []).entries()) yield { path: [...path, String(index)], text, moment };
+}
+
+/** Needs that select by axes which are not there, fetches from jobs that may not have run. */
+function* referenceFaults(job: JobText, path: string[], jobs: Jobs, ancestors: ReadonlySet<string>): Generator<CheckFault> {
+	for (const [index, { job: needed, matrix }] of (job.needs ?? []).entries())
+		yield* axisFaults(needed, matrix, [...path, "needs", String(index), "matrix"], jobs);
+	for (const [index, fetched] of (job.artifacts?.fetch ?? []).entries()) {
+		const at = [...path, "artifacts", "fetch", String(index)];
+		const source = jobs.get(fetched.job)?.job;
+		const near = nearest(fetched.job, [...ancestors]);
+		if (!source || !ancestors.has(fetched.job)) {
+			const message = source
+				? `${fetched.job} may not have run: this job does not need it`
+				: `there is no job ${JSON.stringify(fetched.job)}`;
+			yield { path: at, at: null, message, suggestion: source ? `add it: needs: [${fetched.job}]` : near ? `did you mean ${near}?` : null };
+		} else if (!source.artifacts?.save) {
+			yield { path: at, at: null, message: `${fetched.job} saves no artifacts`, suggestion: "give it artifacts: {save: […]}" };
+		} else yield* axisFaults(fetched.job, fetched.matrix, [...at, "matrix"], jobs);
+	}
+}
+
+function* axisFaults(key: string, matrix: Readonly<Record<string, string>> | undefined, path: string[], jobs: Jobs): Generator<CheckFault> {
+	const of = jobs.get(key)?.job.matrix;
+	const axes = of ? axesOf(of) : [];
+	for (const axis of Object.keys(matrix ?? {})) {
+		if (axes.includes(axis)) continue;
+		const suggestion = axes.length > 0 ? `its axes: ${axes.join(", ")}` : "it has no matrix";
+		yield { path: [...path, axis], at: null, message: `${key} has no axis ${axis}`, suggestion };
+	}
+}

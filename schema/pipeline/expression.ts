@@ -1,0 +1,330 @@
+import { type ASTNode, Environment, type EvaluationError, type ParseError, type TypeError as TypeFault } from "@marcbachmann/cel-js";
+import type { ParameterValue } from "./parameters.ts";
+import { nearest } from "./suggest.ts";
+
+/**
+ * The expressions of the language are CEL: in `if`, and between `${{ }}`. Names and types are checked when a pipeline is read; what cannot
+ * be known then (how needed jobs ended, what they put out) is filled in when it is. No expression can run for long: it has at most
+ * a thousand characters and 200 parts, and neither loops nor regular expressions.
+ */
+
+const MAX_CHARACTERS = 1000;
+const LIMITS = { maxAstNodes: 200, maxDepth: 20, maxListElements: 50, maxMapEntries: 0, maxCallArguments: 4 };
+
+/** What is known of a run when it is submitted. */
+export interface RunFacts {
+	branch: string;
+	tag: string;
+	event: string;
+	project: string;
+	pipeline: string;
+}
+export const RUN_FACTS = ["branch", "tag", "event", "project", "pipeline"] as const satisfies readonly (keyof RunFacts)[];
+
+/** How a needed job ended, and what it put out. */
+export interface NeedFacts {
+	result: string;
+	outputs: Readonly<Record<string, string>>;
+}
+
+/** Everything that an expression can speak of. */
+export interface Scope {
+	run: RunFacts;
+	params: Readonly<Record<string, ParameterValue>>;
+	matrix: Readonly<Record<string, string>>;
+	/** Whether files changed that these patterns name; a pattern that is not here is taken as changed. */
+	changed: Readonly<Record<string, boolean>>;
+	needs: Readonly<Record<string, NeedFacts>>;
+	status: { success: boolean; failure: boolean };
+}
+
+/** The names that an expression may use, with what is known of their types. */
+export interface Names {
+	params: Readonly<Record<string, "string" | "int" | "double" | "bool">>;
+	matrix: readonly string[];
+	/** Needed job → the names of its outputs; null where several variants are meant, so that nobody knows whose. */
+	needs: Readonly<Record<string, readonly string[] | null>>;
+}
+
+/** What is wrong with an expression, and at which of its characters. */
+export interface ExpressionFault {
+	at: number;
+	message: string;
+	suggestion: string | null;
+}
+
+/** What an expression asks for. */
+export interface Uses {
+	/** It calls success(), failure() or always(). */
+	status: boolean;
+	/** It speaks of needed jobs, or of the status: it cannot be evaluated before they have ended. */
+	late: boolean;
+	/** The patterns of changed(). */
+	patterns: string[];
+}
+
+const STATUS_CALLS: ReadonlySet<string> = new Set(["success", "failure", "always"]);
+const CALLS: ReadonlySet<string> = new Set([...STATUS_CALLS, "changed", "size", "string", "int", "double"]);
+const METHODS: ReadonlySet<string> = new Set([
+	"startsWith",
+	"endsWith",
+	"contains",
+	"lowerAscii",
+	"upperAscii",
+	"trim",
+	"size",
+	"indexOf",
+	"lastIndexOf",
+	"substring",
+]);
+
+/** Set for the length of one evaluation, which nothing interrupts: CEL's functions are given their arguments only. */
+let current: Scope | null = null;
+
+const base = new Environment({ limits: LIMITS, homogeneousAggregateLiterals: true })
+	.registerFunction("success(): bool", () => current?.status.success ?? true)
+	.registerFunction("failure(): bool", () => current?.status.failure ?? false)
+	.registerFunction("always(): bool", () => true)
+	.registerFunction("changed(string): bool", (pattern: string) => current?.changed[pattern] ?? true)
+	.registerFunction("changed(list<string>): bool", (patterns: string[]) => patterns.some((pattern) => current?.changed[pattern] ?? true));
+
+const evaluator = base
+	.clone()
+	.registerVariable("run", "map<string, string>")
+	.registerVariable("params", "map<string, dyn>")
+	.registerVariable("matrix", "map<string, string>")
+	.registerVariable("needs", "map<string, dyn>");
+
+/**
+ * Checks an expression.
+ * @param kind a condition must give true or false; a template gives a value that is printed
+ */
+export function checkExpression(text: string, names: Names, kind: "condition" | "template"): { faults: ExpressionFault[]; uses: Uses } {
+	const uses: Uses = { status: false, late: false, patterns: [] };
+	const fault = (at: number, message: string, suggestion: string | null = null) => ({ faults: [{ at, message, suggestion }], uses });
+	if (text.length > MAX_CHARACTERS) return fault(0, `an expression has at most ${MAX_CHARACTERS} characters`);
+	let parsed: ReturnType<Environment["parse"]>;
+	try {
+		parsed = base.parse(text);
+	} catch (error) {
+		const { range, summary } = error as ParseError;
+		return fault(range?.start ?? 0, plain(summary));
+	}
+	const faults = [...faultsIn(parsed.ast, names, uses)];
+	if (faults.length > 0) return { faults, uses };
+	const checked = typed(names).check(text);
+	if (!checked.valid) {
+		const { range, summary } = checked.error as TypeFault;
+		return fault(range?.start ?? 0, plain(summary));
+	}
+	if (kind === "condition" && checked.type !== "bool")
+		return fault(
+			0,
+			`a condition is true or false; this is ${KINDS[checked.type ?? ""] ?? "neither"}`,
+			'compare it, such as run.branch == "main"',
+		);
+	if (kind === "template") {
+		if (uses.status) return fault(0, "success(), failure() and always() are for if");
+		if (!PRINTABLE.has(checked.type ?? ""))
+			return fault(0, `this gives ${KINDS[checked.type ?? ""] ?? "no single value"}, which is no text`);
+	}
+	return { faults: [], uses };
+}
+
+const PRINTABLE: ReadonlySet<string> = new Set(["string", "int", "double", "bool"]);
+const KINDS: Record<string, string> = { string: "a text", int: "a number", double: "a number", bool: "true or false" };
+
+function plain(summary: string): string {
+	const sentence = summary.replace(/^found /, "").replace("Unexpected token: EOF", "the expression ends too early");
+	return sentence.charAt(0).toLowerCase() + sentence.slice(1);
+}
+
+function typed(names: Names): Environment {
+	const outputs = (of: readonly string[] | null) => Object.fromEntries((of ?? []).map((name) => [name, "string"]));
+	const need = (of: readonly string[] | null) => ({ result: "string", ...(of ? { outputs: outputs(of) } : {}) });
+	return base
+		.clone()
+		.registerVariable({ name: "run", schema: Object.fromEntries(RUN_FACTS.map((fact) => [fact, "string"])) })
+		.registerVariable({ name: "params", schema: { ...names.params } })
+		.registerVariable({ name: "matrix", schema: Object.fromEntries(names.matrix.map((axis) => [axis, "string"])) })
+		.registerVariable({ name: "needs", schema: Object.fromEntries(Object.entries(names.needs).map(([job, of]) => [job, need(of)])) });
+}
+
+/** Names that are not there, and what the language leaves out of CEL. */
+function* faultsIn(node: ASTNode, names: Names, uses: Uses): Generator<ExpressionFault> {
+	const at = node.range.start;
+	switch (node.op) {
+		case "value":
+			return;
+		case "id":
+			yield* rootFault(node.args, at, uses);
+			return;
+		case ".":
+		case "[]":
+			yield* memberFaults(node, names, uses);
+			return;
+		case "call": {
+			const [name, args] = node.args;
+			yield* callFault(name, at, CALLS, uses);
+			if (name === "changed") uses.patterns.push(...literalsOf(args));
+			if (name === "changed" && literalsOf(args).length === 0)
+				yield { at, message: "changed() takes patterns as they are written", suggestion: 'such as changed("docs/**")' };
+			for (const one of args) yield* faultsIn(one, names, uses);
+			return;
+		}
+		case "rcall": {
+			const [name, receiver, args] = node.args;
+			yield* callFault(name, at, METHODS, uses);
+			yield* faultsIn(receiver, names, uses);
+			for (const one of args) yield* faultsIn(one, names, uses);
+			return;
+		}
+		case "list":
+		case "?:":
+			for (const one of node.args) yield* faultsIn(one, names, uses);
+			return;
+		case "!_":
+		case "-_":
+			yield* faultsIn(node.args, names, uses);
+			return;
+		case "map":
+		case ".?":
+		case "[?]":
+			yield { at, message: "maps and optional values are not part of this language", suggestion: null };
+			return;
+		default:
+			for (const one of node.args) yield* faultsIn(one, names, uses);
+	}
+}
+
+const ROOTS = ["run", "params", "matrix", "needs"];
+
+function* rootFault(name: string, at: number, uses: Uses): Generator<ExpressionFault> {
+	if (name === "needs") uses.late = true;
+	if (ROOTS.includes(name)) return;
+	if (CALLS.has(name)) yield { at, message: `${name} is a function`, suggestion: `write ${name}()` };
+	else yield { at, message: `unknown name ${name}`, suggestion: hint(name, ROOTS) };
+}
+
+function* callFault(name: string, at: number, known: ReadonlySet<string>, uses: Uses): Generator<ExpressionFault> {
+	if (STATUS_CALLS.has(name)) uses.status = uses.late = true;
+	if (!known.has(name)) yield { at, message: `unknown function ${name}()`, suggestion: hint(name, [...known]) };
+}
+
+function hint(written: string, known: readonly string[]): string {
+	const near = nearest(written, known);
+	return near ? `did you mean ${near}?` : known.length > 0 ? `known: ${known.join(", ")}` : "there is none here";
+}
+
+/** `a.b.c` and `a["b"].c`: the members of what we know must be there. */
+function* memberFaults(node: Extract<ASTNode, { op: "." | "[]" }>, names: Names, uses: Uses): Generator<ExpressionFault> {
+	const path = pathOf(node);
+	if (!path) {
+		yield* faultsIn(node.args[0], names, uses);
+		if (typeof node.args[1] !== "string") yield* faultsIn(node.args[1], names, uses);
+		return;
+	}
+	const [root, ...members] = path;
+	yield* rootFault(root?.name ?? "", root?.at ?? 0, uses);
+	const known = membersOf(root?.name ?? "", names);
+	const [first, second, third] = members;
+	if (!first || !known) return;
+	if (!known.includes(first.name)) {
+		yield {
+			at: first.at,
+			message: UNKNOWN[root?.name ?? ""]?.(first.name) ?? `unknown ${first.name}`,
+			suggestion: hint(first.name, known),
+		};
+		return;
+	}
+	if (root?.name !== "needs" || !second) return;
+	if (second.name !== "result" && second.name !== "outputs")
+		yield {
+			at: second.at,
+			message: `a needed job has result and outputs, no ${second.name}`,
+			suggestion: hint(second.name, ["result", "outputs"]),
+		};
+	const outputs = names.needs[first.name];
+	if (second.name !== "outputs" || !third) return;
+	if (outputs === null)
+		yield {
+			at: second.at,
+			message: `${first.name} has several variants: whose outputs?`,
+			suggestion: "need one of them: {job: …, matrix: {…}}",
+		};
+	else if (!outputs?.includes(third.name))
+		yield { at: third.at, message: `${first.name} does not declare the output ${third.name}`, suggestion: hint(third.name, outputs ?? []) };
+}
+
+const UNKNOWN: Record<string, (name: string) => string> = {
+	run: (name) => `nothing is known of a run as ${name}`,
+	params: (name) => `there is no parameter ${name}`,
+	matrix: (name) => `the matrix has no axis ${name}`,
+	needs: (name) => `this job does not need ${name}`,
+};
+
+function membersOf(root: string, names: Names): readonly string[] | null {
+	if (root === "run") return RUN_FACTS;
+	if (root === "params") return Object.keys(names.params);
+	if (root === "matrix") return names.matrix;
+	return root === "needs" ? Object.keys(names.needs) : null;
+}
+
+interface Member {
+	name: string;
+	at: number;
+}
+
+function pathOf(node: ASTNode): Member[] | null {
+	if (node.op === "id") return [{ name: node.args, at: node.range.start }];
+	if (node.op === ".") {
+		const path = pathOf(node.args[0]);
+		return path && [...path, { name: node.args[1], at: node.range.end - node.args[1].length }];
+	}
+	if (node.op === "[]" && node.args[1].op === "value" && typeof node.args[1].args === "string") {
+		const path = pathOf(node.args[0]);
+		return path && [...path, { name: node.args[1].args, at: node.args[1].range.start }];
+	}
+	return null;
+}
+
+function literalsOf(args: readonly ASTNode[]): string[] {
+	return args
+		.flatMap((node) => (node.op === "list" ? node.args : [node]))
+		.flatMap((node) => (node.op === "value" && typeof node.args === "string" ? [node.args] : []));
+}
+
+/** What an expression asks for; it was checked before. */
+export function usesOf(text: string): Uses {
+	const uses: Uses = { status: false, late: false, patterns: [] };
+	const anything: Names = { params: {}, matrix: [], needs: {} };
+	// Names were checked when it was read; here only its uses are wanted.
+	for (const _ of faultsIn(base.parse(text).ast, anything, uses));
+	return uses;
+}
+
+/** An expression that was checked, and cannot be evaluated with these values. */
+export class ExpressionFailed extends Error {
+	override name = "ExpressionFailed";
+}
+
+/**
+ * Evaluates an expression that was checked.
+ * @throws ExpressionFailed for what only the values show, such as int("x")
+ */
+export function evaluate(text: string, scope: Scope): string | number | bigint | boolean {
+	current = scope;
+	try {
+		const params = Object.fromEntries(Object.entries(scope.params).map(([name, value]) => [name, celValue(value)]));
+		return evaluator.evaluate(text, { run: { ...scope.run }, params, matrix: { ...scope.matrix }, needs: { ...scope.needs } });
+	} catch (error) {
+		throw new ExpressionFailed(`${text}: ${plain((error as EvaluationError).summary ?? String(error))}`);
+	} finally {
+		current = null;
+	}
+}
+
+/** CEL tells whole numbers from others; JavaScript has one kind. */
+function celValue(value: ParameterValue): string | number | bigint | boolean {
+	return typeof value === "number" && Number.isInteger(value) ? BigInt(value) : value;
+}

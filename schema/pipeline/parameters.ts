@@ -1,0 +1,157 @@
+import { RE2JS } from "@bufbuild/re2";
+import * as z from "zod";
+import { AmbiguousScalar } from "./document.ts";
+import { flag, integer, isScalar, kindOf, nonEmpty, real, shorthands, strict, text } from "./values.ts";
+
+/** The parameters of a pipeline: what a submission may choose. Declared with a type, filled and checked by the coordinator. */
+
+export const PARAMETER_TYPES = ["string", "number", "integer", "boolean", "choice"] as const;
+const MAX_PARAMETERS = 50;
+const MAX_VALUE = 4096;
+
+const anyScalar = z.unknown().transform((value, context): string | number | boolean | AmbiguousScalar => {
+	if (isScalar(value)) return value as string | number | boolean | AmbiguousScalar;
+	context.addIssue({ code: "custom", message: `expected a text, a number or true or false, got ${kindOf(value)}` });
+	return z.NEVER;
+});
+shorthands.set(anyScalar, { also: [{ type: ["string", "number", "boolean"] }] });
+
+const declaration = strict({
+	type: z.enum(PARAMETER_TYPES).optional(),
+	default: anyScalar.optional(),
+	required: flag.optional(),
+	description: nonEmpty.optional(),
+	options: z.array(text).min(1).max(100).optional(),
+	pattern: nonEmpty.optional(),
+}).superRefine((value, context) => {
+	const fault = (key: string, message: string) => context.addIssue({ code: "custom", path: [key], message });
+	const type = value.type ?? "string";
+	if (type === "choice" && !value.options) fault("type", "a choice needs options");
+	if (type !== "choice" && value.options) fault("options", "only a choice has options; set type: choice");
+	if (value.pattern !== undefined && type !== "string") fault("pattern", "only a string has a pattern");
+	if (value.required && value.default !== undefined)
+		fault("required", "a parameter with a default is never missing: leave one of them out");
+	if (value.pattern !== undefined && patternOf(value.pattern) === null) fault("pattern", "is not a regular expression (RE2 syntax)");
+	else if (value.default !== undefined) {
+		const checked = checkValue(value, value.default);
+		if ("fault" in checked) fault("default", checked.fault);
+	}
+});
+export const parameters = z
+	.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/, "the name of a parameter is letters, digits and underscores"), declaration)
+	.refine((value) => Object.keys(value).length <= MAX_PARAMETERS, `at most ${MAX_PARAMETERS} parameters`);
+export type ParametersText = z.infer<typeof parameters>;
+type Declaration = ParametersText[string];
+
+/** The value of a parameter. */
+export type ParameterValue = string | number | boolean;
+
+/** Linear in time, whatever pattern and text are: both come from outside. */
+function patternOf(pattern: string): RE2JS | null {
+	try {
+		return RE2JS.compile(pattern);
+	} catch {
+		return null;
+	}
+}
+
+/** The value as the declared type has it; texts that say the same are taken, for forms know nothing else. */
+function checkValue(declared: Declaration, given: unknown): { value: ParameterValue } | { fault: string } {
+	const type = declared.type ?? "string";
+	const written = given instanceof AmbiguousScalar ? given.source : given;
+	const wrong = { fault: `expected ${ARTICLES[type]}, got ${kindOf(given)}` };
+	if (!isScalar(given)) return wrong;
+	if (String(written).length > MAX_VALUE) return { fault: `is longer than ${MAX_VALUE} characters` };
+	switch (type) {
+		case "boolean": {
+			const value = flag.safeParse(given === "true" ? true : given === "false" ? false : given);
+			return value.success ? { value: value.data } : wrong;
+		}
+		case "integer":
+		case "number": {
+			const kind = type === "integer" ? integer : real;
+			const value = kind.safeParse(typeof given === "string" && given.trim() !== "" ? Number(given) : given);
+			return value.success && Number.isFinite(value.data) ? { value: value.data } : wrong;
+		}
+		case "choice": {
+			const value = String(written);
+			return declared.options?.includes(value)
+				? { value }
+				: { fault: `${JSON.stringify(value)} is none of: ${declared.options?.join(", ")}` };
+		}
+		case "string": {
+			const value = text.safeParse(given);
+			if (!value.success) return { fault: value.error.issues[0]?.message ?? "is not a text" };
+			const isMatch = declared.pattern === undefined || patternOf(declared.pattern)?.matches(value.data);
+			return isMatch ? { value: value.data } : { fault: `${JSON.stringify(value.data)} does not match ${declared.pattern}` };
+		}
+	}
+}
+
+const ARTICLES = {
+	string: "a text",
+	number: "a number",
+	integer: "a whole number",
+	boolean: "true or false",
+	choice: "one of the options",
+};
+
+/** A value that was given and is not usable, or is missing. */
+export interface ParameterFault {
+	name: string;
+	message: string;
+	suggestion: string | null;
+	/** Whether it was not given at all. */
+	isMissing: boolean;
+}
+
+/** The value that a parameter has when none is given: its default, or the empty one of its type. */
+function valueWithoutInput(declared: Declaration): ParameterValue {
+	if (declared.default !== undefined) {
+		const checked = checkValue(declared, declared.default);
+		if ("value" in checked) return checked.value;
+	}
+	switch (declared.type ?? "string") {
+		case "boolean":
+			return false;
+		case "integer":
+		case "number":
+			return 0;
+		case "choice":
+			return declared.options?.[0] ?? "";
+		case "string":
+			return "";
+	}
+}
+
+/** Fills the declared parameters from what was given. */
+export function fillParameters(
+	declared: ParametersText,
+	given: Readonly<Record<string, unknown>>,
+): { values: Record<string, ParameterValue>; faults: ParameterFault[] } {
+	const values: Record<string, ParameterValue> = {};
+	const faults: ParameterFault[] = [];
+	const names = Object.keys(declared);
+	for (const name of Object.keys(given)) {
+		if (Object.hasOwn(declared, name)) continue;
+		const known = names.length > 0 ? `parameters here: ${names.join(", ")}` : "this pipeline has no parameters";
+		faults.push({ name, message: "is not a parameter of this pipeline", suggestion: known, isMissing: false });
+	}
+	for (const [name, one] of Object.entries(declared)) {
+		if (!Object.hasOwn(given, name) || given[name] === null) {
+			if (one.required)
+				faults.push({
+					name,
+					message: "is required",
+					suggestion: one.description ?? `give it a value of type ${one.type ?? "string"}`,
+					isMissing: true,
+				});
+			values[name] = valueWithoutInput(one);
+			continue;
+		}
+		const checked = checkValue(one, given[name]);
+		if ("value" in checked) values[name] = checked.value;
+		else faults.push({ name, message: checked.fault, suggestion: one.description ?? null, isMissing: false });
+	}
+	return { values, faults };
+}

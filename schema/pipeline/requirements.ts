@@ -1,0 +1,77 @@
+import coerce from "semver/functions/coerce.js";
+import satisfies from "semver/functions/satisfies.js";
+import validRange from "semver/ranges/valid.js";
+import * as z from "zod";
+import { formatBytes } from "../wire/bytes.ts";
+import type { Capabilities, Requirements } from "../wire/requirements.ts";
+import { count, flag, nonEmpty, nonEmptyTemplate, oneOrMore, size, strict } from "./values.ts";
+
+/** What a job asks of its agent, and whether an agent has it: the queue asks before it offers a job, the agent before it starts one. */
+
+const range = nonEmpty.refine(
+	(value) => validRange(value) !== null,
+	'is not a range of versions; write ">=22", "3.12.x" or "*" for any version',
+);
+const TOOL_NAME = /^[a-z][a-z0-9_+.-]{0,40}$/;
+
+/** `runs_on`, written out. */
+export const requirements = strict({
+	labels: oneOrMore(nonEmptyTemplate, 20).optional(),
+	os: nonEmpty.optional(),
+	arch: nonEmpty.optional(),
+	cores: count(1, 4096).optional(),
+	memory: size.optional(),
+	disk: size.optional(),
+	gpus: count(1, 64).optional(),
+	container: flag.optional(),
+	tools: z.record(z.string().regex(TOOL_NAME, "the name of a tool is lower-case letters, digits and _+.-"), range).optional(),
+});
+export type RequirementsText = z.infer<typeof requirements>;
+
+/** What is said of an agent, as far as jobs may ask for it. */
+export interface Offering {
+	labels: readonly string[];
+	capabilities: Capabilities;
+}
+
+/** The first thing that the agent lacks, as the end of a sentence that begins with its name; null if it fits. */
+export function firstLack(wanted: Requirements, { labels, capabilities }: Offering): string | null {
+	const label = wanted.labels.find((one) => !labels.includes(one));
+	if (label !== undefined) return `has no label ${label}`;
+	if (wanted.os !== undefined && wanted.os !== capabilities.os) return `runs ${capabilities.os || "an unknown system"}, not ${wanted.os}`;
+	if (wanted.arch !== undefined && wanted.arch !== capabilities.arch)
+		return `is ${capabilities.arch || "of an unknown architecture"}, not ${wanted.arch}`;
+	if (wanted.container && capabilities.container === null) return "has no container runtime";
+	if ((wanted.cores ?? 0) > capabilities.cores) return `has ${capabilities.cores} of ${wanted.cores} cores`;
+	if ((wanted.memory ?? 0) > capabilities.memory)
+		return `has ${formatBytes(capabilities.memory)} of ${formatBytes(wanted.memory ?? 0)} memory`;
+	if ((wanted.disk ?? 0) > capabilities.disk) return `had ${formatBytes(capabilities.disk)} of ${formatBytes(wanted.disk ?? 0)} free disk`;
+	if ((wanted.gpus ?? 0) > capabilities.gpus.length) return `has ${capabilities.gpus.length} of ${wanted.gpus} GPUs`;
+	for (const [tool, wantedRange] of Object.entries(wanted.tools ?? {})) {
+		const version = capabilities.tools[tool];
+		if (version === undefined) return `has no ${tool}`;
+		if (!isInRange(version, wantedRange)) return `has ${tool} ${version}, not ${wantedRange}`;
+	}
+	return null;
+}
+
+/** A version that is not like 1.2.3 is taken for its first numbers; one without any is in the range `*` only. */
+function isInRange(version: string, wantedRange: string): boolean {
+	const known = coerce(version);
+	return known ? satisfies(known, wantedRange, { includePrerelease: true }) : validRange(wantedRange) === "*";
+}
+
+/** What is asked for, in words; empty if any agent will do. */
+export function describeRequirements(wanted: Requirements): string[] {
+	return [
+		...wanted.labels,
+		...(wanted.os ? [wanted.os] : []),
+		...(wanted.arch ? [wanted.arch] : []),
+		...(wanted.container ? ["a container runtime"] : []),
+		...(wanted.cores ? [`${wanted.cores} cores`] : []),
+		...(wanted.memory ? [`${formatBytes(wanted.memory)} memory`] : []),
+		...(wanted.disk ? [`${formatBytes(wanted.disk)} free disk`] : []),
+		...(wanted.gpus ? [`${wanted.gpus} GPUs`] : []),
+		...Object.entries(wanted.tools ?? {}).map(([tool, wantedRange]) => (wantedRange === "*" ? tool : `${tool} ${wantedRange}`)),
+	];
+}

@@ -1,0 +1,135 @@
+import * as z from "zod";
+import { resolvedRequirements } from "../wire/requirements.ts";
+import { PULL } from "./containers.ts";
+import { RETRY_CAUSES, ROLES, SHELLS } from "./language.ts";
+
+/**
+ * A pipeline after parsing, with every default filled in and every matrix expanded: what a run stores and its jobs are made of. Runs
+ * that an earlier version accepted lack what it did not know; hence the defaults.
+ */
+
+const lateText = z.object({ template: z.string() });
+/** A text, or one with expressions that speak of needed jobs. */
+const templated = z.union([z.string(), lateText]);
+const variables = z.record(z.string(), templated);
+
+const resolvedBuild = z.object({
+	context: z.string(),
+	dockerfile: z.string().nullable(),
+	tags: z.array(templated),
+	push: z.boolean(),
+	cache: z.array(templated),
+	args: variables,
+	target: z.string().nullable(),
+});
+
+const resolvedStep = z.object({
+	name: z.string(),
+	run: z.string(),
+	env: variables,
+	working_directory: z.string().nullable(),
+	shell: z.enum(SHELLS),
+	timeout_ms: z.number().nullable(),
+	/** An image to build in place of a script to run. */
+	build: resolvedBuild.nullable().default(null),
+});
+
+const cell = z.record(z.string(), z.string());
+/** A job with all of its variants, or those that have these values. */
+const reference = z.object({ key: z.string(), matrix: cell.nullable() });
+export type Reference = z.infer<typeof reference>;
+
+const pull = z.enum(PULL);
+const resolvedContainer = z.object({
+	image: templated,
+	workdir: z.string().nullable(),
+	user: z.string().nullable(),
+	env: variables,
+	volumes: z.array(z.string()),
+	devices: z.array(z.string()),
+	options: z.object({
+		memory: z.string().optional(),
+		cpus: z.string().optional(),
+		shm_size: z.string().optional(),
+		network: z.enum(["default", "none"]).optional(),
+		read_only: z.boolean().optional(),
+		init: z.boolean().optional(),
+	}),
+	pull,
+});
+const resolvedService = z.object({
+	name: z.string(),
+	image: templated,
+	env: variables,
+	command: z.array(templated).nullable(),
+	health: z.object({ command: z.string(), interval_ms: z.number(), timeout_ms: z.number(), retries: z.number() }).nullable(),
+	pull,
+});
+
+const patterns = z.array(z.string());
+const resolvedReports = z.object({
+	junit: patterns,
+	go_test: patterns,
+	tap: patterns,
+	coverage: z.object({ format: z.enum(["lcov", "cobertura", "go"]), files: patterns }).nullable(),
+});
+
+const concurrency = z.object({ group: z.string(), limit: z.number(), cancel_in_progress: z.boolean() });
+
+const resolvedJob = z.object({
+	key: z.string(),
+	name: z.string(),
+	matrix: cell.nullable().default(null),
+	/** In an earlier version: keys alone. */
+	needs: z.array(z.preprocess((need) => (typeof need === "string" ? { key: need, matrix: null } : need), reference)),
+	condition: z.string().nullable().default(null),
+	/** In an earlier version: labels alone. */
+	runs_on: z.preprocess((wanted) => (Array.isArray(wanted) ? { labels: wanted } : wanted), resolvedRequirements),
+	container: resolvedContainer.nullable().default(null),
+	services: z.array(resolvedService).default([]),
+	env: variables,
+	timeout_ms: z.number(),
+	idle_timeout_ms: z.number().nullable().default(null),
+	/** Null: the defaults for every cause. */
+	retry: z
+		.object({ attempts: z.number(), on: z.array(z.enum(RETRY_CAUSES)), exit_codes: z.array(z.number()).nullable().default(null) })
+		.nullable(),
+	allow_failure: z.boolean().default(false),
+	/** Whether one variant that fails ends the others. */
+	fail_fast: z.boolean().default(false),
+	concurrency: concurrency.nullable().default(null),
+	approval: z
+		.object({ roles: z.array(z.enum(ROLES)), timeout_ms: z.number().nullable(), message: z.string().nullable() })
+		.nullable()
+		.default(null),
+	outputs: z.array(z.string()).default([]),
+	steps: z.array(resolvedStep),
+	artifacts: z.object({
+		save: patterns,
+		fetch: z.array(reference.extend({ paths: patterns, into: z.string().nullable() })).default([]),
+	}),
+	reports: resolvedReports.nullable().default(null),
+});
+export type ResolvedJob = z.infer<typeof resolvedJob>;
+
+const resolvedPipeline = z.object({
+	name: z.string(),
+	source: z.union([z.object({ git: z.string(), ref: z.string().nullable() }), z.object({ upload: z.string() })]).nullable(),
+	/** The branch that this is about, as far as it is known beforehand. */
+	branch: z.string().nullable().default(null),
+	params: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}),
+	/** Pattern of a condition → whether a changed path matches it. A pattern that is not here counts as changed. */
+	changed: z.record(z.string(), z.boolean()).default({}),
+	priority: z.number(),
+	/** How long the run may take from its first start. */
+	timeout_ms: z.number().nullable().default(null),
+	fail_fast: z.boolean().default(false),
+	concurrency: concurrency.extend({ hold_during_approval: z.boolean() }).nullable().default(null),
+	jobs: z.array(resolvedJob),
+});
+export type ResolvedPipeline = z.infer<typeof resolvedPipeline>;
+
+/** Reads a stored pipeline, of this version or an earlier one. */
+export function readDefinition(json: string): ResolvedPipeline {
+	return resolvedPipeline.parse(JSON.parse(json));
+}

@@ -1,0 +1,57 @@
+import { checkExpression, type ExpressionFault, evaluate, type Names, type Scope, usesOf } from "./expression.ts";
+
+/** Texts with `${{ expressions }}` in them. */
+
+/** A text whose expressions speak of needed jobs: it is filled in when they have ended. */
+export interface LateText {
+	template: string;
+}
+/** A text, or one that is filled in later. */
+export type Templated = string | LateText;
+
+const HOLE = /\$\{\{([\s\S]*?)\}\}/g;
+
+/** What is wrong with the expressions of a text. */
+export function checkTemplate(text: string, names: Names): { faults: ExpressionFault[]; isLate: boolean } {
+	const faults: ExpressionFault[] = [];
+	let isLate = false;
+	for (const hole of text.matchAll(HOLE)) {
+		const [whole, inner = ""] = hole;
+		const begin = (hole.index ?? 0) + 3 + inner.length - inner.trimStart().length;
+		if (inner.trim() === "") {
+			faults.push({ at: hole.index ?? 0, message: `${whole} holds no expression`, suggestion: null });
+			continue;
+		}
+		const checked = checkExpression(inner.trim(), names, "template");
+		faults.push(...checked.faults.map((fault) => ({ ...fault, at: begin + fault.at })));
+		isLate ||= checked.uses.late;
+	}
+	const rest = text.replace(HOLE, "");
+	if (rest.includes("${{")) faults.push({ at: text.lastIndexOf("${{"), message: "${{ is not closed", suggestion: "close it with }}" });
+	return { faults, isLate };
+}
+
+/** Fills the expressions of a text in. @throws ExpressionFailed */
+export function fill(text: string, scope: Scope): string {
+	return text.replace(HOLE, (_, inner: string) => String(evaluate(inner.trim(), scope)));
+}
+
+/** Fills in what is known at submission; a text that speaks of needed jobs stays as its author wrote it, as a whole. */
+export function fillEarly(text: string, scope: Scope): Templated {
+	if (!text.includes("${{")) return text;
+	const isLate = [...text.matchAll(HOLE)].some(([, inner = ""]) => usesOf(inner.trim()).late);
+	return isLate ? { template: text } : fill(text, scope);
+}
+
+/** The text, once the needed jobs have ended. @throws ExpressionFailed */
+export function fillLate(text: Templated, scope: Scope): string {
+	return typeof text === "string" ? text : fill(text.template, scope);
+}
+
+/** Fills in all texts of a map. */
+export function fillMap<From extends Templated, To extends Templated>(
+	map: Readonly<Record<string, From>> | undefined,
+	fillOne: (text: From) => To,
+): Record<string, To> {
+	return Object.fromEntries(Object.entries(map ?? {}).map(([name, text]) => [name, fillOne(text)]));
+}

@@ -1,0 +1,165 @@
+import * as z from "zod";
+import { parseBytes } from "../wire/bytes.ts";
+import { parseDuration } from "../wire/duration.ts";
+import { MAX_JOB_TIMEOUT_MS } from "../wire/limits.ts";
+import { AmbiguousScalar } from "./document.ts";
+
+/** The kinds of value that the pipeline language is made of. */
+
+/** Marks the message of an unknown-key issue; what follows are the keys that would have been known. */
+export const KNOWN_KEYS = "known keys: ";
+
+/** An object that refuses unknown keys and says which ones it knows. */
+export function strict<Shape extends z.ZodRawShape>(shape: Shape) {
+	return z.strictObject(shape, {
+		error: (issue) => (issue.code === "unrecognized_keys" ? KNOWN_KEYS + Object.keys(shape).join(", ") : undefined),
+	});
+}
+
+/** What else a schema takes beside what stands in it, for editors (json_schema.ts): the shorthands that are converted before it checks. */
+export const shorthands = new WeakMap<object, { inner?: z.ZodType; also?: object[] }>();
+
+/** A schema with a shorthand: `convert` turns that into the long form. `also` describes the shorthand as JSON Schema. */
+export function withShorthand<Value>(schema: z.ZodType<Value>, also: object[], convert: (value: unknown) => unknown): z.ZodType<Value> {
+	const whole = z.preprocess(convert, schema);
+	shorthands.set(whole, { inner: schema, also });
+	return whole;
+}
+
+const TEXT_FORM = { type: ["string", "number", "boolean"] };
+
+function textSchema(checkExpressions: (text: string) => string | null) {
+	const schema = z.unknown().transform((value, context): string => {
+		const fault = (message: string) => {
+			context.addIssue({ code: "custom", message });
+			return z.NEVER;
+		};
+		if (value instanceof AmbiguousScalar) return fault(`${value.source} is ambiguous as text: quote it ("${value.source}")`);
+		if (typeof value === "number" || typeof value === "boolean") return String(value);
+		if (typeof value !== "string") return fault(value === undefined ? "is required" : `expected text, got ${kindOf(value)}`);
+		if (value.includes("\0")) return fault("text may not hold a NUL byte");
+		const message = checkExpressions(value);
+		return message === null ? value : fault(message);
+	});
+	shorthands.set(schema, { also: [TEXT_FORM] });
+	return schema;
+}
+
+/** Text. Numbers and truth values are taken as they are written; what would change when printed is refused. */
+export const text = textSchema((value) => (value.includes("${{") ? "expressions in ${{ }} are not possible here" : null));
+
+/** Text in which `${{ }}` may stand; what is between the braces is checked with the whole pipeline (check.ts). */
+export const template = textSchema(() => null);
+
+/** A script. An expression in it would be a way to inject commands. */
+const script = textSchema((value) =>
+	value.includes("${{")
+		? "expressions in ${{ }} are not possible in a command: a value could then bring commands with it. Put it into env and use the variable, such as $NAME"
+		: null,
+);
+
+export function kindOf(value: unknown): string {
+	if (value === null || value === undefined) return "nothing";
+	if (Array.isArray(value)) return "a list";
+	if (value instanceof AmbiguousScalar) return `${typeof value.value} ${value.source}`;
+	return typeof value === "object" ? "a map" : `${typeof value} ${JSON.stringify(value)}`;
+}
+
+function notEmpty(schema: z.ZodType<string>): z.ZodType<string> {
+	const piped = schema.pipe(z.string().trim().min(1, "may not be empty"));
+	shorthands.set(piped, { inner: schema });
+	return piped;
+}
+
+export const nonEmpty = notEmpty(text);
+export const nonEmptyTemplate = notEmpty(template);
+export const command = notEmpty(script);
+
+/** A value that is meant as a number or a truth value: how it was written does not matter. */
+function meant<Value>(schema: z.ZodType<Value>) {
+	return withShorthand(schema, [], (value) => (value instanceof AmbiguousScalar ? value.value : value));
+}
+
+export const integer = meant(z.number().int());
+export const real = meant(z.number());
+export const flag = meant(z.boolean());
+
+/** A whole number from `least` to `most`. */
+export function count(least: number, most: number) {
+	return meant(z.number().int().min(least, `at least ${least}`).max(most, `at most ${most}`));
+}
+
+function converted<Value>(convert: (text: string) => Value | { fault: string }, form: object) {
+	const schema = nonEmpty.transform((value, context): Value => {
+		const result = convert(value);
+		if (typeof result === "object" && result !== null && "fault" in result) {
+			context.addIssue({ code: "custom", message: result.fault });
+			return z.NEVER;
+		}
+		return result;
+	});
+	shorthands.set(schema, { also: [form] });
+	return schema;
+}
+
+/** Milliseconds, at most a day. */
+export const duration = converted<number>(
+	(value) => {
+		const ms = parseDuration(value);
+		if (ms === null || ms <= 0) return { fault: `${JSON.stringify(value)} is not a duration; write 90s, 5m or 1h30m` };
+		return ms > MAX_JOB_TIMEOUT_MS ? { fault: "the longest timeout is 24h" } : ms;
+	},
+	{ type: "string", pattern: "^(\\d+(ms|s|m|h|d))+$", examples: ["90s", "20m", "1h30m"] },
+);
+
+const MAX_GATE_MS = 30 * 24 * 60 * 60_000;
+
+/** Milliseconds that a person may take, at most thirty days. */
+export const longDuration = converted<number>(
+	(value) => {
+		const ms = parseDuration(value);
+		if (ms === null || ms <= 0) return { fault: `${JSON.stringify(value)} is not a duration; write 12h or 3d` };
+		return ms > MAX_GATE_MS ? { fault: "the longest wait for an approval is 30d" } : ms;
+	},
+	{ type: "string", pattern: "^(\\d+(ms|s|m|h|d))+$", examples: ["12h", "3d"] },
+);
+
+/** Bytes. */
+export const size = converted<number>(
+	(value) => parseBytes(value) ?? { fault: `${JSON.stringify(value)} is not a size; write 512MiB or 8GiB` },
+	{ type: ["string", "integer"], examples: ["512MiB", "8GiB"] },
+);
+
+/** One or more: a single value stands for a list of one. */
+export function oneOrMore<Value>(schema: z.ZodType<Value>, most: number) {
+	const list = z.array(schema).min(1, "at least one is needed").max(most, `at most ${most}`);
+	return withShorthand(list, [{ type: "string" }], (value) => (isScalar(value) ? [value] : value));
+}
+
+export function isScalar(value: unknown): boolean {
+	return typeof value === "string" || typeof value === "number" || typeof value === "boolean" || value instanceof AmbiguousScalar;
+}
+
+const variableName = z
+	.string()
+	.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "a variable's name is letters, digits and underscores")
+	.refine((name) => !/^CI(_|$)/.test(name), "CI and CI_* are set by Windlass and cannot be overridden")
+	.refine((name) => !name.startsWith("WINDLASS_"), "WINDLASS_* names are reserved");
+
+/** Variables of a submission: plain text. */
+export const environment = z.record(variableName, text);
+/** Variables of a pipeline, a job or a step. */
+export const environmentTemplate = z.record(variableName, template);
+
+/** A folder inside the workspace. */
+export const workingDirectory = nonEmpty.refine(isInside, "must be a folder inside the workspace: relative, without ..");
+
+/** A pattern of files inside the workspace; `!` excludes. */
+export const glob = nonEmpty.refine(
+	(pattern) => isInside(pattern.replace(/^!/, "")),
+	"must be a pattern inside the workspace: relative, without ..",
+);
+
+function isInside(path: string): boolean {
+	return !path.startsWith("/") && !path.split("/").includes("..");
+}

@@ -1,0 +1,107 @@
+import { ulid } from "ulid";
+import { ancestorsOf } from "../../schema/pipeline/graph.ts";
+import { readDefinition } from "../../schema/pipeline/resolved.ts";
+import { ApiError } from "../../schema/wire/errors.ts";
+import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import { type RerunRequest, rerunRequest } from "../../schema/wire/resources.ts";
+import { isTerminal } from "../../schema/wire/states.ts";
+import { sha256 } from "../auth/digest.ts";
+import { findDefinition, type RunRecord } from "../catalog/record.ts";
+import { touchSource } from "../catalog/sources.ts";
+import type { Rerun } from "../dispatch/core/submit.ts";
+import { unwrap } from "../dispatch/result.ts";
+import { dispatcherOf } from "../dispatch/stub.ts";
+import { log } from "../log.ts";
+import { readJson } from "./bodies.ts";
+import { actorOf, type RequestContext, route } from "./context.ts";
+import { onlyParameters } from "./queries.ts";
+import { answerSubmitted, idempotencyOf, requireRun } from "./runs.ts";
+
+/** Repeating a run: the same pipeline, parameters and commit, all of it or what is left to do. */
+
+type Caller = RequestContext<"user" | "host">;
+
+/** POST /runs/:id/rerun */
+async function rerun(context: Caller): Promise<Response> {
+	onlyParameters(context.url, []);
+	const body = await readJson(context.request, rerunRequest);
+	return answerSubmitted(context, await rerunOf(context, body));
+}
+
+/**
+ * Submits a run that repeats the one that the path names.
+ * @throws ApiError `not_found`, `conflict` while that one is not over, `gone` if what it was made of is not there any more
+ */
+export async function rerunOf(context: Caller, asked: RerunRequest) {
+	const { environment, principal, requestId } = context;
+	const record = await requireRun(context);
+	const { run } = record;
+	if (!isTerminal(run.state)) {
+		throw new ApiError("conflict", `The run is ${run.state}; it can be repeated once it is over.`, {
+			details: { id: run.id, state: run.state },
+			suggestions: ["Wait for it, or cancel it."],
+		});
+	}
+	const stored = await findDefinition(environment, principal.team, run);
+	if (!stored) throw new ApiError("gone", "What the run was made of is not there any more.", { details: { id: run.id } });
+	const pipeline = readDefinition(stored);
+	const { source } = pipeline;
+	if (source && "upload" in source && !(await touchSource(environment.DB, principal.team, source.upload)))
+		throw new ApiError("gone", `The uploaded source ${source.upload} is not there any more.`, { suggestions: ["Submit it anew."] });
+	const commit = run.commit_sha === null ? null : commitOf(run);
+	const again: Rerun = { of: run.id, commit, reused: reusedOf(record, asked) };
+	const definition = await sha256(JSON.stringify(pipeline));
+	const answer = unwrap(
+		await dispatcherOf(environment, principal.team).submit({
+			runId: `${ID_PREFIXES.run}_${ulid()}`,
+			pipeline,
+			definition,
+			project: run.project,
+			trigger: { kind: run.trigger_kind, actor: actorOf(principal) },
+			rerun: again,
+			idempotency: await idempotencyOf(context, JSON.stringify(["rerun", run.id, asked])),
+		}),
+	);
+	log("info", "run repeated", { request_id: requestId, run: answer.runId, of: run.id, actor: actorOf(principal) });
+	return answer;
+}
+
+function commitOf(run: RunRecord["run"]): Rerun["commit"] {
+	return {
+		sha: run.commit_sha ?? "",
+		message: run.commit_message ?? "",
+		author: run.commit_author ?? "",
+		branch: run.branch,
+		tag: run.tag,
+	};
+}
+
+/** The jobs whose result is taken over. @throws ApiError `not_found` for a job of another run, `conflict` if nothing is left to do */
+function reusedOf({ run, jobs }: RunRecord, asked: RerunRequest): Rerun["reused"] {
+	const taken = keptOf(jobs, asked);
+	if (taken.length === jobs.length) {
+		throw new ApiError("conflict", "Nothing of this run has failed.", {
+			details: { id: run.id, state: run.state },
+			suggestions: ["Repeat all of it: leave out only."],
+		});
+	}
+	return taken.map((job) => ({
+		position: job.position,
+		state: job.state,
+		reason: job.reason_code === null ? null : { code: job.reason_code, text: job.reason_text ?? "" },
+		outputs: job.outputs,
+		resultAttempt: job.result_attempt,
+		exitCode: job.exit_code,
+	}));
+}
+
+function keptOf(jobs: RunRecord["jobs"], asked: RerunRequest): RunRecord["jobs"] {
+	if (asked.job === undefined) return asked.only === "failed" ? jobs.filter((job) => job.state === "succeeded") : [];
+	const chosen = jobs.find((job) => job.id === asked.job);
+	if (!chosen) throw new ApiError("not_found", `The run has no job ${asked.job}.`, { details: { job: asked.job } });
+	const needs = new Map(jobs.map((job) => [job.key, JSON.parse(job.needs) as string[]]));
+	// What needs the job is run again with it: it was made of the old result.
+	return jobs.filter((job) => job.id !== chosen.id && !ancestorsOf(job.key, needs).has(chosen.key));
+}
+
+export const rerunRoutes = [route("POST", "/api/v1/runs/:id/rerun", ["user", "host"], rerun)];
