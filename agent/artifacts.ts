@@ -6,7 +6,7 @@ import { MAX_ARTIFACTS_PER_JOB, MAX_ARTIFACTS_PER_PLAN } from "../schema/wire/li
 import { isInnerPath } from "../schema/wire/paths.ts";
 import { type ArtifactPlanAnswer, artifactPlanAnswer, type FinishBody, partAnswer } from "../schema/wire/protocol.ts";
 import type { ArtifactKind } from "../schema/wire/resources.ts";
-import { type Client, untilAnswered } from "./client.ts";
+import { type FileCoordinator, untilAnswered } from "./client.ts";
 import { findFiles } from "./find_files.ts";
 
 /** Files that cannot be saved; the sentence says which and why. */
@@ -28,7 +28,7 @@ export interface Found {
 }
 
 interface Upload {
-	client: Client;
+	client: FileCoordinator;
 	attempt: { id: string; token: string };
 	signal: AbortSignal;
 }

@@ -15,7 +15,7 @@ export class Unreachable extends Error {
 	}
 }
 
-interface Call {
+export interface Call {
 	method: "GET" | "POST" | "PUT" | "PATCH";
 	path: string;
 	token: string | null;
@@ -24,6 +24,18 @@ interface Call {
 	headers?: Record<string, string>;
 	timeoutMs?: number;
 	signal?: AbortSignal;
+}
+
+export interface StreamCall {
+	path: string;
+	token: string;
+	timeoutMs: number;
+	signal: AbortSignal;
+}
+
+export interface StreamAnswer {
+	headers: Record<string, string | string[] | undefined>;
+	body: Readable;
 }
 
 export interface Answer {
@@ -38,6 +50,8 @@ const KEEP_ALIVE_MS = 8_000;
 
 /** What the agent's protocol needs of its way to the coordinator. */
 export type Coordinator = Pick<Client, "server" | "call" | "fetch">;
+/** The same with files on the way. */
+export type FileCoordinator = Pick<Client, "server" | "call" | "fetch" | "stream">;
 
 /**
  * The agent's way to the coordinator. Nothing is repeated here: whoever calls knows what may be, and uses `untilAnswered`.
@@ -99,7 +113,7 @@ export class Client {
 	 * A GET whose body is streamed.
 	 * @throws as `call` does
 	 */
-	async stream({ path, token, timeoutMs, signal }: { path: string; token: string; timeoutMs: number; signal: AbortSignal }) {
+	async stream({ path, token, timeoutMs, signal }: StreamCall): Promise<StreamAnswer> {
 		try {
 			const response = await request(this.server + path, {
 				method: "GET",

@@ -211,12 +211,15 @@ export class ContainerPlace implements StepPlace {
 		const { workspace, processes } = this.#context;
 		const folder = await folderIn(workspace, workingDirectory);
 		const inside = path.posix.join(this.paths.workspace, path.relative(workspace, folder).split(path.sep).join("/"));
-		const { command, extension } = shellCommand(shell);
+		const isDefault = shell === "default";
+		const { command, extension } = shellCommand(isDefault ? "bash" : shell);
 		const script = `${number}.${extension}`;
 		await writeFile(path.join(this.#steps, script), text, { mode: 0o644 });
 		// Values go by a file that only this container sees, never by the command line, which everybody on the machine can read.
 		const exports = Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}`);
-		const begin = [...exports, `cd ${quoted(inside)} || exit 1`, `exec ${command.join(" ")} ${OWN}/steps/${script}`].join("\n");
+		const run = (words: readonly string[]) => `exec ${words.join(" ")} ${OWN}/steps/${script}`;
+		const without = isDefault ? [`command -v bash >/dev/null 2>&1 || ${run(shellCommand("sh").command)}`] : [];
+		const begin = [...exports, `cd ${quoted(inside)} || exit 1`, ...without, run(command)].join("\n");
 		await writeFile(path.join(this.#steps, `${number}.start`), begin, { mode: 0o644 });
 		const running = await startProcess(
 			["docker", "exec", this.#name, "sh", `${OWN}/steps/${number}.start`],

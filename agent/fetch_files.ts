@@ -7,13 +7,13 @@ import { pipeline } from "node:stream/promises";
 import { ApiError } from "../schema/wire/errors.ts";
 import { isInnerPath } from "../schema/wire/paths.ts";
 import { type NeededFiles, neededFiles } from "../schema/wire/protocol.ts";
-import { type Client, Unreachable, untilAnswered } from "./client.ts";
+import { type FileCoordinator, Unreachable, untilAnswered } from "./client.ts";
 import { JobFault } from "./outcome.ts";
 
 /** Fetching the files of other jobs into the workspace. */
 
 interface Fetching {
-	client: Client;
+	client: FileCoordinator;
 	attempt: { id: string; token: string };
 	workspace: string;
 	signal: AbortSignal;

@@ -8,7 +8,7 @@ import type { Step } from "../schema/wire/resources.ts";
 import type { Reason } from "../schema/wire/states.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { checkOut } from "./checkout.ts";
-import { type Client, untilAnswered } from "./client.ts";
+import { type FileCoordinator, untilAnswered } from "./client.ts";
 import { ContainerPlace } from "./container_place.ts";
 import { jobEnvironment } from "./environment.ts";
 import { fetchFiles } from "./fetch_files.ts";
@@ -36,7 +36,7 @@ export interface JobContext {
 	mirrors: string;
 	/** The control group of the attempt, where there are any. */
 	cgroup: Cgroup | null;
-	client: Client;
+	client: FileCoordinator;
 	token: string;
 	killGraceMs: number;
 	budget: SpoolBudget;

@@ -6,7 +6,7 @@ import { MAX_SUMMARY_BYTES } from "../schema/wire/limits.ts";
 import type { Assignment } from "../schema/wire/protocol.ts";
 import type { CoverageTotals, TestTotals } from "../schema/wire/resources.ts";
 import { ArtifactsFailed, type Found, findArtifacts, type Manifest, OWN_ARTIFACTS, uploadArtifacts } from "./artifacts.ts";
-import type { Client } from "./client.ts";
+import type { FileCoordinator } from "./client.ts";
 import { JobFault, type Outcome } from "./outcome.ts";
 import { readOutputs, readSummary } from "./outputs.ts";
 import { readReports } from "./reports/reports.ts";
@@ -22,7 +22,7 @@ export interface Results {
 
 interface Collecting {
 	assignment: Assignment;
-	client: Client;
+	client: FileCoordinator;
 	attempt: { id: string; token: string };
 	workspace: string;
 	/** What the job has written for the agent, and a folder for what the agent makes of it. */

@@ -6,12 +6,12 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { unpackTar } from "modern-tar/fs";
 import { BadBundle, BundleRule } from "../schema/wire/source_bundle.ts";
-import { type Client, Unreachable, untilAnswered } from "./client.ts";
+import { type FileCoordinator, Unreachable, untilAnswered } from "./client.ts";
 import { CheckoutFailed } from "./git.ts";
 
 /** A workspace that is to be made of an uploaded bundle. */
 interface Unpacking {
-	client: Client;
+	client: FileCoordinator;
 	attempt: { id: string; token: string };
 	workspace: string;
 	/** Where the bundle is kept until it is unpacked. */

@@ -4,6 +4,12 @@ import { BadOption } from "../agent/options.ts";
 import manifest from "../package.json" with { type: "json" };
 import { ApiError } from "../schema/wire/errors.ts";
 import { agentCommand } from "./agent_command.ts";
+import { artifactsCommand } from "./commands/artifacts.ts";
+import { execCommand } from "./commands/exec.ts";
+import { lintCommand } from "./commands/lint.ts";
+import { logsCommand } from "./commands/logs.ts";
+import { runCommand } from "./commands/run.ts";
+import { approveCommand, cancelCommand, declineCommand, explainCommand, listCommand, rerunCommand, showCommand } from "./commands/runs.ts";
 import { demoCommand } from "./demo.ts";
 import { UsageError } from "./failures.ts";
 import { serveCommand } from "./serve.ts";
@@ -47,7 +53,19 @@ async function main(): Promise<number> {
 		.addCommand(serveCommand(setExitCode))
 		.addCommand(agentCommand())
 		.addCommand(tokenCommand())
-		.addCommand(demoCommand(setExitCode));
+		.addCommand(demoCommand(setExitCode))
+		.addCommand(lintCommand(setExitCode))
+		.addCommand(execCommand(setExitCode))
+		.addCommand(runCommand(setExitCode))
+		.addCommand(logsCommand(setExitCode))
+		.addCommand(listCommand())
+		.addCommand(showCommand())
+		.addCommand(explainCommand())
+		.addCommand(cancelCommand())
+		.addCommand(rerunCommand(setExitCode))
+		.addCommand(approveCommand())
+		.addCommand(declineCommand())
+		.addCommand(artifactsCommand());
 	throwOnExit(program);
 	// An empty variable, as compose files write them, is none.
 	for (const [name, value] of Object.entries(process.env)) if (name.startsWith("WINDLASS_") && value === "") delete process.env[name];

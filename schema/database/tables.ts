@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
-import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
-import type { ArtifactKind } from "../wire/resources.ts";
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import type { ArtifactKind, TestCase } from "../wire/resources.ts";
 import type { AttemptState, JobState, RunState } from "../wire/states.ts";
 
 /**
@@ -221,6 +221,41 @@ export const events = sqliteTable(
 	(table) => [primaryKey({ columns: [table.team, table.rev] }), index("events_of_run").on(table.run_id, table.rev)],
 );
 export type EventRow = typeof events.$inferSelect;
+
+/** Every test that was ever reported, once: results name it by its number. */
+export const tests = sqliteTable(
+	"tests",
+	{
+		id: integer("id").primaryKey({ autoIncrement: true }),
+		team: text("team").notNull(),
+		project: text("project").notNull(),
+		pipeline: text("pipeline").notNull(),
+		suite: text("suite").notNull(),
+		name: text("name").notNull(),
+	},
+	(table) => [uniqueIndex("tests_by_name").on(table.team, table.project, table.pipeline, table.suite, table.name)],
+);
+
+/** How a test went in an attempt. */
+export const testResults = sqliteTable(
+	"test_results",
+	{
+		test_id: integer("test_id").notNull(),
+		attempt_id: text("attempt_id").notNull(),
+		run_id: text("run_id").notNull(),
+		job_id: text("job_id").notNull(),
+		branch: text("branch"),
+		commit_sha: text("commit_sha"),
+		state: text("state").$type<TestCase["state"]>().notNull(),
+		duration_ms: integer("duration_ms").notNull(),
+		at: integer("at").notNull(),
+	},
+	(table) => [
+		primaryKey({ columns: [table.test_id, table.attempt_id] }),
+		index("test_results_newest").on(table.test_id, table.at),
+		index("test_results_of_run").on(table.run_id),
+	],
+);
 
 /** Uploaded source bundles. */
 export const sources = sqliteTable(

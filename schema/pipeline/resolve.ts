@@ -189,7 +189,7 @@ class Resolver {
 				? { roles: job.approval.roles ?? [...ROLES], timeout_ms: job.approval.timeout ?? null, message: job.approval.message ?? null }
 				: null,
 			outputs: [...new Set(job.outputs ?? [])],
-			steps: job.steps.map((step, index) => this.#step(step, scope, [...path, "steps", String(index)])),
+			steps: job.steps.map((step, index) => this.#step(step, container !== undefined, scope, [...path, "steps", String(index)])),
 			artifacts: {
 				save: job.artifacts?.save ?? [],
 				fetch: (job.artifacts?.fetch ?? []).map((one, index) => ({
@@ -243,7 +243,7 @@ class Resolver {
 		};
 	}
 
-	#step(step: StepText, scope: Scope, path: string[]): ResolvedJob["steps"][number] {
+	#step(step: StepText, isContained: boolean, scope: Scope, path: string[]): ResolvedJob["steps"][number] {
 		const { defaults } = this.#pipeline;
 		const early = (key: string) => (text: string) => this.#early(text, scope, [...path, key]);
 		const what = step.run ?? `build ${step.build?.tags[0] ?? ""}`;
@@ -252,7 +252,7 @@ class Resolver {
 			run: step.run ?? "",
 			env: fillMap(step.env, early("env")),
 			working_directory: step.build ? null : (step.working_directory ?? defaults?.working_directory ?? null),
-			shell: step.shell ?? defaults?.shell ?? "bash",
+			shell: step.shell ?? defaults?.shell ?? (isContained ? "default" : "bash"),
 			timeout_ms: step.timeout ?? null,
 			build: step.build
 				? {

@@ -28,7 +28,8 @@ const resolvedStep = z.object({
 	run: z.string(),
 	env: variables,
 	working_directory: z.string().nullable(),
-	shell: z.enum(SHELLS),
+	/** `default`, in containers: bash where it is, sh elsewhere. */
+	shell: z.enum([...SHELLS, "default"]),
 	timeout_ms: z.number().nullable(),
 	/** An image to build in place of a script to run. */
 	build: resolvedBuild.nullable().default(null),

@@ -18,6 +18,8 @@ export const MAX_CHANGED_PATHS = 5000;
 /** What one output of a job may hold, and all of them together. */
 export const MAX_OUTPUT_BYTES = 32 * KIB;
 export const MAX_OUTPUTS_BYTES = 256 * KIB;
+/** The test cases of an attempt, as JSON. */
+export const MAX_TESTS_BYTES = 48 * MIB;
 /** The summary of a job. */
 export const MAX_SUMMARY_BYTES = 1 * MIB;
 /** An answer tells this many faults of a text; more are counted. */

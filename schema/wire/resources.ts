@@ -223,6 +223,54 @@ export const queueState = z.object({
 export type QueueState = z.infer<typeof queueState>;
 export const pauseRequest = z.strictObject({ reason: z.string().max(500).optional() });
 
+const ranTest = z.object({ job_id: z.string(), job: z.string(), suite: z.string(), name: z.string(), duration_ms: z.number() });
+/** The tests of a run. */
+export const runTests = z.object({
+	totals: testTotals,
+	items: z.array(
+		testCase.extend({
+			job_id: z.string(),
+			job: z.string(),
+			/** Whether it did not fail the last time before: on this branch, if it was run there. */
+			newly_failing: z.boolean(),
+			/** Whether it has passed on this very commit, too. */
+			flaky: z.boolean(),
+		}),
+	),
+	/** From where to go on, if there are more of them. */
+	next_from: z.number().int().nullable(),
+	slowest: z.array(ranTest),
+	/** Tests that have both passed and failed on the run's commit. */
+	flaky: z.array(z.object({ suite: z.string(), name: z.string() })),
+	/** By job; `before`: the newest coverage of the main line (or, where that has none, of the branch) before this run. */
+	coverage: z.array(
+		coverageTotals.extend({
+			job_id: z.string(),
+			job: z.string(),
+			before: coverageTotals.extend({ run_id: z.string(), number: z.number().int(), branch: z.string().nullable() }).nullable(),
+		}),
+	),
+});
+export type RunTests = z.infer<typeof runTests>;
+
+/** How one test went over time, newest first. */
+export const testHistory = z.object({
+	items: z.array(
+		z.object({
+			run_id: z.string(),
+			job_id: z.string(),
+			number: z.number().int(),
+			branch: z.string().nullable(),
+			commit_sha: z.string().nullable(),
+			state: testCase.shape.state,
+			duration_ms: z.number(),
+			at: time,
+		}),
+	),
+	next_cursor: z.string().nullable(),
+});
+export type TestHistory = z.infer<typeof testHistory>;
+
 /** What is to be repeated of a run: all of it, what has failed, or one job and those that need it. */
 export const rerunRequest = z
 	.strictObject({ only: z.enum(["failed"]).optional(), job: z.string().max(40).optional() })

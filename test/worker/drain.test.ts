@@ -28,7 +28,7 @@ function queue(storage: DurableObjectStorage, team: string) {
 			project: "p",
 			trigger: { kind: "api", actor: "t" },
 			rerun: null,
-		idempotency: null,
+			idempotency: null,
 		});
 	return { core, submit };
 }

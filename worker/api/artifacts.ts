@@ -16,17 +16,24 @@ type Caller = RequestContext<"user" | "host">;
 /** The rows of a job's files: those of its newest attempt, or of the one that was asked for. */
 async function artifactRows({ url, environment, principal, params }: Caller) {
 	onlyParameters(url, ["attempt"]);
-	const { attempts } = await requireJob(environment, principal.team, params.id ?? "");
+	const { job, attempts } = await requireJob(environment, principal.team, params.id ?? "");
 	const number = integerParameter(url, "attempt", { least: 1, most: 1000, fallback: 0 });
 	const attempt = number === 0 ? attempts.at(-1) : attempts.find((one) => one.number === number);
 	if (number !== 0 && !attempt) throw notFound("attempt", `${number} of job ${params.id}`);
-	return attempt ? listArtifacts(environment, principal.team, attempt.id) : [];
+	// A job whose result was taken over has the files of the run before.
+	const attemptId = attempt?.id ?? job.result_attempt;
+	return attemptId ? filesOf(await listArtifacts(environment, principal.team, attemptId)) : [];
 }
 
 /** The files of a job, with the address of each. */
 export async function presentArtifacts(environment: Environment, team: string, jobId: string, attemptId: string): Promise<Artifact[]> {
-	const rows = await listArtifacts(environment, team, attemptId);
+	const rows = filesOf(await listArtifacts(environment, team, attemptId));
 	return rows.map((row) => present(jobId, row));
+}
+
+/** What a job has saved; what it says of itself is shown elsewhere. */
+function filesOf(rows: readonly ArtifactRow[]): ArtifactRow[] {
+	return rows.filter(({ kind }) => kind === "file");
 }
 
 function present(jobId: string, { path, size, sha256, is_executable, expired_at }: ArtifactRow): Artifact {

@@ -101,6 +101,28 @@ export const OPERATIONS: Record<string, Operation> = {
 	"GET /api/v1/jobs/:id": { summary: "A job, its attempts and steps", answers: { 200: resources.job } },
 	"GET /api/v1/jobs/:id/explain": { summary: "Why a job is where it is", answers: { 200: resources.explanation } },
 	"POST /api/v1/jobs/:id/cancel": { summary: "Cancel a job", answers: { 200: resources.job } },
+	"GET /api/v1/runs/:id/tests": {
+		summary: "The tests of a run: totals, cases, the slowest, the flaky, coverage",
+		query: {
+			state: { description: "which cases (failed)", schema: z.enum(["failed", "passed", "skipped"]) },
+			from: { description: "how many of them to pass over", schema: z.number().int().min(0) },
+			limit: { description: "how many at most (100; at most 1000)", schema: z.number().int().min(1).max(1000) },
+		},
+		answers: { 200: resources.runTests },
+	},
+	"GET /api/v1/tests/history": {
+		summary: "How one test went over time, newest first",
+		query: {
+			project: { description: "its project (adhoc)" },
+			pipeline: { description: "its pipeline" },
+			suite: { description: "its suite" },
+			name: { description: "its name" },
+			limit,
+			cursor,
+		},
+		answers: { 200: resources.testHistory },
+	},
+	"GET /api/v1/jobs/:id/summary": { summary: "What a job says of itself, as Markdown", answers: { 200: "text/markdown" } },
 	"POST /api/v1/jobs/:id/approve": { summary: "Let a job pass its gate", answers: { 200: resources.job } },
 	"POST /api/v1/jobs/:id/decline": { summary: "End a job at its gate", body: resources.approvalRequest, answers: { 200: resources.job } },
 	"GET /api/v1/jobs/:id/log": {

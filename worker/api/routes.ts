@@ -18,6 +18,7 @@ import { rerunRoutes } from "./reruns.ts";
 import { retentionRoutes } from "./retention.ts";
 import { runRoutes } from "./runs.ts";
 import { sourceRoutes } from "./sources.ts";
+import { testRoutes } from "./tests.ts";
 
 /** Every route there is, and who may call it. What is not here is refused. */
 export const routes: readonly Route[] = [
@@ -27,6 +28,7 @@ export const routes: readonly Route[] = [
 	...pipelineRoutes,
 	...jobRoutes,
 	...approvalRoutes,
+	...testRoutes,
 	...jobLogRoutes,
 	...artifactRoutes,
 	...sourceRoutes,

@@ -10,6 +10,7 @@ import {
 	runs,
 	signInLinks,
 	sources,
+	testResults,
 } from "../../schema/database/tables.ts";
 
 /** What retention finds and removes in the record. Only runs that have left the queue are touched: nobody else writes their rows then. */
@@ -58,6 +59,7 @@ export async function removeRunRows(db: D1Database, runId: string): Promise<void
 	const d1 = drizzle(db);
 	const [run] = await d1.select({ definition: runs.definition }).from(runs).where(eq(runs.id, runId));
 	await d1.batch([
+		d1.delete(testResults).where(eq(testResults.run_id, runId)),
 		d1.delete(events).where(eq(events.run_id, runId)),
 		d1.delete(artifacts).where(eq(artifacts.run_id, runId)),
 		d1.delete(attempts).where(eq(attempts.run_id, runId)),

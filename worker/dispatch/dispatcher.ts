@@ -135,7 +135,7 @@ export class Dispatcher extends DurableObject<Environment> {
 		});
 		this.#settledRev = this.#core.rev;
 		this.#drain = new Drain(this.#core, environment.DB);
-		this.#effects = new EffectRunner(this.#core, environment.LOG_SHARD, () => {
+		this.#effects = new EffectRunner(this.#core, environment, () => {
 			void this.#drain.run().then((hasFlown) => hasFlown && this.#afterFlight());
 		});
 		writeMeta(sql, "team", this.#core.team);

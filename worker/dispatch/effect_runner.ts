@@ -1,8 +1,13 @@
+import type { Environment } from "../environment.ts";
 import { faultFields, log } from "../log.ts";
-import type { ArchivedLog, LogShard } from "../logs/log_shard.ts";
+import type { ArchivedLog } from "../logs/log_shard.ts";
+import { indexTests } from "../tests/index_tests.ts";
 import type { Core } from "./core/core.ts";
 import { type Effect, type EffectOutcome, nextEffectDue, noteOutcomes, type PendingEffect, takeEffects } from "./core/effects.ts";
 import { withDeadline } from "./deadline.ts";
+
+/** What effects reach. */
+type EffectEnvironment = Pick<Environment, "LOG_SHARD" | "DB" | "BUCKET">;
 
 const BATCH = 20;
 const DEADLINE_MS = 30_000;
@@ -11,15 +16,15 @@ const COALESCE_MS = 20;
 /** Makes effects happen, one flight at a time, until none is due. */
 export class EffectRunner {
 	readonly #core: Core;
-	readonly #shards: DurableObjectNamespace<LogShard>;
+	readonly #environment: EffectEnvironment;
 	readonly #onDone: () => void;
 	#isRunning = false;
 
 	/** @param onDone called after effects have happened: something may have changed */
-	constructor(core: Core, shards: DurableObjectNamespace<LogShard>, onDone: () => void) {
+	constructor(core: Core, environment: EffectEnvironment, onDone: () => void) {
 		this.#core = core;
 		this.#onDone = onDone;
-		this.#shards = shards;
+		this.#environment = environment;
 	}
 
 	/** When to look again; while a flight is under way, it takes what falls due itself. */
@@ -53,7 +58,11 @@ export class EffectRunner {
 
 	async #perform(pending: PendingEffect): Promise<EffectOutcome> {
 		try {
-			return { pending, archived: await withDeadline(this.#send(pending.effect), DEADLINE_MS, "a log shard"), error: null };
+			return {
+				pending,
+				archived: await withDeadline(this.#send(pending.effect), DEADLINE_MS, `the effect ${pending.effect.kind}`),
+				error: null,
+			};
 		} catch (error) {
 			log("warn", "an effect failed, will be tried again", {
 				...faultFields(error),
@@ -64,7 +73,12 @@ export class EffectRunner {
 		}
 	}
 
-	async #send({ shard, ...seal }: Effect): Promise<ArchivedLog | null> {
-		return this.#shards.getByName(`log:${shard}`).seal({ ...seal, team: this.#core.team });
+	async #send(effect: Effect): Promise<ArchivedLog | null> {
+		if (effect.kind === "index_tests") {
+			await indexTests(this.#environment, this.#core.team, effect);
+			return null;
+		}
+		const { shard, ...seal } = effect;
+		return this.#environment.LOG_SHARD.getByName(`log:${shard}`).seal({ ...seal, team: this.#core.team });
 	}
 }

@@ -13,6 +13,7 @@ import {
 	strayKeys,
 	unusedSources,
 } from "../catalog/expired.ts";
+import { forgetTests } from "../catalog/tests.ts";
 import { forgetUploads, uploadsBefore } from "../catalog/uploads.ts";
 import type { Holdings } from "../dispatch/core/reads.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
@@ -97,6 +98,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 	swept.orphans += await removeStray(bucket, "logs/unknown/", now - keep.logsMs, async (keys) => keys);
 	swept.orphans += await removeStray(bucket, "sources/", now - DAY_MS, (keys) => strayKeys(db, keys));
 	await removeSignInLinks(db, now);
+	await forgetTests(db);
 	return swept;
 }
 

@@ -6,6 +6,7 @@ import type { ArtifactKind } from "../../../schema/wire/resources.ts";
 import { type AttemptState, isTerminal, type JobState } from "../../../schema/wire/states.ts";
 import { type Core, command, nextRev, PRESENCE_MS } from "./core.ts";
 import { definitionOf, pipelineOf } from "./definitions.ts";
+import { addEffect } from "./effects.ts";
 import { endAttempt, endOrRetry } from "./endings.ts";
 import { lapseOffer } from "./offers.ts";
 import { markDirty } from "./outbox.ts";
@@ -214,10 +215,31 @@ export function finishAttempt(
 		core.sql.all("UPDATE jobs SET outputs = ? WHERE id = ?", JSON.stringify(declaredOutputs(core, job, finish.outputs)), job.id);
 		if (artifacts.length > 0) insertArtifacts(core, attempt, artifacts);
 		endAttempt(core, attempt, finish.state, finish.reason, finish.exit_code, finish.log);
+		indexTests(core, attempt, artifacts);
 		endOrRetry(core, job, attempt, finish.state, finish.reason, finish.exit_code);
 		return finish.state;
 	};
 	return command(core, body, agentName(core, lease.agentId));
+}
+
+/** Has the test results of an attempt added to the tests' history. */
+function indexTests(core: Core, attempt: AttemptRow, artifacts: readonly SavedArtifact[]): void {
+	const cases = artifacts.find(({ kind }) => kind === "tests");
+	if (!cases) return;
+	const run = findRun(core, attempt.run_id) as RunRow;
+	addEffect(core, attempt.id, {
+		kind: "index_tests",
+		attemptId: attempt.id,
+		runId: run.id,
+		jobId: attempt.job_id,
+		project: run.project,
+		pipeline: run.pipeline,
+		branch: run.branch,
+		commit: run.commit_sha,
+		at: core.now(),
+		key: cases.key,
+		size: cases.size,
+	});
 }
 
 /** Of what a job has put out, what it declares: nobody can ask for the rest. */

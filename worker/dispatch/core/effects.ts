@@ -18,7 +18,22 @@ interface SealEffect {
 	/** How many bytes the agent says it sent; null when nobody said. */
 	declaredBytes: number | null;
 }
-export type Effect = SealEffect;
+/** What makes the test results of an attempt part of the tests' history. */
+interface IndexTestsEffect {
+	kind: "index_tests";
+	attemptId: string;
+	runId: string;
+	jobId: string;
+	project: string;
+	pipeline: string;
+	branch: string | null;
+	commit: string | null;
+	at: number;
+	/** The R2 object of the cases, and its size. */
+	key: string;
+	size: number;
+}
+export type Effect = SealEffect | IndexTestsEffect;
 
 export interface PendingEffect {
 	seq: number;

@@ -1,3 +1,4 @@
+import { asksForStatus } from "../../../schema/pipeline/decide.ts";
 import { formatDuration } from "../../../schema/wire/duration.ts";
 import { isTerminal, type JobState, type Reason, type RunState } from "../../../schema/wire/states.ts";
 import { type Core, nextRev } from "./core.ts";
@@ -5,7 +6,7 @@ import { definitionOf, pipelineOf } from "./definitions.ts";
 import { noteEvent } from "./events.ts";
 import { groupName, jobsBefore, nextToAdmit } from "./groups.ts";
 import { markDirty } from "./outbox.ts";
-import { asksForStatus, countsAsFailure, judge } from "./readiness.ts";
+import { hasFailed, judge } from "./readiness.ts";
 import { findJob, findRun, type JobRow, type RunRow } from "./rows.ts";
 import { stopJob } from "./stop.ts";
 import { setTimer } from "./timers.ts";
@@ -80,7 +81,7 @@ export function afterJobEnded(core: Core, ended: JobRow): void {
 	const isCancelled = findRun(core, ended.run_id)?.cancel_requested !== 0;
 	const worklist: JobRow[] = [ended];
 	for (let job = worklist.pop(); job; job = worklist.pop()) {
-		if (countsAsFailure(job)) worklist.push(...endWith(core, job));
+		if (hasFailed(job)) worklist.push(...endWith(core, job));
 		const dependents = core.sql.all<{ job_id: string }>("SELECT job_id FROM needs WHERE needs_id = ?", job.id);
 		for (const { job_id } of dependents) {
 			const dependent = findJob(core, job_id);
@@ -112,7 +113,7 @@ function endWith(core: Core, failed: JobRow): JobRow[] {
 	const reason: Reason = { code: "fail_fast", text: `Ended because ${failed.name} failed.` };
 	return others.filter((job) => {
 		if (!isOfRun && job.key !== failed.key) return false;
-		if (job.state === "blocked" && asksForStatus(core, job)) return false;
+		if (job.state === "blocked" && asksForStatus(definitionOf(core, job))) return false;
 		stopJob(core, job, "skip", reason);
 		return isTerminal(job.state);
 	});

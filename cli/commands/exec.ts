@@ -1,0 +1,112 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { Command } from "commander";
+import manifest from "../../package.json" with { type: "json" };
+import { parseSubmission } from "../../schema/pipeline/parse.ts";
+import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
+import { type LocalJob, runLocally } from "../exec/local_run.ts";
+import { UsageError } from "../failures.ts";
+import { readPipeline } from "../pipeline_file.ts";
+import { paint, print, printJson, stateText } from "../terminal.ts";
+import { currentBranch, packWorkingCopy } from "../working_copy.ts";
+import { showFaults } from "./faults.ts";
+
+interface ExecFlags {
+	file?: string;
+	param: string[];
+	env: string[];
+	approve?: boolean;
+	artifacts?: string;
+	output: string;
+}
+
+const collect = (value: string, before: string[]) => [...before, value];
+
+/** `windlass exec`: a pipeline, or one of its jobs, on this machine alone. */
+export function execCommand(setExitCode: (code: number) => void): Command {
+	return new Command("exec")
+		.description(
+			"Run a pipeline, or one of its jobs, on this machine, without a coordinator: with a copy of this folder, through the agent's own code.",
+		)
+		.argument("[job]", "only this job, as if all that it needs had succeeded")
+		.option("-f, --file <file>", "the pipeline (default: .windlass.yml)")
+		.option("-p, --param <name=value>", "a parameter; may be repeated", collect, [])
+		.option("-e, --env <name=value>", "a variable for every job; may be repeated", collect, [])
+		.option("--approve", "let every gate pass")
+		.option("--artifacts <folder>", "keep what the jobs save in this folder")
+		.option("-o, --output <format>", "text, or json of how the jobs ended", "text")
+		.addHelpText("after", "\nExample:\n  windlass exec test\n  windlass exec -p target=staging --artifacts /tmp/out")
+		.action(async (job: string | undefined, flags: ExecFlags) => setExitCode(await execute(job ?? null, flags)));
+}
+
+async function execute(only: string | null, flags: ExecFlags): Promise<number> {
+	const { file, text } = await readPipeline(flags.file);
+	const pipeline = await parse(file, text, flags);
+	const names = [...new Set(pipeline.jobs.flatMap(({ key, name }) => [key, name]))];
+	if (only !== null && !names.includes(only)) throw new UsageError(`there is no job ${only}; jobs here: ${names.join(", ")}`);
+	const folder = await mkdtemp(path.join(os.tmpdir(), "windlass-exec-"));
+	const stopping = new AbortController();
+	const onSignal = () => stopping.abort();
+	for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
+	const isJson = flags.output === "json";
+	const isOne = pipeline.jobs.length === 1 || only !== null;
+	try {
+		const jobs = await runLocally({
+			pipeline,
+			only,
+			source: await packWorkingCopy(process.cwd()),
+			folder,
+			artifacts: path.resolve(flags.artifacts ?? path.join(folder, "artifacts")),
+			version: manifest.version,
+			approve: flags.approve ?? false,
+			signal: stopping.signal,
+			onLines: (name, lines) => {
+				if (isJson) process.stderr.write(lines);
+				else print(isOne ? lines : lines.replace(/^/gm, `${paint("cyan", `${name} |`)} `).replace(/\n[^\n]*$/, "\n"));
+			},
+			onState: (ended) => {
+				if (!isJson) print(`${stateText(ended.state)} ${ended.definition.name}${ended.reason ? `: ${ended.reason.text}` : ""}`);
+			},
+		});
+		if (isJson)
+			printJson(
+				jobs.map(({ definition, state, reason, exitCode, outputs }) => ({
+					name: definition.name,
+					state,
+					reason,
+					exit_code: exitCode,
+					outputs,
+				})),
+			);
+		return exitCodeOf(jobs);
+	} finally {
+		for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
+		await rm(folder, { recursive: true, force: true });
+	}
+}
+
+async function parse(file: string, text: string, flags: ExecFlags) {
+	const pairs = (given: readonly string[]) => Object.fromEntries(given.map((one) => one.split(/=(.*)/s).slice(0, 2)));
+	const branch = await currentBranch(process.cwd());
+	const submission = { pipeline: text, params: pairs(flags.param), env: pairs(flags.env), ...(branch ? { branch } : {}) };
+	try {
+		return parseSubmission(JSON.stringify(submission)).pipeline;
+	} catch (error) {
+		const faults = error instanceof ApiError ? (error.details.errors as FieldError[] | undefined) : undefined;
+		if (!faults?.length) throw error;
+		process.stderr.write(`${showFaults(file, text, faults)}\n`);
+		throw new UsageError(`${file} cannot be run`);
+	}
+}
+
+/** As a run's: 0, the exit code of the first job that failed, 124 timed out, 125 errored, 130 cancelled. */
+function exitCodeOf(jobs: readonly LocalJob[]): number {
+	const counted = jobs.filter(({ definition }) => !definition.allow_failure);
+	const first = (state: LocalJob["state"]) => counted.find((job) => job.state === state);
+	if (first("cancelled")) return 130;
+	const failed = first("failed");
+	if (failed) return failed.exitCode || 1;
+	if (first("timed_out")) return 124;
+	return first("errored") ? 125 : 0;
+}

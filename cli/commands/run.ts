@@ -1,0 +1,130 @@
+import { Command } from "commander";
+import { parseSource } from "../../schema/pipeline/document.ts";
+import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
+import type { SubmittedRun, UploadedSource } from "../../schema/wire/resources.ts";
+import { Connection, type ConnectionFlags, withConnection } from "../connection.ts";
+import { UsageError } from "../failures.ts";
+import { readPipeline } from "../pipeline_file.ts";
+import { paint, print, printJson } from "../terminal.ts";
+import { changedPaths, currentBranch, packWorkingCopy } from "../working_copy.ts";
+import { showFaults } from "./faults.ts";
+import { followRun } from "./follow.ts";
+
+interface RunFlags extends ConnectionFlags {
+	file?: string;
+	param: string[];
+	env: string[];
+	label: string[];
+	container?: string;
+	project?: string;
+	priority?: string;
+	git?: string;
+	ref?: string;
+	/** False with --no-source. */
+	source: boolean | string;
+	detach?: boolean;
+	output: string;
+}
+
+const collect = (value: string, before: string[]) => [...before, value];
+
+/** `windlass run`: submit a pipeline or a command, follow it, and end as it ends. */
+export function runCommand(setExitCode: (code: number) => void): Command {
+	const command = new Command("run")
+		.description("Submit a pipeline, or a command, with the working copy as it is; follow it, and end with its exit code.")
+		.argument("[command...]", "a command in place of a pipeline, after --")
+		.option("-f, --file <file>", "the pipeline; - is the standard input (default: .windlass.yml)")
+		.option("-p, --param <name=value>", "a parameter; may be repeated", collect, [])
+		.option("-e, --env <name=value>", "a variable for every job; may be repeated", collect, [])
+		.option("-l, --label <label>", "a label that the agent must have; may be repeated", collect, [])
+		.option("--container <image>", "the image to run every job in")
+		.option("--project <name>", "the project that the run belongs to")
+		.option("--priority <n>", "-100 to 100; higher goes first")
+		.option("--git <url>", "a repository to check out, in place of the working copy")
+		.option("--ref <ref>", "its branch, tag or commit")
+		.option("--source <folder>", "the working copy to send (default: this folder)")
+		.option("--no-source", "send nothing")
+		.option("-d, --detach", "do not follow it")
+		.option("-o, --output <format>", "text or json (implies --detach)", "text")
+		.addHelpText(
+			"after",
+			"\nExample:\n  windlass run                                  # .windlass.yml with this folder, followed to its end\n  windlass run -p target=staging --detach\n  windlass run --no-source -- uname -a",
+		);
+	return withConnection(command).action(async (words: string[], flags: RunFlags) => {
+		const connection = new Connection(flags);
+		const run = await submit(connection, words, flags);
+		if (flags.output === "json") printJson(run);
+		else if (flags.detach) print(`${run.url}\n${run.id}`);
+		else setExitCode(await followRun(connection, run));
+	});
+}
+
+async function submit(connection: Connection, words: string[], flags: RunFlags): Promise<SubmittedRun> {
+	const pipeline = words.length > 0 ? null : await readPipeline(flags.file);
+	const folder = typeof flags.source === "string" ? flags.source : process.cwd();
+	const json = {
+		...(pipeline ? { pipeline: pipeline.text } : { run: words.join(" ") }),
+		...(flags.param.length > 0 ? { params: pairs("--param", flags.param) } : {}),
+		...(flags.env.length > 0 ? { env: pairs("--env", flags.env) } : {}),
+		...(flags.label.length > 0 ? { runs_on: flags.label } : {}),
+		...(flags.container ? { container: flags.container } : {}),
+		...(flags.project ? { project: flags.project } : {}),
+		...(flags.priority ? { priority: Number(flags.priority) } : {}),
+		...(await sourceOf(connection, pipeline?.text ?? null, folder, flags)),
+	};
+	try {
+		const run = await connection.json<SubmittedRun>("/api/v1/runs", { method: "POST", json });
+		for (const notice of run.notices) process.stderr.write(`${paint("yellow", "notice")}: ${notice}\n`);
+		return run;
+	} catch (error) {
+		const faults = error instanceof ApiError ? (error.details.errors as FieldError[] | undefined) : undefined;
+		if (!pipeline || !faults?.length) throw error;
+		process.stderr.write(`${showFaults(pipeline.file, pipeline.text, faults)}\n`);
+		throw new UsageError(`${pipeline.file} was not taken`);
+	}
+}
+
+/** What the workspace is to be made of, and what is known of the working copy. */
+async function sourceOf(
+	connection: Connection,
+	pipeline: string | null,
+	folder: string,
+	flags: RunFlags,
+): Promise<Record<string, unknown>> {
+	if (flags.git) return { source: { git: flags.git, ...(flags.ref ? { ref: flags.ref } : {}) } };
+	if (flags.ref) throw new UsageError("--ref needs --git");
+	if (flags.source === false || (flags.source === true && pipeline !== null && namesItsSource(pipeline))) return {};
+	const archive = await packWorkingCopy(folder);
+	const body = { type: "application/octet-stream", bytes: archive, length: archive.byteLength };
+	const uploaded = await connection.json<UploadedSource>("/api/v1/sources", { method: "PUT", body });
+	const branch = await currentBranch(folder);
+	const changed = await changedPaths(folder);
+	return {
+		source: { upload: uploaded.id },
+		...(branch === null ? {} : { branch }),
+		...(changed === null || changed.length > MAX_CHANGED ? {} : { changed }),
+	};
+}
+
+/** More than that is told as unknown, which counts as changed. */
+const MAX_CHANGED = 5000;
+
+function namesItsSource(text: string): boolean {
+	try {
+		const { value } = parseSource(text);
+		return typeof value === "object" && value !== null && "source" in value;
+	} catch {
+		// The coordinator says what is wrong with it.
+		return false;
+	}
+}
+
+function pairs(flag: string, given: readonly string[]): Record<string, string> {
+	return Object.fromEntries(
+		given.map((text) => {
+			const at = text.indexOf("=");
+			if (at < 1) throw new UsageError(`${flag}: ${text} is not of the form name=value`);
+			return [text.slice(0, at), text.slice(at + 1)];
+		}),
+	);
+}

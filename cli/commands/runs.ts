@@ -1,0 +1,165 @@
+import { Command } from "commander";
+import type { Explanation, Job, Page, Run, RunSummary, SubmittedRun } from "../../schema/wire/resources.ts";
+import { Connection, type ConnectionFlags, withConnection } from "../connection.ts";
+import { UsageError } from "../failures.ts";
+import { ago, paint, print, printJson, stateText, table, took } from "../terminal.ts";
+import { followRun } from "./follow.ts";
+
+/** The commands that look at runs and jobs, and change them. A run or job is named by its id; `latest` is the newest run. */
+
+interface Flags extends ConnectionFlags {
+	output: string;
+}
+
+const WHICH = "the id of a run (run_…) or of a job (job_…), or latest";
+
+function command(name: string, description: string, example: string): Command {
+	return withConnection(new Command(name).description(description).option("-o, --output <format>", "text or json", "text")).addHelpText(
+		"after",
+		`\nExample:\n  ${example}`,
+	);
+}
+
+/** The id that is meant. */
+export async function resolveId(connection: Connection, named: string): Promise<string> {
+	if (named !== "latest") {
+		if (/^(run|job)_[0-9A-Z]{26}$/.test(named)) return named;
+		throw new UsageError(`${named} is not an id like run_… or job_…, nor latest`);
+	}
+	const { items } = await connection.json<Page<RunSummary>>("/api/v1/runs?limit=1");
+	if (!items[0]) throw new UsageError("there is no run yet");
+	return items[0].id;
+}
+
+function kindOf(id: string): "runs" | "jobs" {
+	return id.startsWith("run_") ? "runs" : "jobs";
+}
+
+export function listCommand(): Command {
+	return command("ls", "List runs, newest first.", "windlass ls --state failed --limit 5")
+		.option("--state <state>", "only those in this state")
+		.option("--project <name>", "only those of this project")
+		.option("-n, --limit <n>", "how many", "20")
+		.action(async (flags: Flags & { state?: string; project?: string; limit: string }) => {
+			const query = new URLSearchParams({ limit: flags.limit });
+			if (flags.state) query.set("state", flags.state);
+			if (flags.project) query.set("project", flags.project);
+			const page = await new Connection(flags).json<Page<RunSummary>>(`/api/v1/runs?${query}`);
+			if (flags.output === "json") return printJson(page.items);
+			const rows = page.items.map((run) => [
+				stateText(run.state),
+				`${run.pipeline} #${run.number}`,
+				run.branch ?? "–",
+				took(run.started_at, run.finished_at),
+				ago(run.created_at),
+				run.id,
+			]);
+			print(table([["state", "run", "branch", "took", "submitted", "id"], ...rows]));
+		});
+}
+
+export function showCommand(): Command {
+	return command("show", "Show a run with its jobs, or a job with its steps.", "windlass show latest")
+		.argument("<id>", WHICH)
+		.action(async (named: string, flags: Flags) => {
+			const connection = new Connection(flags);
+			const id = await resolveId(connection, named);
+			const found = await connection.json<Run | Job>(`/api/v1/${kindOf(id)}/${id}`);
+			if (flags.output === "json") printJson(found);
+			else print("jobs" in found ? describeRun(found) : describeJob(found));
+		});
+}
+
+function describeRun(run: Run): string {
+	const rows = run.jobs.map((job) => [
+		stateText(job.state),
+		job.name,
+		took(job.started_at, job.finished_at),
+		job.attempts.at(-1)?.agent.name ?? "–",
+		job.reason?.text.slice(0, 100) ?? "",
+	]);
+	const facts = [
+		run.branch,
+		run.commit?.sha.slice(0, 12),
+		`by ${run.trigger.actor}`,
+		ago(run.created_at),
+		run.rerun_of && `repeats ${run.rerun_of}`,
+	];
+	return `${stateText(run.state)}  ${paint("bold", `${run.pipeline} #${run.number}`)}  ${facts.filter(Boolean).join(" · ")}\n${paint("gray", run.url)}\n${run.reason ? `${run.reason.text}\n` : ""}\n${table([["state", "job", "took", "agent", ""], ...rows])}`;
+}
+
+function describeJob(job: Job): string {
+	const rows = job.steps.map((step) => [stateText(step.state), step.name, took(step.started_at, step.finished_at)]);
+	const outputs = Object.entries(job.outputs ?? {}).map(
+		([name, value]) => `  ${name}=${value.length > 100 ? `${value.slice(0, 99)}…` : value}\n`,
+	);
+	return `${stateText(job.state)}  ${paint("bold", job.name)}  ${took(job.started_at, job.finished_at)}\n${job.reason ? `${job.reason.text}\n` : ""}\n${table([["state", "step", "took"], ...rows])}${outputs.length > 0 ? `\noutputs\n${outputs.join("")}` : ""}`;
+}
+
+export function cancelCommand(): Command {
+	return command("cancel", "Cancel a run or a job.", "windlass cancel latest")
+		.argument("<id>", WHICH)
+		.action((named: string, flags: Flags) => change(named, flags, "cancel", {}));
+}
+
+export function approveCommand(): Command {
+	return command("approve", "Let a job pass its gate.", "windlass approve job_01JB…")
+		.argument("<job>", "the id of the job")
+		.action((named: string, flags: Flags) => change(named, flags, "approve", {}));
+}
+
+export function declineCommand(): Command {
+	return command("decline", "End a job at its gate.", "windlass decline job_01JB… --comment 'not on a Friday'")
+		.argument("<job>", "the id of the job")
+		.option("-m, --comment <text>", "why")
+		.action((named: string, flags: Flags & { comment?: string }) =>
+			change(named, flags, "decline", flags.comment === undefined ? {} : { comment: flags.comment }),
+		);
+}
+
+async function change(named: string, flags: Flags, what: string, json: unknown): Promise<void> {
+	const connection = new Connection(flags);
+	const id = await resolveId(connection, named);
+	const changed = await connection.json<Run | Job>(`/api/v1/${kindOf(id)}/${id}/${what}`, { method: "POST", json });
+	if (flags.output === "json") printJson(changed);
+	else print(`${stateText(changed.state)}  ${id}`);
+}
+
+export function explainCommand(): Command {
+	return command("explain", "Say why a job is where it is; of a run, why its jobs wait.", "windlass explain latest")
+		.argument("<id>", WHICH)
+		.action(async (named: string, flags: Flags) => {
+			const connection = new Connection(flags);
+			const id = await resolveId(connection, named);
+			const jobs =
+				kindOf(id) === "jobs" ? [id] : (await connection.json<Run>(`/api/v1/runs/${id}`)).jobs.filter(isWaiting).map((job) => job.id);
+			const all = await Promise.all(jobs.map((job) => connection.json<Explanation>(`/api/v1/jobs/${job}/explain`)));
+			if (flags.output === "json") return printJson(all);
+			if (all.length === 0) return print("No job of this run is waiting.");
+			for (const one of all) {
+				print(`${stateText(one.state)}  ${one.job_id}  ${one.summary}`);
+				for (const agent of one.agents) print(`    ${paint(agent.fits ? "green" : "gray", agent.name)} ${agent.reason}`);
+			}
+		});
+}
+
+function isWaiting(job: Job): boolean {
+	return job.state === "blocked" || job.state === "queued" || job.state === "leased";
+}
+
+export function rerunCommand(setExitCode: (code: number) => void): Command {
+	return command("rerun", "Repeat a run with the same pipeline, parameters and commit.", "windlass rerun latest --failed")
+		.argument("<run>", "the id of a run, or latest")
+		.option("--failed", "only what did not succeed")
+		.option("--job <id>", "only this job, and those that need it")
+		.option("-d, --detach", "do not follow it")
+		.action(async (named: string, flags: Flags & { failed?: boolean; job?: string; detach?: boolean }) => {
+			const connection = new Connection(flags);
+			const id = await resolveId(connection, named);
+			const json = { ...(flags.failed ? { only: "failed" } : {}), ...(flags.job ? { job: flags.job } : {}) };
+			const run = await connection.json<SubmittedRun>(`/api/v1/runs/${id}/rerun`, { method: "POST", json });
+			if (flags.output === "json") printJson(run);
+			else if (flags.detach) print(`${run.url}\n${run.id}`);
+			else setExitCode(await followRun(connection, run));
+		});
+}

@@ -1,0 +1,93 @@
+import type { Readable } from "node:stream";
+import type { Command } from "commander";
+import { request } from "undici";
+import { ApiError, ERROR_STATUS, type ErrorCode, errorBody } from "../schema/wire/errors.ts";
+import { UsageError } from "./failures.ts";
+
+/** The commands' way to a coordinator. */
+
+export interface ConnectionFlags {
+	server?: string;
+	apiToken?: string;
+}
+
+const DEFAULT_SERVER = "http://127.0.0.1:7070";
+
+/** Adds the options by which a command finds its coordinator. */
+export function withConnection(command: Command): Command {
+	return command
+		.option("--server <url>", `the coordinator's address (WINDLASS_SERVER; default: ${DEFAULT_SERVER})`)
+		.option("--api-token <token>", "a token for it (better: WINDLASS_API_TOKEN, or WINDLASS_ADMIN_TOKEN)");
+}
+
+interface Asked {
+	method?: "GET" | "POST" | "PUT" | "DELETE";
+	json?: unknown;
+	/** A body with its media type. */
+	body?: { type: string; bytes: string | Uint8Array | Readable; length?: number };
+	headers?: Record<string, string>;
+}
+
+/** A coordinator that is asked with a person's token. */
+export class Connection {
+	readonly server: string;
+	readonly #token: string;
+
+	constructor(flags: ConnectionFlags) {
+		this.server = (flags.server ?? process.env.WINDLASS_SERVER ?? DEFAULT_SERVER).replace(/\/+$/, "");
+		if (!URL.canParse(this.server)) throw new UsageError(`--server: ${this.server} is not an address like ${DEFAULT_SERVER}`);
+		this.#token = flags.apiToken ?? process.env.WINDLASS_API_TOKEN ?? process.env.WINDLASS_ADMIN_TOKEN ?? "";
+		if (this.#token === "")
+			throw new UsageError("a token is needed: set WINDLASS_API_TOKEN (the admin token was printed at the coordinator's first start)");
+	}
+
+	/** The answer's body as JSON. @throws ApiError for a refusal, UsageError where nobody answers */
+	async json<Value>(path: string, asked: Asked = {}): Promise<Value> {
+		const { body } = await this.#send(path, asked);
+		return (await body.json()) as Value;
+	}
+
+	async text(path: string): Promise<string> {
+		const { body } = await this.#send(path, {});
+		return body.text();
+	}
+
+	/** The answer's body as it comes, for as long as it takes. */
+	async stream(path: string, asked: Asked = {}): Promise<Readable> {
+		return (await this.#send(path, asked)).body;
+	}
+
+	async #send(path: string, { method = "GET", json, body, headers }: Asked) {
+		const options = {
+			method,
+			headersTimeout: 0,
+			bodyTimeout: 0,
+			headers: {
+				Authorization: `Bearer ${this.#token}`,
+				...(json === undefined ? {} : { "Content-Type": "application/json" }),
+				...(body ? { "Content-Type": body.type } : {}),
+				...(body?.length === undefined ? {} : { "Content-Length": String(body.length) }),
+				...headers,
+			},
+			body: json === undefined ? (body?.bytes ?? null) : JSON.stringify(json),
+		};
+		let answer: Awaited<ReturnType<typeof request>>;
+		try {
+			answer = await request(this.server + path, options);
+		} catch (error) {
+			throw new UsageError(`${this.server} does not answer: ${(error as Error).message || (error as { code?: string }).code}`);
+		}
+		if (answer.statusCode < 300) return answer;
+		throw refusal(answer.statusCode, await answer.body.text());
+	}
+}
+
+function refusal(status: number, text: string): Error {
+	try {
+		const parsed = errorBody.parse(JSON.parse(text));
+		if (parsed.error in ERROR_STATUS) return new ApiError(parsed.error as ErrorCode, parsed.message, parsed);
+	} catch {
+		// Not the coordinator's own answer.
+	}
+	return new UsageError(`the answer is not a coordinator's: status ${status}`);
+}

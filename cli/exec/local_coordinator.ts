@@ -1,0 +1,112 @@
+import { createHash } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import { mkdir, stat } from "node:fs/promises";
+import path from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import picomatch from "picomatch";
+import type * as z from "zod";
+import type { Answer, Call, FileCoordinator, StreamAnswer, StreamCall } from "../../agent/client.ts";
+import { ApiError } from "../../schema/wire/errors.ts";
+import type { ArtifactPlanAnswer, NeededFiles } from "../../schema/wire/protocol.ts";
+
+/** What stands in for a coordinator when jobs are run on this machine alone: it has the source, and keeps what jobs save in a folder. */
+
+/** A file that a job has saved. */
+interface SavedFile {
+	path: string;
+	size: number;
+	sha256: string;
+	executable: boolean;
+}
+
+/** From which job files are fetched, and where they are put. */
+export interface LocalFetch {
+	job: string;
+	patterns: readonly string[];
+	into: string | null;
+}
+
+export class LocalCoordinator implements FileCoordinator {
+	readonly server = "local";
+	readonly #folder: string;
+	readonly #source: Uint8Array;
+	/** What each job has saved, by its name. */
+	readonly #saved = new Map<string, SavedFile[]>();
+	/** The job that runs now, and what it fetches. */
+	#job = "";
+	#fetches: readonly LocalFetch[] = [];
+
+	constructor(folder: string, source: Uint8Array) {
+		this.#folder = folder;
+		this.#source = source;
+	}
+
+	begin(job: string, fetches: readonly LocalFetch[]): void {
+		this.#job = job;
+		this.#fetches = fetches;
+	}
+
+	/** Notes what a job has saved. @returns the folder in which its files are */
+	keep(job: string, files: readonly SavedFile[]): string {
+		this.#saved.set(job, [...files]);
+		return this.#folderOf(job);
+	}
+
+	#folderOf(job: string): string {
+		return path.join(this.#folder, job.replaceAll(/[^A-Za-z0-9._-]+/g, "-"));
+	}
+
+	call(): Promise<Answer> {
+		throw new Error("a local job has no such call");
+	}
+
+	async fetch<Schema extends z.ZodType>(schema: Schema, call: Call): Promise<z.infer<Schema>> {
+		return schema.parse(await this.#answer(call));
+	}
+
+	async #answer({ method, path: address, json, bytes }: Call): Promise<unknown> {
+		if (method === "PUT") return this.#put(address, bytes);
+		if (address.endsWith("/artifacts")) return this.#plan((json as { files: { path: string; size: number }[] }).files);
+		if (address.endsWith("/needed")) return { items: this.#needed() } satisfies NeededFiles;
+		throw new Error(`a local job has no call ${method} ${address}`);
+	}
+
+	#plan(files: readonly { path: string; size: number }[]): ArtifactPlanAnswer {
+		const planned = files.map(({ path: name, size }) => ({
+			path: name,
+			key: name,
+			parts: [{ number: 1, url: path.join(this.#folderOf(this.#job), name.replace(":", "-")), offset: 0, size }],
+		}));
+		return { files: planned };
+	}
+
+	async #put(file: string, bytes: Call["bytes"]): Promise<{ number: number }> {
+		await mkdir(path.dirname(file), { recursive: true });
+		await pipeline(bytes instanceof Readable ? bytes : Readable.from([bytes ?? new Uint8Array()]), createWriteStream(file));
+		return { number: 1 };
+	}
+
+	#needed(): NeededFiles["items"] {
+		return this.#fetches.flatMap(({ job, patterns, into }) => {
+			const isWanted = patterns.length === 0 ? () => true : picomatch([...patterns], { dot: true });
+			const files = (this.#saved.get(job) ?? []).filter((file) => isWanted(file.path));
+			if (files.length === 0) throw new ApiError("conflict", `The files of ${job} cannot be fetched: there is none here.`);
+			return files.map((file) => ({
+				...file,
+				job,
+				path: into === null ? file.path : `${into}/${file.path}`,
+				url: path.join(this.#folderOf(job), file.path),
+			}));
+		});
+	}
+
+	async stream({ path: address }: StreamCall): Promise<StreamAnswer> {
+		if (!address.endsWith("/source")) {
+			await stat(address);
+			return { headers: {}, body: createReadStream(address) };
+		}
+		const sha256 = createHash("sha256").update(this.#source).digest("hex");
+		return { headers: { "x-content-sha256": sha256 }, body: Readable.from([this.#source]) };
+	}
+}

@@ -1,0 +1,236 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, rm } from "node:fs/promises";
+import path from "node:path";
+import { removeLabelled } from "../../agent/docker.ts";
+import { inheritedEnvironment, inheritedInContainers } from "../../agent/environment.ts";
+import { AgentFacts } from "../../agent/facts.ts";
+import type { JobResult } from "../../agent/job.ts";
+import { JobRun } from "../../agent/job_run.ts";
+import { SpoolBudget } from "../../agent/spool_budget.ts";
+import { countsAsFailure, decide, type NeededJob } from "../../schema/pipeline/decide.ts";
+import { firstLack } from "../../schema/pipeline/requirements.ts";
+import { jobsMeant } from "../../schema/pipeline/resolve.ts";
+import type { ResolvedJob, ResolvedPipeline } from "../../schema/pipeline/resolved.ts";
+import { runFacts, type SettledJob } from "../../schema/pipeline/settle.ts";
+import { DEFAULT_MAX_LOG_BYTES, MAX_LOG_CHUNK_BYTES } from "../../schema/wire/limits.ts";
+import type { Assignment } from "../../schema/wire/protocol.ts";
+import { isTerminal, type JobState, type Reason } from "../../schema/wire/states.ts";
+import { LocalCoordinator } from "./local_coordinator.ts";
+
+/** A pipeline on this machine alone: the jobs one after the other, through the agent's own code. */
+
+export interface LocalJob {
+	definition: ResolvedJob;
+	state: JobState;
+	reason: Reason | null;
+	exitCode: number | null;
+	outputs: Record<string, string> | null;
+	needs: LocalJob[];
+}
+
+interface LocalOptions {
+	pipeline: ResolvedPipeline;
+	/** Only this job, as if all that it needs had succeeded; null: all. */
+	only: string | null;
+	/** The source, as a tar archive. */
+	source: Uint8Array;
+	/** Where everything is kept while it runs. */
+	folder: string;
+	/** Where the files are put that jobs save, a folder for each. */
+	artifacts: string;
+	version: string;
+	/** Lets gates pass. */
+	approve: boolean;
+	signal: AbortSignal;
+	/** Called with lines of a job's log. */
+	onLines(job: string, lines: string): void;
+	onState(job: LocalJob): void;
+}
+
+const EVENT = "exec";
+const KILL_GRACE_MS = 10_000;
+const SPOOL_BYTES = 1024 ** 3;
+
+/** Runs the jobs in an order in which each comes after those that it needs. @returns the jobs as they ended */
+export async function runLocally(options: LocalOptions): Promise<LocalJob[]> {
+	const jobs = prepare(options.pipeline);
+	const chosen = jobs.filter(
+		({ definition }) => options.only === null || definition.key === options.only || definition.name === options.only,
+	);
+	if (options.only !== null) for (const job of jobs) if (!chosen.includes(job)) job.state = "succeeded";
+	const coordinator = new LocalCoordinator(options.artifacts, options.source);
+	const facts = new AgentFacts({ slots: 1, labels: [], workDir: options.folder, probes: {} }, options.version, false);
+	await facts.look();
+	const label = `windlass.agent=exec-${randomBytes(6).toString("hex")}`;
+	try {
+		for (let next = nextJob(chosen); next; next = nextJob(chosen)) {
+			await runJob(next, options, { coordinator, facts, label });
+			options.onState(next);
+		}
+	} finally {
+		await removeLabelled(label);
+	}
+	return chosen;
+}
+
+function prepare(pipeline: ResolvedPipeline): LocalJob[] {
+	const jobs = pipeline.jobs.map(
+		(definition): LocalJob => ({ definition, state: "blocked", reason: null, exitCode: null, outputs: null, needs: [] }),
+	);
+	for (const job of jobs) {
+		const meant = new Set(job.definition.needs.flatMap((need) => jobsMeant(pipeline.jobs, need)));
+		job.needs = jobs.filter(({ definition }) => meant.has(definition));
+	}
+	return jobs;
+}
+
+function nextJob(jobs: readonly LocalJob[]): LocalJob | undefined {
+	return jobs.find((job) => job.state === "blocked" && job.needs.every(({ state }) => isTerminal(state)));
+}
+
+interface Workplace {
+	coordinator: LocalCoordinator;
+	facts: AgentFacts;
+	label: string;
+}
+
+async function runJob(job: LocalJob, options: LocalOptions, workplace: Workplace): Promise<void> {
+	const { pipeline, signal } = options;
+	if (signal.aborted) return end(job, "cancelled", { code: "cancelled", text: "Cancelled." });
+	const verdict = decide(job.definition, {
+		pipeline,
+		run: runFacts(pipeline, "local", EVENT),
+		needs: job.needs.map(neededOf),
+		hasFailedAncestor: () => ancestorsOf(job).some((one) => countsAsFailure({ state: one.state, mayFail: one.definition.allow_failure })),
+	});
+	if (verdict.is === "skipped") return end(job, "skipped", verdict.reason);
+	if (verdict.is === "broken") return end(job, "errored", verdict.reason);
+	if (verdict.is === "waiting") throw new Error("a job waits for one that has ended");
+	if (job.definition.approval && !options.approve)
+		return end(job, "skipped", { code: "gate", text: "It waits for an approval; pass --approve to let it pass." });
+	const offering = await workplace.facts.offering();
+	// Labels say which machine; here there is one.
+	const lack = firstLack({ ...job.definition.runs_on, labels: [] }, offering);
+	if (lack !== null) return end(job, "errored", { code: "agent_unsuitable", text: `This machine ${lack}.` });
+	const result = await runAttempt(verdict.job, options, workplace);
+	job.exitCode = result.exit_code;
+	job.outputs = result.outputs;
+	end(job, result.state, result.reason);
+}
+
+function end(job: LocalJob, state: JobState, reason: Reason | null): void {
+	job.state = state;
+	job.reason = reason;
+}
+
+function neededOf({ definition, state, outputs }: LocalJob): NeededJob {
+	const { key, name, allow_failure: mayFail, outputs: declared } = definition;
+	return { key, name, state, mayFail, declared, outputs };
+}
+
+function ancestorsOf(job: LocalJob): LocalJob[] {
+	return job.needs.flatMap((need) => [need, ...ancestorsOf(need)]);
+}
+
+async function runAttempt(settled: SettledJob, options: LocalOptions, workplace: Workplace): Promise<JobResult> {
+	const { pipeline, folder, signal } = options;
+	const { coordinator, facts, label } = workplace;
+	const assignment = assignmentOf(pipeline, settled);
+	coordinator.begin(
+		settled.name,
+		settled.artifacts.fetch.flatMap((fetched) =>
+			jobsMeant(pipeline.jobs, fetched).map(({ name }) => ({ job: name, patterns: fetched.paths, into: fetched.into })),
+		),
+	);
+	const own = path.join(folder, assignment.attempt_id);
+	await mkdir(own, { recursive: true, mode: 0o700 });
+	const run = await JobRun.prepare({
+		assignment,
+		folder: own,
+		environment: inheritedEnvironment(process.env, []),
+		containerEnvironment: inheritedInContainers(process.env, []),
+		mirrors: path.join(folder, "mirrors"),
+		cgroup: null,
+		client: coordinator,
+		token: "local",
+		killGraceMs: KILL_GRACE_MS,
+		budget: new SpoolBudget(SPOOL_BYTES),
+		maxLogBytes: DEFAULT_MAX_LOG_BYTES,
+		offering: () => facts.offering(),
+		containerLabel: label,
+		allowedDevices: [],
+	});
+	const onAbort = () => run.stop("cancelled");
+	signal.addEventListener("abort", onAbort, { once: true });
+	const printing = printLog(run, (lines) => options.onLines(settled.name, lines));
+	const result = await run.run();
+	await printing.end();
+	signal.removeEventListener("abort", onAbort);
+	const files = result.artifacts.filter(({ kind }) => kind === "file");
+	coordinator.keep(
+		settled.name,
+		files.map(({ path: name, size, sha256, executable }) => ({ path: name, size, sha256, executable: executable ?? false })),
+	);
+	await run.close();
+	await rm(own, { recursive: true, force: true });
+	return result;
+}
+
+/** What an agent would be given for this job. */
+function assignmentOf(pipeline: ResolvedPipeline, job: SettledJob): Assignment {
+	const id = `att_${randomBytes(13).toString("hex").toUpperCase()}`;
+	return {
+		attempt_id: id,
+		number: 1,
+		ttl_ms: 0,
+		run: { id: "run_local", number: 1, project: "local", url: "", event: EVENT },
+		pipeline: pipeline.name,
+		job: { id: "job_local", key: job.key, name: job.name, url: "" },
+		server_url: "",
+		matrix: job.matrix,
+		env: job.env,
+		timeout_ms: job.timeout_ms,
+		idle_timeout_ms: job.idle_timeout_ms,
+		runs_on: { ...job.runs_on, labels: [] },
+		steps: job.steps,
+		container: job.container,
+		services: job.services,
+		outputs: job.outputs,
+		reports: job.reports,
+		source: { upload: "this folder" },
+		artifacts: { save: job.artifacts.save, fetch: [...new Set(job.artifacts.fetch.map(({ key }) => key))] },
+	};
+}
+
+/** Passes a log on as it grows, without the times that its lines begin with. */
+function printLog(run: JobRun, onLines: (lines: string) => void): { end(): Promise<void> } {
+	const stopping = new AbortController();
+	const decoder = new TextDecoder();
+	let rest = "";
+	const print = async () => {
+		for (let offset = 0; ; ) {
+			const bytes = await run.spool.read(offset, MAX_LOG_CHUNK_BYTES);
+			if (bytes.byteLength === 0) {
+				if (stopping.signal.aborted) break;
+				await run.spool.grown(offset, stopping.signal);
+				continue;
+			}
+			offset += bytes.byteLength;
+			await run.spool.acknowledge(bytes);
+			const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
+			rest = lines.pop() ?? "";
+			if (lines.length > 0) onLines(lines.map((line) => `${line.slice(STAMP_LENGTH)}\n`).join(""));
+		}
+		if (rest !== "") onLines(`${rest.slice(STAMP_LENGTH)}\n`);
+	};
+	const done = print();
+	return {
+		async end() {
+			stopping.abort();
+			await done;
+		},
+	};
+}
+
+/** `2026-11-21T12:00:00.000Z ` */
+const STAMP_LENGTH = 25;

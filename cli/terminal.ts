@@ -1,0 +1,74 @@
+import { styleText } from "node:util";
+import { formatDuration } from "../schema/wire/duration.ts";
+
+/** How the commands speak to a person: colours where there is a terminal, tables, states with their marks. NO_COLOR is heeded (no-color.org). */
+
+type Style = Parameters<typeof styleText>[0];
+
+/** Whether what goes to this stream may be coloured. */
+export function isColored(stream: NodeJS.WriteStream = process.stdout): boolean {
+	if (process.env.NO_COLOR) return false;
+	return Boolean(process.env.FORCE_COLOR) || stream.isTTY === true;
+}
+
+export function paint(style: Style, text: string): string {
+	return isColored() ? styleText(style, text, { validateStream: false }) : text;
+}
+
+const MARKS: Record<string, [string, Style]> = {
+	succeeded: ["✓", "green"],
+	failed: ["✗", "red"],
+	errored: ["!", "red"],
+	timed_out: ["⏱", "red"],
+	cancelled: ["⊘", "gray"],
+	cancelling: ["⊘", "yellow"],
+	skipped: ["»", "gray"],
+	running: ["●", "blue"],
+	waiting: ["◍", "yellow"],
+	queued: ["◌", "gray"],
+	leased: ["◌", "gray"],
+	blocked: ["◌", "gray"],
+};
+
+/** A state with its mark. */
+export function stateText(state: string): string {
+	const [mark, style] = MARKS[state] ?? ["·", "reset" as Style];
+	return paint(style, `${mark} ${state.replace("_", " ")}`);
+}
+
+/** How long ago something was. */
+export function ago(at: string | null): string {
+	return at === null ? "–" : `${formatDuration(Date.now() - Date.parse(at))} ago`;
+}
+
+/** How long something took, or has taken so far. */
+export function took(from: string | null, to: string | null): string {
+	return from === null ? "–" : formatDuration((to === null ? Date.now() : Date.parse(to)) - Date.parse(from));
+}
+
+/** Rows in columns; the first row is their head. */
+export function table(rows: readonly (readonly string[])[]): string {
+	const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => visibleLength(row[column] ?? ""))));
+	return rows
+		.map((row, index) => {
+			const cells = row.map((cell, column) =>
+				column === row.length - 1 ? cell : cell + " ".repeat((widths[column] ?? 0) - visibleLength(cell)),
+			);
+			const line = cells.join("  ").trimEnd();
+			return `${index === 0 ? paint("bold", line) : line}\n`;
+		})
+		.join("");
+}
+
+function visibleLength(text: string): number {
+	// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what colours begin with
+	return [...text.replace(/\u001b\[[0-9;]*m/g, "")].length;
+}
+
+export function print(text: string): void {
+	process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+}
+
+export function printJson(value: unknown): void {
+	print(JSON.stringify(value, null, 2));
+}

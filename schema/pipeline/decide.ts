@@ -1,0 +1,119 @@
+import { isTerminal, type JobState, type Reason } from "../wire/states.ts";
+import { ExpressionFailed, evaluate, type NeedFacts, type RunFacts, type Scope, usesOf } from "./expression.ts";
+import type { ResolvedJob, ResolvedPipeline } from "./resolved.ts";
+import { type SettledJob, settleJob } from "./settle.ts";
+
+/**
+ * Whether a job may begin: its condition, then its needs. Without a condition, or with one that does not ask how the needs ended, a
+ * job goes on when all of them succeeded, and is skipped as soon as one ended otherwise. One that asks (success(), failure(), always())
+ * waits for all of them.
+ */
+
+export type Verdict =
+	| { is: "waiting" }
+	| { is: "ready"; job: SettledJob }
+	| { is: "skipped"; reason: Reason }
+	| { is: "broken"; reason: Reason };
+
+/** How a job stands, as far as others depend on it. */
+export interface Standing {
+	state: JobState;
+	mayFail: boolean;
+}
+
+/** A needed job. */
+export interface NeededJob extends Standing {
+	key: string;
+	name: string;
+	/** The outputs that it declares, and what it has written. */
+	declared: readonly string[];
+	outputs: Readonly<Record<string, string>> | null;
+}
+
+/** What is known when it is decided. */
+export interface Circumstances {
+	pipeline: ResolvedPipeline;
+	run: RunFacts;
+	needs: readonly NeededJob[];
+	/** Whether anything that the job needs, directly or by way of others, has failed: what comes to clean up stands at the end of a chain. */
+	hasFailedAncestor: () => boolean;
+}
+
+const FAILURES: ReadonlySet<JobState> = new Set(["failed", "errored", "timed_out"]);
+
+/** Whether a job has failed, and was not allowed to. */
+export function countsAsFailure({ state, mayFail }: Standing): boolean {
+	return FAILURES.has(state) && !mayFail;
+}
+
+/** Whether those that need a job may go on after it. */
+function countsAsSuccess({ state, mayFail }: Standing): boolean {
+	return state === "succeeded" || (FAILURES.has(state) && mayFail);
+}
+
+export function decide(job: ResolvedJob, circumstances: Circumstances): Verdict {
+	const { condition } = job;
+	const { needs } = circumstances;
+	const uses = condition === null ? null : usesOf(condition);
+	const isFalse = () => condition !== null && !evaluate(condition, scopeOf(job, circumstances));
+	try {
+		if (!uses?.late && isFalse()) return skippedBy(condition);
+		const bad = needs.find((need) => isTerminal(need.state) && !countsAsSuccess(need));
+		if (bad && !uses?.status) return { is: "skipped", reason: needEnded(bad) };
+		if (needs.some(({ state }) => !isTerminal(state))) return { is: "waiting" };
+		if (uses?.late && isFalse()) return skippedBy(condition);
+		return { is: "ready", job: settle(job, circumstances) };
+	} catch (error) {
+		if (!(error instanceof ExpressionFailed)) throw error;
+		return { is: "broken", reason: { code: "config_invalid", text: `An expression cannot be evaluated: ${error.message}`.slice(0, 2000) } };
+	}
+}
+
+function skippedBy(condition: string | null): Verdict {
+	return { is: "skipped", reason: { code: "condition", text: `Its condition is false: ${condition}` } };
+}
+
+const OUTCOMES: Partial<Record<JobState, string>> = {
+	failed: "failed",
+	errored: "errored",
+	timed_out: "timed out",
+	cancelled: "was cancelled",
+	skipped: "was skipped",
+};
+
+function needEnded(need: NeededJob): Reason {
+	return { code: "need_failed", text: `Needs ${need.name}, which ${OUTCOMES[need.state] ?? need.state}.` };
+}
+
+/** A job whose needs have ended, with every text filled in. @throws ExpressionFailed */
+export function settle(job: ResolvedJob, circumstances: Circumstances): SettledJob {
+	return settleJob(job, scopeOf(job, circumstances));
+}
+
+/** Whether a job wants to run when others have failed. */
+export function asksForStatus({ condition }: ResolvedJob): boolean {
+	return condition !== null && usesOf(condition).status;
+}
+
+function scopeOf(job: ResolvedJob, { pipeline, run, needs, hasFailedAncestor }: Circumstances): Scope {
+	return {
+		run,
+		params: pipeline.params,
+		matrix: job.matrix ?? {},
+		changed: pipeline.changed,
+		needs: Object.fromEntries(needs.map((need) => [need.key, factsOf(need, needs)])),
+		status: { success: needs.every(countsAsSuccess), failure: hasFailedAncestor() },
+	};
+}
+
+/** The result of several variants is that of the worst. */
+const WORST: readonly JobState[] = ["failed", "timed_out", "errored", "cancelled", "skipped", "succeeded"];
+
+function factsOf(need: NeededJob, needs: readonly NeededJob[]): NeedFacts {
+	const states = needs.filter(({ key }) => key === need.key).map(({ state }) => state);
+	return {
+		result: WORST.find((state) => states.includes(state)) ?? "",
+		// What was declared and not written is empty.
+		outputs: Object.fromEntries(need.declared.map((name) => [name, need.outputs?.[name] ?? ""])),
+	};
+}

@@ -1,0 +1,186 @@
+import { and, desc, eq, inArray, isNotNull, lt, notExists, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { attempts, jobs, runs, testResults, tests } from "../../schema/database/tables.ts";
+import type { TestCase } from "../../schema/wire/resources.ts";
+
+/** How tests went, over all runs. */
+
+/** Whose results these are. */
+export interface Tested {
+	team: string;
+	project: string;
+	pipeline: string;
+	runId: string;
+	jobId: string;
+	attemptId: string;
+	branch: string | null;
+	commit: string | null;
+	at: number;
+}
+
+type Result = Pick<TestCase, "suite" | "name" | "state" | "duration_ms">;
+
+/** One statement takes at most this many results, so that no parameter gets too large. */
+const RESULTS_AT_ONCE = 2_000;
+
+/** Notes the results of an attempt. A second time changes nothing. */
+export async function addTestResults(db: D1Database, tested: Tested, results: readonly Result[]): Promise<void> {
+	const { team, project, pipeline, runId, jobId, attemptId, branch, commit, at } = tested;
+	const merged = mergeSame(results);
+	for (let from = 0; from < merged.length; from += RESULTS_AT_ONCE) {
+		const json = JSON.stringify(merged.slice(from, from + RESULTS_AT_ONCE));
+		await db.batch([
+			db
+				.prepare(
+					`INSERT INTO tests (team, project, pipeline, suite, name) SELECT ?, ?, ?, value ->> 'suite', value ->> 'name' FROM json_each(?)
+					WHERE true ON CONFLICT DO NOTHING`,
+				)
+				.bind(team, project, pipeline, json),
+			db
+				.prepare(
+					`INSERT INTO test_results (test_id, attempt_id, run_id, job_id, branch, commit_sha, state, duration_ms, at)
+					SELECT t.id, ?, ?, ?, ?, ?, value ->> 'state', value ->> 'duration_ms', ? FROM json_each(?)
+					JOIN tests AS t ON t.team = ? AND t.project = ? AND t.pipeline = ? AND t.suite = value ->> 'suite' AND t.name = value ->> 'name'
+					WHERE true ON CONFLICT DO NOTHING`,
+				)
+				.bind(attemptId, runId, jobId, branch, commit, at, json, team, project, pipeline),
+		]);
+	}
+}
+
+/** A test that an attempt has reported more than once went as badly as it went at worst. */
+function mergeSame(results: readonly Result[]): Result[] {
+	const known = new Map<string, Result>();
+	for (const { suite, name, state, duration_ms } of results) {
+		const key = JSON.stringify([suite, name]);
+		const before = known.get(key);
+		const duration = Math.round(duration_ms) + (before?.duration_ms ?? 0);
+		known.set(key, { suite, name, state: before?.state === "failed" ? "failed" : state, duration_ms: duration });
+	}
+	return [...known.values()];
+}
+
+/** What is known of a failed test beside this result. */
+export interface TestPast {
+	suite: string;
+	name: string;
+	/** How it went the last time before, on the same branch if it was run there; null if it never was. */
+	before: TestCase["state"] | null;
+	/** Whether it has both passed and failed on this commit. */
+	isFlaky: boolean;
+}
+
+/** The past of tests that have failed in an attempt: at most `limit`. */
+export async function pastOfFailures(db: D1Database, attemptId: string, limit: number): Promise<TestPast[]> {
+	const { results } = await db
+		.prepare(
+			`SELECT t.suite, t.name,
+				(SELECT b.state FROM test_results AS b WHERE b.test_id = r.test_id AND b.run_id <> r.run_id AND b.at < r.at
+					ORDER BY b.branch IS NOT r.branch, b.at DESC LIMIT 1) AS before,
+				r.commit_sha IS NOT NULL AND EXISTS (SELECT 1 FROM test_results AS s WHERE s.test_id = r.test_id AND s.commit_sha = r.commit_sha
+					AND s.state = 'passed') AS is_flaky
+			FROM test_results AS r JOIN tests AS t ON t.id = r.test_id WHERE r.attempt_id = ? AND r.state = 'failed' LIMIT ?`,
+		)
+		.bind(attemptId, limit)
+		.all<{ suite: string; name: string; before: TestCase["state"] | null; is_flaky: number }>();
+	return results.map(({ suite, name, before, is_flaky }) => ({ suite, name, before, isFlaky: is_flaky === 1 }));
+}
+
+/** Tests of a pipeline that have both passed and failed on the commit of a run. */
+export async function flakyTestsOf(db: D1Database, runId: string): Promise<{ suite: string; name: string }[]> {
+	const { results } = await db
+		.prepare(
+			`SELECT DISTINCT t.suite, t.name FROM test_results AS r JOIN tests AS t ON t.id = r.test_id
+			WHERE r.run_id = ? AND r.commit_sha IS NOT NULL AND r.state <> 'skipped'
+			AND EXISTS (SELECT 1 FROM test_results AS s WHERE s.test_id = r.test_id AND s.commit_sha = r.commit_sha AND s.state <> 'skipped' AND s.state <> r.state)
+			LIMIT 100`,
+		)
+		.bind(runId)
+		.all<{ suite: string; name: string }>();
+	return results;
+}
+
+/** One result of a test, with where it comes from. */
+export interface PastResult {
+	run_id: string;
+	job_id: string;
+	number: number;
+	branch: string | null;
+	commit_sha: string | null;
+	state: TestCase["state"];
+	duration_ms: number;
+	at: number;
+}
+
+/** How a test went, newest first. */
+export async function historyOf(
+	db: D1Database,
+	test: { team: string; project: string; pipeline: string; suite: string; name: string },
+	limit: number,
+	before: number | null,
+): Promise<PastResult[]> {
+	return drizzle(db)
+		.select({
+			run_id: testResults.run_id,
+			job_id: testResults.job_id,
+			number: runs.number,
+			branch: testResults.branch,
+			commit_sha: testResults.commit_sha,
+			state: testResults.state,
+			duration_ms: testResults.duration_ms,
+			at: testResults.at,
+		})
+		.from(testResults)
+		.innerJoin(tests, eq(tests.id, testResults.test_id))
+		.innerJoin(runs, eq(runs.id, testResults.run_id))
+		.where(
+			and(
+				eq(tests.team, test.team),
+				eq(tests.project, test.project),
+				eq(tests.pipeline, test.pipeline),
+				eq(tests.suite, test.suite),
+				eq(tests.name, test.name),
+				before === null ? undefined : lt(testResults.at, before),
+			),
+		)
+		.orderBy(desc(testResults.at))
+		.limit(limit);
+}
+
+/** Branches that are taken for the main line where nobody says which is. */
+const MAIN_BRANCHES = ["main", "master"];
+
+/** The newest coverage that a job of this name had before, on the main line; on the branch itself where that has none. */
+export async function coverageBefore(
+	db: D1Database,
+	run: { team: string; project: string; pipeline: string; branch: string | null; created_at: number },
+	jobKey: string,
+): Promise<{ coverage: string; run_id: string; number: number; branch: string | null } | null> {
+	const newest = (branches: string[]) =>
+		drizzle(db)
+			.select({ coverage: attempts.coverage, run_id: runs.id, number: runs.number, branch: runs.branch })
+			.from(runs)
+			.innerJoin(jobs, and(eq(jobs.run_id, runs.id), eq(jobs.key, jobKey)))
+			.innerJoin(attempts, eq(attempts.id, jobs.result_attempt))
+			.where(
+				and(
+					eq(runs.team, run.team),
+					eq(runs.project, run.project),
+					eq(runs.pipeline, run.pipeline),
+					lt(runs.created_at, run.created_at),
+					inArray(runs.branch, branches),
+					isNotNull(attempts.coverage),
+				),
+			)
+			.orderBy(desc(runs.id))
+			.limit(1);
+	const [found] = await newest(MAIN_BRANCHES);
+	const [own] = found || run.branch === null ? [found] : await newest([run.branch]);
+	return own ? { ...own, coverage: own.coverage as string } : null;
+}
+
+/** Forgets tests that no result is left of. */
+export async function forgetTests(db: D1Database): Promise<void> {
+	const d1 = drizzle(db);
+	await d1.delete(tests).where(notExists(d1.select({ one: sql`1` }).from(testResults).where(eq(testResults.test_id, tests.id))));
+}

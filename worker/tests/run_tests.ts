@@ -1,0 +1,103 @@
+import type { ArtifactRow, JobRow } from "../../schema/database/tables.ts";
+import type { CoverageTotals, RunTests, TestCase, TestTotals } from "../../schema/wire/resources.ts";
+import { listArtifacts, type RunRecord } from "../catalog/record.ts";
+import { coverageBefore, flakyTestsOf, pastOfFailures } from "../catalog/tests.ts";
+import type { Environment } from "../environment.ts";
+import { readCases } from "./index_tests.ts";
+
+/** The tests of a run: those of the attempts whose result counts, put together. */
+
+const SLOWEST = 10;
+/** The past is looked up for so many failed tests of a job. */
+const PASTS = 500;
+
+export interface CaseFilter {
+	/** Null: all. */
+	state: TestCase["state"] | null;
+	/** How many cases of this state to pass over, and how many to give. */
+	from: number;
+	count: number;
+}
+
+/** The tests of a run, job by job: of the cases no more is held at a time than those of one job. */
+export async function testsOfRun(environment: Environment, record: RunRecord, filter: CaseFilter): Promise<RunTests> {
+	const { run, jobs } = record;
+	const totals: TestTotals = { passed: 0, failed: 0, skipped: 0, duration_ms: 0, truncated: false };
+	const found: RunTests = {
+		totals,
+		items: [],
+		next_from: null,
+		slowest: [],
+		flaky: await flakyTestsOf(environment.DB, run.id),
+		coverage: [],
+	};
+	let seen = 0;
+	for (const job of jobs) {
+		const attempt = record.attempts.find(({ id }) => id === job.result_attempt);
+		const attemptId = job.result_attempt;
+		if (attemptId === null) continue;
+		if (attempt?.coverage) found.coverage.push(await coverageOf(environment, record, job, JSON.parse(attempt.coverage) as CoverageTotals));
+		const stored = await storedCases(environment, run.team, attemptId);
+		const cases = stored && (await readCases(environment.BUCKET, stored));
+		if (!cases) continue;
+		addTotals(totals, attempt?.tests ? (JSON.parse(attempt.tests) as TestTotals) : countedAs(cases));
+		const pasts = cases.some(({ state }) => state === "failed") ? await pastOfFailures(environment.DB, attemptId, PASTS) : [];
+		const pastOf = new Map(pasts.map((past) => [JSON.stringify([past.suite, past.name]), past]));
+		for (const one of cases) {
+			if (filter.state !== null && one.state !== filter.state) continue;
+			seen += 1;
+			if (seen <= filter.from) continue;
+			if (found.items.length >= filter.count) {
+				found.next_from = filter.from + filter.count;
+				break;
+			}
+			const past = pastOf.get(JSON.stringify([one.suite, one.name]));
+			const isNew = one.state === "failed" && past !== undefined && past.before !== "failed";
+			found.items.push({ ...one, job_id: job.id, job: job.name, newly_failing: isNew, flaky: past?.isFlaky ?? false });
+		}
+		const timed = cases.map(({ suite, name, duration_ms }) => ({ suite, name, duration_ms, job_id: job.id, job: job.name }));
+		found.slowest = [...found.slowest, ...timed].sort((a, b) => b.duration_ms - a.duration_ms).slice(0, SLOWEST);
+	}
+	found.slowest = found.slowest.filter(({ duration_ms }) => duration_ms > 0);
+	return found;
+}
+
+async function storedCases(environment: Environment, team: string, attemptId: string): Promise<ArtifactRow | null> {
+	const rows = await listArtifacts(environment, team, attemptId);
+	return rows.find((row) => row.kind === "tests" && row.expired_at === null) ?? null;
+}
+
+async function coverageOf(
+	environment: Environment,
+	{ run }: RunRecord,
+	job: JobRow,
+	now: CoverageTotals,
+): Promise<RunTests["coverage"][number]> {
+	const before = await coverageBefore(environment.DB, run, job.key);
+	return {
+		job_id: job.id,
+		job: job.name,
+		...now,
+		before: before && {
+			...(JSON.parse(before.coverage) as CoverageTotals),
+			run_id: before.run_id,
+			number: before.number,
+			branch: before.branch,
+		},
+	};
+}
+
+function addTotals(sum: TestTotals, more: TestTotals): void {
+	sum.passed += more.passed;
+	sum.failed += more.failed;
+	sum.skipped += more.skipped;
+	sum.duration_ms += more.duration_ms;
+	sum.truncated ||= more.truncated;
+}
+
+/** The totals of cases that come from a run before this one. */
+function countedAs(cases: readonly TestCase[]): TestTotals {
+	const count = (state: TestCase["state"]) => cases.filter((one) => one.state === state).length;
+	const duration_ms = Math.round(cases.reduce((sum, one) => sum + one.duration_ms, 0));
+	return { passed: count("passed"), failed: count("failed"), skipped: count("skipped"), duration_ms, truncated: false };
+}
