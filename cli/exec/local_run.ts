@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
+import { Cgroups } from "../../agent/cgroup.ts";
 import { removeLabelled } from "../../agent/docker.ts";
 import { inheritedEnvironment, inheritedInContainers } from "../../agent/environment.ts";
 import { AgentFacts } from "../../agent/facts.ts";
@@ -61,10 +62,11 @@ export async function runLocally(options: LocalOptions): Promise<LocalJob[]> {
 	const coordinator = new LocalCoordinator(options.artifacts, options.source);
 	const facts = new AgentFacts({ slots: 1, labels: [], workDir: options.folder, probes: {} }, options.version, false);
 	await facts.look();
+	const cgroups = Cgroups.open(options.folder);
 	const label = `windlass.agent=exec-${randomBytes(6).toString("hex")}`;
 	try {
 		for (let next = nextJob(chosen); next; next = nextJob(chosen)) {
-			await runJob(next, options, { coordinator, facts, label });
+			await runJob(next, options, { coordinator, facts, label, cgroups });
 			options.onState(next);
 		}
 	} finally {
@@ -92,6 +94,7 @@ interface Workplace {
 	coordinator: LocalCoordinator;
 	facts: AgentFacts;
 	label: string;
+	cgroups: Cgroups | null;
 }
 
 async function runJob(job: LocalJob, options: LocalOptions, workplace: Workplace): Promise<void> {
@@ -150,7 +153,7 @@ async function runAttempt(settled: SettledJob, options: LocalOptions, workplace:
 		environment: inheritedEnvironment(process.env, []),
 		containerEnvironment: inheritedInContainers(process.env, []),
 		mirrors: path.join(folder, "mirrors"),
-		cgroup: null,
+		cgroup: workplace.cgroups?.create(assignment.attempt_id) ?? null,
 		client: coordinator,
 		token: "local",
 		killGraceMs: KILL_GRACE_MS,

@@ -1,10 +1,12 @@
 import { ApiError } from "../../schema/wire/errors.ts";
 import { agentRoutes } from "../../worker/api/agents.ts";
 import { errorAnswer } from "../../worker/api/answers.ts";
+import { approvalRoutes } from "../../worker/api/approvals.ts";
 import { attemptRoutes } from "../../worker/api/attempts.ts";
 import type { Route } from "../../worker/api/context.ts";
 import { jobRoutes } from "../../worker/api/jobs.ts";
 import { queueRoutes } from "../../worker/api/queue.ts";
+import { rerunRoutes } from "../../worker/api/reruns.ts";
 import { runRoutes } from "../../worker/api/runs.ts";
 import { identify } from "../../worker/auth/principal.ts";
 import { Dispatcher } from "../../worker/dispatch/dispatcher.ts";
@@ -38,7 +40,15 @@ export interface Reply {
 export type Times = Pick<Environment, "LEASE_TTL_MS" | "RENEW_MS" | "RENEW_TIMEOUT_MS" | "KILL_GRACE_MS" | "POLL_HOLD_MS">;
 
 export const USER_TOKEN = "the-token-of-somebody";
-const ROUTES: readonly Route[] = [...agentRoutes, ...attemptRoutes, ...runRoutes, ...jobRoutes, ...queueRoutes];
+const ROUTES: readonly Route[] = [
+	...agentRoutes,
+	...attemptRoutes,
+	...runRoutes,
+	...rerunRoutes,
+	...jobRoutes,
+	...approvalRoutes,
+	...queueRoutes,
+];
 const SHARDS = 3;
 
 export class Coordinator {

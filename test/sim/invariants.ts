@@ -218,7 +218,7 @@ export class Invariants {
 		const waiting = this.#queue<{ id: string; state: string }>("SELECT id, state FROM runs")[0];
 		if (waiting && !this.#isSetAside(waiting.id)) throw new Violation("a run never ends", `${waiting.id} is ${waiting.state}`);
 		const names = new Set<string>();
-		for (const { id, pipeline } of this.#record("SELECT id, pipeline FROM runs ORDER BY id")) {
+		for (const { id, pipeline } of this.#record("SELECT id, pipeline FROM runs WHERE rerun_of IS NULL ORDER BY id")) {
 			if (names.has(pipeline as string)) throw new Violation("a submission made two runs", `${pipeline}, ${id}`);
 			names.add(pipeline as string);
 		}

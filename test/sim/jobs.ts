@@ -173,9 +173,11 @@ export class SimulatedJob implements Job {
 		const failed = { code: end === "failed" ? "step_failed" : "agent_failed", text: `Ends ${end}.` };
 		return {
 			state: end,
-			exit_code: end === "errored" ? null : end === "failed" ? 1 : 0,
+			exit_code: end === "errored" ? null : end === "failed" ? this.#script.exitCode : 0,
 			reason: end === "succeeded" ? null : failed,
 			artifacts,
+			...NOTHING_ELSE,
+			outputs: Object.fromEntries(this.#script.outputs),
 		};
 	}
 
@@ -223,6 +225,7 @@ export class SimulatedJob implements Job {
 			cancelled: "cancelled",
 			lost: "cancelled",
 			timed_out: "timed_out",
+			idle_timed_out: "timed_out",
 			agent_stopped: "errored",
 		};
 		const reason = this.#stopReason ?? "cancelled";
@@ -231,6 +234,9 @@ export class SimulatedJob implements Job {
 			exit_code: null,
 			reason: { code: reason === "lost" ? "cancelled" : reason, text: "Ended." },
 			artifacts: [],
+			...NOTHING_ELSE,
 		};
 	}
 }
+
+const NOTHING_ELSE = { outputs: {}, tests: null, coverage: null };

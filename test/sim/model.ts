@@ -1,9 +1,9 @@
-import type { ResolvedJob } from "../../schema/pipeline/resolve.ts";
 import type { ErrorCode, Refusal } from "../../schema/wire/errors.ts";
 import type { Finish, Hello, Poll, Renew } from "../../schema/wire/protocol.ts";
 import { isTerminal, type JobState, type RunState } from "../../schema/wire/states.ts";
 import type { AgentRow, OfferRow } from "../../worker/dispatch/core/rows.ts";
 import type { Submit } from "../../worker/dispatch/core/submit.ts";
+import { type GraphJob, GraphModel, type GraphRun, warningsOf } from "./graph_model.ts";
 import type { ObjectPlace, Witness } from "./platform/durable_objects.ts";
 import { Violation, type World } from "./world.ts";
 
@@ -13,25 +13,8 @@ import { Violation, type World } from "./world.ts";
  * watches, and asks whether each was allowed.
  */
 
-interface ModelRun {
-	id: string;
-	isCancelRequested: boolean;
-	priority: number;
-	jobs: ModelJob[];
-	state: RunState;
-}
-
-interface ModelJob {
-	id: string;
-	run: ModelRun;
-	definition: ResolvedJob;
-	state: JobState;
-	/** How many attempts were started. */
-	attempts: number;
-	backoffAt: number | null;
-	/** By agent. */
-	refusals: Map<string, { count: number; until: number }>;
-}
+/** A job with what its attempts are about. */
+type ModelJob = GraphJob;
 
 interface ModelAttempt {
 	id: string;
@@ -83,14 +66,17 @@ export const ABSENCE_MS = 5_000;
 const CLOCK_SLACK_MS = 1_000;
 const IDEMPOTENCY_MS = 24 * 60 * 60_000;
 const LOST = new Set(["agent_lost", "agent_restarted", "agent_stopped"]);
-const OPEN: ReadonlySet<JobState> = new Set(["blocked", "queued", "leased", "running", "cancelling"]);
 
 /** What a call must be answered with: taken, or refused with this code. Null: nothing is foretold. */
 type Foretold = "taken" | ErrorCode | null;
 
 export class Model implements Witness {
-	readonly runs = new Map<string, ModelRun>();
+	readonly #graph: GraphModel;
 	readonly jobs = new Map<string, ModelJob>();
+	/** How many attempts of a job were started. */
+	readonly #started = new Map<string, number>();
+	/** Job → agent → its refusals. */
+	readonly #refusals = new Map<string, Map<string, { count: number; until: number }>>();
 	readonly attempts = new Map<string, ModelAttempt>();
 	/** Called when a lease has run out, when an attempt starts. */
 	onExpired: (attempt: ModelAttempt) => void = () => undefined;
@@ -113,6 +99,21 @@ export class Model implements Witness {
 		this.#place = place;
 		this.#times = times;
 		this.#environment = environment;
+		this.#graph = new GraphModel({
+			now: () => this.#now,
+			onStop: (job) => {
+				const attempt = this.#liveAttemptOf(job) as ModelAttempt;
+				attempt.state = "cancelling";
+				attempt.cancelAt = this.#now + this.#times.killGraceMs + CANCEL_SLACK_MS;
+			},
+			onWithdraw: (job) => {
+				for (const offer of [...this.#offers.values()]) if (offer.job === job) this.#offers.delete(offer.attemptId);
+			},
+		});
+	}
+
+	get runs(): Map<string, GraphRun> {
+		return this.#graph.runs;
 	}
 
 	get #now(): number {
@@ -121,6 +122,7 @@ export class Model implements Witness {
 
 	before(method: string, args: unknown[]): void {
 		this.#call = { method, args, foretold: this.#foretell(method, args) };
+		this.#graph.settle();
 	}
 
 	after(result?: Promise<unknown>): void {
@@ -170,6 +172,9 @@ export class Model implements Witness {
 				return this.#cancelRun(args[0] as string);
 			case "cancelJob":
 				return this.#cancelJob(args[0] as string);
+			case "approve":
+			case "decline":
+				return this.#decideGate(method, args[0] as string);
 			case "hello":
 				this.#sweep();
 				return this.#hello(args[0] as string, args[2] as Hello);
@@ -214,20 +219,21 @@ export class Model implements Witness {
 	}
 
 	/** The ids of jobs are given by the queue. */
-	#adoptRun({ runId, pipeline, idempotency }: Submit): void {
+	#adoptRun({ runId, pipeline, idempotency, project, rerun }: Submit): void {
 		const isReplay = idempotency && this.#keys.get(`${idempotency.scope} ${idempotency.key}`)?.runId !== runId;
 		if (isReplay || this.runs.has(runId)) return;
-		const run: ModelRun = { id: runId, isCancelRequested: false, priority: pipeline.priority, jobs: [], state: "queued" };
-		const rows = this.#read<{ id: string; key: string }>("SELECT id, key FROM jobs WHERE run_id = ?", runId);
-		for (const definition of pipeline.jobs) {
-			const id = rows.find(({ key }) => key === definition.key)?.id;
-			if (!id) throw new Violation("a run was not taken whole", `${runId} has no job ${definition.key}`);
-			const state = definition.needs.length === 0 ? "queued" : "blocked";
-			const job: ModelJob = { id, run, definition, state, attempts: 0, backoffAt: null, refusals: new Map() };
-			run.jobs.push(job);
-			this.jobs.set(id, job);
-		}
-		this.runs.set(runId, run);
+		const rows = this.#read<{ id: string }>("SELECT id FROM jobs WHERE run_id = ? ORDER BY position", runId);
+		if (rows.length !== pipeline.jobs.length) throw new Violation("a run was not taken whole", `${runId} has ${rows.length} jobs`);
+		const [row] = this.#read<{ number: number }>("SELECT number FROM runs WHERE id = ?", runId);
+		const reused = rerun?.reused.map(
+			({ position, state, outputs }) => [position, { state, outputs: JSON.parse(outputs ?? "{}") }] as const,
+		);
+		const run = this.#graph.submit(
+			{ id: runId, number: row?.number ?? 0, project, pipeline },
+			rows.map(({ id }) => id),
+			new Map(reused),
+		);
+		for (const job of run.jobs) this.jobs.set(job.id, job);
 	}
 
 	#cancelRun(runId: string): Foretold {
@@ -235,8 +241,7 @@ export class Model implements Witness {
 		if (!run) return "not_found";
 		if (run.state === "cancelled") return "taken";
 		if (isTerminal(run.state)) return "conflict";
-		run.isCancelRequested = true;
-		for (const job of run.jobs) this.#cancel(job);
+		this.#graph.cancelRun(run, 1);
 		return "taken";
 	}
 
@@ -245,20 +250,18 @@ export class Model implements Witness {
 		if (!job || !this.#heldRun(job.run.id)) return "not_found";
 		if (job.state === "cancelled") return "taken";
 		if (isTerminal(job.state)) return "conflict";
-		this.#cancel(job);
+		this.#graph.cancelJob(job);
 		return "taken";
 	}
 
-	#cancel(job: ModelJob): void {
-		if (job.state === "running") {
-			job.state = "cancelling";
-			const attempt = this.#liveAttemptOf(job) as ModelAttempt;
-			attempt.state = "cancelling";
-			attempt.cancelAt = this.#now + this.#times.killGraceMs + CANCEL_SLACK_MS;
-		} else if (job.state === "blocked" || job.state === "queued" || job.state === "leased") {
-			for (const offer of [...this.#offers.values()]) if (offer.job === job) this.#offers.delete(offer.attemptId);
-			this.#end(job, "cancelled");
-		}
+	#decideGate(how: "approve" | "decline", jobId: string): Foretold {
+		const job = this.jobs.get(jobId);
+		if (!job || !this.#heldRun(job.run.id)) return "not_found";
+		if (job.isApproved) return how === "approve" ? "taken" : "conflict";
+		if (job.state !== "blocked" || job.atGateSince === null) return "conflict";
+		if (how === "approve") job.isApproved = true;
+		else this.#graph.end(job, "cancelled");
+		return "taken";
 	}
 
 	// ── agents ──
@@ -316,19 +319,19 @@ export class Model implements Witness {
 		const offer = this.#offers.get(lease.attemptId);
 		if (!offer || offer.leaseId !== lease.leaseId || offer.agentId !== lease.agentId) return this.#overOrSuperseded(lease);
 		const { job } = offer;
-		for (const need of job.definition.needs) {
-			const needed = job.run.jobs.find(({ definition }) => definition.key === need);
-			if (needed?.state !== "succeeded") throw new Violation("a job starts before its needs are met", `${job.id} needs ${need}`);
+		for (const need of job.needs) {
+			if (!isTerminal(need.state)) throw new Violation("a job starts before its needs are met", `${job.id} needs ${need.id}`);
 		}
 		this.#offers.delete(offer.attemptId);
 		job.state = "running";
-		job.attempts += 1;
+		const number = (this.#started.get(job.id) ?? 0) + 1;
+		this.#started.set(job.id, number);
 		this.attempts.set(lease.attemptId, {
 			id: lease.attemptId,
 			job,
 			agentId: lease.agentId,
 			leaseId: lease.leaseId,
-			number: job.attempts,
+			number,
 			state: "running",
 			deadline: this.#now + this.#times.leaseTtlMs,
 			cancelAt: null,
@@ -351,24 +354,27 @@ export class Model implements Witness {
 		if (isTerminal(attempt.state as JobState)) return this.#overOrSuperseded(lease);
 		attempt.digest = digest;
 		attempt.state = finish.state;
-		this.#afterAttempt(attempt, finish.state, finish.reason?.code ?? null);
+		const { declared, outputs } = { declared: attempt.job.definition.outputs, outputs: finish.outputs };
+		attempt.job.outputs = Object.fromEntries(Object.entries(outputs).filter(([name]) => declared.includes(name)));
+		this.#afterAttempt(attempt, finish.state, finish.reason?.code ?? null, finish.exit_code);
 		return "taken";
 	}
 
 	/** What becomes of a job whose attempt has ended in this way. */
-	#afterAttempt(attempt: ModelAttempt, state: JobState, code: string | null): void {
+	#afterAttempt(attempt: ModelAttempt, state: JobState, code: string | null, exitCode: number | null = null): void {
 		const { job } = attempt;
 		if (job.state === "cancelling") {
-			this.#end(job, "cancelled");
+			this.#graph.end(job, "cancelled");
 			return;
 		}
 		const cause = code !== null && LOST.has(code) ? "lost" : state;
 		const { retry } = job.definition;
-		const isCovered = retry?.on.some((one) => one === cause) ?? false;
+		const isCode = cause !== "failed" || !retry?.exit_codes || retry.exit_codes.includes(exitCode ?? -1);
+		const isCovered = isCode && (retry?.on.some((one) => one === cause) ?? false);
 		const allowed = isCovered && retry ? retry.attempts : cause === "lost" ? 3 : 1;
 		const isRetryable = ["failed", "errored", "timed_out", "lost"].includes(cause);
-		if (!isRetryable || attempt.number >= allowed) this.#end(job, state);
-		else if (cause === "lost" && attempt.number === 1) job.state = "queued";
+		if (!isRetryable || attempt.number >= allowed) this.#graph.end(job, state);
+		else if (cause === "lost" && attempt.number === 1) job.state = "blocked";
 		else {
 			job.state = "blocked";
 			job.backoffAt = this.#now + Math.min(MAX_BACKOFF_MS, RETRY_BACKOFF_MS * 2 ** (attempt.number - 1));
@@ -397,22 +403,17 @@ export class Model implements Witness {
 		this.#offers.delete(offer.attemptId);
 		job.state = "queued";
 		if (!isRefused) return;
-		const count = (job.refusals.get(offer.agentId)?.count ?? 0) + 1;
-		job.refusals.set(offer.agentId, { count, until: this.#now + REFUSAL_MS * 2 ** (count - 1) });
-		const all = [...job.refusals.values()].reduce((sum, refusal) => sum + refusal.count, 0);
-		if (all >= MAX_REFUSALS) this.#end(job, "errored");
+		const refusals = this.#refusalsOf(job);
+		const count = (refusals.get(offer.agentId)?.count ?? 0) + 1;
+		refusals.set(offer.agentId, { count, until: this.#now + REFUSAL_MS * 2 ** (count - 1) });
+		const all = [...refusals.values()].reduce((sum, refusal) => sum + refusal.count, 0);
+		if (all >= MAX_REFUSALS) this.#graph.end(job, "errored");
 	}
 
-	/** A job is over: those that need it are queued, skipped or cancelled. */
-	#end(job: ModelJob, state: JobState): void {
-		job.state = state;
-		job.backoffAt = null;
-		for (const dependent of job.run.jobs) {
-			if (dependent.state !== "blocked" || !dependent.definition.needs.includes(job.definition.key)) continue;
-			const needed = dependent.definition.needs.map((key) => job.run.jobs.find(({ definition }) => definition.key === key)?.state);
-			if (state !== "succeeded") this.#end(dependent, state === "cancelled" && job.run.isCancelRequested ? "cancelled" : "skipped");
-			else if (needed.every((one) => one === "succeeded") && dependent.backoffAt === null) dependent.state = "queued";
-		}
+	#refusalsOf(job: ModelJob): Map<string, { count: number; until: number }> {
+		const known = this.#refusals.get(job.id) ?? new Map();
+		this.#refusals.set(job.id, known);
+		return known;
 	}
 
 	// ── time ──
@@ -442,10 +443,19 @@ export class Model implements Witness {
 			if (attempt.cancelAt !== null) due.push({ at: attempt.cancelAt, kind: "cancel", id: attempt.id, run: () => this.#force(attempt) });
 			due.push({ at: attempt.timeoutAt, kind: "job_timeout", id: attempt.id, run: () => this.#timeOut(attempt) });
 		}
-		for (const job of this.jobs.values())
-			if (job.backoffAt !== null) due.push({ at: job.backoffAt, kind: "backoff", id: job.id, run: () => this.#endBackoff(job) });
+		for (const job of this.jobs.values()) {
+			if (job.backoffAt !== null) due.push({ at: job.backoffAt, kind: "backoff", id: job.id, run: () => this.#graph.endBackoff(job) });
+			const gate = this.#gateEnd(job);
+			if (gate !== null) due.push({ at: gate, kind: "approval", id: job.id, run: () => this.#closeGate(job) });
+		}
+		for (const run of this.runs.values()) {
+			if (run.timeoutAt !== null) due.push({ at: run.timeoutAt, kind: "run_timeout", id: run.id, run: () => this.#timeOutRun(run) });
+		}
 		const order = (a: { at: number; kind: string; id: string }) => `${String(a.at).padStart(20, "0")} ${a.kind} ${a.id}`;
-		for (const one of due.filter(({ at }) => at <= now).sort((a, b) => (order(a) < order(b) ? -1 : 1))) one.run();
+		for (const one of due.filter(({ at }) => at <= now).sort((a, b) => (order(a) < order(b) ? -1 : 1))) {
+			one.run();
+			this.#graph.settle();
+		}
 		for (const [id, key] of this.#keys) if (key.until <= now) this.#keys.delete(id);
 		return null;
 	}
@@ -474,9 +484,19 @@ export class Model implements Witness {
 		this.#afterAttempt(attempt, "timed_out", "timed_out");
 	}
 
-	#endBackoff(job: ModelJob): void {
-		if (job.state === "blocked" && job.backoffAt !== null) job.state = "queued";
-		job.backoffAt = null;
+	/** When a gate closes for good; null for a job that waits at none, or for ever. */
+	#gateEnd(job: ModelJob): number | null {
+		const timeout = job.definition.approval?.timeout_ms ?? null;
+		return job.atGateSince === null || job.isApproved || timeout === null ? null : job.atGateSince + timeout;
+	}
+
+	#closeGate(job: ModelJob): void {
+		if (job.state === "blocked" && job.atGateSince !== null && !job.isApproved) this.#graph.end(job, "cancelled");
+	}
+
+	#timeOutRun(run: GraphRun): void {
+		run.timeoutAt = null;
+		if (!isTerminal(run.state)) this.#graph.cancelRun(run, 2);
 	}
 
 	/** The coordinator was away: whatever waits for an agent gets a full term. */
@@ -487,6 +507,7 @@ export class Model implements Witness {
 			attempt.timeoutAt = Math.max(attempt.timeoutAt, until);
 			if (attempt.cancelAt !== null) attempt.cancelAt = Math.max(attempt.cancelAt, until);
 		}
+		for (const run of this.runs.values()) if (run.timeoutAt !== null) run.timeoutAt = Math.max(run.timeoutAt, until);
 		for (const offer of this.#offers.values()) offer.expiresAt = Math.max(offer.expiresAt, this.#now + CLAIM_WINDOW_MS);
 	}
 
@@ -500,8 +521,10 @@ export class Model implements Witness {
 		for (const offer of this.#offers.values()) offer.expiresAt -= ms;
 		for (const job of this.jobs.values()) {
 			if (job.backoffAt !== null) job.backoffAt -= ms;
-			for (const refusal of job.refusals.values()) refusal.until -= ms;
+			if (job.atGateSince !== null) job.atGateSince -= ms;
+			for (const refusal of this.#refusalsOf(job).values()) refusal.until -= ms;
 		}
+		for (const run of this.runs.values()) if (run.timeoutAt !== null) run.timeoutAt -= ms;
 		for (const key of this.#keys.values()) key.until -= ms;
 	}
 
@@ -517,8 +540,9 @@ export class Model implements Witness {
 		const jobs = this.#read<{ id: string; state: JobState; attempt: number }>("SELECT id, state, attempt FROM jobs");
 		for (const { id, state, attempt } of jobs) {
 			const job = this.jobs.get(id);
-			if (job?.state !== state || job.attempts !== attempt)
-				this.#differ(method, `job ${id}`, `${state} after ${attempt} attempts`, `${job?.state} after ${job?.attempts}`);
+			const started = this.#started.get(id) ?? 0;
+			if (job?.state !== state || started !== attempt)
+				this.#differ(method, `job ${id}`, `${state} after ${attempt} attempts`, `${job?.state} after ${started}`);
 		}
 		const attempts = this.#read<{ id: string; state: string; deadline: number; number: number }>(
 			"SELECT id, state, deadline, number FROM attempts",
@@ -531,10 +555,13 @@ export class Model implements Witness {
 				this.#differ(method, `the lease of ${id}`, `until ${deadline}`, `until ${attempt.deadline}`);
 		}
 		this.#compareTimers(method);
-		for (const { id, state } of this.#read<{ id: string; state: RunState }>("SELECT id, state FROM runs")) {
+		const runs = this.#read<{ id: string; state: RunState; warnings: number; holds_group: number }>("SELECT * FROM runs");
+		for (const { id, state, warnings, holds_group } of runs) {
 			const run = this.runs.get(id);
-			if (run) run.state = stateOf(run);
 			if (run?.state !== state) this.#differ(method, `run ${id}`, state, String(run?.state));
+			if (warningsOf(run) !== warnings) this.#differ(method, `run ${id}`, `one with ${warnings} warnings`, String(warningsOf(run)));
+			if (run.holdsGroup !== (holds_group === 1))
+				this.#differ(method, `the slot of ${id} in its group`, String(holds_group), String(run.holdsGroup));
 		}
 	}
 
@@ -547,9 +574,14 @@ export class Model implements Witness {
 			due.set(`job_timeout ${attempt.id}`, attempt.timeoutAt);
 			if (attempt.cancelAt !== null) due.set(`cancel ${attempt.id}`, attempt.cancelAt);
 		}
-		for (const job of this.jobs.values()) if (job.backoffAt !== null) due.set(`backoff ${job.id}`, job.backoffAt);
+		for (const job of this.jobs.values()) {
+			if (job.backoffAt !== null) due.set(`backoff ${job.id}`, job.backoffAt);
+			const gate = this.#gateEnd(job);
+			if (gate !== null) due.set(`approval ${job.id}`, gate);
+		}
+		for (const run of this.runs.values()) if (run.timeoutAt !== null) due.set(`run_timeout ${run.id}`, run.timeoutAt);
 		const rows = this.#read<{ kind: string; id: string; due_at: number }>(
-			"SELECT kind, id, due_at FROM timers WHERE kind IN ('offer', 'lease', 'job_timeout', 'cancel', 'backoff')",
+			"SELECT kind, id, due_at FROM timers WHERE kind IN ('offer', 'lease', 'job_timeout', 'cancel', 'backoff', 'approval', 'run_timeout')",
 		);
 		for (const { kind, id, due_at } of rows) {
 			const expected = due.get(`${kind} ${id}`);
@@ -585,6 +617,7 @@ export class Model implements Witness {
 		if (row.session !== agent.session) throw wrong("it is for another session");
 		if (row.expires_at !== this.#now + CLAIM_WINDOW_MS) throw wrong("its time is not the claim window");
 		if (!this.#couldTake(job, agentRow)) throw wrong("the agent does not fit, or has refused it");
+		if (!this.#graph.hasRoom(job)) throw wrong("its group is full");
 		const offers = [...this.#offers.values()].filter(({ agentId }) => agentId === row.agent_id).length;
 		const live = this.#liveAttemptsOf(row.agent_id).length;
 		if (Math.min(agent.slotsFree - offers, agent.slots - live - offers) <= 0) throw wrong("the agent has no slot free");
@@ -602,16 +635,17 @@ export class Model implements Witness {
 	#checkPriority(row: OfferRow, agent: AgentRow): void {
 		const offered = this.jobs.get(row.job_id) as ModelJob;
 		for (const run of this.runs.values()) {
-			if (run.priority <= offered.run.priority) continue;
-			const passed = run.jobs.find((job) => job.state === "queued" && this.#couldTake(job, agent));
+			if (run.pipeline.priority <= offered.run.pipeline.priority) continue;
+			// A group that has room by now may have had none when the offer was made.
+			const passed = run.jobs.find((job) => job.state === "queued" && job.definition.concurrency === null && this.#couldTake(job, agent));
 			if (passed) throw new Violation("a lower priority went first", `${offered.id} before ${passed.id}`);
 		}
 	}
 
 	#couldTake(job: ModelJob, agent: AgentRow): boolean {
 		const labels = JSON.parse(agent.labels) as string[];
-		const refusal = job.refusals.get(agent.id);
-		return job.definition.runs_on.every((label) => labels.includes(label)) && !(refusal && refusal.until > this.#now);
+		const refusal = this.#refusalsOf(job).get(agent.id);
+		return job.definition.runs_on.labels.every((label) => labels.includes(label)) && !(refusal && refusal.until > this.#now);
 	}
 
 	// ── looking up ──
@@ -625,7 +659,7 @@ export class Model implements Witness {
 	}
 
 	/** A run that has left the queue is unknown to it. */
-	#heldRun(runId: string): ModelRun | undefined {
+	#heldRun(runId: string): GraphRun | undefined {
 		return this.#read("SELECT 1 FROM runs WHERE id = ?", runId).length > 0 ? this.runs.get(runId) : undefined;
 	}
 
@@ -663,16 +697,4 @@ interface Lease {
 
 function newAgent(): ModelAgent {
 	return { session: 0, instance: "", pollSeq: 0, renewSeq: 0, slots: 1, slotsFree: 0, hasLapsed: false };
-}
-
-/** The state of a run, from those of its jobs. */
-function stateOf(run: ModelRun): RunState {
-	const states = run.jobs.map(({ state }) => state);
-	if (states.some((state) => OPEN.has(state))) {
-		if (run.isCancelRequested) return "cancelling";
-		const hasBegun = states.some((state) => !["blocked", "queued", "leased", "skipped"].includes(state));
-		return hasBegun ? "running" : "queued";
-	}
-	for (const state of ["cancelled", "failed", "timed_out", "errored", "succeeded"] as const) if (states.includes(state)) return state;
-	return "skipped";
 }

@@ -66,6 +66,44 @@ export class People {
 		});
 	}
 
+	approve(job: string): void {
+		this.#errand(`approves ${job}`, (client) =>
+			client.call({ method: "POST", path: `/api/v1/jobs/${job}/approve`, token: USER_TOKEN, json: {} }),
+		);
+	}
+
+	/** Lets a job of a run pass its gate, or not. */
+	decideGate(): void {
+		const id = this.#someRun();
+		if (!id) return;
+		this.#errand(`looks for a gate of ${id}`, async (client) => {
+			const { jobs } = await client.fetch(run, { method: "GET", path: `/api/v1/runs/${id}`, token: USER_TOKEN });
+			const { random } = this.#surroundings.world;
+			const gated = jobs.filter((job) => job.reason?.code === "gate");
+			const job = random.pick(gated.length > 0 ? gated : jobs);
+			const what = random.chance(0.8) ? "approve" : "decline";
+			await client.call({ method: "POST", path: `/api/v1/jobs/${job.id}/${what}`, token: USER_TOKEN, json: {} });
+		});
+	}
+
+	/** Repeats a run, all of it or what is left to do, until that is acknowledged. */
+	rerun(): void {
+		const id = this.#someRun();
+		if (!id) return;
+		const { world, ledger } = this.#surroundings;
+		this.#submissions += 1;
+		const name = `rerun ${this.#submissions}`;
+		const json = world.random.chance(0.5) ? { only: "failed" } : {};
+		this.#errand(`repeats ${id} as ${name}`, async (client) => {
+			const headers = { "Idempotency-Key": name };
+			const accepted = await untilAnswered(() =>
+				client.fetch(run, { method: "POST", path: `/api/v1/runs/${id}/rerun`, token: USER_TOKEN, json, headers }),
+			);
+			ledger.runs.set(name, accepted.id);
+			ledger.acknowledgedAt.set(name, world.now);
+		});
+	}
+
 	/** Looks at everything there is to see of a run. */
 	look(): void {
 		const { ledger } = this.#surroundings;

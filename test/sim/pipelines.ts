@@ -15,6 +15,9 @@ export interface Script {
 	/** How long it goes on when it is told to stop. */
 	stubbornMs: number;
 	saves: boolean;
+	/** What it ends with when it fails. */
+	exitCode: number;
+	outputs: [string, string][];
 }
 
 export interface Submission {
@@ -23,35 +26,92 @@ export interface Submission {
 	text: string;
 }
 
+/** What a random job may be asked to put out. */
+const OUTPUT = "verdict";
+
 export function randomSubmission(random: Random, number: number): Submission {
-	const jobs: Record<string, unknown> = {};
-	const keys: string[] = [];
+	const jobs: Record<string, Record<string, unknown>> = {};
 	const size = random.chance(0.4) ? 1 : random.between(2, 7);
 	for (let index = 0; index < size; index += 1) {
-		const needs = keys.filter(() => random.chance(0.35));
-		const key = `job${index}`;
-		jobs[key] = {
-			...(needs.length > 0 ? { needs } : {}),
-			...(random.chance(0.4) ? { runs_on: [random.pick(LABELS)] } : {}),
-			...(random.chance(0.5) ? { retry: randomRetry(random) } : {}),
-			...(random.chance(0.8) ? { timeout: `${random.between(5, 600)}s` } : {}),
-			...(random.chance(0.2) ? { artifacts: { save: ["*"] } } : {}),
-			steps: [{ run: JSON.stringify(randomScript(random)) }],
-		};
-		keys.push(key);
+		const needs = Object.keys(jobs).filter(() => random.chance(0.35));
+		jobs[`job${index}`] = randomJob(random, needs, jobs);
 	}
 	const pipeline = {
 		name: `submission ${number}`,
+		params: { target: { type: "choice", options: ["a", "b"], default: random.pick(["a", "b"]) } },
 		...(random.chance(0.3) ? { priority: random.between(-1, 2) } : {}),
 		...(random.chance(0.3) ? { source: { git: "https://git.test/repository" } } : {}),
+		...(random.chance(0.15) ? { fail_fast: true } : {}),
+		...(random.chance(0.15) ? { timeout: `${random.between(20, 900)}s` } : {}),
+		...(random.chance(0.2) ? { concurrency: randomGroup(random, "runs", true) } : {}),
 		jobs,
 	};
-	return { name: pipeline.name, text: JSON.stringify({ pipeline }) };
+	const changed = random.chance(0.5) ? { changed: random.chance(0.5) ? ["docs/a.md"] : ["src/a.ts"] } : {};
+	return { name: pipeline.name, text: JSON.stringify({ pipeline, ...changed }) };
+}
+
+function randomJob(random: Random, needs: string[], jobs: Record<string, Record<string, unknown>>): Record<string, unknown> {
+	const condition = random.chance(0.35) ? randomCondition(random, needs, jobs) : "";
+	const matrix = random.chance(0.2) ? randomMatrix(random) : null;
+	return {
+		...(needs.length > 0 ? { needs: needs.map((need) => randomNeed(random, need, jobs)) } : {}),
+		...(condition === "" ? {} : { if: condition }),
+		...(matrix ? { matrix } : {}),
+		...(random.chance(0.4) ? { runs_on: [random.pick(LABELS)] } : {}),
+		...(random.chance(0.5) ? { retry: randomRetry(random) } : {}),
+		...(random.chance(0.8) ? { timeout: `${random.between(5, 600)}s` } : {}),
+		...(random.chance(0.2) ? { artifacts: { save: ["*"] } } : {}),
+		...(random.chance(0.2) ? { allow_failure: true } : {}),
+		...(random.chance(0.3) ? { outputs: [OUTPUT] } : {}),
+		...(random.chance(0.12) ? { approval: random.chance(0.5) ? true : { timeout: `${random.between(10, 600)}s` } } : {}),
+		// One job of a run stands in a group that cancels: which of two came first is nobody's business.
+		...(random.chance(0.2) ? { concurrency: randomGroup(random, `jobs-${Object.keys(jobs).length}`, matrix === null) } : {}),
+		steps: [{ run: JSON.stringify(randomScript(random)) }],
+	};
+}
+
+function randomGroup(random: Random, name: string, mayCancel: boolean): object {
+	const group = `${name}-${random.between(1, 2)}`;
+	if (mayCancel && random.chance(0.4)) return { group, cancel_in_progress: true };
+	return { group, limit: random.between(1, 3), ...(name === "runs" && random.chance(0.3) ? { hold_during_approval: true } : {}) };
+}
+
+function randomMatrix(random: Random): object {
+	const n = Array.from({ length: random.between(1, 3) }, (_, index) => `${index}`);
+	return {
+		n,
+		...(random.chance(0.3) ? { os: ["x", "y"], exclude: [{ n: n[0], os: "y" }] } : {}),
+		...(random.chance(0.3) ? { include: [{ n: "9" }] } : {}),
+		...(random.chance(0.5) ? { fail_fast: true } : {}),
+	};
+}
+
+/** A job with all of its variants, or one of them. */
+function randomNeed(random: Random, job: string, jobs: Record<string, Record<string, unknown>>): unknown {
+	const matrix = jobs[job]?.matrix as { n: string[]; os?: string[] } | undefined;
+	return matrix && random.chance(0.4) ? { job, matrix: { n: matrix.n[0] } } : job;
+}
+
+/** A few atoms with && between, as the model knows them. */
+function randomCondition(random: Random, needs: readonly string[], jobs: Record<string, Record<string, unknown>>): string {
+	const speaking = needs.filter((need) => !jobs[need]?.matrix && jobs[need]?.outputs);
+	const atoms = [
+		() => "always()",
+		() => "success()",
+		() => "failure()",
+		() => "!failure()",
+		() => `params.target == "${random.pick(["a", "b"])}"`,
+		() => 'changed("docs/**")',
+		...(needs.length > 0 ? [() => `needs.${random.pick(needs)}.result == "${random.pick(["succeeded", "failed", "skipped"])}"`] : []),
+		...(speaking.length > 0 ? [() => `needs.${random.pick(speaking)}.outputs.${OUTPUT} == "yes"`] : []),
+	];
+	return Array.from({ length: random.between(1, 2) }, () => random.pick(atoms)()).join(" && ");
 }
 
 function randomRetry(random: Random): object {
 	const on = ["failed", "errored", "timed_out", "lost"].filter(() => random.chance(0.5));
-	return { attempts: random.between(1, 4), ...(on.length > 0 ? { on } : {}) };
+	const codes = (on.length === 0 || on.includes("failed")) && random.chance(0.3) ? { exit_codes: [1, random.between(2, 3)] } : {};
+	return { attempts: random.between(1, 4), ...(on.length > 0 ? { on } : {}), ...codes };
 }
 
 function randomScript(random: Random): Script {
@@ -62,5 +122,7 @@ function randomScript(random: Random): Script {
 		ends: Array.from({ length: random.between(1, 3) }, end),
 		stubbornMs: random.chance(0.3) ? random.between(1_000, 60_000) : random.between(0, 500),
 		saves: random.chance(0.5),
+		exitCode: random.between(1, 3),
+		outputs: random.chance(0.6) ? [[OUTPUT, random.pick(["yes", "no"])]] : [],
 	};
 }

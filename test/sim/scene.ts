@@ -115,6 +115,16 @@ export class Scene {
 		}
 		// A letter from before may still be on its way; after that, nobody pauses anything any more.
 		world.naturally(MINUTE_MS, "the queue is to go on", () => this.people.resume());
+		this.#approveAll();
+	}
+
+	/** Whoever waits at a gate is let pass, now and every minute from now on. */
+	#approveAll(): void {
+		const gated = this.coordinator.dispatcher.database.all<{ id: string }>(
+			"SELECT id FROM jobs WHERE state = 'blocked' AND reason_code = 'gate'",
+		);
+		for (const { id } of gated) this.people.approve(id);
+		this.world.naturally(MINUTE_MS, "gates are looked after", () => this.#approveAll());
 	}
 
 	/** What keeps the world from being at rest, in words, but for the runs that these rows belong to. */

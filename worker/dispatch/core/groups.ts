@@ -44,12 +44,12 @@ export function jobsHolding(core: Core, key: string): JobRow[] {
 	return core.sql.all<JobRow>("SELECT * FROM jobs WHERE group_key = ? AND state IN ('leased', 'running', 'cancelling')", key);
 }
 
-/** The jobs of a group that came before this one and are not over: they wait for an agent, or run. */
+/** The jobs of a group that were queued before this one and are not over: they wait for an agent, run, or wait for their next attempt. */
 export function jobsBefore(core: Core, job: JobRow): JobRow[] {
 	return core.sql.all<JobRow>(
-		"SELECT * FROM jobs WHERE group_key = ? AND state IN ('queued', 'leased', 'running') AND entry < ? ORDER BY entry",
+		"SELECT * FROM jobs WHERE group_key = ? AND finished_at IS NULL AND queued_at IS NOT NULL AND id <> ? ORDER BY entry",
 		job.group_key,
-		job.entry,
+		job.id,
 	);
 }
 
@@ -68,7 +68,7 @@ export function nextToAdmit(core: Core, key: string): RunRow | null {
 	if (runsHolding(core, key).length >= limitOf(core, key)) return null;
 	return (
 		core.sql.all<RunRow>(
-			`SELECT * FROM runs WHERE group_key = ? AND holds_group = 0 AND finished_at IS NULL AND state <> 'waiting'
+			`SELECT * FROM runs WHERE group_key = ? AND holds_group = 0 AND finished_at IS NULL AND state <> 'waiting' AND cancel_requested = 0
 			ORDER BY priority DESC, number LIMIT 1`,
 			key,
 		)[0] ?? null

@@ -82,7 +82,10 @@ export function afterJobEnded(core: Core, ended: JobRow): void {
 	const worklist: JobRow[] = [ended];
 	for (let job = worklist.pop(); job; job = worklist.pop()) {
 		if (hasFailed(job)) worklist.push(...endWith(core, job));
-		const dependents = core.sql.all<{ job_id: string }>("SELECT job_id FROM needs WHERE needs_id = ?", job.id);
+		const dependents = core.sql.all<{ job_id: string }>(
+			"SELECT n.job_id FROM needs AS n JOIN jobs AS j ON j.id = n.job_id WHERE n.needs_id = ? ORDER BY j.position",
+			job.id,
+		);
 		for (const { job_id } of dependents) {
 			const dependent = findJob(core, job_id);
 			if (dependent?.state !== "blocked") continue;
