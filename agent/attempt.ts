@@ -99,6 +99,11 @@ export class Attempt {
 		);
 	}
 
+	/** Whether the lease is over, or cannot be told from one that is. */
+	#isLost(): boolean {
+		return this.#lost.signal.aborted || this.#fenceAt <= performance.now();
+	}
+
 	/** Takes the offer up; null if it is gone. */
 	async #claim(): Promise<Assignment | null> {
 		const path = `/api/v1/attempts/${this.id}/start`;
@@ -120,6 +125,8 @@ export class Attempt {
 
 	async #runClaimed(claimed: Assignment): Promise<void> {
 		const { client, intervals, workshop } = this.#context;
+		// This process may have been asleep while the claim was answered: what it holds is then somebody else's.
+		if (this.#isLost()) return;
 		this.#assigned = claimed;
 		say("info", `job ${claimed.job.name} of ${claimed.pipeline} #${claimed.run.number}, attempt ${claimed.number}`);
 		const started = performance.now();
@@ -128,6 +135,10 @@ export class Attempt {
 			job = await workshop.prepare(claimed, this.#token, intervals);
 		} catch (error) {
 			await this.#finish({ ...failedResult(`The agent could not prepare the job: ${(error as Error).message}`), steps: [], log: NO_LOG });
+			return;
+		}
+		if (this.#isLost()) {
+			await job.close();
 			return;
 		}
 		const address = { id: this.id, token: this.#token };

@@ -19,7 +19,7 @@ async function git(folder: string, ...args: string[]): Promise<string | null> {
 }
 
 /** The files of a working copy, relative to its folder. @throws UsageError where git does not know it */
-export async function workingFiles(folder: string): Promise<string[]> {
+async function workingFiles(folder: string): Promise<string[]> {
 	const listed = await git(folder, "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", ".");
 	if (listed === null)
 		throw new UsageError(`${folder} is no working copy of git; leave the source out with --no-source, or name a repository with --git`);

@@ -70,7 +70,7 @@ async function waitForEnd(connection: Connection, runId: string): Promise<Run> {
 }
 
 /** How a run went, in a few lines. */
-export function summaryOf(run: Run): string {
+function summaryOf(run: Run): string {
 	const bad = run.jobs.filter((job) => isTerminal(job.state) && job.state !== "succeeded" && job.state !== "skipped");
 	const warnings = run.warnings > 0 ? paint("yellow", `, ${run.warnings} allowed to fail`) : "";
 	const head = `\n${stateText(run.state)}  ${run.pipeline} #${run.number} in ${took(run.started_at, run.finished_at)}${warnings}  ${paint("gray", run.url)}`;

@@ -19,7 +19,7 @@ export interface RunFacts {
 	project: string;
 	pipeline: string;
 }
-export const RUN_FACTS = ["branch", "tag", "event", "project", "pipeline"] as const satisfies readonly (keyof RunFacts)[];
+const RUN_FACTS = ["branch", "tag", "event", "project", "pipeline"] as const satisfies readonly (keyof RunFacts)[];
 
 /** How a needed job ended, and what it put out. */
 export interface NeedFacts {

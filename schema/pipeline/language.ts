@@ -29,7 +29,7 @@ export const SHELLS = ["bash", "sh", "python3", "node"] as const;
 const shell = z.enum(SHELLS);
 
 /** Labels alone, one or several, or everything that an agent must have. */
-export const runsOn = withShorthand(requirements, [{ type: "string" }, { type: "array", items: { type: "string" } }], (value) =>
+const runsOn = withShorthand(requirements, [{ type: "string" }, { type: "array", items: { type: "string" } }], (value) =>
 	isScalar(value) || Array.isArray(value) ? { labels: value } : value,
 );
 /** The same in a submission: labels alone. */
@@ -140,7 +140,7 @@ const approvalShape = strict({
 });
 const approval = withShorthand(approvalShape, [{ const: true }], (value) => (value === true ? {} : value));
 
-export const OUTPUT_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
+const OUTPUT_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
 const outputs = z.array(nonEmpty.pipe(z.string().regex(OUTPUT_NAME, "the name of an output is letters, digits and underscores"))).max(50);
 
 const coverage = strict({

@@ -5,7 +5,7 @@ import { flag, integer, isScalar, kindOf, nonEmpty, real, shorthands, strict, te
 
 /** The parameters of a pipeline: what a submission may choose. Declared with a type, filled and checked by the coordinator. */
 
-export const PARAMETER_TYPES = ["string", "number", "integer", "boolean", "choice"] as const;
+const PARAMETER_TYPES = ["string", "number", "integer", "boolean", "choice"] as const;
 const MAX_PARAMETERS = 50;
 const MAX_VALUE = 4096;
 

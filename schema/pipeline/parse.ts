@@ -17,7 +17,7 @@ import {
 	submittedContainer,
 	submittedLabels,
 } from "./language.ts";
-import { fillParameters } from "./parameters.ts";
+import { fillParameters, type ParametersText } from "./parameters.ts";
 import { resolvePipeline } from "./resolve.ts";
 import type { ResolvedPipeline } from "./resolved.ts";
 import { nearest } from "./suggest.ts";
@@ -79,6 +79,12 @@ export function parseSubmission(text: string, { isComplete }: Completeness = { i
  */
 export function parsePipeline(text: string): ResolvedPipeline {
 	return parseSubmission(text, { isComplete: false }).pipeline;
+}
+
+/** The parameters that a pipeline declares. @throws ApiError as `parseSubmission` does */
+export function parsedParameters(text: string): ParametersText {
+	const document = parseSource(text);
+	return checkPipeline(document, document.value, []).params ?? {};
 }
 
 /** Whether every required parameter must be there. */

@@ -168,6 +168,9 @@ export class GraphModel {
 			this.#limits.set(group, concurrency.limit);
 			if (concurrency.cancel_in_progress) for (const other of this.#inGroup(group)) if (other !== made) this.cancelRun(other, 1);
 		}
+		// Whether it waits at a gate shows before anybody asks who gets the next slot of its group.
+		while (made.jobs.map((job) => this.#advance(job)).includes(true));
+		made.state = stateOf(made);
 		this.settle();
 		return made;
 	}
@@ -205,7 +208,7 @@ export class GraphModel {
 		if (!isOfRun && !job.definition.fail_fast) return;
 		for (const other of run.jobs) {
 			if (other === job || isTerminal(other.state) || (!isOfRun && other.definition.key !== job.definition.key)) continue;
-			if (other.state === "blocked" && atomsOf(other).some(({ isStatus }) => isStatus)) continue;
+			if (atomsOf(other).some(({ isStatus }) => isStatus)) continue;
 			this.#stop(other, "skipped", true);
 		}
 	}
@@ -331,7 +334,7 @@ export class GraphModel {
 const ACTIVE: ReadonlySet<JobState> = new Set(["queued", "leased", "running", "cancelling"]);
 
 /** The state of a run, from those of its jobs. */
-export function stateOf(run: GraphRun): RunState {
+function stateOf(run: GraphRun): RunState {
 	const outcomes = run.jobs.map((job): JobState => {
 		if (job.state === "cancelled" && job.wasEndedWith) return "skipped";
 		return isTerminal(job.state) && isGood(job) ? "succeeded" : job.state;

@@ -22,6 +22,7 @@ interface ModelAttempt {
 	agentId: string;
 	leaseId: string;
 	number: number;
+	startedAt: number;
 	state: string;
 	deadline: number;
 	cancelAt: number | null;
@@ -332,6 +333,7 @@ export class Model implements Witness {
 			agentId: lease.agentId,
 			leaseId: lease.leaseId,
 			number,
+			startedAt: this.#now,
 			state: "running",
 			deadline: this.#now + this.#times.leaseTtlMs,
 			cancelAt: null,
@@ -365,6 +367,7 @@ export class Model implements Witness {
 		const { job } = attempt;
 		if (job.state === "cancelling") {
 			this.#graph.end(job, "cancelled");
+			this.#graph.settle();
 			return;
 		}
 		const cause = code !== null && LOST.has(code) ? "lost" : state;
@@ -379,6 +382,7 @@ export class Model implements Witness {
 			job.state = "blocked";
 			job.backoffAt = this.#now + Math.min(MAX_BACKOFF_MS, RETRY_BACKOFF_MS * 2 ** (attempt.number - 1));
 		}
+		this.#graph.settle();
 	}
 
 	#lose(attempt: ModelAttempt, state: string): void {
@@ -680,7 +684,10 @@ export class Model implements Witness {
 	}
 
 	#liveAttemptsOf(agentId: string): ModelAttempt[] {
-		return this.#live().filter((attempt) => attempt.agentId === agentId);
+		const order = ({ startedAt, id }: ModelAttempt) => `${String(startedAt).padStart(20, "0")} ${id}`;
+		return this.#live()
+			.filter((attempt) => attempt.agentId === agentId)
+			.sort((a, b) => (order(a) < order(b) ? -1 : 1));
 	}
 
 	#liveAttemptOf(job: ModelJob): ModelAttempt | undefined {

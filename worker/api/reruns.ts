@@ -15,7 +15,7 @@ import { log } from "../log.ts";
 import { readJson } from "./bodies.ts";
 import { actorOf, type RequestContext, route } from "./context.ts";
 import { onlyParameters } from "./queries.ts";
-import { answerSubmitted, idempotencyOf, requireRun } from "./runs.ts";
+import { answerSubmitted, idempotencyOf, requireRun, type SubmittingContext } from "./runs.ts";
 
 /** Repeating a run: the same pipeline, parameters and commit, all of it or what is left to do. */
 
@@ -32,7 +32,7 @@ async function rerun(context: Caller): Promise<Response> {
  * Submits a run that repeats the one that the path names.
  * @throws ApiError `not_found`, `conflict` while that one is not over, `gone` if what it was made of is not there any more
  */
-export async function rerunOf(context: Caller, asked: RerunRequest) {
+export async function rerunOf(context: SubmittingContext, asked: RerunRequest) {
 	const { environment, principal, requestId } = context;
 	const record = await requireRun(context);
 	const { run } = record;

@@ -63,7 +63,10 @@ export async function answerSubmitted(context: Caller, answer: Submitted, isFoll
 	return json({ ...presentRun(record, baseUrl), notices: answer.notices } satisfies SubmittedRun, 201, headers);
 }
 
-export async function idempotencyOf({ request, principal }: Caller, content: string) {
+/** What a submission must know of its request, whoever makes it. */
+export type SubmittingContext = Pick<Caller, "request" | "environment" | "params" | "principal" | "requestId">;
+
+export async function idempotencyOf({ request, principal }: SubmittingContext, content: string) {
 	const key = request.headers.get("Idempotency-Key");
 	if (key === null) return null;
 	if (key === "" || key.length > 200) {

@@ -118,6 +118,35 @@ export async function listRuns(
 		.limit(filter.limit);
 }
 
+/** Runs that repeat a run, oldest first. */
+export async function listReruns(db: D1Database, team: string, runId: string): Promise<RunRow[]> {
+	return drizzle(db)
+		.select()
+		.from(runs)
+		.where(and(eq(runs.team, team), eq(runs.rerun_of, runId)))
+		.orderBy(asc(runs.id))
+		.limit(20);
+}
+
+const USUAL_OF = 5;
+const LOOKED_AT = 50;
+
+/** How long the newest runs of a pipeline took that succeeded: the middle of five; null if there is none. */
+export async function usualDuration(db: D1Database, run: RunRow): Promise<number | null> {
+	const before = await drizzle(db)
+		.select({ pipeline: runs.pipeline, state: runs.state, started_at: runs.started_at, finished_at: runs.finished_at })
+		.from(runs)
+		.where(and(eq(runs.team, run.team), eq(runs.project, run.project), lt(runs.id, run.id)))
+		.orderBy(desc(runs.id))
+		.limit(LOOKED_AT);
+	const took = before
+		.filter((one) => one.pipeline === run.pipeline && one.state === "succeeded" && one.started_at !== null && one.finished_at !== null)
+		.slice(0, USUAL_OF)
+		.map((one) => (one.finished_at as number) - (one.started_at as number))
+		.sort((a, b) => a - b);
+	return took[Math.floor(took.length / 2)] ?? null;
+}
+
 /** Jobs, newest first. */
 export async function listJobs(
 	db: D1Database,

@@ -1,5 +1,5 @@
 import type { Agent } from "../../schema/wire/resources.ts";
-import { Ago } from "./words.tsx";
+import { Ago, size } from "./words.tsx";
 
 /** All agents and what they run. */
 export function AgentsPage({ agents }: { agents: Agent[] }) {
@@ -40,6 +40,7 @@ export function AgentsPage({ agents }: { agents: Agent[] }) {
 									{agent.labels.map((label) => (
 										<code key={label}>{label} </code>
 									))}
+									<Capabilities of={agent.capabilities} />
 								</td>
 								<td>{agent.last_seen_at === null ? "never" : <Ago at={agent.last_seen_at} />}</td>
 							</tr>
@@ -48,5 +49,23 @@ export function AgentsPage({ agents }: { agents: Agent[] }) {
 				</table>
 			)}
 		</section>
+	);
+}
+
+/** What the machine has that jobs may ask for. */
+function Capabilities({ of }: { of: Agent["capabilities"] }) {
+	const facts = [
+		of.cores > 0 && `${of.cores} cores`,
+		of.memory > 0 && size(of.memory),
+		of.disk > 0 && `${size(of.disk)} free`,
+		of.container,
+		...of.gpus,
+	].filter(Boolean);
+	const tools = Object.entries(of.tools);
+	return (
+		<details class="muted small">
+			<summary>{[...facts, `${tools.length} tools`].join(" · ")}</summary>
+			{tools.map(([tool, version]) => `${tool} ${version}`).join(", ")}
+		</details>
 	);
 }

@@ -1,4 +1,6 @@
 import type { Artifact, Explanation, Job } from "../../schema/wire/resources.ts";
+import { isTerminal } from "../../schema/wire/states.ts";
+import { Gate } from "./gate.tsx";
 import { type LogPreview, LogView } from "./log_view.tsx";
 import { CancelButton, State, size, Took } from "./words.tsx";
 
@@ -7,10 +9,12 @@ interface JobPageProps {
 	explanation: Explanation | null;
 	log: LogPreview | null;
 	artifacts: Artifact[];
+	/** What the job says of itself, as HTML; null if it says nothing. */
+	summary: string | null;
 }
 
 /** One job: why it waits or how it ended, its steps, its files and its log. */
-export function JobPage({ job, explanation, log, artifacts }: JobPageProps) {
+export function JobPage({ job, explanation, log, artifacts, summary }: JobPageProps) {
 	return (
 		<section>
 			<div id="job" data-refresh>
@@ -20,6 +24,14 @@ export function JobPage({ job, explanation, log, artifacts }: JobPageProps) {
 				<div class="title">
 					<h1>{job.name}</h1>
 					<CancelButton action={`/jobs/${job.id}/cancel`} what="job" state={job.state} />
+					<Gate job={job} />
+					{isTerminal(job.state) && (
+						<form method="post" action={`/jobs/${job.id}/rerun`}>
+							<button type="submit" title="This job, and those that need it, in a new run">
+								Rerun job
+							</button>
+						</form>
+					)}
 				</div>
 				<p class="facts">
 					<State state={job.state} />
@@ -28,11 +40,24 @@ export function JobPage({ job, explanation, log, artifacts }: JobPageProps) {
 					</span>
 					{job.attempts.length > 0 && <span>on {job.attempts.at(-1)?.agent.name}</span>}
 					{job.exit_code !== null && job.exit_code !== 0 && <span>exit code {job.exit_code}</span>}
+					{job.allow_failure && <span class="muted">may fail</span>}
+					{job.approved_by && <span class="muted">{`approved by ${job.approved_by}`}</span>}
+					{Object.entries(job.matrix ?? {}).map(([axis, value]) => (
+						<span key={axis}>
+							<span class="muted">{axis}</span> <code>{value}</code>
+						</span>
+					))}
 				</p>
 				{job.reason && <p class="reason">{job.reason.text}</p>}
 				{explanation && <Explain explanation={explanation} />}
 				<Attempts job={job} shown={log?.attempt ?? null} />
 				<Steps job={job} />
+				<Outputs job={job} />
+				{summary !== null && (
+					<article class="summary">
+						<div dangerouslySetInnerHTML={{ __html: summary }} />
+					</article>
+				)}
 				<Artifacts job={job} artifacts={artifacts} />
 			</div>
 			{log && <LogView job={job} log={log} />}
@@ -87,6 +112,26 @@ function Steps({ job }: { job: Job }) {
 				</li>
 			))}
 		</ol>
+	);
+}
+
+function Outputs({ job }: { job: Job }) {
+	const entries = Object.entries(job.outputs ?? {});
+	if (entries.length === 0) return null;
+	return (
+		<>
+			<h2>Outputs</h2>
+			<dl class="outputs">
+				{entries.map(([name, value]) => (
+					<>
+						<dt>{name}</dt>
+						<dd>
+							<code>{value}</code>
+						</dd>
+					</>
+				))}
+			</dl>
+		</>
 	);
 }
 

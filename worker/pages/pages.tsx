@@ -1,4 +1,5 @@
 import { notFound } from "../../schema/wire/errors.ts";
+import type { Run } from "../../schema/wire/resources.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
 import { presentArtifacts } from "../api/artifacts.ts";
 import type { RequestContext } from "../api/context.ts";
@@ -6,18 +7,27 @@ import { describeJob, explain, requireJob } from "../api/jobs.ts";
 import { presentAgent, presentRun, presentRunSummary } from "../api/present.ts";
 import { integerParameter, pageOf } from "../api/queries.ts";
 import { presentQueue } from "../api/queue.ts";
-import { findRun, listRuns } from "../catalog/record.ts";
+import { readSummary } from "../api/tests.ts";
+import { findRun, listReruns, listRuns, type RunRecord, usualDuration } from "../catalog/record.ts";
+import { historyOf } from "../catalog/tests.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
+import type { Environment } from "../environment.ts";
+import { testsOfRun } from "../tests/run_tests.ts";
 import { AgentsPage } from "./agents_page.tsx";
 import { JobPage } from "./job_page.tsx";
 import { page } from "./layout.tsx";
 import { previewLog } from "./log_preview.ts";
+import { renderMarkdown } from "./markdown.ts";
 import { RunPage } from "./run_page.tsx";
 import { RunsPage } from "./runs_page.tsx";
+import { TestPage } from "./test_page.tsx";
 
 type Reader = RequestContext<"user">;
 
 const RUNS_PER_PAGE = 50;
+const FAILURES_SHOWN = 50;
+const HISTORY_SHOWN = 100;
+const SUMMARIES_LOOKED_FOR = 50;
 
 export async function runsPage({ url, environment, principal, baseUrl }: Reader): Promise<Response> {
 	const after = url.searchParams.get("cursor");
@@ -33,12 +43,45 @@ export async function runPage({ environment, principal, params, baseUrl }: Reade
 	const record = await findRun(environment, principal.team, params.id ?? "");
 	if (!record) throw notFound("run", params.id ?? "");
 	const run = presentRun(record, baseUrl);
+	const hasResults = record.attempts.some(({ tests, coverage }) => tests !== null || coverage !== null) || run.rerun_of !== null;
+	const [usualMs, reruns, tests, summaries] = await Promise.all([
+		usualDuration(environment.DB, record.run),
+		listReruns(environment.DB, principal.team, run.id),
+		hasResults ? testsOfRun(environment, record, { state: "failed", from: 0, count: FAILURES_SHOWN }) : null,
+		summariesOf(environment, principal.team, record, run),
+	]);
 	return page({
 		title: `${run.pipeline} #${run.number}`,
 		user: principal.name,
 		isLive: !isTerminal(run.state),
-		children: <RunPage run={run} />,
+		children: (
+			<RunPage
+				run={run}
+				usualMs={usualMs}
+				tests={tests}
+				summaries={summaries}
+				reruns={reruns.map((again) => presentRunSummary(again, baseUrl))}
+			/>
+		),
 	});
+}
+
+/** What the jobs of a run say of themselves: those that have said something, the first few. */
+async function summariesOf(environment: Environment, team: string, record: RunRecord, run: Run) {
+	const ended = record.jobs.filter((job) => job.result_attempt !== null).slice(0, SUMMARIES_LOOKED_FOR);
+	const texts = await Promise.all(ended.map((job) => readSummary(environment, team, job.result_attempt as string)));
+	return texts.flatMap((text, index) => {
+		const job = run.jobs.find(({ id }) => id === ended[index]?.id);
+		return text && job ? [{ job, html: renderMarkdown(text) }] : [];
+	});
+}
+
+export async function testPage({ url, environment, principal }: Reader): Promise<Response> {
+	const word = (name: string) => url.searchParams.get(name) ?? "";
+	const test = { project: word("project"), pipeline: word("pipeline"), suite: word("suite"), name: word("name") };
+	const rows = await historyOf(environment.DB, { team: principal.team, ...test }, HISTORY_SHOWN, null);
+	const items = rows.map(({ at, ...row }) => ({ ...row, at: new Date(at).toISOString() }));
+	return page({ title: test.name, user: principal.name, children: <TestPage test={test} history={{ items, next_cursor: null }} /> });
 }
 
 export async function jobPage({ url, environment, principal, params }: Reader): Promise<Response> {
@@ -47,16 +90,18 @@ export async function jobPage({ url, environment, principal, params }: Reader): 
 	const number = integerParameter(url, "attempt", { least: 1, most: 1000, fallback: job.attempt });
 	const attempt = record.attempts.find((one) => one.number === number);
 	const isWaiting = job.state === "blocked" || job.state === "queued" || job.state === "leased";
-	const [explanation, log, artifacts] = await Promise.all([
+	const shown = attempt?.id ?? record.job.result_attempt;
+	const [explanation, log, artifacts, summary] = await Promise.all([
 		isWaiting ? explain(environment, record) : null,
 		attempt ? previewLog(environment, record, attempt) : null,
-		attempt ? presentArtifacts(environment, principal.team, job.id, attempt.id) : [],
+		shown ? presentArtifacts(environment, principal.team, job.id, shown) : [],
+		shown ? readSummary(environment, principal.team, shown) : null,
 	]);
 	return page({
 		title: job.name,
 		user: principal.name,
 		isLive: !isTerminal(job.state),
-		children: <JobPage job={job} explanation={explanation} log={log} artifacts={artifacts} />,
+		children: <JobPage job={job} explanation={explanation} log={log} artifacts={artifacts} summary={summary && renderMarkdown(summary)} />,
 	});
 }
 

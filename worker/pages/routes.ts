@@ -1,9 +1,10 @@
 import { route } from "../api/context.ts";
-import { cancelJob, cancelRun, deleteRun, pause, resume } from "./actions.ts";
+import { approve, cancelJob, cancelRun, decline, deleteRun, pause, rerun, rerunFailed, rerunJob, resume } from "./actions.ts";
 import { asset } from "./assets.ts";
 import { lines } from "./live_lines.ts";
 import { logBlock } from "./log_block.ts";
-import { agentsPage, jobPage, runPage, runsPage } from "./pages.tsx";
+import { newRunPage, submitNewRun } from "./new_run.tsx";
+import { agentsPage, jobPage, runPage, runsPage, testPage } from "./pages.tsx";
 import { signInByLink, signInByToken, signOut } from "./sign_in.ts";
 
 /** The status page. Its pages are for people who are signed in; a script may fetch them with a token, too. */
@@ -16,6 +17,14 @@ export const pageRoutes = [
 	route("GET", "/agents", ["user"], agentsPage),
 	route("POST", "/runs/:id/cancel", ["user"], cancelRun),
 	route("POST", "/runs/:id/delete", ["user"], deleteRun),
+	route("POST", "/runs/:id/rerun", ["user"], rerun),
+	route("POST", "/runs/:id/rerun-failed", ["user"], rerunFailed),
+	route("POST", "/jobs/:id/rerun", ["user"], rerunJob),
+	route("POST", "/jobs/:id/approve", ["user"], approve),
+	route("POST", "/jobs/:id/decline", ["user"], decline),
+	route("GET", "/tests", ["user"], testPage),
+	route("GET", "/new", ["user"], newRunPage),
+	route("POST", "/new", ["user"], submitNewRun),
 	route("POST", "/queue/pause", ["user"], pause),
 	route("POST", "/queue/resume", ["user"], resume),
 	route("POST", "/jobs/:id/cancel", ["user"], cancelJob),

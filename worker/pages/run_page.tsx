@@ -1,11 +1,27 @@
-import type { Run } from "../../schema/wire/resources.ts";
+import { formatDuration } from "../../schema/wire/duration.ts";
+import type { Job, Run, RunSummary, RunTests } from "../../schema/wire/resources.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
+import { Gate, isAtGate } from "./gate.tsx";
 import { JobGraph } from "./job_graph.tsx";
+import { RunTimeline } from "./run_timeline.tsx";
 import { Source } from "./runs_page.tsx";
+import { TestResults } from "./test_results.tsx";
 import { Ago, CancelButton, State, Took } from "./words.tsx";
 
-/** One run: its state, the graph of its jobs, and each job. */
-export function RunPage({ run }: { run: Run }) {
+interface RunPageProps {
+	run: Run;
+	/** How long runs of this pipeline take that succeed, in milliseconds; null if nobody knows. */
+	usualMs: number | null;
+	/** What jobs say of themselves, as HTML. */
+	summaries: { job: Job; html: string }[];
+	tests: RunTests | null;
+	/** Runs that repeat this one. */
+	reruns: RunSummary[];
+}
+
+/** One run: its state, the graph of its jobs, when they ran, what they say of themselves, their tests, and each job. */
+export function RunPage({ run, usualMs, summaries, tests, reruns }: RunPageProps) {
+	const gates = run.jobs.filter(isAtGate);
 	return (
 		<section id="run" data-refresh>
 			<div class="title">
@@ -13,26 +29,44 @@ export function RunPage({ run }: { run: Run }) {
 					{run.pipeline} <span class="muted">{`${run.project} #${run.number}`}</span>
 				</h1>
 				<CancelButton action={`/runs/${run.id}/cancel`} what="run" state={run.state} />
-				{isTerminal(run.state) && (
-					<form method="post" action={`/runs/${run.id}/delete`}>
-						<button type="submit" class="quiet" title="The run goes with its logs and artifacts">
-							Delete run
-						</button>
-					</form>
-				)}
+				{isTerminal(run.state) && <EndedActions run={run} />}
 			</div>
 			<p class="facts">
 				<State state={run.state} />
 				<span>
 					<Took from={run.started_at} to={run.finished_at} />
+					<Left run={run} usualMs={usualMs} />
 				</span>
+				{run.warnings > 0 && <span class="state errored">{`${run.warnings} allowed to fail`}</span>}
 				<span>
 					submitted <Ago at={run.created_at} /> by {run.trigger.actor}
 				</span>
 				<Source run={run} />
+				{run.rerun_of && <a href={`/runs/${run.rerun_of}`}>repeats an earlier run</a>}
+				{reruns.map((again) => (
+					<a key={again.id} href={`/runs/${again.id}`}>{`repeated as #${again.number}`}</a>
+				))}
 			</p>
+			<Parameters run={run} />
 			{run.reason && <p class="reason">{run.reason.text}</p>}
+			{gates.map((job) => (
+				<div key={job.id} class="reason gate-call">
+					<a href={`/jobs/${job.id}`}>
+						<strong>{job.name}</strong>
+					</a>{" "}
+					{job.reason?.text}
+					<Gate job={job} />
+				</div>
+			))}
 			<JobGraph jobs={run.jobs} />
+			<RunTimeline run={run} />
+			{tests && <TestResults run={run} tests={tests} />}
+			{summaries.map(({ job, html }) => (
+				<article key={job.id} class="summary">
+					<h2>{job.name}</h2>
+					<div dangerouslySetInnerHTML={{ __html: html }} />
+				</article>
+			))}
 			<table>
 				<thead>
 					<tr>
@@ -44,7 +78,7 @@ export function RunPage({ run }: { run: Run }) {
 				</thead>
 				<tbody>
 					{run.jobs.map((job) => (
-						<tr key={job.id}>
+						<tr key={job.id} id={`job-${job.id}`}>
 							<td>
 								<a href={`/jobs/${job.id}`}>
 									<strong>{job.name}</strong>
@@ -53,6 +87,7 @@ export function RunPage({ run }: { run: Run }) {
 							</td>
 							<td>
 								<State state={job.state} />
+								{job.allow_failure && <span class="muted small"> may fail</span>}
 								{job.reason && <div class="muted small">{job.reason.text}</div>}
 							</td>
 							<td>
@@ -67,5 +102,47 @@ export function RunPage({ run }: { run: Run }) {
 				</tbody>
 			</table>
 		</section>
+	);
+}
+
+function EndedActions({ run }: { run: Run }) {
+	const hasMore = run.jobs.some((job) => job.state !== "succeeded");
+	return (
+		<div class="actions">
+			<form method="post" action={`/runs/${run.id}/rerun`}>
+				<button type="submit">Rerun</button>
+			</form>
+			{hasMore && (
+				<form method="post" action={`/runs/${run.id}/rerun-failed`}>
+					<button type="submit">Rerun failed</button>
+				</form>
+			)}
+			<form method="post" action={`/runs/${run.id}/delete`}>
+				<button type="submit" class="quiet" title="The run goes with its logs and artifacts">
+					Delete run
+				</button>
+			</form>
+		</div>
+	);
+}
+
+/** How long a run that goes on will take, if it takes as long as others before it. */
+function Left({ run, usualMs }: { run: Run; usualMs: number | null }) {
+	if (run.started_at === null || run.finished_at !== null || usualMs === null) return null;
+	const left = usualMs - (Date.now() - Date.parse(run.started_at));
+	return <span class="muted">{left > 0 ? ` · about ${formatDuration(left)} left` : ` · usually takes ${formatDuration(usualMs)}`}</span>;
+}
+
+function Parameters({ run }: { run: Run }) {
+	const entries = Object.entries(run.params);
+	if (entries.length === 0) return null;
+	return (
+		<p class="facts params">
+			{entries.map(([name, value]) => (
+				<span key={name}>
+					<span class="muted">{name}</span> <code>{String(value)}</code>
+				</span>
+			))}
+		</p>
 	);
 }

@@ -45,7 +45,9 @@ export function timeOutRun(core: Core, runId: string): void {
 /** A run that cancels what its group has in progress: all others of the group are cancelled. To be called inside a command. */
 export function supersedeRuns(core: Core, run: RunRow): void {
 	const reason: Reason = { code: "superseded", text: `Superseded by run #${run.number}.` };
-	const others = runsInGroup(core, run.group_key as string).filter(({ id, cancel_requested }) => id !== run.id && cancel_requested === CANCEL_BY.nobody);
+	const others = runsInGroup(core, run.group_key as string).filter(
+		({ id, cancel_requested }) => id !== run.id && cancel_requested === CANCEL_BY.nobody,
+	);
 	// All are marked before the first is ended: none may take the slot that another leaves.
 	for (const { id } of others) core.sql.all("UPDATE runs SET cancel_requested = ? WHERE id = ?", CANCEL_BY.person, id);
 	for (const { id } of others) cancelJobsOf(core, id, CANCEL_BY.person, reason);

@@ -8,6 +8,9 @@ import type { JobRow, RunRow } from "./rows.ts";
  * submission that names it sets it.
  */
 
+/** What a run has of its group's slots. One that is being submitted may not be admitted yet: whether it begins with a gate shows last. */
+export const GROUP_SLOT = { entering: -1, wanted: 0, held: 1 } as const;
+
 /** How a group of one project is known. Runs and jobs are in different tables, so their groups never meet but for the limit. */
 export function groupKey(kind: "run" | "job", project: string, group: string): string {
 	return JSON.stringify([kind, project, group]);

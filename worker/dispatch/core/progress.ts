@@ -4,7 +4,7 @@ import { isTerminal, type JobState, type Reason, type RunState } from "../../../
 import { type Core, nextRev } from "./core.ts";
 import { definitionOf, pipelineOf } from "./definitions.ts";
 import { noteEvent } from "./events.ts";
-import { groupName, jobsBefore, nextToAdmit } from "./groups.ts";
+import { GROUP_SLOT, groupName, jobsBefore, nextToAdmit } from "./groups.ts";
 import { markDirty } from "./outbox.ts";
 import { hasFailed, judge } from "./readiness.ts";
 import { findJob, findRun, type JobRow, type RunRow } from "./rows.ts";
@@ -28,7 +28,7 @@ export function advance(core: Core, job: JobRow): boolean {
 	}
 	const run = findRun(core, job.run_id) as RunRow;
 	if (isGated(core, job)) closeGate(core, job);
-	else if (run.group_key !== null && run.holds_group === 0) {
+	else if (run.group_key !== null && run.holds_group !== GROUP_SLOT.held) {
 		restate(core, job, { code: "concurrency", text: `Waits until the group ${groupName(run.group_key)} has room for this run.` });
 	} else {
 		moveJob(core, job, "queue", null);
@@ -116,7 +116,7 @@ function endWith(core: Core, failed: JobRow): JobRow[] {
 	const reason: Reason = { code: "fail_fast", text: `Ended because ${failed.name} failed.` };
 	return others.filter((job) => {
 		if (!isOfRun && job.key !== failed.key) return false;
-		if (job.state === "blocked" && asksForStatus(definitionOf(core, job))) return false;
+		if (asksForStatus(definitionOf(core, job))) return false;
 		stopJob(core, job, "skip", reason);
 		return isTerminal(job.state);
 	});
@@ -178,12 +178,12 @@ function passGroup(core: Core, run: RunRow, state: RunState): void {
 	const group = run.group_key as string;
 	const isHeldAtGate = pipelineOf(core, run).concurrency?.hold_during_approval ?? false;
 	const letsGo = isTerminal(state) || (state === "waiting" && !isHeldAtGate);
-	if (run.holds_group === 1 && letsGo) core.sql.all("UPDATE runs SET holds_group = 0 WHERE id = ?", run.id);
+	if (run.holds_group === GROUP_SLOT.held && letsGo) core.sql.all("UPDATE runs SET holds_group = 0 WHERE id = ?", run.id);
 	admitRuns(core, group);
 }
 
 /** Lets runs of a group begin, as far as there is room. */
-function admitRuns(core: Core, group: string): void {
+export function admitRuns(core: Core, group: string): void {
 	for (let run = nextToAdmit(core, group); run; run = nextToAdmit(core, group)) {
 		core.sql.all("UPDATE runs SET holds_group = 1 WHERE id = ?", run.id);
 		const waiting = core.sql.all<JobRow>(

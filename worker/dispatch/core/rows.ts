@@ -62,8 +62,12 @@ export function findAttempt(core: Core, id: string): AttemptRow | undefined {
 	return core.sql.all<AttemptRow>("SELECT * FROM attempts WHERE id = ?", id)[0];
 }
 
+/** The live attempts of an agent, in the order in which they were started. */
 export function liveAttemptsOfAgent(core: Core, agentId: string): AttemptRow[] {
-	return core.sql.all<AttemptRow>("SELECT * FROM attempts WHERE agent_id = ? AND state IN ('running', 'cancelling')", agentId);
+	return core.sql.all<AttemptRow>(
+		"SELECT * FROM attempts WHERE agent_id = ? AND state IN ('running', 'cancelling') ORDER BY started_at, id",
+		agentId,
+	);
 }
 
 export function findOffer(core: Core, attemptId: string): OfferRow | undefined {

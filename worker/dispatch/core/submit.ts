@@ -6,9 +6,9 @@ import { supersedeRuns } from "./cancel.ts";
 import { type Core, command, nextRev } from "./core.ts";
 import { pipelineOf } from "./definitions.ts";
 import { noteEvent } from "./events.ts";
-import { groupKey, setGroupLimit } from "./groups.ts";
+import { GROUP_SLOT, groupKey, setGroupLimit } from "./groups.ts";
 import { markDirty } from "./outbox.ts";
-import { advance, afterJobEnded, updateRun } from "./progress.ts";
+import { admitRuns, advance, afterJobEnded, updateRun } from "./progress.ts";
 import { findJob, findRun, type JobRow, type RunRow } from "./rows.ts";
 import { setTimer } from "./timers.ts";
 
@@ -58,13 +58,13 @@ export function submitRun(core: Core, submit: Submit, checkRoom: () => void = ()
 		checkRoom();
 		insertRun(core, submit);
 		const jobs = insertJobs(core, submit);
-		enterGroup(core, submit.runId);
 		for (const id of jobs) {
 			// Read anew: what came before may have ended it.
 			const job = findJob(core, id) as JobRow;
 			if (advance(core, job)) afterJobEnded(core, job);
 		}
 		updateRun(core, submit.runId);
+		enterGroup(core, submit.runId);
 		if (submit.idempotency) {
 			const { scope, key, digest } = submit.idempotency;
 			core.sql.all("INSERT INTO idempotency (scope, key, digest, run_id) VALUES (?, ?, ?, ?)", scope, key, digest, submit.runId);
@@ -103,8 +103,8 @@ function insertRun(core: Core, { runId, pipeline, definition, project, trigger, 
 	const git = pipeline.source && "git" in pipeline.source ? pipeline.source : null;
 	core.sql.all(
 		`INSERT INTO runs (id, team, rev, project, number, pipeline, state, trigger_kind, trigger_actor, source_git, source_ref,
-		source_upload, priority, warnings, definition, created_at, branch, tag, commit_sha, commit_message, commit_author, params, rerun_of, group_key)
-		VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		source_upload, priority, warnings, definition, created_at, branch, tag, commit_sha, commit_message, commit_author, params, rerun_of, group_key, holds_group)
+		VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		runId,
 		core.team,
 		nextRev(core),
@@ -127,6 +127,7 @@ function insertRun(core: Core, { runId, pipeline, definition, project, trigger, 
 		JSON.stringify(pipeline.params),
 		rerun?.of ?? null,
 		pipeline.concurrency && groupKey("run", project, pipeline.concurrency.group),
+		GROUP_SLOT.entering,
 	);
 	noteEvent(core, { runId, jobId: null, from: null, to: "queued", reason: null });
 	markDirty(core, runId, runId);
@@ -185,13 +186,16 @@ function insertJobs(core: Core, { runId, pipeline, project, rerun }: Submit): st
 	return candidates;
 }
 
-/** A run in a group takes a slot of it, or waits for one; one that cancels what is in progress ends the others. */
+/** From now on a run in a group may take a slot of it, or waits for one; one that cancels what is in progress ends the others. */
 function enterGroup(core: Core, runId: string): void {
 	const run = findRun(core, runId) as RunRow;
 	const concurrency = pipelineOf(core, run).concurrency;
 	if (run.group_key === null || concurrency === null) return;
 	setGroupLimit(core, run.group_key, concurrency.limit);
+	core.sql.all("UPDATE runs SET holds_group = ? WHERE id = ?", GROUP_SLOT.wanted, runId);
 	if (concurrency.cancel_in_progress) supersedeRuns(core, run);
+	// The limit that this submission sets may let others in, too.
+	admitRuns(core, run.group_key);
 }
 
 /** Jobs that the same agents can take, of one project, one priority and one group, wait in one lane. */

@@ -1,0 +1,72 @@
+import { ulid } from "ulid";
+import type { ParametersText } from "../../schema/pipeline/parameters.ts";
+import { parsedParameters, parseSubmission } from "../../schema/pipeline/parse.ts";
+import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
+import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import { MAX_PIPELINE_BYTES } from "../../schema/wire/limits.ts";
+import { readText } from "../api/bodies.ts";
+import type { RequestContext } from "../api/context.ts";
+import { sha256 } from "../auth/digest.ts";
+import { unwrap } from "../dispatch/result.ts";
+import { dispatcherOf } from "../dispatch/stub.ts";
+import { page } from "./layout.tsx";
+import { NewRunPage } from "./new_run_page.tsx";
+
+/** A run by hand. The form is sent twice: with the pipeline, and once more with the values of its parameters. */
+
+type Reader = RequestContext<"user">;
+
+const PARAMETER = "param:";
+
+export function newRunPage({ principal }: Reader): Response {
+	return formPage(principal.name, { pipeline: "", params: null, given: {}, error: null });
+}
+
+export async function submitNewRun(context: Reader): Promise<Response> {
+	const { request, principal } = context;
+	const form = new URLSearchParams(await readText(request, MAX_PIPELINE_BYTES));
+	const pipeline = (form.get("pipeline") ?? "").replaceAll("\r\n", "\n");
+	const given = Object.fromEntries(
+		[...form].filter(([name]) => name.startsWith(PARAMETER)).map(([name, value]) => [name.slice(PARAMETER.length), value]),
+	);
+	let params: ParametersText | null = null;
+	try {
+		params = parsedParameters(pipeline);
+		const isReady = form.get("ready") === "yes" || Object.keys(params).length === 0;
+		if (!isReady) return formPage(principal.name, { pipeline, params, given, error: null });
+		const runId = await submit(context, pipeline, given);
+		return new Response(null, { status: 303, headers: { Location: `/runs/${runId}` } });
+	} catch (error) {
+		if (!(error instanceof ApiError)) throw error;
+		return formPage(principal.name, { pipeline, params, given, error });
+	}
+}
+
+async function submit({ environment, principal }: Reader, text: string, params: Record<string, string>): Promise<string> {
+	// A field that was left empty was not filled in.
+	const filled = Object.fromEntries(Object.entries(params).filter(([, value]) => value !== ""));
+	const { pipeline, project } = parseSubmission(JSON.stringify({ pipeline: text, params: filled }));
+	const answer = await dispatcherOf(environment, principal.team).submit({
+		runId: `${ID_PREFIXES.run}_${ulid()}`,
+		pipeline,
+		definition: await sha256(JSON.stringify(pipeline)),
+		project,
+		trigger: { kind: "api", actor: principal.name },
+		rerun: null,
+		idempotency: null,
+	});
+	return unwrap(answer).runId;
+}
+
+interface FormState {
+	pipeline: string;
+	params: ParametersText | null;
+	given: Record<string, string>;
+	error: ApiError | null;
+}
+
+function formPage(user: string, { error, ...state }: FormState): Response {
+	const faults = (error?.details.errors as FieldError[] | undefined) ?? [];
+	const message = error && faults.length === 0 ? error.message : null;
+	return page({ title: "New run", user, children: <NewRunPage {...state} faults={faults} message={message} /> }, error?.status ?? 200);
+}
