@@ -44,6 +44,10 @@ export function checkWhole(pipeline: PipelineOfJobs | PipelineOfSteps): CheckFau
 		}
 		const ancestors = job.artifacts?.fetch ? ancestorsOf(key, needs) : new Set<string>();
 		faults.push(...referenceFaults(job, path, jobs, ancestors));
+		if (job.services && !(job.container ?? pipeline.defaults?.container)) {
+			const message = "services are reached from a container, and this job has none";
+			faults.push({ path: [...path, "services"], at: null, message, suggestion: "give it a container" });
+		}
 	}
 	return faults;
 }

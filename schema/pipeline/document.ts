@@ -23,7 +23,7 @@ export interface SourceDocument {
 	 * @param key whether the key is meant, rather than its value
 	 * @param at which character of a text is meant, where it stands on one line
 	 */
-	locate(path: PropertyKey[], key?: boolean, at?: number): { line: number; column: number } | null;
+	locate(path: PropertyKey[], key?: boolean, at?: number | null): { line: number; column: number } | null;
 }
 
 /** What to do when `run: echo a: b` was written: YAML takes the second colon for another key. */
@@ -54,11 +54,11 @@ export function parseSource(text: string): SourceDocument {
 	const value = plainValue(document);
 	return {
 		value,
-		locate(path, key = false, at = 0) {
+		locate(path, key = false, at = null) {
 			const node = nodeAt(document, path, key);
 			if (!node?.range) return null;
 			const { line, col } = lines.linePos(node.range[0]);
-			return { line, column: col + (isScalar(node) && at > 0 ? columnsTo(node, at) : 0) };
+			return { line, column: col + (isScalar(node) && at !== null ? columnsTo(node, at) : 0) };
 		},
 	};
 }

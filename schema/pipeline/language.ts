@@ -74,10 +74,15 @@ const stepShape = strict({
 const step = withShorthand(stepShape, [{ type: "string" }], (value) => (isScalar(value) ? { run: value } : value));
 const stepList = z.array(step).min(1, "at least one step is needed").max(MAX_STEPS);
 
+/** What stands alone stands for a list of one. */
+function listOfOne(value: unknown): unknown {
+	return value === undefined || value === null || Array.isArray(value) ? value : [value];
+}
+
 /** A need: a job with all of its variants, or those that a part of the matrix selects. */
 const needShape = strict({ job: nonEmpty, matrix: z.record(z.string(), nonEmpty).optional() });
 const need = withShorthand(needShape, [{ type: "string" }], (value) => (isScalar(value) ? { job: value } : value));
-const needList = withShorthand(z.array(need), [{ type: "string" }], (value) => (isScalar(value) ? [value] : value));
+const needList = withShorthand(z.array(need), [{ type: "string" }], listOfOne);
 
 const fetchShape = strict({
 	job: nonEmpty,
@@ -89,7 +94,7 @@ const fetched = withShorthand(fetchShape, [{ type: "string" }], (value) => (isSc
 
 const artifacts = strict({
 	save: oneOrMore(glob, 100).optional(),
-	fetch: withShorthand(z.array(fetched).max(50), [{ type: "string" }], (value) => (isScalar(value) ? [value] : value)).optional(),
+	fetch: withShorthand(z.array(fetched).max(50), [{ type: "string" }], listOfOne).optional(),
 });
 
 const MAX_AXES = 8;

@@ -314,7 +314,7 @@ interface Pointer {
 }
 
 function fault(document: SourceDocument, path: PropertyKey[], message: string, suggestion: string | null, at: Pointer = {}): FieldError {
-	const place = document.locate(path, at.atKey, at.character ?? 0);
+	const place = document.locate(path, at.atKey, at.character ?? null);
 	return { path: path.map(String).join("."), line: place?.line ?? null, column: place?.column ?? null, message, suggestion };
 }
 

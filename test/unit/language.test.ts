@@ -1,0 +1,304 @@
+import { describe, expect, test } from "vitest";
+import { pipelineJsonSchema } from "../../schema/pipeline/json_schema.ts";
+import { lintPipeline } from "../../schema/pipeline/lint.ts";
+import { parseSubmission } from "../../schema/pipeline/parse.ts";
+import { describeRequirements, firstLack } from "../../schema/pipeline/requirements.ts";
+import { readDefinition } from "../../schema/pipeline/resolved.ts";
+import type { ApiError, FieldError } from "../../schema/wire/errors.ts";
+import { NO_CAPABILITIES } from "../../schema/wire/requirements.ts";
+
+/** The faults of a submission: line, column, path and message, with the suggestion behind it. */
+function faults(text: string): string[] {
+	try {
+		parseSubmission(text);
+	} catch (error) {
+		const told = (error as ApiError).details.errors as FieldError[];
+		return told.map(
+			({ line, column, path, message, suggestion }) => `${line}:${column} ${path}: ${message}${suggestion ? ` (${suggestion})` : ""}`,
+		);
+	}
+	return [];
+}
+
+const pipelineOf = (text: string, more: object = {}) => parseSubmission(JSON.stringify({ pipeline: text, ...more })).pipeline;
+const job = (text: string, more: object = {}) => pipelineOf(text, more).jobs[0];
+
+describe("matrix", () => {
+	const cells = (matrix: string) => pipelineOf(`matrix: ${matrix}\nsteps: [a]`).jobs.map(({ name, matrix: cell }) => [name, cell]);
+
+	test("makes every combination, in the order of its axes", () => {
+		expect(cells("{ os: [a, b], node: [22, 24] }")).toEqual([
+			["main (a, 22)", { os: "a", node: "22" }],
+			["main (a, 24)", { os: "a", node: "24" }],
+			["main (b, 22)", { os: "b", node: "22" }],
+			["main (b, 24)", { os: "b", node: "24" }],
+		]);
+	});
+
+	test("leaves out what is excluded; adds to what agrees with an include, or a variant of its own", () => {
+		expect(cells("{ os: [a, b], node: [1], exclude: [{ os: b }], include: [{ os: a, extra: x }, { os: c }] }")).toEqual([
+			["main (a, 1, x)", { os: "a", node: "1", extra: "x" }],
+			["main (c)", { os: "c" }],
+		]);
+		expect(cells("{ include: [{ os: a }, { os: b }] }").map(([name]) => name)).toEqual(["main (a)", "main (b)"]);
+	});
+
+	test("is filled into names, images, labels, variables", () => {
+		expect(
+			job(
+				'jobs: { t: { name: "on ${{ matrix.os }}", matrix: { os: [alpine] }, runs_on: ["host-${{ matrix.os }}"], container: "img:${{ matrix.os }}", env: { OS: "${{ matrix.os }}!" }, steps: [{ name: "s ${{ matrix.os }}", run: a, env: { X: "${{ matrix.os }}" } }] } }',
+			),
+		).toMatchObject({
+			name: "on alpine",
+			runs_on: { labels: ["host-alpine"], container: true },
+			container: { image: "img:alpine" },
+			env: { OS: "alpine!" },
+			steps: [{ name: "s alpine", env: { X: "alpine" } }],
+		});
+	});
+
+	test("too many variants, an empty one, one that excludes nothing, a value that is ambiguous", () => {
+		const many = Array.from({ length: 300 }, (_, index) => `v${index}`);
+		expect(faults(`matrix: { a: [${many}] }\nsteps: [a]`)[0]).toMatch(/at most 256/);
+		const twenty = Array.from({ length: 20 }, (_, index) => `v${index}`);
+		expect(faults(`matrix: { a: [${twenty}], b: [${twenty}] }\nsteps: [a]`)[0]).toContain("makes 400 variants; at most 256");
+		expect(faults("matrix: { a: [x], exclude: [{ a: x }] }\nsteps: [a]")[0]).toContain("leaves no variant");
+		expect(faults("matrix: { a: [x], exclude: [{ a: z }] }\nsteps: [a]")[0]).toContain("excludes nothing");
+		expect(faults("matrix: { fail_fast: true }\nsteps: [a]")[0]).toContain("needs an axis");
+		expect(faults("matrix: { a: [1.10] }\nsteps: [a]")[0]).toContain("quote it");
+		expect(faults('matrix: { "a b": [x] }\nsteps: [a]')[0]).toContain("the name of an axis");
+	});
+
+	test("a need selects one variant; one that is not there is refused with those that are", () => {
+		const text = (node: string) =>
+			`jobs:\n  t: { matrix: { node: [22, 24] }, steps: [a] }\n  d: { needs: [{ job: t, matrix: { node: ${node} } }], steps: [b] }`;
+		expect(pipelineOf(text("24")).jobs[2]?.needs).toEqual([{ key: "t", matrix: { node: "24" } }]);
+		expect(faults(text("23"))[0]).toBe("3:34 jobs.d.needs.0.matrix: no variant of t has node=23 (its variants: node=22; node=24)");
+		expect(
+			faults("jobs:\n  t: { matrix: { node: [1] }, steps: [a] }\n  d: { needs: [{ job: t, matrix: { os: x } }], steps: [b] }")[0],
+		).toContain("t has no axis os (its axes: node)");
+	});
+});
+
+describe("conditions", () => {
+	const fault = (condition: string, more = "") =>
+		faults(`jobs:\n  b: { outputs: [v], steps: [a] }\n  j:\n    needs: [b]\n${more}    if: ${condition}\n    steps: [a]`);
+
+	test.each([
+		'run.branch == "main" && success()',
+		'always() && needs.b.result == "failed"',
+		'needs.b.outputs.v.startsWith("1.") || !failure()',
+		'changed("docs/**") || changed(["src/**", "*.md"])',
+		'run.event in ["api", "push"]',
+		'size(run.tag) > 0 ? true : run.project != "x"',
+	])("%s", (condition) => expect(fault(JSON.stringify(condition))).toEqual([]));
+
+	test.each([
+		['run.brnch == "x"', "5:13 jobs.j.if: nothing is known of a run as brnch (did you mean branch?)"],
+		["success", "5:9 jobs.j.if: success is a function (write success())"],
+		["sucess()", "5:9 jobs.j.if: unknown function sucess() (did you mean success?)"],
+		["params.x", "5:16 jobs.j.if: there is no parameter x (there is none here)"],
+		["needs.c.result", "5:15 jobs.j.if: this job does not need c (did you mean b?)"],
+		["needs.b.outputs.w", "5:25 jobs.j.if: b does not declare the output w (did you mean v?)"],
+		["needs.b.state", "5:17 jobs.j.if: a needed job has result and outputs, no state (known: result, outputs)"],
+		["matrix.os == 'a'", "5:16 jobs.j.if: the matrix has no axis os (there is none here)"],
+		["1 + 1", "5:9 jobs.j.if: a condition is true or false; this is a number"],
+		["run.branch > 3", "5:9 jobs.j.if: no such overload: string > int"],
+		["run.branch ==", "5:22 jobs.j.if: the expression ends too early"],
+		["[1].map(x, x) == [1]", "5:9 jobs.j.if: unknown function map()"],
+		['"a".matches("(a+)+$")', "5:9 jobs.j.if: unknown function matches()"],
+		["{'a': 1}.a == 1", "jobs.j.if"],
+		["changed(run.branch)", "changed() takes patterns as they are written"],
+	])("%s is refused where it is wrong", (condition, message) =>
+		expect(fault(JSON.stringify(condition)).join("\n")).toContain(message.replace(/^5:(\d+)/, (_, column) => `5:${Number(column) + 1}`)),
+	);
+
+	test("a bomb is refused at once", () => {
+		expect(fault(JSON.stringify(`${"(".repeat(400)}true${")".repeat(400)}`))[0]).toContain("maxDepth");
+		expect(fault(JSON.stringify(Array.from({ length: 120 }, () => "true").join("&&")))[0]).toContain("maxAstNodes");
+		expect(fault(JSON.stringify(`"${"x".repeat(1100)}" == ""`))[0]).toContain("at most 1000 characters");
+	});
+
+	test("outputs of a job with several variants are nobody's", () => {
+		const text =
+			'jobs:\n  b: { matrix: { n: [1, 2] }, outputs: [v], steps: [a] }\n  j: { needs: b, if: needs.b.outputs.v == "1", steps: [a] }';
+		expect(faults(text)[0]).toContain("b has several variants: whose outputs?");
+	});
+
+	test("what has changed is matched once, when it is submitted", () => {
+		const text = 'if: changed("docs/**") && changed("src/*.ts")\nsteps: [a]';
+		expect(pipelineOf(text).changed).toEqual({});
+		expect(pipelineOf(text, { changed: ["docs/a/b.md", "README"] }).changed).toEqual({ "docs/**": true, "src/*.ts": false });
+	});
+});
+
+describe("expressions in texts", () => {
+	test("what is known is filled in; what speaks of needed jobs stays for later", () => {
+		const text =
+			'params: { p: { default: "${x}" }, n: { type: integer, default: 3 } }\njobs:\n  a: { outputs: [v], steps: [x] }\n  b:\n    needs: a\n    env: { P: "${{ params.p }}", N: "${{ params.n + 1 }}", B: \'${{ run.branch == "m" ? "yes" : "no" }}\', V: "v${{ needs.a.outputs.v }}" }\n    steps: [x]';
+		expect(pipelineOf(text, { branch: "m" }).jobs[1]?.env).toEqual({
+			P: "${x}",
+			N: "4",
+			B: "yes",
+			V: { template: "v${{ needs.a.outputs.v }}" },
+		});
+	});
+
+	test.each([
+		["steps: ['echo ${{ params.x }}']", "1:9 steps.0.run: expressions in ${{ }} are not possible in a command"],
+		["timeout: ${{ 1 }}m\nsteps: [a]", "expressions in ${{ }} are not possible here"],
+		['env: { A: "${{ }}" }\nsteps: [a]', "1:12 env.A: ${{ }} holds no expression"],
+		['env: { A: "x${{ 1" }\nsteps: [a]', "1:13 env.A: ${{ is not closed (close it with }})"],
+		['env: { A: "${{ success() }}" }\nsteps: [a]', "1:16 env.A: success(), failure() and always() are for if"],
+		['env: { A: "${{ [1] }}" }\nsteps: [a]', "this gives no single value"],
+		["jobs: { a: { steps: [x] }, b: { needs: a, name: '${{ needs.a.result }}', steps: [x] } }", "jobs.b.name: needs.… is not known here"],
+		["jobs: { a: { steps: [x] }, b: { needs: a, runs_on: ['${{ needs.a.result }}'], steps: [x] } }", "needs.… is not known here"],
+		["runs_on: ['${{ 1 + 1 }} x']\nsteps: [a]", "expected a label"],
+		["container: 'Bad Image'\nsteps: [a]", "is not the name of an image"],
+		["params: { i: { default: 'x;rm -rf /' } }\ncontainer: '${{ params.i }}'\nsteps: [a]", '"x;rm -rf /" is not the name of an image'],
+	])("%s", (text, message) => expect(faults(text).join("\n")).toContain(message));
+});
+
+describe("parameters", () => {
+	const text =
+		'params:\n  s: { type: string, pattern: "[a-z]+", default: abc }\n  i: { type: integer, required: true, description: how many }\n  n: { type: number, default: 1.5 }\n  b: { type: boolean }\n  c: { type: choice, options: [x, z], default: z }\nenv: { ALL: "${{ params.s }} ${{ params.i }} ${{ params.n }} ${{ params.b }} ${{ params.c }}" }\nsteps: [a]';
+	const given = (params: object) => faults(JSON.stringify({ pipeline: text, params }));
+
+	test("defaults, and what was given as text, as forms do", () => {
+		expect(job(text, { params: { i: 2 } })?.env).toEqual({ ALL: "abc 2 1.5 false z" });
+		expect(job(text, { params: { s: "q", i: "7", n: "0.5", b: "true", c: "x" } })?.env).toEqual({ ALL: "q 7 0.5 true x" });
+	});
+
+	test("what is missing, of the wrong type, not an option, not matching, not there", () => {
+		expect(given({})).toEqual([expect.stringContaining("params.i: is required (how many)")]);
+		const all = given({ s: "UP", i: "x", n: "", b: "perhaps", c: "w", nosuch: 1 }).join("\n");
+		for (const part of [
+			'params.s: "UP" does not match [a-z]+',
+			'params.i: expected a whole number, got string "x"',
+			'params.n: expected a number, got string ""',
+			'params.b: expected true or false, got string "perhaps"',
+			'params.c: "w" is none of: x, z',
+			"params.nosuch: is not a parameter of this pipeline (parameters here: s, i, n, b, c)",
+		])
+			expect(all).toContain(part);
+	});
+
+	test("a pattern takes linear time, whatever it is", () => {
+		const bomb = 'params: { p: { pattern: "(a+)+$" } }\nsteps: [a]';
+		expect(faults(JSON.stringify({ pipeline: bomb, params: { p: `${"a".repeat(4000)}!` } }))[0]).toContain("does not match");
+	});
+
+	test.each([
+		["params: { p: { type: choice } }\nsteps: [a]", "a choice needs options"],
+		["params: { p: { type: integer, default: x } }\nsteps: [a]", "expected a whole number"],
+		["params: { p: { options: [a] } }\nsteps: [a]", "only a choice has options"],
+		['params: { p: { pattern: "(" } }\nsteps: [a]', "is not a regular expression"],
+		["params: { p: { type: integer, pattern: a } }\nsteps: [a]", "only a string has a pattern"],
+		["params: { p: { required: true, default: a } }\nsteps: [a]", "is never missing"],
+	])("%s", (text, message) => expect(faults(text)[0]).toContain(message));
+
+	test("lint takes the defaults where a required one is missing", () => {
+		expect(lintPipeline(text)).toMatchObject({ valid: true, jobs: [{ key: "main" }] });
+		expect(lintPipeline("steps: [a")).toMatchObject({ valid: false, errors: [{ line: 1 }] });
+	});
+});
+
+describe("what jobs say of each other", () => {
+	test.each([
+		[
+			"jobs: { a: { steps: [x] }, b: { artifacts: { fetch: a }, steps: [x] } }",
+			"a may not have run: this job does not need it (add it: needs: [a])",
+		],
+		["jobs: { a: { steps: [x] }, b: { needs: a, artifacts: { fetch: a }, steps: [x] } }", "a saves no artifacts"],
+		["jobs: { a: { steps: [x] }, b: { needs: a, artifacts: { fetch: c }, steps: [x] } }", 'there is no job "c"'],
+	])("%s", (text, message) => expect(faults(text)[0]).toContain(message));
+
+	test("a fetch by way of another job is a need as well", () => {
+		const text =
+			"jobs: { a: { artifacts: { save: x }, steps: [x] }, b: { needs: a, steps: [x] }, c: { needs: b, artifacts: { fetch: { job: a, into: in } }, steps: [x] } }";
+		expect(pipelineOf(text).jobs[2]?.artifacts.fetch).toEqual([{ key: "a", matrix: null, paths: [], into: "in" }]);
+	});
+});
+
+describe("values", () => {
+	test.each([
+		["retry: { attempts: 2, on: [lost], exit_codes: [1] }\nsteps: [a]", 'means failed attempts, and "on" leaves those out'],
+		["concurrency: { group: g, limit: 2, cancel_in_progress: true }\nsteps: [a]", "needs a limit of 1"],
+		["concurrency: '${{ params.x }}'\nsteps: [a]", "there is no parameter x"],
+		["approval: { roles: [owner] }\nsteps: [a]", 'string "owner" is not known (one of: admin)'],
+		["approval: { timeout: 40d }\nsteps: [a]", "the longest wait for an approval is 30d"],
+		["runs_on: { memory: lots }\nsteps: [a]", "is not a size; write 512MiB or 8GiB"],
+		["runs_on: { tools: { node: newest } }\nsteps: [a]", "is not a range of versions"],
+		["runs_on: { lables: [a] }\nsteps: [a]", 'unknown key "lables" (did you mean "labels"?)'],
+		["steps: [{ name: x }]", "is required"],
+		["steps: [{ run: a, build: { tags: t } }]", "run and build exclude each other"],
+		["steps: [{ build: { tags: t }, shell: sh }]", "means nothing for a step that builds an image"],
+		["services: { db: postgres }\nsteps: [a]", "services are reached from a container"],
+		["container: { image: a, volumes: ['/etc:/etc'] }\nsteps: [a]", "Folders of the agent are not mounted"],
+		["reports: { coverage: { lcov: a, go: b } }\nsteps: [a]", "needs one of lcov, cobertura and go"],
+		["outputs: ['a b']\nsteps: [a]", "the name of an output"],
+	])("%s", (text, message) => expect(faults(text).join("\n")).toContain(message));
+
+	test("everything survives being stored, and what an earlier version stored is read", () => {
+		const { pipeline } = parseSubmission("container: a\nservices: { db: b }\nsteps: [x, { build: { tags: t } }]");
+		expect(readDefinition(JSON.stringify(pipeline))).toEqual(pipeline);
+		const old = {
+			name: "p",
+			source: null,
+			priority: 0,
+			jobs: [
+				{ key: "a", name: "a", needs: ["b"], runs_on: ["linux"], env: {}, timeout_ms: 1, retry: null, steps: [], artifacts: { save: [] } },
+			],
+		};
+		expect(readDefinition(JSON.stringify(old)).jobs[0]).toMatchObject({
+			needs: [{ key: "b", matrix: null }],
+			runs_on: { labels: ["linux"] },
+			condition: null,
+			artifacts: { save: [], fetch: [] },
+		});
+	});
+
+	test("editors are told of every key", () => {
+		const schema = JSON.stringify(pipelineJsonSchema());
+		for (const key of ["matrix", "allow_failure", "idle_timeout", "services", "exit_codes", "cancel_in_progress", "dockerfile", "go_test"])
+			expect(schema).toContain(`"${key}"`);
+	});
+});
+
+test("requirements: the first thing that an agent lacks", () => {
+	const agent = {
+		labels: ["linux"],
+		capabilities: {
+			...NO_CAPABILITIES,
+			os: "linux",
+			arch: "x64",
+			cores: 4,
+			memory: 8 * 1024 ** 3,
+			disk: 1024 ** 3,
+			tools: { node: "22.3.0", go: "1.24", odd: "unknown", java: "17.0.15" },
+		},
+	};
+	const lack = (runsOn: string) => firstLack(job(`runs_on: ${runsOn}\nsteps: [a]`)?.runs_on as never, agent);
+	expect(lack("linux")).toBeNull();
+	expect(
+		lack(
+			"{ labels: [linux], os: linux, arch: x64, cores: 4, memory: 8GiB, disk: 1GiB, tools: { node: '>=22', go: 1.24.x, odd: '*', java: '17' } }",
+		),
+	).toBeNull();
+	expect(lack("[linux, gpu]")).toBe("has no label gpu");
+	expect(lack("{ os: darwin }")).toBe("runs linux, not darwin");
+	expect(lack("{ arch: arm64 }")).toBe("is x64, not arm64");
+	expect(lack("{ cores: 5 }")).toBe("has 4 of 5 cores");
+	expect(lack("{ memory: 9GiB }")).toBe("has 8 GiB of 9 GiB memory");
+	expect(lack("{ disk: 2GiB }")).toBe("had 1 GiB of 2 GiB free disk");
+	expect(lack("{ gpus: 1 }")).toBe("has 0 of 1 GPUs");
+	expect(lack("{ container: true }")).toBe("has no container runtime");
+	expect(lack("{ tools: { rust: '*' } }")).toBe("has no rust");
+	expect(lack("{ tools: { node: '>=24' } }")).toBe("has node 22.3.0, not >=24");
+	expect(lack("{ tools: { odd: '>=1' } }")).toBe("has odd unknown, not >=1");
+	expect(describeRequirements(job("runs_on: { labels: [gpu], tools: { go: '*' }, memory: 1GiB }\nsteps: [a]")?.runs_on as never)).toEqual([
+		"gpu",
+		"1 GiB memory",
+		"go",
+	]);
+});
