@@ -37,8 +37,9 @@ const WORKSPACE = "/workspace";
 const OWN = "/windlass";
 const CREATE_MS = 120_000;
 const SERVICE_LOG_LINES = "20";
-/** Docker gives its own failures these codes (docker-run(1)); a command may end with them, too, so the container is asked. */
-const DOCKER_CODES: ReadonlySet<number> = new Set([125, 126, 127, 128, 137, 143]);
+/** Beyond this an exit code stands for a signal. */
+const SIGNALLED = 128;
+const SETTLING_MS = 500;
 
 /**
  * The first process of a job's container. It does nothing until it is asked to end: then it passes that on to every process that a step has
@@ -235,8 +236,10 @@ export class ContainerPlace implements StepPlace {
 		return this.#stop(graceMs);
 	}
 
+	/** Whatever a step ends with, its container may be what has failed: nobody else would say so. */
 	async explainExit(code: number): Promise<string | null> {
-		if (!DOCKER_CODES.has(code)) return null;
+		// A step that a signal has ended may have been ended with its container, of which the daemon hears a moment later.
+		if (code > SIGNALLED) await pause(SETTLING_MS);
 		const state = await docker(["inspect", "--format", "{{.State.Running}} {{.State.OOMKilled}} {{.State.ExitCode}}", this.#name]);
 		const [isRunning, isOutOfMemory, exitCode] = state.stdout.trim().split(" ");
 		if (state.code !== 0) throw new JobFault("container_lost", `Docker no longer knows the job's container: ${lastLine(state)}`);

@@ -74,7 +74,8 @@ async function makeFolders(workspace: string, file: string): Promise<void> {
 		const known = await lstat(folder).catch(() => null);
 		if (known && !known.isDirectory())
 			throw new JobFault("artifacts_unavailable", `${file} cannot be fetched: ${part} is there, and is no folder.`);
-		if (!known) await mkdir(folder);
+		// Another file may have had it made in between.
+		if (!known) await mkdir(folder, { recursive: true });
 	}
 }
 

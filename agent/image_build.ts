@@ -45,7 +45,7 @@ export async function buildImage(context: BuildContext): Promise<Outcome | null>
 		// The value stands in docker's environment: on the command line everybody on the machine could read it.
 		...Object.keys(build.args).flatMap((name) => ["--build-arg", name]),
 	];
-	const built = await run(context, ["build", ...args, folder], build.args);
+	const built = await run(context, ["build", "--force-rm", ...args, folder], build.args);
 	if (isStopping()) return null;
 	if (built !== 0) return failed("build_failed", `The image ${build.tags[0]} cannot be built.`, built);
 	for (const tag of build.push ? build.tags : []) {

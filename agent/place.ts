@@ -35,7 +35,7 @@ export interface StepPlace {
 	endStep(running: RunningProcess, graceMs: number): Promise<void>;
 	/** Ends everything that the steps have started. */
 	end(graceMs: number): Promise<void>;
-	/** What is to be said of a step that has ended with this code, beside that it has failed; a fault that is not its own is thrown as JobFault. */
+	/** What is to be said of a step that has failed, beside that it has; a fault that is not its own is thrown as JobFault. */
 	explainExit(code: number): Promise<string | null>;
 }
 

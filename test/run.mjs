@@ -23,6 +23,10 @@ const PROGRAMS = {
 	openssl: "openssl",
 	python3: "python3",
 	faketime: "faketime",
+	"/usr/sbin/dockerd": "docker.io",
+	docker: "docker.io",
+	"docker-registry": "docker-registry",
+	busybox: "busybox-static",
 };
 
 function installPrograms() {
@@ -32,7 +36,7 @@ function installPrograms() {
 	const mayInstall = process.getuid?.() === 0 && existsSync("/usr/bin/apt-get");
 	if (!mayInstall) fail(`the tests need ${missing.join(", ")}; install them first`);
 	console.log(`installing ${missing.join(", ")}…`);
-	const packages = missing.map((program) => PROGRAMS[program]);
+	const packages = [...new Set(missing.map((program) => PROGRAMS[program]))];
 	const options = { stdio: ["ignore", 2, 2], env: { ...environment, DEBIAN_FRONTEND: "noninteractive" } };
 	spawnSync("apt-get", ["-qq", "update"], options);
 	const result = spawnSync("apt-get", ["-qq", "install", "-y", "--no-install-recommends", ...packages], options);

@@ -219,6 +219,13 @@ export function processesWith(entry: string): number[] {
 		});
 }
 
+/** The processes on whose command line this stands. */
+export function processesNaming(text: string): number[] {
+	return readdirSync("/proc")
+		.map(Number)
+		.filter((pid) => pid > 1 && pid !== process.pid && commandOf(pid).includes(text));
+}
+
 /** How much memory a process has, in MiB. */
 export function residentMib(pid: number): number {
 	const [, kib] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];

@@ -109,7 +109,7 @@ function wishesOf(job: JobRow): string {
 /** What keeps jobs from ever starting, as things stand: no agent that is known has what they ask for. One sentence each, at most ten. */
 export function hopeless(core: Core, runId: string): string[] {
 	const wishes = core.sql.all<{ runs_on: string; names: string; n: number }>(
-		`SELECT runs_on, min(name) AS names, count(*) AS n FROM jobs WHERE run_id = ? AND finished_at IS NULL GROUP BY runs_on LIMIT 50`,
+		`SELECT runs_on, min(name) AS names, count(*) AS n FROM jobs WHERE run_id = ? AND finished_at IS NULL GROUP BY runs_on ORDER BY min(position) LIMIT 50`,
 		runId,
 	);
 	const agents = core.sql.all<AgentRow>("SELECT * FROM agents ORDER BY name");

@@ -1,0 +1,216 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type * as resources from "../../schema/wire/resources.ts";
+import { TestDocker } from "../support/docker.ts";
+import { eventually, type Program, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+
+/** Jobs in containers, on a real Docker daemon. */
+
+const cleanups: (() => void | Promise<void>)[] = [];
+const atEnd = (clean: () => void | Promise<void>) => void cleanups.push(clean);
+let coordinator: TestCoordinator;
+let docker: TestDocker;
+let agent: Program;
+let workDir: string;
+beforeAll(async () => {
+	coordinator = await TestCoordinator.start({ atEnd });
+	docker = await TestDocker.start(atEnd);
+	workDir = path.join(temporaryFolder(atEnd), "agent");
+	agent = await startAgent();
+});
+afterAll(async () => {
+	for (const clean of cleanups.reverse()) await clean();
+});
+
+async function startAgent(): Promise<Program> {
+	const started = await coordinator.agent("shipper", { slots: "2", workDir, environment: { DOCKER_HOST: docker.host } });
+	await eventually(async () => {
+		const { items } = await coordinator.get<{ items: resources.Agent[] }>("/api/v1/agents");
+		return items.some(({ name, capabilities }) => name === "shipper" && capabilities.container?.startsWith("docker"));
+	}, "an agent with a container runtime");
+	return started;
+}
+
+async function submit(job: object): Promise<resources.Run> {
+	return coordinator.post<resources.Run>("/api/v1/runs", { pipeline: { jobs: { c: job } } });
+}
+
+async function ended({ id }: { id: string }): Promise<{ job: resources.Job; log: string }> {
+	const run = await coordinator.get<resources.Run>(`/api/v1/runs/${id}/wait?timeout=80`);
+	const job = run.jobs[0] as resources.Job;
+	return { job, log: await coordinator.text(`/api/v1/jobs/${job.id}/log?format=clean`) };
+}
+
+const inContainer = async (job: object) => ended(await submit({ container: "test/busybox:1", ...job }));
+
+describe("a job in a container", () => {
+	test("runs each step in one container, with the workspace, its variables, outputs and artifacts", async () => {
+		const { job, log } = await inContainer({
+			env: { TEXT: `it's "quoted" $HOME\nand goes on` },
+			outputs: ["answer"],
+			artifacts: { save: ["made/**"] },
+			steps: [
+				'hostname > /tmp/first; pwd; echo "$TEXT"; echo $CI_WORKSPACE; test ! -e /root/.ssh',
+				'test "$(cat /tmp/first)" = "$(hostname)"; mkdir made; echo x > made/f; echo answer=42 >> $CI_OUTPUT',
+				{ run: "pwd", working_directory: "made" },
+				{ run: "echo from $0", shell: "sh" },
+			],
+		});
+		expect([job.state, job.outputs]).toEqual(["succeeded", { answer: "42" }]);
+		expect(log).toContain(`/workspace\nit's "quoted" $HOME\nand goes on\n/workspace\n`);
+		expect(log).toContain("/workspace/made\n");
+		const { items } = await coordinator.get<{ items: resources.Artifact[] }>(`/api/v1/jobs/${job.id}/artifacts`);
+		expect(items.map(({ path: name }) => name)).toEqual(["made/f"]);
+		expect(docker.leftovers()).toEqual([]);
+	});
+
+	test("as another user, in another folder, with options; its files are the agent's afterwards", async () => {
+		const { job, log } = await inContainer({
+			container: {
+				image: "test/busybox:1",
+				user: "node",
+				workdir: "/src",
+				env: { E: "e" },
+				volumes: ["test-cache:/cache"],
+				options: { network: "none", memory: "64m", shm_size: "8m", init: false, read_only: false },
+			},
+			artifacts: { save: ["mine"] },
+			steps: ["id -u; pwd; echo $E; touch mine; ls /sys/class/net; mount | grep -c /cache"],
+		});
+		expect([job.state, log]).toEqual(["succeeded", expect.stringMatching(/1000\n\/src\ne\nlo\n1\n/)]);
+		expect(job.steps.at(-1)?.state).toBe("succeeded");
+		docker.run("volume", "rm", "test-cache");
+	});
+
+	test("fails with the exit code of its step, and without a shell that is asked for", async () => {
+		expect((await inContainer({ steps: ["exit 9"] })).job).toMatchObject({ state: "failed", exit_code: 9 });
+		const { job, log } = await inContainer({ steps: [{ run: "true", shell: "node" }] });
+		expect([job.state, job.exit_code, log]).toEqual(["failed", 127, expect.stringContaining("node")]);
+	});
+
+	test("hears of its end, and is ended when it does not heed it", async () => {
+		const run = await submit({ container: "test/busybox:1", steps: ["trap 'echo heard; exit 0' TERM; echo up; sleep 60 & wait"] });
+		await eventually(async () => (await coordinator.text(`/api/v1/jobs/${run.jobs[0]?.id}/log`)).includes("up"), "the step");
+		await coordinator.post(`/api/v1/runs/${run.id}/cancel`, {});
+		const heard = await ended(run);
+		expect([heard.job.state, heard.log]).toEqual(["cancelled", expect.stringContaining("heard")]);
+		const stubborn = await inContainer({ timeout: "3s", steps: ["trap '' TERM; while :; do sleep 1; done"] });
+		expect(stubborn.job).toMatchObject({ state: "timed_out", reason: { code: "timed_out" } });
+		const step = await inContainer({ steps: [{ run: "sleep 60", timeout: "1s" }] });
+		expect(step.job).toMatchObject({ state: "timed_out", reason: { code: "step_timed_out" } });
+		expect(docker.leftovers()).toEqual([]);
+	});
+
+	test.each([
+		["an image that cannot be had", { container: "127.0.0.1:1/no/such:image" }, "image_unavailable", "cannot be pulled"],
+		["one that must not be got", { container: { image: "nosuch:1", pull: "never" } }, "image_unavailable", "pull: never"],
+		["a device that is not allowed", { container: { image: "test/busybox:1", devices: ["/dev/kvm"] } }, "device_refused", "/dev/kvm"],
+		[
+			"a container that ends under its step",
+			{ container: "test/busybox:1", steps: ["kill -TERM 1; sleep 30"] },
+			"container_lost",
+			"ended under its step",
+		],
+	])("%s is not the job's own fault", async (_, job, code, text) => {
+		const { job: result } = await ended(await submit({ steps: ["true"], ...job }));
+		expect([result.state, result.reason?.code, result.reason?.text]).toEqual(["errored", code, expect.stringContaining(text)]);
+		expect(docker.leftovers()).toEqual([]);
+	});
+});
+
+describe("services", () => {
+	const web = {
+		image: "test/busybox:1",
+		command: ["sh", "-c", "sleep 1; mkdir /www; echo $GREETING > /www/index.html; httpd -f -p 80 -h /www"],
+		env: { GREETING: "hello" },
+		health: { command: "wget -q -O- http://127.0.0.1/index.html", interval: "200ms" },
+	};
+
+	test("are reached by their names, once they are healthy", async () => {
+		const { job, log } = await inContainer({ services: { web }, steps: ["wget -q -O- http://web/index.html"] });
+		expect([job.state, log]).toEqual(["succeeded", expect.stringContaining("hello\n")]);
+		expect(docker.leftovers()).toEqual([]);
+	});
+
+	test("one that never gets healthy, one that ends: the end of its log is shown", async () => {
+		const sick = { ...web, command: ["sh", "-c", "echo I am sick; sleep 60"], health: { command: "false", interval: "100ms", retries: 3 } };
+		const unhealthy = await inContainer({ services: { web: sick }, steps: ["true"] });
+		expect([unhealthy.job.reason?.code, unhealthy.log]).toEqual(["service_unhealthy", expect.stringContaining("I am sick")]);
+		const short = await inContainer({
+			services: { web: { image: "test/busybox:1", command: ["sh", "-c", "echo bye; exit 3"], health: "true" } },
+			steps: ["sleep 2"],
+		});
+		expect([short.job.reason?.code, short.log]).toEqual(["service_failed", expect.stringContaining("bye")]);
+		expect(docker.leftovers()).toEqual([]);
+	});
+});
+
+test("an image is built, pushed to a registry, and used by the next job", async () => {
+	const folder = temporaryFolder(atEnd);
+	mkdirSync(path.join(folder, "data"));
+	const port = 30_000 + Math.floor(Math.random() * 2_000);
+	const config = `version: 0.1\nstorage: { filesystem: { rootdirectory: ${folder}/data } }\nhttp: { addr: "127.0.0.1:${port}" }\n`;
+	writeFileSync(path.join(folder, "config.yml"), config);
+	const registry = spawn("docker-registry", ["serve", path.join(folder, "config.yml")], { stdio: "ignore" });
+	atEnd(() => void registry.kill());
+	await eventually(async () => (await fetch(`http://127.0.0.1:${port}/v2/`).catch(() => null))?.ok, "a registry");
+	const image = `127.0.0.1:${port}/team/app`;
+	const pipeline = {
+		params: { version: { default: "1.2" } },
+		jobs: {
+			build: {
+				steps: [
+					"printf 'FROM test/busybox:1\\nARG GREETING\\nRUN echo $GREETING > /greeting\\n' > Dockerfile.app; mkdir context",
+					{
+						name: "image",
+						build: {
+							context: "context",
+							dockerfile: "Dockerfile.app",
+							tags: [`${image}:\${{ params.version }}`, `${image}:latest`],
+							push: true,
+							args: { GREETING: "made here" },
+							cache: [`${image}:latest`],
+						},
+					},
+				],
+			},
+			use: { needs: "build", container: { image: `${image}:\${{ params.version }}`, pull: "always" }, steps: ["cat /greeting"] },
+		},
+	};
+	const { id } = await coordinator.post<resources.Run>("/api/v1/runs", { pipeline });
+	const run = await coordinator.get<resources.Run>(`/api/v1/runs/${id}/wait?timeout=80`);
+	const logs = await Promise.all(run.jobs.map((job) => coordinator.text(`/api/v1/jobs/${job.id}/log?format=clean`)));
+	expect([run.state, logs[1]], logs.join("\n")).toEqual(["succeeded", expect.stringContaining("made here")]);
+	expect(await (await fetch(`http://127.0.0.1:${port}/v2/team/app/tags/list`)).json()).toMatchObject({
+		tags: expect.arrayContaining(["1.2", "latest"]),
+	});
+	const broken = await ended(await submit({ steps: ["echo 'FROM test/busybox:1\nRUN exit 3' > Dockerfile", { build: { tags: "x" } }] }));
+	expect(broken.job).toMatchObject({ state: "failed", reason: { code: "build_failed" } });
+});
+
+describe("after a crash", () => {
+	test("of the agent, what it has left is removed by its next life", async () => {
+		const run = await submit({
+			container: "test/busybox:1",
+			services: { s: { image: "test/busybox:1", command: ["sleep", "600"] } },
+			steps: ["echo up; sleep 600"],
+		});
+		await eventually(async () => (await coordinator.text(`/api/v1/jobs/${run.jobs[0]?.id}/log`)).includes("up"), "the step");
+		await agent.kill();
+		expect(docker.leftovers().length).toBeGreaterThan(0);
+		agent = await startAgent();
+		expect(docker.leftovers()).toEqual([]);
+		await coordinator.post(`/api/v1/runs/${run.id}/cancel`, {}).catch(() => undefined);
+	});
+
+	test("of the daemon, the job ends with a reason, and the next one is told that there is none", async () => {
+		const run = await submit({ container: "test/busybox:1", steps: ["echo up; sleep 600"] });
+		await eventually(async () => (await coordinator.text(`/api/v1/jobs/${run.jobs[0]?.id}/log`)).includes("up"), "the step");
+		await docker.kill();
+		expect((await ended(run)).job).toMatchObject({ state: "errored", reason: { code: "container_lost" } });
+		const { job } = await inContainer({ steps: ["true"] });
+		expect(job).toMatchObject({ state: "errored", reason: { code: "container_runtime_unavailable" } });
+	});
+});

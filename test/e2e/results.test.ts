@@ -1,0 +1,318 @@
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import * as resources from "../../schema/wire/resources.ts";
+import { eventually, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+
+/** What jobs leave behind for people and for other jobs: outputs, summaries, files, test results, coverage. */
+
+const cleanups: (() => void | Promise<void>)[] = [];
+const atEnd = (clean: () => void | Promise<void>) => void cleanups.push(clean);
+let coordinator: TestCoordinator;
+let repository: string;
+beforeAll(async () => {
+	coordinator = await TestCoordinator.start({ atEnd });
+	await coordinator.agent("worker", { slots: "4", args: ["--probes", "mytool=echo 3.2.1;absent=exit 1"] });
+	repository = temporaryFolder(atEnd);
+	execFileSync("sh", ["-c", "git init -q -b main && echo x > f && git add f && git -c user.name=n -c user.email=e@x commit -qm first"], {
+		cwd: repository,
+	});
+});
+afterAll(async () => {
+	for (const clean of cleanups.reverse()) await clean();
+});
+
+async function run(pipeline: unknown, more: object = {}): Promise<resources.Run> {
+	const { id } = await coordinator.post<resources.Run>("/api/v1/runs", { pipeline, ...more });
+	return wait(id);
+}
+
+const wait = async (id: string) => resources.run.parse(await coordinator.get(`/api/v1/runs/${id}/wait?timeout=80`));
+const jobOf = (of: resources.Run, name: string) => of.jobs.find((job) => job.name === name) as resources.Job;
+const logOf = (job: resources.Job) => coordinator.text(`/api/v1/jobs/${job.id}/log?format=clean`);
+
+describe("outputs", () => {
+	test("reach the jobs that need them, several lines and odd characters as well", async () => {
+		const value = `a "b" 'c' $(touch pwned) {{ x }}`;
+		const done = await run({
+			jobs: {
+				a: {
+					outputs: ["one", "two", "never"],
+					steps: [`printf '%s\\n' 'one=${value.replaceAll("'", `'\\''`)}' 'two<<E' l1 l2 E 'undeclared=1' >> $CI_OUTPUT`],
+				},
+				b: {
+					needs: "a",
+					env: { ONE: "${{ needs.a.outputs.one }}", TWO: "${{ needs.a.outputs.two }}", THREE: "[${{ needs.a.outputs.never }}]" },
+					steps: ['printf "%s\\n" "$ONE" "$TWO" "$THREE"; test ! -e pwned'],
+				},
+			},
+		});
+		expect([done.state, jobOf(done, "a").outputs]).toEqual(["succeeded", { one: value, two: "l1\nl2" }]);
+		expect(await logOf(jobOf(done, "b"))).toContain(`${value}\nl1\nl2\n[]\n`);
+		expect(await logOf(jobOf(done, "a"))).toContain("the output undeclared is not declared");
+	});
+
+	test.each([
+		["a line that is none", "echo 'no output' >> $CI_OUTPUT", "output_invalid"],
+		["one that has no end", "echo 'a<<END' >> $CI_OUTPUT", "output_invalid"],
+		["one that is too large", 'head -c 40000 /dev/zero | tr "\\0" x | sed "s/^/a=/" >> $CI_OUTPUT', "output_too_large"],
+		["a file that is too large", "head -c 2000000 /dev/zero | tr '\\0' x >> $CI_OUTPUT", "output_too_large"],
+	])("%s fails the job, with the reason", async (_, step, code) => {
+		const done = await run({ outputs: ["a"], steps: [step] });
+		expect(done.jobs[0]).toMatchObject({ state: "failed", reason: { code } });
+	});
+});
+
+describe("files of other jobs", () => {
+	test("are fetched by job, variant and pattern, into the folder that is named; executable ones stay so", async () => {
+		const done = await run({
+			jobs: {
+				build: {
+					matrix: { os: ["x", "y"] },
+					env: { OS: "${{ matrix.os }}" },
+					artifacts: { save: ["out/**"] },
+					steps: [
+						"mkdir -p out/deep; echo $OS > out/name; echo skip > out/deep/no.txt; printf '#!/bin/sh\\necho ran' > out/tool; chmod +x out/tool",
+					],
+				},
+				use: {
+					needs: "build",
+					artifacts: {
+						fetch: [
+							{ job: "build", matrix: { os: "x" }, into: "x" },
+							{ job: "build", matrix: { os: "y" }, paths: ["out/name"], into: "y" },
+						],
+					},
+					steps: ["cat x/out/name y/out/name; x/out/tool; find . -type f | sort"],
+				},
+				clash: { needs: "build", artifacts: { fetch: "build" }, steps: ["true"] },
+				none: { needs: "build", artifacts: { fetch: { job: "build", paths: "nosuch" } }, steps: ["true"] },
+			},
+		});
+		expect(jobOf(done, "use")).toMatchObject({ state: "succeeded", reason: null });
+		expect(await logOf(jobOf(done, "use"))).toContain("x\ny\nran\n./x/out/deep/no.txt\n./x/out/name\n./x/out/tool\n./y/out/name\n");
+		expect(jobOf(done, "clash")).toMatchObject({
+			state: "errored",
+			reason: { code: "artifacts_unavailable", text: expect.stringContaining("both have a file") },
+		});
+		expect(jobOf(done, "none").reason?.text).toContain("none of its files matches nosuch");
+	});
+});
+
+test("a summary is shown as Markdown, and can do nothing", async () => {
+	const markdown =
+		"# Built\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n<script>alert(1)</script> [x](javascript:alert(1)) ![p](https://e.test/p.png)\n";
+	const done = await run({ steps: [`cat > $CI_SUMMARY <<'EOF'\n${markdown}EOF`, "head -c 3000000 /dev/zero | tr '\\0' y >> /dev/null"] });
+	const id = done.jobs[0]?.id;
+	expect(await coordinator.text(`/api/v1/jobs/${id}/summary`)).toBe(markdown);
+	const page = await coordinator.text(`/jobs/${id}`);
+	expect(page).toContain("<h1>Built</h1>");
+	expect(page).toContain("<td>2</td>");
+	expect(page).toContain("&lt;script&gt;");
+	expect(page).not.toMatch(/<script>alert|javascript:alert\(1\)"|<img[^>]+e\.test/);
+	const long = await run({ steps: ["head -c 3000000 /dev/zero | tr '\\0' y > $CI_SUMMARY"] });
+	expect((await coordinator.text(`/api/v1/jobs/${long.jobs[0]?.id}/summary`)).length).toBe(1024 * 1024);
+	expect(await logOf(long.jobs[0] as resources.Job)).toContain("the summary has more than 1 MiB and is cut");
+});
+
+describe("test results", () => {
+	const junit = (cases: string) => `<testsuites><testsuite name="s">${cases}</testsuite></testsuites>`;
+	const report = (cases: string) => ({
+		name: "tested",
+		source: { git: `file://${repository}` },
+		reports: { junit: "r/*.xml" },
+		steps: [`mkdir r; cat > r/a.xml <<'EOF'\n${junit(cases)}\nEOF`],
+	});
+	const passed = '<testcase classname="c" name="one" time="0.5"/>';
+	const failed =
+		'<testcase classname="c" name="one" time="0.1"><failure message="boom">stack</failure><system-out>said</system-out></testcase>';
+
+	test("failed ones fail a job whose command succeeded; new ones, flaky ones and the slowest are told; history is kept", async () => {
+		const first = await run(
+			report(`${passed}<testcase classname="c" name="two" time="2"/><testcase classname="c" name="three"><skipped/></testcase>`),
+		);
+		expect(first.jobs[0]).toMatchObject({
+			state: "succeeded",
+			attempts: [{ tests: { passed: 2, failed: 0, skipped: 1, duration_ms: 2500 } }],
+		});
+		const second = await run(report(failed));
+		expect(second.jobs[0]).toMatchObject({
+			state: "failed",
+			reason: { code: "tests_failed", text: expect.stringContaining("1 of 1 tests failed: c › one") },
+		});
+		const tests = await eventually(async () => {
+			const found = resources.runTests.parse(await coordinator.get(`/api/v1/runs/${second.id}/tests`));
+			return found.items[0]?.flaky ? found : null;
+		}, "the history of the test");
+		expect(tests.items).toEqual([
+			expect.objectContaining({
+				suite: "c",
+				name: "one",
+				message: "boom",
+				output: "stack\n\nsaid",
+				newly_failing: true,
+				flaky: true,
+				duration_ms: 100,
+			}),
+		]);
+		expect(tests.flaky).toEqual([{ suite: "c", name: "one" }]);
+		const all = resources.runTests.parse(await coordinator.get(`/api/v1/runs/${first.id}/tests?state=passed&limit=1`));
+		expect([all.totals.passed, all.items.length, all.next_from, all.slowest[0]?.name]).toEqual([2, 1, 1, "two"]);
+		const third = await run(report(failed));
+		const again = await eventually(async () => {
+			const found = resources.runTests.parse(await coordinator.get(`/api/v1/runs/${third.id}/tests`));
+			return found.items[0]?.flaky ? found : null;
+		}, "the history of the test");
+		expect(again.items[0]?.newly_failing).toBe(false);
+		const history = resources.testHistory.parse(await coordinator.get("/api/v1/tests/history?pipeline=tested&suite=c&name=one"));
+		expect(history.items.map(({ run_id, state }) => [run_id, state])).toEqual([
+			[third.id, "failed"],
+			[second.id, "failed"],
+			[first.id, "passed"],
+		]);
+		expect(await coordinator.text(`/tests?project=adhoc&pipeline=tested&suite=c&name=one`)).toContain("2 of the last 3 failed");
+		expect(await coordinator.text(`/runs/${second.id}`)).toContain("flaky");
+	});
+
+	test("coverage, and its change against the main line", async () => {
+		const covered = (hits: number) => ({
+			name: "covered",
+			reports: { coverage: { lcov: "l.info" } },
+			steps: [`printf 'SF:a\\nDA:1,1\\nDA:2,${hits}\\nend_of_record\\n' > l.info`],
+		});
+		const main = await run(covered(1), { branch: "main" });
+		expect(main.jobs[0]?.attempts[0]?.coverage).toEqual({ covered: 2, lines: 2 });
+		await eventually(
+			async () => (await coordinator.get<{ items: resources.RunSummary[] }>("/api/v1/runs")).items.some(({ id }) => id === main.id),
+			"the record",
+		);
+		const branch = await run(covered(0), { branch: "feature" });
+		const tests = await eventually(async () => {
+			const found = resources.runTests.parse(await coordinator.get(`/api/v1/runs/${branch.id}/tests`));
+			return found.coverage[0]?.before ? found : null;
+		}, "the coverage before");
+		expect(tests.coverage[0]).toMatchObject({ covered: 1, lines: 2, before: { covered: 2, lines: 2, run_id: main.id, branch: "main" } });
+	});
+
+	test.each([
+		["one that is not there", "true", "No junit report is there"],
+		["one that is broken", "echo '<testsuites><testsuite>' > r.xml", "cannot be read as junit"],
+		[
+			"a bomb",
+			`printf '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><testsuites><testsuite><testcase name="&b;"/></testsuite></testsuites>' > r.xml`,
+			"declares a document type or entities",
+		],
+		["one that is too large", "head -c 40000000 /dev/zero > r.xml", "at most 32 MiB"],
+	])("%s fails the job and says why", async (_, step, text) => {
+		const done = await run({ reports: { junit: "r.xml" }, steps: [step] });
+		expect(done.jobs[0]).toMatchObject({ state: "failed", reason: { code: "report_unreadable", text: expect.stringContaining(text) } });
+	});
+});
+
+describe("time and place", () => {
+	test("a job that says nothing for too long is ended", async () => {
+		const done = await run({ idle_timeout: "1s", steps: ["echo a; sleep 0.6; echo b; sleep 0.6; echo c; sleep 30"] });
+		expect(done.jobs[0]).toMatchObject({ state: "timed_out", reason: { code: "idle_timed_out" } });
+		expect(await logOf(done.jobs[0] as resources.Job)).toContain("c\n");
+	});
+
+	test("jobs go where their tools are; probes of one's own count; what nobody has is told at once", async () => {
+		await eventually(async () => {
+			const { items } = await coordinator.get<{ items: resources.Agent[] }>("/api/v1/agents");
+			return items[0]?.capabilities.tools.mytool === "3.2.1" && items[0].capabilities.tools.absent === undefined;
+		}, "what the agent has");
+		const done = await run({
+			runs_on: { os: "linux", cores: 1, memory: "1MiB", disk: "1MiB", tools: { git: ">=2", mytool: "^3" } },
+			steps: ["true"],
+		});
+		expect(done.state).toBe("succeeded");
+		const waiting = await coordinator.post<resources.SubmittedRun>("/api/v1/runs", {
+			pipeline: { runs_on: { tools: { mytool: ">=4" } }, steps: ["x"] },
+		});
+		expect(waiting.notices).toEqual(["The job main cannot start: no agent has mytool >=4 (worker has mytool 3.2.1, not >=4)."]);
+		const followed = await coordinator.request("/api/v1/runs?follow=1", {
+			method: "POST",
+			body: JSON.stringify({ pipeline: { runs_on: "gpu", steps: ["x"] } }),
+		});
+		const reader = (followed.body as ReadableStream<Uint8Array>).getReader();
+		let text = "";
+		while (!text.includes("cannot start")) text += new TextDecoder().decode((await reader.read()).value);
+		await reader.cancel();
+		expect(text).toContain(":: The job main cannot start: no agent has gpu (worker has no label gpu).");
+	});
+});
+
+describe("again", () => {
+	const flag = () => path.join(temporaryFolder(), "flag");
+
+	test("only what failed, with the same parameters, outputs, files and commit of the rest", async () => {
+		const file = flag();
+		const pipeline = {
+			params: { who: { default: "x" } },
+			source: { git: `file://${repository}` },
+			jobs: {
+				a: {
+					outputs: ["o"],
+					artifacts: { save: "kept" },
+					steps: ["echo o=1 >> $CI_OUTPUT; date +%s%N > kept; cp kept /tmp/kept-$CI_RUN_ID"],
+				},
+				b: {
+					needs: "a",
+					artifacts: { fetch: "a" },
+					env: { O: "${{ needs.a.outputs.o }}", WHO: "${{ params.who }}" },
+					steps: [`echo $WHO $O $CI_COMMIT_SHA; cat kept; test -e ${file}`],
+				},
+				c: { needs: "b", steps: ["true"] },
+			},
+		};
+		const first = await run(pipeline, { params: { who: "ada" } });
+		expect([first.state, jobOf(first, "c").state]).toEqual(["failed", "skipped"]);
+		execFileSync("git", ["-C", repository, "-c", "user.name=n", "-c", "user.email=e@x", "commit", "--allow-empty", "-qm", "later"]);
+		writeFileSync(file, "");
+		const { id } = await coordinator.post<resources.SubmittedRun>(`/api/v1/runs/${first.id}/rerun`, { only: "failed" });
+		const again = await wait(id);
+		expect([again.state, again.rerun_of, again.params, again.commit?.sha]).toEqual([
+			"succeeded",
+			first.id,
+			{ who: "ada" },
+			first.commit?.sha,
+		]);
+		expect(jobOf(again, "a")).toMatchObject({ state: "succeeded", attempt: 0, reason: { code: "reused" }, outputs: { o: "1" } });
+		expect(await logOf(jobOf(again, "b"))).toContain(`ada 1 ${first.commit?.sha}\n`);
+		const files = (of: resources.Run) => coordinator.text(`/api/v1/jobs/${jobOf(of, "a").id}/artifacts/kept`);
+		expect(await files(again)).toBe(await files(first));
+		expect(await logOf(jobOf(again, "b"))).toContain((await files(first)).trim());
+		const nothing = await coordinator.request(`/api/v1/runs/${again.id}/rerun`, { method: "POST", body: '{"only":"failed"}' });
+		expect([nothing.status, (await nothing.json()) as object]).toEqual([
+			409,
+			expect.objectContaining({ message: "Nothing of this run has failed." }),
+		]);
+	});
+
+	test("one job with those that need it; all of it; not while it runs", async () => {
+		const first = await run({ jobs: { a: { steps: ["true"] }, b: { needs: "a", steps: ["true"] }, c: { steps: ["exit 1"] } } });
+		const one = await coordinator.post<resources.SubmittedRun>(`/api/v1/runs/${first.id}/rerun`, { job: jobOf(first, "a").id });
+		expect((await wait(one.id)).jobs.map(({ name, attempt, state }) => [name, attempt, state])).toEqual([
+			["a", 1, "succeeded"],
+			["b", 1, "succeeded"],
+			["c", 0, "failed"],
+		]);
+		const all = await coordinator.post<resources.SubmittedRun>(`/api/v1/runs/${first.id}/rerun`, {});
+		expect((await wait(all.id)).jobs.map(({ attempt }) => attempt)).toEqual([1, 1, 1]);
+		const live = await coordinator.post<resources.Run>("/api/v1/runs", { pipeline: { runs_on: "nosuch", steps: ["x"] } });
+		const refused = await coordinator.request(`/api/v1/runs/${live.id}/rerun`, { method: "POST", body: "{}" });
+		expect(refused.status).toBe(409);
+	});
+});
+
+test("a gate by the API: the run waits, is approved, and says by whom", async () => {
+	const { id } = await coordinator.post<resources.Run>("/api/v1/runs", {
+		pipeline: { jobs: { d: { approval: { message: "Ship?" }, steps: ["echo shipped"] } } },
+	});
+	const waiting = await coordinator.get<resources.Run>(`/api/v1/runs/${id}`);
+	expect([waiting.state, waiting.jobs[0]?.reason?.code]).toEqual(["waiting", "gate"]);
+	expect(await coordinator.text(`/runs/${id}`)).toContain("Approve");
+	await coordinator.post(`/api/v1/jobs/${waiting.jobs[0]?.id}/approve`, {});
+	expect(await wait(id)).toMatchObject({ state: "succeeded", jobs: [{ approved_by: "admin" }] });
+});
