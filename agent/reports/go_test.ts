@@ -27,7 +27,7 @@ export async function readGoTest(file: string): Promise<TestCase[]> {
 }
 
 /** Puts events together. */
-export class GoTestReader {
+class GoTestReader {
 	readonly #cases = new Map<string, TestCase>();
 	readonly #outputs = new Map<string, string>();
 	/** Packages that have failed, with what they wrote. */

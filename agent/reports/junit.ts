@@ -25,7 +25,7 @@ export async function readJunit(file: string): Promise<TestCase[]> {
 	return parseJunit(await readFile(file, "utf8"));
 }
 
-export function parseJunit(text: string): TestCase[] {
+function parseJunit(text: string): TestCase[] {
 	// No report needs definitions of its own; who brings some may be after this machine's files or memory.
 	if (/<!(DOCTYPE|ENTITY)/i.test(text)) throw new Error("it declares a document type or entities");
 	const document = parser.parse(text, true) as Element;

@@ -15,7 +15,7 @@ interface Point extends TestCase {
 	depth: number;
 }
 
-export function parseTap(text: string): TestCase[] {
+function parseTap(text: string): TestCase[] {
 	const cases: TestCase[] = [];
 	/** Test points of deeper levels whose parent has not come yet. */
 	let below: Point[] = [];

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { packTar } from "modern-tar";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Offer } from "../../schema/wire/protocol.ts";
+import type { Finish, Offer } from "../../schema/wire/protocol.ts";
 import type { Artifact, Event, Run } from "../../schema/wire/resources.ts";
 import { ADMIN_TOKEN, TestCoordinator } from "../support/processes.ts";
 import { result } from "../support/protocol_agent.ts";
@@ -114,6 +114,19 @@ async function joined(name: string) {
 	return { token: agent.token as string, poll };
 }
 
+/** A run in which one job fetches what another has saved, and two wait at gates. */
+const fetching = {
+	pipeline: {
+		defaults: { runs_on: "speaker" },
+		jobs: {
+			give: { artifacts: { save: "f" }, steps: ["x"] },
+			take: { needs: "give", artifacts: { fetch: { job: "give", into: "in" } }, steps: ["x"] },
+			gate1: { approval: true, runs_on: "nobody", steps: ["x"] },
+			gate2: { approval: true, steps: ["x"] },
+		},
+	},
+};
+
 describe("the OpenAPI document", () => {
 	test("is true for a whole life, and every operation in it is called", async () => {
 		for (const probe of ["GET /healthz", "GET /readyz", "GET /version", "GET /api/v1/version", "GET /openapi.json"])
@@ -133,7 +146,7 @@ describe("the OpenAPI document", () => {
 
 		// A run of which everything is used.
 		const form = new FormData();
-		form.set("pipeline", "steps: [make]\nruns_on: [speaker]\nartifacts: { save: ['*'] }");
+		form.set("pipeline", "name: whole\njobs: { make: { steps: [make], runs_on: [speaker], artifacts: { save: ['*'] } } }");
 		form.set("source", new Blob([Buffer.from(bundle)]), "src.tar");
 		const run = (await call("POST /api/v1/runs", {}, { body: form })) as Run;
 		const jobId = run.jobs[0]?.id ?? "";
@@ -173,14 +186,56 @@ describe("the OpenAPI document", () => {
 		);
 		await call("GET /api/v1/runs/{id}/wait?timeout=0", { id: run.id });
 		const finished = { ...step, state: "succeeded", exit_code: 0, finished_at: new Date().toISOString() };
-		const artifacts = [{ path: "a b.txt", size: 7, sha256, executable: false, key: file.key }];
+		const cases = JSON.stringify([{ suite: "s", name: "t", state: "passed", duration_ms: 1, file: null, message: null, output: null }]);
+		const own = { summary: "# Made", tests: cases };
+		const artifacts: Finish["artifacts"] = [{ path: "a b.txt", size: 7, sha256, executable: false, key: file.key, kind: "file" }];
+		for (const [kind, text] of Object.entries(own)) {
+			const about = { path: `windlass:${kind}`, size: text.length, sha256: createHash("sha256").update(text).digest("hex") };
+			const planned = await call("POST /api/v1/attempts/{id}/artifacts", id, { ...lease, body: { files: [about] } });
+			const token = planned.files[0].parts[0].url.split("/").at(-1);
+			await call("PUT /api/v1/parts/{token}", { token }, { token: null, body: text, headers: { "X-Content-SHA256": about.sha256 } });
+			artifacts.push({ ...about, executable: false, key: planned.files[0].key, kind: kind as "summary" | "tests" });
+		}
 		const finish = result({
 			log: { bytes: line.length, sha256: createHash("sha256").update(line).digest("hex"), incomplete: false },
 			steps: [finished] as never,
 			artifacts,
+			tests: { passed: 1, failed: 0, skipped: 0, duration_ms: 1, truncated: false },
+			coverage: { covered: 1, lines: 2 },
 		});
 		await call("POST /api/v1/attempts/{id}/finish", id, { ...lease, body: finish });
 		await call("POST /api/v1/attempts/{id}/finish", id, { ...lease, body: { ...finish, exit_code: 3 } });
+		// A run again, of which a job fetches what was saved; and two jobs at their gates.
+		const again = (await call("POST /api/v1/runs", {}, { body: fetching })) as Run;
+		const [giver, taker] = [await agent.poll(), agent.poll];
+		const giving = { token: giver.lease_token };
+		await call("POST /api/v1/attempts/{id}/start", { id: giver.attempt_id }, { ...giving, body: {} });
+		const small = await call(
+			"POST /api/v1/attempts/{id}/artifacts",
+			{ id: giver.attempt_id },
+			{ ...giving, body: { files: [{ path: "f", size: 7, sha256 }] } },
+		);
+		const partToken = small.files[0].parts[0].url.split("/").at(-1);
+		await call(
+			"PUT /api/v1/parts/{token}",
+			{ token: partToken },
+			{ token: null, body: "content", headers: { "X-Content-SHA256": sha256 } },
+		);
+		const gives = result({ artifacts: [{ path: "f", size: 7, sha256, executable: false, key: small.files[0].key }] });
+		await call("POST /api/v1/attempts/{id}/finish", { id: giver.attempt_id }, { ...giving, body: gives });
+		const taken = await taker();
+		await call("POST /api/v1/attempts/{id}/start", { id: taken.attempt_id }, { token: taken.lease_token, body: {} });
+		const needed = await call("GET /api/v1/attempts/{id}/needed", { id: taken.attempt_id }, { token: taken.lease_token });
+		expect(needed.items).toMatchObject([{ job: "give", path: "in/f", size: 7, executable: false }]);
+		expect(await call("GET /api/v1/files/{token}", { token: needed.items[0].url.split("/").at(-1) }, { token: null })).toBe("content");
+		const gates = again.jobs.filter(({ name }) => name.startsWith("gate"));
+		await call("POST /api/v1/jobs/{id}/approve", { id: gates[0]?.id ?? "" });
+		await call("POST /api/v1/jobs/{id}/decline", { id: gates[1]?.id ?? "" }, { body: { comment: "no" } });
+		await call("POST /api/v1/runs/{id}/cancel", { id: again.id });
+		await call("POST /api/v1/attempts/{id}/finish", { id: taken.attempt_id }, { token: taken.lease_token, body: result() });
+		await call("POST /api/v1/pipelines/validate", {}, { body: "steps: [a]" });
+		await call("POST /api/v1/pipelines/validate", {}, { body: "stepz: [a]" });
+		await call("GET /schema/pipeline.json", {}, { token: null });
 		await call("POST /api/v1/agents/self/bye", {}, { token: agent.token, body: { session: 1 } });
 
 		expect((await call("GET /api/v1/runs/{id}/wait?timeout=20", { id: run.id })).state).toBe("succeeded");
@@ -190,6 +245,12 @@ describe("the OpenAPI document", () => {
 		expect(told).toEqual(["run queued", "job queued", "job leased", "job running", "run running", "job succeeded", "run succeeded"]);
 		await call("GET /api/v1/runs/{id}", { id: run.id });
 		await call("GET /api/v1/runs?limit=1&project=adhoc");
+		expect(await call("GET /api/v1/jobs/{id}/summary", { id: jobId })).toBe("# Made");
+		await call("GET /api/v1/runs/{id}/tests?state=passed", { id: run.id });
+		await call("GET /api/v1/tests/history?pipeline=whole&suite=s&name=t");
+		await call("POST /api/v1/runs/{id}/rerun", { id: run.id }, { body: { only: "failed" } });
+		const repeated = (await call("POST /api/v1/runs/{id}/rerun", { id: run.id }, { body: {} })) as Run;
+		await call("POST /api/v1/runs/{id}/cancel", { id: repeated.id });
 		await call("GET /api/v1/jobs?state=succeeded");
 		await call("GET /api/v1/jobs/{id}/log?format=clean", { id: jobId });
 		await call("GET /api/v1/jobs/{id}/log", { id: jobId }, { headers: { Range: "bytes=0-9" } });

@@ -81,7 +81,7 @@ describe("a form with a pipeline and a source", () => {
 				),
 			),
 		);
-		expect([run.project, run.priority, run.jobs[0]?.runs_on]).toEqual(["forms", 7, ["linux"]]);
+		expect([run.project, run.priority, run.jobs[0]?.runs_on]).toEqual(["forms", 7, { labels: ["linux"] }]);
 		await coordinator.get(`/api/v1/runs/${run.id}/wait`);
 		expect(await coordinator.text(`/api/v1/runs/${run.id}/log`)).toMatch(/^GREETING=hello$/m);
 	});

@@ -58,7 +58,7 @@ function openApi(routes: readonly Route[]): Json {
 /** The API and the probes; pages are for browsers, and the host's own routes for the host. */
 function isPublic({ path }: Route): boolean {
 	const isApi = path.startsWith("/api/v1/") && !path.startsWith("/api/v1/host/");
-	return isApi || ["/healthz", "/readyz", "/version", "/openapi.json"].includes(path);
+	return isApi || ["/healthz", "/readyz", "/version", "/openapi.json", "/schema/pipeline.json"].includes(path);
 }
 
 function describe({ path, allow }: Route, { summary, query, headers, body, answers }: Operation): Json {

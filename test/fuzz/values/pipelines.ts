@@ -24,6 +24,33 @@ jobs:
           npm ci
           npm run build
 `,
+	`name: whole
+params: { target: { type: choice, options: [staging, production], default: staging }, n: { type: integer, default: 3, description: how many } }
+fail_fast: true
+timeout: 2h
+concurrency: { group: "ci-\${{ run.branch }}", cancel_in_progress: true }
+jobs:
+  test:
+    matrix: { node: ["22", "24"], exclude: [{ node: "22" }], include: [{ node: "26", extra: x }], fail_fast: true }
+    container: { image: "node:\${{ matrix.node }}", user: node, env: { A: b }, volumes: ["cache:/c"], options: { memory: 1g } }
+    services: { db: { image: "postgres:17", health: { command: pg_isready, interval: 1s, retries: 9 } } }
+    runs_on: { labels: [linux], memory: 1GiB, tools: { node: ">=22" } }
+    idle_timeout: 5m
+    outputs: [version]
+    reports: { junit: "r/*.xml", coverage: { lcov: l.info } }
+    artifacts: { save: [dist] }
+    steps: [npm test, { build: { context: ., tags: ["r.lan/app:\${{ params.target }}"], push: true } }]
+  deploy:
+    needs: [{ job: test, matrix: { node: "24" } }]
+    if: run.branch == "main" && success() && changed("src/**")
+    approval: { roles: [admin], timeout: 1d, message: Ship? }
+    concurrency: deploy
+    allow_failure: true
+    retry: { attempts: 2, exit_codes: [75] }
+    env: { V: "v\${{ needs.test.outputs.version }}" }
+    artifacts: { fetch: [{ job: test, matrix: { node: "24" }, into: in }] }
+    steps: [./deploy.sh]
+`,
 	"steps: [uname, date]\nname: two steps\npriority: 5\n",
 	`base: &base
   steps: &steps
@@ -42,6 +69,14 @@ export const SUBMISSIONS: unknown[] = [
 	{ pipeline: { name: "x", steps: ["make", { run: "b", name: "c", timeout: "5m" }] }, source: { git: "https://h/x.git", ref: "main" } },
 	{ pipeline: "jobs:\n  a: {steps: [x]}\n  b: {needs: a, steps: [y]}\n", env: {} },
 	{ jobs: { a: { steps: ["x"], retry: { attempts: 2, on: ["failed"] } }, b: { needs: ["a"], steps: ["y"], artifacts: { save: ["o"] } } } },
+	{
+		pipeline:
+			"params: {p: {default: a}}\njobs:\n  a: {matrix: {n: [1, 2]}, outputs: [o], steps: [x]}\n  b: {needs: a, if: always(), approval: true, steps: [x]}\n",
+		params: { p: "b" },
+		branch: "main",
+		changed: ["a/b"],
+		container: "node:24",
+	},
 	{ run: "x", source: { upload: "src_01ARZ3NDEKTSV4RRFFQ69G5FAV" } },
 ];
 
@@ -58,12 +93,22 @@ const KEYS = [
 	"retry",
 	"on",
 	"defaults",
+	"matrix",
+	"include",
+	"if",
+	"params",
+	"container",
+	"concurrency",
+	"approval",
 	"pipeline",
 	"<<",
 	"? a",
 ];
 const SCALARS = [
 	"1.10",
+	"${{ params.x }}",
+	"${{ needs.a.result",
+	"always() && ((1",
 	"0x1f",
 	"yes",
 	"on",

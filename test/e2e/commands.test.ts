@@ -1,0 +1,281 @@
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import * as resources from "../../schema/wire/resources.ts";
+import { ADMIN_TOKEN, eventually, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+
+/** The commands, as a person runs them; and the example pipelines, run by them. */
+
+const ROOT = path.resolve(import.meta.dirname, "../..");
+const PROGRAM = path.join(ROOT, "dist/cli/main.js");
+const PIPELINES = path.join(ROOT, "examples/pipelines");
+
+const cleanups: (() => void | Promise<void>)[] = [];
+const atEnd = (clean: () => void | Promise<void>) => void cleanups.push(clean);
+let coordinator: TestCoordinator;
+beforeAll(async () => {
+	coordinator = await TestCoordinator.start({ atEnd });
+	await coordinator.agent("worker", { slots: "4" });
+	await eventually(async () => {
+		const { items } = await coordinator.get<{ items: resources.Agent[] }>("/api/v1/agents");
+		return items[0]?.capabilities.tools.node;
+	}, "the tools of the agent");
+});
+afterAll(async () => {
+	for (const clean of cleanups.reverse()) await clean();
+});
+
+function environment(more: Record<string, string> = {}): NodeJS.ProcessEnv {
+	const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(WINDLASS_|FORCE_COLOR)/.test(name)));
+	return { ...own, WINDLASS_SERVER: coordinator.url, WINDLASS_API_TOKEN: ADMIN_TOKEN, NO_COLOR: "1", ...more };
+}
+
+interface Told {
+	code: number | null;
+	out: string;
+	err: string;
+}
+
+function windlass(args: string[], options: { cwd?: string; input?: string; env?: Record<string, string> } = {}): Promise<Told> {
+	const child = spawn(process.execPath, [PROGRAM, ...args], { cwd: options.cwd ?? ROOT, env: environment(options.env) });
+	let out = "";
+	let err = "";
+	child.stdout.on("data", (chunk) => (out += chunk));
+	child.stderr.on("data", (chunk) => (err += chunk));
+	child.stdin.end(options.input ?? "");
+	return new Promise((resolve) => child.once("close", (code) => resolve({ code, out, err })));
+}
+
+/** A working copy of one's own, with these files. */
+function workingCopy(files: Record<string, string> = {}, from?: string): string {
+	const folder = temporaryFolder(atEnd);
+	if (from) cpSync(from, folder, { recursive: true });
+	for (const [name, text] of Object.entries(files)) {
+		mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
+		writeFileSync(path.join(folder, name), text);
+	}
+	execFileSync("sh", ["-c", "git init -q -b main && git add -A && git -c user.name=n -c user.email=e@x commit -qm first"], { cwd: folder });
+	return folder;
+}
+
+describe("windlass lint", () => {
+	test("tells all faults at once, each with its line and a mark; JSON too", async () => {
+		const cwd = workingCopy({ ".windlass.yml": 'jobs:\n  a:\n    if: run.brnch == "x"\n    stepz: [x]\n    steps: [x]\n' });
+		const told = await windlass(["lint"], { cwd });
+		expect([told.code, told.out]).toEqual([
+			1,
+			expect.stringContaining(
+				'.windlass.yml:4:5: error: jobs.a.stepz: unknown key "stepz"\n  4 |     stepz: [x]\n    |     ^\n  hint: did you mean "steps"?',
+			),
+		]);
+		const json = await windlass(["lint", "-o", "json", "-"], { input: "steps: [a" });
+		expect(JSON.parse(json.out)).toMatchObject([{ file: "standard input", valid: false, errors: [{ line: 1 }] }]);
+		expect((await windlass(["lint", "nosuch.yml"])).err).toMatch(/nosuch\.yml cannot be read/);
+	});
+
+	test("finds every pipeline of a repository; the examples are right", async () => {
+		const files = readdirSync(PIPELINES).map((name) => path.join(PIPELINES, name));
+		expect(files).toHaveLength(12);
+		expect(await windlass(["lint", ...files])).toMatchObject({ code: 0, err: "" });
+		const both = workingCopy({ ".windlass.yml": "steps: [a]", ".windlass/b.yml": "steps: [b]" });
+		expect((await windlass(["lint"], { cwd: both })).err).toContain("keep pipelines in one place");
+		const several = workingCopy({ ".windlass/a.yml": "steps: [a]", ".windlass/b.yaml": "steps: [b]" });
+		expect((await windlass(["lint"], { cwd: several })).out).toBe("✓ .windlass/a.yml: 1 job\n✓ .windlass/b.yaml: 1 job\n");
+	});
+});
+
+describe("windlass run", () => {
+	test("sends the working copy as it is, follows, and ends with the exit code of what failed", async () => {
+		const cwd = workingCopy({
+			".windlass.yml":
+				'params: { p: {} }\nenv: { P: "${{ params.p }}" }\njobs:\n  a: { steps: ["cat f new; echo $P $E; test ! -e ignored"] }\n  b: { needs: a, steps: [exit 7] }\n',
+			f: "committed\n",
+			".gitignore": "ignored\n",
+		});
+		writeFileSync(path.join(cwd, "new"), "not yet\n");
+		writeFileSync(path.join(cwd, "ignored"), "secret\n");
+		const told = await windlass(["run", "-p", "p=it's", "-e", "E=e"], { cwd });
+		expect([told.code, told.out]).toEqual([
+			7,
+			expect.stringMatching(
+				/a \| committed\na \| not yet\na \| it's e\n[\s\S]*✗ failed +pipeline #\d+ in .*\n {2}✗ failed b: The step "exit 7" failed/,
+			),
+		]);
+		const [, id = ""] = /(run_\w+)/.exec(told.out) ?? [];
+		expect(await coordinator.get(`/api/v1/runs/${id}`)).toMatchObject({ branch: "main", params: { p: "it's" } });
+	});
+
+	test("a command; detached; with labels, a project, as JSON; what is wrong is shown at its line", async () => {
+		expect(await windlass(["run", "--no-source", "--", "echo", "hi;", "exit", "3"])).toMatchObject({
+			code: 3,
+			out: expect.stringContaining("hi\n"),
+		});
+		const detached = await windlass(["run", "--no-source", "-d", "-l", "nowhere", "--project", "web", "--priority", "5", "--", "true"]);
+		expect(detached.err).toContain("notice: The job main cannot start: no agent has nowhere");
+		const id = detached.out.trim().split("\n").at(-1) ?? "";
+		expect(await coordinator.get(`/api/v1/runs/${id}`)).toMatchObject({ project: "web", priority: 5 });
+		expect((await windlass(["explain", id])).out).toContain("worker has no label nowhere");
+		expect((await windlass(["cancel", id])).out).toContain("⊘ cancelled");
+		const json = await windlass(["run", "--no-source", "-o", "json", "--", "true"]);
+		expect(resources.submittedRun.parse(JSON.parse(json.out)).state).toBe("queued");
+		const cwd = workingCopy({ ".windlass.yml": "steps:\n  - run: a\n    shel: sh\n" });
+		const wrong = await windlass(["run"], { cwd });
+		expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining(".windlass.yml:3:5: error: steps.0.shel")]);
+	});
+
+	test("without a coordinator, without a token, with a wrong one: one sentence", async () => {
+		const nobody = await windlass(["ls"], { env: { WINDLASS_SERVER: "http://127.0.0.1:1" } });
+		expect([nobody.code, nobody.err]).toEqual([2, expect.stringContaining("http://127.0.0.1:1 does not answer")]);
+		expect((await windlass(["ls"], { env: { WINDLASS_API_TOKEN: "" } })).err).toContain("a token is needed");
+		expect(await windlass(["ls"], { env: { WINDLASS_API_TOKEN: "wrong" } })).toMatchObject({
+			code: 1,
+			err: expect.stringContaining("This token is not valid"),
+		});
+	});
+});
+
+test("ls, show, logs, rerun, artifacts: what was run can be looked at and repeated", async () => {
+	const cwd = workingCopy({
+		".windlass.yml":
+			"name: looked-at\njobs:\n  a: { outputs: [v], steps: ['echo v=1 >> $CI_OUTPUT; mkdir -p d; echo x > d/f; echo said'], artifacts: { save: d } }\n  b: { needs: a, steps: ['test -e /tmp/nosuch-$CI_SERVER_URL'] }\n",
+	});
+	expect((await windlass(["run"], { cwd })).code).toBe(1);
+	expect((await windlass(["ls", "--limit", "1"])).out).toMatch(/^state +run +branch .*\n✗ failed +looked-at #\d+ +main/);
+	const shown = await windlass(["show", "latest"]);
+	expect(shown.out).toMatch(/✓ succeeded +a .*\n✗ failed +b /);
+	const run = JSON.parse((await windlass(["show", "latest", "-o", "json"])).out) as resources.Run;
+	expect((await windlass(["show", run.jobs[0]?.id ?? ""])).out).toContain("outputs\n  v=1");
+	expect((await windlass(["logs", run.jobs[0]?.id ?? ""])).out).toContain("\nsaid\n");
+	expect((await windlass(["logs", "latest"])).out).toMatch(/── a ──\n[\s\S]*── b ──/);
+	expect(await windlass(["logs", "-f", run.jobs[1]?.id ?? ""])).toMatchObject({ code: 1 });
+	const rerun = await windlass(["rerun", "latest", "--failed"]);
+	expect([rerun.code, rerun.out]).toEqual([1, expect.not.stringContaining("said")]);
+	expect((await windlass(["artifacts", "ls", run.id])).out).toMatch(/a +d\/f +2 bytes/);
+	const into = temporaryFolder(atEnd);
+	expect((await windlass(["artifacts", "get", run.id, "d/*", "-C", into])).code).toBe(0);
+	expect(readFileSync(path.join(into, "d/f"), "utf8")).toBe("x\n");
+	expect((await windlass(["artifacts", "get", run.id, "nosuch"])).err).toContain("no file matches nosuch");
+	expect((await windlass(["show", "12"])).err).toContain("is not an id");
+});
+
+test("approve and decline", async () => {
+	const gated = async () => {
+		const { out } = await windlass(["run", "--no-source", "-o", "json", "-f", "-"], {
+			input: "jobs: { d: { approval: true, steps: [echo shipped] } }",
+		});
+		return (JSON.parse(out) as resources.Run).jobs[0]?.id ?? "";
+	};
+	const job = await gated();
+	expect((await windlass(["approve", job])).code).toBe(0);
+	expect((await windlass(["logs", "-f", job])).out).toContain("shipped");
+	expect((await windlass(["decline", await gated(), "-m", "no"])).out).toContain("⊘ cancelled");
+});
+
+describe("windlass exec", () => {
+	const text = `params: { p: { default: x } }
+jobs:
+  a: { outputs: [v], env: { P: "\${{ params.p }}" }, steps: ["ls; echo v=$P >> $CI_OUTPUT; echo made > made"], artifacts: { save: made } }
+  b: { needs: a, artifacts: { fetch: a }, env: { V: "\${{ needs.a.outputs.v }}" }, steps: ['cat made; echo "got $V"'] }
+  c: { needs: b, if: params.p == "fail", steps: [exit 5] }
+  g: { approval: true, steps: [echo gate] }
+`;
+
+	test("runs all of a pipeline here, without a coordinator; files are handed on and can be kept", async () => {
+		const cwd = workingCopy({ ".windlass.yml": text, here: "" });
+		const env = { WINDLASS_SERVER: "http://127.0.0.1:1", WINDLASS_API_TOKEN: "" };
+		const keep = path.join(temporaryFolder(atEnd), "kept");
+		const told = await windlass(["exec", "--artifacts", keep], { cwd, env });
+		expect([told.code, told.out]).toEqual([0, expect.stringContaining("b | made\nb | got x\n")]);
+		expect(told.out).toContain("» skipped c: Its condition is false");
+		expect(told.out).toContain("» skipped g: It waits for an approval; pass --approve");
+		expect(readFileSync(path.join(keep, "a/made"), "utf8")).toBe("made\n");
+		expect(await windlass(["exec", "-p", "p=fail"], { cwd, env })).toMatchObject({ code: 5 });
+	});
+
+	test("runs one job; says which there are; JSON of how they ended", async () => {
+		const cwd = workingCopy({ ".windlass.yml": text });
+		const json = await windlass(["exec", "a", "-o", "json"], { cwd });
+		expect(JSON.parse(json.out)).toEqual([{ name: "a", state: "succeeded", reason: null, exit_code: 0, outputs: { v: "x" } }]);
+		expect((await windlass(["exec", "nosuch"], { cwd })).err).toContain("there is no job nosuch; jobs here: a, b, c, g");
+		expect((await windlass(["exec", "--approve", "g"], { cwd })).out).toContain("gate\n");
+	});
+});
+
+test("every command has a help with an example", async () => {
+	const commands = [
+		"lint",
+		"exec",
+		"run",
+		"logs",
+		"ls",
+		"show",
+		"explain",
+		"cancel",
+		"rerun",
+		"approve",
+		"decline",
+		"artifacts get",
+		"artifacts ls",
+	];
+	const helps = await Promise.all(commands.map((command) => windlass([...command.split(" "), "--help"])));
+	for (const [index, { code, out }] of helps.entries())
+		expect([commands[index], code, out]).toEqual([commands[index], 0, expect.stringMatching(/Example:\n {2}windlass /)]);
+});
+
+describe("the example pipelines, run", () => {
+	const has = (program: string) => spawnSync("which", [program]).status === 0;
+	const run = (name: string, project: string | null, args: string[] = []) => {
+		const source = project ? ["--source", workingCopy({}, path.join(ROOT, "examples/projects", project))] : ["--no-source"];
+		return windlass(["run", "-f", path.join(PIPELINES, `${name}.yml`), ...source, ...args]);
+	};
+
+	test("node: tests and coverage reported, a package with its version", async () => {
+		const told = await run("node", "node");
+		expect([told.code, told.out], told.out).toEqual([0, expect.stringContaining("tests: 2 passed, 0 failed")]);
+		expect((await windlass(["artifacts", "ls", "latest"])).out).toContain("sum-1.2.3.tgz");
+	});
+
+	test("python", async () =>
+		expect(await run("python", "python")).toMatchObject({ code: 0, out: expect.stringContaining("tests: 2 passed") }));
+	test.runIf(has("cmake"))("cpp", async () =>
+		expect(await run("cpp", "cpp")).toMatchObject({ code: 0, out: expect.stringContaining("Release |") }),
+	);
+	test.runIf(has("go"))("go", async () =>
+		expect(await run("go", "go")).toMatchObject({ code: 0, out: expect.stringContaining("tests: 1 passed") }),
+	);
+	test.runIf(has("cargo"))("rust", async () =>
+		expect(await run("rust", "rust")).toMatchObject({ code: 0, out: expect.stringContaining("adds ... ") }),
+	);
+	test("monorepo: only what has changed", async () => {
+		const cwd = workingCopy({}, path.join(ROOT, "examples/projects/monorepo"));
+		copyFileSync(path.join(PIPELINES, "monorepo.yml"), path.join(cwd, ".windlass.yml"));
+		writeFileSync(path.join(cwd, "web/new"), "");
+		const told = await windlass(["run"], { cwd });
+		expect([told.code, told.out]).toEqual([0, expect.stringContaining("api skipped, web succeeded")]);
+	});
+	test("release", async () => {
+		expect(await run("release", null)).toMatchObject({ code: 2, err: expect.stringContaining("params.version: is required") });
+		expect((await run("release", null, ["-p", "version=1.2.3"])).code).toBe(0);
+	});
+	test("nightly: what may fail is a warning", async () => {
+		expect(await run("nightly", null)).toMatchObject({ code: 0, out: expect.stringContaining("1 allowed to fail") });
+	});
+	test("deploy: to staging at once, to production after an approval", async () => {
+		expect(await run("deploy", null)).toMatchObject({ code: 0, out: expect.stringContaining("deployed to staging") });
+		const { out } = await run("deploy", null, ["-p", "target=production", "-d"]);
+		const id = out.trim().split("\n").at(-1) ?? "";
+		const gate = await eventually(async () => {
+			const { jobs } = await coordinator.get<resources.Run>(`/api/v1/runs/${id}`);
+			return jobs.find((job) => job.reason?.code === "gate");
+		}, "the gate");
+		await windlass(["approve", gate.id]);
+		expect(await windlass(["logs", "-f", id])).toMatchObject({ code: 0, out: expect.stringContaining("deployed to production") });
+	});
+	test("cleanup: taken down, and told, whatever happened", async () => {
+		expect(await run("cleanup", null)).toMatchObject({
+			code: 3,
+			out: expect.stringMatching(/down \| removed env-\d+[\s\S]*somebody should look/),
+		});
+	});
+});
