@@ -1,0 +1,93 @@
+import { execFileSync } from "node:child_process";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Run } from "../../schema/wire/resources.ts";
+import { TestCoordinator } from "../support/processes.ts";
+
+/** What the pages have for the language: folded variants, timeline, gates, reruns, parameters. */
+
+const cleanups: (() => void | Promise<void>)[] = [];
+let coordinator: TestCoordinator;
+let browser: Browser;
+let page: Page;
+const complaints: string[] = [];
+beforeAll(async () => {
+	coordinator = await TestCoordinator.start({ atEnd: (clean) => void cleanups.push(clean) });
+	await coordinator.agent("painter", { slots: "4" });
+	browser = await chromium.launch({
+		executablePath: execFileSync("which", ["chromium"], { encoding: "utf8" }).trim(),
+		args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"],
+	});
+	page = await (await browser.newContext()).newPage();
+	page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+	page.on("pageerror", (error) => complaints.push(String(error)));
+	await page.goto(coordinator.signInUrl);
+});
+afterAll(async () => {
+	await browser?.close();
+	for (const clean of cleanups.reverse()) await clean();
+});
+
+test("a matrix is one box; jobs have their bars; a gate is passed with a button; summary, outputs and tests are shown", async () => {
+	const { id } = await coordinator.post<Run>("/api/v1/runs", {
+		pipeline: {
+			name: "shown",
+			jobs: {
+				test: {
+					matrix: { n: ["1", "2", "3"] },
+					reports: { tap: "r.tap" },
+					allow_failure: true,
+					steps: ["printf '1..2\\nok 1 - good\\nnot ok 2 - bad\\n' > r.tap"],
+				},
+				ship: {
+					needs: "test",
+					approval: { message: "Ship it?" },
+					outputs: ["where"],
+					steps: ["echo where=moon >> $CI_OUTPUT; echo '**shipped**' > $CI_SUMMARY"],
+				},
+			},
+		},
+	});
+	await page.goto(`${coordinator.url}/runs/${id}`);
+	await expect.poll(() => page.locator("svg .node").count()).toBe(2);
+	await expect.poll(() => page.locator(".graph .count").textContent()).toBe("3/3");
+	await expect.poll(() => page.getByText("Ship it?").count()).toBeGreaterThan(0);
+	expect(await page.locator(".timeline .ran").count()).toBe(3);
+	expect(await page.getByText("3 failed").count()).toBe(1);
+	await page.getByRole("button", { name: "Approve" }).click();
+	await expect.poll(() => page.locator("#run > .facts .state").first().textContent()).toContain("succeeded");
+	await expect.poll(() => page.locator(".summary strong").textContent()).toBe("shipped");
+	expect(await page.getByText("3 allowed to fail").count()).toBe(1);
+	await page.getByRole("link", { name: "ship", exact: true }).first().click();
+	await expect.poll(() => page.locator(".outputs dd").textContent()).toBe("moon");
+	expect(await page.getByText("approved by admin").count()).toBe(1);
+	expect(complaints).toEqual([]);
+}, 60_000);
+
+test("a run that has failed is repeated with a button, and says of which it is", async () => {
+	const { id } = await coordinator.post<Run>("/api/v1/runs", { pipeline: { jobs: { a: { steps: ["true"] }, b: { steps: ["exit 1"] } } } });
+	await coordinator.get(`/api/v1/runs/${id}/wait?timeout=30`);
+	await page.goto(`${coordinator.url}/runs/${id}`);
+	await page.getByRole("button", { name: "Rerun failed" }).click();
+	await expect.poll(() => page.getByText("repeats an earlier run").count()).toBe(1);
+	expect(page.url()).not.toContain(id);
+	await page.getByText("repeats an earlier run").click();
+	await expect.poll(() => page.getByText(/repeated as #\d+/).count()).toBe(1);
+}, 60_000);
+
+test("a run by hand: faults with their lines, then a form of the parameters", async () => {
+	await page.goto(`${coordinator.url}/new`);
+	await page.getByLabel("Pipeline").fill("stepz: [a]");
+	await page.getByRole("button", { name: "Next" }).click();
+	await expect.poll(() => page.locator(".faults").textContent()).toContain("line 1, column 1");
+	const text =
+		'params: { who: { required: true, description: whom }, n: { type: integer, default: 2 }, c: { type: choice, options: [red, blue] } }\nenv: { W: "${{ params.who }} ${{ params.n }} ${{ params.c }}" }\nsteps: [echo "$W"]\n';
+	await page.getByLabel("Pipeline").fill(text);
+	await page.getByRole("button", { name: "Next" }).click();
+	await page.getByLabel(/^who/).fill("Ada");
+	await page.locator("#param-c").selectOption("blue");
+	await page.getByRole("button", { name: "Run", exact: true }).click();
+	await expect.poll(() => page.locator(".params").textContent()).toContain("Ada");
+	await page.getByRole("link", { name: "main" }).first().click();
+	await expect.poll(() => page.locator("#log li", { hasText: "Ada 2 blue" }).count()).toBe(1);
+}, 60_000);
