@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import { MAX_ARTIFACTS_PER_JOB, MAX_ARTIFACTS_PER_PLAN } from "../schema/wire/limits.ts";
-import { isInnerPath } from "../schema/wire/paths.ts";
+import { isInnerPath, OWN_ARTIFACTS } from "../schema/wire/paths.ts";
 import { type ArtifactPlanAnswer, artifactPlanAnswer, type FinishBody, partAnswer } from "../schema/wire/protocol.ts";
 import type { ArtifactKind } from "../schema/wire/resources.ts";
 import { type FileCoordinator, untilAnswered } from "./client.ts";
@@ -13,9 +13,6 @@ import { findFiles } from "./find_files.ts";
 export class ArtifactsFailed extends Error {
 	override name = "ArtifactsFailed";
 }
-
-/** What the paths begin with under which the agent keeps what a job says of itself; no file of a workspace may have such a one. */
-export const OWN_ARTIFACTS = "windlass:";
 
 /** A file that is to be saved. */
 export interface Found {

@@ -1,9 +1,10 @@
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { isHeededByDocker } from "../schema/pipeline/values.ts";
 import { formatDuration } from "../schema/wire/duration.ts";
 import type { Assignment } from "../schema/wire/protocol.ts";
 import { pause } from "./client.ts";
-import { type Answer, docker, dockerEnvironment, lastLine, removeLabelled } from "./docker.ts";
+import { type Answer, docker, dockerEnvironment, lastLine, removeLabelled, WORKSPACE_LABEL } from "./docker.ts";
 import type { LogSpool } from "./log_spool.ts";
 import { JobFault } from "./outcome.ts";
 import { attemptPaths, folderIn, type PlacePaths, type StepPlace, type StepScript } from "./place.ts";
@@ -45,7 +46,8 @@ const SETTLING_MS = 500;
  * The first process of a job's container. It does nothing until it is asked to end: then it passes that on to every process that a step has
  * started, and waits for them. What is left when docker's patience ends is killed with it.
  */
-const KEEPER = `trap 'kill -TERM -1 2>/dev/null; n=0; while [ $n -lt 3000 ]; do set -- /proc/[0-9]*; [ $# -le 1 ] && exit 0; sleep 0.1; n=$((n+1)); done; exit 0' TERM
+const KEEPER = `m=1; [ $$ -eq 1 ] || m=2
+trap 'kill -TERM -1 2>/dev/null; n=0; while [ $n -lt 3000 ]; do set -- /proc/[0-9]*; [ $# -le $m ] && exit 0; sleep 0.1; n=$((n+1)); done; exit 0' TERM
 while :; do sleep 86400 & wait $!; done`;
 
 /** The container of a job, and its services. */
@@ -121,22 +123,27 @@ export class ContainerPlace implements StepPlace {
 		const { spool, processes, signal } = this.#context;
 		await spool.say(`:: pull ${image}`);
 		const tail = new Tail(spool);
+		signal.throwIfAborted();
 		const running = await startProcess(
 			["docker", "pull", "--quiet", image],
 			{ cwd: "/", env: dockerEnvironment(), cgroup: processes.cgroup },
 			tail,
 		);
 		processes.add(running.pid);
+		// The sweep over what runs may have come too early for this one.
+		if (signal.aborted) await processes.end([running.pid], 0);
 		const code = await running.exited;
 		signal.throwIfAborted();
 		if (code !== 0) throw new JobFault("image_unavailable", `The image ${image} cannot be pulled: ${tail.lastLine || `exit code ${code}`}`);
 	}
 
 	async #startService(service: Service): Promise<void> {
-		const env = Object.entries(service.env).flatMap(([name, value]) => ["--env", `${name}=${value}`]);
+		// By way of docker's environment: on the command line everybody on the machine could read it.
+		const hidden = Object.fromEntries(Object.entries(service.env).filter(([name]) => !isHeededByDocker(name)));
+		const env = Object.entries(service.env).flatMap(([name, value]) => ["--env", name in hidden ? name : `${name}=${value}`]);
 		const where = ["--name", this.#serviceName(service), "--network", this.#name, "--network-alias", service.name];
 		const args = ["run", "--detach", ...this.#labels(), ...where, ...env, service.image, ...(service.command ?? [])];
-		await this.#must(args, "service_failed", `The service ${service.name} cannot be started`);
+		await this.#must(args, "service_failed", `The service ${service.name} cannot be started`, hidden);
 	}
 
 	async #startContainer(network: string | null): Promise<void> {
@@ -159,7 +166,19 @@ export class ContainerPlace implements StepPlace {
 			["--volume", `${steps}:${OWN}/steps:ro`],
 			["--volume", `${files}:${OWN}/files`],
 		].flat();
-		const args = ["run", "--detach", ...this.#labels(), "--name", this.#name, ...options, ...mounts, "--workdir", this.paths.workspace];
+		const place = ["--label", `${WORKSPACE_LABEL}=${this.paths.workspace}`];
+		const args = [
+			"run",
+			"--detach",
+			...this.#labels(),
+			...place,
+			"--name",
+			this.#name,
+			...options,
+			...mounts,
+			"--workdir",
+			this.paths.workspace,
+		];
 		await this.#must(
 			[...args, "--entrypoint", "sh", container.image, "-c", KEEPER],
 			"container_failed",
@@ -175,7 +194,7 @@ export class ContainerPlace implements StepPlace {
 			throw new JobFault("container_failed", `The container's user cannot be told: ${lastLine(asked)}`);
 		this.#isForeign = user !== process.getuid?.();
 		if (user === 0 || !this.#isForeign) return;
-		const given = await docker(["exec", "--user", "0", this.#name, "chown", "-R", String(user), this.paths.workspace]);
+		const given = await docker(["exec", "--user", "0", this.#name, "chown", "-Rh", String(user), this.paths.workspace]);
 		if (given.code !== 0)
 			throw new JobFault("container_failed", `The workspace cannot be given to the container's user: ${lastLine(given)}`);
 	}
@@ -267,15 +286,19 @@ export class ContainerPlace implements StepPlace {
 
 	/** Files that the container's user has made become the agent's, so that it can save and remove them. */
 	async #takeBack(): Promise<void> {
-		const { workspace, container } = this.#context;
+		const { workspace, container, folder } = this.#context;
 		const owner = `${process.getuid?.()}:${process.getgid?.()}`;
-		const mount = ["--volume", `${workspace}:${WORKSPACE}`, "--entrypoint", "chown", "--user", "0", "--network", "none"];
-		const given = await docker(["run", "--rm", ...this.#labels(), ...mount, container.image, "-R", owner, WORKSPACE], CREATE_MS);
+		const folders = ["--volume", `${workspace}:${WORKSPACE}`, "--volume", `${attemptPaths(folder).files}:${OWN}/files`];
+		const mount = [...folders, "--entrypoint", "chown", "--user", "0", "--network", "none"];
+		const given = await docker(
+			["run", "--rm", ...this.#labels(), ...mount, container.image, "-Rh", owner, WORKSPACE, `${OWN}/files`],
+			CREATE_MS,
+		);
 		if (given.code !== 0) await this.#context.spool.say(`:: the files of the workspace cannot be taken back: ${lastLine(given)}`);
 	}
 
-	async #must(args: readonly string[], code: string, what: string): Promise<void> {
-		const answer: Answer = await docker(args, CREATE_MS);
+	async #must(args: readonly string[], code: string, what: string, env: Record<string, string> = {}): Promise<void> {
+		const answer: Answer = await docker(args, CREATE_MS, env);
 		this.#context.signal.throwIfAborted();
 		if (answer.code !== 0) throw new JobFault(code, `${what}: ${lastLine(answer)}`);
 	}

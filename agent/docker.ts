@@ -19,9 +19,14 @@ export function dockerEnvironment(own: NodeJS.ProcessEnv = process.env): Record<
 }
 
 /** Runs a command of docker to its end. Never throws: a daemon that is not there is an answer, too. */
-export function docker(args: readonly string[], timeoutMs: number = TIMEOUT_MS): Promise<Answer> {
+export function docker(args: readonly string[], timeoutMs: number = TIMEOUT_MS, env: Record<string, string> = {}): Promise<Answer> {
 	return new Promise((resolve) => {
-		const options = { env: dockerEnvironment(), timeout: timeoutMs, maxBuffer: MAX_OUTPUT_BYTES, killSignal: "SIGKILL" as const };
+		const options = {
+			env: { ...dockerEnvironment(), ...env },
+			timeout: timeoutMs,
+			maxBuffer: MAX_OUTPUT_BYTES,
+			killSignal: "SIGKILL" as const,
+		};
 		execFile("docker", [...args], options, (error, stdout, stderr) => {
 			const code = error ? (typeof error.code === "number" ? error.code : -1) : 0;
 			const told = error && stderr.trim() === "" ? error.message : stderr;
@@ -40,6 +45,20 @@ export function lastLine({ stdout, stderr }: Answer): string {
 export async function dockerVersion(timeoutMs: number): Promise<string | null> {
 	const { code, stdout } = await docker(["version", "--format", "{{.Server.Version}}"], timeoutMs);
 	return code === 0 && stdout.trim() !== "" ? `docker ${stdout.trim()}` : null;
+}
+
+/** Where in a container the workspace is. */
+export const WORKSPACE_LABEL = "windlass.workspace";
+
+/** Gives the files of jobs that nobody looks after any more back to the agent, as far as their containers still stand: it is to remove them. */
+export async function takeBackLabelled(label: string): Promise<void> {
+	const owner = `${process.getuid?.()}:${process.getgid?.()}`;
+	const format = ["--format", `{{.ID}} {{.Label "${WORKSPACE_LABEL}"}}`];
+	const { stdout } = await docker(["ps", "--no-trunc", "--filter", `label=${label}`, "--filter", `label=${WORKSPACE_LABEL}`, ...format]);
+	for (const line of stdout.split("\n").filter(Boolean)) {
+		const [id = "", workspace = ""] = line.split(/ (.*)/s);
+		await docker(["exec", "--user", "0", id, "chown", "-Rh", owner, workspace, "/windlass/files"]);
+	}
 }
 
 /** Removes containers and networks that carry this label, and whatever is in them. */

@@ -81,6 +81,8 @@ async function makeFolders(workspace: string, file: string): Promise<void> {
 
 async function download({ client, attempt, signal }: Fetching, item: NeededFiles["items"][number], file: string): Promise<void> {
 	const timeoutMs = PATIENCE_MS + Math.ceil(item.size / LEAST_BYTES_PER_MS);
+	// A link that the source has brought must not lead what comes to somewhere else.
+	await rm(file, { force: true });
 	const { body } = await client.stream({ path: item.url, token: attempt.token, timeoutMs, signal });
 	const hash = createHash("sha256");
 	const hashing = new Transform({
@@ -90,7 +92,7 @@ async function download({ client, attempt, signal }: Fetching, item: NeededFiles
 		},
 	});
 	try {
-		await pipeline(body, hashing, createWriteStream(file, { mode: 0o600 }));
+		await pipeline(body, hashing, createWriteStream(file, { mode: 0o600, flags: "wx" }));
 	} catch (error) {
 		signal.throwIfAborted();
 		if ((error as NodeJS.ErrnoException).syscall !== undefined && (error as NodeJS.ErrnoException).syscall !== "read") throw error;

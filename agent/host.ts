@@ -4,7 +4,7 @@ import type { Assignment, Intervals } from "../schema/wire/protocol.ts";
 import { RunningAgent } from "./agent.ts";
 import { Cgroups } from "./cgroup.ts";
 import { Client } from "./client.ts";
-import { removeLabelled } from "./docker.ts";
+import { removeLabelled, takeBackLabelled } from "./docker.ts";
 import { inheritedEnvironment, inheritedInContainers } from "./environment.ts";
 import { AgentFacts } from "./facts.ts";
 import { serveHealth } from "./health.ts";
@@ -78,6 +78,7 @@ export class AgentHost {
 			cgroup.kill();
 			cgroup.remove();
 		}
+		await takeBackLabelled(containerLabel(this.#state));
 		await removeLabelled(containerLabel(this.#state));
 		await sweepMirrors(this.#state.mirrorsFolder, Date.now());
 		for (const name of await readdir(this.#state.jobsFolder)) {

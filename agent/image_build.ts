@@ -1,8 +1,7 @@
-import path from "node:path";
 import type { Assignment } from "../schema/wire/protocol.ts";
 import { dockerEnvironment } from "./docker.ts";
 import type { Outcome } from "./outcome.ts";
-import { folderIn, NoSuchFolder } from "./place.ts";
+import { folderIn, innerPath, NoSuchFolder } from "./place.ts";
 import type { AttemptProcesses } from "./processes.ts";
 import { type Output, startProcess } from "./step_process.ts";
 
@@ -31,6 +30,9 @@ export async function buildImage(context: BuildContext): Promise<Outcome | null>
 		if (!(error instanceof NoSuchFolder)) throw error;
 		return failed("no_such_folder", error.message, null);
 	}
+	const dockerfile = build.dockerfile === null ? null : await innerPath(workspace, build.dockerfile);
+	if (build.dockerfile !== null && dockerfile === null)
+		return failed("build_failed", `The file ${build.dockerfile} is not in the workspace.`, null);
 	for (const image of build.cache) {
 		await say(`:: pull ${image} as a cache`);
 		// A cache that is not there yet is what a first build finds.
@@ -39,7 +41,7 @@ export async function buildImage(context: BuildContext): Promise<Outcome | null>
 	}
 	const args = [
 		...build.tags.flatMap((tag) => ["--tag", tag]),
-		...(build.dockerfile === null ? [] : ["--file", path.join(workspace, build.dockerfile)]),
+		...(dockerfile === null ? [] : ["--file", dockerfile]),
 		...(build.target === null ? [] : ["--target", build.target]),
 		...build.cache.flatMap((image) => ["--cache-from", image]),
 		// The value stands in docker's environment: on the command line everybody on the machine could read it.
@@ -57,11 +59,18 @@ export async function buildImage(context: BuildContext): Promise<Outcome | null>
 	return null;
 }
 
-async function run({ processes, output }: BuildContext, args: readonly string[], env: Record<string, string> = {}): Promise<number> {
-	// The agent's own settings of docker win: what a build is given must not lead it to another daemon.
-	const environment = { ...env, ...dockerEnvironment() };
+async function run(
+	{ processes, output, isStopping }: BuildContext,
+	args: readonly string[],
+	env: Record<string, string> = {},
+): Promise<number> {
+	if (isStopping()) return 1;
+	// No build argument has a name that docker would heed: the language refuses those.
+	const environment = { ...dockerEnvironment(), ...env };
 	const running = await startProcess(["docker", ...args], { cwd: "/", env: environment, cgroup: processes.cgroup }, output);
 	processes.add(running.pid);
+	// The sweep over what runs may have come too early for this one.
+	if (isStopping()) await processes.end([running.pid], 0);
 	return running.exited;
 }
 

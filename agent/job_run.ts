@@ -82,8 +82,8 @@ export class JobRun implements Job {
 	/** Makes the folders of an attempt. */
 	static async prepare(context: JobContext): Promise<JobRun> {
 		const workspace = path.join(context.folder, "workspace");
-		const { steps, files, output, summary } = attemptPaths(context.folder);
-		for (const folder of [workspace, files]) await mkdir(folder, { recursive: true, mode: 0o700 });
+		const { steps, own, files, output, summary } = attemptPaths(context.folder);
+		for (const folder of [workspace, files, own]) await mkdir(folder, { recursive: true, mode: 0o700 });
 		await mkdir(steps, { mode: context.assignment.container ? 0o755 : 0o700 });
 		for (const file of [output, summary]) await writeFile(file, "", { mode: 0o600 });
 		return new JobRun(

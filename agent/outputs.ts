@@ -1,4 +1,4 @@
-import { open } from "node:fs/promises";
+import { constants, open } from "node:fs/promises";
 import { formatBytes } from "../schema/wire/bytes.ts";
 import { MAX_OUTPUT_BYTES, MAX_OUTPUTS_BYTES, MAX_SUMMARY_BYTES } from "../schema/wire/limits.ts";
 import { JobFault } from "./outcome.ts";
@@ -69,15 +69,18 @@ export async function readSummary(file: string): Promise<{ text: string; isWhole
 /** The first bytes of a file as text; an absent one is empty. */
 async function readUpTo(file: string, limit: number): Promise<{ text: string; isWhole: boolean }> {
 	try {
-		const handle = await open(file);
+		// A job may have put a link here, or a pipe: neither is followed.
+		const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
 		try {
+			if (!(await handle.stat()).isFile()) return { text: "", isWhole: true };
 			const { bytesRead, buffer } = await handle.read(Buffer.alloc(limit + 1), 0, limit + 1, 0);
 			return { text: buffer.subarray(0, Math.min(bytesRead, limit)).toString("utf8"), isWhole: bytesRead <= limit };
 		} finally {
 			await handle.close();
 		}
 	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code === "ENOENT") return { text: "", isWhole: true };
+		const { code } = error as NodeJS.ErrnoException;
+		if (code === "ENOENT" || code === "ELOOP") return { text: "", isWhole: true };
 		throw error;
 	}
 }

@@ -50,20 +50,35 @@ export class NoSuchFolder extends Error {
 /** Where things are in the folder of an attempt. */
 export function attemptPaths(folder: string) {
 	const files = path.join(folder, "files");
-	return { steps: path.join(folder, "steps"), files, output: path.join(files, "output"), summary: path.join(files, "summary") };
+	// What a job can write to, it can replace by a link: what the agent itself writes is kept apart.
+	return {
+		steps: path.join(folder, "steps"),
+		own: path.join(folder, "own"),
+		files,
+		output: path.join(files, "output"),
+		summary: path.join(files, "summary"),
+	};
 }
 
 /** The folder in which a step runs. @throws NoSuchFolder */
 export async function folderIn(workspace: string, relative: string | null): Promise<string> {
 	if (relative === null) return workspace;
-	try {
-		const folder = await realpath(path.join(workspace, relative));
-		const isInside = folder === workspace || folder.startsWith(workspace + path.sep);
-		if (isInside && (await stat(folder)).isDirectory()) return folder;
-	} catch {
-		// As if it were outside.
-	}
+	const folder = await innerPath(workspace, relative);
+	if (folder !== null && (await stat(folder)).isDirectory()) return folder;
 	throw new NoSuchFolder(relative);
+}
+
+/**
+ * Where something in the workspace really is; null if it is not there, or not in the workspace. A job makes links as it likes, and one in a container must
+ * not lead the agent to files of its own.
+ */
+export async function innerPath(workspace: string, relative: string): Promise<string | null> {
+	try {
+		const found = await realpath(path.join(workspace, relative));
+		return found === workspace || found.startsWith(workspace + path.sep) ? found : null;
+	} catch {
+		return null;
+	}
 }
 
 /** Steps as processes of the agent's own machine. */

@@ -3,9 +3,10 @@ import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { formatBytes } from "../schema/wire/bytes.ts";
 import { MAX_SUMMARY_BYTES } from "../schema/wire/limits.ts";
+import { ownArtifactPath } from "../schema/wire/paths.ts";
 import type { Assignment } from "../schema/wire/protocol.ts";
 import type { CoverageTotals, TestTotals } from "../schema/wire/resources.ts";
-import { ArtifactsFailed, type Found, findArtifacts, type Manifest, OWN_ARTIFACTS, uploadArtifacts } from "./artifacts.ts";
+import { ArtifactsFailed, type Found, findArtifacts, type Manifest, uploadArtifacts } from "./artifacts.ts";
 import type { FileCoordinator } from "./client.ts";
 import { JobFault, type Outcome } from "./outcome.ts";
 import { readOutputs, readSummary } from "./outputs.ts";
@@ -26,7 +27,7 @@ interface Collecting {
 	attempt: { id: string; token: string };
 	workspace: string;
 	/** What the job has written for the agent, and a folder for what the agent makes of it. */
-	files: { files: string; output: string; summary: string };
+	files: { own: string; output: string; summary: string };
 	signal: AbortSignal;
 	say(text: string): Promise<void>;
 	/** Called before anything is said that belongs to the results. */
@@ -60,7 +61,7 @@ export async function collectResults(collecting: Collecting): Promise<{ results:
 		const summary = await readSummary(files.summary);
 		if (!summary) return;
 		if (!summary.isWhole) await say(`:: the summary has more than ${formatBytes(MAX_SUMMARY_BYTES)} and is cut`);
-		uploads.push(await ownFile(files.files, "summary", "summary.md", summary.text));
+		uploads.push(await ownFile(files.own, "summary", "summary.md", summary.text));
 	});
 	await part(async () => {
 		if (!assignment.reports) return;
@@ -68,7 +69,7 @@ export async function collectResults(collecting: Collecting): Promise<{ results:
 		results.coverage = reports.coverage;
 		results.tests = reports.tests;
 		if (reports.tests) {
-			uploads.push(await ownFile(files.files, "tests", "tests.json", JSON.stringify(reports.cases)));
+			uploads.push(await ownFile(files.own, "tests", "tests.json", JSON.stringify(reports.cases)));
 			const { passed, failed, skipped } = reports.tests;
 			await say(`:: tests: ${passed} passed, ${failed} failed, ${skipped} skipped`);
 			for (const name of reports.failures) await say(`:: failed: ${name}`);
@@ -124,5 +125,5 @@ async function ownFile(folder: string, kind: "summary" | "tests", name: string, 
 	const bytes = Buffer.from(text);
 	await writeFile(file, bytes, { mode: 0o600 });
 	const sha256 = createHash("sha256").update(bytes).digest("hex");
-	return { path: `${OWN_ARTIFACTS}${kind}`, file, size: bytes.byteLength, sha256, executable: false, kind };
+	return { path: ownArtifactPath(kind), file, size: bytes.byteLength, sha256, executable: false, kind };
 }

@@ -1,9 +1,9 @@
-import { stat } from "node:fs/promises";
-import path from "node:path";
+import { realpath, stat } from "node:fs/promises";
 import { formatBytes } from "../../schema/wire/bytes.ts";
 import type { Assignment } from "../../schema/wire/protocol.ts";
 import type { CoverageTotals, TestCase, TestTotals } from "../../schema/wire/resources.ts";
 import { findFiles } from "../find_files.ts";
+import { innerPath } from "../place.ts";
 import { readCoverage } from "./coverage.ts";
 import { readGoTest } from "./go_test.ts";
 import { readJunit } from "./junit.ts";
@@ -26,11 +26,20 @@ export interface Reports {
 
 const MAX_FILES = 2_000;
 const MAX_FILE_BYTES = 32 * 1024 * 1024;
+/** All reports of a job together. */
+const MAX_ALL_BYTES = 128 * 1024 * 1024;
 const MAX_CASES = 20_000;
 const MAX_TOLD_FAILURES = 50;
 /** Of what a case says, and of what all of them say. */
 const MAX_TEXT = 16 * 1024;
 const MAX_ALL_TEXT = 8 * 1024 * 1024;
+
+/** A report, by its name in the workspace, and where it really is. */
+interface ReportFile {
+	name: string;
+	file: string;
+	size: number;
+}
 
 type Reader = (file: string) => Promise<TestCase[]>;
 
@@ -43,13 +52,19 @@ export async function readReports(workspace: string, patterns: Patterns): Promis
 		["tap", patterns.tap, readTap],
 	];
 	const cases: TestCase[] = [];
+	let bytesRead = 0;
 	let hasTests = false;
 	for (const [kind, wanted, read] of readers) {
 		if (wanted.length === 0) continue;
 		hasTests = true;
-		for (const name of await filesOf(workspace, kind, wanted, faults)) {
+		for (const { name, file, size } of await filesOf(workspace, kind, wanted, faults)) {
+			bytesRead += size;
+			if (bytesRead > MAX_ALL_BYTES) {
+				faults.push(`The reports of this job have more than ${formatBytes(MAX_ALL_BYTES)}; ${name} and what follows is not read.`);
+				break;
+			}
 			try {
-				for (const one of await read(path.join(workspace, name))) cases.push(one);
+				for (const one of await read(file)) cases.push(withShortTexts(one));
 			} catch (error) {
 				faults.push(`The report ${name} cannot be read as ${kind}: ${(error as Error).message}`.slice(0, 500));
 			}
@@ -59,15 +74,18 @@ export async function readReports(workspace: string, patterns: Patterns): Promis
 	return { ...summed(cases, hasTests), coverage, faults };
 }
 
-async function filesOf(workspace: string, kind: string, patterns: readonly string[], faults: string[]): Promise<string[]> {
+async function filesOf(workspace: string, kind: string, patterns: readonly string[], faults: string[]): Promise<ReportFile[]> {
+	const root = await realpath(workspace);
 	const { files } = await findFiles(workspace, patterns);
 	if (files.length === 0) faults.push(`No ${kind} report is there: nothing matches ${patterns.join(", ")}.`);
 	if (files.length > MAX_FILES) faults.push(`${files.length} files match ${patterns.join(", ")}; at most ${MAX_FILES} are read.`);
-	const usable: string[] = [];
+	const usable: ReportFile[] = [];
 	for (const name of files.slice(0, MAX_FILES)) {
-		const { size } = await stat(path.join(workspace, name));
-		if (size <= MAX_FILE_BYTES) usable.push(name);
-		else faults.push(`The report ${name} has ${formatBytes(size)}; at most ${formatBytes(MAX_FILE_BYTES)} are read.`);
+		const file = await innerPath(root, name);
+		const info = file === null ? null : await stat(file);
+		if (file === null || !info?.isFile()) faults.push(`The report ${name} is no file of the workspace.`);
+		else if (info.size <= MAX_FILE_BYTES) usable.push({ name, file, size: info.size });
+		else faults.push(`The report ${name} has ${formatBytes(info.size)}; at most ${formatBytes(MAX_FILE_BYTES)} are read.`);
 	}
 	return usable;
 }
@@ -77,15 +95,16 @@ async function coverageOf(
 	{ format, files: patterns }: NonNullable<Patterns["coverage"]>,
 	faults: string[],
 ): Promise<CoverageTotals | null> {
-	const names = await filesOf(workspace, format, patterns, faults);
-	if (names.length === 0) return null;
+	const files = await filesOf(workspace, format, patterns, faults);
+	if (files.length === 0) return null;
 	try {
 		return await readCoverage(
 			format,
-			names.map((name) => path.join(workspace, name)),
+			files.map(({ file }) => file),
 		);
 	} catch (error) {
-		faults.push(`The coverage in ${names.join(", ")} cannot be read as ${format}: ${(error as Error).message}`.slice(0, 500));
+		const names = files.map(({ name }) => name).join(", ");
+		faults.push(`The coverage in ${names} cannot be read as ${format}: ${(error as Error).message}`.slice(0, 500));
 		return null;
 	}
 }
@@ -119,6 +138,11 @@ function summed(all: readonly TestCase[], hasTests: boolean): Pick<Reports, "tes
 	};
 	const failures = cases.filter(({ state }) => state === "failed").slice(0, MAX_TOLD_FAILURES);
 	return { tests, cases, failures: failures.map(({ suite, name }) => (suite === "" ? name : `${suite} › ${name}`)) };
+}
+
+/** A case as it is kept: none says more than so much, from the moment at which it is read. */
+function withShortTexts(one: TestCase): TestCase {
+	return { ...one, message: one.message && shortened(one.message, MAX_TEXT), output: one.output && shortened(one.output, MAX_TEXT) };
 }
 
 /** The beginning and the end of a text that is too long. */

@@ -11,19 +11,21 @@ export async function readTap(file: string): Promise<TestCase[]> {
 	return parseTap(await readFile(file, "utf8"));
 }
 
-interface Point extends TestCase {
-	depth: number;
+const MAX_DEPTH = 30;
+
+function levelOf(open: TestCase[][], depth: number): TestCase[] {
+	for (let level = open.length; level <= depth; level += 1) open.push([]);
+	return open[depth] as TestCase[];
 }
 
 function parseTap(text: string): TestCase[] {
 	const cases: TestCase[] = [];
-	/** Test points of deeper levels whose parent has not come yet. */
-	let below: Point[] = [];
-	let newest: Point | null = null;
+	/** By depth: test points whose parent has not come yet. */
+	const open: TestCase[][] = [];
+	let newest: TestCase | null = null;
 	let isInDetails = false;
 	let planned: number | null = null;
 	let seen = 0;
-	const settle = (points: readonly Point[]) => cases.push(...points.map(({ depth: _, ...one }) => one));
 	for (const line of text.split(/\r?\n/)) {
 		if (isInDetails) {
 			if (/^ *\.\.\.\s*$/.test(line)) isInDetails = false;
@@ -44,32 +46,23 @@ function parseTap(text: string): TestCase[] {
 		if (plan) planned = Number(plan[1]);
 		const point = POINT.exec(line);
 		if (!point) continue;
-		const depth = Math.floor((point[1] ?? "").length / 4);
+		const depth = Math.min(MAX_DEPTH, Math.floor((point[1] ?? "").length / 4));
 		if (depth === 0) seen += 1;
-		newest = { ...pointOf(point[2] !== undefined, point[4] ?? "", point[3]), depth };
-		const inner = below.filter((one) => one.depth > depth);
-		below = below.filter((one) => one.depth <= depth);
-		for (const one of inner) one.suite = one.suite === "" ? newest.name : `${newest.name} › ${one.suite}`;
+		const own: TestCase = pointOf(point[2] !== undefined, point[4] ?? "", point[3]);
+		const inner = open.splice(depth + 1).flat();
+		for (const one of inner) one.suite = one.suite === "" ? own.name : `${own.name} › ${one.suite}`;
 		// A test with subtests is their sum; it counts only if it failed by itself.
-		const isSum = inner.length > 0 && !(newest.state === "failed" && inner.every(({ state }) => state !== "failed"));
-		below.push(...inner.map((one) => ({ ...one, depth })), ...(isSum ? [] : [newest]));
-		if (isSum) newest = null;
-		if (depth > 0) continue;
-		settle(below);
+		const isSum = inner.length > 0 && !(own.state === "failed" && inner.every(({ state }) => state !== "failed"));
+		const level = depth === 0 ? cases : levelOf(open, depth);
+		for (const one of inner) level.push(one);
+		if (!isSum) level.push(own);
 		// What is said of a test comes after it.
-		newest = newest === null ? null : withPlace(newest, cases);
-		below = [];
+		newest = isSum ? null : own;
 	}
-	settle(below);
+	for (const one of open.flat()) cases.push(one);
 	if (planned !== null && seen < planned) cases.push(made("", "(plan)", "failed", `${planned} tests were planned, ${seen} were run`));
 	if (cases.length === 0 && planned !== 0) throw new Error("it holds no test");
 	return cases;
-}
-
-/** The case as it stands in the list, so that what follows is added to it. */
-function withPlace(point: Point, cases: TestCase[]): Point {
-	const place = cases.at(-1) as TestCase;
-	return Object.assign(place, { depth: point.depth });
 }
 
 function pointOf(isFailed: boolean, text: string, number: string | undefined): TestCase {

@@ -4,9 +4,9 @@ import { mkdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import picomatch from "picomatch";
 import type * as z from "zod";
 import type { Answer, Call, FileCoordinator, StreamAnswer, StreamCall } from "../../agent/client.ts";
+import { pathMatcher } from "../../schema/pipeline/patterns.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { ArtifactPlanAnswer, NeededFiles } from "../../schema/wire/protocol.ts";
 
@@ -57,6 +57,10 @@ export class LocalCoordinator implements FileCoordinator {
 		return path.join(this.#folder, job.replaceAll(/[^A-Za-z0-9._-]+/g, "-"));
 	}
 
+	#fileOf(job: string, name: string): string {
+		return path.join(this.#folderOf(job), name);
+	}
+
 	call(): Promise<Answer> {
 		throw new Error("a local job has no such call");
 	}
@@ -76,7 +80,7 @@ export class LocalCoordinator implements FileCoordinator {
 		const planned = files.map(({ path: name, size }) => ({
 			path: name,
 			key: name,
-			parts: [{ number: 1, url: path.join(this.#folderOf(this.#job), name.replace(":", "-")), offset: 0, size }],
+			parts: [{ number: 1, url: this.#fileOf(this.#job, name), offset: 0, size }],
 		}));
 		return { files: planned };
 	}
@@ -89,14 +93,14 @@ export class LocalCoordinator implements FileCoordinator {
 
 	#needed(): NeededFiles["items"] {
 		return this.#fetches.flatMap(({ job, patterns, into }) => {
-			const isWanted = patterns.length === 0 ? () => true : picomatch([...patterns], { dot: true });
+			const isWanted = patterns.length === 0 ? () => true : pathMatcher(patterns);
 			const files = (this.#saved.get(job) ?? []).filter((file) => isWanted(file.path));
 			if (files.length === 0) throw new ApiError("conflict", `The files of ${job} cannot be fetched: there is none here.`);
 			return files.map((file) => ({
 				...file,
 				job,
 				path: into === null ? file.path : `${into}/${file.path}`,
-				url: path.join(this.#folderOf(job), file.path),
+				url: this.#fileOf(job, file.path),
 			}));
 		});
 	}

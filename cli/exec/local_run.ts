@@ -128,11 +128,18 @@ function end(job: LocalJob, state: JobState, reason: Reason | null): void {
 
 function neededOf({ definition, state, outputs }: LocalJob): NeededJob {
 	const { key, name, allow_failure: mayFail, outputs: declared } = definition;
-	return { key, name, state, mayFail, declared, outputs };
+	return { key, name, state, mayFail, declared, outputs: () => outputs };
 }
 
 function ancestorsOf(job: LocalJob): LocalJob[] {
-	return job.needs.flatMap((need) => [need, ...ancestorsOf(need)]);
+	const found = new Set<LocalJob>();
+	const waiting = [...job.needs];
+	for (let one = waiting.pop(); one; one = waiting.pop()) {
+		if (found.has(one)) continue;
+		found.add(one);
+		waiting.push(...one.needs);
+	}
+	return [...found];
 }
 
 async function runAttempt(settled: SettledJob, options: LocalOptions, workplace: Workplace): Promise<JobResult> {

@@ -254,6 +254,8 @@ export const testResults = sqliteTable(
 		primaryKey({ columns: [table.test_id, table.attempt_id] }),
 		index("test_results_newest").on(table.test_id, table.at),
 		index("test_results_of_run").on(table.run_id),
+		index("test_results_of_attempt").on(table.attempt_id, table.state),
+		index("test_results_of_commit").on(table.commit_sha, table.test_id, table.state),
 	],
 );
 

@@ -48,6 +48,10 @@ export function checkWhole(pipeline: PipelineOfJobs | PipelineOfSteps): CheckFau
 			const message = "services are reached from a container, and this job has none";
 			faults.push({ path: [...path, "services"], at: null, message, suggestion: "give it a container" });
 		}
+		if (job.services && job.container?.options?.network === "none") {
+			const message = "services are reached by a network, and this container is to have none";
+			faults.push({ path: [...path, "container", "options", "network"], at: null, message, suggestion: "leave one of them out" });
+		}
 	}
 	return faults;
 }
@@ -61,11 +65,12 @@ function typesOf(params: ParametersText): Names["params"] {
 type Jobs = ReadonlyMap<string, { job: JobText; path: string[] }>;
 
 function neededBy(job: JobText, jobs: Jobs): Names["needs"] {
+	const keys = (job.needs ?? []).map((need) => need.job);
 	return Object.fromEntries(
 		(job.needs ?? []).map(({ job: key, matrix }) => {
 			const needed = jobs.get(key)?.job;
 			const isOne = !needed?.matrix || axesOf(needed.matrix).every((axis) => matrix?.[axis] !== undefined);
-			return [key, isOne ? (needed?.outputs ?? []) : null];
+			return [key, isOne && keys.indexOf(key) === keys.lastIndexOf(key) ? (needed?.outputs ?? []) : null];
 		}),
 	);
 }

@@ -12,7 +12,7 @@ function mayBeImage(value: string): boolean {
 	return value.includes("${{") || (value.length <= 400 && IMAGE.test(value));
 }
 
-export const image = nonEmptyTemplate.refine(mayBeImage, IMAGE_FAULT);
+const image = nonEmptyTemplate.refine(mayBeImage, IMAGE_FAULT);
 
 export const PULL = ["always", "missing", "never"] as const;
 const pull = z.enum(PULL);

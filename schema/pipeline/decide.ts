@@ -25,9 +25,10 @@ export interface Standing {
 export interface NeededJob extends Standing {
 	key: string;
 	name: string;
-	/** The outputs that it declares, and what it has written. */
+	/** The outputs that it declares. */
 	declared: readonly string[];
-	outputs: Readonly<Record<string, string>> | null;
+	/** What it has written; asked for only where an expression speaks of it. */
+	outputs: () => Readonly<Record<string, string>> | null;
 }
 
 /** What is known when it is decided. */
@@ -101,8 +102,18 @@ function scopeOf(job: ResolvedJob, { pipeline, run, needs, hasFailedAncestor }: 
 		params: pipeline.params,
 		matrix: job.matrix ?? {},
 		changed: pipeline.changed,
-		needs: Object.fromEntries(needs.map((need) => [need.key, factsOf(need, needs)])),
-		status: { success: needs.every(countsAsSuccess), failure: hasFailedAncestor() },
+		// Most expressions ask for little of this, and some of it is not cheap.
+		get needs() {
+			return Object.fromEntries(needs.map((need) => [need.key, factsOf(need, needs)]));
+		},
+		status: {
+			get success() {
+				return needs.every(countsAsSuccess);
+			},
+			get failure() {
+				return hasFailedAncestor();
+			},
+		},
 	};
 }
 
@@ -111,9 +122,10 @@ const WORST: readonly JobState[] = ["failed", "timed_out", "errored", "cancelled
 
 function factsOf(need: NeededJob, needs: readonly NeededJob[]): NeedFacts {
 	const states = needs.filter(({ key }) => key === need.key).map(({ state }) => state);
+	const written = need.declared.length > 0 ? need.outputs() : null;
 	return {
 		result: WORST.find((state) => states.includes(state)) ?? "",
 		// What was declared and not written is empty.
-		outputs: Object.fromEntries(need.declared.map((name) => [name, need.outputs?.[name] ?? ""])),
+		outputs: Object.fromEntries(need.declared.map((name) => [name, written?.[name] ?? ""])),
 	};
 }

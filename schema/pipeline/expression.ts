@@ -316,7 +316,12 @@ export function evaluate(text: string, scope: Scope): string | number | bigint |
 	current = scope;
 	try {
 		const params = Object.fromEntries(Object.entries(scope.params).map(([name, value]) => [name, celValue(value)]));
-		return evaluator.evaluate(text, { run: { ...scope.run }, params, matrix: { ...scope.matrix }, needs: { ...scope.needs } });
+		return evaluator.evaluate(text, {
+			run: { ...scope.run },
+			params,
+			matrix: { ...scope.matrix },
+			needs: text.includes("needs") ? scope.needs : {},
+		});
 	} catch (error) {
 		throw new ExpressionFailed(`${text}: ${plain((error as EvaluationError).summary ?? String(error))}`);
 	} finally {

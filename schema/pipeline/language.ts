@@ -2,10 +2,11 @@ import * as z from "zod";
 import { isId } from "../wire/ids.ts";
 import { MAX_RETRY_ATTEMPTS, MAX_STEPS } from "../wire/limits.ts";
 import { label } from "../wire/protocol.ts";
-import { container, image, services } from "./containers.ts";
+import { container, IMAGE, IMAGE_FAULT, services } from "./containers.ts";
 import { parameters } from "./parameters.ts";
 import { requirements } from "./requirements.ts";
 import {
+	buildArguments,
 	command,
 	count,
 	duration,
@@ -51,7 +52,7 @@ const build = strict({
 	tags: oneOrMore(nonEmptyTemplate, 20),
 	push: flag.optional(),
 	cache: oneOrMore(nonEmptyTemplate, 10).optional(),
-	args: environmentTemplate.optional(),
+	args: buildArguments.optional(),
 	target: nonEmpty.optional(),
 });
 
@@ -255,4 +256,4 @@ export type JobText = z.infer<typeof job>;
 export type StepText = JobText["steps"][number];
 export type MatrixText = z.infer<typeof matrix>;
 /** The image that a submission may name for every job. */
-export const submittedContainer = image;
+export const submittedContainer = nonEmpty.refine((value) => value.length <= 400 && IMAGE.test(value), IMAGE_FAULT);

@@ -1,4 +1,3 @@
-import picomatch from "picomatch";
 import { DEFAULT_JOB_TIMEOUT_MS, MAX_JOBS } from "../wire/limits.ts";
 import { label } from "../wire/protocol.ts";
 import type { Requirements } from "../wire/requirements.ts";
@@ -16,6 +15,7 @@ import {
 } from "./language.ts";
 import { agrees, type Cell, expandMatrix } from "./matrix.ts";
 import type { ParameterValue } from "./parameters.ts";
+import { pathMatcher } from "./patterns.ts";
 import type { RequirementsText } from "./requirements.ts";
 import type { Reference, ResolvedJob, ResolvedPipeline } from "./resolved.ts";
 import { fill, fillEarly, fillMap, type Templated } from "./template.ts";
@@ -119,8 +119,7 @@ function matchChanges(conditions: readonly (string | undefined)[], paths: readon
 	const patterns = conditions.flatMap((condition) => (condition === undefined ? [] : usesOf(condition).patterns));
 	return Object.fromEntries(
 		[...new Set(patterns)].map((pattern) => {
-			const isMatch = picomatch(pattern, { dot: true, noextglob: true });
-			return [pattern, paths.some((path) => isMatch(path))];
+			return [pattern, paths.some(pathMatcher([pattern]))];
 		}),
 	);
 }
@@ -198,7 +197,7 @@ class Resolver {
 						? fillMap(one.matrix, (text) => this.#fill(text, scope, [...path, "artifacts", "fetch", String(index)]))
 						: null,
 					paths: one.paths ?? [],
-					into: one.into ?? null,
+					into: normalised(one.into),
 				})),
 			},
 			reports: job.reports
@@ -386,6 +385,12 @@ function wordsOf(cell: Cell): string {
 	return Object.entries(cell)
 		.map(([axis, value]) => `${axis}=${value}`)
 		.join(", ");
+}
+
+/** A folder without `.` and empty parts; null for the workspace itself. */
+function normalised(folder: string | undefined): string | null {
+	const parts = (folder ?? "").split("/").filter((part) => part !== "" && part !== ".");
+	return parts.length > 0 ? parts.join("/") : null;
 }
 
 function firstLine(script: string): string {

@@ -151,6 +151,20 @@ export const environment = z.record(variableName, text);
 /** Variables of a pipeline, a job or a step. */
 export const environmentTemplate = z.record(variableName, template);
 
+/** What a build is given; docker itself would heed some of these names. */
+export const buildArguments = z.record(
+	z
+		.string()
+		.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "the name of a build argument is letters, digits and underscores")
+		.refine((name) => !isHeededByDocker(name), "docker itself, or what it is started by, would heed this name; choose another"),
+	template,
+);
+
+/** Whether a variable would change what docker does, rather than what it is asked to do. */
+export function isHeededByDocker(name: string): boolean {
+	return /^(DOCKER_|BUILDKIT_|BUILDX_|COMPOSE_|LD_|XDG_|GO|SSH_|SSL_)|^(PATH|HOME|TMPDIR|IFS|ENV|BASH_ENV)$/.test(name);
+}
+
 /** A folder inside the workspace. */
 export const workingDirectory = nonEmpty.refine(isInside, "must be a folder inside the workspace: relative, without ..");
 

@@ -6,3 +6,11 @@ export function isInnerPath(path: string): boolean {
 	const isPlain = path.split("/").every((part) => part !== "" && part !== "." && part !== "..");
 	return isPlain && !/[\0\\]|^[A-Za-z]:/.test(path) && path.normalize("NFC") === path;
 }
+
+/** What the paths begin with under which an agent keeps what a job says of itself; no file of a workspace may have such a one. */
+export const OWN_ARTIFACTS = "windlass:";
+
+/** Under which path a job's summary, or its test cases, are kept among its files. */
+export function ownArtifactPath(kind: "summary" | "tests"): string {
+	return `${OWN_ARTIFACTS}${kind}`;
+}

@@ -84,6 +84,25 @@ describe("a job in a container", () => {
 		docker.run("volume", "rm", "test-cache");
 	});
 
+	test("cannot lead the agent to files of its own by links", async () => {
+		const { job, log } = await inContainer({
+			outputs: ["x"],
+			reports: { coverage: { go: "cover" } },
+			steps: [
+				"cd /windlass/files; rm -f output summary; ln -s /etc/passwd output; ln -s /etc/passwd summary; ln -s /tmp/windlass-written tests.json; ln -s /etc/passwd $CI_WORKSPACE/cover",
+				{ name: "image", build: { dockerfile: "cover", tags: "x" } },
+			],
+		});
+		expect(job).toMatchObject({
+			state: "failed",
+			outputs: {},
+			reason: { code: "build_failed", text: "The file cover is not in the workspace." },
+		});
+		expect(log).toContain("The report cover is no file of the workspace.");
+		expect(log).not.toContain("root:x:0:0:root:/root:/bin/bash");
+		expect((await coordinator.request(`/api/v1/jobs/${job.id}/summary`)).status).toBe(404);
+	});
+
 	test("fails with the exit code of its step, and without a shell that is asked for", async () => {
 		expect((await inContainer({ steps: ["exit 9"] })).job).toMatchObject({ state: "failed", exit_code: 9 });
 		const { job, log } = await inContainer({ steps: [{ run: "true", shell: "node" }] });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { pipelineJsonSchema } from "../../schema/pipeline/json_schema.ts";
 import { lintPipeline } from "../../schema/pipeline/lint.ts";
 import { parseSubmission } from "../../schema/pipeline/parse.ts";
+import { pathMatcher } from "../../schema/pipeline/patterns.ts";
 import { describeRequirements, firstLack } from "../../schema/pipeline/requirements.ts";
 import { readDefinition } from "../../schema/pipeline/resolved.ts";
 import type { ApiError, FieldError } from "../../schema/wire/errors.ts";
@@ -119,6 +120,10 @@ describe("conditions", () => {
 		expect(fault(JSON.stringify(`"${"x".repeat(1100)}" == ""`))[0]).toContain("at most 1000 characters");
 	});
 
+	test("a submission's image is no place for expressions", () => {
+		expect(faults('{"run": "x", "container": "${{ ( }}"}')[0]).toContain("expressions in ${{ }} are not possible here");
+	});
+
 	test("outputs of a job with several variants are nobody's", () => {
 		const text =
 			'jobs:\n  b: { matrix: { n: [1, 2] }, outputs: [v], steps: [a] }\n  j: { needs: b, if: needs.b.outputs.v == "1", steps: [a] }';
@@ -234,6 +239,9 @@ describe("values", () => {
 		["steps: [{ run: a, build: { tags: t } }]", "run and build exclude each other"],
 		["steps: [{ build: { tags: t }, shell: sh }]", "means nothing for a step that builds an image"],
 		["services: { db: postgres }\nsteps: [a]", "services are reached from a container"],
+		["container: { image: a, options: { network: none } }\nservices: { db: b }\nsteps: [a]", "this container is to have none"],
+		["steps: [{ build: { tags: t, args: { DOCKER_HOST: x } } }]", "docker itself, or what it is started by, would heed this name"],
+		['container: "${{ ( }}"\nsteps: [a]', "the expression ends too early"],
 		["container: { image: a, volumes: ['/etc:/etc'] }\nsteps: [a]", "Folders of the agent are not mounted"],
 		["reports: { coverage: { lcov: a, go: b } }\nsteps: [a]", "needs one of lcov, cobertura and go"],
 		["outputs: ['a b']\nsteps: [a]", "the name of an output"],
@@ -263,6 +271,21 @@ describe("values", () => {
 		for (const key of ["matrix", "allow_failure", "idle_timeout", "services", "exit_codes", "cancel_in_progress", "dockerfile", "go_test"])
 			expect(schema).toContain(`"${key}"`);
 	});
+});
+
+test("patterns of paths", () => {
+	const paths = ["a", "b.md", "docs/a.md", "docs/deep/b.txt", "src/x.ts", "src/.hidden"];
+	const named = (...patterns: string[]) => paths.filter(pathMatcher(patterns));
+	expect(named("docs")).toEqual(["docs/a.md", "docs/deep/b.txt"]);
+	expect(named("./docs/", "a")).toEqual(["a", "docs/a.md", "docs/deep/b.txt"]);
+	expect(named("**/*.md")).toEqual(["b.md", "docs/a.md"]);
+	expect(named("*.md")).toEqual(["b.md"]);
+	expect(named("docs/**", "!docs/deep/**")).toEqual(["docs/a.md"]);
+	expect(named("src/*")).toEqual(["src/x.ts", "src/.hidden"]);
+	expect(named("{a,src/[w-y].ts,?.md}")).toEqual(["a", "b.md", "src/x.ts"]);
+	expect(named("**")).toEqual(paths);
+	expect(named("[", "{", "a+", "(x")).toEqual([]);
+	expect(pathMatcher([`${"*a".repeat(40)}*b`])("a".repeat(1000))).toBe(false);
 });
 
 test("requirements: the first thing that an agent lacks", () => {

@@ -1,6 +1,6 @@
-import picomatch from "picomatch";
 import * as z from "zod";
 import type { ArtifactRow } from "../../schema/database/tables.ts";
+import { pathMatcher } from "../../schema/pipeline/patterns.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import type { NeededFiles } from "../../schema/wire/protocol.ts";
 import { readArtifact } from "../artifacts/objects.ts";
@@ -29,7 +29,7 @@ async function list(context: RequestContext<"lease">): Promise<Response> {
 		const rows = job.attemptId === null ? [] : await listArtifacts(environment, lease.team, job.attemptId);
 		const wanted = wantedOf(job, rows);
 		for (const row of wanted) {
-			const path = job.into === null ? row.path : `${job.into.replace(/\/+$/, "")}/${row.path}`;
+			const path = job.into === null ? row.path : `${job.into}/${row.path}`;
 			const known = found.get(path);
 			if (known && known.sha256 !== row.sha256) throw collision(path, known.job, job.name);
 			const { key, size, part_bytes, sha256 } = row;
@@ -41,7 +41,7 @@ async function list(context: RequestContext<"lease">): Promise<Response> {
 }
 
 function wantedOf(job: NeededJob, rows: readonly ArtifactRow[]): ArtifactRow[] {
-	const isWanted = job.paths.length === 0 ? () => true : picomatch(job.paths, { dot: true });
+	const isWanted = job.paths.length === 0 ? () => true : pathMatcher(job.paths);
 	const wanted = rows.filter((row) => row.kind === "file" && isWanted(row.path));
 	const expired = wanted.find((row) => row.expired_at !== null);
 	if (expired) throw missing(job, `the time of its file ${expired.path} was over, and it was removed`);

@@ -96,12 +96,21 @@ function reusedOf({ run, jobs }: RunRecord, asked: RerunRequest): Rerun["reused"
 }
 
 function keptOf(jobs: RunRecord["jobs"], asked: RerunRequest): RunRecord["jobs"] {
-	if (asked.job === undefined) return asked.only === "failed" ? jobs.filter((job) => job.state === "succeeded") : [];
-	const chosen = jobs.find((job) => job.id === asked.job);
-	if (!chosen) throw new ApiError("not_found", `The run has no job ${asked.job}.`, { details: { job: asked.job } });
+	if (asked.job === undefined && asked.only === undefined) return [];
+	const chosen = asked.job === undefined ? jobs.filter(hasGoneWrong) : jobs.filter((job) => job.id === asked.job);
+	if (asked.job !== undefined && chosen.length === 0)
+		throw new ApiError("not_found", `The run has no job ${asked.job}.`, { details: { job: asked.job } });
 	const needs = new Map(jobs.map((job) => [job.key, JSON.parse(job.needs) as string[]]));
-	// What needs the job is run again with it: it was made of the old result.
-	return jobs.filter((job) => job.id !== chosen.id && !ancestorsOf(job.key, needs).has(chosen.key));
+	// What needs one of them is run again with it: it was made of the old result.
+	return jobs.filter((job) => {
+		const ancestors = ancestorsOf(job.key, needs);
+		return !chosen.includes(job) && !chosen.some(({ key }) => ancestors.has(key));
+	});
+}
+
+/** Whether a job has failed, was ended, or was skipped because another was. */
+function hasGoneWrong(job: RunRecord["jobs"][number]): boolean {
+	return job.state !== "succeeded" && !(job.state === "skipped" && (job.reason_code === "condition" || job.reason_code === "need_failed"));
 }
 
 export const rerunRoutes = [route("POST", "/api/v1/runs/:id/rerun", ["user", "host"], rerun)];

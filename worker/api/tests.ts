@@ -1,8 +1,9 @@
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { MAX_SUMMARY_BYTES } from "../../schema/wire/limits.ts";
+import { ownArtifactPath } from "../../schema/wire/paths.ts";
 import type { TestHistory } from "../../schema/wire/resources.ts";
 import { readArtifact } from "../artifacts/objects.ts";
-import { listArtifacts } from "../catalog/record.ts";
+import { findArtifact } from "../catalog/record.ts";
 import { historyOf } from "../catalog/tests.ts";
 import type { Environment } from "../environment.ts";
 import { testsOfRun } from "../tests/run_tests.ts";
@@ -72,8 +73,8 @@ async function summary({ url, environment, principal, params }: Caller): Promise
 
 /** The summary that an attempt has written; null if there is none (any more). */
 export async function readSummary(environment: Environment, team: string, attemptId: string): Promise<string | null> {
-	const row = (await listArtifacts(environment, team, attemptId)).find(({ kind, expired_at }) => kind === "summary" && expired_at === null);
-	if (!row || row.size > MAX_SUMMARY_BYTES) return null;
+	const row = await findArtifact(environment, team, attemptId, ownArtifactPath("summary"));
+	if (!row || row.expired_at !== null || row.size > MAX_SUMMARY_BYTES) return null;
 	const body = await readArtifact(environment.BUCKET, row, 0, row.size);
 	return body && new Response(body).text();
 }

@@ -176,6 +176,17 @@ export async function listArtifacts(environment: Environment, team: string, atte
 		.orderBy(asc(artifacts.path));
 }
 
+/** The one file of an attempt that has this path; null if it has none. */
+export async function findArtifact(environment: Environment, team: string, attemptId: string, path: string): Promise<ArtifactRow | null> {
+	const live = await dispatcherOf(environment, team).readArtifact(attemptId, path);
+	if (live) return live;
+	const [row] = await drizzle(environment.DB)
+		.select()
+		.from(artifacts)
+		.where(and(eq(artifacts.attempt_id, attemptId), eq(artifacts.path, path), eq(artifacts.team, team)));
+	return row ?? null;
+}
+
 /** Runs and jobs whose revision lies in (since, until]; for readers of the feed that fell behind the live queue. */
 export async function recordedChanges(
 	db: D1Database,

@@ -21,7 +21,7 @@ export interface Tested {
 type Result = Pick<TestCase, "suite" | "name" | "state" | "duration_ms">;
 
 /** One statement takes at most this many results, so that no parameter gets too large. */
-const RESULTS_AT_ONCE = 2_000;
+const RESULTS_AT_ONCE = 500;
 
 /** Notes the results of an attempt. A second time changes nothing. */
 export async function addTestResults(db: D1Database, tested: Tested, results: readonly Result[]): Promise<void> {

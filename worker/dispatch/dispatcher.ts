@@ -50,6 +50,7 @@ import {
 	newestRevOf,
 	type RunRows,
 	readAgents,
+	readArtifact,
 	readArtifacts,
 	readChanges,
 	readDefinitionOf,
@@ -227,6 +228,11 @@ export class Dispatcher extends DurableObject<Environment> {
 	/** The files of a live attempt; null if the queue does not hold it (any more). */
 	async readArtifacts(attemptId: string): Promise<ArtifactRow[] | null> {
 		return readArtifacts(this.#core, attemptId);
+	}
+
+	/** One of them, by its path. */
+	async readArtifact(attemptId: string, path: string): Promise<ArtifactRow | null> {
+		return readArtifact(this.#core, attemptId, path);
 	}
 
 	/** The transitions of a run that the record may not have yet. */

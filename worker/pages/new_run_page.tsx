@@ -63,7 +63,7 @@ function Field({ name, declared, value }: { name: string; declared: ParametersTe
 		return (
 			<select id={id} name={field}>
 				{options.map((option) => (
-					<option key={option} value={option} selected={option === (preset || options.at(-1))}>
+					<option key={option} value={option} selected={option === (preset || (declared.type === "boolean" ? "false" : options[0]))}>
 						{option}
 					</option>
 				))}

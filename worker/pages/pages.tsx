@@ -27,7 +27,7 @@ type Reader = RequestContext<"user">;
 const RUNS_PER_PAGE = 50;
 const FAILURES_SHOWN = 50;
 const HISTORY_SHOWN = 100;
-const SUMMARIES_LOOKED_FOR = 50;
+const SUMMARIES_LOOKED_FOR = 20;
 
 export async function runsPage({ url, environment, principal, baseUrl }: Reader): Promise<Response> {
 	const after = url.searchParams.get("cursor");

@@ -14,7 +14,7 @@ export function TestResults({ run, tests }: { run: Run; tests: RunTests }) {
 					<span class="state succeeded">{`✓ ${passed} passed`}</span>
 					{failed > 0 && <span class="state failed">{`✗ ${failed} failed`}</span>}
 					{skipped > 0 && <span class="muted">{`» ${skipped} skipped`}</span>}
-					<span class="muted">{formatDuration(duration_ms)}</span>
+					{duration_ms > 0 && <span class="muted">{formatDuration(duration_ms)}</span>}
 				</p>
 			)}
 			{tests.coverage.map((one) => (
@@ -33,7 +33,7 @@ export function TestResults({ run, tests }: { run: Run; tests: RunTests }) {
 					<summary>
 						<span class="state failed">✗</span> <code>{one.suite ? `${one.suite} › ${one.name}` : one.name}</code>{" "}
 						{one.newly_failing && <span class="badge">new</span>} {one.flaky && <span class="badge odd">flaky</span>}{" "}
-						<span class="muted">{formatDuration(one.duration_ms)}</span>
+						{one.duration_ms > 0 && <span class="muted">{formatDuration(one.duration_ms)}</span>}
 						{one.message && <div class="muted small">{one.message}</div>}
 					</summary>
 					{one.output && <pre>{one.output}</pre>}

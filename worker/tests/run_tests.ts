@@ -1,6 +1,7 @@
 import type { ArtifactRow, JobRow } from "../../schema/database/tables.ts";
+import { ownArtifactPath } from "../../schema/wire/paths.ts";
 import type { CoverageTotals, RunTests, TestCase, TestTotals } from "../../schema/wire/resources.ts";
-import { listArtifacts, type RunRecord } from "../catalog/record.ts";
+import { findArtifact, type RunRecord } from "../catalog/record.ts";
 import { coverageBefore, flakyTestsOf, pastOfFailures } from "../catalog/tests.ts";
 import type { Environment } from "../environment.ts";
 import { readCases } from "./index_tests.ts";
@@ -63,8 +64,8 @@ export async function testsOfRun(environment: Environment, record: RunRecord, fi
 }
 
 async function storedCases(environment: Environment, team: string, attemptId: string): Promise<ArtifactRow | null> {
-	const rows = await listArtifacts(environment, team, attemptId);
-	return rows.find((row) => row.kind === "tests" && row.expired_at === null) ?? null;
+	const row = await findArtifact(environment, team, attemptId, ownArtifactPath("tests"));
+	return row?.expired_at === null ? row : null;
 }
 
 async function coverageOf(

@@ -13,6 +13,8 @@ CREATE TABLE `test_results` (
 --> statement-breakpoint
 CREATE INDEX `test_results_newest` ON `test_results` (`test_id`,`at`);--> statement-breakpoint
 CREATE INDEX `test_results_of_run` ON `test_results` (`run_id`);--> statement-breakpoint
+CREATE INDEX `test_results_of_attempt` ON `test_results` (`attempt_id`,`state`);--> statement-breakpoint
+CREATE INDEX `test_results_of_commit` ON `test_results` (`commit_sha`,`test_id`,`state`);--> statement-breakpoint
 CREATE TABLE `tests` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`team` text NOT NULL,

@@ -49,8 +49,8 @@ function isGated(core: Core, job: JobRow): boolean {
 function closeGate(core: Core, job: JobRow): void {
 	if (job.reason_code === "gate") return;
 	const { approval } = definitionOf(core, job);
-	const within = approval?.timeout_ms ? ` within ${formatDuration(approval.timeout_ms)}` : "";
-	restate(core, job, { code: "gate", text: `${approval?.message ?? "Waits for an approval"}${within}.`.replace(/\.\.$/, ".") });
+	const within = approval?.timeout_ms ? ` (within ${formatDuration(approval.timeout_ms)})` : "";
+	restate(core, job, { code: "gate", text: `${approval?.message ?? "Waits for an approval."}${within}` });
 	if (approval?.timeout_ms) setTimer(core, "approval", job.id, core.now() + approval.timeout_ms);
 }
 

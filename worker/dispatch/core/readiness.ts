@@ -23,33 +23,38 @@ export function hasFailed({ state, allow_failure }: Pick<JobRow, "state" | "allo
 }
 
 interface NeedRow {
+	id: string;
 	key: string;
 	name: string;
 	position: number;
 	state: JobState;
 	allow_failure: number;
-	outputs: string | null;
 }
 
 function circumstancesOf(core: Core, job: JobRow): Circumstances {
 	const run = findRun(core, job.run_id) as RunRow;
 	const pipeline = pipelineOf(core, run);
 	const rows = core.sql.all<NeedRow>(
-		`SELECT j.key, j.name, j.position, j.state, j.allow_failure, j.outputs FROM needs AS n JOIN jobs AS j ON j.id = n.needs_id
+		`SELECT j.id, j.key, j.name, j.position, j.state, j.allow_failure FROM needs AS n JOIN jobs AS j ON j.id = n.needs_id
 		WHERE n.job_id = ? ORDER BY j.position`,
 		job.id,
 	);
 	const needs = rows.map(
-		({ key, name, position, state, allow_failure, outputs }): NeededJob => ({
+		({ id, key, name, position, state, allow_failure }): NeededJob => ({
 			key,
 			name,
 			state,
 			mayFail: allow_failure === 1,
 			declared: pipeline.jobs[position]?.outputs ?? [],
-			outputs: outputs === null ? null : (JSON.parse(outputs) as Record<string, string>),
+			outputs: () => outputsOf(core, id),
 		}),
 	);
 	return { pipeline, run: runFacts(pipeline, run.project, run.trigger_kind), needs, hasFailedAncestor: () => hasFailedAncestor(core, job) };
+}
+
+function outputsOf(core: Core, jobId: string): Record<string, string> | null {
+	const [row] = core.sql.all<{ outputs: string | null }>("SELECT outputs FROM jobs WHERE id = ?", jobId);
+	return row?.outputs ? (JSON.parse(row.outputs) as Record<string, string>) : null;
 }
 
 function hasFailedAncestor(core: Core, job: JobRow): boolean {

@@ -49,6 +49,11 @@ export function readArtifacts(core: Core, attemptId: string): ArtifactRow[] | nu
 	return core.sql.all<ArtifactRow>("SELECT * FROM artifacts WHERE attempt_id = ? ORDER BY path", attemptId);
 }
 
+/** A file of a live attempt, by its path; null if the queue does not hold it (any more). */
+export function readArtifact(core: Core, attemptId: string, path: string): ArtifactRow | null {
+	return core.sql.all<ArtifactRow>("SELECT * FROM artifacts WHERE attempt_id = ? AND path = ?", attemptId, path)[0] ?? null;
+}
+
 /** Runs, uploaded sources and attempts, by their ids. */
 export interface Holdings {
 	runs: string[];
