@@ -9,6 +9,7 @@ import type { LogSpool } from "./log_spool.ts";
 import { JobFault } from "./outcome.ts";
 import { attemptPaths, folderIn, type PlacePaths, type StepPlace, type StepScript } from "./place.ts";
 import type { AttemptProcesses } from "./processes.ts";
+import { credentialOptions, type RegistryCredentials } from "./registries.ts";
 import { type Output, type RunningProcess, shellCommand, startProcess } from "./step_process.ts";
 
 /**
@@ -30,6 +31,8 @@ export interface ContainerContext {
 	label: string;
 	/** Devices that whoever runs the agent lets jobs have. */
 	allowedDevices: readonly string[];
+	/** Credentials for registries that whoever runs the agent lets jobs use by name. */
+	registryCredentials: Readonly<Record<string, RegistryCredentials>>;
 	spool: LogSpool;
 	signal: AbortSignal;
 }
@@ -115,17 +118,18 @@ export class ContainerPlace implements StepPlace {
 			throw new JobFault("container_runtime_unavailable", `Docker does not answer on this agent: ${lastLine(version)}`);
 	}
 
-	async #pull({ image, pull }: Pick<Container, "image" | "pull">): Promise<void> {
+	async #pull({ image, pull, credentials }: Pick<Container, "image" | "pull" | "credentials">): Promise<void> {
 		const isThere = pull !== "always" && (await docker(["image", "inspect", "--format", "{{.Id}}", image])).code === 0;
 		if (isThere) return;
 		if (pull === "never")
 			throw new JobFault("image_unavailable", `The image ${image} is not on this agent, and pull: never forbids to get it.`);
-		const { spool, processes, signal } = this.#context;
+		const { spool, processes, signal, folder, registryCredentials } = this.#context;
+		const options = await credentialOptions(registryCredentials, credentials, attemptPaths(folder).own);
 		await spool.say(`:: pull ${image}`);
 		const tail = new Tail(spool);
 		signal.throwIfAborted();
 		const running = await startProcess(
-			["docker", "pull", "--quiet", image],
+			["docker", ...options, "pull", "--quiet", image],
 			{ cwd: "/", env: dockerEnvironment(), cgroup: processes.cgroup },
 			tail,
 		);

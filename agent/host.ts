@@ -131,6 +131,7 @@ class Folders implements Workshop {
 			offering: () => this.#facts.offering(),
 			containerLabel: containerLabel(this.#state),
 			allowedDevices: this.#options.allowDevices,
+			registryCredentials: this.#options.registryCredentials,
 		});
 	}
 

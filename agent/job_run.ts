@@ -20,6 +20,7 @@ import { LogSpool } from "./log_spool.ts";
 import { JobFault, type Outcome, SUCCESS } from "./outcome.ts";
 import { attemptPaths, HostPlace, NoSuchFolder, type StepPlace } from "./place.ts";
 import { AttemptProcesses } from "./processes.ts";
+import { credentialOptions, type RegistryCredentials } from "./registries.ts";
 import { collectResults, type Results } from "./results.ts";
 import type { SpoolBudget } from "./spool_budget.ts";
 import type { Output, RunningProcess } from "./step_process.ts";
@@ -46,6 +47,7 @@ export interface JobContext {
 	/** What containers of this agent are labelled with. */
 	containerLabel: string;
 	allowedDevices: readonly string[];
+	registryCredentials: Readonly<Record<string, RegistryCredentials>>;
 }
 
 const NOTHING: Results = { outputs: {}, artifacts: [], tests: null, coverage: null };
@@ -195,7 +197,7 @@ export class JobRun implements Job {
 	}
 
 	async #openContainer(position: number): Promise<void> {
-		const { assignment, folder, containerLabel: label, allowedDevices } = this.#context;
+		const { assignment, folder, containerLabel: label, allowedDevices, registryCredentials } = this.#context;
 		const { container } = assignment;
 		if (!container) return;
 		const names = [container.image, ...assignment.services.map(({ name, image }) => `${name} (${image})`)];
@@ -208,6 +210,7 @@ export class JobRun implements Job {
 				processes: this.#processes,
 				label,
 				allowedDevices,
+				registryCredentials,
 				spool: this.spool,
 				signal: this.#stop.signal,
 			}),
@@ -312,6 +315,10 @@ export class JobRun implements Job {
 			}
 		} catch (error) {
 			if (this.#stopReason) return this.#stopped(position);
+			if (error instanceof JobFault) {
+				this.#steps.end(position, "failed", null);
+				throw error;
+			}
 			const isFolder = error instanceof NoSuchFolder;
 			return this.#failed(position, { code: isFolder ? "no_such_folder" : "shell_missing", text: (error as Error).message });
 		} finally {
@@ -334,9 +341,11 @@ export class JobRun implements Job {
 		return this.#place.start({ text, shell, number: position, workingDirectory, env: { ...environment, ...step.env } }, this.#output);
 	}
 
-	#build(build: NonNullable<Assignment["steps"][number]["build"]>, isTimeOver: () => boolean): Promise<Outcome | null> {
+	async #build(build: NonNullable<Assignment["steps"][number]["build"]>, isTimeOver: () => boolean): Promise<Outcome | null> {
+		const { registryCredentials, folder } = this.#context;
 		return buildImage({
 			build,
+			dockerOptions: await credentialOptions(registryCredentials, build.credentials, attemptPaths(folder).own),
 			workspace: this.#workspace,
 			processes: this.#processes,
 			output: this.#output,

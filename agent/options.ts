@@ -7,6 +7,7 @@ import { nearest } from "../schema/pipeline/suggest.ts";
 import { formatBytes, parseBytes } from "../schema/wire/bytes.ts";
 import { parseDuration } from "../schema/wire/duration.ts";
 import { agentName, label } from "../schema/wire/protocol.ts";
+import { type RegistryCredentials, readRegistryCredentials } from "./registries.ts";
 
 /** How an agent is set up. */
 export interface AgentOptions {
@@ -34,6 +35,8 @@ export interface AgentOptions {
 	probes: Record<string, string>;
 	/** Devices that jobs in containers may have. */
 	allowDevices: string[];
+	/** Credentials for registries that jobs may use by name. */
+	registryCredentials: Record<string, RegistryCredentials>;
 }
 
 const DEFAULT_SPOOL_LIMIT = "1GiB";
@@ -60,6 +63,7 @@ const NAMES = [
 	"spool-limit",
 	"probes",
 	"allow-devices",
+	"registry-credentials",
 ] as const;
 type OptionName = (typeof NAMES)[number];
 
@@ -92,7 +96,15 @@ export function readAgentOptions(flags: RawOptions, environment: NodeJS.ProcessE
 			raw["health-port"] === undefined ? null : checked("health-port", z.coerce.number().int().min(1).max(65_535), raw["health-port"]),
 		spoolLimit: spoolLimit(raw["spool-limit"] ?? DEFAULT_SPOOL_LIMIT),
 		probes: probesOf(raw.probes),
+		...readContainerOptions(raw),
+	};
+}
+
+/** What jobs in containers may have of the machine. @throws BadOption */
+export function readContainerOptions(raw: RawOptions): Pick<AgentOptions, "allowDevices" | "registryCredentials"> {
+	return {
 		allowDevices: checked("allow-devices", z.array(z.string().startsWith("/dev/")), listOf(raw["allow-devices"])),
+		registryCredentials: credentialsIn(raw["registry-credentials"]),
 	};
 }
 
@@ -101,6 +113,15 @@ function listOf(text: string | undefined): string[] {
 		.split(",")
 		.map((item) => item.trim())
 		.filter((item) => item !== "");
+}
+
+function credentialsIn(file: string | undefined): Record<string, RegistryCredentials> {
+	if (file === undefined) return {};
+	try {
+		return readRegistryCredentials(file);
+	} catch (error) {
+		throw new BadOption(`registry-credentials: ${file}: ${(error as Error).message}`);
+	}
 }
 
 /** `name=command`, with semicolons between. */

@@ -20,6 +20,7 @@ export function agentCommand(): Command {
 		.option("--spool-limit <size>", "how much disk unsent logs may take (default: 1GiB)")
 		.option("--probes <list>", "further tools: name=command that says the version, with semicolons between")
 		.option("--allow-devices <list>", "devices (/dev/…) that jobs in containers may have, with commas between")
+		.option("--registry-credentials <file>", "a YAML file of credentials for registries that jobs may use by name")
 		.option("--once", "end after one job")
 		.option("--idle-exit <duration>", "end after having been idle for this long, such as 5m")
 		.action(async ({ config, once, ...flags }: Record<string, string> & { once?: boolean }) => {

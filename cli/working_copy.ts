@@ -22,7 +22,9 @@ async function git(folder: string, ...args: string[]): Promise<string | null> {
 async function workingFiles(folder: string): Promise<string[]> {
 	const listed = await git(folder, "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", ".");
 	if (listed === null)
-		throw new UsageError(`${folder} is no working copy of git; leave the source out with --no-source, or name a repository with --git`);
+		throw new UsageError(
+			`${folder} is no working copy of git: make it one with git init, or, for windlass run, leave the source out with --no-source or name a repository with --git`,
+		);
 	return [...new Set(listed.split("\0").filter(Boolean))].sort();
 }
 

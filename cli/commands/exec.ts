@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { Command } from "commander";
+import { readContainerOptions } from "../../agent/options.ts";
 import manifest from "../../package.json" with { type: "json" };
 import { parseSubmission } from "../../schema/pipeline/parse.ts";
 import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
@@ -18,6 +19,8 @@ interface ExecFlags {
 	env: string[];
 	approve?: boolean;
 	artifacts?: string;
+	allowDevices?: string;
+	registryCredentials?: string;
 	output: string;
 }
 
@@ -35,6 +38,8 @@ export function execCommand(setExitCode: (code: number) => void): Command {
 		.option("-e, --env <name=value>", "a variable for every job; may be repeated", collect, [])
 		.option("--approve", "let every gate pass")
 		.option("--artifacts <folder>", "keep what the jobs save in this folder")
+		.option("--allow-devices <list>", "devices (/dev/…) that jobs in containers may have, with commas between")
+		.option("--registry-credentials <file>", "a YAML file of credentials for registries that jobs use by name")
 		.option("-o, --output <format>", "text, or json of how the jobs ended", "text")
 		.addHelpText("after", "\nExample:\n  windlass exec test\n  windlass exec -p target=staging --artifacts /tmp/out")
 		.action(async (job: string | undefined, flags: ExecFlags) => setExitCode(await execute(job ?? null, flags)));
@@ -43,6 +48,10 @@ export function execCommand(setExitCode: (code: number) => void): Command {
 async function execute(only: string | null, flags: ExecFlags): Promise<number> {
 	const { file, text } = await readPipeline(flags.file);
 	const pipeline = await parse(file, text, flags);
+	const containers = readContainerOptions({
+		...(flags.allowDevices !== undefined && { "allow-devices": flags.allowDevices }),
+		...(flags.registryCredentials !== undefined && { "registry-credentials": flags.registryCredentials }),
+	});
 	const names = [...new Set(pipeline.jobs.flatMap(({ key, name }) => [key, name]))];
 	if (only !== null && !names.includes(only)) throw new UsageError(`there is no job ${only}; jobs here: ${names.join(", ")}`);
 	const folder = await mkdtemp(path.join(os.tmpdir(), "windlass-exec-"));
@@ -59,6 +68,7 @@ async function execute(only: string | null, flags: ExecFlags): Promise<number> {
 			folder,
 			artifacts: path.resolve(flags.artifacts ?? path.join(folder, "artifacts")),
 			version: manifest.version,
+			containers,
 			approve: flags.approve ?? false,
 			signal: stopping.signal,
 			onLines: (name, lines) => {

@@ -7,6 +7,7 @@ import { inheritedEnvironment, inheritedInContainers } from "../../agent/environ
 import { AgentFacts } from "../../agent/facts.ts";
 import type { JobResult } from "../../agent/job.ts";
 import { JobRun } from "../../agent/job_run.ts";
+import type { readContainerOptions } from "../../agent/options.ts";
 import { SpoolBudget } from "../../agent/spool_budget.ts";
 import { countsAsFailure, decide, type NeededJob } from "../../schema/pipeline/decide.ts";
 import { firstLack } from "../../schema/pipeline/requirements.ts";
@@ -40,6 +41,8 @@ interface LocalOptions {
 	/** Where the files are put that jobs save, a folder for each. */
 	artifacts: string;
 	version: string;
+	/** What jobs in containers may have of this machine. */
+	containers: ReturnType<typeof readContainerOptions>;
 	/** Lets gates pass. */
 	approve: boolean;
 	signal: AbortSignal;
@@ -168,7 +171,8 @@ async function runAttempt(settled: SettledJob, options: LocalOptions, workplace:
 		maxLogBytes: DEFAULT_MAX_LOG_BYTES,
 		offering: () => facts.offering(),
 		containerLabel: label,
-		allowedDevices: [],
+		allowedDevices: options.containers.allowDevices,
+		registryCredentials: options.containers.registryCredentials,
 	});
 	const onAbort = () => run.stop("cancelled");
 	signal.addEventListener("abort", onAbort, { once: true });

@@ -17,6 +17,12 @@ const image = nonEmptyTemplate.refine(mayBeImage, IMAGE_FAULT);
 export const PULL = ["always", "missing", "never"] as const;
 const pull = z.enum(PULL);
 
+/** Which of the agent's registry credentials are used to get an image. */
+export const credentials = nonEmpty.refine(
+	(value) => /^[a-z0-9][a-z0-9-]{0,62}$/.test(value),
+	"is the name of credentials that the agent has (--registry-credentials): lower-case letters, digits and dashes",
+);
+
 /** A name for a volume, or a folder inside the workspace, and where it is put. */
 const volume = nonEmpty.refine(
 	(value) => /^[A-Za-z0-9][A-Za-z0-9_.-]{0,100}:\/[^:]+(:ro)?$/.test(value),
@@ -45,6 +51,7 @@ const containerShape = strict({
 	devices: z.array(device).max(20).optional(),
 	options: options.optional(),
 	pull: pull.optional(),
+	credentials: credentials.optional(),
 });
 export const container = withShorthand(containerShape, [{ type: "string" }], (value) => (isScalar(value) ? { image: value } : value));
 export type ContainerText = z.infer<typeof container>;
@@ -61,6 +68,7 @@ const serviceShape = strict({
 	command: z.array(nonEmptyTemplate).min(1).max(50).optional(),
 	health: withShorthand(health, [{ type: "string" }], (value) => (isScalar(value) ? { command: value } : value)).optional(),
 	pull: pull.optional(),
+	credentials: credentials.optional(),
 });
 const service = withShorthand(serviceShape, [{ type: "string" }], (value) => (isScalar(value) ? { image: value } : value));
 /** The name of a service is its name on the network. */

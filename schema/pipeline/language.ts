@@ -2,7 +2,7 @@ import * as z from "zod";
 import { isId } from "../wire/ids.ts";
 import { MAX_RETRY_ATTEMPTS, MAX_STEPS } from "../wire/limits.ts";
 import { label } from "../wire/protocol.ts";
-import { container, IMAGE, IMAGE_FAULT, services } from "./containers.ts";
+import { container, credentials, IMAGE, IMAGE_FAULT, services } from "./containers.ts";
 import { parameters } from "./parameters.ts";
 import { requirements } from "./requirements.ts";
 import {
@@ -54,6 +54,7 @@ const build = strict({
 	cache: oneOrMore(nonEmptyTemplate, 10).optional(),
 	args: buildArguments.optional(),
 	target: nonEmpty.optional(),
+	credentials: credentials.optional(),
 });
 
 const stepShape = strict({

@@ -262,6 +262,7 @@ class Resolver {
 						cache: (step.build.cache ?? []).map(early("build")).map((tag) => this.#checkImage(tag, [...path, "build", "cache"])),
 						args: fillMap(step.build.args, early("build")),
 						target: step.build.target ?? null,
+						credentials: step.build.credentials ?? null,
 					}
 				: null,
 		};
@@ -277,6 +278,7 @@ class Resolver {
 			devices: text.devices ?? [],
 			options: text.options ?? {},
 			pull: text.pull ?? "missing",
+			credentials: text.credentials ?? null,
 		};
 	}
 
@@ -295,6 +297,7 @@ class Resolver {
 					}
 				: null,
 			pull: service.pull ?? "missing",
+			credentials: service.credentials ?? null,
 		}));
 	}
 

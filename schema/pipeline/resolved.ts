@@ -13,6 +13,9 @@ const lateText = z.object({ template: z.string() });
 const templated = z.union([z.string(), lateText]);
 const variables = z.record(z.string(), templated);
 
+/** The name of registry credentials; null for those of the agent's own Docker. */
+const credentials = z.string().nullable().default(null);
+
 const resolvedBuild = z.object({
 	context: z.string(),
 	dockerfile: z.string().nullable(),
@@ -21,6 +24,7 @@ const resolvedBuild = z.object({
 	cache: z.array(templated),
 	args: variables,
 	target: z.string().nullable(),
+	credentials,
 });
 
 const resolvedStep = z.object({
@@ -57,6 +61,7 @@ const resolvedContainer = z.object({
 		init: z.boolean().optional(),
 	}),
 	pull,
+	credentials,
 });
 const resolvedService = z.object({
 	name: z.string(),
@@ -65,6 +70,7 @@ const resolvedService = z.object({
 	command: z.array(templated).nullable(),
 	health: z.object({ command: z.string(), interval_ms: z.number(), timeout_ms: z.number(), retries: z.number() }).nullable(),
 	pull,
+	credentials,
 });
 
 const patterns = z.array(z.string());

@@ -126,6 +126,8 @@ export type RenewAnswer = z.infer<typeof renewAnswer>;
 export const bye = z.strictObject({ session: z.number().int().positive() });
 
 const variables = z.record(z.string(), z.string());
+/** Which of the agent's registry credentials are used; null for those of its own Docker. */
+const credentialsName = z.string().nullable().default(null);
 const imageBuild = z.object({
 	context: z.string(),
 	dockerfile: z.string().nullable(),
@@ -134,6 +136,7 @@ const imageBuild = z.object({
 	cache: z.array(z.string()),
 	args: variables,
 	target: z.string().nullable(),
+	credentials: credentialsName,
 });
 const pullRule = z.enum(["always", "missing", "never"]);
 const jobContainer = z.object({
@@ -152,6 +155,7 @@ const jobContainer = z.object({
 		init: z.boolean().optional(),
 	}),
 	pull: pullRule,
+	credentials: credentialsName,
 });
 const serviceContainer = z.object({
 	name: z.string(),
@@ -160,6 +164,7 @@ const serviceContainer = z.object({
 	command: z.array(z.string()).nullable(),
 	health: z.object({ command: z.string(), interval_ms: count, timeout_ms: count, retries: count }).nullable(),
 	pull: pullRule,
+	credentials: credentialsName,
 });
 const filePatterns = z.array(z.string());
 const reportPatterns = z.object({

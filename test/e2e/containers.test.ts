@@ -1,10 +1,10 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type * as resources from "../../schema/wire/resources.ts";
 import { TestDocker } from "../support/docker.ts";
-import { eventually, type Program, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { eventually, PROGRAM, type Program, TestCoordinator, temporaryFolder } from "../support/processes.ts";
 
 /** Jobs in containers, on a real Docker daemon. */
 
@@ -14,10 +14,19 @@ let coordinator: TestCoordinator;
 let docker: TestDocker;
 let agent: Program;
 let workDir: string;
+const REGISTRY = `127.0.0.1:${30_000 + Math.floor(Math.random() * 2_000)}`;
+const PASSWORD = "s3cret-of-the-registry";
+const PASSWORD_HASH = "$2b$05$HODEwJC4UBfKflbyuwwrcuCV/EFUdLdfU7JuMdF0mbAq5XpsCxIvy";
+let credentials: string;
 beforeAll(async () => {
 	coordinator = await TestCoordinator.start({ atEnd });
 	docker = await TestDocker.start(atEnd);
 	workDir = path.join(temporaryFolder(atEnd), "agent");
+	const folder = temporaryFolder(atEnd);
+	credentials = path.join(folder, "registries.yml");
+	writeFileSync(path.join(folder, "password"), `${PASSWORD}\n`);
+	const mistaken = `{ registry: "${REGISTRY}", username: ci, password: mistaken }`;
+	writeFileSync(credentials, `team: { registry: "${REGISTRY}", username: ci, password_file: password }\nother: ${mistaken}\n`);
 	agent = await startAgent();
 });
 afterAll(async () => {
@@ -25,7 +34,12 @@ afterAll(async () => {
 });
 
 async function startAgent(): Promise<Program> {
-	const started = await coordinator.agent("shipper", { slots: "2", workDir, environment: { DOCKER_HOST: docker.host } });
+	const started = await coordinator.agent("shipper", {
+		slots: "2",
+		workDir,
+		args: ["--registry-credentials", credentials],
+		environment: { DOCKER_HOST: docker.host },
+	});
 	await eventually(async () => {
 		const { items } = await coordinator.get<{ items: resources.Agent[] }>("/api/v1/agents");
 		return items.some(({ name, capabilities }) => name === "shipper" && capabilities.container?.startsWith("docker"));
@@ -166,16 +180,17 @@ describe("services", () => {
 	});
 });
 
-test("an image is built, pushed to a registry, and used by the next job", async () => {
+test("an image is built, pushed to a registry with credentials of the agent, and used by the next job", async () => {
 	const folder = temporaryFolder(atEnd);
 	mkdirSync(path.join(folder, "data"));
-	const port = 30_000 + Math.floor(Math.random() * 2_000);
-	const config = `version: 0.1\nstorage: { filesystem: { rootdirectory: ${folder}/data } }\nhttp: { addr: "127.0.0.1:${port}" }\n`;
+	writeFileSync(path.join(folder, "users"), `ci:${PASSWORD_HASH}\n`);
+	const auth = `auth: { htpasswd: { realm: test, path: "${folder}/users" } }`;
+	const config = `version: 0.1\nstorage: { filesystem: { rootdirectory: ${folder}/data } }\nhttp: { addr: "${REGISTRY}" }\n${auth}\n`;
 	writeFileSync(path.join(folder, "config.yml"), config);
 	const registry = spawn("docker-registry", ["serve", path.join(folder, "config.yml")], { stdio: "ignore" });
 	atEnd(() => void registry.kill());
-	await eventually(async () => (await fetch(`http://127.0.0.1:${port}/v2/`).catch(() => null))?.ok, "a registry");
-	const image = `127.0.0.1:${port}/team/app`;
+	await eventually(async () => (await fetch(`http://${REGISTRY}/v2/`).catch(() => null))?.status === 401, "a registry");
+	const image = `${REGISTRY}/team/app`;
 	const pipeline = {
 		params: { version: { default: "1.2" } },
 		jobs: {
@@ -191,20 +206,58 @@ test("an image is built, pushed to a registry, and used by the next job", async 
 							push: true,
 							args: { GREETING: "made here" },
 							cache: [`${image}:latest`],
+							credentials: "team",
 						},
 					},
 				],
 			},
-			use: { needs: "build", container: { image: `${image}:\${{ params.version }}`, pull: "always" }, steps: ["cat /greeting"] },
+			use: {
+				needs: "build",
+				container: { image: `${image}:\${{ params.version }}`, pull: "always", credentials: "team" },
+				services: { side: { image: `${image}:latest`, pull: "always", command: ["sleep", "60"], credentials: "team" } },
+				steps: ["cat /greeting"],
+			},
 		},
 	};
 	const { id } = await coordinator.post<resources.Run>("/api/v1/runs", { pipeline });
 	const run = await coordinator.get<resources.Run>(`/api/v1/runs/${id}/wait?timeout=80`);
 	const logs = await Promise.all(run.jobs.map((job) => coordinator.text(`/api/v1/jobs/${job.id}/log?format=clean`)));
 	expect([run.state, logs[1]], logs.join("\n")).toEqual(["succeeded", expect.stringContaining("made here")]);
-	expect(await (await fetch(`http://127.0.0.1:${port}/v2/team/app/tags/list`)).json()).toMatchObject({
+	expect(logs.join("\n")).not.toContain(PASSWORD);
+	const headers = { Authorization: `Basic ${btoa(`ci:${PASSWORD}`)}` };
+	expect(await (await fetch(`http://${REGISTRY}/v2/team/app/tags/list`, { headers })).json()).toMatchObject({
 		tags: expect.arrayContaining(["1.2", "latest"]),
 	});
+	const inRegistry = (name?: string) => ({ container: { image: `${image}:latest`, pull: "always", ...(name && { credentials: name }) } });
+	for (const [name, code, text] of [
+		[undefined, "image_unavailable", "no basic auth credentials"],
+		["other", "image_unavailable", "unauthorized"],
+		["nobodys", "credentials_unavailable", "it has team, other"],
+	] as const) {
+		const { job } = await ended(await submit({ steps: ["true"], ...inRegistry(name) }));
+		expect([job.state, job.reason?.code, job.reason?.text]).toEqual(["errored", code, expect.stringContaining(text)]);
+	}
+	const pushed = { tags: `${image}:mine`, push: true };
+	for (const [name, code] of [
+		["other", "push_failed"],
+		["nobodys", "credentials_unavailable"],
+	] as const) {
+		const steps = ["echo FROM test/busybox:1 > Dockerfile", { build: { ...pushed, credentials: name } }];
+		expect((await ended(await submit({ steps }))).job.reason?.code).toBe(code);
+	}
+	const here = temporaryFolder(atEnd);
+	execFileSync("git", ["init", "-q", here]);
+	const local = { ...inRegistry("team"), steps: ["cat /greeting"] };
+	writeFileSync(path.join(here, ".windlass.yml"), JSON.stringify({ jobs: { local } }));
+	const exec = (...args: string[]) =>
+		spawnSync(process.execPath, [PROGRAM, "exec", ...args], {
+			cwd: here,
+			encoding: "utf8",
+			env: { ...process.env, DOCKER_HOST: docker.host },
+		});
+	expect(exec("--registry-credentials", credentials)).toMatchObject({ status: 0, stdout: expect.stringContaining("made here") });
+	expect(exec()).toMatchObject({ status: 125, stdout: expect.stringContaining("no registry credentials called team") });
+	expect(exec("--registry-credentials", "/nosuch")).toMatchObject({ status: 2, stderr: expect.stringContaining("/nosuch") });
 	const broken = await ended(await submit({ steps: ["echo 'FROM test/busybox:1\nRUN exit 3' > Dockerfile", { build: { tags: "x" } }] }));
 	expect(broken.job).toMatchObject({ state: "failed", reason: { code: "build_failed" } });
 });

@@ -185,7 +185,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		file: `${CORE}/groups.ts`,
 		sound: "if (runsHolding(core, key).length >= limitOf(core, key)) return null;",
 		planted: "",
-		foundAs: [DIFFERS],
+		foundAs: [DIFFERS, OFFER],
 	},
 	{
 		name: "a slot that is not given back at a gate",
@@ -199,7 +199,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		file: `${CORE}/progress.ts`,
 		sound: "return job.approved_by === null && definitionOf(core, job).approval !== null;",
 		planted: "return false;",
-		foundAs: [DIFFERS],
+		foundAs: [DIFFERS, OFFER],
 	},
 	{
 		name: "a failure that was allowed and skips what needs it",

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type AtEnd, eventually, processesNaming, temporaryFolder } from "./processes.ts";
 
@@ -37,10 +37,16 @@ export class TestDocker {
 
 	async stop(): Promise<void> {
 		const daemon = this.#daemon;
-		if (!daemon || daemon.exitCode !== null || daemon.signalCode !== null) return;
-		const ended = new Promise((resolve) => daemon.once("exit", resolve));
-		daemon.kill("SIGTERM");
-		await ended;
+		if (daemon && daemon.exitCode === null && daemon.signalCode === null) {
+			const ended = new Promise((resolve) => daemon.once("exit", resolve));
+			daemon.kill("SIGTERM");
+			await ended;
+		}
+		// One that was killed leaves its mounts, and a folder with mounts cannot be removed.
+		const mounts = readFileSync("/proc/self/mounts", "utf8")
+			.split("\n")
+			.map((line) => line.split(" ")[1] ?? "");
+		for (const mount of mounts.filter((place) => place.startsWith(`${this.folder}/`)).reverse()) execFileSync("umount", [mount]);
 	}
 
 	/** Ends the daemon as a crash would, and with it every container. */

@@ -5,7 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { onTestFinished } from "vitest";
 
-const PROGRAM = path.resolve(import.meta.dirname, "../../dist/cli/main.js");
+export const PROGRAM = path.resolve(import.meta.dirname, "../../dist/cli/main.js");
 export const ADMIN_TOKEN = "test-admin-token-0123456789";
 
 /** Short times, so that a lost agent is noticed within a test: the lease is as short as the rule allows. */

@@ -1,0 +1,68 @@
+import { readFileSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { parse } from "yaml";
+import * as z from "zod";
+import { JobFault } from "./outcome.ts";
+
+/** Credentials for registries that whoever runs an agent lets jobs use by name. */
+
+const entry = z
+	.strictObject({
+		registry: z.string().min(1),
+		username: z.string().min(1),
+		password: z.string().min(1).optional(),
+		password_file: z.string().min(1).optional(),
+	})
+	.refine(
+		(value) => (value.password === undefined) !== (value.password_file === undefined),
+		"needs password or password_file, one of them",
+	);
+const file = z.record(z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "a name is lower-case letters, digits and dashes"), entry);
+
+export interface RegistryCredentials {
+	registry: string;
+	username: string;
+	password: string;
+}
+
+/** Reads a YAML file of `name: {registry, username, password | password_file}`. @throws Error saying what is wrong with it */
+export function readRegistryCredentials(name: string): Record<string, RegistryCredentials> {
+	const parsed = file.safeParse(parse(readFileSync(name, "utf8")) ?? {});
+	if (!parsed.success) {
+		const [issue] = parsed.error.issues;
+		throw new Error(`${issue?.path.join(".")}: ${issue?.message}`);
+	}
+	return Object.fromEntries(
+		Object.entries(parsed.data).map(([key, { registry, username, password, password_file }]) => [
+			key,
+			{ registry, username, password: password ?? readFileSync(path.resolve(path.dirname(name), password_file as string), "utf8").trim() },
+		]),
+	);
+}
+
+/**
+ * Options with which docker uses these credentials, and no others.
+ * @param folder where only the agent can read and write
+ * @throws JobFault for a name that the agent does not have
+ */
+export async function credentialOptions(
+	known: Readonly<Record<string, RegistryCredentials>>,
+	name: string | null,
+	folder: string,
+): Promise<string[]> {
+	if (name === null) return [];
+	const credentials = known[name];
+	if (!credentials || !Object.hasOwn(known, name)) {
+		const others = Object.keys(known).join(", ") || "none";
+		throw new JobFault(
+			"credentials_unavailable",
+			`This agent has no registry credentials called ${name}; it has ${others} (--registry-credentials).`,
+		);
+	}
+	const config = path.join(folder, `docker-${name}`);
+	await mkdir(config, { recursive: true, mode: 0o700 });
+	const auth = Buffer.from(`${credentials.username}:${credentials.password}`).toString("base64");
+	await writeFile(path.join(config, "config.json"), JSON.stringify({ auths: { [credentials.registry]: { auth } } }), { mode: 0o600 });
+	return ["--config", config];
+}
