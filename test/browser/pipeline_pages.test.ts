@@ -6,6 +6,9 @@ import { TestCoordinator } from "../support/processes.ts";
 
 /** What the pages have for the language: folded variants, timeline, gates, reruns, parameters. */
 
+/** What the page comes to show: jobs run meanwhile, on a machine that does other things too. */
+const shown = <Value>(look: () => Promise<Value>) => expect.poll(look, { timeout: 20_000 });
+
 const cleanups: (() => void | Promise<void>)[] = [];
 let coordinator: TestCoordinator;
 let browser: Browser;
@@ -49,17 +52,17 @@ test("a matrix is one box; jobs have their bars; a gate is passed with a button;
 		},
 	});
 	await page.goto(`${coordinator.url}/runs/${id}`);
-	await expect.poll(() => page.locator("svg .node").count()).toBe(2);
-	await expect.poll(() => page.locator(".graph .count").textContent()).toBe("3/3");
-	await expect.poll(() => page.getByText("Ship it?").count()).toBeGreaterThan(0);
+	await shown(() => page.locator("svg .node").count()).toBe(2);
+	await shown(() => page.locator(".graph .count").textContent()).toBe("3/3");
+	await shown(() => page.getByText("Ship it?").count()).toBeGreaterThan(0);
 	expect(await page.locator(".timeline .ran").count()).toBe(3);
 	expect(await page.getByText("3 failed").count()).toBe(1);
 	await page.getByRole("button", { name: "Approve" }).click();
-	await expect.poll(() => page.locator("#run > .facts .state").first().textContent()).toContain("succeeded");
-	await expect.poll(() => page.locator(".summary strong").textContent()).toBe("shipped");
+	await shown(() => page.locator("#run > .facts .state").first().textContent()).toContain("succeeded");
+	await shown(() => page.locator(".summary strong").textContent()).toBe("shipped");
 	expect(await page.getByText("3 allowed to fail").count()).toBe(1);
 	await page.getByRole("link", { name: "ship", exact: true }).first().click();
-	await expect.poll(() => page.locator(".outputs dd").textContent()).toBe("moon");
+	await shown(() => page.locator(".outputs dd").textContent()).toBe("moon");
 	expect(await page.getByText("approved by admin").count()).toBe(1);
 	expect(complaints).toEqual([]);
 }, 60_000);
@@ -69,17 +72,17 @@ test("a run that has failed is repeated with a button, and says of which it is",
 	await coordinator.get(`/api/v1/runs/${id}/wait?timeout=30`);
 	await page.goto(`${coordinator.url}/runs/${id}`);
 	await page.getByRole("button", { name: "Rerun failed" }).click();
-	await expect.poll(() => page.getByText("repeats an earlier run").count()).toBe(1);
+	await shown(() => page.getByText("repeats an earlier run").count()).toBe(1);
 	expect(page.url()).not.toContain(id);
 	await page.getByText("repeats an earlier run").click();
-	await expect.poll(() => page.getByText(/repeated as #\d+/).count()).toBe(1);
+	await shown(() => page.getByText(/repeated as #\d+/).count()).toBe(1);
 }, 60_000);
 
 test("a run by hand: faults with their lines, then a form of the parameters", async () => {
 	await page.goto(`${coordinator.url}/new`);
 	await page.getByLabel("Pipeline").fill("stepz: [a]");
 	await page.getByRole("button", { name: "Next" }).click();
-	await expect.poll(() => page.locator(".faults").textContent()).toContain("line 1, column 1");
+	await shown(() => page.locator(".faults").textContent()).toContain("line 1, column 1");
 	const text =
 		'params: { who: { required: true, description: whom }, n: { type: integer, default: 2 }, c: { type: choice, options: [red, blue] } }\nenv: { W: "${{ params.who }} ${{ params.n }} ${{ params.c }}" }\nsteps: [echo "$W"]\n';
 	await page.getByLabel("Pipeline").fill(text);
@@ -87,7 +90,7 @@ test("a run by hand: faults with their lines, then a form of the parameters", as
 	await page.getByLabel(/^who/).fill("Ada");
 	await page.locator("#param-c").selectOption("blue");
 	await page.getByRole("button", { name: "Run", exact: true }).click();
-	await expect.poll(() => page.locator(".params").textContent()).toContain("Ada");
+	await shown(() => page.locator(".params").textContent()).toContain("Ada");
 	await page.getByRole("link", { name: "main" }).first().click();
-	await expect.poll(() => page.locator("#log li", { hasText: "Ada 2 blue" }).count()).toBe(1);
+	await shown(() => page.locator("#log li", { hasText: "Ada 2 blue" }).count()).toBe(1);
 }, 60_000);

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { pipelineJsonSchema } from "../../schema/pipeline/json_schema.ts";
 import { lintPipeline } from "../../schema/pipeline/lint.ts";
@@ -324,4 +325,16 @@ test("requirements: the first thing that an agent lacks", () => {
 		"1 GiB memory",
 		"go",
 	]);
+});
+
+test("the reference page names every key that the language has, as code", () => {
+	const page = readFileSync(new URL("../../docs/pipeline.md", import.meta.url), "utf8");
+	const code = (page.match(/```[\s\S]*?```|`[^`]+`/g) ?? []).join("\n");
+	const keys = new Set<string>();
+	JSON.stringify(pipelineJsonSchema(), (name, value) => {
+		if (name === "properties") for (const key of Object.keys(value)) keys.add(key);
+		return value;
+	});
+	expect(keys.size).toBeGreaterThan(80);
+	expect([...keys].filter((key) => !new RegExp(`\\b${key}\\b`).test(code))).toEqual([]);
 });

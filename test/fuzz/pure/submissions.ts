@@ -31,7 +31,7 @@ function attempted(parse: () => Submission): Submission | ApiError {
 /** What a submission that was accepted promises to everything behind it. */
 function assertSound({ pipeline, project }: Submission): void {
 	const text = JSON.stringify(pipeline);
-	const keys = pipeline.jobs.map(({ key }) => key);
+	const names = new Set(pipeline.jobs.map(({ name }) => name));
 	const faults: string[] = [];
 	const promise = (isKept: boolean, what: string) => {
 		if (!isKept) faults.push(what);
@@ -41,14 +41,14 @@ function assertSound({ pipeline, project }: Submission): void {
 	promise(!/(?<!\\)(?:\\\\)*\\u0000/.test(text), "it holds no NUL");
 	promise(/^[a-z0-9][a-z0-9._-]{0,62}$/.test(project), "its project is a name");
 	promise(Number.isInteger(pipeline.priority) && Math.abs(pipeline.priority) <= 100, "its priority is in range");
-	promise(keys.length > 0 && keys.length <= MAX_JOBS && new Set(keys).size === keys.length, "it has jobs, each once");
+	promise(names.size > 0 && names.size <= MAX_JOBS && names.size === pipeline.jobs.length, "it has jobs, each once");
 	promise(canRun(pipeline.jobs), "its jobs can run one after the other");
 	for (const job of pipeline.jobs) {
 		promise(job.timeout_ms > 0 && job.timeout_ms <= MAX_JOB_TIMEOUT_MS, "each job has a timeout");
 		promise(job.steps.length > 0 && job.steps.length <= MAX_STEPS, "each job has steps");
 		promise(job.runs_on.labels.length <= 20, "each job has few labels");
 		for (const step of job.steps) {
-			promise(step.run.trim() !== "", "each step runs something");
+			promise(step.run.trim() !== "" || step.build !== null, "each step does something");
 			promise(!(step.working_directory ?? "").split("/").includes(".."), "each step stays in the workspace");
 			for (const name of [...Object.keys(step.env), ...Object.keys(job.env)])
 				promise(/^(?!CI(_|$)|WINDLASS_)[A-Za-z_][A-Za-z0-9_]*$/.test(name), "each variable may be set");
@@ -57,14 +57,15 @@ function assertSound({ pipeline, project }: Submission): void {
 	if (faults.length > 0) throw new Error(`it is not so that ${[...new Set(faults)].join(", or that ")}: ${text.slice(0, 500)}`);
 }
 
-/** Whether an order exists in which every job comes after those that it needs. */
+/** Whether an order exists in which every job comes after all variants of those that it needs. */
 function canRun(jobs: Submission["pipeline"]["jobs"]): boolean {
-	const done = new Set<string>();
-	for (let before = -1; done.size > before; ) {
-		before = done.size;
-		for (const job of jobs) if (job.needs.every((need) => done.has(need.key))) done.add(job.key);
+	let left = jobs;
+	for (let before = Number.POSITIVE_INFINITY; left.length < before; ) {
+		before = left.length;
+		const keysLeft = new Set(left.map(({ key }) => key));
+		left = left.filter(({ needs }) => needs.some(({ key }) => keysLeft.has(key)));
 	}
-	return done.size === jobs.length;
+	return left.length === 0;
 }
 
 export const submissionProperties: FuzzProperty[] = [
