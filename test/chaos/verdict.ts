@@ -17,6 +17,8 @@ import { digestOf, streamOf, type Task } from "./work.ts";
 const REST_MS = 240_000;
 const LEFT_MS = 60_000;
 const AT_ONCE = 8;
+/** How much of what an agent has said belongs to a fault. */
+const LAST_WORDS = 2_000;
 
 export interface Verdict {
 	faults: string[];
@@ -37,7 +39,7 @@ export async function judge(stage: Stage, clients: Clients, mark: string, say: (
 	const open = [...clients.acknowledged];
 	say(`waiting for the end of ${open.length} runs, and looking at each`);
 	const next = async (): Promise<void> => {
-		for (let one = open.pop(); one; one = open.pop()) await judgeRun(stage.coordinator, one[0], one[1].tasks, verdict, check);
+		for (let one = open.pop(); one; one = open.pop()) await judgeRun(stage, one[0], one[1].tasks, verdict, check);
 	};
 	await Promise.all(Array.from({ length: AT_ONCE }, next));
 	say("looking at processes, folders and stores");
@@ -70,13 +72,14 @@ function isEmptyInTime(look: () => boolean): Promise<boolean> {
 	);
 }
 
-async function judgeRun(at: TestCoordinator, id: string, tasks: Record<string, Task>, verdict: Verdict, check: Check): Promise<void> {
+async function judgeRun(stage: Stage, id: string, tasks: Record<string, Task>, verdict: Verdict, check: Check): Promise<void> {
+	const at = stage.coordinator;
 	const find = async () => {
 		const run = await at.get<Run>(`/api/v1/runs/${id}/wait?timeout=30`).catch(() => null);
 		return run && isTerminal(run.state) ? run : null;
 	};
 	const run = await eventually(find, `the end of ${id}`, REST_MS).catch(() => null);
-	check(run !== null, `${id} never ended: ${run ?? JSON.stringify(await at.get(`/api/v1/runs/${id}`).catch(String))}`);
+	if (!run) check(false, `${id} never ended: ${await whatKeeps(stage, id)}`);
 	verdict.runs += 1;
 	for (const { id: jobId, key } of run?.jobs ?? []) {
 		const job = await at.get<Job>(`/api/v1/jobs/${jobId}`);
@@ -93,6 +96,18 @@ async function judgeRun(at: TestCoordinator, id: string, tasks: Record<string, T
 			if (attempt.state === "succeeded") await judgeArtifact(at, jobId, attempt.number, task, verdict, check);
 		}
 	}
+}
+
+/** Everything that tells why a run does not end: the run, the live steps, and what its agents last said and still run. */
+async function whatKeeps({ coordinator, agents }: Stage, id: string): Promise<string> {
+	const run = await coordinator.get<Run>(`/api/v1/runs/${id}`).catch(String);
+	const jobs = typeof run === "string" ? [] : run.jobs.filter(({ state }) => !isTerminal(state));
+	const details = await Promise.all(jobs.map((job) => coordinator.get<Job>(`/api/v1/jobs/${job.id}`).catch(String)));
+	const words = agents.map(({ name, workDir, program }) => {
+		const folders = readdirSync(path.join(workDir, "jobs"));
+		return `${name} with ${folders.join(", ") || "no job"}:\n${program.output.slice(-LAST_WORDS)}`;
+	});
+	return [JSON.stringify(run), ...details.map((job) => JSON.stringify(job)), ...words].join("\n");
 }
 
 async function judgeLog(

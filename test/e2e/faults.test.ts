@@ -73,6 +73,30 @@ describe("a run outlives what it runs on", () => {
 		expect(await linesOf(second, jobId)).toEqual(["begins", "ends"]);
 	});
 
+	test("an agent that sleeps through a planned stop and beyond its lease gives the job back as soon as it wakes", async () => {
+		const first = await TestCoordinator.start();
+		const agent = await first.agent("one");
+		const gate = path.join(temporaryFolder(), "gate");
+		const { runId, jobId } = await submitted(first, `test -e ${gate} && exit 0; touch ${gate}; echo begins; sleep 60`);
+		await reached(first, jobId, "begins");
+		agent.signal("SIGSTOP");
+		const sleptFrom = Date.now();
+		first.program.signal("SIGTERM");
+		expect(await first.program.exited).toBe(0);
+		const second = await TestCoordinator.start({ data: first.data, port: first.port });
+		await new Promise((resolve) => setTimeout(resolve, sleptFrom + LEASE_TTL_MS - Date.now()));
+		expect((await second.get<Job>(`/api/v1/jobs/${jobId}`)).state).toBe("running");
+		agent.signal("SIGCONT");
+		const run = await waitFor(second, runId);
+		expect([run.state, run.jobs[0]?.attempts.map(({ state, reason }) => [state, reason?.code ?? null])]).toEqual([
+			"succeeded",
+			[
+				["expired", "agent_lost"],
+				["succeeded", null],
+			],
+		]);
+	});
+
 	test("an agent is killed in mid-job: another one takes over within the lease and a second, both logs can be read", async () => {
 		const coordinator = await TestCoordinator.start();
 		const first = await coordinator.agent("first");

@@ -281,11 +281,13 @@ export class Model implements Witness {
 		return "taken";
 	}
 
-	#poll(agentId: string, { session, seq, slots_free }: Poll): Foretold {
+	#poll(agentId: string, { session, seq, slots_free, running }: Poll): Foretold {
 		const agent = this.#agentOf(agentId);
 		if (!agent) return "authentication_required";
 		if (session !== agent.session) return "session_superseded";
-		if (seq > agent.pollSeq) Object.assign(agent, { pollSeq: seq, slotsFree: slots_free, hasLapsed: false });
+		if (seq <= agent.pollSeq) return "taken";
+		Object.assign(agent, { pollSeq: seq, slotsFree: slots_free, hasLapsed: false });
+		for (const attempt of this.#liveAttemptsOf(agentId)) if (!running.includes(attempt.id)) this.#lose(attempt, "expired");
 		return "taken";
 	}
 
@@ -304,6 +306,7 @@ export class Model implements Witness {
 		if (!agent) return "authentication_required";
 		if (session !== agent.session) return "session_superseded";
 		this.#returnOffers(agentId);
+		for (const attempt of this.#liveAttemptsOf(agentId)) this.#lose(attempt, "expired");
 		return "taken";
 	}
 

@@ -50,6 +50,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		foundAs: [DIFFERS, OFFER],
 	},
 	{
+		name: "a job that its agent has given up and that waits for its lease",
+		file: `${CORE}/polls.ts`,
+		sound: "loseUnlisted(core, agentId, poll.running, {",
+		planted: "loseUnlisted(core, '', poll.running, {",
+		foundAs: [DIFFERS, OFFER],
+	},
+	{
 		name: "a lease that is not fenced",
 		file: `${CORE}/attempts.ts`,
 		sound: "if (attempt.lease_id !== lease.leaseId || isTerminal(attempt.state)) throw",

@@ -24,6 +24,8 @@ export class ProtocolAgent {
 	readonly token: string;
 	session = 1;
 	#seq = 0;
+	/** What it has claimed and not finished. */
+	readonly #running = new Set<string>();
 
 	private constructor(url: string, token: string) {
 		this.url = url;
@@ -57,7 +59,7 @@ export class ProtocolAgent {
 			session: this.session,
 			seq: this.#seq,
 			slots_free: slotsFree,
-			running: [],
+			running: [...this.#running],
 		});
 		return pollAnswer.parse(body).offers;
 	}
@@ -70,8 +72,11 @@ export class ProtocolAgent {
 		}
 	}
 
-	attempt(offer: Offer, method: string, action: string, body: unknown = {}): Promise<RawAnswer> {
-		return send(this.url, method, `/api/v1/attempts/${offer.attempt_id}/${action}`, offer.lease_token, body);
+	async attempt(offer: Offer, method: string, action: string, body: unknown = {}): Promise<RawAnswer> {
+		if (action === "start") this.#running.add(offer.attempt_id);
+		const answer = await send(this.url, method, `/api/v1/attempts/${offer.attempt_id}/${action}`, offer.lease_token, body);
+		if (action === "finish" && answer.status === 200) this.#running.delete(offer.attempt_id);
+		return answer;
 	}
 
 	async start(offer: Offer): Promise<Assignment> {

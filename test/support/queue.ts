@@ -7,7 +7,7 @@ import { finishAttempt, type LeaseClaims, startAttempt } from "../../worker/disp
 import { type Core, openCore } from "../../worker/dispatch/core/core.ts";
 import { assignOffers } from "../../worker/dispatch/core/offers.ts";
 import { newsFor, notePoll, renewLeases } from "../../worker/dispatch/core/polls.ts";
-import type { AttemptRow, JobRow, OfferRow, RunRow } from "../../worker/dispatch/core/rows.ts";
+import { type AttemptRow, type JobRow, liveAttemptsOfAgent, type OfferRow, type RunRow } from "../../worker/dispatch/core/rows.ts";
 import type { Sql } from "../../worker/dispatch/core/sql.ts";
 import { type Rerun, submitRun } from "../../worker/dispatch/core/submit.ts";
 import { sweep } from "../../worker/dispatch/core/sweep.ts";
@@ -104,7 +104,7 @@ export class Queue {
 			session: 1,
 			seq: this.#seq,
 			slots_free: slotsFree,
-			running: [],
+			running: liveAttemptsOfAgent(this.core, agentId).map(({ id }) => id),
 			draining: false,
 		});
 		assignOffers(this.core, [agentId]);

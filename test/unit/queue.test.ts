@@ -1,13 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { NO_CAPABILITIES } from "../../schema/wire/requirements.ts";
 import { JOB_STATES } from "../../schema/wire/states.ts";
-import { openSession, registerAgent } from "../../worker/dispatch/core/agents.ts";
+import { closeSession, openSession, registerAgent } from "../../worker/dispatch/core/agents.ts";
 import { releaseOffer, startAttempt } from "../../worker/dispatch/core/attempts.ts";
 import { cancelJobById, cancelRun } from "../../worker/dispatch/core/cancel.ts";
 import { deadEffects, noteOutcomes, takeEffects } from "../../worker/dispatch/core/effects.ts";
 import { explainJob } from "../../worker/dispatch/core/explain.ts";
 import { scheduleTidying } from "../../worker/dispatch/core/housekeeping.ts";
 import { acknowledgeBatch, buryEntry, nextBatch, outboxDepth } from "../../worker/dispatch/core/outbox.ts";
+import { notePoll } from "../../worker/dispatch/core/polls.ts";
 import { runStateOf } from "../../worker/dispatch/core/progress.ts";
 import { readChanges } from "../../worker/dispatch/core/reads.ts";
 import { noteOpening, planStop } from "../../worker/dispatch/core/sweep.ts";
@@ -395,6 +396,34 @@ describe("sessions", () => {
 		expect(queue.job(runId).state).toBe("running");
 		hello(queue, agent, 3, "c");
 		expect(queue.attempts(lease.jobId)[0]).toMatchObject({ state: "expired", reason_code: "agent_restarted" });
+		expect(queue.job(runId).state).toBe("queued");
+	});
+
+	test("what a poll does not list was given up, however far its lease was moved; a poll that was overtaken says nothing", () => {
+		const queue = new Queue();
+		const runId = queue.submit("steps: [a]");
+		const agent = queue.agent("one");
+		const poll = (seq: number, running: string[]) =>
+			notePoll(queue.core, agent, "one", { protocol: 1, session: 1, seq, slots_free: 1, running, draining: false });
+		const lease = queue.take(agent);
+		planStop(queue.core);
+		poll(20, [lease.attemptId]);
+		poll(19, []);
+		expect(queue.job(runId).state).toBe("running");
+		poll(21, []);
+		expect(queue.attempts(lease.jobId)[0]).toMatchObject({ state: "expired", reason_code: "agent_lost" });
+		expect(queue.job(runId).state).toBe("queued");
+	});
+
+	test("an agent that says goodbye runs nothing any more", () => {
+		const queue = new Queue();
+		const runId = queue.submit("steps: [a]");
+		const agent = queue.agent("one");
+		const lease = queue.take(agent);
+		expect(refusalOf(() => closeSession(queue.core, agent, "one", 7))).toBe("session_superseded");
+		expect(queue.job(runId).state).toBe("running");
+		closeSession(queue.core, agent, "one", 1);
+		expect(queue.attempts(lease.jobId)[0]).toMatchObject({ state: "expired", reason_code: "agent_stopped" });
 		expect(queue.job(runId).state).toBe("queued");
 	});
 

@@ -1,6 +1,7 @@
 import { ApiError } from "../../../schema/wire/errors.ts";
 import { PROTOCOL_VERSION } from "../../../schema/wire/limits.ts";
 import type { Hello } from "../../../schema/wire/protocol.ts";
+import type { Reason } from "../../../schema/wire/states.ts";
 import { type Core, command, nextRev } from "./core.ts";
 import { loseAttempt } from "./endings.ts";
 import { lapseOffer } from "./offers.ts";
@@ -170,15 +171,21 @@ export function openSession(core: Core, agentId: string, secretHash: string, hel
 		if (!isSame) {
 			for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agentId)) lapseOffer(core, offer, false);
 		}
-		const listed = new Set(hello.running);
-		const adopted: string[] = [];
-		for (const attempt of liveAttemptsOfAgent(core, agentId)) {
-			// A hello that comes twice says nothing new: what was started since the first is not in it.
-			if (listed.has(attempt.id) || isSame) adopted.push(attempt.id);
-			else loseAttempt(core, attempt, { code: "agent_restarted", text: `Agent ${agent.name} was restarted and no longer runs this.` });
-		}
+		// A hello that comes twice says nothing new: what was started since the first is not in it.
+		if (!isSame)
+			loseUnlisted(core, agentId, hello.running, {
+				code: "agent_restarted",
+				text: `Agent ${agent.name} was restarted and no longer runs this.`,
+			});
+		const adopted = liveAttemptsOfAgent(core, agentId).map(({ id }) => id);
 		return { adopted, ended: hello.running.filter((id) => !adopted.includes(id)) };
 	});
+}
+
+/** Ends the attempts that an agent holds by the queue's account and no longer runs by its own: nothing would ever come of their leases. */
+export function loseUnlisted(core: Core, agentId: string, running: readonly string[], reason: Reason): void {
+	const listed = new Set(running);
+	for (const attempt of liveAttemptsOfAgent(core, agentId)) if (!listed.has(attempt.id)) loseAttempt(core, attempt, reason);
 }
 
 /**
@@ -198,11 +205,12 @@ function superseded(agent: AgentRow): ApiError {
 	});
 }
 
-/** Ends a session that said goodbye: the agent is shown as offline at once. */
+/** Ends a session that said goodbye: the agent runs nothing any more and is shown as offline at once. */
 export function closeSession(core: Core, agentId: string, secretHash: string, session: number): void {
 	command(core, () => {
 		const agent = agentInSession(core, agentId, secretHash, session);
 		for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agent.id)) lapseOffer(core, offer, false);
+		loseUnlisted(core, agent.id, [], { code: "agent_stopped", text: `Agent ${agent.name} was stopped and no longer runs this.` });
 		setStatus(core, agent, "offline");
 	});
 }

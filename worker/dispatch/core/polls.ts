@@ -1,5 +1,5 @@
 import type { Poll, Renew } from "../../../schema/wire/protocol.ts";
-import { AGENT_SILENT_MS, agentInSession, checkProtocol, setStatus } from "./agents.ts";
+import { AGENT_SILENT_MS, agentInSession, checkProtocol, loseUnlisted, setStatus } from "./agents.ts";
 import { type Core, command } from "./core.ts";
 import { findAgent, liveAttemptsOfAgent, type OfferRow } from "./rows.ts";
 import { setTimer } from "./timers.ts";
@@ -13,7 +13,7 @@ export interface AgentNews {
 }
 
 /**
- * Notes a poll: the agent is alive, and can take this many jobs.
+ * Notes a poll: the agent is alive, can take this many jobs, and runs these.
  * @returns false if a newer poll of the same session was seen before: this one is to be answered with nothing
  */
 export function notePoll(core: Core, agentId: string, secretHash: string, poll: Poll): boolean {
@@ -28,6 +28,11 @@ export function notePoll(core: Core, agentId: string, secretHash: string, poll: 
 			core.now(),
 			agentId,
 		);
+		// Every job is listed from before its claim until nothing of it is left: one that is not was given up.
+		loseUnlisted(core, agentId, poll.running, {
+			code: "agent_lost",
+			text: `Agent ${agent.name} gave this up: it could not tell whether it still had the lease.`,
+		});
 		setStatus(core, agent, poll.draining ? "draining" : "online");
 		setTimer(core, "agent_silent", agentId, core.now() + AGENT_SILENT_MS);
 		return true;
