@@ -9,7 +9,7 @@ import type { JobResult } from "../../agent/job.ts";
 import { JobRun } from "../../agent/job_run.ts";
 import type { readContainerOptions } from "../../agent/options.ts";
 import { SpoolBudget } from "../../agent/spool_budget.ts";
-import { countsAsFailure, decide, type NeededJob } from "../../schema/pipeline/decide.ts";
+import { decide, type NeededJob } from "../../schema/pipeline/decide.ts";
 import { firstLack } from "../../schema/pipeline/requirements.ts";
 import { jobsMeant } from "../../schema/pipeline/resolve.ts";
 import type { ResolvedJob, ResolvedPipeline } from "../../schema/pipeline/resolved.ts";
@@ -107,7 +107,7 @@ async function runJob(job: LocalJob, options: LocalOptions, workplace: Workplace
 		pipeline,
 		run: runFacts(pipeline, "local", EVENT),
 		needs: job.needs.map(neededOf),
-		hasFailedAncestor: () => ancestorsOf(job).some((one) => countsAsFailure({ state: one.state, mayFail: one.definition.allow_failure })),
+		ancestors: () => ancestorsOf(job).map(neededOf),
 	});
 	if (verdict.is === "skipped") return end(job, "skipped", verdict.reason);
 	if (verdict.is === "broken") return end(job, "errored", verdict.reason);

@@ -6,7 +6,7 @@ import { type SettledJob, settleJob } from "./settle.ts";
 /**
  * Whether a job may begin: its condition, then its needs. Without a condition, or with one that does not ask how the needs ended, a
  * job goes on when all of them succeeded, and is skipped as soon as one ended otherwise. One that asks (success(), failure(), always())
- * waits for all of them.
+ * waits for all of them, and for what those have needed: a need that was skipped early says nothing of what still runs before it.
  */
 
 export type Verdict =
@@ -36,8 +36,8 @@ export interface Circumstances {
 	pipeline: ResolvedPipeline;
 	run: RunFacts;
 	needs: readonly NeededJob[];
-	/** Whether anything that the job needs, directly or by way of others, has failed: what comes to clean up stands at the end of a chain. */
-	hasFailedAncestor: () => boolean;
+	/** All that the job needs, directly or by way of others: what comes to clean up stands at the end of a chain. Asked for only where it matters. */
+	ancestors: () => readonly Standing[];
 }
 
 const FAILURES: ReadonlySet<JobState> = new Set(["failed", "errored", "timed_out"]);
@@ -45,6 +45,10 @@ const FAILURES: ReadonlySet<JobState> = new Set(["failed", "errored", "timed_out
 /** Whether a job has failed, and was not allowed to. */
 export function countsAsFailure({ state, mayFail }: Standing): boolean {
 	return FAILURES.has(state) && !mayFail;
+}
+
+function isOpen({ state }: Standing): boolean {
+	return !isTerminal(state);
 }
 
 /** Whether those that need a job may go on after it. */
@@ -61,7 +65,7 @@ export function decide(job: ResolvedJob, circumstances: Circumstances): Verdict 
 		if (!uses?.late && isFalse()) return skippedBy(condition);
 		const bad = needs.find((need) => isTerminal(need.state) && !countsAsSuccess(need));
 		if (bad && !uses?.status) return { is: "skipped", reason: needEnded(bad) };
-		if (needs.some(({ state }) => !isTerminal(state))) return { is: "waiting" };
+		if (needs.some(isOpen) || (uses?.status && circumstances.ancestors().some(isOpen))) return { is: "waiting" };
 		if (uses?.late && isFalse()) return skippedBy(condition);
 		return { is: "ready", job: settle(job, circumstances) };
 	} catch (error) {
@@ -96,7 +100,7 @@ export function asksForStatus({ condition }: ResolvedJob): boolean {
 	return condition !== null && usesOf(condition).status;
 }
 
-function scopeOf(job: ResolvedJob, { pipeline, run, needs, hasFailedAncestor }: Circumstances): Scope {
+function scopeOf(job: ResolvedJob, { pipeline, run, needs, ancestors }: Circumstances): Scope {
 	return {
 		run,
 		params: pipeline.params,
@@ -111,7 +115,7 @@ function scopeOf(job: ResolvedJob, { pipeline, run, needs, hasFailedAncestor }: 
 				return needs.every(countsAsSuccess);
 			},
 			get failure() {
-				return hasFailedAncestor();
+				return ancestors().some(countsAsFailure);
 			},
 		},
 	};

@@ -296,7 +296,7 @@ export class GraphModel {
 		const asksForStatus = atoms.some(({ isStatus }) => isStatus);
 		const isHopeless = job.needs.some((need) => isTerminal(need.state) && !isGood(need));
 		if (isHopeless && !asksForStatus) return "skipped";
-		if (job.needs.some(({ state }) => !isTerminal(state))) return "waiting";
+		if ((asksForStatus ? ancestors(job) : job.needs).some(({ state }) => !isTerminal(state))) return "waiting";
 		return isTrue() ? "ready" : "skipped";
 	}
 

@@ -146,6 +146,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		foundAs: [DIFFERS],
 	},
 	{
+		name: "a job that asks how others ended and does not wait for those behind a need that was skipped",
+		file: "schema/pipeline/decide.ts",
+		sound: "(uses?.status && circumstances.ancestors().some(isOpen))",
+		planted: "false",
+		foundAs: [DIFFERS],
+	},
+	{
 		name: "a priority that is upside down",
 		file: `${CORE}/offers.ts`,
 		sound: "const rank: [number, number, number] = [-lane.priority,",

@@ -71,13 +71,26 @@ describe("branches", () => {
 			a: "failed (step_failed)",
 			b: "cancelling (fail_fast)",
 			c: "skipped (fail_fast)",
-			e: "queued",
+			e: "blocked (needs)",
 			n: "skipped (fail_fast)",
 		});
 		stage.finish(run, "b");
 		stage.finish(run, "e");
 		expect(stage.states(run)).toMatchObject({ b: "cancelled (fail_fast)", e: "succeeded" });
 		expect(stage.run(run)).toBe("failed");
+	});
+
+	test("what asks how others ended waits for what still runs behind a need that was skipped", () => {
+		const stage = new Stage();
+		const run = stage.submit(
+			"jobs: { a: { steps: [x] }, b: { needs: a, if: run.event == 'none', steps: [x] }, late: { needs: b, if: failure(), steps: [x] }, plain: { needs: b, steps: [x] } }",
+		);
+		stage.start();
+		expect(stage.states(run)).toEqual({ a: "running", b: "skipped (condition)", late: "blocked (needs)", plain: "skipped (need_failed)" });
+		const late = stage.queue.job(run, "late");
+		expect(explainJob(stage.queue.core, late.id)?.summary).toBe("Waits for a.");
+		stage.finish(run, "a", "failed");
+		expect(stage.states(run)).toMatchObject({ late: "queued" });
 	});
 
 	test("fail_fast: of a matrix, its other variants alone", () => {

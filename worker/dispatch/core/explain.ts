@@ -1,10 +1,12 @@
 import { describeRequirements } from "../../../schema/pipeline/requirements.ts";
 import type { Requirements } from "../../../schema/wire/requirements.ts";
 import type { Explanation } from "../../../schema/wire/resources.ts";
+import { isTerminal } from "../../../schema/wire/states.ts";
 import type { Core } from "./core.ts";
 import { groupName, isGroupFull, jobsHolding, runsHolding } from "./groups.ts";
 import { capacityOf, lackOf } from "./offers.ts";
 import { pauseOf } from "./pause.ts";
+import { ancestorsOf } from "./readiness.ts";
 import { type AgentRow, findJob, findRun, type JobRow } from "./rows.ts";
 
 /** Why a job is where it is, in words; null if the queue does not hold it (any more). */
@@ -127,13 +129,14 @@ export function hopeless(core: Core, runId: string): string[] {
 		});
 }
 
+/** The names of what a job waits for: its needs, or, where those have ended, what they in turn have needed. */
 function openNeeds(core: Core, job: JobRow): string[] {
-	return core.sql
-		.all<{ name: string }>(
-			"SELECT j.name FROM needs AS n JOIN jobs AS j ON j.id = n.needs_id WHERE n.job_id = ? AND j.finished_at IS NULL ORDER BY j.position",
-			job.id,
-		)
-		.map(({ name }) => name);
+	const open = core.sql.all<{ name: string }>(
+		"SELECT j.name FROM needs AS n JOIN jobs AS j ON j.id = n.needs_id WHERE n.job_id = ? AND j.finished_at IS NULL ORDER BY j.position",
+		job.id,
+	);
+	const meant = open.length > 0 ? open : ancestorsOf(core, job.id).filter(({ state }) => !isTerminal(state));
+	return meant.map(({ name }) => name);
 }
 
 function timerOf(core: Core, job: JobRow): number | null {

@@ -82,12 +82,8 @@ export function afterJobEnded(core: Core, ended: JobRow): void {
 	const worklist: JobRow[] = [ended];
 	for (let job = worklist.pop(); job; job = worklist.pop()) {
 		if (hasFailed(job)) worklist.push(...endWith(core, job));
-		const dependents = core.sql.all<{ job_id: string }>(
-			"SELECT n.job_id FROM needs AS n JOIN jobs AS j ON j.id = n.job_id WHERE n.needs_id = ? ORDER BY j.position",
-			job.id,
-		);
-		for (const { job_id } of dependents) {
-			const dependent = findJob(core, job_id);
+		for (const id of waitingFor(core, job)) {
+			const dependent = findJob(core, id);
 			if (dependent?.state !== "blocked") continue;
 			// Of a run that is being cancelled everything is cancelled, also what needed another cancelled job.
 			if (isCancelled && job.state === "cancelled") {
@@ -97,6 +93,19 @@ export function afterJobEnded(core: Core, ended: JobRow): void {
 		}
 	}
 	updateRun(core, ended.run_id);
+}
+
+/** The blocked jobs that need this one; also by way of others that have ended before it: who asks how others ended waits for those, too. */
+function waitingFor(core: Core, job: JobRow): string[] {
+	const rows = core.sql.all<{ id: string }>(
+		`WITH RECURSIVE dependents(id) AS (
+			SELECT job_id FROM needs WHERE needs_id = ?
+			UNION SELECT n.job_id FROM dependents AS d JOIN jobs AS j ON j.id = d.id JOIN needs AS n ON n.needs_id = d.id WHERE j.finished_at IS NOT NULL
+		)
+		SELECT j.id FROM dependents AS d JOIN jobs AS j ON j.id = d.id WHERE j.state = 'blocked' ORDER BY j.position`,
+		job.id,
+	);
+	return rows.map(({ id }) => id);
 }
 
 /**

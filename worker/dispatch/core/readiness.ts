@@ -49,7 +49,8 @@ function circumstancesOf(core: Core, job: JobRow): Circumstances {
 			outputs: () => outputsOf(core, id),
 		}),
 	);
-	return { pipeline, run: runFacts(pipeline, run.project, run.trigger_kind), needs, hasFailedAncestor: () => hasFailedAncestor(core, job) };
+	const ancestors = () => ancestorsOf(core, job.id).map(({ state, allow_failure }) => ({ state, mayFail: allow_failure === 1 }));
+	return { pipeline, run: runFacts(pipeline, run.project, run.trigger_kind), needs, ancestors };
 }
 
 function outputsOf(core: Core, jobId: string): Record<string, string> | null {
@@ -57,16 +58,14 @@ function outputsOf(core: Core, jobId: string): Record<string, string> | null {
 	return row?.outputs ? (JSON.parse(row.outputs) as Record<string, string>) : null;
 }
 
-function hasFailedAncestor(core: Core, job: JobRow): boolean {
-	return (
-		core.sql.all(
-			`WITH RECURSIVE ancestors(id) AS (
-				SELECT needs_id FROM needs WHERE job_id = ?
-				UNION SELECT n.needs_id FROM ancestors AS a JOIN needs AS n ON n.job_id = a.id
-			)
-			SELECT 1 FROM ancestors AS a JOIN jobs AS j ON j.id = a.id
-			WHERE j.state IN ('failed', 'errored', 'timed_out') AND j.allow_failure = 0 LIMIT 1`,
-			job.id,
-		).length > 0
+/** Everything that a job needs, directly or by way of others, in the order of the pipeline. */
+export function ancestorsOf(core: Core, jobId: string): Pick<JobRow, "name" | "state" | "allow_failure">[] {
+	return core.sql.all(
+		`WITH RECURSIVE ancestors(id) AS (
+			SELECT needs_id FROM needs WHERE job_id = ?
+			UNION SELECT n.needs_id FROM ancestors AS a JOIN needs AS n ON n.job_id = a.id
+		)
+		SELECT j.name, j.state, j.allow_failure FROM ancestors AS a JOIN jobs AS j ON j.id = a.id ORDER BY j.position`,
+		jobId,
 	);
 }
