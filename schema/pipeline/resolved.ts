@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { resolvedRequirements } from "../wire/requirements.ts";
-import { PULL } from "./containers.ts";
+import { reportFiles, workOf } from "../wire/work.ts";
 import { RETRY_CAUSES, ROLES, SHELLS } from "./language.ts";
 
 /**
@@ -11,76 +11,15 @@ import { RETRY_CAUSES, ROLES, SHELLS } from "./language.ts";
 const lateText = z.object({ template: z.string() });
 /** A text, or one with expressions that speak of needed jobs. */
 const templated = z.union([z.string(), lateText]);
-const variables = z.record(z.string(), templated);
-
-/** The name of registry credentials; null for those of the agent's own Docker. */
-const credentials = z.string().nullable().default(null);
-
-const resolvedBuild = z.object({
-	context: z.string(),
-	dockerfile: z.string().nullable(),
-	tags: z.array(templated),
-	push: z.boolean(),
-	cache: z.array(templated),
-	args: variables,
-	target: z.string().nullable(),
-	credentials,
-});
-
-const resolvedStep = z.object({
-	name: z.string(),
-	run: z.string(),
-	env: variables,
-	working_directory: z.string().nullable(),
-	/** `default`, in containers: bash where it is, sh elsewhere. */
-	shell: z.enum([...SHELLS, "default"]),
-	timeout_ms: z.number().nullable(),
-	/** An image to build in place of a script to run. */
-	build: resolvedBuild.nullable().default(null),
-});
+const work = workOf(templated);
+const resolvedStep = work.step.extend({ shell: z.enum([...SHELLS, "default"]) });
 
 const cell = z.record(z.string(), z.string());
 /** A job with all of its variants, or those that have these values. */
 const reference = z.object({ key: z.string(), matrix: cell.nullable() });
 export type Reference = z.infer<typeof reference>;
 
-const pull = z.enum(PULL);
-const resolvedContainer = z.object({
-	image: templated,
-	workdir: z.string().nullable(),
-	user: z.string().nullable(),
-	env: variables,
-	volumes: z.array(z.string()),
-	devices: z.array(z.string()),
-	options: z.object({
-		memory: z.string().optional(),
-		cpus: z.string().optional(),
-		shm_size: z.string().optional(),
-		network: z.enum(["default", "none"]).optional(),
-		read_only: z.boolean().optional(),
-		init: z.boolean().optional(),
-	}),
-	pull,
-	credentials,
-});
-const resolvedService = z.object({
-	name: z.string(),
-	image: templated,
-	env: variables,
-	command: z.array(templated).nullable(),
-	health: z.object({ command: z.string(), interval_ms: z.number(), timeout_ms: z.number(), retries: z.number() }).nullable(),
-	pull,
-	credentials,
-});
-
 const patterns = z.array(z.string());
-const resolvedReports = z.object({
-	junit: patterns,
-	go_test: patterns,
-	tap: patterns,
-	coverage: z.object({ format: z.enum(["lcov", "cobertura", "go"]), files: patterns }).nullable(),
-});
-
 const concurrency = z.object({ group: z.string(), limit: z.number(), cancel_in_progress: z.boolean() });
 
 const resolvedJob = z.object({
@@ -92,9 +31,9 @@ const resolvedJob = z.object({
 	condition: z.string().nullable().default(null),
 	/** In an earlier version: labels alone. */
 	runs_on: z.preprocess((wanted) => (Array.isArray(wanted) ? { labels: wanted } : wanted), resolvedRequirements),
-	container: resolvedContainer.nullable().default(null),
-	services: z.array(resolvedService).default([]),
-	env: variables,
+	container: work.container.nullable().default(null),
+	services: z.array(work.service).default([]),
+	env: work.variables,
 	timeout_ms: z.number(),
 	idle_timeout_ms: z.number().nullable().default(null),
 	/** Null: the defaults for every cause. */
@@ -115,7 +54,7 @@ const resolvedJob = z.object({
 		save: patterns,
 		fetch: z.array(reference.extend({ paths: patterns, into: z.string().nullable() })).default([]),
 	}),
-	reports: resolvedReports.nullable().default(null),
+	reports: reportFiles.nullable().default(null),
 });
 export type ResolvedJob = z.infer<typeof resolvedJob>;
 

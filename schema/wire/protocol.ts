@@ -13,6 +13,7 @@ import {
 import { capabilities, NO_CAPABILITIES, resolvedRequirements } from "./requirements.ts";
 import { ARTIFACT_KINDS, artifactKind, coverageTotals, step, testTotals } from "./resources.ts";
 import { finishState, reason } from "./states.ts";
+import { reportFiles, workOf } from "./work.ts";
 
 /** The agent protocol: what agents send and what the coordinator answers. docs/protocol.md tells the story. */
 
@@ -125,54 +126,7 @@ export type RenewAnswer = z.infer<typeof renewAnswer>;
 
 export const bye = z.strictObject({ session: z.number().int().positive() });
 
-const variables = z.record(z.string(), z.string());
-/** Which of the agent's registry credentials are used; null for those of its own Docker. */
-const credentialsName = z.string().nullable().default(null);
-const imageBuild = z.object({
-	context: z.string(),
-	dockerfile: z.string().nullable(),
-	tags: z.array(z.string()),
-	push: z.boolean(),
-	cache: z.array(z.string()),
-	args: variables,
-	target: z.string().nullable(),
-	credentials: credentialsName,
-});
-const pullRule = z.enum(["always", "missing", "never"]);
-const jobContainer = z.object({
-	image: z.string(),
-	workdir: z.string().nullable(),
-	user: z.string().nullable(),
-	env: variables,
-	volumes: z.array(z.string()),
-	devices: z.array(z.string()),
-	options: z.object({
-		memory: z.string().optional(),
-		cpus: z.string().optional(),
-		shm_size: z.string().optional(),
-		network: z.enum(["default", "none"]).optional(),
-		read_only: z.boolean().optional(),
-		init: z.boolean().optional(),
-	}),
-	pull: pullRule,
-	credentials: credentialsName,
-});
-const serviceContainer = z.object({
-	name: z.string(),
-	image: z.string(),
-	env: variables,
-	command: z.array(z.string()).nullable(),
-	health: z.object({ command: z.string(), interval_ms: count, timeout_ms: count, retries: count }).nullable(),
-	pull: pullRule,
-	credentials: credentialsName,
-});
-const filePatterns = z.array(z.string());
-const reportPatterns = z.object({
-	junit: filePatterns,
-	go_test: filePatterns,
-	tap: filePatterns,
-	coverage: z.object({ format: z.enum(["lcov", "cobertura", "go"]), files: filePatterns }).nullable(),
-});
+const work = workOf(z.string());
 
 /** The whole of a job, as its agent gets it when it starts an attempt. */
 export const assignment = z.object({
@@ -183,28 +137,18 @@ export const assignment = z.object({
 	pipeline: z.string(),
 	job: z.object({ id: z.string(), key: z.string(), name: z.string(), url: z.string() }),
 	server_url: z.string(),
-	matrix: variables.nullable().default(null),
-	env: variables,
+	matrix: work.variables.nullable().default(null),
+	env: work.variables,
 	timeout_ms: count,
 	/** How long a job may be silent; null: for ever. */
 	idle_timeout_ms: count.nullable().default(null),
 	runs_on: resolvedRequirements.default({ labels: [] }),
-	steps: z.array(
-		z.object({
-			name: z.string(),
-			run: z.string(),
-			env: variables,
-			working_directory: z.string().nullable(),
-			shell: z.string(),
-			timeout_ms: count.nullable(),
-			build: imageBuild.nullable().default(null),
-		}),
-	),
-	container: jobContainer.nullable().default(null),
-	services: z.array(serviceContainer).default([]),
+	steps: z.array(work.step),
+	container: work.container.nullable().default(null),
+	services: z.array(work.service).default([]),
 	/** The names of the outputs that the job declares. */
 	outputs: z.array(z.string()).default([]),
-	reports: reportPatterns.nullable().default(null),
+	reports: reportFiles.nullable().default(null),
 	source: z
 		.union([
 			z.object({ git: z.string(), ref: z.string().nullable(), commit: z.string().nullable() }),
