@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { PULL } from "../wire/work.ts";
 import { count, duration, environmentTemplate, isScalar, nonEmpty, nonEmptyTemplate, strict, withShorthand } from "./values.ts";
 
 /** The containers of a job: the one that its steps run in, and the services beside it. */
@@ -14,7 +15,6 @@ function mayBeImage(value: string): boolean {
 
 const image = nonEmptyTemplate.refine(mayBeImage, IMAGE_FAULT);
 
-export const PULL = ["always", "missing", "never"] as const;
 const pull = z.enum(PULL);
 
 /** Which of the agent's registry credentials are used to get an image. */
@@ -26,49 +26,69 @@ export const credentials = nonEmpty.refine(
 /** A name for a volume, or a folder inside the workspace, and where it is put. */
 const volume = nonEmpty.refine(
 	(value) => /^[A-Za-z0-9][A-Za-z0-9_.-]{0,100}:\/[^:]+(:ro)?$/.test(value),
-	"must be name:/path or name:/path:ro. Folders of the agent are not mounted: whoever runs the agent may allow some (docs/agents.md)",
+	"must be name:/path or name:/path:ro. Folders of the agent are never mounted",
 );
 const device = nonEmpty.refine((value) => /^\/dev\/[A-Za-z0-9_/-]+$/.test(value), "must be a device, such as /dev/kvm");
 
+/** A size as docker takes it. */
+function dockerSize(example: string) {
+	return nonEmpty.refine((value) => /^\d+[kmg]?$/i.test(value), `must be a size, such as ${example}`);
+}
+
 /** Options of `docker run` that cannot break out of the container. */
 const options = strict({
-	memory: nonEmpty.refine((value) => /^\d+[kmg]?$/i.test(value), "must be a size, such as 512m").optional(),
-	cpus: nonEmpty.refine((value) => /^\d+(\.\d+)?$/.test(value), "must be a number, such as 1.5").optional(),
-	shm_size: nonEmpty.refine((value) => /^\d+[kmg]?$/i.test(value), "must be a size, such as 256m").optional(),
-	network: z.enum(["default", "none"]).optional(),
-	read_only: z.boolean().optional(),
-	init: z.boolean().optional(),
+	memory: dockerSize("512m").optional().describe("The memory that it may use, such as `512m`."),
+	cpus: nonEmpty
+		.refine((value) => /^\d+(\.\d+)?$/.test(value), "must be a number, such as 1.5")
+		.optional()
+		.describe("The processor time that it may use, such as `1.5`."),
+	shm_size: dockerSize("256m").optional().describe("The size of `/dev/shm`, such as `256m`."),
+	network: z.enum(["default", "none"]).optional().describe("`none`: the job reaches nothing; it can have no services then."),
+	read_only: z.boolean().optional().describe("Whether the image's own files cannot be changed."),
+	init: z.boolean().optional().describe("Whether a small init process looks after orphans."),
 });
 
+/** What every container has. */
+const containerKeys = {
+	image: image.describe("The image, such as `node:24`."),
+	env: environmentTemplate.optional().describe("Variables of everything in the container."),
+	pull: pull
+		.optional()
+		.describe(
+			"`missing`: where the agent does not have the image; `always`: before each job; `never`: it must be there. Default: `missing`.",
+		),
+	credentials: credentials.optional().describe("Which of the agent's registry credentials are used. Default: those of its own Docker."),
+};
+
 const containerShape = strict({
-	image,
-	workdir: nonEmpty.refine((value) => value.startsWith("/"), "must be a path inside the container, such as /src").optional(),
+	...containerKeys,
+	workdir: nonEmpty
+		.refine((value) => value.startsWith("/"), "must be a path inside the container, such as /src")
+		.optional()
+		.describe("Where the workspace is in it. Default: `/workspace`."),
 	user: nonEmpty
 		.refine((value) => /^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_.-]+)?$/.test(value), "must be a user, such as node or 1000:1000")
-		.optional(),
-	env: environmentTemplate.optional(),
-	volumes: z.array(volume).max(20).optional(),
-	devices: z.array(device).max(20).optional(),
-	options: options.optional(),
-	pull: pull.optional(),
-	credentials: credentials.optional(),
+		.optional()
+		.describe("Who runs the steps. Default: the image's own. The files are the agent's again afterwards."),
+	volumes: z.array(volume).max(20).optional().describe("Named volumes of the agent's Docker: `name:/path`, or `name:/path:ro`."),
+	devices: z.array(device).max(20).optional().describe("Devices of the agent, those that it allows (`--allow-devices`)."),
+	options: options.optional().describe("Further options of the container."),
 });
 export const container = withShorthand(containerShape, [{ type: "string" }], (value) => (isScalar(value) ? { image: value } : value));
 export type ContainerText = z.infer<typeof container>;
 
 const health = strict({
-	command: nonEmpty,
-	interval: duration.optional(),
-	timeout: duration.optional(),
-	retries: count(1, 1000).optional(),
+	command: nonEmpty.describe("A shell command in the service that succeeds when it is healthy."),
+	interval: duration.optional().describe("The pause between two looks. Default: 1s."),
+	timeout: duration.optional().describe("How long a look may take. Default: 5s."),
+	retries: count(1, 1000).optional().describe("After so many looks that failed in a row it is unhealthy. Default: 60."),
 });
 const serviceShape = strict({
-	image,
-	env: environmentTemplate.optional(),
-	command: z.array(nonEmptyTemplate).min(1).max(50).optional(),
-	health: withShorthand(health, [{ type: "string" }], (value) => (isScalar(value) ? { command: value } : value)).optional(),
-	pull: pull.optional(),
-	credentials: credentials.optional(),
+	...containerKeys,
+	command: z.array(nonEmptyTemplate).min(1).max(50).optional().describe("What runs in it, word by word. Default: the image's own."),
+	health: withShorthand(health, [{ type: "string" }], (value) => (isScalar(value) ? { command: value } : value))
+		.optional()
+		.describe("When it is healthy: a command alone, or a map. Default: the image's own health check."),
 });
 const service = withShorthand(serviceShape, [{ type: "string" }], (value) => (isScalar(value) ? { image: value } : value));
 /** The name of a service is its name on the network. */

@@ -10,18 +10,21 @@ const DIALECT = "https://json-schema.org/draft/2020-12/schema";
 
 /** What editors are given for `.windlass.yml`. */
 export function pipelineJsonSchema(): JsonSchema {
-	const strip = (schema: z.ZodType) => {
-		const { $schema: _dialect, ...rest } = describe(schema);
-		return rest;
-	};
 	return {
 		$schema: DIALECT,
 		title: "Windlass pipeline",
 		anyOf: [
-			{ title: "a pipeline of jobs", ...strip(pipelineOfJobs) },
-			{ title: "a pipeline of one job", ...strip(pipelineOfSteps) },
+			{ title: "a pipeline of jobs", ...formOf(pipelineOfJobs) },
+			{ title: "a pipeline of one job", ...formOf(pipelineOfSteps) },
 		],
 	};
+}
+
+/** One of the forms that a value may have, as a part of a larger schema. */
+function formOf(form: z.ZodType | JsonSchema): JsonSchema {
+	if (!(form instanceof z.ZodType)) return form;
+	const { $schema: _dialect, ...rest } = describe(form);
+	return rest;
 }
 
 function describe(schema: z.ZodType): JsonSchema {
@@ -29,12 +32,13 @@ function describe(schema: z.ZodType): JsonSchema {
 		io: "input",
 		unrepresentable: "any",
 		override({ zodSchema, jsonSchema }) {
-			const shorthand = shorthands.get(zodSchema);
+			// What a schema is described with is kept by a copy of it.
+			const shorthand = shorthands.get(zodSchema) ?? shorthands.get(zodSchema._zod.parent ?? {});
 			if (!shorthand) return;
-			const { $schema: _dialect, ...inner } = shorthand.inner ? describe(shorthand.inner) : {};
-			const forms = [...(shorthand.inner ? [inner] : []), ...(shorthand.also ?? [])];
+			const forms = [...(shorthand.inner ? [shorthand.inner] : []), ...(shorthand.also ?? [])].map(formOf);
+			const { description } = jsonSchema;
 			for (const key of Object.keys(jsonSchema)) delete (jsonSchema as JsonSchema)[key];
-			Object.assign(jsonSchema, forms.length === 1 ? forms[0] : { anyOf: forms });
+			Object.assign(jsonSchema, forms.length === 1 ? forms[0] : { anyOf: forms }, description === undefined ? {} : { description });
 		},
 	}) as JsonSchema;
 }

@@ -38,33 +38,47 @@ export const submittedLabels = oneOrMore(nonEmpty.pipe(label), 20);
 
 export const RETRY_CAUSES = ["failed", "errored", "timed_out", "lost"] as const;
 const retry = strict({
-	attempts: count(1, MAX_RETRY_ATTEMPTS),
-	on: z.array(z.enum(RETRY_CAUSES)).min(1).optional(),
-	exit_codes: z.array(count(1, 255)).min(1).max(50).optional(),
+	attempts: count(1, MAX_RETRY_ATTEMPTS).describe("How many attempts there may be, the first included."),
+	on: z
+		.array(z.enum(RETRY_CAUSES))
+		.min(1)
+		.optional()
+		.describe(
+			"What leads to another one: `failed` (a step failed), `errored` (not the job's fault), `timed_out`, `lost` (its agent is gone). Default: all.",
+		),
+	exit_codes: z.array(count(1, 255)).min(1).max(50).optional().describe("A failed job is tried again only if it ended with one of these."),
 }).refine((value) => !value.exit_codes || !value.on || value.on.includes("failed"), {
 	path: ["exit_codes"],
 	message: 'means failed attempts, and "on" leaves those out',
 });
 
 const build = strict({
-	context: workingDirectory.optional(),
-	dockerfile: workingDirectory.optional(),
-	tags: oneOrMore(nonEmptyTemplate, 20),
-	push: flag.optional(),
-	cache: oneOrMore(nonEmptyTemplate, 10).optional(),
-	args: buildArguments.optional(),
-	target: nonEmpty.optional(),
-	credentials: credentials.optional(),
+	context: workingDirectory.optional().describe("The folder that is sent to the build. Default: the workspace."),
+	dockerfile: workingDirectory.optional().describe("Default: `Dockerfile` in the context."),
+	tags: oneOrMore(nonEmptyTemplate, 20).describe("What the image is called, registry included."),
+	push: flag.optional().describe("Whether the image is pushed under all of its tags."),
+	cache: oneOrMore(nonEmptyTemplate, 10).optional().describe("Images to take layers from."),
+	args: buildArguments.optional().describe("What the Dockerfile asks for with `ARG`."),
+	target: nonEmpty.optional().describe("The stage of the Dockerfile to build."),
+	credentials: credentials.optional().describe("Which of the agent's registry credentials are used to pull and to push."),
 });
 
+const stepKeys = {
+	shell: shell
+		.optional()
+		.describe("`bash` runs as `bash -eo pipefail`, `sh` as `sh -e`. Default: `bash`; in a container bash where it is, and sh elsewhere."),
+	working_directory: workingDirectory.optional().describe("A folder inside the workspace. Default: the workspace."),
+};
+
 const stepShape = strict({
-	name: nonEmptyTemplate.optional(),
-	run: command.optional(),
-	build: build.optional(),
-	env: environmentTemplate.optional(),
-	working_directory: workingDirectory.optional(),
-	shell: shell.optional(),
-	timeout: duration.optional(),
+	name: nonEmptyTemplate.optional().describe("Default: the first line of `run`."),
+	run: command
+		.optional()
+		.describe("The script. Each step is a process of its own; what one leaves in the background lives until the steps end."),
+	build: build.optional().describe("Builds an image instead of running a script."),
+	env: environmentTemplate.optional().describe("Variables of this step. They win over the submission's, the job's and the pipeline's."),
+	...stepKeys,
+	timeout: duration.optional().describe("How long the step may take. Its processes are ended: SIGTERM, ten seconds, SIGKILL."),
 }).superRefine((step, context) => {
 	const fault = (key: string, message: string) => context.addIssue({ code: "custom", path: [key], message });
 	if (step.run === undefined && step.build === undefined) fault("run", "is required");
@@ -82,21 +96,28 @@ function listOfOne(value: unknown): unknown {
 }
 
 /** A need: a job with all of its variants, or those that a part of the matrix selects. */
-const needShape = strict({ job: nonEmpty, matrix: z.record(z.string(), nonEmpty).optional() });
+const needShape = strict({
+	job: nonEmpty.describe("The job that must have ended."),
+	matrix: z.record(z.string(), nonEmpty).optional().describe("Only the variants with these values. Default: all."),
+});
 const need = withShorthand(needShape, [{ type: "string" }], (value) => (isScalar(value) ? { job: value } : value));
-const needList = withShorthand(z.array(need), [{ type: "string" }], listOfOne);
+const needList = withShorthand(z.array(need), [need], listOfOne);
 
 const fetchShape = strict({
-	job: nonEmpty,
-	matrix: z.record(z.string(), nonEmptyTemplate).optional(),
-	paths: oneOrMore(glob, 100).optional(),
-	into: workingDirectory.optional(),
+	job: nonEmpty.describe("A job that this one needs, directly or by way of others."),
+	matrix: z.record(z.string(), nonEmptyTemplate).optional().describe("Only the variants with these values. Default: all."),
+	paths: oneOrMore(glob, 100).optional().describe("Which of its files; `!` excludes. Default: all."),
+	into: workingDirectory.optional().describe("The folder to put them in. Default: the workspace."),
 });
 const fetched = withShorthand(fetchShape, [{ type: "string" }], (value) => (isScalar(value) ? { job: value } : value));
 
 const artifacts = strict({
-	save: oneOrMore(glob, 100).optional(),
-	fetch: withShorthand(z.array(fetched).max(50), [{ type: "string" }], listOfOne).optional(),
+	save: oneOrMore(glob, 100)
+		.optional()
+		.describe("Files to keep, relative to the workspace; `!` excludes. They are saved also when a step has failed."),
+	fetch: withShorthand(z.array(fetched).max(50), [fetched], listOfOne)
+		.optional()
+		.describe("Files of other jobs, brought before the first step."),
 });
 
 const MAX_AXES = 8;
@@ -106,11 +127,15 @@ const axisName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,30}$/, "the name of 
 const cell = z.record(axisName, template);
 const matrix = z
 	.object({
-		include: z.array(cell).max(256).optional(),
-		exclude: z.array(cell).max(256).optional(),
-		fail_fast: flag.optional(),
+		include: z
+			.array(cell)
+			.max(256)
+			.optional()
+			.describe("Values for the variants that agree with an entry; an entry with which none agrees is a variant of its own."),
+		exclude: z.array(cell).max(256).optional().describe("Takes away the variants that have all values of an entry."),
+		fail_fast: flag.optional().describe("The first variant that fails ends the others."),
 	})
-	.catchall(oneOrMore(template, 256))
+	.catchall(oneOrMore(template, 256).describe("An axis: its values. Every combination of the axes is a variant."))
 	.superRefine((value, context) => {
 		const axes = Object.keys(value).filter((key) => !MATRIX_WORDS.includes(key as never));
 		for (const name of axes) {
@@ -123,9 +148,9 @@ const matrix = z
 
 const GROUP_LIMIT = 100;
 const concurrencyShape = strict({
-	group: nonEmptyTemplate,
-	limit: count(1, GROUP_LIMIT).optional(),
-	cancel_in_progress: flag.optional(),
+	group: nonEmptyTemplate.describe("Its name, within the project. Groups of runs and of jobs are apart from each other."),
+	limit: count(1, GROUP_LIMIT).optional().describe("How many of its members run at once. Default: 1. The newest submission sets it."),
+	cancel_in_progress: flag.optional().describe("The newest cancels those before it."),
 });
 const isLimitOne = (value: { limit?: number | undefined; cancel_in_progress?: boolean | undefined }) =>
 	!value.cancel_in_progress || (value.limit ?? 1) === 1;
@@ -133,7 +158,11 @@ const limitFault = { path: ["cancel_in_progress"], message: "needs a limit of 1:
 const groupName = (value: unknown) => (isScalar(value) ? { group: value } : value);
 const concurrency = withShorthand(concurrencyShape.refine(isLimitOne, limitFault), [{ type: "string" }], groupName);
 const runConcurrency = withShorthand(
-	concurrencyShape.extend({ hold_during_approval: flag.optional() }).refine(isLimitOne, limitFault),
+	concurrencyShape
+		.extend({
+			hold_during_approval: flag.optional().describe("A run that only waits for an approval keeps its place. Default: others pass."),
+		})
+		.refine(isLimitOne, limitFault),
 	[{ type: "string" }],
 	groupName,
 );
@@ -141,9 +170,9 @@ const runConcurrency = withShorthand(
 /** Who can be asked for an approval. */
 export const ROLES = ["admin"] as const;
 const approvalShape = strict({
-	roles: z.array(z.enum(ROLES)).min(1).optional(),
-	timeout: longDuration.optional(),
-	message: nonEmpty.optional(),
+	roles: z.array(z.enum(ROLES)).min(1).optional().describe("Whose word counts. Default: `admin`."),
+	timeout: longDuration.optional().describe("Not approved in this time, the job is cancelled, and so is the run. Default: no end."),
+	message: nonEmpty.optional().describe("What is to be decided; shown at the button."),
 });
 const approval = withShorthand(approvalShape, [{ const: true }], (value) => (value === true ? {} : value));
 
@@ -151,42 +180,55 @@ const OUTPUT_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
 const outputs = z.array(nonEmpty.pipe(z.string().regex(OUTPUT_NAME, "the name of an output is letters, digits and underscores"))).max(50);
 
 const coverage = strict({
-	lcov: oneOrMore(glob, 20).optional(),
-	cobertura: oneOrMore(glob, 20).optional(),
-	go: oneOrMore(glob, 20).optional(),
+	lcov: oneOrMore(glob, 20).optional().describe("Tracefiles of lcov."),
+	cobertura: oneOrMore(glob, 20).optional().describe("Cobertura XML."),
+	go: oneOrMore(glob, 20).optional().describe("What `go test -coverprofile` writes."),
 }).refine((value) => Object.keys(value).length === 1, "needs one of lcov, cobertura and go");
 const reports = strict({
-	junit: oneOrMore(glob, 20).optional(),
-	go_test: oneOrMore(glob, 20).optional(),
-	tap: oneOrMore(glob, 20).optional(),
-	coverage: coverage.optional(),
+	junit: oneOrMore(glob, 20).optional().describe("JUnit XML."),
+	go_test: oneOrMore(glob, 20).optional().describe("What `go test -json` writes. A package that does not build is a failed test."),
+	tap: oneOrMore(glob, 20).optional().describe("The Test Anything Protocol."),
+	coverage: coverage.optional().describe("Which lines the tests have run, in one of three formats."),
 });
+
+/** What `defaults` may give to every job. */
+const defaultKeys = {
+	runs_on: runsOn.optional().describe("What an agent must have: labels, or a map. Default: any agent."),
+	container: container.optional().describe("The image that the steps run in. Default: the agent itself."),
+	timeout: duration
+		.optional()
+		.describe("How long the job may take from its start on the agent, checkout included. Default: 60m; at most 24h."),
+	idle_timeout: duration.optional().describe("The job is ended when its steps have written nothing for so long."),
+	retry: retry
+		.optional()
+		.describe(
+			"Tries again after a pause of 1 s, doubled each time up to a minute. Without it a lost job is tried three times in all, everything else once.",
+		),
+};
 
 /** What a job and a pipeline of one job have in common. */
 const jobKeys = {
-	runs_on: runsOn.optional(),
-	container: container.optional(),
-	services: services.optional(),
-	matrix: matrix.optional(),
-	if: nonEmpty.optional(),
-	timeout: duration.optional(),
-	idle_timeout: duration.optional(),
-	retry: retry.optional(),
-	allow_failure: flag.optional(),
-	approval: approval.optional(),
-	outputs: outputs.optional(),
-	artifacts: artifacts.optional(),
-	reports: reports.optional(),
-	steps: stepList,
+	...defaultKeys,
+	services: services.optional().describe("Containers beside the job, reached by their names. They must be healthy before the steps begin."),
+	matrix: matrix.optional().describe("Variants of the job, at most 256, each a job of its own."),
+	if: nonEmpty.optional().describe("A condition (CEL): where it is false the job is skipped."),
+	allow_failure: flag
+		.optional()
+		.describe("The job may fail: it keeps its mark, those that need it go on, and the run succeeds with a warning."),
+	approval: approval.optional().describe("The job waits until somebody approves it."),
+	outputs: outputs.optional().describe("Names of what the job writes to `$CI_OUTPUT` for those that need it."),
+	artifacts: artifacts.optional().describe("Files that outlive the job, and files of other jobs."),
+	reports: reports.optional().describe("What tools have written about tests and coverage; failed tests fail the job."),
+	steps: stepList.describe("What to do, one after the other, until one fails. A step may be just its command."),
 };
 
 export const JOB_KEY = /^[A-Za-z_][A-Za-z0-9_-]{0,62}$/;
 
 const job = strict({
-	name: nonEmptyTemplate.optional(),
-	needs: needList.optional(),
-	env: environmentTemplate.optional(),
-	concurrency: concurrency.optional(),
+	name: nonEmptyTemplate.optional().describe("What the job is called. Default: its id, with the values of the variant."),
+	needs: needList.optional().describe("The job begins when these have ended. Those that do not need each other run at the same time."),
+	env: environmentTemplate.optional().describe("Variables of the job. They win over the pipeline's."),
+	concurrency: concurrency.optional().describe("The group of jobs that this one belongs to; a name alone is its `group`."),
 	...jobKeys,
 });
 
@@ -207,9 +249,14 @@ export const gitRef = nonEmpty.refine(
 
 /** What the workspace is made of: a git repository, or a bundle that was uploaded before. */
 export const source = strict({
-	git: gitAddress.optional(),
-	ref: gitRef.optional(),
-	upload: nonEmpty.refine((id) => isId("source", id), "is not the id of an uploaded source (src_…)").optional(),
+	git: gitAddress.optional().describe("A repository: https, ssh, `git@host:path`, `file://` or an absolute path; never with a password."),
+	ref: gitRef
+		.optional()
+		.describe("A branch, a tag or a full commit id; the first job pins the commit for all. Default: the repository's HEAD."),
+	upload: nonEmpty
+		.refine((id) => isId("source", id), "is not the id of an uploaded source (src_…)")
+		.optional()
+		.describe("Instead of `git`: an archive that was uploaded before (`src_…`)."),
 }).transform((value, context): { git: string; ref: string | null } | { upload: string } => {
 	const { git, ref, upload } = value;
 	if (git !== undefined && upload === undefined) return { git, ref: ref ?? null };
@@ -226,30 +273,32 @@ export type SourceText = z.infer<typeof source>;
 export const priority = count(-100, 100);
 
 const head = {
-	name: nonEmpty.pipe(z.string().max(200)).optional(),
-	params: parameters.optional(),
-	env: environmentTemplate.optional(),
-	defaults: strict({
-		runs_on: runsOn.optional(),
-		container: container.optional(),
-		timeout: duration.optional(),
-		idle_timeout: duration.optional(),
-		retry: retry.optional(),
-		shell: shell.optional(),
-		working_directory: workingDirectory.optional(),
-	}).optional(),
-	source: source.optional(),
-	priority: priority.optional(),
-	concurrency: runConcurrency.optional(),
-	fail_fast: flag.optional(),
+	name: nonEmpty.pipe(z.string().max(200)).optional().describe("What the pipeline is called everywhere. Default: `pipeline`."),
+	params: parameters.optional().describe("What a submission may choose, at most 50."),
+	source: source.optional().describe("What the fresh workspace of every job is made of. Default: it is empty."),
+	env: environmentTemplate.optional().describe("Variables of every job. Names that begin with `CI_` and `WINDLASS_` are taken."),
+	priority: priority.optional().describe("Higher goes first, strictly. Default: 0."),
+	concurrency: runConcurrency.optional().describe("The group of runs that this one belongs to; a name alone is its `group`."),
+	fail_fast: flag
+		.optional()
+		.describe("The first job that fails ends the others, but for those whose `if` asks for the status. Default: they go on."),
 };
+const defaults = strict({ ...defaultKeys, ...stepKeys });
+const tail = { defaults: defaults.optional().describe("For every job, or step, that does not say otherwise.") };
 
 /** A pipeline with `jobs`; its `timeout` is that of the run. */
-export const pipelineOfJobs = strict({ ...head, timeout: duration.optional(), jobs: z.record(z.string(), job) });
+export const pipelineOfJobs = strict({
+	...head,
+	timeout: duration
+		.optional()
+		.describe("How long the run may take from its first start; what runs then is cancelled, and what waits as well. Default: no end."),
+	jobs: z.record(z.string(), job).describe("The jobs by their ids: letters, digits, `-` and `_`. At most 1,000, all variants counted."),
+	...tail,
+});
 /** A pipeline with `steps` at the top: one job called `main`. */
-export const pipelineOfSteps = strict({ ...head, ...jobKeys });
+export const pipelineOfSteps = strict({ ...head, ...jobKeys, ...tail });
 /** What is said of a pipeline that has neither. */
-export const PIPELINE_KEYS = [...new Set([...Object.keys(head), ...Object.keys(jobKeys), "jobs"])];
+export const PIPELINE_KEYS = [...new Set([...Object.keys(head), ...Object.keys(jobKeys), "jobs", ...Object.keys(tail)])];
 
 export type PipelineOfJobs = z.infer<typeof pipelineOfJobs>;
 export type PipelineOfSteps = z.infer<typeof pipelineOfSteps>;

@@ -17,12 +17,12 @@ const anyScalar = z.unknown().transform((value, context): string | number | bool
 shorthands.set(anyScalar, { also: [{ type: ["string", "number", "boolean"] }] });
 
 const declaration = strict({
-	type: z.enum(PARAMETER_TYPES).optional(),
-	default: anyScalar.optional(),
-	required: flag.optional(),
-	description: nonEmpty.optional(),
-	options: z.array(text).min(1).max(100).optional(),
-	pattern: nonEmpty.optional(),
+	type: z.enum(PARAMETER_TYPES).optional().describe("Default: `string`."),
+	default: anyScalar.optional().describe("The value where the submission gives none."),
+	required: flag.optional().describe("Whether a submission must give a value."),
+	description: nonEmpty.optional().describe("Shown beside the field of the form."),
+	options: z.array(text).min(1).max(100).optional().describe("What a `choice` is between."),
+	pattern: nonEmpty.optional().describe("What the whole of a `string` must match (RE2 syntax)."),
 }).superRefine((value, context) => {
 	const fault = (key: string, message: string) => context.addIssue({ code: "custom", path: [key], message });
 	const type = value.type ?? "string";

@@ -16,15 +16,20 @@ const TOOL_NAME = /^[a-z][a-z0-9_+.-]{0,40}$/;
 
 /** `runs_on`, written out. */
 export const requirements = strict({
-	labels: oneOrMore(nonEmptyTemplate, 20).optional(),
-	os: nonEmpty.optional(),
-	arch: nonEmpty.optional(),
-	cores: count(1, 4096).optional(),
-	memory: size.optional(),
-	disk: size.optional(),
-	gpus: count(1, 64).optional(),
-	container: flag.optional(),
-	tools: z.record(z.string().regex(TOOL_NAME, "the name of a tool is lower-case letters, digits and _+.-"), range).optional(),
+	labels: oneOrMore(nonEmptyTemplate, 20).optional().describe("Labels, all of which the agent must have."),
+	os: nonEmpty.optional().describe("Its system, such as `linux` or `darwin`."),
+	arch: nonEmpty.optional().describe("Its architecture, such as `x64` or `arm64`."),
+	cores: count(1, 4096).optional().describe("The least number of processor cores."),
+	memory: size.optional().describe("The least memory."),
+	disk: size.optional().describe("The least free disk where jobs work."),
+	gpus: count(1, 64).optional().describe("The least number of GPUs."),
+	container: flag.optional().describe("Whether it must be able to run containers."),
+	tools: z
+		.record(z.string().regex(TOOL_NAME, "the name of a tool is lower-case letters, digits and _+.-"), range)
+		.optional()
+		.describe(
+			'Tools with ranges of versions: `node: ">=22"`, `go: "*"`. An agent finds some forty by itself, further ones by its `--probes`.',
+		),
 });
 export type RequirementsText = z.infer<typeof requirements>;
 

@@ -17,10 +17,13 @@ export function strict<Shape extends z.ZodRawShape>(shape: Shape) {
 }
 
 /** What else a schema takes beside what stands in it, for editors (json_schema.ts): the shorthands that are converted before it checks. */
-export const shorthands = new WeakMap<object, { inner?: z.ZodType; also?: object[] }>();
+export const shorthands = new WeakMap<object, { inner?: z.ZodType; also?: Shorthand[] }>();
 
-/** A schema with a shorthand: `convert` turns that into the long form. `also` describes the shorthand as JSON Schema. */
-export function withShorthand<Value>(schema: z.ZodType<Value>, also: object[], convert: (value: unknown) => unknown): z.ZodType<Value> {
+/** A shorthand: what it is checked by once it is converted, or its JSON Schema. */
+type Shorthand = z.ZodType | Record<string, unknown>;
+
+/** A schema with a shorthand: `convert` turns that into the long form. `also` describes the shorthand. */
+export function withShorthand<Value>(schema: z.ZodType<Value>, also: Shorthand[], convert: (value: unknown) => unknown): z.ZodType<Value> {
 	const whole = z.preprocess(convert, schema);
 	shorthands.set(whole, { inner: schema, also });
 	return whole;
@@ -89,7 +92,7 @@ export function count(least: number, most: number) {
 	return meant(z.number().int().min(least, `at least ${least}`).max(most, `at most ${most}`));
 }
 
-function converted<Value>(convert: (text: string) => Value | { fault: string }, form: object) {
+function converted<Value>(convert: (text: string) => Value | { fault: string }, form: Record<string, unknown>) {
 	const schema = nonEmpty.transform((value, context): Value => {
 		const result = convert(value);
 		if (typeof result === "object" && result !== null && "fault" in result) {
@@ -109,7 +112,7 @@ export const duration = converted<number>(
 		if (ms === null || ms <= 0) return { fault: `${JSON.stringify(value)} is not a duration; write 90s, 5m or 1h30m` };
 		return ms > MAX_JOB_TIMEOUT_MS ? { fault: "the longest timeout is 24h" } : ms;
 	},
-	{ type: "string", pattern: "^(\\d+(ms|s|m|h|d))+$", examples: ["90s", "20m", "1h30m"] },
+	{ title: "a duration", type: "string", pattern: "^(\\d+(ms|s|m|h|d))+$", examples: ["90s", "20m", "1h30m"] },
 );
 
 const MAX_GATE_MS = 30 * 24 * 60 * 60_000;
@@ -121,19 +124,19 @@ export const longDuration = converted<number>(
 		if (ms === null || ms <= 0) return { fault: `${JSON.stringify(value)} is not a duration; write 12h or 3d` };
 		return ms > MAX_GATE_MS ? { fault: "the longest wait for an approval is 30d" } : ms;
 	},
-	{ type: "string", pattern: "^(\\d+(ms|s|m|h|d))+$", examples: ["12h", "3d"] },
+	{ title: "a duration", type: "string", pattern: "^(\\d+(ms|s|m|h|d))+$", examples: ["12h", "3d"] },
 );
 
 /** Bytes. */
 export const size = converted<number>(
 	(value) => parseBytes(value) ?? { fault: `${JSON.stringify(value)} is not a size; write 512MiB or 8GiB` },
-	{ type: ["string", "integer"], examples: ["512MiB", "8GiB"] },
+	{ title: "a size", type: ["string", "integer"], examples: ["512MiB", "8GiB"] },
 );
 
 /** One or more: a single value stands for a list of one. */
 export function oneOrMore<Value>(schema: z.ZodType<Value>, most: number) {
 	const list = z.array(schema).min(1, "at least one is needed").max(most, `at most ${most}`);
-	return withShorthand(list, [{ type: "string" }], (value) => (isScalar(value) ? [value] : value));
+	return withShorthand(list, [schema], (value) => (isScalar(value) ? [value] : value));
 }
 
 export function isScalar(value: unknown): boolean {

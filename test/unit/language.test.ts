@@ -1,9 +1,12 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, test } from "vitest";
+import { parse as parseYaml } from "yaml";
 import { pipelineJsonSchema } from "../../schema/pipeline/json_schema.ts";
 import { lintPipeline } from "../../schema/pipeline/lint.ts";
 import { parseSubmission } from "../../schema/pipeline/parse.ts";
 import { pathMatcher } from "../../schema/pipeline/patterns.ts";
+import { referencePage } from "../../schema/pipeline/reference.ts";
 import { describeRequirements, firstLack } from "../../schema/pipeline/requirements.ts";
 import { readDefinition } from "../../schema/pipeline/resolved.ts";
 import type { ApiError, FieldError } from "../../schema/wire/errors.ts";
@@ -243,7 +246,7 @@ describe("values", () => {
 		["container: { image: a, options: { network: none } }\nservices: { db: b }\nsteps: [a]", "this container is to have none"],
 		["steps: [{ build: { tags: t, args: { DOCKER_HOST: x } } }]", "docker itself, or what it is started by, would heed this name"],
 		['container: "${{ ( }}"\nsteps: [a]', "the expression ends too early"],
-		["container: { image: a, volumes: ['/etc:/etc'] }\nsteps: [a]", "Folders of the agent are not mounted"],
+		["container: { image: a, volumes: ['/etc:/etc'] }\nsteps: [a]", "Folders of the agent are never mounted"],
 		["reports: { coverage: { lcov: a, go: b } }\nsteps: [a]", "needs one of lcov, cobertura and go"],
 		["outputs: ['a b']\nsteps: [a]", "the name of an output"],
 	])("%s", (text, message) => expect(faults(text).join("\n")).toContain(message));
@@ -267,10 +270,34 @@ describe("values", () => {
 		});
 	});
 
-	test("editors are told of every key", () => {
-		const schema = JSON.stringify(pipelineJsonSchema());
-		for (const key of ["matrix", "allow_failure", "idle_timeout", "services", "exit_codes", "cancel_in_progress", "dockerfile", "go_test"])
-			expect(schema).toContain(`"${key}"`);
+	describe("editors are told the same", () => {
+		const isTaken = new Ajv2020({ strict: false }).compile(pipelineJsonSchema());
+		const examples = new URL("../../examples/pipelines/", import.meta.url);
+		const guide = readFileSync(new URL("../../docs/pipeline.md", import.meta.url), "utf8");
+		const texts = [
+			...readdirSync(examples).map((name) => [name, readFileSync(new URL(name, examples), "utf8")]),
+			...[...guide.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text], index) => [`the guide's ${index + 1}`, text]),
+			...[
+				"{ jobs: { a: { steps: [b] }, c: { needs: a, steps: [d] } } }",
+				"{ jobs: { a: { artifacts: { save: f }, steps: [b] }, c: { needs: { job: a }, artifacts: { fetch: { job: a } }, steps: [{ build: { tags: d } }] } } }",
+				"{ matrix: { node: 24 }, steps: [b] }",
+				"{ runs_on: a, steps: [b] }",
+			].map((text) => [text, text]),
+		];
+		test.each(texts)("what is taken: %s", (_, text) => {
+			expect(lintPipeline(text ?? "").errors).toEqual([]);
+			isTaken(parseYaml(text ?? ""));
+			expect(isTaken.errors ?? []).toEqual([]);
+		});
+
+		test.each([
+			"{ steps: [a], step: b }",
+			"{ retry: { attempts: 99 }, steps: [a] }",
+			"{ jobs: { a: { needs: { jobs: b }, steps: [c] } } }",
+		])("what is refused: %s", (text) => {
+			expect(faults(JSON.stringify({ pipeline: text }))).not.toEqual([]);
+			expect(isTaken(parseYaml(text))).toBe(false);
+		});
 	});
 });
 
@@ -327,14 +354,34 @@ test("requirements: the first thing that an agent lacks", () => {
 	]);
 });
 
-test("the reference page names every key that the language has, as code", () => {
-	const page = readFileSync(new URL("../../docs/pipeline.md", import.meta.url), "utf8");
-	const code = (page.match(/```[\s\S]*?```|`[^`]+`/g) ?? []).join("\n");
-	const keys = new Set<string>();
+describe("the reference page", () => {
+	const properties = new Map<string, { description?: string }>();
 	JSON.stringify(pipelineJsonSchema(), (name, value) => {
-		if (name === "properties") for (const key of Object.keys(value)) keys.add(key);
+		if (name === "properties") for (const [key, property] of Object.entries(value)) properties.set(key, property as object);
 		return value;
 	});
-	expect(keys.size).toBeGreaterThan(80);
-	expect([...keys].filter((key) => !new RegExp(`\\b${key}\\b`).test(code))).toEqual([]);
+
+	// After a change of the language: npx vitest run --project unit -u language
+	test("is what the language makes of it", async () => {
+		await expect(referencePage()).toMatchFileSnapshot("../../docs/keys.md");
+	});
+
+	test("says of every key what it does", () => {
+		expect(properties.size).toBeGreaterThan(80);
+		expect([...properties].filter(([, { description }]) => !description).map(([key]) => key)).toEqual([]);
+	});
+
+	test("has every key, and each of its links leads to one of its headings", () => {
+		const page = referencePage();
+		expect([...properties.keys()].filter((key) => !page.includes(`| \`${key}\``))).toEqual([]);
+		const headings = [...page.matchAll(/^## (.*)$/gm)].map(([, text = ""]) =>
+			text
+				.toLowerCase()
+				.replace(/[^\w\- ]/g, "")
+				.replaceAll(" ", "-"),
+		);
+		const links = [...page.matchAll(/\(#([^)]*)\)/g)].map(([, anchor]) => anchor);
+		expect(links.length).toBeGreaterThan(20);
+		expect(links.filter((anchor) => !headings.includes(anchor ?? ""))).toEqual([]);
+	});
 });
