@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import type { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { findByEnvironment } from "../agent/processes.ts";
 
 /**
@@ -46,8 +46,10 @@ export class Host {
 	/** Starts workerd. Until D1 has what the Worker needs (`migrateDatabase`), whoever connects is told to come again in a moment. */
 	static async start(options: HostOptions): Promise<Host> {
 		removeOrphanBlobs(path.join(options.storage, "r2"));
+		// Agents and commands have no use for it, and it takes longer to load than all the rest.
+		const { convertV4MiniflareOptions, Miniflare } = await import("miniflare");
 		const before = SIGNALS.map((signal) => process.listeners(signal));
-		const miniflare = new Miniflare(miniflareOptions(options));
+		const miniflare = new Miniflare(convertV4MiniflareOptions(miniflareOptions(options)));
 		// Miniflare would end the process at once on a signal; stopping is ours to plan.
 		for (const [index, signal] of SIGNALS.entries()) {
 			for (const listener of process.listeners(signal)) if (!before[index]?.includes(listener)) process.removeListener(signal, listener);
@@ -83,10 +85,10 @@ export class Host {
 	}
 }
 
-function miniflareOptions(options: HostOptions) {
+function miniflareOptions(options: HostOptions): Parameters<typeof convertV4MiniflareOptions>[0] {
 	const folder = path.join(options.distribution, "worker");
 	const { bindings, ...worker } = JSON.parse(readFileSync(path.join(folder, "options.json"), "utf8"));
-	return convertV4MiniflareOptions({
+	return {
 		host: "127.0.0.1",
 		port: 0,
 		cf: false,
@@ -105,7 +107,7 @@ function miniflareOptions(options: HostOptions) {
 				...(options.socket ? { unsafeDirectSockets: [options.socket] } : {}),
 			},
 		],
-	});
+	};
 }
 
 /**
