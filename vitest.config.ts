@@ -1,11 +1,13 @@
 import path from "node:path";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./test/longest_first.ts";
 
 const migrations = await readD1Migrations(path.join(import.meta.dirname, "schema/database/migrations"));
 
 export default defineConfig({
 	test: {
+		sequence: { sequencer: LongestFirst },
 		projects: [
 			{ test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
 			{
@@ -31,7 +33,7 @@ export default defineConfig({
 					include: ["test/e2e/**/*.test.ts", "test/browser/**/*.test.ts", "test/fuzz/**/*.test.ts", "test/chaos/**/*.test.ts"],
 					testTimeout: 90_000,
 					hookTimeout: 60_000,
-					maxWorkers: 2,
+					maxWorkers: 3,
 				},
 			},
 		],

@@ -25,7 +25,7 @@ export async function huntAll(first: number, steps: number, seeds: number): Prom
 	console.log(`sim: ${PLANTED_BUGS.length} planted bugs, each in at most ${seeds} worlds of ${steps} steps, --seed ${first}`);
 	let missed = 0;
 	for (const bug of PLANTED_BUGS) {
-		const told = await hunt(bug, first, steps, seeds);
+		const told = await hunt(bug, bug.from ?? first, steps, seeds);
 		const isFound = told?.failure != null && bug.foundAs.includes(told.failure.fault);
 		if (!isFound) missed += 1;
 		const what = told?.failure ? `${told.failure.fault} (seed ${told.seed}, ${told.failure.actions.length} actions)` : "not found";

@@ -12,9 +12,15 @@ const LEAST_STEPS = 150_000;
 /** So many more are lived through until every kind of fault has struck. */
 const MORE_WORLDS = 8;
 const MOST_WORLDS = 80;
-/** Planted bugs are looked for in the same worlds each time, so that what is found is found again. */
+/**
+ * Planted bugs are looked for in the same worlds each time, so that what is found is found again; but only some of them, others each time,
+ * because all of them take ten minutes: that is `npm run sim -- --planted`.
+ */
 const PLANTED_FROM = 1;
 const PLANTED_WORLDS = 60;
+const PLANTED_AT_ONCE = 8;
+const firstPlanted = Date.now() % PLANTED_BUGS.length;
+const plantedBugs = [...PLANTED_BUGS, ...PLANTED_BUGS].slice(firstPlanted, firstPlanted + PLANTED_AT_ONCE);
 
 const seedsFrom = (first: number, count: number) => Array.from({ length: count }, (_, index) => first + index);
 const simulated = async (options: Partial<Worlds>, summary = new Summary()): Promise<Summary> => {
@@ -49,7 +55,7 @@ test("the same seed takes the same course", async () => {
 	expect((await simulated({ seeds: seedsFrom(8, 2), steps: 500 })).hash).not.toBe(once.hash);
 }, 60_000);
 
-test.each(PLANTED_BUGS)(
+test.each(plantedBugs)(
 	"a planted bug is caught: $name",
 	async (bug) => {
 		const found = await hunt(bug, bug.from ?? PLANTED_FROM, STEPS, PLANTED_WORLDS);

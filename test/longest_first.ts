@@ -1,0 +1,15 @@
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+
+/** Test files that take a minute or more, the longest first: one that began last would be waited for by all the others' cores. */
+const LONG = ["faults", "program", "chaos", "artifacts", "operations", "commands", "agent", "containers", "logs"];
+
+/** Files in an order in which no core waits for long at the end. */
+export class LongestFirst extends BaseSequencer {
+	override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+		const rank = ({ moduleId }: TestSpecification) => {
+			const at = LONG.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`));
+			return at === -1 ? LONG.length : at;
+		};
+		return (await super.sort(files)).sort((a, b) => rank(a) - rank(b));
+	}
+}
