@@ -120,15 +120,22 @@ export class Scene {
 
 	/** Whoever waits at a gate is let pass, now and every minute from now on. */
 	#approveAll(): void {
+		this.world.naturally(MINUTE_MS, "gates are looked after", () => this.#approveAll());
+		if (!this.#isQueueMade) return;
 		const gated = this.coordinator.dispatcher.database.all<{ id: string }>(
 			"SELECT id FROM jobs WHERE state = 'blocked' AND reason_code = 'gate'",
 		);
 		for (const { id } of gated) this.people.approve(id);
-		this.world.naturally(MINUTE_MS, "gates are looked after", () => this.#approveAll());
+	}
+
+	/** In a bad world nobody has come through to the queue so far, not even once. */
+	get #isQueueMade(): boolean {
+		return this.coordinator.dispatcher.database.all("SELECT 1 FROM sqlite_schema WHERE name = 'jobs'").length > 0;
 	}
 
 	/** What keeps the world from being at rest, in words, but for the runs that these rows belong to. */
 	unfinished(refused: readonly string[]): string {
+		if (!this.#isQueueMade) return "nobody has come through to the queue";
 		const without = `run_id NOT IN (SELECT run_id FROM jobs WHERE id IN (SELECT value FROM json_each(?1))
 			UNION SELECT run_id FROM attempts WHERE id IN (SELECT value FROM json_each(?1)))`;
 		const count = (rows: string) => {
