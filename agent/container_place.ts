@@ -239,15 +239,14 @@ export class ContainerPlace implements StepPlace {
 		const { command, extension } = shellCommand(isDefault ? "bash" : shell);
 		const script = `${number}.${extension}`;
 		await writeFile(path.join(this.#steps, script), text, { mode: 0o644 });
-		// Values go by a file that only this container sees, never by the command line, which everybody on the machine can read.
+		// Values go to the shell's input: never by the command line, which everybody on the machine can read, and through no file.
 		const exports = Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}`);
 		const run = (words: readonly string[]) => `exec ${words.join(" ")} ${OWN}/steps/${script}`;
 		const without = isDefault ? [`command -v bash >/dev/null 2>&1 || ${run(shellCommand("sh").command)}`] : [];
 		const begin = [...exports, `cd ${quoted(inside)} || exit 1`, ...without, run(command)].join("\n");
-		await writeFile(path.join(this.#steps, `${number}.start`), begin, { mode: 0o644 });
 		const running = await startProcess(
-			["docker", "exec", this.#name, "sh", `${OWN}/steps/${number}.start`],
-			{ cwd: "/", env: dockerEnvironment(), cgroup: processes.cgroup },
+			["docker", "exec", "--interactive", this.#name, "sh"],
+			{ cwd: "/", env: dockerEnvironment(), cgroup: processes.cgroup, input: `${begin}\n` },
 			output,
 		);
 		processes.add(running.pid);

@@ -17,6 +17,7 @@ import { buildImage } from "./image_build.ts";
 import type { Job, JobResult, StopReason } from "./job.ts";
 import { JobSteps } from "./job_steps.ts";
 import { LogSpool } from "./log_spool.ts";
+import { Masker } from "./masker.ts";
 import { JobFault, type Outcome, SUCCESS } from "./outcome.ts";
 import { attemptPaths, HostPlace, NoSuchFolder, type StepPlace } from "./place.ts";
 import { AttemptProcesses } from "./processes.ts";
@@ -60,6 +61,7 @@ export class JobRun implements Job {
 	readonly spool: LogSpool;
 	readonly #context: JobContext;
 	readonly #workspace: string;
+	readonly #masker: Masker;
 	readonly #steps: JobSteps;
 	readonly #phases: Phases;
 	readonly #processes: AttemptProcesses;
@@ -71,7 +73,8 @@ export class JobRun implements Job {
 	/** Whether nothing of the job runs any more. */
 	isOver = false;
 
-	private constructor(context: JobContext, workspace: string, spool: LogSpool) {
+	private constructor(context: JobContext, workspace: string, spool: LogSpool, masker: Masker) {
+		this.#masker = masker;
 		this.#context = context;
 		this.#workspace = workspace;
 		this.spool = spool;
@@ -83,6 +86,8 @@ export class JobRun implements Job {
 
 	/** Makes the folders of an attempt. */
 	static async prepare(context: JobContext): Promise<JobRun> {
+		const passwords = Object.values(context.registryCredentials).map(({ password }) => password);
+		const masker = new Masker([...Object.values(context.assignment.secrets), ...passwords]);
 		const workspace = path.join(context.folder, "workspace");
 		const { steps, own, files, output, summary } = attemptPaths(context.folder);
 		for (const folder of [workspace, files, own]) await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -91,7 +96,8 @@ export class JobRun implements Job {
 		return new JobRun(
 			context,
 			await realpath(workspace),
-			await LogSpool.create(path.join(context.folder, "log"), context.budget, context.maxLogBytes),
+			await LogSpool.create(path.join(context.folder, "log"), context.budget, context.maxLogBytes, masker),
+			masker,
 		);
 	}
 
@@ -135,7 +141,7 @@ export class JobRun implements Job {
 		this.#steps.skipOpen();
 		await this.spool.endLine();
 		await this.spool.seal();
-		return { state: outcome.state, exit_code: outcome.exitCode, reason: outcome.reason, ...results };
+		return this.#masker.value({ state: outcome.state, exit_code: outcome.exitCode, reason: outcome.reason, ...results });
 	}
 
 	async #fault(error: unknown): Promise<Outcome> {
@@ -161,7 +167,11 @@ export class JobRun implements Job {
 		if (this.#phases.fetch !== null) await this.#fetch(this.#phases.fetch);
 		if (this.#phases.container !== null) await this.#openContainer(this.#phases.container);
 		const inherited = assignment.container ? this.#context.containerEnvironment : this.#context.environment;
-		const environment = { ...jobEnvironment(inherited, assignment, this.#place.paths, commit), ...assignment.container?.env };
+		const environment = {
+			...jobEnvironment(inherited, assignment, this.#place.paths, commit),
+			...assignment.container?.env,
+			...assignment.secrets,
+		};
 		const idle = this.#watchIdleness();
 		try {
 			for (const [index, step] of assignment.steps.entries()) {
@@ -386,6 +396,7 @@ export class JobRun implements Job {
 			workspace: this.#workspace,
 			files: attemptPaths(folder),
 			signal: this.#stop.signal,
+			masker: this.#masker,
 			say: (text) => this.spool.say(text),
 			begin,
 		});

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { formatBytes } from "../schema/wire/bytes.ts";
 import { LogSegments, newlinesIn } from "./log_segments.ts";
+import type { Masker } from "./masker.ts";
 import type { SpoolBudget } from "./spool_budget.ts";
 import { say } from "./voice.ts";
 
@@ -41,6 +42,8 @@ export class LogSpool {
 	readonly #tail: LogSegments;
 	readonly #budget: SpoolBudget;
 	readonly #maxBytes: number;
+	/** Nothing comes into the log but through this. */
+	readonly #masker: Masker;
 	/** What of the head can be sent, in order. */
 	#pieces: Piece[] = [];
 	/** What follows it once nothing more will be written: the tail. */
@@ -62,7 +65,8 @@ export class LogSpool {
 	/** Whether something of the output is left out. */
 	isCut = false;
 
-	private constructor(segments: { head: LogSegments; tail: LogSegments }, budget: SpoolBudget, maxBytes: number) {
+	private constructor(segments: { head: LogSegments; tail: LogSegments }, budget: SpoolBudget, maxBytes: number, masker: Masker) {
+		this.#masker = masker;
 		this.#head = segments.head;
 		this.#tail = segments.tail;
 		this.#budget = budget;
@@ -70,10 +74,10 @@ export class LogSpool {
 		budget.join(this);
 	}
 
-	static async create(folder: string, budget: SpoolBudget, maxBytes: number): Promise<LogSpool> {
+	static async create(folder: string, budget: SpoolBudget, maxBytes: number, masker: Masker): Promise<LogSpool> {
 		// The tail is bounded by the length of a log; the head alone grows with an outage.
 		const head = await LogSegments.create(path.join(folder, "head"), (change) => budget.change(change));
-		return new LogSpool({ head, tail: await LogSegments.create(path.join(folder, "tail"), () => undefined) }, budget, maxBytes);
+		return new LogSpool({ head, tail: await LogSegments.create(path.join(folder, "tail"), () => undefined) }, budget, maxBytes, masker);
 	}
 
 	/** Bytes of the log as it can be sent now. */
@@ -106,20 +110,24 @@ export class LogSpool {
 		return { offset, line: lines };
 	}
 
-	/** Adds output as it came; the bytes of the job are not changed. */
+	/** Adds output as it came; of the bytes of the job only secrets are changed. */
 	async write(bytes: Uint8Array): Promise<void> {
-		await this.#queue(() => this.#take(bytes));
+		await this.#queue(() => this.#take(this.#masker.push(bytes)));
 		await this.#budget.keep();
 	}
 
 	/** Adds a line of the agent's own, on a line of its own. */
 	say(text: string): Promise<void> {
-		return this.#queue(() => this.#take(Buffer.from(`${this.#isAtLineStart ? "" : "\n"}${text}\n`)));
+		return this.#queue(async () => {
+			await this.#take(this.#masker.flush());
+			await this.#take(Buffer.from(`${this.#isAtLineStart ? "" : "\n"}${this.#masker.text(text)}\n`));
+		});
 	}
 
 	/** Ends a last line that the job left open. */
 	endLine(): Promise<void> {
 		return this.#queue(async () => {
+			await this.#take(this.#masker.flush());
 			if (!this.#isAtLineStart) await this.#take(Buffer.from("\n"));
 		});
 	}
@@ -127,6 +135,7 @@ export class LogSpool {
 	/** Nothing more will be written: what was kept of the end can be sent, too. */
 	seal(): Promise<void> {
 		return this.#queue(async () => {
+			await this.#take(this.#masker.flush());
 			this.#endGap();
 			if (this.#tailFrom) await this.#releaseTail(this.#tailFrom);
 			this.#wake();
@@ -235,6 +244,7 @@ export class LogSpool {
 	}
 
 	async #take(output: Uint8Array): Promise<void> {
+		if (output.byteLength === 0) return;
 		const startsLine = this.#isAtLineStart;
 		const bytes = this.#stamped(output);
 		const room = this.#tailFrom ? 0 : Math.max(0, this.#headBytes - this.size);

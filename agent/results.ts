@@ -8,6 +8,7 @@ import type { Assignment } from "../schema/wire/protocol.ts";
 import type { CoverageTotals, TestTotals } from "../schema/wire/resources.ts";
 import { ArtifactsFailed, type Found, findArtifacts, type Manifest, uploadArtifacts } from "./artifacts.ts";
 import type { FileCoordinator } from "./client.ts";
+import type { Masker } from "./masker.ts";
 import { JobFault, type Outcome } from "./outcome.ts";
 import { readOutputs, readSummary } from "./outputs.ts";
 import { readReports } from "./reports/reports.ts";
@@ -29,6 +30,7 @@ interface Collecting {
 	/** What the job has written for the agent, and a folder for what the agent makes of it. */
 	files: { own: string; output: string; summary: string };
 	signal: AbortSignal;
+	masker: Masker;
 	say(text: string): Promise<void>;
 	/** Called before anything is said that belongs to the results. */
 	begin(line: string): Promise<void>;
@@ -36,7 +38,7 @@ interface Collecting {
 
 /** Collects what there is. What is wrong with one part keeps none of the others back; the first fault is given. */
 export async function collectResults(collecting: Collecting): Promise<{ results: Results; fault: Outcome | null }> {
-	const { assignment, files, workspace, signal, say } = collecting;
+	const { assignment, files, workspace, signal, masker, say } = collecting;
 	const results: Results = { outputs: {}, artifacts: [], tests: null, coverage: null };
 	const uploads: Found[] = [];
 	let fault: Outcome | null = null;
@@ -61,7 +63,7 @@ export async function collectResults(collecting: Collecting): Promise<{ results:
 		const summary = await readSummary(files.summary);
 		if (!summary) return;
 		if (!summary.isWhole) await say(`:: the summary has more than ${formatBytes(MAX_SUMMARY_BYTES)} and is cut`);
-		uploads.push(await ownFile(files.own, "summary", "summary.md", summary.text));
+		uploads.push(await ownFile(files.own, "summary", "summary.md", masker.text(summary.text)));
 	});
 	await part(async () => {
 		if (!assignment.reports) return;
@@ -69,7 +71,7 @@ export async function collectResults(collecting: Collecting): Promise<{ results:
 		results.coverage = reports.coverage;
 		results.tests = reports.tests;
 		if (reports.tests) {
-			uploads.push(await ownFile(files.own, "tests", "tests.json", JSON.stringify(reports.cases)));
+			uploads.push(await ownFile(files.own, "tests", "tests.json", JSON.stringify(masker.value(reports.cases))));
 			const { passed, failed, skipped } = reports.tests;
 			await say(`:: tests: ${passed} passed, ${failed} failed, ${skipped} skipped`);
 			for (const name of reports.failures) await say(`:: failed: ${name}`);

@@ -57,10 +57,10 @@ export async function startScript(script: Script, output: Output): Promise<Runni
 
 const START = '[ -z "$1" ] || echo $$ > "$1"; shift; exec "$@" 2>&1';
 
-/** Starts a command in a process group of its own, its output into the log. */
+/** Starts a command in a process group of its own, its output into the log. `input` is what it reads; without it, nothing. */
 export async function startProcess(
 	command: readonly string[],
-	{ cwd, env, cgroup }: Pick<Script, "cwd" | "env" | "cgroup">,
+	{ cwd, env, cgroup, input }: Pick<Script, "cwd" | "env" | "cgroup"> & { input?: string },
 	destination: Output,
 ): Promise<RunningProcess> {
 	// `sh` joins the control group, puts both outputs into one pipe and becomes the command: two pipes would lose the order between them.
@@ -68,8 +68,10 @@ export async function startProcess(
 		cwd,
 		env,
 		detached: true,
-		stdio: ["ignore", "pipe", "ignore"],
+		stdio: [input === undefined ? "ignore" : "pipe", "pipe", "ignore"],
 	});
+	// Who ends before it has read all of it has its reasons; its exit code tells them.
+	child.stdin?.on("error", () => undefined).end(input);
 	await new Promise<void>((resolve, reject) => {
 		child.once("spawn", resolve);
 		child.once("error", (error) => reject(new Error(`${command[0]} cannot be started: ${error.message}`)));

@@ -47,6 +47,11 @@ export class Connection {
 		return (await body.json()) as Value;
 	}
 
+	/** For an answer that says nothing more. */
+	async send(path: string, asked: Asked): Promise<void> {
+		await (await this.#send(path, asked)).body.dump();
+	}
+
 	async text(path: string): Promise<string> {
 		const { body } = await this.#send(path, {});
 		return body.text();

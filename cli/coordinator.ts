@@ -34,6 +34,8 @@ export interface CoordinatorOptions {
 	host: string;
 	port: number;
 	publicUrl: string | null;
+	/** The master key in base64, and the one before it while secrets are encrypted with that one. */
+	masterKey: { present: string; before: string | null };
 	/** A preset admin token; null: one is made at the first start. */
 	adminToken: string | null;
 	times: QueueTimes;
@@ -113,6 +115,8 @@ export class Coordinator {
 			bindings: {
 				SIGNING_KEY: data.signingKey,
 				HOST_SECRET: secret,
+				MASTER_KEY: options.masterKey.present,
+				...(options.masterKey.before === null ? {} : { MASTER_KEY_BEFORE: options.masterKey.before }),
 				BOOT_ID: randomUUID(),
 				PUBLIC_URL: options.publicUrl ?? "",
 				LEASE_TTL_MS: String(times.leaseTtlMs),
@@ -146,6 +150,10 @@ export class Coordinator {
 			await database.prepare("DELETE FROM sign_in_links WHERE expires_at < ?").bind(Date.now()).run();
 			const coordinator = new Coordinator(host, secret, { localUrl, url }, token, `${url}/sign-in?code=${code}`);
 			await coordinator.#post("/api/v1/host/prepare");
+			if (options.masterKey.before !== null) {
+				const { secrets } = JSON.parse(await coordinator.#post("/api/v1/secrets/rotate"));
+				log.write("info", "the secrets are encrypted with the new master key; the one before is needed no more", { secrets });
+			}
 			const lookAtDisk = async () => {
 				const fault = await diskFault(data.path, limits.freeDisk);
 				if (fault === null && toldDisk === null) return;

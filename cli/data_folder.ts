@@ -1,5 +1,16 @@
 import { randomBytes } from "node:crypto";
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from "node:fs";
+import {
+	accessSync,
+	constants,
+	copyFileSync,
+	existsSync,
+	mkdirSync,
+	readFileSync,
+	realpathSync,
+	renameSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import * as z from "zod";
 import { type FolderLock, FolderLocked, lockFolder } from "../agent/folder_lock.ts";
@@ -11,6 +22,23 @@ import { UsageError } from "./failures.ts";
  */
 
 const keys = z.object({ signing: z.string() });
+
+function writeMasterKey(file: string): void {
+	writeFileSync(`${file}.new`, `${randomBytes(32).toString("base64")}\n`, { mode: 0o600, flush: true });
+	renameSync(`${file}.new`, file);
+}
+
+/**
+ * A master key as the Worker takes it: base64.
+ * @param text 32 bytes, in base64 or in hex
+ * @throws UsageError, which does not tell the text
+ */
+export function parseMasterKey(text: string, where: string): string {
+	const trimmed = text.trim();
+	const bytes = /^[0-9a-f]{64}$/i.test(trimmed) ? Buffer.from(trimmed, "hex") : Buffer.from(trimmed, "base64");
+	if (bytes.byteLength === 32 && /^[A-Za-z0-9+/=_-]+$/.test(trimmed)) return bytes.toString("base64");
+	throw new UsageError(`${where} must hold 32 bytes, in base64 or hex; make them with: openssl rand -base64 32`);
+}
 
 export class DataFolder {
 	readonly path: string;
@@ -60,6 +88,44 @@ export class DataFolder {
 
 	get exampleRepository(): string {
 		return path.join(this.path, "example-repository");
+	}
+
+	/**
+	 * The key that everything secret is wrapped with, as the Worker takes it; made at the first start. It lies in a file of its own, so that it can be kept
+	 * apart from backups of the rest.
+	 */
+	get masterKey(): string {
+		if (!existsSync(this.#masterKeyFile)) writeMasterKey(this.#masterKeyFile);
+		return parseMasterKey(readFileSync(this.#masterKeyFile, "utf8"), this.#masterKeyFile);
+	}
+
+	/** The master key before that one; null once everything is encrypted with the present one. */
+	get masterKeyBefore(): string | null {
+		return existsSync(this.#masterKeyBeforeFile)
+			? parseMasterKey(readFileSync(this.#masterKeyBeforeFile, "utf8"), this.#masterKeyBeforeFile)
+			: null;
+	}
+
+	/** Makes another master key. The next start encrypts everything with it and then forgets the one before. */
+	replaceMasterKey(): void {
+		const { masterKey: _made } = this;
+		// Until then the one before opens everything; it must not be replaced by one that opens nothing yet.
+		if (existsSync(this.#masterKeyBeforeFile))
+			throw new UsageError("the master key was replaced before, and the coordinator has not been started since: start it first");
+		copyFileSync(this.#masterKeyFile, this.#masterKeyBeforeFile, constants.COPYFILE_EXCL);
+		writeMasterKey(this.#masterKeyFile);
+	}
+
+	forgetMasterKeyBefore(): void {
+		rmSync(this.#masterKeyBeforeFile, { force: true });
+	}
+
+	get #masterKeyFile(): string {
+		return path.join(this.path, "master.key");
+	}
+
+	get #masterKeyBeforeFile(): string {
+		return path.join(this.path, "master.key.before");
 	}
 
 	close(): void {

@@ -26,6 +26,7 @@ async function demo(): Promise<number> {
 			port: 0,
 			publicUrl: null,
 			adminToken: null,
+			masterKey: { present: data.masterKey, before: null },
 			times: DEFAULT_TIMES,
 			limits: DEFAULT_LIMITS,
 			data,

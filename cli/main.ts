@@ -10,6 +10,7 @@ import { lintCommand } from "./commands/lint.ts";
 import { logsCommand } from "./commands/logs.ts";
 import { runCommand } from "./commands/run.ts";
 import { approveCommand, cancelCommand, declineCommand, explainCommand, listCommand, rerunCommand, showCommand } from "./commands/runs.ts";
+import { secretsCommand } from "./commands/secrets.ts";
 import { demoCommand } from "./demo.ts";
 import { UsageError } from "./failures.ts";
 import { serveCommand } from "./serve.ts";
@@ -65,7 +66,8 @@ async function main(): Promise<number> {
 		.addCommand(rerunCommand(setExitCode))
 		.addCommand(approveCommand())
 		.addCommand(declineCommand())
-		.addCommand(artifactsCommand());
+		.addCommand(artifactsCommand())
+		.addCommand(secretsCommand());
 	throwOnExit(program);
 	// An empty variable, as compose files write them, is none.
 	for (const [name, value] of Object.entries(process.env)) if (name.startsWith("WINDLASS_") && value === "") delete process.env[name];

@@ -4,7 +4,7 @@ import { formatDuration, parseDuration } from "../schema/wire/duration.ts";
 import { renewTimeoutFor, shortestLease } from "../schema/wire/lease_rule.ts";
 import { LOG_LEVELS, type LogLevel } from "../schema/wire/log_levels.ts";
 import { Coordinator, type Limits, type QueueTimes } from "./coordinator.ts";
-import { DataFolder } from "./data_folder.ts";
+import { DataFolder, parseMasterKey } from "./data_folder.ts";
 import { parseFreeSpace } from "./disk.ts";
 import { exampleSubmission } from "./example.ts";
 import { UsageError } from "./failures.ts";
@@ -69,17 +69,20 @@ async function serve(flags: ServeFlags): Promise<number> {
 	const stop = stopSignals();
 	const data = DataFolder.open(flags.data);
 	try {
+		const masterKey = masterKeyOf(data, process.env);
 		const coordinator = await Coordinator.start({
 			host: flags.host,
 			port,
 			publicUrl,
 			adminToken,
+			masterKey,
 			times,
 			limits,
 			data,
 			log,
 			logLevel: flags.logLevel,
 		});
+		data.forgetMasterKeyBefore();
 		try {
 			greet(coordinator, flags);
 			await work(
@@ -95,6 +98,19 @@ async function serve(flags: ServeFlags): Promise<number> {
 		data.close();
 	}
 	return 0;
+}
+
+/** The master key of the environment, or else that of the data folder; and the one before it, if secrets may be encrypted with that one. */
+function masterKeyOf(data: DataFolder, environment: NodeJS.ProcessEnv): { present: string; before: string | null } {
+	const { WINDLASS_MASTER_KEY: given, WINDLASS_MASTER_KEY_BEFORE: before } = environment;
+	const inFolder = { present: data.masterKey, before: data.masterKeyBefore };
+	if (before && !given) throw new UsageError("WINDLASS_MASTER_KEY_BEFORE is of use only beside WINDLASS_MASTER_KEY");
+	if (!given) return inFolder;
+	const present = parseMasterKey(given, "WINDLASS_MASTER_KEY");
+	return {
+		present,
+		before: before ? parseMasterKey(before, "WINDLASS_MASTER_KEY_BEFORE") : present === inFolder.present ? inFolder.before : null,
+	};
 }
 
 /** Serves until the first signal; then lets the agent here finish, or end what runs at a second one. */

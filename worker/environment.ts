@@ -12,6 +12,10 @@ export interface Environment {
 
 	/** Signs leases, upload addresses and sessions. */
 	SIGNING_KEY: string;
+	/** What the keys of secrets are wrapped with: 32 bytes in base64. Without it there are no secrets. */
+	MASTER_KEY?: string;
+	/** The one before it, until everything is encrypted anew. */
+	MASTER_KEY_BEFORE?: string;
 	/** Known to the local host alone, new at each start; absent on the edge. */
 	HOST_SECRET?: string;
 	/** Random, new at each start of the local host; absent on the edge. */

@@ -1,11 +1,14 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { Command } from "commander";
+import { parse as parseYaml } from "yaml";
+import * as z from "zod";
 import { readContainerOptions } from "../../agent/options.ts";
 import manifest from "../../package.json" with { type: "json" };
 import { parseSubmission } from "../../schema/pipeline/parse.ts";
 import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
+import { secretRequest } from "../../schema/wire/secrets.ts";
 import { type LocalJob, runLocally } from "../exec/local_run.ts";
 import { UsageError } from "../failures.ts";
 import { readPipeline } from "../pipeline_file.ts";
@@ -21,6 +24,7 @@ interface ExecFlags {
 	artifacts?: string;
 	allowDevices?: string;
 	registryCredentials?: string;
+	secrets?: string;
 	output: string;
 }
 
@@ -40,6 +44,7 @@ export function execCommand(setExitCode: (code: number) => void): Command {
 		.option("--artifacts <folder>", "keep what the jobs save in this folder")
 		.option("--allow-devices <list>", "devices (/dev/…) that jobs in containers may have, with commas between")
 		.option("--registry-credentials <file>", "a YAML file of credentials for registries that jobs use by name")
+		.option("--secrets <file>", "a YAML file of secrets: name: value")
 		.option("-o, --output <format>", "text, or json of how the jobs ended", "text")
 		.addHelpText("after", "\nExample:\n  windlass exec test\n  windlass exec -p target=staging --artifacts /tmp/out")
 		.action(async (job: string | undefined, flags: ExecFlags) => setExitCode(await execute(job ?? null, flags)));
@@ -68,6 +73,7 @@ async function execute(only: string | null, flags: ExecFlags): Promise<number> {
 			folder,
 			artifacts: path.resolve(flags.artifacts ?? path.join(folder, "artifacts")),
 			version: manifest.version,
+			secrets: flags.secrets === undefined ? {} : await readSecretsFile(flags.secrets),
 			containers,
 			approve: flags.approve ?? false,
 			signal: stopping.signal,
@@ -94,6 +100,20 @@ async function execute(only: string | null, flags: ExecFlags): Promise<number> {
 		for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
 		await rm(folder, { recursive: true, force: true });
 	}
+}
+
+/** @throws UsageError, which tells no value */
+async function readSecretsFile(file: string): Promise<Record<string, string>> {
+	let given: unknown;
+	try {
+		given = parseYaml(await readFile(file, "utf8"));
+	} catch (error) {
+		throw new UsageError(`--secrets: ${file} cannot be read: ${(error as { code?: string }).code ?? "it is not YAML"}`);
+	}
+	const checked = z.record(z.string(), secretRequest.shape.value).safeParse(given ?? {});
+	if (checked.success) return checked.data;
+	const [issue] = checked.error.issues;
+	throw new UsageError(`--secrets: ${file}: ${issue?.path.join(".")} ${issue?.message}`);
 }
 
 async function parse(file: string, text: string, flags: ExecFlags) {

@@ -41,6 +41,8 @@ interface LocalOptions {
 	/** Where the files are put that jobs save, a folder for each. */
 	artifacts: string;
 	version: string;
+	/** Secrets by their names. */
+	secrets: Readonly<Record<string, string>>;
 	/** What jobs in containers may have of this machine. */
 	containers: ReturnType<typeof readContainerOptions>;
 	/** Lets gates pass. */
@@ -118,6 +120,9 @@ async function runJob(job: LocalJob, options: LocalOptions, workplace: Workplace
 	// Labels say which machine; here there is one.
 	const lack = firstLack({ ...job.definition.runs_on, labels: [] }, offering);
 	if (lack !== null) return end(job, "errored", { code: "agent_unsuitable", text: `This machine ${lack}.` });
+	const missing = Object.values(verdict.job.secrets).filter((name) => options.secrets[name] === undefined);
+	if (missing.length > 0)
+		return end(job, "errored", { code: "secret_unavailable", text: `There is no secret ${missing.join(", ")}; give them with --secrets.` });
 	const result = await runAttempt(verdict.job, options, workplace);
 	job.exitCode = result.exit_code;
 	job.outputs = result.outputs;
@@ -148,7 +153,7 @@ function ancestorsOf(job: LocalJob): LocalJob[] {
 async function runAttempt(settled: SettledJob, options: LocalOptions, workplace: Workplace): Promise<JobResult> {
 	const { pipeline, folder, signal } = options;
 	const { coordinator, facts, label } = workplace;
-	const assignment = assignmentOf(pipeline, settled);
+	const assignment = assignmentOf(pipeline, settled, options.secrets);
 	coordinator.begin(
 		settled.name,
 		settled.artifacts.fetch.flatMap((fetched) =>
@@ -191,7 +196,7 @@ async function runAttempt(settled: SettledJob, options: LocalOptions, workplace:
 }
 
 /** What an agent would be given for this job. */
-function assignmentOf(pipeline: ResolvedPipeline, job: SettledJob): Assignment {
+function assignmentOf(pipeline: ResolvedPipeline, job: SettledJob, secrets: LocalOptions["secrets"]): Assignment {
 	const id = `att_${randomBytes(13).toString("hex").toUpperCase()}`;
 	return {
 		attempt_id: id,
@@ -203,6 +208,7 @@ function assignmentOf(pipeline: ResolvedPipeline, job: SettledJob): Assignment {
 		server_url: "",
 		matrix: job.matrix,
 		env: job.env,
+		secrets: Object.fromEntries(Object.entries(job.secrets).map(([variable, name]) => [variable, secrets[name] as string])),
 		timeout_ms: job.timeout_ms,
 		idle_timeout_ms: job.idle_timeout_ms,
 		runs_on: { ...job.runs_on, labels: [] },

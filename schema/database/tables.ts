@@ -4,7 +4,7 @@ import type { ArtifactKind, TestCase } from "../wire/resources.ts";
 import type { AttemptState, JobState, RunState } from "../wire/states.ts";
 
 /**
- * D1: the catalog (tokens, sign-in links) and the record (runs, jobs, attempts, artifacts, definitions,
+ * D1: the catalog (tokens, sign-in links, secrets) and the record (runs, jobs, attempts, artifacts, definitions,
  * events), and what is uploaded (sources, uploads).
  *
  * The record is written by the Dispatcher alone, as copies of its own rows; the Dispatcher's tables hold every column
@@ -278,6 +278,37 @@ export const sources = sqliteTable(
 	(table) => [index("sources_by_content").on(table.team, table.sha256), index("sources_by_use").on(table.used_at)],
 );
 export type SourceRow = typeof sources.$inferSelect;
+
+/** The keys that secrets are encrypted with, wrapped by the master key, which is not here. */
+export const dataKeys = sqliteTable(
+	"data_keys",
+	{
+		id: text("id").primaryKey(),
+		team: text("team").notNull(),
+		/** Both in base64. */
+		iv: text("iv").notNull(),
+		wrapped: text("wrapped").notNull(),
+		created_at: integer("created_at").notNull(),
+	},
+	(table) => [index("data_keys_newest").on(table.team, table.id)],
+);
+
+export const secrets = sqliteTable(
+	"secrets",
+	{
+		team: text("team").notNull(),
+		/** Empty for one that every project of the team may have. */
+		project: text("project").notNull(),
+		name: text("name").notNull(),
+		data_key: text("data_key").notNull(),
+		/** Both in base64. */
+		iv: text("iv").notNull(),
+		ciphertext: text("ciphertext").notNull(),
+		created_at: integer("created_at").notNull(),
+		updated_at: integer("updated_at").notNull(),
+	},
+	(table) => [primaryKey({ columns: [table.team, table.project, table.name] }), index("secrets_by_key").on(table.team, table.data_key)],
+);
 
 /** Objects that attempts may put into R2; those that no finish has named are swept once their upload addresses have expired. */
 export const uploads = sqliteTable(

@@ -42,6 +42,7 @@ export function checkWhole(pipeline: PipelineOfJobs | PipelineOfSteps): CheckFau
 			const checked = checkExpression(job.if, names, "condition");
 			faults.push(...checked.faults.map((fault) => placed([...path, "if"], fault)));
 		}
+		faults.push(...secretFaults(job, pipeline.env ?? {}, path));
 		const ancestors = job.artifacts?.fetch ? ancestorsOf(key, needs) : new Set<string>();
 		faults.push(...referenceFaults(job, path, jobs, ancestors));
 		if (job.services && !(job.container ?? pipeline.defaults?.container)) {
@@ -52,6 +53,20 @@ export function checkWhole(pipeline: PipelineOfJobs | PipelineOfSteps): CheckFau
 			const message = "services are reached by a network, and this container is to have none";
 			faults.push({ path: [...path, "container", "options", "network"], at: null, message, suggestion: "leave one of them out" });
 		}
+	}
+	return faults;
+}
+
+/** A variable that has two values, and secrets that nothing could see, are mistakes. */
+function secretFaults(job: JobText, env: Readonly<Record<string, string>>, path: string[]): CheckFault[] {
+	const names = Object.keys(job.secrets ?? {});
+	const isSet = (name: string) => name in env || name in (job.env ?? {}) || job.steps.some((step) => name in (step.env ?? {}));
+	const faults = names
+		.filter(isSet)
+		.map((name) => ({ path: [...path, "secrets", name], at: null, message: "is set in env, too", suggestion: "keep one of them" }));
+	if (names.length > 0 && job.steps.every((step) => step.build)) {
+		const message = "no step of this job runs a script, and nothing else sees them";
+		faults.push({ path: [...path, "secrets"], at: null, message, suggestion: "leave them out" });
 	}
 	return faults;
 }

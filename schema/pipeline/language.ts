@@ -2,6 +2,7 @@ import * as z from "zod";
 import { isId } from "../wire/ids.ts";
 import { MAX_RETRY_ATTEMPTS, MAX_STEPS } from "../wire/limits.ts";
 import { label } from "../wire/protocol.ts";
+import { MAX_SECRETS_PER_JOB, SECRET_NAME, SECRET_NAME_FAULT } from "../wire/secrets.ts";
 import { container, credentials, IMAGE, IMAGE_FAULT, services } from "./containers.ts";
 import { parameters } from "./parameters.ts";
 import { requirements } from "./requirements.ts";
@@ -20,6 +21,7 @@ import {
 	oneOrMore,
 	strict,
 	template,
+	variableName,
 	withShorthand,
 	workingDirectory,
 } from "./values.ts";
@@ -179,6 +181,10 @@ const approval = withShorthand(approvalShape, [{ const: true }], (value) => (val
 const OUTPUT_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
 const outputs = z.array(nonEmpty.pipe(z.string().regex(OUTPUT_NAME, "the name of an output is letters, digits and underscores"))).max(50);
 
+const secrets = z
+	.record(variableName, nonEmpty.pipe(z.string().regex(SECRET_NAME, SECRET_NAME_FAULT)))
+	.refine((value) => Object.keys(value).length <= MAX_SECRETS_PER_JOB, `at most ${MAX_SECRETS_PER_JOB}`);
+
 const coverage = strict({
 	lcov: oneOrMore(glob, 20).optional().describe("Tracefiles of lcov."),
 	cobertura: oneOrMore(glob, 20).optional().describe("Cobertura XML."),
@@ -216,6 +222,9 @@ const jobKeys = {
 		.optional()
 		.describe("The job may fail: it keeps its mark, those that need it go on, and the run succeeds with a warning."),
 	approval: approval.optional().describe("The job waits until somebody approves it."),
+	secrets: secrets
+		.optional()
+		.describe("Variables of its steps that hold secrets: variable → name. They are hidden in logs, and given to nothing but this job."),
 	outputs: outputs.optional().describe("Names of what the job writes to `$CI_OUTPUT` for those that need it."),
 	artifacts: artifacts.optional().describe("Files that outlive the job, and files of other jobs."),
 	reports: reports.optional().describe("What tools have written about tests and coverage; failed tests fail the job."),

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { ApiError, type FieldError } from "../wire/errors.ts";
 import { MAX_CHANGED_PATHS, MAX_JOBS, MAX_RESOLVED_BYTES, MAX_TOLD_FAULTS } from "../wire/limits.ts";
+import { projectName } from "../wire/projects.ts";
 import { checkWhole } from "./check.ts";
 import { AmbiguousScalar, COLON_HINT, parseSource, type SourceDocument } from "./document.ts";
 import { checkNeeds } from "./graph.ts";
@@ -32,7 +33,7 @@ export interface Submission {
 const MAX_TOLD_HINTS = 20;
 
 /** Keys of the language that are known but come later: refused by name, so that none is taken in vain. */
-const NOT_YET = ["secrets", "on", "notify", "cache"];
+const NOT_YET = ["on", "notify", "cache"];
 
 const submissionKeys = {
 	pipeline: z.unknown().optional(),
@@ -46,10 +47,7 @@ const submissionKeys = {
 	runs_on: submittedLabels.optional(),
 	container: submittedContainer.optional(),
 	priority: priority.optional(),
-	project: z
-		.string()
-		.regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "is lower-case letters, digits, dot, dash or underscore, at most 63")
-		.optional(),
+	project: projectName.optional(),
 };
 const submission = z.strictObject(submissionKeys, {
 	error: (issue) => (issue.code === "unrecognized_keys" ? KNOWN_KEYS + Object.keys(submissionKeys).join(", ") : undefined),

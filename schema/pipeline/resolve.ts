@@ -178,6 +178,7 @@ class Resolver {
 			container: container ? this.#container(container, scope, [...path, "container"]) : null,
 			services: this.#services(job.services, scope, [...path, "services"]),
 			env: { ...fillMap(this.#pipeline.env, early(["env"])), ...fillMap(job.env, early([...path, "env"])), ...this.#overrides.env },
+			secrets: job.secrets ?? {},
 			timeout_ms: job.timeout ?? defaults?.timeout ?? DEFAULT_JOB_TIMEOUT_MS,
 			idle_timeout_ms: job.idle_timeout ?? defaults?.idle_timeout ?? null,
 			retry: retry ? { attempts: retry.attempts, on: retry.on ?? [...RETRY_CAUSES], exit_codes: retry.exit_codes ?? null } : null,

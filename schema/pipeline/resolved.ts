@@ -34,6 +34,8 @@ const resolvedJob = z.object({
 	container: work.container.nullable().default(null),
 	services: z.array(work.service).default([]),
 	env: work.variables,
+	/** Variable → the name of a secret. */
+	secrets: z.record(z.string(), z.string()).default({}),
 	timeout_ms: z.number(),
 	idle_timeout_ms: z.number().nullable().default(null),
 	/** Null: the defaults for every cause. */

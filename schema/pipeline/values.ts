@@ -143,7 +143,7 @@ export function isScalar(value: unknown): boolean {
 	return typeof value === "string" || typeof value === "number" || typeof value === "boolean" || value instanceof AmbiguousScalar;
 }
 
-const variableName = z
+export const variableName = z
 	.string()
 	.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "a variable's name is letters, digits and underscores")
 	.refine((name) => !/^CI(_|$)/.test(name), "CI and CI_* are set by Windlass and cannot be overridden")

@@ -139,6 +139,8 @@ export const assignment = z.object({
 	server_url: z.string(),
 	matrix: work.variables.nullable().default(null),
 	env: work.variables,
+	/** Variables whose values are to be hidden wherever they would be told. */
+	secrets: work.variables.default({}),
 	timeout_ms: count,
 	/** How long a job may be silent; null: for ever. */
 	idle_timeout_ms: count.nullable().default(null),

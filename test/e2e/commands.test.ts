@@ -193,6 +193,20 @@ jobs:
 		expect(await windlass(["exec", "-p", "p=fail"], { cwd, env })).toMatchObject({ code: 5 });
 	});
 
+	test("takes secrets from a file, and hides them; what is not there is said", async () => {
+		const pipeline = 'secrets: { TOKEN: token }\nsteps: [\'echo "[$TOKEN]"; printf "%s" "$TOKEN" | wc -c\']';
+		const cwd = workingCopy({ ".windlass.yml": pipeline });
+		const file = path.join(temporaryFolder(atEnd), "secrets.yml");
+		writeFileSync(file, "token: of-this-machine\n");
+		expect((await windlass(["exec", "--secrets", file], { cwd })).out).toContain("[***]\n15\n");
+		const without = await windlass(["exec"], { cwd });
+		expect([without.code, without.out]).toEqual([125, expect.stringContaining("There is no secret token; give them with --secrets.")]);
+		writeFileSync(file, "token: five5\n");
+		const short = await windlass(["exec", "--secrets", file], { cwd });
+		expect([short.code, short.err]).toEqual([2, expect.stringMatching(/secrets\.yml: token has fewer than 6 bytes/)]);
+		expect(short.err).not.toContain("five5");
+	});
+
 	test("runs one job; says which there are; JSON of how they ended", async () => {
 		const cwd = workingCopy({ ".windlass.yml": text });
 		const json = await windlass(["exec", "a", "-o", "json"], { cwd });
@@ -217,6 +231,12 @@ test("every command has a help with an example", async () => {
 		"decline",
 		"artifacts get",
 		"artifacts ls",
+		"secrets",
+		"secrets set",
+		"secrets ls",
+		"secrets rm",
+		"secrets rotate",
+		"secrets new-master-key",
 	];
 	const helps = await Promise.all(commands.map((command) => windlass([...command.split(" "), "--help"])));
 	for (const [index, { code, out }] of helps.entries())

@@ -80,6 +80,28 @@ describe("a job in a container", () => {
 		expect(docker.leftovers()).toEqual([]);
 	});
 
+	test("gets its secrets by no command line and by no file, and they are hidden", async () => {
+		const value = "a-secret-in-a-container";
+		await coordinator.request("/api/v1/secrets/in_container", { method: "PUT", body: JSON.stringify({ value }) });
+		const run = await submit({
+			container: "test/busybox:1",
+			secrets: { S: "in_container" },
+			steps: ['printf "%s\\n" "$S"; printf "%s" "$S" | wc -c; sleep 3', 'cat; echo "${S%-*}"'],
+		});
+		await eventually(
+			async () => (await coordinator.text(`/api/v1/jobs/${run.jobs[0]?.id}/log?format=clean`)).includes("\n23\n"),
+			"the first step to be at work",
+		);
+		// In brackets, lest grep finds itself.
+		const findable = value.replace(/r$/, "[r]");
+		for (const where of [[workDir], ["/proc", "--include=cmdline"]])
+			expect(spawnSync("grep", ["-rl", findable, ...where], { encoding: "utf8" }).stdout).toBe("");
+		const { job, log } = await ended(run);
+		expect([job.state, log]).toEqual(["succeeded", expect.stringContaining("***\n23\n")]);
+		expect(log).toContain("\na-secret-in-a\n");
+		expect(log).not.toContain(value);
+	});
+
 	test("as another user, in another folder, with options; its files are the agent's afterwards", async () => {
 		const { job, log } = await inContainer({
 			container: {

@@ -266,6 +266,10 @@ describe("the OpenAPI document", () => {
 		await call("GET /api/v1/queue");
 		await call("POST /api/v1/queue/resume");
 		await call("POST /api/v1/retention/sweep");
+		for (const value of ["a first value", "a second value"]) await call("PUT /api/v1/secrets/{name}", { name: "s" }, { body: { value } });
+		expect((await call("GET /api/v1/secrets")).items).toMatchObject([{ name: "s", project: null }]);
+		await call("POST /api/v1/secrets/rotate");
+		await call("DELETE /api/v1/secrets/{name}", { name: "s" });
 		await call("POST /api/v1/runs/{id}/cancel", { id: run.id });
 		await call("DELETE /api/v1/runs/{id}", { id: run.id });
 		await call("GET /api/v1/runs/{id}", { id: run.id });

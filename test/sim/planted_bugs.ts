@@ -169,8 +169,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 	{
 		name: "a retry too many",
 		file: `${CORE}/endings.ts`,
-		sound: "return attempt.number < allowed;",
-		planted: "return attempt.number <= allowed;",
+		sound: "return attempt.number - job.uncounted < allowed;",
+		planted: "return attempt.number - job.uncounted <= allowed;",
 		foundAs: [DIFFERS],
 	},
 	{

@@ -248,6 +248,11 @@ describe("values", () => {
 		['container: "${{ ( }}"\nsteps: [a]', "the expression ends too early"],
 		["container: { image: a, volumes: ['/etc:/etc'] }\nsteps: [a]", "Folders of the agent are never mounted"],
 		["reports: { coverage: { lcov: a, go: b } }\nsteps: [a]", "needs one of lcov, cobertura and go"],
+		["secrets: { T: 'a b' }\nsteps: [a]", "the name of a secret"],
+		["secrets: { CI_T: t }\nsteps: [a]", "set by Windlass"],
+		["env: { T: x }\nsecrets: { T: t }\nsteps: [a]", "is set in env, too"],
+		["jobs: { a: { secrets: { T: t }, steps: [{ run: a, env: { T: x } }] } }", "is set in env, too"],
+		["secrets: { T: t }\nsteps: [{ build: { tags: a } }]", "nothing else sees them"],
 		["outputs: ['a b']\nsteps: [a]", "the name of an output"],
 	])("%s", (text, message) => expect(faults(text).join("\n")).toContain(message));
 

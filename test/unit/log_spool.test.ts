@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { LogSpool } from "../../agent/log_spool.ts";
+import { Masker } from "../../agent/masker.ts";
 import { SpoolBudget } from "../../agent/spool_budget.ts";
 import { temporaryFolder } from "../support/processes.ts";
 
@@ -9,7 +10,7 @@ const KIB = 1024;
 
 async function spool(maxBytes: number, budget = new SpoolBudget(1024 * KIB * KIB)) {
 	const folder = temporaryFolder();
-	const log = await LogSpool.create(path.join(folder, "log"), budget, maxBytes);
+	const log = await LogSpool.create(path.join(folder, "log"), budget, maxBytes, new Masker([]));
 	return { log, folder, budget };
 }
 

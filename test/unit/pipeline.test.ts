@@ -43,6 +43,7 @@ describe("defaults", () => {
 						services: [],
 						env: {},
 						timeout_ms: 3_600_000,
+						secrets: {},
 						idle_timeout_ms: null,
 						retry: null,
 						allow_failure: false,

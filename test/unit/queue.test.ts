@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { NO_CAPABILITIES } from "../../schema/wire/requirements.ts";
 import { JOB_STATES } from "../../schema/wire/states.ts";
 import { closeSession, openSession, registerAgent } from "../../worker/dispatch/core/agents.ts";
-import { releaseOffer, startAttempt } from "../../worker/dispatch/core/attempts.ts";
+import { parkAttempt, refuseAttempt, releaseOffer, startAttempt } from "../../worker/dispatch/core/attempts.ts";
 import { cancelJobById, cancelRun } from "../../worker/dispatch/core/cancel.ts";
 import { deadEffects, noteOutcomes, takeEffects } from "../../worker/dispatch/core/effects.ts";
 import { explainJob } from "../../worker/dispatch/core/explain.ts";
@@ -379,6 +379,49 @@ describe("cancel", () => {
 		cancelRun(queue.core, runId, "test");
 		queue.pass(60_000);
 		expect(queue.job(runId)).toMatchObject({ state: "cancelled", attempt: 1 });
+	});
+});
+
+describe("what the coordinator itself cannot give", () => {
+	const reason = { code: "secrets", text: "Cannot be read." };
+
+	test("parks the job: it waits, comes again, and the attempt does not count", () => {
+		const queue = new Queue();
+		const runId = queue.submit("retry: { attempts: 2, on: [failed] }\nsteps: [a]");
+		const agent = queue.agent("one");
+		for (let turn = 1; turn <= 4; turn += 1) {
+			const lease = queue.take(agent);
+			parkAttempt(queue.core, lease, reason);
+			expect(queue.job(runId)).toMatchObject({ state: "blocked", reason_code: "secrets", attempt: turn });
+			expect(refusalOf(() => parkAttempt(queue.core, lease, reason))).toBe("attempt_superseded");
+			expect(queue.poll(agent)).toEqual([]);
+			queue.pass(15_000);
+		}
+		queue.finish(queue.take(agent), FAILED);
+		expect(queue.job(runId)).toMatchObject({ state: "blocked", reason_code: "backoff" });
+		queue.pass(60_000);
+		queue.finish(queue.take(agent), FAILED, "another");
+		expect(queue.job(runId)).toMatchObject({ state: "failed", attempt: 6 });
+	});
+
+	test("a job that is parked while it is cancelled is over", () => {
+		const queue = new Queue();
+		const runId = queue.submit("steps: [a]");
+		const lease = queue.take(queue.agent("one"));
+		cancelRun(queue.core, runId, "test");
+		parkAttempt(queue.core, lease, reason);
+		expect([queue.job(runId).state, queue.run(runId).state]).toEqual(["cancelled", "cancelled"]);
+	});
+
+	test("refuses the attempt: the job ends, and is not tried again but where it is asked for", () => {
+		const queue = new Queue();
+		const agent = queue.agent("one");
+		const once = queue.submit("retry: { attempts: 3, on: [failed, lost] }\nsteps: [a]");
+		refuseAttempt(queue.core, queue.take(agent), { code: "secret_unavailable", text: "None." });
+		expect(queue.job(once)).toMatchObject({ state: "errored", reason_code: "secret_unavailable" });
+		const again = queue.submit("retry: { attempts: 3, on: [errored] }\nsteps: [a]");
+		refuseAttempt(queue.core, queue.take(agent), { code: "secret_unavailable", text: "None." });
+		expect(queue.job(again).state).toBe("blocked");
 	});
 });
 

@@ -8,14 +8,21 @@ import type { LeaseTokenClaims } from "../auth/lease_token.ts";
 import { findAttempt } from "../catalog/record.ts";
 import { findSource } from "../catalog/sources.ts";
 import { otherResult, type Started } from "../dispatch/core/attempts.ts";
+import { withDeadline } from "../dispatch/deadline.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
+import type { Environment } from "../environment.ts";
+import { faultFields, log } from "../log.ts";
 import { maxLogBytes } from "../settings.ts";
+import { readSecrets } from "../vault/secrets.ts";
 import { json } from "./answers.ts";
 import { parseJson, readBytes, readJson, readText, validated } from "./bodies.ts";
 import { type RequestContext, route } from "./context.ts";
 
 type Caller = RequestContext<"lease">;
+
+/** How long secrets may take. */
+const SECRETS_MS = 20_000;
 
 /** The lease that the caller holds. @throws ApiError `forbidden` if its token is another attempt's */
 export function leaseOf({ principal, params }: Caller): LeaseTokenClaims {
@@ -26,10 +33,46 @@ export function leaseOf({ principal, params }: Caller): LeaseTokenClaims {
 async function start(context: Caller): Promise<Response> {
 	const lease = leaseOf(context);
 	const started = unwrap(await dispatcherOf(context.environment, lease.team).start(lease));
-	return json(assignmentOf(started, context.baseUrl));
+	return json(assignmentOf(started, await secretsFor(context.environment, lease, started), context.baseUrl));
 }
 
-function assignmentOf({ attempt, job, run, definition }: Started, baseUrl: string): protocol.Assignment {
+/**
+ * The secrets of a job that starts. One that is there no more ends the attempt; where they cannot be read at the moment, the job goes back
+ * and comes again. Whoever asks once more after the first step has begun gets none.
+ * @throws ApiError `attempt_finished`, `attempt_superseded`
+ */
+async function secretsFor(
+	environment: Environment,
+	lease: LeaseTokenClaims,
+	{ attempt, run, definition }: Started,
+): Promise<Record<string, string>> {
+	const wanted = Object.entries(definition.secrets);
+	if (wanted.length === 0) return {};
+	const shard = environment.LOG_SHARD.getByName(`log:${lease.shard}`);
+	if ((await shard.progress(attempt.id)).steps.some(({ state }) => state !== "pending")) return {};
+	const dispatcher = dispatcherOf(environment, lease.team);
+	const names = [...new Set(wanted.map(([, name]) => name))];
+	let values: Map<string, string>;
+	try {
+		values = await withDeadline(readSecrets(environment, lease.team, run.project, names), SECRETS_MS, "the secrets");
+	} catch (error) {
+		log("warn", "the secrets of a job cannot be read", { attempt: attempt.id, ...faultFields(error) });
+		const text = error instanceof ApiError ? error.message : "The secrets cannot be read at the moment.";
+		unwrap(await dispatcher.park(lease, { code: "secrets", text }));
+		throw new ApiError("attempt_superseded", text, { suggestions: ["The job is offered again in a while."] });
+	}
+	const missing = names.filter((name) => !values.has(name));
+	if (missing.length > 0) {
+		const text = `There is no secret ${missing.join(", ")} for the project ${run.project}.`;
+		unwrap(await dispatcher.refuse(lease, { code: "secret_unavailable", text }));
+		throw new ApiError("attempt_finished", text);
+	}
+	// Reading took a while: what was lost or cancelled meanwhile gets nothing.
+	unwrap(await dispatcher.checkLease(lease));
+	return Object.fromEntries(wanted.map(([variable, name]) => [variable, values.get(name) as string]));
+}
+
+function assignmentOf({ attempt, job, run, definition }: Started, secrets: Record<string, string>, baseUrl: string): protocol.Assignment {
 	return {
 		attempt_id: attempt.id,
 		number: attempt.number,
@@ -40,6 +83,7 @@ function assignmentOf({ attempt, job, run, definition }: Started, baseUrl: strin
 		server_url: baseUrl,
 		matrix: definition.matrix,
 		env: definition.env,
+		secrets,
 		timeout_ms: definition.timeout_ms,
 		idle_timeout_ms: definition.idle_timeout_ms,
 		runs_on: definition.runs_on,

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { FORMATS_OF_LOGS } from "../../schema/wire/log_formats.ts";
 import * as protocol from "../../schema/wire/protocol.ts";
 import * as resources from "../../schema/wire/resources.ts";
+import * as secrets from "../../schema/wire/secrets.ts";
 import { JOB_STATES, RUN_STATES } from "../../schema/wire/states.ts";
 
 /** What each route takes and answers, in the very schemas that check it; `/openapi.json` is made of this. */
@@ -177,6 +178,22 @@ export const OPERATIONS: Record<string, Operation> = {
 		answers: { 200: resources.queueState },
 	},
 	"POST /api/v1/queue/resume": { summary: "Give out work again", answers: { 200: resources.queueState } },
+	"GET /api/v1/secrets": {
+		summary: "The names of secrets; never their values",
+		query: { project: { description: "only those that jobs of this project can have" } },
+		answers: { 200: pageOf(secrets.secret) },
+	},
+	"PUT /api/v1/secrets/:name": {
+		summary: "Keep a secret, in place of the one before",
+		body: secrets.secretRequest,
+		answers: { 200: secrets.secret, 201: secrets.secret },
+	},
+	"DELETE /api/v1/secrets/:name": {
+		summary: "Remove a secret",
+		query: { project: { description: "the project that it is for; without it that of every project" } },
+		answers: { 204: null },
+	},
+	"POST /api/v1/secrets/rotate": { summary: "Encrypt every secret anew, with a new key", answers: { 200: secrets.rotation } },
 	"POST /api/v1/retention/sweep": { summary: "Remove now everything whose time is over", answers: { 200: resources.swept } },
 	"GET /api/v1/events": {
 		summary: "What changes, as server-sent events run, job and agent",

@@ -17,6 +17,7 @@ import { queueRoutes } from "./queue.ts";
 import { rerunRoutes } from "./reruns.ts";
 import { retentionRoutes } from "./retention.ts";
 import { runRoutes } from "./runs.ts";
+import { secretRoutes } from "./secrets.ts";
 import { sourceRoutes } from "./sources.ts";
 import { testRoutes } from "./tests.ts";
 
@@ -31,6 +32,7 @@ export const routes: readonly Route[] = [
 	...testRoutes,
 	...jobLogRoutes,
 	...artifactRoutes,
+	...secretRoutes,
 	...sourceRoutes,
 	...agentRoutes,
 	...attemptRoutes,

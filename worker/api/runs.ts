@@ -1,4 +1,5 @@
 import { ulid } from "ulid";
+import type { ResolvedPipeline } from "../../schema/pipeline/resolved.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import { MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
@@ -13,6 +14,7 @@ import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import { log } from "../log.ts";
 import { removeRun } from "../retention/remove_run.ts";
+import { missingSecrets } from "../vault/secrets.ts";
 import { json, streamed, TEXT_STREAM_HEADERS } from "./answers.ts";
 import { actorOf, type RequestContext, route } from "./context.ts";
 import { followRun } from "./follow_run.ts";
@@ -46,7 +48,18 @@ async function submit(context: Caller): Promise<Response> {
 		}),
 	);
 	if (!answer.isReplay) log("info", "run accepted", { request_id: requestId, run: answer.runId, project, actor: actorOf(principal) });
-	return answerSubmitted(context, answer, isFollowing);
+	const notices = [...answer.notices, ...(await missingSecretsOf(context, pipeline, project))];
+	return answerSubmitted(context, { ...answer, notices }, isFollowing);
+}
+
+/** What is to be said of secrets that jobs ask for and that are not there: they may still come before the jobs start. */
+async function missingSecretsOf({ environment, principal }: Caller, pipeline: ResolvedPipeline, project: string): Promise<string[]> {
+	const names = [...new Set(pipeline.jobs.flatMap(({ secrets }) => Object.values(secrets)))];
+	const missing = await missingSecrets(environment.DB, principal.team, project, names);
+	return missing.map((name) => {
+		const job = pipeline.jobs.find(({ secrets }) => Object.values(secrets).includes(name));
+		return `The job ${job?.name} asks for the secret ${name}, which is not there: windlass secrets set ${name}`;
+	});
 }
 
 /** What whoever submitted is told: the run, or its logs as they are written. */

@@ -5,7 +5,7 @@ import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import type { Commit, Finish, Hello, Poll, Renew } from "../../schema/wire/protocol.ts";
 import type { Explanation } from "../../schema/wire/resources.ts";
-import { type AttemptState, isTerminal } from "../../schema/wire/states.ts";
+import { type AttemptState, isTerminal, type Reason } from "../../schema/wire/states.ts";
 import type { Environment } from "../environment.ts";
 import { faultFields, log, setLogLevel } from "../log.ts";
 import { Parking } from "../parking.ts";
@@ -26,7 +26,9 @@ import {
 	liveAttempt,
 	type NeededJob,
 	neededJobs,
+	parkAttempt,
 	pinCommit,
+	refuseAttempt,
 	releaseOffer,
 	type SavedArtifact,
 	type Started,
@@ -357,6 +359,16 @@ export class Dispatcher extends DurableObject<Environment> {
 
 	async start(lease: LeaseClaims): Promise<Result<Started>> {
 		return this.#command((core) => startAttempt(core, lease));
+	}
+
+	/** Takes a job back that cannot start yet, for no fault of its own. */
+	async park(lease: LeaseClaims, reason: Reason): Promise<Result<void>> {
+		return this.#command((core) => parkAttempt(core, lease, reason));
+	}
+
+	/** Ends an attempt that the coordinator itself cannot let start. */
+	async refuse(lease: LeaseClaims, reason: Reason): Promise<Result<void>> {
+		return this.#command((core) => refuseAttempt(core, lease, reason));
 	}
 
 	async release(lease: LeaseClaims): Promise<Result<void>> {

@@ -55,6 +55,8 @@ export const ADDRESSES: readonly Address[] = [
 	post("/api/v1/queue/pause", "admin", { reason: "disk" }),
 	post("/api/v1/queue/resume", "admin", {}),
 	post("/api/v1/retention/sweep", "admin", {}),
+	{ ...post("/api/v1/secrets/{secret}", "admin", { value: "of some length", project: "web" }), method: "PUT" },
+	post("/api/v1/secrets/rotate", "admin", {}),
 	post("/api/v1/host/disk", "admin", { fault: "full" }),
 	post("/api/v1/host/planned-stop", "admin", {}),
 	post("/api/v1/host/prepare", "admin", {}),

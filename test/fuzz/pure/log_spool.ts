@@ -4,6 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import * as fc from "fast-check";
 import { LogSpool, type Position } from "../../../agent/log_spool.ts";
+import { Masker } from "../../../agent/masker.ts";
 import { SpoolBudget } from "../../../agent/spool_budget.ts";
 import { type FuzzProperty, fuzzProperty } from "../fuzz_property.ts";
 import { firstDifference, SpoolModel } from "./spool_model.ts";
@@ -139,7 +140,7 @@ export const spoolProperties: FuzzProperty[] = [
 	fuzzProperty("a log on disk is read as it was written", { weight: 1, most: 2_000 }, life, async ({ maxBytes, commands }) => {
 		const folder = mkdtempSync(path.join(os.tmpdir(), "windlass-fuzz-"));
 		try {
-			const spool = await LogSpool.create(folder, new SpoolBudget(Number.MAX_SAFE_INTEGER), maxBytes);
+			const spool = await LogSpool.create(folder, new SpoolBudget(Number.MAX_SAFE_INTEGER), maxBytes, new Masker([]));
 			const pair = new Pair(spool, new SpoolModel(maxBytes));
 			for (const command of commands) await pair.run(command);
 			await pair.finish();

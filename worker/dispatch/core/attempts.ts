@@ -3,11 +3,11 @@ import type { SettledJob } from "../../../schema/pipeline/settle.ts";
 import { ApiError } from "../../../schema/wire/errors.ts";
 import type { Commit, Finish } from "../../../schema/wire/protocol.ts";
 import type { ArtifactKind } from "../../../schema/wire/resources.ts";
-import { type AttemptState, isTerminal, type JobState } from "../../../schema/wire/states.ts";
+import { type AttemptState, isTerminal, type JobState, type Reason } from "../../../schema/wire/states.ts";
 import { type Core, command, nextRev, PRESENCE_MS } from "./core.ts";
 import { definitionOf, pipelineOf } from "./definitions.ts";
 import { addEffect } from "./effects.ts";
-import { endAttempt, endOrRetry } from "./endings.ts";
+import { endAttempt, endOrPark, endOrRetry } from "./endings.ts";
 import { lapseOffer } from "./offers.ts";
 import { markDirty } from "./outbox.ts";
 import { updateRun } from "./progress.ts";
@@ -97,6 +97,33 @@ function describe(core: Core, attempt: AttemptRow): Started {
 	const job = jobOf(core, attempt);
 	return { attempt, job, run: findRun(core, job.run_id) as RunRow, definition: settledJob(core, job) };
 }
+
+/**
+ * Ends an attempt of which nothing has begun, because the coordinator cannot give it what it needs; the job is not tried again.
+ * @throws ApiError `attempt_superseded`, `attempt_finished`
+ */
+export function refuseAttempt(core: Core, lease: LeaseClaims, reason: Reason): void {
+	command(core, () => {
+		const attempt = liveAttempt(core, lease);
+		endAttempt(core, attempt, "errored", reason, null, NO_LOG);
+		endOrRetry(core, jobOf(core, attempt), attempt, "errored", reason, null);
+	});
+}
+
+/**
+ * Takes back a job of which nothing has begun, because what it needs cannot be had at the moment: it waits a while, and the attempt does not
+ * count.
+ * @throws ApiError `attempt_superseded`, `attempt_finished`
+ */
+export function parkAttempt(core: Core, lease: LeaseClaims, reason: Reason): void {
+	command(core, () => {
+		const attempt = liveAttempt(core, lease);
+		endAttempt(core, attempt, "expired", reason, null, NO_LOG);
+		endOrPark(core, jobOf(core, attempt), reason);
+	});
+}
+
+const NO_LOG = { bytes: 0, sha256: null, incomplete: false };
 
 /** A job from which files are to be fetched. */
 export interface NeededJob {

@@ -78,6 +78,21 @@ export function endOrRetry(
 	endJob(core, job, "finish", state, reason, exitCode);
 }
 
+/** How long a job waits that could not be given what it needs. */
+const PARK_MS = 15_000;
+
+/** Moves the job of an attempt that could not begin into a pause; the attempt does not count as one. */
+export function endOrPark(core: Core, job: JobRow, reason: Reason): void {
+	if (job.state === "cancelling") {
+		endJob(core, job, "lose", "cancelled", whyCancelled(job), null);
+		return;
+	}
+	core.sql.all("UPDATE jobs SET uncounted = uncounted + 1 WHERE id = ?", job.id);
+	moveJob(core, job, "lose", reason, "blocked");
+	setTimer(core, "backoff", job.id, core.now() + PARK_MS);
+	updateRun(core, job.run_id);
+}
+
 type RetryCause = (typeof RETRY_CAUSES)[number];
 
 /** Reasons by which an agent gives a job back that another agent could run. */
@@ -92,7 +107,7 @@ function isRetryLeft(core: Core, job: JobRow, attempt: AttemptRow, cause: RetryC
 	const { retry } = definitionOf(core, job);
 	const isCode = cause !== "failed" || !retry?.exit_codes || (exitCode !== null && retry.exit_codes.includes(exitCode));
 	const allowed = retry?.on.includes(cause) && isCode ? retry.attempts : cause === "lost" ? DEFAULT_LOST_ATTEMPTS : 1;
-	return attempt.number < allowed;
+	return attempt.number - job.uncounted < allowed;
 }
 
 function whyCancelled(job: JobRow): Reason {

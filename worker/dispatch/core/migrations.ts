@@ -157,6 +157,9 @@ const MIGRATIONS: readonly string[] = [
 	ALTER TABLE artifacts ADD COLUMN kind TEXT NOT NULL DEFAULT 'file';
 	ALTER TABLE agents ADD COLUMN capabilities TEXT NOT NULL DEFAULT '{}';
 	`,
+	`
+	ALTER TABLE jobs ADD COLUMN uncounted INTEGER NOT NULL DEFAULT 0;
+	`,
 ];
 
 /**

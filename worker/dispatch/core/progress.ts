@@ -37,9 +37,12 @@ export function advance(core: Core, job: JobRow): boolean {
 	return false;
 }
 
-/** Whether the job waits for the end of a pause before a retry. */
+/** Why a job is blocked until a time: before a retry, or because its secrets could not be read. */
+const PAUSES: ReadonlySet<string> = new Set(["backoff", "secrets"]);
+
+/** Whether the job waits for the end of a pause. */
 function isPausing(core: Core, job: JobRow): boolean {
-	return job.reason_code === "backoff" && core.sql.all("SELECT 1 FROM timers WHERE kind = 'backoff' AND id = ?", job.id).length > 0;
+	return PAUSES.has(job.reason_code ?? "") && core.sql.all("SELECT 1 FROM timers WHERE kind = 'backoff' AND id = ?", job.id).length > 0;
 }
 
 function isGated(core: Core, job: JobRow): boolean {

@@ -3,7 +3,13 @@ import type { Core } from "./core.ts";
 
 /** The live rows: those of the record, with what only the queue needs. */
 export type RunRow = RunRecord & { cancel_requested: number; group_key: string | null; holds_group: number };
-export type JobRow = JobRecord & { lane_id: number; entry: number; group_key: string | null };
+export type JobRow = JobRecord & {
+	lane_id: number;
+	entry: number;
+	group_key: string | null;
+	/** How many of its attempts do not count: it could not be given what it needs. */
+	uncounted: number;
+};
 export type AttemptRow = AttemptRecord & {
 	lease_id: string;
 	deadline: number;

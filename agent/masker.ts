@@ -1,0 +1,153 @@
+import { MIN_SECRET_BYTES } from "../schema/wire/secrets.ts";
+
+/**
+ * Hides secrets in what a job writes, as it comes: the values themselves, the lines of those that have several, and the forms that tools
+ * bring them into (base64 wherever it begins, URL, JSON, shell quoting). What could be the beginning of one is held back, and nothing else.
+ */
+
+/** What stands where a secret was. */
+export const MASK = "***";
+
+/** By so many of its first bytes a needle is found. */
+const WINDOW = 4;
+
+export class Masker {
+	/** The first bytes of a needle, as a number → the needles, longest first. */
+	readonly #needles = new Map<number, Buffer[]>();
+	/** Beginnings of needles that are shorter than the window. */
+	readonly #beginnings = new Set<string>();
+	/** What may be the beginning of a secret; and how much of it is known to belong to one. */
+	#held: Buffer = Buffer.alloc(0);
+	#covered = 0;
+
+	constructor(secrets: Iterable<string>) {
+		const needles = new Map<string, Buffer>();
+		for (const secret of secrets) for (const form of formsOf(secret)) needles.set(form.toString("latin1"), form);
+		for (const needle of [...needles.values()].sort((a, b) => b.byteLength - a.byteLength)) {
+			const key = needle.readUInt32LE(0);
+			this.#needles.set(key, [...(this.#needles.get(key) ?? []), needle]);
+			for (let length = 1; length < WINDOW; length += 1) this.#beginnings.add(needle.toString("latin1", 0, length));
+		}
+	}
+
+	/** Takes more output. @returns what can be shown of it and of what was held back before */
+	push(bytes: Uint8Array): Uint8Array {
+		return this.#needles.size === 0 ? bytes : this.#take(Buffer.concat([this.#held, bytes]), false);
+	}
+
+	/** Nothing follows what was held back. */
+	flush(): Uint8Array {
+		return this.#held.byteLength === 0 ? this.#held : this.#take(this.#held, true);
+	}
+
+	/** A text that is whole, without the secrets. What is held back of a stream is left alone. */
+	text(text: string): string {
+		if (this.#needles.size === 0) return text;
+		const { shown } = this.#scan(Buffer.from(text), 0, true);
+		return shown.toString("utf8");
+	}
+
+	/** The same value with every text in it masked; the names of keys, too. */
+	value<Value>(value: Value): Value {
+		if (this.#needles.size === 0) return value;
+		const masked = (one: unknown): unknown => {
+			if (typeof one === "string") return this.text(one);
+			if (Array.isArray(one)) return one.map(masked);
+			if (one === null || typeof one !== "object") return one;
+			return Object.fromEntries(Object.entries(one).map(([key, inner]) => [this.text(key), masked(inner)]));
+		};
+		return masked(value) as Value;
+	}
+
+	#take(bytes: Buffer, isEnd: boolean): Uint8Array {
+		const { shown, held, covered } = this.#scan(bytes, this.#covered, isEnd);
+		this.#held = held;
+		this.#covered = covered;
+		return shown;
+	}
+
+	/**
+	 * @param covered how many of the first bytes belong to a secret that was found, and told, before
+	 * @returns what can be shown; what is held back, and how much of that is covered
+	 */
+	#scan(bytes: Buffer, covered: number, isEnd: boolean): { shown: Buffer; held: Buffer; covered: number } {
+		const parts: Buffer[] = [];
+		let shownTo = covered;
+		let maskedTo = covered;
+		let heldFrom = bytes.byteLength;
+		for (let at = 0; at < bytes.byteLength; at += 1) {
+			const match = this.#matchAt(bytes, at, isEnd);
+			if (match === "open") {
+				heldFrom = at;
+				break;
+			}
+			if (match === null) continue;
+			// Secrets that overlap are hidden as one.
+			if (at >= maskedTo) {
+				parts.push(bytes.subarray(shownTo, at), MASK_BYTES);
+			}
+			maskedTo = Math.max(maskedTo, at + match);
+			shownTo = maskedTo;
+		}
+		if (heldFrom > shownTo) parts.push(bytes.subarray(shownTo, heldFrom));
+		return { shown: Buffer.concat(parts), held: Buffer.from(bytes.subarray(heldFrom)), covered: Math.max(0, maskedTo - heldFrom) };
+	}
+
+	/** How long the longest needle is that stands here; `open` if one could that is longer than what there is so far; null if none. */
+	#matchAt(bytes: Buffer, at: number, isEnd: boolean): number | "open" | null {
+		const left = bytes.byteLength - at;
+		if (left < WINDOW) return !isEnd && this.#beginnings.has(bytes.toString("latin1", at)) ? "open" : null;
+		for (const needle of this.#needles.get(bytes.readUInt32LE(at)) ?? []) {
+			const common = Math.min(left, needle.byteLength);
+			if (bytes.compare(needle, 0, common, at, at + common) !== 0) continue;
+			if (common === needle.byteLength) return common;
+			if (!isEnd) return "open";
+		}
+		return null;
+	}
+}
+
+const MASK_BYTES = Buffer.from(MASK);
+
+/** Every form in which a secret, or a line of it, may show. */
+function formsOf(secret: string): Buffer[] {
+	const lines = secret.split(/\r?\n/).map((line) => line.trim());
+	const pieces = [...new Set([secret, secret.trim(), ...lines])];
+	return pieces
+		.flatMap((piece) => [
+			Buffer.from(piece),
+			...base64Forms(Buffer.from(piece)),
+			...[...urlForms(piece), JSON.stringify(piece).slice(1, -1), ...shellForms(piece)].map((text) => Buffer.from(text)),
+		])
+		.filter(({ byteLength }) => byteLength >= MIN_SECRET_BYTES);
+}
+
+/** As browsers encode it, forms, and those who hold by RFC 3986, with slashes or without; the digits of an escape large or small. */
+function urlForms(text: string): string[] {
+	const loose = encodeURIComponent(text);
+	const strict = loose.replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
+	const ofForm = new URLSearchParams([["", text]]).toString().slice(1);
+	const large = [loose, strict, strict.replaceAll("%2F", "/"), ofForm];
+	return [...large, ...large.map((form) => form.replace(/%../g, (one) => one.toLowerCase()))];
+}
+
+/** In single quotes, and with a backslash before what a shell would heed: `printf %q`. */
+function shellForms(text: string): string[] {
+	return [text.replaceAll("'", "'\\''"), text.replace(/[^A-Za-z0-9_@%+=:,./-]/g, "\\$&"), text.replace(/["$`\\]/g, "\\$&")];
+}
+
+/**
+ * What of base64 is the same whatever stands before and after the bytes: in the middle of a text they may begin in any of three places. Both
+ * alphabets.
+ */
+function base64Forms(bytes: Buffer): Buffer[] {
+	return [0, 1, 2].flatMap((before) => {
+		const whole = Buffer.concat([Buffer.alloc(before), bytes])
+			.toString("base64")
+			.replace(/=+$/, "");
+		const from = before === 0 ? 0 : before + 1;
+		const isOpen = (before + bytes.byteLength) % 3 !== 0;
+		const sure = whole.slice(from, isOpen ? -1 : undefined);
+		return [sure, sure.replaceAll("+", "-").replaceAll("/", "_")].map((text) => Buffer.from(text));
+	});
+}

@@ -1,0 +1,86 @@
+import { env } from "cloudflare:workers";
+import { expect, test } from "vitest";
+import type { Environment } from "../../worker/environment.ts";
+import { listSecrets, missingSecrets, putSecret, readSecrets, removeSecret, rotateSecrets } from "../../worker/vault/secrets.ts";
+
+/** An environment with these master keys, whose database is real. */
+function withKeys(present: string | null, before: string | null = null): Environment {
+	const { MASTER_KEY: _, ...others } = env as Environment;
+	return { ...others, ...(present && { MASTER_KEY: present }), ...(before && { MASTER_KEY_BEFORE: before }) };
+}
+
+const keyOf = (byte: number) => btoa(String.fromCharCode(...new Uint8Array(32).fill(byte)));
+const valuesOf = async (environment: Environment, team: string, project: string, ...names: string[]) =>
+	Object.fromEntries(await readSecrets(environment, team, project, names));
+const rowsOf = async (team: string) =>
+	(await env.DB.prepare("SELECT * FROM secrets WHERE team = ? ORDER BY name, project").bind(team).all<Record<string, string>>()).results;
+
+test("a secret is given to whom it is for; the project's own goes before the team's", async () => {
+	const environment = withKeys(keyOf(1));
+	const put = (project: string | null, name: string, value: string) => putSecret(environment, { team: "a", project, name }, value);
+	expect((await put(null, "token", "for-everybody")).isNew).toBe(true);
+	await put("web", "token", "for-web-only");
+	await put("web", "key", "first-value");
+	expect((await put("web", "key", "second-value ü")).isNew).toBe(false);
+	expect(await valuesOf(environment, "a", "web", "token", "key", "none")).toEqual({ token: "for-web-only", key: "second-value ü" });
+	expect(await valuesOf(environment, "a", "other", "token", "key")).toEqual({ token: "for-everybody" });
+	expect(await valuesOf(environment, "b", "web", "token", "key")).toEqual({});
+	expect(await missingSecrets(env.DB, "a", "other", ["token", "key"])).toEqual(["key"]);
+	expect((await listSecrets(env.DB, "a", null)).map(({ name, project }) => [name, project])).toEqual([
+		["key", "web"],
+		["token", null],
+		["token", "web"],
+	]);
+	expect(await listSecrets(env.DB, "a", "other")).toHaveLength(1);
+	expect([
+		await removeSecret(env.DB, { team: "a", project: "web", name: "token" }),
+		await removeSecret(env.DB, { team: "a", project: "web", name: "token" }),
+	]).toEqual([true, false]);
+	expect(await valuesOf(environment, "a", "web", "token")).toEqual({ token: "for-everybody" });
+});
+
+test("what lies in the database tells nothing, and opens nowhere but in its place", async () => {
+	const environment = withKeys(keyOf(1));
+	for (const name of ["one", "two"]) await putSecret(environment, { team: "c", project: null, name }, "the same value");
+	const rows = await rowsOf("c");
+	expect(JSON.stringify(rows)).not.toContain(btoa("the same value").slice(0, 16));
+	expect(new Set(rows.flatMap(({ iv, ciphertext }) => [iv, ciphertext])).size).toBe(4);
+	await env.DB.prepare(
+		"UPDATE secrets SET (iv, ciphertext) = (SELECT iv, ciphertext FROM secrets WHERE team = 'c' AND name = 'one') WHERE team = 'c' AND name = 'two'",
+	).run();
+	await expect(valuesOf(environment, "c", "p", "two")).rejects.toThrow("changed where it lies");
+	expect(await valuesOf(environment, "c", "p", "one")).toEqual({ one: "the same value" });
+});
+
+test("without a master key, or with another one, nothing can be kept or read, and it is said why", async () => {
+	const place = { team: "d", project: null, name: "one" };
+	await expect(putSecret(withKeys(null), place, "a value")).rejects.toMatchObject({ code: "unavailable" });
+	await putSecret(withKeys(keyOf(1)), place, "a value");
+	// Another process: what was opened before is forgotten.
+	await env.DB.prepare("UPDATE data_keys SET id = id || '2' WHERE team = 'd'").run();
+	await env.DB.prepare("UPDATE secrets SET data_key = data_key || '2' WHERE team = 'd'").run();
+	await expect(valuesOf(withKeys(keyOf(2)), "d", "p", "one")).rejects.toMatchObject({ code: "unavailable" });
+});
+
+test("rotation encrypts all anew and removes the key before; a new master key is taken up so", async () => {
+	const names = Array.from({ length: 60 }, (_, index) => `s${index}`);
+	for (const name of names) await putSecret(withKeys(keyOf(1)), { team: "e", project: null, name }, `value of ${name}`);
+	const before = await rowsOf("e");
+	expect(await rotateSecrets(withKeys(keyOf(2), keyOf(1)), "e")).toBe(60);
+	const after = await rowsOf("e");
+	expect(new Set([...before, ...after].map(({ data_key }) => data_key)).size).toBe(2);
+	expect(after.filter(({ ciphertext }, index) => ciphertext === before[index]?.ciphertext)).toEqual([]);
+	const keys = await env.DB.prepare("SELECT id FROM data_keys WHERE team = 'e'").all<{ id: string }>();
+	expect(keys.results).toEqual([{ id: after[0]?.data_key }]);
+	expect(await valuesOf(withKeys(keyOf(2)), "e", "p", "s0", "s59")).toEqual({ s0: "value of s0", s59: "value of s59" });
+});
+
+test("secrets that are set while all are encrypted anew are not lost", async () => {
+	const environment = withKeys(keyOf(1));
+	const put = (name: string, value: string) => putSecret(environment, { team: "f", project: null, name }, value);
+	const names = Array.from({ length: 20 }, (_, index) => `s${index}`);
+	for (const name of names) await put(name, `old ${name}`);
+	await Promise.all([rotateSecrets(environment, "f"), ...names.map((name) => put(name, `new ${name}`)), rotateSecrets(environment, "f")]);
+	const values = await valuesOf(environment, "f", "p", ...names);
+	expect(values).toEqual(Object.fromEntries(names.map((name) => [name, `new ${name}`])));
+});
