@@ -141,8 +141,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 	{
 		name: "a job that starts before its needs are met",
 		file: "schema/pipeline/decide.ts",
-		sound: "if (needs.some(({ state }) => !isTerminal(state)))",
-		planted: "if (needs.filter(({ state }) => !isTerminal(state)).length > 1)",
+		sound: "if (needs.some(isOpen) ||",
+		planted: "if (needs.filter(isOpen).length > 1 ||",
 		foundAs: [DIFFERS],
 	},
 	{

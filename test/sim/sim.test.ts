@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { coverageOf } from "./coverage.ts";
 import { hunt } from "./hunt.ts";
@@ -54,6 +55,11 @@ test("the same seed takes the same course", async () => {
 	expect(again.hash).toBe(once.hash);
 	expect((await simulated({ seeds: seedsFrom(8, 2), steps: 500 })).hash).not.toBe(once.hash);
 }, 60_000);
+
+test.each(PLANTED_BUGS)("a bug can be planted, in one place: $name", ({ file, sound, planted }) => {
+	const source = readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
+	expect([source.split(sound).length - 1, planted === sound]).toEqual([1, false]);
+});
 
 test.each(plantedBugs)(
 	"a planted bug is caught: $name",
