@@ -126,8 +126,7 @@ async function fetchCommit(git: Git, checkout: Checkout, found: Found): Promise<
 	}
 	await viaMirror(
 		git,
-		mirrors,
-		source.git,
+		{ mirrors, address: source.git, reader: source.credentials ?? "" },
 		async (mirror) => {
 			if (!(await has(mirror, found.sha))) await fetchFromOrigin(mirror, found);
 			await keepCommit(mirror, found.branch ?? found.tag ?? "", found.sha);

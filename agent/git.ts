@@ -25,6 +25,8 @@ export class GitFailed extends CheckoutFailed {
 
 export interface GitContext {
 	env: Record<string, string>;
+	/** What a server is told that wants to know who asks; null: nothing. */
+	credentials: GitCredentials | null;
 	cgroup: Cgroup | null;
 	spool: LogSpool;
 	signal: AbortSignal;
@@ -151,6 +153,7 @@ export class Git {
 	get #environment(): Record<string, string> {
 		return {
 			...this.#context.env,
+			...credentialEnvironment(this.#context.credentials),
 			GIT_TERMINAL_PROMPT: "0",
 			// A folder that is no repository (yet) is not looked for further up.
 			GIT_CEILING_DIRECTORIES: path.dirname(this.folder),
@@ -158,6 +161,39 @@ export class Git {
 			LC_ALL: "C.UTF-8",
 		};
 	}
+}
+
+/** Who asks a server over HTTP. */
+export interface GitCredentials {
+	/** The server, and nobody else, is told: `https://git.lan`. */
+	origin: string;
+	username: string;
+	password: string;
+}
+
+/** Servers that want a token alone take any name beside it. */
+const USERNAME_OF_TOKENS = "git";
+
+/** Of `user:password`, or a token alone, for the server of this address. */
+export function gitCredentials(address: string, text: string): GitCredentials {
+	const [, username = USERNAME_OF_TOKENS, password = text] = /^([^:\s]+):(.*)$/s.exec(text.trim()) ?? [];
+	return { origin: new URL(address).origin, username, password: password.trim() };
+}
+
+/** Says to git how it is told, by a helper that reads it from the environment: on no command line, and in no file. */
+function credentialEnvironment(credentials: GitCredentials | null): Record<string, string> {
+	if (!credentials) return {};
+	const helper = '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$WINDLASS_GIT_USERNAME" "$WINDLASS_GIT_PASSWORD"; }; f';
+	return {
+		GIT_CONFIG_COUNT: "2",
+		// Nobody else's helper keeps what it is told.
+		GIT_CONFIG_KEY_0: "credential.helper",
+		GIT_CONFIG_VALUE_0: "",
+		GIT_CONFIG_KEY_1: `credential.${credentials.origin}.helper`,
+		GIT_CONFIG_VALUE_1: helper,
+		WINDLASS_GIT_USERNAME: credentials.username,
+		WINDLASS_GIT_PASSWORD: credentials.password,
+	};
 }
 
 /** The line that says why: the last one that git calls fatal or an error, otherwise the last. */

@@ -12,7 +12,7 @@ import { type FileCoordinator, untilAnswered } from "./client.ts";
 import { ContainerPlace } from "./container_place.ts";
 import { jobEnvironment } from "./environment.ts";
 import { fetchFiles } from "./fetch_files.ts";
-import { CheckoutFailed } from "./git.ts";
+import { CheckoutFailed, gitCredentials } from "./git.ts";
 import { buildImage } from "./image_build.ts";
 import type { Job, JobResult, StopReason } from "./job.ts";
 import { JobSteps } from "./job_steps.ts";
@@ -86,8 +86,7 @@ export class JobRun implements Job {
 
 	/** Makes the folders of an attempt. */
 	static async prepare(context: JobContext): Promise<JobRun> {
-		const passwords = Object.values(context.registryCredentials).map(({ password }) => password);
-		const masker = new Masker([...Object.values(context.assignment.secrets), ...passwords]);
+		const masker = new Masker(secretsOf(context));
 		const workspace = path.join(context.folder, "workspace");
 		const { steps, own, files, output, summary } = attemptPaths(context.folder);
 		for (const folder of [workspace, files, own]) await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -275,6 +274,7 @@ export class JobRun implements Job {
 			workspace: this.#workspace,
 			mirrors,
 			env: jobEnvironment(environment, { ...assignment, env: {} }, this.#place.paths, null),
+			credentials: source.credentials === null ? null : gitCredentials(source.git, source.credentials),
 			cgroup: this.#processes.cgroup,
 			spool: this.spool,
 			signal: this.#stop.signal,
@@ -442,6 +442,14 @@ export class JobRun implements Job {
 		await this.#place.end(this.#context.killGraceMs);
 		await this.#processes.endAll(this.#context.killGraceMs);
 	}
+}
+
+/** Everything that nobody is to see in what the job tells. */
+function secretsOf({ assignment: { secrets, source }, registryCredentials }: JobContext): string[] {
+	const passwords = Object.values(registryCredentials).map(({ password }) => password);
+	const given = source && "git" in source && source.credentials !== null ? [source.credentials] : [];
+	const parts = given.map((text) => gitCredentials("http://any", text).password);
+	return [...Object.values(secrets), ...passwords, ...given, ...parts];
 }
 
 function stepStateOf(reason: StopReason): "timed_out" | "cancelled" {

@@ -32,17 +32,23 @@ export async function sweepMirrors(folder: string, now: number): Promise<void> {
 
 /**
  * Brings something of a repository into the workspace by way of its mirror.
+ * @param reader with what the server is asked: what one reader has got is not another's
  * @param fetch fetches from `origin` in the mirror and names what it got; it may be called twice
  */
 export async function viaMirror<Found>(
 	git: Git,
-	mirrors: string,
-	address: string,
+	{ mirrors, address, reader }: { mirrors: string; address: string; reader: string },
 	fetch: (mirror: Git) => Promise<Found>,
 	use: (mirror: Git, found: Found) => Promise<void>,
 ): Promise<Found> {
 	const { signal } = git;
-	const folder = path.join(mirrors, `${createHash("sha256").update(address).digest("hex").slice(0, 32)}.git`);
+	const folder = path.join(
+		mirrors,
+		`${createHash("sha256")
+			.update(reader === "" ? address : `${address}\n${reader}`)
+			.digest("hex")
+			.slice(0, 32)}.git`,
+	);
 	const mirror = git.in(folder);
 	return inTurn(folder, signal, async () => {
 		const work = async () => {

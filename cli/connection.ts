@@ -21,7 +21,7 @@ export function withConnection(command: Command): Command {
 }
 
 interface Asked {
-	method?: "GET" | "POST" | "PUT" | "DELETE";
+	method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 	json?: unknown;
 	/** A body with its media type. */
 	body?: { type: string; bytes: string | Uint8Array | Readable; length?: number };

@@ -8,6 +8,7 @@ import { artifactsCommand } from "./commands/artifacts.ts";
 import { execCommand } from "./commands/exec.ts";
 import { lintCommand } from "./commands/lint.ts";
 import { logsCommand } from "./commands/logs.ts";
+import { projectsCommand } from "./commands/projects.ts";
 import { runCommand } from "./commands/run.ts";
 import { approveCommand, cancelCommand, declineCommand, explainCommand, listCommand, rerunCommand, showCommand } from "./commands/runs.ts";
 import { secretsCommand } from "./commands/secrets.ts";
@@ -67,6 +68,7 @@ async function main(): Promise<number> {
 		.addCommand(approveCommand())
 		.addCommand(declineCommand())
 		.addCommand(artifactsCommand())
+		.addCommand(projectsCommand())
 		.addCommand(secretsCommand());
 	throwOnExit(program);
 	// An empty variable, as compose files write them, is none.

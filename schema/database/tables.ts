@@ -4,7 +4,7 @@ import type { ArtifactKind, TestCase } from "../wire/resources.ts";
 import type { AttemptState, JobState, RunState } from "../wire/states.ts";
 
 /**
- * D1: the catalog (tokens, sign-in links, secrets) and the record (runs, jobs, attempts, artifacts, definitions,
+ * D1: the catalog (tokens, sign-in links, projects, secrets) and the record (runs, jobs, attempts, artifacts, definitions,
  * events), and what is uploaded (sources, uploads).
  *
  * The record is written by the Dispatcher alone, as copies of its own rows; the Dispatcher's tables hold every column
@@ -278,6 +278,24 @@ export const sources = sqliteTable(
 	(table) => [index("sources_by_content").on(table.team, table.sha256), index("sources_by_use").on(table.used_at)],
 );
 export type SourceRow = typeof sources.$inferSelect;
+
+export const projects = sqliteTable(
+	"projects",
+	{
+		id: text("id").primaryKey(),
+		team: text("team").notNull(),
+		name: text("name").notNull(),
+		/** What its runs are made of, unless they say otherwise. */
+		repository: text("repository"),
+		default_branch: text("default_branch").notNull(),
+		/** The name of the secret with which the repository is read. */
+		credentials: text("credentials"),
+		created_at: integer("created_at").notNull(),
+		updated_at: integer("updated_at").notNull(),
+	},
+	(table) => [uniqueIndex("projects_by_name").on(table.team, table.name)],
+);
+export type ProjectRow = typeof projects.$inferSelect;
 
 /** The keys that secrets are encrypted with, wrapped by the master key, which is not here. */
 export const dataKeys = sqliteTable(

@@ -1,8 +1,10 @@
 import * as z from "zod";
+import { addressFault, isRef, REF_FAULT } from "../wire/git.ts";
 import { isId } from "../wire/ids.ts";
 import { MAX_RETRY_ATTEMPTS, MAX_STEPS } from "../wire/limits.ts";
 import { label } from "../wire/protocol.ts";
-import { MAX_SECRETS_PER_JOB, SECRET_NAME, SECRET_NAME_FAULT } from "../wire/secrets.ts";
+import { SECRET_NAME, SECRET_NAME_FAULT } from "../wire/secret_names.ts";
+import { MAX_SECRETS_PER_JOB } from "../wire/secrets.ts";
 import { container, credentials, IMAGE, IMAGE_FAULT, services } from "./containers.ts";
 import { parameters } from "./parameters.ts";
 import { requirements } from "./requirements.ts";
@@ -241,20 +243,11 @@ const job = strict({
 	...jobKeys,
 });
 
-const gitAddress = nonEmpty
-	.refine((url) => !url.startsWith("-"), "must be a repository address")
-	.refine(
-		(url) => /^(https?|ssh|git|file):\/\//.test(url) || url.startsWith("/") || /^[\w.-]+@[\w.-]+:/.test(url),
-		"must be an address that git can clone: https://…, ssh://…, git@host:path, file:///… or an absolute path",
-	)
-	.refine(
-		(url) => !/^[a-z]+:\/\/[^/@]*:[^/@]*@/.test(url),
-		"may not carry a password: give the agent an SSH key or a git credential helper instead",
-	);
-export const gitRef = nonEmpty.refine(
-	(ref) => !ref.startsWith("-") && !/[\s~^:?*[\\]|\.\.|@\{/.test(ref),
-	"is not a branch, tag or commit",
-);
+const gitAddress = nonEmpty.superRefine((url, context) => {
+	const fault = addressFault(url);
+	if (fault) context.addIssue({ code: "custom", message: fault });
+});
+export const gitRef = nonEmpty.refine(isRef, REF_FAULT);
 
 /** What the workspace is made of: a git repository, or a bundle that was uploaded before. */
 export const source = strict({
@@ -284,7 +277,9 @@ export const priority = count(-100, 100);
 const head = {
 	name: nonEmpty.pipe(z.string().max(200)).optional().describe("What the pipeline is called everywhere. Default: `pipeline`."),
 	params: parameters.optional().describe("What a submission may choose, at most 50."),
-	source: source.optional().describe("What the fresh workspace of every job is made of. Default: it is empty."),
+	source: source
+		.optional()
+		.describe("What the fresh workspace of every job is made of. Default: the repository of the project; without one it is empty."),
 	env: environmentTemplate.optional().describe("Variables of every job. Names that begin with `CI_` and `WINDLASS_` are taken."),
 	priority: priority.optional().describe("Higher goes first, strictly. Default: 0."),
 	concurrency: runConcurrency.optional().describe("The group of runs that this one belongs to; a name alone is its `group`."),

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { ApiError, type FieldError } from "../wire/errors.ts";
 import { MAX_CHANGED_PATHS, MAX_JOBS, MAX_RESOLVED_BYTES, MAX_TOLD_FAULTS } from "../wire/limits.ts";
-import { projectName } from "../wire/projects.ts";
+import { ADHOC_PROJECT, projectName } from "../wire/projects.ts";
 import { checkWhole } from "./check.ts";
 import { AmbiguousScalar, COLON_HINT, parseSource, type SourceDocument } from "./document.ts";
 import { checkNeeds } from "./graph.ts";
@@ -19,7 +19,7 @@ import {
 	submittedLabels,
 } from "./language.ts";
 import { fillParameters, type ParametersText } from "./parameters.ts";
-import { resolvePipeline } from "./resolve.ts";
+import { type ProjectRepository, resolvePipeline } from "./resolve.ts";
 import type { ResolvedPipeline } from "./resolved.ts";
 import { nearest } from "./suggest.ts";
 import { environment, KNOWN_KEYS, kindOf } from "./values.ts";
@@ -57,7 +57,7 @@ const submission = z.strictObject(submissionKeys, {
  * Parses what was posted: a submission (`{"run": "make test"}`, `{"pipeline": …}`) or a bare pipeline, as JSON or YAML.
  * @throws ApiError `malformed` for a text that does not parse, `validation_failed` with all faults at once.
  */
-export function parseSubmission(text: string, { isComplete }: Completeness = { isComplete: true }): Submission {
+export function parseSubmission(text: string, options: ParseOptions = {}): Submission {
 	const document = parseSource(text);
 	const { value } = document;
 	if (!isMap(value)) {
@@ -66,9 +66,9 @@ export function parseSubmission(text: string, { isComplete }: Completeness = { i
 		]);
 	}
 	if (!("pipeline" in value) && !("run" in value)) {
-		return finishSubmission({ pipeline: checkPipeline(document, value, []), document, at: [] }, {}, document, isComplete);
+		return finishSubmission({ pipeline: checkPipeline(document, value, []), document, at: [] }, {}, document, options);
 	}
-	return submissionOf(document, value, isComplete);
+	return submissionOf(document, value, options);
 }
 
 /**
@@ -85,21 +85,23 @@ export function parsedParameters(text: string): ParametersText {
 	return checkPipeline(document, document.value, []).params ?? {};
 }
 
-/** Whether every required parameter must be there. */
-interface Completeness {
-	isComplete: boolean;
+interface ParseOptions {
+	/** Whether every required parameter must be there. */
+	isComplete?: boolean;
+	/** What the workspace is made of where neither submission nor pipeline says: the repository of the project, and its main line. */
+	repository?: ProjectRepository | null;
 }
 
 /**
  * The same of a form: each part has the name of a key. What is text by nature is taken as it is, every other part is read as YAML.
  * @throws ApiError as `parseSubmission` does, naming the part
  */
-export function parseSubmissionForm(parts: ReadonlyMap<string, string>): Submission {
+export function parseSubmissionForm(parts: ReadonlyMap<string, string>, options: ParseOptions = {}): Submission {
 	const value = Object.fromEntries([...parts].map(([name, text]) => [name, TEXT_PARTS.has(name) ? text : partValue(name, text)]));
 	const form: SourceDocument = { value, locate: () => null };
 	if (!("pipeline" in value) && !("run" in value))
 		throw invalid([fault(form, [], "a submission needs the part pipeline or run", "-F pipeline=@ci.yml, or -F run='make test'")]);
-	return submissionOf(form, value);
+	return submissionOf(form, value, options);
 }
 
 const TEXT_PARTS: ReadonlySet<string> = new Set(["pipeline", "run", "project", "branch", "container"]);
@@ -121,7 +123,7 @@ interface CheckedPipeline {
 	at: string[];
 }
 
-function submissionOf(document: SourceDocument, value: Record<string, unknown>, isComplete = true): Submission {
+function submissionOf(document: SourceDocument, value: Record<string, unknown>, options: ParseOptions): Submission {
 	const errors: FieldError[] = [];
 	const parsed = submission.safeParse(value);
 	if (!parsed.success) errors.push(...faultsOf(document, parsed.error, []));
@@ -130,7 +132,7 @@ function submissionOf(document: SourceDocument, value: Record<string, unknown>, 
 	}
 	const checked = "pipeline" in value ? checkSubmittedPipeline(document, value.pipeline, errors) : shorthand(document, value.run, errors);
 	if (errors.length > 0 || !parsed.success || !checked) throw invalid(errors);
-	return finishSubmission(checked, parsed.data, document, isComplete);
+	return finishSubmission(checked, parsed.data, document, options);
 }
 
 /** How a run is made whose submission comes over the API. */
@@ -140,9 +142,9 @@ function finishSubmission(
 	checked: CheckedPipeline,
 	given: z.infer<typeof submission>,
 	submitted: SourceDocument,
-	isComplete: boolean,
+	{ isComplete = true, repository = null }: ParseOptions,
 ): Submission {
-	const project = given.project ?? "adhoc";
+	const project = given.project ?? ADHOC_PROJECT;
 	const { values, faults } = fillParameters(checked.pipeline.params ?? {}, given.params ?? {});
 	const wrong = faults.filter(({ isMissing }) => isComplete || !isMissing);
 	if (wrong.length > 0)
@@ -157,6 +159,7 @@ function finishSubmission(
 		branch: given.branch,
 		changed: given.changed,
 		project,
+		repository,
 		event: API_EVENT,
 	});
 	if (unresolved.length > 0)

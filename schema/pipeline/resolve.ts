@@ -34,7 +34,15 @@ export interface Overrides {
 	/** The paths that have changed; undefined if nobody knows. */
 	changed: readonly string[] | undefined;
 	project: string;
+	repository: ProjectRepository | null;
 	event: string;
+}
+
+/** What a project says of its repository. */
+export interface ProjectRepository {
+	address: string;
+	/** Its main line. */
+	branch: string;
 }
 
 /** What shows only when expressions are filled in. */
@@ -52,7 +60,7 @@ const HEALTH = { interval_ms: 1_000, timeout_ms: 5_000, retries: 60 };
 /** The resolved form of a pipeline that was checked. Precedence of env: submission, job, pipeline. */
 export function resolvePipeline(pipeline: Pipeline, overrides: Overrides): { pipeline: ResolvedPipeline; faults: ResolveFault[] } {
 	const faults: ResolveFault[] = [];
-	const source = overrides.source ?? pipeline.source ?? null;
+	const source = overrides.source ?? pipeline.source ?? sourceOfProject(overrides);
 	const branch = overrides.branch ?? branchOf(source);
 	const name = pipeline.name ?? "pipeline";
 	const run: RunFacts = { branch: branch ?? "", tag: tagOf(source), event: overrides.event, project: overrides.project, pipeline: name };
@@ -83,6 +91,11 @@ export function resolvePipeline(pipeline: Pipeline, overrides: Overrides): { pip
 		jobs,
 	};
 	return { pipeline: resolved, faults };
+}
+
+/** The repository of the project, on the branch that is asked for. */
+function sourceOfProject({ repository, branch }: Overrides): ResolvedPipeline["source"] {
+	return repository ? { git: repository.address, ref: branch ?? repository.branch } : null;
 }
 
 /** The jobs of a pipeline with where each stands in it; `steps` at the top are one job. */

@@ -153,7 +153,13 @@ export const assignment = z.object({
 	reports: reportFiles.nullable().default(null),
 	source: z
 		.union([
-			z.object({ git: z.string(), ref: z.string().nullable(), commit: z.string().nullable() }),
+			z.object({
+				git: z.string(),
+				ref: z.string().nullable(),
+				commit: z.string().nullable(),
+				/** What the repository is read with over HTTP: `user:password`, or a token alone. */
+				credentials: z.string().nullable().default(null),
+			}),
 			/** A bundle, to be fetched from /attempts/:id/source. */
 			z.object({ upload: z.string() }),
 		])

@@ -8,9 +8,6 @@ export const MIN_SECRET_BYTES = 6;
 const MAX_SECRET_BYTES = 64 * 1024;
 export const MAX_SECRETS_PER_JOB = 50;
 
-export const SECRET_NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,62}$/;
-export const SECRET_NAME_FAULT = "the name of a secret is letters, digits, - and _, and does not begin with a digit";
-
 const bytesOf = (value: string) => new TextEncoder().encode(value).byteLength;
 const value = z
 	.string()

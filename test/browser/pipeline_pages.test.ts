@@ -78,6 +78,34 @@ test("a run that has failed is repeated with a button, and says of which it is",
 	await shown(() => page.getByText(/repeated as #\d+/).count()).toBe(1);
 }, 60_000);
 
+test("a project is made with a form, which tells what is wrong, is changed, and is removed", async () => {
+	await page.getByRole("link", { name: "Projects" }).click();
+	await page.locator('input[name="name"]').fill("painted");
+	await page.locator('input[name="repository"]').fill("no address");
+	await page.getByRole("button", { name: "Create" }).click();
+	await shown(() => page.locator(".faults").textContent()).toContain("must be an address that git can clone");
+	expect(await page.locator('input[name="name"]').inputValue()).toBe("painted");
+	await page.locator('input[name="repository"]').fill("https://git.lan/team/painted.git");
+	await page.getByRole("button", { name: "Create" }).click();
+	await shown(() => page.locator("h1").textContent()).toBe("painted");
+	await page.locator('input[name="default_branch"]').fill("trunk");
+	await page.getByRole("button", { name: "Save" }).click();
+	const { id } = await coordinator.post<Run>("/api/v1/runs", { run: "true", source: { git: "/none" }, project: "painted" });
+	await coordinator.request("/api/v1/secrets/brush", { method: "PUT", body: JSON.stringify({ value: "a value", project: "painted" }) });
+	await coordinator.get(`/api/v1/runs/${id}/wait?timeout=30`);
+	await page.goto(`${coordinator.url}/projects/painted`);
+	expect(await page.locator('input[name="default_branch"]').inputValue()).toBe("trunk");
+	expect([await page.locator(`a[href="/runs/${id}"]`).count(), await page.locator(".secrets").textContent()]).toEqual([
+		1,
+		expect.stringContaining("brush set"),
+	]);
+	await page.getByRole("button", { name: "Remove the project" }).click();
+	await shown(() => page.locator("h1").textContent()).toBe("Projects");
+	expect(await page.getByRole("link", { name: "painted" }).count()).toBe(0);
+	// A form that was refused is a 422, which the browser's console tells.
+	expect(complaints.splice(0).every((text) => text.includes("422"))).toBe(true);
+});
+
 test("a run by hand: faults with their lines, then a form of the parameters", async () => {
 	await page.goto(`${coordinator.url}/new`);
 	await page.getByLabel("Pipeline").fill("stepz: [a]");

@@ -266,6 +266,11 @@ describe("the OpenAPI document", () => {
 		await call("GET /api/v1/queue");
 		await call("POST /api/v1/queue/resume");
 		await call("POST /api/v1/retention/sweep");
+		await call("POST /api/v1/projects", {}, { body: { name: "contracted", repository: "https://git.test/a.git" } });
+		expect((await call("GET /api/v1/projects")).items).toMatchObject([{ name: "contracted", default_branch: "main", credentials: null }]);
+		await call("PATCH /api/v1/projects/{name}", { name: "contracted" }, { body: { credentials: "token" } });
+		expect(await call("GET /api/v1/projects/{name}", { name: "contracted" })).toMatchObject({ credentials: "token" });
+		await call("DELETE /api/v1/projects/{name}", { name: "contracted" });
 		for (const value of ["a first value", "a second value"]) await call("PUT /api/v1/secrets/{name}", { name: "s" }, { body: { value } });
 		expect((await call("GET /api/v1/secrets")).items).toMatchObject([{ name: "s", project: null }]);
 		await call("POST /api/v1/secrets/rotate");

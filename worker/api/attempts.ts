@@ -5,6 +5,7 @@ import type { AttemptState, StepState } from "../../schema/wire/states.ts";
 import { checkUploads, planUploads } from "../artifacts/uploads.ts";
 import { sha256 } from "../auth/digest.ts";
 import type { LeaseTokenClaims } from "../auth/lease_token.ts";
+import { findProject } from "../catalog/projects.ts";
 import { findAttempt } from "../catalog/record.ts";
 import { findSource } from "../catalog/sources.ts";
 import { otherResult, type Started } from "../dispatch/core/attempts.ts";
@@ -33,11 +34,20 @@ export function leaseOf({ principal, params }: Caller): LeaseTokenClaims {
 async function start(context: Caller): Promise<Response> {
 	const lease = leaseOf(context);
 	const started = unwrap(await dispatcherOf(context.environment, lease.team).start(lease));
-	return json(assignmentOf(started, await secretsFor(context.environment, lease, started), context.baseUrl));
+	const credentials = await credentialsOf(context.environment, lease.team, started.run);
+	const values = await secretsFor(context.environment, lease, started, credentials);
+	return json(assignmentOf(started, values, credentials, context.baseUrl));
+}
+
+/** The name of the secret with which the source of a run is read: only the project's own repository gets the project's credentials. */
+async function credentialsOf(environment: Environment, team: string, { project, source_git }: Started["run"]): Promise<string | null> {
+	if (source_git === null || !/^https?:/.test(source_git)) return null;
+	const found = await findProject(environment.DB, team, project);
+	return found?.repository === source_git ? found.credentials : null;
 }
 
 /**
- * The secrets of a job that starts. One that is there no more ends the attempt; where they cannot be read at the moment, the job goes back
+ * The secrets of a job that starts, by their names. One that is there no more ends the attempt; where they cannot be read at the moment, the job goes back
  * and comes again. Whoever asks once more after the first step has begun gets none.
  * @throws ApiError `attempt_finished`, `attempt_superseded`
  */
@@ -45,13 +55,13 @@ async function secretsFor(
 	environment: Environment,
 	lease: LeaseTokenClaims,
 	{ attempt, run, definition }: Started,
-): Promise<Record<string, string>> {
-	const wanted = Object.entries(definition.secrets);
-	if (wanted.length === 0) return {};
+	credentials: string | null,
+): Promise<Map<string, string>> {
+	const names = [...new Set([...Object.values(definition.secrets), ...(credentials === null ? [] : [credentials])])];
+	if (names.length === 0) return new Map();
 	const shard = environment.LOG_SHARD.getByName(`log:${lease.shard}`);
-	if ((await shard.progress(attempt.id)).steps.some(({ state }) => state !== "pending")) return {};
+	if ((await shard.progress(attempt.id)).steps.some(({ state }) => state !== "pending")) return new Map();
 	const dispatcher = dispatcherOf(environment, lease.team);
-	const names = [...new Set(wanted.map(([, name]) => name))];
 	let values: Map<string, string>;
 	try {
 		values = await withDeadline(readSecrets(environment, lease.team, run.project, names), SECRETS_MS, "the secrets");
@@ -69,10 +79,15 @@ async function secretsFor(
 	}
 	// Reading took a while: what was lost or cancelled meanwhile gets nothing.
 	unwrap(await dispatcher.checkLease(lease));
-	return Object.fromEntries(wanted.map(([variable, name]) => [variable, values.get(name) as string]));
+	return values;
 }
 
-function assignmentOf({ attempt, job, run, definition }: Started, secrets: Record<string, string>, baseUrl: string): protocol.Assignment {
+function assignmentOf(
+	{ attempt, job, run, definition }: Started,
+	values: ReadonlyMap<string, string>,
+	credentials: string | null,
+	baseUrl: string,
+): protocol.Assignment {
 	return {
 		attempt_id: attempt.id,
 		number: attempt.number,
@@ -83,7 +98,9 @@ function assignmentOf({ attempt, job, run, definition }: Started, secrets: Recor
 		server_url: baseUrl,
 		matrix: definition.matrix,
 		env: definition.env,
-		secrets,
+		secrets: Object.fromEntries(
+			Object.entries(definition.secrets).flatMap(([variable, name]) => (values.has(name) ? [[variable, values.get(name) as string]] : [])),
+		),
 		timeout_ms: definition.timeout_ms,
 		idle_timeout_ms: definition.idle_timeout_ms,
 		runs_on: definition.runs_on,
@@ -92,14 +109,17 @@ function assignmentOf({ attempt, job, run, definition }: Started, secrets: Recor
 		services: definition.services,
 		outputs: definition.outputs,
 		reports: definition.reports,
-		source: sourceOf(run),
+		source: sourceOf(run, credentials === null ? null : (values.get(credentials) ?? null)),
 		artifacts: { save: definition.artifacts.save, fetch: [...new Set(definition.artifacts.fetch.map(({ key }) => key))] },
 	};
 }
 
-function sourceOf({ source_git, source_ref, source_upload, commit_sha }: Started["run"]): protocol.Assignment["source"] {
+function sourceOf(
+	{ source_git, source_ref, source_upload, commit_sha }: Started["run"],
+	credentials: string | null,
+): protocol.Assignment["source"] {
 	if (source_upload !== null) return { upload: source_upload };
-	return source_git === null ? null : { git: source_git, ref: source_ref, commit: commit_sha };
+	return source_git === null ? null : { git: source_git, ref: source_ref, commit: commit_sha, credentials };
 }
 
 /** GET …/source: the bundle that the workspace is made of. */

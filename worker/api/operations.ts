@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { FORMATS_OF_LOGS } from "../../schema/wire/log_formats.ts";
+import * as projects from "../../schema/wire/projects.ts";
 import * as protocol from "../../schema/wire/protocol.ts";
 import * as resources from "../../schema/wire/resources.ts";
 import * as secrets from "../../schema/wire/secrets.ts";
@@ -178,6 +179,15 @@ export const OPERATIONS: Record<string, Operation> = {
 		answers: { 200: resources.queueState },
 	},
 	"POST /api/v1/queue/resume": { summary: "Give out work again", answers: { 200: resources.queueState } },
+	"GET /api/v1/projects": { summary: "All projects, by name", answers: { 200: pageOf(projects.project) } },
+	"POST /api/v1/projects": { summary: "Make a project", body: projects.projectRequest, answers: { 201: projects.project } },
+	"GET /api/v1/projects/:name": { summary: "A project", answers: { 200: projects.project } },
+	"PATCH /api/v1/projects/:name": {
+		summary: "Change a project; what is not given stays",
+		body: projects.projectChange,
+		answers: { 200: projects.project },
+	},
+	"DELETE /api/v1/projects/:name": { summary: "Remove a project with its secrets; its runs stay", answers: { 204: null } },
 	"GET /api/v1/secrets": {
 		summary: "The names of secrets; never their values",
 		query: { project: { description: "only those that jobs of this project can have" } },

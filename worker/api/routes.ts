@@ -13,6 +13,7 @@ import { neededRoutes } from "./needed.ts";
 import { openApiRoute } from "./openapi.ts";
 import { partRoutes } from "./parts.ts";
 import { pipelineRoutes } from "./pipelines.ts";
+import { projectRoutes } from "./projects.ts";
 import { queueRoutes } from "./queue.ts";
 import { rerunRoutes } from "./reruns.ts";
 import { retentionRoutes } from "./retention.ts";
@@ -32,6 +33,7 @@ export const routes: readonly Route[] = [
 	...testRoutes,
 	...jobLogRoutes,
 	...artifactRoutes,
+	...projectRoutes,
 	...secretRoutes,
 	...sourceRoutes,
 	...agentRoutes,

@@ -1,7 +1,8 @@
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { projectName } from "../../schema/wire/projects.ts";
 import type { Page } from "../../schema/wire/resources.ts";
-import { type Rotation, SECRET_NAME, SECRET_NAME_FAULT, type Secret, secretRequest } from "../../schema/wire/secrets.ts";
+import { SECRET_NAME, SECRET_NAME_FAULT } from "../../schema/wire/secret_names.ts";
+import { type Rotation, type Secret, secretRequest } from "../../schema/wire/secrets.ts";
 import { log } from "../log.ts";
 import { listSecrets, putSecret, removeSecret, rotateSecrets, type SecretPlace } from "../vault/secrets.ts";
 import { json } from "./answers.ts";

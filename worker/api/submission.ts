@@ -1,7 +1,9 @@
 import { MultipartParseError, parseMultipartStream } from "@remix-run/multipart-parser";
 import { parseSubmission, parseSubmissionForm, type Submission } from "../../schema/pipeline/parse.ts";
+import type { ProjectRepository } from "../../schema/pipeline/resolve.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { MAX_PIPELINE_BYTES, MAX_SUBMITTED_SOURCE_BYTES, MIB } from "../../schema/wire/limits.ts";
+import { findProject } from "../catalog/projects.ts";
 import { touchSource } from "../catalog/sources.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
@@ -19,7 +21,7 @@ export async function readSubmission(request: Request, environment: Environment,
 	const type = request.headers.get("Content-Type") ?? "";
 	const submission = /^multipart\/form-data\b/i.test(type)
 		? await readForm(request, type, environment, team)
-		: await readPlain(request, type);
+		: await inProject(environment, team, await plainReader(request, type));
 	const { source } = submission.pipeline;
 	if (source && "upload" in source && !(await touchSource(environment.DB, team, source.upload))) {
 		throw new ApiError("validation_failed", `source: there is no uploaded source ${source.upload}`, {
@@ -30,20 +32,31 @@ export async function readSubmission(request: Request, environment: Environment,
 	return submission;
 }
 
-async function readPlain(request: Request, type: string): Promise<Submission> {
+type Reader = (repository: ProjectRepository | null) => Submission;
+
+/** Reads a submission once to know its project, and once more with the repository of that, where it needs one. */
+async function inProject(environment: Environment, team: string, read: Reader): Promise<Submission> {
+	const submission = read(null);
+	const project = submission.pipeline.source === null ? await findProject(environment.DB, team, submission.project) : null;
+	if (!project?.repository) return submission;
+	return read({ address: project.repository, branch: project.default_branch });
+}
+
+async function plainReader(request: Request, type: string): Promise<Reader> {
 	const text = await readText(request, MAX_PIPELINE_BYTES);
 	if (text.trim() === "") {
 		throw new ApiError("malformed", "The body is empty.", { suggestions: ['-d \'{"run": "make test"}\', or --data-binary @pipeline.yml'] });
 	}
 	if (/\bjson\b/i.test(type)) parseJson(text);
-	return parseSubmission(text);
+	return (repository) => parseSubmission(text, { repository });
 }
 
 async function readForm(request: Request, type: string, environment: Environment, team: string): Promise<Submission> {
 	const { texts, bundle } = await readParts(request, type);
 	// First what costs nothing to find wrong.
-	const submission = parseSubmissionForm(texts);
-	if (!bundle) return submission;
+	const read: Reader = (repository) => parseSubmissionForm(texts, { repository });
+	if (!bundle) return inProject(environment, team, read);
+	const submission = read(null);
 	if (texts.has("source")) throw partFault("source", "is there twice: as a file and as text", "keep one of them");
 	unwrap(await dispatcherOf(environment, team).checkRoom());
 	const size = bundle.reduce((sum, chunk) => sum + chunk.byteLength, 0);

@@ -147,7 +147,7 @@ export async function historyOf(
 		.limit(limit);
 }
 
-/** Branches that are taken for the main line where nobody says which is. */
+/** Branches that are taken for the main line where no project says which is. */
 const MAIN_BRANCHES = ["main", "master"];
 
 /** The newest coverage that a job of this name had before, on the main line; on the branch itself where that has none. */
@@ -155,6 +155,7 @@ export async function coverageBefore(
 	db: D1Database,
 	run: { team: string; project: string; pipeline: string; branch: string | null; created_at: number },
 	jobKey: string,
+	mainBranch: string | null,
 ): Promise<{ coverage: string; run_id: string; number: number; branch: string | null } | null> {
 	const newest = (branches: string[]) =>
 		drizzle(db)
@@ -174,7 +175,7 @@ export async function coverageBefore(
 			)
 			.orderBy(desc(runs.id))
 			.limit(1);
-	const [found] = await newest(MAIN_BRANCHES);
+	const [found] = await newest(mainBranch === null ? MAIN_BRANCHES : [mainBranch]);
 	const [own] = found || run.branch === null ? [found] : await newest([run.branch]);
 	return own ? { ...own, coverage: own.coverage as string } : null;
 }

@@ -47,6 +47,7 @@ function Page({ title, user, isLive, children }: PageProps) {
 						<nav>
 							<a href="/">Runs</a>
 							<a href="/new">New run</a>
+							<a href="/projects">Projects</a>
 							<a href="/agents">Agents</a>
 							<form method="post" action="/sign-out">
 								<button type="submit" class="quiet" title={`Signed in as ${user}`}>

@@ -5,6 +5,7 @@ import { lines } from "./live_lines.ts";
 import { logBlock } from "./log_block.ts";
 import { newRunPage, submitNewRun } from "./new_run.tsx";
 import { agentsPage, jobPage, runPage, runsPage, testPage } from "./pages.tsx";
+import { projectPage, projectsPage, submitProject, submitProjectChange, submitProjectRemoval } from "./projects.tsx";
 import { signInByLink, signInByToken, signOut } from "./sign_in.ts";
 
 /** The status page. Its pages are for people who are signed in; a script may fetch them with a token, too. */
@@ -22,6 +23,11 @@ export const pageRoutes = [
 	route("POST", "/jobs/:id/rerun", ["user"], rerunJob),
 	route("POST", "/jobs/:id/approve", ["user"], approve),
 	route("POST", "/jobs/:id/decline", ["user"], decline),
+	route("GET", "/projects", ["user"], projectsPage),
+	route("POST", "/projects", ["user"], submitProject),
+	route("GET", "/projects/:name", ["user"], projectPage),
+	route("POST", "/projects/:name", ["user"], submitProjectChange),
+	route("POST", "/projects/:name/delete", ["user"], submitProjectRemoval),
 	route("GET", "/tests", ["user"], testPage),
 	route("GET", "/new", ["user"], newRunPage),
 	route("POST", "/new", ["user"], submitNewRun),

@@ -37,7 +37,8 @@ function FirstRun() {
 	);
 }
 
-function RunTable({ runs }: { runs: RunSummary[] }) {
+/** Runs as a table. */
+export function RunTable({ runs }: { runs: RunSummary[] }) {
 	return (
 		<table>
 			<thead>

@@ -1,6 +1,7 @@
 import type { ArtifactRow, JobRow } from "../../schema/database/tables.ts";
 import { ownArtifactPath } from "../../schema/wire/paths.ts";
 import type { CoverageTotals, RunTests, TestCase, TestTotals } from "../../schema/wire/resources.ts";
+import { findProject } from "../catalog/projects.ts";
 import { findArtifact, type RunRecord } from "../catalog/record.ts";
 import { coverageBefore, flakyTestsOf, pastOfFailures } from "../catalog/tests.ts";
 import type { Environment } from "../environment.ts";
@@ -74,7 +75,8 @@ async function coverageOf(
 	job: JobRow,
 	now: CoverageTotals,
 ): Promise<RunTests["coverage"][number]> {
-	const before = await coverageBefore(environment.DB, run, job.key);
+	const project = await findProject(environment.DB, run.team, run.project);
+	const before = await coverageBefore(environment.DB, run, job.key, project?.default_branch ?? null);
 	return {
 		job_id: job.id,
 		job: job.name,

@@ -65,6 +65,11 @@ export const ADDRESSES: readonly Address[] = [
 	post("/runs/{run}/delete", "session", {}),
 	post("/queue/pause", "session", {}),
 	post("/queue/resume", "session", {}),
+	post("/api/v1/projects", "admin", { name: "fuzzed", repository: "https://git.test/a.git", default_branch: "main", credentials: "a" }),
+	{ ...post("/api/v1/projects/{project}", "admin", { default_branch: "trunk", credentials: null }), method: "PATCH" },
+	post("/projects", "session", { name: "fuzzed" }),
+	post("/projects/{project}", "session", { default_branch: "trunk" }),
+	post("/projects/{project}/delete", "session", {}),
 	post("/sign-in", "anyone", { token: "x" }),
 	post("/sign-out", "session", {}),
 ];

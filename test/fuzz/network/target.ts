@@ -141,6 +141,7 @@ export class Target {
 		words.set("session_number", "1");
 		words.set("next_session_number", "2");
 		words.set("secret", "a_secret");
+		words.set("project", "fuzzed");
 		words.set(
 			"registration",
 			(await this.coordinator.post<{ token: string }>("/api/v1/agent-tokens", { uses: 10_000, expires_in: "1d" })).token,

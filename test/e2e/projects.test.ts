@@ -1,0 +1,142 @@
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import type { Project } from "../../schema/wire/projects.ts";
+import type { Run, RunTests } from "../../schema/wire/resources.ts";
+import { GitHttp } from "../support/git_http.ts";
+import { ADMIN_TOKEN, Program, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+
+const PASSWORD = "p4ssword-of-the-forge";
+
+const cleanups: (() => void | Promise<void>)[] = [];
+const atEnd = (clean: () => void | Promise<void>) => void cleanups.push(clean);
+let coordinator: TestCoordinator;
+let forge: GitHttp;
+let open: GitHttp;
+beforeAll(async () => {
+	coordinator = await TestCoordinator.start({ atEnd });
+	await coordinator.agent("builder", { slots: "2" });
+	forge = await GitHttp.start(path.join(temporaryFolder(atEnd), "forge"), `ci:${PASSWORD}`, atEnd);
+	open = await GitHttp.start(path.join(temporaryFolder(atEnd), "open"), null, atEnd);
+});
+afterAll(async () => {
+	for (const clean of cleanups.reverse()) await clean();
+});
+
+const request = (method: string, address: string, body: unknown) =>
+	coordinator.request(`/api/v1${address}`, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+const refused = async (method: string, address: string, body: unknown) => {
+	const answer = await request(method, address, body);
+	const { message } = (await answer.json()) as { message: string };
+	return `${answer.status} ${message}`;
+};
+
+async function run(submission: object): Promise<{ run: Run; log: string }> {
+	const { id } = await coordinator.post<Run>("/api/v1/runs", submission);
+	const ended = await coordinator.get<Run>(`/api/v1/runs/${id}/wait?timeout=60`);
+	return { run: ended, log: await coordinator.text(`/api/v1/jobs/${ended.jobs[0]?.id}/log?format=raw`) };
+}
+
+describe("the repository of a project", () => {
+	test("is what its runs are made of, read with the credentials that it names, which nobody sees", async () => {
+		const repository = forge.add("web.git", { "hello.txt": "from the forge\n" });
+		await coordinator.post("/api/v1/projects", { name: "web", repository, credentials: "git_password" });
+		const without = await run({ run: "cat hello.txt", project: "web" });
+		expect(without.run.jobs[0]?.reason).toEqual({
+			code: "secret_unavailable",
+			text: "There is no secret git_password for the project web.",
+		});
+		await request("PUT", "/secrets/git_password", { value: `ci:${PASSWORD}`, project: "web" });
+		const { run: made, log } = await run({ run: "cat hello.txt; env", project: "web" });
+		expect([made.state, made.branch, log]).toEqual(["succeeded", "main", expect.stringContaining("\nfrom the forge\n")]);
+		expect(log).not.toContain(PASSWORD);
+		expect(log).not.toContain("WINDLASS_GIT");
+		expect(forge.asked).toContain(`ci:${PASSWORD}`);
+		// What one has read with its credentials is not another's, also where the agent has it already.
+		const stranger = await run({ run: "cat hello.txt", source: { git: repository, ref: made.commit?.sha }, project: "other" });
+		expect([stranger.run.state, stranger.run.jobs[0]?.reason?.code]).toEqual(["errored", "checkout_failed"]);
+	});
+
+	test("alone gets the credentials: no other repository is asked with them", async () => {
+		const repository = forge.add("own.git", { f: "x" });
+		const elsewhere = open.add("elsewhere.git", { f: "elsewhere" });
+		await coordinator.post("/api/v1/projects", { name: "careful", repository, credentials: "git_password" });
+		await request("PUT", "/secrets/git_password", { value: `ci:${PASSWORD}`, project: "careful" });
+		const { run: made, log } = await run({ run: "cat f", project: "careful", source: { git: elsewhere } });
+		expect([made.state, log]).toEqual(["succeeded", expect.stringContaining("elsewhere")]);
+		expect(open.asked).toEqual([]);
+	});
+
+	test("is checked out at its main line, or at the branch that is asked for; expressions know which", async () => {
+		const repository = open.add("lines.git", { line: "main" });
+		open.branch("lines.git", "trunk");
+		open.commit("lines.git", { line: "trunk" });
+		await coordinator.post("/api/v1/projects", { name: "lines", repository, default_branch: "trunk" });
+		const pipeline = 'env: { B: "${{ run.branch }}" }\nsteps: [\'echo "$B has $(cat line), $CI_COMMIT_BRANCH"\']';
+		expect((await run({ pipeline, project: "lines" })).log).toContain("\ntrunk has trunk, trunk\n");
+		expect((await run({ pipeline, project: "lines", branch: "main" })).log).toContain("\nmain has main, main\n");
+		expect((await run({ pipeline: "steps: ['ls | wc -l']" })).log).toContain("\n0\n");
+		await request("PATCH", "/projects/lines", { repository: null });
+		expect((await run({ pipeline: "steps: ['ls | wc -l']", project: "lines" })).log).toContain("\n0\n");
+	});
+
+	test("has the main line that coverage is compared with", async () => {
+		await coordinator.post("/api/v1/projects", { name: "covered", default_branch: "trunk" });
+		const covered = (branch: string, hits: string) => {
+			const lines = `TN:\\nSF:a\\n${hits}end_of_record\\n`;
+			return run({
+				pipeline: { name: "c", jobs: { t: { reports: { coverage: { lcov: "l" } }, steps: [`printf '${lines}' > l`] } } },
+				project: "covered",
+				branch,
+			});
+		};
+		await covered("main", "DA:1,1\\nDA:2,1\\n");
+		const trunk = await covered("trunk", "DA:1,1\\nDA:2,0\\n");
+		const feature = await covered("feature", "DA:1,0\\nDA:2,0\\n");
+		const { coverage } = await coordinator.get<RunTests>(`/api/v1/runs/${feature.run.id}/tests`);
+		expect(coverage).toMatchObject([{ covered: 0, lines: 2, before: { covered: 1, branch: "trunk", run_id: trunk.run.id } }]);
+	});
+});
+
+describe("a project", () => {
+	test("has a name of its own; what is wrong is told; what is removed takes its secrets along, not its runs", async () => {
+		const made = await coordinator.post<Project>("/api/v1/projects", { name: "short-lived" });
+		expect(made).toMatchObject({ id: expect.stringMatching(/^prj_/), repository: null, default_branch: "main", credentials: null });
+		expect(await refused("POST", "/projects", { name: "short-lived" })).toBe("409 There is a project short-lived already.");
+		expect(await refused("POST", "/projects", { name: "adhoc" })).toMatch(/^422 name: is where runs are/);
+		expect(await refused("POST", "/projects", { name: "Not A Name" })).toMatch(/^422 name: is lower-case letters/);
+		expect(await refused("POST", "/projects", { name: "a", repository: "https://u:p@git.test/a.git" })).toMatch(
+			/^422 repository: may not carry a password/,
+		);
+		expect(await refused("POST", "/projects", { name: "a", default_branch: "a..b", colour: "red" })).toMatch(/default_branch.*colour/);
+		expect(await refused("PATCH", "/projects/none", { default_branch: "a" })).toMatch(/^404 /);
+		expect(await refused("GET", "/projects/none", undefined)).toMatch(/^404 /);
+		await request("PUT", "/secrets/of_it", { value: "a value", project: "short-lived" });
+		const { run: kept } = await run({ run: "true", project: "short-lived" });
+		expect((await request("DELETE", "/projects/short-lived", undefined)).status).toBe(204);
+		expect(await refused("DELETE", "/projects/short-lived", undefined)).toMatch(/^404 /);
+		const { items } = await coordinator.get<{ items: { name: string }[] }>("/api/v1/secrets?project=short-lived");
+		expect(items.map(({ name }) => name)).not.toContain("of_it");
+		expect((await coordinator.get<Run>(`/api/v1/runs/${kept.id}`)).project).toBe("short-lived");
+	});
+
+	test("is made, shown, changed, listed and removed by commands", async () => {
+		const windlass = async (...args: string[]) => {
+			const program = new Program(["projects", ...args, "--server", coordinator.url], { WINDLASS_API_TOKEN: ADMIN_TOKEN });
+			onTestFinished(() => program.kill());
+			return { code: await program.exited, output: program.output };
+		};
+		const repository = "https://git.lan/team/cli.git";
+		expect((await windlass("create", "cli", "--repository", repository, "--credentials", "token")).output).toMatch(
+			/repository +https:\/\/git\.lan\/team\/cli\.git\n.*default branch +main\n.*credentials +the secret token/s,
+		);
+		await windlass("edit", "cli", "--default-branch", "trunk", "--credentials", "none");
+		expect(JSON.parse((await windlass("show", "cli", "-o", "json")).output)).toMatchObject({
+			repository,
+			default_branch: "trunk",
+			credentials: null,
+		});
+		expect((await windlass("ls")).output).toMatch(/cli +https:\/\/git\.lan\/team\/cli\.git +trunk/);
+		expect((await windlass("rm", "cli")).output).toBe("The project cli is removed, and its secrets with it.\n");
+		expect((await windlass("show", "cli")).code).toBe(1);
+	});
+});

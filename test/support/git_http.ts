@@ -1,0 +1,102 @@
+import { execFileSync, spawn } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import path from "node:path";
+import type { AtEnd } from "./processes.ts";
+
+const IDENTITY = { GIT_AUTHOR_NAME: "Ada", GIT_AUTHOR_EMAIL: "a@x.test", GIT_COMMITTER_NAME: "Ada", GIT_COMMITTER_EMAIL: "a@x.test" };
+
+export function git(cwd: string, ...args: string[]): string {
+	return execFileSync("git", ["-c", "init.defaultBranch=main", ...args], {
+		cwd,
+		encoding: "utf8",
+		env: { ...process.env, ...IDENTITY },
+	}).trim();
+}
+
+/** Repositories over HTTP, by git's own backend, as a forge on a LAN has them. */
+export class GitHttp {
+	readonly url: string;
+	readonly #folder: string;
+	/** Every `Authorization` that was sent, decoded. */
+	readonly asked: string[];
+
+	private constructor(url: string, folder: string, asked: string[]) {
+		this.url = url;
+		this.#folder = folder;
+		this.asked = asked;
+	}
+
+	/** @param credentials `user:password`; whoever does not send them is asked to. Null: everybody may read. */
+	static async start(folder: string, credentials: string | null, atEnd: AtEnd): Promise<GitHttp> {
+		mkdirSync(folder, { recursive: true });
+		const asked: string[] = [];
+		const server = createServer((request, response) => {
+			const given = Buffer.from((request.headers.authorization ?? "").replace(/^Basic /, ""), "base64").toString();
+			if (given !== "") asked.push(given);
+			if (credentials !== null && given !== credentials) {
+				response.writeHead(401, { "WWW-Authenticate": 'Basic realm="git"' }).end();
+				return;
+			}
+			const url = new URL(request.url ?? "/", "http://git");
+			const backend = spawn("git", ["http-backend"], {
+				env: {
+					...process.env,
+					GIT_PROJECT_ROOT: folder,
+					GIT_HTTP_EXPORT_ALL: "1",
+					GIT_PROTOCOL: String(request.headers["git-protocol"] ?? ""),
+					PATH_INFO: url.pathname,
+					QUERY_STRING: url.search.slice(1),
+					REQUEST_METHOD: request.method,
+					CONTENT_TYPE: request.headers["content-type"] ?? "",
+					HTTP_CONTENT_ENCODING: request.headers["content-encoding"] ?? "",
+				},
+				stdio: ["pipe", "pipe", "inherit"],
+			});
+			request.pipe(backend.stdin).on("error", () => undefined);
+			let head = Buffer.alloc(0);
+			backend.stdout.on("data", (chunk: Buffer) => {
+				if (response.headersSent) return void response.write(chunk);
+				head = Buffer.concat([head, chunk]);
+				const end = head.indexOf("\r\n\r\n");
+				if (end === -1) return;
+				const lines = head.subarray(0, end).toString().split("\r\n");
+				const headers = Object.fromEntries(lines.map((line) => line.split(/: (.*)/).slice(0, 2)));
+				const { Status: status = "200", ...others } = headers as Record<string, string>;
+				response.writeHead(Number.parseInt(status, 10), others);
+				response.write(head.subarray(end + 4));
+			});
+			backend.stdout.on("end", () => response.end());
+		});
+		await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+		atEnd(() => {
+			server.closeAllConnections();
+			server.close();
+		});
+		return new GitHttp(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, folder, asked);
+	}
+
+	/** A repository with these files on its main line. @returns its address */
+	add(name: string, files: Record<string, string>): string {
+		const folder = path.join(this.#folder, name);
+		mkdirSync(folder, { recursive: true });
+		git(folder, "init", "--quiet");
+		this.commit(name, files);
+		return `${this.url}/${name}`;
+	}
+
+	/** A further commit, on the branch that is checked out. @returns its id */
+	commit(name: string, files: Record<string, string>): string {
+		const folder = path.join(this.#folder, name);
+		for (const [file, text] of Object.entries(files)) writeFileSync(path.join(folder, file), text);
+		git(folder, "add", "--all");
+		git(folder, "commit", "--quiet", "--message=Change");
+		return git(folder, "rev-parse", "HEAD");
+	}
+
+	/** Begins a branch where the present one is, and checks it out. */
+	branch(name: string, branch: string): void {
+		git(path.join(this.#folder, name), "checkout", "--quiet", "-b", branch);
+	}
+}

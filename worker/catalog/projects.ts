@@ -1,0 +1,56 @@
+import { and, asc, eq } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { ulid } from "ulid";
+import { type ProjectRow, projects } from "../../schema/database/tables.ts";
+import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+
+/** The projects of teams, by name. */
+
+export type ProjectSettings = Pick<ProjectRow, "repository" | "default_branch" | "credentials">;
+
+export async function findProject(db: D1Database, team: string, name: string): Promise<ProjectRow | null> {
+	const rows = await drizzle(db)
+		.select()
+		.from(projects)
+		.where(and(eq(projects.team, team), eq(projects.name, name)));
+	return rows[0] ?? null;
+}
+
+export async function listProjects(db: D1Database, team: string): Promise<ProjectRow[]> {
+	return drizzle(db).select().from(projects).where(eq(projects.team, team)).orderBy(asc(projects.name));
+}
+
+/** @returns null if there is one of this name */
+export async function addProject(db: D1Database, team: string, name: string, settings: ProjectSettings): Promise<ProjectRow | null> {
+	const now = Date.now();
+	const rows = await drizzle(db)
+		.insert(projects)
+		.values({ id: `${ID_PREFIXES.project}_${ulid()}`, team, name, ...settings, created_at: now, updated_at: now })
+		.onConflictDoNothing()
+		.returning();
+	return rows[0] ?? null;
+}
+
+/** @returns null if there is none of this name */
+export async function changeProject(
+	db: D1Database,
+	team: string,
+	name: string,
+	change: Partial<ProjectSettings>,
+): Promise<ProjectRow | null> {
+	const rows = await drizzle(db)
+		.update(projects)
+		.set({ ...change, updated_at: Date.now() })
+		.where(and(eq(projects.team, team), eq(projects.name, name)))
+		.returning();
+	return rows[0] ?? null;
+}
+
+/** Removes a project with its secrets; its runs stay. @returns false if there was none of this name */
+export async function removeProject(db: D1Database, team: string, name: string): Promise<boolean> {
+	const [removed] = await db.batch([
+		db.prepare("DELETE FROM projects WHERE team = ? AND name = ? RETURNING id").bind(team, name),
+		db.prepare("DELETE FROM secrets WHERE team = ? AND project = ?").bind(team, name),
+	]);
+	return (removed?.results.length ?? 0) > 0;
+}

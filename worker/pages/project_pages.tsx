@@ -1,0 +1,143 @@
+import type { FieldError } from "../../schema/wire/errors.ts";
+import type { Project } from "../../schema/wire/projects.ts";
+import type { Page, RunSummary } from "../../schema/wire/resources.ts";
+import type { Secret } from "../../schema/wire/secrets.ts";
+import { RunTable } from "./runs_page.tsx";
+import { Ago } from "./words.tsx";
+
+/** What a form of a project holds: texts, as they were filled in. */
+export interface ProjectFields {
+	name: string;
+	repository: string;
+	default_branch: string;
+	credentials: string;
+}
+
+interface FormProps {
+	fields: ProjectFields;
+	faults: readonly FieldError[];
+	message: string | null;
+}
+
+/** All projects, and a form for another. */
+export function ProjectsPage({ projects, form }: { projects: readonly Project[]; form: FormProps }) {
+	return (
+		<section>
+			<h1>Projects</h1>
+			{projects.length === 0 && <p class="empty">No projects yet. Runs that belong to none are numbered in “adhoc”.</p>}
+			{projects.length > 0 && (
+				<table>
+					<thead>
+						<tr>
+							<th>Project</th>
+							<th>Repository</th>
+							<th>Main line</th>
+							<th>Changed</th>
+						</tr>
+					</thead>
+					<tbody>
+						{projects.map((project) => (
+							<tr key={project.id}>
+								<td>
+									<a href={`/projects/${project.name}`}>
+										<strong>{project.name}</strong>
+									</a>
+								</td>
+								<td>{project.repository ?? <span class="muted">none</span>}</td>
+								<td>{project.default_branch}</td>
+								<td>
+									<Ago at={project.updated_at} />
+								</td>
+							</tr>
+						))}
+					</tbody>
+				</table>
+			)}
+			<h2>New project</h2>
+			<ProjectForm action="/projects" button="Create" isNew {...form} />
+		</section>
+	);
+}
+
+interface ProjectPageProps {
+	project: Project;
+	runs: Page<RunSummary>;
+	secrets: readonly Secret[];
+	form: FormProps;
+}
+
+/** One project: its runs, the names of its secrets, and what can be changed. */
+export function ProjectPage({ project, runs, secrets, form }: ProjectPageProps) {
+	return (
+		<section>
+			<h1>{project.name}</h1>
+			<h2>Runs</h2>
+			{runs.items.length === 0 ? <p class="muted">None yet.</p> : <RunTable runs={runs.items} />}
+			{runs.next_cursor !== null && (
+				<p>
+					<a href={`/projects/${project.name}?cursor=${runs.next_cursor}`}>Older runs →</a>
+				</p>
+			)}
+			<h2>Secrets</h2>
+			{secrets.length === 0 && (
+				<p class="muted">
+					None. <code>{`windlass secrets set <name> --project ${project.name}`}</code>
+				</p>
+			)}
+			{secrets.length > 0 && (
+				<ul class="secrets">
+					{secrets.map((one) => (
+						<li key={`${one.project} ${one.name}`}>
+							<code>{one.name}</code> <span class="muted">{one.project === null ? "of every project, set " : "set "}</span>
+							<Ago at={one.updated_at} />
+						</li>
+					))}
+				</ul>
+			)}
+			<h2>Settings</h2>
+			<ProjectForm action={`/projects/${project.name}`} button="Save" isNew={false} {...form} />
+			<form method="post" action={`/projects/${project.name}/delete`}>
+				<button type="submit" class="danger">
+					Remove the project and its secrets
+				</button>
+			</form>
+		</section>
+	);
+}
+
+function ProjectForm({ action, button, isNew, fields, faults, message }: FormProps & { action: string; button: string; isNew: boolean }) {
+	return (
+		<form method="post" action={action} class="new-run">
+			{message && <p class="reason">{message}</p>}
+			{faults.length > 0 && (
+				<ul class="faults">
+					{faults.map((one) => (
+						<li key={one.path}>
+							<code>{one.path} </code>
+							{one.message}
+						</li>
+					))}
+				</ul>
+			)}
+			{isNew && (
+				<label>
+					Name
+					<input name="name" value={fields.name} required />
+				</label>
+			)}
+			<label>
+				Repository <span class="muted">– what its runs are made of, unless they say otherwise</span>
+				<input name="repository" value={fields.repository} placeholder="https://git.lan/team/web.git" />
+			</label>
+			<label>
+				Main line
+				<input name="default_branch" value={fields.default_branch} required />
+			</label>
+			<label>
+				Credentials <span class="muted">– the name of a secret with user:password, or a token, for a repository over HTTP</span>
+				<input name="credentials" value={fields.credentials} />
+			</label>
+			<button type="submit">{button}</button>
+		</form>
+	);
+}

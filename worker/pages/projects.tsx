@@ -1,0 +1,111 @@
+import { ApiError, type FieldError, notFound } from "../../schema/wire/errors.ts";
+import { MAX_PROTOCOL_BODY_BYTES } from "../../schema/wire/limits.ts";
+import { type Project, projectChange, projectRequest } from "../../schema/wire/projects.ts";
+import { readText, validated } from "../api/bodies.ts";
+import type { RequestContext } from "../api/context.ts";
+import { presentRunSummary } from "../api/present.ts";
+import { createProject, deleteProject, editProject, presentProject } from "../api/projects.ts";
+import { pageOf } from "../api/queries.ts";
+import { findProject, listProjects } from "../catalog/projects.ts";
+import { listRuns } from "../catalog/record.ts";
+import { listSecrets } from "../vault/secrets.ts";
+import { page } from "./layout.tsx";
+import { type ProjectFields, ProjectPage, ProjectsPage } from "./project_pages.tsx";
+
+/** The pages of projects, and what their forms do. A form that is not taken comes back as it was filled in. */
+
+type Reader = RequestContext<"user">;
+
+const RUNS_SHOWN = 20;
+const EMPTY: ProjectFields = { name: "", repository: "", default_branch: "main", credentials: "" };
+
+export function projectsPage(context: Reader): Promise<Response> {
+	return showProjects(context, EMPTY, null);
+}
+
+export async function submitProject(context: Reader): Promise<Response> {
+	const fields = await readFields(context.request);
+	try {
+		const { name } = await createProject(context, validated(projectRequest, { name: fields.name, ...settingsOf(fields) }));
+		return backTo(`/projects/${name}`);
+	} catch (error) {
+		if (!(error instanceof ApiError)) throw error;
+		return showProjects(context, fields, error);
+	}
+}
+
+export async function projectPage(context: Reader): Promise<Response> {
+	const { environment, principal, params } = context;
+	const found = await findProject(environment.DB, principal.team, params.name ?? "");
+	if (!found) throw notFound("project", params.name ?? "");
+	return showProject(context, presentProject(found), fieldsOf(presentProject(found)), null);
+}
+
+export async function submitProjectChange(context: Reader): Promise<Response> {
+	const { environment, principal, params, request } = context;
+	const fields = await readFields(request);
+	try {
+		const { name } = await editProject(context, validated(projectChange, settingsOf(fields)));
+		return backTo(`/projects/${name}`);
+	} catch (error) {
+		const found = await findProject(environment.DB, principal.team, params.name ?? "");
+		if (!(error instanceof ApiError) || !found) throw error;
+		return showProject(context, presentProject(found), fields, error);
+	}
+}
+
+export async function submitProjectRemoval(context: Reader): Promise<Response> {
+	await deleteProject(context);
+	return backTo("/projects");
+}
+
+async function showProjects({ environment, principal }: Reader, fields: ProjectFields, error: ApiError | null): Promise<Response> {
+	const projects = (await listProjects(environment.DB, principal.team)).map(presentProject);
+	const children = <ProjectsPage projects={projects} form={{ fields, ...told(error) }} />;
+	return page({ title: "Projects", user: principal.name, children }, error?.status ?? 200);
+}
+
+async function showProject(
+	{ url, environment, principal, baseUrl }: Reader,
+	project: Project,
+	fields: ProjectFields,
+	error: ApiError | null,
+): Promise<Response> {
+	const after = url.searchParams.get("cursor");
+	const [rows, secrets] = await Promise.all([
+		listRuns(environment.DB, principal.team, { limit: RUNS_SHOWN + 1, after, state: null, project: project.name }),
+		listSecrets(environment.DB, principal.team, project.name),
+	]);
+	const runs = pageOf(rows, RUNS_SHOWN, (run) => presentRunSummary(run, baseUrl));
+	const children = <ProjectPage project={project} runs={runs} secrets={secrets} form={{ fields, ...told(error) }} />;
+	return page({ title: project.name, user: principal.name, children }, error?.status ?? 200);
+}
+
+async function readFields(request: Request): Promise<ProjectFields> {
+	const form = new URLSearchParams(await readText(request, MAX_PROTOCOL_BODY_BYTES));
+	const field = (name: string) => (form.get(name) ?? "").trim();
+	return {
+		name: field("name"),
+		repository: field("repository"),
+		default_branch: field("default_branch"),
+		credentials: field("credentials"),
+	};
+}
+
+/** A field that was left empty is none. */
+function settingsOf({ repository, default_branch, credentials }: ProjectFields) {
+	return { repository: repository || null, default_branch, credentials: credentials || null };
+}
+
+function fieldsOf({ name, repository, default_branch, credentials }: Project): ProjectFields {
+	return { name, repository: repository ?? "", default_branch, credentials: credentials ?? "" };
+}
+
+function told(error: ApiError | null): { faults: readonly FieldError[]; message: string | null } {
+	const faults = (error?.details.errors as FieldError[] | undefined) ?? [];
+	return { faults, message: error && faults.length === 0 ? error.message : null };
+}
+
+function backTo(location: string): Response {
+	return new Response(null, { status: 303, headers: { Location: location } });
+}
