@@ -1,8 +1,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
+import { pollAnswer } from "../../schema/wire/protocol.ts";
 import type { Job, Run } from "../../schema/wire/resources.ts";
 import { eventually, LEASE_TTL_MS, processesWith, TestCoordinator, temporaryFolder, workerdsOf } from "../support/processes.ts";
+import { ProtocolAgent } from "../support/protocol_agent.ts";
 
 /** Writes 200 numbered lines over about six seconds: every one must be in the log, once. */
 const COUNTING = "for i in $(seq 1 200); do echo line $i; sleep 0.03; done";
@@ -71,6 +73,21 @@ describe("a run outlives what it runs on", () => {
 		expect(run.state).toBe("succeeded");
 		expect(run.jobs[0]?.attempts).toHaveLength(1);
 		expect(await linesOf(second, jobId)).toEqual(["begins", "ends"]);
+	});
+
+	test("an agent that is between two polls when a stop is planned hears of it all the same", async () => {
+		const coordinator = await TestCoordinator.start();
+		const agent = await ProtocolAgent.join(coordinator.url, await coordinator.registrationToken(), "slow");
+		await coordinator.post("/api/v1/runs", { run: "true", runs_on: ["slow"] });
+		const offer = await agent.nextOffer();
+		await agent.start(offer);
+		coordinator.program.signal("SIGTERM");
+		await new Promise((resolve) => setTimeout(resolve, 1_000));
+		const poll = { protocol: 1, session: 1, seq: 1_000, slots_free: 0, running: [offer.attempt_id] };
+		const { renewed } = pollAnswer.parse((await agent.say("POST", "/api/v1/agents/self/poll", poll)).body);
+		expect(renewed).toEqual([{ attempt_id: offer.attempt_id, ttl_ms: expect.any(Number) }]);
+		expect(renewed[0]?.ttl_ms).toBeGreaterThan(9 * 60_000);
+		expect(await coordinator.program.exited).toBe(0);
 	});
 
 	test("an agent that sleeps through a planned stop and beyond its lease gives the job back as soon as it wakes", async () => {

@@ -33,7 +33,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 			"a run has left before the record had it",
 			"the record shows a finished run with something unfinished",
 		],
-		from: 14,
+		from: 36,
 	},
 	{
 		name: "an old renewal that counts",
@@ -48,6 +48,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "if (!isSame) {\n\t\t\tfor",
 		planted: "if (false) {\n\t\t\tfor",
 		foundAs: [DIFFERS, OFFER],
+		from: 13,
 	},
 	{
 		name: "a job that its agent has given up and that waits for its lease",
@@ -55,6 +56,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "loseUnlisted(core, agentId, poll.running, {",
 		planted: "loseUnlisted(core, '', poll.running, {",
 		foundAs: [DIFFERS, OFFER],
+		from: 6,
 	},
 	{
 		name: "a lease that is not fenced",
@@ -62,7 +64,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "if (attempt.lease_id !== lease.leaseId || isTerminal(attempt.state)) throw",
 		planted: "if (attempt.lease_id !== lease.leaseId) throw",
 		foundAs: [ANSWER],
-		from: 16,
+		from: 62,
 	},
 	{
 		name: "an outbox row deleted without its revision",
@@ -77,7 +79,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: 'setTimer(core, "cancel", attempt.id,',
 		planted: 'setTimer(core, "lease", attempt.id, core.now() + 600_000);\n\t\tsetTimer(core, "cancel", attempt.id,',
 		foundAs: [DIFFERS],
-		from: 23,
+		from: 24,
 	},
 	{
 		name: "a second cancel that moves the first one's deadline",
@@ -86,7 +88,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		planted:
 			'const next = moveJob(core, job, from === "running" ? "cancel" : verb, reason);\n\tif (next === null) core.sql.all("UPDATE timers SET due_at = due_at + 60000 WHERE kind = \'cancel\' AND id IN (SELECT id FROM attempts WHERE job_id = ?)", job.id);',
 		foundAs: [DIFFERS],
-		from: 82,
+		from: 99,
 	},
 	{
 		name: "a requeue that reuses an attempt number",
@@ -115,6 +117,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: 'startTimer(core, "presence", now + PRESENCE_MS);',
 		planted: "",
 		foundAs: ["a lease ran out while the coordinator was away"],
+		from: 53,
 	},
 	{
 		name: "a poison row that stops the drain",
@@ -122,6 +125,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "if (!isRowsFault(error)) throw error;",
 		planted: "throw error;",
 		foundAs: [NO_REST],
+		from: 5,
 	},
 	{
 		name: "a row set aside and forgotten",
@@ -249,7 +253,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "const fenceAt = sentAt + ttlMs",
 		planted: "const fenceAt = sentAt + 3_600_000 + ttlMs",
 		foundAs: ["two agents run one job"],
-		from: 64,
+		from: 131,
 	},
 ];
 

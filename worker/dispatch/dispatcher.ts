@@ -43,7 +43,17 @@ import { scheduleTidying } from "./core/housekeeping.ts";
 import { assignOffers } from "./core/offers.ts";
 import { outboxDepth } from "./core/outbox.ts";
 import { type Pause, pauseOf, pauseQueue, resumeQueue } from "./core/pause.ts";
-import { agentsWithNews, hasNews, type LeaseLeft, leasesLeft, newsFor, notePoll, type Renewal, renewLeases } from "./core/polls.ts";
+import {
+	agentsHoldingLeases,
+	agentsWithNews,
+	hasNews,
+	type LeaseLeft,
+	leasesLeft,
+	newsFor,
+	notePoll,
+	type Renewal,
+	renewLeases,
+} from "./core/polls.ts";
 import {
 	type AgentRows,
 	type Changes,
@@ -94,6 +104,8 @@ interface JobRows {
 
 /** A reader of a live log vouches for its interest this long; it must be repeated. */
 const WATCH_MS = 30_000;
+/** How long a planned stop waits for agents that hold leases to ask. */
+const STOP_TELLING_MS = 2_000;
 
 /**
  * The shell around the queue of one team: it parks the calls that wait, runs the core's commands, arms the alarm and
@@ -118,6 +130,7 @@ export class Dispatcher extends DurableObject<Environment> {
 	readonly #known = new Map<string, Set<string>>();
 	/** Agents that know of the planned stop; null while none is planned. */
 	#toldStop: Set<string> | null = null;
+	readonly #stopTelling = new Parking();
 	/** Why nothing new is accepted; null while the disk has room. */
 	#diskFault: string | null = null;
 	#settledRev: number;
@@ -408,11 +421,19 @@ export class Dispatcher extends DurableObject<Environment> {
 		this.#command((core) => logArchived(core, attemptId, log));
 	}
 
-	/** Moves every lease far ahead and tells every agent: the host is about to stop on purpose. */
+	/**
+	 * Moves every lease far ahead and tells every agent: the host is about to stop on purpose. Returns once all that hold leases were told;
+	 * for one that does not ask, or is between two polls, it waits a little.
+	 */
 	async planStop(): Promise<void> {
 		planStop(this.#core);
 		this.#toldStop = new Set();
 		this.#settle();
+		if (!this.#isStopTold()) await this.#stopTelling.park("the host", STOP_TELLING_MS);
+	}
+
+	#isStopTold(): boolean {
+		return agentsHoldingLeases(this.#core).every((id) => this.#toldStop?.has(id));
 	}
 
 	/** How far the record is behind, and what needs a person. */
@@ -509,6 +530,7 @@ export class Dispatcher extends DurableObject<Environment> {
 		this.#toldWatch.set(agentId, watch.join());
 		const renewed = this.#toldStop ? leasesLeft(this.#core, agentId) : [];
 		this.#toldStop?.add(agentId);
+		if (this.#toldStop && this.#isStopTold()) this.#stopTelling.wakeAll();
 		return { ...newsFor(this.#core, agentId, this.#known.get(agentId)), watch, renewed };
 	}
 

@@ -118,6 +118,12 @@ export function leasesLeft(core: Core, agentId: string): LeaseLeft[] {
 	return liveAttemptsOfAgent(core, agentId).map(({ id, deadline }) => ({ attempt_id: id, ttl_ms: Math.max(0, deadline - now) }));
 }
 
+/** The agents that hold a lease. */
+export function agentsHoldingLeases(core: Core): string[] {
+	const rows = core.sql.all<{ agent_id: string }>("SELECT DISTINCT agent_id FROM attempts WHERE state IN ('running', 'cancelling')");
+	return rows.map(({ agent_id }) => agent_id);
+}
+
 /** Moves the end of a lease; never backwards. */
 export function extendLease(core: Core, attemptId: string, deadline: number): void {
 	const moved = core.sql.all("UPDATE attempts SET deadline = ? WHERE id = ? AND deadline < ? RETURNING id", deadline, attemptId, deadline);
