@@ -10,6 +10,8 @@ export interface Checkout extends GitContext {
 	workspace: string;
 	/** The folder of the agent's mirrors. */
 	mirrors: string;
+	/** Who reads the repository: what one has got with its credentials is not another's. Empty without any. */
+	reader: string;
 	/** Tells the coordinator which commit was found; it answers with the one that the whole run uses. */
 	pin(commit: Commit): Promise<string>;
 }
@@ -126,7 +128,7 @@ async function fetchCommit(git: Git, checkout: Checkout, found: Found): Promise<
 	}
 	await viaMirror(
 		git,
-		{ mirrors, address: source.git, reader: source.credentials ?? "" },
+		{ mirrors, address: source.git, reader: checkout.reader },
 		async (mirror) => {
 			if (!(await has(mirror, found.sha))) await fetchFromOrigin(mirror, found);
 			await keepCommit(mirror, found.branch ?? found.tag ?? "", found.sha);

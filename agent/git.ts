@@ -153,7 +153,7 @@ export class Git {
 	get #environment(): Record<string, string> {
 		return {
 			...this.#context.env,
-			...credentialEnvironment(this.#context.credentials),
+			...credentialEnvironment(this.#context.credentials, Number(this.#context.env.GIT_CONFIG_COUNT ?? 0)),
 			GIT_TERMINAL_PROMPT: "0",
 			// A folder that is no repository (yet) is not looked for further up.
 			GIT_CEILING_DIRECTORIES: path.dirname(this.folder),
@@ -180,17 +180,20 @@ export function gitCredentials(address: string, text: string): GitCredentials {
 	return { origin: new URL(address).origin, username, password: password.trim() };
 }
 
-/** Says to git how it is told, by a helper that reads it from the environment: on no command line, and in no file. */
-function credentialEnvironment(credentials: GitCredentials | null): Record<string, string> {
+/**
+ * Says to git how it is told, by a helper that reads it from the environment: on no command line, and in no file. Needs git 2.31.
+ * @param before how many settings the environment has already
+ */
+function credentialEnvironment(credentials: GitCredentials | null, before: number): Record<string, string> {
 	if (!credentials) return {};
 	const helper = '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$WINDLASS_GIT_USERNAME" "$WINDLASS_GIT_PASSWORD"; }; f';
 	return {
-		GIT_CONFIG_COUNT: "2",
+		GIT_CONFIG_COUNT: String(before + 2),
 		// Nobody else's helper keeps what it is told.
-		GIT_CONFIG_KEY_0: "credential.helper",
-		GIT_CONFIG_VALUE_0: "",
-		GIT_CONFIG_KEY_1: `credential.${credentials.origin}.helper`,
-		GIT_CONFIG_VALUE_1: helper,
+		[`GIT_CONFIG_KEY_${before}`]: "credential.helper",
+		[`GIT_CONFIG_VALUE_${before}`]: "",
+		[`GIT_CONFIG_KEY_${before + 1}`]: `credential.${credentials.origin}.helper`,
+		[`GIT_CONFIG_VALUE_${before + 1}`]: helper,
 		WINDLASS_GIT_USERNAME: credentials.username,
 		WINDLASS_GIT_PASSWORD: credentials.password,
 	};

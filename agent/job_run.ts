@@ -140,7 +140,10 @@ export class JobRun implements Job {
 		this.#steps.skipOpen();
 		await this.spool.endLine();
 		await this.spool.seal();
-		return this.#masker.value({ state: outcome.state, exit_code: outcome.exitCode, reason: outcome.reason, ...results });
+		const { state, exitCode: exit_code } = outcome;
+		const reason = outcome.reason && { ...outcome.reason, text: this.#masker.text(outcome.reason.text) };
+		const outputs = Object.fromEntries(Object.entries(results.outputs).map(([name, value]) => [name, this.#masker.text(value)]));
+		return { state, exit_code, reason, ...results, outputs };
 	}
 
 	async #fault(error: unknown): Promise<Outcome> {
@@ -274,6 +277,7 @@ export class JobRun implements Job {
 			workspace: this.#workspace,
 			mirrors,
 			env: jobEnvironment(environment, { ...assignment, env: {} }, this.#place.paths, null),
+			reader: source.credentials === null ? "" : assignment.run.project,
 			credentials: source.credentials === null ? null : gitCredentials(source.git, source.credentials),
 			cgroup: this.#processes.cgroup,
 			spool: this.spool,

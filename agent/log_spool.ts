@@ -118,10 +118,8 @@ export class LogSpool {
 
 	/** Adds a line of the agent's own, on a line of its own. */
 	say(text: string): Promise<void> {
-		return this.#queue(async () => {
-			await this.#take(this.#masker.flush());
-			await this.#take(Buffer.from(`${this.#isAtLineStart ? "" : "\n"}${this.#masker.text(text)}\n`));
-		});
+		// What may be the beginning of a secret stays held back: its rest may follow.
+		return this.#queue(() => this.#take(Buffer.from(`${this.#isAtLineStart ? "" : "\n"}${this.#masker.text(text)}\n`)));
 	}
 
 	/** Ends a last line that the job left open. */

@@ -25,7 +25,9 @@ export class Masker {
 		for (const secret of secrets) for (const form of formsOf(secret)) needles.set(form.toString("latin1"), form);
 		for (const needle of [...needles.values()].sort((a, b) => b.byteLength - a.byteLength)) {
 			const key = needle.readUInt32LE(0);
-			this.#needles.set(key, [...(this.#needles.get(key) ?? []), needle]);
+			const alike = this.#needles.get(key);
+			if (alike) alike.push(needle);
+			else this.#needles.set(key, [needle]);
 			for (let length = 1; length < WINDOW; length += 1) this.#beginnings.add(needle.toString("latin1", 0, length));
 		}
 	}
@@ -35,7 +37,7 @@ export class Masker {
 		return this.#needles.size === 0 ? bytes : this.#take(Buffer.concat([this.#held, bytes]), false);
 	}
 
-	/** Nothing follows what was held back. */
+	/** Nothing follows what was held back; of a secret that has begun no more than a few bytes are shown. */
 	flush(): Uint8Array {
 		return this.#held.byteLength === 0 ? this.#held : this.#take(this.#held, true);
 	}
@@ -45,18 +47,6 @@ export class Masker {
 		if (this.#needles.size === 0) return text;
 		const { shown } = this.#scan(Buffer.from(text), 0, true);
 		return shown.toString("utf8");
-	}
-
-	/** The same value with every text in it masked; the names of keys, too. */
-	value<Value>(value: Value): Value {
-		if (this.#needles.size === 0) return value;
-		const masked = (one: unknown): unknown => {
-			if (typeof one === "string") return this.text(one);
-			if (Array.isArray(one)) return one.map(masked);
-			if (one === null || typeof one !== "object") return one;
-			return Object.fromEntries(Object.entries(one).map(([key, inner]) => [this.text(key), masked(inner)]));
-		};
-		return masked(value) as Value;
 	}
 
 	#take(bytes: Buffer, isEnd: boolean): Uint8Array {
@@ -102,6 +92,8 @@ export class Masker {
 			if (bytes.compare(needle, 0, common, at, at + common) !== 0) continue;
 			if (common === needle.byteLength) return common;
 			if (!isEnd) return "open";
+			// A beginning that nothing follows: whoever was ended, or cut short, in the middle of it.
+			if (common >= MIN_SECRET_BYTES) return common;
 		}
 		return null;
 	}
@@ -117,6 +109,8 @@ function formsOf(secret: string): Buffer[] {
 		.flatMap((piece) => [
 			Buffer.from(piece),
 			...base64Forms(Buffer.from(piece)),
+			...wrappedBase64(Buffer.from(piece)),
+			...wrappedBase64(Buffer.from(`${piece}\n`)),
 			...[...urlForms(piece), JSON.stringify(piece).slice(1, -1), ...shellForms(piece)].map((text) => Buffer.from(text)),
 		])
 		.filter(({ byteLength }) => byteLength >= MIN_SECRET_BYTES);
@@ -134,6 +128,15 @@ function urlForms(text: string): string[] {
 /** In single quotes, and with a backslash before what a shell would heed: `printf %q`. */
 function shellForms(text: string): string[] {
 	return [text.replaceAll("'", "'\\''"), text.replace(/[^A-Za-z0-9_@%+=:,./-]/g, "\\$&"), text.replace(/["$`\\]/g, "\\$&")];
+}
+
+/** After so many characters programs begin another line: base64 itself, and openssl. */
+const BASE64_LINES = [76, 64];
+
+/** The lines of base64 as programs write it. */
+function wrappedBase64(bytes: Buffer): Buffer[] {
+	const whole = bytes.toString("base64");
+	return BASE64_LINES.flatMap((width) => (whole.match(new RegExp(`.{1,${width}}`, "g")) ?? []).map((line) => Buffer.from(line)));
 }
 
 /**

@@ -67,11 +67,11 @@ export async function collectResults(collecting: Collecting): Promise<{ results:
 	});
 	await part(async () => {
 		if (!assignment.reports) return;
-		const reports = await readReports(workspace, assignment.reports);
+		const reports = await readReports(workspace, assignment.reports, masker);
 		results.coverage = reports.coverage;
 		results.tests = reports.tests;
 		if (reports.tests) {
-			uploads.push(await ownFile(files.own, "tests", "tests.json", JSON.stringify(masker.value(reports.cases))));
+			uploads.push(await ownFile(files.own, "tests", "tests.json", JSON.stringify(reports.cases)));
 			const { passed, failed, skipped } = reports.tests;
 			await say(`:: tests: ${passed} passed, ${failed} failed, ${skipped} skipped`);
 			for (const name of reports.failures) await say(`:: failed: ${name}`);

@@ -79,6 +79,8 @@ export class Coordinator {
 	readonly newAdminToken: string | null;
 	/** Where a browser signs in, once. */
 	readonly signInUrl: string;
+	/** Whether all secrets were encrypted with the present master key when it was started. */
+	hasRotated = false;
 
 	private constructor(
 		host: Host,
@@ -150,10 +152,7 @@ export class Coordinator {
 			await database.prepare("DELETE FROM sign_in_links WHERE expires_at < ?").bind(Date.now()).run();
 			const coordinator = new Coordinator(host, secret, { localUrl, url }, token, `${url}/sign-in?code=${code}`);
 			await coordinator.#post("/api/v1/host/prepare");
-			if (options.masterKey.before !== null) {
-				const { secrets } = JSON.parse(await coordinator.#post("/api/v1/secrets/rotate"));
-				log.write("info", "the secrets are encrypted with the new master key; the one before is needed no more", { secrets });
-			}
+			if (options.masterKey.before !== null) coordinator.hasRotated = await coordinator.#rotateSecrets(log);
 			const lookAtDisk = async () => {
 				const fault = await diskFault(data.path, limits.freeDisk);
 				if (fault === null && toldDisk === null) return;
@@ -170,6 +169,18 @@ export class Coordinator {
 		} catch (error) {
 			await host.stop();
 			throw error;
+		}
+	}
+
+	/** Encrypts every secret with the present master key. One that cannot be read keeps nobody from all the rest. */
+	async #rotateSecrets(log: Log): Promise<boolean> {
+		try {
+			const { secrets } = JSON.parse(await this.#post("/api/v1/secrets/rotate"));
+			log.write("info", "the secrets are encrypted with the new master key; the one before is needed no more", { secrets });
+			return true;
+		} catch (error) {
+			log.write("warn", "the secrets are not encrypted with the new master key; the one before is still needed", { error: String(error) });
+			return false;
 		}
 	}
 

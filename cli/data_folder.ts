@@ -1,10 +1,12 @@
 import { randomBytes } from "node:crypto";
 import {
 	accessSync,
+	closeSync,
 	constants,
-	copyFileSync,
 	existsSync,
+	fsyncSync,
 	mkdirSync,
+	openSync,
 	readFileSync,
 	realpathSync,
 	renameSync,
@@ -23,9 +25,17 @@ import { UsageError } from "./failures.ts";
 
 const keys = z.object({ signing: z.string() });
 
-function writeMasterKey(file: string): void {
-	writeFileSync(`${file}.new`, `${randomBytes(32).toString("base64")}\n`, { mode: 0o600, flush: true });
+function newMasterKey(): string {
+	return `${randomBytes(32).toString("base64")}\n`;
+}
+
+/** Whole and on the disk, or not there: also after a power cut. */
+function writeKeyFile(file: string, text: string): void {
+	writeFileSync(`${file}.new`, text, { mode: 0o600, flush: true });
 	renameSync(`${file}.new`, file);
+	const folder = openSync(path.dirname(file), "r");
+	fsyncSync(folder);
+	closeSync(folder);
 }
 
 /**
@@ -69,10 +79,7 @@ export class DataFolder {
 		}
 		const keyFile = path.join(absolute, "keys.json");
 		const isNew = !existsSync(keyFile);
-		if (isNew) {
-			writeFileSync(`${keyFile}.new`, `${JSON.stringify({ signing: randomBytes(32).toString("hex") })}\n`, { mode: 0o600, flush: true });
-			renameSync(`${keyFile}.new`, keyFile);
-		}
+		if (isNew) writeKeyFile(keyFile, `${JSON.stringify({ signing: randomBytes(32).toString("hex") })}\n`);
 		const { signing } = keys.parse(JSON.parse(readFileSync(keyFile, "utf8")));
 		return new DataFolder(realpathSync(absolute), isNew, signing, lock);
 	}
@@ -95,7 +102,7 @@ export class DataFolder {
 	 * apart from backups of the rest.
 	 */
 	get masterKey(): string {
-		if (!existsSync(this.#masterKeyFile)) writeMasterKey(this.#masterKeyFile);
+		if (!existsSync(this.#masterKeyFile)) writeKeyFile(this.#masterKeyFile, newMasterKey());
 		return parseMasterKey(readFileSync(this.#masterKeyFile, "utf8"), this.#masterKeyFile);
 	}
 
@@ -112,8 +119,8 @@ export class DataFolder {
 		// Until then the one before opens everything; it must not be replaced by one that opens nothing yet.
 		if (existsSync(this.#masterKeyBeforeFile))
 			throw new UsageError("the master key was replaced before, and the coordinator has not been started since: start it first");
-		copyFileSync(this.#masterKeyFile, this.#masterKeyBeforeFile, constants.COPYFILE_EXCL);
-		writeMasterKey(this.#masterKeyFile);
+		writeKeyFile(this.#masterKeyBeforeFile, readFileSync(this.#masterKeyFile, "utf8"));
+		writeKeyFile(this.#masterKeyFile, newMasterKey());
 	}
 
 	forgetMasterKeyBefore(): void {

@@ -82,7 +82,8 @@ async function serve(flags: ServeFlags): Promise<number> {
 			log,
 			logLevel: flags.logLevel,
 		});
-		data.forgetMasterKeyBefore();
+		// Only if it was this very key that nothing is encrypted with any more.
+		if (coordinator.hasRotated && masterKey.before === data.masterKeyBefore) data.forgetMasterKeyBefore();
 		try {
 			greet(coordinator, flags);
 			await work(

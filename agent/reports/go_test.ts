@@ -27,6 +27,12 @@ export async function readGoTest(file: string): Promise<TestCase[]> {
 }
 
 /** Puts events together. */
+/** The end of a text, of whole lines. */
+function lastLines(text: string): string {
+	if (text.length <= MAX_OUTPUT) return text;
+	return text.slice(text.indexOf("\n", text.length - MAX_OUTPUT) + 1).slice(-MAX_OUTPUT);
+}
+
 class GoTestReader {
 	readonly #cases = new Map<string, TestCase>();
 	readonly #outputs = new Map<string, string>();
@@ -40,7 +46,7 @@ class GoTestReader {
 		if (line.trim() === "") return;
 		const event = eventOf(line);
 		if (!event) {
-			this.#plain = `${this.#plain}${line}\n`.slice(-MAX_OUTPUT);
+			this.#plain = lastLines(`${this.#plain}${line}\n`);
 			return;
 		}
 		this.#hasEvents = true;
@@ -84,7 +90,7 @@ class GoTestReader {
 
 	#note(suite: string, name: string, output: string | undefined): void {
 		const key = keyOf(suite, name);
-		this.#outputs.set(key, `${this.#outputs.get(key) ?? ""}${output ?? ""}`.slice(-MAX_OUTPUT));
+		this.#outputs.set(key, lastLines(`${this.#outputs.get(key) ?? ""}${output ?? ""}`));
 	}
 
 	#set(suite: string, name: string, state: TestCase["state"], seconds: number): void {

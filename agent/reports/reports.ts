@@ -3,6 +3,7 @@ import { formatBytes } from "../../schema/wire/bytes.ts";
 import type { Assignment } from "../../schema/wire/protocol.ts";
 import type { CoverageTotals, TestCase, TestTotals } from "../../schema/wire/resources.ts";
 import { findFiles } from "../find_files.ts";
+import type { Masker } from "../masker.ts";
 import { innerPath } from "../place.ts";
 import { readCoverage } from "./coverage.ts";
 import { readGoTest } from "./go_test.ts";
@@ -44,7 +45,7 @@ interface ReportFile {
 type Reader = (file: string) => Promise<TestCase[]>;
 
 /** Reads every report of a job. Never throws for what is in them. */
-export async function readReports(workspace: string, patterns: Patterns): Promise<Reports> {
+export async function readReports(workspace: string, patterns: Patterns, masker: Masker): Promise<Reports> {
 	const faults: string[] = [];
 	const readers: [string, readonly string[], Reader][] = [
 		["junit", patterns.junit, readJunit],
@@ -64,7 +65,7 @@ export async function readReports(workspace: string, patterns: Patterns): Promis
 				break;
 			}
 			try {
-				for (const one of await read(file)) cases.push(withShortTexts(one));
+				for (const one of await read(file)) cases.push(withShortTexts(withoutSecrets(one, masker)));
 			} catch (error) {
 				faults.push(`The report ${name} cannot be read as ${kind}: ${(error as Error).message}`.slice(0, 500));
 			}
@@ -146,6 +147,19 @@ function withShortTexts(one: TestCase): TestCase {
 }
 
 /** The beginning and the end of a text that is too long. */
+/** Masked before anything is cut: of a secret that is cut in two neither half would be known. */
+function withoutSecrets(one: TestCase, masker: Masker): TestCase {
+	const masked = (text: string | null) => text && masker.text(text);
+	return {
+		...one,
+		suite: masker.text(one.suite),
+		name: masker.text(one.name),
+		file: masked(one.file),
+		message: masked(one.message),
+		output: masked(one.output),
+	};
+}
+
 function shortened(text: string, limit: number): string {
 	if (text.length <= limit) return text;
 	if (limit < 100) return "";

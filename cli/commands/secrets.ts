@@ -1,4 +1,6 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import path from "node:path";
 import { Command } from "commander";
 import type { Page } from "../../schema/wire/resources.ts";
 import type { Rotation, Secret } from "../../schema/wire/secrets.ts";
@@ -72,6 +74,8 @@ export function secretsCommand(): Command {
 				.option("--data <folder>", "the coordinator's data folder", process.env.WINDLASS_DATA ?? "./.windlass-data")
 				.addHelpText("after", "\nExample:\n  windlass secrets new-master-key --data /var/lib/windlass")
 				.action(({ data: folder }: { data: string }) => {
+					if (!existsSync(path.join(folder, "keys.json")))
+						throw new UsageError(`--data: ${folder} is not the data folder of a coordinator`);
 					const data = DataFolder.open(folder);
 					try {
 						data.replaceMasterKey();

@@ -110,6 +110,10 @@ describe("a project", () => {
 		expect(await refused("POST", "/projects", { name: "a", default_branch: "a..b", colour: "red" })).toMatch(/default_branch.*colour/);
 		expect(await refused("PATCH", "/projects/none", { default_branch: "a" })).toMatch(/^404 /);
 		expect(await refused("GET", "/projects/none", undefined)).toMatch(/^404 /);
+		await request("PUT", "/secrets/of_nobody", { value: "a value", project: "never-made" });
+		expect(await refused("DELETE", "/projects/never-made", undefined)).toMatch(/^404 /);
+		const untouched = await coordinator.get<{ items: { name: string }[] }>("/api/v1/secrets?project=never-made");
+		expect(untouched.items.map(({ name }) => name)).toContain("of_nobody");
 		await request("PUT", "/secrets/of_it", { value: "a value", project: "short-lived" });
 		const { run: kept } = await run({ run: "true", project: "short-lived" });
 		expect((await request("DELETE", "/projects/short-lived", undefined)).status).toBe(204);

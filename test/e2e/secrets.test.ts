@@ -54,7 +54,7 @@ jobs:
     reports: { junit: report.xml }
     steps:
       - printf '%s' "$DEPLOY_KEY" | sha256sum; printf '%s' "$TOKEN" | sha256sum
-      - printf '%s\\n' "$DEPLOY_KEY" "$TOKEN"; printf '%s' "$TOKEN" | base64; printf 'x%s' "$DEPLOY_KEY" | base64 -w0; echo
+      - printf '%s\\n' "$DEPLOY_KEY" "$TOKEN"; printf '%s' "$TOKEN" | base64; printf 'x%s' "$DEPLOY_KEY" | base64 -w0; echo; echo "$DEPLOY_KEY" | base64
       - python3 -c 'import os,sys,time; t=os.environ["TOKEN"]; [(sys.stdout.write(t[i:i+5]), sys.stdout.flush(), time.sleep(0.1)) for i in range(0, len(t), 5)]'
       - python3 -c 'import json,os,urllib.parse as u; t=os.environ["TOKEN"]; print(json.dumps(t), u.quote(t, safe=""), u.quote_plus(t))'
       - echo "told=$TOKEN" >> $CI_OUTPUT; echo "the token is $TOKEN" >> $CI_SUMMARY
@@ -92,7 +92,7 @@ jobs:
 	test("that asks for what is not there is told at the submission, and ends errored, once", async () => {
 		const body = { pipeline: "jobs: { a: { retry: { attempts: 3, on: [failed] }, secrets: { T: token }, steps: [env] } }" };
 		const { id, notices } = await coordinator.post<SubmittedRun>("/api/v1/runs", body);
-		expect(notices).toEqual(["The job a asks for the secret token, which is not there: windlass secrets set token"]);
+		expect(notices).toEqual(["The job a asks for the secret token, which is not there: windlass secrets set token --project adhoc"]);
 		const run = await waitFor(coordinator, id);
 		expect([run.state, run.jobs[0]?.reason]).toEqual([
 			"errored",
@@ -162,6 +162,12 @@ describe("the master key", () => {
 		await first.program.exited;
 		const renew = new Program(["secrets", "new-master-key", "--data", first.data]);
 		expect(await renew.exited).toBe(0);
+		const other = { WINDLASS_MASTER_KEY: Buffer.alloc(32, 9).toString("base64") };
+		const aside = await TestCoordinator.start({ data: first.data, port: first.port, environment: other });
+		aside.program.signal("SIGTERM");
+		await aside.program.exited;
+		// Started with a key of the environment, it has not encrypted anything anew: the key before is still needed.
+		expect(existsSync(`${file}.before`)).toBe(true);
 		const second = await TestCoordinator.start({ data: first.data, port: first.port });
 		expect(existsSync(`${file}.before`)).toBe(false);
 		const agent = await second.agent("one");

@@ -173,8 +173,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 	{
 		name: "a retry too many",
 		file: `${CORE}/endings.ts`,
-		sound: "return attempt.number - job.uncounted < allowed;",
-		planted: "return attempt.number - job.uncounted <= allowed;",
+		sound: "return countOf(job, attempt) < allowed;",
+		planted: "return countOf(job, attempt) <= allowed;",
 		foundAs: [DIFFERS],
 	},
 	{

@@ -7,7 +7,7 @@ import type { AtEnd } from "./processes.ts";
 
 const IDENTITY = { GIT_AUTHOR_NAME: "Ada", GIT_AUTHOR_EMAIL: "a@x.test", GIT_COMMITTER_NAME: "Ada", GIT_COMMITTER_EMAIL: "a@x.test" };
 
-export function git(cwd: string, ...args: string[]): string {
+function git(cwd: string, ...args: string[]): string {
 	return execFileSync("git", ["-c", "init.defaultBranch=main", ...args], {
 		cwd,
 		encoding: "utf8",

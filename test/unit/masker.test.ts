@@ -52,6 +52,16 @@ describe("a secret", () => {
 		expect(lines.text(key.replaceAll("\n", "\r\n"))).not.toMatch(/MII|kqh/);
 	});
 
+	test.each([76, 64])("that is long is hidden in base64 of lines of %s", (width) => {
+		const token = Array.from({ length: 40 }, (_, index) => `part${index}`).join(".");
+		for (const text of [token, `${token}\n`]) {
+			const wrapped = Buffer.from(text)
+				.toString("base64")
+				.replace(new RegExp(`.{${width}}`, "g"), "$&\n");
+			expect(new Masker([token]).text(wrapped).replaceAll("***", "").replaceAll("\n", "").length).toBeLessThan(6);
+		}
+	});
+
 	test("that overlaps with another is hidden with it as one; one inside a longer one, too", () => {
 		const both = new Masker(["abcdefgh", "fghijklm", "defghi"]);
 		expect(both.text("<abcdefghijklm>")).toBe(`<${MASK}>`);
@@ -63,16 +73,9 @@ describe("a secret", () => {
 		const one = new Masker(["hunter22"]);
 		expect(Buffer.from(one.push(Buffer.from("ok hunt"))).toString()).toBe("ok ");
 		expect(Buffer.from(one.push(Buffer.from("ing hunter2"))).toString()).toBe("hunting ");
-		expect(Buffer.from(one.flush()).toString()).toBe("hunter2");
-		expect(Buffer.from(one.push(Buffer.from("2 hun"))).toString()).toBe("2 ");
-	});
-
-	test("is hidden in every text of a value, also in its keys", () => {
-		const value = { reason: { text: "docker said hunter22" }, outputs: { hunter22: ["hunter22", 1, null] } };
-		expect(new Masker(["hunter22"]).value(value)).toEqual({
-			reason: { text: `docker said ${MASK}` },
-			outputs: { [MASK]: [MASK, 1, null] },
-		});
+		expect(Buffer.from(one.flush()).toString()).toBe(MASK);
+		expect(Buffer.from(one.push(Buffer.from("2 hunt"))).toString()).toBe("2 ");
+		expect(Buffer.from(one.flush()).toString()).toBe("hunt");
 	});
 });
 
@@ -100,12 +103,14 @@ test("however it is cut into pieces, no secret is shown and nothing else is lost
 	);
 });
 
-/** The same, naively: every place at which a secret stands is marked, and each stretch of marks is hidden. */
+/** The same, naively: every place at which a secret stands, or has begun when the text ends, is marked, and each stretch of marks is hidden. */
 function hidden(secrets: readonly string[], text: string): string {
 	const marks = Array.from(text, () => 0);
 	let stretch = 0;
 	for (let at = 0; at < text.length; at += 1) {
-		const longest = Math.max(0, ...secrets.filter((secret) => text.startsWith(secret, at)).map(({ length }) => length));
+		const rest = text.slice(at);
+		const isEnd = (secret: string) => rest.length >= MIN_SECRET_BYTES && secret.startsWith(rest);
+		const longest = Math.max(0, ...secrets.map((secret) => (rest.startsWith(secret) ? secret.length : isEnd(secret) ? rest.length : 0)));
 		if (longest === 0) continue;
 		if (!marks[at]) stretch += 1;
 		for (let marked = at; marked < at + longest; marked += 1) marks[marked] ||= stretch;

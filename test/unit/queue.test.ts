@@ -395,11 +395,14 @@ describe("what the coordinator itself cannot give", () => {
 			expect(queue.job(runId)).toMatchObject({ state: "blocked", reason_code: "secrets", attempt: turn });
 			expect(refusalOf(() => parkAttempt(queue.core, lease, reason))).toBe("attempt_superseded");
 			expect(queue.poll(agent)).toEqual([]);
-			queue.pass(15_000);
+			queue.pass(15_000 * 2 ** (turn - 1) - 1_000);
+			expect(queue.job(runId).state).toBe("blocked");
+			queue.pass(1_000);
 		}
 		queue.finish(queue.take(agent), FAILED);
 		expect(queue.job(runId)).toMatchObject({ state: "blocked", reason_code: "backoff" });
-		queue.pass(60_000);
+		// The pause of a first attempt.
+		queue.pass(1_000);
 		queue.finish(queue.take(agent), FAILED, "another");
 		expect(queue.job(runId)).toMatchObject({ state: "failed", attempt: 6 });
 	});

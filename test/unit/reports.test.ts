@@ -2,18 +2,19 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { Masker } from "../../agent/masker.ts";
 import { readReports } from "../../agent/reports/reports.ts";
 
 const NONE = { junit: [], go_test: [], tap: [], coverage: null };
 
 /** Reads one report, as a job has written it. */
 async function read(kind: "junit" | "go_test" | "tap", text: string) {
-	return readReports(folderWith({ report: text }), { ...NONE, [kind]: ["report"] });
+	return readReports(folderWith({ report: text }), { ...NONE, [kind]: ["report"] }, new Masker([]));
 }
 
 async function coverage(format: "lcov" | "cobertura" | "go", ...texts: string[]) {
 	const files = Object.fromEntries(texts.map((text, index) => [`c${index}`, text]));
-	return readReports(folderWith(files), { ...NONE, coverage: { format, files: ["c*"] } });
+	return readReports(folderWith(files), { ...NONE, coverage: { format, files: ["c*"] } }, new Masker([]));
 }
 
 function folderWith(files: Record<string, string>): string {
@@ -187,11 +188,7 @@ describe("coverage", () => {
 });
 
 test("a report that is not there is a fault for each kind", async () => {
-	const { faults } = await readReports(folderWith({}), {
-		junit: ["*.xml"],
-		go_test: ["g"],
-		tap: [],
-		coverage: { format: "go", files: ["c"] },
-	});
+	const patterns = { junit: ["*.xml"], go_test: ["g"], tap: [], coverage: { format: "go" as const, files: ["c"] } };
+	const { faults } = await readReports(folderWith({}), patterns, new Masker([]));
 	expect(faults).toHaveLength(3);
 });

@@ -1,5 +1,5 @@
 import { env } from "cloudflare:workers";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { Environment } from "../../worker/environment.ts";
 import { listSecrets, missingSecrets, putSecret, readSecrets, removeSecret, rotateSecrets } from "../../worker/vault/secrets.ts";
 
@@ -73,6 +73,25 @@ test("rotation encrypts all anew and removes the key before; a new master key is
 	const keys = await env.DB.prepare("SELECT id FROM data_keys WHERE team = 'e'").all<{ id: string }>();
 	expect(keys.results).toEqual([{ id: after[0]?.data_key }]);
 	expect(await valuesOf(withKeys(keyOf(2)), "e", "p", "s0", "s59")).toEqual({ s0: "value of s0", s59: "value of s59" });
+});
+
+test("a clock that was ahead before changes nothing: the newer key is the newer one", async () => {
+	const environment = withKeys(keyOf(1));
+	const ahead = vi.spyOn(Date, "now").mockReturnValue(Date.now() + 1_000_000_000);
+	await putSecret(environment, { team: "g", project: null, name: "one" }, "a value");
+	ahead.mockRestore();
+	const before = await rowsOf("g");
+	expect(await rotateSecrets(withKeys(keyOf(2), keyOf(1)), "g")).toBe(1);
+	expect((await rowsOf("g"))[0]?.data_key).not.toBe(before[0]?.data_key);
+	expect(await valuesOf(withKeys(keyOf(2)), "g", "p", "one")).toEqual({ one: "a value" });
+});
+
+test("a secret that cannot be read keeps its key, and it is said", async () => {
+	await putSecret(withKeys(keyOf(1)), { team: "h", project: null, name: "one" }, "a value");
+	await env.DB.prepare("UPDATE secrets SET iv = (SELECT iv FROM data_keys LIMIT 1) WHERE team = 'h'").run();
+	await expect(rotateSecrets(withKeys(keyOf(2), keyOf(1)), "h")).rejects.toMatchObject({ code: "unavailable" });
+	const keys = await env.DB.prepare("SELECT id FROM data_keys WHERE team = 'h'").all();
+	expect(keys.results.length).toBeGreaterThan(1);
 });
 
 test("secrets that are set while all are encrypted anew are not lost", async () => {

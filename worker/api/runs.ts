@@ -12,7 +12,7 @@ import { alreadyOver } from "../dispatch/core/cancel.ts";
 import type { Submitted } from "../dispatch/dispatcher.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
-import { log } from "../log.ts";
+import { faultFields, log } from "../log.ts";
 import { removeRun } from "../retention/remove_run.ts";
 import { missingSecrets } from "../vault/secrets.ts";
 import { json, streamed, TEXT_STREAM_HEADERS } from "./answers.ts";
@@ -55,10 +55,14 @@ async function submit(context: Caller): Promise<Response> {
 /** What is to be said of secrets that jobs ask for and that are not there: they may still come before the jobs start. */
 async function missingSecretsOf({ environment, principal }: Caller, pipeline: ResolvedPipeline, project: string): Promise<string[]> {
 	const names = [...new Set(pipeline.jobs.flatMap(({ secrets }) => Object.values(secrets)))];
-	const missing = await missingSecrets(environment.DB, principal.team, project, names);
+	// The run is taken; what cannot be found out now is found out when the job starts.
+	const missing = await missingSecrets(environment.DB, principal.team, project, names).catch((error) => {
+		log("warn", "the secrets of a run cannot be looked up", faultFields(error));
+		return [];
+	});
 	return missing.map((name) => {
 		const job = pipeline.jobs.find(({ secrets }) => Object.values(secrets).includes(name));
-		return `The job ${job?.name} asks for the secret ${name}, which is not there: windlass secrets set ${name}`;
+		return `The job ${job?.name} asks for the secret ${name}, which is not there: windlass secrets set ${name} --project ${project}`;
 	});
 }
 

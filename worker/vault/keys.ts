@@ -1,6 +1,6 @@
 import { and, desc, eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { ulid } from "ulid";
+import { decodeTime, ulid } from "ulid";
 import { dataKeys } from "../../schema/database/tables.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { Environment } from "../environment.ts";
@@ -12,6 +12,7 @@ import { fromBase64, type Sealed, seal, toBase64, unseal } from "./cipher.ts";
  */
 
 const MASTER_KEY_BYTES = 32;
+const KEY_PREFIX = "key_";
 
 export interface DataKey {
 	id: string;
@@ -30,7 +31,15 @@ export async function newestDataKey(environment: Environment, team: string): Pro
 
 /** Makes a further data key, wrapped by the present master key. */
 export async function addDataKey(environment: Environment, team: string): Promise<DataKey> {
-	const id = `key_${ulid()}`;
+	const [newest] = await drizzle(environment.DB)
+		.select({ id: dataKeys.id })
+		.from(dataKeys)
+		.where(eq(dataKeys.team, team))
+		.orderBy(desc(dataKeys.id))
+		.limit(1);
+	// Later than all before it, whatever the clock says: the order of the ids says which key is newer.
+	const after = newest ? decodeTime(newest.id.slice(KEY_PREFIX.length)) + 1 : 0;
+	const id = `${KEY_PREFIX}${ulid(Math.max(Date.now(), after))}`;
 	const raw = crypto.getRandomValues(new Uint8Array(32));
 	const { iv, text } = await seal(await masterKey(environment), toBase64(raw), contextOf(team, id));
 	await drizzle(environment.DB).insert(dataKeys).values({ id, team, iv, wrapped: text, created_at: Date.now() });

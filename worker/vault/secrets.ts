@@ -15,6 +15,8 @@ type SecretRow = typeof secrets.$inferSelect;
 const EVERY_PROJECT = "";
 const ROTATE_AT_ONCE = 50;
 const MAX_TRIES = 5;
+/** So many secrets may a team have, in rounds of as many as are read at once. */
+const MAX_ROUNDS = 1_000;
 
 /** A secret by its name; null for the project: the team's own. */
 export interface SecretPlace {
@@ -89,10 +91,12 @@ export async function readSecrets(
 
 async function rowsFor(db: D1Database, team: string, project: string, names: readonly string[]): Promise<SecretRow[]> {
 	if (names.length === 0) return [];
+	// One parameter, however many there are.
+	const isNamed = sql`${secrets.name} IN (SELECT value FROM json_each(${JSON.stringify(names)}))`;
 	return drizzle(db)
 		.select()
 		.from(secrets)
-		.where(and(eq(secrets.team, team), inArray(secrets.project, [EVERY_PROJECT, project]), inArray(secrets.name, [...names])))
+		.where(and(eq(secrets.team, team), inArray(secrets.project, [EVERY_PROJECT, project]), isNamed))
 		.orderBy(asc(secrets.project));
 }
 
@@ -100,29 +104,28 @@ async function rowsFor(db: D1Database, team: string, project: string, names: rea
  * Encrypts every secret of a team anew, with a data key that the present master key wraps; the data keys before it are removed. Of two at a
  * time the one with the newer key wins.
  * @returns how many were encrypted anew
+ * @throws ApiError `unavailable` if one cannot be read; the key that it needs stays
  */
 export async function rotateSecrets(environment: Environment, team: string): Promise<number> {
 	const key = await addDataKey(environment, team);
 	let rotated = 0;
-	for (;;) {
+	for (let rounds = 0; rounds < MAX_ROUNDS; rounds += 1) {
 		const rows = await drizzle(environment.DB)
 			.select()
 			.from(secrets)
 			.where(and(eq(secrets.team, team), lt(secrets.data_key, key.id)))
 			.limit(ROTATE_AT_ONCE);
-		if (rows.length === 0 || !(await isThere(environment.DB, key))) break;
 		for (const row of rows) if (await rotate(environment, row, key)) rotated += 1;
+		if (rows.length > 0) continue;
+		const unused = "DELETE FROM data_keys WHERE team = ?1 AND id < ?2 AND id NOT IN (SELECT data_key FROM secrets WHERE team = ?1)";
+		await environment.DB.prepare(unused).bind(team, key.id).run();
+		// A secret that was set meanwhile may still have come with a key before.
+		const older = and(eq(dataKeys.team, team), lt(dataKeys.id, key.id));
+		if ((await drizzle(environment.DB).select().from(dataKeys).where(older).limit(1)).length === 0) return rotated;
 	}
-	await environment.DB.prepare(
-		"DELETE FROM data_keys WHERE team = ?1 AND id < ?2 AND id NOT IN (SELECT data_key FROM secrets WHERE team = ?1)",
-	)
-		.bind(team, key.id)
-		.run();
-	return rotated;
-}
-
-async function isThere(db: D1Database, { id }: DataKey): Promise<boolean> {
-	return (await db.prepare("SELECT 1 FROM data_keys WHERE id = ?").bind(id).first()) !== null;
+	throw new ApiError("unavailable", "Some secrets could not be encrypted anew: the keys that they need are gone, or change all the time.", {
+		suggestions: ["Set them anew, or remove them: windlass secrets ls"],
+	});
 }
 
 /** @returns false if it was changed or removed in the meantime, or a newer rotation has removed the key */

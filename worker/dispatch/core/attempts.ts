@@ -99,7 +99,7 @@ function describe(core: Core, attempt: AttemptRow): Started {
 }
 
 /**
- * Ends an attempt of which nothing has begun, because the coordinator cannot give it what it needs; the job is not tried again.
+ * Ends an attempt of which nothing has begun, because the coordinator cannot give it what it needs: it counts as one that is errored.
  * @throws ApiError `attempt_superseded`, `attempt_finished`
  */
 export function refuseAttempt(core: Core, lease: LeaseClaims, reason: Reason): void {

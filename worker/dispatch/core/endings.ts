@@ -78,8 +78,9 @@ export function endOrRetry(
 	endJob(core, job, "finish", state, reason, exitCode);
 }
 
-/** How long a job waits that could not be given what it needs. */
+/** How long a job waits that could not be given what it needs: doubled each time. */
 const PARK_MS = 15_000;
+const MAX_PARK_MS = 10 * 60_000;
 
 /** Moves the job of an attempt that could not begin into a pause; the attempt does not count as one. */
 export function endOrPark(core: Core, job: JobRow, reason: Reason): void {
@@ -89,7 +90,7 @@ export function endOrPark(core: Core, job: JobRow, reason: Reason): void {
 	}
 	core.sql.all("UPDATE jobs SET uncounted = uncounted + 1 WHERE id = ?", job.id);
 	moveJob(core, job, "lose", reason, "blocked");
-	setTimer(core, "backoff", job.id, core.now() + PARK_MS);
+	setTimer(core, "backoff", job.id, core.now() + Math.min(MAX_PARK_MS, PARK_MS * 2 ** job.uncounted));
 	updateRun(core, job.run_id);
 }
 
@@ -107,17 +108,23 @@ function isRetryLeft(core: Core, job: JobRow, attempt: AttemptRow, cause: RetryC
 	const { retry } = definitionOf(core, job);
 	const isCode = cause !== "failed" || !retry?.exit_codes || (exitCode !== null && retry.exit_codes.includes(exitCode));
 	const allowed = retry?.on.includes(cause) && isCode ? retry.attempts : cause === "lost" ? DEFAULT_LOST_ATTEMPTS : 1;
-	return attempt.number - job.uncounted < allowed;
+	return countOf(job, attempt) < allowed;
 }
 
 function whyCancelled(job: JobRow): Reason {
 	return { code: job.reason_code ?? "cancelled", text: job.reason_text ?? "Cancelled." };
 }
 
+/** How many attempts there were, of those that count. */
+function countOf(job: JobRow, attempt: AttemptRow): number {
+	return attempt.number - job.uncounted;
+}
+
 function retryLater(core: Core, job: JobRow, attempt: AttemptRow, verb: "finish" | "lose", cause: RetryCause, reason: Reason | null): void {
 	// A first loss is hardly the job's doing: it goes straight back to the head of its lane.
-	const isImmediate = cause === "lost" && attempt.number === 1;
-	const pause = isImmediate ? 0 : Math.min(MAX_BACKOFF_MS, core.settings.retryBackoffMs * 2 ** (attempt.number - 1));
+	const count = countOf(job, attempt);
+	const isImmediate = cause === "lost" && count === 1;
+	const pause = isImmediate ? 0 : Math.min(MAX_BACKOFF_MS, core.settings.retryBackoffMs * 2 ** (count - 1));
 	const why = reason?.text ?? `Attempt ${attempt.number} ${cause.replace("_", " ")}.`;
 	moveJob(
 		core,
