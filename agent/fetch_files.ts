@@ -1,13 +1,12 @@
-import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { chmod, lstat, mkdir, rename, rm } from "node:fs/promises";
 import path from "node:path";
-import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { ApiError } from "../schema/wire/errors.ts";
 import { isInnerPath } from "../schema/wire/paths.ts";
 import { type NeededFiles, neededFiles } from "../schema/wire/protocol.ts";
 import { type FileCoordinator, Unreachable, untilAnswered } from "./client.ts";
+import { hashing } from "./hashing.ts";
 import { JobFault } from "./outcome.ts";
 
 /** Fetching the files of other jobs into the workspace. */
@@ -84,19 +83,13 @@ async function download({ client, attempt, signal }: Fetching, item: NeededFiles
 	// A link that the source has brought must not lead what comes to somewhere else.
 	await rm(file, { force: true });
 	const { body } = await client.stream({ path: item.url, token: attempt.token, timeoutMs, signal });
-	const hash = createHash("sha256");
-	const hashing = new Transform({
-		transform(chunk, _, done) {
-			hash.update(chunk);
-			done(null, chunk);
-		},
-	});
+	const { stage, digest } = hashing();
 	try {
-		await pipeline(body, hashing, createWriteStream(file, { mode: 0o600, flags: "wx" }));
+		await pipeline(body, stage, createWriteStream(file, { mode: 0o600, flags: "wx" }));
 	} catch (error) {
 		signal.throwIfAborted();
 		if ((error as NodeJS.ErrnoException).syscall !== undefined && (error as NodeJS.ErrnoException).syscall !== "read") throw error;
 		throw new Unreachable(`${item.path} broke off: ${(error as Error).message}`);
 	}
-	if (hash.digest("hex") !== item.sha256) throw new Unreachable(`${item.path} came damaged`);
+	if (digest() !== item.sha256) throw new Unreachable(`${item.path} came damaged`);
 }

@@ -1,13 +1,12 @@
-import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { open, rm } from "node:fs/promises";
-import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { unpackTar } from "modern-tar/fs";
 import { BadBundle, BundleRule } from "../schema/wire/source_bundle.ts";
 import { type FileCoordinator, Unreachable, untilAnswered } from "./client.ts";
 import { CheckoutFailed } from "./git.ts";
+import { hashing } from "./hashing.ts";
 
 /** A workspace that is to be made of an uploaded bundle. */
 interface Unpacking {
@@ -64,22 +63,16 @@ async function download({ client, attempt, file, signal }: Unpacking): Promise<v
 		timeoutMs: DOWNLOAD_MS,
 		signal,
 	});
-	const hash = createHash("sha256");
-	const hashing = new Transform({
-		transform(chunk, _, done) {
-			hash.update(chunk);
-			done(null, chunk);
-		},
-	});
+	const { stage, digest } = hashing();
 	try {
-		await pipeline(body, hashing, createWriteStream(file, { mode: 0o600 }));
+		await pipeline(body, stage, createWriteStream(file, { mode: 0o600 }));
 	} catch (error) {
 		signal.throwIfAborted();
 		if ((error as NodeJS.ErrnoException).syscall === "write")
 			throw new CheckoutFailed(`The source cannot be kept: ${(error as Error).message}`);
 		throw new Unreachable(`the source broke off: ${(error as Error).message}`);
 	}
-	if (hash.digest("hex") !== headers["x-content-sha256"]) throw new Unreachable("the source came damaged");
+	if (digest() !== headers["x-content-sha256"]) throw new Unreachable("the source came damaged");
 }
 
 async function isGzip(file: string): Promise<boolean> {

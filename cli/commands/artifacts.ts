@@ -1,11 +1,10 @@
-import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { chmod, mkdir, rename, rm } from "node:fs/promises";
 import path from "node:path";
-import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Command } from "commander";
 import picomatch from "picomatch";
+import { hashing } from "../../agent/hashing.ts";
 import { formatBytes } from "../../schema/wire/bytes.ts";
 import { isInnerPath } from "../../schema/wire/paths.ts";
 import type { Artifact, Page, Run } from "../../schema/wire/resources.ts";
@@ -70,16 +69,10 @@ async function download(connection: Connection, artifact: Artifact, directory: s
 	const file = path.join(directory, artifact.path);
 	const arriving = `${file}.arriving`;
 	await mkdir(path.dirname(file), { recursive: true });
-	const hash = createHash("sha256");
-	const hashing = new Transform({
-		transform(chunk, _, done) {
-			hash.update(chunk);
-			done(null, chunk);
-		},
-	});
+	const { stage, digest } = hashing();
 	try {
-		await pipeline(await connection.stream(artifact.url), hashing, createWriteStream(arriving));
-		if (hash.digest("hex") !== artifact.sha256) throw new UsageError(`${artifact.path} came damaged; try again`);
+		await pipeline(await connection.stream(artifact.url), stage, createWriteStream(arriving));
+		if (digest() !== artifact.sha256) throw new UsageError(`${artifact.path} came damaged; try again`);
 		await chmod(arriving, artifact.executable ? 0o755 : 0o644);
 		await rename(arriving, file);
 	} finally {
