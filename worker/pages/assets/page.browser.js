@@ -37,7 +37,8 @@ function keepFresh() {
 			if (!document.body.dataset.live) events.close();
 		}, REFRESH_MS);
 	};
-	for (const kind of ["run", "job", "agent", "reset"]) events.addEventListener(kind, soon);
+	// `open`: what has changed between the rendering of this page and now, no event will tell.
+	for (const kind of ["open", "run", "job", "agent", "reset"]) events.addEventListener(kind, soon);
 }
 
 if (document.body.dataset.live) keepFresh();
