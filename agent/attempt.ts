@@ -216,5 +216,6 @@ function failedResult(text: string): JobResult {
 		outputs: {},
 		tests: null,
 		coverage: null,
+		plan: null,
 	};
 }

@@ -16,6 +16,13 @@ export interface Checkout extends GitContext {
 	pin(commit: Commit): Promise<string>;
 }
 
+/** A commit that was checked out, and the ref by which it was found. */
+export interface CheckedOut {
+	commit: Commit;
+	/** Null for a commit that was asked for by its id. */
+	ref: string | null;
+}
+
 const COMMIT = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
 const ALL_HEADS = "+refs/heads/*:refs/remotes/origin/*";
 
@@ -24,25 +31,31 @@ const ALL_HEADS = "+refs/heads/*:refs/remotes/origin/*";
  * which commit its branch means; every other job gets the very same.
  * @throws CheckoutFailed with the sentence for the person
  */
-export async function checkOut(checkout: Checkout): Promise<Commit> {
+export async function checkOut(checkout: Checkout): Promise<CheckedOut> {
 	const git = new Git(checkout, checkout.workspace);
+	const { commit, ref } = await fetchPinned(git, checkout);
+	await git.run("checkout", "--quiet", "--detach", commit.sha);
+	await complete(git);
+	return { commit, ref };
+}
+
+/** The same without a single file: only the commit is there, for git to be asked about. @throws CheckoutFailed */
+export async function fetchOnly(checkout: Checkout): Promise<CheckedOut> {
+	return fetchPinned(new Git(checkout, checkout.workspace), checkout);
+}
+
+async function fetchPinned(git: Git, checkout: Checkout): Promise<CheckedOut> {
 	await git.run("init", "--quiet", ".");
 	await git.run("remote", "add", "origin", checkout.source.git);
-	const { commit } = checkout.source;
-	const found = commit === null ? await findRef(git, checkout) : await findPinned(git, checkout, commit);
+	const asked = checkout.source.commit;
+	const found = asked === null ? await findRef(git, checkout) : await findPinned(git, checkout, asked);
 	await fetchCommit(git, checkout, found);
-	await git.run("checkout", "--quiet", "--detach", found.sha);
-	const described = { ...namesOf(found), ...(await describe(git, found.sha)), sha: found.sha };
-	const pinned = await checkout.pin(described);
-	if (pinned === found.sha) {
-		await complete(git);
-		return described;
-	}
+	const commit = { ...namesOf(found), ...(await describe(git, found.sha)), sha: found.sha };
+	const pinned = await checkout.pin(commit);
+	if (pinned === found.sha) return { commit, ref: found.ref };
 	// Another job of this run was first, and the branch has moved in between.
 	await fetchCommit(git, checkout, { ...found, sha: pinned });
-	await git.run("checkout", "--quiet", "--detach", pinned);
-	await complete(git);
-	return { ...namesOf(found), ...(await describe(git, pinned)), sha: pinned };
+	return { commit: { ...namesOf(found), ...(await describe(git, pinned)), sha: pinned }, ref: found.ref };
 }
 
 /** A commit, and the ref by which it was found. */

@@ -54,6 +54,7 @@ export function jobEnvironment(
 		CI_PIPELINE: assignment.pipeline,
 		CI_PROJECT: run.project,
 		CI_EVENT: run.event,
+		...(run.pull_request === null ? {} : { CI_PULL_REQUEST: String(run.pull_request) }),
 		CI_WORKSPACE: paths.workspace,
 		CI_OUTPUT: paths.output,
 		CI_SUMMARY: paths.summary,

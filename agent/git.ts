@@ -101,6 +101,11 @@ export class Git {
 
 	/** What git prints, for git's answers rather than its work. @throws as `run` does */
 	async output(...args: string[]): Promise<string> {
+		return (await this.text(...args)).trim();
+	}
+
+	/** The same to the letter. @throws as `run` does */
+	async text(...args: string[]): Promise<string> {
 		const { signal } = this.#context;
 		const [command = "git", ...options] = GIT;
 		try {
@@ -110,7 +115,7 @@ export class Git {
 				signal,
 				maxBuffer: 64 * 1024 * 1024,
 			});
-			return stdout.trim();
+			return stdout;
 		} catch (error) {
 			signal.throwIfAborted();
 			const { stderr, code } = error as { stderr?: string; code?: string | number };

@@ -1,3 +1,4 @@
+import type { PlanResult } from "../schema/wire/plans.ts";
 import type { Assignment, FinishBody, Intervals } from "../schema/wire/protocol.ts";
 import type { CoverageTotals, Step, TestTotals } from "../schema/wire/resources.ts";
 import type { FinishState, Reason } from "../schema/wire/states.ts";
@@ -17,6 +18,8 @@ export interface JobResult {
 	outputs: Record<string, string>;
 	tests: TestTotals | null;
 	coverage: CoverageTotals | null;
+	/** What a plan has found. */
+	plan: PlanResult | null;
 }
 
 /** A job that an attempt has claimed. */

@@ -3,16 +3,17 @@ import path from "node:path";
 import type { Offering } from "../schema/pipeline/requirements.ts";
 import { firstLack } from "../schema/pipeline/requirements.ts";
 import { formatDuration } from "../schema/wire/duration.ts";
+import type { PlanResult, PlanWork } from "../schema/wire/plans.ts";
 import { type Assignment, type Commit, commitAnswer } from "../schema/wire/protocol.ts";
 import type { Step } from "../schema/wire/resources.ts";
 import type { Reason } from "../schema/wire/states.ts";
 import type { Cgroup } from "./cgroup.ts";
-import { checkOut } from "./checkout.ts";
+import { type Checkout, checkOut, fetchOnly } from "./checkout.ts";
 import { type FileCoordinator, untilAnswered } from "./client.ts";
 import { ContainerPlace } from "./container_place.ts";
 import { jobEnvironment } from "./environment.ts";
 import { fetchFiles } from "./fetch_files.ts";
-import { CheckoutFailed, gitCredentials } from "./git.ts";
+import { CheckoutFailed, Git, gitCredentials } from "./git.ts";
 import { buildImage } from "./image_build.ts";
 import type { Job, JobResult, StopReason } from "./job.ts";
 import { JobSteps } from "./job_steps.ts";
@@ -20,6 +21,7 @@ import { LogSpool } from "./log_spool.ts";
 import { Masker } from "./masker.ts";
 import { JobFault, type Outcome, SUCCESS } from "./outcome.ts";
 import { attemptPaths, HostPlace, NoSuchFolder, type StepPlace } from "./place.ts";
+import { lookUp } from "./plan.ts";
 import { AttemptProcesses } from "./processes.ts";
 import { credentialOptions, type RegistryCredentials } from "./registries.ts";
 import { collectResults, type Results } from "./results.ts";
@@ -51,6 +53,8 @@ export interface JobContext {
 	registryCredentials: Readonly<Record<string, RegistryCredentials>>;
 }
 
+type GitSource = Extract<NonNullable<Assignment["source"]>, { git: string }>;
+
 const NOTHING: Results = { outputs: {}, artifacts: [], tests: null, coverage: null };
 
 /**
@@ -70,6 +74,8 @@ export class JobRun implements Job {
 	#stopReason: StopReason | null = null;
 	#ending: Promise<void> | null = null;
 	#lastOutputAt = 0;
+	/** What a plan has found. */
+	#planned: PlanResult | null = null;
 	/** Whether nothing of the job runs any more. */
 	isOver = false;
 
@@ -143,7 +149,7 @@ export class JobRun implements Job {
 		const { state, exitCode: exit_code } = outcome;
 		const reason = outcome.reason && { ...outcome.reason, text: this.#masker.text(outcome.reason.text) };
 		const outputs = Object.fromEntries(Object.entries(results.outputs).map(([name, value]) => [name, this.#masker.text(value)]));
-		return { state, exit_code, reason, ...results, outputs };
+		return { state, exit_code, reason, ...results, outputs, plan: this.#planned };
 	}
 
 	async #fault(error: unknown): Promise<Outcome> {
@@ -160,6 +166,7 @@ export class JobRun implements Job {
 		if (lack !== null) throw new JobFault("agent_unsuitable", `This agent does not fit the job (any more): it ${lack}.`);
 		if (!cgroup)
 			await this.spool.say(":: this agent has no control group of its own: a process that detaches itself completely may outlive the job");
+		if (assignment.plan && assignment.source && "git" in assignment.source) return this.#plan(assignment.source, assignment.plan);
 		let commit: Commit | null = null;
 		if (assignment.source) {
 			const checkedOut = await this.#checkOut(assignment.source);
@@ -256,23 +263,50 @@ export class JobRun implements Job {
 
 	/** Makes the workspace of its source. @returns the commit; null for a source without one */
 	async #checkOut(source: NonNullable<Assignment["source"]>): Promise<Commit | Outcome | null> {
-		try {
+		return this.#firstPhase(async () => {
 			const commit = "git" in source ? await this.#clone(source) : await this.#unpack(source);
 			this.#steps.end(0, "succeeded", 0);
 			return commit;
+		});
+	}
+
+	/** Finds out what the repository wants to be run, in place of running anything. */
+	async #plan(source: GitSource, plan: PlanWork): Promise<Outcome> {
+		return this.#firstPhase(async () => {
+			const checkout = await this.#beginCheckout(source);
+			const { commit, ref } = await fetchOnly(checkout);
+			await this.#sayCommit(commit);
+			this.#steps.end(0, "succeeded", 0);
+			this.#planned = await this.#phase(1, ":: what is to be run", () =>
+				lookUp(new Git(checkout, this.#workspace), { sha: commit.sha, ref }, plan, (text) => this.spool.say(text)),
+			);
+			return SUCCESS;
+		});
+	}
+
+	/** What has to do with the source: what goes wrong there is not the job's own fault. */
+	async #firstPhase<Value>(body: () => Promise<Value>): Promise<Value | Outcome> {
+		try {
+			return await body();
 		} catch (error) {
 			if (this.#stopReason) return this.#stopped(0);
 			if (!(error instanceof CheckoutFailed)) throw error;
 			await this.spool.say(`:: ${error.message}`);
-			this.#steps.end(0, "failed", null);
+			if (this.#steps.list[0]?.state === "running") this.#steps.end(0, "failed", null);
 			return { state: "errored", exitCode: null, reason: { code: "checkout_failed", text: error.message } };
 		}
 	}
 
-	async #clone(source: Extract<NonNullable<Assignment["source"]>, { git: string }>): Promise<Commit> {
+	async #clone(source: GitSource): Promise<Commit> {
+		const { commit } = await checkOut(await this.#beginCheckout(source));
+		await this.#sayCommit(commit);
+		return commit;
+	}
+
+	async #beginCheckout(source: GitSource): Promise<Checkout> {
 		await this.#steps.begin(0, `:: check out ${source.git}${source.ref ? ` ${source.ref}` : ""}`);
 		const { client, token, assignment, environment, mirrors } = this.#context;
-		const commit = await checkOut({
+		return {
 			source,
 			workspace: this.#workspace,
 			mirrors,
@@ -288,9 +322,11 @@ export class JobRun implements Job {
 				const call = () => client.fetch(commitAnswer, { method: "POST", path, token, json: found, signal: this.#stop.signal });
 				return (await untilAnswered(call, this.#stop.signal)).sha;
 			},
-		});
-		await this.spool.say(`:: at ${commit.sha.slice(0, 12)} ${commit.message.split("\n", 1)[0]}`);
-		return commit;
+		};
+	}
+
+	async #sayCommit({ sha, message }: Commit): Promise<void> {
+		await this.spool.say(`:: at ${sha.slice(0, 12)} ${message.split("\n", 1)[0]}`);
 	}
 
 	async #unpack(source: { upload: string }): Promise<null> {
@@ -470,10 +506,11 @@ interface Phases {
 	results: number | null;
 }
 
-function phasesOf({ source, steps, artifacts, container, reports }: Assignment): Phases {
+function phasesOf({ source, steps, artifacts, container, reports, plan }: Assignment): Phases {
 	const names: string[] = [];
 	const add = (name: string | null) => (name === null ? null : names.push(name) - 1);
 	add(source ? ("git" in source ? "check out" : "unpack the source") : null);
+	add(plan ? "find out what is to be run" : null);
 	const fetch = add(artifacts.fetch.length > 0 ? "fetch artifacts" : null);
 	const prepared = add(container ? "prepare the container" : null);
 	const first = names.length;

@@ -10,6 +10,7 @@ import { diskFault, type FreeSpace } from "./disk.ts";
 import { UsageError } from "./failures.ts";
 import { endOrphans, Host, migrateDatabase } from "./host.ts";
 import type { Log } from "./log.ts";
+import { Outbound, type OutboundRules } from "./outbound.ts";
 
 /** dist/, where this program lies in dist/cli/. */
 export const DISTRIBUTION = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
@@ -40,6 +41,7 @@ export interface CoordinatorOptions {
 	adminToken: string | null;
 	times: QueueTimes;
 	limits: Limits;
+	outbound: OutboundRules;
 	data: DataFolder;
 	log: Log;
 	logLevel: LogLevel;
@@ -114,6 +116,7 @@ export class Coordinator {
 			storage: data.storage,
 			socket: { host: address, port },
 			mark: data.path,
+			outbound: new Outbound(options.outbound),
 			bindings: {
 				SIGNING_KEY: data.signingKey,
 				HOST_SECRET: secret,

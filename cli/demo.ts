@@ -9,6 +9,7 @@ import { DataFolder } from "./data_folder.ts";
 import { exampleSubmission } from "./example.ts";
 import { LocalAgent } from "./local_agent.ts";
 import { Log } from "./log.ts";
+import { NO_OUTBOUND } from "./outbound.ts";
 
 /** `windlass demo`: the whole of it once, in a temporary folder, with nothing left behind. */
 export function demoCommand(setExitCode: (code: number) => void): Command {
@@ -29,6 +30,7 @@ async function demo(): Promise<number> {
 			masterKey: { present: data.masterKey, before: null },
 			times: DEFAULT_TIMES,
 			limits: DEFAULT_LIMITS,
+			outbound: NO_OUTBOUND,
 			data,
 			log: new Log("warn"),
 			logLevel: "warn",

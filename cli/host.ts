@@ -3,6 +3,7 @@ import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { findByEnvironment } from "../agent/processes.ts";
+import type { Outbound } from "./outbound.ts";
 
 /**
  * The local host of the Worker: the one file that knows Miniflare.
@@ -27,6 +28,8 @@ export interface HostOptions {
 	/** Names the data folder; whoever starts on the same one gets the same. */
 	mark: string;
 	bindings: Record<string, string>;
+	/** What the Worker reaches beyond this machine, it reaches by this. */
+	outbound: Outbound;
 	/** Called with everything that the Worker or workerd logs. */
 	onLog(text: string, level: string): void;
 	/** Called each time that workerd was restarted after a crash. */
@@ -47,9 +50,22 @@ export class Host {
 	static async start(options: HostOptions): Promise<Host> {
 		removeOrphanBlobs(path.join(options.storage, "r2"));
 		// Agents and commands have no use for it, and it takes longer to load than all the rest.
-		const { convertV4MiniflareOptions, Miniflare } = await import("miniflare");
+		const { convertV4MiniflareOptions, Miniflare, Response } = await import("miniflare");
 		const before = SIGNALS.map((signal) => process.listeners(signal));
-		const miniflare = new Miniflare(convertV4MiniflareOptions(miniflareOptions(options)));
+		const miniflare = new Miniflare(
+			convertV4MiniflareOptions(
+				miniflareOptions(options, async (request) => {
+					const body = request.body === null ? "" : await request.text();
+					const answer = await options.outbound.ask({
+						url: request.url,
+						method: request.method,
+						headers: Object.fromEntries(request.headers),
+						body,
+					});
+					return new Response(answer.body, { status: answer.status, headers: answer.headers });
+				}),
+			),
+		);
 		// Miniflare would end the process at once on a signal; stopping is ours to plan.
 		for (const [index, signal] of SIGNALS.entries()) {
 			for (const listener of process.listeners(signal)) if (!before[index]?.includes(listener)) process.removeListener(signal, listener);
@@ -85,7 +101,9 @@ export class Host {
 	}
 }
 
-function miniflareOptions(options: HostOptions): Parameters<typeof convertV4MiniflareOptions>[0] {
+type Fetcher = (request: import("miniflare").Request) => Promise<import("miniflare").Response>;
+
+function miniflareOptions(options: HostOptions, outboundService: Fetcher): Parameters<typeof convertV4MiniflareOptions>[0] {
 	const folder = path.join(options.distribution, "worker");
 	const { bindings, ...worker } = JSON.parse(readFileSync(path.join(folder, "options.json"), "utf8"));
 	return {
@@ -104,6 +122,7 @@ function miniflareOptions(options: HostOptions): Parameters<typeof convertV4Mini
 				name: "windlass",
 				modules: workerModules(folder),
 				bindings: { ...bindings, ...options.bindings },
+				outboundService,
 				...(options.socket ? { unsafeDirectSockets: [options.socket] } : {}),
 			},
 		],

@@ -10,6 +10,7 @@ import { exampleSubmission } from "./example.ts";
 import { UsageError } from "./failures.ts";
 import { LocalAgent } from "./local_agent.ts";
 import { Log } from "./log.ts";
+import { parseOutbound } from "./outbound.ts";
 
 const LEAST_LOG_LIMIT = 64 * 1024;
 const MOST_LOG_LIMIT = 16 * 1024 ** 3;
@@ -29,6 +30,7 @@ interface ServeFlags {
 	keepLogs: string;
 	keepArtifacts: string;
 	minFreeDisk: string;
+	allowOutbound: string;
 	logLevel: LogLevel;
 }
 
@@ -54,6 +56,14 @@ export function serveCommand(setExitCode: (code: number) => void): Command {
 		.addOption(
 			option("--min-free-disk <share>", "below this, in percent or as a size, nothing new is accepted", "WINDLASS_MIN_FREE_DISK", "5%"),
 		)
+		.addOption(
+			option(
+				"--allow-outbound <list>",
+				"which servers may be told of runs: external, private, loopback, none, names, addresses, networks",
+				"WINDLASS_ALLOW_OUTBOUND",
+				"external",
+			),
+		)
 		.addOption(option("--log-level <level>", "what is logged", "WINDLASS_LOG_LEVEL", "info").choices(LOG_LEVELS))
 		.action(async (flags: ServeFlags) => setExitCode(await serve(flags)));
 }
@@ -63,6 +73,7 @@ async function serve(flags: ServeFlags): Promise<number> {
 	const slots = wholeNumber("--agent-slots", flags.agentSlots, 1, 1000);
 	const times = queueTimes(flags);
 	const limits = limitsOf(flags);
+	const outbound = parseOutbound(flags.allowOutbound);
 	const log = new Log(flags.logLevel);
 	const publicUrl = webAddress(flags.publicUrl);
 	const adminToken = presetToken(process.env.WINDLASS_ADMIN_TOKEN);
@@ -78,6 +89,7 @@ async function serve(flags: ServeFlags): Promise<number> {
 			masterKey,
 			times,
 			limits,
+			outbound,
 			data,
 			log,
 			logLevel: flags.logLevel,

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { DISTRIBUTION, newAdminToken, replaceAdminToken } from "./coordinator.ts";
 import { DataFolder } from "./data_folder.ts";
 import { endOrphans, Host, migrateDatabase } from "./host.ts";
+import { NO_OUTBOUND, Outbound } from "./outbound.ts";
 
 /** `windlass token reset-admin`: a new admin token for whoever has the host. */
 export function tokenCommand(): Command {
@@ -19,6 +20,7 @@ export function tokenCommand(): Command {
 				socket: null,
 				mark: data.path,
 				bindings: {},
+				outbound: new Outbound(NO_OUTBOUND),
 				onLog: (text) => process.stderr.write(`${text}\n`),
 				onRestart: () => undefined,
 			});

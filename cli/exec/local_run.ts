@@ -202,7 +202,7 @@ function assignmentOf(pipeline: ResolvedPipeline, job: SettledJob, secrets: Loca
 		attempt_id: id,
 		number: 1,
 		ttl_ms: 0,
-		run: { id: "run_local", number: 1, project: "local", url: "", event: EVENT },
+		run: { id: "run_local", number: 1, project: "local", url: "", event: EVENT, pull_request: null },
 		pipeline: pipeline.name,
 		job: { id: "job_local", key: job.key, name: job.name, url: "" },
 		server_url: "",
@@ -217,6 +217,7 @@ function assignmentOf(pipeline: ResolvedPipeline, job: SettledJob, secrets: Loca
 		services: job.services,
 		outputs: job.outputs,
 		reports: job.reports,
+		plan: null,
 		source: { upload: "this folder" },
 		artifacts: { save: job.artifacts.save, fetch: [...new Set(job.artifacts.fetch.map(({ key }) => key))] },
 	};

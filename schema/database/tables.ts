@@ -1,10 +1,12 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
-import type { ArtifactKind, TestCase } from "../wire/resources.ts";
+import type { Verdict } from "../wire/deliveries.ts";
+import type { ForgeKind } from "../wire/projects.ts";
+import type { ArtifactKind, RunKind, TestCase } from "../wire/resources.ts";
 import type { AttemptState, JobState, RunState } from "../wire/states.ts";
 
 /**
- * D1: the catalog (tokens, sign-in links, projects, secrets) and the record (runs, jobs, attempts, artifacts, definitions,
+ * D1: the catalog (tokens, sign-in links, projects, pipelines, secrets, deliveries) and the record (runs, jobs, attempts, artifacts, definitions,
  * events), and what is uploaded (sources, uploads).
  *
  * The record is written by the Dispatcher alone, as copies of its own rows; the Dispatcher's tables hold every column
@@ -51,6 +53,15 @@ export const runs = sqliteTable(
 		trigger_kind: text("trigger_kind").notNull(),
 		trigger_actor: text("trigger_actor").notNull(),
 		trigger_delivery: text("trigger_delivery"),
+		/** `plan`: it finds out what a repository wants to be run. */
+		kind: text("kind").$type<RunKind>().notNull().default("pipeline"),
+		/** The plan that made it, and the file of the repository that says what it is. */
+		planned_by: text("planned_by"),
+		file: text("file"),
+		pull_request: integer("pull_request"),
+		/** 0 for what comes from where others may write: it gets no secrets, and waits until somebody approves it. */
+		is_trusted: integer("is_trusted").notNull().default(1),
+		approved_by: text("approved_by"),
 		source_git: text("source_git"),
 		source_ref: text("source_ref"),
 		/** The id of the uploaded bundle that its workspaces are made of. */
@@ -80,6 +91,8 @@ export const runs = sqliteTable(
 		index("runs_by_upload").on(table.source_upload).where(sql`${table.source_upload} IS NOT NULL`),
 		index("runs_by_definition").on(table.definition),
 		index("runs_again").on(table.rerun_of).where(sql`${table.rerun_of} IS NOT NULL`),
+		index("runs_planned").on(table.planned_by).where(sql`${table.planned_by} IS NOT NULL`),
+		index("runs_of_branch").on(table.team, table.project, table.pipeline, table.branch, table.id),
 	],
 );
 export type RunRow = typeof runs.$inferSelect;
@@ -290,12 +303,89 @@ export const projects = sqliteTable(
 		default_branch: text("default_branch").notNull(),
 		/** The name of the secret with which the repository is read. */
 		credentials: text("credentials"),
+		/** The file, or the folder of files, that says what is to be run; null: the usual places. */
+		config: text("config"),
+		/** The name of the secret that deliveries of its forge are signed with; null: none is taken. */
+		hook_secret: text("hook_secret"),
+		/** What its forge is, where its API is (null: where the repository is), and the name of the secret with a token for it. */
+		forge: text("forge").$type<ForgeKind>(),
+		forge_api: text("forge_api"),
+		forge_token: text("forge_token"),
+		/** What the names of its commit statuses begin with. */
+		status_context: text("status_context").notNull().default("windlass"),
+		has_public_badges: integer("has_public_badges").notNull().default(0),
+		/** For how long its runs, logs and artifacts are kept, as a duration; null: as long as those of others. */
+		keep_runs: text("keep_runs"),
+		keep_logs: text("keep_logs"),
+		keep_artifacts: text("keep_artifacts"),
 		created_at: integer("created_at").notNull(),
 		updated_at: integer("updated_at").notNull(),
 	},
 	(table) => [uniqueIndex("projects_by_name").on(table.team, table.name)],
 );
 export type ProjectRow = typeof projects.$inferSelect;
+
+/** What forges have delivered to the hooks of projects, and what became of it. */
+export const deliveries = sqliteTable(
+	"deliveries",
+	{
+		id: text("id").primaryKey(),
+		team: text("team").notNull(),
+		project: text("project").notNull(),
+		forge: text("forge").$type<ForgeKind | "generic">().notNull(),
+		/** What the forge calls it: of two with one name the second is the first, sent once more. */
+		delivery: text("delivery").notNull(),
+		event: text("event").notNull(),
+		verdict: text("verdict").$type<Verdict>().notNull(),
+		reason: text("reason").notNull(),
+		/** JSON of what it says has happened; null for what is not heeded. */
+		trigger: text("trigger"),
+		/** The plan that it has made. */
+		run_id: text("run_id"),
+		received_at: integer("received_at").notNull(),
+	},
+	(table) => [
+		uniqueIndex("deliveries_once").on(table.team, table.project, table.forge, table.delivery),
+		index("deliveries_newest").on(table.team, table.project, table.id),
+		index("deliveries_by_age").on(table.received_at),
+	],
+);
+export type DeliveryRow = typeof deliveries.$inferSelect;
+
+/** Pipelines that are kept here rather than in a repository. */
+export const pipelines = sqliteTable(
+	"pipelines",
+	{
+		id: text("id").primaryKey(),
+		team: text("team").notNull(),
+		project: text("project").notNull(),
+		name: text("name").notNull(),
+		/** The number of its newest version. */
+		version: integer("version").notNull(),
+		created_at: integer("created_at").notNull(),
+		updated_at: integer("updated_at").notNull(),
+	},
+	(table) => [uniqueIndex("pipelines_by_name").on(table.team, table.project, table.name)],
+);
+export type PipelineRow = typeof pipelines.$inferSelect;
+
+/** Their versions, which never change. The text is an object in R2, named by its content. */
+export const pipelineVersions = sqliteTable(
+	"pipeline_versions",
+	{
+		pipeline_id: text("pipeline_id").notNull(),
+		number: integer("number").notNull(),
+		sha256: text("sha256").notNull(),
+		size: integer("size").notNull(),
+		key: text("key").notNull(),
+		/** The version that it restores. */
+		restores: integer("restores"),
+		actor: text("actor").notNull(),
+		created_at: integer("created_at").notNull(),
+	},
+	(table) => [primaryKey({ columns: [table.pipeline_id, table.number] }), index("pipeline_versions_by_key").on(table.key)],
+);
+export type PipelineVersionRow = typeof pipelineVersions.$inferSelect;
 
 /** The keys that secrets are encrypted with, wrapped by the master key, which is not here. */
 export const dataKeys = sqliteTable(

@@ -18,8 +18,19 @@ export interface RunFacts {
 	event: string;
 	project: string;
 	pipeline: string;
+	/** The number of the pull request that it is about, and the branch that that is to go into; empty without one. */
+	pull_request: string;
+	target_branch: string;
 }
-const RUN_FACTS = ["branch", "tag", "event", "project", "pipeline"] as const satisfies readonly (keyof RunFacts)[];
+const RUN_FACTS = [
+	"branch",
+	"tag",
+	"event",
+	"project",
+	"pipeline",
+	"pull_request",
+	"target_branch",
+] as const satisfies readonly (keyof RunFacts)[];
 
 /** How a needed job ended, and what it put out. */
 export interface NeedFacts {

@@ -6,8 +6,10 @@ import { label } from "../wire/protocol.ts";
 import { SECRET_NAME, SECRET_NAME_FAULT } from "../wire/secret_names.ts";
 import { MAX_SECRETS_PER_JOB } from "../wire/secrets.ts";
 import { container, credentials, IMAGE, IMAGE_FAULT, services } from "./containers.ts";
+import { notifications } from "./notifications.ts";
 import { parameters } from "./parameters.ts";
 import { requirements } from "./requirements.ts";
+import { triggers } from "./triggers.ts";
 import {
 	buildArguments,
 	command,
@@ -276,6 +278,11 @@ export const priority = count(-100, 100);
 
 const head = {
 	name: nonEmpty.pipe(z.string().max(200)).optional().describe("What the pipeline is called everywhere. Default: `pipeline`."),
+	on: triggers
+		.optional()
+		.describe(
+			"In the repository of a project: what makes it run by itself. Default: every push, and pull requests from other repositories. A run that somebody submits or asks for takes no notice of it.",
+		),
 	params: parameters.optional().describe("What a submission may choose, at most 50."),
 	source: source
 		.optional()
@@ -286,6 +293,7 @@ const head = {
 	fail_fast: flag
 		.optional()
 		.describe("The first job that fails ends the others, but for those whose `if` asks for the status. Default: they go on."),
+	notify: notifications.optional().describe("Who is told of a run, and when; at most 10."),
 };
 const defaults = strict({ ...defaultKeys, ...stepKeys });
 const tail = { defaults: defaults.optional().describe("For every job, or step, that does not say otherwise.") };

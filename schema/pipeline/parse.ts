@@ -2,6 +2,7 @@ import * as z from "zod";
 import { ApiError, type FieldError } from "../wire/errors.ts";
 import { MAX_CHANGED_PATHS, MAX_JOBS, MAX_RESOLVED_BYTES, MAX_TOLD_FAULTS } from "../wire/limits.ts";
 import { ADHOC_PROJECT, projectName } from "../wire/projects.ts";
+import type { Trigger } from "../wire/triggers.ts";
 import { checkWhole } from "./check.ts";
 import { AmbiguousScalar, COLON_HINT, parseSource, type SourceDocument } from "./document.ts";
 import { checkNeeds } from "./graph.ts";
@@ -19,10 +20,11 @@ import {
 	submittedLabels,
 } from "./language.ts";
 import { fillParameters, type ParametersText } from "./parameters.ts";
-import { type ProjectRepository, resolvePipeline } from "./resolve.ts";
+import { DEFAULT_NAME, type ProjectRepository, resolvePipeline } from "./resolve.ts";
 import type { ResolvedPipeline } from "./resolved.ts";
 import { nearest } from "./suggest.ts";
-import { environment, KNOWN_KEYS, kindOf } from "./values.ts";
+import { type ScheduleText, whyNot } from "./triggers.ts";
+import { environment, isScalar, KNOWN_KEYS, kindOf } from "./values.ts";
 
 /** A submission, parsed: the resolved pipeline and the project that it belongs to. */
 export interface Submission {
@@ -33,7 +35,7 @@ export interface Submission {
 const MAX_TOLD_HINTS = 20;
 
 /** Keys of the language that are known but come later: refused by name, so that none is taken in vain. */
-const NOT_YET = ["on", "notify", "cache"];
+const NOT_YET = ["cache"];
 
 const submissionKeys = {
 	pipeline: z.unknown().optional(),
@@ -90,6 +92,87 @@ interface ParseOptions {
 	isComplete?: boolean;
 	/** What the workspace is made of where neither submission nor pipeline says: the repository of the project, and its main line. */
 	repository?: ProjectRepository | null;
+	/** What makes the run; somebody's submission unless it is said. */
+	event?: string;
+	/** What a pipeline is called that has no name. */
+	name?: string;
+}
+
+/** A file of a repository that says what is to be run. */
+export interface RepositoryFile {
+	/** Where it is in the repository. */
+	path: string;
+	text: string;
+}
+
+/** What a trigger has brought, and the project that it is for. */
+export interface Occasion {
+	trigger: Trigger;
+	/** The paths that have changed; null where nobody can tell. */
+	changed: readonly string[] | null;
+	project: string;
+	repository: ProjectRepository;
+	params: Readonly<Record<string, string>>;
+}
+
+/** What a file of a repository wants. */
+export interface RepositoryPipeline {
+	/** What its pipeline is called, also where it has no name, or cannot be read. */
+	name: string;
+	/** The times at which it wants to run. */
+	schedules: readonly ScheduleText[];
+	/** What is to be run, or why nothing is. */
+	wanted: { submission: Submission } | { because: string };
+}
+
+/**
+ * Reads a file of a repository after something has triggered it.
+ * @throws ApiError as `parseSubmission` does
+ */
+export function parseRepositoryFile({ path, text }: RepositoryFile, occasion: Occasion): RepositoryPipeline {
+	const document = parseSource(text);
+	const checked = checkPipeline(document, document.value, []);
+	const { trigger, changed, project, repository, params } = occasion;
+	const name = checked.name ?? nameOfFile(path);
+	const schedules = checked.on?.schedule ?? [];
+	if (checked.source) {
+		const message = "is for pipelines that are submitted: one of a repository is run at the commit that triggered it";
+		throw invalid([fault(document, ["source"], message, "leave it out", { atKey: true })]);
+	}
+	const because = whyNot(checked.on, trigger, changed);
+	if (because !== null) return { name, schedules, wanted: { because } };
+	const given = {
+		params,
+		project,
+		source: { git: repository.address, ref: trigger.ref },
+		...(trigger.branch === null ? {} : { branch: trigger.branch }),
+		...(changed === null ? {} : { changed: [...changed] }),
+	};
+	const options = {
+		repository,
+		name,
+		event: trigger.kind,
+		pullRequest: trigger.pull_request && { number: trigger.pull_request.number, target: trigger.pull_request.target },
+	};
+	const pipeline: CheckedPipeline = { pipeline: checked, document, at: [] };
+	return { name, schedules, wanted: { submission: finishSubmission(pipeline, given, document, options) } };
+}
+
+/** What the pipeline of a file is called, as far as that can be read of one that has faults. */
+export function nameInFile({ path, text }: RepositoryFile): string {
+	try {
+		const { value } = parseSource(text);
+		if (isMap(value) && typeof value.name === "string" && value.name.trim() !== "") return value.name.trim().slice(0, 200);
+	} catch {
+		// What does not parse has no name.
+	}
+	return nameOfFile(path);
+}
+
+/** `.windlass/ci.yml` is called ci, `.windlass.yml` as every pipeline without a name. */
+function nameOfFile(path: string): string {
+	const file = path.slice(path.lastIndexOf("/") + 1).replace(/\.ya?ml$/, "");
+	return file.startsWith(".") || file === "" ? DEFAULT_NAME : file.slice(0, 200);
 }
 
 /**
@@ -138,30 +221,38 @@ function submissionOf(document: SourceDocument, value: Record<string, unknown>, 
 /** How a run is made whose submission comes over the API. */
 const API_EVENT = "api";
 
+interface FinishOptions extends ParseOptions {
+	pullRequest?: ResolvedPipeline["pull_request"];
+}
+
 function finishSubmission(
 	checked: CheckedPipeline,
 	given: z.infer<typeof submission>,
 	submitted: SourceDocument,
-	{ isComplete = true, repository = null }: ParseOptions,
+	{ isComplete = true, repository = null, event = API_EVENT, name = DEFAULT_NAME, pullRequest = null }: FinishOptions,
 ): Submission {
 	const project = given.project ?? ADHOC_PROJECT;
 	const { values, faults } = fillParameters(checked.pipeline.params ?? {}, given.params ?? {});
 	const wrong = faults.filter(({ isMissing }) => isComplete || !isMissing);
 	if (wrong.length > 0)
 		throw invalid(wrong.map(({ name, message, suggestion }) => fault(submitted, ["params", name], message, suggestion)));
-	const { pipeline, faults: unresolved } = resolvePipeline(checked.pipeline, {
-		env: given.env ?? {},
-		source: given.source,
-		runs_on: given.runs_on,
-		container: given.container,
-		priority: given.priority,
-		params: values,
-		branch: given.branch,
-		changed: given.changed,
-		project,
-		repository,
-		event: API_EVENT,
-	});
+	const { pipeline, faults: unresolved } = resolvePipeline(
+		{ ...checked.pipeline, name: checked.pipeline.name ?? name },
+		{
+			env: given.env ?? {},
+			source: given.source,
+			runs_on: given.runs_on,
+			container: given.container,
+			priority: given.priority,
+			params: values,
+			branch: given.branch,
+			changed: given.changed,
+			project,
+			repository,
+			event,
+			pullRequest,
+		},
+	);
 	if (unresolved.length > 0)
 		throw invalid(
 			unresolved.map(({ path, message, suggestion }) => fault(checked.document, [...checked.at, ...path], message, suggestion)),
@@ -302,6 +393,8 @@ function unknownKey(document: SourceDocument, path: PropertyKey[], key: string, 
 function valueAt(value: unknown, path: PropertyKey[]): unknown {
 	let current = value;
 	for (const part of path) {
+		// What stands alone stands for a list of one.
+		if (part === 0 && isScalar(current)) continue;
 		if (current === null || typeof current !== "object") return undefined;
 		current = (current as Record<PropertyKey, unknown>)[part];
 	}

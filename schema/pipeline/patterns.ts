@@ -7,9 +7,22 @@ import { RE2JS } from "@bufbuild/re2";
 
 /** Whether a path is among what these patterns name; none of them names nothing. */
 export function pathMatcher(patterns: readonly string[]): (path: string) => boolean {
-	const wanted = patterns.filter((pattern) => !pattern.startsWith("!")).map(compile);
-	const excluded = patterns.filter((pattern) => pattern.startsWith("!")).map((pattern) => compile(pattern.slice(1)));
-	return (path) => wanted.some((one) => one.matches(path)) && !excluded.some((one) => one.matches(path));
+	return matcher(patterns, compile);
+}
+
+/**
+ * Whether a name (of a branch, of a tag) is among what these patterns name: the same patterns, but of names none stands for all that begins with it. With
+ * exclusions alone everything else is meant.
+ */
+export function nameMatcher(patterns: readonly string[]): (name: string) => boolean {
+	const isOnlyExcluding = patterns.every((pattern) => pattern.startsWith("!"));
+	return matcher(isOnlyExcluding ? ["**", ...patterns] : patterns, (pattern) => RE2JS.compile(translate(pattern), RE2JS.DOTALL));
+}
+
+function matcher(patterns: readonly string[], compiled: (pattern: string) => RE2JS): (text: string) => boolean {
+	const wanted = patterns.filter((pattern) => !pattern.startsWith("!")).map(compiled);
+	const excluded = patterns.filter((pattern) => pattern.startsWith("!")).map((pattern) => compiled(pattern.slice(1)));
+	return (text) => wanted.some((one) => one.matches(text)) && !excluded.some((one) => one.matches(text));
 }
 
 function compile(pattern: string): RE2JS {

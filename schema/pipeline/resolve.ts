@@ -18,6 +18,7 @@ import type { ParameterValue } from "./parameters.ts";
 import { pathMatcher } from "./patterns.ts";
 import type { RequirementsText } from "./requirements.ts";
 import type { Reference, ResolvedJob, ResolvedPipeline } from "./resolved.ts";
+import { runFacts } from "./settle.ts";
 import { fill, fillEarly, fillMap, type Templated } from "./template.ts";
 
 /** From a checked pipeline to its resolved form: expressions filled in, matrices expanded, defaults put in. */
@@ -36,6 +37,7 @@ export interface Overrides {
 	project: string;
 	repository: ProjectRepository | null;
 	event: string;
+	pullRequest: ResolvedPipeline["pull_request"];
 }
 
 /** What a project says of its repository. */
@@ -54,6 +56,9 @@ export interface ResolveFault {
 
 type Pipeline = PipelineOfJobs | PipelineOfSteps;
 
+/** What a pipeline is called that has no name. */
+export const DEFAULT_NAME = "pipeline";
+
 /** Health checks of services, unless they say otherwise. */
 const HEALTH = { interval_ms: 1_000, timeout_ms: 5_000, retries: 60 };
 
@@ -62,8 +67,9 @@ export function resolvePipeline(pipeline: Pipeline, overrides: Overrides): { pip
 	const faults: ResolveFault[] = [];
 	const source = overrides.source ?? pipeline.source ?? sourceOfProject(overrides);
 	const branch = overrides.branch ?? branchOf(source);
-	const name = pipeline.name ?? "pipeline";
-	const run: RunFacts = { branch: branch ?? "", tag: tagOf(source), event: overrides.event, project: overrides.project, pipeline: name };
+	const name = pipeline.name ?? DEFAULT_NAME;
+	const { pullRequest: pull_request } = overrides;
+	const run: RunFacts = runFacts({ name, branch, source, pull_request }, overrides.project, overrides.event);
 	const entries = jobEntries(pipeline);
 	const changed = matchChanges(
 		entries.map(([, { job }]) => job.if),
@@ -80,6 +86,7 @@ export function resolvePipeline(pipeline: Pipeline, overrides: Overrides): { pip
 		name,
 		source,
 		branch,
+		pull_request,
 		params: { ...overrides.params },
 		changed,
 		priority: overrides.priority ?? pipeline.priority ?? 0,
@@ -88,9 +95,15 @@ export function resolvePipeline(pipeline: Pipeline, overrides: Overrides): { pip
 		concurrency: group
 			? { ...resolver.group(group, scope, ["concurrency"]), hold_during_approval: group.hold_during_approval ?? false }
 			: null,
+		notify: (pipeline.notify ?? []).map(notificationOf),
 		jobs,
 	};
 	return { pipeline: resolved, faults };
+}
+
+function notificationOf({ on, webhook, secret, slack }: NonNullable<Pipeline["notify"]>[number]): ResolvedPipeline["notify"][number] {
+	const to = slack === undefined ? { webhook: webhook ?? "", secret: secret ?? "" } : { slack };
+	return { on: on ?? ["failure", "fixed"], to };
 }
 
 /** The repository of the project, on the branch that is asked for. */
@@ -110,6 +123,8 @@ export function jobEntries(pipeline: Pipeline): [string, { job: JobText; path: s
 		priority: _priority,
 		concurrency: _group,
 		fail_fast: _fast,
+		on: _on,
+		notify: _notify,
 		...job
 	} = pipeline;
 	return [["main", { job, path: [] }]];
@@ -121,10 +136,6 @@ function branchOf(source: SourceText | null): string | null {
 	if (!source || !("git" in source) || source.ref === null) return null;
 	if (FULL_COMMIT.test(source.ref) || source.ref.startsWith("refs/tags/")) return null;
 	return source.ref.replace(/^refs\/heads\//, "");
-}
-
-function tagOf(source: SourceText | null): string {
-	return source && "git" in source && source.ref?.startsWith("refs/tags/") ? source.ref.slice("refs/tags/".length) : "";
 }
 
 function matchChanges(conditions: readonly (string | undefined)[], paths: readonly string[] | undefined): Record<string, boolean> {
@@ -222,6 +233,7 @@ class Resolver {
 						coverage: coverageOf(job.reports.coverage),
 					}
 				: null,
+			plan: null,
 		};
 	}
 

@@ -1,7 +1,10 @@
 import * as z from "zod";
+import { planWork } from "../wire/plans.ts";
 import { resolvedRequirements } from "../wire/requirements.ts";
+import { trigger } from "../wire/triggers.ts";
 import { reportFiles, workOf } from "../wire/work.ts";
 import { RETRY_CAUSES, ROLES, SHELLS } from "./language.ts";
+import { NOTIFY_EVENTS } from "./notifications.ts";
 
 /**
  * A pipeline after parsing, with every default filled in and every matrix expanded: what a run stores and its jobs are made of. Runs
@@ -21,6 +24,25 @@ export type Reference = z.infer<typeof reference>;
 
 const patterns = z.array(z.string());
 const concurrency = z.object({ group: z.string(), limit: z.number(), cancel_in_progress: z.boolean() });
+
+/** A job that runs nothing, but finds out what is to be run. No pipeline has one: a trigger makes it. */
+const plan = z.object({
+	work: planWork,
+	trigger,
+	/** The one file that is meant; null: all that want to run. */
+	file: z.string().nullable(),
+	params: z.record(z.string(), z.string()),
+	/** Whether what it finds is what the main line of the project says now: schedules are taken from there. */
+	is_of_main_line: z.boolean(),
+});
+export type Plan = z.infer<typeof plan>;
+
+const notification = z.object({
+	on: z.array(z.enum(NOTIFY_EVENTS)),
+	/** Where to: an address with the name of the secret to sign with, or the name of the secret that holds a Slack address. */
+	to: z.union([z.object({ webhook: z.string(), secret: z.string() }), z.object({ slack: z.string() })]),
+});
+export type Notification = z.infer<typeof notification>;
 
 const resolvedJob = z.object({
 	key: z.string(),
@@ -57,6 +79,7 @@ const resolvedJob = z.object({
 		fetch: z.array(reference.extend({ paths: patterns, into: z.string().nullable() })).default([]),
 	}),
 	reports: reportFiles.nullable().default(null),
+	plan: plan.nullable().default(null),
 });
 export type ResolvedJob = z.infer<typeof resolvedJob>;
 
@@ -65,6 +88,8 @@ const resolvedPipeline = z.object({
 	source: z.union([z.object({ git: z.string(), ref: z.string().nullable() }), z.object({ upload: z.string() })]).nullable(),
 	/** The branch that this is about, as far as it is known beforehand. */
 	branch: z.string().nullable().default(null),
+	/** The pull request that this is about, and the branch that that is to go into. */
+	pull_request: z.object({ number: z.number(), target: z.string() }).nullable().default(null),
 	params: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}),
 	/** Pattern of a condition → whether a changed path matches it. A pattern that is not here counts as changed. */
 	changed: z.record(z.string(), z.boolean()).default({}),
@@ -73,6 +98,7 @@ const resolvedPipeline = z.object({
 	timeout_ms: z.number().nullable().default(null),
 	fail_fast: z.boolean().default(false),
 	concurrency: concurrency.extend({ hold_during_approval: z.boolean() }).nullable().default(null),
+	notify: z.array(notification).default([]),
 	jobs: z.array(resolvedJob),
 });
 export type ResolvedPipeline = z.infer<typeof resolvedPipeline>;

@@ -45,8 +45,20 @@ function imageOf(image: string): string {
 }
 
 /** What expressions may know of a run from the moment of its submission on. */
-export function runFacts(pipeline: Pick<ResolvedPipeline, "name" | "branch" | "source">, project: string, event: string): RunFacts {
+export function runFacts(
+	pipeline: Pick<ResolvedPipeline, "name" | "branch" | "source" | "pull_request">,
+	project: string,
+	event: string,
+): RunFacts {
 	const ref = pipeline.source && "git" in pipeline.source ? pipeline.source.ref : null;
 	const tag = ref?.startsWith("refs/tags/") ? ref.slice("refs/tags/".length) : "";
-	return { branch: pipeline.branch ?? "", tag, event, project, pipeline: pipeline.name };
+	return {
+		branch: pipeline.branch ?? "",
+		tag,
+		event,
+		project,
+		pipeline: pipeline.name,
+		pull_request: String(pipeline.pull_request?.number ?? ""),
+		target_branch: pipeline.pull_request?.target ?? "",
+	};
 }

@@ -15,6 +15,7 @@ export const ERROR_STATUS = {
 	attempt_finished: 410,
 	length_required: 411,
 	too_large: 413,
+	unsupported_media_type: 415,
 	range_not_satisfiable: 416,
 	validation_failed: 422,
 	protocol_unsupported: 426,

@@ -1,5 +1,15 @@
 /** What an id names; its prefix says so wherever it is met. */
-export const ID_PREFIXES = { run: "run", job: "job", attempt: "att", agent: "agt", source: "src", project: "prj" } as const;
+export const ID_PREFIXES = {
+	run: "run",
+	job: "job",
+	attempt: "att",
+	agent: "agt",
+	source: "src",
+	project: "prj",
+	delivery: "dlv",
+	schedule: "sch",
+	pipeline: "pip",
+} as const;
 export type IdKind = keyof typeof ID_PREFIXES;
 
 const ULID = "[0-9A-HJKMNP-TV-Z]{26}";

@@ -15,6 +15,14 @@ export const MAX_MATRIX_CELLS = 256;
 /** The paths that a submission may name as changed. */
 export const MAX_CHANGED_PATHS = 5000;
 
+/** What a repository may ask to be run: the files that say so, and all of them together. */
+export const MAX_PLAN_FILES = 50;
+export const MAX_PLAN_BYTES = 4 * MIB;
+/** The runs that one plan makes may carry this much in all, resolved. */
+export const MAX_PLANNED_BYTES = 8 * MIB;
+/** What a forge may deliver to a hook. */
+export const MAX_HOOK_BYTES = 25 * MIB;
+
 /** What one output of a job may hold, and all of them together. */
 export const MAX_OUTPUT_BYTES = 32 * KIB;
 export const MAX_OUTPUTS_BYTES = 256 * KIB;

@@ -1,5 +1,7 @@
 import * as z from "zod";
+import { parseDuration } from "./duration.ts";
 import { addressFault, isRef, REF_FAULT } from "./git.ts";
+import { isInnerPath } from "./paths.ts";
 import { SECRET_NAME, SECRET_NAME_FAULT } from "./secret_names.ts";
 
 /** Projects: what runs are numbered in, and what is known of their repository. */
@@ -20,13 +22,46 @@ const repository = z
 		if (fault) context.addIssue({ code: "custom", message: fault });
 	});
 
+/** What a repository may be kept in. Forgejo is Gitea here: both say the same. */
+export const FORGES = ["github", "gitea", "gitlab"] as const;
+export type ForgeKind = (typeof FORGES)[number];
+
+const secretName = z.string().regex(SECRET_NAME, SECRET_NAME_FAULT);
+const keep = z.string().superRefine((value, context) => {
+	if ((parseDuration(value) ?? 0) <= 0) context.addIssue({ code: "custom", message: "is not a duration such as 12h or 30d" });
+});
+
 const settings = {
 	/** The repository that its runs are made of, unless they say otherwise. */
 	repository: repository.nullable(),
 	default_branch: z.string().max(200).refine(isRef, REF_FAULT),
 	/** The name of the secret with which the repository is read over HTTP: `user:password`, or a token alone. */
-	credentials: z.string().regex(SECRET_NAME, SECRET_NAME_FAULT).nullable(),
+	credentials: secretName.nullable(),
+	/** The file, or the folder of files, that says what is to be run: `.windlass.yml` or `.windlass/` where nothing is said. */
+	config: z.string().min(1).max(500).refine(isInnerPath, "must be a file or a folder of the repository: relative, without ..").nullable(),
+	/** The name of the secret that deliveries to its hook are signed with; without it none is taken. */
+	hook_secret: secretName.nullable(),
+	/** What its forge is: where commit statuses are sent. */
+	forge: z.enum(FORGES).nullable(),
+	/** Where the API of the forge is, unless that can be told from the repository. */
+	forge_api: z.string().max(1000).refine(isWebAddress, "is not an address such as https://git.lan/api/v1").nullable(),
+	/** The name of the secret that holds a token for it; without it no statuses are sent. */
+	forge_token: secretName.nullable(),
+	/** What the names of its commit statuses begin with. */
+	status_context: z
+		.string()
+		.regex(/^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,99}$/, "is letters, digits, blank, dot, dash, underscore or slash, at most 100"),
+	/** Whether everybody may see its badges, signed in or not. */
+	public_badges: z.boolean(),
+	/** For how long its runs, their logs and their artifacts are kept; null: as long as those of other projects. */
+	keep_runs: keep.nullable(),
+	keep_logs: keep.nullable(),
+	keep_artifacts: keep.nullable(),
 };
+
+function isWebAddress(text: string): boolean {
+	return /^https?:\/\//.test(text) && URL.canParse(text) && !new URL(text).username && !new URL(text).password;
+}
 
 /** POST /projects */
 export const projectRequest = z.strictObject({
@@ -34,10 +69,22 @@ export const projectRequest = z.strictObject({
 	repository: settings.repository.default(null),
 	default_branch: settings.default_branch.default("main"),
 	credentials: settings.credentials.default(null),
+	config: settings.config.default(null),
+	hook_secret: settings.hook_secret.default(null),
+	forge: settings.forge.default(null),
+	forge_api: settings.forge_api.default(null),
+	forge_token: settings.forge_token.default(null),
+	status_context: settings.status_context.default("windlass"),
+	public_badges: settings.public_badges.default(false),
+	keep_runs: settings.keep_runs.default(null),
+	keep_logs: settings.keep_logs.default(null),
+	keep_artifacts: settings.keep_artifacts.default(null),
 });
+export type ProjectRequest = z.infer<typeof projectRequest>;
 
 /** PATCH /projects/:name */
 export const projectChange = z.strictObject(settings).partial();
+export type ProjectChange = z.infer<typeof projectChange>;
 
 export const project = z.object({
 	id: z.string(),
@@ -45,6 +92,20 @@ export const project = z.object({
 	repository: z.string().nullable(),
 	default_branch: z.string(),
 	credentials: z.string().nullable(),
+	config: z.string().nullable(),
+	hook_secret: z.string().nullable(),
+	/** Where its forge delivers to. */
+	hook_url: z.string(),
+	forge: z.enum(FORGES).nullable(),
+	forge_api: z.string().nullable(),
+	forge_token: z.string().nullable(),
+	status_context: z.string(),
+	public_badges: z.boolean(),
+	keep_runs: z.string().nullable(),
+	keep_logs: z.string().nullable(),
+	keep_artifacts: z.string().nullable(),
+	/** What keeps it from doing what it is set up for: a sentence each. */
+	notices: z.array(z.string()),
 	created_at: z.string(),
 	updated_at: z.string(),
 });

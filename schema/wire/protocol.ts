@@ -10,6 +10,7 @@ import {
 	MAX_STEPS,
 	PART_BYTES,
 } from "./limits.ts";
+import { planResult, planWork } from "./plans.ts";
 import { capabilities, NO_CAPABILITIES, resolvedRequirements } from "./requirements.ts";
 import { ARTIFACT_KINDS, artifactKind, coverageTotals, step, testTotals } from "./resources.ts";
 import { finishState, reason } from "./states.ts";
@@ -133,7 +134,14 @@ export const assignment = z.object({
 	attempt_id: z.string(),
 	number: z.number().int().positive(),
 	ttl_ms: count,
-	run: z.object({ id: z.string(), number: count, project: z.string(), url: z.string(), event: z.string() }),
+	run: z.object({
+		id: z.string(),
+		number: count,
+		project: z.string(),
+		url: z.string(),
+		event: z.string(),
+		pull_request: z.number().nullable().default(null),
+	}),
 	pipeline: z.string(),
 	job: z.object({ id: z.string(), key: z.string(), name: z.string(), url: z.string() }),
 	server_url: z.string(),
@@ -151,6 +159,8 @@ export const assignment = z.object({
 	/** The names of the outputs that the job declares. */
 	outputs: z.array(z.string()).default([]),
 	reports: reportFiles.nullable().default(null),
+	/** What is to be looked up in the source, in place of running steps. */
+	plan: planWork.nullable().default(null),
 	source: z
 		.union([
 			z.object({
@@ -232,6 +242,8 @@ export const finish = z.strictObject({
 		.default({}),
 	tests: testTotals.nullable().default(null),
 	coverage: coverageTotals.nullable().default(null),
+	/** What a plan has found. */
+	plan: planResult.nullable().default(null),
 });
 export type Finish = z.infer<typeof finish>;
 /** The same as an agent sends it: what it has nothing to say of is left out. */

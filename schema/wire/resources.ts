@@ -103,9 +103,15 @@ export const job = z.object({
 });
 export type Job = z.infer<typeof job>;
 
+/** `plan`: a run that finds out what a repository wants to be run. */
+export const RUN_KINDS = ["pipeline", "plan"] as const;
+export type RunKind = (typeof RUN_KINDS)[number];
+
 export const run = z.object({
 	id: z.string(),
+	/** Counts the runs of its project; plans are counted apart. */
 	number: z.number().int().positive(),
+	kind: z.enum(RUN_KINDS),
 	state: runState,
 	reason: reason.nullable(),
 	trigger: z.object({ kind: z.string(), actor: z.string(), delivery: z.string().nullable() }),
@@ -115,6 +121,13 @@ export const run = z.object({
 	branch: z.string().nullable(),
 	tag: z.string().nullable(),
 	commit: z.object({ sha: z.string(), message: z.string(), author: z.string() }).nullable(),
+	pull_request: z.number().int().nullable(),
+	/** The file of the repository that says what it is, and the plan that has read it. */
+	file: z.string().nullable(),
+	planned_by: z.string().nullable(),
+	/** False for what comes from where others may write: it gets no secrets, and waits until somebody approves it. */
+	trusted: z.boolean(),
+	approved_by: z.string().nullable(),
 	priority: z.number().int(),
 	params: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
 	/** The run that this one repeats. */

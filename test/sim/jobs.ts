@@ -239,4 +239,4 @@ export class SimulatedJob implements Job {
 	}
 }
 
-const NOTHING_ELSE = { outputs: {}, tests: null, coverage: null };
+const NOTHING_ELSE = { outputs: {}, tests: null, coverage: null, plan: null };

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
@@ -21,6 +21,8 @@ export class GitHttp {
 	readonly #folder: string;
 	/** Every `Authorization` that was sent, decoded. */
 	readonly asked: string[];
+	/** How long each request is left waiting before it is answered. */
+	delayMs = 0;
 
 	private constructor(url: string, folder: string, asked: string[]) {
 		this.url = url;
@@ -32,7 +34,9 @@ export class GitHttp {
 	static async start(folder: string, credentials: string | null, atEnd: AtEnd): Promise<GitHttp> {
 		mkdirSync(folder, { recursive: true });
 		const asked: string[] = [];
-		const server = createServer((request, response) => {
+		let made: GitHttp | null = null;
+		const server = createServer(async (request, response) => {
+			if (made && made.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, made?.delayMs));
 			const given = Buffer.from((request.headers.authorization ?? "").replace(/^Basic /, ""), "base64").toString();
 			if (given !== "") asked.push(given);
 			if (credentials !== null && given !== credentials) {
@@ -74,7 +78,8 @@ export class GitHttp {
 			server.closeAllConnections();
 			server.close();
 		});
-		return new GitHttp(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, folder, asked);
+		made = new GitHttp(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, folder, asked);
+		return made;
 	}
 
 	/** A repository with these files on its main line. @returns its address */
@@ -86,13 +91,32 @@ export class GitHttp {
 		return `${this.url}/${name}`;
 	}
 
-	/** A further commit, on the branch that is checked out. @returns its id */
-	commit(name: string, files: Record<string, string>): string {
+	/** A further commit, on the branch that is checked out; a file with null is taken away. @returns its id */
+	commit(name: string, files: Record<string, string | null>, message = "Change"): string {
 		const folder = path.join(this.#folder, name);
-		for (const [file, text] of Object.entries(files)) writeFileSync(path.join(folder, file), text);
+		for (const [file, text] of Object.entries(files)) {
+			mkdirSync(path.dirname(path.join(folder, file)), { recursive: true });
+			if (text === null) rmSync(path.join(folder, file));
+			else writeFileSync(path.join(folder, file), text);
+		}
 		git(folder, "add", "--all");
-		git(folder, "commit", "--quiet", "--message=Change");
+		git(folder, "commit", "--quiet", "--allow-empty", `--message=${message}`);
 		return git(folder, "rev-parse", "HEAD");
+	}
+
+	/** Gives a commit a name, as a forge does for the head of a pull request. */
+	ref(name: string, ref: string, sha: string): void {
+		git(path.join(this.#folder, name), "update-ref", ref, sha);
+	}
+
+	/** Checks out what is there under this name. */
+	checkout(name: string, branch: string): void {
+		git(path.join(this.#folder, name), "checkout", "--quiet", branch);
+	}
+
+	/** Takes a repository away. */
+	remove(name: string): void {
+		rmSync(path.join(this.#folder, name), { recursive: true });
 	}
 
 	/** Begins a branch where the present one is, and checks it out. */

@@ -195,7 +195,7 @@ async function saveCounters(url: string): Promise<void> {
 }
 
 /** A port that no outgoing connection is given by the system, so that it is still free when a coordinator comes back to it. */
-function testPort(): string {
+export function testPort(): string {
 	return String(20_000 + Math.floor(Math.random() * 10_000));
 }
 

@@ -9,7 +9,7 @@ import { assignOffers } from "../../worker/dispatch/core/offers.ts";
 import { newsFor, notePoll, renewLeases } from "../../worker/dispatch/core/polls.ts";
 import { type AttemptRow, type JobRow, liveAttemptsOfAgent, type OfferRow, type RunRow } from "../../worker/dispatch/core/rows.ts";
 import type { Sql } from "../../worker/dispatch/core/sql.ts";
-import { type Rerun, submitRun } from "../../worker/dispatch/core/submit.ts";
+import { SUBMITTED, type Submit, submitRun } from "../../worker/dispatch/core/submit.ts";
 import { sweep } from "../../worker/dispatch/core/sweep.ts";
 import { nodeSql } from "./node_sql.ts";
 import { result } from "./protocol_agent.ts";
@@ -67,7 +67,7 @@ export class Queue {
 	}
 
 	/** Submits a pipeline in YAML. @returns the run's id */
-	submit(text: string, project = "adhoc", rerun: Rerun | null = null): string {
+	submit(text: string, project = "adhoc", { rerun = null, commit = null, origin = SUBMITTED }: Partial<Submit> = {}): string {
 		const { pipeline } = parseSubmission(text);
 		const runId = `run_${this.#next()}`;
 		submitRun(this.core, {
@@ -75,7 +75,9 @@ export class Queue {
 			pipeline,
 			definition: `digest-${runId}`,
 			project,
-			trigger: { kind: "api", actor: "test" },
+			trigger: { kind: "api", actor: "test", delivery: null },
+			commit,
+			origin,
 			rerun,
 			idempotency: null,
 		});

@@ -313,9 +313,11 @@ describe("reruns", () => {
 		stage.finish(first, "b", "failed");
 		const a = stage.queue.job(first, "a");
 		const again = stage.queue.submit(text, "adhoc", {
-			of: first,
+			rerun: {
+				of: first,
+				reused: [{ position: 0, state: "succeeded", reason: null, outputs: a.outputs, resultAttempt: a.result_attempt, exitCode: 0 }],
+			},
 			commit: { sha: "c".repeat(40), message: "m", author: "x", branch: "main", tag: null },
-			reused: [{ position: 0, state: "succeeded", reason: null, outputs: a.outputs, resultAttempt: a.result_attempt, exitCode: 0 }],
 		});
 		expect(stage.states(again)).toEqual({ a: "succeeded (reused)", b: "queued" });
 		stage.start();

@@ -25,12 +25,14 @@ describe("defaults", () => {
 				name: "pipeline",
 				source: null,
 				branch: null,
+				pull_request: null,
 				params: {},
 				changed: {},
 				priority: 0,
 				timeout_ms: null,
 				fail_fast: false,
 				concurrency: null,
+				notify: [],
 				jobs: [
 					{
 						key: "main",
@@ -54,6 +56,7 @@ describe("defaults", () => {
 						steps: [{ name: "make", run: "make", env: {}, working_directory: null, shell: "bash", timeout_ms: null, build: null }],
 						artifacts: { save: [], fetch: [] },
 						reports: null,
+						plan: null,
 					},
 				],
 			},
@@ -84,8 +87,8 @@ describe("what is refused", () => {
 		["an unknown key", "steps: [a]\nnmae: x", [2, 1, 'unknown key "nmae"', 'did you mean "name"?']],
 		[
 			"a key of a later version",
-			"steps: [a]\nnotify: { a: [1] }",
-			[2, 1, '"notify" is not supported by this version', expect.stringContaining("known keys") as never],
+			"steps: [a]\ncache: { a: [1] }",
+			[2, 1, '"cache" is not supported by this version', expect.stringContaining("known keys") as never],
 		],
 		[
 			"a need that is not there",

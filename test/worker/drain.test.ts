@@ -4,7 +4,7 @@ import { expect, test, vi } from "vitest";
 import { parseSubmission } from "../../schema/pipeline/parse.ts";
 import { openCore } from "../../worker/dispatch/core/core.ts";
 import { outboxDepth } from "../../worker/dispatch/core/outbox.ts";
-import { submitRun } from "../../worker/dispatch/core/submit.ts";
+import { SUBMITTED, submitRun } from "../../worker/dispatch/core/submit.ts";
 import { Drain } from "../../worker/dispatch/drain.ts";
 import { durableSql } from "../../worker/dispatch/durable_sql.ts";
 import { readSettings } from "../../worker/settings.ts";
@@ -26,7 +26,9 @@ function queue(storage: DurableObjectStorage, team: string) {
 			pipeline: parseSubmission("steps: [a]").pipeline,
 			definition: "digest",
 			project: "p",
-			trigger: { kind: "api", actor: "t" },
+			trigger: { kind: "api", actor: "t", delivery: null },
+			commit: null,
+			origin: SUBMITTED,
 			rerun: null,
 			idempotency: null,
 		});

@@ -4,6 +4,7 @@ import { randomSecret, sha256 } from "../auth/digest.ts";
 import { signLease } from "../auth/lease_token.ts";
 import { AGENT_TOKEN_PREFIX, REGISTRATION_TOKEN_PREFIX } from "../auth/principal.ts";
 import { derive } from "../auth/signing.ts";
+import { presentAgent } from "../catalog/present.ts";
 import type { OfferRow } from "../dispatch/core/rows.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
@@ -12,7 +13,6 @@ import { intervalsFor, maxLogBytes, pollHoldMs, readSettings } from "../settings
 import { json } from "./answers.ts";
 import { readJson } from "./bodies.ts";
 import { type RequestContext, route } from "./context.ts";
-import { presentAgent } from "./present.ts";
 import { invalidParameter, onlyParameters } from "./queries.ts";
 
 type AgentCaller = RequestContext<"agent">;

@@ -1,6 +1,10 @@
 import { approvalRequest } from "../../schema/wire/resources.ts";
+import { isTerminal } from "../../schema/wire/states.ts";
 import type { Principal } from "../auth/principal.ts";
+import { presentJob, presentRun } from "../catalog/present.ts";
+import type { RunRecord } from "../catalog/record.ts";
 import type { Approver } from "../dispatch/core/approvals.ts";
+import { alreadyOver } from "../dispatch/core/cancel.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import { log } from "../log.ts";
@@ -8,12 +12,13 @@ import { json } from "./answers.ts";
 import { readJson } from "./bodies.ts";
 import { actorOf, type RequestContext, route } from "./context.ts";
 import { requireJob } from "./jobs.ts";
-import { presentJob } from "./present.ts";
 import { onlyParameters } from "./queries.ts";
+import { requireRun } from "./runs.ts";
 
 /** Letting jobs pass their gates, or not. */
 
 type Caller = RequestContext<"user" | "host">;
+type Deciding = Pick<Caller, "environment" | "principal" | "params" | "requestId">;
 
 /** Who decides, and as what: the host acts for those who run it. */
 export function approverOf(principal: Extract<Principal, { kind: "user" | "host" }>): Approver {
@@ -37,7 +42,45 @@ async function decline({ url, request, environment, principal, params, requestId
 	return json(presentJob(rows));
 }
 
+async function approveRun(context: Caller): Promise<Response> {
+	onlyParameters(context.url, []);
+	return json(presentRun(await letRunPass(context), context.baseUrl));
+}
+
+/** @throws ApiError `not_found`, `conflict` if the run waits for nobody */
+export async function letRunPass(context: Deciding): Promise<RunRecord> {
+	const { environment, principal, requestId } = context;
+	const run = await requireOpenRun(context);
+	const rows = unwrap(await dispatcherOf(environment, principal.team).approveRun(run.id, approverOf(principal)));
+	log("info", "run approved", { request_id: requestId, run: run.id, actor: actorOf(principal) });
+	return rows;
+}
+
+/** @throws ApiError `not_found`, `conflict` for a run that is over: it may have left the queue */
+async function requireOpenRun(context: Deciding): Promise<RunRecord["run"]> {
+	const { run } = await requireRun(context);
+	if (isTerminal(run.state)) throw alreadyOver("run", run.id, run.state);
+	return run;
+}
+
+async function declineRun(context: Caller): Promise<Response> {
+	onlyParameters(context.url, []);
+	const { comment } = await readJson(context.request, approvalRequest);
+	return json(presentRun(await turnRunAway(context, comment ?? null), context.baseUrl));
+}
+
+/** @throws ApiError as `letRunPass` does */
+export async function turnRunAway(context: Deciding, comment: string | null): Promise<RunRecord> {
+	const { environment, principal, requestId } = context;
+	const run = await requireOpenRun(context);
+	const rows = unwrap(await dispatcherOf(environment, principal.team).declineRun(run.id, approverOf(principal), comment));
+	log("info", "run declined", { request_id: requestId, run: run.id, actor: actorOf(principal) });
+	return rows;
+}
+
 export const approvalRoutes = [
+	route("POST", "/api/v1/runs/:id/approve", ["user", "host"], approveRun),
+	route("POST", "/api/v1/runs/:id/decline", ["user", "host"], declineRun),
 	route("POST", "/api/v1/jobs/:id/approve", ["user", "host"], approve),
 	route("POST", "/api/v1/jobs/:id/decline", ["user", "host"], decline),
 ];

@@ -1,5 +1,6 @@
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { MAX_FINISH_BYTES, MAX_LOG_CHUNK_BYTES } from "../../schema/wire/limits.ts";
+import type { PlanResult } from "../../schema/wire/plans.ts";
 import * as protocol from "../../schema/wire/protocol.ts";
 import type { AttemptState, StepState } from "../../schema/wire/states.ts";
 import { checkUploads, planUploads } from "../artifacts/uploads.ts";
@@ -9,11 +10,13 @@ import { findProject } from "../catalog/projects.ts";
 import { findAttempt } from "../catalog/record.ts";
 import { findSource } from "../catalog/sources.ts";
 import { otherResult, type Started } from "../dispatch/core/attempts.ts";
+import type { Planned } from "../dispatch/core/plans.ts";
 import { withDeadline } from "../dispatch/deadline.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
 import { faultFields, log } from "../log.ts";
+import { plannedRuns } from "../plans/planned_runs.ts";
 import { maxLogBytes } from "../settings.ts";
 import { readSecrets } from "../vault/secrets.ts";
 import { json } from "./answers.ts";
@@ -57,7 +60,9 @@ async function secretsFor(
 	{ attempt, run, definition }: Started,
 	credentials: string | null,
 ): Promise<Map<string, string>> {
-	const names = [...new Set([...Object.values(definition.secrets), ...(credentials === null ? [] : [credentials])])];
+	// What comes from where others may write gets no secrets; its source is read with them all the same, by the agent alone.
+	const asked = run.is_trusted === 1 ? Object.values(definition.secrets) : [];
+	const names = [...new Set([...asked, ...(credentials === null ? [] : [credentials])])];
 	if (names.length === 0) return new Map();
 	const shard = environment.LOG_SHARD.getByName(`log:${lease.shard}`);
 	if ((await shard.progress(attempt.id)).steps.some(({ state }) => state !== "pending")) return new Map();
@@ -92,15 +97,20 @@ function assignmentOf(
 		attempt_id: attempt.id,
 		number: attempt.number,
 		ttl_ms: Math.max(0, attempt.deadline - Date.now()),
-		run: { id: run.id, number: run.number, project: run.project, url: `${baseUrl}/runs/${run.id}`, event: run.trigger_kind },
+		run: {
+			id: run.id,
+			number: run.number,
+			project: run.project,
+			url: `${baseUrl}/runs/${run.id}`,
+			event: run.trigger_kind,
+			pull_request: run.pull_request,
+		},
 		pipeline: run.pipeline,
 		job: { id: job.id, key: job.key, name: job.name, url: `${baseUrl}/jobs/${job.id}` },
 		server_url: baseUrl,
 		matrix: definition.matrix,
 		env: definition.env,
-		secrets: Object.fromEntries(
-			Object.entries(definition.secrets).flatMap(([variable, name]) => (values.has(name) ? [[variable, values.get(name) as string]] : [])),
-		),
+		secrets: run.is_trusted === 1 ? variablesOf(definition.secrets, values) : {},
 		timeout_ms: definition.timeout_ms,
 		idle_timeout_ms: definition.idle_timeout_ms,
 		runs_on: definition.runs_on,
@@ -109,9 +119,16 @@ function assignmentOf(
 		services: definition.services,
 		outputs: definition.outputs,
 		reports: definition.reports,
+		plan: definition.plan?.work ?? null,
 		source: sourceOf(run, credentials === null ? null : (values.get(credentials) ?? null)),
 		artifacts: { save: definition.artifacts.save, fetch: [...new Set(definition.artifacts.fetch.map(({ key }) => key))] },
 	};
+}
+
+function variablesOf(names: Readonly<Record<string, string>>, values: ReadonlyMap<string, string>): Record<string, string> {
+	return Object.fromEntries(
+		Object.entries(names).flatMap(([variable, name]) => (values.has(name) ? [[variable, values.get(name) as string]] : [])),
+	);
 }
 
 function sourceOf(
@@ -210,13 +227,21 @@ async function finish(context: Caller): Promise<Response> {
 	const digest = await sha256(JSON.stringify(body));
 	const artifacts = await checkUploads(context.environment, lease, body.artifacts);
 	try {
-		return json({ attempt_state: unwrap(await dispatcherOf(context.environment, lease.team).finish(lease, body, digest, artifacts)) });
+		const dispatcher = dispatcherOf(context.environment, lease.team);
+		const planned = body.plan && (await whatToRun(context, lease, body.plan));
+		return json({ attempt_state: unwrap(await dispatcher.finish(lease, body, digest, artifacts, planned)) });
 	} catch (error) {
 		const isOver = error instanceof ApiError && error.code === "attempt_finished";
 		const recorded = isOver ? await recordedFinish(context.environment.DB, lease.attemptId, digest) : null;
 		if (recorded === null) throw error;
 		return json({ attempt_state: recorded });
 	}
+}
+
+/** The runs that a plan has found; null for a job that is no plan, or is over: its result says so itself. */
+async function whatToRun({ environment }: Caller, lease: LeaseTokenClaims, result: PlanResult): Promise<Planned | null> {
+	const plan = await dispatcherOf(environment, lease.team).planOf(lease);
+	return plan.ok && plan.value ? plannedRuns(plan.value, result) : null;
 }
 
 /**

@@ -1,10 +1,10 @@
+import { presentAgent, presentJobSummary, presentRunSummary } from "../catalog/present.ts";
 import { recordedChanges } from "../catalog/record.ts";
 import type { Changes } from "../dispatch/core/reads.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
 import { SSE_HEADERS, streamed } from "./answers.ts";
 import { type RequestContext, route } from "./context.ts";
-import { presentAgent, presentJobSummary, presentRunSummary } from "./present.ts";
 import { onlyParameters } from "./queries.ts";
 
 const HOLD_MS = 15_000;

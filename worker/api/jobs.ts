@@ -1,6 +1,7 @@
 import { notFound } from "../../schema/wire/errors.ts";
 import type { Explanation, Job } from "../../schema/wire/resources.ts";
 import { isTerminal, JOB_STATES } from "../../schema/wire/states.ts";
+import { presentJob, presentJobSummary } from "../catalog/present.ts";
 import { findJob, type JobRecord, listJobs } from "../catalog/record.ts";
 import { alreadyOver } from "../dispatch/core/cancel.ts";
 import { unwrap } from "../dispatch/result.ts";
@@ -9,7 +10,6 @@ import type { Environment } from "../environment.ts";
 import { logProgress } from "../logs/reader.ts";
 import { json } from "./answers.ts";
 import { actorOf, type RequestContext, route } from "./context.ts";
-import { presentJob, presentJobSummary } from "./present.ts";
 import { onlyParameters, pageOf, pageParameters, wordParameter } from "./queries.ts";
 
 type Caller = RequestContext<"user" | "host">;

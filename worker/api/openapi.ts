@@ -1,6 +1,10 @@
 import * as z from "zod";
+import * as deliveries from "../../schema/wire/deliveries.ts";
 import { errorBody } from "../../schema/wire/errors.ts";
+import * as pipelines from "../../schema/wire/pipelines.ts";
+import * as projects from "../../schema/wire/projects.ts";
 import * as resources from "../../schema/wire/resources.ts";
+import * as schedules from "../../schema/wire/schedules.ts";
 import type { PrincipalKind } from "../auth/principal.ts";
 import { VERSION } from "../version.ts";
 import { json } from "./answers.ts";
@@ -22,6 +26,10 @@ const NAMED: Record<string, z.ZodType> = {
 	Event: resources.event,
 	UploadedSource: resources.uploadedSource,
 	QueueState: resources.queueState,
+	Project: projects.project,
+	Delivery: deliveries.delivery,
+	Schedule: schedules.schedule,
+	StoredPipeline: pipelines.storedPipeline,
 };
 
 const TOKENS: Partial<Record<PrincipalKind, string>> = {
@@ -55,10 +63,11 @@ function openApi(routes: readonly Route[]): Json {
 	};
 }
 
-/** The API and the probes; pages are for browsers, and the host's own routes for the host. */
+/** The API, what others call, and the probes; pages are for browsers, and the host's own routes for the host. */
 function isPublic({ path }: Route): boolean {
 	const isApi = path.startsWith("/api/v1/") && !path.startsWith("/api/v1/host/");
-	return isApi || ["/healthz", "/readyz", "/version", "/openapi.json", "/schema/pipeline.json"].includes(path);
+	const isForOthers = path.startsWith("/hooks/") || path.startsWith("/badge/");
+	return isApi || isForOthers || ["/healthz", "/readyz", "/version", "/openapi.json", "/schema/pipeline.json"].includes(path);
 }
 
 function describe({ path, allow }: Route, { summary, query, headers, body, answers }: Operation): Json {

@@ -1,8 +1,13 @@
 import * as z from "zod";
+import * as deliveries from "../../schema/wire/deliveries.ts";
 import { FORMATS_OF_LOGS } from "../../schema/wire/log_formats.ts";
+import * as notifications from "../../schema/wire/notifications.ts";
+import * as pipelines from "../../schema/wire/pipelines.ts";
+import * as plans from "../../schema/wire/plans.ts";
 import * as projects from "../../schema/wire/projects.ts";
 import * as protocol from "../../schema/wire/protocol.ts";
 import * as resources from "../../schema/wire/resources.ts";
+import * as schedules from "../../schema/wire/schedules.ts";
 import * as secrets from "../../schema/wire/secrets.ts";
 import { JOB_STATES, RUN_STATES } from "../../schema/wire/states.ts";
 
@@ -59,6 +64,10 @@ export const OPERATIONS: Record<string, Operation> = {
 			cursor,
 			state: { description: "only those in this state", schema: z.enum(RUN_STATES) },
 			project: { description: "only those of this project" },
+			kind: {
+				description: "pipeline or plan; without it plans only as long as they have not succeeded",
+				schema: z.enum(resources.RUN_KINDS),
+			},
 		},
 		answers: { 200: pageOf(resources.runSummary) },
 	},
@@ -75,6 +84,19 @@ export const OPERATIONS: Record<string, Operation> = {
 		query: { limit, cursor },
 		answers: { 200: pageOf(resources.event) },
 	},
+	"POST /api/v1/runs/:id/approve": {
+		summary: "Let a run pass that comes from another repository",
+		answers: { 200: resources.run },
+	},
+	"POST /api/v1/runs/:id/decline": {
+		summary: "End a run that comes from another repository",
+		body: resources.approvalRequest,
+		answers: { 200: resources.run },
+	},
+	"POST /api/v1/runs/:id/notify": {
+		summary: "Tell all whom the pipeline of a run names, as a test",
+		answers: { 202: notifications.notifyAnswer },
+	},
 	"POST /api/v1/runs/:id/cancel": { summary: "Cancel a run", answers: { 200: resources.run } },
 
 	"POST /api/v1/runs/:id/rerun": {
@@ -87,6 +109,52 @@ export const OPERATIONS: Record<string, Operation> = {
 		summary: "Every fault of a pipeline or submission, or the jobs that it would make",
 		body: { "application/yaml": "a pipeline or a submission", "application/json": "the same" },
 		answers: { 200: resources.pipelineCheck },
+	},
+	"GET /api/v1/pipelines": {
+		summary: "The pipelines that are kept here, by project and name",
+		query: { project: { description: "only those of this project" } },
+		answers: { 200: pageOf(pipelines.storedPipeline) },
+	},
+	"POST /api/v1/pipelines": { summary: "Keep a pipeline", body: pipelines.pipelineRequest, answers: { 201: pipelines.storedPipeline } },
+	"POST /api/v1/pipelines/upload": {
+		summary: "Keep a pipeline, or a new version of it, that comes as a form",
+		body: { "multipart/form-data": "the text as pipeline, file or yaml; name (the file's, if it is not given) and project" },
+		answers: { 200: pipelines.storedPipeline, 201: pipelines.storedPipeline },
+	},
+	"GET /api/v1/pipelines/:id": { summary: "A pipeline with its text", answers: { 200: pipelines.wholePipeline } },
+	"PUT /api/v1/pipelines/:id": {
+		summary: "A new version, after the one that it is a change of; 409 if there is a newer one",
+		body: pipelines.pipelineChange,
+		answers: { 200: pipelines.storedPipeline },
+	},
+	"DELETE /api/v1/pipelines/:id": { summary: "Remove a pipeline with its versions; its runs stay", answers: { 204: null } },
+	"GET /api/v1/pipelines/:id/versions": {
+		summary: "The versions of a pipeline, newest first",
+		query: { limit, cursor },
+		answers: { 200: pageOf(pipelines.pipelineVersion) },
+	},
+	"GET /api/v1/pipelines/:id/versions/:number": {
+		summary: "The text of a version, byte for byte",
+		answers: { 200: "application/yaml" },
+	},
+	"GET /api/v1/pipelines/:id/versions/:number/diff": {
+		summary: "What a version has changed",
+		query: { against: { description: "the version to compare with; the one before it", schema: z.number().int().min(1) } },
+		answers: { 200: "text/x-diff" },
+	},
+	"POST /api/v1/pipelines/:id/versions/:number/restore": {
+		summary: "A new version with the text of this one",
+		answers: { 200: pipelines.storedPipeline },
+	},
+	"POST /api/v1/pipelines/:id/trigger": {
+		summary: "Run the newest version",
+		query: { follow: { description: "1: answer with the logs as they are written, and ::exit N as the last line" } },
+		headers: { "Idempotency-Key": "the same key with the same content is the same run, for a day" },
+		body: {
+			"application/json":
+				"what a submission may say beside its pipeline: {params, env, source, branch, changed, runs_on, container, priority}",
+		},
+		answers: { 201: resources.submittedRun, 200: "text/plain" },
 	},
 	"GET /schema/pipeline.json": { summary: "The pipeline language as JSON Schema", answers: { 200: z.record(z.string(), z.unknown()) } },
 
@@ -186,6 +254,61 @@ export const OPERATIONS: Record<string, Operation> = {
 		summary: "Change a project; what is not given stays",
 		body: projects.projectChange,
 		answers: { 200: projects.project },
+	},
+	"POST /api/v1/projects/:name/trigger": {
+		summary: "Run what the repository of a project says, of a branch or a tag",
+		headers: { "Idempotency-Key": "the same key with the same content is the same run, for a day" },
+		body: plans.triggerRequest,
+		answers: { 201: resources.submittedRun },
+	},
+	"GET /api/v1/projects/:name/deliveries": {
+		summary: "What its forge has delivered, newest first, and what became of it",
+		query: { limit, cursor },
+		answers: { 200: pageOf(deliveries.delivery) },
+	},
+	"GET /api/v1/deliveries/:id": { summary: "A delivery", answers: { 200: deliveries.delivery } },
+	"POST /api/v1/deliveries/:id/replay": {
+		summary: "Take once more what a delivery has said",
+		headers: { "Idempotency-Key": "the same key is the same run, for a day" },
+		answers: { 201: resources.submittedRun },
+	},
+	"POST /hooks/:id": {
+		summary: "What the forge of a project delivers, signed: GitHub, Gitea, Forgejo, GitLab, or any program (Standard Webhooks)",
+		headers: {
+			"webhook-id": "of any program: what the delivery is called",
+			"webhook-timestamp": "seconds since 1970, within five minutes",
+			"webhook-signature": "v1, and the HMAC-SHA256 of id.timestamp.body in base64",
+		},
+		body: deliveries.genericPayload,
+		answers: { 202: deliveries.hookAnswer },
+	},
+	"GET /api/v1/projects/:name/schedules": { summary: "The schedules of a project", answers: { 200: pageOf(schedules.schedule) } },
+	"POST /api/v1/projects/:name/schedules": {
+		summary: "Make a schedule",
+		body: schedules.scheduleRequest,
+		answers: { 201: schedules.schedule },
+	},
+	"GET /api/v1/schedules/:id": { summary: "A schedule, and when it comes next", answers: { 200: schedules.schedule } },
+	"PATCH /api/v1/schedules/:id": {
+		summary: "Pause a schedule, or let it go on",
+		body: schedules.scheduleChange,
+		answers: { 200: schedules.schedule },
+	},
+	"DELETE /api/v1/schedules/:id": { summary: "Remove a schedule that was made here", answers: { 204: null } },
+	"GET /api/v1/projects/:name/untold": {
+		summary: "What its forge, and whom its pipelines name, was to be told and was not (yet)",
+		query: { limit },
+		answers: { 200: pageOf(notifications.untold) },
+	},
+	"GET /badge/:name": {
+		summary: "How a branch stands: <project>.svg, or <project>.json for shields.io",
+		query: {
+			branch: { description: "the branch; the main line of the project" },
+			pipeline: { description: "only runs of this pipeline" },
+			job: { description: "of the newest run, this job" },
+		},
+		headers: { "If-None-Match": "its ETag" },
+		answers: { 200: "image/svg+xml", 304: null },
 	},
 	"DELETE /api/v1/projects/:name": { summary: "Remove a project with its secrets; its runs stay", answers: { 204: null } },
 	"GET /api/v1/secrets": {

@@ -1,8 +1,9 @@
-import type { ProjectRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
-import { type Project, projectChange, projectRequest } from "../../schema/wire/projects.ts";
+import { type Project, type ProjectChange, type ProjectRequest, projectChange, projectRequest } from "../../schema/wire/projects.ts";
 import type { Page } from "../../schema/wire/resources.ts";
+import { presentProject } from "../catalog/present.ts";
 import { addProject, changeProject, findProject, listProjects, removeProject } from "../catalog/projects.ts";
+import { dispatcherOf } from "../dispatch/stub.ts";
 import { log } from "../log.ts";
 import { json } from "./answers.ts";
 import { readJson } from "./bodies.ts";
@@ -11,17 +12,22 @@ import { onlyParameters } from "./queries.ts";
 
 type Caller = RequestContext<"user">;
 
-async function list({ url, environment, principal }: Caller): Promise<Response> {
+async function list({ url, environment, principal, baseUrl }: Caller): Promise<Response> {
 	onlyParameters(url, []);
-	const items = (await listProjects(environment.DB, principal.team)).map(presentProject);
+	const items = (await listProjects(environment.DB, principal.team)).map((one) => presentProject(one, baseUrl));
 	return json({ items, next_cursor: null } satisfies Page<Project>);
 }
 
-async function get({ url, params, environment, principal }: Caller): Promise<Response> {
-	onlyParameters(url, []);
+async function get(context: Caller): Promise<Response> {
+	onlyParameters(context.url, []);
+	return json(presentProject(await requireProject(context), context.baseUrl));
+}
+
+/** The project that the path names. @throws ApiError `not_found` */
+export async function requireProject({ params, environment, principal }: Pick<Caller, "environment" | "params" | "principal">) {
 	const found = await findProject(environment.DB, principal.team, params.name ?? "");
 	if (!found) throw notFound("project", params.name ?? "");
-	return json(presentProject(found));
+	return found;
 }
 
 /** POST /projects */
@@ -33,17 +39,17 @@ async function create(context: Caller): Promise<Response> {
 
 /** @throws ApiError `conflict` for a name that is taken */
 export async function createProject(
-	{ environment, principal, requestId }: Caller,
-	{ name, ...settings }: ReturnType<typeof projectRequest.parse>,
+	{ environment, principal, requestId, baseUrl }: Caller,
+	{ name, public_badges, ...settings }: ProjectRequest,
 ): Promise<Project> {
-	const created = await addProject(environment.DB, principal.team, name, settings);
+	const created = await addProject(environment.DB, principal.team, name, { ...settings, has_public_badges: Number(public_badges) });
 	if (!created) {
 		throw new ApiError("conflict", `There is a project ${name} already.`, {
 			suggestions: [`Change it: PATCH /api/v1/projects/${name}, or windlass projects edit ${name}`],
 		});
 	}
 	log("info", "project created", { request_id: requestId, actor: actorOf(principal), project: name });
-	return presentProject(created);
+	return presentProject(created, baseUrl);
 }
 
 /** PATCH /projects/:name: what is not given stays. */
@@ -54,14 +60,15 @@ async function change(context: Caller): Promise<Response> {
 
 /** @throws ApiError `not_found` */
 export async function editProject(
-	{ params, environment, principal, requestId }: Caller,
-	wanted: ReturnType<typeof projectChange.parse>,
+	{ params, environment, principal, requestId, baseUrl }: Caller,
+	{ public_badges, ...wanted }: ProjectChange,
 ): Promise<Project> {
-	const given = Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined));
+	const badges = public_badges === undefined ? {} : { has_public_badges: Number(public_badges) };
+	const given = { ...Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined)), ...badges };
 	const changed = await changeProject(environment.DB, principal.team, params.name ?? "", given);
 	if (!changed) throw notFound("project", params.name ?? "");
 	log("info", "project changed", { request_id: requestId, actor: actorOf(principal), project: changed.name });
-	return presentProject(changed);
+	return presentProject(changed, baseUrl);
 }
 
 /** DELETE /projects/:name: with its secrets; its runs stay as they are. */
@@ -75,19 +82,8 @@ async function remove(context: Caller): Promise<Response> {
 export async function deleteProject({ params, environment, principal, requestId }: Caller): Promise<void> {
 	const name = params.name ?? "";
 	if (!(await removeProject(environment.DB, principal.team, name))) throw notFound("project", name);
+	await dispatcherOf(environment, principal.team).forgetSchedules(name);
 	log("info", "project removed", { request_id: requestId, actor: actorOf(principal), project: name });
-}
-
-export function presentProject({ id, name, repository, default_branch, credentials, created_at, updated_at }: ProjectRow): Project {
-	return {
-		id,
-		name,
-		repository,
-		default_branch,
-		credentials,
-		created_at: new Date(created_at).toISOString(),
-		updated_at: new Date(updated_at).toISOString(),
-	};
 }
 
 export const projectRoutes = [

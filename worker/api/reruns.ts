@@ -8,7 +8,7 @@ import { isTerminal } from "../../schema/wire/states.ts";
 import { sha256 } from "../auth/digest.ts";
 import { findDefinition, type RunRecord } from "../catalog/record.ts";
 import { touchSource } from "../catalog/sources.ts";
-import type { Rerun } from "../dispatch/core/submit.ts";
+import type { Rerun, RunCommit } from "../dispatch/core/submit.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import { log } from "../log.ts";
@@ -48,8 +48,7 @@ export async function rerunOf(context: SubmittingContext, asked: RerunRequest) {
 	const { source } = pipeline;
 	if (source && "upload" in source && !(await touchSource(environment.DB, principal.team, source.upload)))
 		throw new ApiError("gone", `The uploaded source ${source.upload} is not there any more.`, { suggestions: ["Submit it anew."] });
-	const commit = run.commit_sha === null ? null : commitOf(run);
-	const again: Rerun = { of: run.id, commit, reused: reusedOf(record, asked) };
+	const again: Rerun = { of: run.id, reused: reusedOf(record, asked) };
 	const definition = await sha256(JSON.stringify(pipeline));
 	const answer = unwrap(
 		await dispatcherOf(environment, principal.team).submit({
@@ -57,7 +56,15 @@ export async function rerunOf(context: SubmittingContext, asked: RerunRequest) {
 			pipeline,
 			definition,
 			project: run.project,
-			trigger: { kind: run.trigger_kind, actor: actorOf(principal) },
+			trigger: { kind: run.trigger_kind, actor: actorOf(principal), delivery: run.trigger_delivery },
+			commit: commitOf(run),
+			origin: {
+				plannedBy: run.planned_by,
+				file: run.file,
+				isTrusted: run.is_trusted === 1,
+				// Whoever may repeat it may let it pass, too.
+				approvedBy: run.is_trusted === 1 ? null : actorOf(principal),
+			},
 			rerun: again,
 			idempotency: await idempotencyOf(context, JSON.stringify(["rerun", run.id, asked])),
 		}),
@@ -66,18 +73,18 @@ export async function rerunOf(context: SubmittingContext, asked: RerunRequest) {
 	return answer;
 }
 
-function commitOf(run: RunRecord["run"]): Rerun["commit"] {
-	return {
-		sha: run.commit_sha ?? "",
-		message: run.commit_message ?? "",
-		author: run.commit_author ?? "",
-		branch: run.branch,
-		tag: run.tag,
-	};
+function commitOf({ commit_sha: sha, commit_message: message, commit_author: author, branch, tag }: RunRecord["run"]): RunCommit | null {
+	return sha === null ? null : { sha, message, author, branch, tag };
 }
 
 /** The jobs whose result is taken over. @throws ApiError `not_found` for a job of another run, `conflict` if nothing is left to do */
 function reusedOf({ run, jobs }: RunRecord, asked: RerunRequest): Rerun["reused"] {
+	if (jobs.length === 0) {
+		throw new ApiError("conflict", "There is nothing in this run that could be run.", {
+			details: { id: run.id, state: run.state },
+			suggestions: [`Mend ${run.file ?? "its pipeline"} and push.`],
+		});
+	}
 	const taken = keptOf(jobs, asked);
 	if (taken.length === jobs.length) {
 		throw new ApiError("conflict", "Nothing of this run has failed.", {

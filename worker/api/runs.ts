@@ -3,12 +3,14 @@ import type { ResolvedPipeline } from "../../schema/pipeline/resolved.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import { MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
-import type { SubmittedRun } from "../../schema/wire/resources.ts";
+import { RUN_KINDS, type SubmittedRun } from "../../schema/wire/resources.ts";
 import { isTerminal, RUN_STATES } from "../../schema/wire/states.ts";
 import { sha256 } from "../auth/digest.ts";
 import { listEvents } from "../catalog/events.ts";
+import { presentEvent, presentRun, presentRunSummary } from "../catalog/present.ts";
 import { findRun, listRuns, type RunRecord } from "../catalog/record.ts";
 import { alreadyOver } from "../dispatch/core/cancel.ts";
+import { SUBMITTED } from "../dispatch/core/submit.ts";
 import type { Submitted } from "../dispatch/dispatcher.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
@@ -18,7 +20,6 @@ import { missingSecrets } from "../vault/secrets.ts";
 import { json, streamed, TEXT_STREAM_HEADERS } from "./answers.ts";
 import { actorOf, type RequestContext, route } from "./context.ts";
 import { followRun } from "./follow_run.ts";
-import { presentEvent, presentRun, presentRunSummary } from "./present.ts";
 import { flagParameter, integerParameter, onlyParameters, pageOf, pageParameters, wordParameter } from "./queries.ts";
 import { readSubmission } from "./submission.ts";
 
@@ -42,7 +43,9 @@ async function submit(context: Caller): Promise<Response> {
 			pipeline,
 			definition,
 			project,
-			trigger: { kind: "api", actor: actorOf(principal) },
+			trigger: { kind: "api", actor: actorOf(principal), delivery: null },
+			commit: null,
+			origin: SUBMITTED,
 			rerun: null,
 			idempotency: await idempotencyOf(context, `${project} ${definition}`),
 		}),
@@ -67,7 +70,11 @@ async function missingSecretsOf({ environment, principal }: Caller, pipeline: Re
 }
 
 /** What whoever submitted is told: the run, or its logs as they are written. */
-export async function answerSubmitted(context: Caller, answer: Submitted, isFollowing = false): Promise<Response> {
+export async function answerSubmitted(
+	context: Pick<Caller, "environment" | "principal" | "baseUrl">,
+	answer: Submitted,
+	isFollowing = false,
+): Promise<Response> {
 	const { environment, principal, baseUrl } = context;
 	const headers = { Location: `/api/v1/runs/${answer.runId}`, ...(answer.isReplay ? { "Idempotent-Replayed": "true" } : {}) };
 	if (isFollowing) {
@@ -94,13 +101,14 @@ export async function idempotencyOf({ request, principal }: SubmittingContext, c
 }
 
 async function list({ url, environment, principal, baseUrl }: Caller): Promise<Response> {
-	onlyParameters(url, ["limit", "cursor", "state", "project"]);
+	onlyParameters(url, ["limit", "cursor", "state", "project", "kind"]);
 	const { limit, after } = pageParameters(url);
 	const rows = await listRuns(environment.DB, principal.team, {
 		limit: limit + 1,
 		after,
 		state: wordParameter(url, "state", RUN_STATES),
 		project: url.searchParams.get("project"),
+		kind: wordParameter(url, "kind", RUN_KINDS),
 	});
 	return json(pageOf(rows, limit, (run) => presentRunSummary(run, baseUrl)));
 }

@@ -1,26 +1,23 @@
-import { MultipartParseError, parseMultipartStream } from "@remix-run/multipart-parser";
 import { parseSubmission, parseSubmissionForm, type Submission } from "../../schema/pipeline/parse.ts";
 import type { ProjectRepository } from "../../schema/pipeline/resolve.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
-import { MAX_PIPELINE_BYTES, MAX_SUBMITTED_SOURCE_BYTES, MIB } from "../../schema/wire/limits.ts";
+import { MAX_PIPELINE_BYTES, MAX_SUBMITTED_SOURCE_BYTES } from "../../schema/wire/limits.ts";
 import { findProject } from "../catalog/projects.ts";
 import { touchSource } from "../catalog/sources.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
 import { storeSource } from "../sources/store.ts";
-import { checkLength, parseJson, readText, utf8, whileReading } from "./bodies.ts";
+import { parseJson, readText } from "./bodies.ts";
+import { isForm, partFault, readParts, textOf } from "./forms.ts";
 
 /** What POST /runs takes: a pipeline or a submission as JSON or YAML, or a form with the same names as parts. */
-
-const PART_HEADERS_BYTES = 16 * 1024;
-const MAX_PARTS = 20;
 
 /** @throws ApiError `malformed`, `too_large`, `validation_failed` */
 export async function readSubmission(request: Request, environment: Environment, team: string): Promise<Submission> {
 	const type = request.headers.get("Content-Type") ?? "";
-	const submission = /^multipart\/form-data\b/i.test(type)
-		? await readForm(request, type, environment, team)
+	const submission = isForm(request)
+		? await readForm(request, environment, team)
 		: await inProject(environment, team, await plainReader(request, type));
 	const { source } = submission.pipeline;
 	if (source && "upload" in source && !(await touchSource(environment.DB, team, source.upload))) {
@@ -51,8 +48,8 @@ async function plainReader(request: Request, type: string): Promise<Reader> {
 	return (repository) => parseSubmission(text, { repository });
 }
 
-async function readForm(request: Request, type: string, environment: Environment, team: string): Promise<Submission> {
-	const { texts, bundle } = await readParts(request, type);
+async function readForm(request: Request, environment: Environment, team: string): Promise<Submission> {
+	const { texts, bundle } = await readFormParts(request);
 	// First what costs nothing to find wrong.
 	const read: Reader = (repository) => parseSubmissionForm(texts, { repository });
 	if (!bundle) return inProject(environment, team, read);
@@ -74,64 +71,21 @@ interface Form {
 	bundle: Uint8Array[] | null;
 }
 
-async function readParts(request: Request, type: string): Promise<Form> {
-	checkLength(request, MAX_SUBMITTED_SOURCE_BYTES + MAX_PIPELINE_BYTES + MIB);
-	const boundary = /boundary=(?:"([^"]{1,200})"|([^;\s]{1,200}))/i.exec(type);
-	if (!boundary || !request.body)
-		throw new ApiError("malformed", "The form has no boundary, or no body.", {
-			suggestions: ["curl -F pipeline=@ci.yml … sets it by itself."],
-		});
+async function readFormParts(request: Request): Promise<Form> {
 	const form: Form = { texts: new Map(), bundle: null };
-	const options = {
-		boundary: boundary[1] ?? boundary[2] ?? "",
-		maxHeaderSize: PART_HEADERS_BYTES,
-		maxFileSize: MAX_SUBMITTED_SOURCE_BYTES,
-		maxParts: MAX_PARTS,
-		maxTotalSize: MAX_SUBMITTED_SOURCE_BYTES + MAX_PIPELINE_BYTES,
-	};
-	try {
-		await whileReading(async () => {
-			for await (const part of parseMultipartStream(request.body as ReadableStream<Uint8Array>, options)) addPart(form, part);
-		});
-	} catch (error) {
-		throw error instanceof MultipartParseError ? formFault(error) : error;
-	}
+	const limits = { part: MAX_SUBMITTED_SOURCE_BYTES, total: MAX_SUBMITTED_SOURCE_BYTES + MAX_PIPELINE_BYTES, tooLarge: sourceTooLarge };
+	await readParts(request, limits, (part) => {
+		const { name } = part;
+		if (form.texts.has(name) || (name === "source" && form.bundle)) throw partFault(name, "is there twice", "send each part once");
+		if (name === "source" && part.filename !== undefined) form.bundle = part.content;
+		else form.texts.set(name, textOf(part, MAX_PIPELINE_BYTES));
+	});
 	return form;
 }
 
-function addPart(
-	form: Form,
-	part: { name: string | undefined; filename: string | undefined; bytes: Uint8Array; content: Uint8Array[]; size: number },
-) {
-	const { name } = part;
-	if (!name) throw new ApiError("malformed", "A part of the form has no name.");
-	if (form.texts.has(name) || (name === "source" && form.bundle)) throw partFault(name, "is there twice", "send each part once");
-	if (name === "source" && part.filename !== undefined) {
-		form.bundle = part.content;
-		return;
-	}
-	if (part.size > MAX_PIPELINE_BYTES)
-		throw new ApiError("too_large", `The part ${name} is larger than ${MAX_PIPELINE_BYTES} bytes.`, {
-			details: { limit: MAX_PIPELINE_BYTES },
-		});
-	form.texts.set(name, utf8(part.bytes, `The part ${name}`));
-}
-
-function partFault(name: string, message: string, suggestion: string): ApiError {
-	return new ApiError("validation_failed", `${name}: ${message}`, {
-		details: { errors: [{ path: name, line: null, column: null, message, suggestion }] },
-		suggestions: [suggestion],
-	});
-}
-
-function formFault(error: MultipartParseError): ApiError {
-	if (/^Max(File|Total)Size/.test(error.constructor.name)) {
-		return new ApiError("too_large", `A source in a form may have ${MAX_SUBMITTED_SOURCE_BYTES} bytes.`, {
-			details: { limit: MAX_SUBMITTED_SOURCE_BYTES },
-			suggestions: ['Upload it with PUT /api/v1/sources and name it: "source": {"upload": "src_…"}.'],
-		});
-	}
-	return new ApiError("malformed", `The form does not parse: ${error.message}`, {
-		suggestions: ["curl -F pipeline=@ci.yml -F source=@src.tar.gz …"],
+function sourceTooLarge(): ApiError {
+	return new ApiError("too_large", `A source in a form may have ${MAX_SUBMITTED_SOURCE_BYTES} bytes.`, {
+		details: { limit: MAX_SUBMITTED_SOURCE_BYTES },
+		suggestions: ['Upload it with PUT /api/v1/sources and name it: "source": {"upload": "src_…"}.'],
 	});
 }

@@ -6,7 +6,7 @@ import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 
 /** The projects of teams, by name. */
 
-export type ProjectSettings = Pick<ProjectRow, "repository" | "default_branch" | "credentials">;
+export type ProjectSettings = Omit<ProjectRow, "id" | "team" | "name" | "created_at" | "updated_at">;
 
 export async function findProject(db: D1Database, team: string, name: string): Promise<ProjectRow | null> {
 	const rows = await drizzle(db)
@@ -46,12 +46,19 @@ export async function changeProject(
 	return rows[0] ?? null;
 }
 
-/** Removes a project with its secrets; its runs stay. @returns false if there was none of this name */
+/** The project whose hook has this id, whatever its team. */
+export async function findProjectById(db: D1Database, id: string): Promise<ProjectRow | null> {
+	const [row] = await drizzle(db).select().from(projects).where(eq(projects.id, id));
+	return row ?? null;
+}
+
+/** Removes a project with its secrets and deliveries; its runs stay. @returns false if there was none of this name */
 export async function removeProject(db: D1Database, team: string, name: string): Promise<boolean> {
 	// Secrets may be kept for a project that was never made: they stay.
 	const theirs = "DELETE FROM secrets WHERE team = ?1 AND project = ?2 AND EXISTS (SELECT 1 FROM projects WHERE team = ?1 AND name = ?2)";
-	const [, removed] = await db.batch([
+	const [, , removed] = await db.batch([
 		db.prepare(theirs).bind(team, name),
+		db.prepare("DELETE FROM deliveries WHERE team = ? AND project = ?").bind(team, name),
 		db.prepare("DELETE FROM projects WHERE team = ? AND name = ? RETURNING id").bind(team, name),
 	]);
 	return (removed?.results.length ?? 0) > 0;

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gt, lt, lte, type SQL } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, isNull, lt, lte, ne, or, type SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import {
 	type ArtifactRow,
@@ -11,6 +11,7 @@ import {
 	type RunRow,
 	runs,
 } from "../../schema/database/tables.ts";
+import type { RunKind } from "../../schema/wire/resources.ts";
 import { isTerminal, type JobState, type RunState } from "../../schema/wire/states.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
@@ -100,13 +101,16 @@ export interface ListFilter {
 	after: string | null;
 }
 
-/** Runs, newest first. */
+/** Runs, newest first; plans only as long as they have not succeeded, unless they are asked for. */
 export async function listRuns(
 	db: D1Database,
 	team: string,
-	filter: ListFilter & { state: RunState | null; project: string | null },
+	filter: ListFilter & { state: RunState | null; project: string | null; kind?: RunKind | null },
 ): Promise<RunRow[]> {
 	const where: SQL[] = [eq(runs.team, team)];
+	if (filter.kind) where.push(eq(runs.kind, filter.kind));
+	// A plan that has done its work says nothing that its runs do not say.
+	else where.push(or(eq(runs.kind, "pipeline"), ne(runs.state, "succeeded")) as SQL);
 	if (filter.state) where.push(eq(runs.state, filter.state));
 	if (filter.project) where.push(eq(runs.project, filter.project));
 	if (filter.after) where.push(lt(runs.id, filter.after));
@@ -118,6 +122,15 @@ export async function listRuns(
 		.limit(filter.limit);
 }
 
+/** Runs that a plan has made, oldest first. */
+export async function listPlanned(db: D1Database, team: string, planId: string): Promise<RunRow[]> {
+	return drizzle(db)
+		.select()
+		.from(runs)
+		.where(and(eq(runs.team, team), eq(runs.planned_by, planId)))
+		.orderBy(asc(runs.id));
+}
+
 /** Runs that repeat a run, oldest first. */
 export async function listReruns(db: D1Database, team: string, runId: string): Promise<RunRow[]> {
 	return drizzle(db)
@@ -127,6 +140,63 @@ export async function listReruns(db: D1Database, team: string, runId: string): P
 		.orderBy(asc(runs.id))
 		.limit(20);
 }
+
+/** The newest run of the same pipeline and branch that was over before this one began; null if there is none. */
+export async function runBefore(db: D1Database, run: RunRow): Promise<RunRow | null> {
+	const isSameBranch = run.branch === null ? isNull(runs.branch) : eq(runs.branch, run.branch);
+	const [before] = await drizzle(db)
+		.select()
+		.from(runs)
+		.where(
+			and(
+				eq(runs.team, run.team),
+				eq(runs.project, run.project),
+				eq(runs.pipeline, run.pipeline),
+				isSameBranch,
+				lt(runs.id, run.id),
+				// What was ended by somebody, or had nothing to run, says nothing of how the branch stands.
+				inArray(runs.state, ["succeeded", "failed", "errored", "timed_out"]),
+			),
+		)
+		.orderBy(desc(runs.id))
+		.limit(1);
+	return before ?? null;
+}
+
+/** The newest run of a branch that is not a pull request's: of one pipeline, or of any; null if there is none. */
+export async function newestRunOf(
+	db: D1Database,
+	team: string,
+	{ project, branch, pipeline }: { project: string; branch: string; pipeline: string | null },
+): Promise<RunRow | null> {
+	const [newest] = await drizzle(db)
+		.select()
+		.from(runs)
+		.where(
+			and(
+				eq(runs.team, team),
+				eq(runs.project, project),
+				eq(runs.branch, branch),
+				eq(runs.kind, "pipeline"),
+				isNull(runs.pull_request),
+				pipeline === null ? undefined : eq(runs.pipeline, pipeline),
+			),
+		)
+		.orderBy(desc(runs.id))
+		.limit(1);
+	return newest ?? null;
+}
+
+/** The state of a job of a run, by its id in the pipeline or its name: of several variants the one that has gone worst; null if there is none. */
+export async function stateOfJob(db: D1Database, runId: string, job: string): Promise<JobState | null> {
+	const rows = await drizzle(db)
+		.select({ state: jobs.state })
+		.from(jobs)
+		.where(and(eq(jobs.run_id, runId), or(eq(jobs.key, job), eq(jobs.name, job))));
+	const has = (state: JobState) => rows.some((row) => row.state === state);
+	return WORST_FIRST.find(has) ?? rows[0]?.state ?? null;
+}
+const WORST_FIRST: readonly JobState[] = ["failed", "timed_out", "errored", "cancelled", "running", "queued", "blocked", "succeeded"];
 
 const USUAL_OF = 5;
 const LOOKED_AT = 50;

@@ -1,10 +1,12 @@
 import { DurableObject } from "cloudflare:workers";
 import { ulid } from "ulid";
 import type { ArtifactRow, EventRow } from "../../schema/database/tables.ts";
+import type { Plan } from "../../schema/pipeline/resolved.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import type { Commit, Finish, Hello, Poll, Renew } from "../../schema/wire/protocol.ts";
 import type { Explanation } from "../../schema/wire/resources.ts";
+import type { ScheduleRequest } from "../../schema/wire/schedules.ts";
 import { type AttemptState, isTerminal, type Reason } from "../../schema/wire/states.ts";
 import type { Environment } from "../environment.ts";
 import { faultFields, log, setLogLevel } from "../log.ts";
@@ -18,7 +20,7 @@ import {
 	type Registration,
 	registerAgent,
 } from "./core/agents.ts";
-import { type Approver, approveJob, declineJob } from "./core/approvals.ts";
+import { type Approver, approveJob, approveRun, declineJob, declineRun } from "./core/approvals.ts";
 import { type ArchivedLogNote, logArchived } from "./core/archived_logs.ts";
 import {
 	finishAttempt,
@@ -28,6 +30,7 @@ import {
 	neededJobs,
 	parkAttempt,
 	pinCommit,
+	planOfAttempt,
 	refuseAttempt,
 	releaseOffer,
 	type SavedArtifact,
@@ -36,13 +39,15 @@ import {
 } from "./core/attempts.ts";
 import { cancelJobById, cancelRun } from "./core/cancel.ts";
 import { type Core, openCore, readMeta, writeMeta } from "./core/core.ts";
-import { deadEffects } from "./core/effects.ts";
+import { deadEffects, type Untold, untoldOf } from "./core/effects.ts";
 import { pendingEvents } from "./core/events.ts";
 import { explainJob, hopeless } from "./core/explain.ts";
 import { scheduleTidying } from "./core/housekeeping.ts";
+import { testNotifications } from "./core/notifications.ts";
 import { assignOffers } from "./core/offers.ts";
 import { outboxDepth } from "./core/outbox.ts";
 import { type Pause, pauseOf, pauseQueue, resumeQueue } from "./core/pause.ts";
+import type { Planned } from "./core/plans.ts";
 import {
 	agentsHoldingLeases,
 	agentsWithNews,
@@ -69,7 +74,16 @@ import {
 	readJob,
 	readRun,
 } from "./core/reads.ts";
-import { type AttemptRow, findAttempt, findRun, type JobRow, liveAttemptsOfAgent, type OfferRow } from "./core/rows.ts";
+import { type AttemptRow, findAttempt, findRun, type JobRow, liveAttemptsOfAgent, type OfferRow, type RunRow } from "./core/rows.ts";
+import {
+	addSchedule,
+	findSchedule,
+	forgetSchedules,
+	listSchedules,
+	pauseSchedule,
+	removeSchedule,
+	type ScheduleRow,
+} from "./core/schedules.ts";
 import { type Submit, submitRun } from "./core/submit.ts";
 import { noteOpening, planStop, sweep } from "./core/sweep.ts";
 import { nextDue } from "./core/timers.ts";
@@ -115,7 +129,8 @@ const STOP_TELLING_MS = 2_000;
 export class Dispatcher extends DurableObject<Environment> {
 	readonly #core: Core;
 	readonly #drain: Drain;
-	readonly #effects: EffectRunner;
+	/** The coordinator's own effects, and those that somebody elsewhere must answer to. */
+	readonly #effects: readonly EffectRunner[];
 	/** Parked polls by agent, calls that follow one run, calls that follow everything. */
 	readonly #polls = new Parking();
 	readonly #runFollowers = new Parking();
@@ -151,9 +166,8 @@ export class Dispatcher extends DurableObject<Environment> {
 		});
 		this.#settledRev = this.#core.rev;
 		this.#drain = new Drain(this.#core, environment.DB);
-		this.#effects = new EffectRunner(this.#core, environment, () => {
-			void this.#drain.run().then((hasFlown) => hasFlown && this.#afterFlight());
-		});
+		// What an effect has changed is looked after like any other change: it may have made a run.
+		this.#effects = (["own", "foreign"] as const).map((lane) => new EffectRunner(this.#core, environment, lane, () => this.#settle()));
 		writeMeta(sql, "team", this.#core.team);
 		noteOpening(this.#core, environment.BOOT_ID ?? null);
 		scheduleTidying(this.#core);
@@ -217,6 +231,58 @@ export class Dispatcher extends DurableObject<Environment> {
 			approveJob(core, jobId, by);
 			return readJob(core, jobId) as JobRows;
 		});
+	}
+
+	/** @see approveRun */
+	async approveRun(runId: string, by: Approver): Promise<Result<RunRows>> {
+		return this.#command((core) => {
+			approveRun(core, runId, by);
+			return readRun(core, runId) as RunRows;
+		});
+	}
+
+	/** @see declineRun */
+	async declineRun(runId: string, by: Approver, comment: string | null): Promise<Result<RunRows>> {
+		return this.#command((core) => {
+			declineRun(core, runId, by, comment);
+			return readRun(core, runId) as RunRows;
+		});
+	}
+
+	async listSchedules(project: string): Promise<ScheduleRow[]> {
+		return listSchedules(this.#core, project);
+	}
+
+	async findSchedule(id: string): Promise<Result<ScheduleRow>> {
+		return resultOf(() => findSchedule(this.#core, id));
+	}
+
+	async addSchedule(project: string, schedule: ScheduleRequest): Promise<Result<ScheduleRow>> {
+		return this.#command((core) => addSchedule(core, project, schedule));
+	}
+
+	async removeSchedule(id: string): Promise<Result<void>> {
+		return this.#command((core) => removeSchedule(core, id));
+	}
+
+	/** @param by who pauses it; null: it goes on */
+	async pauseSchedule(id: string, by: string | null): Promise<Result<ScheduleRow>> {
+		return this.#command((core) => pauseSchedule(core, id, by));
+	}
+
+	/** A project is gone: nothing of it is to be run any more by itself. */
+	async forgetSchedules(project: string): Promise<void> {
+		this.#command((core) => forgetSchedules(core, project));
+	}
+
+	/** What a forge, or somebody else, has not been told of the runs of a project. */
+	async readUntold(project: string, limit: number): Promise<Untold[]> {
+		return untoldOf(this.#core, project, limit);
+	}
+
+	/** @see testNotifications */
+	async testNotifications(run: { id: string; project: string }, definition: string): Promise<Result<number>> {
+		return this.#command((core) => testNotifications(core, run, definition));
 	}
 
 	/** @see declineJob */
@@ -407,8 +473,19 @@ export class Dispatcher extends DurableObject<Environment> {
 		return resultOf(() => neededJobs(this.#core, lease));
 	}
 
-	async finish(lease: LeaseClaims, finish: Finish, digest: string, artifacts: SavedArtifact[]): Promise<Result<AttemptState>> {
-		return this.#command((core) => finishAttempt(core, lease, finish, digest, artifacts));
+	async finish(
+		lease: LeaseClaims,
+		finish: Finish,
+		digest: string,
+		artifacts: SavedArtifact[],
+		planned: Planned | null,
+	): Promise<Result<AttemptState>> {
+		return this.#command((core) => finishAttempt(core, lease, finish, digest, artifacts, planned));
+	}
+
+	/** The plan that this live attempt carries out, with its run; null if it is none. */
+	async planOf(lease: LeaseClaims): Promise<Result<{ plan: Plan; run: RunRow } | null>> {
+		return resultOf(() => planOfAttempt(this.#core, lease));
 	}
 
 	/** For a LogShard that finds a log open and untouched for long: whether its attempt still lives. */
@@ -466,7 +543,7 @@ export class Dispatcher extends DurableObject<Environment> {
 			log("error", "settling failed", faultFields(error));
 		}
 		void this.#drain.run().then((hasFlown) => hasFlown && this.#afterFlight());
-		void this.#effects.run().then((hasFlown) => hasFlown && this.#afterFlight());
+		for (const runner of this.#effects) void runner.run().then((hasFlown) => hasFlown && this.#afterFlight());
 		this.#arm();
 	}
 
@@ -509,7 +586,7 @@ export class Dispatcher extends DurableObject<Environment> {
 
 	/** Arms the alarm for the next thing that falls due, unless it is armed for earlier already. */
 	#arm(): void {
-		const due = [nextDue(this.#core), this.#effects.nextDue, this.#drain.nextDue].filter((at) => at !== null);
+		const due = [nextDue(this.#core), ...this.#effects.map((runner) => runner.nextDue), this.#drain.nextDue].filter((at) => at !== null);
 		if (due.length === 0) return;
 		const at = Math.max(Math.min(...due), Date.now());
 		// One that should have rung by now never will.

@@ -7,6 +7,7 @@ import { MAX_PIPELINE_BYTES } from "../../schema/wire/limits.ts";
 import { readText } from "../api/bodies.ts";
 import type { RequestContext } from "../api/context.ts";
 import { sha256 } from "../auth/digest.ts";
+import { SUBMITTED } from "../dispatch/core/submit.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import { page } from "./layout.tsx";
@@ -51,7 +52,9 @@ async function submit({ environment, principal }: Reader, text: string, params: 
 		pipeline,
 		definition: await sha256(JSON.stringify(pipeline)),
 		project,
-		trigger: { kind: "api", actor: principal.name },
+		trigger: { kind: "api", actor: principal.name, delivery: null },
+		commit: null,
+		origin: SUBMITTED,
 		rerun: null,
 		idempotency: null,
 	});

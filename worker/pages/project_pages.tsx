@@ -5,13 +5,45 @@ import type { Secret } from "../../schema/wire/secrets.ts";
 import { RunTable } from "./runs_page.tsx";
 import { Ago } from "./words.tsx";
 
+/** The settings of a project, as its form asks for them. */
+export const PROJECT_FIELDS = [
+	{
+		key: "repository",
+		label: "Repository",
+		hint: "what its runs are made of, unless they say otherwise",
+		example: "https://git.lan/team/web.git",
+	},
+	{ key: "default_branch", label: "Main line", hint: "", example: "main" },
+	{
+		key: "credentials",
+		label: "Credentials",
+		hint: "the name of a secret with user:password, or a token, for a repository over HTTP",
+		example: "",
+	},
+	{
+		key: "config",
+		label: "Config",
+		hint: "the file, or the folder of files, that says what is to be run",
+		example: ".windlass.yml or .windlass/",
+	},
+	{
+		key: "hook_secret",
+		label: "Hook secret",
+		hint: "the name of the secret that deliveries of the forge are signed with; without it none is taken",
+		example: "",
+	},
+	{ key: "forge", label: "Forge", hint: "github, gitea (Forgejo, too) or gitlab: where commit statuses are sent", example: "" },
+	{ key: "forge_api", label: "API of the forge", hint: "unless it is where the repository is", example: "https://git.lan/api/v1" },
+	{ key: "forge_token", label: "Token for the forge", hint: "the name of the secret that holds it", example: "" },
+	{ key: "status_context", label: "Status context", hint: "what the names of commit statuses begin with", example: "windlass" },
+	{ key: "keep_runs", label: "Keep runs", hint: "as long as those of other projects, unless it says otherwise", example: "90d" },
+	{ key: "keep_logs", label: "Keep logs", hint: "", example: "30d" },
+	{ key: "keep_artifacts", label: "Keep artifacts", hint: "", example: "14d" },
+	{ key: "public_badges", label: "Badges for everybody", hint: "yes, or nothing", example: "" },
+] as const satisfies readonly { key: keyof Project; label: string; hint: string; example: string }[];
+
 /** What a form of a project holds: texts, as they were filled in. */
-export interface ProjectFields {
-	name: string;
-	repository: string;
-	default_branch: string;
-	credentials: string;
-}
+export type ProjectFields = Record<"name" | (typeof PROJECT_FIELDS)[number]["key"], string>;
 
 interface FormProps {
 	fields: ProjectFields;
@@ -125,18 +157,12 @@ function ProjectForm({ action, button, isNew, fields, faults, message }: FormPro
 					<input name="name" value={fields.name} required />
 				</label>
 			)}
-			<label>
-				Repository <span class="muted">– what its runs are made of, unless they say otherwise</span>
-				<input name="repository" value={fields.repository} placeholder="https://git.lan/team/web.git" />
-			</label>
-			<label>
-				Main line
-				<input name="default_branch" value={fields.default_branch} required />
-			</label>
-			<label>
-				Credentials <span class="muted">– the name of a secret with user:password, or a token, for a repository over HTTP</span>
-				<input name="credentials" value={fields.credentials} />
-			</label>
+			{PROJECT_FIELDS.map(({ key, label, hint, example }) => (
+				<label key={key}>
+					{label} {hint && <span class="muted">– {hint}</span>}
+					<input name={key} value={fields[key]} placeholder={example} />
+				</label>
+			))}
 			<button type="submit">{button}</button>
 		</form>
 	);

@@ -3,21 +3,21 @@ import { MAX_PROTOCOL_BODY_BYTES } from "../../schema/wire/limits.ts";
 import { type Project, projectChange, projectRequest } from "../../schema/wire/projects.ts";
 import { readText, validated } from "../api/bodies.ts";
 import type { RequestContext } from "../api/context.ts";
-import { presentRunSummary } from "../api/present.ts";
-import { createProject, deleteProject, editProject, presentProject } from "../api/projects.ts";
+import { createProject, deleteProject, editProject } from "../api/projects.ts";
 import { pageOf } from "../api/queries.ts";
+import { presentProject, presentRunSummary } from "../catalog/present.ts";
 import { findProject, listProjects } from "../catalog/projects.ts";
 import { listRuns } from "../catalog/record.ts";
 import { listSecrets } from "../vault/secrets.ts";
 import { page } from "./layout.tsx";
-import { type ProjectFields, ProjectPage, ProjectsPage } from "./project_pages.tsx";
+import { PROJECT_FIELDS, type ProjectFields, ProjectPage, ProjectsPage } from "./project_pages.tsx";
 
 /** The pages of projects, and what their forms do. A form that is not taken comes back as it was filled in. */
 
 type Reader = RequestContext<"user">;
 
 const RUNS_SHOWN = 20;
-const EMPTY: ProjectFields = { name: "", repository: "", default_branch: "main", credentials: "" };
+const EMPTY: ProjectFields = { ...blank(), default_branch: "main", status_context: "windlass" };
 
 export function projectsPage(context: Reader): Promise<Response> {
 	return showProjects(context, EMPTY, null);
@@ -35,10 +35,11 @@ export async function submitProject(context: Reader): Promise<Response> {
 }
 
 export async function projectPage(context: Reader): Promise<Response> {
-	const { environment, principal, params } = context;
+	const { environment, principal, params, baseUrl } = context;
 	const found = await findProject(environment.DB, principal.team, params.name ?? "");
 	if (!found) throw notFound("project", params.name ?? "");
-	return showProject(context, presentProject(found), fieldsOf(presentProject(found)), null);
+	const project = presentProject(found, baseUrl);
+	return showProject(context, project, fieldsOf(project), null);
 }
 
 export async function submitProjectChange(context: Reader): Promise<Response> {
@@ -50,7 +51,7 @@ export async function submitProjectChange(context: Reader): Promise<Response> {
 	} catch (error) {
 		const found = await findProject(environment.DB, principal.team, params.name ?? "");
 		if (!(error instanceof ApiError) || !found) throw error;
-		return showProject(context, presentProject(found), fields, error);
+		return showProject(context, presentProject(found, context.baseUrl), fields, error);
 	}
 }
 
@@ -59,8 +60,8 @@ export async function submitProjectRemoval(context: Reader): Promise<Response> {
 	return backTo("/projects");
 }
 
-async function showProjects({ environment, principal }: Reader, fields: ProjectFields, error: ApiError | null): Promise<Response> {
-	const projects = (await listProjects(environment.DB, principal.team)).map(presentProject);
+async function showProjects({ environment, principal, baseUrl }: Reader, fields: ProjectFields, error: ApiError | null): Promise<Response> {
+	const projects = (await listProjects(environment.DB, principal.team)).map((one) => presentProject(one, baseUrl));
 	const children = <ProjectsPage projects={projects} form={{ fields, ...told(error) }} />;
 	return page({ title: "Projects", user: principal.name, children }, error?.status ?? 200);
 }
@@ -84,21 +85,22 @@ async function showProject(
 async function readFields(request: Request): Promise<ProjectFields> {
 	const form = new URLSearchParams(await readText(request, MAX_PROTOCOL_BODY_BYTES));
 	const field = (name: string) => (form.get(name) ?? "").trim();
-	return {
-		name: field("name"),
-		repository: field("repository"),
-		default_branch: field("default_branch"),
-		credentials: field("credentials"),
-	};
+	return Object.fromEntries(["name", ...PROJECT_FIELDS.map(({ key }) => key)].map((key) => [key, field(key)])) as unknown as ProjectFields;
+}
+
+function blank(): ProjectFields {
+	return Object.fromEntries(["name", ...PROJECT_FIELDS.map(({ key }) => key)].map((key) => [key, ""])) as unknown as ProjectFields;
 }
 
 /** A field that was left empty is none. */
-function settingsOf({ repository, default_branch, credentials }: ProjectFields) {
-	return { repository: repository || null, default_branch, credentials: credentials || null };
+function settingsOf({ name: _, ...fields }: ProjectFields) {
+	const texts = Object.entries(fields).map(([key, value]) => [key, key === "public_badges" ? value === "yes" : value || null]);
+	return Object.fromEntries(texts) as Record<string, string | boolean | null>;
 }
 
-function fieldsOf({ name, repository, default_branch, credentials }: Project): ProjectFields {
-	return { name, repository: repository ?? "", default_branch, credentials: credentials ?? "" };
+function fieldsOf(project: Project): ProjectFields {
+	const text = (value: string | boolean | null) => (typeof value === "boolean" ? (value ? "yes" : "") : (value ?? ""));
+	return { ...blank(), name: project.name, ...Object.fromEntries(PROJECT_FIELDS.map(({ key }) => [key, text(project[key])])) };
 }
 
 function told(error: ApiError | null): { faults: readonly FieldError[]; message: string | null } {

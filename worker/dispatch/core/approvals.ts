@@ -1,10 +1,12 @@
 import { formatDuration } from "../../../schema/wire/duration.ts";
 import { ApiError, notFound } from "../../../schema/wire/errors.ts";
 import { isTerminal, type Reason } from "../../../schema/wire/states.ts";
-import { type Core, command } from "./core.ts";
+import { cancelJobsOf } from "./cancel.ts";
+import { type Core, command, nextRev } from "./core.ts";
 import { definitionOf } from "./definitions.ts";
-import { advance, afterJobEnded, updateRun } from "./progress.ts";
-import { findJob, type JobRow } from "./rows.ts";
+import { markDirty } from "./outbox.ts";
+import { advance, afterJobEnded, CANCEL_BY, isRunGated, updateRun } from "./progress.ts";
+import { findJob, findRun, type JobRow, type RunRow } from "./rows.ts";
 import { stopJob } from "./stop.ts";
 import { clearTimer } from "./timers.ts";
 
@@ -38,9 +40,62 @@ export function declineJob(core: Core, jobId: string, by: Approver, comment: str
 	const body = () => {
 		const job = jobAtGate(core, jobId, by);
 		if (job === null) throw notAtGate(findJob(core, jobId) as JobRow);
-		endAtGate(core, job, { code: "declined", text: `Declined by ${by.name}${comment ? `: ${comment}` : ""}.`.replace(/\.\.$/, ".") });
+		endAtGate(core, job, declined(by, comment));
 	};
 	command(core, body, by.name);
+}
+
+/**
+ * Lets a run pass that comes from where others may write. One that was let pass before stays so.
+ * @throws ApiError `not_found`, `conflict` if the run waits for nobody
+ */
+export function approveRun(core: Core, runId: string, by: Approver): void {
+	const body = () => {
+		const run = runAtGate(core, runId);
+		if (run === null) return;
+		core.sql.all("UPDATE runs SET approved_by = ?, rev = ? WHERE id = ?", by.name, nextRev(core), run.id);
+		markDirty(core, run.id, run.id);
+		const waiting = core.sql.all<{ id: string }>("SELECT id FROM jobs WHERE run_id = ? AND state = 'blocked' ORDER BY position", run.id);
+		for (const { id } of waiting) {
+			// Read anew: what came before may have ended it.
+			const job = findJob(core, id) as JobRow;
+			if (advance(core, job)) afterJobEnded(core, job);
+		}
+		updateRun(core, run.id);
+	};
+	command(core, body, by.name);
+}
+
+/** Ends a run that waits until somebody approves it. @throws ApiError as `approveRun`; `conflict` if it was let pass before */
+export function declineRun(core: Core, runId: string, by: Approver, comment: string | null): void {
+	const body = () => {
+		const run = runAtGate(core, runId);
+		if (run === null) throw runNotAtGate(findRun(core, runId) as RunRow);
+		cancelJobsOf(core, run.id, CANCEL_BY.person, declined(by, comment));
+	};
+	command(core, body, by.name);
+}
+
+/** The run, if it waits until somebody approves it; null if it was let pass. */
+function runAtGate(core: Core, runId: string): RunRow | null {
+	const run = findRun(core, runId);
+	if (!run) throw notFound("run", runId);
+	if (run.is_trusted === 0 && run.approved_by !== null) return null;
+	if (!isRunGated(run) || isTerminal(run.state)) throw runNotAtGate(run);
+	return run;
+}
+
+function runNotAtGate(run: RunRow): ApiError {
+	const why = isTerminal(run.state)
+		? `it is over: ${run.state}`
+		: run.approved_by !== null
+			? `${run.approved_by} let it pass`
+			: "it needs none";
+	return new ApiError("conflict", `The run does not wait for an approval: ${why}.`, { details: { id: run.id, state: run.state } });
+}
+
+function declined(by: Approver, comment: string | null): Reason {
+	return { code: "declined", text: `Declined by ${by.name}${comment ? `: ${comment}` : ""}.`.replace(/\.\.$/, ".") };
 }
 
 /** Nobody has decided in time. To be called inside a command. */
@@ -60,6 +115,12 @@ function endAtGate(core: Core, job: JobRow, reason: Reason): void {
 function jobAtGate(core: Core, jobId: string, by: Approver): JobRow | null {
 	const job = findJob(core, jobId);
 	if (!job) throw notFound("job", jobId);
+	if (!isTerminal(job.state) && isRunGated(findRun(core, job.run_id) as RunRow)) {
+		throw new ApiError("conflict", "The run as a whole waits for an approval: it comes from another repository.", {
+			details: { id: job.id, run_id: job.run_id, state: job.state },
+			suggestions: [`POST /api/v1/runs/${job.run_id}/approve, or windlass approve ${job.run_id}`],
+		});
+	}
 	const { approval } = definitionOf(core, job);
 	if (approval && !approval.roles.some((role) => role === by.role)) {
 		throw new ApiError("forbidden", `This approval is for ${approval.roles.join(", ")}; you are ${by.role}.`, {

@@ -1,4 +1,5 @@
 import { jobsMeant } from "../../../schema/pipeline/resolve.ts";
+import type { Plan } from "../../../schema/pipeline/resolved.ts";
 import type { SettledJob } from "../../../schema/pipeline/settle.ts";
 import { ApiError } from "../../../schema/wire/errors.ts";
 import type { Commit, Finish } from "../../../schema/wire/protocol.ts";
@@ -10,9 +11,11 @@ import { addEffect } from "./effects.ts";
 import { endAttempt, endOrPark, endOrRetry } from "./endings.ts";
 import { lapseOffer } from "./offers.ts";
 import { markDirty } from "./outbox.ts";
+import { carryOut, type Planned } from "./plans.ts";
 import { updateRun } from "./progress.ts";
 import { settledJob } from "./readiness.ts";
 import { type AttemptRow, findAgent, findAttempt, findJob, findOffer, findRun, type JobRow, jobOf, type RunRow } from "./rows.ts";
+import { noteStatus } from "./statuses.ts";
 import { clearTimer, setTimer, startTimer } from "./timers.ts";
 import { moveJob } from "./transitions.ts";
 
@@ -151,6 +154,13 @@ export function neededJobs(core: Core, lease: LeaseClaims): NeededJob[] {
 	);
 }
 
+/** The plan that this live attempt carries out, with its run; null if it is none. @throws ApiError as `liveAttempt` does */
+export function planOfAttempt(core: Core, lease: LeaseClaims): { plan: Plan; run: RunRow } | null {
+	const attempt = liveAttempt(core, lease);
+	const { plan } = definitionOf(core, jobOf(core, attempt));
+	return plan && { plan, run: findRun(core, attempt.run_id) as RunRow };
+}
+
 /** An agent hands an offer back; it will not get this job again for a while. An offer that is gone needs nothing. */
 export function releaseOffer(core: Core, lease: LeaseClaims): void {
 	const body = () => {
@@ -194,7 +204,10 @@ export function pinCommit(core: Core, lease: LeaseClaims, commit: Commit): strin
 	return command(core, () => {
 		const attempt = liveAttempt(core, lease);
 		const run = findRun(core, attempt.run_id) as RunRow;
-		if (run.commit_sha !== null) return run.commit_sha;
+		if (run.commit_sha !== null) {
+			if (run.commit_author === null && run.commit_sha === commit.sha) describeCommit(core, run, commit);
+			return run.commit_sha;
+		}
 		core.sql.all(
 			"UPDATE runs SET commit_sha = ?, commit_message = ?, commit_author = ?, branch = ?, tag = ?, rev = ? WHERE id = ?",
 			commit.sha,
@@ -206,8 +219,15 @@ export function pinCommit(core: Core, lease: LeaseClaims, commit: Commit): strin
 			run.id,
 		);
 		markDirty(core, run.id, run.id);
+		noteStatus(core, run.id);
 		return commit.sha;
 	});
+}
+
+/** What is to be said of a commit at which nobody had looked yet. */
+function describeCommit(core: Core, run: RunRow, { message, author }: Commit): void {
+	core.sql.all("UPDATE runs SET commit_message = ?, commit_author = ?, rev = ? WHERE id = ?", message, author, nextRev(core), run.id);
+	markDirty(core, run.id, run.id);
 }
 
 /**
@@ -215,6 +235,7 @@ export function pinCommit(core: Core, lease: LeaseClaims, commit: Commit): strin
  * @returns the attempt's state
  * @param digest sha256 of the submitted result
  * @param artifacts what the result makes visible, with the object of each
+ * @param planned what a plan has found that is to be run
  * @throws ApiError `conflict` for another result after the first, `attempt_finished`, `attempt_superseded`
  */
 export function finishAttempt(
@@ -223,6 +244,7 @@ export function finishAttempt(
 	finish: Finish,
 	digest: string,
 	artifacts: readonly SavedArtifact[],
+	planned: Planned | null = null,
 ): AttemptState {
 	const body = () => {
 		const attempt = findAttempt(core, lease.attemptId);
@@ -243,6 +265,7 @@ export function finishAttempt(
 		if (artifacts.length > 0) insertArtifacts(core, attempt, artifacts);
 		endAttempt(core, attempt, finish.state, finish.reason, finish.exit_code, finish.log);
 		indexTests(core, attempt, artifacts);
+		if (planned && finish.state === "succeeded" && job.state === "running") carryOut(core, job, planned);
 		endOrRetry(core, job, attempt, finish.state, finish.reason, finish.exit_code);
 		return finish.state;
 	};

@@ -53,7 +53,8 @@ export function supersedeRuns(core: Core, run: RunRow): void {
 	for (const { id } of others) cancelJobsOf(core, id, CANCEL_BY.person, reason);
 }
 
-function cancelJobsOf(core: Core, runId: string, by: number, reason: Reason): void {
+/** Asks for the end of all of a run. To be called inside a command. */
+export function cancelJobsOf(core: Core, runId: string, by: number, reason: Reason): void {
 	core.sql.all("UPDATE runs SET cancel_requested = ? WHERE id = ? AND cancel_requested = ?", by, runId, CANCEL_BY.nobody);
 	for (const { id } of core.sql.all<{ id: string }>("SELECT id FROM jobs WHERE run_id = ? AND finished_at IS NULL", runId)) {
 		cancelJob(core, findJob(core, id) as JobRow, reason);

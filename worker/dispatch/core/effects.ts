@@ -1,3 +1,6 @@
+import type { NotifyEvent } from "../../../schema/pipeline/notifications.ts";
+import type { Notification } from "../../../schema/pipeline/resolved.ts";
+import type { RunState } from "../../../schema/wire/states.ts";
 import { type ArchivedLogNote, logArchived } from "./archived_logs.ts";
 import { type Core, command } from "./core.ts";
 import { forgetIfDone } from "./outbox.ts";
@@ -33,7 +36,45 @@ interface IndexTestsEffect {
 	key: string;
 	size: number;
 }
-export type Effect = SealEffect | IndexTestsEffect;
+/** What makes a schedule's run, once its time has come. */
+interface FireScheduleEffect {
+	kind: "fire_schedule";
+	scheduleId: string;
+	/** The time that has come. */
+	at: number;
+}
+/** What tells a forge how a commit fares. */
+interface CommitStatusEffect {
+	kind: "commit_status";
+	runId: string;
+	project: string;
+	/** The repository that the commit is in. */
+	repository: string;
+	sha: string;
+	/** What it is the status of; with what the project has before it, the name that the forge shows. */
+	name: string;
+	state: RunState;
+	description: string;
+}
+/** What tells those whom a pipeline names. */
+interface NotifyEffect {
+	kind: "notify";
+	/** Which it is: a repeat carries the same, so that it can be known for one. */
+	id: string;
+	runId: string;
+	project: string;
+	event: NotifyEvent;
+	notification: Notification;
+	at: number;
+	/** Whether somebody has asked for it, only to see it arrive. */
+	isTest: boolean;
+}
+export type Effect = SealEffect | IndexTestsEffect | FireScheduleEffect | CommitStatusEffect | NotifyEffect;
+
+/** What happens here, and what somebody elsewhere must answer to: neither waits for the other. */
+export type Lane = "own" | "foreign";
+const FOREIGN = "'commit_status', 'notify'";
+const inLane = (lane: Lane) => `e.kind ${lane === "own" ? "NOT IN" : "IN"} (${FOREIGN})`;
 
 export interface PendingEffect {
 	seq: number;
@@ -41,9 +82,15 @@ export interface PendingEffect {
 	effect: Effect;
 }
 
-const MAX_TRIES = 30;
-const FIRST_BACKOFF_MS = 500;
-const MAX_BACKOFF_MS = 60_000;
+/** How often, and with which pauses. Somebody else's server may be away for a night. */
+const PATIENCE: Record<Lane, { tries: number; firstMs: number; mostMs: number }> = {
+	own: { tries: 30, firstMs: 500, mostMs: 60_000 },
+	foreign: { tries: 80, firstMs: 1_000, mostMs: 15 * 60_000 },
+};
+
+function laneOf(effect: Effect): Lane {
+	return effect.kind === "commit_status" || effect.kind === "notify" ? "foreign" : "own";
+}
 
 export function addEffect(core: Core, key: string, effect: Effect): void {
 	core.sql.all(
@@ -55,20 +102,21 @@ export function addEffect(core: Core, key: string, effect: Effect): void {
 	);
 }
 
-/** Of each key only the first effect may happen, so that their order holds. */
-const IS_FIRST = "NOT EXISTS (SELECT 1 FROM effects AS earlier WHERE earlier.key = e.key AND earlier.seq < e.seq)";
+/** Of each key only the first effect may happen, so that their order holds; but what somebody else would not take keeps nothing from being told. */
+const IS_FIRST = `NOT EXISTS (SELECT 1 FROM effects AS earlier
+	WHERE earlier.key = e.key AND earlier.seq < e.seq AND (earlier.is_dead = 0 OR earlier.kind NOT IN (${FOREIGN})))`;
 
 /**
  * Takes the effects that are due, oldest first. Each falls due again after `flightMs`, unless it is noted as done or failed before.
  */
-export function takeEffects(core: Core, limit: number, flightMs: number): PendingEffect[] {
+export function takeEffects(core: Core, limit: number, flightMs: number, lane: Lane = "own"): PendingEffect[] {
 	const now = core.now();
 	// Most often there is none; looking is much cheaper than taking.
-	if ((nextEffectDue(core) ?? Number.POSITIVE_INFINITY) > now) return [];
+	if ((nextEffectDue(core, lane) ?? Number.POSITIVE_INFINITY) > now) return [];
 	return command(core, () =>
 		core.sql.all<{ seq: number; payload: string; tries: number }>(
 			`UPDATE effects SET due_at = ? WHERE seq IN
-			(SELECT seq FROM effects AS e WHERE due_at <= ? AND is_dead = 0 AND ${IS_FIRST} ORDER BY due_at LIMIT ?) RETURNING seq, payload, tries`,
+			(SELECT seq FROM effects AS e WHERE due_at <= ? AND is_dead = 0 AND ${inLane(lane)} AND ${IS_FIRST} ORDER BY due_at LIMIT ?) RETURNING seq, payload, tries`,
 			now + flightMs,
 			now,
 			limit,
@@ -85,6 +133,10 @@ export interface EffectOutcome {
 	archived: ArchivedLogNote | null;
 	/** Null if the effect has happened. */
 	error: string | null;
+	/** Whether trying again is of no use: somebody who can be asked has said no. */
+	isFinal?: boolean;
+	/** How long to wait, where whoever was asked has said so. */
+	retryAfterMs?: number | null;
 }
 
 /**
@@ -93,43 +145,85 @@ export interface EffectOutcome {
  */
 export function noteOutcomes(core: Core, outcomes: readonly EffectOutcome[]): void {
 	command(core, () => {
-		for (const { pending, archived, error } of outcomes) {
-			if (error === null) effectDone(core, pending, archived);
-			else effectFailed(core, pending, error);
+		for (const outcome of outcomes) {
+			if (outcome.error === null) effectDone(core, outcome.pending, outcome.archived);
+			else effectFailed(core, outcome.pending, outcome.error, outcome);
 		}
 	});
 }
 
 function effectDone(core: Core, { seq, effect }: PendingEffect, archived: ArchivedLogNote | null): void {
+	// Of a status, what could not be told before is out of date now.
+	const isNewest = effect.kind === "commit_status";
+	if (isNewest) core.sql.all("DELETE FROM effects WHERE is_dead = 1 AND seq < ?1 AND key = (SELECT key FROM effects WHERE seq = ?1)", seq);
 	core.sql.all("DELETE FROM effects WHERE seq = ?", seq);
-	if (archived) logArchived(core, effect.attemptId, archived);
-	forgetIfDone(core, effect.runId);
+	if (archived && effect.kind === "seal") logArchived(core, effect.attemptId, archived);
+	if ("runId" in effect) forgetIfDone(core, effect.runId);
 }
 
-function effectFailed(core: Core, { seq, tries }: PendingEffect, error: string): void {
-	const pause = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** tries);
+function effectFailed(
+	core: Core,
+	{ seq, tries, effect }: PendingEffect,
+	error: string,
+	{ isFinal, retryAfterMs }: Partial<EffectOutcome>,
+): void {
+	const { tries: most, firstMs, mostMs } = PATIENCE[laneOf(effect)];
+	const pause = Math.max(Math.min(mostMs, firstMs * 2 ** tries), Math.min(mostMs, retryAfterMs ?? 0));
 	core.sql.all(
 		"UPDATE effects SET tries = ?, due_at = ?, error = ?, is_dead = ? WHERE seq = ?",
 		tries + 1,
 		core.now() + pause,
 		error.slice(0, 500),
-		tries + 1 >= MAX_TRIES ? 1 : 0,
+		isFinal || tries + 1 >= most ? 1 : 0,
 		seq,
 	);
 }
 
 /** When the next effect falls due; null if there is none. */
-export function nextEffectDue(core: Core): number | null {
-	return (
-		core.sql.all<{ due: number | null }>(`SELECT min(due_at) AS due FROM effects AS e WHERE is_dead = 0 AND ${IS_FIRST}`)[0]?.due ?? null
+export function nextEffectDue(core: Core, lane: Lane): number | null {
+	const [next] = core.sql.all<{ due: number | null }>(
+		`SELECT min(due_at) AS due FROM effects AS e WHERE is_dead = 0 AND ${inLane(lane)} AND ${IS_FIRST}`,
 	);
+	return next?.due ?? null;
 }
 
-/** Tries once more what was given up. */
+/** Tries once more what was given up of the coordinator's own. */
 export function retryEffects(core: Core): void {
-	core.sql.all("UPDATE effects SET is_dead = 0, tries = 0, due_at = ? WHERE is_dead = 1", core.now());
+	core.sql.all(`UPDATE effects AS e SET is_dead = 0, tries = 0, due_at = ? WHERE is_dead = 1 AND ${inLane("own")}`, core.now());
 }
 
+/** Forgets what was to be told to others and was given up long ago. To be called inside a command. */
+export function forgetUntold(core: Core, before: number): void {
+	core.sql.all(`DELETE FROM effects AS e WHERE is_dead = 1 AND ${inLane("foreign")} AND due_at < ?`, before);
+}
+
+/** How many of the coordinator's own were given up. */
 export function deadEffects(core: Core): number {
-	return core.sql.all<{ n: number }>("SELECT count(*) AS n FROM effects WHERE is_dead = 1")[0]?.n ?? 0;
+	return core.sql.all<{ n: number }>(`SELECT count(*) AS n FROM effects AS e WHERE is_dead = 1 AND ${inLane("own")}`)[0]?.n ?? 0;
+}
+
+/** What somebody elsewhere was to be told and was not (yet). */
+export interface Untold {
+	effect: CommitStatusEffect | NotifyEffect;
+	tries: number;
+	/** What was the matter the last time; null before the first try. */
+	error: string | null;
+	/** Whether it was given up. */
+	isDead: boolean;
+}
+
+/** What somebody elsewhere has not been told of a project's runs, newest first. */
+export function untoldOf(core: Core, project: string, limit: number): Untold[] {
+	return core.sql
+		.all<{ payload: string; tries: number; error: string | null; is_dead: number }>(
+			`SELECT payload, tries, error, is_dead FROM effects AS e WHERE ${inLane("foreign")} AND payload ->> 'project' = ? ORDER BY seq DESC LIMIT ?`,
+			project,
+			limit,
+		)
+		.map(({ payload, tries, error, is_dead }) => ({
+			effect: JSON.parse(payload) as Untold["effect"],
+			tries,
+			error,
+			isDead: is_dead === 1,
+		}));
 }

@@ -1,5 +1,5 @@
 import { type Core, command } from "./core.ts";
-import { retryEffects } from "./effects.ts";
+import { forgetUntold, retryEffects } from "./effects.ts";
 import { forgetGroups } from "./groups.ts";
 import { retryEntries } from "./outbox.ts";
 import { startTimer } from "./timers.ts";
@@ -10,6 +10,8 @@ const TIDY_MS = 60 * 60_000;
 /** An agent that was not heard of for this long is forgotten; one that comes back after that registers anew. */
 const AGENT_GONE_MS = 30 * 24 * 60 * 60_000;
 const LANES_AT_ONCE = 500;
+/** For how long it is shown what a forge would not be told. */
+const UNTOLD_MS = 7 * 24 * 60 * 60_000;
 
 /** Sets the hourly timer, unless it is set. */
 export function scheduleTidying(core: Core): void {
@@ -29,6 +31,7 @@ export function tidyQueue(core: Core, lateByMs: number): void {
 	forgetGroups(core);
 	retryEntries(core);
 	retryEffects(core);
+	forgetUntold(core, core.now() - UNTOLD_MS);
 	startTimer(core, "tidy", core.now() + TIDY_MS);
 }
 

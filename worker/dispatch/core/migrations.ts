@@ -160,6 +160,21 @@ const MIGRATIONS: readonly string[] = [
 	`
 	ALTER TABLE jobs ADD COLUMN uncounted INTEGER NOT NULL DEFAULT 0;
 	`,
+	`
+	ALTER TABLE runs ADD COLUMN kind TEXT NOT NULL DEFAULT 'pipeline';
+	ALTER TABLE runs ADD COLUMN planned_by TEXT;
+	ALTER TABLE runs ADD COLUMN file TEXT;
+	ALTER TABLE runs ADD COLUMN pull_request INTEGER;
+	ALTER TABLE runs ADD COLUMN is_trusted INTEGER NOT NULL DEFAULT 1;
+	ALTER TABLE runs ADD COLUMN approved_by TEXT;
+
+	CREATE TABLE schedules (
+		id TEXT PRIMARY KEY, project TEXT NOT NULL, origin TEXT NOT NULL, file TEXT, pipeline TEXT,
+		cron TEXT NOT NULL, timezone TEXT NOT NULL, branch TEXT, params TEXT NOT NULL,
+		paused_by TEXT, next_at INTEGER, fired_at INTEGER, run_id TEXT, created_at INTEGER NOT NULL
+	) STRICT, WITHOUT ROWID;
+	CREATE INDEX schedules_of_project ON schedules(project, id);
+	`,
 ];
 
 /**

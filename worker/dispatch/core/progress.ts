@@ -5,9 +5,11 @@ import { type Core, nextRev } from "./core.ts";
 import { definitionOf, pipelineOf } from "./definitions.ts";
 import { noteEvent } from "./events.ts";
 import { GROUP_SLOT, groupName, jobsBefore, nextToAdmit } from "./groups.ts";
+import { noteNotifications } from "./notifications.ts";
 import { markDirty } from "./outbox.ts";
 import { hasFailed, judge } from "./readiness.ts";
 import { findJob, findRun, type JobRow, type RunRow } from "./rows.ts";
+import { noteStatus } from "./statuses.ts";
 import { stopJob } from "./stop.ts";
 import { setTimer } from "./timers.ts";
 import { moveJob } from "./transitions.ts";
@@ -27,7 +29,9 @@ export function advance(core: Core, job: JobRow): boolean {
 		return true;
 	}
 	const run = findRun(core, job.run_id) as RunRow;
-	if (isGated(core, job)) closeGate(core, job);
+	if (isRunGated(run))
+		restate(core, job, { code: "gate", text: "Waits until somebody approves this run, which comes from another repository." });
+	else if (isGated(core, job)) closeGate(core, job);
 	else if (run.group_key !== null && run.holds_group !== GROUP_SLOT.held) {
 		restate(core, job, { code: "concurrency", text: `Waits until the group ${groupName(run.group_key)} has room for this run.` });
 	} else {
@@ -43,6 +47,11 @@ const PAUSES: ReadonlySet<string> = new Set(["backoff", "secrets"]);
 /** Whether the job waits for the end of a pause. */
 function isPausing(core: Core, job: JobRow): boolean {
 	return PAUSES.has(job.reason_code ?? "") && core.sql.all("SELECT 1 FROM timers WHERE kind = 'backoff' AND id = ?", job.id).length > 0;
+}
+
+/** Whether the run comes from where others may write, and nobody has let it pass. Its plan runs nothing of what they have written. */
+export function isRunGated(run: RunRow): boolean {
+	return run.is_trusted === 0 && run.kind === "pipeline" && run.approved_by === null;
 }
 
 function isGated(core: Core, job: JobRow): boolean {
@@ -164,7 +173,25 @@ export function updateRun(core: Core, runId: string): void {
 }
 
 function writeRun(core: Core, run: RunRow, next: RunState, startedAt: number | null, warnings: number): void {
-	const reason = isTerminal(next) ? runReason(core, run, next) : null;
+	setRun(core, run, { state: next, reason: isTerminal(next) ? runReason(core, run, next) : null, startedAt, warnings });
+	if (isTerminal(next)) core.sql.all("DELETE FROM timers WHERE kind = 'run_timeout' AND id = ?", run.id);
+	else if (startedAt !== null && run.started_at === null) {
+		const { timeout_ms } = pipelineOf(core, run);
+		if (timeout_ms !== null) setTimer(core, "run_timeout", run.id, startedAt + timeout_ms);
+	}
+}
+
+/** Ends a run that has nothing to run. To be called inside a command. */
+export function endRun(core: Core, run: RunRow, state: RunState, reason: Reason): void {
+	setRun(core, run, { state, reason, startedAt: null, warnings: 0 });
+}
+
+/** The one place in which the state of a run is written, and noted for all who are to hear of it. */
+function setRun(
+	core: Core,
+	run: RunRow,
+	{ state: next, reason, startedAt, warnings }: { state: RunState; reason: Reason | null; startedAt: number | null; warnings: number },
+): void {
 	core.sql.all(
 		"UPDATE runs SET state = ?, reason_code = ?, reason_text = ?, started_at = ?, finished_at = ?, warnings = ?, rev = ? WHERE id = ?",
 		next,
@@ -178,11 +205,9 @@ function writeRun(core: Core, run: RunRow, next: RunState, startedAt: number | n
 	);
 	if (next !== run.state) noteEvent(core, { runId: run.id, jobId: null, from: run.state, to: next, reason });
 	markDirty(core, run.id, run.id);
-	if (isTerminal(next)) core.sql.all("DELETE FROM timers WHERE kind = 'run_timeout' AND id = ?", run.id);
-	else if (startedAt !== null && run.started_at === null) {
-		const { timeout_ms } = pipelineOf(core, run);
-		if (timeout_ms !== null) setTimer(core, "run_timeout", run.id, startedAt + timeout_ms);
-	}
+	if (next === run.state) return;
+	noteStatus(core, run.id);
+	noteNotifications(core, run, next);
 }
 
 /** What a run's new state means for its group: its slot becomes free, or it wants one. */

@@ -1,6 +1,7 @@
 import { jobsMeant } from "../../../schema/pipeline/resolve.ts";
 import type { ResolvedPipeline } from "../../../schema/pipeline/resolved.ts";
 import { ApiError } from "../../../schema/wire/errors.ts";
+import type { RunKind } from "../../../schema/wire/resources.ts";
 import type { JobState, Reason } from "../../../schema/wire/states.ts";
 import { supersedeRuns } from "./cancel.ts";
 import { type Core, command, nextRev } from "./core.ts";
@@ -8,8 +9,9 @@ import { pipelineOf } from "./definitions.ts";
 import { noteEvent } from "./events.ts";
 import { GROUP_SLOT, groupKey, setGroupLimit } from "./groups.ts";
 import { markDirty } from "./outbox.ts";
-import { admitRuns, advance, afterJobEnded, updateRun } from "./progress.ts";
+import { admitRuns, advance, afterJobEnded, endRun, updateRun } from "./progress.ts";
 import { findJob, findRun, type JobRow, type RunRow } from "./rows.ts";
+import { noteStatus } from "./statuses.ts";
 import { setTimer } from "./timers.ts";
 
 export interface Submit {
@@ -19,18 +21,40 @@ export interface Submit {
 	/** sha256 of the resolved pipeline. */
 	definition: string;
 	project: string;
-	trigger: { kind: string; actor: string };
+	trigger: { kind: string; actor: string; delivery: string | null };
+	/** The commit that it is about, where that is known beforehand. */
+	commit: RunCommit | null;
+	origin: Origin;
 	/** What a run takes over from the one that it repeats. */
 	rerun: Rerun | null;
 	/** The caller's Idempotency-Key, with who used it and the digest of what was sent. */
 	idempotency: { scope: string; key: string; digest: string } | null;
 }
 
+export interface RunCommit {
+	sha: string;
+	/** Null where nobody has looked at it yet. */
+	message: string | null;
+	author: string | null;
+	branch: string | null;
+	tag: string | null;
+}
+
+/** How far a run comes from a repository rather than from somebody who has submitted it. */
+export interface Origin {
+	/** The plan that has made it, and the file of the repository that says what it is. */
+	plannedBy: string | null;
+	file: string | null;
+	/** False for what comes from where others may write: it gets no secrets, and waits until somebody approves it. */
+	isTrusted: boolean;
+	approvedBy: string | null;
+}
+/** What somebody has submitted who may. */
+export const SUBMITTED: Origin = { plannedBy: null, file: null, isTrusted: true, approvedBy: null };
+
 /** A run that repeats another. */
 export interface Rerun {
 	of: string;
-	/** The commit that the other one was about; null if it was about none. */
-	commit: { sha: string; message: string; author: string; branch: string | null; tag: string | null } | null;
 	/** Jobs, by position, whose result is taken over: they are not run again. */
 	reused: {
 		position: number;
@@ -56,15 +80,7 @@ export function submitRun(core: Core, submit: Submit, checkRoom: () => void = ()
 		const known = knownRun(core, submit);
 		if (known) return { runId: known, isReplay: true };
 		checkRoom();
-		insertRun(core, submit);
-		const jobs = insertJobs(core, submit);
-		for (const id of jobs) {
-			// Read anew: what came before may have ended it.
-			const job = findJob(core, id) as JobRow;
-			if (advance(core, job)) afterJobEnded(core, job);
-		}
-		updateRun(core, submit.runId);
-		enterGroup(core, submit.runId);
+		acceptRun(core, submit);
 		if (submit.idempotency) {
 			const { scope, key, digest } = submit.idempotency;
 			core.sql.all("INSERT INTO idempotency (scope, key, digest, run_id) VALUES (?, ?, ?, ?)", scope, key, digest, submit.runId);
@@ -73,6 +89,25 @@ export function submitRun(core: Core, submit: Submit, checkRoom: () => void = ()
 		return { runId: submit.runId, isReplay: false };
 	};
 	return command(core, body, submit.trigger.actor);
+}
+
+/** Takes a run in and moves it on as far as it can go. To be called inside a command. */
+export function acceptRun(core: Core, submit: Submit): void {
+	insertRun(core, submit);
+	noteStatus(core, submit.runId);
+	for (const id of insertJobs(core, submit)) {
+		// Read anew: what came before may have ended it.
+		const job = findJob(core, id) as JobRow;
+		if (advance(core, job)) afterJobEnded(core, job);
+	}
+	updateRun(core, submit.runId);
+	enterGroup(core, submit.runId);
+}
+
+/** Takes a run in of which nothing can be run: it is over with this reason. To be called inside a command. */
+export function acceptBrokenRun(core: Core, submit: Submit, reason: Reason): void {
+	insertRun(core, submit);
+	endRun(core, findRun(core, submit.runId) as RunRow, "errored", reason);
 }
 
 function knownRun(core: Core, submit: Submit): string | null {
@@ -94,36 +129,46 @@ function knownRun(core: Core, submit: Submit): string | null {
 	return used.run_id;
 }
 
-function insertRun(core: Core, { runId, pipeline, definition, project, trigger, rerun }: Submit): void {
+function insertRun(core: Core, { runId, pipeline, definition, project, trigger, commit, origin, rerun }: Submit): void {
 	core.sql.all("INSERT INTO definitions (digest, json) VALUES (?, ?) ON CONFLICT DO NOTHING", definition, JSON.stringify(pipeline));
+	const plan = pipeline.jobs[0]?.plan ?? null;
+	const kind: RunKind = plan ? "plan" : "pipeline";
 	const [counter] = core.sql.all<{ runs: number }>(
 		"INSERT INTO counters (project, runs) VALUES (?, 1) ON CONFLICT (project) DO UPDATE SET runs = runs + 1 RETURNING runs",
-		project,
+		plan ? `plans of ${project}` : project,
 	);
 	const git = pipeline.source && "git" in pipeline.source ? pipeline.source : null;
 	core.sql.all(
-		`INSERT INTO runs (id, team, rev, project, number, pipeline, state, trigger_kind, trigger_actor, source_git, source_ref,
-		source_upload, priority, warnings, definition, created_at, branch, tag, commit_sha, commit_message, commit_author, params, rerun_of, group_key, holds_group)
-		VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		`INSERT INTO runs (id, team, kind, rev, project, number, pipeline, state, trigger_kind, trigger_actor, trigger_delivery, planned_by, file, pull_request,
+		is_trusted, approved_by, source_git, source_ref, source_upload, priority, warnings, definition, created_at, branch, tag, commit_sha, commit_message,
+		commit_author, params, rerun_of, group_key, holds_group)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		runId,
 		core.team,
+		kind,
 		nextRev(core),
 		project,
 		counter?.runs ?? 1,
 		pipeline.name,
 		trigger.kind,
 		trigger.actor,
+		trigger.delivery,
+		origin.plannedBy,
+		origin.file,
+		(plan?.trigger.pull_request ?? pipeline.pull_request)?.number ?? null,
+		origin.isTrusted ? 1 : 0,
+		origin.approvedBy,
 		git?.git ?? null,
 		git?.ref ?? null,
 		pipeline.source && "upload" in pipeline.source ? pipeline.source.upload : null,
 		pipeline.priority,
 		definition,
 		core.now(),
-		rerun?.commit?.branch ?? pipeline.branch,
-		rerun?.commit?.tag ?? null,
-		rerun?.commit?.sha ?? null,
-		rerun?.commit?.message ?? null,
-		rerun?.commit?.author ?? null,
+		commit?.branch ?? pipeline.branch,
+		commit?.tag ?? null,
+		commit?.sha ?? null,
+		commit?.message ?? null,
+		commit?.author ?? null,
 		JSON.stringify(pipeline.params),
 		rerun?.of ?? null,
 		pipeline.concurrency && groupKey("run", project, pipeline.concurrency.group),

@@ -8,6 +8,7 @@ import { expireOffer } from "./offers.ts";
 import { retryEntries } from "./outbox.ts";
 import { extendLease, noteSilence } from "./polls.ts";
 import { type AttemptRow, findAttempt, findOffer } from "./rows.ts";
+import { fireSchedule, rearmSchedules } from "./schedules.ts";
 import { clearTimer, dueTimers, setTimer, startTimer, type Timer, type TimerKind } from "./timers.ts";
 
 /**
@@ -78,6 +79,7 @@ const HANDLERS: Record<TimerKind, (core: Core, id: string, lateByMs: number) => 
 		core.sql.all("DELETE FROM idempotency WHERE scope = ? AND key = ?", scope, key);
 	},
 	tidy: (core, _, lateByMs) => tidyQueue(core, lateByMs),
+	schedule: fireSchedule,
 	registration(core, hash) {
 		core.sql.all("DELETE FROM registration_tokens WHERE hash = ?", hash);
 	},
@@ -131,7 +133,7 @@ export function planStop(core: Core): void {
 }
 
 /**
- * A clock that was stepped back takes all that is to fall due along: nothing comes later for it. How long the queue was away meanwhile
+ * A clock that was stepped back takes all that is to fall due along: nothing comes later for it. But schedules are times by the clock, whatever it says. How long the queue was away meanwhile
  * nobody can tell, so it counts as an absence.
  */
 function followClock(core: Core): void {
@@ -140,7 +142,8 @@ function followClock(core: Core): void {
 	core.sweptAt = now;
 	if (back <= CLOCK_SLACK_MS) return;
 	command(core, () => {
-		core.sql.all("UPDATE timers SET due_at = due_at - ?", back);
+		core.sql.all("UPDATE timers SET due_at = due_at - ? WHERE kind <> 'schedule'", back);
+		rearmSchedules(core);
 		core.sql.all("UPDATE attempts SET deadline = deadline - ? WHERE state IN ('running', 'cancelling')", back);
 		core.sql.all("UPDATE offers SET expires_at = expires_at - ?", back);
 		core.sql.all("UPDATE refusals SET until = until - ?", back);

@@ -14,6 +14,7 @@ export type TimerKind =
 	| "presence"
 	| "idempotency"
 	| "registration"
+	| "schedule"
 	| "tidy";
 
 export interface Timer {

@@ -1,9 +1,24 @@
-import type { AttemptRow, EventRow, JobRow, RunRow } from "../../schema/database/tables.ts";
+import type {
+	AttemptRow,
+	DeliveryRow,
+	EventRow,
+	JobRow,
+	PipelineRow,
+	PipelineVersionRow,
+	ProjectRow,
+	RunRow,
+} from "../../schema/database/tables.ts";
+import { nextTime } from "../../schema/wire/cron.ts";
+import type { Delivery } from "../../schema/wire/deliveries.ts";
+import type { PipelineVersion, StoredPipeline } from "../../schema/wire/pipelines.ts";
+import type { Project } from "../../schema/wire/projects.ts";
 import { capabilities } from "../../schema/wire/requirements.ts";
 import type { Agent, Attempt, Event, Job, JobSummary, Run, RunSummary, Step } from "../../schema/wire/resources.ts";
+import type { Schedule } from "../../schema/wire/schedules.ts";
 import type { Reason } from "../../schema/wire/states.ts";
-import type { JobRecord, RunRecord } from "../catalog/record.ts";
 import type { AgentRows } from "../dispatch/core/reads.ts";
+import type { ScheduleRow } from "../dispatch/core/schedules.ts";
+import type { JobRecord, RunRecord } from "./record.ts";
 
 /** Rows as the resources of the API. */
 
@@ -21,6 +36,7 @@ export function presentRunSummary(run: RunRow, baseUrl: string): RunSummary {
 	return {
 		id: run.id,
 		number: run.number,
+		kind: run.kind,
 		state: run.state,
 		reason: reasonOf(run),
 		trigger: { kind: run.trigger_kind, actor: run.trigger_actor, delivery: run.trigger_delivery },
@@ -30,6 +46,11 @@ export function presentRunSummary(run: RunRow, baseUrl: string): RunSummary {
 		branch: run.branch,
 		tag: run.tag,
 		commit: run.commit_sha === null ? null : { sha: run.commit_sha, message: run.commit_message ?? "", author: run.commit_author ?? "" },
+		pull_request: run.pull_request,
+		file: run.file,
+		planned_by: run.planned_by,
+		trusted: run.is_trusted === 1,
+		approved_by: run.approved_by,
 		priority: run.priority,
 		params: JSON.parse(run.params) as RunSummary["params"],
 		rerun_of: run.rerun_of,
@@ -102,6 +123,98 @@ function presentAttempt(attempt: AttemptRow): Attempt {
 		tests: attempt.tests === null ? null : (JSON.parse(attempt.tests) as Attempt["tests"]),
 		coverage: attempt.coverage === null ? null : (JSON.parse(attempt.coverage) as Attempt["coverage"]),
 	};
+}
+
+export function presentProject(row: ProjectRow, baseUrl: string): Project {
+	const { id, name, repository, default_branch, credentials, config, hook_secret, forge, forge_api, forge_token, status_context } = row;
+	return {
+		id,
+		name,
+		repository,
+		default_branch,
+		credentials,
+		config,
+		hook_secret,
+		hook_url: `${baseUrl}/hooks/${id}`,
+		forge,
+		forge_api,
+		forge_token,
+		status_context,
+		public_badges: row.has_public_badges === 1,
+		keep_runs: row.keep_runs,
+		keep_logs: row.keep_logs,
+		keep_artifacts: row.keep_artifacts,
+		notices: noticesOf(row),
+		created_at: time(row.created_at),
+		updated_at: time(row.updated_at),
+	};
+}
+
+/** What a project is set up for and cannot do. */
+function noticesOf({ repository, hook_secret, forge, forge_token }: ProjectRow): string[] {
+	const isHalf = (hook_secret !== null || forge !== null) && repository === null;
+	return [
+		...(isHalf ? ["It has no repository: nothing can be run of what its forge delivers."] : []),
+		...(forge !== null && hook_secret === null
+			? ["Its hook is closed: no secret is named that deliveries are signed with (hook_secret)."]
+			: []),
+		...(hook_secret !== null && forge === null ? ["Commit statuses are not sent: it does not say what its forge is (forge)."] : []),
+		...(forge !== null && forge_token === null ? ["Commit statuses are not sent: no token for its forge is named (forge_token)."] : []),
+	];
+}
+
+export function presentDelivery(row: DeliveryRow): Delivery {
+	const { id, project, forge, delivery, event, verdict, reason, trigger, run_id, received_at } = row;
+	return {
+		id,
+		project,
+		forge,
+		delivery,
+		event,
+		verdict,
+		reason,
+		trigger: trigger === null ? null : (JSON.parse(trigger) as Delivery["trigger"]),
+		run_id,
+		received_at: time(received_at),
+	};
+}
+
+const TIMES_SHOWN = 5;
+
+/** @param now milliseconds since 1970: what comes next comes after that */
+export function presentSchedule(row: ScheduleRow, now: number): Schedule {
+	const { id, project, origin, cron, timezone, branch, file, pipeline, params, paused_by, fired_at, run_id, created_at } = row;
+	const next: string[] = [];
+	for (
+		let at = nextTime(cron, timezone, now);
+		paused_by === null && at !== null && next.length < TIMES_SHOWN;
+		at = nextTime(cron, timezone, at)
+	)
+		next.push(time(at));
+	return {
+		id,
+		project,
+		origin,
+		cron,
+		timezone,
+		branch,
+		file,
+		pipeline,
+		params: JSON.parse(params) as Record<string, string>,
+		paused_by,
+		next,
+		fired_at: time(fired_at),
+		run_id,
+		created_at: time(created_at),
+	};
+}
+
+export function presentPipeline({ id, project, name, version, created_at, updated_at }: PipelineRow, baseUrl: string): StoredPipeline {
+	return { id, project, name, version, url: `${baseUrl}/pipelines/${id}`, created_at: time(created_at), updated_at: time(updated_at) };
+}
+
+export function presentVersion({ number, sha256, size, restores, actor, created_at }: PipelineVersionRow): PipelineVersion {
+	return { number, sha256, size, restores, actor, created_at: time(created_at) };
 }
 
 export function presentEvent(row: EventRow): Event {

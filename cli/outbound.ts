@@ -1,0 +1,173 @@
+import { lookup as resolve } from "node:dns/promises";
+import { BlockList, isIP, isIPv6 } from "node:net";
+import { Agent, request } from "undici";
+import { UsageError } from "./failures.ts";
+
+/**
+ * What the coordinator may ask of other servers: forges, chats, whoever a pipeline names. An address that a project or a pipeline gives could be one inside
+ * this network that only this machine may reach. So what it resolves to is looked at, and that very address, no other, is connected to.
+ */
+
+/** Words for kinds of addresses. `external`: whatever is none of the others. */
+const KINDS = {
+	loopback: ["127.0.0.0/8", "::1/128"],
+	private: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"],
+	// Neither external nor to be allowed by a word: this network itself, link-local (where clouds keep their metadata), shared, multicast, reserved.
+	none: [
+		"0.0.0.0/8",
+		"100.64.0.0/10",
+		"169.254.0.0/16",
+		"192.0.0.0/24",
+		"198.18.0.0/15",
+		"224.0.0.0/4",
+		"240.0.0.0/4",
+		"::/128",
+		"fe80::/10",
+		"ff00::/8",
+	],
+} as const;
+const MAX_ANSWER_BYTES = 1024 * 1024;
+const TIMEOUT_MS = 15_000;
+const PASSED_HEADERS = ["location", "retry-after", "x-ratelimit-remaining"];
+
+/** What is allowed. */
+export interface OutboundRules {
+	external: boolean;
+	/** Addresses that are allowed, and those that are not external. */
+	allowed: BlockList;
+	inner: BlockList;
+	/** Names whose addresses are allowed, whatever they are; `*.lan` means all below. */
+	names: string[];
+}
+
+/** @throws UsageError for what is neither a word, a name, an address nor a network */
+export function parseOutbound(text: string): OutboundRules {
+	const rules: OutboundRules = { external: false, allowed: new BlockList(), inner: new BlockList(), names: [] };
+	for (const network of Object.values(KINDS).flat()) add(rules.inner, network);
+	for (const one of text
+		.split(",")
+		.map((part) => part.trim().toLowerCase())
+		.filter((part) => part !== "")) {
+		if (one === "none") continue;
+		if (one === "external") rules.external = true;
+		else if (one === "loopback" || one === "private") for (const network of KINDS[one]) add(rules.allowed, network);
+		else if (isNetwork(one)) add(rules.allowed, one);
+		else if (/^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(one)) rules.names.push(one);
+		else
+			throw new UsageError(
+				`--allow-outbound: ${one} is not external, private, loopback, none, a name (git.lan, *.lan), an address or a network (192.168.1.0/24)`,
+			);
+	}
+	return rules;
+}
+
+/** For a coordinator that has nobody to ask. */
+export const NO_OUTBOUND = parseOutbound("none");
+
+function isNetwork(text: string): boolean {
+	const [address = "", prefix, ...rest] = text.split("/");
+	const most = isIPv6(address) ? 128 : 32;
+	return isIP(address) !== 0 && rest.length === 0 && (prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= most));
+}
+
+function add(list: BlockList, network: string): void {
+	const [address = "", prefix] = network.split("/");
+	const family = isIPv6(address) ? "ipv6" : "ipv4";
+	list.addSubnet(address, Number(prefix ?? (family === "ipv6" ? 128 : 32)), family);
+}
+
+/** Whether an address that a name resolves to may be connected to. */
+export function isAllowed(rules: OutboundRules, name: string, address: string): boolean {
+	const host = name.toLowerCase();
+	if (rules.names.some((one) => one === host || (one.startsWith("*.") && host.endsWith(one.slice(1))))) return true;
+	// An IPv4 address that is dressed as IPv6 is what it is.
+	const plain = address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, "");
+	const family = isIPv6(plain) ? "ipv6" : "ipv4";
+	return rules.allowed.check(plain, family) || (rules.external && !rules.inner.check(plain, family));
+}
+
+export interface OutboundRequest {
+	url: string;
+	method: string;
+	headers: Record<string, string>;
+	body: string;
+}
+
+export interface OutboundAnswer {
+	status: number;
+	headers: Record<string, string>;
+	body: string;
+}
+
+/** Says in place of a server that it was not asked. */
+const NOT_ASKED = "X-Windlass-Outbound";
+class NotAllowed extends Error {
+	override name = "NotAllowed";
+}
+
+/** Asks servers on behalf of the Worker, as far as the rules allow. */
+export class Outbound {
+	readonly #rules: OutboundRules;
+	readonly #agent: Agent;
+
+	constructor(rules: OutboundRules) {
+		this.#rules = rules;
+		this.#agent = new Agent({
+			connect: {
+				timeout: TIMEOUT_MS,
+				lookup: (hostname, _, done) => {
+					this.#addressesOf(hostname).then(
+						(addresses) => done(null, addresses),
+						(error) => done(error as NodeJS.ErrnoException, []),
+					);
+				},
+			},
+			headersTimeout: TIMEOUT_MS,
+			bodyTimeout: TIMEOUT_MS,
+			keepAliveTimeout: 1_000,
+			maxResponseSize: MAX_ANSWER_BYTES,
+		});
+	}
+
+	async ask({ url, method, headers, body }: OutboundRequest): Promise<OutboundAnswer> {
+		const { hostname } = new URL(url);
+		const host = hostname.replace(/^\[|\]$/g, "");
+		try {
+			// What is an address already is not looked up.
+			if (isIP(host) !== 0 && !isAllowed(this.#rules, host, host)) throw notAllowed(host, host);
+			const answer = await request(url, { method: method as "POST", headers, body, dispatcher: this.#agent });
+			const passed = PASSED_HEADERS.flatMap((name) => {
+				const value = answer.headers[name];
+				return typeof value === "string" ? [[name, value] as const] : [];
+			});
+			return { status: answer.statusCode, headers: Object.fromEntries(passed), body: await answer.body.text() };
+		} catch (error) {
+			const reason = reasonOf(error);
+			return { status: 502, headers: { [NOT_ASKED]: reason instanceof NotAllowed ? "refused" : "unreachable" }, body: reason.message };
+		}
+	}
+
+	async close(): Promise<void> {
+		await this.#agent.destroy();
+	}
+
+	/** The addresses of a name that may be connected to. */
+	async #addressesOf(hostname: string): Promise<{ address: string; family: number }[]> {
+		const found = await resolve(hostname, { all: true });
+		const allowed = found.filter(({ address }) => isAllowed(this.#rules, hostname, address));
+		if (allowed.length === 0) throw notAllowed(hostname, found.map(({ address }) => address).join(", "));
+		return allowed;
+	}
+}
+
+function notAllowed(name: string, addresses: string): NotAllowed {
+	const what = name === addresses ? name : `${name} (${addresses})`;
+	return new NotAllowed(`${what} is not among the addresses that this coordinator may ask; see --allow-outbound.`);
+}
+
+/** The cause that tells most: a connection that failed at several addresses has one for each. */
+function reasonOf(error: unknown): Error {
+	const { errors, cause } = error as { errors?: Error[]; cause?: Error };
+	const inner = [error as Error, ...(errors ?? []), ...(cause ? [cause] : [])];
+	return inner.find((one) => one instanceof NotAllowed) ?? inner.find((one) => one.message) ?? (error as Error);
+}

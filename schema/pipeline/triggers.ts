@@ -1,0 +1,125 @@
+import * as z from "zod";
+import { cronFault, isTimeZone } from "../wire/cron.ts";
+import { isRef, REF_FAULT } from "../wire/git.ts";
+import { PULL_REQUEST_EVENTS, type Trigger } from "../wire/triggers.ts";
+import { nameMatcher, pathMatcher } from "./patterns.ts";
+import { glob, isScalar, nonEmpty, oneOrMore, strict, text, withShorthand } from "./values.ts";
+
+/** `on`: what makes a pipeline of a repository run by itself. */
+
+const MAX_SCHEDULES = 20;
+
+const namePattern = nonEmpty.pipe(z.string().max(200));
+const branches = oneOrMore(namePattern, 50)
+	.optional()
+	.describe("Which branches, such as `main`, `release/*`; `!` excludes. Of a pull request: the one that it is to go into. Default: all.");
+const paths = oneOrMore(glob, 100)
+	.optional()
+	.describe("Only if one of these paths has changed; `!` excludes. Where nobody can tell what has changed, it counts as changed.");
+
+const push = strict({
+	branches,
+	tags: oneOrMore(namePattern, 50)
+		.optional()
+		.describe("Which tags; `!` excludes. With `tags` alone no branch counts, with `branches` alone no tag. Default: all."),
+	paths,
+});
+
+const pullRequest = strict({
+	branches,
+	paths,
+	events: oneOrMore(z.enum(PULL_REQUEST_EVENTS), 3)
+		.optional()
+		.describe("`opened`, `updated` (its commits), `closed`. Default: the first two."),
+});
+
+const schedule = strict({
+	cron: nonEmpty
+		.superRefine((value, context) => {
+			const fault = cronFault(value);
+			if (fault) context.addIssue({ code: "custom", message: fault });
+		})
+		.describe("When: minute, hour, day of the month, month, day of the week."),
+	timezone: nonEmpty
+		.refine(isTimeZone, 'is not a time zone such as "Europe/Berlin"')
+		.optional()
+		.describe("The time zone that the times are meant in. Default: `UTC`."),
+	branch: nonEmpty.refine(isRef, REF_FAULT).optional().describe("The branch to run. Default: the main line of the project."),
+	params: z.record(z.string(), text).optional().describe("The parameters to run with. Default: their defaults."),
+});
+
+const long = strict({
+	push: orEmpty(push).optional().describe("A branch or a tag that was pushed."),
+	pull_request: orEmpty(pullRequest).optional().describe("A pull request (or merge request) that was opened, or got new commits."),
+	schedule: z.array(schedule).min(1, "at least one is needed").max(MAX_SCHEDULES).optional().describe("Times at which it runs."),
+});
+
+const EVENT_NAMES = ["push", "pull_request"] as const;
+
+/** The name of an event, a list of names, or a map of events to what is asked of them. */
+export const triggers = withShorthand(
+	long,
+	[
+		{ type: "string", enum: [...EVENT_NAMES] },
+		{ type: "array", items: { type: "string", enum: [...EVENT_NAMES] } },
+	],
+	(value) => {
+		if (!isScalar(value) && !Array.isArray(value)) return value;
+		return Object.fromEntries((Array.isArray(value) ? value : [value]).map((name) => [String(name), {}]));
+	},
+);
+export type TriggersText = z.infer<typeof triggers>;
+export type ScheduleText = z.infer<typeof schedule>;
+
+/** `push:` with nothing behind it asks for nothing. */
+function orEmpty<Value>(schema: z.ZodType<Value>): z.ZodType<Value> {
+	return withShorthand(schema, [{ type: "null" }], (value) => value ?? {});
+}
+
+/**
+ * Why a pipeline with this `on` is not to run; null if it is.
+ *
+ * Without `on` a push is enough, and a pull request from another repository, whose commits no push has brought.
+ * @param changed the paths that have changed; null where nobody can tell
+ */
+export function whyNot(on: TriggersText | undefined, trigger: Trigger, changed: readonly string[] | null): string | null {
+	switch (trigger.kind) {
+		case "manual":
+		case "schedule":
+			return null;
+		case "push":
+		case "tag":
+			return on === undefined ? null : whyNotPushed(on, trigger, changed);
+		case "pull_request":
+			return on === undefined ? whyNotByDefault(trigger) : whyNotPulled(on, trigger, changed);
+	}
+}
+
+function whyNotPushed({ push: asked }: TriggersText, { branch, tag }: Trigger, changed: readonly string[] | null): string | null {
+	if (!asked) return "it does not ask for pushes";
+	if (tag !== null) {
+		if (asked.tags === undefined) return asked.branches === undefined ? null : "it asks for branches only";
+		return nameMatcher(asked.tags)(tag) ? null : `no pattern of its tags matches ${tag}`;
+	}
+	if (asked.branches === undefined && asked.tags !== undefined) return "it asks for tags only";
+	if (asked.branches !== undefined && !nameMatcher(asked.branches)(branch ?? "")) return `no pattern of its branches matches ${branch}`;
+	return whyNotChanged(asked.paths, changed);
+}
+
+function whyNotByDefault({ pull_request }: Trigger): string | null {
+	if (pull_request?.event === "closed") return "the pull request was closed";
+	return pull_request?.is_from_fork ? null : "the push of its branch has made a run already";
+}
+
+function whyNotPulled({ pull_request: asked }: TriggersText, trigger: Trigger, changed: readonly string[] | null): string | null {
+	const { event = "opened", target = "" } = trigger.pull_request ?? {};
+	if (!asked) return "it does not ask for pull requests";
+	if (!(asked.events ?? ["opened", "updated"]).includes(event)) return `it does not ask for pull requests that are ${event}`;
+	if (asked.branches !== undefined && !nameMatcher(asked.branches)(target)) return `no pattern of its branches matches ${target}`;
+	return whyNotChanged(asked.paths, changed);
+}
+
+function whyNotChanged(patterns: readonly string[] | undefined, changed: readonly string[] | null): string | null {
+	if (patterns === undefined || changed === null) return null;
+	return changed.some(pathMatcher(patterns)) ? null : "none of its paths has changed";
+}

@@ -1,0 +1,51 @@
+import * as z from "zod";
+import { commitId, trigger } from "./triggers.ts";
+
+/** What forges deliver to the hook of a project, and what became of it. */
+
+/**
+ * `received`: it was taken, and what follows has not happened yet. `accepted`: a plan was made. `ignored`: nothing is to be done.
+ * `refused`: it was not taken; of its content nothing is known.
+ */
+export const VERDICTS = ["received", "accepted", "ignored", "refused"] as const;
+export type Verdict = (typeof VERDICTS)[number];
+
+/** What forges are called in deliveries: one that any program can make is `generic`. */
+export const DELIVERING = ["github", "gitea", "gitlab", "generic"] as const;
+
+export const delivery = z.object({
+	id: z.string(),
+	project: z.string(),
+	forge: z.enum(DELIVERING),
+	/** What the forge calls it. */
+	delivery: z.string(),
+	event: z.string(),
+	verdict: z.enum(VERDICTS),
+	reason: z.string(),
+	trigger: trigger.nullable(),
+	run_id: z.string().nullable(),
+	received_at: z.string(),
+});
+export type Delivery = z.infer<typeof delivery>;
+
+/** What a hook answers. */
+export const hookAnswer = delivery.pick({ verdict: true, reason: true, run_id: true }).extend({
+	id: z.string(),
+	/** Whether it was here before. */
+	is_repeat: z.boolean(),
+});
+export type HookAnswer = z.infer<typeof hookAnswer>;
+
+/** What any program can deliver, signed as Standard Webhooks are. */
+export const genericPayload = z.strictObject({
+	event: z.enum(["push", "tag"]).optional(),
+	/** `refs/heads/…` or `refs/tags/…`. */
+	ref: z.string().max(500),
+	/** The commit; all zeros: the ref is gone. */
+	after: commitId,
+	before: commitId.optional(),
+	/** What is said of the commit. */
+	message: z.string().max(10_000).optional(),
+	/** Who is to be named for it. */
+	actor: z.string().max(200).optional(),
+});

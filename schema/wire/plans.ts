@@ -1,0 +1,47 @@
+import * as z from "zod";
+import { isRef, REF_FAULT } from "./git.ts";
+import { MAX_CHANGED_PATHS, MAX_PLAN_BYTES, MAX_PLAN_FILES } from "./limits.ts";
+import { isInnerPath } from "./paths.ts";
+import { commitId } from "./triggers.ts";
+
+/**
+ * A plan: a job in which an agent looks up what a repository wants to be run. It runs nothing of the repository; what it has read travels in its
+ * result, and the coordinator makes the runs.
+ */
+
+/** What the agent is to look up. */
+export const planWork = z.object({
+	/** The file, or the folder of files, that says what is to be run; null: the usual places. */
+	config: z.string().nullable(),
+	/** What the commit is compared with: another one, or the branch that it is to go into. Null: with nothing. */
+	changes: z.union([z.object({ since: commitId }), z.object({ target: z.string() })]).nullable(),
+});
+export type PlanWork = z.infer<typeof planWork>;
+
+/** The usual places: one file, or a folder of them. */
+export const CONFIG_FILE = ".windlass.yml";
+export const CONFIG_FOLDER = ".windlass";
+
+/** What the agent has found. */
+export const planResult = z.strictObject({
+	files: z
+		.array(z.strictObject({ path: z.string().min(1).max(500), text: z.string() }))
+		.max(MAX_PLAN_FILES)
+		.refine((files) => files.reduce((sum, { text }) => sum + text.length, 0) <= MAX_PLAN_BYTES, `has more than ${MAX_PLAN_BYTES} bytes`),
+	/** The paths that have changed; null if that cannot be told. */
+	changed: z.array(z.string().max(4096)).max(MAX_CHANGED_PATHS).nullable(),
+});
+export type PlanResult = z.infer<typeof planResult>;
+
+/** POST /projects/:name/trigger */
+export const triggerRequest = z
+	.strictObject({
+		/** The branch; the main line without it. */
+		branch: z.string().max(200).refine(isRef, REF_FAULT).optional(),
+		tag: z.string().max(200).refine(isRef, REF_FAULT).optional(),
+		/** The one file of the repository that is meant; without it all of them, whatever their `on` says. */
+		file: z.string().max(500).refine(isInnerPath, "must be a file of the repository").optional(),
+		params: z.record(z.string().max(100), z.string().max(4096)).default({}),
+	})
+	.refine(({ branch, tag }) => branch === undefined || tag === undefined, "takes branch or tag, not both");
+export type TriggerRequest = z.infer<typeof triggerRequest>;

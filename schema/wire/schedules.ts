@@ -1,0 +1,62 @@
+import * as z from "zod";
+import { cronFault, isTimeZone } from "./cron.ts";
+import { isRef, REF_FAULT } from "./git.ts";
+import { isId } from "./ids.ts";
+import { isInnerPath } from "./paths.ts";
+
+/** Times at which something of a project is run. */
+
+/** Where a schedule comes from: a file of the repository, or somebody who has made it here. */
+export const SCHEDULE_ORIGINS = ["file", "api"] as const;
+export type ScheduleOrigin = (typeof SCHEDULE_ORIGINS)[number];
+
+/** POST /projects/:name/schedules */
+export const scheduleRequest = z
+	.strictObject({
+		/** Minute, hour, day of the month, month, day of the week. */
+		cron: z
+			.string()
+			.max(100)
+			.superRefine((value, context) => {
+				const fault = cronFault(value);
+				if (fault) context.addIssue({ code: "custom", message: fault });
+			}),
+		timezone: z.string().max(60).refine(isTimeZone, "is not a time zone such as Europe/Berlin").default("UTC"),
+		/** The branch to run; the main line of the project without one. */
+		branch: z.string().max(200).refine(isRef, REF_FAULT).nullable().default(null),
+		/** The one file of the repository that is meant; without it all of them. */
+		file: z.string().max(500).refine(isInnerPath, "must be a file of the repository").nullable().default(null),
+		/** A pipeline that is kept here, in place of the repository. */
+		pipeline: z
+			.string()
+			.refine((id) => isId("pipeline", id), "is not the id of a pipeline (pip_…)")
+			.nullable()
+			.default(null),
+		params: z.record(z.string().max(100), z.string().max(4096)).default({}),
+	})
+	.refine((value) => value.pipeline === null || value.file === null, "takes file or pipeline, not both");
+export type ScheduleRequest = z.infer<typeof scheduleRequest>;
+
+/** PATCH /schedules/:id */
+export const scheduleChange = z.strictObject({ paused: z.boolean() });
+
+export const schedule = z.object({
+	id: z.string(),
+	project: z.string(),
+	origin: z.enum(SCHEDULE_ORIGINS),
+	cron: z.string(),
+	timezone: z.string(),
+	branch: z.string().nullable(),
+	file: z.string().nullable(),
+	pipeline: z.string().nullable(),
+	params: z.record(z.string(), z.string()),
+	/** Who has paused it; null while it is not. */
+	paused_by: z.string().nullable(),
+	/** When it comes next, and the times after that; none while it is paused. */
+	next: z.array(z.string()),
+	/** When it came last, and the run that this has made. */
+	fired_at: z.string().nullable(),
+	run_id: z.string().nullable(),
+	created_at: z.string(),
+});
+export type Schedule = z.infer<typeof schedule>;

@@ -1,0 +1,46 @@
+import * as z from "zod";
+
+/** What makes a run come about by itself: something that has happened in a repository, a time that has come, a person who asks for it. */
+
+export const TRIGGER_KINDS = ["push", "tag", "pull_request", "schedule", "manual"] as const;
+/** What can happen to a pull request. */
+export const PULL_REQUEST_EVENTS = ["opened", "updated", "closed"] as const;
+
+/** A full commit id. */
+export const commitId = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, "expected a full commit id");
+
+export const pullRequest = z.object({
+	number: z.number().int().positive(),
+	event: z.enum(PULL_REQUEST_EVENTS),
+	title: z.string(),
+	/** The branch that it is to go into. */
+	target: z.string(),
+	/** Whether it comes from another repository, so that whoever wrote it may not write here. */
+	is_from_fork: z.boolean(),
+});
+
+export const trigger = z.object({
+	kind: z.enum(TRIGGER_KINDS),
+	/** What is to be checked out, by its full name: `refs/heads/main`, `refs/tags/v1`, `refs/pull/3/head`. */
+	ref: z.string(),
+	/** Of a pull request its own branch; of one from a fork with the owner before it, so that it is never taken for one of this repository. */
+	branch: z.string().nullable(),
+	tag: z.string().nullable(),
+	/** Null: wherever the ref is when it is looked at. */
+	sha: commitId.nullable(),
+	/** The commit before it; null if there is none, or nobody has said. */
+	before: commitId.nullable(),
+	/** What was said of the commit; null if nobody has. */
+	message: z.string().nullable(),
+	pull_request: pullRequest.nullable(),
+	/** Whom the forge, or the coordinator, knows it to come from. Never what a commit says of itself. */
+	actor: z.string(),
+});
+export type Trigger = z.infer<typeof trigger>;
+
+const SKIP = /\[(skip ci|ci skip|no ci|skip-ci)\]/i;
+
+/** Whether the words of a commit ask for no run. */
+export function asksToSkip(message: string | null): boolean {
+	return message !== null && SKIP.test(message);
+}

@@ -1,0 +1,467 @@
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Delivery, HookAnswer } from "../../schema/wire/deliveries.ts";
+import type { Project } from "../../schema/wire/projects.ts";
+import type { Page, Run, RunSummary } from "../../schema/wire/resources.ts";
+import {
+	genericDelivery,
+	giteaDelivery,
+	githubDelivery,
+	githubPullRequest,
+	githubPush,
+	gitlabDelivery,
+	type MadeDelivery,
+	RecordingServer,
+} from "../support/forge.ts";
+import { GitHttp } from "../support/git_http.ts";
+import { eventually, TestCoordinator, temporaryFolder, testPort } from "../support/processes.ts";
+
+const HOOK_SECRET = "the-secret-of-the-hook";
+const GONE = "0".repeat(40);
+
+const cleanups: (() => void | Promise<void>)[] = [];
+const atEnd = (clean: () => void | Promise<void>) => void cleanups.push(clean);
+let coordinator: TestCoordinator;
+let git: GitHttp;
+let forge: RecordingServer;
+beforeAll(async () => {
+	const port = testPort();
+	coordinator = await TestCoordinator.start({
+		atEnd,
+		port,
+		args: ["--allow-outbound", "127.0.0.1", "--public-url", `http://127.0.0.1:${port}/`],
+	});
+	await coordinator.agent("builder", { slots: "4" });
+	git = await GitHttp.start(path.join(temporaryFolder(atEnd), "git"), "ci:password-of-git", atEnd);
+	forge = await RecordingServer.start(atEnd);
+	await secret("hook", HOOK_SECRET);
+	await secret("git", "ci:password-of-git");
+	await secret("forge_token", "token-of-the-forge");
+});
+afterAll(async () => {
+	for (const clean of cleanups.reverse()) await clean();
+});
+
+const secret = (name: string, value: string, project?: string) =>
+	coordinator.request(`/api/v1/secrets/${name}`, { method: "PUT", body: JSON.stringify({ value, ...(project ? { project } : {}) }) });
+
+/** A project with a repository, whose forge records what it is told. */
+async function project(name: string, files: Record<string, string>, settings: Partial<Project> = {}): Promise<Project> {
+	const repository = git.add(`${name}.git`, files);
+	return coordinator.post<Project>("/api/v1/projects", {
+		name,
+		repository,
+		credentials: "git",
+		hook_secret: "hook",
+		forge: "github",
+		forge_api: `${forge.url}/${name}`,
+		forge_token: "forge_token",
+		...settings,
+	});
+}
+
+async function deliver(
+	{ id }: Pick<Project, "id">,
+	{ headers, body }: MadeDelivery,
+): Promise<{ status: number; body: HookAnswer & { message: string } }> {
+	const response = await coordinator.request(`/hooks/${id}`, { method: "POST", token: null, headers, body });
+	return { status: response.status, body: (await response.json()) as HookAnswer & { message: string } };
+}
+
+/** The runs that a plan has made, once it and they are over. */
+async function planned(planId: string | null): Promise<{ plan: Run; runs: Record<string, Run> }> {
+	const plan = await coordinator.get<Run>(`/api/v1/runs/${planId}/wait?timeout=60`);
+	const outputs = Object.values(plan.jobs[0]?.outputs ?? {}).filter((text) => text.startsWith("run_"));
+	const runs = await Promise.all(outputs.map((id) => coordinator.get<Run>(`/api/v1/runs/${id}/wait?timeout=60`)));
+	return { plan, runs: Object.fromEntries(runs.map((run) => [run.pipeline, run])) };
+}
+
+describe("from a push to a green tick", () => {
+	test("GitHub: one plan, a run for each file that wants one, each under its own status", async () => {
+		const web = await project("web", {
+			".windlass/ci.yml": "jobs: { test: { steps: ['cat hello'] }, lint: { steps: [true] } }",
+			".windlass/docs.yml": "on: { push: { paths: docs/** } }\nsteps: [true]",
+			".windlass/broken.yml": "jobs:\n  a: { stepz: [x] }\n  b: { needs: c, steps: [x] }\n",
+			".windlass/release.yml": "on: { push: { tags: 'v*' } }\nsteps: [true]",
+			".windlass/failing.yml": "name: always red\njobs: { unit: { steps: [exit 3] }, other: { steps: [true] } }",
+			".windlass/notes.txt": "no pipeline",
+			hello: "hello\n",
+		});
+		const before = git.commit("web.git", { hello: "hello there\n" });
+		const after = git.commit("web.git", { hello: "hello again\n", "src/a": "a" }, "Say it again");
+		const taken = await deliver(
+			web,
+			githubDelivery("push", githubPush({ before, after, message: "Say it again", author: "Mallory" }), HOOK_SECRET),
+		);
+		expect([taken.status, taken.body]).toMatchObject([
+			202,
+			{ verdict: "accepted", reason: `push to main at ${after.slice(0, 12)}`, is_repeat: false },
+		]);
+		const { plan, runs } = await planned(taken.body.run_id);
+		expect(plan).toMatchObject({ kind: "plan", state: "succeeded", project: "web", trigger: { kind: "push", actor: "octocat" } });
+		expect(plan.jobs[0]?.outputs).toEqual({
+			".windlass/broken.yml": expect.stringMatching(/^run_/),
+			".windlass/ci.yml": expect.stringMatching(/^run_/),
+			".windlass/docs.yml": "not run: none of its paths has changed",
+			".windlass/failing.yml": expect.stringMatching(/^run_/),
+			".windlass/release.yml": "not run: it asks for tags only",
+		});
+		expect(runs.ci).toMatchObject({
+			state: "succeeded",
+			branch: "main",
+			commit: { sha: after, message: "Say it again", author: "Ada <a@x.test>" },
+			trigger: { kind: "push", actor: "octocat", delivery: taken.body.id },
+			file: ".windlass/ci.yml",
+			planned_by: plan.id,
+			trusted: true,
+		});
+		const log = await coordinator.text(`/api/v1/jobs/${runs.ci?.jobs[0]?.id}/log?format=raw`);
+		expect(log).toContain("\nhello again\n");
+		expect(runs.broken).toMatchObject({ state: "errored", jobs: [], reason: { code: "config_invalid" } });
+		expect(runs.broken?.reason?.text).toMatch(
+			/^\.windlass\/broken\.yml: .*\n.*line 2, column 8: jobs\.a\.stepz: unknown key "stepz".*did you mean "steps"/s,
+		);
+		await forge.until(
+			() => ["success", "failure", "error"].every((end) => Object.values(forge.statuses(after)).flat().includes(end)),
+			"the last statuses",
+		);
+		expect(forge.statuses(after)).toEqual({
+			"windlass/ci": ["pending", "pending", "success"],
+			"windlass/broken": ["error"],
+			"windlass/always red": ["pending", "pending", "failure"],
+		});
+		const [green] = forge.told.filter(({ body }) => body.state === "success");
+		expect(green).toMatchObject({
+			path: `/web/repos/web/statuses/${after}`,
+			headers: { authorization: "Bearer token-of-the-forge", "content-type": "application/json" },
+			body: { target_url: `${coordinator.url}/runs/${runs.ci?.id}`, description: expect.stringMatching(/^2 jobs in \d/) },
+		});
+		const [red] = forge.told.filter(({ body }) => body.state === "failure");
+		expect(red?.body.description).toBe("unit: failed");
+	});
+
+	test("Gitea, Forgejo and any program", async () => {
+		const repo = await project(
+			"tea",
+			{ ".windlass.yml": "steps: ['echo $CI_EVENT of $CI_COMMIT_REF']" },
+			{ forge: "gitea", status_context: "ci/lan" },
+		);
+		const after = git.commit("tea.git", { a: "1" });
+		for (const [name, expected] of [
+			["Gitea", "gitea"],
+			["Forgejo", "gitea"],
+		] as const) {
+			const { body } = await deliver(repo, giteaDelivery("push", githubPush({ after }), HOOK_SECRET, { name }));
+			const { runs } = await planned(body.run_id);
+			expect([runs.pipeline?.state, runs.pipeline?.trigger.actor]).toEqual(["succeeded", "octocat"]);
+			const { forge: told } = await coordinator.get<Delivery>(`/api/v1/deliveries/${body.id}`);
+			expect(told).toBe(expected);
+		}
+		await forge.until(() => forge.statuses(after)["ci/lan/pipeline"]?.filter((state) => state === "success").length === 2, "two greens");
+		expect(forge.told.find(({ path: where }) => where.includes(after))).toMatchObject({
+			path: `/tea/repos/tea/statuses/${after}`,
+			headers: { authorization: "token token-of-the-forge" },
+		});
+		git.ref("tea.git", "refs/tags/v1", after);
+		const { body } = await deliver(repo, genericDelivery({ ref: "refs/tags/v1", after }, HOOK_SECRET));
+		const { runs } = await planned(body.run_id);
+		expect(await coordinator.text(`/api/v1/jobs/${runs.pipeline?.jobs[0]?.id}/log?format=raw`)).toContain("\ntag of v1\n");
+	});
+
+	test("GitLab: its events, its token, its states", async () => {
+		const repo = await project("lab", { ".windlass.yml": "steps: [true]" }, { forge: "gitlab" });
+		const after = git.commit("lab.git", { a: "1" });
+		const push = {
+			object_kind: "push",
+			ref: "refs/heads/main",
+			before: GONE,
+			after,
+			checkout_sha: after,
+			user_username: "ada",
+			commits: [{ id: after, message: "m" }],
+		};
+		const { body } = await deliver(repo, gitlabDelivery("Push Hook", push, HOOK_SECRET));
+		const { runs } = await planned(body.run_id);
+		expect([runs.pipeline?.state, runs.pipeline?.trigger]).toMatchObject(["succeeded", { kind: "push", actor: "ada" }]);
+		await forge.until(() => forge.statuses(after)["windlass/pipeline"]?.includes("success") ?? false, "the green tick");
+		expect(forge.statuses(after)["windlass/pipeline"]).toEqual(["pending", "running", "success"]);
+		expect(forge.told.find(({ path: where }) => where.includes(after))).toMatchObject({
+			path: `/lab/projects/lab/statuses/${after}`,
+			headers: { "private-token": "token-of-the-forge" },
+		});
+		git.branch("lab.git", "feature");
+		const head = git.commit("lab.git", { b: "1" });
+		git.ref("lab.git", "refs/merge-requests/4/head", head);
+		git.checkout("lab.git", "main");
+		const merge = (action: string, more = {}) => ({
+			object_kind: "merge_request",
+			user: { username: "ada" },
+			object_attributes: {
+				iid: 4,
+				title: "t",
+				action,
+				source_branch: "feature",
+				target_branch: "main",
+				source_project_id: 2,
+				target_project_id: 1,
+				source: { namespace: "stranger" },
+				last_commit: { id: head, message: "m" },
+				...more,
+			},
+		});
+		expect((await deliver(repo, gitlabDelivery("Merge Request Hook", merge("update"), HOOK_SECRET))).body).toMatchObject({
+			verdict: "ignored",
+		});
+		const opened = await deliver(repo, gitlabDelivery("Merge Request Hook", merge("open"), HOOK_SECRET));
+		const plan = await coordinator.get<Run>(`/api/v1/runs/${opened.body.run_id}/wait?timeout=60`);
+		const run = await coordinator.get<Run>(`/api/v1/runs/${Object.values(plan.jobs[0]?.outputs ?? {})[0]}`);
+		expect(run).toMatchObject({ state: "waiting", branch: "stranger:feature", pull_request: 4, trusted: false });
+		expect((await deliver(repo, gitlabDelivery("Push Hook", push, `${HOOK_SECRET}x`))).status).toBe(401);
+	});
+});
+
+describe("pull requests", () => {
+	const files = {
+		".windlass.yml":
+			'on: { push: {}, pull_request: { branches: main } }\nname: pr\njobs:\n  a: { secrets: { TOKEN: deploy }, steps: [\'echo "token=${TOKEN:-none} pr=$CI_PULL_REQUEST"\'] }\n  b: { needs: a, if: \'run.branch == "main"\', steps: [true] }\n  c: { if: \'run.target_branch == "main" && run.pull_request == "7"\', steps: [true] }\n',
+	};
+
+	test("from another repository wait for an approval and get no secrets", async () => {
+		const repo = await project("forked", files);
+		await secret("deploy", "the-key-to-production", "forked");
+		// The stranger's branch is called like the main line, and still is not it.
+		git.branch("forked.git", "theirs");
+		const sha = git.commit("forked.git", { evil: "1" });
+		git.ref("forked.git", "refs/pull/7/head", sha);
+		git.checkout("forked.git", "main");
+		const payload = githubPullRequest({ sha, fork: true, head: "main", sender: "stranger" });
+		const { body } = await deliver(repo, githubDelivery("pull_request", payload, HOOK_SECRET));
+		const plan = await coordinator.get<Run>(`/api/v1/runs/${body.run_id}/wait?timeout=60`);
+		expect([plan.state, plan.jobs[0]?.outputs]).toEqual(["succeeded", { ".windlass.yml": expect.stringMatching(/^run_/) }]);
+		const id = plan.jobs[0]?.outputs?.[".windlass.yml"] ?? "";
+		const waiting = await coordinator.get<Run>(`/api/v1/runs/${id}`);
+		expect(waiting).toMatchObject({ state: "waiting", trusted: false, branch: "stranger:main", pull_request: 7, approved_by: null });
+		expect(waiting.jobs.map(({ key, state, reason }) => [key, state, reason?.code])).toEqual([
+			["a", "blocked", "gate"],
+			["b", "skipped", "condition"],
+			["c", "blocked", "gate"],
+		]);
+		const explanation = await coordinator.get<{ summary: string }>(`/api/v1/jobs/${waiting.jobs[0]?.id}/explain`);
+		expect(explanation.summary).toMatch(/^Waits until somebody approves this run/);
+		const alone = await coordinator.request(`/api/v1/jobs/${waiting.jobs[0]?.id}/approve`, { method: "POST" });
+		expect([alone.status, ((await alone.json()) as { message: string }).message]).toEqual([
+			409,
+			expect.stringContaining("The run as a whole waits"),
+		]);
+		expect((await coordinator.post<Run>(`/api/v1/runs/${id}/approve`, {})).approved_by).toBe("admin");
+		const over = await coordinator.get<Run>(`/api/v1/runs/${id}/wait?timeout=60`);
+		expect([over.state, over.jobs.map(({ key, state }) => [key, state])]).toEqual([
+			"succeeded",
+			[
+				["a", "succeeded"],
+				["b", "skipped"],
+				["c", "succeeded"],
+			],
+		]);
+		expect(await coordinator.text(`/api/v1/jobs/${over.jobs[0]?.id}/log?format=raw`)).toContain("token=none pr=7");
+		await forge.until(() => forge.statuses(sha)["windlass/pr"]?.includes("success") ?? false, "the green tick");
+		expect(
+			forge.told.find(({ path: where, body: told }) => where.includes(sha) && told.description === "Waits for an approval")?.body.state,
+		).toBe("pending");
+		// Once more it is let pass by whoever repeats it; secrets it gets none all the same.
+		const again = await coordinator.post<Run>(`/api/v1/runs/${id}/rerun`, {});
+		const repeated = await coordinator.get<Run>(`/api/v1/runs/${again.id}/wait?timeout=60`);
+		expect([repeated.state, repeated.trusted, repeated.approved_by]).toEqual(["succeeded", false, "admin"]);
+		expect(await coordinator.text(`/api/v1/jobs/${repeated.jobs[0]?.id}/log?format=raw`)).toContain("token=none");
+	});
+
+	test("can be turned away; one whose repository is gone is nobody's", async () => {
+		const repo = await project("declined", files);
+		git.branch("declined.git", "theirs");
+		const sha = git.commit("declined.git", { evil: "1" });
+		git.ref("declined.git", "refs/pull/7/head", sha);
+		git.checkout("declined.git", "main");
+		const payload = githubPullRequest({ sha, fork: "gone", action: "synchronize" });
+		const { body } = await deliver(repo, githubDelivery("pull_request", payload, HOOK_SECRET));
+		const plan = await coordinator.get<Run>(`/api/v1/runs/${body.run_id}/wait?timeout=60`);
+		const id = plan.jobs[0]?.outputs?.[".windlass.yml"] ?? "";
+		expect((await coordinator.get<Run>(`/api/v1/runs/${id}`)).branch).toBe("somebody:feature");
+		await coordinator.post(`/api/v1/runs/${id}/decline`, { comment: "not today" });
+		const over = await coordinator.get<Run>(`/api/v1/runs/${id}/wait?timeout=60`);
+		expect([over.state, over.jobs[0]?.reason?.text]).toEqual(["cancelled", "Declined by admin: not today."]);
+		const late = await coordinator.request(`/api/v1/runs/${id}/approve`, { method: "POST" });
+		expect(late.status).toBe(409);
+	});
+
+	test("of one's own are trusted; the branch that they go into, their events and what has changed since they left it count", async () => {
+		const repo = await project("own", {
+			".windlass/main.yml": "on: { pull_request: { branches: main, paths: src/** } }\nsteps: [true]",
+			".windlass/other.yml": "on: { pull_request: { branches: 'release/*' } }\nsteps: [true]",
+			".windlass/closed.yml": "on: { pull_request: { events: closed } }\nsteps: [true]",
+			".windlass/silent.yml": "steps: [true]",
+		});
+		git.branch("own.git", "feature");
+		const sha = git.commit("own.git", { docs: "1" });
+		git.ref("own.git", "refs/pull/7/head", sha);
+		git.checkout("own.git", "main");
+		// The main line has gone on meanwhile: that is no change of the pull request.
+		git.commit("own.git", { "src/b": "1" });
+		const delivered = async (action: string) => {
+			const { body } = await deliver(repo, githubDelivery("pull_request", githubPullRequest({ action, sha }), HOOK_SECRET));
+			return (await planned(body.run_id)).plan.jobs[0]?.outputs;
+		};
+		expect(await delivered("opened")).toEqual({
+			".windlass/closed.yml": "not run: it does not ask for pull requests that are opened",
+			".windlass/main.yml": "not run: none of its paths has changed",
+			".windlass/other.yml": "not run: no pattern of its branches matches main",
+			".windlass/silent.yml": "not run: the push of its branch has made a run already",
+		});
+		expect((await delivered("closed"))?.[".windlass/closed.yml"]).toMatch(/^run_/);
+	});
+});
+
+describe("what is delivered", () => {
+	test("must be signed with the secret of the very project, to the byte and in time", async () => {
+		const repo = await project("signed", { ".windlass.yml": "steps: [true]" });
+		const other = await project("other", { ".windlass.yml": "steps: [true]" }, { hook_secret: "another_hook" });
+		await secret("another_hook", "another-secret-of-a-hook");
+		const after = git.commit("signed.git", { a: "1" });
+		const good = githubDelivery("push", githubPush({ after }), HOOK_SECRET);
+		const with256 = (signature: string) => ({ ...good, headers: { ...good.headers, "X-Hub-Signature-256": signature } });
+		const signature = good.headers["X-Hub-Signature-256"] as string;
+		const { "X-Hub-Signature-256": _, ...unsigned } = good.headers;
+		const flipped = signature.slice(0, -1) + (signature.endsWith("0") ? "1" : "0");
+		const refused: [string, Project, MadeDelivery][] = [
+			["no signature", repo, { ...good, headers: unsigned }],
+			["a short one", repo, with256(signature.slice(0, -2))],
+			["one character off", repo, with256(flipped)],
+			["of SHA-1", repo, with256("sha1=0000000000000000000000000000000000000000")],
+			["of another project", other, good],
+			["another body", repo, { ...good, body: good.body.replace("Change", "Chance") }],
+			["another body of the same length", repo, { ...good, body: `${good.body.slice(0, -1)} ` }],
+			["an old one", repo, genericDelivery({ ref: "refs/heads/main", after }, HOOK_SECRET, { at: Date.now() - 6 * 60_000 })],
+			["one from the future", repo, genericDelivery({ ref: "refs/heads/main", after }, HOOK_SECRET, { at: Date.now() + 6 * 60_000 })],
+		];
+		for (const [what, to, made] of refused) expect([what, (await deliver(to, made)).status]).toEqual([what, 401]);
+		const { items: kept } = await coordinator.get<Page<Delivery>>("/api/v1/projects/signed/deliveries");
+		expect(kept.every(({ verdict, run_id }) => verdict === "refused" && run_id === null)).toBe(true);
+		expect(kept.length).toBeGreaterThan(0);
+		const { items: runs } = await coordinator.get<Page<RunSummary>>("/api/v1/runs?project=signed&kind=plan");
+		expect(runs).toEqual([]);
+		// And the same, as it was made, is taken.
+		expect((await deliver(repo, good)).status).toBe(202);
+	});
+
+	test("is not taken where no secret is named, or the named one is not there", async () => {
+		const closed = await project("closed", { f: "1" }, { hook_secret: null });
+		const missing = await project("missing", { f: "1" }, { hook_secret: "never_set" });
+		const made = githubDelivery("push", githubPush({ after: "a".repeat(40) }), "");
+		expect(await deliver(closed, made)).toMatchObject({ status: 403, body: { message: expect.stringContaining("This hook is closed") } });
+		expect(await deliver(missing, made)).toMatchObject({
+			status: 403,
+			body: { message: "This hook is closed: there is no secret never_set." },
+		});
+		expect((await deliver({ id: "prj_01J00000000000000000000000" }, made)).status).toBe(404);
+		expect(closed.notices).toContain("Its hook is closed: no secret is named that deliveries are signed with (hook_secret).");
+	});
+
+	test("is heeded, or kept with the reason why not", async () => {
+		const repo = await project("heeded", { ".windlass.yml": "steps: [true]" });
+		const after = git.commit("heeded.git", { a: "1" });
+		const github = (event: string, payload: unknown) => deliver(repo, githubDelivery(event, payload, HOOK_SECRET));
+		expect((await github("ping", { zen: "z", hook_id: 1 })).body).toMatchObject({ verdict: "ignored", reason: "pong", run_id: null });
+		expect((await github("issues", { action: "opened" })).body.reason).toBe("nothing is run for the event issues");
+		expect((await github("push", githubPush({ ref: "refs/heads/old" }))).body.reason).toBe("the branch old was deleted");
+		expect((await github("push", githubPush({ after, message: "Docs [skip ci]" }))).body.reason).toBe("the commit asks for it ([skip ci])");
+		expect((await github("pull_request", githubPullRequest({ action: "labeled", sha: after }))).body.reason).toContain("labeled");
+		const { after: _, ...without } = githubPush({ after });
+		expect(await github("push", without)).toMatchObject({ status: 400, body: { message: "The delivery has no after." } });
+		const { ref: __, ...refless } = githubPush({ after });
+		expect((await github("push", refless)).status).toBe(400);
+		const broken = githubDelivery("push", {}, HOOK_SECRET);
+		const unparsable = { ...githubDelivery("push", null, HOOK_SECRET), headers: broken.headers };
+		expect((await deliver(repo, unparsable)).status).toBe(401);
+		expect((await deliver(repo, { headers: { "Content-Type": "application/json" }, body: "{}" })).status).toBe(400);
+		const { items } = await coordinator.get<Page<Delivery>>("/api/v1/projects/heeded/deliveries");
+		expect(items.filter(({ verdict }) => verdict === "ignored")).toHaveLength(5);
+		expect(items.filter(({ verdict }) => verdict === "refused").map(({ reason }) => reason)).toEqual(
+			expect.arrayContaining(["The delivery has no after.", "The delivery has no ref."]),
+		);
+		// A commit that was not told of asks for it, too.
+		const skipping = git.commit("heeded.git", { a: "2" }, "Docs [ci skip]");
+		const { body } = await deliver(repo, genericDelivery({ ref: "refs/heads/main", after: skipping }, HOOK_SECRET));
+		const { plan } = await planned(body.run_id);
+		expect(plan.jobs[0]?.outputs).toEqual({ ".windlass.yml": "not run: the commit asks for it ([skip ci])" });
+	});
+
+	test("comes once, however often it is sent; and once more when somebody asks for it", async () => {
+		const repo = await project("often", { ".windlass.yml": "steps: [true]" });
+		const after = git.commit("often.git", { a: "1" });
+		const made = githubDelivery("push", githubPush({ after }), HOOK_SECRET);
+		const answers = await Promise.all(Array.from({ length: 300 }, () => deliver(repo, made)));
+		expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]));
+		expect(new Set(answers.map(({ body }) => body.run_id)).size).toBe(1);
+		const [first] = answers;
+		await planned(first?.body.run_id ?? null);
+		const { items } = await coordinator.get<Page<RunSummary>>("/api/v1/runs?project=often");
+		expect(items).toHaveLength(1);
+		expect((await coordinator.get<Page<Delivery>>("/api/v1/projects/often/deliveries")).items).toHaveLength(1);
+		const replayed = await coordinator.post<Run>(`/api/v1/deliveries/${first?.body.id}/replay`, {});
+		const { runs } = await planned(replayed.id);
+		expect([runs.pipeline?.state, runs.pipeline?.number, runs.pipeline?.trigger.delivery]).toEqual(["succeeded", 2, first?.body.id]);
+		const pong = await deliver(repo, githubDelivery("ping", {}, HOOK_SECRET));
+		const nothing = await coordinator.request(`/api/v1/deliveries/${pong.body.id}/replay`, { method: "POST" });
+		expect(nothing.status).toBe(409);
+	});
+
+	test("is answered at once, however long the repository takes; one that has vanished is an error of its own", async () => {
+		const repo = await project("slow", { ".windlass.yml": "steps: [true]" });
+		const after = git.commit("slow.git", { a: "1" });
+		git.delayMs = 30_000;
+		try {
+			const began = performance.now();
+			const { status, body } = await deliver(repo, githubDelivery("push", githubPush({ after }), HOOK_SECRET));
+			expect([status, performance.now() - began < 1_000]).toEqual([202, true]);
+			await eventually(async () => (await coordinator.get<Run>(`/api/v1/runs/${body.run_id}`)).state === "running", "the plan has begun");
+			await coordinator.post(`/api/v1/runs/${body.run_id}/cancel`, {});
+			await coordinator.get(`/api/v1/runs/${body.run_id}/wait?timeout=30`);
+		} finally {
+			git.delayMs = 0;
+		}
+		git.remove("slow.git");
+		const { body } = await deliver(repo, githubDelivery("push", githubPush({ after: "b".repeat(40) }), HOOK_SECRET));
+		const plan = await coordinator.get<Run>(`/api/v1/runs/${body.run_id}/wait?timeout=60`);
+		expect([plan.state, plan.reason?.code]).toEqual(["errored", "checkout_failed"]);
+		await forge.until(() => forge.statuses("b".repeat(40))["windlass/plan"]?.includes("error") ?? false, "the status of the plan");
+		// In the list of runs it stands, so that somebody sees it.
+		await eventually(async () => {
+			const { items } = await coordinator.get<Page<RunSummary>>("/api/v1/runs?project=slow");
+			return items.some(({ id, kind, state }) => id === plan.id && kind === "plan" && state === "errored");
+		}, "the plan is listed");
+	});
+
+	test("finds what the project says is its config; both usual places are one too many, none is nothing", async () => {
+		const repo = await project(
+			"elsewhere",
+			{ "ci/a.yml": "steps: [true]", "ci/b.yaml": "steps: [true]", ".windlass.yml": "steps: [false]" },
+			{ config: "ci" },
+		);
+		const pushed = async () => {
+			const after = git.commit("elsewhere.git", { n: String(Math.random()) });
+			return planned((await deliver(repo, githubDelivery("push", githubPush({ after }), HOOK_SECRET))).body.run_id);
+		};
+		expect(Object.keys((await pushed()).runs).sort()).toEqual(["a", "b"]);
+		const configured = (config: string | null) =>
+			coordinator.request("/api/v1/projects/elsewhere", { method: "PATCH", body: JSON.stringify({ config }) });
+		await configured("ci/a.yml");
+		expect(Object.keys((await pushed()).runs)).toEqual(["a"]);
+		await configured("nowhere");
+		expect((await pushed()).plan.jobs[0]?.outputs).toEqual({ "*": "not run: there is nothing at nowhere at this commit" });
+		await configured(null);
+		git.commit("elsewhere.git", { ".windlass/c.yml": "steps: [true]" });
+		expect((await pushed()).runs.pipeline).toMatchObject({
+			state: "errored",
+			reason: { code: "config_invalid", text: expect.stringContaining("both") },
+		});
+	});
+});

@@ -1,0 +1,271 @@
+import { describe, expect, test } from "vitest";
+import { nameInFile, type Occasion, parseRepositoryFile } from "../../schema/pipeline/parse.ts";
+import { cronFault, nextTime } from "../../schema/wire/cron.ts";
+import type { ApiError, FieldError } from "../../schema/wire/errors.ts";
+import type { Trigger } from "../../schema/wire/triggers.ts";
+
+const SHA = "a".repeat(40);
+const push = (branch: string): Trigger => ({
+	kind: "push",
+	ref: `refs/heads/${branch}`,
+	branch,
+	tag: null,
+	sha: SHA,
+	before: null,
+	message: "m",
+	pull_request: null,
+	actor: "ada",
+});
+const tag = (name: string): Trigger => ({ ...push(""), kind: "tag", ref: `refs/tags/${name}`, branch: null, tag: name });
+const pull = (target: string, more: Partial<NonNullable<Trigger["pull_request"]>> = {}): Trigger => ({
+	...push("feature"),
+	kind: "pull_request",
+	ref: "refs/pull/7/head",
+	pull_request: { number: 7, event: "opened", title: "t", target, is_from_fork: false, ...more },
+});
+const other = (kind: "schedule" | "manual"): Trigger => ({ ...push("main"), kind, sha: null });
+
+const occasion = (trigger: Trigger, changed: string[] | null = null): Occasion => ({
+	trigger,
+	changed,
+	project: "web",
+	repository: { address: "https://git.test/web.git", branch: "main" },
+	params: {},
+});
+const read = (text: string, trigger: Trigger, changed: string[] | null = null) =>
+	parseRepositoryFile({ path: ".windlass/ci.yml", text }, occasion(trigger, changed));
+const verdict = (on: string, trigger: Trigger, changed: string[] | null = null): string => {
+	const { wanted } = read(`${on}\nsteps: [x]`, trigger, changed);
+	return "because" in wanted ? wanted.because : "runs";
+};
+const faults = (text: string): [number | null, number | null, string][] => {
+	try {
+		read(text, push("main"));
+	} catch (error) {
+		return ((error as ApiError).details.errors as FieldError[]).map(({ line, column, message }) => [line, column, message]);
+	}
+	return [];
+};
+
+describe("on", () => {
+	test.each<[string, string, Trigger, string[] | null, string]>([
+		["nothing said: a push", "", push("any/thing"), null, "runs"],
+		["nothing said: a tag", "", tag("v1"), null, "runs"],
+		["nothing said: a pull request of one's own", "", pull("main"), null, "the push of its branch has made a run already"],
+		["nothing said: one from another repository", "", pull("main", { is_from_fork: true }), null, "runs"],
+		["nothing said: one that was closed", "", pull("main", { is_from_fork: true, event: "closed" }), null, "the pull request was closed"],
+		["a name alone", "on: push", push("x"), null, "runs"],
+		["a name alone, and another event", "on: push", pull("main"), null, "it does not ask for pull requests"],
+		["a list of names", "on: [push, pull_request]", pull("main"), null, "runs"],
+		["nothing behind the colon", "on: { push: }", push("x"), null, "runs"],
+		["branches", "on: { push: { branches: [main, 'release/*'] } }", push("release/1"), null, "runs"],
+		[
+			"a branch below",
+			"on: { push: { branches: 'release/*' } }",
+			push("release/1/2"),
+			null,
+			"no pattern of its branches matches release/1/2",
+		],
+		["a name is no folder", "on: { push: { branches: main } }", push("main/2"), null, "no pattern of its branches matches main/2"],
+		["all below", "on: { push: { branches: 'release/**' } }", push("release/1/2"), null, "runs"],
+		["all but", "on: { push: { branches: '!wip/**' } }", push("main"), null, "runs"],
+		["all but that", "on: { push: { branches: ['**', '!wip/**'] } }", push("wip/a"), null, "no pattern of its branches matches wip/a"],
+		["branches alone leave out tags", "on: { push: { branches: '**' } }", tag("v1"), null, "it asks for branches only"],
+		["tags alone leave out branches", "on: { push: { tags: 'v*' } }", push("main"), null, "it asks for tags only"],
+		["tags", "on: { push: { tags: 'v*' } }", tag("v1.2"), null, "runs"],
+		["another tag", "on: { push: { tags: 'v*' } }", tag("w1"), null, "no pattern of its tags matches w1"],
+		["both", "on: { push: { tags: 'v*', branches: main } }", tag("v1"), null, "runs"],
+		["paths", "on: { push: { paths: 'src/**' } }", push("x"), ["src/a"], "runs"],
+		["other paths", "on: { push: { paths: 'src/**' } }", push("x"), ["docs/a"], "none of its paths has changed"],
+		["paths but", "on: { push: { paths: ['**', '!docs/**'] } }", push("x"), ["docs/a"], "none of its paths has changed"],
+		["paths that nobody can tell", "on: { push: { paths: 'src/**' } }", push("x"), null, "runs"],
+		["paths are not asked of a tag", "on: { push: { paths: 'src/**' } }", tag("v1"), ["docs/a"], "runs"],
+		["where a pull request is to go", "on: { pull_request: { branches: main } }", pull("main"), null, "runs"],
+		["where another is", "on: { pull_request: { branches: main } }", pull("dev"), null, "no pattern of its branches matches dev"],
+		["new commits of one", "on: { pull_request: }", pull("main", { event: "updated" }), null, "runs"],
+		[
+			"the end of one",
+			"on: { pull_request: }",
+			pull("main", { event: "closed" }),
+			null,
+			"it does not ask for pull requests that are closed",
+		],
+		["the end alone", "on: { pull_request: { events: closed } }", pull("main", { event: "closed" }), null, "runs"],
+		["only pull requests", "on: pull_request", push("x"), null, "it does not ask for pushes"],
+		["somebody asks for it", "on: { push: { branches: main } }", other("manual"), null, "runs"],
+		["its time has come", "on: { schedule: [{ cron: '0 3 * * *' }] }", other("schedule"), null, "runs"],
+		["only at its time", "on: { schedule: [{ cron: '0 3 * * *' }] }", push("main"), null, "it does not ask for pushes"],
+	])("%s", (_, on, trigger, changed, expected) => {
+		expect(verdict(on, trigger, changed)).toBe(expected);
+	});
+
+	test("what is run is the commit of the trigger; conditions know what it was", () => {
+		const text =
+			'name: ${x}\njobs:\n  a: { if: \'run.pull_request == "7" && run.target_branch == "main" && run.event == "pull_request"\', steps: [x] }'.replace(
+				"name: ${x}\n",
+				"",
+			);
+		const { name, wanted } = read(text, pull("main"), ["a"]);
+		expect([name, wanted]).toMatchObject([
+			"ci",
+			{
+				submission: {
+					project: "web",
+					pipeline: {
+						name: "ci",
+						source: { git: "https://git.test/web.git", ref: "refs/pull/7/head" },
+						branch: "feature",
+						pull_request: { number: 7, target: "main" },
+					},
+				},
+			},
+		]);
+		expect(read("name: named\nsteps: [x]", push("main")).name).toBe("named");
+		expect(parseRepositoryFile({ path: ".windlass.yml", text: "steps: [x]" }, occasion(push("main"))).name).toBe("pipeline");
+	});
+
+	test("schedules are told, with what they are to run", () => {
+		const text =
+			"on: { schedule: [{ cron: '0 3 * * 1-5', timezone: Europe/Berlin, branch: dev, params: { a: b } }] }\nparams: { a: {} }\nsteps: [x]";
+		expect(read(text, push("main")).schedules).toEqual([
+			{ cron: "0 3 * * 1-5", timezone: "Europe/Berlin", branch: "dev", params: { a: "b" } },
+		]);
+	});
+
+	test.each([
+		["an unknown event", "on: pushed\nsteps: [x]", [1, 5, 'unknown key "pushed"']],
+		["an unknown key", "on: { push: { branch: main } }\nsteps: [x]", [1, 15, 'unknown key "branch"']],
+		[
+			"an event of a pull request that is none",
+			"on: { pull_request: { events: merged } }\nsteps: [x]",
+			[1, 31, 'string "merged" is not known'],
+		],
+		[
+			"no cron",
+			"on: { schedule: [{ cron: never }] }\nsteps: [x]",
+			[1, 26, expect.stringContaining('"never" is not a cron pattern of five fields')],
+		],
+		["seconds in a cron", "on: { schedule: [{ cron: '0 0 3 * * 1' }] }\nsteps: [x]", [1, 26, expect.stringContaining("five fields")]],
+		["a day that never comes", "on: { schedule: [{ cron: '0 3 31 2 *' }] }\nsteps: [x]", [1, 26, '"0 3 31 2 *" never comes']],
+		[
+			"no time zone",
+			"on: { schedule: [{ cron: '0 3 * * *', timezone: Berlin }] }\nsteps: [x]",
+			[1, 49, expect.stringContaining("is not a time zone")],
+		],
+		["a source of its own", "source: { git: /x }\nsteps: [x]", [1, 1, expect.stringContaining("is for pipelines that are submitted")]],
+	])("%s is refused", (_, text, expected) => {
+		expect(faults(text)).toContainEqual(expected);
+	});
+
+	test("a file with faults is still called what it says, as far as that can be read", () => {
+		expect(nameInFile({ path: ".windlass/ci.yml", text: "name: web ci\njobs: 3" })).toBe("web ci");
+		expect(nameInFile({ path: ".windlass/ci.yml", text: "name: [" })).toBe("ci");
+		expect(nameInFile({ path: ".windlass.yml", text: "" })).toBe("pipeline");
+	});
+});
+
+describe("notify", () => {
+	test.each([
+		["both", "notify: { webhook: 'https://x.test', slack: s, secret: k }\nsteps: [x]", "a notification has either webhook or slack"],
+		["neither", "notify: { on: failure }\nsteps: [x]", "a notification has either webhook or slack"],
+		["a webhook that is not signed", "notify: { webhook: 'https://x.test' }\nsteps: [x]", "is required: a webhook is signed"],
+		["a secret for nothing", "notify: { slack: s, secret: k }\nsteps: [x]", "means nothing for slack"],
+		["no address", "notify: { webhook: x, secret: k }\nsteps: [x]", expect.stringContaining("is not an address")],
+		["no event", "notify: { on: always, slack: s }\nsteps: [x]", 'string "always" is not known'],
+	])("%s is refused", (_, text, message) => {
+		expect(faults(text).map(([, , said]) => said)).toContainEqual(message);
+	});
+
+	test("one stands for a list; without `on` it is failures and what ends them", () => {
+		const { wanted } = read("notify: { slack: chat }\nsteps: [x]", push("main"));
+		expect("submission" in wanted && wanted.submission.pipeline.notify).toEqual([{ on: ["failure", "fixed"], to: { slack: "chat" } }]);
+	});
+});
+
+describe("cron", () => {
+	const at = (text: string) => new Date(text).getTime();
+	/** Every time from one moment to another. */
+	const times = (cron: string, zone: string, from: string, to: string): string[] => {
+		const found: string[] = [];
+		for (let next = nextTime(cron, zone, at(from)); next !== null && next < at(to); next = nextTime(cron, zone, next))
+			found.push(new Date(next).toISOString().slice(0, 16));
+		return found;
+	};
+
+	test.each<[string, string, string, string, string, string[]]>([
+		[
+			"Berlin, spring: half past two does not exist and comes at once after",
+			"30 2 * * *",
+			"Europe/Berlin",
+			"2026-03-28T12:00Z",
+			"2026-03-31T12:00Z",
+			["2026-03-29T01:00", "2026-03-30T00:30", "2026-03-31T00:30"],
+		],
+		[
+			"Berlin, autumn: half past two is there twice and comes once",
+			"30 2 * * *",
+			"Europe/Berlin",
+			"2026-10-24T12:00Z",
+			"2026-10-27T00:00Z",
+			["2026-10-25T00:30", "2026-10-26T01:30"],
+		],
+		[
+			"Berlin, spring: every half hour goes on",
+			"*/30 * * * *",
+			"Europe/Berlin",
+			"2026-03-29T00:15Z",
+			"2026-03-29T02:15Z",
+			["2026-03-29T00:30", "2026-03-29T01:00", "2026-03-29T01:30", "2026-03-29T02:00"],
+		],
+		[
+			"Berlin, autumn: every half hour goes on, in both of the hours",
+			"*/30 * * * *",
+			"Europe/Berlin",
+			"2026-10-24T23:45Z",
+			"2026-10-25T02:15Z",
+			["2026-10-25T00:00", "2026-10-25T00:30", "2026-10-25T01:00", "2026-10-25T01:30", "2026-10-25T02:00"],
+		],
+		[
+			"Berlin: the time of day stays, whatever the clocks do",
+			"0 9 * * *",
+			"Europe/Berlin",
+			"2026-03-28T00:00Z",
+			"2026-03-30T00:00Z",
+			["2026-03-28T08:00", "2026-03-29T07:00"],
+		],
+		[
+			"New York, spring",
+			"30 2 * * *",
+			"America/New_York",
+			"2026-03-07T12:00Z",
+			"2026-03-10T00:00Z",
+			["2026-03-08T07:00", "2026-03-09T06:30"],
+		],
+		[
+			"New York, autumn",
+			"30 1 * * *",
+			"America/New_York",
+			"2026-10-31T12:00Z",
+			"2026-11-03T00:00Z",
+			["2026-11-01T05:30", "2026-11-02T06:30"],
+		],
+		[
+			"New York, weekdays",
+			"0 3 * * 1-5",
+			"America/New_York",
+			"2026-11-26T12:00Z",
+			"2026-12-01T12:00Z",
+			["2026-11-27T08:00", "2026-11-30T08:00", "2026-12-01T08:00"],
+		],
+		["UTC knows no summer", "30 2 * * *", "UTC", "2026-03-28T12:00Z", "2026-03-30T12:00Z", ["2026-03-29T02:30", "2026-03-30T02:30"]],
+	])("%s", (_, cron, zone, from, to, expected) => {
+		expect(times(cron, zone, from, to)).toEqual(expected);
+	});
+
+	test("a pattern has five fields, and comes at some time", () => {
+		expect(cronFault("0 3 * * 1-5")).toBeNull();
+		expect(cronFault("0 3 29 2 *")).toBeNull();
+		for (const wrong of ["", "x", "* * * *", "* * * * * *", "61 * * * *", "0 3 31 2 *"])
+			expect([wrong, cronFault(wrong)]).toEqual([wrong, expect.any(String)]);
+	});
+});

@@ -1,0 +1,47 @@
+import { ApiError, notFound } from "../../schema/wire/errors.ts";
+import { sha256 } from "../auth/digest.ts";
+import { DEFAULT_TEAM } from "../auth/principal.ts";
+import { type Badge, badgeOf, svgOf } from "../badges/badge.ts";
+import { findProject } from "../catalog/projects.ts";
+import { newestRunOf, stateOfJob } from "../catalog/record.ts";
+import { type RequestContext, route } from "./context.ts";
+import { onlyParameters } from "./queries.ts";
+
+/**
+ * GET /badge/:name: `<project>.svg`, or `<project>.json` for shields.io. Pages elsewhere show it, so it needs no token where the project says so; where it
+ * does not, nobody who is not signed in is told even that there is such a project.
+ */
+async function badge({ url, params, request, environment, principal }: RequestContext<"anyone" | "user">): Promise<Response> {
+	onlyParameters(url, ["branch", "pipeline", "job"]);
+	const [, name = "", kind] = /^(.+)\.(svg|json)$/.exec(params.name ?? "") ?? [];
+	const team = principal.kind === "user" ? principal.team : DEFAULT_TEAM;
+	const project = await findProject(environment.DB, team, name);
+	if (!project || !kind || (principal.kind !== "user" && project.has_public_badges !== 1)) throw notFound("badge", params.name ?? "");
+	const [branch, pipeline, job] = ["branch", "pipeline", "job"].map((key) => url.searchParams.get(key));
+	const run = await newestRunOf(environment.DB, team, {
+		project: name,
+		branch: branch ?? project.default_branch,
+		pipeline: pipeline ?? null,
+	});
+	const state = run && (job ? await stateOfJob(environment.DB, run.id, job) : run.state);
+	if (run && job && state === null) throw new ApiError("not_found", `The newest run has no job ${job}.`, { details: { job } });
+	return answer(badgeOf(job ?? pipeline ?? name, state), kind as "svg" | "json", request);
+}
+
+async function answer(shown: Badge, kind: "svg" | "json", request: Request): Promise<Response> {
+	const body = kind === "svg" ? svgOf(shown) : `${JSON.stringify({ schemaVersion: 1, ...shown })}\n`;
+	const etag = `"${(await sha256(body)).slice(0, 32)}"`;
+	const headers = {
+		ETag: etag,
+		// Asked for anew each time, and most often answered with nothing.
+		"Cache-Control": "no-cache",
+		"Content-Type": kind === "svg" ? "image/svg+xml; charset=utf-8" : "application/json; charset=utf-8",
+		"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+		"X-Content-Type-Options": "nosniff",
+		"Access-Control-Allow-Origin": "*",
+	};
+	const isKnown = (request.headers.get("If-None-Match") ?? "").split(",").some((one) => one.trim().replace(/^W\//, "") === etag);
+	return isKnown ? new Response(null, { status: 304, headers }) : new Response(body, { headers });
+}
+
+export const badgeRoutes = [route("GET", "/badge/:name", ["anyone", "user"], badge)];

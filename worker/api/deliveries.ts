@@ -1,0 +1,76 @@
+import type { Delivery } from "../../schema/wire/deliveries.ts";
+import { ApiError, notFound } from "../../schema/wire/errors.ts";
+import type { Page } from "../../schema/wire/resources.ts";
+import type { Trigger } from "../../schema/wire/triggers.ts";
+import { findDelivery, listDeliveries } from "../catalog/deliveries.ts";
+import { presentDelivery } from "../catalog/present.ts";
+import { findProject } from "../catalog/projects.ts";
+import type { Submitted } from "../dispatch/dispatcher.ts";
+import { unwrap } from "../dispatch/result.ts";
+import { dispatcherOf } from "../dispatch/stub.ts";
+import { log } from "../log.ts";
+import { WHOLE } from "../plans/plan_pipeline.ts";
+import { planSubmission } from "../plans/submit_plan.ts";
+import { json } from "./answers.ts";
+import { actorOf, type RequestContext, route } from "./context.ts";
+import { requireProject } from "./projects.ts";
+import { onlyParameters, pageOf, pageParameters } from "./queries.ts";
+import { answerSubmitted, idempotencyOf } from "./runs.ts";
+
+/** What was delivered to the hooks of projects, to be looked at and to be taken once more. */
+
+type Caller = RequestContext<"user">;
+
+/** GET /projects/:name/deliveries: newest first. */
+async function list(context: Caller): Promise<Response> {
+	const { url, environment, principal } = context;
+	onlyParameters(url, ["limit", "cursor"]);
+	const { name: project } = await requireProject(context);
+	const { limit, after } = pageParameters(url);
+	const rows = await listDeliveries(environment.DB, principal.team, { project, limit: limit + 1, after });
+	return json(pageOf(rows, limit, presentDelivery) satisfies Page<Delivery>);
+}
+
+async function get({ url, params, environment, principal }: Caller): Promise<Response> {
+	onlyParameters(url, []);
+	const found = await findDelivery(environment.DB, principal.team, params.id ?? "");
+	if (!found) throw notFound("delivery", params.id ?? "");
+	return json(presentDelivery(found));
+}
+
+/** POST /deliveries/:id/replay */
+async function replay(context: Caller): Promise<Response> {
+	onlyParameters(context.url, []);
+	return answerSubmitted(context, await replayDelivery(context));
+}
+
+/**
+ * Takes once more what a delivery has said, with the project as it is now.
+ * @throws ApiError `not_found`, `conflict` for one of which nothing is to be run
+ */
+export async function replayDelivery(
+	context: Pick<Caller, "request" | "environment" | "params" | "principal" | "requestId">,
+): Promise<Submitted> {
+	const { environment, principal, params, requestId } = context;
+	const found = await findDelivery(environment.DB, principal.team, params.id ?? "");
+	if (!found) throw notFound("delivery", params.id ?? "");
+	if (found.trigger === null) {
+		throw new ApiError("conflict", `Nothing is to be run of this delivery: ${found.reason}.`, {
+			details: { id: found.id, verdict: found.verdict },
+			suggestions: ["Have the forge deliver it once more."],
+		});
+	}
+	const project = await findProject(environment.DB, principal.team, found.project);
+	if (!project) throw notFound("project", found.project);
+	const submit = await planSubmission(project, JSON.parse(found.trigger) as Trigger, WHOLE, { delivery: found.id, idempotency: null });
+	const idempotency = await idempotencyOf(context, JSON.stringify(["replay", found.id]));
+	const answer = unwrap(await dispatcherOf(environment, principal.team).submit({ ...submit, idempotency }));
+	log("info", "delivery replayed", { request_id: requestId, delivery: found.id, run: answer.runId, actor: actorOf(principal) });
+	return answer;
+}
+
+export const deliveryRoutes = [
+	route("GET", "/api/v1/projects/:name/deliveries", ["user"], list),
+	route("GET", "/api/v1/deliveries/:id", ["user"], get),
+	route("POST", "/api/v1/deliveries/:id/replay", ["user"], replay),
+];

@@ -1,0 +1,64 @@
+import { and, desc, eq, lt } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { ulid } from "ulid";
+import { type DeliveryRow, deliveries } from "../../schema/database/tables.ts";
+import type { Verdict } from "../../schema/wire/deliveries.ts";
+import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+
+/** What forges have delivered. */
+
+export type NewDelivery = Omit<DeliveryRow, "id" | "received_at" | "run_id">;
+
+/** Notes a delivery, unless it is here already. @returns the row, and whether it was here before */
+export async function noteDelivery(db: D1Database, delivery: NewDelivery): Promise<{ row: DeliveryRow; isRepeat: boolean }> {
+	const d1 = drizzle(db);
+	const [added] = await d1
+		.insert(deliveries)
+		.values({ ...delivery, id: `${ID_PREFIXES.delivery}_${ulid()}`, run_id: null, received_at: Date.now() })
+		.onConflictDoNothing()
+		.returning();
+	if (added) return { row: added, isRepeat: false };
+	const { team, project, forge, delivery: name } = delivery;
+	const [known] = await d1
+		.select()
+		.from(deliveries)
+		.where(and(eq(deliveries.team, team), eq(deliveries.project, project), eq(deliveries.forge, forge), eq(deliveries.delivery, name)));
+	if (!known) throw new Error("a delivery was removed while it came again");
+	return { row: known, isRepeat: true };
+}
+
+/** Notes what became of a delivery. */
+export async function settleDelivery(
+	db: D1Database,
+	id: string,
+	{ verdict, reason, runId }: { verdict: Verdict; reason: string; runId: string | null },
+): Promise<void> {
+	await drizzle(db).update(deliveries).set({ verdict, reason, run_id: runId }).where(eq(deliveries.id, id));
+}
+
+export async function findDelivery(db: D1Database, team: string, id: string): Promise<DeliveryRow | null> {
+	const [row] = await drizzle(db)
+		.select()
+		.from(deliveries)
+		.where(and(eq(deliveries.id, id), eq(deliveries.team, team)));
+	return row ?? null;
+}
+
+/** Deliveries to a project, newest first. */
+export async function listDeliveries(
+	db: D1Database,
+	team: string,
+	{ project, limit, after }: { project: string; limit: number; after: string | null },
+): Promise<DeliveryRow[]> {
+	return drizzle(db)
+		.select()
+		.from(deliveries)
+		.where(and(eq(deliveries.team, team), eq(deliveries.project, project), after === null ? undefined : lt(deliveries.id, after)))
+		.orderBy(desc(deliveries.id))
+		.limit(limit);
+}
+
+/** Removes what was delivered before this time. @returns how many */
+export async function removeDeliveriesBefore(db: D1Database, before: number): Promise<void> {
+	await drizzle(db).delete(deliveries).where(lt(deliveries.received_at, before));
+}

@@ -1,0 +1,66 @@
+import { formatDuration } from "../../../schema/wire/duration.ts";
+import { ADHOC_PROJECT } from "../../../schema/wire/projects.ts";
+import { isTerminal } from "../../../schema/wire/states.ts";
+import type { Core } from "./core.ts";
+import { addEffect } from "./effects.ts";
+import { findRun, type RunRow } from "./rows.ts";
+
+/** What the forge of a project is told of its commits: written with the state of a run, in one transaction, and told in its order. */
+
+/** What the status of a plan is called: it is told only where it could not do its work. */
+const PLAN = "plan";
+
+/** Has the forge told how a run stands, if it is about a commit of a project. To be called inside the command that has changed it. */
+export function noteStatus(core: Core, runId: string): void {
+	const run = findRun(core, runId) as RunRow;
+	if (run.project === ADHOC_PROJECT || run.source_git === null || run.commit_sha === null) return;
+	if (run.kind === "plan" && (!isTerminal(run.state) || run.state === "succeeded" || run.state === "cancelled")) return;
+	const name = run.kind === "plan" ? PLAN : run.pipeline;
+	addEffect(core, `status ${run.project} ${run.commit_sha} ${name}`, {
+		kind: "commit_status",
+		runId: run.id,
+		project: run.project,
+		repository: run.source_git,
+		sha: run.commit_sha,
+		name,
+		state: run.state,
+		description: describe(core, run),
+	});
+}
+
+/** How a run stands, in a few words: forges show no more. */
+function describe(core: Core, run: RunRow): string {
+	switch (run.state) {
+		case "queued":
+			return "Waits for an agent";
+		case "waiting":
+			return "Waits for an approval";
+		case "running":
+			return "Runs";
+		case "cancelling":
+			return "Is being cancelled";
+		case "skipped":
+			return "Nothing was to be run";
+		case "cancelled":
+			return run.reason_text ?? "Cancelled";
+		case "succeeded":
+			return `${jobs(core, run.id)} in ${formatDuration((run.finished_at ?? 0) - (run.started_at ?? run.finished_at ?? 0))}`;
+		default:
+			return failedJobs(core, run.id) ?? run.reason_text ?? run.state;
+	}
+}
+
+function jobs(core: Core, runId: string): string {
+	const n = core.sql.all<{ n: number }>("SELECT count(*) AS n FROM jobs WHERE run_id = ?", runId)[0]?.n ?? 0;
+	return n === 1 ? "1 job" : `${n} jobs`;
+}
+
+function failedJobs(core: Core, runId: string): string | null {
+	const failed = core.sql.all<{ name: string; state: string }>(
+		`SELECT name, state FROM jobs WHERE run_id = ? AND state IN ('failed', 'errored', 'timed_out') AND allow_failure = 0
+		ORDER BY finished_at, position LIMIT 3`,
+		runId,
+	);
+	if (failed.length === 0) return null;
+	return failed.map(({ name, state }) => `${name}: ${state.replace("_", " ")}`).join(", ");
+}

@@ -1,0 +1,49 @@
+import { ApiError } from "../../schema/wire/errors.ts";
+import type { Environment } from "../environment.ts";
+import { sendCommitStatus } from "../forges/commit_status.ts";
+import { faultFields, log } from "../log.ts";
+import type { ArchivedLog } from "../logs/log_shard.ts";
+import { sendNotification } from "../notify/send_notification.ts";
+import { scheduledSubmission } from "../plans/scheduled.ts";
+import { indexTests } from "../tests/index_tests.ts";
+import { type Core, command } from "./core/core.ts";
+import type { Effect } from "./core/effects.ts";
+import { findSchedule, noteScheduled } from "./core/schedules.ts";
+import { submitRun } from "./core/submit.ts";
+
+/** Makes an effect happen. @returns where a log lies that was sealed */
+export async function performEffect(environment: Environment, core: Core, effect: Effect): Promise<ArchivedLog | null> {
+	switch (effect.kind) {
+		case "seal": {
+			const { shard, ...seal } = effect;
+			return environment.LOG_SHARD.getByName(`log:${shard}`).seal({ ...seal, team: core.team });
+		}
+		case "index_tests":
+			await indexTests(environment, core.team, effect);
+			return null;
+		case "fire_schedule":
+			await fireSchedule(environment, core, effect);
+			return null;
+		case "commit_status":
+			await sendCommitStatus(environment, core.team, effect);
+			return null;
+		case "notify":
+			await sendNotification(environment, core.team, effect);
+			return null;
+	}
+}
+
+/** Submits what a schedule asks for. Nobody is there to be told what is wrong with it: that goes to the coordinator's own log. */
+async function fireSchedule(
+	environment: Environment,
+	core: Core,
+	{ scheduleId, at }: Extract<Effect, { kind: "fire_schedule" }>,
+): Promise<void> {
+	try {
+		const { runId } = submitRun(core, await scheduledSubmission(environment, core.team, findSchedule(core, scheduleId), at));
+		command(core, () => noteScheduled(core, scheduleId, runId));
+	} catch (error) {
+		if (!(error instanceof ApiError)) throw error;
+		log("warn", "a schedule makes no run", { schedule: scheduleId, ...faultFields(error) });
+	}
+}

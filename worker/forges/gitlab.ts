@@ -1,0 +1,89 @@
+import * as z from "zod";
+import { commitId, type Trigger } from "../../schema/wire/triggers.ts";
+import { isSameSecret } from "../auth/digest.ts";
+import { type Deliverer, incomplete, pushed } from "./delivery.ts";
+
+/** GitLab's webhooks. They are not signed: the secret itself comes in a header. */
+
+const push = z.object({
+	ref: z.string(),
+	before: commitId.nullish(),
+	after: commitId,
+	checkout_sha: commitId.nullish(),
+	user_username: z.string(),
+	commits: z.array(z.object({ id: z.string(), message: z.string() })).nullish(),
+});
+const mergeRequest = z.object({
+	user: z.object({ username: z.string() }),
+	object_attributes: z.object({
+		iid: z.number().int().positive(),
+		title: z.string(),
+		action: z.string().nullish(),
+		oldrev: z.string().nullish(),
+		source_branch: z.string(),
+		target_branch: z.string(),
+		source_project_id: z.number(),
+		target_project_id: z.number(),
+		source: z.object({ namespace: z.string() }).nullish(),
+		last_commit: z.object({ id: commitId, message: z.string().nullish() }),
+	}),
+});
+
+function read(event: string, payload: unknown): Trigger | string {
+	switch (event) {
+		case "Push Hook":
+		case "Tag Push Hook":
+			return readPush(payload);
+		case "Merge Request Hook":
+			return readMergeRequest(payload);
+		default:
+			return `nothing is run for the event ${event}`;
+	}
+}
+
+function readPush(payload: unknown): Trigger | string {
+	const { data, error } = push.safeParse(payload);
+	if (!data) throw incomplete(error.issues.map(({ path }) => path.join(".") || "payload").join(", "));
+	const { ref, before, after, checkout_sha, user_username: actor, commits } = data;
+	// Of an annotated tag `after` is the tag, not the commit.
+	const sha = checkout_sha ?? after;
+	return pushed({ ref, before: before ?? null, after: sha, message: commits?.find(({ id }) => id === sha)?.message ?? null, actor });
+}
+
+function readMergeRequest(payload: unknown): Trigger | string {
+	const { data, error } = mergeRequest.safeParse(payload);
+	if (!data) throw incomplete(error.issues.map(({ path }) => path.join(".") || "payload").join(", "));
+	const { object_attributes: merge, user } = data;
+	const event = eventOf(merge);
+	if (!event)
+		return `nothing is run for a merge request that is ${merge.action ?? "looked at"}${merge.action === "update" ? " without new commits" : ""}`;
+	const isFromFork = merge.source_project_id !== merge.target_project_id;
+	return {
+		kind: "pull_request",
+		ref: `refs/merge-requests/${merge.iid}/head`,
+		branch: isFromFork ? `${merge.source?.namespace ?? "somebody"}:${merge.source_branch}` : merge.source_branch,
+		tag: null,
+		sha: merge.last_commit.id,
+		before: null,
+		message: merge.last_commit.message ?? null,
+		pull_request: { number: merge.iid, event, title: merge.title.slice(0, 500), target: merge.target_branch, is_from_fork: isFromFork },
+		actor: user.username,
+	};
+}
+
+function eventOf({ action, oldrev }: z.infer<typeof mergeRequest>["object_attributes"]): "opened" | "updated" | "closed" | null {
+	if (action === "open" || action === "reopen") return "opened";
+	if (action === "update") return oldrev ? "updated" : null;
+	return action === "close" || action === "merge" ? "closed" : null;
+}
+
+export const gitlab: Deliverer = {
+	forge: "gitlab",
+	isIts: (headers) => headers.has("X-Gitlab-Event"),
+	describe: (headers) => ({
+		delivery: headers.get("Idempotency-Key") ?? headers.get("X-Gitlab-Event-UUID") ?? "",
+		event: headers.get("X-Gitlab-Event") ?? "",
+	}),
+	isAuthentic: ({ headers }, secret) => isSameSecret(headers.get("X-Gitlab-Token") ?? "", secret),
+	read,
+};

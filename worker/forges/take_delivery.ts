@@ -1,0 +1,131 @@
+import type { DeliveryRow, ProjectRow } from "../../schema/database/tables.ts";
+import { ApiError } from "../../schema/wire/errors.ts";
+import { asksToSkip, type Trigger } from "../../schema/wire/triggers.ts";
+import { sha256 } from "../auth/digest.ts";
+import { noteDelivery, settleDelivery } from "../catalog/deliveries.ts";
+import { unwrap } from "../dispatch/result.ts";
+import { dispatcherOf } from "../dispatch/stub.ts";
+import type { Environment } from "../environment.ts";
+import { WHOLE } from "../plans/plan_pipeline.ts";
+import { planSubmission } from "../plans/submit_plan.ts";
+import { readSecrets } from "../vault/secrets.ts";
+import type { Deliverer, Parcel } from "./delivery.ts";
+import { generic } from "./generic.ts";
+import { gitea, github } from "./github.ts";
+import { gitlab } from "./gitlab.ts";
+
+/**
+ * Taking what a forge delivers: is it from the forge, was it here before, is anything to be run? What is to be run is found out by a plan, on an agent: the
+ * forge has its answer long before.
+ *
+ * A delivery is noted before its plan is submitted, and settled after. One that is found noted and unsettled was cut short in between, and goes on:
+ * the queue knows a plan that it has by the name of the delivery.
+ */
+
+/** Gitea and Forgejo say that they are GitHub, too. */
+const DELIVERERS: readonly Deliverer[] = [gitea, github, gitlab, generic];
+const MINUTE_MS = 60_000;
+
+/** What became of a delivery. */
+export interface Taken {
+	row: DeliveryRow;
+	isRepeat: boolean;
+}
+
+/** @throws ApiError `forbidden` for a hook that is closed, `authentication_required`, `malformed` */
+export async function takeDelivery(environment: Environment, project: ProjectRow, parcel: Parcel): Promise<Taken> {
+	const deliverer = DELIVERERS.find((one) => one.isIts(parcel.headers));
+	if (!deliverer) {
+		throw new ApiError("malformed", "No forge that is known delivers like this.", {
+			suggestions: [
+				"GitHub, Gitea, Forgejo and GitLab do; any program can with the headers webhook-id, webhook-timestamp, webhook-signature.",
+			],
+		});
+	}
+	const { forge } = deliverer;
+	const secret = await secretOf(environment, project);
+	if (!(await deliverer.isAuthentic(parcel, secret))) {
+		// By the minute: whoever is refused could fill the list otherwise. What it calls itself is not believed, either.
+		const minute = new Date(Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS).toISOString();
+		const reason = "it is not signed with the secret of this project, or is too old";
+		await note(environment, project, forge, { delivery: `refused ${minute}`, event: "unknown", verdict: "refused", reason, trigger: null });
+		throw new ApiError("authentication_required", "The delivery is not signed with the secret of this project, or is too old.", {
+			suggestions: [`Give the forge the very value of the secret ${project.hook_secret}.`],
+		});
+	}
+	const { delivery: named, event } = deliverer.describe(parcel.headers);
+	const delivery = named === "" ? `content ${await sha256(`${event}\n${new TextDecoder().decode(parcel.bytes)}`)}` : named.slice(0, 200);
+	let found: Trigger | string;
+	try {
+		found = deliverer.read(event, payloadOf(parcel));
+	} catch (error) {
+		if (error instanceof ApiError)
+			await note(environment, project, forge, { delivery, event, verdict: "refused", reason: error.message, trigger: null });
+		throw error;
+	}
+	const ignored = typeof found === "string" ? found : skipped(found);
+	if (ignored !== null || typeof found === "string")
+		return note(environment, project, forge, { delivery, event, verdict: "ignored", reason: ignored ?? "", trigger: null });
+	const noted = await note(environment, project, forge, {
+		delivery,
+		event,
+		verdict: "received",
+		reason: "",
+		trigger: JSON.stringify(found),
+	});
+	if (noted.row.verdict !== "received") return noted;
+	return { ...noted, row: await plan(environment, project, noted.row, found) };
+}
+
+/** @throws ApiError `forbidden`: a hook without a secret is closed */
+async function secretOf(environment: Environment, { team, name, hook_secret }: ProjectRow): Promise<string> {
+	if (hook_secret === null) {
+		throw new ApiError("forbidden", "This hook is closed: its project names no secret that deliveries are signed with.", {
+			suggestions: [`windlass secrets set hook --project ${name}; windlass projects edit ${name} --hook-secret hook`],
+		});
+	}
+	const secret = (await readSecrets(environment, team, name, [hook_secret])).get(hook_secret);
+	if (secret !== undefined) return secret.trim();
+	throw new ApiError("forbidden", `This hook is closed: there is no secret ${hook_secret}.`, {
+		suggestions: [`windlass secrets set ${hook_secret} --project ${name}`],
+	});
+}
+
+function skipped({ message, kind }: Trigger): string | null {
+	return kind === "push" && asksToSkip(message) ? "the commit asks for it ([skip ci])" : null;
+}
+
+async function note(
+	environment: Environment,
+	{ team, name: project }: ProjectRow,
+	forge: DeliveryRow["forge"],
+	delivery: Pick<DeliveryRow, "delivery" | "event" | "verdict" | "reason" | "trigger">,
+): Promise<Taken> {
+	return noteDelivery(environment.DB, { team, project, forge, ...delivery, event: delivery.event.slice(0, 100) });
+}
+
+async function plan(environment: Environment, project: ProjectRow, row: DeliveryRow, trigger: Trigger): Promise<DeliveryRow> {
+	const idempotency = { scope: `hook ${project.id}`, key: `${row.forge} ${row.delivery}` };
+	const submit = await planSubmission(project, trigger, WHOLE, { delivery: row.id, idempotency });
+	const { runId } = unwrap(await dispatcherOf(environment, project.team).submit(submit));
+	const settled = { verdict: "accepted" as const, reason: describe(trigger) };
+	await settleDelivery(environment.DB, row.id, { ...settled, runId });
+	return { ...row, ...settled, run_id: runId };
+}
+
+function describe({ kind, branch, tag, sha, pull_request }: Trigger): string {
+	const at = sha === null ? "" : ` at ${sha.slice(0, 12)}`;
+	if (pull_request) return `pull request #${pull_request.number} ${pull_request.event}${at}`;
+	return kind === "tag" ? `tag ${tag}${at}` : `push to ${branch}${at}`;
+}
+
+/** Forges send JSON, or, if they are told to, a form with it. */
+function payloadOf({ headers, bytes }: Parcel): unknown {
+	const text = new TextDecoder().decode(bytes);
+	const isForm = /^application\/x-www-form-urlencoded\b/i.test(headers.get("Content-Type") ?? "");
+	try {
+		return JSON.parse(isForm ? (new URLSearchParams(text).get("payload") ?? "") : text);
+	} catch {
+		throw new ApiError("malformed", "The delivery is not valid JSON.", { suggestions: ["Deliver what the forge sends, as it is."] });
+	}
+}

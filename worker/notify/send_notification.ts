@@ -1,0 +1,74 @@
+import type { RunRow } from "../../schema/database/tables.ts";
+import { formatDuration } from "../../schema/wire/duration.ts";
+import { presentRunSummary } from "../catalog/present.ts";
+import { findRun, runBefore } from "../catalog/record.ts";
+import type { Effect } from "../dispatch/core/effects.ts";
+import type { Environment } from "../environment.ts";
+import { NotSent, type Outgoing, send } from "../outbound/send.ts";
+import { readSecrets } from "../vault/secrets.ts";
+import { signMessage } from "./standard_webhooks.ts";
+
+/** Telling those whom a pipeline names how a run went. */
+
+type Notify = Extract<Effect, { kind: "notify" }>;
+
+/** @throws NotSent */
+export async function sendNotification(environment: Environment, team: string, notify: Notify): Promise<void> {
+	const record = await findRun(environment, team, notify.runId);
+	if (!record) return;
+	const { run } = record;
+	if (notify.event === "fixed" && !notify.isTest && !(await isFixed(environment, run))) return;
+	const { to } = notify.notification;
+	const name = "slack" in to ? to.slack : to.secret;
+	const secret = (await readSecrets(environment, team, run.project, [name])).get(name)?.trim();
+	if (secret === undefined) throw new NotSent(`There is no secret ${name} for the project ${run.project}.`, { isFinal: true });
+	const baseUrl = (environment.PUBLIC_URL ?? "").replace(/\/$/, "");
+	await send("slack" in to ? slackMessage(secret, notify, run, baseUrl) : await webhookMessage(to.webhook, secret, notify, run, baseUrl));
+}
+
+/** Whether the run before on this branch had gone wrong. */
+async function isFixed(environment: Environment, run: RunRow): Promise<boolean> {
+	const before = await runBefore(environment.DB, run);
+	return before !== null && before.state !== "succeeded";
+}
+
+async function webhookMessage(
+	url: string,
+	secret: string,
+	{ id, event, at, isTest }: Notify,
+	run: RunRow,
+	baseUrl: string,
+): Promise<Outgoing> {
+	const body = JSON.stringify({
+		type: `run.${event}`,
+		timestamp: new Date(at).toISOString(),
+		is_test: isTest,
+		data: presentRunSummary(run, baseUrl),
+	});
+	const headers = await signMessage({ id, timestamp: Math.floor(Date.now() / 1000), body }, secret);
+	return { url, method: "POST", headers: { "Content-Type": "application/json", ...headers }, body };
+}
+
+const WORDS: Record<Notify["event"], string> = { start: "has started", success: "succeeded", failure: "failed", fixed: "is fixed" };
+const SIGNS: Record<Notify["event"], string> = {
+	start: ":arrow_forward:",
+	success: ":white_check_mark:",
+	failure: ":x:",
+	fixed: ":white_check_mark:",
+};
+
+function slackMessage(url: string, { event, isTest }: Notify, run: RunRow, baseUrl: string): Outgoing {
+	if (!/^https?:\/\//.test(url) || !URL.canParse(url)) throw new NotSent("The secret for Slack holds no address.", { isFinal: true });
+	const name = `${run.project}: ${run.pipeline} #${run.number}`;
+	const link = baseUrl ? `<${baseUrl}/runs/${run.id}|${escaped(name)}>` : escaped(name);
+	const took = run.finished_at !== null && run.started_at !== null ? ` after ${formatDuration(run.finished_at - run.started_at)}` : "";
+	const where = [run.branch, run.commit_sha?.slice(0, 12), run.commit_message?.split("\n", 1)[0]].filter(Boolean).join(" · ");
+	const why = event === "failure" && run.reason_text ? `\n${run.reason_text.slice(0, 500)}` : "";
+	const text = `${isTest ? "Test: " : ""}${SIGNS[event]} ${link} ${WORDS[event]}${took}${where ? `\n${escaped(where)}` : ""}${escaped(why)}`;
+	return { url, method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ text }) };
+}
+
+/** What Slack would take for markup. */
+function escaped(text: string): string {
+	return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}

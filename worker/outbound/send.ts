@@ -1,0 +1,65 @@
+/**
+ * The coordinator's way to other servers. On the local host every call passes through the host, which looks at the address after it was resolved and
+ * lets through what its list allows (cli/outbound.ts); on the edge the platform reaches public addresses only. Nobody is followed to another address.
+ */
+
+export interface Outgoing {
+	url: string;
+	method: "POST";
+	headers: Record<string, string>;
+	body: string;
+}
+
+const TIMEOUT_MS = 15_000;
+const TOLD_CHARACTERS = 300;
+/** What the host answers in place of a server that it does not let be asked. */
+export const REFUSED_HEADER = "X-Windlass-Outbound";
+
+/** A call that did not come to what it should. */
+export class NotSent extends Error {
+	override name = "NotSent";
+	/** Whether trying again is of no use. */
+	readonly isFinal: boolean;
+	/** How long the server asks to be left alone. */
+	readonly retryAfterMs: number | null;
+	readonly status: number | null;
+
+	constructor(message: string, { isFinal = false, retryAfterMs = null as number | null, status = null as number | null } = {}) {
+		super(message);
+		this.isFinal = isFinal;
+		this.retryAfterMs = retryAfterMs;
+		this.status = status;
+	}
+}
+
+/** @throws NotSent for anything but a status from 200 to 299 */
+export async function send({ url, ...init }: Outgoing): Promise<void> {
+	const where = new URL(url).host;
+	let response: Response;
+	try {
+		const headers = { "User-Agent": "windlass", ...init.headers };
+		response = await fetch(url, { ...init, headers, redirect: "manual", signal: AbortSignal.timeout(TIMEOUT_MS) });
+	} catch (error) {
+		throw new NotSent(`${where} does not answer: ${(error as Error).message}`);
+	}
+	const text = (await response.text().catch(() => "")).slice(0, TOLD_CHARACTERS);
+	const { status } = response;
+	const refusal = response.headers.get(REFUSED_HEADER);
+	// Whoever runs the coordinator may allow it at any time.
+	if (refusal !== null) throw new NotSent(text, { isFinal: refusal === "refused" });
+	if (status >= 200 && status < 300) return;
+	if (status >= 300 && status < 400) {
+		throw new NotSent(`${where} leads to ${response.headers.get("Location")}, where nobody is followed: use that address`, {
+			isFinal: true,
+			status,
+		});
+	}
+	const isLimited = status === 429 || (status === 403 && response.headers.get("X-RateLimit-Remaining") === "0");
+	const isFinal = status < 500 && status !== 408 && !isLimited;
+	throw new NotSent(`${where} answers ${status}: ${text}`, { isFinal, status, retryAfterMs: retryAfterOf(response) });
+}
+
+function retryAfterOf({ headers }: Response): number | null {
+	const seconds = Number(headers.get("Retry-After") ?? Number.NaN);
+	return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : null;
+}

@@ -1,0 +1,123 @@
+import { ulid } from "ulid";
+import type { PipelineRow, PipelineVersionRow } from "../../schema/database/tables.ts";
+import { parsePipeline, parseSubmission } from "../../schema/pipeline/parse.ts";
+import { ApiError } from "../../schema/wire/errors.ts";
+import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import { sha256 } from "../auth/digest.ts";
+import { addPipeline, addVersion, findVersion, removePipeline } from "../catalog/pipelines.ts";
+import { findProject } from "../catalog/projects.ts";
+import { SUBMITTED, type Submit } from "../dispatch/core/submit.ts";
+import type { Environment } from "../environment.ts";
+
+/**
+ * Pipelines that are kept here. A version never changes: its text lies in R2 under its own digest, byte for byte as it came. A change adds a version
+ * after the one that it is a change of; if there is a newer one by then, it is refused.
+ */
+
+/** @throws ApiError as `parsePipeline` does, `conflict` for a name that is taken */
+export async function createPipeline(
+	environment: Environment,
+	{ team, project, name, actor }: { team: string; project: string; name: string; actor: string },
+	text: string,
+): Promise<PipelineRow> {
+	parsePipeline(text);
+	const version = await keepText(environment, team, text);
+	const id = `${ID_PREFIXES.pipeline}_${ulid()}`;
+	const added = await addPipeline(environment.DB, { id, team, project, name }, { ...version, actor, restores: null });
+	if (added) return added;
+	throw new ApiError("conflict", `The project ${project} has a pipeline ${name} already.`, {
+		suggestions: ["Change that one: PUT /api/v1/pipelines/<id>, or windlass pipelines push"],
+	});
+}
+
+/** Adds a version with this text. @throws ApiError as `parsePipeline` does, `conflict` if `before` is not the newest version any more */
+export async function changePipeline(
+	environment: Environment,
+	pipeline: PipelineRow,
+	{ text, before, actor }: { text: string; before: number; actor: string },
+): Promise<PipelineRow> {
+	parsePipeline(text);
+	const version = await keepText(environment, pipeline.team, text);
+	return added(pipeline, await addVersion(environment.DB, pipeline.id, before, { ...version, actor, restores: null }), before);
+}
+
+/** Adds a version with the text of an earlier one. @throws ApiError `not_found`, `conflict` */
+export async function restoreVersion(environment: Environment, pipeline: PipelineRow, number: number, actor: string): Promise<PipelineRow> {
+	const { sha256: digest, size, key } = await requireVersion(environment, pipeline, number);
+	const restored = { sha256: digest, size, key, actor, restores: number };
+	return added(pipeline, await addVersion(environment.DB, pipeline.id, pipeline.version, restored), pipeline.version);
+}
+
+function added(pipeline: PipelineRow, changed: PipelineRow | null, before: number): PipelineRow {
+	if (changed) return changed;
+	throw new ApiError("conflict", `Version ${before} is not the newest of ${pipeline.name} any more.`, {
+		details: { id: pipeline.id, version: pipeline.version },
+		suggestions: [`Look at what has changed, GET /api/v1/pipelines/${pipeline.id}, and change that.`],
+	});
+}
+
+/** @throws ApiError `not_found` */
+export async function requireVersion(environment: Environment, pipeline: PipelineRow, number: number): Promise<PipelineVersionRow> {
+	const found = await findVersion(environment.DB, pipeline.id, number);
+	if (found) return found;
+	throw new ApiError("not_found", `The pipeline ${pipeline.name} has no version ${number}.`, {
+		details: { id: pipeline.id, version: pipeline.version },
+		suggestions: [`Its newest is ${pipeline.version}.`],
+	});
+}
+
+/** The text of a version, byte for byte. */
+export async function readVersion(environment: Environment, { key }: PipelineVersionRow): Promise<string> {
+	const object = await environment.BUCKET.get(key);
+	if (!object) throw new Error(`the text of a pipeline is not where it should be: ${key}`);
+	return object.text();
+}
+
+/** The text of the newest version. */
+export async function readNewest(environment: Environment, pipeline: PipelineRow): Promise<string> {
+	return readVersion(environment, await requireVersion(environment, pipeline, pipeline.version));
+}
+
+/** @returns false if it was gone already */
+export async function deletePipeline(environment: Environment, { id }: PipelineRow): Promise<boolean> {
+	const unused = await removePipeline(environment.DB, id);
+	if (unused && unused.length > 0) await environment.BUCKET.delete(unused);
+	return unused !== null;
+}
+
+async function keepText(environment: Environment, team: string, text: string): Promise<{ sha256: string; size: number; key: string }> {
+	const digest = await sha256(text);
+	const key = `pipelines/${team}/${digest}`;
+	await environment.BUCKET.put(key, text);
+	return { sha256: digest, size: new TextEncoder().encode(text).byteLength, key };
+}
+
+/**
+ * The submission of the newest version.
+ * @param asked what a submission may say beside its pipeline
+ * @throws ApiError as `parseSubmission` does
+ */
+export async function storedSubmission(
+	environment: Environment,
+	team: string,
+	pipeline: PipelineRow,
+	asked: Record<string, unknown>,
+	by: { kind: "api" | "schedule"; actor: string; idempotency: Submit["idempotency"] },
+): Promise<Submit> {
+	const text = await readNewest(environment, pipeline);
+	const project = await findProject(environment.DB, team, pipeline.project);
+	const repository = project?.repository ? { address: project.repository, branch: project.default_branch } : null;
+	const submission = JSON.stringify({ ...asked, pipeline: text, project: pipeline.project });
+	const { pipeline: resolved } = parseSubmission(submission, { repository, event: by.kind, name: pipeline.name });
+	return {
+		runId: `${ID_PREFIXES.run}_${ulid()}`,
+		pipeline: resolved,
+		definition: await sha256(JSON.stringify(resolved)),
+		project: pipeline.project,
+		trigger: { kind: by.kind, actor: by.actor, delivery: null },
+		commit: null,
+		origin: { ...SUBMITTED, file: `${pipeline.name}@${pipeline.version}` },
+		rerun: null,
+		idempotency: by.idempotency,
+	};
+}

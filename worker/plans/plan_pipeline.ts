@@ -1,0 +1,77 @@
+import type { ProjectRow } from "../../schema/database/tables.ts";
+import type { ResolvedPipeline } from "../../schema/pipeline/resolved.ts";
+import { ApiError } from "../../schema/wire/errors.ts";
+import type { PlanWork } from "../../schema/wire/plans.ts";
+import type { Trigger } from "../../schema/wire/triggers.ts";
+
+/** What is asked for beside the trigger. */
+export interface PlanOptions {
+	/** The one file that is meant; null: all that want to run. */
+	file: string | null;
+	params: Record<string, string>;
+}
+export const WHOLE: PlanOptions = { file: null, params: {} };
+
+const TIMEOUT_MS = 10 * 60_000;
+/** Before any work: it is short, and everything else waits for it. */
+const PRIORITY = 100;
+
+/**
+ * The pipeline of a plan: one job, in which an agent looks at the commit and reads what is to be run.
+ * @throws ApiError `conflict` for a project without a repository
+ */
+export function planPipeline(project: ProjectRow, trigger: Trigger, { file, params }: PlanOptions): ResolvedPipeline {
+	const { repository } = project;
+	if (repository === null) {
+		throw new ApiError("conflict", `The project ${project.name} has no repository to look into.`, {
+			suggestions: [`windlass projects edit ${project.name} --repository https://…`],
+		});
+	}
+	const work: PlanWork = { config: file ?? project.config, changes: changesOf(trigger) };
+	const isOfMainLine = trigger.kind === "push" && trigger.branch === project.default_branch && file === null;
+	return {
+		name: "plan",
+		source: { git: repository, ref: trigger.ref },
+		branch: trigger.branch,
+		pull_request: null,
+		params: {},
+		changed: {},
+		priority: PRIORITY,
+		timeout_ms: null,
+		fail_fast: false,
+		concurrency: null,
+		notify: [],
+		jobs: [
+			{
+				key: "plan",
+				name: "plan",
+				matrix: null,
+				needs: [],
+				condition: null,
+				runs_on: { labels: [] },
+				container: null,
+				services: [],
+				env: {},
+				secrets: {},
+				timeout_ms: TIMEOUT_MS,
+				idle_timeout_ms: null,
+				retry: { attempts: 3, on: ["errored", "lost", "timed_out"], exit_codes: null },
+				allow_failure: false,
+				fail_fast: false,
+				concurrency: null,
+				approval: null,
+				outputs: [],
+				steps: [],
+				artifacts: { save: [], fetch: [] },
+				reports: null,
+				plan: { work, trigger, file, params, is_of_main_line: isOfMainLine },
+			},
+		],
+	};
+}
+
+/** What tells which paths have changed. */
+function changesOf({ kind, before, pull_request }: Trigger): PlanWork["changes"] {
+	if (kind === "pull_request" && pull_request) return { target: pull_request.target };
+	return kind === "push" && before !== null ? { since: before } : null;
+}

@@ -1,0 +1,132 @@
+import { ulid } from "ulid";
+import type { RunRow } from "../../schema/database/tables.ts";
+import { nameInFile, parseRepositoryFile, type RepositoryFile } from "../../schema/pipeline/parse.ts";
+import type { Plan, ResolvedPipeline } from "../../schema/pipeline/resolved.ts";
+import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
+import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import { MAX_PLANNED_BYTES } from "../../schema/wire/limits.ts";
+import { CONFIG_FILE, CONFIG_FOLDER, type PlanResult } from "../../schema/wire/plans.ts";
+import type { Reason } from "../../schema/wire/states.ts";
+import { asksToSkip } from "../../schema/wire/triggers.ts";
+import { sha256 } from "../auth/digest.ts";
+import type { Planned, PlannedFile } from "../dispatch/core/plans.ts";
+import type { FileSchedule } from "../dispatch/core/schedules.ts";
+import type { Submit } from "../dispatch/core/submit.ts";
+
+/** The plan whose result this is, and the run that it belongs to. */
+export interface PlanOfRun {
+	plan: Plan;
+	run: RunRow;
+}
+
+const MAX_TOLD = 20;
+const MAX_TOLD_CHARACTERS = 2000;
+
+/** What is to be run of the files that an agent has read. What is wrong with one keeps none of the others from it. */
+export async function plannedRuns({ plan, run }: PlanOfRun, { files, changed }: PlanResult): Promise<Planned> {
+	const { trigger } = plan;
+	if (files.length === 0) return { files: [{ file: "*", because: nothingFound(plan) }], schedules: plan.is_of_main_line ? [] : null };
+	if (files.some(({ path }) => path === CONFIG_FILE) && files.some(({ path }) => path.startsWith(`${CONFIG_FOLDER}/`))) {
+		const file = { path: CONFIG_FILE, text: "" };
+		return {
+			files: [await broken(run, file, `There is both ${CONFIG_FILE} and a folder ${CONFIG_FOLDER}: keep one of them.`)],
+			schedules: null,
+		};
+	}
+	const isSkipped = trigger.kind !== "manual" && trigger.kind !== "schedule" && asksToSkip(run.commit_message);
+	const planned: PlannedFile[] = [];
+	const schedules: FileSchedule[] = [];
+	const names = new Map<string, string>();
+	let bytes = 0;
+	for (const file of files) {
+		try {
+			const occasion = {
+				trigger,
+				changed,
+				project: run.project,
+				repository: { address: run.source_git ?? "", branch: "" },
+				params: plan.params,
+			};
+			const { name, schedules: asked, wanted } = parseRepositoryFile(file, occasion);
+			schedules.push(...asked.map((one) => scheduleOf(file, one)));
+			const other = names.get(name);
+			if (other !== undefined)
+				throw new ApiError("validation_failed", `The pipeline of ${other} is called ${name}, too: give one of them another name.`);
+			names.set(name, file.path);
+			if (isSkipped) planned.push({ file: file.path, because: "the commit asks for it ([skip ci])" });
+			else if ("because" in wanted) planned.push({ file: file.path, because: wanted.because });
+			else {
+				bytes += JSON.stringify(wanted.submission.pipeline).length;
+				if (bytes > MAX_PLANNED_BYTES)
+					throw new ApiError("validation_failed", `The pipelines of this repository have more than ${MAX_PLANNED_BYTES} bytes in all.`);
+				planned.push({ file: file.path, submit: await submissionOf(run, file, wanted.submission.pipeline), fault: null });
+			}
+		} catch (error) {
+			if (!(error instanceof ApiError)) throw error;
+			planned.push(await broken(run, file, faultsOf(error)));
+		}
+	}
+	return { files: planned, schedules: plan.is_of_main_line ? schedules : null };
+}
+
+function nothingFound({ work }: Plan): string {
+	return work.config === null
+		? `there is no ${CONFIG_FILE} and no ${CONFIG_FOLDER}/*.yml at this commit`
+		: `there is nothing at ${work.config} at this commit`;
+}
+
+type Asked = ReturnType<typeof parseRepositoryFile>["schedules"][number];
+
+function scheduleOf({ path: file }: RepositoryFile, { cron, timezone = "UTC", branch, params = {} }: Asked): FileSchedule {
+	return { file, cron, timezone, branch: branch ?? null, params };
+}
+
+/** A run that is over before it begins, and says why. */
+async function broken(run: RunRow, file: RepositoryFile, text: string): Promise<PlannedFile> {
+	const fault: Reason = { code: "config_invalid", text: `${file.path}: ${text}`.slice(0, MAX_TOLD_CHARACTERS) };
+	const source = run.source_git === null ? null : { git: run.source_git, ref: run.source_ref };
+	const pipeline: ResolvedPipeline = {
+		name: nameInFile(file),
+		source,
+		branch: run.branch,
+		pull_request: run.pull_request === null ? null : { number: run.pull_request, target: "" },
+		params: {},
+		changed: {},
+		priority: 0,
+		timeout_ms: null,
+		fail_fast: false,
+		concurrency: null,
+		notify: [],
+		jobs: [],
+	};
+	return { file: file.path, submit: await submissionOf(run, file, pipeline), fault };
+}
+
+/** Every fault with its place, as far as there is room. */
+function faultsOf(error: ApiError): string {
+	const faults = (error.details.errors as FieldError[] | undefined) ?? [];
+	if (faults.length < 2) return error.message;
+	const lines = faults.slice(0, MAX_TOLD).map(({ line, column, path, message, suggestion }) => {
+		const place = line === null ? "" : `line ${line}, column ${column}: `;
+		return `${place}${path ? `${path}: ` : ""}${message}${suggestion ? ` (${suggestion})` : ""}`;
+	});
+	return [`${faults.length} faults`, ...lines].join("\n");
+}
+
+/** A run of the same commit, with the same trust as the plan that has found it. */
+async function submissionOf(run: RunRow, { path }: RepositoryFile, pipeline: ResolvedPipeline): Promise<Submit> {
+	return {
+		runId: `${ID_PREFIXES.run}_${ulid()}`,
+		pipeline,
+		definition: await sha256(JSON.stringify(pipeline)),
+		project: run.project,
+		trigger: { kind: run.trigger_kind, actor: run.trigger_actor, delivery: run.trigger_delivery },
+		commit:
+			run.commit_sha === null
+				? null
+				: { sha: run.commit_sha, message: run.commit_message, author: run.commit_author, branch: run.branch, tag: run.tag },
+		origin: { plannedBy: run.id, file: path, isTrusted: run.is_trusted === 1, approvedBy: null },
+		rerun: null,
+		idempotency: null,
+	};
+}
