@@ -24,7 +24,7 @@ import { DEFAULT_NAME, type ProjectRepository, resolvePipeline } from "./resolve
 import type { ResolvedPipeline } from "./resolved.ts";
 import { nearest } from "./suggest.ts";
 import { type ScheduleText, whyNot } from "./triggers.ts";
-import { environment, isScalar, KNOWN_KEYS, kindOf } from "./values.ts";
+import { environment, KNOWN_KEYS, kindOf } from "./values.ts";
 
 /** A submission, parsed: the resolved pipeline and the project that it belongs to. */
 export interface Submission {
@@ -394,7 +394,7 @@ function valueAt(value: unknown, path: PropertyKey[]): unknown {
 	let current = value;
 	for (const part of path) {
 		// What stands alone stands for a list of one.
-		if (part === 0 && isScalar(current)) continue;
+		if (part === 0 && !Array.isArray(current)) continue;
 		if (current === null || typeof current !== "object") return undefined;
 		current = (current as Record<PropertyKey, unknown>)[part];
 	}

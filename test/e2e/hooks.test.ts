@@ -242,9 +242,9 @@ describe("pull requests", () => {
 		const waiting = await coordinator.get<Run>(`/api/v1/runs/${id}`);
 		expect(waiting).toMatchObject({ state: "waiting", trusted: false, branch: "stranger:main", pull_request: 7, approved_by: null });
 		expect(waiting.jobs.map(({ key, state, reason }) => [key, state, reason?.code])).toEqual([
-			["a", "blocked", "gate"],
+			["a", "blocked", "run_gate"],
 			["b", "skipped", "condition"],
-			["c", "blocked", "gate"],
+			["c", "blocked", "run_gate"],
 		]);
 		const explanation = await coordinator.get<{ summary: string }>(`/api/v1/jobs/${waiting.jobs[0]?.id}/explain`);
 		expect(explanation.summary).toMatch(/^Waits until somebody approves this run/);

@@ -5,9 +5,12 @@ import { approvalRoutes } from "../../worker/api/approvals.ts";
 import { attemptRoutes } from "../../worker/api/attempts.ts";
 import type { Route } from "../../worker/api/context.ts";
 import { jobRoutes } from "../../worker/api/jobs.ts";
+import { notificationRoutes } from "../../worker/api/notifications.ts";
+import { planRoutes } from "../../worker/api/plans.ts";
 import { queueRoutes } from "../../worker/api/queue.ts";
 import { rerunRoutes } from "../../worker/api/reruns.ts";
 import { runRoutes } from "../../worker/api/runs.ts";
+import { scheduleRoutes } from "../../worker/api/schedules.ts";
 import { identify } from "../../worker/auth/principal.ts";
 import { Dispatcher } from "../../worker/dispatch/dispatcher.ts";
 import type { Environment } from "../../worker/environment.ts";
@@ -48,7 +51,12 @@ const ROUTES: readonly Route[] = [
 	...jobRoutes,
 	...approvalRoutes,
 	...queueRoutes,
+	...planRoutes,
+	...scheduleRoutes,
+	...notificationRoutes,
 ];
+/** The project whose repository is looked into; its forge cannot be told anything, for nobody has kept its token. */
+export const PROJECT = "planned";
 const SHARDS = 3;
 
 export class Coordinator {
@@ -69,6 +77,11 @@ export class Coordinator {
 	constructor(world: World, times: Times) {
 		this.#world = world;
 		this.record = new RecordDatabase(world);
+		this.record.database.all(
+			`INSERT INTO projects (id, team, name, repository, default_branch, forge, forge_token, created_at, updated_at)
+			VALUES ('prj_01J00000000000000000000000', 'default', ?, 'https://git.test/team/repository.git', 'main', 'gitea', 'token', 0, 0)`,
+			PROJECT,
+		);
 		this.bucket = new Bucket(world);
 		const places = new Map<string, ObjectPlace>();
 		const find = (name: string) => places.get(name) as ObjectPlace;

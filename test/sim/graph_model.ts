@@ -19,6 +19,8 @@ export interface GraphRun {
 	startedAt: number | null;
 	/** When its time is over; null if it has as much as it wants. */
 	timeoutAt: number | null;
+	/** Whether it comes from where others may write, and nobody has let it pass. */
+	isGated: boolean;
 }
 
 export interface GraphJob {
@@ -130,7 +132,7 @@ export class GraphModel {
 	 * @param reused what is taken over from another run, by position
 	 */
 	submit(
-		run: Pick<GraphRun, "id" | "number" | "project" | "pipeline">,
+		run: Pick<GraphRun, "id" | "number" | "project" | "pipeline" | "isGated">,
 		ids: readonly string[],
 		reused: ReadonlyMap<number, { state: JobState; outputs: Record<string, string> }> = new Map(),
 	): GraphRun {
@@ -234,6 +236,17 @@ export class GraphModel {
 		for (const job of run.jobs) this.#stop(job, "cancelled", false);
 	}
 
+	/** Somebody lets a run pass; its jobs then come to their own gates. */
+	passRun(run: GraphRun): void {
+		run.isGated = false;
+		for (const job of run.jobs) job.atGateSince = null;
+	}
+
+	/** A run of which nothing can be run. */
+	submitBroken(run: Pick<GraphRun, "id" | "number" | "project" | "pipeline">): void {
+		this.submit({ ...run, isGated: false }, []).state = "errored";
+	}
+
 	/** A pause before the next attempt is over. */
 	endBackoff(job: GraphJob): void {
 		job.backoffAt = null;
@@ -265,7 +278,7 @@ export class GraphModel {
 			this.end(job, "skipped");
 			return true;
 		}
-		if (job.definition.approval && !job.isApproved) {
+		if (run.isGated || (job.definition.approval && !job.isApproved)) {
 			if (job.atGateSince !== null) return false;
 			job.atGateSince = this.#world.now();
 			return true;
@@ -296,7 +309,7 @@ export class GraphModel {
 		const asksForStatus = atoms.some(({ isStatus }) => isStatus);
 		const isHopeless = job.needs.some((need) => isTerminal(need.state) && !isGood(need));
 		if (isHopeless && !asksForStatus) return "skipped";
-		if ((asksForStatus ? ancestors(job) : job.needs).some(({ state }) => !isTerminal(state))) return "waiting";
+		if (behind(job).some(({ state }) => !isTerminal(state))) return "waiting";
 		return isTrue() ? "ready" : "skipped";
 	}
 
@@ -353,9 +366,15 @@ function stateOf(run: GraphRun): RunState {
 }
 
 /** Whether everything but a slot of the run's group is there for a job. */
-function isWaitingForGroup({ run, state, needs, definition, isApproved, backoffAt }: GraphJob): boolean {
-	if (state !== "blocked" || backoffAt !== null || !run.pipeline.concurrency || run.holdsGroup) return false;
-	return needs.every((need) => isTerminal(need.state)) && (definition.approval === null || isApproved);
+function isWaitingForGroup(job: GraphJob): boolean {
+	const { run, state, definition, isApproved, backoffAt } = job;
+	if (state !== "blocked" || backoffAt !== null || !run.pipeline.concurrency || run.holdsGroup || run.isGated) return false;
+	return behind(job).every((need) => isTerminal(need.state)) && (definition.approval === null || isApproved);
+}
+
+/** What must have ended before a job: its needs; where its condition asks how others ended, all that those have needed, too. */
+function behind(job: GraphJob): GraphJob[] {
+	return atomsOf(job).some(({ isStatus }) => isStatus) ? ancestors(job) : job.needs;
 }
 
 /** How many warnings a run has. */

@@ -223,9 +223,12 @@ export class Invariants {
 		const waiting = this.#queue<{ id: string; state: string }>("SELECT id, state FROM runs")[0];
 		if (waiting && !this.#isSetAside(waiting.id)) throw new Violation("a run never ends", `${waiting.id} is ${waiting.state}`);
 		const names = new Set<string>();
-		for (const { id, pipeline } of this.#record("SELECT id, pipeline FROM runs WHERE rerun_of IS NULL ORDER BY id")) {
-			if (names.has(pipeline as string)) throw new Violation("a submission made two runs", `${pipeline}, ${id}`);
-			names.add(pipeline as string);
+		// A submission is known by its name, what a plan has made by the plan and the file, a plan by its delivery.
+		const known = `SELECT id, CASE WHEN planned_by IS NOT NULL THEN planned_by || ' ' || file WHEN kind = 'plan' THEN trigger_delivery ELSE pipeline END AS name
+			FROM runs WHERE rerun_of IS NULL AND NOT (kind = 'plan' AND trigger_delivery IS NULL) ORDER BY id`;
+		for (const { id, name } of this.#record(known)) {
+			if (names.has(name as string)) throw new Violation("a submission made two runs", `${name}, ${id}`);
+			names.add(name as string);
 		}
 		for (const [name, id] of this.#ledger.runs) {
 			const run = this.#record("SELECT state FROM runs WHERE id = ?", id)[0];

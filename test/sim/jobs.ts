@@ -6,7 +6,7 @@ import { type Assignment, artifactPlanAnswer, commitAnswer, type Intervals } fro
 import type { Step } from "../../schema/wire/resources.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Network } from "./network.ts";
-import type { Script } from "./pipelines.ts";
+import { randomFiles, type Script } from "./pipelines.ts";
 import type { Life, World } from "./world.ts";
 
 /** Jobs, in place of processes: they take their time, write their lines, and end as their script says. */
@@ -114,7 +114,7 @@ export class SimulatedJob implements Job {
 		this.life = world.life;
 		this.#freezesBefore = world.life.freezes;
 		const [step] = assignment.steps;
-		this.#script = JSON.parse(step?.run ?? "{}") as Script;
+		this.#script = step ? (JSON.parse(step.run) as Script) : NO_SCRIPT;
 		const [name = ""] = assignment.steps.map((one) => one.name);
 		this.steps = [
 			{ name: name.slice(0, 20), state: "pending", exit_code: null, started_at: null, finished_at: null, log_offset: null, log_line: null },
@@ -163,6 +163,7 @@ export class SimulatedJob implements Job {
 		const { ms, lines, ends } = this.#script;
 		this.spool.write(`attempt ${assignment.number} of ${assignment.job.id}\n`);
 		if (assignment.source) await this.#pinCommit();
+		if (assignment.plan) return this.#plan();
 		for (let line = 0; line < lines; line += 1) {
 			await this.#pause(ms / lines);
 			this.spool.write(`line ${line} ${"x".repeat(this.#world.random.below(200))}\n`);
@@ -178,6 +179,21 @@ export class SimulatedJob implements Job {
 			artifacts,
 			...NOTHING_ELSE,
 			outputs: Object.fromEntries(this.#script.outputs),
+		};
+	}
+
+	/** Looks up what is to be run: nothing of that takes long. */
+	async #plan(): Promise<JobResult> {
+		const { random } = this.#world;
+		await this.#pause(random.between(0, 5_000));
+		const failed = random.chance(0.15);
+		return {
+			state: failed ? "errored" : "succeeded",
+			exit_code: null,
+			reason: failed ? { code: "checkout_failed", text: "There is no such repository." } : null,
+			artifacts: [],
+			...NOTHING_ELSE,
+			plan: failed ? null : { files: randomFiles(random), changed: random.chance(0.5) ? ["src/a.ts"] : null },
 		};
 	}
 
@@ -239,4 +255,6 @@ export class SimulatedJob implements Job {
 	}
 }
 
+/** Of a plan, which has no step. */
+const NO_SCRIPT: Script = { ms: 0, lines: 0, ends: [], stubbornMs: 0, saves: false, exitCode: 0, outputs: [] };
 const NOTHING_ELSE = { outputs: {}, tests: null, coverage: null, plan: null };

@@ -1,6 +1,7 @@
 import type { ErrorCode, Refusal } from "../../schema/wire/errors.ts";
 import type { Finish, Hello, Poll, Renew } from "../../schema/wire/protocol.ts";
 import { isTerminal, type JobState, type RunState } from "../../schema/wire/states.ts";
+import type { Planned } from "../../worker/dispatch/core/plans.ts";
 import type { AgentRow, OfferRow } from "../../worker/dispatch/core/rows.ts";
 import type { Submit } from "../../worker/dispatch/core/submit.ts";
 import { type GraphJob, GraphModel, type GraphRun, warningsOf } from "./graph_model.ts";
@@ -84,6 +85,8 @@ export class Model implements Witness {
 	readonly #offers = new Map<string, ModelOffer>();
 	readonly #agents = new Map<string, ModelAgent>();
 	readonly #keys = new Map<string, { digest: string; runId: string; until: number }>();
+	/** The runs that a plan's result makes, as soon as the queue has made them. */
+	readonly #toCome: { submit: Submit; fault: unknown }[] = [];
 	readonly #world: World;
 	readonly #place: ObjectPlace;
 	readonly #times: Times;
@@ -131,6 +134,10 @@ export class Model implements Witness {
 		if (!call) return;
 		this.#call = null;
 		if (call.method === "submit") this.#adoptRun(call.args[0] as Submit);
+		for (const one of this.#toCome.splice(0)) {
+			if (one.fault) this.#adoptBroken(one.submit);
+			else this.#adoptRun(one.submit);
+		}
 		this.compare(call.method);
 		if (call.method === "register") void result?.then((answer) => this.#adoptAgent(answer as { ok: boolean; value: string }));
 		if (!result || call.foretold === null) return;
@@ -176,6 +183,9 @@ export class Model implements Witness {
 			case "approve":
 			case "decline":
 				return this.#decideGate(method, args[0] as string);
+			case "approveRun":
+			case "declineRun":
+				return this.#decideRun(method, args[0] as string);
 			case "hello":
 				this.#sweep();
 				return this.#hello(args[0] as string, args[2] as Hello);
@@ -195,7 +205,7 @@ export class Model implements Witness {
 			case "checkLease":
 				return this.#liveOrRefusal(args[0] as Lease);
 			case "finish":
-				return this.#finish(args[0] as Lease, args[1] as Finish, args[2] as string);
+				return this.#finish(args[0] as Lease, args[1] as Finish, args[2] as string, args[4] as Planned | null);
 			case "planStop":
 				for (const attempt of this.#live()) this.#extend(attempt, PLANNED_STOP_MS);
 				return null;
@@ -220,7 +230,7 @@ export class Model implements Witness {
 	}
 
 	/** The ids of jobs are given by the queue. */
-	#adoptRun({ runId, pipeline, idempotency, project, rerun }: Submit): void {
+	#adoptRun({ runId, pipeline, idempotency, project, rerun, origin }: Submit): void {
 		const isReplay = idempotency && this.#keys.get(`${idempotency.scope} ${idempotency.key}`)?.runId !== runId;
 		if (isReplay || this.runs.has(runId)) return;
 		const rows = this.#read<{ id: string }>("SELECT id FROM jobs WHERE run_id = ? ORDER BY position", runId);
@@ -230,11 +240,23 @@ export class Model implements Witness {
 			({ position, state, outputs }) => [position, { state, outputs: JSON.parse(outputs ?? "{}") }] as const,
 		);
 		const run = this.#graph.submit(
-			{ id: runId, number: row?.number ?? 0, project, pipeline },
+			{
+				id: runId,
+				number: row?.number ?? 0,
+				project,
+				pipeline,
+				isGated: !origin.isTrusted && origin.approvedBy === null && !pipeline.jobs.some(({ plan }) => plan),
+			},
 			rows.map(({ id }) => id),
 			new Map(reused),
 		);
 		for (const job of run.jobs) this.jobs.set(job.id, job);
+	}
+
+	#adoptBroken({ runId, pipeline, project }: Submit): void {
+		const [row] = this.#read<{ number: number; state: string }>("SELECT number, state FROM runs WHERE id = ?", runId);
+		if (row?.state !== "errored") throw new Violation("a run was not taken whole", `${runId} is ${row?.state}`);
+		this.#graph.submitBroken({ id: runId, number: row.number, project, pipeline });
 	}
 
 	#cancelRun(runId: string): Foretold {
@@ -255,9 +277,24 @@ export class Model implements Witness {
 		return "taken";
 	}
 
+	#decideRun(how: "approveRun" | "declineRun", runId: string): Foretold {
+		const run = this.#heldRun(runId);
+		if (!run) return "not_found";
+		const [row] = this.#read<{ is_trusted: number; approved_by: string | null }>(
+			"SELECT is_trusted, approved_by FROM runs WHERE id = ?",
+			runId,
+		);
+		if (row?.is_trusted === 0 && row.approved_by !== null) return how === "approveRun" ? "taken" : "conflict";
+		if (!run.isGated || isTerminal(run.state)) return "conflict";
+		if (how === "approveRun") this.#graph.passRun(run);
+		else this.#graph.cancelRun(run, 1);
+		return "taken";
+	}
+
 	#decideGate(how: "approve" | "decline", jobId: string): Foretold {
 		const job = this.jobs.get(jobId);
 		if (!job || !this.#heldRun(job.run.id)) return "not_found";
+		if (job.run.isGated && !isTerminal(job.state)) return "conflict";
 		if (job.isApproved) return how === "approve" ? "taken" : "conflict";
 		if (job.state !== "blocked" || job.atGateSince === null) return "conflict";
 		if (how === "approve") job.isApproved = true;
@@ -352,13 +389,15 @@ export class Model implements Witness {
 		return "taken";
 	}
 
-	#finish(lease: Lease, finish: Finish, digest: string): Foretold {
+	#finish(lease: Lease, finish: Finish, digest: string, planned: Planned | null): Foretold {
 		const attempt = this.#attemptOf(lease);
 		if (!attempt || attempt.leaseId !== lease.leaseId) return this.#overOrSuperseded(lease);
 		if (attempt.digest !== null) return attempt.digest === digest ? "taken" : "conflict";
 		if (isTerminal(attempt.state as JobState)) return this.#overOrSuperseded(lease);
 		attempt.digest = digest;
 		attempt.state = finish.state;
+		if (planned && finish.state === "succeeded" && attempt.job.state === "running")
+			this.#toCome.push(...planned.files.flatMap((one) => ("because" in one ? [] : [one])));
 		const { declared, outputs } = { declared: attempt.job.definition.outputs, outputs: finish.outputs };
 		attempt.job.outputs = Object.fromEntries(Object.entries(outputs).filter(([name]) => declared.includes(name)));
 		this.#afterAttempt(attempt, finish.state, finish.reason?.code ?? null, finish.exit_code);
@@ -494,7 +533,7 @@ export class Model implements Witness {
 	/** When a gate closes for good; null for a job that waits at none, or for ever. */
 	#gateEnd(job: ModelJob): number | null {
 		const timeout = job.definition.approval?.timeout_ms ?? null;
-		return job.atGateSince === null || job.isApproved || timeout === null ? null : job.atGateSince + timeout;
+		return job.atGateSince === null || job.isApproved || job.run.isGated || timeout === null ? null : job.atGateSince + timeout;
 	}
 
 	#closeGate(job: ModelJob): void {

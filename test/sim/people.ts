@@ -1,9 +1,12 @@
 import { Unreachable, untilAnswered } from "../../agent/client.ts";
+import type { ProjectRow } from "../../schema/database/tables.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { type Run, run } from "../../schema/wire/resources.ts";
+import { WHOLE } from "../../worker/plans/plan_pipeline.ts";
+import { planSubmission } from "../../worker/plans/submit_plan.ts";
 import type { Surroundings } from "./agents.ts";
-import { USER_TOKEN } from "./coordinator.ts";
-import { randomSubmission } from "./pipelines.ts";
+import { PROJECT, USER_TOKEN } from "./coordinator.ts";
+import { randomSubmission, randomTrigger } from "./pipelines.ts";
 import { Life, Violation } from "./world.ts";
 
 /** A key is kept for a day; whatever the clock is set to, for this long. */
@@ -34,6 +37,95 @@ export class People {
 			if (known && known !== accepted.id) throw new Violation("a replay made another run", `${name}: ${known} and ${accepted.id}`);
 			ledger.runs.set(name, accepted.id);
 			ledger.acknowledgedAt.set(name, world.now);
+		});
+	}
+
+	/** Has it looked up what the repository wants to be run, and keeps to it until that is acknowledged. */
+	trigger(): void {
+		const { world, ledger } = this.#surroundings;
+		this.#submissions += 1;
+		const name = `trigger ${this.#submissions}`;
+		this.#errand(`asks for a plan: ${name}`, async (client) => {
+			const headers = { "Idempotency-Key": name };
+			const path = `/api/v1/projects/${PROJECT}/trigger`;
+			const accepted = await untilAnswered(() => client.fetch(run, { method: "POST", path, token: USER_TOKEN, json: {}, headers }));
+			ledger.runs.set(name, accepted.id);
+			ledger.acknowledgedAt.set(name, world.now);
+		});
+	}
+
+	/** A forge tells of a push, or of a pull request, sometimes from another repository; what is delivered twice is one. */
+	deliver(): void {
+		const { world, coordinator } = this.#surroundings;
+		this.#submissions += 1;
+		const delivery = `delivery ${this.#submissions}`;
+		const isPull = world.random.chance(0.5);
+		const isFromFork = world.random.chance(0.7);
+		const times = world.random.between(1, 2);
+		this.#errand(`is a forge: ${delivery}`, async () => {
+			const [project] = coordinator.record.database.all<ProjectRow>("SELECT * FROM projects WHERE name = ?", PROJECT);
+			const trigger = randomTrigger(world.random, isPull, isFromFork);
+			for (let time = 0; time < times; time += 1) {
+				const idempotency = { scope: "hook", key: delivery };
+				const submit = await planSubmission(project as ProjectRow, trigger, WHOLE, { delivery, idempotency });
+				await coordinator.environment.DISPATCHER.getByName("team:default").submit(submit);
+			}
+		});
+	}
+
+	approveRun(id: string): void {
+		this.#errand(`lets ${id} pass`, (client) =>
+			client.call({ method: "POST", path: `/api/v1/runs/${id}/approve`, token: USER_TOKEN, json: {} }),
+		);
+	}
+
+	/** Lets a run pass that comes from another repository, or turns it away. */
+	decideRun(): void {
+		const { world, coordinator } = this.#surroundings;
+		const text = "SELECT id FROM runs WHERE is_trusted = 0 AND kind = 'pipeline'";
+		const ids = coordinator.dispatcher.database.writes > 0 ? coordinator.dispatcher.database.all<{ id: string }>(text) : [];
+		const id = ids.length > 0 ? world.random.pick(ids).id : this.#someRun();
+		if (!id) return;
+		const what = world.random.chance(0.7) ? "approve" : "decline";
+		this.#errand(`decides of ${id}`, (client) =>
+			client.call({ method: "POST", path: `/api/v1/runs/${id}/${what}`, token: USER_TOKEN, json: {} }),
+		);
+	}
+
+	/** Makes a schedule, pauses one, lets one go on, or removes one. */
+	schedule(): void {
+		const {
+			coordinator,
+			world: { random },
+		} = this.#surroundings;
+		const what = random.pick(["make", "make", "pause", "go on", "remove"] as const);
+		this.#errand(`is to ${what} a schedule`, async (client) => {
+			const path = `/api/v1/projects/${PROJECT}/schedules`;
+			const json = { cron: random.pick(["*/5 * * * *", "0 3 * * *"]), timezone: "Europe/Berlin" };
+			if (what === "make") return client.call({ method: "POST", path, token: USER_TOKEN, json });
+			const { items } = (await client.call({ method: "GET", path, token: USER_TOKEN })).body as { items: { id: string }[] };
+			const id = items.length > 0 ? random.pick(items).id : "sch_of_nobody";
+			if (what === "remove") return coordinator.environment.DISPATCHER.getByName("team:default").removeSchedule(id);
+			return client.call({ method: "PATCH", path: `/api/v1/schedules/${id}`, token: USER_TOKEN, json: { paused: what === "pause" } });
+		});
+	}
+
+	/** Nothing is to be run by itself any more. */
+	pauseSchedules(): void {
+		this.#errand("pauses all schedules", async (client) => {
+			const path = `/api/v1/projects/${PROJECT}/schedules`;
+			const { items } = (await client.call({ method: "GET", path, token: USER_TOKEN })).body as { items: { id: string }[] };
+			for (const { id } of items)
+				await client.call({ method: "PATCH", path: `/api/v1/schedules/${id}`, token: USER_TOKEN, json: { paused: true } });
+		});
+	}
+
+	/** Asks for notifications to be tried, and what the forge was not told. */
+	tryNotifications(): void {
+		const id = this.#someRun();
+		this.#errand("tries notifications", async (client) => {
+			await client.call({ method: "GET", path: `/api/v1/projects/${PROJECT}/untold`, token: USER_TOKEN });
+			if (id) await client.call({ method: "POST", path: `/api/v1/runs/${id}/notify`, token: USER_TOKEN, json: {} });
 		});
 	}
 
@@ -112,7 +204,8 @@ export class People {
 		this.#errand(`looks at ${id}`, async (client) => {
 			const get = (path: string) => client.call({ method: "GET", path: `/api/v1/${path}`, token: USER_TOKEN, timeoutMs: 70_000 });
 			const seen = (await get(`runs/${id}`)).body as Run;
-			if (![...ledger.runs.values()].includes(seen.id)) throw new Violation("a run is shown that nobody asked for", seen.id);
+			if (seen.planned_by === null && ![...ledger.runs.values()].includes(seen.id))
+				throw new Violation("a run is shown that nobody asked for", seen.id);
 			for (const { id: job } of seen.jobs) await get(`jobs/${job}/explain`);
 			await get(`runs/${id}/events`);
 			await get(`runs/${id}/wait?timeout=60`);
@@ -131,6 +224,12 @@ export class People {
 			await queue.held({ runs: [...ledger.runs.values()], sources: ["src"], attempts });
 			for (const id of attempts.slice(-5)) await queue.readArtifacts(id);
 			await queue.health();
+			await queue.readUntold(PROJECT, 20);
+			for (const { id } of await queue.listSchedules(PROJECT)) await queue.findSchedule(id);
+			const [telling] = coordinator.dispatcher.database.all<{ id: string; project: string; json: string }>(
+				"SELECT r.id, r.project, d.json FROM runs AS r JOIN definitions AS d ON d.digest = r.definition WHERE json_array_length(d.json, '$.notify') > 0",
+			);
+			if (telling) await queue.testNotifications(telling, telling.json);
 			await queue.watch(attempts.at(-1) ?? "");
 		});
 	}
@@ -148,6 +247,9 @@ export class People {
 	#someRun(): string | null {
 		const { world, ledger } = this.#surroundings;
 		const ids = [...ledger.runs.values()].slice(-6);
+		const { database } = this.#surroundings.coordinator.dispatcher;
+		if (database.writes > 0 && world.random.chance(0.3))
+			ids.push(...database.all<{ id: string }>("SELECT id FROM runs WHERE planned_by IS NOT NULL").map(({ id }) => id));
 		return ids.length > 0 ? world.random.pick(ids) : null;
 	}
 

@@ -1,3 +1,4 @@
+import type { Trigger } from "../../schema/wire/triggers.ts";
 import type { Random } from "./random.ts";
 
 /** Pipelines at random, from all that the language has for the queue. */
@@ -48,6 +49,37 @@ export function randomSubmission(random: Random, number: number): Submission {
 	};
 	const changed = random.chance(0.5) ? { changed: random.chance(0.5) ? ["docs/a.md"] : ["src/a.ts"] } : {};
 	return { name: pipeline.name, text: JSON.stringify({ pipeline, ...changed }) };
+}
+
+/** What a forge may tell of. */
+export function randomTrigger(random: Random, isPull: boolean, isFromFork: boolean): Trigger {
+	const branch = random.pick(["main", "feature"]);
+	return {
+		kind: isPull ? "pull_request" : "push",
+		ref: isPull ? "refs/pull/1/head" : `refs/heads/${branch}`,
+		branch: isPull && isFromFork ? `other:${branch}` : branch,
+		tag: null,
+		sha: random.chance(0.5) ? "5".repeat(40) : null,
+		before: random.chance(0.5) ? "4".repeat(40) : null,
+		message: random.chance(0.1) ? "not now [skip ci]" : null,
+		pull_request: isPull ? { number: 1, event: "opened", title: "a change", target: "main", is_from_fork: isFromFork } : null,
+		actor: "somebody",
+	};
+}
+
+/** The files that a repository says with what is to be run: whole pipelines, some that do not want to run, some that are broken, some with schedules. */
+export function randomFiles(random: Random): { path: string; text: string }[] {
+	return Array.from({ length: random.between(0, 3) }, (_, index) => {
+		const path = `.windlass/file${index}.yml`;
+		if (random.chance(0.15)) return { path, text: "jobs: 3" };
+		const { pipeline } = JSON.parse(randomSubmission(random, index).text) as { pipeline: Record<string, unknown> };
+		const { source: _own, ...rest } = pipeline;
+		const on = random.chance(0.3)
+			? { on: { push: { branches: "main", paths: "src/**" }, pull_request: {}, schedule: [{ cron: "*/7 * * * *" }] } }
+			: {};
+		const notify = random.chance(0.3) ? { notify: { on: ["start", "success", "failure", "fixed"], slack: "nobody" } } : {};
+		return { path, text: JSON.stringify({ ...rest, name: `file ${index}`, ...on, ...notify }) };
+	});
 }
 
 function randomJob(random: Random, needs: string[], jobs: Record<string, Record<string, unknown>>): Record<string, unknown> {

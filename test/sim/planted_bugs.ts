@@ -213,6 +213,20 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		foundAs: [DIFFERS],
 	},
 	{
+		name: "a run from another repository that waits for nobody",
+		file: `${CORE}/progress.ts`,
+		sound: 'return run.is_trusted === 0 && run.kind === "pipeline"',
+		planted: 'return false && run.kind === "pipeline"',
+		foundAs: [DIFFERS, OFFER],
+	},
+	{
+		name: "a plan that makes its runs although it was cancelled",
+		file: `${CORE}/attempts.ts`,
+		sound: 'if (planned && finish.state === "succeeded" && job.state === "running")',
+		planted: 'if (planned && finish.state === "succeeded")',
+		foundAs: [DIFFERS],
+	},
+	{
 		name: "a gate that lets everybody pass",
 		file: `${CORE}/progress.ts`,
 		sound: "return job.approved_by === null && definitionOf(core, job).approval !== null;",

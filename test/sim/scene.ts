@@ -126,6 +126,10 @@ export class Scene {
 			"SELECT id FROM jobs WHERE state = 'blocked' AND reason_code = 'gate'",
 		);
 		for (const { id } of gated) this.people.approve(id);
+		const { database } = this.coordinator.dispatcher;
+		const waiting = "SELECT id FROM runs WHERE is_trusted = 0 AND approved_by IS NULL AND kind = 'pipeline' AND finished_at IS NULL";
+		for (const { id } of database.all<{ id: string }>(waiting)) this.people.approveRun(id);
+		if (database.all("SELECT 1 FROM schedules WHERE next_at IS NOT NULL").length > 0) this.people.pauseSchedules();
 	}
 
 	/** In a bad world nobody has come through to the queue so far, not even once. */
@@ -146,7 +150,11 @@ export class Scene {
 			runs: count("SELECT id AS run_id FROM runs"),
 			outbox: count("SELECT run_id FROM outbox"),
 			"rows set aside": count("SELECT run_id FROM outbox_dead"),
-			effects: count("SELECT payload ->> 'runId' AS run_id FROM effects"),
+			// Nobody can be told of anything here; that is given up at once.
+			effects: count(
+				"SELECT coalesce(payload ->> 'runId', '') AS run_id FROM effects WHERE NOT (is_dead = 1 AND kind IN ('commit_status', 'notify'))",
+			),
+			schedules: count("SELECT '' AS run_id FROM schedules WHERE next_at IS NOT NULL"),
 		};
 		return Object.entries(left)
 			.filter(([, n]) => n > 0)

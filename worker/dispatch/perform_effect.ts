@@ -9,7 +9,8 @@ import { indexTests } from "../tests/index_tests.ts";
 import { type Core, command } from "./core/core.ts";
 import type { Effect } from "./core/effects.ts";
 import { findSchedule, noteScheduled } from "./core/schedules.ts";
-import { submitRun } from "./core/submit.ts";
+import { unwrap } from "./result.ts";
+import { dispatcherOf } from "./stub.ts";
 
 /** Makes an effect happen. @returns where a log lies that was sealed */
 export async function performEffect(environment: Environment, core: Core, effect: Effect): Promise<ArchivedLog | null> {
@@ -40,7 +41,8 @@ async function fireSchedule(
 	{ scheduleId, at }: Extract<Effect, { kind: "fire_schedule" }>,
 ): Promise<void> {
 	try {
-		const { runId } = submitRun(core, await scheduledSubmission(environment, core.team, findSchedule(core, scheduleId), at));
+		const submit = await scheduledSubmission(environment, core.team, findSchedule(core, scheduleId), at);
+		const { runId } = unwrap(await dispatcherOf(environment, core.team).submit(submit));
 		command(core, () => noteScheduled(core, scheduleId, runId));
 	} catch (error) {
 		if (!(error instanceof ApiError)) throw error;

@@ -30,7 +30,7 @@ export function advance(core: Core, job: JobRow): boolean {
 	}
 	const run = findRun(core, job.run_id) as RunRow;
 	if (isRunGated(run))
-		restate(core, job, { code: "gate", text: "Waits until somebody approves this run, which comes from another repository." });
+		restate(core, job, { code: "run_gate", text: "Waits until somebody approves this run, which comes from another repository." });
 	else if (isGated(core, job)) closeGate(core, job);
 	else if (run.group_key !== null && run.holds_group !== GROUP_SLOT.held) {
 		restate(core, job, { code: "concurrency", text: `Waits until the group ${groupName(run.group_key)} has room for this run.` });
@@ -251,11 +251,16 @@ export function runStateOf(standings: readonly Omit<Standing, "n">[], cancelRequ
 	return "skipped";
 }
 
+/** What waits for a person: a job at its own gate, one of a run that comes from another repository. */
+const GATES: ReadonlySet<string> = new Set(["gate", "run_gate"]);
+
 /** Whether nothing can go on before somebody approves. */
 function isWaitingAtGates(standings: readonly Omit<Standing, "n">[]): boolean {
 	const open = standings.filter(({ outcome }) => !isTerminal(outcome));
-	const isStill = open.every(({ outcome, reason_code }) => outcome === "blocked" && (reason_code === "gate" || reason_code === "needs"));
-	return isStill && open.some(({ reason_code }) => reason_code === "gate");
+	const isStill = open.every(
+		({ outcome, reason_code }) => outcome === "blocked" && (reason_code === "needs" || GATES.has(reason_code ?? "")),
+	);
+	return isStill && open.some(({ reason_code }) => GATES.has(reason_code ?? ""));
 }
 
 function firstStart(core: Core, runId: string): number | null {
