@@ -18,12 +18,17 @@ export interface CoveredLines {
 	missed: string[];
 }
 
-/** Gives `body` a folder for the processes to write to, and reads it. @param part the folder of the product that counts */
-export async function coverageOf(part: string, body: (folder: string) => Promise<void>): Promise<CoveredLines> {
+/**
+ * Gives `body` a folder for the processes to write to, and reads it.
+ * @param part the folder of the product that counts
+ * @param body may look at what those that have ended so far have run
+ */
+export async function coverageOf(part: string, body: (folder: string, look: () => CoveredLines) => Promise<void>): Promise<CoveredLines> {
 	const folder = mkdtempSync(path.join(os.tmpdir(), "windlass-coverage-"));
 	try {
-		await body(folder);
-		return read(folder, part);
+		const look = () => read(folder, part);
+		await body(folder, look);
+		return look();
 	} finally {
 		rmSync(folder, { recursive: true, force: true });
 	}

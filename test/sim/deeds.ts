@@ -33,11 +33,11 @@ export const DEEDS = {
 	"cancel job": fault(5, ({ people }) => people.cancelJob()),
 	rerun: part(4, ({ people }) => people.rerun()),
 	"decide gate": part(6, ({ people }) => people.decideGate()),
-	trigger: part(3, ({ people }) => people.trigger()),
-	deliver: part(6, ({ people }) => people.deliver()),
-	"decide run": part(4, ({ people }) => people.decideRun()),
-	schedule: part(5, ({ people }) => people.schedule()),
-	"try notifications": part(3, ({ people }) => people.tryNotifications()),
+	trigger: part(2, ({ people }) => people.trigger()),
+	deliver: part(7, ({ people }) => people.deliver()),
+	"decide run": part(3, ({ people }) => people.decideRun()),
+	schedule: part(3, ({ people }) => people.schedule()),
+	"try notifications": part(2, ({ people }) => people.tryNotifications()),
 	look: part(6, ({ people }) => people.look()),
 	follow: part(3, ({ people }) => people.follow()),
 	"pause queue": fault(1, ({ world, people }, _, howMuch) => {
@@ -86,7 +86,7 @@ export const DEEDS = {
 	}),
 	"reset dispatcher": fault(5, ({ coordinator }) => coordinator.dispatcher.lose()),
 	"reset log shard": fault(4, ({ coordinator: { shards } }, which) => shards[Math.floor(which * shards.length)]?.lose()),
-	"evict dispatcher": fault(4, ({ coordinator: { dispatcher } }) => {
+	"evict dispatcher": fault(6, ({ coordinator: { dispatcher } }) => {
 		if (dispatcher.isIdle) dispatcher.lose();
 	}),
 	"step clock": fault(4, (scene, which, howMuch) => {
@@ -107,7 +107,7 @@ export const DEEDS = {
 			record.trouble = NO_TROUBLE;
 		});
 	}),
-	"trouble with R2": fault(3, ({ world, coordinator: { bucket } }, which, howMuch) => {
+	"trouble with R2": fault(5, ({ world, coordinator: { bucket } }, which, howMuch) => {
 		bucket.trouble = { failing: howMuch, forgetful: which * 0.5, slow: which * 0.2 };
 		world.naturally(howMuch * 2 * MINUTE_MS, "R2 is well", () => {
 			bucket.trouble = NO_TROUBLE;
@@ -119,7 +119,7 @@ export const DEEDS = {
 		const row = rows[Math.floor(which * rows.length)];
 		if (row) record.poison.add(row.id);
 	}),
-	"away for long": fault(0.3, (scene, _, howMuch) => scene.goAway(Math.ceil(1 + howMuch * 40) * DAY_MS)),
+	"away for long": fault(0.5, (scene, _, howMuch) => scene.goAway(Math.ceil(1 + howMuch * 40) * DAY_MS)),
 } satisfies Record<string, Deed>;
 
 export type DeedName = keyof typeof DEEDS;

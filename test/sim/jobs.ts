@@ -207,9 +207,11 @@ export class SimulatedJob implements Job {
 	}
 
 	async #pinCommit(): Promise<void> {
-		const sha = createHash("sha1")
+		const { source } = this.assignment;
+		const found = createHash("sha1")
 			.update(String(this.#world.random.below(1000)))
 			.digest("hex");
+		const sha = (source && "git" in source ? source.commit : null) ?? found;
 		const json = { sha, branch: "main", tag: null, message: "a change", author: "somebody" };
 		const path = `/api/v1/attempts/${this.assignment.attempt_id}/commit`;
 		const call = () => this.#client.fetch(commitAnswer, { method: "POST", path, token: this.#token, json, signal: this.#stop.signal });

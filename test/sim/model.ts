@@ -57,6 +57,8 @@ export interface Times {
 const CLAIM_WINDOW_MS = 12_000;
 const RETRY_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 60_000;
+const PARK_MS = 15_000;
+const MAX_PARK_MS = 10 * 60_000;
 const REFUSAL_MS = 15_000;
 const MAX_REFUSALS = 10;
 const CANCEL_SLACK_MS = 30_000;
@@ -77,6 +79,8 @@ export class Model implements Witness {
 	readonly jobs = new Map<string, ModelJob>();
 	/** How many attempts of a job were started. */
 	readonly #started = new Map<string, number>();
+	/** How many of them do not count. */
+	readonly #uncounted = new Map<string, number>();
 	/** Job → agent → its refusals. */
 	readonly #refusals = new Map<string, Map<string, { count: number; until: number }>>();
 	readonly attempts = new Map<string, ModelAttempt>();
@@ -206,6 +210,10 @@ export class Model implements Witness {
 				return this.#liveOrRefusal(args[0] as Lease);
 			case "finish":
 				return this.#finish(args[0] as Lease, args[1] as Finish, args[2] as string, args[4] as Planned | null);
+			case "park":
+				return this.#park(args[0] as Lease);
+			case "refuse":
+				return this.#refuse(args[0] as Lease);
 			case "planStop":
 				for (const attempt of this.#live()) this.#extend(attempt, PLANNED_STOP_MS);
 				return null;
@@ -404,6 +412,34 @@ export class Model implements Witness {
 		return "taken";
 	}
 
+	/** What a job needs cannot be had at the moment: it comes again later, and the attempt does not count. */
+	#park(lease: Lease): Foretold {
+		const foretold = this.#liveOrRefusal(lease);
+		if (foretold !== "taken") return foretold;
+		const attempt = this.#attemptOf(lease) as ModelAttempt;
+		const { job } = attempt;
+		attempt.state = "expired";
+		if (job.state === "cancelling") this.#graph.end(job, "cancelled");
+		else {
+			const before = this.#uncounted.get(job.id) ?? 0;
+			this.#uncounted.set(job.id, before + 1);
+			job.state = "blocked";
+			job.backoffAt = this.#now + Math.min(MAX_PARK_MS, PARK_MS * 2 ** before);
+		}
+		this.#graph.settle();
+		return "taken";
+	}
+
+	/** What a job needs is not there. */
+	#refuse(lease: Lease): Foretold {
+		const foretold = this.#liveOrRefusal(lease);
+		if (foretold !== "taken") return foretold;
+		const attempt = this.#attemptOf(lease) as ModelAttempt;
+		attempt.state = "errored";
+		this.#afterAttempt(attempt, "errored", "secret_unavailable");
+		return "taken";
+	}
+
 	/** What becomes of a job whose attempt has ended in this way. */
 	#afterAttempt(attempt: ModelAttempt, state: JobState, code: string | null, exitCode: number | null = null): void {
 		const { job } = attempt;
@@ -418,11 +454,12 @@ export class Model implements Witness {
 		const isCovered = isCode && (retry?.on.some((one) => one === cause) ?? false);
 		const allowed = isCovered && retry ? retry.attempts : cause === "lost" ? 3 : 1;
 		const isRetryable = ["failed", "errored", "timed_out", "lost"].includes(cause);
-		if (!isRetryable || attempt.number >= allowed) this.#graph.end(job, state);
-		else if (cause === "lost" && attempt.number === 1) job.state = "blocked";
+		const count = attempt.number - (this.#uncounted.get(job.id) ?? 0);
+		if (!isRetryable || count >= allowed) this.#graph.end(job, state);
+		else if (cause === "lost" && count === 1) job.state = "blocked";
 		else {
 			job.state = "blocked";
-			job.backoffAt = this.#now + Math.min(MAX_BACKOFF_MS, RETRY_BACKOFF_MS * 2 ** (attempt.number - 1));
+			job.backoffAt = this.#now + Math.min(MAX_BACKOFF_MS, RETRY_BACKOFF_MS * 2 ** (count - 1));
 		}
 		this.#graph.settle();
 	}

@@ -124,7 +124,7 @@ export class People {
 	tryNotifications(): void {
 		const id = this.#someRun();
 		this.#errand("tries notifications", async (client) => {
-			await client.call({ method: "GET", path: `/api/v1/projects/${PROJECT}/untold`, token: USER_TOKEN });
+			await untilAnswered(() => client.call({ method: "GET", path: `/api/v1/projects/${PROJECT}/untold`, token: USER_TOKEN }));
 			if (id) await client.call({ method: "POST", path: `/api/v1/runs/${id}/notify`, token: USER_TOKEN, json: {} });
 		});
 	}

@@ -30,9 +30,9 @@ export interface Submission {
 /** What a random job may be asked to put out. */
 const OUTPUT = "verdict";
 
-export function randomSubmission(random: Random, number: number): Submission {
+export function randomSubmission(random: Random, number: number, mostJobs = 7): Submission {
 	const jobs: Record<string, Record<string, unknown>> = {};
-	const size = random.chance(0.4) ? 1 : random.between(2, 7);
+	const size = random.chance(0.4) ? 1 : random.between(2, mostJobs);
 	for (let index = 0; index < size; index += 1) {
 		const needs = Object.keys(jobs).filter(() => random.chance(0.35));
 		jobs[`job${index}`] = randomJob(random, needs, jobs);
@@ -69,10 +69,10 @@ export function randomTrigger(random: Random, isPull: boolean, isFromFork: boole
 
 /** The files that a repository says with what is to be run: whole pipelines, some that do not want to run, some that are broken, some with schedules. */
 export function randomFiles(random: Random): { path: string; text: string }[] {
-	return Array.from({ length: random.between(0, 3) }, (_, index) => {
+	return Array.from({ length: random.between(0, 2) }, (_, index) => {
 		const path = `.windlass/file${index}.yml`;
 		if (random.chance(0.15)) return { path, text: "jobs: 3" };
-		const { pipeline } = JSON.parse(randomSubmission(random, index).text) as { pipeline: Record<string, unknown> };
+		const { pipeline } = JSON.parse(randomSubmission(random, index, 3).text) as { pipeline: Record<string, unknown> };
 		const { source: _own, ...rest } = pipeline;
 		const on = random.chance(0.3)
 			? { on: { push: { branches: "main", paths: "src/**" }, pull_request: {}, schedule: [{ cron: "*/7 * * * *" }] } }
@@ -94,6 +94,8 @@ function randomJob(random: Random, needs: string[], jobs: Record<string, Record<
 		...(random.chance(0.8) ? { timeout: `${random.between(5, 600)}s` } : {}),
 		...(random.chance(0.2) ? { artifacts: { save: ["*"] } } : {}),
 		...(random.chance(0.2) ? { allow_failure: true } : {}),
+		// Nobody has kept it: the job cannot be given what it asks for.
+		...(random.chance(0.08) ? { secrets: { KEY: "of_nobody" } } : {}),
 		...(random.chance(0.3) ? { outputs: [OUTPUT] } : {}),
 		...(random.chance(0.12) ? { approval: random.chance(0.5) ? true : { timeout: `${random.between(10, 600)}s` } } : {}),
 		// One job of a run stands in a group that cancels: which of two came first is nobody's business.

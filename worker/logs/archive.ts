@@ -12,6 +12,17 @@ export interface ArchivedObject {
 	sha256: string;
 }
 
+/** A finished log that lies in R2 already; null if it does not. */
+export async function archivedBefore(bucket: R2Bucket, key: string): Promise<(ArchivedObject & { bytes: number }) | null> {
+	const object = await bucket.get(key);
+	if (!object) return null;
+	const { size: bytes } = object;
+	if (bytes <= SLICE_BYTES) return { key, bytes, sha256: hex(await crypto.subtle.digest("SHA-256", await object.arrayBuffer())) };
+	const digest = new crypto.DigestStream("SHA-256");
+	await object.body.pipeTo(digest);
+	return { key, bytes, sha256: hex(await digest.digest) };
+}
+
 /**
  * Writes a finished log to R2 as one plain object, and its sha256 on the way. The object is created only if it is not
  * there: its name holds the lease, so an object of that name is this very log, from a try whose end was not noted.

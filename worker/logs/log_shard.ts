@@ -5,7 +5,7 @@ import type { Environment } from "../environment.ts";
 import { faultFields, setLogLevel, log as writeLog } from "../log.ts";
 import { Parking } from "../parking.ts";
 import { maxLogBytes, SHORT_HOLD_MS } from "../settings.ts";
-import { type ArchivedObject, archive } from "./archive.ts";
+import { type ArchivedObject, archive, archivedBefore } from "./archive.ts";
 import type { LineIndex } from "./line_counter.ts";
 import { type LogRow, LogStore } from "./log_store.ts";
 
@@ -130,11 +130,16 @@ export class LogShard extends DurableObject<Environment> {
 	 * @returns where the log now lies; null if bytes are still awaited: then the Dispatcher is told later
 	 */
 	async seal({ attemptId, team, leaseId, runId, jobId, declaredBytes }: Seal): Promise<ArchivedLog | null> {
-		const log = this.#store.find(attemptId);
-		if (!log && declaredBytes === 0) return archivedLog(this.#store.addEmpty(attemptId, team, Date.now()), EMPTY_OBJECT);
-		if (!log) this.#store.open(attemptId, team, Date.now());
-		if (!log || log.state === "open") {
-			this.#store.seal(attemptId, { key: `logs/${runId}/${jobId}/${attemptId}-${leaseId}.log`, declared: declaredBytes, now: Date.now() });
+		const key = `logs/${runId}/${jobId}/${attemptId}-${leaseId}.log`;
+		if (!this.#store.find(attemptId)) {
+			if (declaredBytes === 0) return archivedLog(this.#store.addEmpty(attemptId, team, Date.now()), EMPTY_OBJECT);
+			// The Dispatcher may have been away from before it heard where the log lies until after its tombstone was dropped.
+			const before = await archivedBefore(this.env.BUCKET, key);
+			if (before) return archivedLog({ bytes: before.bytes, declared: declaredBytes }, before);
+		}
+		const log = this.#store.find(attemptId) ?? this.#store.open(attemptId, team, Date.now());
+		if (log.state === "open") {
+			this.#store.seal(attemptId, { key, declared: declaredBytes, now: Date.now() });
 			this.#wakeReaders(attemptId);
 		}
 		const sealed = this.#store.find(attemptId) as LogRow;
@@ -244,7 +249,7 @@ export class LogShard extends DurableObject<Environment> {
 	}
 }
 
-function archivedLog({ bytes, declared }: LogRow, { key, sha256 }: ArchivedObject): ArchivedLog {
+function archivedLog({ bytes, declared }: Pick<LogRow, "bytes" | "declared">, { key, sha256 }: ArchivedObject): ArchivedLog {
 	return { key, bytes, sha256, isIncomplete: declared === null || bytes < declared };
 }
 

@@ -20,6 +20,13 @@ export class Bucket {
 		});
 	}
 
+	get(key: string): Promise<{ size: number; arrayBuffer(): Promise<Uint8Array> } | null> {
+		return throughTrouble(this.#world, "R2", this.trouble, () => {
+			const found = this.objects.get(key);
+			return found ? { size: found.byteLength, arrayBuffer: async () => found.slice() } : null;
+		});
+	}
+
 	head(key: string): Promise<{ size: number } | null> {
 		return throughTrouble(this.#world, "R2", this.trouble, () => {
 			const found = this.objects.get(key);
