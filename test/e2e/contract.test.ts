@@ -4,6 +4,7 @@ import { packTar } from "modern-tar";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Finish, Offer } from "../../schema/wire/protocol.ts";
 import type { Artifact, Event, Run } from "../../schema/wire/resources.ts";
+import { genericDelivery, githubDelivery, githubPullRequest } from "../support/forge.ts";
 import { ADMIN_TOKEN, TestCoordinator } from "../support/processes.ts";
 import { result } from "../support/protocol_agent.ts";
 
@@ -270,6 +271,8 @@ describe("the OpenAPI document", () => {
 		expect((await call("GET /api/v1/projects")).items).toMatchObject([{ name: "contracted", default_branch: "main", credentials: null }]);
 		await call("PATCH /api/v1/projects/{name}", { name: "contracted" }, { body: { credentials: "token" } });
 		expect(await call("GET /api/v1/projects/{name}", { name: "contracted" })).toMatchObject({ credentials: "token" });
+		await repositories(agent.poll);
+		await keptPipelines();
 		await call("DELETE /api/v1/projects/{name}", { name: "contracted" });
 		for (const value of ["a first value", "a second value"]) await call("PUT /api/v1/secrets/{name}", { name: "s" }, { body: { value } });
 		expect((await call("GET /api/v1/secrets")).items).toMatchObject([{ name: "s", project: null }]);
@@ -311,6 +314,81 @@ describe("the OpenAPI document", () => {
 		expect(checked.size).toBeGreaterThan(12);
 	}, 30_000);
 });
+
+/** What a forge delivers, what is planned of it, and what is run by the clock. */
+async function repositories(poll: () => Promise<Offer>): Promise<void> {
+	const secret = "a secret of the hook";
+	for (const one of ["hook", "token"])
+		await call("PUT /api/v1/secrets/{name}", { name: one }, { body: { value: secret, project: "contracted" } });
+	const name = { name: "contracted" };
+	const { id } = await call("PATCH /api/v1/projects/{name}", name, { body: { hook_secret: "hook" } });
+	const made = genericDelivery({ ref: "refs/heads/main", after: "a".repeat(40) }, secret);
+	const taken = await call("POST /hooks/{id}", { id }, { token: null, body: made.body, headers: made.headers });
+	await call("POST /hooks/{id}", { id }, { token: null, body: made.body });
+	expect((await call("GET /api/v1/projects/{name}/deliveries", name)).items).toMatchObject([{ id: taken.id, verdict: "accepted" }]);
+	await call("GET /api/v1/deliveries/{id}", { id: taken.id });
+	const replayed = await call("POST /api/v1/deliveries/{id}/replay", { id: taken.id });
+	const manual = await call("POST /api/v1/projects/{name}/trigger", name, { body: { branch: "main" } });
+	for (const one of [replayed, manual]) await call("POST /api/v1/runs/{id}/cancel", { id: one.id });
+	// The agent finds a pipeline that comes from nobody whom one knows; somebody lets it pass, and turns another away.
+	const pull = githubDelivery("pull_request", githubPullRequest({ sha: "b".repeat(40), fork: true }), secret);
+	await call("POST /api/v1/runs/{id}/cancel", { id: taken.run_id });
+	const { run_id: planId } = await call("POST /hooks/{id}", { id }, { token: null, body: pull.body, headers: pull.headers });
+	let offer = await poll();
+	// What was offered and is cancelled meanwhile is no more to be had.
+	for (; offer.job_id !== (await call("GET /api/v1/runs/{id}", { id: planId })).jobs[0].id; offer = await poll());
+	const lease = { token: offer.lease_token };
+	const started = await call("POST /api/v1/attempts/{id}/start", { id: offer.attempt_id }, { ...lease, body: {} });
+	expect(started.plan).toEqual({ config: null, changes: { target: "main" } });
+	const text = "on: pull_request\nnotify: { slack: nobody }\nsteps: [x]";
+	const files = ["one", "two"].map((file) => ({ path: `.windlass/${file}.yml`, text }));
+	await call(
+		"POST /api/v1/attempts/{id}/finish",
+		{ id: offer.attempt_id },
+		{ ...lease, body: { ...result(), plan: { files, changed: [] } } },
+	);
+	const plan = (await call("GET /api/v1/runs/{id}/wait?timeout=20", { id: planId })) as Run;
+	const [one = "", two = ""] = Object.values(plan.jobs[0]?.outputs ?? {});
+	await call("POST /api/v1/runs/{id}/approve", { id: one });
+	await call("POST /api/v1/runs/{id}/decline", { id: two }, { body: { comment: "no" } });
+	await call("POST /api/v1/runs/{id}/notify", { id: one });
+	await call("POST /api/v1/runs/{id}/cancel", { id: one });
+	const own = await call("POST /api/v1/runs", {}, { body: { pipeline: text, project: "contracted", runs_on: ["nobody"] } });
+	expect(await call("POST /api/v1/runs/{id}/notify", { id: own.id })).toEqual({ told: 1 });
+	expect((await call("GET /api/v1/projects/{name}/untold", name)).items).toMatchObject([
+		{ kind: "notify", run_id: own.id, what: "failure" },
+	]);
+	await call("POST /api/v1/runs/{id}/cancel", { id: own.id });
+	const schedule = await call("POST /api/v1/projects/{name}/schedules", name, { body: { cron: "0 3 * * *", timezone: "Europe/Berlin" } });
+	expect((await call("GET /api/v1/projects/{name}/schedules", name)).items).toHaveLength(1);
+	await call("GET /api/v1/schedules/{id}", { id: schedule.id });
+	expect((await call("PATCH /api/v1/schedules/{id}", { id: schedule.id }, { body: { paused: true } })).paused_by).toBe("admin");
+	await call("DELETE /api/v1/schedules/{id}", { id: schedule.id });
+	expect(await call("GET /badge/{name}", { name: "contracted.svg" })).toContain("<svg");
+	await call("GET /badge/{name}", { name: "contracted.svg" }, { token: null });
+}
+
+/** A pipeline that is kept here, through its versions. */
+async function keptPipelines(): Promise<void> {
+	const kept = await call("POST /api/v1/pipelines", {}, { body: { name: "nightly", yaml: "steps: [one]" } });
+	const id = { id: kept.id };
+	await call("PUT /api/v1/pipelines/{id}", id, { body: { yaml: "steps: [two]", version: 1 } });
+	await call("PUT /api/v1/pipelines/{id}", id, { body: { yaml: "steps: [three]", version: 1 } });
+	expect((await call("GET /api/v1/pipelines")).items).toMatchObject([{ name: "nightly", version: 2 }]);
+	expect((await call("GET /api/v1/pipelines/{id}", id)).yaml).toBe("steps: [two]");
+	expect((await call("GET /api/v1/pipelines/{id}/versions", id)).items.map(({ number }: { number: number }) => number)).toEqual([2, 1]);
+	expect(await call("GET /api/v1/pipelines/{id}/versions/{number}", { ...id, number: "1" })).toBe("steps: [one]");
+	expect(await call("GET /api/v1/pipelines/{id}/versions/{number}/diff", { ...id, number: "2" })).toContain("+steps: [two]");
+	await call("POST /api/v1/pipelines/{id}/versions/{number}/restore", { ...id, number: "1" });
+	const form = new FormData();
+	form.set("yaml", "steps: [four]");
+	form.set("name", "nightly");
+	expect((await call("POST /api/v1/pipelines/upload", {}, { body: form })).version).toBe(4);
+	await call("POST /api/v1/pipelines/upload", {}, { body: "steps: [five]" });
+	const run = await call("POST /api/v1/pipelines/{id}/trigger", id, { body: { runs_on: ["nobody"] } });
+	await call("POST /api/v1/runs/{id}/cancel", { id: run.id });
+	await call("DELETE /api/v1/pipelines/{id}", id);
+}
 
 const checked = new Set<string>();
 

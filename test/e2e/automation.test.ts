@@ -1,0 +1,340 @@
+import { createHmac } from "node:crypto";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Untold } from "../../schema/wire/notifications.ts";
+import type { StoredPipeline, WholePipeline } from "../../schema/wire/pipelines.ts";
+import type { Page, Run, RunSummary } from "../../schema/wire/resources.ts";
+import type { Schedule } from "../../schema/wire/schedules.ts";
+import { genericDelivery, RecordingServer } from "../support/forge.ts";
+import { GitHttp } from "../support/git_http.ts";
+import { eventually, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+
+/** What runs by itself, what is kept here, and who is told. */
+
+const HOOK_SECRET = "the-secret-of-the-hook";
+
+const cleanups: (() => void | Promise<void>)[] = [];
+const atEnd = (clean: () => void | Promise<void>) => void cleanups.push(clean);
+let coordinator: TestCoordinator;
+let git: GitHttp;
+beforeAll(async () => {
+	coordinator = await TestCoordinator.start({ atEnd, args: ["--allow-outbound", "127.0.0.1"] });
+	await coordinator.agent("builder", { slots: "4" });
+	git = await GitHttp.start(path.join(temporaryFolder(atEnd), "git"), null, atEnd);
+	await secret("hook", HOOK_SECRET);
+});
+afterAll(async () => {
+	for (const clean of cleanups.reverse()) await clean();
+});
+
+const request = (method: string, address: string, body?: unknown, at = coordinator) =>
+	at.request(`/api/v1${address}`, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+const answer = async <Body>(method: string, address: string, body?: unknown): Promise<Body> => {
+	const response = await request(method, address, body);
+	if (!response.ok) throw new Error(`${method} ${address}: ${response.status} ${await response.text()}`);
+	return (await response.json()) as Body;
+};
+const refused = async (method: string, address: string, body?: unknown) => {
+	const response = await request(method, address, body);
+	return `${response.status} ${((await response.json()) as { message: string }).message}`;
+};
+const secret = (name: string, value: string) => request("PUT", `/secrets/${name}`, { value });
+const wait = (id: string) => coordinator.get<Run>(`/api/v1/runs/${id}/wait?timeout=60`);
+const logOf = async (run: Run) => coordinator.text(`/api/v1/jobs/${run.jobs[0]?.id}/log?format=raw`);
+
+/** The runs that a plan has made, once they are over. */
+async function planned(planId: string): Promise<Run[]> {
+	const plan = await wait(planId);
+	return Promise.all(Object.values(plan.jobs[0]?.outputs ?? {}).flatMap((id) => (id.startsWith("run_") ? [wait(id)] : [])));
+}
+
+async function push(projectId: string, after: string): Promise<string> {
+	const { headers, body } = genericDelivery({ ref: "refs/heads/main", after }, HOOK_SECRET);
+	const response = await coordinator.request(`/hooks/${projectId}`, { method: "POST", token: null, headers, body });
+	return ((await response.json()) as { run_id: string }).run_id;
+}
+
+describe("schedules", () => {
+	test("that a file of the main line asks for come and go with it, and stay as they were left", async () => {
+		const file = (cron: string) => `on: { push: {}, schedule: [{ cron: '${cron}', timezone: Europe/Berlin }] }\nsteps: [true]`;
+		const repository = git.add("timed.git", { ".windlass.yml": file("0 3 * * *") });
+		const { id } = await answer<{ id: string }>("POST", "/projects", { name: "timed", repository, hook_secret: "hook" });
+		const schedules = async () => (await answer<Page<Schedule>>("GET", "/projects/timed/schedules")).items;
+		await planned(await push(id, git.commit("timed.git", { a: "1" })));
+		const [first] = await schedules();
+		expect(first).toMatchObject({ origin: "file", cron: "0 3 * * *", timezone: "Europe/Berlin", file: ".windlass.yml", paused_by: null });
+		expect(first?.next).toHaveLength(5);
+		expect(first?.next[0]).toMatch(/T0[12]:00:00\.000Z$/);
+		await answer("PATCH", `/schedules/${first?.id}`, { paused: true });
+		await planned(await push(id, git.commit("timed.git", { a: "2" })));
+		expect((await schedules()).map(({ id: same, paused_by, next }) => [same, paused_by, next])).toEqual([[first?.id, "admin", []]]);
+		expect(await refused("DELETE", `/schedules/${first?.id}`)).toMatch(
+			/^409 The file \.windlass\.yml of the repository asks for this schedule/,
+		);
+		await planned(await push(id, git.commit("timed.git", { ".windlass.yml": file("30 4 * * *") })));
+		expect((await schedules()).map(({ cron, paused_by }) => [cron, paused_by])).toEqual([["30 4 * * *", null]]);
+		// Another branch says nothing of when the project runs.
+		git.branch("timed.git", "other");
+		const aside = git.commit("timed.git", { ".windlass.yml": file("15 5 * * *") });
+		const { headers, body } = genericDelivery({ ref: "refs/heads/other", after: aside }, HOOK_SECRET);
+		const delivered = await coordinator.request(`/hooks/${id}`, { method: "POST", token: null, headers, body });
+		await planned(((await delivered.json()) as { run_id: string }).run_id);
+		expect((await schedules()).map(({ cron }) => cron)).toEqual(["30 4 * * *"]);
+		git.checkout("timed.git", "main");
+		await planned(await push(id, git.commit("timed.git", { ".windlass.yml": "steps: [true]" })));
+		expect(await schedules()).toEqual([]);
+	});
+
+	test("that are made here run what they name, with its parameters, as their own event; what is wrong is refused", async () => {
+		const repository = git.add("clock.git", {
+			".windlass/a.yml":
+				"params: { who: { default: nobody } }\njobs: { a: { env: { WHO: '${{ params.who }}' }, steps: ['echo \"$CI_EVENT for $WHO on $CI_COMMIT_BRANCH\"'] } }",
+			".windlass/b.yml": "on: { push: { branches: none } }\nsteps: [true]",
+		});
+		await answer("POST", "/projects", { name: "clock", repository });
+		const kept = await answer<StoredPipeline>("POST", "/pipelines", {
+			name: "kept",
+			project: "clock",
+			yaml: "steps: ['echo \"kept $CI_EVENT\"']",
+		});
+		const make = (body: object) => answer<Schedule>("POST", "/projects/clock/schedules", body);
+		const every = { cron: "* * * * *" };
+		const [ofFile, ofAll, ofKept] = [
+			await make({ ...every, file: ".windlass/a.yml", params: { who: "ada" } }),
+			await make(every),
+			await make({ ...every, pipeline: kept.id }),
+		];
+		const done = (id: string) =>
+			eventually(async () => (await answer<Schedule>("GET", `/schedules/${id}`)).run_id, `the schedule ${id} has run`, 90_000);
+		const [fileRun] = await planned(await done(ofFile.id));
+		expect(fileRun).toMatchObject({ state: "succeeded", trigger: { kind: "schedule", actor: "a schedule" }, params: { who: "ada" } });
+		expect(await logOf(fileRun as Run)).toContain("\nschedule for ada on main\n");
+		expect((await planned(await done(ofAll.id))).map(({ pipeline }) => pipeline).sort()).toEqual(["a", "b"]);
+		const keptRun = await wait(await done(ofKept.id));
+		expect([keptRun.pipeline, keptRun.file]).toEqual(["kept", "kept@1"]);
+		expect(await logOf(keptRun)).toContain("kept schedule");
+		for (const { id } of [ofFile, ofAll, ofKept]) expect((await request("DELETE", `/schedules/${id}`)).status).toBe(204);
+		expect(await refused("POST", "/projects/clock/schedules", { cron: "every day" })).toMatch(
+			/^422 cron: "every day" is not a cron pattern/,
+		);
+		expect(await refused("POST", "/projects/clock/schedules", { ...every, timezone: "Mars" })).toMatch(/^422 timezone: is not a time zone/);
+		expect(await refused("POST", "/projects/clock/schedules", { ...every, pipeline: kept.id, file: "a.yml" })).toMatch(/^422/);
+		expect(await refused("POST", "/projects/none/schedules", every)).toMatch(/^404/);
+		expect(await refused("PATCH", "/schedules/sch_none", { paused: true })).toMatch(/^404/);
+		await answer("POST", "/projects", { name: "empty" });
+		expect(await refused("POST", "/projects/empty/schedules", every)).toMatch(/^409 The project empty has no repository/);
+	}, 120_000);
+});
+
+describe("asking for a project to be run", () => {
+	test("runs a branch or a tag of it, whatever its files wait for", async () => {
+		const repository = git.add("asked.git", {
+			".windlass.yml": "on: { push: { branches: none } }\nsteps: ['echo \"$CI_EVENT $CI_COMMIT_REF\"']",
+		});
+		await answer("POST", "/projects", { name: "asked", repository });
+		git.ref("asked.git", "refs/tags/v1", git.commit("asked.git", { a: "1" }));
+		const ask = async (body: object) => (await planned((await answer<Run>("POST", "/projects/asked/trigger", body)).id))[0] as Run;
+		expect(await logOf(await ask({}))).toContain("manual main");
+		expect(await logOf(await ask({ tag: "v1", file: ".windlass.yml" }))).toContain("manual v1");
+		expect(await refused("POST", "/projects/asked/trigger", { tag: "v1", branch: "main" })).toMatch(/^422/);
+		expect(await refused("POST", "/projects/empty-one/trigger", {})).toMatch(/^404/);
+	});
+});
+
+describe("pipelines that are kept here", () => {
+	test("have versions that never change; a change of an old one is refused; any of them can be restored", async () => {
+		const yaml =
+			"# ünï cödé\nname: kept\nparams: { who: { required: true } }\nsteps:\n  - { run: 'echo hello $WHO', env: { WHO: '${{ params.who }}' } }\n";
+		const made = await answer<StoredPipeline>("POST", "/pipelines", { name: "versions", yaml });
+		expect(made).toMatchObject({ id: expect.stringMatching(/^pip_/), name: "versions", project: "adhoc", version: 1 });
+		expect(await refused("POST", "/pipelines", { name: "versions", yaml })).toMatch(
+			/^409 The project adhoc has a pipeline versions already/,
+		);
+		expect(await refused("POST", "/pipelines", { name: "broken", yaml: "stepz: 3" })).toMatch(/^422 line 1, column 1: stepz: unknown key/);
+		const changed = yaml.replace("hello", "goodbye");
+		const put = (version: number, text: string) => request("PUT", `/pipelines/${made.id}`, { yaml: text, version });
+		expect((await put(1, changed)).status).toBe(200);
+		const stale = await put(1, yaml);
+		expect([stale.status, await stale.json()]).toMatchObject([
+			409,
+			{ message: "Version 1 is not the newest of versions any more.", details: { version: 2 } },
+		]);
+		// Of many at once one wins.
+		const raced = await Promise.all(Array.from({ length: 10 }, (_, index) => put(2, `${changed}# ${index}\n`)));
+		expect(raced.map(({ status }) => status).sort()).toEqual([200, ...Array(9).fill(409)]);
+		const text = async (number: number) =>
+			Buffer.from(await (await request("GET", `/pipelines/${made.id}/versions/${number}`)).arrayBuffer());
+		expect([await text(1), await text(2)]).toEqual([Buffer.from(yaml), Buffer.from(changed)]);
+		const diff = await (await request("GET", `/pipelines/${made.id}/versions/2/diff`)).text();
+		expect(diff).toContain("--- versions@1\n+++ versions@2\n");
+		expect(diff).toMatch(/-.*hello.*\n\+.*goodbye/);
+		expect((await answer<StoredPipeline>("POST", `/pipelines/${made.id}/versions/1/restore`)).version).toBe(4);
+		const { items } = await answer<Page<{ number: number; restores: number | null }>>("GET", `/pipelines/${made.id}/versions?limit=2`);
+		expect(items).toMatchObject([
+			{ number: 4, restores: 1 },
+			{ number: 3, restores: null },
+		]);
+		expect((await answer<WholePipeline>("GET", `/pipelines/${made.id}`)).yaml).toBe(yaml);
+		const run = await wait((await answer<Run>("POST", `/pipelines/${made.id}/trigger`, { params: { who: "Ada" } })).id);
+		expect([run.state, run.pipeline, run.file, run.project]).toEqual(["succeeded", "kept", "versions@4", "adhoc"]);
+		expect(await logOf(run)).toContain("\nhello Ada\n");
+		expect(await refused("POST", `/pipelines/${made.id}/trigger`, {})).toMatch(/^422 .*params\.who: is required/);
+		expect(await refused("POST", `/pipelines/${made.id}/trigger`, { project: "x" })).toMatch(/^422 project: is what/);
+		expect(await refused("GET", `/pipelines/${made.id}/versions/9`)).toMatch(/^404 The pipeline versions has no version 9/);
+		expect((await request("DELETE", `/pipelines/${made.id}`)).status).toBe(204);
+		expect(await refused("GET", `/pipelines/${made.id}`)).toMatch(/^404/);
+		expect((await coordinator.get<Run>(`/api/v1/runs/${run.id}`)).state).toBe("succeeded");
+	});
+
+	test("come as a form, under three names; what is no form, or too much, is refused", async () => {
+		const upload = (parts: Record<string, string | Blob>, filename?: string) => {
+			const form = new FormData();
+			for (const [name, value] of Object.entries(parts)) {
+				if (typeof value === "string") form.set(name, value);
+				else form.set(name, value, filename);
+			}
+			return coordinator.request("/api/v1/pipelines/upload", { method: "POST", body: form });
+		};
+		const first = await upload({ file: new Blob(["steps: [true]"]) }, "from-a-file.yml");
+		expect([first.status, await first.json()]).toMatchObject([201, { name: "from-a-file", version: 1 }]);
+		const same = await upload({ pipeline: "steps: [true]", name: "from-a-file" });
+		expect([same.status, await same.json()]).toMatchObject([200, { version: 1 }]);
+		const other = await upload({ yaml: "steps: [false]", name: "from-a-file" });
+		expect([other.status, await other.json()]).toMatchObject([200, { version: 2 }]);
+		expect((await upload({ yaml: "a", file: "b", name: "x" })).status).toBe(422);
+		expect((await upload({ name: "x" })).status).toBe(422);
+		expect((await upload({ yaml: "steps: [", name: "x" })).status).toBe(400);
+		expect((await upload({ yaml: " ".repeat(10 * 1024 * 1024 + 1), name: "x" })).status).toBe(413);
+		const noForm = await coordinator.request("/api/v1/pipelines/upload", {
+			method: "POST",
+			body: "steps: [true]",
+			headers: { "Content-Type": "text/plain" },
+		});
+		expect([noForm.status, await noForm.json()]).toMatchObject([415, { error: "unsupported_media_type" }]);
+	});
+});
+
+describe("who is told", () => {
+	test("of a start, a success, a failure and what ends it; signed, or as Slack wants it; as a test", async () => {
+		const chat = await RecordingServer.start(atEnd);
+		await secret("slack_address", `${chat.url}/slack`);
+		await secret("webhook_key", "the-key-of-the-webhook");
+		const submit = async (exit: string, branch = "main") => {
+			const pipeline = {
+				name: "told",
+				notify: [{ on: ["start", "success", "failure"], webhook: `${chat.url}/hook`, secret: "webhook_key" }, { slack: "slack_address" }],
+				jobs: { unit: { steps: [exit] } },
+			};
+			return wait((await answer<Run>("POST", "/runs", { pipeline, project: "telling", branch })).id);
+		};
+		const failed = await submit("exit 1");
+		await chat.until((told) => told.length === 3, "three messages");
+		const fixed = await submit("true");
+		await chat.until((told) => told.length === 6, "six messages");
+		// A success after a success is nothing to be told to who waits for the end of a failure.
+		await submit("true");
+		await chat.until((told) => told.length === 8, "eight messages");
+		const hooks = chat.told.filter(({ path: where }) => where === "/hook");
+		expect(hooks.map(({ body }) => body.type)).toEqual([
+			"run.start",
+			"run.failure",
+			"run.start",
+			"run.success",
+			"run.start",
+			"run.success",
+		]);
+		for (const { headers, body } of hooks) {
+			const signed = `${headers["webhook-id"]}.${headers["webhook-timestamp"]}.${JSON.stringify(body)}`;
+			const signature = createHmac("sha256", "the-key-of-the-webhook").update(signed).digest("base64");
+			expect(headers["webhook-signature"]).toBe(`v1,${signature}`);
+		}
+		expect(hooks[1]?.body).toMatchObject({
+			is_test: false,
+			data: { id: failed.id, state: "failed", pipeline: "told", project: "telling" },
+		});
+		const texts = chat.told.filter(({ path: where }) => where === "/slack").map(({ body }) => String(body.text));
+		expect(texts).toHaveLength(2);
+		expect(texts[0]).toMatch(
+			new RegExp(`^:x: telling: told #${failed.number} failed after .*\\nmain\\nunit: The step "exit 1" failed`, "s"),
+		);
+		expect(texts[1]).toMatch(new RegExp(`^:white_check_mark: telling: told #${fixed.number} is fixed`));
+		expect(await answer("POST", `/runs/${fixed.id}/notify`)).toEqual({ told: 2 });
+		await chat.until((told) => told.length === 10, "the two tests");
+		expect(chat.told.slice(8).map(({ body }) => body.is_test ?? String(body.text).startsWith("Test: "))).toEqual([true, true]);
+	});
+
+	test("as often as it takes, by the same name; not what says no, and not who may not be asked", async () => {
+		const chat = await RecordingServer.start(atEnd);
+		let left = 2;
+		chat.respond = (_, response) => {
+			left -= 1;
+			if (left < 0) return false;
+			response.writeHead(left === 1 ? 500 : 503, { "Retry-After": "0" }).end("not now");
+			return true;
+		};
+		await answer("POST", "/projects", { name: "untold" });
+		const submit = (webhook: string) =>
+			answer<Run>("POST", "/runs", {
+				pipeline: { notify: { on: "success", webhook, secret: "webhook_key" }, steps: ["true"] },
+				project: "untold",
+			});
+		await submit(`${chat.url}/hook`);
+		await chat.until((told) => told.length === 1, "the message");
+		expect(new Set([...chat.told, ...chat.turnedAway].map(({ headers }) => headers["webhook-id"])).size).toBe(1);
+		expect(chat.turnedAway).toHaveLength(2);
+		chat.respond = (_, response) => {
+			response.writeHead(404).end("nobody here");
+			return true;
+		};
+		await submit(`${chat.url}/gone`);
+		await submit("http://127.0.0.2:9/hook");
+		const untold = async () => (await answer<Page<Untold>>("GET", "/projects/untold/untold")).items;
+		const given = await eventually(async () => {
+			const items = await untold();
+			return items.filter(({ given_up }) => given_up).length === 2 && items;
+		}, "both are given up");
+		expect(given.map(({ error }) => error).sort()).toEqual([
+			expect.stringContaining(`${new URL(chat.url).host} answers 404: nobody here`),
+			expect.stringContaining("127.0.0.2 is not among the addresses that this coordinator may ask"),
+		]);
+		expect((await coordinator.get<{ status: string }>("/readyz")).status).toBe("ready");
+	});
+});
+
+describe("a badge", () => {
+	test("shows how a branch, a pipeline or a job stands; to everybody only where the project says so", async () => {
+		await answer("POST", "/projects", { name: "badged" });
+		const run = async (branch: string, jobs: Record<string, string>) => {
+			const pipeline = { name: "ci", jobs: Object.fromEntries(Object.entries(jobs).map(([key, step]) => [key, { steps: [step] }])) };
+			const { id } = await wait((await answer<Run>("POST", "/runs", { pipeline, project: "badged", branch })).id);
+			await eventually(
+				async () => (await answer<Page<RunSummary>>("GET", "/runs?project=badged")).items.some((one) => one.id === id && one.finished_at),
+				"recorded",
+			);
+		};
+		const message = async (query = "") =>
+			((await (await coordinator.request(`/badge/badged.json${query}`)).json()) as { message: string }).message;
+		expect(await message()).toBe("no runs");
+		await run("main", { unit: "true", lint: "exit 1" });
+		await run("dev", { unit: "true" });
+		expect([await message(), await message("?branch=dev"), await message("?job=unit"), await message("?job=lint")]).toEqual([
+			"failed",
+			"passing",
+			"passing",
+			"failed",
+		]);
+		expect([await message("?pipeline=ci"), await message("?pipeline=other")]).toEqual(["failed", "no runs"]);
+		expect((await coordinator.request("/badge/badged.json?job=none")).status).toBe(404);
+		expect((await coordinator.request("/badge/badged.svg?color=red")).status).toBe(422);
+		const svg = await coordinator.request("/badge/badged.svg");
+		expect([svg.status, svg.headers.get("Content-Type")]).toEqual([200, "image/svg+xml; charset=utf-8"]);
+		expect(await svg.text()).toContain("<title>badged: failed</title>");
+		const etag = svg.headers.get("ETag") ?? "";
+		const known = await coordinator.request("/badge/badged.svg", { headers: { "If-None-Match": etag } });
+		expect([known.status, await known.text()]).toEqual([304, ""]);
+		expect((await coordinator.request("/badge/badged.svg", { token: null })).status).toBe(404);
+		await answer("PATCH", "/projects/badged", { public_badges: true });
+		expect((await coordinator.request("/badge/badged.svg", { token: null })).status).toBe(200);
+		expect((await coordinator.request("/badge/never-made.svg", { token: null })).status).toBe(404);
+	});
+});
