@@ -5,12 +5,15 @@ import manifest from "../package.json" with { type: "json" };
 import { ApiError } from "../schema/wire/errors.ts";
 import { agentCommand } from "./agent_command.ts";
 import { artifactsCommand } from "./commands/artifacts.ts";
+import { deliveriesCommand } from "./commands/deliveries.ts";
 import { execCommand } from "./commands/exec.ts";
 import { lintCommand } from "./commands/lint.ts";
 import { logsCommand } from "./commands/logs.ts";
+import { pipelinesCommand } from "./commands/pipelines.ts";
 import { projectsCommand } from "./commands/projects.ts";
 import { runCommand } from "./commands/run.ts";
 import { approveCommand, cancelCommand, declineCommand, explainCommand, listCommand, rerunCommand, showCommand } from "./commands/runs.ts";
+import { schedulesCommand } from "./commands/schedules.ts";
 import { secretsCommand } from "./commands/secrets.ts";
 import { demoCommand } from "./demo.ts";
 import { UsageError } from "./failures.ts";
@@ -69,6 +72,9 @@ async function main(): Promise<number> {
 		.addCommand(declineCommand())
 		.addCommand(artifactsCommand())
 		.addCommand(projectsCommand())
+		.addCommand(pipelinesCommand(setExitCode))
+		.addCommand(schedulesCommand())
+		.addCommand(deliveriesCommand())
 		.addCommand(secretsCommand());
 	throwOnExit(program);
 	// An empty variable, as compose files write them, is none.

@@ -1,11 +1,9 @@
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
+import { CONFIG_FILE, CONFIG_FOLDER } from "../schema/wire/plans.ts";
 import { UsageError } from "./failures.ts";
 
 /** Where a pipeline's text is found. */
-
-const FILE = ".windlass.yml";
-const FOLDER = ".windlass";
 
 export interface PipelineText {
 	file: string;
@@ -29,18 +27,18 @@ export async function readPipeline(named: string | undefined, folder: string = p
 async function only(folder: string): Promise<string> {
 	const files = await pipelineFiles(folder);
 	if (files.length === 1) return files[0] as string;
-	if (files.length === 0) throw new UsageError(`there is no ${FILE} here, and nothing in ${FOLDER}/; name a file`);
+	if (files.length === 0) throw new UsageError(`there is no ${CONFIG_FILE} here, and nothing in ${CONFIG_FOLDER}/; name a file`);
 	throw new UsageError(`there are several pipelines here: ${files.join(", ")}; name one with --file`);
 }
 
 /** The pipelines of a repository: `.windlass.yml`, or every file in `.windlass/`. */
 export async function pipelineFiles(folder: string): Promise<string[]> {
 	const names = await readdir(folder);
-	const inner = names.includes(FOLDER) ? await readdir(path.join(folder, FOLDER)).catch(() => []) : [];
-	const several = inner.filter((name) => /\.ya?ml$/.test(name)).map((name) => path.join(FOLDER, name));
-	if (names.includes(FILE) && several.length > 0)
-		throw new UsageError(`there is ${FILE}, and there is ${several[0]}; keep pipelines in one place`);
-	return names.includes(FILE) ? [FILE] : several.sort();
+	const inner = names.includes(CONFIG_FOLDER) ? await readdir(path.join(folder, CONFIG_FOLDER)).catch(() => []) : [];
+	const several = inner.filter((name) => /\.ya?ml$/.test(name)).map((name) => path.join(CONFIG_FOLDER, name));
+	if (names.includes(CONFIG_FILE) && several.length > 0)
+		throw new UsageError(`there is ${CONFIG_FILE}, and there is ${several[0]}; keep pipelines in one place`);
+	return names.includes(CONFIG_FILE) ? [CONFIG_FILE] : several.sort();
 }
 
 async function standardInput(): Promise<string> {

@@ -1,71 +1,83 @@
 import { Command } from "commander";
+import type { Untold } from "../../schema/wire/notifications.ts";
 import type { Project } from "../../schema/wire/projects.ts";
-import type { Page } from "../../schema/wire/resources.ts";
-import { Connection, type ConnectionFlags, withConnection } from "../connection.ts";
-import { ago, print, printJson, table } from "../terminal.ts";
+import type { Page, SubmittedRun } from "../../schema/wire/resources.ts";
+import { Connection, type ConnectionFlags } from "../connection.ts";
+import { ago, paint, print, printJson, table } from "../terminal.ts";
+import { command, pairs, several } from "./command.ts";
 
-/** `windlass projects`: what is known of the repositories that runs are made of. */
+/** `windlass projects`: what is known of the repositories that runs are made of, and of the forges that they are kept in. */
 
 interface Flags extends ConnectionFlags {
 	output: string;
-	repository?: string;
-	defaultBranch?: string;
-	credentials?: string;
 }
 
-function command(name: string, description: string, example: string): Command {
-	return withConnection(new Command(name).description(description).option("-o, --output <format>", "text or json", "text")).addHelpText(
-		"after",
-		`\nExample:\n  ${example}`,
-	);
-}
+/** The settings, each with its option; `none` takes one away. */
+const SETTINGS = [
+	{ key: "repository", option: "--repository <address>", what: "what its runs are made of, unless they say otherwise" },
+	{ key: "default_branch", option: "--default-branch <name>", what: "its main line" },
+	{
+		key: "credentials",
+		option: "--credentials <secret>",
+		what: "the secret with which the repository is read over HTTP (user:password, or a token)",
+	},
+	{ key: "config", option: "--config <path>", what: "the file, or folder, that says what is to be run (.windlass.yml or .windlass/)" },
+	{ key: "hook_secret", option: "--hook-secret <secret>", what: "the secret that deliveries of its forge are signed with" },
+	{ key: "forge", option: "--forge <kind>", what: "github, gitea or gitlab: where commit statuses are sent" },
+	{ key: "forge_api", option: "--forge-api <url>", what: "where the API of the forge is" },
+	{ key: "forge_token", option: "--forge-token <secret>", what: "the secret that holds a token for it" },
+	{ key: "status_context", option: "--status-context <text>", what: "what the names of commit statuses begin with" },
+	{ key: "keep_runs", option: "--keep-runs <duration>", what: "for how long its runs are kept" },
+	{ key: "keep_logs", option: "--keep-logs <duration>", what: "for how long their logs are" },
+	{ key: "keep_artifacts", option: "--keep-artifacts <duration>", what: "for how long their artifacts are" },
+] as const satisfies readonly { key: keyof Project; option: string; what: string }[];
 
 function withSettings(made: Command): Command {
-	return made
-		.option("--repository <address>", "what its runs are made of, unless they say otherwise; none for no repository")
-		.option("--default-branch <name>", "its main line")
-		.option("--credentials <secret>", "the secret with which the repository is read over HTTP (user:password, or a token); none for none");
+	for (const { option, what } of SETTINGS) made.option(option, `${what}; none for none`);
+	return made.option("--public-badges", "everybody may see its badges").option("--no-public-badges", "who is signed in may see its badges");
 }
 
-/** What the flags say; `none` takes a setting away. */
-function settingsOf({ repository, defaultBranch, credentials }: Flags): object {
-	const orNull = (value: string) => (value === "none" ? null : value);
-	return {
-		...(repository === undefined ? {} : { repository: orNull(repository) }),
-		...(defaultBranch === undefined ? {} : { default_branch: defaultBranch }),
-		...(credentials === undefined ? {} : { credentials: orNull(credentials) }),
-	};
+/** What the options of this call say. */
+function settingsOf(made: Command): object {
+	const given = made.opts() as Record<string, string>;
+	const nameOf = (key: string) => key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+	const texts = SETTINGS.flatMap(({ key }) => {
+		const value = given[nameOf(key)];
+		return value === undefined ? [] : [[key, value === "none" ? null : value]];
+	});
+	const isSaid = made.getOptionValueSource("publicBadges") === "cli";
+	return { ...Object.fromEntries(texts), ...(isSaid ? { public_badges: made.opts().publicBadges } : {}) };
 }
 
 const addressOf = (name: string) => `/api/v1/projects/${encodeURIComponent(name)}`;
 
 function show(project: Project, output: string): void {
+	if (output === "json") {
+		printJson(project);
+		return;
+	}
 	const rows = [
 		["project", project.name],
-		["repository", project.repository ?? "–"],
-		["default branch", project.default_branch],
-		["credentials", project.credentials === null ? "–" : `the secret ${project.credentials}`],
+		...SETTINGS.map(({ key }) => [key.replace("_", " "), project[key] ?? "–"]),
+		["badges", project.public_badges ? "for everybody" : "for who is signed in"],
+		["hook", project.hook_url],
 		["changed", ago(project.updated_at)],
 	];
-	if (output === "json") printJson(project);
-	else print(table(rows));
+	print(table(rows));
+	for (const notice of project.notices) print(`${paint("yellow", "notice")}: ${notice}`);
 }
 
 export function projectsCommand(): Command {
 	return new Command("projects")
-		.description("Keep projects: their repository, its main line and its credentials.")
+		.description("Keep projects: their repository, its main line and credentials, its forge.")
 		.addHelpText("after", "\nExample:\n  windlass projects create web --repository https://git.lan/team/web.git --credentials git_token")
 		.addCommand(
 			command("ls", "List the projects.", "windlass projects ls").action(async (flags: Flags) => {
 				const { items } = await new Connection(flags).json<Page<Project>>("/api/v1/projects");
 				if (flags.output === "json") return printJson(items);
 				if (items.length === 0) return print("There is none yet: windlass projects create <name>");
-				print(
-					table([
-						["project", "repository", "default branch"],
-						...items.map((one) => [one.name, one.repository ?? "–", one.default_branch]),
-					]),
-				);
+				const rows = items.map((one) => [one.name, one.repository ?? "–", one.default_branch, one.forge ?? "–"]);
+				print(table([["project", "repository", "default branch", "forge"], ...rows]));
 			}),
 		)
 		.addCommand(
@@ -76,17 +88,48 @@ export function projectsCommand(): Command {
 		.addCommand(
 			withSettings(command("create", "Make a project.", "windlass projects create web --repository https://git.lan/team/web.git"))
 				.argument("<name>", "lower-case letters, digits, dot, dash or underscore")
-				.action(async (name: string, flags: Flags) => {
-					const json = { name, ...settingsOf(flags) };
+				.action(async (name: string, flags: Flags, made: Command) => {
+					const json = { name, ...settingsOf(made) };
 					show(await new Connection(flags).json<Project>("/api/v1/projects", { method: "POST", json }), flags.output);
 				}),
 		)
 		.addCommand(
 			withSettings(command("edit", "Change a project; what is not given stays.", "windlass projects edit web --default-branch trunk"))
 				.argument("<name>", "which")
-				.action(async (name: string, flags: Flags) => {
-					const json = settingsOf(flags);
+				.action(async (name: string, flags: Flags, made: Command) => {
+					const json = settingsOf(made);
 					show(await new Connection(flags).json<Project>(addressOf(name), { method: "PATCH", json }), flags.output);
+				}),
+		)
+		.addCommand(
+			command("trigger", "Run what its repository says.", "windlass projects trigger web --branch main")
+				.argument("<name>", "which")
+				.option("--branch <name>", "of this branch (default: its main line)")
+				.option("--tag <name>", "of this tag")
+				.option("--file <path>", "only this file, such as .windlass/nightly.yml")
+				.option("-p, --param <name=value>", "a parameter; may be repeated", several, [])
+				.action(async (name: string, flags: Flags & { branch?: string; tag?: string; file?: string; param: string[] }) => {
+					const { branch, tag, file } = flags;
+					const json = { branch, tag, file, params: pairs("--param", flags.param) };
+					const run = await new Connection(flags).json<SubmittedRun>(`${addressOf(name)}/trigger`, { method: "POST", json });
+					if (flags.output === "json") printJson(run);
+					else print(`${run.url}\n${run.id}`);
+				}),
+		)
+		.addCommand(
+			command("untold", "Say what its forge, and others, were to be told and were not (yet).", "windlass projects untold web")
+				.argument("<name>", "which")
+				.action(async (name: string, flags: Flags) => {
+					const { items } = await new Connection(flags).json<Page<Untold>>(`${addressOf(name)}/untold`);
+					if (flags.output === "json") return printJson(items);
+					if (items.length === 0) return print("Everybody was told of everything.");
+					const rows = items.map((one) => [
+						one.given_up ? "given up" : `tried ${one.tries} times`,
+						one.kind.replace("_", " "),
+						one.what,
+						one.error ?? "–",
+					]);
+					print(table([["", "what", "of", "why not"], ...rows]));
 				}),
 		)
 		.addCommand(

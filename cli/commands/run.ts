@@ -7,6 +7,7 @@ import { UsageError } from "../failures.ts";
 import { readPipeline } from "../pipeline_file.ts";
 import { paint, print, printJson } from "../terminal.ts";
 import { changedPaths, currentBranch, packWorkingCopy } from "../working_copy.ts";
+import { pairs, several } from "./command.ts";
 import { showFaults } from "./faults.ts";
 import { followRun } from "./follow.ts";
 
@@ -26,17 +27,15 @@ interface RunFlags extends ConnectionFlags {
 	output: string;
 }
 
-const collect = (value: string, before: string[]) => [...before, value];
-
 /** `windlass run`: submit a pipeline or a command, follow it, and end as it ends. */
 export function runCommand(setExitCode: (code: number) => void): Command {
 	const command = new Command("run")
 		.description("Submit a pipeline, or a command, with the working copy as it is; follow it, and end with its exit code.")
 		.argument("[command...]", "a command in place of a pipeline, after --")
 		.option("-f, --file <file>", "the pipeline; - is the standard input (default: .windlass.yml)")
-		.option("-p, --param <name=value>", "a parameter; may be repeated", collect, [])
-		.option("-e, --env <name=value>", "a variable for every job; may be repeated", collect, [])
-		.option("-l, --label <label>", "a label that the agent must have; may be repeated", collect, [])
+		.option("-p, --param <name=value>", "a parameter; may be repeated", several, [])
+		.option("-e, --env <name=value>", "a variable for every job; may be repeated", several, [])
+		.option("-l, --label <label>", "a label that the agent must have; may be repeated", several, [])
 		.option("--container <image>", "the image to run every job in")
 		.option("--project <name>", "the project that the run belongs to")
 		.option("--priority <n>", "-100 to 100; higher goes first")
@@ -117,14 +116,4 @@ function namesItsSource(text: string): boolean {
 		// The coordinator says what is wrong with it.
 		return false;
 	}
-}
-
-function pairs(flag: string, given: readonly string[]): Record<string, string> {
-	return Object.fromEntries(
-		given.map((text) => {
-			const at = text.indexOf("=");
-			if (at < 1) throw new UsageError(`${flag}: ${text} is not of the form name=value`);
-			return [text.slice(0, at), text.slice(at + 1)];
-		}),
-	);
 }

@@ -1,8 +1,9 @@
-import { Command } from "commander";
+import type { Command } from "commander";
 import type { Explanation, Job, Page, Run, RunSummary, SubmittedRun } from "../../schema/wire/resources.ts";
-import { Connection, type ConnectionFlags, withConnection } from "../connection.ts";
+import { Connection, type ConnectionFlags } from "../connection.ts";
 import { UsageError } from "../failures.ts";
 import { ago, paint, print, printJson, stateText, table, took } from "../terminal.ts";
+import { command } from "./command.ts";
 import { followRun } from "./follow.ts";
 
 /** The commands that look at runs and jobs, and change them. A run or job is named by its id; `latest` is the newest run. */
@@ -12,13 +13,6 @@ interface Flags extends ConnectionFlags {
 }
 
 const WHICH = "the id of a run (run_…) or of a job (job_…), or latest";
-
-function command(name: string, description: string, example: string): Command {
-	return withConnection(new Command(name).description(description).option("-o, --output <format>", "text or json", "text")).addHelpText(
-		"after",
-		`\nExample:\n  ${example}`,
-	);
-}
 
 /** The id that is meant. */
 export async function resolveId(connection: Connection, named: string): Promise<string> {
@@ -84,6 +78,9 @@ function describeRun(run: Run): string {
 		`by ${run.trigger.actor}`,
 		ago(run.created_at),
 		run.rerun_of && `repeats ${run.rerun_of}`,
+		run.pull_request && `pull request #${run.pull_request}`,
+		!run.trusted &&
+			(run.approved_by ? `approved by ${run.approved_by}` : "from another repository: gets no secrets, waits for an approval"),
 	];
 	return `${stateText(run.state)}  ${paint("bold", `${run.pipeline} #${run.number}`)}  ${facts.filter(Boolean).join(" · ")}\n${paint("gray", run.url)}\n${run.reason ? `${run.reason.text}\n` : ""}\n${table([["state", "job", "took", "agent", ""], ...rows])}`;
 }
@@ -103,14 +100,18 @@ export function cancelCommand(): Command {
 }
 
 export function approveCommand(): Command {
-	return command("approve", "Let a job pass its gate.", "windlass approve job_01JB…")
-		.argument("<job>", "the id of the job")
+	return command("approve", "Let a job pass its gate, or a run that comes from another repository.", "windlass approve job_01JB…")
+		.argument("<id>", "the id of the job, or of the run")
 		.action((named: string, flags: Flags) => change(named, flags, "approve", {}));
 }
 
 export function declineCommand(): Command {
-	return command("decline", "End a job at its gate.", "windlass decline job_01JB… --comment 'not on a Friday'")
-		.argument("<job>", "the id of the job")
+	return command(
+		"decline",
+		"End a job at its gate, or a run that comes from another repository.",
+		"windlass decline job_01JB… --comment 'not on a Friday'",
+	)
+		.argument("<id>", "the id of the job, or of the run")
 		.option("-m, --comment <text>", "why")
 		.action((named: string, flags: Flags & { comment?: string }) =>
 			change(named, flags, "decline", flags.comment === undefined ? {} : { comment: flags.comment }),

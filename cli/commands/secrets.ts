@@ -4,10 +4,11 @@ import path from "node:path";
 import { Command } from "commander";
 import type { Page } from "../../schema/wire/resources.ts";
 import type { Rotation, Secret } from "../../schema/wire/secrets.ts";
-import { Connection, type ConnectionFlags, withConnection } from "../connection.ts";
+import { Connection, type ConnectionFlags } from "../connection.ts";
 import { DataFolder } from "../data_folder.ts";
 import { UsageError } from "../failures.ts";
 import { ago, print, printJson, table } from "../terminal.ts";
+import { command } from "./command.ts";
 
 /** `windlass secrets`: values go in and never come out. */
 
@@ -15,13 +16,6 @@ interface Flags extends ConnectionFlags {
 	output: string;
 	project?: string;
 	file?: string;
-}
-
-function command(name: string, description: string, example: string): Command {
-	return withConnection(new Command(name).description(description).option("-o, --output <format>", "text or json", "text")).addHelpText(
-		"after",
-		`\nExample:\n  ${example}`,
-	);
 }
 
 export function secretsCommand(): Command {

@@ -1,13 +1,14 @@
 import { createHmac } from "node:crypto";
+import { writeFileSync } from "node:fs";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Untold } from "../../schema/wire/notifications.ts";
 import type { StoredPipeline, WholePipeline } from "../../schema/wire/pipelines.ts";
 import type { Page, Run, RunSummary } from "../../schema/wire/resources.ts";
 import type { Schedule } from "../../schema/wire/schedules.ts";
 import { genericDelivery, RecordingServer } from "../support/forge.ts";
 import { GitHttp } from "../support/git_http.ts";
-import { eventually, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { ADMIN_TOKEN, eventually, Program, TestCoordinator, temporaryFolder } from "../support/processes.ts";
 
 /** What runs by itself, what is kept here, and who is told. */
 
@@ -337,4 +338,72 @@ describe("a badge", () => {
 		expect((await coordinator.request("/badge/badged.svg", { token: null })).status).toBe(200);
 		expect((await coordinator.request("/badge/never-made.svg", { token: null })).status).toBe(404);
 	});
+});
+
+describe("in the terminal", () => {
+	const windlass = async (...args: string[]) => {
+		const program = new Program([...args, "--server", coordinator.url], { WINDLASS_API_TOKEN: ADMIN_TOKEN, NO_COLOR: "1" });
+		onTestFinished(() => program.kill());
+		return { code: await program.exited, output: program.output };
+	};
+	const parsed = async (...args: string[]) => JSON.parse((await windlass(...args, "-o", "json")).output);
+
+	test("pipelines are kept, shown, compared, restored, run and removed", async () => {
+		const folder = temporaryFolder();
+		const file = path.join(folder, "evening.yml");
+		writeFileSync(
+			file,
+			"params: { who: { default: you } }\nsteps: [{ run: 'echo good evening, $WHO', env: { WHO: '${{ params.who }}' } }]\n",
+		);
+		expect((await windlass("pipelines", "push", file, "--project", "tools")).output).toMatch(/tools\/evening +1 +\S+ ago +pip_/);
+		writeFileSync(file, "steps: [true]\n");
+		await windlass("pipelines", "push", file, "--project", "tools");
+		expect((await windlass("pipelines", "show", "tools/evening")).output).toBe("steps: [true]\n");
+		expect((await windlass("pipelines", "diff", "tools/evening", "2")).output).toContain("+steps: [true]");
+		expect((await windlass("pipelines", "restore", "tools/evening", "1")).output).toMatch(/tools\/evening +3 /);
+		expect((await windlass("pipelines", "versions", "tools/evening")).output).toMatch(/\n3 +admin, restoring 1 /);
+		const ran = await windlass("pipelines", "trigger", "tools/evening", "-p", "who=Ada");
+		expect([ran.code, ran.output]).toEqual([0, expect.stringContaining("good evening, Ada")]);
+		writeFileSync(file, "stepz: [true]\n");
+		const wrong = await windlass("pipelines", "push", file, "--project", "tools");
+		expect([wrong.code, wrong.output]).toEqual([2, expect.stringMatching(/evening\.yml.*1.*stepz: \[true\].*\^/s)]);
+		expect((await windlass("pipelines", "rm", "tools/evening")).output).toContain("with its 3 versions");
+		expect((await windlass("pipelines", "ls", "--project", "tools")).output).toContain("There is none yet");
+	}, 60_000);
+
+	test("schedules are made, paused, resumed and removed; deliveries are listed, shown and replayed; projects are run", async () => {
+		const repository = git.add("terminal.git", { ".windlass.yml": "steps: [true]" });
+		await windlass(
+			"projects",
+			"create",
+			"terminal",
+			"--repository",
+			repository,
+			"--hook-secret",
+			"hook",
+			"--forge",
+			"gitea",
+			"--public-badges",
+		);
+		const shown = (await windlass("projects", "show", "terminal")).output;
+		expect(shown).toMatch(/hook secret +hook\n/);
+		expect(shown).toMatch(/badges +for everybody\n/);
+		expect(shown).toContain("notice: Commit statuses are not sent: no token for its forge is named (forge_token).");
+		const { id } = await parsed("projects", "show", "terminal");
+		await planned(await push(id, git.commit("terminal.git", { a: "1" })));
+		expect((await windlass("deliveries", "ls", "terminal")).output).toMatch(/accepted +push +push to main at [0-9a-f]{12} /);
+		const [delivery] = await parsed("deliveries", "ls", "terminal");
+		expect((await windlass("deliveries", "show", delivery.id)).output).toMatch(/from +generic, which calls it/);
+		const replayed = await parsed("deliveries", "replay", delivery.id);
+		expect((await planned(replayed.id)).map(({ state }) => state)).toEqual(["succeeded"]);
+		expect((await planned((await parsed("projects", "trigger", "terminal")).id)).map(({ trigger }) => trigger.kind)).toEqual(["manual"]);
+		expect((await windlass("projects", "untold", "terminal")).output).toBe("Everybody was told of everything.\n");
+		const [made] = await parsed("schedules", "add", "terminal", "--cron", "0 3 * * *", "--timezone", "Europe/Berlin");
+		expect((await windlass("schedules", "pause", made.id)).output).toContain("paused by admin");
+		expect((await windlass("schedules", "resume", made.id)).output).toMatch(/0 3 \* \* \* Europe\/Berlin +all files \(made here\) +\d{4}-/);
+		expect((await windlass("schedules", "ls", "terminal")).output).toContain(made.id);
+		expect((await windlass("schedules", "rm", made.id)).output).toBe("The schedule is removed.\n");
+		await windlass("projects", "edit", "terminal", "--no-public-badges", "--forge", "none");
+		expect(await parsed("projects", "show", "terminal")).toMatchObject({ public_badges: false, forge: null, hook_secret: "hook" });
+	}, 60_000);
 });

@@ -1,0 +1,27 @@
+import { Command } from "commander";
+import { withConnection } from "../connection.ts";
+import { UsageError } from "../failures.ts";
+
+/** A command that asks a coordinator, with an example of its use. */
+export function command(name: string, description: string, example: string): Command {
+	return withConnection(new Command(name).description(description).option("-o, --output <format>", "text or json", "text")).addHelpText(
+		"after",
+		`\nExample:\n  ${example}`,
+	);
+}
+
+/** For an option that may be given several times. */
+export function several(value: string, before: string[]): string[] {
+	return [...before, value];
+}
+
+/** What an option says that is given as `name=value`, any number of times. @throws UsageError */
+export function pairs(flag: string, given: readonly string[]): Record<string, string> {
+	return Object.fromEntries(
+		given.map((text) => {
+			const at = text.indexOf("=");
+			if (at < 1) throw new UsageError(`${flag}: ${text} is not of the form name=value`);
+			return [text.slice(0, at), text.slice(at + 1)];
+		}),
+	);
+}
