@@ -106,7 +106,7 @@ export function projectsCommand(): Command {
 				.argument("<name>", "which")
 				.option("--branch <name>", "of this branch (default: its main line)")
 				.option("--tag <name>", "of this tag")
-				.option("--file <path>", "only this file, such as .windlass/nightly.yml")
+				.option("--file <path>", "this file, whatever its `on` says, such as .windlass/nightly.yml (default: what a push would run)")
 				.option("-p, --param <name=value>", "a parameter; may be repeated", several, [])
 				.action(async (name: string, flags: Flags & { branch?: string; tag?: string; file?: string; param: string[] }) => {
 					const { branch, tag, file } = flags;

@@ -24,7 +24,7 @@ const addressOf = (id: string) => `/api/v1/schedules/${encodeURIComponent(id)}`;
 const listOf = (project: string) => `/api/v1/projects/${encodeURIComponent(project)}/schedules`;
 
 function what({ file, pipeline, branch, origin }: Schedule): string {
-	const meant = pipeline ?? file ?? "all files";
+	const meant = pipeline ?? file ?? "what a push runs";
 	return `${meant}${branch ? ` on ${branch}` : ""}${origin === "file" ? "" : " (made here)"}`;
 }
 
@@ -70,7 +70,7 @@ export function schedulesCommand(): Command {
 				.requiredOption("--cron <pattern>", "minute, hour, day of the month, month, day of the week")
 				.option("--timezone <name>", "the time zone that it is meant in (default: UTC)")
 				.option("--branch <name>", "the branch to run (default: the main line)")
-				.option("--file <path>", "only this file of the repository")
+				.option("--file <path>", "this file of the repository (default: what a push would run)")
 				.option("--pipeline <id>", "a pipeline that is kept here (pip_…), in place of the repository")
 				.option("-p, --param <name=value>", "a parameter; may be repeated", several, [])
 				.action(async (project: string, flags: AddFlags) => {

@@ -281,7 +281,7 @@ const head = {
 	on: triggers
 		.optional()
 		.describe(
-			"In the repository of a project: what makes it run by itself. Default: every push, and pull requests from other repositories. A run that somebody submits or asks for takes no notice of it.",
+			"In the repository of a project: what makes it run by itself. Default: every push, and pull requests from other repositories. A run that somebody submits, or a file that somebody asks for by its name, takes no notice of it.",
 		),
 	params: parameters.optional().describe("What a submission may choose, at most 50."),
 	source: source

@@ -113,6 +113,8 @@ export interface Occasion {
 	project: string;
 	repository: ProjectRepository;
 	params: Readonly<Record<string, string>>;
+	/** Whether somebody means this very file. */
+	isNamed: boolean;
 }
 
 /** What a file of a repository wants. */
@@ -132,14 +134,14 @@ export interface RepositoryPipeline {
 export function parseRepositoryFile({ path, text }: RepositoryFile, occasion: Occasion): RepositoryPipeline {
 	const document = parseSource(text);
 	const checked = checkPipeline(document, document.value, []);
-	const { trigger, changed, project, repository, params } = occasion;
+	const { trigger, changed, project, repository, params, isNamed } = occasion;
 	const name = checked.name ?? nameOfFile(path);
 	const schedules = checked.on?.schedule ?? [];
 	if (checked.source) {
 		const message = "is for pipelines that are submitted: one of a repository is run at the commit that triggered it";
 		throw invalid([fault(document, ["source"], message, "leave it out", { atKey: true })]);
 	}
-	const because = whyNot(checked.on, trigger, changed);
+	const because = whyNot(checked.on, trigger, changed, isNamed);
 	if (because !== null) return { name, schedules, wanted: { because } };
 	const given = {
 		params,

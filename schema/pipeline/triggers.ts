@@ -79,14 +79,16 @@ function orEmpty<Value>(schema: z.ZodType<Value>): z.ZodType<Value> {
 /**
  * Why a pipeline with this `on` is not to run; null if it is.
  *
- * Without `on` a push is enough, and a pull request from another repository, whose commits no push has brought.
+ * Without `on` a push is enough, and a pull request from another repository, whose commits no push has brought. Somebody who asks, or a time that has
+ * come, runs the file that is named, whatever its `on` says; where none is named, what a push of the branch or tag would run.
  * @param changed the paths that have changed; null where nobody can tell
+ * @param isNamed whether this very file is meant
  */
-export function whyNot(on: TriggersText | undefined, trigger: Trigger, changed: readonly string[] | null): string | null {
+export function whyNot(on: TriggersText | undefined, trigger: Trigger, changed: readonly string[] | null, isNamed: boolean): string | null {
+	if (isNamed) return null;
 	switch (trigger.kind) {
 		case "manual":
 		case "schedule":
-			return null;
 		case "push":
 		case "tag":
 			return on === undefined ? null : whyNotPushed(on, trigger, changed);

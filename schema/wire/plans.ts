@@ -39,7 +39,7 @@ export const triggerRequest = z
 		/** The branch; the main line without it. */
 		branch: z.string().max(200).refine(isRef, REF_FAULT).optional(),
 		tag: z.string().max(200).refine(isRef, REF_FAULT).optional(),
-		/** The one file of the repository that is meant; without it all of them, whatever their `on` says. */
+		/** The one file of the repository that is meant, whatever its `on` says; without it those that a push would run. */
 		file: z.string().max(500).refine(isInnerPath, "must be a file of the repository").optional(),
 		params: z.record(z.string().max(100), z.string().max(4096)).default({}),
 	})

@@ -24,7 +24,7 @@ export const scheduleRequest = z
 		timezone: z.string().max(60).refine(isTimeZone, "is not a time zone such as Europe/Berlin").default("UTC"),
 		/** The branch to run; the main line of the project without one. */
 		branch: z.string().max(200).refine(isRef, REF_FAULT).nullable().default(null),
-		/** The one file of the repository that is meant; without it all of them. */
+		/** The one file of the repository that is meant; without it those that a push would run. */
 		file: z.string().max(500).refine(isInnerPath, "must be a file of the repository").nullable().default(null),
 		/** A pipeline that is kept here, in place of the repository. */
 		pipeline: z

@@ -1,33 +1,22 @@
-import { execFileSync } from "node:child_process";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Run } from "../../schema/wire/resources.ts";
+import { shown, signedIn } from "../support/browser.ts";
 import { TestCoordinator } from "../support/processes.ts";
 
 /** What the pages have for the language: folded variants, timeline, gates, reruns, parameters. */
 
-/** What the page comes to show: jobs run meanwhile, on a machine that does other things too. */
-const shown = <Value>(look: () => Promise<Value>) => expect.poll(look, { timeout: 20_000 });
-
 const cleanups: (() => void | Promise<void>)[] = [];
+const atEnd = (clean: () => void | Promise<void>) => void cleanups.push(clean);
 let coordinator: TestCoordinator;
-let browser: Browser;
 let page: Page;
-const complaints: string[] = [];
+let complaints: string[];
 beforeAll(async () => {
-	coordinator = await TestCoordinator.start({ atEnd: (clean) => void cleanups.push(clean) });
+	coordinator = await TestCoordinator.start({ atEnd });
 	await coordinator.agent("painter", { slots: "4" });
-	browser = await chromium.launch({
-		executablePath: execFileSync("which", ["chromium"], { encoding: "utf8" }).trim(),
-		args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"],
-	});
-	page = await (await browser.newContext()).newPage();
-	page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
-	page.on("pageerror", (error) => complaints.push(String(error)));
-	await page.goto(coordinator.signInUrl);
+	({ page, complaints } = await signedIn(coordinator.signInUrl, atEnd));
 });
 afterAll(async () => {
-	await browser?.close();
 	for (const clean of cleanups.reverse()) await clean();
 });
 

@@ -25,12 +25,13 @@ const pull = (target: string, more: Partial<NonNullable<Trigger["pull_request"]>
 });
 const other = (kind: "schedule" | "manual"): Trigger => ({ ...push("main"), kind, sha: null });
 
-const occasion = (trigger: Trigger, changed: string[] | null = null): Occasion => ({
+const occasion = (trigger: Trigger, changed: string[] | null = null, isNamed = false): Occasion => ({
 	trigger,
 	changed,
 	project: "web",
 	repository: { address: "https://git.test/web.git", branch: "main" },
 	params: {},
+	isNamed,
 });
 const read = (text: string, trigger: Trigger, changed: string[] | null = null) =>
 	parseRepositoryFile({ path: ".windlass/ci.yml", text }, occasion(trigger, changed));
@@ -92,11 +93,20 @@ describe("on", () => {
 		],
 		["the end alone", "on: { pull_request: { events: closed } }", pull("main", { event: "closed" }), null, "runs"],
 		["only pull requests", "on: pull_request", push("x"), null, "it does not ask for pushes"],
-		["somebody asks for it", "on: { push: { branches: main } }", other("manual"), null, "runs"],
-		["its time has come", "on: { schedule: [{ cron: '0 3 * * *' }] }", other("schedule"), null, "runs"],
+		["somebody asks for what a push would run", "on: { push: { branches: main } }", other("manual"), null, "runs"],
+		["and a push would not", "on: { push: { branches: dev } }", other("manual"), null, "no pattern of its branches matches main"],
+		["a time has come for what a push would run", "", other("schedule"), null, "runs"],
 		["only at its time", "on: { schedule: [{ cron: '0 3 * * *' }] }", push("main"), null, "it does not ask for pushes"],
 	])("%s", (_, on, trigger, changed, expected) => {
 		expect(verdict(on, trigger, changed)).toBe(expected);
+	});
+
+	test("a file that is named runs, whatever it says", () => {
+		const text = "on: { schedule: [{ cron: '0 3 * * *' }] }\nsteps: [x]";
+		for (const kind of ["schedule", "manual"] as const) {
+			const { wanted } = parseRepositoryFile({ path: "a.yml", text }, occasion(other(kind), null, true));
+			expect("submission" in wanted).toBe(true);
+		}
 	});
 
 	test("what is run is the commit of the trigger; conditions know what it was", () => {

@@ -1,11 +1,20 @@
+import { MAX_PROTOCOL_BODY_BYTES } from "../../schema/wire/limits.ts";
+import { triggerRequest } from "../../schema/wire/plans.ts";
 import type { RerunRequest } from "../../schema/wire/resources.ts";
-import { approverOf } from "../api/approvals.ts";
-import type { RequestContext } from "../api/context.ts";
+import { approverOf, letRunPass, turnRunAway } from "../api/approvals.ts";
+import { readText, validated } from "../api/bodies.ts";
+import { actorOf, type RequestContext } from "../api/context.ts";
+import { replayDelivery } from "../api/deliveries.ts";
 import { requireJob } from "../api/jobs.ts";
+import { testNotifications } from "../api/notifications.ts";
+import { triggerProject } from "../api/plans.ts";
 import { rerunOf } from "../api/reruns.ts";
 import { deleteFinishedRun } from "../api/runs.ts";
+import { pauseSchedule as setPaused } from "../api/schedules.ts";
+import { requirePipeline, triggerPipeline } from "../api/stored_pipelines.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
+import { restoreVersion } from "../pipelines/stored.ts";
 
 /** What a page can change. Each answers with the page that it was asked from. */
 
@@ -47,6 +56,56 @@ export async function approve({ environment, principal, params }: RequestContext
 export async function decline({ environment, principal, params }: RequestContext<"user">): Promise<Response> {
 	const { job } = unwrap(await dispatcherOf(environment, principal.team).decline(params.id ?? "", approverOf(principal), null));
 	return backTo(`/runs/${job.run_id}`);
+}
+
+/** Lets a run pass that comes from another repository. */
+export async function approveRun(context: RequestContext<"user">): Promise<Response> {
+	await letRunPass(context);
+	return backTo(`/runs/${context.params.id}`);
+}
+
+export async function declineRun(context: RequestContext<"user">): Promise<Response> {
+	await turnRunAway(context, null);
+	return backTo(`/runs/${context.params.id}`);
+}
+
+export async function notify(context: RequestContext<"user">): Promise<Response> {
+	await testNotifications(context);
+	return backTo(`/runs/${context.params.id}`);
+}
+
+/** What the repository of a project says, of the branch that the form names. */
+export async function trigger(context: RequestContext<"user">): Promise<Response> {
+	const form = new URLSearchParams(await readText(context.request, MAX_PROTOCOL_BODY_BYTES));
+	const branch = (form.get("branch") ?? "").trim();
+	const { runId } = await triggerProject(context, validated(triggerRequest, branch === "" ? {} : { branch }));
+	return backTo(`/runs/${runId}`);
+}
+
+export async function replay(context: RequestContext<"user">): Promise<Response> {
+	const { runId } = await replayDelivery(context);
+	return backTo(`/runs/${runId}`);
+}
+
+export async function pauseSchedule(context: RequestContext<"user">): Promise<Response> {
+	const { project } = await setPaused(context, true);
+	return backTo(`/projects/${project}`);
+}
+
+export async function resumeSchedule(context: RequestContext<"user">): Promise<Response> {
+	const { project } = await setPaused(context, false);
+	return backTo(`/projects/${project}`);
+}
+
+export async function runPipeline(context: RequestContext<"user">): Promise<Response> {
+	const { runId } = await triggerPipeline(context, {});
+	return backTo(`/runs/${runId}`);
+}
+
+export async function restorePipeline(context: RequestContext<"user">): Promise<Response> {
+	const form = new URLSearchParams(await readText(context.request, MAX_PROTOCOL_BODY_BYTES));
+	await restoreVersion(context.environment, await requirePipeline(context), Number(form.get("version")), actorOf(context.principal));
+	return backTo(`/pipelines/${context.params.id}`);
 }
 
 export async function deleteRun(context: RequestContext<"user">): Promise<Response> {

@@ -1,3 +1,4 @@
+import { readDefinition } from "../../schema/pipeline/resolved.ts";
 import { notFound } from "../../schema/wire/errors.ts";
 import type { Run } from "../../schema/wire/resources.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
@@ -8,7 +9,7 @@ import { integerParameter, pageOf } from "../api/queries.ts";
 import { presentQueue } from "../api/queue.ts";
 import { readSummary } from "../api/tests.ts";
 import { presentAgent, presentRun, presentRunSummary } from "../catalog/present.ts";
-import { findRun, listReruns, listRuns, type RunRecord, usualDuration } from "../catalog/record.ts";
+import { findDefinition, findRun, listPlanned, listReruns, listRuns, type RunRecord, usualDuration } from "../catalog/record.ts";
 import { historyOf } from "../catalog/tests.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
@@ -44,9 +45,11 @@ export async function runPage({ environment, principal, params, baseUrl }: Reade
 	if (!record) throw notFound("run", params.id ?? "");
 	const run = presentRun(record, baseUrl);
 	const hasResults = record.attempts.some(({ tests, coverage }) => tests !== null || coverage !== null) || run.rerun_of !== null;
-	const [usualMs, reruns, tests, summaries] = await Promise.all([
+	const [usualMs, reruns, planned, definition, tests, summaries] = await Promise.all([
 		usualDuration(environment.DB, record.run),
 		listReruns(environment.DB, principal.team, run.id),
+		run.kind === "plan" ? listPlanned(environment.DB, principal.team, run.id) : [],
+		findDefinition(environment, principal.team, record.run),
 		hasResults ? testsOfRun(environment, record, { state: "failed", from: 0, count: FAILURES_SHOWN }) : null,
 		summariesOf(environment, principal.team, record, run),
 	]);
@@ -61,6 +64,8 @@ export async function runPage({ environment, principal, params, baseUrl }: Reade
 				tests={tests}
 				summaries={summaries}
 				reruns={reruns.map((again) => presentRunSummary(again, baseUrl))}
+				planned={planned.map((one) => presentRunSummary(one, baseUrl))}
+				isTelling={run.trusted && definition !== null && readDefinition(definition).notify.length > 0}
 			/>
 		),
 	});

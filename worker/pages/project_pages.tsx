@@ -1,6 +1,10 @@
+import type { Delivery } from "../../schema/wire/deliveries.ts";
 import type { FieldError } from "../../schema/wire/errors.ts";
+import type { Untold } from "../../schema/wire/notifications.ts";
+import type { StoredPipeline } from "../../schema/wire/pipelines.ts";
 import type { Project } from "../../schema/wire/projects.ts";
 import type { Page, RunSummary } from "../../schema/wire/resources.ts";
+import type { Schedule } from "../../schema/wire/schedules.ts";
 import type { Secret } from "../../schema/wire/secrets.ts";
 import { RunTable } from "./runs_page.tsx";
 import { Ago } from "./words.tsx";
@@ -95,14 +99,32 @@ interface ProjectPageProps {
 	project: Project;
 	runs: Page<RunSummary>;
 	secrets: readonly Secret[];
+	/** What its forge has delivered, newest first, as far as it is shown. */
+	deliveries: readonly Delivery[];
+	schedules: readonly Schedule[];
+	pipelines: readonly StoredPipeline[];
+	untold: readonly Untold[];
 	form: FormProps;
 }
 
 /** One project: its runs, the names of its secrets, and what can be changed. */
-export function ProjectPage({ project, runs, secrets, form }: ProjectPageProps) {
+export function ProjectPage({ project, runs, secrets, deliveries, schedules, pipelines, untold, form }: ProjectPageProps) {
 	return (
 		<section>
-			<h1>{project.name}</h1>
+			<div class="title">
+				<h1>{project.name}</h1>
+				{project.repository && (
+					<form method="post" action={`/projects/${project.name}/trigger`} class="inline">
+						<input name="branch" placeholder={project.default_branch} aria-label="Branch" />
+						<button type="submit">Run</button>
+					</form>
+				)}
+			</div>
+			{project.notices.map((notice) => (
+				<p key={notice} class="reason">
+					{notice}
+				</p>
+			))}
 			<h2>Runs</h2>
 			{runs.items.length === 0 ? <p class="muted">None yet.</p> : <RunTable runs={runs.items} />}
 			{runs.next_cursor !== null && (
@@ -110,6 +132,25 @@ export function ProjectPage({ project, runs, secrets, form }: ProjectPageProps) 
 					<a href={`/projects/${project.name}?cursor=${runs.next_cursor}`}>Older runs →</a>
 				</p>
 			)}
+			{pipelines.length > 0 && (
+				<>
+					<h2>Pipelines that are kept here</h2>
+					<ul>
+						{pipelines.map((one) => (
+							<li key={one.id}>
+								<a href={`/pipelines/${one.id}`}>{one.name}</a>{" "}
+								<span class="muted">
+									{`version ${one.version}, `}
+									<Ago at={one.updated_at} />
+								</span>
+							</li>
+						))}
+					</ul>
+				</>
+			)}
+			<Schedules schedules={schedules} />
+			<Untolds untold={untold} />
+			<Deliveries project={project} deliveries={deliveries} />
 			<h2>Secrets</h2>
 			{secrets.length === 0 && (
 				<p class="muted">
@@ -126,6 +167,12 @@ export function ProjectPage({ project, runs, secrets, form }: ProjectPageProps) 
 					))}
 				</ul>
 			)}
+			<h2>Badge</h2>
+			<p>
+				<img src={`/badge/${project.name}.svg`} alt={`${project.name}: how ${project.default_branch} stands`} />{" "}
+				<code>{`${hookBase(project)}/badge/${project.name}.svg`}</code>{" "}
+				<span class="muted">{project.public_badges ? "for everybody" : "for who is signed in: see Badges for everybody, below"}</span>
+			</p>
 			<h2>Settings</h2>
 			<ProjectForm action={`/projects/${project.name}`} button="Save" isNew={false} {...form} />
 			<form method="post" action={`/projects/${project.name}/delete`}>
@@ -134,6 +181,129 @@ export function ProjectPage({ project, runs, secrets, form }: ProjectPageProps) 
 				</button>
 			</form>
 		</section>
+	);
+}
+
+/** The address that links begin with. */
+function hookBase({ hook_url }: Project): string {
+	return hook_url.replace(/\/hooks\/[^/]*$/, "");
+}
+
+function Schedules({ schedules }: { schedules: readonly Schedule[] }) {
+	if (schedules.length === 0) return null;
+	return (
+		<>
+			<h2>Schedules</h2>
+			<table>
+				<thead>
+					<tr>
+						<th>When</th>
+						<th>What</th>
+						<th>Next</th>
+						<th>Last</th>
+						<th />
+					</tr>
+				</thead>
+				<tbody>
+					{schedules.map((one) => (
+						<tr key={one.id}>
+							<td>
+								<code>{one.cron}</code> <span class="muted">{one.timezone}</span>
+							</td>
+							<td>
+								{one.file ?? one.pipeline ?? "what a push runs"}
+								{one.branch && <span class="muted">{` on ${one.branch}`}</span>}
+							</td>
+							<td>
+								{one.paused_by !== null && <span class="muted">{`paused by ${one.paused_by}`}</span>}
+								{one.next.slice(0, 3).map((at) => (
+									<div key={at}>{at.slice(0, 16).replace("T", " ")} UTC</div>
+								))}
+							</td>
+							<td>
+								{one.run_id ? (
+									<a href={`/runs/${one.run_id}`}>{one.fired_at ? <Ago at={one.fired_at} /> : "run"}</a>
+								) : (
+									<span class="muted">–</span>
+								)}
+							</td>
+							<td>
+								<form method="post" action={`/schedules/${one.id}/${one.paused_by === null ? "pause" : "resume"}`}>
+									<button type="submit" class="quiet">
+										{one.paused_by === null ? "Pause" : "Resume"}
+									</button>
+								</form>
+							</td>
+						</tr>
+					))}
+				</tbody>
+			</table>
+		</>
+	);
+}
+
+function Untolds({ untold }: { untold: readonly Untold[] }) {
+	if (untold.length === 0) return null;
+	return (
+		<>
+			<h2>What nobody has taken</h2>
+			<ul class="faults">
+				{untold.map((one) => (
+					<li key={`${one.run_id} ${one.what} ${one.tries}`}>
+						<a href={`/runs/${one.run_id}`}>{one.what}</a>{" "}
+						<span class="muted">{one.given_up ? "given up" : `tried ${one.tries} times, and tried again`}</span> {one.error}
+					</li>
+				))}
+			</ul>
+		</>
+	);
+}
+
+function Deliveries({ project, deliveries }: { project: Project; deliveries: readonly Delivery[] }) {
+	return (
+		<>
+			<h2>Hook</h2>
+			<p>
+				<code>{project.hook_url}</code>{" "}
+				<span class="muted">
+					{project.hook_secret === null ? "closed: no hook secret is named" : `signed with the secret ${project.hook_secret}`}
+				</span>
+			</p>
+			{deliveries.length > 0 && (
+				<table>
+					<thead>
+						<tr>
+							<th>Delivery</th>
+							<th>What became of it</th>
+							<th>Received</th>
+							<th />
+						</tr>
+					</thead>
+					<tbody>
+						{deliveries.map((one) => (
+							<tr key={one.id}>
+								<td>
+									{one.event} <span class="muted">{one.forge}</span>
+								</td>
+								<td>{one.run_id ? <a href={`/runs/${one.run_id}`}>{one.reason}</a> : `${one.verdict}: ${one.reason}`}</td>
+								<td>
+									<Ago at={one.received_at} />
+								</td>
+								<td>
+									{one.trigger && (
+										<form method="post" action={`/deliveries/${one.id}/replay`}>
+											<button type="submit" class="quiet">
+												Replay
+											</button>
+										</form>
+									)}
+								</td>
+							</tr>
+						))}
+					</tbody>
+				</table>
+			)}
+		</>
 	);
 }
 

@@ -3,11 +3,15 @@ import { MAX_PROTOCOL_BODY_BYTES } from "../../schema/wire/limits.ts";
 import { type Project, projectChange, projectRequest } from "../../schema/wire/projects.ts";
 import { readText, validated } from "../api/bodies.ts";
 import type { RequestContext } from "../api/context.ts";
+import { untoldOf } from "../api/notifications.ts";
 import { createProject, deleteProject, editProject } from "../api/projects.ts";
 import { pageOf } from "../api/queries.ts";
-import { presentProject, presentRunSummary } from "../catalog/present.ts";
+import { listDeliveries } from "../catalog/deliveries.ts";
+import { listPipelines } from "../catalog/pipelines.ts";
+import { presentDelivery, presentPipeline, presentProject, presentRunSummary, presentSchedule } from "../catalog/present.ts";
 import { findProject, listProjects } from "../catalog/projects.ts";
 import { listRuns } from "../catalog/record.ts";
+import { dispatcherOf } from "../dispatch/stub.ts";
 import { listSecrets } from "../vault/secrets.ts";
 import { page } from "./layout.tsx";
 import { PROJECT_FIELDS, type ProjectFields, ProjectPage, ProjectsPage } from "./project_pages.tsx";
@@ -17,6 +21,8 @@ import { PROJECT_FIELDS, type ProjectFields, ProjectPage, ProjectsPage } from ".
 type Reader = RequestContext<"user">;
 
 const RUNS_SHOWN = 20;
+const DELIVERIES_SHOWN = 10;
+const UNTOLD_SHOWN = 10;
 const EMPTY: ProjectFields = { ...blank(), default_branch: "main", status_context: "windlass" };
 
 export function projectsPage(context: Reader): Promise<Response> {
@@ -73,12 +79,28 @@ async function showProject(
 	error: ApiError | null,
 ): Promise<Response> {
 	const after = url.searchParams.get("cursor");
-	const [rows, secrets] = await Promise.all([
+	const [rows, secrets, deliveries, schedules, pipelines, untold] = await Promise.all([
 		listRuns(environment.DB, principal.team, { limit: RUNS_SHOWN + 1, after, state: null, project: project.name }),
 		listSecrets(environment.DB, principal.team, project.name),
+		listDeliveries(environment.DB, principal.team, { project: project.name, limit: DELIVERIES_SHOWN, after: null }),
+		dispatcherOf(environment, principal.team).listSchedules(project.name),
+		listPipelines(environment.DB, principal.team, project.name),
+		untoldOf({ environment, principal }, project.name, UNTOLD_SHOWN),
 	]);
+	const now = Date.now();
 	const runs = pageOf(rows, RUNS_SHOWN, (run) => presentRunSummary(run, baseUrl));
-	const children = <ProjectPage project={project} runs={runs} secrets={secrets} form={{ fields, ...told(error) }} />;
+	const children = (
+		<ProjectPage
+			project={project}
+			runs={runs}
+			secrets={secrets}
+			deliveries={deliveries.map(presentDelivery)}
+			schedules={schedules.map((row) => presentSchedule(row, now))}
+			pipelines={pipelines.map((row) => presentPipeline(row, baseUrl))}
+			untold={untold}
+			form={{ fields, ...told(error) }}
+		/>
+	);
 	return page({ title: project.name, user: principal.name, children }, error?.status ?? 200);
 }
 

@@ -1,10 +1,31 @@
 import { route } from "../api/context.ts";
-import { approve, cancelJob, cancelRun, decline, deleteRun, pause, rerun, rerunFailed, rerunJob, resume } from "./actions.ts";
+import {
+	approve,
+	approveRun,
+	cancelJob,
+	cancelRun,
+	decline,
+	declineRun,
+	deleteRun,
+	notify,
+	pause,
+	pauseSchedule,
+	replay,
+	rerun,
+	rerunFailed,
+	rerunJob,
+	restorePipeline,
+	resume,
+	resumeSchedule,
+	runPipeline,
+	trigger,
+} from "./actions.ts";
 import { asset } from "./assets.ts";
 import { lines } from "./live_lines.ts";
 import { logBlock } from "./log_block.ts";
 import { newRunPage, submitNewRun } from "./new_run.tsx";
 import { agentsPage, jobPage, runPage, runsPage, testPage } from "./pages.tsx";
+import { pipelinePage } from "./pipeline_page.tsx";
 import { projectPage, projectsPage, submitProject, submitProjectChange, submitProjectRemoval } from "./projects.tsx";
 import { signInByLink, signInByToken, signOut } from "./sign_in.ts";
 
@@ -21,6 +42,9 @@ export const pageRoutes = [
 	route("POST", "/runs/:id/rerun", ["user"], rerun),
 	route("POST", "/runs/:id/rerun-failed", ["user"], rerunFailed),
 	route("POST", "/jobs/:id/rerun", ["user"], rerunJob),
+	route("POST", "/runs/:id/approve", ["user"], approveRun),
+	route("POST", "/runs/:id/decline", ["user"], declineRun),
+	route("POST", "/runs/:id/notify", ["user"], notify),
 	route("POST", "/jobs/:id/approve", ["user"], approve),
 	route("POST", "/jobs/:id/decline", ["user"], decline),
 	route("GET", "/projects", ["user"], projectsPage),
@@ -28,6 +52,13 @@ export const pageRoutes = [
 	route("GET", "/projects/:name", ["user"], projectPage),
 	route("POST", "/projects/:name", ["user"], submitProjectChange),
 	route("POST", "/projects/:name/delete", ["user"], submitProjectRemoval),
+	route("POST", "/projects/:name/trigger", ["user"], trigger),
+	route("POST", "/deliveries/:id/replay", ["user"], replay),
+	route("POST", "/schedules/:id/pause", ["user"], pauseSchedule),
+	route("POST", "/schedules/:id/resume", ["user"], resumeSchedule),
+	route("GET", "/pipelines/:id", ["user"], pipelinePage),
+	route("POST", "/pipelines/:id/trigger", ["user"], runPipeline),
+	route("POST", "/pipelines/:id/restore", ["user"], restorePipeline),
 	route("GET", "/tests", ["user"], testPage),
 	route("GET", "/new", ["user"], newRunPage),
 	route("POST", "/new", ["user"], submitNewRun),

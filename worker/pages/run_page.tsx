@@ -1,10 +1,10 @@
 import { formatDuration } from "../../schema/wire/duration.ts";
 import type { Job, Run, RunSummary, RunTests } from "../../schema/wire/resources.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
-import { Gate, isAtGate } from "./gate.tsx";
+import { Gate, isAtGate, RunGate } from "./gate.tsx";
 import { JobGraph } from "./job_graph.tsx";
 import { RunTimeline } from "./run_timeline.tsx";
-import { Source } from "./runs_page.tsx";
+import { RunTable, Source } from "./runs_page.tsx";
 import { TestResults } from "./test_results.tsx";
 import { Ago, CancelButton, State, Took } from "./words.tsx";
 
@@ -17,10 +17,14 @@ interface RunPageProps {
 	tests: RunTests | null;
 	/** Runs that repeat this one. */
 	reruns: RunSummary[];
+	/** Of a plan: the runs that it has made. */
+	planned: RunSummary[];
+	/** Whether its pipeline names somebody who is told of it. */
+	isTelling: boolean;
 }
 
 /** One run: its state, the graph of its jobs, when they ran, what they say of themselves, their tests, and each job. */
-export function RunPage({ run, usualMs, summaries, tests, reruns }: RunPageProps) {
+export function RunPage({ run, usualMs, summaries, tests, reruns, planned, isTelling }: RunPageProps) {
 	const gates = run.jobs.filter(isAtGate);
 	return (
 		<section id="run" data-refresh>
@@ -29,7 +33,7 @@ export function RunPage({ run, usualMs, summaries, tests, reruns }: RunPageProps
 					{run.pipeline} <span class="muted">{`${run.project} #${run.number}`}</span>
 				</h1>
 				<CancelButton action={`/runs/${run.id}/cancel`} what="run" state={run.state} />
-				{isTerminal(run.state) && <EndedActions run={run} />}
+				{isTerminal(run.state) && <EndedActions run={run} isTelling={isTelling} />}
 			</div>
 			<p class="facts">
 				<State state={run.state} />
@@ -42,6 +46,9 @@ export function RunPage({ run, usualMs, summaries, tests, reruns }: RunPageProps
 					submitted <Ago at={run.created_at} /> by {run.trigger.actor}
 				</span>
 				<Source run={run} />
+				{run.pull_request !== null && <span>{`pull request #${run.pull_request}`}</span>}
+				{run.file && <code>{run.file}</code>}
+				{run.planned_by && <a href={`/runs/${run.planned_by}`}>its plan</a>}
 				{run.rerun_of && <a href={`/runs/${run.rerun_of}`}>repeats an earlier run</a>}
 				{reruns.map((again) => (
 					<a key={again.id} href={`/runs/${again.id}`}>{`repeated as #${again.number}`}</a>
@@ -49,6 +56,8 @@ export function RunPage({ run, usualMs, summaries, tests, reruns }: RunPageProps
 			</p>
 			<Parameters run={run} />
 			{run.reason && <p class="reason">{run.reason.text}</p>}
+			<RunGate run={run} />
+			{run.kind === "plan" && <Planned run={run} planned={planned} />}
 			{gates.map((job) => (
 				<div key={job.id} class="reason gate-call">
 					<a href={`/jobs/${job.id}`}>
@@ -105,7 +114,26 @@ export function RunPage({ run, usualMs, summaries, tests, reruns }: RunPageProps
 	);
 }
 
-function EndedActions({ run }: { run: Run }) {
+/** What a plan has found: the runs that it has made, and what was not to be run, with the reason. */
+function Planned({ run, planned }: { run: Run; planned: RunSummary[] }) {
+	const left = Object.entries(run.jobs[0]?.outputs ?? {}).filter(([, text]) => !text.startsWith("run_"));
+	if (planned.length === 0 && left.length === 0) return null;
+	return (
+		<>
+			<h2>What is to be run</h2>
+			{planned.length > 0 && <RunTable runs={planned} />}
+			<ul class="muted">
+				{left.map(([file, why]) => (
+					<li key={file}>
+						<code>{file}</code> {why}
+					</li>
+				))}
+			</ul>
+		</>
+	);
+}
+
+function EndedActions({ run, isTelling }: { run: Run; isTelling: boolean }) {
 	const hasMore = run.jobs.some((job) => job.state !== "succeeded");
 	return (
 		<div class="actions">
@@ -115,6 +143,13 @@ function EndedActions({ run }: { run: Run }) {
 			{hasMore && (
 				<form method="post" action={`/runs/${run.id}/rerun-failed`}>
 					<button type="submit">Rerun failed</button>
+				</form>
+			)}
+			{isTelling && (
+				<form method="post" action={`/runs/${run.id}/notify`}>
+					<button type="submit" class="quiet" title="All whom its pipeline names are told once more, marked as a test">
+						Test notifications
+					</button>
 				</form>
 			)}
 			<form method="post" action={`/runs/${run.id}/delete`}>

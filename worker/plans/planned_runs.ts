@@ -46,6 +46,7 @@ export async function plannedRuns({ plan, run }: PlanOfRun, { files, changed }: 
 				project: run.project,
 				repository: { address: run.source_git ?? "", branch: "" },
 				params: plan.params,
+				isNamed: plan.file !== null,
 			};
 			const { name, schedules: asked, wanted } = parseRepositoryFile(file, occasion);
 			schedules.push(...asked.map((one) => scheduleOf(file, one)));

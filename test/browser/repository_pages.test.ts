@@ -1,0 +1,119 @@
+import path from "node:path";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { HookAnswer } from "../../schema/wire/deliveries.ts";
+import type { StoredPipeline } from "../../schema/wire/pipelines.ts";
+import type { Project } from "../../schema/wire/projects.ts";
+import { shown, signedIn } from "../support/browser.ts";
+import { githubDelivery, githubPullRequest, githubPush, type MadeDelivery } from "../support/forge.ts";
+import { GitHttp } from "../support/git_http.ts";
+import { TestCoordinator, temporaryFolder } from "../support/processes.ts";
+
+/** What the pages have for repositories: deliveries, plans, runs of strangers, schedules, pipelines that are kept. */
+
+const SECRET = "the-secret-of-the-hook";
+
+const cleanups: (() => void | Promise<void>)[] = [];
+const atEnd = (clean: () => void | Promise<void>) => void cleanups.push(clean);
+let coordinator: TestCoordinator;
+let git: GitHttp;
+let page: Page;
+let complaints: string[];
+let project: Project;
+beforeAll(async () => {
+	coordinator = await TestCoordinator.start({ atEnd });
+	await coordinator.agent("builder", { slots: "2" });
+	git = await GitHttp.start(path.join(temporaryFolder(atEnd), "git"), null, atEnd);
+	await coordinator.request("/api/v1/secrets/hook", { method: "PUT", body: JSON.stringify({ value: SECRET }) });
+	const repository = git.add("web.git", { a: "1" });
+	git.commit("web.git", {
+		".windlass/ci.yml": "on: { push: {}, pull_request: {} }\nnotify: { on: success, slack: nobody }\nsteps: [true]",
+		".windlass/broken.yml": "on: push\njobs:\n  a: { stepz: [x] }\n  b: { needs: c, steps: [x] }\n",
+		".windlass/nightly.yml": "on: { schedule: [{ cron: '0 3 * * *', timezone: Europe/Berlin }] }\nsteps: [true]",
+	});
+	project = await coordinator.post<Project>("/api/v1/projects", { name: "web", repository, hook_secret: "hook", forge: "github" });
+	({ page, complaints } = await signedIn(coordinator.signInUrl, atEnd));
+});
+afterAll(async () => {
+	for (const clean of cleanups.reverse()) await clean();
+});
+
+async function deliver({ headers, body }: MadeDelivery): Promise<HookAnswer> {
+	const response = await coordinator.request(`/hooks/${project.id}`, { method: "POST", token: null, headers, body });
+	return (await response.json()) as HookAnswer;
+}
+
+test("a push makes a plan, which shows what it has made and what is not to be run; faults stand line by line", async () => {
+	const after = git.commit("web.git", { a: "2" });
+	const { run_id: plan } = await deliver(githubDelivery("push", githubPush({ after }), SECRET));
+	await page.goto(`${coordinator.url}/runs/${plan}`);
+	await shown(() => page.locator("#run > table").first().locator("tbody tr").count()).toBe(2);
+	expect(await page.getByText("not run: it does not ask for pushes").count()).toBe(1);
+	await page.getByRole("link", { name: /^broken/ }).click();
+	const reason = (await page.locator(".reason").first().textContent()) ?? "";
+	expect(reason).toMatch(/^\.windlass\/broken\.yml: \d faults\n.*\nline 3, column 8: jobs\.a\.stepz: unknown key/);
+	await page.getByRole("link", { name: "its plan" }).click();
+	await page.getByRole("link", { name: /^ci/ }).click();
+	await shown(() => page.locator("#run > .facts .state").first().textContent()).toContain("succeeded");
+	expect(await page.getByRole("button", { name: "Test notifications" }).count()).toBe(1);
+	await page.getByRole("button", { name: "Test notifications" }).click();
+	await page.goto(`${coordinator.url}/`);
+	await shown(() => page.locator("#runs tbody tr").count()).toBe(2);
+	expect(complaints).toEqual([]);
+}, 60_000);
+
+test("a project shows its hook, what was delivered, its schedules, what nobody has taken, and what it lacks", async () => {
+	await page.goto(`${coordinator.url}/projects/web`);
+	expect(await page.getByText("Commit statuses are not sent: no token for its forge is named").count()).toBe(1);
+	expect(await page.getByText(`${coordinator.url}/hooks/${project.id}`).count()).toBe(1);
+	await shown(async () => {
+		await page.reload();
+		return page.getByText("There is no secret nobody for the project web.").count();
+	}).toBeGreaterThan(0);
+	expect(await page.getByText("0 3 * * *").count()).toBe(1);
+	await page.getByRole("button", { name: "Pause" }).click();
+	expect(await page.getByText("paused by admin").count()).toBe(1);
+	await page.getByRole("button", { name: "Resume" }).click();
+	expect(await page.getByText("paused by admin").count()).toBe(0);
+	expect(await page.locator("img[alt^='web:']").evaluate((image: { naturalWidth: number }) => image.naturalWidth)).toBeGreaterThan(50);
+	await page.getByRole("button", { name: "Replay" }).first().click();
+	await shown(() => page.getByRole("heading", { name: "What is to be run" }).count()).toBe(1);
+	await page.goto(`${coordinator.url}/projects/web`);
+	await page.getByLabel("Branch").fill("main");
+	await page.getByRole("button", { name: "Run", exact: true }).click();
+	await shown(() => page.locator("#run > table").first().locator("tbody tr").count()).toBe(2);
+	expect(complaints).toEqual([]);
+}, 60_000);
+
+test("a run from another repository is let pass with a button, by whoever has read what it does", async () => {
+	git.branch("web.git", "theirs");
+	const sha = git.commit("web.git", { evil: "1" });
+	git.ref("web.git", "refs/pull/7/head", sha);
+	git.checkout("web.git", "main");
+	const { run_id: plan } = await deliver(githubDelivery("pull_request", githubPullRequest({ sha, fork: true }), SECRET));
+	await page.goto(`${coordinator.url}/runs/${plan}`);
+	await page.getByRole("link", { name: /^ci/ }).click();
+	expect(await page.getByText("pull request #7").count()).toBe(1);
+	expect(await page.locator("strong", { hasText: "From another repository." }).count()).toBe(1);
+	await page.getByRole("button", { name: "Approve" }).click();
+	await shown(() => page.locator("#run > .facts .state").first().textContent()).toContain("succeeded");
+	expect(await page.getByText("admin let it pass").count()).toBe(1);
+	expect(complaints).toEqual([]);
+}, 60_000);
+
+test("a pipeline that is kept here is shown with its versions, run, and restored", async () => {
+	const post = (body: object) => coordinator.post<StoredPipeline>("/api/v1/pipelines", body);
+	const { id } = await post({ name: "evening", project: "web", yaml: "steps: [echo first]" });
+	const change = { yaml: "steps: [echo second]", version: 1 };
+	await coordinator.request(`/api/v1/pipelines/${id}`, { method: "PUT", body: JSON.stringify(change) });
+	await page.goto(`${coordinator.url}/projects/web`);
+	await page.getByRole("link", { name: "evening" }).click();
+	expect(await page.locator("pre").textContent()).toBe("steps: [echo second]");
+	await page.getByRole("button", { name: "Restore" }).click();
+	expect(await page.locator("pre").textContent()).toBe("steps: [echo first]");
+	expect(await page.getByText("restoring 1").count()).toBe(1);
+	await page.getByRole("button", { name: "Run", exact: true }).click();
+	await shown(() => page.locator("#run > .facts .state").first().textContent()).toContain("succeeded");
+	expect(await page.getByText("evening@3").count()).toBe(1);
+	expect(complaints).toEqual([]);
+}, 60_000);

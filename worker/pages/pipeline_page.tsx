@@ -1,0 +1,79 @@
+import { MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
+import type { PipelineVersion, WholePipeline } from "../../schema/wire/pipelines.ts";
+import type { RequestContext } from "../api/context.ts";
+import { requirePipeline } from "../api/stored_pipelines.ts";
+import { listVersions } from "../catalog/pipelines.ts";
+import { presentPipeline, presentVersion } from "../catalog/present.ts";
+import { readNewest } from "../pipelines/stored.ts";
+import { page } from "./layout.tsx";
+import { Ago } from "./words.tsx";
+
+/** A pipeline that is kept here: its text, and its versions. */
+
+export async function pipelinePage(context: RequestContext<"user">): Promise<Response> {
+	const { environment, principal, baseUrl } = context;
+	const row = await requirePipeline(context);
+	const [yaml, versions] = await Promise.all([readNewest(environment, row), listVersions(environment.DB, row.id, MAX_LIST_LIMIT, null)]);
+	const pipeline = { ...presentPipeline(row, baseUrl), yaml };
+	const children = <PipelinePage pipeline={pipeline} versions={versions.map(presentVersion)} />;
+	return page({ title: pipeline.name, user: principal.name, children });
+}
+
+function PipelinePage({ pipeline, versions }: { pipeline: WholePipeline; versions: readonly PipelineVersion[] }) {
+	const address = `/api/v1/pipelines/${pipeline.id}/versions`;
+	return (
+		<section>
+			<div class="title">
+				<h1>
+					{pipeline.name} <span class="muted">{`${pipeline.project}, version ${pipeline.version}`}</span>
+				</h1>
+				<form method="post" action={`/pipelines/${pipeline.id}/trigger`}>
+					<button type="submit">Run</button>
+				</form>
+			</div>
+			<pre>{pipeline.yaml}</pre>
+			<h2>Versions</h2>
+			<table>
+				<thead>
+					<tr>
+						<th>Version</th>
+						<th>By</th>
+						<th>Made</th>
+						<th />
+					</tr>
+				</thead>
+				<tbody>
+					{versions.map((one) => (
+						<tr key={one.number}>
+							<td>
+								<a href={`${address}/${one.number}`}>{one.number}</a>
+								{one.number > 1 && (
+									<>
+										{" "}
+										<a href={`${address}/${one.number}/diff`}>what changed</a>
+									</>
+								)}
+							</td>
+							<td>
+								{one.actor}
+								{one.restores !== null && <span class="muted">{` restoring ${one.restores}`}</span>}
+							</td>
+							<td>
+								<Ago at={one.created_at} />
+							</td>
+							<td>
+								{one.number !== pipeline.version && (
+									<form method="post" action={`/pipelines/${pipeline.id}/restore`}>
+										<button type="submit" class="quiet" name="version" value={one.number}>
+											Restore
+										</button>
+									</form>
+								)}
+							</td>
+						</tr>
+					))}
+				</tbody>
+			</table>
+		</section>
+	);
+}
