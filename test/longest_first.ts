@@ -1,7 +1,21 @@
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Test files that take a minute or more, the longest first: one that began last would be waited for by all the others' cores. */
-const LONG = ["faults", "program", "chaos", "secrets", "artifacts", "operations", "commands", "agent", "containers", "logs"];
+const LONG = [
+	"faults",
+	"program",
+	"chaos",
+	"automation",
+	"secrets",
+	"artifacts",
+	"operations",
+	"commands",
+	"agent",
+	"containers",
+	"statuses",
+	"hooks",
+	"logs",
+];
 
 /** Files in an order in which no core waits for long at the end. */
 export class LongestFirst extends BaseSequencer {

@@ -61,6 +61,33 @@ describe("retention", () => {
 		expect(page).toContain("<s ");
 	}, 60_000);
 
+	test("a project keeps what is its own for as long as it says, shorter or longer than others do", async () => {
+		const coordinator = await TestCoordinator.start({ environment: { WINDLASS_KEEP_RUNS: "2s" } });
+		await coordinator.agent("one", { slots: "3" });
+		const keeping = { short: { keep_logs: "1s", keep_artifacts: "1s" }, long: { keep_runs: "1d" } };
+		for (const [name, terms] of Object.entries(keeping)) await coordinator.post("/api/v1/projects", { name, ...terms });
+		const pipeline = { steps: ["echo some output; echo x > f"], artifacts: { save: "f" } };
+		const runs = await Promise.all(
+			["short", "long", "usual"].map(async (project) => {
+				const { id } = await coordinator.post<resources.Run>("/api/v1/runs", { pipeline, project });
+				return coordinator.get<resources.Run>(`/api/v1/runs/${id}/wait?timeout=30`);
+			}),
+		);
+		const [short, long, usual] = runs.map((run) => ({ run: run.id, job: jobOf(run).id })) as { run: string; job: string }[];
+		const status = async (address: string) => (await coordinator.request(`/api/v1/${address}`)).status;
+		const swept = { runs: 0, logs: 0, artifacts: 0 };
+		await eventually(async () => {
+			const now = await coordinator.post<typeof swept>("/api/v1/retention/sweep", {});
+			for (const kind of ["runs", "logs", "artifacts"] as const) swept[kind] += now[kind];
+			return swept.runs === 2;
+		}, "the two runs are removed");
+		expect(swept).toEqual({ runs: 2, logs: 1, artifacts: 1 });
+		expect([await status(`runs/${short?.run}`), await status(`runs/${usual?.run}`), await status(`runs/${long?.run}`)]).toEqual([
+			404, 404, 200,
+		]);
+		expect(await coordinator.text(`/api/v1/jobs/${long?.job}/log`)).toContain("some output");
+	}, 60_000);
+
 	test("a run goes with all that is its own", async () => {
 		const coordinator = await TestCoordinator.start({ environment: { WINDLASS_KEEP_RUNS: "1s" } });
 		await coordinator.agent("one");
@@ -255,6 +282,7 @@ describe("a disk that is nearly full", () => {
 			[["--min-free-disk", "many"], /--min-free-disk must be a share like 5% or a size like 10GiB, not many/],
 			[["--log-limit", "12"], /--log-limit must be a size from 64 KiB to 16 GiB/],
 			[["--keep-logs", "forever"], /--keep-logs must be a duration/],
+			[["--allow-outbound", "http://git.lan"], /--allow-outbound: http:\/\/git\.lan is not external/],
 		] as const) {
 			await expect(TestCoordinator.start({ args: [...args] })).rejects.toThrow(message);
 		}

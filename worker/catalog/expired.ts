@@ -1,5 +1,6 @@
-import { type AnyColumn, and, asc, eq, inArray, isNotNull, isNull, lt, notExists, type SQL, sql } from "drizzle-orm";
+import { type AnyColumn, and, asc, eq, exists, inArray, isNotNull, isNull, lt, notExists, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { encodeTime } from "ulid";
 import {
 	type ArtifactRow,
 	artifacts,
@@ -12,6 +13,8 @@ import {
 	sources,
 	testResults,
 } from "../../schema/database/tables.ts";
+import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import type { Term } from "../retention/terms.ts";
 
 /** What retention finds and removes in the record. Only runs that have left the queue are touched: nobody else writes their rows then. */
 
@@ -20,20 +23,45 @@ export function notAmong(column: AnyColumn, values: readonly string[]): SQL {
 	return sql`${column} NOT IN (SELECT value FROM json_each(${JSON.stringify(values)}))`;
 }
 
+/** The runs that a term is about, as a condition on a run. */
+function isMeant(term: Term): SQL | undefined {
+	if (term.of) {
+		// Whatever is over by then began before: so the index of the project's runs leads there.
+		const began = lt(runs.id, `${ID_PREFIXES.run}_${encodeTime(Math.max(0, term.before), 10)}`);
+		return and(eq(runs.team, term.of.team), eq(runs.project, term.of.project), began);
+	}
+	if (term.butNot.length === 0) return undefined;
+	return sql`NOT EXISTS (SELECT 1 FROM json_each(${JSON.stringify(term.butNot)}) AS p WHERE p.value ->> 'team' = ${runs.team} AND p.value ->> 'project' = ${runs.project})`;
+}
+
+/** The same as a condition on what belongs to a run. */
+function isOfMeant(db: D1Database, runId: AnyColumn, term: Term): SQL | undefined {
+	const meant = isMeant(term);
+	return (
+		meant &&
+		exists(
+			drizzle(db)
+				.select({ one: sql`1` })
+				.from(runs)
+				.where(and(eq(runs.id, runId), meant)),
+		)
+	);
+}
+
 /** Where a file lies. */
 type StoredArtifact = Pick<ArtifactRow, "key" | "size" | "part_bytes">;
 
 /** Runs that ended before this time, oldest first. */
 export async function runsEndedBefore(
 	db: D1Database,
-	before: number,
+	term: Term,
 	limit: number,
 	held: readonly string[],
 ): Promise<{ id: string; team: string }[]> {
 	return drizzle(db)
 		.select({ id: runs.id, team: runs.team })
 		.from(runs)
-		.where(and(lt(runs.finished_at, before), notAmong(runs.id, held)))
+		.where(and(lt(runs.finished_at, term.before), isMeant(term), notAmong(runs.id, held)))
 		.orderBy(asc(runs.finished_at))
 		.limit(limit);
 }
@@ -79,14 +107,21 @@ export async function removeRunRows(db: D1Database, runId: string): Promise<void
 /** Attempts that ended before this time and whose log is still there. */
 export async function logsBefore(
 	db: D1Database,
-	before: number,
+	term: Term,
 	limit: number,
 	held: readonly string[],
 ): Promise<{ id: string; run_id: string; team: string; key: string }[]> {
 	const rows = await drizzle(db)
 		.select({ id: attempts.id, run_id: attempts.run_id, team: attempts.team, key: attempts.log_key })
 		.from(attempts)
-		.where(and(isNotNull(attempts.log_key), lt(attempts.finished_at, before), notAmong(attempts.run_id, held)))
+		.where(
+			and(
+				isNotNull(attempts.log_key),
+				lt(attempts.finished_at, term.before),
+				isOfMeant(db, attempts.run_id, term),
+				notAmong(attempts.run_id, held),
+			),
+		)
 		.limit(limit);
 	return rows.map((row) => ({ ...row, key: row.key as string }));
 }
@@ -102,7 +137,7 @@ export async function markLogsExpired(db: D1Database, ids: readonly string[]): P
 /** Artifacts that were saved before this time and are still there. */
 export async function artifactsBefore(
 	db: D1Database,
-	before: number,
+	term: Term,
 	limit: number,
 	held: readonly string[],
 ): Promise<(StoredArtifact & { run_id: string; team: string })[]> {
@@ -110,7 +145,14 @@ export async function artifactsBefore(
 	return drizzle(db)
 		.select({ run_id, team, key, size, part_bytes })
 		.from(artifacts)
-		.where(and(isNull(artifacts.expired_at), lt(artifacts.created_at, before), notAmong(artifacts.run_id, held)))
+		.where(
+			and(
+				isNull(artifacts.expired_at),
+				lt(artifacts.created_at, term.before),
+				isOfMeant(db, artifacts.run_id, term),
+				notAmong(artifacts.run_id, held),
+			),
+		)
 		.limit(limit);
 }
 

@@ -1,4 +1,4 @@
-import { and, asc, eq } from "drizzle-orm";
+import { and, asc, eq, isNotNull, or } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { ulid } from "ulid";
 import { type ProjectRow, projects } from "../../schema/database/tables.ts";
@@ -18,6 +18,14 @@ export async function findProject(db: D1Database, team: string, name: string): P
 
 export async function listProjects(db: D1Database, team: string): Promise<ProjectRow[]> {
 	return drizzle(db).select().from(projects).where(eq(projects.team, team)).orderBy(asc(projects.name));
+}
+
+/** Those, of all teams, that keep something for a time of their own. */
+export async function projectsWithTerms(db: D1Database): Promise<ProjectRow[]> {
+	return drizzle(db)
+		.select()
+		.from(projects)
+		.where(or(isNotNull(projects.keep_runs), isNotNull(projects.keep_logs), isNotNull(projects.keep_artifacts)));
 }
 
 /** @returns null if there is one of this name */

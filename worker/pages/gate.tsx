@@ -17,12 +17,14 @@ export function RunGate({ run }: { run: Run }) {
 	const isOpen = run.approved_by === null && !isTerminal(run.state);
 	return (
 		<div class="reason gate-call">
-			<strong>From another repository.</strong> Its jobs get no secrets
-			{run.approved_by
-				? `; ${run.approved_by} let it pass.`
-				: isOpen
-					? ", and wait until somebody who has read what they do lets them run."
-					: "."}
+			<div>
+				<strong>From another repository.</strong> Its jobs get no secrets
+				{run.approved_by
+					? `; ${run.approved_by} let it pass.`
+					: isOpen
+						? ", and wait until somebody who has read what they do lets them run."
+						: "."}
+			</div>
 			{isOpen && <Decision of={`/runs/${run.id}`} />}
 		</div>
 	);

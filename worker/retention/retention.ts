@@ -1,6 +1,7 @@
 import type { Swept } from "../../schema/wire/resources.ts";
 import { objectKeys } from "../artifacts/objects.ts";
 import { PART_TOKEN_MS } from "../artifacts/uploads.ts";
+import { removeDeliveriesBefore } from "../catalog/deliveries.ts";
 import {
 	artifactsBefore,
 	keysInUse,
@@ -13,6 +14,7 @@ import {
 	strayKeys,
 	unusedSources,
 } from "../catalog/expired.ts";
+import { projectsWithTerms } from "../catalog/projects.ts";
 import { forgetTests } from "../catalog/tests.ts";
 import { forgetUploads, uploadsBefore } from "../catalog/uploads.ts";
 import type { Holdings } from "../dispatch/core/reads.ts";
@@ -21,6 +23,7 @@ import type { Environment } from "../environment.ts";
 import { indexKeyOf } from "../logs/line_counter.ts";
 import { readRetention } from "../settings.ts";
 import { deleteObjects, removeRun } from "./remove_run.ts";
+import { type Term, termsOf } from "./terms.ts";
 
 /**
  * What is over is kept for a time: runs, their logs, their artifacts, each for its own; uploaded sources for as long as a run
@@ -40,19 +43,20 @@ const MARGIN_MS = 60 * 60_000;
 export async function applyRetention(environment: Environment, now: number): Promise<Swept> {
 	const { DB: db, BUCKET: bucket } = environment;
 	const keep = readRetention(environment);
+	const projects = await projectsWithTerms(db);
 	const swept: Swept = {
-		runs: await inSlices(environment, {
+		runs: await forEach(environment, termsOf(projects, "keep_runs", keep.runsMs, now), {
 			limit: RUNS_AT_ONCE,
-			find: (limit, held) => runsEndedBefore(db, now - keep.runsMs, limit, held),
+			find: (term) => (limit, held) => runsEndedBefore(db, term, limit, held),
 			heldBy: ["runs", ({ id }) => id],
 			remove: async (over) => {
 				for (const { id } of over) await removeRun(environment, id);
 				return over.length;
 			},
 		}),
-		logs: await inSlices(environment, {
+		logs: await forEach(environment, termsOf(projects, "keep_logs", keep.logsMs, now), {
 			limit: SLICE,
-			find: (limit, held) => logsBefore(db, now - keep.logsMs, limit, held),
+			find: (term) => (limit, held) => logsBefore(db, term, limit, held),
 			heldBy: ["runs", ({ run_id }) => run_id],
 			remove: async (over) => {
 				const keys = over.flatMap(({ key }) => [key, indexKeyOf(key)]);
@@ -61,9 +65,9 @@ export async function applyRetention(environment: Environment, now: number): Pro
 				return over.length;
 			},
 		}),
-		artifacts: await inSlices(environment, {
+		artifacts: await forEach(environment, termsOf(projects, "keep_artifacts", keep.artifactsMs, now), {
 			limit: SLICE,
-			find: (limit, held) => artifactsBefore(db, now - keep.artifactsMs, limit, held),
+			find: (term) => (limit, held) => artifactsBefore(db, term, limit, held),
 			heldBy: ["runs", ({ run_id }) => run_id],
 			remove: async (over) => {
 				await deleteObjects(bucket, over.flatMap(objectKeys));
@@ -98,6 +102,8 @@ export async function applyRetention(environment: Environment, now: number): Pro
 	swept.orphans += await removeStray(bucket, "logs/unknown/", now - keep.logsMs, async (keys) => keys);
 	swept.orphans += await removeStray(bucket, "sources/", now - DAY_MS, (keys) => strayKeys(db, keys));
 	await removeSignInLinks(db, now);
+	// What forges have delivered is of use as long as the runs that it has made.
+	await removeDeliveriesBefore(db, now - keep.runsMs);
 	await forgetTests(db);
 	return swept;
 }
@@ -111,6 +117,17 @@ interface Removal<Row> {
 	heldBy: [kind: keyof Holdings, idOf: (row: Row) => string];
 	/** @returns how many were removed */
 	remove(rows: readonly Row[]): Promise<number>;
+}
+
+/** The same for each of several terms. */
+async function forEach<Row extends { team: string }>(
+	environment: Environment,
+	terms: readonly Term[],
+	{ find, ...removal }: Omit<Removal<Row>, "find"> & { find(term: Term): Removal<Row>["find"] },
+): Promise<number> {
+	let total = 0;
+	for (const term of terms) total += await inSlices(environment, { ...removal, find: find(term) });
+	return total;
 }
 
 async function inSlices<Row extends { team: string }>(

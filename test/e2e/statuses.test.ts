@@ -1,0 +1,105 @@
+import path from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import type { Untold } from "../../schema/wire/notifications.ts";
+import type { Page, Run } from "../../schema/wire/resources.ts";
+import { RecordingServer } from "../support/forge.ts";
+import { GitHttp } from "../support/git_http.ts";
+import { eventually, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+
+const atEnd = (clean: () => void | Promise<void>) => onTestFinished(clean);
+
+/** A project whose forge records what it is told. */
+async function set(args: string[] = ["--allow-outbound", "127.0.0.1"]) {
+	const forge = await RecordingServer.start(atEnd);
+	const git = await GitHttp.start(path.join(temporaryFolder(), "git"), null, atEnd);
+	const repository = git.add("web.git", { a: "1" });
+	const coordinator = await TestCoordinator.start({ args });
+	await coordinator.request("/api/v1/secrets/token", { method: "PUT", body: JSON.stringify({ value: "token-of-the-forge" }) });
+	await coordinator.post("/api/v1/projects", {
+		name: "web",
+		repository,
+		forge: "gitea",
+		forge_api: `${forge.url}/api/v1`,
+		forge_token: "token",
+	});
+	return { forge, git, coordinator };
+}
+
+describe("a forge", () => {
+	test("that fails, stalls and comes back while the coordinator is killed in between is told everything, in order", async () => {
+		const { forge, coordinator: first } = await set();
+		await first.agent("builder");
+		// It fails, then it says nothing at all.
+		forge.respond = (_, response) => {
+			if (forge.turnedAway.length < 2) response.writeHead(500).end("no");
+			return true;
+		};
+		const submit = (at: TestCoordinator, pipeline: object) => at.post<Run>("/api/v1/runs", { pipeline: { ...pipeline }, project: "web" });
+		const red = await submit(first, { name: "red", jobs: { unit: { steps: ["exit 1"] } } });
+		const green = await submit(first, { name: "green", steps: ["true"] });
+		const ended = await Promise.all([red, green].map(({ id }) => first.get<Run>(`/api/v1/runs/${id}/wait?timeout=60`)));
+		expect(ended.map(({ state }) => state)).toEqual(["failed", "succeeded"]);
+		const sha = ended[0]?.commit?.sha ?? "";
+		await forge.until((_, turnedAway) => turnedAway.length >= 4, "two that failed and two that were left waiting");
+		await first.program.kill();
+		expect(forge.told).toEqual([]);
+		forge.respond = () => false;
+		const second = await TestCoordinator.start({ data: first.data, port: first.port, args: ["--allow-outbound", "127.0.0.1"] });
+		await forge.until(() => ["failure", "success"].every((end) => Object.values(forge.statuses(sha)).flat().includes(end)), "both ends");
+		const statuses = forge.statuses(sha);
+		// What was being told when the coordinator died may be told twice; nothing is out of order.
+		for (const [name, last] of [
+			["windlass/red", "failure"],
+			["windlass/green", "success"],
+		] as const) {
+			const states = statuses[name] ?? [];
+			expect([name, states.at(-1), states.slice(0, -1).every((state) => state === "pending")]).toEqual([name, last, true]);
+		}
+		expect((await second.get<Page<Untold>>("/api/v1/projects/web/untold")).items).toEqual([]);
+		expect((await second.get<{ status: string }>("/readyz")).status).toBe("ready");
+	}, 120_000);
+
+	test("that says no is not asked again; one that may not be asked is not; no run fails for it", async () => {
+		const { forge, coordinator } = await set(["--allow-outbound", "external,127.0.0.1"]);
+		await coordinator.agent("builder");
+		forge.respond = (_, response) => {
+			response.writeHead(401).end("bad token");
+			return true;
+		};
+		const run = async () => {
+			const { id } = await coordinator.post<Run>("/api/v1/runs", { pipeline: { steps: ["true"] }, project: "web" });
+			return coordinator.get<Run>(`/api/v1/runs/${id}/wait?timeout=60`);
+		};
+		expect((await run()).state).toBe("succeeded");
+		const untold = async () => (await coordinator.get<Page<Untold>>("/api/v1/projects/web/untold")).items;
+		await forge.until((_, turnedAway) => turnedAway.length >= 2, "what was turned away");
+		const [one] = (await untold()).filter(({ given_up }) => given_up);
+		expect(one).toMatchObject({
+			kind: "commit_status",
+			tries: 1,
+			error: expect.stringMatching(/^127\.0\.0\.1:\d+ answers 401: bad token$/),
+		});
+		const redirecting = (location: string) => {
+			forge.respond = (_, response) => {
+				response.writeHead(302, { Location: location }).end();
+				return true;
+			};
+		};
+		redirecting("http://127.0.0.1:1/api");
+		expect((await run()).state).toBe("succeeded");
+		await forge.until((_, turnedAway) => turnedAway.length >= 4, "what was led elsewhere");
+		expect((await untold()).map(({ error }) => error)).toContainEqual(expect.stringContaining("leads to http://127.0.0.1:1/api"));
+		await coordinator.request("/api/v1/projects/web", {
+			method: "PATCH",
+			body: JSON.stringify({ forge_api: "http://localhost.localdomain.invalid" }),
+		});
+		expect((await run()).state).toBe("succeeded");
+		await coordinator.request("/api/v1/projects/web", { method: "PATCH", body: JSON.stringify({ forge_token: null }) });
+		expect((await run()).state).toBe("succeeded");
+		await coordinator.program.says(/commit statuses are not sent/);
+		expect((await run()).state).toBe("succeeded");
+		await eventually(async () => (await untold()).every(({ given_up }) => given_up), "nothing is left to be told");
+		expect(coordinator.program.output.match(/commit statuses are not sent/g)).toHaveLength(1);
+		expect(coordinator.program.output).not.toContain("token-of-the-forge");
+	}, 60_000);
+});

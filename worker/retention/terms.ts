@@ -1,0 +1,27 @@
+import type { ProjectRow } from "../../schema/database/tables.ts";
+import { parseDuration } from "../../schema/wire/duration.ts";
+
+/** When the time of what is kept is over. */
+
+/** A project, as its name is within a team. */
+export interface ProjectName {
+	team: string;
+	project: string;
+}
+
+/** What began before `before` is over: of one project, or of all but those that have a term of their own. */
+export type Term = { before: number } & ({ of: ProjectName } | { of: null; butNot: readonly ProjectName[] });
+
+/** The terms of one kind of thing: that of most projects first. @param usualMs how long it is kept where a project does not say otherwise */
+export function termsOf(
+	projects: readonly ProjectRow[],
+	key: "keep_runs" | "keep_logs" | "keep_artifacts",
+	usualMs: number,
+	now: number,
+): Term[] {
+	const own = projects.flatMap((row) => {
+		const ms = row[key] === null ? null : parseDuration(row[key]);
+		return ms === null ? [] : [{ of: { team: row.team, project: row.name }, before: now - ms }];
+	});
+	return [{ before: now - usualMs, of: null, butNot: own.map(({ of }) => of) }, ...own];
+}
