@@ -1,6 +1,7 @@
 import { lookup as resolve } from "node:dns/promises";
 import { BlockList, isIP, isIPv6 } from "node:net";
 import { Agent, request } from "undici";
+import { NOT_ASKED } from "../schema/wire/outbound.ts";
 import { UsageError } from "./failures.ts";
 
 /**
@@ -99,8 +100,6 @@ export interface OutboundAnswer {
 	body: string;
 }
 
-/** Says in place of a server that it was not asked. */
-const NOT_ASKED = "X-Windlass-Outbound";
 class NotAllowed extends Error {
 	override name = "NotAllowed";
 }

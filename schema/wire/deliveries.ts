@@ -7,11 +7,11 @@ import { commitId, trigger } from "./triggers.ts";
  * `received`: it was taken, and what follows has not happened yet. `accepted`: a plan was made. `ignored`: nothing is to be done.
  * `refused`: it was not taken; of its content nothing is known.
  */
-export const VERDICTS = ["received", "accepted", "ignored", "refused"] as const;
+const VERDICTS = ["received", "accepted", "ignored", "refused"] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
 /** What forges are called in deliveries: one that any program can make is `generic`. */
-export const DELIVERING = ["github", "gitea", "gitlab", "generic"] as const;
+const DELIVERING = ["github", "gitea", "gitlab", "generic"] as const;
 
 export const delivery = z.object({
 	id: z.string(),

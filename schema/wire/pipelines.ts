@@ -4,9 +4,7 @@ import { ADHOC_PROJECT, projectName } from "./projects.ts";
 /** Pipelines that are kept by the coordinator rather than in a repository. */
 
 /** What one may be called. */
-export const pipelineName = z
-	.string()
-	.regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "is lower-case letters, digits, dot, dash or underscore, at most 63");
+const pipelineName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "is lower-case letters, digits, dot, dash or underscore, at most 63");
 
 /** POST /pipelines */
 export const pipelineRequest = z.strictObject({

@@ -23,7 +23,7 @@ const repository = z
 	});
 
 /** What a repository may be kept in. Forgejo is Gitea here: both say the same. */
-export const FORGES = ["github", "gitea", "gitlab"] as const;
+const FORGES = ["github", "gitea", "gitlab"] as const;
 export type ForgeKind = (typeof FORGES)[number];
 
 const secretName = z.string().regex(SECRET_NAME, SECRET_NAME_FAULT);

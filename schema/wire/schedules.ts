@@ -7,7 +7,7 @@ import { isInnerPath } from "./paths.ts";
 /** Times at which something of a project is run. */
 
 /** Where a schedule comes from: a file of the repository, or somebody who has made it here. */
-export const SCHEDULE_ORIGINS = ["file", "api"] as const;
+const SCHEDULE_ORIGINS = ["file", "api"] as const;
 export type ScheduleOrigin = (typeof SCHEDULE_ORIGINS)[number];
 
 /** POST /projects/:name/schedules */

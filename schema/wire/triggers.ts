@@ -2,14 +2,14 @@ import * as z from "zod";
 
 /** What makes a run come about by itself: something that has happened in a repository, a time that has come, a person who asks for it. */
 
-export const TRIGGER_KINDS = ["push", "tag", "pull_request", "schedule", "manual"] as const;
+const TRIGGER_KINDS = ["push", "tag", "pull_request", "schedule", "manual"] as const;
 /** What can happen to a pull request. */
 export const PULL_REQUEST_EVENTS = ["opened", "updated", "closed"] as const;
 
 /** A full commit id. */
 export const commitId = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, "expected a full commit id");
 
-export const pullRequest = z.object({
+const pullRequest = z.object({
 	number: z.number().int().positive(),
 	event: z.enum(PULL_REQUEST_EVENTS),
 	title: z.string(),

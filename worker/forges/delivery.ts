@@ -23,7 +23,7 @@ export interface Deliverer {
 }
 
 /** A commit that is none: where a branch comes from, or has gone to. */
-export function isNoCommit(sha: string): boolean {
+function isNoCommit(sha: string): boolean {
 	return /^0+$/.test(sha);
 }
 
@@ -60,7 +60,7 @@ export function pushed(push: {
 }
 
 /** `sha256=…` or the hex alone; null for anything else. */
-export function hexBytes(text: string): Uint8Array<ArrayBuffer> | null {
+function hexBytes(text: string): Uint8Array<ArrayBuffer> | null {
 	if (!/^[0-9a-f]{64}$/i.test(text)) return null;
 	return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }

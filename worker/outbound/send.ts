@@ -1,3 +1,5 @@
+import { NOT_ASKED } from "../../schema/wire/outbound.ts";
+
 /**
  * The coordinator's way to other servers. On the local host every call passes through the host, which looks at the address after it was resolved and
  * lets through what its list allows (cli/outbound.ts); on the edge the platform reaches public addresses only. Nobody is followed to another address.
@@ -12,8 +14,6 @@ export interface Outgoing {
 
 const TIMEOUT_MS = 15_000;
 const TOLD_CHARACTERS = 300;
-/** What the host answers in place of a server that it does not let be asked. */
-export const REFUSED_HEADER = "X-Windlass-Outbound";
 
 /** A call that did not come to what it should. */
 export class NotSent extends Error {
@@ -44,8 +44,7 @@ export async function send({ url, ...init }: Outgoing): Promise<void> {
 	}
 	const text = (await response.text().catch(() => "")).slice(0, TOLD_CHARACTERS);
 	const { status } = response;
-	const refusal = response.headers.get(REFUSED_HEADER);
-	// Whoever runs the coordinator may allow it at any time.
+	const refusal = response.headers.get(NOT_ASKED);
 	if (refusal !== null) throw new NotSent(text, { isFinal: refusal === "refused" });
 	if (status >= 200 && status < 300) return;
 	if (status >= 300 && status < 400) {

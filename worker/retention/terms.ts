@@ -4,7 +4,7 @@ import { parseDuration } from "../../schema/wire/duration.ts";
 /** When the time of what is kept is over. */
 
 /** A project, as its name is within a team. */
-export interface ProjectName {
+interface ProjectName {
 	team: string;
 	project: string;
 }
