@@ -35,7 +35,7 @@ export async function checkOut(checkout: Checkout): Promise<CheckedOut> {
 	const git = new Git(checkout, checkout.workspace);
 	const { commit, ref } = await fetchPinned(git, checkout);
 	await git.run("checkout", "--quiet", "--detach", commit.sha);
-	await complete(git);
+	await complete(checkout.source.is_trusted ? git : git.anonymous());
 	return { commit, ref };
 }
 
@@ -178,7 +178,7 @@ async function describe(git: Git, sha: string): Promise<Pick<Commit, "message" |
 	return { author: author.slice(0, 500), message: message.join("\n").trim().slice(0, 10_000) };
 }
 
-/** What a commit only points to: submodules, and large files that are kept elsewhere. */
+/** What a commit only points to, wherever it says: submodules, and large files that are kept elsewhere. */
 async function complete(git: Git): Promise<void> {
 	const modules = await readFile(path.join(git.folder, ".gitmodules"), "utf8").catch(() => null);
 	if (modules !== null) {

@@ -75,6 +75,19 @@ export class Git {
 		return new Git(this.#context, folder);
 	}
 
+	/** The same as anybody: over HTTP only, and no server is told who asks. */
+	anonymous(): Git {
+		const count = Number(this.#context.env.GIT_CONFIG_COUNT ?? 0);
+		const env = {
+			...this.#context.env,
+			GIT_ALLOW_PROTOCOL: "http:https",
+			GIT_CONFIG_COUNT: String(count + 1),
+			[`GIT_CONFIG_KEY_${count}`]: "credential.helper",
+			[`GIT_CONFIG_VALUE_${count}`]: "",
+		};
+		return new Git({ ...this.#context, env, credentials: null }, this.folder);
+	}
+
 	/** @throws GitFailed; CheckoutFailed without git */
 	async run(...args: string[]): Promise<void> {
 		const { signal, spool } = this.#context;

@@ -81,6 +81,19 @@ export function parsePipeline(text: string): ResolvedPipeline {
 	return parseSubmission(text, { isComplete: false }).pipeline;
 }
 
+/**
+ * Checks a pipeline that is to be kept. It cannot be made of what was uploaded: that is there for a day.
+ * @throws ApiError as `parseSubmission` does
+ */
+export function checkKeptPipeline(text: string): void {
+	const { source } = parsePipeline(text);
+	if (!source || !("upload" in source)) return;
+	const message = "is kept for a day only, and a pipeline that is kept for ever";
+	throw invalid([
+		fault(parseSource(text), ["source", "upload"], message, "name a repository, or an upload when it is triggered", { atKey: true }),
+	]);
+}
+
 /** The parameters that a pipeline declares. @throws ApiError as `parseSubmission` does */
 export function parsedParameters(text: string): ParametersText {
 	const document = parseSource(text);

@@ -24,10 +24,29 @@ export function isTimeZone(name: string): boolean {
 
 /**
  * The first time after `after`, in milliseconds since 1970; null if there is none. In a night in which clocks go forward a time that does not exist
- * comes as soon as they have; in one in which they go back, a time that is there twice comes once.
+ * comes as soon as they have; in one in which they go back, a time that is there twice comes once, unless it is one of every hour.
  */
 export function nextTime(pattern: string, timeZone: string, after: number): number | null {
-	return of(pattern, timeZone).nextRun(new Date(after))?.getTime() ?? null;
+	const next = of(pattern, timeZone).nextRun(new Date(after))?.getTime() ?? null;
+	const [, hours = "*"] = pattern.trim().split(/\s+/);
+	const isEverySoOften = hours.startsWith("*");
+	return next === null || isEverySoOften || !hasBeen(next, timeZone) ? next : nextTime(pattern, timeZone, next);
+}
+
+const LONGEST_STEP_MS = 3 * 60 * 60_000;
+
+/** Whether the clocks of a zone have shown at an earlier moment what they show at this one. */
+function hasBeen(time: number, timeZone: string): boolean {
+	const steppedBy = aheadOf(time - LONGEST_STEP_MS, timeZone) - aheadOf(time, timeZone);
+	return steppedBy > 0 && aheadOf(time - steppedBy, timeZone) === aheadOf(time - LONGEST_STEP_MS, timeZone);
+}
+
+/** By how much the clocks of a zone are ahead of UTC, in milliseconds. */
+function aheadOf(time: number, timeZone: string): number {
+	const parts = new Intl.DateTimeFormat("en", { timeZone, timeZoneName: "longOffset" }).formatToParts(time);
+	const name = parts.find(({ type }) => type === "timeZoneName")?.value ?? "";
+	const [, sign = "+", hours = "0", minutes = "0"] = /GMT([+-])(\d\d):(\d\d)/.exec(name) ?? [];
+	return Number(`${sign}1`) * (Number(hours) * 60 + Number(minutes)) * 60_000;
 }
 
 function of(pattern: string, timezone: string): Cron {

@@ -169,6 +169,8 @@ export const assignment = z.object({
 				commit: z.string().nullable(),
 				/** What the repository is read with over HTTP: `user:password`, or a token alone. */
 				credentials: z.string().nullable().default(null),
+				/** False: others may have written what it points to. Submodules and large files are read as anybody may read them. */
+				is_trusted: z.boolean().default(true),
 			}),
 			/** A bundle, to be fetched from /attempts/:id/source. */
 			z.object({ upload: z.string() }),

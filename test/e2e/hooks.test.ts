@@ -421,7 +421,7 @@ describe("what is delivered", () => {
 		try {
 			const began = performance.now();
 			const { status, body } = await deliver(repo, githubDelivery("push", githubPush({ after }), HOOK_SECRET));
-			expect([status, performance.now() - began < 1_000]).toEqual([202, true]);
+			expect([status, performance.now() - began < 10_000]).toEqual([202, true]);
 			await eventually(async () => (await coordinator.get<Run>(`/api/v1/runs/${body.run_id}`)).state === "running", "the plan has begun");
 			await coordinator.post(`/api/v1/runs/${body.run_id}/cancel`, {});
 			await coordinator.get(`/api/v1/runs/${body.run_id}/wait?timeout=30`);

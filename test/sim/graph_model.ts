@@ -19,8 +19,10 @@ export interface GraphRun {
 	startedAt: number | null;
 	/** When its time is over; null if it has as much as it wants. */
 	timeoutAt: number | null;
-	/** Whether it comes from where others may write, and nobody has let it pass. */
-	isGated: boolean;
+	/** Whether it comes from where others may write. */
+	isForeign: boolean;
+	/** Until when it waits for somebody to let it pass; null for one that need not, or has passed. */
+	gatedUntil: number | null;
 }
 
 export interface GraphJob {
@@ -132,7 +134,7 @@ export class GraphModel {
 	 * @param reused what is taken over from another run, by position
 	 */
 	submit(
-		run: Pick<GraphRun, "id" | "number" | "project" | "pipeline" | "isGated">,
+		run: Pick<GraphRun, "id" | "number" | "project" | "pipeline" | "isForeign" | "gatedUntil">,
 		ids: readonly string[],
 		reused: ReadonlyMap<number, { state: JobState; outputs: Record<string, string> }> = new Map(),
 	): GraphRun {
@@ -178,11 +180,11 @@ export class GraphModel {
 	}
 
 	groupOf({ run, definition }: GraphJob): string | null {
-		return definition.concurrency && JSON.stringify(["job", run.project, definition.concurrency.group]);
+		return definition.concurrency && JSON.stringify(["job", run.isForeign, run.project, definition.concurrency.group]);
 	}
 
-	#runGroupOf({ project, pipeline }: GraphRun): string | null {
-		return pipeline.concurrency && JSON.stringify(["run", project, pipeline.concurrency.group]);
+	#runGroupOf({ isForeign, project, pipeline }: GraphRun): string | null {
+		return pipeline.concurrency && JSON.stringify(["run", isForeign, project, pipeline.concurrency.group]);
 	}
 
 	#inGroup(group: string): GraphRun[] {
@@ -238,13 +240,13 @@ export class GraphModel {
 
 	/** Somebody lets a run pass; its jobs then come to their own gates. */
 	passRun(run: GraphRun): void {
-		run.isGated = false;
+		run.gatedUntil = null;
 		for (const job of run.jobs) job.atGateSince = null;
 	}
 
 	/** A run of which nothing can be run. */
 	submitBroken(run: Pick<GraphRun, "id" | "number" | "project" | "pipeline">): void {
-		this.submit({ ...run, isGated: false }, []).state = "errored";
+		this.submit({ ...run, isForeign: false, gatedUntil: null }, []).state = "errored";
 	}
 
 	/** A pause before the next attempt is over. */
@@ -278,7 +280,7 @@ export class GraphModel {
 			this.end(job, "skipped");
 			return true;
 		}
-		if (run.isGated || (job.definition.approval && !job.isApproved)) {
+		if (run.gatedUntil !== null || (job.definition.approval && !job.isApproved)) {
 			if (job.atGateSince !== null) return false;
 			job.atGateSince = this.#world.now();
 			return true;
@@ -368,7 +370,7 @@ function stateOf(run: GraphRun): RunState {
 /** Whether everything but a slot of the run's group is there for a job. */
 function isWaitingForGroup(job: GraphJob): boolean {
 	const { run, state, definition, isApproved, backoffAt } = job;
-	if (state !== "blocked" || backoffAt !== null || !run.pipeline.concurrency || run.holdsGroup || run.isGated) return false;
+	if (state !== "blocked" || backoffAt !== null || !run.pipeline.concurrency || run.holdsGroup || run.gatedUntil !== null) return false;
 	return behind(job).every((need) => isTerminal(need.state)) && (definition.approval === null || isApproved);
 }
 

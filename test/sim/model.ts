@@ -57,6 +57,7 @@ export interface Times {
 const CLAIM_WINDOW_MS = 12_000;
 const RETRY_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 60_000;
+const RUN_APPROVAL_MS = 30 * 24 * 60 * 60_000;
 const PARK_MS = 15_000;
 const MAX_PARK_MS = 10 * 60_000;
 const REFUSAL_MS = 15_000;
@@ -247,13 +248,15 @@ export class Model implements Witness {
 		const reused = rerun?.reused.map(
 			({ position, state, outputs }) => [position, { state, outputs: JSON.parse(outputs ?? "{}") }] as const,
 		);
+		const isGated = !origin.isTrusted && origin.approvedBy === null && !pipeline.jobs.some(({ plan }) => plan);
 		const run = this.#graph.submit(
 			{
 				id: runId,
 				number: row?.number ?? 0,
 				project,
 				pipeline,
-				isGated: !origin.isTrusted && origin.approvedBy === null && !pipeline.jobs.some(({ plan }) => plan),
+				isForeign: !origin.isTrusted,
+				gatedUntil: isGated ? this.#now + RUN_APPROVAL_MS : null,
 			},
 			rows.map(({ id }) => id),
 			new Map(reused),
@@ -293,7 +296,7 @@ export class Model implements Witness {
 			runId,
 		);
 		if (row?.is_trusted === 0 && row.approved_by !== null) return how === "approveRun" ? "taken" : "conflict";
-		if (!run.isGated || isTerminal(run.state)) return "conflict";
+		if (run.gatedUntil === null || isTerminal(run.state)) return "conflict";
 		if (how === "approveRun") this.#graph.passRun(run);
 		else this.#graph.cancelRun(run, 1);
 		return "taken";
@@ -302,7 +305,7 @@ export class Model implements Witness {
 	#decideGate(how: "approve" | "decline", jobId: string): Foretold {
 		const job = this.jobs.get(jobId);
 		if (!job || !this.#heldRun(job.run.id)) return "not_found";
-		if (job.run.isGated && !isTerminal(job.state)) return "conflict";
+		if (job.run.gatedUntil !== null && !isTerminal(job.state)) return "conflict";
 		if (job.isApproved) return how === "approve" ? "taken" : "conflict";
 		if (job.state !== "blocked" || job.atGateSince === null) return "conflict";
 		if (how === "approve") job.isApproved = true;
@@ -404,12 +407,29 @@ export class Model implements Witness {
 		if (isTerminal(attempt.state as JobState)) return this.#overOrSuperseded(lease);
 		attempt.digest = digest;
 		attempt.state = finish.state;
-		if (planned && finish.state === "succeeded" && attempt.job.state === "running")
+		if (planned && finish.state === "succeeded" && attempt.job.state === "running") {
+			this.#supersedeGated(attempt.job.run);
 			this.#toCome.push(...planned.files.flatMap((one) => ("because" in one ? [] : [one])));
+		}
 		const { declared, outputs } = { declared: attempt.job.definition.outputs, outputs: finish.outputs };
 		attempt.job.outputs = Object.fromEntries(Object.entries(outputs).filter(([name]) => declared.includes(name)));
 		this.#afterAttempt(attempt, finish.state, finish.reason?.code ?? null, finish.exit_code);
 		return "taken";
+	}
+
+	/** A pull request has moved on: what waits for an approval of what it was before is cancelled. */
+	#supersedeGated(plan: GraphRun): void {
+		const rows = this.#read<{ id: string; pull_request: number | null; trigger_delivery: string }>(
+			"SELECT id, pull_request, trigger_delivery FROM runs WHERE project = ?",
+			plan.project,
+		);
+		const own = rows.find(({ id }) => id === plan.id);
+		if (!own || own.pull_request === null) return;
+		for (const { id, pull_request, trigger_delivery } of rows) {
+			const run = this.runs.get(id);
+			const isOlder = pull_request === own.pull_request && trigger_delivery <= own.trigger_delivery;
+			if (isOlder && run && run.gatedUntil !== null && !isTerminal(run.state)) this.#graph.cancelRun(run, 1);
+		}
 	}
 
 	/** What a job needs cannot be had at the moment: it comes again later, and the attempt does not count. */
@@ -533,6 +553,8 @@ export class Model implements Witness {
 		}
 		for (const run of this.runs.values()) {
 			if (run.timeoutAt !== null) due.push({ at: run.timeoutAt, kind: "run_timeout", id: run.id, run: () => this.#timeOutRun(run) });
+			const gate = runGateEnd(run);
+			if (gate !== null) due.push({ at: gate, kind: "run_approval", id: run.id, run: () => this.#graph.cancelRun(run, 1) });
 		}
 		const order = (a: { at: number; kind: string; id: string }) => `${String(a.at).padStart(20, "0")} ${a.kind} ${a.id}`;
 		for (const one of due.filter(({ at }) => at <= now).sort((a, b) => (order(a) < order(b) ? -1 : 1))) {
@@ -570,7 +592,7 @@ export class Model implements Witness {
 	/** When a gate closes for good; null for a job that waits at none, or for ever. */
 	#gateEnd(job: ModelJob): number | null {
 		const timeout = job.definition.approval?.timeout_ms ?? null;
-		return job.atGateSince === null || job.isApproved || job.run.isGated || timeout === null ? null : job.atGateSince + timeout;
+		return job.atGateSince === null || job.isApproved || job.run.gatedUntil !== null || timeout === null ? null : job.atGateSince + timeout;
 	}
 
 	#closeGate(job: ModelJob): void {
@@ -607,7 +629,10 @@ export class Model implements Witness {
 			if (job.atGateSince !== null) job.atGateSince -= ms;
 			for (const refusal of this.#refusalsOf(job).values()) refusal.until -= ms;
 		}
-		for (const run of this.runs.values()) if (run.timeoutAt !== null) run.timeoutAt -= ms;
+		for (const run of this.runs.values()) {
+			if (run.timeoutAt !== null) run.timeoutAt -= ms;
+			if (run.gatedUntil !== null) run.gatedUntil -= ms;
+		}
 		for (const key of this.#keys.values()) key.until -= ms;
 	}
 
@@ -662,9 +687,13 @@ export class Model implements Witness {
 			const gate = this.#gateEnd(job);
 			if (gate !== null) due.set(`approval ${job.id}`, gate);
 		}
-		for (const run of this.runs.values()) if (run.timeoutAt !== null) due.set(`run_timeout ${run.id}`, run.timeoutAt);
+		for (const run of this.runs.values()) {
+			if (run.timeoutAt !== null) due.set(`run_timeout ${run.id}`, run.timeoutAt);
+			const gate = runGateEnd(run);
+			if (gate !== null) due.set(`run_approval ${run.id}`, gate);
+		}
 		const rows = this.#read<{ kind: string; id: string; due_at: number }>(
-			"SELECT kind, id, due_at FROM timers WHERE kind IN ('offer', 'lease', 'job_timeout', 'cancel', 'backoff', 'approval', 'run_timeout')",
+			"SELECT kind, id, due_at FROM timers WHERE kind IN ('offer', 'lease', 'job_timeout', 'cancel', 'backoff', 'approval', 'run_approval', 'run_timeout')",
 		);
 		for (const { kind, id, due_at } of rows) {
 			const expected = due.get(`${kind} ${id}`);
@@ -783,4 +812,9 @@ interface Lease {
 
 function newAgent(): ModelAgent {
 	return { session: 0, instance: "", pollSeq: 0, renewSeq: 0, slots: 1, slotsFree: 0, hasLapsed: false };
+}
+
+/** When the gate of a run closes for good; null for one that waits at none. */
+function runGateEnd({ gatedUntil, state }: GraphRun): number | null {
+	return isTerminal(state) ? null : gatedUntil;
 }

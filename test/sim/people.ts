@@ -58,7 +58,7 @@ export class People {
 	deliver(): void {
 		const { world, coordinator } = this.#surroundings;
 		this.#submissions += 1;
-		const delivery = `delivery ${this.#submissions}`;
+		const delivery = `delivery ${String(this.#submissions).padStart(6, "0")}`;
 		const isPull = world.random.chance(0.5);
 		const isFromFork = world.random.chance(0.7);
 		const times = world.random.between(1, 2);

@@ -255,6 +255,20 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		foundAs: [DIFFERS],
 	},
 	{
+		name: "what others have written in the groups of the project",
+		file: `${CORE}/groups.ts`,
+		sound: "isTrusted ? project : `others of ${project}`",
+		planted: "project",
+		foundAs: [DIFFERS],
+	},
+	{
+		name: "a pull request that has moved on, and leaves what waits for an approval",
+		file: `${CORE}/plans.ts`,
+		sound: "if (plan.pull_request !== null) supersedeGated(core, plan);",
+		planted: "",
+		foundAs: [DIFFERS],
+	},
+	{
 		name: "a log that takes bytes anywhere",
 		file: "worker/logs/log_shard.ts",
 		sound: 'if (offset !== log.bytes) return { outcome: "wrong_offset", offset: log.bytes };',

@@ -156,11 +156,13 @@ export function githubPush({
 	message = "Change",
 	sender = "octocat",
 	author = "Ada",
+	/** The commit, where `after` is an annotated tag. */
+	commitId = "",
 }) {
 	const isDeleted = after === NONE;
 	const person = { login: sender, id: 1, type: "User" };
 	const commit = {
-		id: after,
+		id: commitId || after,
 		message,
 		timestamp: "2026-11-27T10:00:00+01:00",
 		author: { name: author, email: "a@x.test", username: author },

@@ -132,11 +132,11 @@ function variablesOf(names: Readonly<Record<string, string>>, values: ReadonlyMa
 }
 
 function sourceOf(
-	{ source_git, source_ref, source_upload, commit_sha }: Started["run"],
+	{ source_git, source_ref, source_upload, commit_sha, is_trusted }: Started["run"],
 	credentials: string | null,
 ): protocol.Assignment["source"] {
 	if (source_upload !== null) return { upload: source_upload };
-	return source_git === null ? null : { git: source_git, ref: source_ref, commit: commit_sha, credentials };
+	return source_git === null ? null : { git: source_git, ref: source_ref, commit: commit_sha, credentials, is_trusted: is_trusted === 1 };
 }
 
 /** GET …/source: the bundle that the workspace is made of. */

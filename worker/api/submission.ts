@@ -3,11 +3,10 @@ import type { ProjectRepository } from "../../schema/pipeline/resolve.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { MAX_PIPELINE_BYTES, MAX_SUBMITTED_SOURCE_BYTES } from "../../schema/wire/limits.ts";
 import { findProject } from "../catalog/projects.ts";
-import { touchSource } from "../catalog/sources.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
-import { storeSource } from "../sources/store.ts";
+import { requireSource, storeSource } from "../sources/store.ts";
 import { parseJson, readText } from "./bodies.ts";
 import { isForm, partFault, readParts, textOf } from "./forms.ts";
 
@@ -19,13 +18,7 @@ export async function readSubmission(request: Request, environment: Environment,
 	const submission = isForm(request)
 		? await readForm(request, environment, team)
 		: await inProject(environment, team, await plainReader(request, type));
-	const { source } = submission.pipeline;
-	if (source && "upload" in source && !(await touchSource(environment.DB, team, source.upload))) {
-		throw new ApiError("validation_failed", `source: there is no uploaded source ${source.upload}`, {
-			details: { errors: [{ path: "source.upload", line: null, column: null, message: "is not there (any more)", suggestion: null }] },
-			suggestions: ["Upload it with PUT /api/v1/sources; what no submission names is kept for a day."],
-		});
-	}
+	await requireSource(environment, team, submission.pipeline.source);
 	return submission;
 }
 

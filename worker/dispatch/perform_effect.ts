@@ -45,7 +45,8 @@ async function fireSchedule(
 		const { runId } = unwrap(await dispatcherOf(environment, core.team).submit(submit));
 		command(core, () => noteScheduled(core, scheduleId, runId));
 	} catch (error) {
-		if (!(error instanceof ApiError)) throw error;
+		// What is only so at the moment is tried again.
+		if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
 		log("warn", "a schedule makes no run", { schedule: scheduleId, ...faultFields(error) });
 	}
 }

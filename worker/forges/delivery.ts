@@ -37,11 +37,14 @@ const MAX_MESSAGE = 10_000;
 export function pushed(push: {
 	ref: string;
 	before: string | null;
+	/** All zeros for one that is gone. */
 	after: string;
+	/** Where that is not what the ref is at: an annotated tag is an object of its own. */
+	commit?: string | undefined;
 	message: string | null;
 	actor: string;
 }): Trigger | string {
-	const { ref, before, after, actor } = push;
+	const { ref, before, after, commit = after, actor } = push;
 	const branch = ref.startsWith("refs/heads/") ? ref.slice("refs/heads/".length) : null;
 	const tag = ref.startsWith("refs/tags/") ? ref.slice("refs/tags/".length) : null;
 	if (branch === null && tag === null) return `${ref} is neither a branch nor a tag`;
@@ -51,7 +54,7 @@ export function pushed(push: {
 		ref,
 		branch,
 		tag,
-		sha: after,
+		sha: commit,
 		before: before === null || isNoCommit(before) ? null : before,
 		message: push.message?.slice(0, MAX_MESSAGE) ?? null,
 		pull_request: null,

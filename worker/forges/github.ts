@@ -9,7 +9,7 @@ const push = z.object({
 	ref: z.string(),
 	before: commitId.nullish(),
 	after: commitId,
-	head_commit: z.object({ message: z.string() }).nullish(),
+	head_commit: z.object({ id: commitId, message: z.string() }).nullish(),
 	sender: person,
 });
 const repository = z.object({ full_name: z.string(), owner: person });
@@ -18,7 +18,7 @@ const pullRequest = z.object({
 	number: z.number().int().positive(),
 	pull_request: z.object({
 		title: z.string(),
-		merged: z.boolean().nullish(),
+		user: person.nullish(),
 		head: z.object({ ref: z.string(), sha: commitId, repo: repository.nullish() }),
 		base: z.object({ ref: z.string(), repo: repository }),
 	}),
@@ -52,7 +52,9 @@ function readPush(payload: unknown): Trigger | string {
 	const { data, error } = push.safeParse(payload);
 	if (!data) throw incomplete(error.issues.map(({ path }) => path.join(".") || "payload").join(", "));
 	const { ref, before = null, after, head_commit, sender } = data;
-	return pushed({ ref, before: before ?? null, after, message: head_commit?.message ?? null, actor: sender.login });
+	// What an annotated tag is pushed as is the tag; its commit stands beside it.
+	const commit = ref.startsWith("refs/tags/") ? head_commit?.id : undefined;
+	return pushed({ ref, before: before ?? null, after, commit, message: head_commit?.message ?? null, actor: sender.login });
 }
 
 function readPullRequest(payload: unknown): Trigger | string {
@@ -61,13 +63,15 @@ function readPullRequest(payload: unknown): Trigger | string {
 	const { action, number, sender } = data;
 	const event = ACTIONS[action];
 	if (!event) return `nothing is run for a pull request that is ${action}`;
-	const { title, head, base } = data.pull_request;
-	// A repository that is gone was another one.
-	const isFromFork = head.repo?.full_name !== base.repo.full_name;
+	const { title, user, head, base } = data.pull_request;
+	// A repository that is gone was another one. One that comes by `git push refs/for/main` needs no right to write, though it lies in this repository.
+	const isByPush = head.ref.startsWith("refs/");
+	const isFromFork = isByPush || head.repo?.full_name !== base.repo.full_name;
+	const owner = isByPush ? user?.login : head.repo?.owner.login;
 	return {
 		kind: "pull_request",
 		ref: `refs/pull/${number}/head`,
-		branch: isFromFork ? `${head.repo?.owner.login ?? "somebody"}:${head.ref}` : head.ref,
+		branch: isFromFork ? `${owner ?? "somebody"}:${head.ref}` : head.ref,
 		tag: null,
 		sha: head.sha,
 		before: null,

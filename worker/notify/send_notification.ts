@@ -13,11 +13,13 @@ import { signMessage } from "./standard_webhooks.ts";
 type Notify = Extract<Effect, { kind: "notify" }>;
 
 /** @throws NotSent */
-export async function sendNotification(environment: Environment, team: string, notify: Notify): Promise<void> {
-	const record = await findRun(environment, team, notify.runId);
+export async function sendNotification(environment: Environment, team: string, asked: Notify): Promise<void> {
+	const record = await findRun(environment, team, asked.runId);
 	if (!record) return;
 	const { run } = record;
-	if (notify.event === "fixed" && !notify.isTest && !(await isFixed(environment, run))) return;
+	const isOrdinary = asked.event === "fixed" && !asked.isTest && !(await isFixed(environment, run));
+	if (isOrdinary && !asked.notification.on.includes("success")) return;
+	const notify: Notify = isOrdinary ? { ...asked, event: "success" } : asked;
 	const { to } = notify.notification;
 	const name = "slack" in to ? to.slack : to.secret;
 	const secret = (await readSecrets(environment, team, run.project, [name])).get(name)?.trim();

@@ -53,9 +53,14 @@ export async function send({ url, ...init }: Outgoing): Promise<void> {
 			status,
 		});
 	}
-	const isLimited = status === 429 || (status === 403 && response.headers.get("X-RateLimit-Remaining") === "0");
+	const isLimited = status === 429 || (status === 403 && saysTooMuch(response.headers, text));
 	const isFinal = status < 500 && status !== 408 && !isLimited;
 	throw new NotSent(`${where} answers ${status}: ${text}`, { isFinal, status, retryAfterMs: retryAfterOf(response) });
+}
+
+/** GitHub says so with 403, and not always in the same way. @see https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api */
+function saysTooMuch(headers: Headers, text: string): boolean {
+	return headers.get("X-RateLimit-Remaining") === "0" || headers.has("Retry-After") || /rate limit/i.test(text);
 }
 
 function retryAfterOf({ headers }: Response): number | null {

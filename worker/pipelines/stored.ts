@@ -1,6 +1,6 @@
 import { ulid } from "ulid";
 import type { PipelineRow, PipelineVersionRow } from "../../schema/database/tables.ts";
-import { parsePipeline, parseSubmission } from "../../schema/pipeline/parse.ts";
+import { checkKeptPipeline, parseSubmission } from "../../schema/pipeline/parse.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import { sha256 } from "../auth/digest.ts";
@@ -8,19 +8,20 @@ import { addPipeline, addVersion, findVersion, removePipeline } from "../catalog
 import { findProject } from "../catalog/projects.ts";
 import { SUBMITTED, type Submit } from "../dispatch/core/submit.ts";
 import type { Environment } from "../environment.ts";
+import { requireSource } from "../sources/store.ts";
 
 /**
  * Pipelines that are kept here. A version never changes: its text lies in R2 under its own digest, byte for byte as it came. A change adds a version
  * after the one that it is a change of; if there is a newer one by then, it is refused.
  */
 
-/** @throws ApiError as `parsePipeline` does, `conflict` for a name that is taken */
+/** @throws ApiError as `checkKeptPipeline` does, `conflict` for a name that is taken */
 export async function createPipeline(
 	environment: Environment,
 	{ team, project, name, actor }: { team: string; project: string; name: string; actor: string },
 	text: string,
 ): Promise<PipelineRow> {
-	parsePipeline(text);
+	checkKeptPipeline(text);
 	const version = await keepText(environment, team, text);
 	const id = `${ID_PREFIXES.pipeline}_${ulid()}`;
 	const added = await addPipeline(environment.DB, { id, team, project, name }, { ...version, actor, restores: null });
@@ -30,13 +31,13 @@ export async function createPipeline(
 	});
 }
 
-/** Adds a version with this text. @throws ApiError as `parsePipeline` does, `conflict` if `before` is not the newest version any more */
+/** Adds a version with this text. @throws ApiError as `checkKeptPipeline` does, `conflict` if `before` is not the newest version any more */
 export async function changePipeline(
 	environment: Environment,
 	pipeline: PipelineRow,
 	{ text, before, actor }: { text: string; before: number; actor: string },
 ): Promise<PipelineRow> {
-	parsePipeline(text);
+	checkKeptPipeline(text);
 	const version = await keepText(environment, pipeline.team, text);
 	return added(pipeline, await addVersion(environment.DB, pipeline.id, before, { ...version, actor, restores: null }), before);
 }
@@ -95,7 +96,7 @@ async function keepText(environment: Environment, team: string, text: string): P
 /**
  * The submission of the newest version.
  * @param asked what a submission may say beside its pipeline
- * @throws ApiError as `parseSubmission` does
+ * @throws ApiError as `parseSubmission` and `requireSource` do
  */
 export async function storedSubmission(
 	environment: Environment,
@@ -109,6 +110,7 @@ export async function storedSubmission(
 	const repository = project?.repository ? { address: project.repository, branch: project.default_branch } : null;
 	const submission = JSON.stringify({ ...asked, pipeline: text, project: pipeline.project });
 	const { pipeline: resolved } = parseSubmission(submission, { repository, event: by.kind, name: pipeline.name });
+	await requireSource(environment, team, resolved.source);
 	return {
 		runId: `${ID_PREFIXES.run}_${ulid()}`,
 		pipeline: resolved,

@@ -1,11 +1,12 @@
 import { ulid } from "ulid";
 import type { SourceRow } from "../../schema/database/tables.ts";
+import type { ResolvedPipeline } from "../../schema/pipeline/resolved.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import { BadBundle } from "../../schema/wire/source_bundle.ts";
 import { brokenOff } from "../broken_off.ts";
 import { hex } from "../bytes.ts";
-import { addSource, reuseSource } from "../catalog/sources.ts";
+import { addSource, reuseSource, touchSource } from "../catalog/sources.ts";
 import type { Environment } from "../environment.ts";
 import { inspectBundle } from "./inspect.ts";
 import { NotAnArchive } from "./tar_headers.ts";
@@ -33,6 +34,15 @@ export async function storeSource(
 	const source: SourceRow = { id, team, sha256, size, entries, unpacked_bytes: bytes, key, used_at: Date.now() };
 	await addSource(environment.DB, source);
 	return source;
+}
+
+/** Whether what a pipeline is to be made of is there; then it stays as long as a run needs it. @throws ApiError `validation_failed` */
+export async function requireSource(environment: Environment, team: string, source: ResolvedPipeline["source"]): Promise<void> {
+	if (!source || !("upload" in source) || (await touchSource(environment.DB, team, source.upload))) return;
+	throw new ApiError("validation_failed", `source: there is no uploaded source ${source.upload}`, {
+		details: { errors: [{ path: "source.upload", line: null, column: null, message: "is not there (any more)", suggestion: null }] },
+		suggestions: ["Upload it with PUT /api/v1/sources; what no submission names is kept for a day."],
+	});
 }
 
 async function copy(bucket: R2Bucket, key: string, body: AsyncIterable<Uint8Array>, size: number) {

@@ -5,7 +5,7 @@ import { cancelJobsOf } from "./cancel.ts";
 import { type Core, command, nextRev } from "./core.ts";
 import { definitionOf } from "./definitions.ts";
 import { markDirty } from "./outbox.ts";
-import { advance, afterJobEnded, CANCEL_BY, isRunGated, updateRun } from "./progress.ts";
+import { advance, afterJobEnded, CANCEL_BY, isRunGated, RUN_APPROVAL_MS, updateRun } from "./progress.ts";
 import { findJob, findRun, type JobRow, type RunRow } from "./rows.ts";
 import { stopJob } from "./stop.ts";
 import { clearTimer } from "./timers.ts";
@@ -55,6 +55,7 @@ export function approveRun(core: Core, runId: string, by: Approver): void {
 		if (run === null) return;
 		core.sql.all("UPDATE runs SET approved_by = ?, rev = ? WHERE id = ?", by.name, nextRev(core), run.id);
 		markDirty(core, run.id, run.id);
+		clearTimer(core, "run_approval", run.id);
 		const waiting = core.sql.all<{ id: string }>("SELECT id FROM jobs WHERE run_id = ? AND state = 'blocked' ORDER BY position", run.id);
 		for (const { id } of waiting) {
 			// Read anew: what came before may have ended it.
@@ -96,6 +97,14 @@ function runNotAtGate(run: RunRow): ApiError {
 
 function declined(by: Approver, comment: string | null): Reason {
 	return { code: "declined", text: `Declined by ${by.name}${comment ? `: ${comment}` : ""}.`.replace(/\.\.$/, ".") };
+}
+
+/** Nobody has decided of a run in time. To be called inside a command. */
+export function expireRunApproval(core: Core, runId: string): void {
+	const run = findRun(core, runId);
+	if (!run || isTerminal(run.state) || !isRunGated(run)) return;
+	const text = `Nobody approved it within ${formatDuration(RUN_APPROVAL_MS)}.`;
+	cancelJobsOf(core, run.id, CANCEL_BY.person, { code: "approval_timed_out", text });
 }
 
 /** Nobody has decided in time. To be called inside a command. */

@@ -11,9 +11,12 @@ import type { JobRow, RunRow } from "./rows.ts";
 /** What a run has of its group's slots. One that is being submitted may not be admitted yet: whether it begins with a gate shows last. */
 export const GROUP_SLOT = { entering: -1, wanted: 0, held: 1 } as const;
 
-/** How a group of one project is known. Runs and jobs are in different tables, so their groups never meet but for the limit. */
-export function groupKey(kind: "run" | "job", project: string, group: string): string {
-	return JSON.stringify([kind, project, group]);
+/**
+ * How a group of one project is known. Runs and jobs are in different tables, so their groups never meet but for the limit. What others have written
+ * has groups of its own: it may neither end runs of the project nor let more of them go on at once.
+ */
+export function groupKey({ kind, project, isTrusted, group }: { kind: "run" | "job"; project: string; isTrusted: boolean; group: string }) {
+	return JSON.stringify([kind, isTrusted ? project : `others of ${project}`, group]);
 }
 
 /** The name that a group has in the pipeline. */

@@ -167,6 +167,7 @@ const MIGRATIONS: readonly string[] = [
 	ALTER TABLE runs ADD COLUMN pull_request INTEGER;
 	ALTER TABLE runs ADD COLUMN is_trusted INTEGER NOT NULL DEFAULT 1;
 	ALTER TABLE runs ADD COLUMN approved_by TEXT;
+	CREATE INDEX runs_at_gate ON runs(project, pull_request) WHERE is_trusted = 0 AND finished_at IS NULL;
 
 	CREATE TABLE schedules (
 		id TEXT PRIMARY KEY, project TEXT NOT NULL, origin TEXT NOT NULL, file TEXT, pipeline TEXT,
@@ -174,6 +175,7 @@ const MIGRATIONS: readonly string[] = [
 		paused_by TEXT, next_at INTEGER, fired_at INTEGER, run_id TEXT, created_at INTEGER NOT NULL
 	) STRICT, WITHOUT ROWID;
 	CREATE INDEX schedules_of_project ON schedules(project, id);
+	CREATE TABLE adoptions (project TEXT PRIMARY KEY, delivery TEXT NOT NULL) STRICT, WITHOUT ROWID;
 	`,
 ];
 

@@ -11,7 +11,8 @@ import type { RunRow } from "./rows.ts";
 /** What a new state of a run may be for those who are told. */
 const EVENTS: Partial<Record<RunState, readonly NotifyEvent[]>> = {
 	running: ["start"],
-	succeeded: ["success", "fixed"],
+	// Whoever wants to know of both is told of the one that says more.
+	succeeded: ["fixed", "success"],
 	failed: ["failure"],
 	errored: ["failure"],
 	timed_out: ["failure"],
@@ -25,7 +26,7 @@ export function noteNotifications(core: Core, run: RunRow, state: RunState): voi
 	// A run whose gate was passed runs once more; nobody needs to hear of its start again.
 	if (state === "running" && run.started_at !== null) return;
 	for (const notification of pipelineOf(core, run).notify) {
-		const event = notification.on.find((one) => events.includes(one));
+		const event = events.find((one) => notification.on.includes(one));
 		if (event) tell(core, run, notification, event, false);
 	}
 }

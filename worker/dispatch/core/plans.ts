@@ -1,5 +1,7 @@
 import type { Reason } from "../../../schema/wire/states.ts";
+import { cancelJobsOf } from "./cancel.ts";
 import type { Core } from "./core.ts";
+import { CANCEL_BY } from "./progress.ts";
 import type { JobRow, RunRow } from "./rows.ts";
 import { findRun } from "./rows.ts";
 import { adoptSchedules, type FileSchedule } from "./schedules.ts";
@@ -27,13 +29,28 @@ export interface Planned {
 
 /** Makes the runs that a plan has found. To be called inside the command that takes its result. */
 export function carryOut(core: Core, job: JobRow, { files, schedules }: Planned): void {
+	const plan = findRun(core, job.run_id) as RunRow;
+	if (plan.pull_request !== null) supersedeGated(core, plan);
 	for (const one of files) {
 		if ("because" in one) continue;
 		if (one.fault) acceptBrokenRun(core, one.submit, one.fault);
 		else acceptRun(core, one.submit);
 	}
-	const { project } = findRun(core, job.run_id) as RunRow;
-	if (schedules) adoptSchedules(core, project, schedules);
+	if (schedules) adoptSchedules(core, plan.project, plan.trigger_delivery ?? "", schedules);
 	const outputs = files.map((one) => [one.file, "because" in one ? `not run: ${one.because}` : one.submit.runId]);
 	core.sql.all("UPDATE jobs SET outputs = ? WHERE id = ?", JSON.stringify(Object.fromEntries(outputs)), job.id);
+}
+
+/** A pull request has moved on, or is closed: what waits for an approval of what it was before needs none any more. */
+function supersedeGated(core: Core, plan: RunRow): void {
+	const gated = core.sql.all<{ id: string }>(
+		`SELECT id FROM runs WHERE project = ? AND pull_request = ? AND is_trusted = 0 AND approved_by IS NULL AND kind = 'pipeline'
+		AND finished_at IS NULL AND trigger_delivery <= ? AND planned_by IS NOT ? ORDER BY id`,
+		plan.project,
+		plan.pull_request,
+		plan.trigger_delivery,
+		plan.id,
+	);
+	const reason: Reason = { code: "superseded", text: `Superseded: pull request ${plan.pull_request} has moved on.` };
+	for (const { id } of gated) cancelJobsOf(core, id, CANCEL_BY.person, reason);
 }

@@ -49,6 +49,9 @@ function isPausing(core: Core, job: JobRow): boolean {
 	return PAUSES.has(job.reason_code ?? "") && core.sql.all("SELECT 1 FROM timers WHERE kind = 'backoff' AND id = ?", job.id).length > 0;
 }
 
+/** So long somebody may take to look at what comes from another repository. */
+export const RUN_APPROVAL_MS = 30 * 24 * 60 * 60_000;
+
 /** Whether the run comes from where others may write, and nobody has let it pass. Its plan runs nothing of what they have written. */
 export function isRunGated(run: RunRow): boolean {
 	return run.is_trusted === 0 && run.kind === "pipeline" && run.approved_by === null;
@@ -174,7 +177,7 @@ export function updateRun(core: Core, runId: string): void {
 
 function writeRun(core: Core, run: RunRow, next: RunState, startedAt: number | null, warnings: number): void {
 	setRun(core, run, { state: next, reason: isTerminal(next) ? runReason(core, run, next) : null, startedAt, warnings });
-	if (isTerminal(next)) core.sql.all("DELETE FROM timers WHERE kind = 'run_timeout' AND id = ?", run.id);
+	if (isTerminal(next)) core.sql.all("DELETE FROM timers WHERE kind IN ('run_timeout', 'run_approval') AND id = ?", run.id);
 	else if (startedAt !== null && run.started_at === null) {
 		const { timeout_ms } = pipelineOf(core, run);
 		if (timeout_ms !== null) setTimer(core, "run_timeout", run.id, startedAt + timeout_ms);

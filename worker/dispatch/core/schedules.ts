@@ -87,21 +87,30 @@ export function pauseSchedule(core: Core, id: string, pausedBy: string | null): 
 export function forgetSchedules(core: Core, project: string): void {
 	command(core, () => {
 		for (const { id } of listSchedules(core, project)) forget(core, id);
+		core.sql.all("DELETE FROM adoptions WHERE project = ?", project);
 	});
 }
 
 /**
  * Brings the schedules that files of a repository ask for in line with what they say now. One that says the same as before stays as it is, paused or
- * not. To be called inside a command.
+ * not. What an earlier delivery said than the one that was heeded last is not heeded any more. To be called inside a command.
  */
-export function adoptSchedules(core: Core, project: string, wanted: readonly FileSchedule[]): void {
+export function adoptSchedules(core: Core, project: string, delivery: string, wanted: readonly FileSchedule[]): void {
+	const isNewest = core.sql.all(
+		`INSERT INTO adoptions (project, delivery) VALUES (?, ?)
+		ON CONFLICT (project) DO UPDATE SET delivery = excluded.delivery WHERE excluded.delivery >= delivery RETURNING project`,
+		project,
+		delivery,
+	);
+	if (isNewest.length === 0) return;
 	const known = new Map(
 		listSchedules(core, project)
 			.filter(({ origin }) => origin === "file")
 			.map((row) => [contentOf({ ...row, params: JSON.parse(row.params) as Record<string, string> }), row]),
 	);
-	for (const one of wanted) {
-		if (known.delete(contentOf(one))) continue;
+	const different = new Map(wanted.map((one) => [contentOf(one), one]));
+	for (const [content, one] of different) {
+		if (known.delete(content)) continue;
 		if (hasRoom(core, project, 1)) insert(core, project, "file", { ...one, pipeline: null });
 		else core.report("a project has too many schedules", { project, file: one.file });
 	}

@@ -2,14 +2,14 @@ import { jobsMeant } from "../../../schema/pipeline/resolve.ts";
 import type { ResolvedPipeline } from "../../../schema/pipeline/resolved.ts";
 import { ApiError } from "../../../schema/wire/errors.ts";
 import type { RunKind } from "../../../schema/wire/resources.ts";
-import type { JobState, Reason } from "../../../schema/wire/states.ts";
+import { isTerminal, type JobState, type Reason } from "../../../schema/wire/states.ts";
 import { supersedeRuns } from "./cancel.ts";
 import { type Core, command, nextRev } from "./core.ts";
 import { pipelineOf } from "./definitions.ts";
 import { noteEvent } from "./events.ts";
 import { GROUP_SLOT, groupKey, setGroupLimit } from "./groups.ts";
 import { markDirty } from "./outbox.ts";
-import { admitRuns, advance, afterJobEnded, endRun, updateRun } from "./progress.ts";
+import { admitRuns, advance, afterJobEnded, endRun, isRunGated, RUN_APPROVAL_MS, updateRun } from "./progress.ts";
 import { findJob, findRun, type JobRow, type RunRow } from "./rows.ts";
 import { noteStatus } from "./statuses.ts";
 import { setTimer } from "./timers.ts";
@@ -101,6 +101,8 @@ export function acceptRun(core: Core, submit: Submit): void {
 		if (advance(core, job)) afterJobEnded(core, job);
 	}
 	updateRun(core, submit.runId);
+	const run = findRun(core, submit.runId) as RunRow;
+	if (isRunGated(run) && !isTerminal(run.state)) setTimer(core, "run_approval", run.id, core.now() + RUN_APPROVAL_MS);
 	enterGroup(core, submit.runId);
 }
 
@@ -171,7 +173,7 @@ function insertRun(core: Core, { runId, pipeline, definition, project, trigger, 
 		commit?.author ?? null,
 		JSON.stringify(pipeline.params),
 		rerun?.of ?? null,
-		pipeline.concurrency && groupKey("run", project, pipeline.concurrency.group),
+		pipeline.concurrency && groupKey({ kind: "run", project, isTrusted: origin.isTrusted, group: pipeline.concurrency.group }),
 		GROUP_SLOT.entering,
 	);
 	noteEvent(core, { runId, jobId: null, from: null, to: "queued", reason: null });
@@ -179,7 +181,7 @@ function insertRun(core: Core, { runId, pipeline, definition, project, trigger, 
 }
 
 /** Writes the jobs of a run. @returns the ids of those that may be able to go on at once */
-function insertJobs(core: Core, { runId, pipeline, project, rerun }: Submit): string[] {
+function insertJobs(core: Core, { runId, pipeline, project, origin, rerun }: Submit): string[] {
 	const ids = new Map(pipeline.jobs.map((job) => [job, core.newId("job")]));
 	const reused = new Map(rerun?.reused.map((one) => [one.position, one]));
 	const now = core.now();
@@ -187,7 +189,7 @@ function insertJobs(core: Core, { runId, pipeline, project, rerun }: Submit): st
 	for (const [position, job] of pipeline.jobs.entries()) {
 		const id = ids.get(job) as string;
 		const entry = nextRev(core);
-		const group = job.concurrency && groupKey("job", project, job.concurrency.group);
+		const group = job.concurrency && groupKey({ kind: "job", project, isTrusted: origin.isTrusted, group: job.concurrency.group });
 		if (group && job.concurrency) setGroupLimit(core, group, job.concurrency.limit);
 		const requirements = JSON.stringify(job.runs_on);
 		const lane = laneOf(core, { requirements, project, priority: pipeline.priority, group: group ?? "" });

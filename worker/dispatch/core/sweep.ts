@@ -1,4 +1,4 @@
-import { expireApproval } from "./approvals.ts";
+import { expireApproval, expireRunApproval } from "./approvals.ts";
 import { timeOutRun } from "./cancel.ts";
 import { type Core, command, PRESENCE_MS, readMeta, writeMeta } from "./core.ts";
 import { retryEffects } from "./effects.ts";
@@ -65,6 +65,7 @@ const HANDLERS: Record<TimerKind, (core: Core, id: string, lateByMs: number) => 
 	job_timeout: (core, attemptId) => withLive(core, attemptId, forceTimeout),
 	backoff: endBackoff,
 	approval: expireApproval,
+	run_approval: expireRunApproval,
 	run_timeout: timeOutRun,
 	/** Nothing to write: the pause is over, and whoever sweeps looks for waiting agents afterwards. */
 	refusal: () => undefined,

@@ -1,6 +1,6 @@
 import type { Core } from "./core.ts";
 
-/** What can fall due. The id names the thing: an attempt, a job, an agent, or a scope and key. */
+/** What can fall due. The id names the thing: an attempt, a job, a run, an agent, or a scope and key. */
 export type TimerKind =
 	| "offer"
 	| "lease"
@@ -8,6 +8,7 @@ export type TimerKind =
 	| "job_timeout"
 	| "backoff"
 	| "approval"
+	| "run_approval"
 	| "run_timeout"
 	| "refusal"
 	| "agent_silent"
