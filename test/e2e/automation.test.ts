@@ -2,6 +2,7 @@ import { createHmac } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import type { Delivery } from "../../schema/wire/deliveries.ts";
 import type { Untold } from "../../schema/wire/notifications.ts";
 import type { StoredPipeline, WholePipeline } from "../../schema/wire/pipelines.ts";
 import type { Page, Run, RunSummary } from "../../schema/wire/resources.ts";
@@ -74,12 +75,19 @@ describe("schedules", () => {
 		);
 		await planned(await push(id, git.commit("timed.git", { ".windlass.yml": file("30 4 * * *") })));
 		expect((await schedules()).map(({ cron, paused_by }) => [cron, paused_by])).toEqual([["30 4 * * *", null]]);
+		// What an earlier delivery said does not come back, however often it is taken.
+		const delivered = (await answer<Page<Delivery>>("GET", "/projects/timed/deliveries")).items;
+		await planned((await answer<Run>("POST", `/deliveries/${delivered.at(-1)?.id}/replay`)).id);
+		expect((await schedules()).map(({ cron }) => cron)).toEqual(["30 4 * * *"]);
+		const twice = "on: { push: {}, schedule: [{ cron: '30 4 * * *' }, { cron: '30 4 * * *', timezone: UTC }] }\nsteps: [true]";
+		for (const a of ["3", "4"]) await planned(await push(id, git.commit("timed.git", { ".windlass.yml": twice, a })));
+		expect((await schedules()).map(({ cron, timezone }) => [cron, timezone])).toEqual([["30 4 * * *", "UTC"]]);
 		// Another branch says nothing of when the project runs.
 		git.branch("timed.git", "other");
 		const aside = git.commit("timed.git", { ".windlass.yml": file("15 5 * * *") });
 		const { headers, body } = genericDelivery({ ref: "refs/heads/other", after: aside }, HOOK_SECRET);
-		const delivered = await coordinator.request(`/hooks/${id}`, { method: "POST", token: null, headers, body });
-		await planned(((await delivered.json()) as { run_id: string }).run_id);
+		const ofOther = await coordinator.request(`/hooks/${id}`, { method: "POST", token: null, headers, body });
+		await planned(((await ofOther.json()) as { run_id: string }).run_id);
 		expect((await schedules()).map(({ cron }) => cron)).toEqual(["30 4 * * *"]);
 		git.checkout("timed.git", "main");
 		await planned(await push(id, git.commit("timed.git", { ".windlass.yml": "steps: [true]" })));
@@ -128,9 +136,9 @@ describe("schedules", () => {
 });
 
 describe("asking for a project to be run", () => {
-	test("runs a branch or a tag of it, whatever its files wait for", async () => {
+	test("runs what a push of a branch or a tag of it would run, or the file that is named", async () => {
 		const repository = git.add("asked.git", {
-			".windlass.yml": "on: { push: { branches: none } }\nsteps: ['echo \"$CI_EVENT $CI_COMMIT_REF\"']",
+			".windlass.yml": "on: { push: { branches: main } }\nsteps: ['echo \"$CI_EVENT $CI_COMMIT_REF\"']",
 		});
 		await answer("POST", "/projects", { name: "asked", repository });
 		git.ref("asked.git", "refs/tags/v1", git.commit("asked.git", { a: "1" }));
@@ -153,6 +161,13 @@ describe("pipelines that are kept here", () => {
 		expect(await refused("POST", "/pipelines", { name: "versions", yaml })).toMatch(
 			/^409 The project adhoc has a pipeline versions already/,
 		);
+		// What was uploaded is there for a day only; when it is triggered, it must be there.
+		const uploaded = "steps: [true]\nsource: { upload: src_01J00000000000000000000000 }";
+		expect(await refused("POST", "/pipelines", { name: "uploaded", yaml: uploaded })).toMatch(
+			/^422 line 2, column 11: source\.upload: is kept for a day only/,
+		);
+		const missing = { params: { who: "x" }, source: { upload: "src_01J00000000000000000000000" } };
+		expect(await refused("POST", `/pipelines/${made.id}/trigger`, missing)).toMatch(/^422 source: there is no uploaded source/);
 		expect(await refused("POST", "/pipelines", { name: "broken", yaml: "stepz: 3" })).toMatch(/^422 line 1, column 1: stepz: unknown key/);
 		const changed = yaml.replace("hello", "goodbye");
 		const put = (version: number, text: string) => request("PUT", `/pipelines/${made.id}`, { yaml: text, version });
@@ -251,6 +266,21 @@ describe("who is told", () => {
 			const signature = createHmac("sha256", "the-key-of-the-webhook").update(signed).digest("base64");
 			expect(headers["webhook-signature"]).toBe(`v1,${signature}`);
 		}
+		const both = async (...on: string[]) => {
+			const pipeline = { name: on.join(" "), notify: [{ on, webhook: `${chat.url}/both`, secret: "webhook_key" }], steps: ["true"] };
+			return wait((await answer<Run>("POST", "/runs", { pipeline, project: "telling", branch: on[0] })).id);
+		};
+		for (const on of [
+			["fixed", "success"],
+			["success", "fixed"],
+		]) {
+			const red = { name: on.join(" "), jobs: { unit: { steps: ["exit 1"] } } };
+			await wait((await answer<Run>("POST", "/runs", { pipeline: red, project: "telling", branch: on[0] })).id);
+			for (const _ of [1, 2]) await both(...on);
+		}
+		const ofBoth = () => chat.told.filter(({ path: where }) => where === "/both").map(({ body }) => body.type);
+		await chat.until(() => ofBoth().length === 4, "four messages of both kinds");
+		expect(ofBoth()).toEqual(["run.fixed", "run.success", "run.fixed", "run.success"]);
 		expect(hooks[1]?.body).toMatchObject({
 			is_test: false,
 			data: { id: failed.id, state: "failed", pipeline: "told", project: "telling" },
@@ -262,8 +292,8 @@ describe("who is told", () => {
 		);
 		expect(texts[1]).toMatch(new RegExp(`^:white_check_mark: telling: told #${fixed.number} is fixed`));
 		expect(await answer("POST", `/runs/${fixed.id}/notify`)).toEqual({ told: 2 });
-		await chat.until((told) => told.length === 10, "the two tests");
-		expect(chat.told.slice(8).map(({ body }) => body.is_test ?? String(body.text).startsWith("Test: "))).toEqual([true, true]);
+		await chat.until((told) => told.length === 14, "the two tests");
+		expect(chat.told.slice(12).map(({ body }) => body.is_test ?? String(body.text).startsWith("Test: "))).toEqual([true, true]);
 	});
 
 	test("as often as it takes, by the same name; not what says no, and not who may not be asked", async () => {

@@ -45,6 +45,14 @@ afterAll(async () => {
 const secret = (name: string, value: string, project?: string) =>
 	coordinator.request(`/api/v1/secrets/${name}`, { method: "PUT", body: JSON.stringify({ value, ...(project ? { project } : {}) }) });
 
+/** The first run that a plan has made. */
+async function made(planId: string | null): Promise<string> {
+	const plan = await coordinator.get<Run>(`/api/v1/runs/${planId}/wait?timeout=60`);
+	const [id] = Object.values(plan.jobs[0]?.outputs ?? {});
+	expect(id).toMatch(/^run_/);
+	return id as string;
+}
+
 /** A project with a repository, whose forge records what it is told. */
 async function project(name: string, files: Record<string, string>, settings: Partial<Project> = {}): Promise<Project> {
 	const repository = git.add(`${name}.git`, files);
@@ -162,6 +170,11 @@ describe("from a push to a green tick", () => {
 			path: `/tea/repos/tea/statuses/${after}`,
 			headers: { authorization: "token token-of-the-forge" },
 		});
+		// An annotated tag is an object of its own; what is run, and told of, is its commit.
+		const tag = git.tag("tea.git", "v0");
+		const annotated = githubPush({ ref: "refs/tags/v0", after: tag, commitId: after });
+		const { runs: ofTag } = await planned((await deliver(repo, giteaDelivery("push", annotated, HOOK_SECRET))).body.run_id);
+		expect(ofTag.pipeline).toMatchObject({ state: "succeeded", tag: "v0", commit: { sha: after } });
 		git.ref("tea.git", "refs/tags/v1", after);
 		const { body } = await deliver(repo, genericDelivery({ ref: "refs/tags/v1", after }, HOOK_SECRET));
 		const { runs } = await planned(body.run_id);
@@ -273,6 +286,71 @@ describe("pull requests", () => {
 		const repeated = await coordinator.get<Run>(`/api/v1/runs/${again.id}/wait?timeout=60`);
 		expect([repeated.state, repeated.trusted, repeated.approved_by]).toEqual(["succeeded", false, "admin"]);
 		expect(await coordinator.text(`/api/v1/jobs/${repeated.jobs[0]?.id}/log?format=raw`)).toContain("token=none");
+	});
+
+	test("that were made by a push without the right to write are another's, too; they can touch nothing of the project's", async () => {
+		const limit = (steps: string, more = "") =>
+			`on: { push: { branches: main }, pull_request: {} }\nname: deploy\nconcurrency: { group: deploy${more} }\nsteps: [${steps}]\n`;
+		const repo = await project("group", { ".windlass.yml": limit("sleep 60") });
+		const after = git.commit("group.git", { a: "1" });
+		const pushed = await deliver(repo, giteaDelivery("push", githubPush({ after }), HOOK_SECRET));
+		const ofProject = await made(pushed.body.run_id);
+		await eventually(async () => (await coordinator.get<Run>(`/api/v1/runs/${ofProject}`)).state === "running", "the project's own runs");
+		git.branch("group.git", "theirs");
+		const delivered = async (action = "opened", more = ", cancel_in_progress: true") => {
+			const sha = git.commit("group.git", {
+				".windlass.yml": limit("true", more),
+				n: `${Math.random()}`,
+			});
+			git.ref("group.git", "refs/pull/7/head", sha);
+			const payload = githubPullRequest({ sha, fork: "push", action });
+			return deliver(repo, giteaDelivery("pull_request", payload, HOOK_SECRET, { name: "Forgejo" }));
+		};
+		const first = await made((await delivered()).body.run_id);
+		expect(await coordinator.get<Run>(`/api/v1/runs/${first}`)).toMatchObject({
+			state: "waiting",
+			trusted: false,
+			branch: "somebody:refs/pull/7/head",
+		});
+		// What comes next takes the place of what nobody has approved; but not of what was delivered later.
+		const second = await delivered("synchronized", ", limit: 9");
+		const later = await made(second.body.run_id);
+		expect(await coordinator.get<Run>(`/api/v1/runs/${first}`)).toMatchObject({ state: "cancelled", reason: { code: "superseded" } });
+		await coordinator.post(`/api/v1/runs/${later}/approve`, {});
+		expect((await coordinator.get<Run>(`/api/v1/runs/${later}/wait?timeout=60`)).state).toBe("succeeded");
+		const third = await made((await delivered("synchronized", ", limit: 9")).body.run_id);
+		await made((await coordinator.post<Run>(`/api/v1/deliveries/${second.body.id}/replay`, {})).id);
+		expect((await coordinator.get<Run>(`/api/v1/runs/${third}`)).state).toBe("waiting");
+		await coordinator.get(`/api/v1/runs/${(await delivered("closed")).body.run_id}/wait?timeout=60`);
+		await eventually(async () => {
+			const { items } = await coordinator.get<Page<RunSummary>>("/api/v1/runs?project=group&state=waiting");
+			return items.length === 0;
+		}, "nothing of the pull request that was closed waits");
+		// All the while the project's own run was let alone, and still keeps others out of its group.
+		expect((await coordinator.get<Run>(`/api/v1/runs/${ofProject}`)).state).toBe("running");
+		git.checkout("group.git", "main");
+		const next = git.commit("group.git", { a: "2" });
+		const waiting = await made((await deliver(repo, giteaDelivery("push", githubPush({ after: next }), HOOK_SECRET))).body.run_id);
+		const { jobs } = await coordinator.get<Run>(`/api/v1/runs/${waiting}`);
+		expect(jobs[0]?.reason?.code).toBe("concurrency");
+		for (const id of [waiting, ofProject]) await coordinator.post(`/api/v1/runs/${id}/cancel`, {});
+	});
+
+	test("from another repository cannot point to what only the project may read", async () => {
+		git.add("private.git", { secret: "the recipe" });
+		const repo = await project("points", { ".windlass.yml": "on: { pull_request: {} }\nsteps: ['cat deps/secret']" });
+		git.branch("points.git", "theirs");
+		const sha = git.submodule("points.git", "private.git", "deps");
+		git.ref("points.git", "refs/pull/7/head", sha);
+		const ended = async (fork: boolean) => {
+			const { body } = await deliver(repo, githubDelivery("pull_request", githubPullRequest({ sha, fork }), HOOK_SECRET));
+			const id = await made(body.run_id);
+			if (fork) await coordinator.post(`/api/v1/runs/${id}/approve`, {});
+			const run = await coordinator.get<Run>(`/api/v1/runs/${id}/wait?timeout=60`);
+			return [run.state, (await coordinator.text(`/api/v1/jobs/${run.jobs[0]?.id}/log?format=raw`)).includes("the recipe")];
+		};
+		expect(await ended(true)).toEqual(["errored", false]);
+		expect(await ended(false)).toEqual(["succeeded", true]);
 	});
 
 	test("can be turned away; one whose repository is gone is nobody's", async () => {

@@ -79,6 +79,17 @@ describe("a forge", () => {
 			tries: 1,
 			error: expect.stringMatching(/^127\.0\.0\.1:\d+ answers 401: bad token$/),
 		});
+		// GitHub says of too much, too, that it is forbidden: that passes.
+		let isTooMuch = true;
+		forge.respond = (_, response) => {
+			if (!isTooMuch) return false;
+			isTooMuch = false;
+			response.writeHead(403).end("You have exceeded a secondary rate limit");
+			return true;
+		};
+		expect((await run()).state).toBe("succeeded");
+		await forge.until((told) => told.at(-1)?.body.state === "success", "what was too much at first");
+		forge.turnedAway.length = 2;
 		const redirecting = (location: string) => {
 			forge.respond = (_, response) => {
 				response.writeHead(302, { Location: location }).end();

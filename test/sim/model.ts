@@ -367,7 +367,12 @@ export class Model implements Witness {
 
 	#start(lease: Lease): Foretold {
 		const known = this.attempts.get(lease.attemptId);
-		if (known && this.#heldRun(known.job.run.id)) return this.#liveOrRefusal(lease);
+		if (known && this.#heldRun(known.job.run.id)) {
+			const foretold = this.#liveOrRefusal(lease);
+			// Its job has not begun yet: its time counts from now.
+			if (foretold === "taken") known.timeoutAt = this.#timeoutAt(known.job);
+			return foretold;
+		}
 		const offer = this.#offers.get(lease.attemptId);
 		if (!offer || offer.leaseId !== lease.leaseId || offer.agentId !== lease.agentId) return this.#overOrSuperseded(lease);
 		const { job } = offer;
@@ -388,10 +393,14 @@ export class Model implements Witness {
 			state: "running",
 			deadline: this.#now + this.#times.leaseTtlMs,
 			cancelAt: null,
-			timeoutAt: this.#now + job.definition.timeout_ms + this.#times.killGraceMs + TIMEOUT_SLACK_MS,
+			timeoutAt: this.#timeoutAt(job),
 			digest: null,
 		});
 		return "taken";
+	}
+
+	#timeoutAt(job: ModelJob): number {
+		return this.#now + job.definition.timeout_ms + this.#times.killGraceMs + TIMEOUT_SLACK_MS;
 	}
 
 	#release(lease: Lease): Foretold {

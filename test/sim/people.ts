@@ -153,6 +153,8 @@ export class People {
 		if (!id) return;
 		this.#errand(`cancels a job of ${id}`, async (client) => {
 			const { jobs } = await client.fetch(run, { method: "GET", path: `/api/v1/runs/${id}`, token: USER_TOKEN });
+			// A run of which nothing could be run has none.
+			if (jobs.length === 0) return;
 			const job = this.#surroundings.world.random.pick(jobs);
 			await client.call({ method: "POST", path: `/api/v1/jobs/${job.id}/cancel`, token: USER_TOKEN });
 		});

@@ -269,6 +269,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		foundAs: [DIFFERS],
 	},
 	{
+		name: "a job whose time runs while its agent waits for the answer to its start",
+		file: `${CORE}/attempts.ts`,
+		sound: "limitTime(core, known);",
+		planted: "",
+		foundAs: [DIFFERS],
+	},
+	{
 		name: "a log that takes bytes anywhere",
 		file: "worker/logs/log_shard.ts",
 		sound: 'if (offset !== log.bytes) return { outcome: "wrong_offset", offset: log.bytes };',

@@ -198,12 +198,14 @@ export function githubPullRequest({
 	number = 7,
 	sha = NONE,
 	head = "feature",
-	fork = false as boolean | "gone",
+	/** `push`: it was made by a push to refs/for/main of this very repository, as Gitea lets everybody do who may read it. */
+	fork = false as boolean | "gone" | "push",
 	base = "main",
 	sender = "octocat",
 }) {
 	const own = { id: 1, full_name: "team/web", owner: { login: "team" } };
 	const other = { id: 2, full_name: "stranger/web", owner: { login: "stranger" } };
+	const isByPush = fork === "push";
 	return {
 		action,
 		number,
@@ -211,7 +213,9 @@ export function githubPullRequest({
 			number,
 			title: "A change",
 			merged: false,
-			head: { label: `x:${head}`, ref: head, sha, repo: fork === "gone" ? null : fork ? other : own },
+			head: isByPush
+				? { label: "", ref: `refs/pull/${number}/head`, sha, repo: own }
+				: { label: `x:${head}`, ref: head, sha, repo: fork === "gone" ? null : fork ? other : own },
 			base: { label: `team:${base}`, ref: base, sha: NONE, repo: own },
 			user: { login: "somebody" },
 		},

@@ -104,6 +104,22 @@ export class GitHttp {
 		return git(folder, "rev-parse", "HEAD");
 	}
 
+	/** A further commit that points to the newest of another repository. @returns its id */
+	submodule(name: string, of: string, at: string): string {
+		const folder = path.join(this.#folder, name);
+		const sha = git(path.join(this.#folder, of), "rev-parse", "HEAD");
+		mkdirSync(path.join(folder, at));
+		git(folder, "update-index", "--add", "--cacheinfo", `160000,${sha},${at}`);
+		return this.commit(name, { ".gitmodules": `[submodule "${at}"]\n\tpath = ${at}\n\turl = ${this.url}/${of}\n` });
+	}
+
+	/** An annotated tag of what is checked out. @returns the id of the tag */
+	tag(name: string, tag: string): string {
+		const folder = path.join(this.#folder, name);
+		git(folder, "tag", "--annotate", `--message=${tag}`, tag);
+		return git(folder, "rev-parse", `refs/tags/${tag}`);
+	}
+
 	/** Gives a commit a name, as a forge does for the head of a pull request. */
 	ref(name: string, ref: string, sha: string): void {
 		git(path.join(this.#folder, name), "update-ref", ref, sha);

@@ -233,6 +233,22 @@ describe("cron", () => {
 			["2026-10-25T00:00", "2026-10-25T00:30", "2026-10-25T01:00", "2026-10-25T01:30", "2026-10-25T02:00"],
 		],
 		[
+			"Berlin, autumn: of a list of hours, too, each comes once",
+			"30 2,3 * * *",
+			"Europe/Berlin",
+			"2026-10-24T12:00Z",
+			"2026-10-25T12:00Z",
+			["2026-10-25T00:30", "2026-10-25T02:30"],
+		],
+		[
+			"Lord Howe, autumn: a step of half an hour",
+			"45 1-2 * * *",
+			"Australia/Lord_Howe",
+			"2026-04-04T12:00Z",
+			"2026-04-05T00:00Z",
+			["2026-04-04T14:45", "2026-04-04T16:15"],
+		],
+		[
 			"Berlin: the time of day stays, whatever the clocks do",
 			"0 9 * * *",
 			"Europe/Berlin",

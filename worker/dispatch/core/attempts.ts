@@ -48,6 +48,8 @@ export function startAttempt(core: Core, lease: LeaseClaims): Started {
 		const known = findAttempt(core, lease.attemptId);
 		if (known) {
 			assertLive(core, known, lease);
+			// Nothing has begun without an answer: the agent counts the time of the job from this one.
+			limitTime(core, known);
 			return describe(core, known);
 		}
 		const offer = findOffer(core, lease.attemptId);
@@ -90,10 +92,15 @@ function claim(core: Core, lease: LeaseClaims, shard: number): AttemptRow {
 	markDirty(core, lease.attemptId, job.run_id);
 	setTimer(core, "lease", lease.attemptId, deadline);
 	startTimer(core, "presence", now + PRESENCE_MS);
-	const { timeout_ms } = definitionOf(core, job);
-	setTimer(core, "job_timeout", lease.attemptId, now + timeout_ms + core.settings.killGraceMs + TIMEOUT_SLACK_MS);
+	limitTime(core, attempt as AttemptRow);
 	updateRun(core, job.run_id);
 	return attempt as AttemptRow;
+}
+
+/** Sets when an attempt is ended whose agent has not ended it in time. */
+function limitTime(core: Core, attempt: AttemptRow): void {
+	const { timeout_ms } = definitionOf(core, jobOf(core, attempt));
+	setTimer(core, "job_timeout", attempt.id, core.now() + timeout_ms + core.settings.killGraceMs + TIMEOUT_SLACK_MS);
 }
 
 function describe(core: Core, attempt: AttemptRow): Started {
