@@ -122,13 +122,16 @@ export async function listRuns(
 		.limit(filter.limit);
 }
 
-/** Runs that a plan has made, oldest first. */
-export async function listPlanned(db: D1Database, team: string, planId: string): Promise<RunRow[]> {
-	return drizzle(db)
+/** The runs that a plan has made, in the order of its files: each from the record if it is over there, from the live queue otherwise. */
+export async function listPlanned(environment: Environment, { run: plan, jobs: [job] }: RunRecord): Promise<RunRow[]> {
+	const recorded = await drizzle(environment.DB)
 		.select()
 		.from(runs)
-		.where(and(eq(runs.team, team), eq(runs.planned_by, planId)))
-		.orderBy(asc(runs.id));
+		.where(and(eq(runs.team, plan.team), eq(runs.planned_by, plan.id)));
+	const known = new Map(recorded.filter(({ state }) => isTerminal(state)).map((row) => [row.id, row]));
+	const made = Object.values(JSON.parse(job?.outputs ?? "{}") as Record<string, string>).filter((text) => text.startsWith("run_"));
+	const found = await Promise.all(made.map(async (id) => known.get(id) ?? (await findRun(environment, plan.team, id))?.run));
+	return found.filter((row) => row !== undefined);
 }
 
 /** Runs that repeat a run, oldest first. */

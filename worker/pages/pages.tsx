@@ -48,7 +48,7 @@ export async function runPage({ environment, principal, params, baseUrl }: Reade
 	const [usualMs, reruns, planned, definition, tests, summaries] = await Promise.all([
 		usualDuration(environment.DB, record.run),
 		listReruns(environment.DB, principal.team, run.id),
-		run.kind === "plan" ? listPlanned(environment.DB, principal.team, run.id) : [],
+		run.kind === "plan" ? listPlanned(environment, record) : [],
 		findDefinition(environment, principal.team, record.run),
 		hasResults ? testsOfRun(environment, record, { state: "failed", from: 0, count: FAILURES_SHOWN }) : null,
 		summariesOf(environment, principal.team, record, run),
@@ -56,7 +56,7 @@ export async function runPage({ environment, principal, params, baseUrl }: Reade
 	return page({
 		title: `${run.pipeline} #${run.number}`,
 		user: principal.name,
-		isLive: !isTerminal(run.state),
+		isLive: !isTerminal(run.state) || planned.some(({ state }) => !isTerminal(state)),
 		children: (
 			<RunPage
 				run={run}
