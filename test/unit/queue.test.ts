@@ -1,18 +1,23 @@
 import { describe, expect, test } from "vitest";
+import { parseSubmission } from "../../schema/pipeline/parse.ts";
 import { NO_CAPABILITIES } from "../../schema/wire/requirements.ts";
 import { JOB_STATES } from "../../schema/wire/states.ts";
 import { closeSession, openSession, registerAgent } from "../../worker/dispatch/core/agents.ts";
-import { parkAttempt, refuseAttempt, releaseOffer, startAttempt } from "../../worker/dispatch/core/attempts.ts";
+import { approveRun } from "../../worker/dispatch/core/approvals.ts";
+import { finishAttempt, parkAttempt, refuseAttempt, releaseOffer, startAttempt } from "../../worker/dispatch/core/attempts.ts";
 import { cancelJobById, cancelRun } from "../../worker/dispatch/core/cancel.ts";
 import { deadEffects, noteOutcomes, takeEffects } from "../../worker/dispatch/core/effects.ts";
 import { explainJob } from "../../worker/dispatch/core/explain.ts";
 import { scheduleTidying } from "../../worker/dispatch/core/housekeeping.ts";
 import { acknowledgeBatch, buryEntry, nextBatch, outboxDepth } from "../../worker/dispatch/core/outbox.ts";
+import type { Planned } from "../../worker/dispatch/core/plans.ts";
 import { notePoll } from "../../worker/dispatch/core/polls.ts";
 import { runStateOf } from "../../worker/dispatch/core/progress.ts";
 import { readChanges } from "../../worker/dispatch/core/reads.ts";
+import { SUBMITTED } from "../../worker/dispatch/core/submit.ts";
 import { noteOpening, planStop } from "../../worker/dispatch/core/sweep.ts";
 import { JOB_TRANSITIONS, type JobCommand } from "../../worker/dispatch/core/transitions.ts";
+import { result } from "../support/protocol_agent.ts";
 import { Queue, refusalOf, SETTINGS } from "../support/queue.ts";
 
 const FAILED = { state: "failed", exit_code: 1, reason: { code: "step_failed", text: "no" } } as const;
@@ -604,5 +609,71 @@ describe("the record", () => {
 		const after = readChanges(queue.core, before.rev);
 		expect([after.runs[0]?.state, after.jobs[0]?.job.state, after.agents[0]?.agent.name]).toEqual(["running", "running", "one"]);
 		expect(readChanges(queue.core, after.rev)).toMatchObject({ runs: [], jobs: [], agents: [] });
+	});
+});
+
+describe("plans", () => {
+	const planned = (runId: string, name: string): Planned => ({
+		files: [
+			{
+				file: `${name}.yml`,
+				fault: null,
+				submit: {
+					runId,
+					pipeline: parseSubmission("steps: [x]").pipeline,
+					definition: name,
+					project: "web",
+					trigger: { kind: "push", actor: "test", delivery: null },
+					commit: null,
+					origin: SUBMITTED,
+					rerun: null,
+					idempotency: null,
+				},
+			},
+		],
+		schedules: null,
+	});
+
+	test("make their runs once, however often their result comes; one that is being cancelled makes none", () => {
+		const queue = new Queue();
+		const agent = queue.agent("one", { slots: 2 });
+		queue.submit("steps: [look]");
+		const lease = queue.take(agent);
+		for (const _ of [1, 2]) finishAttempt(queue.core, lease, result({}), "digest", [], planned("run_made", "a"));
+		expect(queue.run("run_made")).toMatchObject({ state: "queued", number: 1 });
+		cancelRun(queue.core, "run_made", "test");
+		const cancelled = queue.submit("steps: [look]");
+		const other = queue.take(agent);
+		cancelRun(queue.core, cancelled, "test");
+		finishAttempt(queue.core, other, result({}), "digest", [], planned("run_unwanted", "b"));
+		expect([queue.run(cancelled).state, queue.run("run_unwanted")]).toEqual(["cancelled", undefined]);
+	});
+});
+
+describe("what others have written", () => {
+	const OTHERS = { ...SUBMITTED, isTrusted: false };
+	const GATE_MS = 30 * 24 * 60 * 60_000;
+
+	test("waits for an approval, for thirty days", () => {
+		const queue = new Queue();
+		const waiting = queue.submit("steps: [x]", "web", { origin: OTHERS });
+		const passed = queue.submit("steps: [x]", "web", { origin: OTHERS });
+		approveRun(queue.core, passed, { name: "ada", role: "admin" });
+		expect([queue.job(waiting).reason_code, queue.job(passed).state]).toEqual(["run_gate", "queued"]);
+		queue.absence(GATE_MS - 1);
+		expect(queue.run(waiting).state).toBe("waiting");
+		queue.absence(1);
+		expect([queue.run(waiting).state, queue.job(waiting).reason_code]).toEqual(["cancelled", "approval_timed_out"]);
+		expect(queue.run(passed).state).toBe("queued");
+	});
+
+	test("has groups of its own: it ends no run of the project, and lets none of them begin", () => {
+		const queue = new Queue();
+		const group = (more: string) => `concurrency: { group: deploy${more} }\nsteps: [x]`;
+		const first = queue.submit(group(""), "web");
+		queue.take(queue.agent("one"));
+		const second = queue.submit(group(""), "web");
+		for (const more of [", cancel_in_progress: true", ", limit: 5"]) queue.submit(group(more), "web", { origin: OTHERS });
+		expect([queue.run(first).state, queue.run(second).state, queue.job(second).reason_code]).toEqual(["running", "queued", "concurrency"]);
 	});
 });
