@@ -371,11 +371,11 @@ describe("submission", () => {
 		['{"run": "x", "paralel": 2}', "application/json", 422, "validation_failed", /unknown key "paralel"/],
 		["jobs:\n  a:\n    stepz: [x]\n", "text/yaml", 422, "validation_failed", /stepz/],
 		[
-			'{"pipeline": {"steps": ["a"], "notify": "node"}}',
+			'{"pipeline": {"steps": ["a"], "cache": "node"}}',
 			"application/json",
 			422,
 			"validation_failed",
-			/"notify" is not supported by this version/,
+			/"cache" is not supported by this version/,
 		],
 	])("%j is refused with its place", async (body, type, status, error, message) => {
 		const response = await coordinator.request("/api/v1/runs", { method: "POST", body, headers: { "Content-Type": type } });

@@ -131,7 +131,7 @@ describe("a project", () => {
 		};
 		const repository = "https://git.lan/team/cli.git";
 		expect((await windlass("create", "cli", "--repository", repository, "--credentials", "token")).output).toMatch(
-			/repository +https:\/\/git\.lan\/team\/cli\.git\n.*default branch +main\n.*credentials +the secret token/s,
+			/repository +https:\/\/git\.lan\/team\/cli\.git\n.*default branch +main\n.*credentials +token\n/s,
 		);
 		await windlass("edit", "cli", "--default-branch", "trunk", "--credentials", "none");
 		expect(JSON.parse((await windlass("show", "cli", "-o", "json")).output)).toMatchObject({

@@ -28,6 +28,13 @@ export const UPLOADS: readonly Upload[] = [
 		headers: ["Content-Type: multipart/form-data; boundary=x"],
 		body: `${FORM}${"a".repeat(5000)}\r\n--x--\r\n`,
 	},
+	{
+		method: "POST",
+		target: "/api/v1/pipelines/upload",
+		token: "admin",
+		headers: ["Content-Type: multipart/form-data; boundary=x"],
+		body: `--x\r\nContent-Disposition: form-data; name="file"; filename="a.yml"\r\n\r\n${"# a line\n".repeat(500)}steps: [x]\r\n--x--\r\n`,
+	},
 	{ method: "PUT", target: "/api/v1/sources", token: "admin", headers: [], body: "\0".repeat(10_240) },
 	{ method: "PUT", target: "/api/v1/sources", token: "admin", headers: [], body: `\x1f\x8b\x08${"\0".repeat(5000)}` },
 	{ method: "PUT", target: "{part}", token: "none", headers: [`X-Content-SHA256: ${SHA256}`], body: "abc" },

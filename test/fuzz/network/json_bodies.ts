@@ -11,6 +11,8 @@ import { BIG_FILE_BYTES, type Question, type Target } from "./target.ts";
 
 type Address = Omit<Question, "headers" | "body"> & { body: unknown };
 
+/** A pipeline that waits until it is cancelled. */
+const NOBODY_RUNS = "runs_on: [nobody]\nsteps: [x]";
 const SHA256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 const FINISH_WITH_FILES = {
 	...right.FINISH,
@@ -59,17 +61,24 @@ export const ADDRESSES: readonly Address[] = [
 	post("/api/v1/secrets/rotate", "admin", {}),
 	post("/api/v1/projects/{project}/trigger", "admin", { branch: "main", file: "a.yml", params: { a: "b" } }),
 	post("/api/v1/projects/{project}/schedules", "admin", { cron: "0 3 * * *", timezone: "UTC", branch: "main", params: {} }),
-	{ ...post("/api/v1/schedules/sch_01J00000000000000000000000", "admin", { paused: true }), method: "PATCH" },
-	post("/api/v1/pipelines", "admin", { name: "fuzzed", project: "web", yaml: "steps: [x]" }),
-	{ ...post("/api/v1/pipelines/pip_01J00000000000000000000000", "admin", { yaml: "steps: [x]", version: 1 }), method: "PUT" },
-	post("/api/v1/pipelines/pip_01J00000000000000000000000/trigger", "admin", { params: { a: "b" } }),
-	post("/api/v1/deliveries/dlv_01J00000000000000000000000/replay", "admin", {}),
+	{ ...post("/api/v1/schedules/{schedule}", "admin", { paused: true }), method: "PATCH" },
+	post("/api/v1/pipelines", "admin", { name: "fuzzed", project: "web", yaml: NOBODY_RUNS }),
+	{ ...post("/api/v1/pipelines/{kept}", "admin", { yaml: NOBODY_RUNS, version: 1 }), method: "PUT" },
+	post("/api/v1/pipelines/{kept}/trigger", "admin", { priority: 3 }),
+	post("/api/v1/pipelines/{kept}/versions/{version}/restore", "admin", {}),
+	post("/api/v1/deliveries/{delivery}/replay", "admin", {}),
 	post("/api/v1/runs/{run}/approve", "admin", {}),
 	post("/api/v1/runs/{run}/decline", "admin", { comment: "no" }),
 	post("/api/v1/runs/{run}/notify", "admin", {}),
-	post("/hooks/prj_01J00000000000000000000000", "anyone", { ref: "refs/heads/main", after: "a".repeat(40) }),
+	post("/hooks/{hook}", "anyone", { ref: "refs/heads/main", after: "a".repeat(40) }),
 	post("/projects/{project}/trigger", "session", {}),
 	post("/runs/{run}/approve", "session", {}),
+	post("/runs/{run}/decline", "session", {}),
+	post("/deliveries/{delivery}/replay", "session", {}),
+	post("/schedules/{schedule}/pause", "session", {}),
+	post("/schedules/{schedule}/resume", "session", {}),
+	post("/pipelines/{kept}/trigger", "session", {}),
+	post("/pipelines/{kept}/restore", "session", { version: "1" }),
 	post("/runs/{run}/notify", "session", {}),
 	post("/api/v1/host/disk", "admin", { fault: "full" }),
 	post("/api/v1/host/planned-stop", "admin", {}),

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { genericDelivery } from "../../support/forge.ts";
 import { ADMIN_TOKEN, type AtEnd, TestCoordinator, workerdsOf } from "../../support/processes.ts";
 import { ProtocolAgent, result } from "../../support/protocol_agent.ts";
 import { assertHonest } from "./answers.ts";
@@ -25,6 +26,8 @@ const SINGLE_PART_BYTES = 64 * 1024 * 1024;
 /** In parts of which the last has five bytes. */
 export const BIG_FILE_BYTES = SINGLE_PART_BYTES + 5;
 const FINISHED_LOG = "2026-01-02T03:04:05.678Z one <b>\n2026-01-02T03:04:05.678Z \u001b[31mtwo\u001b[0m\n";
+
+const HOOK_SECRET = "the-secret-of-the-hook";
 
 const ANSWER_MS = 15_000;
 const STREAM_MS = 30;
@@ -105,8 +108,8 @@ export class Target {
 
 	/** Cancels the run that this answer says was made: nobody is there to take it. */
 	async cancelNewRun(answer: Answer): Promise<void> {
-		const run = answer.headers.get("location")?.match(/^\/api\/v1\/runs\/(\w+)$/)?.[1];
-		if (run) await this.coordinator.request(`/api/v1/runs/${run}/cancel`, { method: "POST", body: "{}" });
+		const run = answer.headers.get("location")?.match(/^(?:\/api\/v1)?\/runs\/(\w+)$/)?.[1];
+		if (run && run !== this.word("run")) await this.coordinator.request(`/api/v1/runs/${run}/cancel`, { method: "POST", body: "{}" });
 	}
 
 	/** What the coordinator has logged as its own fault since it was last looked. */
@@ -148,6 +151,7 @@ export class Target {
 		);
 		const signedIn = await fetch(this.coordinator.signInUrl, { redirect: "manual" });
 		words.set("session", /windlass_session=([^;]+)/.exec(signedIn.headers.get("set-cookie") ?? "")?.[1] ?? "");
+		await this.#keep();
 		await this.#newLease();
 		for (const name of ["run", "job", "attempt"]) words.set(`old_${name}`, this.word(name));
 		await this.#attempt("PATCH", "log", FINISHED_LOG, { "Upload-Offset": "0" });
@@ -167,6 +171,27 @@ export class Target {
 		await this.#attempt("POST", "finish", result({ log, artifacts: [file] }));
 		this.#isLeaseSpent = true;
 		working.session = 1;
+	}
+
+	/** A project whose forge has told of a push, with a schedule and a pipeline that is kept; nothing of it runs. */
+	async #keep(): Promise<void> {
+		const { coordinator } = this;
+		const made = async (path: string, body: object) => (await coordinator.post<{ id: string }>(path, body)).id;
+		await coordinator.request("/api/v1/secrets/hook", { method: "PUT", body: JSON.stringify({ value: HOOK_SECRET }) });
+		const project = { name: "kept", repository: "https://git.test/kept.git", hook_secret: "hook" };
+		const hook = await made("/api/v1/projects", project);
+		const { headers, body } = genericDelivery({ ref: "refs/heads/main", after: "a".repeat(40) }, HOOK_SECRET);
+		const response = await coordinator.request(`/hooks/${hook}`, { method: "POST", token: null, headers, body });
+		const delivered = (await response.json()) as { id: string; run_id: string };
+		await coordinator.post(`/api/v1/runs/${delivered.run_id}/cancel`, {});
+		const words = {
+			hook,
+			delivery: delivered.id,
+			kept: await made("/api/v1/pipelines", { name: "kept", project: "kept", yaml: "runs_on: [nobody]\nsteps: [x]" }),
+			version: "1",
+			schedule: await made("/api/v1/projects/kept/schedules", { cron: "0 3 29 2 *" }),
+		};
+		for (const [word, value] of Object.entries(words)) this.#words.set(word, value);
 	}
 
 	/** A new attempt in the place of one that is over. */
