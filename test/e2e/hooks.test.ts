@@ -176,7 +176,9 @@ describe("from a push to a green tick", () => {
 		const { runs: ofTag } = await planned((await deliver(repo, giteaDelivery("push", annotated, HOOK_SECRET))).body.run_id);
 		expect(ofTag.pipeline).toMatchObject({ state: "succeeded", tag: "v0", commit: { sha: after } });
 		git.ref("tea.git", "refs/tags/v1", after);
-		const { body } = await deliver(repo, genericDelivery({ ref: "refs/tags/v1", after }, HOOK_SECRET));
+		const generic = genericDelivery({ ref: "refs/tags/v1", after }, HOOK_SECRET);
+		const asCurlSendsIt = { ...generic, headers: { ...generic.headers, "Content-Type": "application/x-www-form-urlencoded" } };
+		const { body } = await deliver(repo, asCurlSendsIt);
 		const { runs } = await planned(body.run_id);
 		expect(await coordinator.text(`/api/v1/jobs/${runs.pipeline?.jobs[0]?.id}/log?format=raw`)).toContain("\ntag of v1\n");
 	});

@@ -122,7 +122,8 @@ function describe({ kind, branch, tag, sha, pull_request }: Trigger): string {
 /** Forges send JSON, or, if they are told to, a form with it. */
 function payloadOf({ headers, bytes }: Parcel): unknown {
 	const text = new TextDecoder().decode(bytes);
-	const isForm = /^application\/x-www-form-urlencoded\b/i.test(headers.get("Content-Type") ?? "");
+	// curl calls everything a form unless it is told otherwise.
+	const isForm = /^application\/x-www-form-urlencoded\b/i.test(headers.get("Content-Type") ?? "") && text.startsWith("payload=");
 	try {
 		return JSON.parse(isForm ? (new URLSearchParams(text).get("payload") ?? "") : text);
 	} catch {
