@@ -107,11 +107,16 @@ async function showProject(
 async function readFields(request: Request): Promise<ProjectFields> {
 	const form = new URLSearchParams(await readText(request, MAX_PROTOCOL_BODY_BYTES));
 	const field = (name: string) => (form.get(name) ?? "").trim();
-	return Object.fromEntries(["name", ...PROJECT_FIELDS.map(({ key }) => key)].map((key) => [key, field(key)])) as unknown as ProjectFields;
+	return eachField(field);
 }
 
 function blank(): ProjectFields {
-	return Object.fromEntries(["name", ...PROJECT_FIELDS.map(({ key }) => key)].map((key) => [key, ""])) as unknown as ProjectFields;
+	return eachField(() => "");
+}
+
+function eachField(value: (key: keyof ProjectFields) => string): ProjectFields {
+	const keys = ["name", ...PROJECT_FIELDS.map(({ key }) => key)] as const;
+	return Object.fromEntries(keys.map((key) => [key, value(key)])) as ProjectFields;
 }
 
 /** A field that was left empty is none. */
