@@ -323,8 +323,8 @@ describe("who is told", () => {
 		await submit("http://127.0.0.2:9/hook");
 		const untold = async () => (await answer<Page<Untold>>("GET", "/projects/untold/untold")).items;
 		const given = await eventually(async () => {
-			const items = await untold();
-			return items.filter(({ given_up }) => given_up).length === 2 && items;
+			const items = (await untold()).filter(({ given_up }) => given_up);
+			return items.length === 2 && items;
 		}, "both are given up");
 		expect(given.map(({ error }) => error).sort()).toEqual([
 			expect.stringContaining(`${new URL(chat.url).host} answers 404: nobody here`),

@@ -355,9 +355,10 @@ async function repositories(poll: () => Promise<Offer>): Promise<void> {
 	await call("POST /api/v1/runs/{id}/cancel", { id: one });
 	const own = await call("POST /api/v1/runs", {}, { body: { pipeline: text, project: "contracted", runs_on: ["nobody"] } });
 	expect(await call("POST /api/v1/runs/{id}/notify", { id: own.id })).toEqual({ told: 1 });
-	expect((await call("GET /api/v1/projects/{name}/untold", name)).items).toMatchObject([
-		{ kind: "notify", run_id: own.id, what: "failure" },
-	]);
+	// The commit's statuses may be among them still: nobody waits for those.
+	expect((await call("GET /api/v1/projects/{name}/untold", name)).items).toContainEqual(
+		expect.objectContaining({ kind: "notify", run_id: own.id, what: "failure" }),
+	);
 	await call("POST /api/v1/runs/{id}/cancel", { id: own.id });
 	const schedule = await call("POST /api/v1/projects/{name}/schedules", name, { body: { cron: "0 3 * * *", timezone: "Europe/Berlin" } });
 	expect((await call("GET /api/v1/projects/{name}/schedules", name)).items).toHaveLength(1);
