@@ -96,6 +96,8 @@ export class RunningAgent {
 			const renewing = this.#renewLoop(identity);
 			try {
 				await this.#pollLoop(identity);
+				// After the goodbye nothing is said any more: no late facts, no late renewal.
+				this.#stop.abort(STOPPED);
 				await this.#bye(identity);
 			} finally {
 				// Also after a fatal answer: nothing that this agent has started may run on unwatched.

@@ -237,8 +237,6 @@ describe("the OpenAPI document", () => {
 		await call("POST /api/v1/pipelines/validate", {}, { body: "steps: [a]" });
 		await call("POST /api/v1/pipelines/validate", {}, { body: "stepz: [a]" });
 		await call("GET /schema/pipeline.json", {}, { token: null });
-		await call("POST /api/v1/agents/self/bye", {}, { token: agent.token, body: { session: 1 } });
-
 		expect((await call("GET /api/v1/runs/{id}/wait?timeout=20", { id: run.id })).state).toBe("succeeded");
 		expect(await call("GET /api/v1/runs/{id}/log", { id: run.id })).toMatch(/found it\n::exit 0\n$/);
 		const { items: transitions } = (await call("GET /api/v1/runs/{id}/events?limit=100", { id: run.id })) as { items: Event[] };
@@ -272,6 +270,7 @@ describe("the OpenAPI document", () => {
 		await call("PATCH /api/v1/projects/{name}", { name: "contracted" }, { body: { credentials: "token" } });
 		expect(await call("GET /api/v1/projects/{name}", { name: "contracted" })).toMatchObject({ credentials: "token" });
 		await repositories(agent.poll);
+		await call("POST /api/v1/agents/self/bye", {}, { token: agent.token, body: { session: 1 } });
 		await keptPipelines();
 		await call("DELETE /api/v1/projects/{name}", { name: "contracted" });
 		for (const value of ["a first value", "a second value"]) await call("PUT /api/v1/secrets/{name}", { name: "s" }, { body: { value } });

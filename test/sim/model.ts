@@ -332,7 +332,7 @@ export class Model implements Witness {
 	#poll(agentId: string, { session, seq, slots_free, running }: Poll): Foretold {
 		const agent = this.#agentOf(agentId);
 		if (!agent) return "authentication_required";
-		if (session !== agent.session) return "session_superseded";
+		if (session !== agent.session || agent.instance === "") return "session_superseded";
 		if (seq <= agent.pollSeq) return "taken";
 		Object.assign(agent, { pollSeq: seq, slotsFree: slots_free, hasLapsed: false });
 		for (const attempt of this.#liveAttemptsOf(agentId)) if (!running.includes(attempt.id)) this.#lose(attempt, "expired");
@@ -342,7 +342,7 @@ export class Model implements Witness {
 	#renew(agentId: string, { session, seq, running }: Renew): Foretold {
 		const agent = this.#agentOf(agentId);
 		if (!agent) return "authentication_required";
-		if (session !== agent.session) return "session_superseded";
+		if (session !== agent.session || agent.instance === "") return "session_superseded";
 		if (seq <= agent.renewSeq) return "taken";
 		agent.renewSeq = seq;
 		for (const attempt of this.#liveAttemptsOf(agentId)) if (running.includes(attempt.id)) this.#extend(attempt, this.#times.leaseTtlMs);
@@ -353,6 +353,7 @@ export class Model implements Witness {
 		const agent = this.#agentOf(agentId);
 		if (!agent) return "authentication_required";
 		if (session !== agent.session) return "session_superseded";
+		agent.instance = "";
 		this.#returnOffers(agentId);
 		for (const attempt of this.#liveAttemptsOf(agentId)) this.#lose(attempt, "expired");
 		return "taken";

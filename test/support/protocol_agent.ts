@@ -27,24 +27,26 @@ export class ProtocolAgent {
 	/** What it has claimed and not finished. */
 	readonly #running = new Set<string>();
 
-	private constructor(url: string, token: string) {
+	readonly #facts: object;
+
+	private constructor(url: string, token: string, facts: object) {
 		this.url = url;
 		this.token = token;
+		this.#facts = facts;
 	}
 
 	static async join(url: string, registrationToken: string, name: string, slots = 1): Promise<ProtocolAgent> {
 		const { body } = await send(url, "POST", "/api/v1/agents", registrationToken, { name, registration_key: randomUUID() });
-		const agent = new ProtocolAgent(url, registered.parse(body).token);
-		const facts = { version: "test", slots, labels: ["test", name], facts: {} };
-		const hello = await agent.say("POST", "/api/v1/agents/self/hello", {
-			protocol: 1,
-			session: 1,
-			instance: randomUUID(),
-			running: [],
-			facts,
-		});
-		helloAnswer.parse(hello.body);
+		const agent = new ProtocolAgent(url, registered.parse(body).token, { version: "test", slots, labels: ["test", name], facts: {} });
+		await agent.hello(1);
 		return agent;
+	}
+
+	/** Opens a session. */
+	async hello(session: number): Promise<void> {
+		this.session = session;
+		const hello = { protocol: 1, session, instance: randomUUID(), running: [], facts: this.#facts };
+		helloAnswer.parse((await this.say("POST", "/api/v1/agents/self/hello", hello)).body);
 	}
 
 	say(method: string, path: string, body: unknown): Promise<RawAnswer> {

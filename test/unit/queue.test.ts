@@ -11,9 +11,10 @@ import { explainJob } from "../../worker/dispatch/core/explain.ts";
 import { scheduleTidying } from "../../worker/dispatch/core/housekeeping.ts";
 import { acknowledgeBatch, buryEntry, nextBatch, outboxDepth } from "../../worker/dispatch/core/outbox.ts";
 import type { Planned } from "../../worker/dispatch/core/plans.ts";
-import { notePoll } from "../../worker/dispatch/core/polls.ts";
+import { notePoll, renewLeases } from "../../worker/dispatch/core/polls.ts";
 import { runStateOf } from "../../worker/dispatch/core/progress.ts";
 import { readChanges } from "../../worker/dispatch/core/reads.ts";
+import { findAgent } from "../../worker/dispatch/core/rows.ts";
 import { SUBMITTED } from "../../worker/dispatch/core/submit.ts";
 import { noteOpening, planStop } from "../../worker/dispatch/core/sweep.ts";
 import { JOB_TRANSITIONS, type JobCommand } from "../../worker/dispatch/core/transitions.ts";
@@ -476,6 +477,26 @@ describe("sessions", () => {
 		closeSession(queue.core, agent, "one", 1);
 		expect(queue.attempts(lease.jobId)[0]).toMatchObject({ state: "expired", reason_code: "agent_stopped" });
 		expect(queue.job(runId).state).toBe("queued");
+	});
+
+	test("what an agent had said before its goodbye, and comes late, brings it not back: it is offered nothing", () => {
+		const queue = new Queue();
+		const agent = queue.agent("one");
+		hello(queue, agent, 2, "a");
+		closeSession(queue.core, agent, "one", 2);
+		closeSession(queue.core, agent, "one", 2);
+		const runId = queue.submit("steps: [a]");
+		const late = { session: 2, seq: 9, running: [] };
+		const poll = { protocol: 1, slots_free: 1, draining: false };
+		expect(refusalOf(() => notePoll(queue.core, agent, "one", { ...late, ...poll }))).toBe("session_superseded");
+		expect(refusalOf(() => renewLeases(queue.core, agent, "one", late))).toBe("session_superseded");
+		expect(refusalOf(() => hello(queue, agent, 2, "a"))).toBe("session_superseded");
+		expect([findAgent(queue.core, agent)?.status, queue.job(runId).state]).toEqual(["offline", "queued"]);
+		hello(queue, agent, 3, "b");
+		expect([findAgent(queue.core, agent)?.status, notePoll(queue.core, agent, "one", { ...late, ...poll, session: 3 })]).toEqual([
+			"online",
+			true,
+		]);
 	});
 
 	test("a lower number, and the same one from another process, are refused; the same one again is the same", () => {

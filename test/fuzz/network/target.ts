@@ -141,8 +141,7 @@ export class Target {
 		const { working, talking } = this.#agents;
 		words.set("admin", ADMIN_TOKEN);
 		words.set("agent", talking.token);
-		words.set("session_number", "1");
-		words.set("next_session_number", "2");
+		this.#noteSession(1);
 		words.set("secret", "a_secret");
 		words.set("project", "fuzzed");
 		words.set(
@@ -252,11 +251,17 @@ export class Target {
 		if (method !== "POST") return;
 		if (/\/(finish|cancel)\b/.test(target)) this.#isLeaseSpent = true;
 		if (target.includes("/queue/pause")) await this.coordinator.post("/api/v1/queue/resume", {});
-		if (target.includes("/self/hello")) {
-			const { session } = JSON.parse(body) as { session: number };
-			this.#words.set("session_number", String(session));
-			this.#words.set("next_session_number", String(session + 1));
+		if (target.includes("/self/hello")) this.#noteSession((JSON.parse(body) as { session: number }).session);
+		if (target.includes("/self/bye")) {
+			const session = Number(this.word("next_session_number"));
+			await this.#agents.talking.hello(session);
+			this.#noteSession(session);
 		}
+	}
+
+	#noteSession(session: number): void {
+		this.#words.set("session_number", String(session));
+		this.#words.set("next_session_number", String(session + 1));
 	}
 }
 

@@ -12,6 +12,8 @@ import { setTimer } from "./timers.ts";
 export const AGENT_SILENT_MS = 90_000;
 /** A name whose agent is gone for this long may be taken over. */
 const NAME_HELD_MS = 10 * 60_000;
+/** The instance of an agent that has no session: it has not said hello yet, or it has said goodbye. */
+const NO_INSTANCE = "";
 
 export interface NewRegistrationToken {
 	hash: string;
@@ -69,15 +71,16 @@ export function registerAgent(core: Core, { tokenHash, registrationHash, name, s
 		core.sql.all(
 			`INSERT INTO agents (id, rev, name, secret_hash, registration_hash, pinned_labels, labels, facts, version, slots, status,
 			session, instance, poll_seq, renew_seq, slots_free, has_lapsed, registered_at)
-			VALUES (?, ?, ?, ?, ?, ?, '[]', '{}', '', 1, 'offline', 0, '', 0, 0, 0, 0, ?)
+			VALUES (?, ?, ?, ?, ?, ?, '[]', '{}', '', 1, 'offline', 0, ?, 0, 0, 0, 0, ?)
 			ON CONFLICT (id) DO UPDATE SET rev = excluded.rev, secret_hash = excluded.secret_hash, registration_hash = excluded.registration_hash,
-			pinned_labels = excluded.pinned_labels, session = 0, instance = '', registered_at = excluded.registered_at`,
+			pinned_labels = excluded.pinned_labels, session = 0, instance = excluded.instance, registered_at = excluded.registered_at`,
 			id,
 			nextRev(core),
 			name,
 			secretHash,
 			registrationHash,
 			token.labels,
+			NO_INSTANCE,
 			now,
 		);
 		return id;
@@ -189,29 +192,39 @@ export function loseUnlisted(core: Core, agentId: string, running: readonly stri
 }
 
 /**
- * The agent, if this message comes from its newest session.
+ * The agent, if this message comes from its newest session. One that comes late from a session that has said goodbye does not: nobody is
+ * there to take what it asks for.
  * @throws ApiError `session_superseded`
  */
 export function agentInSession(core: Core, agentId: string, secretHash: string, session: number): AgentRow {
 	const agent = authenticateAgent(core, agentId, secretHash);
-	if (session !== agent.session) throw superseded(agent);
+	if (session !== agent.session || agent.instance === NO_INSTANCE) throw superseded(agent);
 	return agent;
 }
 
 function superseded(agent: AgentRow): ApiError {
+	if (agent.instance === NO_INSTANCE) {
+		return new ApiError("session_superseded", `The agent ${agent.name} has no session: it has not said hello, or has said goodbye since.`, {
+			details: { agent: agent.name, session: agent.session },
+			suggestions: [`Open one with POST /api/v1/agents/self/hello and a session above ${agent.session}.`],
+		});
+	}
 	return new ApiError("session_superseded", `Another process has taken over as agent ${agent.name}.`, {
 		details: { agent: agent.name, session: agent.session },
 		suggestions: ["Two processes share one identity: give each its own --work-dir and --name."],
 	});
 }
 
-/** Ends a session that said goodbye: the agent runs nothing any more and is shown as offline at once. */
+/** Ends a session that said goodbye: the agent runs nothing any more and is shown as offline at once. Said again, it is the same. */
 export function closeSession(core: Core, agentId: string, secretHash: string, session: number): void {
 	command(core, () => {
-		const agent = agentInSession(core, agentId, secretHash, session);
+		const agent = authenticateAgent(core, agentId, secretHash);
+		if (session !== agent.session) throw superseded(agent);
+		if (agent.instance === NO_INSTANCE) return;
 		for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agent.id)) lapseOffer(core, offer, false);
 		loseUnlisted(core, agent.id, [], { code: "agent_stopped", text: `Agent ${agent.name} was stopped and no longer runs this.` });
 		setStatus(core, agent, "offline");
+		core.sql.all("UPDATE agents SET instance = ? WHERE id = ?", NO_INSTANCE, agent.id);
 	});
 }
 
