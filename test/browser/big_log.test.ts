@@ -1,11 +1,11 @@
-import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Job, Run } from "../../schema/wire/resources.ts";
-import { ADMIN_TOKEN, eventually, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { openBrowser, shown, signedIn } from "../support/browser.ts";
+import { eventually, TestCoordinator, temporaryFolder } from "../support/processes.ts";
 
 /** Two hundred megabytes of a step's output: lines, and in the middle of them every byte there is, NUL and broken UTF-8 among them. */
 const BYTES = 200_000_000;
@@ -33,20 +33,18 @@ open(sys.argv[1] if len(sys.argv) > 1 else '/dev/null', 'w').write(digest.hexdig
 const TAIL = ":: echo after; sleep 1; exit 3\nafter\n:: exit code 3\n";
 
 const cleanups: (() => void | Promise<void>)[] = [];
+const atEnd = (clean: () => void | Promise<void>) => void cleanups.push(clean);
 let coordinator: TestCoordinator;
 let browser: Browser;
 let page: Page;
 let jobId: string;
 let digest: string;
-const complaints: string[] = [];
+let complaints: string[];
 beforeAll(async () => {
-	coordinator = await TestCoordinator.start({ atEnd: (clean) => void cleanups.push(clean), environment: { WINDLASS_LOG_LIMIT: "512MiB" } });
+	coordinator = await TestCoordinator.start({ atEnd, environment: { WINDLASS_LOG_LIMIT: "512MiB" } });
 	await coordinator.agent("writer");
-	browser = await chromium.launch({
-		executablePath: execFileSync("which", ["chromium"], { encoding: "utf8" }).trim(),
-		args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
-	});
-	const folder = temporaryFolder((clean) => void cleanups.push(clean));
+	browser = await openBrowser(atEnd);
+	const folder = temporaryFolder(atEnd);
 	const sum = path.join(folder, "sum");
 	const steps = [
 		{ name: "write much", run: WRITER.replace("sys.argv[1] if len(sys.argv) > 1 else '/dev/null'", `'${sum}'`), shell: "python3" },
@@ -59,7 +57,6 @@ beforeAll(async () => {
 	digest = readFileSync(sum, "utf8");
 }, 180_000);
 afterAll(async () => {
-	await browser?.close();
 	for (const clean of cleanups.reverse()) await clean();
 });
 
@@ -89,16 +86,7 @@ async function rangeOf(range: string): Promise<string> {
 }
 
 async function open(hash = "", javaScriptEnabled = true): Promise<Page> {
-	const context = await browser.newContext({ javaScriptEnabled });
-	cleanups.push(() => context.close());
-	page = await context.newPage();
-	page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
-	page.on("pageerror", (error) => complaints.push(String(error)));
-	await page.goto(`${coordinator.url}/sign-in`);
-	await page.getByLabel("Token").fill(ADMIN_TOKEN);
-	await page.getByRole("button", { name: "Sign in" }).click();
-	await page.waitForURL(`${coordinator.url}/`);
-	complaints.length = 0;
+	({ page, complaints } = await signedIn(browser, coordinator.url, { javaScriptEnabled }));
 	await page.goto(`${coordinator.url}/jobs/${jobId}${hash}`);
 	return page;
 }
@@ -128,25 +116,20 @@ describe("a log of two hundred megabytes", () => {
 
 	test("opens at once on what failed, with a few thousand lines in the page; any line is a link away", async () => {
 		await open();
-		await expect.poll(() => page.locator("#log details.fold").count()).toBe(2);
-		await expect.poll(() => page.locator("#log li.target", { hasText: "exit code 3" }).count(), { timeout: 10_000 }).toBe(1);
+		await shown(() => page.locator("#log details.fold").count()).toBe(2);
+		await shown(() => page.locator("#log li.target", { hasText: "exit code 3" }).count()).toBe(1);
 		expect(await linesShown()).toBeLessThan(4_000);
 		await page.goto(`${coordinator.url}/jobs/${jobId}#L1500001`);
-		await expect.poll(() => page.locator("#L1500001.target").count(), { timeout: 10_000 }).toBe(1);
+		await shown(() => page.locator("#L1500001.target").count()).toBe(1);
 		expect(await page.locator("#L1500001").textContent()).toMatch(/line 01499\d\d\d of a long log/);
 		expect(await linesShown()).toBeLessThan(4_000);
 		// Scrolling on loads what follows, and lets go of what is far away.
 		const more = page.locator("#log details.fold").first().locator("button.more.down");
 		const lastShown = () => page.locator("#log details.fold").first().locator("ol.log > li").last().getAttribute("id");
-		await expect
-			.poll(
-				async () => {
-					await more.scrollIntoViewIfNeeded();
-					return Number((await lastShown())?.slice(1));
-				},
-				{ timeout: 20_000 },
-			)
-			.toBeGreaterThan(1_504_000);
+		await shown(async () => {
+			await more.scrollIntoViewIfNeeded();
+			return Number((await lastShown())?.slice(1));
+		}).toBeGreaterThan(1_504_000);
 		expect(await page.locator("#L1500001").count()).toBe(0);
 		expect(await linesShown()).toBeLessThan(8_000);
 		expect(complaints).toEqual([]);
@@ -156,20 +139,15 @@ describe("a log of two hundred megabytes", () => {
 		await open();
 		await page.getByLabel("Search the log").fill("NEEDLE in it");
 		await page.keyboard.press("Enter");
-		await expect
-			.poll(
-				async () => {
-					await page
-						.getByRole("button", { name: /go on$/ })
-						.click({ timeout: 300 })
-						.catch(() => undefined);
-					return page.locator(".found li", { hasText: "the needle in it" }).count();
-				},
-				{ timeout: 20_000 },
-			)
-			.toBe(1);
+		await shown(async () => {
+			await page
+				.getByRole("button", { name: /go on$/ })
+				.click({ timeout: 300 })
+				.catch(() => undefined);
+			return page.locator(".found li", { hasText: "the needle in it" }).count();
+		}).toBe(1);
 		await page.locator(".found li a").first().click();
-		await expect.poll(() => page.locator("#log li.target", { hasText: "the needle in it" }).count(), { timeout: 10_000 }).toBe(1);
+		await shown(() => page.locator("#log li.target", { hasText: "the needle in it" }).count()).toBe(1);
 		const first = page.locator("#log details.fold").first();
 		await first.locator("summary").click();
 		expect(await first.locator("ol.log").isVisible()).toBe(false);

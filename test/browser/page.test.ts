@@ -1,48 +1,21 @@
-import { execFileSync } from "node:child_process";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Run } from "../../schema/wire/resources.ts";
-import { ADMIN_TOKEN, eventually, TestCoordinator } from "../support/processes.ts";
+import { openBrowser, shown, signedIn } from "../support/browser.ts";
+import { eventually, TestCoordinator } from "../support/processes.ts";
 
 const cleanups: (() => void | Promise<void>)[] = [];
+const atEnd = (clean: () => void | Promise<void>) => void cleanups.push(clean);
 let coordinator: TestCoordinator;
 let browser: Browser;
 beforeAll(async () => {
-	coordinator = await TestCoordinator.start({ atEnd: (clean) => void cleanups.push(clean) });
+	coordinator = await TestCoordinator.start({ atEnd });
 	await coordinator.agent("painter", { slots: "2" });
-	browser = await chromium.launch({
-		executablePath: execFileSync("which", ["chromium"], { encoding: "utf8" }).trim(),
-		args: [
-			"--no-sandbox",
-			"--disable-gpu",
-			"--disable-quic",
-			"--no-first-run",
-			"--disable-background-networking",
-			"--disable-component-update",
-			"--disable-sync",
-		],
-	});
+	browser = await openBrowser(atEnd);
 });
 afterAll(async () => {
-	await browser?.close();
 	for (const clean of cleanups.reverse()) await clean();
 });
-
-/** A page of somebody who is signed in; whatever its console complains about fails the test. */
-async function signedIn({ javaScriptEnabled = true } = {}): Promise<{ page: Page; complaints: string[] }> {
-	const context = await browser.newContext({ javaScriptEnabled });
-	cleanups.push(() => context.close());
-	const page = await context.newPage();
-	const complaints: string[] = [];
-	page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
-	page.on("pageerror", (error) => complaints.push(String(error)));
-	await page.goto(`${coordinator.url}/sign-in`);
-	await page.getByLabel("Token").fill(ADMIN_TOKEN);
-	await page.getByRole("button", { name: "Sign in" }).click();
-	await page.waitForURL(`${coordinator.url}/`);
-	complaints.length = 0;
-	return { page, complaints };
-}
 
 const PIPELINE = {
 	name: "colours",
@@ -61,29 +34,29 @@ describe("the status page", () => {
 		const page = await (await browser.newContext()).newPage();
 		await page.goto(coordinator.signInUrl);
 		expect(page.url()).toBe(`${coordinator.url}/`);
-		await expect.poll(() => page.getByRole("heading", { name: "Runs" }).count()).toBe(1);
+		await shown(() => page.getByRole("heading", { name: "Runs" }).count()).toBe(1);
 		const [cookie] = await page.context().cookies();
 		expect(cookie).toMatchObject({ name: "windlass_session", httpOnly: true, sameSite: "Lax" });
 		await page.getByRole("button", { name: "Sign out" }).click();
-		await expect.poll(() => page.getByText("paste a token").count()).toBe(1);
+		await shown(() => page.getByText("paste a token").count()).toBe(1);
 	});
 
 	test("shows a run as it goes: list, graph, live log in colours, steps, artifact", async () => {
-		const { page, complaints } = await signedIn();
+		const { page, complaints } = await signedIn(browser, coordinator.url);
 		const run = await coordinator.post<Run>("/api/v1/runs", { pipeline: PIPELINE, project: "art" });
 		// The list was open before the run came: it shows up by itself.
 		await page.getByRole("link", { name: /colours art #1/ }).click();
-		await expect.poll(() => page.locator("svg .node").count()).toBe(3);
+		await shown(() => page.locator("svg .node").count()).toBe(3);
 		expect(await page.locator("svg .edge").count()).toBe(2);
 		await page.getByRole("link", { name: "Paint <b>it</b>" }).first().click();
-		await expect.poll(() => page.locator("#log li", { hasText: "tick 1" }).count()).toBeGreaterThan(0);
-		expect(await page.locator("#log .fg2.bold").first().textContent()).toBe("green");
+		await shown(() => page.locator("#log li", { hasText: "tick 1" }).count()).toBeGreaterThan(0);
+		await shown(() => page.locator("#log .fg2.bold").first().textContent()).toBe("green");
 		expect(await page.locator("#log script").count()).toBe(0);
-		await expect.poll(() => page.locator("#log li", { hasText: /tick 6$/ }).count(), { timeout: 15_000 }).toBe(1);
-		await expect.poll(() => page.locator("#job .state.succeeded").count(), { timeout: 15_000 }).toBeGreaterThan(0);
+		await shown(() => page.locator("#log li", { hasText: /tick 6$/ }).count()).toBe(1);
+		await shown(() => page.locator("#job .state.succeeded").count()).toBeGreaterThan(0);
 		expect(await page.locator("#log li").count()).toBe(8);
 		await page.goto(`${coordinator.url}/jobs/${run.jobs[0]?.id}#L3`);
-		await expect.poll(() => page.locator("#L3.target").count()).toBe(1);
+		await shown(() => page.locator("#L3.target").count()).toBe(1);
 		await coordinator.get(`/api/v1/runs/${run.id}/wait`);
 		await page.goto(`${coordinator.url}/jobs/${run.jobs[2]?.id}`);
 		const download = page.waitForEvent("download");
@@ -93,7 +66,7 @@ describe("the status page", () => {
 	});
 
 	test("can be read without JavaScript", async () => {
-		const { page } = await signedIn({ javaScriptEnabled: false });
+		const { page } = await signedIn(browser, coordinator.url, { javaScriptEnabled: false });
 		const run = await coordinator.post<Run>("/api/v1/runs", { run: "echo readable" });
 		await coordinator.get(`/api/v1/runs/${run.id}/wait`);
 		await eventually(
@@ -107,14 +80,14 @@ describe("the status page", () => {
 	});
 
 	test("cancels a run, and says why a job waits", async () => {
-		const { page } = await signedIn();
+		const { page } = await signedIn(browser, coordinator.url);
 		const run = await coordinator.post<Run>("/api/v1/runs", { run: "sleep 60", runs_on: ["unicorn"] });
 		await page.goto(`${coordinator.url}/jobs/${run.jobs[0]?.id}`);
 		expect(await page.getByText("Waits for an agent with unicorn").count()).toBe(1);
 		expect(await page.getByText("has no label unicorn").count()).toBe(1);
 		await page.goto(`${coordinator.url}/runs/${run.id}`);
 		await page.getByRole("button", { name: "Cancel run" }).click();
-		await expect.poll(() => page.locator("#run > .facts .state.cancelled").count()).toBe(1);
+		await shown(() => page.locator("#run > .facts .state.cancelled").count()).toBe(1);
 	});
 
 	test("is light or dark as the reader likes", async () => {

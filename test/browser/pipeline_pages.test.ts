@@ -1,7 +1,8 @@
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Project } from "../../schema/wire/projects.ts";
 import type { Run } from "../../schema/wire/resources.ts";
-import { shown, signedIn } from "../support/browser.ts";
+import { openBrowser, shown, signedIn } from "../support/browser.ts";
 import { TestCoordinator } from "../support/processes.ts";
 
 /** What the pages have for the language: folded variants, timeline, gates, reruns, parameters. */
@@ -14,7 +15,7 @@ let complaints: string[];
 beforeAll(async () => {
 	coordinator = await TestCoordinator.start({ atEnd });
 	await coordinator.agent("painter", { slots: "4" });
-	({ page, complaints } = await signedIn(coordinator.signInUrl, atEnd));
+	({ page, complaints } = await signedIn(await openBrowser(atEnd), coordinator.url));
 });
 afterAll(async () => {
 	for (const clean of cleanups.reverse()) await clean();
@@ -44,15 +45,15 @@ test("a matrix is one box; jobs have their bars; a gate is passed with a button;
 	await shown(() => page.locator("svg .node").count()).toBe(2);
 	await shown(() => page.locator(".graph .count").textContent()).toBe("3/3");
 	await shown(() => page.getByText("Ship it?").count()).toBeGreaterThan(0);
-	expect(await page.locator(".timeline .ran").count()).toBe(3);
-	expect(await page.getByText("3 failed").count()).toBe(1);
+	await shown(() => page.locator(".timeline .ran").count()).toBe(3);
+	await shown(() => page.getByText("3 failed").count()).toBe(1);
 	await page.getByRole("button", { name: "Approve" }).click();
 	await shown(() => page.locator("#run > .facts .state").first().textContent()).toContain("succeeded");
 	await shown(() => page.locator(".summary strong").textContent()).toBe("shipped");
-	expect(await page.getByText("3 allowed to fail").count()).toBe(1);
+	await shown(() => page.getByText("3 allowed to fail").count()).toBe(1);
 	await page.getByRole("link", { name: "ship", exact: true }).first().click();
 	await shown(() => page.locator(".outputs dd").textContent()).toBe("moon");
-	expect(await page.getByText("approved by admin").count()).toBe(1);
+	await shown(() => page.getByText("approved by admin").count()).toBe(1);
 	expect(complaints).toEqual([]);
 }, 60_000);
 
@@ -62,7 +63,7 @@ test("a run that has failed is repeated with a button, and says of which it is",
 	await page.goto(`${coordinator.url}/runs/${id}`);
 	await page.getByRole("button", { name: "Rerun failed" }).click();
 	await shown(() => page.getByText("repeats an earlier run").count()).toBe(1);
-	expect(page.url()).not.toContain(id);
+	await shown(async () => page.url()).not.toContain(id);
 	await page.getByText("repeats an earlier run").click();
 	await shown(() => page.getByText(/repeated as #\d+/).count()).toBe(1);
 }, 60_000);
@@ -79,6 +80,7 @@ test("a project is made with a form, which tells what is wrong, is changed, and 
 	await shown(() => page.locator("h1").textContent()).toBe("painted");
 	await page.locator('input[name="default_branch"]').fill("trunk");
 	await page.getByRole("button", { name: "Save" }).click();
+	await shown(async () => (await coordinator.get<Project>("/api/v1/projects/painted")).default_branch).toBe("trunk");
 	const { id } = await coordinator.post<Run>("/api/v1/runs", { run: "true", source: { git: "/none" }, project: "painted" });
 	await coordinator.request("/api/v1/secrets/brush", { method: "PUT", body: JSON.stringify({ value: "a value", project: "painted" }) });
 	await coordinator.get(`/api/v1/runs/${id}/wait?timeout=30`);
@@ -90,7 +92,7 @@ test("a project is made with a form, which tells what is wrong, is changed, and 
 	]);
 	await page.getByRole("button", { name: "Remove the project" }).click();
 	await shown(() => page.locator("h1").textContent()).toBe("Projects");
-	expect(await page.getByRole("link", { name: "painted" }).count()).toBe(0);
+	await shown(() => page.getByRole("link", { name: "painted" }).count()).toBe(0);
 	// A form that was refused is a 422, which the browser's console tells.
 	expect(complaints.splice(0).every((text) => text.includes("422"))).toBe(true);
 });

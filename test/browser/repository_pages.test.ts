@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { HookAnswer } from "../../schema/wire/deliveries.ts";
 import type { StoredPipeline } from "../../schema/wire/pipelines.ts";
 import type { Project } from "../../schema/wire/projects.ts";
-import { shown, signedIn } from "../support/browser.ts";
+import { openBrowser, shown, signedIn } from "../support/browser.ts";
 import { githubDelivery, githubPullRequest, githubPush, type MadeDelivery } from "../support/forge.ts";
 import { GitHttp } from "../support/git_http.ts";
 import { TestCoordinator, temporaryFolder } from "../support/processes.ts";
@@ -32,7 +32,7 @@ beforeAll(async () => {
 		".windlass/nightly.yml": "on: { schedule: [{ cron: '0 3 * * *', timezone: Europe/Berlin }] }\nsteps: [true]",
 	});
 	project = await coordinator.post<Project>("/api/v1/projects", { name: "web", repository, hook_secret: "hook", forge: "github" });
-	({ page, complaints } = await signedIn(coordinator.signInUrl, atEnd));
+	({ page, complaints } = await signedIn(await openBrowser(atEnd), coordinator.url));
 });
 afterAll(async () => {
 	for (const clean of cleanups.reverse()) await clean();
@@ -50,13 +50,15 @@ test("a push makes a plan, which shows what it has made and what is not to be ru
 	await shown(() => page.locator("#run > table").first().locator("tbody tr").count()).toBe(2);
 	expect(await page.getByText("not run: it does not ask for pushes").count()).toBe(1);
 	await page.getByRole("link", { name: /^broken/ }).click();
-	const reason = (await page.locator(".reason").first().textContent()) ?? "";
-	expect(reason).toMatch(/^\.windlass\/broken\.yml: \d faults\n.*\nline 3, column 8: jobs\.a\.stepz: unknown key/);
+	await shown(() => page.locator(".reason").first().textContent()).toMatch(
+		/^\.windlass\/broken\.yml: \d faults\n.*\nline 3, column 8: jobs\.a\.stepz: unknown key/,
+	);
 	await page.getByRole("link", { name: "its plan" }).click();
 	await page.getByRole("link", { name: /^ci/ }).click();
 	await shown(() => page.locator("#run > .facts .state").first().textContent()).toContain("succeeded");
-	expect(await page.getByRole("button", { name: "Test notifications" }).count()).toBe(1);
+	const asked = page.waitForResponse((response) => response.request().method() === "POST");
 	await page.getByRole("button", { name: "Test notifications" }).click();
+	expect((await asked).status()).toBe(303);
 	await page.goto(`${coordinator.url}/`);
 	await shown(() => page.locator("#runs tbody tr").count()).toBe(2);
 	expect(complaints).toEqual([]);
@@ -72,10 +74,10 @@ test("a project shows its hook, what was delivered, its schedules, what nobody h
 	}).toBeGreaterThan(0);
 	expect(await page.getByText("0 3 * * *").count()).toBe(1);
 	await page.getByRole("button", { name: "Pause" }).click();
-	expect(await page.getByText("paused by admin").count()).toBe(1);
+	await shown(() => page.getByText("paused by admin").count()).toBe(1);
 	await page.getByRole("button", { name: "Resume" }).click();
-	expect(await page.getByText("paused by admin").count()).toBe(0);
-	expect(await page.locator("img[alt^='web:']").evaluate((image: { naturalWidth: number }) => image.naturalWidth)).toBeGreaterThan(50);
+	await shown(() => page.getByText("paused by admin").count()).toBe(0);
+	await shown(() => page.locator("img[alt^='web:']").evaluate((image: { naturalWidth: number }) => image.naturalWidth)).toBeGreaterThan(50);
 	await page.getByRole("button", { name: "Replay" }).first().click();
 	await shown(() => page.getByRole("heading", { name: "What is to be run" }).count()).toBe(1);
 	await page.goto(`${coordinator.url}/projects/web`);
@@ -93,11 +95,11 @@ test("a run from another repository is let pass with a button, by whoever has re
 	const { run_id: plan } = await deliver(githubDelivery("pull_request", githubPullRequest({ sha, fork: true }), SECRET));
 	await page.goto(`${coordinator.url}/runs/${plan}`);
 	await page.getByRole("link", { name: /^ci/ }).click();
-	expect(await page.getByText("pull request #7").count()).toBe(1);
-	expect(await page.locator("strong", { hasText: "From another repository." }).count()).toBe(1);
+	await shown(() => page.getByText("pull request #7").count()).toBe(1);
+	await shown(() => page.locator("strong", { hasText: "From another repository." }).count()).toBe(1);
 	await page.getByRole("button", { name: "Approve" }).click();
 	await shown(() => page.locator("#run > .facts .state").first().textContent()).toContain("succeeded");
-	expect(await page.getByText("admin let it pass").count()).toBe(1);
+	await shown(() => page.getByText("admin let it pass").count()).toBe(1);
 	expect(complaints).toEqual([]);
 }, 60_000);
 
@@ -108,12 +110,12 @@ test("a pipeline that is kept here is shown with its versions, run, and restored
 	await coordinator.request(`/api/v1/pipelines/${id}`, { method: "PUT", body: JSON.stringify(change) });
 	await page.goto(`${coordinator.url}/projects/web`);
 	await page.getByRole("link", { name: "evening" }).click();
-	expect(await page.locator("pre").textContent()).toBe("steps: [echo second]");
+	await shown(() => page.locator("pre").textContent()).toBe("steps: [echo second]");
 	await page.getByRole("button", { name: "Restore" }).click();
-	expect(await page.locator("pre").textContent()).toBe("steps: [echo first]");
-	expect(await page.getByText("restoring 1").count()).toBe(1);
+	await shown(() => page.locator("pre").textContent()).toBe("steps: [echo first]");
+	await shown(() => page.getByText("restoring 1").count()).toBe(1);
 	await page.getByRole("button", { name: "Run", exact: true }).click();
 	await shown(() => page.locator("#run > .facts .state").first().textContent()).toContain("succeeded");
-	expect(await page.getByText("evening@3").count()).toBe(1);
+	await shown(() => page.getByText("evening@3").count()).toBe(1);
 	expect(complaints).toEqual([]);
 }, 60_000);

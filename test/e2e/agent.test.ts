@@ -6,7 +6,7 @@ import { connect, type Socket } from "node:net";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import * as resources from "../../schema/wire/resources.ts";
-import { eventually, type Program, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { eventually, type Program, TestCoordinator, temporaryFolder, testPort } from "../support/processes.ts";
 
 const cleanups: (() => void | Promise<void>)[] = [];
 let coordinator: TestCoordinator;
@@ -38,7 +38,7 @@ function repository(folder: string, files: Record<string, string>): string {
 
 /** Repositories over the git protocol, as a server far away would give them. */
 async function gitServer(base: string): Promise<{ url: string; stop(): void }> {
-	const port = String(31_000 + Math.floor(Math.random() * 1_000));
+	const port = testPort();
 	const daemon = spawn("git", ["daemon", "--export-all", `--base-path=${base}`, `--port=${port}`, "--listen=127.0.0.1", "--reuseaddr"], {
 		stdio: "ignore",
 		detached: true,
@@ -301,7 +301,7 @@ describe("what an agent lets through and tells", () => {
 	});
 
 	test("--health-port: healthy, ready, and what it runs", async () => {
-		const port = String(32_000 + Math.floor(Math.random() * 1_000));
+		const port = testPort();
 		const program = await ownAgent("healthy", { args: ["--health-port", port] });
 		const ask = async (address: string) => {
 			const response = await fetch(`http://127.0.0.1:${port}${address}`);

@@ -141,7 +141,10 @@ test("ls, show, logs, rerun, artifacts: what was run can be looked at and repeat
 			"name: looked-at\njobs:\n  a: { outputs: [v], steps: ['echo v=1 >> $CI_OUTPUT; mkdir -p d; echo x > d/f; echo said'], artifacts: { save: d } }\n  b: { needs: a, steps: ['test -e /tmp/nosuch-$CI_SERVER_URL'] }\n",
 	});
 	expect((await windlass(["run"], { cwd })).code).toBe(1);
-	expect((await windlass(["ls", "--limit", "1"])).out).toMatch(/^state +run +branch .*\n✗ failed +looked-at #\d+ +main/);
+	await eventually(
+		async () => /^state +run +branch .*\n✗ failed +looked-at #\d+ +main/.test((await windlass(["ls", "--limit", "1"])).out),
+		"the run in the list, as it has ended",
+	);
 	const shown = await windlass(["show", "latest"]);
 	expect(shown.out).toMatch(/✓ succeeded +a .*\n✗ failed +b /);
 	const run = JSON.parse((await windlass(["show", "latest", "-o", "json"])).out) as resources.Run;

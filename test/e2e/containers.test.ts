@@ -4,7 +4,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type * as resources from "../../schema/wire/resources.ts";
 import { TestDocker } from "../support/docker.ts";
-import { eventually, PROGRAM, type Program, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { eventually, PROGRAM, type Program, TestCoordinator, temporaryFolder, testPort } from "../support/processes.ts";
 
 /** Jobs in containers, on a real Docker daemon. */
 
@@ -14,7 +14,7 @@ let coordinator: TestCoordinator;
 let docker: TestDocker;
 let agent: Program;
 let workDir: string;
-const REGISTRY = `127.0.0.1:${30_000 + Math.floor(Math.random() * 2_000)}`;
+const REGISTRY = `127.0.0.1:${testPort()}`;
 const PASSWORD = "s3cret-of-the-registry";
 const PASSWORD_HASH = "$2b$05$HODEwJC4UBfKflbyuwwrcuCV/EFUdLdfU7JuMdF0mbAq5XpsCxIvy";
 let credentials: string;

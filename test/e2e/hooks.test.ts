@@ -293,7 +293,7 @@ describe("pull requests", () => {
 	test("that were made by a push without the right to write are another's, too; they can touch nothing of the project's", async () => {
 		const limit = (steps: string, more = "") =>
 			`on: { push: { branches: main }, pull_request: {} }\nname: deploy\nconcurrency: { group: deploy${more} }\nsteps: [${steps}]\n`;
-		const repo = await project("group", { ".windlass.yml": limit("sleep 60") });
+		const repo = await project("group", { ".windlass.yml": limit("sleep 600") });
 		const after = git.commit("group.git", { a: "1" });
 		const pushed = await deliver(repo, giteaDelivery("push", githubPush({ after }), HOOK_SECRET));
 		const ofProject = await made(pushed.body.run_id);
@@ -483,8 +483,11 @@ describe("what is delivered", () => {
 		expect(new Set(answers.map(({ body }) => body.run_id)).size).toBe(1);
 		const [first] = answers;
 		await planned(first?.body.run_id ?? null);
-		const { items } = await coordinator.get<Page<RunSummary>>("/api/v1/runs?project=often");
-		expect(items).toHaveLength(1);
+		const listed = await eventually(async () => {
+			const { items } = await coordinator.get<Page<RunSummary>>("/api/v1/runs?project=often");
+			return items.length > 0 && items;
+		}, "its run is listed");
+		expect(listed).toHaveLength(1);
 		expect((await coordinator.get<Page<Delivery>>("/api/v1/projects/often/deliveries")).items).toHaveLength(1);
 		const replayed = await coordinator.post<Run>(`/api/v1/deliveries/${first?.body.id}/replay`, {});
 		const { runs } = await planned(replayed.id);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import type { Project } from "../../schema/wire/projects.ts";
 import type { Run, RunTests } from "../../schema/wire/resources.ts";
 import { GitHttp } from "../support/git_http.ts";
-import { ADMIN_TOKEN, Program, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { ADMIN_TOKEN, eventually, Program, TestCoordinator, temporaryFolder } from "../support/processes.ts";
 
 const PASSWORD = "p4ssword-of-the-forge";
 
@@ -92,7 +92,10 @@ describe("the repository of a project", () => {
 		await covered("main", "DA:1,1\\nDA:2,1\\n");
 		const trunk = await covered("trunk", "DA:1,1\\nDA:2,0\\n");
 		const feature = await covered("feature", "DA:1,0\\nDA:2,0\\n");
-		const { coverage } = await coordinator.get<RunTests>(`/api/v1/runs/${feature.run.id}/tests`);
+		const coverage = await eventually(async () => {
+			const found = await coordinator.get<RunTests>(`/api/v1/runs/${feature.run.id}/tests`);
+			return found.coverage[0]?.before && found.coverage;
+		}, "the coverage before");
 		expect(coverage).toMatchObject([{ covered: 0, lines: 2, before: { covered: 1, branch: "trunk", run_id: trunk.run.id } }]);
 	});
 });

@@ -212,7 +212,7 @@ describe("test results", () => {
 
 describe("time and place", () => {
 	test("a job that says nothing for too long is ended", async () => {
-		const done = await run({ idle_timeout: "1s", steps: ["echo a; sleep 0.6; echo b; sleep 0.6; echo c; sleep 30"] });
+		const done = await run({ idle_timeout: "2s", steps: ["echo a; sleep 1.1; echo b; sleep 1.1; echo c; sleep 60"] });
 		expect(done.jobs[0]).toMatchObject({ state: "timed_out", reason: { code: "idle_timed_out" } });
 		expect(await logOf(done.jobs[0] as resources.Job)).toContain("c\n");
 	});

@@ -194,9 +194,16 @@ async function saveCounters(url: string): Promise<void> {
 	if (counters) writeFileSync(path.join(COVERAGE_FOLDER, `${randomUUID()}.json`), counters);
 }
 
-/** A port that no outgoing connection is given by the system, so that it is still free when a coordinator comes back to it. */
+/** Below what the system gives to outgoing connections: a port is still free when a coordinator comes back to it. */
+const FIRST_PORT = 20_000;
+const PORTS_OF_A_WORKER = 2_000;
+const poolId = Number(process.env.VITEST_POOL_ID ?? 1);
+let lastPort = Math.floor(Math.random() * PORTS_OF_A_WORKER);
+
+/** A port that no other test has: each of the test runner's workers has its own range, and goes round in it. */
 export function testPort(): string {
-	return String(20_000 + Math.floor(Math.random() * 10_000));
+	lastPort = (lastPort + 1) % PORTS_OF_A_WORKER;
+	return String(FIRST_PORT + poolId * PORTS_OF_A_WORKER + lastPort);
 }
 
 /** The workerd processes of a data folder. */
