@@ -103,6 +103,11 @@ const resolvedPipeline = z.object({
 });
 export type ResolvedPipeline = z.infer<typeof resolvedPipeline>;
 
+/** A pipeline that no text has said: whatever is not given is as an empty one has it. */
+export function withDefaults(given: z.input<typeof resolvedPipeline>): ResolvedPipeline {
+	return resolvedPipeline.parse(given);
+}
+
 /** Reads a stored pipeline, of this version or an earlier one. */
 export function readDefinition(json: string): ResolvedPipeline {
 	return resolvedPipeline.parse(JSON.parse(json));

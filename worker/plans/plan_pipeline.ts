@@ -1,5 +1,5 @@
 import type { ProjectRow } from "../../schema/database/tables.ts";
-import type { ResolvedPipeline } from "../../schema/pipeline/resolved.ts";
+import { type ResolvedPipeline, withDefaults } from "../../schema/pipeline/resolved.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { PlanWork } from "../../schema/wire/plans.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
@@ -29,45 +29,26 @@ export function planPipeline(project: ProjectRow, trigger: Trigger, { file, para
 	}
 	const work: PlanWork = { config: file ?? project.config, changes: changesOf(trigger) };
 	const isOfMainLine = trigger.kind === "push" && trigger.branch === project.default_branch && file === null;
-	return {
+	return withDefaults({
 		name: "plan",
 		source: { git: repository, ref: trigger.ref },
 		branch: trigger.branch,
-		pull_request: null,
-		params: {},
-		changed: {},
 		priority: PRIORITY,
-		timeout_ms: null,
-		fail_fast: false,
-		concurrency: null,
-		notify: [],
 		jobs: [
 			{
 				key: "plan",
 				name: "plan",
-				matrix: null,
 				needs: [],
-				condition: null,
 				runs_on: { labels: [] },
-				container: null,
-				services: [],
 				env: {},
-				secrets: {},
 				timeout_ms: TIMEOUT_MS,
-				idle_timeout_ms: null,
-				retry: { attempts: 3, on: ["errored", "lost", "timed_out"], exit_codes: null },
-				allow_failure: false,
-				fail_fast: false,
-				concurrency: null,
-				approval: null,
-				outputs: [],
+				retry: { attempts: 3, on: ["errored", "lost", "timed_out"] },
 				steps: [],
-				artifacts: { save: [], fetch: [] },
-				reports: null,
+				artifacts: { save: [] },
 				plan: { work, trigger, file, params, is_of_main_line: isOfMainLine },
 			},
 		],
-	};
+	});
 }
 
 /** What tells which paths have changed. */

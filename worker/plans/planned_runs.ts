@@ -1,7 +1,7 @@
 import { ulid } from "ulid";
 import type { RunRow } from "../../schema/database/tables.ts";
 import { nameInFile, parseRepositoryFile, type RepositoryFile } from "../../schema/pipeline/parse.ts";
-import type { Plan, ResolvedPipeline } from "../../schema/pipeline/resolved.ts";
+import { type Plan, type ResolvedPipeline, withDefaults } from "../../schema/pipeline/resolved.ts";
 import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import { MAX_PLANNED_BYTES } from "../../schema/wire/limits.ts";
@@ -86,20 +86,14 @@ function scheduleOf({ path: file }: RepositoryFile, { cron, timezone = "UTC", br
 async function broken(run: RunRow, file: RepositoryFile, text: string): Promise<PlannedFile> {
 	const fault: Reason = { code: "config_invalid", text: `${file.path}: ${text}`.slice(0, MAX_TOLD_CHARACTERS) };
 	const source = run.source_git === null ? null : { git: run.source_git, ref: run.source_ref };
-	const pipeline: ResolvedPipeline = {
+	const pipeline = withDefaults({
 		name: nameInFile(file),
 		source,
 		branch: run.branch,
 		pull_request: run.pull_request === null ? null : { number: run.pull_request, target: "" },
-		params: {},
-		changed: {},
 		priority: 0,
-		timeout_ms: null,
-		fail_fast: false,
-		concurrency: null,
-		notify: [],
 		jobs: [],
-	};
+	});
 	return { file: file.path, submit: await submissionOf(run, file, pipeline), fault };
 }
 
