@@ -33,7 +33,7 @@ export default defineConfig({
 					include: ["test/e2e/**/*.test.ts", "test/browser/**/*.test.ts", "test/fuzz/**/*.test.ts", "test/chaos/**/*.test.ts"],
 					testTimeout: 90_000,
 					hookTimeout: 60_000,
-					maxWorkers: 2,
+					maxWorkers: 3,
 				},
 			},
 		],
