@@ -265,7 +265,7 @@ describe("the OpenAPI document", () => {
 		await call("GET /api/v1/queue");
 		await call("POST /api/v1/queue/resume");
 		await call("POST /api/v1/retention/sweep");
-		await call("POST /api/v1/projects", {}, { body: { name: "contracted", repository: "https://git.test/a.git" } });
+		await call("POST /api/v1/projects", {}, { body: { name: "contracted", repository: "https://git.test/team/web.git" } });
 		expect((await call("GET /api/v1/projects")).items).toMatchObject([{ name: "contracted", default_branch: "main", credentials: null }]);
 		await call("PATCH /api/v1/projects/{name}", { name: "contracted" }, { body: { credentials: "token" } });
 		expect(await call("GET /api/v1/projects/{name}", { name: "contracted" })).toMatchObject({ credentials: "token" });

@@ -55,7 +55,7 @@ async function made(planId: string | null): Promise<string> {
 
 /** A project with a repository, whose forge records what it is told. */
 async function project(name: string, files: Record<string, string>, settings: Partial<Project> = {}): Promise<Project> {
-	const repository = git.add(`${name}.git`, files);
+	const repository = git.add(`${name}/team/web.git`, files);
 	return coordinator.post<Project>("/api/v1/projects", {
 		name,
 		repository,
@@ -95,8 +95,8 @@ describe("from a push to a green tick", () => {
 			".windlass/notes.txt": "no pipeline",
 			hello: "hello\n",
 		});
-		const before = git.commit("web.git", { hello: "hello there\n" });
-		const after = git.commit("web.git", { hello: "hello again\n", "src/a": "a" }, "Say it again");
+		const before = git.commit("web/team/web.git", { hello: "hello there\n" });
+		const after = git.commit("web/team/web.git", { hello: "hello again\n", "src/a": "a" }, "Say it again");
 		const taken = await deliver(
 			web,
 			githubDelivery("push", githubPush({ before, after, message: "Say it again", author: "Mallory" }), HOOK_SECRET),
@@ -140,7 +140,7 @@ describe("from a push to a green tick", () => {
 		});
 		const [green] = forge.told.filter(({ body }) => body.state === "success");
 		expect(green).toMatchObject({
-			path: `/web/repos/web/statuses/${after}`,
+			path: `/web/repos/web/team/web/statuses/${after}`,
 			headers: { authorization: "Bearer token-of-the-forge", "content-type": "application/json" },
 			body: { target_url: `${coordinator.url}/runs/${runs.ci?.id}`, description: expect.stringMatching(/^2 jobs in \d/) },
 		});
@@ -154,7 +154,7 @@ describe("from a push to a green tick", () => {
 			{ ".windlass.yml": "steps: ['echo $CI_EVENT of $CI_COMMIT_REF']" },
 			{ forge: "gitea", status_context: "ci/lan" },
 		);
-		const after = git.commit("tea.git", { a: "1" });
+		const after = git.commit("tea/team/web.git", { a: "1" });
 		for (const [name, expected] of [
 			["Gitea", "gitea"],
 			["Forgejo", "gitea"],
@@ -167,15 +167,15 @@ describe("from a push to a green tick", () => {
 		}
 		await forge.until(() => forge.statuses(after)["ci/lan/pipeline"]?.filter((state) => state === "success").length === 2, "two greens");
 		expect(forge.told.find(({ path: where }) => where.includes(after))).toMatchObject({
-			path: `/tea/repos/tea/statuses/${after}`,
+			path: `/tea/repos/tea/team/web/statuses/${after}`,
 			headers: { authorization: "token token-of-the-forge" },
 		});
 		// An annotated tag is an object of its own; what is run, and told of, is its commit.
-		const tag = git.tag("tea.git", "v0");
+		const tag = git.tag("tea/team/web.git", "v0");
 		const annotated = githubPush({ ref: "refs/tags/v0", after: tag, commitId: after });
 		const { runs: ofTag } = await planned((await deliver(repo, giteaDelivery("push", annotated, HOOK_SECRET))).body.run_id);
 		expect(ofTag.pipeline).toMatchObject({ state: "succeeded", tag: "v0", commit: { sha: after } });
-		git.ref("tea.git", "refs/tags/v1", after);
+		git.ref("tea/team/web.git", "refs/tags/v1", after);
 		const generic = genericDelivery({ ref: "refs/tags/v1", after }, HOOK_SECRET);
 		const asCurlSendsIt = { ...generic, headers: { ...generic.headers, "Content-Type": "application/x-www-form-urlencoded" } };
 		const { body } = await deliver(repo, asCurlSendsIt);
@@ -185,9 +185,10 @@ describe("from a push to a green tick", () => {
 
 	test("GitLab: its events, its token, its states", async () => {
 		const repo = await project("lab", { ".windlass.yml": "steps: [true]" }, { forge: "gitlab" });
-		const after = git.commit("lab.git", { a: "1" });
+		const after = git.commit("lab/team/web.git", { a: "1" });
 		const push = {
 			object_kind: "push",
+			project: { path_with_namespace: "team/web" },
 			ref: "refs/heads/main",
 			before: GONE,
 			after,
@@ -201,15 +202,16 @@ describe("from a push to a green tick", () => {
 		await forge.until(() => forge.statuses(after)["windlass/pipeline"]?.includes("success") ?? false, "the green tick");
 		expect(forge.statuses(after)["windlass/pipeline"]).toEqual(["pending", "running", "success"]);
 		expect(forge.told.find(({ path: where }) => where.includes(after))).toMatchObject({
-			path: `/lab/projects/lab/statuses/${after}`,
+			path: `/lab/projects/lab%2Fteam%2Fweb/statuses/${after}`,
 			headers: { "private-token": "token-of-the-forge" },
 		});
-		git.branch("lab.git", "feature");
-		const head = git.commit("lab.git", { b: "1" });
-		git.ref("lab.git", "refs/merge-requests/4/head", head);
-		git.checkout("lab.git", "main");
+		git.branch("lab/team/web.git", "feature");
+		const head = git.commit("lab/team/web.git", { b: "1" });
+		git.ref("lab/team/web.git", "refs/merge-requests/4/head", head);
+		git.checkout("lab/team/web.git", "main");
 		const merge = (action: string, more = {}) => ({
 			object_kind: "merge_request",
+			project: { path_with_namespace: "team/web" },
 			user: { username: "ada" },
 			object_attributes: {
 				iid: 4,
@@ -245,10 +247,10 @@ describe("pull requests", () => {
 		const repo = await project("forked", files);
 		await secret("deploy", "the-key-to-production", "forked");
 		// The stranger's branch is called like the main line, and still is not it.
-		git.branch("forked.git", "theirs");
-		const sha = git.commit("forked.git", { evil: "1" });
-		git.ref("forked.git", "refs/pull/7/head", sha);
-		git.checkout("forked.git", "main");
+		git.branch("forked/team/web.git", "theirs");
+		const sha = git.commit("forked/team/web.git", { evil: "1" });
+		git.ref("forked/team/web.git", "refs/pull/7/head", sha);
+		git.checkout("forked/team/web.git", "main");
 		const payload = githubPullRequest({ sha, fork: true, head: "main", sender: "stranger" });
 		const { body } = await deliver(repo, githubDelivery("pull_request", payload, HOOK_SECRET));
 		const plan = await coordinator.get<Run>(`/api/v1/runs/${body.run_id}/wait?timeout=60`);
@@ -294,17 +296,17 @@ describe("pull requests", () => {
 		const limit = (steps: string, more = "") =>
 			`on: { push: { branches: main }, pull_request: {} }\nname: deploy\nconcurrency: { group: deploy${more} }\nsteps: [${steps}]\n`;
 		const repo = await project("group", { ".windlass.yml": limit("sleep 600") });
-		const after = git.commit("group.git", { a: "1" });
+		const after = git.commit("group/team/web.git", { a: "1" });
 		const pushed = await deliver(repo, giteaDelivery("push", githubPush({ after }), HOOK_SECRET));
 		const ofProject = await made(pushed.body.run_id);
 		await eventually(async () => (await coordinator.get<Run>(`/api/v1/runs/${ofProject}`)).state === "running", "the project's own runs");
-		git.branch("group.git", "theirs");
+		git.branch("group/team/web.git", "theirs");
 		const delivered = async (action = "opened", more = ", cancel_in_progress: true") => {
-			const sha = git.commit("group.git", {
+			const sha = git.commit("group/team/web.git", {
 				".windlass.yml": limit("true", more),
 				n: `${Math.random()}`,
 			});
-			git.ref("group.git", "refs/pull/7/head", sha);
+			git.ref("group/team/web.git", "refs/pull/7/head", sha);
 			const payload = githubPullRequest({ sha, fork: "push", action });
 			return deliver(repo, giteaDelivery("pull_request", payload, HOOK_SECRET, { name: "Forgejo" }));
 		};
@@ -330,8 +332,8 @@ describe("pull requests", () => {
 		}, "nothing of the pull request that was closed waits");
 		// All the while the project's own run was let alone, and still keeps others out of its group.
 		expect((await coordinator.get<Run>(`/api/v1/runs/${ofProject}`)).state).toBe("running");
-		git.checkout("group.git", "main");
-		const next = git.commit("group.git", { a: "2" });
+		git.checkout("group/team/web.git", "main");
+		const next = git.commit("group/team/web.git", { a: "2" });
 		const waiting = await made((await deliver(repo, giteaDelivery("push", githubPush({ after: next }), HOOK_SECRET))).body.run_id);
 		const { jobs } = await coordinator.get<Run>(`/api/v1/runs/${waiting}`);
 		expect(jobs[0]?.reason?.code).toBe("concurrency");
@@ -339,11 +341,11 @@ describe("pull requests", () => {
 	});
 
 	test("from another repository cannot point to what only the project may read", async () => {
-		git.add("private.git", { secret: "the recipe" });
+		git.add("private/team/web.git", { secret: "the recipe" });
 		const repo = await project("points", { ".windlass.yml": "on: { pull_request: {} }\nsteps: ['cat deps/secret']" });
-		git.branch("points.git", "theirs");
-		const sha = git.submodule("points.git", "private.git", "deps");
-		git.ref("points.git", "refs/pull/7/head", sha);
+		git.branch("points/team/web.git", "theirs");
+		const sha = git.submodule("points/team/web.git", "private/team/web.git", "deps");
+		git.ref("points/team/web.git", "refs/pull/7/head", sha);
 		const ended = async (fork: boolean) => {
 			const { body } = await deliver(repo, githubDelivery("pull_request", githubPullRequest({ sha, fork }), HOOK_SECRET));
 			const id = await made(body.run_id);
@@ -357,10 +359,10 @@ describe("pull requests", () => {
 
 	test("can be turned away; one whose repository is gone is nobody's", async () => {
 		const repo = await project("declined", files);
-		git.branch("declined.git", "theirs");
-		const sha = git.commit("declined.git", { evil: "1" });
-		git.ref("declined.git", "refs/pull/7/head", sha);
-		git.checkout("declined.git", "main");
+		git.branch("declined/team/web.git", "theirs");
+		const sha = git.commit("declined/team/web.git", { evil: "1" });
+		git.ref("declined/team/web.git", "refs/pull/7/head", sha);
+		git.checkout("declined/team/web.git", "main");
 		const payload = githubPullRequest({ sha, fork: "gone", action: "synchronize" });
 		const { body } = await deliver(repo, githubDelivery("pull_request", payload, HOOK_SECRET));
 		const plan = await coordinator.get<Run>(`/api/v1/runs/${body.run_id}/wait?timeout=60`);
@@ -380,12 +382,12 @@ describe("pull requests", () => {
 			".windlass/closed.yml": "on: { pull_request: { events: closed } }\nsteps: [true]",
 			".windlass/silent.yml": "steps: [true]",
 		});
-		git.branch("own.git", "feature");
-		const sha = git.commit("own.git", { docs: "1" });
-		git.ref("own.git", "refs/pull/7/head", sha);
-		git.checkout("own.git", "main");
+		git.branch("own/team/web.git", "feature");
+		const sha = git.commit("own/team/web.git", { docs: "1" });
+		git.ref("own/team/web.git", "refs/pull/7/head", sha);
+		git.checkout("own/team/web.git", "main");
 		// The main line has gone on meanwhile: that is no change of the pull request.
-		git.commit("own.git", { "src/b": "1" });
+		git.commit("own/team/web.git", { "src/b": "1" });
 		const delivered = async (action: string) => {
 			const { body } = await deliver(repo, githubDelivery("pull_request", githubPullRequest({ action, sha }), HOOK_SECRET));
 			return (await planned(body.run_id)).plan.jobs[0]?.outputs;
@@ -405,7 +407,7 @@ describe("what is delivered", () => {
 		const repo = await project("signed", { ".windlass.yml": "steps: [true]" });
 		const other = await project("other", { ".windlass.yml": "steps: [true]" }, { hook_secret: "another_hook" });
 		await secret("another_hook", "another-secret-of-a-hook");
-		const after = git.commit("signed.git", { a: "1" });
+		const after = git.commit("signed/team/web.git", { a: "1" });
 		const good = githubDelivery("push", githubPush({ after }), HOOK_SECRET);
 		const with256 = (signature: string) => ({ ...good, headers: { ...good.headers, "X-Hub-Signature-256": signature } });
 		const signature = good.headers["X-Hub-Signature-256"] as string;
@@ -428,8 +430,8 @@ describe("what is delivered", () => {
 		expect(kept.length).toBeGreaterThan(0);
 		const { items: runs } = await coordinator.get<Page<RunSummary>>("/api/v1/runs?project=signed&kind=plan");
 		expect(runs).toEqual([]);
-		// And the same, as it was made, is taken.
-		expect((await deliver(repo, good)).status).toBe(202);
+		// And the same, as it was made, is taken; credentials that the forge sends along are not looked at.
+		expect((await deliver(repo, { ...good, headers: { ...good.headers, Authorization: "Basic bm86Ym9keQ==" } })).status).toBe(202);
 	});
 
 	test("is not taken where no secret is named, or the named one is not there", async () => {
@@ -447,10 +449,17 @@ describe("what is delivered", () => {
 
 	test("is heeded, or kept with the reason why not", async () => {
 		const repo = await project("heeded", { ".windlass.yml": "steps: [true]" });
-		const after = git.commit("heeded.git", { a: "1" });
+		const after = git.commit("heeded/team/web.git", { a: "1" });
 		const github = (event: string, payload: unknown) => deliver(repo, githubDelivery(event, payload, HOOK_SECRET));
 		expect((await github("ping", { zen: "z", hook_id: 1 })).body).toMatchObject({ verdict: "ignored", reason: "pong", run_id: null });
 		expect((await github("issues", { action: "opened" })).body.reason).toBe("nothing is run for the event issues");
+		// Somebody who may push to another repository that tells this hook has no say here.
+		const other = { ...githubPullRequest({ sha: after }), repository: { full_name: "other/web" } };
+		expect((await github("pull_request", other)).body).toMatchObject({
+			verdict: "ignored",
+			reason: "it is about other/web, which is not the repository of this project",
+			run_id: null,
+		});
 		expect((await github("push", githubPush({ ref: "refs/heads/old" }))).body.reason).toBe("the branch old was deleted");
 		expect((await github("push", githubPush({ after, message: "Docs [skip ci]" }))).body.reason).toBe("the commit asks for it ([skip ci])");
 		expect((await github("pull_request", githubPullRequest({ action: "labeled", sha: after }))).body.reason).toContain("labeled");
@@ -463,12 +472,12 @@ describe("what is delivered", () => {
 		expect((await deliver(repo, unparsable)).status).toBe(401);
 		expect((await deliver(repo, { headers: { "Content-Type": "application/json" }, body: "{}" })).status).toBe(400);
 		const { items } = await coordinator.get<Page<Delivery>>("/api/v1/projects/heeded/deliveries");
-		expect(items.filter(({ verdict }) => verdict === "ignored")).toHaveLength(5);
+		expect(items.filter(({ verdict }) => verdict === "ignored")).toHaveLength(6);
 		expect(items.filter(({ verdict }) => verdict === "refused").map(({ reason }) => reason)).toEqual(
 			expect.arrayContaining(["The delivery has no after.", "The delivery has no ref."]),
 		);
 		// A commit that was not told of asks for it, too.
-		const skipping = git.commit("heeded.git", { a: "2" }, "Docs [ci skip]");
+		const skipping = git.commit("heeded/team/web.git", { a: "2" }, "Docs [ci skip]");
 		const { body } = await deliver(repo, genericDelivery({ ref: "refs/heads/main", after: skipping }, HOOK_SECRET));
 		const { plan } = await planned(body.run_id);
 		expect(plan.jobs[0]?.outputs).toEqual({ ".windlass.yml": "not run: the commit asks for it ([skip ci])" });
@@ -476,7 +485,7 @@ describe("what is delivered", () => {
 
 	test("comes once, however often it is sent; and once more when somebody asks for it", async () => {
 		const repo = await project("often", { ".windlass.yml": "steps: [true]" });
-		const after = git.commit("often.git", { a: "1" });
+		const after = git.commit("often/team/web.git", { a: "1" });
 		const made = githubDelivery("push", githubPush({ after }), HOOK_SECRET);
 		const answers = await Promise.all(Array.from({ length: 300 }, () => deliver(repo, made)));
 		expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]));
@@ -499,7 +508,7 @@ describe("what is delivered", () => {
 
 	test("is answered at once, however long the repository takes; one that has vanished is an error of its own", async () => {
 		const repo = await project("slow", { ".windlass.yml": "steps: [true]" });
-		const after = git.commit("slow.git", { a: "1" });
+		const after = git.commit("slow/team/web.git", { a: "1" });
 		git.delayMs = 30_000;
 		try {
 			const began = performance.now();
@@ -511,7 +520,7 @@ describe("what is delivered", () => {
 		} finally {
 			git.delayMs = 0;
 		}
-		git.remove("slow.git");
+		git.remove("slow/team/web.git");
 		const { body } = await deliver(repo, githubDelivery("push", githubPush({ after: "b".repeat(40) }), HOOK_SECRET));
 		const plan = await coordinator.get<Run>(`/api/v1/runs/${body.run_id}/wait?timeout=60`);
 		expect([plan.state, plan.reason?.code]).toEqual(["errored", "checkout_failed"]);
@@ -530,7 +539,7 @@ describe("what is delivered", () => {
 			{ config: "ci" },
 		);
 		const pushed = async () => {
-			const after = git.commit("elsewhere.git", { n: String(Math.random()) });
+			const after = git.commit("elsewhere/team/web.git", { n: String(Math.random()) });
 			return planned((await deliver(repo, githubDelivery("push", githubPush({ after }), HOOK_SECRET))).body.run_id);
 		};
 		expect(Object.keys((await pushed()).runs).sort()).toEqual(["a", "b"]);
@@ -541,7 +550,7 @@ describe("what is delivered", () => {
 		await configured("nowhere");
 		expect((await pushed()).plan.jobs[0]?.outputs).toEqual({ "*": "not run: there is nothing at nowhere at this commit" });
 		await configured(null);
-		git.commit("elsewhere.git", { ".windlass/c.yml": "steps: [true]" });
+		git.commit("elsewhere/team/web.git", { ".windlass/c.yml": "steps: [true]" });
 		expect((await pushed()).runs.pipeline).toMatchObject({
 			state: "errored",
 			reason: { code: "config_invalid", text: expect.stringContaining("both") },

@@ -49,7 +49,7 @@ const ENDLESS = new Set(["GET /api/v1/events"]);
 describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as const))("%s", (name, route) => {
 	test("lets in whom it names, and nobody else", async () => {
 		for (const [kind, headers] of Object.entries(await credentials()) as [PrincipalKind, Record<string, string>][]) {
-			const isAllowed = route.allow.includes(kind);
+			const isAllowed = route.allow.includes(kind) || route.allow.join() === "anyone";
 			if (isAllowed && ENDLESS.has(name)) continue;
 			const response = await ask(example(route.path), route.method, headers, route.method === "GET" ? undefined : "");
 			const body = await response.text();

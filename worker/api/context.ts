@@ -21,6 +21,7 @@ export type AnonymousContext = Omit<RequestContext, "principal">;
 export interface Route {
 	method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 	path: string;
+	/** Of `anyone` alone: whoever comes, comes as that, whatever credentials are sent along. */
 	allow: readonly PrincipalKind[];
 	/** Called by the shell alone, with a principal of one of the kinds in `allow` (worker/index.ts). */
 	handle: (context: never) => Promise<Response> | Response;

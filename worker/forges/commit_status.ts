@@ -87,6 +87,7 @@ function requestOf(
 		method: "POST",
 		headers: { ...HEADERS[kind](token), "Content-Type": "application/json" },
 		body: JSON.stringify({ state: STATES[state][kind], ...name, description: shortened(description), ...(url ? { target_url: url } : {}) }),
+		hidden: [token],
 	};
 }
 

@@ -18,6 +18,8 @@ export interface Deliverer {
 	describe(headers: Headers): { delivery: string; event: string };
 	/** Whether whoever has sent it knows the secret. Takes as long whether or not. @throws ApiError `authentication_required` saying what is missing */
 	isAuthentic(parcel: Parcel, secret: string): Promise<boolean>;
+	/** What the repository that it is about is called at the forge, as `team/web`; null where it does not say. */
+	repositoryOf(payload: unknown): string | null;
 	/** What has happened; in words why nothing is to be done. @throws ApiError `malformed` for a payload that is none of its kind */
 	read(event: string, payload: unknown): Trigger | string;
 }

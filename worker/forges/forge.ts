@@ -11,23 +11,41 @@ export interface Forge {
 }
 
 const API_PATHS: Record<ForgeKind, string> = { github: "/api/v3", gitea: "/api/v1", gitlab: "/api/v4" };
+const GITHUB_HOSTS = new Set(["github.com", "www.github.com", "ssh.github.com"]);
 
 /** The forge of a project; in words why there is none to be told. */
 export function forgeOf({ forge, forge_api, repository }: Pick<ProjectRow, "forge" | "forge_api" | "repository">): Forge | string {
 	if (forge === null) return "the project does not say what its forge is";
 	const at = repository === null ? null : locate(repository);
 	if (!at) return "the repository of the project is not on a forge";
-	const own = forge === "github" && at.host === "github.com" ? "https://api.github.com" : `${at.origin}${API_PATHS[forge]}`;
-	return { kind: forge, api: (forge_api ?? own).replace(/\/+$/, ""), repository: at.path };
+	const own = forge === "github" && GITHUB_HOSTS.has(at.host) ? "https://api.github.com" : `${at.origin}${API_PATHS[forge]}`;
+	const api = (forge_api ?? own).replace(/\/+$/, "");
+	return { kind: forge, api, repository: belowForge(at.path, new URL(api).pathname, API_PATHS[forge]) };
+}
+
+/** What a repository is called on a forge that lies in a folder of its host, as `https://lan.test/git/team/web` with its API below `/git`. */
+function belowForge(path: string, apiPath: string, ofApi: string): string {
+	const folder = apiPath.endsWith(ofApi) ? `${apiPath.slice(1, -ofApi.length)}/` : "";
+	return folder !== "/" && path.startsWith(folder) ? path.slice(folder.length) : path;
+}
+
+/**
+ * Whether this address may be that of the repository that a forge calls so: as many folders as both have are the same, from the end.
+ * @param name `team/web`
+ */
+export function isAddressOf(address: string, name: string): boolean {
+	const folders = (text: string) => text.toLowerCase().split("/").filter(Boolean).reverse();
+	const [own, told] = [folders(locate(address)?.path ?? address.replace(/\.git\/*$/, "")), folders(name)];
+	return own.length > 0 && told.length > 0 && own.every((folder, index) => index >= told.length || folder === told[index]);
 }
 
 /** The host and the path in an address of git: over HTTP, SSH, or as `git@host:path`. */
 function locate(address: string): { origin: string; host: string; path: string } | null {
 	const path = (text: string) => text.replace(/^\/+|\/+$/g, "").replace(/\.git$/, "");
 	const short = /^[\w.-]+@([\w.-]+):(.+)$/.exec(address);
-	if (short) return { origin: `https://${short[1]}`, host: short[1] ?? "", path: path(short[2] ?? "") };
+	if (short) return { origin: `https://${short[1]}`, host: (short[1] ?? "").toLowerCase(), path: path(short[2] ?? "") };
 	if (!/^(https?|ssh|git):/.test(address) || !URL.canParse(address)) return null;
 	const url = new URL(address);
 	const isWeb = url.protocol === "http:" || url.protocol === "https:";
-	return { origin: isWeb ? url.origin : `https://${url.hostname}`, host: url.hostname, path: path(url.pathname) };
+	return { origin: isWeb ? url.origin : `https://${url.hostname}`, host: url.hostname.toLowerCase(), path: path(url.pathname) };
 }

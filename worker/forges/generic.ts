@@ -13,6 +13,7 @@ export const generic: Deliverer = {
 		const isRight = await isSigned(message, headers.get("webhook-signature") ?? "", secret);
 		return isRight && Math.abs(Date.now() / 1000 - timestamp) <= TOLERANCE_S;
 	},
+	repositoryOf: () => null,
 	read(_, payload) {
 		const { data, error } = genericPayload.safeParse(payload);
 		if (!data) throw incomplete(error.issues.map(({ path, message }) => `${path.join(".") || "payload"} (${message})`).join(", "));

@@ -5,7 +5,8 @@ import { type Deliverer, incomplete, isHmac, pushed } from "./delivery.ts";
 /** GitHub's webhooks, and those of Gitea and Forgejo, which say the same in other headers. */
 
 const person = z.object({ login: z.string() });
-const push = z.object({
+const about = z.object({ repository: z.object({ full_name: z.string() }) });
+const push = about.extend({
 	ref: z.string(),
 	before: commitId.nullish(),
 	after: commitId,
@@ -13,7 +14,7 @@ const push = z.object({
 	sender: person,
 });
 const repository = z.object({ full_name: z.string(), owner: person });
-const pullRequest = z.object({
+const pullRequest = about.extend({
 	action: z.string(),
 	number: z.number().int().positive(),
 	pull_request: z.object({
@@ -33,6 +34,10 @@ const ACTIONS: Record<string, "opened" | "updated" | "closed"> = {
 	synchronized: "updated",
 	closed: "closed",
 };
+
+function repositoryOf(payload: unknown): string | null {
+	return about.safeParse(payload).data?.repository.full_name ?? null;
+}
 
 function read(event: string, payload: unknown): Trigger | string {
 	switch (event) {
@@ -86,6 +91,7 @@ export const github: Deliverer = {
 	isIts: (headers) => headers.has("X-GitHub-Event"),
 	describe: (headers) => ({ delivery: headers.get("X-GitHub-Delivery") ?? "", event: headers.get("X-GitHub-Event") ?? "" }),
 	isAuthentic: (parcel, secret) => isHmac(parcel, (parcel.headers.get("X-Hub-Signature-256") ?? "").replace(/^sha256=/, ""), secret),
+	repositoryOf,
 	read,
 };
 
@@ -98,5 +104,6 @@ export const gitea: Deliverer = {
 	}),
 	isAuthentic: (parcel, secret) =>
 		isHmac(parcel, parcel.headers.get("X-Forgejo-Signature") ?? parcel.headers.get("X-Gitea-Signature") ?? "", secret),
+	repositoryOf,
 	read,
 };

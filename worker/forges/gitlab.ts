@@ -5,7 +5,8 @@ import { type Deliverer, incomplete, pushed } from "./delivery.ts";
 
 /** GitLab's webhooks. They are not signed: the secret itself comes in a header. */
 
-const push = z.object({
+const about = z.object({ project: z.object({ path_with_namespace: z.string() }) });
+const push = about.extend({
 	ref: z.string(),
 	before: commitId.nullish(),
 	after: commitId,
@@ -13,7 +14,7 @@ const push = z.object({
 	user_username: z.string(),
 	commits: z.array(z.object({ id: z.string(), message: z.string() })).nullish(),
 });
-const mergeRequest = z.object({
+const mergeRequest = about.extend({
 	user: z.object({ username: z.string() }),
 	object_attributes: z.object({
 		iid: z.number().int().positive(),
@@ -22,7 +23,8 @@ const mergeRequest = z.object({
 		oldrev: z.string().nullish(),
 		source_branch: z.string(),
 		target_branch: z.string(),
-		source_project_id: z.number(),
+		/** Null where the repository is gone that it came from. */
+		source_project_id: z.number().nullable(),
 		target_project_id: z.number(),
 		source: z.object({ namespace: z.string() }).nullish(),
 		last_commit: z.object({ id: commitId, message: z.string().nullish() }),
@@ -85,5 +87,6 @@ export const gitlab: Deliverer = {
 		event: headers.get("X-Gitlab-Event") ?? "",
 	}),
 	isAuthentic: ({ headers }, secret) => isSameSecret(headers.get("X-Gitlab-Token") ?? "", secret),
+	repositoryOf: (payload) => about.safeParse(payload).data?.project.path_with_namespace ?? null,
 	read,
 };

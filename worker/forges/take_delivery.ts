@@ -10,6 +10,7 @@ import { WHOLE } from "../plans/plan_pipeline.ts";
 import { planSubmission } from "../plans/submit_plan.ts";
 import { readSecrets } from "../vault/secrets.ts";
 import type { Deliverer, Parcel } from "./delivery.ts";
+import { isAddressOf } from "./forge.ts";
 import { generic } from "./generic.ts";
 import { gitea, github } from "./github.ts";
 import { gitlab } from "./gitlab.ts";
@@ -57,7 +58,8 @@ export async function takeDelivery(environment: Environment, project: ProjectRow
 	const delivery = named === "" ? `content ${await sha256(`${event}\n${new TextDecoder().decode(parcel.bytes)}`)}` : named.slice(0, 200);
 	let found: Trigger | string;
 	try {
-		found = deliverer.read(event, payloadOf(parcel));
+		const payload = payloadOf(parcel);
+		found = elsewhere(project, deliverer.repositoryOf(payload)) ?? deliverer.read(event, payload);
 	} catch (error) {
 		if (error instanceof ApiError)
 			await note(environment, project, forge, { delivery, event, verdict: "refused", reason: error.message, trigger: null });
@@ -85,10 +87,21 @@ async function secretOf(environment: Environment, { team, name, hook_secret }: P
 		});
 	}
 	const secret = (await readSecrets(environment, team, name, [hook_secret])).get(hook_secret);
-	if (secret !== undefined) return secret.trim();
-	throw new ApiError("forbidden", `This hook is closed: there is no secret ${hook_secret}.`, {
+	const key = secret?.trim() ?? "";
+	if (key !== "") return key;
+	const fault = secret === undefined ? `there is no secret ${hook_secret}` : `the secret ${hook_secret} is blank`;
+	throw new ApiError("forbidden", `This hook is closed: ${fault}.`, {
 		suggestions: [`windlass secrets set ${hook_secret} --project ${name}`],
 	});
+}
+
+/**
+ * Why a delivery is none of this project's: a hook of a whole organisation, or one with the same secret, tells of other repositories too, in which
+ * others may push.
+ */
+function elsewhere({ repository }: ProjectRow, about: string | null): string | null {
+	if (repository === null || about === null || isAddressOf(repository, about)) return null;
+	return `it is about ${about.slice(0, 200)}, which is not the repository of this project`;
 }
 
 function skipped({ message, kind }: Trigger): string | null {

@@ -1,0 +1,49 @@
+import { env } from "cloudflare:workers";
+import { expect, test } from "vitest";
+import type { ProjectRow } from "../../schema/database/tables.ts";
+import type { Environment } from "../../worker/environment.ts";
+import { gitlab } from "../../worker/forges/gitlab.ts";
+import { takeDelivery } from "../../worker/forges/take_delivery.ts";
+import { putSecret } from "../../worker/vault/secrets.ts";
+
+const SHA = "a".repeat(40);
+const project = { path_with_namespace: "team/web" };
+
+test("GitLab tells of tags, merge requests whose repository is gone, those that are over", () => {
+	const tag = { project, ref: "refs/tags/v1", before: "0".repeat(40), after: "b".repeat(40), checkout_sha: SHA, user_username: "ada" };
+	expect(gitlab.read("Tag Push Hook", tag)).toMatchObject({ kind: "tag", tag: "v1", sha: SHA, actor: "ada" });
+	expect(gitlab.read("Tag Push Hook", { ...tag, after: "0".repeat(40), checkout_sha: null })).toBe("the tag v1 was deleted");
+	const merge = (action: string, source_project_id: number | null) => ({
+		project,
+		user: { username: "ada" },
+		object_attributes: {
+			iid: 4,
+			title: "t",
+			action,
+			source_branch: "feature",
+			target_branch: "main",
+			source_project_id,
+			target_project_id: 1,
+			last_commit: { id: SHA, message: "m" },
+		},
+	});
+	expect(gitlab.read("Merge Request Hook", merge("close", null))).toMatchObject({
+		branch: "somebody:feature",
+		pull_request: { number: 4, event: "closed", is_from_fork: true },
+	});
+	expect(gitlab.read("Merge Request Hook", merge("merge", 1))).toMatchObject({
+		branch: "feature",
+		pull_request: { event: "closed", is_from_fork: false },
+	});
+});
+
+test("a hook whose secret is blank is closed, as one is that has none", async () => {
+	const environment = { ...env, MASTER_KEY: btoa("k".repeat(32)) } as unknown as Environment;
+	const project = { team: "default", name: "blank", hook_secret: "blank" } as ProjectRow;
+	// An earlier version has taken such a value.
+	await putSecret(environment, { team: "default", project: "blank", name: "blank" }, "        ");
+	for (const sent of [{ "X-Gitlab-Event": "Push Hook" }, { "X-GitHub-Event": "push", "X-Hub-Signature-256": `sha256=${"0".repeat(64)}` }]) {
+		const taken = takeDelivery(environment, project, { headers: new Headers(sent), bytes: new TextEncoder().encode("{}") });
+		await expect(taken).rejects.toMatchObject({ code: "forbidden", message: "This hook is closed: the secret blank is blank." });
+	}
+});
