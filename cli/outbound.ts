@@ -1,6 +1,7 @@
 import { lookup as resolve } from "node:dns/promises";
 import { BlockList, isIP, isIPv6 } from "node:net";
 import { Agent, request } from "undici";
+import { nearest } from "../schema/pipeline/suggest.ts";
 import { NOT_ASKED } from "../schema/wire/outbound.ts";
 import { UsageError } from "./failures.ts";
 
@@ -24,9 +25,11 @@ const KINDS = {
 		"240.0.0.0/4",
 		"::/128",
 		"fe80::/10",
+		"fec0::/10",
 		"ff00::/8",
 	],
 } as const;
+const WORDS = ["external", "private", "loopback", "none"];
 const MAX_ANSWER_BYTES = 1024 * 1024;
 const TIMEOUT_MS = 15_000;
 const PASSED_HEADERS = ["location", "retry-after", "x-ratelimit-remaining"];
@@ -53,13 +56,21 @@ export function parseOutbound(text: string): OutboundRules {
 		if (one === "external") rules.external = true;
 		else if (one === "loopback" || one === "private") for (const network of KINDS[one]) add(rules.allowed, network);
 		else if (isNetwork(one)) add(rules.allowed, one);
-		else if (/^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(one)) rules.names.push(one);
-		else
+		else if (isName(one)) rules.names.push(one);
+		else {
+			const word = nearest(one, WORDS);
 			throw new UsageError(
-				`--allow-outbound: ${one} is not external, private, loopback, none, a name (git.lan, *.lan), an address or a network (192.168.1.0/24)`,
+				`--allow-outbound: ${one} is not external, private, loopback, none, a name (git.lan, *.lan), an address or a network (192.168.1.0/24)${word ? `; did you mean ${word}?` : ""}`,
 			);
+		}
 	}
 	return rules;
+}
+
+/** Whether this can be the name of a server: neither a number that is no address, nor one of the words mistyped. */
+function isName(text: string): boolean {
+	const isWellFormed = /^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(text) && !/(^|\.)\d+$/.test(text);
+	return isWellFormed && (text.includes(".") || nearest(text, WORDS) === null);
 }
 
 /** For a coordinator that has nobody to ask. */
@@ -81,10 +92,34 @@ function add(list: BlockList, network: string): void {
 export function isAllowed(rules: OutboundRules, name: string, address: string): boolean {
 	const host = name.toLowerCase();
 	if (rules.names.some((one) => one === host || (one.startsWith("*.") && host.endsWith(one.slice(1))))) return true;
-	// An IPv4 address that is dressed as IPv6 is what it is.
-	const plain = address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, "");
-	const family = isIPv6(plain) ? "ipv6" : "ipv4";
-	return rules.allowed.check(plain, family) || (rules.external && !rules.inner.check(plain, family));
+	const meant = [address, embeddedIn(address)].filter((one) => one !== null);
+	const isIn = (list: BlockList) => meant.some((one) => list.check(one, isIPv6(one) ? "ipv6" : "ipv4"));
+	return isIn(rules.allowed) || (rules.external && !isIn(rules.inner));
+}
+
+/**
+ * The IPv4 address that an IPv6 address leads to; null for one that is its own. Mapped and compatible (RFC 4291, 2.5.5), behind NAT64 (RFC 6052,
+ * RFC 8215), and 6to4 (RFC 3056).
+ */
+function embeddedIn(address: string): string | null {
+	if (!isIPv6(address)) return null;
+	const groups = groupsOf(address);
+	const begins = (...prefix: number[]) => prefix.every((group, index) => groups[index] === group);
+	const at = (index: number) => [groups[index] ?? 0, groups[index + 1] ?? 0].flatMap((group) => [group >> 8, group & 0xff]).join(".");
+	if (begins(0x2002)) return at(1);
+	const isEmbedding =
+		begins(0, 0, 0, 0, 0, 0xffff) || begins(0, 0, 0, 0, 0, 0) || begins(0x64, 0xff9b, 0, 0, 0, 0) || begins(0x64, 0xff9b, 1);
+	return isEmbedding && !begins(0, 0, 0, 0, 0, 0, 0) ? at(6) : null;
+}
+
+/** The eight groups of an IPv6 address, however it is written. */
+function groupsOf(address: string): number[] {
+	// The way of URLs: in hexadecimal throughout, the longest run of zeros left out.
+	const [zone = ""] = address.split("%");
+	const [head = "", tail] = new URL(`http://[${zone}]`).hostname.slice(1, -1).split("::");
+	const numbers = (text: string) => (text === "" ? [] : text.split(":").map((group) => Number.parseInt(group, 16)));
+	const [before, after] = [numbers(head), numbers(tail ?? "")];
+	return tail === undefined ? before : [...before, ...Array<number>(8 - before.length - after.length).fill(0), ...after];
 }
 
 export interface OutboundRequest {

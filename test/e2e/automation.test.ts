@@ -321,15 +321,31 @@ describe("who is told", () => {
 		};
 		await submit(`${chat.url}/gone`);
 		await submit("http://127.0.0.2:9/hook");
+		// The address of a Slack webhook is its secret: who answers may repeat it, and it is told to nobody.
+		const slack = await RecordingServer.start(atEnd);
+		slack.respond = ({ path: where }, response) => {
+			response.writeHead(where.endsWith("Moved") ? 301 : 404, { Location: where }).end(`there is no ${where}`);
+			return true;
+		};
+		for (const name of ["Moved", "Gone"]) {
+			await secret(`slack_${name}`, `${slack.url}/services/T0/B0/SecretPath${name}`);
+			const pipeline = { notify: { on: "success", slack: `slack_${name}` }, steps: ["true"] };
+			await answer<Run>("POST", "/runs", { pipeline, project: "untold" });
+		}
 		const untold = async () => (await answer<Page<Untold>>("GET", "/projects/untold/untold")).items;
 		const given = await eventually(async () => {
 			const items = (await untold()).filter(({ given_up }) => given_up);
-			return items.length === 2 && items;
-		}, "both are given up");
-		expect(given.map(({ error }) => error).sort()).toEqual([
-			expect.stringContaining(`${new URL(chat.url).host} answers 404: nobody here`),
-			expect.stringContaining("127.0.0.2 is not among the addresses that this coordinator may ask"),
-		]);
+			return items.length === 4 && items;
+		}, "all are given up");
+		expect(given.map(({ error }) => error)).toEqual(
+			expect.arrayContaining([
+				expect.stringContaining(`${new URL(chat.url).host} answers 404: nobody here`),
+				expect.stringContaining("127.0.0.2 is not among the addresses that this coordinator may ask"),
+				`${new URL(slack.url).host} answers 404: there is no ***`,
+				`${new URL(slack.url).host} leads to ${slack.url}, where nobody is followed: use that address`,
+			]),
+		);
+		expect(coordinator.program.output).not.toContain("SecretPath");
 		expect((await coordinator.get<{ status: string }>("/readyz")).status).toBe("ready");
 	});
 });

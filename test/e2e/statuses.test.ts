@@ -1,6 +1,7 @@
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Untold } from "../../schema/wire/notifications.ts";
+import type { Project } from "../../schema/wire/projects.ts";
 import type { Page, Run } from "../../schema/wire/resources.ts";
 import { RecordingServer } from "../support/forge.ts";
 import { GitHttp } from "../support/git_http.ts";
@@ -30,8 +31,10 @@ describe("a forge", () => {
 		const { forge, coordinator: first } = await set();
 		await first.agent("builder");
 		// It fails, then it says nothing at all.
+		let isOver = false;
 		forge.respond = (_, response) => {
 			if (forge.turnedAway.length < 2) response.writeHead(500).end("no");
+			else response.once("close", () => (isOver = true));
 			return true;
 		};
 		const submit = (at: TestCoordinator, pipeline: object) => at.post<Run>("/api/v1/runs", { pipeline: { ...pipeline }, project: "web" });
@@ -41,6 +44,14 @@ describe("a forge", () => {
 		expect(ended.map(({ state }) => state)).toEqual(["failed", "succeeded"]);
 		const sha = ended[0]?.commit?.sha ?? "";
 		await forge.until((_, turnedAway) => turnedAway.length >= 4, "two that failed and two that were left waiting");
+		// Whoever else is to be told does not wait for it.
+		const other = await RecordingServer.start(atEnd);
+		const { repository } = await first.get<Project>("/api/v1/projects/web");
+		const settings = { repository, forge: "gitea", forge_api: other.url, forge_token: "token" };
+		await first.post("/api/v1/projects", { name: "other", ...settings });
+		await first.post<Run>("/api/v1/runs", { pipeline: { steps: ["true"] }, project: "other" });
+		await other.until((told) => told.at(-1)?.body.state === "success", "the other forge's green tick");
+		expect(isOver).toBe(false);
 		await first.program.kill();
 		expect(forge.told).toEqual([]);
 		forge.respond = () => false;
@@ -63,8 +74,8 @@ describe("a forge", () => {
 	test("that says no is not asked again; one that may not be asked is not; no run fails for it", async () => {
 		const { forge, coordinator } = await set(["--allow-outbound", "external,127.0.0.1"]);
 		await coordinator.agent("builder");
-		forge.respond = (_, response) => {
-			response.writeHead(401).end("bad token");
+		forge.respond = ({ headers }, response) => {
+			response.writeHead(401).end(`bad token: ${headers.authorization}`);
 			return true;
 		};
 		const run = async () => {
@@ -78,7 +89,7 @@ describe("a forge", () => {
 		expect(one).toMatchObject({
 			kind: "commit_status",
 			tries: 1,
-			error: expect.stringMatching(/^127\.0\.0\.1:\d+ answers 401: bad token$/),
+			error: expect.stringMatching(/^127\.0\.0\.1:\d+ answers 401: bad token: token \*\*\*$/),
 		});
 		// GitHub says of too much, too, that it is forbidden: that passes.
 		let isTooMuch = true;
@@ -100,7 +111,9 @@ describe("a forge", () => {
 		redirecting("http://127.0.0.1:1/api");
 		expect((await run()).state).toBe("succeeded");
 		await forge.until((_, turnedAway) => turnedAway.length >= 4, "what was led elsewhere");
-		expect((await untold()).map(({ error }) => error)).toContainEqual(expect.stringContaining("leads to http://127.0.0.1:1/api"));
+		expect((await untold()).map(({ error }) => error)).toContainEqual(
+			expect.stringContaining("leads to http://127.0.0.1:1, where nobody is followed"),
+		);
 		await coordinator.request("/api/v1/projects/web", {
 			method: "PATCH",
 			body: JSON.stringify({ forge_api: "http://localhost.localdomain.invalid" }),

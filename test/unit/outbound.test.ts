@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import { isAllowed, parseOutbound } from "../../cli/outbound.ts";
-import { forgeOf } from "../../worker/forges/forge.ts";
 
 const allows = (rules: string, name: string, address = name) => isAllowed(parseOutbound(rules), name, address);
 
@@ -28,37 +27,28 @@ describe("what may be asked of other servers", () => {
 		["another name", "git.lan", "evil-git.lan", "10.9.9.9", false],
 		["names below", "*.lan", "git.lan", "10.9.9.9", true],
 		["not the name itself", "*.lan", "lan", "10.9.9.9", false],
+		["this machine, compatible", "external", "forge.test", "::7f00:1", false],
+		["the LAN, behind NAT64", "external", "forge.test", "64:ff9b::a00:1", false],
+		["the LAN, behind a NAT64 of one's own", "external", "forge.test", "64:ff9b:1::192.168.1.1", false],
+		["the outside, behind NAT64", "external", "forge.test", "64:ff9b::93.184.216.34", true],
+		["the LAN, by 6to4", "external", "forge.test", "2002:a00:1::", false],
+		["a site's own, of old", "external", "forge.test", "fec0::1", false],
+		["the LAN behind NAT64, where it may be asked", "private", "forge.test", "64:ff9b::a00:1", true],
+		["this machine, compatible, where it may be asked", "loopback", "forge.test", "::1", true],
 		["nothing", "none", "forge.test", "93.184.216.34", false],
 	])("%s", (_, rules, name, address, expected) => {
 		expect(allows(rules, name, address)).toBe(expected);
 	});
 
 	test("what is none of these is refused by name", () => {
-		for (const wrong of ["http://git.lan", "10.0.0.0/33", "a b", "::1/129"])
+		for (const wrong of ["http://git.lan", "10.0.0.0/33", "a b", "::1/129", "999.1.1.1"])
 			expect(() => parseOutbound(wrong)).toThrow(`--allow-outbound: ${wrong.toLowerCase()} is not external`);
-	});
-});
-
-describe("where the API of a forge is", () => {
-	const of = (forge: "github" | "gitea" | "gitlab" | null, repository: string | null, forge_api: string | null = null) => {
-		const found = forgeOf({ forge, repository, forge_api });
-		return typeof found === "string" ? found : `${found.api} ${found.repository}`;
-	};
-	test.each([
-		["github", "https://github.com/team/web.git", "https://api.github.com team/web"],
-		["github", "git@github.com:team/web.git", "https://api.github.com team/web"],
-		["github", "https://github.lan/team/web", "https://github.lan/api/v3 team/web"],
-		["gitea", "http://git.lan:3000/team/web.git", "http://git.lan:3000/api/v1 team/web"],
-		["gitea", "ssh://git@git.lan:2222/team/web.git", "https://git.lan/api/v1 team/web"],
-		["gitlab", "https://gitlab.com/group/sub/web.git", "https://gitlab.com/api/v4 group/sub/web"],
-	] as const)("%s, %s", (kind, repository, expected) => {
-		expect(of(kind, repository)).toBe(expected);
-	});
-
-	test("is where the project says; a project without a forge, or without a repository on one, has none", () => {
-		expect(of("gitea", "git@git.lan:team/web.git", "http://10.0.0.5:3000/api/v1/")).toBe("http://10.0.0.5:3000/api/v1 team/web");
-		expect(of(null, "https://git.lan/a/b")).toBe("the project does not say what its forge is");
-		for (const repository of [null, "/srv/git/web.git", "file:///srv/git/web.git"])
-			expect(of("gitea", repository)).toBe("the repository of the project is not on a forge");
+		for (const [wrong, meant] of [
+			["externl", "external"],
+			["privat", "private"],
+			["localback", "loopback"],
+		] as const)
+			expect(() => parseOutbound(wrong)).toThrow(`; did you mean ${meant}?`);
+		expect(parseOutbound("git, forge1").names).toEqual(["git", "forge1"]);
 	});
 });

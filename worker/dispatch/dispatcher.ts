@@ -543,7 +543,7 @@ export class Dispatcher extends DurableObject<Environment> {
 			log("error", "settling failed", faultFields(error));
 		}
 		void this.#drain.run().then((hasFlown) => hasFlown && this.#afterFlight());
-		for (const runner of this.#effects) void runner.run().then((hasFlown) => hasFlown && this.#afterFlight());
+		for (const runner of this.#effects) for (const flight of runner.run()) void flight.then(() => this.#afterFlight());
 		this.#arm();
 	}
 

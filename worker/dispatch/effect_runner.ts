@@ -2,7 +2,16 @@ import type { Environment } from "../environment.ts";
 import { faultFields, log } from "../log.ts";
 import { NotSent } from "../outbound/send.ts";
 import type { Core } from "./core/core.ts";
-import { type EffectOutcome, type Lane, nextEffectDue, noteOutcomes, type PendingEffect, takeEffects } from "./core/effects.ts";
+import {
+	type EffectOutcome,
+	type Lane,
+	nextEffectDue,
+	noteOutcomes,
+	type PendingEffect,
+	type Queue,
+	queuesDue,
+	takeEffects,
+} from "./core/effects.ts";
 import { withDeadline } from "./deadline.ts";
 import { performEffect } from "./perform_effect.ts";
 
@@ -10,13 +19,14 @@ const BATCH = 20;
 const DEADLINE_MS = 30_000;
 const COALESCE_MS = 20;
 
-/** Makes effects happen, one flight at a time, until none is due. */
+/** Makes the effects of a lane happen: of each of its queues one flight at a time, until none is due. Whoever does not answer holds up nobody else. */
 export class EffectRunner {
 	readonly #core: Core;
 	readonly #environment: Environment;
 	readonly #lane: Lane;
 	readonly #onDone: () => void;
-	#isRunning = false;
+	/** The queues that are being looked after, by project. */
+	readonly #busy = new Set<string | null>();
 
 	/** @param onDone called after effects have happened: something may have changed */
 	constructor(core: Core, environment: Environment, lane: Lane, onDone: () => void) {
@@ -26,19 +36,28 @@ export class EffectRunner {
 		this.#environment = environment;
 	}
 
-	/** When to look again; while a flight is under way, it takes what falls due itself. */
+	/** When to look again; while a queue is looked after, what falls due in it is taken along. */
 	get nextDue(): number | null {
-		return this.#isRunning ? this.#core.now() + DEADLINE_MS : nextEffectDue(this.#core, this.#lane);
+		const again = this.#core.now() + DEADLINE_MS;
+		if (this.#busy.has(null)) return again;
+		const due = nextEffectDue(this.#core, this.#lane, [...this.#busy] as string[]);
+		return this.#busy.size > 0 ? Math.min(again, due ?? again) : due;
 	}
 
-	/** @returns whether there was anything to do and this flight did it */
-	async run(): Promise<boolean> {
-		if (this.#isRunning || (nextEffectDue(this.#core, this.#lane) ?? Number.POSITIVE_INFINITY) > this.#core.now()) return false;
-		this.#isRunning = true;
+	/** @returns the flights that begin with this, each over when nothing in its queue is due any more */
+	run(): Promise<void>[] {
+		if (this.#busy.has(null)) return [];
+		return queuesDue(this.#core, this.#lane)
+			.filter(({ project }) => !this.#busy.has(project))
+			.map((queue) => this.#lookAfter(queue));
+	}
+
+	async #lookAfter(queue: Queue): Promise<void> {
+		this.#busy.add(queue.project);
 		try {
 			// Jobs that end together are looked after together.
 			await new Promise((resolve) => setTimeout(resolve, COALESCE_MS));
-			for (let due = this.#take(); due.length > 0; due = this.#take()) {
+			for (let due = this.#take(queue); due.length > 0; due = this.#take(queue)) {
 				const outcomes = await Promise.all(due.map((pending) => this.#perform(pending)));
 				noteOutcomes(this.#core, outcomes);
 				this.#onDone();
@@ -46,13 +65,12 @@ export class EffectRunner {
 		} catch (error) {
 			log("error", "effects stopped", faultFields(error));
 		} finally {
-			this.#isRunning = false;
+			this.#busy.delete(queue.project);
 		}
-		return true;
 	}
 
-	#take(): PendingEffect[] {
-		return takeEffects(this.#core, BATCH, DEADLINE_MS + COALESCE_MS, this.#lane);
+	#take(queue: Queue): PendingEffect[] {
+		return takeEffects(this.#core, BATCH, DEADLINE_MS + COALESCE_MS, queue);
 	}
 
 	async #perform(pending: PendingEffect): Promise<EffectOutcome> {

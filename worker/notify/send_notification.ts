@@ -1,5 +1,6 @@
 import type { RunRow } from "../../schema/database/tables.ts";
 import { formatDuration } from "../../schema/wire/duration.ts";
+import { MIN_SECRET_BYTES } from "../../schema/wire/secrets.ts";
 import { presentRunSummary } from "../catalog/present.ts";
 import { findRun, runBefore } from "../catalog/record.ts";
 import type { Effect } from "../dispatch/core/effects.ts";
@@ -48,7 +49,7 @@ async function webhookMessage(
 		data: presentRunSummary(run, baseUrl),
 	});
 	const headers = await signMessage({ id, timestamp: Math.floor(Date.now() / 1000), body }, secret);
-	return { url, method: "POST", headers: { "Content-Type": "application/json", ...headers }, body };
+	return { url, method: "POST", headers: { "Content-Type": "application/json", ...headers }, body, hidden: [secret] };
 }
 
 const WORDS: Record<Notify["event"], string> = { start: "has started", success: "succeeded", failure: "failed", fixed: "is fixed" };
@@ -61,13 +62,22 @@ const SIGNS: Record<Notify["event"], string> = {
 
 function slackMessage(url: string, { event, isTest }: Notify, run: RunRow, baseUrl: string): Outgoing {
 	if (!/^https?:\/\//.test(url) || !URL.canParse(url)) throw new NotSent("The secret for Slack holds no address.", { isFinal: true });
+	const { username, password, pathname, search } = new URL(url);
+	if (username !== "" || password !== "")
+		throw new NotSent("The address in the secret for Slack has a user or a password in it, which are not sent.", { isFinal: true });
 	const name = `${run.project}: ${run.pipeline} #${run.number}`;
 	const link = baseUrl ? `<${baseUrl}/runs/${run.id}|${escaped(name)}>` : escaped(name);
 	const took = run.finished_at !== null && run.started_at !== null ? ` after ${formatDuration(run.finished_at - run.started_at)}` : "";
 	const where = [run.branch, run.commit_sha?.slice(0, 12), run.commit_message?.split("\n", 1)[0]].filter(Boolean).join(" · ");
 	const why = event === "failure" && run.reason_text ? `\n${run.reason_text.slice(0, 500)}` : "";
 	const text = `${isTest ? "Test: " : ""}${SIGNS[event]} ${link} ${WORDS[event]}${took}${where ? `\n${escaped(where)}` : ""}${escaped(why)}`;
-	return { url, method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ text }) };
+	const headers = { "Content-Type": "application/json" };
+	return { url, method: "POST", headers, body: JSON.stringify({ text }), hidden: hiddenIn(pathname, search) };
+}
+
+/** Whoever has the address of an incoming webhook may write there: all that is in it, and every part that is long enough for a secret. */
+function hiddenIn(pathname: string, search: string): string[] {
+	return [pathname + search, ...`${pathname}${search}`.split(/[/?&=]/)].filter((part) => part.length >= MIN_SECRET_BYTES);
 }
 
 /** What Slack would take for markup. */

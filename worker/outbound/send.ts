@@ -10,6 +10,8 @@ export interface Outgoing {
 	method: "POST";
 	headers: Record<string, string>;
 	body: string;
+	/** What of it is secret: whatever the answer says, it is not told. */
+	hidden: readonly string[];
 }
 
 const TIMEOUT_MS = 15_000;
@@ -33,22 +35,23 @@ export class NotSent extends Error {
 }
 
 /** @throws NotSent for anything but a status from 200 to 299 */
-export async function send({ url, ...init }: Outgoing): Promise<void> {
+export async function send({ url, hidden, ...init }: Outgoing): Promise<void> {
 	const where = new URL(url).host;
+	const shown = (text: string) => hidden.reduce((rest, secret) => (secret === "" ? rest : rest.replaceAll(secret, "***")), text);
 	let response: Response;
 	try {
 		const headers = { "User-Agent": "windlass", ...init.headers };
 		response = await fetch(url, { ...init, headers, redirect: "manual", signal: AbortSignal.timeout(TIMEOUT_MS) });
 	} catch (error) {
-		throw new NotSent(`${where} does not answer: ${(error as Error).message}`);
+		throw new NotSent(`${where} does not answer: ${shown((error as Error).message)}`);
 	}
-	const text = (await response.text().catch(() => "")).slice(0, TOLD_CHARACTERS);
+	const text = shown(await response.text().catch(() => "")).slice(0, TOLD_CHARACTERS);
 	const { status } = response;
 	const refusal = response.headers.get(NOT_ASKED);
 	if (refusal !== null) throw new NotSent(text, { isFinal: refusal === "refused" });
 	if (status >= 200 && status < 300) return;
 	if (status >= 300 && status < 400) {
-		throw new NotSent(`${where} leads to ${response.headers.get("Location")}, where nobody is followed: use that address`, {
+		throw new NotSent(`${where} leads to ${originOf(response.headers.get("Location"), url)}, where nobody is followed: use that address`, {
 			isFinal: true,
 			status,
 		});
@@ -56,6 +59,11 @@ export async function send({ url, ...init }: Outgoing): Promise<void> {
 	const isLimited = status === 429 || (status === 403 && saysTooMuch(response.headers, text));
 	const isFinal = status < 500 && status !== 408 && !isLimited;
 	throw new NotSent(`${where} answers ${status}: ${text}`, { isFinal, status, retryAfterMs: retryAfterOf(response) });
+}
+
+/** Of where one is led to, no more than the server: the rest of an address may be secret. */
+function originOf(location: string | null, base: string): string {
+	return location !== null && URL.canParse(location, base) ? new URL(location, base).origin : "nowhere";
 }
 
 /** GitHub says so with 403, and not always in the same way. @see https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api */

@@ -71,8 +71,15 @@ interface NotifyEffect {
 }
 export type Effect = SealEffect | IndexTestsEffect | FireScheduleEffect | CommitStatusEffect | NotifyEffect;
 
-/** What happens here, and what somebody elsewhere must answer to: neither waits for the other. */
+/** What happens here, and what somebody elsewhere must answer to: neither waits for the other, nor one project's forge and chats for another's. */
 export type Lane = "own" | "foreign";
+/** Effects that are taken together: a lane, and in the foreign one a project. */
+export interface Queue {
+	lane: Lane;
+	/** Null in the own lane. */
+	project: string | null;
+}
+export const OWN: Queue = { lane: "own", project: null };
 const FOREIGN = "'commit_status', 'notify'";
 const inLane = (lane: Lane) => `e.kind ${lane === "own" ? "NOT IN" : "IN"} (${FOREIGN})`;
 
@@ -109,17 +116,19 @@ const IS_FIRST = `NOT EXISTS (SELECT 1 FROM effects AS earlier
 /**
  * Takes the effects that are due, oldest first. Each falls due again after `flightMs`, unless it is noted as done or failed before.
  */
-export function takeEffects(core: Core, limit: number, flightMs: number, lane: Lane = "own"): PendingEffect[] {
+export function takeEffects(core: Core, limit: number, flightMs: number, { lane, project }: Queue = OWN): PendingEffect[] {
 	const now = core.now();
 	// Most often there is none; looking is much cheaper than taking.
 	if ((nextEffectDue(core, lane) ?? Number.POSITIVE_INFINITY) > now) return [];
 	return command(core, () =>
 		core.sql.all<{ seq: number; payload: string; tries: number }>(
-			`UPDATE effects SET due_at = ? WHERE seq IN
-			(SELECT seq FROM effects AS e WHERE due_at <= ? AND is_dead = 0 AND ${inLane(lane)} AND ${IS_FIRST} ORDER BY due_at LIMIT ?) RETURNING seq, payload, tries`,
+			`UPDATE effects SET due_at = ?1 WHERE seq IN
+			(SELECT seq FROM effects AS e WHERE due_at <= ?2 AND is_dead = 0 AND ${inLane(lane)} AND (?4 IS NULL OR payload ->> 'project' = ?4)
+			AND ${IS_FIRST} ORDER BY due_at LIMIT ?3) RETURNING seq, payload, tries`,
 			now + flightMs,
 			now,
 			limit,
+			project,
 		),
 	)
 		.sort((a, b) => a.seq - b.seq)
@@ -179,12 +188,27 @@ function effectFailed(
 	);
 }
 
-/** When the next effect falls due; null if there is none. */
-export function nextEffectDue(core: Core, lane: Lane): number | null {
+/** When the next effect falls due; null if there is none. Those of the projects that are left out are looked after already. */
+export function nextEffectDue(core: Core, lane: Lane, leftOut: readonly string[] = []): number | null {
 	const [next] = core.sql.all<{ due: number | null }>(
-		`SELECT min(due_at) AS due FROM effects AS e WHERE is_dead = 0 AND ${inLane(lane)} AND ${IS_FIRST}`,
+		`SELECT min(due_at) AS due FROM effects AS e WHERE is_dead = 0 AND ${inLane(lane)} AND ${IS_FIRST}
+		${leftOut.length > 0 ? "AND payload ->> 'project' NOT IN (SELECT value FROM json_each(?))" : ""}`,
+		...(leftOut.length > 0 ? [JSON.stringify(leftOut)] : []),
 	);
 	return next?.due ?? null;
+}
+
+/** The queues of a lane in which something is due. */
+export function queuesDue(core: Core, lane: Lane): Queue[] {
+	const now = core.now();
+	if ((nextEffectDue(core, lane) ?? Number.POSITIVE_INFINITY) > now) return [];
+	if (lane === "own") return [OWN];
+	return core.sql
+		.all<{ project: string }>(
+			`SELECT DISTINCT payload ->> 'project' AS project FROM effects AS e WHERE due_at <= ? AND is_dead = 0 AND ${inLane(lane)} AND ${IS_FIRST}`,
+			now,
+		)
+		.map(({ project }) => ({ lane, project }));
 }
 
 /** Tries once more what was given up of the coordinator's own. */
