@@ -105,7 +105,8 @@ export class Coordinator {
 	 */
 	static async start(options: CoordinatorOptions): Promise<Coordinator> {
 		const { data, host: address, times, limits, log } = options;
-		let toldDisk: string | null = null;
+		/** Undefined: the Worker was told nothing yet. */
+		let toldDisk: string | null | undefined;
 		const secret = randomBytes(32).toString("hex");
 		endOrphans(data.path);
 		const port = await freePort(address, options.port);
@@ -140,7 +141,7 @@ export class Coordinator {
 			onRestart: () => {
 				log.write("warn", "workerd had stopped and was started again");
 				// What it was told of the disk it has forgotten.
-				toldDisk = null;
+				toldDisk = undefined;
 			},
 		});
 		try {
@@ -160,7 +161,8 @@ export class Coordinator {
 				const fault = await diskFault(data.path, limits.freeDisk);
 				if (fault === null && toldDisk === null) return;
 				await coordinator.#post("/api/v1/host/disk", { fault });
-				if ((fault === null) !== (toldDisk === null)) log.write("warn", fault ?? "there is room on the disk again");
+				const wasFull = (toldDisk ?? null) !== null;
+				if ((fault !== null) !== wasFull) log.write("warn", fault ?? "there is room on the disk again");
 				toldDisk = fault;
 			};
 			await lookAtDisk();

@@ -90,7 +90,9 @@ describe("schedules", () => {
 		await planned(((await ofOther.json()) as { run_id: string }).run_id);
 		expect((await schedules()).map(({ cron }) => cron)).toEqual(["30 4 * * *"]);
 		git.checkout("timed.git", "main");
-		await planned(await push(id, git.commit("timed.git", { ".windlass.yml": "steps: [true]" })));
+		// A commit that asks for nothing to be run takes them away all the same.
+		const last = git.commit("timed.git", { ".windlass.yml": "steps: [true]" }, "No more [skip ci]");
+		expect(await planned(await push(id, last))).toEqual([]);
 		expect(await schedules()).toEqual([]);
 	});
 
@@ -147,6 +149,11 @@ describe("asking for a project to be run", () => {
 		expect(await logOf(await ask({ tag: "v1", file: ".windlass.yml" }))).toContain("manual v1");
 		const { id } = await answer<Run>("POST", "/projects/asked/trigger", { tag: "v1" });
 		expect((await wait(id)).jobs[0]?.outputs).toEqual({ ".windlass.yml": "not run: it asks for branches only" });
+		expect(await ask({ file: ".windlass/nope.yml" })).toMatchObject({
+			pipeline: "nope",
+			state: "errored",
+			reason: { code: "config_invalid", text: ".windlass/nope.yml: There is no such file at this commit." },
+		});
 		expect(await refused("POST", "/projects/asked/trigger", { tag: "v1", branch: "main" })).toMatch(/^422/);
 		expect(await refused("POST", "/projects/empty-one/trigger", {})).toMatch(/^404/);
 	});
@@ -219,6 +226,11 @@ describe("pipelines that are kept here", () => {
 		expect([same.status, await same.json()]).toMatchObject([200, { version: 1 }]);
 		const other = await upload({ yaml: "steps: [false]", name: "from-a-file" });
 		expect([other.status, await other.json()]).toMatchObject([200, { version: 2 }]);
+		// Byte for byte, a mark of the byte order included.
+		const marked = new Blob(["\ufeffsteps: [true]\n"]);
+		const { id } = (await (await upload({ file: marked }, "marked.yml")).json()) as { id: string };
+		const kept = Buffer.from(await (await request("GET", `/pipelines/${id}/versions/1`)).arrayBuffer());
+		expect(kept).toEqual(Buffer.from(await marked.arrayBuffer()));
 		expect((await upload({ yaml: "a", file: "b", name: "x" })).status).toBe(422);
 		expect((await upload({ name: "x" })).status).toBe(422);
 		expect((await upload({ yaml: "steps: [", name: "x" })).status).toBe(400);
@@ -374,6 +386,16 @@ describe("a badge", () => {
 		]);
 		expect([await message("?pipeline=ci"), await message("?pipeline=other")]).toEqual(["failed", "no runs"]);
 		expect((await coordinator.request("/badge/badged.json?job=none")).status).toBe(404);
+		// What the files of the repository say of a commit is what counts, whoever runs something beside it.
+		const repository = git.add("badged.git", {
+			".windlass/a.yml": "jobs: { lint: { steps: [exit 1] } }",
+			".windlass/z.yml": "jobs: { unit: { steps: [true] } }",
+		});
+		await answer("PATCH", "/projects/badged", { repository });
+		await planned((await answer<Run>("POST", "/projects/badged/trigger", {})).id);
+		await run("main", { debugging: "true" });
+		await eventually(async () => (await message("?pipeline=z")) === "passing", "the second file's run is recorded");
+		expect([await message(), await message("?job=unit"), await message("?job=lint")]).toEqual(["failed", "passing", "failed"]);
 		expect((await coordinator.request("/badge/badged.svg?color=red")).status).toBe(422);
 		const svg = await coordinator.request("/badge/badged.svg");
 		expect([svg.status, svg.headers.get("Content-Type")]).toEqual([200, "image/svg+xml; charset=utf-8"]);

@@ -461,7 +461,8 @@ describe("what is delivered", () => {
 			run_id: null,
 		});
 		expect((await github("push", githubPush({ ref: "refs/heads/old" }))).body.reason).toBe("the branch old was deleted");
-		expect((await github("push", githubPush({ after, message: "Docs [skip ci]" }))).body.reason).toBe("the commit asks for it ([skip ci])");
+		const skipped = githubPush({ ref: "refs/heads/feature", after, message: "Docs [skip ci]" });
+		expect((await github("push", skipped)).body.reason).toBe("the commit asks for it ([skip ci])");
 		expect((await github("pull_request", githubPullRequest({ action: "labeled", sha: after }))).body.reason).toContain("labeled");
 		const { after: _, ...without } = githubPush({ after });
 		expect(await github("push", without)).toMatchObject({ status: 400, body: { message: "The delivery has no after." } });
@@ -476,6 +477,14 @@ describe("what is delivered", () => {
 		expect(items.filter(({ verdict }) => verdict === "refused").map(({ reason }) => reason)).toEqual(
 			expect.arrayContaining(["The delivery has no after.", "The delivery has no ref."]),
 		);
+		// Of the main line it is the plan that says so: what its files say of schedules counts.
+		const ofMain = await github(
+			"push",
+			githubPush({ after: git.commit("heeded/team/web.git", { a: "1b" }, "[skip ci]"), message: "[skip ci]" }),
+		);
+		expect((await planned(ofMain.body.run_id)).plan.jobs[0]?.outputs).toEqual({
+			".windlass.yml": "not run: the commit asks for it ([skip ci])",
+		});
 		// A commit that was not told of asks for it, too.
 		const skipping = git.commit("heeded/team/web.git", { a: "2" }, "Docs [ci skip]");
 		const { body } = await deliver(repo, genericDelivery({ ref: "refs/heads/main", after: skipping }, HOOK_SECRET));
@@ -514,9 +523,10 @@ describe("what is delivered", () => {
 			const began = performance.now();
 			const { status, body } = await deliver(repo, githubDelivery("push", githubPush({ after }), HOOK_SECRET));
 			expect([status, performance.now() - began < 10_000]).toEqual([202, true]);
-			await eventually(async () => (await coordinator.get<Run>(`/api/v1/runs/${body.run_id}`)).state === "running", "the plan has begun");
-			await coordinator.post(`/api/v1/runs/${body.run_id}/cancel`, {});
-			await coordinator.get(`/api/v1/runs/${body.run_id}/wait?timeout=30`);
+			await eventually(() => git.delayed > 0, "the repository is asked");
+			git.delayMs = 0;
+			const { runs } = await planned(body.run_id);
+			expect([runs.pipeline?.state, performance.now() - began > 30_000]).toEqual(["succeeded", true]);
 		} finally {
 			git.delayMs = 0;
 		}
@@ -530,7 +540,21 @@ describe("what is delivered", () => {
 			const { items } = await coordinator.get<Page<RunSummary>>("/api/v1/runs?project=slow");
 			return items.some(({ id, kind, state }) => id === plan.id && kind === "plan" && state === "errored");
 		}, "the plan is listed");
-	});
+		// Once it can be looked at, the forge is told that all is well.
+		git.add("slow/team/web.git", { ".windlass.yml": "steps: [true]" });
+		const found = git.commit("slow/team/web.git", { a: "2" });
+		const at = (repository: string) =>
+			coordinator.request("/api/v1/projects/slow", { method: "PATCH", body: JSON.stringify({ repository }) });
+		await at(`${git.url}/elsewhere/team/web.git`);
+		const lost = await deliver(repo, githubDelivery("push", githubPush({ after: found }), HOOK_SECRET));
+		await coordinator.get(`/api/v1/runs/${lost.body.run_id}/wait?timeout=60`);
+		await forge.until(() => forge.statuses(found)["windlass/plan"]?.includes("error") ?? false, "that the plan has failed");
+		await at(repo.repository as string);
+		await planned((await coordinator.post<Run>(`/api/v1/deliveries/${lost.body.id}/replay`, {})).id);
+		await forge.until(() => forge.statuses(found)["windlass/plan"]?.at(-1) === "success", "that it has not, in the end");
+		const told = forge.told.find(({ path: where, body }) => where.includes(found) && body.state === "error");
+		expect(told?.body.description).toMatch(/repository/);
+	}, 120_000);
 
 	test("finds what the project says is its config; both usual places are one too many, none is nothing", async () => {
 		const repo = await project(

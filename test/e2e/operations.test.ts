@@ -2,8 +2,11 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
+import type { Delivery } from "../../schema/wire/deliveries.ts";
 import { errorBody } from "../../schema/wire/errors.ts";
+import type { Project } from "../../schema/wire/projects.ts";
 import * as resources from "../../schema/wire/resources.ts";
+import { genericDelivery } from "../support/forge.ts";
 import { ADMIN_TOKEN, eventually, TestCoordinator, temporaryFolder } from "../support/processes.ts";
 import { ProtocolAgent } from "../support/protocol_agent.ts";
 
@@ -250,6 +253,10 @@ describe("a disk that is nearly full", () => {
 			const coordinator = await TestCoordinator.start({ data: path.join(mount, "data"), args: ["--min-free-disk", "30MiB"] });
 			try {
 				await coordinator.agent("one");
+				const hook = { value: "a secret of the hook" };
+				await coordinator.request("/api/v1/secrets/hook", { method: "PUT", body: JSON.stringify(hook) });
+				const settings = { name: "web", repository: "https://git.test/web.git", hook_secret: "hook" };
+				const project = await coordinator.post<Project>("/api/v1/projects", settings);
 				const before = await coordinator.post<resources.Run>("/api/v1/runs", { run: "sleep 12; echo finished" });
 				execFileSync("sh", ["-c", `head -c 40000000 /dev/zero > ${mount}/fill`]);
 				const refusal = await eventually(async () => {
@@ -263,12 +270,20 @@ describe("a disk that is nearly full", () => {
 					message: expect.stringMatching(/disk is nearly full: \S+ MiB are free, and 30 MiB must be/),
 				});
 				expect((await coordinator.request("/api/v1/sources", { method: "PUT", body: Buffer.alloc(1024) })).status).toBe(503);
+				// What a forge delivers meanwhile is kept: it does not come again by itself.
+				const pushed = genericDelivery({ ref: "refs/heads/main", after: "a".repeat(40) }, "a secret of the hook");
+				const delivered = await coordinator.request(`/hooks/${project.id}`, { method: "POST", token: null, ...pushed });
+				expect(delivered.status).toBe(503);
 				expect((await coordinator.get<resources.Run>(`/api/v1/runs/${before.id}/wait?timeout=60`)).state).toBe("succeeded");
 				execFileSync("rm", [`${mount}/fill`]);
 				await eventually(
 					async () => (await coordinator.request("/api/v1/runs", { method: "POST", body: '{"run": "true"}' })).ok,
 					"room again",
 				);
+				await eventually(async () => {
+					const { items } = await coordinator.get<resources.Page<Delivery>>("/api/v1/projects/web/deliveries");
+					return items[0]?.verdict === "accepted" && items[0].run_id;
+				}, "the delivery goes on");
 			} finally {
 				await coordinator.program.kill();
 				execFileSync("umount", ["-l", mount]);

@@ -23,6 +23,8 @@ export class GitHttp {
 	readonly asked: string[];
 	/** How long each request is left waiting before it is answered. */
 	delayMs = 0;
+	/** How many were left waiting. */
+	delayed = 0;
 
 	private constructor(url: string, folder: string, asked: string[]) {
 		this.url = url;
@@ -36,7 +38,10 @@ export class GitHttp {
 		const asked: string[] = [];
 		let made: GitHttp | null = null;
 		const server = createServer(async (request, response) => {
-			if (made && made.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, made?.delayMs));
+			if (made && made.delayMs > 0) {
+				made.delayed += 1;
+				await new Promise((resolve) => setTimeout(resolve, made?.delayMs));
+			}
 			const given = Buffer.from((request.headers.authorization ?? "").replace(/^Basic /, ""), "base64").toString();
 			if (given !== "") asked.push(given);
 			if (credentials !== null && given !== credentials) {

@@ -66,9 +66,9 @@ export class Queue {
 		sweep(this.core);
 	}
 
-	/** Submits a pipeline in YAML. @returns the run's id */
-	submit(text: string, project = "adhoc", { rerun = null, commit = null, origin = SUBMITTED }: Partial<Submit> = {}): string {
-		const { pipeline } = parseSubmission(text);
+	/** Submits a pipeline in YAML, or the one that is given. @returns the run's id */
+	submit(text: string, project = "adhoc", { rerun = null, commit = null, origin = SUBMITTED, ...given }: Partial<Submit> = {}): string {
+		const pipeline = given.pipeline ?? parseSubmission(text).pipeline;
 		const runId = `run_${this.#next()}`;
 		submitRun(this.core, {
 			runId,

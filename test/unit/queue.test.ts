@@ -697,4 +697,18 @@ describe("what others have written", () => {
 		for (const more of [", cancel_in_progress: true", ", limit: 5"]) queue.submit(group(more), "web", { origin: OTHERS });
 		expect([queue.run(first).state, queue.run(second).state, queue.job(second).reason_code]).toEqual(["running", "queued", "concurrency"]);
 	});
+
+	test("has groups for each pull request: one ends no run of another's", () => {
+		const queue = new Queue();
+		const pull = (number: number) => {
+			const { pipeline } = parseSubmission("concurrency: { group: ci, cancel_in_progress: true }\nsteps: [x]");
+			return queue.submit("", "web", { pipeline: { ...pipeline, pull_request: { number, target: "main" } }, origin: OTHERS });
+		};
+		const ofAlice = pull(1);
+		approveRun(queue.core, ofAlice, { name: "ada", role: "admin" });
+		queue.take(queue.agent("one"));
+		const ofBob = pull(2);
+		expect([queue.run(ofAlice).state, queue.run(ofBob).state]).toEqual(["running", "waiting"]);
+		expect([pull(1), queue.run(ofAlice).state, queue.run(ofBob).state]).toEqual([expect.anything(), "cancelling", "waiting"]);
+	});
 });

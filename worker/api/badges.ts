@@ -1,9 +1,9 @@
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { sha256 } from "../auth/digest.ts";
 import { DEFAULT_TEAM } from "../auth/principal.ts";
-import { type Badge, badgeOf, svgOf } from "../badges/badge.ts";
+import { type Badge, badgeOf, svgOf, worstOf } from "../badges/badge.ts";
 import { findProject } from "../catalog/projects.ts";
-import { newestRunOf, stateOfJob } from "../catalog/record.ts";
+import { standingOf, statesOfJob } from "../catalog/record.ts";
 import { type RequestContext, route } from "./context.ts";
 import { onlyParameters } from "./queries.ts";
 
@@ -18,14 +18,21 @@ async function badge({ url, params, request, environment, principal }: RequestCo
 	const project = await findProject(environment.DB, team, name);
 	if (!project || !kind || (principal.kind !== "user" && project.has_public_badges !== 1)) throw notFound("badge", params.name ?? "");
 	const [branch, pipeline, job] = ["branch", "pipeline", "job"].map((key) => url.searchParams.get(key));
-	const run = await newestRunOf(environment.DB, team, {
+	const runs = await standingOf(environment.DB, team, {
 		project: name,
 		branch: branch ?? project.default_branch,
 		pipeline: pipeline ?? null,
 	});
-	const state = run && (job ? await stateOfJob(environment.DB, run.id, job) : run.state);
-	if (run && job && state === null) throw new ApiError("not_found", `The newest run has no job ${job}.`, { details: { job } });
-	return answer(badgeOf(job ?? pipeline ?? name, state), kind as "svg" | "json", request);
+	const states = job
+		? await statesOfJob(
+				environment.DB,
+				runs.map(({ id }) => id),
+				job,
+			)
+		: runs.map(({ state }) => state);
+	if (job && runs.length > 0 && states.length === 0)
+		throw new ApiError("not_found", `The newest runs have no job ${job}.`, { details: { job } });
+	return answer(badgeOf(job ?? pipeline ?? name, worstOf(states)), kind as "svg" | "json", request);
 }
 
 async function answer(shown: Badge, kind: "svg" | "json", request: Request): Promise<Response> {

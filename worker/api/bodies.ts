@@ -14,7 +14,8 @@ export async function readText(request: Request, limit: number): Promise<string>
 /** @throws ApiError `malformed` if the bytes are not UTF-8 */
 export function utf8(bytes: Uint8Array, what: string): string {
 	try {
-		return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
+		// A mark of the byte order is part of what is kept byte for byte.
+		return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
 	} catch {
 		throw new ApiError("malformed", `${what} is not valid UTF-8.`, { suggestions: ["Send the text as UTF-8."] });
 	}
@@ -83,7 +84,7 @@ function tooLarge(limit: number): ApiError {
 /** @throws ApiError `malformed` with the place of the fault */
 export function parseJson(text: string): unknown {
 	try {
-		return JSON.parse(text);
+		return JSON.parse(text.replace(/^\uFEFF/, ""));
 	} catch (error) {
 		const reason = String((error as Error).message);
 		const position = Number(/position (\d+)/.exec(reason)?.[1] ?? text.length);

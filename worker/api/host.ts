@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { dispatcherOf } from "../dispatch/stub.ts";
+import { resumeDeliveries } from "../forges/take_delivery.ts";
 import { readJson } from "./bodies.ts";
 import { type RequestContext, route } from "./context.ts";
 
@@ -12,10 +13,11 @@ async function prepare({ environment, principal }: RequestContext<"host">): Prom
 	return new Response(null, { status: 204 });
 }
 
-/** Called when the disk has become too full for new work, or has room again. */
+/** Called after each start, and when the disk has become too full for new work, or has room again: then what forges have delivered meanwhile goes on. */
 async function noteDisk({ request, environment, principal }: RequestContext<"host">): Promise<Response> {
 	const { fault } = await readJson(request, diskNote);
 	await dispatcherOf(environment, principal.team).noteDisk(fault);
+	if (fault === null) await resumeDeliveries(environment, Date.now());
 	return new Response(null, { status: 204 });
 }
 

@@ -1,4 +1,4 @@
-import { and, desc, eq, lt } from "drizzle-orm";
+import { and, asc, desc, eq, gt, lt } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { ulid } from "ulid";
 import { type DeliveryRow, deliveries } from "../../schema/database/tables.ts";
@@ -34,6 +34,16 @@ export async function settleDelivery(
 	{ verdict, reason, runId }: { verdict: Verdict; reason: string; runId: string | null },
 ): Promise<void> {
 	await drizzle(db).update(deliveries).set({ verdict, reason, run_id: runId }).where(eq(deliveries.id, id));
+}
+
+/** Deliveries since then that were noted and went no further, oldest first. */
+export async function unsettledDeliveries(db: D1Database, since: number, limit: number): Promise<DeliveryRow[]> {
+	return drizzle(db)
+		.select()
+		.from(deliveries)
+		.where(and(gt(deliveries.received_at, since), eq(deliveries.verdict, "received")))
+		.orderBy(asc(deliveries.id))
+		.limit(limit);
 }
 
 export async function findDelivery(db: D1Database, team: string, id: string): Promise<DeliveryRow | null> {

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gt, inArray, isNull, lt, lte, ne, or, type SQL } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, isNull, lt, lte, ne, or, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import {
 	type ArtifactRow,
@@ -156,6 +156,8 @@ export async function runBefore(db: D1Database, run: RunRow): Promise<RunRow | n
 				eq(runs.project, run.project),
 				eq(runs.pipeline, run.pipeline),
 				isSameBranch,
+				// What somebody runs of a working copy is no word on the branch.
+				run.source_upload === null ? isNull(runs.source_upload) : undefined,
 				lt(runs.id, run.id),
 				// What was ended by somebody, or had nothing to run, says nothing of how the branch stands.
 				inArray(runs.state, ["succeeded", "failed", "errored", "timed_out"]),
@@ -166,14 +168,21 @@ export async function runBefore(db: D1Database, run: RunRow): Promise<RunRow | n
 	return before ?? null;
 }
 
-/** The newest run of a branch that is not a pull request's: of one pipeline, or of any; null if there is none. */
-export async function newestRunOf(
+/** How many runs back a branch is looked at. */
+const STANDING_RUNS = 100;
+
+/**
+ * The runs that say how a branch stands: the newest of each pipeline, or of the one that is meant, at the newest commit for which files of the repository
+ * or pipelines that are kept were run. Where there are none of these, the newest run that somebody has submitted. Pull requests, and what was run of a
+ * working copy, say nothing of a branch.
+ */
+export async function standingOf(
 	db: D1Database,
 	team: string,
 	{ project, branch, pipeline }: { project: string; branch: string; pipeline: string | null },
-): Promise<RunRow | null> {
-	const [newest] = await drizzle(db)
-		.select()
+): Promise<StandingRun[]> {
+	const newest = await drizzle(db)
+		.select({ id: runs.id, pipeline: runs.pipeline, state: runs.state, file: runs.file, commit: runs.commit_sha })
 		.from(runs)
 		.where(
 			and(
@@ -182,24 +191,30 @@ export async function newestRunOf(
 				eq(runs.branch, branch),
 				eq(runs.kind, "pipeline"),
 				isNull(runs.pull_request),
+				isNull(runs.source_upload),
 				pipeline === null ? undefined : eq(runs.pipeline, pipeline),
 			),
 		)
 		.orderBy(desc(runs.id))
-		.limit(1);
-	return newest ?? null;
+		.limit(STANDING_RUNS);
+	const [first, ...others] = newest.filter(({ file }) => file !== null);
+	if (!first) return newest.slice(0, 1);
+	const ofCommit = [first, ...others.filter(({ commit }) => commit !== null && commit === first.commit)];
+	return [...new Map(ofCommit.reverse().map((run) => [run.pipeline, run])).values()];
 }
 
-/** The state of a job of a run, by its id in the pipeline or its name: of several variants the one that has gone worst; null if there is none. */
-export async function stateOfJob(db: D1Database, runId: string, job: string): Promise<JobState | null> {
+type StandingRun = Pick<RunRow, "id" | "pipeline" | "state">;
+
+/** The states of a job in these runs, by its id in the pipeline or its name: of each of its variants. */
+export async function statesOfJob(db: D1Database, runIds: readonly string[], job: string): Promise<JobState[]> {
+	// One parameter, however many there are.
+	const isOfRuns = sql`${jobs.run_id} IN (SELECT value FROM json_each(${JSON.stringify(runIds)}))`;
 	const rows = await drizzle(db)
 		.select({ state: jobs.state })
 		.from(jobs)
-		.where(and(eq(jobs.run_id, runId), or(eq(jobs.key, job), eq(jobs.name, job))));
-	const has = (state: JobState) => rows.some((row) => row.state === state);
-	return WORST_FIRST.find(has) ?? rows[0]?.state ?? null;
+		.where(and(isOfRuns, or(eq(jobs.key, job), eq(jobs.name, job))));
+	return rows.map(({ state }) => state);
 }
-const WORST_FIRST: readonly JobState[] = ["failed", "timed_out", "errored", "cancelled", "running", "queued", "blocked", "succeeded"];
 
 const USUAL_OF = 5;
 const LOOKED_AT = 50;

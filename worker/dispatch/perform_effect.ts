@@ -8,7 +8,7 @@ import { scheduledSubmission } from "../plans/scheduled.ts";
 import { indexTests } from "../tests/index_tests.ts";
 import { type Core, command } from "./core/core.ts";
 import type { Effect } from "./core/effects.ts";
-import { findSchedule, noteScheduled } from "./core/schedules.ts";
+import { findSchedule, noteScheduled, noteScheduleFault } from "./core/schedules.ts";
 import { unwrap } from "./result.ts";
 import { dispatcherOf } from "./stub.ts";
 
@@ -34,7 +34,7 @@ export async function performEffect(environment: Environment, core: Core, effect
 	}
 }
 
-/** Submits what a schedule asks for. Nobody is there to be told what is wrong with it: that goes to the coordinator's own log. */
+/** Submits what a schedule asks for. Nobody is there to be told what is wrong with it: that stands beside the schedule, and in the coordinator's own log. */
 async function fireSchedule(
 	environment: Environment,
 	core: Core,
@@ -47,6 +47,8 @@ async function fireSchedule(
 	} catch (error) {
 		// What is only so at the moment is tried again.
 		if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
+		const { message } = error;
+		command(core, () => noteScheduleFault(core, scheduleId, message));
 		log("warn", "a schedule makes no run", { schedule: scheduleId, ...faultFields(error) });
 	}
 }

@@ -1,8 +1,9 @@
 import type { DeliveryRow, ProjectRow } from "../../schema/database/tables.ts";
-import { ApiError } from "../../schema/wire/errors.ts";
+import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { asksToSkip, type Trigger } from "../../schema/wire/triggers.ts";
 import { sha256 } from "../auth/digest.ts";
-import { noteDelivery, settleDelivery } from "../catalog/deliveries.ts";
+import { noteDelivery, settleDelivery, unsettledDeliveries } from "../catalog/deliveries.ts";
+import { findProject } from "../catalog/projects.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
@@ -19,13 +20,17 @@ import { gitlab } from "./gitlab.ts";
  * Taking what a forge delivers: is it from the forge, was it here before, is anything to be run? What is to be run is found out by a plan, on an agent: the
  * forge has its answer long before.
  *
- * A delivery is noted before its plan is submitted, and settled after. One that is found noted and unsettled was cut short in between, and goes on:
- * the queue knows a plan that it has by the name of the delivery.
+ * A delivery is noted before its plan is submitted, and settled after. One that is found noted and unsettled was cut short in between, or came when
+ * the disk was full, and goes on: when it comes again, or when the coordinator looks (`resumeDeliveries`), as forges do not deliver again by
+ * themselves. The queue knows a plan that it has by the name of the delivery.
  */
 
 /** Gitea and Forgejo say that they are GitHub, too. */
 const DELIVERERS: readonly Deliverer[] = [gitea, github, gitlab, generic];
 const MINUTE_MS = 60_000;
+/** What is older than this nobody waits for any more. */
+const RESUMED_MS = 7 * 24 * 60 * MINUTE_MS;
+const RESUMED_AT_ONCE = 100;
 
 /** What became of a delivery. */
 export interface Taken {
@@ -65,7 +70,7 @@ export async function takeDelivery(environment: Environment, project: ProjectRow
 			await note(environment, project, forge, { delivery, event, verdict: "refused", reason: error.message, trigger: null });
 		throw error;
 	}
-	const ignored = typeof found === "string" ? found : skipped(found);
+	const ignored = typeof found === "string" ? found : skipped(project, found);
 	if (ignored !== null || typeof found === "string")
 		return note(environment, project, forge, { delivery, event, verdict: "ignored", reason: ignored ?? "", trigger: null });
 	const noted = await note(environment, project, forge, {
@@ -77,6 +82,23 @@ export async function takeDelivery(environment: Environment, project: ProjectRow
 	});
 	if (noted.row.verdict !== "received") return noted;
 	return { ...noted, row: await plan(environment, project, noted.row, found) };
+}
+
+/**
+ * Goes on with what was cut short between being noted and being planned.
+ * @throws ApiError `unavailable` where nothing new can be accepted still
+ */
+export async function resumeDeliveries(environment: Environment, now: number): Promise<void> {
+	for (const row of await unsettledDeliveries(environment.DB, now - RESUMED_MS, RESUMED_AT_ONCE)) {
+		try {
+			const project = await findProject(environment.DB, row.team, row.project);
+			if (!project || row.trigger === null) throw notFound("project", row.project);
+			await plan(environment, project, row, JSON.parse(row.trigger) as Trigger);
+		} catch (error) {
+			if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
+			await settleDelivery(environment.DB, row.id, { verdict: "refused", reason: error.message, runId: null });
+		}
+	}
 }
 
 /** @throws ApiError `forbidden`: a hook without a secret is closed */
@@ -104,8 +126,9 @@ function elsewhere({ repository }: ProjectRow, about: string | null): string | n
 	return `it is about ${about.slice(0, 200)}, which is not the repository of this project`;
 }
 
-function skipped({ message, kind }: Trigger): string | null {
-	return kind === "push" && asksToSkip(message) ? "the commit asks for it ([skip ci])" : null;
+/** What the main line says is looked at even so: nothing of it is run, but its schedules are taken up. */
+function skipped({ default_branch }: ProjectRow, { message, kind, branch }: Trigger): string | null {
+	return kind === "push" && branch !== default_branch && asksToSkip(message) ? "the commit asks for it ([skip ci])" : null;
 }
 
 async function note(

@@ -22,7 +22,7 @@ export function RunGate({ run }: { run: Run }) {
 				{run.approved_by
 					? `; ${run.approved_by} let it pass.`
 					: isOpen
-						? ", and wait until somebody who has read what they do lets them run."
+						? ", and wait until somebody who has read what they do lets them run. They can read whatever the user of the agent can."
 						: "."}
 			</div>
 			{isOpen && <Decision of={`/runs/${run.id}`} />}

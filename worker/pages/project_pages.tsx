@@ -226,6 +226,7 @@ function Schedules({ schedules }: { schedules: readonly Schedule[] }) {
 								) : (
 									<span class="muted">–</span>
 								)}
+								{one.fault !== null && <p class="reason">{`It made no run: ${one.fault}`}</p>}
 							</td>
 							<td>
 								<form method="post" action={`/schedules/${one.id}/${one.paused_by === null ? "pause" : "resume"}`}>

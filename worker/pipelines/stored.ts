@@ -71,7 +71,8 @@ export async function requireVersion(environment: Environment, pipeline: Pipelin
 export async function readVersion(environment: Environment, { key }: PipelineVersionRow): Promise<string> {
 	const object = await environment.BUCKET.get(key);
 	if (!object) throw new Error(`the text of a pipeline is not where it should be: ${key}`);
-	return object.text();
+	// What reads it as text would leave out a mark of the byte order.
+	return new TextDecoder("utf-8", { ignoreBOM: true }).decode(await object.arrayBuffer());
 }
 
 /** The text of the newest version. */

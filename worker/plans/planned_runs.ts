@@ -25,7 +25,7 @@ const MAX_TOLD_CHARACTERS = 2000;
 /** What is to be run of the files that an agent has read. What is wrong with one keeps none of the others from it. */
 export async function plannedRuns({ plan, run }: PlanOfRun, { files, changed }: PlanResult): Promise<Planned> {
 	const { trigger } = plan;
-	if (files.length === 0) return { files: [{ file: "*", because: nothingFound(plan) }], schedules: plan.is_of_main_line ? [] : null };
+	if (files.length === 0) return { files: [await nothingFound(plan, run)], schedules: plan.is_of_main_line ? [] : null };
 	if (files.some(({ path }) => path === CONFIG_FILE) && files.some(({ path }) => path.startsWith(`${CONFIG_FOLDER}/`))) {
 		const file = { path: CONFIG_FILE, text: "" };
 		return {
@@ -70,10 +70,14 @@ export async function plannedRuns({ plan, run }: PlanOfRun, { files, changed }: 
 	return { files: planned, schedules: plan.is_of_main_line ? schedules : null };
 }
 
-function nothingFound({ work }: Plan): string {
-	return work.config === null
-		? `there is no ${CONFIG_FILE} and no ${CONFIG_FOLDER}/*.yml at this commit`
-		: `there is nothing at ${work.config} at this commit`;
+/** Nothing is to be run; but somebody, or a schedule, that has named the very file means it to be there. */
+async function nothingFound({ work, file }: Plan, run: RunRow): Promise<PlannedFile> {
+	if (file !== null) return broken(run, { path: file, text: "" }, "There is no such file at this commit.");
+	const because =
+		work.config === null
+			? `there is no ${CONFIG_FILE} and no ${CONFIG_FOLDER}/*.yml at this commit`
+			: `there is nothing at ${work.config} at this commit`;
+	return { file: "*", because };
 }
 
 type Asked = ReturnType<typeof parseRepositoryFile>["schedules"][number];

@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Swept } from "../../schema/wire/resources.ts";
 import type { Environment } from "../environment.ts";
+import { resumeDeliveries } from "../forges/take_delivery.ts";
 import { faultFields, log, setLogLevel } from "../log.ts";
 import { SWEEPER_NAME } from "../settings.ts";
 import { applyRetention } from "./retention.ts";
@@ -8,7 +9,10 @@ import { applyRetention } from "./retention.ts";
 const EVERY_MS = 60 * 60_000;
 const FIRST_MS = 60_000;
 
-/** Applies retention every hour, and whenever it is asked to: one pass at a time, beside the queue and never in its way. */
+/**
+ * Applies retention every hour, and whenever it is asked to: one pass at a time, beside the queue and never in its way. Where there is no host that
+ * would, it goes on with what forges have delivered and was cut short.
+ */
 export class Sweeper extends DurableObject<Environment> {
 	#pass: Promise<Swept> | null = null;
 
@@ -32,6 +36,7 @@ export class Sweeper extends DurableObject<Environment> {
 
 	override async alarm(): Promise<void> {
 		try {
+			await resumeDeliveries(this.env, Date.now());
 			const removed = await this.sweep();
 			if (Object.values(removed).some((count) => count > 0)) log("info", "retention", { ...removed });
 		} catch (error) {

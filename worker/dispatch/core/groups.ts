@@ -13,10 +13,13 @@ export const GROUP_SLOT = { entering: -1, wanted: 0, held: 1 } as const;
 
 /**
  * How a group of one project is known. Runs and jobs are in different tables, so their groups never meet but for the limit. What others have written
- * has groups of its own: it may neither end runs of the project nor let more of them go on at once.
+ * has groups of its own, for each pull request: it may neither end runs of the project, or of yet others, nor let more of them go on at once.
  */
-export function groupKey({ kind, project, isTrusted, group }: { kind: "run" | "job"; project: string; isTrusted: boolean; group: string }) {
-	return JSON.stringify([kind, isTrusted ? project : `others of ${project}`, group]);
+export function groupKey(
+	kind: "run" | "job",
+	{ project, isTrusted, pullRequest, group }: { project: string; isTrusted: boolean; pullRequest: number | null; group: string },
+): string {
+	return JSON.stringify([kind, isTrusted ? project : `#${pullRequest} of ${project}`, group]);
 }
 
 /** The name that a group has in the pipeline. */

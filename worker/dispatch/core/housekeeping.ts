@@ -2,6 +2,7 @@ import { type Core, command } from "./core.ts";
 import { forgetUntold, retryEffects } from "./effects.ts";
 import { forgetGroups } from "./groups.ts";
 import { retryEntries } from "./outbox.ts";
+import { forgetPlanFaults } from "./statuses.ts";
 import { startTimer } from "./timers.ts";
 
 /** What the queue does once an hour: it forgets lanes in which nothing waits and agents that are long gone, and tries again what was set aside. */
@@ -10,7 +11,7 @@ const TIDY_MS = 60 * 60_000;
 /** An agent that was not heard of for this long is forgotten; one that comes back after that registers anew. */
 const AGENT_GONE_MS = 30 * 24 * 60 * 60_000;
 const LANES_AT_ONCE = 500;
-/** For how long it is shown what a forge would not be told. */
+/** For how long it is shown what a forge would not be told, and known which plans it was told have failed. */
 const UNTOLD_MS = 7 * 24 * 60 * 60_000;
 
 /** Sets the hourly timer, unless it is set. */
@@ -32,6 +33,7 @@ export function tidyQueue(core: Core, lateByMs: number): void {
 	retryEntries(core);
 	retryEffects(core);
 	forgetUntold(core, core.now() - UNTOLD_MS);
+	forgetPlanFaults(core, core.now() - UNTOLD_MS);
 	startTimer(core, "tidy", core.now() + TIDY_MS);
 }
 

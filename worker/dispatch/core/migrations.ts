@@ -177,6 +177,10 @@ const MIGRATIONS: readonly string[] = [
 	CREATE INDEX schedules_of_project ON schedules(project, id);
 	CREATE TABLE adoptions (project TEXT PRIMARY KEY, delivery TEXT NOT NULL) STRICT, WITHOUT ROWID;
 	`,
+	`
+	ALTER TABLE schedules ADD COLUMN fault TEXT;
+	CREATE TABLE plan_faults (project TEXT NOT NULL, commit_sha TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (project, commit_sha)) STRICT, WITHOUT ROWID;
+	`,
 ];
 
 /**

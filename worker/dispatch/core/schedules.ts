@@ -26,6 +26,8 @@ export interface ScheduleRow {
 	next_at: number | null;
 	fired_at: number | null;
 	run_id: string | null;
+	/** Why it made no run when it came last; null if it did. */
+	fault: string | null;
 	created_at: number;
 }
 
@@ -39,6 +41,7 @@ export interface FileSchedule {
 }
 
 const MAX_SCHEDULES_PER_PROJECT = 200;
+const MAX_FAULT_CHARACTERS = 500;
 
 export function listSchedules(core: Core, project: string): ScheduleRow[] {
 	return core.sql.all<ScheduleRow>("SELECT * FROM schedules WHERE project = ? ORDER BY id", project);
@@ -121,18 +124,24 @@ function contentOf({ file, cron, timezone, branch, params }: Omit<FileSchedule, 
 	return JSON.stringify([file, cron, timezone, branch, Object.entries(params).sort()]);
 }
 
-/** A time has come. To be called inside a command. */
+/** A time has come. One that could not be heeded yet, as nothing new is taken for now, stands for this one too. To be called inside a command. */
 export function fireSchedule(core: Core, id: string): void {
 	const [row] = core.sql.all<ScheduleRow>("SELECT * FROM schedules WHERE id = ?", id);
 	if (!row || row.paused_by !== null || row.next_at === null) return;
-	addEffect(core, id, { kind: "fire_schedule", scheduleId: id, at: row.next_at });
+	const isPending = core.sql.all("SELECT 1 FROM effects WHERE kind = 'fire_schedule' AND key = ? AND tries > 0 LIMIT 1", id).length > 0;
+	if (!isPending) addEffect(core, id, { kind: "fire_schedule", scheduleId: id, at: row.next_at });
 	core.sql.all("UPDATE schedules SET fired_at = ? WHERE id = ?", core.now(), id);
 	arm(core, row);
 }
 
 /** Notes the run that a schedule has made; one that is gone needs nothing. */
 export function noteScheduled(core: Core, id: string, runId: string): void {
-	core.sql.all("UPDATE schedules SET run_id = ? WHERE id = ?", runId, id);
+	core.sql.all("UPDATE schedules SET run_id = ?, fault = NULL WHERE id = ?", runId, id);
+}
+
+/** Notes why a schedule has made no run, and will make none before something is changed. */
+export function noteScheduleFault(core: Core, id: string, fault: string): void {
+	core.sql.all("UPDATE schedules SET fault = ? WHERE id = ?", fault.slice(0, MAX_FAULT_CHARACTERS), id);
 }
 
 function insert(

@@ -14,7 +14,7 @@ const PLAN = "plan";
 export function noteStatus(core: Core, runId: string): void {
 	const run = findRun(core, runId) as RunRow;
 	if (run.project === ADHOC_PROJECT || run.source_git === null || run.commit_sha === null) return;
-	if (run.kind === "plan" && (!isTerminal(run.state) || run.state === "succeeded" || run.state === "cancelled")) return;
+	if (run.kind === "plan" && !isPlanTold(core, run, run.commit_sha)) return;
 	const name = run.kind === "plan" ? PLAN : run.pipeline;
 	addEffect(core, `status ${run.project} ${run.commit_sha} ${name}`, {
 		kind: "commit_status",
@@ -26,6 +26,20 @@ export function noteStatus(core: Core, runId: string): void {
 		state: run.state,
 		description: describe(core, run),
 	});
+}
+
+/** Of a plan it is told that it could not do its work; and, after that, that one of the same commit could. */
+function isPlanTold(core: Core, { project, state }: RunRow, sha: string): boolean {
+	if (!isTerminal(state) || state === "cancelled") return false;
+	if (state === "succeeded")
+		return core.sql.all("DELETE FROM plan_faults WHERE project = ? AND commit_sha = ? RETURNING at", project, sha).length > 0;
+	core.sql.all("INSERT INTO plan_faults (project, commit_sha, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", project, sha, core.now());
+	return true;
+}
+
+/** Forgets plans that failed long ago. To be called inside a command. */
+export function forgetPlanFaults(core: Core, before: number): void {
+	core.sql.all("DELETE FROM plan_faults WHERE at < ?", before);
 }
 
 /** How a run stands, in a few words: forges show no more. */
@@ -44,10 +58,15 @@ function describe(core: Core, run: RunRow): string {
 		case "cancelled":
 			return run.reason_text ?? "Cancelled";
 		case "succeeded":
+			if (run.kind === "plan") return "Found what is to be run";
 			return `${jobs(core, run.id)} in ${formatDuration((run.finished_at ?? 0) - (run.started_at ?? run.finished_at ?? 0))}`;
 		default:
-			return failedJobs(core, run.id) ?? run.reason_text ?? run.state;
+			return (run.kind === "plan" ? faultOfPlan(core, run.id) : failedJobs(core, run.id)) ?? run.reason_text ?? run.state;
 	}
+}
+
+function faultOfPlan(core: Core, runId: string): string | null {
+	return core.sql.all<{ reason_text: string | null }>("SELECT reason_text FROM jobs WHERE run_id = ?", runId)[0]?.reason_text ?? null;
 }
 
 function jobs(core: Core, runId: string): string {

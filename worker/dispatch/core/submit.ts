@@ -173,11 +173,16 @@ function insertRun(core: Core, { runId, pipeline, definition, project, trigger, 
 		commit?.author ?? null,
 		JSON.stringify(pipeline.params),
 		rerun?.of ?? null,
-		pipeline.concurrency && groupKey({ kind: "run", project, isTrusted: origin.isTrusted, group: pipeline.concurrency.group }),
+		pipeline.concurrency && groupKey("run", { ...groupOf({ project, pipeline, origin }), group: pipeline.concurrency.group }),
 		GROUP_SLOT.entering,
 	);
 	noteEvent(core, { runId, jobId: null, from: null, to: "queued", reason: null });
 	markDirty(core, runId, runId);
+}
+
+/** Whose the groups of a run are. */
+function groupOf({ project, pipeline, origin }: Pick<Submit, "project" | "pipeline" | "origin">) {
+	return { project, isTrusted: origin.isTrusted, pullRequest: pipeline.pull_request?.number ?? null };
 }
 
 /** Writes the jobs of a run. @returns the ids of those that may be able to go on at once */
@@ -189,7 +194,7 @@ function insertJobs(core: Core, { runId, pipeline, project, origin, rerun }: Sub
 	for (const [position, job] of pipeline.jobs.entries()) {
 		const id = ids.get(job) as string;
 		const entry = nextRev(core);
-		const group = job.concurrency && groupKey({ kind: "job", project, isTrusted: origin.isTrusted, group: job.concurrency.group });
+		const group = job.concurrency && groupKey("job", { ...groupOf({ project, pipeline, origin }), group: job.concurrency.group });
 		if (group && job.concurrency) setGroupLimit(core, group, job.concurrency.limit);
 		const requirements = JSON.stringify(job.runs_on);
 		const lane = laneOf(core, { requirements, project, priority: pipeline.priority, group: group ?? "" });
