@@ -102,8 +102,16 @@ test("a run by hand: faults with their lines, then a form of the parameters", as
 	await page.getByLabel("Pipeline").fill("stepz: [a]");
 	await page.getByRole("button", { name: "Next" }).click();
 	await shown(() => page.locator(".faults").textContent()).toContain("line 1, column 1");
-	const text =
-		'params: { who: { required: true, description: whom }, n: { type: integer, default: 2 }, c: { type: choice, options: [red, blue] } }\nenv: { W: "${{ params.who }} ${{ params.n }} ${{ params.c }}" }\nsteps: [echo "$W"]\n';
+	const text = `params:
+  who: { required: true, description: whom }
+  n: { type: integer, default: 2 }
+  c: { type: choice, options: [red, blue] }
+  go: { type: choice, options: ["1.21", "1.20"], default: 1.20 }
+  dry: { type: boolean, default: True }
+  poem: { default: "one\\ntwo" }
+env: { W: "\${{ params.who }} \${{ params.n }} \${{ params.c }} \${{ params.go }} \${{ params.dry }} \${{ params.poem }}." }
+steps: [echo "$W"]
+`;
 	await page.getByLabel("Pipeline").fill(text);
 	await page.getByRole("button", { name: "Next" }).click();
 	await page.getByLabel(/^who/).fill("Ada");
@@ -111,5 +119,6 @@ test("a run by hand: faults with their lines, then a form of the parameters", as
 	await page.getByRole("button", { name: "Run", exact: true }).click();
 	await shown(() => page.locator(".params").textContent()).toContain("Ada");
 	await page.getByRole("link", { name: "main" }).first().click();
-	await shown(() => page.locator("#log li", { hasText: "Ada 2 blue" }).count()).toBe(1);
+	await shown(() => page.locator("#log li", { hasText: "Ada 2 blue 1.20 true one" }).count()).toBe(1);
+	await shown(() => page.locator("#log li", { hasText: "two." }).count()).toBe(1);
 }, 60_000);

@@ -12,12 +12,11 @@ import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import { page } from "./layout.tsx";
 import { NewRunPage } from "./new_run_page.tsx";
+import { filledIn, givenIn } from "./parameter_fields.tsx";
 
 /** A run by hand. The form is sent twice: with the pipeline, and once more with the values of its parameters. */
 
 type Reader = RequestContext<"user">;
-
-const PARAMETER = "param:";
 
 export function newRunPage({ principal }: Reader): Response {
 	return formPage(principal.name, { pipeline: "", params: null, given: {}, error: null });
@@ -27,9 +26,7 @@ export async function submitNewRun(context: Reader): Promise<Response> {
 	const { request, principal } = context;
 	const form = new URLSearchParams(await readText(request, MAX_PIPELINE_BYTES));
 	const pipeline = (form.get("pipeline") ?? "").replaceAll("\r\n", "\n");
-	const given = Object.fromEntries(
-		[...form].filter(([name]) => name.startsWith(PARAMETER)).map(([name, value]) => [name.slice(PARAMETER.length), value]),
-	);
+	const given = givenIn(form);
 	let params: ParametersText | null = null;
 	try {
 		params = parsedParameters(pipeline);
@@ -44,9 +41,7 @@ export async function submitNewRun(context: Reader): Promise<Response> {
 }
 
 async function submit({ environment, principal }: Reader, text: string, params: Record<string, string>): Promise<string> {
-	// A field that was left empty was not filled in.
-	const filled = Object.fromEntries(Object.entries(params).filter(([, value]) => value !== ""));
-	const { pipeline, project } = parseSubmission(JSON.stringify({ pipeline: text, params: filled }));
+	const { pipeline, project } = parseSubmission(JSON.stringify({ pipeline: text, params: filledIn(params) }));
 	const answer = await dispatcherOf(environment, principal.team).submit({
 		runId: `${ID_PREFIXES.run}_${ulid()}`,
 		pipeline,

@@ -1,5 +1,7 @@
 import type { ParametersText } from "../../schema/pipeline/parameters.ts";
 import type { FieldError } from "../../schema/wire/errors.ts";
+import { Faults } from "./faults.tsx";
+import { ParameterFields } from "./parameter_fields.tsx";
 
 interface NewRunProps {
 	pipeline: string;
@@ -20,18 +22,7 @@ export function NewRunPage({ pipeline, params, given, faults, message }: NewRunP
 		<section>
 			<h1>New run</h1>
 			{message && <p class="reason">{message}</p>}
-			{faults.length > 0 && (
-				<ul class="faults">
-					{faults.map((one, index) => (
-						<li key={index}>
-							{one.line !== null && <strong>{`line ${one.line}, column ${one.column}: `}</strong>}
-							{one.path && <code>{one.path} </code>}
-							{one.message}
-							{one.suggestion && <span class="muted">{` – ${one.suggestion}`}</span>}
-						</li>
-					))}
-				</ul>
-			)}
+			<Faults faults={faults} />
 			<form method="post" action="/new" class="new-run">
 				<label>
 					Pipeline
@@ -39,43 +30,10 @@ export function NewRunPage({ pipeline, params, given, faults, message }: NewRunP
 						{pipeline || EXAMPLE}
 					</textarea>
 				</label>
-				{params &&
-					Object.entries(params).map(([name, one]) => (
-						<label key={name} for={`param-${name}`}>
-							{name} {one.required && <span class="muted">(required)</span>}
-							{one.description && <span class="muted">{` – ${one.description}`}</span>}
-							<Field name={name} declared={one} value={given[name]} />
-						</label>
-					))}
+				{params && <ParameterFields declared={params} given={given} />}
 				{params && <input type="hidden" name="ready" value="yes" />}
 				<button type="submit">{params ? "Run" : "Next"}</button>
 			</form>
 		</section>
 	);
-}
-
-function Field({ name, declared, value }: { name: string; declared: ParametersText[string]; value: string | undefined }) {
-	const field = `param:${name}`;
-	const id = `param-${name}`;
-	const preset = value ?? textOf(declared.default);
-	if (declared.type === "choice" || declared.type === "boolean") {
-		const options = declared.type === "boolean" ? ["true", "false"] : (declared.options ?? []);
-		return (
-			<select id={id} name={field}>
-				{options.map((option) => (
-					<option key={option} value={option} selected={option === (preset || (declared.type === "boolean" ? "false" : options[0]))}>
-						{option}
-					</option>
-				))}
-			</select>
-		);
-	}
-	const isRequired = declared.required ?? false;
-	if (declared.type === "integer" || declared.type === "number")
-		return <input id={id} name={field} type="number" step={declared.type === "number" ? "any" : 1} value={preset} required={isRequired} />;
-	return <input id={id} name={field} value={preset} required={isRequired} pattern={declared.pattern} />;
-}
-
-function textOf(value: unknown): string {
-	return typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? String(value) : "";
 }

@@ -1,0 +1,18 @@
+import type { FieldError } from "../../schema/wire/errors.ts";
+
+/** What is wrong with what a form says of a pipeline, each with its place. */
+export function Faults({ faults }: { faults: readonly FieldError[] }) {
+	if (faults.length === 0) return null;
+	return (
+		<ul class="faults">
+			{faults.map((one, index) => (
+				<li key={index}>
+					{one.line !== null && <strong>{`line ${one.line}, column ${one.column}: `}</strong>}
+					{one.path && <code>{one.path} </code>}
+					{one.message}
+					{one.suggestion && <span class="muted">{` – ${one.suggestion}`}</span>}
+				</li>
+			))}
+		</ul>
+	);
+}
