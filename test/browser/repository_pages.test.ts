@@ -103,7 +103,7 @@ test("a run from another repository is let pass with a button, by whoever has re
 	expect(complaints).toEqual([]);
 }, 60_000);
 
-test("a pipeline that is kept here is shown with its versions, run, and restored", async () => {
+test("a pipeline that is kept here is shown with its versions, restored, and run, with what it asks for", async () => {
 	const post = (body: object) => coordinator.post<StoredPipeline>("/api/v1/pipelines", body);
 	const { id } = await post({ name: "evening", project: "web", yaml: "steps: [echo first]" });
 	const change = { yaml: "steps: [echo second]", version: 1 };
@@ -117,5 +117,20 @@ test("a pipeline that is kept here is shown with its versions, run, and restored
 	await page.getByRole("button", { name: "Run", exact: true }).click();
 	await shown(() => page.locator("#run > .facts .state").first().textContent()).toContain("succeeded");
 	await shown(() => page.getByText("evening@3").count()).toBe(1);
-	expect(complaints).toEqual([]);
+	const asking =
+		"params: { where: { required: true, pattern: '[a-z]+' }, n: { type: choice, options: ['1.21', '1.20'], default: 1.20 } }\nsteps: [true]";
+	const { id: other } = await post({ name: "asking", project: "web", yaml: asking });
+	await page.goto(`${coordinator.url}/pipelines/${other}`);
+	expect(await page.locator("#param-n").inputValue()).toBe("1.20");
+	// The browser holds a form back that does not match; the coordinator refuses it too.
+	await page.locator("#param-where").evaluate((field: { removeAttribute(name: string): void }) => field.removeAttribute("pattern"));
+	await page.getByLabel(/^where/).fill("Moon 2");
+	await page.getByRole("button", { name: "Run", exact: true }).click();
+	await shown(() => page.locator(".faults").textContent()).toContain('"Moon 2" does not match [a-z]+');
+	expect(await page.getByLabel(/^where/).inputValue()).toBe("Moon 2");
+	await page.getByLabel(/^where/).fill("moon");
+	await page.getByRole("button", { name: "Run", exact: true }).click();
+	await shown(() => page.locator(".params").textContent()).toBe("where moonn 1.20");
+	await shown(() => page.getByText("asking@1").count()).toBe(1);
+	expect(complaints.splice(0).every((text) => text.includes("422"))).toBe(true);
 }, 60_000);

@@ -1,4 +1,5 @@
-import { MAX_PROTOCOL_BODY_BYTES } from "../../schema/wire/limits.ts";
+import { ApiError } from "../../schema/wire/errors.ts";
+import { MAX_PIPELINE_BYTES, MAX_PROTOCOL_BODY_BYTES } from "../../schema/wire/limits.ts";
 import { triggerRequest } from "../../schema/wire/plans.ts";
 import type { RerunRequest } from "../../schema/wire/resources.ts";
 import { approverOf, letRunPass, turnRunAway } from "../api/approvals.ts";
@@ -15,6 +16,9 @@ import { requirePipeline, triggerPipeline } from "../api/stored_pipelines.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import { restoreVersion } from "../pipelines/stored.ts";
+import { faultsIn } from "./faults.tsx";
+import { filledIn, givenIn } from "./parameter_fields.tsx";
+import { pipelinePage } from "./pipeline_page.tsx";
 
 /** What a page can change. Each answers with the page that it was asked from. */
 
@@ -97,9 +101,17 @@ export async function resumeSchedule(context: RequestContext<"user">): Promise<R
 	return backTo(`/projects/${project}`);
 }
 
+/** A run of a pipeline that is kept, with the parameters that the form says; a form with faults comes back with them. */
 export async function runPipeline(context: RequestContext<"user">): Promise<Response> {
-	const { runId } = await triggerPipeline(context, {});
-	return backTo(`/runs/${runId}`);
+	const given = givenIn(new URLSearchParams(await readText(context.request, MAX_PIPELINE_BYTES)));
+	try {
+		const { runId } = await triggerPipeline(context, { params: filledIn(given) });
+		return backTo(`/runs/${runId}`);
+	} catch (error) {
+		const faults = error instanceof ApiError ? faultsIn(error) : [];
+		if (faults.length === 0) throw error;
+		return pipelinePage(context, { given, faults });
+	}
 }
 
 export async function restorePipeline(context: RequestContext<"user">): Promise<Response> {

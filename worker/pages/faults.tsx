@@ -1,4 +1,4 @@
-import type { FieldError } from "../../schema/wire/errors.ts";
+import type { ApiError, FieldError } from "../../schema/wire/errors.ts";
 
 /** What is wrong with what a form says of a pipeline, each with its place. */
 export function Faults({ faults }: { faults: readonly FieldError[] }) {
@@ -15,4 +15,9 @@ export function Faults({ faults }: { faults: readonly FieldError[] }) {
 			))}
 		</ul>
 	);
+}
+
+/** The faults that an error has found, if they are what it is about. */
+export function faultsIn(error: ApiError): readonly FieldError[] {
+	return (error.details.errors as FieldError[] | undefined) ?? [];
 }

@@ -1,7 +1,7 @@
 import { ulid } from "ulid";
 import type { ParametersText } from "../../schema/pipeline/parameters.ts";
 import { parsedParameters, parseSubmission } from "../../schema/pipeline/parse.ts";
-import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
+import { ApiError } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import { MAX_PIPELINE_BYTES } from "../../schema/wire/limits.ts";
 import { readText } from "../api/bodies.ts";
@@ -10,6 +10,7 @@ import { sha256 } from "../auth/digest.ts";
 import { SUBMITTED } from "../dispatch/core/submit.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
+import { faultsIn } from "./faults.tsx";
 import { page } from "./layout.tsx";
 import { NewRunPage } from "./new_run_page.tsx";
 import { filledIn, givenIn } from "./parameter_fields.tsx";
@@ -64,7 +65,7 @@ interface FormState {
 }
 
 function formPage(user: string, { error, ...state }: FormState): Response {
-	const faults = (error?.details.errors as FieldError[] | undefined) ?? [];
+	const faults = error ? faultsIn(error) : [];
 	const message = error && faults.length === 0 ? error.message : null;
 	return page({ title: "New run", user, children: <NewRunPage {...state} faults={faults} message={message} /> }, error?.status ?? 200);
 }

@@ -1,3 +1,6 @@
+import type { ParametersText } from "../../schema/pipeline/parameters.ts";
+import { parsedParameters } from "../../schema/pipeline/parse.ts";
+import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
 import { MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
 import type { PipelineVersion, WholePipeline } from "../../schema/wire/pipelines.ts";
 import type { RequestContext } from "../api/context.ts";
@@ -5,32 +8,67 @@ import { requirePipeline } from "../api/stored_pipelines.ts";
 import { listVersions } from "../catalog/pipelines.ts";
 import { presentPipeline, presentVersion } from "../catalog/present.ts";
 import { readNewest } from "../pipelines/stored.ts";
+import { Faults } from "./faults.tsx";
 import { page } from "./layout.tsx";
+import { ParameterFields } from "./parameter_fields.tsx";
 import { Ago } from "./words.tsx";
 
 /** A pipeline that is kept here: its text, and its versions. */
 
-export async function pipelinePage(context: RequestContext<"user">): Promise<Response> {
+/** What was filled in for its parameters, and why that was refused. */
+interface Refused {
+	given: Record<string, string>;
+	faults: readonly FieldError[];
+}
+
+export async function pipelinePage(context: RequestContext<"user">, refused: Refused | null = null): Promise<Response> {
 	const { environment, principal, baseUrl } = context;
 	const row = await requirePipeline(context);
 	const [yaml, versions] = await Promise.all([readNewest(environment, row), listVersions(environment.DB, row.id, MAX_LIST_LIMIT, null)]);
 	const pipeline = { ...presentPipeline(row, baseUrl), yaml };
-	const children = <PipelinePage pipeline={pipeline} versions={versions.map(presentVersion)} />;
-	return page({ title: pipeline.name, user: principal.name, children });
+	const children = <PipelinePage pipeline={pipeline} params={declaredIn(yaml)} versions={versions.map(presentVersion)} refused={refused} />;
+	return page({ title: pipeline.name, user: principal.name, children }, refused ? 422 : 200);
 }
 
-function PipelinePage({ pipeline, versions }: { pipeline: WholePipeline; versions: readonly PipelineVersion[] }) {
+/** The parameters of a text that is kept; none of one that was taken once and would not be any more. */
+function declaredIn(yaml: string): ParametersText {
+	try {
+		return parsedParameters(yaml);
+	} catch (error) {
+		if (!(error instanceof ApiError)) throw error;
+		return {};
+	}
+}
+
+interface PipelinePageProps {
+	pipeline: WholePipeline;
+	params: ParametersText;
+	versions: readonly PipelineVersion[];
+	refused: Refused | null;
+}
+
+function PipelinePage({ pipeline, params, versions, refused }: PipelinePageProps) {
 	const address = `/api/v1/pipelines/${pipeline.id}/versions`;
+	const isAsking = Object.keys(params).length > 0;
 	return (
 		<section>
 			<div class="title">
 				<h1>
 					{pipeline.name} <span class="muted">{`${pipeline.project}, version ${pipeline.version}`}</span>
 				</h1>
-				<form method="post" action={`/pipelines/${pipeline.id}/trigger`}>
+				{!isAsking && (
+					<form method="post" action={`/pipelines/${pipeline.id}/trigger`}>
+						<button type="submit">Run</button>
+					</form>
+				)}
+			</div>
+			{refused && <Faults faults={refused.faults} />}
+			{isAsking && (
+				<form method="post" action={`/pipelines/${pipeline.id}/trigger`} class="new-run">
+					<ParameterFields declared={params} given={refused?.given ?? {}} />
 					<button type="submit">Run</button>
 				</form>
-			</div>
+			)}
 			<pre>{pipeline.yaml}</pre>
 			<h2>Versions</h2>
 			<table>
