@@ -244,16 +244,16 @@ export const runTests = z.object({
 		testCase.extend({
 			job_id: z.string(),
 			job: z.string(),
-			/** Whether it did not fail the last time before: on this branch, if it was run there. */
+			/** Whether it did not fail the last time before in this job: on this branch, if it was run there. */
 			newly_failing: z.boolean(),
-			/** Whether it has passed on this very commit, too. */
+			/** Whether it has passed in this job on this very commit, too. */
 			flaky: z.boolean(),
 		}),
 	),
 	/** From where to go on, if there are more of them. */
 	next_from: z.number().int().nullable(),
 	slowest: z.array(ranTest),
-	/** Tests that have both passed and failed on the run's commit. */
+	/** Tests that have both passed and failed in one job on the run's commit. */
 	flaky: z.array(z.object({ suite: z.string(), name: z.string() })),
 	/** By job; `before`: the newest coverage of the main line (or, where that has none, of the branch) before this run. */
 	coverage: z.array(
@@ -272,6 +272,7 @@ export const testHistory = z.object({
 		z.object({
 			run_id: z.string(),
 			job_id: z.string(),
+			job: z.string(),
 			number: z.number().int(),
 			branch: z.string().nullable(),
 			commit_sha: z.string().nullable(),

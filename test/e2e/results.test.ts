@@ -195,6 +195,41 @@ describe("test results", () => {
 		expect(tests.coverage[0]).toMatchObject({ covered: 1, lines: 2, before: { covered: 2, lines: 2, run_id: main.id, branch: "main" } });
 	});
 
+	test("variants are told apart: what always fails in one is not flaky, nor new; coverage is compared with that of the same", async () => {
+		const pipeline = {
+			name: "varied",
+			source: { git: `file://${repository}` },
+			jobs: {
+				check: {
+					matrix: { on: ["here", "there"] },
+					env: { ON: "${{ matrix.on }}" },
+					reports: { tap: "r.tap", coverage: { lcov: "l.info" } },
+					steps: [
+						"test $ON = here && { echo 1..1; echo ok 1 - one; } > r.tap || { echo 1..1; echo not ok 1 - one; } > r.tap",
+						'test $ON = here && hits=1 || hits=0; printf "SF:a\\nDA:1,1\\nDA:2,$hits\\nend_of_record\\n" > l.info',
+					],
+				},
+			},
+		};
+		const history = async () => resources.testHistory.parse(await coordinator.get("/api/v1/tests/history?pipeline=varied&name=one")).items;
+		const first = await run(pipeline, { branch: "main" });
+		await eventually(async () => (await history()).length === 2, "the first results");
+		const second = await run(pipeline, { branch: "main" });
+		await eventually(async () => (await history()).length === 4, "the second results");
+		const tests = resources.runTests.parse(await coordinator.get(`/api/v1/runs/${second.id}/tests`));
+		expect(tests.items).toEqual([
+			expect.objectContaining({ job: jobOf(second, "check (there)").name, newly_failing: false, flaky: false }),
+		]);
+		expect(tests.flaky).toEqual([]);
+		expect(tests.coverage.map(({ job, covered, before }) => [job, covered, before?.covered, before?.run_id])).toEqual([
+			["check (here)", 2, 2, first.id],
+			["check (there)", 1, 1, first.id],
+		]);
+		const told = (await history()).filter(({ run_id }) => run_id === first.id).map(({ job, state }) => `${job} ${state}`);
+		expect(told.sort()).toEqual(["check (here) passed", "check (there) failed"]);
+		expect(await coordinator.text("/tests?project=adhoc&pipeline=varied&suite=&name=one")).toContain("check (there)</a>");
+	});
+
 	test.each([
 		["one that is not there", "true", "No junit report is there"],
 		["one that is broken", "echo '<testsuites><testsuite>' > r.xml", "cannot be read as junit"],

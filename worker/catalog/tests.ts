@@ -3,7 +3,10 @@ import { drizzle } from "drizzle-orm/d1";
 import { attempts, jobs, runs, testResults, tests } from "../../schema/database/tables.ts";
 import type { TestCase } from "../../schema/wire/resources.ts";
 
-/** How tests went, over all runs. */
+/**
+ * How tests went, over all runs. Results are compared with those of jobs of the same name, which says the variant too: a test that always fails
+ * on one system and passes on another is not flaky, and has not just begun to fail.
+ */
 
 /** Whose results these are. */
 export interface Tested {
@@ -64,9 +67,9 @@ function mergeSame(results: readonly Result[]): Result[] {
 export interface TestPast {
 	suite: string;
 	name: string;
-	/** How it went the last time before, on the same branch if it was run there; null if it never was. */
+	/** How it went the last time before in this job, on the same branch if it was run there; null if it never was. */
 	before: TestCase["state"] | null;
-	/** Whether it has both passed and failed on this commit. */
+	/** Whether it has both passed and failed in this job on this commit. */
 	isFlaky: boolean;
 }
 
@@ -75,24 +78,27 @@ export async function pastOfFailures(db: D1Database, attemptId: string, limit: n
 	const { results } = await db
 		.prepare(
 			`SELECT t.suite, t.name,
-				(SELECT b.state FROM test_results AS b WHERE b.test_id = r.test_id AND b.run_id <> r.run_id AND b.at < r.at
+				(SELECT b.state FROM test_results AS b JOIN jobs AS bj ON bj.id = b.job_id
+					WHERE b.test_id = r.test_id AND bj.name = j.name AND b.run_id <> r.run_id AND b.at < r.at
 					ORDER BY b.branch IS NOT r.branch, b.at DESC LIMIT 1) AS before,
-				r.commit_sha IS NOT NULL AND EXISTS (SELECT 1 FROM test_results AS s WHERE s.test_id = r.test_id AND s.commit_sha = r.commit_sha
-					AND s.state = 'passed') AS is_flaky
-			FROM test_results AS r JOIN tests AS t ON t.id = r.test_id WHERE r.attempt_id = ? AND r.state = 'failed' LIMIT ?`,
+				r.commit_sha IS NOT NULL AND EXISTS (SELECT 1 FROM test_results AS s JOIN jobs AS sj ON sj.id = s.job_id
+					WHERE s.test_id = r.test_id AND sj.name = j.name AND s.commit_sha = r.commit_sha AND s.state = 'passed') AS is_flaky
+			FROM test_results AS r JOIN tests AS t ON t.id = r.test_id JOIN jobs AS j ON j.id = r.job_id
+			WHERE r.attempt_id = ? AND r.state = 'failed' LIMIT ?`,
 		)
 		.bind(attemptId, limit)
 		.all<{ suite: string; name: string; before: TestCase["state"] | null; is_flaky: number }>();
 	return results.map(({ suite, name, before, is_flaky }) => ({ suite, name, before, isFlaky: is_flaky === 1 }));
 }
 
-/** Tests of a pipeline that have both passed and failed on the commit of a run. */
+/** Tests of a pipeline that have both passed and failed in one job on the commit of a run. */
 export async function flakyTestsOf(db: D1Database, runId: string): Promise<{ suite: string; name: string }[]> {
 	const { results } = await db
 		.prepare(
-			`SELECT DISTINCT t.suite, t.name FROM test_results AS r JOIN tests AS t ON t.id = r.test_id
+			`SELECT DISTINCT t.suite, t.name FROM test_results AS r JOIN tests AS t ON t.id = r.test_id JOIN jobs AS j ON j.id = r.job_id
 			WHERE r.run_id = ? AND r.commit_sha IS NOT NULL AND r.state <> 'skipped'
-			AND EXISTS (SELECT 1 FROM test_results AS s WHERE s.test_id = r.test_id AND s.commit_sha = r.commit_sha AND s.state <> 'skipped' AND s.state <> r.state)
+			AND EXISTS (SELECT 1 FROM test_results AS s JOIN jobs AS sj ON sj.id = s.job_id
+				WHERE s.test_id = r.test_id AND sj.name = j.name AND s.commit_sha = r.commit_sha AND s.state <> 'skipped' AND s.state <> r.state)
 			LIMIT 100`,
 		)
 		.bind(runId)
@@ -104,6 +110,8 @@ export async function flakyTestsOf(db: D1Database, runId: string): Promise<{ sui
 export interface PastResult {
 	run_id: string;
 	job_id: string;
+	/** The name of the job, and so its variant. */
+	job: string;
 	number: number;
 	branch: string | null;
 	commit_sha: string | null;
@@ -123,6 +131,7 @@ export async function historyOf(
 		.select({
 			run_id: testResults.run_id,
 			job_id: testResults.job_id,
+			job: jobs.name,
 			number: runs.number,
 			branch: testResults.branch,
 			commit_sha: testResults.commit_sha,
@@ -133,6 +142,7 @@ export async function historyOf(
 		.from(testResults)
 		.innerJoin(tests, eq(tests.id, testResults.test_id))
 		.innerJoin(runs, eq(runs.id, testResults.run_id))
+		.innerJoin(jobs, eq(jobs.id, testResults.job_id))
 		.where(
 			and(
 				eq(tests.team, test.team),
@@ -154,14 +164,14 @@ const MAIN_BRANCHES = ["main", "master"];
 export async function coverageBefore(
 	db: D1Database,
 	run: { team: string; project: string; pipeline: string; branch: string | null; created_at: number },
-	jobKey: string,
+	jobName: string,
 	mainBranch: string | null,
 ): Promise<{ coverage: string; run_id: string; number: number; branch: string | null } | null> {
 	const newest = (branches: string[]) =>
 		drizzle(db)
 			.select({ coverage: attempts.coverage, run_id: runs.id, number: runs.number, branch: runs.branch })
 			.from(runs)
-			.innerJoin(jobs, and(eq(jobs.run_id, runs.id), eq(jobs.key, jobKey)))
+			.innerJoin(jobs, and(eq(jobs.run_id, runs.id), eq(jobs.name, jobName)))
 			.innerJoin(attempts, eq(attempts.id, jobs.result_attempt))
 			.where(
 				and(

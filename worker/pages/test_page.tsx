@@ -23,6 +23,7 @@ export function TestPage({ test, history }: TestPageProps) {
 					<tr>
 						<th>Result</th>
 						<th>Run</th>
+						<th>Job</th>
 						<th>Branch</th>
 						<th>Commit</th>
 						<th>Took</th>
@@ -37,6 +38,9 @@ export function TestPage({ test, history }: TestPageProps) {
 							</td>
 							<td>
 								<a href={`/runs/${one.run_id}`}>{`#${one.number}`}</a>
+							</td>
+							<td>
+								<a href={`/jobs/${one.job_id}`}>{one.job}</a>
 							</td>
 							<td>{one.branch ?? "–"}</td>
 							<td>{one.commit_sha ? <code>{one.commit_sha.slice(0, 8)}</code> : "–"}</td>

@@ -76,7 +76,7 @@ async function coverageOf(
 	now: CoverageTotals,
 ): Promise<RunTests["coverage"][number]> {
 	const project = await findProject(environment.DB, run.team, run.project);
-	const before = await coverageBefore(environment.DB, run, job.key, project?.default_branch ?? null);
+	const before = await coverageBefore(environment.DB, run, job.name, project?.default_branch ?? null);
 	return {
 		job_id: job.id,
 		job: job.name,
