@@ -341,6 +341,41 @@ describe("again", () => {
 	});
 });
 
+test("how long a run will take is told by runs of all jobs that waited for nobody", async () => {
+	const folder = temporaryFolder();
+	const recorded = (id: string) =>
+		eventually(async () => {
+			const { items } = await coordinator.get<{ items: resources.RunSummary[] }>("/api/v1/runs?limit=100");
+			return items.some((one) => one.id === id && one.state === "succeeded");
+		}, "the record");
+	/** What the page says of a run of one job, while that goes on; and then it ends. */
+	const leftOf = async (name: string) => {
+		const file = path.join(folder, name);
+		const pipeline = { name: "usual", steps: [`until test -e ${file}; do sleep 0.1; done`] };
+		const { id } = await coordinator.post<resources.Run>("/api/v1/runs", { pipeline });
+		await eventually(async () => (await coordinator.get<resources.Run>(`/api/v1/runs/${id}`)).state === "running", "the run");
+		const text = await coordinator.text(`/runs/${id}`);
+		writeFileSync(file, "");
+		await wait(id);
+		await recorded(id);
+		return /about [^<]* left|usually takes [^<]*/.exec(text)?.[0] ?? null;
+	};
+	const gated = await coordinator.post<resources.Run>("/api/v1/runs", {
+		pipeline: { name: "usual", approval: { message: "Now?" }, steps: ["true"] },
+	});
+	await coordinator.post(`/api/v1/jobs/${gated.jobs[0]?.id}/approve`, {});
+	expect((await wait(gated.id)).state).toBe("succeeded");
+	const flag = path.join(folder, "flag");
+	const half = await run({ name: "usual", jobs: { a: { steps: ["true"] }, b: { needs: "a", steps: [`test -e ${flag}`] } } });
+	writeFileSync(flag, "");
+	const { id } = await coordinator.post<resources.SubmittedRun>(`/api/v1/runs/${half.id}/rerun`, { only: "failed" });
+	expect((await wait(id)).state).toBe("succeeded");
+	await recorded(gated.id);
+	await recorded(id);
+	expect(await leftOf("first")).toBe(null);
+	expect(await leftOf("second")).not.toBe(null);
+});
+
 test("a gate by the API: the run waits, is approved, and says by whom", async () => {
 	const { id } = await coordinator.post<resources.Run>("/api/v1/runs", {
 		pipeline: { jobs: { d: { approval: { message: "Ship?" }, steps: ["echo shipped"] } } },

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gt, inArray, isNull, lt, lte, ne, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, isNotNull, isNull, lt, lte, ne, or, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import {
 	type ArtifactRow,
@@ -219,16 +219,35 @@ export async function statesOfJob(db: D1Database, runIds: readonly string[], job
 const USUAL_OF = 5;
 const LOOKED_AT = 50;
 
-/** How long the newest runs of a pipeline took that succeeded: the middle of five; null if there is none. */
+/**
+ * How long the newest runs of a pipeline took that succeeded, in milliseconds: the middle of five; null if there is none. Runs that took results
+ * over from an earlier one, or waited for somebody at a gate, say nothing of it.
+ */
 export async function usualDuration(db: D1Database, run: RunRow): Promise<number | null> {
 	const before = await drizzle(db)
-		.select({ pipeline: runs.pipeline, state: runs.state, started_at: runs.started_at, finished_at: runs.finished_at })
+		.select({ id: runs.id, pipeline: runs.pipeline, state: runs.state, started_at: runs.started_at, finished_at: runs.finished_at })
 		.from(runs)
 		.where(and(eq(runs.team, run.team), eq(runs.project, run.project), lt(runs.id, run.id)))
 		.orderBy(desc(runs.id))
 		.limit(LOOKED_AT);
-	const took = before
-		.filter((one) => one.pipeline === run.pipeline && one.state === "succeeded" && one.started_at !== null && one.finished_at !== null)
+	const done = before.filter(
+		(one) => one.pipeline === run.pipeline && one.state === "succeeded" && one.started_at !== null && one.finished_at !== null,
+	);
+	const odd = await drizzle(db)
+		.selectDistinct({ id: jobs.run_id })
+		.from(jobs)
+		.where(
+			and(
+				inArray(
+					jobs.run_id,
+					done.map(({ id }) => id),
+				),
+				or(eq(jobs.reason_code, "reused"), isNotNull(jobs.approved_by)),
+			),
+		);
+	const left = new Set(odd.map(({ id }) => id));
+	const took = done
+		.filter(({ id }) => !left.has(id))
 		.slice(0, USUAL_OF)
 		.map((one) => (one.finished_at as number) - (one.started_at as number))
 		.sort((a, b) => a - b);
