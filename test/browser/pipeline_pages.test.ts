@@ -32,6 +32,7 @@ test("a matrix is one box; jobs have their bars; a gate is passed with a button;
 					allow_failure: true,
 					steps: ["printf '1..2\\nok 1 - good\\nnot ok 2 - bad\\n' > r.tap"],
 				},
+				again: { retry: { attempts: 2 }, steps: ["test $CI_ATTEMPT = 2"] },
 				ship: {
 					needs: "test",
 					approval: { message: "Ship it?" },
@@ -42,20 +43,34 @@ test("a matrix is one box; jobs have their bars; a gate is passed with a button;
 		},
 	});
 	await page.goto(`${coordinator.url}/runs/${id}`);
-	await shown(() => page.locator("svg .node").count()).toBe(2);
+	await shown(() => page.locator("svg .node").count()).toBe(3);
 	await shown(() => page.locator(".graph .count").textContent()).toBe("3/3");
 	await shown(() => page.getByText("Ship it?").count()).toBeGreaterThan(0);
-	await shown(() => page.locator(".timeline .ran").count()).toBe(3);
+	await shown(() => page.locator(".timeline .ran").count()).toBe(5);
+	await shown(() => page.locator(".timeline title", { hasText: "again, attempt 1: failed" }).count()).toBe(1);
+	await shown(() => page.locator(".timeline title", { hasText: "again, attempt 2: succeeded" }).count()).toBe(1);
 	await shown(() => page.getByText("3 failed").count()).toBe(1);
 	await page.getByRole("button", { name: "Approve" }).click();
 	await shown(() => page.locator("#run > .facts .state").first().textContent()).toContain("succeeded");
 	await shown(() => page.locator(".summary strong").textContent()).toBe("shipped");
 	await shown(() => page.getByText("3 allowed to fail").count()).toBe(1);
+	await shown(async () => {
+		await page.reload();
+		return page.locator(".timeline .offered").count();
+	}).toBeGreaterThan(0);
 	await page.getByRole("link", { name: "ship", exact: true }).first().click();
 	await shown(() => page.locator(".outputs dd").textContent()).toBe("moon");
 	await shown(() => page.getByText("approved by admin").count()).toBe(1);
 	expect(complaints).toEqual([]);
 }, 60_000);
+
+test("a run of very many jobs says what its pictures leave out", async () => {
+	const jobs = Object.fromEntries(Array.from({ length: 201 }, (_, index) => [`job${index}`, { runs_on: "nosuch", steps: ["true"] }]));
+	const { id } = await coordinator.post<Run>("/api/v1/runs", { pipeline: { jobs } });
+	const text = await coordinator.text(`/runs/${id}`);
+	expect([text.includes("No graph is drawn of 201 jobs"), text.includes("and 101 more jobs")]).toEqual([true, true]);
+	await coordinator.post(`/api/v1/runs/${id}/cancel`, {});
+});
 
 test("a run that has failed is repeated with a button, and says of which it is", async () => {
 	const { id } = await coordinator.post<Run>("/api/v1/runs", { pipeline: { jobs: { a: { steps: ["true"] }, b: { steps: ["exit 1"] } } } });

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt } from "drizzle-orm";
+import { and, asc, eq, gt, inArray } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { type EventRow, events } from "../../schema/database/tables.ts";
 
@@ -10,4 +10,16 @@ export async function listEvents(db: D1Database, team: string, runId: string, af
 		.where(and(eq(events.run_id, runId), eq(events.team, team), gt(events.rev, after)))
 		.orderBy(asc(events.rev))
 		.limit(limit);
+}
+
+const MOST_WAITS = 2_000;
+
+/** When the jobs of a run came into the queue (`queued`) and were offered (`leased`), as far as it is recorded, oldest first: the first 2,000. */
+export async function listWaits(db: D1Database, team: string, runId: string): Promise<Pick<EventRow, "job_id" | "to_state" | "at">[]> {
+	return drizzle(db)
+		.select({ job_id: events.job_id, to_state: events.to_state, at: events.at })
+		.from(events)
+		.where(and(eq(events.run_id, runId), eq(events.team, team), inArray(events.to_state, ["queued", "leased"])))
+		.orderBy(asc(events.rev))
+		.limit(MOST_WAITS);
 }

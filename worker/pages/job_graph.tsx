@@ -26,7 +26,9 @@ interface Place extends Box {
 
 export function JobGraph({ jobs }: { jobs: Job[] }) {
 	const boxes = fold(jobs);
-	if (jobs.length < 2 || boxes.length > MAX_DRAWN) return null;
+	if (jobs.length < 2) return null;
+	if (boxes.length > MAX_DRAWN)
+		return <p class="muted">{`No graph is drawn of ${boxes.length} jobs: with more than ${MAX_DRAWN} it could not be read.`}</p>;
 	const places = layOut(boxes);
 	const byKey = new Map(places.map((place) => [place.base, place]));
 	const width = Math.max(...places.map(({ x }) => x)) + WIDTH + 6;

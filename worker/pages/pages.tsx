@@ -1,3 +1,4 @@
+import type { RunRow } from "../../schema/database/tables.ts";
 import { readDefinition } from "../../schema/pipeline/resolved.ts";
 import { notFound } from "../../schema/wire/errors.ts";
 import type { Run } from "../../schema/wire/resources.ts";
@@ -8,6 +9,7 @@ import { describeJob, explain, requireJob } from "../api/jobs.ts";
 import { integerParameter, pageOf } from "../api/queries.ts";
 import { presentQueue } from "../api/queue.ts";
 import { readSummary } from "../api/tests.ts";
+import { listWaits } from "../catalog/events.ts";
 import { presentAgent, presentRun, presentRunSummary } from "../catalog/present.ts";
 import { findDefinition, findRun, listPlanned, listReruns, listRuns, type RunRecord, usualDuration } from "../catalog/record.ts";
 import { historyOf } from "../catalog/tests.ts";
@@ -22,6 +24,7 @@ import { renderMarkdown } from "./markdown.ts";
 import { RunPage } from "./run_page.tsx";
 import { RunsPage } from "./runs_page.tsx";
 import { TestPage } from "./test_page.tsx";
+import type { Move } from "./timeline_bars.ts";
 
 type Reader = RequestContext<"user">;
 
@@ -45,11 +48,12 @@ export async function runPage({ environment, principal, params, baseUrl }: Reade
 	if (!record) throw notFound("run", params.id ?? "");
 	const run = presentRun(record, baseUrl);
 	const hasResults = record.attempts.some(({ tests, coverage }) => tests !== null || coverage !== null) || run.rerun_of !== null;
-	const [usualMs, reruns, planned, definition, tests, summaries] = await Promise.all([
+	const [usualMs, reruns, planned, definition, moves, tests, summaries] = await Promise.all([
 		usualDuration(environment.DB, record.run),
 		listReruns(environment.DB, principal.team, run.id),
 		run.kind === "plan" ? listPlanned(environment, record) : [],
 		findDefinition(environment, principal.team, record.run),
+		movesOf(environment, record.run),
 		hasResults ? testsOfRun(environment, record, { state: "failed", from: 0, count: FAILURES_SHOWN }) : null,
 		summariesOf(environment, principal.team, record, run),
 	]);
@@ -61,6 +65,7 @@ export async function runPage({ environment, principal, params, baseUrl }: Reade
 			<RunPage
 				run={run}
 				usualMs={usualMs}
+				moves={moves}
 				tests={tests}
 				summaries={summaries}
 				reruns={reruns.map((again) => presentRunSummary(again, baseUrl))}
@@ -69,6 +74,15 @@ export async function runPage({ environment, principal, params, baseUrl }: Reade
 			/>
 		),
 	});
+}
+
+async function movesOf({ DB }: Environment, { team, id }: RunRow): Promise<Map<string, Move[]>> {
+	const moves = new Map<string, Move[]>();
+	for (const { job_id, to_state, at } of await listWaits(DB, team, id)) {
+		if (job_id === null) continue;
+		moves.set(job_id, [...(moves.get(job_id) ?? []), { to: to_state === "leased" ? "offered" : "queued", at }]);
+	}
+	return moves;
 }
 
 /** What the jobs of a run say of themselves: those that have said something, the first few. */

@@ -6,12 +6,15 @@ import { JobGraph } from "./job_graph.tsx";
 import { RunTimeline } from "./run_timeline.tsx";
 import { RunTable, Source } from "./runs_page.tsx";
 import { TestResults } from "./test_results.tsx";
+import type { Move } from "./timeline_bars.ts";
 import { Ago, CancelButton, State, Took } from "./words.tsx";
 
 interface RunPageProps {
 	run: Run;
 	/** How long runs of this pipeline take that succeed, in milliseconds; null if nobody knows. */
 	usualMs: number | null;
+	/** When its jobs were queued and offered, by job. */
+	moves: ReadonlyMap<string, readonly Move[]>;
 	/** What jobs say of themselves, as HTML. */
 	summaries: { job: Job; html: string }[];
 	tests: RunTests | null;
@@ -24,7 +27,7 @@ interface RunPageProps {
 }
 
 /** One run: its state, the graph of its jobs, when they ran, what they say of themselves, their tests, and each job. */
-export function RunPage({ run, usualMs, summaries, tests, reruns, planned, isTelling }: RunPageProps) {
+export function RunPage({ run, usualMs, moves, summaries, tests, reruns, planned, isTelling }: RunPageProps) {
 	const gates = run.jobs.filter(isAtGate);
 	return (
 		<section id="run" data-refresh>
@@ -68,7 +71,7 @@ export function RunPage({ run, usualMs, summaries, tests, reruns, planned, isTel
 				</div>
 			))}
 			<JobGraph jobs={run.jobs} />
-			<RunTimeline run={run} />
+			<RunTimeline run={run} moves={moves} />
 			{tests && <TestResults run={run} tests={tests} />}
 			{summaries.map(({ job, html }) => (
 				<article key={job.id} class="summary">
