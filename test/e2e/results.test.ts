@@ -175,6 +175,17 @@ describe("test results", () => {
 		expect(await coordinator.text(`/runs/${second.id}`)).toContain("flaky");
 	});
 
+	test("of very many failed ones the page shows the rest, too", async () => {
+		const steps = ["seq 60 | sed 's/.*/not ok & - case &/' > r.tap; echo 1..60 >> r.tap"];
+		const { id } = await run({ name: "many", reports: { tap: "r.tap" }, steps });
+		const first = await coordinator.text(`/runs/${id}`);
+		expect([first.includes("case 50<"), first.includes("case 51<")]).toEqual([true, false]);
+		const more = /href="([^"]+)">more failed tests/.exec(first)?.[1] as string;
+		const second = await coordinator.text(more.replace("#tests", ""));
+		expect([second.includes("case 50<"), second.includes("case 51<"), second.includes("case 60<")]).toEqual([false, true, true]);
+		expect(second).not.toContain("more failed tests");
+	});
+
 	test("coverage, and its change against the main line", async () => {
 		const covered = (hits: number) => ({
 			name: "covered",

@@ -43,10 +43,11 @@ export async function runsPage({ url, environment, principal, baseUrl }: Reader)
 	return page({ title: "Runs", user: principal.name, isLive: true, children: <RunsPage runs={runs} queue={presentQueue(pause)} /> });
 }
 
-export async function runPage({ environment, principal, params, baseUrl }: Reader): Promise<Response> {
+export async function runPage({ url, environment, principal, params, baseUrl }: Reader): Promise<Response> {
 	const record = await findRun(environment, principal.team, params.id ?? "");
 	if (!record) throw notFound("run", params.id ?? "");
 	const run = presentRun(record, baseUrl);
+	const failedFrom = integerParameter(url, "failed_from", { least: 0, most: 1_000_000, fallback: 0 });
 	const hasResults = record.attempts.some(({ tests, coverage }) => tests !== null || coverage !== null) || run.rerun_of !== null;
 	const [usualMs, reruns, planned, definition, moves, tests, summaries] = await Promise.all([
 		usualDuration(environment.DB, record.run),
@@ -54,7 +55,7 @@ export async function runPage({ environment, principal, params, baseUrl }: Reade
 		run.kind === "plan" ? listPlanned(environment, record) : [],
 		findDefinition(environment, principal.team, record.run),
 		movesOf(environment, record.run),
-		hasResults ? testsOfRun(environment, record, { state: "failed", from: 0, count: FAILURES_SHOWN }) : null,
+		hasResults ? testsOfRun(environment, record, { state: "failed", from: failedFrom, count: FAILURES_SHOWN }) : null,
 		summariesOf(environment, principal.team, record, run),
 	]);
 	return page({
@@ -67,6 +68,7 @@ export async function runPage({ environment, principal, params, baseUrl }: Reade
 				usualMs={usualMs}
 				moves={moves}
 				tests={tests}
+				failedFrom={failedFrom}
 				summaries={summaries}
 				reruns={reruns.map((again) => presentRunSummary(again, baseUrl))}
 				planned={planned.map((one) => presentRunSummary(one, baseUrl))}

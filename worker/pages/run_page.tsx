@@ -18,6 +18,8 @@ interface RunPageProps {
 	/** What jobs say of themselves, as HTML. */
 	summaries: { job: Job; html: string }[];
 	tests: RunTests | null;
+	/** How many of its failed tests are passed over. */
+	failedFrom: number;
 	/** Runs that repeat this one. */
 	reruns: RunSummary[];
 	/** Of a plan: the runs that it has made. */
@@ -27,7 +29,7 @@ interface RunPageProps {
 }
 
 /** One run: its state, the graph of its jobs, when they ran, what they say of themselves, their tests, and each job. */
-export function RunPage({ run, usualMs, moves, summaries, tests, reruns, planned, isTelling }: RunPageProps) {
+export function RunPage({ run, usualMs, moves, summaries, tests, failedFrom, reruns, planned, isTelling }: RunPageProps) {
 	const gates = run.jobs.filter(isAtGate);
 	return (
 		<section id="run" data-refresh>
@@ -72,7 +74,7 @@ export function RunPage({ run, usualMs, moves, summaries, tests, reruns, planned
 			))}
 			<JobGraph jobs={run.jobs} />
 			<RunTimeline run={run} moves={moves} />
-			{tests && <TestResults run={run} tests={tests} />}
+			{tests && <TestResults run={run} tests={tests} from={failedFrom} />}
 			{summaries.map(({ job, html }) => (
 				<article key={job.id} class="summary">
 					<h2>{job.name}</h2>

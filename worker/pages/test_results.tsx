@@ -1,13 +1,20 @@
 import { formatDuration } from "../../schema/wire/duration.ts";
 import type { CoverageTotals, Run, RunTests } from "../../schema/wire/resources.ts";
 
+interface TestResultsProps {
+	run: Run;
+	tests: RunTests;
+	/** How many failed tests are passed over. */
+	from: number;
+}
+
 /** The tests of a run: how many, which failed and since when, which are slow, how much is covered. */
-export function TestResults({ run, tests }: { run: Run; tests: RunTests }) {
+export function TestResults({ run, tests, from }: TestResultsProps) {
 	const { passed, failed, skipped, duration_ms } = tests.totals;
 	const hasTests = passed + failed + skipped > 0;
 	if (!hasTests && tests.coverage.length === 0) return null;
 	return (
-		<section class="tests">
+		<section class="tests" id="tests">
 			<h2>Tests</h2>
 			{hasTests && (
 				<p class="facts">
@@ -42,9 +49,11 @@ export function TestResults({ run, tests }: { run: Run; tests: RunTests }) {
 					</p>
 				</details>
 			))}
-			{tests.next_from !== null && (
-				<p>
-					<a href={`/api/v1/runs/${run.id}/tests?from=${tests.next_from}`}>more failed tests</a>
+			{(from > 0 || tests.next_from !== null) && (
+				<p class="facts">
+					<span class="muted">{`failed tests from number ${from + 1} on`}</span>
+					{from > 0 && <a href={`/runs/${run.id}#tests`}>the first ones</a>}
+					{tests.next_from !== null && <a href={`/runs/${run.id}?failed_from=${tests.next_from}#tests`}>more failed tests</a>}
 				</p>
 			)}
 			{tests.flaky.length > 0 && (
