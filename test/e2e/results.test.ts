@@ -393,7 +393,9 @@ test("a gate by the API: the run waits, is approved, and says by whom", async ()
 	});
 	const waiting = await coordinator.get<resources.Run>(`/api/v1/runs/${id}`);
 	expect([waiting.state, waiting.jobs[0]?.reason?.code]).toEqual(["waiting", "gate"]);
-	expect(await coordinator.text(`/runs/${id}`)).toContain("Approve");
+	const page = await coordinator.text(`/runs/${id}`);
+	expect(page).toContain("Waits for an approval: Ship?");
+	expect(page).toContain("Approve");
 	await coordinator.post(`/api/v1/jobs/${waiting.jobs[0]?.id}/approve`, {});
 	expect(await wait(id)).toMatchObject({ state: "succeeded", jobs: [{ approved_by: "admin" }] });
 });

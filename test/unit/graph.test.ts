@@ -203,7 +203,7 @@ describe("gates", () => {
 		expect(refusalOf(() => approveJob(stage.queue.core, gate, { name: "ada", role: "admin" }))).toBe("conflict");
 		stage.finish(run, "a");
 		expect([stage.run(run), stage.states(run).d]).toEqual(["waiting", "blocked (gate)"]);
-		expect(explainJob(stage.queue.core, gate)?.summary).toBe("Ship it? (within 10m)");
+		expect(explainJob(stage.queue.core, gate)?.summary).toBe("Waits for an approval (within 10m): Ship it?");
 		expect(refusalOf(() => approveJob(stage.queue.core, gate, { name: "eve", role: "viewer" }))).toBe("forbidden");
 		approveJob(stage.queue.core, gate, { name: "ada", role: "admin" });
 		approveJob(stage.queue.core, gate, { name: "bob", role: "admin" });

@@ -65,7 +65,8 @@ function closeGate(core: Core, job: JobRow): void {
 	if (job.reason_code === "gate") return;
 	const { approval } = definitionOf(core, job);
 	const within = approval?.timeout_ms ? ` (within ${formatDuration(approval.timeout_ms)})` : "";
-	restate(core, job, { code: "gate", text: `${approval?.message ?? "Waits for an approval."}${within}` });
+	const what = approval?.message ? `: ${approval.message}` : ".";
+	restate(core, job, { code: "gate", text: `Waits for an approval${within}${what}` });
 	if (approval?.timeout_ms) setTimer(core, "approval", job.id, core.now() + approval.timeout_ms);
 }
 
