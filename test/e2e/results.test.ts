@@ -277,6 +277,8 @@ describe("time and place", () => {
 			pipeline: { runs_on: { tools: { mytool: ">=4" } }, steps: ["x"] },
 		});
 		expect(waiting.notices).toEqual(["The job main cannot start: no agent has mytool >=4 (worker has mytool 3.2.1, not >=4)."]);
+		const page = await coordinator.text(`/runs/${waiting.id}`);
+		expect(page).toContain("Waits for an agent with mytool >=4: none of 1 has all of this.");
 		const followed = await coordinator.request("/api/v1/runs?follow=1", {
 			method: "POST",
 			body: JSON.stringify({ pipeline: { runs_on: "gpu", steps: ["x"] } }),

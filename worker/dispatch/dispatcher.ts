@@ -41,7 +41,7 @@ import { cancelJobById, cancelRun } from "./core/cancel.ts";
 import { type Core, openCore, readMeta, writeMeta } from "./core/core.ts";
 import { deadEffects, type Untold, untoldOf } from "./core/effects.ts";
 import { pendingEvents } from "./core/events.ts";
-import { explainJob, hopeless } from "./core/explain.ts";
+import { explainJob, explainQueued, hopeless } from "./core/explain.ts";
 import { scheduleTidying } from "./core/housekeeping.ts";
 import { testNotifications } from "./core/notifications.ts";
 import { assignOffers } from "./core/offers.ts";
@@ -356,6 +356,11 @@ export class Dispatcher extends DurableObject<Environment> {
 
 	async explain(jobId: string): Promise<Explanation | null> {
 		return explainJob(this.#core, jobId);
+	}
+
+	/** What the queued jobs of a run wait for, by job. */
+	async explainQueued(runId: string): Promise<Record<string, string>> {
+		return explainQueued(this.#core, runId);
 	}
 
 	/** The state of the run, once anything under it has a revision above `since`, or after `holdMs`; null when it has left. */

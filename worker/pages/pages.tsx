@@ -49,12 +49,13 @@ export async function runPage({ url, environment, principal, params, baseUrl }: 
 	const run = presentRun(record, baseUrl);
 	const failedFrom = integerParameter(url, "failed_from", { least: 0, most: 1_000_000, fallback: 0 });
 	const hasResults = record.attempts.some(({ tests, coverage }) => tests !== null || coverage !== null) || run.rerun_of !== null;
-	const [usualMs, reruns, planned, definition, moves, tests, summaries] = await Promise.all([
+	const [usualMs, reruns, planned, definition, moves, waits, tests, summaries] = await Promise.all([
 		usualDuration(environment.DB, record.run),
 		listReruns(environment.DB, principal.team, run.id),
 		run.kind === "plan" ? listPlanned(environment, record) : [],
 		findDefinition(environment, principal.team, record.run),
 		movesOf(environment, record.run),
+		run.jobs.some(({ state }) => state === "queued") ? dispatcherOf(environment, principal.team).explainQueued(run.id) : {},
 		hasResults ? testsOfRun(environment, record, { state: "failed", from: failedFrom, count: FAILURES_SHOWN }) : null,
 		summariesOf(environment, principal.team, record, run),
 	]);
@@ -67,6 +68,7 @@ export async function runPage({ url, environment, principal, params, baseUrl }: 
 				run={run}
 				usualMs={usualMs}
 				moves={moves}
+				waits={waits}
 				tests={tests}
 				failedFrom={failedFrom}
 				summaries={summaries}

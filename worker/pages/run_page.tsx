@@ -15,6 +15,8 @@ interface RunPageProps {
 	usualMs: number | null;
 	/** When its jobs were queued and offered, by job. */
 	moves: ReadonlyMap<string, readonly Move[]>;
+	/** What its queued jobs wait for, by job. */
+	waits: Readonly<Record<string, string>>;
 	/** What jobs say of themselves, as HTML. */
 	summaries: { job: Job; html: string }[];
 	tests: RunTests | null;
@@ -29,7 +31,7 @@ interface RunPageProps {
 }
 
 /** One run: its state, the graph of its jobs, when they ran, what they say of themselves, their tests, and each job. */
-export function RunPage({ run, usualMs, moves, summaries, tests, failedFrom, reruns, planned, isTelling }: RunPageProps) {
+export function RunPage({ run, usualMs, moves, waits, summaries, tests, failedFrom, reruns, planned, isTelling }: RunPageProps) {
 	const gates = run.jobs.filter(isAtGate);
 	return (
 		<section id="run" data-refresh>
@@ -103,6 +105,7 @@ export function RunPage({ run, usualMs, moves, summaries, tests, failedFrom, rer
 								<State state={job.state} />
 								{job.allow_failure && <span class="muted small"> may fail</span>}
 								{job.reason && <div class="muted small">{job.reason.text}</div>}
+								{waits[job.id] && <div class="muted small">{waits[job.id]}</div>}
 							</td>
 							<td>
 								{job.attempts.at(-1)?.agent.name ?? "–"}

@@ -75,7 +75,7 @@ function blockedSummary(core: Core, job: JobRow): string {
 	}
 }
 
-function waitingSummary(core: Core, job: JobRow, agents: Explanation["agents"]): string {
+function waitingSummary(core: Core, job: JobRow, agents: readonly Pick<Explanation["agents"][number], "name" | "fits">[]): string {
 	const pause = pauseOf(core);
 	if (pause) return `The queue is paused by ${pause.actor}${pause.reason ? `: ${pause.reason}` : ""}.`;
 	if (job.group_key !== null && isGroupFull(core, job.group_key)) {
@@ -91,6 +91,19 @@ function waitingSummary(core: Core, job: JobRow, agents: Explanation["agents"]):
 	);
 	const priority = ahead.length > 0 ? " Jobs of a higher priority go first." : "";
 	return `Waits for one of ${fitting.map((agent) => agent.name).join(", ")}.${priority}`;
+}
+
+/** What the queued jobs of a run wait for, by the id of the job, in the words in which each explains itself. Those of one lane wait for the same. */
+export function explainQueued(core: Core, runId: string): Record<string, string> {
+	const agents = core.sql.all<AgentRow>("SELECT * FROM agents ORDER BY name");
+	const queued = core.sql.all<JobRow>("SELECT * FROM jobs WHERE run_id = ? AND state = 'queued'", runId);
+	const byLane = new Map<number | null, string>();
+	for (const job of queued) {
+		if (byLane.has(job.lane_id)) continue;
+		const fitting = agents.map((agent) => ({ name: agent.name, fits: lackOf(core, agent, job.runs_on) === null }));
+		byLane.set(job.lane_id, waitingSummary(core, job, fitting));
+	}
+	return Object.fromEntries(queued.map((job) => [job.id, byLane.get(job.lane_id) ?? ""]));
 }
 
 /** How many jobs of its lane are before it, and it: 1 is next. */
