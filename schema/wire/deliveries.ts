@@ -38,7 +38,6 @@ export type HookAnswer = z.infer<typeof hookAnswer>;
 
 /** What any program can deliver, signed as Standard Webhooks are. */
 export const genericPayload = z.strictObject({
-	event: z.enum(["push", "tag"]).optional(),
 	/** `refs/heads/…` or `refs/tags/…`. */
 	ref: z.string().max(500),
 	/** The commit; all zeros: the ref is gone. */

@@ -444,6 +444,7 @@ describe("what is delivered", () => {
 			body: { message: "This hook is closed: there is no secret never_set." },
 		});
 		expect((await deliver({ id: "prj_01J00000000000000000000000" }, made)).status).toBe(404);
+		expect(missing.notices).toContain("There is no secret never_set: windlass secrets set never_set --project missing");
 		expect(closed.notices).toContain("Its hook is closed: no secret is named that deliveries are signed with (hook_secret).");
 	});
 
@@ -468,6 +469,8 @@ describe("what is delivered", () => {
 		expect(await github("push", without)).toMatchObject({ status: 400, body: { message: "The delivery has no after." } });
 		const { ref: __, ...refless } = githubPush({ after });
 		expect((await github("push", refless)).status).toBe(400);
+		const odd = await deliver(repo, genericDelivery({ ref: "refs/heads/main", after, event: "tag" }, HOOK_SECRET));
+		expect([odd.status, odd.body.message]).toEqual([400, 'The delivery is not as it must be: payload: Unrecognized key: "event".']);
 		const broken = githubDelivery("push", {}, HOOK_SECRET);
 		const unparsable = { ...githubDelivery("push", null, HOOK_SECRET), headers: broken.headers };
 		expect((await deliver(repo, unparsable)).status).toBe(401);

@@ -1,3 +1,4 @@
+import type { ProjectRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { type Project, type ProjectChange, type ProjectRequest, projectChange, projectRequest } from "../../schema/wire/projects.ts";
 import type { Page } from "../../schema/wire/resources.ts";
@@ -5,6 +6,7 @@ import { presentProject } from "../catalog/present.ts";
 import { addProject, changeProject, findProject, listProjects, removeProject } from "../catalog/projects.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import { log } from "../log.ts";
+import { missingSecrets } from "../vault/secrets.ts";
 import { json } from "./answers.ts";
 import { readJson } from "./bodies.ts";
 import { actorOf, type RequestContext, route } from "./context.ts";
@@ -20,7 +22,16 @@ async function list({ url, environment, principal, baseUrl }: Caller): Promise<R
 
 async function get(context: Caller): Promise<Response> {
 	onlyParameters(context.url, []);
-	return json(presentProject(await requireProject(context), context.baseUrl));
+	return json(await describeProject(context, await requireProject(context)));
+}
+
+/** A project with all that it is set up for and cannot do. */
+export async function describeProject(
+	{ environment, baseUrl }: Pick<Caller, "environment" | "baseUrl">,
+	row: ProjectRow,
+): Promise<Project> {
+	const named = [row.credentials, row.hook_secret, row.forge_token].filter((name) => name !== null);
+	return presentProject(row, baseUrl, await missingSecrets(environment.DB, row.team, row.name, named));
 }
 
 /** The project that the path names. @throws ApiError `not_found` */
@@ -49,7 +60,7 @@ export async function createProject(
 		});
 	}
 	log("info", "project created", { request_id: requestId, actor: actorOf(principal), project: name });
-	return presentProject(created, baseUrl);
+	return describeProject({ environment, baseUrl }, created);
 }
 
 /** PATCH /projects/:name: what is not given stays. */
@@ -68,7 +79,7 @@ export async function editProject(
 	const changed = await changeProject(environment.DB, principal.team, params.name ?? "", given);
 	if (!changed) throw notFound("project", params.name ?? "");
 	log("info", "project changed", { request_id: requestId, actor: actorOf(principal), project: changed.name });
-	return presentProject(changed, baseUrl);
+	return describeProject({ environment, baseUrl }, changed);
 }
 
 /** DELETE /projects/:name: with its secrets; its runs stay as they are. */

@@ -125,7 +125,8 @@ function presentAttempt(attempt: AttemptRow): Attempt {
 	};
 }
 
-export function presentProject(row: ProjectRow, baseUrl: string): Project {
+/** @param missing the secrets that it names and that are not there */
+export function presentProject(row: ProjectRow, baseUrl: string, missing: readonly string[] = []): Project {
 	const { id, name, repository, default_branch, credentials, config, hook_secret, forge, forge_api, forge_token, status_context } = row;
 	return {
 		id,
@@ -144,7 +145,10 @@ export function presentProject(row: ProjectRow, baseUrl: string): Project {
 		keep_runs: row.keep_runs,
 		keep_logs: row.keep_logs,
 		keep_artifacts: row.keep_artifacts,
-		notices: noticesOf(row),
+		notices: [
+			...noticesOf(row),
+			...missing.map((secret) => `There is no secret ${secret}: windlass secrets set ${secret} --project ${row.name}`),
+		],
 		created_at: time(row.created_at),
 		updated_at: time(row.updated_at),
 	};

@@ -1,10 +1,10 @@
-import { ApiError, type FieldError, notFound } from "../../schema/wire/errors.ts";
+import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
 import { MAX_PROTOCOL_BODY_BYTES } from "../../schema/wire/limits.ts";
 import { type Project, projectChange, projectRequest } from "../../schema/wire/projects.ts";
 import { readText, validated } from "../api/bodies.ts";
 import type { RequestContext } from "../api/context.ts";
 import { untoldOf } from "../api/notifications.ts";
-import { createProject, deleteProject, editProject } from "../api/projects.ts";
+import { createProject, deleteProject, describeProject, editProject, requireProject } from "../api/projects.ts";
 import { pageOf } from "../api/queries.ts";
 import { listDeliveries } from "../catalog/deliveries.ts";
 import { listPipelines } from "../catalog/pipelines.ts";
@@ -41,10 +41,7 @@ export async function submitProject(context: Reader): Promise<Response> {
 }
 
 export async function projectPage(context: Reader): Promise<Response> {
-	const { environment, principal, params, baseUrl } = context;
-	const found = await findProject(environment.DB, principal.team, params.name ?? "");
-	if (!found) throw notFound("project", params.name ?? "");
-	const project = presentProject(found, baseUrl);
+	const project = await describeProject(context, await requireProject(context));
 	return showProject(context, project, fieldsOf(project), null);
 }
 
@@ -57,7 +54,7 @@ export async function submitProjectChange(context: Reader): Promise<Response> {
 	} catch (error) {
 		const found = await findProject(environment.DB, principal.team, params.name ?? "");
 		if (!(error instanceof ApiError) || !found) throw error;
-		return showProject(context, presentProject(found, context.baseUrl), fields, error);
+		return showProject(context, await describeProject(context, found), fields, error);
 	}
 }
 

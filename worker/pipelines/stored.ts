@@ -72,7 +72,7 @@ export async function readVersion(environment: Environment, { key }: PipelineVer
 	const object = await environment.BUCKET.get(key);
 	if (!object) throw new Error(`the text of a pipeline is not where it should be: ${key}`);
 	// What reads it as text would leave out a mark of the byte order.
-	return new TextDecoder("utf-8", { ignoreBOM: true }).decode(await object.arrayBuffer());
+	return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await object.arrayBuffer());
 }
 
 /** The text of the newest version. */
