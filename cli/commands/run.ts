@@ -21,8 +21,8 @@ interface RunFlags extends ConnectionFlags {
 	priority?: string;
 	git?: string;
 	ref?: string;
-	/** False with --no-source. */
-	source: boolean | string;
+	/** False with --no-source; undefined where nothing is said. */
+	source?: string | false;
 	detach?: boolean;
 	output: string;
 }
@@ -41,7 +41,7 @@ export function runCommand(setExitCode: (code: number) => void): Command {
 		.option("--priority <n>", "-100 to 100; higher goes first")
 		.option("--git <url>", "a repository to check out, in place of the working copy")
 		.option("--ref <ref>", "its branch, tag or commit")
-		.option("--source <folder>", "the working copy to send (default: this folder)")
+		.option("--source <folder>", "the working copy to send (default: this folder, unless the pipeline names its source)")
 		.option("--no-source", "send nothing")
 		.option("-d, --detach", "do not follow it")
 		.option("-o, --output <format>", "text or json (implies --detach)", "text")
@@ -60,7 +60,6 @@ export function runCommand(setExitCode: (code: number) => void): Command {
 
 async function submit(connection: Connection, words: string[], flags: RunFlags): Promise<SubmittedRun> {
 	const pipeline = words.length > 0 ? null : await readPipeline(flags.file);
-	const folder = typeof flags.source === "string" ? flags.source : process.cwd();
 	const json = {
 		...(pipeline ? { pipeline: pipeline.text } : { run: words.join(" ") }),
 		...(flags.param.length > 0 ? { params: pairs("--param", flags.param) } : {}),
@@ -69,7 +68,7 @@ async function submit(connection: Connection, words: string[], flags: RunFlags):
 		...(flags.container ? { container: flags.container } : {}),
 		...(flags.project ? { project: flags.project } : {}),
 		...(flags.priority ? { priority: Number(flags.priority) } : {}),
-		...(await sourceOf(connection, pipeline?.text ?? null, folder, flags)),
+		...(await sourceOf(connection, pipeline?.text ?? null, flags)),
 	};
 	try {
 		const run = await connection.json<SubmittedRun>("/api/v1/runs", { method: "POST", json });
@@ -84,15 +83,11 @@ async function submit(connection: Connection, words: string[], flags: RunFlags):
 }
 
 /** What the workspace is to be made of, and what is known of the working copy. */
-async function sourceOf(
-	connection: Connection,
-	pipeline: string | null,
-	folder: string,
-	flags: RunFlags,
-): Promise<Record<string, unknown>> {
+async function sourceOf(connection: Connection, pipeline: string | null, flags: RunFlags): Promise<Record<string, unknown>> {
 	if (flags.git) return { source: { git: flags.git, ...(flags.ref ? { ref: flags.ref } : {}) } };
 	if (flags.ref) throw new UsageError("--ref needs --git");
-	if (flags.source === false || (flags.source === true && pipeline !== null && namesItsSource(pipeline))) return {};
+	if (flags.source === false || (flags.source === undefined && pipeline !== null && namesItsSource(pipeline))) return {};
+	const folder = flags.source ?? process.cwd();
 	const archive = await packWorkingCopy(folder);
 	const body = { type: "application/octet-stream", bytes: archive, length: archive.byteLength };
 	const uploaded = await connection.json<UploadedSource>("/api/v1/sources", { method: "PUT", body });

@@ -106,6 +106,15 @@ describe("windlass run", () => {
 		expect(await coordinator.get(`/api/v1/runs/${id}`)).toMatchObject({ branch: "main", params: { p: "it's" } });
 	});
 
+	test("a pipeline that names its source is run with that; a folder that is named wins", async () => {
+		const repository = workingCopy({ f: "of the repository\n" });
+		const elsewhere = temporaryFolder(atEnd);
+		writeFileSync(path.join(elsewhere, ".windlass.yml"), `source: { git: "file://${repository}" }\nsteps: [cat f]\n`);
+		expect(await windlass(["run"], { cwd: elsewhere })).toMatchObject({ code: 0, out: expect.stringContaining("of the repository\n") });
+		const named = await windlass(["run", "--source", workingCopy({ f: "of the folder\n" })], { cwd: elsewhere });
+		expect(named.out).toContain("of the folder\n");
+	});
+
 	test("a command; detached; with labels, a project, as JSON; what is wrong is shown at its line", async () => {
 		expect(await windlass(["run", "--no-source", "--", "echo", "hi;", "exit", "3"])).toMatchObject({
 			code: 3,
