@@ -5,6 +5,7 @@ import type { SubmittedRun, UploadedSource } from "../../schema/wire/resources.t
 import { Connection, type ConnectionFlags, withConnection } from "../connection.ts";
 import { UsageError } from "../failures.ts";
 import { readPipeline } from "../pipeline_file.ts";
+import { shellLine } from "../shell_line.ts";
 import { paint, print, printJson } from "../terminal.ts";
 import { changedPaths, currentBranch, packWorkingCopy } from "../working_copy.ts";
 import { pairs, several } from "./command.ts";
@@ -31,7 +32,7 @@ interface RunFlags extends ConnectionFlags {
 export function runCommand(setExitCode: (code: number) => void): Command {
 	const command = new Command("run")
 		.description("Submit a pipeline, or a command, with the working copy as it is; follow it, and end with its exit code.")
-		.argument("[command...]", "a command in place of a pipeline, after --")
+		.argument("[command...]", "a command in place of a pipeline, after --: one word is a line for the shell, several are its arguments")
 		.option("-f, --file <file>", "the pipeline; - is the standard input (default: .windlass.yml)")
 		.option("-p, --param <name=value>", "a parameter; may be repeated", several, [])
 		.option("-e, --env <name=value>", "a variable for every job; may be repeated", several, [])
@@ -47,7 +48,7 @@ export function runCommand(setExitCode: (code: number) => void): Command {
 		.option("-o, --output <format>", "text or json (implies --detach)", "text")
 		.addHelpText(
 			"after",
-			"\nExample:\n  windlass run                                  # .windlass.yml with this folder, followed to its end\n  windlass run -p target=staging --detach\n  windlass run --no-source -- uname -a",
+			"\nExample:\n  windlass run                                  # .windlass.yml with this folder, followed to its end\n  windlass run -p target=staging --detach\n  windlass run --no-source -- uname -a\n  windlass run 'make && make test'",
 		);
 	return withConnection(command).action(async (words: string[], flags: RunFlags) => {
 		const connection = new Connection(flags);
@@ -59,9 +60,11 @@ export function runCommand(setExitCode: (code: number) => void): Command {
 }
 
 async function submit(connection: Connection, words: string[], flags: RunFlags): Promise<SubmittedRun> {
+	if (words.length > 0 && flags.file !== undefined)
+		throw new UsageError(`--file names a pipeline, and ${words[0]} is a command in place of one; give one of them`);
 	const pipeline = words.length > 0 ? null : await readPipeline(flags.file);
 	const json = {
-		...(pipeline ? { pipeline: pipeline.text } : { run: words.join(" ") }),
+		...(pipeline ? { pipeline: pipeline.text } : { run: shellLine(words) }),
 		...(flags.param.length > 0 ? { params: pairs("--param", flags.param) } : {}),
 		...(flags.env.length > 0 ? { env: pairs("--env", flags.env) } : {}),
 		...(flags.label.length > 0 ? { runs_on: flags.label } : {}),

@@ -116,10 +116,14 @@ describe("windlass run", () => {
 	});
 
 	test("a command; detached; with labels, a project, as JSON; what is wrong is shown at its line", async () => {
-		expect(await windlass(["run", "--no-source", "--", "echo", "hi;", "exit", "3"])).toMatchObject({
+		expect(await windlass(["run", "--no-source", "--", "echo hi; exit 3"])).toMatchObject({
 			code: 3,
 			out: expect.stringContaining("hi\n"),
 		});
+		const quoted = await windlass(["run", "--no-source", "--", "bash", "-c", 'echo "hello $0"', "it's"]);
+		expect([quoted.code, quoted.out]).toEqual([0, expect.stringContaining("hello it's\n")]);
+		const both = await windlass(["run", "-f", "x.yml", "--", "true"]);
+		expect([both.code, both.err]).toEqual([2, expect.stringContaining("--file names a pipeline, and true is a command")]);
 		const detached = await windlass(["run", "--no-source", "-d", "-l", "nowhere", "--project", "web", "--priority", "5", "--", "true"]);
 		expect(detached.err).toContain("notice: The job main cannot start: no agent has nowhere");
 		const id = detached.out.trim().split("\n").at(-1) ?? "";

@@ -1,0 +1,18 @@
+/** What a shell takes as it stands. */
+const PLAIN = /^[\w@%+:,./=-]+$/;
+
+/** A line for a shell. One word is such a line already; several are quoted, so that the command gets exactly these words. */
+export function shellLine(words: readonly string[]): string {
+	const [first = "", ...rest] = words;
+	if (rest.length === 0) return first;
+	// `A=b` in front of a command would set a variable.
+	return [first.includes("=") ? quoted(first) : plainOrQuoted(first), ...rest.map(plainOrQuoted)].join(" ");
+}
+
+function plainOrQuoted(word: string): string {
+	return PLAIN.test(word) ? word : quoted(word);
+}
+
+function quoted(word: string): string {
+	return `'${word.replaceAll("'", `'\\''`)}'`;
+}
