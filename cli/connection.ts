@@ -20,6 +20,9 @@ export function withConnection(command: Command): Command {
 		.option("--api-token <token>", "a token for it (better: WINDLASS_API_TOKEN, or WINDLASS_ADMIN_TOKEN)");
 }
 
+/** Nobody answers, or somebody who is no coordinator: it may be restarting. */
+export class NoAnswer extends UsageError {}
+
 interface Asked {
 	method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 	json?: unknown;
@@ -41,10 +44,12 @@ export class Connection {
 			throw new UsageError("a token is needed: set WINDLASS_API_TOKEN (the admin token was printed at the coordinator's first start)");
 	}
 
-	/** The answer's body as JSON. @throws ApiError for a refusal, UsageError where nobody answers */
+	/** The answer's body as JSON. @throws ApiError for a refusal, NoAnswer where nobody answers */
 	async json<Value>(path: string, asked: Asked = {}): Promise<Value> {
 		const { body } = await this.#send(path, asked);
-		return (await body.json()) as Value;
+		return (await body.json().catch((error) => {
+			throw this.#noAnswer(error);
+		})) as Value;
 	}
 
 	/** For an answer that says nothing more. */
@@ -80,10 +85,14 @@ export class Connection {
 		try {
 			answer = await request(this.server + path, options);
 		} catch (error) {
-			throw new UsageError(`${this.server} does not answer: ${(error as Error).message || (error as { code?: string }).code}`);
+			throw this.#noAnswer(error);
 		}
 		if (answer.statusCode < 300) return answer;
 		throw refusal(answer.statusCode, await answer.body.text());
+	}
+
+	#noAnswer(error: unknown): NoAnswer {
+		return new NoAnswer(`${this.server} does not answer: ${(error as Error).message || (error as { code?: string }).code}`);
 	}
 }
 
@@ -94,5 +103,5 @@ function refusal(status: number, text: string): Error {
 	} catch {
 		// Not the coordinator's own answer.
 	}
-	return new UsageError(`the answer is not a coordinator's: status ${status}`);
+	return new NoAnswer(`the answer is not a coordinator's: status ${status}`);
 }

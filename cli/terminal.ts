@@ -6,7 +6,7 @@ import { formatDuration } from "../schema/wire/duration.ts";
 type Style = Parameters<typeof styleText>[0];
 
 /** Whether what goes to this stream may be coloured. */
-function isColored(stream: NodeJS.WriteStream = process.stdout): boolean {
+export function isColored(stream: NodeJS.WriteStream = process.stdout): boolean {
 	if (process.env.NO_COLOR) return false;
 	return Boolean(process.env.FORCE_COLOR) || stream.isTTY === true;
 }

@@ -1,72 +1,74 @@
-import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
-import type { Run } from "../../schema/wire/resources.ts";
+import type { LogFormat } from "../../schema/wire/log_formats.ts";
+import type { Job, Run } from "../../schema/wire/resources.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
 import type { Connection } from "../connection.ts";
-import { paint, print, stateText, took } from "../terminal.ts";
+import { followLog } from "../followed_log.ts";
+import { isColored, paint, print, stateText, took } from "../terminal.ts";
 
-/** Following a run in the terminal. */
+/** Following a run, or one of its jobs, in the terminal. */
 
 const INTERRUPTED = 130;
 const UNKNOWN = 125;
+/** The end of a run may be known a moment after its log has ended. */
+const END_S = 10;
 const COLORS = ["cyan", "magenta", "yellow", "blue", "green"] as const;
 
 /**
- * Prints the logs of a run as they are written, and at the end how it went.
+ * Prints the logs of a run as they are written, and at the end how it went. Waits for a coordinator that is away.
  * @returns its exit code: 0, that of the first job that failed, 124 timed out, 125 errored, 130 cancelled
  */
 export async function followRun(connection: Connection, run: Pick<Run, "id" | "url">): Promise<number> {
-	let isInterrupted = false;
-	const body = await connection.stream(`/api/v1/runs/${run.id}/log`);
-	const onInterrupt = () => {
-		isInterrupted = true;
-		body.destroy();
+	const interrupted = new Promise<null>((resolve) => process.once("SIGINT", () => resolve(null)));
+	const followed = followLog<Run>(connection, {
+		log: `/api/v1/runs/${run.id}/log?format=${logFormat()}`,
+		state: (isWhole) => (isWhole ? `/api/v1/runs/${run.id}/wait?timeout=${END_S}` : `/api/v1/runs/${run.id}`),
+		lastLine: /^::exit \d+$/,
+		onLine: linePrinter(),
+		...notices(connection),
+	});
+	const ended = await Promise.race([followed, interrupted]);
+	if (ended === null) {
+		process.stderr.write(`\nStill going on: ${run.url}\n  windlass logs -f ${run.id}\n  windlass cancel ${run.id}\n`);
+		return INTERRUPTED;
+	}
+	print(summaryOf(ended));
+	return exitCodeOf(ended);
+}
+
+/** Prints the log of a job as it is written, to its end. @returns the job as it ended */
+export function followJob(connection: Connection, id: string): Promise<Job> {
+	return followLog<Job>(connection, {
+		log: `/api/v1/jobs/${id}/log?format=${logFormat()}&follow=1`,
+		state: () => `/api/v1/jobs/${id}`,
+		lastLine: null,
+		onLine: print,
+		...notices(connection),
+	});
+}
+
+/** With colours only where there may be any. */
+export function logFormat(): LogFormat {
+	return isColored() ? "raw" : "clean";
+}
+
+function notices({ server }: Connection) {
+	const say = (text: string) => process.stderr.write(`windlass: ${text}\n`);
+	return {
+		onWaiting: () => say(`${server} does not answer; waiting for it (Ctrl-C ends the waiting, not what runs)`),
+		onIncomplete: () => say("the log cannot be read to its end"),
 	};
-	process.once("SIGINT", onInterrupt);
-	try {
-		const told = await printLines(body).catch((error) => {
-			if (isInterrupted) return null;
-			process.stderr.write(`windlass: the log broke off (${(error as Error).message}); waiting for the end\n`);
-			return null;
-		});
-		if (isInterrupted) {
-			process.stderr.write(`\nStill going on: ${run.url}\n  windlass logs -f ${run.id}\n  windlass cancel ${run.id}\n`);
-			return INTERRUPTED;
-		}
-		const ended = await waitForEnd(connection, run.id);
-		print(summaryOf(ended));
-		return told ?? exitCodeOf(ended);
-	} finally {
-		process.off("SIGINT", onInterrupt);
-	}
 }
 
-/** @returns what `::exit N` says; null without one */
-async function printLines(body: Readable): Promise<number | null> {
+/** Each job's lines in its own colour. */
+function linePrinter(): (line: string) => void {
 	const painted = new Map<string, string>();
-	let code: number | null = null;
-	for await (const line of createInterface({ input: body, crlfDelay: Number.POSITIVE_INFINITY })) {
-		const [, told] = /^::exit (\d+)$/.exec(line) ?? [];
-		if (told !== undefined) {
-			code = Number(told);
-			continue;
-		}
+	return (line) => {
 		const [, prefix, rest] = /^([^|]{1,220}) \| (.*)$/s.exec(line) ?? [];
-		if (prefix === undefined || rest === undefined) print(line.startsWith(":: ") ? paint("gray", line) : line);
-		else {
-			const color = COLORS[painted.size % COLORS.length] ?? "cyan";
-			if (!painted.has(prefix)) painted.set(prefix, paint(color, `${prefix} |`));
-			print(`${painted.get(prefix)} ${rest.startsWith(":: ") ? paint("gray", rest) : rest}`);
-		}
-	}
-	return code;
-}
-
-async function waitForEnd(connection: Connection, runId: string): Promise<Run> {
-	for (;;) {
-		const run = await connection.json<Run>(`/api/v1/runs/${runId}/wait?timeout=300`);
-		if (isTerminal(run.state)) return run;
-	}
+		if (prefix === undefined || rest === undefined) return print(line.startsWith(":: ") ? paint("gray", line) : line);
+		const color = COLORS[painted.size % COLORS.length] ?? "cyan";
+		if (!painted.has(prefix)) painted.set(prefix, paint(color, `${prefix} |`));
+		print(`${painted.get(prefix)} ${rest.startsWith(":: ") ? paint("gray", rest) : rest}`);
+	};
 }
 
 /** How a run went, in a few lines. */
@@ -88,5 +90,7 @@ const EXIT_CODES: Partial<Record<Run["state"], number>> = {
 function exitCodeOf(run: Run): number {
 	const known = EXIT_CODES[run.state];
 	if (known !== undefined) return known;
-	return run.jobs.find((job) => job.state === "failed" && !job.allow_failure)?.exit_code || 1;
+	const failed = run.jobs.filter((job) => job.state === "failed" && !job.allow_failure);
+	const [first] = failed.sort((a, b) => (a.finished_at ?? "").localeCompare(b.finished_at ?? ""));
+	return first?.exit_code || 1;
 }

@@ -175,6 +175,19 @@ test("ls, show, logs, rerun, artifacts: what was run can be looked at and repeat
 	expect((await windlass(["show", "12"])).err).toContain("is not an id");
 });
 
+test("colours of a job only where there may be any; what it writes is told, also what looks like the end", async () => {
+	const command = "printf '\\033[31mred\\033[0m\\n'; echo ::exit 7; echo ends; exit 3";
+	const env = { FORCE_COLOR: "1", NO_COLOR: "" };
+	const run = (more?: Record<string, string>) => windlass(["run", "--no-source", "--", command], more ? { env: more } : {});
+	expect(await run()).toMatchObject({ code: 3, out: expect.stringMatching(/\nred\n::exit 7\nends\n/) });
+	expect((await run(env)).out).toContain("\n\x1b[31mred\x1b[0m\n");
+	const job = JSON.parse((await windlass(["show", "latest", "-o", "json"])).out).jobs[0].id;
+	for (const args of [["latest"], ["-f", "latest"], [job], ["-f", job]]) {
+		expect((await windlass(["logs", ...args])).out).toContain("\nred\n");
+		expect((await windlass(["logs", ...args], { env })).out).toContain("\n\x1b[31mred\x1b[0m\n");
+	}
+});
+
 test("approve and decline", async () => {
 	const gated = async () => {
 		const { out } = await windlass(["run", "--no-source", "-o", "json", "-f", "-"], {

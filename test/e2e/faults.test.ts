@@ -1,9 +1,18 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { pollAnswer } from "../../schema/wire/protocol.ts";
 import type { Job, Run } from "../../schema/wire/resources.ts";
-import { eventually, LEASE_TTL_MS, processesWith, TestCoordinator, temporaryFolder, workerdsOf } from "../support/processes.ts";
+import {
+	ADMIN_TOKEN,
+	eventually,
+	LEASE_TTL_MS,
+	Program,
+	processesWith,
+	TestCoordinator,
+	temporaryFolder,
+	workerdsOf,
+} from "../support/processes.ts";
 import { ProtocolAgent } from "../support/protocol_agent.ts";
 
 /** Writes 200 numbered lines over about six seconds: every one must be in the log, once. */
@@ -48,16 +57,27 @@ describe("a run outlives what it runs on", () => {
 		expect(await linesOf(coordinator, jobId)).toEqual(COUNTED);
 	});
 
-	test("the host is killed and started again in mid-job: one attempt, no line lost or repeated", async () => {
+	test("the host is killed and started again in mid-job: one attempt, no line lost or repeated, also where it is followed", async () => {
 		const first = await TestCoordinator.start();
 		await first.agent("one");
-		const { runId, jobId } = await submitted(first, COUNTING);
-		await reached(first, jobId, "line 20");
+		const { runId, jobId } = await submitted(first, `${COUNTING}; exit 3`);
+		const follow = (id: string) => {
+			const program = new Program(["logs", "-f", id], { WINDLASS_SERVER: first.url, WINDLASS_API_TOKEN: ADMIN_TOKEN });
+			onTestFinished(() => program.kill());
+			return program;
+		};
+		const [ofRun, ofJob, interrupted] = [follow(runId), follow(jobId), follow(runId)];
+		for (const program of [ofRun, ofJob, interrupted]) await program.says(/line 20\n/);
+		interrupted.signal("SIGINT");
+		expect([await interrupted.exited, interrupted.output]).toEqual([130, expect.stringContaining("Still going on")]);
 		const second = await first.restartAfterKill();
 		const run = await waitFor(second, runId);
-		expect(run.state).toBe("succeeded");
+		expect(run.jobs[0]).toMatchObject({ state: "failed", exit_code: 3 });
 		expect(run.jobs[0]?.attempts).toHaveLength(1);
 		expect(await linesOf(second, jobId)).toEqual(COUNTED);
+		for (const program of [ofRun, ofJob]) {
+			expect([await program.exited, program.output.split("\n").filter((line) => line.startsWith("line "))]).toEqual([3, COUNTED]);
+		}
 	});
 
 	test("a planned stop that lasts longer than the lease kills no build", async () => {

@@ -1,4 +1,5 @@
 import { formatDuration } from "../../schema/wire/duration.ts";
+import type { FollowedFormat } from "../../schema/wire/log_formats.ts";
 import { isTerminal, type RunState } from "../../schema/wire/states.ts";
 import { findRun, type RunRecord } from "../catalog/record.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
@@ -28,7 +29,7 @@ export async function followRun(
 	runId: string,
 	baseUrl: string,
 	write: Write,
-	notices: readonly string[] = [],
+	{ notices = [], format = "raw" }: { notices?: readonly string[]; format?: FollowedFormat } = {},
 ): Promise<void> {
 	let lastWriteAt = Date.now();
 	const say: Write = (text) => {
@@ -46,7 +47,7 @@ export async function followRun(
 		for (const { attempt, prefix } of attemptsOf(record)) {
 			if (open.size >= MAX_OPEN_LOGS || followed.has(attempt.id)) continue;
 			followed.add(attempt.id);
-			const copy = copyLog(environment, attempt, prefix, say)
+			const copy = copyLog(environment, attempt, new LogFormatter(format), prefix, say)
 				.catch((error) => {
 					failure = error;
 				})
@@ -76,8 +77,13 @@ function attemptsOf({ jobs, attempts }: RunRecord) {
 	});
 }
 
-async function copyLog(environment: Environment, attempt: RunRecord["attempts"][number], prefix: string, say: Write): Promise<void> {
-	const formatter = new LogFormatter("raw");
+async function copyLog(
+	environment: Environment,
+	attempt: RunRecord["attempts"][number],
+	formatter: LogFormatter,
+	prefix: string,
+	say: Write,
+): Promise<void> {
 	const splitter = new LineSplitter(0);
 	for await (const bytes of readLog(environment, attempt, { offset: 0, until: null, isFollowing: true })) {
 		if (bytes === null) continue;

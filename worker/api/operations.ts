@@ -1,6 +1,6 @@
 import * as z from "zod";
 import * as deliveries from "../../schema/wire/deliveries.ts";
-import { FORMATS_OF_LOGS } from "../../schema/wire/log_formats.ts";
+import { FORMATS_OF_FOLLOWED, FORMATS_OF_LOGS } from "../../schema/wire/log_formats.ts";
 import * as notifications from "../../schema/wire/notifications.ts";
 import * as pipelines from "../../schema/wire/pipelines.ts";
 import * as plans from "../../schema/wire/plans.ts";
@@ -78,7 +78,11 @@ export const OPERATIONS: Record<string, Operation> = {
 		query: { timeout: { description: "seconds (60; at most 3600)", schema: z.number().int().min(0).max(3600) } },
 		answers: { 200: resources.run, 202: resources.run },
 	},
-	"GET /api/v1/runs/:id/log": { summary: "The logs of all jobs as one text, followed to the end", answers: { 200: "text/plain" } },
+	"GET /api/v1/runs/:id/log": {
+		summary: "The logs of all jobs as one text, followed to the end",
+		query: { format: { description: "raw: as written; clean: without colours", schema: z.enum(FORMATS_OF_FOLLOWED) } },
+		answers: { 200: "text/plain" },
+	},
 	"GET /api/v1/runs/:id/events": {
 		summary: "Every transition of the run and its jobs, oldest first",
 		query: { limit, cursor },

@@ -3,6 +3,7 @@ import type { ResolvedPipeline } from "../../schema/pipeline/resolved.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import { MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
+import { FORMATS_OF_FOLLOWED } from "../../schema/wire/log_formats.ts";
 import { RUN_KINDS, type SubmittedRun } from "../../schema/wire/resources.ts";
 import { isTerminal, RUN_STATES } from "../../schema/wire/states.ts";
 import { sha256 } from "../auth/digest.ts";
@@ -79,7 +80,7 @@ export async function answerSubmitted(
 	const headers = { Location: `/api/v1/runs/${answer.runId}`, ...(answer.isReplay ? { "Idempotent-Replayed": "true" } : {}) };
 	if (isFollowing) {
 		return streamed({ ...TEXT_STREAM_HEADERS, ...headers }, (write) =>
-			followRun(environment, principal.team, answer.runId, baseUrl, write, answer.notices),
+			followRun(environment, principal.team, answer.runId, baseUrl, write, { notices: answer.notices }),
 		);
 	}
 	const record = answer.rows ?? (await findRun(environment, principal.team, answer.runId));
@@ -204,10 +205,11 @@ async function listTransitions(context: Caller): Promise<Response> {
 
 /** GET /runs/:id/log: the logs of all of its jobs as one text, followed to the end. */
 async function followLog(context: Caller): Promise<Response> {
-	const { environment, principal, baseUrl } = context;
-	onlyParameters(context.url, []);
+	const { url, environment, principal, baseUrl } = context;
+	onlyParameters(url, ["format"]);
+	const format = wordParameter(url, "format", FORMATS_OF_FOLLOWED) ?? "raw";
 	const { run } = await requireRun(context);
-	return streamed(TEXT_STREAM_HEADERS, (write) => followRun(environment, principal.team, run.id, baseUrl, write));
+	return streamed(TEXT_STREAM_HEADERS, (write) => followRun(environment, principal.team, run.id, baseUrl, write, { format }));
 }
 
 export const runRoutes = [
