@@ -400,4 +400,11 @@ test("a gate by the API: the run waits, is approved, and says by whom", async ()
 	expect(page).toContain("Approve");
 	await coordinator.post(`/api/v1/jobs/${waiting.jobs[0]?.id}/approve`, {});
 	expect(await wait(id)).toMatchObject({ state: "succeeded", jobs: [{ approved_by: "admin" }] });
+	const again = await coordinator.post<resources.Job>(`/api/v1/jobs/${waiting.jobs[0]?.id}/approve`, {});
+	expect(again.approved_by).toBe("admin");
+	const late = await coordinator.request(`/api/v1/jobs/${waiting.jobs[0]?.id}/decline`, { method: "POST", body: "{}" });
+	expect([late.status, await late.json()]).toEqual([
+		409,
+		expect.objectContaining({ error: "conflict", message: "The job is over: succeeded." }),
+	]);
 });

@@ -2,7 +2,7 @@ import { approvalRequest } from "../../schema/wire/resources.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
 import type { Principal } from "../auth/principal.ts";
 import { presentJob, presentRun } from "../catalog/present.ts";
-import type { RunRecord } from "../catalog/record.ts";
+import type { JobRecord, RunRecord } from "../catalog/record.ts";
 import type { Approver } from "../dispatch/core/approvals.ts";
 import { alreadyOver } from "../dispatch/core/cancel.ts";
 import { unwrap } from "../dispatch/result.ts";
@@ -27,7 +27,10 @@ export function approverOf(principal: Extract<Principal, { kind: "user" | "host"
 
 async function approve({ url, environment, principal, params, requestId }: Caller): Promise<Response> {
 	onlyParameters(url, []);
-	const { job } = await requireJob(environment, principal.team, params.id ?? "");
+	const record = await requireJob(environment, principal.team, params.id ?? "");
+	const { job } = record;
+	if (isTerminal(job.state) && job.approved_by !== null) return json(presentJob(record));
+	assertOpen(job);
 	const rows = unwrap(await dispatcherOf(environment, principal.team).approve(job.id, approverOf(principal)));
 	log("info", "job approved", { request_id: requestId, job: job.id, actor: actorOf(principal) });
 	return json(presentJob(rows));
@@ -37,9 +40,15 @@ async function decline({ url, request, environment, principal, params, requestId
 	onlyParameters(url, []);
 	const { comment } = await readJson(request, approvalRequest);
 	const { job } = await requireJob(environment, principal.team, params.id ?? "");
+	assertOpen(job);
 	const rows = unwrap(await dispatcherOf(environment, principal.team).decline(job.id, approverOf(principal), comment ?? null));
 	log("info", "job declined", { request_id: requestId, job: job.id, actor: actorOf(principal) });
 	return json(presentJob(rows));
+}
+
+/** @throws ApiError `conflict` for a job that is over: its run may have left the queue */
+function assertOpen(job: JobRecord["job"]): void {
+	if (isTerminal(job.state)) throw alreadyOver("job", job.id, job.state);
 }
 
 async function approveRun(context: Caller): Promise<Response> {
