@@ -12,6 +12,7 @@ interface Flags extends ConnectionFlags {
 	output: string;
 }
 
+const DECIDED = "the id of the job, or of the run, or latest: of a run the job that waits for an approval";
 const WHICH = "the id of a run (run_…) or of a job (job_…), or latest";
 
 /** The id that is meant. */
@@ -100,9 +101,13 @@ export function cancelCommand(): Command {
 }
 
 export function approveCommand(): Command {
-	return command("approve", "Let a job pass its gate, or a run that comes from another repository.", "windlass approve job_01JB…")
-		.argument("<id>", "the id of the job, or of the run")
-		.action((named: string, flags: Flags) => change(named, flags, "approve", {}));
+	return command(
+		"approve",
+		"Let a job pass its gate, or a run that comes from another repository.",
+		"windlass approve latest\n  windlass approve job_01JB…",
+	)
+		.argument("<id>", DECIDED)
+		.action((named: string, flags: Flags) => change(named, flags, "approve", {}, atGate));
 }
 
 export function declineCommand(): Command {
@@ -111,16 +116,36 @@ export function declineCommand(): Command {
 		"End a job at its gate, or a run that comes from another repository.",
 		"windlass decline job_01JB… --comment 'not on a Friday'",
 	)
-		.argument("<id>", "the id of the job, or of the run")
+		.argument("<id>", DECIDED)
 		.option("-m, --comment <text>", "why")
 		.action((named: string, flags: Flags & { comment?: string }) =>
-			change(named, flags, "decline", flags.comment === undefined ? {} : { comment: flags.comment }),
+			change(named, flags, "decline", flags.comment === undefined ? {} : { comment: flags.comment }, atGate),
 		);
 }
 
-async function change(named: string, flags: Flags, what: string, json: unknown): Promise<void> {
+/** What is decided on: of a run of which one job waits at a gate, that job. @throws UsageError where several wait */
+async function atGate(connection: Connection, id: string): Promise<string> {
+	if (kindOf(id) === "jobs") return id;
+	const run = await connection.json<Run>(`/api/v1/runs/${id}`);
+	const waiting = run.jobs.filter((job) => job.state === "blocked" && job.reason?.code === "gate");
+	// A run of strangers is decided on as a whole before any of its jobs.
+	if (waiting.length === 0 || (!run.trusted && run.approved_by === null)) return id;
+	if (waiting.length > 1)
+		throw new UsageError(
+			`several jobs of this run wait for an approval; name one:\n${waiting.map((job) => `  ${job.id}  ${job.name}`).join("\n")}`,
+		);
+	return (waiting[0] as Job).id;
+}
+
+async function change(
+	named: string,
+	flags: Flags,
+	what: string,
+	json: unknown,
+	meant: (connection: Connection, id: string) => Promise<string> | string = (_, id) => id,
+): Promise<void> {
 	const connection = new Connection(flags);
-	const id = await resolveId(connection, named);
+	const id = await meant(connection, await resolveId(connection, named));
 	const changed = await connection.json<Run | Job>(`/api/v1/${kindOf(id)}/${id}/${what}`, { method: "POST", json });
 	if (flags.output === "json") printJson(changed);
 	else print(`${stateText(changed.state)}  ${id}`);

@@ -199,6 +199,15 @@ test("approve and decline", async () => {
 	expect((await windlass(["approve", job])).code).toBe(0);
 	expect((await windlass(["logs", "-f", job])).out).toContain("shipped");
 	expect((await windlass(["decline", await gated(), "-m", "no"])).out).toContain("⊘ cancelled");
+	const alone = await gated();
+	expect(await windlass(["approve", "latest"])).toMatchObject({ code: 0, out: expect.stringContaining(alone) });
+	const { out: started } = await windlass(["run", "--no-source", "-o", "json", "-f", "-"], {
+		input: "jobs: { d: { approval: true, steps: [x] }, e: { approval: true, steps: [x] } }",
+	});
+	const { id, jobs } = JSON.parse(started) as resources.Run;
+	const several = await windlass(["decline", id]);
+	const listed = jobs.map((one) => `  ${one.id}  ${one.name}\n`).join("");
+	expect([several.code, several.err]).toEqual([2, expect.stringContaining(`name one:\n${listed}`)]);
 });
 
 describe("windlass exec", () => {
