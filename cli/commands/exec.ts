@@ -7,14 +7,14 @@ import * as z from "zod";
 import { readContainerOptions } from "../../agent/options.ts";
 import manifest from "../../package.json" with { type: "json" };
 import { parseSubmission } from "../../schema/pipeline/parse.ts";
-import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
 import { secretRequest } from "../../schema/wire/secrets.ts";
 import { type LocalJob, runLocally } from "../exec/local_run.ts";
 import { UsageError } from "../failures.ts";
 import { readPipeline } from "../pipeline_file.ts";
 import { paint, print, printJson, stateText } from "../terminal.ts";
 import { currentBranch, packWorkingCopy } from "../working_copy.ts";
-import { showFaults } from "./faults.ts";
+import { pairs, several } from "./command.ts";
+import { faultsIn, showSubmissionFaults } from "./faults.ts";
 
 interface ExecFlags {
 	file?: string;
@@ -28,8 +28,6 @@ interface ExecFlags {
 	output: string;
 }
 
-const collect = (value: string, before: string[]) => [...before, value];
-
 /** `windlass exec`: a pipeline, or one of its jobs, on this machine alone. */
 export function execCommand(setExitCode: (code: number) => void): Command {
 	return new Command("exec")
@@ -38,8 +36,8 @@ export function execCommand(setExitCode: (code: number) => void): Command {
 		)
 		.argument("[job]", "only this job, as if all that it needs had succeeded")
 		.option("-f, --file <file>", "the pipeline (default: .windlass.yml)")
-		.option("-p, --param <name=value>", "a parameter; may be repeated", collect, [])
-		.option("-e, --env <name=value>", "a variable for every job; may be repeated", collect, [])
+		.option("-p, --param <name=value>", "a parameter; may be repeated", several, [])
+		.option("-e, --env <name=value>", "a variable for every job; may be repeated", several, [])
 		.option("--approve", "let every gate pass")
 		.option("--artifacts <folder>", "keep what the jobs save in this folder")
 		.option("--allow-devices <list>", "devices (/dev/…) that jobs in containers may have, with commas between")
@@ -117,16 +115,20 @@ async function readSecretsFile(file: string): Promise<Record<string, string>> {
 }
 
 async function parse(file: string, text: string, flags: ExecFlags) {
-	const pairs = (given: readonly string[]) => Object.fromEntries(given.map((one) => one.split(/=(.*)/s).slice(0, 2)));
 	const branch = await currentBranch(process.cwd());
-	const submission = { pipeline: text, params: pairs(flags.param), env: pairs(flags.env), ...(branch ? { branch } : {}) };
+	const submission = JSON.stringify({
+		pipeline: text,
+		params: pairs("--param", flags.param),
+		env: pairs("--env", flags.env),
+		...(branch ? { branch } : {}),
+	});
 	try {
-		return parseSubmission(JSON.stringify(submission)).pipeline;
+		return parseSubmission(submission).pipeline;
 	} catch (error) {
-		const faults = error instanceof ApiError ? (error.details.errors as FieldError[] | undefined) : undefined;
-		if (!faults?.length) throw error;
-		process.stderr.write(`${showFaults(file, text, faults)}\n`);
-		throw new UsageError(`${file} cannot be run`);
+		const faults = faultsIn(error);
+		if (faults.length === 0) throw error;
+		process.stderr.write(`${showSubmissionFaults({ file, text }, submission, faults)}\n`);
+		throw new UsageError("nothing was run");
 	}
 }
 

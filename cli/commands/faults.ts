@@ -1,5 +1,12 @@
-import type { FieldError } from "../../schema/wire/errors.ts";
+import { parseSource, type SourceDocument } from "../../schema/pipeline/document.ts";
+import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
+import type { PipelineText } from "../pipeline_file.ts";
 import { paint } from "../terminal.ts";
+
+/** The faults that an error tells of; none where it is of another kind. */
+export function faultsIn(error: unknown): FieldError[] {
+	return error instanceof ApiError ? ((error.details.errors as FieldError[] | undefined) ?? []) : [];
+}
 
 /** Faults of a text, each with its line and a mark under the place. */
 export function showFaults(file: string, text: string, faults: readonly FieldError[]): string {
@@ -10,10 +17,55 @@ export function showFaults(file: string, text: string, faults: readonly FieldErr
 			const head = `${paint("bold", place)}: ${paint("red", "error")}: ${path ? `${path}: ` : ""}${message}`;
 			const source = line === null ? undefined : lines[line - 1];
 			const shown = source === undefined ? [] : excerpt(source, line as number, column ?? 1);
-			const hint = suggestion === null ? [] : [`  ${paint("cyan", "hint")}: ${suggestion}`];
-			return [head, ...shown, ...hint].join("\n");
+			return [head, ...shown, ...hintOf(suggestion)].join("\n");
 		})
 		.join("\n\n");
+}
+
+function hintOf(suggestion: string | null): string[] {
+	return suggestion === null ? [] : [`  ${paint("cyan", "hint")}: ${suggestion}`];
+}
+
+/**
+ * Faults of a submission: those of the pipeline at their lines, those of what was given beside it by the name of the option.
+ * @param pipeline null where the submission has a command
+ * @param submission the text that was parsed, with the pipeline as its first value
+ */
+export function showSubmissionFaults(pipeline: PipelineText | null, submission: string, faults: readonly FieldError[]): string {
+	const document = parseSource(submission);
+	return faults
+		.map((one) => {
+			if (pipeline && !isOfOption(document, one)) return showFaults(pipeline.file, pipeline.text, [one]);
+			return [`${paint("red", "error")}: ${optionOf(one.path)}: ${one.message}`, ...hintOf(one.suggestion)].join("\n");
+		})
+		.join("\n\n");
+}
+
+/** By which options the keys of a submission are filled. */
+const OPTIONS: Record<string, string> = {
+	run: "the command",
+	params: "-p",
+	env: "-e",
+	runs_on: "-l",
+	container: "--container",
+	project: "--project",
+	priority: "--priority",
+	"source.git": "--git",
+	"source.ref": "--ref",
+};
+
+/** Whether a fault lies in what stands beside the pipeline: the two are texts of their own, and have the same names for much. */
+function isOfOption(submission: SourceDocument, { path, line, column }: FieldError): boolean {
+	const way = path.split(".");
+	const places = [submission.locate(way), submission.locate(way, true)];
+	return optionOf(path) !== path && places.some((place) => place?.line === line && place?.column === column);
+}
+
+function optionOf(path: string): string {
+	const [key = "", name] = path.split(".");
+	const option = OPTIONS[key] ?? OPTIONS[path];
+	if (option === undefined) return path;
+	return name !== undefined && (key === "params" || key === "env") ? `${option} ${name}` : option;
 }
 
 const MAX_SHOWN = 120;

@@ -1,6 +1,5 @@
 import path from "node:path";
 import { Command } from "commander";
-import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
 import type { PipelineVersion, StoredPipeline, WholePipeline } from "../../schema/wire/pipelines.ts";
 import type { Page, SubmittedRun } from "../../schema/wire/resources.ts";
 import { Connection, type ConnectionFlags } from "../connection.ts";
@@ -8,7 +7,7 @@ import { UsageError } from "../failures.ts";
 import { readPipeline } from "../pipeline_file.ts";
 import { ago, print, printJson, table } from "../terminal.ts";
 import { command, pairs, several } from "./command.ts";
-import { showFaults } from "./faults.ts";
+import { faultsIn, showFaults } from "./faults.ts";
 import { followRun } from "./follow.ts";
 
 /** `windlass pipelines`: pipelines that the coordinator keeps, with their versions. One is named by its id, or as `project/name`. */
@@ -63,8 +62,8 @@ async function push(file: string, flags: Flags & { name?: string; project: strin
 	try {
 		show([await connection.json<StoredPipeline>(`${ADDRESS}/upload`, { method: "POST", body })], flags.output);
 	} catch (error) {
-		const faults = error instanceof ApiError ? (error.details.errors as FieldError[] | undefined) : undefined;
-		if (!faults?.some(({ line }) => line !== null)) throw error;
+		const faults = faultsIn(error);
+		if (!faults.some(({ line }) => line !== null)) throw error;
 		process.stderr.write(`${showFaults(file, text, faults)}\n`);
 		throw new UsageError(`${file} was not taken`);
 	}

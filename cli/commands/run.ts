@@ -1,6 +1,5 @@
 import { Command } from "commander";
 import { parseSource } from "../../schema/pipeline/document.ts";
-import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
 import type { SubmittedRun, UploadedSource } from "../../schema/wire/resources.ts";
 import { Connection, type ConnectionFlags, withConnection } from "../connection.ts";
 import { UsageError } from "../failures.ts";
@@ -9,7 +8,7 @@ import { shellLine } from "../shell_line.ts";
 import { paint, print, printJson } from "../terminal.ts";
 import { changedPaths, currentBranch, packWorkingCopy } from "../working_copy.ts";
 import { pairs, several } from "./command.ts";
-import { showFaults } from "./faults.ts";
+import { faultsIn, showSubmissionFaults } from "./faults.ts";
 import { followRun } from "./follow.ts";
 
 interface RunFlags extends ConnectionFlags {
@@ -63,26 +62,32 @@ async function submit(connection: Connection, words: string[], flags: RunFlags):
 	if (words.length > 0 && flags.file !== undefined)
 		throw new UsageError(`--file names a pipeline, and ${words[0]} is a command in place of one; give one of them`);
 	const pipeline = words.length > 0 ? null : await readPipeline(flags.file);
-	const json = {
+	const submission = JSON.stringify({
 		...(pipeline ? { pipeline: pipeline.text } : { run: shellLine(words) }),
 		...(flags.param.length > 0 ? { params: pairs("--param", flags.param) } : {}),
 		...(flags.env.length > 0 ? { env: pairs("--env", flags.env) } : {}),
 		...(flags.label.length > 0 ? { runs_on: flags.label } : {}),
 		...(flags.container ? { container: flags.container } : {}),
 		...(flags.project ? { project: flags.project } : {}),
-		...(flags.priority ? { priority: Number(flags.priority) } : {}),
+		...(flags.priority ? { priority: numberIn(flags.priority) } : {}),
 		...(await sourceOf(connection, pipeline?.text ?? null, flags)),
-	};
+	});
 	try {
-		const run = await connection.json<SubmittedRun>("/api/v1/runs", { method: "POST", json });
+		const body = { type: "application/json", bytes: submission };
+		const run = await connection.json<SubmittedRun>("/api/v1/runs", { method: "POST", body });
 		for (const notice of run.notices) process.stderr.write(`${paint("yellow", "notice")}: ${notice}\n`);
 		return run;
 	} catch (error) {
-		const faults = error instanceof ApiError ? (error.details.errors as FieldError[] | undefined) : undefined;
-		if (!pipeline || !faults?.length) throw error;
-		process.stderr.write(`${showFaults(pipeline.file, pipeline.text, faults)}\n`);
-		throw new UsageError(`${pipeline.file} was not taken`);
+		const faults = faultsIn(error);
+		if (faults.length === 0) throw error;
+		process.stderr.write(`${showSubmissionFaults(pipeline, submission, faults)}\n`);
+		throw new UsageError("nothing was submitted");
 	}
+}
+
+/** What is no number is told as it was written. */
+function numberIn(text: string): number | string {
+	return Number.isNaN(Number(text)) ? text : Number(text);
 }
 
 /** What the workspace is to be made of, and what is known of the working copy. */

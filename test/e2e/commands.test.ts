@@ -133,6 +133,8 @@ describe("windlass run", () => {
 		const json = await windlass(["run", "--no-source", "-o", "json", "--", "true"]);
 		expect(resources.submittedRun.parse(JSON.parse(json.out)).state).toBe("queued");
 		const cwd = workingCopy({ ".windlass.yml": "steps:\n  - run: a\n    shel: sh\n" });
+		const options = await windlass(["run", "--no-source", "--priority", "1000", "-l", "bad label", "--", "true"]);
+		expect([options.code, options.err]).toEqual([2, expect.stringMatching(/error: -l: [\s\S]*error: --priority: /)]);
 		const wrong = await windlass(["run"], { cwd });
 		expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining(".windlass.yml:3:5: error: steps.0.shel")]);
 	});
@@ -229,6 +231,12 @@ jobs:
 		expect(told.out).toContain("» skipped g: It waits for an approval; pass --approve");
 		expect(readFileSync(path.join(keep, "a/made"), "utf8")).toBe("made\n");
 		expect(await windlass(["exec", "-p", "p=fail"], { cwd, env })).toMatchObject({ code: 5 });
+		expect(await windlass(["exec", "-p", "p"], { cwd, env })).toMatchObject({
+			code: 2,
+			err: expect.stringContaining("--param: p is not of"),
+		});
+		const unknown = await windlass(["exec", "-p", "q=x"], { cwd, env });
+		expect([unknown.code, unknown.err]).toEqual([2, expect.stringContaining("error: -p q: is not a parameter of this pipeline")]);
 	});
 
 	test("takes secrets from a file, and hides them; what is not there is said", async () => {
@@ -319,7 +327,7 @@ describe("the example pipelines, run", () => {
 		expect([told.code, told.out]).toEqual([0, expect.stringContaining("api skipped, web succeeded")]);
 	});
 	test("release", async () => {
-		expect(await run("release", null)).toMatchObject({ code: 2, err: expect.stringContaining("params.version: is required") });
+		expect(await run("release", null)).toMatchObject({ code: 2, err: expect.stringContaining("error: -p version: is required") });
 		expect((await run("release", null, ["-p", "version=1.2.3"])).code).toBe(0);
 	});
 	test("nightly: what may fail is a warning", async () => {

@@ -1,0 +1,35 @@
+import { stripVTControlCharacters } from "node:util";
+import { expect, test } from "vitest";
+import { faultsIn, showSubmissionFaults } from "../../cli/commands/faults.ts";
+import { parseSubmission } from "../../schema/pipeline/parse.ts";
+
+/** What is shown of a submission that is not taken. */
+function shown(pipeline: string | null, beside: Record<string, unknown>): string {
+	const submission = JSON.stringify(pipeline === null ? { run: "true", ...beside } : { pipeline, ...beside });
+	try {
+		parseSubmission(submission);
+	} catch (error) {
+		const file = pipeline === null ? null : { file: "p.yml", text: pipeline };
+		return stripVTControlCharacters(showSubmissionFaults(file, submission, faultsIn(error)));
+	}
+	throw new Error("it was taken");
+}
+
+const PARAMETERS = "params: { c: { type: choice, options: [a, b] }, d: { required: true, description: What for? } }\nsteps: [x]\n";
+
+test("what is wrong with an option is told by its name, and not at a place of the pipeline", () => {
+	expect(shown(PARAMETERS, { params: { c: "d", d: "x" } })).toBe('error: -p c: "d" is none of: a, b');
+	expect(shown(PARAMETERS, {})).toBe("error: -p d: is required\n  hint: What for?");
+	expect(shown(PARAMETERS, { params: { d: "x", e: "x" } })).toContain("error: -p e: is not a parameter of this pipeline\n");
+	expect(shown("steps: [x]", { priority: 1000 })).toMatch(/^error: --priority: /);
+	expect(shown(null, { priority: "high" })).toMatch(/^error: --priority: .*"high"/);
+	expect(shown(null, { runs_on: ["bad label"] })).toMatch(/^error: -l: /);
+	expect(shown(null, { env: { CI_X: "1" } })).toMatch(/^error: -e CI_X: /);
+	expect(shown(null, { source: { git: "nowhere" } })).toMatch(/^error: --git: /);
+});
+
+test("what is wrong with the pipeline is told at its line, also where an option has the same name", () => {
+	expect(shown("steps: [x]\npriority: 1000\n", { priority: 5 })).toMatch(/^p\.yml:2:11: error: priority: /);
+	expect(shown("params: { c: 5 }\nsteps: [x]", { params: { c: "d" } })).toMatch(/^p\.yml:1:14: error: params\.c: /);
+	expect(shown('{"priority":1000,"steps":["x"]}', { priority: 5 })).toMatch(/^p\.yml:1:13: error: priority: /);
+});
