@@ -11,6 +11,7 @@ import type { Artifact, Page, Run } from "../../schema/wire/resources.ts";
 import { Connection, type ConnectionFlags, withConnection } from "../connection.ts";
 import { UsageError } from "../failures.ts";
 import { print, printJson, table } from "../terminal.ts";
+import { outputOption } from "./command.ts";
 import { resolveId } from "./runs.ts";
 
 interface Flags extends ConnectionFlags {
@@ -26,7 +27,7 @@ interface Owned {
 export function artifactsCommand(): Command {
 	const list = withConnection(new Command("ls").description("List the files of a run or a job."))
 		.argument("<id>", "the id of a run or of a job, or latest")
-		.option("-o, --output <format>", "text or json", "text")
+		.addOption(outputOption())
 		.addHelpText("after", "\nExample:\n  windlass artifacts ls latest")
 		.action(async (named: string, flags: Flags) => {
 			const found = await filesOf(new Connection(flags), named);
@@ -37,7 +38,7 @@ export function artifactsCommand(): Command {
 		.argument("<id>", "the id of a run or of a job, or latest")
 		.argument("[patterns...]", "which files; all if none is named")
 		.option("-C, --directory <folder>", "where to put them", ".")
-		.option("-o, --output <format>", "text or json", "text")
+		.addOption(outputOption())
 		.addHelpText("after", "\nExample:\n  windlass artifacts get latest 'dist/**' -C /tmp/build")
 		.action(async (named: string, patterns: string[], flags: Flags & { directory: string }) => {
 			const connection = new Connection(flags);

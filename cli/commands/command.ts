@@ -1,13 +1,18 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { withConnection } from "../connection.ts";
 import { UsageError } from "../failures.ts";
 
 /** A command that asks a coordinator, with an example of its use. */
 export function command(name: string, description: string, example: string): Command {
-	return withConnection(new Command(name).description(description).option("-o, --output <format>", "text or json", "text")).addHelpText(
+	return withConnection(new Command(name).description(description).addOption(outputOption())).addHelpText(
 		"after",
 		`\nExample:\n  ${example}`,
 	);
+}
+
+/** In which form a command tells what it has found. */
+export function outputOption(description = "text or json"): Option {
+	return new Option("-o, --output <format>", description).choices(["text", "json"]).default("text");
 }
 
 /** For an option that may be given several times. */

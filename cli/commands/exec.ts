@@ -13,7 +13,7 @@ import { UsageError } from "../failures.ts";
 import { readPipeline } from "../pipeline_file.ts";
 import { paint, print, printJson, stateText } from "../terminal.ts";
 import { currentBranch, packWorkingCopy } from "../working_copy.ts";
-import { pairs, several } from "./command.ts";
+import { outputOption, pairs, several } from "./command.ts";
 import { faultsIn, showSubmissionFaults } from "./faults.ts";
 
 interface ExecFlags {
@@ -43,7 +43,7 @@ export function execCommand(setExitCode: (code: number) => void): Command {
 		.option("--allow-devices <list>", "devices (/dev/…) that jobs in containers may have, with commas between")
 		.option("--registry-credentials <file>", "a YAML file of credentials for registries that jobs use by name")
 		.option("--secrets <file>", "a YAML file of secrets: name: value")
-		.option("-o, --output <format>", "text, or json of how the jobs ended", "text")
+		.addOption(outputOption("text, or json of how the jobs ended"))
 		.addHelpText("after", "\nExample:\n  windlass exec test\n  windlass exec -p target=staging --artifacts /tmp/out")
 		.action(async (job: string | undefined, flags: ExecFlags) => setExitCode(await execute(job ?? null, flags)));
 }

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { lintPipeline } from "../../schema/pipeline/lint.ts";
 import { pipelineFiles, readPipeline } from "../pipeline_file.ts";
 import { paint, print, printJson } from "../terminal.ts";
+import { outputOption } from "./command.ts";
 import { showFaults } from "./faults.ts";
 
 /** `windlass lint`: every fault of pipelines, without a coordinator. */
@@ -9,7 +10,7 @@ export function lintCommand(setExitCode: (code: number) => void): Command {
 	return new Command("lint")
 		.description("Check pipelines: all faults at once, each with its line.")
 		.argument("[files...]", "the files; - is the standard input (default: .windlass.yml, or .windlass/*.yml)")
-		.option("-o, --output <format>", "text or json", "text")
+		.addOption(outputOption())
 		.addHelpText("after", "\nExample:\n  windlass lint .windlass.yml\n  windlass lint -o json ci/*.yml | jq '.[].errors'")
 		.action(async (named: string[], { output }: { output: string }) => {
 			const files = named.length > 0 ? named : await pipelineFiles(process.cwd());

@@ -7,7 +7,7 @@ import { readPipeline } from "../pipeline_file.ts";
 import { shellLine } from "../shell_line.ts";
 import { paint, print, printJson } from "../terminal.ts";
 import { changedPaths, currentBranch, packWorkingCopy } from "../working_copy.ts";
-import { pairs, several } from "./command.ts";
+import { outputOption, pairs, several } from "./command.ts";
 import { faultsIn, showSubmissionFaults } from "./faults.ts";
 import { followRun } from "./follow.ts";
 
@@ -44,7 +44,7 @@ export function runCommand(setExitCode: (code: number) => void): Command {
 		.option("--source <folder>", "the working copy to send (default: this folder, unless the pipeline names its source)")
 		.option("--no-source", "send nothing")
 		.option("-d, --detach", "do not follow it")
-		.option("-o, --output <format>", "text or json (implies --detach)", "text")
+		.addOption(outputOption("text or json, which implies --detach"))
 		.addHelpText(
 			"after",
 			"\nExample:\n  windlass run                                  # .windlass.yml with this folder, followed to its end\n  windlass run -p target=staging --detach\n  windlass run --no-source -- uname -a\n  windlass run 'make && make test'",

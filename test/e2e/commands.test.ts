@@ -295,6 +295,12 @@ test("every command has a help with an example", async () => {
 		expect([commands[index], code, out]).toEqual([commands[index], 0, expect.stringMatching(/Example:\n {2}windlass /)]);
 });
 
+test("an output that is neither text nor JSON is refused by every command", async () => {
+	const commands = ["lint", "exec", "run", "ls", "artifacts ls latest", "secrets ls"];
+	const told = await Promise.all(commands.map((command) => windlass([...command.split(" "), "-o", "JSON"])));
+	for (const { code, err } of told) expect([code, err]).toEqual([2, expect.stringContaining("Allowed choices are text, json.")]);
+});
+
 describe("the example pipelines, run", () => {
 	const has = (program: string) => spawnSync("which", [program]).status === 0;
 	const run = (name: string, project: string | null, args: string[] = []) => {
