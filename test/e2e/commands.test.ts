@@ -71,7 +71,12 @@ describe("windlass lint", () => {
 		]);
 		const json = await windlass(["lint", "-o", "json", "-"], { input: "steps: [a" });
 		expect(JSON.parse(json.out)).toMatchObject([{ file: "standard input", valid: false, errors: [{ line: 1 }] }]);
-		expect((await windlass(["lint", "nosuch.yml"])).err).toMatch(/nosuch\.yml cannot be read/);
+		for (const output of ["text", "json"]) {
+			const missing = await windlass(["lint", "-o", output, "nosuch.yml", ".windlass.yml"], { cwd });
+			expect([missing.code, missing.err]).toEqual([2, expect.stringMatching(/^windlass: nosuch\.yml cannot be read/)]);
+			if (output === "text") expect(missing.out).toContain('unknown key "stepz"');
+			else expect(JSON.parse(missing.out)).toMatchObject([{ errors: [{ line: null }] }, { errors: [{ line: 4 }] }]);
+		}
 	});
 
 	test("finds every pipeline of a repository; the examples are right", async () => {
