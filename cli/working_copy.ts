@@ -3,6 +3,7 @@ import { lstat, readFile, readlink } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { packTar, type TarEntry } from "modern-tar";
+import { MAX_CHANGED_PATHS } from "../schema/wire/limits.ts";
 import { UsageError } from "./failures.ts";
 
 /** The folder that a person works in, as a build is made of it: what git knows of, and what is new and not ignored. */
@@ -49,15 +50,19 @@ export async function currentBranch(folder: string): Promise<string | null> {
 	return (await git(folder, "symbolic-ref", "--quiet", "--short", "HEAD"))?.trim() || null;
 }
 
-/** The paths that differ from where the branch left the main line, with what is not committed; null if that cannot be told. */
+/**
+ * The paths that differ from where the branch left the main line, with what is not committed. Null if that cannot be told, or is too much to tell,
+ * or if there are none: whoever runs the main line as it is means all of it.
+ */
 export async function changedPaths(folder: string): Promise<string[] | null> {
 	for (const main of ["origin/HEAD", "origin/main", "origin/master", "main", "master"]) {
 		const base = (await git(folder, "merge-base", main, "HEAD"))?.trim();
 		if (!base) continue;
-		const changed = await git(folder, "diff", "--name-only", "--relative", "-z", base);
+		const changed = await git(folder, "diff", "--name-only", "--no-renames", "--relative", "-z", base);
 		const added = await git(folder, "ls-files", "--others", "--exclude-standard", "-z");
 		if (changed === null || added === null) return null;
-		return [...new Set(`${changed}${added}`.split("\0").filter(Boolean))];
+		const paths = [...new Set(`${changed}${added}`.split("\0").filter(Boolean))];
+		return paths.length === 0 || paths.length > MAX_CHANGED_PATHS ? null : paths;
 	}
 	return null;
 }

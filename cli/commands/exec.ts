@@ -12,7 +12,7 @@ import { type LocalJob, runLocally } from "../exec/local_run.ts";
 import { UsageError } from "../failures.ts";
 import { readPipeline } from "../pipeline_file.ts";
 import { paint, print, printJson, stateText } from "../terminal.ts";
-import { currentBranch, packWorkingCopy } from "../working_copy.ts";
+import { changedPaths, currentBranch, packWorkingCopy } from "../working_copy.ts";
 import { outputOption, pairs, several } from "./command.ts";
 import { faultsIn, showSubmissionFaults } from "./faults.ts";
 
@@ -116,11 +116,13 @@ async function readSecretsFile(file: string): Promise<Record<string, string>> {
 
 async function parse(file: string, text: string, flags: ExecFlags) {
 	const branch = await currentBranch(process.cwd());
+	const changed = await changedPaths(process.cwd());
 	const submission = JSON.stringify({
 		pipeline: text,
 		params: pairs("--param", flags.param),
 		env: pairs("--env", flags.env),
 		...(branch ? { branch } : {}),
+		...(changed ? { changed } : {}),
 	});
 	try {
 		return parseSubmission(submission).pipeline;

@@ -104,12 +104,9 @@ async function sourceOf(connection: Connection, pipeline: string | null, flags: 
 	return {
 		source: { upload: uploaded.id },
 		...(branch === null ? {} : { branch }),
-		...(changed === null || changed.length > MAX_CHANGED ? {} : { changed }),
+		...(changed === null ? {} : { changed }),
 	};
 }
-
-/** More than that is told as unknown, which counts as changed. */
-const MAX_CHANGED = 5000;
 
 function namesItsSource(text: string): boolean {
 	try {

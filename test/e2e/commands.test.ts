@@ -336,6 +336,8 @@ describe("the example pipelines, run", () => {
 		writeFileSync(path.join(cwd, "web/new"), "");
 		const told = await windlass(["run"], { cwd });
 		expect([told.code, told.out]).toEqual([0, expect.stringContaining("api skipped, web succeeded")]);
+		const local = await windlass(["exec", "api"], { cwd });
+		expect([local.code, local.out]).toEqual([0, expect.stringContaining("» skipped api")]);
 	});
 	test("release", async () => {
 		expect(await run("release", null)).toMatchObject({ code: 2, err: expect.stringContaining("error: -p version: is required") });
