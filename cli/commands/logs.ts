@@ -5,18 +5,19 @@ import { isTerminal } from "../../schema/wire/states.ts";
 import { Connection, type ConnectionFlags, withConnection } from "../connection.ts";
 import { paint, print } from "../terminal.ts";
 import { followJob, followRun, logFormat } from "./follow.ts";
-import { resolveId } from "./runs.ts";
+import { ONE_JOB, resolveId } from "./runs.ts";
 
 /** `windlass logs`: what a run or a job has written. */
 export function logsCommand(setExitCode: (code: number) => void): Command {
 	const command = new Command("logs")
 		.description("Print the logs of a run or a job; without colours where there is no terminal, or NO_COLOR is set.")
 		.argument("<id>", "the id of a run or of a job, or latest")
+		.argument(...ONE_JOB)
 		.option("-f, --follow", "go on until it is over, and end with its exit code")
-		.addHelpText("after", "\nExample:\n  windlass logs -f latest\n  windlass logs job_01JB… | grep -i error");
-	return withConnection(command).action(async (named: string, flags: ConnectionFlags & { follow?: boolean }) => {
+		.addHelpText("after", "\nExample:\n  windlass logs -f latest\n  windlass logs latest build | grep -i error");
+	return withConnection(command).action(async (named: string, job: string | undefined, flags: ConnectionFlags & { follow?: boolean }) => {
 		const connection = new Connection(flags);
-		const id = await resolveId(connection, named);
+		const id = await resolveId(connection, named, job);
 		if (id.startsWith("job_")) {
 			if (flags.follow) setExitCode(exitCodeOf(await followJob(connection, id)));
 			else await printLog(connection, id);

@@ -15,8 +15,29 @@ interface Flags extends ConnectionFlags {
 const DECIDED = "the id of the job, or of the run, or latest: of a run the job that waits for an approval";
 const WHICH = "the id of a run (run_…) or of a job (job_…), or latest";
 
-/** The id that is meant. */
-export async function resolveId(connection: Connection, named: string): Promise<string> {
+/** The second argument of commands that take a run or a job. */
+export const ONE_JOB = ["[job]", "one job of that run, by its name"] as const;
+
+/**
+ * The id that is meant: of a run or a job, or of the job of a run that has this name or id.
+ * @throws UsageError
+ */
+export async function resolveId(connection: Connection, named: string, job?: string): Promise<string> {
+	const id = await namedId(connection, named);
+	if (job === undefined) return id;
+	if (kindOf(id) === "jobs") throw new UsageError(`${named} is a job already; ${job} can be one only of a run`);
+	const { jobs } = await connection.json<Run>(`/api/v1/runs/${id}`);
+	const [found, ...others] = jobs.filter((one) => one.id === job || one.name === job || one.key === job);
+	if (found && others.length === 0) return found.id;
+	const why = found ? `several jobs of this run are called ${job}` : `this run has no job ${job}`;
+	throw new UsageError(`${why}; name one:\n${listOf(found ? [found, ...others] : jobs)}`);
+}
+
+function listOf(jobs: readonly Job[]): string {
+	return jobs.map((job) => `  ${job.id}  ${job.name}`).join("\n");
+}
+
+async function namedId(connection: Connection, named: string): Promise<string> {
 	if (named !== "latest") {
 		if (/^(run|job)_[0-9A-Z]{26}$/.test(named)) return named;
 		throw new UsageError(`${named} is not an id like run_… or job_…, nor latest`);
@@ -54,24 +75,38 @@ export function listCommand(): Command {
 }
 
 export function showCommand(): Command {
-	return command("show", "Show a run with its jobs, or a job with its steps.", "windlass show latest")
+	return command("show", "Show a run with its jobs, or a job with its steps.", "windlass show latest\n  windlass show latest build")
 		.argument("<id>", WHICH)
-		.action(async (named: string, flags: Flags) => {
+		.argument(...ONE_JOB)
+		.action(async (named: string, job: string | undefined, flags: Flags) => {
 			const connection = new Connection(flags);
-			const id = await resolveId(connection, named);
+			const id = await resolveId(connection, named, job);
 			const found = await connection.json<Run | Job>(`/api/v1/${kindOf(id)}/${id}`);
 			if (flags.output === "json") printJson(found);
-			else print("jobs" in found ? describeRun(found) : describeJob(found));
+			else print("jobs" in found ? describeRun(found, await reasonsOf(connection, found)) : describeJob(found));
 		});
 }
 
-function describeRun(run: Run): string {
+/** Of so many jobs that wait it is asked why. */
+const MAX_ASKED = 20;
+
+/** Why the jobs of a run are as they are, by their ids. */
+async function reasonsOf(connection: Connection, run: Run): Promise<Map<string, string>> {
+	const reasons = new Map(run.jobs.flatMap(({ id, reason }) => (reason ? [[id, reason.text]] : [])));
+	const asked = run.jobs.filter((job) => isWaiting(job) && !job.reason).slice(0, MAX_ASKED);
+	const told = await Promise.all(asked.map(({ id }) => connection.json<Explanation>(`/api/v1/jobs/${id}/explain`)));
+	for (const { job_id, summary } of told) reasons.set(job_id, summary);
+	return reasons;
+}
+
+function describeRun(run: Run, reasons: ReadonlyMap<string, string>): string {
 	const rows = run.jobs.map((job) => [
 		stateText(job.state),
 		job.name,
 		took(job.started_at, job.finished_at),
 		job.attempts.at(-1)?.agent.name ?? "–",
-		job.reason?.text.slice(0, 100) ?? "",
+		job.id,
+		reasons.get(job.id)?.slice(0, 100) ?? "",
 	]);
 	const facts = [
 		run.branch,
@@ -83,7 +118,7 @@ function describeRun(run: Run): string {
 		!run.trusted &&
 			(run.approved_by ? `approved by ${run.approved_by}` : "from another repository: gets no secrets, waits for an approval"),
 	];
-	return `${stateText(run.state)}  ${paint("bold", `${run.pipeline} #${run.number}`)}  ${facts.filter(Boolean).join(" · ")}\n${paint("gray", run.url)}\n${run.reason ? `${run.reason.text}\n` : ""}\n${table([["state", "job", "took", "agent", ""], ...rows])}`;
+	return `${stateText(run.state)}  ${paint("bold", `${run.pipeline} #${run.number}`)}  ${facts.filter(Boolean).join(" · ")}\n${paint("gray", run.url)}\n${run.reason ? `${run.reason.text}\n` : ""}\n${table([["state", "job", "took", "agent", "id", ""], ...rows])}`;
 }
 
 function describeJob(job: Job): string {
@@ -97,7 +132,8 @@ function describeJob(job: Job): string {
 export function cancelCommand(): Command {
 	return command("cancel", "Cancel a run or a job.", "windlass cancel latest")
 		.argument("<id>", WHICH)
-		.action((named: string, flags: Flags) => change(named, flags, "cancel", {}));
+		.argument(...ONE_JOB)
+		.action((named: string, job: string | undefined, flags: Flags) => change([named, job], flags, "cancel", {}));
 }
 
 export function approveCommand(): Command {
@@ -107,7 +143,8 @@ export function approveCommand(): Command {
 		"windlass approve latest\n  windlass approve job_01JB…",
 	)
 		.argument("<id>", DECIDED)
-		.action((named: string, flags: Flags) => change(named, flags, "approve", {}, atGate));
+		.argument(...ONE_JOB)
+		.action((named: string, job: string | undefined, flags: Flags) => change([named, job], flags, "approve", {}, atGate));
 }
 
 export function declineCommand(): Command {
@@ -117,9 +154,10 @@ export function declineCommand(): Command {
 		"windlass decline job_01JB… --comment 'not on a Friday'",
 	)
 		.argument("<id>", DECIDED)
+		.argument(...ONE_JOB)
 		.option("-m, --comment <text>", "why")
-		.action((named: string, flags: Flags & { comment?: string }) =>
-			change(named, flags, "decline", flags.comment === undefined ? {} : { comment: flags.comment }, atGate),
+		.action((named: string, job: string | undefined, flags: Flags & { comment?: string }) =>
+			change([named, job], flags, "decline", flags.comment === undefined ? {} : { comment: flags.comment }, atGate),
 		);
 }
 
@@ -130,22 +168,19 @@ async function atGate(connection: Connection, id: string): Promise<string> {
 	const waiting = run.jobs.filter((job) => job.state === "blocked" && job.reason?.code === "gate");
 	// A run of strangers is decided on as a whole before any of its jobs.
 	if (waiting.length === 0 || (!run.trusted && run.approved_by === null)) return id;
-	if (waiting.length > 1)
-		throw new UsageError(
-			`several jobs of this run wait for an approval; name one:\n${waiting.map((job) => `  ${job.id}  ${job.name}`).join("\n")}`,
-		);
+	if (waiting.length > 1) throw new UsageError(`several jobs of this run wait for an approval; name one:\n${listOf(waiting)}`);
 	return (waiting[0] as Job).id;
 }
 
 async function change(
-	named: string,
+	[named, job]: [named: string, job: string | undefined],
 	flags: Flags,
 	what: string,
 	json: unknown,
 	meant: (connection: Connection, id: string) => Promise<string> | string = (_, id) => id,
 ): Promise<void> {
 	const connection = new Connection(flags);
-	const id = await meant(connection, await resolveId(connection, named));
+	const id = await meant(connection, await resolveId(connection, named, job));
 	const changed = await connection.json<Run | Job>(`/api/v1/${kindOf(id)}/${id}/${what}`, { method: "POST", json });
 	if (flags.output === "json") printJson(changed);
 	else print(`${stateText(changed.state)}  ${id}`);
@@ -154,9 +189,10 @@ async function change(
 export function explainCommand(): Command {
 	return command("explain", "Say why a job is where it is; of a run, why its jobs wait.", "windlass explain latest")
 		.argument("<id>", WHICH)
-		.action(async (named: string, flags: Flags) => {
+		.argument(...ONE_JOB)
+		.action(async (named: string, job: string | undefined, flags: Flags) => {
 			const connection = new Connection(flags);
-			const id = await resolveId(connection, named);
+			const id = await resolveId(connection, named, job);
 			const jobs =
 				kindOf(id) === "jobs" ? [id] : (await connection.json<Run>(`/api/v1/runs/${id}`)).jobs.filter(isWaiting).map((job) => job.id);
 			const all = await Promise.all(jobs.map((job) => connection.json<Explanation>(`/api/v1/jobs/${job}/explain`)));
@@ -177,12 +213,13 @@ export function rerunCommand(setExitCode: (code: number) => void): Command {
 	return command("rerun", "Repeat a run with the same pipeline, parameters and commit.", "windlass rerun latest --failed")
 		.argument("<run>", "the id of a run, or latest")
 		.option("--failed", "only what did not succeed")
-		.option("--job <id>", "only this job, and those that need it")
+		.option("--job <job>", "only this job, by its name or id, and those that need it")
 		.option("-d, --detach", "do not follow it")
 		.action(async (named: string, flags: Flags & { failed?: boolean; job?: string; detach?: boolean }) => {
 			const connection = new Connection(flags);
 			const id = await resolveId(connection, named);
-			const json = { ...(flags.failed ? { only: "failed" } : {}), ...(flags.job ? { job: flags.job } : {}) };
+			const job = flags.job === undefined ? {} : { job: await resolveId(connection, id, flags.job) };
+			const json = { ...(flags.failed ? { only: "failed" } : {}), ...job };
 			const run = await connection.json<SubmittedRun>(`/api/v1/runs/${id}/rerun`, { method: "POST", json });
 			if (flags.output === "json") printJson(run);
 			else if (flags.detach) print(`${run.url}\n${run.id}`);

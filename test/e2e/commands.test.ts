@@ -134,6 +134,7 @@ describe("windlass run", () => {
 		const id = detached.out.trim().split("\n").at(-1) ?? "";
 		expect(await coordinator.get(`/api/v1/runs/${id}`)).toMatchObject({ project: "web", priority: 5 });
 		expect((await windlass(["explain", id])).out).toContain("worker has no label nowhere");
+		expect((await windlass(["show", id])).out).toMatch(/◌ queued +main .* job_\w+ +\w+/);
 		expect((await windlass(["cancel", id])).out).toContain("⊘ cancelled");
 		const json = await windlass(["run", "--no-source", "-o", "json", "--", "true"]);
 		expect(resources.submittedRun.parse(JSON.parse(json.out)).state).toBe("queued");
@@ -166,14 +167,19 @@ test("ls, show, logs, rerun, artifacts: what was run can be looked at and repeat
 		"the run in the list, as it has ended",
 	);
 	const shown = await windlass(["show", "latest"]);
-	expect(shown.out).toMatch(/✓ succeeded +a .*\n✗ failed +b /);
 	const run = JSON.parse((await windlass(["show", "latest", "-o", "json"])).out) as resources.Run;
+	const [first, second] = run.jobs.map(({ id }) => id);
+	expect(shown.out).toMatch(new RegExp(`✓ succeeded +a .* ${first}\\n✗ failed +b .* ${second} +The step`));
 	expect((await windlass(["show", run.jobs[0]?.id ?? ""])).out).toContain("outputs\n  v=1");
 	expect((await windlass(["logs", run.jobs[0]?.id ?? ""])).out).toContain("\nsaid\n");
+	expect((await windlass(["logs", "latest", "a"])).out).toContain("\nsaid\n");
+	expect((await windlass(["show", "latest", "c"])).err).toContain(`this run has no job c; name one:\n  ${first}  a\n  ${second}  b\n`);
 	expect((await windlass(["logs", "latest"])).out).toMatch(/── a ──\n[\s\S]*── b ──/);
 	expect(await windlass(["logs", "-f", run.jobs[1]?.id ?? ""])).toMatchObject({ code: 1 });
 	const rerun = await windlass(["rerun", "latest", "--failed"]);
 	expect([rerun.code, rerun.out]).toEqual([1, expect.not.stringContaining("said")]);
+	const ofOne = await windlass(["rerun", run.id, "--job", "b", "-o", "json"]);
+	expect((JSON.parse(ofOne.out) as resources.Run).jobs.map(({ state }) => state)).toEqual(["succeeded", "queued"]);
 	expect((await windlass(["artifacts", "ls", run.id])).out).toMatch(/a +d\/f +2 bytes/);
 	const into = temporaryFolder(atEnd);
 	expect((await windlass(["artifacts", "get", run.id, "d/*", "-C", into])).code).toBe(0);
