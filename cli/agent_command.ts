@@ -23,6 +23,10 @@ export function agentCommand(): Command {
 		.option("--registry-credentials <file>", "a YAML file of credentials for registries that jobs may use by name")
 		.option("--once", "end after one job")
 		.option("--idle-exit <duration>", "end after having been idle for this long, such as 5m")
+		.addHelpText(
+			"after",
+			"\nExample:\n  windlass agent --server https://ci.example.com --name builder-1 --slots 4 --labels gpu   # with WINDLASS_TOKEN",
+		)
 		.action(async ({ config, once, ...flags }: Record<string, string> & { once?: boolean }) => {
 			const raw = Object.fromEntries(
 				Object.entries(flags).map(([name, value]) => [name.replace(/[A-Z]/g, (char) => `-${char.toLowerCase()}`), value]),

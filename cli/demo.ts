@@ -15,6 +15,7 @@ import { NO_OUTBOUND } from "./outbound.ts";
 export function demoCommand(setExitCode: (code: number) => void): Command {
 	return new Command("demo")
 		.description("Run the bundled example to its end, in a temporary folder, and leave nothing behind.")
+		.addHelpText("after", "\nExample:\n  windlass demo")
 		.action(async () => setExitCode(await demo()));
 }
 

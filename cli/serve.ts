@@ -65,6 +65,10 @@ export function serveCommand(setExitCode: (code: number) => void): Command {
 			),
 		)
 		.addOption(option("--log-level <level>", "what is logged", "WINDLASS_LOG_LEVEL", "info").choices(LOG_LEVELS))
+		.addHelpText(
+			"after",
+			"\nExample:\n  windlass serve\n  windlass serve --host 0.0.0.0 --public-url https://ci.example.com --data /var/lib/windlass --no-agent",
+		)
 		.action(async (flags: ServeFlags) => setExitCode(await serve(flags)));
 }
 

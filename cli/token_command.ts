@@ -5,11 +5,14 @@ import { DataFolder } from "./data_folder.ts";
 import { endOrphans, Host, migrateDatabase } from "./host.ts";
 import { NO_OUTBOUND, Outbound } from "./outbound.ts";
 
+const EXAMPLE = "\nExample:\n  windlass token reset-admin --data /var/lib/windlass";
+
 /** `windlass token reset-admin`: a new admin token for whoever has the host. */
 export function tokenCommand(): Command {
 	const reset = new Command("reset-admin")
 		.description("Make a new admin token; the old one is revoked. The coordinator must be stopped.")
 		.option("--data <folder>", "the coordinator's data folder", process.env.WINDLASS_DATA ?? "./.windlass-data")
+		.addHelpText("after", EXAMPLE)
 		.action(async ({ data: folder }: { data: string }) => {
 			const data = DataFolder.open(folder);
 			const token = newAdminToken();
@@ -34,5 +37,5 @@ export function tokenCommand(): Command {
 			}
 			process.stdout.write(`${token}\n`);
 		});
-	return new Command("token").description("Tokens of people.").addCommand(reset);
+	return new Command("token").description("Tokens of people.").addCommand(reset).addHelpText("after", EXAMPLE);
 }

@@ -53,7 +53,11 @@ export function artifactsCommand(): Command {
 			}
 			if (flags.output === "json") printJson(found.map(({ job, artifact }) => ({ job, ...artifact })));
 		});
-	return new Command("artifacts").description("The files that jobs have saved.").addCommand(list).addCommand(get);
+	return new Command("artifacts")
+		.description("The files that jobs have saved.")
+		.addCommand(list)
+		.addCommand(get)
+		.addHelpText("after", "\nExample:\n  windlass artifacts get latest 'dist/**'");
 }
 
 async function filesOf(connection: Connection, named: string): Promise<Owned[]> {

@@ -275,6 +275,11 @@ jobs:
 
 test("every command has a help with an example", async () => {
 	const commands = [
+		"serve",
+		"agent",
+		"demo",
+		"token",
+		"token reset-admin",
 		"lint",
 		"exec",
 		"run",
@@ -286,6 +291,7 @@ test("every command has a help with an example", async () => {
 		"rerun",
 		"approve",
 		"decline",
+		"artifacts",
 		"artifacts get",
 		"artifacts ls",
 		"projects",
