@@ -8,7 +8,7 @@ import { readContainerOptions } from "../../agent/options.ts";
 import manifest from "../../package.json" with { type: "json" };
 import { parseSubmission } from "../../schema/pipeline/parse.ts";
 import { secretRequest } from "../../schema/wire/secrets.ts";
-import { type LocalJob, runLocally } from "../exec/local_run.ts";
+import { isChosen, type LocalJob, runLocally } from "../exec/local_run.ts";
 import { UsageError } from "../failures.ts";
 import { readPipeline } from "../pipeline_file.ts";
 import { paint, print, printJson, stateText } from "../terminal.ts";
@@ -57,6 +57,11 @@ async function execute(only: string | null, flags: ExecFlags): Promise<number> {
 	});
 	const names = [...new Set(pipeline.jobs.flatMap(({ key, name }) => [key, name]))];
 	if (only !== null && !names.includes(only)) throw new UsageError(`there is no job ${only}; jobs here: ${names.join(", ")}`);
+	const repeated = pipeline.jobs.filter((job) => job.retry !== null && isChosen(job, only));
+	if (repeated.length > 0)
+		process.stderr.write(
+			`${paint("yellow", "notice")}: nothing is tried again here: retry of ${[...new Set(repeated.map(({ name }) => name))].join(", ")} is passed over\n`,
+		);
 	const folder = await mkdtemp(path.join(os.tmpdir(), "windlass-exec-"));
 	const stopping = new AbortController();
 	const onSignal = () => stopping.abort();
@@ -138,7 +143,8 @@ async function parse(file: string, text: string, flags: ExecFlags) {
 function exitCodeOf(jobs: readonly LocalJob[]): number {
 	const counted = jobs.filter(({ definition }) => !definition.allow_failure);
 	const first = (state: LocalJob["state"]) => counted.find((job) => job.state === state);
-	if (first("cancelled")) return 130;
+	const cancelled = jobs.find(({ state }) => state === "cancelled");
+	if (cancelled) return cancelled.reason?.code === "run_timed_out" ? 124 : 130;
 	const failed = first("failed");
 	if (failed) return failed.exitCode || 1;
 	if (first("timed_out")) return 124;

@@ -22,7 +22,10 @@ interface SavedFile {
 
 /** From which job files are fetched, and where they are put. */
 export interface LocalFetch {
+	/** What the job is called. */
 	job: string;
+	/** The name of its folder here. */
+	folder: string;
 	patterns: readonly string[];
 	into: string | null;
 }
@@ -31,10 +34,10 @@ export class LocalCoordinator implements FileCoordinator {
 	readonly server = "local";
 	readonly #folder: string;
 	readonly #source: Uint8Array;
-	/** What each job has saved, by its name. */
+	/** What each job has saved, by the name of its folder. */
 	readonly #saved = new Map<string, SavedFile[]>();
-	/** The job that runs now, and what it fetches. */
-	#job = "";
+	/** The folder of the job that runs now, and what it fetches. */
+	#present = "";
 	#fetches: readonly LocalFetch[] = [];
 
 	constructor(folder: string, source: Uint8Array) {
@@ -42,23 +45,19 @@ export class LocalCoordinator implements FileCoordinator {
 		this.#source = source;
 	}
 
-	begin(job: string, fetches: readonly LocalFetch[]): void {
-		this.#job = job;
+	/** A job begins, whose files are put into a folder of this name. */
+	begin(folder: string, fetches: readonly LocalFetch[]): void {
+		this.#present = folder;
 		this.#fetches = fetches;
 	}
 
-	/** Notes what a job has saved. @returns the folder in which its files are */
-	keep(job: string, files: readonly SavedFile[]): string {
-		this.#saved.set(job, [...files]);
-		return this.#folderOf(job);
+	/** Notes what the job that runs now has saved. */
+	keep(files: readonly SavedFile[]): void {
+		this.#saved.set(this.#present, [...files]);
 	}
 
-	#folderOf(job: string): string {
-		return path.join(this.#folder, job.replaceAll(/[^A-Za-z0-9._-]+/g, "-"));
-	}
-
-	#fileOf(job: string, name: string): string {
-		return path.join(this.#folderOf(job), name);
+	#fileOf(folder: string, name: string): string {
+		return path.join(this.#folder, folder, name);
 	}
 
 	call(): Promise<Answer> {
@@ -80,7 +79,7 @@ export class LocalCoordinator implements FileCoordinator {
 		const planned = files.map(({ path: name, size }) => ({
 			path: name,
 			key: name,
-			parts: [{ number: 1, url: this.#fileOf(this.#job, name), offset: 0, size }],
+			parts: [{ number: 1, url: this.#fileOf(this.#present, name), offset: 0, size }],
 		}));
 		return { files: planned };
 	}
@@ -92,15 +91,15 @@ export class LocalCoordinator implements FileCoordinator {
 	}
 
 	#needed(): NeededFiles["items"] {
-		return this.#fetches.flatMap(({ job, patterns, into }) => {
+		return this.#fetches.flatMap(({ job, folder, patterns, into }) => {
 			const isWanted = patterns.length === 0 ? () => true : pathMatcher(patterns);
-			const files = (this.#saved.get(job) ?? []).filter((file) => isWanted(file.path));
+			const files = (this.#saved.get(folder) ?? []).filter((file) => isWanted(file.path));
 			if (files.length === 0) throw new ApiError("conflict", `The files of ${job} cannot be fetched: there is none here.`);
 			return files.map((file) => ({
 				...file,
 				job,
 				path: into === null ? file.path : `${into}/${file.path}`,
-				url: this.#fileOf(job, file.path),
+				url: this.#fileOf(folder, file.path),
 			}));
 		});
 	}

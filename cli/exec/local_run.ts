@@ -9,7 +9,7 @@ import type { JobResult } from "../../agent/job.ts";
 import { JobRun } from "../../agent/job_run.ts";
 import type { readContainerOptions } from "../../agent/options.ts";
 import { SpoolBudget } from "../../agent/spool_budget.ts";
-import { decide, type NeededJob } from "../../schema/pipeline/decide.ts";
+import { asksForStatus, countsAsFailure, decide, type NeededJob } from "../../schema/pipeline/decide.ts";
 import { firstLack } from "../../schema/pipeline/requirements.ts";
 import { jobsMeant } from "../../schema/pipeline/resolve.ts";
 import type { ResolvedJob, ResolvedPipeline } from "../../schema/pipeline/resolved.ts";
@@ -28,6 +28,8 @@ export interface LocalJob {
 	exitCode: number | null;
 	outputs: Record<string, string> | null;
 	needs: LocalJob[];
+	/** The name of the folder for its files: names of jobs may be the same, and hold what a folder cannot be called. */
+	folder: string;
 }
 
 interface LocalOptions {
@@ -56,33 +58,53 @@ interface LocalOptions {
 const EVENT = "exec";
 const KILL_GRACE_MS = 10_000;
 const SPOOL_BYTES = 1024 ** 3;
+const MAX_FOLDER = 200;
+/** Why the jobs of a run are cancelled whose own time is over. */
+const RUN_TIMED_OUT: Reason = { code: "run_timed_out", text: "The time of the run was over." };
 
 /** Runs the jobs in an order in which each comes after those that it needs. @returns the jobs as they ended */
 export async function runLocally(options: LocalOptions): Promise<LocalJob[]> {
-	const jobs = prepare(options.pipeline);
-	const chosen = jobs.filter(
-		({ definition }) => options.only === null || definition.key === options.only || definition.name === options.only,
-	);
+	const { pipeline } = options;
+	const jobs = prepare(pipeline);
+	const chosen = jobs.filter(({ definition }) => isChosen(definition, options.only));
 	if (options.only !== null) for (const job of jobs) if (!chosen.includes(job)) job.state = "succeeded";
 	const coordinator = new LocalCoordinator(options.artifacts, options.source);
 	const facts = new AgentFacts({ slots: 1, labels: [], workDir: options.folder, probes: {} }, options.version, false);
 	await facts.look();
 	const cgroups = Cgroups.open(options.folder);
 	const label = `windlass.agent=exec-${randomBytes(6).toString("hex")}`;
+	const late = new AbortController();
+	const timer = pipeline.timeout_ms === null ? undefined : setTimeout(() => late.abort(), pipeline.timeout_ms);
 	try {
 		for (let next = nextJob(chosen); next; next = nextJob(chosen)) {
-			await runJob(next, options, { coordinator, facts, label, cgroups });
+			await runJob(next, options, { jobs, chosen, coordinator, facts, label, cgroups, late: late.signal });
 			options.onState(next);
+			for (const ended of endWith(next, chosen, pipeline)) options.onState(ended);
 		}
 	} finally {
+		clearTimeout(timer);
 		await removeLabelled(label);
 	}
 	return chosen;
 }
 
+/** Whether a job is one of those that are to run: all, or the one that is named. */
+export function isChosen({ key, name }: ResolvedJob, only: string | null): boolean {
+	return only === null || key === only || name === only;
+}
+
 function prepare(pipeline: ResolvedPipeline): LocalJob[] {
+	const taken = new Set<string>();
 	const jobs = pipeline.jobs.map(
-		(definition): LocalJob => ({ definition, state: "blocked", reason: null, exitCode: null, outputs: null, needs: [] }),
+		(definition): LocalJob => ({
+			definition,
+			state: "blocked",
+			reason: null,
+			exitCode: null,
+			outputs: null,
+			needs: [],
+			folder: folderFor(definition, taken),
+		}),
 	);
 	for (const job of jobs) {
 		const meant = new Set(job.definition.needs.flatMap((need) => jobsMeant(pipeline.jobs, need)));
@@ -91,20 +113,53 @@ function prepare(pipeline: ResolvedPipeline): LocalJob[] {
 	return jobs;
 }
 
+/** A name that no other job's folder has: the job's key, with the values of its variant. */
+function folderFor({ key, matrix }: ResolvedJob, taken: Set<string>): string {
+	const name = [key, ...Object.values(matrix ?? {})]
+		.join("-")
+		.replaceAll(/[^A-Za-z0-9._-]+/g, "-")
+		.slice(0, MAX_FOLDER);
+	let own = name;
+	for (let n = 2; taken.has(own); n += 1) own = `${name}-${n}`;
+	taken.add(own);
+	return own;
+}
+
+/**
+ * Ends what `fail_fast` ends with a job that has failed. All of it waits, as one job runs at a time; a job that asks how others ended is there for
+ * just this case.
+ */
+function endWith({ definition: failed, state }: LocalJob, jobs: readonly LocalJob[], pipeline: ResolvedPipeline): LocalJob[] {
+	if (!countsAsFailure({ state, mayFail: failed.allow_failure })) return [];
+	const ended = jobs.filter(
+		({ definition, state: other }) =>
+			other === "blocked" && (pipeline.fail_fast || (failed.fail_fast && definition.key === failed.key)) && !asksForStatus(definition),
+	);
+	for (const job of ended) end(job, "skipped", { code: "fail_fast", text: `Ended because ${failed.name} failed.` });
+	return ended;
+}
+
 function nextJob(jobs: readonly LocalJob[]): LocalJob | undefined {
 	return jobs.find((job) => job.state === "blocked" && job.needs.every(({ state }) => isTerminal(state)));
 }
 
 interface Workplace {
+	/** All jobs of the pipeline. */
+	jobs: readonly LocalJob[];
+	/** Those that are run. */
+	chosen: readonly LocalJob[];
 	coordinator: LocalCoordinator;
 	facts: AgentFacts;
 	label: string;
 	cgroups: Cgroups | null;
+	/** Aborted when the time of the run is over. */
+	late: AbortSignal;
 }
 
 async function runJob(job: LocalJob, options: LocalOptions, workplace: Workplace): Promise<void> {
 	const { pipeline, signal } = options;
 	if (signal.aborted) return end(job, "cancelled", { code: "cancelled", text: "Cancelled." });
+	if (workplace.late.aborted) return end(job, "cancelled", RUN_TIMED_OUT);
 	const verdict = decide(job.definition, {
 		pipeline,
 		run: runFacts(pipeline, "local", EVENT),
@@ -123,10 +178,35 @@ async function runJob(job: LocalJob, options: LocalOptions, workplace: Workplace
 	const missing = Object.values(verdict.job.secrets).filter((name) => options.secrets[name] === undefined);
 	if (missing.length > 0)
 		return end(job, "errored", { code: "secret_unavailable", text: `There is no secret ${missing.join(", ")}; give them with --secrets.` });
+	const fetched = fetchedBy(verdict.job, workplace.jobs);
+	const absent = fetched.filter((one) => !workplace.chosen.includes(one.job)).map((one) => one.job.definition.name);
+	if (absent.length > 0)
+		return end(job, "errored", {
+			code: "artifacts_unavailable",
+			text: `It fetches files of ${[...new Set(absent)].join(", ")}, which must run here before it: run all of the pipeline, without naming a job.`,
+		});
+	workplace.coordinator.begin(
+		job.folder,
+		fetched.map((one) => ({ ...one, job: one.job.definition.name, folder: one.job.folder })),
+	);
 	const result = await runAttempt(verdict.job, options, workplace);
 	job.exitCode = result.exit_code;
 	job.outputs = result.outputs;
-	end(job, result.state, result.reason);
+	const isLate = result.state === "cancelled" && !signal.aborted;
+	end(job, result.state, isLate ? RUN_TIMED_OUT : result.reason);
+}
+
+/** What a job fetches, from job after job. */
+function fetchedBy({ artifacts }: SettledJob, jobs: readonly LocalJob[]) {
+	return artifacts.fetch.flatMap((fetched) => {
+		const meant = new Set(
+			jobsMeant(
+				jobs.map(({ definition }) => definition),
+				fetched,
+			),
+		);
+		return jobs.filter(({ definition }) => meant.has(definition)).map((job) => ({ job, patterns: fetched.paths, into: fetched.into }));
+	});
 }
 
 function end(job: LocalJob, state: JobState, reason: Reason | null): void {
@@ -151,15 +231,10 @@ function ancestorsOf(job: LocalJob): LocalJob[] {
 }
 
 async function runAttempt(settled: SettledJob, options: LocalOptions, workplace: Workplace): Promise<JobResult> {
-	const { pipeline, folder, signal } = options;
+	const { pipeline, folder } = options;
 	const { coordinator, facts, label } = workplace;
+	const signal = AbortSignal.any([options.signal, workplace.late]);
 	const assignment = assignmentOf(pipeline, settled, options.secrets);
-	coordinator.begin(
-		settled.name,
-		settled.artifacts.fetch.flatMap((fetched) =>
-			jobsMeant(pipeline.jobs, fetched).map(({ name }) => ({ job: name, patterns: fetched.paths, into: fetched.into })),
-		),
-	);
 	const own = path.join(folder, assignment.attempt_id);
 	await mkdir(own, { recursive: true, mode: 0o700 });
 	const run = await JobRun.prepare({
@@ -181,13 +256,13 @@ async function runAttempt(settled: SettledJob, options: LocalOptions, workplace:
 	});
 	const onAbort = () => run.stop("cancelled");
 	signal.addEventListener("abort", onAbort, { once: true });
+	if (signal.aborted) onAbort();
 	const printing = printLog(run, (lines) => options.onLines(settled.name, lines));
 	const result = await run.run();
 	await printing.end();
 	signal.removeEventListener("abort", onAbort);
 	const files = result.artifacts.filter(({ kind }) => kind === "file");
 	coordinator.keep(
-		settled.name,
 		files.map(({ path: name, size, sha256, executable }) => ({ path: name, size, sha256, executable: executable ?? false })),
 	);
 	await run.close();

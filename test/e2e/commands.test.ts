@@ -273,6 +273,36 @@ jobs:
 	});
 });
 
+describe("windlass exec, of a whole run", () => {
+	test("fail_fast ends what waits, but not what comes to clean up; the time of the run is over for all of it", async () => {
+		const jobs = "a: { steps: [exit 4] }, b: { steps: [true] }, c: { if: always(), steps: [echo tidy] }";
+		const fast = await windlass(["exec"], { cwd: workingCopy({ ".windlass.yml": `fail_fast: true\njobs: { ${jobs} }\n` }) });
+		expect([fast.code, fast.out]).toEqual([4, expect.stringContaining("» skipped b: Ended because a failed.")]);
+		expect(fast.out).toContain("c | tidy\n");
+		const text = "timeout: 1s\njobs: { a: { steps: [sleep 60] }, b: { steps: [true] } }\n";
+		const late = await windlass(["exec"], { cwd: workingCopy({ ".windlass.yml": text }) });
+		expect([late.code, late.out]).toEqual([
+			124,
+			expect.stringMatching(/⊘ cancelled a: The time .*\n⊘ cancelled b: The time of the run was over/),
+		]);
+	});
+
+	test("variants of one name keep their own files; what is not run here is said", async () => {
+		const text = `jobs:
+  v: { name: "same\${{ run.tag }}", matrix: { x: [a, b] }, env: { X: "\${{ matrix.x }}" }, retry: { attempts: 2 }, steps: ['echo $X > $X.txt'], artifacts: { save: "*.txt" } }
+  all: { needs: v, artifacts: { fetch: v }, steps: [cat a.txt b.txt] }
+`;
+		const cwd = workingCopy({ ".windlass.yml": text });
+		const keep = path.join(temporaryFolder(atEnd), "kept");
+		const told = await windlass(["exec", "--artifacts", keep], { cwd });
+		expect([told.code, told.out]).toEqual([0, expect.stringContaining("all | a\nall | b\n")]);
+		expect(told.err).toBe("notice: nothing is tried again here: retry of same is passed over\n");
+		expect(["v-a/a.txt", "v-b/b.txt"].map((file) => readFileSync(path.join(keep, file), "utf8"))).toEqual(["a\n", "b\n"]);
+		const alone = await windlass(["exec", "all"], { cwd });
+		expect([alone.code, alone.out]).toEqual([125, expect.stringContaining("It fetches files of same, which must run here before it")]);
+	});
+});
+
 test("every command has a help with an example", async () => {
 	const commands = [
 		"serve",
