@@ -21,29 +21,42 @@ type Caller = RequestContext<"user" | "host">;
 type Deciding = Pick<Caller, "environment" | "principal" | "params" | "requestId">;
 
 /** Who decides, and as what: the host acts for those who run it. */
-export function approverOf(principal: Extract<Principal, { kind: "user" | "host" }>): Approver {
+function approverOf(principal: Extract<Principal, { kind: "user" | "host" }>): Approver {
 	return { name: actorOf(principal), role: principal.kind === "user" ? principal.role : "admin" };
 }
 
-async function approve({ url, environment, principal, params, requestId }: Caller): Promise<Response> {
-	onlyParameters(url, []);
+async function approve(context: Caller): Promise<Response> {
+	onlyParameters(context.url, []);
+	return json(presentJob(await letJobPass(context)));
+}
+
+/** @throws ApiError `not_found`, `conflict` if the job waits for nobody */
+export async function letJobPass({ environment, principal, params, requestId }: Deciding): Promise<Pick<JobRecord, "job" | "attempts">> {
 	const record = await requireJob(environment, principal.team, params.id ?? "");
 	const { job } = record;
-	if (isTerminal(job.state) && job.approved_by !== null) return json(presentJob(record));
+	if (isTerminal(job.state) && job.approved_by !== null) return record;
 	assertOpen(job);
 	const rows = unwrap(await dispatcherOf(environment, principal.team).approve(job.id, approverOf(principal)));
 	log("info", "job approved", { request_id: requestId, job: job.id, actor: actorOf(principal) });
-	return json(presentJob(rows));
+	return rows;
 }
 
-async function decline({ url, request, environment, principal, params, requestId }: Caller): Promise<Response> {
-	onlyParameters(url, []);
-	const { comment } = await readJson(request, approvalRequest);
+async function decline(context: Caller): Promise<Response> {
+	onlyParameters(context.url, []);
+	const { comment } = await readJson(context.request, approvalRequest);
+	return json(presentJob(await turnJobAway(context, comment ?? null)));
+}
+
+/** @throws ApiError as `letJobPass` does */
+export async function turnJobAway(
+	{ environment, principal, params, requestId }: Deciding,
+	comment: string | null,
+): Promise<Pick<JobRecord, "job" | "attempts">> {
 	const { job } = await requireJob(environment, principal.team, params.id ?? "");
 	assertOpen(job);
-	const rows = unwrap(await dispatcherOf(environment, principal.team).decline(job.id, approverOf(principal), comment ?? null));
+	const rows = unwrap(await dispatcherOf(environment, principal.team).decline(job.id, approverOf(principal), comment));
 	log("info", "job declined", { request_id: requestId, job: job.id, actor: actorOf(principal) });
-	return json(presentJob(rows));
+	return rows;
 }
 
 /** @throws ApiError `conflict` for a job that is over: its run may have left the queue */

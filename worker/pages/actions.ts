@@ -2,7 +2,7 @@ import { ApiError } from "../../schema/wire/errors.ts";
 import { MAX_PIPELINE_BYTES, MAX_PROTOCOL_BODY_BYTES } from "../../schema/wire/limits.ts";
 import { triggerRequest } from "../../schema/wire/plans.ts";
 import type { RerunRequest } from "../../schema/wire/resources.ts";
-import { approverOf, letRunPass, turnRunAway } from "../api/approvals.ts";
+import { letJobPass, letRunPass, turnJobAway, turnRunAway } from "../api/approvals.ts";
 import { readText, validated } from "../api/bodies.ts";
 import { actorOf, type RequestContext } from "../api/context.ts";
 import { replayDelivery } from "../api/deliveries.ts";
@@ -52,13 +52,13 @@ async function repeat(context: RequestContext<"user">, asked: RerunRequest): Pro
 	return backTo(`/runs/${runId}`);
 }
 
-export async function approve({ environment, principal, params }: RequestContext<"user">): Promise<Response> {
-	const { job } = unwrap(await dispatcherOf(environment, principal.team).approve(params.id ?? "", approverOf(principal)));
+export async function approve(context: RequestContext<"user">): Promise<Response> {
+	const { job } = await letJobPass(context);
 	return backTo(`/runs/${job.run_id}`);
 }
 
-export async function decline({ environment, principal, params }: RequestContext<"user">): Promise<Response> {
-	const { job } = unwrap(await dispatcherOf(environment, principal.team).decline(params.id ?? "", approverOf(principal), null));
+export async function decline(context: RequestContext<"user">): Promise<Response> {
+	const { job } = await turnJobAway(context, null);
 	return backTo(`/runs/${job.run_id}`);
 }
 

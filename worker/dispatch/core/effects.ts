@@ -79,7 +79,7 @@ export interface Queue {
 	/** Null in the own lane. */
 	project: string | null;
 }
-export const OWN: Queue = { lane: "own", project: null };
+const OWN: Queue = { lane: "own", project: null };
 const FOREIGN = "'commit_status', 'notify'";
 const inLane = (lane: Lane) => `e.kind ${lane === "own" ? "NOT IN" : "IN"} (${FOREIGN})`;
 
