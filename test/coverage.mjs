@@ -161,6 +161,6 @@ if (process.argv[2] !== "report") {
 			`--coverage.reportsDirectory=${path.join(folder, project)}`,
 		);
 	await instrument();
-	run("--project", "e2e");
+	run("--project", "faults", "--project", "e2e");
 }
 await report();

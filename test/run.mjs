@@ -68,5 +68,5 @@ check("dead code", bin("knip"));
 check("deployable", bin("wrangler"), "deploy", "--dry-run", "--outdir", "dist/deployable");
 check("unit tests, and tests inside workerd", bin("vitest"), "run", "--project", "unit", "--project", "worker");
 check("simulation", bin("vitest"), "run", "--project", "sim");
-check("end to end, and the page in a browser", bin("vitest"), "run", "--project", "e2e");
+check("end to end, and the page in a browser", bin("vitest"), "run", "--project", "faults", "--project", "e2e");
 console.log("\nAll checks passed.");
