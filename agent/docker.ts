@@ -35,10 +35,10 @@ export function docker(args: readonly string[], timeoutMs: number = TIMEOUT_MS, 
 	});
 }
 
-/** The last line of what docker said: the one that says why. */
+/** The last line of what docker said: the one that says why, but for where to read about its options. */
 export function lastLine({ stdout, stderr }: Answer): string {
-	const text = stderr.trim() || stdout.trim();
-	return (text.split("\n").at(-1) ?? "").replace(/^Error response from daemon: /, "").slice(0, 500);
+	const lines = (stderr.trim() || stdout.trim()).split("\n").filter((line) => line !== "" && !/^Run 'docker .*--help'/.test(line));
+	return (lines.at(-1) ?? "").replace(/^(docker: )?Error response from daemon: /, "").slice(0, 500);
 }
 
 /** The version of the daemon; null if there is none to be had. */

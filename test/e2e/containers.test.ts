@@ -163,6 +163,12 @@ describe("a job in a container", () => {
 		["one that must not be got", { container: { image: "nosuch:1", pull: "never" } }, "image_unavailable", "pull: never"],
 		["a device that is not allowed", { container: { image: "test/busybox:1", devices: ["/dev/kvm"] } }, "device_refused", "/dev/kvm"],
 		[
+			"a container that cannot be",
+			{ container: { image: "test/busybox:1", user: "nosuch" } },
+			"container_failed",
+			"unable to find user nosuch",
+		],
+		[
 			"a container that ends under its step",
 			{ container: "test/busybox:1", steps: ["kill -TERM 1; sleep 30"] },
 			"container_lost",
