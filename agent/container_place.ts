@@ -9,8 +9,9 @@ import type { LogSpool } from "./log_spool.ts";
 import { JobFault } from "./outcome.ts";
 import { attemptPaths, folderIn, type PlacePaths, type StepPlace, type StepScript } from "./place.ts";
 import type { AttemptProcesses } from "./processes.ts";
-import { credentialOptions, type RegistryCredentials } from "./registries.ts";
+import { type RegistryAccess, registryEnvironment } from "./registries.ts";
 import { type Output, type RunningProcess, shellCommand, startProcess } from "./step_process.ts";
+import { isOfStranger, ownVolume } from "./strangers.ts";
 
 /**
  * Steps in a container: one for the whole job, in which every step is a process of its own, and beside it the services, on a network that
@@ -31,8 +32,7 @@ export interface ContainerContext {
 	label: string;
 	/** Devices that whoever runs the agent lets jobs have. */
 	allowedDevices: readonly string[];
-	/** Credentials for registries that whoever runs the agent lets jobs use by name. */
-	registryCredentials: Readonly<Record<string, RegistryCredentials>>;
+	registries: RegistryAccess;
 	spool: LogSpool;
 	signal: AbortSignal;
 }
@@ -123,16 +123,12 @@ export class ContainerPlace implements StepPlace {
 		if (isThere) return;
 		if (pull === "never")
 			throw new JobFault("image_unavailable", `The image ${image} is not on this agent, and pull: never forbids to get it.`);
-		const { spool, processes, signal, folder, registryCredentials } = this.#context;
-		const options = await credentialOptions(registryCredentials, credentials, attemptPaths(folder).own);
+		const { spool, processes, signal, registries } = this.#context;
+		const env = { ...dockerEnvironment(), ...(await registryEnvironment(registries, credentials)) };
 		await spool.say(`:: pull ${image}`);
 		const tail = new Tail(spool);
 		signal.throwIfAborted();
-		const running = await startProcess(
-			["docker", ...options, "pull", "--quiet", image],
-			{ cwd: "/", env: dockerEnvironment(), cgroup: processes.cgroup },
-			tail,
-		);
+		const running = await startProcess(["docker", "pull", "--quiet", image], { cwd: "/", env, cgroup: processes.cgroup }, tail);
 		processes.add(running.pid);
 		// The sweep over what runs may have come too early for this one.
 		if (signal.aborted) await processes.end([running.pid], 0);
@@ -151,7 +147,7 @@ export class ContainerPlace implements StepPlace {
 	}
 
 	async #startContainer(network: string | null): Promise<void> {
-		const { container, workspace, folder } = this.#context;
+		const { assignment, container, workspace, folder } = this.#context;
 		const { steps, files } = attemptPaths(folder);
 		const { memory, cpus, shm_size, read_only, init, network: wanted } = container.options;
 		const options = [
@@ -162,7 +158,7 @@ export class ContainerPlace implements StepPlace {
 			...(init ? ["--init"] : []),
 			...(network !== null ? ["--network", network] : wanted === "none" ? ["--network", "none"] : []),
 			...(container.user === null ? [] : ["--user", container.user]),
-			...container.volumes.flatMap((volume) => ["--volume", volume]),
+			...container.volumes.flatMap((volume) => ["--volume", isOfStranger(assignment) ? ownVolume(volume) : volume]),
 			...container.devices.flatMap((device) => ["--device", device]),
 		];
 		const mounts = [

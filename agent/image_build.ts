@@ -11,8 +11,8 @@ type Build = NonNullable<Assignment["steps"][number]["build"]>;
 
 interface BuildContext {
 	build: Build;
-	/** What docker is told before the command: whose credentials to use. */
-	dockerOptions: readonly string[];
+	/** Variables that say to docker whose credentials to use. */
+	registryEnvironment: Readonly<Record<string, string>>;
 	workspace: string;
 	processes: AttemptProcesses;
 	output: Output;
@@ -62,18 +62,14 @@ export async function buildImage(context: BuildContext): Promise<Outcome | null>
 }
 
 async function run(
-	{ dockerOptions, processes, output, isStopping }: BuildContext,
+	{ registryEnvironment, processes, output, isStopping }: BuildContext,
 	args: readonly string[],
 	env: Record<string, string> = {},
 ): Promise<number> {
 	if (isStopping()) return 1;
 	// No build argument has a name that docker would heed: the language refuses those.
-	const environment = { ...dockerEnvironment(), ...env };
-	const running = await startProcess(
-		["docker", ...dockerOptions, ...args],
-		{ cwd: "/", env: environment, cgroup: processes.cgroup },
-		output,
-	);
+	const environment = { ...dockerEnvironment(), ...registryEnvironment, ...env };
+	const running = await startProcess(["docker", ...args], { cwd: "/", env: environment, cgroup: processes.cgroup }, output);
 	processes.add(running.pid);
 	// The sweep over what runs may have come too early for this one.
 	if (isStopping()) await processes.end([running.pid], 0);

@@ -23,10 +23,11 @@ import { JobFault, type Outcome, SUCCESS } from "./outcome.ts";
 import { attemptPaths, HostPlace, NoSuchFolder, type StepPlace } from "./place.ts";
 import { lookUp } from "./plan.ts";
 import { AttemptProcesses } from "./processes.ts";
-import { credentialOptions, type RegistryCredentials } from "./registries.ts";
+import { type RegistryAccess, type RegistryCredentials, registryEnvironment } from "./registries.ts";
 import { collectResults, type Results } from "./results.ts";
 import type { SpoolBudget } from "./spool_budget.ts";
 import type { Output, RunningProcess } from "./step_process.ts";
+import { isOfStranger, refuseToStranger } from "./strangers.ts";
 import { unpackSource } from "./unpack.ts";
 
 export interface JobContext {
@@ -164,6 +165,7 @@ export class JobRun implements Job {
 		const { assignment, cgroup } = this.#context;
 		const lack = firstLack(assignment.runs_on, await this.#context.offering());
 		if (lack !== null) throw new JobFault("agent_unsuitable", `This agent does not fit the job (any more): it ${lack}.`);
+		refuseToStranger(assignment);
 		if (!cgroup)
 			await this.spool.say(":: this agent has no control group of its own: a process that detaches itself completely may outlive the job");
 		if (assignment.plan && assignment.source && "git" in assignment.source) return this.#plan(assignment.source, assignment.plan);
@@ -216,7 +218,7 @@ export class JobRun implements Job {
 	}
 
 	async #openContainer(position: number): Promise<void> {
-		const { assignment, folder, containerLabel: label, allowedDevices, registryCredentials } = this.#context;
+		const { assignment, folder, containerLabel: label, allowedDevices } = this.#context;
 		const { container } = assignment;
 		if (!container) return;
 		const names = [container.image, ...assignment.services.map(({ name, image }) => `${name} (${image})`)];
@@ -229,7 +231,7 @@ export class JobRun implements Job {
 				processes: this.#processes,
 				label,
 				allowedDevices,
-				registryCredentials,
+				registries: this.#registries,
 				spool: this.spool,
 				signal: this.#stop.signal,
 			}),
@@ -392,16 +394,20 @@ export class JobRun implements Job {
 	}
 
 	async #build(build: NonNullable<Assignment["steps"][number]["build"]>, isTimeOver: () => boolean): Promise<Outcome | null> {
-		const { registryCredentials, folder } = this.#context;
 		return buildImage({
 			build,
-			dockerOptions: await credentialOptions(registryCredentials, build.credentials, attemptPaths(folder).own),
+			registryEnvironment: await registryEnvironment(this.#registries, build.credentials),
 			workspace: this.#workspace,
 			processes: this.#processes,
 			output: this.#output,
 			say: (text) => this.spool.say(text),
 			isStopping: () => this.#stopReason !== null || isTimeOver(),
 		});
+	}
+
+	get #registries(): RegistryAccess {
+		const { assignment, registryCredentials: known, folder } = this.#context;
+		return { known, isAnonymous: isOfStranger(assignment), folder: attemptPaths(folder).own };
 	}
 
 	async #stepTimedOut(position: number, step: Assignment["steps"][number], code: number): Promise<Outcome> {

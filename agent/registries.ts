@@ -41,17 +41,28 @@ export function readRegistryCredentials(name: string): Record<string, RegistryCr
 	);
 }
 
+/** As whom a job may ask registries. */
+export interface RegistryAccess {
+	/** The credentials that it may name. */
+	known: Readonly<Record<string, RegistryCredentials>>;
+	/** Whether it asks as anybody: not even as the agent's own Docker would. */
+	isAnonymous: boolean;
+	/** Where only the agent can read and write. */
+	folder: string;
+}
+
+/** A configuration without any entry makes docker look for a keychain of the agent's user; nobody has this one. */
+const NOBODY: RegistryCredentials = { registry: "windlass.invalid", username: "nobody", password: "" };
+
 /**
- * Options with which docker uses these credentials, and no others.
- * @param folder where only the agent can read and write
+ * Variables with which docker uses the credentials of this name, and no others; null: those of its own, if the job may.
  * @throws JobFault for a name that the agent does not have
  */
-export async function credentialOptions(
-	known: Readonly<Record<string, RegistryCredentials>>,
+export async function registryEnvironment(
+	{ known, isAnonymous, folder }: RegistryAccess,
 	name: string | null,
-	folder: string,
-): Promise<string[]> {
-	if (name === null) return [];
+): Promise<Record<string, string>> {
+	if (name === null) return isAnonymous ? dockerWith(NOBODY, path.join(folder, "docker")) : {};
 	const credentials = known[name];
 	if (!credentials || !Object.hasOwn(known, name)) {
 		const others = Object.keys(known).join(", ") || "none";
@@ -60,9 +71,13 @@ export async function credentialOptions(
 			`This agent has no registry credentials called ${name}; it has ${others} (--registry-credentials).`,
 		);
 	}
-	const config = path.join(folder, `docker-${name}`);
+	return dockerWith(credentials, path.join(folder, `docker-${name}`));
+}
+
+async function dockerWith({ registry, username, password }: RegistryCredentials, config: string): Promise<Record<string, string>> {
 	await mkdir(config, { recursive: true, mode: 0o700 });
-	const auth = Buffer.from(`${credentials.username}:${credentials.password}`).toString("base64");
-	await writeFile(path.join(config, "config.json"), JSON.stringify({ auths: { [credentials.registry]: { auth } } }), { mode: 0o600 });
-	return ["--config", config];
+	const auth = Buffer.from(`${username}:${password}`).toString("base64");
+	await writeFile(path.join(config, "config.json"), JSON.stringify({ auths: { [registry]: { auth } } }), { mode: 0o600 });
+	// The second would go before what stands in the folder.
+	return { DOCKER_CONFIG: config, DOCKER_AUTH_CONFIG: "" };
 }

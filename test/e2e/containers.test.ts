@@ -4,6 +4,8 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type * as resources from "../../schema/wire/resources.ts";
 import { TestDocker } from "../support/docker.ts";
+import { githubDelivery, githubPullRequest } from "../support/forge.ts";
+import { GitHttp } from "../support/git_http.ts";
 import { eventually, PROGRAM, type Program, TestCoordinator, temporaryFolder, testPort } from "../support/processes.ts";
 
 /** Jobs in containers, on a real Docker daemon. */
@@ -18,6 +20,8 @@ const REGISTRY = `127.0.0.1:${testPort()}`;
 const PASSWORD = "s3cret-of-the-registry";
 const PASSWORD_HASH = "$2b$05$HODEwJC4UBfKflbyuwwrcuCV/EFUdLdfU7JuMdF0mbAq5XpsCxIvy";
 let credentials: string;
+/** The configuration of the agent's own Docker. */
+let dockerConfig: string;
 beforeAll(async () => {
 	coordinator = await TestCoordinator.start({ atEnd });
 	docker = await TestDocker.start(atEnd);
@@ -27,7 +31,9 @@ beforeAll(async () => {
 	writeFileSync(path.join(folder, "password"), `${PASSWORD}\n`);
 	const mistaken = `{ registry: "${REGISTRY}", username: ci, password: mistaken }`;
 	writeFileSync(credentials, `team: { registry: "${REGISTRY}", username: ci, password_file: password }\nother: ${mistaken}\n`);
+	dockerConfig = temporaryFolder(atEnd);
 	agent = await startAgent();
+	await startRegistry();
 });
 afterAll(async () => {
 	for (const clean of cleanups.reverse()) await clean();
@@ -37,14 +43,26 @@ async function startAgent(): Promise<Program> {
 	const started = await coordinator.agent("shipper", {
 		slots: "2",
 		workDir,
-		args: ["--registry-credentials", credentials],
-		environment: { DOCKER_HOST: docker.host },
+		args: ["--registry-credentials", credentials, "--allow-devices", "/dev/null"],
+		environment: { DOCKER_HOST: docker.host, DOCKER_CONFIG: dockerConfig },
 	});
 	await eventually(async () => {
 		const { items } = await coordinator.get<{ items: resources.Agent[] }>("/api/v1/agents");
 		return items.some(({ name, capabilities }) => name === "shipper" && capabilities.container?.startsWith("docker"));
 	}, "an agent with a container runtime");
 	return started;
+}
+
+async function startRegistry(): Promise<void> {
+	const folder = temporaryFolder(atEnd);
+	mkdirSync(path.join(folder, "data"));
+	writeFileSync(path.join(folder, "users"), `ci:${PASSWORD_HASH}\n`);
+	const auth = `auth: { htpasswd: { realm: test, path: "${folder}/users" } }`;
+	const config = `version: 0.1\nstorage: { filesystem: { rootdirectory: ${folder}/data } }\nhttp: { addr: "${REGISTRY}" }\n${auth}\n`;
+	writeFileSync(path.join(folder, "config.yml"), config);
+	const registry = spawn("docker-registry", ["serve", path.join(folder, "config.yml")], { stdio: "ignore" });
+	atEnd(() => void registry.kill());
+	await eventually(async () => (await fetch(`http://${REGISTRY}/v2/`).catch(() => null))?.status === 401, "a registry");
 }
 
 async function submit(job: object): Promise<resources.Run> {
@@ -209,15 +227,6 @@ describe("services", () => {
 });
 
 test("an image is built, pushed to a registry with credentials of the agent, and used by the next job", async () => {
-	const folder = temporaryFolder(atEnd);
-	mkdirSync(path.join(folder, "data"));
-	writeFileSync(path.join(folder, "users"), `ci:${PASSWORD_HASH}\n`);
-	const auth = `auth: { htpasswd: { realm: test, path: "${folder}/users" } }`;
-	const config = `version: 0.1\nstorage: { filesystem: { rootdirectory: ${folder}/data } }\nhttp: { addr: "${REGISTRY}" }\n${auth}\n`;
-	writeFileSync(path.join(folder, "config.yml"), config);
-	const registry = spawn("docker-registry", ["serve", path.join(folder, "config.yml")], { stdio: "ignore" });
-	atEnd(() => void registry.kill());
-	await eventually(async () => (await fetch(`http://${REGISTRY}/v2/`).catch(() => null))?.status === 401, "a registry");
 	const image = `${REGISTRY}/team/app`;
 	const pipeline = {
 		params: { version: { default: "1.2" } },
@@ -288,6 +297,59 @@ test("an image is built, pushed to a registry with credentials of the agent, and
 	expect(exec("--registry-credentials", "/nosuch")).toMatchObject({ status: 2, stderr: expect.stringContaining("/nosuch") });
 	const broken = await ended(await submit({ steps: ["echo 'FROM test/busybox:1\nRUN exit 3' > Dockerfile", { build: { tags: "x" } }] }));
 	expect(broken.job).toMatchObject({ state: "failed", reason: { code: "build_failed" } });
+});
+
+test("a run from another repository gets nothing that the agent has for the project's own, and leaves nothing behind for them", async () => {
+	const image = `${REGISTRY}/team/private:1`;
+	writeFileSync(
+		path.join(dockerConfig, "config.json"),
+		JSON.stringify({ auths: { [REGISTRY]: { auth: Buffer.from(`ci:${PASSWORD}`).toString("base64") } } }),
+	);
+	docker.run("tag", "test/busybox:1", image);
+	docker.run("--config", dockerConfig, "push", image);
+	const ofLogin = { container: { image, pull: "always" }, steps: ["true"] };
+	expect((await ended(await submit(ofLogin))).job.state).toBe("succeeded");
+	const volumes = ["team-cache:/cache"];
+	const kept = await inContainer({ container: { image: "test/busybox:1", volumes }, steps: ["echo kept > /cache/ours"] });
+	expect(kept.job.state).toBe("succeeded");
+	const jobs = {
+		of_login: ofLogin,
+		named: { container: { image: "test/busybox:1", credentials: "team" }, steps: ["true"] },
+		device: { container: { image: "test/busybox:1", devices: ["/dev/null"] }, steps: ["true"] },
+		build: { steps: ["echo FROM test/busybox:1 > Dockerfile", { build: { tags: image, push: true } }] },
+		volume: {
+			container: { image: "test/busybox:1", volumes: [...volumes, "team-cache:/again:ro"] },
+			steps: ["ls /cache /again; echo poison > /cache/theirs"],
+		},
+	};
+	const git = await GitHttp.start(path.join(temporaryFolder(atEnd), "git"), null, atEnd);
+	const repository = git.add("open.git", { ".windlass.yml": JSON.stringify({ on: { pull_request: {} }, jobs }) });
+	await coordinator.request("/api/v1/secrets/hook", { method: "PUT", body: JSON.stringify({ value: "secret-of-the-hook" }) });
+	const project = await coordinator.post<{ id: string }>("/api/v1/projects", { name: "open", repository, hook_secret: "hook" });
+	const sha = git.commit("open.git", {});
+	git.ref("open.git", "refs/pull/7/head", sha);
+	const delivery = githubDelivery("pull_request", githubPullRequest({ sha, fork: true }), "secret-of-the-hook");
+	const answer = await coordinator.request(`/hooks/${project.id}`, { method: "POST", token: null, ...delivery });
+	const { run_id } = (await answer.json()) as { run_id: string };
+	const plan = await coordinator.get<resources.Run>(`/api/v1/runs/${run_id}/wait?timeout=60`);
+	const id = plan.jobs[0]?.outputs?.[".windlass.yml"];
+	await coordinator.post(`/api/v1/runs/${id}/approve`, {});
+	const run = await coordinator.get<resources.Run>(`/api/v1/runs/${id}/wait?timeout=80`);
+	const told = Object.fromEntries(run.jobs.map(({ key, state, reason }) => [key, [state, reason?.code ?? null]]));
+	expect(told, JSON.stringify(run.jobs.map(({ reason }) => reason?.text))).toEqual({
+		of_login: ["errored", "image_unavailable"],
+		named: ["errored", "credentials_unavailable"],
+		device: ["errored", "device_refused"],
+		build: ["failed", "push_failed"],
+		volume: ["succeeded", null],
+	});
+	const log = await coordinator.text(`/api/v1/jobs/${run.jobs.find(({ key }) => key === "volume")?.id}/log?format=clean`);
+	expect(log).not.toContain("ours");
+	const after = await inContainer({ container: { image: "test/busybox:1", volumes }, steps: ["ls /cache"] });
+	expect(after.log).toMatch(/\nours\n/);
+	expect(after.log).not.toContain("theirs");
+	docker.run("volume", "rm", "team-cache");
+	expect(docker.run("volume", "ls", "--quiet")).toBe("");
 });
 
 describe("after a crash", () => {

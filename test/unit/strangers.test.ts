@@ -1,0 +1,41 @@
+import { expect, test } from "vitest";
+import { isOfStranger, ownVolume, refuseToStranger } from "../../agent/strangers.ts";
+import { assignment as schema } from "../../schema/wire/protocol.ts";
+
+const container = { image: "a", workdir: null, user: null, env: {}, volumes: [], devices: [], options: {}, pull: "missing" };
+const service = { name: "db", image: "b", env: {}, command: null, health: null, pull: "missing" };
+const build = { context: ".", dockerfile: null, tags: ["c"], push: false, cache: [], args: {}, target: null };
+const step = { name: "s", run: "true", env: {}, working_directory: null, shell: "bash", timeout_ms: null };
+const parts = schema.pick({ source: true, container: true, services: true, steps: true });
+
+function job(more: object, isTrusted = false) {
+	const source = { git: "https://git.lan/a.git", ref: null, commit: null, is_trusted: isTrusted };
+	return parts.parse({ source, container, services: [service], steps: [step, { ...step, build }], ...more });
+}
+
+test.each([
+	["the container", { container: { ...container, credentials: "team" } }, "credentials_unavailable", "registry credentials team"],
+	[
+		"a service",
+		{ services: [service, { ...service, credentials: "team" }] },
+		"credentials_unavailable",
+		"none of this agent's credentials",
+	],
+	["a build", { steps: [step, { ...step, build: { ...build, credentials: "team" } }] }, "credentials_unavailable", "other repositories"],
+	["a device", { container: { ...container, devices: ["/dev/kvm"] } }, "device_refused", "The job wants /dev/kvm"],
+])("a run from another repository gets nothing of the agent's for %s", (_, more, code, text) => {
+	const fault = expect.objectContaining({
+		outcome: { state: "errored", exitCode: null, reason: { code, text: expect.stringContaining(text) } },
+	});
+	expect(() => refuseToStranger(job(more))).toThrow(fault);
+	expect(() => refuseToStranger(job(more, true))).not.toThrow();
+	expect(() => refuseToStranger(job({}))).not.toThrow();
+});
+
+test("only a source from a repository can be a stranger's", () => {
+	expect([isOfStranger({ source: null }), isOfStranger({ source: { upload: "src_1" } })]).toEqual([false, false]);
+});
+
+test("a volume of its own has no name, and is where it is wanted", () => {
+	expect([ownVolume("cache:/root/.npm"), ownVolume("cache:/a:ro")]).toEqual(["/root/.npm", "/a"]);
+});
