@@ -12,6 +12,8 @@ export interface Checkout extends GitContext {
 	mirrors: string;
 	/** Who reads the repository: what one has got with its credentials is not another's. Empty without any. */
 	reader: string;
+	/** An empty folder. */
+	emptyHome: string;
 	/** Tells the coordinator which commit was found; it answers with the one that the whole run uses. */
 	pin(commit: Commit): Promise<string>;
 }
@@ -35,7 +37,7 @@ export async function checkOut(checkout: Checkout): Promise<CheckedOut> {
 	const git = new Git(checkout, checkout.workspace);
 	const { commit, ref } = await fetchPinned(git, checkout);
 	await git.run("checkout", "--quiet", "--detach", commit.sha);
-	await complete(checkout.source.is_trusted ? git : git.anonymous());
+	await complete(checkout.source.is_trusted ? git : await git.anonymous(checkout.emptyHome));
 	return { commit, ref };
 }
 

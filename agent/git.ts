@@ -46,6 +46,9 @@ const GIT = [
 	...["http.lowSpeedLimit=1000", "http.lowSpeedTime=60"].flatMap((setting) => ["-c", setting]),
 ];
 
+/** Settings that say how servers are reached and known; in every spelling they come in lower case. */
+const WAYS_TO_SERVERS = "^http\\.(.*\\.)?(proxy|sslcainfo|sslcapath|sslverify)$";
+
 const TRIES = 3;
 const FIRST_PAUSE_MS = 1_000;
 const KEPT_CHARACTERS = 4_000;
@@ -75,17 +78,36 @@ export class Git {
 		return new Git(this.#context, folder);
 	}
 
-	/** The same as anybody: over HTTP only, and no server is told who asks. */
-	anonymous(): Git {
-		const count = Number(this.#context.env.GIT_CONFIG_COUNT ?? 0);
+	/**
+	 * The same as anybody: over HTTP only, and no server is told who asks, whatever the agent's user has set up for that. How servers are reached
+	 * stays.
+	 * @param home an empty folder
+	 */
+	async anonymous(home: string): Promise<Git> {
+		const isKept = (name: string) => !/^(GIT|SSH)_|^XDG_CONFIG_HOME$/.test(name) || /^GIT_SSL_(CAINFO|CAPATH|NO_VERIFY)$/.test(name);
 		const env = {
-			...this.#context.env,
+			...Object.fromEntries(Object.entries(this.#context.env).filter(([name]) => isKept(name))),
+			HOME: home,
+			GIT_CONFIG_GLOBAL: "/dev/null",
+			GIT_CONFIG_NOSYSTEM: "1",
 			GIT_ALLOW_PROTOCOL: "http:https",
-			GIT_CONFIG_COUNT: String(count + 1),
-			[`GIT_CONFIG_KEY_${count}`]: "credential.helper",
-			[`GIT_CONFIG_VALUE_${count}`]: "",
+			GIT_ASKPASS: "",
+			// Large files would be asked for over SSH, too, if their address says so.
+			GIT_SSH_COMMAND: "false",
+			...settingsEnvironment([...(await this.#waysToServers()), ["http.emptyAuth", "false"]], 0),
 		};
 		return new Git({ ...this.#context, env, credentials: null }, this.folder);
+	}
+
+	/** What is set of proxies and certificates. */
+	async #waysToServers(): Promise<[string, string][]> {
+		const listing = await this.text("config", "--null", "--type=path", "--get-regexp", WAYS_TO_SERVERS).catch((error) => {
+			// Nothing of it is set.
+			if (error instanceof GitFailed) return "";
+			throw error;
+		});
+		const entries = listing.split("\0").filter((entry) => entry !== "");
+		return entries.map((entry) => entry.split(/\n(.*)/s, 2) as [string, string]);
 	}
 
 	/** @throws GitFailed; CheckoutFailed without git */
@@ -206,15 +228,29 @@ function credentialEnvironment(credentials: GitCredentials | null, before: numbe
 	if (!credentials) return {};
 	const helper = '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$WINDLASS_GIT_USERNAME" "$WINDLASS_GIT_PASSWORD"; }; f';
 	return {
-		GIT_CONFIG_COUNT: String(before + 2),
-		// Nobody else's helper keeps what it is told.
-		[`GIT_CONFIG_KEY_${before}`]: "credential.helper",
-		[`GIT_CONFIG_VALUE_${before}`]: "",
-		[`GIT_CONFIG_KEY_${before + 1}`]: `credential.${credentials.origin}.helper`,
-		[`GIT_CONFIG_VALUE_${before + 1}`]: helper,
+		...settingsEnvironment(
+			[
+				// Nobody else's helper keeps what it is told.
+				["credential.helper", ""],
+				[`credential.${credentials.origin}.helper`, helper],
+			],
+			before,
+		),
 		WINDLASS_GIT_USERNAME: credentials.username,
 		WINDLASS_GIT_PASSWORD: credentials.password,
 	};
+}
+
+/**
+ * Variables that set something for git.
+ * @param before how many settings the environment has already
+ */
+function settingsEnvironment(settings: readonly (readonly [string, string])[], before: number): Record<string, string> {
+	const variables = settings.flatMap(([key, value], index) => [
+		[`GIT_CONFIG_KEY_${before + index}`, key],
+		[`GIT_CONFIG_VALUE_${before + index}`, value],
+	]);
+	return { ...Object.fromEntries(variables), GIT_CONFIG_COUNT: String(before + settings.length) };
 }
 
 /** The line that says why: the last one that git calls fatal or an error, otherwise the last. */

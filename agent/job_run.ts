@@ -95,8 +95,8 @@ export class JobRun implements Job {
 	static async prepare(context: JobContext): Promise<JobRun> {
 		const masker = new Masker(secretsOf(context));
 		const workspace = path.join(context.folder, "workspace");
-		const { steps, own, files, output, summary } = attemptPaths(context.folder);
-		for (const folder of [workspace, files, own]) await mkdir(folder, { recursive: true, mode: 0o700 });
+		const { steps, own, emptyHome, files, output, summary } = attemptPaths(context.folder);
+		for (const folder of [workspace, files, own, emptyHome]) await mkdir(folder, { recursive: true, mode: 0o700 });
 		await mkdir(steps, { mode: context.assignment.container ? 0o755 : 0o700 });
 		for (const file of [output, summary]) await writeFile(file, "", { mode: 0o600 });
 		return new JobRun(
@@ -307,12 +307,13 @@ export class JobRun implements Job {
 
 	async #beginCheckout(source: GitSource): Promise<Checkout> {
 		await this.#steps.begin(0, `:: check out ${source.git}${source.ref ? ` ${source.ref}` : ""}`);
-		const { client, token, assignment, environment, mirrors } = this.#context;
+		const { client, token, assignment, environment, mirrors, folder } = this.#context;
 		return {
 			source,
 			workspace: this.#workspace,
 			mirrors,
 			env: jobEnvironment(environment, { ...assignment, env: {} }, this.#place.paths, null),
+			emptyHome: attemptPaths(folder).emptyHome,
 			reader: source.credentials === null ? "" : assignment.run.project,
 			credentials: source.credentials === null ? null : gitCredentials(source.git, source.credentials),
 			cgroup: this.#processes.cgroup,

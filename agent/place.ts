@@ -54,6 +54,7 @@ export function attemptPaths(folder: string) {
 	return {
 		steps: path.join(folder, "steps"),
 		own: path.join(folder, "own"),
+		emptyHome: path.join(folder, "home"),
 		files,
 		output: path.join(files, "output"),
 		summary: path.join(files, "summary"),

@@ -1,3 +1,4 @@
+import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Delivery, HookAnswer } from "../../schema/wire/deliveries.ts";
@@ -23,6 +24,9 @@ const cleanups: (() => void | Promise<void>)[] = [];
 const atEnd = (clean: () => void | Promise<void>) => void cleanups.push(clean);
 let coordinator: TestCoordinator;
 let git: GitHttp;
+let repositories: string;
+/** The home of the agent's user. */
+let home: string;
 let forge: RecordingServer;
 beforeAll(async () => {
 	const port = testPort();
@@ -31,8 +35,10 @@ beforeAll(async () => {
 		port,
 		args: ["--allow-outbound", "127.0.0.1", "--public-url", `http://127.0.0.1:${port}/`],
 	});
-	await coordinator.agent("builder", { slots: "4" });
-	git = await GitHttp.start(path.join(temporaryFolder(atEnd), "git"), "ci:password-of-git", atEnd);
+	home = temporaryFolder(atEnd);
+	await coordinator.agent("builder", { slots: "4", environment: { HOME: home } });
+	repositories = path.join(temporaryFolder(atEnd), "git");
+	git = await GitHttp.start(repositories, "ci:password-of-git", atEnd);
 	forge = await RecordingServer.start(atEnd);
 	await secret("hook", HOOK_SECRET);
 	await secret("git", "ci:password-of-git");
@@ -345,16 +351,28 @@ describe("pull requests", () => {
 		const repo = await project("points", { ".windlass.yml": "on: { pull_request: {} }\nsteps: ['cat deps/secret']" });
 		git.branch("points/team/web.git", "theirs");
 		const sha = git.submodule("points/team/web.git", "private/team/web.git", "deps");
-		git.ref("points/team/web.git", "refs/pull/7/head", sha);
-		const ended = async (fork: boolean) => {
+		const ended = async (sha: string, fork: boolean) => {
+			git.ref("points/team/web.git", "refs/pull/7/head", sha);
 			const { body } = await deliver(repo, githubDelivery("pull_request", githubPullRequest({ sha, fork }), HOOK_SECRET));
 			const id = await made(body.run_id);
 			if (fork) await coordinator.post(`/api/v1/runs/${id}/approve`, {});
 			const run = await coordinator.get<Run>(`/api/v1/runs/${id}/wait?timeout=60`);
 			return [run.state, (await coordinator.text(`/api/v1/jobs/${run.jobs[0]?.id}/log?format=raw`)).includes("the recipe")];
 		};
-		expect(await ended(true)).toEqual(["errored", false]);
-		expect(await ended(false)).toEqual(["succeeded", true]);
+		expect(await ended(sha, false)).toEqual(["succeeded", true]);
+		// Nor does it get what the agent's user is known by; how servers are reached is another matter.
+		const known = Buffer.from("ci:password-of-git").toString("base64");
+		const open = await GitHttp.start(repositories, null, atEnd);
+		const proxy = `[http "http://open.invalid/"]\n\tproxy = ${open.url}\n`;
+		writeFileSync(path.join(home, ".netrc"), "machine 127.0.0.1 login ci password password-of-git\n", { mode: 0o600 });
+		writeFileSync(path.join(home, ".gitconfig"), `[http]\n\textraHeader = Authorization: Basic ${known}\n${proxy}`);
+		try {
+			expect(await ended(sha, true)).toEqual(["errored", false]);
+			const modules = '[submodule "deps"]\n\tpath = deps\n\turl = http://open.invalid/private/team/web.git\n';
+			expect(await ended(git.commit("points/team/web.git", { ".gitmodules": modules }), true)).toEqual(["succeeded", true]);
+		} finally {
+			for (const file of [".netrc", ".gitconfig"]) rmSync(path.join(home, file));
+		}
 	});
 
 	test("can be turned away; one whose repository is gone is nobody's", async () => {
