@@ -357,7 +357,7 @@ describe("a disk that is full", () => {
 		expect(attempt?.log.incomplete).toBe(true);
 		expect(log).toMatch(/:: \S+ (bytes|KiB|MiB)? ?are left out here: the agent's disk did not take them\n/);
 		expect(log).toMatch(/the end\n$/);
-		expect(existsSync(path.join(mount, "agent/jobs", attempt?.id ?? ""))).toBe(false);
+		await eventually(() => !existsSync(path.join(mount, "agent/jobs", attempt?.id ?? "")), "the folder of the job to be removed");
 		expect(statSync(mount).isDirectory()).toBe(true);
 	});
 });
