@@ -1,4 +1,4 @@
-import { MIN_SECRET_BYTES } from "../schema/wire/secrets.ts";
+import { hiddenParts, MIN_SECRET_BYTES } from "../schema/wire/secrets.ts";
 
 /**
  * Hides secrets in what a job writes, as it comes: the values themselves, the lines of those that have several, and the forms that tools
@@ -103,9 +103,7 @@ const MASK_BYTES = Buffer.from(MASK);
 
 /** Every form in which a secret, or a line of it, may show. */
 function formsOf(secret: string): Buffer[] {
-	const lines = secret.split(/\r?\n/).map((line) => line.trim());
-	const pieces = [...new Set([secret, secret.trim(), ...lines])];
-	return pieces
+	return hiddenParts(secret)
 		.flatMap((piece) => [
 			Buffer.from(piece),
 			...base64Forms(Buffer.from(piece)),

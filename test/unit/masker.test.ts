@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MASK, Masker } from "../../agent/masker.ts";
-import { MIN_SECRET_BYTES } from "../../schema/wire/secrets.ts";
+import { MIN_SECRET_BYTES, secretRequest } from "../../schema/wire/secrets.ts";
 
 /** What is shown of a text that comes in pieces of these lengths, again and again. */
 function streamed(masker: Masker, text: string, lengths: readonly number[]): string {
@@ -77,6 +77,19 @@ describe("a secret", () => {
 		expect(Buffer.from(one.push(Buffer.from("2 hunt"))).toString()).toBe("2 ");
 		expect(Buffer.from(one.flush()).toString()).toBe("hunt");
 	});
+});
+
+test.each([
+	["12345", false],
+	["12345\n", false],
+	["Pa5s     ", false],
+	["   \n\n   ", false],
+	["üüü", true],
+	["123456\n", true],
+	["ab\ncd\nef", true],
+])("a value is taken if, and only if, it is hidden where it stands without the blanks around it: %j", (value, isTaken) => {
+	expect(secretRequest.safeParse({ value }).success).toBe(isTaken);
+	expect(new Masker([value]).text(`<${value.trim()}>`)).toBe(isTaken ? `<${MASK}>` : `<${value.trim()}>`);
 });
 
 test("without secrets nothing is touched", () => {
