@@ -8,6 +8,7 @@ import { type ArtifactPlanAnswer, artifactPlanAnswer, type FinishBody, partAnswe
 import type { ArtifactKind } from "../schema/wire/resources.ts";
 import { type FileCoordinator, untilAnswered } from "./client.ts";
 import { findFiles } from "./find_files.ts";
+import type { Masker } from "./masker.ts";
 
 /** Files that cannot be saved; the sentence says which and why. */
 export class ArtifactsFailed extends Error {
@@ -44,9 +45,14 @@ export type Manifest = FinishBody["artifacts"];
 
 /**
  * The files of the workspace that the patterns name.
- * @throws ArtifactsFailed for a link out of the workspace, too many files, or a name that is not UTF-8
+ * @param masker knows what no path may tell
+ * @throws ArtifactsFailed for a link out of the workspace, too many files, or a name that is not UTF-8 or has a secret in it
  */
-export async function findArtifacts(workspace: string, patterns: readonly string[]): Promise<{ found: Found[]; links: string[] }> {
+export async function findArtifacts(
+	workspace: string,
+	patterns: readonly string[],
+	masker: Masker,
+): Promise<{ found: Found[]; links: string[] }> {
 	const root = await realpath(workspace);
 	const { files: names, links } = await findFiles(root, patterns);
 	if (names.length > MAX_ARTIFACTS_PER_JOB)
@@ -61,6 +67,7 @@ export async function findArtifacts(workspace: string, patterns: readonly string
 		if (!file.startsWith(root + path.sep)) throw new ArtifactsFailed(`${name} is a link out of the workspace.`);
 		if (!isInnerPath(normal) || normal.startsWith(OWN_ARTIFACTS))
 			throw new ArtifactsFailed(`${JSON.stringify(normal)} cannot be the path of an artifact; rename it.`);
+		if (masker.finds(normal)) throw new ArtifactsFailed(`${normal} has a secret in its path, which everybody would see; rename it.`);
 		const { size, mode } = await stat(file);
 		found.push({ path: normal, file, size, sha256: await digestOf(file), executable: (mode & 0o100) !== 0, kind: "file" });
 	}

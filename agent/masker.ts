@@ -49,6 +49,12 @@ export class Masker {
 		return shown.toString("utf8");
 	}
 
+	/** Whether a secret stands in a text; one that has only begun at its end does not. */
+	finds(text: string): boolean {
+		const line = `${text}\n`;
+		return this.text(line) !== line;
+	}
+
 	#take(bytes: Buffer, isEnd: boolean): Uint8Array {
 		const { shown, held, covered } = this.#scan(bytes, this.#covered, isEnd);
 		this.#held = held;

@@ -91,7 +91,7 @@ export async function collectResults(collecting: Collecting): Promise<{ results:
 	await part(async () => {
 		const { save } = assignment.artifacts;
 		if (save.length === 0) return;
-		const { found, links } = await findArtifacts(workspace, save);
+		const { found, links } = await findArtifacts(workspace, save, masker);
 		for (const link of links) await say(`:: not saved: ${link} is a link that leads to no file`);
 		if (found.length === 0) await say(":: no file matches");
 		uploads.push(...found);

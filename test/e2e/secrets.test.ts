@@ -89,6 +89,21 @@ jobs:
 		expect(coordinator.program.output).not.toContain("t0ken");
 	});
 
+	test("cannot save a file with a secret in its path", async () => {
+		const pipeline = {
+			secrets: { TOKEN: "token" },
+			artifacts: { save: ["out"] },
+			steps: ['mkdir -p "out/$TOKEN"; touch "out/$TOKEN/file" out/other'],
+		};
+		const { id } = await coordinator.post<SubmittedRun>("/api/v1/runs", { pipeline, project: "web" });
+		const [job] = (await waitFor(coordinator, id)).jobs;
+		expect([job?.state, job?.reason]).toEqual([
+			"failed",
+			{ code: "artifacts_failed", text: "out/***/file has a secret in its path, which everybody would see; rename it." },
+		]);
+		expect(await coordinator.get(`/api/v1/jobs/${job?.id}/artifacts`)).toMatchObject({ items: [] });
+	});
+
 	test("that asks for what is not there is told at the submission, and ends errored, once", async () => {
 		const body = { pipeline: "jobs: { a: { retry: { attempts: 3, on: [failed] }, secrets: { T: token }, steps: [env] } }" };
 		const { id, notices } = await coordinator.post<SubmittedRun>("/api/v1/runs", body);

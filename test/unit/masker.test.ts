@@ -79,6 +79,19 @@ describe("a secret", () => {
 	});
 });
 
+test("a secret is found in a text; one that has only begun is not", () => {
+	const one = new Masker(["hunter22"]);
+	expect(["a/hunter22/b", "hunter22", "aHVudGVyMjI=", "hunter2", "a/hunter", ""].map((text) => one.finds(text))).toEqual([
+		true,
+		true,
+		true,
+		false,
+		false,
+		false,
+	]);
+	expect(new Masker([]).finds("hunter22")).toBe(false);
+});
+
 test.each([
 	["12345", false],
 	["12345\n", false],
