@@ -1,8 +1,8 @@
 import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
-import { XMLParser } from "fast-xml-parser";
 import type { CoverageTotals } from "../../schema/wire/resources.ts";
+import { xmlReader } from "./xml.ts";
 
 /** How much of the code was run, in the three formats that most tools can write. What several files say of the same line is put together. */
 
@@ -75,12 +75,7 @@ async function readGo(path: string, lines: Lines): Promise<void> {
 	}
 }
 
-const parser = new XMLParser({
-	ignoreAttributes: false,
-	attributeNamePrefix: "@",
-	parseAttributeValue: false,
-	isArray: (name) => name === "class" || name === "line",
-});
+const parseXml = xmlReader(["class", "line"]);
 
 interface Class {
 	"@filename"?: string;
@@ -88,10 +83,7 @@ interface Class {
 }
 
 async function readCobertura(path: string, lines: Lines): Promise<void> {
-	// Cobertura's own writer names its document type; what is declared inside is another matter.
-	const text = (await readFile(path, "utf8")).replace(/<!DOCTYPE[^>[]*>/i, "");
-	if (/<!(DOCTYPE|ENTITY)/i.test(text)) throw new Error("it declares entities");
-	const document = parser.parse(text, true) as { coverage?: unknown };
+	const document = parseXml(await readFile(path, "utf8"));
 	if (document.coverage === undefined) throw new Error("it has no coverage element");
 	for (const one of classesIn(document.coverage)) {
 		for (const line of one.lines?.line ?? []) lines.add(one["@filename"] ?? "", line["@number"] ?? "", Number(line["@hits"]) > 0);

@@ -56,11 +56,26 @@ describe("junit", () => {
 		[
 			"one with entities",
 			'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><testsuite><testcase name="&x;"/></testsuite>',
-			/declares a document type/,
+			/entities/i,
 		],
+		["one that multiplies", '<!DOCTYPE a [<!ENTITY x "xxxxxxxx"><!ENTITY y "&x;&x;">]><testsuite name="&y;"/>', /it declares entities/],
 	])("%s is a fault, and no test", async (_, text, message) => {
 		const { faults, cases } = await read("junit", text);
 		expect([cases, faults]).toEqual([[], [expect.stringMatching(message)]]);
+	});
+
+	test("what looks like a declaration is none in text that is quoted, or left out; a document type alone is no harm", async () => {
+		const quoted = '<![CDATA[<!DOCTYPE a [<!ENTITY x "y">]>&#65;]]>';
+		const text = `<!DOCTYPE testsuite><!-- <!ENTITY x "y"> --><testsuite name="s"><testcase name="&x;"><failure>${quoted}</failure></testcase></testsuite>`;
+		const { cases, faults } = await read("junit", text);
+		expect([faults, cases[0]?.name, cases[0]?.output]).toEqual([[], "&x;", '<!DOCTYPE a [<!ENTITY x "y">]>&#65;']);
+	});
+
+	test("characters that are given by their number", async () => {
+		const numbers = "caf&#233;&#xE9;&#10;&#x1F600; &amp;#65; &#0; &#xD800; &#x110000; &#99999999999;";
+		const characters = "caféé\n😀 &#65; &#0; &#xD800; &#x110000; &#99999999999;";
+		const { cases } = await read("junit", `<testsuite><testcase name="${numbers}"><failure>${numbers}</failure></testcase></testsuite>`);
+		expect([cases[0]?.name, cases[0]?.output]).toEqual([characters, characters]);
 	});
 
 	test("what is too much is left out, failures last", async () => {
@@ -173,6 +188,11 @@ describe("coverage", () => {
 		const text = `<?xml version="1.0"?><!DOCTYPE coverage SYSTEM "http://cobertura.sourceforge.net/xml/coverage-04.dtd"><coverage><packages><package><classes>
 			<class filename="a.py"><lines><line number="1" hits="1"/><line number="2" hits="0"/></lines></class></classes></package></packages></coverage>`;
 		expect((await coverage("cobertura", text)).coverage).toEqual({ covered: 1, lines: 2 });
+	});
+
+	test("cobertura: a file is one, however its name is spelt", async () => {
+		const of = (name: string) => `<coverage><class filename="${name}"><lines><line number="1" hits="1"/></lines></class></coverage>`;
+		expect((await coverage("cobertura", of("é.py"), of("&#xE9;.py"))).coverage).toEqual({ covered: 1, lines: 1 });
 	});
 
 	test("go: statements", async () => {
