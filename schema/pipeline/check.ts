@@ -45,16 +45,27 @@ export function checkWhole(pipeline: PipelineOfJobs | PipelineOfSteps): CheckFau
 		faults.push(...secretFaults(job, pipeline.env ?? {}, path));
 		const ancestors = job.artifacts?.fetch ? ancestorsOf(key, needs) : new Set<string>();
 		faults.push(...referenceFaults(job, path, jobs, ancestors));
-		if (job.services && !(job.container ?? pipeline.defaults?.container)) {
-			const message = "services are reached from a container, and this job has none";
-			faults.push({ path: [...path, "services"], at: null, message, suggestion: "give it a container" });
-		}
-		if (job.services && job.container?.options?.network === "none") {
-			const message = "services are reached by a network, and this container is to have none";
-			faults.push({ path: [...path, "container", "options", "network"], at: null, message, suggestion: "leave one of them out" });
-		}
+		faults.push(...serviceFaults(job, pipeline.defaults?.container, path));
 	}
 	return faults;
+}
+
+/** Services that nothing could reach. */
+function serviceFaults(job: JobText, byDefault: JobText["container"], path: string[]): CheckFault[] {
+	if (!job.services) return [];
+	const container = job.container ?? byDefault;
+	if (!container) {
+		const message = "services are reached from a container, and this job has none";
+		return [{ path: [...path, "services"], at: null, message, suggestion: "give it a container" }];
+	}
+	if (container.options?.network !== "none") return [];
+	const [whose, place] = job.container
+		? ["this container", ["container", "options", "network"]]
+		: ["the container of defaults", ["services"]];
+	const message = `services are reached by a network, and ${whose} is to have none`;
+	return [
+		{ path: [...path, ...place], at: null, message, suggestion: job.container ? "leave one of them out" : "give the job a container" },
+	];
 }
 
 /** A variable that has two values, and secrets that nothing could see, are mistakes. */

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { PULL } from "../wire/work.ts";
-import { count, duration, environmentTemplate, isScalar, nonEmpty, nonEmptyTemplate, strict, withShorthand } from "./values.ts";
+import { count, duration, environmentTemplate, flag, isScalar, nonEmpty, nonEmptyTemplate, strict, withShorthand } from "./values.ts";
 
 /** The containers of a job: the one that its steps run in, and the services beside it. */
 
@@ -32,20 +32,26 @@ const device = nonEmpty.refine((value) => /^\/dev\/[A-Za-z0-9_/-]+$/.test(value)
 
 /** A size as docker takes it. */
 function dockerSize(example: string) {
-	return nonEmpty.refine((value) => /^\d+[kmg]?$/i.test(value), `must be a size, such as ${example}`);
+	return nonEmpty.refine((value) => /^0*[1-9]\d*[kmg]?$/i.test(value), `must be a size, such as ${example}`);
 }
+
+/** Docker gives no less; and 0 would be no limit at all. */
+const LEAST_CPUS = 0.01;
 
 /** Options of `docker run` that cannot break out of the container. */
 const options = strict({
 	memory: dockerSize("512m").optional().describe("The memory that it may use, such as `512m`."),
 	cpus: nonEmpty
-		.refine((value) => /^\d+(\.\d+)?$/.test(value), "must be a number, such as 1.5")
+		.refine(
+			(value) => /^\d+(\.\d+)?$/.test(value) && Number(value) >= LEAST_CPUS,
+			`must be a number of at least ${LEAST_CPUS}, such as 1.5`,
+		)
 		.optional()
 		.describe("The processor time that it may use, such as `1.5`."),
 	shm_size: dockerSize("256m").optional().describe("The size of `/dev/shm`, such as `256m`."),
 	network: z.enum(["default", "none"]).optional().describe("`none`: the job reaches nothing; it can have no services then."),
-	read_only: z.boolean().optional().describe("Whether the image's own files cannot be changed."),
-	init: z.boolean().optional().describe("Whether a small init process looks after orphans."),
+	read_only: flag.optional().describe("Whether the image's own files cannot be changed."),
+	init: flag.optional().describe("Whether a small init process looks after orphans."),
 });
 
 /** What every container has. */
@@ -60,10 +66,16 @@ const containerKeys = {
 	credentials: credentials.optional().describe("Which of the agent's registry credentials are used. Default: those of its own Docker."),
 };
 
+/** Whether a folder of a container can be given to its workspace: not the whole of it, and not what is mounted for the agent's own files. */
+function canBeWorkdir(value: string): boolean {
+	const isPlain = /^(\/[^/:\p{Cc}]+)+\/?$/u.test(value) && !/\/\.\.?(\/|$)/.test(value);
+	return isPlain && !/^\/windlass(\/|$)/.test(value);
+}
+
 const containerShape = strict({
 	...containerKeys,
 	workdir: nonEmpty
-		.refine((value) => value.startsWith("/"), "must be a path inside the container, such as /src")
+		.refine(canBeWorkdir, "must be a folder inside the container, such as /src: absolute, without : and .., and neither / nor in /windlass")
 		.optional()
 		.describe("Where the workspace is in it. Default: `/workspace`."),
 	user: nonEmpty

@@ -245,6 +245,19 @@ describe("values", () => {
 		["services: { db: postgres }\nsteps: [a]", "services are reached from a container"],
 		["container: { image: a, options: { network: none } }\nservices: { db: b }\nsteps: [a]", "this container is to have none"],
 		["steps: [{ build: { tags: t, args: { DOCKER_HOST: x } } }]", "docker itself, or what it is started by, would heed this name"],
+		[
+			"defaults: { container: { image: a, options: { network: none } } }\njobs: { j: { services: { db: b }, steps: [a] } }",
+			"2:24 jobs.j.services: services are reached by a network, and the container of defaults is to have none",
+		],
+		...["src", "/", "//", "/src:ro", "/windlass", "/windlass/files", "/a/../windlass", "/a/./b"].map((workdir): [string, string] => [
+			`container: { image: a, workdir: "${workdir}" }\nsteps: [a]`,
+			"must be a folder inside the container, such as /src",
+		]),
+		...["0", "0.0", "0.001", "1e3"].map((cpus): [string, string] => [
+			`container: { image: a, options: { cpus: "${cpus}" } }\nsteps: [a]`,
+			"must be a number of at least 0.01",
+		]),
+		["container: { image: a, options: { memory: 0m } }\nsteps: [a]", "must be a size, such as 512m"],
 		['container: "${{ ( }}"\nsteps: [a]', "the expression ends too early"],
 		["container: { image: a, volumes: ['/etc:/etc'] }\nsteps: [a]", "Folders of the agent are never mounted"],
 		["reports: { coverage: { lcov: a, go: b } }\nsteps: [a]", "needs one of lcov, cobertura and go"],
@@ -255,6 +268,15 @@ describe("values", () => {
 		["secrets: { T: t }\nsteps: [{ build: { tags: a } }]", "nothing else sees them"],
 		["outputs: ['a b']\nsteps: [a]", "the name of an output"],
 	])("%s", (text, message) => expect(faults(text).join("\n")).toContain(message));
+
+	test("options of a container are taken as they are meant", () => {
+		const options = 'options: { init: True, read_only: FALSE, cpus: "0.5", memory: 64M }';
+		const { container } = pipelineOf(`container: { image: a, workdir: /windlass-src/, ${options} }\nsteps: [a]`).jobs[0] ?? {};
+		expect(container).toMatchObject({
+			workdir: "/windlass-src/",
+			options: { init: true, read_only: false, cpus: "0.5", memory: "64M" },
+		});
+	});
 
 	test("everything survives being stored, and what an earlier version stored is read", () => {
 		const { pipeline } = parseSubmission("container: a\nservices: { db: b }\nsteps: [x, { build: { tags: t } }]");
