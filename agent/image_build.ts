@@ -41,15 +41,7 @@ export async function buildImage(context: BuildContext): Promise<Outcome | null>
 		if ((await run(context, ["pull", "--quiet", image])) !== 0) await say(`:: ${image} is not there; building without it`);
 		if (isStopping()) return null;
 	}
-	const args = [
-		...build.tags.flatMap((tag) => ["--tag", tag]),
-		...(dockerfile === null ? [] : ["--file", dockerfile]),
-		...(build.target === null ? [] : ["--target", build.target]),
-		...build.cache.flatMap((image) => ["--cache-from", image]),
-		// The value stands in docker's environment: on the command line everybody on the machine could read it.
-		...Object.keys(build.args).flatMap((name) => ["--build-arg", name]),
-	];
-	const built = await run(context, ["build", "--force-rm", ...args, folder], build.args);
+	const built = await run(context, buildCommand(build, folder, dockerfile), build.args);
 	if (isStopping()) return null;
 	if (built !== 0) return failed("build_failed", `The image ${build.tags[0]} cannot be built.`, built);
 	for (const tag of build.push ? build.tags : []) {
@@ -59,6 +51,23 @@ export async function buildImage(context: BuildContext): Promise<Outcome | null>
 		if (pushed !== 0) return failed("push_failed", `The image ${tag} cannot be pushed.`, pushed);
 	}
 	return null;
+}
+
+/** What docker is told, so that it builds. The values of the arguments stand in its environment. */
+export function buildCommand(build: Build, folder: string, dockerfile: string | null): string[] {
+	return [
+		"build",
+		"--force-rm",
+		...build.tags.flatMap((tag) => ["--tag", tag]),
+		...(dockerfile === null ? [] : ["--file", dockerfile]),
+		...(build.target === null ? [] : ["--target", build.target]),
+		...build.cache.flatMap((image) => ["--cache-from", image]),
+		// Of an image that does not say how it was built, BuildKit takes no layer for the next one.
+		...(build.push ? ["--build-arg", "BUILDKIT_INLINE_CACHE=1"] : []),
+		// On the command line everybody on the machine could read their values.
+		...Object.keys(build.args).flatMap((name) => ["--build-arg", name]),
+		folder,
+	];
 }
 
 async function run(
