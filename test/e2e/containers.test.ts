@@ -1,5 +1,5 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type * as resources from "../../schema/wire/resources.ts";
@@ -19,6 +19,8 @@ let workDir: string;
 const REGISTRY = `127.0.0.1:${testPort()}`;
 const PASSWORD = "s3cret-of-the-registry";
 const PASSWORD_HASH = "$2b$05$HODEwJC4UBfKflbyuwwrcuCV/EFUdLdfU7JuMdF0mbAq5XpsCxIvy";
+/** One that Docker gives to no container by itself. */
+const DEVICE = "/dev/kmsg";
 let credentials: string;
 /** The configuration of the agent's own Docker. */
 let dockerConfig: string;
@@ -43,7 +45,7 @@ async function startAgent(): Promise<Program> {
 	const started = await coordinator.agent("shipper", {
 		slots: "2",
 		workDir,
-		args: ["--registry-credentials", credentials, "--allow-devices", "/dev/null"],
+		args: ["--registry-credentials", credentials, "--allow-devices", DEVICE],
 		environment: { DOCKER_HOST: docker.host, DOCKER_CONFIG: dockerConfig },
 	});
 	await eventually(async () => {
@@ -121,20 +123,40 @@ describe("a job in a container", () => {
 	});
 
 	test("as another user, in another folder, with options; its files are the agent's afterwards", async () => {
-		const { job, log } = await inContainer({
+		const run = await submit({
 			container: {
 				image: "test/busybox:1",
 				user: "node",
 				workdir: "/src",
 				env: { E: "e" },
-				volumes: ["test-cache:/cache"],
-				options: { network: "none", memory: "64m", shm_size: "8m", init: false, read_only: false },
+				volumes: ["test-cache:/cache", "test-cache:/frozen:ro"],
+				devices: [DEVICE],
+				options: { network: "none", memory: "64m", cpus: "0.5", shm_size: "8m", init: true, read_only: true },
 			},
-			artifacts: { save: ["mine"] },
-			steps: ["id -u; pwd; echo $E; touch mine; ls /sys/class/net; mount | grep -c /cache"],
+			steps: [
+				"id -u; pwd; echo $E; ls /sys/class/net; cat /proc/1/comm",
+				`test -c ${DEVICE}; df -k /dev/shm | awk 'NR == 2 { print $2 }'`,
+				"awk '$2 ~ \"^/(cache|frozen|src|)$\" { print $2, substr($4, 1, 2) }' /proc/mounts | sort",
+				"cd /sys/fs/cgroup; cat memory.max 2>/dev/null || cat memory/memory.limit_in_bytes; cat cpu.max 2>/dev/null || cat cpu/cpu.cfs_quota_us",
+				"touch mine; until test -e seen; do sleep 0.1; done",
+			],
 		});
-		expect([job.state, log]).toEqual(["succeeded", expect.stringMatching(/1000\n\/src\ne\nlo\n1\n/)]);
-		expect(job.steps.at(-1)?.state).toBe("succeeded");
+		// The folder of the job is gone when it is over; what has a second name stays.
+		const workspace = await eventually(() => {
+			const folders = readdirSync(path.join(workDir, "jobs")).map((name) => path.join(workDir, "jobs", name, "workspace"));
+			return folders.find((folder) => existsSync(path.join(folder, "mine")));
+		}, "the last step");
+		const kept = path.join(path.dirname(workDir), "kept");
+		linkSync(path.join(workspace, "mine"), kept);
+		expect(statSync(kept).uid).toBe(1000);
+		writeFileSync(path.join(workspace, "seen"), "");
+		const { job, log } = await ended(run);
+		expect([job.state, job.steps.at(-1)?.state]).toEqual(["succeeded", "succeeded"]);
+		const said = log.split("\n").filter((line) => line !== "" && !line.startsWith(":: "));
+		const mounts = ["/ ro", "/cache rw", "/frozen ro", "/src rw"];
+		const shares = [String(64 * 1024 * 1024), expect.stringMatching(/^50000\b/)];
+		expect(said).toEqual(["1000", "/src", "e", "lo", "docker-init", "8192", ...mounts, ...shares]);
+		expect([statSync(kept).uid, statSync(kept).gid]).toEqual([process.getuid?.(), process.getgid?.()]);
 		docker.run("volume", "rm", "test-cache");
 	});
 
@@ -315,7 +337,7 @@ test("a run from another repository gets nothing that the agent has for the proj
 	const jobs = {
 		of_login: ofLogin,
 		named: { container: { image: "test/busybox:1", credentials: "team" }, steps: ["true"] },
-		device: { container: { image: "test/busybox:1", devices: ["/dev/null"] }, steps: ["true"] },
+		device: { container: { image: "test/busybox:1", devices: [DEVICE] }, steps: ["true"] },
 		build: { steps: ["echo FROM test/busybox:1 > Dockerfile", { build: { tags: image, push: true } }] },
 		volume: {
 			container: { image: "test/busybox:1", volumes: [...volumes, "team-cache:/again:ro"] },
