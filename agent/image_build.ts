@@ -11,6 +11,8 @@ type Build = NonNullable<Assignment["steps"][number]["build"]>;
 
 interface BuildContext {
 	build: Build;
+	/** Whether the image gets its names: otherwise it is built, and that is all. */
+	isNamed: boolean;
 	/** Variables that say to docker whose credentials to use. */
 	registryEnvironment: Readonly<Record<string, string>>;
 	workspace: string;
@@ -24,7 +26,7 @@ interface BuildContext {
 
 /** Builds, tags and pushes. @returns null if all of it succeeded, or what did not */
 export async function buildImage(context: BuildContext): Promise<Outcome | null> {
-	const { build, workspace, say, isStopping } = context;
+	const { build, isNamed, workspace, say, isStopping } = context;
 	let folder: string;
 	try {
 		folder = await folderIn(workspace, build.context === "." ? null : build.context);
@@ -41,7 +43,9 @@ export async function buildImage(context: BuildContext): Promise<Outcome | null>
 		if ((await run(context, ["pull", "--quiet", image])) !== 0) await say(`:: ${image} is not there; building without it`);
 		if (isStopping()) return null;
 	}
-	const built = await run(context, buildCommand(build, folder, dockerfile), build.args);
+	if (!isNamed) await say(`:: the image is not called ${build.tags.join(", ")}: this run is from another repository`);
+	const tags = isNamed ? build.tags : [];
+	const built = await run(context, buildCommand(build, tags, folder, dockerfile), build.args);
 	if (isStopping()) return null;
 	if (built !== 0) return failed("build_failed", `The image ${build.tags[0]} cannot be built.`, built);
 	for (const tag of build.push ? build.tags : []) {
@@ -54,11 +58,11 @@ export async function buildImage(context: BuildContext): Promise<Outcome | null>
 }
 
 /** What docker is told, so that it builds. The values of the arguments stand in its environment. */
-export function buildCommand(build: Build, folder: string, dockerfile: string | null): string[] {
+export function buildCommand(build: Build, tags: readonly string[], folder: string, dockerfile: string | null): string[] {
 	return [
 		"build",
 		"--force-rm",
-		...build.tags.flatMap((tag) => ["--tag", tag]),
+		...tags.flatMap((tag) => ["--tag", tag]),
 		...(dockerfile === null ? [] : ["--file", dockerfile]),
 		...(build.target === null ? [] : ["--target", build.target]),
 		...build.cache.flatMap((image) => ["--cache-from", image]),

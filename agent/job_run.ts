@@ -397,6 +397,8 @@ export class JobRun implements Job {
 	async #build(build: NonNullable<Assignment["steps"][number]["build"]>, isTimeOver: () => boolean): Promise<Outcome | null> {
 		return buildImage({
 			build,
+			// The project's own jobs would take what goes by such a name for theirs.
+			isNamed: !isOfStranger(this.#context.assignment),
 			registryEnvironment: await registryEnvironment(this.#registries, build.credentials),
 			workspace: this.#workspace,
 			processes: this.#processes,

@@ -11,7 +11,7 @@ export function isOfStranger({ source }: Pick<Assignment, "source">): boolean {
 	return source !== null && "git" in source && !source.is_trusted;
 }
 
-/** @throws JobFault for a stranger's job that asks for credentials or devices of the agent */
+/** @throws JobFault for a stranger's job that asks for credentials or devices of the agent, or is to push an image */
 export function refuseToStranger(assignment: Pick<Assignment, "source" | "container" | "services" | "steps">): void {
 	if (!isOfStranger(assignment)) return;
 	const { container, services, steps } = assignment;
@@ -22,6 +22,10 @@ export function refuseToStranger(assignment: Pick<Assignment, "source" | "contai
 			"credentials_unavailable",
 			`The job wants the registry credentials ${credentials}; runs from other repositories get none of this agent's credentials.`,
 		);
+	// Not even to a registry that takes images from anybody: the project may have its own there.
+	const pushed = steps.find(({ build }) => build?.push)?.build?.tags[0];
+	if (pushed !== undefined)
+		throw new JobFault("credentials_unavailable", `The job is to push ${pushed}; runs from other repositories push no image.`);
 	const device = container?.devices[0];
 	if (device !== undefined)
 		throw new JobFault("device_refused", `The job wants ${device}; runs from other repositories get none of this agent's devices.`);

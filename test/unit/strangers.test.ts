@@ -22,6 +22,7 @@ test.each([
 		"none of this agent's credentials",
 	],
 	["a build", { steps: [step, { ...step, build: { ...build, credentials: "team" } }] }, "credentials_unavailable", "other repositories"],
+	["a push", { steps: [{ ...step, build: { ...build, push: true } }] }, "credentials_unavailable", "The job is to push c;"],
 	["a device", { container: { ...container, devices: ["/dev/kvm"] } }, "device_refused", "The job wants /dev/kvm"],
 ])("a run from another repository gets nothing of the agent's for %s", (_, more, code, text) => {
 	const fault = expect.objectContaining({
