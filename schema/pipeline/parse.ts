@@ -20,7 +20,8 @@ import {
 	submittedLabels,
 } from "./language.ts";
 import { fillParameters, type ParametersText } from "./parameters.ts";
-import { DEFAULT_NAME, type ProjectRepository, resolvePipeline } from "./resolve.ts";
+import { checkReferences } from "./references.ts";
+import { DEFAULT_NAME, jobEntries, type ProjectRepository, resolvePipeline } from "./resolve.ts";
 import type { ResolvedPipeline } from "./resolved.ts";
 import { nearest } from "./suggest.ts";
 import { type ScheduleText, whyNot } from "./triggers.ts";
@@ -268,10 +269,10 @@ function finishSubmission(
 			pullRequest,
 		},
 	);
-	if (unresolved.length > 0)
-		throw invalid(
-			unresolved.map(({ path, message, suggestion }) => fault(checked.document, [...checked.at, ...path], message, suggestion)),
-		);
+	const paths = new Map(jobEntries(checked.pipeline).map(([key, { path }]) => [key, path]));
+	const found = [...unresolved, ...checkReferences(pipeline.jobs, paths)];
+	if (found.length > 0)
+		throw invalid(found.map(({ path, message, suggestion }) => fault(checked.document, [...checked.at, ...path], message, suggestion)));
 	const bytes = new TextEncoder().encode(JSON.stringify(pipeline)).byteLength;
 	if (bytes > MAX_RESOLVED_BYTES) {
 		throw new ApiError("validation_failed", `The pipeline is ${bytes} bytes after parsing; the limit is ${MAX_RESOLVED_BYTES}.`, {

@@ -80,7 +80,6 @@ export function resolvePipeline(pipeline: Pipeline, overrides: Overrides): { pip
 	const jobs = entries.flatMap(([key, { job, path }]) => resolver.variants(key, job, path));
 	if (jobs.length > MAX_JOBS)
 		faults.push({ path: ["jobs"], message: `at most ${MAX_JOBS} jobs; with all variants these are ${jobs.length}`, suggestion: null });
-	checkReferences(entries, jobs, faults);
 	const group = pipeline.concurrency;
 	const resolved: ResolvedPipeline = {
 		name,
@@ -379,41 +378,6 @@ function distinctReferences(references: readonly Reference[]): Reference[] {
 /** The jobs that are meant: all variants, or those that have the values. */
 export function jobsMeant<Job extends { key: string; matrix: Cell | null }>(jobs: readonly Job[], { key, matrix }: Reference): Job[] {
 	return jobs.filter((job) => job.key === key && agrees(job.matrix, matrix ?? {}));
-}
-
-/** Needs and fetches that select a variant must select one that is there. */
-function checkReferences(entries: ReturnType<typeof jobEntries>, jobs: readonly ResolvedJob[], faults: ResolveFault[]): void {
-	const paths = new Map(entries.map(([key, { path }]) => [key, path]));
-	const checked = new Set<string>();
-	for (const job of jobs) {
-		const lists: [string[], readonly Reference[]][] = [
-			[["needs"], job.needs],
-			[["artifacts", "fetch"], job.artifacts.fetch],
-		];
-		for (const [where, references] of lists) {
-			for (const [index, reference] of references.entries()) {
-				const mark = JSON.stringify([job.key, where, reference.key, reference.matrix]);
-				if (checked.has(mark) || reference.matrix === null) continue;
-				checked.add(mark);
-				const variants = jobs.filter(({ key }) => key === reference.key);
-				if (variants.length === 0 || jobsMeant(variants, reference).length > 0) continue;
-				faults.push({
-					path: [...(paths.get(job.key) ?? []), ...where, String(index), "matrix"],
-					message: `no variant of ${reference.key} has ${wordsOf(reference.matrix)}`,
-					suggestion: `its variants: ${variants
-						.slice(0, 10)
-						.map(({ matrix }) => wordsOf(matrix ?? {}))
-						.join("; ")}`,
-				});
-			}
-		}
-	}
-}
-
-function wordsOf(cell: Cell): string {
-	return Object.entries(cell)
-		.map(([axis, value]) => `${axis}=${value}`)
-		.join(", ");
 }
 
 /** A folder without `.` and empty parts; null for the workspace itself. */

@@ -332,6 +332,23 @@ describe("reruns", () => {
 	});
 });
 
+test("what an earlier version took: files of a job that is not over are refused, rather than given in part", () => {
+	const stage = new Stage();
+	const run = stage.submit(
+		"jobs: { b: { matrix: { n: [1, 2] }, artifacts: { save: f }, steps: [x] }, d: { needs: { job: b, matrix: { n: 1 } }, artifacts: { fetch: { job: b, matrix: { n: 1 } } }, steps: [x] } }",
+	);
+	stage.queue.sql.all(
+		`UPDATE definitions SET json = replace(json, '"fetch":[{"key":"b","matrix":{"n":"1"}', '"fetch":[{"key":"b","matrix":null')`,
+	);
+	stage.queue.core.definitions.clear();
+	stage.finish(run, "b (1)");
+	stage.start();
+	const lease = stage.leases.get(stage.queue.job(run, "d").id) as LeaseClaims;
+	expect(() => neededJobs(stage.queue.core, lease)).toThrow("The files of b (2) cannot be fetched: it is not over yet.");
+	stage.finish(run, "b (2)");
+	expect(neededJobs(stage.queue.core, lease).map(({ name }) => name)).toEqual(["b (1)", "b (2)"]);
+});
+
 describe("agents", () => {
 	test("get what they fit, by what they say of themselves; who never could is told at once", () => {
 		const queue = new Queue();

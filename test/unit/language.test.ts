@@ -222,6 +222,31 @@ describe("what jobs say of each other", () => {
 		["jobs: { a: { steps: [x] }, b: { needs: a, artifacts: { fetch: c }, steps: [x] } }", 'there is no job "c"'],
 	])("%s", (text, message) => expect(faults(text)[0]).toContain(message));
 
+	test("files are fetched from variants that are needed: from none that may still run", () => {
+		const text = (needs: string, fetch: string) =>
+			`jobs:\n  b: { matrix: { os: [linux, mac], v: [1, 2], exclude: [{ os: mac, v: 2 }] }, artifacts: { save: f }, steps: [x] }\n  c: { needs: { job: b, matrix: { os: mac } }, steps: [x] }\n  d: { needs: ${needs}, artifacts: { fetch: ${fetch} }, steps: [x] }`;
+		expect(faults(text("{ job: b, matrix: { os: linux, v: 1 } }", "b"))).toEqual([
+			"4:76 jobs.d.artifacts.fetch.0: the variant os=linux, v=2 of b may still run: this job does not need it (need it as well, or fetch from those alone that are needed: {job: …, matrix: {…}})",
+		]);
+		expect(faults(text("{ job: b, matrix: { os: linux, v: 1 } }", "{ job: b, matrix: { v: 1 } }"))[0]).toContain(
+			"the variant os=mac, v=1 of b",
+		);
+		for (const [needs, fetch] of [
+			["b", "b"],
+			["{ job: b, matrix: { os: linux, v: 1 } }", "{ job: b, matrix: { os: linux, v: 1 } }"],
+			["[c, { job: b, matrix: { os: linux } }]", "b"],
+			["c", "{ job: b, matrix: { os: mac } }"],
+		] as const)
+			expect(faults(text(needs, fetch))).toEqual([]);
+	});
+
+	test("a variant may fetch from the one that has its values, where it needs all of them", () => {
+		const text = (needs: string) =>
+			`jobs:\n  b: { matrix: { os: [a, b] }, artifacts: { save: f }, steps: [x] }\n  d: { needs: ${needs}, matrix: { os: [a, b] }, artifacts: { fetch: { job: b, matrix: { os: "\${{ matrix.os }}" } } }, steps: [x] }`;
+		expect(faults(text("b"))).toEqual([]);
+		expect(faults(text("{ job: b, matrix: { os: a } }"))).toEqual([expect.stringContaining("the variant os=b of b may still run")]);
+	});
+
 	test("a fetch by way of another job is a need as well", () => {
 		const text =
 			"jobs: { a: { artifacts: { save: x }, steps: [x] }, b: { needs: a, steps: [x] }, c: { needs: b, artifacts: { fetch: { job: a, into: in } }, steps: [x] } }";

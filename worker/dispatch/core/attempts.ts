@@ -147,7 +147,10 @@ export interface NeededJob {
 	into: string | null;
 }
 
-/** The jobs from which the job of this live attempt fetches files. */
+/**
+ * The jobs from which the job of this live attempt fetches files.
+ * @throws ApiError `conflict` if one of them is not over: it would give a part of its files; and as `liveAttempt` does
+ */
 export function neededJobs(core: Core, lease: LeaseClaims): NeededJob[] {
 	const attempt = liveAttempt(core, lease);
 	const job = jobOf(core, attempt);
@@ -156,6 +159,7 @@ export function neededJobs(core: Core, lease: LeaseClaims): NeededJob[] {
 	return definitionOf(core, job).artifacts.fetch.flatMap((fetched) =>
 		jobsMeant(pipeline.jobs, fetched).map((meant) => {
 			const { name, state, result_attempt: attemptId } = rows[pipeline.jobs.indexOf(meant)] as JobRow;
+			if (!isTerminal(state)) throw new ApiError("conflict", `The files of ${name} cannot be fetched: it is not over yet.`);
 			return { name, state, attemptId, paths: fetched.paths, into: fetched.into };
 		}),
 	);
