@@ -1,5 +1,6 @@
 import { type ASTNode, Environment, type EvaluationError, type ParseError, type TypeError as TypeFault } from "@marcbachmann/cel-js";
 import type { ParameterValue } from "./parameters.ts";
+import { pathPatternFault } from "./patterns.ts";
 import { nearest } from "./suggest.ts";
 
 /**
@@ -177,9 +178,7 @@ function* faultsIn(node: ASTNode, names: Names, uses: Uses): Generator<Expressio
 		case "call": {
 			const [name, args] = node.args;
 			yield* callFault(name, at, CALLS, uses);
-			if (name === "changed") uses.patterns.push(...literalsOf(args));
-			if (name === "changed" && literalsOf(args).length === 0)
-				yield { at, message: "changed() takes patterns as they are written", suggestion: 'such as changed("docs/**")' };
+			if (name === "changed") yield* patternFaults(args, at, uses);
 			for (const one of args) yield* faultsIn(one, names, uses);
 			return;
 		}
@@ -299,10 +298,18 @@ function pathOf(node: ASTNode): Member[] | null {
 	return null;
 }
 
-function literalsOf(args: readonly ASTNode[]): string[] {
-	return args
+/** changed() is matched once, when the run is submitted: its patterns are known by then. */
+function* patternFaults(args: readonly ASTNode[], at: number, uses: Uses): Generator<ExpressionFault> {
+	const literals = args
 		.flatMap((node) => (node.op === "list" ? node.args : [node]))
-		.flatMap((node) => (node.op === "value" && typeof node.args === "string" ? [node.args] : []));
+		.flatMap(({ op, args: pattern, range }) => (op === "value" && typeof pattern === "string" ? [{ pattern, at: range.start }] : []));
+	if (literals.length === 0)
+		yield { at, message: "changed() takes patterns as they are written", suggestion: 'such as changed("docs/**")' };
+	for (const { pattern, at: begin } of literals) {
+		uses.patterns.push(pattern);
+		const message = pathPatternFault(pattern);
+		if (message !== null) yield { at: begin, message, suggestion: null };
+	}
 }
 
 /** What an expression asks for; it was checked before. */

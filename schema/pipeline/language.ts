@@ -23,6 +23,7 @@ import {
 	nonEmpty,
 	nonEmptyTemplate,
 	oneOrMore,
+	refusing,
 	strict,
 	template,
 	variableName,
@@ -245,10 +246,7 @@ const job = strict({
 	...jobKeys,
 });
 
-const gitAddress = nonEmpty.superRefine((url, context) => {
-	const fault = addressFault(url);
-	if (fault) context.addIssue({ code: "custom", message: fault });
-});
+const gitAddress = nonEmpty.superRefine(refusing(addressFault));
 export const gitRef = nonEmpty.refine(isRef, REF_FAULT);
 
 /** What the workspace is made of: a git repository, or a bundle that was uploaded before. */

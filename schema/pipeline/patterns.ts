@@ -5,9 +5,25 @@ import { RE2JS } from "@bufbuild/re2";
  * folder names all that is in it. Linear in time, for patterns and paths come from outside.
  */
 
+/** What is wrong with a pattern of paths; null if it can be matched. `!` before it counts as no part of it. */
+export function pathPatternFault(pattern: string): string | null {
+	return isInside(pattern.replace(/^!/, "")) ? patternFault(pattern) : "must be a pattern inside the workspace: relative, without ..";
+}
+
+/** What is wrong with a pattern of names or paths; null if it can be matched. */
+export function patternFault(pattern: string): string | null {
+	if (compiled(translate(pattern)) !== null) return null;
+	return `${JSON.stringify(pattern)} is not a pattern: a range such as [a-z] goes from the lower character to the higher`;
+}
+
+/** Whether a path stays in the workspace. */
+export function isInside(path: string): boolean {
+	return !path.startsWith("/") && !path.split("/").includes("..");
+}
+
 /** Whether a path is among what these patterns name; none of them names nothing. */
 export function pathMatcher(patterns: readonly string[]): (path: string) => boolean {
-	return matcher(patterns, compile);
+	return matcher(patterns, translatePath);
 }
 
 /**
@@ -16,19 +32,28 @@ export function pathMatcher(patterns: readonly string[]): (path: string) => bool
  */
 export function nameMatcher(patterns: readonly string[]): (name: string) => boolean {
 	const isOnlyExcluding = patterns.every((pattern) => pattern.startsWith("!"));
-	return matcher(isOnlyExcluding ? ["**", ...patterns] : patterns, (pattern) => RE2JS.compile(translate(pattern), RE2JS.DOTALL));
+	return matcher(isOnlyExcluding ? ["**", ...patterns] : patterns, translate);
 }
 
-function matcher(patterns: readonly string[], compiled: (pattern: string) => RE2JS): (text: string) => boolean {
-	const wanted = patterns.filter((pattern) => !pattern.startsWith("!")).map(compiled);
-	const excluded = patterns.filter((pattern) => pattern.startsWith("!")).map((pattern) => compiled(pattern.slice(1)));
+/** A pattern that an earlier version took, and that cannot be matched, names nothing. */
+function matcher(patterns: readonly string[], expressionOf: (pattern: string) => string): (text: string) => boolean {
+	const allOf = (some: readonly string[]) => some.map((pattern) => compiled(expressionOf(pattern))).filter((one) => one !== null);
+	const wanted = allOf(patterns.filter((pattern) => !pattern.startsWith("!")));
+	const excluded = allOf(patterns.filter((pattern) => pattern.startsWith("!")).map((pattern) => pattern.slice(1)));
 	return (text) => wanted.some((one) => one.matches(text)) && !excluded.some((one) => one.matches(text));
 }
 
-function compile(pattern: string): RE2JS {
+function compiled(expression: string): RE2JS | null {
+	try {
+		return RE2JS.compile(expression, RE2JS.DOTALL);
+	} catch {
+		return null;
+	}
+}
+
+function translatePath(pattern: string): string {
 	const plain = pattern.replace(/^(?:\.\/)+/, "").replace(/\/+$/, "");
-	if (plain === "" || plain === ".") return RE2JS.compile(".*", RE2JS.DOTALL);
-	return RE2JS.compile(`${translate(plain)}(?:/.*)?`, RE2JS.DOTALL);
+	return plain === "" || plain === "." ? ".*" : `${translate(plain)}(?:/.*)?`;
 }
 
 function translate(pattern: string): string {
@@ -51,8 +76,8 @@ function translate(pattern: string): string {
 			depth -= 1;
 			result += ")";
 		} else if (char === "," && depth > 0) result += "|";
-		else if (char === "[" && pattern.indexOf("]", at + 2) > 0) {
-			const end = pattern.indexOf("]", at + 2);
+		else if (char === "[" && endOfClass(pattern, at) > 0) {
+			const end = endOfClass(pattern, at);
 			const inner = pattern
 				.slice(at + 1, end)
 				.replace(/^!/, "^")
@@ -62,4 +87,9 @@ function translate(pattern: string): string {
 		} else result += RE2JS.quote(char);
 	}
 	return result + ")".repeat(depth);
+}
+
+/** Where the class that begins here ends; its first character may be a bracket itself. Negative: nowhere, so that it is no class. */
+function endOfClass(pattern: string, at: number): number {
+	return pattern.indexOf("]", at + (/[!^]/.test(pattern[at + 1] ?? "") ? 3 : 2));
 }

@@ -2,14 +2,14 @@ import * as z from "zod";
 import { cronFault, isTimeZone } from "../wire/cron.ts";
 import { isRef, REF_FAULT } from "../wire/git.ts";
 import { PULL_REQUEST_EVENTS, type Trigger } from "../wire/triggers.ts";
-import { nameMatcher, pathMatcher } from "./patterns.ts";
-import { glob, isScalar, nonEmpty, oneOrMore, strict, text, withShorthand } from "./values.ts";
+import { nameMatcher, pathMatcher, patternFault } from "./patterns.ts";
+import { glob, isScalar, nonEmpty, oneOrMore, refusing, strict, text, withShorthand } from "./values.ts";
 
 /** `on`: what makes a pipeline of a repository run by itself. */
 
 const MAX_SCHEDULES = 20;
 
-const namePattern = nonEmpty.pipe(z.string().max(200));
+const namePattern = nonEmpty.pipe(z.string().max(200).superRefine(refusing(patternFault)));
 const branches = oneOrMore(namePattern, 50)
 	.optional()
 	.describe("Which branches, such as `main`, `release/*`; `!` excludes. Of a pull request: the one that it is to go into. Default: all.");
@@ -34,12 +34,7 @@ const pullRequest = strict({
 });
 
 const schedule = strict({
-	cron: nonEmpty
-		.superRefine((value, context) => {
-			const fault = cronFault(value);
-			if (fault) context.addIssue({ code: "custom", message: fault });
-		})
-		.describe("When: minute, hour, day of the month, month, day of the week."),
+	cron: nonEmpty.superRefine(refusing(cronFault)).describe("When: minute, hour, day of the month, month, day of the week."),
 	timezone: nonEmpty
 		.refine(isTimeZone, 'is not a time zone such as "Europe/Berlin"')
 		.optional()

@@ -3,6 +3,7 @@ import { parseBytes } from "../wire/bytes.ts";
 import { parseDuration } from "../wire/duration.ts";
 import { MAX_JOB_TIMEOUT_MS } from "../wire/limits.ts";
 import { AmbiguousScalar } from "./document.ts";
+import { isInside, pathPatternFault } from "./patterns.ts";
 
 /** The kinds of value that the pipeline language is made of. */
 
@@ -77,6 +78,14 @@ function notEmpty(schema: z.ZodType<string>): z.ZodType<string> {
 export const nonEmpty = notEmpty(text);
 export const nonEmptyTemplate = notEmpty(template);
 export const command = notEmpty(script);
+
+/** The check of a text by a function that says what is wrong with it; null if nothing is. */
+export function refusing(faultOf: (text: string) => string | null) {
+	return (value: string, context: z.RefinementCtx): void => {
+		const message = faultOf(value);
+		if (message !== null) context.addIssue({ code: "custom", message });
+	};
+}
 
 /** A value that is meant as a number or a truth value: how it was written does not matter. */
 function meant<Value>(schema: z.ZodType<Value>) {
@@ -172,11 +181,4 @@ export function isHeededByDocker(name: string): boolean {
 export const workingDirectory = nonEmpty.refine(isInside, "must be a folder inside the workspace: relative, without ..");
 
 /** A pattern of files inside the workspace; `!` excludes. */
-export const glob = nonEmpty.refine(
-	(pattern) => isInside(pattern.replace(/^!/, "")),
-	"must be a pattern inside the workspace: relative, without ..",
-);
-
-function isInside(path: string): boolean {
-	return !path.startsWith("/") && !path.split("/").includes("..");
-}
+export const glob = nonEmpty.superRefine(refusing(pathPatternFault));

@@ -113,6 +113,8 @@ describe("conditions", () => {
 		["[1].map(x, x) == [1]", "5:9 jobs.j.if: unknown function map()"],
 		['"a".matches("(a+)+$")', "5:9 jobs.j.if: unknown function matches()"],
 		["{'a': 1}.a == 1", "jobs.j.if"],
+		["changed(['docs/**', '[z-a]/**'])", '5:29 jobs.j.if: "[z-a]/**" is not a pattern: a range such as [a-z] goes from the lower'],
+		["changed('../docs/**')", "must be a pattern inside the workspace"],
 		["changed(run.branch)", "changed() takes patterns as they are written"],
 	])("%s is refused where it is wrong", (condition, message) =>
 		expect(fault(JSON.stringify(condition)).join("\n")).toContain(message.replace(/^5:(\d+)/, (_, column) => `5:${Number(column) + 1}`)),
@@ -292,6 +294,12 @@ describe("values", () => {
 		["jobs: { a: { secrets: { T: t }, steps: [{ run: a, env: { T: x } }] } }", "is set in env, too"],
 		["secrets: { T: t }\nsteps: [{ build: { tags: a } }]", "nothing else sees them"],
 		["outputs: ['a b']\nsteps: [a]", "the name of an output"],
+		["artifacts: { save: ['f', '[z-a]'] }\nsteps: [a]", '1:26 artifacts.save.1: "[z-a]" is not a pattern'],
+		["artifacts: { save: '!../x' }\nsteps: [a]", "must be a pattern inside the workspace"],
+		[
+			"jobs: { a: { artifacts: { save: f }, steps: [x] }, b: { needs: a, artifacts: { fetch: { job: a, paths: '[z-a]' } }, steps: [x] } }",
+			'"[z-a]" is not a pattern',
+		],
 	])("%s", (text, message) => expect(faults(text).join("\n")).toContain(message));
 
 	test("options of a container are taken as they are meant", () => {
@@ -365,6 +373,9 @@ test("patterns of paths", () => {
 	expect(named("{a,src/[w-y].ts,?.md}")).toEqual(["a", "b.md", "src/x.ts"]);
 	expect(named("**")).toEqual(paths);
 	expect(named("[", "{", "a+", "(x")).toEqual([]);
+	expect(named("[!]]", "[!a", "[^]")).toEqual(["a"]);
+	expect(named("[z-a]", "a")).toEqual(["a"]);
+	expect(named("**", "![z-a]")).toEqual(paths);
 	expect(pathMatcher([`${"*a".repeat(40)}*b`])("a".repeat(1000))).toBe(false);
 });
 

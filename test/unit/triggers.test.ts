@@ -159,6 +159,12 @@ describe("on", () => {
 			"on: { schedule: [{ cron: '0 3 * * *', timezone: Berlin }] }\nsteps: [x]",
 			[1, 49, expect.stringContaining("is not a time zone")],
 		],
+		[
+			"a branch that is no pattern",
+			"on: { push: { branches: [main, 'release-[z-a]'] } }\nsteps: [x]",
+			[1, 32, expect.stringContaining('"release-[z-a]" is not a pattern')],
+		],
+		["a path that is no pattern", "on: { push: { paths: '[z-a]/**' } }\nsteps: [x]", [1, 22, expect.stringContaining("is not a pattern")]],
 		["a source of its own", "source: { git: /x }\nsteps: [x]", [1, 1, expect.stringContaining("is for pipelines that are submitted")]],
 	])("%s is refused", (_, text, expected) => {
 		expect(faults(text)).toContainEqual(expected);
