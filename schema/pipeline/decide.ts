@@ -104,6 +104,7 @@ function scopeOf(job: ResolvedJob, { pipeline, run, needs, ancestors }: Circumst
 	return {
 		run,
 		params: pipeline.params,
+		doubles: pipeline.doubles,
 		matrix: job.matrix ?? {},
 		changed: pipeline.changed,
 		// Most expressions ask for little of this, and some of it is not cheap.

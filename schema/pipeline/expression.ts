@@ -43,6 +43,8 @@ export interface NeedFacts {
 export interface Scope {
 	run: RunFacts;
 	params: Readonly<Record<string, ParameterValue>>;
+	/** The parameters that are of type number: their whole values are no integers. */
+	doubles: readonly string[];
 	matrix: Readonly<Record<string, string>>;
 	/** Whether files changed that these patterns name; a pattern that is not here is taken as changed. */
 	changed: Readonly<Record<string, boolean>>;
@@ -333,7 +335,9 @@ export class ExpressionFailed extends Error {
 export function evaluate(text: string, scope: Scope): string | number | bigint | boolean {
 	current = scope;
 	try {
-		const params = Object.fromEntries(Object.entries(scope.params).map(([name, value]) => [name, celValue(value)]));
+		const params = Object.fromEntries(
+			Object.entries(scope.params).map(([name, value]) => [name, scope.doubles.includes(name) ? value : celValue(value)]),
+		);
 		return evaluator.evaluate(text, {
 			run: { ...scope.run },
 			params,
@@ -347,7 +351,7 @@ export function evaluate(text: string, scope: Scope): string | number | bigint |
 	}
 }
 
-/** CEL tells whole numbers from others; JavaScript has one kind. */
+/** CEL tells integers from doubles; JavaScript has one kind of number. */
 function celValue(value: ParameterValue): string | number | bigint | boolean {
 	return typeof value === "number" && Number.isInteger(value) ? BigInt(value) : value;
 }

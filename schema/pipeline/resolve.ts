@@ -75,7 +75,9 @@ export function resolvePipeline(pipeline: Pipeline, overrides: Overrides): { pip
 		entries.map(([, { job }]) => job.if),
 		overrides.changed,
 	);
-	const scope: Scope = { run, params: overrides.params, matrix: {}, changed, needs: {}, status: { success: true, failure: false } };
+	const { params } = overrides;
+	const doubles = Object.entries(pipeline.params ?? {}).flatMap(([name, { type }]) => (type === "number" ? [name] : []));
+	const scope: Scope = { run, params, doubles, matrix: {}, changed, needs: {}, status: { success: true, failure: false } };
 	const resolver = new Resolver(pipeline, overrides, scope, faults);
 	const jobs = entries.flatMap(([key, { job, path }]) => resolver.variants(key, job, path));
 	if (jobs.length > MAX_JOBS)
@@ -86,7 +88,8 @@ export function resolvePipeline(pipeline: Pipeline, overrides: Overrides): { pip
 		source,
 		branch,
 		pull_request,
-		params: { ...overrides.params },
+		params: { ...params },
+		doubles,
 		changed,
 		priority: overrides.priority ?? pipeline.priority ?? 0,
 		timeout_ms: "jobs" in pipeline ? (pipeline.timeout ?? null) : null,

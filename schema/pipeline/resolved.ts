@@ -91,6 +91,8 @@ const resolvedPipeline = z.object({
 	/** The pull request that this is about, and the branch that that is to go into. */
 	pull_request: z.object({ number: z.number(), target: z.string() }).nullable().default(null),
 	params: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}),
+	/** The parameters of type number: in expressions they are doubles, also where their value is whole. */
+	doubles: z.array(z.string()).default([]),
 	/** Pattern of a condition → whether a changed path matches it. A pattern that is not here counts as changed. */
 	changed: z.record(z.string(), z.boolean()).default({}),
 	priority: z.number(),

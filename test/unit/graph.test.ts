@@ -130,6 +130,8 @@ describe("conditions", () => {
 			'params: { p: { default: x } }\njobs: { a: { if: params.p == "q", steps: [x] }, b: { needs: a, steps: [x] }, c: { needs: [a], if: always(), steps: [x] } }',
 		);
 		expect(stage.states(run)).toEqual({ a: "skipped (condition)", b: "skipped (need_failed)", c: "queued" });
+		const number = stage.submit("params: { n: { type: number, default: 1 } }\nif: params.n + 0.5 > 1.0\nsteps: [x]");
+		expect(stage.states(number)).toEqual({ main: "queued" });
 		const none = stage.submit('if: run.branch == "main"\nsteps: [x]');
 		expect(stage.run(none)).toBe("skipped");
 	});

@@ -180,6 +180,13 @@ describe("parameters", () => {
 		expect(job(text, { params: { s: "q", i: "7", n: "0.5", b: "true", c: "x" } })?.env).toEqual({ ALL: "q 7 0.5 true x" });
 	});
 
+	test("a number is a double in expressions, an integer an integer, whatever their values", () => {
+		const numbers =
+			'params: { n: { type: number, default: 1 }, i: { type: integer, default: 3 } }\nenv: { N: "${{ params.n + 0.5 }} ${{ params.n / 4.0 }} ${{ params.n }}", I: "${{ params.i / 2 }}" }\nsteps: [a]';
+		expect(job(numbers)?.env).toEqual({ N: "1.5 0.25 1", I: "1" });
+		expect(job(numbers, { params: { n: "2", i: "5" } })?.env).toEqual({ N: "2.5 0.5 2", I: "2" });
+	});
+
 	test("what is missing, of the wrong type, not an option, not matching, not there", () => {
 		expect(given({})).toEqual([expect.stringContaining("params.i: is required (how many)")]);
 		const all = given({ s: "UP", i: "x", n: "", b: "perhaps", c: "w", nosuch: 1 }).join("\n");

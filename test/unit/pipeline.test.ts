@@ -27,6 +27,7 @@ describe("defaults", () => {
 				branch: null,
 				pull_request: null,
 				params: {},
+				doubles: [],
 				changed: {},
 				priority: 0,
 				timeout_ms: null,
