@@ -1,9 +1,9 @@
 import { checkExpression, type ExpressionFault, type Names } from "./expression.ts";
 import { ancestorsOf } from "./graph.ts";
-import type { JobText, PipelineOfJobs, PipelineOfSteps } from "./language.ts";
+import type { JobText } from "./language.ts";
 import { axesOf } from "./matrix.ts";
 import type { ParametersText } from "./parameters.ts";
-import { jobEntries } from "./resolve.ts";
+import { headTemplates, jobEntries, jobTemplates, matrixTemplates, type Pipeline, type TemplateAt } from "./places.ts";
 import { nearest } from "./suggest.ts";
 import { checkTemplate } from "./template.ts";
 
@@ -17,17 +17,8 @@ export interface CheckFault {
 	suggestion: string | null;
 }
 
-/** When the expressions of a text may be filled in. */
-type Moment = "early" | "late";
-
-interface TemplateAt {
-	path: string[];
-	text: string;
-	moment: Moment;
-}
-
 /** Every fault of a pipeline that shows only when it is seen as a whole. Needs are known to exist. */
-export function checkWhole(pipeline: PipelineOfJobs | PipelineOfSteps): CheckFault[] {
+export function checkWhole(pipeline: Pipeline): CheckFault[] {
 	const params = typesOf(pipeline.params ?? {});
 	const jobs = new Map(jobEntries(pipeline));
 	const faults: CheckFault[] = [];
@@ -117,63 +108,6 @@ function templateFaults({ path, text, moment }: TemplateAt, names: Names): Check
 			suggestion: "use params, run or matrix; needs.… may stand in env, in images, in the tags of a build and in if",
 		},
 	];
-}
-
-function* headTemplates(pipeline: PipelineOfJobs | PipelineOfSteps): Generator<TemplateAt> {
-	yield* mapTemplates(pipeline.env, ["env"], "early");
-	if (pipeline.concurrency) yield { path: ["concurrency", "group"], text: pipeline.concurrency.group, moment: "early" };
-	const { container, runs_on } = pipeline.defaults ?? {};
-	yield* listTemplates(runs_on?.labels, ["defaults", "runs_on"], "early");
-	yield* containerTemplates(container, ["defaults", "container"]);
-}
-
-function* matrixTemplates({ matrix }: JobText, path: string[]): Generator<TemplateAt> {
-	for (const [key, value] of Object.entries(matrix ?? {})) {
-		if (typeof value === "boolean") continue;
-		for (const [index, one] of (value as (string | Record<string, string>)[]).entries()) {
-			const at = [...path, "matrix", key, String(index)];
-			if (typeof one === "string") yield { path: at, text: one, moment: "early" };
-			else yield* mapTemplates(one, at, "early");
-		}
-	}
-}
-
-function* jobTemplates(job: JobText, path: string[]): Generator<TemplateAt> {
-	if (job.name !== undefined) yield { path: [...path, "name"], text: job.name, moment: "early" };
-	if (job.concurrency) yield { path: [...path, "concurrency", "group"], text: job.concurrency.group, moment: "early" };
-	yield* listTemplates(job.runs_on?.labels, [...path, "runs_on"], "early");
-	yield* mapTemplates(job.env, [...path, "env"], "late");
-	yield* containerTemplates(job.container, [...path, "container"]);
-	for (const [name, service] of Object.entries(job.services ?? {})) {
-		const at = [...path, "services", name];
-		yield { path: [...at, "image"], text: service.image, moment: "late" };
-		yield* mapTemplates(service.env, [...at, "env"], "late");
-		yield* listTemplates(service.command, [...at, "command"], "late");
-	}
-	for (const [index, one] of (job.artifacts?.fetch ?? []).entries())
-		yield* mapTemplates(one.matrix, [...path, "artifacts", "fetch", String(index), "matrix"], "early");
-	for (const [index, step] of job.steps.entries()) {
-		const at = [...path, "steps", String(index)];
-		if (step.name !== undefined) yield { path: [...at, "name"], text: step.name, moment: "early" };
-		yield* mapTemplates(step.env, [...at, "env"], "late");
-		yield* listTemplates(step.build?.tags, [...at, "build", "tags"], "late");
-		yield* listTemplates(step.build?.cache, [...at, "build", "cache"], "late");
-		yield* mapTemplates(step.build?.args, [...at, "build", "args"], "late");
-	}
-}
-
-function* containerTemplates(container: JobText["container"], path: string[]): Generator<TemplateAt> {
-	if (!container) return;
-	yield { path: [...path, "image"], text: container.image, moment: "late" };
-	yield* mapTemplates(container.env, [...path, "env"], "late");
-}
-
-function* mapTemplates(map: Readonly<Record<string, string>> | undefined, path: string[], moment: Moment): Generator<TemplateAt> {
-	for (const [name, text] of Object.entries(map ?? {})) yield { path: [...path, name], text, moment };
-}
-
-function* listTemplates(list: readonly string[] | undefined, path: string[], moment: Moment): Generator<TemplateAt> {
-	for (const [index, text] of (list ?? []).entries()) yield { path: [...path, String(index)], text, moment };
 }
 
 /** Needs that select by axes which are not there, fetches from jobs that may not have run. */

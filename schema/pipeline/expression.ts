@@ -46,7 +46,7 @@ export interface Scope {
 	/** The parameters that are of type number: their whole values are no integers. */
 	doubles: readonly string[];
 	matrix: Readonly<Record<string, string>>;
-	/** Whether files changed that these patterns name; a pattern that is not here is taken as changed. */
+	/** Whether files changed that patterns name, by their `changeKey`. */
 	changed: Readonly<Record<string, boolean>>;
 	needs: Readonly<Record<string, NeedFacts>>;
 	status: { success: boolean; failure: boolean };
@@ -73,8 +73,8 @@ export interface Uses {
 	status: boolean;
 	/** It speaks of needed jobs, or of the status: it cannot be evaluated before they have ended. */
 	late: boolean;
-	/** The patterns of changed(). */
-	patterns: string[];
+	/** The patterns of each changed(). */
+	changes: string[][];
 }
 
 const STATUS_CALLS: ReadonlySet<string> = new Set(["success", "failure", "always"]);
@@ -99,8 +99,19 @@ const base = new Environment({ limits: LIMITS, homogeneousAggregateLiterals: tru
 	.registerFunction("success(): bool", () => current?.status.success ?? true)
 	.registerFunction("failure(): bool", () => current?.status.failure ?? false)
 	.registerFunction("always(): bool", () => true)
-	.registerFunction("changed(string): bool", (pattern: string) => current?.changed[pattern] ?? true)
-	.registerFunction("changed(list<string>): bool", (patterns: string[]) => patterns.some((pattern) => current?.changed[pattern] ?? true));
+	.registerFunction("changed(string): bool", (pattern: string) => isChanged([pattern]))
+	.registerFunction("changed(list<string>): bool", isChanged);
+
+/** What the answer of a changed() is kept by: a pattern alone by itself, several by their list in JSON. */
+export function changeKey(patterns: readonly string[]): string {
+	return patterns.length === 1 ? (patterns[0] ?? "") : JSON.stringify(patterns);
+}
+
+/** What nobody has looked up counts as changed. An earlier version looked each pattern up by itself. */
+function isChanged(patterns: readonly string[]): boolean {
+	const answer = (key: string) => (current && Object.hasOwn(current.changed, key) ? current.changed[key] : undefined);
+	return answer(changeKey(patterns)) ?? patterns.some((pattern) => answer(pattern) ?? true);
+}
 
 const evaluator = base
 	.clone()
@@ -114,7 +125,7 @@ const evaluator = base
  * @param kind a condition must give true or false; a template gives a value that is printed
  */
 export function checkExpression(text: string, names: Names, kind: "condition" | "template"): { faults: ExpressionFault[]; uses: Uses } {
-	const uses: Uses = { status: false, late: false, patterns: [] };
+	const uses: Uses = { status: false, late: false, changes: [] };
 	const fault = (at: number, message: string, suggestion: string | null = null) => ({ faults: [{ at, message, suggestion }], uses });
 	if (text.length > MAX_CHARACTERS) return fault(0, `an expression has at most ${MAX_CHARACTERS} characters`);
 	let parsed: ReturnType<Environment["parse"]>;
@@ -180,7 +191,7 @@ function* faultsIn(node: ASTNode, names: Names, uses: Uses): Generator<Expressio
 		case "call": {
 			const [name, args] = node.args;
 			yield* callFault(name, at, CALLS, uses);
-			if (name === "changed") yield* patternFaults(args, at, uses);
+			if (name === "changed") yield* changeFaults(args, at, uses);
 			for (const one of args) yield* faultsIn(one, names, uses);
 			return;
 		}
@@ -300,23 +311,25 @@ function pathOf(node: ASTNode): Member[] | null {
 	return null;
 }
 
-/** changed() is matched once, when the run is submitted: its patterns are known by then. */
-function* patternFaults(args: readonly ASTNode[], at: number, uses: Uses): Generator<ExpressionFault> {
-	const literals = args
-		.flatMap((node) => (node.op === "list" ? node.args : [node]))
-		.flatMap(({ op, args: pattern, range }) => (op === "value" && typeof pattern === "string" ? [{ pattern, at: range.start }] : []));
-	if (literals.length === 0)
-		yield { at, message: "changed() takes patterns as they are written", suggestion: 'such as changed("docs/**")' };
-	for (const { pattern, at: begin } of literals) {
-		uses.patterns.push(pattern);
-		const message = pathPatternFault(pattern);
-		if (message !== null) yield { at: begin, message, suggestion: null };
+/** changed() is looked up once, when the run is submitted: its patterns must be known by then. */
+function* changeFaults(args: readonly ASTNode[], at: number, uses: Uses): Generator<ExpressionFault> {
+	const nodes = args.flatMap((node) => (node.op === "list" ? node.args : [node]));
+	const patterns: string[] = [];
+	for (const { op, args: pattern, range } of nodes) {
+		const isLiteral = op === "value" && typeof pattern === "string";
+		const message = isLiteral ? pathPatternFault(pattern) : "changed() takes patterns as they are written";
+		if (isLiteral) patterns.push(pattern);
+		if (message !== null) yield { at: range.start, message, suggestion: isLiteral ? null : CHANGED_EXAMPLE };
 	}
+	if (nodes.length === 0) yield { at, message: "changed() takes at least one pattern", suggestion: CHANGED_EXAMPLE };
+	uses.changes.push(patterns);
 }
+
+const CHANGED_EXAMPLE = 'such as changed("docs/**")';
 
 /** What an expression asks for; it was checked before. */
 export function usesOf(text: string): Uses {
-	const uses: Uses = { status: false, late: false, patterns: [] };
+	const uses: Uses = { status: false, late: false, changes: [] };
 	const anything: Names = { params: {}, matrix: [], needs: {} };
 	// Names were checked when it was read; here only its uses are wanted.
 	for (const _ of faultsIn(base.parse(text).ast, anything, uses));

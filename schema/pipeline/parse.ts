@@ -20,8 +20,9 @@ import {
 	submittedLabels,
 } from "./language.ts";
 import { fillParameters, type ParametersText } from "./parameters.ts";
+import { jobEntries } from "./places.ts";
 import { checkReferences } from "./references.ts";
-import { DEFAULT_NAME, jobEntries, type ProjectRepository, resolvePipeline } from "./resolve.ts";
+import { DEFAULT_NAME, type ProjectRepository, resolvePipeline } from "./resolve.ts";
 import type { ResolvedPipeline } from "./resolved.ts";
 import { nearest } from "./suggest.ts";
 import { type ScheduleText, whyNot } from "./triggers.ts";

@@ -2,20 +2,12 @@ import { DEFAULT_JOB_TIMEOUT_MS, MAX_JOBS } from "../wire/limits.ts";
 import { label } from "../wire/protocol.ts";
 import type { Requirements } from "../wire/requirements.ts";
 import { type ContainerText, IMAGE, IMAGE_FAULT, type ServicesText } from "./containers.ts";
-import { ExpressionFailed, type RunFacts, type Scope, usesOf } from "./expression.ts";
-import {
-	type JobText,
-	type MatrixText,
-	type PipelineOfJobs,
-	type PipelineOfSteps,
-	RETRY_CAUSES,
-	ROLES,
-	type SourceText,
-	type StepText,
-} from "./language.ts";
+import { changeKey, ExpressionFailed, type RunFacts, type Scope, usesOf } from "./expression.ts";
+import { type JobText, type MatrixText, RETRY_CAUSES, ROLES, type SourceText, type StepText } from "./language.ts";
 import { agrees, type Cell, expandMatrix } from "./matrix.ts";
 import type { ParameterValue } from "./parameters.ts";
 import { pathMatcher } from "./patterns.ts";
+import { allExpressions, jobEntries, type Pipeline } from "./places.ts";
 import type { RequirementsText } from "./requirements.ts";
 import type { Reference, ResolvedJob, ResolvedPipeline } from "./resolved.ts";
 import { runFacts } from "./settle.ts";
@@ -54,8 +46,6 @@ export interface ResolveFault {
 	suggestion: string | null;
 }
 
-type Pipeline = PipelineOfJobs | PipelineOfSteps;
-
 /** What a pipeline is called that has no name. */
 export const DEFAULT_NAME = "pipeline";
 
@@ -70,16 +60,12 @@ export function resolvePipeline(pipeline: Pipeline, overrides: Overrides): { pip
 	const name = pipeline.name ?? DEFAULT_NAME;
 	const { pullRequest: pull_request } = overrides;
 	const run: RunFacts = runFacts({ name, branch, source, pull_request }, overrides.project, overrides.event);
-	const entries = jobEntries(pipeline);
-	const changed = matchChanges(
-		entries.map(([, { job }]) => job.if),
-		overrides.changed,
-	);
+	const changed = matchChanges(allExpressions(pipeline), overrides.changed);
 	const { params } = overrides;
 	const doubles = Object.entries(pipeline.params ?? {}).flatMap(([name, { type }]) => (type === "number" ? [name] : []));
 	const scope: Scope = { run, params, doubles, matrix: {}, changed, needs: {}, status: { success: true, failure: false } };
 	const resolver = new Resolver(pipeline, overrides, scope, faults);
-	const jobs = entries.flatMap(([key, { job, path }]) => resolver.variants(key, job, path));
+	const jobs = jobEntries(pipeline).flatMap(([key, { job, path }]) => resolver.variants(key, job, path));
 	if (jobs.length > MAX_JOBS)
 		faults.push({ path: ["jobs"], message: `at most ${MAX_JOBS} jobs; with all variants these are ${jobs.length}`, suggestion: null });
 	const group = pipeline.concurrency;
@@ -113,25 +99,6 @@ function sourceOfProject({ repository, branch }: Overrides): ResolvedPipeline["s
 	return repository ? { git: repository.address, ref: branch ?? repository.branch } : null;
 }
 
-/** The jobs of a pipeline with where each stands in it; `steps` at the top are one job. */
-export function jobEntries(pipeline: Pipeline): [string, { job: JobText; path: string[] }][] {
-	if ("jobs" in pipeline) return Object.entries(pipeline.jobs).map(([key, job]) => [key, { job, path: ["jobs", key] }]);
-	const {
-		name: _name,
-		env: _env,
-		params: _params,
-		defaults: _defaults,
-		source: _source,
-		priority: _priority,
-		concurrency: _group,
-		fail_fast: _fast,
-		on: _on,
-		notify: _notify,
-		...job
-	} = pipeline;
-	return [["main", { job, path: [] }]];
-}
-
 const FULL_COMMIT = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
 
 function branchOf(source: SourceText | null): string | null {
@@ -140,14 +107,11 @@ function branchOf(source: SourceText | null): string | null {
 	return source.ref.replace(/^refs\/heads\//, "");
 }
 
-function matchChanges(conditions: readonly (string | undefined)[], paths: readonly string[] | undefined): Record<string, boolean> {
+function matchChanges(expressions: Iterable<string>, paths: readonly string[] | undefined): Record<string, boolean> {
 	if (!paths) return {};
-	const patterns = conditions.flatMap((condition) => (condition === undefined ? [] : usesOf(condition).patterns));
-	return Object.fromEntries(
-		[...new Set(patterns)].map((pattern) => {
-			return [pattern, paths.some(pathMatcher([pattern]))];
-		}),
-	);
+	const asked = [...expressions].flatMap((expression) => usesOf(expression).changes);
+	const distinct = new Map(asked.map((patterns) => [changeKey(patterns), patterns]));
+	return Object.fromEntries([...distinct].map(([key, patterns]) => [key, paths.some(pathMatcher(patterns))]));
 }
 
 class Resolver {

@@ -93,7 +93,10 @@ const resolvedPipeline = z.object({
 	params: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}),
 	/** The parameters of type number: in expressions they are doubles, also where their value is whole. */
 	doubles: z.array(z.string()).default([]),
-	/** Pattern of a condition → whether a changed path matches it. A pattern that is not here counts as changed. */
+	/**
+	 * The pattern of a changed(), or its list of them in JSON → whether they name a changed path; what is not here counts as changed. In an
+	 * earlier version: each pattern by itself.
+	 */
 	changed: z.record(z.string(), z.boolean()).default({}),
 	priority: z.number(),
 	/** How long the run may take from its first start. */

@@ -11,6 +11,11 @@ export type Templated = string | LateText;
 
 const HOLE = /\$\{\{([\s\S]*?)\}\}/g;
 
+/** The expressions of a text, without their braces. */
+export function expressionsOf(text: string): string[] {
+	return [...text.matchAll(HOLE)].map(([, inner = ""]) => inner.trim());
+}
+
 /** What is wrong with the expressions of a text. */
 export function checkTemplate(text: string, names: Names): { faults: ExpressionFault[]; isLate: boolean } {
 	const faults: ExpressionFault[] = [];
@@ -39,7 +44,7 @@ export function fill(text: string, scope: Scope): string {
 /** Fills in what is known at submission; a text that speaks of needed jobs stays as its author wrote it, as a whole. */
 export function fillEarly(text: string, scope: Scope): Templated {
 	if (!text.includes("${{")) return text;
-	const isLate = [...text.matchAll(HOLE)].some(([, inner = ""]) => usesOf(inner.trim()).late);
+	const isLate = expressionsOf(text).some((expression) => usesOf(expression).late);
 	return isLate ? { template: text } : fill(text, scope);
 }
 

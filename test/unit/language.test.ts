@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, test } from "vitest";
 import { parse as parseYaml } from "yaml";
+import { evaluate } from "../../schema/pipeline/expression.ts";
 import { pipelineJsonSchema } from "../../schema/pipeline/json_schema.ts";
 import { lintPipeline } from "../../schema/pipeline/lint.ts";
 import { parseSubmission } from "../../schema/pipeline/parse.ts";
@@ -115,6 +116,8 @@ describe("conditions", () => {
 		["{'a': 1}.a == 1", "jobs.j.if"],
 		["changed(['docs/**', '[z-a]/**'])", '5:29 jobs.j.if: "[z-a]/**" is not a pattern: a range such as [a-z] goes from the lower'],
 		["changed('../docs/**')", "must be a pattern inside the workspace"],
+		["changed(['docs/**', run.branch])", "5:29 jobs.j.if: changed() takes patterns as they are written"],
+		["changed([])", "changed() takes at least one pattern"],
 		["changed(run.branch)", "changed() takes patterns as they are written"],
 	])("%s is refused where it is wrong", (condition, message) =>
 		expect(fault(JSON.stringify(condition)).join("\n")).toContain(message.replace(/^5:(\d+)/, (_, column) => `5:${Number(column) + 1}`)),
@@ -136,10 +139,20 @@ describe("conditions", () => {
 		expect(faults(text)[0]).toContain("b has several variants: whose outputs?");
 	});
 
-	test("what has changed is matched once, when it is submitted", () => {
-		const text = 'if: changed("docs/**") && changed("src/*.ts")\nsteps: [a]';
+	test("what has changed is matched once, when it is submitted, and `!` excludes", () => {
+		const text = `if: changed("docs/**") && changed(["**", "!docs/**"])\nenv: { A: "\${{ changed(['src/*.ts']) }}" }\nsteps: [a]`;
 		expect(pipelineOf(text).changed).toEqual({});
-		expect(pipelineOf(text, { changed: ["docs/a/b.md", "README"] }).changed).toEqual({ "docs/**": true, "src/*.ts": false });
+		expect(job(text)?.env).toEqual({ A: "true" });
+		const docs = pipelineOf(text, { changed: ["docs/a/b.md"] });
+		expect(docs.changed).toEqual({ "docs/**": true, '["**","!docs/**"]': false, "src/*.ts": false });
+		expect(docs.jobs[0]?.env).toEqual({ A: "false" });
+		expect(job(text, { changed: ["src/x.ts"] })?.env).toEqual({ A: "true" });
+	});
+
+	test("what an earlier version has looked up counts", () => {
+		const scope = { run: {}, params: {}, doubles: [], matrix: {}, changed: { a: true, b: false }, needs: {}, status: {} };
+		const isChanged = (condition: string) => evaluate(condition, scope as never);
+		expect([`changed("a")`, `changed("b")`, `changed(["b", "a"])`, `changed("c")`].map(isChanged)).toEqual([true, false, true, true]);
 	});
 });
 

@@ -1,0 +1,104 @@
+import type { JobText, PipelineOfJobs, PipelineOfSteps } from "./language.ts";
+import { expressionsOf } from "./template.ts";
+
+/** Where in a pipeline texts with `${{ }}` may stand. */
+
+export type Pipeline = PipelineOfJobs | PipelineOfSteps;
+
+/** When the expressions of a text may be filled in. */
+type Moment = "early" | "late";
+
+export interface TemplateAt {
+	path: string[];
+	text: string;
+	moment: Moment;
+}
+
+/** The jobs of a pipeline with where each stands in it; `steps` at the top are one job. */
+export function jobEntries(pipeline: Pipeline): [string, { job: JobText; path: string[] }][] {
+	if ("jobs" in pipeline) return Object.entries(pipeline.jobs).map(([key, job]) => [key, { job, path: ["jobs", key] }]);
+	const {
+		name: _name,
+		env: _env,
+		params: _params,
+		defaults: _defaults,
+		source: _source,
+		priority: _priority,
+		concurrency: _group,
+		fail_fast: _fast,
+		on: _on,
+		notify: _notify,
+		...job
+	} = pipeline;
+	return [["main", { job, path: [] }]];
+}
+
+/** Of the pipeline itself, and of what it gives to every job. */
+export function* headTemplates(pipeline: Pipeline): Generator<TemplateAt> {
+	yield* mapTemplates(pipeline.env, ["env"], "early");
+	if (pipeline.concurrency) yield { path: ["concurrency", "group"], text: pipeline.concurrency.group, moment: "early" };
+	const { container, runs_on } = pipeline.defaults ?? {};
+	yield* listTemplates(runs_on?.labels, ["defaults", "runs_on"], "early");
+	yield* containerTemplates(container, ["defaults", "container"]);
+}
+
+/** Every expression of a pipeline, conditions as well. */
+export function* allExpressions(pipeline: Pipeline): Generator<string> {
+	for (const { text } of headTemplates(pipeline)) yield* expressionsOf(text);
+	for (const [, { job, path }] of jobEntries(pipeline)) {
+		if (job.if !== undefined) yield job.if;
+		for (const { text } of matrixTemplates(job, path)) yield* expressionsOf(text);
+		for (const { text } of jobTemplates(job, path)) yield* expressionsOf(text);
+	}
+}
+
+/** The values of a matrix: those of a job are filled in before it has variants. */
+export function* matrixTemplates({ matrix }: JobText, path: string[]): Generator<TemplateAt> {
+	for (const [key, value] of Object.entries(matrix ?? {})) {
+		if (typeof value === "boolean") continue;
+		for (const [index, one] of (value as (string | Record<string, string>)[]).entries()) {
+			const at = [...path, "matrix", key, String(index)];
+			if (typeof one === "string") yield { path: at, text: one, moment: "early" };
+			else yield* mapTemplates(one, at, "early");
+		}
+	}
+}
+
+/** Of a job; what is there of them is filled in for each of its variants. */
+export function* jobTemplates(job: JobText, path: string[]): Generator<TemplateAt> {
+	if (job.name !== undefined) yield { path: [...path, "name"], text: job.name, moment: "early" };
+	if (job.concurrency) yield { path: [...path, "concurrency", "group"], text: job.concurrency.group, moment: "early" };
+	yield* listTemplates(job.runs_on?.labels, [...path, "runs_on"], "early");
+	yield* mapTemplates(job.env, [...path, "env"], "late");
+	yield* containerTemplates(job.container, [...path, "container"]);
+	for (const [name, service] of Object.entries(job.services ?? {})) {
+		const at = [...path, "services", name];
+		yield { path: [...at, "image"], text: service.image, moment: "late" };
+		yield* mapTemplates(service.env, [...at, "env"], "late");
+		yield* listTemplates(service.command, [...at, "command"], "late");
+	}
+	for (const [index, one] of (job.artifacts?.fetch ?? []).entries())
+		yield* mapTemplates(one.matrix, [...path, "artifacts", "fetch", String(index), "matrix"], "early");
+	for (const [index, step] of job.steps.entries()) {
+		const at = [...path, "steps", String(index)];
+		if (step.name !== undefined) yield { path: [...at, "name"], text: step.name, moment: "early" };
+		yield* mapTemplates(step.env, [...at, "env"], "late");
+		yield* listTemplates(step.build?.tags, [...at, "build", "tags"], "late");
+		yield* listTemplates(step.build?.cache, [...at, "build", "cache"], "late");
+		yield* mapTemplates(step.build?.args, [...at, "build", "args"], "late");
+	}
+}
+
+function* containerTemplates(container: JobText["container"], path: string[]): Generator<TemplateAt> {
+	if (!container) return;
+	yield { path: [...path, "image"], text: container.image, moment: "late" };
+	yield* mapTemplates(container.env, [...path, "env"], "late");
+}
+
+function* mapTemplates(map: Readonly<Record<string, string>> | undefined, path: string[], moment: Moment): Generator<TemplateAt> {
+	for (const [name, text] of Object.entries(map ?? {})) yield { path: [...path, name], text, moment };
+}
+
+function* listTemplates(list: readonly string[] | undefined, path: string[], moment: Moment): Generator<TemplateAt> {
+	for (const [index, text] of (list ?? []).entries()) yield { path: [...path, String(index)], text, moment };
+}
