@@ -46,6 +46,8 @@ export interface Scope {
 	/** The parameters that are of type number: their whole values are no integers. */
 	doubles: readonly string[];
 	matrix: Readonly<Record<string, string>>;
+	/** Axes whose values depend on a parameter that has none. */
+	openAxes?: readonly string[];
 	/** Whether files changed that patterns name, by their `changeKey`. */
 	changed: Readonly<Record<string, boolean>>;
 	needs: Readonly<Record<string, NeedFacts>>;
@@ -75,6 +77,9 @@ export interface Uses {
 	late: boolean;
 	/** The patterns of each changed(). */
 	changes: string[][];
+	/** The parameters, and the axes of the matrix, that it speaks of. */
+	params: string[];
+	axes: string[];
 }
 
 const STATUS_CALLS: ReadonlySet<string> = new Set(["success", "failure", "always"]);
@@ -125,7 +130,7 @@ const evaluator = base
  * @param kind a condition must give true or false; a template gives a value that is printed
  */
 export function checkExpression(text: string, names: Names, kind: "condition" | "template"): { faults: ExpressionFault[]; uses: Uses } {
-	const uses: Uses = { status: false, late: false, changes: [] };
+	const uses: Uses = { status: false, late: false, changes: [], params: [], axes: [] };
 	const fault = (at: number, message: string, suggestion: string | null = null) => ({ faults: [{ at, message, suggestion }], uses });
 	if (text.length > MAX_CHARACTERS) return fault(0, `an expression has at most ${MAX_CHARACTERS} characters`);
 	let parsed: ReturnType<Environment["parse"]>;
@@ -251,6 +256,8 @@ function* memberFaults(node: Extract<ASTNode, { op: "." | "[]" }>, names: Names,
 	yield* rootFault(root?.name ?? "", root?.at ?? 0, uses);
 	const known = membersOf(root?.name ?? "", names);
 	const [first, second, third] = members;
+	if (root?.name === "params" && first) uses.params.push(first.name);
+	if (root?.name === "matrix" && first) uses.axes.push(first.name);
 	if (!first || !known) return;
 	if (!known.includes(first.name)) {
 		yield {
@@ -329,7 +336,7 @@ const CHANGED_EXAMPLE = 'such as changed("docs/**")';
 
 /** What an expression asks for; it was checked before. */
 export function usesOf(text: string): Uses {
-	const uses: Uses = { status: false, late: false, changes: [] };
+	const uses: Uses = { status: false, late: false, changes: [], params: [], axes: [] };
 	const anything: Names = { params: {}, matrix: [], needs: {} };
 	// Names were checked when it was read; here only its uses are wanted.
 	for (const _ of faultsIn(base.parse(text).ast, anything, uses));

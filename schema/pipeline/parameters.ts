@@ -124,7 +124,7 @@ function valueWithoutInput(declared: Declaration): ParameterValue {
 	}
 }
 
-/** Fills the declared parameters from what was given. */
+/** Fills the declared parameters from what was given. One that is required and missing has no value. */
 export function fillParameters(
 	declared: ParametersText,
 	given: Readonly<Record<string, unknown>>,
@@ -139,14 +139,9 @@ export function fillParameters(
 	}
 	for (const [name, one] of Object.entries(declared)) {
 		if (!Object.hasOwn(given, name) || given[name] === null) {
-			if (one.required)
-				faults.push({
-					name,
-					message: "is required",
-					suggestion: one.description ?? `give it a value of type ${one.type ?? "string"}`,
-					isMissing: true,
-				});
-			values[name] = valueWithoutInput(one);
+			const suggestion = one.description ?? `give it a value of type ${one.type ?? "string"}`;
+			if (one.required) faults.push({ name, message: "is required", suggestion, isMissing: true });
+			else values[name] = valueWithoutInput(one);
 			continue;
 		}
 		const checked = checkValue(one, given[name]);

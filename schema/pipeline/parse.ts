@@ -76,7 +76,8 @@ export function parseSubmission(text: string, options: ParseOptions = {}): Submi
 }
 
 /**
- * The pipeline of a text that `parseSubmission` takes, with the defaults of its parameters where none are given, required or not.
+ * The pipeline of a text that `parseSubmission` takes, with the defaults of its parameters where none are given. What depends on a required one
+ * is not judged.
  * @throws ApiError as `parseSubmission` does
  */
 export function parsePipeline(text: string): ResolvedPipeline {
@@ -253,7 +254,11 @@ function finishSubmission(
 	const wrong = faults.filter(({ isMissing }) => isComplete || !isMissing);
 	if (wrong.length > 0)
 		throw invalid(wrong.map(({ name, message, suggestion }) => fault(submitted, ["params", name], message, suggestion)));
-	const { pipeline, faults: unresolved } = resolvePipeline(
+	const {
+		pipeline,
+		faults: unresolved,
+		open,
+	} = resolvePipeline(
 		{ ...checked.pipeline, name: checked.pipeline.name ?? name },
 		{
 			env: given.env ?? {},
@@ -271,7 +276,7 @@ function finishSubmission(
 		},
 	);
 	const paths = new Map(jobEntries(checked.pipeline).map(([key, { path }]) => [key, path]));
-	const found = [...unresolved, ...checkReferences(pipeline.jobs, paths)];
+	const found = [...unresolved, ...checkReferences(pipeline.jobs, paths, open)];
 	if (found.length > 0)
 		throw invalid(found.map(({ path, message, suggestion }) => fault(checked.document, [...checked.at, ...path], message, suggestion)));
 	const bytes = new TextEncoder().encode(JSON.stringify(pipeline)).byteLength;

@@ -10,29 +10,35 @@ type Variants = ReadonlyMap<string, readonly ResolvedJob[]>;
  * Needs and fetches that select a variant must select one that is there; and a variant whose files are fetched must be needed, directly or by way of others:
  * otherwise it may still run, and what is there of its files by then is not all of them.
  * @param paths job key → where the job stands in the pipeline
+ * @param open where variants, or which of them are meant, are not known: nothing is said of these
  */
-export function checkReferences(jobs: readonly ResolvedJob[], paths: ReadonlyMap<string, string[]>): ResolveFault[] {
+export function checkReferences(
+	jobs: readonly ResolvedJob[],
+	paths: ReadonlyMap<string, string[]>,
+	open: ReadonlySet<string>,
+): ResolveFault[] {
 	const variants = Map.groupBy(jobs, ({ key }) => key);
+	const isOpen = (path: string[]) => open.has([...path, "matrix"].join("."));
 	const faults = new Map<string, ResolveFault>();
 	for (const [key, [first, ...others]] of variants) {
 		const path = paths.get(key) ?? [];
 		const needed = first?.artifacts.fetch.length ? neededBy(key, variants) : new Set<ResolvedJob>();
+		const check = (reference: Reference, at: string[], faultOf: () => ResolveFault | null) => {
+			if (isOpen(at) || isOpen(paths.get(reference.key) ?? [])) return;
+			const fault = selectionFault(reference, at, variants) ?? faultOf();
+			// Many variants of a job have the same fault.
+			if (fault) faults.set(JSON.stringify([fault.path, fault.message]), fault);
+		};
 		// What is needed is the same for all variants of a job; what is fetched may be selected by their values.
-		for (const [index, need] of (first?.needs ?? []).entries())
-			note(faults, selectionFault(need, [...path, "needs", String(index)], variants));
+		for (const [index, need] of (first?.needs ?? []).entries()) check(need, [...path, "needs", String(index)], () => null);
 		for (const { artifacts } of first ? [first, ...others] : []) {
 			for (const [index, fetched] of artifacts.fetch.entries()) {
 				const at = [...path, "artifacts", "fetch", String(index)];
-				note(faults, selectionFault(fetched, at, variants) ?? raceFault(fetched, at, variants, needed));
+				check(fetched, at, () => raceFault(fetched, at, variants, needed));
 			}
 		}
 	}
 	return [...faults.values()];
-}
-
-/** Many variants of a job have the same fault. */
-function note(faults: Map<string, ResolveFault>, fault: ResolveFault | null): void {
-	if (fault) faults.set(JSON.stringify([fault.path, fault.message]), fault);
 }
 
 /** The variants that a job needs, directly or by way of others. */

@@ -4,14 +4,14 @@ import type { Requirements } from "../wire/requirements.ts";
 import { type ContainerText, IMAGE, IMAGE_FAULT, type ServicesText } from "./containers.ts";
 import { changeKey, ExpressionFailed, type RunFacts, type Scope, usesOf } from "./expression.ts";
 import { type JobText, type MatrixText, RETRY_CAUSES, ROLES, type SourceText, type StepText } from "./language.ts";
-import { agrees, type Cell, expandMatrix } from "./matrix.ts";
+import { agrees, axesOf, type Cell, expandMatrix } from "./matrix.ts";
 import type { ParameterValue } from "./parameters.ts";
 import { pathMatcher } from "./patterns.ts";
-import { allExpressions, jobEntries, type Pipeline } from "./places.ts";
+import { allExpressions, jobEntries, matrixTemplates, type Pipeline } from "./places.ts";
 import type { RequirementsText } from "./requirements.ts";
 import type { Reference, ResolvedJob, ResolvedPipeline } from "./resolved.ts";
 import { runFacts } from "./settle.ts";
-import { fill, fillEarly, fillMap, type Templated } from "./template.ts";
+import { fill, fillEarly, fillMap, lacksValue, type Templated } from "./template.ts";
 
 /** From a checked pipeline to its resolved form: expressions filled in, matrices expanded, defaults put in. */
 
@@ -52,8 +52,18 @@ export const DEFAULT_NAME = "pipeline";
 /** Health checks of services, unless they say otherwise. */
 const HEALTH = { interval_ms: 1_000, timeout_ms: 5_000, retries: 60 };
 
-/** The resolved form of a pipeline that was checked. Precedence of env: submission, job, pipeline. */
-export function resolvePipeline(pipeline: Pipeline, overrides: Overrides): { pipeline: ResolvedPipeline; faults: ResolveFault[] } {
+interface Resolution {
+	pipeline: ResolvedPipeline;
+	faults: ResolveFault[];
+	/** Places, as paths with dots, where a parameter without a value decides which variants there are, or are meant. */
+	open: ReadonlySet<string>;
+}
+
+/**
+ * The resolved form of a pipeline that was checked. Precedence of env: submission, job, pipeline. Where a parameter has no value, what
+ * depends on it stays as it is written and is not judged.
+ */
+export function resolvePipeline(pipeline: Pipeline, overrides: Overrides): Resolution {
 	const faults: ResolveFault[] = [];
 	const source = overrides.source ?? pipeline.source ?? sourceOfProject(overrides);
 	const branch = overrides.branch ?? branchOf(source);
@@ -86,7 +96,7 @@ export function resolvePipeline(pipeline: Pipeline, overrides: Overrides): { pip
 		notify: (pipeline.notify ?? []).map(notificationOf),
 		jobs,
 	};
-	return { pipeline: resolved, faults };
+	return { pipeline: resolved, faults, open: resolver.open };
 }
 
 function notificationOf({ on, webhook, secret, slack }: NonNullable<Pipeline["notify"]>[number]): ResolvedPipeline["notify"][number] {
@@ -119,6 +129,7 @@ class Resolver {
 	readonly #overrides: Overrides;
 	readonly #scope: Scope;
 	readonly #faults: ResolveFault[];
+	readonly open = new Set<string>();
 
 	constructor(pipeline: Pipeline, overrides: Overrides, scope: Scope, faults: ResolveFault[]) {
 		this.#pipeline = pipeline;
@@ -130,9 +141,16 @@ class Resolver {
 	/** A job, or one for each cell of its matrix. */
 	variants(key: string, job: JobText, path: string[]): ResolvedJob[] {
 		if (!job.matrix) return [this.#job(key, job, path, null)];
-		const { cells, faults } = expandMatrix(this.#fillMatrix(job.matrix, [...path, "matrix"]));
-		for (const fault of faults) this.#faults.push({ ...fault, path: [...path, "matrix", ...fault.path] });
-		return cells.map((cell) => this.#job(key, job, path, cell));
+		const at = [...path, "matrix"];
+		const { cells, faults } = expandMatrix(this.#fillMatrix(job.matrix, at));
+		if (![...matrixTemplates(job, path)].some(({ text }) => lacksValue(text, this.#scope))) {
+			for (const fault of faults) this.#faults.push({ ...fault, path: [...at, ...fault.path] });
+			return cells.map((cell) => this.#job(key, job, path, cell));
+		}
+		// There may be other variants than these, and each value may be another one.
+		this.open.add(at.join("."));
+		const openAxes = axesOf(job.matrix);
+		return (cells.length > 0 ? cells : [{}]).map((cell) => this.#job(key, job, path, cell, openAxes));
 	}
 
 	#fillMatrix(matrix: MatrixText, path: string[]): MatrixText {
@@ -145,9 +163,9 @@ class Resolver {
 		return Object.fromEntries(entries) as MatrixText;
 	}
 
-	#job(key: string, job: JobText, path: string[], cell: Cell | null): ResolvedJob {
+	#job(key: string, job: JobText, path: string[], cell: Cell | null, openAxes: readonly string[] = []): ResolvedJob {
 		const { defaults } = this.#pipeline;
-		const scope = { ...this.#scope, matrix: cell ?? {} };
+		const scope = { ...this.#scope, matrix: cell ?? {}, openAxes };
 		const early = (where: string[]) => (text: string) => this.#early(text, scope, where);
 		const retry = job.retry ?? defaults?.retry;
 		const container =
@@ -184,9 +202,7 @@ class Resolver {
 				save: job.artifacts?.save ?? [],
 				fetch: (job.artifacts?.fetch ?? []).map((one, index) => ({
 					key: one.job,
-					matrix: one.matrix
-						? fillMap(one.matrix, (text) => this.#fill(text, scope, [...path, "artifacts", "fetch", String(index)]))
-						: null,
+					matrix: this.#selection(one.matrix, scope, [...path, "artifacts", "fetch", String(index), "matrix"]),
 					paths: one.paths ?? [],
 					into: normalised(one.into),
 				})),
@@ -203,6 +219,12 @@ class Resolver {
 		};
 	}
 
+	#selection(matrix: Cell | undefined, scope: Scope, path: string[]): Cell | null {
+		if (!matrix) return null;
+		if (Object.values(matrix).some((text) => lacksValue(text, scope))) this.open.add(path.join("."));
+		return fillMap(matrix, (text) => this.#fill(text, scope, path));
+	}
+
 	/** A variant carries its values in its name, unless the author put them there. */
 	#nameOf(key: string, text: string | undefined, cell: Cell | null, scope: Scope, path: string[]): string {
 		const name = text === undefined ? key : this.#fill(text, scope, [...path, "name"]);
@@ -215,7 +237,7 @@ class Resolver {
 		const labels = (text.labels ?? []).map((one, index) => {
 			const filled = this.#fill(one, scope, [...path, "runs_on", String(index)]);
 			const checked = label.safeParse(filled);
-			if (!checked.success)
+			if (!checked.success && !lacksValue(one, scope))
 				this.#fault([...path, "runs_on", String(index)], `${JSON.stringify(filled)}: ${checked.error.issues[0]?.message}`);
 			return filled;
 		});
@@ -305,7 +327,7 @@ class Resolver {
 
 	group(text: { group: string; limit?: number | undefined; cancel_in_progress?: boolean | undefined }, scope: Scope, path: string[]) {
 		const group = this.#fill(text.group, scope, [...path, "group"]).trim();
-		if (group === "" || group.length > 200)
+		if ((group === "" || group.length > 200) && !lacksValue(text.group, scope))
 			this.#fault([...path, "group"], "the name of a group has 1 to 200 characters once it is filled in");
 		return { group, limit: text.limit ?? 1, cancel_in_progress: text.cancel_in_progress ?? false };
 	}
@@ -315,7 +337,7 @@ class Resolver {
 	}
 
 	#fill(text: string, scope: Scope, path: string[]): string {
-		return this.#safely(path, text, () => fill(text, scope));
+		return this.#safely(path, text, () => (lacksValue(text, scope) ? text : fill(text, scope)));
 	}
 
 	#safely<Value>(path: string[], fallback: Value, body: () => Value): Value {

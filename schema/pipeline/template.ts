@@ -41,11 +41,23 @@ export function fill(text: string, scope: Scope): string {
 	return text.replace(HOLE, (_, inner: string) => String(evaluate(inner.trim(), scope)));
 }
 
-/** Fills in what is known at submission; a text that speaks of needed jobs stays as its author wrote it, as a whole. */
+/**
+ * Whether a text speaks of a parameter that has no value, or of an axis that is made of one: a pipeline can be checked without those that a submission
+ * must give.
+ */
+export function lacksValue(text: string, { params, openAxes = [] }: Scope): boolean {
+	return expressionsOf(text)
+		.map(usesOf)
+		.some((uses) => uses.params.some((name) => !Object.hasOwn(params, name)) || uses.axes.some((axis) => openAxes.includes(axis)));
+}
+
+/**
+ * Fills in what is known at submission; a text that speaks of needed jobs, or of what has no value, stays as its author wrote it, as a whole.
+ * @throws ExpressionFailed
+ */
 export function fillEarly(text: string, scope: Scope): Templated {
-	if (!text.includes("${{")) return text;
 	const isLate = expressionsOf(text).some((expression) => usesOf(expression).late);
-	return isLate ? { template: text } : fill(text, scope);
+	return isLate || lacksValue(text, scope) ? { template: text } : fill(text, scope);
 }
 
 /** The text, once the needed jobs have ended. @throws ExpressionFailed */

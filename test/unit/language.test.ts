@@ -234,6 +234,37 @@ describe("parameters", () => {
 	});
 });
 
+describe("what depends on a required parameter is not judged without it", () => {
+	const head =
+		"params: { v: { required: true }, n: { type: integer, required: true }, c: { type: choice, options: [a], required: true } }\n";
+	const lint = (text: string) => lintPipeline(head + text).errors.map(({ message }) => message);
+
+	test.each([
+		'container: "node:${{ params.v }}"\nsteps: [a]',
+		'concurrency: "${{ params.v }}"\nsteps: [a]',
+		'runs_on: ["${{ params.v }}"]\nsteps: [a]',
+		'steps: [{ build: { tags: "${{ params.v }}", cache: "${{ params.v }}" } }]',
+		'env: { A: "${{ 10 / params.n }}" }\nif: 10 / params.n > 1\nsteps: [a]',
+		'matrix: { os: ["${{ params.v }}", "${{ params.c }}"], exclude: [{ os: linux }] }\nruns_on: "on-${{ matrix.os }}"\ncontainer: "img:${{ matrix.os }}"\nsteps: [a]',
+		'jobs:\n  b: { matrix: { os: ["${{ params.v }}", mac] }, artifacts: { save: f }, steps: [x] }\n  c: { needs: { job: b, matrix: { os: linux } }, artifacts: { fetch: { job: b, matrix: { os: linux } } }, steps: [x] }',
+		'jobs:\n  b: { matrix: { os: [linux, mac] }, artifacts: { save: f }, steps: [x] }\n  c: { needs: b, matrix: { os: ["${{ params.v }}"] }, artifacts: { fetch: { job: b, matrix: { os: "${{ matrix.os }}" } } }, steps: [x] }',
+		'jobs:\n  b: { matrix: { os: [linux, mac] }, artifacts: { save: f }, steps: [x] }\n  c: { needs: b, artifacts: { fetch: { job: b, matrix: { os: "${{ params.v }}" } } }, steps: [x] }',
+	])("%s", (text) => {
+		expect(lint(text)).toEqual([]);
+		expect(lintPipeline(head + text).jobs).not.toEqual([]);
+	});
+
+	test("but its type is, and all that does not depend on it", () => {
+		expect(lint('env: { A: "${{ params.v + 1 }}" }\nsteps: [a]')).toEqual(["no such overload: string + int"]);
+		expect(lint('env: { A: "${{ 1 / 0 }} ${{ params.v }}" }\nruns_on: ["a b"]\nsteps: [a]')).toEqual([
+			expect.stringContaining("expected a label"),
+		]);
+		const given = (params: object) => faults(JSON.stringify({ pipeline: `${head}container: "node:\${{ params.v }}"\nsteps: [a]`, params }));
+		expect(given({ n: 1, c: "a" })).toEqual([expect.stringContaining("params.v: is required")]);
+		expect(given({ v: "", n: 1, c: "a" })).toEqual([expect.stringContaining("is not the name of an image")]);
+	});
+});
+
 describe("what jobs say of each other", () => {
 	test.each([
 		[
