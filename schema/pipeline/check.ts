@@ -1,7 +1,7 @@
 import { checkExpression, type ExpressionFault, type Names } from "./expression.ts";
 import { ancestorsOf } from "./graph.ts";
 import type { JobText } from "./language.ts";
-import { axesOf } from "./matrix.ts";
+import { axesOf, meansOne } from "./matrix.ts";
 import type { ParametersText } from "./parameters.ts";
 import { headTemplates, jobEntries, jobTemplates, matrixTemplates, type Pipeline, type TemplateAt } from "./places.ts";
 import { nearest } from "./suggest.ts";
@@ -86,7 +86,7 @@ function neededBy(job: JobText, jobs: Jobs): Names["needs"] {
 	return Object.fromEntries(
 		(job.needs ?? []).map(({ job: key, matrix }) => {
 			const needed = jobs.get(key)?.job;
-			const isOne = !needed?.matrix || axesOf(needed.matrix).every((axis) => matrix?.[axis] !== undefined);
+			const isOne = !needed?.matrix || meansOne(needed.matrix, matrix ?? {});
 			return [key, isOne && keys.indexOf(key) === keys.lastIndexOf(key) ? (needed?.outputs ?? []) : null];
 		}),
 	);

@@ -66,6 +66,26 @@ export function agrees(cell: Readonly<Cell> | null, wanted: Readonly<Cell>): boo
 	return Object.entries(wanted).every(([axis, value]) => cell?.[axis] === value);
 }
 
+/**
+ * Whether a selection means one variant at the most, of a matrix whose values may not be filled in yet: what an expression gives may be any value.
+ */
+export function meansOne(matrix: MatrixText, wanted: Readonly<Cell>): boolean {
+	if (axesOf(matrix).every((axis) => wanted[axis] !== undefined)) return true;
+	const mayAgree = (cell: Cell) =>
+		Object.entries(wanted).every(([axis, value]) => cell[axis] === value || (cell[axis] ?? "").includes("${{"));
+	return writtenCells(matrix).filter(mayAgree).length <= 1;
+}
+
+/** The variants of a matrix as it is written. Many jobs may ask for those of one. */
+function writtenCells(matrix: MatrixText): readonly Cell[] {
+	const known = written.get(matrix);
+	if (known) return known;
+	const { cells } = expandMatrix(matrix);
+	written.set(matrix, cells);
+	return cells;
+}
+const written = new WeakMap<MatrixText, readonly Cell[]>();
+
 function distinct(cells: readonly Cell[]): Cell[] {
 	const seen = new Set<string>();
 	return cells.filter((cell) => {

@@ -149,6 +149,18 @@ describe("conditions", () => {
 		expect(job(text, { changed: ["src/x.ts"] })?.env).toEqual({ A: "true" });
 	});
 
+	test.each([
+		["{ os: mac }", "{ os: [linux, mac], include: [{ os: linux, extra: x }] }", []],
+		["{ os: linux, extra: x }", "{ os: [linux, mac], include: [{ os: linux, extra: x }] }", []],
+		["{ v: 1 }", "{ os: [linux, mac], v: [1, 2], exclude: [{ os: mac, v: 1 }] }", []],
+		["{ os: linux }", "{ os: [linux, mac], v: [1, 2] }", [expect.stringContaining("b has several variants")]],
+		["{ os: mac }", '{ os: [linux, "${{ run.branch }}"] }', []],
+		["{ v: 1 }", '{ os: [linux, "${{ run.branch }}"], v: [1, 2] }', [expect.stringContaining("b has several variants")]],
+	])("outputs of the only variant that %s selects of %s", (selected, matrix, expected) => {
+		const text = `jobs:\n  b: { matrix: ${matrix}, outputs: [v], steps: [a] }\n  j: { needs: { job: b, matrix: ${selected} }, if: needs.b.outputs.v == "1", steps: [a] }`;
+		expect(faults(JSON.stringify({ pipeline: text, branch: "mac" }))).toEqual(expected);
+	});
+
 	test("what an earlier version has looked up counts", () => {
 		const scope = { run: {}, params: {}, doubles: [], matrix: {}, changed: { a: true, b: false }, needs: {}, status: {} };
 		const isChanged = (condition: string) => evaluate(condition, scope as never);
