@@ -3,7 +3,17 @@ import { ancestorsOf } from "./graph.ts";
 import type { JobText } from "./language.ts";
 import { axesOf, meansOne } from "./matrix.ts";
 import type { ParametersText } from "./parameters.ts";
-import { headTemplates, jobEntries, jobTemplates, matrixTemplates, type Pipeline, type TemplateAt } from "./places.ts";
+import {
+	allExpressions,
+	countExpressions,
+	headTemplates,
+	jobEntries,
+	jobTemplates,
+	MAX_EXPRESSIONS,
+	matrixTemplates,
+	type Pipeline,
+	type TemplateAt,
+} from "./places.ts";
 import { nearest } from "./suggest.ts";
 import { checkTemplate } from "./template.ts";
 
@@ -19,6 +29,11 @@ export interface CheckFault {
 
 /** Every fault of a pipeline that shows only when it is seen as a whole. Needs are known to exist. */
 export function checkWhole(pipeline: Pipeline): CheckFault[] {
+	const count = countExpressions(allExpressions(pipeline));
+	if (count > MAX_EXPRESSIONS) {
+		const message = `a pipeline has at most ${MAX_EXPRESSIONS} expressions; these are ${count}`;
+		return [{ path: [], at: null, message, suggestion: "put what is the same everywhere into env, once" }];
+	}
 	const params = typesOf(pipeline.params ?? {});
 	const jobs = new Map(jobEntries(pipeline));
 	const faults: CheckFault[] = [];

@@ -133,16 +133,16 @@ export function checkExpression(text: string, names: Names, kind: "condition" | 
 	const uses: Uses = { status: false, late: false, changes: [], params: [], axes: [] };
 	const fault = (at: number, message: string, suggestion: string | null = null) => ({ faults: [{ at, message, suggestion }], uses });
 	if (text.length > MAX_CHARACTERS) return fault(0, `an expression has at most ${MAX_CHARACTERS} characters`);
-	let parsed: ReturnType<Environment["parse"]>;
+	let parsed: Parsed;
 	try {
-		parsed = base.parse(text);
+		parsed = typed(names).parse(text);
 	} catch (error) {
 		const { range, summary } = error as ParseError;
 		return fault(range?.start ?? 0, plain(summary));
 	}
 	const faults = [...faultsIn(parsed.ast, names, uses)];
 	if (faults.length > 0) return { faults, uses };
-	const checked = typed(names).check(text);
+	const checked = parsed.check();
 	if (!checked.valid) {
 		const { range, summary } = checked.error as TypeFault;
 		return fault(range?.start ?? 0, plain(summary));
@@ -169,15 +169,47 @@ function plain(summary: string): string {
 	return sentence.charAt(0).toLowerCase() + sentence.slice(1);
 }
 
+/** A job has many expressions, and to make an environment takes longer than to check one of them. */
+const environments = new WeakMap<Names, Environment>();
+
 function typed(names: Names): Environment {
+	const known = environments.get(names);
+	if (known) return known;
 	const outputs = (of: readonly string[] | null) => Object.fromEntries((of ?? []).map((name) => [name, "string"]));
 	const need = (of: readonly string[] | null) => ({ result: "string", ...(of ? { outputs: outputs(of) } : {}) });
-	return base
+	const environment = base
 		.clone()
 		.registerVariable({ name: "run", schema: Object.fromEntries(RUN_FACTS.map((fact) => [fact, "string"])) })
 		.registerVariable({ name: "params", schema: { ...names.params } })
 		.registerVariable({ name: "matrix", schema: Object.fromEntries(names.matrix.map((axis) => [axis, "string"])) })
 		.registerVariable({ name: "needs", schema: Object.fromEntries(Object.entries(names.needs).map(([job, of]) => [job, need(of)])) });
+	environments.set(names, environment);
+	return environment;
+}
+
+type Parsed = ReturnType<Environment["parse"]>;
+
+interface ReadExpression {
+	run: Parsed;
+	uses: Uses;
+}
+
+/** The newest of those that were read: an expression is asked for what it uses and then worked out, often for many variants. */
+const readExpressions = new Map<string, ReadExpression>();
+const KEPT = 500;
+
+/** An expression that was checked. */
+function read(text: string): ReadExpression {
+	const known = readExpressions.get(text);
+	if (known) return known;
+	const uses: Uses = { status: false, late: false, changes: [], params: [], axes: [] };
+	const run = evaluator.parse(text);
+	// Names were checked when the pipeline was; here only its uses are wanted.
+	for (const _ of faultsIn(run.ast, { params: {}, matrix: [], needs: {} }, uses));
+	const [oldest] = readExpressions.keys();
+	if (readExpressions.size >= KEPT && oldest !== undefined) readExpressions.delete(oldest);
+	readExpressions.set(text, { run, uses });
+	return { run, uses };
 }
 
 /** Names that are not there, and what the language leaves out of CEL. */
@@ -336,11 +368,7 @@ const CHANGED_EXAMPLE = 'such as changed("docs/**")';
 
 /** What an expression asks for; it was checked before. */
 export function usesOf(text: string): Uses {
-	const uses: Uses = { status: false, late: false, changes: [], params: [], axes: [] };
-	const anything: Names = { params: {}, matrix: [], needs: {} };
-	// Names were checked when it was read; here only its uses are wanted.
-	for (const _ of faultsIn(base.parse(text).ast, anything, uses));
-	return uses;
+	return read(text).uses;
 }
 
 /** An expression that was checked, and cannot be evaluated with these values. */
@@ -358,7 +386,7 @@ export function evaluate(text: string, scope: Scope): string | number | bigint |
 		const params = Object.fromEntries(
 			Object.entries(scope.params).map(([name, value]) => [name, scope.doubles.includes(name) ? value : celValue(value)]),
 		);
-		return evaluator.evaluate(text, {
+		return read(text).run({
 			run: { ...scope.run },
 			params,
 			matrix: { ...scope.matrix },

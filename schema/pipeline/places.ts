@@ -52,6 +52,27 @@ export function* allExpressions(pipeline: Pipeline): Generator<string> {
 	}
 }
 
+/** How many expressions a pipeline may have; and how many may be worked out, those of a job once for each of its variants. */
+export const MAX_EXPRESSIONS = 3_000;
+export const MAX_WORKED_OUT = 10_000;
+
+/** How much a long expression counts for: it takes as much time as several of this many characters. */
+const CHARACTERS_OF_ONE = 100;
+
+/** How many expressions these are. */
+export function countExpressions(expressions: Iterable<string>): number {
+	let count = 0;
+	for (const { length } of expressions) count += Math.max(1, Math.ceil(length / CHARACTERS_OF_ONE));
+	return count;
+}
+
+/** The expressions that are worked out for each variant of a job; those of the defaults are among them. */
+export function* expressionsOfVariant(pipeline: Pipeline, job: JobText, path: string[]): Generator<string> {
+	if (job.if !== undefined) yield job.if;
+	for (const { text, path: at } of headTemplates(pipeline)) if (at[0] === "defaults") yield* expressionsOf(text);
+	for (const { text } of jobTemplates(job, path)) yield* expressionsOf(text);
+}
+
 /** The values of a matrix: those of a job are filled in before it has variants. */
 export function* matrixTemplates({ matrix }: JobText, path: string[]): Generator<TemplateAt> {
 	for (const [key, value] of Object.entries(matrix ?? {})) {

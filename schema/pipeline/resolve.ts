@@ -7,7 +7,15 @@ import { type JobText, type MatrixText, RETRY_CAUSES, ROLES, type SourceText, ty
 import { agrees, axesOf, type Cell, expandMatrix } from "./matrix.ts";
 import type { ParameterValue } from "./parameters.ts";
 import { pathMatcher } from "./patterns.ts";
-import { allExpressions, jobEntries, matrixTemplates, type Pipeline } from "./places.ts";
+import {
+	allExpressions,
+	countExpressions,
+	expressionsOfVariant,
+	jobEntries,
+	MAX_WORKED_OUT,
+	matrixTemplates,
+	type Pipeline,
+} from "./places.ts";
 import type { RequirementsText } from "./requirements.ts";
 import type { Reference, ResolvedJob, ResolvedPipeline } from "./resolved.ts";
 import { runFacts } from "./settle.ts";
@@ -75,9 +83,10 @@ export function resolvePipeline(pipeline: Pipeline, overrides: Overrides): Resol
 	const doubles = Object.entries(pipeline.params ?? {}).flatMap(([name, { type }]) => (type === "number" ? [name] : []));
 	const scope: Scope = { run, params, doubles, matrix: {}, changed, needs: {}, status: { success: true, failure: false } };
 	const resolver = new Resolver(pipeline, overrides, scope, faults);
-	const jobs = jobEntries(pipeline).flatMap(([key, { job, path }]) => resolver.variants(key, job, path));
-	if (jobs.length > MAX_JOBS)
-		faults.push({ path: ["jobs"], message: `at most ${MAX_JOBS} jobs; with all variants these are ${jobs.length}`, suggestion: null });
+	const expanded = jobEntries(pipeline).map(([key, { job, path }]) => resolver.expand(key, job, path));
+	const tooMuch = tooMuchOf(pipeline, expanded);
+	if (tooMuch) faults.push(tooMuch);
+	const jobs = tooMuch ? [] : expanded.flatMap((one) => resolver.variants(one));
 	const group = pipeline.concurrency;
 	const resolved: ResolvedPipeline = {
 		name,
@@ -97,6 +106,20 @@ export function resolvePipeline(pipeline: Pipeline, overrides: Overrides): Resol
 		jobs,
 	};
 	return { pipeline: resolved, faults, open: resolver.open };
+}
+
+/** What must not even be begun. */
+function tooMuchOf(pipeline: Pipeline, expanded: readonly ExpandedJob[]): ResolveFault | null {
+	const jobs = expanded.reduce((sum, { cells }) => sum + cells.length, 0);
+	if (jobs > MAX_JOBS)
+		return { path: ["jobs"], message: `at most ${MAX_JOBS} jobs; with all variants these are ${jobs}`, suggestion: null };
+	const worked = expanded.reduce(
+		(sum, { job, path, cells }) => sum + cells.length * countExpressions(expressionsOfVariant(pipeline, job, path)),
+		0,
+	);
+	if (worked <= MAX_WORKED_OUT) return null;
+	const message = `at most ${MAX_WORKED_OUT} expressions are worked out; with all variants these are ${worked}`;
+	return { path: ["jobs"], message, suggestion: "put what is the same for several steps into the env of their job" };
 }
 
 function notificationOf({ on, webhook, secret, slack }: NonNullable<Pipeline["notify"]>[number]): ResolvedPipeline["notify"][number] {
@@ -124,33 +147,50 @@ function matchChanges(expressions: Iterable<string>, paths: readonly string[] | 
 	return Object.fromEntries([...distinct].map(([key, patterns]) => [key, paths.some(pathMatcher(patterns))]));
 }
 
+/** A job with its variants; one without a matrix has a single one without values. */
+interface ExpandedJob {
+	key: string;
+	job: JobText;
+	path: string[];
+	cells: readonly (Cell | null)[];
+	/** Its axes, if their values depend on what has none. */
+	openAxes: readonly string[];
+}
+
 class Resolver {
 	readonly #pipeline: Pipeline;
 	readonly #overrides: Overrides;
 	readonly #scope: Scope;
 	readonly #faults: ResolveFault[];
 	readonly open = new Set<string>();
+	/** Variables of every job. */
+	readonly #env: Record<string, Templated>;
 
 	constructor(pipeline: Pipeline, overrides: Overrides, scope: Scope, faults: ResolveFault[]) {
 		this.#pipeline = pipeline;
 		this.#overrides = overrides;
 		this.#scope = scope;
 		this.#faults = faults;
+		this.#env = fillMap(pipeline.env, (text) => this.#early(text, scope, ["env"]));
 	}
 
-	/** A job, or one for each cell of its matrix. */
-	variants(key: string, job: JobText, path: string[]): ResolvedJob[] {
-		if (!job.matrix) return [this.#job(key, job, path, null)];
+	/** Which variants a job has. */
+	expand(key: string, job: JobText, path: string[]): ExpandedJob {
+		if (!job.matrix) return { key, job, path, cells: [null], openAxes: [] };
 		const at = [...path, "matrix"];
 		const { cells, faults } = expandMatrix(this.#fillMatrix(job.matrix, at));
 		if (![...matrixTemplates(job, path)].some(({ text }) => lacksValue(text, this.#scope))) {
 			for (const fault of faults) this.#faults.push({ ...fault, path: [...at, ...fault.path] });
-			return cells.map((cell) => this.#job(key, job, path, cell));
+			return { key, job, path, cells, openAxes: [] };
 		}
 		// There may be other variants than these, and each value may be another one.
 		this.open.add(at.join("."));
-		const openAxes = axesOf(job.matrix);
-		return (cells.length > 0 ? cells : [{}]).map((cell) => this.#job(key, job, path, cell, openAxes));
+		return { key, job, path, cells: cells.length > 0 ? cells : [{}], openAxes: axesOf(job.matrix) };
+	}
+
+	/** A job, or one for each cell of its matrix. */
+	variants({ key, job, path, cells, openAxes }: ExpandedJob): ResolvedJob[] {
+		return cells.map((cell) => this.#job(key, job, path, { ...this.#scope, matrix: cell ?? {}, openAxes }, cell));
 	}
 
 	#fillMatrix(matrix: MatrixText, path: string[]): MatrixText {
@@ -163,9 +203,8 @@ class Resolver {
 		return Object.fromEntries(entries) as MatrixText;
 	}
 
-	#job(key: string, job: JobText, path: string[], cell: Cell | null, openAxes: readonly string[] = []): ResolvedJob {
+	#job(key: string, job: JobText, path: string[], scope: Scope, cell: Cell | null): ResolvedJob {
 		const { defaults } = this.#pipeline;
-		const scope = { ...this.#scope, matrix: cell ?? {}, openAxes };
 		const early = (where: string[]) => (text: string) => this.#early(text, scope, where);
 		const retry = job.retry ?? defaults?.retry;
 		const container =
@@ -185,7 +224,7 @@ class Resolver {
 			runs_on: needsRuntime ? { ...wanted, container: true } : wanted,
 			container: container ? this.#container(container, scope, [...path, "container"]) : null,
 			services: this.#services(job.services, scope, [...path, "services"]),
-			env: { ...fillMap(this.#pipeline.env, early(["env"])), ...fillMap(job.env, early([...path, "env"])), ...this.#overrides.env },
+			env: { ...this.#env, ...fillMap(job.env, early([...path, "env"])), ...this.#overrides.env },
 			secrets: job.secrets ?? {},
 			timeout_ms: job.timeout ?? defaults?.timeout ?? DEFAULT_JOB_TIMEOUT_MS,
 			idle_timeout_ms: job.idle_timeout ?? defaults?.idle_timeout ?? null,

@@ -195,6 +195,26 @@ describe("expressions in texts", () => {
 	])("%s", (text, message) => expect(faults(text).join("\n")).toContain(message));
 });
 
+describe("the expressions of a pipeline are counted before they are worked out", () => {
+	const env = (count: number, expression = "1") =>
+		JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, index) => [`V${index}`, `\${{ ${expression} }}`])));
+	const variants = (count: number) => `matrix: { a: [${Array.from({ length: count }, (_, index) => `v${index}`)}] }`;
+
+	test.each([
+		[`env: ${env(3001)}\nsteps: [a]`, "a pipeline has at most 3000 expressions; these are 3001"],
+		[`env: ${env(1600, `"${"x".repeat(100)}"`)}\nsteps: [a]`, "a pipeline has at most 3000 expressions; these are 3200"],
+		[
+			`${variants(101)}\nsteps: [{ run: a, env: ${env(100)} }]`,
+			"at most 10000 expressions are worked out; with all variants these are 10100",
+		],
+	])("%#", (text, message) => expect(faults(text)).toEqual([expect.stringContaining(message)]));
+
+	test("as many as that are taken, those for every job once", () => {
+		expect(faults(`${variants(100)}\nsteps: [{ run: a, env: ${env(100)} }]`)).toEqual([]);
+		expect(faults(`env: ${env(100)}\njobs: { a: { ${variants(250)}, steps: [x] } }`)).toEqual([]);
+	});
+});
+
 describe("parameters", () => {
 	const text =
 		'params:\n  s: { type: string, pattern: "[a-z]+", default: abc }\n  i: { type: integer, required: true, description: how many }\n  n: { type: number, default: 1.5 }\n  b: { type: boolean }\n  c: { type: choice, options: [x, z], default: z }\nenv: { ALL: "${{ params.s }} ${{ params.i }} ${{ params.n }} ${{ params.b }} ${{ params.c }}" }\nsteps: [a]';
