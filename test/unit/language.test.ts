@@ -161,6 +161,13 @@ describe("conditions", () => {
 		expect(faults(JSON.stringify({ pipeline: text, branch: "mac" }))).toEqual(expected);
 	});
 
+	test("what is too much to look through counts as changed", () => {
+		const text = `if: ${[..."abc"].map((letter) => `changed([${Array.from({ length: 50 }, (_, index) => `'${letter}${index}'`)}])`).join("||")}\nsteps: [a]`;
+		const changed = Array.from({ length: 4000 }, (_, index) => `other${index}`);
+		expect(Object.values(pipelineOf(text, { changed: changed.slice(0, 3000) }).changed)).toEqual([false, false, false]);
+		expect(pipelineOf(text, { changed }).changed).toEqual({});
+	});
+
 	test("what an earlier version has looked up counts", () => {
 		const scope = { run: {}, params: {}, doubles: [], matrix: {}, changed: { a: true, b: false }, needs: {}, status: {} };
 		const isChanged = (condition: string) => evaluate(condition, scope as never);
