@@ -20,6 +20,7 @@ import {
 	glob,
 	isScalar,
 	longDuration,
+	meant,
 	nonEmpty,
 	nonEmptyTemplate,
 	oneOrMore,
@@ -132,7 +133,7 @@ const MAX_AXES = 8;
 export const MATRIX_WORDS = ["include", "exclude", "fail_fast"] as const;
 const axisName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,30}$/, "the name of an axis is letters, digits and underscores");
 const cell = z.record(axisName, template);
-const matrix = z
+const matrixShape = z
 	.object({
 		include: z
 			.array(cell)
@@ -152,6 +153,7 @@ const matrix = z
 		if (axes.length > MAX_AXES) context.addIssue({ code: "custom", message: `at most ${MAX_AXES} axes` });
 		if (axes.length === 0 && !value.include?.length) context.addIssue({ code: "custom", message: "needs an axis, such as node: [22, 24]" });
 	});
+const matrix = meant(matrixShape);
 
 const GROUP_LIMIT = 100;
 const concurrencyShape = strict({
@@ -181,7 +183,10 @@ const approvalShape = strict({
 	timeout: longDuration.optional().describe("Not approved in this time, the job is cancelled, and so is the run. Default: no end."),
 	message: nonEmpty.optional().describe("What is to be decided; shown at the button."),
 });
-const approval = withShorthand(approvalShape, [{ const: true }], (value) => (value === true ? {} : value));
+const approval = withShorthand(approvalShape.optional(), [{ type: "boolean" }], (value) => {
+	const { data: isAsked } = flag.safeParse(value);
+	return isAsked === undefined ? value : isAsked ? {} : undefined;
+});
 
 const OUTPUT_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
 const outputs = z.array(nonEmpty.pipe(z.string().regex(OUTPUT_NAME, "the name of an output is letters, digits and underscores"))).max(50);

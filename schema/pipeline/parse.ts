@@ -373,28 +373,56 @@ function needsOf(job: unknown): string[] {
 }
 
 function faultsOf(document: SourceDocument, error: z.ZodError, at: string[]): FieldError[] {
-	return error.issues.flatMap((issue): FieldError[] => {
-		const path = [...at, ...issue.path];
-		if (issue.code === "unrecognized_keys") {
-			const known = issue.message.replace(KNOWN_KEYS, "").split(", ");
-			return issue.keys.map((key) => unknownKey(document, path, key, known) as FieldError);
-		}
-		if (issue.code === "invalid_value") {
-			const written = valueAt(document.value, path);
-			const near = typeof written === "string" ? nearest(written, issue.values.map(String)) : null;
-			const known = `one of: ${issue.values.join(", ")}`;
-			return [fault(document, path, `${kindOf(written)} is not known`, near ? `did you mean ${JSON.stringify(near)}?` : known)];
-		}
-		if (issue.code === "invalid_key") return issue.issues.map((inner) => fault(document, path, inner.message, null, { atKey: true }));
-		const message = issue.code === "invalid_type" ? wrongType(issue.expected, valueAt(document.value, path)) : issue.message;
-		return [fault(document, path, message, null)];
-	});
+	const scalars = scalarsForMaps(document, error, at);
+	const isOfScalar = (path: PropertyKey[]) => path.some((_, index) => scalars.has(keyOf([...at, ...path.slice(0, index + 1)])));
+	const others = error.issues.filter(({ path }) => !isOfScalar(path));
+	return [
+		...[...scalars.values()].map((path) => typeFault(document, path, "object")),
+		...others.flatMap((issue): FieldError[] => {
+			const path = [...at, ...issue.path];
+			if (issue.code === "unrecognized_keys") {
+				const known = issue.message.replace(KNOWN_KEYS, "").split(", ");
+				return issue.keys.map((key) => unknownKey(document, path, key, known) as FieldError);
+			}
+			if (issue.code === "invalid_value") {
+				const written = valueAt(document.value, path);
+				const near = typeof written === "string" ? nearest(written, issue.values.map(String)) : null;
+				const known = `one of: ${issue.values.join(", ")}`;
+				return [fault(document, path, `${kindOf(written)} is not known`, near ? `did you mean ${JSON.stringify(near)}?` : known)];
+			}
+			if (issue.code === "invalid_key") return issue.issues.map((inner) => fault(document, path, inner.message, null, { atKey: true }));
+			if (issue.code === "invalid_type") return [typeFault(document, path, issue.expected)];
+			return [fault(document, path, issue.message, null)];
+		}),
+	];
 }
 
-function wrongType(expected: string, value: unknown): string {
-	if (value === undefined) return "is required";
-	const names: Record<string, string> = { object: "a map", record: "a map", array: "a list", string: "text", int: "a whole number" };
-	return `expected ${names[expected] ?? `a ${expected}`}, got ${kindOf(value)}`;
+/** Where a scalar that is kept with its source stands for a map: it is taken for one, and what is said of its parts is beside the point. */
+function scalarsForMaps(document: SourceDocument, { issues }: z.ZodError, at: string[]): Map<string, PropertyKey[]> {
+	const paths = issues.filter(({ code }) => code === "unrecognized_keys").map(({ path }) => [...at, ...path]);
+	const scalars = paths.filter((path) => valueAt(document.value, path) instanceof AmbiguousScalar);
+	return new Map(scalars.map((path) => [keyOf(path), path]));
+}
+
+function keyOf(path: readonly PropertyKey[]): string {
+	return JSON.stringify(path);
+}
+
+const TYPE_NAMES: Record<string, string> = {
+	object: "a map",
+	record: "a map",
+	array: "a list",
+	string: "text",
+	int: "a whole number",
+	boolean: "true or false",
+};
+
+function typeFault(document: SourceDocument, path: PropertyKey[], expected: string): FieldError {
+	const value = valueAt(document.value, path);
+	if (value === undefined) return fault(document, path, "is required", null);
+	const isWord = value instanceof AmbiguousScalar && typeof value.value === "string";
+	const message = `expected ${TYPE_NAMES[expected] ?? `a ${expected}`}, got ${kindOf(value)}`;
+	return fault(document, path, message, isWord ? "a truth value is written true or false" : null);
 }
 
 /** The fault of a key that is not known here; null if it is. */

@@ -87,8 +87,8 @@ export function refusing(faultOf: (text: string) => string | null) {
 	};
 }
 
-/** A value that is meant as a number or a truth value: how it was written does not matter. */
-function meant<Value>(schema: z.ZodType<Value>) {
+/** A value that is no text: how it was written does not matter. */
+export function meant<Value>(schema: z.ZodType<Value>) {
 	return withShorthand(schema, [], (value) => (value instanceof AmbiguousScalar ? value.value : value));
 }
 

@@ -401,6 +401,22 @@ describe("values", () => {
 		});
 	});
 
+	test.each([
+		["retry: yes", "1:8 retry: expected a map, got string yes (a truth value is written true or false)"],
+		["artifacts: on", "1:12 artifacts: expected a map, got string on (a truth value is written true or false)"],
+		["source: 1.10", "1:9 source: expected a map, got number 1.10"],
+		["matrix: yes", "1:9 matrix: expected a map, got string yes (a truth value is written true or false)"],
+		["approval: yes", "1:11 approval: expected a map, got string yes (a truth value is written true or false)"],
+		["fail_fast: yes", "1:12 fail_fast: expected true or false, got string yes (a truth value is written true or false)"],
+		["reports: { coverage: off }", "1:22 reports.coverage: expected a map, got string off (a truth value is written true or false)"],
+		["services: { db: 1.10 }\ncontainer: x", '1:17 services.db.image: 1.10 is ambiguous as text: quote it ("1.10")'],
+	])("%s is no map", (text, message) => expect(faults(`${text}\nsteps: [a]`)).toEqual([message]));
+
+	test("approval is asked for, or not, in every spelling of true and false", () => {
+		const approvals = ["true", "True", "{}", "false", "False"].map((said) => job(`approval: ${said}\nsteps: [a]`)?.approval !== null);
+		expect(approvals).toEqual([true, true, true, false, false]);
+	});
+
 	test("everything survives being stored, and what an earlier version stored is read", () => {
 		const { pipeline } = parseSubmission("container: a\nservices: { db: b }\nsteps: [x, { build: { tags: t } }]");
 		expect(readDefinition(JSON.stringify(pipeline))).toEqual(pipeline);
