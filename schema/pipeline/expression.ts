@@ -1,4 +1,5 @@
 import { type ASTNode, Environment, type EvaluationError, type ParseError, type TypeError as TypeFault } from "@marcbachmann/cel-js";
+import { trigger } from "../wire/triggers.ts";
 import type { ParameterValue } from "./parameters.ts";
 import { pathPatternFault } from "./patterns.ts";
 import { nearest } from "./suggest.ts";
@@ -11,6 +12,9 @@ import { nearest } from "./suggest.ts";
 
 const MAX_CHARACTERS = 1000;
 const LIMITS = { maxAstNodes: 200, maxDepth: 20, maxListElements: 50, maxMapEntries: 0, maxCallArguments: 4 };
+
+/** How a run is made whose submission comes over the API. */
+export const API_EVENT = "api";
 
 /** What is known of a run when it is submitted. */
 export interface RunFacts {
@@ -253,7 +257,42 @@ function* faultsIn(node: ASTNode, names: Names, uses: Uses): Generator<Expressio
 			yield { at, message: "maps and optional values are not part of this language", suggestion: null };
 			return;
 		default:
+			if (node.op === "==" || node.op === "!=" || node.op === "in") yield* comparisonFaults(...node.args);
 			for (const one of node.args) yield* faultsIn(one, names, uses);
+	}
+}
+
+/** What a run can have been made by: somebody over the API, one of its triggers, or `windlass exec`. */
+const EVENTS: readonly string[] = [API_EVENT, ...trigger.shape.kind.options, "exec"];
+const RESULTS = ["succeeded", "failed", "errored", "timed_out", "cancelled", "skipped"];
+/** What other systems call them. */
+const OTHER_WORDS: Readonly<Record<string, string>> = {
+	success: "succeeded",
+	failure: "failed",
+	error: "errored",
+	timeout: "timed_out",
+	canceled: "cancelled",
+	merge_request: "pull_request",
+	cron: "schedule",
+	workflow_dispatch: "manual",
+};
+
+/** A comparison with a text that is none of the few that there can be would be the same for ever. */
+function* comparisonFaults(left: ASTNode, right: ASTNode): Generator<ExpressionFault> {
+	for (const [subject, others] of [
+		[left, right.op === "list" ? right.args : [right]],
+		[right, [left]],
+	] as const) {
+		const path = (pathOf(subject) ?? []).map(({ name }) => name);
+		const isResult = path[0] === "needs" && path[2] === "result";
+		if (!isResult && path.join(".") !== "run.event") continue;
+		const known = isResult ? RESULTS : EVENTS;
+		for (const { op, args: text, range } of others) {
+			if (op !== "value" || typeof text !== "string" || known.includes(text)) continue;
+			const near = OTHER_WORDS[text.toLowerCase()];
+			const suggestion = near !== undefined && known.includes(near) ? `did you mean ${near}?` : hint(text, known);
+			yield { at: range.start, message: `${path.join(".")} is never ${JSON.stringify(text)}`, suggestion };
+		}
 	}
 }
 

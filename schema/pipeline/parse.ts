@@ -5,6 +5,7 @@ import { ADHOC_PROJECT, projectName } from "../wire/projects.ts";
 import type { Trigger } from "../wire/triggers.ts";
 import { checkWhole } from "./check.ts";
 import { AmbiguousScalar, COLON_HINT, parseSource, type SourceDocument } from "./document.ts";
+import { API_EVENT } from "./expression.ts";
 import { checkNeeds } from "./graph.ts";
 import {
 	gitRef,
@@ -235,9 +236,6 @@ function submissionOf(document: SourceDocument, value: Record<string, unknown>, 
 	if (errors.length > 0 || !parsed.success || !checked) throw invalid(errors);
 	return finishSubmission(checked, parsed.data, document, options);
 }
-
-/** How a run is made whose submission comes over the API. */
-const API_EVENT = "api";
 
 interface FinishOptions extends ParseOptions {
 	pullRequest?: ResolvedPipeline["pull_request"];

@@ -4,7 +4,7 @@ import validRange from "semver/ranges/valid.js";
 import * as z from "zod";
 import { formatBytes } from "../wire/bytes.ts";
 import type { Capabilities, Requirements } from "../wire/requirements.ts";
-import { count, flag, nonEmpty, nonEmptyTemplate, oneOrMore, size, strict } from "./values.ts";
+import { count, flag, nonEmpty, nonEmptyTemplate, oneOrMore, refusing, size, strict } from "./values.ts";
 
 /** What a job asks of its agent, and whether an agent has it: the queue asks before it offers a job, the agent before it starts one. */
 
@@ -14,11 +14,41 @@ const range = nonEmpty.refine(
 );
 const TOOL_NAME = /^[a-z][a-z0-9_+.-]{0,40}$/;
 
+/** Agents name what they run on as Node does; there are names for the same that none of them would ever have. */
+const OTHER_SYSTEMS: Readonly<Record<string, string>> = {
+	linux: "linux",
+	macos: "darwin",
+	mac: "darwin",
+	osx: "darwin",
+	windows: "win32",
+	win: "win32",
+};
+const OTHER_ARCHITECTURES: Readonly<Record<string, string>> = {
+	amd64: "x64",
+	x86_64: "x64",
+	"x86-64": "x64",
+	aarch64: "arm64",
+	x86: "ia32",
+	i386: "ia32",
+	i686: "ia32",
+};
+
+function calledBy(others: Readonly<Record<string, string>>) {
+	const names = new Set(Object.values(others));
+	return nonEmpty.superRefine(
+		refusing((written) => {
+			const lower = written.toLowerCase();
+			const meant = others[lower] ?? (names.has(lower) ? lower : written);
+			return meant === written ? null : `no agent says ${JSON.stringify(written)} of itself; did you mean ${JSON.stringify(meant)}?`;
+		}),
+	);
+}
+
 /** `runs_on`, written out. */
 export const requirements = strict({
 	labels: oneOrMore(nonEmptyTemplate, 20).optional().describe("Labels, all of which the agent must have."),
-	os: nonEmpty.optional().describe("Its system, such as `linux` or `darwin`."),
-	arch: nonEmpty.optional().describe("Its architecture, such as `x64` or `arm64`."),
+	os: calledBy(OTHER_SYSTEMS).optional().describe("Its system, such as `linux` or `darwin`."),
+	arch: calledBy(OTHER_ARCHITECTURES).optional().describe("Its architecture, such as `x64` or `arm64`."),
 	cores: count(1, 4096).optional().describe("The least number of processor cores."),
 	memory: size.optional().describe("The least memory."),
 	disk: size.optional().describe("The least free disk where jobs work."),

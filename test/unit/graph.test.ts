@@ -83,7 +83,7 @@ describe("branches", () => {
 	test("what asks how others ended waits for what still runs behind a need that was skipped", () => {
 		const stage = new Stage();
 		const run = stage.submit(
-			"jobs: { a: { steps: [x] }, b: { needs: a, if: run.event == 'none', steps: [x] }, late: { needs: b, if: failure(), steps: [x] }, plain: { needs: b, steps: [x] } }",
+			"jobs: { a: { steps: [x] }, b: { needs: a, if: run.event == 'push', steps: [x] }, late: { needs: b, if: failure(), steps: [x] }, plain: { needs: b, steps: [x] } }",
 		);
 		stage.start();
 		expect(stage.states(run)).toEqual({ a: "running", b: "skipped (condition)", late: "blocked (needs)", plain: "skipped (need_failed)" });
