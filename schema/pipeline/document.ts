@@ -29,6 +29,11 @@ export interface SourceDocument {
 /** What to do when `run: echo a: b` was written: YAML takes the second colon for another key. */
 export const COLON_HINT = 'a text that holds ": " needs quotes, or a block: run: |';
 
+const MAX_DEPTH = 100;
+const TOO_DEEP = `The text is nested more than ${MAX_DEPTH} levels deep.`;
+/** What the reader of YAML says of a text that is nested too deep for it. */
+const STACK_FAULT = "Maximum call stack size exceeded";
+
 /** Words that YAML 1.1 readers take for true or false; as text they must be quoted. */
 const YAML_1_1_BOOLEANS = /^(y|n|yes|no|on|off)$/i;
 
@@ -42,6 +47,7 @@ export function parseSource(text: string): SourceDocument {
 	if (document.errors.length > 0) {
 		const errors = document.errors.slice(0, MAX_TOLD_FAULTS).map((error): FieldError => {
 			const { line, col } = lines.linePos(error.pos[0]);
+			if (error.message.includes(STACK_FAULT)) return { path: "", line, column: col, message: TOO_DEEP, suggestion: null };
 			const suggestion = error.code === "BLOCK_AS_IMPLICIT_KEY" ? COLON_HINT : null;
 			return { path: "", line, column: col, message: sentence(error.message), suggestion };
 		});
@@ -51,12 +57,13 @@ export function parseSource(text: string): SourceDocument {
 			suggestions: [first.suggestion ?? "Check indentation, brackets and quotes at that place."],
 		});
 	}
-	const value = plainValue(document);
+	const value = plainValue(document, lines);
 	return {
 		value,
 		locate(path, key = false, at = null) {
 			const node = nodeAt(document, path, key);
 			if (!node?.range) return null;
+			if (isScalar(node) && node.type === "BLOCK_LITERAL" && at !== null) return placeInBlock(text, lines, node, at);
 			const { line, col } = lines.linePos(node.range[0]);
 			return { line, column: col + (isScalar(node) && at !== null ? columnsTo(node, at) : 0) };
 		},
@@ -68,10 +75,10 @@ function sentence(message: string): string {
 	return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
-function plainValue(document: Document): unknown {
+function plainValue(document: Document, lines: LineCounter): unknown {
 	let aliases = 0;
 	const convert = (node: unknown, depth: number): unknown => {
-		if (depth > 100) throw new ApiError("malformed", "The text is nested more than 100 levels deep.");
+		if (depth > MAX_DEPTH) throw new ApiError("malformed", TOO_DEEP);
 		if (isAlias(node)) {
 			aliases += 1;
 			if (aliases > MAX_YAML_ALIASES) {
@@ -86,6 +93,7 @@ function plainValue(document: Document): unknown {
 			const result: Record<string, unknown> = Object.create(null);
 			for (const { key, value } of node.items) {
 				const name = nameOf(isAlias(key) ? key.resolve(document) : key);
+				if (name === "<<") throw mergeKey(lines.linePos((key as Node).range?.[0] ?? 0));
 				result[name] = convert(value, depth + 1);
 			}
 			return result;
@@ -106,11 +114,29 @@ function nameOf(key: unknown): string {
 	});
 }
 
+function mergeKey({ line, col: column }: { line: number; col: number }): ApiError {
+	const message = "Merge keys (<<) are not supported.";
+	const suggestion = "Write the keys out, or put what all jobs have into defaults and env.";
+	return new ApiError("malformed", `Line ${line}, column ${column}: ${message}`, {
+		details: { errors: [{ path: "", line, column, message, suggestion } satisfies FieldError] },
+		suggestions: [suggestion],
+	});
+}
+
 function scalarValue(value: unknown, source: string | undefined, isPlain: boolean): unknown {
 	if (!isPlain || source === undefined) return value;
 	if (typeof value === "string") return YAML_1_1_BOOLEANS.test(value) ? new AmbiguousScalar(source, value) : value;
 	if (value === null) return null;
 	return String(value) === source ? value : new AmbiguousScalar(source, value);
+}
+
+/** Where a character of a block stands: its lines are those of the text, each further to the right. Blank lines before its first one do not count. */
+function placeInBlock(text: string, lines: LineCounter, { range, value }: Scalar, at: number): { line: number; column: number } {
+	const begin = text.indexOf("\n", range?.[0] ?? 0) + 1;
+	const first = begin + (/^\s*\n/.exec(text.slice(begin, range?.[1]))?.[0].length ?? 0);
+	const indent = /^ */.exec(text.slice(first, range?.[1]))?.[0].length ?? 0;
+	const before = String(value).trimStart().slice(0, at).split("\n");
+	return { line: lines.linePos(first).line + before.length - 1, column: indent + (before.at(-1) ?? "").length + 1 };
 }
 
 /** How far to the right of its node a character of a text is; 0 for a text of several lines. */

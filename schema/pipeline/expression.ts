@@ -142,7 +142,7 @@ export function checkExpression(text: string, names: Names, kind: "condition" | 
 		parsed = typed(names).parse(text);
 	} catch (error) {
 		const { range, summary } = error as ParseError;
-		return fault(range?.start ?? 0, plain(summary));
+		return fault(range?.start ?? 0, plain(summary), operatorMeant(text, range?.start ?? 0));
 	}
 	const faults = [...faultsIn(parsed.ast, names, uses)];
 	if (faults.length > 0) return { faults, uses };
@@ -165,10 +165,32 @@ export function checkExpression(text: string, names: Names, kind: "condition" | 
 	return { faults: [], uses };
 }
 
+const LIMITS_TOLD: Readonly<Record<string, (limit: string) => string>> = {
+	maxAstNodes: (limit) => `an expression has at most ${limit} parts`,
+	maxDepth: (limit) => `an expression is nested at most ${limit} levels deep`,
+	maxListElements: (limit) => `a list has at most ${limit} elements`,
+	maxMapEntries: () => "maps are not part of this language",
+	maxCallArguments: (limit) => `a function takes at most ${limit} arguments`,
+};
+
 const PRINTABLE: ReadonlySet<string> = new Set(["string", "int", "double", "bool"]);
 const KINDS: Record<string, string> = { string: "a text", int: "a number", double: "a number", bool: "true or false" };
 
+/** Operators as other languages write them. */
+const OPERATORS: Readonly<Record<string, string>> = { "=": "==", "&": "&&", "|": "||", and: "&&", or: "||", not: "!" };
+
+/** The operator that was meant where an expression cannot be read any further. */
+function operatorMeant(text: string, at: number): string | null {
+	const [written = ""] = /^([a-z]+|[=&|])/.exec(text.slice(at).toLowerCase()) ?? [];
+	const before = /\bnot\s+$/i.test(text.slice(0, at)) ? "not" : "";
+	const meant = OPERATORS[before] ?? OPERATORS[written];
+	return meant === undefined ? null : `write ${meant} rather than ${before || written}`;
+}
+
 function plain(summary: string): string {
+	const limit = /^exceeded (\w+) \((\d+)\)/i.exec(summary);
+	const told = LIMITS_TOLD[limit?.[1] ?? ""];
+	if (told) return told(limit?.[2] ?? "");
 	const sentence = summary.replace(/^found /, "").replace("Unexpected token: EOF", "the expression ends too early");
 	return sentence.charAt(0).toLowerCase() + sentence.slice(1);
 }

@@ -13,6 +13,7 @@ import { triggers } from "./triggers.ts";
 import {
 	buildArguments,
 	command,
+	condition,
 	count,
 	duration,
 	environmentTemplate,
@@ -227,7 +228,7 @@ const jobKeys = {
 	...defaultKeys,
 	services: services.optional().describe("Containers beside the job, reached by their names. They must be healthy before the steps begin."),
 	matrix: matrix.optional().describe("Variants of the job, at most 256, each a job of its own."),
-	if: nonEmpty.optional().describe("A condition (CEL): where it is false the job is skipped."),
+	if: condition.optional().describe("A condition (CEL): where it is false the job is skipped."),
 	allow_failure: flag
 		.optional()
 		.describe("The job may fail: it keeps its mark, those that need it go on, and the run succeeds with a warning."),

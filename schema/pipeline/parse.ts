@@ -390,9 +390,16 @@ function faultsOf(document: SourceDocument, error: z.ZodError, at: string[]): Fi
 			}
 			if (issue.code === "invalid_key") return issue.issues.map((inner) => fault(document, path, inner.message, null, { atKey: true }));
 			if (issue.code === "invalid_type") return [typeFault(document, path, issue.expected)];
-			return [fault(document, path, issue.message, null)];
+			return [fault(document, path, sizeFault(issue) ?? issue.message, null)];
 		}),
 	];
+}
+
+/** Too much or too little of something, where the language says nothing of its own. */
+function sizeFault(issue: z.core.$ZodIssue): string | null {
+	if ((issue.code !== "too_small" && issue.code !== "too_big") || !/^Too (small|big)/.test(issue.message)) return null;
+	const bound = issue.code === "too_small" ? `at least ${issue.minimum}` : `at most ${issue.maximum}`;
+	return issue.origin === "string" ? `${bound} characters` : bound;
 }
 
 /** Where a scalar that is kept with its source stands for a map: it is taken for one, and what is said of its parts is beside the point. */

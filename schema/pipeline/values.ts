@@ -55,6 +55,9 @@ export const text = textSchema((value) => (value.includes("${{") ? "expressions 
 /** Text in which `${{ }}` may stand; what is between the braces is checked with the whole pipeline (check.ts). */
 export const template = textSchema(() => null);
 
+/** A condition. It is an expression as a whole. */
+const conditionText = textSchema((value) => (value.includes("${{") ? "is an expression already: leave out ${{ and }}" : null));
+
 /** A script. An expression in it would be a way to inject commands. */
 const script = textSchema((value) =>
 	value.includes("${{")
@@ -78,6 +81,7 @@ function notEmpty(schema: z.ZodType<string>): z.ZodType<string> {
 export const nonEmpty = notEmpty(text);
 export const nonEmptyTemplate = notEmpty(template);
 export const command = notEmpty(script);
+export const condition = notEmpty(conditionText);
 
 /** The check of a text by a function that says what is wrong with it; null if nothing is. */
 export function refusing(faultOf: (text: string) => string | null) {

@@ -121,15 +121,30 @@ describe("conditions", () => {
 		['needs.b["result"] in ["failed", "canceled"]', 'needs.b.result is never "canceled" (did you mean cancelled?)'],
 		['"psh" != run.event', '5:9 jobs.j.if: run.event is never "psh" (did you mean push?)'],
 		['run.event == "dawn"', "(known: api, push, tag, pull_request, schedule, manual, exec)"],
+		['run.branch = "x"', "5:20 jobs.j.if: unexpected character: = (write == rather than =)"],
+		['run.branch == "x" and success()', "(write && rather than and)"],
+		["success() or failure()", "(write || rather than or)"],
+		["not success()", "(write ! rather than not)"],
+		["size(1, 2, 3, 4, 5) == 1", "a function takes at most 4 arguments"],
+		["${{ success() }}", "jobs.j.if: is an expression already: leave out ${{ and }}"],
 		["changed([])", "changed() takes at least one pattern"],
 		["changed(run.branch)", "changed() takes patterns as they are written"],
 	])("%s is refused where it is wrong", (condition, message) =>
 		expect(fault(JSON.stringify(condition)).join("\n")).toContain(message.replace(/^5:(\d+)/, (_, column) => `5:${Number(column) + 1}`)),
 	);
 
+	test("in a block it is refused where it is wrong", () => {
+		const text = (more: string) => `jobs:\n  j:\n    if: |\n${more}      run.branch == "x" &&\n        run.brnch == "y"\n    steps: [a]`;
+		expect(faults(text(""))).toEqual(["5:13 jobs.j.if: nothing is known of a run as brnch (did you mean branch?)"]);
+		expect(faults(text("\n"))[0]).toMatch(/^6:13 /);
+		expect(faults("env:\n  A: |\n    ${{ 1 }}\n    ${{ nope }}\nsteps: [a]")[0]).toMatch(/^4:9 env.A: unknown name nope/);
+	});
+
 	test("a bomb is refused at once", () => {
-		expect(fault(JSON.stringify(`${"(".repeat(400)}true${")".repeat(400)}`))[0]).toContain("maxDepth");
-		expect(fault(JSON.stringify(Array.from({ length: 120 }, () => "true").join("&&")))[0]).toContain("maxAstNodes");
+		expect(fault(JSON.stringify(`${"(".repeat(400)}true${")".repeat(400)}`))[0]).toContain(
+			"an expression is nested at most 20 levels deep",
+		);
+		expect(fault(JSON.stringify(Array.from({ length: 120 }, () => "true").join("&&")))[0]).toContain("an expression has at most 200 parts");
 		expect(fault(JSON.stringify(`"${"x".repeat(1100)}" == ""`))[0]).toContain("at most 1000 characters");
 	});
 
@@ -392,6 +407,8 @@ describe("values", () => {
 		["jobs: { a: { secrets: { T: t }, steps: [{ run: a, env: { T: x } }] } }", "is set in env, too"],
 		["secrets: { T: t }\nsteps: [{ build: { tags: a } }]", "nothing else sees them"],
 		["outputs: ['a b']\nsteps: [a]", "the name of an output"],
+		["retry: { attempts: 2, on: [] }\nsteps: [a]", "1:27 retry.on: at least 1"],
+		[`name: ${"x".repeat(300)}\nsteps: [a]`, "name: at most 200 characters"],
 		["artifacts: { save: ['f', '[z-a]'] }\nsteps: [a]", '1:26 artifacts.save.1: "[z-a]" is not a pattern'],
 		["artifacts: { save: '!../x' }\nsteps: [a]", "must be a pattern inside the workspace"],
 		[

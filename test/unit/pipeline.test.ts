@@ -164,6 +164,15 @@ describe("what is refused", () => {
 		expect(() => parseSubmission(bomb)).toThrow(/aliases/);
 		expect(() => parseSubmission(JSON.stringify({ pipeline: bomb }))).toThrow(/aliases/);
 		expect(() => parseSubmission("[".repeat(200))).toThrow();
+		for (const deep of [
+			`${"[".repeat(150)}${"]".repeat(150)}`,
+			`${"{a: ".repeat(20_000)}1${"}".repeat(20_000)}`,
+			`${"- ".repeat(20_000)}a`,
+		])
+			expect(() => parseSubmission(deep)).toThrow("The text is nested more than 100 levels deep.");
+		expect(faults("steps: [a]\nenv: &e { A: b }\ndefaults: { container: { image: x, env: { <<: *e } } }")).toEqual([
+			[3, 43, "", "Merge keys (<<) are not supported.", expect.stringContaining("Write the keys out")],
+		]);
 		expect(faults("__proto__: { a: 1 }\nsteps: [a]")[0]?.[3]).toBe('unknown key "__proto__"');
 	});
 });
