@@ -331,13 +331,32 @@ function checkPipeline(document: SourceDocument, value: unknown, at: string[]): 
 	const parsed = "jobs" in value ? pipelineOfJobs.safeParse(value) : pipelineOfSteps.safeParse(value);
 	const errors = parsed.success ? [] : faultsOf(document, parsed.error, at);
 	if ("jobs" in value && isMap(value.jobs)) errors.push(...checkJobs(document, value.jobs, at));
+	const judged = parsed.success && errors.length === 0 ? parsed.data : soundPart(value, errors, at);
+	for (const { path, at: character, message, suggestion } of judged ? checkWhole(judged) : [])
+		errors.push(fault(document, [...at, ...path], message, suggestion, { character }));
 	if (errors.length > 0 || !parsed.success) throw invalid(errors);
-	const whole = checkWhole(parsed.data);
-	if (whole.length > 0)
-		throw invalid(
-			whole.map(({ path, at: character, message, suggestion }) => fault(document, [...at, ...path], message, suggestion, { character })),
-		);
 	return parsed.data;
+}
+
+/**
+ * A pipeline without the jobs that have faults, and without those that speak of them: what is left can be seen as a whole. Null if something else than jobs
+ * is at fault.
+ */
+function soundPart(pipeline: Record<string, unknown>, errors: readonly FieldError[], at: string[]): PipelineOfJobs | null {
+	const places = errors.map(({ path }) => path.split(".").slice(at.length));
+	const isOfJob = ([first, key]: string[]) => first === "jobs" && key !== undefined;
+	const isKnown = (key: string) => Object.hasOwn(pipelineOfJobs.shape, key);
+	if (!isMap(pipeline.jobs) || places.some((place) => !isOfJob(place) && isKnown(place[0] ?? ""))) return null;
+	const jobs = Object.entries(pipeline.jobs);
+	const speakers = Map.groupBy(
+		jobs.flatMap(([key, job]) => jobsNamed(job).map((name) => ({ key, name }))),
+		({ name }) => name,
+	);
+	const unsound = new Set(places.filter(isOfJob).map(([, key = ""]) => key));
+	for (const one of unsound) for (const { key } of speakers.get(one) ?? []) unsound.add(key);
+	const head = Object.fromEntries(Object.entries(pipeline).filter(([key]) => isKnown(key)));
+	const sound = jobs.filter(([key]) => JOB_KEY.test(key) && !unsound.has(key));
+	return pipelineOfJobs.safeParse({ ...head, jobs: Object.fromEntries(sound) }).data ?? null;
 }
 
 function checkJobs(document: SourceDocument, jobs: Record<string, unknown>, at: string[]): FieldError[] {
@@ -365,8 +384,16 @@ function checkJobs(document: SourceDocument, jobs: Record<string, unknown>, at: 
 }
 
 function needsOf(job: unknown): string[] {
-	const needs = isMap(job) ? job.needs : undefined;
-	const list = Array.isArray(needs) ? needs : [needs];
+	return isMap(job) ? namesIn(job.needs) : [];
+}
+
+/** The jobs that a job needs or fetches from, as far as it can be read. */
+function jobsNamed(job: unknown): string[] {
+	return isMap(job) && isMap(job.artifacts) ? [...needsOf(job), ...namesIn(job.artifacts.fetch)] : needsOf(job);
+}
+
+function namesIn(references: unknown): string[] {
+	const list = Array.isArray(references) ? references : [references];
 	return list.map((one) => (isMap(one) ? one.job : one)).filter((name) => typeof name === "string");
 }
 

@@ -150,6 +150,28 @@ describe("what is refused", () => {
 		expect(faults("steps: [a]\njobs: { b: { steps: [c] } }")).toHaveLength(1);
 	});
 
+	test("what goes beyond one value is told beside it, but for the jobs that speak of one with a fault", () => {
+		const text = [
+			"nmae: x",
+			"jobs:",
+			"  a: { outputs: [v], step: [x] }",
+			"  b: { needs: a, env: { V: '${{ needs.a.outputs.v }} ${{ nope }}' }, steps: [x] }",
+			"  c: { needs: b, artifacts: { fetch: a }, steps: [x] }",
+			"  d: { if: run.brnch == 'x', steps: [x] }",
+			"  e: { needs: [d, nosuch], if: params.x, steps: [x] }",
+			"  f: { needs: d, if: needs.d.outputs.v == 'x', steps: [x] }",
+		].join("\n");
+		expect(faults(text).map(([line, , path, message]) => `${line} ${path}: ${message}`)).toEqual([
+			'1 nmae: unknown key "nmae"',
+			"3 jobs.a.steps: is required",
+			'3 jobs.a.step: unknown key "step"',
+			"6 jobs.d.if: nothing is known of a run as brnch",
+			'7 jobs.e.needs.1: there is no job "nosuch"',
+			"8 jobs.f.if: d does not declare the output v",
+		]);
+		expect(faults("params: { x: { type: txet } }\nif: params.y\nsteps: [a]")).toHaveLength(1);
+	});
+
 	test("many misspelt needs in little time, with a list that ends", () => {
 		const jobs = Object.fromEntries(
 			Array.from({ length: 1000 }, (_, index) => [`job_${index}`, { needs: [`jbo_${index}`, `jub_${index}`], steps: ["a"] }]),
