@@ -22,12 +22,12 @@ import {
 } from "./language.ts";
 import { fillParameters, type ParametersText } from "./parameters.ts";
 import { jobEntries } from "./places.ts";
-import { checkReferences } from "./references.ts";
 import { DEFAULT_NAME, type ProjectRepository, resolvePipeline } from "./resolve.ts";
 import type { ResolvedPipeline } from "./resolved.ts";
 import { nearest } from "./suggest.ts";
 import { type ScheduleText, whyNot } from "./triggers.ts";
 import { environment, KNOWN_KEYS, kindOf } from "./values.ts";
+import { checkReferences } from "./variants.ts";
 
 /** A submission, parsed: the resolved pipeline and the project that it belongs to. */
 export interface Submission {
@@ -271,6 +271,7 @@ function finishSubmission(
 			repository,
 			event,
 			pullRequest,
+			isCommand: checked.at[0] === "run",
 		},
 	);
 	const paths = new Map(jobEntries(checked.pipeline).map(([key, { path }]) => [key, path]));

@@ -38,6 +38,8 @@ export interface Overrides {
 	repository: ProjectRepository | null;
 	event: string;
 	pullRequest: ResolvedPipeline["pull_request"];
+	/** Whether it stands for a command that was submitted in place of a pipeline. */
+	isCommand: boolean;
 }
 
 /** What a project says of its repository. */
@@ -90,6 +92,7 @@ export function resolvePipeline(pipeline: Pipeline, overrides: Overrides): Resol
 	const group = pipeline.concurrency;
 	const resolved: ResolvedPipeline = {
 		name,
+		is_command: overrides.isCommand,
 		source,
 		branch,
 		pull_request,

@@ -85,6 +85,8 @@ export type ResolvedJob = z.infer<typeof resolvedJob>;
 
 const resolvedPipeline = z.object({
 	name: z.string(),
+	/** Whether it is no pipeline, but a command that somebody has submitted: how that ends says nothing of the commit that it was run at. */
+	is_command: z.boolean().default(false),
 	source: z.union([z.object({ git: z.string(), ref: z.string().nullable() }), z.object({ upload: z.string() })]).nullable(),
 	/** The branch that this is about, as far as it is known beforehand. */
 	branch: z.string().nullable().default(null),

@@ -23,6 +23,7 @@ describe("defaults", () => {
 			project: "adhoc",
 			pipeline: {
 				name: "pipeline",
+				is_command: false,
 				source: null,
 				branch: null,
 				pull_request: null,

@@ -2,6 +2,7 @@ import { formatDuration } from "../../../schema/wire/duration.ts";
 import { ADHOC_PROJECT } from "../../../schema/wire/projects.ts";
 import { isTerminal } from "../../../schema/wire/states.ts";
 import type { Core } from "./core.ts";
+import { pipelineOf } from "./definitions.ts";
 import { addEffect } from "./effects.ts";
 import { findRun, type RunRow } from "./rows.ts";
 
@@ -14,7 +15,7 @@ const PLAN = "plan";
 export function noteStatus(core: Core, runId: string): void {
 	const run = findRun(core, runId) as RunRow;
 	if (run.project === ADHOC_PROJECT || run.source_git === null || run.commit_sha === null) return;
-	if (run.kind === "plan" && !isPlanTold(core, run, run.commit_sha)) return;
+	if (run.kind === "plan" ? !isPlanTold(core, run, run.commit_sha) : pipelineOf(core, run).is_command) return;
 	const name = run.kind === "plan" ? PLAN : run.pipeline;
 	addEffect(core, `status ${run.project} ${run.commit_sha} ${name}`, {
 		kind: "commit_status",
