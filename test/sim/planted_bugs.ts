@@ -51,6 +51,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		from: 13,
 	},
 	{
+		name: "a session that goes on after its goodbye",
+		file: `${CORE}/agents.ts`,
+		sound: "if (session !== agent.session || agent.instance === NO_INSTANCE) throw superseded(agent);",
+		planted: "if (session !== agent.session) throw superseded(agent);",
+		foundAs: [ANSWER, DIFFERS, OFFER],
+		from: 26,
+	},
+	{
 		name: "a job that its agent has given up and that waits for its lease",
 		file: `${CORE}/polls.ts`,
 		sound: "loseUnlisted(core, agentId, poll.running, {",
