@@ -10,6 +10,7 @@ import { JobFault } from "./outcome.ts";
 import { attemptPaths, folderIn, type PlacePaths, type StepPlace, type StepScript } from "./place.ts";
 import type { AttemptProcesses } from "./processes.ts";
 import { type RegistryAccess, registryEnvironment } from "./registries.ts";
+import { quoted } from "./shell_quoting.ts";
 import { type Output, type RunningProcess, shellCommand, startProcess } from "./step_process.ts";
 import { isOfStranger, ownVolume } from "./strangers.ts";
 
@@ -313,10 +314,6 @@ export class ContainerPlace implements StepPlace {
 	#labels(): string[] {
 		return ["--label", this.#context.label, "--label", this.#attemptLabel];
 	}
-}
-
-function quoted(text: string): string {
-	return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Passes output on, and keeps its last line: it says why something failed. */

@@ -1,3 +1,5 @@
+import { quoted } from "../agent/shell_quoting.ts";
+
 /** What a shell takes as it stands. */
 const PLAIN = /^[\w@%+:,./=-]+$/;
 
@@ -11,8 +13,4 @@ export function shellLine(words: readonly string[]): string {
 
 function plainOrQuoted(word: string): string {
 	return PLAIN.test(word) ? word : quoted(word);
-}
-
-function quoted(word: string): string {
-	return `'${word.replaceAll("'", `'\\''`)}'`;
 }
