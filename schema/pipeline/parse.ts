@@ -172,9 +172,16 @@ export function parseRepositoryFile({ path, text }: RepositoryFile, occasion: Oc
 		name,
 		event: trigger.kind,
 		pullRequest: trigger.pull_request && { number: trigger.pull_request.number, target: trigger.pull_request.target },
+		isBesidePush: isPushedToo(checked.on, trigger),
 	};
 	const pipeline: CheckedPipeline = { pipeline: checked, document, at: [] };
 	return { name, schedules, wanted: { submission: finishSubmission(pipeline, given, document, options) } };
+}
+
+/** Whether the push of a pull request's own branch runs the same. Of one from another repository no push has told. */
+function isPushedToo(on: PipelineOfJobs["on"], trigger: Trigger): boolean {
+	if (trigger.pull_request === null || trigger.pull_request.is_from_fork) return false;
+	return whyNot(on, { ...trigger, kind: "push", pull_request: null }, null, false) === null;
 }
 
 /** What the pipeline of a file is called, as far as that can be read of one that has faults. */
@@ -239,13 +246,14 @@ function submissionOf(document: SourceDocument, value: Record<string, unknown>, 
 
 interface FinishOptions extends ParseOptions {
 	pullRequest?: ResolvedPipeline["pull_request"];
+	isBesidePush?: boolean;
 }
 
 function finishSubmission(
 	checked: CheckedPipeline,
 	given: z.infer<typeof submission>,
 	submitted: SourceDocument,
-	{ isComplete = true, repository = null, event = API_EVENT, name = DEFAULT_NAME, pullRequest = null }: FinishOptions,
+	{ isComplete = true, repository = null, event = API_EVENT, name = DEFAULT_NAME, pullRequest = null, isBesidePush = false }: FinishOptions,
 ): Submission {
 	const project = given.project ?? ADHOC_PROJECT;
 	const { values, faults } = fillParameters(checked.pipeline.params ?? {}, given.params ?? {});
@@ -272,6 +280,7 @@ function finishSubmission(
 			event,
 			pullRequest,
 			isCommand: checked.at[0] === "run",
+			isBesidePush,
 		},
 	);
 	const paths = new Map(jobEntries(checked.pipeline).map(([key, { path }]) => [key, path]));

@@ -40,6 +40,8 @@ export interface Overrides {
 	pullRequest: ResolvedPipeline["pull_request"];
 	/** Whether it stands for a command that was submitted in place of a pipeline. */
 	isCommand: boolean;
+	/** Whether it is run for a pull request, and for the push of the same commit, too. */
+	isBesidePush: boolean;
 }
 
 /** What a project says of its repository. */
@@ -93,6 +95,7 @@ export function resolvePipeline(pipeline: Pipeline, overrides: Overrides): Resol
 	const resolved: ResolvedPipeline = {
 		name,
 		is_command: overrides.isCommand,
+		is_beside_push: overrides.isBesidePush,
 		source,
 		branch,
 		pull_request,

@@ -87,6 +87,8 @@ const resolvedPipeline = z.object({
 	name: z.string(),
 	/** Whether it is no pipeline, but a command that somebody has submitted: how that ends says nothing of the commit that it was run at. */
 	is_command: z.boolean().default(false),
+	/** Whether the push of the same commit runs it, too: how it goes for the pull request is told apart from that. */
+	is_beside_push: z.boolean().default(false),
 	source: z.union([z.object({ git: z.string(), ref: z.string().nullable() }), z.object({ upload: z.string() })]).nullable(),
 	/** The branch that this is about, as far as it is known beforehand. */
 	branch: z.string().nullable().default(null),

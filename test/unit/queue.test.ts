@@ -671,6 +671,21 @@ describe("plans", () => {
 	});
 });
 
+describe("commit statuses", () => {
+	test("of a pull request stand beside those of the push that runs the same; commands have none", () => {
+		const queue = new Queue();
+		const commit = { sha: "a".repeat(40), message: null, author: null, branch: "feature", tag: null };
+		const { pipeline } = parseSubmission("source: { git: 'https://git.test/web.git' }\nsteps: [x]");
+		for (const more of [{}, { is_beside_push: true }, { is_command: true }])
+			queue.submit("", "web", { pipeline: { ...pipeline, ...more }, commit });
+		const told = takeEffects(queue.core, 10, 1_000, { lane: "foreign", project: "web" }).map(({ effect }) => effect);
+		expect(told).toMatchObject([
+			{ kind: "commit_status", name: "pipeline", state: "queued" },
+			{ kind: "commit_status", name: "pipeline (pull request)", state: "queued" },
+		]);
+	});
+});
+
 describe("what others have written", () => {
 	const OTHERS = { ...SUBMITTED, isTrusted: false };
 	const GATE_MS = 30 * 24 * 60 * 60_000;

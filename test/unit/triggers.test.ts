@@ -131,6 +131,18 @@ describe("on", () => {
 		expect(parseRepositoryFile({ path: ".windlass.yml", text: "steps: [x]" }, occasion(push("main"))).name).toBe("pipeline");
 	});
 
+	test("a pull request of one's own is told apart from the push that runs the same", () => {
+		const isBeside = (on: string, trigger: Trigger) => {
+			const { wanted } = read(`on: ${on}\nsteps: [x]`, trigger);
+			return "submission" in wanted && wanted.submission.pipeline.is_beside_push;
+		};
+		expect(isBeside("{ push: {}, pull_request: {} }", pull("main"))).toBe(true);
+		expect(isBeside("{ push: {}, pull_request: {} }", pull("main", { is_from_fork: true }))).toBe(false);
+		expect(isBeside("{ push: { branches: main }, pull_request: {} }", pull("main"))).toBe(false);
+		expect(isBeside("pull_request", pull("main"))).toBe(false);
+		expect(isBeside("push", push("feature"))).toBe(false);
+	});
+
 	test("schedules are told, with what they are to run", () => {
 		const text =
 			"on: { schedule: [{ cron: '0 3 * * 1-5', timezone: Europe/Berlin, branch: dev, params: { a: b } }] }\nparams: { a: {} }\nsteps: [x]";

@@ -10,13 +10,16 @@ import { findRun, type RunRow } from "./rows.ts";
 
 /** What the status of a plan is called: it is told only where it could not do its work. */
 const PLAN = "plan";
+/** What the name of a status ends with that stands beside the one of the push of the same commit. */
+const OF_PULL_REQUEST = " (pull request)";
 
 /** Has the forge told how a run stands, if it is about a commit of a project. To be called inside the command that has changed it. */
 export function noteStatus(core: Core, runId: string): void {
 	const run = findRun(core, runId) as RunRow;
 	if (run.project === ADHOC_PROJECT || run.source_git === null || run.commit_sha === null) return;
-	if (run.kind === "plan" ? !isPlanTold(core, run, run.commit_sha) : pipelineOf(core, run).is_command) return;
-	const name = run.kind === "plan" ? PLAN : run.pipeline;
+	const { is_command, is_beside_push } = pipelineOf(core, run);
+	if (run.kind === "plan" ? !isPlanTold(core, run, run.commit_sha) : is_command) return;
+	const name = run.kind === "plan" ? PLAN : `${run.pipeline}${is_beside_push ? OF_PULL_REQUEST : ""}`;
 	addEffect(core, `status ${run.project} ${run.commit_sha} ${name}`, {
 		kind: "commit_status",
 		runId: run.id,
