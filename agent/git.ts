@@ -48,6 +48,8 @@ const GIT = [
 
 /** Settings that say how servers are reached and known; in every spelling they come in lower case. */
 const WAYS_TO_SERVERS = "^http\\.(.*\\.)?(proxy|sslcainfo|sslcapath|sslverify)$";
+/** Those of them that name files. */
+const FILES = /\.ssl(cainfo|capath)$/;
 
 const TRIES = 3;
 const FIRST_PAUSE_MS = 1_000;
@@ -101,13 +103,17 @@ export class Git {
 
 	/** What is set of proxies and certificates. */
 	async #waysToServers(): Promise<[string, string][]> {
-		const listing = await this.text("config", "--null", "--type=path", "--get-regexp", WAYS_TO_SERVERS).catch((error) => {
-			// Nothing of it is set.
-			if (error instanceof GitFailed) return "";
+		const listing = await this.text("config", "--null", "--get-regexp", WAYS_TO_SERVERS).catch((error) => {
+			// Nothing of it is set: git ends with 1, and says nothing.
+			if (error instanceof GitFailed && error.words.trim() === "") return "";
 			throw error;
 		});
 		const entries = listing.split("\0").filter((entry) => entry !== "");
-		return entries.map((entry) => entry.split(/\n(.*)/s, 2) as [string, string]);
+		return entries.map((entry) => {
+			// What stands there without a value is true.
+			const [name = "", value = "true"] = entry.split(/\n(.*)/s, 2);
+			return [name, FILES.test(name) ? value.replace(/^~(?=\/)/, this.#context.env.HOME ?? "~") : value];
+		});
 	}
 
 	/** @throws GitFailed; CheckoutFailed without git */

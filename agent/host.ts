@@ -15,6 +15,7 @@ import type { AgentOptions } from "./options.ts";
 import { AttemptProcesses } from "./processes.ts";
 import { SpoolBudget } from "./spool_budget.ts";
 import { removeFolder, StateFolder } from "./state_folder.ts";
+import { isOfStranger } from "./strangers.ts";
 import { say } from "./voice.ts";
 
 /** The agent on this machine: its folder, its connections, and the processes that it starts. */
@@ -100,8 +101,6 @@ class Folders implements Workshop {
 	readonly #client: Client;
 	readonly #cgroups: Cgroups | null;
 	readonly #budget: SpoolBudget;
-	/** What jobs inherit of the agent's own environment. */
-	readonly #environment: Record<string, string>;
 	readonly #options: AgentOptions;
 	readonly #facts: AgentFacts;
 
@@ -110,17 +109,19 @@ class Folders implements Workshop {
 		this.#client = client;
 		this.#cgroups = cgroups;
 		this.#budget = new SpoolBudget(options.spoolLimit);
-		this.#environment = inheritedEnvironment(process.env, options.passEnv);
 		this.#options = options;
 		this.#facts = facts;
 	}
 
 	prepare(assignment: Assignment, token: string, { kill_grace_ms, log_max_bytes }: Intervals): Promise<Job> {
+		const { passEnv } = this.#options;
+		const passed = isOfStranger(assignment) ? [] : passEnv;
 		return JobRun.prepare({
 			assignment,
 			folder: this.#state.jobFolder(assignment.attempt_id),
-			environment: this.#environment,
-			containerEnvironment: inheritedInContainers(process.env, this.#options.passEnv),
+			environment: inheritedEnvironment(process.env, passed),
+			containerEnvironment: inheritedInContainers(process.env, passed),
+			checkoutEnvironment: inheritedEnvironment(process.env, passEnv),
 			mirrors: this.#state.mirrorsFolder,
 			cgroup: this.#cgroups?.create(assignment.attempt_id) ?? null,
 			client: this.#client,

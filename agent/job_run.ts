@@ -35,6 +35,8 @@ export interface JobContext {
 	folder: string;
 	/** What the job inherits of the agent's environment. */
 	environment: Record<string, string>;
+	/** What git inherits of it, for the checkout. */
+	checkoutEnvironment: Record<string, string>;
 	/** What a job in a container inherits of it. */
 	containerEnvironment: Record<string, string>;
 	/** The folder of the agent's mirrors. */
@@ -307,12 +309,12 @@ export class JobRun implements Job {
 
 	async #beginCheckout(source: GitSource): Promise<Checkout> {
 		await this.#steps.begin(0, `:: check out ${source.git}${source.ref ? ` ${source.ref}` : ""}`);
-		const { client, token, assignment, environment, mirrors, folder } = this.#context;
+		const { client, token, assignment, checkoutEnvironment, mirrors, folder } = this.#context;
 		return {
 			source,
 			workspace: this.#workspace,
 			mirrors,
-			env: jobEnvironment(environment, { ...assignment, env: {} }, this.#place.paths, null),
+			env: jobEnvironment(checkoutEnvironment, { ...assignment, env: {} }, this.#place.paths, null),
 			emptyHome: attemptPaths(folder).emptyHome,
 			reader: source.credentials === null ? "" : assignment.run.project,
 			credentials: source.credentials === null ? null : gitCredentials(source.git, source.credentials),

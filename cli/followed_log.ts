@@ -7,8 +7,8 @@ import { type Connection, NoAnswer } from "./connection.ts";
 
 /**
  * Following a log to its end, however often the coordinator goes away in between. A run's log is made of those of its jobs, whose lines
- * come in another order the next time, so that no offset says where it broke off. It is asked for anew from its beginning, and of each line as
- * many are left out as were told before.
+ * come in another order the next time, so that no offset says where it broke off. It is asked for anew, and of each line of an attempt as many are
+ * left out as were told before. (That of a job begins at its newest attempt then.)
  */
 
 interface Followed<Ended> {
@@ -102,7 +102,10 @@ async function* linesOf(body: Readable): AsyncGenerator<string> {
 	if (rest !== "") yield rest;
 }
 
-/** The lines that were told: how often each of them, by its digest. */
+/** With which an attempt of a job begins that is not its first. */
+const ATTEMPT = /^:: attempt \d+$/;
+
+/** The lines that were told: how often each of them in an attempt, by its digest. */
 class Told {
 	readonly #times = new Map<number, number>();
 	count = 0;
@@ -110,8 +113,10 @@ class Told {
 	/** The log begins again. @returns whether a line was not told yet; if so, it is taken for told */
 	again(): (line: string) => boolean {
 		const left = new Map(this.#times);
+		let attempt = "";
 		return (line) => {
-			const digest = hash("sha1", line, "buffer").readUIntBE(0, 6);
+			if (ATTEMPT.test(line)) attempt = line;
+			const digest = hash("sha1", `${attempt}\n${line}`, "buffer").readUIntBE(0, 6);
 			const times = left.get(digest) ?? 0;
 			if (times > 0) left.set(digest, times - 1);
 			else {

@@ -29,7 +29,8 @@ const KINDS = {
 		"ff00::/8",
 	],
 } as const;
-const WORDS = ["external", "private", "loopback", "none"];
+/** Words that nobody calls a server by. */
+const WORDS = ["external", "private", "loopback"];
 const MAX_ANSWER_BYTES = 1024 * 1024;
 const TIMEOUT_MS = 15_000;
 const PASSED_HEADERS = ["location", "retry-after", "x-ratelimit-remaining"];
@@ -70,7 +71,7 @@ export function parseOutbound(text: string): OutboundRules {
 /** Whether this can be the name of a server: neither a number that is no address, nor one of the words mistyped. */
 function isName(text: string): boolean {
 	const isWellFormed = /^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(text) && !/(^|\.)\d+$/.test(text);
-	return isWellFormed && (text.includes(".") || nearest(text, WORDS) === null);
+	return isWellFormed && (!/^[a-z]+$/.test(text) || nearest(text, WORDS) === null);
 }
 
 /** For a coordinator that has nobody to ask. */

@@ -242,6 +242,7 @@ async function runAttempt(settled: SettledJob, options: LocalOptions, workplace:
 		folder: own,
 		environment: inheritedEnvironment(process.env, []),
 		containerEnvironment: inheritedInContainers(process.env, []),
+		checkoutEnvironment: inheritedEnvironment(process.env, []),
 		mirrors: path.join(folder, "mirrors"),
 		cgroup: workplace.cgroups?.create(assignment.attempt_id) ?? null,
 		client: coordinator,

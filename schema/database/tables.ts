@@ -93,6 +93,7 @@ export const runs = sqliteTable(
 		index("runs_again").on(table.rerun_of).where(sql`${table.rerun_of} IS NOT NULL`),
 		index("runs_planned").on(table.planned_by).where(sql`${table.planned_by} IS NOT NULL`),
 		index("runs_of_branch").on(table.team, table.project, table.pipeline, table.branch, table.id),
+		index("runs_by_branch").on(table.team, table.project, table.branch, table.id),
 	],
 );
 export type RunRow = typeof runs.$inferSelect;

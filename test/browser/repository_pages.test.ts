@@ -25,8 +25,8 @@ beforeAll(async () => {
 	await coordinator.agent("builder", { slots: "2" });
 	git = await GitHttp.start(path.join(temporaryFolder(atEnd), "git"), null, atEnd);
 	await coordinator.request("/api/v1/secrets/hook", { method: "PUT", body: JSON.stringify({ value: SECRET }) });
-	const repository = git.add("web.git", { a: "1" });
-	git.commit("web.git", {
+	const repository = git.add("team/web.git", { a: "1" });
+	git.commit("team/web.git", {
 		".windlass/ci.yml": "on: { push: {}, pull_request: {} }\nnotify: { on: success, slack: nobody }\nsteps: [true]",
 		".windlass/broken.yml": "on: push\njobs:\n  a: { stepz: [x] }\n  b: { needs: c, steps: [x] }\n",
 		".windlass/nightly.yml": "on: { schedule: [{ cron: '0 3 * * *', timezone: Europe/Berlin }] }\nsteps: [true]",
@@ -44,7 +44,7 @@ async function deliver({ headers, body }: MadeDelivery): Promise<HookAnswer> {
 }
 
 test("a push makes a plan, which shows what it has made and what is not to be run; faults stand line by line", async () => {
-	const after = git.commit("web.git", { a: "2" });
+	const after = git.commit("team/web.git", { a: "2" });
 	const { run_id: plan } = await deliver(githubDelivery("push", githubPush({ after }), SECRET));
 	await page.goto(`${coordinator.url}/runs/${plan}`);
 	await shown(() => page.locator("#run > table").first().locator("tbody tr").count()).toBe(2);
@@ -88,10 +88,10 @@ test("a project shows its hook, what was delivered, its schedules, what nobody h
 }, 60_000);
 
 test("a run from another repository is let pass with a button, by whoever has read what it does", async () => {
-	git.branch("web.git", "theirs");
-	const sha = git.commit("web.git", { evil: "1" });
-	git.ref("web.git", "refs/pull/7/head", sha);
-	git.checkout("web.git", "main");
+	git.branch("team/web.git", "theirs");
+	const sha = git.commit("team/web.git", { evil: "1" });
+	git.ref("team/web.git", "refs/pull/7/head", sha);
+	git.checkout("team/web.git", "main");
 	const { run_id: plan } = await deliver(githubDelivery("pull_request", githubPullRequest({ sha, fork: true }), SECRET));
 	await page.goto(`${coordinator.url}/runs/${plan}`);
 	await page.getByRole("link", { name: /^ci/ }).click();

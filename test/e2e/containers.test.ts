@@ -346,11 +346,11 @@ test("a run from another repository gets nothing that the agent has for the proj
 	};
 	const busybox = docker.run("image", "inspect", "--format", "{{.Id}}", "test/busybox:1");
 	const git = await GitHttp.start(path.join(temporaryFolder(atEnd), "git"), null, atEnd);
-	const repository = git.add("open/team/web.git", { ".windlass.yml": JSON.stringify({ on: { pull_request: {} }, jobs }) });
+	const repository = git.add("team/web.git", { ".windlass.yml": JSON.stringify({ on: { pull_request: {} }, jobs }) });
 	await coordinator.request("/api/v1/secrets/hook", { method: "PUT", body: JSON.stringify({ value: "secret-of-the-hook" }) });
 	const project = await coordinator.post<{ id: string }>("/api/v1/projects", { name: "open", repository, hook_secret: "hook" });
-	const sha = git.commit("open/team/web.git", {});
-	git.ref("open/team/web.git", "refs/pull/7/head", sha);
+	const sha = git.commit("team/web.git", {});
+	git.ref("team/web.git", "refs/pull/7/head", sha);
 	const delivery = githubDelivery("pull_request", githubPullRequest({ sha, fork: true }), "secret-of-the-hook");
 	const answer = await coordinator.request(`/hooks/${project.id}`, { method: "POST", token: null, ...delivery });
 	const { run_id } = (await answer.json()) as { run_id: string };

@@ -36,7 +36,11 @@ beforeAll(async () => {
 		args: ["--allow-outbound", "127.0.0.1", "--public-url", `http://127.0.0.1:${port}/`],
 	});
 	home = temporaryFolder(atEnd);
-	await coordinator.agent("builder", { slots: "4", environment: { HOME: home } });
+	await coordinator.agent("builder", {
+		slots: "4",
+		args: ["--pass-env", "OPERATOR"],
+		environment: { HOME: home, OPERATOR: "of-whoever-runs-it" },
+	});
 	repositories = path.join(temporaryFolder(atEnd), "git");
 	git = await GitHttp.start(repositories, "ci:password-of-git", atEnd);
 	forge = await RecordingServer.start(atEnd);
@@ -59,6 +63,8 @@ async function made(planId: string | null): Promise<string> {
 	return id as string;
 }
 
+const API_PATHS = { github: "/api/v3", gitea: "/api/v1", gitlab: "/api/v4" };
+
 /** A project with a repository, whose forge records what it is told. */
 async function project(name: string, files: Record<string, string>, settings: Partial<Project> = {}): Promise<Project> {
 	const repository = git.add(`${name}/team/web.git`, files);
@@ -68,7 +74,8 @@ async function project(name: string, files: Record<string, string>, settings: Pa
 		credentials: "git",
 		hook_secret: "hook",
 		forge: "github",
-		forge_api: `${forge.url}/${name}`,
+		// A forge that lies in a folder of its host: so it is known what the repository is called there.
+		forge_api: `${forge.url}/${name}${API_PATHS[settings.forge ?? "github"]}`,
 		forge_token: "forge_token",
 		...settings,
 	});
@@ -146,7 +153,7 @@ describe("from a push to a green tick", () => {
 		});
 		const [green] = forge.told.filter(({ body }) => body.state === "success");
 		expect(green).toMatchObject({
-			path: `/web/repos/web/team/web/statuses/${after}`,
+			path: `/web/api/v3/repos/team/web/statuses/${after}`,
 			headers: { authorization: "Bearer token-of-the-forge", "content-type": "application/json" },
 			body: { target_url: `${coordinator.url}/runs/${runs.ci?.id}`, description: expect.stringMatching(/^2 jobs in \d/) },
 		});
@@ -173,7 +180,7 @@ describe("from a push to a green tick", () => {
 		}
 		await forge.until(() => forge.statuses(after)["ci/lan/pipeline"]?.filter((state) => state === "success").length === 2, "two greens");
 		expect(forge.told.find(({ path: where }) => where.includes(after))).toMatchObject({
-			path: `/tea/repos/tea/team/web/statuses/${after}`,
+			path: `/tea/api/v1/repos/team/web/statuses/${after}`,
 			headers: { authorization: "token token-of-the-forge" },
 		});
 		// An annotated tag is an object of its own; what is run, and told of, is its commit.
@@ -208,7 +215,7 @@ describe("from a push to a green tick", () => {
 		await forge.until(() => forge.statuses(after)["windlass/pipeline"]?.includes("success") ?? false, "the green tick");
 		expect(forge.statuses(after)["windlass/pipeline"]).toEqual(["pending", "running", "success"]);
 		expect(forge.told.find(({ path: where }) => where.includes(after))).toMatchObject({
-			path: `/lab/projects/lab%2Fteam%2Fweb/statuses/${after}`,
+			path: `/lab/api/v4/projects/team%2Fweb/statuses/${after}`,
 			headers: { "private-token": "token-of-the-forge" },
 		});
 		git.branch("lab/team/web.git", "feature");
@@ -246,7 +253,7 @@ describe("from a push to a green tick", () => {
 describe("pull requests", () => {
 	const files = {
 		".windlass.yml":
-			'on: { push: {}, pull_request: { branches: main } }\nname: pr\njobs:\n  a: { secrets: { TOKEN: deploy }, steps: [\'echo "token=${TOKEN:-none} pr=$CI_PULL_REQUEST"\'] }\n  b: { needs: a, if: \'run.branch == "main"\', steps: [true] }\n  c: { if: \'run.target_branch == "main" && run.pull_request == "7"\', steps: [true] }\n',
+			'on: { push: {}, pull_request: { branches: main } }\nname: pr\njobs:\n  a: { secrets: { TOKEN: deploy }, steps: [\'echo "token=${TOKEN:-none} operator=${OPERATOR:-none} pr=$CI_PULL_REQUEST"\'] }\n  b: { needs: a, if: \'run.branch == "main"\', steps: [true] }\n  c: { if: \'run.target_branch == "main" && run.pull_request == "7"\', steps: [true] }\n',
 	};
 
 	test("from another repository wait for an approval and get no secrets", async () => {
@@ -286,7 +293,7 @@ describe("pull requests", () => {
 				["c", "succeeded"],
 			],
 		]);
-		expect(await coordinator.text(`/api/v1/jobs/${over.jobs[0]?.id}/log?format=raw`)).toContain("token=none pr=7");
+		expect(await coordinator.text(`/api/v1/jobs/${over.jobs[0]?.id}/log?format=raw`)).toContain("token=none operator=none pr=7");
 		await forge.until(() => forge.statuses(sha)["windlass/pr"]?.includes("success") ?? false, "the green tick");
 		expect(
 			forge.told.find(({ path: where, body: told }) => where.includes(sha) && told.description === "Waits for an approval")?.body.state,
@@ -476,7 +483,7 @@ describe("what is delivered", () => {
 		const other = { ...githubPullRequest({ sha: after }), repository: { full_name: "other/web" } };
 		expect((await github("pull_request", other)).body).toMatchObject({
 			verdict: "ignored",
-			reason: "it is about other/web, which is not the repository of this project",
+			reason: `it is about other/web, which is not the repository of this project (${repo.repository})`,
 			run_id: null,
 		});
 		expect((await github("push", githubPush({ ref: "refs/heads/old" }))).body.reason).toBe("the branch old was deleted");
@@ -501,13 +508,13 @@ describe("what is delivered", () => {
 		// Of the main line it is the plan that says so: what its files say of schedules counts.
 		const ofMain = await github(
 			"push",
-			githubPush({ after: git.commit("heeded/team/web.git", { a: "1b" }, "[skip ci]"), message: "[skip ci]" }),
+			githubPush({ after: git.commit("heeded/team/web.git", { ".windlass.yml": "stepz: [x]" }, "[skip ci]"), message: "[skip ci]" }),
 		);
 		expect((await planned(ofMain.body.run_id)).plan.jobs[0]?.outputs).toEqual({
 			".windlass.yml": "not run: the commit asks for it ([skip ci])",
 		});
 		// A commit that was not told of asks for it, too.
-		const skipping = git.commit("heeded/team/web.git", { a: "2" }, "Docs [ci skip]");
+		const skipping = git.commit("heeded/team/web.git", { ".windlass.yml": "steps: [true]", a: "2" }, "Docs [ci skip]");
 		const { body } = await deliver(repo, genericDelivery({ ref: "refs/heads/main", after: skipping }, HOOK_SECRET));
 		const { plan } = await planned(body.run_id);
 		expect(plan.jobs[0]?.outputs).toEqual({ ".windlass.yml": "not run: the commit asks for it ([skip ci])" });
@@ -566,7 +573,7 @@ describe("what is delivered", () => {
 		const found = git.commit("slow/team/web.git", { a: "2" });
 		const at = (repository: string) =>
 			coordinator.request("/api/v1/projects/slow", { method: "PATCH", body: JSON.stringify({ repository }) });
-		await at(`${git.url}/elsewhere/team/web.git`);
+		await at(`${git.url}/slow/team/WEB.git`);
 		const lost = await deliver(repo, githubDelivery("push", githubPush({ after: found }), HOOK_SECRET));
 		await coordinator.get(`/api/v1/runs/${lost.body.run_id}/wait?timeout=60`);
 		await forge.until(() => forge.statuses(found)["windlass/plan"]?.includes("error") ?? false, "that the plan has failed");

@@ -60,6 +60,11 @@ test("a log that breaks off is told to its end: no line twice, none lost, whatev
 	expect([told, said]).toEqual([["a | 1", "b | 1", "a | 2", "a | 2", "b | begun", "a | 2"], []]);
 });
 
+test("what another attempt writes once more is told once more", async () => {
+	const { told } = await follow([broken("install\ntest\n"), whole(":: attempt 2", "install", "test", "done", "::exit 1")]);
+	expect(told).toEqual(["install", "test", ":: attempt 2", "install", "test", "done"]);
+});
+
 test("only the last line of a log that is whole is the coordinator's own", async () => {
 	const { told } = await follow([broken("x\n::exit 7\n"), whole("x", "::exit 7"), whole("x", "::exit 7", "y", "::exit 1")]);
 	expect(told).toEqual(["x", "::exit 7", "y"]);

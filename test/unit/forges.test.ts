@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { forgeOf, isAddressOf } from "../../worker/forges/forge.ts";
+import { forgeOf, mayBeCalled } from "../../worker/forges/forge.ts";
 import { github } from "../../worker/forges/github.ts";
 import { githubPush } from "../support/forge.ts";
 
@@ -37,20 +37,24 @@ describe("the forge of a project", () => {
 });
 
 describe("a delivery", () => {
-	test.each([
-		["https://git.test/team/web.git", "team/web", true],
-		["https://git.test/Team/Web", "team/web", true],
-		["git@git.test:team/web.git", "team/web", true],
-		["https://git.test/in/a/folder/team/web.git", "team/web", true],
-		["/srv/git/web.git", "team/web", false],
-		["/team/web.git", "team/web", true],
-		["http://127.0.0.1:8080/web.git", "team/web", true],
-		["https://git.test/team/web.git", "other/web", false],
-		["https://git.test/team/web.git", "team/web2", false],
-		["https://git.test/group/sub/web.git", "other/sub/web", false],
-		["https://git.test/team/web.git", "web", true],
-		["https://git.test/team/web.git", "", false],
-	])("for the project of %s, about %s: %s", (address, name, expected) => expect(isAddressOf(address, name)).toBe(expected));
+	test.each<[string, string | null, string, boolean]>([
+		["https://git.test/team/web.git", null, "team/web", true],
+		["https://git.test/Team/Web", null, "team/web", true],
+		["git@git.test:team/web.git", null, "team/web", true],
+		["ssh://git@git.test:22/team/my%20web.git", null, "team/my web", true],
+		["https://git.test/git/team/web.git", "https://git.test/git/api/v1", "team/web", true],
+		["https://git.test/team/web.git", null, "other/web", false],
+		["https://git.test/team/web.git", null, "team/web2", false],
+		// Groups may lie in groups, and whoever has one may call what is in it as he likes.
+		["https://lab.test/acme/web.git", null, "mallory/acme/web", false],
+		["https://lab.test/acme/team/web.git", null, "team/web", false],
+		["https://lab.test/acme/web.git", "https://lab.test/acme/api/v4", "mallory/web", false],
+		["https://git.test/web.git", null, "team/web", false],
+		["https://git.test/team/web.git", null, "", false],
+		["/srv/git/web.git", null, "team/web", true],
+	])("for the project of %s, whose API is %s, about %s: %s", (repository, forge_api, name, expected) =>
+		expect(mayBeCalled({ repository, forge_api }, name)).toBe(expected),
+	);
 
 	test("says what it is about, or is none", () => {
 		const push = githubPush({ after: SHA });

@@ -49,6 +49,6 @@ describe("what may be asked of other servers", () => {
 			["localback", "loopback"],
 		] as const)
 			expect(() => parseOutbound(wrong)).toThrow(`; did you mean ${meant}?`);
-		expect(parseOutbound("git, forge1").names).toEqual(["git", "forge1"]);
+		expect(parseOutbound("git, forge1, node, external-git").names).toEqual(["git", "forge1", "node", "external-git"]);
 	});
 });

@@ -197,9 +197,10 @@ export async function standingOf(
 		)
 		.orderBy(desc(runs.id))
 		.limit(STANDING_RUNS);
-	const [first, ...others] = newest.filter(({ file }) => file !== null);
+	const kept = newest.filter(({ file }) => file !== null);
+	const first = kept.find(({ commit }) => commit !== null) ?? kept[0];
 	if (!first) return newest.slice(0, 1);
-	const ofCommit = [first, ...others.filter(({ commit }) => commit !== null && commit === first.commit)];
+	const ofCommit = kept.filter((run) => run === first || (first.commit !== null && run.commit === first.commit));
 	return [...new Map(ofCommit.reverse().map((run) => [run.pipeline, run])).values()];
 }
 

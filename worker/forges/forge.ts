@@ -30,13 +30,23 @@ function belowForge(path: string, apiPath: string, ofApi: string): string {
 }
 
 /**
- * Whether this address may be that of the repository that a forge calls so: as many folders as both have are the same, from the end.
+ * Whether the repository of a project may be the one that a forge calls so. One that lies on no forge may be anything.
  * @param name `team/web`
  */
-export function isAddressOf(address: string, name: string): boolean {
-	const folders = (text: string) => text.toLowerCase().split("/").filter(Boolean).reverse();
-	const [own, told] = [folders(locate(address)?.path ?? address.replace(/\.git\/*$/, "")), folders(name)];
-	return own.length > 0 && told.length > 0 && own.every((folder, index) => index >= told.length || folder === told[index]);
+export function mayBeCalled({ repository, forge_api }: Pick<ProjectRow, "repository" | "forge_api">, name: string): boolean {
+	const at = repository === null ? null : locate(repository);
+	if (!at) return true;
+	const apiPath = forge_api === null ? "" : new URL(forge_api).pathname.replace(/\/+$/, "");
+	const own = Object.values(API_PATHS).map((ofApi) => belowForge(at.path, apiPath, ofApi));
+	return [at.path, ...own].some((path) => decoded(path).toLowerCase() === name.toLowerCase());
+}
+
+function decoded(path: string): string {
+	try {
+		return decodeURIComponent(path);
+	} catch {
+		return path;
+	}
 }
 
 /** The host and the path in an address of git: over HTTP, SSH, or as `git@host:path`. */

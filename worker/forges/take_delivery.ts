@@ -7,11 +7,12 @@ import { findProject } from "../catalog/projects.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
+import { faultFields, log } from "../log.ts";
 import { WHOLE } from "../plans/plan_pipeline.ts";
 import { planSubmission } from "../plans/submit_plan.ts";
 import { readSecrets } from "../vault/secrets.ts";
 import type { Deliverer, Parcel } from "./delivery.ts";
-import { isAddressOf } from "./forge.ts";
+import { mayBeCalled } from "./forge.ts";
 import { generic } from "./generic.ts";
 import { gitea, github } from "./github.ts";
 import { gitlab } from "./gitlab.ts";
@@ -84,10 +85,7 @@ export async function takeDelivery(environment: Environment, project: ProjectRow
 	return { ...noted, row: await plan(environment, project, noted.row, found) };
 }
 
-/**
- * Goes on with what was cut short between being noted and being planned.
- * @throws ApiError `unavailable` where nothing new can be accepted still
- */
+/** Goes on with what was cut short between being noted and being planned, as far as that is possible now; what is not stays for the next time. */
 export async function resumeDeliveries(environment: Environment, now: number): Promise<void> {
 	for (const row of await unsettledDeliveries(environment.DB, now - RESUMED_MS, RESUMED_AT_ONCE)) {
 		try {
@@ -95,8 +93,10 @@ export async function resumeDeliveries(environment: Environment, now: number): P
 			if (!project || row.trigger === null) throw notFound("project", row.project);
 			await plan(environment, project, row, JSON.parse(row.trigger) as Trigger);
 		} catch (error) {
-			if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
-			await settleDelivery(environment.DB, row.id, { verdict: "refused", reason: error.message, runId: null });
+			if (error instanceof ApiError && error.code === "unavailable") return;
+			log("warn", "a delivery cannot go on", { delivery: row.id, ...faultFields(error) });
+			if (error instanceof ApiError)
+				await settleDelivery(environment.DB, row.id, { verdict: "refused", reason: error.message, runId: null });
 		}
 	}
 }
@@ -121,9 +121,9 @@ async function secretOf(environment: Environment, { team, name, hook_secret }: P
  * Why a delivery is none of this project's: a hook of a whole organisation, or one with the same secret, tells of other repositories too, in which
  * others may push.
  */
-function elsewhere({ repository }: ProjectRow, about: string | null): string | null {
-	if (repository === null || about === null || isAddressOf(repository, about)) return null;
-	return `it is about ${about.slice(0, 200)}, which is not the repository of this project`;
+function elsewhere(project: ProjectRow, about: string | null): string | null {
+	if (about === null || mayBeCalled(project, about)) return null;
+	return `it is about ${about.slice(0, 200)}, which is not the repository of this project (${project.repository})`;
 }
 
 /** What the main line says is looked at even so: nothing of it is run, but its schedules are taken up. */

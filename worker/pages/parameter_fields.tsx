@@ -31,7 +31,12 @@ function Field({ name, declared, value }: { name: string; declared: ParametersTe
 	if (declared.type === "choice" || declared.type === "boolean") {
 		const options = declared.type === "boolean" ? ["true", "false"] : (declared.options ?? []);
 		return (
-			<select {...field}>
+			<select {...field} required={declared.required ?? false}>
+				{value === "" && (
+					<option value="" selected disabled>
+						–
+					</option>
+				)}
 				{options.map((option) => (
 					<option key={option} value={option} selected={option === value}>
 						{option}

@@ -19,6 +19,7 @@ export interface PlanOfRun {
 	run: RunRow;
 }
 
+const SKIPPED = "the commit asks for it ([skip ci])";
 const MAX_TOLD = 20;
 const MAX_TOLD_CHARACTERS = 2000;
 
@@ -26,15 +27,16 @@ const MAX_TOLD_CHARACTERS = 2000;
 export async function plannedRuns({ plan, run }: PlanOfRun, { files, changed }: PlanResult): Promise<Planned> {
 	const { trigger } = plan;
 	if (files.length === 0) return { files: [await nothingFound(plan, run)], schedules: plan.is_of_main_line ? [] : null };
-	if (files.some(({ path }) => path === CONFIG_FILE) && files.some(({ path }) => path.startsWith(`${CONFIG_FOLDER}/`))) {
+	const isSkipped = trigger.kind !== "manual" && trigger.kind !== "schedule" && asksToSkip(run.commit_message);
+	if (!isSkipped && files.some(({ path }) => path === CONFIG_FILE) && files.some(({ path }) => path.startsWith(`${CONFIG_FOLDER}/`))) {
 		const file = { path: CONFIG_FILE, text: "" };
 		return {
 			files: [await broken(run, file, `There is both ${CONFIG_FILE} and a folder ${CONFIG_FOLDER}: keep one of them.`)],
 			schedules: null,
 		};
 	}
-	const isSkipped = trigger.kind !== "manual" && trigger.kind !== "schedule" && asksToSkip(run.commit_message);
 	const planned: PlannedFile[] = [];
+	let isSound = true;
 	const schedules: FileSchedule[] = [];
 	const names = new Map<string, string>();
 	let bytes = 0;
@@ -54,7 +56,7 @@ export async function plannedRuns({ plan, run }: PlanOfRun, { files, changed }: 
 			if (other !== undefined)
 				throw new ApiError("validation_failed", `The pipeline of ${other} is called ${name}, too: give one of them another name.`);
 			names.set(name, file.path);
-			if (isSkipped) planned.push({ file: file.path, because: "the commit asks for it ([skip ci])" });
+			if (isSkipped) planned.push({ file: file.path, because: SKIPPED });
 			else if ("because" in wanted) planned.push({ file: file.path, because: wanted.because });
 			else {
 				bytes += JSON.stringify(wanted.submission.pipeline).length;
@@ -64,10 +66,13 @@ export async function plannedRuns({ plan, run }: PlanOfRun, { files, changed }: 
 			}
 		} catch (error) {
 			if (!(error instanceof ApiError)) throw error;
-			planned.push(await broken(run, file, faultsOf(error)));
+			isSound = false;
+			planned.push(isSkipped ? { file: file.path, because: SKIPPED } : await broken(run, file, faultsOf(error)));
 		}
 	}
-	return { files: planned, schedules: plan.is_of_main_line ? schedules : null };
+	// Of a commit that asks for nothing to be run nobody would see that what it says of schedules is broken.
+	const isHeeded = plan.is_of_main_line && (isSound || !isSkipped);
+	return { files: planned, schedules: isHeeded ? schedules : null };
 }
 
 /** Nothing is to be run; but somebody, or a schedule, that has named the very file means it to be there. */

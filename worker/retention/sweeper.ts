@@ -36,11 +36,13 @@ export class Sweeper extends DurableObject<Environment> {
 
 	override async alarm(): Promise<void> {
 		try {
-			await resumeDeliveries(this.env, Date.now());
 			const removed = await this.sweep();
 			if (Object.values(removed).some((count) => count > 0)) log("info", "retention", { ...removed });
 		} catch (error) {
 			log("warn", "retention failed, will be tried again", faultFields(error));
+		}
+		try {
+			await resumeDeliveries(this.env, Date.now());
 		} finally {
 			await this.ctx.storage.setAlarm(Date.now() + EVERY_MS);
 		}

@@ -1,0 +1,1 @@
+CREATE INDEX `runs_by_branch` ON `runs` (`team`,`project`,`branch`,`id`);
