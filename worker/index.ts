@@ -60,11 +60,12 @@ async function handle(one: Route, request: IRequest, environment: Environment, r
 	if (one.path !== LIVENESS_PATH) await assertMigrated(environment.DB);
 	// A forge may send credentials of its own to a hook; where everybody comes as nobody, they are not looked at.
 	const isOpen = one.allow.every((kind) => kind === "anyone");
-	const principal = isOpen ? ANYONE : await identify(environment, request as unknown as Request);
+	const asked = request as unknown as Request;
+	const principal = isOpen ? ANYONE : await identify(environment, asked);
 	const baseUrl = (environment.PUBLIC_URL || url.origin).replace(/\/$/, "");
 	authorise(one, principal, request, [url.host, new URL(baseUrl).host]);
 	const context: RequestContext = {
-		request: request as unknown as Request,
+		request: asked,
 		url,
 		params: Object.fromEntries(Object.entries(request.params ?? {}).map(([name, value]) => [name, decoded(value)])),
 		principal,
