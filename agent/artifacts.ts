@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import path from "node:path";
-import { MAX_ARTIFACTS_PER_JOB, MAX_ARTIFACTS_PER_PLAN } from "../schema/wire/limits.ts";
+import { MAX_ARTIFACTS_PER_JOB, MAX_ARTIFACTS_PER_PLAN, PART_BYTES, SINGLE_PART_BYTES } from "../schema/wire/limits.ts";
 import { isInnerPath, OWN_ARTIFACTS } from "../schema/wire/paths.ts";
 import { type ArtifactPlanAnswer, artifactPlanAnswer, type FinishBody, partAnswer } from "../schema/wire/protocol.ts";
 import type { ArtifactKind } from "../schema/wire/resources.ts";
@@ -85,12 +85,17 @@ export async function uploadArtifacts(upload: Upload, files: readonly Found[]): 
 	const manifest: Manifest = [];
 	for (let at = 0; at < files.length; at += MAX_ARTIFACTS_PER_PLAN) {
 		const slice = files.slice(at, at + MAX_ARTIFACTS_PER_PLAN);
-		const plan = await planOf(upload, slice);
+		const parts = new Map<Found, string[]>();
+		for (const file of slice) parts.set(file, await partDigests(file));
+		const plan = await planOf(upload, slice, parts);
 		const entries = plan.files.entries();
 		const uploaded: Manifest = [];
 		// One iterator, several hands: each takes the next file when it is done with one.
 		const hand = async () => {
-			for (const [index, planned] of entries) uploaded[index] = await uploadFile(upload, slice[index] as Found, planned);
+			for (const [index, planned] of entries) {
+				const file = slice[index] as Found;
+				uploaded[index] = await uploadFile(upload, file, planned, parts.get(file) as string[]);
+			}
 		};
 		await Promise.all(Array.from({ length: AT_ONCE }, hand));
 		manifest.push(...uploaded);
@@ -98,30 +103,38 @@ export async function uploadArtifacts(upload: Upload, files: readonly Found[]): 
 	return manifest;
 }
 
-async function uploadFile(upload: Upload, file: Found, planned: Planned): Promise<Manifest[number]> {
-	for (const part of planned.parts) await putPart(upload, file, part);
+/** The sha256 of each part of a file that goes in several; none for one that goes whole. */
+async function partDigests({ file, size }: Found): Promise<string[]> {
+	const count = size <= SINGLE_PART_BYTES ? 0 : Math.ceil(size / PART_BYTES);
+	const digests: string[] = [];
+	for (let start = 0; digests.length < count; start += PART_BYTES) {
+		digests.push(await digestOf(file, { start, end: Math.min(start + PART_BYTES, size) - 1 }));
+	}
+	return digests;
+}
+
+async function uploadFile(upload: Upload, file: Found, planned: Planned, digests: readonly string[]): Promise<Manifest[number]> {
+	for (const [index, part] of planned.parts.entries()) await putPart(upload, file, part, digests[index] ?? file.sha256);
 	const { path, size, sha256, executable, kind } = file;
 	return { path, size, sha256, executable, kind, key: planned.key };
 }
 
-function planOf({ client, attempt, signal }: Upload, files: readonly Found[]) {
+function planOf({ client, attempt, signal }: Upload, files: readonly Found[], parts: ReadonlyMap<Found, string[]>) {
 	return untilAnswered(
 		() =>
 			client.fetch(artifactPlanAnswer, {
 				method: "POST",
 				path: `/api/v1/attempts/${attempt.id}/artifacts`,
 				token: attempt.token,
-				json: { files: files.map(({ path: name, size, sha256 }) => ({ path: name, size, sha256 })) },
+				json: { files: files.map((file) => ({ path: file.path, size: file.size, sha256: file.sha256, parts: parts.get(file) })) },
 				signal,
 			}),
 		signal,
 	);
 }
 
-async function putPart({ client, signal }: Upload, file: Found, part: { number: number; url: string; offset: number; size: number }) {
+async function putPart({ client, signal }: Upload, file: Found, part: Planned["parts"][number], sha256: string) {
 	const range = { start: part.offset, end: part.offset + part.size - 1 };
-	const isWhole = part.size === file.size;
-	const sha256 = part.size === 0 || isWhole ? file.sha256 : await digestOf(file.file, range);
 	return untilAnswered(
 		() =>
 			client.fetch(partAnswer, {

@@ -1,5 +1,6 @@
 import { formatDuration } from "../schema/wire/duration.ts";
 import { ApiError } from "../schema/wire/errors.ts";
+import { SINGLE_PART_BYTES } from "../schema/wire/limits.ts";
 import { type Assignment, assignment, type FinishBody, finishAnswer, type Intervals } from "../schema/wire/protocol.ts";
 import { type Coordinator, untilAnswered } from "./client.ts";
 import type { Job, JobResult, StopReason, Workshop } from "./job.ts";
@@ -16,9 +17,10 @@ export interface AttemptContext {
 
 /** Kept from the lease for the way of the last signal. */
 const FENCE_MARGIN_MS = 2_000;
-/** The coordinator checks every artifact before it answers. */
+/** The coordinator checks every artifact before it answers, and reads those that came in parts. */
 const FINISH_TIMEOUT_MS = 30_000;
 const CHECK_MS = 30;
+const CHECKED_BYTES_PER_MS = 20_000;
 
 /**
  * One attempt on this agent, from the claim to the delivered result. It is self-fencing: when the lease cannot be renewed in
@@ -188,7 +190,7 @@ export class Attempt {
 						path,
 						token: this.#token,
 						json: body,
-						timeoutMs: FINISH_TIMEOUT_MS + body.artifacts.length * CHECK_MS,
+						timeoutMs: finishTimeoutOf(body),
 						signal,
 					}),
 				signal,
@@ -202,6 +204,11 @@ export class Attempt {
 		}
 		return null;
 	}
+}
+
+function finishTimeoutOf({ artifacts }: FinishBody): number {
+	const bytesInParts = artifacts.reduce((sum, { size }) => sum + (size > SINGLE_PART_BYTES ? size : 0), 0);
+	return FINISH_TIMEOUT_MS + artifacts.length * CHECK_MS + Math.ceil(bytesInParts / CHECKED_BYTES_PER_MS);
 }
 
 const NO_LOG = { bytes: 0, sha256: null, incomplete: true };

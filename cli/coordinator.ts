@@ -23,6 +23,7 @@ const DISK_LOOK_MS = 10_000;
 const PORT_PATIENCE_MS = 2_000;
 const PORT_RETRY_MS = 50;
 const TEAM = "default";
+const LEAST_TOKEN_LENGTH = 32;
 
 /** The queue's times, in milliseconds; names and defaults are in docs/operations.md. */
 export interface QueueTimes {
@@ -35,6 +36,8 @@ export interface CoordinatorOptions {
 	host: string;
 	port: number;
 	publicUrl: string | null;
+	/** Addresses and networks of proxies that say in a header whom they speak for. */
+	trustedProxies: readonly string[];
 	/** The master key in base64, and the one before it while secrets are encrypted with that one. */
 	masterKey: { present: string; before: string | null };
 	/** A preset admin token; null: one is made at the first start. */
@@ -120,11 +123,15 @@ export class Coordinator {
 			outbound: new Outbound(options.outbound),
 			bindings: {
 				SIGNING_KEY: data.signingKey,
+				...(data.signingKeyBefore === null
+					? {}
+					: { SIGNING_KEY_BEFORE: data.signingKeyBefore.signing, SIGNING_KEY_BEFORE_UNTIL: String(data.signingKeyBefore.until) }),
 				HOST_SECRET: secret,
 				MASTER_KEY: options.masterKey.present,
 				...(options.masterKey.before === null ? {} : { MASTER_KEY_BEFORE: options.masterKey.before }),
 				BOOT_ID: randomUUID(),
 				PUBLIC_URL: options.publicUrl ?? "",
+				TRUSTED_PROXIES: options.trustedProxies.join(","),
 				LEASE_TTL_MS: String(times.leaseTtlMs),
 				RENEW_MS: String(times.renewMs),
 				RENEW_TIMEOUT_MS: String(renewTimeoutFor(times.renewMs)),
@@ -148,6 +155,9 @@ export class Coordinator {
 			const database = await host.database();
 			await migrateDatabase(database, path.join(DISTRIBUTION, "migrations"));
 			const { token, tokenId } = await ensureAdminToken(database, options.adminToken);
+			if (options.adminToken !== null && isGuessable(options.adminToken))
+				log.write("warn", `WINDLASS_ADMIN_TOKEN has fewer than ${LEAST_TOKEN_LENGTH} characters and can be guessed: set a longer one`);
+			if (data.exposure !== null) log.write("warn", data.exposure);
 			const code = randomBytes(24).toString("base64url");
 			await database
 				.prepare("INSERT INTO sign_in_links (hash, token_id, expires_at) VALUES (?, ?, ?)")
@@ -264,6 +274,7 @@ function sha256(text: string): string {
 /**
  * Makes sure that there is an admin token: the preset one, or a new one at the first start.
  * @returns the token's id, and the token itself if it was made just now
+ * @throws UsageError for a preset token that is new and can be guessed
  */
 async function ensureAdminToken(
 	database: Awaited<ReturnType<Host["database"]>>,
@@ -272,9 +283,16 @@ async function ensureAdminToken(
 	const live = "SELECT id, hash FROM tokens WHERE kind = 'admin' AND revoked_at IS NULL ORDER BY created_at DESC LIMIT 1";
 	const known = await database.prepare(live).first<{ id: string; hash: string }>();
 	if (known && (preset === null || known.hash === sha256(preset))) return { token: null, tokenId: known.id };
+	if (preset !== null && isGuessable(preset))
+		throw new UsageError(`WINDLASS_ADMIN_TOKEN must have at least ${LEAST_TOKEN_LENGTH} characters; make one with: openssl rand -hex 24`);
 	const token = preset ?? newAdminToken();
 	const tokenId = await replaceAdminToken(database, token);
 	return { token: preset === null ? token : null, tokenId };
+}
+
+/** Whether a token that somebody has chosen is too short. One that is in use already is warned of, not refused. */
+function isGuessable(token: string): boolean {
+	return token.length < LEAST_TOKEN_LENGTH;
 }
 
 export function newAdminToken(): string {

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import {
 	accessSync,
+	chmodSync,
 	closeSync,
 	constants,
 	existsSync,
@@ -11,22 +12,42 @@ import {
 	realpathSync,
 	renameSync,
 	rmSync,
+	statSync,
 	writeFileSync,
 } from "node:fs";
 import path from "node:path";
 import * as z from "zod";
 import { type FolderLock, FolderLocked, lockFolder } from "../agent/folder_lock.ts";
+import { LEASE_TOKEN_MS } from "../schema/wire/limits.ts";
 import { UsageError } from "./failures.ts";
+import { keepFilesPrivate } from "./private_files.ts";
 
 /**
  * The coordinator's data folder: the storage of the Worker, the keys that it signs with, and the lock that keeps a second
  * coordinator out.
  */
 
-const keys = z.object({ signing: z.string() });
+/** The signing key, and the one before it with the time (milliseconds since 1970) until which its leases are honored. */
+const keys = z.object({ signing: z.string(), before: z.object({ signing: z.string(), until: z.number() }).optional() });
+type Keys = z.infer<typeof keys>;
+
+/** Anybody but the folder's owner. */
+const OTHERS = 0o077;
 
 function newMasterKey(): string {
 	return `${randomBytes(32).toString("base64")}\n`;
+}
+
+function newSigningKey(): string {
+	return randomBytes(32).toString("hex");
+}
+
+function keyFileIn(folder: string): string {
+	return path.join(folder, "keys.json");
+}
+
+function writeKeys(folder: string, content: Keys): void {
+	writeKeyFile(keyFileIn(folder), `${JSON.stringify(content)}\n`);
 }
 
 /** Whole and on the disk, or not there: also after a power cut. */
@@ -54,13 +75,13 @@ export class DataFolder {
 	readonly path: string;
 	/** Whether nothing was here before. */
 	readonly isNew: boolean;
-	readonly signingKey: string;
+	readonly #keys: Keys;
 	readonly #lock: FolderLock;
 
-	private constructor(folder: string, isNew: boolean, signingKey: string, lock: FolderLock) {
+	private constructor(folder: string, isNew: boolean, keys: Keys, lock: FolderLock) {
 		this.path = folder;
 		this.isNew = isNew;
-		this.signingKey = signingKey;
+		this.#keys = keys;
 		this.#lock = lock;
 	}
 
@@ -77,11 +98,35 @@ export class DataFolder {
 				throw new UsageError(`the data folder ${absolute} is in use by another coordinator${error.pid ? ` (pid ${error.pid})` : ""}`);
 			throw new UsageError(`the data folder ${absolute} cannot be written to: ${(error as Error).message}`);
 		}
-		const keyFile = path.join(absolute, "keys.json");
+		keepFilesPrivate();
+		const keyFile = keyFileIn(absolute);
 		const isNew = !existsSync(keyFile);
-		if (isNew) writeKeyFile(keyFile, `${JSON.stringify({ signing: randomBytes(32).toString("hex") })}\n`);
-		const { signing } = keys.parse(JSON.parse(readFileSync(keyFile, "utf8")));
-		return new DataFolder(realpathSync(absolute), isNew, signing, lock);
+		// Somebody made the folder beforehand: nothing of ours is in it yet, and nobody else can have come to depend on its mode.
+		if (isNew) chmodSync(absolute, 0o700);
+		if (isNew) writeKeys(absolute, { signing: newSigningKey() });
+		return new DataFolder(realpathSync(absolute), isNew, keys.parse(JSON.parse(readFileSync(keyFile, "utf8"))), lock);
+	}
+
+	/** Why others on this machine may read what is in here; null where they may not. */
+	get exposure(): string | null {
+		const mode = statSync(this.path).mode & 0o777;
+		if ((mode & OTHERS) === 0) return null;
+		return `the data folder ${this.path} has mode ${mode.toString(8)}: others on this machine can read keys, secrets and logs; run chmod 700 ${this.path}`;
+	}
+
+	get signingKey(): string {
+		return this.#keys.signing;
+	}
+
+	/** The signing key before it, while leases of that one may still run; null otherwise. */
+	get signingKeyBefore(): { signing: string; until: number } | null {
+		const { before } = this.#keys;
+		return before && before.until > Date.now() ? before : null;
+	}
+
+	/** Makes another signing key for the next start. The present one is honored for as long as a lease may last. */
+	replaceSigningKey(): void {
+		writeKeys(this.path, { signing: newSigningKey(), before: { signing: this.signingKey, until: Date.now() + LEASE_TOKEN_MS } });
 	}
 
 	get storage(): string {

@@ -27,6 +27,7 @@ async function demo(): Promise<number> {
 			host: "127.0.0.1",
 			port: 0,
 			publicUrl: null,
+			trustedProxies: [],
 			adminToken: null,
 			masterKey: { present: data.masterKey, before: null },
 			times: DEFAULT_TIMES,

@@ -50,7 +50,10 @@ export class Host {
 	static async start(options: HostOptions): Promise<Host> {
 		removeOrphanBlobs(path.join(options.storage, "r2"));
 		// Agents and commands have no use for it, and it takes longer to load than all the rest.
-		const { convertV4MiniflareOptions, Miniflare, Response } = await import("miniflare");
+		const { convertV4MiniflareOptions, CoreHeaders, Miniflare, Response } = await import("miniflare");
+		// With a header of this name Miniflare lets whoever connects write `request.cf`. Without one workerd writes it, and says in it
+		// where the connection comes from.
+		Reflect.deleteProperty(CoreHeaders, "CF_BLOB");
 		const before = SIGNALS.map((signal) => process.listeners(signal));
 		const miniflare = new Miniflare(
 			convertV4MiniflareOptions(

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { FolderLocked, lockFolder } from "../agent/folder_lock.ts";
 import { DISTRIBUTION } from "./coordinator.ts";
+import { withInheritedUmask } from "./private_files.ts";
 
 /**
  * The agent beside the coordinator: a process of its own, in a process group of its own, so that a Ctrl-C reaches the coordinator
@@ -48,9 +49,14 @@ export class LocalAgent {
 		this.#process?.drain();
 	}
 
+	async #launch(): Promise<AgentProcess> {
+		const token = await this.#options.registrationToken();
+		return withInheritedUmask(() => launch(this.#options, token));
+	}
+
 	async #keepRunning(): Promise<void> {
 		while (!this.#isStopping) {
-			this.#process = (await takeOn(this.#options)) ?? launch(this.#options, await this.#options.registrationToken());
+			this.#process = (await takeOn(this.#options)) ?? (await this.#launch());
 			if (this.#isStopping) this.#process.drain();
 			await this.#process.ended;
 			if (this.#isStopping) return;

@@ -15,8 +15,10 @@ import { runCommand } from "./commands/run.ts";
 import { approveCommand, cancelCommand, declineCommand, explainCommand, listCommand, rerunCommand, showCommand } from "./commands/runs.ts";
 import { schedulesCommand } from "./commands/schedules.ts";
 import { secretsCommand } from "./commands/secrets.ts";
+import { sessionsCommand } from "./commands/sessions.ts";
 import { demoCommand } from "./demo.ts";
 import { UsageError } from "./failures.ts";
+import { keysCommand } from "./keys_command.ts";
 import { serveCommand } from "./serve.ts";
 import { tokenCommand } from "./token_command.ts";
 
@@ -58,6 +60,7 @@ async function main(): Promise<number> {
 		.addCommand(serveCommand(setExitCode))
 		.addCommand(agentCommand())
 		.addCommand(tokenCommand())
+		.addCommand(keysCommand())
 		.addCommand(demoCommand(setExitCode))
 		.addCommand(lintCommand(setExitCode))
 		.addCommand(execCommand(setExitCode))
@@ -75,7 +78,8 @@ async function main(): Promise<number> {
 		.addCommand(pipelinesCommand(setExitCode))
 		.addCommand(schedulesCommand())
 		.addCommand(deliveriesCommand())
-		.addCommand(secretsCommand());
+		.addCommand(secretsCommand())
+		.addCommand(sessionsCommand());
 	throwOnExit(program);
 	// An empty variable, as compose files write them, is none.
 	for (const [name, value] of Object.entries(process.env)) if (name.startsWith("WINDLASS_") && value === "") delete process.env[name];

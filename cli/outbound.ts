@@ -4,6 +4,7 @@ import { Agent, request } from "undici";
 import { nearest } from "../schema/pipeline/suggest.ts";
 import { NOT_ASKED } from "../schema/wire/outbound.ts";
 import { UsageError } from "./failures.ts";
+import { isNetwork, listed, NAMED_NETWORKS } from "./networks.ts";
 
 /**
  * What the coordinator may ask of other servers: forges, chats, whoever a pipeline names. An address that a project or a pipeline gives could be one inside
@@ -12,8 +13,7 @@ import { UsageError } from "./failures.ts";
 
 /** Words for kinds of addresses. `external`: whatever is none of the others. */
 const KINDS = {
-	loopback: ["127.0.0.0/8", "::1/128"],
-	private: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"],
+	...NAMED_NETWORKS,
 	// Neither external nor to be allowed by a word: this network itself, link-local (where clouds keep their metadata), shared, multicast, reserved.
 	none: [
 		"0.0.0.0/8",
@@ -32,7 +32,8 @@ const KINDS = {
 /** Words that nobody calls a server by. */
 const WORDS = ["external", "private", "loopback"];
 const MAX_ANSWER_BYTES = 1024 * 1024;
-const TIMEOUT_MS = 15_000;
+/** From the first look at the name to the last byte of the answer: one that drips would be kept open for hours otherwise. */
+const DEADLINE_MS = 15_000;
 const PASSED_HEADERS = ["location", "retry-after", "x-ratelimit-remaining"];
 
 /** What is allowed. */
@@ -49,10 +50,7 @@ export interface OutboundRules {
 export function parseOutbound(text: string): OutboundRules {
 	const rules: OutboundRules = { external: false, allowed: new BlockList(), inner: new BlockList(), names: [] };
 	for (const network of Object.values(KINDS).flat()) add(rules.inner, network);
-	for (const one of text
-		.split(",")
-		.map((part) => part.trim().toLowerCase())
-		.filter((part) => part !== "")) {
+	for (const one of listed(text)) {
 		if (one === "none") continue;
 		if (one === "external") rules.external = true;
 		else if (one === "loopback" || one === "private") for (const network of KINDS[one]) add(rules.allowed, network);
@@ -76,12 +74,6 @@ function isName(text: string): boolean {
 
 /** For a coordinator that has nobody to ask. */
 export const NO_OUTBOUND = parseOutbound("none");
-
-function isNetwork(text: string): boolean {
-	const [address = "", prefix, ...rest] = text.split("/");
-	const most = isIPv6(address) ? 128 : 32;
-	return isIP(address) !== 0 && rest.length === 0 && (prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= most));
-}
 
 function add(list: BlockList, network: string): void {
 	const [address = "", prefix] = network.split("/");
@@ -145,11 +137,15 @@ export class Outbound {
 	readonly #rules: OutboundRules;
 	readonly #agent: Agent;
 
-	constructor(rules: OutboundRules) {
+	readonly #deadlineMs: number;
+
+	/** @param deadlineMs how long one call may take, all in all */
+	constructor(rules: OutboundRules, deadlineMs = DEADLINE_MS) {
 		this.#rules = rules;
+		this.#deadlineMs = deadlineMs;
 		this.#agent = new Agent({
 			connect: {
-				timeout: TIMEOUT_MS,
+				timeout: deadlineMs,
 				lookup: (hostname, _, done) => {
 					this.#addressesOf(hostname).then(
 						(addresses) => done(null, addresses),
@@ -157,8 +153,8 @@ export class Outbound {
 					);
 				},
 			},
-			headersTimeout: TIMEOUT_MS,
-			bodyTimeout: TIMEOUT_MS,
+			headersTimeout: deadlineMs,
+			bodyTimeout: deadlineMs,
 			keepAliveTimeout: 1_000,
 			maxResponseSize: MAX_ANSWER_BYTES,
 		});
@@ -170,7 +166,8 @@ export class Outbound {
 		try {
 			// What is an address already is not looked up.
 			if (isIP(host) !== 0 && !isAllowed(this.#rules, host, host)) throw notAllowed(host, host);
-			const answer = await request(url, { method: method as "POST", headers, body, dispatcher: this.#agent });
+			const signal = AbortSignal.timeout(this.#deadlineMs);
+			const answer = await request(url, { method: method as "POST", headers, body, dispatcher: this.#agent, signal });
 			const passed = PASSED_HEADERS.flatMap((name) => {
 				const value = answer.headers[name];
 				return typeof value === "string" ? [[name, value] as const] : [];

@@ -10,6 +10,7 @@ import { exampleSubmission } from "./example.ts";
 import { UsageError } from "./failures.ts";
 import { LocalAgent } from "./local_agent.ts";
 import { Log } from "./log.ts";
+import { isNetwork, listed, NAMED_NETWORKS } from "./networks.ts";
 import { parseOutbound } from "./outbound.ts";
 
 const LEAST_LOG_LIMIT = 64 * 1024;
@@ -20,6 +21,7 @@ interface ServeFlags {
 	port: string;
 	data: string;
 	publicUrl?: string;
+	trustedProxies: string;
 	agent: boolean;
 	agentSlots: string;
 	leaseTtl: string;
@@ -44,6 +46,14 @@ export function serveCommand(setExitCode: (code: number) => void): Command {
 		.addOption(option("--port <n>", "the port; 0 for any", "WINDLASS_PORT", "7070"))
 		.addOption(option("--data <folder>", "all state is kept here", "WINDLASS_DATA", "./.windlass-data"))
 		.addOption(option("--public-url <url>", "the address that links use", "WINDLASS_PUBLIC_URL"))
+		.addOption(
+			option(
+				"--trusted-proxies <list>",
+				"proxies whose X-Forwarded-For and X-Forwarded-Proto count: loopback, private, addresses, networks",
+				"WINDLASS_TRUSTED_PROXIES",
+				"",
+			),
+		)
 		.addOption(new Option("--no-agent", "run no agent here (WINDLASS_NO_AGENT=true)"))
 		.addOption(option("--agent-slots <n>", "how many jobs the agent here runs at once", "WINDLASS_AGENT_SLOTS", "2"))
 		.addOption(option("--lease-ttl <duration>", "how long a silent agent keeps its jobs", "WINDLASS_LEASE_TTL", "60s"))
@@ -73,6 +83,7 @@ export function serveCommand(setExitCode: (code: number) => void): Command {
 }
 
 async function serve(flags: ServeFlags): Promise<number> {
+	const trustedProxies = networks("--trusted-proxies", flags.trustedProxies);
 	const port = wholeNumber("--port", flags.port, 0, 65_535);
 	const slots = wholeNumber("--agent-slots", flags.agentSlots, 1, 1000);
 	const times = queueTimes(flags);
@@ -89,6 +100,7 @@ async function serve(flags: ServeFlags): Promise<number> {
 			host: flags.host,
 			port,
 			publicUrl,
+			trustedProxies,
 			adminToken,
 			masterKey,
 			times,
@@ -170,6 +182,15 @@ function webAddress(text: string | undefined): string | null {
 	if (text === undefined) return null;
 	if (/^https?:\/\//.test(text) && URL.canParse(text)) return text;
 	throw new UsageError(`--public-url must be an address like https://ci.example.com, not ${text}`);
+}
+
+/** @throws UsageError for what is no word, address or network */
+function networks(flag: string, text: string): string[] {
+	return listed(text).flatMap((one): readonly string[] => {
+		if (one === "loopback" || one === "private") return NAMED_NETWORKS[one];
+		if (isNetwork(one)) return [one];
+		throw new UsageError(`${flag}: ${one} is not loopback, private, an address (10.0.0.1) or a network (10.0.0.0/8)`);
+	});
 }
 
 function presetToken(token: string | undefined): string | null {

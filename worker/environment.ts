@@ -10,8 +10,11 @@ export interface Environment {
 	DB: D1Database;
 	BUCKET: R2Bucket;
 
-	/** Signs leases, upload addresses and sessions. */
+	/** Signs leases, and the addresses of uploads and downloads. */
 	SIGNING_KEY: string;
+	/** The one before it, and until when (milliseconds since 1970) the leases that it has signed are honored. */
+	SIGNING_KEY_BEFORE?: string;
+	SIGNING_KEY_BEFORE_UNTIL?: string;
 	/** What the keys of secrets are wrapped with: 32 bytes in base64. Without it there are no secrets. */
 	MASTER_KEY?: string;
 	/** The one before it, until everything is encrypted anew. */
@@ -22,6 +25,8 @@ export interface Environment {
 	BOOT_ID?: string;
 	/** The address that links use; the address of the request where it is not set. */
 	PUBLIC_URL?: string;
+	/** Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count, with commas between. */
+	TRUSTED_PROXIES?: string;
 
 	LEASE_TTL_MS: string;
 	RENEW_MS: string;

@@ -3,7 +3,10 @@ import { ApiError } from "../schema/wire/errors.ts";
 import { errorAnswer } from "./api/answers.ts";
 import type { RequestContext, Route } from "./api/context.ts";
 import { routes } from "./api/routes.ts";
-import { identify, type Principal } from "./auth/principal.ts";
+import { clientOf } from "./auth/client_address.ts";
+import { assertOwnOrigin } from "./auth/origin.ts";
+import { claimedBy, identify, type Principal } from "./auth/principal.ts";
+import { refuseCredential } from "./auth/refused_credentials.ts";
 import { brokenOff } from "./broken_off.ts";
 import { assertMigrated } from "./catalog/schema.ts";
 import type { Environment } from "./environment.ts";
@@ -25,7 +28,8 @@ export default {
 			if (!URL.canParse(request.url)) throw badAddress();
 			response = await answer(request, environment, requestId);
 		} catch (error) {
-			response = answerError(request, error, requestId);
+			const told = isRefusal(error) ? await refused(error, request, environment, requestId) : error;
+			response = answerError(request, told, requestId);
 		}
 		response.headers.set("X-Request-Id", requestId);
 		const { status } = response;
@@ -61,17 +65,22 @@ async function handle(one: Route, request: IRequest, environment: Environment, r
 	// A forge may send credentials of its own to a hook; where everybody comes as nobody, they are not looked at.
 	const isOpen = one.allow.every((kind) => kind === "anyone");
 	const asked = request as unknown as Request;
-	const principal = isOpen ? ANYONE : await identify(environment, asked);
-	const baseUrl = (environment.PUBLIC_URL || url.origin).replace(/\/$/, "");
-	authorise(one, principal, request, [url.host, new URL(baseUrl).host]);
+	const client = clientOf(asked, environment);
+	const ownOrigin = `${client.scheme ?? url.protocol}//${url.host}`;
+	const baseUrl = (environment.PUBLIC_URL || ownOrigin).replace(/\/$/, "");
+	const ownOrigins = [...new Set([ownOrigin, new URL(baseUrl).origin])];
+	const principal = isOpen ? ANYONE : await identify(environment, asked, client, baseUrl.startsWith("https:"));
+	authorise(one, principal, asked, ownOrigins);
 	const context: RequestContext = {
 		request: asked,
 		url,
 		params: Object.fromEntries(Object.entries(request.params ?? {}).map(([name, value]) => [name, decoded(value)])),
 		principal,
+		client,
 		environment,
 		requestId,
 		baseUrl,
+		ownOrigins,
 	};
 	return one.handle(context as never);
 }
@@ -89,7 +98,7 @@ function decoded(part: string): string {
 }
 
 /** @throws ApiError `authentication_required` without a token, `forbidden` with one of a kind that is not allowed here */
-function authorise(one: Route, principal: Principal, request: IRequest, ownHosts: readonly string[]): void {
+function authorise(one: Route, principal: Principal, request: Request, ownOrigins: readonly string[]): void {
 	if (!one.allow.includes(principal.kind)) {
 		if (principal.kind === "anyone") {
 			throw new ApiError("authentication_required", "This needs a token.", {
@@ -99,15 +108,22 @@ function authorise(one: Route, principal: Principal, request: IRequest, ownHosts
 		}
 		throw new ApiError("forbidden", `This is not for a token of kind ${principal.kind}.`, { details: { allowed: one.allow } });
 	}
-	// A browser sends the session's cookie along whoever made the page; only our own pages may change things with it.
-	const isBySession = principal.kind === "user" && principal.isBySession;
-	if (isBySession && one.method !== "GET" && !ownHosts.includes(hostOf(request.headers.get("Origin")))) {
-		throw new ApiError("forbidden", "A session may change things only from the status page itself.", { suggestions: ["Use a token."] });
-	}
+	const isBySession = principal.kind === "user" && principal.sessionId !== null;
+	if (isBySession && one.method !== "GET") assertOwnOrigin(request, ownOrigins);
 }
 
-function hostOf(origin: string | null): string {
-	return origin && URL.canParse(origin) ? new URL(origin).host : "";
+/** Whether an error says that a credential was wrong: missing ones are asked for with the same code. */
+function isRefusal(error: unknown): error is ApiError {
+	return error instanceof ApiError && error.code === "authentication_required";
+}
+
+/** What is answered to a request without a valid credential: one that had a wrong one is counted. */
+async function refused(error: ApiError, request: Request, environment: Environment, requestId: string): Promise<ApiError> {
+	const route = routeOf(request);
+	const claims = (await claimedBy(request)) ?? route?.claims?.(new URL(request.url).pathname);
+	if (claims === undefined) return error;
+	const client = clientOf(request, environment);
+	return refuseCredential(error, { client, claims, requestId, route: route?.path ?? "none" });
 }
 
 /** 405 where the path exists with other methods, 404 otherwise. */
@@ -133,9 +149,13 @@ function noRoute(request: Request): ApiError {
 function routeFields(request: Request): Record<string, string> {
 	if (!URL.canParse(request.url)) return { route: "none" };
 	const { pathname } = new URL(request.url);
-	const found = routes.find((one) => one.method === request.method && pathPattern(one.path).test(pathname));
 	const ids = pathname.match(/\b(run|job|att|agt|src)_[0-9A-Z]{26}\b/g) ?? [];
-	return { route: found?.path ?? "none", ...Object.fromEntries(ids.map((id) => [ID_FIELDS[id.slice(0, 3)] ?? "id", id])) };
+	return { route: routeOf(request)?.path ?? "none", ...Object.fromEntries(ids.map((id) => [ID_FIELDS[id.slice(0, 3)] ?? "id", id])) };
+}
+
+function routeOf(request: Request): Route | undefined {
+	const { pathname } = new URL(request.url);
+	return routes.find((one) => one.method === request.method && pathPattern(one.path).test(pathname));
 }
 
 const ID_FIELDS: Record<string, string> = { run: "run", job: "job", att: "attempt", agt: "agent", src: "source" };

@@ -6,7 +6,7 @@ import type { ArtifactKind, RunKind, TestCase } from "../wire/resources.ts";
 import type { AttemptState, JobState, RunState } from "../wire/states.ts";
 
 /**
- * D1: the catalog (tokens, sign-in links, projects, pipelines, secrets, deliveries) and the record (runs, jobs, attempts, artifacts, definitions,
+ * D1: the catalog (tokens, sign-in links, sessions, projects, pipelines, secrets, deliveries) and the record (runs, jobs, attempts, artifacts, definitions,
  * events), and what is uploaded (sources, uploads).
  *
  * The record is written by the Dispatcher alone, as copies of its own rows; the Dispatcher's tables hold every column
@@ -32,6 +32,26 @@ export const signInLinks = sqliteTable("sign_in_links", {
 	expires_at: integer("expires_at").notNull(),
 	used_at: integer("used_at"),
 });
+
+/** Who is signed in to the status page, and since when. A session ends with its token, at sign-out, or when its time is over. */
+export const sessions = sqliteTable(
+	"sessions",
+	{
+		id: text("id").primaryKey(),
+		team: text("team").notNull(),
+		/** The token that it was opened with. */
+		token_id: text("token_id").notNull(),
+		/** sha256 in hex of what the cookie holds. */
+		hash: text("hash").notNull().unique(),
+		/** What the browser calls itself, and the address that it came from. */
+		user_agent: text("user_agent").notNull(),
+		address: text("address").notNull(),
+		created_at: integer("created_at").notNull(),
+		expires_at: integer("expires_at").notNull(),
+	},
+	(table) => [index("sessions_newest").on(table.team, table.created_at), index("sessions_by_expiry").on(table.expires_at)],
+);
+export type SessionRow = typeof sessions.$inferSelect;
 
 export const definitions = sqliteTable("definitions", {
 	digest: text("digest").primaryKey(),
@@ -339,14 +359,19 @@ export const deliveries = sqliteTable(
 		event: text("event").notNull(),
 		verdict: text("verdict").$type<Verdict>().notNull(),
 		reason: text("reason").notNull(),
-		/** JSON of what it says has happened; null for what is not heeded. */
+		/** JSON of the event in it; null where it holds none that anything is run for. */
 		trigger: text("trigger"),
+		/** The repository that it is about, as the provider calls it; null where it does not say. */
+		repository: text("repository"),
+		/** sha256 in hex of a signed body whose signature does not cover the delivery's name; null for any other. */
+		body_digest: text("body_digest"),
 		/** The plan that it has made. */
 		run_id: text("run_id"),
 		received_at: integer("received_at").notNull(),
 	},
 	(table) => [
 		uniqueIndex("deliveries_once").on(table.team, table.project, table.forge, table.delivery),
+		uniqueIndex("deliveries_once_by_body").on(table.team, table.project, table.body_digest),
 		index("deliveries_newest").on(table.team, table.project, table.id),
 		index("deliveries_by_age").on(table.received_at),
 	],

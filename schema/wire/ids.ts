@@ -9,6 +9,7 @@ export const ID_PREFIXES = {
 	delivery: "dlv",
 	schedule: "sch",
 	pipeline: "pip",
+	session: "ses",
 } as const;
 export type IdKind = keyof typeof ID_PREFIXES;
 

@@ -61,8 +61,14 @@ export const MAX_FINISH_BYTES = 32 * MIB;
 /** The longest body of any other agent request that is not bytes of a log or a file. */
 export const MAX_PROTOCOL_BODY_BYTES = 8 * MIB;
 
+/** What an agent says of itself and of its leases: a thousand attempts, and all that is known of its machine. */
+export const MAX_AGENT_BODY_BYTES = 256 * KIB;
+
 export const DEFAULT_JOB_TIMEOUT_MS = 60 * 60_000;
 export const MAX_JOB_TIMEOUT_MS = 24 * 60 * 60_000;
+
+/** How long the token of a lease is valid: longer than any job may run, with all its grace. */
+export const LEASE_TOKEN_MS = MAX_JOB_TIMEOUT_MS + 2 * 60 * 60_000;
 
 /** Attempts in all when an agent was lost, unless the job's `retry` says otherwise. */
 export const DEFAULT_LOST_ATTEMPTS = 3;

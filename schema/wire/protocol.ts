@@ -197,10 +197,19 @@ const fileSize = count.max(PART_BYTES * MAX_PARTS, "is more than a file may have
 const artifactPath = z.string().min(1).max(MAX_ARTIFACT_PATH_BYTES);
 export const artifactPlan = z.strictObject({
 	files: z
-		.array(z.strictObject({ path: artifactPath, size: fileSize, sha256 }))
+		.array(
+			z.strictObject({
+				path: artifactPath,
+				size: fileSize,
+				sha256,
+				/** The sha256 of each part of a file that is too large for one, in their order. */
+				parts: z.array(sha256).max(MAX_PARTS).default([]),
+			}),
+		)
 		.min(1)
 		.max(MAX_ARTIFACTS_PER_PLAN),
 });
+export type ArtifactPlan = z.infer<typeof artifactPlan>;
 export const artifactPlanAnswer = z.object({
 	files: z.array(
 		z.object({

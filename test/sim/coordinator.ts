@@ -226,12 +226,15 @@ export class Coordinator {
 
 	async #handle({ method, path, token, headers, body }: Letter): Promise<Response> {
 		const url = new URL(path, "http://coordinator");
-		const all = new Headers({ ...headers, ...(token === null ? {} : { Authorization: `Bearer ${token}` }) });
+		const length = body === null ? {} : { "Content-Length": String(body.length) };
+		const all = new Headers({ ...headers, ...length, ...(token === null ? {} : { Authorization: `Bearer ${token}` }) });
 		const request = { method, url: url.href, headers: all, body: body && [body] } as unknown as Request;
 		const { route, params } = routeOf(method, url.pathname);
-		const principal = await identify(this.environment, request);
+		const client = { address: "an agent", scheme: null };
+		const principal = await identify(this.environment, request, client, false);
 		if (!route.allow.includes(principal.kind)) throw new ApiError("forbidden", "This is not for you.");
-		const context = { request, url, params, principal, environment: this.environment, requestId: "request", baseUrl: url.origin };
+		const { environment } = this;
+		const context = { request, url, params, principal, client, environment, requestId: "request", baseUrl: url.origin, ownOrigins: [] };
 		return route.handle(context as never);
 	}
 }

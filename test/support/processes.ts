@@ -6,7 +6,7 @@ import path from "node:path";
 import { onTestFinished } from "vitest";
 
 export const PROGRAM = path.resolve(import.meta.dirname, "../../dist/cli/main.js");
-export const ADMIN_TOKEN = "test-admin-token-0123456789";
+export const ADMIN_TOKEN = "test-admin-token-0123456789abcdef";
 
 /** Short times, so that a lost agent is noticed within a test: the lease is as short as the rule allows. */
 const TIMES = { WINDLASS_LEASE_TTL: "10s", WINDLASS_RENEW_INTERVAL: "1s", WINDLASS_KILL_GRACE: "2s" };

@@ -43,7 +43,7 @@ test("a hook whose secret is blank is closed, as one is that has none", async ()
 	// An earlier version has taken such a value.
 	await putSecret(environment, { team: "default", project: "blank", name: "blank" }, "        ");
 	for (const sent of [{ "X-Gitlab-Event": "Push Hook" }, { "X-GitHub-Event": "push", "X-Hub-Signature-256": `sha256=${"0".repeat(64)}` }]) {
-		const taken = takeDelivery(environment, project, { headers: new Headers(sent), bytes: new TextEncoder().encode("{}") });
+		const taken = takeDelivery(environment, project, { headers: new Headers(sent), read: async () => null });
 		await expect(taken).rejects.toMatchObject({ code: "forbidden", message: "This hook is closed: the secret blank is blank." });
 	}
 });

@@ -1,14 +1,15 @@
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
+import type { Session } from "../../schema/wire/sessions.ts";
 import { routes } from "../../worker/api/routes.ts";
 import { sha256 } from "../../worker/auth/digest.ts";
 import { signLease } from "../../worker/auth/lease_token.ts";
 import type { PrincipalKind } from "../../worker/auth/principal.ts";
-import { sessionCookie } from "../../worker/auth/session.ts";
+import { openSession } from "../../worker/auth/session.ts";
 import { sign } from "../../worker/auth/signing.ts";
 
 const AGENT = "agt_01J00000000000000000000000";
-const ADMIN = "an-admin-token-for-tests";
+const ADMIN = "an-admin-token-for-tests-that-nobody-guesses";
 
 /** What each kind of caller presents. */
 async function credentials(): Promise<Record<PrincipalKind, Record<string, string>>> {
@@ -31,7 +32,7 @@ async function credentials(): Promise<Record<PrincipalKind, Record<string, strin
 
 function ask(path: string, method: string, headers: Record<string, string>, body?: string): Promise<Response> {
 	return exports.default.fetch(
-		new Request(`http://windlass.test${path}`, { method, headers, redirect: "manual", ...(body === undefined ? {} : { body }) }),
+		new Request(new URL(path, "http://windlass.test"), { method, headers, redirect: "manual", ...(body === undefined ? {} : { body }) }),
 	);
 }
 
@@ -63,7 +64,10 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
 });
 
 describe("sessions", () => {
-	const cookieOf = async (tokenId: string) => ({ Cookie: (await sessionCookie(env, tokenId, false)).split(";")[0] ?? "" });
+	const cookieOf = async (tokenId: string) => {
+		const cookie = await openSession(env.DB, { team: "default", tokenId, userAgent: "a browser", address: "192.0.2.1" }, false);
+		return { Cookie: cookie.split(";")[0] ?? "" };
+	};
 
 	test("stand for their token, for as long as it lives", async () => {
 		await credentials();
@@ -72,19 +76,61 @@ describe("sessions", () => {
 		expect((await ask("/api/v1/runs", "GET", { Cookie: "windlass_session=forged" })).status).toBe(401);
 	});
 
+	test("end at sign-out and one by one, wherever their cookie was kept", async () => {
+		await credentials();
+		const [signedOut, ended, kept] = [await cookieOf("tok_1"), await cookieOf("tok_1"), await cookieOf("tok_1")];
+		const own = { Origin: "http://windlass.test" };
+		const answer = await ask("/sign-out", "POST", { ...signedOut, ...own });
+		expect([answer.status, answer.headers.get("Set-Cookie")]).toEqual([303, expect.stringMatching(/^windlass_session=; .*Max-Age=0/)]);
+		expect((await ask("/api/v1/runs", "GET", signedOut)).status).toBe(401);
+		const { items } = await (await ask("/api/v1/sessions", "GET", ended)).json<{ items: Session[] }>();
+		expect(items.filter(({ is_current }) => is_current)).toMatchObject([{ name: "admin", user_agent: "a browser", address: "192.0.2.1" }]);
+		const { id = "" } = items.find(({ is_current }) => is_current) ?? {};
+		expect((await ask(`/api/v1/sessions/${id}`, "DELETE", { ...kept, ...own })).status).toBe(204);
+		expect((await ask(`/api/v1/sessions/${id}`, "DELETE", { ...kept, ...own })).status).toBe(404);
+		expect([(await ask("/", "GET", ended)).status, (await ask("/", "GET", kept)).status]).toEqual([401, 200]);
+		expect((await ask("/api/v1/sessions", "DELETE", { ...kept, ...own })).status).toBe(204);
+		expect((await ask("/", "GET", kept)).status).toBe(401);
+	});
+
+	test("end with their token", async () => {
+		await credentials();
+		await env.DB.prepare(
+			"INSERT INTO tokens (id, team, kind, name, hash, created_at) VALUES ('tok_2', 'default', 'admin', 'admin', 'h2', 0)",
+		).run();
+		const cookie = await cookieOf("tok_2");
+		const other = await cookieOf("tok_2");
+		expect((await ask("/", "GET", cookie)).status).toBe(200);
+		await env.DB.prepare("UPDATE tokens SET revoked_at = 1 WHERE id = 'tok_2'").run();
+		// A session that was looked at less than two seconds ago may still be trusted; one that was not is over at once.
+		expect((await ask("/", "GET", other)).status).toBe(401);
+	});
+
+	test("of HTTPS have a cookie that no other host can set", async () => {
+		await credentials();
+		const cookie = await openSession(env.DB, { team: "default", tokenId: "tok_1", userAgent: "", address: "" }, true);
+		expect(cookie).toMatch(/^__Host-windlass_session=[0-9a-f]{64}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=2592000; Secure$/);
+		const [pair = ""] = cookie.split(";");
+		// Over plain HTTP that name says nothing.
+		expect((await ask("/", "GET", { Cookie: pair })).status).toBe(401);
+		expect((await ask("https://windlass.test/", "GET", { Cookie: pair })).status).toBe(200);
+		expect((await ask("https://windlass.test/", "GET", { Cookie: pair.replace("__Host-", "") })).status).toBe(401);
+	});
+
 	test("change things only from the status page itself", async () => {
 		await credentials();
 		const cookie = await cookieOf("tok_1");
 		const submit = (headers: Record<string, string>) => ask("/api/v1/runs", "POST", { ...cookie, ...headers }, '{"run": "true"}');
 		expect((await submit({})).status).toBe(403);
-		expect((await submit({ Origin: "http://evil.test" })).status).toBe(403);
+		for (const origin of ["http://evil.test", "https://windlass.test", "http://windlass.test:8080", "null", "windlass.test"])
+			expect((await submit({ Origin: origin })).status).toBe(403);
 		expect((await submit({ Origin: "http://windlass.test" })).status).toBe(201);
 	});
 
 	test("a token that was signed for one thing is nothing to another", async () => {
 		const token = await sign(
 			env.SIGNING_KEY,
-			"session",
+			"part",
 			{ attemptId: "a", leaseId: "b", jobId: "c", agentId: "d", team: "default", shard: 0 },
 			Date.now() + 60_000,
 		);
@@ -99,11 +145,21 @@ describe("sessions", () => {
 				.run();
 		await link("good", Date.now() + 60_000);
 		await link("old", Date.now() - 1);
-		const first = await ask("/sign-in?code=good", "GET", {});
+		const own = { Origin: "http://windlass.test" };
+		for (const method of ["HEAD", "GET"]) {
+			const shown = await ask("/sign-in?code=good", method, {});
+			expect([shown.status, shown.headers.get("Set-Cookie")]).toEqual([200, null]);
+			if (method === "GET") expect(await shown.text()).toContain('<input type="hidden" name="code" value="good"/>');
+		}
+		expect((await ask("/sign-in", "POST", {}, "code=good")).status).toBe(403);
+		expect((await ask("/sign-in", "POST", { Origin: "https://windlass.test" }, "code=good")).status).toBe(403);
+		const first = await ask("/sign-in", "POST", own, "code=good");
 		expect([first.status, first.headers.get("Location")]).toEqual([303, "/"]);
 		expect(first.headers.get("Set-Cookie")).toMatch(/^windlass_session=[^;]+; Path=\/; HttpOnly; SameSite=Lax; Max-Age=\d+$/);
-		expect((await ask("/sign-in?code=good", "GET", {})).status).toBe(401);
-		expect((await ask("/sign-in?code=old", "GET", {})).status).toBe(401);
+		expect((await ask("/sign-in", "POST", own, "code=good")).status).toBe(401);
+		expect((await ask("/sign-in", "POST", own, "code=old")).status).toBe(401);
+		expect((await ask("/sign-in", "POST", own, "token=wrong")).status).toBe(401);
+		expect((await ask("/sign-in", "POST", own, `token=${ADMIN}`)).status).toBe(303);
 	});
 });
 

@@ -10,6 +10,7 @@ import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
 import { intervalsFor, maxLogBytes, pollHoldMs, readSettings } from "../settings.ts";
+import { readAgentJson } from "./agent_bodies.ts";
 import { json } from "./answers.ts";
 import { readJson } from "./bodies.ts";
 import { type RequestContext, route } from "./context.ts";
@@ -37,8 +38,9 @@ async function createToken({ request, environment, principal }: RequestContext<"
 }
 
 /** POST /agents: an agent registers and gets the token it keeps. */
-async function register({ request, environment, principal }: RequestContext<"registration">): Promise<Response> {
-	const { name, registration_key } = await readJson(request, protocol.register);
+async function register(context: RequestContext<"registration">): Promise<Response> {
+	const { environment, principal } = context;
+	const { name, registration_key } = await readAgentJson(context, protocol.register);
 	// The same key gets the same token, however often the request comes: whichever of the answers arrives, its token is good.
 	const secret = await derive(environment.SIGNING_KEY, `agent ${principal.team} ${registration_key}`);
 	const dispatcher = dispatcherOf(environment, principal.team);
@@ -50,8 +52,9 @@ async function register({ request, environment, principal }: RequestContext<"reg
 	return json(answer, 201);
 }
 
-async function hello({ request, environment, principal }: AgentCaller): Promise<Response> {
-	const body = await readJson(request, protocol.hello);
+async function hello(context: AgentCaller): Promise<Response> {
+	const { environment, principal } = context;
+	const body = await readAgentJson(context, protocol.hello);
 	const opened = unwrap(await dispatcherOf(environment, principal.team).hello(principal.agentId, principal.secretHash, body));
 	return json({ ...opened, intervals: intervalsOf(environment) } satisfies protocol.HelloAnswer);
 }
@@ -60,8 +63,9 @@ function intervalsOf(environment: Environment): protocol.Intervals {
 	return intervalsFor(readSettings(environment), pollHoldMs(environment), maxLogBytes(environment));
 }
 
-async function poll({ request, environment, principal }: AgentCaller): Promise<Response> {
-	const body = await readJson(request, protocol.poll);
+async function poll(context: AgentCaller): Promise<Response> {
+	const { environment, principal } = context;
+	const body = await readAgentJson(context, protocol.poll);
 	const result = unwrap(await dispatcherOf(environment, principal.team).poll(principal.agentId, principal.secretHash, body));
 	const answer: protocol.PollAnswer = {
 		offers: await Promise.all(result.offers.map((offer) => presentOffer(environment, principal.team, offer))),
@@ -83,16 +87,18 @@ async function presentOffer(environment: Environment, team: string, offer: Offer
 	};
 }
 
-async function renew({ request, environment, principal }: AgentCaller): Promise<Response> {
-	const body = await readJson(request, protocol.renew);
+async function renew(context: AgentCaller): Promise<Response> {
+	const { environment, principal } = context;
+	const body = await readAgentJson(context, protocol.renew);
 	const { renewed, cancel, lost, watch } = unwrap(
 		await dispatcherOf(environment, principal.team).renew(principal.agentId, principal.secretHash, body),
 	);
 	return json({ renewed, cancel, lost, watch } satisfies protocol.RenewAnswer);
 }
 
-async function bye({ request, environment, principal }: AgentCaller): Promise<Response> {
-	const { session } = await readJson(request, protocol.bye);
+async function bye(context: AgentCaller): Promise<Response> {
+	const { environment, principal } = context;
+	const { session } = await readAgentJson(context, protocol.bye);
 	unwrap(await dispatcherOf(environment, principal.team).bye(principal.agentId, principal.secretHash, session));
 	return new Response(null, { status: 204 });
 }

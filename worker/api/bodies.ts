@@ -67,7 +67,11 @@ export async function readBytes(request: Request, limit: number): Promise<Uint8A
 			chunks.push(chunk);
 		}
 	});
-	if (chunks.length === 1) return chunks[0] as Uint8Array;
+	return chunks.length === 1 ? (chunks[0] as Uint8Array) : joined(chunks, size);
+}
+
+/** These bytes as one. @param size how many there are in all */
+export function joined(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
 	const bytes = new Uint8Array(size);
 	let at = 0;
 	for (const chunk of chunks) {
@@ -77,7 +81,7 @@ export async function readBytes(request: Request, limit: number): Promise<Uint8A
 	return bytes;
 }
 
-function tooLarge(limit: number): ApiError {
+export function tooLarge(limit: number): ApiError {
 	return new ApiError("too_large", `The body is larger than ${limit} bytes.`, { details: { limit } });
 }
 
@@ -102,8 +106,12 @@ export function parseJson(text: string): unknown {
  * A JSON body of this shape, as the agent protocol sends it.
  * @throws ApiError `malformed`, `validation_failed`
  */
-export async function readJson<Schema extends z.ZodType>(request: Request, schema: Schema): Promise<z.infer<Schema>> {
-	const text = await readText(request, MAX_PROTOCOL_BODY_BYTES);
+export async function readJson<Schema extends z.ZodType>(
+	request: Request,
+	schema: Schema,
+	limit = MAX_PROTOCOL_BODY_BYTES,
+): Promise<z.infer<Schema>> {
+	const text = await readText(request, limit);
 	return validated(schema, text.trim() === "" ? {} : parseJson(text));
 }
 

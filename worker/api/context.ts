@@ -1,3 +1,4 @@
+import type { Client } from "../auth/client_address.ts";
 import type { Principal, PrincipalKind } from "../auth/principal.ts";
 import type { Environment } from "../environment.ts";
 
@@ -8,10 +9,13 @@ export interface RequestContext<Kind extends PrincipalKind = PrincipalKind> {
 	/** The parts of the path that the route names, decoded. */
 	params: Record<string, string>;
 	principal: Extract<Principal, { kind: Kind }>;
+	client: Client;
 	environment: Environment;
 	requestId: string;
 	/** The address that links begin with, without a slash at the end. */
 	baseUrl: string;
+	/** The origins by which a browser may call this coordinator. */
+	ownOrigins: readonly string[];
 }
 
 /** A request of which it does not matter who makes it. */
@@ -23,6 +27,8 @@ export interface Route {
 	path: string;
 	/** Of `anyone` alone: whoever comes, comes as that, whatever credentials are sent along. */
 	allow: readonly PrincipalKind[];
+	/** What the request itself claims to be, where its body or its address is the credential: counted when it is wrong. */
+	claims?: (pathname: string) => string;
 	/** Called by the shell alone, with a principal of one of the kinds in `allow` (worker/index.ts). */
 	handle: (context: never) => Promise<Response> | Response;
 }
@@ -38,6 +44,7 @@ export function route<Kind extends PrincipalKind>(
 	path: string,
 	allow: readonly Kind[],
 	handle: (context: RequestContext<Kind>) => Promise<Response> | Response,
+	options: Pick<Route, "claims"> = {},
 ): Route {
-	return { method, path, allow, handle };
+	return { method, path, allow, handle, ...options };
 }

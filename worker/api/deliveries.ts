@@ -1,13 +1,15 @@
+import type { DeliveryRow } from "../../schema/database/tables.ts";
 import type { Delivery } from "../../schema/wire/deliveries.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import type { Page } from "../../schema/wire/resources.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
-import { findDelivery, listDeliveries } from "../catalog/deliveries.ts";
+import { findDelivery, listDeliveries, settleDelivery } from "../catalog/deliveries.ts";
 import { presentDelivery } from "../catalog/present.ts";
 import { findProject } from "../catalog/projects.ts";
 import type { Submitted } from "../dispatch/dispatcher.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
+import { objectionTo } from "../forges/take_delivery.ts";
 import { log } from "../log.ts";
 import { WHOLE } from "../plans/plan_pipeline.ts";
 import { planSubmission } from "../plans/submit_plan.ts";
@@ -20,6 +22,9 @@ import { answerSubmitted, idempotencyOf } from "./runs.ts";
 /** What was delivered to the hooks of projects, to be looked at and to be taken once more. */
 
 type Caller = RequestContext<"user">;
+
+/** Why a delivery counts that was ignored or refused at first. */
+const REPLAYED = "replayed after a setting was corrected";
 
 /** GET /projects/:name/deliveries: newest first. */
 async function list(context: Caller): Promise<Response> {
@@ -54,19 +59,26 @@ export async function replayDelivery(
 	const { environment, principal, params, requestId } = context;
 	const found = await findDelivery(environment.DB, principal.team, params.id ?? "");
 	if (!found) throw notFound("delivery", params.id ?? "");
-	if (found.trigger === null) {
-		throw new ApiError("conflict", `Nothing is to be run of this delivery: ${found.reason}.`, {
-			details: { id: found.id, verdict: found.verdict },
-			suggestions: ["Have the forge deliver it once more."],
-		});
-	}
+	if (found.trigger === null) throw nothingToRun(found, found.reason);
 	const project = await findProject(environment.DB, principal.team, found.project);
 	if (!project) throw notFound("project", found.project);
-	const submit = await planSubmission(project, JSON.parse(found.trigger) as Trigger, WHOLE, { delivery: found.id, idempotency: null });
+	const trigger = JSON.parse(found.trigger) as Trigger;
+	const objection = objectionTo(project, found, trigger);
+	if (objection !== null) throw nothingToRun(found, objection);
+	const submit = await planSubmission(project, trigger, WHOLE, { delivery: found.id, idempotency: null });
 	const idempotency = await idempotencyOf(context, JSON.stringify(["replay", found.id]));
 	const answer = unwrap(await dispatcherOf(environment, principal.team).submit({ ...submit, idempotency }));
+	if (found.verdict !== "accepted")
+		await settleDelivery(environment.DB, found.id, { verdict: "accepted", reason: REPLAYED, runId: answer.runId });
 	log("info", "delivery replayed", { request_id: requestId, delivery: found.id, run: answer.runId, actor: actorOf(principal) });
 	return answer;
+}
+
+function nothingToRun({ id, verdict }: DeliveryRow, reason: string): ApiError {
+	return new ApiError("conflict", `Nothing is to be run of this delivery: ${reason}.`, {
+		details: { id, verdict },
+		suggestions: ["Correct the project's settings and replay it, or have the forge deliver it once more."],
+	});
 }
 
 export const deliveryRoutes = [

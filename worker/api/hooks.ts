@@ -5,18 +5,25 @@ import { findProjectById } from "../catalog/projects.ts";
 import { takeDelivery } from "../forges/take_delivery.ts";
 import { log } from "../log.ts";
 import { json } from "./answers.ts";
-import { readBytes } from "./bodies.ts";
+import { readChecked } from "./checked_body.ts";
 import { type RequestContext, route } from "./context.ts";
 
-/** POST /hooks/prj_…: what the forge of a project delivers. Who it is from is told by its signature alone. */
+/** POST /hooks/prj_…: what the forge of a project delivers. Its signature alone says who has sent it. */
 async function deliver({ request, params, environment, requestId }: RequestContext<"anyone">): Promise<Response> {
 	const project = await findProjectById(environment.DB, params.id ?? "");
 	if (!project) throw notFound("hook", params.id ?? "");
-	const bytes = await readBytes(request, MAX_HOOK_BYTES);
-	const { row, isRepeat } = await takeDelivery(environment, project, { headers: request.headers, bytes: bytes as Uint8Array<ArrayBuffer> });
+	const { row, isRepeat } = await takeDelivery(environment, project, {
+		headers: request.headers,
+		read: (check) => readChecked(request, MAX_HOOK_BYTES, check),
+	});
 	const { id, verdict, reason, run_id } = row;
 	log("info", "delivery taken", { request_id: requestId, project: project.name, delivery: id, verdict, run: run_id });
 	return json({ id, verdict, reason, run_id, is_repeat: isRepeat } satisfies HookAnswer, 202);
 }
 
-export const hookRoutes = [route("POST", "/hooks/:id", ["anyone"], deliver)];
+/** What a wrong signature is counted under: the hook that it was sent to. */
+function hookOf(pathname: string): string {
+	return `hook ${pathname.split("/").at(-1)?.slice(0, 40)}`;
+}
+
+export const hookRoutes = [route("POST", "/hooks/:id", ["anyone"], deliver, { claims: hookOf })];

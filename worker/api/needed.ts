@@ -2,9 +2,12 @@ import * as z from "zod";
 import type { ArtifactRow } from "../../schema/database/tables.ts";
 import { pathMatcher } from "../../schema/pipeline/patterns.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
+import { LEASE_TOKEN_MS } from "../../schema/wire/limits.ts";
 import type { NeededFiles } from "../../schema/wire/protocol.ts";
 import { readArtifact } from "../artifacts/objects.ts";
-import { sign, verify } from "../auth/signing.ts";
+import { leaseClaims } from "../auth/lease_token.ts";
+import { verifyForLease } from "../auth/signed_for_lease.ts";
+import { sign } from "../auth/signing.ts";
 import { listArtifacts } from "../catalog/record.ts";
 import type { NeededJob } from "../dispatch/core/attempts.ts";
 import { unwrap } from "../dispatch/result.ts";
@@ -15,9 +18,7 @@ import { type AnonymousContext, type RequestContext, route } from "./context.ts"
 
 /** The files that a job fetches from the jobs that it needs. */
 
-const ADDRESS_MS = 26 * 60 * 60_000;
-
-const claims = z.object({ key: z.string(), size: z.number(), part_bytes: z.number().nullable(), sha256: z.string() });
+const fileClaims = leaseClaims.extend({ key: z.string(), size: z.number(), part_bytes: z.number().nullable(), sha256: z.string() });
 
 /** GET …/needed: which files, where each is to be put, and an address for each that is its own credential. */
 async function list(context: RequestContext<"lease">): Promise<Response> {
@@ -33,7 +34,7 @@ async function list(context: RequestContext<"lease">): Promise<Response> {
 			const known = found.get(path);
 			if (known && known.sha256 !== row.sha256) throw collision(path, known.job, job.name);
 			const { key, size, part_bytes, sha256 } = row;
-			const token = await sign(environment.SIGNING_KEY, "file", { key, size, part_bytes, sha256 }, Date.now() + ADDRESS_MS);
+			const token = await sign(environment.SIGNING_KEY, "file", { ...lease, key, size, part_bytes, sha256 }, Date.now() + LEASE_TOKEN_MS);
 			found.set(path, { job: job.name, path, size, sha256, executable: row.is_executable === 1, url: `/api/v1/files/${token}` });
 		}
 	}
@@ -64,11 +65,10 @@ function collision(path: string, one: string, other: string): ApiError {
 
 /** GET of one file. The address itself is the credential. */
 async function get({ environment, params }: AnonymousContext): Promise<Response> {
-	const parsed = claims.safeParse(await verify(environment.SIGNING_KEY, "file", params.token ?? ""));
-	if (!parsed.success)
-		throw new ApiError("forbidden", "This address is not valid (any more).", { suggestions: ["Ask for the list again."] });
-	const { size, sha256 } = parsed.data;
-	const body = await readArtifact(environment.BUCKET, parsed.data, 0, size);
+	const file = await verifyForLease(environment, "file", params.token ?? "", (claims) => fileClaims.safeParse(claims).data ?? null);
+	if (!file) throw new ApiError("forbidden", "This address is not valid (any more).", { suggestions: ["Ask for the list again."] });
+	const { size, sha256 } = file;
+	const body = await readArtifact(environment.BUCKET, file, 0, size);
 	if (!body) throw notFound("file", "of this address");
 	return new Response(body, {
 		headers: {

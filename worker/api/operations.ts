@@ -9,6 +9,7 @@ import * as protocol from "../../schema/wire/protocol.ts";
 import * as resources from "../../schema/wire/resources.ts";
 import * as schedules from "../../schema/wire/schedules.ts";
 import * as secrets from "../../schema/wire/secrets.ts";
+import * as sessions from "../../schema/wire/sessions.ts";
 import { JOB_STATES, RUN_STATES } from "../../schema/wire/states.ts";
 
 /** What each route takes and answers, in the very schemas that check it; `/openapi.json` is made of this. */
@@ -331,6 +332,9 @@ export const OPERATIONS: Record<string, Operation> = {
 		answers: { 204: null },
 	},
 	"POST /api/v1/secrets/rotate": { summary: "Encrypt every secret anew, with a new key", answers: { 200: secrets.rotation } },
+	"GET /api/v1/sessions": { summary: "Browsers that are signed in to the status page", answers: { 200: pageOf(sessions.session) } },
+	"DELETE /api/v1/sessions": { summary: "End all sessions", answers: { 204: null } },
+	"DELETE /api/v1/sessions/:id": { summary: "End a session", answers: { 204: null } },
 	"POST /api/v1/retention/sweep": { summary: "Remove now everything whose time is over", answers: { 200: resources.swept } },
 	"GET /api/v1/events": {
 		summary: "What changes, as server-sent events run, job and agent",

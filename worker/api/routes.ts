@@ -25,6 +25,7 @@ import { retentionRoutes } from "./retention.ts";
 import { runRoutes } from "./runs.ts";
 import { scheduleRoutes } from "./schedules.ts";
 import { secretRoutes } from "./secrets.ts";
+import { sessionRoutes } from "./sessions.ts";
 import { sourceRoutes } from "./sources.ts";
 import { storedPipelineRoutes } from "./stored_pipelines.ts";
 import { testRoutes } from "./tests.ts";
@@ -49,6 +50,7 @@ export const routes: readonly Route[] = [
 	...notificationRoutes,
 	...badgeRoutes,
 	...secretRoutes,
+	...sessionRoutes,
 	...sourceRoutes,
 	...agentRoutes,
 	...attemptRoutes,

@@ -1,15 +1,19 @@
 import * as z from "zod";
 import { ApiError } from "../../schema/wire/errors.ts";
-import { MAX_PARTS, PART_BYTES, SINGLE_PART_BYTES } from "../../schema/wire/limits.ts";
-import type { ArtifactPlanAnswer, Finish } from "../../schema/wire/protocol.ts";
+import { LEASE_TOKEN_MS, MAX_PARTS, PART_BYTES, SINGLE_PART_BYTES } from "../../schema/wire/limits.ts";
+import type { ArtifactPlan, ArtifactPlanAnswer, Finish } from "../../schema/wire/protocol.ts";
 import { sha256 } from "../auth/digest.ts";
-import type { LeaseTokenClaims } from "../auth/lease_token.ts";
-import { sign, verify } from "../auth/signing.ts";
+import { type LeaseTokenClaims, leaseClaims } from "../auth/lease_token.ts";
+import { verifyForLease } from "../auth/signed_for_lease.ts";
+import { sign } from "../auth/signing.ts";
 import { brokenOff } from "../broken_off.ts";
+import { hex } from "../bytes.ts";
 import { addUploads } from "../catalog/uploads.ts";
 import type { SavedArtifact } from "../dispatch/core/attempts.ts";
+import { unwrap } from "../dispatch/result.ts";
+import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
-import { objectKeys } from "./objects.ts";
+import { objectKeys, readArtifact } from "./objects.ts";
 import { checkArtifactPath } from "./paths.ts";
 
 /**
@@ -18,27 +22,28 @@ import { checkArtifactPath } from "./paths.ts";
  * coordinator must know of a part.
  */
 
-const partClaims = z.object({
+const partClaims = leaseClaims.extend({
 	/** Of the object. */
 	key: z.string(),
 	number: z.number(),
 	size: z.number(),
-	/** The file's sha256, for a file of one part. */
-	sha256: z.string().nullable(),
+	/** What this part must hold: nothing else is ever put under this key. */
+	sha256: z.string(),
 });
 type PartClaims = z.infer<typeof partClaims>;
+type PlannedFile = ArtifactPlan["files"][number];
 
 /** R2 is asked about this many files at once. */
 const CHECKED_AT_ONCE = 50;
-export const PART_TOKEN_MS = 26 * 60 * 60_000;
 
 /** Where each file, and each part of it, is to be put. */
 export async function planUploads(
 	environment: Environment,
 	lease: LeaseTokenClaims,
-	files: readonly { path: string; size: number; sha256: string }[],
+	files: readonly PlannedFile[],
 ): Promise<ArtifactPlanAnswer> {
 	checkPaths(files);
+	for (const file of files) checkParts(file);
 	const parts = files.reduce((sum, file) => sum + Math.ceil(file.size / PART_BYTES), 0);
 	if (parts > MAX_PARTS) throw new ApiError("validation_failed", `These files need ${parts} parts; a plan may have ${MAX_PARTS}.`);
 	const planned = await Promise.all(files.map((file) => planFile(environment, lease, file)));
@@ -53,20 +58,32 @@ export async function planUploads(
 	return { files: planned };
 }
 
+/** A file in parts names the digest of each. @throws ApiError `validation_failed` */
+function checkParts({ path, size, parts }: PlannedFile): void {
+	const wanted = partBytesOf(size) === null ? 0 : Math.ceil(size / PART_BYTES);
+	if (parts.length === wanted) return;
+	const message =
+		wanted === 0
+			? `The file ${JSON.stringify(path)} goes in one part: it names no parts.`
+			: `The file ${JSON.stringify(path)} has ${wanted} parts of ${PART_BYTES} bytes; name the sha256 of each, in their order.`;
+	throw new ApiError("validation_failed", message, { details: { path, parts: wanted }, suggestions: ["Upgrade the agent."] });
+}
+
 /** How long the parts of a file of this size are; null if it goes in one. */
 function partBytesOf(size: number): number | null {
 	return size <= SINGLE_PART_BYTES ? null : PART_BYTES;
 }
 
-async function planFile(environment: Environment, lease: LeaseTokenClaims, file: { path: string; size: number; sha256: string }) {
+async function planFile(environment: Environment, lease: LeaseTokenClaims, file: PlannedFile) {
 	const key = await keyOf(lease, file.path, file.sha256);
 	const keys = objectKeys({ key, size: file.size, part_bytes: partBytesOf(file.size) });
 	const partBytes = partBytesOf(file.size) ?? file.size;
-	const expiresAt = Date.now() + PART_TOKEN_MS;
+	const expiresAt = Date.now() + LEASE_TOKEN_MS;
 	const parts = keys.map(async (object, index) => {
 		const offset = index * partBytes;
 		const size = Math.min(partBytes, file.size - offset);
-		const claims: PartClaims = { key: object, number: index + 1, size, sha256: keys.length === 1 ? file.sha256 : null };
+		const digest = file.parts[index] ?? file.sha256;
+		const claims: PartClaims = { ...lease, key: object, number: index + 1, size, sha256: digest };
 		return { number: index + 1, url: `/api/v1/parts/${await sign(environment.SIGNING_KEY, "part", claims, expiresAt)}`, offset, size };
 	});
 	return { path: file.path, key, parts: await Promise.all(parts) };
@@ -79,21 +96,24 @@ async function keyOf(lease: LeaseTokenClaims, path: string, content: string): Pr
 
 /**
  * Takes one part, streaming.
- * @throws ApiError `forbidden` for a forged address, `length_required`, `validation_failed` if size or sha256 do not fit
+ * @throws ApiError `forbidden` for a forged address, `attempt_finished` or `attempt_superseded` once the attempt is over, `length_required`,
+ * `validation_failed` if size or sha256 do not fit
  */
 export async function putPart(environment: Environment, token: string, request: Request): Promise<{ number: number }> {
-	const parsed = partClaims.safeParse(await verify(environment.SIGNING_KEY, "part", token));
-	if (!parsed.success)
-		throw new ApiError("forbidden", "This upload address is not valid (any more).", { suggestions: ["Ask for a new plan."] });
-	const part = parsed.data;
+	const part = await verifyForLease(environment, "part", token, (claims) => partClaims.safeParse(claims).data ?? null);
+	if (!part) throw new ApiError("forbidden", "This upload address is not valid (any more).", { suggestions: ["Ask for a new plan."] });
+	unwrap(await dispatcherOf(environment, part.team).checkLease(part));
 	const length = request.headers.get("Content-Length");
 	if (length === null) throw new ApiError("length_required", "A part needs a Content-Length.");
 	if (Number(length) !== part.size) throw mismatch(`This part has ${part.size} bytes, not ${length}.`);
 	const declared = request.headers.get("X-Content-SHA256");
 	if (declared === null || !/^[0-9a-f]{64}$/.test(declared)) throw mismatch("X-Content-SHA256 must carry the part's sha256 in hex.");
-	if (part.sha256 !== null && declared !== part.sha256) throw mismatch("The sha256 is not the one that was planned.");
+	if (declared !== part.sha256) throw mismatch("The sha256 is not the one that was planned.");
 	try {
-		await environment.BUCKET.put(part.key, part.size === 0 ? new Uint8Array() : request.body, { sha256: declared });
+		// What is there already is this very part, from a try whose answer was lost; it is not written again.
+		const isNew = (await environment.BUCKET.head(part.key)) === null;
+		if (isNew) await environment.BUCKET.put(part.key, part.size === 0 ? new Uint8Array() : request.body, { sha256: declared });
+		else await request.body?.cancel();
 	} catch (error) {
 		// R2 checks the digest itself and refuses a body that does not fit (error 10037).
 		if (/10037|sha-?256|checksum/i.test(String(error))) throw mismatch("The bytes do not have the sha256 that was declared.");
@@ -145,7 +165,18 @@ async function checkFile(environment: Environment, lease: LeaseTokenClaims, file
 		if (found?.size !== Math.min(left, partBytes ?? size)) throw missing(path, "it was not uploaded whole");
 		left -= found.size;
 	}
+	// One object was checked when it was put; of several only their digests were.
+	if (partBytes !== null && (await digestOf(environment, { key, size, part_bytes: partBytes })) !== digest)
+		throw missing(path, "its parts together do not have the sha256 that was declared");
 	return { path, size, sha256: digest, key, partBytes, executable, kind };
+}
+
+/** The sha256 of a file in parts, read as a stream. */
+async function digestOf({ BUCKET }: Environment, file: Parameters<typeof readArtifact>[1]): Promise<string> {
+	const stream = await readArtifact(BUCKET, file, 0, file.size);
+	const digest = new crypto.DigestStream("SHA-256");
+	await stream?.pipeTo(digest);
+	return stream === null ? "" : hex(await digest.digest);
 }
 
 function missing(path: string, why: string): ApiError {

@@ -1,8 +1,10 @@
 import * as z from "zod";
+import { LEASE_TOKEN_MS } from "../../schema/wire/limits.ts";
 import type { Environment } from "../environment.ts";
-import { sign, verify } from "./signing.ts";
+import { verifyForLease } from "./signed_for_lease.ts";
+import { sign } from "./signing.ts";
 
-const leaseClaims = z.object({
+export const leaseClaims = z.object({
 	attemptId: z.string(),
 	leaseId: z.string(),
 	jobId: z.string(),
@@ -13,8 +15,6 @@ const leaseClaims = z.object({
 export type LeaseTokenClaims = z.infer<typeof leaseClaims>;
 
 export const LEASE_TOKEN_PREFIX = "wll.";
-/** Longer than any job may run, with all its grace. */
-const LEASE_TOKEN_MS = 26 * 60 * 60_000;
 
 /** The token by which an agent acts for one attempt. */
 export async function signLease(environment: Environment, claims: LeaseTokenClaims): Promise<string> {
@@ -22,7 +22,10 @@ export async function signLease(environment: Environment, claims: LeaseTokenClai
 }
 
 export async function verifyLease(environment: Environment, token: string): Promise<LeaseTokenClaims | null> {
-	const claims = await verify(environment.SIGNING_KEY, "lease", token.slice(LEASE_TOKEN_PREFIX.length));
-	const parsed = leaseClaims.safeParse(claims);
-	return parsed.success ? parsed.data : null;
+	return verifyForLease(
+		environment,
+		"lease",
+		token.slice(LEASE_TOKEN_PREFIX.length),
+		(claims) => leaseClaims.safeParse(claims).data ?? null,
+	);
 }

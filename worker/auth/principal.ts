@@ -1,15 +1,17 @@
 import { ApiError } from "../../schema/wire/errors.ts";
 import { isId } from "../../schema/wire/ids.ts";
-import { findToken, findTokenById } from "../catalog/tokens.ts";
+import { findToken } from "../catalog/tokens.ts";
 import type { Environment } from "../environment.ts";
+import type { Client } from "./client_address.ts";
 import { isSameSecret, sha256 } from "./digest.ts";
 import { LEASE_TOKEN_PREFIX, type LeaseTokenClaims, verifyLease } from "./lease_token.ts";
-import { sessionTokenId } from "./session.ts";
+import { assertMayTry } from "./refused_credentials.ts";
+import { sessionOf } from "./session.ts";
 
 /** Who is calling; known from the token alone. */
 export type Principal =
 	| { kind: "anyone" }
-	| { kind: "user"; team: string; role: "admin"; name: string; tokenId: string; isBySession: boolean }
+	| { kind: "user"; team: string; role: "admin"; name: string; tokenId: string /** Null for a token. */; sessionId: string | null }
 	| { kind: "registration"; team: string; tokenHash: string }
 	| { kind: "agent"; team: string; agentId: string; secretHash: string }
 	| { kind: "lease"; team: string; claims: LeaseTokenClaims }
@@ -20,14 +22,21 @@ export const DEFAULT_TEAM = "default";
 export const REGISTRATION_TOKEN_PREFIX = "wlr.";
 export const AGENT_TOKEN_PREFIX = "wla.";
 const HOST_TOKEN_PREFIX = "wlh.";
+const KINDS_BY_PREFIX = {
+	[LEASE_TOKEN_PREFIX]: "lease",
+	[AGENT_TOKEN_PREFIX]: "agent token",
+	[REGISTRATION_TOKEN_PREFIX]: "registration token",
+	[HOST_TOKEN_PREFIX]: "host",
+};
 
 /**
  * Who the request comes from. No token at all is `anyone`; a token that is not valid is refused, also where anyone may come.
- * @throws ApiError `authentication_required`
+ * @throws ApiError `authentication_required`, `rate_limited`
  */
-export async function identify(environment: Environment, request: Request): Promise<Principal> {
+export async function identify(environment: Environment, request: Request, client: Client, isSecure: boolean): Promise<Principal> {
 	const token = bearerToken(request);
-	if (token === null) return identifySession(environment, request);
+	if (token === null) return identifySession(environment, request, isSecure);
+	assertMayTry(client, token);
 	const principal = await identifyToken(environment, token);
 	if (!principal) {
 		throw new ApiError("authentication_required", "This token is not valid.", {
@@ -36,6 +45,16 @@ export async function identify(environment: Environment, request: Request): Prom
 		});
 	}
 	return principal;
+}
+
+/** What a request with a token claims to be, without a secret: the agent that its token names, or a digest of the token. */
+export async function claimedBy(request: Request): Promise<string | null> {
+	const [, token] = /^Bearer +(\S+)$/i.exec(request.headers.get("Authorization") ?? "") ?? [];
+	if (token === undefined) return null;
+	const [, , agentId = ""] = token.split(".");
+	if (token.startsWith(AGENT_TOKEN_PREFIX) && isId("agent", agentId)) return `agent ${agentId}`;
+	const kind = Object.entries(KINDS_BY_PREFIX).find(([prefix]) => token.startsWith(prefix))?.[1] ?? "token";
+	return `${kind} ${(await sha256(token)).slice(0, 12)}`;
 }
 
 function bearerToken(request: Request): string | null {
@@ -49,11 +68,11 @@ function bearerToken(request: Request): string | null {
 	});
 }
 
-async function identifySession(environment: Environment, request: Request): Promise<Principal> {
-	const tokenId = await sessionTokenId(environment, request);
-	const token = tokenId && (await findTokenById(environment.DB, tokenId));
-	if (!token) return { kind: "anyone" };
-	return { kind: "user", team: token.team, role: token.kind, name: token.name, tokenId: token.id, isBySession: true };
+async function identifySession(environment: Environment, request: Request, isSecure: boolean): Promise<Principal> {
+	const signedIn = await sessionOf(environment.DB, request, isSecure);
+	if (!signedIn) return { kind: "anyone" };
+	const { session, token } = signedIn;
+	return { kind: "user", team: token.team, role: token.kind, name: token.name, tokenId: token.id, sessionId: session.id };
 }
 
 async function identifyToken(environment: Environment, token: string): Promise<Principal | null> {
@@ -74,7 +93,7 @@ async function identifyToken(environment: Environment, token: string): Promise<P
 		return isHost ? { kind: "host", team: DEFAULT_TEAM } : null;
 	}
 	const user = await findToken(environment.DB, await sha256(token));
-	return user && { kind: "user", team: user.team, role: user.kind, name: user.name, tokenId: user.id, isBySession: false };
+	return user && { kind: "user", team: user.team, role: user.kind, name: user.name, tokenId: user.id, sessionId: null };
 }
 
 /** Only teams that exist have a Dispatcher; a made-up name must not create one. */

@@ -1,30 +1,61 @@
-import * as z from "zod";
-import type { Environment } from "../environment.ts";
-import { sign, verify } from "./signing.ts";
+import { ulid } from "ulid";
+import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import { addSession, findSession, type SignedIn } from "../catalog/sessions.ts";
+import { randomSecret, sha256 } from "./digest.ts";
 
-const COOKIE = "windlass_session";
+/**
+ * The cookie of somebody who is signed in to the status page. It holds nothing but a random secret; the session itself is a row,
+ * so that it can be listed and ended.
+ */
+
+const NAME = "windlass_session";
+/**
+ * Over HTTPS the name makes the browser take the cookie from this very host only: no other host of the domain, and no page over
+ * plain HTTP, can set it (RFC 6265bis, 4.1.3.2).
+ */
+const HOST_NAME = `__Host-${NAME}`;
 const SESSION_MS = 30 * 24 * 60 * 60_000;
+const MAX_USER_AGENT = 200;
 
-/** The Set-Cookie value of a new session for whoever holds this token. Only a page behind TLS gets a Secure cookie. */
-export async function sessionCookie(environment: Environment, tokenId: string, isSecure: boolean): Promise<string> {
-	const value = await sign(environment.SIGNING_KEY, "session", { tokenId }, Date.now() + SESSION_MS);
-	return cookie(value, SESSION_MS / 1000, isSecure);
+interface NewSession {
+	team: string;
+	/** The token that signs in. */
+	tokenId: string;
+	userAgent: string;
+	address: string;
 }
 
-/** The Set-Cookie value that ends a session. */
+/** Opens a session. @returns its Set-Cookie value */
+export async function openSession(db: D1Database, { team, tokenId, userAgent, address }: NewSession, isSecure: boolean): Promise<string> {
+	const secret = randomSecret();
+	const now = Date.now();
+	await addSession(db, {
+		id: `${ID_PREFIXES.session}_${ulid()}`,
+		team,
+		token_id: tokenId,
+		hash: await sha256(secret),
+		user_agent: userAgent.slice(0, MAX_USER_AGENT),
+		address,
+		created_at: now,
+		expires_at: now + SESSION_MS,
+	});
+	return cookie(secret, SESSION_MS / 1000, isSecure);
+}
+
+/** The Set-Cookie value that makes a browser forget its session. */
 export function endedSessionCookie(isSecure: boolean): string {
 	return cookie("", 0, isSecure);
 }
 
 function cookie(value: string, maxAge: number, isSecure: boolean): string {
-	return `${COOKIE}=${value}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${maxAge}${isSecure ? "; Secure" : ""}`;
+	const name = isSecure ? HOST_NAME : NAME;
+	return `${name}=${value}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${maxAge}${isSecure ? "; Secure" : ""}`;
 }
 
-/** The id of the token that the request's session stands for; null without a valid session. */
-export async function sessionTokenId(environment: Environment, request: Request): Promise<string | null> {
+/** Who the request's session belongs to; null without a live one. @param isSecure whether the browser came over HTTPS */
+export async function sessionOf(db: D1Database, request: Request, isSecure: boolean): Promise<SignedIn | null> {
+	const name = isSecure ? HOST_NAME : NAME;
 	const cookies = (request.headers.get("Cookie") ?? "").split(/;\s*/);
-	const value = cookies.find((part) => part.startsWith(`${COOKIE}=`))?.slice(COOKIE.length + 1);
-	if (!value) return null;
-	const parsed = z.object({ tokenId: z.string() }).safeParse(await verify(environment.SIGNING_KEY, "session", value));
-	return parsed.success ? parsed.data.tokenId : null;
+	const secret = cookies.find((part) => part.startsWith(`${name}=`))?.slice(name.length + 1);
+	return secret ? findSession(db, await sha256(secret), Date.now()) : null;
 }

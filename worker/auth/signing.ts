@@ -2,7 +2,7 @@ import { errors, jwtVerify, SignJWT } from "jose";
 import { hex } from "../bytes.ts";
 
 /** What a signed token is for; a token of one purpose is nothing to the others. */
-export type Purpose = "lease" | "part" | "file" | "session";
+export type Purpose = "lease" | "part" | "file";
 
 const ALGORITHM = "HS256";
 

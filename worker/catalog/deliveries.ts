@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gt, lt } from "drizzle-orm";
+import { and, asc, desc, eq, gt, lt, or } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { ulid } from "ulid";
 import { type DeliveryRow, deliveries } from "../../schema/database/tables.ts";
@@ -9,7 +9,11 @@ import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 
 export type NewDelivery = Omit<DeliveryRow, "id" | "received_at" | "run_id">;
 
-/** Notes a delivery, unless it is here already. @returns the row, and whether it was here before */
+/**
+ * Notes a delivery, unless it is here already: under its name, or, where the signature covers the body alone, with its body. One
+ * that was ignored or refused before is taken as it is judged now: a setting may have been corrected since.
+ * @returns the row, and whether it was here before
+ */
 export async function noteDelivery(db: D1Database, delivery: NewDelivery): Promise<{ row: DeliveryRow; isRepeat: boolean }> {
 	const d1 = drizzle(db);
 	const [added] = await d1
@@ -18,13 +22,35 @@ export async function noteDelivery(db: D1Database, delivery: NewDelivery): Promi
 		.onConflictDoNothing()
 		.returning();
 	if (added) return { row: added, isRepeat: false };
-	const { team, project, forge, delivery: name } = delivery;
-	const [known] = await d1
+	const known = await sameDelivery(db, delivery);
+	if (!known) throw new Error("a delivery was removed while it came again");
+	if (known.verdict !== "ignored" && known.verdict !== "refused") return { row: known, isRepeat: true };
+	const { verdict, reason, trigger, repository, event } = delivery;
+	const [judgedAnew] = await d1
+		.update(deliveries)
+		.set({ verdict, reason, trigger, repository, event })
+		.where(and(eq(deliveries.id, known.id), eq(deliveries.verdict, known.verdict)))
+		.returning();
+	return { row: judgedAnew ?? (await sameDelivery(db, delivery)) ?? known, isRepeat: true };
+}
+
+/** The row of this delivery; of two that fit, the one that was taken. */
+async function sameDelivery(
+	db: D1Database,
+	{ team, project, forge, delivery, body_digest }: NewDelivery,
+): Promise<DeliveryRow | undefined> {
+	const byName = and(eq(deliveries.forge, forge), eq(deliveries.delivery, delivery));
+	const rows = await drizzle(db)
 		.select()
 		.from(deliveries)
-		.where(and(eq(deliveries.team, team), eq(deliveries.project, project), eq(deliveries.forge, forge), eq(deliveries.delivery, name)));
-	if (!known) throw new Error("a delivery was removed while it came again");
-	return { row: known, isRepeat: true };
+		.where(
+			and(
+				eq(deliveries.team, team),
+				eq(deliveries.project, project),
+				body_digest === null ? byName : or(byName, eq(deliveries.body_digest, body_digest)),
+			),
+		);
+	return rows.find(({ verdict }) => verdict === "accepted" || verdict === "received") ?? rows[0];
 }
 
 /** Notes what became of a delivery. */

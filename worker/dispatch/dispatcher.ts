@@ -13,6 +13,8 @@ import { faultFields, log, setLogLevel } from "../log.ts";
 import { Parking } from "../parking.ts";
 import { pollHoldMs, readSettings, SHORT_HOLD_MS, SWEEPER_NAME } from "../settings.ts";
 import {
+	assertCredential,
+	type Credential,
 	closeSession,
 	createRegistrationToken,
 	type NewRegistrationToken,
@@ -24,6 +26,7 @@ import { type Approver, approveJob, approveRun, declineJob, declineRun } from ".
 import { type ArchivedLogNote, logArchived } from "./core/archived_logs.ts";
 import {
 	finishAttempt,
+	isLeaseKnown,
 	type LeaseClaims,
 	liveAttempt,
 	type NeededJob,
@@ -395,6 +398,11 @@ export class Dispatcher extends DurableObject<Environment> {
 		return this.#command((core) => registerAgent(core, registration));
 	}
 
+	/** @see assertCredential */
+	async checkCredential(credential: Credential): Promise<Result<void>> {
+		return resultOf(() => assertCredential(this.#core, credential));
+	}
+
 	async hello(agentId: string, secretHash: string, hello: Hello): Promise<Result<{ adopted: string[]; ended: string[] }>> {
 		return this.#command((core) => {
 			sweep(core);
@@ -466,6 +474,11 @@ export class Dispatcher extends DurableObject<Environment> {
 	/** Whether this lease is live: what a plan of artifacts is checked against. */
 	async checkLease(lease: LeaseClaims): Promise<Result<void>> {
 		return resultOf(() => void liveAttempt(this.#core, lease));
+	}
+
+	/** @see isLeaseKnown */
+	async knowsLease(lease: Pick<LeaseClaims, "attemptId" | "leaseId">): Promise<boolean> {
+		return isLeaseKnown(this.#core, lease);
 	}
 
 	/** The uploaded source that the workspace of this live attempt is made of; null if there is none. */

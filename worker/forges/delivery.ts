@@ -1,23 +1,19 @@
 import type { DeliveryRow } from "../../schema/database/tables.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
+import { type BodyCheck, bytesOfHex, checkHmac } from "./hmac.ts";
 
-/** What the hook of a project was sent, before anybody has looked into it. */
-export interface Parcel {
-	headers: Headers;
-	/** The body as it came: what its signature is about. */
-	bytes: Uint8Array<ArrayBuffer>;
-}
-
-/** What kinds of deliveries there are, and how each is told, checked and read. */
+/** What kinds of deliveries there are, and how each is recognized, checked and read. */
 export interface Deliverer {
 	forge: DeliveryRow["forge"];
-	/** Whether a parcel says that it is of this kind. */
+	/** Whether a request says that it is of this kind. */
 	isIts(headers: Headers): boolean;
 	/** What the forge calls the delivery, and what it is about. */
 	describe(headers: Headers): { delivery: string; event: string };
-	/** Whether whoever has sent it knows the secret. Takes as long whether or not. @throws ApiError `authentication_required` saying what is missing */
-	isAuthentic(parcel: Parcel, secret: string): Promise<boolean>;
+	/** Whether the signature covers the body alone: then the name of the delivery can be changed by whoever has seen it. */
+	signsBodyAlone: boolean;
+	/** Begins to check, before the body is read, whether the sender knows the secret; null if it is clear that it does not. */
+	check(headers: Headers, secret: string): Promise<BodyCheck | null>;
 	/** What the repository that it is about is called at the forge, as `team/web`; null where it does not say. */
 	repositoryOf(payload: unknown): string | null;
 	/** What has happened; in words why nothing is to be done. @throws ApiError `malformed` for a payload that is none of its kind */
@@ -64,16 +60,8 @@ export function pushed(push: {
 	};
 }
 
-/** `sha256=…` or the hex alone; null for anything else. */
-function hexBytes(text: string): Uint8Array<ArrayBuffer> | null {
-	if (!/^[0-9a-f]{64}$/i.test(text)) return null;
-	return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
-}
-
-/** Whether a signature in hex is the HMAC-SHA256 of the body. In constant time. */
-export async function isHmac({ bytes }: Parcel, signature: string, secret: string): Promise<boolean> {
-	const given = hexBytes(signature);
-	if (given === null) return false;
-	const key = await crypto.subtle.importKey("raw", new TextEncoder().encode(secret), { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
-	return crypto.subtle.verify("HMAC", key, given, bytes);
+/** Checks a signature in hex: the HMAC-SHA-256 of the body. */
+export function checkHexSignature(signature: string, secret: string): BodyCheck | null {
+	const given = bytesOfHex(signature);
+	return given && checkHmac(new TextEncoder().encode(secret), [given]);
 }

@@ -1,18 +1,21 @@
 import { genericPayload } from "../../schema/wire/deliveries.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
-import { isSigned, TOLERANCE_S } from "../notify/standard_webhooks.ts";
+import { keyBytes, signaturesIn, TOLERANCE_S } from "../notify/standard_webhooks.ts";
 import { type Deliverer, pushed } from "./delivery.ts";
+import { checkHmac } from "./hmac.ts";
 
 /** What any program can deliver: signed with its time, as Standard Webhooks are. A delivery that is older than five minutes is not taken. */
 export const generic: Deliverer = {
 	forge: "generic",
 	isIts: (headers) => headers.has("webhook-id"),
 	describe: (headers) => ({ delivery: headers.get("webhook-id") ?? "", event: "push" }),
-	async isAuthentic({ headers, bytes }, secret) {
-		const timestamp = Number(headers.get("webhook-timestamp") ?? "");
-		const message = { id: headers.get("webhook-id") ?? "", timestamp, body: bytes };
-		const isRight = await isSigned(message, headers.get("webhook-signature") ?? "", secret);
-		return isRight && Math.abs(Date.now() / 1000 - timestamp) <= TOLERANCE_S;
+	signsBodyAlone: false,
+	async check(headers, secret) {
+		const timestamp = headers.get("webhook-timestamp") ?? "";
+		if (!/^\d{1,15}$/.test(timestamp) || Math.abs(Date.now() / 1000 - Number(timestamp)) > TOLERANCE_S) return null;
+		const signatures = signaturesIn(headers.get("webhook-signature") ?? "");
+		const prefix = new TextEncoder().encode(`${headers.get("webhook-id")}.${timestamp}.`);
+		return signatures.length === 0 ? null : checkHmac(keyBytes(secret), signatures, prefix);
 	},
 	repositoryOf: () => null,
 	read(_, payload) {

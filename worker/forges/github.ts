@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { commitId, type Trigger } from "../../schema/wire/triggers.ts";
-import { type Deliverer, incomplete, isHmac, pushed } from "./delivery.ts";
+import { checkHexSignature, type Deliverer, incomplete, pushed } from "./delivery.ts";
 
 /** GitHub's webhooks, and those of Gitea and Forgejo, which say the same in other headers. */
 
@@ -90,7 +90,8 @@ export const github: Deliverer = {
 	forge: "github",
 	isIts: (headers) => headers.has("X-GitHub-Event"),
 	describe: (headers) => ({ delivery: headers.get("X-GitHub-Delivery") ?? "", event: headers.get("X-GitHub-Event") ?? "" }),
-	isAuthentic: (parcel, secret) => isHmac(parcel, (parcel.headers.get("X-Hub-Signature-256") ?? "").replace(/^sha256=/, ""), secret),
+	signsBodyAlone: true,
+	check: async (headers, secret) => checkHexSignature((headers.get("X-Hub-Signature-256") ?? "").replace(/^sha256=/, ""), secret),
 	repositoryOf,
 	read,
 };
@@ -102,8 +103,8 @@ export const gitea: Deliverer = {
 		delivery: headers.get("X-Forgejo-Delivery") ?? headers.get("X-Gitea-Delivery") ?? "",
 		event: headers.get("X-Forgejo-Event") ?? headers.get("X-Gitea-Event") ?? "",
 	}),
-	isAuthentic: (parcel, secret) =>
-		isHmac(parcel, parcel.headers.get("X-Forgejo-Signature") ?? parcel.headers.get("X-Gitea-Signature") ?? "", secret),
+	signsBodyAlone: true,
+	check: async (headers, secret) => checkHexSignature(headers.get("X-Forgejo-Signature") ?? headers.get("X-Gitea-Signature") ?? "", secret),
 	repositoryOf,
 	read,
 };

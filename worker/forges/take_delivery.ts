@@ -2,7 +2,8 @@ import type { DeliveryRow, ProjectRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { asksToSkip, type Trigger } from "../../schema/wire/triggers.ts";
 import { sha256 } from "../auth/digest.ts";
-import { noteDelivery, settleDelivery, unsettledDeliveries } from "../catalog/deliveries.ts";
+import { hex } from "../bytes.ts";
+import { type NewDelivery, noteDelivery, settleDelivery, unsettledDeliveries } from "../catalog/deliveries.ts";
 import { findProject } from "../catalog/projects.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
@@ -11,11 +12,12 @@ import { faultFields, log } from "../log.ts";
 import { WHOLE } from "../plans/plan_pipeline.ts";
 import { planSubmission } from "../plans/submit_plan.ts";
 import { readSecrets } from "../vault/secrets.ts";
-import type { Deliverer, Parcel } from "./delivery.ts";
+import type { Deliverer } from "./delivery.ts";
 import { mayBeCalled } from "./forge.ts";
 import { generic } from "./generic.ts";
 import { gitea, github } from "./github.ts";
 import { gitlab } from "./gitlab.ts";
+import type { BodyCheck } from "./hmac.ts";
 
 /**
  * Taking what a forge delivers: is it from the forge, was it here before, is anything to be run? What is to be run is found out by a plan, on an agent: the
@@ -39,9 +41,16 @@ export interface Taken {
 	isRepeat: boolean;
 }
 
-/** @throws ApiError `forbidden` for a hook that is closed, `authentication_required`, `malformed` */
-export async function takeDelivery(environment: Environment, project: ProjectRow, parcel: Parcel): Promise<Taken> {
-	const deliverer = DELIVERERS.find((one) => one.isIts(parcel.headers));
+/** What comes to a hook. */
+export interface Delivered {
+	headers: Headers;
+	/** Reads the body while it is checked; null if its signature is wrong. */
+	read(check: BodyCheck): Promise<Uint8Array<ArrayBuffer> | null>;
+}
+
+/** @throws ApiError `forbidden` for a hook that is closed, or one of another forge; `authentication_required`, `malformed` */
+export async function takeDelivery(environment: Environment, project: ProjectRow, { headers, read }: Delivered): Promise<Taken> {
+	const deliverer = DELIVERERS.find((one) => one.isIts(headers));
 	if (!deliverer) {
 		throw new ApiError("malformed", "No forge that is known delivers like this.", {
 			suggestions: [
@@ -50,39 +59,74 @@ export async function takeDelivery(environment: Environment, project: ProjectRow
 		});
 	}
 	const { forge } = deliverer;
-	const secret = await secretOf(environment, project);
-	if (!(await deliverer.isAuthentic(parcel, secret))) {
-		// By the minute: whoever is refused could fill the list otherwise. What it calls itself is not believed, either.
-		const minute = new Date(Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS).toISOString();
-		const reason = "it is not signed with the secret of this project, or is too old";
-		await note(environment, project, forge, { delivery: `refused ${minute}`, event: "unknown", verdict: "refused", reason, trigger: null });
-		throw new ApiError("authentication_required", "The delivery is not signed with the secret of this project, or is too old.", {
-			suggestions: [`Give the forge the very value of the secret ${project.hook_secret}.`],
+	const check = await deliverer.check(headers, await secretOf(environment, project));
+	const bytes = check && (await read(check));
+	if (!bytes) throw await wrongSignature(environment, project, forge);
+	const { delivery: named, event } = deliverer.describe(headers);
+	const digest = hex(await crypto.subtle.digest("SHA-256", bytes));
+	const delivery = named === "" ? `content ${await sha256(`${event} ${digest}`)}` : named.slice(0, 200);
+	const identity = { forge, delivery, event, body_digest: deliverer.signsBodyAlone ? digest : null };
+	const wrongForge = otherForge(project, forge);
+	if (wrongForge !== null) {
+		await note(environment, project, { ...identity, verdict: "refused", reason: wrongForge, trigger: null, repository: null });
+		throw new ApiError("forbidden", `This delivery cannot be taken: ${wrongForge}.`, {
+			suggestions: [`windlass projects edit ${project.name} --forge ${forge}`],
 		});
 	}
-	const { delivery: named, event } = deliverer.describe(parcel.headers);
-	const delivery = named === "" ? `content ${await sha256(`${event}\n${new TextDecoder().decode(parcel.bytes)}`)}` : named.slice(0, 200);
 	let found: Trigger | string;
+	let repository: string | null = null;
 	try {
-		const payload = payloadOf(parcel);
-		found = elsewhere(project, deliverer.repositoryOf(payload)) ?? deliverer.read(event, payload);
+		const payload = payloadOf(headers, bytes);
+		repository = deliverer.repositoryOf(payload);
+		found = deliverer.read(event, payload);
 	} catch (error) {
 		if (error instanceof ApiError)
-			await note(environment, project, forge, { delivery, event, verdict: "refused", reason: error.message, trigger: null });
+			await note(environment, project, { ...identity, verdict: "refused", reason: error.message, trigger: null, repository });
 		throw error;
 	}
-	const ignored = typeof found === "string" ? found : skipped(project, found);
-	if (ignored !== null || typeof found === "string")
-		return note(environment, project, forge, { delivery, event, verdict: "ignored", reason: ignored ?? "", trigger: null });
-	const noted = await note(environment, project, forge, {
-		delivery,
-		event,
-		verdict: "received",
-		reason: "",
-		trigger: JSON.stringify(found),
+	const ignored = elsewhere(project, repository) ?? (typeof found === "string" ? found : skipped(project, found));
+	const trigger = typeof found === "string" ? null : JSON.stringify(found);
+	const noted = await note(environment, project, {
+		...identity,
+		verdict: ignored === null ? "received" : "ignored",
+		reason: ignored ?? "",
+		trigger,
+		repository,
 	});
-	if (noted.row.verdict !== "received") return noted;
-	return { ...noted, row: await plan(environment, project, noted.row, found) };
+	if (noted.row.verdict !== "received" || noted.row.trigger === null) return noted;
+	return { ...noted, row: await plan(environment, project, noted.row, JSON.parse(noted.row.trigger) as Trigger) };
+}
+
+/** Why nothing of a delivery that was taken once is run with the settings of today; null if it is. */
+export function objectionTo(project: ProjectRow, row: DeliveryRow, trigger: Trigger): string | null {
+	return otherForge(project, row.forge) ?? elsewhere(project, row.repository) ?? skipped(project, trigger);
+}
+
+/** The minute in which a wrong signature was last noted, by project and forge: anybody could fill the list otherwise. */
+const notedMinutes = new Map<string, number>();
+const MAX_NOTED = 1_000;
+
+/** Notes, once a minute, that somebody does not know the secret. What the delivery calls itself is not believed, either. */
+async function wrongSignature(environment: Environment, project: ProjectRow, forge: DeliveryRow["forge"]): Promise<ApiError> {
+	const minute = Math.floor(Date.now() / MINUTE_MS);
+	const key = `${project.id} ${forge}`;
+	if (notedMinutes.get(key) !== minute) {
+		if (notedMinutes.size >= MAX_NOTED) notedMinutes.clear();
+		notedMinutes.set(key, minute);
+		const delivery = `refused ${new Date(minute * MINUTE_MS).toISOString()}`;
+		const reason = "it is not signed with the secret of this project, or is too old";
+		const unknown = { event: "unknown", trigger: null, repository: null, body_digest: null };
+		await note(environment, project, { forge, delivery, verdict: "refused", reason, ...unknown });
+	}
+	return new ApiError("authentication_required", "The delivery is not signed with the secret of this project, or is too old.", {
+		suggestions: [`Give the forge the very value of the secret ${project.hook_secret}.`],
+	});
+}
+
+/** A project that names its forge takes deliveries of no other; what any program signs is told apart by its own signature. */
+function otherForge(project: ProjectRow, forge: DeliveryRow["forge"]): string | null {
+	if (project.forge === null || forge === "generic" || forge === project.forge) return null;
+	return `the forge of this project is ${project.forge}, and it says that it comes from ${forge}`;
 }
 
 /** Goes on with what was cut short between being noted and being planned, as far as that is possible now; what is not stays for the next time. */
@@ -134,10 +178,9 @@ function skipped({ default_branch }: ProjectRow, { message, kind, branch }: Trig
 async function note(
 	environment: Environment,
 	{ team, name: project }: ProjectRow,
-	forge: DeliveryRow["forge"],
-	delivery: Pick<DeliveryRow, "delivery" | "event" | "verdict" | "reason" | "trigger">,
+	delivery: Omit<NewDelivery, "team" | "project">,
 ): Promise<Taken> {
-	return noteDelivery(environment.DB, { team, project, forge, ...delivery, event: delivery.event.slice(0, 100) });
+	return noteDelivery(environment.DB, { team, project, ...delivery, event: delivery.event.slice(0, 100) });
 }
 
 async function plan(environment: Environment, project: ProjectRow, row: DeliveryRow, trigger: Trigger): Promise<DeliveryRow> {
@@ -156,7 +199,7 @@ function describe({ kind, branch, tag, sha, pull_request }: Trigger): string {
 }
 
 /** Forges send JSON, or, if they are told to, a form with it. */
-function payloadOf({ headers, bytes }: Parcel): unknown {
+function payloadOf(headers: Headers, bytes: Uint8Array): unknown {
 	const text = new TextDecoder().decode(bytes);
 	// curl calls everything a form unless it is told otherwise.
 	const isForm = /^application\/x-www-form-urlencoded\b/i.test(headers.get("Content-Type") ?? "") && text.startsWith("payload=");

@@ -1,5 +1,6 @@
 import type { ApiError } from "../../schema/wire/errors.ts";
 import { page } from "./layout.tsx";
+import { SignInByToken } from "./sign_in.tsx";
 
 /** An error as a page: what is wrong and what to do. Who is not signed in gets the way in. */
 export function errorPage(error: ApiError, requestId: string): Response {
@@ -11,26 +12,12 @@ export function errorPage(error: ApiError, requestId: string): Response {
 			children: (
 				<section class="narrow">
 					<h1>{isSignIn ? "Sign in" : error.message}</h1>
-					{isSignIn ? <SignIn /> : error.suggestions.map((hint) => <p key={hint}>{hint}</p>)}
+					{isSignIn ? <SignInByToken /> : error.suggestions.map((hint) => <p key={hint}>{hint}</p>)}
 					{!isSignIn && <p class="muted small">Request {requestId}</p>}
 				</section>
 			),
 		},
 		error.status,
 		error.headers,
-	);
-}
-
-function SignIn() {
-	return (
-		<>
-			<p>Open the sign-in link that the coordinator printed when it started, or paste a token.</p>
-			<form method="post" action="/sign-in" class="sign-in">
-				<label>
-					Token <input type="password" name="token" required autoComplete="off" />
-				</label>
-				<button type="submit">Sign in</button>
-			</form>
-		</>
 	);
 }

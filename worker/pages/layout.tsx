@@ -49,6 +49,7 @@ function Page({ title, user, isLive, children }: PageProps) {
 							<a href="/new">New run</a>
 							<a href="/projects">Projects</a>
 							<a href="/agents">Agents</a>
+							<a href="/sessions">Sessions</a>
 							<form method="post" action="/sign-out">
 								<button type="submit" class="quiet" title={`Signed in as ${user}`}>
 									Sign out

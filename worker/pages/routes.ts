@@ -27,7 +27,8 @@ import { newRunPage, submitNewRun } from "./new_run.tsx";
 import { agentsPage, jobPage, runPage, runsPage, testPage } from "./pages.tsx";
 import { pipelinePage } from "./pipeline_page.tsx";
 import { projectPage, projectsPage, submitProject, submitProjectChange, submitProjectRemoval } from "./projects.tsx";
-import { signInByLink, signInByToken, signOut } from "./sign_in.ts";
+import { endSessionFromPage, sessionsPage } from "./sessions_page.tsx";
+import { signIn, signInPage, signOut } from "./sign_in.tsx";
 
 /** The status page. Its pages are for people who are signed in; a script may fetch them with a token, too. */
 export const pageRoutes = [
@@ -65,8 +66,10 @@ export const pageRoutes = [
 	route("POST", "/queue/pause", ["user"], pause),
 	route("POST", "/queue/resume", ["user"], resume),
 	route("POST", "/jobs/:id/cancel", ["user"], cancelJob),
-	route("GET", "/sign-in", ["anyone", "user"], signInByLink),
-	route("POST", "/sign-in", ["anyone", "user"], signInByToken),
+	route("GET", "/sessions", ["user"], sessionsPage),
+	route("POST", "/sessions/:id/end", ["user"], endSessionFromPage),
+	route("GET", "/sign-in", ["anyone", "user"], signInPage),
+	route("POST", "/sign-in", ["anyone", "user"], signIn, { claims: () => "sign-in" }),
 	route("POST", "/sign-out", ["user"], signOut),
 	route("GET", "/assets/:name", ["anyone", "user"], asset),
 ];

@@ -1,6 +1,6 @@
+import { LEASE_TOKEN_MS } from "../../schema/wire/limits.ts";
 import type { Swept } from "../../schema/wire/resources.ts";
 import { objectKeys } from "../artifacts/objects.ts";
-import { PART_TOKEN_MS } from "../artifacts/uploads.ts";
 import { removeDeliveriesBefore } from "../catalog/deliveries.ts";
 import {
 	artifactsBefore,
@@ -15,6 +15,7 @@ import {
 	unusedSources,
 } from "../catalog/expired.ts";
 import { projectsWithTerms } from "../catalog/projects.ts";
+import { deleteSessionsBefore } from "../catalog/sessions.ts";
 import { forgetTests } from "../catalog/tests.ts";
 import { forgetUploads, uploadsBefore } from "../catalog/uploads.ts";
 import type { Holdings } from "../dispatch/core/reads.ts";
@@ -87,7 +88,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 		}),
 		orphans: await inSlices(environment, {
 			limit: SLICE,
-			find: (limit, held) => uploadsBefore(db, now - PART_TOKEN_MS - MARGIN_MS, limit, held),
+			find: (limit, held) => uploadsBefore(db, now - LEASE_TOKEN_MS - MARGIN_MS, limit, held),
 			heldBy: ["attempts", ({ attempt_id }) => attempt_id],
 			remove: async (settled) => {
 				const inUse = await keysInUse(db, [...new Set(settled.map(({ artifact_key }) => artifact_key))]);
@@ -102,6 +103,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 	swept.orphans += await removeStray(bucket, "logs/unknown/", now - keep.logsMs, async (keys) => keys);
 	swept.orphans += await removeStray(bucket, "sources/", now - DAY_MS, (keys) => strayKeys(db, keys));
 	await removeSignInLinks(db, now);
+	await deleteSessionsBefore(db, now);
 	// What forges have delivered is of use as long as the runs that it has made.
 	await removeDeliveriesBefore(db, now - keep.runsMs);
 	await forgetTests(db);

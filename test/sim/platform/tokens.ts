@@ -2,7 +2,3 @@
 export async function findToken(): Promise<object> {
 	return { id: "tok", team: "default", kind: "admin", name: "somebody" };
 }
-
-export async function findTokenById(): Promise<null> {
-	return null;
-}

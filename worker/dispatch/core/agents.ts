@@ -62,11 +62,7 @@ export function registerAgent(core: Core, { tokenHash, registrationHash, name, s
 			tokenHash,
 			now,
 		);
-		if (!token) {
-			throw new ApiError("authentication_required", "The registration token is unknown, used up or expired.", {
-				suggestions: ["Make a new one: POST /api/v1/agent-tokens"],
-			});
-		}
+		if (!token) throw unknownRegistration();
 		const id = takeName(core, name, now) ?? core.newId("agent");
 		core.sql.all(
 			`INSERT INTO agents (id, rev, name, secret_hash, registration_hash, pinned_labels, labels, facts, version, slots, status,
@@ -84,6 +80,12 @@ export function registerAgent(core: Core, { tokenHash, registrationHash, name, s
 			now,
 		);
 		return id;
+	});
+}
+
+function unknownRegistration(): ApiError {
+	return new ApiError("authentication_required", "The registration token is unknown, used up or expired.", {
+		suggestions: ["Make a new one: POST /api/v1/agent-tokens"],
 	});
 }
 
@@ -128,6 +130,20 @@ function authenticateAgent(core: Core, agentId: string, secretHash: string): Age
 		});
 	}
 	return agent;
+}
+
+/** What an agent, or somebody who wants to become one, shows for itself: hashes of its token or of its registration token. */
+export type Credential = { agentId: string; secretHash: string } | { registrationHash: string };
+
+/** Checks a credential before its request is read. @throws ApiError `authentication_required` */
+export function assertCredential(core: Core, credential: Credential): void {
+	if ("agentId" in credential) {
+		authenticateAgent(core, credential.agentId, credential.secretHash);
+		return;
+	}
+	// A token that is used up may come again from the agent that has used it: registering decides on it.
+	if (core.sql.all("SELECT 1 FROM registration_tokens WHERE hash = ?", credential.registrationHash).length === 0)
+		throw unknownRegistration();
 }
 
 /** @throws ApiError `protocol_unsupported` */

@@ -192,6 +192,12 @@ export function liveAttempt(core: Core, lease: LeaseClaims): AttemptRow {
 	return attempt;
 }
 
+/** Whether the queue has given out this lease: in an offer, or to an attempt that it still holds, over or not. */
+export function isLeaseKnown(core: Core, { attemptId, leaseId }: Pick<LeaseClaims, "attemptId" | "leaseId">): boolean {
+	const holder = findAttempt(core, attemptId) ?? findOffer(core, attemptId);
+	return holder?.lease_id === leaseId;
+}
+
 function assertLive(core: Core, attempt: AttemptRow, lease: LeaseClaims): void {
 	if (attempt.lease_id !== lease.leaseId || isTerminal(attempt.state)) throw endedOrSuperseded(core, lease);
 }

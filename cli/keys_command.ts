@@ -1,0 +1,22 @@
+import { Command } from "commander";
+import { DataFolder } from "./data_folder.ts";
+
+const EXAMPLE = "\nExample:\n  windlass keys rotate --data /var/lib/windlass";
+
+/** `windlass keys rotate`: for a signing key that somebody else may have seen. */
+export function keysCommand(): Command {
+	const rotate = new Command("rotate")
+		.description("Make a new signing key. The coordinator must be stopped; leases of the old key are honored until they end.")
+		.option("--data <folder>", "the coordinator's data folder", process.env.WINDLASS_DATA ?? "./.windlass-data")
+		.addHelpText("after", EXAMPLE)
+		.action(({ data: folder }: { data: string }) => {
+			const data = DataFolder.open(folder);
+			try {
+				data.replaceSigningKey();
+			} finally {
+				data.close();
+			}
+			process.stdout.write("There is a new signing key. Start the coordinator; jobs that run go on with the leases that they have.\n");
+		});
+	return new Command("keys").description("Keys of the coordinator.").addCommand(rotate).addHelpText("after", EXAMPLE);
+}

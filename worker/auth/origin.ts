@@ -1,0 +1,21 @@
+import { ApiError } from "../../schema/wire/errors.ts";
+
+/**
+ * A browser sends cookies along with whatever page has asked it to. So a form counts only if it was sent by a page of our own:
+ * the scheme, host and port that the browser names must be those of this coordinator.
+ * @param own every origin by which the coordinator may be called
+ * @throws ApiError `forbidden`
+ */
+export function assertOwnOrigin(request: Request, own: readonly string[]): void {
+	const origin = request.headers.get("Origin");
+	if (origin !== null && own.includes(origin)) return;
+	const what =
+		origin === null ? "The browser does not say which page has sent this." : `This was sent by a page of ${origin.slice(0, 200)}.`;
+	throw new ApiError("forbidden", `${what} Only the status page itself may change things for a person who is signed in.`, {
+		details: { origin, own },
+		suggestions: [
+			'Scripts use a token: curl -H "Authorization: Bearer $TOKEN" …',
+			"Behind a TLS proxy: start the coordinator with --public-url, or name the proxy in --trusted-proxies.",
+		],
+	});
+}

@@ -1,0 +1,63 @@
+import type { Session } from "../../schema/wire/sessions.ts";
+import type { RequestContext } from "../api/context.ts";
+import { endOne, sessionsOf } from "../api/sessions.ts";
+import { page } from "./layout.tsx";
+import { Ago } from "./words.tsx";
+
+/** GET /sessions: who is signed in, and where. */
+export async function sessionsPage(context: RequestContext<"user">): Promise<Response> {
+	const sessions = await sessionsOf(context);
+	return page({ title: "Sessions", user: context.principal.name, children: <Sessions sessions={sessions} /> });
+}
+
+/** POST /sessions/:id/end */
+export async function endSessionFromPage(context: RequestContext<"user">): Promise<Response> {
+	await endOne(context);
+	return new Response(null, { status: 303, headers: { Location: "/sessions" } });
+}
+
+function Sessions({ sessions }: { sessions: readonly Session[] }) {
+	return (
+		<section>
+			<h1>Sessions</h1>
+			<p class="muted">Browsers that are signed in. A session ends after 30 days, at sign-out, or when its token is revoked.</p>
+			{sessions.length === 0 && <p class="empty">Nobody is signed in.</p>}
+			{sessions.length > 0 && (
+				<table>
+					<thead>
+						<tr>
+							<th>Browser</th>
+							<th>Address</th>
+							<th>Signed in</th>
+							<th />
+						</tr>
+					</thead>
+					<tbody>
+						{sessions.map((session) => (
+							<tr key={session.id}>
+								<td>
+									<bdi>{session.user_agent || "unknown"}</bdi>
+									<div class="muted small">
+										{session.name}
+										{session.is_current && " · this browser"}
+									</div>
+								</td>
+								<td>{session.address}</td>
+								<td>
+									<Ago at={session.created_at} />
+								</td>
+								<td>
+									<form method="post" action={`/sessions/${session.id}/end`}>
+										<button type="submit" class="danger">
+											End
+										</button>
+									</form>
+								</td>
+							</tr>
+						))}
+					</tbody>
+				</table>
+			)}
+		</section>
+	);
+}
