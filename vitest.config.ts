@@ -28,7 +28,7 @@ export default defineConfig({
 						},
 					}),
 				],
-				test: { name: "worker", include: ["test/worker/**/*.test.ts"], setupFiles: ["test/worker/setup.ts"] },
+				test: { name: "worker", include: ["test/worker/**/*.test.{ts,tsx}"], setupFiles: ["test/worker/setup.ts"] },
 			},
 			{ test: { name: "sim", include: ["test/sim/**/*.test.ts"] } },
 			{ test: { name: "faults", include: FAULTS, ...PATIENT, maxWorkers: 2, sequence: { groupOrder: 1 } } },

@@ -1,8 +1,9 @@
-import { hiddenParts, MIN_SECRET_BYTES } from "../schema/wire/secrets.ts";
+import { MIN_SECRET_BYTES } from "../schema/wire/secrets.ts";
+import { formsOf } from "./secret_forms.ts";
 
 /**
- * Hides secrets in what a job writes, as it comes: the values themselves, the lines of those that have several, and the forms that tools
- * bring them into (base64 wherever it begins, URL, JSON, shell quoting). What could be the beginning of one is held back, and nothing else.
+ * Hides secrets in what a job writes, as it comes, in every form that `formsOf` names. What could be the beginning of one is held back, and
+ * nothing else.
  */
 
 /** What stands where a secret was. */
@@ -106,55 +107,3 @@ export class Masker {
 }
 
 const MASK_BYTES = Buffer.from(MASK);
-
-/** Every form in which a secret, or a line of it, may show. */
-function formsOf(secret: string): Buffer[] {
-	return hiddenParts(secret)
-		.flatMap((piece) => [
-			Buffer.from(piece),
-			...base64Forms(Buffer.from(piece)),
-			...wrappedBase64(Buffer.from(piece)),
-			...wrappedBase64(Buffer.from(`${piece}\n`)),
-			...[...urlForms(piece), JSON.stringify(piece).slice(1, -1), ...shellForms(piece)].map((text) => Buffer.from(text)),
-		])
-		.filter(({ byteLength }) => byteLength >= MIN_SECRET_BYTES);
-}
-
-/** As browsers encode it, forms, and those who hold by RFC 3986, with slashes or without; the digits of an escape large or small. */
-function urlForms(text: string): string[] {
-	const loose = encodeURIComponent(text);
-	const strict = loose.replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
-	const ofForm = new URLSearchParams([["", text]]).toString().slice(1);
-	const large = [loose, strict, strict.replaceAll("%2F", "/"), ofForm];
-	return [...large, ...large.map((form) => form.replace(/%../g, (one) => one.toLowerCase()))];
-}
-
-/** In single quotes, and with a backslash before what a shell would heed: `printf %q`. */
-function shellForms(text: string): string[] {
-	return [text.replaceAll("'", "'\\''"), text.replace(/[^A-Za-z0-9_@%+=:,./-]/g, "\\$&"), text.replace(/["$`\\]/g, "\\$&")];
-}
-
-/** After so many characters programs begin another line: base64 itself, and openssl. */
-const BASE64_LINES = [76, 64];
-
-/** The lines of base64 as programs write it. */
-function wrappedBase64(bytes: Buffer): Buffer[] {
-	const whole = bytes.toString("base64");
-	return BASE64_LINES.flatMap((width) => (whole.match(new RegExp(`.{1,${width}}`, "g")) ?? []).map((line) => Buffer.from(line)));
-}
-
-/**
- * What of base64 is the same whatever stands before and after the bytes: in the middle of a text they may begin in any of three places. Both
- * alphabets.
- */
-function base64Forms(bytes: Buffer): Buffer[] {
-	return [0, 1, 2].flatMap((before) => {
-		const whole = Buffer.concat([Buffer.alloc(before), bytes])
-			.toString("base64")
-			.replace(/=+$/, "");
-		const from = before === 0 ? 0 : before + 1;
-		const isOpen = (before + bytes.byteLength) % 3 !== 0;
-		const sure = whole.slice(from, isOpen ? -1 : undefined);
-		return [sure, sure.replaceAll("+", "-").replaceAll("/", "_")].map((text) => Buffer.from(text));
-	});
-}

@@ -172,7 +172,7 @@ describe("from a push to a green tick", () => {
 			["Gitea", "gitea"],
 			["Forgejo", "gitea"],
 		] as const) {
-			const { body } = await deliver(repo, giteaDelivery("push", githubPush({ after }), HOOK_SECRET, { name }));
+			const { body } = await deliver(repo, giteaDelivery("push", githubPush({ after, message: name }), HOOK_SECRET, { name }));
 			const { runs } = await planned(body.run_id);
 			expect([runs.pipeline?.state, runs.pipeline?.trigger.actor]).toEqual(["succeeded", "octocat"]);
 			const { forge: told } = await coordinator.get<Delivery>(`/api/v1/deliveries/${body.id}`);
@@ -308,7 +308,7 @@ describe("pull requests", () => {
 	test("that were made by a push without the right to write are another's, too; they can touch nothing of the project's", async () => {
 		const limit = (steps: string, more = "") =>
 			`on: { push: { branches: main }, pull_request: {} }\nname: deploy\nconcurrency: { group: deploy${more} }\nsteps: [${steps}]\n`;
-		const repo = await project("group", { ".windlass.yml": limit("sleep 600") });
+		const repo = await project("group", { ".windlass.yml": limit("sleep 600") }, { forge: "gitea" });
 		const after = git.commit("group/team/web.git", { a: "1" });
 		const pushed = await deliver(repo, giteaDelivery("push", githubPush({ after }), HOOK_SECRET));
 		const ofProject = await made(pushed.body.run_id);
@@ -518,6 +518,76 @@ describe("what is delivered", () => {
 		const { body } = await deliver(repo, genericDelivery({ ref: "refs/heads/main", after: skipping }, HOOK_SECRET));
 		const { plan } = await planned(body.run_id);
 		expect(plan.jobs[0]?.outputs).toEqual({ ".windlass.yml": "not run: the commit asks for it ([skip ci])" });
+	});
+
+	test("is known by its signed body, too: neither another name nor the headers of another forge make it a new one", async () => {
+		const bound = await project("bound", { ".windlass.yml": "steps: [true]" });
+		const unbound = await project("unbound", { ".windlass.yml": "steps: [true]" }, { forge: null, forge_token: null, forge_api: null });
+		const push = githubPush({ after: git.commit("bound/team/web.git", { a: "1" }) });
+		const made = githubDelivery("push", push, HOOK_SECRET);
+		const renamed = githubDelivery("push", push, HOOK_SECRET);
+		const asGitea = { ...giteaDelivery("push", push, HOOK_SECRET), body: made.body };
+		asGitea.headers["X-Gitea-Signature"] = (made.headers["X-Hub-Signature-256"] ?? "").slice("sha256=".length);
+		expect(renamed.headers["X-GitHub-Delivery"]).not.toBe(made.headers["X-GitHub-Delivery"]);
+		const first = await deliver(bound, made);
+		expect(await deliver(bound, renamed)).toMatchObject({
+			status: 202,
+			body: { id: first.body.id, run_id: first.body.run_id, is_repeat: true },
+		});
+		const otherForge = await deliver(bound, asGitea);
+		expect([otherForge.status, otherForge.body.message]).toEqual([
+			403,
+			"This delivery cannot be taken: the forge of this project is github, and it says that it comes from gitea.",
+		]);
+		const free = await deliver(unbound, made);
+		for (const again of [renamed, asGitea])
+			expect(await deliver(unbound, again)).toMatchObject({
+				status: 202,
+				body: { id: free.body.id, run_id: free.body.run_id, is_repeat: true },
+			});
+		for (const { body } of [first, free]) await coordinator.get(`/api/v1/runs/${body.run_id}/wait?timeout=60`);
+		for (const name of ["bound", "unbound"]) {
+			const plans = await eventually(async () => {
+				const { items } = await coordinator.get<Page<RunSummary>>(`/api/v1/runs?project=${name}&kind=plan`);
+				return items.length > 0 && items;
+			}, `the plan of ${name} in the list`);
+			expect([name, plans.length]).toEqual([name, 1]);
+		}
+	});
+
+	test("and was ignored or refused because of a setting is run when it comes again, or is replayed, after the correction", async () => {
+		const repo = await project("corrected", { ".windlass.yml": "steps: [true]" }, { forge: "gitea" });
+		const made = (message: string) =>
+			githubDelivery("push", githubPush({ after: git.commit("corrected/team/web.git", { a: message }), message }), HOOK_SECRET);
+		const change = (settings: Partial<Project>) =>
+			coordinator.request("/api/v1/projects/corrected", { method: "PATCH", body: JSON.stringify(settings) });
+		const refused = made("one");
+		expect((await deliver(repo, refused)).status).toBe(403);
+		const { items } = await coordinator.get<Page<Delivery>>("/api/v1/projects/corrected/deliveries");
+		expect(items).toMatchObject([{ verdict: "refused", run_id: null }]);
+		await change({ forge: "github", repository: `${repo.repository}.moved` });
+		const moved = await deliver(repo, refused);
+		expect(moved.body).toMatchObject({
+			id: items[0]?.id,
+			verdict: "ignored",
+			is_repeat: true,
+			reason: expect.stringMatching(/^it is about team\/web/),
+		});
+		const alsoMoved = await deliver(repo, made("two"));
+		const replay = () => coordinator.request(`/api/v1/deliveries/${alsoMoved.body.id}/replay`, { method: "POST" });
+		expect((await replay()).status).toBe(409);
+		await change({ repository: repo.repository });
+		const redelivered = await deliver(repo, refused);
+		expect(redelivered.body).toMatchObject({ id: items[0]?.id, verdict: "accepted", is_repeat: true });
+		expect(Object.values((await planned(redelivered.body.run_id)).runs)).toMatchObject([{ state: "succeeded" }]);
+		const replayed = (await (await replay()).json()) as Run;
+		expect(Object.values((await planned(replayed.id)).runs)).toMatchObject([{ state: "succeeded" }]);
+		expect(await coordinator.get<Delivery>(`/api/v1/deliveries/${alsoMoved.body.id}`)).toMatchObject({
+			verdict: "accepted",
+			run_id: replayed.id,
+		});
+		// And then it is what it is: no third run.
+		expect((await deliver(repo, refused)).body).toMatchObject({ run_id: redelivered.body.run_id, is_repeat: true });
 	});
 
 	test("comes once, however often it is sent; and once more when somebody asks for it", async () => {

@@ -4,6 +4,7 @@ import path from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Job, Run, SubmittedRun } from "../../schema/wire/resources.ts";
 import type { Secret } from "../../schema/wire/secrets.ts";
+import { encodingProgram, HIDDEN_ENCODINGS, SHOWN_ENCODINGS } from "../support/encodings.ts";
 import { ADMIN_TOKEN, eventually, Program, TestCoordinator, temporaryFolder } from "../support/processes.ts";
 
 const KEY = "-----BEGIN KEY-----\nZmlyc3QgbGluZSBvZiB0aGUga2V5\nc2Vjb25kIGxpbmUgb2YgdGhlIGtleQ\n-----END KEY-----\n";
@@ -43,6 +44,62 @@ describe("a job", () => {
 		return async () => {
 			for (const clean of cleanUps.reverse()) await clean();
 		};
+	});
+
+	test("shows no secret in any of twenty encodings; what is not hidden is known and documented", async () => {
+		const account = {
+			type: "service_account",
+			private_key: "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----\n",
+			note: "für <alle> & jeden",
+			nested: [{ password: "nested/pass+word" }],
+		};
+		const values = { PLAIN: TOKEN, SHORT: "hunter22", KEY, ACCOUNT: JSON.stringify(account, null, 2) };
+		for (const [name, value] of Object.entries(values)) await put(coordinator, name.toLowerCase(), { value });
+		onTestFinished(async () => {
+			for (const name of Object.keys(values)) await coordinator.request(`/api/v1/secrets/${name.toLowerCase()}`, { method: "DELETE" });
+		});
+		const reformatted = [
+			"import json, os",
+			"account = json.loads(os.environ['ACCOUNT'])",
+			"print('compact', json.dumps(account, separators=(',', ':')))",
+			"print('spaced', json.dumps(account))",
+			"print('pretty', json.dumps(account, indent=4, ensure_ascii=False))",
+			"for value in [account['private_key'], account['note'], account['nested'][0]['password'], account['type']]: print('value', json.dumps(value), value)",
+		].join("\n");
+		const secrets = Object.fromEntries(Object.keys(values).map((name) => [name, name.toLowerCase()]));
+		const steps = [encodingProgram(Object.keys(values)), reformatted].map((run) => ({ run, shell: "python3" }));
+		const { id } = await coordinator.post<SubmittedRun>("/api/v1/runs", { pipeline: { jobs: { show: { secrets, steps } } } });
+		const run = await waitFor(coordinator, id);
+		expect(run.state).toBe("succeeded");
+		const log = await logOf(coordinator, (run.jobs[0] as Run["jobs"][0]).id);
+		for (const variable of Object.keys(values)) {
+			for (const [encodings, isHidden] of [
+				[HIDDEN_ENCODINGS, true],
+				[SHOWN_ENCODINGS, false],
+			] as const) {
+				for (const name of Object.keys(encodings)) {
+					const shown = log.split(`${variable}|${name}|BEGIN\n`)[1]?.split("\nEND\n")[0] ?? "";
+					const isMasked = shown.includes("***");
+					// Of base64 a few bits at the edges are somebody else's, too; the names of JSON's keys are not secret.
+					const rest = shown.replaceAll("***", "").replace(/[\s"'{}[\],:\\]|type|private_key|note|nested|password/g, "");
+					expect([variable, name, isMasked && rest.length < 24]).toEqual([variable, name, isHidden]);
+				}
+			}
+		}
+		for (const line of ["compact", "spaced"]) expect(log).toContain(`\n${line} ***\n`);
+		expect(log.split("\npretty ")[1]).not.toMatch(/service_account|MIIE|alle|pass\+word/);
+		expect(log.match(/^value .*$/gm)?.join("\n")).not.toMatch(/service_account|MIIE|alle|pass\+word/);
+	});
+
+	test("is masked as docs/security.md says: the lists there are those that are tested", () => {
+		const text = readFileSync(path.resolve(import.meta.dirname, "../../docs/security.md"), "utf8");
+		const listUnder = (heading: string) =>
+			(text.split(`### ${heading}\n`)[1] ?? "")
+				.split(/^#/m)[0]
+				?.split("\n")
+				.flatMap((line) => (line.startsWith("- ") ? [line.slice(2).replaceAll("`", "")] : []));
+		expect(listUnder("Hidden")).toEqual(Object.keys(HIDDEN_ENCODINGS));
+		expect(listUnder("Not hidden")).toEqual(Object.keys(SHOWN_ENCODINGS));
 	});
 
 	test("gets what it asks for, and nobody sees it: in no form, in no log, report, summary, output or file", async () => {

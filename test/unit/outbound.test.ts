@@ -1,5 +1,8 @@
-import { describe, expect, test } from "vitest";
-import { isAllowed, parseOutbound } from "../../cli/outbound.ts";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { isAllowed, Outbound, parseOutbound } from "../../cli/outbound.ts";
+import { NOT_ASKED } from "../../schema/wire/outbound.ts";
 
 const allows = (rules: string, name: string, address = name) => isAllowed(parseOutbound(rules), name, address);
 
@@ -51,4 +54,32 @@ describe("what may be asked of other servers", () => {
 			expect(() => parseOutbound(wrong)).toThrow(`; did you mean ${meant}?`);
 		expect(parseOutbound("git, forge1, node, external-git").names).toEqual(["git", "forge1", "node", "external-git"]);
 	});
+});
+
+test("one deadline holds for the whole of a call: a server that drips, or never answers, is left", async () => {
+	const closed = Promise.withResolvers<void>();
+	const server = createServer((request, response) => {
+		request.resume();
+		if (request.url === "/silent") return;
+		response.writeHead(200);
+		// Each byte would begin the time between two of them anew.
+		const drip = setInterval(() => response.write("x"), 50);
+		response.on("close", () => {
+			clearInterval(drip);
+			closed.resolve();
+		});
+	});
+	await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+	onTestFinished(() => {
+		server.closeAllConnections();
+		server.close();
+	});
+	const { port } = server.address() as AddressInfo;
+	const outbound = new Outbound(parseOutbound("loopback"), 400);
+	onTestFinished(() => outbound.close());
+	for (const path of ["/drips", "/silent"]) {
+		const answer = await outbound.ask({ url: `http://127.0.0.1:${port}${path}`, method: "POST", headers: {}, body: "{}" });
+		expect([path, answer.status, answer.headers]).toEqual([path, 502, { [NOT_ASKED]: "unreachable" }]);
+	}
+	await closed.promise;
 });

@@ -25,6 +25,7 @@ export const SSE_HEADERS = {
 	"Content-Type": "text/event-stream; charset=utf-8",
 	"Cache-Control": "no-store, no-transform",
 	"X-Accel-Buffering": "no",
+	"X-Content-Type-Options": "nosniff",
 };
 
 export const TEXT_STREAM_HEADERS = {

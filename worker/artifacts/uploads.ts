@@ -13,7 +13,7 @@ import type { SavedArtifact } from "../dispatch/core/attempts.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
-import { objectKeys, readArtifact } from "./objects.ts";
+import { objectKeys } from "./objects.ts";
 import { checkArtifactPath } from "./paths.ts";
 
 /**
@@ -33,6 +33,8 @@ const partClaims = leaseClaims.extend({
 type PartClaims = z.infer<typeof partClaims>;
 type PlannedFile = ArtifactPlan["files"][number];
 
+/** So much of a part is hashed at a time. */
+const SLICE_BYTES = 256 * 1024;
 /** R2 is asked about this many files at once. */
 const CHECKED_AT_ONCE = 50;
 
@@ -102,6 +104,21 @@ async function keyOf(lease: LeaseTokenClaims, path: string, content: string): Pr
 export async function putPart(environment: Environment, token: string, request: Request): Promise<{ number: number }> {
 	const part = await verifyForLease(environment, "part", token, (claims) => partClaims.safeParse(claims).data ?? null);
 	if (!part) throw new ApiError("forbidden", "This upload address is not valid (any more).", { suggestions: ["Ask for a new plan."] });
+	try {
+		return await storePart(environment, part, request);
+	} catch (error) {
+		await discardBody(request);
+		throw error;
+	}
+}
+
+/** Reads what is not needed: who is answered in the middle of a body may see a broken connection in place of the answer. */
+async function discardBody({ body, bodyUsed, headers }: Request): Promise<void> {
+	if (bodyUsed || Number(headers.get("Content-Length")) > SINGLE_PART_BYTES) return;
+	await body?.pipeTo(new WritableStream()).catch(() => undefined);
+}
+
+async function storePart(environment: Environment, part: PartClaims, request: Request): Promise<{ number: number }> {
 	unwrap(await dispatcherOf(environment, part.team).checkLease(part));
 	const length = request.headers.get("Content-Length");
 	if (length === null) throw new ApiError("length_required", "A part needs a Content-Length.");
@@ -113,7 +130,7 @@ export async function putPart(environment: Environment, token: string, request: 
 		// What is there already is this very part, from a try whose answer was lost; it is not written again.
 		const isNew = (await environment.BUCKET.head(part.key)) === null;
 		if (isNew) await environment.BUCKET.put(part.key, part.size === 0 ? new Uint8Array() : request.body, { sha256: declared });
-		else await request.body?.cancel();
+		else await discardBody(request);
 	} catch (error) {
 		// R2 checks the digest itself and refuses a body that does not fit (error 10037).
 		if (/10037|sha-?256|checksum/i.test(String(error))) throw mismatch("The bytes do not have the sha256 that was declared.");
@@ -172,11 +189,23 @@ async function checkFile(environment: Environment, lease: LeaseTokenClaims, file
 }
 
 /** The sha256 of a file in parts, read as a stream. */
-async function digestOf({ BUCKET }: Environment, file: Parameters<typeof readArtifact>[1]): Promise<string> {
-	const stream = await readArtifact(BUCKET, file, 0, file.size);
+async function digestOf({ BUCKET }: Environment, file: Parameters<typeof objectKeys>[0]): Promise<string> {
 	const digest = new crypto.DigestStream("SHA-256");
-	await stream?.pipeTo(digest);
-	return stream === null ? "" : hex(await digest.digest);
+	const writer = digest.getWriter();
+	for (const key of objectKeys(file)) {
+		const part = await BUCKET.get(key);
+		if (!part) throw new Error(`the object ${key} is gone`);
+		const reader = part.body.getReader({ mode: "byob" });
+		for (let buffer = new Uint8Array(SLICE_BYTES); ; ) {
+			const { done, value } = await reader.read(buffer);
+			if (done || !value) break;
+			await writer.write(value);
+			// The same memory again: what is left to be collected later is memory all the same.
+			buffer = new Uint8Array(value.buffer);
+		}
+	}
+	await writer.close();
+	return hex(await digest.digest);
 }
 
 function missing(path: string, why: string): ApiError {

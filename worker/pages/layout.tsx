@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { render } from "preact-render-to-string";
+import "./bidi.ts";
 
 /** No script but our own file, no inline style, no frame: what a build prints can do nothing here. */
 const PAGE_HEADERS = {
@@ -9,6 +10,12 @@ const PAGE_HEADERS = {
 		"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 	"X-Content-Type-Options": "nosniff",
 	"Referrer-Policy": "same-origin",
+};
+
+/** For a piece of a page that a script fetches: opened by itself it is nothing. */
+export const FRAGMENT_HEADERS = {
+	...PAGE_HEADERS,
+	"Content-Security-Policy": "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 };
 
 interface PageProps {

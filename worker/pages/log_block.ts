@@ -2,6 +2,7 @@ import type { RequestContext } from "../api/context.ts";
 import { blockParameters, requireAttempt } from "../api/job_log.ts";
 import { onlyParameters } from "../api/queries.ts";
 import { readLineBlock } from "../logs/line_index.ts";
+import { FRAGMENT_HEADERS } from "./layout.tsx";
 import { renderLines } from "./log_lines.tsx";
 
 /**
@@ -15,9 +16,7 @@ export async function logBlock({ url, environment, principal, params }: RequestC
 	const block = await readLineBlock(environment, attempt, first, count);
 	return new Response(renderLines(block.lines, block.first + 1), {
 		headers: {
-			"Content-Type": "text/html; charset=utf-8",
-			"Cache-Control": "no-store",
-			"X-Content-Type-Options": "nosniff",
+			...FRAGMENT_HEADERS,
 			"X-First-Line": String(block.first),
 			"X-Line-Count": String(block.lines.length),
 			"X-Next-Offset": String(block.nextOffset),

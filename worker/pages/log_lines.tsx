@@ -1,4 +1,5 @@
 import { render } from "preact-render-to-string";
+import "./bidi.ts";
 import { STAMP_BYTES } from "../logs/format.ts";
 import { parseAnsi } from "./ansi.ts";
 

@@ -1,0 +1,115 @@
+import { createHash, randomBytes } from "node:crypto";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { ArtifactPlanAnswer, Offer } from "../../schema/wire/protocol.ts";
+import type { Artifact, Job, Run } from "../../schema/wire/resources.ts";
+import { eventually, TestCoordinator } from "../support/processes.ts";
+import { ProtocolAgent, result, send } from "../support/protocol_agent.ts";
+
+/** An agent that tries to put other bytes in place of those that it has declared, before and after the end of its attempt. */
+
+const PART_BYTES = 32 * 1024 * 1024;
+const SIZE = 2 * PART_BYTES + 1024;
+
+const cleanups: (() => void | Promise<void>)[] = [];
+let coordinator: TestCoordinator;
+let agent: ProtocolAgent;
+beforeAll(async () => {
+	coordinator = await TestCoordinator.start({ atEnd: (clean) => void cleanups.push(clean) });
+	agent = await ProtocolAgent.join(coordinator.url, await coordinator.registrationToken(), "uploader");
+});
+afterAll(async () => {
+	for (const clean of cleanups.reverse()) await clean();
+});
+
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+
+async function started(): Promise<{ run: Run; job: Job; offer: Offer }> {
+	const run = await coordinator.post<Run>("/api/v1/runs", { run: "make", runs_on: ["uploader"] });
+	const offer = await agent.nextOffer();
+	await agent.start(offer);
+	return { run, job: run.jobs[0] as Job, offer };
+}
+
+async function planOf(offer: Offer, files: object[]): Promise<ArtifactPlanAnswer["files"]> {
+	const answer = await agent.attempt(offer, "POST", "artifacts", { files });
+	expect(answer.status).toBe(200);
+	return answer.body.files as ArtifactPlanAnswer["files"];
+}
+
+async function put(url: string, bytes: Uint8Array, digest = sha256(bytes)): Promise<number> {
+	const response = await fetch(new URL(url, coordinator.url), {
+		method: "PUT",
+		body: new Uint8Array(bytes),
+		headers: { "X-Content-SHA256": digest },
+	});
+	await response.text();
+	return response.status;
+}
+
+const partsOf = (bytes: Uint8Array) => [0, 1, 2].map((index) => bytes.subarray(index * PART_BYTES, (index + 1) * PART_BYTES));
+
+test("each part is bound to the digest that was planned for it, and after the finish nothing is written any more", async () => {
+	const { job, offer } = await started();
+	const good = randomBytes(SIZE);
+	const parts = partsOf(good);
+	const big = { path: "big.bin", size: SIZE, sha256: sha256(good), parts: parts.map((part) => sha256(part)) };
+	const small = { path: "small.txt", size: 5, sha256: sha256(Buffer.from("small")) };
+	for (const wrong of [
+		{ ...big, parts: [] },
+		{ ...big, parts: big.parts.slice(1) },
+		{ ...small, parts: [small.sha256] },
+	])
+		expect((await agent.attempt(offer, "POST", "artifacts", { files: [wrong] })).status).toBe(422);
+	const [planned, plannedSmall] = (await planOf(offer, [big, small])) as [ArtifactPlanAnswer["files"][0], ArtifactPlanAnswer["files"][0]];
+	const evil = Buffer.from(parts[0] as Uint8Array);
+	evil[0] = (evil[0] as number) ^ 1;
+	const urls = planned.parts.map(({ url }) => url);
+	const smallUrl = plannedSmall.parts[0]?.url as string;
+	expect(await put(urls[0] as string, evil)).toBe(422);
+	expect(await put(urls[0] as string, evil, big.parts[0])).toBe(422);
+	for (const [index, url] of urls.entries()) expect(await put(url, parts[index] as Uint8Array)).toBe(201);
+	// A try whose answer was lost comes again.
+	expect(await put(urls[0] as string, parts[0] as Uint8Array)).toBe(201);
+	expect(await put(smallUrl, Buffer.from("small"))).toBe(201);
+	const artifacts = [
+		{ path: big.path, size: SIZE, sha256: big.sha256, executable: false, kind: "file" as const, key: planned.key },
+		{ path: small.path, size: 5, sha256: small.sha256, executable: false, kind: "file" as const, key: plannedSmall.key },
+	];
+	expect((await agent.attempt(offer, "POST", "finish", result({ artifacts }))).status).toBe(200);
+	for (const [index, url] of urls.entries()) {
+		expect([409, 410]).toContain(await put(url, parts[index] as Uint8Array));
+		expect([409, 410]).toContain(await put(url, evil));
+	}
+	expect([409, 410]).toContain(await put(smallUrl, Buffer.from("small")));
+	expect([409, 410]).toContain((await agent.attempt(offer, "POST", "artifacts", { files: [big] })).status);
+	expect([409, 410]).toContain((await agent.attempt(offer, "POST", "steps", { steps: [] })).status);
+	const { items } = await coordinator.get<{ items: Artifact[] }>(`/api/v1/jobs/${job.id}/artifacts`);
+	const served = await coordinator.request(items.find(({ path }) => path === "big.bin")?.url ?? "");
+	expect([served.headers.get("ETag"), sha256(new Uint8Array(await served.arrayBuffer()))]).toEqual([`"${big.sha256}"`, big.sha256]);
+}, 60_000);
+
+test("the sha256 of a file in parts is that of the whole file, or the finish is refused", async () => {
+	const { run, offer } = await started();
+	const bytes = randomBytes(SIZE);
+	const parts = partsOf(bytes);
+	const lie = { path: "big.bin", size: SIZE, sha256: sha256(Buffer.from("something else")), parts: parts.map((part) => sha256(part)) };
+	const [planned] = (await planOf(offer, [lie])) as [ArtifactPlanAnswer["files"][0]];
+	for (const [index, { url }] of planned.parts.entries()) expect(await put(url, parts[index] as Uint8Array)).toBe(201);
+	const artifacts = [{ path: lie.path, size: SIZE, sha256: lie.sha256, executable: false, kind: "file" as const, key: planned.key }];
+	const refused = await agent.attempt(offer, "POST", "finish", result({ artifacts }));
+	expect([refused.status, refused.body.message]).toEqual([422, expect.stringContaining("do not have the sha256 that was declared")]);
+	expect((await agent.attempt(offer, "POST", "finish", result())).status).toBe(200);
+	expect((await coordinator.get<Run>(`/api/v1/runs/${run.id}/wait`)).state).toBe("succeeded");
+}, 60_000);
+
+test("an attempt that was lost, or cancelled and over, writes no part", async () => {
+	const { run, offer } = await started();
+	const file = { path: "a", size: 1, sha256: sha256(Buffer.from("a")) };
+	const [planned] = (await planOf(offer, [file])) as [ArtifactPlanAnswer["files"][0]];
+	const url = planned.parts[0]?.url as string;
+	await coordinator.post(`/api/v1/runs/${run.id}/cancel`, {});
+	expect((await agent.attempt(offer, "POST", "finish", result({ state: "cancelled" }))).status).toBe(200);
+	await eventually(async () => (await coordinator.get<Run>(`/api/v1/runs/${run.id}`)).state === "cancelled", "the end of the run");
+	expect(await put(url, Buffer.from("a"))).toBe(410);
+	expect((await send(coordinator.url, "PUT", `${url}x`, null, "a")).status).toBe(403);
+});
