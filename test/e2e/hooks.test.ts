@@ -522,7 +522,7 @@ describe("what is delivered", () => {
 
 	test("is known by its signed body, too: neither another name nor the headers of another forge make it a new one", async () => {
 		const bound = await project("bound", { ".windlass.yml": "steps: [true]" });
-		const unbound = await project("unbound", { ".windlass.yml": "steps: [true]" }, { forge: null, forge_token: null, forge_api: null });
+		const unbound = await project("unbound", { ".windlass.yml": "steps: [true]" }, { forge: null, forge_token: null });
 		const push = githubPush({ after: git.commit("bound/team/web.git", { a: "1" }) });
 		const made = githubDelivery("push", push, HOOK_SECRET);
 		const renamed = githubDelivery("push", push, HOOK_SECRET);
