@@ -108,7 +108,7 @@ export class BenchAttempt {
 		this.#logBytes += bytes.byteLength;
 	}
 
-	planArtifacts(files: readonly { path: string; size: number; sha256: string }[]): Promise<ArtifactPlanAnswer> {
+	planArtifacts(files: readonly { path: string; size: number; sha256: string; parts?: readonly string[] }[]): Promise<ArtifactPlanAnswer> {
 		return this.#say("POST", "artifacts", { files });
 	}
 

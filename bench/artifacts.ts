@@ -63,7 +63,8 @@ function randomFile(): RepeatedFile {
 /** As an agent sends a file: each part after the answer to the one before. */
 async function upload(target: Target, attempt: BenchAttempt, { part, partSha256, sha256 }: RepeatedFile): Promise<void> {
 	const file = { path: NAME, size: BYTES, sha256 };
-	const [planned] = (await attempt.planArtifacts([file])).files;
+	const parts = Array.from({ length: PARTS }, () => partSha256);
+	const [planned] = (await attempt.planArtifacts([{ ...file, parts }])).files;
 	if (planned?.parts.length !== PARTS) throw new Error(`the coordinator wants ${planned?.parts.length} parts, not ${PARTS}`);
 	for (const { url } of planned.parts) {
 		await target.send(url, { method: "PUT", token: null, bytes: part, headers: { "X-Content-SHA256": partSha256 } });

@@ -11,7 +11,12 @@ const statuses: Record<string, number> = {};
 async function guess(number: number): Promise<void> {
 	const isSignIn = number % 2 === 0;
 	const { statusCode, body } = isSignIn
-		? await request(`${url}/sign-in`, { method: "POST", dispatcher, headers: { Origin: url }, body: `token=${randomBytes(24).toString("hex")}` })
+		? await request(`${url}/sign-in`, {
+				method: "POST",
+				dispatcher,
+				headers: { Origin: url },
+				body: `token=${randomBytes(24).toString("hex")}`,
+			})
 		: await request(`${url}/api/v1/runs`, { dispatcher, headers: { Authorization: `Bearer wlu_${randomBytes(24).toString("hex")}` } });
 	await body.dump();
 	statuses[statusCode] = (statuses[statusCode] ?? 0) + 1;

@@ -34,6 +34,7 @@ export async function wrongCredentials(target: Target): Promise<Row[]> {
 
 async function validCalls(target: Target, forMs: number): Promise<{ p50: number; p99: number }> {
 	const samples: number[] = [];
-	for (const until = performance.now() + forMs; performance.now() < until; ) samples.push(await elapsed(() => target.get("/api/v1/agents")));
+	for (const until = performance.now() + forMs; performance.now() < until; )
+		samples.push(await elapsed(() => target.get("/api/v1/agents")));
 	return timing(samples, forMs);
 }

@@ -32,13 +32,21 @@ const PIPELINE = {
 describe("the status page", () => {
 	test("signs in by the one-time link", async () => {
 		const page = await (await browser.newContext()).newPage();
+		// Whatever follows links by itself, such as a chat that shows a preview, uses nothing up.
+		await fetch(coordinator.signInUrl);
 		await page.goto(coordinator.signInUrl);
-		expect(page.url()).toBe(`${coordinator.url}/`);
+		await page.getByRole("button", { name: "Sign in" }).click();
+		await page.waitForURL(`${coordinator.url}/`);
 		await shown(() => page.getByRole("heading", { name: "Runs" }).count()).toBe(1);
 		const [cookie] = await page.context().cookies();
 		expect(cookie).toMatchObject({ name: "windlass_session", httpOnly: true, sameSite: "Lax" });
+		await page.getByRole("link", { name: "Sessions" }).click();
+		await shown(() => page.getByText("this browser").count()).toBe(1);
 		await page.getByRole("button", { name: "Sign out" }).click();
 		await shown(() => page.getByText("paste a token").count()).toBe(1);
+		// The cookie that the browser has forgotten is nothing to anybody who has kept it.
+		const kept = await fetch(`${coordinator.url}/api/v1/runs`, { headers: { Cookie: `windlass_session=${cookie?.value}` } });
+		expect(kept.status).toBe(401);
 	});
 
 	test("shows a run as it goes: list, graph, live log in colours, steps, artifact", async () => {

@@ -276,6 +276,13 @@ describe("the OpenAPI document", () => {
 		for (const value of ["a first value", "a second value"]) await call("PUT /api/v1/secrets/{name}", { name: "s" }, { body: { value } });
 		expect((await call("GET /api/v1/secrets")).items).toMatchObject([{ name: "s", project: null }]);
 		await call("POST /api/v1/secrets/rotate");
+		const signIn = { method: "POST", token: null, redirect: "manual", headers: { Origin: coordinator.url } } as const;
+		for (let index = 0; index < 2; index += 1) await coordinator.request("/sign-in", { ...signIn, body: `token=${ADMIN_TOKEN}` });
+		const { items: sessions } = await call("GET /api/v1/sessions");
+		expect(sessions).toHaveLength(2);
+		await call("DELETE /api/v1/sessions/{id}", { id: sessions[0].id });
+		await call("DELETE /api/v1/sessions/{id}", { id: sessions[0].id });
+		await call("DELETE /api/v1/sessions");
 		await call("DELETE /api/v1/secrets/{name}", { name: "s" });
 		await call("POST /api/v1/runs/{id}/cancel", { id: run.id });
 		await call("DELETE /api/v1/runs/{id}", { id: run.id });

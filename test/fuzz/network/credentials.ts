@@ -22,18 +22,18 @@ interface Door {
 
 /** Where a credential of each kind opens a door. */
 const DOORS: Record<Kind, Door> = {
-	admin: { method: "GET", path: "/api/v1/agents", body: null, shut: [401, 403] },
-	session: { method: "GET", path: "/api/v1/agents", body: null, shut: [401, 403] },
+	admin: { method: "GET", path: "/api/v1/agents", body: null, shut: [401, 403, 429] },
+	session: { method: "GET", path: "/api/v1/agents", body: null, shut: [401, 403, 429] },
 	// With a key of its own: who repeats a key is known by it.
 	registration: {
 		method: "POST",
 		path: "/api/v1/agents",
 		body: { registration_key: "another-agent-{seq}", name: "forged-{seq}" },
-		shut: [401, 403],
+		shut: [401, 403, 429],
 	},
-	agent: { method: "POST", path: "/api/v1/agents/self/renew", body: right.RENEWAL, shut: [401, 403] },
-	lease: { method: "POST", path: "/api/v1/attempts/{attempt}/commit", body: right.COMMIT, shut: [401, 403] },
-	part: { method: "PUT", path: "", body: "abc", shut: [400, 401, 403, 404, 405] },
+	agent: { method: "POST", path: "/api/v1/agents/self/renew", body: right.RENEWAL, shut: [401, 403, 429] },
+	lease: { method: "POST", path: "/api/v1/attempts/{attempt}/commit", body: right.COMMIT, shut: [401, 403, 429] },
+	part: { method: "PUT", path: "", body: "abc", shut: [400, 401, 403, 404, 405, 429] },
 };
 
 interface Forgery {

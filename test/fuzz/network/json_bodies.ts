@@ -94,6 +94,7 @@ export const ADDRESSES: readonly Address[] = [
 	post("/projects/{project}", "session", { default_branch: "trunk" }),
 	post("/projects/{project}/delete", "session", {}),
 	post("/sign-in", "anyone", { token: "x" }),
+	post("/sessions/{run}/end", "session", {}),
 	post("/sign-out", "session", {}),
 ];
 

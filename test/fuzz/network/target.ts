@@ -148,7 +148,12 @@ export class Target {
 			"registration",
 			(await this.coordinator.post<{ token: string }>("/api/v1/agent-tokens", { uses: 10_000, expires_in: "1d" })).token,
 		);
-		const signedIn = await fetch(this.coordinator.signInUrl, { redirect: "manual" });
+		const signedIn = await fetch(new URL("/sign-in", this.coordinator.url), {
+			method: "POST",
+			redirect: "manual",
+			headers: { Origin: this.coordinator.url },
+			body: `token=${ADMIN_TOKEN}`,
+		});
 		words.set("session", /windlass_session=([^;]+)/.exec(signedIn.headers.get("set-cookie") ?? "")?.[1] ?? "");
 		await this.#keep();
 		await this.#newLease();
@@ -220,7 +225,7 @@ export class Target {
 		const plan = await this.#attempt("POST", "artifacts", {
 			files: [
 				{ path: "dist/a.txt", size: 3, sha256: SHA256_OF_ABC },
-				{ path: "big.bin", size: BIG_FILE_BYTES, sha256: SHA256_OF_ABC },
+				{ path: "big.bin", size: BIG_FILE_BYTES, sha256: SHA256_OF_ABC, parts: [SHA256_OF_ABC, SHA256_OF_ABC, SHA256_OF_ABC] },
 			],
 		});
 		const [small, big] = plan.files as { key: string; parts: { url: string }[] }[];

@@ -29,7 +29,7 @@ export const STEPS = { steps: [STEP, { ...STEP, name: "test", state: "running", 
 export const PLAN = {
 	files: [
 		{ path: "dist/a.txt", size: 3, sha256: SHA256 },
-		{ path: "dist/b", size: 0, sha256: SHA256 },
+		{ path: "dist/b", size: 0, sha256: SHA256, parts: [] },
 	],
 };
 export const FINISH = {
