@@ -129,6 +129,7 @@ async function assertReadable(target: Target, job: string, log: Uint8Array, { ra
 
 /** No tag in a page comes from what a job wrote. */
 async function assertMarkupIsOurs(target: Target, job: string): Promise<void> {
+	await target.signIn();
 	for (const address of [`/jobs/${job}`, `/jobs/${job}/lines`, `/jobs/${job}/log/block`]) {
 		const { status, body } = await read(target, address, [], "session");
 		assert.equal(status, 200);

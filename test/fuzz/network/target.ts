@@ -64,6 +64,17 @@ export class Target {
 		return target;
 	}
 
+	/** Opens a session, in place of one that a request may have ended. */
+	async signIn(): Promise<void> {
+		const signedIn = await fetch(new URL("/sign-in", this.coordinator.url), {
+			method: "POST",
+			redirect: "manual",
+			headers: { Origin: this.coordinator.url },
+			body: `token=${ADMIN_TOKEN}`,
+		});
+		this.#words.set("session", /windlass_session=([^;]+)/.exec(signedIn.headers.get("set-cookie") ?? "")?.[1] ?? "");
+	}
+
 	/** The text with all words filled in; `{seq}` is another number each time. */
 	fill(text: string): string {
 		this.#seq += 1;
@@ -148,13 +159,7 @@ export class Target {
 			"registration",
 			(await this.coordinator.post<{ token: string }>("/api/v1/agent-tokens", { uses: 10_000, expires_in: "1d" })).token,
 		);
-		const signedIn = await fetch(new URL("/sign-in", this.coordinator.url), {
-			method: "POST",
-			redirect: "manual",
-			headers: { Origin: this.coordinator.url },
-			body: `token=${ADMIN_TOKEN}`,
-		});
-		words.set("session", /windlass_session=([^;]+)/.exec(signedIn.headers.get("set-cookie") ?? "")?.[1] ?? "");
+		await this.signIn();
 		await this.#keep();
 		await this.#newLease();
 		for (const name of ["run", "job", "attempt"]) words.set(`old_${name}`, this.word(name));
