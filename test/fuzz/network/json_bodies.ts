@@ -100,6 +100,7 @@ export const ADDRESSES: readonly Address[] = [
 
 /** What agents have said is shown to people: whatever was taken can be read, everywhere. */
 async function assertReadable(target: Target): Promise<void> {
+	await target.signIn();
 	const [run, job] = [target.word("run"), target.word("job")];
 	const asAdmin = [
 		`/api/v1/runs/${run}`,
