@@ -1,8 +1,9 @@
 import { RunningAgent } from "../../agent/agent.ts";
 import { pause, untilAnswered } from "../../agent/client.ts";
 import type { Identity } from "../../agent/state_folder.ts";
+import { registrationToken } from "../../schema/wire/agents.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
-import { helloAnswer, type Offer, pollAnswer, registered, registrationToken } from "../../schema/wire/protocol.ts";
+import { helloAnswer, type Offer, pollAnswer, registered } from "../../schema/wire/protocol.ts";
 import { type Coordinator, USER_TOKEN } from "./coordinator.ts";
 import { SimulatedWorkshop } from "./jobs.ts";
 import type { Ledger } from "./ledger.ts";
