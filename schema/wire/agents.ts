@@ -19,11 +19,21 @@ export interface Restriction {
 	runs: RunTrust;
 }
 
+/** A restriction in words, as the end of a sentence; null where there is none. */
+export function describeRestriction({ projects, runs }: Restriction): string | null {
+	const parts = [
+		...(projects.length > 0 ? [`only jobs of ${projects.join(", ")}`] : []),
+		...(runs === "trusted" ? ["only trusted runs"] : []),
+		...(runs === "untrusted" ? ["only runs from forks"] : []),
+	];
+	return parts.length > 0 ? parts.join("; ") : null;
+}
+
 /** A change of an agent's restriction; what is not given stays. */
 export const agentChange = z.strictObject({ projects: restriction.projects.optional(), runs: restriction.runs.optional() });
 
 /** What becomes of the jobs that a disabled agent runs. */
-export const WHAT_RUNS = ["finish", "cancel"] as const;
+const WHAT_RUNS = ["finish", "cancel"] as const;
 export const disableRequest = z.strictObject({ running: z.enum(WHAT_RUNS).default("finish") });
 export type DisableRequest = z.input<typeof disableRequest>;
 
