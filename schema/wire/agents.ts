@@ -37,6 +37,9 @@ const WHAT_RUNS = ["finish", "cancel"] as const;
 export const disableRequest = z.strictObject({ running: z.enum(WHAT_RUNS).default("finish") });
 export type DisableRequest = z.input<typeof disableRequest>;
 
+/** What enabling, draining and rotating take. */
+export const noFields = z.strictObject({});
+
 /** A registration token is valid for at most this long. */
 export const MAX_REGISTRATION_MS = 90 * 24 * 60 * 60_000;
 const MAX_USES = 10_000;

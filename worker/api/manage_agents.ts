@@ -1,4 +1,4 @@
-import { agentChange, disableRequest } from "../../schema/wire/agents.ts";
+import { agentChange, disableRequest, noFields } from "../../schema/wire/agents.ts";
 import { presentAgent } from "../catalog/present.ts";
 import type { AgentChange } from "../dispatch/core/agent_lifecycle.ts";
 import type { AgentRows } from "../dispatch/core/reads.ts";
@@ -63,10 +63,11 @@ async function disable(context: Person): Promise<Response> {
 	return json(presentAgent(await changeAgent(context, { kind: "disable", cancel: running === "cancel" })));
 }
 
-/** A change that takes nothing from the body. */
+/** A change that has nothing to be said of it. */
 function changing(kind: "enable" | "drain" | "rotate") {
 	return async (context: Person): Promise<Response> => {
 		onlyParameters(context.url, []);
+		await readJson(context.request, noFields);
 		return json(presentAgent(await changeAgent(context, { kind })));
 	};
 }

@@ -355,12 +355,21 @@ export const OPERATIONS: Record<string, Operation> = {
 		body: agents.disableRequest,
 		answers: { 200: resources.agent },
 	},
-	"POST /api/v1/agents/:id/enable": { summary: "Give a disabled agent jobs again", answers: { 200: resources.agent } },
-	"POST /api/v1/agents/:id/drain": {
-		summary: "Have the process of an agent finish what it runs, and end",
+	"POST /api/v1/agents/:id/enable": {
+		summary: "Give a disabled agent jobs again",
+		body: agents.noFields,
 		answers: { 200: resources.agent },
 	},
-	"POST /api/v1/agents/:id/rotate": { summary: "Have an agent get itself another token", answers: { 200: resources.agent } },
+	"POST /api/v1/agents/:id/drain": {
+		summary: "Have the process of an agent finish what it runs, and end",
+		body: agents.noFields,
+		answers: { 200: resources.agent },
+	},
+	"POST /api/v1/agents/:id/rotate": {
+		summary: "Have an agent get itself another token",
+		body: agents.noFields,
+		answers: { 200: resources.agent },
+	},
 	"GET /api/v1/agent-tokens": {
 		summary: "The registration tokens that have not expired, newest first; never the tokens themselves",
 		answers: { 200: pageOf(agents.registrationTokenSummary) },
