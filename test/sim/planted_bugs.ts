@@ -17,6 +17,7 @@ const DIFFERS = "the queue is not where the model is";
 const ANSWER = "an answer is not what the model foretells";
 const RECORD = "the record lacks a row that nobody will send";
 const OFFER = "an offer was made that may not be";
+const STARTS = "a job starts on an agent that may not have it";
 const LOG = "a log is not what was acknowledged";
 const FAILED = "the code has failed";
 const NO_REST = "it never comes to rest";
@@ -284,6 +285,34 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		planted: "const fenceAt = sentAt + 3_600_000 + ttlMs",
 		foundAs: ["two agents run one job"],
 		from: 194,
+	},
+	{
+		name: "labels that go beyond those of the registration token",
+		file: "schema/wire/labels.ts",
+		sound: "given.includes(one) || isOfMachine(one);",
+		planted: "true;",
+		foundAs: [OFFER, STARTS],
+	},
+	{
+		name: "a restriction that leaves offers as they are",
+		file: `${CORE}/agent_lifecycle.ts`,
+		sound: "\t\tagent.id,\n\t);\n\twithdrawUnfit(core, agent.id);",
+		planted: "\t\tagent.id,\n\t);",
+		foundAs: [DIFFERS, OFFER, STARTS],
+	},
+	{
+		name: "a job that runs elsewhere while its removed agent has its lease",
+		file: `${CORE}/agent_lifecycle.ts`,
+		sound: "attempt.deadline - core.now()",
+		planted: "0",
+		foundAs: [DIFFERS, "two agents run one job"],
+	},
+	{
+		name: "a token that is valid after the next one was used",
+		file: `${CORE}/agent_tokens.ts`,
+		sound: "return takeUpNext(core, agent);",
+		planted: "return agent;",
+		foundAs: [ANSWER],
 	},
 ];
 
