@@ -78,8 +78,8 @@ export class RunningAgent {
 	#instance = "";
 	/** The token that the coordinator knows this agent by. */
 	#token = "";
-	/** The labels of this agent that the person at its log has read to be ignored. */
-	#toldIgnored = "";
+	/** The ignored labels that were logged last. */
+	#loggedIgnored = "";
 	#pollSeq = 0;
 	#renewSeq = 0;
 	#idleSince = performance.now();
@@ -216,13 +216,13 @@ export class RunningAgent {
 		this.#takeLabels(answer);
 	}
 
-	/** Heeds which labels count, and says once which do not. */
+	/** Applies which labels count, and logs once which do not. */
 	#takeLabels({ labels, ignored_labels }: HelloAnswer): void {
 		if (labels) this.#onLabels(labels);
 		const ignored = ignored_labels.join(", ");
-		if (ignored !== "" && ignored !== this.#toldIgnored)
+		if (ignored !== "" && ignored !== this.#loggedIgnored)
 			say("warn", `the coordinator ignores the labels ${ignored}: the registration token of this agent does not give them`);
-		this.#toldIgnored = ignored;
+		this.#loggedIgnored = ignored;
 	}
 
 	/**
@@ -241,7 +241,7 @@ export class RunningAgent {
 	}
 
 	/** Does what people ask of this process by way of the coordinator. */
-	async #heedRequests({ drain, rotate }: Pick<PollAnswer, "drain" | "rotate">): Promise<void> {
+	async #applyRequests({ drain, rotate }: Pick<PollAnswer, "drain" | "rotate">): Promise<void> {
 		if (drain && !this.#isDraining) {
 			say("info", "the coordinator asks this agent to end once nothing runs");
 			this.drain();
@@ -288,7 +288,7 @@ export class RunningAgent {
 				for (const id of answer.cancel) this.#attempts.get(id)?.stop("cancelled");
 				this.#setWatched(answer.watch);
 				for (const offer of answer.offers) this.#take(offer, answer.intervals);
-				await this.#heedRequests(answer);
+				await this.#applyRequests(answer);
 			} catch (error) {
 				if (this.#repoll.signal.aborted) continue;
 				if (!(error instanceof Unreachable)) throw error;

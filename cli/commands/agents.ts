@@ -77,7 +77,7 @@ function showText(agent: Agent): string {
 	return table(rows);
 }
 
-function told(agent: Agent, output: string, text: string): void {
+function printAgent(agent: Agent, output: string, text: string): void {
 	if (output === "json") printJson(agent);
 	else print(text);
 }
@@ -95,7 +95,7 @@ function changing<Given extends Flags>(
 		.action(async (nameOrId: string, flags: Given) => {
 			const connection = new Connection(flags);
 			const changed = await ask(connection, await findAgent(connection, nameOrId), flags);
-			told(changed, flags.output, text(changed));
+			printAgent(changed, flags.output, text(changed));
 		});
 }
 
@@ -123,7 +123,7 @@ export function agentsCommand(): Command {
 				.argument("<agent>", "its name or id")
 				.action(async (nameOrId: string, flags: Flags) => {
 					const agent = await findAgent(new Connection(flags), nameOrId);
-					told(agent, flags.output, showText(agent));
+					printAgent(agent, flags.output, showText(agent));
 				}),
 		)
 		.addCommand(

@@ -148,8 +148,8 @@ export class Dispatcher extends DurableObject<Environment> {
 	/** Attempt → until when somebody reads its log. */
 	readonly #watched = new Map<string, number>();
 	readonly #toldWatch = new Map<string, string>();
-	/** Agent → what its process was asked for: one that does not do it is asked again, but not at once. */
-	readonly #toldRequests = new Map<string, string>();
+	/** Agent → the requests that its newest answer carried. An agent that ignores one gets it again when a poll ends, not at once. */
+	readonly #sentRequests = new Map<string, string>();
 	/** Agent → the attempts that its newest poll lists: an offer among them has arrived and is being claimed. */
 	readonly #known = new Map<string, Set<string>>();
 	/** Agents that know of the planned stop; null while none is planned. */
@@ -417,7 +417,7 @@ export class Dispatcher extends DurableObject<Environment> {
 	async changeAgent(agentId: string, change: AgentChange, actor: string): Promise<Result<AgentRows>> {
 		return this.#command((core) => {
 			changeAgent(core, agentId, change, actor);
-			this.#toldRequests.delete(agentId);
+			this.#sentRequests.delete(agentId);
 			if (this.#isAskedAnew(agentId)) this.#polls.wake(agentId);
 			return readAgent(core, agentId);
 		});
@@ -428,7 +428,7 @@ export class Dispatcher extends DurableObject<Environment> {
 		return this.#command((core) => {
 			const name = removeAgent(core, agentId, actor);
 			this.#polls.wake(agentId);
-			for (const known of [this.#toldRequests, this.#toldWatch, this.#known]) known.delete(agentId);
+			for (const known of [this.#sentRequests, this.#toldWatch, this.#known]) known.delete(agentId);
 			return name;
 		});
 	}
@@ -448,7 +448,7 @@ export class Dispatcher extends DurableObject<Environment> {
 			const opened = openSession(core, agentId, secretHash, hello);
 			this.#polls.wake(agentId);
 			this.#toldWatch.delete(agentId);
-			this.#toldRequests.delete(agentId);
+			this.#sentRequests.delete(agentId);
 			this.#known.delete(agentId);
 			return opened;
 		});
@@ -660,12 +660,12 @@ export class Dispatcher extends DurableObject<Environment> {
 	/** Whether there is something that the agent's process was not asked for yet. */
 	#isAskedAnew(agentId: string): boolean {
 		const requests = requestsTo(this.#core, agentId);
-		return (requests.drain || requests.rotate) && this.#toldRequests.get(agentId) !== JSON.stringify(requests);
+		return (requests.drain || requests.rotate) && this.#sentRequests.get(agentId) !== JSON.stringify(requests);
 	}
 
 	#pollResult(agentId: string): PollResult {
 		const { session, drain, rotate } = requestsTo(this.#core, agentId);
-		if (drain || rotate) this.#toldRequests.set(agentId, JSON.stringify({ session, drain, rotate }));
+		if (drain || rotate) this.#sentRequests.set(agentId, JSON.stringify({ session, drain, rotate }));
 		const watch = this.#watchedBy(agentId);
 		this.#toldWatch.set(agentId, watch.join());
 		const renewed = this.#toldStop ? leasesLeft(this.#core, agentId) : [];

@@ -51,7 +51,7 @@ export function requestRotation(core: Core, agent: AgentRow, actor: string): voi
 }
 
 /**
- * Notes the token that the caller hands out next. Repeated, it changes nothing.
+ * Records the hash of the token that the caller gives out next. Repeated, it changes nothing.
  * @param secretHash of the agent's present token, which opens this for as long as the next one was not used
  * @throws ApiError `authentication_required`; `conflict` if nobody has asked for a rotation
  */
