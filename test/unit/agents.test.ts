@@ -147,7 +147,10 @@ describe("an agent", () => {
 		change(queue, agent, { kind: "disable", cancel: false });
 		expect(refusalOf(() => offer && queue.start(offer))).toBe("attempt_superseded");
 		expect(queue.poll(agent)).toEqual([]);
-		expect(explainJob(queue.core, queue.job(waiting).id)?.agents[0]?.reason).toBe("is disabled by somebody");
+		expect(explainJob(queue.core, queue.job(waiting).id)).toMatchObject({
+			summary: "Waits for one of one (disabled).",
+			agents: [{ reason: "is disabled by somebody" }],
+		});
 		expect(queue.finish(lease)).toBe("succeeded");
 		openSession(queue.core, agent, "one", { ...HELLO, session: 2 });
 		expect(findAgent(queue.core, agent)?.disabled_by).toBe("somebody");

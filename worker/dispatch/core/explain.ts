@@ -104,7 +104,8 @@ function waitingSummary(core: Core, job: JobRow, wanted: Wanted, agents: readonl
 		job.lane_id,
 	);
 	const priority = ahead.length > 0 ? " Jobs of a higher priority go first." : "";
-	return `Waits for one of ${fitting.map((agent) => agent.name).join(", ")}.${priority}`;
+	const names = fitting.map(({ name, disabled_at }) => (disabled_at === null ? name : `${name} (disabled)`));
+	return `Waits for one of ${names.join(", ")}.${priority}`;
 }
 
 /** What the queued jobs of a run wait for, by the id of the job, in the words in which each explains itself. Those of one lane wait for the same. */
