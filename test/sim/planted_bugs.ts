@@ -57,7 +57,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "if (session !== agent.session || agent.instance === NO_INSTANCE) throw superseded(agent);",
 		planted: "if (session !== agent.session) throw superseded(agent);",
 		foundAs: [ANSWER, DIFFERS, OFFER],
-		from: 26,
+		from: 230,
 	},
 	{
 		name: "a job that its agent has given up and that waits for its lease",
@@ -72,7 +72,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		file: `${CORE}/attempts.ts`,
 		sound: "if (attempt.lease_id !== lease.leaseId || isTerminal(attempt.state)) throw",
 		planted: "if (attempt.lease_id !== lease.leaseId) throw",
-		foundAs: [ANSWER],
+		foundAs: [ANSWER, DIFFERS],
 		from: 92,
 	},
 	{
