@@ -2,13 +2,16 @@ import { ApiError } from "../schema/wire/errors.ts";
 import { PROTOCOL_VERSION } from "../schema/wire/limits.ts";
 import {
 	type Facts,
+	type HelloAnswer,
 	type HelloBody,
 	helloAnswer,
 	type Intervals,
 	type Offer,
+	type PollAnswer,
 	pollAnswer,
 	registered,
 	renewAnswer,
+	rotatedToken,
 } from "../schema/wire/protocol.ts";
 import { Attempt } from "./attempt.ts";
 import { backoffMs, type Coordinator, pause, Unreachable, untilAnswered } from "./client.ts";
@@ -31,13 +34,18 @@ const STOPPED = new Error("the agent is stopped");
 export interface AgentParts {
 	options: Pick<AgentOptions, "name" | "token" | "slots" | "once" | "idleExitMs">;
 	/** What it keeps between its lives. */
-	memory: Pick<StateFolder, "identity" | "registrationKey" | "keepIdentity" | "forgetIdentity" | "nextSession">;
+	memory: Pick<
+		StateFolder,
+		"identity" | "registrationKey" | "keepIdentity" | "forgetIdentity" | "nextSession" | "rotationKey" | "keepRotated"
+	>;
 	client: Coordinator;
 	/** Connections of their own, so that no renewal waits behind a log or a file. */
 	renewals: Coordinator;
 	workshop: Workshop;
 	/** What it tells of itself. */
 	facts: () => Facts;
+	/** Called with the labels that the coordinator counts, where it says which. */
+	onLabels: (labels: readonly string[]) => void;
 }
 
 /**
@@ -55,6 +63,7 @@ export class RunningAgent {
 	readonly #renewals: Coordinator;
 	readonly #workshop: Workshop;
 	readonly #facts: () => Facts;
+	readonly #onLabels: AgentParts["onLabels"];
 	readonly #attempts = new Map<string, Attempt>();
 	readonly #finished = new Set<Promise<void>>();
 	#intervals: Intervals | null = null;
@@ -67,18 +76,23 @@ export class RunningAgent {
 	#isInTouch = false;
 	#session = 0;
 	#instance = "";
+	/** The token that the coordinator knows this agent by. */
+	#token = "";
+	/** The ignored labels that were logged last. */
+	#loggedIgnored = "";
 	#pollSeq = 0;
 	#renewSeq = 0;
 	#idleSince = performance.now();
 	#jobsTaken = 0;
 
-	constructor({ options, memory, client, renewals, workshop, facts }: AgentParts) {
+	constructor({ options, memory, client, renewals, workshop, facts, onLabels }: AgentParts) {
 		this.#options = options;
 		this.#memory = memory;
 		this.#client = client;
 		this.#renewals = renewals;
 		this.#workshop = workshop;
 		this.#facts = facts;
+		this.#onLabels = onLabels;
 	}
 
 	/**
@@ -93,12 +107,12 @@ export class RunningAgent {
 				`${identity.name} is ready at ${this.#client.server}: ${this.#options.slots} ${this.#options.slots === 1 ? "slot" : "slots"}`,
 			);
 			this.#isInTouch = true;
-			const renewing = this.#renewLoop(identity);
+			const renewing = this.#renewLoop();
 			try {
-				await this.#pollLoop(identity);
+				await this.#pollLoop();
 				// After the goodbye nothing is said any more: no late facts, no late renewal.
 				this.#stop.abort(STOPPED);
-				await this.#bye(identity);
+				await this.#bye();
 			} finally {
 				// Also after a fatal answer: nothing that this agent has started may run on unwatched.
 				for (const attempt of this.#attempts.values()) attempt.stop("lost");
@@ -141,18 +155,24 @@ export class RunningAgent {
 		const known = this.#memory.identity;
 		if (known) {
 			try {
-				this.#intervals = await this.#hello(known);
+				await this.#helloAs(known);
 				if (known.server !== this.#client.server) await this.#memory.keepIdentity({ ...known, server: this.#client.server });
 				return known;
 			} catch (error) {
-				const isUnknown = error instanceof ApiError && error.code === "authentication_required";
-				if (!isUnknown || !this.#options.token) throw error;
+				if (!isUnknown(error)) throw error;
+				// A former life may have asked for the next token and not kept it: this one is out of date then.
+				const rotated = await this.#rotate(known).catch(() => null);
+				if (rotated) {
+					await this.#helloAs(rotated);
+					return rotated;
+				}
+				if (!this.#options.token) throw error;
 				say("warn", `${this.#client.server} does not know ${known.name}; registering anew`);
 				await this.#memory.forgetIdentity();
 			}
 		}
 		const identity = await this.#register();
-		this.#intervals = await this.#hello(identity);
+		await this.#helloAs(identity);
 		return identity;
 	}
 
@@ -181,17 +201,56 @@ export class RunningAgent {
 		return identity;
 	}
 
-	async #hello(identity: Identity): Promise<Intervals> {
+	async #helloAs(identity: Identity): Promise<void> {
+		this.#token = identity.token;
 		this.#session = await this.#memory.nextSession();
 		this.#instance = crypto.randomUUID();
 		const json = this.#introduction([]);
-		const call = { method: "POST", path: "/api/v1/agents/self/hello", token: identity.token, json, signal: this.#stop.signal } as const;
+		const call = { method: "POST", path: "/api/v1/agents/self/hello", token: this.#token, json, signal: this.#stop.signal } as const;
 		const answer = await untilAnswered(
 			() => this.#client.fetch(helloAnswer, call),
 			this.#stop.signal,
 			(error) => say("warn", `the coordinator cannot be reached yet: ${error.message}`),
 		);
-		return answer.intervals;
+		this.#intervals = answer.intervals;
+		this.#takeLabels(answer);
+	}
+
+	/** Applies which labels count, and logs once which do not. */
+	#takeLabels({ labels, ignored_labels }: HelloAnswer): void {
+		if (labels) this.#onLabels(labels);
+		const ignored = ignored_labels.join(", ");
+		if (ignored !== "" && ignored !== this.#loggedIgnored)
+			say("warn", `the coordinator ignores the labels ${ignored}: the registration token of this agent does not give them`);
+		this.#loggedIgnored = ignored;
+	}
+
+	/**
+	 * Gets the next token and keeps it. Repeated after a lost answer, in this life or a later one, it is the same token.
+	 * @throws ApiError where the coordinator refuses it
+	 */
+	async #rotate(identity: Identity): Promise<Identity> {
+		const json = { rotation_key: await this.#memory.rotationKey() };
+		const call = { method: "POST", path: "/api/v1/agents/self/rotate", token: identity.token, json, signal: this.#stop.signal } as const;
+		const { token } = await untilAnswered(() => this.#client.fetch(rotatedToken, call), this.#stop.signal);
+		const rotated = { ...identity, token };
+		await this.#memory.keepRotated(rotated);
+		this.#token = token;
+		say("info", "the token of this agent was rotated");
+		return rotated;
+	}
+
+	/** Does what people ask of this process by way of the coordinator. */
+	async #applyRequests({ drain, rotate }: Pick<PollAnswer, "drain" | "rotate">): Promise<void> {
+		if (drain && !this.#isDraining) {
+			say("info", "the coordinator asks this agent to end once nothing runs");
+			this.drain();
+		}
+		const { identity } = this.#memory;
+		if (!rotate || !identity) return;
+		await this.#rotate(identity).catch((error) => {
+			if (!this.#stop.signal.aborted) say("warn", `the token of this agent could not be rotated: ${error.message}`);
+		});
 	}
 
 	#introduction(running: string[]): HelloBody {
@@ -200,18 +259,20 @@ export class RunningAgent {
 
 	/** Says anew what the agent is, in the session that it has: what there was to find out is known by now. */
 	async tellFacts(): Promise<void> {
-		const identity = this.#memory.identity;
-		if (!identity || this.#intervals === null || this.#isDraining) return;
+		if (this.#intervals === null || this.#isDraining) return;
 		const { signal } = this.#stop;
 		const json = () => this.#introduction([...this.#attempts.keys()]);
-		const call = { method: "POST", path: "/api/v1/agents/self/hello", token: identity.token, signal } as const;
-		await untilAnswered(() => this.#client.fetch(helloAnswer, { ...call, json: json() }), signal).catch((error) => {
-			// A refusal is met by the loops, too, and is theirs to heed.
-			if (!signal.aborted) say("warn", `the facts of this agent were not taken: ${error.message}`);
-		});
+		const call = () => ({ method: "POST", path: "/api/v1/agents/self/hello", token: this.#token, json: json(), signal }) as const;
+		await untilAnswered(() => this.#client.fetch(helloAnswer, call()), signal).then(
+			(answer) => this.#takeLabels(answer),
+			(error) => {
+				// A refusal is met by the loops, too, and is theirs to heed.
+				if (!signal.aborted) say("warn", `the facts of this agent were not taken: ${error.message}`);
+			},
+		);
 	}
 
-	async #pollLoop(identity: Identity): Promise<void> {
+	async #pollLoop(): Promise<void> {
 		let failures = 0;
 		while (!this.#isDraining || this.#attempts.size > 0) {
 			this.#repoll = new AbortController();
@@ -219,7 +280,7 @@ export class RunningAgent {
 			const idle = this.#idleTimer();
 			try {
 				const sentAt = performance.now();
-				const answer = await this.#poll(identity);
+				const answer = await this.#poll();
 				this.#intervals = answer.intervals;
 				this.#isInTouch = true;
 				failures = 0;
@@ -227,6 +288,7 @@ export class RunningAgent {
 				for (const id of answer.cancel) this.#attempts.get(id)?.stop("cancelled");
 				this.#setWatched(answer.watch);
 				for (const offer of answer.offers) this.#take(offer, answer.intervals);
+				await this.#applyRequests(answer);
 			} catch (error) {
 				if (this.#repoll.signal.aborted) continue;
 				if (!(error instanceof Unreachable)) throw error;
@@ -241,12 +303,12 @@ export class RunningAgent {
 		await Promise.all(this.#finished);
 	}
 
-	#poll(identity: Identity) {
+	#poll() {
 		this.#pollSeq += 1;
 		return this.#client.fetch(pollAnswer, {
 			method: "POST",
 			path: "/api/v1/agents/self/poll",
-			token: identity.token,
+			token: this.#token,
 			json: {
 				protocol: PROTOCOL_VERSION,
 				session: this.#session,
@@ -308,7 +370,7 @@ export class RunningAgent {
 	}
 
 	/** Keeps the leases: on its own path, never parked, never behind busy work. */
-	async #renewLoop(identity: Identity): Promise<void> {
+	async #renewLoop(): Promise<void> {
 		while (!this.#stop.signal.aborted) {
 			await pause(this.#intervals?.renew_ms ?? RENEW_MS, this.#stop.signal).catch(() => undefined);
 			// One that is still being claimed has no lease yet; it would be called lost.
@@ -321,7 +383,7 @@ export class RunningAgent {
 				const answer = await this.#renewals.fetch(renewAnswer, {
 					method: "POST",
 					path: "/api/v1/agents/self/renew",
-					token: identity.token,
+					token: this.#token,
 					json,
 					timeoutMs: this.#intervals?.renew_timeout_ms ?? RENEW_MS,
 					signal: this.#stop.signal,
@@ -342,14 +404,19 @@ export class RunningAgent {
 		for (const [id, attempt] of this.#attempts) attempt.watch(watched.includes(id));
 	}
 
-	async #bye(identity: Identity): Promise<void> {
+	async #bye(): Promise<void> {
 		const call = {
 			method: "POST",
 			path: "/api/v1/agents/self/bye",
-			token: identity.token,
+			token: this.#token,
 			json: { session: this.#session },
 			timeoutMs: 3_000,
 		} as const;
 		await this.#client.call(call).catch(() => undefined);
 	}
+}
+
+/** Whether the coordinator does not know the token (any more). */
+function isUnknown(error: unknown): boolean {
+	return error instanceof ApiError && error.code === "authentication_required";
 }

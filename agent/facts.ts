@@ -24,6 +24,8 @@ export class AgentFacts {
 	readonly #options: FactOptions;
 	readonly #version: string;
 	readonly #hasCgroups: boolean;
+	/** The labels that the coordinator counts; null until it has said which. */
+	#counted: readonly string[] | null = null;
 	#found: Pick<Capabilities, "container" | "gpus" | "tools" | "disk"> = { container: null, gpus: [], tools: {}, disk: 0 };
 
 	constructor(options: FactOptions, version: string, hasCgroups: boolean) {
@@ -43,6 +45,11 @@ export class AgentFacts {
 		this.#found = { tools, container, gpus, disk };
 	}
 
+	/** Takes over which labels count: not all that are declared may be had, and a registration token may give others. */
+	countLabels(labels: readonly string[]): void {
+		this.#counted = labels;
+	}
+
 	/** As the coordinator is told. */
 	get told(): Facts {
 		return {
@@ -60,7 +67,7 @@ export class AgentFacts {
 
 	/** As a job that is about to start finds it. */
 	async offering(): Promise<Offering> {
-		return { labels: this.#labels, capabilities: { ...this.#capabilities, disk: await freeDisk(this.#options.workDir) } };
+		return { labels: this.#counted ?? this.#labels, capabilities: { ...this.#capabilities, disk: await freeDisk(this.#options.workDir) } };
 	}
 
 	get #labels(): string[] {

@@ -42,6 +42,7 @@ export class AgentHost {
 			renewals,
 			workshop: new Folders(options, state, client, cgroups, this.#facts),
 			facts: () => this.#facts.told,
+			onLabels: (labels) => this.#facts.countLabels(labels),
 		});
 	}
 

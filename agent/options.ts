@@ -6,7 +6,8 @@ import * as z from "zod";
 import { nearest } from "../schema/pipeline/suggest.ts";
 import { formatBytes, parseBytes } from "../schema/wire/bytes.ts";
 import { parseDuration } from "../schema/wire/duration.ts";
-import { agentName, label } from "../schema/wire/protocol.ts";
+import { label } from "../schema/wire/labels.ts";
+import { agentName } from "../schema/wire/protocol.ts";
 import { type RegistryCredentials, readRegistryCredentials } from "./registries.ts";
 
 /** How an agent is set up. */

@@ -93,8 +93,8 @@ const HEX_LINES = /.{1,60}/g;
 function hexForms(text: string): string[] {
 	const small = Buffer.from(text).toString("hex");
 	// A short last line tells little, and is like any other number.
-	const lines = (small.match(HEX_LINES) ?? []).filter((line) => line.length >= 2 * MIN_SECRET_BYTES);
-	return [small, ...lines].flatMap((form) => [form, form.toUpperCase()]);
+	const lines: readonly string[] = small.match(HEX_LINES) ?? [];
+	return [small, ...lines.filter((line) => line.length >= 2 * MIN_SECRET_BYTES)].flatMap((form) => [form, form.toUpperCase()]);
 }
 
 /** Base64 as it may stand in a text, and base64 of that. */

@@ -15,6 +15,8 @@ const stored = z.object({
 	identity: z.object({ id: z.string(), name: z.string(), token: z.string(), server: z.string() }).nullable(),
 	/** Grows with each start. */
 	session: z.number(),
+	/** Chosen when the agent is asked to rotate its token, and kept until it has the next one. */
+	rotation_key: z.string().nullable().default(null),
 });
 type Stored = z.infer<typeof stored>;
 export type Identity = NonNullable<Stored["identity"]>;
@@ -34,7 +36,8 @@ export class StateFolder {
 	static async open(folder: string): Promise<StateFolder> {
 		const lock = lockFolder(folder);
 		const text = await readFile(path.join(folder, "agent.json"), "utf8").catch(() => null);
-		const content = text === null ? { registration_key: randomUUID(), identity: null, session: 0 } : stored.parse(JSON.parse(text));
+		const content =
+			text === null ? { registration_key: randomUUID(), identity: null, session: 0, rotation_key: null } : stored.parse(JSON.parse(text));
 		const state = new StateFolder(folder, lock, content);
 		await state.#save();
 		return state;
@@ -53,9 +56,25 @@ export class StateFolder {
 		await this.#save();
 	}
 
+	/** The key with which the next token is asked for; stored before it is used. */
+	async rotationKey(): Promise<string> {
+		const key = this.#stored.rotation_key ?? randomUUID();
+		if (key !== this.#stored.rotation_key) {
+			this.#stored = { ...this.#stored, rotation_key: key };
+			await this.#save();
+		}
+		return key;
+	}
+
+	/** Keeps the token that takes the place of the one before. */
+	async keepRotated(identity: Identity): Promise<void> {
+		this.#stored = { ...this.#stored, identity, rotation_key: null };
+		await this.#save();
+	}
+
 	/** Forgets who it is, for a coordinator that does not know it any more. */
 	async forgetIdentity(): Promise<void> {
-		this.#stored = { registration_key: randomUUID(), identity: null, session: this.#stored.session };
+		this.#stored = { registration_key: randomUUID(), identity: null, session: this.#stored.session, rotation_key: null };
 		await this.#save();
 	}
 

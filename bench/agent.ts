@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type { ArtifactPlanAnswer, FinishBody, Offer, PollAnswer, Registered, RegistrationToken } from "../schema/wire/protocol.ts";
+import type { RegistrationToken } from "../schema/wire/agents.ts";
+import type { ArtifactPlanAnswer, FinishBody, Offer, PollAnswer, Registered } from "../schema/wire/protocol.ts";
 import type { Run } from "../schema/wire/resources.ts";
 import type { Target } from "./target.ts";
 import { repeated, type Timing } from "./timing.ts";

@@ -4,6 +4,8 @@ import { BadOption } from "../agent/options.ts";
 import manifest from "../package.json" with { type: "json" };
 import { ApiError } from "../schema/wire/errors.ts";
 import { agentCommand } from "./agent_command.ts";
+import { agentTokensCommand } from "./commands/agent_tokens.ts";
+import { agentsCommand } from "./commands/agents.ts";
 import { artifactsCommand } from "./commands/artifacts.ts";
 import { deliveriesCommand } from "./commands/deliveries.ts";
 import { execCommand } from "./commands/exec.ts";
@@ -79,7 +81,9 @@ async function main(): Promise<number> {
 		.addCommand(schedulesCommand())
 		.addCommand(deliveriesCommand())
 		.addCommand(secretsCommand())
-		.addCommand(sessionsCommand());
+		.addCommand(sessionsCommand())
+		.addCommand(agentsCommand())
+		.addCommand(agentTokensCommand());
 	throwOnExit(program);
 	// An empty variable, as compose files write them, is none.
 	for (const [name, value] of Object.entries(process.env)) if (name.startsWith("WINDLASS_") && value === "") delete process.env[name];

@@ -30,3 +30,13 @@ export function pairs(flag: string, given: readonly string[]): Record<string, st
 		}),
 	);
 }
+
+/** Names with commas between; at least one, for none would mean all. @throws UsageError */
+export function listOf(flag: string, text: string): string[] {
+	const names = text
+		.split(",")
+		.map((name) => name.trim())
+		.filter(Boolean);
+	if (names.length === 0) throw new UsageError(`${flag}: no name is given`);
+	return names;
+}

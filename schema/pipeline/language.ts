@@ -1,8 +1,8 @@
 import * as z from "zod";
 import { addressFault, isRef, REF_FAULT } from "../wire/git.ts";
 import { isId } from "../wire/ids.ts";
+import { label } from "../wire/labels.ts";
 import { MAX_RETRY_ATTEMPTS, MAX_STEPS } from "../wire/limits.ts";
-import { label } from "../wire/protocol.ts";
 import { SECRET_NAME, SECRET_NAME_FAULT } from "../wire/secret_names.ts";
 import { MAX_SECRETS_PER_JOB } from "../wire/secrets.ts";
 import { container, credentials, IMAGE, IMAGE_FAULT, services } from "./containers.ts";

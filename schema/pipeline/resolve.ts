@@ -1,5 +1,5 @@
+import { label } from "../wire/labels.ts";
 import { DEFAULT_JOB_TIMEOUT_MS, MAX_JOBS } from "../wire/limits.ts";
-import { label } from "../wire/protocol.ts";
 import type { Requirements } from "../wire/requirements.ts";
 import { type ContainerText, IMAGE, IMAGE_FAULT, type ServicesText } from "./containers.ts";
 import { changeKey, ExpressionFailed, type RunFacts, type Scope, usesOf } from "./expression.ts";

@@ -4,6 +4,7 @@ export const ID_PREFIXES = {
 	job: "job",
 	attempt: "att",
 	agent: "agt",
+	registration: "reg",
 	source: "src",
 	project: "prj",
 	delivery: "dlv",

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { labels } from "./labels.ts";
 import {
 	DEFAULT_MAX_LOG_BYTES,
 	MAX_ARTIFACT_PATH_BYTES,
@@ -23,10 +24,6 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected a sha256 in hex");
 export const agentName = z
 	.string()
 	.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, "expected letters, digits, dot, dash or underscore, at most 63");
-export const label = z
-	.string()
-	.regex(/^[A-Za-z0-9][A-Za-z0-9._:=/-]{0,62}$/, "expected a label like linux or gpu=a100, at most 63 characters");
-const labels = z.array(label).max(50);
 const attemptList = z.array(z.string().max(40)).max(1000);
 
 /** How often and how long; the coordinator decides, agents follow. */
@@ -42,14 +39,6 @@ const intervals = z.object({
 	log_max_bytes: count.default(DEFAULT_MAX_LOG_BYTES),
 });
 export type Intervals = z.infer<typeof intervals>;
-
-export const createRegistrationToken = z.strictObject({
-	uses: z.number().int().min(1).max(MAX_PARTS).default(1),
-	expires_in: z.string().default("1h"),
-	labels: labels.default([]),
-});
-export const registrationToken = z.object({ token: z.string(), uses: count, expires_at: z.string(), labels });
-export type RegistrationToken = z.infer<typeof registrationToken>;
 
 export const register = z.strictObject({
 	/** Chosen by the agent once and kept: a repeated registration with the same key is the same agent. */
@@ -78,7 +67,15 @@ export const hello = z.strictObject({
 export type Hello = z.infer<typeof hello>;
 /** The same as an agent sends it. */
 export type HelloBody = z.input<typeof hello>;
-export const helloAnswer = z.object({ adopted: attemptList, ended: attemptList, intervals });
+export const helloAnswer = z.object({
+	adopted: attemptList,
+	ended: attemptList,
+	intervals,
+	/** The labels that count: a registration token with labels bounds what its agents may declare. */
+	labels: z.array(z.string()).optional(),
+	/** Labels that the agent declares and that its registration token does not give. */
+	ignored_labels: z.array(z.string()).default([]),
+});
 export type HelloAnswer = z.infer<typeof helloAnswer>;
 
 export const poll = z.strictObject({
@@ -108,6 +105,10 @@ export const pollAnswer = z.object({
 	/** Leases that were moved outside of a renewal: the coordinator is about to stop on purpose. */
 	renewed: z.array(renewedLease),
 	intervals,
+	/** The agent is asked to end its process once nothing runs. */
+	drain: z.boolean().default(false),
+	/** The agent is asked to get itself a new token. */
+	rotate: z.boolean().default(false),
 });
 export type PollAnswer = z.infer<typeof pollAnswer>;
 
@@ -124,6 +125,13 @@ export const renewAnswer = z.object({
 	watch: attemptList,
 });
 export type RenewAnswer = z.infer<typeof renewAnswer>;
+
+export const rotateToken = z.strictObject({
+	/** Chosen and kept by the agent before it asks: the same key gets the same token. */
+	rotation_key: z.string().min(16).max(100),
+});
+export const rotatedToken = z.object({ token: z.string() });
+export type RotatedToken = z.infer<typeof rotatedToken>;
 
 export const bye = z.strictObject({ session: z.number().int().positive() });
 

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { RUN_TRUST } from "./agents.ts";
 import { capabilities, resolvedRequirements } from "./requirements.ts";
 import { attemptState, jobState, reason, runState, stepState } from "./states.ts";
 
@@ -163,7 +164,22 @@ export const agent = z.object({
 	id: z.string(),
 	name: z.string(),
 	status: agentStatus,
+	/** The labels that count. */
 	labels: z.array(z.string()),
+	/** Labels that the agent declares and that its registration token does not give. */
+	ignored_labels: z.array(z.string()),
+	/** The projects whose jobs it takes; none: those of every project. */
+	projects: z.array(z.string()),
+	/** The runs whose jobs it takes. */
+	runs: z.enum(RUN_TRUST),
+	/** Set while the agent is to take nothing new. */
+	disabled: z.object({ by: z.string(), at: time }).nullable(),
+	/** Set once the agent's process was asked to end when it is idle. */
+	drain: z.object({ by: z.string(), at: time }).nullable(),
+	/** Set until the agent uses the new token that it was asked to get. */
+	rotation: z.object({ by: z.string(), at: time }).nullable(),
+	/** When it first used its present token, if that is not the one that it registered with. */
+	rotated_at: time.nullable(),
 	slots: z.number().int(),
 	facts: z.record(z.string(), z.string()),
 	capabilities,

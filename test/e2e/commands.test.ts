@@ -336,6 +336,10 @@ test("every command has a help with an example", async () => {
 		"secrets rm",
 		"secrets rotate",
 		"secrets new-master-key",
+		"agents",
+		...["list", "show", "disable", "enable", "drain", "rotate", "restrict", "remove"].map((verb) => `agents ${verb}`),
+		"agent-tokens",
+		...["create", "list", "revoke"].map((verb) => `agent-tokens ${verb}`),
 	];
 	const helps = await Promise.all(commands.map((command) => windlass([...command.split(" "), "--help"])));
 	for (const [index, { code, out }] of helps.entries())
@@ -343,7 +347,7 @@ test("every command has a help with an example", async () => {
 });
 
 test("an output that is neither text nor JSON is refused by every command", async () => {
-	const commands = ["lint", "exec", "run", "ls", "artifacts ls latest", "secrets ls"];
+	const commands = ["lint", "exec", "run", "ls", "artifacts ls latest", "secrets ls", "agents", "agent-tokens create"];
 	const told = await Promise.all(commands.map((command) => windlass([...command.split(" "), "-o", "JSON"])));
 	for (const { code, err } of told) expect([code, err]).toEqual([2, expect.stringContaining("Allowed choices are text, json.")]);
 });

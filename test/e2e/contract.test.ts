@@ -270,6 +270,7 @@ describe("the OpenAPI document", () => {
 		await call("PATCH /api/v1/projects/{name}", { name: "contracted" }, { body: { credentials: "token" } });
 		expect(await call("GET /api/v1/projects/{name}", { name: "contracted" })).toMatchObject({ credentials: "token" });
 		await repositories(agent.poll);
+		await managedAgent();
 		await call("POST /api/v1/agents/self/bye", {}, { token: agent.token, body: { session: 1 } });
 		await keptPipelines();
 		await call("DELETE /api/v1/projects/{name}", { name: "contracted" });
@@ -320,6 +321,25 @@ describe("the OpenAPI document", () => {
 		expect(checked.size).toBeGreaterThan(12);
 	}, 30_000);
 });
+
+/** All that people do with an agent and with registration tokens. */
+async function managedAgent(): Promise<void> {
+	const agent = await joined("managed");
+	const { items } = await call("GET /api/v1/agents");
+	const { id } = items.find(({ name }: { name: string }) => name === "managed");
+	await call("GET /api/v1/agents/{id}", { id });
+	expect((await call("PATCH /api/v1/agents/{id}", { id }, { body: { projects: ["contracted"], runs: "trusted" } })).runs).toBe("trusted");
+	expect((await call("POST /api/v1/agents/{id}/disable", { id }, { body: { running: "cancel" } })).disabled.by).toBe("admin");
+	expect((await call("POST /api/v1/agents/{id}/enable", { id })).disabled).toBe(null);
+	expect((await call("POST /api/v1/agents/{id}/drain", { id })).drain.by).toBe("admin");
+	expect((await call("POST /api/v1/agents/{id}/rotate", { id })).rotation.by).toBe("admin");
+	await call("POST /api/v1/agents/self/rotate", {}, { token: agent.token, body: { rotation_key: randomUUID() } });
+	await call("DELETE /api/v1/agents/{id}", { id });
+	await call("DELETE /api/v1/agents/{id}", { id });
+	const made = await call("POST /api/v1/agent-tokens", {}, { body: { labels: ["a"], projects: ["contracted"], runs: "untrusted" } });
+	expect((await call("GET /api/v1/agent-tokens")).items[0].id).toBe(made.id);
+	await call("DELETE /api/v1/agent-tokens/{id}", { id: made.id });
+}
 
 /** What a forge delivers, what is planned of it, and what is run by the clock. */
 async function repositories(poll: () => Promise<Offer>): Promise<void> {

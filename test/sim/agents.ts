@@ -1,12 +1,14 @@
 import { RunningAgent } from "../../agent/agent.ts";
 import { pause, untilAnswered } from "../../agent/client.ts";
 import type { Identity } from "../../agent/state_folder.ts";
+import { registrationToken } from "../../schema/wire/agents.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
-import { helloAnswer, type Offer, pollAnswer, registered, registrationToken } from "../../schema/wire/protocol.ts";
+import { helloAnswer, type Offer, pollAnswer, registered } from "../../schema/wire/protocol.ts";
 import { type Coordinator, USER_TOKEN } from "./coordinator.ts";
 import { SimulatedWorkshop } from "./jobs.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Network } from "./network.ts";
+import { LABELS } from "./pipelines.ts";
 import { Life, type World } from "./world.ts";
 
 /** Whatever agents need of the world. */
@@ -22,6 +24,7 @@ class Memory {
 	registrationKey = crypto.randomUUID();
 	identity: Identity | null = null;
 	#session = 0;
+	#rotationKey: string | null = null;
 
 	async keepIdentity(identity: Identity): Promise<void> {
 		this.identity = identity;
@@ -30,6 +33,17 @@ class Memory {
 	async forgetIdentity(): Promise<void> {
 		this.identity = null;
 		this.registrationKey = crypto.randomUUID();
+		this.#rotationKey = null;
+	}
+
+	async rotationKey(): Promise<string> {
+		this.#rotationKey ??= crypto.randomUUID();
+		return this.#rotationKey;
+	}
+
+	async keepRotated(identity: Identity): Promise<void> {
+		this.identity = identity;
+		this.#rotationKey = null;
 	}
 
 	async nextSession(): Promise<number> {
@@ -43,6 +57,7 @@ class Memory {
 		copy.registrationKey = this.registrationKey;
 		copy.identity = this.identity;
 		copy.#session = this.#session;
+		copy.#rotationKey = this.#rotationKey;
 		return copy;
 	}
 }
@@ -100,7 +115,7 @@ export class SimulatedAgent {
 	async #run(life: Life): Promise<void> {
 		const { world, network, coordinator, ledger } = this.#surroundings;
 		const client = network.client(this.name);
-		const token = this.#memory.identity ? null : await newToken(client);
+		const token = this.#memory.identity ? null : await newToken(client, this.#given);
 		this.#agent = new RunningAgent({
 			options: { name: this.name.replaceAll(" ", "-"), token, slots: this.#slots, once: false, idleExitMs: null },
 			memory: this.#memory,
@@ -108,6 +123,7 @@ export class SimulatedAgent {
 			renewals: client,
 			workshop: new SimulatedWorkshop(world, ledger, client, coordinator.bucket.objects),
 			facts: () => ({ version: "1", slots: this.#slots, labels: [...this.#labels], facts: {} }),
+			onLabels: () => undefined,
 		});
 		try {
 			await this.#agent.run();
@@ -120,6 +136,13 @@ export class SimulatedAgent {
 		if (this.#life !== life) return;
 		this.#life = null;
 		world.naturally(RESTART_MS, `the host of ${this.name} looks after it`, () => this.start());
+	}
+
+	/** The labels that its registration token gives: none, those that it declares, or others. One agent has to have all. */
+	get #given(): string[] {
+		const { random } = this.#surroundings.world;
+		const choices = this.#labels === LABELS ? [[], [...LABELS]] : [[], [...this.#labels], ["linux"]];
+		return random.pick(choices);
 	}
 
 	kill(): void {
@@ -138,8 +161,8 @@ export class SimulatedAgent {
 	}
 }
 
-async function newToken(client: ReturnType<Network["client"]>): Promise<string> {
-	const call = { method: "POST", path: "/api/v1/agent-tokens", token: USER_TOKEN, json: {} } as const;
+async function newToken(client: ReturnType<Network["client"]>, labels: string[] = []): Promise<string> {
+	const call = { method: "POST", path: "/api/v1/agent-tokens", token: USER_TOKEN, json: { labels } } as const;
 	return (await untilAnswered(() => client.fetch(registrationToken, call))).token;
 }
 
@@ -172,6 +195,16 @@ export class SickAgent {
 
 	async #run(): Promise<void> {
 		const client = this.#surroundings.network.client(this.#name);
+		try {
+			await this.#poll(client, await this.#join(client));
+		} catch (error) {
+			// Somebody has removed it, or revoked its registration token.
+			if (!(error instanceof ApiError)) throw error;
+		}
+	}
+
+	/** @returns the token of the agent */
+	async #join(client: ReturnType<Network["client"]>): Promise<string> {
 		const registration = { name: this.#name.replaceAll(" ", "-"), registration_key: crypto.randomUUID() };
 		const joining = await newToken(client);
 		const { token } = await untilAnswered(() =>
@@ -180,6 +213,10 @@ export class SickAgent {
 		const facts = { version: "1", slots: 1, labels: [...this.#labels], facts: {} };
 		const hello = { protocol: 1, session: 1, instance: crypto.randomUUID(), running: [], facts };
 		await untilAnswered(() => client.fetch(helloAnswer, { method: "POST", path: "/api/v1/agents/self/hello", token, json: hello }));
+		return token;
+	}
+
+	async #poll(client: ReturnType<Network["client"]>, token: string): Promise<never> {
 		for (let seq = 1; ; seq += 1) {
 			const json = { protocol: 1, session: 1, seq, slots_free: 1, running: [], draining: false };
 			const answer = await client

@@ -1,10 +1,12 @@
 import { ApiError } from "../../schema/wire/errors.ts";
+import { agentTokenRoutes } from "../../worker/api/agent_tokens.ts";
 import { agentRoutes } from "../../worker/api/agents.ts";
 import { errorAnswer } from "../../worker/api/answers.ts";
 import { approvalRoutes } from "../../worker/api/approvals.ts";
 import { attemptRoutes } from "../../worker/api/attempts.ts";
 import type { Route } from "../../worker/api/context.ts";
 import { jobRoutes } from "../../worker/api/jobs.ts";
+import { manageAgentRoutes } from "../../worker/api/manage_agents.ts";
 import { notificationRoutes } from "../../worker/api/notifications.ts";
 import { planRoutes } from "../../worker/api/plans.ts";
 import { queueRoutes } from "../../worker/api/queue.ts";
@@ -45,6 +47,8 @@ export type Times = Pick<Environment, "LEASE_TTL_MS" | "RENEW_MS" | "RENEW_TIMEO
 export const USER_TOKEN = "the-token-of-somebody";
 const ROUTES: readonly Route[] = [
 	...agentRoutes,
+	...manageAgentRoutes,
+	...agentTokenRoutes,
 	...attemptRoutes,
 	...runRoutes,
 	...rerunRoutes,

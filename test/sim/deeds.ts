@@ -46,6 +46,16 @@ export const DEEDS = {
 	}),
 	"resume queue": part(2, ({ people }) => people.resume()),
 
+	"restrict agent": part(3, ({ people }) => people.manageAgent("restrict")),
+	"disable agent": part(2, ({ world, people }, _, howMuch) => {
+		people.manageAgent("disable");
+		world.naturally(howMuch * 2 * MINUTE_MS, "agents are to be enabled", () => people.freeAgents());
+	}),
+	"drain by the coordinator": part(2, ({ people }) => people.manageAgent("drain")),
+	"rotate token": part(3, ({ people }) => people.manageAgent("rotate")),
+	"remove agent": fault(2, ({ people }) => people.manageAgent("remove")),
+	"revoke registration token": part(1, ({ people }) => people.revokeToken()),
+
 	"kill agent": agentFault(9, (scene, agent, howMuch) => {
 		agent.kill();
 		scene.world.naturally(aWhile(scene, howMuch), `${agent.name} comes back`, () => agent.start());

@@ -1,7 +1,10 @@
 import type { ErrorCode, Refusal } from "../../schema/wire/errors.ts";
 import type { Finish, Hello, Poll, Renew } from "../../schema/wire/protocol.ts";
 import { isTerminal, type JobState, type RunState } from "../../schema/wire/states.ts";
+import type { AgentChange } from "../../worker/dispatch/core/agent_lifecycle.ts";
+import type { Registration } from "../../worker/dispatch/core/agents.ts";
 import type { Planned } from "../../worker/dispatch/core/plans.ts";
+import type { NewRegistrationToken } from "../../worker/dispatch/core/registration_tokens.ts";
 import type { AgentRow, OfferRow } from "../../worker/dispatch/core/rows.ts";
 import type { Submit } from "../../worker/dispatch/core/submit.ts";
 import { type GraphJob, GraphModel, type GraphRun, warningsOf } from "./graph_model.ts";
@@ -47,6 +50,16 @@ interface ModelAgent {
 	slots: number;
 	slotsFree: number;
 	hasLapsed: boolean;
+	/** What its registration token gave it; people may have changed its projects and runs since. */
+	given: Pick<NewRegistrationToken, "labels" | "projects" | "runs">;
+	labels: readonly string[];
+	isDisabled: boolean;
+	isDrained: boolean;
+	/** The token that it registered with, the present one, and the next one once that was given out. */
+	registered: string;
+	secret: string;
+	next: { secret: string; issuedAt: number } | null;
+	isAskedToRotate: boolean;
 }
 
 export interface Times {
@@ -70,7 +83,9 @@ export const ABSENCE_MS = 5_000;
 /** Clocks are set right by so much without anybody noticing. */
 const CLOCK_SLACK_MS = 1_000;
 const IDEMPOTENCY_MS = 24 * 60 * 60_000;
-const LOST = new Set(["agent_lost", "agent_restarted", "agent_stopped"]);
+const LOST = new Set(["agent_lost", "agent_restarted", "agent_stopped", "agent_removed"]);
+/** So long after the next token of an agent was given out the present one still opens things. */
+const BOTH_VALID_MS = 10 * 60_000;
 
 /** What a call must be answered with: taken, or refused with this code. Null: nothing is foretold. */
 type Foretold = "taken" | ErrorCode | null;
@@ -89,6 +104,8 @@ export class Model implements Witness {
 	onExpired: (attempt: ModelAttempt) => void = () => undefined;
 	readonly #offers = new Map<string, ModelOffer>();
 	readonly #agents = new Map<string, ModelAgent>();
+	/** Registration tokens by their hash. */
+	readonly #tokens = new Map<string, NewRegistrationToken>();
 	readonly #keys = new Map<string, { digest: string; runId: string; until: number }>();
 	/** The runs that a plan's result makes, as soon as the queue has made them. */
 	readonly #toCome: { submit: Submit; fault: unknown }[] = [];
@@ -144,7 +161,8 @@ export class Model implements Witness {
 			else this.#adoptRun(one.submit);
 		}
 		this.compare(call.method);
-		if (call.method === "register") void result?.then((answer) => this.#adoptAgent(answer as { ok: boolean; value: string }));
+		if (call.method === "register")
+			void result?.then((answer) => this.#adoptAgent(answer as { ok: boolean; value: string }, call.args[0] as Registration));
 		if (!result || call.foretold === null) return;
 		const now = this.#world.now;
 		void result.then((answer) => {
@@ -167,9 +185,11 @@ export class Model implements Witness {
 	}
 
 	/** An agent that registers, for the first time or anew, has had no session yet. */
-	#adoptAgent(answer: { ok: boolean; value: string }): void {
-		const [row] = this.#read<{ session: number }>("SELECT session FROM agents WHERE id = ?", answer.value ?? "");
-		if (answer.ok && row?.session === 0) this.#agents.set(answer.value, newAgent());
+	#adoptAgent(answer: { ok: boolean; value: string }, { tokenHash, secretHash }: Registration): void {
+		const known = this.#agents.get(answer.value);
+		const given = this.#tokens.get(tokenHash);
+		if (!answer.ok || !given || known?.registered === secretHash) return;
+		this.#agents.set(answer.value, newAgent(given, secretHash, known?.isDisabled ?? false));
 	}
 
 	/** Works out what a call does. */
@@ -191,17 +211,28 @@ export class Model implements Witness {
 			case "approveRun":
 			case "declineRun":
 				return this.#decideRun(method, args[0] as string);
+			case "createRegistrationToken": {
+				const token = args[0] as NewRegistrationToken;
+				this.#tokens.set(token.hash, token);
+				return "taken";
+			}
+			case "changeAgent":
+				return this.#changeAgent(args[0] as string, args[1] as AgentChange);
+			case "removeAgent":
+				return this.#removeAgent(args[0] as string);
+			case "rotateToken":
+				return this.#rotateToken(args[0] as string, args[1] as string, args[2] as string);
 			case "hello":
 				this.#sweep();
-				return this.#hello(args[0] as string, args[2] as Hello);
+				return this.#byAgent(args[0] as string, args[1] as string, (agent) => this.#hello(args[0] as string, agent, args[2] as Hello));
 			case "poll":
 				this.#sweep();
-				return this.#poll(args[0] as string, args[2] as Poll);
+				return this.#byAgent(args[0] as string, args[1] as string, (agent) => this.#poll(args[0] as string, agent, args[2] as Poll));
 			case "renew":
 				this.#sweep();
-				return this.#renew(args[0] as string, args[2] as Renew);
+				return this.#byAgent(args[0] as string, args[1] as string, (agent) => this.#renew(args[0] as string, agent, args[2] as Renew));
 			case "bye":
-				return this.#bye(args[0] as string, args[2] as number);
+				return this.#byAgent(args[0] as string, args[1] as string, (agent) => this.#bye(args[0] as string, agent, args[2] as number));
 			case "start":
 				return this.#start(args[0] as Lease);
 			case "release":
@@ -315,23 +346,78 @@ export class Model implements Witness {
 
 	// ── agents ──
 
-	#hello(agentId: string, { session, instance, running, facts }: Hello): Foretold {
+	/** What an agent says with this token. The first use of its next token makes that the only one. */
+	#byAgent(agentId: string, secret: string, body: (agent: ModelAgent) => Foretold): Foretold {
 		const agent = this.#agentOf(agentId);
-		if (!agent) return "authentication_required";
+		const isNext = agent?.next?.secret === secret;
+		const isReplaced = agent?.next && this.#now - agent.next.issuedAt > BOTH_VALID_MS;
+		if (!agent || (!isNext && (agent.secret !== secret || isReplaced))) return "authentication_required";
+		const foretold = body(agent);
+		if (isNext && foretold === "taken") Object.assign(agent, { secret, next: null, isAskedToRotate: false });
+		return foretold;
+	}
+
+	#rotateToken(agentId: string, secret: string, next: string): Foretold {
+		const agent = this.#agentOf(agentId);
+		if (agent?.secret !== secret) return "authentication_required";
+		if (!agent.isAskedToRotate) return "conflict";
+		agent.next = { secret: next, issuedAt: agent.next?.issuedAt ?? this.#now };
+		return "taken";
+	}
+
+	#changeAgent(agentId: string, change: AgentChange): Foretold {
+		const agent = this.#agentOf(agentId);
+		if (!agent) return "not_found";
+		switch (change.kind) {
+			case "restrict":
+				agent.given = { ...agent.given, projects: change.projects ?? agent.given.projects, runs: change.runs ?? agent.given.runs };
+				break;
+			case "disable":
+				agent.isDisabled = true;
+				break;
+			case "enable":
+				agent.isDisabled = false;
+				break;
+			case "drain":
+				if (agent.instance === "") return "conflict";
+				agent.isDrained = true;
+				break;
+			case "rotate":
+				agent.isAskedToRotate = true;
+		}
+		for (const offer of [...this.#offers.values()])
+			if (offer.agentId === agentId && !this.#isGiven(offer.job, agent)) this.#lapse(offer, false);
+		if (change.kind === "disable" && change.cancel) for (const attempt of this.#liveAttemptsOf(agentId)) this.#graph.cancelJob(attempt.job);
+		return "taken";
+	}
+
+	/** What it ran may go on for as long as it can renew in its own eyes: nobody else gets it before. */
+	#removeAgent(agentId: string): Foretold {
+		if (!this.#agentOf(agentId)) return "not_found";
+		this.#returnOffers(agentId);
+		for (const attempt of this.#liveAttemptsOf(agentId)) {
+			attempt.state = "expired";
+			this.#afterAttempt(attempt, "errored", "agent_removed", null, attempt.deadline - this.#now);
+		}
+		for (const refusals of this.#refusals.values()) refusals.delete(agentId);
+		this.#agents.delete(agentId);
+		return "taken";
+	}
+
+	#hello(agentId: string, agent: ModelAgent, { session, instance, running, facts }: Hello): Foretold {
 		const isSame = session === agent.session && instance === agent.instance;
 		if (session <= agent.session && !isSame) return "session_superseded";
 		agent.hasLapsed = false;
 		agent.slots = facts.slots;
+		agent.labels = agent.given.labels.length > 0 ? agent.given.labels : facts.labels;
 		if (isSame) return "taken";
-		Object.assign(agent, { session, instance, pollSeq: 0, renewSeq: 0, slotsFree: 0 });
+		Object.assign(agent, { session, instance, pollSeq: 0, renewSeq: 0, slotsFree: 0, isDrained: false });
 		this.#returnOffers(agentId);
 		for (const attempt of this.#liveAttemptsOf(agentId)) if (!running.includes(attempt.id)) this.#lose(attempt, "expired");
 		return "taken";
 	}
 
-	#poll(agentId: string, { session, seq, slots_free, running }: Poll): Foretold {
-		const agent = this.#agentOf(agentId);
-		if (!agent) return "authentication_required";
+	#poll(agentId: string, agent: ModelAgent, { session, seq, slots_free, running }: Poll): Foretold {
 		if (session !== agent.session || agent.instance === "") return "session_superseded";
 		if (seq <= agent.pollSeq) return "taken";
 		Object.assign(agent, { pollSeq: seq, slotsFree: slots_free, hasLapsed: false });
@@ -339,9 +425,7 @@ export class Model implements Witness {
 		return "taken";
 	}
 
-	#renew(agentId: string, { session, seq, running }: Renew): Foretold {
-		const agent = this.#agentOf(agentId);
-		if (!agent) return "authentication_required";
+	#renew(agentId: string, agent: ModelAgent, { session, seq, running }: Renew): Foretold {
 		if (session !== agent.session || agent.instance === "") return "session_superseded";
 		if (seq <= agent.renewSeq) return "taken";
 		agent.renewSeq = seq;
@@ -349,11 +433,10 @@ export class Model implements Witness {
 		return "taken";
 	}
 
-	#bye(agentId: string, session: number): Foretold {
-		const agent = this.#agentOf(agentId);
-		if (!agent) return "authentication_required";
+	#bye(agentId: string, agent: ModelAgent, session: number): Foretold {
 		if (session !== agent.session) return "session_superseded";
 		agent.instance = "";
+		agent.isDrained = false;
 		this.#returnOffers(agentId);
 		for (const attempt of this.#liveAttemptsOf(agentId)) this.#lose(attempt, "expired");
 		return "taken";
@@ -380,6 +463,9 @@ export class Model implements Witness {
 		for (const need of job.needs) {
 			if (!isTerminal(need.state)) throw new Violation("a job starts before its needs are met", `${job.id} needs ${need.id}`);
 		}
+		const agent = this.#agentOf(lease.agentId);
+		if (!agent || !this.#isGiven(job, agent))
+			throw new Violation("a job starts on an agent that may not have it", `${job.id} on ${lease.agentId}`);
 		this.#offers.delete(offer.attemptId);
 		job.state = "running";
 		const number = (this.#started.get(job.id) ?? 0) + 1;
@@ -471,7 +557,7 @@ export class Model implements Witness {
 	}
 
 	/** What becomes of a job whose attempt has ended in this way. */
-	#afterAttempt(attempt: ModelAttempt, state: JobState, code: string | null, exitCode: number | null = null): void {
+	#afterAttempt(attempt: ModelAttempt, state: JobState, code: string | null, exitCode: number | null = null, leastPause = 0): void {
 		const { job } = attempt;
 		if (job.state === "cancelling") {
 			this.#graph.end(job, "cancelled");
@@ -486,10 +572,11 @@ export class Model implements Witness {
 		const isRetryable = ["failed", "errored", "timed_out", "lost"].includes(cause);
 		const count = attempt.number - (this.#uncounted.get(job.id) ?? 0);
 		if (!isRetryable || count >= allowed) this.#graph.end(job, state);
-		else if (cause === "lost" && count === 1) job.state = "blocked";
 		else {
+			const backoff = cause === "lost" && count === 1 ? 0 : Math.min(MAX_BACKOFF_MS, RETRY_BACKOFF_MS * 2 ** (count - 1));
+			const pause = Math.max(backoff, leastPause);
 			job.state = "blocked";
-			job.backoffAt = this.#now + Math.min(MAX_BACKOFF_MS, RETRY_BACKOFF_MS * 2 ** (count - 1));
+			if (pause > 0) job.backoffAt = this.#now + pause;
 		}
 		this.#graph.settle();
 	}
@@ -725,7 +812,7 @@ export class Model implements Witness {
 		if (made.length === 0) return;
 		const agents = new Map(this.#read<AgentRow>("SELECT * FROM agents").map((row) => [row.id, row]));
 		for (const row of made) this.#adoptOffer(row, agents.get(row.agent_id));
-		for (const row of made) this.#checkPriority(row, agents.get(row.agent_id) as AgentRow);
+		for (const row of made) this.#checkPriority(row);
 	}
 
 	#adoptOffer(row: OfferRow, agentRow: AgentRow | undefined): void {
@@ -738,7 +825,7 @@ export class Model implements Witness {
 		if (agentRow.status !== "online" || agent.hasLapsed) throw wrong("the agent is not waiting");
 		if (row.session !== agent.session) throw wrong("it is for another session");
 		if (row.expires_at !== this.#now + CLAIM_WINDOW_MS) throw wrong("its time is not the claim window");
-		if (!this.#couldTake(job, agentRow)) throw wrong("the agent does not fit, or has refused it");
+		if (!this.#couldTake(job, row.agent_id)) throw wrong("the agent does not fit, or has refused it");
 		if (!this.#graph.hasRoom(job)) throw wrong("its group is full");
 		const offers = [...this.#offers.values()].filter(({ agentId }) => agentId === row.agent_id).length;
 		const live = this.#liveAttemptsOf(row.agent_id).length;
@@ -754,20 +841,30 @@ export class Model implements Witness {
 	}
 
 	/** What has a higher priority and would have fitted goes first. */
-	#checkPriority(row: OfferRow, agent: AgentRow): void {
+	#checkPriority(row: OfferRow): void {
 		const offered = this.jobs.get(row.job_id) as ModelJob;
 		for (const run of this.runs.values()) {
 			if (run.pipeline.priority <= offered.run.pipeline.priority) continue;
 			// A group that has room by now may have had none when the offer was made.
-			const passed = run.jobs.find((job) => job.state === "queued" && job.definition.concurrency === null && this.#couldTake(job, agent));
+			const passed = run.jobs.find(
+				(job) => job.state === "queued" && job.definition.concurrency === null && this.#couldTake(job, row.agent_id),
+			);
 			if (passed) throw new Violation("a lower priority went first", `${offered.id} before ${passed.id}`);
 		}
 	}
 
-	#couldTake(job: ModelJob, agent: AgentRow): boolean {
-		const labels = JSON.parse(agent.labels) as string[];
-		const refusal = this.#refusalsOf(job).get(agent.id);
-		return job.definition.runs_on.labels.every((label) => labels.includes(label)) && !(refusal && refusal.until > this.#now);
+	#couldTake(job: ModelJob, agentId: string): boolean {
+		const agent = this.#agents.get(agentId);
+		const refusal = this.#refusalsOf(job).get(agentId);
+		return agent !== undefined && this.#isGiven(job, agent) && !(refusal && refusal.until > this.#now);
+	}
+
+	/** Whether an agent may be given a job: its labels, its restriction, and nobody has asked that it be given nothing. */
+	#isGiven(job: ModelJob, { labels, given, isDisabled, isDrained }: ModelAgent): boolean {
+		const { project, isForeign } = job.run;
+		const isInside = given.projects.length === 0 || given.projects.includes(project);
+		const isTrusted = given.runs === "any" || given.runs === (isForeign ? "untrusted" : "trusted");
+		return !isDisabled && !isDrained && isInside && isTrusted && job.definition.runs_on.labels.every((label) => labels.includes(label));
 	}
 
 	// ── looking up ──
@@ -820,8 +917,24 @@ interface Lease {
 	agentId: string;
 }
 
-function newAgent(): ModelAgent {
-	return { session: 0, instance: "", pollSeq: 0, renewSeq: 0, slots: 1, slotsFree: 0, hasLapsed: false };
+function newAgent(given: ModelAgent["given"], secret: string, isDisabled: boolean): ModelAgent {
+	return {
+		session: 0,
+		instance: "",
+		pollSeq: 0,
+		renewSeq: 0,
+		slots: 1,
+		slotsFree: 0,
+		hasLapsed: false,
+		given,
+		labels: given.labels,
+		isDisabled,
+		isDrained: false,
+		registered: secret,
+		secret,
+		next: null,
+		isAskedToRotate: false,
+	};
 }
 
 /** When the gate of a run closes for good; null for one that waits at none. */

@@ -236,6 +236,62 @@ export class People {
 		});
 	}
 
+	/** Does something with an agent. */
+	manageAgent(what: "restrict" | "disable" | "drain" | "rotate" | "remove"): void {
+		const { world } = this.#surroundings;
+		const { random } = world;
+		const id = this.#someAgent();
+		if (!id) return;
+		const path = `/api/v1/agents/${id}`;
+		const bodies = {
+			restrict: { projects: random.pick([[], [PROJECT], ["adhoc"]]), runs: random.pick(["any", "trusted", "untrusted"]) },
+			disable: { running: random.pick(["finish", "cancel"]) },
+			drain: {},
+			rotate: {},
+		};
+		this.#errand(`is to ${what} ${id}`, async (client) => {
+			if (what === "remove") {
+				await this.#surroundings.coordinator.environment.DISPATCHER.getByName("team:default").removeAgent(id, "somebody");
+				return;
+			}
+			if (what === "restrict") await client.call({ method: "PATCH", path, token: USER_TOKEN, json: bodies.restrict });
+			else await client.call({ method: "POST", path: `${path}/${what}`, token: USER_TOKEN, json: bodies[what] });
+			await client.call({ method: "GET", path, token: USER_TOKEN });
+		});
+	}
+
+	/** Lets every agent take every job again. */
+	freeAgents(): void {
+		this.#errand("lets agents take every job", async (client) => {
+			const { items } = (await client.call({ method: "GET", path: "/api/v1/agents", token: USER_TOKEN })).body as {
+				items: { id: string }[];
+			};
+			for (const { id } of items) {
+				const path = `/api/v1/agents/${id}`;
+				await client.call({ method: "PATCH", path, token: USER_TOKEN, json: { projects: [], runs: "any" } });
+				await client.call({ method: "POST", path: `${path}/enable`, token: USER_TOKEN, json: {} });
+			}
+		});
+	}
+
+	/** Revokes a registration token, which may be on its way to an agent. */
+	revokeToken(): void {
+		const { coordinator, world } = this.#surroundings;
+		this.#errand("revokes a registration token", async (client) => {
+			const path = "/api/v1/agent-tokens";
+			const { items } = (await client.call({ method: "GET", path, token: USER_TOKEN })).body as { items: { id: string }[] };
+			const id = items.length > 0 ? world.random.pick(items).id : "reg_of_nobody";
+			await coordinator.environment.DISPATCHER.getByName("team:default").revokeRegistrationToken(id, "somebody");
+		});
+	}
+
+	#someAgent(): string | null {
+		const { world, coordinator } = this.#surroundings;
+		const { database } = coordinator.dispatcher;
+		const ids = database.writes > 0 ? database.all<{ id: string }>("SELECT id FROM agents ORDER BY name") : [];
+		return ids.length > 0 ? world.random.pick(ids).id : null;
+	}
+
 	pause(): void {
 		this.#errand("pauses the queue", (client) => client.call({ method: "POST", path: "/api/v1/queue/pause", token: USER_TOKEN, json: {} }));
 	}

@@ -17,6 +17,7 @@ const DIFFERS = "the queue is not where the model is";
 const ANSWER = "an answer is not what the model foretells";
 const RECORD = "the record lacks a row that nobody will send";
 const OFFER = "an offer was made that may not be";
+const STARTS = "a job starts on an agent that may not have it";
 const LOG = "a log is not what was acknowledged";
 const FAILED = "the code has failed";
 const NO_REST = "it never comes to rest";
@@ -56,7 +57,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "if (session !== agent.session || agent.instance === NO_INSTANCE) throw superseded(agent);",
 		planted: "if (session !== agent.session) throw superseded(agent);",
 		foundAs: [ANSWER, DIFFERS, OFFER],
-		from: 26,
+		from: 230,
 	},
 	{
 		name: "a job that its agent has given up and that waits for its lease",
@@ -71,7 +72,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		file: `${CORE}/attempts.ts`,
 		sound: "if (attempt.lease_id !== lease.leaseId || isTerminal(attempt.state)) throw",
 		planted: "if (attempt.lease_id !== lease.leaseId) throw",
-		foundAs: [ANSWER],
+		foundAs: [ANSWER, DIFFERS],
 		from: 92,
 	},
 	{
@@ -284,6 +285,34 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		planted: "const fenceAt = sentAt + 3_600_000 + ttlMs",
 		foundAs: ["two agents run one job"],
 		from: 194,
+	},
+	{
+		name: "labels that go beyond those of the registration token",
+		file: "schema/wire/labels.ts",
+		sound: "given.includes(one) || isOfMachine(one);",
+		planted: "true;",
+		foundAs: [OFFER, STARTS],
+	},
+	{
+		name: "a restriction that leaves offers as they are",
+		file: `${CORE}/agent_lifecycle.ts`,
+		sound: "\t\tagent.id,\n\t);\n\twithdrawUnfit(core, agent.id);",
+		planted: "\t\tagent.id,\n\t);",
+		foundAs: [DIFFERS, OFFER, STARTS],
+	},
+	{
+		name: "a job that runs elsewhere while its removed agent has its lease",
+		file: `${CORE}/agent_lifecycle.ts`,
+		sound: "attempt.deadline - core.now()",
+		planted: "0",
+		foundAs: [DIFFERS, "two agents run one job"],
+	},
+	{
+		name: "a token that is valid after the next one was used",
+		file: `${CORE}/agent_tokens.ts`,
+		sound: "return takeUpNext(core, agent);",
+		planted: "return agent;",
+		foundAs: [ANSWER],
 	},
 ];
 

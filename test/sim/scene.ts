@@ -127,6 +127,8 @@ export class Scene {
 		);
 		for (const { id } of gated) this.people.approve(id);
 		const { database } = this.coordinator.dispatcher;
+		const bound = "SELECT 1 FROM agents WHERE disabled_at IS NOT NULL OR projects <> '[]' OR runs <> 'any'";
+		if (database.all(bound).length > 0) this.people.freeAgents();
 		const waiting = "SELECT id FROM runs WHERE is_trusted = 0 AND approved_by IS NULL AND kind = 'pipeline' AND finished_at IS NULL";
 		for (const { id } of database.all<{ id: string }>(waiting)) this.people.approveRun(id);
 		if (database.all("SELECT 1 FROM schedules WHERE next_at IS NOT NULL").length > 0) this.people.pauseSchedules();

@@ -2,11 +2,12 @@ import { parseSubmission } from "../../schema/pipeline/parse.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import type { FinishBody } from "../../schema/wire/protocol.ts";
 import { type Capabilities, NO_CAPABILITIES } from "../../schema/wire/requirements.ts";
-import { createRegistrationToken, openSession, registerAgent } from "../../worker/dispatch/core/agents.ts";
+import { openSession, registerAgent } from "../../worker/dispatch/core/agents.ts";
 import { finishAttempt, type LeaseClaims, startAttempt } from "../../worker/dispatch/core/attempts.ts";
 import { type Core, openCore } from "../../worker/dispatch/core/core.ts";
 import { assignOffers } from "../../worker/dispatch/core/offers.ts";
 import { newsFor, notePoll, renewLeases } from "../../worker/dispatch/core/polls.ts";
+import { createRegistrationToken, type NewRegistrationToken } from "../../worker/dispatch/core/registration_tokens.ts";
 import { type AttemptRow, type JobRow, liveAttemptsOfAgent, type OfferRow, type RunRow } from "../../worker/dispatch/core/rows.ts";
 import type { Sql } from "../../worker/dispatch/core/sql.ts";
 import { SUBMITTED, type Submit, submitRun } from "../../worker/dispatch/core/submit.ts";
@@ -84,9 +85,13 @@ export class Queue {
 		return runId;
 	}
 
-	/** An agent with these labels, online. @returns its id */
-	agent(name: string, { slots = 1, labels = [] as string[], capabilities = {} as Partial<Capabilities> } = {}): string {
-		createRegistrationToken(this.core, { hash: `token-${name}`, uses: 1, expiresAt: this.now + 1_000, labels: [] });
+	/** An agent with these labels, online. @param given what its registration token gives @returns its id */
+	agent(
+		name: string,
+		{ slots = 1, labels = [] as string[], capabilities = {} as Partial<Capabilities>, given = {} as Partial<NewRegistrationToken> } = {},
+	): string {
+		const token = { hash: `token-${name}`, uses: 1, expiresAt: this.now + 1_000, labels: [], projects: [], runs: "any" as const };
+		createRegistrationToken(this.core, { ...token, ...given }, "test");
 		const id = registerAgent(this.core, { tokenHash: `token-${name}`, registrationHash: `key-${name}`, name, secretHash: name });
 		openSession(this.core, id, name, {
 			protocol: 1,

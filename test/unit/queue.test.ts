@@ -14,6 +14,7 @@ import type { Planned } from "../../worker/dispatch/core/plans.ts";
 import { notePoll, renewLeases } from "../../worker/dispatch/core/polls.ts";
 import { runStateOf } from "../../worker/dispatch/core/progress.ts";
 import { readChanges } from "../../worker/dispatch/core/reads.ts";
+import { createRegistrationToken } from "../../worker/dispatch/core/registration_tokens.ts";
 import { findAgent } from "../../worker/dispatch/core/rows.ts";
 import { SUBMITTED } from "../../worker/dispatch/core/submit.ts";
 import { noteOpening, planStop } from "../../worker/dispatch/core/sweep.ts";
@@ -444,7 +445,7 @@ describe("sessions", () => {
 		const runId = queue.submit("steps: [a]");
 		const agent = queue.agent("one");
 		const lease = queue.take(agent);
-		expect(hello(queue, agent, 2, "b", [lease.attemptId, "att_other"])).toEqual({ adopted: [lease.attemptId], ended: ["att_other"] });
+		expect(hello(queue, agent, 2, "b", [lease.attemptId, "att_other"])).toMatchObject({ adopted: [lease.attemptId], ended: ["att_other"] });
 		expect(queue.job(runId).state).toBe("running");
 		hello(queue, agent, 3, "c");
 		expect(queue.attempts(lease.jobId)[0]).toMatchObject({ state: "expired", reason_code: "agent_restarted" });
@@ -512,11 +513,10 @@ describe("sessions", () => {
 		const queue = new Queue();
 		const agent = queue.agent("one");
 		const again = () => {
-			queue.sql.all(
-				"INSERT INTO registration_tokens VALUES ('t', 1, ?, '[]') ON CONFLICT DO UPDATE SET expires_at = excluded.expires_at",
-				queue.now + 60_000,
-			);
-			return registerAgent(queue.core, { tokenHash: "t", registrationHash: "another", name: "one", secretHash: "x" });
+			const hash = `t${queue.now}`;
+			const token = { hash, uses: 1, expiresAt: queue.now + 60_000, labels: [], projects: [], runs: "any" as const };
+			createRegistrationToken(queue.core, token, "test");
+			return registerAgent(queue.core, { tokenHash: hash, registrationHash: "another", name: "one", secretHash: "x" });
 		};
 		expect(refusalOf(again)).toBe("conflict");
 		queue.pass(10 * 60_000);

@@ -1,10 +1,8 @@
-import { parseDuration } from "../../schema/wire/duration.ts";
 import * as protocol from "../../schema/wire/protocol.ts";
-import { randomSecret, sha256 } from "../auth/digest.ts";
+import { sha256 } from "../auth/digest.ts";
 import { signLease } from "../auth/lease_token.ts";
-import { AGENT_TOKEN_PREFIX, REGISTRATION_TOKEN_PREFIX } from "../auth/principal.ts";
+import { AGENT_TOKEN_PREFIX } from "../auth/principal.ts";
 import { derive } from "../auth/signing.ts";
-import { presentAgent } from "../catalog/present.ts";
 import type { OfferRow } from "../dispatch/core/rows.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
@@ -12,30 +10,11 @@ import type { Environment } from "../environment.ts";
 import { intervalsFor, maxLogBytes, pollHoldMs, readSettings } from "../settings.ts";
 import { readAgentJson } from "./agent_bodies.ts";
 import { json } from "./answers.ts";
-import { readJson } from "./bodies.ts";
 import { type RequestContext, route } from "./context.ts";
-import { invalidParameter, onlyParameters } from "./queries.ts";
+
+/** What agents say to the coordinator. What people do with agents: manage_agents.ts. */
 
 type AgentCaller = RequestContext<"agent">;
-
-async function list({ url, environment, principal }: RequestContext<"user" | "host">): Promise<Response> {
-	onlyParameters(url, []);
-	const agents = await dispatcherOf(environment, principal.team).readAgents();
-	return json({ items: agents.map(presentAgent), next_cursor: null });
-}
-
-/** POST /agent-tokens: a token with which agents join. */
-async function createToken({ request, environment, principal }: RequestContext<"user" | "host">): Promise<Response> {
-	const { uses, expires_in, labels } = await readJson(request, protocol.createRegistrationToken);
-	const ms = parseDuration(expires_in);
-	if (ms === null || ms <= 0)
-		throw invalidParameter("expires_in", `${JSON.stringify(expires_in)} is not a duration`, "write 10m, 24h or 30d");
-	const token = `${REGISTRATION_TOKEN_PREFIX}${principal.team}.${randomSecret()}`;
-	const expiresAt = Date.now() + ms;
-	unwrap(await dispatcherOf(environment, principal.team).createRegistrationToken({ hash: await sha256(token), uses, expiresAt, labels }));
-	const answer: protocol.RegistrationToken = { token, uses, expires_at: new Date(expiresAt).toISOString(), labels };
-	return json(answer, 201);
-}
 
 /** POST /agents: an agent registers and gets the token it keeps. */
 async function register(context: RequestContext<"registration">): Promise<Response> {
@@ -48,15 +27,23 @@ async function register(context: RequestContext<"registration">): Promise<Respon
 	const id = unwrap(
 		await dispatcher.register({ tokenHash: principal.tokenHash, registrationHash, name, secretHash: await sha256(secret) }),
 	);
-	const answer: protocol.Registered = { id, name, team: principal.team, token: `${AGENT_TOKEN_PREFIX}${principal.team}.${id}.${secret}` };
+	const answer: protocol.Registered = { id, name, team: principal.team, token: agentToken(principal.team, id, secret) };
 	return json(answer, 201);
 }
 
 async function hello(context: AgentCaller): Promise<Response> {
 	const { environment, principal } = context;
 	const body = await readAgentJson(context, protocol.hello);
-	const opened = unwrap(await dispatcherOf(environment, principal.team).hello(principal.agentId, principal.secretHash, body));
-	return json({ ...opened, intervals: intervalsOf(environment) } satisfies protocol.HelloAnswer);
+	const { adopted, ended, labels } = unwrap(
+		await dispatcherOf(environment, principal.team).hello(principal.agentId, principal.secretHash, body),
+	);
+	return json({
+		adopted,
+		ended,
+		intervals: intervalsOf(environment),
+		labels: labels.labels,
+		ignored_labels: labels.ignored,
+	} satisfies protocol.HelloAnswer);
 }
 
 function intervalsOf(environment: Environment): protocol.Intervals {
@@ -73,6 +60,8 @@ async function poll(context: AgentCaller): Promise<Response> {
 		watch: result.watch,
 		renewed: result.renewed,
 		intervals: intervalsOf(environment),
+		drain: result.drain,
+		rotate: result.rotate,
 	};
 	return json(answer);
 }
@@ -96,6 +85,20 @@ async function renew(context: AgentCaller): Promise<Response> {
 	return json({ renewed, cancel, lost, watch } satisfies protocol.RenewAnswer);
 }
 
+/** POST /agents/self/rotate: the next token of an agent that was asked to rotate its own. The same key gets the same token. */
+async function rotate(context: AgentCaller): Promise<Response> {
+	const { environment, principal } = context;
+	const { rotation_key } = await readAgentJson(context, protocol.rotateToken);
+	const { team, agentId, secretHash } = principal;
+	const secret = await derive(environment.SIGNING_KEY, `rotated agent ${team} ${agentId} ${rotation_key}`);
+	unwrap(await dispatcherOf(environment, team).rotateToken(agentId, secretHash, await sha256(secret)));
+	return json({ token: agentToken(team, agentId, secret) } satisfies protocol.RotatedToken);
+}
+
+function agentToken(team: string, agentId: string, secret: string): string {
+	return `${AGENT_TOKEN_PREFIX}${team}.${agentId}.${secret}`;
+}
+
 async function bye(context: AgentCaller): Promise<Response> {
 	const { environment, principal } = context;
 	const { session } = await readAgentJson(context, protocol.bye);
@@ -104,11 +107,10 @@ async function bye(context: AgentCaller): Promise<Response> {
 }
 
 export const agentRoutes = [
-	route("GET", "/api/v1/agents", ["user", "host"], list),
-	route("POST", "/api/v1/agent-tokens", ["user", "host"], createToken),
 	route("POST", "/api/v1/agents", ["registration"], register),
 	route("POST", "/api/v1/agents/self/hello", ["agent"], hello),
 	route("POST", "/api/v1/agents/self/poll", ["agent"], poll),
 	route("POST", "/api/v1/agents/self/renew", ["agent"], renew),
+	route("POST", "/api/v1/agents/self/rotate", ["agent"], rotate),
 	route("POST", "/api/v1/agents/self/bye", ["agent"], bye),
 ];

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import * as agents from "../../schema/wire/agents.ts";
 import * as deliveries from "../../schema/wire/deliveries.ts";
 import { FORMATS_OF_FOLLOWED, FORMATS_OF_LOGS } from "../../schema/wire/log_formats.ts";
 import * as notifications from "../../schema/wire/notifications.ts";
@@ -343,10 +344,48 @@ export const OPERATIONS: Record<string, Operation> = {
 	},
 
 	"GET /api/v1/agents": { summary: "Agents, and what they run", answers: { 200: pageOf(resources.agent) } },
+	"GET /api/v1/agents/:id": { summary: "An agent, and what it runs", answers: { 200: resources.agent } },
+	"PATCH /api/v1/agents/:id": {
+		summary: "Say which jobs an agent may take; what it runs it finishes, what is not given stays",
+		body: agents.agentChange,
+		answers: { 200: resources.agent },
+	},
+	"DELETE /api/v1/agents/:id": {
+		summary: "Remove an agent: its token is invalid at once, what it runs is lost and retried elsewhere",
+		answers: { 204: null },
+	},
+	"POST /api/v1/agents/:id/disable": {
+		summary: "Give an agent nothing new until it is enabled; its jobs finish, or are cancelled",
+		body: agents.disableRequest,
+		answers: { 200: resources.agent },
+	},
+	"POST /api/v1/agents/:id/enable": {
+		summary: "Give a disabled agent jobs again",
+		body: agents.noFields,
+		answers: { 200: resources.agent },
+	},
+	"POST /api/v1/agents/:id/drain": {
+		summary: "Have the process of an agent finish what it runs, and end",
+		body: agents.noFields,
+		answers: { 200: resources.agent },
+	},
+	"POST /api/v1/agents/:id/rotate": {
+		summary: "Have an agent get itself another token",
+		body: agents.noFields,
+		answers: { 200: resources.agent },
+	},
+	"GET /api/v1/agent-tokens": {
+		summary: "The registration tokens that have not expired, newest first; never the tokens themselves",
+		answers: { 200: pageOf(agents.registrationTokenSummary) },
+	},
 	"POST /api/v1/agent-tokens": {
-		summary: "A token with which agents join",
-		body: protocol.createRegistrationToken,
-		answers: { 201: protocol.registrationToken },
+		summary: "A token with which agents join, valid for at most 90 days",
+		body: agents.createRegistrationToken,
+		answers: { 201: agents.registrationToken },
+	},
+	"DELETE /api/v1/agent-tokens/:id": {
+		summary: "Revoke a registration token; agents that joined with it stay",
+		answers: { 204: null },
 	},
 	"POST /api/v1/agents": { summary: "An agent registers", body: protocol.register, answers: { 201: protocol.registered } },
 	"POST /api/v1/agents/self/hello": { summary: "An agent opens a session", body: protocol.hello, answers: { 200: protocol.helloAnswer } },
@@ -356,6 +395,11 @@ export const OPERATIONS: Record<string, Operation> = {
 		answers: { 200: protocol.pollAnswer },
 	},
 	"POST /api/v1/agents/self/renew": { summary: "An agent keeps its leases", body: protocol.renew, answers: { 200: protocol.renewAnswer } },
+	"POST /api/v1/agents/self/rotate": {
+		summary: "An agent that was asked to rotate its token gets the next one",
+		body: protocol.rotateToken,
+		answers: { 200: protocol.rotatedToken },
+	},
 	"POST /api/v1/agents/self/bye": { summary: "An agent ends its session", body: protocol.bye, answers: { 204: null } },
 
 	"POST /api/v1/attempts/:id/start": { summary: "Claim an offer", answers: { 200: protocol.assignment } },

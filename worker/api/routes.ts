@@ -1,4 +1,5 @@
 import { pageRoutes } from "../pages/routes.ts";
+import { agentTokenRoutes } from "./agent_tokens.ts";
 import { agentRoutes } from "./agents.ts";
 import { approvalRoutes } from "./approvals.ts";
 import { artifactRoutes } from "./artifacts.ts";
@@ -12,6 +13,7 @@ import { hookRoutes } from "./hooks.ts";
 import { hostRoutes } from "./host.ts";
 import { jobLogRoutes } from "./job_log.ts";
 import { jobRoutes } from "./jobs.ts";
+import { manageAgentRoutes } from "./manage_agents.ts";
 import { neededRoutes } from "./needed.ts";
 import { notificationRoutes } from "./notifications.ts";
 import { openApiRoute } from "./openapi.ts";
@@ -53,6 +55,8 @@ export const routes: readonly Route[] = [
 	...sessionRoutes,
 	...sourceRoutes,
 	...agentRoutes,
+	...manageAgentRoutes,
+	...agentTokenRoutes,
 	...attemptRoutes,
 	...neededRoutes,
 	...partRoutes,

@@ -8,6 +8,7 @@ import type {
 	ProjectRow,
 	RunRow,
 } from "../../schema/database/tables.ts";
+import type { RegistrationTokenSummary } from "../../schema/wire/agents.ts";
 import { nextTime } from "../../schema/wire/cron.ts";
 import type { Delivery } from "../../schema/wire/deliveries.ts";
 import type { PipelineVersion, StoredPipeline } from "../../schema/wire/pipelines.ts";
@@ -17,6 +18,8 @@ import type { Agent, Attempt, Event, Job, JobSummary, Run, RunSummary, Step } fr
 import type { Schedule } from "../../schema/wire/schedules.ts";
 import type { Reason } from "../../schema/wire/states.ts";
 import type { AgentRows } from "../dispatch/core/reads.ts";
+import type { RegistrationTokenRow } from "../dispatch/core/registration_tokens.ts";
+import { restrictionOf } from "../dispatch/core/restrictions.ts";
 import type { ScheduleRow } from "../dispatch/core/schedules.ts";
 import type { JobRecord, RunRecord } from "./record.ts";
 
@@ -227,12 +230,38 @@ export function presentEvent(row: EventRow): Event {
 	return { rev, run_id, job_id, from, to, reason: reasonOf(row), actor, at: time(row.at) };
 }
 
+/** Who has asked for something, and when. */
+function askedBy(by: string | null, at: number | null): { by: string; at: string } | null {
+	return at === null ? null : { by: by ?? "", at: time(at) };
+}
+
+/** Never with the token itself, which nobody keeps. */
+export function presentRegistrationToken(row: RegistrationTokenRow): RegistrationTokenSummary {
+	const { id, uses, uses_left, expires_at, labels, created_by, created_at } = row;
+	return {
+		id,
+		uses,
+		uses_left,
+		labels: JSON.parse(labels) as string[],
+		...restrictionOf(row),
+		created_by,
+		created_at: time(created_at),
+		expires_at: time(expires_at),
+	};
+}
+
 export function presentAgent({ agent, running }: AgentRows): Agent {
 	return {
 		id: agent.id,
 		name: agent.name,
 		status: agent.status,
 		labels: JSON.parse(agent.labels) as string[],
+		ignored_labels: JSON.parse(agent.ignored_labels) as string[],
+		...restrictionOf(agent),
+		disabled: askedBy(agent.disabled_by, agent.disabled_at),
+		drain: askedBy(agent.drained_by, agent.drained_at),
+		rotation: askedBy(agent.rotation_by, agent.rotation_at),
+		rotated_at: time(agent.rotated_at),
 		slots: agent.slots,
 		facts: JSON.parse(agent.facts) as Record<string, string>,
 		capabilities: capabilities.parse(JSON.parse(agent.capabilities)),

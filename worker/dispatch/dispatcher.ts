@@ -12,16 +12,9 @@ import type { Environment } from "../environment.ts";
 import { faultFields, log, setLogLevel } from "../log.ts";
 import { Parking } from "../parking.ts";
 import { pollHoldMs, readSettings, SHORT_HOLD_MS, SWEEPER_NAME } from "../settings.ts";
-import {
-	assertCredential,
-	type Credential,
-	closeSession,
-	createRegistrationToken,
-	type NewRegistrationToken,
-	openSession,
-	type Registration,
-	registerAgent,
-} from "./core/agents.ts";
+import { type AgentChange, changeAgent, removeAgent } from "./core/agent_lifecycle.ts";
+import { issueNextToken } from "./core/agent_tokens.ts";
+import { closeSession, type OpenedSession, openSession, type Registration, registerAgent } from "./core/agents.ts";
 import { type Approver, approveJob, approveRun, declineJob, declineRun } from "./core/approvals.ts";
 import { type ArchivedLogNote, logArchived } from "./core/archived_logs.ts";
 import {
@@ -42,6 +35,7 @@ import {
 } from "./core/attempts.ts";
 import { cancelJobById, cancelRun } from "./core/cancel.ts";
 import { type Core, openCore, readMeta, writeMeta } from "./core/core.ts";
+import { assertCredential, type Credential } from "./core/credentials.ts";
 import { deadEffects, type Untold, untoldOf } from "./core/effects.ts";
 import { pendingEvents } from "./core/events.ts";
 import { explainJob, explainQueued, hopeless } from "./core/explain.ts";
@@ -61,6 +55,7 @@ import {
 	notePoll,
 	type Renewal,
 	renewLeases,
+	requestsTo,
 } from "./core/polls.ts";
 import {
 	type AgentRows,
@@ -69,6 +64,7 @@ import {
 	heldOf,
 	newestRevOf,
 	type RunRows,
+	readAgent,
 	readAgents,
 	readArtifact,
 	readArtifacts,
@@ -77,6 +73,13 @@ import {
 	readJob,
 	readRun,
 } from "./core/reads.ts";
+import {
+	createRegistrationToken,
+	listRegistrationTokens,
+	type NewRegistrationToken,
+	type RegistrationTokenRow,
+	revokeRegistrationToken,
+} from "./core/registration_tokens.ts";
 import { type AttemptRow, findAttempt, findRun, type JobRow, liveAttemptsOfAgent, type OfferRow, type RunRow } from "./core/rows.ts";
 import {
 	addSchedule,
@@ -102,6 +105,9 @@ export interface PollResult {
 	watch: string[];
 	/** Leases that were moved outside of a renewal, with what is left of each. */
 	renewed: LeaseLeft[];
+	/** Whether the agent is asked to end its process, to get another token. */
+	drain: boolean;
+	rotate: boolean;
 }
 
 /** What became of a submission. */
@@ -144,6 +150,8 @@ export class Dispatcher extends DurableObject<Environment> {
 	/** Attempt → until when somebody reads its log. */
 	readonly #watched = new Map<string, number>();
 	readonly #toldWatch = new Map<string, string>();
+	/** Agent → the requests that its newest answer carried. An agent that ignores one gets it again when a poll ends, not at once. */
+	readonly #sentRequests = new Map<string, string>();
 	/** Agent → the attempts that its newest poll lists: an offer among them has arrived and is being claimed. */
 	readonly #known = new Map<string, Set<string>>();
 	/** Agents that know of the planned stop; null while none is planned. */
@@ -390,8 +398,46 @@ export class Dispatcher extends DurableObject<Environment> {
 		if (isNew) this.#settle();
 	}
 
-	async createRegistrationToken(token: NewRegistrationToken): Promise<Result<void>> {
-		return this.#command((core) => createRegistrationToken(core, token));
+	/** @see createRegistrationToken */
+	async createRegistrationToken(token: NewRegistrationToken, actor: string): Promise<Result<string>> {
+		return this.#command((core) => createRegistrationToken(core, token, actor));
+	}
+
+	async listRegistrationTokens(): Promise<RegistrationTokenRow[]> {
+		return listRegistrationTokens(this.#core);
+	}
+
+	async revokeRegistrationToken(id: string, actor: string): Promise<Result<void>> {
+		return this.#command((core) => revokeRegistrationToken(core, id, actor));
+	}
+
+	async readAgent(agentId: string): Promise<Result<AgentRows>> {
+		return resultOf(() => readAgent(this.#core, agentId));
+	}
+
+	/** @see changeAgent */
+	async changeAgent(agentId: string, change: AgentChange, actor: string): Promise<Result<AgentRows>> {
+		return this.#command((core) => {
+			changeAgent(core, agentId, change, actor);
+			this.#sentRequests.delete(agentId);
+			if (this.#isAskedAnew(agentId)) this.#polls.wake(agentId);
+			return readAgent(core, agentId);
+		});
+	}
+
+	/** @see removeAgent */
+	async removeAgent(agentId: string, actor: string): Promise<Result<string>> {
+		return this.#command((core) => {
+			const name = removeAgent(core, agentId, actor);
+			this.#polls.wake(agentId);
+			for (const known of [this.#sentRequests, this.#toldWatch, this.#known]) known.delete(agentId);
+			return name;
+		});
+	}
+
+	/** @see issueNextToken */
+	async rotateToken(agentId: string, secretHash: string, nextHash: string): Promise<Result<void>> {
+		return this.#command((core) => issueNextToken(core, agentId, secretHash, nextHash));
 	}
 
 	async register(registration: Registration): Promise<Result<string>> {
@@ -403,12 +449,13 @@ export class Dispatcher extends DurableObject<Environment> {
 		return resultOf(() => assertCredential(this.#core, credential));
 	}
 
-	async hello(agentId: string, secretHash: string, hello: Hello): Promise<Result<{ adopted: string[]; ended: string[] }>> {
+	async hello(agentId: string, secretHash: string, hello: Hello): Promise<Result<OpenedSession>> {
 		return this.#command((core) => {
 			sweep(core);
 			const opened = openSession(core, agentId, secretHash, hello);
 			this.#polls.wake(agentId);
 			this.#toldWatch.delete(agentId);
+			this.#sentRequests.delete(agentId);
 			this.#known.delete(agentId);
 			return opened;
 		});
@@ -421,17 +468,19 @@ export class Dispatcher extends DurableObject<Environment> {
 			return notePoll(this.#core, agentId, secretHash, poll);
 		});
 		if (!noted.ok) return noted;
-		if (!noted.value) return { ok: true, value: { offers: [], cancel: [], watch: this.#watchedBy(agentId), renewed: [] } };
+		if (!noted.value) {
+			return { ok: true, value: { offers: [], cancel: [], watch: this.#watchedBy(agentId), renewed: [], drain: false, rotate: false } };
+		}
 		this.#polls.wake(agentId);
 		this.#known.set(agentId, new Set(poll.running));
 		assignOffers(this.#core, [agentId]);
 		this.#settle();
-		if (!this.#hasNews(agentId)) {
+		if (!this.#hasNews(agentId) && !this.#isAskedAnew(agentId)) {
 			const holdsLeases = liveAttemptsOfAgent(this.#core, agentId).length > 0;
 			const hold = pollHoldMs(this.env);
 			await this.#polls.park(agentId, holdsLeases ? Math.min(hold, SHORT_HOLD_MS) : hold);
 		}
-		return { ok: true, value: this.#pollResult(agentId) };
+		return resultOf(() => this.#pollResult(agentId));
 	}
 
 	async renew(agentId: string, secretHash: string, renew: Renew): Promise<Result<Renewal & { watch: string[] }>> {
@@ -620,13 +669,21 @@ export class Dispatcher extends DurableObject<Environment> {
 		);
 	}
 
+	/** Whether there is something that the agent's process was not asked for yet. */
+	#isAskedAnew(agentId: string): boolean {
+		const requests = requestsTo(this.#core, agentId);
+		return (requests.drain || requests.rotate) && this.#sentRequests.get(agentId) !== JSON.stringify(requests);
+	}
+
 	#pollResult(agentId: string): PollResult {
+		const { session, drain, rotate } = requestsTo(this.#core, agentId);
+		if (drain || rotate) this.#sentRequests.set(agentId, JSON.stringify({ session, drain, rotate }));
 		const watch = this.#watchedBy(agentId);
 		this.#toldWatch.set(agentId, watch.join());
 		const renewed = this.#toldStop ? leasesLeft(this.#core, agentId) : [];
 		this.#toldStop?.add(agentId);
 		if (this.#toldStop && this.#isStopTold()) this.#stopTelling.wakeAll();
-		return { ...newsFor(this.#core, agentId, this.#known.get(agentId)), watch, renewed };
+		return { ...newsFor(this.#core, agentId, this.#known.get(agentId)), watch, renewed, drain, rotate };
 	}
 
 	#watchedBy(agentId: string): string[] {

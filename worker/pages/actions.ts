@@ -16,6 +16,7 @@ import { requirePipeline, triggerPipeline } from "../api/stored_pipelines.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import { restoreVersion } from "../pipelines/stored.ts";
+import { backTo } from "./back_to.ts";
 import { faultsIn } from "./faults.tsx";
 import { filledIn, givenIn } from "./parameter_fields.tsx";
 import { pipelinePage } from "./pipeline_page.tsx";
@@ -133,8 +134,4 @@ export async function pause({ environment, principal }: RequestContext<"user">):
 export async function resume({ environment, principal }: RequestContext<"user">): Promise<Response> {
 	await dispatcherOf(environment, principal.team).resume();
 	return backTo("/");
-}
-
-function backTo(location: string): Response {
-	return new Response(null, { status: 303, headers: { Location: location } });
 }

@@ -10,13 +10,12 @@ import { integerParameter, pageOf } from "../api/queries.ts";
 import { presentQueue } from "../api/queue.ts";
 import { readSummary } from "../api/tests.ts";
 import { listWaits } from "../catalog/events.ts";
-import { presentAgent, presentRun, presentRunSummary } from "../catalog/present.ts";
+import { presentRun, presentRunSummary } from "../catalog/present.ts";
 import { findDefinition, findRun, listPlanned, listReruns, listRuns, type RunRecord, usualDuration } from "../catalog/record.ts";
 import { historyOf } from "../catalog/tests.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
 import { testsOfRun } from "../tests/run_tests.ts";
-import { AgentsPage } from "./agents_page.tsx";
 import { JobPage } from "./job_page.tsx";
 import { page } from "./layout.tsx";
 import { previewLog } from "./log_preview.ts";
@@ -126,9 +125,4 @@ export async function jobPage({ url, environment, principal, params }: Reader): 
 		isLive: !isTerminal(job.state),
 		children: <JobPage job={job} explanation={explanation} log={log} artifacts={artifacts} summary={summary && renderMarkdown(summary)} />,
 	});
-}
-
-export async function agentsPage({ environment, principal }: Reader): Promise<Response> {
-	const agents = await dispatcherOf(environment, principal.team).readAgents();
-	return page({ title: "Agents", user: principal.name, isLive: true, children: <AgentsPage agents={agents.map(presentAgent)} /> });
 }

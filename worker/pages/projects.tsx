@@ -13,6 +13,7 @@ import { findProject, listProjects } from "../catalog/projects.ts";
 import { listRuns } from "../catalog/record.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import { listSecrets } from "../vault/secrets.ts";
+import { backTo } from "./back_to.ts";
 import { page } from "./layout.tsx";
 import { PROJECT_FIELDS, type ProjectFields, ProjectPage, ProjectsPage } from "./project_pages.tsx";
 
@@ -130,8 +131,4 @@ function fieldsOf(project: Project): ProjectFields {
 function told(error: ApiError | null): { faults: readonly FieldError[]; message: string | null } {
 	const faults = (error?.details.errors as FieldError[] | undefined) ?? [];
 	return { faults, message: error && faults.length === 0 ? error.message : null };
-}
-
-function backTo(location: string): Response {
-	return new Response(null, { status: 303, headers: { Location: location } });
 }

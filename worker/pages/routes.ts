@@ -20,11 +20,23 @@ import {
 	runPipeline,
 	trigger,
 } from "./actions.ts";
+import {
+	agentPage,
+	agentsPage,
+	submitDisable,
+	submitDrain,
+	submitEnable,
+	submitRemoval,
+	submitRestriction,
+	submitRotation,
+	submitToken,
+	submitTokenRevocation,
+} from "./agents.tsx";
 import { asset } from "./assets.ts";
 import { lines } from "./live_lines.ts";
 import { logBlock } from "./log_block.ts";
 import { newRunPage, submitNewRun } from "./new_run.tsx";
-import { agentsPage, jobPage, runPage, runsPage, testPage } from "./pages.tsx";
+import { jobPage, runPage, runsPage, testPage } from "./pages.tsx";
 import { pipelinePage } from "./pipeline_page.tsx";
 import { projectPage, projectsPage, submitProject, submitProjectChange, submitProjectRemoval } from "./projects.tsx";
 import { endSessionFromPage, sessionsPage } from "./sessions_page.tsx";
@@ -38,6 +50,15 @@ export const pageRoutes = [
 	route("GET", "/jobs/:id/log/block", ["user"], logBlock),
 	route("GET", "/jobs/:id/lines", ["user"], lines),
 	route("GET", "/agents", ["user"], agentsPage),
+	route("GET", "/agents/:id", ["user"], agentPage),
+	route("POST", "/agents/:id/disable", ["user"], submitDisable),
+	route("POST", "/agents/:id/enable", ["user"], submitEnable),
+	route("POST", "/agents/:id/drain", ["user"], submitDrain),
+	route("POST", "/agents/:id/rotate", ["user"], submitRotation),
+	route("POST", "/agents/:id/restrict", ["user"], submitRestriction),
+	route("POST", "/agents/:id/remove", ["user"], submitRemoval),
+	route("POST", "/agents", ["user"], submitToken),
+	route("POST", "/agent-tokens/:id/revoke", ["user"], submitTokenRevocation),
 	route("POST", "/runs/:id/cancel", ["user"], cancelRun),
 	route("POST", "/runs/:id/delete", ["user"], deleteRun),
 	route("POST", "/runs/:id/rerun", ["user"], rerun),

@@ -1,11 +1,14 @@
 import { ApiError } from "../../../schema/wire/errors.ts";
+import { type EffectiveLabels, effectiveLabels } from "../../../schema/wire/labels.ts";
 import { PROTOCOL_VERSION } from "../../../schema/wire/limits.ts";
 import type { Hello } from "../../../schema/wire/protocol.ts";
 import type { Reason } from "../../../schema/wire/states.ts";
+import { authenticateAgent } from "./agent_tokens.ts";
 import { type Core, command, nextRev } from "./core.ts";
 import { loseAttempt } from "./endings.ts";
-import { lapseOffer } from "./offers.ts";
-import { type AgentRow, findAgent, liveAttemptsOfAgent, type OfferRow } from "./rows.ts";
+import { lapseOffer, withdrawUnfit } from "./offers.ts";
+import { useRegistrationToken } from "./registration_tokens.ts";
+import { type AgentRow, liveAttemptsOfAgent, type OfferRow } from "./rows.ts";
 import { setTimer } from "./timers.ts";
 
 /** An agent not heard of for this long is shown as offline. */
@@ -13,27 +16,7 @@ export const AGENT_SILENT_MS = 90_000;
 /** A name whose agent is gone for this long may be taken over. */
 const NAME_HELD_MS = 10 * 60_000;
 /** The instance of an agent that has no session: it has not said hello yet, or it has said goodbye. */
-const NO_INSTANCE = "";
-
-export interface NewRegistrationToken {
-	hash: string;
-	uses: number;
-	expiresAt: number;
-	labels: string[];
-}
-
-export function createRegistrationToken(core: Core, token: NewRegistrationToken): void {
-	command(core, () => {
-		core.sql.all(
-			"INSERT INTO registration_tokens (hash, uses_left, expires_at, labels) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-			token.hash,
-			token.uses,
-			token.expiresAt,
-			JSON.stringify(token.labels),
-		);
-		setTimer(core, "registration", token.hash, token.expiresAt);
-	});
-}
+export const NO_INSTANCE = "";
 
 export interface Registration {
 	/** Hash of the registration token that was presented. */
@@ -57,47 +40,39 @@ export function registerAgent(core: Core, { tokenHash, registrationHash, name, s
 		// The answer was lost, or the request was repeated on its way.
 		if (known?.secret_hash === secretHash) return known.id;
 		if (known) throw alreadyRegistered(known);
-		const [token] = core.sql.all<{ labels: string }>(
-			"UPDATE registration_tokens SET uses_left = uses_left - 1 WHERE hash = ? AND uses_left > 0 AND expires_at > ? RETURNING labels",
-			tokenHash,
-			now,
-		);
-		if (!token) throw unknownRegistration();
+		const token = useRegistrationToken(core, tokenHash);
 		const id = takeName(core, name, now) ?? core.newId("agent");
 		core.sql.all(
-			`INSERT INTO agents (id, rev, name, secret_hash, registration_hash, pinned_labels, labels, facts, version, slots, status,
+			`INSERT INTO agents (id, rev, name, secret_hash, registration_hash, pinned_labels, labels, projects, runs, facts, version, slots, status,
 			session, instance, poll_seq, renew_seq, slots_free, has_lapsed, registered_at)
-			VALUES (?, ?, ?, ?, ?, ?, '[]', '{}', '', 1, 'offline', 0, ?, 0, 0, 0, 0, ?)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '{}', '', 1, 'offline', 0, ?, 0, 0, 0, 0, ?)
 			ON CONFLICT (id) DO UPDATE SET rev = excluded.rev, secret_hash = excluded.secret_hash, registration_hash = excluded.registration_hash,
-			pinned_labels = excluded.pinned_labels, session = 0, instance = excluded.instance, registered_at = excluded.registered_at`,
+			pinned_labels = excluded.pinned_labels, labels = excluded.labels, ignored_labels = '[]', projects = excluded.projects, runs = excluded.runs,
+			session = 0, instance = excluded.instance, registered_at = excluded.registered_at, drained_by = NULL, drained_at = NULL,
+			rotation_by = NULL, rotation_at = NULL, next_secret_hash = NULL, next_issued_at = NULL, rotated_at = NULL`,
 			id,
 			nextRev(core),
 			name,
 			secretHash,
 			registrationHash,
 			token.labels,
+			token.labels,
+			token.projects,
+			token.runs,
 			NO_INSTANCE,
 			now,
 		);
+		// The agent that takes over a name is another one: nothing that was found out of the former holds.
+		core.lacks.clear();
 		return id;
 	});
 }
 
-function unknownRegistration(): ApiError {
-	return new ApiError("authentication_required", "The registration token is unknown, used up or expired.", {
-		suggestions: ["Make a new one: POST /api/v1/agent-tokens"],
-	});
-}
-
-/** A key that another signing key has made a token of. */
+/** The key's first token is valid no more: it was rotated, or made with another signing key. */
 function alreadyRegistered(agent: AgentRow): ApiError {
-	return new ApiError(
-		"conflict",
-		`The agent ${agent.name} has registered with this key before, and has a token that this coordinator did not make.`,
-		{
-			suggestions: ["Remove agent.json from its --work-dir and start it with a new registration token."],
-		},
-	);
+	return new ApiError("conflict", `The agent ${agent.name} has registered with this key before, and has been given another token since.`, {
+		suggestions: ["Remove agent.json from its --work-dir and start it with a new registration token."],
+	});
 }
 
 /** The id of the agent whose name this was, if it is free to take. */
@@ -118,34 +93,6 @@ function takeName(core: Core, name: string, now: number): string | null {
 	return holder.id;
 }
 
-/**
- * The agent that this token belongs to.
- * @throws ApiError `authentication_required`
- */
-function authenticateAgent(core: Core, agentId: string, secretHash: string): AgentRow {
-	const agent = findAgent(core, agentId);
-	if (agent?.secret_hash !== secretHash) {
-		throw new ApiError("authentication_required", "This agent token is not valid (any more).", {
-			suggestions: ["Register the agent again with a new registration token."],
-		});
-	}
-	return agent;
-}
-
-/** What an agent, or somebody who wants to become one, shows for itself: hashes of its token or of its registration token. */
-export type Credential = { agentId: string; secretHash: string } | { registrationHash: string };
-
-/** Checks a credential before its request is read. @throws ApiError `authentication_required` */
-export function assertCredential(core: Core, credential: Credential): void {
-	if ("agentId" in credential) {
-		authenticateAgent(core, credential.agentId, credential.secretHash);
-		return;
-	}
-	// A token that is used up may come again from the agent that has used it: registering decides on it.
-	if (core.sql.all("SELECT 1 FROM registration_tokens WHERE hash = ?", credential.registrationHash).length === 0)
-		throw unknownRegistration();
-}
-
 /** @throws ApiError `protocol_unsupported` */
 export function checkProtocol(version: number): void {
 	if (version === PROTOCOL_VERSION) return;
@@ -155,33 +102,41 @@ export function checkProtocol(version: number): void {
 	});
 }
 
+/** What an agent is told when its session is opened. */
+export interface OpenedSession {
+	adopted: string[];
+	ended: string[];
+	labels: EffectiveLabels;
+}
+
 /**
  * Opens a session: the attempts that the agent lists live on, those that it does not list are lost.
  * @returns which of the listed attempts live on, and which are over and must be ended by the agent
  * @throws ApiError `session_superseded` for a number that is not the newest, or a second process under the same number
  */
-export function openSession(core: Core, agentId: string, secretHash: string, hello: Hello): { adopted: string[]; ended: string[] } {
+export function openSession(core: Core, agentId: string, secretHash: string, hello: Hello): OpenedSession {
 	checkProtocol(hello.protocol);
 	return command(core, () => {
 		const agent = authenticateAgent(core, agentId, secretHash);
 		const isSame = hello.session === agent.session && hello.instance === agent.instance;
 		if (hello.session <= agent.session && !isSame) throw superseded(agent);
-		const { version, slots, labels, facts, capabilities } = hello.facts;
+		const { version, slots, facts, capabilities } = hello.facts;
+		const labels = effectiveLabels(JSON.parse(agent.pinned_labels) as string[], hello.facts.labels, capabilities);
 		core.sql.all(
-			`UPDATE agents SET rev = ?, session = ?, instance = ?, version = ?, slots = ?, labels = ?, facts = ?, capabilities = ?, status = 'online', has_lapsed = 0,
-			poll_seq = CASE WHEN ? THEN poll_seq ELSE 0 END, renew_seq = CASE WHEN ? THEN renew_seq ELSE 0 END, slots_free = CASE WHEN ? THEN slots_free ELSE 0 END, last_seen_at = ?
+			`UPDATE agents SET rev = ?, session = ?, instance = ?, version = ?, slots = ?, labels = ?, ignored_labels = ?, facts = ?, capabilities = ?, status = 'online', has_lapsed = 0,
+			poll_seq = CASE WHEN ? THEN poll_seq ELSE 0 END, renew_seq = CASE WHEN ? THEN renew_seq ELSE 0 END, slots_free = CASE WHEN ? THEN slots_free ELSE 0 END,
+			drained_by = CASE WHEN ? THEN drained_by END, drained_at = CASE WHEN ? THEN drained_at END, last_seen_at = ?
 			WHERE id = ?`,
 			nextRev(core),
 			hello.session,
 			hello.instance,
 			version,
 			slots,
-			JSON.stringify([...new Set([...(JSON.parse(agent.pinned_labels) as string[]), ...labels])]),
+			JSON.stringify(labels.labels),
+			JSON.stringify(labels.ignored),
 			JSON.stringify(facts),
 			JSON.stringify(capabilities),
-			isSame ? 1 : 0,
-			isSame ? 1 : 0,
-			isSame ? 1 : 0,
+			...Array(5).fill(isSame ? 1 : 0),
 			core.now(),
 			agentId,
 		);
@@ -189,7 +144,7 @@ export function openSession(core: Core, agentId: string, secretHash: string, hel
 		setTimer(core, "agent_silent", agentId, core.now() + AGENT_SILENT_MS);
 		if (!isSame) {
 			for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agentId)) lapseOffer(core, offer, false);
-		}
+		} else withdrawUnfit(core, agentId);
 		// A hello that comes twice says nothing new: what was started since the first is not in it.
 		if (!isSame)
 			loseUnlisted(core, agentId, hello.running, {
@@ -197,7 +152,7 @@ export function openSession(core: Core, agentId: string, secretHash: string, hel
 				text: `Agent ${agent.name} was restarted and no longer runs this.`,
 			});
 		const adopted = liveAttemptsOfAgent(core, agentId).map(({ id }) => id);
-		return { adopted, ended: hello.running.filter((id) => !adopted.includes(id)) };
+		return { adopted, ended: hello.running.filter((id) => !adopted.includes(id)), labels };
 	});
 }
 
@@ -240,7 +195,7 @@ export function closeSession(core: Core, agentId: string, secretHash: string, se
 		for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agent.id)) lapseOffer(core, offer, false);
 		loseUnlisted(core, agent.id, [], { code: "agent_stopped", text: `Agent ${agent.name} was stopped and no longer runs this.` });
 		setStatus(core, agent, "offline");
-		core.sql.all("UPDATE agents SET instance = ? WHERE id = ?", NO_INSTANCE, agent.id);
+		core.sql.all("UPDATE agents SET instance = ?, drained_by = NULL, drained_at = NULL WHERE id = ?", NO_INSTANCE, agent.id);
 	});
 }
 

@@ -8,7 +8,8 @@ import { stopJob } from "./stop.ts";
 
 /** Cancelling: at once what does not run, by way of its agent what does; and by its own deadline if the agent does not heed it. */
 
-function cancelJob(core: Core, job: JobRow, reason: Reason): void {
+/** Cancels a job that is not over. To be called inside a command. */
+export function cancelJob(core: Core, job: JobRow, reason: Reason): void {
 	if (stopJob(core, job, "cancel", reason) === "cancelled") afterJobEnded(core, job);
 	else updateRun(core, job.run_id);
 }

@@ -97,7 +97,7 @@ export function endOrPark(core: Core, job: JobRow, reason: Reason): void {
 type RetryCause = (typeof RETRY_CAUSES)[number];
 
 /** Reasons by which an agent gives a job back that another agent could run. */
-const LOST_CODES: ReadonlySet<string> = new Set(["agent_lost", "agent_restarted", "agent_stopped"]);
+const LOST_CODES: ReadonlySet<string> = new Set(["agent_lost", "agent_restarted", "agent_stopped", "agent_removed"]);
 
 function causeOf(state: JobState, reason: Reason | null): RetryCause | null {
 	if (reason && LOST_CODES.has(reason.code)) return "lost";
@@ -120,11 +120,20 @@ function countOf(job: JobRow, attempt: AttemptRow): number {
 	return attempt.number - job.uncounted;
 }
 
-function retryLater(core: Core, job: JobRow, attempt: AttemptRow, verb: "finish" | "lose", cause: RetryCause, reason: Reason | null): void {
+function retryLater(
+	core: Core,
+	job: JobRow,
+	attempt: AttemptRow,
+	verb: "finish" | "lose",
+	cause: RetryCause,
+	reason: Reason | null,
+	leastPause = 0,
+): void {
 	// A first loss is hardly the job's doing: it goes straight back to the head of its lane.
 	const count = countOf(job, attempt);
 	const isImmediate = cause === "lost" && count === 1;
-	const pause = isImmediate ? 0 : Math.min(MAX_BACKOFF_MS, core.settings.retryBackoffMs * 2 ** (count - 1));
+	const backoff = isImmediate ? 0 : Math.min(MAX_BACKOFF_MS, core.settings.retryBackoffMs * 2 ** (count - 1));
+	const pause = Math.max(backoff, leastPause);
 	const why = reason?.text ?? `Attempt ${attempt.number} ${cause.replace("_", " ")}.`;
 	moveJob(
 		core,
@@ -153,12 +162,15 @@ function endJob(core: Core, job: JobRow, verb: "finish" | "lose", state: JobStat
 	afterJobEnded(core, job);
 }
 
-/** Ends an attempt whose agent is gone: the job is retried, or ends errored; a cancelled one ends cancelled. */
-export function loseAttempt(core: Core, attempt: AttemptRow, reason: Reason): void {
+/**
+ * Ends an attempt whose agent is gone: the job is retried, or ends errored; a cancelled one ends cancelled.
+ * @param leastPause how long the retry must wait, in milliseconds
+ */
+export function loseAttempt(core: Core, attempt: AttemptRow, reason: Reason, leastPause = 0): void {
 	const job = jobOf(core, attempt);
 	endAttempt(core, attempt, "expired", reason, null, UNKNOWN_LOG);
 	if (job.state === "cancelling") endJob(core, job, "lose", "cancelled", whyCancelled(job), null);
-	else if (isRetryLeft(core, job, attempt, "lost", null)) retryLater(core, job, attempt, "lose", "lost", reason);
+	else if (isRetryLeft(core, job, attempt, "lost", null)) retryLater(core, job, attempt, "lose", "lost", reason, leastPause);
 	else endJob(core, job, "lose", "errored", reason, null);
 }
 

@@ -181,6 +181,53 @@ const MIGRATIONS: readonly string[] = [
 	ALTER TABLE schedules ADD COLUMN fault TEXT;
 	CREATE TABLE plan_faults (project TEXT NOT NULL, commit_sha TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (project, commit_sha)) STRICT, WITHOUT ROWID;
 	`,
+	`
+	ALTER TABLE agents ADD COLUMN ignored_labels TEXT NOT NULL DEFAULT '[]';
+	ALTER TABLE agents ADD COLUMN projects TEXT NOT NULL DEFAULT '[]';
+	ALTER TABLE agents ADD COLUMN runs TEXT NOT NULL DEFAULT 'any';
+	ALTER TABLE agents ADD COLUMN disabled_by TEXT;
+	ALTER TABLE agents ADD COLUMN disabled_at INTEGER;
+	ALTER TABLE agents ADD COLUMN drained_by TEXT;
+	ALTER TABLE agents ADD COLUMN drained_at INTEGER;
+	ALTER TABLE agents ADD COLUMN rotation_by TEXT;
+	ALTER TABLE agents ADD COLUMN rotation_at INTEGER;
+	ALTER TABLE agents ADD COLUMN next_secret_hash TEXT;
+	ALTER TABLE agents ADD COLUMN next_issued_at INTEGER;
+	ALTER TABLE agents ADD COLUMN rotated_at INTEGER;
+	UPDATE agents SET ignored_labels = (
+			SELECT json_group_array(value) FROM json_each(labels)
+			WHERE value NOT IN (SELECT value FROM json_each(pinned_labels)) AND value NOT IN ('linux', 'darwin', 'win32', 'x64', 'arm64'))
+		WHERE pinned_labels <> '[]';
+	UPDATE agents SET labels = (
+			SELECT json_group_array(value) FROM json_each(labels) WHERE value NOT IN (SELECT value FROM json_each(ignored_labels)))
+		WHERE pinned_labels <> '[]';
+
+	ALTER TABLE registration_tokens ADD COLUMN id TEXT NOT NULL DEFAULT '';
+	ALTER TABLE registration_tokens ADD COLUMN uses INTEGER NOT NULL DEFAULT 0;
+	ALTER TABLE registration_tokens ADD COLUMN projects TEXT NOT NULL DEFAULT '[]';
+	ALTER TABLE registration_tokens ADD COLUMN runs TEXT NOT NULL DEFAULT 'any';
+	ALTER TABLE registration_tokens ADD COLUMN created_by TEXT NOT NULL DEFAULT 'unknown';
+	ALTER TABLE registration_tokens ADD COLUMN created_at INTEGER NOT NULL DEFAULT 0;
+	UPDATE registration_tokens SET id = 'reg_' || upper(substr(hash, 1, 26)), uses = uses_left, created_at = unixepoch() * 1000,
+		expires_at = min(expires_at, unixepoch() * 1000 + 7776000000);
+	CREATE UNIQUE INDEX registration_tokens_by_id ON registration_tokens(id);
+	UPDATE timers SET due_at = min(due_at, unixepoch() * 1000 + 7776000000) WHERE kind = 'registration';
+
+	CREATE TABLE lanes_of_trust (
+		id INTEGER PRIMARY KEY, requirements TEXT NOT NULL, project TEXT NOT NULL, priority INTEGER NOT NULL, group_key TEXT NOT NULL,
+		is_trusted INTEGER NOT NULL, UNIQUE (requirements, project, priority, group_key, is_trusted)
+	) STRICT;
+	INSERT INTO lanes_of_trust SELECT id, requirements, project, priority, group_key, 1 FROM lanes;
+	INSERT INTO lanes_of_trust (requirements, project, priority, group_key, is_trusted)
+		SELECT DISTINCT l.requirements, l.project, l.priority, l.group_key, 0
+		FROM jobs AS j JOIN runs AS r ON r.id = j.run_id JOIN lanes AS l ON l.id = j.lane_id WHERE r.is_trusted = 0;
+	UPDATE jobs SET lane_id = (
+			SELECT n.id FROM lanes AS l JOIN lanes_of_trust AS n ON n.requirements = l.requirements AND n.project = l.project
+			AND n.priority = l.priority AND n.group_key = l.group_key AND n.is_trusted = 0 WHERE l.id = jobs.lane_id)
+		WHERE run_id IN (SELECT id FROM runs WHERE is_trusted = 0);
+	DROP TABLE lanes;
+	ALTER TABLE lanes_of_trust RENAME TO lanes;
+	`,
 ];
 
 /**

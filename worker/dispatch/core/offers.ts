@@ -5,6 +5,7 @@ import { type Core, command, nextRev } from "./core.ts";
 import { isGroupFull } from "./groups.ts";
 import { pauseOf } from "./pause.ts";
 import { afterJobEnded } from "./progress.ts";
+import { outsideRestriction } from "./restrictions.ts";
 import { type AgentRow, findAgent, findJob, type OfferRow } from "./rows.ts";
 import { clearTimer, setTimer } from "./timers.ts";
 import { moveJob } from "./transitions.ts";
@@ -12,7 +13,7 @@ import { moveJob } from "./transitions.ts";
 /**
  * Offers: which waiting job goes to which waiting agent.
  *
- * Queued jobs stand in lanes, one per (requirements, project, priority, concurrency group). For an agent, the heads of all lanes that it
+ * Queued jobs stand in lanes, one per (requirements, project, trust, priority, concurrency group). For an agent, the heads of all lanes that it
  * fits compete: the highest priority first, then the project with the fewest running jobs, then the oldest. An offer is
  * a reservation for a short claim window; an agent that lets one pass, or hands it back, gets that job again
  * only after a pause that doubles each time, so that a sick agent cannot hold a job for ever.
@@ -25,6 +26,8 @@ interface Lane {
 	id: number;
 	requirements: string;
 	project: string;
+	/** 0 for jobs of runs that come from a fork. */
+	is_trusted: number;
 	priority: number;
 	/** The concurrency group of its jobs; empty for those in none. */
 	group_key: string;
@@ -44,7 +47,7 @@ export function assignOffers(core: Core, agentIds: readonly string[]): Set<strin
 		for (const agentId of agentIds) {
 			const agent = findAgent(core, agentId);
 			if (!agent) continue;
-			const fitting = lanes.filter((lane) => fits(core, agent, lane.requirements));
+			const fitting = lanes.filter((lane) => unmetBy(core, agent, lane) === null);
 			if (fitting.length === 0) continue;
 			for (let free = capacityOf(core, agent); free > 0; free -= 1) {
 				const pick = bestJob(core, agent, fitting, running);
@@ -78,8 +81,20 @@ function runningByProject(core: Core): Map<string, number> {
 	return new Map(rows.map(({ project, n }) => [project, n]));
 }
 
-function fits(core: Core, agent: AgentRow, requirements: string): boolean {
-	return lackOf(core, agent, requirements) === null;
+/** What decides which agents may take a job. */
+export interface Wanted {
+	/** As JSON. */
+	requirements: string;
+	project: string;
+	is_trusted: number;
+}
+
+/**
+ * The first thing that keeps a job from an agent, as the end of a sentence that begins with the
+ * agent's name; null if the agent may take it.
+ */
+export function unmetBy(core: Core, agent: AgentRow, wanted: Wanted): string | null {
+	return outsideRestriction(agent, wanted) ?? lackOf(core, agent, wanted.requirements);
 }
 
 const MAX_KNOWN_LACKS = 20_000;
@@ -87,7 +102,7 @@ const MAX_KNOWN_LACKS = 20_000;
 /**
  * The first thing that is asked for and that the agent does not have; null if it fits. The answer is kept until an agent says anew what it is.
  */
-export function lackOf(core: Core, agent: AgentRow, requirements: string): string | null {
+function lackOf(core: Core, agent: AgentRow, requirements: string): string | null {
 	const key = `${agent.id} ${requirements}`;
 	const known = core.lacks.get(key);
 	if (known !== undefined) return known;
@@ -100,7 +115,7 @@ export function lackOf(core: Core, agent: AgentRow, requirements: string): strin
 
 /** How many jobs the agent can take now: what it says, and never more than what the queue counts. */
 export function capacityOf(core: Core, agent: AgentRow): number {
-	if (agent.status !== "online" || agent.has_lapsed === 1) return 0;
+	if (agent.status !== "online" || agent.has_lapsed === 1 || takesNothingNew(agent)) return 0;
 	const [held] = core.sql.all<{ n: number; offers: number }>(
 		`SELECT (SELECT count(*) FROM attempts WHERE agent_id = ?1 AND state IN ('running', 'cancelling')) AS n,
 		(SELECT count(*) FROM offers WHERE agent_id = ?1) AS offers`,
@@ -108,6 +123,27 @@ export function capacityOf(core: Core, agent: AgentRow): number {
 	);
 	const offers = held?.offers ?? 0;
 	return Math.min(agent.slots_free - offers, agent.slots - (held?.n ?? 0) - offers);
+}
+
+/** Whether somebody has asked that the agent be given nothing new. */
+function takesNothingNew(agent: AgentRow): boolean {
+	return agent.disabled_at !== null || agent.drained_at !== null;
+}
+
+/**
+ * Takes back the offers that an agent may no longer have. What an agent may take is decided by the
+ * offer; to be called in the transaction that changes the agent, so that no offer outlives that.
+ */
+export function withdrawUnfit(core: Core, agentId: string): void {
+	const agent = findAgent(core, agentId);
+	if (!agent) return;
+	for (const offer of core.sql.all<OfferRow & Wanted>(
+		`SELECT offers.*, l.requirements, l.project, l.is_trusted FROM offers JOIN jobs AS j ON j.id = offers.job_id
+		JOIN lanes AS l ON l.id = j.lane_id WHERE offers.agent_id = ?`,
+		agentId,
+	)) {
+		if (takesNothingNew(agent) || unmetBy(core, agent, offer) !== null) lapseOffer(core, offer, false);
+	}
 }
 
 function bestJob(

@@ -1,4 +1,5 @@
 import type { Poll, Renew } from "../../../schema/wire/protocol.ts";
+import { invalidToken } from "./agent_tokens.ts";
 import { AGENT_SILENT_MS, agentInSession, checkProtocol, loseUnlisted, setStatus } from "./agents.ts";
 import { type Core, command } from "./core.ts";
 import { findAgent, liveAttemptsOfAgent, type OfferRow } from "./rows.ts";
@@ -37,6 +38,23 @@ export function notePoll(core: Core, agentId: string, secretHash: string, poll: 
 		setTimer(core, "agent_silent", agentId, core.now() + AGENT_SILENT_MS);
 		return true;
 	});
+}
+
+/** What people ask of an agent's process, and of which. */
+export interface AgentRequests {
+	session: number;
+	/** End once nothing runs. */
+	drain: boolean;
+	/** Get another token. */
+	rotate: boolean;
+}
+
+/** @throws ApiError `authentication_required` for an agent that was removed */
+export function requestsTo(core: Core, agentId: string): AgentRequests {
+	const agent = findAgent(core, agentId);
+	if (!agent) throw invalidToken();
+	const { session, status, drained_at, rotation_at } = agent;
+	return { session, drain: drained_at !== null && status !== "draining", rotate: rotation_at !== null };
 }
 
 /**

@@ -1,7 +1,8 @@
 import type { ArtifactRow } from "../../../schema/database/tables.ts";
+import { notFound } from "../../../schema/wire/errors.ts";
 import type { Core } from "./core.ts";
 import { departedRev } from "./outbox.ts";
-import { type AgentRow, type AttemptRow, findAttempt, type JobRow, type RunRow } from "./rows.ts";
+import { type AgentRow, type AttemptRow, findAgent, findAttempt, type JobRow, type RunRow } from "./rows.ts";
 
 /** A run with everything under it, as rows; the same shape that D1 gives. */
 export interface RunRows {
@@ -79,10 +80,17 @@ export interface AgentRows {
 }
 
 export function readAgents(core: Core): AgentRows[] {
-	return core.sql.all<AgentRow>("SELECT * FROM agents ORDER BY name").map((agent) => readAgent(core, agent));
+	return core.sql.all<AgentRow>("SELECT * FROM agents ORDER BY name").map((agent) => withRunning(core, agent));
 }
 
-function readAgent(core: Core, agent: AgentRow): AgentRows {
+/** One agent and what it runs. @throws ApiError `not_found` */
+export function readAgent(core: Core, agentId: string): AgentRows {
+	const agent = findAgent(core, agentId);
+	if (!agent) throw notFound("agent", agentId);
+	return withRunning(core, agent);
+}
+
+function withRunning(core: Core, agent: AgentRow): AgentRows {
 	return {
 		agent,
 		running: core.sql.all(
@@ -126,6 +134,6 @@ export function readChanges(core: Core, since: number): Changes {
 		hasDeparted: departedRev(core) > since,
 		runs: runs.filter((row) => row.rev <= rev),
 		jobs: jobs.filter((row) => row.rev <= rev).map((job) => ({ job, attempts: readJob(core, job.id)?.attempts ?? [] })),
-		agents: agents.filter((row) => row.rev <= rev).map((agent) => readAgent(core, agent)),
+		agents: agents.filter((row) => row.rev <= rev).map((agent) => withRunning(core, agent)),
 	};
 }

@@ -1,4 +1,5 @@
 import type { AttemptRow as AttemptRecord, JobRow as JobRecord, RunRow as RunRecord } from "../../../schema/database/tables.ts";
+import type { RunTrust } from "../../../schema/wire/agents.ts";
 import type { Core } from "./core.ts";
 
 /** The live rows: those of the record, with what only the queue needs. */
@@ -33,7 +34,23 @@ export interface AgentRow {
 	secret_hash: string;
 	registration_hash: string;
 	pinned_labels: string;
+	/** The labels that count; those that it declares and was not given. */
 	labels: string;
+	ignored_labels: string;
+	/** Which jobs it may take. */
+	projects: string;
+	runs: RunTrust;
+	disabled_by: string | null;
+	disabled_at: number | null;
+	/** Set while its present process is asked to end once it is idle. */
+	drained_by: string | null;
+	drained_at: number | null;
+	/** Set until it uses the new token that it was asked to get. */
+	rotation_by: string | null;
+	rotation_at: number | null;
+	next_secret_hash: string | null;
+	next_issued_at: number | null;
+	rotated_at: number | null;
 	facts: string;
 	capabilities: string;
 	version: string;

@@ -197,7 +197,7 @@ function insertJobs(core: Core, { runId, pipeline, project, origin, rerun }: Sub
 		const group = job.concurrency && groupKey("job", { ...groupOf({ project, pipeline, origin }), group: job.concurrency.group });
 		if (group && job.concurrency) setGroupLimit(core, group, job.concurrency.limit);
 		const requirements = JSON.stringify(job.runs_on);
-		const lane = laneOf(core, { requirements, project, priority: pipeline.priority, group: group ?? "" });
+		const lane = laneOf(core, { requirements, project, priority: pipeline.priority, group: group ?? "", isTrusted: origin.isTrusted });
 		const taken = reused.get(position);
 		const state = taken?.state ?? "blocked";
 		const reason = taken ? (taken.reason ?? REUSED) : NEEDS;
@@ -251,12 +251,15 @@ function enterGroup(core: Core, runId: string): void {
 }
 
 /** Jobs that the same agents can take, of one project, one priority and one group, wait in one lane. */
-function laneOf(core: Core, of: { requirements: string; project: string; priority: number; group: string }): number {
-	const { requirements, project, priority, group } = of;
-	const values = [requirements, project, priority, group] as const;
-	core.sql.all("INSERT INTO lanes (requirements, project, priority, group_key) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", ...values);
+function laneOf(core: Core, of: { requirements: string; project: string; priority: number; group: string; isTrusted: boolean }): number {
+	const { requirements, project, priority, group, isTrusted } = of;
+	const values = [requirements, project, priority, group, isTrusted ? 1 : 0] as const;
+	core.sql.all(
+		"INSERT INTO lanes (requirements, project, priority, group_key, is_trusted) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+		...values,
+	);
 	const [lane] = core.sql.all<{ id: number }>(
-		"SELECT id FROM lanes WHERE requirements = ? AND project = ? AND priority = ? AND group_key = ?",
+		"SELECT id FROM lanes WHERE requirements = ? AND project = ? AND priority = ? AND group_key = ? AND is_trusted = ?",
 		...values,
 	);
 	return (lane as { id: number }).id;
