@@ -4,10 +4,11 @@ import { isHeededByDocker } from "../schema/pipeline/values.ts";
 import { formatDuration } from "../schema/wire/duration.ts";
 import type { Assignment } from "../schema/wire/protocol.ts";
 import { pause } from "./client.ts";
+import { ConfinedFolder } from "./confined_files.ts";
 import { type Answer, docker, dockerEnvironment, lastLine, removeLabelled, WORKSPACE_LABEL } from "./docker.ts";
 import type { LogSpool } from "./log_spool.ts";
 import { JobFault } from "./outcome.ts";
-import { attemptPaths, folderIn, type PlacePaths, type StepPlace, type StepScript } from "./place.ts";
+import { attemptPaths, openStepFolder, type PlacePaths, type StepPlace, type StepScript } from "./place.ts";
 import type { AttemptProcesses } from "./processes.ts";
 import { type RegistryAccess, registryEnvironment } from "./registries.ts";
 import { quoted } from "./shell_quoting.ts";
@@ -230,8 +231,7 @@ export class ContainerPlace implements StepPlace {
 
 	async start({ text, shell, number, workingDirectory, env }: StepScript, output: Output): Promise<RunningProcess> {
 		const { workspace, processes } = this.#context;
-		const folder = await folderIn(workspace, workingDirectory);
-		const inside = path.posix.join(this.paths.workspace, path.relative(workspace, folder).split(path.sep).join("/"));
+		const inside = path.posix.join(this.paths.workspace, await this.#resolved(workspace, workingDirectory));
 		const isDefault = shell === "default";
 		const { command, extension } = shellCommand(isDefault ? "bash" : shell);
 		const script = `${number}.${extension}`;
@@ -248,6 +248,18 @@ export class ContainerPlace implements StepPlace {
 		);
 		processes.add(running.pid);
 		return running;
+	}
+
+	/** Where a folder is in the workspace. Only the container opens it: what its job does to the path meanwhile stays in there. */
+	async #resolved(workspace: string, relative: string | null): Promise<string> {
+		const root = await ConfinedFolder.open(workspace, this.paths.workspace);
+		try {
+			const folder = await openStepFolder(root, relative);
+			await folder.close();
+			return folder.inside;
+		} finally {
+			await root.close();
+		}
 	}
 
 	/** A step cannot be ended alone: its processes are not the agent's. It is the last of its job anyway. */
