@@ -47,7 +47,9 @@ describe("a file that the agent opens for a job", () => {
 		symlinkSync("/workspace/a/b", path.join(inside, "contained"));
 		for (const name of ["a/b/file", "./a//b/file", "a/b/../b/file", "a/near", "a/around/file", "absolute/b/file", "contained/file"])
 			expect([name, await textOf(folder, name)]).toEqual([name, "of the job"]);
-		expect((await folder.folder("contained")).inside).toBe("a/b");
+		const contained = await folder.folder("contained");
+		expect(contained.inside).toBe("a/b");
+		await contained.close();
 	});
 
 	test.each<[string, (at: { inside: string; outside: string }) => void, string, RegExp]>([
