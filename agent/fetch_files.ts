@@ -90,7 +90,7 @@ async function download({ client, attempt, signal }: Fetching, item: NeededFiles
 	const { stage, digest } = hashing();
 	const arriving = await open(file, WRITE_NEW, 0o600);
 	try {
-		await pipeline(body, stage, arriving.createWriteStream({ autoClose: false }));
+		await pipeline(body, stage, (bytes) => arriving.writeFile(bytes));
 		await arriving.chmod(item.executable ? 0o755 : 0o644);
 	} catch (error) {
 		signal.throwIfAborted();

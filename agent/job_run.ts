@@ -316,6 +316,7 @@ export class JobRun implements Job {
 			mirrors,
 			env: jobEnvironment(checkoutEnvironment, { ...assignment, env: {} }, this.#place.paths, null),
 			emptyHome: attemptPaths(folder).emptyHome,
+			scratch: path.join(attemptPaths(folder).own, "large-files.git"),
 			reader: source.credentials === null ? "" : assignment.run.project,
 			credentials: source.credentials === null ? null : gitCredentials(source.git, source.credentials),
 			cgroup: this.#processes.cgroup,
