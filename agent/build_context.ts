@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { createTarPacker } from "modern-tar";
-import { ConfinedFileError, type ConfinedFolder, joined } from "./confined_files.ts";
+import { ConfinedFileError, type ConfinedFolder, isGone, joined } from "./confined_files.ts";
 import { DockerIgnore } from "./docker_ignore.ts";
 import { walkFolder } from "./walk_folder.ts";
 
@@ -128,8 +128,7 @@ class Packing {
 			else if (kind === "folder") await this.#folder(path, await parent.folder(name, "none"));
 			else await this.#add({ name: path, type: "symlink", linkname: await parent.linkTarget(name), size: 0, mode: 0o777 });
 		} catch (error) {
-			const isGone = error instanceof ConfinedFileError || /^(ENOENT|EINVAL)$/.test((error as NodeJS.ErrnoException).code ?? "");
-			if (!isGone) throw error;
+			if (!isGone(error)) throw error;
 		}
 	}
 

@@ -26,7 +26,7 @@ export const MAX_DEPTH = 256;
 const CHUNK_BYTES = 64 * 1024;
 
 /** Why a file cannot be opened. */
-export type FileProblem = "absent" | "outside" | "irregular" | "too_large" | "too_deep";
+export type FileProblem = "absent" | "outside" | "irregular" | "denied" | "too_large" | "too_deep";
 
 /** A file that the agent does not open. The message names it and says why. */
 export class ConfinedFileError extends Error {
@@ -37,6 +37,11 @@ export class ConfinedFileError extends Error {
 		super(`${file} ${why}.`);
 		this.problem = problem;
 	}
+}
+
+/** Whether a file was removed, or replaced by something else, since it was listed. */
+export function isGone(error: unknown): boolean {
+	return error instanceof ConfinedFileError && (error.problem === "absent" || error.problem === "irregular");
 }
 
 /** What stands in a folder. `other`: a FIFO, a socket, a device, or a name that is not UTF-8. */
@@ -203,15 +208,21 @@ export class ConfinedFolder {
 		}
 	}
 
-	/** What is in this folder, in the order of the names. */
-	async entries(): Promise<{ name: string; kind: EntryKind }[]> {
-		const entries = await readdir(this.#root.place, { withFileTypes: true });
+	/**
+	 * What is in this folder, in the order of the names.
+	 * @param calledHere what an error calls the folder
+	 * @throws ConfinedFileError for a folder that the agent may not read
+	 */
+	async entries(calledHere = this.inside): Promise<{ name: string; kind: EntryKind }[]> {
+		const entries = await readdir(this.#root.place, { withFileTypes: true }).catch((error) => {
+			throw deniedOr(error, calledHere);
+		});
 		return entries.map((entry) => ({ name: entry.name, kind: kindOfEntry(entry) })).sort((a, b) => (a.name < b.name ? -1 : 1));
 	}
 
-	/** Where a link leads, as it is written. @throws the system's error for what is no link */
-	async linkTarget(name: string): Promise<string> {
-		return readlink(this.placeOf(name));
+	/** Where a link leads, as it is written. @throws ConfinedFileError for what is no link any more */
+	linkTarget(name: string): Promise<string> {
+		return readTarget(this.placeOf(name), name);
 	}
 
 	/** What the system knows of this folder. */
@@ -229,6 +240,8 @@ export class ConfinedFolder {
 		try {
 			// The very file that was looked at: the handle leads to it, not its name.
 			return await open(isLinux ? `/proc/self/fd/${found.handle.fd}` : place, isLinux ? flags : flags | constants.O_NOFOLLOW);
+		} catch (error) {
+			throw deniedOr(error, relative);
 		} finally {
 			await found.handle.close();
 		}
@@ -301,7 +314,7 @@ async function look(place: string, relative: string): Promise<Look> {
 		if (code === "ELOOP" || code === "EMLINK") return { kind: "link", target: await readTarget(place, relative) };
 		if (code === "ENOENT" || code === "ENOTDIR" || code === "ENAMETOOLONG" || code === "ERR_INVALID_ARG_VALUE") throw absent(relative);
 		if (code === "ENXIO" || code === "EOPNOTSUPP") return { kind: "other" };
-		throw error;
+		throw deniedOr(error, relative);
 	}
 	let isKept = false;
 	try {
@@ -347,6 +360,12 @@ function pathOf(levels: readonly { name: string }[]): string {
 /** A path of two parts, of which the first may be empty. */
 export function joined(folder: string, name: string): string {
 	return folder === "" ? name : `${folder}/${name}`;
+}
+
+/** The system names files by their handles; a person knows them by their paths. */
+function deniedOr(error: unknown, relative: string): unknown {
+	const isDenied = codeOf(error) === "EACCES" || codeOf(error) === "EPERM";
+	return isDenied ? new ConfinedFileError("denied", relative, "cannot be read: the agent's user lacks the permission") : error;
 }
 
 function tooDeep(relative: string): ConfinedFileError {

@@ -1,5 +1,5 @@
 import picomatch from "picomatch";
-import { ConfinedFileError, type ConfinedFolder, type EntryKind } from "./confined_files.ts";
+import { ConfinedFileError, type ConfinedFolder, type EntryKind, isGone } from "./confined_files.ts";
 import { walkFolder } from "./walk_folder.ts";
 
 /** What patterns name in a folder. */
@@ -71,7 +71,8 @@ async function listOf(root: ConfinedFolder, name: string): Promise<"files" | "li
 		await (await root.file(name)).close();
 		return "files";
 	} catch (error) {
-		if (error instanceof ConfinedFileError) return error.problem === "outside" ? "files" : "links";
+		if (isGone(error)) return "links";
+		if (error instanceof ConfinedFileError) return "files";
 		throw error;
 	}
 }

@@ -147,7 +147,7 @@ export function largeFileServer(address: string, configured: string | null): { u
 }
 
 /** An address without user, query and slash at its end; null for one that is not over HTTP. */
-export function webAddress(text: string): string | null {
+function webAddress(text: string): string | null {
 	if (!URL.canParse(text)) return null;
 	const { protocol, origin, pathname } = new URL(text);
 	return protocol === "http:" || protocol === "https:" ? `${origin}${pathname.replace(/\/+$/, "")}` : null;

@@ -1,6 +1,6 @@
 import { formatBytes } from "../schema/wire/bytes.ts";
 import { MAX_OUTPUT_BYTES, MAX_OUTPUTS_BYTES, MAX_SUMMARY_BYTES } from "../schema/wire/limits.ts";
-import { ConfinedFileError, type ConfinedFolder } from "./confined_files.ts";
+import { type ConfinedFolder, isGone } from "./confined_files.ts";
 import { JobFault } from "./outcome.ts";
 
 /** What a job writes about itself: outputs for the jobs that need it, and a summary for people. */
@@ -74,7 +74,7 @@ async function readUpTo(files: ConfinedFolder | null, name: string, limit: numbe
 		const { bytes, isWhole } = await files.readUpTo(name, limit, "none");
 		return { text: bytes.toString("utf8"), isWhole };
 	} catch (error) {
-		if (error instanceof ConfinedFileError) return { text: "", isWhole: true };
+		if (isGone(error)) return { text: "", isWhole: true };
 		throw error;
 	}
 }

@@ -1,4 +1,4 @@
-import { ConfinedFileError, type ConfinedFolder, type EntryKind, joined, MAX_DEPTH } from "./confined_files.ts";
+import { ConfinedFileError, type ConfinedFolder, type EntryKind, isGone, joined, MAX_DEPTH } from "./confined_files.ts";
 
 /** An entry that a walk has come to. */
 export interface WalkedEntry {
@@ -25,7 +25,7 @@ export async function* walkFolder(
 	depth = 0,
 ): AsyncGenerator<WalkedEntry> {
 	if (depth > MAX_DEPTH) throw new ConfinedFileError("too_deep", prefix, `is nested more than ${MAX_DEPTH} folders deep`);
-	for (const { name, kind } of await folder.entries()) {
+	for (const { name, kind } of await folder.entries(prefix)) {
 		const path = joined(prefix, name);
 		yield { path, kind, parent: folder, name };
 		if (kind !== "folder" || !isEntered(path)) continue;
@@ -43,7 +43,7 @@ async function folderOrNothing(parent: ConfinedFolder, name: string): Promise<Co
 	try {
 		return await parent.folder(name, "none");
 	} catch (error) {
-		if (error instanceof ConfinedFileError) return null;
+		if (isGone(error)) return null;
 		throw error;
 	}
 }
