@@ -24,7 +24,7 @@ export interface BuildContextFiles {
 	/** Settled when nothing of the folders is read any more. */
 	done: Promise<void>;
 	/** Why packing has failed; null while it has not. */
-	readonly fault: Error | null;
+	readonly error: Error | null;
 	/** Entries that are neither files, folders nor links, and are not sent. */
 	leftOut: readonly string[];
 }
@@ -68,8 +68,8 @@ export async function packBuildContext(
 		dockerfile: sentAs,
 		archive: packing.archive,
 		done,
-		get fault() {
-			return packing.fault;
+		get error() {
+			return packing.error;
 		},
 		leftOut,
 	};
@@ -93,7 +93,7 @@ async function readIfThere(folder: ConfinedFolder, name: string): Promise<string
 /** An archive that is written entry after entry while it is read. */
 class Packing {
 	readonly archive: Readable;
-	fault: Error | null = null;
+	error: Error | null = null;
 	readonly #controller: ReturnType<typeof createTarPacker>["controller"];
 
 	constructor() {
@@ -103,14 +103,14 @@ class Packing {
 		this.archive.on("error", () => undefined);
 	}
 
-	/** Never fails: what goes wrong is `fault`, and whoever reads the archive hears of it. */
+	/** Never fails: what goes wrong is `error`, and whoever reads the archive hears of it. */
 	async run(body: () => Promise<void>): Promise<void> {
 		try {
 			await body();
 			this.#controller.finalize();
 		} catch (error) {
 			// One that nobody reads any more has failed for that reason alone.
-			if (!this.archive.destroyed) this.fault = error as Error;
+			if (!this.archive.destroyed) this.error = error as Error;
 			this.#controller.error(error);
 		}
 	}

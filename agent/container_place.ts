@@ -1,12 +1,12 @@
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { volumeFault } from "../schema/pipeline/containers.ts";
+import { volumeError } from "../schema/pipeline/containers.ts";
 import { isHeededByDocker } from "../schema/pipeline/values.ts";
 import { formatDuration } from "../schema/wire/duration.ts";
 import type { Assignment } from "../schema/wire/protocol.ts";
 import { pause } from "./client.ts";
 import { ConfinedFolder } from "./confined_files.ts";
-import { type Answer, docker, dockerEnvironment, giveFiles, lastLine, OWN_USER, removeLabelled, WORKSPACE_LABEL } from "./docker.ts";
+import { type Answer, changeOwner, docker, dockerEnvironment, lastLine, OWN_USER, removeLabelled, WORKSPACE_LABEL } from "./docker.ts";
 import type { LogSpool } from "./log_spool.ts";
 import { JobFault } from "./outcome.ts";
 import { attemptPaths, openStepFolder, type PlacePaths, type StepPlace, type StepScript } from "./place.ts";
@@ -108,8 +108,8 @@ export class ContainerPlace implements StepPlace {
 				"device_refused",
 				`The job wants ${refused}; this agent allows ${limits.allowDevices.join(", ") || "no device"} (--allow-devices).`,
 			);
-		const hiding = container.volumes.find((volume) => volumeFault(volume, container.workdir) !== null);
-		if (hiding !== undefined) throw new JobFault("volume_refused", `The volume ${hiding} ${volumeFault(hiding, container.workdir)}.`);
+		const hiding = container.volumes.find((volume) => volumeError(volume, container.workdir) !== null);
+		if (hiding !== undefined) throw new JobFault("volume_rejected", `The volume ${hiding} ${volumeError(hiding, container.workdir)}.`);
 		await this.#assertDaemon();
 		const { files, output, summary } = attemptPaths(folder);
 		// Whoever the container's user is must be able to write here; nobody else can reach it: the folder above is the agent's alone.
@@ -210,7 +210,7 @@ export class ContainerPlace implements StepPlace {
 			throw new JobFault("container_failed", `The container's user cannot be told: ${lastLine(asked)}`);
 		this.#isForeign = user !== process.getuid?.();
 		if (user === 0 || !this.#isForeign) return;
-		const given = await this.#giveFiles(String(user), [this.paths.workspace]);
+		const given = await this.#changeOwner(String(user), [this.paths.workspace]);
 		if (given.code !== 0)
 			throw new JobFault("container_failed", `The workspace cannot be given to the container's user: ${lastLine(given)}`);
 	}
@@ -312,12 +312,12 @@ export class ContainerPlace implements StepPlace {
 
 	/** Files that the container's user has made become the agent's, so that it can save and remove them. */
 	async #takeBack(): Promise<void> {
-		const given = await this.#giveFiles(OWN_USER, [this.paths.workspace, `${OWN}/files`]);
+		const given = await this.#changeOwner(OWN_USER, [this.paths.workspace, `${OWN}/files`]);
 		if (given.code !== 0) await this.#context.spool.say(`:: the files of the workspace cannot be taken back: ${lastLine(given)}`);
 	}
 
-	#giveFiles(owner: string, folders: readonly string[]): Promise<Answer> {
-		return giveFiles({ container: this.#name, image: this.#context.container.image, owner, folders, labels: this.#labels() });
+	#changeOwner(owner: string, folders: readonly string[]): Promise<Answer> {
+		return changeOwner({ container: this.#name, image: this.#context.container.image, owner, folders, labels: this.#labels() });
 	}
 
 	async #must(args: readonly string[], code: string, what: string, env: Record<string, string> = {}): Promise<void> {

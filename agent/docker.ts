@@ -10,7 +10,7 @@ export interface Answer {
 }
 
 const TIMEOUT_MS = 60_000;
-const GIVE_MS = 120_000;
+const CHOWN_MS = 120_000;
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 
 /** What docker is told of the agent's own environment: where its daemon is, and where its credentials lie. */
@@ -57,7 +57,7 @@ export async function takeBackLabelled(label: string): Promise<void> {
 	const { stdout } = await docker(["ps", "--no-trunc", "--filter", `label=${label}`, "--filter", `label=${WORKSPACE_LABEL}`, ...format]);
 	for (const line of stdout.split("\n").filter(Boolean)) {
 		const [id = "", image = "", workspace = ""] = line.split(/ (\S*) (.*)/s);
-		await giveFiles({ container: id, image, owner: OWN_USER, folders: [workspace, "/windlass/files"], labels: ["--label", label] });
+		await changeOwner({ container: id, image, owner: OWN_USER, folders: [workspace, "/windlass/files"], labels: ["--label", label] });
 	}
 }
 
@@ -68,7 +68,7 @@ export const OWN_USER = `${process.getuid?.()}:${process.getgid?.()}`;
  * Makes somebody the owner of folders that a container has from the agent. A container beside it does that, as root: in the
  * job's own, where nobody gains new rights, not even root may if the job's user is another.
  */
-export function giveFiles(given: {
+export function changeOwner(given: {
 	container: string;
 	image: string;
 	owner: string;
@@ -78,7 +78,7 @@ export function giveFiles(given: {
 	const { container, image, owner, folders, labels } = given;
 	const limits = ["--security-opt", "no-new-privileges", "--pids-limit", "64", "--network", "none"];
 	const how = ["--volumes-from", container, "--user", "0", "--entrypoint", "chown", "--pull", "never"];
-	return docker(["run", "--rm", ...labels, ...limits, ...how, image, "-Rh", owner, ...folders], GIVE_MS);
+	return docker(["run", "--rm", ...labels, ...limits, ...how, image, "-Rh", owner, ...folders], CHOWN_MS);
 }
 
 /** Removes containers and networks that carry this label, and whatever is in them. */

@@ -81,7 +81,7 @@ async function buildFrom(context: BuildContext, files: BuildContextFiles): Promi
 		await files.done;
 	}
 	if (leftOut.length > 0) await say(`:: not sent to the build, as neither file, folder nor link: ${listed(leftOut)}`);
-	if (files.fault) return failed("build_failed", `The context of the build cannot be read: ${files.fault.message}`, null);
+	if (files.error) return failed("build_failed", `The context of the build cannot be read: ${files.error.message}`, null);
 	return built === 0 ? null : failed("build_failed", `The image ${build.tags[0]} cannot be built.`, built);
 }
 

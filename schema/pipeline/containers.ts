@@ -78,7 +78,7 @@ const WORKSPACE = "/workspace";
 const OWN_FILES = "/windlass";
 
 /** What is wrong with where a volume is put; null if it hides nothing that the agent gives to the job. */
-export function volumeFault(volume: string, workdir: string | null): string | null {
+export function volumeError(volume: string, workdir: string | null): string | null {
 	const place = normalized(volume.split(":")[1] ?? "/");
 	const hidden = [WORKSPACE, OWN_FILES, normalized(workdir ?? WORKSPACE)].find((given) => isWithin(place, given) || isWithin(given, place));
 	return hidden === undefined ? null : `would be mounted over ${hidden}, which the agent gives to the job; use a path outside of it`;
@@ -113,7 +113,7 @@ const containerShape = strict({
 	options: options.optional().describe("Further options of the container."),
 }).superRefine(({ volumes, workdir }, context) => {
 	for (const [index, one] of (volumes ?? []).entries()) {
-		const message = VOLUME.test(one) ? volumeFault(one, workdir ?? null) : null;
+		const message = VOLUME.test(one) ? volumeError(one, workdir ?? null) : null;
 		if (message !== null) context.addIssue({ code: "custom", path: ["volumes", index], message });
 	}
 });

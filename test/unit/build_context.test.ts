@@ -32,7 +32,7 @@ async function packed(
 	await sent.done;
 	const entries = await unpackTar(archive);
 	const contents = entries.map(({ header, data }): [string, string] => [header.name, header.linkname || new TextDecoder().decode(data)]);
-	return { ...sent, fault: sent.fault, entries, contents: Object.fromEntries(contents) };
+	return { ...sent, error: sent.error, entries, contents: Object.fromEntries(contents) };
 }
 
 describe("a build's context", () => {
@@ -119,11 +119,11 @@ describe("a build's context", () => {
 			"Dockerfile.ok",
 			/leads out/,
 		],
-	])("with %s is refused", async (_, make, dockerfile, message) => {
+	])("with %s is rejected", async (_, make, dockerfile, message) => {
 		await expect(packed({ "Dockerfile.ok": "FROM a" }, ".", dockerfile, make)).rejects.toThrow(message);
 	});
 
-	test("that nobody reads to its end lets go of every file", async () => {
+	test("that nobody reads to its end releases every file", async () => {
 		const root = temporaryFolder();
 		writeFileSync(path.join(root, "Dockerfile"), "FROM a");
 		writeFileSync(path.join(root, "large"), "");
@@ -134,7 +134,7 @@ describe("a build's context", () => {
 		await new Promise((resolve) => archive.once("readable", resolve));
 		archive.destroy();
 		await done;
-		expect(sent.fault).toBeNull();
+		expect(sent.error).toBeNull();
 		await Promise.all([folder.close(), workspace.close()]);
 	});
 });

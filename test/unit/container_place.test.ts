@@ -21,6 +21,6 @@ test.each([
 ])("an agent mounts no volume %s over what it gives to the job, whoever asks", async (volume, workdir, hidden) => {
 	const opened = ContainerPlace.open(context({ volumes: ["fine:/cache", volume], workdir }));
 	await expect(opened).rejects.toMatchObject({
-		outcome: { state: "errored", reason: { code: "volume_refused", text: expect.stringContaining(`would be mounted over ${hidden},`) } },
+		outcome: { state: "errored", reason: { code: "volume_rejected", text: expect.stringContaining(`would be mounted over ${hidden},`) } },
 	});
 });
