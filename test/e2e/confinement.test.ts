@@ -74,7 +74,7 @@ describe("the registration token", () => {
 		});
 		agent.stdin.end(input);
 		await eventually(() => isRegistered(coordinator, "quiet"), "the registration");
-		const run = await coordinator.post<resources.Run>("/api/v1/runs", { run: "sleep 60" });
+		const run = await coordinator.post<resources.Run>("/api/v1/runs", { run: "sleep 20" });
 		await eventually(async () => (await coordinator.get<resources.Run>(`/api/v1/runs/${run.id}`)).state === "running", "the job");
 		// The bootstrap, the agent, the shell and the step.
 		expect(treeOf(agent.pid as number).length).toBeGreaterThanOrEqual(3);
