@@ -16,6 +16,9 @@ const SECRET_VARIABLES = [
 	"WINDLASS_MASTER_KEY_BEFORE",
 ];
 
+/** No secret of the product is shorter; a shorter text may stand in variables that are needed. */
+const SHORTEST = 12;
+
 /**
  * Takes secrets out of this process's variables. Nothing that it starts from now on gets them, and
  * on Linux nobody finds them in what it was started with.
@@ -37,7 +40,7 @@ export function takeSecrets(environment = process.env) {
  * @returns whether none of them is left; on other systems than Linux they cannot be overwritten
  */
 export function overwrite(values) {
-	const wanted = values.filter((value) => value !== "").map((value) => Buffer.from(value));
+	const wanted = values.filter((value) => value.length >= SHORTEST).map((value) => Buffer.from(value));
 	if (wanted.length === 0) return true;
 	if (process.platform !== "linux") return false;
 	try {

@@ -74,8 +74,10 @@ describe("the registration token", () => {
 		});
 		agent.stdin.end(input);
 		await eventually(() => isRegistered(coordinator, "quiet"), "the registration");
-		const run = await coordinator.post<resources.Run>("/api/v1/runs", { run: "sleep 20" });
-		await eventually(async () => (await coordinator.get<resources.Run>(`/api/v1/runs/${run.id}`)).state === "running", "the job");
+		const run = await coordinator.post<resources.Run>("/api/v1/runs", { run: 'echo "home $HOME"; sleep 20' });
+		await eventually(async () => (await coordinator.text(`/api/v1/jobs/${run.jobs[0]?.id}/log`)).includes("home "), "the job");
+		// Other variables have not changed.
+		expect(await coordinator.text(`/api/v1/jobs/${run.jobs[0]?.id}/log?format=clean`)).toContain(`\nhome ${workDir}\n`);
 		// The bootstrap, the agent, the shell and the step.
 		expect(treeOf(agent.pid as number).length).toBeGreaterThanOrEqual(3);
 		expect(showing(agent.pid as number, token)).toEqual([]);
