@@ -3,7 +3,16 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type * as resources from "../../schema/wire/resources.ts";
-import { eventually, PROGRAM, Program, TestCoordinator, temporaryFolder, testPort } from "../support/processes.ts";
+import {
+	eventually,
+	isMemoryTold,
+	PROGRAM,
+	Program,
+	residentMib,
+	TestCoordinator,
+	temporaryFolder,
+	testPort,
+} from "../support/processes.ts";
 
 /** What jobs can read of the processes that run them. */
 
@@ -118,4 +127,29 @@ test("jobs of the agent beside the coordinator find none of its secrets in the p
 	expect(text).not.toMatch(/\n\d+\/(environ|cmdline)\n/);
 	for (const secret of [adminToken, masterKey, "wlr."]) expect(showing(serve.pid, secret)).toEqual([]);
 	expect(read(`/proc/${serve.pid}/cmdline`)).toContain(PROGRAM);
+});
+
+test("what a job leaves in the place of files, and is none, blocks nothing and is read by nobody", async () => {
+	const coordinator = await TestCoordinator.start();
+	const agent = await coordinator.agent("careful");
+	const before = residentMib(agent.pid);
+	const job = {
+		outputs: ["x"],
+		reports: { junit: ["*.xml"], tap: ["tap/**"] },
+		artifacts: { save: ["fifo", "made/**"] },
+		steps: [
+			"mkfifo pipe.xml fifo; ln -s /dev/zero endless.xml; mkdir made tap; mkfifo made/fifo; echo x > made/file; ln -s made/file made/link",
+			"ln -s /proc/self/environ tap/environment; rm $CI_OUTPUT $CI_SUMMARY; mkfifo $CI_OUTPUT; ln -s /dev/zero $CI_SUMMARY",
+		],
+	};
+	const { id } = await coordinator.post<resources.Run>("/api/v1/runs", { pipeline: { jobs: { j: job } } });
+	const run = await coordinator.get<resources.Run>(`/api/v1/runs/${id}/wait?timeout=60`);
+	const [ended] = run.jobs as [resources.Job];
+	expect(ended).toMatchObject({ state: "failed", outputs: {}, reason: { code: "report_unreadable" } });
+	const log = await coordinator.text(`/api/v1/jobs/${ended.id}/log?format=clean`);
+	expect(log).toContain("The report endless.xml is no file of the workspace.");
+	expect(log).toContain("The report tap/environment is no file of the workspace.");
+	const { items } = await coordinator.get<{ items: resources.Artifact[] }>(`/api/v1/jobs/${ended.id}/artifacts`);
+	expect(items.map(({ path: name }) => name)).toEqual(["made/file", "made/link"]);
+	if (isMemoryTold) expect(residentMib(agent.pid) - before).toBeLessThan(100);
 });
