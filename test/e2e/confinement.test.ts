@@ -138,7 +138,7 @@ test("what a job leaves in the place of files, and is none, blocks nothing and i
 		reports: { junit: ["*.xml"], tap: ["tap/**"] },
 		artifacts: { save: ["fifo", "made/**"] },
 		steps: [
-			"mkfifo pipe.xml fifo; ln -s /dev/zero endless.xml; mkdir made tap; mkfifo made/fifo; echo x > made/file; ln -s made/file made/link",
+			"mkfifo pipe.xml fifo; ln -s /dev/zero endless.xml; mkdir made tap; mkfifo made/fifo; echo x > made/file; ln -s file made/link",
 			"ln -s /proc/self/environ tap/environment; rm $CI_OUTPUT $CI_SUMMARY; mkfifo $CI_OUTPUT; ln -s /dev/zero $CI_SUMMARY",
 		],
 	};
