@@ -1,12 +1,11 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { realpath, stat } from "node:fs/promises";
-import path from "node:path";
+import type { FileHandle } from "node:fs/promises";
 import { MAX_ARTIFACTS_PER_JOB, MAX_ARTIFACTS_PER_PLAN, PART_BYTES, SINGLE_PART_BYTES } from "../schema/wire/limits.ts";
 import { isInnerPath, OWN_ARTIFACTS } from "../schema/wire/paths.ts";
 import { type ArtifactPlanAnswer, artifactPlanAnswer, type FinishBody, partAnswer } from "../schema/wire/protocol.ts";
 import type { ArtifactKind } from "../schema/wire/resources.ts";
 import { type FileCoordinator, untilAnswered } from "./client.ts";
+import { ConfinedFileError, type ConfinedFolder } from "./confined_files.ts";
 import { findFiles } from "./find_files.ts";
 import type { Masker } from "./masker.ts";
 
@@ -18,6 +17,8 @@ export class ArtifactsFailed extends Error {
 /** A file that is to be saved. */
 export interface Found {
 	path: string;
+	/** The folder that it is read from, and its name there. */
+	folder: ConfinedFolder;
 	file: string;
 	size: number;
 	sha256: string;
@@ -49,12 +50,11 @@ export type Manifest = FinishBody["artifacts"];
  * @throws ArtifactsFailed for a link out of the workspace, too many files, or a name that is not UTF-8 or has a secret in it
  */
 export async function findArtifacts(
-	workspace: string,
+	workspace: ConfinedFolder,
 	patterns: readonly string[],
 	masker: Masker,
 ): Promise<{ found: Found[]; links: string[] }> {
-	const root = await realpath(workspace);
-	const { files: names, links } = await findFiles(root, patterns);
+	const { files: names, links } = await findFiles(workspace, patterns);
 	if (names.length > MAX_ARTIFACTS_PER_JOB)
 		throw new ArtifactsFailed(`${names.length} files match; at most ${MAX_ARTIFACTS_PER_JOB} can be saved.`);
 	const found: Found[] = [];
@@ -63,20 +63,35 @@ export async function findArtifacts(
 		const normal = name.normalize("NFC");
 		if (paths.has(normal)) throw new ArtifactsFailed(`Two files are called ${normal}, in two spellings of Unicode; rename one.`);
 		paths.add(normal);
-		const file = await realpath(path.join(root, name));
-		if (!file.startsWith(root + path.sep)) throw new ArtifactsFailed(`${name} is a link out of the workspace.`);
-		if (!isInnerPath(normal) || normal.startsWith(OWN_ARTIFACTS))
-			throw new ArtifactsFailed(`${JSON.stringify(normal)} cannot be the path of an artifact; rename it.`);
-		if (masker.finds(normal)) throw new ArtifactsFailed(`${normal} has a secret in its path, which everybody would see; rename it.`);
-		const { size, mode } = await stat(file);
-		found.push({ path: normal, file, size, sha256: await digestOf(file), executable: (mode & 0o100) !== 0, kind: "file" });
+		const file = await opened(workspace, name);
+		try {
+			if (!isInnerPath(normal) || normal.startsWith(OWN_ARTIFACTS))
+				throw new ArtifactsFailed(`${JSON.stringify(normal)} cannot be the path of an artifact; rename it.`);
+			if (masker.finds(normal)) throw new ArtifactsFailed(`${normal} has a secret in its path, which everybody would see; rename it.`);
+			const { size, mode } = await file.stat();
+			const sha256 = await digestOf(file, { start: 0, end: size - 1 });
+			found.push({ path: normal, folder: workspace, file: name, size, sha256, executable: (mode & 0o100) !== 0, kind: "file" });
+		} finally {
+			await file.close();
+		}
 	}
 	return { found, links };
 }
 
-async function digestOf(file: string, range?: { start: number; end: number }): Promise<string> {
+async function opened(workspace: ConfinedFolder, name: string): Promise<FileHandle> {
+	try {
+		return await workspace.file(name);
+	} catch (error) {
+		if (!(error instanceof ConfinedFileError)) throw error;
+		throw new ArtifactsFailed(error.problem === "outside" ? `${name} is a link out of the workspace.` : error.message);
+	}
+}
+
+/** The digest of a part of a file, `end` included. The handle stays open. */
+async function digestOf(file: FileHandle, range: { start: number; end: number }): Promise<string> {
 	const hash = createHash("sha256");
-	for await (const chunk of createReadStream(file, range)) hash.update(chunk as Buffer);
+	if (range.end < range.start) return hash.digest("hex");
+	for await (const chunk of file.createReadStream({ ...range, autoClose: false })) hash.update(chunk as Buffer);
 	return hash.digest("hex");
 }
 
@@ -104,13 +119,18 @@ export async function uploadArtifacts(upload: Upload, files: readonly Found[]): 
 }
 
 /** The sha256 of each part of a file that goes in several; none for one that goes whole. */
-async function partDigests({ file, size }: Found): Promise<string[]> {
-	const count = size <= SINGLE_PART_BYTES ? 0 : Math.ceil(size / PART_BYTES);
-	const digests: string[] = [];
-	for (let start = 0; digests.length < count; start += PART_BYTES) {
-		digests.push(await digestOf(file, { start, end: Math.min(start + PART_BYTES, size) - 1 }));
+async function partDigests({ folder, file, size }: Found): Promise<string[]> {
+	if (size <= SINGLE_PART_BYTES) return [];
+	const handle = await folder.file(file);
+	try {
+		const digests: string[] = [];
+		for (let start = 0; start < size; start += PART_BYTES) {
+			digests.push(await digestOf(handle, { start, end: Math.min(start + PART_BYTES, size) - 1 }));
+		}
+		return digests;
+	} finally {
+		await handle.close();
 	}
-	return digests;
 }
 
 async function uploadFile(upload: Upload, file: Found, planned: Planned, digests: readonly string[]): Promise<Manifest[number]> {
@@ -136,12 +156,12 @@ function planOf({ client, attempt, signal }: Upload, files: readonly Found[], pa
 async function putPart({ client, signal }: Upload, file: Found, part: Planned["parts"][number], sha256: string) {
 	const range = { start: part.offset, end: part.offset + part.size - 1 };
 	return untilAnswered(
-		() =>
+		async () =>
 			client.fetch(partAnswer, {
 				method: "PUT",
 				path: part.url,
 				token: null,
-				bytes: part.size === 0 ? new Uint8Array() : createReadStream(file.file, range),
+				bytes: part.size === 0 ? new Uint8Array() : await file.folder.stream(file.file, range),
 				headers: { "Content-Length": String(part.size), "X-Content-SHA256": sha256 },
 				timeoutMs: PATIENCE_MS + Math.ceil(part.size / LEAST_BYTES_PER_MS),
 				signal,

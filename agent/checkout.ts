@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
-import path from "node:path";
 import type { Assignment, Commit } from "../schema/wire/protocol.ts";
-import { CheckoutFailed, Git, type GitContext, GitFailed } from "./git.ts";
+import { CheckoutFailed, Git, type GitContext, GitFailed, ownCredentials } from "./git.ts";
+import { readIndexFile } from "./index_files.ts";
+import { placeLargeFiles } from "./large_files.ts";
 import { keepCommit, viaMirror } from "./mirror.ts";
 
 /** A workspace that is to be made of a git repository. */
@@ -14,6 +14,8 @@ export interface Checkout extends GitContext {
 	reader: string;
 	/** An empty folder. */
 	emptyHome: string;
+	/** Where a folder may be made that steps do not see. */
+	scratch: string;
 	/** Tells the coordinator which commit was found; it answers with the one that the whole run uses. */
 	pin(commit: Commit): Promise<string>;
 }
@@ -36,8 +38,20 @@ const ALL_HEADS = "+refs/heads/*:refs/remotes/origin/*";
 export async function checkOut(checkout: Checkout): Promise<CheckedOut> {
 	const git = new Git(checkout, checkout.workspace);
 	const { commit, ref } = await fetchPinned(git, checkout);
-	await git.run("checkout", "--quiet", "--detach", commit.sha);
-	await complete(checkout.source.is_trusted ? git : await git.anonymous(checkout.emptyHome));
+	const { source, emptyHome, credentials, scratch } = checkout;
+	const isTrusted = source.is_trusted;
+	// From here on the commit has a say in what is asked, and whom: it is told no credentials.
+	const present = isTrusted ? git.with(null) : await git.anonymous(emptyHome);
+	await present.run("checkout", "--quiet", "--detach", commit.sha);
+	// The project's own people may point to its server's other repositories.
+	await updateSubmodules(isTrusted ? git : present);
+	await placeLargeFiles(present, {
+		address: source.git,
+		sha: commit.sha,
+		isTrusted,
+		credentials: credentials && ownCredentials(credentials, source.git),
+		scratch,
+	});
 	return { commit, ref };
 }
 
@@ -180,22 +194,10 @@ async function describe(git: Git, sha: string): Promise<Pick<Commit, "message" |
 	return { author: author.slice(0, 500), message: message.join("\n").trim().slice(0, 10_000) };
 }
 
-/** What a commit only points to, wherever it says: submodules, and large files that are kept elsewhere. */
-async function complete(git: Git): Promise<void> {
-	const modules = await readFile(path.join(git.folder, ".gitmodules"), "utf8").catch(() => null);
-	if (modules !== null) {
-		await git.run("submodule", "sync", "--quiet", "--recursive");
-		await git.overNetwork(() => git.run("submodule", "update", "--quiet", "--init", "--recursive", "--depth=1"));
-	}
-	if (!(await usesLargeFiles(git))) return;
-	if (!(await git.succeeds("lfs", "version")))
-		throw new CheckoutFailed("The repository keeps files in Git LFS, and git-lfs is not installed on this agent.");
-	await git.run("lfs", "install", "--local", "--skip-repo");
-	await git.overNetwork(() => git.run("lfs", "pull"));
-}
+const MAX_MODULES_BYTES = 1024 * 1024;
 
-async function usesLargeFiles(git: Git): Promise<boolean> {
-	const files = (await git.output("ls-files", ".gitattributes", "**/.gitattributes")).split("\n").filter((name) => name !== "");
-	const texts = await Promise.all(files.map((name) => readFile(path.join(git.folder, name), "utf8").catch(() => "")));
-	return texts.some((text) => /\bfilter=lfs\b/.test(text));
+async function updateSubmodules(git: Git): Promise<void> {
+	if ((await readIndexFile(git, ".gitmodules", MAX_MODULES_BYTES)) === null) return;
+	await git.run("submodule", "sync", "--quiet", "--recursive");
+	await git.overNetwork(() => git.run("submodule", "update", "--quiet", "--init", "--recursive", "--depth=1"));
 }

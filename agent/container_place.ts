@@ -1,13 +1,15 @@
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { volumeError } from "../schema/pipeline/containers.ts";
 import { isHeededByDocker } from "../schema/pipeline/values.ts";
 import { formatDuration } from "../schema/wire/duration.ts";
 import type { Assignment } from "../schema/wire/protocol.ts";
 import { pause } from "./client.ts";
-import { type Answer, docker, dockerEnvironment, lastLine, removeLabelled, WORKSPACE_LABEL } from "./docker.ts";
+import { ConfinedFolder } from "./confined_files.ts";
+import { type Answer, changeOwner, docker, dockerEnvironment, lastLine, OWN_USER, removeLabelled, WORKSPACE_LABEL } from "./docker.ts";
 import type { LogSpool } from "./log_spool.ts";
 import { JobFault } from "./outcome.ts";
-import { attemptPaths, folderIn, type PlacePaths, type StepPlace, type StepScript } from "./place.ts";
+import { attemptPaths, openStepFolder, type PlacePaths, type StepPlace, type StepScript } from "./place.ts";
 import type { AttemptProcesses } from "./processes.ts";
 import { type RegistryAccess, registryEnvironment } from "./registries.ts";
 import { quoted } from "./shell_quoting.ts";
@@ -31,11 +33,21 @@ export interface ContainerContext {
 	processes: AttemptProcesses;
 	/** What everything of this agent is labelled with. */
 	label: string;
-	/** Devices that whoever runs the agent lets jobs have. */
-	allowedDevices: readonly string[];
+	/** What whoever runs the agent lets jobs have. */
+	limits: ContainerLimits;
 	registries: RegistryAccess;
 	spool: LogSpool;
 	signal: AbortSignal;
+}
+
+/** What jobs in containers may have of a machine. */
+export interface ContainerLimits {
+	/** Devices that jobs may ask for. */
+	allowDevices: readonly string[];
+	/** Whether a program may gain rights that who starts it does not have, as `sudo` does. */
+	allowNewPrivileges: boolean;
+	/** How many processes and threads a container may have. */
+	maxProcesses: number;
 }
 
 const WORKSPACE = "/workspace";
@@ -89,13 +101,15 @@ export class ContainerPlace implements StepPlace {
 	}
 
 	async #open(): Promise<void> {
-		const { assignment, container, spool, allowedDevices, folder } = this.#context;
-		const refused = container.devices.find((device) => !allowedDevices.includes(device));
+		const { assignment, container, spool, limits, folder } = this.#context;
+		const refused = container.devices.find((device) => !limits.allowDevices.includes(device));
 		if (refused !== undefined)
 			throw new JobFault(
 				"device_refused",
-				`The job wants ${refused}; this agent allows ${allowedDevices.join(", ") || "no device"} (--allow-devices).`,
+				`The job wants ${refused}; this agent allows ${limits.allowDevices.join(", ") || "no device"} (--allow-devices).`,
 			);
+		const hiding = container.volumes.find((volume) => volumeError(volume, container.workdir) !== null);
+		if (hiding !== undefined) throw new JobFault("volume_rejected", `The volume ${hiding} ${volumeError(hiding, container.workdir)}.`);
 		await this.#assertDaemon();
 		const { files, output, summary } = attemptPaths(folder);
 		// Whoever the container's user is must be able to write here; nobody else can reach it: the folder above is the agent's alone.
@@ -143,7 +157,7 @@ export class ContainerPlace implements StepPlace {
 		const hidden = Object.fromEntries(Object.entries(service.env).filter(([name]) => !isHeededByDocker(name)));
 		const env = Object.entries(service.env).flatMap(([name, value]) => ["--env", name in hidden ? name : `${name}=${value}`]);
 		const where = ["--name", this.#serviceName(service), "--network", this.#name, "--network-alias", service.name];
-		const args = ["run", "--detach", ...this.#labels(), ...where, ...env, service.image, ...(service.command ?? [])];
+		const args = ["run", "--detach", ...this.#labels(), ...this.#limits(), ...where, ...env, service.image, ...(service.command ?? [])];
 		await this.#must(args, "service_failed", `The service ${service.name} cannot be started`, hidden);
 	}
 
@@ -172,6 +186,7 @@ export class ContainerPlace implements StepPlace {
 			"run",
 			"--detach",
 			...this.#labels(),
+			...this.#limits(),
 			...place,
 			"--name",
 			this.#name,
@@ -195,7 +210,7 @@ export class ContainerPlace implements StepPlace {
 			throw new JobFault("container_failed", `The container's user cannot be told: ${lastLine(asked)}`);
 		this.#isForeign = user !== process.getuid?.();
 		if (user === 0 || !this.#isForeign) return;
-		const given = await docker(["exec", "--user", "0", this.#name, "chown", "-Rh", String(user), this.paths.workspace]);
+		const given = await this.#changeOwner(String(user), [this.paths.workspace]);
 		if (given.code !== 0)
 			throw new JobFault("container_failed", `The workspace cannot be given to the container's user: ${lastLine(given)}`);
 	}
@@ -230,8 +245,7 @@ export class ContainerPlace implements StepPlace {
 
 	async start({ text, shell, number, workingDirectory, env }: StepScript, output: Output): Promise<RunningProcess> {
 		const { workspace, processes } = this.#context;
-		const folder = await folderIn(workspace, workingDirectory);
-		const inside = path.posix.join(this.paths.workspace, path.relative(workspace, folder).split(path.sep).join("/"));
+		const inside = path.posix.join(this.paths.workspace, await this.#resolved(workspace, workingDirectory));
 		const isDefault = shell === "default";
 		const { command, extension } = shellCommand(isDefault ? "bash" : shell);
 		const script = `${number}.${extension}`;
@@ -248,6 +262,18 @@ export class ContainerPlace implements StepPlace {
 		);
 		processes.add(running.pid);
 		return running;
+	}
+
+	/** Where a folder is in the workspace. Only the container opens it: what its job does to the path meanwhile stays in there. */
+	async #resolved(workspace: string, relative: string | null): Promise<string> {
+		const root = await ConfinedFolder.open(workspace, this.paths.workspace);
+		try {
+			const folder = await openStepFolder(root, relative);
+			await folder.close();
+			return folder.inside;
+		} finally {
+			await root.close();
+		}
 	}
 
 	/** A step cannot be ended alone: its processes are not the agent's. It is the last of its job anyway. */
@@ -286,15 +312,12 @@ export class ContainerPlace implements StepPlace {
 
 	/** Files that the container's user has made become the agent's, so that it can save and remove them. */
 	async #takeBack(): Promise<void> {
-		const { workspace, container, folder } = this.#context;
-		const owner = `${process.getuid?.()}:${process.getgid?.()}`;
-		const folders = ["--volume", `${workspace}:${WORKSPACE}`, "--volume", `${attemptPaths(folder).files}:${OWN}/files`];
-		const mount = [...folders, "--entrypoint", "chown", "--user", "0", "--network", "none"];
-		const given = await docker(
-			["run", "--rm", ...this.#labels(), ...mount, container.image, "-Rh", owner, WORKSPACE, `${OWN}/files`],
-			CREATE_MS,
-		);
+		const given = await this.#changeOwner(OWN_USER, [this.paths.workspace, `${OWN}/files`]);
 		if (given.code !== 0) await this.#context.spool.say(`:: the files of the workspace cannot be taken back: ${lastLine(given)}`);
+	}
+
+	#changeOwner(owner: string, folders: readonly string[]): Promise<Answer> {
+		return changeOwner({ container: this.#name, image: this.#context.container.image, owner, folders, labels: this.#labels() });
 	}
 
 	async #must(args: readonly string[], code: string, what: string, env: Record<string, string> = {}): Promise<void> {
@@ -309,6 +332,12 @@ export class ContainerPlace implements StepPlace {
 
 	get #attemptLabel(): string {
 		return `windlass.attempt=${this.#context.assignment.attempt_id}`;
+	}
+
+	/** What every container is held to. */
+	#limits(): string[] {
+		const { allowNewPrivileges, maxProcesses } = this.#context.limits;
+		return [...(allowNewPrivileges ? [] : ["--security-opt", "no-new-privileges"]), "--pids-limit", String(maxProcesses)];
 	}
 
 	#labels(): string[] {

@@ -10,6 +10,7 @@ export interface Answer {
 }
 
 const TIMEOUT_MS = 60_000;
+const CHOWN_MS = 120_000;
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 
 /** What docker is told of the agent's own environment: where its daemon is, and where its credentials lie. */
@@ -52,13 +53,32 @@ export const WORKSPACE_LABEL = "windlass.workspace";
 
 /** Gives the files of jobs that nobody looks after any more back to the agent, as far as their containers still stand: it is to remove them. */
 export async function takeBackLabelled(label: string): Promise<void> {
-	const owner = `${process.getuid?.()}:${process.getgid?.()}`;
-	const format = ["--format", `{{.ID}} {{.Label "${WORKSPACE_LABEL}"}}`];
+	const format = ["--format", `{{.ID}} {{.Image}} {{.Label "${WORKSPACE_LABEL}"}}`];
 	const { stdout } = await docker(["ps", "--no-trunc", "--filter", `label=${label}`, "--filter", `label=${WORKSPACE_LABEL}`, ...format]);
 	for (const line of stdout.split("\n").filter(Boolean)) {
-		const [id = "", workspace = ""] = line.split(/ (.*)/s);
-		await docker(["exec", "--user", "0", id, "chown", "-Rh", owner, workspace, "/windlass/files"]);
+		const [id = "", image = "", workspace = ""] = line.split(/ (\S*) (.*)/s);
+		await changeOwner({ container: id, image, owner: OWN_USER, folders: [workspace, "/windlass/files"], labels: ["--label", label] });
 	}
+}
+
+/** The agent's own user and group, as chown takes them. */
+export const OWN_USER = `${process.getuid?.()}:${process.getgid?.()}`;
+
+/**
+ * Makes somebody the owner of folders that a container has from the agent. A container beside it does that, as root: in the
+ * job's own, where nobody gains new rights, not even root may if the job's user is another.
+ */
+export function changeOwner(given: {
+	container: string;
+	image: string;
+	owner: string;
+	folders: readonly string[];
+	labels: readonly string[];
+}): Promise<Answer> {
+	const { container, image, owner, folders, labels } = given;
+	const limits = ["--security-opt", "no-new-privileges", "--pids-limit", "64", "--network", "none"];
+	const how = ["--volumes-from", container, "--user", "0", "--entrypoint", "chown", "--pull", "never"];
+	return docker(["run", "--rm", ...labels, ...limits, ...how, image, "-Rh", owner, ...folders], CHOWN_MS);
 }
 
 /** Removes containers and networks that carry this label, and whatever is in them. */

@@ -1,11 +1,10 @@
-import { createWriteStream } from "node:fs";
-import { chmod, lstat, mkdir, rename, rm } from "node:fs/promises";
-import path from "node:path";
+import { constants, open, rename, unlink } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { ApiError } from "../schema/wire/errors.ts";
 import { isInnerPath } from "../schema/wire/paths.ts";
 import { type NeededFiles, neededFiles } from "../schema/wire/protocol.ts";
 import { type FileCoordinator, Unreachable, untilAnswered } from "./client.ts";
+import { ConfinedFileError, ConfinedFolder } from "./confined_files.ts";
 import { hashing } from "./hashing.ts";
 import { JobFault } from "./outcome.ts";
 
@@ -39,57 +38,72 @@ export async function fetchFiles(fetching: Fetching): Promise<NeededFiles["items
 		throw error;
 	}
 	const entries = items.values();
+	const workspace = await ConfinedFolder.open(fetching.workspace);
 	const hand = async () => {
-		for (const item of entries) await fetchFile(fetching, item);
+		for (const item of entries) await fetchFile(fetching, workspace, item);
 	};
-	await Promise.all(Array.from({ length: AT_ONCE }, hand));
+	try {
+		await Promise.all(Array.from({ length: AT_ONCE }, hand));
+	} finally {
+		await workspace.close();
+	}
 	return items;
 }
 
-async function fetchFile(fetching: Fetching, item: NeededFiles["items"][number]): Promise<void> {
-	const { workspace, signal } = fetching;
+async function fetchFile(fetching: Fetching, workspace: ConfinedFolder, item: NeededFiles["items"][number]): Promise<void> {
 	if (!isInnerPath(item.path)) throw new JobFault("artifacts_unavailable", `${JSON.stringify(item.path)} is no path of a workspace.`);
-	const target = path.join(workspace, item.path);
-	await makeFolders(workspace, item.path);
-	const arriving = `${target}.arriving`;
+	const name = item.path.slice(item.path.lastIndexOf("/") + 1);
+	const folder = await folderFor(workspace, item.path);
+	const arriving = folder.placeOf(`${name}.arriving`);
 	try {
-		await untilAnswered(() => download(fetching, item, arriving), signal);
-		await chmod(arriving, item.executable ? 0o755 : 0o644);
-		await rename(arriving, target);
+		await untilAnswered(() => download(fetching, item, arriving), fetching.signal);
+		await rename(arriving, folder.placeOf(name));
 	} catch (error) {
-		await rm(arriving, { force: true });
-		signal.throwIfAborted();
+		await removeFile(arriving);
+		fetching.signal.throwIfAborted();
 		if (error instanceof JobFault) throw error;
 		if (error instanceof ApiError) throw new JobFault("artifacts_unavailable", `${item.path} of ${item.job}: ${error.message}`);
 		throw new JobFault("artifacts_unavailable", `${item.path} cannot be put into the workspace: ${(error as Error).message}`);
+	} finally {
+		await folder.close();
 	}
 }
 
-/** Makes the folders above a file; one that is a link could lead out of the workspace. */
-async function makeFolders(workspace: string, file: string): Promise<void> {
-	let folder = workspace;
-	for (const part of file.split("/").slice(0, -1)) {
-		folder = path.join(folder, part);
-		const known = await lstat(folder).catch(() => null);
-		if (known && !known.isDirectory())
-			throw new JobFault("artifacts_unavailable", `${file} cannot be fetched: ${part} is there, and is no folder.`);
-		// Another file may have had it made in between.
-		if (!known) await mkdir(folder, { recursive: true });
+/** The folder that a file belongs in, made where it is not there. A link could lead out of the workspace, so none is followed. */
+async function folderFor(workspace: ConfinedFolder, file: string): Promise<ConfinedFolder> {
+	try {
+		return await workspace.makeFolder(file.slice(0, Math.max(0, file.lastIndexOf("/"))));
+	} catch (error) {
+		if (!(error instanceof ConfinedFileError)) throw error;
+		throw new JobFault("artifacts_unavailable", `${file} cannot be fetched: ${error.message}`);
 	}
 }
 
+const WRITE_NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+/** @param file where it is kept until all of it has come */
 async function download({ client, attempt, signal }: Fetching, item: NeededFiles["items"][number], file: string): Promise<void> {
 	const timeoutMs = PATIENCE_MS + Math.ceil(item.size / LEAST_BYTES_PER_MS);
 	// A link that the source has brought must not lead what comes to somewhere else.
-	await rm(file, { force: true });
+	await removeFile(file);
 	const { body } = await client.stream({ path: item.url, token: attempt.token, timeoutMs, signal });
 	const { stage, digest } = hashing();
+	const arriving = await open(file, WRITE_NEW, 0o600);
 	try {
-		await pipeline(body, stage, createWriteStream(file, { mode: 0o600, flags: "wx" }));
+		await pipeline(body, stage, (bytes) => arriving.writeFile(bytes));
+		await arriving.chmod(item.executable ? 0o755 : 0o644);
 	} catch (error) {
 		signal.throwIfAborted();
 		if ((error as NodeJS.ErrnoException).syscall !== undefined && (error as NodeJS.ErrnoException).syscall !== "read") throw error;
 		throw new Unreachable(`${item.path} broke off: ${(error as Error).message}`);
+	} finally {
+		await arriving.close();
 	}
 	if (digest() !== item.sha256) throw new Unreachable(`${item.path} came damaged`);
+}
+
+async function removeFile(file: string): Promise<void> {
+	await unlink(file).catch((error) => {
+		if (error.code !== "ENOENT") throw error;
+	});
 }

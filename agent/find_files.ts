@@ -1,10 +1,10 @@
-import { lstat, readdir, stat } from "node:fs/promises";
-import path from "node:path";
 import picomatch from "picomatch";
+import { ConfinedFileError, type ConfinedFolder, type EntryKind, isGone } from "./confined_files.ts";
+import { walkFolder } from "./walk_folder.ts";
 
 /** What patterns name in a folder. */
 export interface FoundFiles {
-	/** Files, and links to files. */
+	/** Files, and links to files; also links that lead out of the folder, which cannot be opened. */
 	files: string[];
 	/** Links that lead to a folder or to nothing: they name no file. */
 	links: string[];
@@ -14,7 +14,7 @@ export interface FoundFiles {
  * The files of a folder that the patterns name, by their relative paths, sorted. A pattern that names a folder names all that is in it;
  * `!` excludes. Links to folders are not followed: what they lead to is found where it is.
  */
-export async function findFiles(root: string, patterns: readonly string[]): Promise<FoundFiles> {
+export async function findFiles(root: ConfinedFolder, patterns: readonly string[]): Promise<FoundFiles> {
 	const plain = patterns.map((pattern) =>
 		pattern
 			.replace(/^(!?)(?:\.\/)+/, "$1")
@@ -24,37 +24,55 @@ export async function findFiles(root: string, patterns: readonly string[]): Prom
 	const wanted = plain.filter((pattern) => !pattern.startsWith("!"));
 	const excluded = plain.filter((pattern) => pattern.startsWith("!")).map((pattern) => pattern.slice(1));
 	const isWanted = picomatch(withContents(wanted), { dot: true, ignore: withContents(excluded) });
+	const found = { files: new Set<string>(), links: new Set<string>() };
+	const entered = new Set<string>();
+	const take = async (name: string, kind: EntryKind) => {
+		if (!isWanted(name)) return;
+		if (kind === "file") found.files.add(name);
+		if (kind === "link") found[await listOf(root, name)].add(name);
+	};
+	const isNew = (folder: string) => !entered.has(folder) && entered.add(folder).has(folder);
 	// Of the tree only the parts in which a pattern begins are walked.
-	const waiting = [...new Set(wanted.map((pattern) => picomatch.scan(pattern).base))];
-	const seen = new Set<string>();
-	const found: FoundFiles = { files: [], links: [] };
-	for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
-		if (seen.has(name)) continue;
-		seen.add(name);
-		const kind = await kindOf(path.join(root, name));
-		if (kind === "folder") for (const inner of await readdir(path.join(root, name))) waiting.push(name === "" ? inner : `${name}/${inner}`);
-		else if (kind && isWanted(name)) found[kind].push(name);
+	for (const base of new Set(wanted.map((pattern) => picomatch.scan(pattern).base))) {
+		const kind = await kindOf(root, base);
+		if (kind !== "folder") {
+			if (kind) await take(base, kind);
+			continue;
+		}
+		if (!isNew(base)) continue;
+		const folder = await root.folder(base);
+		try {
+			for await (const entry of walkFolder(folder, isNew, base)) await take(entry.path, entry.kind);
+		} finally {
+			await folder.close();
+		}
 	}
-	found.files.sort();
-	return found;
+	return { files: [...found.files].sort(), links: [...found.links].sort() };
 }
 
 function withContents(patterns: readonly string[]): string[] {
 	return patterns.flatMap((pattern) => [pattern, `${pattern}/**`]);
 }
 
-/** Null for what is not there, and for what is neither file nor folder: a socket, a pipe, a device. */
-async function kindOf(file: string): Promise<"folder" | "files" | "links" | null> {
+/** What stands there; null for nothing, and for what lies behind a link out of the folder. */
+async function kindOf(root: ConfinedFolder, name: string): Promise<EntryKind | null> {
+	if (name === "") return "folder";
 	try {
-		const info = await lstat(file);
-		if (info.isDirectory()) return "folder";
-		if (info.isFile()) return "files";
-		if (!info.isSymbolicLink()) return null;
+		return await root.kindOf(name);
 	} catch (error) {
-		const { code } = error as NodeJS.ErrnoException;
-		if (code === "ENOENT" || code === "ENOTDIR") return null;
+		if (error instanceof ConfinedFileError) return null;
 		throw error;
 	}
-	const target = await stat(file).catch(() => null);
-	return target?.isFile() ? "files" : "links";
+}
+
+/** Where a link belongs. What lies outside is not looked at, not even for what it is. */
+async function listOf(root: ConfinedFolder, name: string): Promise<"files" | "links"> {
+	try {
+		await (await root.file(name)).close();
+		return "files";
+	} catch (error) {
+		if (isGone(error)) return "links";
+		if (error instanceof ConfinedFileError) return "files";
+		throw error;
+	}
 }

@@ -44,6 +44,11 @@ const GIT = [
 		(setting) => ["-c", setting],
 	),
 	...["http.lowSpeedLimit=1000", "http.lowSpeedTime=60"].flatMap((setting) => ["-c", setting]),
+	// Hooks of a template of this machine are not the job's. A filter for large files would fetch them
+	// from wherever the commit says (large_files.ts).
+	...["core.hooksPath=/dev/null", "filter.lfs.process=", "filter.lfs.smudge=", "filter.lfs.clean=", "filter.lfs.required=false"].flatMap(
+		(setting) => ["-c", setting],
+	),
 ];
 
 /** Settings that say how servers are reached and known; in every spelling they come in lower case. */
@@ -75,6 +80,11 @@ export class Git {
 		return this.#context.signal;
 	}
 
+	/** The same with other credentials. */
+	with(credentials: GitCredentials | null): Git {
+		return new Git({ ...this.#context, credentials }, this.folder);
+	}
+
 	/** The same in another folder. */
 	in(folder: string): Git {
 		return new Git(this.#context, folder);
@@ -92,6 +102,7 @@ export class Git {
 			HOME: home,
 			GIT_CONFIG_GLOBAL: "/dev/null",
 			GIT_CONFIG_NOSYSTEM: "1",
+			GIT_ATTR_NOSYSTEM: "1",
 			GIT_ALLOW_PROTOCOL: "http:https",
 			GIT_ASKPASS: "",
 			// Large files would be asked for over SSH, too, if their address says so.
@@ -146,17 +157,29 @@ export class Git {
 	}
 
 	/** The same to the letter. @throws as `run` does */
-	async text(...args: string[]): Promise<string> {
+	text(...args: string[]): Promise<string> {
+		return this.#ask(args, null);
+	}
+
+	/** What git prints when it reads `questions`: a character is a byte. @throws as `run` does */
+	answers(args: readonly string[], questions: string): Promise<string> {
+		return this.#ask(args, questions);
+	}
+
+	async #ask(args: readonly string[], input: string | null): Promise<string> {
 		const { signal } = this.#context;
 		const [command = "git", ...options] = GIT;
 		try {
-			const { stdout } = await promisify(execFile)(command, [...options, ...args], {
+			const asked = promisify(execFile)(command, [...options, ...args], {
 				cwd: this.folder,
 				env: this.#environment,
 				signal,
 				maxBuffer: 64 * 1024 * 1024,
+				encoding: input === null ? "utf8" : "latin1",
 			});
-			return stdout;
+			// Who ends before it has read all of it says why.
+			if (input !== null) asked.child.stdin?.on("error", () => undefined).end(input);
+			return (await asked).stdout;
 		} catch (error) {
 			signal.throwIfAborted();
 			const { stderr, code } = error as { stderr?: string; code?: string | number };
@@ -211,8 +234,8 @@ export class Git {
 
 /** Who asks a server over HTTP. */
 export interface GitCredentials {
-	/** The server, and nobody else, is told: `https://git.lan`. */
-	origin: string;
+	/** What is asked with them, and nothing else: a server, `https://git.lan`, or a repository of it. */
+	scope: string;
 	username: string;
 	password: string;
 }
@@ -223,7 +246,13 @@ const USERNAME_OF_TOKENS = "git";
 /** Of `user:password`, or a token alone, for the server of this address. */
 export function gitCredentials(address: string, text: string): GitCredentials {
 	const [, username = USERNAME_OF_TOKENS, password = text] = /^([^:\s]+):(.*)$/s.exec(text.trim()) ?? [];
-	return { origin: new URL(address).origin, username, password: password.trim() };
+	return { scope: new URL(address).origin, username, password: password.trim() };
+}
+
+/** The same for one repository alone, not for others of its server. */
+export function ownCredentials(credentials: GitCredentials, address: string): GitCredentials {
+	const { origin, pathname } = new URL(address);
+	return { ...credentials, scope: `${origin}${pathname.replace(/\/+$/, "")}` };
 }
 
 /**
@@ -238,7 +267,9 @@ function credentialEnvironment(credentials: GitCredentials | null, before: numbe
 			[
 				// Nobody else's helper keeps what it is told.
 				["credential.helper", ""],
-				[`credential.${credentials.origin}.helper`, helper],
+				[`credential.${credentials.scope}.helper`, helper],
+				// What is asked for is told with its path; otherwise only servers could be told apart.
+				["credential.useHttpPath", "true"],
 			],
 			before,
 		),

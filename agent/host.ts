@@ -132,7 +132,7 @@ class Folders implements Workshop {
 			maxLogBytes: log_max_bytes,
 			offering: () => this.#facts.offering(),
 			containerLabel: containerLabel(this.#state),
-			allowedDevices: this.#options.allowDevices,
+			containerLimits: this.#options,
 			registryCredentials: this.#options.registryCredentials,
 		});
 	}

@@ -1,7 +1,10 @@
+import type { Readable } from "node:stream";
 import type { Assignment } from "../schema/wire/protocol.ts";
+import { type BuildContextFiles, packBuildContext } from "./build_context.ts";
+import { ConfinedFileError, ConfinedFolder } from "./confined_files.ts";
 import { dockerEnvironment } from "./docker.ts";
 import type { Outcome } from "./outcome.ts";
-import { folderIn, innerPath, NoSuchFolder } from "./place.ts";
+import { NoSuchFolder, openStepFolder } from "./place.ts";
 import type { AttemptProcesses } from "./processes.ts";
 import { type Output, startProcess } from "./step_process.ts";
 
@@ -16,6 +19,8 @@ interface BuildContext {
 	/** Variables that say to docker whose credentials to use. */
 	registryEnvironment: Readonly<Record<string, string>>;
 	workspace: string;
+	/** Where steps have the workspace. */
+	workspaceOfSteps: string;
 	processes: AttemptProcesses;
 	output: Output;
 	/** Tells what is done, in the log. */
@@ -26,17 +31,7 @@ interface BuildContext {
 
 /** Builds, tags and pushes. @returns null if all of it succeeded, or what did not */
 export async function buildImage(context: BuildContext): Promise<Outcome | null> {
-	const { build, isNamed, workspace, say, isStopping } = context;
-	let folder: string;
-	try {
-		folder = await folderIn(workspace, build.context === "." ? null : build.context);
-	} catch (error) {
-		if (!(error instanceof NoSuchFolder)) throw error;
-		return failed("no_such_folder", error.message, null);
-	}
-	const dockerfile = build.dockerfile === null ? null : await innerPath(workspace, build.dockerfile);
-	if (build.dockerfile !== null && dockerfile === null)
-		return failed("build_failed", `The file ${build.dockerfile} is not in the workspace.`, null);
+	const { build, isNamed, say, isStopping } = context;
 	for (const image of build.cache) {
 		await say(`:: pull ${image} as a cache`);
 		// A cache that is not there yet is what a first build finds.
@@ -44,10 +39,8 @@ export async function buildImage(context: BuildContext): Promise<Outcome | null>
 		if (isStopping()) return null;
 	}
 	if (!isNamed) await say(`:: the image is not called ${build.tags.join(", ")}: this run is from another repository`);
-	const tags = isNamed ? build.tags : [];
-	const built = await run(context, buildCommand(build, tags, folder, dockerfile), build.args);
-	if (isStopping()) return null;
-	if (built !== 0) return failed("build_failed", `The image ${build.tags[0]} cannot be built.`, built);
+	const failure = await buildFromWorkspace(context);
+	if (isStopping() || failure) return isStopping() ? null : failure;
 	for (const tag of build.push ? build.tags : []) {
 		await say(`:: push ${tag}`);
 		const pushed = await run(context, ["push", tag]);
@@ -57,20 +50,63 @@ export async function buildImage(context: BuildContext): Promise<Outcome | null>
 	return null;
 }
 
-/** What docker is told, so that it builds. The values of the arguments stand in its environment. */
-export function buildCommand(build: Build, tags: readonly string[], folder: string, dockerfile: string | null): string[] {
+async function buildFromWorkspace(context: BuildContext): Promise<Outcome | null> {
+	const { build, workspaceOfSteps } = context;
+	const workspace = await ConfinedFolder.open(context.workspace, workspaceOfSteps);
+	try {
+		const folder = await openStepFolder(workspace, build.context);
+		try {
+			return await buildFrom(context, await packBuildContext(workspace, folder, build.dockerfile));
+		} finally {
+			await folder.close();
+		}
+	} catch (error) {
+		if (error instanceof NoSuchFolder) return failed("no_such_folder", error.message, null);
+		if (!(error instanceof ConfinedFileError)) return failed("build_failed", (error as Error).message, null);
+		const isNotThere = build.dockerfile !== null && (error.problem === "absent" || error.problem === "outside");
+		return failed("build_failed", isNotThere ? `The file ${build.dockerfile} is not in the workspace.` : error.message, null);
+	} finally {
+		await workspace.close();
+	}
+}
+
+async function buildFrom(context: BuildContext, files: BuildContextFiles): Promise<Outcome | null> {
+	const { build, isNamed, say } = context;
+	const { archive, dockerfile, leftOut } = files;
+	let built: number;
+	try {
+		built = await run(context, buildCommand(build, isNamed ? build.tags : [], dockerfile), build.args, archive);
+	} finally {
+		archive.destroy();
+		await files.done;
+	}
+	if (leftOut.length > 0) await say(`:: not sent to the build, as neither file, folder nor link: ${listed(leftOut)}`);
+	if (files.error) return failed("build_failed", `The context of the build cannot be read: ${files.error.message}`, null);
+	return built === 0 ? null : failed("build_failed", `The image ${build.tags[0]} cannot be built.`, built);
+}
+
+const MAX_LISTED = 10;
+
+function listed(names: readonly string[]): string {
+	const more = names.length - MAX_LISTED;
+	return `${names.slice(0, MAX_LISTED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+/** What docker is told, so that it builds what comes as an archive. The values of the arguments stand in its environment. */
+export function buildCommand(build: Build, tags: readonly string[], dockerfile: string): string[] {
 	return [
 		"build",
 		"--force-rm",
 		...tags.flatMap((tag) => ["--tag", tag]),
-		...(dockerfile === null ? [] : ["--file", dockerfile]),
+		"--file",
+		dockerfile,
 		...(build.target === null ? [] : ["--target", build.target]),
 		...build.cache.flatMap((image) => ["--cache-from", image]),
 		// Of an image that does not say how it was built, BuildKit takes no layer for the next one.
 		...(build.push ? ["--build-arg", "BUILDKIT_INLINE_CACHE=1"] : []),
 		// On the command line everybody on the machine could read their values.
 		...Object.keys(build.args).flatMap((name) => ["--build-arg", name]),
-		folder,
+		"-",
 	];
 }
 
@@ -78,11 +114,16 @@ async function run(
 	{ registryEnvironment, processes, output, isStopping }: BuildContext,
 	args: readonly string[],
 	env: Record<string, string> = {},
+	input?: Readable,
 ): Promise<number> {
 	if (isStopping()) return 1;
 	// No build argument has a name that docker would heed: the language refuses those.
 	const environment = { ...dockerEnvironment(), ...registryEnvironment, ...env };
-	const running = await startProcess(["docker", ...args], { cwd: "/", env: environment, cgroup: processes.cgroup }, output);
+	const running = await startProcess(
+		["docker", ...args],
+		{ cwd: "/", env: environment, cgroup: processes.cgroup, ...(input && { input }) },
+		output,
+	);
 	processes.add(running.pid);
 	// The sweep over what runs may have come too early for this one.
 	if (isStopping()) await processes.end([running.pid], 0);

@@ -10,7 +10,7 @@ import type { Reason } from "../schema/wire/states.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { type Checkout, checkOut, fetchOnly } from "./checkout.ts";
 import { type FileCoordinator, untilAnswered } from "./client.ts";
-import { ContainerPlace } from "./container_place.ts";
+import { type ContainerLimits, ContainerPlace } from "./container_place.ts";
 import { jobEnvironment } from "./environment.ts";
 import { fetchFiles } from "./fetch_files.ts";
 import { CheckoutFailed, Git, gitCredentials } from "./git.ts";
@@ -52,7 +52,7 @@ export interface JobContext {
 	offering: () => Promise<Offering>;
 	/** What containers of this agent are labelled with. */
 	containerLabel: string;
-	allowedDevices: readonly string[];
+	containerLimits: ContainerLimits;
 	registryCredentials: Readonly<Record<string, RegistryCredentials>>;
 }
 
@@ -220,7 +220,7 @@ export class JobRun implements Job {
 	}
 
 	async #openContainer(position: number): Promise<void> {
-		const { assignment, folder, containerLabel: label, allowedDevices } = this.#context;
+		const { assignment, folder, containerLabel: label, containerLimits: limits } = this.#context;
 		const { container } = assignment;
 		if (!container) return;
 		const names = [container.image, ...assignment.services.map(({ name, image }) => `${name} (${image})`)];
@@ -232,7 +232,7 @@ export class JobRun implements Job {
 				workspace: this.#workspace,
 				processes: this.#processes,
 				label,
-				allowedDevices,
+				limits,
 				registries: this.#registries,
 				spool: this.spool,
 				signal: this.#stop.signal,
@@ -316,6 +316,7 @@ export class JobRun implements Job {
 			mirrors,
 			env: jobEnvironment(checkoutEnvironment, { ...assignment, env: {} }, this.#place.paths, null),
 			emptyHome: attemptPaths(folder).emptyHome,
+			scratch: path.join(attemptPaths(folder).own, "large-files.git"),
 			reader: source.credentials === null ? "" : assignment.run.project,
 			credentials: source.credentials === null ? null : gitCredentials(source.git, source.credentials),
 			cgroup: this.#processes.cgroup,
@@ -403,6 +404,7 @@ export class JobRun implements Job {
 			isNamed: !isOfStranger(this.#context.assignment),
 			registryEnvironment: await registryEnvironment(this.#registries, build.credentials),
 			workspace: this.#workspace,
+			workspaceOfSteps: this.#place.paths.workspace,
 			processes: this.#processes,
 			output: this.#output,
 			say: (text) => this.spool.say(text),
@@ -445,7 +447,8 @@ export class JobRun implements Job {
 			client,
 			attempt: { id: assignment.attempt_id, token },
 			workspace: this.#workspace,
-			files: attemptPaths(folder),
+			workspaceOfSteps: this.#place.paths.workspace,
+			folders: attemptPaths(folder),
 			signal: this.#stop.signal,
 			masker: this.#masker,
 			say: (text) => this.spool.say(text),

@@ -36,10 +36,17 @@ export interface AgentOptions {
 	probes: Record<string, string>;
 	/** Devices that jobs in containers may have. */
 	allowDevices: string[];
+	/** Whether programs in containers may gain rights that who starts them does not have. */
+	allowNewPrivileges: boolean;
+	/** How many processes and threads a container may have. */
+	maxProcesses: number;
 	/** Credentials for registries that jobs may use by name. */
 	registryCredentials: Record<string, RegistryCredentials>;
 }
 
+const DEFAULT_MAX_PROCESSES = "4096";
+/** A container needs some for itself; more than this no Linux has. */
+const PROCESSES = z.coerce.number().int().min(16).max(4_194_304);
 const DEFAULT_SPOOL_LIMIT = "1GiB";
 
 /** A setting that is not usable; the sentence names it and where it comes from. */
@@ -52,6 +59,7 @@ type RawOptions = Partial<Record<OptionName, string>>;
 const NAMES = [
 	"server",
 	"token",
+	"token-file",
 	"name",
 	"slots",
 	"labels",
@@ -64,6 +72,8 @@ const NAMES = [
 	"spool-limit",
 	"probes",
 	"allow-devices",
+	"allow-new-privileges",
+	"max-processes",
 	"registry-credentials",
 ] as const;
 type OptionName = (typeof NAMES)[number];
@@ -71,12 +81,13 @@ type OptionName = (typeof NAMES)[number];
 /**
  * Puts the settings together: flags win over the environment, which wins over the file.
  * @param flags as given on the command line
- * @param environment WINDLASS_SERVER and so on; WINDLASS_TOKEN_FILE names a file with the token
+ * @param environment WINDLASS_SERVER and so on
  * @param configFile a YAML file with the same names
  * @throws BadOption
  */
 export function readAgentOptions(flags: RawOptions, environment: NodeJS.ProcessEnv, configFile: string | null): AgentOptions {
-	const raw: RawOptions = { ...fromFile(configFile), ...fromEnvironment(environment), ...flags };
+	const sources = [fromFile(configFile), fromEnvironment(environment), flags];
+	const raw: RawOptions = Object.assign({}, ...sources);
 	if (!raw.server) throw new BadOption("the agent needs the coordinator's address: --server http://host:7070");
 	if (!/^https?:\/\//.test(raw.server) || !URL.canParse(raw.server))
 		throw new BadOption(`server: ${raw.server} is not an address like http://host:7070`);
@@ -84,7 +95,7 @@ export function readAgentOptions(flags: RawOptions, environment: NodeJS.ProcessE
 	if (raw["idle-exit"] !== undefined && !idleExitMs) throw new BadOption(`idle-exit: ${raw["idle-exit"]} is not a duration like 5m`);
 	return {
 		server: raw.server.replace(/\/+$/, ""),
-		token: raw.token ?? null,
+		token: tokenOf(sources.findLast((source) => (source.token ?? source["token-file"]) !== undefined)),
 		name: checked("name", agentName, raw.name ?? os.hostname().split(".")[0]),
 		slots: checked("slots", z.coerce.number().int().min(1).max(1000), raw.slots ?? "1"),
 		labels: checked("labels", z.array(label), listOf(raw.labels)),
@@ -101,9 +112,23 @@ export function readAgentOptions(flags: RawOptions, environment: NodeJS.ProcessE
 	};
 }
 
+/** The registration token as one source gives it: itself, in a file, or on standard input. */
+function tokenOf(source: RawOptions | undefined): string | null {
+	const { token, "token-file": file } = source ?? {};
+	if (token !== undefined && token !== "-") return token;
+	if (token === undefined && file === undefined) return null;
+	const text = (token === "-" ? readText("token", 0) : readText("token-file", file as string)).trim();
+	if (text !== "") return text;
+	throw new BadOption(token === "-" ? "token: standard input is empty" : `token-file: ${file} is empty`);
+}
+
 /** What jobs in containers may have of the machine. @throws BadOption */
-export function readContainerOptions(raw: RawOptions): Pick<AgentOptions, "allowDevices" | "registryCredentials"> {
+export function readContainerOptions(
+	raw: RawOptions,
+): Pick<AgentOptions, "allowDevices" | "allowNewPrivileges" | "maxProcesses" | "registryCredentials"> {
 	return {
+		allowNewPrivileges: checked("allow-new-privileges", z.enum(["true", "false"]), raw["allow-new-privileges"] ?? "false") === "true",
+		maxProcesses: checked("max-processes", PROCESSES, raw["max-processes"] ?? DEFAULT_MAX_PROCESSES),
 		allowDevices: checked("allow-devices", z.array(z.string().startsWith("/dev/")), listOf(raw["allow-devices"])),
 		registryCredentials: credentialsIn(raw["registry-credentials"]),
 	};
@@ -179,8 +204,6 @@ function fromEnvironment(environment: NodeJS.ProcessEnv): RawOptions {
 		const value = environment[variable];
 		if (value !== undefined && value !== "") raw[name] = value;
 	}
-	const tokenFile = environment.WINDLASS_TOKEN_FILE;
-	if (tokenFile && raw.token === undefined) raw.token = readText("WINDLASS_TOKEN_FILE", tokenFile).trim();
 	return raw;
 }
 
@@ -215,10 +238,11 @@ function textOf(value: unknown): string {
 		.join(";");
 }
 
-function readText(setting: string, file: string): string {
+/** @param file its path, or 0 for standard input */
+function readText(setting: string, file: string | 0): string {
 	try {
 		return readFileSync(file, "utf8");
 	} catch (error) {
-		throw new BadOption(`${setting}: ${file} cannot be read: ${(error as Error).message}`);
+		throw new BadOption(`${setting}: ${file === 0 ? "standard input" : file} cannot be read: ${(error as Error).message}`);
 	}
 }

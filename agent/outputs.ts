@@ -1,6 +1,6 @@
-import { constants, open } from "node:fs/promises";
 import { formatBytes } from "../schema/wire/bytes.ts";
 import { MAX_OUTPUT_BYTES, MAX_OUTPUTS_BYTES, MAX_SUMMARY_BYTES } from "../schema/wire/limits.ts";
+import { type ConfinedFolder, isGone } from "./confined_files.ts";
 import { JobFault } from "./outcome.ts";
 
 /** What a job writes about itself: outputs for the jobs that need it, and a summary for people. */
@@ -16,11 +16,12 @@ export interface ReadOutputs {
 
 /**
  * Reads `$CI_OUTPUT`: `name=value` on a line, or `name<<END`, lines, `END`. The last value of a name counts.
+ * @param files the folder that the job writes it to; null if the job has taken it away
  * @param declared the names that the pipeline declares; others are left out, with a notice
  * @throws JobFault for a line that is neither, or what is too large
  */
-export async function readOutputs(file: string, declared: readonly string[]): Promise<ReadOutputs> {
-	const { text, isWhole } = await readUpTo(file, MAX_OUTPUT_FILE_BYTES);
+export async function readOutputs(files: ConfinedFolder | null, declared: readonly string[]): Promise<ReadOutputs> {
+	const { text, isWhole } = await readUpTo(files, "output", MAX_OUTPUT_FILE_BYTES);
 	if (!isWhole) throw new JobFault("output_too_large", `$CI_OUTPUT has more than ${formatBytes(MAX_OUTPUT_FILE_BYTES)}.`, "failed");
 	const written = parseOutputs(text);
 	const notices = [...written.keys()]
@@ -61,26 +62,19 @@ function invalid(index: number, why: string): JobFault {
 }
 
 /** Reads `$CI_SUMMARY`: Markdown, cut where it is too long. Null if nothing was written. */
-export async function readSummary(file: string): Promise<{ text: string; isWhole: boolean } | null> {
-	const read = await readUpTo(file, MAX_SUMMARY_BYTES);
+export async function readSummary(files: ConfinedFolder | null): Promise<{ text: string; isWhole: boolean } | null> {
+	const read = await readUpTo(files, "summary", MAX_SUMMARY_BYTES);
 	return read.text.trim() === "" ? null : read;
 }
 
-/** The first bytes of a file as text; an absent one is empty. */
-async function readUpTo(file: string, limit: number): Promise<{ text: string; isWhole: boolean }> {
+/** The first bytes of a file as text. What is not there, or no regular file, is empty: no link is followed. */
+async function readUpTo(files: ConfinedFolder | null, name: string, limit: number): Promise<{ text: string; isWhole: boolean }> {
 	try {
-		// A job may have put a link here, or a pipe: neither is followed.
-		const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-		try {
-			if (!(await handle.stat()).isFile()) return { text: "", isWhole: true };
-			const { bytesRead, buffer } = await handle.read(Buffer.alloc(limit + 1), 0, limit + 1, 0);
-			return { text: buffer.subarray(0, Math.min(bytesRead, limit)).toString("utf8"), isWhole: bytesRead <= limit };
-		} finally {
-			await handle.close();
-		}
+		if (!files) return { text: "", isWhole: true };
+		const { bytes, isWhole } = await files.readUpTo(name, limit, "none");
+		return { text: bytes.toString("utf8"), isWhole };
 	} catch (error) {
-		const { code } = error as NodeJS.ErrnoException;
-		if (code === "ENOENT" || code === "ELOOP") return { text: "", isWhole: true };
+		if (isGone(error)) return { text: "", isWhole: true };
 		throw error;
 	}
 }

@@ -1,6 +1,6 @@
-import { realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import type { Cgroup } from "./cgroup.ts";
+import { ConfinedFileError, ConfinedFolder } from "./confined_files.ts";
 import type { AttemptProcesses } from "./processes.ts";
 import { type Output, type RunningProcess, startScript } from "./step_process.ts";
 
@@ -61,24 +61,17 @@ export function attemptPaths(folder: string) {
 	};
 }
 
-/** The folder in which a step runs. @throws NoSuchFolder */
-export async function folderIn(workspace: string, relative: string | null): Promise<string> {
-	if (relative === null) return workspace;
-	const folder = await innerPath(workspace, relative);
-	if (folder !== null && (await stat(folder)).isDirectory()) return folder;
-	throw new NoSuchFolder(relative);
-}
-
 /**
- * Where something in the workspace really is; null if it is not there, or not in the workspace. A job makes links as it likes, and one in a container must
- * not lead the agent to files of its own.
+ * Opens the folder in which a step runs. It must be closed.
+ * @param relative null: the workspace itself
+ * @throws NoSuchFolder
  */
-export async function innerPath(workspace: string, relative: string): Promise<string | null> {
+export async function openStepFolder(workspace: ConfinedFolder, relative: string | null): Promise<ConfinedFolder> {
 	try {
-		const found = await realpath(path.join(workspace, relative));
-		return found === workspace || found.startsWith(workspace + path.sep) ? found : null;
-	} catch {
-		return null;
+		return await workspace.folder(relative ?? "");
+	} catch (error) {
+		if (error instanceof ConfinedFileError) throw new NoSuchFolder(relative ?? ".");
+		throw error;
 	}
 }
 
@@ -98,11 +91,16 @@ export class HostPlace implements StepPlace {
 	}
 
 	async start({ text, shell, number, workingDirectory, env }: StepScript, output: Output): Promise<RunningProcess> {
-		const cwd = await folderIn(this.paths.workspace, workingDirectory);
+		const workspace = await ConfinedFolder.open(this.paths.workspace);
+		const folder = await openStepFolder(workspace, workingDirectory).finally(() => workspace.close());
 		const file = path.join(this.#steps, String(number));
-		const running = await startScript({ text, shell, file, cwd, env, cgroup: this.#cgroup }, output);
-		this.#processes.add(running.pid);
-		return running;
+		try {
+			const running = await startScript({ text, shell, file, cwd: folder.place, env, cgroup: this.#cgroup }, output);
+			this.#processes.add(running.pid);
+			return running;
+		} finally {
+			await folder.close();
+		}
 	}
 
 	endStep(running: RunningProcess, graceMs: number): Promise<void> {

@@ -8,6 +8,7 @@ import type { Assignment } from "../schema/wire/protocol.ts";
 import type { CoverageTotals, TestTotals } from "../schema/wire/resources.ts";
 import { ArtifactsFailed, type Found, findArtifacts, type Manifest, uploadArtifacts } from "./artifacts.ts";
 import type { FileCoordinator } from "./client.ts";
+import { ConfinedFolder } from "./confined_files.ts";
 import type { Masker } from "./masker.ts";
 import { JobFault, type Outcome } from "./outcome.ts";
 import { readOutputs, readSummary } from "./outputs.ts";
@@ -27,8 +28,10 @@ interface Collecting {
 	client: FileCoordinator;
 	attempt: { id: string; token: string };
 	workspace: string;
-	/** What the job has written for the agent, and a folder for what the agent makes of it. */
-	files: { own: string; output: string; summary: string };
+	/** Where steps have the workspace. */
+	workspaceOfSteps: string;
+	/** The folder that the job writes outputs and summary to, and one for what the agent makes of it. */
+	folders: { own: string; files: string };
 	signal: AbortSignal;
 	masker: Masker;
 	say(text: string): Promise<void>;
@@ -38,7 +41,25 @@ interface Collecting {
 
 /** Collects what there is. What is wrong with one part keeps none of the others back; the first fault is given. */
 export async function collectResults(collecting: Collecting): Promise<{ results: Results; fault: Outcome | null }> {
-	const { assignment, files, workspace, signal, masker, say } = collecting;
+	const { folders, workspace, workspaceOfSteps } = collecting;
+	const opened = {
+		workspace: await ConfinedFolder.open(workspace, workspaceOfSteps),
+		own: await ConfinedFolder.open(folders.own),
+		// A job on the host can take the folder away, or put a link in its place.
+		files: await ConfinedFolder.open(folders.files).catch(() => null),
+	};
+	try {
+		return await collectFrom(collecting, opened);
+	} finally {
+		for (const folder of Object.values(opened)) await folder?.close();
+	}
+}
+
+async function collectFrom(
+	collecting: Collecting,
+	{ workspace, own, files }: { workspace: ConfinedFolder; own: ConfinedFolder; files: ConfinedFolder | null },
+): Promise<{ results: Results; fault: Outcome | null }> {
+	const { assignment, folders, signal, masker, say } = collecting;
 	const results: Results = { outputs: {}, artifacts: [], tests: null, coverage: null };
 	const uploads: Found[] = [];
 	let fault: Outcome | null = null;
@@ -55,15 +76,15 @@ export async function collectResults(collecting: Collecting): Promise<{ results:
 	};
 	if (assignment.reports || assignment.artifacts.save.length > 0) await collecting.begin(`:: ${beginning(assignment)}`);
 	await part(async () => {
-		const { outputs, notices } = await readOutputs(files.output, assignment.outputs);
+		const { outputs, notices } = await readOutputs(files, assignment.outputs);
 		for (const notice of notices) await say(`:: ${notice}`);
 		results.outputs = outputs;
 	});
 	await part(async () => {
-		const summary = await readSummary(files.summary);
+		const summary = await readSummary(files);
 		if (!summary) return;
 		if (!summary.isWhole) await say(`:: the summary has more than ${formatBytes(MAX_SUMMARY_BYTES)} and is cut`);
-		uploads.push(await ownFile(files.own, "summary", "summary.md", masker.text(summary.text)));
+		uploads.push(await ownFile(folders.own, own, "summary", "summary.md", masker.text(summary.text)));
 	});
 	await part(async () => {
 		if (!assignment.reports) return;
@@ -71,7 +92,7 @@ export async function collectResults(collecting: Collecting): Promise<{ results:
 		results.coverage = reports.coverage;
 		results.tests = reports.tests;
 		if (reports.tests) {
-			uploads.push(await ownFile(files.own, "tests", "tests.json", JSON.stringify(reports.cases)));
+			uploads.push(await ownFile(folders.own, own, "tests", "tests.json", JSON.stringify(reports.cases)));
 			const { passed, failed, skipped } = reports.tests;
 			await say(`:: tests: ${passed} passed, ${failed} failed, ${skipped} skipped`);
 			for (const name of reports.failures) await say(`:: failed: ${name}`);
@@ -122,10 +143,9 @@ function artifactFault(error: Error): JobFault {
 }
 
 /** A file that the agent makes of what the job has said. */
-async function ownFile(folder: string, kind: "summary" | "tests", name: string, text: string): Promise<Found> {
-	const file = path.join(folder, name);
+async function ownFile(place: string, folder: ConfinedFolder, kind: "summary" | "tests", file: string, text: string): Promise<Found> {
 	const bytes = Buffer.from(text);
-	await writeFile(file, bytes, { mode: 0o600 });
+	await writeFile(path.join(place, file), bytes, { mode: 0o600 });
 	const sha256 = createHash("sha256").update(bytes).digest("hex");
-	return { path: ownArtifactPath(kind), file, size: bytes.byteLength, sha256, executable: false, kind };
+	return { path: ownArtifactPath(kind), folder, file, size: bytes.byteLength, sha256, executable: false, kind };
 }

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
+import { Readable, type Writable } from "node:stream";
 import type { Cgroup } from "./cgroup.ts";
 
 /** How each shell runs a script file. bash ends at the first command that fails, also inside a pipe. */
@@ -60,7 +61,7 @@ const START = '[ -z "$1" ] || echo $$ > "$1"; shift; exec "$@" 2>&1';
 /** Starts a command in a process group of its own, its output into the log. `input` is what it reads; without it, nothing. */
 export async function startProcess(
 	command: readonly string[],
-	{ cwd, env, cgroup, input }: Pick<Script, "cwd" | "env" | "cgroup"> & { input?: string },
+	{ cwd, env, cgroup, input }: Pick<Script, "cwd" | "env" | "cgroup"> & { input?: string | Readable },
 	destination: Output,
 ): Promise<RunningProcess> {
 	// `sh` joins the control group, puts both outputs into one pipe and becomes the command: two pipes would lose the order between them.
@@ -71,7 +72,9 @@ export async function startProcess(
 		stdio: [input === undefined ? "ignore" : "pipe", "pipe", "ignore"],
 	});
 	// Who ends before it has read all of it has its reasons; its exit code tells them.
-	child.stdin?.on("error", () => undefined).end(input);
+	const stdin = child.stdin?.on("error", () => undefined);
+	if (input instanceof Readable) input.on("error", () => stdin?.destroy()).pipe(stdin as Writable);
+	else stdin?.end(input);
 	await new Promise<void>((resolve, reject) => {
 		child.once("spawn", resolve);
 		child.once("error", (error) => reject(new Error(`${command[0]} cannot be started: ${error.message}`)));

@@ -1,14 +1,17 @@
 import { Command } from "commander";
 import { AgentHost } from "../agent/host.ts";
 import { readAgentOptions } from "../agent/options.ts";
+import { say } from "../agent/voice.ts";
 import manifest from "../package.json" with { type: "json" };
+import { isStillReadable, ownSecret } from "./own_secrets.ts";
 
 /** `windlass agent`: an agent on this host. */
 export function agentCommand(): Command {
 	return new Command("agent")
 		.description("Run jobs for a coordinator.")
 		.option("--server <url>", "the coordinator's address")
-		.option("--token <token>", "a registration token, for the first start (better: WINDLASS_TOKEN or WINDLASS_TOKEN_FILE)")
+		.option("--token-file <file>", "a file with a registration token, for the first start")
+		.option("--token <token>", "the token itself, or - to read it from standard input")
 		.option("--name <name>", "this agent's name (default: the host's)")
 		.option("--slots <n>", "how many jobs run at once (default: 1)")
 		.option("--labels <list>", "labels that jobs can ask for, with commas between")
@@ -20,22 +23,25 @@ export function agentCommand(): Command {
 		.option("--spool-limit <size>", "how much disk unsent logs may take (default: 1GiB)")
 		.option("--probes <list>", "further tools: name=command that says the version, with semicolons between")
 		.option("--allow-devices <list>", "devices (/dev/…) that jobs in containers may have, with commas between")
+		.option("--allow-new-privileges", "let programs in containers gain rights that who starts them does not have, as sudo does")
+		.option("--max-processes <n>", "how many processes and threads a container may have (default: 4096)")
 		.option("--registry-credentials <file>", "a YAML file of credentials for registries that jobs may use by name")
 		.option("--once", "end after one job")
 		.option("--idle-exit <duration>", "end after having been idle for this long, such as 5m")
 		.addHelpText(
 			"after",
-			"\nExample:\n  windlass agent --server https://ci.example.com --name builder-1 --slots 4 --labels gpu   # with WINDLASS_TOKEN",
+			"\nExample:\n  windlass agent --server https://ci.example.com --name builder-1 --slots 4 --labels gpu   --token-file /run/secrets/windlass",
 		)
-		.action(async ({ config, once, ...flags }: Record<string, string> & { once?: boolean }) => {
+		.action(async ({ config = process.env.WINDLASS_CONFIG, ...flags }: Record<string, string | true | undefined>) => {
 			const raw = Object.fromEntries(
-				Object.entries(flags).map(([name, value]) => [name.replace(/[A-Z]/g, (char) => `-${char.toLowerCase()}`), value]),
+				Object.entries(flags).map(([name, value]) => [name.replace(/[A-Z]/g, (char) => `-${char.toLowerCase()}`), String(value)]),
 			);
-			if (once) raw.once = "true";
-			const host = await AgentHost.open(
-				readAgentOptions(raw, process.env, config ?? process.env.WINDLASS_CONFIG ?? null),
-				manifest.version,
-			);
+			const token = ownSecret("WINDLASS_TOKEN");
+			const environment = { ...process.env, ...(token !== undefined && { WINDLASS_TOKEN: token }) };
+			const options = readAgentOptions(raw, environment, typeof config === "string" ? config : null);
+			if (options.token !== null && isStillReadable(options.token))
+				say("warn", "jobs can read the registration token in what this process was started with; give it with --token-file or --token -");
+			const host = await AgentHost.open(options, manifest.version);
 			for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => host.agent.drain());
 			await host.run();
 		});

@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { overwrite, takeSecrets } from "./process_secrets.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 export const pinnedNode = path.join(root, "node_modules/node/bin", process.platform === "win32" ? "node.exe" : "node");
@@ -49,11 +50,14 @@ export function buildAll() {
 	if (result.status !== 0) fail("the build failed; its message is above.");
 }
 
-/** Runs a program on the pinned Node in place of this one: signals are passed on, its exit code is ours. */
-export function become(args) {
+/**
+ * Runs a program on the pinned Node in place of this one: signals are passed on, its exit code is ours.
+ * @param secrets variables that it gets beside those of this process
+ */
+function become(args, secrets) {
 	const child = spawn(pinnedNode, args, {
 		stdio: "inherit",
-		env: { ...process.env, PATH: `${path.dirname(pinnedNode)}${path.delimiter}${process.env.PATH}` },
+		env: { ...process.env, ...secrets, PATH: `${path.dirname(pinnedNode)}${path.delimiter}${process.env.PATH}` },
 	});
 	// A terminal's Ctrl-C reaches the child by itself; this process only waits for it.
 	process.on("SIGINT", () => undefined);
@@ -64,12 +68,18 @@ export function become(args) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
 	const [major] = process.versions.node.split(".").map(Number);
 	if (major < 20) fail(`Node ${process.versions.node} is too old to begin with; version 20 or later is needed.`);
+	// This process lives as long as the program, whose jobs could read them here; and no install script is to see them.
+	const secrets = takeSecrets();
+	const args = process.argv.slice(2);
+	overwrite(
+		args.flatMap((arg, index) => (/^--(api-)?token$/.test(arg) ? (args[index + 1] ?? "") : (/^--(api-)?token=(.*)/.exec(arg)?.[2] ?? ""))),
+	);
 	installDependencies();
 	buildAll();
-	const args = process.argv.slice(2);
 	become(
 		args[0] === "--script"
 			? args.slice(1).map((arg, index) => (index === 0 ? path.join(root, arg) : arg))
 			: [path.join(root, "dist/cli/main.js"), ...args],
+		secrets,
 	);
 }

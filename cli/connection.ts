@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { request } from "undici";
 import { ApiError, ERROR_STATUS, type ErrorCode, errorBody } from "../schema/wire/errors.ts";
 import { UsageError } from "./failures.ts";
+import { ownSecret } from "./own_secrets.ts";
 
 /** The commands' way to a coordinator. */
 
@@ -39,7 +40,7 @@ export class Connection {
 	constructor(flags: ConnectionFlags) {
 		this.server = (flags.server ?? process.env.WINDLASS_SERVER ?? DEFAULT_SERVER).replace(/\/+$/, "");
 		if (!URL.canParse(this.server)) throw new UsageError(`--server: ${this.server} is not an address like ${DEFAULT_SERVER}`);
-		this.#token = flags.apiToken ?? process.env.WINDLASS_API_TOKEN ?? process.env.WINDLASS_ADMIN_TOKEN ?? "";
+		this.#token = flags.apiToken ?? ownSecret("WINDLASS_API_TOKEN") ?? ownSecret("WINDLASS_ADMIN_TOKEN") ?? "";
 		if (this.#token === "")
 			throw new UsageError("a token is needed: set WINDLASS_API_TOKEN (the admin token was printed at the coordinator's first start)");
 	}

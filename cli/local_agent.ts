@@ -67,18 +67,19 @@ export class LocalAgent {
 }
 
 function launch({ folder, server, slots }: LocalAgentOptions, registrationToken: string): AgentProcess {
-	const child: ChildProcess = spawn(process.execPath, [path.join(DISTRIBUTION, "cli/main.js"), "agent"], {
+	// By a pipe: jobs can read the variables and arguments of the process that runs them.
+	const child: ChildProcess = spawn(process.execPath, [path.join(DISTRIBUTION, "cli/main.js"), "agent", "--token", "-"], {
 		detached: true,
-		stdio: ["ignore", "ignore", "inherit"],
+		stdio: ["pipe", "ignore", "inherit"],
 		env: {
 			...withoutOwnSettings(process.env),
 			WINDLASS_SERVER: server,
-			WINDLASS_TOKEN: registrationToken,
 			WINDLASS_NAME: "local",
 			WINDLASS_SLOTS: String(slots),
 			WINDLASS_WORK_DIR: folder,
 		},
 	});
+	child.stdin?.on("error", () => undefined).end(registrationToken);
 	const ended = new Promise<void>((resolve) => {
 		child.once("exit", () => resolve());
 		child.once("error", () => resolve());

@@ -21,6 +21,7 @@ import { sessionsCommand } from "./commands/sessions.ts";
 import { demoCommand } from "./demo.ts";
 import { UsageError } from "./failures.ts";
 import { keysCommand } from "./keys_command.ts";
+import { hideOwnSecrets } from "./own_secrets.ts";
 import { serveCommand } from "./serve.ts";
 import { tokenCommand } from "./token_command.ts";
 
@@ -47,6 +48,7 @@ function throwOnExit(command: Command): void {
 }
 
 async function main(): Promise<number> {
+	hideOwnSecrets();
 	const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 	if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
 		throw new UsageError(`Node ${process.versions.node} is too old; version ${OLDEST_NODE.join(".")} or later is needed`);

@@ -12,6 +12,7 @@ import { LocalAgent } from "./local_agent.ts";
 import { Log } from "./log.ts";
 import { isNetwork, listed, NAMED_NETWORKS } from "./networks.ts";
 import { parseOutbound } from "./outbound.ts";
+import { ownSecret } from "./own_secrets.ts";
 
 const LEAST_LOG_LIMIT = 64 * 1024;
 const MOST_LOG_LIMIT = 16 * 1024 ** 3;
@@ -91,11 +92,11 @@ async function serve(flags: ServeFlags): Promise<number> {
 	const outbound = parseOutbound(flags.allowOutbound);
 	const log = new Log(flags.logLevel);
 	const publicUrl = webAddress(flags.publicUrl);
-	const adminToken = presetToken(process.env.WINDLASS_ADMIN_TOKEN);
+	const adminToken = presetToken(ownSecret("WINDLASS_ADMIN_TOKEN"));
 	const stop = stopSignals();
 	const data = DataFolder.open(flags.data);
 	try {
-		const masterKey = masterKeyOf(data, process.env);
+		const masterKey = masterKeyOf(data);
 		const coordinator = await Coordinator.start({
 			host: flags.host,
 			port,
@@ -130,8 +131,8 @@ async function serve(flags: ServeFlags): Promise<number> {
 }
 
 /** The master key of the environment, or else that of the data folder; and the one before it, if secrets may be encrypted with that one. */
-function masterKeyOf(data: DataFolder, environment: NodeJS.ProcessEnv): { present: string; before: string | null } {
-	const { WINDLASS_MASTER_KEY: given, WINDLASS_MASTER_KEY_BEFORE: before } = environment;
+function masterKeyOf(data: DataFolder): { present: string; before: string | null } {
+	const [given, before] = [ownSecret("WINDLASS_MASTER_KEY"), ownSecret("WINDLASS_MASTER_KEY_BEFORE")];
 	const inFolder = { present: data.masterKey, before: data.masterKeyBefore };
 	if (before && !given) throw new UsageError("WINDLASS_MASTER_KEY_BEFORE is of use only beside WINDLASS_MASTER_KEY");
 	if (!given) return inFolder;

@@ -1,7 +1,5 @@
-import { createReadStream } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import type { CoverageTotals } from "../../schema/wire/resources.ts";
+import type { ReportFile } from "./report_file.ts";
 import { xmlReader } from "./xml.ts";
 
 /** How much of the code was run, in the three formats that most tools can write. What several files say of the same line is put together. */
@@ -42,7 +40,7 @@ class Lines {
 }
 
 /** The sum of these reports. @throws Error for what is not in the format */
-export async function readCoverage(format: "lcov" | "cobertura" | "go", files: readonly string[]): Promise<CoverageTotals> {
+export async function readCoverage(format: "lcov" | "cobertura" | "go", files: readonly ReportFile[]): Promise<CoverageTotals> {
 	const lines = new Lines();
 	for (const file of files) await READERS[format](file, lines);
 	if (lines.totals.lines === 0) throw new Error("it speaks of no line");
@@ -51,14 +49,10 @@ export async function readCoverage(format: "lcov" | "cobertura" | "go", files: r
 
 const READERS = { lcov: readLcov, cobertura: readCobertura, go: readGo };
 
-function linesOf(file: string): AsyncIterable<string> {
-	return createInterface({ input: createReadStream(file, "utf8"), crlfDelay: Number.POSITIVE_INFINITY });
-}
-
 /** geninfo(1): SF names a file, DA a line and how often it was run. */
-async function readLcov(path: string, lines: Lines): Promise<void> {
+async function readLcov(report: ReportFile, lines: Lines): Promise<void> {
 	let file = "";
-	for await (const line of linesOf(path)) {
+	for await (const line of report.lines()) {
 		if (line.startsWith("SF:")) file = line.slice(3);
 		const [, number, hits] = /^DA:(\d+),(\d+)/.exec(line) ?? [];
 		if (number !== undefined) lines.add(file, number, Number(hits) > 0);
@@ -66,8 +60,8 @@ async function readLcov(path: string, lines: Lines): Promise<void> {
 }
 
 /** `go test -coverprofile`: file:line.column,line.column statements count. Statements count, as in `go tool cover`. */
-async function readGo(path: string, lines: Lines): Promise<void> {
-	for await (const line of linesOf(path)) {
+async function readGo(report: ReportFile, lines: Lines): Promise<void> {
+	for await (const line of report.lines()) {
 		if (line.trim() === "" || line.startsWith("mode:")) continue;
 		const [, file, place, statements, count] = /^(.+):(\d+\.\d+,\d+\.\d+) (\d+) (\d+)$/.exec(line) ?? [];
 		if (file === undefined || place === undefined) throw new Error(`it has the line ${JSON.stringify(line.slice(0, 100))}`);
@@ -82,8 +76,8 @@ interface Class {
 	lines?: { line?: { "@number"?: string; "@hits"?: string }[] };
 }
 
-async function readCobertura(path: string, lines: Lines): Promise<void> {
-	const document = parseXml(await readFile(path, "utf8"));
+async function readCobertura(report: ReportFile, lines: Lines): Promise<void> {
+	const document = parseXml(await report.text());
 	if (document.coverage === undefined) throw new Error("it has no coverage element");
 	for (const one of classesIn(document.coverage)) {
 		for (const line of one.lines?.line ?? []) lines.add(one["@filename"] ?? "", line["@number"] ?? "", Number(line["@hits"]) > 0);

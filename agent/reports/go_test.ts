@@ -1,6 +1,5 @@
-import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
 import type { TestCase } from "../../schema/wire/resources.ts";
+import type { ReportFile } from "./report_file.ts";
 
 /** What `go test -json` writes: an event a line (https://pkg.go.dev/cmd/test2json). */
 
@@ -19,10 +18,9 @@ const BUILD = "(build)";
 const PACKAGE = "(package)";
 
 /** The cases of a report. @throws Error if no line of it is an event */
-export async function readGoTest(file: string): Promise<TestCase[]> {
+export async function readGoTest(file: ReportFile): Promise<TestCase[]> {
 	const reader = new GoTestReader();
-	for await (const line of createInterface({ input: createReadStream(file, "utf8"), crlfDelay: Number.POSITIVE_INFINITY }))
-		reader.push(line);
+	for await (const line of file.lines()) reader.push(line);
 	return reader.cases();
 }
 

@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import type { TestCase } from "../../schema/wire/resources.ts";
+import type { ReportFile } from "./report_file.ts";
 import { type Element, xmlReader } from "./xml.ts";
 
 /** JUnit's XML, as many tools write it: https://github.com/testmoapp/junitxml tells what is common to them. */
@@ -9,8 +9,8 @@ const parseXml = xmlReader(["testsuite", "testcase", "failure", "error", "skippe
 const MAX_DEPTH = 20;
 
 /** The cases of a report. @throws Error for what is no JUnit report */
-export async function readJunit(file: string): Promise<TestCase[]> {
-	return parseJunit(await readFile(file, "utf8"));
+export async function readJunit(file: ReportFile): Promise<TestCase[]> {
+	return parseJunit(await file.text());
 }
 
 function parseJunit(text: string): TestCase[] {

@@ -1,13 +1,13 @@
-import { realpath, stat } from "node:fs/promises";
 import { formatBytes } from "../../schema/wire/bytes.ts";
 import type { Assignment } from "../../schema/wire/protocol.ts";
 import type { CoverageTotals, TestCase, TestTotals } from "../../schema/wire/resources.ts";
+import { ConfinedFileError, type ConfinedFolder } from "../confined_files.ts";
 import { findFiles } from "../find_files.ts";
 import type { Masker } from "../masker.ts";
-import { innerPath } from "../place.ts";
 import { readCoverage } from "./coverage.ts";
 import { readGoTest } from "./go_test.ts";
 import { readJunit } from "./junit.ts";
+import { ReportFile } from "./report_file.ts";
 import { readTap } from "./tap.ts";
 
 /** Test results and coverage, as the tools of a job have written them. What is read is bounded: a report comes from the job. */
@@ -35,17 +35,10 @@ const MAX_TOLD_FAILURES = 50;
 const MAX_TEXT = 16 * 1024;
 const MAX_ALL_TEXT = 8 * 1024 * 1024;
 
-/** A report, by its name in the workspace, and where it really is. */
-interface ReportFile {
-	name: string;
-	file: string;
-	size: number;
-}
-
-type Reader = (file: string) => Promise<TestCase[]>;
+type Reader = (file: ReportFile) => Promise<TestCase[]>;
 
 /** Reads every report of a job. Never throws for what is in them. */
-export async function readReports(workspace: string, patterns: Patterns, masker: Masker): Promise<Reports> {
+export async function readReports(workspace: ConfinedFolder, patterns: Patterns, masker: Masker): Promise<Reports> {
 	const faults: string[] = [];
 	const readers: [string, readonly string[], Reader][] = [
 		["junit", patterns.junit, readJunit],
@@ -58,8 +51,9 @@ export async function readReports(workspace: string, patterns: Patterns, masker:
 	for (const [kind, wanted, read] of readers) {
 		if (wanted.length === 0) continue;
 		hasTests = true;
-		for (const { name, file, size } of await filesOf(workspace, kind, wanted, faults)) {
-			bytesRead += size;
+		for (const file of await filesOf(workspace, kind, wanted, faults)) {
+			const { name } = file;
+			bytesRead += file.size;
 			if (bytesRead > MAX_ALL_BYTES) {
 				faults.push(`The reports of this job have more than ${formatBytes(MAX_ALL_BYTES)}; ${name} and what follows is not read.`);
 				break;
@@ -75,34 +69,43 @@ export async function readReports(workspace: string, patterns: Patterns, masker:
 	return { ...summed(cases, hasTests), coverage, faults };
 }
 
-async function filesOf(workspace: string, kind: string, patterns: readonly string[], faults: string[]): Promise<ReportFile[]> {
-	const root = await realpath(workspace);
+async function filesOf(workspace: ConfinedFolder, kind: string, patterns: readonly string[], faults: string[]): Promise<ReportFile[]> {
 	const { files } = await findFiles(workspace, patterns);
 	if (files.length === 0) faults.push(`No ${kind} report is there: nothing matches ${patterns.join(", ")}.`);
 	if (files.length > MAX_FILES) faults.push(`${files.length} files match ${patterns.join(", ")}; at most ${MAX_FILES} are read.`);
 	const usable: ReportFile[] = [];
 	for (const name of files.slice(0, MAX_FILES)) {
-		const file = await innerPath(root, name);
-		const info = file === null ? null : await stat(file);
-		if (file === null || !info?.isFile()) faults.push(`The report ${name} is no file of the workspace.`);
-		else if (info.size <= MAX_FILE_BYTES) usable.push({ name, file, size: info.size });
-		else faults.push(`The report ${name} has ${formatBytes(info.size)}; at most ${formatBytes(MAX_FILE_BYTES)} are read.`);
+		const size = await sizeOf(workspace, name);
+		if (size === null) faults.push(`The report ${name} is no file of the workspace.`);
+		else if (size <= MAX_FILE_BYTES) usable.push(new ReportFile(workspace, name, size));
+		else faults.push(`The report ${name} has ${formatBytes(size)}; at most ${formatBytes(MAX_FILE_BYTES)} are read.`);
 	}
 	return usable;
 }
 
+/** Null for what is no file of the workspace. */
+async function sizeOf(workspace: ConfinedFolder, name: string): Promise<number | null> {
+	try {
+		const file = await workspace.file(name);
+		return await file
+			.stat()
+			.then(({ size }) => size)
+			.finally(() => file.close());
+	} catch (error) {
+		if (error instanceof ConfinedFileError) return null;
+		throw error;
+	}
+}
+
 async function coverageOf(
-	workspace: string,
+	workspace: ConfinedFolder,
 	{ format, files: patterns }: NonNullable<Patterns["coverage"]>,
 	faults: string[],
 ): Promise<CoverageTotals | null> {
 	const files = await filesOf(workspace, format, patterns, faults);
 	if (files.length === 0) return null;
 	try {
-		return await readCoverage(
-			format,
-			files.map(({ file }) => file),
-		);
+		return await readCoverage(format, files);
 	} catch (error) {
 		const names = files.map(({ name }) => name).join(", ");
 		faults.push(`The coverage in ${names} cannot be read as ${format}: ${(error as Error).message}`.slice(0, 500));

@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import type { TestCase } from "../../schema/wire/resources.ts";
+import type { ReportFile } from "./report_file.ts";
 
 /** The Test Anything Protocol, versions 12 to 14 (https://testanything.org), with subtests as Node and others write them. */
 
@@ -7,8 +7,8 @@ const POINT = /^( *)(not )?ok\b(?: (\d+))?(?: - ?| )?(.*)$/;
 const DIRECTIVE = /(?:^|[^\\])#\s*(skip|todo)\b\s*(.*)$/i;
 
 /** The cases of a report. @throws Error if it holds no test */
-export async function readTap(file: string): Promise<TestCase[]> {
-	return parseTap(await readFile(file, "utf8"));
+export async function readTap(file: ReportFile): Promise<TestCase[]> {
+	return parseTap(await file.text());
 }
 
 const MAX_DEPTH = 30;

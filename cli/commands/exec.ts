@@ -23,6 +23,8 @@ interface ExecFlags {
 	approve?: boolean;
 	artifacts?: string;
 	allowDevices?: string;
+	allowNewPrivileges?: boolean;
+	maxProcesses?: string;
 	registryCredentials?: string;
 	secrets?: string;
 	output: string;
@@ -41,6 +43,8 @@ export function execCommand(setExitCode: (code: number) => void): Command {
 		.option("--approve", "let every gate pass")
 		.option("--artifacts <folder>", "keep what the jobs save in this folder")
 		.option("--allow-devices <list>", "devices (/dev/…) that jobs in containers may have, with commas between")
+		.option("--allow-new-privileges", "let programs in containers gain rights that who starts them does not have, as sudo does")
+		.option("--max-processes <n>", "how many processes and threads a container may have (default: 4096)")
 		.option("--registry-credentials <file>", "a YAML file of credentials for registries that jobs use by name")
 		.option("--secrets <file>", "a YAML file of secrets: name: value")
 		.addOption(outputOption("text, or json of how the jobs ended"))
@@ -53,6 +57,8 @@ async function execute(only: string | null, flags: ExecFlags): Promise<number> {
 	const pipeline = await parse(file, text, flags);
 	const containers = readContainerOptions({
 		...(flags.allowDevices !== undefined && { "allow-devices": flags.allowDevices }),
+		...(flags.allowNewPrivileges && { "allow-new-privileges": "true" }),
+		...(flags.maxProcesses !== undefined && { "max-processes": flags.maxProcesses }),
 		...(flags.registryCredentials !== undefined && { "registry-credentials": flags.registryCredentials }),
 	});
 	const names = [...new Set(pipeline.jobs.flatMap(({ key, name }) => [key, name]))];

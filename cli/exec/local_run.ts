@@ -252,7 +252,7 @@ async function runAttempt(settled: SettledJob, options: LocalOptions, workplace:
 		maxLogBytes: DEFAULT_MAX_LOG_BYTES,
 		offering: () => facts.offering(),
 		containerLabel: label,
-		allowedDevices: options.containers.allowDevices,
+		containerLimits: options.containers,
 		registryCredentials: options.containers.registryCredentials,
 	});
 	const onAbort = () => run.stop("cancelled");

@@ -23,9 +23,10 @@ export const credentials = nonEmpty.refine(
 	"is the name of credentials that the agent has (--registry-credentials): lower-case letters, digits and dashes",
 );
 
-/** A name for a volume, or a folder inside the workspace, and where it is put. */
+/** The name of a volume, and where it is put. */
+const VOLUME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,100}:\/[^:]+(:ro)?$/;
 const volume = nonEmpty.refine(
-	(value) => /^[A-Za-z0-9][A-Za-z0-9_.-]{0,100}:\/[^:]+(:ro)?$/.test(value),
+	(value) => VOLUME.test(value),
 	"must be name:/path or name:/path:ro. Folders of the agent are never mounted",
 );
 const device = nonEmpty.refine((value) => /^\/dev\/[A-Za-z0-9_/-]+$/.test(value), "must be a device, such as /dev/kvm");
@@ -72,6 +73,31 @@ function canBeWorkdir(value: string): boolean {
 	return isPlain && !/^\/windlass(\/|$)/.test(value);
 }
 
+/** Where a job has what the agent gives it: the workspace, unless `workdir` says otherwise, and the agent's own files. */
+const WORKSPACE = "/workspace";
+const OWN_FILES = "/windlass";
+
+/** What is wrong with where a volume is put; null if it hides nothing that the agent gives to the job. */
+export function volumeError(volume: string, workdir: string | null): string | null {
+	const place = normalized(volume.split(":")[1] ?? "/");
+	const hidden = [WORKSPACE, OWN_FILES, normalized(workdir ?? WORKSPACE)].find((given) => isWithin(place, given) || isWithin(given, place));
+	return hidden === undefined ? null : `would be mounted over ${hidden}, which the agent gives to the job; use a path outside of it`;
+}
+
+/** An absolute path as the system takes it, without links. */
+function normalized(path: string): string {
+	const parts: string[] = [];
+	for (const part of path.split("/")) {
+		if (part === "..") parts.pop();
+		else if (part !== "" && part !== ".") parts.push(part);
+	}
+	return `/${parts.join("/")}`;
+}
+
+function isWithin(path: string, folder: string): boolean {
+	return path === folder || path.startsWith(folder === "/" ? "/" : `${folder}/`);
+}
+
 const containerShape = strict({
 	...containerKeys,
 	workdir: nonEmpty
@@ -85,6 +111,11 @@ const containerShape = strict({
 	volumes: z.array(volume).max(20).optional().describe("Named volumes of the agent's Docker: `name:/path`, or `name:/path:ro`."),
 	devices: z.array(device).max(20).optional().describe("Devices of the agent, those that it allows (`--allow-devices`)."),
 	options: options.optional().describe("Further options of the container."),
+}).superRefine(({ volumes, workdir }, context) => {
+	for (const [index, one] of (volumes ?? []).entries()) {
+		const message = VOLUME.test(one) ? volumeError(one, workdir ?? null) : null;
+		if (message !== null) context.addIssue({ code: "custom", path: ["volumes", index], message });
+	}
 });
 export const container = withShorthand(containerShape, [{ type: "string" }], (value) => (isScalar(value) ? { image: value } : value));
 export type ContainerText = z.infer<typeof container>;

@@ -179,6 +179,60 @@ describe("a job in a container", () => {
 		expect((await coordinator.request(`/api/v1/jobs/${job.id}/summary`)).status).toBe(404);
 	});
 
+	test("has a limit of processes and gains no new rights, unless whoever runs the agent allows it", async () => {
+		const look = "grep NoNewPrivs /proc/self/status; cat /sys/fs/cgroup/pids.max 2>/dev/null || cat /sys/fs/cgroup/pids/pids.max";
+		const web = {
+			image: "test/busybox:1",
+			command: ["sh", "-c", `(${look}) > /index.html; httpd -f -p 80 -h /`],
+			health: "test -s /index.html",
+		};
+		const job = { services: { web }, steps: [look, "wget -q -O- http://web/index.html"] };
+		const limitsIn = (log: string) => log.split("\n").filter((line) => /^(NoNewPrivs|\d+$)/.test(line));
+		expect(limitsIn((await inContainer(job)).log)).toEqual(["NoNewPrivs:\t1", "4096", "NoNewPrivs:\t1", "4096"]);
+		const liberal = await coordinator.agent("liberal", {
+			args: ["--labels", "liberal", "--allow-new-privileges", "--max-processes", "77"],
+			environment: { DOCKER_HOST: docker.host, DOCKER_CONFIG: dockerConfig },
+		});
+		const allowed = await inContainer({ ...job, runs_on: ["liberal"] });
+		liberal.signal("SIGTERM");
+		await liberal.exited;
+		expect(limitsIn(allowed.log), allowed.log).toEqual(["NoNewPrivs:\t0", "77", "NoNewPrivs:\t0", "77"]);
+	});
+
+	test("that keeps swapping its folders for links to the agent's own gets none of them into an image", async () => {
+		const secrets = temporaryFolder();
+		writeFileSync(path.join(secrets, "Dockerfile"), "FROM test/busybox:1\nRUN echo the secret of the agent\n");
+		writeFileSync(path.join(secrets, "secret"), "the secret of the agent");
+		const make = "mkdir context; printf 'FROM test/busybox:1\\nCOPY . /c\\nRUN cat /c/*\\n' > context/Dockerfile; echo mine > context/mine";
+		const swap = `ln -s ${secrets} out; (while :; do mv context kept; mv out context; mv context out; mv kept context; usleep 20000; done) > /dev/null 2>&1 &`;
+		const build = { name: "image", build: { context: "context", tags: "swapped" } };
+		const other = { name: "image", build: { context: ".", dockerfile: "context/Dockerfile", tags: "swapped" } };
+		const jobs = { c: { matrix: { n: [1, 2, 3, 4, 5, 6] }, container: "test/busybox:1", steps: [make, build, swap, other, build, build] } };
+		const { id } = await coordinator.post<resources.Run>("/api/v1/runs", { pipeline: { jobs } });
+		const run = await coordinator.get<resources.Run>(`/api/v1/runs/${id}/wait?timeout=80`);
+		const logs = await Promise.all(run.jobs.map((job) => coordinator.text(`/api/v1/jobs/${job.id}/log?format=clean`)));
+		expect(run.jobs.map(({ state }) => state)).toEqual(Array.from({ length: 6 }, () => expect.stringMatching(/^(succeeded|failed)$/)));
+		// Those before the folders are swapped.
+		expect(logs.join("\n")).toContain("\nmine\n");
+		expect(logs.join("\n")).not.toContain("the secret of the agent");
+	}, 120_000);
+
+	test("builds an image of what its context holds: without what is ignored, with links, modes and a Dockerfile from elsewhere", async () => {
+		const { job, log } = await inContainer({
+			steps: [
+				"mkdir -p c/d docker; echo a > c/a; echo b > c/b; printf '#!/bin/sh\\necho I run\\n' > c/run; chmod 755 c/run; ln -s run c/link; mkfifo c/fifo",
+				"printf 'b\\n' > c/.dockerignore; printf 'FROM test/busybox:1\\nCOPY . /c\\nRUN ls -A /c && /c/link && ls -ln /c/run\\n' > docker/Dockerfile",
+				{ name: "image", build: { context: "c", dockerfile: "docker/Dockerfile", tags: "whole" } },
+			],
+		});
+		expect([job.state, log], log).toEqual(["succeeded", expect.stringContaining("\na\nd\nlink\nrun\nI run\n-rwxr-xr-x    1 0        0 ")]);
+		expect(log).toContain(":: not sent to the build, as neither file, folder nor link: fifo");
+		const missing = await inContainer({ steps: [{ name: "image", build: { context: "nowhere", tags: "x" } }] });
+		expect(missing.job.reason).toEqual({ code: "no_such_folder", text: expect.stringContaining("nowhere") });
+		const empty = await inContainer({ steps: [{ name: "image", build: { tags: "x" } }] });
+		expect(empty.job.reason).toEqual({ code: "build_failed", text: "Dockerfile does not exist." });
+	});
+
 	test("fails with the exit code of its step, and without a shell that is asked for", async () => {
 		expect((await inContainer({ steps: ["exit 9"] })).job).toMatchObject({ state: "failed", exit_code: 9 });
 		const { job, log } = await inContainer({ steps: [{ run: "true", shell: "node" }] });

@@ -1,15 +1,25 @@
 import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createHash } from "node:crypto";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
+import { json } from "node:stream/consumers";
 import type { AtEnd } from "./processes.ts";
 
 const IDENTITY = { GIT_AUTHOR_NAME: "Ada", GIT_AUTHOR_EMAIL: "a@x.test", GIT_COMMITTER_NAME: "Ada", GIT_COMMITTER_EMAIL: "a@x.test" };
 
 function git(cwd: string, ...args: string[]): string {
-	return execFileSync("git", ["-c", "init.defaultBranch=main", ...args], {
+	return gitWith(cwd, "", ...args);
+}
+
+/** git that reads this. */
+function gitWith(cwd: string, input: string, ...args: string[]): string {
+	// What is committed is what is written: no filter of this machine makes a pointer of it, or takes one for broken.
+	const filters = ["process", "clean", "smudge"].flatMap((name) => ["-c", `filter.lfs.${name}=`]);
+	return execFileSync("git", ["-c", "init.defaultBranch=main", ...filters, "-c", "filter.lfs.required=false", ...args], {
 		cwd,
+		input,
 		encoding: "utf8",
 		env: { ...process.env, ...IDENTITY },
 	}).trim();
@@ -21,6 +31,9 @@ export class GitHttp {
 	readonly #folder: string;
 	/** Every `Authorization` that was sent, decoded. */
 	readonly asked: string[];
+	/** Every question for large files: of which repository, and with what. */
+	readonly batches: { repository: string; authorization: string | null }[] = [];
+	readonly #largeFiles = new Map<string, string>();
 	/** How long each request is left waiting before it is answered. */
 	delayMs = 0;
 	/** How many were left waiting. */
@@ -49,6 +62,7 @@ export class GitHttp {
 				return;
 			}
 			const url = new URL(request.url ?? "/", "http://git");
+			if (made && (await made.#answerLargeFiles(request, response, url.pathname))) return;
 			const backend = spawn("git", ["http-backend"], {
 				env: {
 					...process.env,
@@ -85,6 +99,47 @@ export class GitHttp {
 		});
 		made = new GitHttp(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, folder, asked);
 		return made;
+	}
+
+	/** Gives out large files as Git LFS asks for them. */
+	async #answerLargeFiles(request: IncomingMessage, response: ServerResponse, pathname: string): Promise<boolean> {
+		const [, batch] = /^(.*)\/info\/lfs\/objects\/batch$/.exec(pathname) ?? [];
+		const [, oid] = /\/large-files\/([0-9a-f]{64})$/.exec(pathname) ?? [];
+		if (batch !== undefined) {
+			this.batches.push({ repository: batch, authorization: request.headers.authorization ?? null });
+			const { objects } = (await json(request)) as { objects: { oid: string; size: number }[] };
+			const found = objects.map((object) =>
+				this.#largeFiles.has(object.oid)
+					? { ...object, actions: { download: { href: `${this.url}${batch}/large-files/${object.oid}` } } }
+					: { ...object, error: { code: 404, message: "not there" } },
+			);
+			response
+				.writeHead(200, { "Content-Type": "application/vnd.git-lfs+json" })
+				.end(JSON.stringify({ transfer: "basic", objects: found }));
+		} else if (oid !== undefined) response.end(this.#largeFiles.get(oid));
+		else return false;
+		return true;
+	}
+
+	/** Keeps a large file. @returns what stands for it in a repository */
+	addLargeFile(text: string): string {
+		const oid = createHash("sha256").update(text).digest("hex");
+		this.#largeFiles.set(oid, text);
+		return `version https://git-lfs.github.com/spec/v1\noid sha256:${oid}\nsize ${Buffer.byteLength(text)}\n`;
+	}
+
+	/** A further commit with a link in it. @returns its id */
+	link(name: string, at: string, target: string): string {
+		symlinkSync(target, path.join(this.#folder, name, at));
+		return this.commit(name, {});
+	}
+
+	/** The same where git itself refuses to add it. @returns the commit's id */
+	linkInTree(name: string, at: string, target: string): string {
+		const folder = path.join(this.#folder, name);
+		const blob = gitWith(folder, target, "hash-object", "-w", "--stdin");
+		const tree = gitWith(folder, `${git(folder, "ls-tree", "HEAD")}\n120000 blob ${blob}\t${at}\n`, "mktree");
+		return git(folder, "commit-tree", "-m", "A link", "-p", "HEAD", tree);
 	}
 
 	/** A repository with these files on its main line. @returns its address */

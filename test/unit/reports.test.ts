@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { ConfinedFolder } from "../../agent/confined_files.ts";
 import { Masker } from "../../agent/masker.ts";
 import { readReports } from "../../agent/reports/reports.ts";
 
@@ -9,19 +10,21 @@ const NONE = { junit: [], go_test: [], tap: [], coverage: null };
 
 /** Reads one report, as a job has written it. */
 async function read(kind: "junit" | "go_test" | "tap", text: string) {
-	return readReports(folderWith({ report: text }), { ...NONE, [kind]: ["report"] }, new Masker([]));
+	return readReports(await folderWith({ report: text }), { ...NONE, [kind]: ["report"] }, new Masker([]));
 }
 
 async function coverage(format: "lcov" | "cobertura" | "go", ...texts: string[]) {
 	const files = Object.fromEntries(texts.map((text, index) => [`c${index}`, text]));
-	return readReports(folderWith(files), { ...NONE, coverage: { format, files: ["c*"] } }, new Masker([]));
+	return readReports(await folderWith(files), { ...NONE, coverage: { format, files: ["c*"] } }, new Masker([]));
 }
 
-function folderWith(files: Record<string, string>): string {
+async function folderWith(files: Record<string, string>): Promise<ConfinedFolder> {
 	const folder = mkdtempSync(path.join(os.tmpdir(), "windlass-reports-"));
 	onTestFinished(() => rmSync(folder, { recursive: true }));
 	for (const [name, text] of Object.entries(files)) writeFileSync(path.join(folder, name), text);
-	return folder;
+	const opened = await ConfinedFolder.open(folder);
+	onTestFinished(() => opened.close());
+	return opened;
 }
 
 const told = (cases: { suite: string; name: string; state: string }[]) =>
@@ -209,6 +212,6 @@ describe("coverage", () => {
 
 test("a report that is not there is a fault for each kind", async () => {
 	const patterns = { junit: ["*.xml"], go_test: ["g"], tap: [], coverage: { format: "go" as const, files: ["c"] } };
-	const { faults } = await readReports(folderWith({}), patterns, new Masker([]));
+	const { faults } = await readReports(await folderWith({}), patterns, new Masker([]));
 	expect(faults).toHaveLength(3);
 });

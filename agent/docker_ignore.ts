@@ -1,0 +1,107 @@
+import { RE2JS } from "@bufbuild/re2";
+
+/**
+ * The rules of `.dockerignore` (https://docs.docker.com/build/concepts/context/#dockerignore-files).
+ * Docker applies them only to a folder that it reads itself. They come from the job, so they are
+ * matched in linear time.
+ */
+
+const MAX_PATTERNS = 2_000;
+/** What has a meaning in expressions, and none in these patterns. */
+const LITERAL = /[.$+(){}|^]/;
+
+interface Rule {
+	/** Whether it takes back what rules before it have excluded. */
+	isException: boolean;
+	pattern: RE2JS;
+	/** What every path begins with that the rule can match. */
+	base: string;
+}
+
+export class DockerIgnore {
+	readonly #rules: readonly Rule[];
+	/** Folders, and the rules that match them or a folder above. */
+	readonly #folders = new Map<string, readonly boolean[]>();
+
+	/** @throws Error naming the pattern that is none, and its file */
+	constructor(text: string, file: string) {
+		const lines = text
+			.replace(/^\uFEFF/, "")
+			.split(/\r?\n/)
+			.filter((line) => !line.startsWith("#"))
+			.map((line) => line.trim())
+			.filter((line) => line !== "" && line !== "!");
+		if (lines.length > MAX_PATTERNS) throw new Error(`${file} has ${lines.length} patterns; at most ${MAX_PATTERNS} are read.`);
+		this.#rules = lines.map((line) => ruleOf(line, file));
+	}
+
+	/** Whether a path is left out. The last rule that matches it, or a folder above it, decides. */
+	isIgnored(path: string): boolean {
+		const matched = this.#matched(path);
+		const last = matched.lastIndexOf(true);
+		return last !== -1 && !this.#rules[last]?.isException;
+	}
+
+	/** Whether something below a folder may be sent. */
+	isEntered(folder: string): boolean {
+		if (!this.isIgnored(folder)) return true;
+		return this.#rules.some(({ isException, base }) => isException && (`${folder}/`.startsWith(base) || base.startsWith(`${folder}/`)));
+	}
+
+	/** For each rule, whether it matches the path or a folder above it. */
+	#matched(path: string): readonly boolean[] {
+		const known = this.#folders.get(path);
+		if (known) return known;
+		const end = path.lastIndexOf("/");
+		const above = end === -1 ? null : this.#matched(path.slice(0, end));
+		// Of a folder the answer is asked for again by everything in it; of the folders beside it no more.
+		if (above !== null) for (const folder of this.#folders.keys()) if (!`${path}/`.startsWith(`${folder}/`)) this.#folders.delete(folder);
+		const matched = this.#rules.map(({ pattern }, index) => above?.[index] === true || pattern.matches(path));
+		this.#folders.set(path, matched);
+		return matched;
+	}
+}
+
+function ruleOf(line: string, file: string): Rule {
+	const isException = line.startsWith("!");
+	const pattern = normalized(isException ? line.slice(1).trim() : line);
+	try {
+		return { isException, pattern: RE2JS.compile(expressionOf(pattern)), base: /^[^*?[\\]*/.exec(pattern)?.[0] ?? "" };
+	} catch {
+		throw new Error(`${file}: ${JSON.stringify(line)} is not a pattern.`);
+	}
+}
+
+/** As Go's filepath.Clean does it, and without the slash at the beginning. */
+function normalized(pattern: string): string {
+	const parts: string[] = [];
+	for (const part of pattern.split("/")) {
+		if (part === "" || part === ".") continue;
+		if (part === ".." && parts.length > 0 && parts.at(-1) !== "..") parts.pop();
+		else parts.push(part);
+	}
+	return parts.length === 0 ? "." : parts.join("/");
+}
+
+/** `**` is any number of folders, `*` and `?` are within one name; ranges in brackets and a backslash are as everywhere. */
+function expressionOf(pattern: string): string {
+	let expression = "";
+	for (let at = 0; at < pattern.length; at += 1) {
+		const character = pattern[at] as string;
+		if (character === "*" && pattern[at + 1] === "*") {
+			at += pattern[at + 2] === "/" ? 2 : 1;
+			expression += at + 1 >= pattern.length ? ".*" : "(?:.*/)?";
+		} else if (character === "*") expression += "[^/]*";
+		else if (character === "?") expression += "[^/]";
+		else if (character === "\\") {
+			at += 1;
+			const escaped = pattern[at] ?? "\\";
+			expression += /[A-Za-z0-9]/.test(escaped) ? escaped : `\\${escaped}`;
+		} else expression += LITERAL.test(character) && !isInBrackets(expression) ? `\\${character}` : character;
+	}
+	return `(?s)${expression}`;
+}
+
+function isInBrackets(expression: string): boolean {
+	return expression.lastIndexOf("[") > expression.lastIndexOf("]");
+}
