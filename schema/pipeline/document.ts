@@ -98,6 +98,7 @@ function* plainValue(root: SourceNode | null, lines: LineCounter): SlicedWork<un
 		if (nodes % 1_000 === 0) yield 500;
 		if (node === null) return null;
 		if (!("kind" in node)) return scalarValue(node.value, node.source, node.type === "PLAIN");
+		if (node.kind === "alias") return yield* convert(node.target, depth + 1);
 		if (node.kind === "list") {
 			const list: unknown[] = [];
 			for (const item of node.items) list.push(yield* convert(item, depth + 1));
@@ -118,6 +119,7 @@ function* plainValue(root: SourceNode | null, lines: LineCounter): SlicedWork<un
 /** @throws ApiError `malformed` for a key that is a list or a map */
 function nameOf(key: SourceNode | null): string {
 	if (key === null) return "";
+	if ("kind" in key && key.kind === "alias") return nameOf(key.target);
 	if (!("kind" in key)) return keyName(key);
 	throw new ApiError("malformed", "A key of a map is itself a list or a map; keys are plain words.", {
 		suggestions: ["Write key: value, without ? before the key."],
@@ -170,6 +172,7 @@ function entryOf(map: SourceMap, name: string): SourceMap["entries"][number] | u
 function nodeAt(root: SourceNode | null, path: PropertyKey[], wantKey: boolean): SourceNode | null {
 	let node = root;
 	for (const [index, part] of path.entries()) {
+		while (node && "kind" in node && node.kind === "alias") node = node.target;
 		if (node === null || !("kind" in node)) break;
 		if (node.kind === "map") {
 			const entry = entryOf(node, String(part));
@@ -177,7 +180,7 @@ function nodeAt(root: SourceNode | null, path: PropertyKey[], wantKey: boolean):
 			// The key's own place is the better pointer where the value is empty or the key is at fault.
 			const isLast = index === path.length - 1;
 			node = (isLast && wantKey) || entry.value === null ? entry.key : entry.value;
-		} else node = node.items[Number(part)] ?? null;
+		} else if (node.kind === "list") node = node.items[Number(part)] ?? null;
 	}
 	return node ?? root;
 }

@@ -9,13 +9,13 @@ import type { SlicedWork } from "./sliced_work.ts";
 export const MAX_DEPTH = 100;
 export const TOO_DEEP = `The text is nested more than ${MAX_DEPTH} levels deep.`;
 /** Words, signs, spaces and line ends. A text of many nodes has about eight for each pair. */
-const MAX_TOKENS = 1_000_000;
+const MAX_TOKENS = 500_000;
 /** Anchors and tags together. */
 const MAX_PROPERTIES = 2_000;
 /** A single text, unless it is written as JSON writes it. */
-const MAX_SCALAR_CHARACTERS = 1024 * 1024;
+const MAX_SCALAR_CHARACTERS = 512 * 1024;
 /** The lines of a single text. */
-const MAX_SCALAR_LINES = 50_000;
+const MAX_SCALAR_LINES = 20_000;
 /** The text is given to the lexer in parts: it looks ahead for the end of a token without a pause. */
 const PART_CHARACTERS = 64 * 1024;
 /** A token takes about this long to read. */
@@ -60,14 +60,12 @@ function* readTokens(text: string, positions: Positions): SlicedWork<CST.Token[]
 	const limits = new TokenLimits(positions);
 	let errors = 0;
 	let part = PART_CHARACTERS;
-	for (let fed = 0; fed < text.length || fed === 0; ) {
-		// A token that goes on after this part is looked at again as a whole: parts double until it ends.
-		const isLast = fed + part >= text.length;
-		const next = text.slice(fed, fed + part);
-		fed += part;
+	for (let fed = 0; fed < text.length; ) {
+		const end = endOfPart(text, fed, part);
+		if (end - fed > MAX_SCALAR_CHARACTERS) yield* checkLine(text, text.lastIndexOf("\n", end - 2) + 1, end, limits);
 		const before = limits.offset;
-		let units = 0;
-		for (const lexeme of lexer.lex(next, !isLast)) {
+		let units = part / 100;
+		for (const lexeme of lexer.lex(text.slice(fed, end), end < text.length)) {
 			limits.count(lexeme);
 			for (const token of parser.next(lexeme)) {
 				tokens.push(token);
@@ -81,13 +79,55 @@ function* readTokens(text: string, positions: Positions): SlicedWork<CST.Token[]
 				units = 0;
 			}
 		}
-		const isStuck = limits.offset === before;
-		if (!isLast) limits.checkPending(text, fed);
-		part = isStuck ? part * 2 : PART_CHARACTERS;
-		yield units + part / 100;
+		fed = end;
+		if (fed < text.length) limits.checkPending(text, fed);
+		// A token that goes on after its part is read again from its beginning: parts double until it ends.
+		part = limits.offset === before ? part * 2 : PART_CHARACTERS;
+		yield units;
 	}
 	for (const token of parser.end()) tokens.push(token);
 	return tokens;
+}
+
+/** Where a part ends that begins here: after a line, for the lexer wants to see whole ones. */
+function endOfPart(text: string, from: number, length: number): number {
+	const line = text.indexOf("\n", from + length - 1);
+	return line === -1 ? text.length : line + 1;
+}
+
+/** The value of a key that is all but the whole of a line: a pipeline in a submission in JSON. */
+const LONG_VALUE = /[{,]\s*"[^"\\]{1,100}"\s*:\s*$/;
+
+/**
+ * Checks a line that is so long that the lexer must not be given all of it unseen: it looks for the end of a word without a pause, and finds that of a
+ * quote or a comment at once.
+ * @throws ApiError
+ */
+function* checkLine(text: string, from: number, to: number, limits: TokenLimits): SlicedWork<void> {
+	let at = from;
+	for (let quotes = 1; at < to; quotes += 1) {
+		const found = text.indexOf('"', at);
+		const quote = found === -1 || found > to ? to : found;
+		if (quote - at > MAX_SCALAR_CHARACTERS) {
+			if (/(^|\s)#/.test(text.slice(Math.max(from, at - 1), at + MAX_SCALAR_CHARACTERS))) return;
+			limits.failLong(at);
+		}
+		const end = endOfQuote(text, quote);
+		if (end - quote > MAX_SCALAR_CHARACTERS && !LONG_VALUE.test(text.slice(Math.max(from, quote - 200), quote))) limits.failLong(quote);
+		at = end;
+		if (quotes % 10_000 === 0) yield 1_000;
+		if (quotes > MAX_TOKENS) limits.failLong(at);
+	}
+	yield (to - from) / 4_000;
+}
+
+function endOfQuote(text: string, quote: number): number {
+	for (let end = text.indexOf('"', quote + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+		let backslashes = 0;
+		while (text[end - 1 - backslashes] === "\\") backslashes += 1;
+		if (backslashes % 2 === 0) return end + 1;
+	}
+	return text.length;
 }
 
 /** Counts the lexemes of a text. */
@@ -152,7 +192,7 @@ class TokenLimits {
 
 	/** @throws ApiError for a text that is too long to be taken apart without a pause */
 	checkScalar(lexeme: string): void {
-		if (lexeme.length > MAX_SCALAR_CHARACTERS) this.#failLong();
+		if (lexeme.length > MAX_SCALAR_CHARACTERS) this.failLong(this.offset);
 		let lines = 0;
 		for (let at = lexeme.indexOf("\n"); at >= 0; at = lexeme.indexOf("\n", at + 1)) {
 			lines += 1;
@@ -160,19 +200,19 @@ class TokenLimits {
 		}
 	}
 
-	/** @throws ApiError for a token that goes on for too long; where a quote or a comment ends is found at once */
+	/** @throws ApiError for a token of many lines that goes on for too long; where a quote ends is found at once */
 	checkPending(text: string, fed: number): void {
-		const first = text[this.offset];
-		if (fed - this.offset > MAX_SCALAR_CHARACTERS && first !== '"' && first !== "#") this.#failLong();
+		if (fed - this.offset > MAX_SCALAR_CHARACTERS && text[this.offset] !== '"') this.failLong(this.offset);
+	}
+
+	/** @throws ApiError */
+	failLong(offset: number): never {
+		throw limitPassed(this.#positions, offset, `A single text has more than ${MAX_SCALAR_CHARACTERS} characters.`, LONG_TEXT);
 	}
 
 	#addNode(): void {
 		this.#nodes += 1;
 		if (this.#nodes > MAX_PIPELINE_NODES) this.#fail(TOO_MANY_NODES, FEWER_NODES);
-	}
-
-	#failLong(): never {
-		this.#fail(`A single text has more than ${MAX_SCALAR_CHARACTERS} characters.`, LONG_TEXT);
 	}
 
 	#fail(message: string, suggestion: string | null): never {

@@ -8,7 +8,7 @@ import { type CollectionToken, isCollectionToken, type SourceTokens } from "./so
  * other: the items of a large map or list some at a time, each large value of theirs by itself.
  */
 
-export type SourceNode = SourceMap | SourceList | Scalar;
+export type SourceNode = SourceMap | SourceList | SourceAlias | Scalar;
 
 /** A map as it is written. */
 export interface SourceMap {
@@ -21,6 +21,13 @@ export interface SourceList {
 	kind: "list";
 	offset: number;
 	items: (SourceNode | null)[];
+}
+
+export interface SourceAlias {
+	kind: "alias";
+	offset: number;
+	/** Null for an anchor that is not there. */
+	target: SourceNode | null;
 }
 
 /** Why a text is not well-formed, and where. */
@@ -82,8 +89,8 @@ class TreeMaker {
 	/** Long texts in quotes, by what stands for them. */
 	readonly #long = new Map<unknown, CST.FlowScalar>();
 	/** The lines `%YAML` and `%TAG`. */
-	#directives: CST.Token[] = [];
-	#root: CST.Token | undefined;
+	readonly #directives: CST.Token[] = [];
+	#root: CST.Token | null = null;
 	/** Where the map or list ends that was composed by itself last. */
 	#end = 0;
 
@@ -94,23 +101,41 @@ class TreeMaker {
 	/** The tree of the one document that a text has. */
 	*make(length: number): SlicedWork<SourceNode | null> {
 		const { tokens } = this.#source;
-		const isDocument = (token: CST.Token) => token.type === "document";
-		const first = tokens.findIndex(isDocument);
-		const second = tokens.findIndex((token, index) => index > first && isDocument(token));
-		const own = second === -1 ? tokens : tokens.slice(0, second);
-		this.#directives = tokens.slice(0, Math.max(0, first)).filter(({ type }) => type === "directive");
-		this.#root = first === -1 ? undefined : (tokens[first] as CST.Document).value;
-		yield tokens.length / 10;
-		const document = this.#composed(
-			own.map((token) => (token.type === "document" && token.value ? { ...token, value: this.#standIn(token.value) } : token)),
-			length,
-		);
-		yield own.length / 3;
-		if (second !== -1) {
-			const message = "Source contains multiple documents; please use YAML.parseAllDocuments()";
-			this.#add({ offset: tokens[second]?.offset ?? 0, code: "MULTIPLE_DOCS", message });
+		const own: CST.Token[] = [];
+		const errorsAfter: CST.Token[] = [];
+		let second: CST.Token | null = null;
+		for (const [index, token] of tokens.entries()) {
+			if (index % 10_000 === 9_999) yield 500;
+			if (BLANKS.has(token.type)) continue;
+			if (token.type === "document" && this.#root) {
+				second = token;
+				break;
+			}
+			if (this.#root) {
+				if (token.type === "error") errorsAfter.push(token);
+				continue;
+			}
+			if (token.type === "directive") this.#directives.push(token);
+			if (token.type === "document") this.#root = token.value ?? token;
+			own.push(token.type === "document" ? yield* this.#documentToken(token) : token);
 		}
-		return yield* this.#node(document.contents);
+		const root = yield* this.#node(this.#composed(own, length).contents);
+		if (errorsAfter.length > 0) this.#composed(errorsAfter, length);
+		if (second) {
+			const message = "Source contains multiple documents; please use YAML.parseAllDocuments()";
+			this.#add({ offset: second.offset, code: "MULTIPLE_DOCS", message });
+		}
+		return root;
+	}
+
+	*#documentToken({ start, value, end, ...token }: CST.Document): SlicedWork<CST.Document> {
+		yield (start.length + (end?.length ?? 0)) / 10;
+		return {
+			...token,
+			start: withoutBlanks(start),
+			...(value ? { value: this.#standIn(value) } : {}),
+			...(end ? { end: withoutBlanks(end) } : {}),
+		};
 	}
 
 	#add(fault: SyntaxFault): void {
@@ -147,7 +172,9 @@ class TreeMaker {
 			return short;
 		}
 		if (!isCollectionToken(token) || (this.#source.sizes.get(token) ?? 0) <= PIECE) return token;
-		const empty = { ...token, items: [] };
+		const isFlow = token.type === "flow-collection";
+		// That it is not closed is found where its last items are composed.
+		const empty = { ...token, items: [], ...(isFlow ? { end: [closing(token, token.offset)] } : {}) };
 		this.#apart.set(empty, token);
 		return empty;
 	}
@@ -155,7 +182,7 @@ class TreeMaker {
 	*#node(node: unknown): SlicedWork<SourceNode | null> {
 		if (isAlias(node)) {
 			this.aliases += 1;
-			return this.#anchors.get(node.source) ?? null;
+			return { kind: "alias", offset: node.range?.[0] ?? 0, target: this.#anchors.get(node.source) ?? null };
 		}
 		if (isScalar(node)) {
 			const long = this.#long.get(node.srcToken);
@@ -167,9 +194,9 @@ class TreeMaker {
 		const made: SourceMap | SourceList = isMap(node) ? { kind: "map", offset, entries: [] } : { kind: "list", offset, items: [] };
 		this.#anchored(node.anchor, made);
 		const apart = this.#apart.get(node.srcToken);
-		if (apart) yield* this.#pieces(apart, made);
-		else yield* this.#items(node.items, made);
-		if (made.kind === "map") yield* this.#checkKeys(made);
+		const keys = new Set<unknown>();
+		if (apart) yield* this.#pieces(apart, made, keys);
+		else yield* this.#items(node.items, made, keys);
 		return made;
 	}
 
@@ -178,15 +205,28 @@ class TreeMaker {
 		return node;
 	}
 
-	*#items(items: readonly unknown[], into: SourceMap | SourceList): SlicedWork<void> {
+	/** @param keys of the map, as far as it is read */
+	*#items(items: readonly unknown[], into: SourceMap | SourceList, keys: Set<unknown>): SlicedWork<void> {
 		for (const item of items) {
 			if (into.kind === "list") into.items.push(yield* this.#node(item));
-			else if (isPair(item)) into.entries.push({ key: yield* this.#node(item.key), value: yield* this.#node(item.value) });
+			else if (isPair(item)) {
+				this.#checkKey(item.key, keys);
+				into.entries.push({ key: yield* this.#node(item.key), value: yield* this.#node(item.value) });
+			}
 		}
 	}
 
+	/** A key may be there once, however it is written. */
+	#checkKey(key: unknown, keys: Set<unknown>): void {
+		if (!isScalar(key)) return;
+		const name = `name ${keyName(key)}`;
+		const isKnown = keys.has(key.value) || keys.has(name);
+		keys.add(key.value).add(name);
+		if (isKnown) this.#add({ offset: key.range?.[0] ?? 0, code: "DUPLICATE_KEY", message: "Map keys must be unique" });
+	}
+
 	/** Composes a large map or list, some items at a time. */
-	*#pieces(token: CollectionToken, into: SourceMap | SourceList): SlicedWork<void> {
+	*#pieces(token: CollectionToken, into: SourceMap | SourceList, keys: Set<unknown>): SlicedWork<void> {
 		const { sizes } = this.#source;
 		const items = token.items as Item[];
 		let offset = token.offset;
@@ -198,13 +238,13 @@ class TreeMaker {
 			while (from + piece.length < items.length && size < PIECE && this.#apart.size === apartBefore) {
 				const item = items[from + piece.length] as Item;
 				piece.push(this.#itemStandIn(item));
-				size += 2 + tokensIn(item) / 10 + sizeOf(sizes, item.key) + sizeOf(sizes, item.value);
+				size += 2 + tokensIn(item) / 100 + sizeOf(sizes, item.key) + sizeOf(sizes, item.value);
 			}
 			const end = from + piece.length;
 			const composed = this.#composedPiece(token, piece, { offset, isFirst: from === 0, isLast: end === items.length });
 			yield Math.min(size, 2 * PIECE) * UNITS_OF_NODE + 20;
 			this.#end = composed.end;
-			yield* this.#items(composed.items, into);
+			yield* this.#items(composed.items, into, keys);
 			offset = this.#end;
 			from = end;
 		}
@@ -213,6 +253,8 @@ class TreeMaker {
 	#itemStandIn(item: Item): Item {
 		return {
 			...item,
+			start: withoutBlanks(item.start),
+			...(item.sep ? { sep: withoutBlanks(item.sep) } : {}),
 			...(item.key ? { key: this.#standIn(item.key) } : {}),
 			...(item.value ? { value: this.#standIn(item.value) } : {}),
 		} as Item;
@@ -263,21 +305,22 @@ class TreeMaker {
 		scalar.value = parts.join("");
 		scalar.source = scalar.value as string;
 	}
+}
 
-	/** Each key may be there once. */
-	*#checkKeys({ entries }: SourceMap): SlicedWork<void> {
-		const values = new Set<unknown>();
-		const names = new Set<string>();
-		for (const [index, { key }] of entries.entries()) {
-			if (!isScalar(key)) continue;
-			const name = keyName(key);
-			if (values.has(key.value) || names.has(name))
-				this.#add({ offset: key.range?.[0] ?? 0, code: "DUPLICATE_KEY", message: "Map keys must be unique" });
-			values.add(key.value);
-			names.add(name);
-			if (index % 1_000 === 999) yield 300;
-		}
-	}
+/** What says nothing between two documents. */
+const BLANKS: ReadonlySet<string> = new Set(["space", "comment", "newline"]);
+/** More line ends and comments than this in one place are left out before the library looks at them. */
+const MANY_BLANKS = 100;
+
+/** Of many empty lines and comments in one place the first and the last say as much as all of them. */
+function withoutBlanks(tokens: CST.SourceToken[]): CST.SourceToken[] {
+	if (tokens.length <= MANY_BLANKS) return tokens;
+	const isLineEnd = (token: CST.SourceToken | undefined) => token?.type === "newline";
+	return tokens.filter((token, index) => {
+		if (!BLANKS.has(token.type) || index === 0) return true;
+		// The last line end and the spaces after it stay, for the indentation counts.
+		return !tokens.slice(index + 1, index + 4).some(isLineEnd);
+	});
 }
 
 /** What a key is called. */

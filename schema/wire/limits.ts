@@ -11,7 +11,7 @@ export const MAX_JOBS = 1000;
 export const MAX_STEPS = 200;
 export const MAX_YAML_ALIASES = 100;
 /** The keys, values and items of a pipeline or submission, each alias counted for all that it stands for. */
-export const MAX_PIPELINE_NODES = 100_000;
+export const MAX_PIPELINE_NODES = 50_000;
 /** The variants of one job. */
 export const MAX_MATRIX_CELLS = 256;
 /** The paths that a submission may name as changed. */
