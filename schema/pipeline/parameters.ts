@@ -138,7 +138,8 @@ export interface ParameterFault {
 /** The value that a parameter has when none is given: its default, or the empty one of its type. */
 function valueWithoutInput(declared: Declaration): ParameterValue {
 	if (declared.default !== undefined) {
-		const checked = checkValue(declared, declared.default);
+		// That it matches the pattern was checked when it was declared.
+		const checked = checkValue({ ...declared, pattern: undefined }, declared.default);
 		if ("value" in checked) return checked.value;
 	}
 	switch (declared.type ?? "string") {
@@ -171,7 +172,7 @@ export function* fillParameters(
 		faults.push({ name, message: "is not a parameter of this pipeline", suggestion: known, isMissing: false });
 	}
 	for (const [name, one] of Object.entries(declared)) {
-		yield one.pattern === undefined ? 10 : UNITS_OF_MATCH;
+		yield one.pattern === undefined || !Object.hasOwn(given, name) ? 10 : UNITS_OF_MATCH;
 		if (!Object.hasOwn(given, name) || given[name] === null) {
 			const suggestion = one.description ?? `give it a value of type ${one.type ?? "string"}`;
 			if (one.required) faults.push({ name, message: "is required", suggestion, isMissing: true });

@@ -43,6 +43,9 @@ export const MAX_SOURCE_BYTES = 1024 * MIB;
 /** What a source bundle may unpack to. */
 export const MAX_SOURCE_UNPACKED_BYTES = 4096 * MIB;
 export const MAX_SOURCE_ENTRIES = 200_000;
+/** What gzip may make of a source: beyond the first bytes it unpacks to at most so many times its length. Sources come to about 20. */
+export const MAX_SOURCE_RATIO = 100;
+export const SOURCE_RATIO_FREE_BYTES = 32 * MIB;
 
 /** One log PATCH carries at most this many bytes. */
 export const MAX_LOG_CHUNK_BYTES = 1 * MIB;

@@ -1,6 +1,7 @@
 import { pipelineJsonSchema } from "../../schema/pipeline/json_schema.ts";
-import { lintPipeline } from "../../schema/pipeline/lint.ts";
+import { lintingPipeline } from "../../schema/pipeline/lint.ts";
 import { MAX_PIPELINE_BYTES } from "../../schema/wire/limits.ts";
+import { inTurn } from "../in_turn.ts";
 import { json } from "./answers.ts";
 import { readText } from "./bodies.ts";
 import { type RequestContext, route } from "./context.ts";
@@ -12,7 +13,8 @@ import { onlyParameters } from "./queries.ts";
 /** POST /pipelines/validate: every fault of a pipeline, or the jobs that it would make. */
 async function validate({ request, url }: RequestContext<"user" | "host">): Promise<Response> {
 	onlyParameters(url, []);
-	return json(lintPipeline(await readText(request, MAX_PIPELINE_BYTES)));
+	const text = await readText(request, MAX_PIPELINE_BYTES);
+	return json(await inTurn(lintingPipeline(text), text.length));
 }
 
 /** GET /schema/pipeline.json: the language for editors. */
