@@ -242,7 +242,11 @@ export function limitPassed(positions: Positions, offset: number, message: strin
 	});
 }
 
-function lengthOf(token: CST.Token | null | undefined): number {
+/** So many characters of a text take as much time as a node. */
+export const CHARACTERS_OF_NODE = 50;
+
+/** The characters of a text; 0 for anything else. */
+export function lengthOf(token: CST.Token | null | undefined): number {
 	return token && "source" in token ? token.source.length : 0;
 }
 
@@ -266,7 +270,7 @@ function* measured(tokens: readonly CST.Token[], positions: Positions): SlicedWo
 			const count = item.key !== undefined || item.sep !== undefined ? 2 : 1;
 			nodes += count;
 			// A long text takes as much time as many short ones.
-			top.size += count + (lengthOf(item.key) + lengthOf(item.value)) / 100;
+			top.size += count + (lengthOf(item.key) + lengthOf(item.value)) / CHARACTERS_OF_NODE;
 			if (nodes > MAX_PIPELINE_NODES) throw limitPassed(positions, top.token.offset, TOO_MANY_NODES, FEWER_NODES);
 			enter(item.value);
 			enter(item.key);

@@ -62,7 +62,7 @@ async function unpacked(stream: ReadableStream<Uint8Array>, packed: { bytes: num
 		longer.set(value, first.byteLength);
 		first = longer;
 	}
-	let rest = first;
+	let rest: Uint8Array = first;
 	const whole = new ReadableStream<Uint8Array>({
 		async pull(controller) {
 			if (rest.byteLength === 0) {
