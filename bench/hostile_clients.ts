@@ -16,7 +16,7 @@ let sent = 0;
 async function client(first: number): Promise<void> {
 	for (let index = first; ; index += 1) {
 		const body = texts[index % texts.length] ?? "";
-		const { body: answer } = await request(`${url}/api/v1/pipelines/validate`, {
+		const { statusCode, body: answer } = await request(`${url}/api/v1/pipelines/validate`, {
 			method: "POST",
 			headers: { Authorization: `Bearer ${token}` },
 			body,
@@ -24,6 +24,7 @@ async function client(first: number): Promise<void> {
 			bodyTimeout: 0,
 		});
 		await answer.dump();
+		if (statusCode === 503) continue;
 		sent += 1;
 		parentPort?.postMessage(sent);
 	}

@@ -33,7 +33,10 @@ const declaration = strict({
 	if (value.required && value.default !== undefined)
 		fault("required", "a parameter with a default is never missing: leave one of them out");
 	if (value.pattern !== undefined && !isSmall(value.pattern))
-		fault("pattern", `at most ${MAX_PATTERN_CHARACTERS} characters, and repetitions of ${MAX_REPETITIONS} in all (${MAX_WIDE_REPETITIONS} with \\p and (?i))`);
+		fault(
+			"pattern",
+			`at most ${MAX_PATTERN_CHARACTERS} characters, and repetitions of ${MAX_REPETITIONS} in all (${MAX_WIDE_REPETITIONS} with \\p and (?i))`,
+		);
 	else if (value.pattern !== undefined && patternOf(value.pattern) === null) fault("pattern", "is not a regular expression (RE2 syntax)");
 	else if (value.default !== undefined) {
 		const checked = checkValue(value, value.default);
@@ -105,9 +108,7 @@ function checkValue(declared: Declaration, given: unknown): { value: ParameterVa
 		}
 		case "choice": {
 			const value = String(written);
-			return declared.options?.includes(value)
-				? { value }
-				: { fault: `${quoted(value)} is none of: ${declared.options?.join(", ")}` };
+			return declared.options?.includes(value) ? { value } : { fault: `${quoted(value)} is none of: ${declared.options?.join(", ")}` };
 		}
 		case "string": {
 			const value = text.safeParse(given);

@@ -129,9 +129,7 @@ export function* checkingStoredPipeline(text: string): SlicedWork<void> {
 	if (!source || !("upload" in source)) return;
 	const message = "is kept for a day only, and a pipeline that is kept for ever";
 	const document = yield* parsingSource(text);
-	throw invalid([
-		fault(document, ["source", "upload"], message, "name a repository, or an upload when it is triggered", { atKey: true }),
-	]);
+	throw invalid([fault(document, ["source", "upload"], message, "name a repository, or an upload when it is triggered", { atKey: true })]);
 }
 
 /** The parameters that a pipeline declares. @throws ApiError as `checkingSubmission` does */
@@ -262,9 +260,11 @@ export function* checkingSubmissionForm(parts: ReadonlyMap<string, string>): Sli
 
 /** The same without a pause, resolved. @throws ApiError as `checkingSubmissionForm` does */
 export function parseSubmissionForm(parts: ReadonlyMap<string, string>, options: ParseOptions = {}): Submission {
-	return doneAtOnce((function* () {
-		return yield* (yield* checkingSubmissionForm(parts)).resolving(options);
-	})());
+	return doneAtOnce(
+		(function* () {
+			return yield* (yield* checkingSubmissionForm(parts)).resolving(options);
+		})(),
+	);
 }
 
 const TEXT_PARTS: ReadonlySet<string> = new Set(["pipeline", "run", "project", "branch", "container"]);
@@ -288,7 +288,11 @@ interface CheckedPipeline {
 
 function* submissionOf(document: SourceDocument, value: Record<string, unknown>): SlicedWork<CheckedSubmission> {
 	const errors: FieldError[] = [];
-	const { data, issues } = yield* readPart(submission, { ...value, ...("pipeline" in value ? { pipeline: null } : {}), ...shortened(value) });
+	const { data, issues } = yield* readPart(submission, {
+		...value,
+		...("pipeline" in value ? { pipeline: null } : {}),
+		...shortened(value),
+	});
 	errors.push(...(yield* faultsOf(document, issues, [])));
 	if ("pipeline" in value && "run" in value) {
 		errors.push(fault(document, ["run"], "pipeline and run exclude each other", "keep one of them", { atKey: true }));

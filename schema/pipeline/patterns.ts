@@ -58,24 +58,36 @@ const MAX_MATCHING_UNITS = 2_000_000;
 
 /** Whether one of these paths is among what the patterns name; null where it would take too long to find out. */
 export function* anyPathMatches(patterns: readonly string[], paths: readonly string[]): SlicedWork<boolean | null> {
-	const compiling = patterns.reduce((sum, { length }) => sum + 100 + length * 3, 0);
-	yield compiling;
-	const isNamed = pathMatcher(patterns);
-	const signs = patterns.reduce((sum, { length }) => sum + length, 0);
-	let units = compiling;
-	let sinceYield = 0;
-	for (const path of paths) {
-		if (isNamed(path)) return true;
-		const done = 1 + signs * path.length * UNITS_OF_COMPARISON;
-		units += done;
-		sinceYield += done;
-		if (units > MAX_MATCHING_UNITS) return null;
-		if (sinceYield > 500) {
-			yield sinceYield;
-			sinceYield = 0;
+	const wanted: SizedPattern[] = [];
+	const excluded: SizedPattern[] = [];
+	for (const pattern of patterns) {
+		const isExcluding = pattern.startsWith("!");
+		const one = compiled(translatePath(isExcluding ? pattern.slice(1) : pattern));
+		if (one) (isExcluding ? excluded : wanted).push({ one, length: pattern.length });
+		yield 50 + pattern.length * 3;
+	}
+	let left = MAX_MATCHING_UNITS;
+	const isAmong = function* (path: string, some: readonly SizedPattern[]): SlicedWork<boolean> {
+		for (const { one, length } of some) {
+			const units = 1 + length * path.length * UNITS_OF_COMPARISON;
+			left -= units;
+			yield units;
+			if (left < 0 || one.matches(path)) return true;
 		}
+		return false;
+	};
+	for (const path of paths) {
+		const isNamed = (yield* isAmong(path, wanted)) && !(yield* isAmong(path, excluded));
+		if (left < 0) return null;
+		if (isNamed) return true;
 	}
 	return false;
+}
+
+/** A compiled pattern, and how long it was. */
+interface SizedPattern {
+	one: RE2JS;
+	length: number;
 }
 
 /**

@@ -1,7 +1,16 @@
 import type * as z from "zod";
 import { MAX_STEPS } from "../wire/limits.ts";
 import { AmbiguousScalar } from "./document.ts";
-import { job, type JobText, type PipelineOfJobs, type PipelineOfSteps, pipelineOfJobs, pipelineOfSteps, type StepText, step } from "./language.ts";
+import {
+	type JobText,
+	job,
+	type PipelineOfJobs,
+	type PipelineOfSteps,
+	pipelineOfJobs,
+	pipelineOfSteps,
+	type StepText,
+	step,
+} from "./language.ts";
 import { MAX_PARAMETERS, parameters } from "./parameters.ts";
 import type { SlicedWork } from "./sliced_work.ts";
 import { environmentTemplate } from "./values.ts";

@@ -251,9 +251,7 @@ class Resolver {
 			const list: unknown[] = [];
 			for (const one of value as (string | Cell)[]) {
 				list.push(
-					typeof one === "string"
-						? yield* this.#fill(one, this.#scope, [...path, key])
-						: yield* this.#fillCell(one, this.#scope, path),
+					typeof one === "string" ? yield* this.#fill(one, this.#scope, [...path, key]) : yield* this.#fillCell(one, this.#scope, path),
 				);
 			}
 			filled[key] = list;

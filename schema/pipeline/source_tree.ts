@@ -140,7 +140,9 @@ class TreeMaker {
 	}
 
 	#add(fault: SyntaxFault): void {
-		const isKnown = this.faults.some(({ offset, code, message }) => offset === fault.offset && code === fault.code && message === fault.message);
+		const isKnown = this.faults.some(
+			({ offset, code, message }) => offset === fault.offset && code === fault.code && message === fault.message,
+		);
 		if (!isKnown) this.faults.push(fault);
 		if (this.faults.length >= MAX_TOLD_FAULTS) throw ENOUGH;
 	}
@@ -355,9 +357,9 @@ function endOfPart(source: string, from: number): number {
 	const wanted = Math.min(from + LONGEST_QUOTE, last);
 	let at = from;
 	while (at < wanted) {
-		const escape = source.indexOf("\\", at);
-		if (escape === -1 || escape >= wanted) return wanted;
-		at = escape + (source[escape + 1] === "u" ? 6 : 2);
+		const backslash = source.indexOf("\\", at);
+		if (backslash === -1 || backslash >= wanted) return wanted;
+		at = backslash + (source[backslash + 1] === "u" ? 6 : 2);
 	}
 	return Math.min(at, last);
 }

@@ -158,10 +158,11 @@ export const longDuration = converted<number>(
 );
 
 /** Bytes. */
-export const size = converted<number>(
-	(value) => parseBytes(value) ?? { fault: `${quoted(value)} is not a size; write 512MiB or 8GiB` },
-	{ title: "a size", type: ["string", "integer"], examples: ["512MiB", "8GiB"] },
-);
+export const size = converted<number>((value) => parseBytes(value) ?? { fault: `${quoted(value)} is not a size; write 512MiB or 8GiB` }, {
+	title: "a size",
+	type: ["string", "integer"],
+	examples: ["512MiB", "8GiB"],
+});
 
 /** One or more: a single value stands for a list of one. */
 export function oneOrMore<Value>(schema: z.ZodType<Value>, most: number) {

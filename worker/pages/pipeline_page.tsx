@@ -27,7 +27,9 @@ export async function pipelinePage(context: RequestContext<"user">, refused: Ref
 	const row = await requirePipeline(context);
 	const [yaml, versions] = await Promise.all([readNewest(environment, row), listVersions(environment.DB, row.id, MAX_LIST_LIMIT, null)]);
 	const pipeline = { ...presentPipeline(row, baseUrl), yaml };
-	const children = <PipelinePage pipeline={pipeline} params={await declaredIn(yaml)} versions={versions.map(presentVersion)} refused={refused} />;
+	const children = (
+		<PipelinePage pipeline={pipeline} params={await declaredIn(yaml)} versions={versions.map(presentVersion)} refused={refused} />
+	);
 	return page({ title: pipeline.name, user: principal.name, children }, refused ? 422 : 200);
 }
 
