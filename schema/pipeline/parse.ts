@@ -102,7 +102,7 @@ export function* checkingPipelineWith(pipeline: string, asked: Readonly<Record<s
 }
 
 /** Checks and resolves a submission. @throws ApiError as `checkingSubmission` does */
-export function* parsingSubmission(text: string, options: ParseOptions = {}): SlicedWork<Submission> {
+function* parsingSubmission(text: string, options: ParseOptions = {}): SlicedWork<Submission> {
 	return yield* (yield* checkingSubmission(text)).resolving(options);
 }
 

@@ -233,7 +233,7 @@ export function tooManyAliases(): ApiError {
 }
 
 /** The error of a text that passes one of its limits. */
-export function limitPassed(positions: Positions, offset: number, message: string, suggestion: string | null): ApiError {
+function limitPassed(positions: Positions, offset: number, message: string, suggestion: string | null): ApiError {
 	const { line, col: column } = positions.linePos(offset);
 	const error: FieldError = { path: "", line, column, message, suggestion };
 	return new ApiError("malformed", `Line ${line}, column ${column}: ${message}`, {

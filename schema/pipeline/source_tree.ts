@@ -17,13 +17,13 @@ export interface SourceMap {
 	entries: { key: SourceNode | null; value: SourceNode | null }[];
 }
 
-export interface SourceList {
+interface SourceList {
 	kind: "list";
 	offset: number;
 	items: (SourceNode | null)[];
 }
 
-export interface SourceAlias {
+interface SourceAlias {
 	kind: "alias";
 	offset: number;
 	/** Null for an anchor that is not there. */

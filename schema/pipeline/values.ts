@@ -87,7 +87,7 @@ function notEmpty(schema: z.ZodType<string>): z.ZodType<string> {
 }
 
 /** The same with at most so many characters. */
-export function short(schema: z.ZodType<string>, most: number): z.ZodType<string> {
+function short(schema: z.ZodType<string>, most: number): z.ZodType<string> {
 	const piped = schema.pipe(z.string().max(most, { message: `at most ${most} characters`, abort: true }));
 	shorthands.set(piped, { inner: schema });
 	return piped;
