@@ -8,8 +8,9 @@ import { ApiError } from "../schema/wire/errors.ts";
 
 /** A text up to this length does not wait for longer ones. */
 const SMALL_CHARACTERS = 64 * 1024;
-/** What nearly every text needs: it is done at once. */
-const FIRST_UNITS = 2_000;
+/** What nearly every small text needs: it is done at once. Of a large one only the beginning is, so that many may begin at the same moment. */
+const FIRST_UNITS = 5_000;
+const FIRST_UNITS_OF_LARGE = 500;
 /** How long work waits for its turn, and how many works wait. */
 const MAX_WAIT_MS = 20_000;
 const MAX_WAITING = 64;
@@ -31,9 +32,10 @@ const large: Ticket[] = [];
  * @throws ApiError `unavailable` if too many others wait, or for too long; and what the work throws
  */
 export async function inTurn<Value>(work: SlicedWork<Value>, characters: number): Promise<Value> {
-	const first = doSlice(work, FIRST_UNITS);
+	const isLarge = characters > SMALL_CHARACTERS;
+	const first = doSlice(work, isLarge ? FIRST_UNITS_OF_LARGE : FIRST_UNITS);
 	if (first) return first.value;
-	const line = characters > SMALL_CHARACTERS ? large : small;
+	const line = isLarge ? large : small;
 	if (line.length >= MAX_WAITING) throw tooBusy();
 	const ticket = { seenAt: Date.now() };
 	line.push(ticket);

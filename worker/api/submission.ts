@@ -1,4 +1,5 @@
 import { type CheckedSubmission, checkingSubmission, checkingSubmissionForm, type Submission } from "../../schema/pipeline/parse.ts";
+import type { SlicedWork } from "../../schema/pipeline/sliced_work.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { MAX_PIPELINE_BYTES, MAX_SUBMITTED_SOURCE_BYTES } from "../../schema/wire/limits.ts";
 import { findProject } from "../catalog/projects.ts";
@@ -7,9 +8,10 @@ import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
 import { inTurn } from "../in_turn.ts";
 import { requireSource, storeSource } from "../sources/store.ts";
-import { readText } from "./bodies.ts";
-import { parseBoundedJson } from "./bounded_json.ts";
+import { readBytes } from "./bodies.ts";
+import { parsingJson } from "./bounded_json.ts";
 import { isForm, partFault, readParts, textOf } from "./forms.ts";
+import { decodingText } from "./large_texts.ts";
 
 /** What POST /runs takes: a pipeline or a submission as JSON or YAML, or a form with the same names as parts. */
 
@@ -34,13 +36,20 @@ async function inProject(environment: Environment, team: string, { checked, char
 }
 
 async function readPlain(request: Request, environment: Environment, team: string): Promise<Submission> {
-	const text = await readText(request, MAX_PIPELINE_BYTES);
-	if (text.trim() === "") {
+	const bytes = await readBytes(request, MAX_PIPELINE_BYTES);
+	const isJson = /\bjson\b/i.test(request.headers.get("Content-Type") ?? "");
+	const checked = await inTurn(checkingBody(bytes, isJson), bytes.byteLength);
+	return inProject(environment, team, { checked, characters: bytes.byteLength });
+}
+
+function* checkingBody(bytes: Uint8Array, isJson: boolean): SlicedWork<CheckedSubmission> {
+	const text = yield* decodingText(bytes);
+	if (!/\S/.test(text)) {
 		throw new ApiError("malformed", "The body is empty.", { suggestions: ['-d \'{"run": "make test"}\', or --data-binary @pipeline.yml'] });
 	}
-	if (/\bjson\b/i.test(request.headers.get("Content-Type") ?? "")) await parseBoundedJson(text);
-	const checked = await inTurn(checkingSubmission(text), text.length);
-	return inProject(environment, team, { checked, characters: text.length });
+	// YAML takes more than JSON does.
+	if (isJson) yield* parsingJson(text);
+	return yield* checkingSubmission(text);
 }
 
 async function readForm(request: Request, environment: Environment, team: string): Promise<Submission> {
