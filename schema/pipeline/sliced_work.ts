@@ -7,7 +7,7 @@
 export type SlicedWork<Value> = Generator<number, Value, undefined>;
 
 /** How much is done in one piece. */
-export const SLICE_UNITS = 4_000;
+export const SLICE_UNITS = 2_000;
 
 /** Does all of it at once, for callers with nobody to wait for them. */
 export function doneAtOnce<Value>(work: SlicedWork<Value>): Value {
