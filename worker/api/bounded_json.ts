@@ -56,7 +56,7 @@ function* checkingValues(text: string): SlicedWork<void> {
 }
 
 /** Where a string ends that begins here; where it does not, the text ends, and parsing says so. */
-function endOfString(text: string, begin: number): number {
+export function endOfString(text: string, begin: number): number {
 	for (let end = text.indexOf('"', begin + 1); end !== -1; end = text.indexOf('"', end + 1)) {
 		let backslashes = 0;
 		while (text[end - 1 - backslashes] === "\\") backslashes += 1;
