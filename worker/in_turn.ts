@@ -8,9 +8,9 @@ import { ApiError } from "../schema/wire/errors.ts";
 
 /** A text up to this length does not wait for longer ones. */
 const SMALL_CHARACTERS = 64 * 1024;
-/** What nearly every small text needs: it is done at once. Of a large one only the beginning is, so that many may begin at the same moment. */
+/** What nearly every small text needs: it is done at once. Of a large one, or while others work, only the beginning is: many may begin together. */
 const FIRST_UNITS = 5_000;
-const FIRST_UNITS_OF_LARGE = 500;
+const FIRST_UNITS_OF_MANY = 500;
 /** How long work waits for its turn, and how many works wait. */
 const MAX_WAIT_MS = 20_000;
 const MAX_WAITING = 64;
@@ -33,9 +33,9 @@ const large: Ticket[] = [];
  */
 export async function inTurn<Value>(work: SlicedWork<Value>, characters: number): Promise<Value> {
 	const isLarge = characters > SMALL_CHARACTERS;
-	const first = doSlice(work, isLarge ? FIRST_UNITS_OF_LARGE : FIRST_UNITS);
-	if (first) return first.value;
 	const line = isLarge ? large : small;
+	const first = doSlice(work, isLarge || line.length > 0 ? FIRST_UNITS_OF_MANY : FIRST_UNITS);
+	if (first) return first.value;
 	if (line.length >= MAX_WAITING) throw tooBusy();
 	const ticket = { seenAt: Date.now() };
 	line.push(ticket);
