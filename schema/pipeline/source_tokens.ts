@@ -8,6 +8,8 @@ import type { SlicedWork } from "./sliced_work.ts";
 /** How deep lists and maps may be nested. */
 export const MAX_DEPTH = 100;
 export const TOO_DEEP = `The text is nested more than ${MAX_DEPTH} levels deep.`;
+/** The document, a key that is not finished, and a value are on the stack of the parser as well. */
+const OTHER_LEVELS = 5;
 /** Words, signs, spaces and line ends. A text of many nodes has about eight for each pair. */
 const MAX_TOKENS = 500_000;
 /** Anchors and tags together. */
@@ -71,6 +73,8 @@ function* readTokens(text: string, positions: Positions): SlicedWork<CST.Token[]
 				tokens.push(token);
 				if (token.type === "error") errors += 1;
 			}
+			// The parser calls itself for what it nests: it must not come to the end of the stack.
+			if (parser.stack.length > MAX_DEPTH + OTHER_LEVELS) limits.failDeep();
 			// What an answer does not tell need not be found.
 			if (errors > MAX_TOLD_FAULTS) return tokens;
 			units += UNITS_OF_TOKEN + lexeme.length / 4_000;
@@ -203,6 +207,11 @@ class TokenLimits {
 	/** @throws ApiError for a token of many lines that goes on for too long; where a quote ends is found at once */
 	checkPending(text: string, fed: number): void {
 		if (fed - this.offset > MAX_SCALAR_CHARACTERS && text[this.offset] !== '"') this.failLong(this.offset);
+	}
+
+	/** @throws ApiError */
+	failDeep(): never {
+		this.#fail(TOO_DEEP, null);
 	}
 
 	/** @throws ApiError */

@@ -102,6 +102,13 @@ describe("limits of a text", { timeout: 30_000 }, () => {
 		["keys, values and items", environmentOf(70_000), [25_001, 11, "", "The text has more than 50000 keys, values and items."]],
 		["variables", environmentOf(5_001), [3, 3, "env", "at most 5000 variables"]],
 		["depth", `a: ${"[".repeat(101)}${"]".repeat(101)}`, [1, 104, "", "The text is nested more than 100 levels deep."]],
+		[
+			"depth of keys in brackets",
+			`a: &a [x, x, x, x]\nb: [${"  k: 1\n".repeat(3_000)}`,
+			[105, 4, "", "The text is nested more than 100 levels deep."],
+		],
+		["depth of maps", many(150, (index) => `${" ".repeat(index)}a:`), [105, 106, "", "The text is nested more than 100 levels deep."]],
+		["depth of lists in one line", `${"- ".repeat(150)}x`, [1, 210, "", "The text is nested more than 100 levels deep."]],
 		["anchors", `a: [${"&a b, ".repeat(2_001)}]`, [1, 12_005, "", "The text has more than 2000 anchors and tags."]],
 		["a single text", `steps:\n- |\n${"  x\n".repeat(200_000)}`, [3, 1, "", "A single text has more than 524288 characters."]],
 		["the lines of a single text", `steps:\n- |\n${"  x\n".repeat(20_001)}`, [3, 1, "", "A single text has more than 20000 lines."]],
