@@ -1,4 +1,4 @@
-import { MAX_CHANGED_PATHS, MAX_PLAN_BYTES, MAX_PLAN_FILES } from "../schema/wire/limits.ts";
+import { MAX_CHANGED_PATHS, MAX_PLAN_BYTES, MAX_PLAN_FILE_BYTES, MAX_PLAN_FILES } from "../schema/wire/limits.ts";
 import { CONFIG_FILE, CONFIG_FOLDER, type PlanResult, type PlanWork } from "../schema/wire/plans.ts";
 import { CheckoutFailed, type Git, GitFailed } from "./git.ts";
 import { JobFault } from "./outcome.ts";
@@ -48,7 +48,10 @@ async function readFiles(git: Git, sha: string, config: string | null): Promise<
 	const result: PlanResult["files"] = [];
 	let bytes = 0;
 	for (const { path, object } of files) {
-		bytes += Number(await git.output("cat-file", "-s", object));
+		const size = Number(await git.output("cat-file", "-s", object));
+		if (size > MAX_PLAN_FILE_BYTES)
+			throw new JobFault("config_invalid", `${path} has ${size} bytes; a pipeline file has at most ${MAX_PLAN_FILE_BYTES}.`, "failed");
+		bytes += size;
 		if (bytes > MAX_PLAN_BYTES)
 			throw new JobFault("config_invalid", `The files that say what is to be run have more than ${MAX_PLAN_BYTES} bytes.`, "failed");
 		result.push({ path, text: await git.text("cat-file", "blob", object) });

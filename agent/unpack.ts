@@ -1,9 +1,9 @@
-import { createReadStream, createWriteStream } from "node:fs";
+import { createReadStream, createWriteStream, type ReadStream } from "node:fs";
 import { open, rm } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { unpackTar } from "modern-tar/fs";
-import { BadBundle, BundleRule } from "../schema/wire/source_bundle.ts";
+import { BadBundle, BundleRule, checkRatio } from "../schema/wire/source_bundle.ts";
 import { type FileCoordinator, Unreachable, untilAnswered } from "./client.ts";
 import { CheckoutFailed } from "./git.ts";
 import { hashing } from "./hashing.ts";
@@ -46,7 +46,7 @@ export async function unpackSource(unpacking: Unpacking): Promise<number> {
 	});
 	try {
 		const source = createReadStream(file);
-		if (await isGzip(file)) await pipeline(source, createGunzip(), target, { signal });
+		if (await isGzip(file)) await pipeline(source, createGunzip(), ratioChecked(source), target, { signal });
 		else await pipeline(source, target, { signal });
 	} catch (error) {
 		signal.throwIfAborted();
@@ -73,6 +73,18 @@ async function download({ client, attempt, file, signal }: Unpacking): Promise<v
 		throw new Unreachable(`the source broke off: ${(error as Error).message}`);
 	}
 	if (digest() !== headers["x-content-sha256"]) throw new Unreachable("the source came damaged");
+}
+
+/** Passes on what is unpacked, as long as it is not far more than what was read. */
+function ratioChecked(source: ReadStream) {
+	return async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+		let unpacked = 0;
+		for await (const chunk of chunks) {
+			unpacked += chunk.byteLength;
+			checkRatio(source.bytesRead, unpacked);
+			yield chunk;
+		}
+	};
 }
 
 async function isGzip(file: string): Promise<boolean> {

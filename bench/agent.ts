@@ -11,6 +11,7 @@ export class BenchAgent {
 	readonly label: string;
 	readonly #token: string;
 	#polls = 0;
+	#renewals = 0;
 
 	private constructor(target: Target, label: string, token: string) {
 		this.target = target;
@@ -35,6 +36,16 @@ export class BenchAgent {
 		this.#polls += 1;
 		const { offers } = await this.#say<PollAnswer>("poll", { protocol: 1, session: 1, seq: this.#polls, slots_free: 1, running: [] });
 		return offers;
+	}
+
+	/** Keeps the leases of these attempts. */
+	async renew(attempts: readonly BenchAttempt[]): Promise<void> {
+		this.#renewals += 1;
+		await this.target.send("/api/v1/agents/self/renew", {
+			method: "POST",
+			token: this.#token,
+			json: { session: 1, seq: this.#renewals, running: attempts.map(({ attemptId }) => attemptId) },
+		});
 	}
 
 	/** The next offer, however many polls it takes. */
@@ -76,6 +87,7 @@ type Manifest = FinishBody["artifacts"];
 /** An attempt as its agent sees it. */
 export class BenchAttempt {
 	readonly jobId: string;
+	readonly attemptId: string;
 	readonly #target: Target;
 	readonly #offer: Offer;
 	#logBytes = 0;
@@ -84,6 +96,7 @@ export class BenchAttempt {
 		this.#target = target;
 		this.#offer = offer;
 		this.jobId = offer.job_id;
+		this.attemptId = offer.attempt_id;
 	}
 
 	/** A job of its own for this agent, started. */

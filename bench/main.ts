@@ -4,6 +4,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { artifacts } from "./artifacts.ts";
 import { boot } from "./boot.ts";
+import { hostile } from "./hostile.ts";
 import { lives } from "./lives.ts";
 import { logs } from "./logs.ts";
 import { parked } from "./parked.ts";
@@ -16,7 +17,7 @@ import { MEMORY_COLUMNS, printTable, type Row, TIMING_COLUMNS } from "./table.ts
  * that could be asked of it, so that machines of different speed can be compared by the ratios. `npm run bench -- --only logs` runs one part.
  */
 
-const PARTS: Record<string, Part> = { boot, starts, lives, logs, artifacts, parked };
+const PARTS: Record<string, Part> = { boot, starts, lives, logs, artifacts, parked, hostile };
 
 async function main(): Promise<void> {
 	const { only } = parseArgs({ options: { only: { type: "string" } } }).values;

@@ -3,7 +3,7 @@ import path from "node:path";
 import { Agent, type Dispatcher, request } from "undici";
 
 const PROGRAM = path.resolve(import.meta.dirname, "../dist/cli/main.js");
-const ADMIN_TOKEN = "bench-admin-token-0123456789abcdef";
+export const ADMIN_TOKEN = "bench-admin-token-0123456789abcdef";
 /** Polls are held for 55 s. A call that takes longer than this will never be answered, and the bench is to say so. */
 const TIMEOUT_MS = 90_000;
 

@@ -14,8 +14,13 @@ import {
 	type Pipeline,
 	type TemplateAt,
 } from "./places.ts";
+import { MAX_FOUND_FAULTS } from "./read_values.ts";
+import type { SlicedWork } from "./sliced_work.ts";
 import { nearest } from "./suggest.ts";
-import { checkTemplate } from "./template.ts";
+import { checkTemplate, expressionsOf } from "./template.ts";
+
+/** Checking an expression takes about this long. */
+const UNITS_OF_EXPRESSION = 150;
 
 /** What can be wrong with a pipeline whose every value is right by itself: its expressions, and what jobs say of each other. */
 
@@ -28,8 +33,9 @@ export interface CheckFault {
 }
 
 /** Every fault of a pipeline that shows only when it is seen as a whole. Needs are known to exist. */
-export function checkWhole(pipeline: Pipeline): CheckFault[] {
+export function* checkWhole(pipeline: Pipeline): SlicedWork<CheckFault[]> {
 	const count = countExpressions(allExpressions(pipeline));
+	yield 500 + count / 10;
 	if (count > MAX_EXPRESSIONS) {
 		const message = `a pipeline has at most ${MAX_EXPRESSIONS} expressions; these are ${count}`;
 		return [{ path: [], at: null, message, suggestion: "put what is the same everywhere into env, once" }];
@@ -38,17 +44,21 @@ export function checkWhole(pipeline: Pipeline): CheckFault[] {
 	const jobs = new Map(jobEntries(pipeline));
 	const faults: CheckFault[] = [];
 	const needs = new Map([...jobs].map(([key, { job }]) => [key, (job.needs ?? []).map((need) => need.job)]));
+	const edges = [...needs.values()].reduce((sum, { length }) => sum + length, 0);
 	const head: Names = { params, matrix: [], needs: {} };
-	for (const one of headTemplates(pipeline)) faults.push(...templateFaults(one, head));
+	for (const one of headTemplates(pipeline)) faults.push(...(yield* templateFaults(one, head)));
 	for (const [key, { job, path }] of jobs) {
-		const names: Names = { params, matrix: job.matrix ? axesOf(job.matrix) : [], needs: neededBy(job, jobs) };
-		for (const one of matrixTemplates(job, path)) faults.push(...templateFaults(one, head));
-		for (const one of jobTemplates(job, path)) faults.push(...templateFaults(one, names));
+		if (faults.length >= MAX_FOUND_FAULTS) break;
+		const names: Names = { params, matrix: job.matrix ? axesOf(job.matrix) : [], needs: yield* neededBy(job, jobs) };
+		for (const one of matrixTemplates(job, path)) faults.push(...(yield* templateFaults(one, head)));
+		for (const one of jobTemplates(job, path)) faults.push(...(yield* templateFaults(one, names)));
 		if (job.if !== undefined) {
+			yield UNITS_OF_EXPRESSION;
 			const checked = checkExpression(job.if, names, "condition");
 			faults.push(...checked.faults.map((fault) => placed([...path, "if"], fault)));
 		}
 		faults.push(...secretFaults(job, pipeline.env ?? {}, path));
+		yield 20 + job.steps.length + (job.artifacts?.fetch ? edges / 10 : 0);
 		const ancestors = job.artifacts?.fetch ? ancestorsOf(key, needs) : new Set<string>();
 		faults.push(...referenceFaults(job, path, jobs, ancestors));
 		faults.push(...serviceFaults(job, pipeline.defaults?.container, path));
@@ -96,23 +106,24 @@ function typesOf(params: ParametersText): Names["params"] {
 
 type Jobs = ReadonlyMap<string, { job: JobText; path: string[] }>;
 
-function neededBy(job: JobText, jobs: Jobs): Names["needs"] {
-	const keys = (job.needs ?? []).map((need) => need.job);
-	return Object.fromEntries(
-		(job.needs ?? []).map(({ job: key, matrix }) => {
-			const needed = jobs.get(key)?.job;
-			const isOne = !needed?.matrix || meansOne(needed.matrix, matrix ?? {});
-			return [key, isOne && keys.indexOf(key) === keys.lastIndexOf(key) ? (needed?.outputs ?? []) : null];
-		}),
-	);
+function* neededBy(job: JobText, jobs: Jobs): SlicedWork<Names["needs"]> {
+	const outputs = new Map<string, readonly string[] | null>();
+	for (const { job: key, matrix } of job.needs ?? []) {
+		const needed = jobs.get(key)?.job;
+		const isOne = !needed?.matrix || meansOne(needed.matrix, matrix ?? {});
+		outputs.set(key, isOne && !outputs.has(key) ? (needed?.outputs ?? []) : null);
+		yield needed?.matrix ? 100 : 1;
+	}
+	return Object.fromEntries(outputs);
 }
 
 function placed(path: string[], { at, message, suggestion }: ExpressionFault): CheckFault {
 	return { path, at, message, suggestion };
 }
 
-function templateFaults({ path, text, moment }: TemplateAt, names: Names): CheckFault[] {
+function* templateFaults({ path, text, moment }: TemplateAt, names: Names): SlicedWork<CheckFault[]> {
 	if (!text.includes("${{")) return [];
+	yield expressionsOf(text).length * UNITS_OF_EXPRESSION + text.length / 100;
 	const { faults, isLate } = checkTemplate(text, names);
 	if (faults.length > 0 || !isLate || moment === "late") return faults.map((fault) => placed(path, fault));
 	return [
@@ -132,11 +143,11 @@ function* referenceFaults(job: JobText, path: string[], jobs: Jobs, ancestors: R
 	for (const [index, fetched] of (job.artifacts?.fetch ?? []).entries()) {
 		const at = [...path, "artifacts", "fetch", String(index)];
 		const source = jobs.get(fetched.job)?.job;
-		const near = nearest(fetched.job, [...ancestors]);
 		if (!source || !ancestors.has(fetched.job)) {
 			const message = source
 				? `${fetched.job} may not have run: this job does not need it`
 				: `there is no job ${JSON.stringify(fetched.job)}`;
+			const near = source ? null : nearest(fetched.job, [...ancestors]);
 			yield { path: at, at: null, message, suggestion: source ? `add it: needs: [${fetched.job}]` : near ? `did you mean ${near}?` : null };
 		} else if (!source.artifacts?.save) {
 			yield { path: at, at: null, message: `${fetched.job} saves no artifacts`, suggestion: "give it artifacts: {save: […]}" };

@@ -1,6 +1,9 @@
-import { type Document, isAlias, isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseDocument, type Scalar } from "yaml";
+import { isScalar, LineCounter, type Scalar } from "yaml";
 import { ApiError, type FieldError } from "../wire/errors.ts";
-import { MAX_TOLD_FAULTS, MAX_YAML_ALIASES } from "../wire/limits.ts";
+import { MAX_PIPELINE_NODES, MAX_YAML_ALIASES } from "../wire/limits.ts";
+import { doneAtOnce, type SlicedWork } from "./sliced_work.ts";
+import { MAX_DEPTH, sourceTokens, TOO_DEEP, TOO_MANY_NODES, tooManyAliases } from "./source_tokens.ts";
+import { keyName, type SourceMap, type SourceNode, type SyntaxFault, sourceTree } from "./source_tree.ts";
 
 /**
  * A scalar whose text would change when printed (`1.10`, `0x1f`, `on`). Where a number or a truth value is
@@ -29,86 +32,95 @@ export interface SourceDocument {
 /** What to do when `run: echo a: b` was written: YAML takes the second colon for another key. */
 export const COLON_HINT = 'a text that holds ": " needs quotes, or a block: run: |';
 
-const MAX_DEPTH = 100;
-const TOO_DEEP = `The text is nested more than ${MAX_DEPTH} levels deep.`;
-/** What the reader of YAML says of a text that is nested too deep for it. */
-const STACK_FAULT = "Maximum call stack size exceeded";
+/** What the parser says may quote as much as the text has. */
+const MAX_MESSAGE = 500;
+const FEWER_ALIASES = "Each alias counts for all that it stands for: use fewer.";
 
 /** Words that YAML 1.1 readers take for true or false; as text they must be quoted. */
 const YAML_1_1_BOOLEANS = /^(y|n|yes|no|on|off)$/i;
 
+/** Parses as `parsingSource` does, without a pause. @throws ApiError as that does */
+export function parseSource(text: string): SourceDocument {
+	return doneAtOnce(parsingSource(text));
+}
+
 /**
  * Parses YAML 1.2 (and so JSON) and keeps the positions.
- * @throws ApiError `malformed` with every syntax error's line and column.
+ * @throws ApiError `malformed` with every syntax error's line and column, or with the place at which a limit is passed
  */
-export function parseSource(text: string): SourceDocument {
+export function* parsingSource(text: string): SlicedWork<SourceDocument> {
 	const lines = new LineCounter();
-	const document = parseDocument(text, { lineCounter: lines, version: "1.2", uniqueKeys: true, prettyErrors: false });
-	if (document.errors.length > 0) {
-		const errors = document.errors.slice(0, MAX_TOLD_FAULTS).map((error): FieldError => {
-			const { line, col } = lines.linePos(error.pos[0]);
-			if (error.message.includes(STACK_FAULT)) return { path: "", line, column: col, message: TOO_DEEP, suggestion: null };
-			const suggestion = error.code === "BLOCK_AS_IMPLICIT_KEY" ? COLON_HINT : null;
-			return { path: "", line, column: col, message: sentence(error.message), suggestion };
-		});
-		const first = errors[0] as FieldError;
-		throw new ApiError("malformed", `Line ${first.line}, column ${first.column}: ${first.message}`, {
-			details: { errors },
-			suggestions: [first.suggestion ?? "Check indentation, brackets and quotes at that place."],
-		});
-	}
-	const value = plainValue(document, lines);
+	const { root, faults, aliases } = yield* sourceTree(yield* sourceTokens(text, lines), text.length);
+	if (faults.length > 0) throw malformed(faults, lines);
+	if (aliases > MAX_YAML_ALIASES) throw tooManyAliases();
+	const value = yield* plainValue(root, lines);
 	return {
 		value,
 		locate(path, key = false, at = null) {
-			const node = nodeAt(document, path, key);
-			if (!node?.range) return null;
+			const node = nodeAt(root, path, key);
+			if (!node) return null;
 			if (isScalar(node) && node.type === "BLOCK_LITERAL" && at !== null) return placeInBlock(text, lines, node, at);
-			const { line, col } = lines.linePos(node.range[0]);
+			const { line, col } = lines.linePos(offsetOf(node));
 			return { line, column: col + (isScalar(node) && at !== null ? columnsTo(node, at) : 0) };
 		},
 	};
 }
 
+function malformed(faults: readonly SyntaxFault[], lines: LineCounter): ApiError {
+	const errors = faults.map(({ offset, code, message }): FieldError => {
+		const { line, col } = lines.linePos(offset);
+		const suggestion = code === "BLOCK_AS_IMPLICIT_KEY" ? COLON_HINT : null;
+		return { path: "", line, column: col, message: sentence(message), suggestion };
+	});
+	const first = errors[0] as FieldError;
+	return new ApiError("malformed", `Line ${first.line}, column ${first.column}: ${first.message}`, {
+		details: { errors },
+		suggestions: [first.suggestion ?? "Check indentation, brackets and quotes at that place."],
+	});
+}
+
 function sentence(message: string): string {
-	const text = message.trim().replace(/\s+/g, " ");
+	const text = message.slice(0, MAX_MESSAGE).trim().replace(/\s+/g, " ");
 	return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
-function plainValue(document: Document, lines: LineCounter): unknown {
-	let aliases = 0;
-	const convert = (node: unknown, depth: number): unknown => {
+function offsetOf(node: SourceNode): number {
+	return "kind" in node ? node.offset : (node.range?.[0] ?? 0);
+}
+
+/** The value of a tree. An alias counts for all that it stands for. */
+function* plainValue(root: SourceNode | null, lines: LineCounter): SlicedWork<unknown> {
+	let nodes = 0;
+	const convert = function* (node: SourceNode | null, depth: number): SlicedWork<unknown> {
 		if (depth > MAX_DEPTH) throw new ApiError("malformed", TOO_DEEP);
-		if (isAlias(node)) {
-			aliases += 1;
-			if (aliases > MAX_YAML_ALIASES) {
-				throw new ApiError("validation_failed", `The text uses more than ${MAX_YAML_ALIASES} YAML aliases.`, {
-					suggestions: ["Write the repeated parts out, or generate the pipeline."],
-				});
-			}
-			return convert(node.resolve(document), depth + 1);
+		nodes += 1;
+		if (nodes > 2 * MAX_PIPELINE_NODES) throw new ApiError("malformed", TOO_MANY_NODES, { suggestions: [FEWER_ALIASES] });
+		if (nodes % 1_000 === 0) yield 500;
+		if (node === null) return null;
+		if (!("kind" in node)) return scalarValue(node.value, node.source, node.type === "PLAIN");
+		if (node.kind === "alias") return yield* convert(node.target, depth + 1);
+		if (node.kind === "list") {
+			const list: unknown[] = [];
+			for (const item of node.items) list.push(yield* convert(item, depth + 1));
+			return list;
 		}
-		if (isMap(node)) {
-			// A null prototype: a key such as `__proto__` is then a key like any other, and is refused by name.
-			const result: Record<string, unknown> = Object.create(null);
-			for (const { key, value } of node.items) {
-				const name = nameOf(isAlias(key) ? key.resolve(document) : key);
-				if (name === "<<") throw mergeKey(lines.linePos((key as Node).range?.[0] ?? 0));
-				result[name] = convert(value, depth + 1);
-			}
-			return result;
+		// A null prototype: a key such as `__proto__` is then a key like any other, and is refused by name.
+		const result: Record<string, unknown> = Object.create(null);
+		for (const { key, value } of node.entries) {
+			const name = nameOf(key);
+			if (name === "<<") throw mergeKey(lines.linePos(key ? offsetOf(key) : 0));
+			result[name] = yield* convert(value, depth + 1);
 		}
-		if (isSeq(node)) return node.items.map((item) => convert(item, depth + 1));
-		if (isScalar(node)) return scalarValue(node.value, node.source, node.type === "PLAIN");
-		return null;
+		return result;
 	};
-	return convert(document.contents, 0);
+	return yield* convert(root, 0);
 }
 
 /** @throws ApiError `malformed` for a key that is a list or a map */
-function nameOf(key: unknown): string {
-	if (isScalar(key)) return typeof key.source === "string" ? key.source : String(key.value);
-	if (key === null || key === undefined) return "";
+function nameOf(key: SourceNode | null): string {
+	if (key === null) return "";
+	if ("kind" in key && key.kind === "alias") return nameOf(key.target);
+	if (!("kind" in key)) return keyName(key);
 	throw new ApiError("malformed", "A key of a map is itself a list or a map; keys are plain words.", {
 		suggestions: ["Write key: value, without ? before the key."],
 	});
@@ -146,21 +158,29 @@ function columnsTo({ type, source, value }: Scalar, at: number): number {
 	return isOneLine ? at + (isQuoted ? 1 : 0) : 0;
 }
 
-function nodeAt(document: Document, path: PropertyKey[], wantKey: boolean): Node | null {
-	let node: unknown = document.contents;
+/** The entries of a map by their names: each fault asks for some. */
+const entriesByName = new WeakMap<SourceMap, ReadonlyMap<string, SourceMap["entries"][number]>>();
+
+function entryOf(map: SourceMap, name: string): SourceMap["entries"][number] | undefined {
+	const known = entriesByName.get(map);
+	if (known) return known.get(name);
+	const entries = new Map(map.entries.filter(({ key }) => isScalar(key)).map((entry) => [keyName(entry.key as Scalar), entry]));
+	entriesByName.set(map, entries);
+	return entries.get(name);
+}
+
+function nodeAt(root: SourceNode | null, path: PropertyKey[], wantKey: boolean): SourceNode | null {
+	let node = root;
 	for (const [index, part] of path.entries()) {
-		if (isAlias(node)) node = node.resolve(document);
-		if (isMap(node)) {
-			const pair = node.items.find(
-				(item) => isPair(item) && isScalar(item.key) && String(item.key.source ?? item.key.value) === String(part),
-			);
-			if (!pair) break;
+		while (node && "kind" in node && node.kind === "alias") node = node.target;
+		if (node === null || !("kind" in node)) break;
+		if (node.kind === "map") {
+			const entry = entryOf(node, String(part));
+			if (!entry) break;
 			// The key's own place is the better pointer where the value is empty or the key is at fault.
 			const isLast = index === path.length - 1;
-			node = (isLast && wantKey) || pair.value === null ? pair.key : pair.value;
-		} else if (isSeq(node)) {
-			node = node.items[Number(part)];
-		} else break;
+			node = (isLast && wantKey) || entry.value === null ? entry.key : entry.value;
+		} else if (node.kind === "list") node = node.items[Number(part)] ?? null;
 	}
-	return (node ?? document.contents) as Node | null;
+	return node ?? root;
 }

@@ -1,3 +1,4 @@
+import type { SlicedWork } from "./sliced_work.ts";
 import { nearest } from "./suggest.ts";
 
 interface GraphFault {
@@ -8,18 +9,22 @@ interface GraphFault {
 
 /** Who has more faults than this has one fault that is not in the list. */
 const MAX_FAULTS = 50;
+/** A circle of more jobs is shortened. */
+const MAX_TOLD_KEYS = 50;
 
 /**
  * The faults of a graph of needs: names that do not exist, and each cycle once; at most fifty.
  * @param needs job key → the keys of the jobs that it needs
  */
-export function checkNeeds(needs: ReadonlyMap<string, readonly string[]>): GraphFault[] {
+export function* checkNeeds(needs: ReadonlyMap<string, readonly string[]>): SlicedWork<GraphFault[]> {
 	const known = [...needs.keys()];
 	const faults: GraphFault[] = [];
 	for (const [key, wanted] of needs) {
 		for (const [index, name] of wanted.entries()) {
 			if (needs.has(name)) continue;
 			if (faults.length >= MAX_FAULTS) return faults;
+			// Each of the names may be compared.
+			yield known.length * 10;
 			const near = nearest(
 				name,
 				known.filter((other) => other !== key),
@@ -33,10 +38,10 @@ export function checkNeeds(needs: ReadonlyMap<string, readonly string[]>): Graph
 			});
 		}
 	}
-	for (const cycle of findCycles(needs)) {
+	for (const cycle of yield* findCycles(needs)) {
 		faults.push({
 			path: ["jobs", cycle[0] as string, "needs"],
-			message: `jobs need each other in a circle: ${[...cycle, cycle[0]].join(" → ")}`,
+			message: `jobs need each other in a circle: ${wordsOf(cycle)}`,
 			suggestion: "remove one of these needs",
 		});
 	}
@@ -44,21 +49,27 @@ export function checkNeeds(needs: ReadonlyMap<string, readonly string[]>): Graph
 }
 
 /** Every cycle that a depth-first walk closes. Iterative: a chain may be as long as there are jobs. */
-function findCycles(needs: ReadonlyMap<string, readonly string[]>): string[][] {
+function* findCycles(needs: ReadonlyMap<string, readonly string[]>): SlicedWork<string[][]> {
 	const done = new Set<string>();
 	const cycles: string[][] = [];
+	let steps = 0;
 	for (const start of needs.keys()) {
 		const path: string[] = [];
 		const onPath = new Set<string>();
 		const stack: { key: string; leaving: boolean }[] = [{ key: start, leaving: false }];
 		while (stack.length > 0) {
+			if (cycles.length >= MAX_FAULTS) return cycles;
+			steps += 1;
+			if (steps % 1_000 === 0) yield 500;
 			const { key, leaving } = stack.pop() as { key: string; leaving: boolean };
 			if (leaving) {
 				path.pop();
 				onPath.delete(key);
 				done.add(key);
 			} else if (onPath.has(key)) {
-				cycles.push(path.slice(path.indexOf(key)));
+				const begin = path.indexOf(key);
+				cycles.push(path.slice(begin));
+				yield 10 + path.length / 10;
 			} else if (!done.has(key)) {
 				path.push(key);
 				onPath.add(key);
@@ -67,7 +78,13 @@ function findCycles(needs: ReadonlyMap<string, readonly string[]>): string[][] {
 			}
 		}
 	}
-	return cycles.slice(0, MAX_FAULTS);
+	return cycles;
+}
+
+/** The jobs of a circle; of a large one those at which it begins and ends. */
+function wordsOf(cycle: readonly string[]): string {
+	const keys = cycle.length > MAX_TOLD_KEYS ? [...cycle.slice(0, MAX_TOLD_KEYS / 2), "…", ...cycle.slice(-MAX_TOLD_KEYS / 2)] : cycle;
+	return [...keys, cycle[0]].join(" → ");
 }
 
 /** All jobs that a job needs, directly or by way of others. */

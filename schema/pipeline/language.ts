@@ -96,7 +96,8 @@ const stepShape = strict({
 	for (const key of ["shell", "working_directory", "env"] as const)
 		if (step[key] !== undefined) fault(key, "means nothing for a step that builds an image");
 });
-const step = withShorthand(stepShape, [{ type: "string" }], (value) => (isScalar(value) ? { run: value } : value));
+/** A step, or its command alone. */
+export const step = withShorthand(stepShape, [{ type: "string" }], (value) => (isScalar(value) ? { run: value } : value));
 const stepList = z.array(step).min(1, "at least one step is needed").max(MAX_STEPS);
 
 /** What stands alone stands for a list of one. */
@@ -130,6 +131,8 @@ const artifacts = strict({
 });
 
 const MAX_AXES = 8;
+/** The axes of the entries of a matrix: each may have others. */
+const MAX_CELL_AXES = 50;
 /** Words of a matrix that are not axes. */
 export const MATRIX_WORDS = ["include", "exclude", "fail_fast"] as const;
 const axisName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,30}$/, "the name of an axis is letters, digits and underscores");
@@ -151,10 +154,15 @@ const matrixShape = z
 			const checked = axisName.safeParse(name);
 			if (!checked.success) context.addIssue({ code: "custom", path: [name], message: checked.error.issues[0]?.message ?? "" });
 		}
+		if (axesOfCells(value) > MAX_CELL_AXES) context.addIssue({ code: "custom", message: `at most ${MAX_CELL_AXES} axes in all entries` });
 		if (axes.length > MAX_AXES) context.addIssue({ code: "custom", message: `at most ${MAX_AXES} axes` });
 		if (axes.length === 0 && !value.include?.length) context.addIssue({ code: "custom", message: "needs an axis, such as node: [22, 24]" });
 	});
 const matrix = meant(matrixShape);
+
+function axesOfCells({ include = [], exclude = [] }: { include?: object[] | undefined; exclude?: object[] | undefined }): number {
+	return new Set([...include, ...exclude].flatMap((one) => Object.keys(one))).size;
+}
 
 const GROUP_LIMIT = 100;
 const concurrencyShape = strict({
@@ -244,7 +252,8 @@ const jobKeys = {
 
 export const JOB_KEY = /^[A-Za-z_][A-Za-z0-9_-]{0,62}$/;
 
-const job = strict({
+/** A job of several. */
+export const job = strict({
 	name: nonEmptyTemplate.optional().describe("What the job is called. Default: its id, with the values of the variant."),
 	needs: needList.optional().describe("The job begins when these have ended. Those that do not need each other run at the same time."),
 	env: environmentTemplate.optional().describe("Variables of the job. They win over the pipeline's."),

@@ -1,13 +1,19 @@
 import { ApiError, type FieldError } from "../wire/errors.ts";
 import type { PipelineCheck } from "../wire/resources.ts";
-import { parsePipeline } from "./parse.ts";
+import { parsingPipeline } from "./parse.ts";
+import { doneAtOnce, type SlicedWork } from "./sliced_work.ts";
 
 /** Checking a pipeline without running it. */
 
 /** Every fault of a pipeline, or the jobs that it makes with the defaults of its parameters. Never throws for what is in the text. */
 export function lintPipeline(text: string): PipelineCheck {
+	return doneAtOnce(lintingPipeline(text));
+}
+
+/** The same in slices. */
+export function* lintingPipeline(text: string): SlicedWork<PipelineCheck> {
 	try {
-		const { name, jobs } = parsePipeline(text);
+		const { name, jobs } = yield* parsingPipeline(text);
 		const made = jobs.map((job) => ({ key: job.key, name: job.name, needs: [...new Set(job.needs.map(({ key }) => key))] }));
 		return { valid: true, errors: [], name, jobs: made };
 	} catch (error) {

@@ -1,12 +1,13 @@
 import { RE2JS } from "@bufbuild/re2";
 import * as z from "zod";
 import { AmbiguousScalar } from "./document.ts";
-import { flag, integer, isScalar, kindOf, nonEmpty, real, shorthands, strict, text } from "./values.ts";
+import type { SlicedWork } from "./sliced_work.ts";
+import { flag, integer, isScalar, kindOf, nonEmpty, quoted, real, shorthands, strict, text } from "./values.ts";
 
 /** The parameters of a pipeline: what a submission may choose. Declared with a type, filled and checked by the coordinator. */
 
 const PARAMETER_TYPES = ["string", "number", "integer", "boolean", "choice"] as const;
-const MAX_PARAMETERS = 50;
+export const MAX_PARAMETERS = 50;
 const MAX_VALUE = 4096;
 
 const anyScalar = z.unknown().transform((value, context): string | number | boolean | AmbiguousScalar => {
@@ -31,7 +32,12 @@ const declaration = strict({
 	if (value.pattern !== undefined && type !== "string") fault("pattern", "only a string has a pattern");
 	if (value.required && value.default !== undefined)
 		fault("required", "a parameter with a default is never missing: leave one of them out");
-	if (value.pattern !== undefined && patternOf(value.pattern) === null) fault("pattern", "is not a regular expression (RE2 syntax)");
+	if (value.pattern !== undefined && !isSmall(value.pattern))
+		fault(
+			"pattern",
+			`at most ${MAX_PATTERN_CHARACTERS} characters, and repetitions of ${MAX_REPETITIONS} in all (${MAX_WIDE_REPETITIONS} with \\p and (?i))`,
+		);
+	else if (value.pattern !== undefined && patternOf(value.pattern) === null) fault("pattern", "is not a regular expression (RE2 syntax)");
 	else if (value.default !== undefined) {
 		const checked = checkValue(value, value.default);
 		if ("fault" in checked) fault("default", checked.fault);
@@ -46,8 +52,35 @@ type Declaration = ParametersText[string];
 /** The value of a parameter. */
 export type ParameterValue = string | number | boolean;
 
+/** The characters of a pattern, and what its repetitions (`{1,20}`) may come to: each is compiled as often as it may be there. */
+const MAX_PATTERN_CHARACTERS = 200;
+const MAX_REPETITIONS = 500;
+/** The same where a character can be one of thousands. */
+const MAX_WIDE_REPETITIONS = 50;
+
+/** The newest of those that were compiled: a value is compared more than once. */
+const compiledPatterns = new Map<string, RE2JS | null>();
+const KEPT = 50;
+
 /** Linear in time, whatever pattern and text are: both come from outside. */
 function patternOf(pattern: string): RE2JS | null {
+	const known = compiledPatterns.get(pattern);
+	if (known !== undefined) return known;
+	const compiled = isSmall(pattern) ? compile(pattern) : null;
+	const [oldest] = compiledPatterns.keys();
+	if (compiledPatterns.size >= KEPT && oldest !== undefined) compiledPatterns.delete(oldest);
+	compiledPatterns.set(pattern, compiled);
+	return compiled;
+}
+
+function isSmall(pattern: string): boolean {
+	if (pattern.length > MAX_PATTERN_CHARACTERS) return false;
+	const counts = [...pattern.matchAll(/\{(\d*),?(\d*)\}/g)].map(([, least, most]) => Number(most || least));
+	const isWide = /\\[pP]|\(\?[a-zA-Z]*i|\[\[:/.test(pattern);
+	return counts.reduce((sum, count) => sum + count, 0) <= (isWide ? MAX_WIDE_REPETITIONS : MAX_REPETITIONS);
+}
+
+function compile(pattern: string): RE2JS | null {
 	try {
 		return RE2JS.compile(pattern);
 	} catch {
@@ -75,15 +108,13 @@ function checkValue(declared: Declaration, given: unknown): { value: ParameterVa
 		}
 		case "choice": {
 			const value = String(written);
-			return declared.options?.includes(value)
-				? { value }
-				: { fault: `${JSON.stringify(value)} is none of: ${declared.options?.join(", ")}` };
+			return declared.options?.includes(value) ? { value } : { fault: `${quoted(value)} is none of: ${declared.options?.join(", ")}` };
 		}
 		case "string": {
 			const value = text.safeParse(given);
 			if (!value.success) return { fault: value.error.issues[0]?.message ?? "is not a text" };
 			const isMatch = declared.pattern === undefined || patternOf(declared.pattern)?.matches(value.data);
-			return isMatch ? { value: value.data } : { fault: `${JSON.stringify(value.data)} does not match ${declared.pattern}` };
+			return isMatch ? { value: value.data } : { fault: `${quoted(value.data)} does not match ${declared.pattern}` };
 		}
 	}
 }
@@ -108,7 +139,8 @@ export interface ParameterFault {
 /** The value that a parameter has when none is given: its default, or the empty one of its type. */
 function valueWithoutInput(declared: Declaration): ParameterValue {
 	if (declared.default !== undefined) {
-		const checked = checkValue(declared, declared.default);
+		// That it matches the pattern was checked when it was declared.
+		const checked = checkValue({ ...declared, pattern: undefined }, declared.default);
 		if ("value" in checked) return checked.value;
 	}
 	switch (declared.type ?? "string") {
@@ -124,11 +156,14 @@ function valueWithoutInput(declared: Declaration): ParameterValue {
 	}
 }
 
+/** Comparing a value with a pattern takes at most about this long. */
+const UNITS_OF_MATCH = 5_000;
+
 /** Fills the declared parameters from what was given. One that is required and missing has no value. */
-export function fillParameters(
+export function* fillParameters(
 	declared: ParametersText,
 	given: Readonly<Record<string, unknown>>,
-): { values: Record<string, ParameterValue>; faults: ParameterFault[] } {
+): SlicedWork<{ values: Record<string, ParameterValue>; faults: ParameterFault[] }> {
 	const values: Record<string, ParameterValue> = {};
 	const faults: ParameterFault[] = [];
 	const names = Object.keys(declared);
@@ -138,6 +173,7 @@ export function fillParameters(
 		faults.push({ name, message: "is not a parameter of this pipeline", suggestion: known, isMissing: false });
 	}
 	for (const [name, one] of Object.entries(declared)) {
+		yield one.pattern === undefined || !Object.hasOwn(given, name) ? 10 : UNITS_OF_MATCH;
 		if (!Object.hasOwn(given, name) || given[name] === null) {
 			const suggestion = one.description ?? `give it a value of type ${one.type ?? "string"}`;
 			if (one.required) faults.push({ name, message: "is required", suggestion, isMissing: true });

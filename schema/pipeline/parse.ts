@@ -4,7 +4,7 @@ import { MAX_CHANGED_PATHS, MAX_JOBS, MAX_RESOLVED_BYTES, MAX_TOLD_FAULTS } from
 import { ADHOC_PROJECT, projectName } from "../wire/projects.ts";
 import type { Trigger } from "../wire/triggers.ts";
 import { checkWhole } from "./check.ts";
-import { AmbiguousScalar, COLON_HINT, parseSource, type SourceDocument } from "./document.ts";
+import { AmbiguousScalar, COLON_HINT, parsingSource, type SourceDocument } from "./document.ts";
 import { API_EVENT } from "./expression.ts";
 import { checkNeeds } from "./graph.ts";
 import {
@@ -22,8 +22,10 @@ import {
 } from "./language.ts";
 import { fillParameters, type ParametersText } from "./parameters.ts";
 import { jobEntries } from "./places.ts";
+import { isMap, MAX_FOUND_FAULTS, type ReadPipeline, readPart, readPipeline, type ValueIssue } from "./read_values.ts";
 import { DEFAULT_NAME, type ProjectRepository, resolvePipeline } from "./resolve.ts";
 import type { ResolvedPipeline } from "./resolved.ts";
+import { doneAtOnce, type SlicedWork } from "./sliced_work.ts";
 import { nearest } from "./suggest.ts";
 import { type ScheduleText, whyNot } from "./triggers.ts";
 import { environment, KNOWN_KEYS, kindOf } from "./values.ts";
@@ -36,6 +38,9 @@ export interface Submission {
 }
 
 const MAX_TOLD_HINTS = 20;
+const MAX_TOLD_CHARACTERS = 1_000;
+/** Finding the place of a fault, and what may have been meant, takes about this long. */
+const UNITS_OF_FAULT = 40;
 
 /** Keys of the language that are known but come later: refused by name, so that none is taken in vain. */
 const NOT_YET = ["cache"];
@@ -58,12 +63,22 @@ const submission = z.strictObject(submissionKeys, {
 	error: (issue) => (issue.code === "unrecognized_keys" ? KNOWN_KEYS + Object.keys(submissionKeys).join(", ") : undefined),
 });
 
+/** A submission whose every value is right; what it becomes depends on its project. */
+export interface CheckedSubmission {
+	project: string;
+	/** Whether it says itself what the workspace is made of. */
+	hasSource: boolean;
+	/** @throws ApiError `validation_failed` */
+	resolving(options: ParseOptions): SlicedWork<Submission>;
+}
+
 /**
- * Parses what was posted: a submission (`{"run": "make test"}`, `{"pipeline": …}`) or a bare pipeline, as JSON or YAML.
+ * Parses what was posted: a submission (`{"run": "make test"}`, `{"pipeline": …}`) or a bare pipeline, as JSON or YAML. It is parsed once, also where
+ * its project has to be looked up before it can be resolved.
  * @throws ApiError `malformed` for a text that does not parse, `validation_failed` with all faults at once.
  */
-export function parseSubmission(text: string, options: ParseOptions = {}): Submission {
-	const document = parseSource(text);
+export function* checkingSubmission(text: string): SlicedWork<CheckedSubmission> {
+	const document = yield* parsingSource(text);
 	const { value } = document;
 	if (!isMap(value)) {
 		throw invalid([
@@ -71,37 +86,56 @@ export function parseSubmission(text: string, options: ParseOptions = {}): Submi
 		]);
 	}
 	if (!("pipeline" in value) && !("run" in value)) {
-		return finishSubmission({ pipeline: checkPipeline(document, value, []), document, at: [] }, {}, document, options);
+		const pipeline = yield* checkPipeline(document, value, []);
+		return checkedSubmission({ pipeline, document, at: [] }, {}, document);
 	}
-	return submissionOf(document, value, options);
+	return yield* submissionOf(document, value);
 }
 
 /**
- * The pipeline of a text that `parseSubmission` takes, with the defaults of its parameters where none are given. What depends on a required one
- * is not judged.
- * @throws ApiError as `parseSubmission` does
+ * The same of a pipeline whose text is at hand, and of what is said beside it.
+ * @throws ApiError as `checkingSubmission` does
  */
-export function parsePipeline(text: string): ResolvedPipeline {
-	return parseSubmission(text, { isComplete: false }).pipeline;
+export function* checkingPipelineWith(pipeline: string, asked: Readonly<Record<string, unknown>>): SlicedWork<CheckedSubmission> {
+	const document = yield* parsingSource(JSON.stringify(asked));
+	return yield* submissionOf(document, { ...(document.value as object), pipeline });
+}
+
+/** Checks and resolves a submission. @throws ApiError as `checkingSubmission` does */
+function* parsingSubmission(text: string, options: ParseOptions = {}): SlicedWork<Submission> {
+	return yield* (yield* checkingSubmission(text)).resolving(options);
+}
+
+/** The same without a pause. @throws ApiError as `checkingSubmission` does */
+export function parseSubmission(text: string, options: ParseOptions = {}): Submission {
+	return doneAtOnce(parsingSubmission(text, options));
+}
+
+/**
+ * The pipeline of a text that `parsingSubmission` takes, with the defaults of its parameters where none are given. What depends on a required one
+ * is not judged.
+ * @throws ApiError as `checkingSubmission` does
+ */
+export function* parsingPipeline(text: string): SlicedWork<ResolvedPipeline> {
+	return (yield* parsingSubmission(text, { isComplete: false })).pipeline;
 }
 
 /**
  * Checks a pipeline that is to be kept. It cannot be made of what was uploaded: that is there for a day.
- * @throws ApiError as `parseSubmission` does
+ * @throws ApiError as `checkingSubmission` does
  */
-export function checkKeptPipeline(text: string): void {
-	const { source } = parsePipeline(text);
+export function* checkingStoredPipeline(text: string): SlicedWork<void> {
+	const { source } = yield* parsingPipeline(text);
 	if (!source || !("upload" in source)) return;
 	const message = "is kept for a day only, and a pipeline that is kept for ever";
-	throw invalid([
-		fault(parseSource(text), ["source", "upload"], message, "name a repository, or an upload when it is triggered", { atKey: true }),
-	]);
+	const document = yield* parsingSource(text);
+	throw invalid([fault(document, ["source", "upload"], message, "name a repository, or an upload when it is triggered", { atKey: true })]);
 }
 
-/** The parameters that a pipeline declares. @throws ApiError as `parseSubmission` does */
-export function parsedParameters(text: string): ParametersText {
-	const document = parseSource(text);
-	return checkPipeline(document, document.value, []).params ?? {};
+/** The parameters that a pipeline declares. @throws ApiError as `checkingSubmission` does */
+export function* readingParameters(text: string): SlicedWork<ParametersText> {
+	const document = yield* parsingSource(text);
+	return (yield* checkPipeline(document, document.value, [])).params ?? {};
 }
 
 interface ParseOptions {
@@ -146,11 +180,11 @@ export interface RepositoryPipeline {
 
 /**
  * Reads a file of a repository after something has triggered it.
- * @throws ApiError as `parseSubmission` does
+ * @throws ApiError as `checkingSubmission` does
  */
-export function parseRepositoryFile({ path, text }: RepositoryFile, occasion: Occasion): RepositoryPipeline {
-	const document = parseSource(text);
-	const checked = checkPipeline(document, document.value, []);
+export function* readingRepositoryFile({ path, text }: RepositoryFile, occasion: Occasion): SlicedWork<RepositoryPipeline> {
+	const document = yield* parsingSource(text);
+	const checked = yield* checkPipeline(document, document.value, []);
 	const { trigger, changed, project, repository, params, isNamed } = occasion;
 	const name = checked.name ?? nameOfFile(path);
 	const schedules = checked.on?.schedule ?? [];
@@ -158,7 +192,7 @@ export function parseRepositoryFile({ path, text }: RepositoryFile, occasion: Oc
 		const message = "is for pipelines that are submitted: one of a repository is run at the commit that triggered it";
 		throw invalid([fault(document, ["source"], message, "leave it out", { atKey: true })]);
 	}
-	const because = whyNot(checked.on, trigger, changed, isNamed);
+	const because = yield* whyNot(checked.on, trigger, changed, isNamed);
 	if (because !== null) return { name, schedules, wanted: { because } };
 	const given = {
 		params,
@@ -172,22 +206,32 @@ export function parseRepositoryFile({ path, text }: RepositoryFile, occasion: Oc
 		name,
 		event: trigger.kind,
 		pullRequest: trigger.pull_request && { number: trigger.pull_request.number, target: trigger.pull_request.target },
-		isBesidePush: isPushedToo(checked.on, trigger),
+		isBesidePush: yield* isPushedToo(checked.on, trigger),
 	};
 	const pipeline: CheckedPipeline = { pipeline: checked, document, at: [] };
-	return { name, schedules, wanted: { submission: finishSubmission(pipeline, given, document, options) } };
+	return { name, schedules, wanted: { submission: yield* finishSubmission(pipeline, given, document, options) } };
+}
+
+/** The same without a pause. @throws ApiError as `checkingSubmission` does */
+export function parseRepositoryFile(file: RepositoryFile, occasion: Occasion): RepositoryPipeline {
+	return doneAtOnce(readingRepositoryFile(file, occasion));
 }
 
 /** Whether the push of a pull request's own branch runs the same. Of one from another repository no push has told. */
-function isPushedToo(on: PipelineOfJobs["on"], trigger: Trigger): boolean {
+function* isPushedToo(on: PipelineOfJobs["on"], trigger: Trigger): SlicedWork<boolean> {
 	if (trigger.pull_request === null || trigger.pull_request.is_from_fork) return false;
-	return whyNot(on, { ...trigger, kind: "push", pull_request: null }, null, false) === null;
+	return (yield* whyNot(on, { ...trigger, kind: "push", pull_request: null }, null, false)) === null;
 }
 
 /** What the pipeline of a file is called, as far as that can be read of one that has faults. */
-export function nameInFile({ path, text }: RepositoryFile): string {
+export function nameInFile(file: RepositoryFile): string {
+	return doneAtOnce(readingName(file));
+}
+
+/** The same in slices. */
+export function* readingName({ path, text }: RepositoryFile): SlicedWork<string> {
 	try {
-		const { value } = parseSource(text);
+		const { value } = yield* parsingSource(text);
 		if (isMap(value) && typeof value.name === "string" && value.name.trim() !== "") return value.name.trim().slice(0, 200);
 	} catch {
 		// What does not parse has no name.
@@ -203,21 +247,31 @@ function nameOfFile(path: string): string {
 
 /**
  * The same of a form: each part has the name of a key. What is text by nature is taken as it is, every other part is read as YAML.
- * @throws ApiError as `parseSubmission` does, naming the part
+ * @throws ApiError as `checkingSubmission` does, naming the part
  */
-export function parseSubmissionForm(parts: ReadonlyMap<string, string>, options: ParseOptions = {}): Submission {
-	const value = Object.fromEntries([...parts].map(([name, text]) => [name, TEXT_PARTS.has(name) ? text : partValue(name, text)]));
+export function* checkingSubmissionForm(parts: ReadonlyMap<string, string>): SlicedWork<CheckedSubmission> {
+	const value: Record<string, unknown> = {};
+	for (const [name, text] of parts) value[name] = TEXT_PARTS.has(name) ? text : yield* partValue(name, text);
 	const form: SourceDocument = { value, locate: () => null };
 	if (!("pipeline" in value) && !("run" in value))
 		throw invalid([fault(form, [], "a submission needs the part pipeline or run", "-F pipeline=@ci.yml, or -F run='make test'")]);
-	return submissionOf(form, value, options);
+	return yield* submissionOf(form, value);
+}
+
+/** The same without a pause, resolved. @throws ApiError as `checkingSubmissionForm` does */
+export function parseSubmissionForm(parts: ReadonlyMap<string, string>, options: ParseOptions = {}): Submission {
+	return doneAtOnce(
+		(function* () {
+			return yield* (yield* checkingSubmissionForm(parts)).resolving(options);
+		})(),
+	);
 }
 
 const TEXT_PARTS: ReadonlySet<string> = new Set(["pipeline", "run", "project", "branch", "container"]);
 
-function partValue(name: string, text: string): unknown {
+function* partValue(name: string, text: string): SlicedWork<unknown> {
 	try {
-		return parseSource(text).value;
+		return (yield* parsingSource(text)).value;
 	} catch (error) {
 		if (!(error instanceof ApiError)) throw error;
 		throw new ApiError(error.code, `The part ${name}: ${error.message}`, error);
@@ -232,16 +286,34 @@ interface CheckedPipeline {
 	at: string[];
 }
 
-function submissionOf(document: SourceDocument, value: Record<string, unknown>, options: ParseOptions): Submission {
+function* submissionOf(document: SourceDocument, value: Record<string, unknown>): SlicedWork<CheckedSubmission> {
 	const errors: FieldError[] = [];
-	const parsed = submission.safeParse(value);
-	if (!parsed.success) errors.push(...faultsOf(document, parsed.error, []));
+	const { data, issues } = yield* readPart(submission, {
+		...value,
+		...("pipeline" in value ? { pipeline: null } : {}),
+		...shortened(value),
+	});
+	errors.push(...(yield* faultsOf(document, issues, [])));
 	if ("pipeline" in value && "run" in value) {
 		errors.push(fault(document, ["run"], "pipeline and run exclude each other", "keep one of them", { atKey: true }));
 	}
-	const checked = "pipeline" in value ? checkSubmittedPipeline(document, value.pipeline, errors) : shorthand(document, value.run, errors);
-	if (errors.length > 0 || !parsed.success || !checked) throw invalid(errors);
-	return finishSubmission(checked, parsed.data, document, options);
+	const checked =
+		"pipeline" in value ? yield* checkSubmittedPipeline(document, value.pipeline, errors) : shorthand(document, value.run, errors);
+	if (errors.length > 0 || !checked) throw invalid(errors);
+	return checkedSubmission(checked, data as z.infer<typeof submission>, document);
+}
+
+/** One path more than may be named says as much as all of them. */
+function shortened({ changed }: Readonly<Record<string, unknown>>): { changed?: unknown[] } {
+	return Array.isArray(changed) ? { changed: changed.slice(0, MAX_CHANGED_PATHS + 1) } : {};
+}
+
+function checkedSubmission(checked: CheckedPipeline, given: z.infer<typeof submission>, document: SourceDocument): CheckedSubmission {
+	return {
+		project: given.project ?? ADHOC_PROJECT,
+		hasSource: (given.source ?? checked.pipeline.source) !== undefined,
+		resolving: (options) => finishSubmission(checked, given, document, options),
+	};
 }
 
 interface FinishOptions extends ParseOptions {
@@ -249,22 +321,23 @@ interface FinishOptions extends ParseOptions {
 	isBesidePush?: boolean;
 }
 
-function finishSubmission(
+function* finishSubmission(
 	checked: CheckedPipeline,
 	given: z.infer<typeof submission>,
 	submitted: SourceDocument,
 	{ isComplete = true, repository = null, event = API_EVENT, name = DEFAULT_NAME, pullRequest = null, isBesidePush = false }: FinishOptions,
-): Submission {
+): SlicedWork<Submission> {
 	const project = given.project ?? ADHOC_PROJECT;
-	const { values, faults } = fillParameters(checked.pipeline.params ?? {}, given.params ?? {});
-	const wrong = faults.filter(({ isMissing }) => isComplete || !isMissing);
+	const { values, faults } = yield* fillParameters(checked.pipeline.params ?? {}, given.params ?? {});
+	const wrong = faults.filter(({ isMissing }) => isComplete || !isMissing).slice(0, MAX_FOUND_FAULTS);
 	if (wrong.length > 0)
 		throw invalid(wrong.map(({ name, message, suggestion }) => fault(submitted, ["params", name], message, suggestion)));
 	const {
 		pipeline,
 		faults: unresolved,
 		open,
-	} = resolvePipeline(
+		bytes,
+	} = yield* resolvePipeline(
 		{ ...checked.pipeline, name: checked.pipeline.name ?? name },
 		{
 			env: given.env ?? {},
@@ -283,28 +356,28 @@ function finishSubmission(
 			isBesidePush,
 		},
 	);
-	const paths = new Map(jobEntries(checked.pipeline).map(([key, { path }]) => [key, path]));
-	const found = [...unresolved, ...checkReferences(pipeline.jobs, paths, open)];
-	if (found.length > 0)
-		throw invalid(found.map(({ path, message, suggestion }) => fault(checked.document, [...checked.at, ...path], message, suggestion)));
-	const bytes = new TextEncoder().encode(JSON.stringify(pipeline)).byteLength;
 	if (bytes > MAX_RESOLVED_BYTES) {
-		throw new ApiError("validation_failed", `The pipeline is ${bytes} bytes after parsing; the limit is ${MAX_RESOLVED_BYTES}.`, {
-			details: { errors: [], bytes, limit: MAX_RESOLVED_BYTES },
+		throw new ApiError("validation_failed", `The pipeline has more than ${MAX_RESOLVED_BYTES} bytes after parsing.`, {
+			details: { errors: [], limit: MAX_RESOLVED_BYTES },
 			suggestions: ["Move long scripts into the repository and call them."],
 		});
 	}
+	const paths = new Map(jobEntries(checked.pipeline).map(([key, { path }]) => [key, path]));
+	const found = [...unresolved, ...(yield* checkReferences(pipeline.jobs, paths, open))].slice(0, MAX_FOUND_FAULTS);
+	yield found.length * UNITS_OF_FAULT;
+	if (found.length > 0)
+		throw invalid(found.map(({ path, message, suggestion }) => fault(checked.document, [...checked.at, ...path], message, suggestion)));
 	return { pipeline, project };
 }
 
 /** A pipeline inside a submission: an object, or text in YAML. */
-function checkSubmittedPipeline(document: SourceDocument, value: unknown, errors: FieldError[]): CheckedPipeline | null {
+function* checkSubmittedPipeline(document: SourceDocument, value: unknown, errors: FieldError[]): SlicedWork<CheckedPipeline | null> {
 	try {
 		if (typeof value === "string") {
-			const inner = parseSource(value);
-			return { pipeline: checkPipeline(inner, inner.value, []), document: inner, at: [] };
+			const inner = yield* parsingSource(value);
+			return { pipeline: yield* checkPipeline(inner, inner.value, []), document: inner, at: [] };
 		}
-		return { pipeline: checkPipeline(document, value, ["pipeline"]), document, at: ["pipeline"] };
+		return { pipeline: yield* checkPipeline(document, value, ["pipeline"]), document, at: ["pipeline"] };
 	} catch (error) {
 		if (!(error instanceof ApiError) || !Array.isArray(error.details.errors) || error.code !== "validation_failed") throw error;
 		errors.push(...(error.details.errors as FieldError[]));
@@ -325,7 +398,7 @@ function firstWords(command: string): string {
 }
 
 /** @throws ApiError `validation_failed` with every fault of the pipeline. */
-function checkPipeline(document: SourceDocument, value: unknown, at: string[]): PipelineOfJobs | PipelineOfSteps {
+function* checkPipeline(document: SourceDocument, value: unknown, at: string[]): SlicedWork<PipelineOfJobs | PipelineOfSteps> {
 	if (!isMap(value)) throw invalid([fault(document, at, `expected a pipeline, got ${kindOf(value)}`, null)]);
 	if ("jobs" in value && "steps" in value) {
 		throw invalid([
@@ -333,43 +406,60 @@ function checkPipeline(document: SourceDocument, value: unknown, at: string[]): 
 		]);
 	}
 	if (!("jobs" in value) && !("steps" in value)) {
-		const keys = Object.keys(value)
-			.map((key) => unknownKey(document, at, key, PIPELINE_KEYS))
-			.filter((found) => found !== null);
+		const keys: FieldError[] = [];
+		for (const key of Object.keys(value).slice(0, MAX_FOUND_FAULTS)) {
+			const found = unknownKey(document, at, key, PIPELINE_KEYS);
+			yield UNITS_OF_FAULT;
+			if (found) keys.push(found);
+		}
 		throw invalid([...keys, fault(document, at, "a pipeline needs steps or jobs", "start with: steps: [make test]")]);
 	}
-	const parsed = "jobs" in value ? pipelineOfJobs.safeParse(value) : pipelineOfSteps.safeParse(value);
-	const errors = parsed.success ? [] : faultsOf(document, parsed.error, at);
-	if ("jobs" in value && isMap(value.jobs)) errors.push(...checkJobs(document, value.jobs, at));
-	const judged = parsed.success && errors.length === 0 ? parsed.data : soundPart(value, errors, at);
-	for (const { path, at: character, message, suggestion } of judged ? checkWhole(judged) : [])
+	const read = yield* readPipeline(value);
+	const errors = yield* faultsOf(document, read.issues, at);
+	if ("jobs" in value && isMap(value.jobs)) errors.push(...(yield* checkJobs(document, value.jobs, at)));
+	const judged = read.pipeline && errors.length === 0 ? read.pipeline : soundPart(value, read, errors, at);
+	for (const { path, at: character, message, suggestion } of judged ? yield* checkWhole(judged) : []) {
 		errors.push(fault(document, [...at, ...path], message, suggestion, { character }));
-	if (errors.length > 0 || !parsed.success) throw invalid(errors);
-	return parsed.data;
+		yield UNITS_OF_FAULT;
+	}
+	if (errors.length > 0 || !read.pipeline) throw invalid(errors);
+	return read.pipeline;
 }
 
 /**
  * A pipeline without the jobs that have faults, and without those that speak of them: what is left can be seen as a whole. Null if something else than jobs
  * is at fault.
  */
-function soundPart(pipeline: Record<string, unknown>, errors: readonly FieldError[], at: string[]): PipelineOfJobs | null {
+function soundPart(
+	pipeline: Record<string, unknown>,
+	{ sound }: ReadPipeline,
+	errors: readonly FieldError[],
+	at: string[],
+): PipelineOfJobs | null {
 	const places = errors.map(({ path }) => path.split(".").slice(at.length));
 	const isOfJob = ([first, key]: string[]) => first === "jobs" && key !== undefined;
 	const isKnown = (key: string) => Object.hasOwn(pipelineOfJobs.shape, key);
 	if (!isMap(pipeline.jobs) || places.some((place) => !isOfJob(place) && isKnown(place[0] ?? ""))) return null;
-	const jobs = Object.entries(pipeline.jobs);
 	const speakers = Map.groupBy(
-		jobs.flatMap(([key, job]) => jobsNamed(job).map((name) => ({ key, name }))),
+		Object.entries(pipeline.jobs).flatMap(([key, job]) => jobsNamed(job).map((name) => ({ key, name }))),
 		({ name }) => name,
 	);
 	const unsound = new Set(places.filter(isOfJob).map(([, key = ""]) => key));
+	for (const key of Object.keys(pipeline.jobs)) if (!sound.jobs.has(key)) unsound.add(key);
 	for (const one of unsound) for (const { key } of speakers.get(one) ?? []) unsound.add(key);
-	const head = Object.fromEntries(Object.entries(pipeline).filter(([key]) => isKnown(key)));
-	const sound = jobs.filter(([key]) => JOB_KEY.test(key) && !unsound.has(key));
-	return pipelineOfJobs.safeParse({ ...head, jobs: Object.fromEntries(sound) }).data ?? null;
+	const jobs = [...sound.jobs].filter(([key]) => JOB_KEY.test(key) && !unsound.has(key));
+	// What stands beside the jobs may have keys that nobody knows, and is seen without them.
+	const head = sound.head ?? headOf(pipeline);
+	return head && { ...head, jobs: Object.fromEntries(jobs) };
 }
 
-function checkJobs(document: SourceDocument, jobs: Record<string, unknown>, at: string[]): FieldError[] {
+/** What stands beside the jobs, without the keys that nobody knows. */
+function headOf(pipeline: Record<string, unknown>): Omit<PipelineOfJobs, "jobs"> | null {
+	const known = Object.entries(pipeline).filter(([key]) => Object.hasOwn(pipelineOfJobs.shape, key) && key !== "jobs");
+	return pipelineOfJobs.safeParse({ ...Object.fromEntries(known), jobs: {} }).data ?? null;
+}
+
+function* checkJobs(document: SourceDocument, jobs: Record<string, unknown>, at: string[]): SlicedWork<FieldError[]> {
 	const keys = Object.keys(jobs);
 	const errors: FieldError[] = [];
 	if (keys.length === 0) errors.push(fault(document, [...at, "jobs"], "at least one job is needed", null, { atKey: true }));
@@ -389,7 +479,7 @@ function checkJobs(document: SourceDocument, jobs: Record<string, unknown>, at: 
 		}
 	}
 	const needs = new Map(keys.map((key) => [key, needsOf(jobs[key])]));
-	for (const { path, message, suggestion } of checkNeeds(needs)) errors.push(fault(document, [...at, ...path], message, suggestion));
+	for (const { path, message, suggestion } of yield* checkNeeds(needs)) errors.push(fault(document, [...at, ...path], message, suggestion));
 	return errors;
 }
 
@@ -407,40 +497,48 @@ function namesIn(references: unknown): string[] {
 	return list.map((one) => (isMap(one) ? one.job : one)).filter((name) => typeof name === "string");
 }
 
-function faultsOf(document: SourceDocument, error: z.ZodError, at: string[]): FieldError[] {
-	const scalars = scalarsForMaps(document, error, at);
-	const isOfScalar = (path: PropertyKey[]) => path.some((_, index) => scalars.has(keyOf([...at, ...path.slice(0, index + 1)])));
-	const others = error.issues.filter(({ path }) => !isOfScalar(path));
-	return [
-		...[...scalars.values()].map((path) => typeFault(document, path, "object")),
-		...others.flatMap((issue): FieldError[] => {
-			const path = [...at, ...issue.path];
-			if (issue.code === "unrecognized_keys") {
-				const known = issue.message.replace(KNOWN_KEYS, "").split(", ");
-				return issue.keys.map((key) => unknownKey(document, path, key, known) as FieldError);
-			}
-			if (issue.code === "invalid_value") {
-				const written = valueAt(document.value, path);
-				const near = typeof written === "string" ? nearest(written, issue.values.map(String)) : null;
-				const known = `one of: ${issue.values.join(", ")}`;
-				return [fault(document, path, `${kindOf(written)} is not known`, near ? `did you mean ${JSON.stringify(near)}?` : known)];
-			}
-			if (issue.code === "invalid_key") return issue.issues.map((inner) => fault(document, path, inner.message, null, { atKey: true }));
-			if (issue.code === "invalid_type") return [typeFault(document, path, issue.expected)];
-			return [fault(document, path, sizeFault(issue) ?? issue.message, null)];
-		}),
-	];
+/** The faults of values that schemas have found. */
+function* faultsOf(document: SourceDocument, issues: readonly ValueIssue[], at: string[]): SlicedWork<FieldError[]> {
+	const scalars = scalarsForMaps(document, issues, at);
+	const isOfScalar = (path: PropertyKey[]) =>
+		scalars.size > 0 && path.some((_, index) => scalars.has(keyOf([...at, ...path.slice(0, index + 1)])));
+	const faults = [...scalars.values()].map((path) => typeFault(document, path, "object"));
+	for (const issue of issues) {
+		if (isOfScalar(issue.path)) continue;
+		const room = MAX_FOUND_FAULTS - faults.length;
+		if (room <= 0) break;
+		const found = faultsOfIssue(document, issue, [...at, ...issue.path], room);
+		faults.push(...found);
+		yield found.length * UNITS_OF_FAULT;
+	}
+	return faults;
+}
+
+function faultsOfIssue(document: SourceDocument, issue: ValueIssue, path: PropertyKey[], room: number): FieldError[] {
+	if (issue.code === "unrecognized_keys") {
+		const known = issue.message.replace(KNOWN_KEYS, "").split(", ");
+		return issue.keys.slice(0, room).map((key) => unknownKey(document, path, key, known) as FieldError);
+	}
+	if (issue.code === "invalid_value") {
+		const written = valueAt(document.value, path);
+		const near = typeof written === "string" ? nearest(written, issue.values.map(String)) : null;
+		const known = `one of: ${issue.values.join(", ")}`;
+		return [fault(document, path, `${kindOf(written)} is not known`, near ? `did you mean ${JSON.stringify(near)}?` : known)];
+	}
+	if (issue.code === "invalid_key") return issue.issues.map((inner) => fault(document, path, inner.message, null, { atKey: true }));
+	if (issue.code === "invalid_type") return [typeFault(document, path, issue.expected)];
+	return [fault(document, path, sizeFault(issue) ?? issue.message, null)];
 }
 
 /** Too much or too little of something, where the language says nothing of its own. */
-function sizeFault(issue: z.core.$ZodIssue): string | null {
+function sizeFault(issue: ValueIssue): string | null {
 	if ((issue.code !== "too_small" && issue.code !== "too_big") || !/^Too (small|big)/.test(issue.message)) return null;
 	const bound = issue.code === "too_small" ? `at least ${issue.minimum}` : `at most ${issue.maximum}`;
 	return issue.origin === "string" ? `${bound} characters` : bound;
 }
 
 /** Where a scalar that is kept with its source stands for a map: it is taken for one, and what is said of its parts is beside the point. */
-function scalarsForMaps(document: SourceDocument, { issues }: z.ZodError, at: string[]): Map<string, PropertyKey[]> {
+function scalarsForMaps(document: SourceDocument, issues: readonly ValueIssue[], at: string[]): Map<string, PropertyKey[]> {
 	const paths = issues.filter(({ code }) => code === "unrecognized_keys").map(({ path }) => [...at, ...path]);
 	const scalars = paths.filter((path) => valueAt(document.value, path) instanceof AmbiguousScalar);
 	return new Map(scalars.map((path) => [keyOf(path), path]));
@@ -501,7 +599,18 @@ interface Pointer {
 
 function fault(document: SourceDocument, path: PropertyKey[], message: string, suggestion: string | null, at: Pointer = {}): FieldError {
 	const place = document.locate(path, at.atKey, at.character ?? null);
-	return { path: path.map(String).join("."), line: place?.line ?? null, column: place?.column ?? null, message, suggestion };
+	return {
+		path: clipped(path.map((part) => clipped(String(part))).join(".")),
+		line: place?.line ?? null,
+		column: place?.column ?? null,
+		message: clipped(message),
+		suggestion: suggestion === null ? null : clipped(suggestion),
+	};
+}
+
+/** What is quoted from a text may be as long as the text. */
+function clipped(text: string): string {
+	return text.length > MAX_TOLD_CHARACTERS ? `${text.slice(0, MAX_TOLD_CHARACTERS - 1)}…` : text;
 }
 
 function invalid(errors: FieldError[]): ApiError {
@@ -517,8 +626,4 @@ function invalid(errors: FieldError[]): ApiError {
 		details: { errors: sorted.slice(0, MAX_TOLD_FAULTS), ...(sorted.length > MAX_TOLD_FAULTS ? { total: sorted.length } : {}) },
 		suggestions: [...new Set(sorted.map((error) => error.suggestion).filter((hint) => hint !== null))].slice(0, MAX_TOLD_HINTS),
 	});
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-	return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof AmbiguousScalar);
 }

@@ -37,6 +37,11 @@ export function jobEntries(pipeline: Pipeline): [string, { job: JobText; path: s
 export function* headTemplates(pipeline: Pipeline): Generator<TemplateAt> {
 	yield* mapTemplates(pipeline.env, ["env"], "early");
 	if (pipeline.concurrency) yield { path: ["concurrency", "group"], text: pipeline.concurrency.group, moment: "early" };
+	yield* defaultTemplates(pipeline);
+}
+
+/** Of what a pipeline gives to every job. */
+function* defaultTemplates(pipeline: Pipeline): Generator<TemplateAt> {
 	const { container, runs_on } = pipeline.defaults ?? {};
 	yield* listTemplates(runs_on?.labels, ["defaults", "runs_on"], "early");
 	yield* containerTemplates(container, ["defaults", "container"]);
@@ -69,7 +74,7 @@ export function countExpressions(expressions: Iterable<string>): number {
 /** The expressions that are worked out for each variant of a job; those of the defaults are among them. */
 export function* expressionsOfVariant(pipeline: Pipeline, job: JobText, path: string[]): Generator<string> {
 	if (job.if !== undefined) yield job.if;
-	for (const { text, path: at } of headTemplates(pipeline)) if (at[0] === "defaults") yield* expressionsOf(text);
+	for (const { text } of defaultTemplates(pipeline)) yield* expressionsOf(text);
 	for (const { text } of jobTemplates(job, path)) yield* expressionsOf(text);
 }
 

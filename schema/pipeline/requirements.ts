@@ -4,11 +4,11 @@ import validRange from "semver/ranges/valid.js";
 import * as z from "zod";
 import { formatBytes } from "../wire/bytes.ts";
 import type { Capabilities, Requirements } from "../wire/requirements.ts";
-import { count, flag, nonEmpty, nonEmptyTemplate, oneOrMore, refusing, size, strict } from "./values.ts";
+import { count, flag, nonEmpty, nonEmptyTemplate, oneOrMore, refusing, shortText, size, strict } from "./values.ts";
 
 /** What a job asks of its agent, and whether an agent has it: the queue asks before it offers a job, the agent before it starts one. */
 
-const range = nonEmpty.refine(
+const range = shortText.refine(
 	(value) => validRange(value) !== null,
 	'is not a range of versions; write ">=22", "3.12.x" or "*" for any version',
 );

@@ -1,12 +1,12 @@
 import { label } from "../wire/labels.ts";
-import { DEFAULT_JOB_TIMEOUT_MS, MAX_JOBS } from "../wire/limits.ts";
+import { DEFAULT_JOB_TIMEOUT_MS, MAX_JOBS, MAX_RESOLVED_BYTES } from "../wire/limits.ts";
 import type { Requirements } from "../wire/requirements.ts";
 import { type ContainerText, IMAGE, IMAGE_FAULT, type ServicesText } from "./containers.ts";
 import { changeKey, ExpressionFailed, type RunFacts, type Scope, usesOf } from "./expression.ts";
 import { type JobText, type MatrixText, RETRY_CAUSES, ROLES, type SourceText, type StepText } from "./language.ts";
 import { agrees, axesOf, type Cell, expandMatrix } from "./matrix.ts";
 import type { ParameterValue } from "./parameters.ts";
-import { pathMatcher } from "./patterns.ts";
+import { anyPathMatches } from "./patterns.ts";
 import {
 	allExpressions,
 	countExpressions,
@@ -16,10 +16,12 @@ import {
 	matrixTemplates,
 	type Pipeline,
 } from "./places.ts";
+import { MAX_FOUND_FAULTS } from "./read_values.ts";
 import type { RequirementsText } from "./requirements.ts";
 import type { Reference, ResolvedJob, ResolvedPipeline } from "./resolved.ts";
 import { runFacts } from "./settle.ts";
-import { fill, fillEarly, fillMap, lacksValue, type Templated } from "./template.ts";
+import type { SlicedWork } from "./sliced_work.ts";
+import { expressionsOf, fill, fillEarly, lacksValue, type Templated } from "./template.ts";
 
 /** From a checked pipeline to its resolved form: expressions filled in, matrices expanded, defaults put in. */
 
@@ -69,28 +71,45 @@ interface Resolution {
 	faults: ResolveFault[];
 	/** Places, as paths with dots, where a parameter without a value decides which variants there are, or are meant. */
 	open: ReadonlySet<string>;
+	/** The length of the pipeline as JSON; where it is more than it may be, it is not there in full. */
+	bytes: number;
 }
 
 /**
  * The resolved form of a pipeline that was checked. Precedence of env: submission, job, pipeline. Where a parameter has no value, what
  * depends on it stays as it is written and is not judged.
  */
-export function resolvePipeline(pipeline: Pipeline, overrides: Overrides): Resolution {
+export function* resolvePipeline(pipeline: Pipeline, overrides: Overrides): SlicedWork<Resolution> {
 	const faults: ResolveFault[] = [];
 	const source = overrides.source ?? pipeline.source ?? sourceOfProject(overrides);
 	const branch = overrides.branch ?? branchOf(source);
 	const name = pipeline.name ?? DEFAULT_NAME;
 	const { pullRequest: pull_request } = overrides;
 	const run: RunFacts = runFacts({ name, branch, source, pull_request }, overrides.project, overrides.event);
-	const changed = matchChanges(allExpressions(pipeline), overrides.changed);
+	const changed = yield* matchChanges(allExpressions(pipeline), overrides.changed);
 	const { params } = overrides;
 	const doubles = Object.entries(pipeline.params ?? {}).flatMap(([name, { type }]) => (type === "number" ? [name] : []));
 	const scope: Scope = { run, params, doubles, matrix: {}, changed, needs: {}, status: { success: true, failure: false } };
 	const resolver = new Resolver(pipeline, overrides, scope, faults);
-	const expanded = jobEntries(pipeline).map(([key, { job, path }]) => resolver.expand(key, job, path));
-	const tooMuch = tooMuchOf(pipeline, expanded);
+	yield* resolver.begin();
+	const expanded: ExpandedJob[] = [];
+	for (const [key, { job, path }] of jobEntries(pipeline)) expanded.push(yield* resolver.expand(key, job, path));
+	const tooMuch = yield* tooMuchOf(pipeline, expanded);
 	if (tooMuch) faults.push(tooMuch);
-	const jobs = tooMuch ? [] : expanded.flatMap((one) => resolver.variants(one));
+	const jobs: ResolvedJob[] = [];
+	let bytes = 0;
+	for (const one of tooMuch ? [] : expanded) {
+		for (const cell of one.cells) {
+			const job = yield* resolver.job(one, cell);
+			const size = new TextEncoder().encode(JSON.stringify(job)).byteLength;
+			bytes += size + 1;
+			yield size / 50;
+			// What is too large must not be made in full.
+			if (bytes > MAX_RESOLVED_BYTES || faults.length >= MAX_FOUND_FAULTS) break;
+			jobs.push(job);
+		}
+		if (bytes > MAX_RESOLVED_BYTES || faults.length >= MAX_FOUND_FAULTS) break;
+	}
 	const group = pipeline.concurrency;
 	const resolved: ResolvedPipeline = {
 		name,
@@ -106,23 +125,26 @@ export function resolvePipeline(pipeline: Pipeline, overrides: Overrides): Resol
 		timeout_ms: "jobs" in pipeline ? (pipeline.timeout ?? null) : null,
 		fail_fast: pipeline.fail_fast ?? false,
 		concurrency: group
-			? { ...resolver.group(group, scope, ["concurrency"]), hold_during_approval: group.hold_during_approval ?? false }
+			? { ...(yield* resolver.group(group, scope, ["concurrency"])), hold_during_approval: group.hold_during_approval ?? false }
 			: null,
 		notify: (pipeline.notify ?? []).map(notificationOf),
 		jobs,
 	};
-	return { pipeline: resolved, faults, open: resolver.open };
+	bytes += new TextEncoder().encode(JSON.stringify({ ...resolved, jobs: [] })).byteLength;
+	return { pipeline: resolved, faults, open: resolver.open, bytes };
 }
 
 /** What must not even be begun. */
-function tooMuchOf(pipeline: Pipeline, expanded: readonly ExpandedJob[]): ResolveFault | null {
+function* tooMuchOf(pipeline: Pipeline, expanded: readonly ExpandedJob[]): SlicedWork<ResolveFault | null> {
 	const jobs = expanded.reduce((sum, { cells }) => sum + cells.length, 0);
 	if (jobs > MAX_JOBS)
 		return { path: ["jobs"], message: `at most ${MAX_JOBS} jobs; with all variants these are ${jobs}`, suggestion: null };
-	const worked = expanded.reduce(
-		(sum, { job, path, cells }) => sum + cells.length * countExpressions(expressionsOfVariant(pipeline, job, path)),
-		0,
-	);
+	let worked = 0;
+	for (const { job, path, cells } of expanded) {
+		const count = countExpressions(expressionsOfVariant(pipeline, job, path));
+		worked += cells.length * count;
+		yield 50 + count;
+	}
 	if (worked <= MAX_WORKED_OUT) return null;
 	const message = `at most ${MAX_WORKED_OUT} expressions are worked out; with all variants these are ${worked}`;
 	return { path: ["jobs"], message, suggestion: "put what is the same for several steps into the env of their job" };
@@ -146,16 +168,27 @@ function branchOf(source: SourceText | null): string | null {
 	return source.ref.replace(/^refs\/heads\//, "");
 }
 
-/** Comparisons of a path with a pattern, each of which takes about a microsecond. Where it would be more, nobody can tell what has changed. */
-const MAX_MATCHES = 500_000;
-
-function matchChanges(expressions: Iterable<string>, paths: readonly string[] | undefined): Record<string, boolean> {
+/** What is not in the answer counts as changed. */
+function* matchChanges(expressions: Iterable<string>, paths: readonly string[] | undefined): SlicedWork<Record<string, boolean>> {
 	if (!paths) return {};
-	const asked = [...expressions].flatMap((expression) => usesOf(expression).changes);
-	const distinct = new Map(asked.map((patterns) => [changeKey(patterns), patterns]));
-	if ([...distinct.values()].flat().length * paths.length > MAX_MATCHES) return {};
-	return Object.fromEntries([...distinct].map(([key, patterns]) => [key, paths.some(pathMatcher(patterns))]));
+	const asked = new Map<string, string[]>();
+	for (const expression of expressions) {
+		for (const patterns of usesOf(expression).changes) asked.set(changeKey(patterns), patterns);
+		yield UNITS_OF_EXPRESSION;
+	}
+	if ([...asked.values()].flat().length * paths.length > MAX_MATCHES) return {};
+	const answers: Record<string, boolean> = {};
+	for (const [key, patterns] of asked) {
+		const answer = yield* anyPathMatches(patterns, paths);
+		if (answer !== null) answers[key] = answer;
+	}
+	return answers;
 }
+
+/** Comparisons of a path with a pattern. Where there would be more, nobody can tell what has changed. */
+const MAX_MATCHES = 500_000;
+/** Reading an expression, or working it out, takes about this long. */
+const UNITS_OF_EXPRESSION = 100;
 
 /** A job with its variants; one without a matrix has a single one without values. */
 interface ExpandedJob {
@@ -174,21 +207,26 @@ class Resolver {
 	readonly #faults: ResolveFault[];
 	readonly open = new Set<string>();
 	/** Variables of every job. */
-	readonly #env: Record<string, Templated>;
+	#env: Record<string, Templated> = {};
 
 	constructor(pipeline: Pipeline, overrides: Overrides, scope: Scope, faults: ResolveFault[]) {
 		this.#pipeline = pipeline;
 		this.#overrides = overrides;
 		this.#scope = scope;
 		this.#faults = faults;
-		this.#env = fillMap(pipeline.env, (text) => this.#early(text, scope, ["env"]));
+	}
+
+	/** Fills in what all jobs have. */
+	*begin(): SlicedWork<void> {
+		this.#env = yield* this.#earlyMap(this.#pipeline.env, this.#scope, ["env"]);
 	}
 
 	/** Which variants a job has. */
-	expand(key: string, job: JobText, path: string[]): ExpandedJob {
+	*expand(key: string, job: JobText, path: string[]): SlicedWork<ExpandedJob> {
 		if (!job.matrix) return { key, job, path, cells: [null], openAxes: [] };
 		const at = [...path, "matrix"];
-		const { cells, faults } = expandMatrix(this.#fillMatrix(job.matrix, at));
+		const { cells, faults } = expandMatrix(yield* this.#fillMatrix(job.matrix, at));
+		yield 500;
 		if (![...matrixTemplates(job, path)].some(({ text }) => lacksValue(text, this.#scope))) {
 			for (const fault of faults) this.#faults.push({ ...fault, path: [...at, ...fault.path] });
 			return { key, job, path, cells, openAxes: [] };
@@ -198,64 +236,78 @@ class Resolver {
 		return { key, job, path, cells: cells.length > 0 ? cells : [{}], openAxes: axesOf(job.matrix) };
 	}
 
-	/** A job, or one for each cell of its matrix. */
-	variants({ key, job, path, cells, openAxes }: ExpandedJob): ResolvedJob[] {
-		return cells.map((cell) => this.#job(key, job, path, { ...this.#scope, matrix: cell ?? {}, openAxes }, cell));
+	/** A job, for a cell of its matrix if it has one. */
+	*job({ key, job, path, openAxes }: ExpandedJob, cell: Cell | null): SlicedWork<ResolvedJob> {
+		return yield* this.#job(key, job, path, { ...this.#scope, matrix: cell ?? {}, openAxes }, cell);
 	}
 
-	#fillMatrix(matrix: MatrixText, path: string[]): MatrixText {
-		const fillCell = (cell: Cell) => fillMap(cell, (value) => this.#fill(value, this.#scope, path));
-		const entries = Object.entries(matrix).map(([key, value]) => {
-			if (typeof value === "boolean") return [key, value];
-			const list = value as (string | Cell)[];
-			return [key, list.map((one) => (typeof one === "string" ? this.#fill(one, this.#scope, [...path, key]) : fillCell(one)))];
-		});
-		return Object.fromEntries(entries) as MatrixText;
+	*#fillMatrix(matrix: MatrixText, path: string[]): SlicedWork<MatrixText> {
+		const filled: Record<string, unknown> = {};
+		for (const [key, value] of Object.entries(matrix)) {
+			if (typeof value === "boolean") {
+				filled[key] = value;
+				continue;
+			}
+			const list: unknown[] = [];
+			for (const one of value as (string | Cell)[]) {
+				list.push(
+					typeof one === "string" ? yield* this.#fill(one, this.#scope, [...path, key]) : yield* this.#fillCell(one, this.#scope, path),
+				);
+			}
+			filled[key] = list;
+		}
+		return filled as MatrixText;
 	}
 
-	#job(key: string, job: JobText, path: string[], scope: Scope, cell: Cell | null): ResolvedJob {
+	*#fillCell(cell: Cell, scope: Scope, path: string[]): SlicedWork<Cell> {
+		const filled: Cell = {};
+		for (const [axis, value] of Object.entries(cell)) filled[axis] = yield* this.#fill(value, scope, path);
+		return filled;
+	}
+
+	*#job(key: string, job: JobText, path: string[], scope: Scope, cell: Cell | null): SlicedWork<ResolvedJob> {
 		const { defaults } = this.#pipeline;
-		const early = (where: string[]) => (text: string) => this.#early(text, scope, where);
 		const retry = job.retry ?? defaults?.retry;
 		const container =
 			this.#overrides.container === undefined ? (job.container ?? defaults?.container) : { image: this.#overrides.container };
-		const wanted = this.#requirements(
+		const wanted = yield* this.#requirements(
 			this.#overrides.runs_on ? { labels: this.#overrides.runs_on } : (job.runs_on ?? defaults?.runs_on ?? {}),
 			scope,
 			path,
 		);
+		const steps: ResolvedJob["steps"] = [];
+		for (const [index, step] of job.steps.entries())
+			steps.push(yield* this.#step(step, container !== undefined, scope, [...path, "steps", String(index)]));
+		const fetch: ResolvedJob["artifacts"]["fetch"] = [];
+		for (const [index, one] of (job.artifacts?.fetch ?? []).entries()) {
+			const matrix = yield* this.#selection(one.matrix, scope, [...path, "artifacts", "fetch", String(index), "matrix"]);
+			fetch.push({ key: one.job, matrix, paths: one.paths ?? [], into: normalised(one.into) });
+		}
+		yield 20 + (job.needs?.length ?? 0) + Object.keys(this.#env).length / 5;
 		const needsRuntime = container !== undefined || job.services !== undefined || job.steps.some((step) => step.build !== undefined);
 		return {
 			key,
-			name: this.#nameOf(key, job.name, cell, scope, path),
+			name: yield* this.#nameOf(key, job.name, cell, scope, path),
 			matrix: cell,
 			needs: distinctReferences((job.needs ?? []).map(({ job: needed, matrix }) => ({ key: needed, matrix: matrix ?? null }))),
 			condition: job.if ?? null,
 			runs_on: needsRuntime ? { ...wanted, container: true } : wanted,
-			container: container ? this.#container(container, scope, [...path, "container"]) : null,
-			services: this.#services(job.services, scope, [...path, "services"]),
-			env: { ...this.#env, ...fillMap(job.env, early([...path, "env"])), ...this.#overrides.env },
+			container: container ? yield* this.#container(container, scope, [...path, "container"]) : null,
+			services: yield* this.#services(job.services, scope, [...path, "services"]),
+			env: { ...this.#env, ...(yield* this.#earlyMap(job.env, scope, [...path, "env"])), ...this.#overrides.env },
 			secrets: job.secrets ?? {},
 			timeout_ms: job.timeout ?? defaults?.timeout ?? DEFAULT_JOB_TIMEOUT_MS,
 			idle_timeout_ms: job.idle_timeout ?? defaults?.idle_timeout ?? null,
 			retry: retry ? { attempts: retry.attempts, on: retry.on ?? [...RETRY_CAUSES], exit_codes: retry.exit_codes ?? null } : null,
 			allow_failure: job.allow_failure ?? false,
 			fail_fast: job.matrix?.fail_fast ?? false,
-			concurrency: job.concurrency ? this.group(job.concurrency, scope, [...path, "concurrency"]) : null,
+			concurrency: job.concurrency ? yield* this.group(job.concurrency, scope, [...path, "concurrency"]) : null,
 			approval: job.approval
 				? { roles: job.approval.roles ?? [...ROLES], timeout_ms: job.approval.timeout ?? null, message: job.approval.message ?? null }
 				: null,
 			outputs: [...new Set(job.outputs ?? [])],
-			steps: job.steps.map((step, index) => this.#step(step, container !== undefined, scope, [...path, "steps", String(index)])),
-			artifacts: {
-				save: job.artifacts?.save ?? [],
-				fetch: (job.artifacts?.fetch ?? []).map((one, index) => ({
-					key: one.job,
-					matrix: this.#selection(one.matrix, scope, [...path, "artifacts", "fetch", String(index), "matrix"]),
-					paths: one.paths ?? [],
-					into: normalised(one.into),
-				})),
-			},
+			steps,
+			artifacts: { save: job.artifacts?.save ?? [], fetch },
 			reports: job.reports
 				? {
 						junit: job.reports.junit ?? [],
@@ -268,28 +320,29 @@ class Resolver {
 		};
 	}
 
-	#selection(matrix: Cell | undefined, scope: Scope, path: string[]): Cell | null {
+	*#selection(matrix: Cell | undefined, scope: Scope, path: string[]): SlicedWork<Cell | null> {
 		if (!matrix) return null;
 		if (Object.values(matrix).some((text) => lacksValue(text, scope))) this.open.add(path.join("."));
-		return fillMap(matrix, (text) => this.#fill(text, scope, path));
+		return yield* this.#fillCell(matrix, scope, path);
 	}
 
 	/** A variant carries its values in its name, unless the author put them there. */
-	#nameOf(key: string, text: string | undefined, cell: Cell | null, scope: Scope, path: string[]): string {
-		const name = text === undefined ? key : this.#fill(text, scope, [...path, "name"]);
+	*#nameOf(key: string, text: string | undefined, cell: Cell | null, scope: Scope, path: string[]): SlicedWork<string> {
+		const name = text === undefined ? key : yield* this.#fill(text, scope, [...path, "name"]);
 		const isTold = text?.includes("${{") ?? false;
 		const full = cell && !isTold ? `${name} (${Object.values(cell).join(", ")})` : name;
 		return full.length > 200 ? `${full.slice(0, 199)}…` : full;
 	}
 
-	#requirements(text: RequirementsText, scope: Scope, path: string[]): Requirements {
-		const labels = (text.labels ?? []).map((one, index) => {
-			const filled = this.#fill(one, scope, [...path, "runs_on", String(index)]);
+	*#requirements(text: RequirementsText, scope: Scope, path: string[]): SlicedWork<Requirements> {
+		const labels: string[] = [];
+		for (const [index, one] of (text.labels ?? []).entries()) {
+			const filled = yield* this.#fill(one, scope, [...path, "runs_on", String(index)]);
 			const checked = label.safeParse(filled);
 			if (!checked.success && !lacksValue(one, scope))
 				this.#fault([...path, "runs_on", String(index)], `${JSON.stringify(filled)}: ${checked.error.issues[0]?.message}`);
-			return filled;
-		});
+			labels.push(filled);
+		}
 		const { os, arch, cores, memory, disk, gpus, container, tools } = text;
 		const sortedTools = Object.entries(tools ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
 		return {
@@ -305,38 +358,45 @@ class Resolver {
 		};
 	}
 
-	#step(step: StepText, isContained: boolean, scope: Scope, path: string[]): ResolvedJob["steps"][number] {
+	*#step(step: StepText, isContained: boolean, scope: Scope, path: string[]): SlicedWork<ResolvedJob["steps"][number]> {
 		const { defaults } = this.#pipeline;
-		const early = (key: string) => (text: string) => this.#early(text, scope, [...path, key]);
 		const what = step.run ?? `build ${step.build?.tags[0] ?? ""}`;
 		return {
-			name: step.name === undefined ? firstLine(what) : this.#fill(step.name, scope, [...path, "name"]),
+			name: step.name === undefined ? firstLine(what) : yield* this.#fill(step.name, scope, [...path, "name"]),
 			run: step.run ?? "",
-			env: fillMap(step.env, early("env")),
+			env: yield* this.#earlyMap(step.env, scope, [...path, "env"]),
 			working_directory: step.build ? null : (step.working_directory ?? defaults?.working_directory ?? null),
 			shell: step.shell ?? defaults?.shell ?? (isContained ? "default" : "bash"),
 			timeout_ms: step.timeout ?? null,
-			build: step.build
-				? {
-						context: step.build.context ?? ".",
-						dockerfile: step.build.dockerfile ?? null,
-						tags: step.build.tags.map(early("build")).map((tag) => this.#checkImage(tag, [...path, "build", "tags"])),
-						push: step.build.push ?? false,
-						cache: (step.build.cache ?? []).map(early("build")).map((tag) => this.#checkImage(tag, [...path, "build", "cache"])),
-						args: fillMap(step.build.args, early("build")),
-						target: step.build.target ?? null,
-						credentials: step.build.credentials ?? null,
-					}
-				: null,
+			build: step.build ? yield* this.#build(step.build, scope, path) : null,
 		};
 	}
 
-	#container(text: ContainerText, scope: Scope, path: string[]): NonNullable<ResolvedJob["container"]> {
+	*#build(
+		build: NonNullable<StepText["build"]>,
+		scope: Scope,
+		path: string[],
+	): SlicedWork<NonNullable<ResolvedJob["steps"][number]["build"]>> {
+		const tags = yield* this.#earlyList(build.tags, scope, [...path, "build"]);
+		const cache = yield* this.#earlyList(build.cache ?? [], scope, [...path, "build"]);
 		return {
-			image: this.#image(text.image, scope, [...path, "image"]),
+			context: build.context ?? ".",
+			dockerfile: build.dockerfile ?? null,
+			tags: tags.map((tag) => this.#checkImage(tag, [...path, "build", "tags"])),
+			push: build.push ?? false,
+			cache: cache.map((tag) => this.#checkImage(tag, [...path, "build", "cache"])),
+			args: yield* this.#earlyMap(build.args, scope, [...path, "build"]),
+			target: build.target ?? null,
+			credentials: build.credentials ?? null,
+		};
+	}
+
+	*#container(text: ContainerText, scope: Scope, path: string[]): SlicedWork<NonNullable<ResolvedJob["container"]>> {
+		return {
+			image: yield* this.#image(text.image, scope, [...path, "image"]),
 			workdir: text.workdir ?? null,
 			user: text.user ?? null,
-			env: fillMap(text.env, (one) => this.#early(one, scope, [...path, "env"])),
+			env: yield* this.#earlyMap(text.env, scope, [...path, "env"]),
 			volumes: text.volumes ?? [],
 			devices: text.devices ?? [],
 			options: text.options ?? {},
@@ -345,27 +405,31 @@ class Resolver {
 		};
 	}
 
-	#services(text: ServicesText | undefined, scope: Scope, path: string[]): ResolvedJob["services"] {
-		return Object.entries(text ?? {}).map(([name, service]) => ({
-			name,
-			image: this.#image(service.image, scope, [...path, name, "image"]),
-			env: fillMap(service.env, (one) => this.#early(one, scope, [...path, name, "env"])),
-			command: service.command?.map((one) => this.#early(one, scope, [...path, name, "command"])) ?? null,
-			health: service.health
-				? {
-						command: service.health.command,
-						interval_ms: service.health.interval ?? HEALTH.interval_ms,
-						timeout_ms: service.health.timeout ?? HEALTH.timeout_ms,
-						retries: service.health.retries ?? HEALTH.retries,
-					}
-				: null,
-			pull: service.pull ?? "missing",
-			credentials: service.credentials ?? null,
-		}));
+	*#services(text: ServicesText | undefined, scope: Scope, path: string[]): SlicedWork<ResolvedJob["services"]> {
+		const services: ResolvedJob["services"] = [];
+		for (const [name, service] of Object.entries(text ?? {})) {
+			services.push({
+				name,
+				image: yield* this.#image(service.image, scope, [...path, name, "image"]),
+				env: yield* this.#earlyMap(service.env, scope, [...path, name, "env"]),
+				command: service.command ? yield* this.#earlyList(service.command, scope, [...path, name, "command"]) : null,
+				health: service.health
+					? {
+							command: service.health.command,
+							interval_ms: service.health.interval ?? HEALTH.interval_ms,
+							timeout_ms: service.health.timeout ?? HEALTH.timeout_ms,
+							retries: service.health.retries ?? HEALTH.retries,
+						}
+					: null,
+				pull: service.pull ?? "missing",
+				credentials: service.credentials ?? null,
+			});
+		}
+		return services;
 	}
 
-	#image(text: string, scope: Scope, path: string[]): Templated {
-		return this.#checkImage(this.#early(text, scope, path), path);
+	*#image(text: string, scope: Scope, path: string[]): SlicedWork<Templated> {
+		return this.#checkImage(yield* this.#early(text, scope, path), path);
 	}
 
 	/** An image whose name is known by now must be one; one that is not is checked where it is used. */
@@ -374,18 +438,36 @@ class Resolver {
 		return image;
 	}
 
-	group(text: { group: string; limit?: number | undefined; cancel_in_progress?: boolean | undefined }, scope: Scope, path: string[]) {
-		const group = this.#fill(text.group, scope, [...path, "group"]).trim();
+	*group(
+		text: { group: string; limit?: number | undefined; cancel_in_progress?: boolean | undefined },
+		scope: Scope,
+		path: string[],
+	): SlicedWork<{ group: string; limit: number; cancel_in_progress: boolean }> {
+		const group = (yield* this.#fill(text.group, scope, [...path, "group"])).trim();
 		if ((group === "" || group.length > 200) && !lacksValue(text.group, scope))
 			this.#fault([...path, "group"], "the name of a group has 1 to 200 characters once it is filled in");
 		return { group, limit: text.limit ?? 1, cancel_in_progress: text.cancel_in_progress ?? false };
 	}
 
-	#early(text: string, scope: Scope, path: string[]): Templated {
+	*#earlyMap(map: Readonly<Record<string, string>> | undefined, scope: Scope, path: string[]): SlicedWork<Record<string, Templated>> {
+		const filled: Record<string, Templated> = {};
+		for (const [name, text] of Object.entries(map ?? {})) filled[name] = yield* this.#early(text, scope, path);
+		return filled;
+	}
+
+	*#earlyList(list: readonly string[], scope: Scope, path: string[]): SlicedWork<Templated[]> {
+		const filled: Templated[] = [];
+		for (const text of list) filled.push(yield* this.#early(text, scope, path));
+		return filled;
+	}
+
+	*#early(text: string, scope: Scope, path: string[]): SlicedWork<Templated> {
+		yield unitsOf(text);
 		return this.#safely(path, text, () => fillEarly(text, scope));
 	}
 
-	#fill(text: string, scope: Scope, path: string[]): string {
+	*#fill(text: string, scope: Scope, path: string[]): SlicedWork<string> {
+		yield unitsOf(text);
 		return this.#safely(path, text, () => (lacksValue(text, scope) ? text : fill(text, scope)));
 	}
 
@@ -402,6 +484,11 @@ class Resolver {
 	#fault(path: string[], message: string): void {
 		this.#faults.push({ path, message, suggestion: null });
 	}
+}
+
+/** How long it takes to fill in a text. */
+function unitsOf(text: string): number {
+	return text.includes("${{") ? expressionsOf(text).length * UNITS_OF_EXPRESSION + text.length / 500 : 0.2;
 }
 
 function coverageOf(text: NonNullable<JobText["reports"]>["coverage"]): NonNullable<ResolvedJob["reports"]>["coverage"] {

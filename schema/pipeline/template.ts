@@ -9,36 +9,63 @@ export interface LateText {
 /** A text, or one that is filled in later. */
 export type Templated = string | LateText;
 
-const HOLE = /\$\{\{([\s\S]*?)\}\}/g;
+/** An expression in a text, with its braces, and where it stands. */
+interface Hole {
+	index: number;
+	whole: string;
+	inner: string;
+}
+
+/** The expressions of a text. One that is not closed is none; nor is what follows, for it would have closed it. */
+function holesIn(text: string): Hole[] {
+	const holes: Hole[] = [];
+	for (let index = text.indexOf("${{"); index !== -1; ) {
+		const end = text.indexOf("}}", index + 3);
+		if (end === -1) break;
+		holes.push({ index, whole: text.slice(index, end + 2), inner: text.slice(index + 3, end) });
+		index = text.indexOf("${{", end + 2);
+	}
+	return holes;
+}
+
+/** The text with other texts in the places of its expressions. */
+function replaceHoles(text: string, replacementOf: (inner: string) => string): string {
+	let at = 0;
+	let result = "";
+	for (const { index, whole, inner } of holesIn(text)) {
+		result += text.slice(at, index) + replacementOf(inner);
+		at = index + whole.length;
+	}
+	return result + text.slice(at);
+}
 
 /** The expressions of a text, without their braces. */
 export function expressionsOf(text: string): string[] {
-	return [...text.matchAll(HOLE)].map(([, inner = ""]) => inner.trim());
+	return holesIn(text).map(({ inner }) => inner.trim());
 }
 
 /** What is wrong with the expressions of a text. */
 export function checkTemplate(text: string, names: Names): { faults: ExpressionFault[]; isLate: boolean } {
 	const faults: ExpressionFault[] = [];
 	let isLate = false;
-	for (const hole of text.matchAll(HOLE)) {
-		const [whole, inner = ""] = hole;
-		const begin = (hole.index ?? 0) + 3 + inner.length - inner.trimStart().length;
+	for (const { index, whole, inner } of holesIn(text)) {
+		const begin = index + 3 + inner.length - inner.trimStart().length;
 		if (inner.trim() === "") {
-			faults.push({ at: hole.index ?? 0, message: `${whole} holds no expression`, suggestion: null });
+			faults.push({ at: index, message: `${whole} holds no expression`, suggestion: null });
 			continue;
 		}
 		const checked = checkExpression(inner.trim(), names, "template");
 		faults.push(...checked.faults.map((fault) => ({ ...fault, at: begin + fault.at })));
 		isLate ||= checked.uses.late;
 	}
-	const rest = text.replace(HOLE, "");
+	const rest = replaceHoles(text, () => "");
 	if (rest.includes("${{")) faults.push({ at: text.lastIndexOf("${{"), message: "${{ is not closed", suggestion: "close it with }}" });
 	return { faults, isLate };
 }
 
 /** Fills the expressions of a text in. @throws ExpressionFailed */
 export function fill(text: string, scope: Scope): string {
-	return text.replace(HOLE, (_, inner: string) => String(evaluate(inner.trim(), scope)));
+	return replaceHoles(text, (inner) => String(evaluate(inner.trim(), scope)));
 }
 
 /**

@@ -2,8 +2,9 @@ import * as z from "zod";
 import { cronFault, isTimeZone } from "../wire/cron.ts";
 import { isRef, REF_FAULT } from "../wire/git.ts";
 import { PULL_REQUEST_EVENTS, type Trigger } from "../wire/triggers.ts";
-import { nameMatcher, pathMatcher, patternFault } from "./patterns.ts";
-import { glob, isScalar, nonEmpty, oneOrMore, refusing, strict, text, withShorthand } from "./values.ts";
+import { anyPathMatches, nameMatcher, patternFault } from "./patterns.ts";
+import type { SlicedWork } from "./sliced_work.ts";
+import { glob, isScalar, nonEmpty, oneOrMore, refusing, shortText, strict, text, withShorthand } from "./values.ts";
 
 /** `on`: what makes a pipeline of a repository run by itself. */
 
@@ -34,8 +35,8 @@ const pullRequest = strict({
 });
 
 const schedule = strict({
-	cron: nonEmpty.superRefine(refusing(cronFault)).describe("When: minute, hour, day of the month, month, day of the week."),
-	timezone: nonEmpty
+	cron: shortText.superRefine(refusing(cronFault)).describe("When: minute, hour, day of the month, month, day of the week."),
+	timezone: shortText
 		.refine(isTimeZone, 'is not a time zone such as "Europe/Berlin"')
 		.optional()
 		.describe("The time zone that the times are meant in. Default: `UTC`."),
@@ -79,20 +80,29 @@ function orEmpty<Value>(schema: z.ZodType<Value>): z.ZodType<Value> {
  * @param changed the paths that have changed; null where nobody can tell
  * @param isNamed whether this very file is meant
  */
-export function whyNot(on: TriggersText | undefined, trigger: Trigger, changed: readonly string[] | null, isNamed: boolean): string | null {
+export function* whyNot(
+	on: TriggersText | undefined,
+	trigger: Trigger,
+	changed: readonly string[] | null,
+	isNamed: boolean,
+): SlicedWork<string | null> {
 	if (isNamed) return null;
 	switch (trigger.kind) {
 		case "manual":
 		case "schedule":
 		case "push":
 		case "tag":
-			return on === undefined ? null : whyNotPushed(on, trigger, changed);
+			return on === undefined ? null : yield* whyNotPushed(on, trigger, changed);
 		case "pull_request":
-			return on === undefined ? whyNotByDefault(trigger) : whyNotPulled(on, trigger, changed);
+			return on === undefined ? whyNotByDefault(trigger) : yield* whyNotPulled(on, trigger, changed);
 	}
 }
 
-function whyNotPushed({ push: asked }: TriggersText, { branch, tag }: Trigger, changed: readonly string[] | null): string | null {
+function* whyNotPushed(
+	{ push: asked }: TriggersText,
+	{ branch, tag }: Trigger,
+	changed: readonly string[] | null,
+): SlicedWork<string | null> {
 	if (!asked) return "it does not ask for pushes";
 	if (tag !== null) {
 		if (asked.tags === undefined) return asked.branches === undefined ? null : "it asks for branches only";
@@ -100,7 +110,7 @@ function whyNotPushed({ push: asked }: TriggersText, { branch, tag }: Trigger, c
 	}
 	if (asked.branches === undefined && asked.tags !== undefined) return "it asks for tags only";
 	if (asked.branches !== undefined && !nameMatcher(asked.branches)(branch ?? "")) return `no pattern of its branches matches ${branch}`;
-	return whyNotChanged(asked.paths, changed);
+	return yield* whyNotChanged(asked.paths, changed);
 }
 
 function whyNotByDefault({ pull_request }: Trigger): string | null {
@@ -108,15 +118,19 @@ function whyNotByDefault({ pull_request }: Trigger): string | null {
 	return pull_request?.is_from_fork ? null : "the push of its branch has made a run already";
 }
 
-function whyNotPulled({ pull_request: asked }: TriggersText, trigger: Trigger, changed: readonly string[] | null): string | null {
+function* whyNotPulled(
+	{ pull_request: asked }: TriggersText,
+	trigger: Trigger,
+	changed: readonly string[] | null,
+): SlicedWork<string | null> {
 	const { event = "opened", target = "" } = trigger.pull_request ?? {};
 	if (!asked) return "it does not ask for pull requests";
 	if (!(asked.events ?? ["opened", "updated"]).includes(event)) return `it does not ask for pull requests that are ${event}`;
 	if (asked.branches !== undefined && !nameMatcher(asked.branches)(target)) return `no pattern of its branches matches ${target}`;
-	return whyNotChanged(asked.paths, changed);
+	return yield* whyNotChanged(asked.paths, changed);
 }
 
-function whyNotChanged(patterns: readonly string[] | undefined, changed: readonly string[] | null): string | null {
+function* whyNotChanged(patterns: readonly string[] | undefined, changed: readonly string[] | null): SlicedWork<string | null> {
 	if (patterns === undefined || changed === null) return null;
-	return changed.some(pathMatcher(patterns)) ? null : "none of its paths has changed";
+	return (yield* anyPathMatches(patterns, changed)) === false ? "none of its paths has changed" : null;
 }

@@ -69,8 +69,16 @@ export function kindOf(value: unknown): string {
 	if (value === null || value === undefined) return "nothing";
 	if (Array.isArray(value)) return "a list";
 	if (value instanceof AmbiguousScalar) return `${typeof value.value} ${value.source}`;
-	return typeof value === "object" ? "a map" : `${typeof value} ${JSON.stringify(value)}`;
+	if (typeof value === "object") return "a map";
+	return `${typeof value} ${typeof value === "string" ? quoted(value) : JSON.stringify(value)}`;
 }
+
+/** The beginning of a text, in quotes: what is wrong with it need not be as long as it is. */
+export function quoted(text: string): string {
+	return JSON.stringify(text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text);
+}
+
+const MAX_QUOTED = 200;
 
 function notEmpty(schema: z.ZodType<string>): z.ZodType<string> {
 	const piped = schema.pipe(z.string().trim().min(1, "may not be empty"));
@@ -78,7 +86,16 @@ function notEmpty(schema: z.ZodType<string>): z.ZodType<string> {
 	return piped;
 }
 
+/** The same with at most so many characters. */
+function short(schema: z.ZodType<string>, most: number): z.ZodType<string> {
+	const piped = schema.pipe(z.string().max(most, { message: `at most ${most} characters`, abort: true }));
+	shorthands.set(piped, { inner: schema });
+	return piped;
+}
+
 export const nonEmpty = notEmpty(text);
+/** A text that is taken apart by somebody else's rules: their time may grow faster than the text. */
+export const shortText = short(nonEmpty, 200);
 export const nonEmptyTemplate = notEmpty(template);
 export const command = notEmpty(script);
 export const condition = notEmpty(conditionText);
@@ -122,7 +139,7 @@ function converted<Value>(convert: (text: string) => Value | { fault: string }, 
 export const duration = converted<number>(
 	(value) => {
 		const ms = parseDuration(value);
-		if (ms === null || ms <= 0) return { fault: `${JSON.stringify(value)} is not a duration; write 90s, 5m or 1h30m` };
+		if (ms === null || ms <= 0) return { fault: `${quoted(value)} is not a duration; write 90s, 5m or 1h30m` };
 		return ms > MAX_JOB_TIMEOUT_MS ? { fault: "the longest timeout is 24h" } : ms;
 	},
 	{ title: "a duration", type: "string", pattern: "^(\\d+(ms|s|m|h|d))+$", examples: ["90s", "20m", "1h30m"] },
@@ -134,17 +151,18 @@ const MAX_GATE_MS = 30 * 24 * 60 * 60_000;
 export const longDuration = converted<number>(
 	(value) => {
 		const ms = parseDuration(value);
-		if (ms === null || ms <= 0) return { fault: `${JSON.stringify(value)} is not a duration; write 12h or 3d` };
+		if (ms === null || ms <= 0) return { fault: `${quoted(value)} is not a duration; write 12h or 3d` };
 		return ms > MAX_GATE_MS ? { fault: "the longest wait for an approval is 30d" } : ms;
 	},
 	{ title: "a duration", type: "string", pattern: "^(\\d+(ms|s|m|h|d))+$", examples: ["12h", "3d"] },
 );
 
 /** Bytes. */
-export const size = converted<number>(
-	(value) => parseBytes(value) ?? { fault: `${JSON.stringify(value)} is not a size; write 512MiB or 8GiB` },
-	{ title: "a size", type: ["string", "integer"], examples: ["512MiB", "8GiB"] },
-);
+export const size = converted<number>((value) => parseBytes(value) ?? { fault: `${quoted(value)} is not a size; write 512MiB or 8GiB` }, {
+	title: "a size",
+	type: ["string", "integer"],
+	examples: ["512MiB", "8GiB"],
+});
 
 /** One or more: a single value stands for a list of one. */
 export function oneOrMore<Value>(schema: z.ZodType<Value>, most: number) {

@@ -1,6 +1,7 @@
 import type { Cell } from "./matrix.ts";
 import { jobsMeant, type ResolveFault } from "./resolve.ts";
 import type { Reference, ResolvedJob } from "./resolved.ts";
+import type { SlicedWork } from "./sliced_work.ts";
 
 /** What jobs say of each other's variants, once these are known. */
 
@@ -12,16 +13,18 @@ type Variants = ReadonlyMap<string, readonly ResolvedJob[]>;
  * @param paths job key → where the job stands in the pipeline
  * @param open where variants, or which of them are meant, are not known: nothing is said of these
  */
-export function checkReferences(
+export function* checkReferences(
 	jobs: readonly ResolvedJob[],
 	paths: ReadonlyMap<string, string[]>,
 	open: ReadonlySet<string>,
-): ResolveFault[] {
+): SlicedWork<ResolveFault[]> {
 	const variants = Map.groupBy(jobs, ({ key }) => key);
+	const references = jobs.reduce((sum, { needs }) => sum + needs.length, 0) + jobs.length;
 	const isOpen = (path: string[]) => open.has([...path, "matrix"].join("."));
 	const faults = new Map<string, ResolveFault>();
 	for (const [key, [first, ...others]] of variants) {
 		const path = paths.get(key) ?? [];
+		yield 20 + (first?.artifacts.fetch.length ? references : (first?.needs.length ?? 0));
 		const needed = first?.artifacts.fetch.length ? neededBy(key, variants) : new Set<ResolvedJob>();
 		const check = (reference: Reference, at: string[], faultOf: () => ResolveFault | null) => {
 			if (isOpen(at) || isOpen(paths.get(reference.key) ?? [])) return;
@@ -33,6 +36,7 @@ export function checkReferences(
 		for (const [index, need] of (first?.needs ?? []).entries()) check(need, [...path, "needs", String(index)], () => null);
 		for (const { artifacts } of first ? [first, ...others] : []) {
 			for (const [index, fetched] of artifacts.fetch.entries()) {
+				yield (variants.get(fetched.key)?.length ?? 0) / 5;
 				const at = [...path, "artifacts", "fetch", String(index)];
 				check(fetched, at, () => raceFault(fetched, at, variants, needed));
 			}

@@ -10,14 +10,17 @@ export const MAX_RESOLVED_BYTES = 512 * KIB;
 export const MAX_JOBS = 1000;
 export const MAX_STEPS = 200;
 export const MAX_YAML_ALIASES = 100;
+/** The keys, values and items of a pipeline or submission, each alias counted for all that it stands for. */
+export const MAX_PIPELINE_NODES = 50_000;
 /** The variants of one job. */
 export const MAX_MATRIX_CELLS = 256;
 /** The paths that a submission may name as changed. */
 export const MAX_CHANGED_PATHS = 5000;
 
-/** What a repository may ask to be run: the files that say so, and all of them together. */
+/** The files of a repository that say what is to be run: how many, the bytes of each, and those of all together. */
 export const MAX_PLAN_FILES = 50;
-export const MAX_PLAN_BYTES = 4 * MIB;
+export const MAX_PLAN_FILE_BYTES = 256 * KIB;
+export const MAX_PLAN_BYTES = 1 * MIB;
 /** The runs that one plan makes may carry this much in all, resolved. */
 export const MAX_PLANNED_BYTES = 8 * MIB;
 /** What a forge may deliver to a hook. */
@@ -40,6 +43,9 @@ export const MAX_SOURCE_BYTES = 1024 * MIB;
 /** What a source bundle may unpack to. */
 export const MAX_SOURCE_UNPACKED_BYTES = 4096 * MIB;
 export const MAX_SOURCE_ENTRIES = 200_000;
+/** What gzip may make of a source: beyond the first bytes it unpacks to at most so many times its length. Sources come to about 20. */
+export const MAX_SOURCE_RATIO = 100;
+export const SOURCE_RATIO_FREE_BYTES = 32 * MIB;
 
 /** One log PATCH carries at most this many bytes. */
 export const MAX_LOG_CHUNK_BYTES = 1 * MIB;

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { isRef, REF_FAULT } from "./git.ts";
-import { MAX_CHANGED_PATHS, MAX_PLAN_BYTES, MAX_PLAN_FILES } from "./limits.ts";
+import { MAX_CHANGED_PATHS, MAX_PLAN_BYTES, MAX_PLAN_FILE_BYTES, MAX_PLAN_FILES } from "./limits.ts";
 import { isInnerPath } from "./paths.ts";
 import { commitId } from "./triggers.ts";
 
@@ -22,12 +22,18 @@ export type PlanWork = z.infer<typeof planWork>;
 export const CONFIG_FILE = ".windlass.yml";
 export const CONFIG_FOLDER = ".windlass";
 
+function bytesOf(text: string): number {
+	return new TextEncoder().encode(text).byteLength;
+}
+
+const fileText = z.string().refine((text) => bytesOf(text) <= MAX_PLAN_FILE_BYTES, `has more than ${MAX_PLAN_FILE_BYTES} bytes`);
+
 /** What the agent has found. */
 export const planResult = z.strictObject({
 	files: z
-		.array(z.strictObject({ path: z.string().min(1).max(500), text: z.string() }))
+		.array(z.strictObject({ path: z.string().min(1).max(500), text: fileText }))
 		.max(MAX_PLAN_FILES)
-		.refine((files) => files.reduce((sum, { text }) => sum + text.length, 0) <= MAX_PLAN_BYTES, `has more than ${MAX_PLAN_BYTES} bytes`),
+		.refine((files) => files.reduce((sum, { text }) => sum + bytesOf(text), 0) <= MAX_PLAN_BYTES, `has more than ${MAX_PLAN_BYTES} bytes`),
 	/** The paths that have changed; null if that cannot be told. */
 	changed: z.array(z.string().max(4096)).max(MAX_CHANGED_PATHS).nullable(),
 });

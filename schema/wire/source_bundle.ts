@@ -1,4 +1,4 @@
-import { MAX_SOURCE_ENTRIES, MAX_SOURCE_UNPACKED_BYTES } from "./limits.ts";
+import { MAX_SOURCE_ENTRIES, MAX_SOURCE_RATIO, MAX_SOURCE_UNPACKED_BYTES, SOURCE_RATIO_FREE_BYTES } from "./limits.ts";
 
 /**
  * The rule for source bundles: tar archives, packed with gzip or not, whose entries become a workspace. The coordinator asks it
@@ -22,6 +22,18 @@ export class BadBundle extends Error {
 		super(`${JSON.stringify(shortened(entry))}: ${fault}`);
 		this.entry = shortened(entry);
 	}
+}
+
+/**
+ * Whether an archive unpacks to what a source can be, so far: a few bytes that become gigabytes are no source.
+ * @throws BadBundle
+ */
+export function checkRatio(packed: number, unpacked: number): void {
+	if (unpacked <= SOURCE_RATIO_FREE_BYTES + packed * MAX_SOURCE_RATIO) return;
+	throw new BadBundle(
+		"the archive",
+		`${packed} bytes unpack to more than ${unpacked}; a source may unpack to ${MAX_SOURCE_RATIO} times its length and ${SOURCE_RATIO_FREE_BYTES} bytes`,
+	);
 }
 
 const LONGEST_NAME = 4096;

@@ -1,9 +1,15 @@
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { Readable } from "node:stream";
+import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { MAX_SOURCE_UNPACKED_BYTES } from "../../schema/wire/limits.ts";
-import { BadBundle, type BundleEntry, BundleRule } from "../../schema/wire/source_bundle.ts";
+import type { FileCoordinator } from "../../agent/client.ts";
+import { unpackSource } from "../../agent/unpack.ts";
+import { MAX_SOURCE_RATIO, MAX_SOURCE_UNPACKED_BYTES, MIB, SOURCE_RATIO_FREE_BYTES } from "../../schema/wire/limits.ts";
+import { BadBundle, type BundleEntry, BundleRule, checkRatio } from "../../schema/wire/source_bundle.ts";
+import { inspectBundle } from "../../worker/sources/inspect.ts";
 import { NotAnArchive, TarHeaders } from "../../worker/sources/tar_headers.ts";
 import { temporaryFolder } from "../support/processes.ts";
 
@@ -97,5 +103,45 @@ describe("the rule for bundles", () => {
 	])("refuses %s", (_, entries, message) => {
 		expect(() => check(...entries)).toThrow(message);
 		expect(() => check(...entries)).toThrow(BadBundle);
+	});
+});
+
+describe("what gzip may make of a source", () => {
+	/** A file of zeros in an archive, packed. */
+	function zeros(bytes: number): Buffer {
+		const folder = temporaryFolder();
+		writeFileSync(path.join(folder, "zeros"), Buffer.alloc(bytes));
+		return gzipSync(execFileSync("tar", ["c", "-C", folder, "zeros"], { maxBuffer: 2 * bytes }));
+	}
+
+	test("is a hundred times its length, beyond the first bytes", () => {
+		expect(() => checkRatio(1, SOURCE_RATIO_FREE_BYTES)).not.toThrow();
+		expect(() => checkRatio(MIB, SOURCE_RATIO_FREE_BYTES + MAX_SOURCE_RATIO * MIB)).not.toThrow();
+		expect(() => checkRatio(MIB, SOURCE_RATIO_FREE_BYTES + MAX_SOURCE_RATIO * MIB + 1)).toThrow(BadBundle);
+	});
+
+	test("the coordinator rejects more, long before all of it is unpacked", async () => {
+		const bundle = zeros(200 * MIB);
+		let given = 0;
+		const pieces = new ReadableStream<Uint8Array>({
+			pull(controller) {
+				controller.enqueue(bundle.subarray(given, given + 4_096));
+				given += 4_096;
+				if (given >= bundle.byteLength) controller.close();
+			},
+		});
+		await expect(inspectBundle(pieces)).rejects.toThrow(/unpack to more than .* 100 times its length/);
+		expect(given).toBeLessThan(bundle.byteLength * 0.8);
+		expect(await inspectBundle(new Blob([zeros(20 * MIB)]).stream())).toMatchObject({ entries: 1, bytes: 20 * MIB });
+	});
+
+	test("and so does an agent", async () => {
+		const bundle = zeros(200 * MIB);
+		const headers = { "x-content-sha256": createHash("sha256").update(bundle).digest("hex") };
+		const client = { stream: async () => ({ body: Readable.from([bundle]), headers }) } as unknown as FileCoordinator;
+		const folder = temporaryFolder();
+		const attempt = { id: "att", token: "token" };
+		const unpacking = { client, attempt, workspace: folder, file: path.join(folder, "source"), signal: new AbortController().signal };
+		await expect(unpackSource(unpacking)).rejects.toThrow("100 times its length");
 	});
 });

@@ -20,7 +20,8 @@ import { plannedRuns } from "../plans/planned_runs.ts";
 import { maxLogBytes } from "../settings.ts";
 import { readSecrets } from "../vault/secrets.ts";
 import { json } from "./answers.ts";
-import { parseJson, readBytes, readJson, readText, validated } from "./bodies.ts";
+import { readBytes, readJson, readText, validated } from "./bodies.ts";
+import { parseBoundedJson } from "./bounded_json.ts";
 import { type RequestContext, route } from "./context.ts";
 
 type Caller = RequestContext<"lease">;
@@ -222,7 +223,7 @@ async function planArtifacts(context: Caller): Promise<Response> {
 async function finish(context: Caller): Promise<Response> {
 	const lease = leaseOf(context);
 	const text = await readText(context.request, MAX_FINISH_BYTES);
-	const body = validated(protocol.finish, parseJson(text));
+	const body = validated(protocol.finish, await parseBoundedJson(text));
 	assertConsistent(body);
 	const digest = await sha256(JSON.stringify(body));
 	const artifacts = await checkUploads(context.environment, lease, body.artifacts);

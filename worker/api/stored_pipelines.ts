@@ -27,7 +27,8 @@ import {
 	storedSubmission,
 } from "../pipelines/stored.ts";
 import { json } from "./answers.ts";
-import { parseJson, readText, validated } from "./bodies.ts";
+import { readText, validated } from "./bodies.ts";
+import { parseBoundedJson } from "./bounded_json.ts";
 import { actorOf, type RequestContext, route } from "./context.ts";
 import { isForm, partFault, readParts, textOf } from "./forms.ts";
 import { flagParameter, integerParameter, onlyParameters } from "./queries.ts";
@@ -70,7 +71,7 @@ async function get(context: Caller): Promise<Response> {
 async function create(context: Caller): Promise<Response> {
 	const { url, request, environment, principal, baseUrl } = context;
 	onlyParameters(url, []);
-	const { name, project, yaml } = validated(pipelineRequest, parseJson(await readText(request, MAX_BODY_BYTES)));
+	const { name, project, yaml } = validated(pipelineRequest, await parseBoundedJson(await readText(request, MAX_BODY_BYTES)));
 	const made = await createPipeline(environment, { team: principal.team, project, name, actor: actorOf(principal) }, yaml);
 	noted(context, made);
 	return json(presentPipeline(made, baseUrl), 201, { Location: `/api/v1/pipelines/${made.id}` });
@@ -125,7 +126,7 @@ async function change(context: Caller): Promise<Response> {
 	const { url, request, environment, principal, baseUrl } = context;
 	onlyParameters(url, []);
 	const pipeline = await requirePipeline(context);
-	const { yaml, version } = validated(pipelineChange, parseJson(await readText(request, MAX_BODY_BYTES)));
+	const { yaml, version } = validated(pipelineChange, await parseBoundedJson(await readText(request, MAX_BODY_BYTES)));
 	const changed = await changePipeline(environment, pipeline, { text: yaml, before: version, actor: actorOf(principal) });
 	noted(context, changed);
 	return json(presentPipeline(changed, baseUrl));
@@ -206,7 +207,7 @@ async function trigger(context: Caller): Promise<Response> {
 	onlyParameters(context.url, ["follow"]);
 	const isFollowing = flagParameter(context.url, "follow");
 	const text = await readText(context.request, MAX_PIPELINE_BYTES);
-	return answerSubmitted(context, await triggerPipeline(context, text.trim() === "" ? {} : parseJson(text)), isFollowing);
+	return answerSubmitted(context, await triggerPipeline(context, text.trim() === "" ? {} : await parseBoundedJson(text)), isFollowing);
 }
 
 /** @throws ApiError `not_found`, and as a submission does */

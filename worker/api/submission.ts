@@ -1,52 +1,64 @@
-import { parseSubmission, parseSubmissionForm, type Submission } from "../../schema/pipeline/parse.ts";
-import type { ProjectRepository } from "../../schema/pipeline/resolve.ts";
+import { type CheckedSubmission, checkingSubmission, checkingSubmissionForm, type Submission } from "../../schema/pipeline/parse.ts";
+import type { SlicedWork } from "../../schema/pipeline/sliced_work.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { MAX_PIPELINE_BYTES, MAX_SUBMITTED_SOURCE_BYTES } from "../../schema/wire/limits.ts";
 import { findProject } from "../catalog/projects.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
+import { inTurn } from "../in_turn.ts";
 import { requireSource, storeSource } from "../sources/store.ts";
-import { parseJson, readText } from "./bodies.ts";
+import { readBytes } from "./bodies.ts";
+import { parsingJson } from "./bounded_json.ts";
 import { isForm, partFault, readParts, textOf } from "./forms.ts";
+import { decodingText } from "./large_texts.ts";
 
 /** What POST /runs takes: a pipeline or a submission as JSON or YAML, or a form with the same names as parts. */
 
-/** @throws ApiError `malformed`, `too_large`, `validation_failed` */
+/** @throws ApiError `malformed`, `too_large`, `validation_failed`, `unavailable` */
 export async function readSubmission(request: Request, environment: Environment, team: string): Promise<Submission> {
-	const type = request.headers.get("Content-Type") ?? "";
-	const submission = isForm(request)
-		? await readForm(request, environment, team)
-		: await inProject(environment, team, await plainReader(request, type));
+	const submission = isForm(request) ? await readForm(request, environment, team) : await readPlain(request, environment, team);
 	await requireSource(environment, team, submission.pipeline.source);
 	return submission;
 }
 
-type Reader = (repository: ProjectRepository | null) => Submission;
-
-/** Reads a submission once to know its project, and once more with the repository of that, where it needs one. */
-async function inProject(environment: Environment, team: string, read: Reader): Promise<Submission> {
-	const submission = read(null);
-	const project = submission.pipeline.source === null ? await findProject(environment.DB, team, submission.project) : null;
-	if (!project?.repository) return submission;
-	return read({ address: project.repository, branch: project.default_branch });
+/** A submission that was read, and how long it is. */
+interface ReadSubmission {
+	checked: CheckedSubmission;
+	characters: number;
 }
 
-async function plainReader(request: Request, type: string): Promise<Reader> {
-	const text = await readText(request, MAX_PIPELINE_BYTES);
-	if (text.trim() === "") {
+/** Resolves a submission with the repository of its project, where it does not say itself what the workspace is made of. */
+async function inProject(environment: Environment, team: string, { checked, characters }: ReadSubmission): Promise<Submission> {
+	const project = checked.hasSource ? null : await findProject(environment.DB, team, checked.project);
+	const repository = project?.repository ? { address: project.repository, branch: project.default_branch } : null;
+	return inTurn(checked.resolving({ repository }), characters);
+}
+
+async function readPlain(request: Request, environment: Environment, team: string): Promise<Submission> {
+	const bytes = await readBytes(request, MAX_PIPELINE_BYTES);
+	const isJson = /\bjson\b/i.test(request.headers.get("Content-Type") ?? "");
+	const checked = await inTurn(checkingBody(bytes, isJson), bytes.byteLength);
+	return inProject(environment, team, { checked, characters: bytes.byteLength });
+}
+
+function* checkingBody(bytes: Uint8Array, isJson: boolean): SlicedWork<CheckedSubmission> {
+	const text = yield* decodingText(bytes);
+	if (!/\S/.test(text)) {
 		throw new ApiError("malformed", "The body is empty.", { suggestions: ['-d \'{"run": "make test"}\', or --data-binary @pipeline.yml'] });
 	}
-	if (/\bjson\b/i.test(type)) parseJson(text);
-	return (repository) => parseSubmission(text, { repository });
+	// YAML takes more than JSON does.
+	if (isJson) yield* parsingJson(text);
+	return yield* checkingSubmission(text);
 }
 
 async function readForm(request: Request, environment: Environment, team: string): Promise<Submission> {
 	const { texts, bundle } = await readFormParts(request);
 	// First what costs nothing to find wrong.
-	const read: Reader = (repository) => parseSubmissionForm(texts, { repository });
-	if (!bundle) return inProject(environment, team, read);
-	const submission = read(null);
+	const characters = [...texts.values()].reduce((sum, { length }) => sum + length, 0);
+	const checked = await inTurn(checkingSubmissionForm(texts), characters);
+	if (!bundle) return inProject(environment, team, { checked, characters });
+	const submission = await inTurn(checked.resolving({ repository: null }), characters);
 	if (texts.has("source")) throw partFault("source", "is there twice: as a file and as text", "keep one of them");
 	unwrap(await dispatcherOf(environment, team).checkRoom());
 	const size = bundle.reduce((sum, chunk) => sum + chunk.byteLength, 0);

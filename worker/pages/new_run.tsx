@@ -1,6 +1,6 @@
 import { ulid } from "ulid";
 import type { ParametersText } from "../../schema/pipeline/parameters.ts";
-import { parsedParameters, parseSubmission } from "../../schema/pipeline/parse.ts";
+import { checkingPipelineWith, readingParameters } from "../../schema/pipeline/parse.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import { MAX_PIPELINE_BYTES } from "../../schema/wire/limits.ts";
@@ -10,6 +10,7 @@ import { sha256 } from "../auth/digest.ts";
 import { SUBMITTED } from "../dispatch/core/submit.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
+import { inTurn } from "../in_turn.ts";
 import { faultsIn } from "./faults.tsx";
 import { page } from "./layout.tsx";
 import { NewRunPage } from "./new_run_page.tsx";
@@ -30,7 +31,7 @@ export async function submitNewRun(context: Reader): Promise<Response> {
 	const given = givenIn(form);
 	let params: ParametersText | null = null;
 	try {
-		params = parsedParameters(pipeline);
+		params = await inTurn(readingParameters(pipeline), pipeline.length);
 		const isReady = form.get("ready") === "yes" || Object.keys(params).length === 0;
 		if (!isReady) return formPage(principal.name, { pipeline, params, given, error: null });
 		const runId = await submit(context, pipeline, given);
@@ -42,7 +43,8 @@ export async function submitNewRun(context: Reader): Promise<Response> {
 }
 
 async function submit({ environment, principal }: Reader, text: string, params: Record<string, string>): Promise<string> {
-	const { pipeline, project } = parseSubmission(JSON.stringify({ pipeline: text, params: filledIn(params) }));
+	const checked = await inTurn(checkingPipelineWith(text, { params: filledIn(params) }), text.length);
+	const { pipeline, project } = await inTurn(checked.resolving({}), text.length);
 	const answer = await dispatcherOf(environment, principal.team).submit({
 		runId: `${ID_PREFIXES.run}_${ulid()}`,
 		pipeline,

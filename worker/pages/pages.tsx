@@ -15,11 +15,12 @@ import { findDefinition, findRun, listPlanned, listReruns, listRuns, type RunRec
 import { historyOf } from "../catalog/tests.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
+import { inTurn } from "../in_turn.ts";
 import { testsOfRun } from "../tests/run_tests.ts";
 import { JobPage } from "./job_page.tsx";
 import { page } from "./layout.tsx";
 import { previewLog } from "./log_preview.ts";
-import { renderMarkdown } from "./markdown.ts";
+import { renderingMarkdown } from "./markdown.ts";
 import { RunPage } from "./run_page.tsx";
 import { RunsPage } from "./runs_page.tsx";
 import { TestPage } from "./test_page.tsx";
@@ -92,10 +93,12 @@ async function movesOf({ DB }: Environment, { team, id }: RunRow): Promise<Map<s
 async function summariesOf(environment: Environment, team: string, record: RunRecord, run: Run) {
 	const ended = record.jobs.filter((job) => job.result_attempt !== null).slice(0, SUMMARIES_LOOKED_FOR);
 	const texts = await Promise.all(ended.map((job) => readSummary(environment, team, job.result_attempt as string)));
-	return texts.flatMap((text, index) => {
+	const summaries: { job: Run["jobs"][number]; html: string }[] = [];
+	for (const [index, text] of texts.entries()) {
 		const job = run.jobs.find(({ id }) => id === ended[index]?.id);
-		return text && job ? [{ job, html: renderMarkdown(text) }] : [];
-	});
+		if (text && job) summaries.push({ job, html: await inTurn(renderingMarkdown(text), text.length) });
+	}
+	return summaries;
 }
 
 export async function testPage({ url, environment, principal }: Reader): Promise<Response> {
@@ -119,10 +122,11 @@ export async function jobPage({ url, environment, principal, params }: Reader): 
 		shown ? presentArtifacts(environment, principal.team, job.id, shown) : [],
 		shown ? readSummary(environment, principal.team, shown) : null,
 	]);
+	const html = summary && (await inTurn(renderingMarkdown(summary), summary.length));
 	return page({
 		title: job.name,
 		user: principal.name,
 		isLive: !isTerminal(job.state),
-		children: <JobPage job={job} explanation={explanation} log={log} artifacts={artifacts} summary={summary && renderMarkdown(summary)} />,
+		children: <JobPage job={job} explanation={explanation} log={log} artifacts={artifacts} summary={html} />,
 	});
 }

@@ -1,4 +1,5 @@
 import { fillParameters, type ParametersText } from "../../schema/pipeline/parameters.ts";
+import { doneAtOnce } from "../../schema/pipeline/sliced_work.ts";
 
 /** The parameters of a pipeline as fields of a form, and what a form says of them. */
 
@@ -12,7 +13,7 @@ interface FieldsProps {
 
 /** A field for each parameter; it holds what the parameter is when nobody fills it in, and nothing if somebody has to. */
 export function ParameterFields({ declared, given }: FieldsProps) {
-	const { values } = fillParameters(declared, {});
+	const { values } = doneAtOnce(fillParameters(declared, {}));
 	return (
 		<>
 			{Object.entries(declared).map(([name, one]) => (

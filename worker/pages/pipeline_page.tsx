@@ -1,5 +1,5 @@
 import type { ParametersText } from "../../schema/pipeline/parameters.ts";
-import { parsedParameters } from "../../schema/pipeline/parse.ts";
+import { readingParameters } from "../../schema/pipeline/parse.ts";
 import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
 import { MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
 import type { PipelineVersion, WholePipeline } from "../../schema/wire/pipelines.ts";
@@ -7,6 +7,7 @@ import type { RequestContext } from "../api/context.ts";
 import { requirePipeline } from "../api/stored_pipelines.ts";
 import { listVersions } from "../catalog/pipelines.ts";
 import { presentPipeline, presentVersion } from "../catalog/present.ts";
+import { inTurn } from "../in_turn.ts";
 import { readNewest } from "../pipelines/stored.ts";
 import { Faults } from "./faults.tsx";
 import { page } from "./layout.tsx";
@@ -26,14 +27,16 @@ export async function pipelinePage(context: RequestContext<"user">, refused: Ref
 	const row = await requirePipeline(context);
 	const [yaml, versions] = await Promise.all([readNewest(environment, row), listVersions(environment.DB, row.id, MAX_LIST_LIMIT, null)]);
 	const pipeline = { ...presentPipeline(row, baseUrl), yaml };
-	const children = <PipelinePage pipeline={pipeline} params={declaredIn(yaml)} versions={versions.map(presentVersion)} refused={refused} />;
+	const children = (
+		<PipelinePage pipeline={pipeline} params={await declaredIn(yaml)} versions={versions.map(presentVersion)} refused={refused} />
+	);
 	return page({ title: pipeline.name, user: principal.name, children }, refused ? 422 : 200);
 }
 
 /** The parameters of a text that is kept; none of one that was taken once and would not be any more. */
-function declaredIn(yaml: string): ParametersText {
+async function declaredIn(yaml: string): Promise<ParametersText> {
 	try {
-		return parsedParameters(yaml);
+		return await inTurn(readingParameters(yaml), yaml.length);
 	} catch (error) {
 		if (!(error instanceof ApiError)) throw error;
 		return {};

@@ -1,6 +1,6 @@
 import { ulid } from "ulid";
 import type { PipelineRow, PipelineVersionRow } from "../../schema/database/tables.ts";
-import { checkKeptPipeline, parseSubmission } from "../../schema/pipeline/parse.ts";
+import { checkingPipelineWith, checkingStoredPipeline } from "../../schema/pipeline/parse.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import { sha256 } from "../auth/digest.ts";
@@ -8,6 +8,7 @@ import { addPipeline, addVersion, findVersion, removePipeline } from "../catalog
 import { findProject } from "../catalog/projects.ts";
 import { SUBMITTED, type Submit } from "../dispatch/core/submit.ts";
 import type { Environment } from "../environment.ts";
+import { inTurn } from "../in_turn.ts";
 import { requireSource } from "../sources/store.ts";
 
 /**
@@ -15,13 +16,13 @@ import { requireSource } from "../sources/store.ts";
  * after the one that it is a change of; if there is a newer one by then, it is refused.
  */
 
-/** @throws ApiError as `checkKeptPipeline` does, `conflict` for a name that is taken */
+/** @throws ApiError as `checkingStoredPipeline` does, `conflict` for a name that is taken */
 export async function createPipeline(
 	environment: Environment,
 	{ team, project, name, actor }: { team: string; project: string; name: string; actor: string },
 	text: string,
 ): Promise<PipelineRow> {
-	checkKeptPipeline(text);
+	await inTurn(checkingStoredPipeline(text), text.length);
 	const version = await keepText(environment, team, text);
 	const id = `${ID_PREFIXES.pipeline}_${ulid()}`;
 	const added = await addPipeline(environment.DB, { id, team, project, name }, { ...version, actor, restores: null });
@@ -31,13 +32,13 @@ export async function createPipeline(
 	});
 }
 
-/** Adds a version with this text. @throws ApiError as `checkKeptPipeline` does, `conflict` if `before` is not the newest version any more */
+/** Adds a version with this text. @throws ApiError as `checkingStoredPipeline` does, `conflict` if `before` is not the newest version any more */
 export async function changePipeline(
 	environment: Environment,
 	pipeline: PipelineRow,
 	{ text, before, actor }: { text: string; before: number; actor: string },
 ): Promise<PipelineRow> {
-	checkKeptPipeline(text);
+	await inTurn(checkingStoredPipeline(text), text.length);
 	const version = await keepText(environment, pipeline.team, text);
 	return added(pipeline, await addVersion(environment.DB, pipeline.id, before, { ...version, actor, restores: null }), before);
 }
@@ -97,7 +98,7 @@ async function keepText(environment: Environment, team: string, text: string): P
 /**
  * The submission of the newest version.
  * @param asked what a submission may say beside its pipeline
- * @throws ApiError as `parseSubmission` and `requireSource` do
+ * @throws ApiError as `checkingSubmission` and `requireSource` do
  */
 export async function storedSubmission(
 	environment: Environment,
@@ -109,8 +110,8 @@ export async function storedSubmission(
 	const text = await readNewest(environment, pipeline);
 	const project = await findProject(environment.DB, team, pipeline.project);
 	const repository = project?.repository ? { address: project.repository, branch: project.default_branch } : null;
-	const submission = JSON.stringify({ ...asked, pipeline: text, project: pipeline.project });
-	const { pipeline: resolved } = parseSubmission(submission, { repository, event: by.kind, name: pipeline.name });
+	const checked = await inTurn(checkingPipelineWith(text, { ...asked, project: pipeline.project }), text.length);
+	const { pipeline: resolved } = await inTurn(checked.resolving({ repository, event: by.kind, name: pipeline.name }), text.length);
 	await requireSource(environment, team, resolved.source);
 	return {
 		runId: `${ID_PREFIXES.run}_${ulid()}`,

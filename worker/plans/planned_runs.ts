@@ -1,6 +1,6 @@
 import { ulid } from "ulid";
 import type { RunRow } from "../../schema/database/tables.ts";
-import { nameInFile, parseRepositoryFile, type RepositoryFile } from "../../schema/pipeline/parse.ts";
+import { type RepositoryFile, type RepositoryPipeline, readingName, readingRepositoryFile } from "../../schema/pipeline/parse.ts";
 import { type Plan, type ResolvedPipeline, withDefaults } from "../../schema/pipeline/resolved.ts";
 import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
@@ -12,6 +12,7 @@ import { sha256 } from "../auth/digest.ts";
 import type { Planned, PlannedFile } from "../dispatch/core/plans.ts";
 import type { FileSchedule } from "../dispatch/core/schedules.ts";
 import type { Submit } from "../dispatch/core/submit.ts";
+import { inTurn } from "../in_turn.ts";
 
 /** The plan whose result this is, and the run that it belongs to. */
 export interface PlanOfRun {
@@ -50,7 +51,7 @@ export async function plannedRuns({ plan, run }: PlanOfRun, { files, changed }: 
 				params: plan.params,
 				isNamed: plan.file !== null,
 			};
-			const { name, schedules: asked, wanted } = parseRepositoryFile(file, occasion);
+			const { name, schedules: asked, wanted } = await inTurn(readingRepositoryFile(file, occasion), file.text.length);
 			schedules.push(...asked.map((one) => scheduleOf(file, one)));
 			const other = names.get(name);
 			if (other !== undefined)
@@ -85,7 +86,7 @@ async function nothingFound({ work, file }: Plan, run: RunRow): Promise<PlannedF
 	return { file: "*", because };
 }
 
-type Asked = ReturnType<typeof parseRepositoryFile>["schedules"][number];
+type Asked = RepositoryPipeline["schedules"][number];
 
 function scheduleOf({ path: file }: RepositoryFile, { cron, timezone = "UTC", branch, params = {} }: Asked): FileSchedule {
 	return { file, cron, timezone, branch: branch ?? null, params };
@@ -96,7 +97,7 @@ async function broken(run: RunRow, file: RepositoryFile, text: string): Promise<
 	const fault: Reason = { code: "config_invalid", text: `${file.path}: ${text}`.slice(0, MAX_TOLD_CHARACTERS) };
 	const source = run.source_git === null ? null : { git: run.source_git, ref: run.source_ref };
 	const pipeline = withDefaults({
-		name: nameInFile(file),
+		name: await inTurn(readingName(file), file.text.length),
 		source,
 		branch: run.branch,
 		pull_request: run.pull_request === null ? null : { number: run.pull_request, target: "" },

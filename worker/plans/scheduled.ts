@@ -13,7 +13,7 @@ const ACTOR = "a schedule";
 
 /**
  * What a schedule submits now that its time has come: a plan of the repository, or a pipeline that is kept here. The same time submits the same.
- * @throws ApiError `not_found` where its project or pipeline is gone, and for a pipeline that cannot be run as `parseSubmission` does
+ * @throws ApiError `not_found` where its project or pipeline is gone, and for a pipeline that cannot be run as `checkingSubmission` does
  */
 export async function scheduledSubmission(environment: Environment, team: string, schedule: ScheduleRow, at: number): Promise<Submit> {
 	const params = JSON.parse(schedule.params) as Record<string, string>;

@@ -1,5 +1,5 @@
 import { MAX_SOURCE_UNPACKED_BYTES } from "../../schema/wire/limits.ts";
-import { BadBundle, BundleRule } from "../../schema/wire/source_bundle.ts";
+import { BadBundle, BundleRule, checkRatio } from "../../schema/wire/source_bundle.ts";
 import { NotAnArchive, TarHeaders } from "./tar_headers.ts";
 
 /** What an archive turned out to hold. */
@@ -10,6 +10,10 @@ export interface Inspection {
 
 /** Headers and padding beside the files themselves. */
 const OVERHEAD_BYTES = 512 * 1024 * 1024;
+/** What is given to gzip at a time: it may come to a thousand times as much. */
+const PIECE_BYTES = 16 * 1024;
+/** What is unpacked between two pauses, in which others run. */
+const BYTES_OF_SLICE = 4 * 1024 * 1024;
 
 /**
  * Reads a bundle as it passes by, unpacking it in memory piece by piece and keeping nothing of it.
@@ -18,10 +22,19 @@ const OVERHEAD_BYTES = 512 * 1024 * 1024;
 export async function inspectBundle(stream: ReadableStream<Uint8Array>): Promise<Inspection> {
 	const rule = new BundleRule();
 	const headers = new TarHeaders((entry) => rule.check(entry));
+	const packed = { bytes: 0 };
 	let bytes = 0;
+	let sincePause = 0;
 	try {
-		for await (const chunk of await unpacked(stream)) {
+		for await (const chunk of await unpacked(stream, packed)) {
 			bytes += chunk.byteLength;
+			checkRatio(packed.bytes, bytes);
+			sincePause += chunk.byteLength;
+			if (sincePause > BYTES_OF_SLICE) {
+				sincePause = 0;
+				// A small archive is there as a whole, and unpacks without ever waiting for more.
+				await new Promise((resolve) => setTimeout(resolve, 0));
+			}
 			if (bytes > MAX_SOURCE_UNPACKED_BYTES + OVERHEAD_BYTES)
 				throw new BadBundle("the archive", `unpacks to more than ${MAX_SOURCE_UNPACKED_BYTES} bytes`);
 			headers.push(chunk);
@@ -36,26 +49,34 @@ export async function inspectBundle(stream: ReadableStream<Uint8Array>): Promise
 }
 
 /** The archive itself: gzip is known by its first two bytes (RFC 1952, 2.3.1). */
-async function unpacked(stream: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array>> {
+/** @param packed counts the bytes that have been read */
+async function unpacked(stream: ReadableStream<Uint8Array>, packed: { bytes: number }): Promise<ReadableStream<Uint8Array>> {
 	const reader = stream.getReader();
 	let first = new Uint8Array();
 	while (first.byteLength < 2) {
 		const { value, done } = await reader.read();
 		if (done) throw new NotAnArchive("it is empty");
+		packed.bytes += value.byteLength;
 		const longer = new Uint8Array(first.byteLength + value.byteLength);
 		longer.set(first);
 		longer.set(value, first.byteLength);
 		first = longer;
 	}
+	let rest: Uint8Array = first;
 	const whole = new ReadableStream<Uint8Array>({
-		start: (controller) => controller.enqueue(first),
 		async pull(controller) {
-			const { done, value } = await reader.read();
-			if (done) controller.close();
-			else controller.enqueue(value);
+			if (rest.byteLength === 0) {
+				const { done, value } = await reader.read();
+				if (done) return controller.close();
+				packed.bytes += value.byteLength;
+				rest = value;
+			}
+			// All of a piece is unpacked at once, whatever it comes to.
+			controller.enqueue(rest.subarray(0, PIECE_BYTES));
+			rest = rest.subarray(PIECE_BYTES);
 		},
 		cancel: (reason) => reader.cancel(reason),
 	});
-	const isPacked = first[0] === 0x1f && first[1] === 0x8b;
-	return isPacked ? whole.pipeThrough(new DecompressionStream("gzip") as ReadableWritablePair<Uint8Array, Uint8Array>) : whole;
+	const isGzip = first[0] === 0x1f && first[1] === 0x8b;
+	return isGzip ? whole.pipeThrough(new DecompressionStream("gzip") as ReadableWritablePair<Uint8Array, Uint8Array>) : whole;
 }
