@@ -1,11 +1,10 @@
 import { ApiError } from "../../schema/wire/errors.ts";
 import { isId } from "../../schema/wire/ids.ts";
-import { findToken } from "../catalog/tokens.ts";
 import type { Environment } from "../environment.ts";
 import type { Client } from "./client_address.ts";
 import { isSameSecret, sha256 } from "./digest.ts";
 import { LEASE_TOKEN_PREFIX, type LeaseTokenClaims, verifyLease } from "./lease_token.ts";
-import { assertMayTry } from "./refused_credentials.ts";
+import { findShownToken } from "./refused_credentials.ts";
 import { sessionOf } from "./session.ts";
 
 /** Who is calling; known from the token alone. */
@@ -36,8 +35,7 @@ const KINDS_BY_PREFIX = {
 export async function identify(environment: Environment, request: Request, client: Client, isSecure: boolean): Promise<Principal> {
 	const token = bearerToken(request);
 	if (token === null) return identifySession(environment, request, isSecure);
-	assertMayTry(client, token);
-	const principal = await identifyToken(environment, token);
+	const principal = await identifyToken(environment, client, token);
 	if (!principal) {
 		throw new ApiError("authentication_required", "This token is not valid.", {
 			suggestions: ["Check that the whole token was copied; it may also have been revoked or have expired."],
@@ -75,7 +73,7 @@ async function identifySession(environment: Environment, request: Request, isSec
 	return { kind: "user", team: token.team, role: token.kind, name: token.name, tokenId: token.id, sessionId: session.id };
 }
 
-async function identifyToken(environment: Environment, token: string): Promise<Principal | null> {
+async function identifyToken(environment: Environment, client: Client, token: string): Promise<Principal | null> {
 	if (token.startsWith(LEASE_TOKEN_PREFIX)) {
 		const claims = await verifyLease(environment, token);
 		return claims && { kind: "lease", team: claims.team, claims };
@@ -92,7 +90,7 @@ async function identifyToken(environment: Environment, token: string): Promise<P
 		const isHost = environment.HOST_SECRET !== undefined && (await isSameSecret(token, HOST_TOKEN_PREFIX + environment.HOST_SECRET));
 		return isHost ? { kind: "host", team: DEFAULT_TEAM } : null;
 	}
-	const user = await findToken(environment.DB, await sha256(token));
+	const user = await findShownToken(environment.DB, client, token);
 	return user && { kind: "user", team: user.team, role: user.kind, name: user.name, tokenId: user.id, sessionId: null };
 }
 

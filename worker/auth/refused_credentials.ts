@@ -1,7 +1,9 @@
 import { ApiError } from "../../schema/wire/errors.ts";
+import { findToken, type Token, wasValid } from "../catalog/tokens.ts";
 import { log } from "../log.ts";
 import type { Client } from "./client_address.ts";
-import { blockedFor, countFailure, UNGUESSABLE_LENGTH } from "./throttle.ts";
+import { sha256 } from "./digest.ts";
+import { blockedFor, countFailure, mayLookUp, UNGUESSABLE_LENGTH } from "./throttle.ts";
 
 /** What becomes of a request whose credential was wrong: it is counted, logged, slowed, and at last not answered any more. */
 
@@ -18,7 +20,7 @@ interface Refused {
  * @returns the answer: the error itself, or `rate_limited` once there were too many
  */
 export async function refuseCredential(error: ApiError, { client, claims, requestId, route }: Refused): Promise<ApiError> {
-	const { delayMs, retryAfter, logged } = countFailure([`address ${client.address}`, claims], Date.now());
+	const { delayMs, retryAfter, logged } = countFailure([addressKey(client), claims], Date.now());
 	if (logged !== null) {
 		const fields = { request_id: requestId, address: client.address, credential: claims, route, failures: logged };
 		log("warn", retryAfter === null ? "a credential was wrong" : "too many credentials were wrong", fields);
@@ -28,13 +30,19 @@ export async function refuseCredential(error: ApiError, { client, claims, reques
 }
 
 /**
- * Rejects a credential that is short enough to be guessed, while its address is blocked.
- * @throws ApiError `rate_limited`
+ * The live token that somebody shows; null if it is wrong, or too many wrong ones came from this address to look it up.
+ * @throws ApiError `rate_limited` for a token that is short enough to be guessed, while its address is blocked
  */
-export function assertMayTry(client: Client, credential: string): void {
-	if (credential.length >= UNGUESSABLE_LENGTH) return;
-	const retryAfter = blockedFor(`address ${client.address}`, Date.now());
+export async function findShownToken(db: D1Database, client: Client, text: string): Promise<Token | null> {
+	const key = addressKey(client);
+	const retryAfter = text.length < UNGUESSABLE_LENGTH ? blockedFor(key, Date.now()) : null;
 	if (retryAfter !== null) throw tooMany(client, retryAfter);
+	const hash = await sha256(text);
+	return wasValid(hash) || mayLookUp(key, Date.now()) ? findToken(db, hash) : null;
+}
+
+function addressKey({ address }: Client): string {
+	return `address ${address}`;
 }
 
 function tooMany({ address }: Client, retryAfter: number): ApiError {

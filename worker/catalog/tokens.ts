@@ -19,6 +19,11 @@ export async function findToken(db: D1Database, hash: string): Promise<Token | n
 	});
 }
 
+/** Whether a token with this hash was valid when it was last looked up. */
+export function wasValid(hash: string): boolean {
+	return trusted.hasFound(hash);
+}
+
 /** The live token that a sign-in link stands for, which is used up by this; null if the link is unknown, used or expired. */
 export async function redeemSignInLink(db: D1Database, hash: string): Promise<Token | null> {
 	const now = Date.now();

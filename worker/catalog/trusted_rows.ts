@@ -19,6 +19,11 @@ export class TrustedRows<Row> {
 		return row;
 	}
 
+	/** Whether a row of this key was found, be it long ago: it may have been revoked since. */
+	hasFound(key: string): boolean {
+		return this.#rows.has(key);
+	}
+
 	/** The next look goes to the database. */
 	forget(key: string): void {
 		this.#rows.delete(key);

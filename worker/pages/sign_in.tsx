@@ -3,10 +3,10 @@ import { readText } from "../api/bodies.ts";
 import type { RequestContext } from "../api/context.ts";
 import { sha256 } from "../auth/digest.ts";
 import { assertOwnOrigin } from "../auth/origin.ts";
-import { assertMayTry } from "../auth/refused_credentials.ts";
+import { findShownToken } from "../auth/refused_credentials.ts";
 import { endedSessionCookie, openSession } from "../auth/session.ts";
 import { endSession } from "../catalog/sessions.ts";
-import { findToken, redeemSignInLink, type Token } from "../catalog/tokens.ts";
+import { redeemSignInLink, type Token } from "../catalog/tokens.ts";
 import { log } from "../log.ts";
 import { page } from "./layout.tsx";
 
@@ -76,8 +76,7 @@ export async function signIn(context: Visitor): Promise<Response> {
 }
 
 async function byToken({ environment, client }: Visitor, text: string): Promise<Token> {
-	assertMayTry(client, text);
-	const token = await findToken(environment.DB, await sha256(text));
+	const token = await findShownToken(environment.DB, client, text);
 	if (token) return token;
 	throw new ApiError("authentication_required", "This token is not valid.", { suggestions: ["Check that the whole token was copied."] });
 }
