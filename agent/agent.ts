@@ -32,7 +32,7 @@ const STOPPED = new Error("the agent is stopped");
 
 /** What an agent is made of: whatever of it touches files, processes and sockets. */
 export interface AgentParts {
-	options: Pick<AgentOptions, "name" | "token" | "slots" | "once" | "idleExitMs">;
+	options: Pick<AgentOptions, "name" | "token" | "tokenFault" | "slots" | "once" | "idleExitMs">;
 	/** What it keeps between its lives. */
 	memory: Pick<
 		StateFolder,
@@ -161,7 +161,11 @@ export class RunningAgent {
 			} catch (error) {
 				if (!isUnknown(error)) throw error;
 				// A former life may have asked for the next token and not kept it: this one is out of date then.
-				const rotated = await this.#rotate(known).catch(() => null);
+				const rotated = await this.#rotate(known, this.#stop.signal).catch((failure) => {
+					// Refused: it was never asked for another one. Whatever else has failed says nothing of the identity.
+					if (failure instanceof ApiError) return null;
+					throw failure;
+				});
 				if (rotated) {
 					await this.#helloAs(rotated);
 					return rotated;
@@ -177,10 +181,11 @@ export class RunningAgent {
 	}
 
 	async #register(): Promise<Identity> {
-		const { token, name } = this.#options;
+		const { token, tokenFault, name } = this.#options;
 		if (!token) {
-			throw new ApiError("authentication_required", "This agent is not registered and was given no registration token.", {
-				suggestions: ["Make one with POST /api/v1/agent-tokens and give it as --token."],
+			const why = tokenFault === null ? "was given no registration token" : `has no registration token (${tokenFault})`;
+			throw new ApiError("authentication_required", `This agent is not registered and ${why}.`, {
+				suggestions: ["Make one with: windlass agent-tokens create; give it in a file: --token-file FILE"],
 			});
 		}
 		const answer = await untilAnswered(
@@ -229,10 +234,10 @@ export class RunningAgent {
 	 * Gets the next token and keeps it. Repeated after a lost answer, in this life or a later one, it is the same token.
 	 * @throws ApiError where the coordinator refuses it
 	 */
-	async #rotate(identity: Identity): Promise<Identity> {
+	async #rotate(identity: Identity, signal: AbortSignal): Promise<Identity> {
 		const json = { rotation_key: await this.#memory.rotationKey() };
-		const call = { method: "POST", path: "/api/v1/agents/self/rotate", token: identity.token, json, signal: this.#stop.signal } as const;
-		const { token } = await untilAnswered(() => this.#client.fetch(rotatedToken, call), this.#stop.signal);
+		const call = { method: "POST", path: "/api/v1/agents/self/rotate", token: identity.token, json, signal } as const;
+		const { token } = await untilAnswered(() => this.#client.fetch(rotatedToken, call), signal);
 		const rotated = { ...identity, token };
 		await this.#memory.keepRotated(rotated);
 		this.#token = token;
@@ -248,8 +253,10 @@ export class RunningAgent {
 		}
 		const { identity } = this.#memory;
 		if (!rotate || !identity) return;
-		await this.#rotate(identity).catch((error) => {
-			if (!this.#stop.signal.aborted) say("warn", `the token of this agent could not be rotated: ${error.message}`);
+		// Asked to end, the agent does not wait for this: it is asked again with the next poll.
+		const signal = AbortSignal.any([this.#stop.signal, this.#repoll.signal]);
+		await this.#rotate(identity, signal).catch((error) => {
+			if (!signal.aborted) say("warn", `the token of this agent could not be rotated: ${error.message}`);
 		});
 	}
 
@@ -266,7 +273,7 @@ export class RunningAgent {
 		await untilAnswered(() => this.#client.fetch(helloAnswer, call()), signal).then(
 			(answer) => this.#takeLabels(answer),
 			(error) => {
-				// A refusal is met by the loops, too, and is theirs to heed.
+				// The loops meet an error like this, too, and act on it.
 				if (!signal.aborted) say("warn", `the facts of this agent were not taken: ${error.message}`);
 			},
 		);

@@ -8,6 +8,7 @@ import { type FileCoordinator, untilAnswered } from "./client.ts";
 import { ConfinedFileError, type ConfinedFolder } from "./confined_files.ts";
 import { findFiles } from "./find_files.ts";
 import type { Masker } from "./masker.ts";
+import { severalAtOnce } from "./several_at_once.ts";
 
 /** Files that cannot be saved; the sentence says which and why. */
 export class ArtifactsFailed extends Error {
@@ -103,16 +104,10 @@ export async function uploadArtifacts(upload: Upload, files: readonly Found[]): 
 		const parts = new Map<Found, string[]>();
 		for (const file of slice) parts.set(file, await partDigests(file));
 		const plan = await planOf(upload, slice, parts);
-		const entries = plan.files.entries();
 		const uploaded: Manifest = [];
-		// One iterator, several hands: each takes the next file when it is done with one.
-		const hand = async () => {
-			for (const [index, planned] of entries) {
-				const file = slice[index] as Found;
-				uploaded[index] = await uploadFile(upload, file, planned, parts.get(file) as string[]);
-			}
-		};
-		await Promise.all(Array.from({ length: AT_ONCE }, hand));
+		await severalAtOnce(slice, AT_ONCE, async (file, index) => {
+			uploaded[index] = await uploadFile(upload, file, plan.files[index] as Planned, parts.get(file) as string[]);
+		});
 		manifest.push(...uploaded);
 	}
 	return manifest;

@@ -16,6 +16,9 @@ import { walkFolder } from "./walk_folder.ts";
 const MAX_DOCKERFILE_BYTES = 4 * 1024 * 1024;
 const MAX_IGNORE_BYTES = 64 * 1024;
 const IGNORE_FILE = ".dockerignore";
+/** What the header of an archive has room for (POSIX ustar). */
+const MAX_NAME_BYTES = 100;
+const EPOCH = new Date(0);
 
 export interface BuildContextFiles {
 	/** The name of the Dockerfile in the archive. */
@@ -42,7 +45,7 @@ export async function packBuildContext(
 	dockerfile: string | null,
 ): Promise<BuildContextFiles> {
 	const inContext = (name: string) => joined(context.inside, name);
-	const asked = dockerfile ?? inContext("Dockerfile");
+	const asked = dockerfile ?? (await usualDockerfile(workspace, inContext));
 	const found = await workspace.resolveFile(asked);
 	const text = await workspace.read(found, MAX_DOCKERFILE_BYTES, "none");
 	const ignoreText = await readIfThere(workspace, inContext(IGNORE_FILE));
@@ -50,12 +53,14 @@ export async function packBuildContext(
 	const ownText = await readIfThere(workspace, own);
 	const ignore = ownText === null ? new DockerIgnore(ignoreText ?? "", IGNORE_FILE) : new DockerIgnore(ownText, own);
 	const isInside = context.inside === "" || found.startsWith(`${context.inside}/`);
-	const sentAs = isInside ? found.slice(inContext("").length) : foreignName(text);
+	const inside = found.slice(inContext("").length);
+	// A long name would begin the archive with a header that BuildKit does not know one by.
+	const sentAs = isInside && Buffer.byteLength(inside) <= MAX_NAME_BYTES ? inside : substituteName(text);
 	const packing = new Packing();
 	const leftOut: string[] = [];
 	const done = packing.run(async () => {
 		await packing.bytes(sentAs, text);
-		// As Docker's own command does: the builder takes away what this names once it has read it.
+		// As Docker's own command does: the classic builder takes away what this names. BuildKit leaves Dockerfile and ignore file.
 		const sentIgnore = isInside ? ignoreText : `${ignoreText ?? ""}\n${IGNORE_FILE}\n${sentAs}\n`;
 		if (sentIgnore !== null) await packing.bytes(IGNORE_FILE, Buffer.from(sentIgnore));
 		for await (const { path, kind, parent, name } of walkFolder(context, (folder) => ignore.isEntered(folder))) {
@@ -75,8 +80,14 @@ export async function packBuildContext(
 	};
 }
 
+/** As Docker looks for it: `Dockerfile`, or else `dockerfile`. */
+async function usualDockerfile(workspace: ConfinedFolder, inContext: (name: string) => string): Promise<string> {
+	const [usual, other] = [inContext("Dockerfile"), inContext("dockerfile")];
+	return (await workspace.kindOf(usual)) === null && (await workspace.kindOf(other)) !== null ? other : usual;
+}
+
 /** What a Dockerfile is called that is not in the context. The same one has the same name: layers stay valid. */
-function foreignName(text: Buffer): string {
+function substituteName(text: Buffer): string {
 	return `.dockerfile.${createHash("sha256").update(text).digest("hex").slice(0, 20)}`;
 }
 
@@ -88,6 +99,11 @@ async function readIfThere(folder: ConfinedFolder, name: string): Promise<string
 		if (error instanceof ConfinedFileError && error.problem === "absent") return null;
 		throw error;
 	}
+}
+
+/** A time before 1970 has no place in an archive. */
+function inArchive(time: Date): Date {
+	return time < EPOCH ? EPOCH : time;
 }
 
 /** An archive that is written entry after entry while it is read. */
@@ -135,7 +151,8 @@ class Packing {
 	async #file(path: string, file: FileHandle): Promise<void> {
 		try {
 			const { size, mode, mtime } = await file.stat();
-			const writer = this.#controller.add({ name: path, type: "file", size, mode: mode & 0o7777, mtime, uid: 0, gid: 0 }).getWriter();
+			const header = { name: path, type: "file", size, mode: mode & 0o7777, mtime: inArchive(mtime), uid: 0, gid: 0 } as const;
+			const writer = this.#controller.add(header).getWriter();
 			let left = size;
 			// Only as much as was announced: a file may grow while it is read.
 			if (size > 0)
@@ -152,7 +169,7 @@ class Packing {
 
 	async #folder(path: string, folder: ConfinedFolder): Promise<void> {
 		const { mode, mtime } = await folder.info().finally(() => folder.close());
-		await this.#add({ name: joined(path, ""), type: "directory", size: 0, mode: mode & 0o7777, mtime });
+		await this.#add({ name: joined(path, ""), type: "directory", size: 0, mode: mode & 0o7777, mtime: inArchive(mtime) });
 	}
 
 	async #add(header: Parameters<ReturnType<typeof createTarPacker>["controller"]["add"]>[0]): Promise<void> {

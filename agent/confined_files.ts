@@ -72,13 +72,20 @@ type Look =
 
 /** An open folder. Whatever is opened through it is inside, and is a regular file or a folder. */
 export class ConfinedFolder {
-	readonly #root: Level;
+	readonly #opened: Level;
+	#isClosed = false;
 	/** Absolute paths by which a link may name this folder. */
 	readonly #names: readonly string[];
 
 	private constructor(root: Level, names: readonly string[]) {
-		this.#root = root;
+		this.#opened = root;
 		this.#names = names;
+	}
+
+	/** The number of a closed handle is soon that of another folder: nothing goes by it any more. */
+	get #root(): Level {
+		if (this.#isClosed) throw new Error(`the folder ${this.#opened.name || "of the job"} is used after it was closed`);
+		return this.#opened;
 	}
 
 	/**
@@ -91,7 +98,8 @@ export class ConfinedFolder {
 	}
 
 	async close(): Promise<void> {
-		await this.#root.handle.close();
+		this.#isClosed = true;
+		await this.#opened.handle.close();
 	}
 
 	/**
@@ -162,7 +170,7 @@ export class ConfinedFolder {
 
 	/** Where this folder is in the one that it was opened from, with every link on the way resolved. */
 	get inside(): string {
-		return this.#root.name;
+		return this.#opened.name;
 	}
 
 	/** Opens a folder inside and makes it where it is not there; no link is followed. @throws ConfinedFileError */

@@ -6,7 +6,17 @@ import { formatDuration } from "../schema/wire/duration.ts";
 import type { Assignment } from "../schema/wire/protocol.ts";
 import { pause } from "./client.ts";
 import { ConfinedFolder } from "./confined_files.ts";
-import { type Answer, changeOwner, docker, dockerEnvironment, lastLine, OWN_USER, removeLabelled, WORKSPACE_LABEL } from "./docker.ts";
+import {
+	type Answer,
+	CONTAINER_LEFT,
+	changeOwner,
+	docker,
+	dockerEnvironment,
+	lastLine,
+	OWN_USER,
+	removeLabelled,
+	WORKSPACE_LABEL,
+} from "./docker.ts";
 import type { LogSpool } from "./log_spool.ts";
 import { JobFault } from "./outcome.ts";
 import { attemptPaths, openStepFolder, type PlacePaths, type StepPlace, type StepScript } from "./place.ts";
@@ -302,7 +312,9 @@ export class ContainerPlace implements StepPlace {
 	async #end(graceMs: number): Promise<void> {
 		await this.#stop(graceMs);
 		if (this.#isForeign) await this.#takeBack();
-		await removeLabelled(this.#attemptLabel);
+		if (await removeLabelled(this.#attemptLabel)) return;
+		await this.#context.spool.say(":: the container of this job could not be removed; its files stay until this agent starts again");
+		await writeFile(path.join(this.#context.folder, CONTAINER_LEFT), "");
 	}
 
 	async #stop(graceMs: number): Promise<void> {

@@ -48,13 +48,25 @@ export async function dockerVersion(timeoutMs: number): Promise<string | null> {
 	return code === 0 && stdout.trim() !== "" ? `docker ${stdout.trim()}` : null;
 }
 
+/** In the folder of an attempt whose container may still run: nothing there is removed, as the container could replace it meanwhile. */
+export const CONTAINER_LEFT = "container-left";
+
 /** Where in a container the workspace is. */
 export const WORKSPACE_LABEL = "windlass.workspace";
 
 /** Gives the files of jobs that nobody looks after any more back to the agent, as far as their containers still stand: it is to remove them. */
 export async function takeBackLabelled(label: string): Promise<void> {
 	const format = ["--format", `{{.ID}} {{.Image}} {{.Label "${WORKSPACE_LABEL}"}}`];
-	const { stdout } = await docker(["ps", "--no-trunc", "--filter", `label=${label}`, "--filter", `label=${WORKSPACE_LABEL}`, ...format]);
+	const { stdout } = await docker([
+		"ps",
+		"--all",
+		"--no-trunc",
+		"--filter",
+		`label=${label}`,
+		"--filter",
+		`label=${WORKSPACE_LABEL}`,
+		...format,
+	]);
 	for (const line of stdout.split("\n").filter(Boolean)) {
 		const [id = "", image = "", workspace = ""] = line.split(/ (\S*) (.*)/s);
 		await changeOwner({ container: id, image, owner: OWN_USER, folders: [workspace, "/windlass/files"], labels: ["--label", label] });
@@ -81,11 +93,17 @@ export function changeOwner(given: {
 	return docker(["run", "--rm", ...labels, ...limits, ...how, image, "-Rh", owner, ...folders], CHOWN_MS);
 }
 
-/** Removes containers and networks that carry this label, and whatever is in them. */
-export async function removeLabelled(label: string): Promise<void> {
+/**
+ * Removes containers and networks that carry this label, and whatever is in them.
+ * @returns whether none of the containers is left, as far as Docker says
+ */
+export async function removeLabelled(label: string): Promise<boolean> {
 	const filter = ["--filter", `label=${label}`];
-	const containers = (await docker(["ps", "--all", "--quiet", "--no-trunc", ...filter])).stdout.split("\n").filter(Boolean);
+	const list = () => docker(["ps", "--all", "--quiet", "--no-trunc", ...filter]);
+	const containers = (await list()).stdout.split("\n").filter(Boolean);
 	if (containers.length > 0) await docker(["rm", "--force", "--volumes", ...containers]);
+	const left = containers.length === 0 ? null : await list();
 	const networks = (await docker(["network", "ls", "--quiet", "--no-trunc", ...filter])).stdout.split("\n").filter(Boolean);
 	if (networks.length > 0) await docker(["network", "rm", ...networks]);
+	return left === null || (left.code === 0 && left.stdout.trim() === "");
 }

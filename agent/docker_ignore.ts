@@ -7,6 +7,7 @@ import { RE2JS } from "@bufbuild/re2";
  */
 
 const MAX_PATTERNS = 2_000;
+const MAX_LINE = 1_000;
 /** What has a meaning in expressions, and none in these patterns. */
 const LITERAL = /[.$+(){}|^]/;
 
@@ -31,6 +32,8 @@ export class DockerIgnore {
 			.filter((line) => !line.startsWith("#"))
 			.map((line) => line.trim())
 			.filter((line) => line !== "" && line !== "!");
+		const long = lines.findIndex((line) => line.length > MAX_LINE);
+		if (long !== -1) throw new Error(`${file}: pattern ${long + 1} has more than ${MAX_LINE} characters.`);
 		if (lines.length > MAX_PATTERNS) throw new Error(`${file} has ${lines.length} patterns; at most ${MAX_PATTERNS} are read.`);
 		this.#rules = lines.map((line) => ruleOf(line, file));
 	}
@@ -86,6 +89,7 @@ function normalized(pattern: string): string {
 /** `**` is any number of folders, `*` and `?` are within one name; ranges in brackets and a backslash are as everywhere. */
 function expressionOf(pattern: string): string {
 	let expression = "";
+	let isInBrackets = false;
 	for (let at = 0; at < pattern.length; at += 1) {
 		const character = pattern[at] as string;
 		if (character === "*" && pattern[at + 1] === "*") {
@@ -97,11 +101,10 @@ function expressionOf(pattern: string): string {
 			at += 1;
 			const escaped = pattern[at] ?? "\\";
 			expression += /[A-Za-z0-9]/.test(escaped) ? escaped : `\\${escaped}`;
-		} else expression += LITERAL.test(character) && !isInBrackets(expression) ? `\\${character}` : character;
+		} else {
+			expression += LITERAL.test(character) && !isInBrackets ? `\\${character}` : character;
+			if (character === "[" || character === "]") isInBrackets = character === "[";
+		}
 	}
 	return `(?s)${expression}`;
-}
-
-function isInBrackets(expression: string): boolean {
-	return expression.lastIndexOf("[") > expression.lastIndexOf("]");
 }

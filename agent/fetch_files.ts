@@ -7,6 +7,7 @@ import { type FileCoordinator, Unreachable, untilAnswered } from "./client.ts";
 import { ConfinedFileError, ConfinedFolder } from "./confined_files.ts";
 import { hashing } from "./hashing.ts";
 import { JobFault } from "./outcome.ts";
+import { severalAtOnce } from "./several_at_once.ts";
 
 /** Fetching the files of other jobs into the workspace. */
 
@@ -37,13 +38,9 @@ export async function fetchFiles(fetching: Fetching): Promise<NeededFiles["items
 		if (error instanceof ApiError && error.code === "conflict") throw new JobFault("artifacts_unavailable", error.message);
 		throw error;
 	}
-	const entries = items.values();
 	const workspace = await ConfinedFolder.open(fetching.workspace);
-	const hand = async () => {
-		for (const item of entries) await fetchFile(fetching, workspace, item);
-	};
 	try {
-		await Promise.all(Array.from({ length: AT_ONCE }, hand));
+		await severalAtOnce(items, AT_ONCE, (item) => fetchFile(fetching, workspace, item));
 	} finally {
 		await workspace.close();
 	}

@@ -1,4 +1,4 @@
-import picomatch from "picomatch";
+import { pathMatcher } from "../schema/pipeline/patterns.ts";
 import { ConfinedFileError, type ConfinedFolder, type EntryKind, isGone } from "./confined_files.ts";
 import { walkFolder } from "./walk_folder.ts";
 
@@ -15,15 +15,7 @@ export interface FoundFiles {
  * `!` excludes. Links to folders are not followed: what they lead to is found where it is.
  */
 export async function findFiles(root: ConfinedFolder, patterns: readonly string[]): Promise<FoundFiles> {
-	const plain = patterns.map((pattern) =>
-		pattern
-			.replace(/^(!?)(?:\.\/)+/, "$1")
-			.replace(/\/+$/, "")
-			.replace(/^(!?)\.?$/, "$1**"),
-	);
-	const wanted = plain.filter((pattern) => !pattern.startsWith("!"));
-	const excluded = plain.filter((pattern) => pattern.startsWith("!")).map((pattern) => pattern.slice(1));
-	const isWanted = picomatch(withContents(wanted), { dot: true, ignore: withContents(excluded) });
+	const isWanted = pathMatcher(patterns);
 	const found = { files: new Set<string>(), links: new Set<string>() };
 	const entered = new Set<string>();
 	const take = async (name: string, kind: EntryKind) => {
@@ -33,7 +25,7 @@ export async function findFiles(root: ConfinedFolder, patterns: readonly string[
 	};
 	const isNew = (folder: string) => !entered.has(folder) && entered.add(folder).has(folder);
 	// Of the tree only the parts in which a pattern begins are walked.
-	for (const base of new Set(wanted.map((pattern) => picomatch.scan(pattern).base))) {
+	for (const base of new Set(patterns.filter((pattern) => !pattern.startsWith("!")).map(baseOf))) {
 		const kind = await kindOf(root, base);
 		if (kind !== "folder") {
 			if (kind) await take(base, kind);
@@ -50,8 +42,11 @@ export async function findFiles(root: ConfinedFolder, patterns: readonly string[
 	return { files: [...found.files].sort(), links: [...found.links].sort() };
 }
 
-function withContents(patterns: readonly string[]): string[] {
-	return patterns.flatMap((pattern) => [pattern, `${pattern}/**`]);
+/** The path that every file begins with that a pattern can name. */
+function baseOf(pattern: string): string {
+	const parts = pattern.split("/").filter((part) => part !== "" && part !== ".");
+	const first = parts.findIndex((part) => /[*?[{]/.test(part));
+	return (first === -1 ? parts : parts.slice(0, first)).join("/");
 }
 
 /** What stands there; null for nothing, and for what lies behind a link out of the folder. */

@@ -1,17 +1,19 @@
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
+import path from "node:path";
 import type { Assignment, Intervals } from "../schema/wire/protocol.ts";
 import { RunningAgent } from "./agent.ts";
 import { Cgroups } from "./cgroup.ts";
 import { Client } from "./client.ts";
-import { removeLabelled, takeBackLabelled } from "./docker.ts";
+import { CONTAINER_LEFT, removeLabelled, takeBackLabelled } from "./docker.ts";
 import { inheritedEnvironment, inheritedInContainers } from "./environment.ts";
 import { AgentFacts } from "./facts.ts";
 import { serveHealth } from "./health.ts";
 import type { Job, Workshop } from "./job.ts";
 import { JobRun } from "./job_run.ts";
 import { sweepMirrors } from "./mirror.ts";
-import type { AgentOptions } from "./options.ts";
+import { type AgentOptions, BadOption } from "./options.ts";
 import { AttemptProcesses } from "./processes.ts";
 import { SpoolBudget } from "./spool_budget.ts";
 import { removeFolder, StateFolder } from "./state_folder.ts";
@@ -48,10 +50,15 @@ export class AgentHost {
 
 	/**
 	 * Opens the state folder.
-	 * @throws FolderLocked if another agent uses it
+	 * @throws FolderLocked if another agent uses it; BadOption if the agent has to register, and the token that it was to read is not there
 	 */
 	static async open(options: AgentOptions, version: string): Promise<AgentHost> {
-		return new AgentHost(options, version, await StateFolder.open(options.workDir));
+		const state = await StateFolder.open(options.workDir);
+		if (state.identity === null && options.tokenFault !== null) {
+			state.close();
+			throw new BadOption(options.tokenFault);
+		}
+		return new AgentHost(options, version, state);
 	}
 
 	/**
@@ -81,11 +88,15 @@ export class AgentHost {
 			cgroup.remove();
 		}
 		await takeBackLabelled(containerLabel(this.#state));
-		await removeLabelled(containerLabel(this.#state));
+		const isAlone = await removeLabelled(containerLabel(this.#state));
 		await sweepMirrors(this.#state.mirrorsFolder, Date.now());
 		for (const name of await readdir(this.#state.jobsFolder)) {
 			const folder = this.#state.jobFolder(name);
 			await new AttemptProcesses(name, folder, null).endAll(0);
+			if (!isAlone) {
+				say("warn", `the files of ${name} stay: Docker could not remove the containers of this agent`);
+				continue;
+			}
 			await removeFolder(folder).catch((error) => say("warn", `cannot remove what ${name} has left: ${error}`));
 		}
 	}
@@ -137,7 +148,8 @@ class Folders implements Workshop {
 		});
 	}
 
-	remove(attemptId: string): Promise<void> {
-		return removeFolder(this.#state.jobFolder(attemptId));
+	async remove(attemptId: string): Promise<void> {
+		const folder = this.#state.jobFolder(attemptId);
+		if (!existsSync(path.join(folder, CONTAINER_LEFT))) await removeFolder(folder);
 	}
 }

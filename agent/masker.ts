@@ -13,22 +13,29 @@ export const MASK = "***";
 const WINDOW = 4;
 
 export class Masker {
-	/** The first bytes of a needle, as a number → the needles, longest first. */
-	readonly #needles = new Map<number, Buffer[]>();
+	/** The first bytes of a needle, as a number → the needles, in the order of their bytes, and how long the longest is. */
+	readonly #needles = new Map<number, Alike>();
 	/** Beginnings of needles that are shorter than the window. */
 	readonly #beginnings = new Set<string>();
 	/** What may be the beginning of a secret; and how much of it is known to belong to one. */
 	#held: Buffer = Buffer.alloc(0);
 	#covered = 0;
 
-	constructor(secrets: Iterable<string>) {
+	/** Finds the secrets themselves, without what is hidden only because it stands in one. */
+	readonly #wholes: Masker | null;
+
+	/** @param extent whether the strings of a secret that is JSON are secrets, too */
+	constructor(secrets: Iterable<string>, extent: "parts" | "wholes" = "parts") {
+		const all = [...secrets];
+		this.#wholes = extent === "wholes" ? null : new Masker(all, "wholes");
 		const needles = new Map<string, Buffer>();
-		for (const secret of secrets) for (const form of formsOf(secret)) needles.set(form.toString("latin1"), form);
-		for (const needle of [...needles.values()].sort((a, b) => b.byteLength - a.byteLength)) {
+		for (const secret of all) for (const form of formsOf(secret, extent)) needles.set(form.toString("latin1"), form);
+		for (const needle of [...needles.values()].sort(Buffer.compare)) {
 			const key = needle.readUInt32LE(0);
-			const alike = this.#needles.get(key);
-			if (alike) alike.push(needle);
-			else this.#needles.set(key, [needle]);
+			const alike = this.#needles.get(key) ?? { sorted: [], longest: 0 };
+			alike.sorted.push(needle);
+			alike.longest = Math.max(alike.longest, needle.byteLength);
+			this.#needles.set(key, alike);
 			for (let length = 1; length < WINDOW; length += 1) this.#beginnings.add(needle.toString("latin1", 0, length));
 		}
 	}
@@ -50,10 +57,13 @@ export class Masker {
 		return shown.toString("utf8");
 	}
 
-	/** Whether a secret stands in a text; one that has only begun at its end does not. */
+	/**
+	 * Whether a secret stands in a text; one that has only begun at its end does not. Strings in a secret that is JSON are no
+	 * matter: the name of a project may well be that of a file.
+	 */
 	finds(text: string): boolean {
 		const line = `${text}\n`;
-		return this.text(line) !== line;
+		return (this.#wholes ?? this).text(line) !== line;
 	}
 
 	#take(bytes: Buffer, isEnd: boolean): Uint8Array {
@@ -94,16 +104,59 @@ export class Masker {
 	#matchAt(bytes: Buffer, at: number, isEnd: boolean): number | "open" | null {
 		const left = bytes.byteLength - at;
 		if (left < WINDOW) return !isEnd && this.#beginnings.has(bytes.toString("latin1", at)) ? "open" : null;
-		for (const needle of this.#needles.get(bytes.readUInt32LE(at)) ?? []) {
-			const common = Math.min(left, needle.byteLength);
-			if (bytes.compare(needle, 0, common, at, at + common) !== 0) continue;
-			if (common === needle.byteLength) return common;
+		const alike = this.#needles.get(bytes.readUInt32LE(at));
+		if (!alike) return null;
+		const rest = bytes.subarray(at, at + alike.longest);
+		const index = firstNotBefore(alike.sorted, rest);
+		const next = alike.sorted[index]?.equals(rest) ? alike.sorted[index + 1] : alike.sorted[index];
+		// Only what is whole up to the end of all that there is may be the beginning of a longer needle.
+		if (next && left < next.byteLength && next.subarray(0, left).equals(rest)) {
 			if (!isEnd) return "open";
 			// A beginning that nothing follows: whoever was ended, or cut short, in the middle of it.
-			if (common >= MIN_SECRET_BYTES) return common;
+			if (left >= MIN_SECRET_BYTES) return left;
 		}
-		return null;
+		return longestAtStart(alike.sorted, rest);
 	}
+}
+
+/** Needles that begin alike. */
+interface Alike {
+	sorted: Buffer[];
+	longest: number;
+}
+
+/** The index of the first needle that is not before a text in the order of bytes. */
+function firstNotBefore(sorted: readonly Buffer[], text: Buffer): number {
+	let [low, high] = [0, sorted.length];
+	while (low < high) {
+		const middle = (low + high) >> 1;
+		if (Buffer.compare(sorted[middle] as Buffer, text) < 0) low = middle + 1;
+		else high = middle;
+	}
+	return low;
+}
+
+/** How long the longest needle is that a text begins with; null if there is none. */
+function longestAtStart(sorted: readonly Buffer[], text: Buffer): number | null {
+	for (let beginning = text; beginning.byteLength >= WINDOW; ) {
+		const at = firstNotBefore(sorted, beginning);
+		const exact = sorted[at];
+		if (exact?.equals(beginning)) return exact.byteLength;
+		// Whatever the text begins with comes before it; the nearest before it shares most with it.
+		const nearest = sorted[at - 1];
+		if (!nearest) return null;
+		const common = commonLength(nearest, beginning);
+		if (common === nearest.byteLength) return common;
+		beginning = beginning.subarray(0, common);
+	}
+	return null;
+}
+
+function commonLength(a: Buffer, b: Buffer): number {
+	const most = Math.min(a.byteLength, b.byteLength);
+	let length = 0;
+	while (length < most && a[length] === b[length]) length += 1;
+	return length;
 }
 
 const MASK_BYTES = Buffer.from(MASK);

@@ -15,6 +15,8 @@ export interface AgentOptions {
 	server: string;
 	/** A registration token; needed for the first start only. */
 	token: string | null;
+	/** Why there is none, although one was to be read. */
+	tokenFault: string | null;
 	name: string;
 	slots: number;
 	labels: string[];
@@ -95,7 +97,7 @@ export function readAgentOptions(flags: RawOptions, environment: NodeJS.ProcessE
 	if (raw["idle-exit"] !== undefined && !idleExitMs) throw new BadOption(`idle-exit: ${raw["idle-exit"]} is not a duration like 5m`);
 	return {
 		server: raw.server.replace(/\/+$/, ""),
-		token: tokenOf(sources.findLast((source) => (source.token ?? source["token-file"]) !== undefined)),
+		...tokenOf(sources.findLast((source) => (source.token ?? source["token-file"]) !== undefined)),
 		name: checked("name", agentName, raw.name ?? os.hostname().split(".")[0]),
 		slots: checked("slots", z.coerce.number().int().min(1).max(1000), raw.slots ?? "1"),
 		labels: checked("labels", z.array(label), listOf(raw.labels)),
@@ -112,14 +114,22 @@ export function readAgentOptions(flags: RawOptions, environment: NodeJS.ProcessE
 	};
 }
 
-/** The registration token as one source gives it: itself, in a file, or on standard input. */
-function tokenOf(source: RawOptions | undefined): string | null {
+/**
+ * The registration token as one source gives it: itself, in a file, or on standard input. An agent that is registered needs none:
+ * that a file is gone, or empty, is told only to one that is not.
+ */
+function tokenOf(source: RawOptions | undefined): Pick<AgentOptions, "token" | "tokenFault"> {
 	const { token, "token-file": file } = source ?? {};
-	if (token !== undefined && token !== "-") return token;
-	if (token === undefined && file === undefined) return null;
-	const text = (token === "-" ? readText("token", 0) : readText("token-file", file as string)).trim();
-	if (text !== "") return text;
-	throw new BadOption(token === "-" ? "token: standard input is empty" : `token-file: ${file} is empty`);
+	if (token !== undefined && token !== "-") return { token, tokenFault: null };
+	if (token === undefined && file === undefined) return { token: null, tokenFault: null };
+	try {
+		const text = (token === "-" ? readText("token", 0) : readText("token-file", file as string)).trim();
+		if (text !== "") return { token: text, tokenFault: null };
+		return { token: null, tokenFault: token === "-" ? "token: standard input is empty" : `token-file: ${file} is empty` };
+	} catch (error) {
+		if (!(error instanceof BadOption)) throw error;
+		return { token: null, tokenFault: error.message };
+	}
 }
 
 /** What jobs in containers may have of the machine. @throws BadOption */

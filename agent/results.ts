@@ -42,16 +42,21 @@ interface Collecting {
 /** Collects what there is. What is wrong with one part keeps none of the others back; the first fault is given. */
 export async function collectResults(collecting: Collecting): Promise<{ results: Results; fault: Outcome | null }> {
 	const { folders, workspace, workspaceOfSteps } = collecting;
-	const opened = {
-		workspace: await ConfinedFolder.open(workspace, workspaceOfSteps),
-		own: await ConfinedFolder.open(folders.own),
-		// A job on the host can take the folder away, or put a link in its place.
-		files: await ConfinedFolder.open(folders.files).catch(() => null),
+	const opened: ConfinedFolder[] = [];
+	const open = async (folder: string, knownAs: string | null = null) => {
+		const one = await ConfinedFolder.open(folder, knownAs);
+		opened.push(one);
+		return one;
 	};
 	try {
-		return await collectFrom(collecting, opened);
+		return await collectFrom(collecting, {
+			workspace: await open(workspace, workspaceOfSteps),
+			own: await open(folders.own),
+			// A job on the host can take the folder away, or put a link in its place.
+			files: await open(folders.files).catch(() => null),
+		});
 	} finally {
-		for (const folder of Object.values(opened)) await folder?.close();
+		for (const folder of opened) await folder.close();
 	}
 }
 

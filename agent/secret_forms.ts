@@ -8,10 +8,19 @@ import { hiddenParts, MIN_SECRET_BYTES } from "../schema/wire/secrets.ts";
 /** A string in a secret that is JSON is hidden by itself if it has so many bytes: shorter ones are words like `type`. */
 const MIN_JSON_VALUE_BYTES = 8;
 
-/** Every form of a secret that is hidden, as bytes. */
-export function formsOf(secret: string): Buffer[] {
-	const pieces = new Set([secret, ...ofJson(secret)].flatMap(hiddenParts));
-	const forms = [...pieces].flatMap((piece) => [...textForms(piece), ...hexForms(piece), ...base64Forms(piece)]);
+/** A secret of so many lines and strings has no encoding of an encoding hidden of the further ones: their number is bounded. */
+const MAX_TWICE = 300;
+
+/**
+ * Every form of a secret that is hidden, as bytes.
+ * @param extent whether the strings of a secret that is JSON are secrets, too
+ */
+export function formsOf(secret: string, extent: "parts" | "wholes"): Buffer[] {
+	const parts = new Set([secret, ...(extent === "parts" ? ofJson(secret) : [])].flatMap(hiddenParts));
+	const forms = [...parts].flatMap((part, index) => {
+		const once = encodedOnce(part);
+		return [...textForms(part), ...hexForms(part), ...once, ...(index < MAX_TWICE ? once.flatMap(encodedOnce) : [])];
+	});
 	return [...new Set(forms)].map((text) => Buffer.from(text)).filter(({ byteLength }) => byteLength >= MIN_SECRET_BYTES);
 }
 
@@ -23,13 +32,21 @@ function ofJson(secret: string): string[] {
 	} catch {
 		return [];
 	}
-	if (typeof value !== "object" || value === null) return [];
+	if (typeof value !== "object" || value === null || isDeeperThan(value, MAX_JSON_DEPTH)) return [];
 	const wholes = [JSON.stringify(value), spaced(value)];
 	return [...stringsIn(value), ...wholes, ...wholes.map(inAscii)];
 }
 
+/** What is nested deeper is no credential of anybody. */
+const MAX_JSON_DEPTH = 100;
+
+function isDeeperThan(value: unknown, levels: number): boolean {
+	if (typeof value !== "object" || value === null) return false;
+	return levels === 0 || Object.values(value).some((inner) => isDeeperThan(inner, levels - 1));
+}
+
 function stringsIn(value: unknown): string[] {
-	if (typeof value === "string") return Buffer.byteLength(value) >= MIN_JSON_VALUE_BYTES ? [value] : [];
+	if (typeof value === "string") return Buffer.byteLength(value) >= MIN_JSON_VALUE_BYTES ? [value.toWellFormed()] : [];
 	return typeof value === "object" && value !== null ? Object.values(value).flatMap(stringsIn) : [];
 }
 
@@ -55,7 +72,7 @@ function urlForms(text: string): string[] {
 	return [...large, ...large.map((form) => form.replace(/%../g, (one) => one.toLowerCase()))];
 }
 
-/** In single quotes, written in two ways, in double ones, and with a backslash before what a shell would heed: `printf %q`. */
+/** In single quotes, written in two ways, in double ones, and with a backslash before what has a meaning to a shell: `printf %q`. */
 function shellForms(text: string): string[] {
 	return [
 		text.replaceAll("'", "'\\''"),
@@ -65,7 +82,7 @@ function shellForms(text: string): string[] {
 	];
 }
 
-/** What programs escape in a string of JSON: all that is not ASCII (Python), what HTML would heed (Go), slashes (PHP), or several of these. */
+/** What programs escape in a string of JSON: all that is not ASCII (Python), what has a meaning in HTML (Go), slashes (PHP), or several of these. */
 function jsonForms(text: string): string[] {
 	const plain = JSON.stringify(text).slice(1, -1);
 	const ascii = inAscii(plain);
@@ -95,12 +112,6 @@ function hexForms(text: string): string[] {
 	// A short last line tells little, and is like any other number.
 	const lines: readonly string[] = small.match(HEX_LINES) ?? [];
 	return [small, ...lines.filter((line) => line.length >= 2 * MIN_SECRET_BYTES)].flatMap((form) => [form, form.toUpperCase()]);
-}
-
-/** Base64 as it may stand in a text, and base64 of that. */
-function base64Forms(text: string): string[] {
-	const once = encodedOnce(text);
-	return [...once, ...once.flatMap(encodedOnce)];
 }
 
 /** Base64 of a text wherever it stands in another, and of the text alone, with or without the end of its line. */

@@ -304,6 +304,8 @@ export async function replaceAdminToken(database: Awaited<ReturnType<Host["datab
 	const now = Date.now();
 	const id = `tok_${sha256(token).slice(0, 26)}`;
 	await database.batch([
+		// A token that is set once more is live again: what was opened with it must not be.
+		database.prepare("DELETE FROM sessions WHERE token_id IN (SELECT id FROM tokens WHERE kind = 'admin')"),
 		database.prepare("UPDATE tokens SET revoked_at = ? WHERE kind = 'admin' AND revoked_at IS NULL").bind(now),
 		database
 			.prepare(

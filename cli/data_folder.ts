@@ -8,6 +8,7 @@ import {
 	fsyncSync,
 	mkdirSync,
 	openSync,
+	readdirSync,
 	readFileSync,
 	realpathSync,
 	renameSync,
@@ -31,11 +32,19 @@ import { keepFilesPrivate } from "./private_files.ts";
 const keys = z.object({ signing: z.string(), before: z.object({ signing: z.string(), until: z.number() }).optional() });
 type Keys = z.infer<typeof keys>;
 
+/** What `lockFolder` leaves in a folder. */
+const LOCK_FILES = ["lock", "pid"];
 /** Anybody but the folder's owner. */
 const OTHERS = 0o077;
 
 function newMasterKey(): string {
 	return `${randomBytes(32).toString("base64")}\n`;
+}
+
+/** Whether a folder belongs to this user and holds nothing but the lock of this process. */
+function isOwnAndEmpty(folder: string): boolean {
+	const isOwn = process.getuid === undefined || statSync(folder).uid === process.getuid();
+	return isOwn && readdirSync(folder).every((name) => LOCK_FILES.includes(name));
 }
 
 function newSigningKey(): string {
@@ -85,6 +94,11 @@ export class DataFolder {
 		this.#lock = lock;
 	}
 
+	/** Whether a coordinator has its data in this folder. */
+	static isThere(folder: string): boolean {
+		return existsSync(keyFileIn(path.resolve(folder)));
+	}
+
 	/** @throws UsageError if the folder cannot be written to or is in use by another coordinator */
 	static open(folder: string): DataFolder {
 		const absolute = path.resolve(folder);
@@ -101,8 +115,8 @@ export class DataFolder {
 		keepFilesPrivate();
 		const keyFile = keyFileIn(absolute);
 		const isNew = !existsSync(keyFile);
-		// Somebody made the folder beforehand: nothing of ours is in it yet, and nobody else can have come to depend on its mode.
-		if (isNew) chmodSync(absolute, 0o700);
+		// Somebody made the folder for this: nothing is in it yet, and nobody else can have come to depend on its mode.
+		if (isNew && isOwnAndEmpty(absolute)) chmodSync(absolute, 0o700);
 		if (isNew) writeKeys(absolute, { signing: newSigningKey() });
 		return new DataFolder(realpathSync(absolute), isNew, keys.parse(JSON.parse(readFileSync(keyFile, "utf8"))), lock);
 	}
@@ -124,8 +138,18 @@ export class DataFolder {
 		return before && before.until > Date.now() ? before : null;
 	}
 
-	/** Makes another signing key for the next start. The present one is honored for as long as a lease may last. */
+	/**
+	 * Makes another signing key for the next start. The present one is honored for as long as a lease may last.
+	 * @throws UsageError while leases of an earlier key are honored
+	 */
 	replaceSigningKey(): void {
+		const { signingKeyBefore } = this;
+		if (signingKeyBefore !== null) {
+			const until = new Date(signingKeyBefore.until).toISOString();
+			throw new UsageError(
+				`the signing key was replaced before, and leases of the one before it are honored until ${until}; to end them at once, remove "before" from ${keyFileIn(this.path)} and rotate again`,
+			);
+		}
 		writeKeys(this.path, { signing: newSigningKey(), before: { signing: this.signingKey, until: Date.now() + LEASE_TOKEN_MS } });
 	}
 

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { DataFolder } from "./data_folder.ts";
+import { UsageError } from "./failures.ts";
 
 const EXAMPLE = "\nExample:\n  windlass keys rotate --data /var/lib/windlass";
 
@@ -10,6 +11,7 @@ export function keysCommand(): Command {
 		.option("--data <folder>", "the coordinator's data folder", process.env.WINDLASS_DATA ?? "./.windlass-data")
 		.addHelpText("after", EXAMPLE)
 		.action(({ data: folder }: { data: string }) => {
+			if (!DataFolder.isThere(folder)) throw new UsageError(`there is no coordinator's data in ${folder}; name its folder with --data`);
 			const data = DataFolder.open(folder);
 			try {
 				data.replaceSigningKey();

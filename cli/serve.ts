@@ -196,8 +196,9 @@ function networks(flag: string, text: string): string[] {
 
 function presetToken(token: string | undefined): string | null {
 	if (!token) return null;
+	// A shorter one than is asked for today may be in use since an earlier version.
 	if (/^\S{16,200}$/.test(token)) return token;
-	throw new UsageError("WINDLASS_ADMIN_TOKEN must have 16 to 200 characters and no blanks");
+	throw new UsageError("WINDLASS_ADMIN_TOKEN must have 32 to 200 characters and no blanks");
 }
 
 /** @throws UsageError if leases could expire under an agent that does everything right */

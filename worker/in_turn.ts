@@ -25,6 +25,7 @@ interface Ticket {
 
 const small: Ticket[] = [];
 const large: Ticket[] = [];
+const internal: Ticket[] = [];
 
 /**
  * Does work in slices, and lets others run between them.
@@ -33,9 +34,18 @@ const large: Ticket[] = [];
  */
 export async function inTurn<Value>(work: SlicedWork<Value>, characters: number): Promise<Value> {
 	const isLarge = characters > SMALL_CHARACTERS;
-	const line = isLarge ? large : small;
+	return workInLine(work, isLarge ? large : small, isLarge);
+}
+
+/** The same for what the coordinator does of itself: it does not wait behind what others send. */
+export async function inInternalTurn<Value>(work: SlicedWork<Value>): Promise<Value> {
+	return workInLine(work, internal, true);
+}
+
+async function workInLine<Value>(work: SlicedWork<Value>, line: Ticket[], isLarge: boolean): Promise<Value> {
 	const first = doSlice(work, isLarge || line.length > 0 ? FIRST_UNITS_OF_MANY : FIRST_UNITS);
 	if (first) return first.value;
+	removeAbandoned(line);
 	if (line.length >= MAX_WAITING) throw tooBusy();
 	const ticket = { seenAt: Date.now() };
 	line.push(ticket);
@@ -58,11 +68,16 @@ async function turnOf(ticket: Ticket, line: Ticket[]): Promise<void> {
 	for (let wait = 0; ; wait = LOOK_MS) {
 		await pause(wait);
 		ticket.seenAt = Date.now();
-		while (line[0] && ticket.seenAt - line[0].seenAt > ABANDONED_MS) line.shift();
+		removeAbandoned(line);
 		// One that was taken for abandoned, and is not, goes on.
 		if (line[0] === ticket || !line.includes(ticket)) return;
 		if (ticket.seenAt > latest) throw tooBusy();
 	}
+}
+
+function removeAbandoned(line: Ticket[]): void {
+	const before = Date.now() - ABANDONED_MS;
+	for (let index = line.length - 1; index >= 0; index -= 1) if ((line[index] as Ticket).seenAt < before) line.splice(index, 1);
 }
 
 /** Not a microtask: requests that have come in the meantime are looked at only now. */
@@ -71,7 +86,7 @@ function pause(ms: number): Promise<void> {
 }
 
 function tooBusy(): ApiError {
-	return new ApiError("unavailable", "Too many large pipelines are being checked.", {
+	return new ApiError("unavailable", "Too many large texts are being worked on.", {
 		headers: { "Retry-After": "5" },
 		suggestions: ["Try again in a few seconds."],
 	});

@@ -6,7 +6,8 @@ import { routes } from "./api/routes.ts";
 import { clientOf } from "./auth/client_address.ts";
 import { assertOwnOrigin } from "./auth/origin.ts";
 import { claimedBy, identify, type Principal } from "./auth/principal.ts";
-import { refuseCredential } from "./auth/refused_credentials.ts";
+import { endedSessionCookie, showsSession } from "./auth/session.ts";
+import { countWrongCredential } from "./auth/wrong_credentials.ts";
 import { brokenOff } from "./broken_off.ts";
 import { assertMigrated } from "./catalog/schema.ts";
 import type { Environment } from "./environment.ts";
@@ -28,8 +29,8 @@ export default {
 			if (!URL.canParse(request.url)) throw badAddress();
 			response = await answer(request, environment, requestId);
 		} catch (error) {
-			const told = isRefusal(error) ? await refused(error, request, environment, requestId) : error;
-			response = answerError(request, told, requestId);
+			const answered = isUnidentified(error) ? await counted(error, request, environment, requestId) : error;
+			response = answerError(request, answered, requestId);
 		}
 		response.headers.set("X-Request-Id", requestId);
 		const { status } = response;
@@ -66,7 +67,8 @@ async function handle(one: Route, request: IRequest, environment: Environment, r
 	const isOpen = one.allow.every((kind) => kind === "anyone");
 	const asked = request as unknown as Request;
 	const client = clientOf(asked, environment);
-	const ownOrigin = `${client.scheme ?? url.protocol}//${url.host}`;
+	// As browsers write it: without the port that the scheme has anyway.
+	const ownOrigin = new URL(`${client.scheme ?? url.protocol}//${url.host}`).origin;
 	const baseUrl = (environment.PUBLIC_URL || ownOrigin).replace(/\/$/, "");
 	const ownOrigins = [...new Set([ownOrigin, new URL(baseUrl).origin])];
 	const principal = isOpen ? ANYONE : await identify(environment, asked, client, baseUrl.startsWith("https:"));
@@ -113,17 +115,21 @@ function authorise(one: Route, principal: Principal, request: Request, ownOrigin
 }
 
 /** Whether an error says that a credential was wrong: missing ones are asked for with the same code. */
-function isRefusal(error: unknown): error is ApiError {
+function isUnidentified(error: unknown): error is ApiError {
 	return error instanceof ApiError && error.code === "authentication_required";
 }
 
 /** What is answered to a request without a valid credential: one that had a wrong one is counted. */
-async function refused(error: ApiError, request: Request, environment: Environment, requestId: string): Promise<ApiError> {
+async function counted(error: ApiError, request: Request, environment: Environment, requestId: string): Promise<ApiError> {
 	const route = routeOf(request);
-	const claims = (await claimedBy(request)) ?? route?.claims?.(new URL(request.url).pathname);
-	if (claims === undefined) return error;
+	const claim = (await claimedBy(request)) ?? route?.claims?.(new URL(request.url).pathname);
+	if (claim === undefined) return error;
 	const client = clientOf(request, environment);
-	return refuseCredential(error, { client, claims, requestId, route: route?.path ?? "none" });
+	const answered = await countWrongCredential(error, { client, claim, requestId, route: route?.path ?? "none" });
+	// A browser whose session is over stops showing it.
+	if (showsSession(request))
+		answered.headers["Set-Cookie"] = endedSessionCookie((client.scheme ?? new URL(request.url).protocol) === "https:");
+	return answered;
 }
 
 /** 405 where the path exists with other methods, 404 otherwise. */

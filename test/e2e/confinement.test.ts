@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type * as resources from "../../schema/wire/resources.ts";
@@ -101,6 +101,22 @@ describe("the registration token", () => {
 	])("%s is rejected with one sentence", async (args, message) => {
 		const program = new Program(["agent", "--server", "http://127.0.0.1:1", "--work-dir", temporaryFolder(), ...args]);
 		expect([await program.exited, program.output]).toEqual([2, expect.stringMatching(message)]);
+	});
+
+	test("may be gone once the agent is registered: it comes back without", async () => {
+		const coordinator = await TestCoordinator.start();
+		const file = path.join(temporaryFolder(), "token");
+		writeFileSync(file, await coordinator.registrationToken());
+		const args = ["agent", "--server", coordinator.url, "--name", "lasting", "--work-dir", temporaryFolder(), "--token-file", file];
+		const first = new Program(args);
+		onTestFinished(() => first.kill());
+		await first.says(/lasting is ready at/);
+		first.signal("SIGTERM");
+		expect(await first.exited).toBe(0);
+		rmSync(file);
+		const second = new Program(args);
+		onTestFinished(() => second.kill());
+		await second.says(/lasting is ready at/);
 	});
 });
 

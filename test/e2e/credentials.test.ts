@@ -66,6 +66,10 @@ describe("wrong credentials", () => {
 		const blocked = await askFrom(runs, { from: "127.0.0.50", headers: bearer("short") });
 		expect([blocked.status, JSON.parse(blocked.text)]).toMatchObject([429, { error: "rate_limited", details: { address: "127.0.0.50" } }]);
 		expect(Number(blocked.headers["retry-after"])).toBeGreaterThan(0);
+		// A cookie that is none, and an address that is none, are credentials as well.
+		const cookie = await askFrom(runs, { from: "127.0.0.50", headers: { Cookie: `windlass_session=${"0".repeat(64)}` } });
+		expect([cookie.status, String(cookie.headers["set-cookie"])]).toEqual([429, expect.stringMatching(/^windlass_session=; .*Max-Age=0/)]);
+		expect((await askFrom(`${coordinator.url}/api/v1/files/e30.e30.x`, { from: "127.0.0.50" })).status).toBe(429);
 		// Sign-in is the same door.
 		const own = { Origin: coordinator.url, "Content-Type": "application/x-www-form-urlencoded" };
 		const signIn = { from: "127.0.0.50", method: "POST", headers: own };
@@ -101,7 +105,7 @@ describe("wrong credentials", () => {
 		const agent = await ProtocolAgent.join(coordinator.url, await coordinator.registrationToken(), "big-talker");
 		const [prefix, team, id] = agent.token.split(".");
 		const wrong = [prefix, team, id, "1".repeat(64)].join(".");
-		const large = `{"session": 1, "running": ["${"x".repeat(8 * 1024 * 1024)}`;
+		const large = `{"session": 1, "running": ["${"x".repeat(200_000)}`;
 		for (const action of ["hello", "poll", "renew", "bye"]) {
 			const at = `/api/v1/agents/self/${action}`;
 			for (const body of [large, "{", "[1]", '{"unknown": 1}']) {
@@ -111,7 +115,7 @@ describe("wrong credentials", () => {
 				expect([at, body.slice(0, 20), [401, 429].includes(answer.status)]).toEqual([at, body.slice(0, 20), true]);
 			}
 			expect((await agent.say("POST", at, "{")).status).toBe(400);
-			expect((await agent.say("POST", at, large.slice(0, 300_000))).status).toBe(413);
+			expect((await agent.say("POST", at, `${large}${"x".repeat(100_000)}`)).status).toBe(413);
 		}
 		const unknown = "wlr.default.0000000000000000000000000000000000000000";
 		expect((await send(coordinator.url, "POST", "/api/v1/agents", unknown, "{")).status).toBe(401);
@@ -271,6 +275,9 @@ describe("on the coordinator's host", () => {
 		const keyFile = path.join(first.data, "keys.json");
 		const before = JSON.parse(readFileSync(keyFile, "utf8"));
 		expect([rotate().status, statSync(keyFile).mode & 0o777]).toEqual([0, 0o600]);
+		expect([rotate().status, rotate().stderr]).toEqual([2, expect.stringContaining("leases of the one before it are honored until")]);
+		const elsewhere = spawnSync(process.execPath, [PROGRAM, "keys", "rotate", "--data", temporaryFolder()], { encoding: "utf8" });
+		expect([elsewhere.status, elsewhere.stderr]).toEqual([2, expect.stringContaining("there is no coordinator's data in")]);
 		const after = JSON.parse(readFileSync(keyFile, "utf8"));
 		expect(after).toMatchObject({ signing: expect.stringMatching(/^[0-9a-f]{64}$/), before: { signing: before.signing } });
 		expect(after.signing).not.toBe(before.signing);

@@ -565,6 +565,11 @@ describe("what is delivered", () => {
 		expect((await deliver(repo, refused)).status).toBe(403);
 		const { items } = await coordinator.get<Page<Delivery>>("/api/v1/projects/corrected/deliveries");
 		expect(items).toMatchObject([{ verdict: "refused", run_id: null }]);
+		const early = await coordinator.request(`/api/v1/deliveries/${items[0]?.id}/replay`, { method: "POST" });
+		expect([early.status, ((await early.json()) as { message: string }).message]).toEqual([
+			409,
+			expect.stringContaining("the forge of this project is gitea"),
+		]);
 		await change({ forge: "github", repository: `${repo.repository}.moved` });
 		const moved = await deliver(repo, refused);
 		expect(moved.body).toMatchObject({

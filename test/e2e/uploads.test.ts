@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
+import { request as httpRequest } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ArtifactPlanAnswer, Offer } from "../../schema/wire/protocol.ts";
 import type { Artifact, Job, Run } from "../../schema/wire/resources.ts";
@@ -88,6 +89,44 @@ test("each part is bound to the digest that was planned for it, and after the fi
 	expect([served.headers.get("ETag"), sha256(new Uint8Array(await served.arrayBuffer()))]).toEqual([`"${big.sha256}"`, big.sha256]);
 }, 60_000);
 
+test("a write that began before another one and ends after the finish changes nothing", async () => {
+	const { job, offer } = await started();
+	const good = randomBytes(SIZE);
+	const parts = partsOf(good);
+	const digests = parts.map((part) => sha256(part));
+	const evil = Buffer.from(parts[0] as Uint8Array);
+	evil[0] = (evil[0] as number) ^ 1;
+	// The same file, planned twice: once with another first part.
+	const file = { path: "big.bin", size: SIZE, sha256: sha256(good) };
+	const [other] = (await planOf(offer, [{ ...file, parts: [sha256(evil), ...digests.slice(1)] }])) as [ArtifactPlanAnswer["files"][0]];
+	const [planned] = (await planOf(offer, [{ ...file, parts: digests }])) as [ArtifactPlanAnswer["files"][0]];
+	const stalled = stalledPut(new URL(other.parts[0]?.url ?? "", coordinator.url), evil);
+	for (const [index, { url }] of planned.parts.entries()) expect(await put(url, parts[index] as Uint8Array)).toBe(201);
+	const artifacts = [{ ...file, executable: false, kind: "file" as const, key: planned.key }];
+	expect((await agent.attempt(offer, "POST", "finish", result({ artifacts }))).status).toBe(200);
+	await stalled.end();
+	const { items } = await coordinator.get<{ items: Artifact[] }>(`/api/v1/jobs/${job.id}/artifacts`);
+	const served = await coordinator.request(items[0]?.url ?? "");
+	expect(sha256(new Uint8Array(await served.arrayBuffer()))).toBe(file.sha256);
+}, 60_000);
+
+/** An upload of which all is sent but the last byte, until it is ended. */
+function stalledPut(url: URL, bytes: Buffer): { end(): Promise<void> } {
+	const headers = { "Content-Length": String(bytes.length), "X-Content-SHA256": sha256(bytes) };
+	const asked = httpRequest(url, { method: "PUT", headers });
+	const answered = new Promise<void>((resolve, reject) => {
+		asked.on("response", (answer) => answer.resume().on("end", resolve));
+		asked.on("error", reject);
+	});
+	asked.write(bytes.subarray(0, -1));
+	return {
+		end: async () => {
+			asked.end(bytes.subarray(-1));
+			await answered;
+		},
+	};
+}
+
 test("the sha256 of a file in parts is that of the whole file, or the finish is refused", async () => {
 	const { run, offer } = await started();
 	const bytes = randomBytes(SIZE);
@@ -111,5 +150,5 @@ test("an attempt that was lost, or cancelled and over, writes no part", async ()
 	expect((await agent.attempt(offer, "POST", "finish", result({ state: "cancelled" }))).status).toBe(200);
 	await eventually(async () => (await coordinator.get<Run>(`/api/v1/runs/${run.id}`)).state === "cancelled", "the end of the run");
 	expect(await put(url, Buffer.from("a"))).toBe(410);
-	expect((await send(coordinator.url, "PUT", `${url}x`, null, "a")).status).toBe(403);
+	expect((await send(coordinator.url, "PUT", `${url}x`, null, "a")).status).toBe(401);
 });

@@ -63,6 +63,19 @@ describe("a build's context", () => {
 		expect(leftOut).toEqual(["app/fifo"]);
 	});
 
+	test("finds a dockerfile in small letters, sends one with a long name under a short one, and takes files of any age", async () => {
+		const small = await packed({ dockerfile: "FROM a" }, ".", null, () => undefined);
+		expect([small.dockerfile, small.contents]).toEqual(["dockerfile", { dockerfile: "FROM a" }]);
+		const old = await packed({ Dockerfile: "FROM a", old: "x" }, ".", null, (root) =>
+			execFileSync("touch", ["--date", "1969-12-01T00:00Z", path.join(root, "old")]),
+		);
+		expect(old.entries.find(({ header }) => header.name === "old")?.header.mtime).toEqual(new Date(0));
+		const name = `${"folder/".repeat(20)}Dockerfile`;
+		const long = await packed({ [name]: "FROM a" }, ".", name, () => undefined);
+		expect(long.dockerfile).toMatch(/^\.dockerfile\.[0-9a-f]{20}$/);
+		expect(long.contents[long.dockerfile]).toBe("FROM a");
+	});
+
 	test("is a part of the workspace; its Dockerfile may lie elsewhere in it, or be a link to where it is", async () => {
 		const files = { "c/a": "1", "c/.dockerignore": "b", "c/b": "2", "docker/Dockerfile": "FROM outside", other: "3" };
 		const outside = await packed(files, "c", "docker/Dockerfile");
@@ -174,6 +187,9 @@ describe(".dockerignore", () => {
 
 	test("names what is no pattern, and takes no more than it can match in time", () => {
 		expect(() => new DockerIgnore("a\n[b-a]", ".dockerignore")).toThrow('.dockerignore: "[b-a]" is not a pattern.');
+		expect(() => new DockerIgnore(`a\n${"a.".repeat(32_000)}`, ".dockerignore")).toThrow(
+			".dockerignore: pattern 2 has more than 1000 characters.",
+		);
 		expect(() => new DockerIgnore("a\n".repeat(3_000), ".dockerignore")).toThrow(/3000 patterns; at most/);
 		const worst = new DockerIgnore(`${"**/".repeat(300)}x\n`.repeat(70), ".dockerignore");
 		const began = performance.now();

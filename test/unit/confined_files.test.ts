@@ -4,6 +4,7 @@ import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ConfinedFolder } from "../../agent/confined_files.ts";
 import { findFiles } from "../../agent/find_files.ts";
+import { severalAtOnce } from "../../agent/several_at_once.ts";
 import { walkFolder } from "../../agent/walk_folder.ts";
 import { temporaryFolder } from "../support/processes.ts";
 
@@ -160,4 +161,39 @@ test("folders that are nested too deep are an error, not a crash", async () => {
 	await expect(findFiles(folder, ["**"])).rejects.toThrow(/nested more than 256 folders deep/);
 	await expect(folder.read(`${"d/".repeat(290)}x`, 1)).rejects.toThrow(/nested more than 256 folders deep/);
 	rmSync(path.join(inside, "d"), { recursive: true });
+});
+
+test("a folder that was closed opens nothing more: its number may be that of another one by then", async () => {
+	const { inside, outside } = await folders();
+	const closed = await ConfinedFolder.open(inside);
+	await closed.close();
+	const other = await ConfinedFolder.open(outside);
+	onTestFinished(() => other.close());
+	for (const use of [() => closed.makeFolder("sub"), () => closed.read("a/b/file", 10), () => closed.entries(), () => closed.folder("a")])
+		await expect(use()).rejects.toThrow("is used after it was closed");
+	expect(readdirSync(outside)).toEqual(["file"]);
+});
+
+test("work on several files ends as a whole: after a failure nothing is begun, and what was under way is waited for", async () => {
+	const slow = Promise.withResolvers<void>();
+	const events: string[] = [];
+	const all = severalAtOnce(["fails", "slow", "never"], 2, async (item) => {
+		events.push(item);
+		if (item === "fails") throw new Error("it failed");
+		await slow.promise;
+		events.push(`${item} is done`);
+	});
+	const settled = all.catch((error) => events.push(error.message));
+	await new Promise((resolve) => setImmediate(resolve));
+	expect(events).toEqual(["fails", "slow"]);
+	slow.resolve();
+	await settled;
+	expect(events).toEqual(["fails", "slow", "slow is done", "it failed"]);
+});
+
+test("a pattern with many stars is matched against long names in no time", async () => {
+	const { inside, folder } = await folders();
+	writeFileSync(path.join(inside, "a".repeat(250)), "");
+	expect(await findFiles(folder, [`${"*a".repeat(12)}b`])).toEqual({ files: [], links: [] });
+	expect((await findFiles(folder, [`${"*a".repeat(12)}*`])).files).toEqual(["a".repeat(250)]);
 });

@@ -143,3 +143,17 @@ function hidden(secrets: readonly string[], text: string): string {
 	}
 	return [...text].map((char, at) => (marks[at] ? (marks[at] === marks[at - 1] ? "" : MASK) : char)).join("");
 }
+
+describe("a secret that is JSON", () => {
+	test("hides its strings in texts; the name of a file is judged by the whole secret alone", () => {
+		const account = JSON.stringify({ project_id: "acme-web-prod", private_key: "line-of-the-key" });
+		const one = new Masker([account]);
+		expect(one.text("dist/acme-web-prod.tar.gz, line-of-the-key")).toBe(`dist/${MASK}.tar.gz, ${MASK}`);
+		expect(["dist/acme-web-prod.tar.gz", `dist/${account}`].map((text) => one.finds(text))).toEqual([false, true]);
+	});
+
+	test("breaks nothing, however odd it is", () => {
+		for (const odd of ['{"a":"\\ud800abcdefgh"}', "[".repeat(20_000) + "]".repeat(20_000), '{"a":1}', "[[[[[[]]]]]]", '"a string only"'])
+			expect(new Masker([odd]).text(`<${odd}>`)).toBe(`<${MASK}>`);
+	});
+});

@@ -1,5 +1,5 @@
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
-import { MAX_FINISH_BYTES, MAX_LOG_CHUNK_BYTES } from "../../schema/wire/limits.ts";
+import { MAX_FINISH_BYTES, MAX_LOG_CHUNK_BYTES, SINGLE_PART_BYTES } from "../../schema/wire/limits.ts";
 import type { PlanResult } from "../../schema/wire/plans.ts";
 import * as protocol from "../../schema/wire/protocol.ts";
 import type { AttemptState, StepState } from "../../schema/wire/states.ts";
@@ -164,8 +164,21 @@ async function release(context: Caller): Promise<Response> {
 	return new Response(null, { status: 204 });
 }
 
+/** A body so short is read before the queue is asked about its lease, which it is with what the body says. */
+const UNCHECKED_BYTES = 16 * 1024;
+/** Few results are larger. */
+const LARGE_RESULT_BYTES = 256 * 1024;
+
+/** Nobody without a live lease has a large body read. @throws ApiError `attempt_finished`, `attempt_superseded` */
+async function checkBeforeReading({ request, environment }: Caller, lease: LeaseTokenClaims): Promise<void> {
+	const length = request.headers.get("Content-Length");
+	if (length !== null && Number(length) <= UNCHECKED_BYTES) return;
+	unwrap(await dispatcherOf(environment, lease.team).checkLease(lease));
+}
+
 async function pinCommit(context: Caller): Promise<Response> {
 	const lease = leaseOf(context);
+	await checkBeforeReading(context, lease);
 	const body = await readJson(context.request, protocol.commit);
 	return json({ sha: unwrap(await dispatcherOf(context.environment, lease.team).pinCommit(lease, body)) });
 }
@@ -206,6 +219,7 @@ function finished(): ApiError {
 async function putSteps(context: Caller): Promise<Response> {
 	const { request, environment } = context;
 	const lease = leaseOf(context);
+	await checkBeforeReading(context, lease);
 	const { steps } = await readJson(request, protocol.steps);
 	const { isSealed } = await environment.LOG_SHARD.getByName(`log:${lease.shard}`).putSteps(lease.attemptId, { team: lease.team }, steps);
 	if (isSealed) throw finished();
@@ -214,6 +228,7 @@ async function putSteps(context: Caller): Promise<Response> {
 
 async function planArtifacts(context: Caller): Promise<Response> {
 	const lease = leaseOf(context);
+	await checkBeforeReading(context, lease);
 	const { files } = await readJson(context.request, protocol.artifactPlan);
 	unwrap(await dispatcherOf(context.environment, lease.team).checkLease(lease));
 	return json(await planUploads(context.environment, lease, files));
@@ -222,13 +237,17 @@ async function planArtifacts(context: Caller): Promise<Response> {
 /** POST …/finish: the result. The same body again gets the same answer. */
 async function finish(context: Caller): Promise<Response> {
 	const lease = leaseOf(context);
+	const dispatcher = dispatcherOf(context.environment, lease.team);
+	const length = context.request.headers.get("Content-Length");
+	if (length === null || Number(length) > LARGE_RESULT_BYTES) await checkKnown(context, lease);
 	const text = await readText(context.request, MAX_FINISH_BYTES);
 	const body = validated(protocol.finish, await parseBoundedJson(text));
 	assertConsistent(body);
 	const digest = await sha256(JSON.stringify(body));
-	const artifacts = await checkUploads(context.environment, lease, body.artifacts);
+	// Large files are read to be checked: not for an attempt that is over, whose result says so itself.
+	const isChecked = body.artifacts.every(({ size }) => size <= SINGLE_PART_BYTES) || (await dispatcher.checkLease(lease)).ok;
+	const artifacts = isChecked ? await checkUploads(context.environment, lease, body.artifacts) : [];
 	try {
-		const dispatcher = dispatcherOf(context.environment, lease.team);
 		const planned = body.plan && (await whatToRun(context, lease, body.plan));
 		return json({ attempt_state: unwrap(await dispatcher.finish(lease, body, digest, artifacts, planned)) });
 	} catch (error) {
@@ -237,6 +256,12 @@ async function finish(context: Caller): Promise<Response> {
 		if (recorded === null) throw error;
 		return json({ attempt_state: recorded });
 	}
+}
+
+/** A result that comes again is answered as before: also one of an attempt that only the record still has. */
+async function checkKnown({ environment }: Caller, lease: LeaseTokenClaims): Promise<void> {
+	if (await dispatcherOf(environment, lease.team).knowsLease(lease)) return;
+	if (!(await findAttempt(environment.DB, lease.attemptId))) throw finished();
 }
 
 /** The runs that a plan has found; null for a job that is no plan, or is over: its result says so itself. */

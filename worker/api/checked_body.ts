@@ -6,10 +6,14 @@ import { ByteBudget } from "./byte_budget.ts";
 
 /** Bodies of webhooks: anybody may send one, and only its signature tells whether it counts. */
 
-/** All bodies together that are not checked yet; what comes beyond waits at its sender. */
-const held = new ByteBudget(32 * MIB);
 /** The sender, and the room for its bytes, may take this long. */
 const READ_MS = 30_000;
+const EVICTED_MS = READ_MS + 5_000;
+/** Nearly every delivery is this small: it does not wait for larger ones. */
+const SMALL_BYTES = 256 * 1024;
+/** All bodies together that are not checked yet; what comes beyond waits at its sender. */
+const small = new ByteBudget(8 * MIB, EVICTED_MS);
+const large = new ByteBudget(24 * MIB, EVICTED_MS);
 
 /**
  * The body, once its signature was checked; null if the signature is wrong.
@@ -18,7 +22,9 @@ const READ_MS = 30_000;
 export async function readChecked(request: Request, limit: number, check: BodyCheck): Promise<Uint8Array<ArrayBuffer> | null> {
 	checkLength(request, limit);
 	const reader = request.body?.getReader();
-	const room = held.begin();
+	const announced = request.headers.get("Content-Length");
+	const isSmall = announced !== null && Number(announced) <= SMALL_BYTES;
+	const room = (isSmall ? small : large).begin();
 	const chunks: Uint8Array[] = [];
 	let size = 0;
 	let timer: ReturnType<typeof setTimeout> | undefined;

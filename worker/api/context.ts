@@ -1,5 +1,6 @@
 import type { Client } from "../auth/client_address.ts";
 import type { Principal, PrincipalKind } from "../auth/principal.ts";
+import type { Claim } from "../auth/wrong_credentials.ts";
 import type { Environment } from "../environment.ts";
 
 /** One request on its way: who, what, and what it needs for an answer. */
@@ -28,7 +29,7 @@ export interface Route {
 	/** Of `anyone` alone: whoever comes, comes as that, whatever credentials are sent along. */
 	allow: readonly PrincipalKind[];
 	/** What the request itself claims to be, where its body or its address is the credential: counted when it is wrong. */
-	claims?: (pathname: string) => string;
+	claims?: (pathname: string) => Claim;
 	/** Called by the shell alone, with a principal of one of the kinds in `allow` (worker/index.ts). */
 	handle: (context: never) => Promise<Response> | Response;
 }

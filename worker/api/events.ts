@@ -1,3 +1,4 @@
+import { isStillValid } from "../auth/still_valid.ts";
 import { presentAgent, presentJobSummary, presentRunSummary } from "../catalog/present.ts";
 import { recordedChanges } from "../catalog/record.ts";
 import type { Changes } from "../dispatch/core/reads.ts";
@@ -17,11 +18,14 @@ const PACE_MS = 100;
  * GET /events: what changes, as server-sent events `run`, `job` and `agent` with the resource as data and the revision as
  * id. With Last-Event-ID it goes on from there; states coalesce, none is missed.
  */
-function follow({ request, url, environment, principal, baseUrl }: RequestContext<"user" | "host">): Response {
+function follow(context: RequestContext<"user" | "host">): Response {
+	const { request, url, environment, principal, baseUrl } = context;
 	onlyParameters(url, []);
 	const lastId = request.headers.get("Last-Event-ID");
 	const since = lastId !== null && /^\d{1,15}$/.test(lastId) ? Number(lastId) : null;
-	return streamed(SSE_HEADERS, (write) => writeChanges(environment, principal.team, baseUrl, since, write));
+	return streamed(SSE_HEADERS, (write) =>
+		writeChanges(environment, principal.team, baseUrl, since, { write, isWanted: () => isStillValid(context) }),
+	);
 }
 
 async function writeChanges(
@@ -29,8 +33,8 @@ async function writeChanges(
 	team: string,
 	baseUrl: string,
 	lastId: number | null,
-	write: (text: string) => Promise<void>,
-): Promise<never> {
+	{ write, isWanted }: { write(text: string): Promise<void>; isWanted(): Promise<boolean> },
+): Promise<void> {
 	const dispatcher = dispatcherOf(environment, team);
 	const { rev: newest } = await dispatcher.followChanges(null, 0);
 	let since = lastId ?? newest;
@@ -40,6 +44,8 @@ async function writeChanges(
 	} else await write(`: following from ${since}\n\n`);
 	for (;;) {
 		const changes = await dispatcher.followChanges(since, HOLD_MS);
+		// Who has signed out, or whose token was revoked, hears no more.
+		if (!(await isWanted())) return;
 		const departed = changes.hasDeparted
 			? await recordedChanges(environment.DB, team, since, changes.rev, MAX_BEHIND)
 			: { runs: [], jobs: [] };

@@ -1,6 +1,7 @@
 import type { HookAnswer } from "../../schema/wire/deliveries.ts";
 import { notFound } from "../../schema/wire/errors.ts";
 import { MAX_HOOK_BYTES } from "../../schema/wire/limits.ts";
+import type { Claim } from "../auth/wrong_credentials.ts";
 import { findProjectById } from "../catalog/projects.ts";
 import { takeDelivery } from "../forges/take_delivery.ts";
 import { log } from "../log.ts";
@@ -22,8 +23,9 @@ async function deliver({ request, params, environment, requestId }: RequestConte
 }
 
 /** What a wrong signature is counted under: the hook that it was sent to. */
-function hookOf(pathname: string): string {
-	return `hook ${pathname.split("/").at(-1)?.slice(0, 40)}`;
+function hookOf(pathname: string): Claim {
+	const name = `hook ${pathname.split("/").at(-1)?.slice(0, 40)}`;
+	return { name, key: name };
 }
 
 export const hookRoutes = [route("POST", "/hooks/:id", ["anyone"], deliver, { claims: hookOf })];

@@ -66,7 +66,9 @@ function collision(path: string, one: string, other: string): ApiError {
 /** GET of one file. The address itself is the credential. */
 async function get({ environment, params }: AnonymousContext): Promise<Response> {
 	const file = await verifyForLease(environment, "file", params.token ?? "", (claims) => fileClaims.safeParse(claims).data ?? null);
-	if (!file) throw new ApiError("forbidden", "This address is not valid (any more).", { suggestions: ["Ask for the list again."] });
+	if (!file)
+		throw new ApiError("authentication_required", "This address is not valid (any more).", { suggestions: ["Ask for the list again."] });
+	unwrap(await dispatcherOf(environment, file.team).checkLease(file));
 	const { size, sha256 } = file;
 	const body = await readArtifact(environment.BUCKET, file, 0, size);
 	if (!body) throw notFound("file", "of this address");
@@ -82,5 +84,5 @@ async function get({ environment, params }: AnonymousContext): Promise<Response>
 
 export const neededRoutes = [
 	route("GET", "/api/v1/attempts/:id/needed", ["lease"], list),
-	route("GET", "/api/v1/files/:token", ["anyone", "lease"], get),
+	route("GET", "/api/v1/files/:token", ["anyone", "lease"], get, { claims: () => ({ name: "download address", key: null }) }),
 ];

@@ -7,4 +7,6 @@ async function put({ request, environment, params }: AnonymousContext): Promise<
 	return json(await putPart(environment, params.token ?? "", request), 201);
 }
 
-export const partRoutes = [route("PUT", "/api/v1/parts/:token", ["anyone", "lease"], put)];
+export const partRoutes = [
+	route("PUT", "/api/v1/parts/:token", ["anyone", "lease"], put, { claims: () => ({ name: "upload address", key: null }) }),
+];

@@ -98,12 +98,13 @@ async function keyOf(lease: LeaseTokenClaims, path: string, content: string): Pr
 
 /**
  * Takes one part, streaming.
- * @throws ApiError `forbidden` for a forged address, `attempt_finished` or `attempt_superseded` once the attempt is over, `length_required`,
+ * @throws ApiError `authentication_required` for a forged address, `attempt_finished` or `attempt_superseded` once the attempt is over, `length_required`,
  * `validation_failed` if size or sha256 do not fit
  */
 export async function putPart(environment: Environment, token: string, request: Request): Promise<{ number: number }> {
 	const part = await verifyForLease(environment, "part", token, (claims) => partClaims.safeParse(claims).data ?? null);
-	if (!part) throw new ApiError("forbidden", "This upload address is not valid (any more).", { suggestions: ["Ask for a new plan."] });
+	if (!part)
+		throw new ApiError("authentication_required", "This upload address is not valid (any more).", { suggestions: ["Ask for a new plan."] });
 	try {
 		return await storePart(environment, part, request);
 	} catch (error) {
@@ -125,12 +126,12 @@ async function storePart(environment: Environment, part: PartClaims, request: Re
 	if (Number(length) !== part.size) throw mismatch(`This part has ${part.size} bytes, not ${length}.`);
 	const declared = request.headers.get("X-Content-SHA256");
 	if (declared === null || !/^[0-9a-f]{64}$/.test(declared)) throw mismatch("X-Content-SHA256 must carry the part's sha256 in hex.");
-	if (declared !== part.sha256) throw mismatch("The sha256 is not the one that was planned.");
+	if (declared !== part.sha256) throw mismatch("The sha256 is not the one that was planned for this part.", "Plan the file anew.");
 	try {
-		// What is there already is this very part, from a try whose answer was lost; it is not written again.
-		const isNew = (await environment.BUCKET.head(part.key)) === null;
-		if (isNew) await environment.BUCKET.put(part.key, part.size === 0 ? new Uint8Array() : request.body, { sha256: declared });
-		else await discardBody(request);
+		// Create-only, as decided when all bytes are there: what is there already stays, whoever began first. It is this very part,
+		// from a try whose answer was lost, or that of another plan, and then the digest of the whole file tells.
+		const onlyIf = { etagDoesNotMatch: "*" };
+		await environment.BUCKET.put(part.key, part.size === 0 ? new Uint8Array() : request.body, { sha256: declared, onlyIf });
 	} catch (error) {
 		// R2 checks the digest itself and refuses a body that does not fit (error 10037).
 		if (/10037|sha-?256|checksum/i.test(String(error))) throw mismatch("The bytes do not have the sha256 that was declared.");
@@ -139,8 +140,8 @@ async function storePart(environment: Environment, part: PartClaims, request: Re
 	return { number: part.number };
 }
 
-function mismatch(message: string): ApiError {
-	return new ApiError("validation_failed", message, { suggestions: ["Send the part again."] });
+function mismatch(message: string, suggestion = "Send the part again."): ApiError {
+	return new ApiError("validation_failed", message, { suggestions: [suggestion] });
 }
 
 /**

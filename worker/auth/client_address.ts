@@ -57,7 +57,7 @@ function forwardedFor(request: Request, proxies: readonly Network[]): Address | 
 }
 
 function forwardedScheme(request: Request): Client["scheme"] {
-	const scheme = request.headers.get("X-Forwarded-Proto")?.trim().toLowerCase();
+	const scheme = request.headers.get("X-Forwarded-Proto")?.split(",").at(-1)?.trim().toLowerCase();
 	return scheme === "https" || scheme === "http" ? `${scheme}:` : null;
 }
 

@@ -4,8 +4,8 @@ import type { Environment } from "../environment.ts";
 import type { Client } from "./client_address.ts";
 import { isSameSecret, sha256 } from "./digest.ts";
 import { LEASE_TOKEN_PREFIX, type LeaseTokenClaims, verifyLease } from "./lease_token.ts";
-import { findShownToken } from "./refused_credentials.ts";
-import { sessionOf } from "./session.ts";
+import { sessionOf, showsSession } from "./session.ts";
+import { type Claim, findShownToken } from "./wrong_credentials.ts";
 
 /** Who is calling; known from the token alone. */
 export type Principal =
@@ -46,13 +46,14 @@ export async function identify(environment: Environment, request: Request, clien
 }
 
 /** What a request with a token claims to be, without a secret: the agent that its token names, or a digest of the token. */
-export async function claimedBy(request: Request): Promise<string | null> {
+export async function claimedBy(request: Request): Promise<Claim | null> {
 	const [, token] = /^Bearer +(\S+)$/i.exec(request.headers.get("Authorization") ?? "") ?? [];
-	if (token === undefined) return null;
+	if (token === undefined) return showsSession(request) ? { name: "session", key: null } : null;
 	const [, , agentId = ""] = token.split(".");
-	if (token.startsWith(AGENT_TOKEN_PREFIX) && isId("agent", agentId)) return `agent ${agentId}`;
 	const kind = Object.entries(KINDS_BY_PREFIX).find(([prefix]) => token.startsWith(prefix))?.[1] ?? "token";
-	return `${kind} ${(await sha256(token)).slice(0, 12)}`;
+	const isAgent = token.startsWith(AGENT_TOKEN_PREFIX) && isId("agent", agentId);
+	const name = isAgent ? `agent ${agentId}` : `${kind} ${(await sha256(token)).slice(0, 12)}`;
+	return { name, key: name };
 }
 
 function bearerToken(request: Request): string | null {

@@ -52,6 +52,11 @@ function cookie(value: string, maxAge: number, isSecure: boolean): string {
 	return `${name}=${value}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${maxAge}${isSecure ? "; Secure" : ""}`;
 }
 
+/** Whether a request has the cookie of a session, be it over by now. */
+export function showsSession(request: Request): boolean {
+	return new RegExp(`(^|;\\s*)(__Host-)?${NAME}=[^;]`).test(request.headers.get("Cookie") ?? "");
+}
+
 /** Who the request's session belongs to; null without a live one. @param isSecure whether the browser came over HTTPS */
 export async function sessionOf(db: D1Database, request: Request, isSecure: boolean): Promise<SignedIn | null> {
 	const name = isSecure ? HOST_NAME : NAME;

@@ -2,9 +2,8 @@
  * Failed credentials, counted by the address that they come from and by what they claim to be. Each failure raises a level that
  * falls again with time. Above the first mark answers are slowed, above the second they are 429.
  *
- * Only answers to credentials that are wrong are held back. A credential that is too long to be guessed is checked, so that
- * nobody can lock out the agents and people behind one proxy; of those never seen to be valid, a blocked address has a few
- * looked up a second. The counts live in memory, in each isolate by itself.
+ * Only answers to credentials that are wrong are held back: a credential that is too long to be guessed is always checked, so
+ * that nobody can lock out the agents and people behind one proxy. The counts live in memory, in each isolate by itself.
  */
 
 /** So many failures pass unslowed: people mistype, and a restarted agent may try an old token. */
@@ -24,9 +23,6 @@ const LOG_EVERY_MS = 10_000;
 /** A credential of so many characters, chosen by chance, cannot be guessed. */
 export const UNGUESSABLE_LENGTH = 32;
 
-/** From a blocked address so many credentials a second are looked up that were never seen to be valid. */
-const LOOKUPS_PER_SECOND = 5;
-
 interface Count {
 	level: number;
 	/** When the level was that. */
@@ -34,9 +30,6 @@ interface Count {
 	loggedAt: number;
 	/** Failures since the last line of the log. */
 	unlogged: number;
-	/** The second of the last look-up from a blocked address, and how many there were in it. */
-	lookupSecond: number;
-	lookups: number;
 }
 
 /** What becomes of the answer to a credential that is wrong. */
@@ -72,16 +65,6 @@ export function blockedFor(key: string, now: number): number | null {
 	return count === undefined ? null : retryAfterOf(levelOf(count, now));
 }
 
-/** Whether a credential that was never seen to be valid may be looked up: from a blocked address, a few a second. */
-export function mayLookUp(key: string, now: number): boolean {
-	const count = counts.get(key);
-	if (count === undefined || retryAfterOf(levelOf(count, now)) === null) return true;
-	const second = Math.floor(now / 1000);
-	if (count.lookupSecond !== second) Object.assign(count, { lookupSecond: second, lookups: 0 });
-	count.lookups += 1;
-	return count.lookups <= LOOKUPS_PER_SECOND;
-}
-
 function retryAfterOf(level: number): number | null {
 	return level > BLOCKED ? Math.ceil(((level - BLOCKED) * FALL_MS) / 1000) : null;
 }
@@ -91,7 +74,7 @@ function levelOf({ level, at }: Count, now: number): number {
 }
 
 function raised(key: string, now: number): Count {
-	const known = counts.get(key) ?? { level: 0, at: now, loggedAt: 0, unlogged: 0, lookupSecond: 0, lookups: 0 };
+	const known = counts.get(key) ?? { level: 0, at: now, loggedAt: 0, unlogged: 0 };
 	const count = { ...known, level: Math.min(HIGHEST, levelOf(known, now) + 1), at: now, unlogged: known.unlogged + 1 };
 	// The last that failed is the last of the map: the first is the one that was silent longest.
 	counts.delete(key);

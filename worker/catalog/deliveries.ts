@@ -11,7 +11,7 @@ export type NewDelivery = Omit<DeliveryRow, "id" | "received_at" | "run_id">;
 
 /**
  * Notes a delivery, unless it is here already: under its name, or, where the signature covers the body alone, with its body. One
- * that was ignored or refused before is taken as it is judged now: a setting may have been corrected since.
+ * that was ignored or refused before is taken as its settings are now: one may have been corrected since.
  * @returns the row, and whether it was here before
  */
 export async function noteDelivery(db: D1Database, delivery: NewDelivery): Promise<{ row: DeliveryRow; isRepeat: boolean }> {
@@ -22,23 +22,22 @@ export async function noteDelivery(db: D1Database, delivery: NewDelivery): Promi
 		.onConflictDoNothing()
 		.returning();
 	if (added) return { row: added, isRepeat: false };
-	const known = await sameDelivery(db, delivery);
+	const [known, ...others] = await sameDeliveries(db, delivery);
 	if (!known) throw new Error("a delivery was removed while it came again");
 	if (known.verdict !== "ignored" && known.verdict !== "refused") return { row: known, isRepeat: true };
 	const { verdict, reason, trigger, repository, event } = delivery;
-	const [judgedAnew] = await d1
+	// What it is known by, unless another row is known by that, too.
+	const identity = others.length > 0 ? {} : { forge: delivery.forge, delivery: delivery.delivery, body_digest: delivery.body_digest };
+	const [updated] = await d1
 		.update(deliveries)
-		.set({ verdict, reason, trigger, repository, event })
+		.set({ verdict, reason, trigger, repository, event, ...identity, received_at: Date.now() })
 		.where(and(eq(deliveries.id, known.id), eq(deliveries.verdict, known.verdict)))
 		.returning();
-	return { row: judgedAnew ?? (await sameDelivery(db, delivery)) ?? known, isRepeat: true };
+	return { row: updated ?? (await sameDeliveries(db, delivery))[0] ?? known, isRepeat: true };
 }
 
-/** The row of this delivery; of two that fit, the one that was taken. */
-async function sameDelivery(
-	db: D1Database,
-	{ team, project, forge, delivery, body_digest }: NewDelivery,
-): Promise<DeliveryRow | undefined> {
+/** The rows of this delivery, by its name and by its body; first the one that was taken. */
+async function sameDeliveries(db: D1Database, { team, project, forge, delivery, body_digest }: NewDelivery): Promise<DeliveryRow[]> {
 	const byName = and(eq(deliveries.forge, forge), eq(deliveries.delivery, delivery));
 	const rows = await drizzle(db)
 		.select()
@@ -50,7 +49,8 @@ async function sameDelivery(
 				body_digest === null ? byName : or(byName, eq(deliveries.body_digest, body_digest)),
 			),
 		);
-	return rows.find(({ verdict }) => verdict === "accepted" || verdict === "received") ?? rows[0];
+	const isTaken = ({ verdict }: DeliveryRow) => verdict === "accepted" || verdict === "received";
+	return rows.sort((a, b) => Number(isTaken(b)) - Number(isTaken(a)));
 }
 
 /** Notes what became of a delivery. */

@@ -50,7 +50,7 @@ export async function endSessions(db: D1Database, team: string): Promise<void> {
 
 async function end(db: D1Database, which: SQL | undefined): Promise<boolean> {
 	const ended = await drizzle(db).delete(sessions).where(which).returning({ hash: sessions.hash });
-	for (const { hash } of ended) trusted.forget(hash);
+	for (const { hash } of ended) trusted.evict(hash);
 	return ended.length > 0;
 }
 

@@ -11,21 +11,17 @@ export class TrustedRows<Row> {
 		const now = Date.now();
 		const known = this.#rows.get(key);
 		if (known && known.until > now) return known.row;
-		this.#rows.delete(key);
 		const row = await look();
+		this.#rows.delete(key);
 		if (row === undefined) return null;
-		if (this.#rows.size >= MAX_TRUSTED) this.#rows.clear();
+		const [oldest] = this.#rows.keys();
+		if (this.#rows.size >= MAX_TRUSTED && oldest !== undefined) this.#rows.delete(oldest);
 		this.#rows.set(key, { row, until: now + TRUST_MS });
 		return row;
 	}
 
-	/** Whether a row of this key was found, be it long ago: it may have been revoked since. */
-	hasFound(key: string): boolean {
-		return this.#rows.has(key);
-	}
-
 	/** The next look goes to the database. */
-	forget(key: string): void {
+	evict(key: string): void {
 		this.#rows.delete(key);
 	}
 }

@@ -66,13 +66,6 @@ export async function takeDelivery(environment: Environment, project: ProjectRow
 	const digest = hex(await crypto.subtle.digest("SHA-256", bytes));
 	const delivery = named === "" ? `content ${await sha256(`${event} ${digest}`)}` : named.slice(0, 200);
 	const identity = { forge, delivery, event, body_digest: deliverer.signsBodyAlone ? digest : null };
-	const wrongForge = otherForge(project, forge);
-	if (wrongForge !== null) {
-		await note(environment, project, { ...identity, verdict: "refused", reason: wrongForge, trigger: null, repository: null });
-		throw new ApiError("forbidden", `This delivery cannot be taken: ${wrongForge}.`, {
-			suggestions: [`windlass projects edit ${project.name} --forge ${forge}`],
-		});
-	}
 	let found: Trigger | string;
 	let repository: string | null = null;
 	try {
@@ -84,8 +77,16 @@ export async function takeDelivery(environment: Environment, project: ProjectRow
 			await note(environment, project, { ...identity, verdict: "refused", reason: error.message, trigger: null, repository });
 		throw error;
 	}
-	const ignored = elsewhere(project, repository) ?? (typeof found === "string" ? found : skipped(project, found));
 	const trigger = typeof found === "string" ? null : JSON.stringify(found);
+	const wrongForge = otherForge(project, forge);
+	if (wrongForge !== null) {
+		// What it says is kept: it can be replayed once the project names the right forge.
+		await note(environment, project, { ...identity, verdict: "refused", reason: wrongForge, trigger, repository });
+		throw new ApiError("forbidden", `This delivery cannot be taken: ${wrongForge}.`, {
+			suggestions: [`windlass projects edit ${project.name} --forge ${forge}`],
+		});
+	}
+	const ignored = elsewhere(project, repository) ?? (typeof found === "string" ? found : skipped(project, found));
 	const noted = await note(environment, project, {
 		...identity,
 		verdict: ignored === null ? "received" : "ignored",

@@ -3,6 +3,7 @@ import type { RequestContext } from "../api/context.ts";
 import { followLines } from "../api/job_log.ts";
 import { requireJob } from "../api/jobs.ts";
 import { integerParameter, onlyParameters } from "../api/queries.ts";
+import { isStillValid } from "../auth/still_valid.ts";
 import { ShownLineSplitter } from "../logs/lines.ts";
 import { renderLines } from "./log_lines.tsx";
 
@@ -12,7 +13,8 @@ const MOST = Number.MAX_SAFE_INTEGER;
  * GET /jobs/:id/lines: the log from an offset on as ready markup, in server-sent events. The id of an event says where
  * the next line begins and what number it has, so that a stream that was cut goes on without a gap.
  */
-export async function lines({ request, url, environment, principal, params }: RequestContext<"user">): Promise<Response> {
+export async function lines(context: RequestContext<"user">): Promise<Response> {
+	const { request, url, environment, principal, params } = context;
 	onlyParameters(url, ["attempt", "offset", "number"]);
 	const record = await requireJob(environment, principal.team, params.id ?? "");
 	const attempt = integerParameter(url, "attempt", { least: 1, most: 1000, fallback: 0 }) || null;
@@ -31,7 +33,10 @@ export async function lines({ request, url, environment, principal, params }: Re
 					number += batch.lines.length;
 					return write(`id: ${batch.nextOffset}-${number}\ndata: ${markup.replace(/\n/g, "")}\n\n`);
 				},
-				idle: () => write(": still here\n\n"),
+				idle: async () => {
+					if (!(await isStillValid(context))) throw new Error("the reader has signed out");
+					await write(": still here\n\n");
+				},
 				end: (state) => write(`event: end\ndata: ${state}\n\n`),
 			},
 			(from) => new ShownLineSplitter(from),

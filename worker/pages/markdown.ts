@@ -1,5 +1,7 @@
 import MarkdownIt from "markdown-it";
 import type { SlicedWork } from "../../schema/pipeline/sliced_work.ts";
+import { ApiError } from "../../schema/wire/errors.ts";
+import { inTurn } from "../in_turn.ts";
 
 /**
  * Markdown that a job has written, as HTML. HTML in it is text; links lead to http(s) and mail only, and open by themselves; pictures are shown as links, so
@@ -24,6 +26,16 @@ renderer.renderer.rules.link_open = (tokens, index, options, environment, self) 
 const PART_CHARACTERS = 8 * 1024;
 /** Rendering takes at most about this long for each character. */
 const UNITS_OF_CHARACTER = 2;
+
+/** The HTML of a summary; where too many others wait, its text as it is. */
+export async function renderSummary(text: string): Promise<string> {
+	try {
+		return await inTurn(renderingMarkdown(text), text.length);
+	} catch (error) {
+		if (!(error instanceof ApiError)) throw error;
+		return `<pre>${renderer.utils.escapeHtml(text)}</pre>`;
+	}
+}
 
 /** The HTML of a text. */
 export function* renderingMarkdown(text: string): SlicedWork<string> {

@@ -15,12 +15,11 @@ import { findDefinition, findRun, listPlanned, listReruns, listRuns, type RunRec
 import { historyOf } from "../catalog/tests.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
-import { inTurn } from "../in_turn.ts";
 import { testsOfRun } from "../tests/run_tests.ts";
 import { JobPage } from "./job_page.tsx";
 import { page } from "./layout.tsx";
 import { previewLog } from "./log_preview.ts";
-import { renderingMarkdown } from "./markdown.ts";
+import { renderSummary } from "./markdown.ts";
 import { RunPage } from "./run_page.tsx";
 import { RunsPage } from "./runs_page.tsx";
 import { TestPage } from "./test_page.tsx";
@@ -96,7 +95,7 @@ async function summariesOf(environment: Environment, team: string, record: RunRe
 	const summaries: { job: Run["jobs"][number]; html: string }[] = [];
 	for (const [index, text] of texts.entries()) {
 		const job = run.jobs.find(({ id }) => id === ended[index]?.id);
-		if (text && job) summaries.push({ job, html: await inTurn(renderingMarkdown(text), text.length) });
+		if (text && job) summaries.push({ job, html: await renderSummary(text) });
 	}
 	return summaries;
 }
@@ -122,7 +121,7 @@ export async function jobPage({ url, environment, principal, params }: Reader): 
 		shown ? presentArtifacts(environment, principal.team, job.id, shown) : [],
 		shown ? readSummary(environment, principal.team, shown) : null,
 	]);
-	const html = summary && (await inTurn(renderingMarkdown(summary), summary.length));
+	const html = summary && (await renderSummary(summary));
 	return page({
 		title: job.name,
 		user: principal.name,

@@ -38,7 +38,7 @@ async function declaredIn(yaml: string): Promise<ParametersText> {
 	try {
 		return await inTurn(readingParameters(yaml), yaml.length);
 	} catch (error) {
-		if (!(error instanceof ApiError)) throw error;
+		if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
 		return {};
 	}
 }

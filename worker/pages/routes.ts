@@ -90,7 +90,7 @@ export const pageRoutes = [
 	route("GET", "/sessions", ["user"], sessionsPage),
 	route("POST", "/sessions/:id/end", ["user"], endSessionFromPage),
 	route("GET", "/sign-in", ["anyone", "user"], signInPage),
-	route("POST", "/sign-in", ["anyone", "user"], signIn, { claims: () => "sign-in" }),
+	route("POST", "/sign-in", ["anyone", "user"], signIn, { claims: () => ({ name: "sign-in", key: null }) }),
 	route("POST", "/sign-out", ["user"], signOut),
 	route("GET", "/assets/:name", ["anyone", "user"], asset),
 ];

@@ -66,7 +66,8 @@ export async function plannedRuns({ plan, run }: PlanOfRun, { files, changed }: 
 				planned.push({ file: file.path, submit: await submissionOf(run, file, wanted.submission.pipeline), fault: null });
 			}
 		} catch (error) {
-			if (!(error instanceof ApiError)) throw error;
+			// That the coordinator is busy says nothing of the file: the result is sent again.
+			if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
 			isSound = false;
 			planned.push(isSkipped ? { file: file.path, because: SKIPPED } : await broken(run, file, faultsOf(error)));
 		}

@@ -95,6 +95,15 @@ export const ADDRESSES: readonly Address[] = [
 	post("/projects/{project}/delete", "session", {}),
 	post("/sign-in", "anyone", { token: "x" }),
 	post("/sessions/{run}/end", "session", {}),
+	...["disable", "enable", "drain", "rotate", "restrict", "remove"].map((what) => post(`/agents/{run}/${what}`, "session", {})),
+	post("/agents", "session", { uses: "1" }),
+	post("/agent-tokens/{run}/revoke", "session", {}),
+	post("/api/v1/agents/self/rotate", "agent", { rotation_key: "0123456789abcdef0123456789abcdef" }),
+	post("/api/v1/agents/{run}/disable", "admin", { running: "finish" }),
+	post("/api/v1/agents/{run}/enable", "admin", {}),
+	post("/api/v1/agents/{run}/drain", "admin", {}),
+	post("/api/v1/agents/{run}/rotate", "admin", {}),
+	{ ...post("/api/v1/agents/{run}", "admin", { projects: ["web"], runs: "trusted" }), method: "PATCH" },
 	post("/sign-out", "session", {}),
 ];
 
