@@ -162,7 +162,7 @@ export class RunningAgent {
 				if (!isUnknown(error)) throw error;
 				// A former life may have asked for the next token and not kept it: this one is out of date then.
 				const rotated = await this.#rotate(known, this.#stop.signal).catch((failure) => {
-					// Refused: it was never asked for another one. Whatever else has failed says nothing of the identity.
+					// Rejected: it was never asked for another one. Other failures say nothing of the identity.
 					if (failure instanceof ApiError) return null;
 					throw failure;
 				});

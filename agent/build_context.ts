@@ -119,7 +119,7 @@ class Packing {
 		this.archive.on("error", () => undefined);
 	}
 
-	/** Never fails: what goes wrong is `error`, and whoever reads the archive hears of it. */
+	/** Never fails: what goes wrong is `error`, and the reader of the archive gets it. */
 	async run(body: () => Promise<void>): Promise<void> {
 		try {
 			await body();

@@ -340,7 +340,7 @@ async function readTarget(place: string, relative: string): Promise<string> {
 	try {
 		return await readlink(place);
 	} catch (error) {
-		// It was a link a moment ago: whoever changes files while they are read gets none of them.
+		// It was a link a moment ago: a file that changes while it is looked up is not read.
 		if (codeOf(error) === "EINVAL" || codeOf(error) === "ENOENT") throw absent(relative);
 		throw error;
 	}

@@ -1,6 +1,6 @@
 /**
- * Does work on items, some at once. After the first failure nothing more is begun, and what is under way is waited for: whoever
- * called may then close what the work uses.
+ * Does work on items, some at once. After the first failure nothing more is begun, and what is under way is waited for: then the
+ * caller may close what the work uses.
  * @throws the first failure
  */
 export async function severalAtOnce<Item>(

@@ -51,7 +51,7 @@ export class Host {
 		removeOrphanBlobs(path.join(options.storage, "r2"));
 		// Agents and commands have no use for it, and it takes longer to load than all the rest.
 		const { convertV4MiniflareOptions, CoreHeaders, Miniflare, Response } = await import("miniflare");
-		// With a header of this name Miniflare lets whoever connects write `request.cf`. Without one workerd writes it, and says in it
+		// With a header of this name Miniflare lets every client write `request.cf`. Without one workerd writes it, and says in it
 		// where the connection comes from.
 		Reflect.deleteProperty(CoreHeaders, "CF_BLOB");
 		const before = SIGNALS.map((signal) => process.listeners(signal));

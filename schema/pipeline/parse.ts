@@ -417,8 +417,8 @@ function* checkPipeline(document: SourceDocument, value: unknown, at: string[]):
 	const read = yield* readPipeline(value);
 	const errors = yield* faultsOf(document, read.issues, at);
 	if ("jobs" in value && isMap(value.jobs)) errors.push(...(yield* checkJobs(document, value.jobs, at)));
-	const judged = read.pipeline && errors.length === 0 ? read.pipeline : soundPart(value, read, errors, at);
-	for (const { path, at: character, message, suggestion } of judged ? yield* checkWhole(judged) : []) {
+	const pipeline = read.pipeline && errors.length === 0 ? read.pipeline : soundPart(value, read, errors, at);
+	for (const { path, at: character, message, suggestion } of pipeline ? yield* checkWhole(pipeline) : []) {
 		errors.push(fault(document, [...at, ...path], message, suggestion, { character }));
 		yield UNITS_OF_FAULT;
 	}

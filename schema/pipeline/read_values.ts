@@ -82,17 +82,17 @@ function* readJob(schema: z.ZodType, value: unknown): SlicedWork<ReadPart> {
 interface Split {
 	key: string;
 	schema: z.ZodType<Record<string, unknown>>;
-	/** How many entries there may be, and how many are checked in one piece. */
+	/** How many entries there may be, and how many are checked at once. */
 	most: number;
-	piece: number;
+	chunk: number;
 	/** What one takes. */
 	units: number;
 	what: string;
 }
 
-const VARIABLES: Split = { key: "env", schema: environmentTemplate, most: MAX_VARIABLES, piece: 500, units: 8, what: "variables" };
+const VARIABLES: Split = { key: "env", schema: environmentTemplate, most: MAX_VARIABLES, chunk: 500, units: 8, what: "variables" };
 /** Each may have a pattern that is compiled and compared with a value. */
-const PARAMETERS: Split = { key: "params", schema: parameters, most: MAX_PARAMETERS, piece: 1, units: 2_000, what: "parameters" };
+const PARAMETERS: Split = { key: "params", schema: parameters, most: MAX_PARAMETERS, chunk: 1, units: 2_000, what: "parameters" };
 
 /** Checks a part whose variables are checked by themselves. */
 export function readPart(schema: z.ZodType, value: unknown): SlicedWork<ReadPart> {
@@ -101,7 +101,7 @@ export function readPart(schema: z.ZodType, value: unknown): SlicedWork<ReadPart
 
 function* readSplit(schema: z.ZodType, value: unknown, [split, ...others]: readonly Split[]): SlicedWork<ReadPart> {
 	if (!isMap(value) || !split) return yield* readWhole(schema, value);
-	const { key, most, piece, units, what } = split;
+	const { key, most, chunk, units, what } = split;
 	const map = value[key];
 	if (!isMap(map)) return yield* readSplit(schema, value, others);
 	const entries = Object.entries(map);
@@ -109,10 +109,10 @@ function* readSplit(schema: z.ZodType, value: unknown, [split, ...others]: reado
 	const whole = yield* readSplit(schema, { ...value, [key]: {} }, others);
 	const issues = [...whole.issues];
 	const read: Record<string, unknown>[] = [];
-	for (let from = 0; from < entries.length && issues.length < MAX_FOUND_FAULTS; from += piece) {
-		const some = Object.fromEntries(entries.slice(from, from + piece));
+	for (let from = 0; from < entries.length && issues.length < MAX_FOUND_FAULTS; from += chunk) {
+		const some = Object.fromEntries(entries.slice(from, from + chunk));
 		const nodes = countNodes(some, MAX_PART_NODES);
-		yield 10 + Math.min(piece, entries.length - from) * units;
+		yield 10 + Math.min(chunk, entries.length - from) * units;
 		if (nodes > MAX_PART_NODES) return { data: null, issues: [tooMany([key], TOO_MANY_IN_PART)] };
 		const parsed = split.schema.safeParse(some);
 		if (parsed.success) read.push(parsed.data);

@@ -6,7 +6,7 @@
 /** Work that can be interrupted. It yields how much it has done since it yielded before, in units of about a microsecond. */
 export type SlicedWork<Value> = Generator<number, Value, undefined>;
 
-/** How much is done in one piece. */
+/** How much is done at once. */
 export const SLICE_UNITS = 2_000;
 
 /** Does all of it at once, for callers with nobody to wait for them. */

@@ -4,7 +4,7 @@ import type { SlicedWork } from "./sliced_work.ts";
 import { CHARACTERS_OF_NODE, type CollectionToken, isCollectionToken, lengthOf, type SourceTokens } from "./source_tokens.ts";
 
 /**
- * From tokens to maps, lists and scalars with their places. The library composes a whole document without a pause; here it is given one piece after the
+ * From tokens to maps, lists and scalars with their places. The library composes a whole document without a pause; here it is given one chunk after the
  * other: the items of a large map or list some at a time, each large value of theirs by itself.
  */
 
@@ -44,8 +44,8 @@ export interface SourceTree {
 	aliases: number;
 }
 
-/** The keys, values and items that the library composes in one piece. */
-const PIECE = 400;
+/** The keys, values and items that the library composes at once. */
+const CHUNK = 400;
 /** A key, value or item takes about this long to compose. */
 const UNITS_OF_NODE = 5;
 const OPTIONS = { version: "1.2", uniqueKeys: false, prettyErrors: false, keepSourceTokens: true } as const;
@@ -69,7 +69,7 @@ export function* sourceTree(source: SourceTokens, length: number): SlicedWork<So
 /** Ends the composing of a text with more faults than are told. */
 const ENOUGH = new Error("there are enough faults");
 
-/** The errors of a piece. When it is full the composing ends: a piece of a hostile text can have as many as it has characters. */
+/** The errors of a chunk. When it is full the composing ends: a chunk of a hostile text can have as many as it has characters. */
 class ErrorList extends Array<YAMLParseError> {
 	override push(...errors: YAMLParseError[]): number {
 		if (this.length >= MAX_TOLD_FAULTS) throw ENOUGH;
@@ -85,7 +85,7 @@ class TreeMaker {
 	aliases = 0;
 	readonly #source: SourceTokens;
 	readonly #anchors = new Map<string, SourceNode>();
-	/** The maps and lists that are composed by themselves, by what stands for them in the piece that they are in. */
+	/** The maps and lists that are composed by themselves, by what stands for them in the chunk that they are in. */
 	readonly #apart = new Map<unknown, CollectionToken>();
 	/** Long texts in quotes, by what stands for them. */
 	readonly #long = new Map<unknown, CST.FlowScalar>();
@@ -167,14 +167,14 @@ class TreeMaker {
 		}
 	}
 
-	/** What stands for a value in the piece that it is in: itself, unless it is large. */
+	/** What stands for a value in the chunk that it is in: itself, unless it is large. */
 	#standIn(token: CST.Token): CST.Token {
 		if (token.type === "double-quoted-scalar" && token.source.length > LONG_QUOTE && token.source.endsWith('"')) {
 			const short = { ...token, source: '""' };
 			this.#long.set(short, token);
 			return short;
 		}
-		if (!isCollectionToken(token) || (this.#source.sizes.get(token) ?? 0) <= PIECE) return token;
+		if (!isCollectionToken(token) || (this.#source.sizes.get(token) ?? 0) <= CHUNK) return token;
 		const isFlow = token.type === "flow-collection";
 		// That it is not closed is found where its last items are composed.
 		const empty = { ...token, items: [], ...(isFlow ? { end: [closing(token, token.offset)] } : {}) };
@@ -198,7 +198,7 @@ class TreeMaker {
 		this.#anchored(node.anchor, made);
 		const apart = this.#apart.get(node.srcToken);
 		const keys = new Set<unknown>();
-		if (apart) yield* this.#pieces(apart, made, keys);
+		if (apart) yield* this.#chunks(apart, made, keys);
 		else yield* this.#items(node.items, made, keys);
 		return made;
 	}
@@ -230,23 +230,23 @@ class TreeMaker {
 	}
 
 	/** Composes a large map or list, some items at a time. */
-	*#pieces(token: CollectionToken, into: SourceMap | SourceList, keys: Set<unknown>): SlicedWork<void> {
+	*#chunks(token: CollectionToken, into: SourceMap | SourceList, keys: Set<unknown>): SlicedWork<void> {
 		const { sizes } = this.#source;
 		const items = token.items as Item[];
 		let offset = token.offset;
 		for (let from = 0; from < items.length; ) {
-			const piece: Item[] = [];
+			const chunk: Item[] = [];
 			const apartBefore = this.#apart.size;
 			let size = 0;
-			// After a value that is composed by itself a piece ends: where the next one begins is known only then.
-			while (from + piece.length < items.length && size < PIECE && this.#apart.size === apartBefore) {
-				const item = items[from + piece.length] as Item;
-				piece.push(this.#itemStandIn(item));
+			// After a value that is composed by itself a chunk ends: where the next one begins is known only then.
+			while (from + chunk.length < items.length && size < CHUNK && this.#apart.size === apartBefore) {
+				const item = items[from + chunk.length] as Item;
+				chunk.push(this.#itemStandIn(item));
 				size += 2 + tokensIn(item) / 100 + sizeOf(sizes, item.key) + sizeOf(sizes, item.value);
 			}
-			const end = from + piece.length;
-			const composed = this.#composedPiece(token, piece, { offset, isFirst: from === 0, isLast: end === items.length });
-			yield Math.min(size, 2 * PIECE) * UNITS_OF_NODE + 20;
+			const end = from + chunk.length;
+			const composed = this.#composedChunk(token, chunk, { offset, isFirst: from === 0, isLast: end === items.length });
+			yield Math.min(size, 2 * CHUNK) * UNITS_OF_NODE + 20;
 			this.#end = composed.end;
 			yield* this.#items(composed.items, into, keys);
 			offset = this.#end;
@@ -265,7 +265,7 @@ class TreeMaker {
 	}
 
 	/** Composes some items of a map or list as if there were no others. */
-	#composedPiece(
+	#composedChunk(
 		token: CollectionToken,
 		items: Item[],
 		{ offset, isFirst, isLast }: { offset: number; isFirst: boolean; isLast: boolean },
@@ -343,7 +343,7 @@ export function keyName(key: Scalar): string {
 function sizeOf(sizes: SourceTokens["sizes"], token: CST.Token | null | undefined): number {
 	const size = (token && (sizes.get(token) ?? lengthOf(token) / CHARACTERS_OF_NODE)) ?? 0;
 	// What is larger is composed by itself, if it is no text.
-	return isCollectionToken(token) && size > PIECE ? 0 : size;
+	return isCollectionToken(token) && size > CHUNK ? 0 : size;
 }
 
 /** Signs, spaces and line ends beside the key and the value of an item. */

@@ -128,7 +128,7 @@ async function storePart(environment: Environment, part: PartClaims, request: Re
 	if (declared === null || !/^[0-9a-f]{64}$/.test(declared)) throw mismatch("X-Content-SHA256 must carry the part's sha256 in hex.");
 	if (declared !== part.sha256) throw mismatch("The sha256 is not the one that was planned for this part.", "Plan the file anew.");
 	try {
-		// Create-only, as decided when all bytes are there: what is there already stays, whoever began first. It is this very part,
+		// Create-only, as decided when all bytes are there: what is there already stays, whichever write began first. It is this very part,
 		// from a try whose answer was lost, or that of another plan, and then the digest of the whole file tells.
 		const onlyIf = { etagDoesNotMatch: "*" };
 		await environment.BUCKET.put(part.key, part.size === 0 ? new Uint8Array() : request.body, { sha256: declared, onlyIf });

@@ -11,7 +11,7 @@ export interface SignedFor {
 
 /**
  * The claims of a token that was signed with the signing key, or, until `windlass keys rotate` is a day old, with the key before
- * it. Whoever has stolen that key could sign anything, but cannot know a lease: so of its tokens only those count whose lease the
+ * it. A thief of that key could sign anything, but cannot know a lease: so of its tokens only those count whose lease the
  * queue has given out.
  * @param read the claims of the purpose; null if they are not well formed
  */

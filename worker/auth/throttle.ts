@@ -10,7 +10,7 @@
 const UNSLOWED = 10;
 /** From here on the answer is 429. */
 const BLOCKED = 25;
-/** The level rises no further: whoever stops is heard again after at most (HIGHEST - BLOCKED) × FALL_MS. */
+/** The level rises no further: a client that stops is heard again after at most (HIGHEST - BLOCKED) × FALL_MS. */
 const HIGHEST = 55;
 /** The level falls by one in this time. */
 const FALL_MS = 10_000;

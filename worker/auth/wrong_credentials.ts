@@ -48,7 +48,7 @@ export async function findShownToken(db: D1Database, client: Client, text: strin
 	if (retryAfter === null) return findToken(db, await sha256(text));
 	if (text.length < UNGUESSABLE_LENGTH) throw tooMany(`came from ${client.address}`, client, retryAfter);
 	const hash = await sha256(text);
-	// One query for many: whoever floods this with tokens costs no look-up each.
+	// One query for many: a flood of tokens costs no look-up each.
 	return (await isLiveToken(db, hash)) ? findToken(db, hash) : null;
 }
 

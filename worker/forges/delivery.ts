@@ -10,7 +10,7 @@ export interface Deliverer {
 	isIts(headers: Headers): boolean;
 	/** What the forge calls the delivery, and what it is about. */
 	describe(headers: Headers): { delivery: string; event: string };
-	/** Whether the signature covers the body alone: then the name of the delivery can be changed by whoever has seen it. */
+	/** Whether the signature covers the body alone: then everybody who has seen the delivery can change its name. */
 	signsBodyAlone: boolean;
 	/** Begins to check, before the body is read, whether the sender knows the secret; null if it is clear that it does not. */
 	check(headers: Headers, secret: string): Promise<BodyCheck | null>;
