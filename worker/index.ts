@@ -68,9 +68,9 @@ async function handle(one: Route, request: IRequest, environment: Environment, r
 	const asked = request as unknown as Request;
 	const client = clientOf(asked, environment);
 	// As browsers write it: without the port that the scheme has anyway.
-	const ownOrigin = new URL(`${client.scheme ?? url.protocol}//${url.host}`).origin;
+	const ownOrigin = client.scheme === null ? url.origin : new URL(`${client.scheme}//${url.host}`).origin;
 	const baseUrl = (environment.PUBLIC_URL || ownOrigin).replace(/\/$/, "");
-	const ownOrigins = [...new Set([ownOrigin, new URL(baseUrl).origin])];
+	const ownOrigins = baseUrl === ownOrigin ? [ownOrigin] : [ownOrigin, new URL(baseUrl).origin];
 	const principal = isOpen ? ANYONE : await identify(environment, asked, client, baseUrl.startsWith("https:"));
 	authorise(one, principal, asked, ownOrigins);
 	const context: RequestContext = {

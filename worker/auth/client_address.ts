@@ -15,6 +15,8 @@ type Network = [Address, number];
 const UNKNOWN = "unknown";
 /** The bits of an IPv6 address that name a network; the rest its hosts choose as they like. */
 const IPV6_NETWORK_BITS = 64;
+/** An IPv4 address with or without a port. */
+const IPV4 = /^(\d{1,3}(?:\.\d{1,3}){3})(?::\d+)?$/;
 /** More hops than any chain of proxies has. */
 const MAX_HOPS = 20;
 
@@ -23,18 +25,22 @@ const MAX_HOPS = 20;
  * (TRUSTED_PROXIES): it is read from its end, and the first address that is no trusted proxy is the client.
  */
 export function clientOf(request: Request, environment: Environment): Client {
-	const socket = socketAddress(request, environment);
-	if (socket === null) return { address: UNKNOWN, scheme: null };
+	const said = saidOfSocket(request, environment);
 	const proxies = trustedProxies(environment.TRUSTED_PROXIES ?? "");
+	// Every request comes by here, and nearly all come from an IPv4 address without any proxy: nothing is to be compared then.
+	const [, plain] = proxies.length === 0 ? (IPV4.exec(said) ?? []) : [];
+	if (plain !== undefined) return { address: plain, scheme: null };
+	const socket = parse(said);
+	if (socket === null) return { address: UNKNOWN, scheme: null };
 	if (!isIn(proxies, socket)) return { address: nameOf(socket), scheme: null };
 	return { address: nameOf(forwardedFor(request, proxies) ?? socket), scheme: forwardedScheme(request) };
 }
 
 /** The other end of the connection. Only Cloudflare itself may say it in a header; on a local host workerd says it. */
-function socketAddress(request: Request, { HOST_SECRET }: Environment): Address | null {
+function saidOfSocket(request: Request, { HOST_SECRET }: Environment): string {
 	const isLocal = HOST_SECRET !== undefined;
 	const said = isLocal ? (request.cf as { clientIp?: unknown } | undefined)?.clientIp : request.headers.get("CF-Connecting-IP");
-	return typeof said === "string" ? parse(said) : null;
+	return typeof said === "string" ? said : "";
 }
 
 /** An address with or without a port: `10.0.0.1:4711`, `[::1]:4711`. Null for anything else. */
