@@ -22,42 +22,31 @@ function Sessions({ sessions }: { sessions: readonly Session[] }) {
 			<h1>Sessions</h1>
 			<p class="muted">Browsers that are signed in. A session ends after 30 days, at sign-out, or when its token is revoked.</p>
 			{sessions.length === 0 && <p class="empty">Nobody is signed in.</p>}
-			{sessions.length > 0 && (
-				<table>
-					<thead>
-						<tr>
-							<th>Browser</th>
-							<th>Address</th>
-							<th>Signed in</th>
-							<th />
-						</tr>
-					</thead>
-					<tbody>
-						{sessions.map((session) => (
-							<tr key={session.id}>
-								<td>
-									<bdi>{session.user_agent || "unknown"}</bdi>
-									<div class="muted small">
-										{session.name}
-										{session.is_current && " · this browser"}
-									</div>
-								</td>
-								<td>{session.address}</td>
-								<td>
-									<Ago at={session.created_at} />
-								</td>
-								<td>
-									<form method="post" action={`/sessions/${session.id}/end`}>
-										<button type="submit" class="danger">
-											End
-										</button>
-									</form>
-								</td>
-							</tr>
-						))}
-					</tbody>
-				</table>
-			)}
+			{sessions.map((session) => (
+				<article class="card" key={session.id}>
+					<div class="title">
+						<strong>
+							{session.name}
+							{session.is_current && <span class="muted small"> this browser</span>}
+						</strong>
+						<form method="post" action={`/sessions/${session.id}/end`}>
+							<button type="submit" class="danger">
+								End
+							</button>
+						</form>
+					</div>
+					<dl class="pairs">
+						<dt>Browser</dt>
+						<dd>{session.user_agent || <span class="muted">unknown</span>}</dd>
+						<dt>Address</dt>
+						<dd>{session.address}</dd>
+						<dt>Signed in</dt>
+						<dd>
+							<Ago at={session.created_at} />
+						</dd>
+					</dl>
+				</article>
+			))}
 		</section>
 	);
 }
