@@ -127,8 +127,8 @@ async function counted(error: ApiError, request: Request, environment: Environme
 	const client = clientOf(request, environment);
 	const answered = await countWrongCredential(error, { client, claim, requestId, route: route?.path ?? "none" });
 	// A browser whose session is over stops showing it.
-	if (showsSession(request))
-		answered.headers["Set-Cookie"] = endedSessionCookie((client.scheme ?? new URL(request.url).protocol) === "https:");
+	const scheme = environment.PUBLIC_URL || client.scheme || new URL(request.url).protocol;
+	if (showsSession(request)) answered.headers["Set-Cookie"] = endedSessionCookie(scheme.startsWith("https:"));
 	return answered;
 }
 
