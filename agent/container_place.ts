@@ -1,11 +1,11 @@
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { volumeError } from "../schema/pipeline/containers.ts";
 import { isHeededByDocker } from "../schema/pipeline/values.ts";
 import { formatDuration } from "../schema/wire/duration.ts";
 import type { Assignment } from "../schema/wire/protocol.ts";
 import { pause } from "./client.ts";
-import { ConfinedFolder } from "./confined_files.ts";
 import {
 	type Answer,
 	CONTAINER_LEFT,
@@ -19,11 +19,12 @@ import {
 } from "./docker.ts";
 import type { LogSpool } from "./log_spool.ts";
 import { JobFault } from "./outcome.ts";
-import { attemptPaths, openStepFolder, type PlacePaths, type StepPlace, type StepScript } from "./place.ts";
+import { attemptPaths, openStepFolder, openWorkspace, type PlacePaths, type StepPlace, type StepScript } from "./place.ts";
 import type { AttemptProcesses } from "./processes.ts";
 import { type RegistryAccess, registryEnvironment } from "./registries.ts";
 import { quoted } from "./shell_quoting.ts";
 import { type Output, type RunningProcess, shellCommand, startProcess } from "./step_process.ts";
+import { assertFits, shellMissing } from "./step_start.ts";
 import { isOfStranger, ownVolume } from "./strangers.ts";
 
 /**
@@ -64,6 +65,8 @@ const WORKSPACE = "/workspace";
 const OWN = "/windlass";
 const CREATE_MS = 120_000;
 const SERVICE_LOG_LINES = "20";
+/** What shells end with that do not find a program. */
+const NOT_FOUND = 127;
 /** Beyond this an exit code stands for a signal. */
 const SIGNALLED = 128;
 const SETTLING_MS = 500;
@@ -83,6 +86,8 @@ export class ContainerPlace implements StepPlace {
 	readonly #steps: string;
 	readonly #name: string;
 	#isEnding: Promise<void> | null = null;
+	/** The step that was started last. */
+	#step: { number: number; shell: string; env: Record<string, string> } | null = null;
 	/** Whether files in the workspace may belong to somebody else than the agent. */
 	#isForeign = false;
 
@@ -91,7 +96,13 @@ export class ContainerPlace implements StepPlace {
 		this.#context = context;
 		this.#steps = attemptPaths(folder).steps;
 		this.#name = `windlass-${assignment.attempt_id}`;
-		this.paths = { workspace: container.workdir ?? WORKSPACE, output: `${OWN}/files/output`, summary: `${OWN}/files/summary` };
+		this.paths = {
+			workspace: container.workdir ?? WORKSPACE,
+			output: `${OWN}/files/output`,
+			summary: `${OWN}/files/summary`,
+			temporary: `${OWN}/tmp`,
+			home: `${OWN}/home`,
+		};
 	}
 
 	/**
@@ -121,10 +132,9 @@ export class ContainerPlace implements StepPlace {
 		const hiding = container.volumes.find((volume) => volumeError(volume, container.workdir) !== null);
 		if (hiding !== undefined) throw new JobFault("volume_rejected", `The volume ${hiding} ${volumeError(hiding, container.workdir)}.`);
 		await this.#assertDaemon();
-		const { files, output, summary } = attemptPaths(folder);
+		const { files, output, summary, temporary, home } = attemptPaths(folder);
 		// Whoever the container's user is must be able to write here; nobody else can reach it: the folder above is the agent's alone.
-		await mkdir(files, { recursive: true });
-		await chmod(files, 0o777);
+		for (const one of [files, temporary, home]) await chmod(one, 0o777);
 		for (const file of [output, summary]) await chmod(file, 0o666);
 		for (const image of [container, ...assignment.services]) await this.#pull(image);
 		const network = assignment.services.length > 0 ? this.#name : null;
@@ -173,7 +183,7 @@ export class ContainerPlace implements StepPlace {
 
 	async #startContainer(network: string | null): Promise<void> {
 		const { assignment, container, workspace, folder } = this.#context;
-		const { steps, files } = attemptPaths(folder);
+		const { steps, files, temporary, home } = attemptPaths(folder);
 		const { memory, cpus, shm_size, read_only, init, network: wanted } = container.options;
 		const options = [
 			...(memory === undefined ? [] : ["--memory", memory]),
@@ -190,6 +200,8 @@ export class ContainerPlace implements StepPlace {
 			["--volume", `${workspace}:${this.paths.workspace}`],
 			["--volume", `${steps}:${OWN}/steps:ro`],
 			["--volume", `${files}:${OWN}/files`],
+			["--volume", `${temporary}:${this.paths.temporary}`],
+			["--volume", `${home}:${this.paths.home}`],
 		].flat();
 		const place = ["--label", `${WORKSPACE_LABEL}=${this.paths.workspace}`];
 		const args = [
@@ -221,8 +233,15 @@ export class ContainerPlace implements StepPlace {
 		this.#isForeign = user !== process.getuid?.();
 		if (user === 0 || !this.#isForeign) return;
 		const given = await this.#changeOwner(String(user), [this.paths.workspace]);
-		if (given.code !== 0)
-			throw new JobFault("container_failed", `The workspace cannot be given to the container's user: ${lastLine(given)}`);
+		if (given.code === 0) return;
+		const { image } = this.#context.container;
+		const why = lastLine(given);
+		throw new JobFault(
+			"container_failed",
+			/"?chown"?: executable file not found|chown: no such file/i.test(why)
+				? `The image ${image} has no chown, with which the workspace is given to user ${user}. Use an image that has it, or set container.user to 0.`
+				: `The workspace cannot be given to user ${user} of the image ${image}: ${why}`,
+		);
 	}
 
 	async #untilHealthy(service: Service): Promise<void> {
@@ -255,6 +274,7 @@ export class ContainerPlace implements StepPlace {
 
 	async start({ text, shell, number, workingDirectory, env }: StepScript, output: Output): Promise<RunningProcess> {
 		const { workspace, processes } = this.#context;
+		assertFits(env);
 		const inside = path.posix.join(this.paths.workspace, await this.#resolved(workspace, workingDirectory));
 		const isDefault = shell === "default";
 		const { command, extension } = shellCommand(isDefault ? "bash" : shell);
@@ -262,9 +282,15 @@ export class ContainerPlace implements StepPlace {
 		await writeFile(path.join(this.#steps, script), text, { mode: 0o644 });
 		// Values go to the shell's input: never by the command line, which everybody on the machine can read, and through no file.
 		const exports = Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}`);
-		const run = (words: readonly string[]) => `exec ${words.join(" ")} ${OWN}/steps/${script}`;
-		const without = isDefault ? [`command -v bash >/dev/null 2>&1 || ${run(shellCommand("sh").command)}`] : [];
-		const begin = [...exports, `cd ${quoted(inside)} || exit 1`, ...without, run(command)].join("\n");
+		const run = (words: readonly string[]) => `exec ${words.map(quoted).join(" ")} ${OWN}/steps/${script}`;
+		const isMissing = `! command -v ${command[0]} >/dev/null 2>&1`;
+		const without = isDefault
+			? `if ${isMissing}; then ${run(shellCommand("sh").command)}; fi`
+			: `if ${isMissing}; then : > ${OWN}/files/${shellMark(number)}; exit ${NOT_FOUND}; fi`;
+		// A user without a folder that it can write to has `/`, or that of somebody else.
+		const home = "HOME" in env ? [] : [`[ -d "$HOME" ] && [ -w "$HOME" ] || export HOME=${this.paths.home}`];
+		this.#step = { number, shell: command[0] as string, env };
+		const begin = [...exports, ...home, `cd ${quoted(inside)} || exit 1`, without, run(command)].join("\n");
 		const running = await startProcess(
 			["docker", "exec", "--interactive", this.#name, "sh"],
 			{ cwd: "/", env: dockerEnvironment(), cgroup: processes.cgroup, input: `${begin}\n` },
@@ -276,7 +302,7 @@ export class ContainerPlace implements StepPlace {
 
 	/** Where a folder is in the workspace. Only the container opens it: what its job does to the path meanwhile stays in there. */
 	async #resolved(workspace: string, relative: string | null): Promise<string> {
-		const root = await ConfinedFolder.open(workspace, this.paths.workspace);
+		const root = await openWorkspace(workspace, this.paths.workspace);
 		try {
 			const folder = await openStepFolder(root, relative);
 			await folder.close();
@@ -300,7 +326,15 @@ export class ContainerPlace implements StepPlace {
 		if (state.code !== 0) throw new JobFault("container_lost", `Docker no longer knows the job's container: ${lastLine(state)}`);
 		if (isOutOfMemory === "true") return "the container had no memory left";
 		if (isRunning !== "true") throw new JobFault("container_lost", `The job's container ended under its step (exit code ${exitCode}).`);
-		return null;
+		return code === NOT_FOUND ? this.#missingShell() : null;
+	}
+
+	/** What is to be said of a step whose shell is not in the image; null if that is not why it failed. */
+	async #missingShell(): Promise<string | null> {
+		const { folder, container } = this.#context;
+		if (!this.#step || !existsSync(path.join(attemptPaths(folder).files, shellMark(this.#step.number)))) return null;
+		const { shell, env } = this.#step;
+		return shellMissing(shell, `in the image ${container.image}${env.PATH === undefined ? "" : `, on the PATH ${env.PATH}`}`, env).message;
 	}
 
 	/** Ends the steps, gives the files back to the agent, and removes everything. */
@@ -324,7 +358,8 @@ export class ContainerPlace implements StepPlace {
 
 	/** Files that the container's user has made become the agent's, so that it can save and remove them. */
 	async #takeBack(): Promise<void> {
-		const given = await this.#changeOwner(OWN_USER, [this.paths.workspace, `${OWN}/files`]);
+		const { workspace, temporary, home } = this.paths;
+		const given = await this.#changeOwner(OWN_USER, [workspace, `${OWN}/files`, temporary, home]);
 		if (given.code !== 0) await this.#context.spool.say(`:: the files of the workspace cannot be taken back: ${lastLine(given)}`);
 	}
 
@@ -355,6 +390,11 @@ export class ContainerPlace implements StepPlace {
 	#labels(): string[] {
 		return ["--label", this.#context.label, "--label", this.#attemptLabel];
 	}
+}
+
+/** The file that says that the shell of a step was not found. */
+function shellMark(step: number): string {
+	return `no-shell-${step}`;
 }
 
 /** Passes output on, and keeps its last line: it says why something failed. */

@@ -69,9 +69,12 @@ export async function takeBackLabelled(label: string): Promise<void> {
 	]);
 	for (const line of stdout.split("\n").filter(Boolean)) {
 		const [id = "", image = "", workspace = ""] = line.split(/ (\S*) (.*)/s);
-		await changeOwner({ container: id, image, owner: OWN_USER, folders: [workspace, "/windlass/files"], labels: ["--label", label] });
+		await changeOwner({ container: id, image, owner: OWN_USER, folders: [workspace, ...SHARED_FOLDERS], labels: ["--label", label] });
 	}
 }
+
+/** Where a container has the agent's folders in which its user may leave files, beside the workspace. */
+const SHARED_FOLDERS = ["/windlass/files", "/windlass/tmp", "/windlass/home"];
 
 /** The agent's own user and group, as chown takes them. */
 export const OWN_USER = `${process.getuid?.()}:${process.getgid?.()}`;

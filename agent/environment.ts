@@ -1,21 +1,10 @@
+import { accessSync, constants } from "node:fs";
 import type { Assignment, Commit } from "../schema/wire/protocol.ts";
 import type { PlacePaths } from "./place.ts";
 import { MARKER } from "./processes.ts";
 
 /** What a job may see of the agent's own environment: enough to find programs and the network, no secret. */
-const INHERITED = [
-	"PATH",
-	"HOME",
-	"LANG",
-	"TZ",
-	"TMPDIR",
-	"HTTP_PROXY",
-	"HTTPS_PROXY",
-	"NO_PROXY",
-	"http_proxy",
-	"https_proxy",
-	"no_proxy",
-];
+const INHERITED = ["PATH", "HOME", "LANG", "TZ", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
 
 /** What a job in a container may see of it: nothing that is about this machine's files. */
 const INHERITED_IN_CONTAINER = INHERITED.filter((name) => /proxy|^LANG$|^TZ$/i.test(name));
@@ -31,6 +20,16 @@ export function inheritedInContainers(own: NodeJS.ProcessEnv, passed: readonly s
  */
 export function inheritedEnvironment(own: NodeJS.ProcessEnv, passed: readonly string[]): Record<string, string> {
 	return Object.fromEntries([...INHERITED, ...passed].flatMap((name) => (own[name] === undefined ? [] : [[name, own[name]]])));
+}
+
+/** The same with a folder of the user's own that the user can write to: a system's account may have none. */
+export function withHome(environment: Record<string, string>, fallback: string): Record<string, string> {
+	try {
+		accessSync(environment.HOME ?? "", constants.W_OK);
+		return environment;
+	} catch {
+		return { ...environment, HOME: fallback };
+	}
 }
 
 /** The environment of a job: what it inherits of the agent's, what the pipeline sets, and what Windlass tells it; the last cannot be overridden. */
@@ -69,5 +68,5 @@ export function jobEnvironment(
 		if (commit.branch) told.CI_COMMIT_BRANCH = commit.branch;
 		if (commit.tag) told.CI_COMMIT_TAG = commit.tag;
 	}
-	return { FORCE_COLOR: "1", ...inherited, ...assignment.env, ...told };
+	return { ...inherited, TMPDIR: paths.temporary, ...assignment.env, ...told };
 }

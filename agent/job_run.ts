@@ -11,7 +11,7 @@ import type { Cgroup } from "./cgroup.ts";
 import { type Checkout, checkOut, fetchOnly } from "./checkout.ts";
 import { type FileCoordinator, untilAnswered } from "./client.ts";
 import { type ContainerLimits, ContainerPlace } from "./container_place.ts";
-import { jobEnvironment } from "./environment.ts";
+import { jobEnvironment, withHome } from "./environment.ts";
 import { fetchFiles } from "./fetch_files.ts";
 import { CheckoutFailed, Git, gitCredentials } from "./git.ts";
 import { buildImage } from "./image_build.ts";
@@ -20,13 +20,14 @@ import { JobSteps } from "./job_steps.ts";
 import { LogSpool } from "./log_spool.ts";
 import { Masker } from "./masker.ts";
 import { JobFault, type Outcome, SUCCESS } from "./outcome.ts";
-import { attemptPaths, HostPlace, NoSuchFolder, type StepPlace } from "./place.ts";
+import { attemptPaths, HostPlace, type StepPlace } from "./place.ts";
 import { lookUp } from "./plan.ts";
 import { AttemptProcesses } from "./processes.ts";
 import { type RegistryAccess, type RegistryCredentials, registryEnvironment } from "./registries.ts";
 import { collectResults, type Results } from "./results.ts";
 import type { SpoolBudget } from "./spool_budget.ts";
 import type { Output, RunningProcess } from "./step_process.ts";
+import { CannotStart } from "./step_start.ts";
 import { isOfStranger, refuseToStranger } from "./strangers.ts";
 import { unpackSource } from "./unpack.ts";
 
@@ -97,8 +98,8 @@ export class JobRun implements Job {
 	static async prepare(context: JobContext): Promise<JobRun> {
 		const masker = new Masker(secretsOf(context));
 		const workspace = path.join(context.folder, "workspace");
-		const { steps, own, emptyHome, files, output, summary } = attemptPaths(context.folder);
-		for (const folder of [workspace, files, own, emptyHome]) await mkdir(folder, { recursive: true, mode: 0o700 });
+		const { steps, own, emptyHome, temporary, home, files, output, summary } = attemptPaths(context.folder);
+		for (const folder of [workspace, files, own, emptyHome, temporary, home]) await mkdir(folder, { recursive: true, mode: 0o700 });
 		await mkdir(steps, { mode: context.assignment.container ? 0o755 : 0o700 });
 		for (const file of [output, summary]) await writeFile(file, "", { mode: 0o600 });
 		return new JobRun(
@@ -179,7 +180,9 @@ export class JobRun implements Job {
 		}
 		if (this.#phases.fetch !== null) await this.#fetch(this.#phases.fetch);
 		if (this.#phases.container !== null) await this.#openContainer(this.#phases.container);
-		const inherited = assignment.container ? this.#context.containerEnvironment : this.#context.environment;
+		const inherited = assignment.container
+			? this.#context.containerEnvironment
+			: withHome(this.#context.environment, this.#place.paths.home);
 		const environment = {
 			...jobEnvironment(inherited, assignment, this.#place.paths, commit),
 			...assignment.container?.env,
@@ -375,8 +378,8 @@ export class JobRun implements Job {
 				this.#steps.end(position, "failed", null);
 				throw error;
 			}
-			const isFolder = error instanceof NoSuchFolder;
-			return this.#failed(position, { code: isFolder ? "no_such_folder" : "shell_missing", text: (error as Error).message });
+			if (!(error instanceof CannotStart)) throw error;
+			return this.#failed(position, { code: error.code, text: error.message });
 		} finally {
 			clearTimeout(timer);
 		}

@@ -3,6 +3,7 @@ import type { Cgroup } from "./cgroup.ts";
 import { ConfinedFileError, ConfinedFolder } from "./confined_files.ts";
 import type { AttemptProcesses } from "./processes.ts";
 import { type Output, type RunningProcess, startScript } from "./step_process.ts";
+import { CannotStart, WORKSPACE_MISSING } from "./step_start.ts";
 
 /** Where the steps of a job run: on the agent itself, or in a container (container_place.ts). */
 
@@ -22,13 +23,17 @@ export interface PlacePaths {
 	workspace: string;
 	output: string;
 	summary: string;
+	/** For what programs keep for the moment; gone after the job. */
+	temporary: string;
+	/** For what programs keep for their user, where the user has no folder to write to. */
+	home: string;
 }
 
 export interface StepPlace {
 	readonly paths: PlacePaths;
 	/**
 	 * Starts a step, its output into the log.
-	 * @throws NoSuchFolder; Error if the shell is not there
+	 * @throws CannotStart
 	 */
 	start(script: StepScript, output: Output): Promise<RunningProcess>;
 	/** Ends one step and everything that it has started. */
@@ -40,10 +45,10 @@ export interface StepPlace {
 }
 
 /** The folder in which a step is to run is not there, or not in the workspace. */
-export class NoSuchFolder extends Error {
+export class NoSuchFolder extends CannotStart {
 	override name = "NoSuchFolder";
 	constructor(folder: string) {
-		super(`The working directory ${folder} does not exist in the workspace.`);
+		super("no_such_folder", `The working directory ${folder} does not exist in the workspace.`);
 	}
 }
 
@@ -54,11 +59,28 @@ export function attemptPaths(folder: string) {
 	return {
 		steps: path.join(folder, "steps"),
 		own: path.join(folder, "own"),
-		emptyHome: path.join(folder, "home"),
+		emptyHome: path.join(folder, "empty-home"),
+		temporary: path.join(folder, "tmp"),
+		home: path.join(folder, "home"),
 		files,
 		output: path.join(files, "output"),
 		summary: path.join(files, "summary"),
 	};
+}
+
+/**
+ * Opens the workspace. It must be closed.
+ * @param inside what a job sees of its path
+ * @throws CannotStart if a step has removed it
+ */
+export async function openWorkspace(workspace: string, inside?: string): Promise<ConfinedFolder> {
+	try {
+		return await ConfinedFolder.open(workspace, inside);
+	} catch (error) {
+		const { code = "" } = error as NodeJS.ErrnoException;
+		if (["ENOENT", "ENOTDIR", "ELOOP"].includes(code)) throw new CannotStart("workspace_missing", WORKSPACE_MISSING);
+		throw error;
+	}
 }
 
 /**
@@ -83,15 +105,15 @@ export class HostPlace implements StepPlace {
 	readonly #cgroup: Cgroup | null;
 
 	constructor(folder: string, workspace: string, processes: AttemptProcesses) {
-		const { steps, output, summary } = attemptPaths(folder);
-		this.paths = { workspace, output, summary };
+		const { steps, output, summary, temporary, home } = attemptPaths(folder);
+		this.paths = { workspace, output, summary, temporary, home };
 		this.#steps = steps;
 		this.#processes = processes;
 		this.#cgroup = processes.cgroup;
 	}
 
 	async start({ text, shell, number, workingDirectory, env }: StepScript, output: Output): Promise<RunningProcess> {
-		const workspace = await ConfinedFolder.open(this.paths.workspace);
+		const workspace = await openWorkspace(this.paths.workspace);
 		const folder = await openStepFolder(workspace, workingDirectory).finally(() => workspace.close());
 		const file = path.join(this.#steps, String(number));
 		try {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { writeFile } from "node:fs/promises";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { formatBytes } from "../schema/wire/bytes.ts";
 import { MAX_SUMMARY_BYTES } from "../schema/wire/limits.ts";
@@ -50,7 +50,8 @@ export async function collectResults(collecting: Collecting): Promise<{ results:
 	};
 	try {
 		return await collectFrom(collecting, {
-			workspace: await open(workspace, workspaceOfSteps),
+			// A job may remove its workspace at the end: then there is nothing in it to collect.
+			workspace: await open(workspace, workspaceOfSteps).catch(async () => open(await mkdtemp(path.join(folders.own, "empty-")))),
 			own: await open(folders.own),
 			// A job on the host can take the folder away, or put a link in its place.
 			files: await open(folders.files).catch(() => null),

@@ -1,12 +1,17 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
+import os from "node:os";
 import { Readable, type Writable } from "node:stream";
 import type { Cgroup } from "./cgroup.ts";
+import { assertFits, CannotStart, findShell } from "./step_start.ts";
 
-/** How each shell runs a script file. bash ends at the first command that fails, also inside a pipe. */
+/** `sh` with pipefail where it has that: busybox and POSIX.1-2024 do, older versions of dash do not. */
+const SH = `if (set -o pipefail) 2>/dev/null; then exec sh -eo pipefail "$@"; fi; exec sh -e "$@"`;
+
+/** How each shell runs a script file. It ends at the first command that fails, and where it can also inside a pipe. */
 const SHELLS: Record<string, { command: string[]; extension: string }> = {
 	bash: { command: ["bash", "-eo", "pipefail"], extension: "sh" },
-	sh: { command: ["sh", "-e"], extension: "sh" },
+	sh: { command: ["sh", "-c", SH, "sh"], extension: "sh" },
 	python3: { command: ["python3"], extension: "py" },
 	node: { command: ["node"], extension: "mjs" },
 };
@@ -47,25 +52,35 @@ export function shellCommand(name: string): { command: string[]; extension: stri
 
 /**
  * Starts a script; stdout and stderr go into the log through one pipe, in the order in which they were written.
- * @throws Error if the shell is not installed
+ * @throws CannotStart
  */
 export async function startScript(script: Script, output: Output): Promise<RunningProcess> {
 	const shell = shellCommand(script.shell);
 	const file = `${script.file}.${shell.extension}`;
+	const [name = "", ...args] = shell.command;
+	const found = findShell(name, script.env);
+	assertFits(script.env);
 	await writeFile(file, script.text, { mode: 0o600 });
-	return startProcess([...shell.command, file], script, output);
+	return startProcess([found, ...args, file], script, output);
 }
 
-const START = '[ -z "$1" ] || echo $$ > "$1"; shift; exec "$@" 2>&1';
+/**
+ * `sh` joins the control group, puts both outputs into one pipe (two would lose the order between them) and waits for the command: of
+ * a program that a real-time signal has ended, Node says the same as of one that succeeded; `sh` says 128 + the signal. A signal to the
+ * group is the command's to act on, so `sh` goes on waiting for it.
+ */
+const START = '[ -z "$1" ] || echo $$ > "$1"; shift; trap : HUP INT QUIT TERM; "$@" 2>&1; exit $?';
 
-/** Starts a command in a process group of its own, its output into the log. `input` is what it reads; without it, nothing. */
+/**
+ * Starts a command in a process group of its own, its output into the log. `input` is what it reads; without it, nothing.
+ * @throws CannotStart
+ */
 export async function startProcess(
 	command: readonly string[],
 	{ cwd, env, cgroup, input }: Pick<Script, "cwd" | "env" | "cgroup"> & { input?: string | Readable },
 	destination: Output,
 ): Promise<RunningProcess> {
-	// `sh` joins the control group, puts both outputs into one pipe and becomes the command: two pipes would lose the order between them.
-	const child = spawn("sh", ["-c", START, "sh", cgroup?.entry ?? "", ...command], {
+	const child = spawn("/bin/sh", ["-c", START, "sh", cgroup?.entry ?? "", ...command], {
 		cwd,
 		env,
 		detached: true,
@@ -77,11 +92,11 @@ export async function startProcess(
 	else stdin?.end(input);
 	await new Promise<void>((resolve, reject) => {
 		child.once("spawn", resolve);
-		child.once("error", (error) => reject(new Error(`${command[0]} cannot be started: ${error.message}`)));
+		child.once("error", (error) => reject(CannotStart.of(error, command[0] ?? "", env)));
 	});
 	const output = copyOutput(child, destination);
 	const exited = new Promise<number>((resolve) => {
-		child.once("exit", (code, signal) => resolve(code ?? 128 + signalNumber(signal)));
+		child.once("exit", (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : os.constants.signals[signal])));
 	}).then(async (code) => {
 		await output.drained();
 		return code;
@@ -118,10 +133,4 @@ function copyOutput(child: ChildProcess, destination: Output): { drained(): Prom
 			}
 		},
 	};
-}
-
-const SIGNALS: Record<string, number> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGPIPE: 13, SIGTERM: 15 };
-
-function signalNumber(signal: NodeJS.Signals | null): number {
-	return (signal && SIGNALS[signal]) || 0;
 }

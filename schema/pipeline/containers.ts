@@ -1,6 +1,17 @@
 import * as z from "zod";
 import { PULL } from "../wire/work.ts";
-import { count, duration, environmentTemplate, flag, isScalar, nonEmpty, nonEmptyTemplate, strict, withShorthand } from "./values.ts";
+import {
+	command,
+	count,
+	duration,
+	environmentTemplate,
+	flag,
+	isScalar,
+	nonEmpty,
+	nonEmptyTemplate,
+	strict,
+	withShorthand,
+} from "./values.ts";
 
 /** The containers of a job: the one that its steps run in, and the services beside it. */
 
@@ -121,7 +132,7 @@ export const container = withShorthand(containerShape, [{ type: "string" }], (va
 export type ContainerText = z.infer<typeof container>;
 
 const health = strict({
-	command: nonEmpty.describe("A shell command in the service that succeeds when it is healthy."),
+	command: command.describe("A shell command in the service that succeeds when it is healthy."),
 	interval: duration.optional().describe("The pause between two looks. Default: 1s."),
 	timeout: duration.optional().describe("How long a look may take. Default: 5s."),
 	retries: count(1, 1000).optional().describe("After so many looks that failed in a row it is unhealthy. Default: 60."),

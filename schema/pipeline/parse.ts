@@ -393,7 +393,7 @@ function shorthand(document: SourceDocument, run: unknown, errors: FieldError[])
 }
 
 function firstWords(command: string): string {
-	const line = command.trim().split("\n", 1)[0] ?? "";
+	const line = command.trim().split(/\r?\n/, 1)[0] ?? "";
 	return line.length > 60 ? `${line.slice(0, 59)}…` : line;
 }
 

@@ -1,6 +1,7 @@
 import { label } from "../wire/labels.ts";
 import { DEFAULT_JOB_TIMEOUT_MS, MAX_JOBS, MAX_RESOLVED_BYTES } from "../wire/limits.ts";
 import type { Requirements } from "../wire/requirements.ts";
+import { variableSizeError } from "../wire/variable_size.ts";
 import { type ContainerText, IMAGE, IMAGE_FAULT, type ServicesText } from "./containers.ts";
 import { changeKey, ExpressionFailed, type RunFacts, type Scope, usesOf } from "./expression.ts";
 import { type JobText, type MatrixText, RETRY_CAUSES, ROLES, type SourceText, type StepText } from "./language.ts";
@@ -451,7 +452,12 @@ class Resolver {
 
 	*#earlyMap(map: Readonly<Record<string, string>> | undefined, scope: Scope, path: string[]): SlicedWork<Record<string, Templated>> {
 		const filled: Record<string, Templated> = {};
-		for (const [name, text] of Object.entries(map ?? {})) filled[name] = yield* this.#early(text, scope, path);
+		for (const [name, text] of Object.entries(map ?? {})) {
+			const value = yield* this.#early(text, scope, path);
+			const error = typeof value === "string" ? variableSizeError(name, value) : null;
+			if (error !== null) this.#fault([...path, name], error);
+			filled[name] = value;
+		}
 		return filled;
 	}
 

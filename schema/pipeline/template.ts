@@ -1,6 +1,7 @@
+import { nextExpression, unescaped } from "./escapes.ts";
 import { checkExpression, type ExpressionFault, evaluate, type Names, type Scope, usesOf } from "./expression.ts";
 
-/** Texts with `${{ expressions }}` in them. */
+/** Texts with `${{ expressions }}` in them; `$${{` stands for the characters themselves (escapes.ts). */
 
 /** A text whose expressions speak of needed jobs: it is filled in when they have ended. */
 export interface LateText {
@@ -19,11 +20,11 @@ interface Hole {
 /** The expressions of a text. One that is not closed is none; nor is what follows, for it would have closed it. */
 function holesIn(text: string): Hole[] {
 	const holes: Hole[] = [];
-	for (let index = text.indexOf("${{"); index !== -1; ) {
+	for (let index = nextExpression(text, 0); index !== -1; ) {
 		const end = text.indexOf("}}", index + 3);
 		if (end === -1) break;
 		holes.push({ index, whole: text.slice(index, end + 2), inner: text.slice(index + 3, end) });
-		index = text.indexOf("${{", end + 2);
+		index = nextExpression(text, end + 2);
 	}
 	return holes;
 }
@@ -33,10 +34,10 @@ function replaceHoles(text: string, replacementOf: (inner: string) => string): s
 	let at = 0;
 	let result = "";
 	for (const { index, whole, inner } of holesIn(text)) {
-		result += text.slice(at, index) + replacementOf(inner);
+		result += unescaped(text.slice(at, index)) + replacementOf(inner);
 		at = index + whole.length;
 	}
-	return result + text.slice(at);
+	return result + unescaped(text.slice(at));
 }
 
 /** The expressions of a text, without their braces. */
@@ -58,8 +59,14 @@ export function checkTemplate(text: string, names: Names): { faults: ExpressionF
 		faults.push(...checked.faults.map((fault) => ({ ...fault, at: begin + fault.at })));
 		isLate ||= checked.uses.late;
 	}
-	const rest = replaceHoles(text, () => "");
-	if (rest.includes("${{")) faults.push({ at: text.lastIndexOf("${{"), message: "${{ is not closed", suggestion: "close it with }}" });
+	const last = holesIn(text).at(-1);
+	const unclosed = nextExpression(text, last ? last.index + last.whole.length : 0);
+	if (unclosed !== -1)
+		faults.push({
+			at: unclosed,
+			message: "${{ is not closed",
+			suggestion: "close it with }}, or write $${{ for a literal ${{",
+		});
 	return { faults, isLate };
 }
 

@@ -2,7 +2,9 @@ import * as z from "zod";
 import { parseBytes } from "../wire/bytes.ts";
 import { parseDuration } from "../wire/duration.ts";
 import { MAX_JOB_TIMEOUT_MS } from "../wire/limits.ts";
+import { variableSizeError } from "../wire/variable_size.ts";
 import { AmbiguousScalar } from "./document.ts";
+import { hasExpression, unescaped } from "./escapes.ts";
 import { isInside, pathPatternFault } from "./patterns.ts";
 
 /** The kinds of value that the pipeline language is made of. */
@@ -32,7 +34,7 @@ export function withShorthand<Value>(schema: z.ZodType<Value>, also: Shorthand[]
 
 const TEXT_FORM = { type: ["string", "number", "boolean"] };
 
-function textSchema(checkExpressions: (text: string) => string | null) {
+function textSchema(checkExpressions: (text: string) => string | null, meaning: (text: string) => string = (value) => value) {
 	const schema = z.unknown().transform((value, context): string => {
 		const fault = (message: string) => {
 			context.addIssue({ code: "custom", message });
@@ -43,14 +45,17 @@ function textSchema(checkExpressions: (text: string) => string | null) {
 		if (typeof value !== "string") return fault(value === undefined ? "is required" : `expected text, got ${kindOf(value)}`);
 		if (value.includes("\0")) return fault("text may not hold a NUL byte");
 		const message = checkExpressions(value);
-		return message === null ? value : fault(message);
+		return message === null ? meaning(value) : fault(message);
 	});
 	shorthands.set(schema, { also: [TEXT_FORM] });
 	return schema;
 }
 
 /** Text. Numbers and truth values are taken as they are written; what would change when printed is refused. */
-export const text = textSchema((value) => (value.includes("${{") ? "expressions in ${{ }} are not possible here" : null));
+export const text = textSchema(
+	(value) => (hasExpression(value) ? "expressions in ${{ }} are not possible here; $${{ stands for the characters themselves" : null),
+	unescaped,
+);
 
 /** Text in which `${{ }}` may stand; what is between the braces is checked with the whole pipeline (check.ts). */
 export const template = textSchema(() => null);
@@ -58,11 +63,16 @@ export const template = textSchema(() => null);
 /** A condition. It is an expression as a whole. */
 const conditionText = textSchema((value) => (value.includes("${{") ? "is an expression already: leave out ${{ and }}" : null));
 
-/** A script. An expression in it would be a way to inject commands. */
-const script = textSchema((value) =>
-	value.includes("${{")
-		? "expressions in ${{ }} are not possible in a command: a value could then bring commands with it. Put it into env and use the variable, such as $NAME"
-		: null,
+/**
+ * A script. An expression in it would be a way to inject commands. Its lines end as shells expect it, also where a client on Windows has
+ * written it: to them a carriage return is a part of the word before it.
+ */
+const script = textSchema(
+	(value) =>
+		hasExpression(value)
+			? "expressions in ${{ }} are not possible in a command: a value could then bring commands with it. Put it into env and use the variable, such as $NAME; $${{ stands for the characters themselves"
+			: null,
+	(value) => unescaped(value).replaceAll("\r\n", "\n"),
 );
 
 export function kindOf(value: unknown): string {
@@ -181,7 +191,12 @@ export const variableName = z
 	.refine((name) => !name.startsWith("WINDLASS_"), "WINDLASS_* names are reserved");
 
 /** Variables of a submission: plain text. */
-export const environment = z.record(variableName, text);
+export const environment = z.record(variableName, text).superRefine((variables, context) => {
+	for (const [name, value] of Object.entries(variables)) {
+		const message = variableSizeError(name, value);
+		if (message !== null) context.addIssue({ code: "custom", path: [name], message });
+	}
+});
 /** Variables of a pipeline, a job or a step. */
 export const environmentTemplate = z.record(variableName, template);
 

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { errorBody } from "../../schema/wire/errors.ts";
@@ -109,12 +109,78 @@ describe("pipelines: every field does something", () => {
 			"CI_ATTEMPT=1",
 			"CI_PROJECT=adhoc",
 			"CI_EVENT=api",
-			"FORCE_COLOR=1",
 			`CI_RUN_URL=${coordinator.url}/runs/${run.id}`,
 		]) {
 			expect(log.split("\n")).toContain(line);
 		}
-		expect(log).not.toMatch(/WINDLASS_(TOKEN|ADMIN|SERVER)|wlr\.|wla\.|wll\./);
+		expect(log).not.toMatch(/WINDLASS_(TOKEN|ADMIN|SERVER)|wlr\.|wla\.|wll\.|FORCE_COLOR/);
+	});
+
+	describe("a step", () => {
+		const ended = async (...steps: unknown[]) => {
+			const run = await finished({ pipeline: { steps } });
+			const [job] = run.jobs as [resources.Job];
+			const log = await coordinator.text(`/api/v1/jobs/${job.id}/log?format=raw`);
+			return { job, lines: log.split("\n").filter((line) => !line.startsWith("::")) };
+		};
+
+		test.each([
+			["SIGALRM", 142],
+			["SIGUSR1", 138],
+			["SIGSYS", 159],
+			["SIGRTMIN", 162],
+			["SIGRTMAX", 192],
+		])("that %s ends has the exit code of POSIX shells, %i", async (name, code) => {
+			const { job } = await ended({ shell: "python3", run: `import os, signal\nos.kill(os.getpid(), signal.${name})` });
+			expect([job.state, job.exit_code]).toEqual(["failed", code]);
+		});
+
+		test("that handles a signal has the time to do so, and its own exit code", async () => {
+			const { job, lines } = await ended("trap 'sleep 0.3; echo handled; exit 7' TERM; kill -TERM 0; sleep 5");
+			expect([job.exit_code, lines]).toEqual([7, ["handled", ""]]);
+		});
+
+		test("whose PATH has no shell fails with that reason, and a hint where a variable was meant", async () => {
+			const plain = await ended({ run: "ls", env: { PATH: "/opt/bin" } });
+			expect(plain.job.reason).toEqual({
+				code: "shell_missing",
+				text: expect.stringContaining("PATH of this step (/opt/bin). Install bash"),
+			});
+			const meant = await ended({ run: "ls", env: { PATH: "/opt/bin:$PATH" } });
+			expect(meant.job.reason?.text).toContain('export PATH="/opt/bin:$PATH"');
+		});
+
+		test("after one that has removed the workspace says so", async () => {
+			const { job } = await ended('rm -rf "$CI_WORKSPACE"', "echo second");
+			expect(job.reason).toEqual({ code: "workspace_missing", text: expect.stringContaining("The workspace does not exist any more") });
+		});
+
+		test("whose variables no program can be started with fails with their name and size", async () => {
+			const long = await coordinator.request("/api/v1/runs", {
+				method: "POST",
+				body: JSON.stringify({ pipeline: { steps: [{ run: "true", env: { LONG: "x".repeat(131_067) } }] } }),
+			});
+			expect([long.status, await long.text()]).toEqual([422, expect.stringMatching(/LONG.*131072 bytes/s)]);
+			const just = await ended({ run: 'echo "${#LONG}"', env: { LONG: "x".repeat(131_066) } });
+			expect(just.lines).toEqual(["131066", ""]);
+		});
+
+		test("has lines that end as shells expect it, whatever the client's are", async () => {
+			const { job, lines } = await ended("echo one\r\nif true; then\r\necho two\r\nfi\r\n");
+			expect([job.state, lines]).toEqual(["succeeded", ["one", "two", ""]]);
+		});
+
+		test("writes braces of an expression with another dollar sign before them", async () => {
+			const { lines } = await ended({ run: "echo '$${{ a }}' \"$B\"", env: { B: "$${{ params.x }}" } });
+			expect(lines).toEqual(["${{ a }} ${{ params.x }}", ""]);
+		});
+
+		test("finds its output free of colors, and a folder for temporary files that is the attempt's own and gone afterwards", async () => {
+			const { lines, job } = await ended('n=$(node -p "1+1"); test "$n" = 2; dirname "$(mktemp)"; test -w "$HOME"');
+			expect(job.state).toBe("succeeded");
+			expect(lines[0]).toMatch(/jobs\/att_\w+\/tmp$/);
+			await eventually(async () => !existsSync(path.dirname(lines[0] as string)), "the folder of the attempt is gone");
+		});
 	});
 
 	test("shells, pipefail, working_directory, defaults", async () => {

@@ -210,7 +210,7 @@ describe("expressions in texts", () => {
 		["steps: ['echo ${{ params.x }}']", "1:9 steps.0.run: expressions in ${{ }} are not possible in a command"],
 		["timeout: ${{ 1 }}m\nsteps: [a]", "expressions in ${{ }} are not possible here"],
 		['env: { A: "${{ }}" }\nsteps: [a]', "1:12 env.A: ${{ }} holds no expression"],
-		['env: { A: "x${{ 1" }\nsteps: [a]', "1:13 env.A: ${{ is not closed (close it with }})"],
+		['env: { A: "x${{ 1" }\nsteps: [a]', "1:13 env.A: ${{ is not closed (close it with }}, or write $${{ for a literal ${{)"],
 		['env: { A: "${{ success() }}" }\nsteps: [a]', "1:16 env.A: success(), failure() and always() are for if"],
 		['env: { A: "${{ [1] }}" }\nsteps: [a]', "this gives no single value"],
 		["jobs: { a: { steps: [x] }, b: { needs: a, name: '${{ needs.a.result }}', steps: [x] } }", "jobs.b.name: needs.… is not known here"],

@@ -1,0 +1,20 @@
+/** `$${{` writes a literal `${{`, as GitLab's `$$` writes a dollar sign. */
+const ESCAPE = "$${{";
+const OPENING = "${{";
+
+/** Whether an expression begins in a text. */
+export function hasExpression(text: string): boolean {
+	return text.replaceAll(ESCAPE, "").includes(OPENING);
+}
+
+/** A text without expressions as it is meant. */
+export function unescaped(text: string): string {
+	return text.replaceAll(ESCAPE, OPENING);
+}
+
+/** Where the next expression begins from a place on; -1 if none does. */
+export function nextExpression(text: string, from: number): number {
+	let index = text.indexOf(OPENING, from);
+	while (index > from && text[index - 1] === "$") index = text.indexOf(OPENING, index + OPENING.length);
+	return index;
+}
