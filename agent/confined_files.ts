@@ -128,6 +128,21 @@ export class ConfinedFolder {
 		return this.#openFile(relative, "none", REPLACE);
 	}
 
+	/** Opens a named pipe in this folder for writing; null if there is none of this name, or nobody reads from it. */
+	async pipe(name: string): Promise<FileHandle | null> {
+		const look = await open(this.placeOf(name), LOOK).catch(() => null);
+		if (look === null) return null;
+		try {
+			if (!(await look.stat()).isFIFO()) return null;
+			return await open(isLinux ? `/proc/self/fd/${look.fd}` : this.placeOf(name), constants.O_WRONLY | constants.O_NONBLOCK);
+		} catch (error) {
+			if (codeOf(error) === "ENXIO") return null;
+			throw error;
+		} finally {
+			await look.close();
+		}
+	}
+
 	/** The whole of a regular file. @throws ConfinedFileError, also for a file that has more than `limit` bytes */
 	async read(relative: string, limit: number, links: LinkRule = "inside"): Promise<Buffer> {
 		const { bytes, isWhole } = await this.readUpTo(relative, limit, links);

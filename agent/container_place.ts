@@ -64,6 +64,13 @@ export interface ContainerLimits {
 const WORKSPACE = "/workspace";
 const OWN = "/windlass";
 const CREATE_MS = 120_000;
+const GIT_SETTINGS = "gitconfig";
+/**
+ * The workspace may belong to another user than that of the container; git would then refuse to work in it (CVE-2022-24765). There are no
+ * files in there but the job's own. All paths, as submodules are repositories, too. As a system's file: versions before 2.38 heed nothing
+ * that is set by variables here.
+ */
+const TRUSTING = "[include]\n\tpath = /etc/gitconfig\n[safe]\n\tdirectory = *\n";
 const SERVICE_LOG_LINES = "20";
 /** What shells end with that do not find a program. */
 const NOT_FOUND = 127;
@@ -102,6 +109,7 @@ export class ContainerPlace implements StepPlace {
 			summary: `${OWN}/files/summary`,
 			temporary: `${OWN}/tmp`,
 			home: `${OWN}/home`,
+			credentials: `${OWN}/credentials`,
 		};
 	}
 
@@ -136,6 +144,7 @@ export class ContainerPlace implements StepPlace {
 		// Whoever the container's user is must be able to write here; nobody else can reach it: the folder above is the agent's alone.
 		for (const one of [files, temporary, home]) await chmod(one, 0o777);
 		for (const file of [output, summary]) await chmod(file, 0o666);
+		await writeFile(path.join(attemptPaths(folder).steps, GIT_SETTINGS), TRUSTING, { mode: 0o644 });
 		for (const image of [container, ...assignment.services]) await this.#pull(image);
 		const network = assignment.services.length > 0 ? this.#name : null;
 		if (network)
@@ -183,7 +192,7 @@ export class ContainerPlace implements StepPlace {
 
 	async #startContainer(network: string | null): Promise<void> {
 		const { assignment, container, workspace, folder } = this.#context;
-		const { steps, files, temporary, home } = attemptPaths(folder);
+		const { steps, files, temporary, home, credentials } = attemptPaths(folder);
 		const { memory, cpus, shm_size, read_only, init, network: wanted } = container.options;
 		const options = [
 			...(memory === undefined ? [] : ["--memory", memory]),
@@ -202,6 +211,7 @@ export class ContainerPlace implements StepPlace {
 			["--volume", `${files}:${OWN}/files`],
 			["--volume", `${temporary}:${this.paths.temporary}`],
 			["--volume", `${home}:${this.paths.home}`],
+			...(existsSync(credentials) ? [["--volume", `${credentials}:${this.paths.credentials}`]] : []),
 		].flat();
 		const place = ["--label", `${WORKSPACE_LABEL}=${this.paths.workspace}`];
 		const args = [
@@ -272,8 +282,9 @@ export class ContainerPlace implements StepPlace {
 		return new JobFault(code, `The service ${service.name} (${service.image}) ${what}.`);
 	}
 
-	async start({ text, shell, number, workingDirectory, env }: StepScript, output: Output): Promise<RunningProcess> {
+	async start({ text, shell, number, workingDirectory, env: given }: StepScript, output: Output): Promise<RunningProcess> {
 		const { workspace, processes } = this.#context;
+		const env = { GIT_CONFIG_SYSTEM: `${OWN}/steps/${GIT_SETTINGS}`, ...given };
 		assertFits(env);
 		const inside = path.posix.join(this.paths.workspace, await this.#resolved(workspace, workingDirectory));
 		const isDefault = shell === "default";

@@ -263,26 +263,31 @@ function credentialEnvironment(credentials: GitCredentials | null, before: numbe
 	if (!credentials) return {};
 	const helper = '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$WINDLASS_GIT_USERNAME" "$WINDLASS_GIT_PASSWORD"; }; f';
 	return {
-		...settingsEnvironment(
-			[
-				// Nobody else's helper keeps what it is told.
-				["credential.helper", ""],
-				[`credential.${credentials.scope}.helper`, helper],
-				// What is asked for is told with its path; otherwise only servers could be told apart.
-				["credential.useHttpPath", "true"],
-			],
-			before,
-		),
+		...settingsEnvironment(credentialSettings(credentials.scope, helper), before),
 		WINDLASS_GIT_USERNAME: credentials.username,
 		WINDLASS_GIT_PASSWORD: credentials.password,
 	};
 }
 
 /**
+ * Settings by which git asks a helper for the credentials of a server, or a repository.
+ * @param helper as git takes it, such as `!sh helper`
+ */
+export function credentialSettings(scope: string, helper: string): [string, string][] {
+	return [
+		// Nobody else's helper keeps what it is told.
+		["credential.helper", ""],
+		[`credential.${scope}.helper`, helper],
+		// What is asked for is told with its path; otherwise only servers could be told apart.
+		[`credential.${new URL(scope).origin}.useHttpPath`, "true"],
+	];
+}
+
+/**
  * Variables that set something for git.
  * @param before how many settings the environment has already
  */
-function settingsEnvironment(settings: readonly (readonly [string, string])[], before: number): Record<string, string> {
+export function settingsEnvironment(settings: readonly (readonly [string, string])[], before: number): Record<string, string> {
 	const variables = settings.flatMap(([key, value], index) => [
 		[`GIT_CONFIG_KEY_${before + index}`, key],
 		[`GIT_CONFIG_VALUE_${before + index}`, value],

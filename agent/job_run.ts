@@ -11,9 +11,10 @@ import type { Cgroup } from "./cgroup.ts";
 import { type Checkout, checkOut, fetchOnly } from "./checkout.ts";
 import { type FileCoordinator, untilAnswered } from "./client.ts";
 import { type ContainerLimits, ContainerPlace } from "./container_place.ts";
+import { CredentialHelper } from "./credential_helper.ts";
 import { jobEnvironment, withHome } from "./environment.ts";
 import { fetchFiles } from "./fetch_files.ts";
-import { CheckoutFailed, Git, gitCredentials } from "./git.ts";
+import { CheckoutFailed, Git, gitCredentials, ownCredentials, settingsEnvironment } from "./git.ts";
 import { buildImage } from "./image_build.ts";
 import type { Job, JobResult, StopReason } from "./job.ts";
 import { JobSteps } from "./job_steps.ts";
@@ -80,6 +81,8 @@ export class JobRun implements Job {
 	#lastOutputAt = 0;
 	/** What a plan has found. */
 	#planned: PlanResult | null = null;
+	/** By what git in the steps reads and writes the project's own repository. */
+	#credentialHelper: CredentialHelper | null = null;
 	/** Whether nothing of the job runs any more. */
 	isOver = false;
 
@@ -145,6 +148,7 @@ export class JobRun implements Job {
 		}
 		clearTimeout(timeout);
 		await (this.#ending ?? this.#endAll());
+		await this.#credentialHelper?.close();
 		this.#processes.cgroup?.remove();
 		this.isOver = true;
 		this.#steps.skipOpen();
@@ -307,6 +311,13 @@ export class JobRun implements Job {
 	async #clone(source: GitSource): Promise<Commit> {
 		const { commit } = await checkOut(await this.#beginCheckout(source));
 		await this.#sayCommit(commit);
+		if (source.credentials !== null && source.is_trusted) {
+			const { credentials: folder } = attemptPaths(this.#context.folder);
+			this.#credentialHelper = await CredentialHelper.open(
+				folder,
+				ownCredentials(gitCredentials(source.git, source.credentials), source.git),
+			);
+		}
 		return commit;
 	}
 
@@ -326,9 +337,10 @@ export class JobRun implements Job {
 			spool: this.spool,
 			signal: this.#stop.signal,
 			onStart: (started) => this.#processes.add(started.pid),
-			pin: async (found) => {
+			pin: async (found, tag_object) => {
 				const path = `/api/v1/attempts/${assignment.attempt_id}/commit`;
-				const call = () => client.fetch(commitAnswer, { method: "POST", path, token, json: found, signal: this.#stop.signal });
+				const json = { ...found, ...(tag_object === null ? {} : { tag_object }) };
+				const call = () => client.fetch(commitAnswer, { method: "POST", path, token, json, signal: this.#stop.signal });
 				return (await untilAnswered(call, this.#stop.signal)).sha;
 			},
 		};
@@ -397,7 +409,10 @@ export class JobRun implements Job {
 
 	#startStep(position: number, step: Assignment["steps"][number], environment: Record<string, string>): Promise<RunningProcess> {
 		const { run: text, shell, working_directory: workingDirectory } = step;
-		return this.#place.start({ text, shell, number: position, workingDirectory, env: { ...environment, ...step.env } }, this.#output);
+		const env = { ...environment, ...step.env };
+		const settings = this.#credentialHelper?.settings(this.#place.paths.credentials) ?? [];
+		const git = settings.length > 0 ? settingsEnvironment(settings, Number(env.GIT_CONFIG_COUNT ?? 0) || 0) : {};
+		return this.#place.start({ text, shell, number: position, workingDirectory, env: { ...env, ...git } }, this.#output);
 	}
 
 	async #build(build: NonNullable<Assignment["steps"][number]["build"]>, isTimeOver: () => boolean): Promise<Outcome | null> {

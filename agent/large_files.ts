@@ -39,7 +39,7 @@ const VERSION = /^version https:\/\/(git-lfs|hawser)\.github\.com\/spec\/v1\n/;
 
 /** Fetches what the commit's pointers name, and puts it in their place. @throws CheckoutFailed */
 export async function placeLargeFiles(git: Git, files: LargeFiles): Promise<void> {
-	if (!(await git.succeeds("grep", "--cached", "--quiet", "--text", "-F", "filter=lfs", "--", ":(glob)**/.gitattributes"))) return;
+	if ((await git.text("ls-files", "-z", "--", ":(glob)**/.gitattributes")) === "") return;
 	const pointers = await readPointers(git);
 	if (pointers.length === 0) return;
 	if (!(await git.succeeds("lfs", "version")))

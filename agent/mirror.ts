@@ -33,11 +33,12 @@ export async function sweepMirrors(folder: string, now: number): Promise<void> {
 /**
  * Brings something of a repository into the workspace by way of its mirror.
  * @param reader with what the server is asked: what one reader has got is not another's
+ * @param format options of `git init` for the repository's object format
  * @param fetch fetches from `origin` in the mirror and names what it got; it may be called twice
  */
 export async function viaMirror<Found>(
 	git: Git,
-	{ mirrors, address, reader }: { mirrors: string; address: string; reader: string },
+	{ mirrors, address, reader, format }: { mirrors: string; address: string; reader: string; format: readonly string[] },
 	fetch: (mirror: Git) => Promise<Found>,
 	use: (mirror: Git, found: Found) => Promise<void>,
 ): Promise<Found> {
@@ -45,14 +46,14 @@ export async function viaMirror<Found>(
 	const folder = path.join(
 		mirrors,
 		`${createHash("sha256")
-			.update(reader === "" ? address : `${address}\n${reader}`)
+			.update([address, ...(reader === "" ? [] : [reader]), ...format].join("\n"))
 			.digest("hex")
 			.slice(0, 32)}.git`,
 	);
 	const mirror = git.in(folder);
 	return inTurn(folder, signal, async () => {
 		const work = async () => {
-			await prepare(git, mirror, address);
+			await prepare(git, mirror, address, format);
 			const found = await fetch(mirror);
 			await use(mirror, found);
 			return found;
@@ -92,7 +93,7 @@ async function inTurn<Value>(folder: string, signal: AbortSignal, work: () => Pr
 	}
 }
 
-async function prepare(git: Git, mirror: Git, address: string): Promise<void> {
+async function prepare(git: Git, mirror: Git, address: string, format: readonly string[]): Promise<void> {
 	try {
 		await mkdir(mirror.folder, { recursive: true, mode: 0o700 });
 		const now = new Date();
@@ -102,7 +103,7 @@ async function prepare(git: Git, mirror: Git, address: string): Promise<void> {
 	}
 	const isThere = (await readdir(mirror.folder)).includes("HEAD");
 	if (!isThere) {
-		await git.in(mirror.folder).run("init", "--quiet", "--bare", ".");
+		await git.in(mirror.folder).run("init", "--quiet", "--bare", ...format, ".");
 		await mirror.run("config", "uploadpack.allowAnySHA1InWant", "true");
 	}
 	await mirror.run("config", "remote.origin.url", address);

@@ -27,6 +27,8 @@ export interface PlacePaths {
 	temporary: string;
 	/** For what programs keep for their user, where the user has no folder to write to. */
 	home: string;
+	/** Where git asks for the credentials of the repository (credential_helper.ts). */
+	credentials: string;
 }
 
 export interface StepPlace {
@@ -62,6 +64,7 @@ export function attemptPaths(folder: string) {
 		emptyHome: path.join(folder, "empty-home"),
 		temporary: path.join(folder, "tmp"),
 		home: path.join(folder, "home"),
+		credentials: path.join(folder, "credentials"),
 		files,
 		output: path.join(files, "output"),
 		summary: path.join(files, "summary"),
@@ -105,8 +108,8 @@ export class HostPlace implements StepPlace {
 	readonly #cgroup: Cgroup | null;
 
 	constructor(folder: string, workspace: string, processes: AttemptProcesses) {
-		const { steps, output, summary, temporary, home } = attemptPaths(folder);
-		this.paths = { workspace, output, summary, temporary, home };
+		const { steps, output, summary, temporary, home, credentials } = attemptPaths(folder);
+		this.paths = { workspace, output, summary, temporary, home, credentials };
 		this.#steps = steps;
 		this.#processes = processes;
 		this.#cgroup = processes.cgroup;

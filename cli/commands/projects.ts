@@ -34,7 +34,20 @@ const SETTINGS = [
 
 function withSettings(made: Command): Command {
 	for (const { option, what } of SETTINGS) made.option(option, `${what}; none for none`);
+	for (const { option, what } of CHECKOUT) made.option(option, `${what}; default for the usual`);
 	return made.option("--public-badges", "everybody may see its badges").option("--no-public-badges", "who is signed in may see its badges");
+}
+
+/** How much of the repository its jobs get; `default` takes one away, as `none` is a value here. */
+const CHECKOUT = [
+	{ key: "checkout_depth", option: "--checkout-depth <commits>", what: "how many commits of history jobs get, or full", read: Number },
+	{ key: "checkout_tags", option: "--checkout-tags <yes|no>", what: "whether jobs get all tags", read: yesOrNo },
+	{ key: "checkout_submodules", option: "--checkout-submodules <which>", what: "none, true or recursive", read: String },
+	{ key: "checkout_lfs", option: "--checkout-lfs <yes|no>", what: "whether jobs get the large files of Git LFS", read: yesOrNo },
+] as const satisfies readonly { key: keyof Project; option: string; what: string; read: (text: string) => unknown }[];
+
+function yesOrNo(text: string): boolean | string {
+	return text === "yes" ? true : text === "no" ? false : text;
 }
 
 /** What the options of this call say. */
@@ -45,8 +58,17 @@ function settingsOf(made: Command): object {
 		const value = given[nameOf(key)];
 		return value === undefined ? [] : [[key, value === "none" ? null : value]];
 	});
+	const checkout = CHECKOUT.flatMap(({ key, read }) => {
+		const value = given[nameOf(key)];
+		if (value === undefined) return [];
+		return [[key, value === "default" ? null : value === "full" ? value : read(value)]];
+	});
 	const isSaid = made.getOptionValueSource("publicBadges") === "cli";
-	return { ...Object.fromEntries(texts), ...(isSaid ? { public_badges: made.opts().publicBadges } : {}) };
+	return { ...Object.fromEntries([...texts, ...checkout]), ...(isSaid ? { public_badges: made.opts().publicBadges } : {}) };
+}
+
+function toldOf(value: string | number | boolean | null): string {
+	return typeof value === "boolean" ? (value ? "yes" : "no") : String(value ?? "–");
 }
 
 const addressOf = (name: string) => `/api/v1/projects/${encodeURIComponent(name)}`;
@@ -59,6 +81,7 @@ function show(project: Project, output: string): void {
 	const rows = [
 		["project", project.name],
 		...SETTINGS.map(({ key }) => [key.replace("_", " "), project[key] ?? "–"]),
+		...CHECKOUT.map(({ key }) => [key.replace("_", " "), toldOf(project[key])]),
 		["badges", project.public_badges ? "for everybody" : "for who is signed in"],
 		["hook", project.hook_url],
 		["changed", ago(project.updated_at)],

@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import type { CheckoutOptions } from "../wire/checkout.ts";
 import type { Verdict } from "../wire/deliveries.ts";
 import type { ForgeKind } from "../wire/projects.ts";
 import type { ArtifactKind, RunKind, TestCase } from "../wire/resources.ts";
@@ -334,6 +335,11 @@ export const projects = sqliteTable(
 		forge_token: text("forge_token"),
 		/** What the names of its commit statuses begin with. */
 		status_context: text("status_context").notNull().default("windlass"),
+		/** How much of the repository its jobs get; null: as in other projects. */
+		checkout_depth: text("checkout_depth", { mode: "json" }).$type<CheckoutOptions["depth"]>(),
+		checkout_tags: integer("checkout_tags", { mode: "boolean" }),
+		checkout_submodules: text("checkout_submodules").$type<CheckoutOptions["submodules"]>(),
+		checkout_lfs: integer("checkout_lfs", { mode: "boolean" }),
 		has_public_badges: integer("has_public_badges").notNull().default(0),
 		/** For how long its runs, logs and artifacts are kept, as a duration; null: as long as those of others. */
 		keep_runs: text("keep_runs"),

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { type CheckoutChoice, MAX_CHECKOUT_DEPTH, SUBMODULES } from "../wire/checkout.ts";
 import { addressFault, isRef, REF_FAULT } from "../wire/git.ts";
 import { isId } from "../wire/ids.ts";
 import { label } from "../wire/labels.ts";
@@ -6,6 +7,7 @@ import { MAX_RETRY_ATTEMPTS, MAX_STEPS } from "../wire/limits.ts";
 import { SECRET_NAME, SECRET_NAME_FAULT } from "../wire/secret_names.ts";
 import { MAX_SECRETS_PER_JOB } from "../wire/secrets.ts";
 import { container, credentials, IMAGE, IMAGE_FAULT, services } from "./containers.ts";
+import { AmbiguousScalar } from "./document.ts";
 import { notifications } from "./notifications.ts";
 import { parameters } from "./parameters.ts";
 import { requirements } from "./requirements.ts";
@@ -264,7 +266,18 @@ export const job = strict({
 const gitAddress = nonEmpty.superRefine(refusing(addressFault));
 export const gitRef = nonEmpty.refine(isRef, REF_FAULT);
 
-/** What the workspace is made of: a git repository, or a bundle that was uploaded before. */
+const DEPTH_ERROR = `is a number of commits from 1 to ${MAX_CHECKOUT_DEPTH}, or full`;
+const checkoutDepth = meant(
+	z
+		.union([z.number(), z.literal("full")], { error: () => DEPTH_ERROR })
+		.refine((depth) => depth === "full" || (Number.isInteger(depth) && depth >= 1 && depth <= MAX_CHECKOUT_DEPTH), DEPTH_ERROR),
+);
+const submodules = withShorthand(z.enum(SUBMODULES, { error: () => "is none, true or recursive" }), [{ type: "boolean" }], (value) => {
+	const written = value instanceof AmbiguousScalar ? value.value : value;
+	return typeof written === "boolean" ? (written ? "true" : "none") : written;
+});
+
+/** What the workspace is made of: a git repository and how much of it, or a bundle that was uploaded before. */
 export const source = strict({
 	git: gitAddress.optional().describe("A repository: https, ssh, `git@host:path`, `file://` or an absolute path; never with a password."),
 	ref: gitRef
@@ -274,18 +287,35 @@ export const source = strict({
 		.refine((id) => isId("source", id), "is not the id of an uploaded source (src_…)")
 		.optional()
 		.describe("Instead of `git`: an archive that was uploaded before (`src_…`)."),
-}).transform((value, context): { git: string; ref: string | null } | { upload: string } => {
-	const { git, ref, upload } = value;
-	if (git !== undefined && upload === undefined) return { git, ref: ref ?? null };
-	if (upload !== undefined && git === undefined && ref === undefined) return { upload };
+	depth: checkoutDepth.optional().describe("How many commits of history: a number, or `full`. Default: the project's setting, or 1."),
+	tags: flag
+		.optional()
+		.describe(
+			"Whether all tags of the repository are there. The tag that is checked out always is. Default: the project's setting, or false.",
+		),
+	submodules: submodules
+		.optional()
+		.describe(
+			"Which submodules are checked out: `none`, `true` (those that the repository names) or `recursive`. Default: the project's setting, or `recursive`.",
+		),
+	lfs: flag
+		.optional()
+		.describe("Whether large files of Git LFS take the place of their pointers. Default: the project's setting, or true."),
+}).transform((value, context): SourceText => {
+	const { git, ref, upload, ...checkout } = value;
+	const hasCheckout = Object.keys(checkout).length > 0;
+	if (git !== undefined && upload === undefined) return { git, ref: ref ?? null, checkout };
+	if (upload !== undefined && git === undefined && ref === undefined && !hasCheckout) return { upload };
+	if (upload === undefined && git === undefined && ref === undefined && hasCheckout) return { checkout };
 	const fault =
 		git === undefined && upload === undefined
 			? "needs git (a repository's address) or upload (src_…)"
-			: "takes git, with ref or without, or upload; not both";
+			: "takes git, with what belongs to it, or upload; not both";
 	context.addIssue({ code: "custom", message: fault });
 	return z.NEVER;
 });
-export type SourceText = z.infer<typeof source>;
+/** A repository; an upload; or only how much of the project's repository is wanted. */
+export type SourceText = { git: string; ref: string | null; checkout: CheckoutChoice } | { upload: string } | { checkout: CheckoutChoice };
 
 export const priority = count(-100, 100);
 

@@ -188,16 +188,17 @@ export function* readingRepositoryFile({ path, text }: RepositoryFile, occasion:
 	const { trigger, changed, project, repository, params, isNamed } = occasion;
 	const name = checked.name ?? nameOfFile(path);
 	const schedules = checked.on?.schedule ?? [];
-	if (checked.source) {
+	const misplaced = checked.source && ["git", "upload"].find((key) => key in (checked.source as object));
+	if (misplaced !== undefined) {
 		const message = "is for pipelines that are submitted: one of a repository is run at the commit that triggered it";
-		throw invalid([fault(document, ["source"], message, "leave it out", { atKey: true })]);
+		throw invalid([fault(document, ["source", misplaced], message, "leave it out", { atKey: true })]);
 	}
 	const because = yield* whyNot(checked.on, trigger, changed, isNamed);
 	if (because !== null) return { name, schedules, wanted: { because } };
 	const given = {
 		params,
 		project,
-		source: { git: repository.address, ref: trigger.ref },
+		source: { git: repository.address, ref: trigger.ref, checkout: {} },
 		...(trigger.branch === null ? {} : { branch: trigger.branch }),
 		...(changed === null ? {} : { changed: [...changed] }),
 	};
@@ -311,7 +312,7 @@ function shortened({ changed }: Readonly<Record<string, unknown>>): { changed?: 
 function checkedSubmission(checked: CheckedPipeline, given: z.infer<typeof submission>, document: SourceDocument): CheckedSubmission {
 	return {
 		project: given.project ?? ADHOC_PROJECT,
-		hasSource: (given.source ?? checked.pipeline.source) !== undefined,
+		hasSource: [given.source, checked.pipeline.source].some((one) => one !== undefined && ("git" in one || "upload" in one)),
 		resolving: (options) => finishSubmission(checked, given, document, options),
 	};
 }

@@ -1,3 +1,4 @@
+import type { CheckoutChoice } from "../wire/checkout.ts";
 import { label } from "../wire/labels.ts";
 import { DEFAULT_JOB_TIMEOUT_MS, MAX_JOBS, MAX_RESOLVED_BYTES } from "../wire/limits.ts";
 import type { Requirements } from "../wire/requirements.ts";
@@ -82,7 +83,11 @@ interface Resolution {
  */
 export function* resolvePipeline(pipeline: Pipeline, overrides: Overrides): SlicedWork<Resolution> {
 	const faults: ResolveFault[] = [];
-	const source = overrides.source ?? pipeline.source ?? sourceOfProject(overrides);
+	const source = sourceOf(pipeline.source, overrides);
+	if (source === null && hasChoice(pipeline.source)) {
+		const message = "says how much of a repository is checked out, and no repository is named";
+		faults.push({ path: ["source"], message, suggestion: "name one with git, or submit the pipeline to a project that has one" });
+	}
 	const branch = overrides.branch ?? branchOf(source);
 	const name = pipeline.name ?? DEFAULT_NAME;
 	const { pullRequest: pull_request } = overrides;
@@ -156,14 +161,26 @@ function notificationOf({ on, webhook, secret, slack }: NonNullable<Pipeline["no
 	return { on: on ?? ["failure", "fixed"], to };
 }
 
-/** The repository of the project, on the branch that is asked for. */
-function sourceOfProject({ repository, branch }: Overrides): ResolvedPipeline["source"] {
-	return repository ? { git: repository.address, ref: branch ?? repository.branch } : null;
+/** What the submission names, then the pipeline, then the project: its repository, on the branch that is asked for. */
+function sourceOf(written: Pipeline["source"], { source: submitted, repository, branch }: Overrides): ResolvedPipeline["source"] {
+	const ofProject = repository ? { git: repository.address, ref: branch ?? repository.branch } : null;
+	const named = [submitted, written].find((one) => one !== undefined && ("git" in one || "upload" in one)) ?? ofProject;
+	if (named === null || "upload" in named) return named;
+	const { git, ref } = named as { git: string; ref: string | null };
+	return { git, ref, checkout: { ...choiceIn(written), ...choiceIn(submitted) } };
+}
+
+function choiceIn(source: Pipeline["source"]): CheckoutChoice {
+	return source !== undefined && "checkout" in source ? source.checkout : {};
+}
+
+function hasChoice(source: Pipeline["source"]): boolean {
+	return Object.keys(choiceIn(source)).length > 0;
 }
 
 const FULL_COMMIT = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
 
-function branchOf(source: SourceText | null): string | null {
+function branchOf(source: ResolvedPipeline["source"]): string | null {
 	if (!source || !("git" in source) || source.ref === null) return null;
 	if (FULL_COMMIT.test(source.ref) || source.ref.startsWith("refs/tags/")) return null;
 	return source.ref.replace(/^refs\/heads\//, "");

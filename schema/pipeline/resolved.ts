@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { checkoutChoice } from "../wire/checkout.ts";
 import { planWork } from "../wire/plans.ts";
 import { resolvedRequirements } from "../wire/requirements.ts";
 import { trigger } from "../wire/triggers.ts";
@@ -89,7 +90,12 @@ const resolvedPipeline = z.object({
 	is_command: z.boolean().default(false),
 	/** Whether the push of the same commit runs it, too: how it goes for the pull request is told apart from that. */
 	is_beside_push: z.boolean().default(false),
-	source: z.union([z.object({ git: z.string(), ref: z.string().nullable() }), z.object({ upload: z.string() })]).nullable(),
+	source: z
+		.union([
+			z.object({ git: z.string(), ref: z.string().nullable(), checkout: checkoutChoice.default({}) }),
+			z.object({ upload: z.string() }),
+		])
+		.nullable(),
 	/** The branch that this is about, as far as it is known beforehand. */
 	branch: z.string().nullable().default(null),
 	/** The pull request that this is about, and the branch that that is to go into. */

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { checkoutOptions } from "./checkout.ts";
 import { parseDuration } from "./duration.ts";
 import { addressFault, isRef, REF_FAULT } from "./git.ts";
 import { isInnerPath } from "./paths.ts";
@@ -51,6 +52,11 @@ const settings = {
 	status_context: z
 		.string()
 		.regex(/^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,99}$/, "is letters, digits, blank, dot, dash, underscore or slash, at most 100"),
+	/** How much of the repository its jobs get unless their pipeline says so; null: as projects without a setting. */
+	checkout_depth: checkoutOptions.shape.depth.nullable(),
+	checkout_tags: checkoutOptions.shape.tags.nullable(),
+	checkout_submodules: checkoutOptions.shape.submodules.nullable(),
+	checkout_lfs: checkoutOptions.shape.lfs.nullable(),
 	/** Whether everybody may see its badges, signed in or not. */
 	public_badges: z.boolean(),
 	/** For how long its runs, their logs and their artifacts are kept; null: as long as those of other projects. */
@@ -75,6 +81,10 @@ export const projectRequest = z.strictObject({
 	forge_api: settings.forge_api.default(null),
 	forge_token: settings.forge_token.default(null),
 	status_context: settings.status_context.default("windlass"),
+	checkout_depth: settings.checkout_depth.default(null),
+	checkout_tags: settings.checkout_tags.default(null),
+	checkout_submodules: settings.checkout_submodules.default(null),
+	checkout_lfs: settings.checkout_lfs.default(null),
 	public_badges: settings.public_badges.default(false),
 	keep_runs: settings.keep_runs.default(null),
 	keep_logs: settings.keep_logs.default(null),
@@ -100,6 +110,10 @@ export const project = z.object({
 	forge_api: z.string().nullable(),
 	forge_token: z.string().nullable(),
 	status_context: z.string(),
+	checkout_depth: settings.checkout_depth,
+	checkout_tags: settings.checkout_tags,
+	checkout_submodules: settings.checkout_submodules,
+	checkout_lfs: settings.checkout_lfs,
 	public_badges: z.boolean(),
 	keep_runs: z.string().nullable(),
 	keep_logs: z.string().nullable(),

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { checkoutOptions, chosenCheckout } from "./checkout.ts";
 import { labels } from "./labels.ts";
 import {
 	DEFAULT_MAX_LOG_BYTES,
@@ -179,6 +180,7 @@ export const assignment = z.object({
 				credentials: z.string().nullable().default(null),
 				/** False: others may have written what it points to. Submodules and large files are read as anybody may read them. */
 				is_trusted: z.boolean().default(true),
+				checkout: checkoutOptions.default(chosenCheckout()),
 			}),
 			/** A bundle, to be fetched from /attempts/:id/source. */
 			z.object({ upload: z.string() }),
@@ -189,14 +191,21 @@ export const assignment = z.object({
 });
 export type Assignment = z.infer<typeof assignment>;
 
+const objectId = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, "expected a full commit id");
 export const commit = z.strictObject({
-	sha: z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, "expected a full commit id"),
+	sha: objectId,
 	branch: z.string().max(500).nullable(),
 	tag: z.string().max(500).nullable(),
 	message: z.string().max(MAX_PARTS),
 	author: z.string().max(500),
 });
 export type Commit = z.infer<typeof commit>;
+/** What an agent has checked out. */
+export const pinnedCommit = commit.extend({
+	/** The id that the agent was asked for, where it is that of an annotated tag which points to the commit. */
+	tag_object: objectId.nullable().default(null),
+});
+export type PinnedCommit = z.infer<typeof pinnedCommit>;
 export const commitAnswer = z.object({ sha: z.string() });
 
 export const steps = z.strictObject({ steps: z.array(step).max(MAX_STEPS + 2) });

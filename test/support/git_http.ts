@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
@@ -148,6 +148,12 @@ export class GitHttp {
 		mkdirSync(folder, { recursive: true });
 		git(folder, "init", "--quiet");
 		this.commit(name, files);
+		return `${this.url}/${name}`;
+	}
+
+	/** A repository that is a copy of a folder. @returns its address */
+	addCopy(name: string, folder: string): string {
+		cpSync(folder, path.join(this.#folder, name), { recursive: true });
 		return `${this.url}/${name}`;
 	}
 

@@ -1,12 +1,15 @@
+import type { ProjectRow } from "../../schema/database/tables.ts";
+import { type CheckoutOptions, chosenCheckout } from "../../schema/wire/checkout.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { MAX_FINISH_BYTES, MAX_LOG_CHUNK_BYTES, SINGLE_PART_BYTES } from "../../schema/wire/limits.ts";
 import type { PlanResult } from "../../schema/wire/plans.ts";
+import { ADHOC_PROJECT } from "../../schema/wire/projects.ts";
 import * as protocol from "../../schema/wire/protocol.ts";
 import type { AttemptState, StepState } from "../../schema/wire/states.ts";
 import { checkUploads, planUploads } from "../artifacts/uploads.ts";
 import { sha256 } from "../auth/digest.ts";
 import type { LeaseTokenClaims } from "../auth/lease_token.ts";
-import { findProject } from "../catalog/projects.ts";
+import { checkoutOf, findProject } from "../catalog/projects.ts";
 import { findAttempt } from "../catalog/record.ts";
 import { findSource } from "../catalog/sources.ts";
 import { otherResult, type Started } from "../dispatch/core/attempts.ts";
@@ -38,16 +41,21 @@ export function leaseOf({ principal, params }: Caller): LeaseTokenClaims {
 async function start(context: Caller): Promise<Response> {
 	const lease = leaseOf(context);
 	const started = unwrap(await dispatcherOf(context.environment, lease.team).start(lease));
-	const credentials = await credentialsOf(context.environment, lease.team, started.run);
+	const project = await projectOfSource(context.environment, lease.team, started.run);
+	const credentials = /^https?:/.test(project?.repository ?? "") ? (project?.credentials ?? null) : null;
 	const values = await secretsFor(context.environment, lease, started, credentials);
-	return json(assignmentOf(started, values, credentials, context.baseUrl));
+	return json(assignmentOf(started, values, { project, credentials }, context.baseUrl));
 }
 
-/** The name of the secret with which the source of a run is read: only the project's own repository gets the project's credentials. */
-async function credentialsOf(environment: Environment, team: string, { project, source_git }: Started["run"]): Promise<string | null> {
-	if (source_git === null || !/^https?:/.test(source_git)) return null;
+/** The project whose settings and credentials a checkout gets: only its own repository does. */
+async function projectOfSource(
+	environment: Environment,
+	team: string,
+	{ project, source_git }: Started["run"],
+): Promise<ProjectRow | null> {
+	if (source_git === null || project === ADHOC_PROJECT) return null;
 	const found = await findProject(environment.DB, team, project);
-	return found?.repository === source_git ? found.credentials : null;
+	return found?.repository === source_git ? found : null;
 }
 
 /**
@@ -89,9 +97,9 @@ async function secretsFor(
 }
 
 function assignmentOf(
-	{ attempt, job, run, definition }: Started,
+	{ attempt, job, run, definition, checkout }: Started,
 	values: ReadonlyMap<string, string>,
-	credentials: string | null,
+	{ project, credentials }: { project: ProjectRow | null; credentials: string | null },
 	baseUrl: string,
 ): protocol.Assignment {
 	return {
@@ -121,7 +129,11 @@ function assignmentOf(
 		outputs: definition.outputs,
 		reports: definition.reports,
 		plan: definition.plan?.work ?? null,
-		source: sourceOf(run, credentials === null ? null : (values.get(credentials) ?? null)),
+		source: sourceOf(
+			run,
+			credentials === null ? null : (values.get(credentials) ?? null),
+			chosenCheckout(checkout, project ? checkoutOf(project) : {}),
+		),
 		artifacts: { save: definition.artifacts.save, fetch: [...new Set(definition.artifacts.fetch.map(({ key }) => key))] },
 	};
 }
@@ -135,9 +147,11 @@ function variablesOf(names: Readonly<Record<string, string>>, values: ReadonlyMa
 function sourceOf(
 	{ source_git, source_ref, source_upload, commit_sha, is_trusted }: Started["run"],
 	credentials: string | null,
+	checkout: CheckoutOptions,
 ): protocol.Assignment["source"] {
 	if (source_upload !== null) return { upload: source_upload };
-	return source_git === null ? null : { git: source_git, ref: source_ref, commit: commit_sha, credentials, is_trusted: is_trusted === 1 };
+	if (source_git === null) return null;
+	return { git: source_git, ref: source_ref, commit: commit_sha, credentials, is_trusted: is_trusted === 1, checkout };
 }
 
 /** GET …/source: the bundle that the workspace is made of. */
@@ -179,7 +193,7 @@ async function checkBeforeReading({ request, environment }: Caller, lease: Lease
 async function pinCommit(context: Caller): Promise<Response> {
 	const lease = leaseOf(context);
 	await checkBeforeReading(context, lease);
-	const body = await readJson(context.request, protocol.commit);
+	const body = await readJson(context.request, protocol.pinnedCommit);
 	return json({ sha: unwrap(await dispatcherOf(context.environment, lease.team).pinCommit(lease, body)) });
 }
 

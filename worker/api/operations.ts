@@ -407,7 +407,7 @@ export const OPERATIONS: Record<string, Operation> = {
 	"POST /api/v1/attempts/:id/release": { summary: "Hand an offer back", answers: { 204: null } },
 	"POST /api/v1/attempts/:id/commit": {
 		summary: "Pin the run's commit; the first to ask decides",
-		body: protocol.commit,
+		body: protocol.pinnedCommit,
 		answers: { 200: protocol.commitAnswer },
 	},
 	"PATCH /api/v1/attempts/:id/log": {

@@ -2,6 +2,7 @@ import { and, asc, eq, isNotNull, or } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { ulid } from "ulid";
 import { type ProjectRow, projects } from "../../schema/database/tables.ts";
+import type { CheckoutChoice } from "../../schema/wire/checkout.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 
 /** The projects of teams, by name. */
@@ -26,6 +27,16 @@ export async function projectsWithTerms(db: D1Database): Promise<ProjectRow[]> {
 		.select()
 		.from(projects)
 		.where(or(isNotNull(projects.keep_runs), isNotNull(projects.keep_logs), isNotNull(projects.keep_artifacts)));
+}
+
+/** How much of the repository the jobs of a project get, as far as the project says. */
+export function checkoutOf(row: ProjectRow): CheckoutChoice {
+	return {
+		...(row.checkout_depth === null ? {} : { depth: row.checkout_depth }),
+		...(row.checkout_tags === null ? {} : { tags: row.checkout_tags }),
+		...(row.checkout_submodules === null ? {} : { submodules: row.checkout_submodules }),
+		...(row.checkout_lfs === null ? {} : { lfs: row.checkout_lfs }),
+	};
 }
 
 /** @returns null if there is one of this name */

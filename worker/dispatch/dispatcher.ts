@@ -4,7 +4,7 @@ import type { ArtifactRow, EventRow } from "../../schema/database/tables.ts";
 import type { Plan } from "../../schema/pipeline/resolved.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
-import type { Commit, Finish, Hello, Poll, Renew } from "../../schema/wire/protocol.ts";
+import type { Finish, Hello, PinnedCommit, Poll, Renew } from "../../schema/wire/protocol.ts";
 import type { Explanation } from "../../schema/wire/resources.ts";
 import type { ScheduleRequest } from "../../schema/wire/schedules.ts";
 import { type AttemptState, isTerminal, type Reason } from "../../schema/wire/states.ts";
@@ -516,7 +516,7 @@ export class Dispatcher extends DurableObject<Environment> {
 		return this.#command((core) => releaseOffer(core, lease));
 	}
 
-	async pinCommit(lease: LeaseClaims, commit: Commit): Promise<Result<string>> {
+	async pinCommit(lease: LeaseClaims, commit: PinnedCommit): Promise<Result<string>> {
 		return this.#command((core) => pinCommit(core, lease, commit));
 	}
 

@@ -1,3 +1,4 @@
+import { SUBMODULES } from "../../schema/wire/checkout.ts";
 import type { Delivery } from "../../schema/wire/deliveries.ts";
 import type { FieldError } from "../../schema/wire/errors.ts";
 import type { Untold } from "../../schema/wire/notifications.ts";
@@ -40,11 +41,33 @@ export const PROJECT_FIELDS = [
 	{ key: "forge_api", label: "API of the forge", hint: "unless it is where the repository is", example: "https://git.lan/api/v1" },
 	{ key: "forge_token", label: "Token for the forge", hint: "the name of the secret that holds it", example: "" },
 	{ key: "status_context", label: "Status context", hint: "what the names of commit statuses begin with", example: "windlass" },
+	{ key: "checkout_depth", label: "History", hint: "how many commits jobs get, or full; 1 unless it says otherwise", example: "1" },
+	{
+		key: "checkout_tags",
+		label: "All tags",
+		hint: "whether jobs get them; no unless it says otherwise",
+		example: "",
+		choices: ["", "yes", "no"],
+	},
+	{
+		key: "checkout_submodules",
+		label: "Submodules",
+		hint: "which ones jobs get; recursive unless it says otherwise",
+		example: "",
+		choices: ["", ...SUBMODULES],
+	},
+	{
+		key: "checkout_lfs",
+		label: "Large files",
+		hint: "whether those of Git LFS take the place of their pointers; yes unless it says otherwise",
+		example: "",
+		choices: ["", "yes", "no"],
+	},
 	{ key: "keep_runs", label: "Keep runs", hint: "as long as those of other projects, unless it says otherwise", example: "90d" },
 	{ key: "keep_logs", label: "Keep logs", hint: "", example: "30d" },
 	{ key: "keep_artifacts", label: "Keep artifacts", hint: "", example: "14d" },
-	{ key: "public_badges", label: "Badges for everybody", hint: "yes, or nothing", example: "" },
-] as const satisfies readonly { key: keyof Project; label: string; hint: string; example: string }[];
+	{ key: "public_badges", label: "Badges for everybody", hint: "", example: "", choices: ["no", "yes"] },
+] as const satisfies readonly { key: keyof Project; label: string; hint: string; example: string; choices?: readonly string[] }[];
 
 /** What a form of a project holds: texts, as they were filled in. */
 export type ProjectFields = Record<"name" | (typeof PROJECT_FIELDS)[number]["key"], string>;
@@ -328,10 +351,20 @@ function ProjectForm({ action, button, isNew, fields, faults, message }: FormPro
 					<input name="name" value={fields.name} required />
 				</label>
 			)}
-			{PROJECT_FIELDS.map(({ key, label, hint, example }) => (
-				<label key={key}>
-					{label} {hint && <span class="muted">– {hint}</span>}
-					<input name={key} value={fields[key]} placeholder={example} />
+			{PROJECT_FIELDS.map((field) => (
+				<label key={field.key} for={field.key}>
+					{field.label} {field.hint && <span class="muted">– {field.hint}</span>}
+					{"choices" in field ? (
+						<select id={field.key} name={field.key}>
+							{field.choices.map((choice) => (
+								<option key={choice} value={choice} selected={choice === fields[field.key]}>
+									{choice}
+								</option>
+							))}
+						</select>
+					) : (
+						<input id={field.key} name={field.key} value={fields[field.key]} placeholder={field.example} />
+					)}
 				</label>
 			))}
 			<button type="submit">{button}</button>

@@ -119,12 +119,18 @@ function eachField(value: (key: keyof ProjectFields) => string): ProjectFields {
 
 /** A field that was left empty is none. */
 function settingsOf({ name: _, ...fields }: ProjectFields) {
-	const texts = Object.entries(fields).map(([key, value]) => [key, key === "public_badges" ? value === "yes" : value || null]);
-	return Object.fromEntries(texts) as Record<string, string | boolean | null>;
+	return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, settingOf(key, value)]));
+}
+
+function settingOf(key: string, value: string): string | number | boolean | null {
+	if (key === "public_badges") return value === "yes";
+	if (key === "checkout_depth" && /^\d+$/.test(value)) return Number(value);
+	const isYesOrNo = key === "checkout_tags" || key === "checkout_lfs";
+	return isYesOrNo && value !== "" ? value === "yes" : value || null;
 }
 
 function fieldsOf(project: Project): ProjectFields {
-	const text = (value: string | boolean | null) => (typeof value === "boolean" ? (value ? "yes" : "") : (value ?? ""));
+	const text = (value: string | number | boolean | null) => (typeof value === "boolean" ? (value ? "yes" : "no") : String(value ?? ""));
 	return { ...blank(), name: project.name, ...Object.fromEntries(PROJECT_FIELDS.map(({ key }) => [key, text(project[key])])) };
 }
 

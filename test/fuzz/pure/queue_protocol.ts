@@ -48,7 +48,7 @@ class Listener {
 				renewLeases(core, this.#agentId, "speaker", protocol.renew.parse(body));
 				break;
 			case "commit":
-				pinCommit(core, this.#lease, protocol.commit.parse(body));
+				pinCommit(core, this.#lease, protocol.pinnedCommit.parse(body));
 				break;
 			case "finish":
 				finishAttempt(core, this.#lease, protocol.finish.parse(body), "digest", []);

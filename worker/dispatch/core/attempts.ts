@@ -1,8 +1,9 @@
 import { jobsMeant } from "../../../schema/pipeline/resolve.ts";
 import type { Plan } from "../../../schema/pipeline/resolved.ts";
 import type { SettledJob } from "../../../schema/pipeline/settle.ts";
+import type { CheckoutChoice } from "../../../schema/wire/checkout.ts";
 import { ApiError } from "../../../schema/wire/errors.ts";
-import type { Commit, Finish } from "../../../schema/wire/protocol.ts";
+import type { Commit, Finish, PinnedCommit } from "../../../schema/wire/protocol.ts";
 import type { ArtifactKind } from "../../../schema/wire/resources.ts";
 import { type AttemptState, isTerminal, type JobState, type Reason } from "../../../schema/wire/states.ts";
 import { type Core, command, nextRev, PRESENCE_MS } from "./core.ts";
@@ -37,6 +38,8 @@ export interface Started {
 	job: JobRow;
 	run: RunRow;
 	definition: SettledJob;
+	/** How much of its repository the pipeline wants. */
+	checkout: CheckoutChoice;
 }
 
 /**
@@ -105,7 +108,9 @@ function limitTime(core: Core, attempt: AttemptRow): void {
 
 function describe(core: Core, attempt: AttemptRow): Started {
 	const job = jobOf(core, attempt);
-	return { attempt, job, run: findRun(core, job.run_id) as RunRow, definition: settledJob(core, job) };
+	const run = findRun(core, job.run_id) as RunRow;
+	const { source } = pipelineOf(core, run);
+	return { attempt, job, run, definition: settledJob(core, job), checkout: source && "git" in source ? source.checkout : {} };
 }
 
 /**
@@ -216,22 +221,28 @@ function endedOrSuperseded(core: Core, lease: LeaseClaims): ApiError {
 	);
 }
 
-/** Records the commit that the first job checked out; every later job of the run gets the same one. */
-export function pinCommit(core: Core, lease: LeaseClaims, commit: Commit): string {
+/**
+ * Records the commit that the first job checked out; every later job of the run gets the same one. Where a delivery has told the id of an
+ * annotated tag, its commit takes that place.
+ */
+export function pinCommit(core: Core, lease: LeaseClaims, { tag_object, ...commit }: PinnedCommit): string {
 	return command(core, () => {
 		const attempt = liveAttempt(core, lease);
 		const run = findRun(core, attempt.run_id) as RunRow;
-		if (run.commit_sha !== null) {
+		if (run.commit_sha !== null && run.commit_sha !== tag_object) {
 			if (run.commit_author === null && run.commit_sha === commit.sha) describeCommit(core, run, commit);
 			return run.commit_sha;
 		}
+		// Of a commit that was asked for by an id the agent knows no names.
+		const isNamed = tag_object === null || commit.branch !== null || commit.tag !== null;
+		const { branch, tag }: Pick<Commit, "branch" | "tag"> = isNamed ? commit : run;
 		core.sql.all(
 			"UPDATE runs SET commit_sha = ?, commit_message = ?, commit_author = ?, branch = ?, tag = ?, rev = ? WHERE id = ?",
 			commit.sha,
 			commit.message,
 			commit.author,
-			commit.branch,
-			commit.tag,
+			branch,
+			tag,
 			nextRev(core),
 			run.id,
 		);
