@@ -3,11 +3,12 @@ import { pipeline } from "node:stream/promises";
 import { ApiError } from "../schema/wire/errors.ts";
 import { isInnerPath } from "../schema/wire/paths.ts";
 import { type NeededFiles, neededFiles } from "../schema/wire/protocol.ts";
-import { type FileCoordinator, Unreachable, untilAnswered } from "./client.ts";
+import { type FileCoordinator, untilAnswered } from "./client.ts";
 import { ConfinedFileError, ConfinedFolder } from "./confined_files.ts";
 import { hashing } from "./hashing.ts";
 import { JobFault } from "./outcome.ts";
 import { severalAtOnce } from "./several_at_once.ts";
+import { BadTransfer, TransferFailed, untilWhole } from "./transfer.ts";
 
 /** Fetching the files of other jobs into the workspace. */
 
@@ -16,6 +17,8 @@ interface Fetching {
 	attempt: { id: string; token: string };
 	workspace: string;
 	signal: AbortSignal;
+	/** Says something in the job's log. */
+	say(text: string): Promise<void>;
 }
 
 const AT_ONCE = 4;
@@ -53,12 +56,17 @@ async function fetchFile(fetching: Fetching, workspace: ConfinedFolder, item: Ne
 	const folder = await folderFor(workspace, item.path);
 	const arriving = folder.placeOf(`${name}.arriving`);
 	try {
-		await untilAnswered(() => download(fetching, item, arriving), fetching.signal);
+		await untilWhole(
+			() => download(fetching, item, arriving),
+			fetching.signal,
+			(text) => void fetching.say(`:: ${text}`),
+		);
 		await rename(arriving, folder.placeOf(name));
 	} catch (error) {
 		await removeFile(arriving);
 		fetching.signal.throwIfAborted();
 		if (error instanceof JobFault) throw error;
+		if (error instanceof TransferFailed) throw new JobFault("artifacts_unavailable", error.message);
 		if (error instanceof ApiError) throw new JobFault("artifacts_unavailable", `${item.path} of ${item.job}: ${error.message}`);
 		throw new JobFault("artifacts_unavailable", `${item.path} cannot be put into the workspace: ${(error as Error).message}`);
 	} finally {
@@ -92,11 +100,12 @@ async function download({ client, attempt, signal }: Fetching, item: NeededFiles
 	} catch (error) {
 		signal.throwIfAborted();
 		if ((error as NodeJS.ErrnoException).syscall !== undefined && (error as NodeJS.ErrnoException).syscall !== "read") throw error;
-		throw new Unreachable(`${item.path} broke off: ${(error as Error).message}`);
+		throw new BadTransfer("broken off", `The download of ${item.path} broke off: ${(error as Error).message}`);
 	} finally {
 		await arriving.close();
 	}
-	if (digest() !== item.sha256) throw new Unreachable(`${item.path} came damaged`);
+	if (digest() !== item.sha256)
+		throw new BadTransfer("damaged", `The file ${item.path} of ${item.job} is damaged: its sha256 is another one`);
 }
 
 async function removeFile(file: string): Promise<void> {

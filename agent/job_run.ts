@@ -221,7 +221,13 @@ export class JobRun implements Job {
 		const { assignment, client, token } = this.#context;
 		await this.#phase(position, `:: fetch the artifacts of ${assignment.artifacts.fetch.join(", ")}`, async () => {
 			const attempt = { id: assignment.attempt_id, token };
-			const items = await fetchFiles({ client, attempt, workspace: this.#workspace, signal: this.#stop.signal });
+			const items = await fetchFiles({
+				client,
+				attempt,
+				workspace: this.#workspace,
+				signal: this.#stop.signal,
+				say: (text) => this.spool.say(text),
+			});
 			for (const item of items) await this.spool.say(`:: fetched ${item.path} (${item.size} bytes) from ${item.job}`);
 		});
 	}
@@ -359,6 +365,7 @@ export class JobRun implements Job {
 			workspace: this.#workspace,
 			file: path.join(folder, "source"),
 			signal: this.#stop.signal,
+			say: (text) => this.spool.say(text),
 		});
 		await this.spool.say(`:: ${entries} ${entries === 1 ? "entry" : "entries"}`);
 		return null;

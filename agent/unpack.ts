@@ -4,9 +4,10 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { unpackTar } from "modern-tar/fs";
 import { BadBundle, BundleRule, checkRatio } from "../schema/wire/source_bundle.ts";
-import { type FileCoordinator, Unreachable, untilAnswered } from "./client.ts";
+import type { FileCoordinator } from "./client.ts";
 import { CheckoutFailed } from "./git.ts";
 import { hashing } from "./hashing.ts";
+import { BadTransfer, TransferFailed, untilWhole } from "./transfer.ts";
 
 /** A workspace that is to be made of an uploaded bundle. */
 interface Unpacking {
@@ -16,6 +17,8 @@ interface Unpacking {
 	/** Where the bundle is kept until it is unpacked. */
 	file: string;
 	signal: AbortSignal;
+	/** Says something in the job's log. */
+	say(text: string): Promise<void>;
 }
 
 const DOWNLOAD_MS = 30 * 60_000;
@@ -26,8 +29,17 @@ const DOWNLOAD_MS = 30 * 60_000;
  * @throws CheckoutFailed naming the entry that is at fault
  */
 export async function unpackSource(unpacking: Unpacking): Promise<number> {
-	const { file, workspace, signal } = unpacking;
-	await untilAnswered(() => download(unpacking), signal);
+	const { file, workspace, signal, say } = unpacking;
+	try {
+		await untilWhole(
+			() => download(unpacking),
+			signal,
+			(text) => void say(`:: ${text}`),
+		);
+	} catch (error) {
+		if (error instanceof TransferFailed) throw new CheckoutFailed(error.message);
+		throw error;
+	}
 	const rule = new BundleRule();
 	let fault: unknown;
 	const target = unpackTar(workspace, {
@@ -70,9 +82,9 @@ async function download({ client, attempt, file, signal }: Unpacking): Promise<v
 		signal.throwIfAborted();
 		if ((error as NodeJS.ErrnoException).syscall === "write")
 			throw new CheckoutFailed(`The source cannot be kept: ${(error as Error).message}`);
-		throw new Unreachable(`the source broke off: ${(error as Error).message}`);
+		throw new BadTransfer("broken off", `The download of the source broke off: ${(error as Error).message}`);
 	}
-	if (digest() !== headers["x-content-sha256"]) throw new Unreachable("the source came damaged");
+	if (digest() !== headers["x-content-sha256"]) throw new BadTransfer("damaged", "The source bundle is damaged: its sha256 is another one");
 }
 
 /** Passes on what is unpacked, as long as it is not far more than what was read. */

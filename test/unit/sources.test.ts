@@ -141,7 +141,14 @@ describe("what gzip may make of a source", () => {
 		const client = { stream: async () => ({ body: Readable.from([bundle]), headers }) } as unknown as FileCoordinator;
 		const folder = temporaryFolder();
 		const attempt = { id: "att", token: "token" };
-		const unpacking = { client, attempt, workspace: folder, file: path.join(folder, "source"), signal: new AbortController().signal };
+		const unpacking = {
+			client,
+			attempt,
+			workspace: folder,
+			file: path.join(folder, "source"),
+			signal: new AbortController().signal,
+			say: async () => undefined,
+		};
 		await expect(unpackSource(unpacking)).rejects.toThrow("100 times its length");
 	});
 });

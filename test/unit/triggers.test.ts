@@ -177,7 +177,7 @@ describe("on", () => {
 			[1, 32, expect.stringContaining('"release-[z-a]" is not a pattern')],
 		],
 		["a path that is no pattern", "on: { push: { paths: '[z-a]/**' } }\nsteps: [x]", [1, 22, expect.stringContaining("is not a pattern")]],
-		["a source of its own", "source: { git: /x }\nsteps: [x]", [1, 1, expect.stringContaining("is for pipelines that are submitted")]],
+		["a source of its own", "source: { git: /x }\nsteps: [x]", [1, 11, expect.stringContaining("is for pipelines that are submitted")]],
 	])("%s is refused", (_, text, expected) => {
 		expect(faults(text)).toContainEqual(expected);
 	});

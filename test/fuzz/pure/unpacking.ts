@@ -69,6 +69,7 @@ export const unpackingProperties: FuzzProperty[] = [
 				workspace,
 				file,
 				signal: new AbortController().signal,
+				say: async () => undefined,
 			};
 			const fault = await soon(unpackSource(unpacking), "the unpacking").then(
 				() => null,
