@@ -298,8 +298,9 @@ export class ContainerPlace implements StepPlace {
 		const without = isDefault
 			? `if ${isMissing}; then ${run(shellCommand("sh").command)}; fi`
 			: `if ${isMissing}; then : > ${OWN}/files/${shellMark(number)}; exit ${NOT_FOUND}; fi`;
-		// A user without a folder that it can write to has `/`, or that of somebody else.
-		const home = "HOME" in env ? [] : [`[ -d "$HOME" ] && [ -w "$HOME" ] || export HOME=${this.paths.home}`];
+		// A user without a folder of its own has `/`, or that of somebody else. `test -w` is no help: to some it says yes of a read-only system.
+		const probe = '"$HOME/.windlass"';
+		const home = "HOME" in env ? [] : [`(: > ${probe} && rm ${probe}) 2>/dev/null || export HOME=${this.paths.home}`];
 		this.#step = { number, shell: command[0] as string, env };
 		const begin = [...exports, ...home, `cd ${quoted(inside)} || exit 1`, without, run(command)].join("\n");
 		const running = await startProcess(

@@ -235,8 +235,53 @@ describe("a job in a container", () => {
 
 	test("fails with the exit code of its step, and without a shell that is asked for", async () => {
 		expect((await inContainer({ steps: ["exit 9"] })).job).toMatchObject({ state: "failed", exit_code: 9 });
-		const { job, log } = await inContainer({ steps: [{ run: "true", shell: "node" }] });
-		expect([job.state, job.exit_code, log]).toEqual(["failed", 127, expect.stringContaining("node")]);
+		const { job } = await inContainer({ steps: [{ run: "true", shell: "node" }] });
+		expect([job.state, job.exit_code]).toEqual(["failed", 127]);
+		expect(job.reason?.text).toContain("There is no node in the image test/busybox:1. Install node, or choose another shell.");
+		const meant = await inContainer({ steps: [{ run: "1", shell: "python3", env: { PATH: "/opt/bin:$PATH" } }] });
+		expect(meant.job.reason?.text).toContain('export PATH="/opt/bin:$PATH"');
+	});
+
+	test("ends at the first command of a pipe that fails where its sh can tell", async () => {
+		expect((await inContainer({ steps: [{ run: "false | true", shell: "sh" }] })).job).toMatchObject({ state: "failed", exit_code: 1 });
+	});
+
+	test("without chown says that the workspace cannot be given to its user", async () => {
+		docker.importBare();
+		const { job } = await inContainer({ container: { image: "test/bare:1", user: "1000" }, steps: ["true"] });
+		expect(job.reason).toEqual({
+			code: "container_failed",
+			text: "The image test/bare:1 has no chown, with which the workspace is given to user 1000. Use an image that has it, or set container.user to 0.",
+		});
+	});
+
+	test("has git that takes the workspace for safe, credentials of the repository, and a home and a folder for any user", async () => {
+		docker.importGit();
+		const password = "pass-of-a-repository";
+		const server = await GitHttp.start(temporaryFolder(), `ci:${password}`, atEnd);
+		const repository = server.add("team/git.git", { f: "x" });
+		await coordinator.request("/api/v1/secrets/git_git", { method: "PUT", body: JSON.stringify({ value: `ci:${password}` }) });
+		await coordinator.post("/api/v1/projects", { name: "git", repository, credentials: "git_git" });
+		const { host } = new URL(repository);
+		const ask = (at: string) => `printf 'protocol=http\\nhost=${host}\\npath=${at}\\n\\n' | GIT_TERMINAL_PROMPT=0 git credential fill`;
+		const steps = [
+			"git log -1 --format=%s; git status --short",
+			`${ask("team/git.git")} | sed -n 's/^password=//p' | wc -c`,
+			`${ask("team/other.git")} 2>/dev/null || echo no credentials`,
+			'touch "$HOME/x" "$TMPDIR/y"; cat .git/config | grep -c helper || true',
+		];
+		const users = ["0", "node", "4711"];
+		const jobs = Object.fromEntries(
+			users.map((user) => [`as-${user}`, { container: { image: "test/git:1", user, options: { read_only: true } }, steps }]),
+		);
+		const { id } = await coordinator.post<resources.Run>("/api/v1/runs", { project: "git", pipeline: { jobs } });
+		const run = await coordinator.get<resources.Run>(`/api/v1/runs/${id}/wait?timeout=80`);
+		for (const job of run.jobs) {
+			const log = await coordinator.text(`/api/v1/jobs/${job.id}/log?format=clean`);
+			const said = log.split("\n").filter((line) => line !== "" && !line.startsWith(":: "));
+			expect([job.name, job.state, said]).toEqual([job.name, "succeeded", ["Change", String(password.length + 1), "no credentials", "0"]]);
+		}
+		expect(docker.leftovers()).toEqual([]);
 	});
 
 	test("hears of its end, and is ended when it does not heed it", async () => {

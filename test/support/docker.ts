@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type AtEnd, eventually, processesNaming, temporaryFolder } from "./processes.ts";
 
@@ -85,14 +85,36 @@ export class TestDocker {
 
 	/** `test/busybox:1`: a shell, its tools, and a user called node. */
 	importBusybox(): void {
-		const root = path.join(this.folder, "image");
+		const applets = execFileSync("/bin/busybox", ["--list"], { encoding: "utf8" }).split("\n").filter(Boolean);
+		this.#import("test/busybox:1", applets, []);
+	}
+
+	/** `test/git:1`: the same with git, which can ask servers over HTTP. */
+	importGit(): void {
+		const programs = ["/usr/bin/git", "/usr/lib/git-core/git-remote-http"];
+		const libraries = execFileSync("ldd", programs, { encoding: "utf8" }).match(/\/\S+(?= \()/g) ?? [];
+		const applets = execFileSync("/bin/busybox", ["--list"], { encoding: "utf8" }).split("\n").filter(Boolean);
+		this.#import("test/git:1", applets, [...programs, ...new Set(libraries)]);
+	}
+
+	/** `test/bare:1`: a shell and next to nothing. */
+	importBare(): void {
+		this.#import("test/bare:1", ["sh", "id", "sleep"], []);
+	}
+
+	/** @param programs files of this machine that the image has, too */
+	#import(name: string, applets: readonly string[], programs: readonly string[]): void {
+		const root = path.join(this.folder, "images", name);
 		for (const folder of ["bin", "etc", "tmp", "root"]) mkdirSync(path.join(root, folder), { recursive: true });
-		cpSync("/bin/busybox", path.join(root, "bin/busybox"));
-		for (const applet of execFileSync("/bin/busybox", ["--list"], { encoding: "utf8" }).split("\n").filter(Boolean))
-			if (applet !== "busybox") symlinkSync("busybox", path.join(root, "bin", applet));
+		copyFileSync("/bin/busybox", path.join(root, "bin/busybox"));
+		for (const applet of applets) if (applet !== "busybox") symlinkSync("busybox", path.join(root, "bin", applet));
+		for (const program of programs) {
+			mkdirSync(path.dirname(path.join(root, program)), { recursive: true });
+			copyFileSync(program, path.join(root, program));
+		}
 		writeFileSync(path.join(root, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nnode:x:1000:1000::/tmp:/bin/sh\n");
 		writeFileSync(path.join(root, "etc/group"), "root:x:0:\nnode:x:1000:\n");
-		execFileSync("sh", ["-c", `tar -C '${root}' -c . | docker import - test/busybox:1`], {
+		execFileSync("sh", ["-c", `tar -C '${root}' -c . | docker import - ${name}`], {
 			env: { ...process.env, DOCKER_HOST: this.host },
 			stdio: "ignore",
 		});
