@@ -1,3 +1,4 @@
+import { plainText } from "../schema/text/ansi.ts";
 import { formatDuration } from "../schema/wire/duration.ts";
 import { ApiError } from "../schema/wire/errors.ts";
 import { SINGLE_PART_BYTES } from "../schema/wire/limits.ts";
@@ -218,7 +219,7 @@ function failedResult(text: string): JobResult {
 	return {
 		state: "errored",
 		exit_code: null,
-		reason: { code: "agent_failed", text: text.slice(0, 2000) },
+		reason: { code: "agent_failed", text: plainText(text).slice(0, 2000) },
 		artifacts: [],
 		outputs: {},
 		tests: null,

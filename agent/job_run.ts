@@ -2,6 +2,7 @@ import { mkdir, realpath, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Offering } from "../schema/pipeline/requirements.ts";
 import { firstLack } from "../schema/pipeline/requirements.ts";
+import { plainText } from "../schema/text/ansi.ts";
 import { formatDuration } from "../schema/wire/duration.ts";
 import type { PlanResult, PlanWork } from "../schema/wire/plans.ts";
 import { type Assignment, type Commit, commitAnswer } from "../schema/wire/protocol.ts";
@@ -150,7 +151,7 @@ export class JobRun implements Job {
 		await this.spool.endLine();
 		await this.spool.seal();
 		const { state, exitCode: exit_code } = outcome;
-		const reason = outcome.reason && { ...outcome.reason, text: this.#masker.text(outcome.reason.text) };
+		const reason = outcome.reason && { ...outcome.reason, text: plainText(this.#masker.text(outcome.reason.text)) };
 		const outputs = Object.fromEntries(Object.entries(results.outputs).map(([name, value]) => [name, this.#masker.text(value)]));
 		return { state, exit_code, reason, ...results, outputs, plan: this.#planned };
 	}

@@ -17,13 +17,13 @@ const COLORS = ["cyan", "magenta", "yellow", "blue", "green"] as const;
  * Prints the logs of a run as they are written, and at the end how it went. Waits for a coordinator that is away.
  * @returns its exit code: 0, that of the first job that failed, 124 timed out, 125 errored, 130 cancelled
  */
-export async function followRun(connection: Connection, run: Pick<Run, "id" | "url">): Promise<number> {
+export async function followRun(connection: Connection, run: Pick<Run, "id" | "url" | "jobs">): Promise<number> {
 	const interrupted = new Promise<null>((resolve) => process.once("SIGINT", () => resolve(null)));
 	const followed = followLog<Run>(connection, {
 		log: `/api/v1/runs/${run.id}/log?format=${logFormat()}`,
 		state: (isWhole) => (isWhole ? `/api/v1/runs/${run.id}/wait?timeout=${END_S}` : `/api/v1/runs/${run.id}`),
-		lastLine: /^::exit \d+$/,
-		onLine: linePrinter(),
+		endsWithExit: true,
+		onText: run.jobs.length > 1 ? linePrinter() : (text) => process.stdout.write(text),
 		...notices(connection),
 	});
 	const ended = await Promise.race([followed, interrupted]);
@@ -40,8 +40,8 @@ export function followJob(connection: Connection, id: string): Promise<Job> {
 	return followLog<Job>(connection, {
 		log: `/api/v1/jobs/${id}/log?format=${logFormat()}&follow=1`,
 		state: () => `/api/v1/jobs/${id}`,
-		lastLine: null,
-		onLine: print,
+		endsWithExit: false,
+		onText: (text) => process.stdout.write(text),
 		...notices(connection),
 	});
 }
@@ -59,15 +59,37 @@ function notices({ server }: Connection) {
 	};
 }
 
-/** Each job's lines in its own colour. */
-function linePrinter(): (line: string) => void {
+/** A line that is longer is printed as it comes. */
+const MAX_PAINTED_BYTES = 64 * 1024;
+
+/** Each job's lines in its own colour, where there may be any. */
+function linePrinter(): (text: Buffer) => void {
+	if (!isColored()) return (text) => process.stdout.write(text);
 	const painted = new Map<string, string>();
-	return (line) => {
-		const [, prefix, rest] = /^([^|]{1,220}) \| (.*)$/s.exec(line) ?? [];
-		if (prefix === undefined || rest === undefined) return print(line.startsWith(":: ") ? paint("gray", line) : line);
+	let line = Buffer.alloc(0);
+	let isPlain = false;
+	const paintLine = (whole: string) => {
+		const [, prefix, rest] = /^([^|]{1,220}) \| (.*)$/s.exec(whole) ?? [];
+		if (prefix === undefined || rest === undefined) return whole.startsWith(":: ") ? paint("gray", whole) : whole;
 		const color = COLORS[painted.size % COLORS.length] ?? "cyan";
 		if (!painted.has(prefix)) painted.set(prefix, paint(color, `${prefix} |`));
-		print(`${painted.get(prefix)} ${rest.startsWith(":: ") ? paint("gray", rest) : rest}`);
+		return `${painted.get(prefix)} ${rest.startsWith(":: ") ? paint("gray", rest) : rest}`;
+	};
+	return (text) => {
+		for (let at = 0; at < text.byteLength; ) {
+			const end = text.indexOf(10, at) + 1 || text.byteLength;
+			const isWhole = text[end - 1] === 10;
+			line = Buffer.concat([line, text.subarray(at, end)]);
+			if (isPlain || line.byteLength > MAX_PAINTED_BYTES) {
+				process.stdout.write(line);
+				isPlain = !isWhole;
+				line = Buffer.alloc(0);
+			} else if (isWhole) {
+				process.stdout.write(`${paintLine(line.subarray(0, -1).toString())}\n`);
+				line = Buffer.alloc(0);
+			}
+			at = end;
+		}
 	};
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -113,6 +113,7 @@ function follow(
 	jobId: string,
 	lastId: string | null,
 	onLine: (line: string, id: string) => void,
+	onPartial: (line: string) => void = () => undefined,
 ): { ended: Promise<void>; cut(): void; pause(): void; resume(): void } {
 	let cut: () => void = () => undefined;
 	let stream: import("node:http").IncomingMessage | null = null;
@@ -131,7 +132,8 @@ function follow(
 				rest = events.pop() ?? "";
 				for (const event of events) {
 					const id = /^id: (\S+)$/m.exec(event)?.[1] ?? "";
-					if (/^event: end$/m.test(event)) resolve();
+					if (/^event: partial$/m.test(event)) onPartial(/^data: (.*)$/m.exec(event)?.[1] ?? "");
+					else if (/^event: end$/m.test(event)) resolve();
 					else for (const [, line = ""] of event.matchAll(/^data: (.*)$/gm)) onLine(line, id);
 				}
 			});
@@ -144,6 +146,70 @@ function follow(
 	});
 	return { ended, cut: () => cut(), pause: () => void stream?.pause(), resume: () => void stream?.resume() };
 }
+
+/** Reads a text as it comes. */
+function reading(address: string): { soFar(): string; bytes: Promise<Buffer> } {
+	const chunks: Buffer[] = [];
+	const read = async () => {
+		const { body } = await coordinator.request(address);
+		for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) chunks.push(Buffer.from(chunk));
+		return Buffer.concat(chunks);
+	};
+	return { bytes: read(), soFar: () => Buffer.concat(chunks).toString() };
+}
+
+describe("text without a newline", () => {
+	test("is told while the line goes on: as events, as the text of a job and of a run, byte for byte", async () => {
+		const sign = path.join(temporaryFolder(), "go");
+		const wait = (name: string) => `while [ ! -e ${sign}.${name} ]; do sleep 0.02; done`;
+		const { id, jobs } = await coordinator.post<resources.Run>("/api/v1/runs", {
+			run: `printf 'progress 1\\r'; ${wait("2")}; printf 'progress 2\\r\\377'; ${wait("end")}; printf '\\033[32mName? '`,
+		});
+		const jobId = (jobs[0] as resources.Job).id;
+		await eventually(async () => (await coordinator.get<resources.Job>(`/api/v1/jobs/${jobId}`)).attempt === 1, "the attempt");
+		const partial: string[] = [];
+		const lines: string[] = [];
+		const events = follow(
+			jobId,
+			null,
+			(line) => lines.push(line.slice(25)),
+			(line) => partial.push(line.slice(25)),
+		);
+		const ofJob = reading(`/api/v1/jobs/${jobId}/log?follow=1&format=raw`);
+		const ofRun = reading(`/api/v1/runs/${id}/log`);
+		const inText = (text: string) => ofJob.soFar().endsWith(text) && ofRun.soFar().endsWith(text);
+		await eventually(() => partial.includes("progress 1") && inText("progress 1\r"), "the first part");
+		writeFileSync(`${sign}.2`, "");
+		const writtenAt = performance.now();
+		await eventually(() => partial.includes("\ufffd") && inText("progress 2\r\ufffd"), "the second part");
+		expect(performance.now() - writtenAt).toBeLessThan(1_500);
+		expect(lines.filter((line) => !line.startsWith(":: "))).toEqual([]);
+		writeFileSync(`${sign}.end`, "");
+		await events.ended;
+		const raw = await ofJob.bytes;
+		expect(lines.at(-1)).toBe("progress 1progress 2\ufffd\u001b[32mName? ");
+		expect(raw.subarray(-36).toString("latin1")).toBe("progress 1\rprogress 2\r\u00ff\u001b[32mName? \n");
+		const run = await ofRun.bytes;
+		const start = run.indexOf("\n") + 1;
+		expect(run.subarray(start, start + raw.byteLength)).toEqual(raw);
+		expect(run.subarray(start + raw.byteLength).toString()).toBe("::exit 0\n");
+	});
+
+	test("of one of several jobs waits for its end; a very long line is not broken up, nor one of another job put into it", async () => {
+		const { id } = await coordinator.post<resources.Run>("/api/v1/runs", {
+			pipeline: {
+				jobs: {
+					long: { steps: ["head -c 600000 /dev/zero | tr '\\0' x; echo; printf end"] },
+					many: { steps: ["for i in $(seq 300); do echo line $i; done"] },
+				},
+			},
+		});
+		const text = (await reading(`/api/v1/runs/${id}/log`).bytes).toString();
+		const of = (job: string) => text.split("\n").filter((line) => line.startsWith(`${job} | `) && !line.startsWith(`${job} | :: `));
+		expect(of("long")).toEqual([`long | ${"x".repeat(600_000)}`, "long | end"]);
+		expect(of("many")).toEqual(Array.from({ length: 300 }, (_, index) => `many | line ${index + 1}`));
+	});
+});
 
 describe("those who read along", () => {
 	test("one whose stream is cut goes on where it was, without a gap and without a repeat", async () => {
