@@ -4,6 +4,7 @@ import { ApiError } from "../schema/wire/errors.ts";
 import { SINGLE_PART_BYTES } from "../schema/wire/limits.ts";
 import { type Assignment, assignment, type FinishBody, finishAnswer, type Intervals } from "../schema/wire/protocol.ts";
 import { type Coordinator, untilAnswered } from "./client.ts";
+import type { CoordinatorClock } from "./coordinator_clock.ts";
 import type { Job, JobResult, StopReason, Workshop } from "./job.ts";
 import { LogShipper } from "./log_shipper.ts";
 import { StepReporter } from "./step_reporter.ts";
@@ -14,6 +15,7 @@ export interface AttemptContext {
 	client: Coordinator;
 	intervals: Intervals;
 	workshop: Workshop;
+	clock: CoordinatorClock;
 }
 
 /** Kept from the lease for the way of the last signal. */
@@ -115,6 +117,7 @@ export class Attempt {
 			return await untilAnswered(async () => {
 				const sentAt = performance.now();
 				const claimed = await this.#context.client.fetch(assignment, { method: "POST", path, token: this.#token, json: {}, signal });
+				this.#context.clock.heard(claimed.now, sentAt);
 				this.extend(claimed.ttl_ms, sentAt);
 				return claimed;
 			}, signal);
@@ -127,7 +130,7 @@ export class Attempt {
 	}
 
 	async #runClaimed(claimed: Assignment): Promise<void> {
-		const { client, intervals, workshop } = this.#context;
+		const { client, intervals, workshop, clock } = this.#context;
 		// This process may have been asleep while the claim was answered: what it holds is then somebody else's.
 		if (this.#isLost()) return;
 		this.#assigned = claimed;
@@ -135,7 +138,7 @@ export class Attempt {
 		const started = performance.now();
 		let job: Job;
 		try {
-			job = await workshop.prepare(claimed, this.#token, intervals);
+			job = await workshop.prepare(claimed, this.#token, { intervals, clock });
 		} catch (error) {
 			await this.#finish({ ...failedResult(`The agent could not prepare the job: ${(error as Error).message}`), steps: [], log: NO_LOG });
 			return;

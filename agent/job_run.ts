@@ -49,6 +49,8 @@ export interface JobContext {
 	killGraceMs: number;
 	budget: SpoolBudget;
 	maxLogBytes: number;
+	/** The time that steps and log lines are told by, in milliseconds since the epoch. */
+	now: () => number;
 	/** What this machine has, at this moment. */
 	offering: () => Promise<Offering>;
 	/** What containers of this agent are labelled with. */
@@ -91,7 +93,7 @@ export class JobRun implements Job {
 		this.#processes = new AttemptProcesses(context.assignment.attempt_id, context.folder, context.cgroup);
 		this.#place = new HostPlace(context.folder, workspace, this.#processes);
 		this.#phases = phasesOf(context.assignment);
-		this.#steps = new JobSteps(this.#phases.names, spool);
+		this.#steps = new JobSteps(this.#phases.names, spool, context.now);
 	}
 
 	/** Makes the folders of an attempt. */
@@ -105,7 +107,7 @@ export class JobRun implements Job {
 		return new JobRun(
 			context,
 			await realpath(workspace),
-			await LogSpool.create(path.join(context.folder, "log"), context.budget, context.maxLogBytes, masker),
+			await LogSpool.create(path.join(context.folder, "log"), context.budget, context.maxLogBytes, masker, context.now),
 			masker,
 		);
 	}

@@ -251,6 +251,7 @@ async function runAttempt(settled: SettledJob, options: LocalOptions, workplace:
 		killGraceMs: KILL_GRACE_MS,
 		budget: new SpoolBudget(SPOOL_BYTES),
 		maxLogBytes: DEFAULT_MAX_LOG_BYTES,
+		now: Date.now,
 		offering: () => facts.offering(),
 		containerLabel: label,
 		containerLimits: options.containers,

@@ -147,6 +147,51 @@ function follow(
 	return { ended, cut: () => cut(), pause: () => void stream?.pause(), resume: () => void stream?.resume() };
 }
 
+describe("an agent whose clock is wrong, and is put right while a job runs", () => {
+	test("tells the times of steps and lines by the coordinator's clock; durations, order and time-outs are right", async () => {
+		const clock = path.join(temporaryFolder(), "clock");
+		writeFileSync(clock, "-7m");
+		await coordinator.agent("behind", {
+			args: ["--labels", "behind"],
+			environment: {
+				LD_PRELOAD: "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+				FAKETIME_TIMESTAMP_FILE: clock,
+				FAKETIME_NO_CACHE: "1",
+				FAKETIME_DONT_FAKE_MONOTONIC: "1",
+			},
+		});
+		const { id } = await coordinator.post<resources.Run>("/api/v1/runs", {
+			pipeline: {
+				jobs: {
+					late: {
+						runs_on: ["behind"],
+						steps: [`echo one; echo +1h > ${clock}; sleep 0.5; echo two`, { name: "slow", run: "echo three; sleep 60", timeout: "1s" }],
+					},
+				},
+			},
+		});
+		const run = resources.run.parse(await coordinator.get(`/api/v1/runs/${id}/wait?timeout=60`));
+		const [job] = run.jobs as [resources.Job];
+		const [attempt] = job.attempts as [resources.Attempt];
+		expect(job.state).toBe("timed_out");
+		const lines = await eventually(async () => {
+			const all = (await bytesOf(job)).toString().trimEnd().split("\n");
+			return all.some((line) => line.includes("ran longer than")) && all;
+		}, "the whole log");
+		const stampOf = (text: string) => lines.find((line) => line.slice(25) === text)?.slice(0, 24);
+		const [first, second] = job.steps as [resources.Step, resources.Step];
+		const times = [attempt.started_at, first.started_at, stampOf("one"), stampOf("two"), first.finished_at];
+		times.push(second.started_at, stampOf("three"), second.finished_at, attempt.finished_at);
+		const ms = times.map((time) => Date.parse(time ?? ""));
+		expect(ms).toEqual([...ms].sort((a, b) => a - b));
+		const between = (from: number, to: number) => (ms[to] as number) - (ms[from] as number);
+		expect(between(2, 3)).toBeGreaterThanOrEqual(490);
+		expect(between(5, 7)).toBeGreaterThanOrEqual(990);
+		expect(between(0, 8)).toBeLessThan(30_000);
+		expect(lines.map((line) => line.slice(0, 24))).toEqual(lines.map((line) => line.slice(0, 24)).sort());
+	});
+});
+
 /** Reads a text as it comes. */
 function reading(address: string): { soFar(): string; bytes: Promise<Buffer> } {
 	const chunks: Buffer[] = [];
