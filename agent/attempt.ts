@@ -7,6 +7,7 @@ import { type Coordinator, untilAnswered } from "./client.ts";
 import type { CoordinatorClock } from "./coordinator_clock.ts";
 import type { Job, JobResult, StopReason, Workshop } from "./job.ts";
 import { LogShipper } from "./log_shipper.ts";
+import { logLost, withReason } from "./outcome.ts";
 import { StepReporter } from "./step_reporter.ts";
 import { say } from "./voice.ts";
 
@@ -176,8 +177,9 @@ export class Attempt {
 		const log = await shipper.finish();
 		const isOver = shipper.refusal?.code === "attempt_finished" || shipper.refusal?.code === "attempt_superseded";
 		if (this.#lost.signal.aborted || isOver) return;
-		const declared = { ...log, incomplete: log.incomplete || shipper.refusal !== null };
-		const refusal = await this.#finish({ ...result, steps: job.steps, log: declared });
+		const declared = { ...log, incomplete: log.incomplete || shipper.refusal !== null || shipper.fault !== null };
+		const sound = shipper.fault === null ? result : withLostLog(result, shipper.fault);
+		const refusal = await this.#finish({ ...sound, steps: job.steps, log: declared });
 		const isUnusable = refusal?.code === "validation_failed" || refusal?.code === "too_large" || refusal?.code === "malformed";
 		if (isUnusable) await this.#finish({ ...failedResult(`The result was not taken: ${refusal.message}`), steps: [], log: declared });
 	}
@@ -216,6 +218,12 @@ function finishTimeoutOf({ artifacts }: FinishBody): number {
 }
 
 const NO_LOG = { bytes: 0, sha256: null, incomplete: true };
+
+/** The result of a job whose log cannot be read for sending. */
+function withLostLog({ state, exit_code, reason, ...rest }: JobResult, why: string): JobResult {
+	const outcome = withReason({ state, exitCode: exit_code, reason }, logLost(why).outcome);
+	return { ...rest, state: outcome.state, exit_code: outcome.exitCode, reason: outcome.reason };
+}
 
 /** The result of a job that the agent could not run as it should. */
 function failedResult(text: string): JobResult {

@@ -20,7 +20,7 @@ import type { Job, JobResult, StopReason } from "./job.ts";
 import { JobSteps } from "./job_steps.ts";
 import { LogSpool } from "./log_spool.ts";
 import { Masker } from "./masker.ts";
-import { JobFault, type Outcome, SUCCESS } from "./outcome.ts";
+import { JobFault, logLost, type Outcome, SUCCESS, withReason } from "./outcome.ts";
 import { attemptPaths, HostPlace, NoSuchFolder, type StepPlace } from "./place.ts";
 import { lookUp } from "./plan.ts";
 import { AttemptProcesses } from "./processes.ts";
@@ -152,10 +152,20 @@ export class JobRun implements Job {
 		this.#steps.skipOpen();
 		await this.spool.endLine();
 		await this.spool.seal();
+		outcome = this.#withLogFault(outcome);
 		const { state, exitCode: exit_code } = outcome;
 		const reason = outcome.reason && { ...outcome.reason, text: plainText(this.#masker.text(outcome.reason.text)) };
 		const outputs = Object.fromEntries(Object.entries(results.outputs).map(([name, value]) => [name, this.#masker.text(value)]));
 		return { state, exit_code, reason, ...results, outputs, plan: this.#planned };
+	}
+
+	/** The outcome, with a word on what the disk has not taken of the log. */
+	#withLogFault(outcome: Outcome): Outcome {
+		const { fault } = this.spool;
+		if (fault === null) return outcome;
+		if (!fault.isSaid) return withReason(outcome, logLost(fault.text).outcome);
+		const text = `The agent could not write all of the log to its disk: ${fault.text}. The log says where something is missing.`;
+		return withReason(outcome, { ...outcome, reason: { code: "log_incomplete", text } });
 	}
 
 	async #fault(error: unknown): Promise<Outcome> {

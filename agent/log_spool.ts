@@ -64,6 +64,8 @@ export class LogSpool {
 	#waiting: (() => void)[] = [];
 	/** Whether something of the output is left out. */
 	isCut = false;
+	/** What went wrong with the disk first, and whether the log says all that is missing for it; null if nothing went wrong. */
+	fault: { text: string; isSaid: boolean } | null = null;
 
 	/** By which lines are stamped. */
 	readonly #now: () => number;
@@ -244,6 +246,7 @@ export class LogSpool {
 			await this.#inTurn(task);
 		} catch (error) {
 			this.isCut = true;
+			this.fault = { text: (error as Error).message, isSaid: false };
 			say("error", `a log cannot be kept: ${(error as Error).message}`);
 		}
 	}
@@ -321,6 +324,7 @@ export class LogSpool {
 	#noteFault(error: unknown): void {
 		if (!this.isCut) say("error", `a log cannot be written: ${(error as Error).message}`);
 		this.isCut = true;
+		this.fault ??= { text: (error as Error).message, isSaid: true };
 	}
 
 	#advance(bytes: Uint8Array): void {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { Readable, type Writable } from "node:stream";
 import type { Cgroup } from "./cgroup.ts";
+import { logLost } from "./outcome.ts";
 
 /** How each shell runs a script file. bash ends at the first command that fails, also inside a pipe. */
 const SHELLS: Record<string, { command: string[]; extension: string }> = {
@@ -15,7 +16,7 @@ const SHELLS: Record<string, { command: string[]; extension: string }> = {
 const DRAIN_QUIET_MS = 20;
 const DRAIN_MAX_MS = 2_000;
 
-/** Where output goes. */
+/** Where output goes. A write that is rejected ends the job: what was written is lost. */
 export interface Output {
 	write(bytes: Uint8Array): Promise<void>;
 }
@@ -34,7 +35,10 @@ export interface Script {
 /** A running process that leads a process group of its own. */
 export interface RunningProcess {
 	pid: number;
-	/** The exit code, as a shell would give it: 128 + the signal's number where a signal ended it. */
+	/**
+	 * The exit code, as a shell would give it: 128 + the signal's number where a signal ended it.
+	 * Rejected with a JobFault if its output could not be kept.
+	 */
 	exited: Promise<number>;
 }
 
@@ -86,6 +90,8 @@ export async function startProcess(
 		await output.drained();
 		return code;
 	});
+	// Not everybody waits for the end of what they have started.
+	exited.catch(() => undefined);
 	return { pid: child.pid as number, exited };
 }
 
@@ -97,15 +103,23 @@ function copyOutput(child: ChildProcess, destination: Output): { drained(): Prom
 	let lastDataAt = performance.now();
 	let isWriting = false;
 	let isEnded = false;
+	let fault: Error | null = null;
 	const done = (async () => {
 		for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
 			isWriting = true;
-			await destination.write(chunk);
+			// After a fault the pipe is read all the same: a process whose output is closed would end by that.
+			if (fault === null) {
+				await destination.write(chunk).catch((error: Error) => {
+					fault = error;
+				});
+			}
 			isWriting = false;
 			lastDataAt = performance.now();
 		}
 	})()
-		.catch(() => undefined)
+		.catch((error: Error) => {
+			fault ??= error;
+		})
 		.finally(() => {
 			isEnded = true;
 		});
@@ -116,6 +130,7 @@ function copyOutput(child: ChildProcess, destination: Output): { drained(): Prom
 			while (!isEnded && (isWriting || (performance.now() < until && performance.now() - lastDataAt < DRAIN_QUIET_MS))) {
 				await Promise.race([done, new Promise((resolve) => setTimeout(resolve, DRAIN_QUIET_MS / 2))]);
 			}
+			if (fault) throw logLost(fault.message);
 		},
 	};
 }

@@ -19,7 +19,9 @@ interface Followed<Ended> {
 	state(isWhole: boolean): string;
 	/** Whether a log that is whole ends with the line `::exit N`; it is not told. */
 	endsWithExit: boolean;
-	/** Called with what was written, as it comes; it may end in the middle of a line. */
+	/** Whether a line is handed on only when it is whole: between the lines of several jobs its rest may come elsewhere the next time. */
+	isByLine: boolean;
+	/** Called with what was written, as it comes; without `isByLine` it may end in the middle of a line. */
 	onText(text: Buffer): void;
 	/** Called when nobody answers for the first time. */
 	onWaiting(): void;
@@ -72,7 +74,7 @@ function orUnreachable(error: unknown): never {
 }
 
 /** Tells what was not told yet. @returns whether the log was read to its end */
-async function tell(body: Readable, told: Told, followed: Pick<Followed<never>, "endsWithExit" | "onText">): Promise<boolean> {
+async function tell(body: Readable, told: Told, followed: Pick<Followed<never>, "endsWithExit" | "isByLine" | "onText">): Promise<boolean> {
 	const reading = new Reading(told, followed);
 	try {
 		for await (const chunk of body) reading.push(chunk as Uint8Array);
@@ -97,7 +99,7 @@ const OWN_LINE_BYTES = 1_000;
 /** A log that is read from its beginning, after some of it was told before. */
 class Reading {
 	readonly #told: Told;
-	readonly #followed: Pick<Followed<never>, "endsWithExit" | "onText">;
+	readonly #followed: Pick<Followed<never>, "endsWithExit" | "isByLine" | "onText">;
 	readonly #times: Map<number, number>;
 	readonly #left: Map<string, number>;
 	#attempt = "";
@@ -109,7 +111,7 @@ class Reading {
 	/** A line that may be the last. */
 	#held: Buffer | null = null;
 
-	constructor(told: Told, followed: Pick<Followed<never>, "endsWithExit" | "onText">) {
+	constructor(told: Told, followed: Pick<Followed<never>, "endsWithExit" | "isByLine" | "onText">) {
 		this.#told = told;
 		this.#followed = followed;
 		this.#times = new Map(told.times);
@@ -172,6 +174,7 @@ class Reading {
 
 	/** Tells the beginning of a line that may still be long in coming. */
 	#showBegun(): void {
+		if (this.#followed.isByLine) return;
 		// A line that was told before is known as such only when it is whole.
 		if ((this.#left.get(this.#attempt) ?? 0) > 0) return;
 		if (this.#size < this.#told.begun.reduce((sum, { byteLength }) => sum + byteLength, 0)) return;

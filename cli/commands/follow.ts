@@ -23,6 +23,7 @@ export async function followRun(connection: Connection, run: Pick<Run, "id" | "u
 		log: `/api/v1/runs/${run.id}/log?format=${logFormat()}`,
 		state: (isWhole) => (isWhole ? `/api/v1/runs/${run.id}/wait?timeout=${END_S}` : `/api/v1/runs/${run.id}`),
 		endsWithExit: true,
+		isByLine: run.jobs.length > 1,
 		onText: run.jobs.length > 1 ? linePrinter() : (text) => process.stdout.write(text),
 		...notices(connection),
 	});
@@ -41,6 +42,7 @@ export function followJob(connection: Connection, id: string): Promise<Job> {
 		log: `/api/v1/jobs/${id}/log?format=${logFormat()}&follow=1`,
 		state: () => `/api/v1/jobs/${id}`,
 		endsWithExit: false,
+		isByLine: false,
 		onText: (text) => process.stdout.write(text),
 		...notices(connection),
 	});
@@ -59,37 +61,18 @@ function notices({ server }: Connection) {
 	};
 }
 
-/** A line that is longer is printed as it comes. */
-const MAX_PAINTED_BYTES = 64 * 1024;
-
 /** Each job's lines in its own colour, where there may be any. */
-function linePrinter(): (text: Buffer) => void {
-	if (!isColored()) return (text) => process.stdout.write(text);
+function linePrinter(): (line: Buffer) => void {
+	if (!isColored()) return (line) => process.stdout.write(line);
 	const painted = new Map<string, string>();
-	let line = Buffer.alloc(0);
-	let isPlain = false;
-	const paintLine = (whole: string) => {
-		const [, prefix, rest] = /^([^|]{1,220}) \| (.*)$/s.exec(whole) ?? [];
-		if (prefix === undefined || rest === undefined) return whole.startsWith(":: ") ? paint("gray", whole) : whole;
+	return (bytes) => {
+		const line = bytes.subarray(0, -1).toString();
+		const [, prefix, rest] = /^([^|]{1,220}) \| (.*)$/s.exec(line) ?? [];
+		if (prefix === undefined || rest === undefined)
+			return process.stdout.write(line.startsWith(":: ") ? `${paint("gray", line)}\n` : bytes);
 		const color = COLORS[painted.size % COLORS.length] ?? "cyan";
 		if (!painted.has(prefix)) painted.set(prefix, paint(color, `${prefix} |`));
-		return `${painted.get(prefix)} ${rest.startsWith(":: ") ? paint("gray", rest) : rest}`;
-	};
-	return (text) => {
-		for (let at = 0; at < text.byteLength; ) {
-			const end = text.indexOf(10, at) + 1 || text.byteLength;
-			const isWhole = text[end - 1] === 10;
-			line = Buffer.concat([line, text.subarray(at, end)]);
-			if (isPlain || line.byteLength > MAX_PAINTED_BYTES) {
-				process.stdout.write(line);
-				isPlain = !isWhole;
-				line = Buffer.alloc(0);
-			} else if (isWhole) {
-				process.stdout.write(`${paintLine(line.subarray(0, -1).toString())}\n`);
-				line = Buffer.alloc(0);
-			}
-			at = end;
-		}
+		process.stdout.write(`${painted.get(prefix)} ${rest.startsWith(":: ") ? paint("gray", rest) : rest}\n`);
 	};
 }
 

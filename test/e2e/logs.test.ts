@@ -147,6 +147,14 @@ function follow(
 	return { ended, cut: () => cut(), pause: () => void stream?.pause(), resume: () => void stream?.resume() };
 }
 
+describe("a log that cannot be kept", () => {
+	test("because its files are gone ends the job as errored, and the reason says so", async () => {
+		const { id } = await coordinator.post<resources.Run>("/api/v1/runs", { run: 'rm -rf "$CI_WORKSPACE/../log"; echo lost' });
+		const { jobs } = resources.run.parse(await coordinator.get(`/api/v1/runs/${id}/wait?timeout=60`));
+		expect(jobs[0]).toMatchObject({ state: "errored", reason: { code: "log_lost", text: expect.stringContaining("ENOENT") } });
+	});
+});
+
 describe("an agent whose clock is wrong, and is put right while a job runs", () => {
 	test("tells the times of steps and lines by the coordinator's clock; durations, order and time-outs are right", async () => {
 		const clock = path.join(temporaryFolder(), "clock");

@@ -44,6 +44,7 @@ async function follow(
 			log: "/log",
 			state: () => "/state",
 			endsWithExit: true,
+			isByLine: false,
 			onText: (text) => {
 				told += text;
 				onText(told);

@@ -1,8 +1,12 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { describe, expect, test } from "vitest";
+import { startProcess } from "../../agent/step_process.ts";
 import { ansiParts, plainText } from "../../schema/text/ansi.ts";
 import { LogFormatter } from "../../schema/text/log_formatter.ts";
 import { LineSplitter } from "../../worker/logs/lines.ts";
 import { parseAnsi } from "../../worker/pages/ansi.ts";
+import { temporaryFolder } from "../support/processes.ts";
 
 const encoder = new TextEncoder();
 const STAMP = "2026-01-02T03:04:05.678Z ";
@@ -25,6 +29,19 @@ describe("formats", () => {
 		};
 		expect(format("raw")).toBe("\u001b[31mred\u001b[0m and ü\n\u001b]8;;http://x\u0007link\u001b]8;;\u0007\n\nend");
 		expect(format("clean")).toBe("red and ü\nlink\n\nend");
+	});
+});
+
+describe("output", () => {
+	test("that cannot be kept ends the job, and not the process that writes it", async () => {
+		const folder = temporaryFolder();
+		const command = ["sh", "-c", `seq 200000; echo whole > ${folder}/end`];
+		const refused = { write: () => Promise.reject(new Error("the disk is gone")) };
+		const running = await startProcess(command, { cwd: folder, env: { PATH: process.env.PATH ?? "" }, cgroup: null }, refused);
+		await expect(running.exited).rejects.toMatchObject({
+			outcome: { state: "errored", reason: { code: "log_lost", text: expect.stringContaining("the disk is gone") } },
+		});
+		expect(readFileSync(path.join(folder, "end"), "utf8")).toBe("whole\n");
 	});
 });
 
