@@ -9,7 +9,7 @@ import {
 	ADMIN_TOKEN,
 	eventually,
 	isMemoryTold,
-	type Program,
+	Program,
 	residentMib,
 	TestCoordinator,
 	temporaryFolder,
@@ -64,6 +64,21 @@ describe("what a job writes is what is kept", () => {
 		for (const [name, line] of steps) expect(lines[line as number]).toMatch(new RegExp(`:: ${name}$`));
 		for (const [name, , offset] of steps)
 			expect((await bytesOf(job)).subarray(offset as number).toString()).toMatch(new RegExp(`^\\S+ :: ${name}\n`));
+	});
+});
+
+describe("terminal sequences in what a job writes", () => {
+	test("are no text for format=clean, the search, the page and the reason of the job", async () => {
+		const job = await finished(["printf '\\033(B\\033[mpl\\033[1main\\302\\233m \\033]8;;http://x\\033\\\\link\\n'"]);
+		expect((await bytesOf(job, "?format=clean")).toString()).toMatch(/\nplain link\n$/);
+		const { items } = await coordinator.get<resources.LogMatches>(`/api/v1/jobs/${job.id}/log/search?q=plain+link`);
+		expect(items.map(({ text }) => text)).toEqual(["plain link"]);
+		const page = await (await coordinator.request(`/jobs/${job.id}`)).text();
+		expect(page).toContain('<span>pl<span class="bold">ain</span> link</span>');
+		const missing = { source: { git: "/nowhere/\u001b(B\u001b[1mbold" }, run: "true" };
+		const { id } = await coordinator.post<resources.Run>("/api/v1/runs", missing);
+		const run = await coordinator.get<resources.Run>(`/api/v1/runs/${id}/wait?timeout=60`);
+		expect(run.jobs[0]?.reason).toMatchObject({ code: "checkout_failed", text: expect.stringContaining("/nowhere/bold") });
 	});
 });
 
@@ -212,7 +227,7 @@ function reading(address: string): { soFar(): string; bytes: Promise<Buffer> } {
 }
 
 describe("text without a newline", () => {
-	test("is told while the line goes on: as events, as the text of a job and of a run, byte for byte", async () => {
+	test("is told while the line goes on: as events, as the text of a job and of a run, and by the commands, byte for byte", async () => {
 		const sign = path.join(temporaryFolder(), "go");
 		const wait = (name: string) => `while [ ! -e ${sign}.${name} ]; do sleep 0.02; done`;
 		const { id, jobs } = await coordinator.post<resources.Run>("/api/v1/runs", {
@@ -230,7 +245,10 @@ describe("text without a newline", () => {
 		);
 		const ofJob = reading(`/api/v1/jobs/${jobId}/log?follow=1&format=raw`);
 		const ofRun = reading(`/api/v1/runs/${id}/log`);
-		const inText = (text: string) => ofJob.soFar().endsWith(text) && ofRun.soFar().endsWith(text);
+		const account = { WINDLASS_SERVER: coordinator.url, WINDLASS_API_TOKEN: ADMIN_TOKEN, NO_COLOR: "1" };
+		const commands = [jobId, id].map((followed) => new Program(["logs", "-f", followed], account));
+		const inText = (text: string) =>
+			[ofJob.soFar(), ofRun.soFar(), ...commands.map(({ output }) => output)].every((all) => all.endsWith(text));
 		await eventually(() => partial.includes("progress 1") && inText("progress 1\r"), "the first part");
 		writeFileSync(`${sign}.2`, "");
 		const writtenAt = performance.now();
@@ -241,11 +259,15 @@ describe("text without a newline", () => {
 		await events.ended;
 		const raw = await ofJob.bytes;
 		expect(lines.at(-1)).toBe("progress 1progress 2\ufffd\u001b[32mName? ");
-		expect(raw.subarray(-36).toString("latin1")).toBe("progress 1\rprogress 2\r\u00ff\u001b[32mName? \n");
+		expect(raw.subarray(-35).toString("latin1")).toBe("progress 1\rprogress 2\r\u00ff\u001b[32mName? \n");
 		const run = await ofRun.bytes;
 		const start = run.indexOf("\n") + 1;
 		expect(run.subarray(start, start + raw.byteLength)).toEqual(raw);
 		expect(run.subarray(start + raw.byteLength).toString()).toBe("::exit 0\n");
+		for (const command of commands) {
+			expect(await command.exited).toBe(0);
+			expect(command.output).toContain("\nprogress 1\rprogress 2\r\ufffdName? \n");
+		}
 	});
 
 	test("of one of several jobs waits for its end; a very long line is not broken up, nor one of another job put into it", async () => {
