@@ -75,10 +75,10 @@ describe("terminal sequences in what a job writes", () => {
 		expect(items.map(({ text }) => text)).toEqual(["plain link"]);
 		const page = await (await coordinator.request(`/jobs/${job.id}`)).text();
 		expect(page).toContain('<span>pl<span class="bold">ain</span> link</span>');
-		const missing = { source: { git: "/nowhere/\u001b(B\u001b[1mbold" }, run: "true" };
-		const { id } = await coordinator.post<resources.Run>("/api/v1/runs", missing);
+		const step = { run: "true", working_directory: "no\u001b(B\u001b[1mwhere" };
+		const { id } = await coordinator.post<resources.Run>("/api/v1/runs", { pipeline: { steps: [step] } });
 		const run = await coordinator.get<resources.Run>(`/api/v1/runs/${id}/wait?timeout=60`);
-		expect(run.jobs[0]?.reason).toMatchObject({ code: "checkout_failed", text: expect.stringContaining("/nowhere/bold") });
+		expect(run.jobs[0]?.reason?.text).toBe("The working directory nowhere does not exist in the workspace.");
 	});
 });
 
