@@ -15,6 +15,7 @@ import {
 } from "../schema/wire/protocol.ts";
 import { Attempt } from "./attempt.ts";
 import { backoffMs, type Coordinator, pause, Unreachable, untilAnswered } from "./client.ts";
+import { CoordinatorClock } from "./coordinator_clock.ts";
 import type { AgentHealth } from "./health.ts";
 import type { Workshop } from "./job.ts";
 import type { AgentOptions } from "./options.ts";
@@ -64,6 +65,7 @@ export class RunningAgent {
 	readonly #workshop: Workshop;
 	readonly #facts: () => Facts;
 	readonly #onLabels: AgentParts["onLabels"];
+	readonly #clock = new CoordinatorClock();
 	readonly #attempts = new Map<string, Attempt>();
 	readonly #finished = new Set<Promise<void>>();
 	#intervals: Intervals | null = null;
@@ -358,6 +360,7 @@ export class RunningAgent {
 			client: this.#client,
 			intervals,
 			workshop: this.#workshop,
+			clock: this.#clock,
 		});
 		this.#attempts.set(attempt.id, attempt);
 		const done = attempt.run().finally(() => {
@@ -395,6 +398,7 @@ export class RunningAgent {
 					timeoutMs: this.#intervals?.renew_timeout_ms ?? RENEW_MS,
 					signal: this.#stop.signal,
 				});
+				this.#clock.heard(answer.now, sentAt);
 				for (const { attempt_id, ttl_ms } of answer.renewed) this.#attempts.get(attempt_id)?.extend(ttl_ms, sentAt);
 				for (const id of answer.cancel) this.#attempts.get(id)?.stop("cancelled");
 				for (const id of answer.lost) this.#attempts.get(id)?.stop("lost");

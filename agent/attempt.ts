@@ -1,10 +1,13 @@
+import { plainText } from "../schema/text/ansi.ts";
 import { formatDuration } from "../schema/wire/duration.ts";
 import { ApiError } from "../schema/wire/errors.ts";
 import { SINGLE_PART_BYTES } from "../schema/wire/limits.ts";
 import { type Assignment, assignment, type FinishBody, finishAnswer, type Intervals } from "../schema/wire/protocol.ts";
 import { type Coordinator, untilAnswered } from "./client.ts";
+import type { CoordinatorClock } from "./coordinator_clock.ts";
 import type { Job, JobResult, StopReason, Workshop } from "./job.ts";
 import { LogShipper } from "./log_shipper.ts";
+import { logLost, withReason } from "./outcome.ts";
 import { StepReporter } from "./step_reporter.ts";
 import { say } from "./voice.ts";
 
@@ -13,6 +16,7 @@ export interface AttemptContext {
 	client: Coordinator;
 	intervals: Intervals;
 	workshop: Workshop;
+	clock: CoordinatorClock;
 }
 
 /** Kept from the lease for the way of the last signal. */
@@ -114,6 +118,7 @@ export class Attempt {
 			return await untilAnswered(async () => {
 				const sentAt = performance.now();
 				const claimed = await this.#context.client.fetch(assignment, { method: "POST", path, token: this.#token, json: {}, signal });
+				this.#context.clock.heard(claimed.now, sentAt);
 				this.extend(claimed.ttl_ms, sentAt);
 				return claimed;
 			}, signal);
@@ -126,7 +131,7 @@ export class Attempt {
 	}
 
 	async #runClaimed(claimed: Assignment): Promise<void> {
-		const { client, intervals, workshop } = this.#context;
+		const { client, intervals, workshop, clock } = this.#context;
 		// This process may have been asleep while the claim was answered: what it holds is then somebody else's.
 		if (this.#isLost()) return;
 		this.#assigned = claimed;
@@ -134,7 +139,7 @@ export class Attempt {
 		const started = performance.now();
 		let job: Job;
 		try {
-			job = await workshop.prepare(claimed, this.#token, intervals);
+			job = await workshop.prepare(claimed, this.#token, { intervals, clock });
 		} catch (error) {
 			await this.#finish({ ...failedResult(`The agent could not prepare the job: ${(error as Error).message}`), steps: [], log: NO_LOG });
 			return;
@@ -172,8 +177,9 @@ export class Attempt {
 		const log = await shipper.finish();
 		const isOver = shipper.refusal?.code === "attempt_finished" || shipper.refusal?.code === "attempt_superseded";
 		if (this.#lost.signal.aborted || isOver) return;
-		const declared = { ...log, incomplete: log.incomplete || shipper.refusal !== null };
-		const refusal = await this.#finish({ ...result, steps: job.steps, log: declared });
+		const declared = { ...log, incomplete: log.incomplete || shipper.refusal !== null || shipper.fault !== null };
+		const sound = shipper.fault === null ? result : withLostLog(result, shipper.fault);
+		const refusal = await this.#finish({ ...sound, steps: job.steps, log: declared });
 		const isUnusable = refusal?.code === "validation_failed" || refusal?.code === "too_large" || refusal?.code === "malformed";
 		if (isUnusable) await this.#finish({ ...failedResult(`The result was not taken: ${refusal.message}`), steps: [], log: declared });
 	}
@@ -213,12 +219,18 @@ function finishTimeoutOf({ artifacts }: FinishBody): number {
 
 const NO_LOG = { bytes: 0, sha256: null, incomplete: true };
 
+/** The result of a job whose log cannot be read for sending. */
+function withLostLog({ state, exit_code, reason, ...rest }: JobResult, why: string): JobResult {
+	const outcome = withReason({ state, exitCode: exit_code, reason }, logLost(why).outcome);
+	return { ...rest, state: outcome.state, exit_code: outcome.exitCode, reason: outcome.reason };
+}
+
 /** The result of a job that the agent could not run as it should. */
 function failedResult(text: string): JobResult {
 	return {
 		state: "errored",
 		exit_code: null,
-		reason: { code: "agent_failed", text: text.slice(0, 2000) },
+		reason: { code: "agent_failed", text: plainText(text).slice(0, 2000) },
 		artifacts: [],
 		outputs: {},
 		tests: null,

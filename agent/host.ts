@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import path from "node:path";
-import type { Assignment, Intervals } from "../schema/wire/protocol.ts";
+import type { Assignment } from "../schema/wire/protocol.ts";
 import { RunningAgent } from "./agent.ts";
 import { Cgroups } from "./cgroup.ts";
 import { Client } from "./client.ts";
@@ -125,7 +125,7 @@ class Folders implements Workshop {
 		this.#facts = facts;
 	}
 
-	prepare(assignment: Assignment, token: string, { kill_grace_ms, log_max_bytes }: Intervals): Promise<Job> {
+	prepare(assignment: Assignment, token: string, { intervals, clock }: Parameters<Workshop["prepare"]>[2]): Promise<Job> {
 		const { passEnv } = this.#options;
 		const passed = isOfStranger(assignment) ? [] : passEnv;
 		return JobRun.prepare({
@@ -138,9 +138,10 @@ class Folders implements Workshop {
 			cgroup: this.#cgroups?.create(assignment.attempt_id) ?? null,
 			client: this.#client,
 			token,
-			killGraceMs: kill_grace_ms,
+			killGraceMs: intervals.kill_grace_ms,
 			budget: this.#budget,
-			maxLogBytes: log_max_bytes,
+			maxLogBytes: intervals.log_max_bytes,
+			now: () => clock.now(),
 			offering: () => this.#facts.offering(),
 			containerLabel: containerLabel(this.#state),
 			containerLimits: this.#options,

@@ -2,6 +2,7 @@ import type { PlanResult } from "../schema/wire/plans.ts";
 import type { Assignment, FinishBody, Intervals } from "../schema/wire/protocol.ts";
 import type { CoverageTotals, Step, TestTotals } from "../schema/wire/resources.ts";
 import type { FinishState, Reason } from "../schema/wire/states.ts";
+import type { CoordinatorClock } from "./coordinator_clock.ts";
 import type { SendableLog } from "./log_shipper.ts";
 
 /** What stands between the protocol of an attempt and the job that it is about. */
@@ -41,7 +42,7 @@ export interface Job {
 
 /** The place at which an agent runs its jobs. */
 export interface Workshop {
-	prepare(assignment: Assignment, token: string, intervals: Intervals): Promise<Job>;
+	prepare(assignment: Assignment, token: string, coordinator: { intervals: Intervals; clock: CoordinatorClock }): Promise<Job>;
 	/** Removes all that an attempt has left behind. */
 	remove(attemptId: string): Promise<void>;
 }

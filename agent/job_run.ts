@@ -2,6 +2,7 @@ import { mkdir, realpath, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Offering } from "../schema/pipeline/requirements.ts";
 import { firstLack } from "../schema/pipeline/requirements.ts";
+import { plainText } from "../schema/text/ansi.ts";
 import { formatDuration } from "../schema/wire/duration.ts";
 import type { PlanResult, PlanWork } from "../schema/wire/plans.ts";
 import { type Assignment, type Commit, commitAnswer } from "../schema/wire/protocol.ts";
@@ -20,7 +21,7 @@ import type { Job, JobResult, StopReason } from "./job.ts";
 import { JobSteps } from "./job_steps.ts";
 import { LogSpool } from "./log_spool.ts";
 import { Masker } from "./masker.ts";
-import { JobFault, type Outcome, SUCCESS } from "./outcome.ts";
+import { JobFault, logLost, type Outcome, SUCCESS, withReason } from "./outcome.ts";
 import { attemptPaths, HostPlace, type StepPlace } from "./place.ts";
 import { lookUp } from "./plan.ts";
 import { AttemptProcesses } from "./processes.ts";
@@ -50,6 +51,8 @@ export interface JobContext {
 	killGraceMs: number;
 	budget: SpoolBudget;
 	maxLogBytes: number;
+	/** The time that steps and log lines are told by, in milliseconds since the epoch. */
+	now: () => number;
 	/** What this machine has, at this moment. */
 	offering: () => Promise<Offering>;
 	/** What containers of this agent are labelled with. */
@@ -94,7 +97,7 @@ export class JobRun implements Job {
 		this.#processes = new AttemptProcesses(context.assignment.attempt_id, context.folder, context.cgroup);
 		this.#place = new HostPlace(context.folder, workspace, this.#processes);
 		this.#phases = phasesOf(context.assignment);
-		this.#steps = new JobSteps(this.#phases.names, spool);
+		this.#steps = new JobSteps(this.#phases.names, spool, context.now);
 	}
 
 	/** Makes the folders of an attempt. */
@@ -108,7 +111,7 @@ export class JobRun implements Job {
 		return new JobRun(
 			context,
 			await realpath(workspace),
-			await LogSpool.create(path.join(context.folder, "log"), context.budget, context.maxLogBytes, masker),
+			await LogSpool.create(path.join(context.folder, "log"), context.budget, context.maxLogBytes, masker, context.now),
 			masker,
 		);
 	}
@@ -154,10 +157,20 @@ export class JobRun implements Job {
 		this.#steps.skipOpen();
 		await this.spool.endLine();
 		await this.spool.seal();
+		outcome = this.#withLogFault(outcome);
 		const { state, exitCode: exit_code } = outcome;
-		const reason = outcome.reason && { ...outcome.reason, text: this.#masker.text(outcome.reason.text) };
+		const reason = outcome.reason && { ...outcome.reason, text: plainText(this.#masker.text(outcome.reason.text)) };
 		const outputs = Object.fromEntries(Object.entries(results.outputs).map(([name, value]) => [name, this.#masker.text(value)]));
 		return { state, exit_code, reason, ...results, outputs, plan: this.#planned };
+	}
+
+	/** The outcome, with a word on what the disk has not taken of the log. */
+	#withLogFault(outcome: Outcome): Outcome {
+		const { fault } = this.spool;
+		if (fault === null) return outcome;
+		if (!fault.isSaid) return withReason(outcome, logLost(fault.text).outcome);
+		const text = `The agent could not write all of the log to its disk: ${fault.text}. The log says where something is missing.`;
+		return withReason(outcome, { ...outcome, reason: { code: "log_incomplete", text } });
 	}
 
 	async #fault(error: unknown): Promise<Outcome> {

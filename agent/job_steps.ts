@@ -5,13 +5,15 @@ import type { LogSpool, Position } from "./log_spool.ts";
 /** The steps of a job as they go by: those of the pipeline, and what the agent does around them. */
 export class JobSteps {
 	readonly #spool: LogSpool;
+	readonly #now: () => number;
 	readonly #steps: Step[];
 	/** Where each step that has begun begins in the output. */
 	readonly #begins: (Position | null)[];
 	/** Called with every change. */
 	onChange: (steps: Step[]) => void = () => undefined;
 
-	constructor(names: readonly string[], spool: LogSpool) {
+	constructor(names: readonly string[], spool: LogSpool, now: () => number) {
+		this.#now = now;
 		this.#spool = spool;
 		this.#steps = names.map((name) => ({
 			name,
@@ -39,7 +41,7 @@ export class JobSteps {
 		await this.#spool.endLine();
 		this.#begins[position] = this.#spool.position;
 		step.state = "running";
-		step.started_at = new Date().toISOString();
+		step.started_at = new Date(this.#now()).toISOString();
 		this.onChange(this.list);
 		await this.#spool.say(line);
 	}
@@ -48,7 +50,7 @@ export class JobSteps {
 		const step = this.#steps[position] as Step;
 		step.state = step.started_at === null ? "skipped" : state;
 		step.exit_code = step.started_at === null ? null : code;
-		step.finished_at = step.started_at === null ? null : new Date().toISOString();
+		step.finished_at = step.started_at === null ? null : new Date(this.#now()).toISOString();
 		this.onChange(this.list);
 	}
 

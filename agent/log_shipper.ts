@@ -36,6 +36,8 @@ export class LogShipper {
 	readonly #ending = new AbortController();
 	/** Why the coordinator takes no more; null while it does. */
 	refusal: ApiError | null = null;
+	/** Why the log on the disk cannot be read; null while it can. */
+	fault: string | null = null;
 
 	constructor(client: Coordinator, attempt: { id: string; token: string }, spool: SendableLog, pace: Pace) {
 		this.#client = client;
@@ -74,7 +76,7 @@ export class LogShipper {
 	}
 
 	async #ship(): Promise<void> {
-		while (!this.#stop.signal.aborted && this.refusal === null) {
+		while (!this.#stop.signal.aborted && this.refusal === null && this.fault === null) {
 			await this.#spool.grown(this.#acknowledged, this.#ending.signal);
 			if (this.#spool.size <= this.#acknowledged) {
 				if (this.#isEnding || this.#stop.signal.aborted) return;
@@ -112,7 +114,8 @@ export class LogShipper {
 				// An answer was lost, or a chunk came twice: the coordinator says where it stands.
 				if (await this.#catchUp(Number(error.details.offset))) return;
 			}
-			this.refusal = error instanceof ApiError ? error : new ApiError("internal", `The log cannot be sent: ${(error as Error).message}`);
+			if (error instanceof ApiError) this.refusal = error;
+			else this.fault = (error as Error).message;
 		}
 	}
 

@@ -64,8 +64,20 @@ export class LogSpool {
 	#waiting: (() => void)[] = [];
 	/** Whether something of the output is left out. */
 	isCut = false;
+	/** What went wrong with the disk first, and whether the log says all that is missing for it; null if nothing went wrong. */
+	fault: { text: string; isSaid: boolean } | null = null;
 
-	private constructor(segments: { head: LogSegments; tail: LogSegments }, budget: SpoolBudget, maxBytes: number, masker: Masker) {
+	/** By which lines are stamped. */
+	readonly #now: () => number;
+
+	private constructor(
+		segments: { head: LogSegments; tail: LogSegments },
+		budget: SpoolBudget,
+		maxBytes: number,
+		masker: Masker,
+		now: () => number,
+	) {
+		this.#now = now;
 		this.#masker = masker;
 		this.#head = segments.head;
 		this.#tail = segments.tail;
@@ -74,10 +86,16 @@ export class LogSpool {
 		budget.join(this);
 	}
 
-	static async create(folder: string, budget: SpoolBudget, maxBytes: number, masker: Masker): Promise<LogSpool> {
+	static async create(folder: string, budget: SpoolBudget, maxBytes: number, masker: Masker, now: () => number): Promise<LogSpool> {
 		// The tail is bounded by the length of a log; the head alone grows with an outage.
 		const head = await LogSegments.create(path.join(folder, "head"), (change) => budget.change(change));
-		return new LogSpool({ head, tail: await LogSegments.create(path.join(folder, "tail"), () => undefined) }, budget, maxBytes, masker);
+		return new LogSpool(
+			{ head, tail: await LogSegments.create(path.join(folder, "tail"), () => undefined) },
+			budget,
+			maxBytes,
+			masker,
+			now,
+		);
 	}
 
 	/** Bytes of the log as it can be sent now. */
@@ -228,6 +246,7 @@ export class LogSpool {
 			await this.#inTurn(task);
 		} catch (error) {
 			this.isCut = true;
+			this.fault = { text: (error as Error).message, isSaid: false };
 			say("error", `a log cannot be kept: ${(error as Error).message}`);
 		}
 	}
@@ -305,6 +324,7 @@ export class LogSpool {
 	#noteFault(error: unknown): void {
 		if (!this.isCut) say("error", `a log cannot be written: ${(error as Error).message}`);
 		this.isCut = true;
+		this.fault ??= { text: (error as Error).message, isSaid: true };
 	}
 
 	#advance(bytes: Uint8Array): void {
@@ -338,14 +358,14 @@ export class LogSpool {
 		// The first line that is kept whole; of one that is very long the rest is kept as it is, with a time of its own.
 		const newline = (await this.#tail.read(most, Math.min(LINE_LOOK_BYTES, Math.floor(this.#tailBytes / 4)))).indexOf(NEWLINE);
 		const kept = { at: most + newline + 1, line: this.#end.line - this.#tail.lines + before + (newline === -1 ? 0 : 1) };
-		const notice = this.#notice(from, kept, sentence(kept.at - from.at), newline === -1 ? stamp() : "");
+		const notice = this.#notice(from, kept, sentence(kept.at - from.at), newline === -1 ? this.#stamp() : "");
 		this.#ending = [notice, { from: kept, to: this.position, segments: this.#tail }];
 	}
 
 	/** A notice, on a line of its own, where something is left out. */
 	#notice(from: Position, to: Position, sentence: string, after = ""): Notice {
 		this.isCut = true;
-		const text = Buffer.from(`${this.#isWhole ? "" : "\n"}${stamp()}:: ${sentence}\n${after}`);
+		const text = Buffer.from(`${this.#isWhole ? "" : "\n"}${this.#stamp()}:: ${sentence}\n${after}`);
 		this.#isWhole = true;
 		return { from, to, text };
 	}
@@ -367,13 +387,17 @@ export class LogSpool {
 		return { pieces, to };
 	}
 
+	#stamp(): string {
+		return `${new Date(this.#now()).toISOString()} `;
+	}
+
 	#wake(): void {
 		for (const wake of this.#waiting.splice(0)) wake();
 	}
 
 	#stamped(bytes: Uint8Array): Uint8Array {
 		const parts: Uint8Array[] = [];
-		const prefix = Buffer.from(stamp());
+		const prefix = Buffer.from(this.#stamp());
 		for (let at = 0; at < bytes.byteLength; ) {
 			if (this.#isAtLineStart) parts.push(prefix);
 			const newline = bytes.indexOf(NEWLINE, at);
@@ -397,8 +421,4 @@ function further(known: { offset: number; lines: number }, bytes: Uint8Array): {
 
 function sizeOf(piece: Piece): number {
 	return "text" in piece ? piece.text.byteLength : piece.to.at - piece.from.at;
-}
-
-function stamp(): string {
-	return `${new Date().toISOString()} `;
 }

@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import os from "node:os";
 import { Readable, type Writable } from "node:stream";
 import type { Cgroup } from "./cgroup.ts";
+import { logLost } from "./outcome.ts";
 import { assertFits, CannotStart, findShell } from "./step_start.ts";
 
 /** `sh` with pipefail where it has that: busybox and POSIX.1-2024 do, older versions of dash do not. */
@@ -20,7 +21,7 @@ const SHELLS: Record<string, { command: string[]; extension: string }> = {
 const DRAIN_QUIET_MS = 20;
 const DRAIN_MAX_MS = 2_000;
 
-/** Where output goes. */
+/** Where output goes. A write that is rejected ends the job: what was written is lost. */
 export interface Output {
 	write(bytes: Uint8Array): Promise<void>;
 }
@@ -39,7 +40,10 @@ export interface Script {
 /** A running process that leads a process group of its own. */
 export interface RunningProcess {
 	pid: number;
-	/** The exit code, as a shell would give it: 128 + the signal's number where a signal ended it. */
+	/**
+	 * The exit code, as a shell would give it: 128 + the signal's number where a signal ended it.
+	 * Rejected with a JobFault if its output could not be kept.
+	 */
 	exited: Promise<number>;
 }
 
@@ -101,6 +105,8 @@ export async function startProcess(
 		await output.drained();
 		return code;
 	});
+	// Not everybody waits for the end of what they have started.
+	exited.catch(() => undefined);
 	return { pid: child.pid as number, exited };
 }
 
@@ -112,15 +118,23 @@ function copyOutput(child: ChildProcess, destination: Output): { drained(): Prom
 	let lastDataAt = performance.now();
 	let isWriting = false;
 	let isEnded = false;
+	let fault: Error | null = null;
 	const done = (async () => {
 		for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
 			isWriting = true;
-			await destination.write(chunk);
+			// After a fault the pipe is read all the same: a process whose output is closed would end by that.
+			if (fault === null) {
+				await destination.write(chunk).catch((error: Error) => {
+					fault = error;
+				});
+			}
 			isWriting = false;
 			lastDataAt = performance.now();
 		}
 	})()
-		.catch(() => undefined)
+		.catch((error: Error) => {
+			fault ??= error;
+		})
 		.finally(() => {
 			isEnded = true;
 		});
@@ -131,6 +145,7 @@ function copyOutput(child: ChildProcess, destination: Output): { drained(): Prom
 			while (!isEnded && (isWriting || (performance.now() < until && performance.now() - lastDataAt < DRAIN_QUIET_MS))) {
 				await Promise.race([done, new Promise((resolve) => setTimeout(resolve, DRAIN_QUIET_MS / 2))]);
 			}
+			if (fault) throw logLost(fault.message);
 		},
 	};
 }

@@ -1,4 +1,4 @@
-import { hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
 import { backoffMs, pause, Unreachable, untilAnswered } from "../agent/client.ts";
 import { ApiError } from "../schema/wire/errors.ts";
@@ -6,9 +6,10 @@ import { isTerminal } from "../schema/wire/states.ts";
 import { type Connection, NoAnswer } from "./connection.ts";
 
 /**
- * Following a log to its end, however often the coordinator goes away in between. A run's log is made of those of its jobs, whose lines
- * come in another order the next time, so that no offset says where it broke off. It is asked for anew, and of each line of an attempt as many are
- * left out as were told before. (That of a job begins at its newest attempt then.)
+ * Following a log to its end, however often the coordinator goes away in between. What is read is handed on as it comes, byte for
+ * byte. A run's log is made of those of its jobs, whose lines come in another order the next time, so that no offset says where it
+ * broke off. It is asked for anew, and of each line of an attempt as many are left out as were told before. (That of a job begins
+ * at its newest attempt then.)
  */
 
 interface Followed<Ended> {
@@ -16,9 +17,12 @@ interface Followed<Ended> {
 	log: string;
 	/** Where it is said how far that is whose log it is: after a log that was read to its end, or as it is at the moment. */
 	state(isWhole: boolean): string;
-	/** What the last line of a log that is whole looks like, if there is such a line; it is not told. */
-	lastLine: RegExp | null;
-	onLine(line: string): void;
+	/** Whether a log that is whole ends with the line `::exit N`; it is not told. */
+	endsWithExit: boolean;
+	/** Whether a line is handed on only when it is whole: between the lines of several jobs its rest may come elsewhere the next time. */
+	isByLine: boolean;
+	/** Called with what was written, as it comes; without `isByLine` it may end in the middle of a line. */
+	onText(text: Buffer): void;
 	/** Called when nobody answers for the first time. */
 	onWaiting(): void;
 	/** Called with what has ended, if its log cannot be read to its end. */
@@ -29,7 +33,7 @@ interface Followed<Ended> {
 const FRUITLESS_READS = 3;
 
 /**
- * Tells every line of a log, once.
+ * Tells all of a log, once.
  * @returns the run or job when it has ended
  * @throws ApiError where the coordinator refuses to tell
  */
@@ -70,60 +74,156 @@ function orUnreachable(error: unknown): never {
 }
 
 /** Tells what was not told yet. @returns whether the log was read to its end */
-async function tell(body: Readable, told: Told, { lastLine, onLine }: Pick<Followed<never>, "lastLine" | "onLine">): Promise<boolean> {
-	const isNew = told.again();
-	const show = (line: string) => {
-		if (isNew(line)) onLine(line);
-	};
-	// A job may write such a line, too: it is the last one only if nothing comes after it.
-	let held: string | null = null;
+async function tell(body: Readable, told: Told, followed: Pick<Followed<never>, "endsWithExit" | "isByLine" | "onText">): Promise<boolean> {
+	const reading = new Reading(told, followed);
 	try {
-		for await (const line of linesOf(body)) {
-			if (held !== null) show(held);
-			held = lastLine?.test(line) ? line : null;
-			if (held === null) show(line);
-		}
+		for await (const chunk of body) reading.push(chunk as Uint8Array);
 	} catch {
 		return false;
 	}
-	return lastLine === null || held !== null;
+	return reading.end();
 }
 
-/** Whole lines: what a stream that breaks off has begun is left out. */
-async function* linesOf(body: Readable): AsyncGenerator<string> {
-	const decoder = new TextDecoder();
-	let rest = "";
-	for await (const chunk of body) {
-		const lines = decoder.decode(chunk as Uint8Array, { stream: true }).split("\n");
-		lines[0] = rest + lines[0];
-		rest = lines.pop() ?? "";
-		for (const line of lines) yield line.replace(/\r$/, "");
-	}
-	if (rest !== "") yield rest;
-}
-
+const NEWLINE = 10;
+const NEWLINE_BYTES = Buffer.from("\n");
+const EXIT = /^::exit \d+$/;
+/** What may become such a line. */
+const EXIT_BEGUN = /^:(:(e(x(i(t( \d*)?)?)?)?)?)?$/;
 /** With which an attempt of a job begins that is not its first. */
 const ATTEMPT = /^:: attempt \d+$/;
+/** What the coordinator says when nothing else was said for a while: it is not said again when the log is read anew. */
+const STILL = /^:: still /;
+/** Lines of the coordinator's own are no longer than this. */
+const OWN_LINE_BYTES = 1_000;
 
-/** The lines that were told: how often each of them in an attempt, by its digest. */
+/** A log that is read from its beginning, after some of it was told before. */
+class Reading {
+	readonly #told: Told;
+	readonly #followed: Pick<Followed<never>, "endsWithExit" | "isByLine" | "onText">;
+	readonly #times: Map<number, number>;
+	readonly #left: Map<string, number>;
+	#attempt = "";
+	/** The line that is being read. */
+	#line: Buffer[] = [];
+	#size = 0;
+	/** Whether the beginning of that line was told, and each further part of it is told at once. */
+	#isShowing = false;
+	/** A line that may be the last. */
+	#held: Buffer | null = null;
+
+	constructor(told: Told, followed: Pick<Followed<never>, "endsWithExit" | "isByLine" | "onText">) {
+		this.#told = told;
+		this.#followed = followed;
+		this.#times = new Map(told.times);
+		this.#left = new Map(told.lines);
+	}
+
+	push(chunk: Uint8Array): void {
+		const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+		for (let at = 0; at < bytes.byteLength; ) {
+			const newline = bytes.indexOf(NEWLINE, at);
+			this.#add(bytes.subarray(at, newline === -1 ? bytes.byteLength : newline));
+			if (newline === -1) break;
+			this.#endLine(NEWLINE_BYTES);
+			at = newline + 1;
+		}
+		if (this.#size > 0 && !this.#isShowing) this.#showBegun();
+	}
+
+	/** Nothing follows. @returns whether the log is whole */
+	end(): boolean {
+		if (this.#followed.endsWithExit) return this.#held !== null && this.#size === 0;
+		if (this.#size > 0) this.#endLine(Buffer.alloc(0));
+		return true;
+	}
+
+	#add(bytes: Buffer): void {
+		if (bytes.byteLength === 0) return;
+		this.#line.push(bytes);
+		this.#size += bytes.byteLength;
+		if (!this.#isShowing) return;
+		this.#told.begun.push(bytes);
+		this.#followed.onText(bytes);
+	}
+
+	#endLine(newline: Buffer): void {
+		const line = this.#line;
+		const isShowing = this.#isShowing;
+		const own = this.#size <= OWN_LINE_BYTES ? Buffer.concat(line).toString() : "";
+		this.#line = [];
+		this.#size = 0;
+		this.#isShowing = false;
+		this.#tellHeld();
+		if (this.#followed.endsWithExit && !isShowing && EXIT.test(own)) {
+			this.#held = line[0] ? Buffer.concat(line) : null;
+			return;
+		}
+		if (ATTEMPT.test(own)) this.#attempt = own;
+		if (!this.#isNew(line, own)) return;
+		if (isShowing) this.#followed.onText(newline);
+		else this.#followed.onText(Buffer.concat([this.#afterBegun(Buffer.concat(line)), newline]));
+		this.#told.begun = [];
+	}
+
+	/** It was not the last one: a job has written such a line, too. */
+	#tellHeld(): void {
+		const held = this.#held;
+		this.#held = null;
+		if (held && this.#isNew([held], held.toString())) this.#followed.onText(Buffer.concat([held, NEWLINE_BYTES]));
+	}
+
+	/** Tells the beginning of a line that may still be long in coming. */
+	#showBegun(): void {
+		if (this.#followed.isByLine) return;
+		// A line that was told before is known as such only when it is whole.
+		if ((this.#left.get(this.#attempt) ?? 0) > 0) return;
+		if (this.#size < this.#told.begun.reduce((sum, { byteLength }) => sum + byteLength, 0)) return;
+		const begun = Buffer.concat(this.#line);
+		if (this.#followed.endsWithExit && this.#size < OWN_LINE_BYTES && EXIT_BEGUN.test(begun.toString())) return;
+		this.#tellHeld();
+		const text = this.#afterBegun(begun);
+		this.#line = [begun];
+		this.#told.begun = [begun];
+		this.#isShowing = true;
+		if (text.byteLength > 0) this.#followed.onText(text);
+	}
+
+	/** What is left to tell of a line whose beginning may have been told before the log broke off. */
+	#afterBegun(line: Buffer): Buffer {
+		const begun = Buffer.concat(this.#told.begun);
+		if (line.subarray(0, begun.byteLength).equals(begun)) return line.subarray(begun.byteLength);
+		return Buffer.concat([NEWLINE_BYTES, line]);
+	}
+
+	/** Whether a line was not told yet; if so, it is taken for told. */
+	#isNew(line: readonly Buffer[], own: string): boolean {
+		const hash = createHash("sha1").update(`${this.#attempt}\n`);
+		for (const part of line) hash.update(part);
+		const digest = hash.digest().readUIntBE(0, 6);
+		const times = this.#times.get(digest) ?? 0;
+		const isStill = STILL.test(own);
+		if (times === 0) this.#told.add(digest, isStill ? null : this.#attempt);
+		else {
+			this.#times.set(digest, times - 1);
+			if (!isStill) this.#left.set(this.#attempt, (this.#left.get(this.#attempt) ?? 0) - 1);
+		}
+		return times === 0;
+	}
+}
+
+/** What was told of a log, however often it was read. */
 class Told {
-	readonly #times = new Map<number, number>();
+	/** How often each line of an attempt, by its digest. */
+	readonly times = new Map<number, number>();
+	/** How many lines of each attempt will come again. */
+	readonly lines = new Map<string, number>();
+	/** The beginning of a line whose end has not come. */
+	begun: Buffer[] = [];
 	count = 0;
 
-	/** The log begins again. @returns whether a line was not told yet; if so, it is taken for told */
-	again(): (line: string) => boolean {
-		const left = new Map(this.#times);
-		let attempt = "";
-		return (line) => {
-			if (ATTEMPT.test(line)) attempt = line;
-			const digest = hash("sha1", `${attempt}\n${line}`, "buffer").readUIntBE(0, 6);
-			const times = left.get(digest) ?? 0;
-			if (times > 0) left.set(digest, times - 1);
-			else {
-				this.#times.set(digest, (this.#times.get(digest) ?? 0) + 1);
-				this.count += 1;
-			}
-			return times === 0;
-		};
+	add(digest: number, attempt: string | null): void {
+		this.times.set(digest, (this.times.get(digest) ?? 0) + 1);
+		if (attempt !== null) this.lines.set(attempt, (this.lines.get(attempt) ?? 0) + 1);
+		this.count += 1;
 	}
 }

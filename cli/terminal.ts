@@ -1,4 +1,5 @@
 import { styleText } from "node:util";
+import { plainText } from "../schema/text/ansi.ts";
 import { formatDuration } from "../schema/wire/duration.ts";
 
 /** How the commands speak to a person: colours where there is a terminal, tables, states with their marks. NO_COLOR is heeded (no-color.org). */
@@ -61,8 +62,7 @@ export function table(rows: readonly (readonly string[])[]): string {
 }
 
 function visibleLength(text: string): number {
-	// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what colours begin with
-	return [...text.replace(/\u001b\[[0-9;]*m/g, "")].length;
+	return [...plainText(text)].length;
 }
 
 export function print(text: string): void {

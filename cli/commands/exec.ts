@@ -73,6 +73,7 @@ async function execute(only: string | null, flags: ExecFlags): Promise<number> {
 	const onSignal = () => stopping.abort();
 	for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
 	const isJson = flags.output === "json";
+	const withPrefix = linePrefixer();
 	const isOne = pipeline.jobs.length === 1 || only !== null;
 	try {
 		const jobs = await runLocally({
@@ -86,9 +87,9 @@ async function execute(only: string | null, flags: ExecFlags): Promise<number> {
 			containers,
 			approve: flags.approve ?? false,
 			signal: stopping.signal,
-			onLines: (name, lines) => {
-				if (isJson) process.stderr.write(lines);
-				else print(isOne ? lines : lines.replace(/^/gm, `${paint("cyan", `${name} |`)} `).replace(/\n[^\n]*$/, "\n"));
+			onText: (name, text) => {
+				if (isJson) process.stderr.write(text);
+				else process.stdout.write(isOne ? text : withPrefix(`${paint("cyan", `${name} |`)} `, text));
 			},
 			onState: (ended) => {
 				if (!isJson) print(`${stateText(ended.state)} ${ended.definition.name}${ended.reason ? `: ${ended.reason.text}` : ""}`);
@@ -155,4 +156,20 @@ function exitCodeOf(jobs: readonly LocalJob[]): number {
 	if (failed) return failed.exitCode || 1;
 	if (first("timed_out")) return 124;
 	return first("errored") ? 125 : 0;
+}
+
+/** Puts a prefix before each line of a text that comes in pieces, byte for byte otherwise. */
+function linePrefixer(): (prefix: string, text: Uint8Array) => Buffer {
+	let isAtLineStart = true;
+	return (prefix, text) => {
+		const parts: Uint8Array[] = [];
+		for (let at = 0; at < text.byteLength; ) {
+			const end = text.indexOf(10, at) + 1 || text.byteLength;
+			if (isAtLineStart) parts.push(Buffer.from(prefix));
+			parts.push(text.subarray(at, end));
+			isAtLineStart = text[end - 1] === 10;
+			at = end;
+		}
+		return Buffer.concat(parts);
+	};
 }

@@ -17,13 +17,14 @@ const COLORS = ["cyan", "magenta", "yellow", "blue", "green"] as const;
  * Prints the logs of a run as they are written, and at the end how it went. Waits for a coordinator that is away.
  * @returns its exit code: 0, that of the first job that failed, 124 timed out, 125 errored, 130 cancelled
  */
-export async function followRun(connection: Connection, run: Pick<Run, "id" | "url">): Promise<number> {
+export async function followRun(connection: Connection, run: Pick<Run, "id" | "url" | "jobs">): Promise<number> {
 	const interrupted = new Promise<null>((resolve) => process.once("SIGINT", () => resolve(null)));
 	const followed = followLog<Run>(connection, {
 		log: `/api/v1/runs/${run.id}/log?format=${logFormat()}`,
 		state: (isWhole) => (isWhole ? `/api/v1/runs/${run.id}/wait?timeout=${END_S}` : `/api/v1/runs/${run.id}`),
-		lastLine: /^::exit \d+$/,
-		onLine: linePrinter(),
+		endsWithExit: true,
+		isByLine: run.jobs.length > 1,
+		onText: run.jobs.length > 1 ? linePrinter() : (text) => process.stdout.write(text),
 		...notices(connection),
 	});
 	const ended = await Promise.race([followed, interrupted]);
@@ -40,8 +41,9 @@ export function followJob(connection: Connection, id: string): Promise<Job> {
 	return followLog<Job>(connection, {
 		log: `/api/v1/jobs/${id}/log?format=${logFormat()}&follow=1`,
 		state: () => `/api/v1/jobs/${id}`,
-		lastLine: null,
-		onLine: print,
+		endsWithExit: false,
+		isByLine: false,
+		onText: (text) => process.stdout.write(text),
 		...notices(connection),
 	});
 }
@@ -59,15 +61,18 @@ function notices({ server }: Connection) {
 	};
 }
 
-/** Each job's lines in its own colour. */
-function linePrinter(): (line: string) => void {
+/** Each job's lines in its own colour, where there may be any. */
+function linePrinter(): (line: Buffer) => void {
+	if (!isColored()) return (line) => process.stdout.write(line);
 	const painted = new Map<string, string>();
-	return (line) => {
+	return (bytes) => {
+		const line = bytes.subarray(0, -1).toString();
 		const [, prefix, rest] = /^([^|]{1,220}) \| (.*)$/s.exec(line) ?? [];
-		if (prefix === undefined || rest === undefined) return print(line.startsWith(":: ") ? paint("gray", line) : line);
+		if (prefix === undefined || rest === undefined)
+			return process.stdout.write(line.startsWith(":: ") ? `${paint("gray", line)}\n` : bytes);
 		const color = COLORS[painted.size % COLORS.length] ?? "cyan";
 		if (!painted.has(prefix)) painted.set(prefix, paint(color, `${prefix} |`));
-		print(`${painted.get(prefix)} ${rest.startsWith(":: ") ? paint("gray", rest) : rest}`);
+		process.stdout.write(`${painted.get(prefix)} ${rest.startsWith(":: ") ? paint("gray", rest) : rest}\n`);
 	};
 }
 

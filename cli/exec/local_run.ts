@@ -14,6 +14,7 @@ import { firstLack } from "../../schema/pipeline/requirements.ts";
 import { jobsMeant } from "../../schema/pipeline/resolve.ts";
 import type { ResolvedJob, ResolvedPipeline } from "../../schema/pipeline/resolved.ts";
 import { runFacts, type SettledJob } from "../../schema/pipeline/settle.ts";
+import { LogFormatter } from "../../schema/text/log_formatter.ts";
 import { DEFAULT_MAX_LOG_BYTES, MAX_LOG_CHUNK_BYTES } from "../../schema/wire/limits.ts";
 import type { Assignment } from "../../schema/wire/protocol.ts";
 import { isTerminal, type JobState, type Reason } from "../../schema/wire/states.ts";
@@ -51,7 +52,7 @@ interface LocalOptions {
 	approve: boolean;
 	signal: AbortSignal;
 	/** Called with lines of a job's log. */
-	onLines(job: string, lines: string): void;
+	onText(job: string, text: Uint8Array): void;
 	onState(job: LocalJob): void;
 }
 
@@ -250,6 +251,7 @@ async function runAttempt(settled: SettledJob, options: LocalOptions, workplace:
 		killGraceMs: KILL_GRACE_MS,
 		budget: new SpoolBudget(SPOOL_BYTES),
 		maxLogBytes: DEFAULT_MAX_LOG_BYTES,
+		now: Date.now,
 		offering: () => facts.offering(),
 		containerLabel: label,
 		containerLimits: options.containers,
@@ -258,7 +260,7 @@ async function runAttempt(settled: SettledJob, options: LocalOptions, workplace:
 	const onAbort = () => run.stop("cancelled");
 	signal.addEventListener("abort", onAbort, { once: true });
 	if (signal.aborted) onAbort();
-	const printing = printLog(run, (lines) => options.onLines(settled.name, lines));
+	const printing = printLog(run, (text) => options.onText(settled.name, text));
 	const result = await run.run();
 	await printing.end();
 	signal.removeEventListener("abort", onAbort);
@@ -300,10 +302,9 @@ function assignmentOf(pipeline: ResolvedPipeline, job: SettledJob, secrets: Loca
 }
 
 /** Passes a log on as it grows, without the times that its lines begin with. */
-function printLog(run: JobRun, onLines: (lines: string) => void): { end(): Promise<void> } {
+function printLog(run: JobRun, onText: (text: Uint8Array) => void): { end(): Promise<void> } {
 	const stopping = new AbortController();
-	const decoder = new TextDecoder();
-	let rest = "";
+	const formatter = new LogFormatter("raw");
 	const print = async () => {
 		for (let offset = 0; ; ) {
 			const bytes = await run.spool.read(offset, MAX_LOG_CHUNK_BYTES);
@@ -314,11 +315,8 @@ function printLog(run: JobRun, onLines: (lines: string) => void): { end(): Promi
 			}
 			offset += bytes.byteLength;
 			await run.spool.acknowledge(bytes);
-			const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
-			rest = lines.pop() ?? "";
-			if (lines.length > 0) onLines(lines.map((line) => `${line.slice(STAMP_LENGTH)}\n`).join(""));
+			onText(formatter.push(bytes));
 		}
-		if (rest !== "") onLines(`${rest.slice(STAMP_LENGTH)}\n`);
 	};
 	const done = print();
 	return {
@@ -328,6 +326,3 @@ function printLog(run: JobRun, onLines: (lines: string) => void): { end(): Promi
 		},
 	};
 }
-
-/** `2026-11-21T12:00:00.000Z ` */
-const STAMP_LENGTH = 25;

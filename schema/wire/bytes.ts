@@ -21,3 +21,14 @@ export function parseBytes(text: string): number | null {
 	const bytes = Number(amount) * (FACTORS[(unit ?? "").toLowerCase()] as number);
 	return Number.isSafeInteger(bytes) ? bytes : null;
 }
+
+/** Several pieces as one. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+	const all = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
+	let at = 0;
+	for (const part of parts) {
+		all.set(part, at);
+		at += part.byteLength;
+	}
+	return all;
+}

@@ -27,6 +27,9 @@ export const agentName = z
 	.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, "expected letters, digits, dot, dash or underscore, at most 63");
 const attemptList = z.array(z.string().max(40)).max(1000);
 
+/** The coordinator's time as it answers, in milliseconds since the epoch: what an agent says of times is told by this clock. */
+const coordinatorTime = count.optional();
+
 /** How often and how long; the coordinator decides, agents follow. */
 const intervals = z.object({
 	lease_ttl_ms: count,
@@ -124,6 +127,7 @@ export const renewAnswer = z.object({
 	cancel: attemptList,
 	lost: attemptList,
 	watch: attemptList,
+	now: coordinatorTime,
 });
 export type RenewAnswer = z.infer<typeof renewAnswer>;
 
@@ -143,6 +147,7 @@ export const assignment = z.object({
 	attempt_id: z.string(),
 	number: z.number().int().positive(),
 	ttl_ms: count,
+	now: coordinatorTime,
 	run: z.object({
 		id: z.string(),
 		number: count,

@@ -1,8 +1,10 @@
+import { writeFileSync } from "node:fs";
+import path from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Run } from "../../schema/wire/resources.ts";
 import { openBrowser, shown, signedIn } from "../support/browser.ts";
-import { eventually, TestCoordinator } from "../support/processes.ts";
+import { eventually, TestCoordinator, temporaryFolder } from "../support/processes.ts";
 
 const cleanups: (() => void | Promise<void>)[] = [];
 const atEnd = (clean: () => void | Promise<void>) => void cleanups.push(clean);
@@ -70,6 +72,40 @@ describe("the status page", () => {
 		const download = page.waitForEvent("download");
 		await page.getByRole("link", { name: "out/picture.txt" }).click();
 		expect((await download).suggestedFilename()).toBe("picture.txt");
+		expect(complaints).toEqual([]);
+	});
+
+	test("shows a line that has no newline yet, and each state of it in the same place", async () => {
+		const { page, complaints } = await signedIn(browser, coordinator.url);
+		const sign = path.join(temporaryFolder(), "go");
+		const wait = (name: string) => `while [ ! -e ${sign}.${name} ]; do sleep 0.02; done`;
+		const steps = [
+			`printf 'first\\n\\033[32m10%%\\r'; ${wait("more")}; printf '55%%\\r'; ${wait("end")}; printf '\\033(B\\033[mdone\\n\\033[7;38:2::255:80:80m FAIL \\033[0m x\\n'`,
+		];
+		const run = await coordinator.post<Run>("/api/v1/runs", {
+			pipeline: { jobs: { bar: { steps: [{ name: "bar", run: steps[0] }, "printf 'Go on? '"] } } },
+		});
+		await page.goto(`${coordinator.url}/jobs/${run.jobs[0]?.id}`);
+		const open = page.locator("#log li.partial");
+		const text = () => page.locator("#log li > span").allTextContents();
+		await shown(() => open.locator(".fg2").allTextContents()).toEqual(["10%"]);
+		const id = await open.getAttribute("id");
+		const before = await text();
+		writeFileSync(`${sign}.more`, "");
+		await shown(() => open.locator(".fg2").allTextContents()).toEqual(["55%"]);
+		expect(await text()).toEqual([...before.slice(0, -1), "55%"]);
+		writeFileSync(`${sign}.end`, "");
+		await shown(() => page.locator("#log-end").textContent()).toBe("End of the log.");
+		expect(await page.locator(`#log li#${id} > span`).textContent()).toBe("done");
+		expect(await page.locator("#log li > span").allTextContents()).toEqual([
+			...before.slice(0, -1),
+			"done",
+			" FAIL  x",
+			":: printf 'Go on? '",
+			"Go on? ",
+		]);
+		expect(await page.locator("#log .fginverse.bg9").allTextContents()).toEqual([" FAIL "]);
+		expect(await open.count()).toBe(0);
 		expect(complaints).toEqual([]);
 	});
 

@@ -355,6 +355,7 @@ describe("a disk that is full", () => {
 		expect([job.state, job.attempts.length]).toEqual(["succeeded", 1]);
 		const attempt = (await coordinator.get<resources.Job>(`/api/v1/jobs/${job.id}`)).attempts[0];
 		expect(attempt?.log.incomplete).toBe(true);
+		expect(job.reason).toEqual({ code: "log_incomplete", text: expect.stringMatching(/to its disk: ENOSPC.*The log says where/) });
 		expect(log).toMatch(/:: \S+ (bytes|KiB|MiB)? ?are left out here: the agent's disk did not take them\n/);
 		expect(log).toMatch(/the end\n$/);
 		await eventually(() => !existsSync(path.join(mount, "agent/jobs", attempt?.id ?? "")), "the folder of the job to be removed");

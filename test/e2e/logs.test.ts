@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -9,7 +9,7 @@ import {
 	ADMIN_TOKEN,
 	eventually,
 	isMemoryTold,
-	type Program,
+	Program,
 	residentMib,
 	TestCoordinator,
 	temporaryFolder,
@@ -67,6 +67,21 @@ describe("what a job writes is what is kept", () => {
 	});
 });
 
+describe("terminal sequences in what a job writes", () => {
+	test("are no text for format=clean, the search, the page and the reason of the job", async () => {
+		const job = await finished(["printf '\\033(B\\033[mpl\\033[1main\\302\\233m \\033]8;;http://x\\033\\\\link\\n'"]);
+		expect((await bytesOf(job, "?format=clean")).toString()).toMatch(/\nplain link\n$/);
+		const { items } = await coordinator.get<resources.LogMatches>(`/api/v1/jobs/${job.id}/log/search?q=plain+link`);
+		expect(items.map(({ text }) => text)).toEqual(["plain link"]);
+		const page = await (await coordinator.request(`/jobs/${job.id}`)).text();
+		expect(page).toContain('<span>pl<span class="bold">ain</span> link</span>');
+		const step = { run: "true", working_directory: "no\u001b(B\u001b[1mwhere" };
+		const { id } = await coordinator.post<resources.Run>("/api/v1/runs", { pipeline: { steps: [step] } });
+		const run = await coordinator.get<resources.Run>(`/api/v1/runs/${id}/wait?timeout=60`);
+		expect(run.jobs[0]?.reason?.text).toBe("The working directory nowhere does not exist in the workspace.");
+	});
+});
+
 describe("a log that is longer than it may be", () => {
 	test("keeps its first three quarters and its last, with a notice between, and steps are found in both", async () => {
 		const job = await finished(["seq -f 'early %08.0f' 1000000", "echo the last step"]);
@@ -113,6 +128,7 @@ function follow(
 	jobId: string,
 	lastId: string | null,
 	onLine: (line: string, id: string) => void,
+	onPartial: (line: string) => void = () => undefined,
 ): { ended: Promise<void>; cut(): void; pause(): void; resume(): void } {
 	let cut: () => void = () => undefined;
 	let stream: import("node:http").IncomingMessage | null = null;
@@ -131,7 +147,8 @@ function follow(
 				rest = events.pop() ?? "";
 				for (const event of events) {
 					const id = /^id: (\S+)$/m.exec(event)?.[1] ?? "";
-					if (/^event: end$/m.test(event)) resolve();
+					if (/^event: partial$/m.test(event)) onPartial(/^data: (.*)$/m.exec(event)?.[1] ?? "");
+					else if (/^event: end$/m.test(event)) resolve();
 					else for (const [, line = ""] of event.matchAll(/^data: (.*)$/gm)) onLine(line, id);
 				}
 			});
@@ -144,6 +161,130 @@ function follow(
 	});
 	return { ended, cut: () => cut(), pause: () => void stream?.pause(), resume: () => void stream?.resume() };
 }
+
+describe("a log that cannot be kept", () => {
+	test("because its files are gone ends the job as errored, and the reason says so", async () => {
+		const { id } = await coordinator.post<resources.Run>("/api/v1/runs", { run: 'rm -rf "$CI_WORKSPACE/../log"; echo lost' });
+		const { jobs } = resources.run.parse(await coordinator.get(`/api/v1/runs/${id}/wait?timeout=60`));
+		expect(jobs[0]).toMatchObject({ state: "errored", reason: { code: "log_lost", text: expect.stringContaining("ENOENT") } });
+	});
+});
+
+describe("an agent whose clock is wrong, and is put right while a job runs", () => {
+	test("tells the times of steps and lines by the coordinator's clock; durations, order and time-outs are right", async () => {
+		const clock = path.join(temporaryFolder(), "clock");
+		writeFileSync(clock, "-7m");
+		await coordinator.agent("behind", {
+			args: ["--labels", "behind"],
+			environment: {
+				LD_PRELOAD: "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
+				FAKETIME_TIMESTAMP_FILE: clock,
+				FAKETIME_NO_CACHE: "1",
+				FAKETIME_DONT_FAKE_MONOTONIC: "1",
+			},
+		});
+		const { id } = await coordinator.post<resources.Run>("/api/v1/runs", {
+			pipeline: {
+				jobs: {
+					late: {
+						runs_on: ["behind"],
+						steps: [`echo one; echo +1h > ${clock}; sleep 0.5; echo two`, { name: "slow", run: "echo three; sleep 60", timeout: "1s" }],
+					},
+				},
+			},
+		});
+		const run = resources.run.parse(await coordinator.get(`/api/v1/runs/${id}/wait?timeout=60`));
+		const [job] = run.jobs as [resources.Job];
+		const [attempt] = job.attempts as [resources.Attempt];
+		expect(job.state).toBe("timed_out");
+		const lines = await eventually(async () => {
+			const all = (await bytesOf(job)).toString().trimEnd().split("\n");
+			return all.some((line) => line.includes("ran longer than")) && all;
+		}, "the whole log");
+		const stampOf = (text: string) => lines.find((line) => line.slice(25) === text)?.slice(0, 24);
+		const [first, second] = job.steps as [resources.Step, resources.Step];
+		const times = [attempt.started_at, first.started_at, stampOf("one"), stampOf("two"), first.finished_at];
+		times.push(second.started_at, stampOf("three"), second.finished_at, attempt.finished_at);
+		const ms = times.map((time) => Date.parse(time ?? ""));
+		expect(ms).toEqual([...ms].sort((a, b) => a - b));
+		const between = (from: number, to: number) => (ms[to] as number) - (ms[from] as number);
+		expect(between(2, 3)).toBeGreaterThanOrEqual(490);
+		expect(between(5, 7)).toBeGreaterThanOrEqual(990);
+		expect(between(0, 8)).toBeLessThan(30_000);
+		expect(lines.map((line) => line.slice(0, 24))).toEqual(lines.map((line) => line.slice(0, 24)).sort());
+	});
+});
+
+/** Reads a text as it comes. */
+function reading(address: string): { soFar(): string; bytes: Promise<Buffer> } {
+	const chunks: Buffer[] = [];
+	const read = async () => {
+		const { body } = await coordinator.request(address);
+		for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) chunks.push(Buffer.from(chunk));
+		return Buffer.concat(chunks);
+	};
+	return { bytes: read(), soFar: () => Buffer.concat(chunks).toString() };
+}
+
+describe("text without a newline", () => {
+	test("is told while the line goes on: as events, as the text of a job and of a run, and by the commands, byte for byte", async () => {
+		const sign = path.join(temporaryFolder(), "go");
+		const wait = (name: string) => `while [ ! -e ${sign}.${name} ]; do sleep 0.02; done`;
+		const { id, jobs } = await coordinator.post<resources.Run>("/api/v1/runs", {
+			run: `printf 'progress 1\\r'; ${wait("2")}; printf 'progress 2\\r\\377'; ${wait("end")}; printf '\\033[32mName? '`,
+		});
+		const jobId = (jobs[0] as resources.Job).id;
+		await eventually(async () => (await coordinator.get<resources.Job>(`/api/v1/jobs/${jobId}`)).attempt === 1, "the attempt");
+		const partial: string[] = [];
+		const lines: string[] = [];
+		const events = follow(
+			jobId,
+			null,
+			(line) => lines.push(line.slice(25)),
+			(line) => partial.push(line.slice(25)),
+		);
+		const ofJob = reading(`/api/v1/jobs/${jobId}/log?follow=1&format=raw`);
+		const ofRun = reading(`/api/v1/runs/${id}/log`);
+		const account = { WINDLASS_SERVER: coordinator.url, WINDLASS_API_TOKEN: ADMIN_TOKEN, NO_COLOR: "1" };
+		const commands = [jobId, id].map((followed) => new Program(["logs", "-f", followed], account));
+		const inText = (text: string) =>
+			[ofJob.soFar(), ofRun.soFar(), ...commands.map(({ output }) => output)].every((all) => all.endsWith(text));
+		await eventually(() => partial.includes("progress 1") && inText("progress 1\r"), "the first part");
+		writeFileSync(`${sign}.2`, "");
+		const writtenAt = performance.now();
+		await eventually(() => partial.includes("\ufffd") && inText("progress 2\r\ufffd"), "the second part");
+		expect(performance.now() - writtenAt).toBeLessThan(1_500);
+		expect(lines.filter((line) => !line.startsWith(":: "))).toEqual([]);
+		writeFileSync(`${sign}.end`, "");
+		await events.ended;
+		const raw = await ofJob.bytes;
+		expect(lines.at(-1)).toBe("progress 1progress 2\ufffd\u001b[32mName? ");
+		expect(raw.subarray(-35).toString("latin1")).toBe("progress 1\rprogress 2\r\u00ff\u001b[32mName? \n");
+		const run = await ofRun.bytes;
+		const start = run.indexOf("\n") + 1;
+		expect(run.subarray(start, start + raw.byteLength)).toEqual(raw);
+		expect(run.subarray(start + raw.byteLength).toString()).toBe("::exit 0\n");
+		for (const command of commands) {
+			expect(await command.exited).toBe(0);
+			expect(command.output).toContain("\nprogress 1\rprogress 2\r\ufffdName? \n");
+		}
+	});
+
+	test("of one of several jobs waits for its end; a very long line is not broken up, nor one of another job put into it", async () => {
+		const { id } = await coordinator.post<resources.Run>("/api/v1/runs", {
+			pipeline: {
+				jobs: {
+					long: { steps: ["head -c 600000 /dev/zero | tr '\\0' x; echo; printf end"] },
+					many: { steps: ["for i in $(seq 300); do echo line $i; done"] },
+				},
+			},
+		});
+		const text = (await reading(`/api/v1/runs/${id}/log`).bytes).toString();
+		const of = (job: string) => text.split("\n").filter((line) => line.startsWith(`${job} | `) && !line.startsWith(`${job} | :: `));
+		expect(of("long")).toEqual([`long | ${"x".repeat(600_000)}`, "long | end"]);
+		expect(of("many")).toEqual(Array.from({ length: 300 }, (_, index) => `many | line ${index + 1}`));
+	});
+});
 
 describe("those who read along", () => {
 	test("one whose stream is cut goes on where it was, without a gap and without a repeat", async () => {

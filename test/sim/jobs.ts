@@ -69,7 +69,7 @@ export class SimulatedWorkshop implements Workshop {
 		this.#bucket = bucket;
 	}
 
-	async prepare(assignment: Assignment, token: string, intervals: Intervals): Promise<Job> {
+	async prepare(assignment: Assignment, token: string, { intervals }: { intervals: Intervals }): Promise<Job> {
 		const job = new SimulatedJob(this.#world, this.#client, this.#bucket, assignment, token, intervals.kill_grace_ms);
 		this.#ledger.jobStarted(job);
 		return job;

@@ -82,7 +82,7 @@ async function renew(context: AgentCaller): Promise<Response> {
 	const { renewed, cancel, lost, watch } = unwrap(
 		await dispatcherOf(environment, principal.team).renew(principal.agentId, principal.secretHash, body),
 	);
-	return json({ renewed, cancel, lost, watch } satisfies protocol.RenewAnswer);
+	return json({ renewed, cancel, lost, watch, now: Date.now() } satisfies protocol.RenewAnswer);
 }
 
 /** POST /agents/self/rotate: the next token of an agent that was asked to rotate its own. The same key gets the same token. */

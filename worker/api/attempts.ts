@@ -106,6 +106,7 @@ function assignmentOf(
 		attempt_id: attempt.id,
 		number: attempt.number,
 		ttl_ms: Math.max(0, attempt.deadline - Date.now()),
+		now: Date.now(),
 		run: {
 			id: run.id,
 			number: run.number,

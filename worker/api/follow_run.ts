@@ -1,24 +1,24 @@
+import { LogFormatter } from "../../schema/text/log_formatter.ts";
 import { formatDuration } from "../../schema/wire/duration.ts";
 import type { FollowedFormat } from "../../schema/wire/log_formats.ts";
 import { isTerminal, type RunState } from "../../schema/wire/states.ts";
 import { findRun, type RunRecord } from "../catalog/record.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
-import { LogFormatter } from "../logs/format.ts";
-import { LineSplitter } from "../logs/lines.ts";
 import { readLog } from "../logs/reader.ts";
+import { FollowedText } from "./followed_text.ts";
+import { PrefixedLines, WritersTurn } from "./prefixed_lines.ts";
 
 /**
- * A run as text: the logs of its jobs as they are written, and `::exit N` as the last line. With one job its lines come
- * as they are; with several each begins with `job | `. Eight logs are open at once; those that start later follow as
- * others end.
+ * A run as text: the logs of its jobs as they are written, and `::exit N` as the last line. What one job writes comes byte for byte
+ * as it writes it; with several jobs each line begins with `job | `, and comes when it is whole. Eight logs are open at once;
+ * those that start later follow as others end.
  */
 
-type Write = (text: string) => Promise<void>;
+type Write = (text: string | Uint8Array) => Promise<void>;
 
 const MAX_OPEN_LOGS = 8;
 const HOLD_MS = 10_000;
-const SILENCE_MS = 30_000;
 /** A burst of changes is looked at at most this often. */
 const PACE_MS = 50;
 
@@ -31,23 +31,21 @@ export async function followRun(
 	write: Write,
 	{ notices = [], format = "raw" }: { notices?: readonly string[]; format?: FollowedFormat } = {},
 ): Promise<void> {
-	let lastWriteAt = Date.now();
-	const say: Write = (text) => {
-		lastWriteAt = Date.now();
-		return write(text);
-	};
+	const text = new FollowedText(write);
+	const turn = new WritersTurn();
 	const open = new Map<string, Promise<void>>();
 	const followed = new Set<string>();
 	let failure: unknown = null;
 	let rev = 0;
 	let record = await findRun(environment, team, runId);
-	if (record) await say(`:: run ${record.run.pipeline} #${record.run.number} ${baseUrl}/runs/${runId}\n`);
-	for (const notice of notices) await say(`:: ${notice}\n`);
+	if (record) await text.notice(`:: run ${record.run.pipeline} #${record.run.number} ${baseUrl}/runs/${runId}`);
+	for (const notice of notices) await text.notice(`:: ${notice}`);
 	while (record) {
 		for (const { attempt, prefix } of attemptsOf(record)) {
-			if (open.size >= MAX_OPEN_LOGS || followed.has(attempt.id)) continue;
+			// Without prefixes one attempt follows the other.
+			if (open.size >= (prefix === "" ? 1 : MAX_OPEN_LOGS) || followed.has(attempt.id)) continue;
 			followed.add(attempt.id);
-			const copy = copyLog(environment, attempt, new LogFormatter(format), prefix, say)
+			const copy = copyLog(environment, attempt, new LogFormatter(format), linesTo(text, prefix, turn))
 				.catch((error) => {
 					failure = error;
 				})
@@ -57,16 +55,21 @@ export async function followRun(
 		// The reader went away, or a log cannot be read: without `::exit` the result stays unknown, as it should.
 		if (failure) throw failure;
 		if (isTerminal(record.run.state) && open.size === 0 && attemptsOf(record).every(({ attempt }) => followed.has(attempt.id))) break;
-		if (Date.now() - lastWriteAt >= SILENCE_MS) await say(stillRunning(record));
-		if (isTerminal(record.run.state)) await Promise.race(open.values());
+		await text.stillHere(stillRunning(record));
+		const isBehind = attemptsOf(record).some(({ attempt }) => !followed.has(attempt.id));
+		if (isTerminal(record.run.state) || isBehind) await Promise.race([...open.values(), pause(HOLD_MS)]);
 		else {
 			const change = await dispatcherOf(environment, team).followRun(runId, rev, HOLD_MS);
 			rev = change?.rev ?? 0;
 			record = change?.rows ?? (await findRun(environment, team, runId));
-			await new Promise((resolve) => setTimeout(resolve, PACE_MS));
+			await pause(PACE_MS);
 		}
 	}
-	if (record) await say(`::exit ${exitCodeOf(record)}\n`);
+	if (record) await text.notice(`::exit ${exitCodeOf(record)}`);
+}
+
+function pause(ms: number): Promise<void> {
+	return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function attemptsOf({ jobs, attempts }: RunRecord) {
@@ -77,32 +80,38 @@ function attemptsOf({ jobs, attempts }: RunRecord) {
 	});
 }
 
+/** What takes the log of an attempt. */
+type LogSink = Pick<PrefixedLines, "push" | "end" | "close">;
+
+function linesTo(text: FollowedText, prefix: string, turn: WritersTurn): LogSink {
+	const write = (bytes: Uint8Array) => text.write(bytes);
+	if (prefix !== "") return new PrefixedLines(prefix, turn, write);
+	return { push: write, end: () => Promise.resolve(), close: () => undefined };
+}
+
 async function copyLog(
 	environment: Environment,
 	attempt: RunRecord["attempts"][number],
 	formatter: LogFormatter,
-	prefix: string,
-	say: Write,
+	sink: LogSink,
 ): Promise<void> {
-	const splitter = new LineSplitter(0);
-	for await (const bytes of readLog(environment, attempt, { offset: 0, until: null, isFollowing: true })) {
-		if (bytes === null) continue;
-		const batch = splitter.push(formatter.push(bytes));
-		if (batch) await say(joined(batch.lines, prefix));
+	try {
+		for await (const bytes of readLog(environment, attempt, { offset: 0, until: null, isFollowing: true }))
+			if (bytes) await sink.push(formatter.push(bytes));
+		await sink.push(formatter.flush());
+		await sink.end();
+	} finally {
+		sink.close();
 	}
-	const rest = splitter.flush();
-	if (rest) await say(joined(rest.lines, prefix));
 }
 
-function joined(lines: readonly string[], prefix: string): string {
-	return lines.map((line) => `${prefix}${line}\n`).join("");
-}
-
-function stillRunning({ run, jobs }: RunRecord): string {
-	const running = jobs.filter((job) => job.state === "running").map((job) => job.name);
-	const since = formatDuration(Date.now() - (run.started_at ?? run.created_at));
-	return running.length > 0 ? `:: still running, ${running.join(", ")} ${since}\n` : `:: still ${run.state}, ${since}\n`;
-}
+const stillRunning =
+	({ run, jobs }: RunRecord) =>
+	() => {
+		const running = jobs.filter((job) => job.state === "running").map((job) => job.name);
+		const since = formatDuration(Date.now() - (run.started_at ?? run.created_at));
+		return running.length > 0 ? `:: still running, ${running.join(", ")} ${since}` : `:: still ${run.state}, ${since}`;
+	};
 
 const EXIT_CODES: Partial<Record<RunState, number>> = { succeeded: 0, skipped: 0, timed_out: 124, errored: 125, cancelled: 130 };
 

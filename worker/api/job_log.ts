@@ -1,4 +1,5 @@
 import type { AttemptRow } from "../../schema/database/tables.ts";
+import { LogFormatter } from "../../schema/text/log_formatter.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
 import { FORMATS_OF_LOGS, type LogFormat } from "../../schema/wire/log_formats.ts";
@@ -7,13 +8,15 @@ import { isTerminal } from "../../schema/wire/states.ts";
 import type { JobRecord } from "../catalog/record.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
-import { LogFormatter } from "../logs/format.ts";
+import type { LineBuffer } from "../logs/line_buffer.ts";
 import { readLineBlock } from "../logs/line_index.ts";
 import { type LineBatch, LineSplitter, type ShownLineSplitter } from "../logs/lines.ts";
+import { OpenLine } from "../logs/open_line.ts";
 import { logSize, readLog } from "../logs/reader.ts";
 import { searchLog } from "../logs/search.ts";
 import { json, SSE_HEADERS, streamed, TEXT_STREAM_HEADERS } from "./answers.ts";
 import { type RequestContext, route } from "./context.ts";
+import { FollowedText } from "./followed_text.ts";
 import { requireJob } from "./jobs.ts";
 import { flagParameter, integerParameter, invalidParameter, onlyParameters, wordParameter } from "./queries.ts";
 import { rangeOf } from "./ranges.ts";
@@ -21,7 +24,6 @@ import { rangeOf } from "./ranges.ts";
 type Caller = RequestContext<"user" | "host">;
 
 const HOLD_MS = 10_000;
-const SILENCE_MS = 30_000;
 const MAX_LINES = 1_000;
 const MAX_QUERY = 200;
 
@@ -44,6 +46,8 @@ async function getLog({ request, url, environment, principal, params }: Caller):
 			followLines(environment, record, number, resume, {
 				lines: (batch, attempt) =>
 					write(`id: ${idOf(attempt, batch.nextOffset)}\n${batch.lines.map((line) => `data: ${line.replace(/\r/g, "")}\n`).join("")}\n`),
+				// No id: whoever resumes gets the whole line.
+				partial: (line) => write(`event: partial\ndata: ${line.latest}\n\n`),
 				idle: () => write(": still here\n\n"),
 				end: (state) => write(`event: end\ndata: ${JSON.stringify({ state })}\n\n`),
 			}),
@@ -142,6 +146,7 @@ async function logText(environment: Environment, request: Request, attempt: Atte
 		for await (const bytes of readLog(environment, attempt, { offset: start, until: end, isFollowing: false })) {
 			if (bytes) await write(formatter ? formatter.push(bytes) : bytes);
 		}
+		if (formatter) await write(formatter.flush());
 	});
 	return new Response(body.body, { status: range ? 206 : 200, headers });
 }
@@ -154,28 +159,24 @@ async function followText(
 	format: LogFormat,
 	write: (text: string | Uint8Array) => Promise<void>,
 ): Promise<void> {
-	let lastWriteAt = Date.now();
-	const stillHere = async (state: string) => {
-		if (Date.now() - lastWriteAt < SILENCE_MS) return;
-		lastWriteAt = Date.now();
-		await write(`:: still ${state}\n`);
-	};
+	const text = new FollowedText(write);
+	const stillHere = (state: string) => text.stillHere(() => `:: still ${state}`);
 	for await (const attempt of attemptsToFollow(environment, record, number, stillHere)) {
-		if (attempt.number > 1 && number === null) await write(`:: attempt ${attempt.number}\n`);
+		if (attempt.number > 1 && number === null) await text.notice(`:: attempt ${attempt.number}`);
 		const formatter = format === "text" ? null : new LogFormatter(format);
 		for await (const bytes of readLog(environment, attempt, { offset: 0, until: null, isFollowing: true })) {
 			if (bytes === null) await stillHere("running");
-			else {
-				lastWriteAt = Date.now();
-				await write(formatter ? formatter.push(bytes) : bytes);
-			}
+			else await text.write(formatter ? formatter.push(bytes) : bytes);
 		}
+		if (formatter) await text.write(formatter.flush());
 	}
 }
 
 /** What a follower of whole lines does with them. */
 export interface LineSink {
 	lines(batch: LineBatch, attempt: number): Promise<void>;
+	/** The line after these as far as it has come, now and then while it grows. */
+	partial(line: LineBuffer): Promise<void>;
 	idle(): Promise<void>;
 	end(state: string): Promise<void>;
 }
@@ -193,12 +194,18 @@ export async function followLines(
 		const isThisOne = resume.attempt === attempt.number || (resume.attempt === null && number !== null);
 		const offset = isThisOne ? resume.offset : 0;
 		const splitter = splitterAt(offset);
-		for await (const bytes of readLog(environment, attempt, { offset, until: null, isFollowing: true })) {
-			if (bytes === null) await sink.idle();
-			else {
-				const batch = splitter.push(bytes);
-				if (batch) await sink.lines(batch, attempt.number);
+		const open = new OpenLine((line) => sink.partial(line));
+		try {
+			for await (const bytes of readLog(environment, attempt, { offset, until: null, isFollowing: true })) {
+				if (bytes === null) await sink.idle();
+				else {
+					open.push(bytes);
+					const batch = splitter.push(bytes);
+					if (batch) await sink.lines(batch, attempt.number);
+				}
 			}
+		} finally {
+			open.stop();
 		}
 		const rest = splitter.flush();
 		if (rest) await sink.lines(rest, attempt.number);

@@ -1,3 +1,5 @@
+import { LineBuffer } from "./line_buffer.ts";
+
 const NEWLINE = 10;
 /** A line longer than this is given out in parts: memory is bounded by it. */
 const MAX_LINE_BYTES = 256 * 1024;
@@ -43,18 +45,12 @@ export class LineSplitter {
 	}
 }
 
-/** Of a longer line only the beginning is shown. */
-const MAX_SHOWN_BYTES = 16 * 1024;
-
-/** The same for pages, where a line is one line: of one that is too long the beginning is given, and how much more there is. */
+/** The same for pages, where a line is one line: of one that is too long a part is given, and how much more there is. */
 export class ShownLineSplitter {
-	#kept: Uint8Array[] = [];
-	#keptBytes = 0;
-	#dropped = 0;
+	readonly #line = new LineBuffer();
 	/** Where the line begins that is not complete yet. */
 	#lineStart: number;
 	#at: number;
-	readonly #decoder = new TextDecoder();
 
 	constructor(offset: number) {
 		this.#lineStart = offset;
@@ -67,7 +63,7 @@ export class ShownLineSplitter {
 		for (let at = 0; at < bytes.byteLength; ) {
 			const newline = bytes.indexOf(NEWLINE, at);
 			const end = newline === -1 ? bytes.byteLength : newline;
-			this.#keep(bytes.subarray(at, end));
+			this.#line.push(bytes.subarray(at, end));
 			this.#at += (newline === -1 ? end : end + 1) - at;
 			if (newline === -1) break;
 			lines.push(this.#take());
@@ -78,30 +74,14 @@ export class ShownLineSplitter {
 
 	/** What is left when the log ends without a newline. */
 	flush(): LineBatch | null {
-		if (this.#keptBytes === 0) return null;
+		if (this.#line.isEmpty) return null;
 		return { lines: [this.#take()], nextOffset: this.#lineStart };
 	}
 
-	#keep(bytes: Uint8Array): void {
-		const room = MAX_SHOWN_BYTES - this.#keptBytes;
-		const kept = bytes.subarray(0, room);
-		if (kept.byteLength > 0) this.#kept.push(kept.slice());
-		this.#keptBytes += kept.byteLength;
-		this.#dropped += bytes.byteLength - kept.byteLength;
-	}
-
 	#take(): string {
-		const all = new Uint8Array(this.#keptBytes);
-		let at = 0;
-		for (const part of this.#kept) {
-			all.set(part, at);
-			at += part.byteLength;
-		}
-		const more = this.#dropped > 0 ? ` … (${this.#dropped} more bytes in this line)` : "";
-		this.#kept = [];
-		this.#keptBytes = 0;
-		this.#dropped = 0;
+		const { text } = this.#line;
+		this.#line.clear();
 		this.#lineStart = this.#at;
-		return this.#decoder.decode(all) + more;
+		return text;
 	}
 }

@@ -1,6 +1,8 @@
+import { hasAnsi, plainText } from "../../schema/text/ansi.ts";
+import { STAMP_BYTES } from "../../schema/text/log_formatter.ts";
+import { joined } from "../../schema/wire/bytes.ts";
 import { MIB } from "../../schema/wire/limits.ts";
 import type { Environment } from "../environment.ts";
-import { STAMP_BYTES } from "./format.ts";
 import { LINES_PER_MARK, newlinesIn } from "./line_counter.ts";
 import { readLineIndex } from "./line_index.ts";
 import { type LogPlace, logSize, readLog } from "./reader.ts";
@@ -11,11 +13,6 @@ const SHOWN_CHARACTERS = 300;
 /** A line that is longer is searched in parts. */
 const LONGEST_LINE = MIB;
 const NEWLINE = 10;
-const ESCAPE_BYTE = 0x1b;
-/** What colours a text (ECMA-48: CSI and OSC sequences). */
-const ESCAPE = String.fromCharCode(ESCAPE_BYTE);
-const BELL = String.fromCharCode(7);
-const ESCAPES = new RegExp(`${ESCAPE}(?:\\[[0-?]*[ -/]*[@-~]|\\][^${BELL}${ESCAPE}]*(?:${BELL}|${ESCAPE}\\\\)?)`, "g");
 
 export interface SearchResult {
 	matches: { line: number; text: string }[];
@@ -41,7 +38,7 @@ export async function searchLog(
 	let rest: Uint8Array = new Uint8Array();
 	for await (const bytes of readLog(environment, attempt, { offset: start, until, isFollowing: false })) {
 		if (!bytes) continue;
-		const block = joined(rest, bytes);
+		const block = joined([rest, bytes]);
 		const end = block.lastIndexOf(NEWLINE) + 1 || (block.byteLength > LONGEST_LINE ? block.byteLength : 0);
 		rest = block.subarray(end);
 		if (search.look(block.subarray(0, end))) return { matches: search.matches, nextLine: search.line };
@@ -72,7 +69,7 @@ class LineSearch {
 	look(block: Uint8Array): boolean {
 		const text = this.#decoder.decode(block);
 		// Most blocks hold no match, and can be passed over as a whole.
-		if (!block.includes(ESCAPE_BYTE) && !text.toLowerCase().includes(this.#wanted)) {
+		if (!hasAnsi(text) && !text.toLowerCase().includes(this.#wanted)) {
 			this.line += newlinesIn(block);
 			return false;
 		}
@@ -83,19 +80,11 @@ class LineSearch {
 			const number = this.line;
 			if (index < lines.length - 1) this.line += 1;
 			if (number < this.#first) continue;
-			const plain = line.slice(STAMP_BYTES).replace(ESCAPES, "");
+			const plain = plainText(line.slice(STAMP_BYTES));
 			if (!plain.toLowerCase().includes(this.#wanted)) continue;
 			this.matches.push({ line: number, text: plain.slice(0, SHOWN_CHARACTERS) });
 			if (this.matches.length >= this.#limit) return true;
 		}
 		return false;
 	}
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
-	if (a.byteLength === 0) return b;
-	const all = new Uint8Array(a.byteLength + b.byteLength);
-	all.set(a);
-	all.set(b, a.byteLength);
-	return all;
 }

@@ -1,3 +1,5 @@
+import { ansiParts } from "../../schema/text/ansi.ts";
+
 /** A stretch of text in one style; the classes are those of the style sheet. */
 export interface StyledText {
 	text: string;
@@ -11,9 +13,20 @@ interface Style {
 	isDim: boolean;
 	isItalic: boolean;
 	isUnderlined: boolean;
+	isStruck: boolean;
+	isInverse: boolean;
 }
 
-const PLAIN: Style = { foreground: null, background: null, isBold: false, isDim: false, isItalic: false, isUnderlined: false };
+const PLAIN: Style = {
+	foreground: null,
+	background: null,
+	isBold: false,
+	isDim: false,
+	isItalic: false,
+	isUnderlined: false,
+	isStruck: false,
+	isInverse: false,
+};
 
 /** The sixteen colours that the style sheet knows, as red, green and blue. */
 const PALETTE = [
@@ -35,33 +48,51 @@ const PALETTE = [
 	[255, 255, 255],
 ] as const;
 
-const ESCAPE = "\u001b";
-const BELL = "\u0007";
-/** Text, and after it an SGR sequence (its parameters are the second group), any other sequence, or the end. */
-const TEXT_AND_SEQUENCE = new RegExp(
-	`([^${ESCAPE}]*)(?:${ESCAPE}\\[([0-9;:]*)m|${ESCAPE}\\[[0-?]*[ -/]*[@-~]|${ESCAPE}\\][^${BELL}${ESCAPE}]*(?:${BELL}|${ESCAPE}\\\\)?|${ESCAPE}.?|$)`,
-	"g",
-);
-
 /**
- * A line of a log as styled text: SGR sequences (ECMA-48, 8.3.117) become classes, every other escape sequence is dropped, and
- * of a line that was overwritten with carriage returns the last version is kept.
+ * A line of a log as styled text: SGR sequences (ECMA-48, 8.3.117) become classes, every other sequence is dropped. Text after a
+ * carriage return, or after the line was erased, stands in place of what was there (as on GitLab's pages).
  */
 export function parseAnsi(line: string): StyledText[] {
-	const shown = lastVersion(line);
-	const parts: StyledText[] = [];
+	const shown = new ShownLine();
 	let style = PLAIN;
-	for (const [, text, sgr] of shown.matchAll(TEXT_AND_SEQUENCE)) {
-		if (text) parts.push({ text: visible(text), classes: classesOf(style) });
-		if (sgr !== undefined) style = applySgr(style, sgr);
+	for (const part of ansiParts(line)) {
+		if (part.type === "text") {
+			for (const [index, text] of part.text.split("\r").entries()) {
+				if (index > 0) shown.return();
+				if (text !== "") shown.add(visible(text), classesOf(style));
+			}
+		} else if (part.type === "control") {
+			const { parameters, final } = part;
+			if (final === "m") style = applySgr(style, parameters);
+			else if (final === "K") shown.erase(parameters);
+			else if (final === "G" && (parameters === "" || parameters === "1")) shown.return();
+		}
 	}
-	return parts;
+	return shown.parts;
 }
 
-function lastVersion(line: string): string {
-	let end = line.length;
-	while (end > 0 && line[end - 1] === "\r") end -= 1;
-	return line.slice(end === 0 ? 0 : line.lastIndexOf("\r", end - 1) + 1, end);
+/** What a line shows by now. */
+class ShownLine {
+	parts: StyledText[] = [];
+	#isAtStart = true;
+
+	/** The next text stands at the start of the line. */
+	return(): void {
+		this.#isAtStart = true;
+	}
+
+	/** `0`: from here to the end of the line; `1`, `2`: what is before, or all of it (ECMA-48, 8.3.41). */
+	erase(parameter: string): void {
+		if (this.#isAtStart || parameter === "1" || parameter === "2") this.parts = [];
+	}
+
+	add(text: string, classes: string[]): void {
+		if (this.#isAtStart) this.parts = [];
+		this.#isAtStart = false;
+		const last = this.parts.at(-1);
+		if (last && last.classes.join(" ") === classes.join(" ")) last.text += text;
+		else this.parts.push({ text, classes });
+	}
 }
 
 /** Control characters would be invisible, or worse: they are shown as pictures of themselves. */
@@ -73,26 +104,35 @@ function visible(text: string): string {
 }
 
 function classesOf(style: Style): string[] {
+	const { foreground, background, isInverse } = style;
 	const classes: string[] = [];
-	if (style.foreground !== null) classes.push(`fg${style.foreground}`);
-	if (style.background !== null) classes.push(`bg${style.background}`);
+	if (isInverse) classes.push(background === null ? "fginverse" : `fg${background}`, foreground === null ? "bginverse" : `bg${foreground}`);
+	else {
+		if (foreground !== null) classes.push(`fg${foreground}`);
+		if (background !== null) classes.push(`bg${background}`);
+	}
 	if (style.isBold) classes.push("bold");
 	if (style.isDim) classes.push("dim");
 	if (style.isItalic) classes.push("italic");
 	if (style.isUnderlined) classes.push("underline");
+	if (style.isStruck) classes.push("struck");
 	return classes;
 }
 
+/** Parameters are separated by `;`; those that belong to one of them follow it behind `:` (ITU-T T.416), or come after it. */
 function applySgr(style: Style, parameters: string): Style {
-	const codes = parameters.split(/[;:]/).map(Number);
+	if (!/^[0-9;:]*$/.test(parameters)) return style;
+	const groups = parameters.split(";").map((group) => group.split(":").map(Number));
 	let result = style;
-	for (let index = 0; index < codes.length; index += 1) {
-		const code = codes[index] as number;
-		if (code === 38 || code === 48) {
-			const { color, taken } = extendedColor(codes.slice(index + 1, index + 5));
-			result = code === 38 ? { ...result, foreground: color } : { ...result, background: color };
+	for (let index = 0; index < groups.length; index += 1) {
+		const [code = 0, ...own] = groups[index] as number[];
+		if (code === 38 || code === 48 || code === 58) {
+			const following = groups.slice(index + 1, index + 5).map(([first = 0]) => first);
+			const { color, taken } = own.length > 0 ? { color: ownColor(own), taken: 0 } : followingColor(following);
+			if (code === 38) result = { ...result, foreground: color };
+			if (code === 48) result = { ...result, background: color };
 			index += taken;
-		} else result = applyCode(result, code);
+		} else result = applyCode(result, code === 4 && own[0] === 0 ? 24 : code);
 	}
 	return result;
 }
@@ -102,10 +142,14 @@ function applyCode(style: Style, code: number): Style {
 	if (code === 1) return { ...style, isBold: true };
 	if (code === 2) return { ...style, isDim: true };
 	if (code === 3) return { ...style, isItalic: true };
-	if (code === 4) return { ...style, isUnderlined: true };
+	if (code === 4 || code === 21) return { ...style, isUnderlined: true };
+	if (code === 7) return { ...style, isInverse: true };
+	if (code === 9) return { ...style, isStruck: true };
 	if (code === 22) return { ...style, isBold: false, isDim: false };
 	if (code === 23) return { ...style, isItalic: false };
 	if (code === 24) return { ...style, isUnderlined: false };
+	if (code === 27) return { ...style, isInverse: false };
+	if (code === 29) return { ...style, isStruck: false };
 	if (code >= 30 && code <= 37) return { ...style, foreground: code - 30 };
 	if (code === 39) return { ...style, foreground: null };
 	if (code >= 40 && code <= 47) return { ...style, background: code - 40 };
@@ -115,11 +159,19 @@ function applyCode(style: Style, code: number): Style {
 	return style;
 }
 
-/** `5;n` of the 256 colours, or `2;r;g;b`, as the nearest of the sixteen. */
-function extendedColor([mode, ...rest]: number[]): { color: number | null; taken: number } {
-	if (mode === 5) return { color: color256(rest[0] ?? 0), taken: 2 };
-	if (mode === 2) return { color: nearestColor(rest[0] ?? 0, rest[1] ?? 0, rest[2] ?? 0), taken: 4 };
+/** `5;n` of the 256 colours, or `2;r;g;b`, as the nearest of the sixteen; and how many of the parameters that takes. */
+function followingColor([mode, first = 0, second = 0, third = 0]: number[]): { color: number | null; taken: number } {
+	if (mode === 5) return { color: color256(first), taken: 2 };
+	if (mode === 2) return { color: nearestColor(first, second, third), taken: 4 };
 	return { color: null, taken: 1 };
+}
+
+/** The same as `5:n`, `2:r:g:b`, or with the number of a colour space, `2:space:r:g:b`. */
+function ownColor([mode, ...rest]: number[]): number | null {
+	if (mode === 5) return color256(rest[0] ?? 0);
+	if (mode !== 2) return null;
+	const [red = 0, green = 0, blue = 0] = rest.length > 3 ? rest.slice(1) : rest;
+	return nearestColor(red, green, blue);
 }
 
 function color256(index: number): number {

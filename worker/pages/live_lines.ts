@@ -5,13 +5,14 @@ import { requireJob } from "../api/jobs.ts";
 import { integerParameter, onlyParameters } from "../api/queries.ts";
 import { isStillValid } from "../auth/still_valid.ts";
 import { ShownLineSplitter } from "../logs/lines.ts";
-import { renderLines } from "./log_lines.tsx";
+import { renderLines, renderPartialLine } from "./log_lines.tsx";
 
 const MOST = Number.MAX_SAFE_INTEGER;
 
 /**
  * GET /jobs/:id/lines: the log from an offset on as ready markup, in server-sent events. The id of an event says where
- * the next line begins and what number it has, so that a stream that was cut goes on without a gap.
+ * the next line begins and what number it has, so that a stream that was cut goes on without a gap. A line that is not complete yet comes as an
+ * event of its own, each time as a whole.
  */
 export async function lines(context: RequestContext<"user">): Promise<Response> {
 	const { request, url, environment, principal, params } = context;
@@ -33,6 +34,7 @@ export async function lines(context: RequestContext<"user">): Promise<Response> 
 					number += batch.lines.length;
 					return write(`id: ${batch.nextOffset}-${number}\ndata: ${markup.replace(/\n/g, "")}\n\n`);
 				},
+				partial: (line) => write(`event: partial\ndata: ${renderPartialLine(line.text, number).replace(/\n/g, "")}\n\n`),
 				idle: async () => {
 					if (!(await isStillValid(context))) throw new Error("the reader has signed out");
 					await write(": still here\n\n");

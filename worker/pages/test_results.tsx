@@ -1,3 +1,4 @@
+import { plainText } from "../../schema/text/ansi.ts";
 import { formatDuration } from "../../schema/wire/duration.ts";
 import type { CoverageTotals, Run, RunTests } from "../../schema/wire/resources.ts";
 
@@ -41,9 +42,9 @@ export function TestResults({ run, tests, from }: TestResultsProps) {
 						<span class="state failed">✗</span> <code>{one.suite ? `${one.suite} › ${one.name}` : one.name}</code>{" "}
 						{one.newly_failing && <span class="badge">new</span>} {one.flaky && <span class="badge odd">flaky</span>}{" "}
 						{one.duration_ms > 0 && <span class="muted">{formatDuration(one.duration_ms)}</span>}
-						{one.message && <div class="muted small">{one.message}</div>}
+						{one.message && <div class="muted small">{plainText(one.message)}</div>}
 					</summary>
-					{one.output && <pre>{one.output}</pre>}
+					{one.output && <pre>{plainText(one.output)}</pre>}
 					<p class="small">
 						<a href={`/jobs/${one.job_id}`}>{one.job}</a> · <a href={historyUrl(run, one)}>history</a>
 					</p>

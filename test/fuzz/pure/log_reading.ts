@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
-import { LogFormatter, STAMP_BYTES } from "../../../worker/logs/format.ts";
+import { LogFormatter, STAMP_BYTES } from "../../../schema/text/log_formatter.ts";
 import { LINES_PER_MARK, LineCounter } from "../../../worker/logs/line_counter.ts";
 import { type LineBatch, LineSplitter, ShownLineSplitter } from "../../../worker/logs/lines.ts";
 import { parseAnsi } from "../../../worker/pages/ansi.ts";
@@ -30,9 +30,15 @@ const SHOWN_BYTES = 16 * 1024;
 
 function shownTextOf(line: Uint8Array): string {
 	const bytes = line.at(-1) === 10 ? line.subarray(0, -1) : line;
-	const dropped = bytes.byteLength - SHOWN_BYTES;
-	const text = textOf(bytes.subarray(0, SHOWN_BYTES));
-	return dropped > 0 ? `${text} … (${dropped} more bytes in this line)` : text;
+	if (bytes.byteLength <= SHOWN_BYTES) return textOf(bytes);
+	let end = bytes.byteLength;
+	while (bytes[end - 1] === 13) end -= 1;
+	const text = bytes.subarray(0, end);
+	const latest = text.lastIndexOf(13) + 1;
+	const stamp = latest === 0 ? bytes.subarray(0, 0) : bytes.subarray(0, STAMP_BYTES);
+	const shown = (latest === 0 ? bytes : text.subarray(latest)).subarray(0, SHOWN_BYTES - stamp.byteLength);
+	const dropped = (latest === 0 ? bytes : text.subarray(latest)).byteLength - shown.byteLength;
+	return textOf(joined([stamp, shown])) + (dropped > 0 ? ` … (${dropped} more bytes in this line)` : "");
 }
 
 /** A long log comes in pieces that are not quite as small. */
@@ -44,7 +50,7 @@ const shortLines = cutLog.filter(([bytes]) => linesIn(bytes).every((line) => lin
 
 function formatted(format: "raw" | "clean", pieces: readonly Uint8Array[]): Uint8Array {
 	const formatter = new LogFormatter(format);
-	return joined(pieces.map((piece) => formatter.push(piece).slice()));
+	return joined([...pieces.map((piece) => formatter.push(piece).slice()), formatter.flush()]);
 }
 
 const ESCAPE = 0x1b;

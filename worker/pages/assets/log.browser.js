@@ -24,7 +24,13 @@ function start(log) {
 	const endOf = (fold) => (fold.dataset.end === undefined ? total : Math.min(total, Number(fold.dataset.end)));
 	const numberOf = (line) => Number(line.id.slice(1)) - 1;
 	const shownFrom = (fold) => (listOf(fold).firstElementChild ? numberOf(listOf(fold).firstElementChild) : firstOf(fold));
-	const shownTo = (fold) => (listOf(fold).lastElementChild ? numberOf(listOf(fold).lastElementChild) + 1 : firstOf(fold));
+	/** The line that is not complete yet; it is put in place anew with each state of it. */
+	const partialLine = () => log.querySelector("li.partial");
+	const lastOf = (fold) => {
+		const last = listOf(fold).lastElementChild;
+		return last?.classList.contains("partial") ? last.previousElementSibling : last;
+	};
+	const shownTo = (fold) => (lastOf(fold) ? numberOf(lastOf(fold)) + 1 : firstOf(fold));
 	const foldOfLine = (line) => folds().findLast((fold) => firstOf(fold) <= line);
 
 	async function fetchBlock(from, count) {
@@ -165,6 +171,7 @@ function start(log) {
 			template.innerHTML = event.data;
 			const lines = [...template.content.children];
 			if (lines.length === 0) return;
+			partialLine()?.remove();
 			total = Math.max(total, numberOf(lines.at(-1)) + 1);
 			for (const line of lines) {
 				const fold = foldOfLine(numberOf(line));
@@ -176,6 +183,17 @@ function start(log) {
 			label(foldOfLine(total - 1));
 			if (isFollowing) window.scrollTo(0, document.body.scrollHeight);
 		};
+		source.addEventListener("partial", (event) => {
+			template.innerHTML = event.data;
+			const line = template.content.firstElementChild;
+			const old = partialLine();
+			if (old?.id === line.id) return old.replaceWith(line);
+			old?.remove();
+			const fold = foldOfLine(numberOf(line));
+			if (shownTo(fold) !== numberOf(line)) return;
+			listOf(fold).append(line);
+			if (isFollowing) window.scrollTo(0, document.body.scrollHeight);
+		});
 		source.addEventListener("end", () => {
 			source.close();
 			end.textContent = "End of the log.";

@@ -1,0 +1,51 @@
+import type { LogFormat } from "../wire/log_formats.ts";
+import { AnsiStripper } from "./ansi.ts";
+
+/** Every line begins with a time stamp and a blank: `2026-01-02T03:04:05.678Z `. */
+export const STAMP_BYTES = 25;
+
+const NEWLINE = 10;
+
+/**
+ * Cuts the time stamps, and for `clean` the terminal sequences, from a log that comes in pieces. What a piece breaks apart
+ * (a stamp, a sequence) goes on in the next; nothing else is held back.
+ */
+export class LogFormatter {
+	readonly #stripper: AnsiStripper | null;
+	#stampLeft = STAMP_BYTES;
+
+	constructor(format: Exclude<LogFormat, "text">) {
+		this.#stripper = format === "clean" ? new AnsiStripper() : null;
+	}
+
+	push(bytes: Uint8Array): Uint8Array {
+		// A byte that was held back may come out with these.
+		const out = new Uint8Array(bytes.byteLength + 1);
+		let size = 0;
+		const put = (part: Uint8Array) => {
+			out.set(part, size);
+			size += part.byteLength;
+		};
+		for (let at = 0; at < bytes.byteLength; ) {
+			const skipped = Math.min(this.#stampLeft, bytes.byteLength - at);
+			this.#stampLeft -= skipped;
+			at += skipped;
+			const newline = bytes.indexOf(NEWLINE, at);
+			const end = newline === -1 ? bytes.byteLength : newline;
+			const text = bytes.subarray(at, end);
+			put(this.#stripper?.push(text) ?? text);
+			at = end;
+			if (newline === -1) continue;
+			put(this.flush());
+			put(bytes.subarray(newline, newline + 1));
+			at = newline + 1;
+			this.#stampLeft = STAMP_BYTES;
+		}
+		return out.subarray(0, size);
+	}
+
+	/** What was held back when a line, or the log, is over. */
+	flush(): Uint8Array {
+		return this.#stripper?.end() ?? new Uint8Array();
+	}
+}
