@@ -46,6 +46,6 @@ export async function readAutomake(file: ReportFile): Promise<TestCase[]> {
 
 function stateOf(word: string, line: number): [TestCase["state"], string | null] {
 	const known = Object.hasOwn(RESULTS, word) ? RESULTS[word] : undefined;
-	if (!known) throw new ReportError(`the result ${word.slice(0, 50)} is unknown. Automake knows ${Object.keys(RESULTS).join(", ")}.`, line);
+	if (!known) throw new ReportError(`the result ${word} is unknown. Automake knows ${Object.keys(RESULTS).join(", ")}.`, line);
 	return known;
 }

@@ -53,7 +53,7 @@ class CoberturaReader implements XmlHandler {
 
 	open(name: string, attributes: ReadonlyMap<string, string>): void {
 		if (this.#elements.length === 0 && name !== "coverage") {
-			throw new ReportError(`it has no coverage element, but ${name.slice(0, 100)}. Write Cobertura XML.`);
+			throw new ReportError(`it has no coverage element, but ${name}. Write Cobertura XML.`);
 		}
 		this.#elements.push(name);
 		if (name === "source") this.#source = "";

@@ -41,7 +41,7 @@ async function readLcov(report: ReportFile, lines: CoverageLines): Promise<void>
 			.map((one) => one.trim());
 		const hits = NEVER_RUN.has(count) ? 0 : count === "" ? Number.NaN : Number(count);
 		if (!/^-?\d+$/.test(place) || Number.isNaN(hits)) {
-			throw new ReportError(`${JSON.stringify(line.slice(0, 100))} has no line number and count. Write DA:<line>,<count>.`, number);
+			throw new ReportError(`${JSON.stringify(line)} has no line number and count. Write DA:<line>,<count>.`, number);
 		}
 		// gcov counts what belongs to no line at line 0.
 		if (Number(place) > 0) lines.add(file, String(Number(place)), hits > 0);
@@ -56,7 +56,7 @@ async function readGo(report: ReportFile, lines: CoverageLines): Promise<void> {
 		if (line.trim() === "" || line.startsWith("mode:")) continue;
 		const [, file, place, statements, count] = /^(.+):(\d+\.\d+,\d+\.\d+) (\d{1,9}) (\d+)$/.exec(line) ?? [];
 		if (file === undefined || place === undefined) {
-			const problem = `it has the line ${JSON.stringify(line.slice(0, 100))}. Name what go test -coverprofile writes.`;
+			const problem = `it has the line ${JSON.stringify(line)}. Name what go test -coverprofile writes.`;
 			throw new ReportError(problem, number);
 		}
 		lines.add(lines.nameOf(file), place, Number(count) > 0, Number(statements));

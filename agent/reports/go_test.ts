@@ -256,5 +256,5 @@ function withoutVariant(name: string): string {
 /** The first line that says something: the frame that go puts around a test does not. */
 function firstWords(output: string | null): string | null {
 	const lines = (output ?? "").split("\n").map((line) => line.trim());
-	return lines.find((line) => line !== "" && !/^(=== |--- |# |FAIL\b|exit status)/.test(line))?.slice(0, 500) ?? null;
+	return lines.find((line) => line !== "" && !/^(=== |--- |# |FAIL\b|exit status)/.test(line)) ?? null;
 }

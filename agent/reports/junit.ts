@@ -85,9 +85,7 @@ class JunitReader implements XmlHandler {
 	open(name: string, attributes: ReadonlyMap<string, string>): void {
 		this.#depth += 1;
 		if (this.#depth === 1 && name !== "testsuites" && name !== "testsuite") {
-			throw new ReportError(
-				`it has neither testsuites nor testsuite, but ${name.slice(0, 100)}. ${OTHER_ROOTS[name] ?? "Write JUnit XML."}`,
-			);
+			throw new ReportError(`it has neither testsuites nor testsuite, but ${name}. ${OTHER_ROOTS[name] ?? "Write JUnit XML."}`);
 		}
 		if (this.#part) return;
 		const opened = { depth: this.#depth, attributes, parts: { faults: [], retries: [], skipped: [], outputs: [] } };

@@ -90,7 +90,7 @@ class LibtestReader {
 		else if (notBuilt !== undefined) {
 			this.#isKnown = true;
 			const output = `${this.#outside.text}${line}\n`;
-			addCase(this.#cases, { ...plainCase(notBuilt, BUILD, "failed", line.slice(0, 500)), output });
+			addCase(this.#cases, { ...plainCase(notBuilt, BUILD, "failed", line), output });
 		} else if (this.#run === null && !TEST.test(line)) this.#outside.add(`${line}\n`);
 		else onLineOfRun(this.#run ?? this.#begin(null), line);
 	}
@@ -111,7 +111,7 @@ const STATES: Readonly<Record<string, TestCase["state"]>> = { ok: "passed", FAIL
 /** target/debug/deps/name-0123456789abcdef: the hash is another in every build. */
 function binaryName(path: string): string {
 	const name = path.split(/[\\/]/).at(-1) ?? path;
-	return name.replace(/-[0-9a-f]{16}(\.exe)?$/, "").slice(0, 200);
+	return name.replace(/-[0-9a-f]{16}(\.exe)?$/, "");
 }
 
 interface Event {

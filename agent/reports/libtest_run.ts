@@ -96,8 +96,5 @@ function firstWords(text: string | null): string | null {
 	const first = panic === -1 ? lines.findIndex((line) => line !== "") : panic;
 	if (first === -1) return null;
 	const count = lines[first]?.endsWith(":") ? 2 : 1;
-	return lines
-		.slice(first, first + count)
-		.join(" ")
-		.slice(0, 500);
+	return lines.slice(first, first + count).join(" ");
 }

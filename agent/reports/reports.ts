@@ -65,10 +65,10 @@ const READERS: Readonly<Record<TestReportKind, Reader>> = {
 /** Reads every report of a job. Never throws for what is in them. */
 export async function readReports(workspace: ConfinedFolder, patterns: Patterns, masker: Masker): Promise<Reports> {
 	const faults: string[] = [];
-	const reading = { workspace, patterns, masker, faults, bytesRead: 0, cases: [] as TestCase[] };
+	const reading: Reading = { workspace, patterns, masker, faults, bytesRead: 0, cases: [] };
 	const kinds = TEST_REPORT_KINDS.filter((kind) => patterns[kind].length > 0);
 	for (const kind of kinds) await readKind(kind, reading);
-	const coverage = patterns.coverage && (await coverageOf(workspace, patterns, faults));
+	const coverage = patterns.coverage && (await coverageOf(reading));
 	return { ...summed(reading.cases, kinds.length > 0), coverage, faults };
 }
 
@@ -103,7 +103,7 @@ async function readKind(kind: TestReportKind, reading: Reading): Promise<void> {
 			}
 			for (const one of found) cases.push(withShortTexts(withoutSecrets(asWanted(one, patterns.retries), masker)));
 		} catch (error) {
-			faults.push(shortFault(`The report ${names} cannot be read as ${kind}: ${(error as Error).message}`));
+			faults.push(shortFault(`The report ${names} cannot be read as ${kind}: ${masker.text((error as Error).message)}`));
 		}
 	}
 	// As Jenkins and others do: what counts is whether there is a test in any of them.
@@ -140,6 +140,7 @@ function asWanted(one: TestCase, retries: Patterns["retries"]): TestCase {
 	return one.flaky && retries === "fail" ? { ...one, state: "failed", flaky: false } : one;
 }
 
+/** Messages are masked before they are cut: readers quote what is in the report. */
 function shortFault(text: string): string {
 	return text.length > MAX_FAULT ? `${text.slice(0, MAX_FAULT - 1)}…` : text;
 }
@@ -178,7 +179,7 @@ async function sizeOf(workspace: ConfinedFolder, name: string): Promise<number |
 	}
 }
 
-async function coverageOf(workspace: ConfinedFolder, patterns: Patterns, faults: string[]): Promise<CoverageTotals | null> {
+async function coverageOf({ workspace, patterns, masker, faults }: Reading): Promise<CoverageTotals | null> {
 	const { format, files: wanted } = patterns.coverage as NonNullable<Patterns["coverage"]>;
 	const files = await writtenFilesOf(workspace, format, wanted, patterns.allow_empty, faults);
 	if (files.length === 0) return null;
@@ -188,7 +189,7 @@ async function coverageOf(workspace: ConfinedFolder, patterns: Patterns, faults:
 		if (!patterns.allow_empty) throw new ReportError("it speaks of no line. If it may be empty, set `reports.allow_empty: true`.");
 	} catch (error) {
 		const names = listed(files);
-		faults.push(shortFault(`The coverage in ${names} cannot be read as ${format}: ${(error as Error).message}`));
+		faults.push(shortFault(`The coverage in ${names} cannot be read as ${format}: ${masker.text((error as Error).message)}`));
 	}
 	return null;
 }

@@ -45,7 +45,7 @@ class TrxReader implements XmlHandler {
 
 	open(name: string, attributes: ReadonlyMap<string, string>): void {
 		if (this.#elements.length === 0 && name !== "TestRun") {
-			throw new ReportError(`it has no TestRun, but ${name.slice(0, 100)}. Write TRX, or name the report under its own format.`);
+			throw new ReportError(`it has no TestRun, but ${name}. Write TRX, or name the report under its own format.`);
 		}
 		this.#elements.push(name);
 		if (name.endsWith("TestResult")) {

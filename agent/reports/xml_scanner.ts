@@ -115,7 +115,7 @@ class Scanner {
 			attributes.set(localName(found[1] as string), withoutReferences(found[2] ?? (found[3] as string)));
 		}
 		const end = this.#match(TAG_END);
-		if (!end) throw this.#error(`the tag of the element ${name.slice(0, 100)} is malformed.`, begin);
+		if (!end) throw this.#error(`the tag of the element ${name} is malformed.`, begin);
 		this.#handler.open(localName(name), attributes);
 		if (end[1] === "/") this.#handler.close();
 		else this.#open.push({ name, at: begin });
@@ -127,8 +127,8 @@ class Scanner {
 		const [name] = this.#match(NAME) ?? [];
 		const opened = this.#open.pop();
 		if (!this.#match(TAG_END) || name !== opened?.name) {
-			const expected = opened ? `The element ${opened.name.slice(0, 100)} is open.` : "No element is open.";
-			throw this.#error(`the end tag ${JSON.stringify(name?.slice(0, 100) ?? "")} does not match. ${expected}`, begin);
+			const expected = opened ? `The element ${opened.name} is open.` : "No element is open.";
+			throw this.#error(`the end tag ${JSON.stringify(name ?? "")} does not match. ${expected}`, begin);
 		}
 		this.#handler.close();
 	}

@@ -20,8 +20,8 @@ export async function read(kind: TestReportKind, text: string | Buffer, more: Pa
 }
 
 /** Reads what patterns name in a folder of these files. */
-export async function readFiles(files: Record<string, string | Buffer>, patterns: Partial<Patterns>) {
-	return readReports(await folderWith(files), { ...NONE, ...patterns }, new Masker([]));
+export async function readFiles(files: Record<string, string | Buffer>, patterns: Partial<Patterns>, secrets: string[] = []) {
+	return readReports(await folderWith(files), { ...NONE, ...patterns }, new Masker(secrets));
 }
 
 /** Reads reports of coverage; `$WORKSPACE` stands for the folder that they are in. */

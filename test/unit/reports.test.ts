@@ -544,6 +544,12 @@ describe("coverage", () => {
 	] as const)("%s: %s", async (format, text, message) => expect((await coverage(format, text)).faults[0]).toContain(message));
 });
 
+test("a secret that a malformed report holds is in no reason, be it cut", async () => {
+	const secret = "s3cr3t".repeat(200);
+	const { faults } = await readFiles({ r: `DA:${secret}` }, { coverage: { format: "lcov", files: ["r"] } }, [secret]);
+	expect([faults.length, faults[0]?.includes("s3cr3t"), faults[0]?.includes("***")]).toEqual([1, false, true]);
+});
+
 test("a report that is not there is a fault for each kind", async () => {
 	const patterns = { ...NONE, junit: ["*.xml"], go_test: ["g"], coverage: { format: "go" as const, files: ["c"] } };
 	const { faults } = await readFiles({}, patterns);
