@@ -24,7 +24,7 @@ export async function readCoverage(
 	return lines.totals;
 }
 
-/** What gcov writes in place of a count for code that never ran; lcov writes "-" for branches of such code. */
+/** gcov writes these in place of a count for code that never ran; lcov writes "-" for branches of such code. */
 const NEVER_RUN = new Set(["-", "#####", "=====", "%%%%%", "$$$$$"]);
 
 /** geninfo(1): SF names a file; DA has a line, how often it ran, and perhaps a checksum. As in lcov, a negative count is none. */

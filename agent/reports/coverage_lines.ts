@@ -9,7 +9,7 @@ const MAX_NAME = 4_096;
 /** Lines of one file by their places: whether each was run, and how much it counts. */
 type FileLines = Map<string, { weight: number; isCovered: boolean }>;
 
-/** Lines of files. What several reports say of a line is put together, whatever name they give its file. */
+/** Lines of files. A line of several reports counts once, whatever names they give its file. */
 export class CoverageLines {
 	readonly #files = new Map<string, FileLines>();
 	/** The absolute paths of the workspace, on the host and for the steps. */

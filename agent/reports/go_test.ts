@@ -52,7 +52,7 @@ class Package {
 	readonly #current = new Set<string>();
 	readonly #output = new RecentText();
 	#isRunning = false;
-	/** Whether it failed without a test that did; if so, and it is known, the package that could not be built. */
+	/** Set if the package failed, and none of its tests did. */
 	#failure: { failedBuild: string | null; neverEnded: boolean } | null = null;
 
 	constructor(name: string) {
@@ -67,7 +67,7 @@ class Package {
 		this.#test(name).isRunning = true;
 	}
 
-	note(output: string, name: string | null): void {
+	addOutput(output: string, name: string | null): void {
 		if (name === null) this.#output.add(output);
 		else this.#test(name).output.add(output);
 	}
@@ -106,7 +106,7 @@ class Package {
 		this.endTest(name, test.neverEnded ? "failed" : "passed", null);
 	}
 
-	/** @param plain what stood between the events: the words of the compiler, where an older go writes them */
+	/** @param plain the text between the events: older versions of go print the errors of the compiler there */
 	cases(plain: string): TestCase[] {
 		const isRunning = this.#isRunning || [...this.#current].some((name) => this.#tests.get(name)?.isRunning);
 		if (isRunning) this.end(true, { failedBuild: null, neverEnded: true });
@@ -143,7 +143,7 @@ class Package {
 /** Puts events together. */
 class GoTestReader {
 	readonly #packages = new Map<string, Package>();
-	/** What is no event. */
+	/** The lines that are no events. */
 	readonly #plain = new RecentText();
 	#hasEvents = false;
 	/** The last line, if it is an event that was cut off. */
@@ -185,7 +185,7 @@ function onTest(of: Package, name: string, { Action: action, seconds, output }: 
 			of.begin(name);
 			break;
 		case "output":
-			of.note(output, name);
+			of.addOutput(output, name);
 			break;
 		case "pass":
 		case "bench":
@@ -207,10 +207,10 @@ function onPackage(of: Package, { Action: action, output, failedBuild }: Event):
 			of.start();
 			break;
 		case "output":
-			of.note(output, null);
+			of.addOutput(output, null);
 			break;
 		case "build-output":
-			of.note(output, BUILD);
+			of.addOutput(output, BUILD);
 			break;
 		case "build-fail":
 			of.endTest(BUILD, "failed", null);

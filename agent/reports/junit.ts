@@ -12,7 +12,7 @@ const MAX_DEPTH = 20;
 /** The case that stands for a suite that failed beside its cases. */
 const SUITE = "(suite)";
 
-/** What an element in a case or a suite says of it. Surefire: a test with flakyFailure passed in the end, one with failure did not. */
+/** The elements of a case or a suite that say how it went. Surefire: a test with flakyFailure passed in the end, one with failure did not. */
 const PARTS: Readonly<Record<string, keyof Parts>> = {
 	failure: "faults",
 	error: "faults",
@@ -128,7 +128,7 @@ class JunitReader implements XmlHandler {
 	#endSuite(suite: Suite, above: Suite | undefined): void {
 		const cases = foldRetries(suite.cases);
 		const { output } = wordsOf({ ...suite.parts, faults: [], retries: [] }, []);
-		// A failed test that wrote nothing itself has what its suite wrote: Bazel puts all output there.
+		// A failed test without output gets that of its suite: Bazel puts all output there.
 		for (const one of cases) if (one.state === "failed") one.output ??= output;
 		const failed = suite.failed + cases.filter(({ state }) => state === "failed").length;
 		const own = failureOfSuite({ ...suite, failed });
@@ -139,7 +139,7 @@ class JunitReader implements XmlHandler {
 	}
 }
 
-/** The case that a suite is itself: one that failed, and not for what its cases show. */
+/** The case that stands for a suite whose failure no case shows. */
 function failureOfSuite({ name, attributes, parts, shown, failed }: Suite): TestCase | null {
 	const stated = statedFailures(attributes);
 	const isStated = failed === 0 && (stated > shown || (shown === 0 && stateOfAttributes(attributes) === "failed"));
@@ -172,7 +172,7 @@ function caseOf({ attributes, parts }: OpenElement, suite: string): TestCase {
 	};
 }
 
-/** What was said: the message of the parts that tell how it went, and all else. */
+/** The message of the parts that say how it went, and the text of all parts. */
 function wordsOf(parts: Parts, telling: readonly Part[]): Pick<TestCase, "message" | "output"> {
 	const joined = (some: readonly Part[]) =>
 		some

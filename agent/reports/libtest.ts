@@ -7,12 +7,12 @@ import type { ReportFile } from "./report_file.ts";
 import { addCase, plainCase } from "./test_cases.ts";
 
 /**
- * What `cargo test` prints: the text of libtest, or its JSON (`--format json`, an event a line:
+ * The output of `cargo test`: the text of libtest, or its JSON (`--format json`, an event a line:
  * https://github.com/rust-lang/rust/blob/master/library/test/src/formatters/json.rs). Cargo's own lines may stand between.
  */
 
 const TEST = /^test (\S.*?) \.\.\.(?: (.*))?$/;
-/** What the text adds to a name, and neither the JSON nor the list of those that failed does. */
+/** The text adds these to names; the JSON and the list of failed tests do not. */
 const MODE = / - (should panic|compile fail|compile)$/;
 const RESULT_WORD = /^(?:(ok|FAILED|ignored)(?:, (.*)| \([^()]*\))?(?: <([\d.]+)s>)?$|bench: )/;
 const RESULT = /^test result: (ok|FAILED)\. (\d{1,9}) passed; (\d{1,9}) failed; (\d{1,9}) ignored;/;
@@ -29,10 +29,10 @@ export async function readLibtest(file: ReportFile): Promise<TestCase[]> {
 
 class LibtestReader {
 	readonly #cases: TestCase[] = [];
-	/** What cargo says of the binary that runs next. */
+	/** The binary that cargo runs next. */
 	#suite = "";
 	#run: LibtestRun | null = null;
-	/** What stands outside of runs: the words of cargo and the compiler. */
+	/** The lines outside of runs: those of cargo and of the compiler. */
 	readonly #outside = new RecentText();
 	#isKnown = false;
 
@@ -103,7 +103,7 @@ function onLineOfRun(run: LibtestRun, line: string): void {
 	if (name !== undefined) run.beginTest(name);
 	const state = STATES[result] ?? "passed";
 	if (word !== undefined) run.endTest(name ?? null, state, seconds === undefined ? null : Number(seconds), reason ?? null);
-	else if (name === undefined) run.note(line);
+	else if (name === undefined) run.readLine(line);
 }
 
 const STATES: Readonly<Record<string, TestCase["state"]>> = { ok: "passed", FAILED: "failed", ignored: "skipped" };

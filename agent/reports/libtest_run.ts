@@ -14,10 +14,10 @@ export class LibtestRun {
 	readonly #cases: TestCase[] = [];
 	/** Tests that have begun and not ended, in their order. */
 	readonly #running = new Set<string>();
-	/** What failed tests wrote, by their names; the text tells it after all of them have ended. */
+	/** The output of failed tests, by their names. The text prints it after all tests have ended. */
 	readonly #outputs = new Map<string, RecentText>();
 	#output: RecentText | null = null;
-	/** Whether the names of those that failed are being listed. */
+	/** Whether the next lines name the failed tests. */
 	#isListing = false;
 	readonly #listed = new Set<string>();
 
@@ -41,7 +41,7 @@ export class LibtestRun {
 	}
 
 	/** A line that is no result: a part of what a failed test wrote, or of the list of those that failed. */
-	note(line: string): void {
+	readLine(line: string): void {
 		const [, name] = /^---- (\S.*) stdout ----$/.exec(line) ?? [];
 		if (name !== undefined) {
 			this.#output = new RecentText();
@@ -55,8 +55,8 @@ export class LibtestRun {
 
 	/**
 	 * The cases, when the run is over.
-	 * @param totals what the binary states at its end; null if it was broken off
-	 * @param outside what stood outside of runs
+	 * @param totals the totals that the binary prints at its end; null if it never ended
+	 * @param outside the lines outside of runs
 	 */
 	end(totals: { passed: number; failed: number } | null, outside: string): TestCase[] {
 		for (const name of this.#running) this.#endUnended(name, totals !== null);

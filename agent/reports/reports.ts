@@ -38,13 +38,13 @@ const MAX_FILE_BYTES = 32 * 1024 * 1024;
 /** All reports of a job together. */
 const MAX_ALL_BYTES = 128 * 1024 * 1024;
 const MAX_CASES = 20_000;
-const MAX_TOLD = 50;
+const MAX_NAMED = 50;
 const MAX_FAULT = 500;
 /** Of what a case says, and of what all of them say. */
 const MAX_TEXT = 16 * 1024;
 const MAX_ALL_TEXT = 8 * 1024 * 1024;
 
-/** Reads reports that belong together: one file, but for tries that have files of their own. */
+/** Reads reports that belong together: one file, or the attempts of one target of Bazel. */
 type Reader = (files: readonly ReportFile[]) => Promise<TestCase[]>;
 
 const alone =
@@ -106,7 +106,7 @@ async function readKind(kind: TestReportKind, reading: Reading): Promise<void> {
 			faults.push(shortFault(`The report ${names} cannot be read as ${kind}: ${masker.text((error as Error).message)}`));
 		}
 	}
-	// As Jenkins and others do: what counts is whether there is a test in any of them.
+	// As in Jenkins (allowEmptyResults), one test in any of the reports is enough.
 	if (patterns.allow_empty || faults.length > faultsBefore || cases.length > casesBefore) return;
 	const names = listed(files);
 	faults.push(
@@ -135,7 +135,7 @@ async function writtenFilesOf(
 	return written;
 }
 
-/** A flaky test is one that failed, where `retries` says so. */
+/** With `retries: fail`, a flaky test has failed. */
 function asWanted(one: TestCase, retries: Patterns["retries"]): TestCase {
 	return one.flaky && retries === "fail" ? { ...one, state: "failed", flaky: false } : one;
 }
@@ -197,7 +197,7 @@ async function coverageOf({ workspace, patterns, masker, faults }: Reading): Pro
 function summed(all: readonly TestCase[], hasTests: boolean): Pick<Reports, "tests" | "cases" | "failures" | "flaky"> {
 	if (!hasTests) return { tests: null, cases: [], failures: [], flaky: [] };
 	const count = (state: TestCase["state"]) => all.filter((one) => one.state === state).length;
-	// What failed is kept first, whatever its place, and then what failed at first.
+	// Failed tests are kept first, then flaky ones.
 	const rank = ({ state, flaky }: TestCase) => (state === "failed" ? 0 : flaky ? 1 : 2);
 	const kept = [0, 1, 2].flatMap((wanted) => all.filter((one) => rank(one) === wanted)).slice(0, MAX_CASES);
 	let left = MAX_ALL_TEXT;
@@ -224,7 +224,7 @@ function summed(all: readonly TestCase[], hasTests: boolean): Pick<Reports, "tes
 		truncated: all.length > MAX_CASES,
 	};
 	const namesOf = (some: readonly TestCase[]) =>
-		some.slice(0, MAX_TOLD).map(({ suite, name }) => (suite === "" ? name : `${suite} › ${name}`));
+		some.slice(0, MAX_NAMED).map(({ suite, name }) => (suite === "" ? name : `${suite} › ${name}`));
 	return {
 		tests,
 		cases,

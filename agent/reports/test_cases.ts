@@ -1,12 +1,12 @@
 import type { TestCase } from "../../schema/wire/resources.ts";
 import { ReportError } from "./report_error.ts";
 
-/** What the readers of test reports have in common. */
+/** The rules that all readers of test reports share. */
 
 /** A report may hold so many; far fewer are kept. */
 export const MAX_READ_CASES = 500_000;
 
-/** A case of which no more is known than how it went. */
+/** A case with nothing but its state and a message. */
 export function plainCase(suite: string, name: string, state: TestCase["state"], message: string | null = null): TestCase {
 	return { suite, name, state, flaky: false, duration_ms: 0, file: null, message, output: null };
 }
@@ -18,7 +18,7 @@ export function addCase(cases: TestCase[], one: TestCase): void {
 }
 
 /**
- * The tries of each test as one case. A test that failed and then passed is flaky: it keeps what it said when it failed. One that
+ * Makes one case of the tries of each test. A test that failed and then passed is flaky: it keeps the message of its failure. One that
  * passed and then failed has failed. Only cases that were reported side by side may be tries of one test: elsewhere, two tests can
  * have one name.
  */

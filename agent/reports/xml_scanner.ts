@@ -2,10 +2,10 @@ import { ReportError } from "./report_error.ts";
 
 /**
  * XML as the tools of a job write it, element by element: a report of many million elements must not fill the memory. No report needs
- * definitions of its own; a document that brings some may be after this machine's files or memory, and is rejected.
+ * entities of its own. A document that declares some may want this machine's files or memory, so the scanner rejects it.
  */
 
-/** What is told of a document, in its order. */
+/** Receives the parts of a document, in their order. */
 export interface XmlHandler {
 	open(name: string, attributes: ReadonlyMap<string, string>): void;
 	text(text: string): void;

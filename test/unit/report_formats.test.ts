@@ -137,7 +137,7 @@ describe("automake", () => {
 		expect((await read("automake", ":test-result: PASS 1\n:test-global-result: ERROR\n")).failures).toEqual(["report › (whole script)"]);
 	});
 
-	test("a log, and an unknown result, are told of", async () => {
+	test("a log and an unknown result are errors", async () => {
 		expect((await read("automake", "PASS: a\n")).faults[0]).toContain("line 1: it is no field of a .trs file");
 		expect((await read("automake", ":test-result: MAYBE\n")).faults[0]).toContain("the result MAYBE is unknown");
 	});

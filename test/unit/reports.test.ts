@@ -199,7 +199,7 @@ describe("encodings", () => {
 		expect([faults, cases.map(({ name }) => name)]).toEqual([[], ["Grüße"]]);
 	});
 
-	test("one that nobody knows is named", async () => {
+	test("the error names an unknown encoding", async () => {
 		const { faults } = await read("junit", of("EBCDIC-37"));
 		expect(faults).toEqual([
 			"The report report cannot be read as junit: its encoding EBCDIC-37 is not supported. Write the report in UTF-8.",
@@ -214,7 +214,7 @@ describe("encodings", () => {
 	});
 });
 
-describe("a malformed document is told of in our words, with its line", () => {
+describe("the error of a malformed document is ours, with the line", () => {
 	test.each([
 		["<testsuite>\n<testcase>\n</testsuite>", 'line 3: the end tag "testsuite" does not match. The element testcase is open.'],
 		[
@@ -528,7 +528,7 @@ describe("coverage", () => {
 		expect((await coverage("lcov", `SF:a\n${line}\nDA:2,1e+06,abc\nBRDA:1,0,0,-\nDA:0,5\n`)).coverage).toEqual({ covered: 1, lines: 2 });
 	});
 
-	test("lcov: what is no count is told of, with its line", async () => {
+	test("lcov: a count that is no number is an error with its line", async () => {
 		expect((await coverage("lcov", "SF:a\nDA:1,many\n")).faults[0]).toContain('line 2: "DA:1,many" has no line number and count');
 	});
 
@@ -544,7 +544,7 @@ describe("coverage", () => {
 	] as const)("%s: %s", async (format, text, message) => expect((await coverage(format, text)).faults[0]).toContain(message));
 });
 
-test("a secret that a malformed report holds is in no reason, be it cut", async () => {
+test("a reason masks a secret of a malformed report, even one that it truncates", async () => {
 	const secret = "s3cr3t".repeat(200);
 	const { faults } = await readFiles({ r: `DA:${secret}` }, { coverage: { format: "lcov", files: ["r"] } }, [secret]);
 	expect([faults.length, faults[0]?.includes("s3cr3t"), faults[0]?.includes("***")]).toEqual([1, false, true]);
