@@ -74,12 +74,12 @@ type Look =
 export class ConfinedFolder {
 	readonly #opened: Level;
 	#isClosed = false;
-	/** Absolute paths by which a link may name this folder. */
-	readonly #names: readonly string[];
+	/** Absolute paths by which a link or a report may name this folder. */
+	readonly names: readonly string[];
 
 	private constructor(root: Level, names: readonly string[]) {
 		this.#opened = root;
-		this.#names = names;
+		this.names = names;
 	}
 
 	/** The number of a closed handle is soon that of another folder: nothing goes by it any more. */
@@ -316,7 +316,7 @@ export class ConfinedFolder {
 
 	/** What an absolute link says of this folder; null if it leads elsewhere. */
 	#inside(target: string): string | null {
-		const root = this.#names.find((name) => target === name || target.startsWith(`${name}/`));
+		const root = this.names.find((name) => target === name || target.startsWith(`${name}/`));
 		return root === undefined ? null : target.slice(root.length);
 	}
 

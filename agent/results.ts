@@ -6,6 +6,7 @@ import { MAX_SUMMARY_BYTES } from "../schema/wire/limits.ts";
 import { ownArtifactPath } from "../schema/wire/paths.ts";
 import type { Assignment } from "../schema/wire/protocol.ts";
 import type { CoverageTotals, TestTotals } from "../schema/wire/resources.ts";
+import { TEST_REPORT_KINDS } from "../schema/wire/work.ts";
 import { ArtifactsFailed, type Found, findArtifacts, type Manifest, uploadArtifacts } from "./artifacts.ts";
 import type { FileCoordinator } from "./client.ts";
 import { ConfinedFolder } from "./confined_files.ts";
@@ -99,9 +100,10 @@ async function collectFrom(
 		results.tests = reports.tests;
 		if (reports.tests) {
 			uploads.push(await ownFile(folders.own, own, "tests", "tests.json", JSON.stringify(reports.cases)));
-			const { passed, failed, skipped } = reports.tests;
-			await say(`:: tests: ${passed} passed, ${failed} failed, ${skipped} skipped`);
+			const { passed, failed, skipped, flaky } = reports.tests;
+			await say(`:: tests: ${passed} passed${flaky > 0 ? ` (${flaky} flaky)` : ""}, ${failed} failed, ${skipped} skipped`);
 			for (const name of reports.failures) await say(`:: failed: ${name}`);
+			for (const name of reports.flaky) await say(`:: flaky: ${name}`);
 		}
 		if (reports.coverage) await say(`:: coverage: ${percent(reports.coverage)} of ${reports.coverage.lines} lines`);
 		for (const one of reports.faults) await say(`:: ${one}`);
@@ -132,7 +134,7 @@ async function collectFrom(
 }
 
 function beginning({ reports, artifacts }: Assignment): string {
-	const patterns = reports ? [...reports.junit, ...reports.go_test, ...reports.tap, ...(reports.coverage?.files ?? [])] : [];
+	const patterns = reports ? [...TEST_REPORT_KINDS.flatMap((kind) => reports[kind]), ...(reports.coverage?.files ?? [])] : [];
 	return [
 		...(patterns.length > 0 ? [`read reports: ${patterns.join(", ")}`] : []),
 		...(artifacts.save.length > 0 ? [`save artifacts: ${artifacts.save.join(", ")}`] : []),

@@ -1,95 +1,64 @@
+import { realpath } from "node:fs/promises";
 import type { CoverageTotals } from "../../schema/wire/resources.ts";
+import type { ConfinedFolder } from "../confined_files.ts";
+import { readCobertura } from "./cobertura.ts";
+import { CoverageLines } from "./coverage_lines.ts";
+import { ReportError } from "./report_error.ts";
 import type { ReportFile } from "./report_file.ts";
-import { xmlReader } from "./xml.ts";
 
-/** How much of the code was run, in the three formats that most tools can write. What several files say of the same line is put together. */
+/** How much of the code was run, in the three formats that most tools can write. */
 
-const MAX_LINES = 5_000_000;
+type Reader = (report: ReportFile, lines: CoverageLines, workspace: ConfinedFolder) => Promise<void>;
 
-/** Lines of files: whether each was run. */
-class Lines {
-	readonly #files = new Map<string, Map<string, { weight: number; isCovered: boolean }>>();
-	#count = 0;
+const READERS: Readonly<Record<"lcov" | "cobertura" | "go", Reader>> = { lcov: readLcov, cobertura: readCobertura, go: readGo };
 
-	add(file: string, place: string, isCovered: boolean, weight = 1): void {
-		let lines = this.#files.get(file);
-		if (!lines) {
-			lines = new Map();
-			this.#files.set(file, lines);
-		}
-		const known = lines.get(place);
-		if (known) {
-			known.isCovered ||= isCovered;
-			return;
-		}
-		this.#count += 1;
-		if (this.#count > MAX_LINES) throw new Error(`it has more than ${MAX_LINES} lines`);
-		lines.set(place, { weight, isCovered });
-	}
-
-	get totals(): CoverageTotals {
-		const totals = { covered: 0, lines: 0 };
-		for (const lines of this.#files.values()) {
-			for (const { weight, isCovered } of lines.values()) {
-				totals.lines += weight;
-				if (isCovered) totals.covered += weight;
-			}
-		}
-		return totals;
-	}
-}
-
-/** The sum of these reports. @throws Error for what is not in the format */
-export async function readCoverage(format: "lcov" | "cobertura" | "go", files: readonly ReportFile[]): Promise<CoverageTotals> {
-	const lines = new Lines();
-	for (const file of files) await READERS[format](file, lines);
-	if (lines.totals.lines === 0) throw new Error("it speaks of no line");
+/** The sum of these reports. @throws ReportError for what is not in the format */
+export async function readCoverage(
+	format: "lcov" | "cobertura" | "go",
+	files: readonly ReportFile[],
+	workspace: ConfinedFolder,
+): Promise<CoverageTotals> {
+	// Tools name files by their real paths, too.
+	const lines = new CoverageLines([...workspace.names, await realpath(workspace.place)]);
+	for (const file of files) await READERS[format](file, lines, workspace);
 	return lines.totals;
 }
 
-const READERS = { lcov: readLcov, cobertura: readCobertura, go: readGo };
+/** gcov writes these in place of a count for code that never ran; lcov writes "-" for branches of such code. */
+const NEVER_RUN = new Set(["-", "#####", "=====", "%%%%%", "$$$$$"]);
 
-/** geninfo(1): SF names a file, DA a line and how often it was run. */
-async function readLcov(report: ReportFile, lines: Lines): Promise<void> {
+/** geninfo(1): SF names a file; DA has a line, how often it ran, and perhaps a checksum. As in lcov, a negative count is none. */
+async function readLcov(report: ReportFile, lines: CoverageLines): Promise<void> {
 	let file = "";
+	let number = 0;
 	for await (const line of report.lines()) {
-		if (line.startsWith("SF:")) file = line.slice(3);
-		const [, number, hits] = /^DA:(\d+),(\d+)/.exec(line) ?? [];
-		if (number !== undefined) lines.add(file, number, Number(hits) > 0);
+		number += 1;
+		if (line.startsWith("SF:")) file = lines.nameOf(line.slice(3).trim());
+		if (!line.startsWith("DA:")) continue;
+		const [place = "", count = ""] = line
+			.slice(3)
+			.split(",", 2)
+			.map((one) => one.trim());
+		const hits = NEVER_RUN.has(count) ? 0 : count === "" ? Number.NaN : Number(count);
+		if (!/^-?\d+$/.test(place) || Number.isNaN(hits)) {
+			throw new ReportError(`${JSON.stringify(line)} has no line number and count. Write DA:<line>,<count>.`, number);
+		}
+		// gcov counts what belongs to no line at line 0.
+		if (Number(place) > 0) lines.add(file, String(Number(place)), hits > 0);
 	}
 }
 
 /** `go test -coverprofile`: file:line.column,line.column statements count. Statements count, as in `go tool cover`. */
-async function readGo(report: ReportFile, lines: Lines): Promise<void> {
+async function readGo(report: ReportFile, lines: CoverageLines): Promise<void> {
+	let number = 0;
 	for await (const line of report.lines()) {
+		number += 1;
 		if (line.trim() === "" || line.startsWith("mode:")) continue;
-		const [, file, place, statements, count] = /^(.+):(\d+\.\d+,\d+\.\d+) (\d+) (\d+)$/.exec(line) ?? [];
-		if (file === undefined || place === undefined) throw new Error(`it has the line ${JSON.stringify(line.slice(0, 100))}`);
-		lines.add(file, place, Number(count) > 0, Number(statements));
-	}
-}
-
-const parseXml = xmlReader(["class", "line"]);
-
-interface Class {
-	"@filename"?: string;
-	lines?: { line?: { "@number"?: string; "@hits"?: string }[] };
-}
-
-async function readCobertura(report: ReportFile, lines: Lines): Promise<void> {
-	const document = parseXml(await report.text());
-	if (document.coverage === undefined) throw new Error("it has no coverage element");
-	for (const one of classesIn(document.coverage)) {
-		for (const line of one.lines?.line ?? []) lines.add(one["@filename"] ?? "", line["@number"] ?? "", Number(line["@hits"]) > 0);
-	}
-}
-
-function* classesIn(element: unknown): Generator<Class> {
-	if (Array.isArray(element)) for (const one of element) yield* classesIn(one);
-	else if (typeof element === "object" && element !== null) {
-		for (const [name, value] of Object.entries(element)) {
-			if (name === "class") yield* value as Class[];
-			else if (!name.startsWith("@")) yield* classesIn(value);
+		const [, file, place, statements, count] = /^(.+):(\d+\.\d+,\d+\.\d+) (\d{1,9}) (\d+)$/.exec(line) ?? [];
+		if (file === undefined || place === undefined) {
+			const problem = `it has the line ${JSON.stringify(line)}. Name what go test -coverprofile writes.`;
+			throw new ReportError(problem, number);
 		}
+		lines.add(lines.nameOf(file), place, Number(count) > 0, Number(statements));
 	}
 }

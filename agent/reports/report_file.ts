@@ -1,5 +1,5 @@
-import { createInterface } from "node:readline";
 import type { ConfinedFolder } from "../confined_files.ts";
+import { decodeText, decodeXml } from "./decode_text.ts";
 
 /** A report in the workspace. It is read up to the size that it had when it was found. */
 export class ReportFile {
@@ -15,18 +15,26 @@ export class ReportFile {
 
 	/** @throws ConfinedFileError for what is no longer a regular file of the workspace */
 	async text(): Promise<string> {
-		const { bytes } = await this.#workspace.readUpTo(this.name, this.size);
-		return bytes.toString("utf8");
+		return decodeText(await this.#bytes());
+	}
+
+	/** The text of an XML document. @throws ConfinedFileError as `text` does; ReportError for an unknown encoding */
+	async xml(): Promise<string> {
+		return decodeXml(await this.#bytes());
 	}
 
 	/** @throws ConfinedFileError as `text` does */
 	async *lines(): AsyncGenerator<string> {
-		if (this.size === 0) return;
-		const input = await this.#workspace.stream(this.name, { start: 0, end: this.size - 1 });
-		try {
-			yield* createInterface({ input: input.setEncoding("utf8"), crlfDelay: Number.POSITIVE_INFINITY });
-		} finally {
-			input.destroy();
+		const text = await this.text();
+		for (let from = 0; from < text.length; ) {
+			const next = text.indexOf("\n", from);
+			const end = next === -1 ? text.length : next;
+			yield text.slice(from, text[end - 1] === "\r" && end > from ? end - 1 : end);
+			from = end + 1;
 		}
+	}
+
+	async #bytes(): Promise<Buffer> {
+		return (await this.#workspace.readUpTo(this.name, this.size)).bytes;
 	}
 }

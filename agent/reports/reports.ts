@@ -1,14 +1,21 @@
 import { formatBytes } from "../../schema/wire/bytes.ts";
 import type { Assignment } from "../../schema/wire/protocol.ts";
 import type { CoverageTotals, TestCase, TestTotals } from "../../schema/wire/resources.ts";
+import { TEST_REPORT_KINDS, type TestReportKind } from "../../schema/wire/work.ts";
 import { ConfinedFileError, type ConfinedFolder } from "../confined_files.ts";
 import { findFiles } from "../find_files.ts";
 import type { Masker } from "../masker.ts";
+import { readAutomake } from "./automake.ts";
+import { groupByTarget, readBazel } from "./bazel.ts";
 import { readCoverage } from "./coverage.ts";
 import { readGoTest } from "./go_test.ts";
 import { readJunit } from "./junit.ts";
+import { readLibtest } from "./libtest.ts";
+import { ReportError } from "./report_error.ts";
 import { ReportFile } from "./report_file.ts";
 import { readTap } from "./tap.ts";
+import { MAX_READ_CASES } from "./test_cases.ts";
+import { readTrx } from "./trx.ts";
 
 /** Test results and coverage, as the tools of a job have written them. What is read is bounded: a report comes from the job. */
 
@@ -18,8 +25,9 @@ export interface Reports {
 	/** Null if the job reports no tests. */
 	tests: TestTotals | null;
 	cases: TestCase[];
-	/** The names of those that failed. */
+	/** The names of those that failed, and of those that passed only when they were tried again. */
 	failures: string[];
+	flaky: string[];
 	coverage: CoverageTotals | null;
 	/** What could not be read, a sentence each. */
 	faults: string[];
@@ -30,43 +38,117 @@ const MAX_FILE_BYTES = 32 * 1024 * 1024;
 /** All reports of a job together. */
 const MAX_ALL_BYTES = 128 * 1024 * 1024;
 const MAX_CASES = 20_000;
-const MAX_TOLD_FAILURES = 50;
+const MAX_NAMED = 50;
+const MAX_FAULT = 500;
 /** Of what a case says, and of what all of them say. */
 const MAX_TEXT = 16 * 1024;
 const MAX_ALL_TEXT = 8 * 1024 * 1024;
 
-type Reader = (file: ReportFile) => Promise<TestCase[]>;
+/** Reads reports that belong together: one file, or the attempts of one target of Bazel. */
+type Reader = (files: readonly ReportFile[]) => Promise<TestCase[]>;
+
+const alone =
+	(read: (file: ReportFile) => Promise<TestCase[]>): Reader =>
+	async ([file]) =>
+		file ? read(file) : [];
+
+const READERS: Readonly<Record<TestReportKind, Reader>> = {
+	junit: alone(readJunit),
+	go_test: alone(readGoTest),
+	tap: alone(readTap),
+	libtest: alone(readLibtest),
+	automake: alone(readAutomake),
+	trx: alone(readTrx),
+	bazel: readBazel,
+};
 
 /** Reads every report of a job. Never throws for what is in them. */
 export async function readReports(workspace: ConfinedFolder, patterns: Patterns, masker: Masker): Promise<Reports> {
 	const faults: string[] = [];
-	const readers: [string, readonly string[], Reader][] = [
-		["junit", patterns.junit, readJunit],
-		["go_test", patterns.go_test, readGoTest],
-		["tap", patterns.tap, readTap],
-	];
-	const cases: TestCase[] = [];
-	let bytesRead = 0;
-	let hasTests = false;
-	for (const [kind, wanted, read] of readers) {
-		if (wanted.length === 0) continue;
-		hasTests = true;
-		for (const file of await filesOf(workspace, kind, wanted, faults)) {
-			const { name } = file;
-			bytesRead += file.size;
-			if (bytesRead > MAX_ALL_BYTES) {
-				faults.push(`The reports of this job have more than ${formatBytes(MAX_ALL_BYTES)}; ${name} and what follows is not read.`);
+	const reading: Reading = { workspace, patterns, masker, faults, bytesRead: 0, cases: [] };
+	const kinds = TEST_REPORT_KINDS.filter((kind) => patterns[kind].length > 0);
+	for (const kind of kinds) await readKind(kind, reading);
+	const coverage = patterns.coverage && (await coverageOf(reading));
+	return { ...summed(reading.cases, kinds.length > 0), coverage, faults };
+}
+
+interface Reading {
+	workspace: ConfinedFolder;
+	patterns: Patterns;
+	masker: Masker;
+	faults: string[];
+	bytesRead: number;
+	cases: TestCase[];
+}
+
+/** Reads all reports of one kind. */
+async function readKind(kind: TestReportKind, reading: Reading): Promise<void> {
+	const { workspace, patterns, masker, faults, cases } = reading;
+	const wanted = patterns[kind];
+	const faultsBefore = faults.length;
+	const casesBefore = cases.length;
+	const files = await writtenFilesOf(workspace, kind, wanted, patterns.allow_empty, faults);
+	for (const group of kind === "bazel" ? groupByTarget(files) : files.map((file) => [file])) {
+		const names = listed(group);
+		reading.bytesRead += group.reduce((sum, { size }) => sum + size, 0);
+		if (reading.bytesRead > MAX_ALL_BYTES) {
+			faults.push(`The reports of this job have more than ${formatBytes(MAX_ALL_BYTES)}; ${names} and what follows is not read.`);
+			break;
+		}
+		try {
+			const found = await READERS[kind](group);
+			if (cases.length + found.length > MAX_READ_CASES) {
+				faults.push(`The reports of this job hold more than ${MAX_READ_CASES} tests; ${names} and what follows is not read.`);
 				break;
 			}
-			try {
-				for (const one of await read(file)) cases.push(withShortTexts(withoutSecrets(one, masker)));
-			} catch (error) {
-				faults.push(`The report ${name} cannot be read as ${kind}: ${(error as Error).message}`.slice(0, 500));
-			}
+			for (const one of found) cases.push(withShortTexts(withoutSecrets(asWanted(one, patterns.retries), masker)));
+		} catch (error) {
+			faults.push(shortFault(`The report ${names} cannot be read as ${kind}: ${masker.text((error as Error).message)}`));
 		}
 	}
-	const coverage = patterns.coverage && (await coverageOf(workspace, patterns.coverage, faults));
-	return { ...summed(cases, hasTests), coverage, faults };
+	// As in Jenkins (allowEmptyResults), one test in any of the reports is enough.
+	if (patterns.allow_empty || faults.length > faultsBefore || cases.length > casesBefore) return;
+	const names = listed(files);
+	faults.push(
+		shortFault(
+			`No test is in the ${kind} report ${names}. Check that the tests ran; if it may be empty, set \`reports.allow_empty: true\`.`,
+		),
+	);
+}
+
+/** The reports of a kind that hold anything: a tool that was ended early leaves a file without a byte. */
+async function writtenFilesOf(
+	workspace: ConfinedFolder,
+	kind: string,
+	wanted: readonly string[],
+	mayBeEmpty: boolean,
+	faults: string[],
+): Promise<ReportFile[]> {
+	const files = await filesOf(workspace, kind, wanted, faults);
+	const [empty, written] = [files.filter(({ size }) => size === 0), files.filter(({ size }) => size > 0)];
+	if (mayBeEmpty) return written;
+	for (const { name } of empty) {
+		faults.push(
+			`The ${kind} report ${name} is empty. Check that the tool ran to its end; if it may be empty, set \`reports.allow_empty: true\`.`,
+		);
+	}
+	return written;
+}
+
+/** With `retries: fail`, a flaky test has failed. */
+function asWanted(one: TestCase, retries: Patterns["retries"]): TestCase {
+	return one.flaky && retries === "fail" ? { ...one, state: "failed", flaky: false } : one;
+}
+
+/** Messages are masked before they are cut: readers quote what is in the report. */
+function shortFault(text: string): string {
+	return text.length > MAX_FAULT ? `${text.slice(0, MAX_FAULT - 1)}…` : text;
+}
+
+/** Of many files, the first ones. */
+function listed(files: readonly ReportFile[]): string {
+	const names = files.slice(0, 3).map(({ name }) => name);
+	return [...names, ...(files.length > names.length ? [`${files.length - names.length} more`] : [])].join(", ");
 }
 
 async function filesOf(workspace: ConfinedFolder, kind: string, patterns: readonly string[], faults: string[]): Promise<ReportFile[]> {
@@ -97,27 +179,27 @@ async function sizeOf(workspace: ConfinedFolder, name: string): Promise<number |
 	}
 }
 
-async function coverageOf(
-	workspace: ConfinedFolder,
-	{ format, files: patterns }: NonNullable<Patterns["coverage"]>,
-	faults: string[],
-): Promise<CoverageTotals | null> {
-	const files = await filesOf(workspace, format, patterns, faults);
+async function coverageOf({ workspace, patterns, masker, faults }: Reading): Promise<CoverageTotals | null> {
+	const { format, files: wanted } = patterns.coverage as NonNullable<Patterns["coverage"]>;
+	const files = await writtenFilesOf(workspace, format, wanted, patterns.allow_empty, faults);
 	if (files.length === 0) return null;
 	try {
-		return await readCoverage(format, files);
+		const totals = await readCoverage(format, files, workspace);
+		if (totals.lines > 0) return totals;
+		if (!patterns.allow_empty) throw new ReportError("it speaks of no line. If it may be empty, set `reports.allow_empty: true`.");
 	} catch (error) {
-		const names = files.map(({ name }) => name).join(", ");
-		faults.push(`The coverage in ${names} cannot be read as ${format}: ${(error as Error).message}`.slice(0, 500));
-		return null;
+		const names = listed(files);
+		faults.push(shortFault(`The coverage in ${names} cannot be read as ${format}: ${masker.text((error as Error).message)}`));
 	}
+	return null;
 }
 
-function summed(all: readonly TestCase[], hasTests: boolean): Pick<Reports, "tests" | "cases" | "failures"> {
-	if (!hasTests) return { tests: null, cases: [], failures: [] };
+function summed(all: readonly TestCase[], hasTests: boolean): Pick<Reports, "tests" | "cases" | "failures" | "flaky"> {
+	if (!hasTests) return { tests: null, cases: [], failures: [], flaky: [] };
 	const count = (state: TestCase["state"]) => all.filter((one) => one.state === state).length;
-	// What failed is kept first, whatever its place.
-	const kept = [...all.filter(({ state }) => state === "failed"), ...all.filter(({ state }) => state !== "failed")].slice(0, MAX_CASES);
+	// Failed tests are kept first, then flaky ones.
+	const rank = ({ state, flaky }: TestCase) => (state === "failed" ? 0 : flaky ? 1 : 2);
+	const kept = [0, 1, 2].flatMap((wanted) => all.filter((one) => rank(one) === wanted)).slice(0, MAX_CASES);
 	let left = MAX_ALL_TEXT;
 	const cut = (text: string | null) => {
 		if (text === null) return null;
@@ -137,11 +219,18 @@ function summed(all: readonly TestCase[], hasTests: boolean): Pick<Reports, "tes
 		passed: count("passed"),
 		failed: count("failed"),
 		skipped: count("skipped"),
+		flaky: all.filter(({ flaky }) => flaky).length,
 		duration_ms: Math.round(all.reduce((sum, one) => sum + one.duration_ms, 0)),
 		truncated: all.length > MAX_CASES,
 	};
-	const failures = cases.filter(({ state }) => state === "failed").slice(0, MAX_TOLD_FAILURES);
-	return { tests, cases, failures: failures.map(({ suite, name }) => (suite === "" ? name : `${suite} › ${name}`)) };
+	const namesOf = (some: readonly TestCase[]) =>
+		some.slice(0, MAX_NAMED).map(({ suite, name }) => (suite === "" ? name : `${suite} › ${name}`));
+	return {
+		tests,
+		cases,
+		failures: namesOf(cases.filter(({ state }) => state === "failed")),
+		flaky: namesOf(cases.filter(({ flaky }) => flaky)),
+	};
 }
 
 /** A case as it is kept: none says more than so much, from the moment at which it is read. */
@@ -149,7 +238,6 @@ function withShortTexts(one: TestCase): TestCase {
 	return { ...one, message: one.message && shortened(one.message, MAX_TEXT), output: one.output && shortened(one.output, MAX_TEXT) };
 }
 
-/** The beginning and the end of a text that is too long. */
 /** Masked before anything is cut: of a secret that is cut in two neither half would be known. */
 function withoutSecrets(one: TestCase, masker: Masker): TestCase {
 	const masked = (text: string | null) => text && masker.text(text);
@@ -163,6 +251,7 @@ function withoutSecrets(one: TestCase, masker: Masker): TestCase {
 	};
 }
 
+/** The beginning and the end of a text that is too long. */
 function shortened(text: string, limit: number): string {
 	if (text.length <= limit) return text;
 	if (limit < 100) return "";

@@ -281,7 +281,8 @@ export const testResults = sqliteTable(
 		job_id: text("job_id").notNull(),
 		branch: text("branch"),
 		commit_sha: text("commit_sha"),
-		state: text("state").$type<TestCase["state"]>().notNull(),
+		/** `flaky`: it failed and then passed in the same report. */
+		state: text("state").$type<TestCase["state"] | "flaky">().notNull(),
 		duration_ms: integer("duration_ms").notNull(),
 		at: integer("at").notNull(),
 	},

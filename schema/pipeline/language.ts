@@ -6,6 +6,7 @@ import { label } from "../wire/labels.ts";
 import { MAX_RETRY_ATTEMPTS, MAX_STEPS } from "../wire/limits.ts";
 import { SECRET_NAME, SECRET_NAME_FAULT } from "../wire/secret_names.ts";
 import { MAX_SECRETS_PER_JOB } from "../wire/secrets.ts";
+import { RETRIES, TEST_REPORT_KINDS } from "../wire/work.ts";
 import { container, credentials, IMAGE, IMAGE_FAULT, services } from "./containers.ts";
 import { AmbiguousScalar } from "./document.ts";
 import { notifications } from "./notifications.ts";
@@ -215,8 +216,24 @@ const reports = strict({
 	junit: oneOrMore(glob, 20).optional().describe("JUnit XML."),
 	go_test: oneOrMore(glob, 20).optional().describe("What `go test -json` writes. A package that does not build is a failed test."),
 	tap: oneOrMore(glob, 20).optional().describe("The Test Anything Protocol."),
+	libtest: oneOrMore(glob, 20).optional().describe("What `cargo test` prints, as text or as JSON."),
+	automake: oneOrMore(glob, 20).optional().describe("The `.trs` files of automake's tests."),
+	trx: oneOrMore(glob, 20).optional().describe("TRX, as `dotnet test --logger trx` writes it."),
+	bazel: oneOrMore(glob, 20).optional().describe("The `test.xml` files of Bazel, with those in `test_attempts`."),
 	coverage: coverage.optional().describe("Which lines the tests have run, in one of three formats."),
-});
+	allow_empty: flag.optional().describe("Reports without a test are no failure. Default: they fail the job."),
+	retries: z
+		.enum(RETRIES)
+		.optional()
+		.describe("A test that failed and then passed in one report: `flaky` (the default) lets the job succeed, `fail` fails it."),
+})
+	.refine((value) => value.coverage !== undefined || TEST_REPORT_KINDS.some((kind) => value[kind] !== undefined), {
+		message: `names no report: needs one of ${TEST_REPORT_KINDS.join(", ")} and coverage`,
+	})
+	.refine((value) => value.retries === undefined || TEST_REPORT_KINDS.some((kind) => value[kind] !== undefined), {
+		path: ["retries"],
+		message: `needs a test report: one of ${TEST_REPORT_KINDS.join(", ")}`,
+	});
 
 /** What `defaults` may give to every job. */
 const defaultKeys = {

@@ -331,6 +331,12 @@ class Resolver {
 						junit: job.reports.junit ?? [],
 						go_test: job.reports.go_test ?? [],
 						tap: job.reports.tap ?? [],
+						libtest: job.reports.libtest ?? [],
+						automake: job.reports.automake ?? [],
+						trx: job.reports.trx ?? [],
+						bazel: job.reports.bazel ?? [],
+						allow_empty: job.reports.allow_empty ?? false,
+						retries: job.reports.retries ?? "flaky",
 						coverage: coverageOf(job.reports.coverage),
 					}
 				: null,

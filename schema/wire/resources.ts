@@ -31,6 +31,8 @@ export const testTotals = z.object({
 	passed: amount,
 	failed: amount,
 	skipped: amount,
+	/** Of those that passed, how many failed at first. */
+	flaky: amount.default(0),
 	duration_ms: amount,
 	/** True if there were more cases than are kept. */
 	truncated: z.boolean(),
@@ -45,6 +47,8 @@ export const testCase = z.object({
 	suite: z.string(),
 	name: z.string(),
 	state: z.enum(["passed", "failed", "skipped"]),
+	/** Whether it failed and then passed in the same report. */
+	flaky: z.boolean().default(false),
 	duration_ms: z.number().nonnegative(),
 	file: z.string().nullable(),
 	/** What it said: of a failed one the message and the output. */
@@ -262,7 +266,7 @@ export const runTests = z.object({
 			job: z.string(),
 			/** Whether it did not fail the last time before in this job: on this branch, if it was run there. */
 			newly_failing: z.boolean(),
-			/** Whether it has passed in this job on this very commit, too. */
+			/** Whether it has both passed and failed in this job on this commit, be it in one report or in several runs. */
 			flaky: z.boolean(),
 		}),
 	),
@@ -293,6 +297,8 @@ export const testHistory = z.object({
 			branch: z.string().nullable(),
 			commit_sha: z.string().nullable(),
 			state: testCase.shape.state,
+			/** Whether it failed and then passed in the same report. */
+			flaky: z.boolean(),
 			duration_ms: z.number(),
 			at: time,
 		}),

@@ -67,11 +67,23 @@ export function workOf<Text extends z.ZodType>(text: Text) {
 
 const milliseconds = z.number().int().nonnegative();
 
+/** The formats of test reports. */
+export const TEST_REPORT_KINDS = ["junit", "go_test", "tap", "libtest", "automake", "trx", "bazel"] as const;
+export type TestReportKind = (typeof TEST_REPORT_KINDS)[number];
+/** What becomes of a test that failed and then passed in one report. */
+export const RETRIES = ["flaky", "fail"] as const;
+
 const patterns = z.array(z.string());
 /** Where the reports of a job are. */
 export const reportFiles = z.object({
 	junit: patterns,
 	go_test: patterns,
 	tap: patterns,
+	libtest: patterns.default([]),
+	automake: patterns.default([]),
+	trx: patterns.default([]),
+	bazel: patterns.default([]),
+	allow_empty: z.boolean().default(false),
+	retries: z.enum(RETRIES).default("flaky"),
 	coverage: z.object({ format: z.enum(["lcov", "cobertura", "go"]), files: patterns }).nullable(),
 });

@@ -175,6 +175,27 @@ describe("test results", () => {
 		expect(await coordinator.text(`/runs/${second.id}`)).toContain("flaky");
 	});
 
+	test("one that failed and then passed in a report is flaky in API, pages and history; `retries: fail` fails it", async () => {
+		const retried = { ...report(`${failed}${passed}`), name: "retried" };
+		const done = await run(retried);
+		expect(done.jobs[0]).toMatchObject({ state: "succeeded", attempts: [{ tests: { passed: 1, failed: 0, flaky: 1 } }] });
+		expect(await logOf(done.jobs[0] as resources.Job)).toContain(":: tests: 1 passed (1 flaky), 0 failed, 0 skipped\n:: flaky: c › one\n");
+		const tests = resources.runTests.parse(await coordinator.get(`/api/v1/runs/${done.id}/tests?state=flaky`));
+		expect([tests.totals.flaky, tests.flaky]).toEqual([1, [{ suite: "c", name: "one" }]]);
+		expect(tests.items).toEqual([expect.objectContaining({ name: "one", state: "passed", flaky: true, message: "boom" })]);
+		expect(await coordinator.text(`/runs/${done.id}`)).toContain("1 flaky");
+		const history = await eventually(async () => {
+			const { items } = resources.testHistory.parse(await coordinator.get("/api/v1/tests/history?pipeline=retried&suite=c&name=one"));
+			return items.length > 0 ? items : null;
+		}, "the history");
+		expect(history.map(({ state, flaky }) => [state, flaky])).toEqual([["passed", true]]);
+		expect(await coordinator.text("/tests?project=adhoc&pipeline=retried&suite=c&name=one")).toContain(
+			'<span class="badge odd">flaky</span>',
+		);
+		const strict = await run({ ...retried, reports: { ...retried.reports, retries: "fail" } });
+		expect(strict.jobs[0]).toMatchObject({ state: "failed", reason: { code: "tests_failed" } });
+	});
+
 	test("of very many failed ones the page shows the rest, too", async () => {
 		const steps = ["seq 60 | sed 's/.*/not ok & - case &/' > r.tap; echo 1..60 >> r.tap"];
 		const { id } = await run({ name: "many", reports: { tap: "r.tap" }, steps });
@@ -243,6 +264,7 @@ describe("test results", () => {
 
 	test.each([
 		["one that is not there", "true", "No junit report is there"],
+		["one without a test", "echo '<testsuites/>' > r.xml", "No test is in the junit report r.xml"],
 		["one that is broken", "echo '<testsuites><testsuite>' > r.xml", "cannot be read as junit"],
 		[
 			"a bomb",

@@ -419,6 +419,8 @@ describe("values", () => {
 		],
 		["defaults: { container: { image: a, volumes: ['v:/workspace'] } }\nsteps: [a]", "defaults.container.volumes.0: would be mounted over"],
 		["reports: { coverage: { lcov: a, go: b } }\nsteps: [a]", "needs one of lcov, cobertura and go"],
+		["reports: { allow_empty: true }\nsteps: [a]", "names no report: needs one of junit, go_test, tap"],
+		["reports: { retries: fail, coverage: { go: b } }\nsteps: [a]", "reports.retries: needs a test report"],
 		["secrets: { T: 'a b' }\nsteps: [a]", "the name of a secret"],
 		["secrets: { CI_T: t }\nsteps: [a]", "set by Windlass"],
 		["env: { T: x }\nsecrets: { T: t }\nsteps: [a]", "is set in env, too"],

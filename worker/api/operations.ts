@@ -180,7 +180,7 @@ export const OPERATIONS: Record<string, Operation> = {
 	"GET /api/v1/runs/:id/tests": {
 		summary: "The tests of a run: totals, cases, the slowest, the flaky, coverage",
 		query: {
-			state: { description: "which cases (failed)", schema: z.enum(["failed", "passed", "skipped"]) },
+			state: { description: "which cases (failed)", schema: z.enum(["failed", "passed", "skipped", "flaky"]) },
 			from: { description: "how many of them to pass over", schema: z.number().int().min(0) },
 			limit: { description: "how many at most (100; at most 1000)", schema: z.number().int().min(1).max(1000) },
 		},

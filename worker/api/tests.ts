@@ -17,7 +17,7 @@ import { requireRun } from "./runs.ts";
 
 type Caller = RequestContext<"user" | "host">;
 
-const STATES = ["failed", "passed", "skipped"] as const;
+const STATES = ["failed", "passed", "skipped", "flaky"] as const;
 const MOST_CASES = 1000;
 
 /** GET /runs/:id/tests: totals, the failed cases (or those of another state), the slowest, the flaky, the coverage. */

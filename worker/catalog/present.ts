@@ -21,6 +21,7 @@ import type { AgentRows } from "../dispatch/core/reads.ts";
 import type { RegistrationTokenRow } from "../dispatch/core/registration_tokens.ts";
 import { restrictionOf } from "../dispatch/core/restrictions.ts";
 import type { ScheduleRow } from "../dispatch/core/schedules.ts";
+import { readTotals } from "../tests/test_totals.ts";
 import type { JobRecord, RunRecord } from "./record.ts";
 
 /** Rows as the resources of the API. */
@@ -123,7 +124,7 @@ function presentAttempt(attempt: AttemptRow): Attempt {
 			expired_at: time(attempt.log_expired_at),
 		},
 		steps: JSON.parse(attempt.steps) as Step[],
-		tests: attempt.tests === null ? null : (JSON.parse(attempt.tests) as Attempt["tests"]),
+		tests: attempt.tests === null ? null : readTotals(attempt.tests),
 		coverage: attempt.coverage === null ? null : (JSON.parse(attempt.coverage) as Attempt["coverage"]),
 	};
 }

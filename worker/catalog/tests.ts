@@ -21,7 +21,9 @@ export interface Tested {
 	at: number;
 }
 
-type Result = Pick<TestCase, "suite" | "name" | "state" | "duration_ms">;
+type Result = Pick<TestCase, "suite" | "name" | "state" | "flaky" | "duration_ms">;
+/** A result as it is recorded: one that failed and then passed in the same report is a state of its own. */
+type RecordedState = TestCase["state"] | "flaky";
 
 /** One statement takes at most this many results, so that no parameter gets too large. */
 const RESULTS_AT_ONCE = 500;
@@ -52,23 +54,26 @@ export async function addTestResults(db: D1Database, tested: Tested, results: re
 }
 
 /** A test that an attempt has reported more than once went as badly as it went at worst. */
-function mergeSame(results: readonly Result[]): Result[] {
-	const known = new Map<string, Result>();
-	for (const { suite, name, state, duration_ms } of results) {
+function mergeSame(results: readonly Result[]) {
+	const known = new Map<string, { suite: string; name: string; state: RecordedState; duration_ms: number }>();
+	for (const { suite, name, state: result, flaky, duration_ms } of results) {
 		const key = JSON.stringify([suite, name]);
 		const before = known.get(key);
-		const duration = Math.round(duration_ms) + (before?.duration_ms ?? 0);
-		known.set(key, { suite, name, state: before?.state === "failed" ? "failed" : state, duration_ms: duration });
+		const state = flaky && result === "passed" ? "flaky" : result;
+		const worst = BY_BADNESS.find((one) => one === before?.state || one === state) ?? state;
+		known.set(key, { suite, name, state: worst, duration_ms: Math.round(duration_ms) + (before?.duration_ms ?? 0) });
 	}
 	return [...known.values()];
 }
+
+const BY_BADNESS: readonly RecordedState[] = ["failed", "flaky", "passed", "skipped"];
 
 /** What is known of a failed test beside this result. */
 export interface TestPast {
 	suite: string;
 	name: string;
 	/** How it went the last time before in this job, on the same branch if it was run there; null if it never was. */
-	before: TestCase["state"] | null;
+	before: RecordedState | null;
 	/** Whether it has both passed and failed in this job on this commit. */
 	isFlaky: boolean;
 }
@@ -82,23 +87,23 @@ export async function pastOfFailures(db: D1Database, attemptId: string, limit: n
 					WHERE b.test_id = r.test_id AND bj.name = j.name AND b.run_id <> r.run_id AND b.at < r.at
 					ORDER BY b.branch IS NOT r.branch, b.at DESC LIMIT 1) AS before,
 				r.commit_sha IS NOT NULL AND EXISTS (SELECT 1 FROM test_results AS s JOIN jobs AS sj ON sj.id = s.job_id
-					WHERE s.test_id = r.test_id AND sj.name = j.name AND s.commit_sha = r.commit_sha AND s.state = 'passed') AS is_flaky
+					WHERE s.test_id = r.test_id AND sj.name = j.name AND s.commit_sha = r.commit_sha AND s.state IN ('passed', 'flaky')) AS is_flaky
 			FROM test_results AS r JOIN tests AS t ON t.id = r.test_id JOIN jobs AS j ON j.id = r.job_id
 			WHERE r.attempt_id = ? AND r.state = 'failed' LIMIT ?`,
 		)
 		.bind(attemptId, limit)
-		.all<{ suite: string; name: string; before: TestCase["state"] | null; is_flaky: number }>();
+		.all<{ suite: string; name: string; before: RecordedState | null; is_flaky: number }>();
 	return results.map(({ suite, name, before, is_flaky }) => ({ suite, name, before, isFlaky: is_flaky === 1 }));
 }
 
-/** Tests of a pipeline that have both passed and failed in one job on the commit of a run. */
+/** Tests of a pipeline that have both passed and failed in one job on the commit of a run, be it in one report or in several runs. */
 export async function flakyTestsOf(db: D1Database, runId: string): Promise<{ suite: string; name: string }[]> {
 	const { results } = await db
 		.prepare(
 			`SELECT DISTINCT t.suite, t.name FROM test_results AS r JOIN tests AS t ON t.id = r.test_id JOIN jobs AS j ON j.id = r.job_id
-			WHERE r.run_id = ? AND r.commit_sha IS NOT NULL AND r.state <> 'skipped'
-			AND EXISTS (SELECT 1 FROM test_results AS s JOIN jobs AS sj ON sj.id = s.job_id
-				WHERE s.test_id = r.test_id AND sj.name = j.name AND s.commit_sha = r.commit_sha AND s.state <> 'skipped' AND s.state <> r.state)
+			WHERE r.run_id = ? AND r.state <> 'skipped'
+			AND (r.state = 'flaky' OR r.commit_sha IS NOT NULL AND EXISTS (SELECT 1 FROM test_results AS s JOIN jobs AS sj ON sj.id = s.job_id
+				WHERE s.test_id = r.test_id AND sj.name = j.name AND s.commit_sha = r.commit_sha AND s.state <> 'skipped' AND s.state <> r.state))
 			LIMIT 100`,
 		)
 		.bind(runId)
@@ -116,6 +121,8 @@ export interface PastResult {
 	branch: string | null;
 	commit_sha: string | null;
 	state: TestCase["state"];
+	/** Whether it failed and then passed in the same report. */
+	flaky: boolean;
 	duration_ms: number;
 	at: number;
 }
@@ -127,7 +134,7 @@ export async function historyOf(
 	limit: number,
 	before: number | null,
 ): Promise<PastResult[]> {
-	return drizzle(db)
+	const rows = await drizzle(db)
 		.select({
 			run_id: testResults.run_id,
 			job_id: testResults.job_id,
@@ -155,6 +162,7 @@ export async function historyOf(
 		)
 		.orderBy(desc(testResults.at))
 		.limit(limit);
+	return rows.map(({ state, ...row }) => ({ ...row, state: state === "flaky" ? "passed" : state, flaky: state === "flaky" }));
 }
 
 /** Branches that are taken for the main line where no project says which is. */

@@ -34,7 +34,8 @@ export function TestPage({ test, history }: TestPageProps) {
 					{history.items.map((one) => (
 						<tr key={one.job_id}>
 							<td>
-								<span class={`state ${one.state === "passed" ? "succeeded" : one.state}`}>{one.state}</span>
+								<span class={`state ${one.state === "passed" ? "succeeded" : one.state}`}>{one.state}</span>{" "}
+								{one.flaky && <span class="badge odd">flaky</span>}
 							</td>
 							<td>
 								<a href={`/runs/${one.run_id}`}>{`#${one.number}`}</a>

@@ -11,7 +11,7 @@ interface TestResultsProps {
 
 /** The tests of a run: how many, which failed and since when, which are slow, how much is covered. */
 export function TestResults({ run, tests, from }: TestResultsProps) {
-	const { passed, failed, skipped, duration_ms } = tests.totals;
+	const { passed, failed, skipped, flaky, duration_ms } = tests.totals;
 	const hasTests = passed + failed + skipped > 0;
 	if (!hasTests && tests.coverage.length === 0) return null;
 	return (
@@ -22,6 +22,7 @@ export function TestResults({ run, tests, from }: TestResultsProps) {
 					<span class="state succeeded">{`✓ ${passed} passed`}</span>
 					{failed > 0 && <span class="state failed">{`✗ ${failed} failed`}</span>}
 					{skipped > 0 && <span class="muted">{`» ${skipped} skipped`}</span>}
+					{flaky > 0 && <span class="badge odd">{`${flaky} flaky`}</span>}
 					{duration_ms > 0 && <span class="muted">{formatDuration(duration_ms)}</span>}
 				</p>
 			)}
