@@ -66,9 +66,11 @@ async function fetchPinned(git: Git, checkout: Checkout): Promise<CheckedOut> {
 	const asked = checkout.source.commit;
 	const found = asked === null ? await findRef(git, checkout) : await findPinned(git, checkout, asked);
 	await fetchCommit(git, checkout, found);
-	const commit = { ...namesOf(found), ...(await describe(git, found.sha)), sha: found.sha };
-	const pinned = await checkout.pin(commit);
-	if (pinned === found.sha) return { commit, ref: found.ref };
+	// A webhook may name an annotated tag, which is an object of its own.
+	const sha = await git.output("rev-parse", "--verify", `${found.sha}^{commit}`);
+	const commit = { ...namesOf(found), ...(await describe(git, sha)), sha };
+	const pinned = await checkout.pin(sha === found.sha ? commit : { ...commit, tag_object: found.sha });
+	if (pinned === sha) return { commit, ref: found.ref };
 	// Another job of this run was first, and the branch has moved in between.
 	await fetchCommit(git, checkout, { ...found, sha: pinned });
 	return { commit: { ...namesOf(found), ...(await describe(git, pinned)), sha: pinned }, ref: found.ref };

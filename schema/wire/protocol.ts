@@ -195,6 +195,11 @@ export const commit = z.strictObject({
 	tag: z.string().max(500).nullable(),
 	message: z.string().max(MAX_PARTS),
 	author: z.string().max(500),
+	/** The annotated tag that was asked for, where the commit is what that points to. */
+	tag_object: z
+		.string()
+		.regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, "expected a full object id")
+		.optional(),
 });
 export type Commit = z.infer<typeof commit>;
 export const commitAnswer = z.object({ sha: z.string() });

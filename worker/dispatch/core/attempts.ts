@@ -216,22 +216,27 @@ function endedOrSuperseded(core: Core, lease: LeaseClaims): ApiError {
 	);
 }
 
-/** Records the commit that the first job checked out; every later job of the run gets the same one. */
+/**
+ * Records the commit that the first job checked out; every later job of the run gets the same one. Where the run names an annotated tag,
+ * that is its commit.
+ */
 export function pinCommit(core: Core, lease: LeaseClaims, commit: Commit): string {
 	return command(core, () => {
 		const attempt = liveAttempt(core, lease);
 		const run = findRun(core, attempt.run_id) as RunRow;
-		if (run.commit_sha !== null) {
+		if (run.commit_sha !== null && run.commit_sha !== commit.tag_object) {
 			if (run.commit_author === null && run.commit_sha === commit.sha) describeCommit(core, run, commit);
 			return run.commit_sha;
 		}
+		// What a delivery has called them counts: the ref of a pull request names no branch, and a tag may have been moved since.
+		const isDelivered = run.pull_request !== null || run.commit_sha !== null;
 		core.sql.all(
 			"UPDATE runs SET commit_sha = ?, commit_message = ?, commit_author = ?, branch = ?, tag = ?, rev = ? WHERE id = ?",
 			commit.sha,
 			commit.message,
 			commit.author,
-			commit.branch,
-			commit.tag,
+			isDelivered ? run.branch : commit.branch,
+			isDelivered ? run.tag : commit.tag,
 			nextRev(core),
 			run.id,
 		);
