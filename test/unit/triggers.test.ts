@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { decide } from "../../schema/pipeline/decide.ts";
 import { nameInFile, type Occasion, parseRepositoryFile } from "../../schema/pipeline/parse.ts";
+import { type ResolvedJob, readDefinition } from "../../schema/pipeline/resolved.ts";
+import { runFacts } from "../../schema/pipeline/settle.ts";
 import { cronFault, nextTime } from "../../schema/wire/cron.ts";
 import type { ApiError, FieldError } from "../../schema/wire/errors.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
@@ -22,6 +25,11 @@ const pull = (target: string, more: Partial<NonNullable<Trigger["pull_request"]>
 	kind: "pull_request",
 	ref: "refs/pull/7/head",
 	pull_request: { number: 7, event: "opened", title: "t", target, is_from_fork: false, ...more },
+});
+const group = (target: string): Trigger => ({
+	...push(`gh-readonly-queue/${target}/pr-7-${SHA}`),
+	kind: "merge_group",
+	merge_target: target,
 });
 const other = (kind: "schedule" | "manual"): Trigger => ({ ...push("main"), kind, sha: null });
 
@@ -92,6 +100,50 @@ describe("on", () => {
 			"it does not ask for pull requests that are closed",
 		],
 		["the end alone", "on: { pull_request: { events: closed } }", pull("main", { event: "closed" }), null, "runs"],
+		["a draft", "on: pull_request", pull("main", { draft: true }), null, "runs"],
+		["no drafts", "on: { pull_request: { drafts: false } }", pull("main", { draft: true }), null, "it does not ask for drafts"],
+		["no drafts, and it is none", "on: { pull_request: { drafts: false } }", pull("main", { draft: false }), null, "runs"],
+		["no drafts, and it is ready", "on: { pull_request: { drafts: false } }", pull("main", { event: "ready_for_review" }), null, "runs"],
+		[
+			"only new ones, and it is ready",
+			"on: { pull_request: { events: opened } }",
+			pull("main", { event: "ready_for_review" }),
+			null,
+			"it does not ask for pull requests that are ready_for_review",
+		],
+		["nothing said: a merge group", "", group("main"), null, "runs"],
+		["a merge group", "on: merge_group", group("main"), null, "runs"],
+		[
+			"a merge group into another",
+			"on: { merge_group: { branches: dev } }",
+			group("main"),
+			null,
+			"no pattern of its branches matches main",
+		],
+		["a merge group without its paths", "on: { merge_group: { paths: src/** } }", group("main"), ["a"], "none of its paths has changed"],
+		["a merge group as for pull requests", "on: { pull_request: { branches: main } }", group("main"), null, "runs"],
+		[
+			"a merge group as for pull requests into another",
+			"on: { pull_request: { branches: dev }, push: {} }",
+			group("main"),
+			null,
+			"no pattern of its branches matches main",
+		],
+		[
+			"a merge group of what runs at their end",
+			"on: { pull_request: { events: closed } }",
+			group("main"),
+			null,
+			"it does not ask for merge groups",
+		],
+		["a merge group of what every push runs", "on: push", group("main"), null, "runs"],
+		[
+			"a merge group of what its branch does not run",
+			"on: { push: { branches: main } }",
+			group("main"),
+			null,
+			"it does not ask for merge groups",
+		],
 		["only pull requests", "on: pull_request", push("x"), null, "it does not ask for pushes"],
 		["somebody asks for what a push would run", "on: { push: { branches: main } }", other("manual"), null, "runs"],
 		["and a push would not", "on: { push: { branches: dev } }", other("manual"), null, "no pattern of its branches matches main"],
@@ -129,6 +181,28 @@ describe("on", () => {
 		]);
 		expect(read("name: named\nsteps: [x]", push("main")).name).toBe("named");
 		expect(parseRepositoryFile({ path: ".windlass.yml", text: "steps: [x]" }, occasion(push("main"))).name).toBe("pipeline");
+	});
+
+	test("expressions know whether a pull request is a draft, its labels, and where a merge group goes", () => {
+		const decided = (condition: string, trigger: Trigger) => {
+			const text = `on: [pull_request, push]\njobs: { a: { if: '${condition}', env: { DRAFT: '\${{ run.draft }}' }, steps: [x] } }`;
+			const { wanted } = read(text, trigger);
+			if (!("submission" in wanted)) return wanted.because;
+			const { pipeline } = wanted.submission;
+			// As the queue reads it, from what it has stored.
+			const stored = readDefinition(JSON.stringify(pipeline));
+			const [job] = stored.jobs;
+			const run = runFacts(stored, "web", trigger.kind);
+			const verdict = decide(job as ResolvedJob, { pipeline: stored, run, needs: [], ancestors: () => [] });
+			return verdict.is === "ready" ? verdict.job.env.DRAFT : verdict.is;
+		};
+		const labeled = pull("main", { draft: true, labels: ["deploy", "ui"] });
+		expect(decided('run.draft && "deploy" in run.labels && size(run.labels) == 2', labeled)).toBe("true");
+		expect(decided('!run.draft || "Deploy" in run.labels', labeled)).toBe("skipped");
+		expect(decided("!run.draft && size(run.labels) == 0", push("main"))).toBe("false");
+		expect(decided('run.event == "merge_group" && run.target_branch == "main" && run.pull_request == ""', group("main"))).toBe("false");
+		for (const wrong of ["run.labels == true", "run.labels", 'run.draft == "true"', "run.label"])
+			expect(() => decided(wrong, labeled)).toThrow();
 	});
 
 	test("a pull request of one's own is told apart from the push that runs the same", () => {
