@@ -377,6 +377,89 @@ describe("cron", () => {
 		expect(times(cron, zone, from, to)).toEqual(expected);
 	});
 
+	/** Patterns with the minutes and hours that they mean, and how they go on through a change of clocks. */
+	const range = (from: number, to: number, step = 1) =>
+		Array.from({ length: Math.floor((to - from) / step) + 1 }, (_, n) => from + n * step);
+	const EVERY_HOUR = range(0, 23);
+	const PATTERNS: [string, number[], number[], "by the clock" | "once" | "once, no gaps"][] = [
+		["*/20 * * * *", [0, 20, 40], EVERY_HOUR, "by the clock"],
+		["17 * * * *", [17], EVERY_HOUR, "by the clock"],
+		["0 */2 * * *", [0], range(0, 23, 2), "by the clock"],
+		["15,45 0-23 * * *", [15, 45], EVERY_HOUR, "by the clock"],
+		["@hourly", [0], EVERY_HOUR, "by the clock"],
+		["30 2 * * *", [30], [2], "once"],
+		["0 0 * * *", [0], [0], "once"],
+		["@daily", [0], [0], "once"],
+		["0,30 0-3 * * *", [0, 30], range(0, 3), "once"],
+		["59 23 * * *", [59], [23], "once"],
+		["5 1,2,3 * * *", [5], [1, 2, 3], "once"],
+		["0 1-5/2 * * *", [0], [1, 3, 5], "once"],
+		["45 22-23 * * *", [45], [22, 23], "once"],
+		["*/20 2 * * *", [0, 20, 40], [2], "once, no gaps"],
+		["*/7 0-3 * * *", range(0, 59, 7), range(0, 3), "once, no gaps"],
+		["10-50/20 1-3 * * *", [10, 30, 50], [1, 2, 3], "once, no gaps"],
+	];
+	const MINUTE = 60_000;
+	const HOUR = 60 * MINUTE;
+	const aheadIn = (zone: string) => {
+		const clock = new Intl.DateTimeFormat("en", { timeZone: zone, timeZoneName: "longOffset" });
+		return (time: number) => {
+			const [, sign = "+", hours = "0", minutes = "0"] = /GMT([+-])(\d\d):(\d\d)/.exec(clock.format(time)) ?? [];
+			return Number(`${sign}1`) * (Number(hours) * 60 + Number(minutes)) * MINUTE;
+		};
+	};
+	/** When the clocks of a zone change, and by how much they are ahead of UTC before and after. */
+	function* changesIn(zone: string, from: number, to: number) {
+		const ahead = aheadIn(zone);
+		for (let day = from; day < to; day += 7 * 24 * HOUR) {
+			const [before, after] = [ahead(day), ahead(day + 7 * 24 * HOUR)];
+			if (before === after) continue;
+			let [low, high] = [day, day + 7 * 24 * HOUR];
+			while (high - low > MINUTE) {
+				const middle = low + Math.floor((high - low) / 2 / MINUTE) * MINUTE;
+				if (ahead(middle) === before) low = middle;
+				else high = middle;
+			}
+			yield { change: high, before, after };
+		}
+	}
+
+	test("in every zone, through every change of clocks of two years, times come as the rule says", () => {
+		const shown = (list: Iterable<number>) => [...list].sort((a, b) => a - b).map((time) => new Date(time).toISOString());
+		let turn = 0;
+		for (const zone of Intl.supportedValuesOf("timeZone")) {
+			for (const { change, before, after } of changesIn(zone, at("2026-11-01T00:00Z"), at("2028-11-01T00:00Z"))) {
+				const [begin, end] = [change - 4 * HOUR, change + 4 * HOUR];
+				// All patterns take their turns.
+				const [pattern, minutes, hours, rule] = PATTERNS[turn++ % PATTERNS.length] as (typeof PATTERNS)[number];
+				const isMeant = (time: number) => minutes.includes((time / MINUTE) % 60) && hours.includes(Math.floor(time / HOUR) % 24);
+				const expected = new Set<number>();
+				for (let time = begin; time < end; time += MINUTE) {
+					const clock = time + (time < change ? before : after);
+					const isSecond = time >= change && clock < change + before;
+					if (isMeant(clock) && (rule === "by the clock" || !isSecond)) expected.add(time);
+				}
+				for (let gone = change + before; rule === "once" && gone < change + after; gone += MINUTE) if (isMeant(gone)) expected.add(change);
+				const found: number[] = [];
+				for (let time = nextTime(pattern, zone, begin - 1); time !== null && time < end; time = nextTime(pattern, zone, time))
+					found.push(time);
+				expect([zone, pattern, shown(found)]).toEqual([zone, pattern, shown(expected)]);
+			}
+		}
+		expect(turn).toBeGreaterThan(300);
+	});
+
+	test("years may pass until the next time, whatever the clocks do meanwhile", () => {
+		expect(times("0 * 29 2 *", "America/New_York", "2026-11-01T00:00Z", "2028-02-29T06:30Z")).toEqual([
+			"2028-02-29T05:00",
+			"2028-02-29T06:00",
+		]);
+		expect(times("30 2 29 2 *", "Europe/Berlin", "2026-11-01T00:00Z", "2032-03-01T00:00Z")).toEqual([
+			"2028-02-29T01:30",
+			"2032-02-29T01:30",
+		]);
+	});
+
 	test("a pattern has five fields, and comes at some time", () => {
 		expect(cronFault("0 3 * * 1-5")).toBeNull();
 		expect(cronFault("0 3 29 2 *")).toBeNull();
