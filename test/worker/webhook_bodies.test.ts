@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ApiError } from "../../schema/wire/errors.ts";
-import { payloadBytes } from "../../worker/forges/form_payload.ts";
+import { checkingPayload, payloadBytes } from "../../worker/forges/form_payload.ts";
 import { generic } from "../../worker/forges/generic.ts";
 import { gitea, github } from "../../worker/forges/github.ts";
 import { gitlab } from "../../worker/forges/gitlab.ts";
@@ -184,7 +184,17 @@ test("GitHub tells of a merge group with its own event and with the push of its 
 
 test("the payload of a form is decoded as the URL standard says; any other body stays as it is", () => {
 	const form = new Headers({ "Content-Type": "application/x-www-form-urlencoded; charset=utf-8" });
-	const decoded = (text: string, headers = form) => new TextDecoder().decode(payloadBytes(headers, new TextEncoder().encode(text)));
+	/** Decoded at once, and as its signature is checked while it comes in byte by byte: both must be the same. */
+	const decoded = (text: string, headers = form) => {
+		const body = new TextEncoder().encode(text);
+		const whole = new TextDecoder().decode(payloadBytes(headers, body));
+		const signed: number[] = [];
+		const check = checkingPayload({ update: (chunk) => void signed.push(...chunk), isAuthentic: () => true });
+		for (const byte of body) check.update(Uint8Array.of(byte));
+		expect(check.isAuthentic()).toBe(true);
+		if (headers === form) expect(new TextDecoder().decode(Uint8Array.from(signed))).toBe(whole);
+		return whole;
+	};
 	for (const text of ['{"a":"1 + 2 = ü&%"}', "", "%", "%4", "100%25", "a&b"]) {
 		const encoded = new URLSearchParams({ payload: text }).toString();
 		expect(decoded(encoded)).toBe(text);

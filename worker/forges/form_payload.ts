@@ -11,7 +11,7 @@ export function isForm(headers: Headers): boolean {
 }
 
 /** Decodes such a form (https://url.spec.whatwg.org/#urlencoded-parsing). Bytes that do not begin with `payload=` stay as they are. */
-export class FormPayload {
+class FormPayload {
 	/** How many bytes of the field's name have come. */
 	#named = 0;
 	#state: "name" | "raw" | "value" | "over" = "name";
