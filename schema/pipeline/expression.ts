@@ -23,19 +23,27 @@ export interface RunFacts {
 	event: string;
 	project: string;
 	pipeline: string;
-	/** The number of the pull request that it is about, and the branch that that is to go into; empty without one. */
+	/** The number of the pull request that it is about; empty without one. */
 	pull_request: string;
+	/** The branch that the pull request, or the merge group, is to go into; empty without one. */
 	target_branch: string;
+	/** Whether the pull request is a draft, and the names of its labels, when the forge sent the delivery. */
+	draft: boolean;
+	labels: readonly string[];
 }
-const RUN_FACTS = [
-	"branch",
-	"tag",
-	"event",
-	"project",
-	"pipeline",
-	"pull_request",
-	"target_branch",
-] as const satisfies readonly (keyof RunFacts)[];
+/** What is known of a run, with its type. */
+const RUN_TYPES = {
+	branch: "string",
+	tag: "string",
+	event: "string",
+	project: "string",
+	pipeline: "string",
+	pull_request: "string",
+	target_branch: "string",
+	draft: "bool",
+	labels: "list<string>",
+} as const satisfies Record<keyof RunFacts, string>;
+const RUN_FACTS = Object.keys(RUN_TYPES);
 
 /** How a needed job ended, and what it put out. */
 export interface NeedFacts {
@@ -124,7 +132,7 @@ function isChanged(patterns: readonly string[]): boolean {
 
 const evaluator = base
 	.clone()
-	.registerVariable("run", "map<string, string>")
+	.registerVariable("run", "map<string, dyn>")
 	.registerVariable("params", "map<string, dyn>")
 	.registerVariable("matrix", "map<string, string>")
 	.registerVariable("needs", "map<string, dyn>");
@@ -205,7 +213,7 @@ function typed(names: Names): Environment {
 	const need = (of: readonly string[] | null) => ({ result: "string", ...(of ? { outputs: outputs(of) } : {}) });
 	const environment = base
 		.clone()
-		.registerVariable({ name: "run", schema: Object.fromEntries(RUN_FACTS.map((fact) => [fact, "string"])) })
+		.registerVariable({ name: "run", schema: { ...RUN_TYPES } })
 		.registerVariable({ name: "params", schema: { ...names.params } })
 		.registerVariable({ name: "matrix", schema: Object.fromEntries(names.matrix.map((axis) => [axis, "string"])) })
 		.registerVariable({ name: "needs", schema: Object.fromEntries(Object.entries(names.needs).map(([job, of]) => [job, need(of)])) });

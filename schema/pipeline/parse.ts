@@ -206,7 +206,8 @@ export function* readingRepositoryFile({ path, text }: RepositoryFile, occasion:
 		repository,
 		name,
 		event: trigger.kind,
-		pullRequest: trigger.pull_request && { number: trigger.pull_request.number, target: trigger.pull_request.target },
+		pullRequest: pullRequestOf(trigger),
+		mergeTarget: trigger.merge_target ?? null,
 		isBesidePush: yield* isPushedToo(checked.on, trigger),
 	};
 	const pipeline: CheckedPipeline = { pipeline: checked, document, at: [] };
@@ -216,6 +217,13 @@ export function* readingRepositoryFile({ path, text }: RepositoryFile, occasion:
 /** The same without a pause. @throws ApiError as `checkingSubmission` does */
 export function parseRepositoryFile(file: RepositoryFile, occasion: Occasion): RepositoryPipeline {
 	return doneAtOnce(readingRepositoryFile(file, occasion));
+}
+
+/** What a pipeline may know of the pull request that it is run for. */
+function pullRequestOf({ pull_request }: Trigger): ResolvedPipeline["pull_request"] {
+	if (pull_request === null) return null;
+	const { number, target, draft = false, labels = [] } = pull_request;
+	return { number, target, draft, labels: [...labels] };
 }
 
 /** Whether the push of a pull request's own branch runs the same. Of one from another repository no push has told. */
@@ -319,6 +327,7 @@ function checkedSubmission(checked: CheckedPipeline, given: z.infer<typeof submi
 
 interface FinishOptions extends ParseOptions {
 	pullRequest?: ResolvedPipeline["pull_request"];
+	mergeTarget?: string | null;
 	isBesidePush?: boolean;
 }
 
@@ -326,7 +335,15 @@ function* finishSubmission(
 	checked: CheckedPipeline,
 	given: z.infer<typeof submission>,
 	submitted: SourceDocument,
-	{ isComplete = true, repository = null, event = API_EVENT, name = DEFAULT_NAME, pullRequest = null, isBesidePush = false }: FinishOptions,
+	{
+		isComplete = true,
+		repository = null,
+		event = API_EVENT,
+		name = DEFAULT_NAME,
+		pullRequest = null,
+		mergeTarget = null,
+		isBesidePush = false,
+	}: FinishOptions,
 ): SlicedWork<Submission> {
 	const project = given.project ?? ADHOC_PROJECT;
 	const { values, faults } = yield* fillParameters(checked.pipeline.params ?? {}, given.params ?? {});
@@ -353,6 +370,7 @@ function* finishSubmission(
 			repository,
 			event,
 			pullRequest,
+			mergeTarget,
 			isCommand: checked.at[0] === "run",
 			isBesidePush,
 		},

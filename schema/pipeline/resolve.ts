@@ -42,6 +42,8 @@ export interface Overrides {
 	repository: ProjectRepository | null;
 	event: string;
 	pullRequest: ResolvedPipeline["pull_request"];
+	/** The branch that the merge group is to go into that it is run for. */
+	mergeTarget: string | null;
 	/** Whether it stands for a command that was submitted in place of a pipeline. */
 	isCommand: boolean;
 	/** Whether it is run for a pull request, and for the push of the same commit, too. */
@@ -90,8 +92,8 @@ export function* resolvePipeline(pipeline: Pipeline, overrides: Overrides): Slic
 	}
 	const branch = overrides.branch ?? branchOf(source);
 	const name = pipeline.name ?? DEFAULT_NAME;
-	const { pullRequest: pull_request } = overrides;
-	const run: RunFacts = runFacts({ name, branch, source, pull_request }, overrides.project, overrides.event);
+	const { pullRequest: pull_request, mergeTarget: merge_target } = overrides;
+	const run: RunFacts = runFacts({ name, branch, source, pull_request, merge_target }, overrides.project, overrides.event);
 	const changed = yield* matchChanges(allExpressions(pipeline), overrides.changed);
 	const { params } = overrides;
 	const doubles = Object.entries(pipeline.params ?? {}).flatMap(([name, { type }]) => (type === "number" ? [name] : []));
@@ -124,6 +126,7 @@ export function* resolvePipeline(pipeline: Pipeline, overrides: Overrides): Slic
 		source,
 		branch,
 		pull_request,
+		merge_target,
 		params: { ...params },
 		doubles,
 		changed,

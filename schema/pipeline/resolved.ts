@@ -99,7 +99,12 @@ const resolvedPipeline = z.object({
 	/** The branch that this is about, as far as it is known beforehand. */
 	branch: z.string().nullable().default(null),
 	/** The pull request that this is about, and the branch that that is to go into. */
-	pull_request: z.object({ number: z.number(), target: z.string() }).nullable().default(null),
+	pull_request: z
+		.object({ number: z.number(), target: z.string(), draft: z.boolean().optional(), labels: z.array(z.string()).optional() })
+		.nullable()
+		.default(null),
+	/** The branch that the merge group is to go into that this is about. */
+	merge_target: z.string().nullable().default(null),
 	params: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}),
 	/** The parameters of type number: in expressions they are doubles, also where their value is whole. */
 	doubles: z.array(z.string()).default([]),

@@ -46,7 +46,7 @@ function imageOf(image: string): string {
 
 /** What expressions may know of a run from the moment of its submission on. */
 export function runFacts(
-	pipeline: Pick<ResolvedPipeline, "name" | "branch" | "source" | "pull_request">,
+	pipeline: Pick<ResolvedPipeline, "name" | "branch" | "source" | "pull_request" | "merge_target">,
 	project: string,
 	event: string,
 ): RunFacts {
@@ -59,6 +59,8 @@ export function runFacts(
 		project,
 		pipeline: pipeline.name,
 		pull_request: String(pipeline.pull_request?.number ?? ""),
-		target_branch: pipeline.pull_request?.target ?? "",
+		target_branch: pipeline.pull_request?.target ?? pipeline.merge_target ?? "",
+		draft: pipeline.pull_request?.draft ?? false,
+		labels: pipeline.pull_request?.labels ?? [],
 	};
 }

@@ -1,10 +1,10 @@
 import * as z from "zod";
 import { cronFault, isTimeZone } from "../wire/cron.ts";
 import { isRef, REF_FAULT } from "../wire/git.ts";
-import { PULL_REQUEST_EVENTS, type Trigger } from "../wire/triggers.ts";
+import { DEFAULT_PULL_REQUEST_EVENTS, PULL_REQUEST_EVENTS, type Trigger } from "../wire/triggers.ts";
 import { anyPathMatches, nameMatcher, patternFault } from "./patterns.ts";
 import type { SlicedWork } from "./sliced_work.ts";
-import { glob, isScalar, nonEmpty, oneOrMore, refusing, shortText, strict, text, withShorthand } from "./values.ts";
+import { flag, glob, isScalar, nonEmpty, oneOrMore, refusing, shortText, strict, text, withShorthand } from "./values.ts";
 
 /** `on`: what makes a pipeline of a repository run by itself. */
 
@@ -29,10 +29,13 @@ const push = strict({
 const pullRequest = strict({
 	branches,
 	paths,
-	events: oneOrMore(z.enum(PULL_REQUEST_EVENTS), 3)
+	events: oneOrMore(z.enum(PULL_REQUEST_EVENTS), PULL_REQUEST_EVENTS.length)
 		.optional()
-		.describe("`opened`, `updated` (its commits), `closed`. Default: the first two."),
+		.describe("`opened`, `updated` (commits, target branch), `ready_for_review`, `closed`. Default: all but `closed`."),
+	drafts: flag.optional().describe("`false`: not for drafts. Default: `true`."),
 });
+
+const mergeGroup = strict({ branches, paths });
 
 const schedule = strict({
 	cron: shortText.superRefine(refusing(cronFault)).describe("When: minute, hour, day of the month, month, day of the week."),
@@ -47,10 +50,13 @@ const schedule = strict({
 const long = strict({
 	push: orEmpty(push).optional().describe("A branch or a tag that was pushed."),
 	pull_request: orEmpty(pullRequest).optional().describe("A pull request (or merge request) that was opened, or got new commits."),
+	merge_group: orEmpty(mergeGroup)
+		.optional()
+		.describe("A group of GitHub's merge queue. Without this key: what runs for pull requests into its branch."),
 	schedule: z.array(schedule).min(1, "at least one is needed").max(MAX_SCHEDULES).optional().describe("Times at which it runs."),
 });
 
-const EVENT_NAMES = ["push", "pull_request"] as const;
+const EVENT_NAMES = ["push", "pull_request", "merge_group"] as const;
 
 /** The name of an event, a list of names, or a map of events to what is asked of them. */
 export const triggers = withShorthand(
@@ -95,6 +101,8 @@ export function* whyNot(
 			return on === undefined ? null : yield* whyNotPushed(on, trigger, changed);
 		case "pull_request":
 			return on === undefined ? whyNotByDefault(trigger) : yield* whyNotPulled(on, trigger, changed);
+		case "merge_group":
+			return on === undefined ? null : yield* whyNotGrouped(on, trigger, changed);
 	}
 }
 
@@ -123,11 +131,29 @@ function* whyNotPulled(
 	trigger: Trigger,
 	changed: readonly string[] | null,
 ): SlicedWork<string | null> {
-	const { event = "opened", target = "" } = trigger.pull_request ?? {};
+	const { event = "opened", target = "", draft = false } = trigger.pull_request ?? {};
 	if (!asked) return "it does not ask for pull requests";
-	if (!(asked.events ?? ["opened", "updated"]).includes(event)) return `it does not ask for pull requests that are ${event}`;
+	if (!(asked.events ?? DEFAULT_PULL_REQUEST_EVENTS).includes(event)) return `it does not ask for pull requests that are ${event}`;
+	if (asked.drafts === false && draft && event !== "closed") return "it does not ask for drafts";
 	if (asked.branches !== undefined && !nameMatcher(asked.branches)(target)) return `no pattern of its branches matches ${target}`;
 	return yield* whyNotChanged(asked.paths, changed);
+}
+
+/**
+ * A queue waits for the checks that a pull request needs: what runs for pull requests into a branch runs for its merge groups, unless the
+ * pipeline says something of merge groups itself; and so does what runs for pushes of every branch that GitHub makes for them.
+ */
+function* whyNotGrouped(on: TriggersText, trigger: Trigger, changed: readonly string[] | null): SlicedWork<string | null> {
+	const { merge_group: asked, pull_request: pulled } = on;
+	const target = trigger.merge_target ?? "";
+	const isForPulls = (pulled?.events ?? DEFAULT_PULL_REQUEST_EVENTS).some((event) => event !== "closed");
+	const wanted = asked ?? (pulled && isForPulls ? pulled : undefined);
+	if (!wanted) {
+		const isPushed = on.push !== undefined && (yield* whyNotPushed(on, trigger, changed)) === null;
+		return isPushed ? null : "it does not ask for merge groups";
+	}
+	if (wanted.branches !== undefined && !nameMatcher(wanted.branches)(target)) return `no pattern of its branches matches ${target}`;
+	return yield* whyNotChanged(wanted.paths, changed);
 }
 
 function* whyNotChanged(patterns: readonly string[] | undefined, changed: readonly string[] | null): SlicedWork<string | null> {

@@ -42,9 +42,9 @@ export const genericPayload = z.strictObject({
 	ref: z.string().max(500),
 	/** The commit; all zeros: the ref is gone. */
 	after: commitId,
-	before: commitId.optional(),
+	before: commitId.nullish(),
 	/** What is said of the commit. */
-	message: z.string().max(10_000).optional(),
+	message: z.string().max(10_000).nullish(),
 	/** Who is to be named for it. */
-	actor: z.string().max(200).optional(),
+	actor: z.string().max(200).nullish(),
 });

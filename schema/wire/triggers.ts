@@ -2,9 +2,11 @@ import * as z from "zod";
 
 /** What makes a run come about by itself: something that has happened in a repository, a time that has come, a person who asks for it. */
 
-const TRIGGER_KINDS = ["push", "tag", "pull_request", "schedule", "manual"] as const;
+const TRIGGER_KINDS = ["push", "tag", "pull_request", "merge_group", "schedule", "manual"] as const;
 /** What can happen to a pull request. */
-export const PULL_REQUEST_EVENTS = ["opened", "updated", "closed"] as const;
+export const PULL_REQUEST_EVENTS = ["opened", "updated", "ready_for_review", "closed"] as const;
+/** Those that a pipeline runs for unless it says otherwise: a pull request that was closed needs no run. */
+export const DEFAULT_PULL_REQUEST_EVENTS: readonly (typeof PULL_REQUEST_EVENTS)[number][] = ["opened", "updated", "ready_for_review"];
 
 /** A full commit id. */
 export const commitId = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, "expected a full commit id");
@@ -17,6 +19,10 @@ const pullRequest = z.object({
 	target: z.string(),
 	/** Whether it comes from another repository, so that whoever wrote it may not write here. */
 	is_from_fork: z.boolean(),
+	/** Whether it is a draft. */
+	draft: z.boolean().optional(),
+	/** The names of its labels at that moment. */
+	labels: z.array(z.string()).optional(),
 });
 
 export const trigger = z.object({
@@ -33,6 +39,8 @@ export const trigger = z.object({
 	/** What was said of the commit; null if nobody has. */
 	message: z.string().nullable(),
 	pull_request: pullRequest.nullable(),
+	/** Of a merge group the branch that it is to go into. */
+	merge_target: z.string().optional(),
 	/** Whom the forge, or the coordinator, knows it to come from. Never what a commit says of itself. */
 	actor: z.string(),
 });

@@ -5,6 +5,7 @@ import type { Delivery, HookAnswer } from "../../schema/wire/deliveries.ts";
 import type { Project } from "../../schema/wire/projects.ts";
 import type { Page, Run, RunSummary } from "../../schema/wire/resources.ts";
 import {
+	formDelivery,
 	genericDelivery,
 	giteaDelivery,
 	githubDelivery,
@@ -188,6 +189,14 @@ describe("from a push to a green tick", () => {
 		const annotated = githubPush({ ref: "refs/tags/v0", after: tag, commitId: after });
 		const { runs: ofTag } = await planned((await deliver(repo, giteaDelivery("push", annotated, HOOK_SECRET))).body.run_id);
 		expect(ofTag.pipeline).toMatchObject({ state: "succeeded", tag: "v0", commit: { sha: after } });
+		// A hook of git names the tag's object alone: the agent finds its commit, for the plan, the run and its jobs.
+		const release = git.tag("tea/team/web.git", "release");
+		const ofHook = await deliver(repo, genericDelivery({ ref: "refs/tags/release", after: release, message: null }, HOOK_SECRET));
+		const peeled = await planned(ofHook.body.run_id);
+		for (const run of [peeled.plan, peeled.runs.pipeline])
+			expect(run).toMatchObject({ tag: "release", commit: { sha: after, message: "Change" } });
+		expect(await coordinator.text(`/api/v1/jobs/${peeled.runs.pipeline?.jobs[0]?.id}/log?format=raw`)).toContain("\ntag of release\n");
+		expect(forge.statuses(release)).toEqual({});
 		git.ref("tea/team/web.git", "refs/tags/v1", after);
 		const generic = genericDelivery({ ref: "refs/tags/v1", after }, HOOK_SECRET);
 		const asCurlSendsIt = { ...generic, headers: { ...generic.headers, "Content-Type": "application/x-www-form-urlencoded" } };
@@ -247,6 +256,11 @@ describe("from a push to a green tick", () => {
 		const run = await coordinator.get<Run>(`/api/v1/runs/${Object.values(plan.jobs[0]?.outputs ?? {})[0]}`);
 		expect(run).toMatchObject({ state: "waiting", branch: "stranger:feature", pull_request: 4, trusted: false });
 		expect((await deliver(repo, gitlabDelivery("Push Hook", push, `${HOOK_SECRET}x`))).status).toBe(401);
+		// GitLab does not always know the last commit: the agent finds it by the ref.
+		const unknown = await deliver(repo, gitlabDelivery("Merge Request Hook", merge("reopen", { last_commit: null }), HOOK_SECRET));
+		expect(unknown).toMatchObject({ status: 202, body: { verdict: "accepted", reason: "pull request #4 opened" } });
+		const reopened = await coordinator.get<Run>(`/api/v1/runs/${unknown.body.run_id}/wait?timeout=60`);
+		expect(reopened).toMatchObject({ state: "succeeded", branch: "stranger:feature", commit: { sha: head } });
 	});
 });
 
@@ -393,6 +407,23 @@ describe("pull requests", () => {
 		const plan = await coordinator.get<Run>(`/api/v1/runs/${body.run_id}/wait?timeout=60`);
 		const id = plan.jobs[0]?.outputs?.[".windlass.yml"] ?? "";
 		expect((await coordinator.get<Run>(`/api/v1/runs/${id}`)).branch).toBe("somebody:feature");
+		// It is ready for review, and nobody asks for that: what waits for an approval goes on waiting.
+		const ready = githubPullRequest({ sha, fork: "gone", action: "ready_for_review" });
+		git.commit("declined/team/web.git", { n: "1" });
+		const unasked = await project("unasked", { ".windlass.yml": "on: { pull_request: { events: opened } }\nsteps: [true]" });
+		const first = git.commit("unasked/team/web.git", { n: "1" });
+		git.ref("unasked/team/web.git", "refs/pull/7/head", first);
+		const of = (payload: object) => ({
+			...payload,
+			pull_request: { ...ready.pull_request, head: { ...ready.pull_request.head, sha: first } },
+		});
+		const opened = await deliver(unasked, githubDelivery("pull_request", of({ ...ready, action: "opened" }), HOOK_SECRET));
+		const waits = await made(opened.body.run_id);
+		const later = await deliver(unasked, githubDelivery("pull_request", of(ready), HOOK_SECRET));
+		expect((await planned(later.body.run_id)).plan.jobs[0]?.outputs).toEqual({
+			".windlass.yml": "not run: it does not ask for pull requests that are ready_for_review",
+		});
+		expect((await coordinator.get<Run>(`/api/v1/runs/${waits}`)).state).toBe("waiting");
 		await coordinator.post(`/api/v1/runs/${id}/decline`, { comment: "not today" });
 		const over = await coordinator.get<Run>(`/api/v1/runs/${id}/wait?timeout=60`);
 		expect([over.state, over.jobs[0]?.reason?.text]).toEqual(["cancelled", "Declined by admin: not today."]);
@@ -424,6 +455,42 @@ describe("pull requests", () => {
 			".windlass/silent.yml": "not run: the push of its branch has made a run already",
 		});
 		expect((await delivered("closed"))?.[".windlass/closed.yml"]).toMatch(/^run_/);
+		// It goes into another branch now: what asks for that branch runs.
+		git.ref("own/team/web.git", "refs/heads/release/1", sha);
+		const retargeted = githubPullRequest({ action: "edited", sha, base: "release/1", changes: { base: { ref: { from: "main" } } } });
+		const { body } = await deliver(repo, githubDelivery("pull_request", retargeted, HOOK_SECRET));
+		expect(body).toMatchObject({ verdict: "accepted", reason: `pull request #7 updated at ${sha.slice(0, 12)}` });
+		expect(Object.keys((await planned(body.run_id)).runs)).toEqual(["other"]);
+		const words = githubPullRequest({ action: "edited", sha, changes: { title: { from: "Another title" } } });
+		expect(await deliver(repo, githubDelivery("pull_request", words, HOOK_SECRET))).toMatchObject({
+			status: 202,
+			body: { verdict: "ignored", reason: "nothing is run for a pull request whose words were edited" },
+		});
+	});
+
+	test("in a merge queue: the group runs once, whether the forge tells of it once or twice, and has a status", async () => {
+		const repo = await project("queued", {
+			".windlass/ci.yml": "on: { push: { branches: main }, pull_request: {} }\nsteps: ['echo $CI_EVENT']",
+			".windlass/deploy.yml": "on: { push: { branches: main } }\nsteps: [true]",
+		});
+		const branch = `gh-readonly-queue/main/pr-7-${"b".repeat(40)}`;
+		git.branch("queued/team/web.git", branch);
+		const sha = git.commit("queued/team/web.git", { a: "1" });
+		const group = {
+			action: "checks_requested",
+			merge_group: { head_sha: sha, head_ref: `refs/heads/${branch}`, base_ref: "refs/heads/main", base_sha: "b".repeat(40) },
+			repository: { full_name: "team/web" },
+			sender: { login: "octocat" },
+		};
+		const told = await deliver(repo, githubDelivery("merge_group", group, HOOK_SECRET));
+		expect(told.body).toMatchObject({ verdict: "accepted", reason: `merge group into main at ${sha.slice(0, 12)}` });
+		const pushed = await deliver(repo, githubDelivery("push", githubPush({ ref: `refs/heads/${branch}`, after: sha }), HOOK_SECRET));
+		expect(pushed.body).toMatchObject({ verdict: "accepted", run_id: told.body.run_id });
+		const { runs } = await planned(told.body.run_id);
+		expect(Object.keys(runs)).toEqual(["ci"]);
+		expect(runs.ci).toMatchObject({ state: "succeeded", branch, trusted: true, trigger: { kind: "merge_group" }, pull_request: null });
+		expect(await coordinator.text(`/api/v1/jobs/${runs.ci?.jobs[0]?.id}/log?format=raw`)).toContain("\nmerge_group\n");
+		await forge.until(() => forge.statuses(sha)["windlass/ci"]?.at(-1) === "success", "the green tick of the group");
 	});
 });
 
@@ -457,6 +524,33 @@ describe("what is delivered", () => {
 		expect(runs).toEqual([]);
 		// And the same, as it was made, is taken; credentials that the forge sends along are not looked at.
 		expect((await deliver(repo, { ...good, headers: { ...good.headers, Authorization: "Basic bm86Ym9keQ==" } })).status).toBe(202);
+	});
+
+	test("as a form is signed as its forge signs forms, and one that was taken counts however it is written", async () => {
+		const ofGitHub = await project("formed", { ".windlass.yml": "steps: [true]" });
+		const ofGitea = await project("formed-tea", { ".windlass.yml": "steps: [true]" }, { forge: "gitea" });
+		const after = git.commit("formed/team/web.git", { a: "1" });
+		const payload = githubPush({ after, message: "1 + 1 = 2 & ümlaut %41" });
+		for (const [repo, made, right, wrong] of [
+			[ofGitHub, githubDelivery("push", payload, HOOK_SECRET), "form", "payload"],
+			[ofGitea, giteaDelivery("push", payload, HOOK_SECRET), "payload", "form"],
+			[ofGitea, giteaDelivery("push", { ...payload, compare: "x" }, HOOK_SECRET, { name: "Forgejo" }), "payload", "form"],
+		] as const) {
+			expect((await deliver(repo, formDelivery(made, HOOK_SECRET, wrong))).status).toBe(401);
+			expect(await deliver(repo, formDelivery(made, HOOK_SECRET, right))).toMatchObject({
+				status: 202,
+				body: { verdict: "accepted", is_repeat: false },
+			});
+		}
+		const made = giteaDelivery("push", payload, HOOK_SECRET);
+		const form = formDelivery(made, HOOK_SECRET, "payload");
+		const written = [
+			made,
+			form,
+			{ ...form, body: `${form.body}&more=1` },
+			{ ...form, body: form.body.replace("payload=%7B", "payload={") },
+		];
+		for (const again of written) expect((await deliver(ofGitea, again)).body.is_repeat).toBe(true);
 	});
 
 	test("is not taken where no secret is named, or the named one is not there", async () => {

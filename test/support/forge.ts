@@ -126,6 +126,19 @@ export const giteaDelivery = (event: string, payload: unknown, secret: string, {
 	};
 };
 
+/** As a form: GitHub signs the form itself, Gitea and Forgejo the JSON in it. */
+export const formDelivery = (made: MadeDelivery, secret: string, signed: "form" | "payload"): MadeDelivery => {
+	const body = new URLSearchParams({ payload: made.body }).toString();
+	const signature = hmac(secret, signed === "form" ? body : made.body);
+	const headers = Object.fromEntries(
+		Object.entries(made.headers).map(([name, value]) => [
+			name,
+			/-Signature(-256)?$/.test(name) ? (value.startsWith("sha256=") ? `sha256=${signature}` : signature) : value,
+		]),
+	);
+	return { headers: { ...headers, "Content-Type": "application/x-www-form-urlencoded" }, body };
+};
+
 export const gitlabDelivery = (event: string, payload: unknown, secret: string, id = newId()): MadeDelivery => ({
 	headers: { "Content-Type": "application/json", "X-Gitlab-Event": event, "X-Gitlab-Token": secret, "X-Gitlab-Event-UUID": id },
 	body: JSON.stringify(payload),
@@ -202,6 +215,7 @@ export function githubPullRequest({
 	fork = false as boolean | "gone" | "push",
 	base = "main",
 	sender = "octocat",
+	changes = {} as object,
 }) {
 	const own = { id: 1, full_name: "team/web", owner: { login: "team" } };
 	const other = { id: 2, full_name: "stranger/web", owner: { login: "stranger" } };
@@ -209,6 +223,7 @@ export function githubPullRequest({
 	return {
 		action,
 		number,
+		changes,
 		pull_request: {
 			number,
 			title: "A change",

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { forgeOf, mayBeCalled } from "../../worker/forges/forge.ts";
+import { type HeardOf, noticesOfDeliveries } from "../../worker/forges/delivery_notices.ts";
+import { addressNamed, forgeOf, mayBeCalled } from "../../worker/forges/forge.ts";
 import { github } from "../../worker/forges/github.ts";
 import { githubPush } from "../support/forge.ts";
 
@@ -63,5 +64,70 @@ describe("a delivery", () => {
 		expect(github.repositoryOf(without)).toBeNull();
 		expect(() => github.read("push", without)).toThrow("The delivery has no repository.");
 		expect(github.repositoryOf("text")).toBeNull();
+	});
+});
+
+describe("a repository that was renamed", () => {
+	test.each<[string, string | null, string, string | null]>([
+		["https://git.test/team/web.git", null, "team/site", "https://git.test/team/site.git"],
+		["https://git.test/team/web", null, "other/site", "https://git.test/other/site"],
+		["git@git.test:team/web.git", null, "team/site", "git@git.test:team/site.git"],
+		["ssh://git@git.test:22/team/web.git", null, "team/site", "ssh://git@git.test:22/team/site.git"],
+		["https://git.test/git/team/web.git", "https://git.test/git/api/v1", "team/site", "https://git.test/git/team/site.git"],
+		["https://web.test/web/web.git", null, "web/site", "https://web.test/web/site.git"],
+		["https://git.test/team/web.git", null, "team/a'; rm -rf ~", null],
+		["/srv/git/web.git", null, "team/site", null],
+	])("%s (API: %s) called %s is at %s", (repository, forge_api, name, expected) =>
+		expect(addressNamed({ repository, forge_api }, name)).toBe(expected),
+	);
+});
+
+describe("what the newest deliveries show", () => {
+	const MINUTE = 60_000;
+	const project = { name: "web", repository: "https://git.test/team/web.git", forge_api: null };
+	/** Newest first, a minute apart from now. */
+	const notices = (heard: Partial<HeardOf>[], now = 100 * MINUTE) => {
+		const none = { repository: "team/web", kind: null, branch: null, sha: null, number: null, event: null, is_from_fork: null };
+		return noticesOfDeliveries(
+			project,
+			heard.map((one, minutes) => ({ ...none, received_at: now - (minutes + 5) * MINUTE, ...one })),
+			now,
+		);
+	};
+
+	test("three in a row about one other repository: it was renamed, perhaps", () => {
+		const renamed = { repository: "team/site" };
+		const own = { repository: "Team/Web" };
+		expect(notices([renamed, { repository: null }, { repository: "Team/Site" }, renamed, own])).toEqual([
+			"The newest 3 deliveries are about the repository team/site, and the project's is https://git.test/team/web.git. If it was renamed: windlass projects edit web --repository 'https://git.test/team/site.git'",
+		]);
+		for (const other of [
+			[renamed, renamed],
+			[renamed, renamed, own],
+			[own, renamed, renamed, renamed],
+			[renamed, { repository: "team/a" }, renamed],
+			[own, own, own],
+		])
+			expect(notices(other)).toEqual([]);
+		expect(notices(Array(3).fill({ repository: "team/$(reboot)" }))[0]).toMatch(/--repository <its new address>$/);
+	});
+
+	test("a push to the branch of a pull request without its update: a box is missing", () => {
+		const opened = { kind: "pull_request", branch: "feature", sha: "a", number: 7, event: "opened", is_from_fork: 0 } as const;
+		const push = { kind: "push", branch: "feature", sha: "b" } as const;
+		const updated = { ...opened, sha: "b", event: "updated" } as const;
+		expect(notices([push, opened])).toEqual([expect.stringContaining("no update of pull request #7")]);
+		for (const fine of [
+			[updated, push, opened],
+			[push, updated, opened],
+			[{ ...push, branch: "other" }, opened],
+			[opened, push],
+			[push, { ...opened, is_from_fork: 1 }],
+			[push, { ...opened, event: "closed" }],
+			[{ ...push, sha: "a" }, opened],
+			[{ ...push, repository: "other/repository" }, opened],
+			[{ ...push, received_at: 99 * MINUTE }, opened],
+		])
+			expect(notices(fine)).toEqual([]);
 	});
 });

@@ -120,7 +120,7 @@ describe("conditions", () => {
 		['needs.b.result == "failure"', '5:27 jobs.j.if: needs.b.result is never "failure" (did you mean failed?)'],
 		['needs.b["result"] in ["failed", "canceled"]', 'needs.b.result is never "canceled" (did you mean cancelled?)'],
 		['"psh" != run.event', '5:9 jobs.j.if: run.event is never "psh" (did you mean push?)'],
-		['run.event == "dawn"', "(known: api, push, tag, pull_request, schedule, manual, exec)"],
+		['run.event == "dawn"', "(known: api, push, tag, pull_request, merge_group, schedule, manual, exec)"],
 		['run.branch = "x"', "5:20 jobs.j.if: unexpected character: = (write == rather than =)"],
 		['run.branch == "x" and success()', "(write && rather than and)"],
 		["success() or failure()", "(write || rather than or)"],

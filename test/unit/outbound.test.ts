@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { isAllowed, Outbound, parseOutbound } from "../../cli/outbound.ts";
 import { NOT_ASKED } from "../../schema/wire/outbound.ts";
+import { send } from "../../worker/outbound/send.ts";
 
 const allows = (rules: string, name: string, address = name) => isAllowed(parseOutbound(rules), name, address);
 
@@ -82,4 +83,44 @@ test("one deadline holds for the whole of a call: a server that drips, or never 
 		expect([path, answer.status, answer.headers]).toEqual([path, 502, { [NOT_ASKED]: "unreachable" }]);
 	}
 	await closed.promise;
+});
+
+describe("a redirect of a forge's API", () => {
+	test.each<[string, number, (url: string) => string, string]>([
+		["within the origin", 307, () => "/repositories/1/statuses", "taken"],
+		["by an address in full", 301, (url) => `${url}/repositories/1/statuses`, "taken"],
+		["to another server", 307, () => "http://127.0.0.1:1/api", "leads to http://127.0.0.1:1, where nobody is followed"],
+		["to another port of the host", 308, () => "http://localhost:1/", "leads to http://localhost:1"],
+		["that asks for another request", 303, () => "/elsewhere", "where nobody is followed"],
+		["that leads to itself", 302, () => "/repos/team/web", "where nobody is followed"],
+	])("%s", async (_, status, locationOf, expected) => {
+		const asked: string[] = [];
+		const server = createServer(async (request, response) => {
+			let body = "";
+			for await (const chunk of request) body += chunk;
+			asked.push(`${request.method} ${request.url} ${request.headers.authorization} ${body}`);
+			if (request.url === "/repos/team/web") response.writeHead(status, { Location: locationOf(url) }).end();
+			else response.writeHead(201).end();
+		});
+		await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+		onTestFinished(() => void server.close());
+		const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+		const outgoing = {
+			url: `${url}/repos/team/web`,
+			method: "POST",
+			headers: { Authorization: "token of-forge" },
+			body: "{}",
+			hidden: ["of-forge"],
+		} as const;
+		const sent = (followsWithinOrigin: boolean) =>
+			send({ ...outgoing, followsWithinOrigin }).then(
+				() => "taken",
+				(error: Error) => error.message,
+			);
+		expect(await sent(true)).toContain(expected);
+		if (expected === "taken") expect(asked.at(-1)).toBe("POST /repositories/1/statuses token of-forge {}");
+		expect(asked.length).toBeLessThanOrEqual(4);
+		// Notifications are not led anywhere.
+		expect(await sent(false)).toContain("where nobody is followed");
+	});
 });

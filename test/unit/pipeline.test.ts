@@ -28,6 +28,7 @@ describe("defaults", () => {
 				source: null,
 				branch: null,
 				pull_request: null,
+				merge_target: null,
 				params: {},
 				doubles: [],
 				changed: {},

@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { decide } from "../../schema/pipeline/decide.ts";
 import { nameInFile, type Occasion, parseRepositoryFile } from "../../schema/pipeline/parse.ts";
+import { type ResolvedJob, readDefinition } from "../../schema/pipeline/resolved.ts";
+import { runFacts } from "../../schema/pipeline/settle.ts";
 import { cronFault, nextTime } from "../../schema/wire/cron.ts";
 import type { ApiError, FieldError } from "../../schema/wire/errors.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
@@ -22,6 +25,11 @@ const pull = (target: string, more: Partial<NonNullable<Trigger["pull_request"]>
 	kind: "pull_request",
 	ref: "refs/pull/7/head",
 	pull_request: { number: 7, event: "opened", title: "t", target, is_from_fork: false, ...more },
+});
+const group = (target: string): Trigger => ({
+	...push(`gh-readonly-queue/${target}/pr-7-${SHA}`),
+	kind: "merge_group",
+	merge_target: target,
 });
 const other = (kind: "schedule" | "manual"): Trigger => ({ ...push("main"), kind, sha: null });
 
@@ -92,6 +100,50 @@ describe("on", () => {
 			"it does not ask for pull requests that are closed",
 		],
 		["the end alone", "on: { pull_request: { events: closed } }", pull("main", { event: "closed" }), null, "runs"],
+		["a draft", "on: pull_request", pull("main", { draft: true }), null, "runs"],
+		["no drafts", "on: { pull_request: { drafts: false } }", pull("main", { draft: true }), null, "it does not ask for drafts"],
+		["no drafts, and it is none", "on: { pull_request: { drafts: false } }", pull("main", { draft: false }), null, "runs"],
+		["no drafts, and it is ready", "on: { pull_request: { drafts: false } }", pull("main", { event: "ready_for_review" }), null, "runs"],
+		[
+			"only new ones, and it is ready",
+			"on: { pull_request: { events: opened } }",
+			pull("main", { event: "ready_for_review" }),
+			null,
+			"it does not ask for pull requests that are ready_for_review",
+		],
+		["nothing said: a merge group", "", group("main"), null, "runs"],
+		["a merge group", "on: merge_group", group("main"), null, "runs"],
+		[
+			"a merge group into another",
+			"on: { merge_group: { branches: dev } }",
+			group("main"),
+			null,
+			"no pattern of its branches matches main",
+		],
+		["a merge group without its paths", "on: { merge_group: { paths: src/** } }", group("main"), ["a"], "none of its paths has changed"],
+		["a merge group as for pull requests", "on: { pull_request: { branches: main } }", group("main"), null, "runs"],
+		[
+			"a merge group as for pull requests into another",
+			"on: { pull_request: { branches: dev }, push: {} }",
+			group("main"),
+			null,
+			"no pattern of its branches matches main",
+		],
+		[
+			"a merge group of what runs at their end",
+			"on: { pull_request: { events: closed } }",
+			group("main"),
+			null,
+			"it does not ask for merge groups",
+		],
+		["a merge group of what every push runs", "on: push", group("main"), null, "runs"],
+		[
+			"a merge group of what its branch does not run",
+			"on: { push: { branches: main } }",
+			group("main"),
+			null,
+			"it does not ask for merge groups",
+		],
 		["only pull requests", "on: pull_request", push("x"), null, "it does not ask for pushes"],
 		["somebody asks for what a push would run", "on: { push: { branches: main } }", other("manual"), null, "runs"],
 		["and a push would not", "on: { push: { branches: dev } }", other("manual"), null, "no pattern of its branches matches main"],
@@ -129,6 +181,28 @@ describe("on", () => {
 		]);
 		expect(read("name: named\nsteps: [x]", push("main")).name).toBe("named");
 		expect(parseRepositoryFile({ path: ".windlass.yml", text: "steps: [x]" }, occasion(push("main"))).name).toBe("pipeline");
+	});
+
+	test("expressions know whether a pull request is a draft, its labels, and where a merge group goes", () => {
+		const decided = (condition: string, trigger: Trigger) => {
+			const text = `on: [pull_request, push]\njobs: { a: { if: '${condition}', env: { DRAFT: '\${{ run.draft }}' }, steps: [x] } }`;
+			const { wanted } = read(text, trigger);
+			if (!("submission" in wanted)) return wanted.because;
+			const { pipeline } = wanted.submission;
+			// As the queue reads it, from what it has stored.
+			const stored = readDefinition(JSON.stringify(pipeline));
+			const [job] = stored.jobs;
+			const run = runFacts(stored, "web", trigger.kind);
+			const verdict = decide(job as ResolvedJob, { pipeline: stored, run, needs: [], ancestors: () => [] });
+			return verdict.is === "ready" ? verdict.job.env.DRAFT : verdict.is;
+		};
+		const labeled = pull("main", { draft: true, labels: ["deploy", "ui"] });
+		expect(decided('run.draft && "deploy" in run.labels && size(run.labels) == 2', labeled)).toBe("true");
+		expect(decided('!run.draft || "Deploy" in run.labels', labeled)).toBe("skipped");
+		expect(decided("!run.draft && size(run.labels) == 0", push("main"))).toBe("false");
+		expect(decided('run.event == "merge_group" && run.target_branch == "main" && run.pull_request == ""', group("main"))).toBe("false");
+		for (const wrong of ["run.labels == true", "run.labels", 'run.draft == "true"', "run.label"])
+			expect(() => decided(wrong, labeled)).toThrow();
 	});
 
 	test("a pull request of one's own is told apart from the push that runs the same", () => {
@@ -301,6 +375,89 @@ describe("cron", () => {
 		["UTC knows no summer", "30 2 * * *", "UTC", "2026-03-28T12:00Z", "2026-03-30T12:00Z", ["2026-03-29T02:30", "2026-03-30T02:30"]],
 	])("%s", (_, cron, zone, from, to, expected) => {
 		expect(times(cron, zone, from, to)).toEqual(expected);
+	});
+
+	/** Patterns with the minutes and hours that they mean, and how they go on through a change of clocks. */
+	const range = (from: number, to: number, step = 1) =>
+		Array.from({ length: Math.floor((to - from) / step) + 1 }, (_, n) => from + n * step);
+	const EVERY_HOUR = range(0, 23);
+	const PATTERNS: [string, number[], number[], "by the clock" | "once" | "once, no gaps"][] = [
+		["*/20 * * * *", [0, 20, 40], EVERY_HOUR, "by the clock"],
+		["17 * * * *", [17], EVERY_HOUR, "by the clock"],
+		["0 */2 * * *", [0], range(0, 23, 2), "by the clock"],
+		["15,45 0-23 * * *", [15, 45], EVERY_HOUR, "by the clock"],
+		["@hourly", [0], EVERY_HOUR, "by the clock"],
+		["30 2 * * *", [30], [2], "once"],
+		["0 0 * * *", [0], [0], "once"],
+		["@daily", [0], [0], "once"],
+		["0,30 0-3 * * *", [0, 30], range(0, 3), "once"],
+		["59 23 * * *", [59], [23], "once"],
+		["5 1,2,3 * * *", [5], [1, 2, 3], "once"],
+		["0 1-5/2 * * *", [0], [1, 3, 5], "once"],
+		["45 22-23 * * *", [45], [22, 23], "once"],
+		["*/20 2 * * *", [0, 20, 40], [2], "once, no gaps"],
+		["*/7 0-3 * * *", range(0, 59, 7), range(0, 3), "once, no gaps"],
+		["10-50/20 1-3 * * *", [10, 30, 50], [1, 2, 3], "once, no gaps"],
+	];
+	const MINUTE = 60_000;
+	const HOUR = 60 * MINUTE;
+	const aheadIn = (zone: string) => {
+		const clock = new Intl.DateTimeFormat("en", { timeZone: zone, timeZoneName: "longOffset" });
+		return (time: number) => {
+			const [, sign = "+", hours = "0", minutes = "0"] = /GMT([+-])(\d\d):(\d\d)/.exec(clock.format(time)) ?? [];
+			return Number(`${sign}1`) * (Number(hours) * 60 + Number(minutes)) * MINUTE;
+		};
+	};
+	/** When the clocks of a zone change, and by how much they are ahead of UTC before and after. */
+	function* changesIn(zone: string, from: number, to: number) {
+		const ahead = aheadIn(zone);
+		for (let day = from; day < to; day += 7 * 24 * HOUR) {
+			const [before, after] = [ahead(day), ahead(day + 7 * 24 * HOUR)];
+			if (before === after) continue;
+			let [low, high] = [day, day + 7 * 24 * HOUR];
+			while (high - low > MINUTE) {
+				const middle = low + Math.floor((high - low) / 2 / MINUTE) * MINUTE;
+				if (ahead(middle) === before) low = middle;
+				else high = middle;
+			}
+			yield { change: high, before, after };
+		}
+	}
+
+	test("in every zone, through every change of clocks of two years, times come as the rule says", () => {
+		const shown = (list: Iterable<number>) => [...list].sort((a, b) => a - b).map((time) => new Date(time).toISOString());
+		let turn = 0;
+		for (const zone of Intl.supportedValuesOf("timeZone")) {
+			for (const { change, before, after } of changesIn(zone, at("2026-11-01T00:00Z"), at("2028-11-01T00:00Z"))) {
+				const [begin, end] = [change - 4 * HOUR, change + 4 * HOUR];
+				// All patterns take their turns.
+				const [pattern, minutes, hours, rule] = PATTERNS[turn++ % PATTERNS.length] as (typeof PATTERNS)[number];
+				const isMeant = (time: number) => minutes.includes((time / MINUTE) % 60) && hours.includes(Math.floor(time / HOUR) % 24);
+				const expected = new Set<number>();
+				for (let time = begin; time < end; time += MINUTE) {
+					const clock = time + (time < change ? before : after);
+					const isSecond = time >= change && clock < change + before;
+					if (isMeant(clock) && (rule === "by the clock" || !isSecond)) expected.add(time);
+				}
+				for (let gone = change + before; rule === "once" && gone < change + after; gone += MINUTE) if (isMeant(gone)) expected.add(change);
+				const found: number[] = [];
+				for (let time = nextTime(pattern, zone, begin - 1); time !== null && time < end; time = nextTime(pattern, zone, time))
+					found.push(time);
+				expect([zone, pattern, shown(found)]).toEqual([zone, pattern, shown(expected)]);
+			}
+		}
+		expect(turn).toBeGreaterThan(300);
+	});
+
+	test("years may pass until the next time, whatever the clocks do meanwhile", () => {
+		expect(times("0 * 29 2 *", "America/New_York", "2026-11-01T00:00Z", "2028-02-29T06:30Z")).toEqual([
+			"2028-02-29T05:00",
+			"2028-02-29T06:00",
+		]);
+		expect(times("30 2 29 2 *", "Europe/Berlin", "2026-11-01T00:00Z", "2032-03-01T00:00Z")).toEqual([
+			"2028-02-29T01:30",
+			"2032-02-29T01:30",
+		]);
 	});
 
 	test("a pattern has five fields, and comes at some time", () => {

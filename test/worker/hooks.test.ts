@@ -1,6 +1,9 @@
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import type { ProjectRow } from "../../schema/database/tables.ts";
+import type { Trigger } from "../../schema/wire/triggers.ts";
+import { describeProject } from "../../worker/api/projects.ts";
+import { newestHeardOf, noteDelivery } from "../../worker/catalog/deliveries.ts";
 import type { Environment } from "../../worker/environment.ts";
 import { gitlab } from "../../worker/forges/gitlab.ts";
 import { takeDelivery } from "../../worker/forges/take_delivery.ts";
@@ -46,4 +49,49 @@ test("a hook whose secret is blank is closed, as one is that has none", async ()
 		const taken = takeDelivery(environment, project, { headers: new Headers(sent), read: async () => null });
 		await expect(taken).rejects.toMatchObject({ code: "forbidden", message: "This hook is closed: the secret blank is blank." });
 	}
+});
+
+test("a project says that its repository was renamed, and that updates of pull requests do not come", async () => {
+	const environment = env as unknown as Environment;
+	const named = { id: "prj_told", team: "told", name: "web", repository: "https://git.test/team/web.git" };
+	const row = { ...named, forge_api: null, created_at: 0, updated_at: 0 } as ProjectRow;
+	const note = (delivery: string, repository: string, trigger: Trigger | null) =>
+		noteDelivery(env.DB, {
+			team: "told",
+			project: "web",
+			forge: "gitea",
+			delivery,
+			event: "push",
+			verdict: trigger ? "accepted" : "ignored",
+			reason: "",
+			trigger: trigger && JSON.stringify(trigger),
+			repository,
+			body_digest: null,
+		});
+	const push: Trigger = {
+		kind: "push",
+		ref: "refs/heads/feature",
+		branch: "feature",
+		tag: null,
+		sha: "b".repeat(40),
+		before: null,
+		message: null,
+		pull_request: null,
+		actor: "ada",
+	};
+	const pull_request = { number: 7, event: "opened", title: "t", target: "main", is_from_fork: false } as const;
+	const notices = async () => (await describeProject({ environment, baseUrl: "" }, row)).notices.filter((one) => /newest|update/.test(one));
+	await note("1", "team/web", { ...push, kind: "pull_request", sha: SHA, pull_request });
+	await note("2", "team/web", push);
+	expect(await newestHeardOf(env.DB, "told", "web", 9)).toMatchObject([
+		{ kind: "push", branch: "feature", sha: "b".repeat(40), number: null, is_from_fork: null },
+		{ kind: "pull_request", branch: "feature", sha: SHA, number: 7, event: "opened", is_from_fork: 0 },
+	]);
+	expect(await notices()).toEqual([]);
+	await env.DB.prepare("UPDATE deliveries SET received_at = received_at - 600000 WHERE team = 'told'").run();
+	expect(await notices()).toEqual([expect.stringContaining("no update of pull request #7")]);
+	for (const delivery of ["3", "4", "5"]) await note(delivery, "team/site", null);
+	expect(await notices()).toContainEqual(
+		expect.stringContaining("windlass projects edit web --repository 'https://git.test/team/site.git'"),
+	);
 });

@@ -2,9 +2,12 @@ import type { ProjectRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { type Project, type ProjectChange, type ProjectRequest, projectChange, projectRequest } from "../../schema/wire/projects.ts";
 import type { Page } from "../../schema/wire/resources.ts";
+import { newestHeardOf } from "../catalog/deliveries.ts";
+import { listNotices } from "../catalog/notices.ts";
 import { presentProject } from "../catalog/present.ts";
 import { addProject, changeProject, findProject, listProjects, removeProject } from "../catalog/projects.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
+import { noticesOfDeliveries } from "../forges/delivery_notices.ts";
 import { log } from "../log.ts";
 import { missingSecrets } from "../vault/secrets.ts";
 import { json } from "./answers.ts";
@@ -25,13 +28,22 @@ async function get(context: Caller): Promise<Response> {
 	return json(await describeProject(context, await requireProject(context)));
 }
 
+/** So many of the newest deliveries show what is wrong with a webhook. */
+const HEARD_OF = 200;
+
 /** A project with all that it is set up for and cannot do. */
 export async function describeProject(
 	{ environment, baseUrl }: Pick<Caller, "environment" | "baseUrl">,
 	row: ProjectRow,
 ): Promise<Project> {
 	const named = [row.credentials, row.hook_secret, row.forge_token].filter((name) => name !== null);
-	return presentProject(row, baseUrl, await missingSecrets(environment.DB, row.team, row.name, named));
+	const [missing, stored, heard] = await Promise.all([
+		missingSecrets(environment.DB, row.team, row.name, named),
+		listNotices(environment.DB, row.team, row.name),
+		newestHeardOf(environment.DB, row.team, row.name, HEARD_OF),
+	]);
+	const notices = [...stored, ...noticesOfDeliveries(row, heard, Date.now())];
+	return presentProject(row, baseUrl, { missing, notices });
 }
 
 /** The project that the path names. @throws ApiError `not_found` */

@@ -4,6 +4,7 @@ import { ulid } from "ulid";
 import { type DeliveryRow, deliveries } from "../../schema/database/tables.ts";
 import type { Verdict } from "../../schema/wire/deliveries.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import type { HeardOf } from "../forges/delivery_notices.ts";
 
 /** What forges have delivered. */
 
@@ -92,6 +93,20 @@ export async function listDeliveries(
 		.where(and(eq(deliveries.team, team), eq(deliveries.project, project), after === null ? undefined : lt(deliveries.id, after)))
 		.orderBy(desc(deliveries.id))
 		.limit(limit);
+}
+
+/** What the newest deliveries were about, newest first. Those that were rejected for their signature are about nothing. */
+export async function newestHeardOf(db: D1Database, team: string, project: string, limit: number): Promise<HeardOf[]> {
+	const { results } = await db
+		.prepare(
+			`SELECT repository, received_at, trigger ->> '$.kind' AS kind, trigger ->> '$.branch' AS branch, trigger ->> '$.sha' AS sha,
+			trigger ->> '$.pull_request.number' AS number, trigger ->> '$.pull_request.event' AS event,
+			trigger ->> '$.pull_request.is_from_fork' AS is_from_fork
+			FROM deliveries WHERE team = ? AND project = ? ORDER BY id DESC LIMIT ?`,
+		)
+		.bind(team, project, limit)
+		.all<HeardOf>();
+	return results;
 }
 
 /** Removes what was delivered before this time. @returns how many */

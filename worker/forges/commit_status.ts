@@ -88,6 +88,7 @@ function requestOf(
 		headers: { ...HEADERS[kind](token), "Content-Type": "application/json" },
 		body: JSON.stringify({ state: STATES[state][kind], ...name, description: shortened(description), ...(url ? { target_url: url } : {}) }),
 		hidden: [token],
+		followsWithinOrigin: true,
 	};
 }
 

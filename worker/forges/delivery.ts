@@ -1,3 +1,4 @@
+import type * as z from "zod";
 import type { DeliveryRow } from "../../schema/database/tables.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
@@ -12,6 +13,8 @@ export interface Deliverer {
 	describe(headers: Headers): { delivery: string; event: string };
 	/** Whether the signature covers the body alone: then everybody who has seen the delivery can change its name. */
 	signsBodyAlone: boolean;
+	/** Whether of a form the JSON in it is signed, rather than the bytes of the body. */
+	signsPayloadOfForms: boolean;
 	/** Begins to check, before the body is read, whether the sender knows the secret; null if it is clear that it does not. */
 	check(headers: Headers, secret: string): Promise<BodyCheck | null>;
 	/** What the repository that it is about is called at the forge, as `team/web`; null where it does not say. */
@@ -25,11 +28,24 @@ function isNoCommit(sha: string): boolean {
 	return /^0+$/.test(sha);
 }
 
-export function incomplete(what: string): ApiError {
-	return new ApiError("malformed", `The delivery has no ${what}.`, { suggestions: ["Deliver what the forge sends, as it is."] });
+/** A delivery that does not say what to run, or for whom. */
+export function incomplete({ issues }: z.ZodError): ApiError {
+	const missing = issues.map(({ path }) => path.join(".") || "payload").join(", ");
+	return new ApiError("malformed", `The delivery has no ${missing}.`, { suggestions: ["Deliver what the forge sends, as it is."] });
 }
 
-const MAX_MESSAGE = 10_000;
+/** Who is named where a forge does not say. */
+export const SOMEBODY = "somebody";
+
+const MAX_LABELS = 50;
+const MAX_LABEL_CHARACTERS = 200;
+
+/** The names of labels, as many as expressions look at. */
+export function labelNames(names: readonly string[]): string[] {
+	return names.slice(0, MAX_LABELS).map((name) => name.slice(0, MAX_LABEL_CHARACTERS));
+}
+
+export const MAX_MESSAGE = 10_000;
 
 /** What a push says: of a branch or of a tag; a string for one that takes it away. */
 export function pushed(push: {

@@ -41,6 +41,21 @@ export function mayBeCalled({ repository, forge_api }: Pick<ProjectRow, "reposit
 	return [at.path, ...own].some((path) => decoded(path).toLowerCase() === name.toLowerCase());
 }
 
+/**
+ * The address of a project's repository if it were called otherwise; null where that cannot be told.
+ * @param name `team/web`
+ */
+export function addressNamed({ repository, forge_api }: Pick<ProjectRow, "repository" | "forge_api">, name: string): string | null {
+	const at = repository === null ? null : locate(repository);
+	// What a forge calls a repository goes into a command that somebody may copy.
+	if (!at || repository === null || !/^[\w.-]+(?:\/[\w.-]+)+$/.test(name)) return null;
+	const apiPath = forge_api === null ? "" : new URL(forge_api).pathname.replace(/\/+$/, "");
+	const inForge = Object.values(API_PATHS).map((ofApi) => belowForge(at.path, apiPath, ofApi));
+	const former = inForge.reduce((shortest, path) => (path.length < shortest.length ? path : shortest), at.path);
+	const start = repository.lastIndexOf(former);
+	return start < 0 ? null : `${repository.slice(0, start)}${name}${repository.slice(start + former.length)}`;
+}
+
 function decoded(path: string): string {
 	try {
 		return decodeURIComponent(path);

@@ -10,6 +10,7 @@ export const generic: Deliverer = {
 	isIts: (headers) => headers.has("webhook-id"),
 	describe: (headers) => ({ delivery: headers.get("webhook-id") ?? "", event: "push" }),
 	signsBodyAlone: false,
+	signsPayloadOfForms: false,
 	async check(headers, secret) {
 		const timestamp = headers.get("webhook-timestamp") ?? "";
 		if (!/^\d{1,15}$/.test(timestamp) || Math.abs(Date.now() / 1000 - Number(timestamp)) > TOLERANCE_S) return null;
@@ -21,8 +22,8 @@ export const generic: Deliverer = {
 	read(_, payload) {
 		const { data, error } = genericPayload.safeParse(payload);
 		if (!data) throw unlike(error.issues.map(({ path, message }) => `${path.join(".") || "payload"}: ${message}`));
-		const { ref, after, before = null, message = null, actor = "a program" } = data;
-		return pushed({ ref, after, before, message, actor });
+		const { ref, after, before = null, message = null, actor } = data;
+		return pushed({ ref, after, before, message, actor: actor ?? "a program" });
 	},
 };
 

@@ -14,6 +14,7 @@ import { planSubmission } from "../plans/submit_plan.ts";
 import { readSecrets } from "../vault/secrets.ts";
 import type { Deliverer } from "./delivery.ts";
 import { mayBeCalled } from "./forge.ts";
+import { checkingPayload, isForm, payloadBytes } from "./form_payload.ts";
 import { generic } from "./generic.ts";
 import { gitea, github } from "./github.ts";
 import { gitlab } from "./gitlab.ts";
@@ -60,16 +61,19 @@ export async function takeDelivery(environment: Environment, project: ProjectRow
 	}
 	const { forge } = deliverer;
 	const check = await deliverer.check(headers, await secretOf(environment, project));
-	const bytes = check && (await read(check));
+	const isTextSigned = deliverer.signsPayloadOfForms && isForm(headers);
+	const bytes = check && (await read(isTextSigned ? checkingPayload(check) : check));
 	if (!bytes) throw await wrongSignature(environment, project, forge);
 	const { delivery: named, event } = deliverer.describe(headers);
-	const digest = hex(await crypto.subtle.digest("SHA-256", bytes));
+	const payloadText = payloadBytes(headers, bytes);
+	// A form can write one text in many ways: where the text is signed, the text tells deliveries apart.
+	const digest = hex(await crypto.subtle.digest("SHA-256", deliverer.signsPayloadOfForms ? payloadText : bytes));
 	const delivery = named === "" ? `content ${await sha256(`${event} ${digest}`)}` : named.slice(0, 200);
 	const identity = { forge, delivery, event, body_digest: deliverer.signsBodyAlone ? digest : null };
 	let found: Trigger | string;
 	let repository: string | null = null;
 	try {
-		const payload = payloadOf(headers, bytes);
+		const payload = parsed(payloadText);
 		repository = deliverer.repositoryOf(payload);
 		found = deliverer.read(event, payload);
 	} catch (error) {
@@ -185,7 +189,9 @@ async function note(
 }
 
 async function plan(environment: Environment, project: ProjectRow, row: DeliveryRow, trigger: Trigger): Promise<DeliveryRow> {
-	const idempotency = { scope: `hook ${project.id}`, key: `${row.forge} ${row.delivery}` };
+	// GitHub tells of a merge group twice: with an event of its own, and as the push of its branch.
+	const key = trigger.kind === "merge_group" ? `merge group ${trigger.ref} ${trigger.sha}` : `${row.forge} ${row.delivery}`;
+	const idempotency = { scope: `hook ${project.id}`, key };
 	const submit = await planSubmission(project, trigger, WHOLE, { delivery: row.id, idempotency });
 	const { runId } = unwrap(await dispatcherOf(environment, project.team).submit(submit));
 	const settled = { verdict: "accepted" as const, reason: describe(trigger) };
@@ -193,19 +199,16 @@ async function plan(environment: Environment, project: ProjectRow, row: Delivery
 	return { ...row, ...settled, run_id: runId };
 }
 
-function describe({ kind, branch, tag, sha, pull_request }: Trigger): string {
+function describe({ kind, branch, tag, sha, pull_request, merge_target }: Trigger): string {
 	const at = sha === null ? "" : ` at ${sha.slice(0, 12)}`;
 	if (pull_request) return `pull request #${pull_request.number} ${pull_request.event}${at}`;
+	if (kind === "merge_group") return `merge group into ${merge_target ?? branch}${at}`;
 	return kind === "tag" ? `tag ${tag}${at}` : `push to ${branch}${at}`;
 }
 
-/** Forges send JSON, or, if they are told to, a form with it. */
-function payloadOf(headers: Headers, bytes: Uint8Array): unknown {
-	const text = new TextDecoder().decode(bytes);
-	// curl calls everything a form unless it is told otherwise.
-	const isForm = /^application\/x-www-form-urlencoded\b/i.test(headers.get("Content-Type") ?? "") && text.startsWith("payload=");
+function parsed(bytes: Uint8Array): unknown {
 	try {
-		return JSON.parse(isForm ? (new URLSearchParams(text).get("payload") ?? "") : text);
+		return JSON.parse(new TextDecoder().decode(bytes));
 	} catch {
 		throw new ApiError("malformed", "The delivery is not valid JSON.", { suggestions: ["Deliver what the forge sends, as it is."] });
 	}

@@ -2,7 +2,7 @@ import { NOT_ASKED } from "../../schema/wire/outbound.ts";
 
 /**
  * The coordinator's way to other servers. On the local host every call passes through the host, which looks at the address after it was resolved and
- * lets through what its list allows (cli/outbound.ts); on the edge the platform reaches public addresses only. Nobody is followed to another address.
+ * lets through what its list allows (cli/outbound.ts); on the edge the platform reaches public addresses only. Nobody is followed to another server.
  */
 
 export interface Outgoing {
@@ -12,10 +12,15 @@ export interface Outgoing {
 	body: string;
 	/** What of it is secret: whatever the answer says, it is not told. */
 	hidden: readonly string[];
+	/** Whether redirects within the origin are followed, as a forge's API answers for a repository that was renamed. */
+	followsWithinOrigin?: boolean;
 }
 
 const TIMEOUT_MS = 15_000;
 const TOLD_CHARACTERS = 300;
+const MAX_REDIRECTS = 3;
+/** GitHub and Gitea ask for the same request with these; with 303 a server asks for another one. */
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 307, 308]);
 
 /** A call that did not come to what it should. */
 export class NotSent extends Error {
@@ -35,13 +40,14 @@ export class NotSent extends Error {
 }
 
 /** @throws NotSent for anything but a status from 200 to 299 */
-export async function send({ url, hidden, ...init }: Outgoing): Promise<void> {
+export async function send({ url, hidden, followsWithinOrigin = false, ...init }: Outgoing): Promise<void> {
 	const where = new URL(url).host;
 	const shown = (text: string) => hidden.reduce((rest, secret) => (secret === "" ? rest : rest.replaceAll(secret, "***")), text);
 	let response: Response;
 	try {
 		const headers = { "User-Agent": "windlass", ...init.headers };
-		response = await fetch(url, { ...init, headers, redirect: "manual", signal: AbortSignal.timeout(TIMEOUT_MS) });
+		const asking = { ...init, headers, redirect: "manual", signal: AbortSignal.timeout(TIMEOUT_MS) } as const;
+		response = followsWithinOrigin ? await fetchWithinOrigin(url, asking) : await fetch(url, asking);
 	} catch (error) {
 		throw new NotSent(`${where} does not answer: ${shown((error as Error).message)}`);
 	}
@@ -59,6 +65,20 @@ export async function send({ url, hidden, ...init }: Outgoing): Promise<void> {
 	const isLimited = status === 429 || (status === 403 && saysTooMuch(response.headers, text));
 	const isFinal = status < 500 && status !== 408 && !isLimited;
 	throw new NotSent(`${where} answers ${status}: ${text}`, { isFinal, status, retryAfterMs: retryAfterOf(response) });
+}
+
+/** Fetches, and follows redirects to other addresses of the same origin: credentials go to no other server. */
+async function fetchWithinOrigin(url: string, asking: RequestInit): Promise<Response> {
+	let at = url;
+	for (let redirects = 0; ; redirects += 1) {
+		const response = await fetch(at, asking);
+		const location = response.headers.get("Location") ?? "";
+		const isFollowed = REDIRECTS.has(response.status) && redirects < MAX_REDIRECTS && URL.canParse(location, at);
+		const next = isFollowed ? new URL(location, at) : null;
+		if (next?.origin !== new URL(url).origin) return response;
+		await response.body?.cancel();
+		at = next.href;
+	}
 }
 
 /** Of where one is led to, no more than the server: the rest of an address may be secret. */

@@ -52,7 +52,8 @@ export function planPipeline(project: ProjectRow, trigger: Trigger, { file, para
 }
 
 /** What tells which paths have changed. */
-function changesOf({ kind, before, pull_request }: Trigger): PlanWork["changes"] {
+function changesOf({ kind, before, pull_request, merge_target }: Trigger): PlanWork["changes"] {
+	if (merge_target !== undefined) return { target: merge_target };
 	if (kind === "pull_request" && pull_request) return { target: pull_request.target };
 	return kind === "push" && before !== null ? { since: before } : null;
 }

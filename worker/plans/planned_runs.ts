@@ -74,7 +74,8 @@ export async function plannedRuns({ plan, run }: PlanOfRun, { files, changed }: 
 	}
 	// Of a commit that asks for nothing to be run nobody would see that what it says of schedules is broken.
 	const isHeeded = plan.is_of_main_line && (isSound || !isSkipped);
-	return { files: planned, schedules: isHeeded ? schedules : null };
+	const keepsEarlier = trigger.pull_request?.event === "ready_for_review" && planned.every((one) => "because" in one);
+	return { files: planned, schedules: isHeeded ? schedules : null, keepsEarlier };
 }
 
 /** Nothing is to be run; but somebody, or a schedule, that has named the very file means it to be there. */

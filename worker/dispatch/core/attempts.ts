@@ -233,9 +233,9 @@ export function pinCommit(core: Core, lease: LeaseClaims, { tag_object, ...commi
 			if (run.commit_author === null && run.commit_sha === commit.sha) describeCommit(core, run, commit);
 			return run.commit_sha;
 		}
-		// Of a commit that was asked for by an id the agent knows no names.
-		const isNamed = tag_object === null || commit.branch !== null || commit.tag !== null;
-		const { branch, tag }: Pick<Commit, "branch" | "tag"> = isNamed ? commit : run;
+		// What a delivery has called them counts: the ref of a pull request names no branch, and a tag may have been moved since.
+		const isDelivered = run.pull_request !== null || run.commit_sha !== null;
+		const { branch, tag }: Pick<Commit, "branch" | "tag"> = isDelivered ? run : commit;
 		core.sql.all(
 			"UPDATE runs SET commit_sha = ?, commit_message = ?, commit_author = ?, branch = ?, tag = ?, rev = ? WHERE id = ?",
 			commit.sha,

@@ -25,12 +25,14 @@ export interface Planned {
 	files: PlannedFile[];
 	/** The times at which files want to be run; null where this commit says nothing of that. */
 	schedules: FileSchedule[] | null;
+	/** The pull request is at the same commit as before, and nothing is to be run anew: what waits for an approval goes on waiting. */
+	keepsEarlier?: boolean;
 }
 
 /** Makes the runs that a plan has found. To be called inside the command that takes its result. */
-export function carryOut(core: Core, job: JobRow, { files, schedules }: Planned): void {
+export function carryOut(core: Core, job: JobRow, { files, schedules, keepsEarlier = false }: Planned): void {
 	const plan = findRun(core, job.run_id) as RunRow;
-	if (plan.pull_request !== null) supersedeGated(core, plan);
+	if (plan.pull_request !== null && !keepsEarlier) supersedeGated(core, plan);
 	for (const one of files) {
 		if ("because" in one) continue;
 		if (one.fault) acceptBrokenRun(core, one.submit, one.fault);

@@ -1,3 +1,12 @@
+CREATE TABLE `project_notices` (
+	`team` text NOT NULL,
+	`project` text NOT NULL,
+	`kind` text NOT NULL,
+	`text` text NOT NULL,
+	`created_at` integer NOT NULL,
+	PRIMARY KEY(`team`, `project`, `kind`)
+);
+--> statement-breakpoint
 ALTER TABLE `projects` ADD `checkout_depth` text;--> statement-breakpoint
 ALTER TABLE `projects` ADD `checkout_tags` integer;--> statement-breakpoint
 ALTER TABLE `projects` ADD `checkout_submodules` text;--> statement-breakpoint
