@@ -417,9 +417,11 @@ function* changeFaults(args: readonly ASTNode[], at: number, uses: Uses): Genera
 	const patterns: string[] = [];
 	for (const { op, args: pattern, range } of nodes) {
 		const isLiteral = op === "value" && typeof pattern === "string";
-		const message = isLiteral ? pathPatternFault(pattern) : "changed() takes patterns as they are written";
+		const fault = isLiteral
+			? pathPatternFault(pattern)
+			: { message: "changed() takes patterns as they are written", suggestion: CHANGED_EXAMPLE };
 		if (isLiteral) patterns.push(pattern);
-		if (message !== null) yield { at: range.start, message, suggestion: isLiteral ? null : CHANGED_EXAMPLE };
+		if (fault) yield { at: range.start, ...fault };
 	}
 	if (nodes.length === 0) yield { at, message: "changed() takes at least one pattern", suggestion: CHANGED_EXAMPLE };
 	uses.changes.push(patterns);
