@@ -2,7 +2,7 @@ import * as z from "zod";
 import { addressFault, isRef, REF_FAULT } from "../wire/git.ts";
 import { isId } from "../wire/ids.ts";
 import { label } from "../wire/labels.ts";
-import { MAX_RETRY_ATTEMPTS, MAX_STEPS } from "../wire/limits.ts";
+import { MAX_RETRY_ATTEMPTS, MAX_SAVE_ENTRIES, MAX_STEPS } from "../wire/limits.ts";
 import { SECRET_NAME, SECRET_NAME_FAULT } from "../wire/secret_names.ts";
 import { MAX_SECRETS_PER_JOB } from "../wire/secrets.ts";
 import { container, credentials, IMAGE, IMAGE_FAULT, services } from "./containers.ts";
@@ -20,6 +20,7 @@ import {
 	flag,
 	glob,
 	isScalar,
+	keepDuration,
 	longDuration,
 	meant,
 	nonEmpty,
@@ -28,6 +29,7 @@ import {
 	refusing,
 	strict,
 	template,
+	textOrMap,
 	variableName,
 	withShorthand,
 	workingDirectory,
@@ -121,8 +123,25 @@ const fetchShape = strict({
 });
 const fetched = withShorthand(fetchShape, [{ type: "string" }], (value) => (isScalar(value) ? { job: value } : value));
 
+const saveShape = strict({
+	paths: oneOrMore(glob, MAX_SAVE_ENTRIES).describe("Files to keep, relative to the workspace; `!` excludes."),
+	name: nonEmpty
+		.pipe(
+			z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, "is 1 to 100 letters, digits, -, _ and ., and begins with a letter or a digit"),
+		)
+		.optional()
+		.describe("What these files are called together: they can be downloaded as one zip. Entries may share a name. Default: none."),
+	required: flag.optional().describe("Whether the job fails when nothing matches. Default: `false`, and the log says so."),
+	expire_in: keepDuration
+		.optional()
+		.describe(
+			"The files are deleted so long after they were saved, when their run has ended. Default: with the other artifacts of the project, which is also the longest.",
+		),
+});
+const saved = textOrMap(glob, saveShape);
+
 const artifacts = strict({
-	save: oneOrMore(glob, 100)
+	save: oneOrMore(saved, MAX_SAVE_ENTRIES)
 		.optional()
 		.describe("Files to keep, relative to the workspace; `!` excludes. They are saved also when a step has failed."),
 	fetch: withShorthand(z.array(fetched).max(50), [fetched], listOfOne)

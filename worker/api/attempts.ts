@@ -122,7 +122,11 @@ function assignmentOf(
 		reports: definition.reports,
 		plan: definition.plan?.work ?? null,
 		source: sourceOf(run, credentials === null ? null : (values.get(credentials) ?? null)),
-		artifacts: { save: definition.artifacts.save, fetch: [...new Set(definition.artifacts.fetch.map(({ key }) => key))] },
+		artifacts: {
+			save: definition.artifacts.save,
+			entries: definition.artifacts.entries,
+			fetch: [...new Set(definition.artifacts.fetch.map(({ key }) => key))],
+		},
 	};
 }
 

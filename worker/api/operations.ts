@@ -31,6 +31,7 @@ const pageOf = (item: z.ZodType) => z.object({ items: z.array(item), next_cursor
 const limit = { description: "how many at most (20; at most 200)", schema: z.number().int().min(1).max(200) };
 const cursor = { description: "next_cursor of the page before" };
 const attempt = { description: "the number of the attempt; the newest is the default", schema: z.number().int().min(1) };
+const NAME_OF_FILES = { description: "only the files of this name" };
 const status = z.object({ status: z.string() });
 const readiness = z.object({
 	status: z.enum(["ready", "not ready"]),
@@ -227,10 +228,14 @@ export const OPERATIONS: Record<string, Operation> = {
 	},
 	"GET /api/v1/jobs/:id/artifacts": {
 		summary: "The files that a job has saved",
-		query: { attempt },
+		query: { attempt, name: NAME_OF_FILES },
 		answers: { 200: pageOf(resources.artifact) },
 	},
-	"GET /api/v1/jobs/:id/artifacts.zip": { summary: "All of them as one zip", query: { attempt }, answers: { 200: "application/zip" } },
+	"GET /api/v1/jobs/:id/artifacts.zip": {
+		summary: "All of them as one zip, or those of one name",
+		query: { attempt, name: NAME_OF_FILES },
+		answers: { 200: "application/zip" },
+	},
 	"GET /api/v1/jobs/:id/artifacts/:path+": {
 		summary: "One file, as a download",
 		query: { attempt },
