@@ -7,6 +7,7 @@ import { listArtifacts } from "../catalog/record.ts";
 import type { Environment } from "../environment.ts";
 import { json } from "./answers.ts";
 import { type RequestContext, route } from "./context.ts";
+import { isNotModified } from "./entity_tags.ts";
 import { requireJob } from "./jobs.ts";
 import { integerParameter, onlyParameters } from "./queries.ts";
 import { rangeOf } from "./ranges.ts";
@@ -117,8 +118,8 @@ async function download(context: Caller): Promise<Response> {
 		"Accept-Ranges": "bytes",
 		ETag: etag,
 	};
-	if (request.headers.get("If-None-Match") === etag) return new Response(null, { status: 304, headers });
-	const range = rangeOf(request, row.size);
+	if (isNotModified(request, etag)) return new Response(null, { status: 304, headers });
+	const range = rangeOf(request, row.size, etag);
 	const { start, end } = range ?? { start: 0, end: row.size };
 	const body = await readArtifact(environment.BUCKET, row, start, end);
 	if (!body) throw notFound("artifact", path);

@@ -209,7 +209,12 @@ export const OPERATIONS: Record<string, Operation> = {
 			format: { description: "text: as kept; raw: without times; clean: without colours, too", schema: z.enum(FORMATS_OF_LOGS) },
 			follow: { description: "1: to the end, further attempts included" },
 		},
-		headers: { Range: "bytes, of format=text", "Last-Event-ID": "where an event stream goes on" },
+		headers: {
+			Range: "bytes, of format=text",
+			"If-Range": "its ETag, which the log of an ended attempt has",
+			"If-None-Match": "its ETag",
+			"Last-Event-ID": "where an event stream goes on",
+		},
 		answers: { 200: "text/plain", 206: "text/plain" },
 	},
 	"GET /api/v1/jobs/:id/log/lines": {
@@ -239,7 +244,12 @@ export const OPERATIONS: Record<string, Operation> = {
 	"GET /api/v1/jobs/:id/artifacts/:path+": {
 		summary: "One file, as a download",
 		query: { attempt },
-		headers: { Range: "bytes", "If-None-Match": "its sha256 in quotes" },
+		headers: {
+			Range: "bytes",
+			"If-Range": "its ETag: the whole file is answered where it is another one by now",
+			"If-None-Match": "its sha256 in quotes",
+			"If-Match": "its ETag",
+		},
 		answers: { 200: "application/octet-stream", 206: "application/octet-stream", 304: null },
 	},
 
