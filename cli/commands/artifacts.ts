@@ -4,7 +4,7 @@ import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { Command } from "commander";
 import { hashing } from "../../agent/hashing.ts";
-import { pathMatcher, patternFault } from "../../schema/pipeline/patterns.ts";
+import { onlyExcludes, pathMatcher, patternFault } from "../../schema/pipeline/patterns.ts";
 import { formatBytes } from "../../schema/wire/bytes.ts";
 import { innerPathFault, isInnerPath, shownPath } from "../../schema/wire/paths.ts";
 import type { Artifact, Page, Run } from "../../schema/wire/resources.ts";
@@ -92,6 +92,8 @@ function matcherOf(patterns: readonly string[]): (path: string) => boolean {
 		const fault = patternFault(pattern);
 		if (fault) throw new UsageError(`${fault.message}. ${fault.suggestion}`);
 	}
+	const excluding = onlyExcludes(patterns);
+	if (excluding) throw new UsageError(`${excluding.message}. ${excluding.suggestion}`);
 	return patterns.length === 0 ? () => true : pathMatcher(patterns);
 }
 

@@ -1,7 +1,7 @@
 import { type ASTNode, Environment, type EvaluationError, type ParseError, type TypeError as TypeFault } from "@marcbachmann/cel-js";
 import { trigger } from "../wire/triggers.ts";
 import type { ParameterValue } from "./parameters.ts";
-import { pathPatternFault } from "./patterns.ts";
+import { onlyExcludes, pathPatternFault } from "./patterns.ts";
 import { nearest } from "./suggest.ts";
 
 /**
@@ -424,6 +424,8 @@ function* changeFaults(args: readonly ASTNode[], at: number, uses: Uses): Genera
 		if (fault) yield { at: range.start, ...fault };
 	}
 	if (nodes.length === 0) yield { at, message: "changed() takes at least one pattern", suggestion: CHANGED_EXAMPLE };
+	const excluding = onlyExcludes(patterns);
+	if (excluding) yield { at, ...excluding };
 	uses.changes.push(patterns);
 }
 

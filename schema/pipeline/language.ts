@@ -19,6 +19,7 @@ import {
 	environmentTemplate,
 	flag,
 	glob,
+	globs,
 	isScalar,
 	keepDuration,
 	longDuration,
@@ -27,6 +28,7 @@ import {
 	nonEmptyTemplate,
 	oneOrMore,
 	refusing,
+	rejectingExclusions,
 	strict,
 	template,
 	textOrMap,
@@ -118,13 +120,13 @@ const needList = withShorthand(z.array(need), [need], listOfOne);
 const fetchShape = strict({
 	job: nonEmpty.describe("A job that this one needs, directly or by way of others."),
 	matrix: z.record(z.string(), nonEmptyTemplate).optional().describe("Only the variants with these values. Default: all."),
-	paths: oneOrMore(glob, 100).optional().describe("Which of its files; `!` excludes. Default: all."),
+	paths: globs(100).optional().describe("Which of its files; `!` excludes. Default: all."),
 	into: workingDirectory.optional().describe("The folder to put them in. Default: the workspace."),
 });
 const fetched = withShorthand(fetchShape, [{ type: "string" }], (value) => (isScalar(value) ? { job: value } : value));
 
 const saveShape = strict({
-	paths: oneOrMore(glob, MAX_SAVE_ENTRIES).describe("Files to keep, relative to the workspace; `!` excludes."),
+	paths: globs(MAX_SAVE_ENTRIES).describe("Files to keep, relative to the workspace; `!` excludes."),
 	name: nonEmpty
 		.pipe(
 			z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, "is 1 to 100 letters, digits, -, _ and ., and begins with a letter or a digit"),
@@ -141,7 +143,11 @@ const saveShape = strict({
 const saved = textOrMap(glob, saveShape);
 
 const artifacts = strict({
-	save: oneOrMore(saved, MAX_SAVE_ENTRIES)
+	save: withShorthand(
+		z.array(saved).min(1, "at least one is needed").max(MAX_SAVE_ENTRIES, `at most ${MAX_SAVE_ENTRIES}`).superRefine(rejectingExclusions),
+		[saved],
+		(value) => (isScalar(value) ? [value] : value),
+	)
 		.optional()
 		.describe("Files to keep, relative to the workspace; `!` excludes. They are saved also when a step has failed."),
 	fetch: withShorthand(z.array(fetched).max(50), [fetched], listOfOne)
@@ -224,14 +230,14 @@ const secrets = z
 	.refine((value) => Object.keys(value).length <= MAX_SECRETS_PER_JOB, `at most ${MAX_SECRETS_PER_JOB}`);
 
 const coverage = strict({
-	lcov: oneOrMore(glob, 20).optional().describe("Tracefiles of lcov."),
-	cobertura: oneOrMore(glob, 20).optional().describe("Cobertura XML."),
-	go: oneOrMore(glob, 20).optional().describe("What `go test -coverprofile` writes."),
+	lcov: globs(20).optional().describe("Tracefiles of lcov."),
+	cobertura: globs(20).optional().describe("Cobertura XML."),
+	go: globs(20).optional().describe("What `go test -coverprofile` writes."),
 }).refine((value) => Object.keys(value).length === 1, "needs one of lcov, cobertura and go");
 const reports = strict({
-	junit: oneOrMore(glob, 20).optional().describe("JUnit XML."),
-	go_test: oneOrMore(glob, 20).optional().describe("What `go test -json` writes. A package that does not build is a failed test."),
-	tap: oneOrMore(glob, 20).optional().describe("The Test Anything Protocol."),
+	junit: globs(20).optional().describe("JUnit XML."),
+	go_test: globs(20).optional().describe("What `go test -json` writes. A package that does not build is a failed test."),
+	tap: globs(20).optional().describe("The Test Anything Protocol."),
 	coverage: coverage.optional().describe("Which lines the tests have run, in one of three formats."),
 });
 

@@ -23,6 +23,12 @@ export function patternFault(pattern: string): PatternFault | null {
 	return "fault" in parsed ? parsed.fault : null;
 }
 
+/** What is wrong with patterns of paths of which each excludes, so that none names anything; null for others. */
+export function onlyExcludes(patterns: readonly string[]): PatternFault | null {
+	if (patterns.length === 0 || !patterns.every((pattern) => pattern.startsWith("!"))) return null;
+	return { message: "every pattern excludes: they name nothing", suggestion: 'Add a pattern that names something, such as "**".' };
+}
+
 /** Whether a path stays in the workspace. */
 export function isInside(path: string): boolean {
 	return !path.startsWith("/") && !path.split("/").includes("..");

@@ -4,7 +4,7 @@ import { parseDuration } from "../wire/duration.ts";
 import { MAX_JOB_TIMEOUT_MS } from "../wire/limits.ts";
 import { AmbiguousScalar } from "./document.ts";
 import type { PatternFault } from "./pattern_syntax.ts";
-import { isInside, pathPatternFault } from "./patterns.ts";
+import { isInside, onlyExcludes, pathPatternFault } from "./patterns.ts";
 
 /** The kinds of value that the pipeline language is made of. */
 
@@ -237,3 +237,15 @@ export function rejectingPattern(faultOf: (pattern: string) => PatternFault | nu
 
 /** A pattern of files inside the workspace; `!` excludes. */
 export const glob = nonEmpty.superRefine(rejectingPattern(pathPatternFault));
+
+/** One or more of them. */
+export function globs(most: number): z.ZodType<string[]> {
+	const list = z.array(glob).min(1, "at least one is needed").max(most, `at most ${most}`).superRefine(rejectingExclusions);
+	return withShorthand(list, [glob], (value) => (isScalar(value) ? [value] : value));
+}
+
+/** The check of a list of patterns, among which there may be entries of another kind: with exclusions alone nothing is named. */
+export function rejectingExclusions(patterns: readonly unknown[], context: z.RefinementCtx): void {
+	const fault = onlyExcludes(patterns.filter((pattern) => typeof pattern === "string"));
+	if (fault) context.addIssue({ code: "custom", message: fault.message, params: { suggestion: fault.suggestion } });
+}

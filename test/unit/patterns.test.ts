@@ -89,6 +89,21 @@ describe("the syntax of patterns", () => {
 		expect(first?.suggestion).toMatch(/^(Write|To exclude)/);
 	});
 
+	test.each([
+		["steps: [a]\nartifacts: { save: ['!x', '!y'] }", "2:20 artifacts.save"],
+		["steps: [a]\nartifacts: { save: [{ paths: f }, '!y'] }", "2:20 artifacts.save"],
+		["steps: [a]\nartifacts: { save: [{ paths: ['!x'] }] }", "2:30 artifacts.save.0.paths"],
+		["on: { push: { paths: '!docs/**' } }\nsteps: [a]", "1:22 on.push.paths"],
+		["if: changed('!docs/**')\nsteps: [a]", "1:5 if"],
+	])("patterns of which each excludes name nothing, and are rejected: %s", (text, place) => {
+		const [first] = lintPipeline(text).errors;
+		expect(`${first?.line}:${first?.column} ${first?.path}`).toBe(place);
+		expect([first?.message, first?.suggestion]).toEqual([
+			"every pattern excludes: they name nothing",
+			'Add a pattern that names something, such as "**".',
+		]);
+	});
+
 	test("hostile patterns and paths take linear time", () => {
 		const began = performance.now();
 		for (const pattern of [

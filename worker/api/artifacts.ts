@@ -14,17 +14,22 @@ import { rangeOf } from "./ranges.ts";
 
 type Caller = RequestContext<"user" | "host">;
 
-/** The rows of a job's files: those of its newest attempt, or of the one that was asked for; with `name`, those that are called so. */
-async function artifactRows({ url, environment, principal, params }: Caller) {
-	onlyParameters(url, ["attempt", "name"]);
+/** The rows of a job's files: those of its newest attempt, or of the one that was asked for. */
+async function artifactRows({ url, environment, principal, params }: Caller): Promise<ArtifactRow[]> {
 	const { job, attempts } = await requireJob(environment, principal.team, params.id ?? "");
 	const number = integerParameter(url, "attempt", { least: 1, most: 1000, fallback: 0 });
 	const attempt = number === 0 ? attempts.at(-1) : attempts.find((one) => one.number === number);
 	if (number !== 0 && !attempt) throw notFound("attempt", `${number} of job ${params.id}`);
 	// A job whose result was taken over has the files of the run before.
 	const attemptId = attempt?.id ?? job.result_attempt;
-	const rows = attemptId ? filesOf(await listArtifacts(environment, principal.team, attemptId)) : [];
-	const name = url.searchParams.get("name");
+	return attemptId ? filesOf(await listArtifacts(environment, principal.team, attemptId)) : [];
+}
+
+/** The same, or those that have the name that was asked for. */
+async function namedRows(context: Caller): Promise<ArtifactRow[]> {
+	onlyParameters(context.url, ["attempt", "name"]);
+	const rows = await artifactRows(context);
+	const name = context.url.searchParams.get("name");
 	return name === null ? rows : rows.filter((row) => row.name === name);
 }
 
@@ -59,7 +64,7 @@ function artifactUrl(jobId: string, path: string): string {
 
 async function list(context: Caller): Promise<Response> {
 	const jobId = context.params.id ?? "";
-	const rows = await artifactRows(context);
+	const rows = await namedRows(context);
 	return json({ items: rows.map((row) => present(jobId, row)), next_cursor: null });
 }
 
@@ -67,7 +72,7 @@ async function list(context: Caller): Promise<Response> {
 async function downloadAll(context: Caller): Promise<Response> {
 	const { environment, params, request, url } = context;
 	const name = url.searchParams.get("name");
-	const saved = await artifactRows(context);
+	const saved = await namedRows(context);
 	const rows = saved.filter((row) => row.expired_at === null);
 	const called = name === null ? "" : `named ${JSON.stringify(name)} `;
 	if (saved.length > 0 && rows.length === 0) throw expired(`The files ${called}of this job were`, saved);
@@ -102,7 +107,8 @@ async function* zipEntries(environment: Environment, rows: readonly ArtifactRow[
 
 /** One file, as a download: whatever a build wrote, a browser must not run it under this address. */
 async function download(context: Caller): Promise<Response> {
-	const { request, environment, params } = context;
+	const { request, environment, params, url } = context;
+	onlyParameters(url, ["attempt"]);
 	const path = params.path ?? "";
 	const row = (await artifactRows(context)).find((one) => one.path === path);
 	if (!row) throw notFound("artifact", path);

@@ -142,7 +142,8 @@ export const OPERATIONS: Record<string, Operation> = {
 	},
 	"GET /api/v1/pipelines/:id/versions/:number": {
 		summary: "The text of a version, byte for byte",
-		answers: { 200: "application/yaml" },
+		headers: { "If-None-Match": "its ETag" },
+		answers: { 200: "application/yaml", 304: null },
 	},
 	"GET /api/v1/pipelines/:id/versions/:number/diff": {
 		summary: "What a version has changed",
