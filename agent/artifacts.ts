@@ -1,12 +1,18 @@
 import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
-import { MAX_ARTIFACTS_PER_JOB, MAX_ARTIFACTS_PER_PLAN, PART_BYTES, SINGLE_PART_BYTES } from "../schema/wire/limits.ts";
-import { isInnerPath, OWN_ARTIFACTS } from "../schema/wire/paths.ts";
-import { type ArtifactPlanAnswer, artifactPlanAnswer, type FinishBody, partAnswer } from "../schema/wire/protocol.ts";
+import {
+	MAX_ARTIFACT_PATH_BYTES,
+	MAX_ARTIFACTS_PER_JOB,
+	MAX_ARTIFACTS_PER_PLAN,
+	PART_BYTES,
+	SINGLE_PART_BYTES,
+} from "../schema/wire/limits.ts";
+import { innerPathFault, OWN_ARTIFACTS, shownPath } from "../schema/wire/paths.ts";
+import { type ArtifactPlanAnswer, type Assignment, artifactPlanAnswer, type FinishBody, partAnswer } from "../schema/wire/protocol.ts";
 import type { ArtifactKind } from "../schema/wire/resources.ts";
 import { type FileCoordinator, untilAnswered } from "./client.ts";
 import { ConfinedFileError, type ConfinedFolder } from "./confined_files.ts";
-import { findFiles } from "./find_files.ts";
+import { findFiles, type LeftOut } from "./find_files.ts";
 import type { Masker } from "./masker.ts";
 import { severalAtOnce } from "./several_at_once.ts";
 
@@ -25,6 +31,8 @@ export interface Found {
 	sha256: string;
 	executable: boolean;
 	kind: ArtifactKind;
+	/** Which entry of `artifacts.save` has named it; null for a plain pattern. */
+	entry: number | null;
 }
 
 interface Upload {
@@ -45,46 +53,79 @@ const LEAST_BYTES_PER_MS = 256;
 /** What was uploaded, as the finish declares it. */
 export type Manifest = FinishBody["artifacts"];
 
-/**
- * The files of the workspace that the patterns name.
- * @param masker knows what no path may tell
- * @throws ArtifactsFailed for a link out of the workspace, too many files, or a name that is not UTF-8 or has a secret in it
- */
-export async function findArtifacts(
-	workspace: ConfinedFolder,
-	patterns: readonly string[],
-	masker: Masker,
-): Promise<{ found: Found[]; links: string[] }> {
-	const { files: names, links } = await findFiles(workspace, patterns);
-	if (names.length > MAX_ARTIFACTS_PER_JOB)
-		throw new ArtifactsFailed(`${names.length} files match; at most ${MAX_ARTIFACTS_PER_JOB} can be saved.`);
-	const found: Found[] = [];
-	const paths = new Set<string>();
-	for (const name of names) {
-		const normal = name.normalize("NFC");
-		if (paths.has(normal)) throw new ArtifactsFailed(`Two files are called ${normal}, in two spellings of Unicode; rename one.`);
-		paths.add(normal);
-		const file = await opened(workspace, name);
-		try {
-			if (!isInnerPath(normal) || normal.startsWith(OWN_ARTIFACTS))
-				throw new ArtifactsFailed(`${JSON.stringify(normal)} cannot be the path of an artifact; rename it.`);
-			if (masker.finds(normal)) throw new ArtifactsFailed(`${normal} has a secret in its path, which everybody would see; rename it.`);
-			const { size, mode } = await file.stat();
-			const sha256 = await digestOf(file, { start: 0, end: size - 1 });
-			found.push({ path: normal, folder: workspace, file: name, size, sha256, executable: (mode & 0o100) !== 0, kind: "file" });
-		} finally {
-			await file.close();
-		}
-	}
-	return { found, links };
+/** What was found of what a job saves. */
+export interface FoundArtifacts {
+	found: Found[];
+	/** Links that lead to no file. */
+	links: string[];
+	/** What the patterns name and cannot be saved. */
+	leftOut: LeftOut[];
+	/** The patterns of entries of which something must be there, and nothing is. */
+	missing: string[][];
 }
 
-async function opened(workspace: ConfinedFolder, name: string): Promise<FileHandle> {
+/**
+ * The files of the workspace that the patterns name. A file that several entries name belongs to the first of them, and to the plain patterns last.
+ * @param masker knows what no path may tell
+ * @throws ArtifactsFailed for too many files
+ */
+export async function findArtifacts(workspace: ConfinedFolder, save: Assignment["artifacts"], masker: Masker): Promise<FoundArtifacts> {
+	const entries = [
+		...save.entries.map(({ paths, required }, entry) => ({ paths, required, entry })),
+		...(save.save.length > 0 ? [{ paths: save.save, required: false, entry: null }] : []),
+	];
+	const entryOf = new Map<string, number | null>();
+	const links = new Set<string>();
+	const leftOut = new Map<string, string>();
+	const missing: string[][] = [];
+	for (const { paths, required, entry } of entries) {
+		const { files, links: loose, unreadable } = await findFiles(workspace, paths);
+		for (const name of files) if (!entryOf.has(name)) entryOf.set(name, entry);
+		for (const link of loose) links.add(link);
+		for (const { shown, why } of unreadable) leftOut.set(shown, why);
+		if (required && files.length === 0) missing.push(paths);
+	}
+	if (entryOf.size > MAX_ARTIFACTS_PER_JOB)
+		throw new ArtifactsFailed(`${entryOf.size} files match; at most ${MAX_ARTIFACTS_PER_JOB} can be saved.`);
+	const found = new Map<string, Found>();
+	for (const name of [...entryOf.keys()].sort()) {
+		const path = name.normalize("NFC");
+		const why = found.has(path) ? "is there twice, in two spellings of Unicode" : pathFault(path, masker);
+		const file = why ?? (await readFound(workspace, name, path, entryOf.get(name) ?? null));
+		if (typeof file === "string") leftOut.set(shownPath(masker.text(name)), file);
+		else found.set(path, file);
+	}
+	return {
+		found: [...found.values()],
+		links: [...links].sort().map((link) => shownPath(link)),
+		leftOut: [...leftOut].map(([shown, why]) => ({ shown, why })),
+		missing,
+	};
+}
+
+/** Why a path cannot be that of an artifact; null if it can. */
+function pathFault(path: string, masker: Masker): string | null {
+	if (masker.finds(path)) return "has a secret in its path, which everybody would see";
+	if (path.startsWith(OWN_ARTIFACTS)) return `begins with ${OWN_ARTIFACTS}, which is for the agent's own files`;
+	if (Buffer.byteLength(path) > MAX_ARTIFACT_PATH_BYTES) return `has a path of more than ${MAX_ARTIFACT_PATH_BYTES} bytes`;
+	return innerPathFault(path);
+}
+
+/** What is to be known of a file before it is uploaded, or why it cannot be. */
+async function readFound(workspace: ConfinedFolder, name: string, path: string, entry: number | null): Promise<Found | string> {
+	let file: FileHandle;
 	try {
-		return await workspace.file(name);
+		file = await workspace.file(name);
 	} catch (error) {
 		if (!(error instanceof ConfinedFileError)) throw error;
-		throw new ArtifactsFailed(error.problem === "outside" ? `${name} is a link out of the workspace.` : error.message);
+		return error.problem === "outside" ? "is a link out of the workspace" : error.why;
+	}
+	try {
+		const { size, mode } = await file.stat();
+		const sha256 = await digestOf(file, { start: 0, end: size - 1 });
+		return { path, folder: workspace, file: name, size, sha256, executable: (mode & 0o100) !== 0, kind: "file", entry };
+	} finally {
+		await file.close();
 	}
 }
 
@@ -130,8 +171,8 @@ async function partDigests({ folder, file, size }: Found): Promise<string[]> {
 
 async function uploadFile(upload: Upload, file: Found, planned: Planned, digests: readonly string[]): Promise<Manifest[number]> {
 	for (const [index, part] of planned.parts.entries()) await putPart(upload, file, part, digests[index] ?? file.sha256);
-	const { path, size, sha256, executable, kind } = file;
-	return { path, size, sha256, executable, kind, key: planned.key };
+	const { path, size, sha256, executable, kind, entry } = file;
+	return { path, size, sha256, executable, kind, key: planned.key, ...(entry === null ? {} : { entry }) };
 }
 
 function planOf({ client, attempt, signal }: Upload, files: readonly Found[], parts: ReadonlyMap<Found, string[]>) {

@@ -63,7 +63,9 @@ export async function packBuildContext(
 		// As Docker's own command does: the classic builder takes away what this names. BuildKit leaves Dockerfile and ignore file.
 		const sentIgnore = isInside ? ignoreText : `${ignoreText ?? ""}\n${IGNORE_FILE}\n${sentAs}\n`;
 		if (sentIgnore !== null) await packing.bytes(IGNORE_FILE, Buffer.from(sentIgnore));
-		for await (const { path, kind, parent, name } of walkFolder(context, (folder) => ignore.isEntered(folder))) {
+		for await (const { path, kind, parent, name } of walkFolder(context, {
+			isEntered: (folder, { raw }) => raw === null && ignore.isEntered(folder),
+		})) {
 			if (path === sentAs || path === IGNORE_FILE || ignore.isIgnored(path)) continue;
 			if (kind === "other") leftOut.push(path);
 			else await packing.entry(path, kind, parent, name);

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { constants, type Dirent } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, readlink } from "node:fs/promises";
 import type { Readable } from "node:stream";
@@ -32,10 +33,13 @@ export type FileProblem = "absent" | "outside" | "irregular" | "denied" | "too_l
 export class ConfinedFileError extends Error {
 	override name = "ConfinedFileError";
 	readonly problem: FileProblem;
+	/** What is said of the file. */
+	readonly why: string;
 
 	constructor(problem: FileProblem, file: string, why: string) {
 		super(`${file} ${why}.`);
 		this.problem = problem;
+		this.why = why;
 	}
 }
 
@@ -46,6 +50,15 @@ export function isGone(error: unknown): boolean {
 
 /** What stands in a folder. `other`: a FIFO, a socket, a device, or a name that is not UTF-8. */
 export type EntryKind = "file" | "folder" | "link" | "other";
+
+/** An entry of a folder. */
+export interface FolderEntry {
+	/** Where it is not UTF-8: with U+FFFD in place of what is none. */
+	name: string;
+	kind: EntryKind;
+	/** The bytes of a name that is not UTF-8, and what really has that name. */
+	raw: { bytes: Buffer; kind: EntryKind } | null;
+}
 
 /** Which links are followed on the way to a file: those that stay inside, or none. */
 export type LinkRule = "inside" | "none";
@@ -236,11 +249,27 @@ export class ConfinedFolder {
 	 * @param calledHere what an error calls the folder
 	 * @throws ConfinedFileError for a folder that the agent may not read
 	 */
-	async entries(calledHere = this.inside): Promise<{ name: string; kind: EntryKind }[]> {
-		const entries = await readdir(this.#root.place, { withFileTypes: true }).catch((error) => {
+	async entries(calledHere = this.inside): Promise<FolderEntry[]> {
+		const { place } = this.#root;
+		try {
+			const entries = await readdir(place, { withFileTypes: true });
+			// Only the bytes tell a name that is not UTF-8 from one that has this very character in it.
+			const named = entries.some(({ name }) => name.includes("\uFFFD"))
+				? (await readdir(place, { withFileTypes: true, encoding: "buffer" })).map(entryOfBytes)
+				: entries.map((entry) => ({ name: entry.name, kind: kindOfEntry(entry), raw: null }));
+			return named.sort((a, b) => (a.name < b.name ? -1 : 1));
+		} catch (error) {
 			throw deniedOr(error, calledHere);
-		});
-		return entries.map((entry) => ({ name: entry.name, kind: kindOfEntry(entry) })).sort((a, b) => (a.name < b.name ? -1 : 1));
+		}
+	}
+
+	/** Opens a folder in this one whose name is not UTF-8, to look into it; null where there is none. It must be closed. */
+	async folderOfBytes({ name, raw }: FolderEntry): Promise<ConfinedFolder | null> {
+		// Elsewhere than on Linux a folder is known by its path, and no text is the path of this one.
+		if (!isLinux || raw === null) return null;
+		const place = Buffer.concat([Buffer.from(`${this.#root.place}/`), raw.bytes]);
+		const handle = await open(place, LOOK | constants.O_DIRECTORY).catch(() => null);
+		return handle && new ConfinedFolder(levelOf(handle, "", joined(this.inside, name)), []);
 	}
 
 	/** Where a link leads, as it is written. @throws ConfinedFileError for what is no link any more */
@@ -365,8 +394,13 @@ function levelOf(handle: FileHandle, ownPath: string, name: string): Level {
 	return { handle, name, place: isLinux ? `/proc/self/fd/${handle.fd}` : ownPath };
 }
 
-function kindOfEntry(entry: Dirent): EntryKind {
-	if (entry.name.includes("\uFFFD")) return "other";
+function entryOfBytes(entry: Dirent<Buffer>): FolderEntry {
+	const kind = kindOfEntry(entry);
+	const name = entry.name.toString();
+	return isUtf8(entry.name) ? { name, kind, raw: null } : { name, kind: "other", raw: { bytes: entry.name, kind } };
+}
+
+function kindOfEntry(entry: Dirent | Dirent<Buffer>): EntryKind {
 	if (entry.isDirectory()) return "folder";
 	if (entry.isFile()) return "file";
 	return entry.isSymbolicLink() ? "link" : "other";

@@ -3,13 +3,14 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { formatBytes } from "../schema/wire/bytes.ts";
 import { MAX_SUMMARY_BYTES } from "../schema/wire/limits.ts";
-import { ownArtifactPath } from "../schema/wire/paths.ts";
+import { ownArtifactPath, shownPath } from "../schema/wire/paths.ts";
 import type { Assignment } from "../schema/wire/protocol.ts";
 import type { CoverageTotals, TestTotals } from "../schema/wire/resources.ts";
 import { TEST_REPORT_KINDS } from "../schema/wire/work.ts";
 import { ArtifactsFailed, type Found, findArtifacts, type Manifest, uploadArtifacts } from "./artifacts.ts";
 import type { FileCoordinator } from "./client.ts";
 import { ConfinedFolder } from "./confined_files.ts";
+import type { LeftOut } from "./find_files.ts";
 import type { Masker } from "./masker.ts";
 import { JobFault, type Outcome } from "./outcome.ts";
 import { readOutputs, readSummary } from "./outputs.ts";
@@ -81,7 +82,7 @@ async function collectFrom(
 			fault ??= known.outcome;
 		}
 	};
-	if (assignment.reports || assignment.artifacts.save.length > 0) await collecting.begin(`:: ${beginning(assignment)}`);
+	if (assignment.reports || savedPatterns(assignment).length > 0) await collecting.begin(`:: ${beginning(assignment)}`);
 	await part(async () => {
 		const { outputs, notices } = await readOutputs(files, assignment.outputs);
 		for (const notice of notices) await say(`:: ${notice}`);
@@ -118,26 +119,50 @@ async function collectFrom(
 		}
 	});
 	await part(async () => {
-		const { save } = assignment.artifacts;
-		if (save.length === 0) return;
-		const { found, links } = await findArtifacts(workspace, save, masker);
+		if (savedPatterns(assignment).length === 0) return;
+		const { found, links, leftOut, missing } = await findArtifacts(workspace, assignment.artifacts, masker);
 		for (const link of links) await say(`:: not saved: ${link} is a link that leads to no file`);
+		for (const { shown, why } of leftOut.slice(0, MAX_SHOWN_LEFT_OUT)) await say(`:: not saved: ${shown} ${why}`);
 		if (found.length === 0) await say(":: no file matches");
+		// The others are saved all the same.
 		uploads.push(...found);
+		const faults = [...missing.map(missingFault), ...(leftOut.length > 0 ? [leftOutFault(leftOut)] : [])];
+		if (faults.length > 0) throw new ArtifactsFailed(faults.join(" "));
 	});
 	await part(async () => {
 		if (uploads.length === 0) return;
 		results.artifacts = await uploadArtifacts({ client: collecting.client, attempt: collecting.attempt, signal }, uploads);
-		for (const file of uploads) if (file.kind === "file") await say(`:: saved ${file.path} (${file.size} bytes)`);
+		for (const file of uploads) if (file.kind === "file") await say(`:: saved ${shownPath(file.path)} (${file.size} bytes)`);
 	});
 	return { results, fault };
 }
 
-function beginning({ reports, artifacts }: Assignment): string {
+function savedPatterns({ artifacts: { save, entries } }: Assignment): string[] {
+	return [...entries.flatMap(({ paths }) => paths), ...save];
+}
+
+/** So many files are named in the log, and in the reason of a job. */
+const MAX_SHOWN_LEFT_OUT = 100;
+const MAX_TOLD_LEFT_OUT = 3;
+
+function leftOutFault(leftOut: readonly LeftOut[]): string {
+	const told = leftOut.slice(0, MAX_TOLD_LEFT_OUT).map(({ shown, why }) => `${shown} ${why}`);
+	const more = leftOut.length - told.length;
+	const count = leftOut.length === 1 ? "A file was" : `${leftOut.length} files were`;
+	return `${count} not saved: ${told.join("; ")}${more > 0 ? ` (and ${more} more)` : ""}. Rename or remove what cannot be saved.`;
+}
+
+function missingFault(patterns: readonly string[]): string {
+	return `No file matches ${patterns.join(", ")}, which the job must save (required).`;
+}
+
+function beginning(assignment: Assignment): string {
+	const { reports } = assignment;
+	const saved = savedPatterns(assignment);
 	const patterns = reports ? [...TEST_REPORT_KINDS.flatMap((kind) => reports[kind]), ...(reports.coverage?.files ?? [])] : [];
 	return [
 		...(patterns.length > 0 ? [`read reports: ${patterns.join(", ")}`] : []),
-		...(artifacts.save.length > 0 ? [`save artifacts: ${artifacts.save.join(", ")}`] : []),
+		...(saved.length > 0 ? [`save artifacts: ${saved.join(", ")}`] : []),
 	].join("; ");
 }
 
@@ -155,5 +180,5 @@ async function ownFile(place: string, folder: ConfinedFolder, kind: "summary" | 
 	const bytes = Buffer.from(text);
 	await writeFile(path.join(place, file), bytes, { mode: 0o600 });
 	const sha256 = createHash("sha256").update(bytes).digest("hex");
-	return { path: ownArtifactPath(kind), folder, file, size: bytes.byteLength, sha256, executable: false, kind };
+	return { path: ownArtifactPath(kind), folder, file, size: bytes.byteLength, sha256, executable: false, kind, entry: null };
 }

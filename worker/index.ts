@@ -1,6 +1,7 @@
 import { type IRequest, Router } from "itty-router";
 import { ApiError } from "../schema/wire/errors.ts";
 import { errorAnswer } from "./api/answers.ts";
+import { compressedAnswer } from "./api/compressed_answer.ts";
 import type { RequestContext, Route } from "./api/context.ts";
 import { routes } from "./api/routes.ts";
 import { clientOf } from "./auth/client_address.ts";
@@ -55,7 +56,8 @@ for (const one of routes) {
 async function answer(request: Request, environment: Environment, requestId: string): Promise<Response> {
 	// HEAD is a GET whose body is not sent.
 	const isHead = request.method === "HEAD";
-	const response = await router.fetch(isHead ? new Request(request, { method: "GET" }) : request, environment, requestId);
+	const found = await router.fetch(isHead ? new Request(request, { method: "GET" }) : request, environment, requestId);
+	const response = found && (await compressedAnswer(request, found));
 	if (response) return isHead ? new Response(null, response) : response;
 	throw noRoute(request);
 }

@@ -40,6 +40,7 @@ const MAX_ALL_BYTES = 128 * 1024 * 1024;
 const MAX_CASES = 20_000;
 const MAX_NAMED = 50;
 const MAX_FAULT = 500;
+const MAX_TOLD_UNREADABLE = 20;
 /** Of what a case says, and of what all of them say. */
 const MAX_TEXT = 16 * 1024;
 const MAX_ALL_TEXT = 8 * 1024 * 1024;
@@ -152,7 +153,8 @@ function listed(files: readonly ReportFile[]): string {
 }
 
 async function filesOf(workspace: ConfinedFolder, kind: string, patterns: readonly string[], faults: string[]): Promise<ReportFile[]> {
-	const { files } = await findFiles(workspace, patterns);
+	const { files, unreadable } = await findFiles(workspace, patterns);
+	for (const { shown, why } of unreadable.slice(0, MAX_TOLD_UNREADABLE)) faults.push(`The report ${shown} ${why}.`);
 	if (files.length === 0) faults.push(`No ${kind} report is there: nothing matches ${patterns.join(", ")}.`);
 	if (files.length > MAX_FILES) faults.push(`${files.length} files match ${patterns.join(", ")}; at most ${MAX_FILES} are read.`);
 	const usable: ReportFile[] = [];

@@ -297,7 +297,7 @@ function assignmentOf(pipeline: ResolvedPipeline, job: SettledJob, secrets: Loca
 		reports: job.reports,
 		plan: null,
 		source: { upload: "this folder" },
-		artifacts: { save: job.artifacts.save, fetch: [...new Set(job.artifacts.fetch.map(({ key }) => key))] },
+		artifacts: { save: job.artifacts.save, entries: job.artifacts.entries, fetch: [...new Set(job.artifacts.fetch.map(({ key }) => key))] },
 	};
 }
 

@@ -226,12 +226,17 @@ export const artifacts = sqliteTable(
 		created_at: integer("created_at").notNull().default(0),
 		/** When the file was removed because its time was over; null while it is there. */
 		expired_at: integer("expired_at"),
+		/** What it is called together with others of its job; null: nothing. */
+		name: text("name"),
+		/** When it is to be removed, where its job says so; null: when the artifacts of its project are. */
+		expires_at: integer("expires_at"),
 	},
 	(table) => [
 		primaryKey({ columns: [table.attempt_id, table.path] }),
 		index("artifacts_of_job").on(table.job_id, table.path),
 		index("artifacts_of_run").on(table.run_id),
 		index("artifacts_kept").on(table.created_at).where(sql`${table.expired_at} IS NULL`),
+		index("artifacts_expiring").on(table.expires_at).where(sql`${table.expired_at} IS NULL AND ${table.expires_at} IS NOT NULL`),
 	],
 );
 export type ArtifactRow = typeof artifacts.$inferSelect;

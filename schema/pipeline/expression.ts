@@ -1,7 +1,7 @@
 import { type ASTNode, Environment, type EvaluationError, type ParseError, type TypeError as TypeFault } from "@marcbachmann/cel-js";
 import { trigger } from "../wire/triggers.ts";
 import type { ParameterValue } from "./parameters.ts";
-import { pathPatternFault } from "./patterns.ts";
+import { onlyExcludes, pathPatternFault } from "./patterns.ts";
 import { nearest } from "./suggest.ts";
 
 /**
@@ -425,11 +425,15 @@ function* changeFaults(args: readonly ASTNode[], at: number, uses: Uses): Genera
 	const patterns: string[] = [];
 	for (const { op, args: pattern, range } of nodes) {
 		const isLiteral = op === "value" && typeof pattern === "string";
-		const message = isLiteral ? pathPatternFault(pattern) : "changed() takes patterns as they are written";
+		const fault = isLiteral
+			? pathPatternFault(pattern)
+			: { message: "changed() takes patterns as they are written", suggestion: CHANGED_EXAMPLE };
 		if (isLiteral) patterns.push(pattern);
-		if (message !== null) yield { at: range.start, message, suggestion: isLiteral ? null : CHANGED_EXAMPLE };
+		if (fault) yield { at: range.start, ...fault };
 	}
 	if (nodes.length === 0) yield { at, message: "changed() takes at least one pattern", suggestion: CHANGED_EXAMPLE };
+	const excluding = onlyExcludes(patterns);
+	if (excluding) yield { at, ...excluding };
 	uses.changes.push(patterns);
 }
 

@@ -3,7 +3,7 @@ import { type CheckoutChoice, MAX_CHECKOUT_DEPTH, SUBMODULES } from "../wire/che
 import { addressFault, isRef, REF_FAULT } from "../wire/git.ts";
 import { isId } from "../wire/ids.ts";
 import { label } from "../wire/labels.ts";
-import { MAX_RETRY_ATTEMPTS, MAX_STEPS } from "../wire/limits.ts";
+import { MAX_RETRY_ATTEMPTS, MAX_SAVE_ENTRIES, MAX_STEPS } from "../wire/limits.ts";
 import { SECRET_NAME, SECRET_NAME_FAULT } from "../wire/secret_names.ts";
 import { MAX_SECRETS_PER_JOB } from "../wire/secrets.ts";
 import { RETRIES, TEST_REPORT_KINDS } from "../wire/work.ts";
@@ -22,15 +22,19 @@ import {
 	environmentTemplate,
 	flag,
 	glob,
+	globs,
 	isScalar,
+	keepDuration,
 	longDuration,
 	meant,
 	nonEmpty,
 	nonEmptyTemplate,
 	oneOrMore,
 	refusing,
+	rejectingExclusions,
 	strict,
 	template,
+	textOrMap,
 	variableName,
 	withShorthand,
 	workingDirectory,
@@ -119,13 +123,34 @@ const needList = withShorthand(z.array(need), [need], listOfOne);
 const fetchShape = strict({
 	job: nonEmpty.describe("A job that this one needs, directly or by way of others."),
 	matrix: z.record(z.string(), nonEmptyTemplate).optional().describe("Only the variants with these values. Default: all."),
-	paths: oneOrMore(glob, 100).optional().describe("Which of its files; `!` excludes. Default: all."),
+	paths: globs(100).optional().describe("Which of its files; `!` excludes. Default: all."),
 	into: workingDirectory.optional().describe("The folder to put them in. Default: the workspace."),
 });
 const fetched = withShorthand(fetchShape, [{ type: "string" }], (value) => (isScalar(value) ? { job: value } : value));
 
+const saveShape = strict({
+	paths: globs(MAX_SAVE_ENTRIES).describe("Files to keep, relative to the workspace; `!` excludes."),
+	name: nonEmpty
+		.pipe(
+			z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, "is 1 to 100 letters, digits, -, _ and ., and begins with a letter or a digit"),
+		)
+		.optional()
+		.describe("What these files are called together: they can be downloaded as one zip. Entries may share a name. Default: none."),
+	required: flag.optional().describe("Whether the job fails when nothing matches. Default: `false`, and the log says so."),
+	expire_in: keepDuration
+		.optional()
+		.describe(
+			"The files are deleted so long after they were saved, when their run has ended. Default: with the other artifacts of the project, which is also the longest.",
+		),
+});
+const saved = textOrMap(glob, saveShape);
+
 const artifacts = strict({
-	save: oneOrMore(glob, 100)
+	save: withShorthand(
+		z.array(saved).min(1, "at least one is needed").max(MAX_SAVE_ENTRIES, `at most ${MAX_SAVE_ENTRIES}`).superRefine(rejectingExclusions),
+		[saved],
+		(value) => (isScalar(value) ? [value] : value),
+	)
 		.optional()
 		.describe("Files to keep, relative to the workspace; `!` excludes. They are saved also when a step has failed."),
 	fetch: withShorthand(z.array(fetched).max(50), [fetched], listOfOne)
@@ -208,18 +233,18 @@ const secrets = z
 	.refine((value) => Object.keys(value).length <= MAX_SECRETS_PER_JOB, `at most ${MAX_SECRETS_PER_JOB}`);
 
 const coverage = strict({
-	lcov: oneOrMore(glob, 20).optional().describe("Tracefiles of lcov."),
-	cobertura: oneOrMore(glob, 20).optional().describe("Cobertura XML."),
-	go: oneOrMore(glob, 20).optional().describe("What `go test -coverprofile` writes."),
+	lcov: globs(20).optional().describe("Tracefiles of lcov."),
+	cobertura: globs(20).optional().describe("Cobertura XML."),
+	go: globs(20).optional().describe("What `go test -coverprofile` writes."),
 }).refine((value) => Object.keys(value).length === 1, "needs one of lcov, cobertura and go");
 const reports = strict({
-	junit: oneOrMore(glob, 20).optional().describe("JUnit XML."),
-	go_test: oneOrMore(glob, 20).optional().describe("What `go test -json` writes. A package that does not build is a failed test."),
-	tap: oneOrMore(glob, 20).optional().describe("The Test Anything Protocol."),
-	libtest: oneOrMore(glob, 20).optional().describe("What `cargo test` prints, as text or as JSON."),
-	automake: oneOrMore(glob, 20).optional().describe("The `.trs` files of automake's tests."),
-	trx: oneOrMore(glob, 20).optional().describe("TRX, as `dotnet test --logger trx` writes it."),
-	bazel: oneOrMore(glob, 20).optional().describe("The `test.xml` files of Bazel, with those in `test_attempts`."),
+	junit: globs(20).optional().describe("JUnit XML."),
+	go_test: globs(20).optional().describe("What `go test -json` writes. A package that does not build is a failed test."),
+	tap: globs(20).optional().describe("The Test Anything Protocol."),
+	libtest: globs(20).optional().describe("What `cargo test` prints, as text or as JSON."),
+	automake: globs(20).optional().describe("The `.trs` files of automake's tests."),
+	trx: globs(20).optional().describe("TRX, as `dotnet test --logger trx` writes it."),
+	bazel: globs(20).optional().describe("The `test.xml` files of Bazel, with those in `test_attempts`."),
 	coverage: coverage.optional().describe("Which lines the tests have run, in one of three formats."),
 	allow_empty: flag.optional().describe("Reports without a test are no failure. Default: they fail the job."),
 	retries: z

@@ -546,7 +546,8 @@ function faultsOfIssue(document: SourceDocument, issue: ValueIssue, path: Proper
 	}
 	if (issue.code === "invalid_key") return issue.issues.map((inner) => fault(document, path, inner.message, null, { atKey: true }));
 	if (issue.code === "invalid_type") return [typeFault(document, path, issue.expected)];
-	return [fault(document, path, sizeFault(issue) ?? issue.message, null)];
+	const suggestion: unknown = issue.code === "custom" ? issue.params?.suggestion : null;
+	return [fault(document, path, sizeFault(issue) ?? issue.message, typeof suggestion === "string" ? suggestion : null)];
 }
 
 /** Too much or too little of something, where the language says nothing of its own. */

@@ -1,44 +1,32 @@
 import { RE2JS } from "@bufbuild/re2";
+import { type CharacterRange, type PatternFault, type PatternPart, parsePattern } from "./pattern_syntax.ts";
 import type { SlicedWork } from "./sliced_work.ts";
 
 /**
- * Patterns of paths as the coordinator matches them: `*` and `?` within a folder, `**` across folders, `{a,b}`, `[abc]`; `!` excludes, and one that names a
- * folder names all that is in it. Linear in time, for patterns and paths come from outside.
+ * The one engine that matches patterns of paths and names (pattern_syntax.ts): for files to save and to fetch, reports, `artifacts get`, `on.paths`,
+ * `changed()`, branches and tags. `!` excludes, and a pattern that names a folder names all that is in it. Linear in time, for patterns and paths come
+ * from outside. Case counts, names that begin with a dot are no exception, and different spellings of one character in Unicode are the same.
  */
 
-/** What is wrong with a pattern of paths; null if it can be matched. `!` before it counts as no part of it. */
-export function pathPatternFault(pattern: string): string | null {
-	return isInside(pattern.replace(/^!/, "")) ? patternFault(pattern) : "must be a pattern inside the workspace: relative, without ..";
+/** Why a pattern of paths is rejected; null if it can be matched. */
+export function pathPatternFault(pattern: string): PatternFault | null {
+	const fault = patternFault(pattern);
+	if (fault) return fault;
+	const isOfWorkspace = isInside(pattern.replace(/^!/, "").replace(/\\(.)/gsu, "$1"));
+	if (isOfWorkspace) return null;
+	return { message: "must be a pattern inside the workspace: relative, without ..", suggestion: "Write the path from the workspace on." };
 }
 
-/** The characters of one pattern, and how many of them may be signs that stand for something else. */
-const MAX_PATTERN_CHARACTERS = 500;
-const MAX_PATTERN_SIGNS = 30;
-
-/** What is wrong with a pattern of names or paths; null if it can be matched. Its length counts before anything is made of it. */
-export function patternFault(pattern: string): string | null {
-	if (pattern.length > MAX_PATTERN_CHARACTERS) return `a pattern has at most ${MAX_PATTERN_CHARACTERS} characters`;
-	const signs = pattern.match(/\*+|[?{[]/g)?.length ?? 0;
-	if (signs > MAX_PATTERN_SIGNS) return `a pattern has at most ${MAX_PATTERN_SIGNS} signs such as * and {`;
-	if (!hasBackwardRange(pattern)) return null;
-	return `${JSON.stringify(pattern)} is not a pattern: a range such as [a-z] goes from the lower character to the higher`;
+/** Why a pattern of names or paths is rejected; null if it can be matched. */
+export function patternFault(pattern: string): PatternFault | null {
+	const parsed = parsePattern(pattern);
+	return "fault" in parsed ? parsed.fault : null;
 }
 
-/** Whether a class such as `[z-a]` goes from the higher character to the lower: nothing else keeps a pattern from being compiled. */
-function hasBackwardRange(pattern: string): boolean {
-	for (let at = pattern.indexOf("["); at !== -1; at = pattern.indexOf("[", at + 1)) {
-		const end = endOfClass(pattern, at);
-		if (end <= 0) return false;
-		const characters = [...pattern.slice(at + 1, end).replace(/^[!^]/, "")];
-		for (let index = 0; index < characters.length; index += 1) {
-			if (characters[index + 1] !== "-" || index + 2 >= characters.length) continue;
-			const [low = 0, high = 0] = [characters[index]?.codePointAt(0), characters[index + 2]?.codePointAt(0)];
-			if (high < low) return true;
-			index += 2;
-		}
-		at = end;
-	}
-	return false;
+/** What is wrong with patterns of paths of which each excludes, so that none names anything; null for others. */
+export function onlyExcludes(patterns: readonly string[]): PatternFault | null {
+	if (patterns.length === 0 || !patterns.every((pattern) => pattern.startsWith("!"))) return null;
+	return { message: "every pattern excludes: they name nothing", suggestion: 'Add a pattern that names something, such as "**".' };
 }
 
 /** Whether a path stays in the workspace. */
@@ -48,7 +36,20 @@ export function isInside(path: string): boolean {
 
 /** Whether a path is among what these patterns name; none of them names nothing. */
 export function pathMatcher(patterns: readonly string[]): (path: string) => boolean {
-	return matcher(patterns, translatePath);
+	return matcher(patterns, expressionOfPath);
+}
+
+/**
+ * Whether a folder may hold a path that these patterns name: a walk leaves out the others. It says so of some folders that hold none, and of every one
+ * that does.
+ */
+export function folderMatcher(patterns: readonly string[]): (folder: string) => boolean {
+	const { wanted } = compiledPatterns(patterns, expressionOfFolder);
+	const { excluded } = compiledPatterns(patterns, expressionOfPath);
+	return (folder) => {
+		const path = folder.normalize("NFC");
+		return wanted.some(({ one }) => one.matches(path)) && !excluded.some(({ one }) => one.matches(path));
+	};
 }
 
 /** Comparing a character of a pattern with one of a path takes at most this long. */
@@ -61,9 +62,9 @@ export function* anyPathMatches(patterns: readonly string[], paths: readonly str
 	const wanted: SizedPattern[] = [];
 	const excluded: SizedPattern[] = [];
 	for (const pattern of patterns) {
-		const isExcluding = pattern.startsWith("!");
-		const one = compiled(translatePath(isExcluding ? pattern.slice(1) : pattern));
-		if (one) (isExcluding ? excluded : wanted).push({ one, length: pattern.length });
+		const { wanted: one, excluded: other } = compiledPatterns([pattern], expressionOfPath);
+		wanted.push(...one);
+		excluded.push(...other);
 		yield 50 + pattern.length * 3;
 	}
 	let left = MAX_MATCHING_UNITS;
@@ -76,7 +77,8 @@ export function* anyPathMatches(patterns: readonly string[], paths: readonly str
 		}
 		return false;
 	};
-	for (const path of paths) {
+	for (const written of paths) {
+		const path = written.normalize("NFC");
 		const isNamed = (yield* isAmong(path, wanted)) && !(yield* isAmong(path, excluded));
 		if (left < 0) return null;
 		if (isNamed) return true;
@@ -96,64 +98,131 @@ interface SizedPattern {
  */
 export function nameMatcher(patterns: readonly string[]): (name: string) => boolean {
 	const isOnlyExcluding = patterns.every((pattern) => pattern.startsWith("!"));
-	return matcher(isOnlyExcluding ? ["**", ...patterns] : patterns, translate);
+	return matcher(isOnlyExcluding ? ["**", ...patterns] : patterns, expressionOf);
+}
+
+function matcher(patterns: readonly string[], translate: (parts: readonly PatternPart[]) => string): (text: string) => boolean {
+	const { wanted, excluded } = compiledPatterns(patterns, translate);
+	return (text) => {
+		const normal = text.normalize("NFC");
+		return wanted.some(({ one }) => one.matches(normal)) && !excluded.some(({ one }) => one.matches(normal));
+	};
 }
 
 /** A pattern that an earlier version took, and that cannot be matched, names nothing. */
-function matcher(patterns: readonly string[], expressionOf: (pattern: string) => string): (text: string) => boolean {
-	const allOf = (some: readonly string[]) => some.map((pattern) => compiled(expressionOf(pattern))).filter((one) => one !== null);
-	const wanted = allOf(patterns.filter((pattern) => !pattern.startsWith("!")));
-	const excluded = allOf(patterns.filter((pattern) => pattern.startsWith("!")).map((pattern) => pattern.slice(1)));
-	return (text) => wanted.some((one) => one.matches(text)) && !excluded.some((one) => one.matches(text));
+function compiledPatterns(patterns: readonly string[], translate: (parts: readonly PatternPart[]) => string) {
+	const all: { wanted: SizedPattern[]; excluded: SizedPattern[] } = { wanted: [], excluded: [] };
+	for (const pattern of patterns) {
+		const parsed = parsePattern(pattern);
+		if ("fault" in parsed) continue;
+		const one = RE2JS.compile(translate(parsed.parts), RE2JS.DOTALL);
+		(parsed.isExcluding ? all.excluded : all.wanted).push({ one, length: pattern.length });
+	}
+	return all;
 }
 
-function compiled(expression: string): RE2JS | null {
-	try {
-		return RE2JS.compile(expression, RE2JS.DOTALL);
-	} catch {
-		return null;
+/** A pattern of paths also names what is in the folders that it names. */
+function expressionOfPath(parts: readonly PatternPart[]): string {
+	const names = namesOf(parts);
+	return names.length === 0 ? ".*" : `${names.map(expressionOf).join("/")}(?:/.*)?`;
+}
+
+/** The folders on the way to what a pattern of paths names, and those inside of it. */
+function expressionOfFolder(parts: readonly PatternPart[]): string {
+	const names = namesOf(parts);
+	if (names.length === 0) return ".*";
+	let nested = "(?:/.*)?";
+	for (const [index, name] of [...names.entries()].reverse()) {
+		const slash = index === 0 ? "" : "/";
+		nested = name.some(crossesFolders) ? `(?:${slash}.*)?` : `(?:${slash}${expressionOf(name)}${nested})?`;
+	}
+	return nested;
+}
+
+/** Whether a part may stand for more than one name. */
+function crossesFolders(part: PatternPart): boolean {
+	if (part.kind === "choice") return part.alternatives.some((parts) => parts.some((one) => one.kind === "slash" || crossesFolders(one)));
+	return part.kind === "all" || part.kind === "folders";
+}
+
+/** What stands between the slashes, without `.` and empty names. */
+function namesOf(parts: readonly PatternPart[]): PatternPart[][] {
+	const names: PatternPart[][] = [[]];
+	for (const part of withoutLastSlashes(parts)) {
+		if (part.kind !== "slash") names.at(-1)?.push(part);
+		else if (names.at(-1)?.at(-1)?.kind !== "folders") names.push([]);
+	}
+	return names.filter((name) => name.length > 0 && !(name.length === 1 && name[0]?.kind === "text" && name[0].text === "."));
+}
+
+/** A slash at the end says that a folder is meant; what is in it is named anyway. */
+function withoutLastSlashes(parts: readonly PatternPart[]): PatternPart[] {
+	const last = parts.at(-1);
+	if (last === undefined) return [];
+	const others = parts.slice(0, -1);
+	switch (last.kind) {
+		case "slash":
+			return withoutLastSlashes(others);
+		case "folders":
+			return [...others, { kind: "all" }];
+		case "choice":
+			return [...others, { kind: "choice", alternatives: last.alternatives.map(withoutLastSlashes) }];
+		default:
+			return [...parts];
 	}
 }
 
-function translatePath(pattern: string): string {
-	const plain = pattern.replace(/^(?:\.\/)+/, "").replace(/\/+$/, "");
-	return plain === "" || plain === "." ? ".*" : `${translate(plain)}(?:/.*)?`;
-}
-
-function translate(pattern: string): string {
-	let result = "";
-	let depth = 0;
-	for (let at = 0; at < pattern.length; at += 1) {
-		const char = pattern[at] as string;
-		if (pattern.startsWith("**/", at)) {
-			result += "(?:.*/)?";
-			at += 2;
-		} else if (pattern.startsWith("**", at)) {
-			result += ".*";
-			at += 1;
-		} else if (char === "*") result += "[^/]*";
-		else if (char === "?") result += "[^/]";
-		else if (char === "{" && pattern.includes("}", at)) {
-			depth += 1;
-			result += "(?:";
-		} else if (char === "}" && depth > 0) {
-			depth -= 1;
-			result += ")";
-		} else if (char === "," && depth > 0) result += "|";
-		else if (char === "[" && endOfClass(pattern, at) > 0) {
-			const end = endOfClass(pattern, at);
-			const inner = pattern
-				.slice(at + 1, end)
-				.replace(/^!/, "^")
-				.replaceAll(/[\\[]/g, "\\$&");
-			result += `[${inner}]`;
-			at = end;
-		} else result += RE2JS.quote(char);
+/** The path that everything begins with that a pattern names: its first names, as far as they stand for themselves. */
+export function literalBase(pattern: string): string {
+	const parsed = parsePattern(pattern);
+	if ("fault" in parsed) return "";
+	const base: string[] = [];
+	for (const name of namesOf(parsed.parts)) {
+		const texts = name.map((part) => (part.kind === "text" ? part.text : null));
+		if (texts.includes(null)) break;
+		base.push(texts.join(""));
 	}
-	return result + ")".repeat(depth);
+	return base.join("/");
 }
 
-/** Where the class that begins here ends; its first character may be a bracket itself. Negative: nowhere, so that it is no class. */
-function endOfClass(pattern: string, at: number): number {
-	return pattern.indexOf("]", at + (/[!^]/.test(pattern[at + 1] ?? "") ? 3 : 2));
+function expressionOf(parts: readonly PatternPart[]): string {
+	return parts.map(expressionOfPart).join("");
+}
+
+function expressionOfPart(part: PatternPart): string {
+	switch (part.kind) {
+		case "text":
+			return RE2JS.quote(part.text);
+		case "slash":
+			return "/";
+		case "one":
+			return "[^/]";
+		case "some":
+			return "[^/]*";
+		case "all":
+			return ".*";
+		case "folders":
+			return "(?:.*/)?";
+		case "class":
+			return expressionOfClass(part.isNegated, part.ranges);
+		case "choice":
+			return `(?:${part.alternatives.map(expressionOf).join("|")})`;
+	}
+}
+
+const SLASH = 0x2f;
+
+/** A class stands for a character of a name, which is never a slash. */
+function expressionOfClass(isNegated: boolean, ranges: readonly CharacterRange[]): string {
+	const of = ({ low, high }: CharacterRange) => `\\x{${low.toString(16)}}-\\x{${high.toString(16)}}`;
+	if (isNegated) return `[^/${ranges.map(of).join("")}]`;
+	const parts = ranges.flatMap(({ low, high }) =>
+		low < SLASH && high > SLASH
+			? [
+					{ low, high: SLASH - 1 },
+					{ low: SLASH + 1, high },
+				]
+			: [{ low, high }],
+	);
+	return `[${parts.map(of).join("")}]`;
 }

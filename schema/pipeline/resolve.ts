@@ -328,7 +328,7 @@ class Resolver {
 				: null,
 			outputs: [...new Set(job.outputs ?? [])],
 			steps,
-			artifacts: { save: job.artifacts?.save ?? [], fetch },
+			artifacts: { ...savedBy(job), fetch },
 			reports: job.reports
 				? {
 						junit: job.reports.junit ?? [],
@@ -546,4 +546,20 @@ function normalised(folder: string | undefined): string | null {
 function firstLine(script: string): string {
 	const line = script.trim().split("\n", 1)[0] ?? "";
 	return line.length > 80 ? `${line.slice(0, 79)}…` : line;
+}
+
+/** The plain patterns of `artifacts.save`, and its entries that are maps. */
+function savedBy({ artifacts }: JobText): Pick<ResolvedJob["artifacts"], "save" | "entries"> {
+	const saved = artifacts?.save ?? [];
+	return {
+		save: saved.filter((one) => typeof one === "string"),
+		entries: saved
+			.filter((one) => typeof one !== "string")
+			.map(({ paths, name, required, expire_in }) => ({
+				paths,
+				name: name ?? null,
+				required: required ?? false,
+				expire_in_ms: expire_in ?? null,
+			})),
+	};
 }

@@ -77,6 +77,10 @@ const resolvedJob = z.object({
 	steps: z.array(resolvedStep),
 	artifacts: z.object({
 		save: patterns,
+		/** The entries of `save` that are maps. */
+		entries: z
+			.array(z.object({ paths: patterns, name: z.string().nullable(), required: z.boolean(), expire_in_ms: z.number().nullable() }))
+			.default([]),
 		fetch: z.array(reference.extend({ paths: patterns, into: z.string().nullable() })).default([]),
 	}),
 	reports: reportFiles.nullable().default(null),

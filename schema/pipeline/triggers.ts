@@ -4,17 +4,29 @@ import { isRef, REF_FAULT } from "../wire/git.ts";
 import { DEFAULT_PULL_REQUEST_EVENTS, PULL_REQUEST_EVENTS, type Trigger } from "../wire/triggers.ts";
 import { anyPathMatches, nameMatcher, patternFault } from "./patterns.ts";
 import type { SlicedWork } from "./sliced_work.ts";
-import { flag, glob, isScalar, nonEmpty, oneOrMore, refusing, shortText, strict, text, withShorthand } from "./values.ts";
+import {
+	flag,
+	globs,
+	isScalar,
+	nonEmpty,
+	oneOrMore,
+	refusing,
+	rejectingPattern,
+	shortText,
+	strict,
+	text,
+	withShorthand,
+} from "./values.ts";
 
 /** `on`: what makes a pipeline of a repository run by itself. */
 
 const MAX_SCHEDULES = 20;
 
-const namePattern = nonEmpty.pipe(z.string().max(200).superRefine(refusing(patternFault)));
+const namePattern = nonEmpty.pipe(z.string().max(200).superRefine(rejectingPattern(patternFault)));
 const branches = oneOrMore(namePattern, 50)
 	.optional()
 	.describe("Which branches, such as `main`, `release/*`; `!` excludes. Of a pull request: the one that it is to go into. Default: all.");
-const paths = oneOrMore(glob, 100)
+const paths = globs(100)
 	.optional()
 	.describe("Only if one of these paths has changed; `!` excludes. Where nobody can tell what has changed, it counts as changed.");
 

@@ -5,7 +5,8 @@ import { MAX_JOB_TIMEOUT_MS } from "../wire/limits.ts";
 import { variableSizeError } from "../wire/variable_size.ts";
 import { AmbiguousScalar } from "./document.ts";
 import { hasExpression, unescaped } from "./escapes.ts";
-import { isInside, pathPatternFault } from "./patterns.ts";
+import type { PatternFault } from "./pattern_syntax.ts";
+import { isInside, onlyExcludes, pathPatternFault } from "./patterns.ts";
 
 /** The kinds of value that the pipeline language is made of. */
 
@@ -167,6 +168,18 @@ export const longDuration = converted<number>(
 	{ title: "a duration", type: "string", pattern: "^(\\d+(ms|s|m|h|d))+$", examples: ["12h", "3d"] },
 );
 
+const MAX_KEEP_MS = 3650 * 24 * 60 * 60_000;
+
+/** Milliseconds for which something is kept, at most ten years. */
+export const keepDuration = converted<number>(
+	(value) => {
+		const ms = parseDuration(value);
+		if (ms === null || ms <= 0) return { fault: `${quoted(value)} is not a duration; write 12h or 7d` };
+		return ms > MAX_KEEP_MS ? { fault: "the longest time to keep something is 3650d" } : ms;
+	},
+	{ title: "a duration", type: "string", pattern: "^(\\d+(ms|s|m|h|d))+$", examples: ["12h", "7d"] },
+);
+
 /** Bytes. */
 export const size = converted<number>((value) => parseBytes(value) ?? { fault: `${quoted(value)} is not a size; write 512MiB or 8GiB` }, {
 	title: "a size",
@@ -178,6 +191,18 @@ export const size = converted<number>((value) => parseBytes(value) ?? { fault: `
 export function oneOrMore<Value>(schema: z.ZodType<Value>, most: number) {
 	const list = z.array(schema).min(1, "at least one is needed").max(most, `at most ${most}`);
 	return withShorthand(list, [schema], (value) => (isScalar(value) ? [value] : value));
+}
+
+/** A text, or a map: each is checked by a schema of its own. */
+export function textOrMap<Text, Fields>(text: z.ZodType<Text>, map: z.ZodType<Fields>): z.ZodType<Text | Fields> {
+	const schema = z.unknown().transform((value, context): Text | Fields => {
+		const read = isScalar(value) ? text.safeParse(value) : map.safeParse(value);
+		if (read.success) return read.data;
+		for (const issue of read.error.issues) context.addIssue({ ...issue });
+		return z.NEVER;
+	});
+	shorthands.set(schema, { inner: map, also: [text] });
+	return schema;
 }
 
 export function isScalar(value: unknown): boolean {
@@ -217,5 +242,25 @@ export function isHeededByDocker(name: string): boolean {
 /** A folder inside the workspace. */
 export const workingDirectory = nonEmpty.refine(isInside, "must be a folder inside the workspace: relative, without ..");
 
+/** The check of a pattern: what is wrong with it, and what to write instead. */
+export function rejectingPattern(faultOf: (pattern: string) => PatternFault | null) {
+	return (pattern: string, context: z.RefinementCtx): void => {
+		const fault = faultOf(pattern);
+		if (fault) context.addIssue({ code: "custom", message: fault.message, params: { suggestion: fault.suggestion } });
+	};
+}
+
 /** A pattern of files inside the workspace; `!` excludes. */
-export const glob = nonEmpty.superRefine(refusing(pathPatternFault));
+export const glob = nonEmpty.superRefine(rejectingPattern(pathPatternFault));
+
+/** One or more of them. */
+export function globs(most: number): z.ZodType<string[]> {
+	const list = z.array(glob).min(1, "at least one is needed").max(most, `at most ${most}`).superRefine(rejectingExclusions);
+	return withShorthand(list, [glob], (value) => (isScalar(value) ? [value] : value));
+}
+
+/** The check of a list of patterns, among which there may be entries of another kind: with exclusions alone nothing is named. */
+export function rejectingExclusions(patterns: readonly unknown[], context: z.RefinementCtx): void {
+	const fault = onlyExcludes(patterns.filter((pattern) => typeof pattern === "string"));
+	if (fault) context.addIssue({ code: "custom", message: fault.message, params: { suggestion: fault.suggestion } });
+}

@@ -14,6 +14,7 @@ export const ERROR_STATUS = {
 	gone: 410,
 	attempt_finished: 410,
 	length_required: 411,
+	precondition_failed: 412,
 	too_large: 413,
 	unsupported_media_type: 415,
 	range_not_satisfiable: 416,

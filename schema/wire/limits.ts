@@ -60,6 +60,8 @@ export const MAX_PARTS = 10_000;
 export const MAX_ARTIFACTS_PER_PLAN = 500;
 export const MAX_ARTIFACTS_PER_JOB = 10_000;
 export const MAX_ARTIFACT_PATH_BYTES = 1024;
+/** The entries of `artifacts.save`. */
+export const MAX_SAVE_ENTRIES = 100;
 
 /** The longest result of an attempt: ten thousand files with long names. */
 export const MAX_FINISH_BYTES = 32 * MIB;

@@ -9,6 +9,7 @@ import {
 	MAX_OUTPUT_BYTES,
 	MAX_OUTPUTS_BYTES,
 	MAX_PARTS,
+	MAX_SAVE_ENTRIES,
 	MAX_STEPS,
 	PART_BYTES,
 } from "./limits.ts";
@@ -192,7 +193,12 @@ export const assignment = z.object({
 		])
 		.nullable(),
 	/** `fetch`: the jobs from which files are to be fetched first, as /attempts/:id/needed lists them. */
-	artifacts: z.object({ save: z.array(z.string()), fetch: z.array(z.string()).default([]) }),
+	artifacts: z.object({
+		save: z.array(z.string()),
+		/** The entries of `save` that are maps: what of them the agent must know. */
+		entries: z.array(z.object({ paths: z.array(z.string()), required: z.boolean() })).default([]),
+		fetch: z.array(z.string()).default([]),
+	}),
 });
 export type Assignment = z.infer<typeof assignment>;
 
@@ -266,6 +272,14 @@ export const finish = z.strictObject({
 				key: z.string().max(200),
 				/** What it is: a file that the job saves, or what it says of itself. */
 				kind: artifactKind.default("file"),
+				/** Which entry of `artifacts.save` has named it: that says its name, and how long it is kept. */
+				entry: z
+					.number()
+					.int()
+					.min(0)
+					.max(MAX_SAVE_ENTRIES - 1)
+					.nullable()
+					.default(null),
 			}),
 		)
 		.max(MAX_ARTIFACTS_PER_JOB + ARTIFACT_KINDS.length),

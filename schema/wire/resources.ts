@@ -200,6 +200,10 @@ export const artifact = z.object({
 	sha256: z.string(),
 	executable: z.boolean(),
 	url: z.string(),
+	/** What it is called together with others of its job; null: nothing. */
+	name: z.string().nullable(),
+	/** When it is to be removed, where its job says so; not before its run has left the queue. */
+	expires_at: time.nullable(),
 	/** When it was removed, its time being over. */
 	expired_at: time.nullable(),
 });

@@ -261,7 +261,7 @@ describe("pipelines: every field does something", () => {
 			pipeline: {
 				artifacts: { save: ["out/**", "!out/skip.txt"] },
 				steps: [
-					"mkdir -p out/deep; printf 0123456789 > 'out/a b.txt'; printf x > out/deep/ü.bin; : > out/empty; touch out/skip.txt no.txt; exit 1",
+					"mkdir -p out/deep; printf 0123456789 > 'out/a b.txt'; printf x > out/deep/ü.bin; : > out/empty; touch out/skip.txt no.txt; seq 500; exit 1",
 				],
 			},
 		});
@@ -282,6 +282,28 @@ describe("pipelines: every field does something", () => {
 		const none = await coordinator.request(url, { headers: { Range: "bytes=10-" } });
 		expect(await refused(none)).toMatchObject({ status: 416, error: "range_not_satisfiable" });
 		expect((await coordinator.request(url, { headers: { "If-None-Match": whole.headers.get("ETag") ?? "" } })).status).toBe(304);
+		expect((await coordinator.request(url, { headers: { "If-Match": '"another"' } })).status).toBe(412);
+		for (const [etag, status, text] of [
+			[whole.headers.get("ETag") ?? "", 206, "234"],
+			['"another"', 200, "0123456789"],
+		] as const) {
+			const continued = await coordinator.request(url, { headers: { Range: "bytes=2-4", "If-Range": etag } });
+			expect([continued.status, await continued.text()]).toEqual([status, text]);
+		}
+		// As curl and browsers ask for it: fetch unpacks it. A part of the log is a part of the text.
+		const log = `/api/v1/jobs/${run.jobs[0]?.id}/log`;
+		// It has an ETag once it is archived.
+		const asIs = await eventually(async () => {
+			const answer = await coordinator.request(log, { headers: { "Accept-Encoding": "identity" } });
+			return answer.headers.has("ETag") && answer;
+		}, "the log is archived");
+		const text = await asIs.text();
+		const packed = await coordinator.request(log, { headers: { "Accept-Encoding": "gzip" } });
+		expect(await packed.text()).toBe(text);
+		expect(packed.headers.get("Content-Encoding")).toBe("gzip");
+		const etag = asIs.headers.get("ETag") ?? "";
+		const rest = await coordinator.request(log, { headers: { "Accept-Encoding": "gzip", Range: "bytes=10-", "If-Range": etag } });
+		expect([rest.status, rest.headers.get("Content-Encoding"), await rest.text()]).toEqual([206, null, text.slice(10)]);
 		expect(await (await coordinator.request(items[2]?.url ?? "")).text()).toBe("");
 		expect(await refused(await coordinator.request(`/api/v1/jobs/${run.jobs[0]?.id}/artifacts/no.txt`))).toMatchObject({ status: 404 });
 	});

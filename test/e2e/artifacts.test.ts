@@ -1,12 +1,21 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer, request as httpRequest, type Server } from "node:http";
 import path from "node:path";
 import { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as resources from "../../schema/wire/resources.ts";
-import { isMemoryTold, type Program, residentMib, TestCoordinator, temporaryFolder, workerdsOf } from "../support/processes.ts";
+import {
+	ADMIN_TOKEN,
+	eventually,
+	isMemoryTold,
+	Program,
+	residentMib,
+	TestCoordinator,
+	temporaryFolder,
+	workerdsOf,
+} from "../support/processes.ts";
 
 const cleanups: (() => void | Promise<void>)[] = [];
 let coordinator: TestCoordinator;
@@ -19,12 +28,18 @@ afterAll(async () => {
 	for (const clean of cleanups.reverse()) await clean();
 });
 
-async function saved(steps: string[], save: string[], at = coordinator): Promise<{ job: resources.Job; items: resources.Artifact[] }> {
+async function saved(steps: unknown[], save: unknown[], at = coordinator): Promise<{ job: resources.Job; items: resources.Artifact[] }> {
 	const { id } = await at.post<resources.Run>("/api/v1/runs", { pipeline: { steps, artifacts: { save } } });
 	const run = resources.run.parse(await at.get(`/api/v1/runs/${id}/wait?timeout=120`));
 	const job = run.jobs[0] as resources.Job;
 	const { items } = await at.get<{ items: unknown[] }>(`/api/v1/jobs/${job.id}/artifacts`);
 	return { job, items: items.map((item) => resources.artifact.parse(item)) };
+}
+
+async function windlass(args: string[]): Promise<{ code: number | null; out: string }> {
+	const program = new Program(args, { WINDLASS_SERVER: coordinator.url, WINDLASS_API_TOKEN: ADMIN_TOKEN, NO_COLOR: "1" });
+	const code = await program.exited;
+	return { code, out: program.output };
 }
 
 async function digestOf(response: Response): Promise<string> {
@@ -108,6 +123,87 @@ describe("artifacts", () => {
 		expect(out.job.reason?.text).toContain("out.txt is a link out of the workspace");
 		const within = await saved(["echo real > real.txt; ln -s real.txt link.txt"], ["link.txt"]);
 		expect([within.job.state, within.items.map((item) => item.path)]).toEqual(["succeeded", ["link.txt"]]);
+	});
+
+	test("a name that cannot be saved is left out and told escaped; every other file is saved, and the job fails for that reason", async () => {
+		const script = `import os
+for name in [b'a\\nb.txt', b'back\\\\slash.txt', b'caf\\xe9.txt', b'turn\\xe2\\x80\\xae.txt', b'ok.txt']: open(name, 'w').write('x')
+os.symlink('/etc/hostname', 'out.txt')
+os.makedirs(b'd\\xff'); open(b'd\\xff/inner.txt', 'w').write('x')`;
+		const { job, items } = await saved([{ run: script, shell: "python3" }], ["**"]);
+		expect([job.state, job.reason?.code, items.map(({ path }) => path)]).toEqual([
+			"failed",
+			"artifacts_failed",
+			["ok.txt", "turn\u202e.txt"],
+		]);
+		const log = await coordinator.text(`/api/v1/jobs/${job.id}/log?format=clean`);
+		for (const line of [
+			':: not saved: "a\\nb.txt" has a line break in its name',
+			':: not saved: "back\\\\slash.txt" has a backslash in its name',
+			':: not saved: "caf\\xe9.txt" has a name that is not UTF-8',
+			':: not saved: "d\\xff/inner.txt" has a name that is not UTF-8',
+			":: not saved: out.txt is a link out of the workspace",
+			':: saved "turn\\u202e.txt" (1 bytes)',
+		])
+			expect(log).toContain(`${line}\n`);
+		expect(job.reason?.text).toMatch(/^5 files were not saved: .+ \(and 2 more\)\. Rename or remove what cannot be saved\.$/);
+	});
+
+	test("patterns with escapes name files whose names look like patterns", async () => {
+		const steps = ['mkdir -p "app/[id]"; echo 1 > "app/[id]/page.js"; echo 4 > "out (1).txt"'];
+		const { job, items } = await saved(steps, ["app/\\[id\\]/page.js", "out \\(1\\).txt"]);
+		expect([job.state, items.map(({ path }) => path)]).toEqual(["succeeded", ["app/[id]/page.js", "out (1).txt"]]);
+	});
+
+	test("entries of save have a name with a zip of its own, must match or need not, and are deleted when their time is over", async () => {
+		const save = [
+			{ paths: ["site/**", "!site/drafts"], name: "site", required: true, expire_in: "1s" },
+			{ paths: "*.log", name: "logs" },
+			{ paths: "nothing", required: false },
+			"**/*.txt",
+		];
+		const { job, items } = await saved(["mkdir -p site/drafts; touch site/a.txt site/drafts/b.txt c.txt d.log"], save);
+		expect([job.state, items.map(({ path, name, expires_at }) => [path, name, expires_at !== null])]).toEqual([
+			"succeeded",
+			[
+				["c.txt", null, false],
+				["d.log", "logs", false],
+				["site/a.txt", "site", true],
+				["site/drafts/b.txt", null, false],
+			],
+		]);
+		const zip = await coordinator.request(`/api/v1/jobs/${job.id}/artifacts.zip?name=logs`);
+		expect(zip.headers.get("content-disposition")).toContain(`${job.id}-logs.zip`);
+		const bytes = Buffer.from(await zip.arrayBuffer()).toString("latin1");
+		expect([bytes.includes("d.log"), bytes.includes("c.txt")]).toEqual([true, false]);
+		expect((await coordinator.request(`/api/v1/jobs/${job.id}/artifacts.zip?name=nosuch`)).status).toBe(404);
+		expect(await coordinator.text(`/jobs/${job.id}`)).toContain("artifacts.zip?name=logs");
+
+		const into = temporaryFolder();
+		const got = await windlass(["artifacts", "get", job.id, "--name", "logs", "-C", into]);
+		expect([got.code, readdirSync(into)]).toEqual([0, ["d.log"]]);
+
+		await eventually(
+			async () => (await coordinator.post<{ artifacts: number }>("/api/v1/retention/sweep", {})).artifacts === 1,
+			"its time",
+		);
+		const listed = await windlass(["artifacts", "ls", job.id]);
+		expect(listed.out).toMatch(/site\/a\.txt +0 bytes +site +expired 2/);
+		expect(listed.out).toMatch(/d\.log +0 bytes +logs/);
+		const gone = await coordinator.request(`/api/v1/jobs/${job.id}/artifacts.zip?name=site`);
+		expect([gone.status, ((await gone.json()) as { suggestions: string[] }).suggestions]).toEqual([
+			410,
+			["Run the job again, or give it a longer expire_in."],
+		]);
+		expect(await coordinator.text(`/jobs/${job.id}`)).toMatch(/<s title="removed [^>]+>site\/a.txt<\/s>/);
+
+		const missing = await saved(["touch here"], [{ paths: ["dist/**", "build"], required: true }, "here"]);
+		expect([missing.job.state, missing.job.reason?.code, missing.items.map(({ path }) => path)]).toEqual([
+			"failed",
+			"artifacts_failed",
+			["here"],
+		]);
+		expect(missing.job.reason?.text).toBe("No file matches dist/**, build, which the job must save (required).");
 	});
 
 	test("an upload whose connection is cut, or whose answer is lost, is made again: part by part", async () => {

@@ -189,13 +189,15 @@ describe("the OpenAPI document", () => {
 		const finished = { ...step, state: "succeeded", exit_code: 0, finished_at: new Date().toISOString() };
 		const cases = JSON.stringify([{ suite: "s", name: "t", state: "passed", duration_ms: 1, file: null, message: null, output: null }]);
 		const own = { summary: "# Made", tests: cases };
-		const artifacts: Finish["artifacts"] = [{ path: "a b.txt", size: 7, sha256, executable: false, key: file.key, kind: "file" }];
+		const artifacts: Finish["artifacts"] = [
+			{ path: "a b.txt", size: 7, sha256, executable: false, key: file.key, kind: "file", entry: null },
+		];
 		for (const [kind, text] of Object.entries(own)) {
 			const about = { path: `windlass:${kind}`, size: text.length, sha256: createHash("sha256").update(text).digest("hex") };
 			const planned = await call("POST /api/v1/attempts/{id}/artifacts", id, { ...lease, body: { files: [about] } });
 			const token = planned.files[0].parts[0].url.split("/").at(-1);
 			await call("PUT /api/v1/parts/{token}", { token }, { token: null, body: text, headers: { "X-Content-SHA256": about.sha256 } });
-			artifacts.push({ ...about, executable: false, key: planned.files[0].key, kind: kind as "summary" | "tests" });
+			artifacts.push({ ...about, executable: false, key: planned.files[0].key, kind: kind as "summary" | "tests", entry: null });
 		}
 		const finish = result({
 			log: { bytes: line.length, sha256: createHash("sha256").update(line).digest("hex"), incomplete: false },

@@ -145,20 +145,26 @@ test("files are found by patterns; links out are named and not looked at, and no
 	symlinkSync("nothing", path.join(inside, "broken"));
 	execFileSync("mkfifo", [path.join(inside, "a/fifo")]);
 	writeFileSync(path.join(inside, "a/.hidden"), "x");
-	expect(await findFiles(folder, ["."])).toEqual({ files: ["a/.hidden", "a/b/file", "in", "out"], links: ["broken", "folder"] });
-	expect(await findFiles(folder, ["a/**", "!a/b", "./a/"])).toEqual({ files: ["a/.hidden"], links: [] });
+	const everything = { files: ["a/.hidden", "a/b/file", "in", "out"], links: ["broken", "folder"], unreadable: [] };
+	expect(await findFiles(folder, ["."])).toEqual(everything);
+	expect(await findFiles(folder, ["a/**", "!a/b", "./a/"])).toEqual({ files: ["a/.hidden"], links: [], unreadable: [] });
 	expect(await findFiles(folder, ["folder/b/*", "out/*", "nothing/*", "a/b/file"])).toEqual({
 		files: ["a/b/file", "folder/b/file"],
 		links: [],
+		unreadable: [{ shown: "out", why: "leads out of the folder that it is in" }],
 	});
 	// The folder itself.
 	expect(handlesIn(inside)).toBe(1);
 });
 
-test("folders that are nested too deep are an error, not a crash", async () => {
+test("folders that are nested too deep are left out, and keep no other file back", async () => {
 	const { inside, folder } = await folders();
 	execFileSync("sh", ["-c", `cd '${inside}'; for n in $(seq 300); do mkdir d; cd d; done`]);
-	await expect(findFiles(folder, ["**"])).rejects.toThrow(/nested more than 256 folders deep/);
+	const { files, unreadable } = await findFiles(folder, ["**"]);
+	expect(files).toEqual(["a/b/file"]);
+	expect(unreadable.map(({ why }) => why)).toEqual(["is nested more than 256 folders deep"]);
+	// Where nothing can be named, nothing is looked into.
+	expect((await findFiles(folder, ["*/b/*"])).unreadable).toEqual([]);
 	await expect(folder.read(`${"d/".repeat(290)}x`, 1)).rejects.toThrow(/nested more than 256 folders deep/);
 	rmSync(path.join(inside, "d"), { recursive: true });
 });
@@ -194,6 +200,28 @@ test("work on several files ends as a whole: after a failure nothing is begun, a
 test("a pattern with many stars is matched against long names in no time", async () => {
 	const { inside, folder } = await folders();
 	writeFileSync(path.join(inside, "a".repeat(250)), "");
-	expect(await findFiles(folder, [`${"*a".repeat(12)}b`])).toEqual({ files: [], links: [] });
+	expect(await findFiles(folder, [`${"*a".repeat(12)}b`])).toEqual({ files: [], links: [], unreadable: [] });
 	expect((await findFiles(folder, [`${"*a".repeat(12)}*`])).files).toEqual(["a".repeat(250)]);
+});
+
+test("a name that is not UTF-8 is left out by its bytes, in a folder of such a name as well, and keeps no other file back", async () => {
+	const { inside, folder } = await folders();
+	const made = (name: Buffer) => writeFileSync(Buffer.concat([Buffer.from(`${inside}/`), name]), "x");
+	mkdirSync(Buffer.concat([Buffer.from(`${inside}/d`), Buffer.from([0xff])]));
+	made(Buffer.from("caf\xe9\n.txt", "latin1"));
+	made(Buffer.concat([Buffer.from("d"), Buffer.from([0xff]), Buffer.from("/x.txt")]));
+	// This one is UTF-8: it has the very character that stands for what is none.
+	made(Buffer.from("odd\uFFFD.txt"));
+	const why = "has a name that is not UTF-8";
+	expect(await findFiles(folder, ["**"])).toEqual({
+		files: ["a/b/file", "odd\uFFFD.txt"],
+		links: [],
+		unreadable: [
+			{ shown: '"caf\\xe9\\n.txt"', why },
+			{ shown: '"d\\xff/x.txt"', why },
+		],
+	});
+	expect((await findFiles(folder, ["*/*.txt"])).unreadable).toEqual([{ shown: '"d\\xff/x.txt"', why }]);
+	expect((await findFiles(folder, ["a/**", "*.js", "!*.txt"])).unreadable).toEqual([]);
+	expect(handlesIn(inside)).toBe(1);
 });

@@ -58,7 +58,7 @@ describe("defaults", () => {
 						approval: null,
 						outputs: [],
 						steps: [{ name: "make", run: "make", env: {}, working_directory: null, shell: "bash", timeout_ms: null, build: null }],
-						artifacts: { save: [], fetch: [] },
+						artifacts: { save: [], entries: [], fetch: [] },
 						reports: null,
 						plan: null,
 					},
@@ -127,7 +127,7 @@ describe("what is refused", () => {
 		[
 			"an artifact from outside",
 			"artifacts: { save: [/etc/passwd] }\nsteps: [a]",
-			[1, 21, expect.stringContaining("inside the workspace") as never, null],
+			[1, 21, expect.stringContaining("inside the workspace") as never, "Write the path from the workspace on."],
 		],
 		[
 			"an address with a password",

@@ -120,7 +120,7 @@ describe("junit", () => {
 		],
 		[
 			"pytest: the last of three",
-			'<testcase name="A"><error message="no">boom</error></testcase>'.repeat(2) + '<testcase name="A" time="1"/>',
+			`${'<testcase name="A"><error message="no">boom</error></testcase>'.repeat(2)}<testcase name="A" time="1"/>`,
 		],
 		["surefire: flakyFailure", '<testcase classname="p" name="A"><flakyFailure message="no">boom</flakyFailure></testcase>'],
 		["surefire: flakyError", '<testcase classname="p" name="A"><flakyError message="no">boom</flakyError></testcase>'],

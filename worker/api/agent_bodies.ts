@@ -20,7 +20,8 @@ type Caller = Pick<RequestContext<"agent" | "registration">, "request" | "enviro
  */
 export async function readAgentJson<Schema extends z.ZodType>(caller: Caller, schema: Schema): Promise<z.infer<Schema>> {
 	const length = caller.request.headers.get("Content-Length");
-	if (length === null || Number(length) > UNCHECKED_BYTES) await checkCredential(caller);
+	const isEncoded = caller.request.headers.has("Content-Encoding");
+	if (isEncoded || length === null || Number(length) > UNCHECKED_BYTES) await checkCredential(caller);
 	try {
 		return await readJson(caller.request, schema, MAX_AGENT_BODY_BYTES);
 	} catch (error) {

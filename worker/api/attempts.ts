@@ -135,7 +135,11 @@ function assignmentOf(
 			credentials === null ? null : (values.get(credentials) ?? null),
 			chosenCheckout(checkout, project ? checkoutOf(project) : {}),
 		),
-		artifacts: { save: definition.artifacts.save, fetch: [...new Set(definition.artifacts.fetch.map(({ key }) => key))] },
+		artifacts: {
+			save: definition.artifacts.save,
+			entries: definition.artifacts.entries,
+			fetch: [...new Set(definition.artifacts.fetch.map(({ key }) => key))],
+		},
 	};
 }
 

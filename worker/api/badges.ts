@@ -5,6 +5,7 @@ import { type Badge, badgeOf, svgOf, worstOf } from "../badges/badge.ts";
 import { findProject } from "../catalog/projects.ts";
 import { standingOf, statesOfJob } from "../catalog/record.ts";
 import { type RequestContext, route } from "./context.ts";
+import { isNotModified } from "./entity_tags.ts";
 import { onlyParameters } from "./queries.ts";
 
 /**
@@ -47,8 +48,7 @@ async function answer(shown: Badge, kind: "svg" | "json", request: Request): Pro
 		"X-Content-Type-Options": "nosniff",
 		"Access-Control-Allow-Origin": "*",
 	};
-	const isKnown = (request.headers.get("If-None-Match") ?? "").split(",").some((one) => one.trim().replace(/^W\//, "") === etag);
-	return isKnown ? new Response(null, { status: 304, headers }) : new Response(body, { headers });
+	return isNotModified(request, etag) ? new Response(null, { status: 304, headers }) : new Response(body, { headers });
 }
 
 export const badgeRoutes = [route("GET", "/badge/:name", ["anyone", "user"], badge)];

@@ -2,6 +2,7 @@ import type * as z from "zod";
 import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
 import { MAX_PROTOCOL_BODY_BYTES } from "../../schema/wire/limits.ts";
 import { brokenOff } from "../broken_off.ts";
+import { badGzip, isPacked, unpackedBody } from "./encoded_body.ts";
 
 /**
  * The body as text.
@@ -21,8 +22,9 @@ export function utf8(bytes: Uint8Array, what: string): string {
 	}
 }
 
-/** @throws ApiError `too_large` where the announced length says so already */
+/** @throws ApiError `too_large` where the announced length says so already: that of a packed body says nothing */
 export function checkLength(request: Request, limit: number): void {
+	if (isPacked(request)) return;
 	if (Number(request.headers.get("Content-Length") ?? 0) > limit) throw tooLarge(limit);
 }
 
@@ -43,24 +45,24 @@ export function lengthOf(request: Request, limit: number): number {
 
 /**
  * Runs `read`, which reads the request's body. Whoever breaks off in the middle of it is gone; that is no fault of ours.
- * @throws ApiError `malformed` for a body that broke off
+ * @throws ApiError `malformed` for a body that broke off, or is not the gzip that it says it is
  */
-export async function whileReading<Value>(read: () => Promise<Value>): Promise<Value> {
+export async function whileReading<Value>(request: Request, read: () => Promise<Value>): Promise<Value> {
 	try {
 		return await read();
 	} catch (error) {
-		throw brokenOff(error) ?? error;
+		throw brokenOff(error) ?? badGzip(request, error) ?? error;
 	}
 }
 
 /** The body as bytes. @throws ApiError `too_large` */
 export async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
 	checkLength(request, limit);
-	const { body } = request;
+	const body = unpackedBody(request, limit);
 	if (!body) return new Uint8Array();
 	const chunks: Uint8Array[] = [];
 	let size = 0;
-	await whileReading(async () => {
+	await whileReading(request, async () => {
 		for await (const chunk of body) {
 			size += chunk.byteLength;
 			if (size > limit) throw tooLarge(limit);

@@ -3,6 +3,7 @@ import { MIB } from "../../schema/wire/limits.ts";
 import type { BodyCheck } from "../forges/hmac.ts";
 import { checkLength, joined, tooLarge, whileReading } from "./bodies.ts";
 import { ByteBudget } from "./byte_budget.ts";
+import { isPacked, unpackedBody } from "./encoded_body.ts";
 
 /** Bodies of webhooks: anybody may send one, and only its signature tells whether it counts. */
 
@@ -21,8 +22,8 @@ const large = new ByteBudget(24 * MIB, EVICTED_MS);
  */
 export async function readChecked(request: Request, limit: number, check: BodyCheck): Promise<Uint8Array<ArrayBuffer> | null> {
 	checkLength(request, limit);
-	const reader = request.body?.getReader();
-	const announced = request.headers.get("Content-Length");
+	const reader = unpackedBody(request, limit)?.getReader();
+	const announced = isPacked(request) ? null : request.headers.get("Content-Length");
 	const isSmall = announced !== null && Number(announced) <= SMALL_BYTES;
 	const room = (isSmall ? small : large).begin();
 	const chunks: Uint8Array[] = [];
@@ -33,7 +34,7 @@ export async function readChecked(request: Request, limit: number, check: BodyCh
 	});
 	try {
 		while (reader) {
-			const { done, value } = await whileReading(() => Promise.race([reader.read(), late]));
+			const { done, value } = await whileReading(request, () => Promise.race([reader.read(), late]));
 			if (done) break;
 			size += value.byteLength;
 			if (size > limit) throw tooLarge(limit);

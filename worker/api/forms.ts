@@ -2,6 +2,7 @@ import { MultipartParseError, parseMultipartStream } from "@remix-run/multipart-
 import { ApiError } from "../../schema/wire/errors.ts";
 import { MIB } from "../../schema/wire/limits.ts";
 import { checkLength, utf8, whileReading } from "./bodies.ts";
+import { unpackedBody } from "./encoded_body.ts";
 
 /** Forms of several parts, as curl -F and browsers send them. */
 
@@ -33,7 +34,8 @@ export function isForm(request: Request): boolean {
 export async function readParts(request: Request, limits: FormLimits, take: (part: FormPart) => void): Promise<void> {
 	checkLength(request, limits.total + MIB);
 	const boundary = /boundary=(?:"([^"]{1,200})"|([^;\s]{1,200}))/i.exec(request.headers.get("Content-Type") ?? "");
-	if (!boundary || !request.body)
+	const body = unpackedBody(request, limits.total + MIB);
+	if (!boundary || !body)
 		throw new ApiError("malformed", "The form has no boundary, or no body.", {
 			suggestions: ["curl -F pipeline=@ci.yml … sets it by itself."],
 		});
@@ -45,8 +47,8 @@ export async function readParts(request: Request, limits: FormLimits, take: (par
 		maxTotalSize: limits.total,
 	};
 	try {
-		await whileReading(async () => {
-			for await (const part of parseMultipartStream(request.body as ReadableStream<Uint8Array>, options)) {
+		await whileReading(request, async () => {
+			for await (const part of parseMultipartStream(body, options)) {
 				const { name, filename, bytes, content, size } = part;
 				if (!name) throw new ApiError("malformed", "A part of the form has no name.");
 				take({ name, filename, bytes, content, size });

@@ -16,6 +16,7 @@ import { logSize, readLog } from "../logs/reader.ts";
 import { searchLog } from "../logs/search.ts";
 import { json, SSE_HEADERS, streamed, TEXT_STREAM_HEADERS } from "./answers.ts";
 import { type RequestContext, route } from "./context.ts";
+import { isNotModified } from "./entity_tags.ts";
 import { FollowedText } from "./followed_text.ts";
 import { requireJob } from "./jobs.ts";
 import { flagParameter, integerParameter, invalidParameter, onlyParameters, wordParameter } from "./queries.ts";
@@ -23,6 +24,12 @@ import { rangeOf } from "./ranges.ts";
 
 type Caller = RequestContext<"user" | "host">;
 
+/** Of a log as far as it is: unlike one that is followed, it may be packed. */
+const LOG_HEADERS = {
+	"Content-Type": "text/plain; charset=utf-8",
+	"Cache-Control": "no-store",
+	"X-Content-Type-Options": "nosniff",
+};
 const HOLD_MS = 10_000;
 const MAX_LINES = 1_000;
 const MAX_QUERY = 200;
@@ -130,10 +137,14 @@ function resumePoint(request: Request): ResumePoint {
 async function logText(environment: Environment, request: Request, attempt: AttemptRow, format: LogFormat): Promise<Response> {
 	const size = await logSize(environment, attempt);
 	const isRanged = format === "text";
-	const range = isRanged ? rangeOf(request, size) : null;
-	const { start, end } = range ?? { start: 0, end: size };
-	const headers: Record<string, string> = { ...TEXT_STREAM_HEADERS };
+	// A log that still grows has another version with every line.
+	const etag = attempt.log_archived === 1 && isTerminal(attempt.state) ? `"${attempt.id}-${size}${isRanged ? "" : `-${format}`}"` : null;
+	const headers: Record<string, string> = { ...LOG_HEADERS };
 	if (isRanged) headers["Accept-Ranges"] = "bytes";
+	if (etag) headers.ETag = etag;
+	if (etag && isNotModified(request, etag)) return new Response(null, { status: 304, headers });
+	const range = isRanged ? rangeOf(request, size, etag) : null;
+	const { start, end } = range ?? { start: 0, end: size };
 	if (range) headers["Content-Range"] = `bytes ${start}-${end - 1}/${size}`;
 	// The bytes of a finished log pass through as they are.
 	if (isRanged && attempt.log_archived === 1 && attempt.log_key !== null && start < end) {

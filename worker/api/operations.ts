@@ -31,6 +31,7 @@ const pageOf = (item: z.ZodType) => z.object({ items: z.array(item), next_cursor
 const limit = { description: "how many at most (20; at most 200)", schema: z.number().int().min(1).max(200) };
 const cursor = { description: "next_cursor of the page before" };
 const attempt = { description: "the number of the attempt; the newest is the default", schema: z.number().int().min(1) };
+const NAME_OF_FILES = { description: "only the files of this name" };
 const status = z.object({ status: z.string() });
 const readiness = z.object({
 	status: z.enum(["ready", "not ready"]),
@@ -141,7 +142,8 @@ export const OPERATIONS: Record<string, Operation> = {
 	},
 	"GET /api/v1/pipelines/:id/versions/:number": {
 		summary: "The text of a version, byte for byte",
-		answers: { 200: "application/yaml" },
+		headers: { "If-None-Match": "its ETag" },
+		answers: { 200: "application/yaml", 304: null },
 	},
 	"GET /api/v1/pipelines/:id/versions/:number/diff": {
 		summary: "What a version has changed",
@@ -208,7 +210,12 @@ export const OPERATIONS: Record<string, Operation> = {
 			format: { description: "text: as kept; raw: without times; clean: without colours, too", schema: z.enum(FORMATS_OF_LOGS) },
 			follow: { description: "1: to the end, further attempts included" },
 		},
-		headers: { Range: "bytes, of format=text", "Last-Event-ID": "where an event stream goes on" },
+		headers: {
+			Range: "bytes, of format=text",
+			"If-Range": "its ETag, which the log of an ended attempt has",
+			"If-None-Match": "its ETag",
+			"Last-Event-ID": "where an event stream goes on",
+		},
 		answers: { 200: "text/plain", 206: "text/plain" },
 	},
 	"GET /api/v1/jobs/:id/log/lines": {
@@ -227,14 +234,23 @@ export const OPERATIONS: Record<string, Operation> = {
 	},
 	"GET /api/v1/jobs/:id/artifacts": {
 		summary: "The files that a job has saved",
-		query: { attempt },
+		query: { attempt, name: NAME_OF_FILES },
 		answers: { 200: pageOf(resources.artifact) },
 	},
-	"GET /api/v1/jobs/:id/artifacts.zip": { summary: "All of them as one zip", query: { attempt }, answers: { 200: "application/zip" } },
+	"GET /api/v1/jobs/:id/artifacts.zip": {
+		summary: "All of them as one zip, or those of one name",
+		query: { attempt, name: NAME_OF_FILES },
+		answers: { 200: "application/zip" },
+	},
 	"GET /api/v1/jobs/:id/artifacts/:path+": {
 		summary: "One file, as a download",
 		query: { attempt },
-		headers: { Range: "bytes", "If-None-Match": "its sha256 in quotes" },
+		headers: {
+			Range: "bytes",
+			"If-Range": "its ETag: the whole file is answered where it is another one by now",
+			"If-None-Match": "its sha256 in quotes",
+			"If-Match": "its ETag",
+		},
 		answers: { 200: "application/octet-stream", 206: "application/octet-stream", 304: null },
 	},
 

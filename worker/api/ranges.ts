@@ -1,4 +1,5 @@
 import { ApiError } from "../../schema/wire/errors.ts";
+import { isSameVersion } from "./entity_tags.ts";
 
 /** Bytes from `start` up to and without `end`. */
 export interface ByteRange {
@@ -7,11 +8,13 @@ export interface ByteRange {
 }
 
 /**
- * The one range that a Range header asks of `size` bytes (RFC 9110, 14.2); null without one, or where several are asked
- * for, which may be answered with the whole.
+ * The one range that a Range header asks of `size` bytes (RFC 9110, 14.2); null without one, where several are asked
+ * for, which may be answered with the whole, or where If-Range speaks of another version (13.1.5).
+ * @param etag null where the bytes have none
  * @throws ApiError `range_not_satisfiable`
  */
-export function rangeOf(request: Request, size: number): ByteRange | null {
+export function rangeOf(request: Request, size: number, etag: string | null): ByteRange | null {
+	if (!isSameVersion(request, etag)) return null;
 	const match = /^bytes=(\d*)-(\d*)$/.exec(request.headers.get("Range") ?? "");
 	if (!match || (match[1] === "" && match[2] === "")) return null;
 	const [, first = "", last = ""] = match;

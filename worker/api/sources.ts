@@ -9,6 +9,7 @@ import { storeSource } from "../sources/store.ts";
 import { json } from "./answers.ts";
 import { lengthOf } from "./bodies.ts";
 import { type RequestContext, route } from "./context.ts";
+import { assertNotEncoded } from "./encoded_body.ts";
 import { onlyParameters } from "./queries.ts";
 
 type Caller = RequestContext<"user" | "host">;
@@ -16,6 +17,7 @@ type Caller = RequestContext<"user" | "host">;
 /** PUT /sources: a tar archive, with gzip or without, that a submission can name as its source. */
 async function upload({ request, url, environment, principal }: Caller): Promise<Response> {
 	onlyParameters(url, []);
+	assertNotEncoded(request);
 	const size = lengthOf(request, MAX_SOURCE_BYTES);
 	unwrap(await dispatcherOf(environment, principal.team).checkRoom());
 	if (!request.body) throw new ApiError("malformed", "The body is empty.", { suggestions: ["curl -T source.tar.gz …"] });

@@ -30,6 +30,7 @@ import { json } from "./answers.ts";
 import { readText, validated } from "./bodies.ts";
 import { parseBoundedJson } from "./bounded_json.ts";
 import { actorOf, type RequestContext, route } from "./context.ts";
+import { isNotModified } from "./entity_tags.ts";
 import { isForm, partFault, readParts, textOf } from "./forms.ts";
 import { flagParameter, integerParameter, onlyParameters } from "./queries.ts";
 import { answerSubmitted, idempotencyOf } from "./runs.ts";
@@ -159,13 +160,14 @@ async function versions(context: Caller): Promise<Response> {
 async function version(context: Caller): Promise<Response> {
 	onlyParameters(context.url, []);
 	const found = await versionOf(context, await requirePipeline(context), context.params.number ?? "");
-	return new Response(await readVersion(context.environment, found), {
-		headers: {
-			"Content-Type": "application/yaml; charset=utf-8",
-			"Cache-Control": "private, max-age=31536000, immutable",
-			ETag: `"${found.sha256}"`,
-		},
-	});
+	const etag = `"${found.sha256}"`;
+	const headers = {
+		"Content-Type": "application/yaml; charset=utf-8",
+		"Cache-Control": "private, max-age=31536000, immutable",
+		ETag: etag,
+	};
+	if (isNotModified(context.request, etag)) return new Response(null, { status: 304, headers });
+	return new Response(await readVersion(context.environment, found), { headers });
 }
 
 /** GET /pipelines/:id/versions/:number/diff: what it has changed of the one before, or of another one. */

@@ -174,7 +174,7 @@ function checkPaths(files: readonly { path: string }[]): void {
 }
 
 async function checkFile(environment: Environment, lease: LeaseTokenClaims, file: Finish["artifacts"][number]): Promise<SavedArtifact> {
-	const { path, size, sha256: digest, key, executable, kind } = file;
+	const { path, size, sha256: digest, key, executable, kind, entry } = file;
 	if (key !== (await keyOf(lease, path, digest))) throw missing(path, "its key is not this attempt's");
 	const partBytes = partBytesOf(size);
 	let left = size;
@@ -186,7 +186,7 @@ async function checkFile(environment: Environment, lease: LeaseTokenClaims, file
 	// One object was checked when it was put; of several only their digests were.
 	if (partBytes !== null && (await digestOf(environment, { key, size, part_bytes: partBytes })) !== digest)
 		throw missing(path, "its parts together do not have the sha256 that was declared");
-	return { path, size, sha256: digest, key, partBytes, executable, kind };
+	return { path, size, sha256: digest, key, partBytes, executable, kind, entry };
 }
 
 /** The sha256 of a file in parts, read as a stream. */

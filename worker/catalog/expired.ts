@@ -156,6 +156,28 @@ export async function artifactsBefore(
 		.limit(limit);
 }
 
+/** Artifacts that are still there though their job has had them kept only until before this time. */
+export async function artifactsExpiredBefore(
+	db: D1Database,
+	before: number,
+	limit: number,
+	held: readonly string[],
+): Promise<(StoredArtifact & { run_id: string; team: string })[]> {
+	const { run_id, team, key, size, part_bytes } = artifacts;
+	return drizzle(db)
+		.select({ run_id, team, key, size, part_bytes })
+		.from(artifacts)
+		.where(
+			and(
+				isNull(artifacts.expired_at),
+				isNotNull(artifacts.expires_at),
+				lt(artifacts.expires_at, before),
+				notAmong(artifacts.run_id, held),
+			),
+		)
+		.limit(limit);
+}
+
 export async function markArtifactsExpired(db: D1Database, keys: readonly string[]): Promise<void> {
 	if (keys.length === 0) return;
 	await drizzle(db)

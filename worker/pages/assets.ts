@@ -1,5 +1,6 @@
 import { notFound } from "../../schema/wire/errors.ts";
 import type { AnonymousContext } from "../api/context.ts";
+import { isNotModified } from "../api/entity_tags.ts";
 import { VERSION } from "../version.ts";
 import logScript from "./assets/log.browser.js";
 import script from "./assets/page.browser.js";
@@ -20,6 +21,6 @@ export function asset({ request, params }: AnonymousContext): Response {
 	if (!found) throw notFound("asset", params.name ?? "");
 	const etag = `"${VERSION}-${found.text.length}"`;
 	const headers = { "Content-Type": found.type, "Cache-Control": "no-cache", ETag: etag, "X-Content-Type-Options": "nosniff" };
-	if (request.headers.get("If-None-Match") === etag) return new Response(null, { status: 304, headers });
+	if (isNotModified(request, etag)) return new Response(null, { status: 304, headers });
 	return new Response(found.text, { headers });
 }

@@ -135,6 +135,52 @@ function Outputs({ job }: { job: Job }) {
 	);
 }
 
+/** The names of files, in their order; those without a name come last. */
+function namesOf(artifacts: readonly Artifact[]): (string | null)[] {
+	const names = new Set(artifacts.map(({ name }) => name).sort((a, b) => (a ?? "").localeCompare(b ?? "")));
+	return names.delete(null) ? [...names, null] : [...names];
+}
+
+/** The files of one name, or those without. */
+function NamedArtifacts({ job, name, artifacts }: { job: Job; name: string | null; artifacts: Artifact[] }) {
+	return (
+		<>
+			{name !== null && (
+				<div class="title">
+					<h3>{name}</h3>
+					{artifacts.some(({ expired_at }) => expired_at === null) && (
+						<a href={`/api/v1/jobs/${job.id}/artifacts.zip?name=${encodeURIComponent(name)}`} download>
+							{name} as zip
+						</a>
+					)}
+				</div>
+			)}
+			<ul class="artifacts">
+				{artifacts.map((artifact) => (
+					<li key={artifact.path}>
+						{artifact.expired_at === null ? (
+							<a href={artifact.url} download>
+								{artifact.path}
+							</a>
+						) : (
+							<s title={`removed ${artifact.expired_at}: its time was over`}>{artifact.path}</s>
+						)}{" "}
+						<span class="muted">
+							{size(artifact.size)}
+							{artifact.expired_at !== null && ", expired"}
+							{artifact.expired_at === null && artifact.expires_at !== null && (
+								<>
+									, expires <time dateTime={artifact.expires_at}>{artifact.expires_at.slice(0, 16).replace("T", " ")} UTC</time>
+								</>
+							)}
+						</span>
+					</li>
+				))}
+			</ul>
+		</>
+	);
+}
+
 function Artifacts({ job, artifacts }: { job: Job; artifacts: Artifact[] }) {
 	if (artifacts.length === 0) return null;
 	return (
@@ -147,20 +193,9 @@ function Artifacts({ job, artifacts }: { job: Job; artifacts: Artifact[] }) {
 					</a>
 				)}
 			</div>
-			<ul class="artifacts">
-				{artifacts.map((artifact) => (
-					<li key={artifact.path}>
-						{artifact.expired_at === null ? (
-							<a href={artifact.url} download>
-								{artifact.path}
-							</a>
-						) : (
-							<s title={`removed ${artifact.expired_at}: its time was over`}>{artifact.path}</s>
-						)}{" "}
-						<span class="muted">{size(artifact.size)}</span>
-					</li>
-				))}
-			</ul>
+			{namesOf(artifacts).map((name) => (
+				<NamedArtifacts job={job} name={name} artifacts={artifacts.filter((one) => one.name === name)} />
+			))}
 		</>
 	);
 }

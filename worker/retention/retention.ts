@@ -4,6 +4,7 @@ import { objectKeys } from "../artifacts/objects.ts";
 import { removeDeliveriesBefore } from "../catalog/deliveries.ts";
 import {
 	artifactsBefore,
+	artifactsExpiredBefore,
 	keysInUse,
 	logsBefore,
 	markArtifactsExpired,
@@ -45,6 +46,15 @@ export async function applyRetention(environment: Environment, now: number): Pro
 	const { DB: db, BUCKET: bucket } = environment;
 	const keep = readRetention(environment);
 	const projects = await projectsWithTerms(db);
+	const artifactsOver: Pick<Removal<Awaited<ReturnType<typeof artifactsBefore>>[number]>, "limit" | "heldBy" | "remove"> = {
+		limit: SLICE,
+		heldBy: ["runs", ({ run_id }) => run_id],
+		remove: async (over) => {
+			await deleteObjects(bucket, over.flatMap(objectKeys));
+			await markArtifactsExpired(db, keysOf(over));
+			return over.length;
+		},
+	};
 	const swept: Swept = {
 		runs: await forEach(environment, termsOf(projects, "keep_runs", keep.runsMs, now), {
 			limit: RUNS_AT_ONCE,
@@ -67,14 +77,8 @@ export async function applyRetention(environment: Environment, now: number): Pro
 			},
 		}),
 		artifacts: await forEach(environment, termsOf(projects, "keep_artifacts", keep.artifactsMs, now), {
-			limit: SLICE,
+			...artifactsOver,
 			find: (term) => (limit, held) => artifactsBefore(db, term, limit, held),
-			heldBy: ["runs", ({ run_id }) => run_id],
-			remove: async (over) => {
-				await deleteObjects(bucket, over.flatMap(objectKeys));
-				await markArtifactsExpired(db, keysOf(over));
-				return over.length;
-			},
 		}),
 		sources: await inSlices(environment, {
 			limit: SLICE,
@@ -99,6 +103,11 @@ export async function applyRetention(environment: Environment, now: number): Pro
 			},
 		}),
 	};
+	// Those whose job has them kept for less time.
+	swept.artifacts += await inSlices(environment, {
+		...artifactsOver,
+		find: (limit, held) => artifactsExpiredBefore(db, now, limit, held),
+	});
 	// Logs that were archived when nobody knew any more whose they were, and sources whose upload was cut before it was noted.
 	swept.orphans += await removeStray(bucket, "logs/unknown/", now - keep.logsMs, async (keys) => keys);
 	swept.orphans += await removeStray(bucket, "sources/", now - DAY_MS, (keys) => strayKeys(db, keys));

@@ -7,6 +7,9 @@ CREATE TABLE `project_notices` (
 	PRIMARY KEY(`team`, `project`, `kind`)
 );
 --> statement-breakpoint
+ALTER TABLE `artifacts` ADD `name` text;--> statement-breakpoint
+ALTER TABLE `artifacts` ADD `expires_at` integer;--> statement-breakpoint
+CREATE INDEX `artifacts_expiring` ON `artifacts` (`expires_at`) WHERE "artifacts"."expired_at" IS NULL AND "artifacts"."expires_at" IS NOT NULL;--> statement-breakpoint
 ALTER TABLE `projects` ADD `checkout_depth` text;--> statement-breakpoint
 ALTER TABLE `projects` ADD `checkout_tags` integer;--> statement-breakpoint
 ALTER TABLE `projects` ADD `checkout_submodules` text;--> statement-breakpoint

@@ -290,7 +290,7 @@ export function finishAttempt(
 			attempt.id,
 		);
 		core.sql.all("UPDATE jobs SET outputs = ? WHERE id = ?", JSON.stringify(declaredOutputs(core, job, finish.outputs)), job.id);
-		if (artifacts.length > 0) insertArtifacts(core, attempt, artifacts);
+		if (artifacts.length > 0) insertArtifacts(core, job, attempt, artifacts);
 		endAttempt(core, attempt, finish.state, finish.reason, finish.exit_code, finish.log);
 		indexTests(core, attempt, artifacts);
 		if (planned && finish.state === "succeeded" && job.state === "running") carryOut(core, job, planned);
@@ -335,18 +335,28 @@ export interface SavedArtifact {
 	partBytes: number | null;
 	executable: boolean;
 	kind: ArtifactKind;
+	/** Which entry of the job's `artifacts.save` has named it; null for a plain pattern. */
+	entry: number | null;
 }
 
-function insertArtifacts(core: Core, attempt: AttemptRow, artifacts: readonly SavedArtifact[]): void {
+function insertArtifacts(core: Core, job: JobRow, attempt: AttemptRow, artifacts: readonly SavedArtifact[]): void {
+	const now = core.now();
+	const { entries } = definitionOf(core, job).artifacts;
+	// What an entry says of its files is taken from the job, not from the agent.
+	const rows = artifacts.map(({ entry, ...file }) => {
+		const { name = null, expire_in_ms = null } = (entry === null ? undefined : entries[entry]) ?? {};
+		return { ...file, name, expiresAt: expire_in_ms === null ? null : now + expire_in_ms };
+	});
 	core.sql.all(
-		`INSERT INTO artifacts (attempt_id, path, team, job_id, run_id, size, sha256, key, part_bytes, is_executable, kind, created_at)
-		SELECT ?, value ->> 'path', ?, ?, ?, value ->> 'size', value ->> 'sha256', value ->> 'key', value ->> 'partBytes', value ->> 'executable', value ->> 'kind', ? FROM json_each(?)`,
+		`INSERT INTO artifacts (attempt_id, path, team, job_id, run_id, size, sha256, key, part_bytes, is_executable, kind, created_at, name, expires_at)
+		SELECT ?, value ->> 'path', ?, ?, ?, value ->> 'size', value ->> 'sha256', value ->> 'key', value ->> 'partBytes', value ->> 'executable', value ->> 'kind', ?,
+			value ->> 'name', value ->> 'expiresAt' FROM json_each(?)`,
 		attempt.id,
 		core.team,
 		attempt.job_id,
 		attempt.run_id,
-		core.now(),
-		JSON.stringify(artifacts),
+		now,
+		JSON.stringify(rows),
 	);
 }
 

@@ -228,6 +228,10 @@ const MIGRATIONS: readonly string[] = [
 	DROP TABLE lanes;
 	ALTER TABLE lanes_of_trust RENAME TO lanes;
 	`,
+	`
+	ALTER TABLE artifacts ADD COLUMN name TEXT;
+	ALTER TABLE artifacts ADD COLUMN expires_at INTEGER;
+	`,
 ];
 
 /**
