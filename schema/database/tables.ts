@@ -346,6 +346,19 @@ export const projects = sqliteTable(
 );
 export type ProjectRow = typeof projects.$inferSelect;
 
+/** What somebody should know of a project, or correct: at most one sentence of each kind. */
+export const projectNotices = sqliteTable(
+	"project_notices",
+	{
+		team: text("team").notNull(),
+		project: text("project").notNull(),
+		kind: text("kind").notNull(),
+		text: text("text").notNull(),
+		created_at: integer("created_at").notNull(),
+	},
+	(table) => [primaryKey({ columns: [table.team, table.project, table.kind] })],
+);
+
 /** What forges have delivered to the hooks of projects, and what became of it. */
 export const deliveries = sqliteTable(
 	"deliveries",

@@ -2,6 +2,7 @@ import type { ProjectRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { type Project, type ProjectChange, type ProjectRequest, projectChange, projectRequest } from "../../schema/wire/projects.ts";
 import type { Page } from "../../schema/wire/resources.ts";
+import { listNotices } from "../catalog/notices.ts";
 import { presentProject } from "../catalog/present.ts";
 import { addProject, changeProject, findProject, listProjects, removeProject } from "../catalog/projects.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
@@ -31,7 +32,11 @@ export async function describeProject(
 	row: ProjectRow,
 ): Promise<Project> {
 	const named = [row.credentials, row.hook_secret, row.forge_token].filter((name) => name !== null);
-	return presentProject(row, baseUrl, await missingSecrets(environment.DB, row.team, row.name, named));
+	const [missing, notices] = await Promise.all([
+		missingSecrets(environment.DB, row.team, row.name, named),
+		listNotices(environment.DB, row.team, row.name),
+	]);
+	return presentProject(row, baseUrl, { missing, notices });
 }
 
 /** The project that the path names. @throws ApiError `not_found` */

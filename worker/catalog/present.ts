@@ -128,8 +128,19 @@ function presentAttempt(attempt: AttemptRow): Attempt {
 	};
 }
 
-/** @param missing the secrets that it names and that are not there */
-export function presentProject(row: ProjectRow, baseUrl: string, missing: readonly string[] = []): Project {
+/** What is known of a project beside its settings. */
+interface ProjectFindings {
+	/** The secrets that it names and that are not there. */
+	missing: readonly string[];
+	/** The notices that are stored. */
+	notices: readonly string[];
+}
+
+export function presentProject(
+	row: ProjectRow,
+	baseUrl: string,
+	{ missing, notices }: ProjectFindings = { missing: [], notices: [] },
+): Project {
 	const { id, name, repository, default_branch, credentials, config, hook_secret, forge, forge_api, forge_token, status_context } = row;
 	return {
 		id,
@@ -151,6 +162,7 @@ export function presentProject(row: ProjectRow, baseUrl: string, missing: readon
 		notices: [
 			...noticesOf(row),
 			...missing.map((secret) => `There is no secret ${secret}: windlass secrets set ${secret} --project ${row.name}`),
+			...notices,
 		],
 		created_at: time(row.created_at),
 		updated_at: time(row.updated_at),

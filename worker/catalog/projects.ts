@@ -60,13 +60,14 @@ export async function findProjectById(db: D1Database, id: string): Promise<Proje
 	return row ?? null;
 }
 
-/** Removes a project with its secrets and deliveries; its runs stay. @returns false if there was none of this name */
+/** Removes a project with its secrets, deliveries and notices; its runs stay. @returns false if there was none of this name */
 export async function removeProject(db: D1Database, team: string, name: string): Promise<boolean> {
 	// Secrets may be kept for a project that was never made: they stay.
 	const theirs = "DELETE FROM secrets WHERE team = ?1 AND project = ?2 AND EXISTS (SELECT 1 FROM projects WHERE team = ?1 AND name = ?2)";
-	const [, , removed] = await db.batch([
+	const [, , , removed] = await db.batch([
 		db.prepare(theirs).bind(team, name),
 		db.prepare("DELETE FROM deliveries WHERE team = ? AND project = ?").bind(team, name),
+		db.prepare("DELETE FROM project_notices WHERE team = ? AND project = ?").bind(team, name),
 		db.prepare("DELETE FROM projects WHERE team = ? AND name = ? RETURNING id").bind(team, name),
 	]);
 	return (removed?.results.length ?? 0) > 0;
