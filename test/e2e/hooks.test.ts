@@ -184,10 +184,14 @@ describe("from a push to a green tick", () => {
 			headers: { authorization: "token token-of-the-forge" },
 		});
 		// An annotated tag is an object of its own; what is run, and told of, is its commit.
+		const message = "chore(release): 0.1 [skip ci]";
+		const released = git.commit("tea/team/web.git", { a: "2" }, message);
 		const tag = git.tag("tea/team/web.git", "v0");
-		const annotated = githubPush({ ref: "refs/tags/v0", after: tag, commitId: after });
+		// That the commit asks for no run of its push says nothing of the tag.
+		const annotated = githubPush({ ref: "refs/tags/v0", after: tag, commitId: released, message });
 		const { runs: ofTag } = await planned((await deliver(repo, giteaDelivery("push", annotated, HOOK_SECRET))).body.run_id);
-		expect(ofTag.pipeline).toMatchObject({ state: "succeeded", tag: "v0", commit: { sha: after } });
+		expect(ofTag.pipeline).toMatchObject({ state: "succeeded", tag: "v0", commit: { sha: released } });
+		await forge.until(() => forge.statuses(released)["ci/lan/pipeline (tag)"]?.includes("success") ?? false, "the status of the tag");
 		git.ref("tea/team/web.git", "refs/tags/v1", after);
 		const generic = genericDelivery({ ref: "refs/tags/v1", after }, HOOK_SECRET);
 		const asCurlSendsIt = { ...generic, headers: { ...generic.headers, "Content-Type": "application/x-www-form-urlencoded" } };

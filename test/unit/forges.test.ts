@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { whySkipped } from "../../schema/wire/triggers.ts";
 import { forgeOf, mayBeCalled } from "../../worker/forges/forge.ts";
 import { github } from "../../worker/forges/github.ts";
 import { githubPush } from "../support/forge.ts";
@@ -55,6 +56,19 @@ describe("a delivery", () => {
 	])("for the project of %s, whose API is %s, about %s: %s", (repository, forge_api, name, expected) =>
 		expect(mayBeCalled({ repository, forge_api }, name)).toBe(expected),
 	);
+
+	test.each<["push" | "tag" | "pull_request" | "schedule" | "manual", boolean]>([
+		["push", true],
+		["pull_request", true],
+		["tag", false],
+		["schedule", false],
+		["manual", false],
+	])("of kind %s about a commit with [skip ci] asks for no run: %s", (kind, expected) => {
+		const skipped = expected ? "the commit asks for it ([skip ci])" : null;
+		for (const words of ["[skip ci]", "[CI SKIP]", "[no ci]", "[skip-ci]"])
+			expect(whySkipped({ kind }, `chore(release): 1.2.3 ${words}\n\nnotes`)).toBe(skipped);
+		expect(whySkipped({ kind }, "skip ci")).toBeNull();
+	});
 
 	test("says what it is about, or is none", () => {
 		const push = githubPush({ after: SHA });

@@ -13,7 +13,14 @@ const push = about.extend({
 	checkout_sha: commitId.nullish(),
 	user_username: z.string(),
 	commits: z.array(z.object({ id: z.string(), message: z.string() })).nullish(),
+	/** @see https://docs.gitlab.com/topics/git/commit/#push-options-for-gitlab-cicd */
+	push_options: z.unknown().optional(),
 });
+/** `git push -o ci.skip`. GitLab 11.7 to 11.9 sent the options as a list. */
+const skippingOptions = z.union([
+	z.object({ ci: z.object({ skip: z.union([z.literal(true), z.literal("true"), z.literal(1), z.literal("1")]) }) }),
+	z.array(z.unknown()).refine((options) => options.includes("ci.skip")),
+]);
 const mergeRequest = about.extend({
 	user: z.object({ username: z.string() }),
 	object_attributes: z.object({
@@ -46,10 +53,13 @@ function read(event: string, payload: unknown): Trigger | string {
 function readPush(payload: unknown): Trigger | string {
 	const { data, error } = push.safeParse(payload);
 	if (!data) throw incomplete(error.issues.map(({ path }) => path.join(".") || "payload").join(", "));
-	const { ref, before, after, checkout_sha, user_username: actor, commits } = data;
+	const { ref, before, after, checkout_sha, user_username: actor, commits, push_options } = data;
 	// Of an annotated tag `after` is the tag, not the commit.
 	const sha = checkout_sha ?? after;
-	return pushed({ ref, before: before ?? null, after: sha, message: commits?.find(({ id }) => id === sha)?.message ?? null, actor });
+	const message = commits?.find(({ id }) => id === sha)?.message ?? null;
+	const found = pushed({ ref, before: before ?? null, after: sha, message, actor });
+	const asksToSkip = typeof found !== "string" && skippingOptions.safeParse(push_options).success;
+	return asksToSkip ? { ...found, asks_to_skip: true } : found;
 }
 
 function readMergeRequest(payload: unknown): Trigger | string {

@@ -1,6 +1,6 @@
 import type { DeliveryRow, ProjectRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
-import { asksToSkip, type Trigger } from "../../schema/wire/triggers.ts";
+import { type Trigger, whySkipped } from "../../schema/wire/triggers.ts";
 import { sha256 } from "../auth/digest.ts";
 import { hex } from "../bytes.ts";
 import { type NewDelivery, noteDelivery, settleDelivery, unsettledDeliveries } from "../catalog/deliveries.ts";
@@ -172,8 +172,8 @@ function elsewhere(project: ProjectRow, about: string | null): string | null {
 }
 
 /** What the main line says is looked at even so: nothing of it is run, but its schedules are taken up. */
-function skipped({ default_branch }: ProjectRow, { message, kind, branch }: Trigger): string | null {
-	return kind === "push" && branch !== default_branch && asksToSkip(message) ? "the commit asks for it ([skip ci])" : null;
+function skipped({ default_branch }: ProjectRow, trigger: Trigger): string | null {
+	return trigger.kind === "push" && trigger.branch === default_branch ? null : whySkipped(trigger, trigger.message);
 }
 
 async function note(

@@ -9,6 +9,8 @@ export interface PlanOptions {
 	/** The one file that is meant; null: all that want to run. */
 	file: string | null;
 	params: Record<string, string>;
+	/** Whether somebody has asked for a delivery that came before. */
+	isReplay?: boolean;
 }
 export const WHOLE: PlanOptions = { file: null, params: {} };
 
@@ -20,7 +22,7 @@ const PRIORITY = 100;
  * The pipeline of a plan: one job, in which an agent looks at the commit and reads what is to be run.
  * @throws ApiError `conflict` for a project without a repository
  */
-export function planPipeline(project: ProjectRow, trigger: Trigger, { file, params }: PlanOptions): ResolvedPipeline {
+export function planPipeline(project: ProjectRow, trigger: Trigger, { file, params, isReplay = false }: PlanOptions): ResolvedPipeline {
 	const { repository } = project;
 	if (repository === null) {
 		throw new ApiError("conflict", `The project ${project.name} has no repository to look into.`, {
@@ -45,7 +47,7 @@ export function planPipeline(project: ProjectRow, trigger: Trigger, { file, para
 				retry: { attempts: 3, on: ["errored", "lost", "timed_out"] },
 				steps: [],
 				artifacts: { save: [] },
-				plan: { work, trigger, file, params, is_of_main_line: isOfMainLine },
+				plan: { work, trigger, file, params, is_of_main_line: isOfMainLine, is_replay: isReplay },
 			},
 		],
 	});

@@ -7,7 +7,7 @@ import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import { MAX_PLANNED_BYTES } from "../../schema/wire/limits.ts";
 import { CONFIG_FILE, CONFIG_FOLDER, type PlanResult } from "../../schema/wire/plans.ts";
 import type { Reason } from "../../schema/wire/states.ts";
-import { asksToSkip } from "../../schema/wire/triggers.ts";
+import { whySkipped } from "../../schema/wire/triggers.ts";
 import { sha256 } from "../auth/digest.ts";
 import type { Planned, PlannedFile } from "../dispatch/core/plans.ts";
 import type { FileSchedule } from "../dispatch/core/schedules.ts";
@@ -20,7 +20,6 @@ export interface PlanOfRun {
 	run: RunRow;
 }
 
-const SKIPPED = "the commit asks for it ([skip ci])";
 const MAX_TOLD = 20;
 const MAX_TOLD_CHARACTERS = 2000;
 
@@ -28,8 +27,12 @@ const MAX_TOLD_CHARACTERS = 2000;
 export async function plannedRuns({ plan, run }: PlanOfRun, { files, changed }: PlanResult): Promise<Planned> {
 	const { trigger } = plan;
 	if (files.length === 0) return { files: [await nothingFound(plan, run)], schedules: plan.is_of_main_line ? [] : null };
-	const isSkipped = trigger.kind !== "manual" && trigger.kind !== "schedule" && asksToSkip(run.commit_message);
-	if (!isSkipped && files.some(({ path }) => path === CONFIG_FILE) && files.some(({ path }) => path.startsWith(`${CONFIG_FOLDER}/`))) {
+	const skipped = whySkipped(trigger, run.commit_message);
+	if (
+		skipped === null &&
+		files.some(({ path }) => path === CONFIG_FILE) &&
+		files.some(({ path }) => path.startsWith(`${CONFIG_FOLDER}/`))
+	) {
 		const file = { path: CONFIG_FILE, text: "" };
 		return {
 			files: [await broken(run, file, `There is both ${CONFIG_FILE} and a folder ${CONFIG_FOLDER}: keep one of them.`)],
@@ -57,7 +60,7 @@ export async function plannedRuns({ plan, run }: PlanOfRun, { files, changed }: 
 			if (other !== undefined)
 				throw new ApiError("validation_failed", `The pipeline of ${other} is called ${name}, too: give one of them another name.`);
 			names.set(name, file.path);
-			if (isSkipped) planned.push({ file: file.path, because: SKIPPED });
+			if (skipped !== null) planned.push({ file: file.path, because: skipped });
 			else if ("because" in wanted) planned.push({ file: file.path, because: wanted.because });
 			else {
 				bytes += JSON.stringify(wanted.submission.pipeline).length;
@@ -69,11 +72,11 @@ export async function plannedRuns({ plan, run }: PlanOfRun, { files, changed }: 
 			// That the coordinator is busy says nothing of the file: the result is sent again.
 			if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
 			isSound = false;
-			planned.push(isSkipped ? { file: file.path, because: SKIPPED } : await broken(run, file, faultsOf(error)));
+			planned.push(skipped !== null ? { file: file.path, because: skipped } : await broken(run, file, faultsOf(error)));
 		}
 	}
 	// Of a commit that asks for nothing to be run nobody would see that what it says of schedules is broken.
-	const isHeeded = plan.is_of_main_line && (isSound || !isSkipped);
+	const isHeeded = plan.is_of_main_line && (isSound || skipped === null);
 	return { files: planned, schedules: isHeeded ? schedules : null };
 }
 

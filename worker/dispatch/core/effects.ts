@@ -51,6 +51,8 @@ interface CommitStatusEffect {
 	/** The repository that the commit is in. */
 	repository: string;
 	sha: string;
+	/** The branch or tag, as the forge calls it. Statuses that version 0.1.0 has stored have none. */
+	ref?: string | null;
 	/** What it is the status of; with what the project has before it, the name that the forge shows. */
 	name: string;
 	state: RunState;

@@ -94,7 +94,6 @@ export function submitRun(core: Core, submit: Submit, checkRoom: () => void = ()
 /** Takes a run in and moves it on as far as it can go. To be called inside a command. */
 export function acceptRun(core: Core, submit: Submit): void {
 	insertRun(core, submit);
-	noteStatus(core, submit.runId);
 	for (const id of insertJobs(core, submit)) {
 		// Read anew: what came before may have ended it.
 		const job = findJob(core, id) as JobRow;
@@ -102,6 +101,8 @@ export function acceptRun(core: Core, submit: Submit): void {
 	}
 	updateRun(core, submit.runId);
 	const run = findRun(core, submit.runId) as RunRow;
+	// Every other state has been noted already. That a skipped run was queued, nobody needs to see.
+	if (run.state === "queued") noteStatus(core, run.id);
 	if (isRunGated(run) && !isTerminal(run.state)) setTimer(core, "run_approval", run.id, core.now() + RUN_APPROVAL_MS);
 	enterGroup(core, submit.runId);
 }
