@@ -27,6 +27,11 @@ export function readSettings(environment: Environment): Settings {
 	return settings;
 }
 
+/** What links begin with that nobody's request gives an address: those of statuses and notifications. Without a slash at the end. */
+export function linkBase({ PUBLIC_URL, LOCAL_URL }: Environment): string {
+	return (PUBLIC_URL || LOCAL_URL || "").replace(/\/+$/, "");
+}
+
 /** How long an idle agent's poll may stay parked. */
 export function pollHoldMs(environment: Environment): number {
 	return wholeNumber(environment, "POLL_HOLD_MS");

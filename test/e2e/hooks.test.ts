@@ -221,6 +221,7 @@ describe("from a push to a green tick", () => {
 		expect(forge.told.find(({ path: where }) => where.includes(after))).toMatchObject({
 			path: `/lab/api/v4/projects/team%2Fweb/statuses/${after}`,
 			headers: { "private-token": "token-of-the-forge" },
+			body: { ref: "main" },
 		});
 		git.branch("lab/team/web.git", "feature");
 		const head = git.commit("lab/team/web.git", { b: "1" });
@@ -250,6 +251,9 @@ describe("from a push to a green tick", () => {
 		const plan = await coordinator.get<Run>(`/api/v1/runs/${opened.body.run_id}/wait?timeout=60`);
 		const run = await coordinator.get<Run>(`/api/v1/runs/${Object.values(plan.jobs[0]?.outputs ?? {})[0]}`);
 		expect(run).toMatchObject({ state: "waiting", branch: "stranger:feature", pull_request: 4, trusted: false });
+		// No branch of the project holds the commit: without its ref GitLab would reject the status.
+		await forge.until(() => forge.statuses(head)["windlass/pipeline"] !== undefined, "the status of the merge request");
+		expect(forge.told.find(({ path: where }) => where.includes(head))?.body.ref).toBe("refs/merge-requests/4/head");
 		expect((await deliver(repo, gitlabDelivery("Push Hook", push, `${HOOK_SECRET}x`))).status).toBe(401);
 	});
 });

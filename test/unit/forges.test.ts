@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { whySkipped } from "../../schema/wire/triggers.ts";
 import { forgeOf, mayBeCalled } from "../../worker/forges/forge.ts";
 import { github } from "../../worker/forges/github.ts";
+import { retryAfterOf } from "../../worker/outbound/retry_after.ts";
 import { githubPush } from "../support/forge.ts";
 
 const SHA = "a".repeat(40);
@@ -78,4 +79,33 @@ describe("a delivery", () => {
 		expect(() => github.read("push", without)).toThrow("The delivery has no repository.");
 		expect(github.repositoryOf("text")).toBeNull();
 	});
+});
+
+describe("the pause that a server asks for", () => {
+	const now = Date.UTC(2026, 10, 29, 12, 0, 0);
+	const inSeconds = (seconds: number) => String(now / 1000 + seconds);
+	test.each<[string, Record<string, string>, boolean, number | null]>([
+		["in seconds", { "Retry-After": "120" }, false, 120_000],
+		["as a date", { "Retry-After": "Sun, 29 Nov 2026 12:01:00 GMT" }, false, 60_000],
+		["as a date of RFC 850", { "Retry-After": "Sunday, 29-Nov-26 12:01:00 GMT" }, false, 60_000],
+		["as a date of asctime", { "Retry-After": "Sun Nov 29 12:01:00 2026" }, false, 60_000],
+		["as a date that is over", { "Retry-After": "Sun, 29 Nov 2026 11:00:00 GMT" }, false, 0],
+		[
+			"by the clock of the server",
+			{ "Retry-After": "Sun, 29 Nov 2026 13:01:00 GMT", Date: "Sun, 29 Nov 2026 13:00:00 GMT" },
+			false,
+			60_000,
+		],
+		["in words", { "Retry-After": "soon" }, true, null],
+		["as a negative number", { "Retry-After": "-5" }, true, null],
+		["by GitHub", { "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": inSeconds(900) }, true, 900_000],
+		["by GitHub, with requests left", { "X-RateLimit-Remaining": "12", "X-RateLimit-Reset": inSeconds(900) }, true, null],
+		["by GitLab", { "RateLimit-Remaining": "0", "RateLimit-Reset": inSeconds(30) }, true, 30_000],
+		["by GitLab, without what is left", { "RateLimit-Reset": inSeconds(30) }, true, 30_000],
+		["by a reset as a pause", { "RateLimit-Remaining": "0", "RateLimit-Reset": "30" }, true, 30_000],
+		["by a reset that is over", { "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": inSeconds(-5) }, true, 0],
+		["by a reset of no limit", { "RateLimit-Reset": inSeconds(30) }, false, null],
+		["in seconds before a reset", { "Retry-After": "1", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": inSeconds(900) }, true, 1_000],
+		["nowhere", {}, true, null],
+	])("is read %s", (_, headers, isLimited, expected) => expect(retryAfterOf(new Headers(headers), isLimited, now)).toBe(expected));
 });

@@ -6,7 +6,7 @@ import { closeSession, openSession, registerAgent } from "../../worker/dispatch/
 import { approveRun } from "../../worker/dispatch/core/approvals.ts";
 import { finishAttempt, parkAttempt, refuseAttempt, releaseOffer, startAttempt } from "../../worker/dispatch/core/attempts.ts";
 import { cancelJobById, cancelRun } from "../../worker/dispatch/core/cancel.ts";
-import { deadEffects, noteOutcomes, takeEffects } from "../../worker/dispatch/core/effects.ts";
+import { deadEffects, noteOutcomes, type PendingEffect, queuesDue, takeEffects } from "../../worker/dispatch/core/effects.ts";
 import { explainJob } from "../../worker/dispatch/core/explain.ts";
 import { scheduleTidying, tidyQueue } from "../../worker/dispatch/core/housekeeping.ts";
 import { acknowledgeBatch, buryEntry, nextBatch, outboxDepth } from "../../worker/dispatch/core/outbox.ts";
@@ -792,6 +792,25 @@ describe("commit statuses", () => {
 		queue.now += 41 * 24 * 60 * 60_000;
 		tidyQueue(queue.core, 0);
 		expect(queue.sql.all("SELECT * FROM shown_statuses")).toEqual([]);
+	});
+
+	test("wait for an hour where the forge asks for it, all of the project together; those of another project do not", () => {
+		const queue = new Queue();
+		const pipeline = from("steps: [x]");
+		for (const name of ["a", "b"]) queue.submit("", "web", { pipeline: { ...pipeline, name }, commit });
+		queue.submit("", "other", { pipeline, commit });
+		const [first] = takeEffects(queue.core, 1, 1_000, { lane: "foreign", project: "web" });
+		const hour = 60 * 60_000;
+		const failed = { pending: first as PendingEffect, archived: null, error: "answers 403", retryAfterMs: hour };
+		noteOutcomes(queue.core, [failed]);
+		expect(queuesDue(queue.core, "foreign")).toEqual([{ lane: "foreign", project: "other" }]);
+		queue.now += hour - 1;
+		expect(take(queue)).toEqual([]);
+		queue.now += 1;
+		expect(take(queue)).toHaveLength(2);
+		noteOutcomes(queue.core, [{ ...failed, retryAfterMs: 1_000 * hour }]);
+		queue.now += 2 * hour;
+		expect(take(queue)).toHaveLength(2);
 	});
 
 	test("of a discovery job are sent where it has failed, and once one of the same event and commit has not", () => {

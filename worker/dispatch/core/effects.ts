@@ -97,6 +97,9 @@ const PATIENCE: Record<Lane, { tries: number; firstMs: number; mostMs: number }>
 	foreign: { tries: 80, firstMs: 1_000, mostMs: 15 * 60_000 },
 };
 
+/** A server that asks for a longer pause is asked again after this. The limits of GitHub and GitLab are for an hour at most. */
+const MOST_ASKED_MS = 65 * 60_000;
+
 function laneOf(effect: Effect): Lane {
 	return effect.kind === "commit_status" || effect.kind === "notify" ? "foreign" : "own";
 }
@@ -179,7 +182,7 @@ function effectFailed(
 	{ isFinal, retryAfterMs }: Partial<EffectOutcome>,
 ): void {
 	const { tries: most, firstMs, mostMs } = PATIENCE[laneOf(effect)];
-	const pause = Math.max(Math.min(mostMs, firstMs * 2 ** tries), Math.min(mostMs, retryAfterMs ?? 0));
+	const pause = Math.max(Math.min(mostMs, firstMs * 2 ** tries), Math.min(MOST_ASKED_MS, retryAfterMs ?? 0));
 	core.sql.all(
 		"UPDATE effects SET tries = ?, due_at = ?, error = ?, is_dead = ? WHERE seq = ?",
 		tries + 1,
@@ -187,6 +190,16 @@ function effectFailed(
 		error.slice(0, 500),
 		isFinal || tries + 1 >= most ? 1 : 0,
 		seq,
+	);
+	if (retryAfterMs && effect.kind === "commit_status") deferStatuses(core, effect.project, core.now() + pause);
+}
+
+/** A forge that asks for a pause is not asked for another status of the same project either. */
+function deferStatuses(core: Core, project: string, until: number): void {
+	core.sql.all(
+		"UPDATE effects SET due_at = ?1 WHERE kind = 'commit_status' AND is_dead = 0 AND due_at < ?1 AND payload ->> 'project' = ?2",
+		until,
+		project,
 	);
 }
 
