@@ -335,6 +335,10 @@ export const projects = sqliteTable(
 		/** What the names of its commit statuses begin with. */
 		status_context: text("status_context").notNull().default("windlass"),
 		has_public_badges: integer("has_public_badges").notNull().default(0),
+		/** Whether a commit without a pipeline file has a failed status. */
+		requires_pipeline: integer("requires_pipeline").notNull().default(0),
+		/** JSON of the addresses that its repository had before, newest first: runs that began there have their statuses sent to the present one. */
+		former_repositories: text("former_repositories").notNull().default("[]"),
 		/** For how long its runs, logs and artifacts are kept, as a duration; null: as long as those of others. */
 		keep_runs: text("keep_runs"),
 		keep_logs: text("keep_logs"),
