@@ -98,8 +98,15 @@ async function findRef(git: Git, { source }: Checkout): Promise<Found> {
 	throw new CheckoutFailed(
 		ref === null
 			? "The repository is empty."
-			: `There is no branch, tag or commit ${ref}. Branches: ${known.slice(0, 10).join(", ") || "none"}.`,
+			: `There is no branch, tag or commit ${ref}. Branches: ${known.slice(0, 10).join(", ") || "none"}.${hintOfRename(refs, ref)}`,
 	);
+}
+
+/** That a branch which is not there may be the default branch under its old name. */
+function hintOfRename(refs: ReadonlyMap<string, RemoteRef>, ref: string): string {
+	const [, present] = /^refs\/heads\/(.+)$/.exec(refs.get("HEAD")?.target ?? "") ?? [];
+	if (present === undefined || !ref.startsWith("refs/heads/")) return "";
+	return ` The repository's default branch is ${present}: if it was renamed, correct the project's setting default_branch.`;
 }
 
 /** The commit that the run was pinned to; its ref is looked up for its name only. */

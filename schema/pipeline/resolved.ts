@@ -36,6 +36,8 @@ const plan = z.object({
 	is_of_main_line: z.boolean(),
 	/** Whether somebody has asked for a delivery that came before: it yields to no newer one. */
 	is_replay: z.boolean().default(false),
+	/** Whether a commit without a pipeline file is a failed run. */
+	requires_pipeline: z.boolean().default(false),
 });
 export type Plan = z.infer<typeof plan>;
 

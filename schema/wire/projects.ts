@@ -53,6 +53,8 @@ const settings = {
 		.regex(/^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,99}$/, "is letters, digits, blank, dot, dash, underscore or slash, at most 100"),
 	/** Whether everybody may see its badges, signed in or not. */
 	public_badges: z.boolean(),
+	/** Whether a commit without a pipeline file has a failed status. */
+	require_pipeline: z.boolean(),
 	/** For how long its runs, their logs and their artifacts are kept; null: as long as those of other projects. */
 	keep_runs: keep.nullable(),
 	keep_logs: keep.nullable(),
@@ -76,6 +78,7 @@ export const projectRequest = z.strictObject({
 	forge_token: settings.forge_token.default(null),
 	status_context: settings.status_context.default("windlass"),
 	public_badges: settings.public_badges.default(false),
+	require_pipeline: settings.require_pipeline.default(false),
 	keep_runs: settings.keep_runs.default(null),
 	keep_logs: settings.keep_logs.default(null),
 	keep_artifacts: settings.keep_artifacts.default(null),
@@ -101,6 +104,7 @@ export const project = z.object({
 	forge_token: z.string().nullable(),
 	status_context: z.string(),
 	public_badges: z.boolean(),
+	require_pipeline: z.boolean(),
 	keep_runs: z.string().nullable(),
 	keep_logs: z.string().nullable(),
 	keep_artifacts: z.string().nullable(),

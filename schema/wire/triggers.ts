@@ -35,6 +35,8 @@ export const trigger = z.object({
 	pull_request: pullRequest.nullable(),
 	/** Whether whoever pushed has asked for no run, beside the words of the commit: `git push -o ci.skip` of GitLab. */
 	asks_to_skip: z.boolean().optional(),
+	/** What the forge says that the default branch of the repository is. */
+	default_branch: z.string().optional(),
 	/** Whom the forge, or the coordinator, knows it to come from. Never what a commit says of itself. */
 	actor: z.string(),
 });

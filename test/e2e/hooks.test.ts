@@ -684,11 +684,50 @@ describe("what is delivered", () => {
 		expect(Object.keys((await pushed()).runs)).toEqual(["a"]);
 		await configured("nowhere");
 		expect((await pushed()).plan.jobs[0]?.outputs).toEqual({ "*": "not run: there is nothing at nowhere at this commit" });
+		const notices = async () => (await coordinator.get<Project>("/api/v1/projects/elsewhere")).notices;
+		expect(await notices()).toEqual([
+			expect.stringMatching(/^Nothing was run for the branch main at [0-9a-f]{12}: there is nothing at nowhere\. .*elsewhere --config <path>$/),
+		]);
 		await configured(null);
+		expect(await notices()).toEqual([]);
 		git.commit("elsewhere/team/web.git", { ".windlass/c.yml": "steps: [true]" });
 		expect((await pushed()).runs.pipeline).toMatchObject({
 			state: "errored",
-			reason: { code: "config_invalid", text: expect.stringContaining("both") },
+			reason: { code: "config_invalid", text: expect.stringContaining("both .windlass.yml and .windlass/") },
 		});
+	});
+
+	test("reads .windlass.yaml, too; without any pipeline the project says so, and its status fails where the project asks for that", async () => {
+		const repo = await project("spelled", { ".windlass.yaml": "steps: [true]", "README.md": "" });
+		const pushed = async (more: object = {}) => {
+			const after = git.commit("spelled/team/web.git", { n: String(Math.random()) });
+			const push = { ...githubPush({ after }), ...more };
+			return { after, ...(await planned((await deliver(repo, githubDelivery("push", push, HOOK_SECRET))).body.run_id)) };
+		};
+		const describe = () => coordinator.get<Project>("/api/v1/projects/spelled");
+		expect((await pushed()).runs.pipeline).toMatchObject({ state: "succeeded", file: ".windlass.yaml" });
+		git.commit("spelled/team/web.git", { ".windlass.yml": "steps: [true]" });
+		expect((await pushed()).runs.pipeline?.reason?.text).toContain("both .windlass.yml and .windlass.yaml");
+		git.remove("spelled/team/web.git");
+		git.add("spelled/team/web.git", { "README.md": "" });
+		expect((await pushed()).runs).toEqual({});
+		expect((await describe()).notices).toEqual([expect.stringContaining("there is no .windlass.yml and no .windlass/*.yml.")]);
+		await coordinator.request("/api/v1/projects/spelled", { method: "PATCH", body: JSON.stringify({ require_pipeline: true }) });
+		expect((await describe()).require_pipeline).toBe(true);
+		const required = await pushed();
+		expect(required.runs.pipeline).toMatchObject({ state: "failed", reason: { code: "config_invalid" } });
+		await forge.until(() => forge.statuses(required.after)["windlass/pipeline"]?.at(-1) === "failure", "the failed status");
+		// The forge calls its default branch by another name, and there is none of the name that the project says.
+		await coordinator.request("/api/v1/projects/spelled", { method: "PATCH", body: JSON.stringify({ default_branch: "old" }) });
+		git.commit("spelled/team/web.git", { ".windlass.yml": "steps: [true]" });
+		await pushed();
+		expect((await describe()).notices).toEqual([
+			expect.stringMatching(/^The repository has no branch old; its default branch is main\. .*: windlass projects edit spelled --default-branch main$/),
+		]);
+		const lost = await coordinator.post<Run>("/api/v1/projects/spelled/trigger", {});
+		const { plan } = await planned(lost.id);
+		expect(plan.reason?.text).toContain("The repository's default branch is main: if it was renamed, correct the project's setting default_branch.");
+		await coordinator.request("/api/v1/projects/spelled", { method: "PATCH", body: JSON.stringify({ default_branch: "main" }) });
+		expect((await describe()).notices).toEqual([]);
 	});
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { whySkipped } from "../../schema/wire/triggers.ts";
-import { forgeOf, mayBeCalled } from "../../worker/forges/forge.ts";
+import { apiGuess, forgeOf, mayBeCalled } from "../../worker/forges/forge.ts";
 import { github } from "../../worker/forges/github.ts";
 import { retryAfterOf } from "../../worker/outbound/retry_after.ts";
 import { githubPush } from "../support/forge.ts";
@@ -28,6 +28,23 @@ describe("the forge of a project", () => {
 		expect(of(null, "https://git.lan/a/b")).toBe("the project does not say what its forge is");
 		for (const repository of [null, "/srv/git/web.git", "file:///srv/git/web.git"])
 			expect(of("gitea", repository)).toBe("the repository of the project is not on a forge");
+	});
+
+	test.each<[string, string | null, string | null]>([
+		["ssh://git@git.lan:2222/team/web.git", null, "https://git.lan/api/v1"],
+		["git@git.lan:team/web.git", null, "https://git.lan/api/v1"],
+		["git://git.lan/team/web.git", null, "https://git.lan/api/v1"],
+		["ssh://git@git.lan:2222/team/web.git", "http://git.lan:3000/api/v1", null],
+		["https://git.lan/team/web.git", null, null],
+		["ssh://git@codeberg.org/team/web.git", null, null],
+		["git@gitlab.com:team/web.git", null, null],
+		["/srv/git/web.git", null, null],
+	])("of %s, whose API is %s, is a guess: %s", (repository, forge_api, expected) =>
+		expect(apiGuess({ forge: "gitea", repository, forge_api })).toBe(expected),
+	);
+
+	test("over SSH at a public host is where its pages are", () => {
+		expect(at("gitlab", "ssh://git@altssh.gitlab.com:443/group/web.git")).toBe("https://gitlab.com/api/v4 group/web");
 	});
 
 	test("in a folder of its host is known by where its API is", () => {

@@ -1,6 +1,6 @@
 import type { ForgeKind } from "../../schema/wire/projects.ts";
 import type { RunState } from "../../schema/wire/states.ts";
-import { findProject } from "../catalog/projects.ts";
+import { findProject, isRepositoryOf } from "../catalog/projects.ts";
 import type { Effect } from "../dispatch/core/effects.ts";
 import type { Environment } from "../environment.ts";
 import { log } from "../log.ts";
@@ -8,6 +8,7 @@ import { NotSent, type Outgoing, send } from "../outbound/send.ts";
 import { linkBase } from "../settings.ts";
 import { readSecrets } from "../vault/secrets.ts";
 import { type Forge, forgeOf } from "./forge.ts";
+import { noticeAcceptance, noticeRejection } from "./status_notices.ts";
 import { statusContext, statusDescription } from "./status_text.ts";
 
 /** Commit statuses: how a run stands, beside its commit on the forge. */
@@ -39,7 +40,8 @@ const warned = new Set<string>();
  */
 export async function sendCommitStatus(environment: Environment, team: string, status: Status): Promise<void> {
 	const project = await findProject(environment.DB, team, status.project);
-	if (!project || project.repository !== status.repository) return;
+	// What is submitted to a project may be about another repository, which its forge knows nothing of.
+	if (!project || !isRepositoryOf(project, status.repository)) return;
 	if (project.forge === null && project.hook_secret === null) return;
 	const forge = forgeOf(project);
 	const { forge_token: name } = project;
@@ -56,8 +58,10 @@ export async function sendCommitStatus(environment: Environment, team: string, s
 		// GitLab refuses to be told what it knows: the answer to the first time was lost.
 		const isKnown =
 			forge.kind === "gitlab" && error instanceof NotSent && error.status === 400 && /Cannot transition status/i.test(error.message);
+		if (error instanceof NotSent && project.repository === status.repository) await noticeRejection(environment.DB, project, forge, error);
 		if (!isKnown) throw error;
 	}
+	await noticeAcceptance(environment.DB, project);
 }
 
 function warnOnce(project: string, why: string): void {

@@ -12,6 +12,7 @@ import { faultFields, log } from "../log.ts";
 import { WHOLE } from "../plans/plan_pipeline.ts";
 import { planSubmission } from "../plans/submit_plan.ts";
 import { readSecrets } from "../vault/secrets.ts";
+import { defaultBranchIn } from "./default_branch.ts";
 import type { Deliverer } from "./delivery.ts";
 import { mayBeCalled } from "./forge.ts";
 import { generic } from "./generic.ts";
@@ -71,7 +72,7 @@ export async function takeDelivery(environment: Environment, project: ProjectRow
 	try {
 		const payload = payloadOf(headers, bytes);
 		repository = deliverer.repositoryOf(payload);
-		found = deliverer.read(event, payload);
+		found = withDefaultBranch(deliverer.read(event, payload), payload);
 	} catch (error) {
 		if (error instanceof ApiError)
 			await note(environment, project, { ...identity, verdict: "refused", reason: error.message, trigger: null, repository });
@@ -96,6 +97,11 @@ export async function takeDelivery(environment: Environment, project: ProjectRow
 	});
 	if (noted.row.verdict !== "received" || noted.row.trigger === null) return noted;
 	return { ...noted, row: await plan(environment, project, noted.row, JSON.parse(noted.row.trigger) as Trigger) };
+}
+
+function withDefaultBranch(found: Trigger | string, payload: unknown): Trigger | string {
+	const branch = defaultBranchIn(payload);
+	return typeof found === "string" || branch === null ? found : { ...found, default_branch: branch };
 }
 
 /** Why nothing of a delivery that was taken once is run with the settings of today; null if it is. */

@@ -28,7 +28,7 @@ export const PROJECT_FIELDS = [
 		key: "config",
 		label: "Config",
 		hint: "the file, or the folder of files, that says what is to be run",
-		example: ".windlass.yml or .windlass/",
+		example: ".windlass.yml, .windlass.yaml or .windlass/",
 	},
 	{
 		key: "hook_secret",
@@ -40,6 +40,12 @@ export const PROJECT_FIELDS = [
 	{ key: "forge_api", label: "API of the forge", hint: "unless it is where the repository is", example: "https://git.lan/api/v1" },
 	{ key: "forge_token", label: "Token for the forge", hint: "the name of the secret that holds it", example: "" },
 	{ key: "status_context", label: "Status context", hint: "what the names of commit statuses begin with", example: "windlass" },
+	{
+		key: "require_pipeline",
+		label: "Require a pipeline",
+		hint: "yes: a commit without a pipeline file has a failed status; or nothing",
+		example: "",
+	},
 	{ key: "keep_runs", label: "Keep runs", hint: "as long as those of other projects, unless it says otherwise", example: "90d" },
 	{ key: "keep_logs", label: "Keep logs", hint: "", example: "30d" },
 	{ key: "keep_artifacts", label: "Keep artifacts", hint: "", example: "14d" },

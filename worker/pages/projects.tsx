@@ -117,9 +117,12 @@ function eachField(value: (key: keyof ProjectFields) => string): ProjectFields {
 	return Object.fromEntries(keys.map((key) => [key, value(key)])) as ProjectFields;
 }
 
+/** Fields that say yes, or nothing. */
+const FLAGS: ReadonlySet<string> = new Set(["public_badges", "require_pipeline"]);
+
 /** A field that was left empty is none. */
 function settingsOf({ name: _, ...fields }: ProjectFields) {
-	const texts = Object.entries(fields).map(([key, value]) => [key, key === "public_badges" ? value === "yes" : value || null]);
+	const texts = Object.entries(fields).map(([key, value]) => [key, FLAGS.has(key) ? value === "yes" : value || null]);
 	return Object.fromEntries(texts) as Record<string, string | boolean | null>;
 }
 

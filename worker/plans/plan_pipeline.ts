@@ -29,7 +29,9 @@ export function planPipeline(project: ProjectRow, trigger: Trigger, { file, para
 			suggestions: [`windlass projects edit ${project.name} --repository https://…`],
 		});
 	}
-	const work: PlanWork = { config: file ?? project.config, changes: changesOf(trigger) };
+	const isRenamed = trigger.default_branch !== undefined && trigger.default_branch !== project.default_branch;
+	const asked = isRenamed ? { default_branch: project.default_branch } : {};
+	const work: PlanWork = { config: file ?? project.config, changes: changesOf(trigger), ...asked };
 	const isOfMainLine = trigger.kind === "push" && trigger.branch === project.default_branch && file === null;
 	return withDefaults({
 		name: "plan",
@@ -47,7 +49,15 @@ export function planPipeline(project: ProjectRow, trigger: Trigger, { file, para
 				retry: { attempts: 3, on: ["errored", "lost", "timed_out"] },
 				steps: [],
 				artifacts: { save: [] },
-				plan: { work, trigger, file, params, is_of_main_line: isOfMainLine, is_replay: isReplay },
+				plan: {
+					work,
+					trigger,
+					file,
+					params,
+					is_of_main_line: isOfMainLine,
+					is_replay: isReplay,
+					requires_pipeline: project.requires_pipeline === 1,
+				},
 			},
 		],
 	});

@@ -231,6 +231,23 @@ export function retryEffects(core: Core): void {
 	core.sql.all(`UPDATE effects AS e SET is_dead = 0, tries = 0, due_at = ? WHERE is_dead = 1 AND ${inLane("own")}`, core.now());
 }
 
+/** Sends the undelivered statuses of a project at once, also those that were given up: a setting has been corrected. Newer ones replace older ones. */
+export function retryStatuses(core: Core, project: string): void {
+	command(core, () => {
+		core.sql.all(
+			`DELETE FROM effects AS e WHERE kind = 'commit_status' AND is_dead = 1 AND payload ->> 'project' = ?
+			AND EXISTS (SELECT 1 FROM effects AS newer WHERE newer.key = e.key AND newer.seq > e.seq)`,
+			project,
+		);
+		core.sql.all(
+			`UPDATE effects SET is_dead = 0, tries = 0, due_at = ? WHERE kind = 'commit_status' AND payload ->> 'project' = ?
+			AND (is_dead = 1 OR error IS NOT NULL)`,
+			core.now(),
+			project,
+		);
+	});
+}
+
 /** Forgets what was to be told to others and was given up long ago. To be called inside a command. */
 export function forgetUntold(core: Core, before: number): void {
 	core.sql.all(`DELETE FROM effects AS e WHERE is_dead = 1 AND ${inLane("foreign")} AND due_at < ?`, before);

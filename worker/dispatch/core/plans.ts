@@ -18,7 +18,7 @@ import { acceptBrokenRun, acceptRun, type Submit } from "./submit.ts";
 export type PlannedFile = { file: string } & (
 	| { submit: Submit; fault: null }
 	/** It cannot be run: what is wrong with it is said by a run that is over at once. */
-	| { submit: Submit; fault: Reason }
+	| { submit: Submit; fault: Reason; state?: "errored" | "failed" }
 	/** It does not want to. */
 	| { because: string }
 );
@@ -38,7 +38,7 @@ export function carryOut(core: Core, job: JobRow, { files, schedules }: Planned)
 	const became = isSuperseded ? files.map(({ file }) => ({ file, because: `superseded: ${movedOn(plan)}` })) : files;
 	for (const one of became) {
 		if ("because" in one) continue;
-		if (one.fault) acceptBrokenRun(core, one.submit, one.fault);
+		if (one.fault) acceptBrokenRun(core, one.submit, one.state ?? "errored", one.fault);
 		else acceptRun(core, one.submit);
 	}
 	if (schedules) adoptSchedules(core, plan.project, plan.trigger_delivery ?? "", schedules);

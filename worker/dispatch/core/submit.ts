@@ -108,9 +108,9 @@ export function acceptRun(core: Core, submit: Submit): void {
 }
 
 /** Takes a run in of which nothing can be run: it is over with this reason. To be called inside a command. */
-export function acceptBrokenRun(core: Core, submit: Submit, reason: Reason): void {
+export function acceptBrokenRun(core: Core, submit: Submit, state: "errored" | "failed", reason: Reason): void {
 	insertRun(core, submit);
-	endRun(core, findRun(core, submit.runId) as RunRow, "errored", reason);
+	endRun(core, findRun(core, submit.runId) as RunRow, state, reason);
 }
 
 function knownRun(core: Core, submit: Submit): string | null {
