@@ -686,7 +686,9 @@ describe("what is delivered", () => {
 		expect((await pushed()).plan.jobs[0]?.outputs).toEqual({ "*": "not run: there is nothing at nowhere at this commit" });
 		const notices = async () => (await coordinator.get<Project>("/api/v1/projects/elsewhere")).notices;
 		expect(await notices()).toEqual([
-			expect.stringMatching(/^Nothing was run for the branch main at [0-9a-f]{12}: there is nothing at nowhere\. .*elsewhere --config <path>$/),
+			expect.stringMatching(
+				/^Nothing was run for the branch main at [0-9a-f]{12}: there is nothing at nowhere\. .*elsewhere --config <path>$/,
+			),
 		]);
 		await configured(null);
 		expect(await notices()).toEqual([]);
@@ -708,8 +710,7 @@ describe("what is delivered", () => {
 		expect((await pushed()).runs.pipeline).toMatchObject({ state: "succeeded", file: ".windlass.yaml" });
 		git.commit("spelled/team/web.git", { ".windlass.yml": "steps: [true]" });
 		expect((await pushed()).runs.pipeline?.reason?.text).toContain("both .windlass.yml and .windlass.yaml");
-		git.remove("spelled/team/web.git");
-		git.add("spelled/team/web.git", { "README.md": "" });
+		git.commit("spelled/team/web.git", { ".windlass.yml": null, ".windlass.yaml": null });
 		expect((await pushed()).runs).toEqual({});
 		expect((await describe()).notices).toEqual([expect.stringContaining("there is no .windlass.yml and no .windlass/*.yml.")]);
 		await coordinator.request("/api/v1/projects/spelled", { method: "PATCH", body: JSON.stringify({ require_pipeline: true }) });
@@ -722,11 +723,15 @@ describe("what is delivered", () => {
 		git.commit("spelled/team/web.git", { ".windlass.yml": "steps: [true]" });
 		await pushed();
 		expect((await describe()).notices).toEqual([
-			expect.stringMatching(/^The repository has no branch old; its default branch is main\. .*: windlass projects edit spelled --default-branch main$/),
+			expect.stringMatching(
+				/^The repository has no branch old; its default branch is main\. .*: windlass projects edit spelled --default-branch main$/,
+			),
 		]);
 		const lost = await coordinator.post<Run>("/api/v1/projects/spelled/trigger", {});
 		const { plan } = await planned(lost.id);
-		expect(plan.reason?.text).toContain("The repository's default branch is main: if it was renamed, correct the project's setting default_branch.");
+		expect(plan.reason?.text).toContain(
+			"The repository's default branch is main: if it was renamed, correct the project's setting default_branch.",
+		);
 		await coordinator.request("/api/v1/projects/spelled", { method: "PATCH", body: JSON.stringify({ default_branch: "main" }) });
 		expect((await describe()).notices).toEqual([]);
 	});

@@ -816,7 +816,14 @@ describe("commit statuses", () => {
 	test("of a discovery job are sent where it has failed, and once one of the same event and commit has not", () => {
 		const queue = new Queue();
 		const agent = queue.agent("one");
-		const plan = { work: { config: null, changes: null }, file: null, params: {}, is_of_main_line: false, is_replay: false };
+		const plan = {
+			work: { config: null, changes: null },
+			file: null,
+			params: {},
+			is_of_main_line: false,
+			is_replay: false,
+			requires_pipeline: false,
+		};
 		const look = (kind: "push" | "tag", state: "failed" | "succeeded") => {
 			const pipeline = from("steps: [look]");
 			const trigger = { ...by(kind).trigger, ...commit, kind, ref: "", before: null, pull_request: null };
