@@ -246,8 +246,7 @@ function greet(coordinator: Coordinator, { host }: ServeFlags, publicUrl: string
 	const say = (label: string, text: string) => process.stdout.write(`  ${label.padEnd(12)} ${text}\n`);
 	process.stdout.write(`\n${bold("Windlass is ready.")}\n\n`);
 	say("status page", bold(coordinator.url));
-	if (publicUrl === null)
-		say("links", `${coordinator.url}/…   (in commit statuses and notifications; --public-url sets an address that others reach)`);
+	if (publicUrl === null) say("links", `${coordinator.url}/…   (in commit statuses; --public-url sets an address that others reach)`);
 	say("sign in", `${coordinator.signInUrl}   (once, within 10 minutes)`);
 	if (coordinator.newAdminToken)
 		say("admin token", `${coordinator.newAdminToken}   (shown once; windlass token reset-admin makes another)`);

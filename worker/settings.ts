@@ -27,7 +27,7 @@ export function readSettings(environment: Environment): Settings {
 	return settings;
 }
 
-/** What links begin with that nobody's request gives an address: those of statuses and notifications. Without a slash at the end. */
+/** What the links of commit statuses begin with, without a slash at the end; empty where nobody has said, on the edge. */
 export function linkBase({ PUBLIC_URL, LOCAL_URL }: Environment): string {
 	return (PUBLIC_URL || LOCAL_URL || "").replace(/\/+$/, "");
 }

@@ -6,7 +6,6 @@ import { findRun, runBefore } from "../catalog/record.ts";
 import type { Effect } from "../dispatch/core/effects.ts";
 import type { Environment } from "../environment.ts";
 import { NotSent, type Outgoing, send } from "../outbound/send.ts";
-import { linkBase } from "../settings.ts";
 import { readSecrets } from "../vault/secrets.ts";
 import { signMessage } from "./standard_webhooks.ts";
 
@@ -26,7 +25,7 @@ export async function sendNotification(environment: Environment, team: string, a
 	const name = "slack" in to ? to.slack : to.secret;
 	const secret = (await readSecrets(environment, team, run.project, [name])).get(name)?.trim();
 	if (secret === undefined) throw new NotSent(`There is no secret ${name} for the project ${run.project}.`, { isFinal: true });
-	const baseUrl = linkBase(environment);
+	const baseUrl = (environment.PUBLIC_URL ?? "").replace(/\/$/, "");
 	await send("slack" in to ? slackMessage(secret, notify, run, baseUrl) : await webhookMessage(to.webhook, secret, notify, run, baseUrl));
 }
 
