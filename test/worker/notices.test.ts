@@ -2,6 +2,7 @@ import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import type { ProjectRow } from "../../schema/database/tables.ts";
 import { listNotices, putNotice, removeNotices } from "../../worker/catalog/notices.ts";
+import { presentProject } from "../../worker/catalog/present.ts";
 import { addProject, changeProject, findProject, isRepositoryOf, removeProject } from "../../worker/catalog/projects.ts";
 
 const SETTINGS = {
@@ -49,4 +50,23 @@ test("the former addresses of a repository are stored, once each and ten at most
 	for (let count = 0; count < 20; count += 1) await change(`at ${count}`);
 	await changeProject(env.DB, "moving", "web", { default_branch: "trunk" });
 	expect(JSON.parse((await project()).former_repositories)).toEqual(Array.from({ length: 10 }, (_, index) => `at ${18 - index}`));
+});
+
+test("a project whose forge is reached by a guess, or not at all, names the setting", async () => {
+	const noticesOf = async (name: string, settings: object) => {
+		const forge = { forge: "gitea", forge_token: "token", hook_secret: "hook" } as const;
+		const row = (await addProject(env.DB, "guessing", name, { ...SETTINGS, ...forge, ...settings })) as ProjectRow;
+		return presentProject(row, "").notices;
+	};
+	const repository = "ssh://git@git.lan:2222/team/web.git";
+	expect(await noticesOf("ssh", { repository })).toEqual([
+		expect.stringMatching(
+			/a guess: name the address \(forge_api\) with windlass projects edit ssh --forge-api https:\/\/git\.lan\/api\/v1$/,
+		),
+	]);
+	expect(await noticesOf("known", { repository, forge_api: "https://git.lan/api/v1" })).toEqual([]);
+	expect(await noticesOf("web", { repository: "https://git.lan/team/web.git" })).toEqual([]);
+	expect(await noticesOf("local", { repository: "/srv/git/web.git" })).toEqual([
+		"Commit statuses are not sent: the repository of the project is not on a forge (repository).",
+	]);
 });
