@@ -3,7 +3,7 @@ import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { formatBytes } from "../schema/wire/bytes.ts";
 import { ConfinedFileError, ConfinedFolder } from "./confined_files.ts";
-import { CheckoutFailed, type Git, type GitCredentials } from "./git.ts";
+import { CheckoutFailed, type Git, type GitCredentials, GitFailed } from "./git.ts";
 import { hashing } from "./hashing.ts";
 import { readIndexFile } from "./index_files.ts";
 
@@ -116,7 +116,22 @@ async function fetchObjects(git: Git, { address, sha, isTrusted, credentials, sc
 		const value = settings.get(name);
 		if (value !== undefined) await fetching.run("config", name, value);
 	}
-	await fetching.overNetwork(() => fetching.run("lfs", "fetch", "origin", sha));
+	try {
+		await fetching.overNetwork(() => fetching.run("lfs", "fetch", "origin", sha));
+	} catch (error) {
+		throw error instanceof GitFailed && MISSING.test(error.words) ? new CheckoutFailed(whyMissing(isTrusted)) : error;
+	}
+}
+
+/** What git-lfs says of an object that its server does not have. */
+const MISSING = /\[404\]|error: 404|status code 404|object does not exist|objects? not found/i;
+
+/** Forges store large files per repository: one that was pushed to a fork is not in the repository that the fork is of. */
+function whyMissing(isTrusted: boolean): string {
+	const what = "The server of the repository does not have the large files (Git LFS) of this commit (404).";
+	return isTrusted
+		? `${what} Push them: git lfs push --all origin.`
+		: `${what} Forges store large files per repository, and those of a fork stay in the fork: push the commit to a branch of the project's own repository.`;
 }
 
 /** What the commit says of its large files. Only some of it is used. */

@@ -1,5 +1,5 @@
 import { MAX_CHANGED_PATHS, MAX_PLAN_BYTES, MAX_PLAN_FILE_BYTES, MAX_PLAN_FILES } from "../schema/wire/limits.ts";
-import { CONFIG_FILE, CONFIG_FOLDER, type PlanResult, type PlanWork } from "../schema/wire/plans.ts";
+import { CONFIG_FILES, CONFIG_FOLDER, type PlanResult, type PlanWork } from "../schema/wire/plans.ts";
 import { CheckoutFailed, type Git, GitFailed } from "./git.ts";
 import { JobFault } from "./outcome.ts";
 
@@ -21,7 +21,7 @@ const DEPTHS = [50, 500, 5_000];
 export async function lookUp(
 	git: Git,
 	at: LookedAt,
-	{ config, changes }: PlanWork,
+	{ config, changes, default_branch }: PlanWork,
 	say: (text: string) => Promise<void>,
 ): Promise<PlanResult> {
 	const files = await readFiles(git, at.sha, config);
@@ -29,7 +29,13 @@ export async function lookUp(
 	const changed = await changedPaths(git, at, changes);
 	if (changed) await say(`:: ${changed.length} changed ${changed.length === 1 ? "path" : "paths"}`);
 	else if (changes) await say(":: what has changed cannot be told");
-	return { files, changed };
+	if (default_branch === undefined || (await hasBranch(git, default_branch))) return { files, changed };
+	await say(`:: the repository has no branch ${default_branch}, which the project names as its default branch`);
+	return { files, changed, lacks_default_branch: true };
+}
+
+async function hasBranch(git: Git, name: string): Promise<boolean> {
+	return (await git.overNetwork(() => git.output("ls-remote", "origin", `refs/heads/${name}`))) !== "";
 }
 
 interface Entry {
@@ -39,7 +45,7 @@ interface Entry {
 }
 
 async function readFiles(git: Git, sha: string, config: string | null): Promise<PlanResult["files"]> {
-	const roots = await listed(git, sha, config === null ? [CONFIG_FILE, CONFIG_FOLDER] : [config.replace(/\/+$/, "")]);
+	const roots = await listed(git, sha, config === null ? [...CONFIG_FILES, CONFIG_FOLDER] : [config.replace(/\/+$/, "")]);
 	const folders = roots.filter(({ isFolder }) => isFolder).map(({ path }) => `${path}/`);
 	const inside = folders.length > 0 ? await listed(git, sha, folders) : [];
 	const files = [...roots, ...inside.filter(({ path }) => /\.ya?ml$/.test(path))].filter(({ isFolder }) => !isFolder);

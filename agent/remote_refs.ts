@@ -35,10 +35,17 @@ export async function findCommit(git: Git, { git: address, ref, commit }: GitSou
 function whyNoCommit(refs: ReadonlyMap<string, RemoteRef>, ref: string | null): string {
 	const branches = [...refs.keys()].filter((name) => name.startsWith("refs/heads/")).map((name) => name.slice("refs/heads/".length));
 	const known = `Branches: ${branches.slice(0, MAX_NAMED_BRANCHES).join(", ") || "none"}.`;
-	if (ref !== null) return `There is no branch, tag or commit ${ref}. ${known}`;
+	if (ref !== null) return `There is no branch, tag or commit ${ref}. ${known}${hintOfRename(refs, ref)}`;
 	if ([...refs.values()].every(({ sha }) => sha === "")) return "The repository is empty.";
 	const { target } = refs.get("HEAD") ?? { target: null };
 	return `The HEAD of the repository names ${target === null ? "a branch" : kindOf(target).branch} that does not exist. Name a branch with ref, or set the default branch at the server. ${known}`;
+}
+
+/** That a branch which is not there may be the default branch under its old name. */
+function hintOfRename(refs: ReadonlyMap<string, RemoteRef>, ref: string): string {
+	const [, present] = /^refs\/heads\/(.+)$/.exec(refs.get("HEAD")?.target ?? "") ?? [];
+	if (present === undefined || !ref.startsWith("refs/heads/")) return "";
+	return ` The repository's default branch is ${present}: if it was renamed, correct the project's setting default_branch.`;
 }
 
 /** What a ref means: a branch, then a tag, then a name as gitrevisions(7) completes it; without a ref, where HEAD is. */

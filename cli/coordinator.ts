@@ -131,6 +131,7 @@ export class Coordinator {
 				...(options.masterKey.before === null ? {} : { MASTER_KEY_BEFORE: options.masterKey.before }),
 				BOOT_ID: randomUUID(),
 				PUBLIC_URL: options.publicUrl ?? "",
+				LOCAL_URL: localUrl,
 				TRUSTED_PROXIES: options.trustedProxies.join(","),
 				LEASE_TTL_MS: String(times.leaseTtlMs),
 				RENEW_MS: String(times.renewMs),

@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { CONFIG_FILE, CONFIG_FOLDER } from "../schema/wire/plans.ts";
+import { CONFIG_FILE, CONFIG_FOLDER, usualPlaces } from "../schema/wire/plans.ts";
 import { UsageError } from "./failures.ts";
 
 /** Where a pipeline's text is found. */
@@ -31,14 +31,14 @@ async function only(folder: string): Promise<string> {
 	throw new UsageError(`there are several pipelines here: ${files.join(", ")}; name one with --file`);
 }
 
-/** The pipelines of a repository: `.windlass.yml`, or every file in `.windlass/`. */
+/** The pipelines of a repository: `.windlass.yml` or `.windlass.yaml`, or every file in `.windlass/`. @throws UsageError for more than one place */
 export async function pipelineFiles(folder: string): Promise<string[]> {
 	const names = await readdir(folder);
 	const inner = names.includes(CONFIG_FOLDER) ? await readdir(path.join(folder, CONFIG_FOLDER)).catch(() => []) : [];
 	const several = inner.filter((name) => /\.ya?ml$/.test(name)).map((name) => path.join(CONFIG_FOLDER, name));
-	if (names.includes(CONFIG_FILE) && several.length > 0)
-		throw new UsageError(`there is ${CONFIG_FILE}, and there is ${several[0]}; keep pipelines in one place`);
-	return names.includes(CONFIG_FILE) ? [CONFIG_FILE] : several.sort();
+	const places = usualPlaces([...names, ...several]);
+	if (places.length > 1) throw new UsageError(`there is both ${places.join(" and ")}; keep pipelines in one place`);
+	return several.length > 0 ? several.sort() : places;
 }
 
 async function standardInput(): Promise<string> {

@@ -114,7 +114,7 @@ async function serve(flags: ServeFlags): Promise<number> {
 		// Only if it was this very key that nothing is encrypted with any more.
 		if (coordinator.hasRotated && masterKey.before === data.masterKeyBefore) data.forgetMasterKeyBefore();
 		try {
-			greet(coordinator, flags);
+			greet(coordinator, flags, publicUrl);
 			await work(
 				coordinator,
 				data,
@@ -241,11 +241,12 @@ function limitsOf(flags: ServeFlags): Limits {
 }
 
 /** What a person needs to know now that it serves. */
-function greet(coordinator: Coordinator, { host }: ServeFlags): void {
+function greet(coordinator: Coordinator, { host }: ServeFlags, publicUrl: string | null): void {
 	const bold = (text: string) => (process.stdout.isTTY ? `\x1b[1m${text}\x1b[0m` : text);
 	const say = (label: string, text: string) => process.stdout.write(`  ${label.padEnd(12)} ${text}\n`);
 	process.stdout.write(`\n${bold("Windlass is ready.")}\n\n`);
 	say("status page", bold(coordinator.url));
+	if (publicUrl === null) say("links", `${coordinator.url}/…   (in commit statuses; --public-url sets an address that others reach)`);
 	say("sign in", `${coordinator.signInUrl}   (once, within 10 minutes)`);
 	if (coordinator.newAdminToken)
 		say("admin token", `${coordinator.newAdminToken}   (shown once; windlass token reset-admin makes another)`);

@@ -25,6 +25,8 @@ export interface Environment {
 	BOOT_ID?: string;
 	/** The address that links use; the address of the request where it is not set. */
 	PUBLIC_URL?: string;
+	/** Where the machine of the local host reaches it; absent on the edge. */
+	LOCAL_URL?: string;
 	/** Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count, with commas between. */
 	TRUSTED_PROXIES?: string;
 

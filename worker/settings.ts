@@ -27,6 +27,11 @@ export function readSettings(environment: Environment): Settings {
 	return settings;
 }
 
+/** What the links of commit statuses begin with, without a slash at the end; empty where nobody has said, on the edge. */
+export function linkBase({ PUBLIC_URL, LOCAL_URL }: Environment): string {
+	return (PUBLIC_URL || LOCAL_URL || "").replace(/\/+$/, "");
+}
+
 /** How long an idle agent's poll may stay parked. */
 export function pollHoldMs(environment: Environment): number {
 	return wholeNumber(environment, "POLL_HOLD_MS");

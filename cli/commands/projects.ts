@@ -21,7 +21,11 @@ const SETTINGS = [
 		option: "--credentials <secret>",
 		what: "the secret with which the repository is read over HTTP (user:password, or a token)",
 	},
-	{ key: "config", option: "--config <path>", what: "the file, or folder, that says what is to be run (.windlass.yml or .windlass/)" },
+	{
+		key: "config",
+		option: "--config <path>",
+		what: "the file, or folder, that says what is to be run (.windlass.yml, .windlass.yaml or .windlass/)",
+	},
 	{ key: "hook_secret", option: "--hook-secret <secret>", what: "the secret that deliveries of its forge are signed with" },
 	{ key: "forge", option: "--forge <kind>", what: "github, gitea or gitlab: where commit statuses are sent" },
 	{ key: "forge_api", option: "--forge-api <url>", what: "where the API of the forge is" },
@@ -32,10 +36,16 @@ const SETTINGS = [
 	{ key: "keep_artifacts", option: "--keep-artifacts <duration>", what: "for how long their artifacts are" },
 ] as const satisfies readonly { key: keyof Project; option: string; what: string }[];
 
+const FLAGS = ["public_badges", "require_pipeline"] as const satisfies readonly (keyof Project)[];
+
 function withSettings(made: Command): Command {
 	for (const { option, what } of SETTINGS) made.option(option, `${what}; none for none`);
 	for (const { option, what } of CHECKOUT) made.option(option, `${what}; default for the usual`);
-	return made.option("--public-badges", "everybody may see its badges").option("--no-public-badges", "who is signed in may see its badges");
+	return made
+		.option("--public-badges", "everybody may see its badges")
+		.option("--no-public-badges", "who is signed in may see its badges")
+		.option("--require-pipeline", "a commit without a pipeline file has a failed status")
+		.option("--no-require-pipeline", "a commit without a pipeline file has no status");
 }
 
 /** How much of the repository its jobs get; `default` takes one away, as `none` is a value here. */
@@ -63,8 +73,8 @@ function settingsOf(made: Command): object {
 		if (value === undefined) return [];
 		return [[key, value === "default" ? null : value === "full" ? value : read(value)]];
 	});
-	const isSaid = made.getOptionValueSource("publicBadges") === "cli";
-	return { ...Object.fromEntries([...texts, ...checkout]), ...(isSaid ? { public_badges: made.opts().publicBadges } : {}) };
+	const flags = FLAGS.filter((key) => made.getOptionValueSource(nameOf(key)) === "cli").map((key) => [key, given[nameOf(key)]]);
+	return Object.fromEntries([...texts, ...checkout, ...flags]);
 }
 
 function toldOf(value: string | number | boolean | null): string {
@@ -82,6 +92,7 @@ function show(project: Project, output: string): void {
 		["project", project.name],
 		...SETTINGS.map(({ key }) => [key.replace("_", " "), project[key] ?? "–"]),
 		...CHECKOUT.map(({ key }) => [key.replace("_", " "), toldOf(project[key])]),
+		["require pipeline", project.require_pipeline ? "yes" : "no"],
 		["badges", project.public_badges ? "for everybody" : "for who is signed in"],
 		["hook", project.hook_url],
 		["changed", ago(project.updated_at)],

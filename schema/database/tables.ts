@@ -347,6 +347,10 @@ export const projects = sqliteTable(
 		checkout_submodules: text("checkout_submodules").$type<CheckoutOptions["submodules"]>(),
 		checkout_lfs: integer("checkout_lfs", { mode: "boolean" }),
 		has_public_badges: integer("has_public_badges").notNull().default(0),
+		/** Whether a commit without a pipeline file has a failed status. */
+		requires_pipeline: integer("requires_pipeline").notNull().default(0),
+		/** JSON of the addresses that its repository had before, newest first: runs that began there have their statuses sent to the present one. */
+		former_repositories: text("former_repositories").notNull().default("[]"),
 		/** For how long its runs, logs and artifacts are kept, as a duration; null: as long as those of others. */
 		keep_runs: text("keep_runs"),
 		keep_logs: text("keep_logs"),

@@ -35,6 +35,10 @@ const plan = z.object({
 	params: z.record(z.string(), z.string()),
 	/** Whether what it finds is what the main line of the project says now: schedules are taken from there. */
 	is_of_main_line: z.boolean(),
+	/** Whether somebody has asked for a delivery that came before: it yields to no newer one. */
+	is_replay: z.boolean().default(false),
+	/** Whether a commit without a pipeline file is a failed run. */
+	requires_pipeline: z.boolean().default(false),
 });
 export type Plan = z.infer<typeof plan>;
 

@@ -15,12 +15,21 @@ export const planWork = z.object({
 	config: z.string().nullable(),
 	/** What the commit is compared with: another one, or the branch that it is to go into. Null: with nothing. */
 	changes: z.union([z.object({ since: commitId }), z.object({ target: z.string() })]).nullable(),
+	/** The default branch of the project, where the forge says that its own has another name: whether the branch is still there. */
+	default_branch: z.string().optional(),
 });
 export type PlanWork = z.infer<typeof planWork>;
 
-/** The usual places: one file, or a folder of them. */
+/** The usual places: one file, in either spelling, or a folder of them. */
 export const CONFIG_FILE = ".windlass.yml";
+export const CONFIG_FILES: readonly string[] = [CONFIG_FILE, ".windlass.yaml"];
 export const CONFIG_FOLDER = ".windlass";
+
+/** The usual places of which there is something among these paths of a repository. More than one is an error. */
+export function usualPlaces(paths: readonly string[]): string[] {
+	const isInside = (path: string) => path.startsWith(`${CONFIG_FOLDER}/`);
+	return [...CONFIG_FILES.filter((file) => paths.includes(file)), ...(paths.some(isInside) ? [`${CONFIG_FOLDER}/`] : [])];
+}
 
 function bytesOf(text: string): number {
 	return new TextEncoder().encode(text).byteLength;
@@ -36,6 +45,8 @@ export const planResult = z.strictObject({
 		.refine((files) => files.reduce((sum, { text }) => sum + bytesOf(text), 0) <= MAX_PLAN_BYTES, `has more than ${MAX_PLAN_BYTES} bytes`),
 	/** The paths that have changed; null if that cannot be told. */
 	changed: z.array(z.string().max(4096)).max(MAX_CHANGED_PATHS).nullable(),
+	/** Whether the default branch that was asked about is not in the repository. */
+	lacks_default_branch: z.boolean().optional(),
 });
 export type PlanResult = z.infer<typeof planResult>;
 

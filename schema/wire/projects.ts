@@ -59,6 +59,8 @@ const settings = {
 	checkout_lfs: checkoutOptions.shape.lfs.nullable(),
 	/** Whether everybody may see its badges, signed in or not. */
 	public_badges: z.boolean(),
+	/** Whether a commit without a pipeline file has a failed status. */
+	require_pipeline: z.boolean(),
 	/** For how long its runs, their logs and their artifacts are kept; null: as long as those of other projects. */
 	keep_runs: keep.nullable(),
 	keep_logs: keep.nullable(),
@@ -86,6 +88,7 @@ export const projectRequest = z.strictObject({
 	checkout_submodules: settings.checkout_submodules.default(null),
 	checkout_lfs: settings.checkout_lfs.default(null),
 	public_badges: settings.public_badges.default(false),
+	require_pipeline: settings.require_pipeline.default(false),
 	keep_runs: settings.keep_runs.default(null),
 	keep_logs: settings.keep_logs.default(null),
 	keep_artifacts: settings.keep_artifacts.default(null),
@@ -115,6 +118,7 @@ export const project = z.object({
 	checkout_submodules: settings.checkout_submodules,
 	checkout_lfs: settings.checkout_lfs,
 	public_badges: z.boolean(),
+	require_pipeline: z.boolean(),
 	keep_runs: z.string().nullable(),
 	keep_logs: z.string().nullable(),
 	keep_artifacts: z.string().nullable(),

@@ -41,6 +41,10 @@ export const trigger = z.object({
 	pull_request: pullRequest.nullable(),
 	/** Of a merge group the branch that it is to go into. */
 	merge_target: z.string().optional(),
+	/** Whether whoever pushed has asked for no run, beside the words of the commit: `git push -o ci.skip` of GitLab. */
+	asks_to_skip: z.boolean().optional(),
+	/** What the forge says that the default branch of the repository is. */
+	default_branch: z.string().optional(),
 	/** Whom the forge, or the coordinator, knows it to come from. Never what a commit says of itself. */
 	actor: z.string(),
 });
@@ -48,7 +52,12 @@ export type Trigger = z.infer<typeof trigger>;
 
 const SKIP = /\[(skip ci|ci skip|no ci|skip-ci)\]/i;
 
-/** Whether the words of a commit ask for no run. */
-export function asksToSkip(message: string | null): boolean {
-	return message !== null && SKIP.test(message);
+/**
+ * Why nothing is run of what has happened, as whoever pushed has asked; null where something is. The words of a commit count for pushes and pull
+ * requests: a tag is run, whatever its commit says.
+ */
+export function whySkipped({ kind, asks_to_skip }: Pick<Trigger, "kind" | "asks_to_skip">, message: string | null): string | null {
+	if (asks_to_skip) return "the push asks for it (ci.skip)";
+	if (kind !== "push" && kind !== "pull_request") return null;
+	return message !== null && SKIP.test(message) ? "the commit asks for it ([skip ci])" : null;
 }

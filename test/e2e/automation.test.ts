@@ -454,9 +454,11 @@ describe("in the terminal", () => {
 			"--forge",
 			"gitea",
 			"--public-badges",
+			"--require-pipeline",
 		);
 		const shown = (await windlass("projects", "show", "terminal")).output;
 		expect(shown).toMatch(/hook secret +hook\n/);
+		expect(shown).toMatch(/require pipeline +yes\n/);
 		expect(shown).toMatch(/badges +for everybody\n/);
 		expect(shown).toContain("notice: Commit statuses are not sent: no token for its forge is named (forge_token).");
 		const { id } = await parsed("projects", "show", "terminal");
@@ -475,7 +477,12 @@ describe("in the terminal", () => {
 		);
 		expect((await windlass("schedules", "ls", "terminal")).output).toContain(made.id);
 		expect((await windlass("schedules", "rm", made.id)).output).toBe("The schedule is removed.\n");
-		await windlass("projects", "edit", "terminal", "--no-public-badges", "--forge", "none");
-		expect(await parsed("projects", "show", "terminal")).toMatchObject({ public_badges: false, forge: null, hook_secret: "hook" });
+		await windlass("projects", "edit", "terminal", "--no-public-badges", "--no-require-pipeline", "--forge", "none");
+		expect(await parsed("projects", "show", "terminal")).toMatchObject({
+			public_badges: false,
+			require_pipeline: false,
+			forge: null,
+			hook_secret: "hook",
+		});
 	}, 60_000);
 });

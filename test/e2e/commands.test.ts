@@ -85,6 +85,10 @@ describe("windlass lint", () => {
 		expect(await windlass(["lint", ...files])).toMatchObject({ code: 0, err: "" });
 		const both = workingCopy({ ".windlass.yml": "steps: [a]", ".windlass/b.yml": "steps: [b]" });
 		expect((await windlass(["lint"], { cwd: both })).err).toContain("keep pipelines in one place");
+		const spelled = workingCopy({ ".windlass.yml": "steps: [a]", ".windlass.yaml": "steps: [b]" });
+		expect((await windlass(["lint"], { cwd: spelled })).err).toContain("both .windlass.yml and .windlass.yaml; keep");
+		const yaml = workingCopy({ ".windlass.yaml": "steps: [a]" });
+		expect((await windlass(["lint"], { cwd: yaml })).out).toBe("✓ .windlass.yaml: 1 job\n");
 		const several = workingCopy({ ".windlass/a.yml": "steps: [a]", ".windlass/b.yaml": "steps: [b]" });
 		expect((await windlass(["lint"], { cwd: several })).out).toBe("✓ .windlass/a.yml: 1 job\n✓ .windlass/b.yaml: 1 job\n");
 	});

@@ -185,17 +185,21 @@ describe("from a push to a green tick", () => {
 			headers: { authorization: "token token-of-the-forge" },
 		});
 		// An annotated tag is an object of its own; what is run, and told of, is its commit.
+		const message = "chore(release): 0.1 [skip ci]";
+		const released = git.commit("tea/team/web.git", { a: "2" }, message);
 		const tag = git.tag("tea/team/web.git", "v0");
-		const annotated = githubPush({ ref: "refs/tags/v0", after: tag, commitId: after });
+		// That the commit asks for no run of its push says nothing of the tag.
+		const annotated = githubPush({ ref: "refs/tags/v0", after: tag, commitId: released, message });
 		const { runs: ofTag } = await planned((await deliver(repo, giteaDelivery("push", annotated, HOOK_SECRET))).body.run_id);
-		expect(ofTag.pipeline).toMatchObject({ state: "succeeded", tag: "v0", commit: { sha: after } });
+		expect(ofTag.pipeline).toMatchObject({ state: "succeeded", tag: "v0", commit: { sha: released } });
 		// A hook of git names the tag's object alone: the agent finds its commit, for the plan, the run and its jobs.
 		const release = git.tag("tea/team/web.git", "release");
 		const ofHook = await deliver(repo, genericDelivery({ ref: "refs/tags/release", after: release, message: null }, HOOK_SECRET));
 		const peeled = await planned(ofHook.body.run_id);
 		for (const run of [peeled.plan, peeled.runs.pipeline])
-			expect(run).toMatchObject({ tag: "release", commit: { sha: after, message: "Change" } });
+			expect(run).toMatchObject({ tag: "release", commit: { sha: released, message } });
 		expect(await coordinator.text(`/api/v1/jobs/${peeled.runs.pipeline?.jobs[0]?.id}/log?format=raw`)).toContain("\ntag of release\n");
+		await forge.until(() => forge.statuses(released)["ci/lan/pipeline (tag)"]?.includes("success") ?? false, "the status of the tag");
 		expect(forge.statuses(release)).toEqual({});
 		git.ref("tea/team/web.git", "refs/tags/v1", after);
 		const generic = genericDelivery({ ref: "refs/tags/v1", after }, HOOK_SECRET);
@@ -226,6 +230,7 @@ describe("from a push to a green tick", () => {
 		expect(forge.told.find(({ path: where }) => where.includes(after))).toMatchObject({
 			path: `/lab/api/v4/projects/team%2Fweb/statuses/${after}`,
 			headers: { "private-token": "token-of-the-forge" },
+			body: { ref: "main" },
 		});
 		git.branch("lab/team/web.git", "feature");
 		const head = git.commit("lab/team/web.git", { b: "1" });
@@ -255,6 +260,9 @@ describe("from a push to a green tick", () => {
 		const plan = await coordinator.get<Run>(`/api/v1/runs/${opened.body.run_id}/wait?timeout=60`);
 		const run = await coordinator.get<Run>(`/api/v1/runs/${Object.values(plan.jobs[0]?.outputs ?? {})[0]}`);
 		expect(run).toMatchObject({ state: "waiting", branch: "stranger:feature", pull_request: 4, trusted: false });
+		// No branch of the project holds the commit: without its ref GitLab would reject the status.
+		await forge.until(() => forge.statuses(head)["windlass/pipeline"] !== undefined, "the status of the merge request");
+		expect(forge.told.find(({ path: where }) => where.includes(head))?.body.ref).toBe("refs/merge-requests/4/head");
 		expect((await deliver(repo, gitlabDelivery("Push Hook", push, `${HOOK_SECRET}x`))).status).toBe(401);
 		// GitLab does not always know the last commit: the agent finds it by the ref.
 		const unknown = await deliver(repo, gitlabDelivery("Merge Request Hook", merge("reopen", { last_commit: null }), HOOK_SECRET));
@@ -770,11 +778,55 @@ describe("what is delivered", () => {
 		expect(Object.keys((await pushed()).runs)).toEqual(["a"]);
 		await configured("nowhere");
 		expect((await pushed()).plan.jobs[0]?.outputs).toEqual({ "*": "not run: there is nothing at nowhere at this commit" });
+		const notices = async () => (await coordinator.get<Project>("/api/v1/projects/elsewhere")).notices;
+		expect(await notices()).toEqual([
+			expect.stringMatching(
+				/^Nothing was run for the branch main at [0-9a-f]{12}: there is nothing at nowhere\. .*elsewhere --config <path>$/,
+			),
+		]);
 		await configured(null);
+		expect(await notices()).toEqual([]);
 		git.commit("elsewhere/team/web.git", { ".windlass/c.yml": "steps: [true]" });
 		expect((await pushed()).runs.pipeline).toMatchObject({
 			state: "errored",
-			reason: { code: "config_invalid", text: expect.stringContaining("both") },
+			reason: { code: "config_invalid", text: expect.stringContaining("both .windlass.yml and .windlass/") },
 		});
+	});
+
+	test("reads .windlass.yaml, too; without any pipeline the project says so, and its status fails where the project asks for that", async () => {
+		const repo = await project("spelled", { ".windlass.yaml": "steps: [true]", "README.md": "" });
+		const pushed = async (more: object = {}) => {
+			const after = git.commit("spelled/team/web.git", { n: String(Math.random()) });
+			const push = { ...githubPush({ after }), ...more };
+			return { after, ...(await planned((await deliver(repo, githubDelivery("push", push, HOOK_SECRET))).body.run_id)) };
+		};
+		const describe = () => coordinator.get<Project>("/api/v1/projects/spelled");
+		expect((await pushed()).runs.pipeline).toMatchObject({ state: "succeeded", file: ".windlass.yaml" });
+		git.commit("spelled/team/web.git", { ".windlass.yml": "steps: [true]" });
+		expect((await pushed()).runs.pipeline?.reason?.text).toContain("both .windlass.yml and .windlass.yaml");
+		git.commit("spelled/team/web.git", { ".windlass.yml": null, ".windlass.yaml": null });
+		expect((await pushed()).runs).toEqual({});
+		expect((await describe()).notices).toEqual([expect.stringContaining("there is no .windlass.yml and no .windlass/*.yml.")]);
+		await coordinator.request("/api/v1/projects/spelled", { method: "PATCH", body: JSON.stringify({ require_pipeline: true }) });
+		expect((await describe()).require_pipeline).toBe(true);
+		const required = await pushed();
+		expect(required.runs.pipeline).toMatchObject({ state: "failed", reason: { code: "config_invalid" } });
+		await forge.until(() => forge.statuses(required.after)["windlass/pipeline"]?.at(-1) === "failure", "the failed status");
+		// The forge calls its default branch by another name, and there is none of the name that the project says.
+		await coordinator.request("/api/v1/projects/spelled", { method: "PATCH", body: JSON.stringify({ default_branch: "old" }) });
+		git.commit("spelled/team/web.git", { ".windlass.yml": "steps: [true]" });
+		await pushed();
+		expect((await describe()).notices).toEqual([
+			expect.stringMatching(
+				/^The repository has no branch old; its default branch is main\. .*: windlass projects edit spelled --default-branch main$/,
+			),
+		]);
+		const lost = await coordinator.post<Run>("/api/v1/projects/spelled/trigger", {});
+		const { plan } = await planned(lost.id);
+		expect(plan.reason?.text).toContain(
+			"The repository's default branch is main: if it was renamed, correct the project's setting default_branch.",
+		);
+		await coordinator.request("/api/v1/projects/spelled", { method: "PATCH", body: JSON.stringify({ default_branch: "main" }) });
+		expect((await describe()).notices).toEqual([]);
 	});
 });

@@ -138,6 +138,18 @@ describe("large files", () => {
 		expect(git.batches).toHaveLength(before);
 	});
 
+	test.each([
+		[true, "those of a fork stay in the fork: push the commit to a branch of the project's own repository."],
+		[false, "Push them: git lfs push --all origin."],
+	])("that the repository's server does not have are named, with what to do (fork: %s)", async (isFork, expected) => {
+		const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${"ab".repeat(32)}\nsize 5\n`;
+		const { run } = await runOf(`absent-${isFork}`, isFork, (repository) =>
+			git.commit(repository, { ".gitattributes": ATTRIBUTES, "big.bin": pointer }),
+		);
+		expect([run.state, run.jobs[0]?.reason?.text]).toEqual(["errored", expect.stringContaining(`of this commit (404). `)]);
+		expect(run.jobs[0]?.reason?.text).toContain(expected);
+	});
+
 	test("of this machine are not had by a fork", async () => {
 		const { run } = await runOf("local", true, (repository) =>
 			git.commit(repository, { ".gitattributes": ATTRIBUTES, ".lfsconfig": "[lfs]\n\turl = file:///\n", "big.bin": git.addLargeFile("x") }),

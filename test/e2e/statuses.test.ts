@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Untold } from "../../schema/wire/notifications.ts";
@@ -55,6 +56,9 @@ describe("a forge", () => {
 		await first.post<Run>("/api/v1/runs", { pipeline: { steps: ["true"] }, project: "other" });
 		await other.until((told) => told.at(-1)?.body.state === "success", "the other forge's green tick");
 		expect([isOver, new Set(other.told.map(({ body }) => body.context))]).toEqual([false, new Set(["windlass/pipeline"])]);
+		// Without --public-url links lead to where the coordinator listens, as it says at the start.
+		expect(other.told.every(({ body }) => String(body.target_url).startsWith(`${first.url}/runs/run_`))).toBe(true);
+		expect(first.program.output).toMatch(/links +http:\/\/127\.0\.0\.1:\d+\/… +\(in commit statuses; --public-url/);
 		await forge.until((_, turnedAway) => turnedAway.length >= 4, "another that is left waiting");
 		await first.program.kill();
 		expect(forge.told).toEqual([]);
@@ -74,6 +78,38 @@ describe("a forge", () => {
 		await eventually(async () => (await second.get<Page<Untold>>("/api/v1/projects/web/untold")).items.length === 0, "all is told");
 		expect((await second.get<{ status: string }>("/readyz")).status).toBe("ready");
 	}, 120_000);
+
+	test("that knows a repository by another name is told of what ended meanwhile, once the project's setting is corrected", async () => {
+		const { forge, coordinator } = await set();
+		await coordinator.agent("builder");
+		const notices = async () =>
+			(await coordinator.get<Project>("/api/v1/projects/web")).notices.filter((text) => !text.startsWith("Its hook is closed"));
+		const change = (settings: Partial<Project>) =>
+			coordinator.request("/api/v1/projects/web", { method: "PATCH", body: JSON.stringify(settings) });
+		const release = path.join(temporaryFolder(), "release");
+		const pipeline = { steps: [`until test -e ${release}; do sleep 0.1; done`] };
+		const { id } = await coordinator.post<Run>("/api/v1/runs", { pipeline, project: "web" });
+		await forge.until((told) => told.length >= 1, "that it runs");
+		// As GitLab answers; GitHub and Gitea redirect.
+		forge.respond = ({ path: where }, response) => {
+			if (where.includes("/renamed/")) return false;
+			response.writeHead(405).end('{"message":"Non GET methods are not allowed for moved projects"}');
+			return true;
+		};
+		writeFileSync(release, "");
+		const { commit } = await coordinator.get<Run>(`/api/v1/runs/${id}/wait?timeout=60`);
+		await eventually(async () => (await notices()).length === 1, "the notice");
+		expect(await notices()).toEqual([
+			expect.stringMatching(
+				/^The forge has no repository \S*web that takes .* answers 405: .*correct the setting repository.*: windlass projects edit web --repository </,
+			),
+		]);
+		const { repository } = await coordinator.get<Project>("/api/v1/projects/web");
+		await change({ repository: (repository as string).replace(/web\.git$/, "renamed/web.git") });
+		await forge.until((told) => told.at(-1)?.body.state === "success", "what ended meanwhile");
+		expect(forge.told.at(-1)?.path).toMatch(new RegExp(`/renamed/web/statuses/${commit?.sha}$`));
+		await eventually(async () => (await notices()).length === 0, "the notice is gone");
+	}, 60_000);
 
 	test("that says no is not asked again; one that may not be asked is not; no run fails for it", async () => {
 		const { forge, coordinator } = await set(["--allow-outbound", "external,127.0.0.1"]);

@@ -106,6 +106,8 @@ export class Model implements Witness {
 	readonly #agents = new Map<string, ModelAgent>();
 	/** Registration tokens by their hash. */
 	readonly #tokens = new Map<string, NewRegistrationToken>();
+	/** The newest delivery of each pull request whose plan has ended. */
+	readonly #newestDeliveries = new Map<string, string>();
 	readonly #keys = new Map<string, { digest: string; runId: string; until: number }>();
 	/** The runs that a plan's result makes, as soon as the queue has made them. */
 	readonly #toCome: { submit: Submit; fault: unknown }[] = [];
@@ -504,8 +506,8 @@ export class Model implements Witness {
 		attempt.digest = digest;
 		attempt.state = finish.state;
 		if (planned && finish.state === "succeeded" && attempt.job.state === "running") {
-			this.#supersedeGated(attempt.job.run);
-			this.#toCome.push(...planned.files.flatMap((one) => ("because" in one ? [] : [one])));
+			const isOvertaken = this.#supersedeGated(attempt.job.run);
+			if (!isOvertaken || !attempt.job.run.isForeign) this.#toCome.push(...planned.files.flatMap((one) => ("because" in one ? [] : [one])));
 		}
 		const { declared, outputs } = { declared: attempt.job.definition.outputs, outputs: finish.outputs };
 		attempt.job.outputs = Object.fromEntries(Object.entries(outputs).filter(([name]) => declared.includes(name)));
@@ -513,19 +515,27 @@ export class Model implements Witness {
 		return "taken";
 	}
 
-	/** A pull request has moved on: what waits for an approval of what it was before is cancelled. */
-	#supersedeGated(plan: GraphRun): void {
+	/**
+	 * A pull request has moved on: what waits for an approval of what it was before is cancelled.
+	 * @returns whether it has moved on further already
+	 */
+	#supersedeGated(plan: GraphRun): boolean {
 		const rows = this.#read<{ id: string; pull_request: number | null; trigger_delivery: string }>(
 			"SELECT id, pull_request, trigger_delivery FROM runs WHERE project = ?",
 			plan.project,
 		);
 		const own = rows.find(({ id }) => id === plan.id);
-		if (!own || own.pull_request === null) return;
+		if (!own || own.pull_request === null) return false;
 		for (const { id, pull_request, trigger_delivery } of rows) {
 			const run = this.runs.get(id);
 			const isOlder = pull_request === own.pull_request && trigger_delivery <= own.trigger_delivery;
 			if (isOlder && run && run.gatedUntil !== null && !isTerminal(run.state)) this.#graph.cancelRun(run, 1);
 		}
+		const key = `${plan.project} ${own.pull_request}`;
+		const newest = this.#newestDeliveries.get(key) ?? "";
+		if (newest > own.trigger_delivery) return true;
+		this.#newestDeliveries.set(key, own.trigger_delivery);
+		return false;
 	}
 
 	/** What a job needs cannot be had at the moment: it comes again later, and the attempt does not count. */

@@ -68,7 +68,17 @@ export class Queue {
 	}
 
 	/** Submits a pipeline in YAML, or the one that is given. @returns the run's id */
-	submit(text: string, project = "adhoc", { rerun = null, commit = null, origin = SUBMITTED, ...given }: Partial<Submit> = {}): string {
+	submit(
+		text: string,
+		project = "adhoc",
+		{
+			rerun = null,
+			commit = null,
+			origin = SUBMITTED,
+			trigger = { kind: "api", actor: "test", delivery: null },
+			...given
+		}: Partial<Submit> = {},
+	): string {
 		const pipeline = given.pipeline ?? parseSubmission(text).pipeline;
 		const runId = `run_${this.#next()}`;
 		submitRun(this.core, {
@@ -76,7 +86,7 @@ export class Queue {
 			pipeline,
 			definition: `digest-${runId}`,
 			project,
-			trigger: { kind: "api", actor: "test", delivery: null },
+			trigger,
 			commit,
 			origin,
 			rerun,

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { whySkipped } from "../../schema/wire/triggers.ts";
 import { type HeardOf, noticesOfDeliveries } from "../../worker/forges/delivery_notices.ts";
-import { addressNamed, forgeOf, mayBeCalled } from "../../worker/forges/forge.ts";
+import { addressNamed, apiGuess, forgeOf, mayBeCalled } from "../../worker/forges/forge.ts";
 import { github } from "../../worker/forges/github.ts";
+import { retryAfterOf } from "../../worker/outbound/retry_after.ts";
 import { githubPush } from "../support/forge.ts";
 
 const SHA = "a".repeat(40);
@@ -27,6 +29,23 @@ describe("the forge of a project", () => {
 		expect(of(null, "https://git.lan/a/b")).toBe("the project does not say what its forge is");
 		for (const repository of [null, "/srv/git/web.git", "file:///srv/git/web.git"])
 			expect(of("gitea", repository)).toBe("the repository of the project is not on a forge");
+	});
+
+	test.each<[string, string | null, string | null]>([
+		["ssh://git@git.lan:2222/team/web.git", null, "https://git.lan/api/v1"],
+		["git@git.lan:team/web.git", null, "https://git.lan/api/v1"],
+		["git://git.lan/team/web.git", null, "https://git.lan/api/v1"],
+		["ssh://git@git.lan:2222/team/web.git", "http://git.lan:3000/api/v1", null],
+		["https://git.lan/team/web.git", null, null],
+		["ssh://git@codeberg.org/team/web.git", null, null],
+		["git@gitlab.com:team/web.git", null, null],
+		["/srv/git/web.git", null, null],
+	])("of %s, whose API is %s, is a guess: %s", (repository, forge_api, expected) =>
+		expect(apiGuess({ forge: "gitea", repository, forge_api })).toBe(expected),
+	);
+
+	test("over SSH at a public host is where its pages are", () => {
+		expect(at("gitlab", "ssh://git@altssh.gitlab.com:443/group/web.git")).toBe("https://gitlab.com/api/v4 group/web");
 	});
 
 	test("in a folder of its host is known by where its API is", () => {
@@ -56,6 +75,19 @@ describe("a delivery", () => {
 	])("for the project of %s, whose API is %s, about %s: %s", (repository, forge_api, name, expected) =>
 		expect(mayBeCalled({ repository, forge_api }, name)).toBe(expected),
 	);
+
+	test.each<["push" | "tag" | "pull_request" | "schedule" | "manual", boolean]>([
+		["push", true],
+		["pull_request", true],
+		["tag", false],
+		["schedule", false],
+		["manual", false],
+	])("of kind %s about a commit with [skip ci] asks for no run: %s", (kind, expected) => {
+		const skipped = expected ? "the commit asks for it ([skip ci])" : null;
+		for (const words of ["[skip ci]", "[CI SKIP]", "[no ci]", "[skip-ci]"])
+			expect(whySkipped({ kind }, `chore(release): 1.2.3 ${words}\n\nnotes`)).toBe(skipped);
+		expect(whySkipped({ kind }, "skip ci")).toBeNull();
+	});
 
 	test("says what it is about, or is none", () => {
 		const push = githubPush({ after: SHA });
@@ -130,4 +162,33 @@ describe("what the newest deliveries show", () => {
 		])
 			expect(notices(fine)).toEqual([]);
 	});
+});
+
+describe("the pause that a server asks for", () => {
+	const now = Date.UTC(2026, 10, 29, 12, 0, 0);
+	const inSeconds = (seconds: number) => String(now / 1000 + seconds);
+	test.each<[string, Record<string, string>, boolean, number | null]>([
+		["in seconds", { "Retry-After": "120" }, false, 120_000],
+		["as a date", { "Retry-After": "Sun, 29 Nov 2026 12:01:00 GMT" }, false, 60_000],
+		["as a date of RFC 850", { "Retry-After": "Sunday, 29-Nov-26 12:01:00 GMT" }, false, 60_000],
+		["as a date of asctime", { "Retry-After": "Sun Nov 29 12:01:00 2026" }, false, 60_000],
+		["as a date that is over", { "Retry-After": "Sun, 29 Nov 2026 11:00:00 GMT" }, false, 0],
+		[
+			"by the clock of the server",
+			{ "Retry-After": "Sun, 29 Nov 2026 13:01:00 GMT", Date: "Sun, 29 Nov 2026 13:00:00 GMT" },
+			false,
+			60_000,
+		],
+		["in words", { "Retry-After": "soon" }, true, null],
+		["as a negative number", { "Retry-After": "-5" }, true, null],
+		["by GitHub", { "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": inSeconds(900) }, true, 900_000],
+		["by GitHub, with requests left", { "X-RateLimit-Remaining": "12", "X-RateLimit-Reset": inSeconds(900) }, true, null],
+		["by GitLab", { "RateLimit-Remaining": "0", "RateLimit-Reset": inSeconds(30) }, true, 30_000],
+		["by GitLab, without what is left", { "RateLimit-Reset": inSeconds(30) }, true, 30_000],
+		["by a reset as a pause", { "RateLimit-Remaining": "0", "RateLimit-Reset": "30" }, true, 30_000],
+		["by a reset that is over", { "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": inSeconds(-5) }, true, 0],
+		["by a reset of no limit", { "RateLimit-Reset": inSeconds(30) }, false, null],
+		["in seconds before a reset", { "Retry-After": "1", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": inSeconds(900) }, true, 1_000],
+		["nowhere", {}, true, null],
+	])("is read %s", (_, headers, isLimited, expected) => expect(retryAfterOf(new Headers(headers), isLimited, now)).toBe(expected));
 });

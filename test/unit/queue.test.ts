@@ -6,9 +6,9 @@ import { closeSession, openSession, registerAgent } from "../../worker/dispatch/
 import { approveRun } from "../../worker/dispatch/core/approvals.ts";
 import { finishAttempt, parkAttempt, refuseAttempt, releaseOffer, startAttempt } from "../../worker/dispatch/core/attempts.ts";
 import { cancelJobById, cancelRun } from "../../worker/dispatch/core/cancel.ts";
-import { deadEffects, noteOutcomes, takeEffects } from "../../worker/dispatch/core/effects.ts";
+import { deadEffects, noteOutcomes, type PendingEffect, queuesDue, takeEffects } from "../../worker/dispatch/core/effects.ts";
 import { explainJob } from "../../worker/dispatch/core/explain.ts";
-import { scheduleTidying } from "../../worker/dispatch/core/housekeeping.ts";
+import { scheduleTidying, tidyQueue } from "../../worker/dispatch/core/housekeeping.ts";
 import { acknowledgeBatch, buryEntry, nextBatch, outboxDepth } from "../../worker/dispatch/core/outbox.ts";
 import type { Planned } from "../../worker/dispatch/core/plans.ts";
 import { notePoll, renewLeases } from "../../worker/dispatch/core/polls.ts";
@@ -669,20 +669,174 @@ describe("plans", () => {
 		finishAttempt(queue.core, other, result({}), "digest", [], planned("run_unwanted", "b"));
 		expect([queue.run(cancelled).state, queue.run("run_unwanted")]).toEqual(["cancelled", undefined]);
 	});
+
+	test("of a fork's pull request yield to those of a newer delivery, whichever ends first; what is approved and over stays green", () => {
+		const commit = { sha: "a".repeat(40), message: null, author: null, branch: "somebody:feature", tag: null };
+		const { pipeline } = parseSubmission("source: { git: 'https://git.test/web.git' }\nsteps: [x]");
+		const others = { pull_request: { number: 7, target: "main" } };
+		for (const [first, second] of [
+			["dlv_1", "dlv_2"],
+			["dlv_2", "dlv_1"],
+		] as const) {
+			const queue = new Queue();
+			const agent = queue.agent("one", { slots: 3 });
+			const told: string[] = [];
+			const tell = () => {
+				const due = takeEffects(queue.core, 10, 1_000, { lane: "foreign", project: "web" });
+				told.push(...due.flatMap(({ effect }) => (effect.kind === "commit_status" ? [effect.state] : [])));
+				noteOutcomes(
+					queue.core,
+					due.map((pending) => ({ pending, archived: null, error: null })),
+				);
+				if (due.length > 0) tell();
+			};
+			const deliver = (delivery: string, files: Planned["files"] = planned(`run_of_${delivery}`, delivery).files) => {
+				const origin = { ...SUBMITTED, isTrusted: false };
+				const trigger = { kind: "pull_request", actor: "stranger", delivery };
+				const plan = queue.submit("", "web", { pipeline: { ...pipeline, ...others }, trigger, origin: { ...origin, approvedBy: "test" } });
+				const made = files.map((file) =>
+					"because" in file
+						? file
+						: {
+								...file,
+								submit: {
+									...file.submit,
+									pipeline: { ...pipeline, ...others },
+									commit,
+									trigger,
+									origin: { ...origin, plannedBy: plan },
+								},
+							},
+				);
+				const lease = queue.take(agent);
+				return () => {
+					finishAttempt(queue.core, lease, result({}), `digest ${delivery}`, [], { files: made, schedules: null });
+					return queue.job(plan).outputs;
+				};
+			};
+			// The jobs are taken in the order of the deliveries; they end in this one.
+			const ends = { dlv_1: deliver("dlv_1"), dlv_2: deliver("dlv_2") };
+			ends[first]();
+			const outputs = ends[second]();
+			if (second === "dlv_1") expect(outputs).toBe('{"dlv_1.yml":"not run: superseded: pull request 7 has moved on"}');
+			expect([queue.run("run_of_dlv_1")?.state, queue.run("run_of_dlv_2").state]).toEqual([
+				second === "dlv_1" ? undefined : "cancelled",
+				"waiting",
+			]);
+			approveRun(queue.core, "run_of_dlv_2", { name: "ada", role: "admin" });
+			queue.finish(queue.take(agent));
+			deliver("dlv_3", [])();
+			tell();
+			expect([queue.run("run_of_dlv_2").state, told.at(-1)]).toEqual(["succeeded", "succeeded"]);
+			expect(queue.sql.all("SELECT delivery FROM newest_deliveries")).toEqual([{ delivery: "dlv_3" }]);
+		}
+	});
 });
 
 describe("commit statuses", () => {
-	test("of a pull request stand beside those of the push that runs the same; commands have none", () => {
+	const commit = { sha: "a".repeat(40), message: null, author: null, branch: "feature", tag: null };
+	const from = (text: string) => parseSubmission(`source: { git: 'https://git.test/web.git' }\n${text}`).pipeline;
+	const by = (kind: string) => ({ trigger: { kind, actor: "test", delivery: null } });
+	/** Sends what is due. @returns the states that the forge has heard of since, by context */
+	const told = (queue: Queue) => {
+		const states: Record<string, string[]> = {};
+		for (let due = take(queue); due.length > 0; due = take(queue)) {
+			for (const { effect } of due)
+				if (effect.kind === "commit_status") states[effect.name] = [...(states[effect.name] ?? []), effect.state];
+			noteOutcomes(
+				queue.core,
+				due.map((pending) => ({ pending, archived: null, error: null })),
+			);
+		}
+		return states;
+	};
+	const take = (queue: Queue) => takeEffects(queue.core, 10, 1_000, { lane: "foreign", project: "web" });
+
+	test("of a pull request stand beside those of the push that runs the same, as those of tags, schedules and people do; commands have none", () => {
 		const queue = new Queue();
-		const commit = { sha: "a".repeat(40), message: null, author: null, branch: "feature", tag: null };
-		const { pipeline } = parseSubmission("source: { git: 'https://git.test/web.git' }\nsteps: [x]");
+		const pipeline = from("steps: [x]");
 		for (const more of [{}, { is_beside_push: true }, { is_command: true }])
 			queue.submit("", "web", { pipeline: { ...pipeline, ...more }, commit });
-		const told = takeEffects(queue.core, 10, 1_000, { lane: "foreign", project: "web" }).map(({ effect }) => effect);
-		expect(told).toMatchObject([
-			{ kind: "commit_status", name: "pipeline", state: "queued" },
-			{ kind: "commit_status", name: "pipeline (pull request)", state: "queued" },
-		]);
+		for (const kind of ["push", "pull_request", "tag", "schedule", "manual"]) queue.submit("", "web", { pipeline, commit, ...by(kind) });
+		expect(told(queue)).toEqual({
+			pipeline: ["queued", "queued", "queued"],
+			"pipeline (pull request)": ["queued"],
+			"pipeline (tag)": ["queued"],
+			"pipeline (schedule)": ["queued"],
+			"pipeline (manual)": ["queued"],
+		});
+	});
+
+	test("of a run in which nothing was to be run never take the place of a result, or of a run that goes on", () => {
+		const queue = new Queue();
+		const agent = queue.agent("one");
+		const submit = (text: string) => queue.submit("", "web", { pipeline: from(text), commit, ...by("push") });
+		const skipped = "jobs: { a: { if: 'false', steps: [x] } }";
+		submit(skipped);
+		expect(told(queue)).toEqual({ pipeline: ["skipped"] });
+		submit("steps: [x]");
+		const lease = queue.take(agent);
+		submit(skipped);
+		expect(told(queue)).toEqual({ pipeline: ["queued", "running"] });
+		queue.finish(lease, { state: "failed", exit_code: 1 });
+		submit(skipped);
+		expect(told(queue)).toEqual({ pipeline: ["failed"] });
+		// One that was shown as queued before another took its place gives the result back.
+		const group = "concurrency: { group: ci, cancel_in_progress: true }\nsteps: [x]";
+		const first = submit(group);
+		expect(told(queue)).toEqual({ pipeline: ["queued"] });
+		queue.submit("", "web", { pipeline: from(group), commit: { ...commit, sha: "b".repeat(40) }, ...by("push") });
+		expect([queue.run(first).state, told(queue)]).toEqual(["cancelled", { pipeline: ["queued", "failed"] }]);
+		tidyQueue(queue.core, 0);
+		expect(queue.sql.all("SELECT * FROM shown_statuses")).toHaveLength(2);
+		queue.now += 41 * 24 * 60 * 60_000;
+		tidyQueue(queue.core, 0);
+		expect(queue.sql.all("SELECT * FROM shown_statuses")).toEqual([]);
+	});
+
+	test("wait for an hour where the forge asks for it, all of the project together; those of another project do not", () => {
+		const queue = new Queue();
+		const pipeline = from("steps: [x]");
+		for (const name of ["a", "b"]) queue.submit("", "web", { pipeline: { ...pipeline, name }, commit });
+		queue.submit("", "other", { pipeline, commit });
+		const [first] = takeEffects(queue.core, 1, 1_000, { lane: "foreign", project: "web" });
+		const hour = 60 * 60_000;
+		const failed = { pending: first as PendingEffect, archived: null, error: "answers 403", retryAfterMs: hour };
+		noteOutcomes(queue.core, [failed]);
+		expect(queuesDue(queue.core, "foreign")).toEqual([{ lane: "foreign", project: "other" }]);
+		queue.now += hour - 1;
+		expect(take(queue)).toEqual([]);
+		queue.now += 1;
+		expect(take(queue)).toHaveLength(2);
+		noteOutcomes(queue.core, [{ ...failed, retryAfterMs: 1_000 * hour }]);
+		queue.now += 2 * hour;
+		expect(take(queue)).toHaveLength(2);
+	});
+
+	test("of a discovery job are sent where it has failed, and once one of the same event and commit has not", () => {
+		const queue = new Queue();
+		const agent = queue.agent("one");
+		const plan = {
+			work: { config: null, changes: null },
+			file: null,
+			params: {},
+			is_of_main_line: false,
+			is_replay: false,
+			requires_pipeline: false,
+		};
+		const look = (kind: "push" | "tag", state: "failed" | "succeeded") => {
+			const pipeline = from("steps: [look]");
+			const trigger = { ...by(kind).trigger, ...commit, kind, ref: "", before: null, pull_request: null };
+			const jobs = pipeline.jobs.map((job) => ({ ...job, plan: { ...plan, trigger } }));
+			queue.submit("", "web", { pipeline: { ...pipeline, jobs }, commit, ...by(kind) });
+			queue.finish(queue.take(agent), state === "failed" ? { state, exit_code: 1 } : {});
+			return told(queue);
+		};
+		expect(look("push", "succeeded")).toEqual({});
+		expect(look("push", "failed")).toEqual({ plan: ["failed"] });
+		expect(look("tag", "succeeded")).toEqual({});
+		expect(look("push", "succeeded")).toEqual({ plan: ["succeeded"] });
+		expect(look("push", "succeeded")).toEqual({});
 	});
 });
 

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import type { ProjectRow } from "../../schema/database/tables.ts";
-import type { Trigger } from "../../schema/wire/triggers.ts";
+import { type Trigger, whySkipped } from "../../schema/wire/triggers.ts";
 import { describeProject } from "../../worker/api/projects.ts";
 import { newestHeardOf, noteDelivery } from "../../worker/catalog/deliveries.ts";
 import type { Environment } from "../../worker/environment.ts";
@@ -38,6 +38,21 @@ test("GitLab tells of tags, merge requests whose repository is gone, those that 
 		branch: "feature",
 		pull_request: { event: "closed", is_from_fork: false },
 	});
+});
+
+test.each<[string, object, boolean]>([
+	["the option ci.skip", { push_options: { ci: { skip: true } } }, true],
+	["a list of options", { push_options: ["ci.skip"] }, true],
+	["other options", { push_options: { ci: { variable: { A: 1 } }, merge_request: { create: true } } }, false],
+	["the option switched off", { push_options: { ci: { skip: false } } }, false],
+	["no option", { push_options: {} }, false],
+	["null", { push_options: null }, false],
+	["nothing", {}, false],
+])("a push to GitLab with %s asks for no run of a branch or a tag", (_, more, expected) => {
+	for (const ref of ["refs/heads/main", "refs/tags/v1"]) {
+		const found = gitlab.read("Push Hook", { project, ref, after: SHA, checkout_sha: SHA, user_username: "ada", commits: [], ...more });
+		expect(typeof found === "string" ? found : whySkipped(found, null)).toBe(expected ? "the push asks for it (ci.skip)" : null);
+	}
 });
 
 test("a hook whose secret is blank is closed, as one is that has none", async () => {

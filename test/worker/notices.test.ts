@@ -1,7 +1,9 @@
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
+import type { ProjectRow } from "../../schema/database/tables.ts";
 import { listNotices, putNotice, removeNotices } from "../../worker/catalog/notices.ts";
-import { addProject, removeProject } from "../../worker/catalog/projects.ts";
+import { presentProject } from "../../worker/catalog/present.ts";
+import { addProject, changeProject, findProject, isRepositoryOf, removeProject } from "../../worker/catalog/projects.ts";
 
 const SETTINGS = {
 	repository: null,
@@ -18,6 +20,7 @@ const SETTINGS = {
 	checkout_lfs: null,
 	status_context: "windlass",
 	has_public_badges: 0,
+	requires_pipeline: 0,
 	keep_runs: null,
 	keep_logs: null,
 	keep_artifacts: null,
@@ -38,4 +41,36 @@ test("a project has one notice of each kind until its cause is gone, or the proj
 	await removeProject(env.DB, "notices", "web");
 	await add();
 	expect(await list()).toEqual([]);
+});
+
+test("the former addresses of a repository are stored, once each and ten at most", async () => {
+	const change = (repository: string | null) => changeProject(env.DB, "moving", "web", { repository });
+	const project = () => findProject(env.DB, "moving", "web") as Promise<ProjectRow>;
+	await addProject(env.DB, "moving", "web", SETTINGS);
+	for (const repository of ["a", "b", "b", "a", null, "c"]) await change(repository);
+	expect(JSON.parse((await project()).former_repositories)).toEqual(["a", "b"]);
+	const known = await project();
+	expect(["a", "b", "c", "d"].filter((address) => isRepositoryOf(known, address))).toEqual(["a", "b", "c"]);
+	for (let count = 0; count < 20; count += 1) await change(`at ${count}`);
+	await changeProject(env.DB, "moving", "web", { default_branch: "trunk" });
+	expect(JSON.parse((await project()).former_repositories)).toEqual(Array.from({ length: 10 }, (_, index) => `at ${18 - index}`));
+});
+
+test("a project whose forge is reached by a guess, or not at all, names the setting", async () => {
+	const noticesOf = async (name: string, settings: object) => {
+		const forge = { forge: "gitea", forge_token: "token", hook_secret: "hook" } as const;
+		const row = (await addProject(env.DB, "guessing", name, { ...SETTINGS, ...forge, ...settings })) as ProjectRow;
+		return presentProject(row, "").notices;
+	};
+	const repository = "ssh://git@git.lan:2222/team/web.git";
+	expect(await noticesOf("ssh", { repository })).toEqual([
+		expect.stringMatching(
+			/a guess: name the address \(forge_api\) with windlass projects edit ssh --forge-api https:\/\/git\.lan\/api\/v1$/,
+		),
+	]);
+	expect(await noticesOf("known", { repository, forge_api: "https://git.lan/api/v1" })).toEqual([]);
+	expect(await noticesOf("web", { repository: "https://git.lan/team/web.git" })).toEqual([]);
+	expect(await noticesOf("local", { repository: "/srv/git/web.git" })).toEqual([
+		"Commit statuses are not sent: the repository of the project is not on a forge (repository).",
+	]);
 });

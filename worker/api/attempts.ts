@@ -9,6 +9,7 @@ import type { AttemptState, StepState } from "../../schema/wire/states.ts";
 import { checkUploads, planUploads } from "../artifacts/uploads.ts";
 import { sha256 } from "../auth/digest.ts";
 import type { LeaseTokenClaims } from "../auth/lease_token.ts";
+import { updateNotices } from "../catalog/notices.ts";
 import { checkoutOf, findProject } from "../catalog/projects.ts";
 import { findAttempt } from "../catalog/record.ts";
 import { findSource } from "../catalog/sources.ts";
@@ -19,7 +20,7 @@ import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
 import { faultFields, log } from "../log.ts";
-import { plannedRuns } from "../plans/planned_runs.ts";
+import { planNotices, plannedRuns } from "../plans/planned_runs.ts";
 import { maxLogBytes } from "../settings.ts";
 import { readSecrets } from "../vault/secrets.ts";
 import { json } from "./answers.ts";
@@ -286,7 +287,9 @@ async function checkKnown({ environment }: Caller, lease: LeaseTokenClaims): Pro
 /** The runs that a plan has found; null for a job that is no plan, or is over: its result says so itself. */
 async function whatToRun({ environment }: Caller, lease: LeaseTokenClaims, result: PlanResult): Promise<Planned | null> {
 	const plan = await dispatcherOf(environment, lease.team).planOf(lease);
-	return plan.ok && plan.value ? plannedRuns(plan.value, result) : null;
+	if (!plan.ok || !plan.value) return null;
+	await updateNotices(environment.DB, lease.team, plan.value.run.project, planNotices(plan.value, result));
+	return plannedRuns(plan.value, result);
 }
 
 /**

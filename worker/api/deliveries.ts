@@ -65,7 +65,7 @@ export async function replayDelivery(
 	const trigger = JSON.parse(found.trigger) as Trigger;
 	const objection = objectionTo(project, found, trigger);
 	if (objection !== null) throw nothingToRun(found, objection);
-	const submit = await planSubmission(project, trigger, WHOLE, { delivery: found.id, idempotency: null });
+	const submit = await planSubmission(project, trigger, { ...WHOLE, isReplay: true }, { delivery: found.id, idempotency: null });
 	const idempotency = await idempotencyOf(context, JSON.stringify(["replay", found.id]));
 	const answer = unwrap(await dispatcherOf(environment, principal.team).submit({ ...submit, idempotency }));
 	if (found.verdict !== "accepted")

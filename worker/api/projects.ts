@@ -3,7 +3,7 @@ import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { type Project, type ProjectChange, type ProjectRequest, projectChange, projectRequest } from "../../schema/wire/projects.ts";
 import type { Page } from "../../schema/wire/resources.ts";
 import { newestHeardOf } from "../catalog/deliveries.ts";
-import { listNotices } from "../catalog/notices.ts";
+import { listNotices, removeNotices } from "../catalog/notices.ts";
 import { presentProject } from "../catalog/present.ts";
 import { addProject, changeProject, findProject, listProjects, removeProject } from "../catalog/projects.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
@@ -63,9 +63,10 @@ async function create(context: Caller): Promise<Response> {
 /** @throws ApiError `conflict` for a name that is taken */
 export async function createProject(
 	{ environment, principal, requestId, baseUrl }: Caller,
-	{ name, public_badges, ...settings }: ProjectRequest,
+	{ name, public_badges, require_pipeline, ...settings }: ProjectRequest,
 ): Promise<Project> {
-	const created = await addProject(environment.DB, principal.team, name, { ...settings, has_public_badges: Number(public_badges) });
+	const flags = { has_public_badges: Number(public_badges), requires_pipeline: Number(require_pipeline) };
+	const created = await addProject(environment.DB, principal.team, name, { ...settings, ...flags });
 	if (!created) {
 		throw new ApiError("conflict", `There is a project ${name} already.`, {
 			suggestions: [`Change it: PATCH /api/v1/projects/${name}, or windlass projects edit ${name}`],
@@ -74,6 +75,16 @@ export async function createProject(
 	log("info", "project created", { request_id: requestId, actor: actorOf(principal), project: name });
 	return describeProject({ environment, baseUrl }, created);
 }
+
+/** Settings that decide where statuses are sent: once one of them is corrected, what the forge has not accepted is sent again. */
+const STATUS_SETTINGS = ["repository", "forge", "forge_api", "forge_token", "status_context"] as const satisfies (keyof ProjectChange)[];
+
+/** Notices that a new value of a setting makes out of date; what is still wrong is noticed again. */
+const NOTICES = [
+	{ setting: "default_branch", kind: "default_branch" },
+	{ setting: "config", kind: "no_pipeline" },
+	{ setting: "repository", kind: "no_pipeline" },
+] as const satisfies { setting: keyof ProjectChange; kind: string }[];
 
 /** PATCH /projects/:name: what is not given stays. */
 async function change(context: Caller): Promise<Response> {
@@ -84,12 +95,18 @@ async function change(context: Caller): Promise<Response> {
 /** @throws ApiError `not_found` */
 export async function editProject(
 	{ params, environment, principal, requestId, baseUrl }: Caller,
-	{ public_badges, ...wanted }: ProjectChange,
+	{ public_badges, require_pipeline, ...wanted }: ProjectChange,
 ): Promise<Project> {
-	const badges = public_badges === undefined ? {} : { has_public_badges: Number(public_badges) };
-	const given = { ...Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined)), ...badges };
+	const flags = {
+		...(public_badges === undefined ? {} : { has_public_badges: Number(public_badges) }),
+		...(require_pipeline === undefined ? {} : { requires_pipeline: Number(require_pipeline) }),
+	};
+	const given = { ...Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined)), ...flags };
 	const changed = await changeProject(environment.DB, principal.team, params.name ?? "", given);
 	if (!changed) throw notFound("project", params.name ?? "");
+	const outdated = NOTICES.filter(({ setting }) => setting in given).map(({ kind }) => kind);
+	if (outdated.length > 0) await removeNotices(environment.DB, principal.team, changed.name, outdated);
+	if (STATUS_SETTINGS.some((key) => key in given)) await dispatcherOf(environment, principal.team).retryStatuses(changed.name);
 	log("info", "project changed", { request_id: requestId, actor: actorOf(principal), project: changed.name });
 	return describeProject({ environment, baseUrl }, changed);
 }

@@ -25,6 +25,13 @@ export async function removeNotices(db: D1Database, team: string, project: strin
 		.where(and(eq(projectNotices.team, team), eq(projectNotices.project, project), inArray(projectNotices.kind, [...kinds])));
 }
 
+/** Brings notices up to date: a text shows the notice of its kind, null removes it. */
+export async function updateNotices(db: D1Database, team: string, project: string, notices: Record<string, string | null>): Promise<void> {
+	const gone = Object.keys(notices).filter((kind) => notices[kind] === null);
+	if (gone.length > 0) await removeNotices(db, team, project, gone);
+	for (const [kind, text] of Object.entries(notices)) if (text !== null) await putNotice(db, team, project, kind, text);
+}
+
 /** The stored notices of a project, oldest first. */
 export async function listNotices(db: D1Database, team: string, project: string): Promise<string[]> {
 	const rows = await drizzle(db)

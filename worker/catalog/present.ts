@@ -21,6 +21,7 @@ import type { AgentRows } from "../dispatch/core/reads.ts";
 import type { RegistrationTokenRow } from "../dispatch/core/registration_tokens.ts";
 import { restrictionOf } from "../dispatch/core/restrictions.ts";
 import type { ScheduleRow } from "../dispatch/core/schedules.ts";
+import { apiGuess, forgeOf } from "../forges/forge.ts";
 import { readTotals } from "../tests/test_totals.ts";
 import type { JobRecord, RunRecord } from "./record.ts";
 
@@ -161,6 +162,7 @@ export function presentProject(
 		checkout_submodules: row.checkout_submodules,
 		checkout_lfs: row.checkout_lfs,
 		public_badges: row.has_public_badges === 1,
+		require_pipeline: row.requires_pipeline === 1,
 		keep_runs: row.keep_runs,
 		keep_logs: row.keep_logs,
 		keep_artifacts: row.keep_artifacts,
@@ -175,7 +177,8 @@ export function presentProject(
 }
 
 /** What a project is set up for and cannot do. */
-function noticesOf({ repository, hook_secret, forge, forge_token }: ProjectRow): string[] {
+function noticesOf(row: ProjectRow): string[] {
+	const { name, repository, hook_secret, forge, forge_token } = row;
 	const isHalf = (hook_secret !== null || forge !== null) && repository === null;
 	return [
 		...(isHalf ? ["It has no repository: nothing can be run of what its forge delivers."] : []),
@@ -184,6 +187,18 @@ function noticesOf({ repository, hook_secret, forge, forge_token }: ProjectRow):
 			: []),
 		...(hook_secret !== null && forge === null ? ["Commit statuses are not sent: it does not say what its forge is (forge)."] : []),
 		...(forge !== null && forge_token === null ? ["Commit statuses are not sent: no token for its forge is named (forge_token)."] : []),
+		...(forge !== null && forge_token !== null && repository !== null ? apiNotices(row, name) : []),
+	];
+}
+
+/** Whether it is known where the API of its forge is. */
+function apiNotices(row: ProjectRow, name: string): string[] {
+	const forge = forgeOf(row);
+	if (typeof forge === "string") return [`Commit statuses are not sent: ${forge} (repository).`];
+	const guess = apiGuess(row);
+	if (guess === null) return [];
+	return [
+		`Its repository is read over SSH, which does not say where the API of its forge is. Commit statuses are sent to ${guess}, which is a guess: name the address (forge_api) with windlass projects edit ${name} --forge-api ${guess}`,
 	];
 }
 

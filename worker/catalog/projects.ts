@@ -1,4 +1,4 @@
-import { and, asc, eq, isNotNull, or } from "drizzle-orm";
+import { and, asc, eq, isNotNull, or, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { ulid } from "ulid";
 import { type ProjectRow, projects } from "../../schema/database/tables.ts";
@@ -7,7 +7,10 @@ import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 
 /** The projects of teams, by name. */
 
-export type ProjectSettings = Omit<ProjectRow, "id" | "team" | "name" | "created_at" | "updated_at">;
+export type ProjectSettings = Omit<ProjectRow, "id" | "team" | "name" | "former_repositories" | "created_at" | "updated_at">;
+
+/** So many former addresses of a repository are stored. */
+const MAX_FORMER = 10;
 
 export async function findProject(db: D1Database, team: string, name: string): Promise<ProjectRow | null> {
 	const rows = await drizzle(db)
@@ -50,19 +53,37 @@ export async function addProject(db: D1Database, team: string, name: string, set
 	return rows[0] ?? null;
 }
 
-/** @returns null if there is none of this name */
+/** Changes a project; an address of its repository that it had until now is stored. @returns null if there is none of this name */
 export async function changeProject(
 	db: D1Database,
 	team: string,
 	name: string,
 	change: Partial<ProjectSettings>,
 ): Promise<ProjectRow | null> {
+	const moved = change.repository === undefined ? {} : { former_repositories: formerWith(change.repository) };
 	const rows = await drizzle(db)
 		.update(projects)
-		.set({ ...change, updated_at: Date.now() })
+		.set({ ...change, ...moved, updated_at: Date.now() })
 		.where(and(eq(projects.team, team), eq(projects.name, name)))
 		.returning();
 	return rows[0] ?? null;
+}
+
+/** The former addresses once the repository is at this one, in SQL: two changes at once lose none. */
+function formerWith(address: string | null) {
+	const { repository, former_repositories: former } = projects;
+	return sql<string>`CASE WHEN ${repository} IS NULL OR ${repository} IS ${address} THEN ${former} ELSE (
+		SELECT json_group_array(value) FROM (
+			SELECT ${repository} AS value UNION ALL SELECT value FROM json_each(${former}) WHERE value <> ${repository} LIMIT ${MAX_FORMER}))
+		END`;
+}
+
+/** Whether an address is one that the repository of the project has, or had before. */
+export function isRepositoryOf(
+	{ repository, former_repositories }: Pick<ProjectRow, "repository" | "former_repositories">,
+	address: string,
+) {
+	return repository === address || (JSON.parse(former_repositories) as string[]).includes(address);
 }
 
 /** The project whose hook has this id, whatever its team. */

@@ -36,7 +36,7 @@ import {
 import { cancelJobById, cancelRun } from "./core/cancel.ts";
 import { type Core, openCore, readMeta, writeMeta } from "./core/core.ts";
 import { assertCredential, type Credential } from "./core/credentials.ts";
-import { deadEffects, type Untold, untoldOf } from "./core/effects.ts";
+import { deadEffects, retryStatuses, type Untold, untoldOf } from "./core/effects.ts";
 import { pendingEvents } from "./core/events.ts";
 import { explainJob, explainQueued, hopeless } from "./core/explain.ts";
 import { scheduleTidying } from "./core/housekeeping.ts";
@@ -284,6 +284,11 @@ export class Dispatcher extends DurableObject<Environment> {
 	/** A project is gone: nothing of it is to be run any more by itself. */
 	async forgetSchedules(project: string): Promise<void> {
 		this.#command((core) => forgetSchedules(core, project));
+	}
+
+	/** @see retryStatuses */
+	async retryStatuses(project: string): Promise<void> {
+		this.#command((core) => retryStatuses(core, project));
 	}
 
 	/** What a forge, or somebody else, has not been told of the runs of a project. */

@@ -1,12 +1,15 @@
 import type { ForgeKind } from "../../schema/wire/projects.ts";
 import type { RunState } from "../../schema/wire/states.ts";
-import { findProject } from "../catalog/projects.ts";
+import { findProject, isRepositoryOf } from "../catalog/projects.ts";
 import type { Effect } from "../dispatch/core/effects.ts";
 import type { Environment } from "../environment.ts";
 import { log } from "../log.ts";
 import { NotSent, type Outgoing, send } from "../outbound/send.ts";
+import { linkBase } from "../settings.ts";
 import { readSecrets } from "../vault/secrets.ts";
 import { type Forge, forgeOf } from "./forge.ts";
+import { noticeAcceptance, noticeRejection } from "./status_notices.ts";
+import { statusContext, statusDescription } from "./status_text.ts";
 
 /** Commit statuses: how a run stands, beside its commit on the forge. */
 
@@ -25,7 +28,8 @@ const STATES: Record<RunState, { github: string; gitea: string; gitlab: string }
 	errored: { github: "error", gitea: "error", gitlab: "failed" },
 	cancelled: { github: "error", gitea: "error", gitlab: "canceled" },
 };
-const MAX_DESCRIPTION = 140;
+/** GitLab keeps no longer name of a branch or tag. */
+const MAX_REF = 255;
 
 /** Projects of which it was said that their statuses are not sent. */
 const warned = new Set<string>();
@@ -36,7 +40,8 @@ const warned = new Set<string>();
  */
 export async function sendCommitStatus(environment: Environment, team: string, status: Status): Promise<void> {
 	const project = await findProject(environment.DB, team, status.project);
-	if (!project || project.repository !== status.repository) return;
+	// What is submitted to a project may be about another repository, which its forge knows nothing of.
+	if (!project || !isRepositoryOf(project, status.repository)) return;
 	if (project.forge === null && project.hook_secret === null) return;
 	const forge = forgeOf(project);
 	const { forge_token: name } = project;
@@ -46,15 +51,17 @@ export async function sendCommitStatus(environment: Environment, team: string, s
 	}
 	const token = (await readSecrets(environment, team, project.name, [name])).get(name);
 	if (token === undefined) throw new NotSent(`There is no secret ${name} for the project ${project.name}.`, { isFinal: true });
-	const url = environment.PUBLIC_URL ? `${environment.PUBLIC_URL.replace(/\/$/, "")}/runs/${status.runId}` : undefined;
+	const context = await statusContext(forge.kind, `${project.status_context}/${status.name}`);
 	try {
-		await send(requestOf(forge, token.trim(), `${project.status_context}/${status.name}`, status, url));
+		await send(requestOf(forge, token.trim(), context, status, linkBase(environment)));
 	} catch (error) {
 		// GitLab refuses to be told what it knows: the answer to the first time was lost.
 		const isKnown =
 			forge.kind === "gitlab" && error instanceof NotSent && error.status === 400 && /Cannot transition status/i.test(error.message);
+		if (error instanceof NotSent && project.repository === status.repository) await noticeRejection(environment.DB, project, forge, error);
 		if (!isKnown) throw error;
 	}
+	await noticeAcceptance(environment.DB, project);
 }
 
 function warnOnce(project: string, why: string): void {
@@ -73,26 +80,24 @@ const HEADERS: Record<ForgeKind, (token: string) => Record<string, string>> = {
 	gitlab: (token) => ({ "PRIVATE-TOKEN": token, Accept: "application/json" }),
 };
 
-function requestOf(
-	{ kind, api, repository }: Forge,
-	token: string,
-	context: string,
-	{ sha, state, description }: Status,
-	url?: string,
-): Outgoing {
+function requestOf({ kind, api, repository }: Forge, token: string, context: string, status: Status, base: string): Outgoing {
+	const { sha, state, description } = status;
 	const path = kind === "gitlab" ? `/projects/${encodeURIComponent(repository)}` : `/repos/${repository}`;
-	const name = kind === "gitlab" ? { name: context } : { context };
+	const named = kind === "gitlab" ? { name: context, ...refOf(status) } : { context };
+	// On the edge nobody knows the address but PUBLIC_URL.
+	const link = base === "" ? {} : { target_url: `${base}/runs/${status.runId}` };
+	const body = { state: STATES[state][kind], ...named, description: statusDescription(kind, description), ...link };
 	return {
 		url: `${api}${path}/statuses/${sha}`,
 		method: "POST",
 		headers: { ...HEADERS[kind](token), "Content-Type": "application/json" },
-		body: JSON.stringify({ state: STATES[state][kind], ...name, description: shortened(description), ...(url ? { target_url: url } : {}) }),
+		body: JSON.stringify(body),
 		hidden: [token],
 		followsWithinOrigin: true,
 	};
 }
 
-function shortened(text: string): string {
-	const line = text.split("\n", 1)[0] ?? "";
-	return line.length > MAX_DESCRIPTION ? `${line.slice(0, MAX_DESCRIPTION - 1)}…` : line;
+/** Without a ref GitLab looks for a branch that holds the commit, and rejects one that none does: that of a fork, or of a branch that is gone. */
+function refOf({ ref }: Status): { ref?: string } {
+	return ref && ref.length <= MAX_REF ? { ref } : {};
 }

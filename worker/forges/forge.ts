@@ -18,9 +18,31 @@ export function forgeOf({ forge, forge_api, repository }: Pick<ProjectRow, "forg
 	if (forge === null) return "the project does not say what its forge is";
 	const at = repository === null ? null : locate(repository);
 	if (!at) return "the repository of the project is not on a forge";
-	const own = forge === "github" && GITHUB_HOSTS.has(at.host) ? "https://api.github.com" : `${at.origin}${API_PATHS[forge]}`;
+	const own = forge === "github" && GITHUB_HOSTS.has(at.host) ? "https://api.github.com" : `${webOrigin(at)}${API_PATHS[forge]}`;
 	const api = (forge_api ?? own).replace(/\/+$/, "");
 	return { kind: forge, api, repository: belowForge(at.path, new URL(api).pathname, API_PATHS[forge]) };
+}
+
+/** Where public forges have their pages, by the host that they are reached at over SSH. */
+const PUBLIC_ORIGINS: Readonly<Record<string, string>> = {
+	"github.com": "https://github.com",
+	"ssh.github.com": "https://github.com",
+	"gitlab.com": "https://gitlab.com",
+	"altssh.gitlab.com": "https://gitlab.com",
+	"codeberg.org": "https://codeberg.org",
+	"gitea.com": "https://gitea.com",
+};
+
+function webOrigin({ origin, host, isWeb }: Located): string {
+	return isWeb ? origin : (PUBLIC_ORIGINS[host] ?? origin);
+}
+
+/** The address of the forge's API where it is a guess: from one of SSH nobody can know it, but for public forges. Null where it is known. */
+export function apiGuess(project: Pick<ProjectRow, "forge" | "forge_api" | "repository">): string | null {
+	const at = project.repository === null || project.forge_api !== null ? null : locate(project.repository);
+	if (!at || at.isWeb || at.host in PUBLIC_ORIGINS) return null;
+	const forge = forgeOf(project);
+	return typeof forge === "string" ? null : forge.api;
 }
 
 /** What a repository is called on a forge that lies in a folder of its host, as `https://lan.test/git/team/web` with its API below `/git`. */
@@ -64,13 +86,22 @@ function decoded(path: string): string {
 	}
 }
 
+/** Where a repository is. */
+interface Located {
+	/** Of one over HTTP; of any other what is likely. */
+	origin: string;
+	host: string;
+	path: string;
+	isWeb: boolean;
+}
+
 /** The host and the path in an address of git: over HTTP, SSH, or as `git@host:path`. */
-function locate(address: string): { origin: string; host: string; path: string } | null {
+function locate(address: string): Located | null {
 	const path = (text: string) => text.replace(/^\/+|\/+$/g, "").replace(/\.git$/, "");
 	const short = /^[\w.-]+@([\w.-]+):(.+)$/.exec(address);
-	if (short) return { origin: `https://${short[1]}`, host: (short[1] ?? "").toLowerCase(), path: path(short[2] ?? "") };
+	if (short) return { origin: `https://${short[1]}`, host: (short[1] ?? "").toLowerCase(), path: path(short[2] ?? ""), isWeb: false };
 	if (!/^(https?|ssh|git):/.test(address) || !URL.canParse(address)) return null;
 	const url = new URL(address);
 	const isWeb = url.protocol === "http:" || url.protocol === "https:";
-	return { origin: isWeb ? url.origin : `https://${url.hostname}`, host: url.hostname.toLowerCase(), path: path(url.pathname) };
+	return { origin: isWeb ? url.origin : `https://${url.hostname}`, host: url.hostname.toLowerCase(), path: path(url.pathname), isWeb };
 }

@@ -14,8 +14,15 @@ const push = about.extend({
 	checkout_sha: knownCommit,
 	user_username: words,
 	commits: listOf(z.object({ id: z.string(), message: z.string() })),
+	/** @see https://docs.gitlab.com/topics/git/commit/#push-options-for-gitlab-cicd */
+	push_options: z.unknown().optional(),
 });
 const acted = z.object({ object_attributes: z.object({ action: words, oldrev: words }), changes: z.unknown().optional() });
+/** `git push -o ci.skip`. GitLab 11.7 to 11.9 sent the options as a list. */
+const skippingOptions = z.union([
+	z.object({ ci: z.object({ skip: z.union([z.literal(true), z.literal("true"), z.literal(1), z.literal("1")]) }) }),
+	z.array(z.unknown()).refine((options) => options.includes("ci.skip")),
+]);
 const mergeRequest = about.extend({
 	user: details({ username: words }),
 	object_attributes: z.object({
@@ -56,11 +63,13 @@ function read(event: string, payload: unknown): Trigger | string {
 function readPush(payload: unknown): Trigger | string {
 	const { data, error } = push.safeParse(payload);
 	if (!data) throw incomplete(error);
-	const { ref, before, after, checkout_sha, user_username, commits } = data;
+	const { ref, before, after, checkout_sha, user_username, commits, push_options } = data;
 	// Of an annotated tag `after` is the tag, not the commit.
 	const commit = checkout_sha ?? after;
 	const message = commits.find(({ id }) => id === commit)?.message ?? null;
-	return pushed({ ref, before, after, commit, message, actor: user_username ?? SOMEBODY });
+	const found = pushed({ ref, before, after, commit, message, actor: user_username ?? SOMEBODY });
+	const asksToSkip = typeof found !== "string" && skippingOptions.safeParse(push_options).success;
+	return asksToSkip ? { ...found, asks_to_skip: true } : found;
 }
 
 function readMergeRequest(payload: unknown): Trigger | string {

@@ -1,6 +1,6 @@
 import type { DeliveryRow, ProjectRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
-import { asksToSkip, type Trigger } from "../../schema/wire/triggers.ts";
+import { type Trigger, whySkipped } from "../../schema/wire/triggers.ts";
 import { sha256 } from "../auth/digest.ts";
 import { hex } from "../bytes.ts";
 import { type NewDelivery, noteDelivery, settleDelivery, unsettledDeliveries } from "../catalog/deliveries.ts";
@@ -12,6 +12,7 @@ import { faultFields, log } from "../log.ts";
 import { WHOLE } from "../plans/plan_pipeline.ts";
 import { planSubmission } from "../plans/submit_plan.ts";
 import { readSecrets } from "../vault/secrets.ts";
+import { defaultBranchIn } from "./default_branch.ts";
 import type { Deliverer } from "./delivery.ts";
 import { mayBeCalled } from "./forge.ts";
 import { checkingPayload, isForm, payloadBytes } from "./form_payload.ts";
@@ -75,7 +76,7 @@ export async function takeDelivery(environment: Environment, project: ProjectRow
 	try {
 		const payload = parsed(payloadText);
 		repository = deliverer.repositoryOf(payload);
-		found = deliverer.read(event, payload);
+		found = withDefaultBranch(deliverer.read(event, payload), payload);
 	} catch (error) {
 		if (error instanceof ApiError)
 			await note(environment, project, { ...identity, verdict: "refused", reason: error.message, trigger: null, repository });
@@ -100,6 +101,11 @@ export async function takeDelivery(environment: Environment, project: ProjectRow
 	});
 	if (noted.row.verdict !== "received" || noted.row.trigger === null) return noted;
 	return { ...noted, row: await plan(environment, project, noted.row, JSON.parse(noted.row.trigger) as Trigger) };
+}
+
+function withDefaultBranch(found: Trigger | string, payload: unknown): Trigger | string {
+	const branch = defaultBranchIn(payload);
+	return typeof found === "string" || branch === null ? found : { ...found, default_branch: branch };
 }
 
 /** Why nothing of a delivery that was taken once is run with the settings of today; null if it is. */
@@ -176,8 +182,8 @@ function elsewhere(project: ProjectRow, about: string | null): string | null {
 }
 
 /** What the main line says is looked at even so: nothing of it is run, but its schedules are taken up. */
-function skipped({ default_branch }: ProjectRow, { message, kind, branch }: Trigger): string | null {
-	return kind === "push" && branch !== default_branch && asksToSkip(message) ? "the commit asks for it ([skip ci])" : null;
+function skipped({ default_branch }: ProjectRow, trigger: Trigger): string | null {
+	return trigger.kind === "push" && trigger.branch === default_branch ? null : whySkipped(trigger, trigger.message);
 }
 
 async function note(

@@ -1,4 +1,5 @@
 import { NOT_ASKED } from "../../schema/wire/outbound.ts";
+import { retryAfterOf } from "./retry_after.ts";
 
 /**
  * The coordinator's way to other servers. On the local host every call passes through the host, which looks at the address after it was resolved and
@@ -64,7 +65,7 @@ export async function send({ url, hidden, followsWithinOrigin = false, ...init }
 	}
 	const isLimited = status === 429 || (status === 403 && saysTooMuch(response.headers, text));
 	const isFinal = status < 500 && status !== 408 && !isLimited;
-	throw new NotSent(`${where} answers ${status}: ${text}`, { isFinal, status, retryAfterMs: retryAfterOf(response) });
+	throw new NotSent(`${where} answers ${status}: ${text}`, { isFinal, status, retryAfterMs: retryAfterOf(response.headers, isLimited) });
 }
 
 /** Fetches, and follows redirects to other addresses of the same origin: credentials go to no other server. */
@@ -89,9 +90,4 @@ function originOf(location: string | null, base: string): string {
 /** GitHub says so with 403, and not always in the same way. @see https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api */
 function saysTooMuch(headers: Headers, text: string): boolean {
 	return headers.get("X-RateLimit-Remaining") === "0" || headers.has("Retry-After") || /rate limit/i.test(text);
-}
-
-function retryAfterOf({ headers }: Response): number | null {
-	const seconds = Number(headers.get("Retry-After") ?? Number.NaN);
-	return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : null;
 }

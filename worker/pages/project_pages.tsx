@@ -29,7 +29,7 @@ export const PROJECT_FIELDS = [
 		key: "config",
 		label: "Config",
 		hint: "the file, or the folder of files, that says what is to be run",
-		example: ".windlass.yml or .windlass/",
+		example: ".windlass.yml, .windlass.yaml or .windlass/",
 	},
 	{
 		key: "hook_secret",
@@ -62,6 +62,13 @@ export const PROJECT_FIELDS = [
 		hint: "whether those of Git LFS take the place of their pointers; yes unless it says otherwise",
 		example: "",
 		choices: ["", "yes", "no"],
+	},
+	{
+		key: "require_pipeline",
+		label: "Require a pipeline",
+		hint: "a commit without a pipeline file has a failed status",
+		example: "",
+		choices: ["no", "yes"],
 	},
 	{ key: "keep_runs", label: "Keep runs", hint: "as long as those of other projects, unless it says otherwise", example: "90d" },
 	{ key: "keep_logs", label: "Keep logs", hint: "", example: "30d" },

@@ -117,13 +117,16 @@ function eachField(value: (key: keyof ProjectFields) => string): ProjectFields {
 	return Object.fromEntries(keys.map((key) => [key, value(key)])) as ProjectFields;
 }
 
+/** Fields that say yes, or nothing. */
+const FLAGS: ReadonlySet<string> = new Set(["public_badges", "require_pipeline"]);
+
 /** A field that was left empty is none. */
 function settingsOf({ name: _, ...fields }: ProjectFields) {
 	return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, settingOf(key, value)]));
 }
 
 function settingOf(key: string, value: string): string | number | boolean | null {
-	if (key === "public_badges") return value === "yes";
+	if (FLAGS.has(key)) return value === "yes";
 	if (key === "checkout_depth" && /^\d+$/.test(value)) return Number(value);
 	const isYesOrNo = key === "checkout_tags" || key === "checkout_lfs";
 	return isYesOrNo && value !== "" ? value === "yes" : value || null;

@@ -9,6 +9,8 @@ export interface PlanOptions {
 	/** The one file that is meant; null: all that want to run. */
 	file: string | null;
 	params: Record<string, string>;
+	/** Whether somebody has asked for a delivery that came before. */
+	isReplay?: boolean;
 }
 export const WHOLE: PlanOptions = { file: null, params: {} };
 
@@ -20,14 +22,16 @@ const PRIORITY = 100;
  * The pipeline of a plan: one job, in which an agent looks at the commit and reads what is to be run.
  * @throws ApiError `conflict` for a project without a repository
  */
-export function planPipeline(project: ProjectRow, trigger: Trigger, { file, params }: PlanOptions): ResolvedPipeline {
+export function planPipeline(project: ProjectRow, trigger: Trigger, { file, params, isReplay = false }: PlanOptions): ResolvedPipeline {
 	const { repository } = project;
 	if (repository === null) {
 		throw new ApiError("conflict", `The project ${project.name} has no repository to look into.`, {
 			suggestions: [`windlass projects edit ${project.name} --repository https://…`],
 		});
 	}
-	const work: PlanWork = { config: file ?? project.config, changes: changesOf(trigger) };
+	const isRenamed = trigger.default_branch !== undefined && trigger.default_branch !== project.default_branch;
+	const asked = isRenamed ? { default_branch: project.default_branch } : {};
+	const work: PlanWork = { config: file ?? project.config, changes: changesOf(trigger), ...asked };
 	const isOfMainLine = trigger.kind === "push" && trigger.branch === project.default_branch && file === null;
 	return withDefaults({
 		name: "plan",
@@ -45,7 +49,15 @@ export function planPipeline(project: ProjectRow, trigger: Trigger, { file, para
 				retry: { attempts: 3, on: ["errored", "lost", "timed_out"] },
 				steps: [],
 				artifacts: { save: [] },
-				plan: { work, trigger, file, params, is_of_main_line: isOfMainLine },
+				plan: {
+					work,
+					trigger,
+					file,
+					params,
+					is_of_main_line: isOfMainLine,
+					is_replay: isReplay,
+					requires_pipeline: project.requires_pipeline === 1,
+				},
 			},
 		],
 	});

@@ -5,9 +5,9 @@ import { type Plan, type ResolvedPipeline, withDefaults } from "../../schema/pip
 import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import { MAX_PLANNED_BYTES } from "../../schema/wire/limits.ts";
-import { CONFIG_FILE, CONFIG_FOLDER, type PlanResult } from "../../schema/wire/plans.ts";
+import { CONFIG_FILE, CONFIG_FOLDER, type PlanResult, usualPlaces } from "../../schema/wire/plans.ts";
 import type { Reason } from "../../schema/wire/states.ts";
-import { asksToSkip } from "../../schema/wire/triggers.ts";
+import { whySkipped } from "../../schema/wire/triggers.ts";
 import { sha256 } from "../auth/digest.ts";
 import type { Planned, PlannedFile } from "../dispatch/core/plans.ts";
 import type { FileSchedule } from "../dispatch/core/schedules.ts";
@@ -20,21 +20,18 @@ export interface PlanOfRun {
 	run: RunRow;
 }
 
-const SKIPPED = "the commit asks for it ([skip ci])";
 const MAX_TOLD = 20;
 const MAX_TOLD_CHARACTERS = 2000;
 
 /** What is to be run of the files that an agent has read. What is wrong with one keeps none of the others from it. */
 export async function plannedRuns({ plan, run }: PlanOfRun, { files, changed }: PlanResult): Promise<Planned> {
 	const { trigger } = plan;
-	if (files.length === 0) return { files: [await nothingFound(plan, run)], schedules: plan.is_of_main_line ? [] : null };
-	const isSkipped = trigger.kind !== "manual" && trigger.kind !== "schedule" && asksToSkip(run.commit_message);
-	if (!isSkipped && files.some(({ path }) => path === CONFIG_FILE) && files.some(({ path }) => path.startsWith(`${CONFIG_FOLDER}/`))) {
+	const skipped = whySkipped(trigger, run.commit_message);
+	if (files.length === 0) return { files: [await nothingFound(plan, run, skipped)], schedules: plan.is_of_main_line ? [] : null };
+	const places = plan.work.config === null ? usualPlaces(files.map(({ path }) => path)) : [];
+	if (skipped === null && places.length > 1) {
 		const file = { path: CONFIG_FILE, text: "" };
-		return {
-			files: [await broken(run, file, `There is both ${CONFIG_FILE} and a folder ${CONFIG_FOLDER}: keep one of them.`)],
-			schedules: null,
-		};
+		return { files: [await broken(run, file, `There is both ${places.join(" and ")}: keep one of them.`)], schedules: null };
 	}
 	const planned: PlannedFile[] = [];
 	let isSound = true;
@@ -57,7 +54,7 @@ export async function plannedRuns({ plan, run }: PlanOfRun, { files, changed }: 
 			if (other !== undefined)
 				throw new ApiError("validation_failed", `The pipeline of ${other} is called ${name}, too: give one of them another name.`);
 			names.set(name, file.path);
-			if (isSkipped) planned.push({ file: file.path, because: SKIPPED });
+			if (skipped !== null) planned.push({ file: file.path, because: skipped });
 			else if ("because" in wanted) planned.push({ file: file.path, because: wanted.because });
 			else {
 				bytes += JSON.stringify(wanted.submission.pipeline).length;
@@ -69,23 +66,54 @@ export async function plannedRuns({ plan, run }: PlanOfRun, { files, changed }: 
 			// That the coordinator is busy says nothing of the file: the result is sent again.
 			if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
 			isSound = false;
-			planned.push(isSkipped ? { file: file.path, because: SKIPPED } : await broken(run, file, faultsOf(error)));
+			planned.push(skipped !== null ? { file: file.path, because: skipped } : await broken(run, file, faultsOf(error)));
 		}
 	}
 	// Of a commit that asks for nothing to be run nobody would see that what it says of schedules is broken.
-	const isHeeded = plan.is_of_main_line && (isSound || !isSkipped);
+	const isHeeded = plan.is_of_main_line && (isSound || skipped === null);
 	const keepsEarlier = trigger.pull_request?.event === "ready_for_review" && planned.every((one) => "because" in one);
 	return { files: planned, schedules: isHeeded ? schedules : null, keepsEarlier };
 }
 
-/** Nothing is to be run; but somebody, or a schedule, that has named the very file means it to be there. */
-async function nothingFound({ work, file }: Plan, run: RunRow): Promise<PlannedFile> {
-	if (file !== null) return broken(run, { path: file, text: "" }, "There is no such file at this commit.");
-	const because =
-		work.config === null
-			? `there is no ${CONFIG_FILE} and no ${CONFIG_FOLDER}/*.yml at this commit`
-			: `there is nothing at ${work.config} at this commit`;
-	return { file: "*", because };
+/** Nothing is to be run; but somebody, or a schedule, that has named the very file means it to be there, and so may the project. */
+async function nothingFound(plan: Plan, run: RunRow, skipped: string | null): Promise<PlannedFile> {
+	if (plan.file !== null) return broken(run, { path: plan.file, text: "" }, "There is no such file at this commit.");
+	const because = `there is ${missing(plan)} at this commit`;
+	if (!plan.requires_pipeline || skipped !== null) return { file: "*", because };
+	const path = plan.work.config ?? CONFIG_FILE;
+	return { ...(await broken(run, { path, text: "" }, `This project requires a pipeline, and ${because}.`)), state: "failed" };
+}
+
+/** What was looked for and is not there. */
+function missing({ work }: Plan): string {
+	return work.config === null ? `no ${CONFIG_FILE} and no ${CONFIG_FOLDER}/*.yml` : `nothing at ${work.config}`;
+}
+
+/** What a project should know of what was found at one of its own commits; null: that a notice of this kind, if it has one, is out of date. */
+export function planNotices({ plan, run }: PlanOfRun, { files, lacks_default_branch }: PlanResult): Record<string, string | null> {
+	const { trigger, file } = plan;
+	if (run.is_trusted !== 1) return {};
+	const edit = `windlass projects edit ${run.project}`;
+	const at = `${trigger.tag === null ? `branch ${trigger.branch}` : `tag ${trigger.tag}`} at ${(run.commit_sha ?? "").slice(0, 12)}`;
+	const isEmpty = files.length === 0 && file === null;
+	const isAsked = isEmpty && whySkipped(trigger, run.commit_message) === null;
+	const { default_branch: renamed } = trigger;
+	return {
+		...(isAsked || files.length > 0
+			? {
+					no_pipeline: isAsked
+						? `Nothing was run for the ${at}: there is ${missing(plan)}. Add a pipeline, or name the place where it is: ${edit} --config <path>`
+						: null,
+				}
+			: {}),
+		...(renamed === undefined
+			? {}
+			: {
+					default_branch: lacks_default_branch
+						? `The repository has no branch ${plan.work.default_branch}; its default branch is ${renamed}. Schedules, badges and runs without a branch follow the setting default_branch: ${edit} --default-branch ${renamed}`
+						: null,
+				}),
+	};
 }
 
 type Asked = RepositoryPipeline["schedules"][number];
@@ -95,7 +123,7 @@ function scheduleOf({ path: file }: RepositoryFile, { cron, timezone = "UTC", br
 }
 
 /** A run that is over before it begins, and says why. */
-async function broken(run: RunRow, file: RepositoryFile, text: string): Promise<PlannedFile> {
+async function broken(run: RunRow, file: RepositoryFile, text: string): Promise<PlannedFile & { fault: Reason }> {
 	const fault: Reason = { code: "config_invalid", text: `${file.path}: ${text}`.slice(0, MAX_TOLD_CHARACTERS) };
 	const source = run.source_git === null ? null : { git: run.source_git, ref: run.source_ref };
 	const pipeline = withDefaults({

@@ -13,4 +13,6 @@ CREATE INDEX `artifacts_expiring` ON `artifacts` (`expires_at`) WHERE "artifacts
 ALTER TABLE `projects` ADD `checkout_depth` text;--> statement-breakpoint
 ALTER TABLE `projects` ADD `checkout_tags` integer;--> statement-breakpoint
 ALTER TABLE `projects` ADD `checkout_submodules` text;--> statement-breakpoint
-ALTER TABLE `projects` ADD `checkout_lfs` integer;
+ALTER TABLE `projects` ADD `checkout_lfs` integer;--> statement-breakpoint
+ALTER TABLE `projects` ADD `requires_pipeline` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE `projects` ADD `former_repositories` text DEFAULT '[]' NOT NULL;

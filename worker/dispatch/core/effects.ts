@@ -51,6 +51,8 @@ interface CommitStatusEffect {
 	/** The repository that the commit is in. */
 	repository: string;
 	sha: string;
+	/** The branch or tag, as the forge calls it. Statuses that version 0.1.0 has stored have none. */
+	ref?: string | null;
 	/** What it is the status of; with what the project has before it, the name that the forge shows. */
 	name: string;
 	state: RunState;
@@ -94,6 +96,9 @@ const PATIENCE: Record<Lane, { tries: number; firstMs: number; mostMs: number }>
 	own: { tries: 30, firstMs: 500, mostMs: 60_000 },
 	foreign: { tries: 80, firstMs: 1_000, mostMs: 15 * 60_000 },
 };
+
+/** A server that asks for a longer pause is asked again after this. The limits of GitHub and GitLab are for an hour at most. */
+const MOST_ASKED_MS = 65 * 60_000;
 
 function laneOf(effect: Effect): Lane {
 	return effect.kind === "commit_status" || effect.kind === "notify" ? "foreign" : "own";
@@ -177,7 +182,7 @@ function effectFailed(
 	{ isFinal, retryAfterMs }: Partial<EffectOutcome>,
 ): void {
 	const { tries: most, firstMs, mostMs } = PATIENCE[laneOf(effect)];
-	const pause = Math.max(Math.min(mostMs, firstMs * 2 ** tries), Math.min(mostMs, retryAfterMs ?? 0));
+	const pause = Math.max(Math.min(mostMs, firstMs * 2 ** tries), Math.min(MOST_ASKED_MS, retryAfterMs ?? 0));
 	core.sql.all(
 		"UPDATE effects SET tries = ?, due_at = ?, error = ?, is_dead = ? WHERE seq = ?",
 		tries + 1,
@@ -185,6 +190,16 @@ function effectFailed(
 		error.slice(0, 500),
 		isFinal || tries + 1 >= most ? 1 : 0,
 		seq,
+	);
+	if (retryAfterMs && effect.kind === "commit_status") deferStatuses(core, effect.project, core.now() + pause);
+}
+
+/** A forge that asks for a pause is not asked for another status of the same project either. */
+function deferStatuses(core: Core, project: string, until: number): void {
+	core.sql.all(
+		"UPDATE effects SET due_at = ?1 WHERE kind = 'commit_status' AND is_dead = 0 AND due_at < ?1 AND payload ->> 'project' = ?2",
+		until,
+		project,
 	);
 }
 
@@ -214,6 +229,23 @@ export function queuesDue(core: Core, lane: Lane): Queue[] {
 /** Tries once more what was given up of the coordinator's own. */
 export function retryEffects(core: Core): void {
 	core.sql.all(`UPDATE effects AS e SET is_dead = 0, tries = 0, due_at = ? WHERE is_dead = 1 AND ${inLane("own")}`, core.now());
+}
+
+/** Sends the undelivered statuses of a project at once, also those that were given up: a setting has been corrected. Newer ones replace older ones. */
+export function retryStatuses(core: Core, project: string): void {
+	command(core, () => {
+		core.sql.all(
+			`DELETE FROM effects AS e WHERE kind = 'commit_status' AND is_dead = 1 AND payload ->> 'project' = ?
+			AND EXISTS (SELECT 1 FROM effects AS newer WHERE newer.key = e.key AND newer.seq > e.seq)`,
+			project,
+		);
+		core.sql.all(
+			`UPDATE effects SET is_dead = 0, tries = 0, due_at = ? WHERE kind = 'commit_status' AND payload ->> 'project' = ?
+			AND (is_dead = 1 OR error IS NOT NULL)`,
+			core.now(),
+			project,
+		);
+	});
 }
 
 /** Forgets what was to be told to others and was given up long ago. To be called inside a command. */

@@ -1,8 +1,9 @@
 import { type Core, command } from "./core.ts";
 import { forgetUntold, retryEffects } from "./effects.ts";
 import { forgetGroups } from "./groups.ts";
+import { forgetNewestDeliveries } from "./newest_deliveries.ts";
 import { retryEntries } from "./outbox.ts";
-import { forgetPlanFaults } from "./statuses.ts";
+import { forgetShownStatuses } from "./shown_statuses.ts";
 import { startTimer } from "./timers.ts";
 
 /** What the queue does once an hour: it forgets lanes in which nothing waits and agents that are long gone, and tries again what was set aside. */
@@ -11,8 +12,10 @@ const TIDY_MS = 60 * 60_000;
 /** An agent that was not heard of for this long is forgotten; one that comes back after that registers anew. */
 const AGENT_GONE_MS = 30 * 24 * 60 * 60_000;
 const LANES_AT_ONCE = 500;
-/** For how long it is shown what a forge would not be told, and known which plans it was told have failed. */
+/** For how long undelivered statuses and notifications are shown. */
 const UNTOLD_MS = 7 * 24 * 60 * 60_000;
+/** For how long the last status of a commit and the last delivery of a pull request count: longer than a run may wait for its approval. */
+const COMMIT_MEMORY_MS = 40 * 24 * 60 * 60_000;
 
 /** Sets the hourly timer, unless it is set. */
 export function scheduleTidying(core: Core): void {
@@ -33,7 +36,8 @@ export function tidyQueue(core: Core, lateByMs: number): void {
 	retryEntries(core);
 	retryEffects(core);
 	forgetUntold(core, core.now() - UNTOLD_MS);
-	forgetPlanFaults(core, core.now() - UNTOLD_MS);
+	forgetShownStatuses(core, core.now() - COMMIT_MEMORY_MS);
+	forgetNewestDeliveries(core, core.now() - COMMIT_MEMORY_MS);
 	startTimer(core, "tidy", core.now() + TIDY_MS);
 }
 

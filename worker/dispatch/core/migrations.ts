@@ -232,6 +232,18 @@ const MIGRATIONS: readonly string[] = [
 	ALTER TABLE artifacts ADD COLUMN name TEXT;
 	ALTER TABLE artifacts ADD COLUMN expires_at INTEGER;
 	`,
+	`
+	CREATE TABLE shown_statuses (key TEXT PRIMARY KEY, run_id TEXT NOT NULL, result TEXT, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+	CREATE INDEX shown_statuses_by_age ON shown_statuses(at);
+	INSERT INTO shown_statuses
+		SELECT 'status ' || project || ' ' || commit_sha || ' plan', '', '{"runId":"","state":"errored","description":""}', at FROM plan_faults;
+	DROP TABLE plan_faults;
+	CREATE TABLE newest_deliveries (
+		project TEXT NOT NULL, pull_request INTEGER NOT NULL, delivery TEXT NOT NULL, at INTEGER NOT NULL,
+		PRIMARY KEY (project, pull_request)
+	) STRICT, WITHOUT ROWID;
+	CREATE INDEX newest_deliveries_by_age ON newest_deliveries(at);
+	`,
 ];
 
 /**

@@ -1,6 +1,8 @@
 import type { Reason } from "../../../schema/wire/states.ts";
 import { cancelJobsOf } from "./cancel.ts";
 import type { Core } from "./core.ts";
+import { definitionOf } from "./definitions.ts";
+import { isOvertaken } from "./newest_deliveries.ts";
 import { CANCEL_BY } from "./progress.ts";
 import type { JobRow, RunRow } from "./rows.ts";
 import { findRun } from "./rows.ts";
@@ -16,7 +18,7 @@ import { acceptBrokenRun, acceptRun, type Submit } from "./submit.ts";
 export type PlannedFile = { file: string } & (
 	| { submit: Submit; fault: null }
 	/** It cannot be run: what is wrong with it is said by a run that is over at once. */
-	| { submit: Submit; fault: Reason }
+	| { submit: Submit; fault: Reason; state?: "errored" | "failed" }
 	/** It does not want to. */
 	| { because: string }
 );
@@ -32,14 +34,17 @@ export interface Planned {
 /** Makes the runs that a plan has found. To be called inside the command that takes its result. */
 export function carryOut(core: Core, job: JobRow, { files, schedules, keepsEarlier = false }: Planned): void {
 	const plan = findRun(core, job.run_id) as RunRow;
+	const isOlder = isOvertaken(core, plan);
+	const isSuperseded = isOlder && plan.is_trusted === 0 && !definitionOf(core, job).plan?.is_replay;
 	if (plan.pull_request !== null && !keepsEarlier) supersedeGated(core, plan);
-	for (const one of files) {
+	const became = isSuperseded ? files.map(({ file }) => ({ file, because: `superseded: ${movedOn(plan)}` })) : files;
+	for (const one of became) {
 		if ("because" in one) continue;
-		if (one.fault) acceptBrokenRun(core, one.submit, one.fault);
+		if (one.fault) acceptBrokenRun(core, one.submit, one.state ?? "errored", one.fault);
 		else acceptRun(core, one.submit);
 	}
 	if (schedules) adoptSchedules(core, plan.project, plan.trigger_delivery ?? "", schedules);
-	const outputs = files.map((one) => [one.file, "because" in one ? `not run: ${one.because}` : one.submit.runId]);
+	const outputs = became.map((one) => [one.file, "because" in one ? `not run: ${one.because}` : one.submit.runId]);
 	core.sql.all("UPDATE jobs SET outputs = ? WHERE id = ?", JSON.stringify(Object.fromEntries(outputs)), job.id);
 }
 
@@ -53,6 +58,10 @@ function supersedeGated(core: Core, plan: RunRow): void {
 		plan.trigger_delivery,
 		plan.id,
 	);
-	const reason: Reason = { code: "superseded", text: `Superseded: pull request ${plan.pull_request} has moved on.` };
+	const reason: Reason = { code: "superseded", text: `Superseded: ${movedOn(plan)}.` };
 	for (const { id } of gated) cancelJobsOf(core, id, CANCEL_BY.person, reason);
+}
+
+function movedOn({ pull_request }: RunRow): string {
+	return `pull request ${pull_request} has moved on`;
 }

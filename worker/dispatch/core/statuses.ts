@@ -5,45 +5,52 @@ import type { Core } from "./core.ts";
 import { pipelineOf } from "./definitions.ts";
 import { addEffect } from "./effects.ts";
 import { findRun, type RunRow } from "./rows.ts";
+import { lastResult, type Status, showStatus, yieldStatus } from "./shown_statuses.ts";
 
 /** What the forge of a project is told of its commits: written with the state of a run, in one transaction, and told in its order. */
 
-/** What the status of a plan is called: it is told only where it could not do its work. */
+/** What the status of a discovery job is called: it is sent only where the job could not do its work. */
 const PLAN = "plan";
 /** What the name of a status ends with that stands beside the one of the push of the same commit. */
 const OF_PULL_REQUEST = " (pull request)";
+/** Events whose runs have a status of their own, as in Woodpecker: a tag or a schedule says nothing of the push of the same commit. */
+const EVENT_SUFFIXES: Readonly<Record<string, string>> = { tag: " (tag)", schedule: " (schedule)", manual: " (manual)" };
 
 /** Has the forge told how a run stands, if it is about a commit of a project. To be called inside the command that has changed it. */
 export function noteStatus(core: Core, runId: string): void {
 	const run = findRun(core, runId) as RunRow;
 	if (run.project === ADHOC_PROJECT || run.source_git === null || run.commit_sha === null) return;
 	const { is_command, is_beside_push } = pipelineOf(core, run);
-	if (run.kind === "plan" ? !isPlanTold(core, run, run.commit_sha) : is_command) return;
-	const name = run.kind === "plan" ? PLAN : `${run.pipeline}${is_beside_push ? OF_PULL_REQUEST : ""}`;
-	addEffect(core, `status ${run.project} ${run.commit_sha} ${name}`, {
-		kind: "commit_status",
-		runId: run.id,
-		project: run.project,
-		repository: run.source_git,
-		sha: run.commit_sha,
-		name,
-		state: run.state,
-		description: describe(core, run),
-	});
+	const isPlan = run.kind === "plan";
+	if (is_command && !isPlan) return;
+	const suffix = is_beside_push ? OF_PULL_REQUEST : (EVENT_SUFFIXES[run.trigger_kind] ?? "");
+	const name = `${isPlan ? PLAN : run.pipeline}${suffix}`;
+	const key = `status ${run.project} ${run.commit_sha} ${name}`;
+	const status = { runId: run.id, state: run.state, description: describe(core, run) };
+	const shown = isPlan ? planStatus(core, key, status) : didNothing(run) ? yieldStatus(core, key, status) : showStatus(core, key, status);
+	if (!shown) return;
+	const { project, source_git: repository, commit_sha: sha } = run;
+	addEffect(core, key, { kind: "commit_status", ...shown, project, repository, sha, ref: refOf(run), name });
 }
 
-/** Of a plan it is told that it could not do its work; and, after that, that one of the same commit could. */
-function isPlanTold(core: Core, { project, state }: RunRow, sha: string): boolean {
-	if (!isTerminal(state) || state === "cancelled") return false;
-	if (state === "succeeded")
-		return core.sql.all("DELETE FROM plan_faults WHERE project = ? AND commit_sha = ? RETURNING at", project, sha).length > 0;
-	core.sql.all("INSERT INTO plan_faults (project, commit_sha, at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", project, sha, core.now());
-	return true;
+/** Whether a run has ended without a result: nothing was to be run, or a newer run has taken its place. */
+function didNothing({ state, reason_code }: RunRow): boolean {
+	return state === "skipped" || (state === "cancelled" && reason_code === "superseded");
 }
 
-/** Forgets plans that failed long ago. To be called inside a command. */
-export function forgetPlanFaults(core: Core, before: number): void {
-	core.sql.all("DELETE FROM plan_faults WHERE at < ?", before);
+/** Of a discovery job it is told that it could not do its work; and, after that, that one of the same commit could. */
+function planStatus(core: Core, key: string, status: Status): Status | null {
+	if (!isTerminal(status.state) || status.state === "cancelled") return null;
+	const last = lastResult(core, key);
+	if (status.state === "succeeded" && (last === null || last.state === "succeeded")) return null;
+	return showStatus(core, key, status);
+}
+
+/** The branch or tag that a commit came by, as a forge calls it; of a pull request from a fork its ref at the forge. */
+function refOf({ tag, branch, is_trusted, source_ref }: RunRow): string | null {
+	if (tag !== null) return tag;
+	if (branch !== null && is_trusted === 1) return branch;
+	return source_ref?.replace(/^refs\/(heads|tags)\//, "") ?? null;
 }
 
 /** How a run stands, in a few words: forges show no more. */

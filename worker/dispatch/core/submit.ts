@@ -94,7 +94,6 @@ export function submitRun(core: Core, submit: Submit, checkRoom: () => void = ()
 /** Takes a run in and moves it on as far as it can go. To be called inside a command. */
 export function acceptRun(core: Core, submit: Submit): void {
 	insertRun(core, submit);
-	noteStatus(core, submit.runId);
 	for (const id of insertJobs(core, submit)) {
 		// Read anew: what came before may have ended it.
 		const job = findJob(core, id) as JobRow;
@@ -102,14 +101,16 @@ export function acceptRun(core: Core, submit: Submit): void {
 	}
 	updateRun(core, submit.runId);
 	const run = findRun(core, submit.runId) as RunRow;
+	// Every other state has been noted already. That a skipped run was queued, nobody needs to see.
+	if (run.state === "queued") noteStatus(core, run.id);
 	if (isRunGated(run) && !isTerminal(run.state)) setTimer(core, "run_approval", run.id, core.now() + RUN_APPROVAL_MS);
 	enterGroup(core, submit.runId);
 }
 
 /** Takes a run in of which nothing can be run: it is over with this reason. To be called inside a command. */
-export function acceptBrokenRun(core: Core, submit: Submit, reason: Reason): void {
+export function acceptBrokenRun(core: Core, submit: Submit, state: "errored" | "failed", reason: Reason): void {
 	insertRun(core, submit);
-	endRun(core, findRun(core, submit.runId) as RunRow, "errored", reason);
+	endRun(core, findRun(core, submit.runId) as RunRow, state, reason);
 }
 
 function knownRun(core: Core, submit: Submit): string | null {
