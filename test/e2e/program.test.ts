@@ -1,11 +1,21 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Job, Run } from "../../schema/wire/resources.ts";
-import { ADMIN_TOKEN, eventually, LEASE_TTL_MS, Program, TestCoordinator, temporaryFolder, workerdsOf } from "../support/processes.ts";
+import {
+	ADMIN_TOKEN,
+	eventually,
+	LEASE_TTL_MS,
+	Program,
+	processesNaming,
+	TestCoordinator,
+	temporaryFolder,
+	testPort,
+	workerdsOf,
+} from "../support/processes.ts";
 
 /** How a command that cannot work ends: one sentence, and its exit code. */
 async function failure(args: string[], environment: Record<string, string> = {}): Promise<{ code: number | null; lines: string[] }> {
@@ -257,9 +267,84 @@ describe("windlass agent", () => {
 	});
 });
 
-describe("the documentation", () => {
-	const root = path.resolve(import.meta.dirname, "../..");
+const root = path.resolve(import.meta.dirname, "../..");
 
+describe("npm", () => {
+	test("passes SIGTERM on to the coordinator and to an agent: both stop as planned, and a job survives the restart", async () => {
+		const npm: [string, ...string[]] = ["npm", "--prefix", root];
+		const folder = temporaryFolder();
+		const data = path.join(folder, "data");
+		const port = testPort();
+		const environment = { WINDLASS_ADMIN_TOKEN: ADMIN_TOKEN };
+		const start = async () => {
+			const program = new Program(["start", "--", "--data", data, "--no-agent", "--port", port], environment, npm);
+			onTestFinished(async () => {
+				for (const pid of [...processesNaming(data), ...workerdsOf(data)]) process.kill(pid, "SIGKILL");
+				await program.exited;
+			});
+			await program.says(/Try it/);
+			return program;
+		};
+		const url = `http://127.0.0.1:${port}`;
+		const ask = async <Body>(address: string, body?: unknown) => {
+			const init = { headers: { Authorization: `Bearer ${ADMIN_TOKEN}` }, ...(body ? { method: "POST", body: JSON.stringify(body) } : {}) };
+			return (await (await fetch(url + address, init)).json()) as Body;
+		};
+		const first = await start();
+		const token = path.join(folder, "token");
+		writeFileSync(token, (await ask<{ token: string }>("/api/v1/agent-tokens", {})).token);
+		const work = path.join(folder, "agent");
+		const agent = new Program(
+			["run", "windlass", "--", "agent", "--server", url, "--token-file", token, "--work-dir", work],
+			{ PATH: `/first:${process.env.PATH}` },
+			npm,
+		);
+		onTestFinished(async () => {
+			for (const pid of processesNaming(work)) process.kill(pid, "SIGKILL");
+			await agent.exited;
+		});
+		const stopped = path.join(folder, "stopped");
+		const job = `echo "path $PATH"; while [ ! -e ${stopped} ]; do sleep 0.1; done`;
+		const { id, jobs } = await ask<Run>("/api/v1/runs", { run: job });
+		await eventually(async () => (await ask<Job>(`/api/v1/jobs/${jobs[0]?.id}`)).state === "running", "the job to run");
+		const signaled = performance.now();
+		first.signal("SIGTERM");
+		expect([await first.exited, workerdsOf(data), processesNaming(data)]).toEqual([0, [], []]);
+		expect(performance.now() - signaled).toBeLessThan(5_000);
+		await start();
+		agent.signal("SIGTERM");
+		await agent.says(/draining: 1 running/);
+		writeFileSync(stopped, "");
+		expect([await agent.exited, processesNaming(work)]).toEqual([0, []]);
+		const run = await ask<Run>(`/api/v1/runs/${id}`);
+		expect([run.state, run.jobs[0]?.attempts.length]).toEqual(["succeeded", 1]);
+		const log = await fetch(`${url}/api/v1/jobs/${jobs[0]?.id}/log?format=clean`, { headers: { Authorization: `Bearer ${ADMIN_TOKEN}` } });
+		// Neither what npm prepends nor the Node that Windlass brings along.
+		expect(await log.text()).toContain(`path /first:${process.env.PATH}\n`);
+	}, 60_000);
+});
+
+describe("the systemd units", () => {
+	test("are valid, start Node itself, and leave the jobs' control groups to the agent", () => {
+		const folder = temporaryFolder();
+		const units = readdirSync(path.join(root, "deploy")).filter((name) => name.endsWith(".service"));
+		const texts = units.map((name) => readFileSync(path.join(root, "deploy", name), "utf8").replaceAll("/opt/windlass", root));
+		for (const [index, name] of units.entries()) writeFileSync(path.join(folder, name), texts[index] as string);
+		const files = units.map((name) => path.join(folder, name));
+		expect(spawnSync("systemd-analyze", ["verify", ...files], { encoding: "utf8" })).toMatchObject({ status: 0, stdout: "", stderr: "" });
+		for (const text of texts) {
+			for (const setting of [/^\[Install\]$/m, /^User=./m, /^After=network-online\.target/m, /^LimitNOFILE=\d+$/m, /^KillMode=mixed$/m])
+				expect(text).toMatch(setting);
+			const [, line = ""] = /^ExecStart=(.*)$/m.exec(text) ?? [];
+			const [program = "", ...args] = line.split(" ");
+			expect(execFileSync(program, [...args.slice(0, 2), "--help"], { encoding: "utf8" })).toContain("Usage: windlass");
+		}
+		expect(units).toEqual(["windlass-agent.service", "windlass.service"]);
+		expect(texts[0]).toMatch(/^Delegate=yes$/m);
+	});
+});
+
+describe("the documentation", () => {
 	test("the README's curl lines run as they stand", async () => {
 		const coordinator = await TestCoordinator.start();
 		await coordinator.agent("one");
