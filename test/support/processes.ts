@@ -157,7 +157,7 @@ export class TestCoordinator {
 
 	request(address: string, init: RequestInit & { token?: string | null } = {}): Promise<Response> {
 		const { token = ADMIN_TOKEN, headers, ...rest } = init;
-		return fetch(new URL(address, this.url), {
+		return fetch(address.startsWith("/") ? this.url + address : address, {
 			...rest,
 			headers: { ...(token === null ? {} : { Authorization: `Bearer ${token}` }), ...(headers as Record<string, string>) },
 		});

@@ -46,7 +46,7 @@ export async function sendCommitStatus(environment: Environment, team: string, s
 	}
 	const token = (await readSecrets(environment, team, project.name, [name])).get(name);
 	if (token === undefined) throw new NotSent(`There is no secret ${name} for the project ${project.name}.`, { isFinal: true });
-	const url = environment.PUBLIC_URL ? `${environment.PUBLIC_URL.replace(/\/$/, "")}/runs/${status.runId}` : undefined;
+	const url = environment.PUBLIC_URL ? `${environment.PUBLIC_URL.replace(/\/+$/, "")}/runs/${status.runId}` : undefined;
 	try {
 		await send(requestOf(forge, token.trim(), `${project.status_context}/${status.name}`, status, url));
 	} catch (error) {
