@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { Job, Run } from "../../schema/wire/resources.ts";
+import type { Agent, Job, Run, SubmittedRun } from "../../schema/wire/resources.ts";
 import {
 	ADMIN_TOKEN,
 	eventually,
@@ -196,6 +196,30 @@ describe("windlass agent", () => {
 		expect(items).toMatchObject([
 			{ name: "from-environment", slots: 5, labels: expect.arrayContaining(["blue", "green", os.platform(), os.arch()]) },
 		]);
+	});
+
+	test("is online and takes jobs while it still cleans up its containers and looks for tools", async () => {
+		const folder = temporaryFolder();
+		const released = path.join(folder, "released");
+		const script = `#!/bin/sh\ncase "$1" in version|--version) echo 27.0;; *) while [ ! -e ${released} ]; do sleep 0.1; done;; esac\n`;
+		writeFileSync(path.join(folder, "docker"), script, { mode: 0o755 });
+		onTestFinished(() => writeFileSync(released, ""));
+		const coordinator = await TestCoordinator.start();
+		await coordinator.agent("one", { environment: { PATH: `${folder}:${process.env.PATH}` } });
+		const contained = await coordinator.post<SubmittedRun>("/api/v1/runs", {
+			pipeline: { jobs: { main: { container: "busybox", steps: ["true"] } } },
+		});
+		expect(contained.notices).toEqual([]);
+		const { id } = await coordinator.post<Run>("/api/v1/runs", { run: "true" });
+		expect((await coordinator.get<Run>(`/api/v1/runs/${id}/wait?timeout=30`)).state).toBe("succeeded");
+		expect(await coordinator.get(`/api/v1/jobs/${contained.jobs[0]?.id}/explain`)).toMatchObject({
+			summary: "Waits for an agent that is still looking at its machine: one has not said yet whether it has a container runtime.",
+		});
+		await coordinator.post(`/api/v1/runs/${contained.id}/cancel`, {});
+		writeFileSync(released, "");
+		const agent = async () => (await coordinator.get<{ items: Agent[] }>("/api/v1/agents")).items[0]?.capabilities;
+		await eventually(async () => (await agent())?.looking_for.length === 0, "the end of the looking");
+		expect(await agent()).toMatchObject({ container: "docker 27.0", tools: { git: expect.any(String) } });
 	});
 
 	test("--once ends after one job, --idle-exit after idleness; both say goodbye", async () => {
