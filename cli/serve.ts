@@ -248,8 +248,11 @@ function greet(coordinator: Coordinator, { host }: ServeFlags): void {
 	const bold = (text: string) => (process.stdout.isTTY ? `\x1b[1m${text}\x1b[0m` : text);
 	const say = (label: string, text: string) => process.stdout.write(`  ${label.padEnd(12)} ${text}\n`);
 	process.stdout.write(`\n${bold("Windlass is ready.")}\n\n`);
+	const [others, signIn] = [coordinator.otherUrls, new URL(coordinator.signInUrl)];
 	say("status page", bold(coordinator.url));
+	for (const other of others) say("", other);
 	say("sign in", `${coordinator.signInUrl}   (once, within 10 minutes)`);
+	for (const other of others) say("", other + signIn.pathname + signIn.search);
 	if (coordinator.newAdminToken)
 		say("admin token", `${coordinator.newAdminToken}   (shown once; windlass token reset-admin makes another)`);
 	const token = coordinator.newAdminToken ?? "$WINDLASS_ADMIN_TOKEN";

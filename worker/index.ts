@@ -13,6 +13,7 @@ import { assertMigrated } from "./catalog/schema.ts";
 import type { Environment } from "./environment.ts";
 import { faultFields, log, setLogLevel } from "./log.ts";
 import { errorPage } from "./pages/error_page.tsx";
+import { assertPrepared } from "./prepared.ts";
 import { publicLink, setPublicUrl, withoutPublicPath } from "./public_path.ts";
 
 export { Dispatcher } from "./dispatch/dispatcher.ts";
@@ -69,6 +70,8 @@ async function answer(request: Request, environment: Environment, requestId: str
 async function handle(one: Route, request: IRequest, environment: Environment, requestId: string): Promise<Response> {
 	const url = new URL(request.url);
 	if (one.path !== LIVENESS_PATH) await assertMigrated(environment.DB);
+	// The host's own routes are what prepares it.
+	if (one.path !== LIVENESS_PATH && !one.allow.every((kind) => kind === "host")) await assertPrepared(environment);
 	// A forge may send credentials of its own to a hook; where everybody comes as nobody, they are not looked at.
 	const isOpen = one.allow.every((kind) => kind === "anyone");
 	const asked = request as unknown as Request;

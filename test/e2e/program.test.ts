@@ -63,6 +63,17 @@ describe("windlass serve", () => {
 		await coordinator.program.says(/without TLS/);
 	});
 
+	test("on all addresses, prints those of the machine, too, each with its sign-in link", async () => {
+		const { program, port, signInUrl } = await TestCoordinator.start({ args: ["--host", "0.0.0.0"] });
+		const { search } = new URL(signInUrl);
+		const addresses = Object.values(os.networkInterfaces()).flatMap((all) => all ?? []);
+		for (const { address, family, internal } of addresses) {
+			const isShown = family === "IPv4" && (!internal || address === "127.0.0.1");
+			for (const link of [`http://${address}:${port}\n`, `http://${address}:${port}/sign-in${search}`])
+				expect([link, program.output.includes(link)]).toEqual([link, isShown]);
+		}
+	});
+
 	test("keeps its keys to itself, and no token in clear anywhere", async () => {
 		const coordinator = await TestCoordinator.start();
 		const agentFolder = path.join(temporaryFolder(), "agent");

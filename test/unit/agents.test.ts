@@ -13,6 +13,7 @@ import {
 } from "../../worker/dispatch/core/registration_tokens.ts";
 import { findAgent } from "../../worker/dispatch/core/rows.ts";
 import { SUBMITTED } from "../../worker/dispatch/core/submit.ts";
+import { readSettings } from "../../worker/settings.ts";
 import { Queue, refusalOf, SETTINGS } from "../support/queue.ts";
 
 /** What an agent may be given, and what people can do with it. */
@@ -117,6 +118,25 @@ describe("an agent that is still looking at its machine", () => {
 		const run = queue.submit("{ runs_on: { tools: { go: '*' } }, steps: [a] }");
 		closeSession(queue.core, agent, "one", 1);
 		expect(hopeless(queue.core, run)).toEqual(["The job main cannot start: no agent has go (one has not said yet which tools it has)."]);
+	});
+});
+
+describe("a silent agent", () => {
+	test.each([
+		["the usual lease", "60000", 75_000],
+		["a short lease, with which polls come back sooner", "10000", 30_000],
+		["a long lease", "600000", 75_000],
+	])("with %s is shown as offline when its next poll is overdue", (_, lease, expected) => {
+		const times = { LEASE_TTL_MS: lease, RENEW_MS: "1000", RENEW_TIMEOUT_MS: "1000", KILL_GRACE_MS: "2000", POLL_HOLD_MS: "55000" };
+		const settings = readSettings({ ...times, LOG_SHARDS: "1" } as never);
+		const queue = new Queue(undefined, settings);
+		const agent = queue.agent("one");
+		queue.poll(agent);
+		const status = () => findAgent(queue.core, agent)?.status;
+		queue.pass(expected - 1_000);
+		expect(status()).toBe("online");
+		queue.pass(1_000);
+		expect(status()).toBe("offline");
 	});
 });
 
