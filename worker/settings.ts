@@ -1,12 +1,11 @@
 import { shortestLease } from "../schema/wire/lease_rule.ts";
+import { pollHoldFor, pollTimeoutFor, silenceFor } from "../schema/wire/poll_rule.ts";
 import type { Intervals } from "../schema/wire/protocol.ts";
 import type { Settings } from "./dispatch/core/core.ts";
 import type { Environment } from "./environment.ts";
 
 /** A poll of an agent that holds leases, and every other parked call, comes back at least this often. */
 export const SHORT_HOLD_MS = 25_000;
-/** An agent that polls as late as it may is not silent yet. */
-const SILENCE_MARGIN_MS = 5_000;
 
 /**
  * The queue's settings, from the environment.
@@ -21,7 +20,7 @@ export function readSettings(environment: Environment): Settings {
 		claimWindowMs: 12_000,
 		retryBackoffMs: 1_000,
 		logShards: wholeNumber(environment, "LOG_SHARDS"),
-		agentSilentMs: pollTimeoutMs(pollHoldMs(environment)) + SILENCE_MARGIN_MS,
+		agentSilentMs: silenceFor(pollHoldMs(environment)),
 	};
 	const least = shortestLease(settings);
 	if (settings.leaseTtlMs < least) {
@@ -30,14 +29,9 @@ export function readSettings(environment: Environment): Settings {
 	return settings;
 }
 
-/** How long an idle agent's poll may stay parked: with a short lease it is to be missed soon. */
+/** How long an idle agent's poll may stay parked. */
 export function pollHoldMs(environment: Environment): number {
-	return Math.min(wholeNumber(environment, "POLL_HOLD_MS"), wholeNumber(environment, "LEASE_TTL_MS"));
-}
-
-/** How long an agent waits for the answer to a poll that is held for so long; then it polls anew. */
-function pollTimeoutMs(holdMs: number): number {
-	return holdMs + 15_000;
+	return pollHoldFor(wholeNumber(environment, "POLL_HOLD_MS"), wholeNumber(environment, "LEASE_TTL_MS"));
 }
 
 /** What agents are told to keep to. */
@@ -47,7 +41,7 @@ export function intervalsFor(settings: Settings, holdMs: number, maxLogBytes: nu
 		renew_ms: settings.renewMs,
 		renew_timeout_ms: settings.renewTimeoutMs,
 		kill_grace_ms: settings.killGraceMs,
-		poll_timeout_ms: pollTimeoutMs(holdMs),
+		poll_timeout_ms: pollTimeoutFor(holdMs),
 		log_flush_watched_ms: 200,
 		log_flush_ms: 2_000,
 		log_max_bytes: maxLogBytes,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { pollHoldFor, silenceFor } from "../../schema/wire/poll_rule.ts";
 import { type Capabilities, NO_CAPABILITIES } from "../../schema/wire/requirements.ts";
 import { type AgentChange, changeAgent, removeAgent } from "../../worker/dispatch/core/agent_lifecycle.ts";
 import { issueNextToken } from "../../worker/dispatch/core/agent_tokens.ts";
@@ -13,7 +14,6 @@ import {
 } from "../../worker/dispatch/core/registration_tokens.ts";
 import { findAgent } from "../../worker/dispatch/core/rows.ts";
 import { SUBMITTED } from "../../worker/dispatch/core/submit.ts";
-import { readSettings } from "../../worker/settings.ts";
 import { Queue, refusalOf, SETTINGS } from "../support/queue.ts";
 
 /** What an agent may be given, and what people can do with it. */
@@ -123,13 +123,11 @@ describe("an agent that is still looking at its machine", () => {
 
 describe("a silent agent", () => {
 	test.each([
-		["the usual lease", "60000", 75_000],
-		["a short lease, with which polls come back sooner", "10000", 30_000],
-		["a long lease", "600000", 75_000],
+		["the usual lease", 60_000, 75_000],
+		["a short lease, with which polls come back sooner", 10_000, 30_000],
+		["a long lease", 600_000, 75_000],
 	])("with %s is shown as offline when its next poll is overdue", (_, lease, expected) => {
-		const times = { LEASE_TTL_MS: lease, RENEW_MS: "1000", RENEW_TIMEOUT_MS: "1000", KILL_GRACE_MS: "2000", POLL_HOLD_MS: "55000" };
-		const settings = readSettings({ ...times, LOG_SHARDS: "1" } as never);
-		const queue = new Queue(undefined, settings);
+		const queue = new Queue(undefined, { ...SETTINGS, leaseTtlMs: lease, agentSilentMs: silenceFor(pollHoldFor(55_000, lease)) });
 		const agent = queue.agent("one");
 		queue.poll(agent);
 		const status = () => findAgent(queue.core, agent)?.status;

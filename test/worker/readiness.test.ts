@@ -8,8 +8,11 @@ import worker from "../../worker/index.ts";
 
 const TOKEN = "an-admin-token-for-tests-that-nobody-guesses";
 
-async function ask(path: string, changes: Partial<Record<keyof Environment, unknown>> = {}, token: string | null = TOKEN, method = "GET") {
-	const request = new Request(`http://windlass.test${path}`, { method, headers: token === null ? {} : { Authorization: `Bearer ${token}` } });
+async function ask(path: string, changes: Partial<Record<keyof Environment, unknown>> = {}, token = TOKEN, method = "GET") {
+	const request = new Request(`http://windlass.test${path}`, {
+		method,
+		headers: path.startsWith("/api/") ? { Authorization: `Bearer ${token}` } : {},
+	});
 	const response = await worker.fetch(request as never, { ...env, ...changes } as Environment);
 	const { message, problems } = (response.status === 204 ? {} : await response.json()) as { message?: string; problems?: string[] };
 	return { status: response.status, message, problems };
