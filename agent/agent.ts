@@ -68,6 +68,9 @@ export class RunningAgent {
 	readonly #clock = new CoordinatorClock();
 	readonly #attempts = new Map<string, Attempt>();
 	readonly #finished = new Set<Promise<void>>();
+	/** Settled once the coordinator knows this agent. */
+	readonly joined: Promise<void>;
+	#onJoined: () => void = () => undefined;
 	#intervals: Intervals | null = null;
 	/** Ends the loops for good. */
 	readonly #stop = new AbortController();
@@ -95,6 +98,9 @@ export class RunningAgent {
 		this.#workshop = workshop;
 		this.#facts = facts;
 		this.#onLabels = onLabels;
+		this.joined = new Promise((resolve) => {
+			this.#onJoined = resolve;
+		});
 	}
 
 	/**
@@ -109,6 +115,7 @@ export class RunningAgent {
 				`${identity.name} is ready at ${this.#client.server}: ${this.#options.slots} ${this.#options.slots === 1 ? "slot" : "slots"}`,
 			);
 			this.#isInTouch = true;
+			this.#onJoined();
 			const renewing = this.#renewLoop();
 			try {
 				await this.#pollLoop();

@@ -1,6 +1,5 @@
 import { execFile } from "node:child_process";
-import { accessSync, constants } from "node:fs";
-import { statfs } from "node:fs/promises";
+import { accessSync, constants, statfsSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import type { Offering } from "../schema/pipeline/requirements.ts";
@@ -26,7 +25,12 @@ export class AgentFacts {
 	readonly #hasCgroups: boolean;
 	/** The labels that the coordinator counts; null until it has said which. */
 	#counted: readonly string[] | null = null;
-	#found: Pick<Capabilities, "container" | "gpus" | "tools" | "disk"> = { container: null, gpus: [], tools: {}, disk: 0 };
+	#found: Pick<Capabilities, "container" | "gpus" | "tools" | "looking_for"> = {
+		container: null,
+		gpus: [],
+		tools: {},
+		looking_for: ["tools", "gpus", "container"],
+	};
 
 	constructor(options: FactOptions, version: string, hasCgroups: boolean) {
 		this.#options = options;
@@ -34,15 +38,23 @@ export class AgentFacts {
 		this.#hasCgroups = hasCgroups;
 	}
 
-	/** Looks at the machine. */
-	async look(): Promise<void> {
-		const [tools, container, gpus, disk] = await Promise.all([
-			findTools(this.#options.probes),
-			dockerVersion(PROBE_MS),
-			findGpus(),
-			freeDisk(this.#options.workDir),
-		]);
-		this.#found = { tools, container, gpus, disk };
+	/**
+	 * Looks at the machine.
+	 * @param cleanUp what must be over before a job may run in a container
+	 * @param tell called when there is more to tell
+	 */
+	async look(cleanUp: Promise<void> = Promise.resolve(), tell: () => Promise<void> = async () => undefined): Promise<void> {
+		const container = cleanUp.then(() => dockerVersion(PROBE_MS)).then((version) => this.#add({ container: version }));
+		const [tools, gpus] = await Promise.all([findTools(this.#options.probes), findGpus()]);
+		this.#add({ tools, gpus });
+		await tell();
+		if (!this.#found.looking_for.includes("container")) return;
+		await container;
+		await tell();
+	}
+
+	#add(found: Partial<Pick<Capabilities, "container" | "gpus" | "tools">>): void {
+		this.#found = { ...this.#found, ...found, looking_for: this.#found.looking_for.filter((one) => !(one in found)) };
 	}
 
 	/** Takes over which labels count: not all that are declared may be had, and a registration token may give others. */
@@ -67,7 +79,7 @@ export class AgentFacts {
 
 	/** As a job that is about to start finds it. */
 	async offering(): Promise<Offering> {
-		return { labels: this.#counted ?? this.#labels, capabilities: { ...this.#capabilities, disk: await freeDisk(this.#options.workDir) } };
+		return { labels: this.#counted ?? this.#labels, capabilities: this.#capabilities };
 	}
 
 	get #labels(): string[] {
@@ -80,6 +92,7 @@ export class AgentFacts {
 			arch: os.arch(),
 			cores: os.availableParallelism(),
 			memory: os.totalmem(),
+			disk: freeDisk(this.#options.workDir),
 			shells: SHELLS.filter(isOnPath),
 			...this.#found,
 		};
@@ -97,9 +110,9 @@ function isOnPath(command: string): boolean {
 	});
 }
 
-async function freeDisk(folder: string): Promise<number> {
+function freeDisk(folder: string): number {
 	try {
-		const { bavail, bsize } = await statfs(folder);
+		const { bavail, bsize } = statfsSync(folder);
 		return bavail * bsize;
 	} catch {
 		return 0;

@@ -70,10 +70,12 @@ export class AgentHost {
 		let health: Awaited<ReturnType<typeof serveHealth>> | null = null;
 		try {
 			if (healthPort !== null) health = await serveHealth(healthPort, () => this.agent.health);
-			await this.#cleanUp();
-			const looking = this.#facts.look().then(() => this.agent.tellFacts());
+			const cleanUp = this.#cleanUp(await this.#endLeft()).catch((error) =>
+				say("warn", `the clean-up after a former life failed: ${error}`),
+			);
+			// Some forty programs start at once then: the coordinator is to know of the agent before.
+			void this.agent.joined.then(() => this.#facts.look(cleanUp, () => this.agent.tellFacts()));
 			await this.agent.run();
-			await looking;
 		} finally {
 			health?.close();
 			await Promise.all(this.#clients.map((client) => client.close()));
@@ -81,18 +83,24 @@ export class AgentHost {
 		}
 	}
 
-	/** What a former life has left behind: processes of jobs that nobody looks after any more, and their folders. */
-	async #cleanUp(): Promise<void> {
+	/** Ends the processes of jobs of a former life: nobody looks after them any more. @returns the attempts that have left a folder */
+	async #endLeft(): Promise<string[]> {
 		for (const cgroup of this.#cgroups?.left() ?? []) {
 			cgroup.kill();
 			cgroup.remove();
 		}
+		const left = await readdir(this.#state.jobsFolder);
+		for (const name of left) await new AttemptProcesses(name, this.#state.jobFolder(name), null).endAll(0);
+		return left;
+	}
+
+	/** Removes what a former life has left behind: its containers, and the folders of these attempts. */
+	async #cleanUp(left: readonly string[]): Promise<void> {
 		await takeBackLabelled(containerLabel(this.#state));
 		const isAlone = await removeLabelled(containerLabel(this.#state));
 		await sweepMirrors(this.#state.mirrorsFolder, Date.now());
-		for (const name of await readdir(this.#state.jobsFolder)) {
+		for (const name of left) {
 			const folder = this.#state.jobFolder(name);
-			await new AttemptProcesses(name, folder, null).endAll(0);
 			if (!isAlone) {
 				say("warn", `the files of ${name} stay: Docker could not remove the containers of this agent`);
 				continue;

@@ -25,8 +25,11 @@ const turns = new Map<string, Promise<unknown>>();
 export async function sweepMirrors(folder: string, now: number): Promise<void> {
 	for (const name of await readdir(folder).catch(() => [] as string[])) {
 		const mirror = path.join(folder, name);
-		const { mtimeMs } = await stat(mirror);
-		if (now - mtimeMs > UNUSED_MS) await rm(mirror, { recursive: true, force: true });
+		// A job may be about to use it.
+		await inTurn(mirror, new AbortController().signal, async () => {
+			const { mtimeMs } = await stat(mirror);
+			if (now - mtimeMs > UNUSED_MS) await rm(mirror, { recursive: true, force: true });
+		});
 	}
 }
 

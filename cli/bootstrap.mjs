@@ -3,9 +3,12 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import path from "node:path";
+import { isatty } from "node:tty";
 import { fileURLToPath } from "node:url";
 import { overwrite, takeSecrets } from "./process_secrets.mjs";
+import { userPath } from "./user_path.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 export const pinnedNode = path.join(root, "node_modules/node/bin", process.platform === "win32" ? "node.exe" : "node");
@@ -57,12 +60,12 @@ export function buildAll() {
 function become(args, secrets) {
 	const child = spawn(pinnedNode, args, {
 		stdio: "inherit",
-		env: { ...process.env, ...secrets, PATH: `${path.dirname(pinnedNode)}${path.delimiter}${process.env.PATH}` },
+		env: { ...process.env, ...secrets, ...(process.env.PATH && { PATH: userPath(process.env.PATH) }) },
 	});
-	// A terminal's Ctrl-C reaches the child by itself; this process only waits for it.
-	process.on("SIGINT", () => undefined);
 	for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
-	child.on("exit", (code, signal) => process.exit(code ?? (signal ? 128 : 1)));
+	// A terminal's Ctrl-C reaches the child by itself; a second signal would mean more than the first.
+	process.on("SIGINT", () => [0, 1, 2].some(isatty) || child.kill("SIGINT"));
+	child.on("exit", (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -68,6 +68,13 @@ export class Connection {
 		return (await this.#send(path, asked)).body;
 	}
 
+	/** What is behind an address that an answer names: it has the path of the server's public address already, if there is one. */
+	async download(address: string): Promise<Readable> {
+		const { pathname } = new URL(this.server);
+		const isWhole = pathname !== "/" && address.startsWith(`${pathname}/`);
+		return this.stream(isWhole ? address.slice(pathname.length) : address);
+	}
+
 	async #send(path: string, { method = "GET", json, body, headers }: Asked) {
 		const options = {
 			method,

@@ -1,5 +1,6 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { createServer } from "node:net";
+import { networkInterfaces } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { renewTimeoutFor } from "../schema/wire/lease_rule.ts";
@@ -80,6 +81,8 @@ export class Coordinator {
 	readonly localUrl: string;
 	/** Where links point to. */
 	readonly url: string;
+	/** Where other machines reach it, if it listens on all addresses and no public one is set. */
+	readonly otherUrls: readonly string[];
 	/** The admin token, if it was made just now: it is shown once. */
 	readonly newAdminToken: string | null;
 	/** Where a browser signs in, once. */
@@ -90,7 +93,7 @@ export class Coordinator {
 	private constructor(
 		host: Host,
 		secret: string,
-		addresses: { localUrl: string; url: string },
+		addresses: { localUrl: string; url: string; otherUrls: readonly string[] },
 		newAdminToken: string | null,
 		signInUrl: string,
 	) {
@@ -98,6 +101,7 @@ export class Coordinator {
 		this.#secret = secret;
 		this.localUrl = addresses.localUrl;
 		this.url = addresses.url;
+		this.otherUrls = addresses.otherUrls;
 		this.newAdminToken = newAdminToken;
 		this.signInUrl = signInUrl;
 	}
@@ -115,6 +119,7 @@ export class Coordinator {
 		const port = await freePort(address, options.port);
 		const localUrl = `http://${isWildcard(address) ? "127.0.0.1" : bracketed(address)}:${port}`;
 		const url = (options.publicUrl ?? localUrl).replace(/\/$/, "");
+		const otherUrls = options.publicUrl === null ? machineAddresses(address).map((one) => `http://${bracketed(one)}:${port}`) : [];
 		const host = await Host.start({
 			distribution: DISTRIBUTION,
 			storage: data.storage,
@@ -165,7 +170,7 @@ export class Coordinator {
 				.bind(sha256(code), tokenId, Date.now() + SIGN_IN_LINK_MS)
 				.run();
 			await database.prepare("DELETE FROM sign_in_links WHERE expires_at < ?").bind(Date.now()).run();
-			const coordinator = new Coordinator(host, secret, { localUrl, url }, token, `${url}/sign-in?code=${code}`);
+			const coordinator = new Coordinator(host, secret, { localUrl, url, otherUrls }, token, `${url}/sign-in?code=${code}`);
 			await coordinator.#post("/api/v1/host/prepare");
 			if (options.masterKey.before !== null) coordinator.hasRotated = await coordinator.#rotateSecrets(log);
 			const lookAtDisk = async () => {
@@ -348,6 +353,15 @@ function tryPort(host: string, port: number): Promise<number> {
 
 function isWildcard(host: string): boolean {
 	return host === "0.0.0.0" || host === "::";
+}
+
+/** The addresses at which other machines reach one that listens here; none where it does not listen on all of them. */
+function machineAddresses(host: string): string[] {
+	if (!isWildcard(host)) return [];
+	return Object.values(networkInterfaces())
+		.flatMap((addresses) => addresses ?? [])
+		.filter(({ internal, family, scopeid }) => !internal && (family === "IPv4" || (host === "::" && !scopeid)))
+		.map(({ address }) => address);
 }
 
 function bracketed(host: string): string {

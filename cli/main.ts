@@ -24,6 +24,7 @@ import { keysCommand } from "./keys_command.ts";
 import { hideOwnSecrets } from "./own_secrets.ts";
 import { serveCommand } from "./serve.ts";
 import { tokenCommand } from "./token_command.ts";
+import { userPath } from "./user_path.mjs";
 
 const OLDEST_NODE = [22, 19] as const;
 
@@ -49,6 +50,8 @@ function throwOnExit(command: Command): void {
 
 async function main(): Promise<number> {
 	hideOwnSecrets();
+	// Started by npm or not: jobs, probes and git get the PATH that this user has.
+	if (process.env.PATH) process.env.PATH = userPath(process.env.PATH);
 	const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 	if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
 		throw new UsageError(`Node ${process.versions.node} is too old; version ${OLDEST_NODE.join(".")} or later is needed`);

@@ -3,6 +3,7 @@ import { formatBytes, parseBytes } from "../schema/wire/bytes.ts";
 import { formatDuration, parseDuration } from "../schema/wire/duration.ts";
 import { renewTimeoutFor, shortestLease } from "../schema/wire/lease_rule.ts";
 import { LOG_LEVELS, type LogLevel } from "../schema/wire/log_levels.ts";
+import { parsePublicUrl } from "../schema/wire/public_url.ts";
 import { Coordinator, type Limits, type QueueTimes } from "./coordinator.ts";
 import { DataFolder, parseMasterKey } from "./data_folder.ts";
 import { parseFreeSpace } from "./disk.ts";
@@ -91,7 +92,7 @@ async function serve(flags: ServeFlags): Promise<number> {
 	const limits = limitsOf(flags);
 	const outbound = parseOutbound(flags.allowOutbound);
 	const log = new Log(flags.logLevel);
-	const publicUrl = webAddress(flags.publicUrl);
+	const publicUrl = publicAddress(flags.publicUrl);
 	const adminToken = presetToken(ownSecret("WINDLASS_ADMIN_TOKEN"));
 	const stop = stopSignals();
 	const data = DataFolder.open(flags.data);
@@ -179,10 +180,12 @@ function wholeNumber(name: string, text: string, least: number, most: number): n
 	throw new UsageError(`${name} must be a whole number from ${least} to ${most}, not ${text}`);
 }
 
-function webAddress(text: string | undefined): string | null {
+/** @throws UsageError for an address that cannot be the coordinator's */
+function publicAddress(text: string | undefined): string | null {
 	if (text === undefined) return null;
-	if (/^https?:\/\//.test(text) && URL.canParse(text)) return text;
-	throw new UsageError(`--public-url must be an address like https://ci.example.com, not ${text}`);
+	const parsed = parsePublicUrl(text);
+	if ("fault" in parsed) throw new UsageError(`--public-url ${parsed.fault}`);
+	return parsed.url;
 }
 
 /** @throws UsageError for what is no word, address or network */
@@ -245,9 +248,12 @@ function greet(coordinator: Coordinator, { host }: ServeFlags, publicUrl: string
 	const bold = (text: string) => (process.stdout.isTTY ? `\x1b[1m${text}\x1b[0m` : text);
 	const say = (label: string, text: string) => process.stdout.write(`  ${label.padEnd(12)} ${text}\n`);
 	process.stdout.write(`\n${bold("Windlass is ready.")}\n\n`);
+	const [others, signIn] = [coordinator.otherUrls, new URL(coordinator.signInUrl)];
 	say("status page", bold(coordinator.url));
+	for (const other of others) say("", other);
 	if (publicUrl === null) say("links", `${coordinator.url}/…   (in commit statuses; --public-url sets an address that others reach)`);
 	say("sign in", `${coordinator.signInUrl}   (once, within 10 minutes)`);
+	for (const other of others) say("", other + signIn.pathname + signIn.search);
 	if (coordinator.newAdminToken)
 		say("admin token", `${coordinator.newAdminToken}   (shown once; windlass token reset-admin makes another)`);
 	const token = coordinator.newAdminToken ?? "$WINDLASS_ADMIN_TOKEN";

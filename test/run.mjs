@@ -27,6 +27,9 @@ const PROGRAMS = {
 	docker: "docker.io",
 	"docker-registry": "docker-registry",
 	busybox: "busybox-static",
+	"systemd-analyze": "systemd",
+	"/usr/sbin/nginx": "nginx-light",
+	caddy: "caddy",
 };
 
 function installPrograms() {

@@ -14,6 +14,8 @@ import { assertMigrated } from "./catalog/schema.ts";
 import type { Environment } from "./environment.ts";
 import { faultFields, log, setLogLevel } from "./log.ts";
 import { errorPage } from "./pages/error_page.tsx";
+import { assertPrepared } from "./prepared.ts";
+import { publicLink, setPublicUrl, withoutPublicPath } from "./public_path.ts";
 
 export { Dispatcher } from "./dispatch/dispatcher.ts";
 export { LogShard } from "./logs/log_shard.ts";
@@ -21,19 +23,24 @@ export { Sweeper } from "./retention/sweeper.ts";
 
 /** The shell of every request: who calls, which route, may they, and one place where errors become answers. */
 export default {
-	async fetch(request, environment): Promise<Response> {
+	async fetch(sent, environment): Promise<Response> {
 		setLogLevel(environment.LOG_LEVEL);
+		setPublicUrl(environment.PUBLIC_URL);
 		const requestId = crypto.randomUUID();
 		const started = Date.now();
+		let request: Request = sent;
 		let response: Response;
 		try {
-			if (!URL.canParse(request.url)) throw badAddress();
+			if (!URL.canParse(sent.url)) throw badAddress();
+			request = withoutPublicPath(sent);
 			response = await answer(request, environment, requestId);
 		} catch (error) {
 			const answered = isUnidentified(error) ? await counted(error, request, environment, requestId) : error;
 			response = answerError(request, answered, requestId);
 		}
 		response.headers.set("X-Request-Id", requestId);
+		const location = response.headers.get("Location");
+		if (location !== null) response.headers.set("Location", publicLink(location));
 		const { status } = response;
 		const ms = Date.now() - started;
 		log("debug", "request", () => ({ request_id: requestId, method: request.method, ...routeFields(request), status, ms }));
@@ -65,13 +72,15 @@ async function answer(request: Request, environment: Environment, requestId: str
 async function handle(one: Route, request: IRequest, environment: Environment, requestId: string): Promise<Response> {
 	const url = new URL(request.url);
 	if (one.path !== LIVENESS_PATH) await assertMigrated(environment.DB);
+	// The host's own routes are what prepares it.
+	if (one.path !== LIVENESS_PATH && !one.allow.every((kind) => kind === "host")) await assertPrepared(environment);
 	// A forge may send credentials of its own to a hook; where everybody comes as nobody, they are not looked at.
 	const isOpen = one.allow.every((kind) => kind === "anyone");
 	const asked = request as unknown as Request;
 	const client = clientOf(asked, environment);
 	// As browsers write it: without the port that the scheme has anyway.
 	const ownOrigin = client.scheme === null ? url.origin : new URL(`${client.scheme}//${url.host}`).origin;
-	const baseUrl = (environment.PUBLIC_URL || ownOrigin).replace(/\/$/, "");
+	const baseUrl = (environment.PUBLIC_URL || ownOrigin).replace(/\/+$/, "");
 	const ownOrigins = baseUrl === ownOrigin ? [ownOrigin] : [ownOrigin, new URL(baseUrl).origin];
 	const principal = isOpen ? ANYONE : await identify(environment, asked, client, baseUrl.startsWith("https:"));
 	authorise(one, principal, asked, ownOrigins);

@@ -1,4 +1,5 @@
 import { shortestLease } from "../schema/wire/lease_rule.ts";
+import { pollHoldFor, pollTimeoutFor, silenceFor } from "../schema/wire/poll_rule.ts";
 import type { Intervals } from "../schema/wire/protocol.ts";
 import type { Settings } from "./dispatch/core/core.ts";
 import type { Environment } from "./environment.ts";
@@ -19,6 +20,7 @@ export function readSettings(environment: Environment): Settings {
 		claimWindowMs: 12_000,
 		retryBackoffMs: 1_000,
 		logShards: wholeNumber(environment, "LOG_SHARDS"),
+		agentSilentMs: silenceFor(pollHoldMs(environment)),
 	};
 	const least = shortestLease(settings);
 	if (settings.leaseTtlMs < least) {
@@ -34,7 +36,7 @@ export function linkBase({ PUBLIC_URL, LOCAL_URL }: Environment): string {
 
 /** How long an idle agent's poll may stay parked. */
 export function pollHoldMs(environment: Environment): number {
-	return wholeNumber(environment, "POLL_HOLD_MS");
+	return pollHoldFor(wholeNumber(environment, "POLL_HOLD_MS"), wholeNumber(environment, "LEASE_TTL_MS"));
 }
 
 /** What agents are told to keep to. */
@@ -44,7 +46,7 @@ export function intervalsFor(settings: Settings, holdMs: number, maxLogBytes: nu
 		renew_ms: settings.renewMs,
 		renew_timeout_ms: settings.renewTimeoutMs,
 		kill_grace_ms: settings.killGraceMs,
-		poll_timeout_ms: holdMs + 15_000,
+		poll_timeout_ms: pollTimeoutFor(holdMs),
 		log_flush_watched_ms: 200,
 		log_flush_ms: 2_000,
 		log_max_bytes: maxLogBytes,

@@ -112,7 +112,7 @@ async function download(connection: Connection, artifact: Artifact, directory: s
 	await mkdir(path.dirname(file), { recursive: true });
 	const { stage, digest } = hashing();
 	try {
-		await pipeline(await connection.stream(artifact.url), stage, createWriteStream(arriving));
+		await pipeline(await connection.download(artifact.url), stage, createWriteStream(arriving));
 		if (digest() !== artifact.sha256) throw new UsageError(`${shownPath(artifact.path)} came damaged; try again`);
 		await chmod(arriving, artifact.executable ? 0o755 : 0o644);
 		await rename(arriving, file);

@@ -19,6 +19,8 @@ export type Requirements = z.infer<typeof resolvedRequirements>;
 
 const count = z.number().int().nonnegative();
 const word = z.string().max(200);
+/** What takes an agent a moment to find out; it joins before that. */
+const LOOKED_FOR = ["tools", "gpus", "container"] as const;
 /** What a machine has, as far as jobs may ask for it. */
 export const capabilities = z.strictObject({
 	/** As Node names them: linux, darwin; x64, arm64. */
@@ -34,6 +36,8 @@ export const capabilities = z.strictObject({
 	gpus: z.array(word).max(64).default([]),
 	/** Name → version. */
 	tools: z.record(z.string().max(60), word).default({}),
+	/** What the agent is still looking for: nothing follows from its absence yet. */
+	looking_for: z.array(z.enum(LOOKED_FOR)).max(LOOKED_FOR.length).default([]),
 });
 export type Capabilities = z.infer<typeof capabilities>;
 /** Of an agent that says nothing of its machine. */

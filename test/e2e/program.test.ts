@@ -1,11 +1,21 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { Job, Run } from "../../schema/wire/resources.ts";
-import { ADMIN_TOKEN, eventually, LEASE_TTL_MS, Program, TestCoordinator, temporaryFolder, workerdsOf } from "../support/processes.ts";
+import type { Agent, Job, Run, SubmittedRun } from "../../schema/wire/resources.ts";
+import {
+	ADMIN_TOKEN,
+	eventually,
+	LEASE_TTL_MS,
+	Program,
+	processesNaming,
+	TestCoordinator,
+	temporaryFolder,
+	testPort,
+	workerdsOf,
+} from "../support/processes.ts";
 
 /** How a command that cannot work ends: one sentence, and its exit code. */
 async function failure(args: string[], environment: Record<string, string> = {}): Promise<{ code: number | null; lines: string[] }> {
@@ -51,6 +61,17 @@ describe("windlass serve", () => {
 		expect((await fetch(`http://127.0.0.2:${coordinator.port}/healthz`)).status).toBe(200);
 		await expect(fetch(`http://127.0.0.1:${coordinator.port}/healthz`)).rejects.toThrow();
 		await coordinator.program.says(/without TLS/);
+	});
+
+	test("on all addresses, prints those of the machine, too, each with its sign-in link", async () => {
+		const { program, port, signInUrl } = await TestCoordinator.start({ args: ["--host", "0.0.0.0"] });
+		const { search } = new URL(signInUrl);
+		const addresses = Object.values(os.networkInterfaces()).flatMap((all) => all ?? []);
+		for (const { address, family, internal } of addresses) {
+			const isShown = family === "IPv4" && (!internal || address === "127.0.0.1");
+			for (const link of [`http://${address}:${port}\n`, `http://${address}:${port}/sign-in${search}`])
+				expect([link, program.output.includes(link)]).toEqual([link, isShown]);
+		}
 	});
 
 	test("keeps its keys to itself, and no token in clear anywhere", async () => {
@@ -188,6 +209,30 @@ describe("windlass agent", () => {
 		]);
 	});
 
+	test("is online and takes jobs while it still cleans up its containers and looks for tools", async () => {
+		const folder = temporaryFolder();
+		const released = path.join(folder, "released");
+		const script = `#!/bin/sh\ncase "$1" in version|--version) echo 27.0;; *) while [ ! -e ${released} ]; do sleep 0.1; done;; esac\n`;
+		writeFileSync(path.join(folder, "docker"), script, { mode: 0o755 });
+		onTestFinished(() => writeFileSync(released, ""));
+		const coordinator = await TestCoordinator.start();
+		await coordinator.agent("one", { environment: { PATH: `${folder}:${process.env.PATH}` } });
+		const contained = await coordinator.post<SubmittedRun>("/api/v1/runs", {
+			pipeline: { jobs: { main: { container: "busybox", steps: ["true"] } } },
+		});
+		expect(contained.notices).toEqual([]);
+		const { id } = await coordinator.post<Run>("/api/v1/runs", { run: "true" });
+		expect((await coordinator.get<Run>(`/api/v1/runs/${id}/wait?timeout=30`)).state).toBe("succeeded");
+		expect(await coordinator.get(`/api/v1/jobs/${contained.jobs[0]?.id}/explain`)).toMatchObject({
+			summary: "Waits for an agent that is still looking at its machine: one has not said yet whether it has a container runtime.",
+		});
+		await coordinator.post(`/api/v1/runs/${contained.id}/cancel`, {});
+		writeFileSync(released, "");
+		const agent = async () => (await coordinator.get<{ items: Agent[] }>("/api/v1/agents")).items[0]?.capabilities;
+		await eventually(async () => (await agent())?.looking_for.length === 0, "the end of the looking");
+		expect(await agent()).toMatchObject({ container: "docker 27.0", tools: { git: expect.any(String) } });
+	});
+
 	test("--once ends after one job, --idle-exit after idleness; both say goodbye", async () => {
 		const coordinator = await TestCoordinator.start();
 		for (let index = 0; index < 2; index += 1) await coordinator.post("/api/v1/runs", { run: "true" });
@@ -257,9 +302,84 @@ describe("windlass agent", () => {
 	});
 });
 
-describe("the documentation", () => {
-	const root = path.resolve(import.meta.dirname, "../..");
+const root = path.resolve(import.meta.dirname, "../..");
 
+describe("npm", () => {
+	test("passes SIGTERM on to the coordinator and to an agent: both stop as planned, and a job survives the restart", async () => {
+		const npm: [string, ...string[]] = ["npm", "--prefix", root];
+		const folder = temporaryFolder();
+		const data = path.join(folder, "data");
+		const port = testPort();
+		const environment = { WINDLASS_ADMIN_TOKEN: ADMIN_TOKEN };
+		const start = async () => {
+			const program = new Program(["start", "--", "--data", data, "--no-agent", "--port", port], environment, npm);
+			onTestFinished(async () => {
+				for (const pid of [...processesNaming(data), ...workerdsOf(data)]) process.kill(pid, "SIGKILL");
+				await program.exited;
+			});
+			await program.says(/Try it/);
+			return program;
+		};
+		const url = `http://127.0.0.1:${port}`;
+		const ask = async <Body>(address: string, body?: unknown) => {
+			const init = { headers: { Authorization: `Bearer ${ADMIN_TOKEN}` }, ...(body ? { method: "POST", body: JSON.stringify(body) } : {}) };
+			return (await (await fetch(url + address, init)).json()) as Body;
+		};
+		const first = await start();
+		const token = path.join(folder, "token");
+		writeFileSync(token, (await ask<{ token: string }>("/api/v1/agent-tokens", {})).token);
+		const work = path.join(folder, "agent");
+		const agent = new Program(
+			["run", "windlass", "--", "agent", "--server", url, "--token-file", token, "--work-dir", work],
+			{ PATH: `/first:${process.env.PATH}` },
+			npm,
+		);
+		onTestFinished(async () => {
+			for (const pid of processesNaming(work)) process.kill(pid, "SIGKILL");
+			await agent.exited;
+		});
+		const stopped = path.join(folder, "stopped");
+		const job = `echo "path $PATH"; while [ ! -e ${stopped} ]; do sleep 0.1; done`;
+		const { id, jobs } = await ask<Run>("/api/v1/runs", { run: job });
+		await eventually(async () => (await ask<Job>(`/api/v1/jobs/${jobs[0]?.id}`)).state === "running", "the job to run");
+		const signaled = performance.now();
+		first.signal("SIGTERM");
+		expect([await first.exited, workerdsOf(data), processesNaming(data)]).toEqual([0, [], []]);
+		expect(performance.now() - signaled).toBeLessThan(5_000);
+		await start();
+		agent.signal("SIGTERM");
+		await agent.says(/draining: 1 running/);
+		writeFileSync(stopped, "");
+		expect([await agent.exited, processesNaming(work)]).toEqual([0, []]);
+		const run = await ask<Run>(`/api/v1/runs/${id}`);
+		expect([run.state, run.jobs[0]?.attempts.length]).toEqual(["succeeded", 1]);
+		const log = await fetch(`${url}/api/v1/jobs/${jobs[0]?.id}/log?format=clean`, { headers: { Authorization: `Bearer ${ADMIN_TOKEN}` } });
+		// Neither what npm prepends nor the Node that Windlass brings along.
+		expect(await log.text()).toContain(`path /first:${process.env.PATH}\n`);
+	}, 60_000);
+});
+
+describe("the systemd units", () => {
+	test("are valid, start Node itself, and leave the jobs' control groups to the agent", () => {
+		const folder = temporaryFolder();
+		const units = readdirSync(path.join(root, "deploy")).filter((name) => name.endsWith(".service"));
+		const texts = units.map((name) => readFileSync(path.join(root, "deploy", name), "utf8").replaceAll("/opt/windlass", root));
+		for (const [index, name] of units.entries()) writeFileSync(path.join(folder, name), texts[index] as string);
+		const files = units.map((name) => path.join(folder, name));
+		expect(spawnSync("systemd-analyze", ["verify", ...files], { encoding: "utf8" })).toMatchObject({ status: 0, stdout: "", stderr: "" });
+		for (const text of texts) {
+			for (const setting of [/^\[Install\]$/m, /^User=./m, /^After=network-online\.target/m, /^LimitNOFILE=\d+$/m, /^KillMode=mixed$/m])
+				expect(text).toMatch(setting);
+			const [, line = ""] = /^ExecStart=(.*)$/m.exec(text) ?? [];
+			const [program = "", ...args] = line.split(" ");
+			expect(execFileSync(program, [...args.slice(0, 2), "--help"], { encoding: "utf8" })).toContain("Usage: windlass");
+		}
+		expect(units).toEqual(["windlass-agent.service", "windlass.service"]);
+		expect(texts[0]).toMatch(/^Delegate=yes$/m);
+	});
+});
+
+describe("the documentation", () => {
 	test("the README's curl lines run as they stand", async () => {
 		const coordinator = await TestCoordinator.start();
 		await coordinator.agent("one");

@@ -29,9 +29,11 @@ export class Program {
 	#output = "";
 	#listeners: (() => void)[] = [];
 
-	constructor(args: string[], environment: Record<string, string> = {}) {
+	/** @param command what it is started by; the arguments follow */
+	constructor(args: string[], environment: Record<string, string> = {}, command: [string, ...string[]] = [process.execPath, PROGRAM]) {
 		const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("WINDLASS_")));
-		this.child = spawn(process.execPath, [PROGRAM, ...args], {
+		const [program, ...first] = command;
+		this.child = spawn(program, [...first, ...args], {
 			env: { ...inherited, ...environment } as NodeJS.ProcessEnv,
 			stdio: ["ignore", "pipe", "pipe"],
 		});
@@ -155,7 +157,7 @@ export class TestCoordinator {
 
 	request(address: string, init: RequestInit & { token?: string | null } = {}): Promise<Response> {
 		const { token = ADMIN_TOKEN, headers, ...rest } = init;
-		return fetch(new URL(address, this.url), {
+		return fetch(address.startsWith("/") ? this.url + address : address, {
 			...rest,
 			headers: { ...(token === null ? {} : { Authorization: `Bearer ${token}` }), ...(headers as Record<string, string>) },
 		});

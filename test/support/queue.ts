@@ -4,7 +4,7 @@ import type { FinishBody } from "../../schema/wire/protocol.ts";
 import { type Capabilities, NO_CAPABILITIES } from "../../schema/wire/requirements.ts";
 import { openSession, registerAgent } from "../../worker/dispatch/core/agents.ts";
 import { finishAttempt, type LeaseClaims, startAttempt } from "../../worker/dispatch/core/attempts.ts";
-import { type Core, openCore } from "../../worker/dispatch/core/core.ts";
+import { type Core, openCore, type Settings } from "../../worker/dispatch/core/core.ts";
 import { assignOffers } from "../../worker/dispatch/core/offers.ts";
 import { newsFor, notePoll, renewLeases } from "../../worker/dispatch/core/polls.ts";
 import { createRegistrationToken, type NewRegistrationToken } from "../../worker/dispatch/core/registration_tokens.ts";
@@ -23,6 +23,7 @@ export const SETTINGS = {
 	claimWindowMs: 12_000,
 	retryBackoffMs: 1_000,
 	logShards: 4,
+	agentSilentMs: 75_000,
 };
 
 /** A queue with a clock that is moved by hand, and agents that are moved by hand, too. */
@@ -33,12 +34,12 @@ export class Queue {
 	#seq = 0;
 	readonly sql: Sql;
 
-	constructor(sql: Sql = nodeSql()) {
+	constructor(sql: Sql = nodeSql(), settings: Settings = SETTINGS) {
 		this.sql = sql;
 		this.core = openCore({
 			sql,
 			team: "default",
-			settings: SETTINGS,
+			settings,
 			now: () => this.now,
 			newId: (kind) => `${ID_PREFIXES[kind]}_${this.#next()}`,
 			newSecret: () => `secret-${this.#next()}`,

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { pollHoldFor, silenceFor } from "../../schema/wire/poll_rule.ts";
+import { type Capabilities, NO_CAPABILITIES } from "../../schema/wire/requirements.ts";
 import { type AgentChange, changeAgent, removeAgent } from "../../worker/dispatch/core/agent_lifecycle.ts";
 import { issueNextToken } from "../../worker/dispatch/core/agent_tokens.ts";
 import { closeSession, openSession, registerAgent } from "../../worker/dispatch/core/agents.ts";
@@ -68,13 +70,71 @@ describe("labels", () => {
 			session: 1,
 			instance: "instance",
 			running: [],
-			facts: {
-				...facts,
-				capabilities: { os: "", arch: "", cores: 0, memory: 0, disk: 0, shells: [], container: null, gpus: [], tools: {} },
-			},
+			facts: { ...facts, capabilities: NO_CAPABILITIES },
 		});
 		expect(queue.job(run).state).toBe("queued");
 		expect(refusalOf(() => offer && queue.start(offer))).toBe("attempt_superseded");
+	});
+});
+
+describe("an agent that is still looking at its machine", () => {
+	const looking = ["tools", "gpus", "container"] as const;
+	const said = (queue: Queue, agent: string, capabilities: Partial<Capabilities>) =>
+		openSession(queue.core, agent, "one", {
+			protocol: 1,
+			session: 1,
+			instance: "instance",
+			running: [],
+			facts: { version: "1", slots: 9, labels: [], facts: {}, capabilities: { ...NO_CAPABILITIES, ...capabilities } },
+		});
+
+	test("takes what needs nothing of that at once, and the rest is not declared impossible until it has said what it has", () => {
+		const queue = new Queue();
+		const agent = queue.agent("one", { slots: 9, capabilities: { cores: 2, looking_for: [...looking] } });
+		const wishes = { go: "{ tools: { go: '*' } }", gpu: "{ gpus: 1 }", container: "{ container: true }", cores: "{ cores: 4 }" };
+		const plain = queue.submit(ANY);
+		const [go, gpu, container, cores] = Object.values(wishes).map((wish) => queue.submit(`{ runs_on: ${wish}, steps: [a] }`));
+		expect(queue.poll(agent, 9).map(({ job_id }) => job_id)).toEqual([queue.job(plain).id]);
+		const summary = (run = "") => explainJob(queue.core, queue.job(run).id)?.summary;
+		expect([go, gpu, container].map((run) => [hopeless(queue.core, run ?? ""), summary(run)])).toEqual(
+			["which tools it has", "which GPUs it has", "whether it has a container runtime"].map((what) => [
+				[],
+				`Waits for an agent that is still looking at its machine: one has not said yet ${what}.`,
+			]),
+		);
+		// What it has said already counts.
+		expect(hopeless(queue.core, cores ?? "")).toEqual(["The job main cannot start: no agent has 4 cores (one has 2 of 4 cores)."]);
+		said(queue, agent, { tools: { go: "1.22" }, looking_for: ["container"] });
+		expect(isOffered(queue, agent, go ?? "")).toBe(true);
+		expect(hopeless(queue.core, gpu ?? "")).toEqual(["The job main cannot start: no agent has 1 GPUs (one has 0 of 1 GPUs)."]);
+		expect([isOffered(queue, agent, container ?? ""), hopeless(queue.core, container ?? "")]).toEqual([false, []]);
+		said(queue, agent, { container: "docker 27" });
+		expect(isOffered(queue, agent, container ?? "")).toBe(true);
+	});
+
+	test("does not keep a job's hope up once it is gone", () => {
+		const queue = new Queue();
+		const agent = queue.agent("one", { capabilities: { looking_for: [...looking] } });
+		const run = queue.submit("{ runs_on: { tools: { go: '*' } }, steps: [a] }");
+		closeSession(queue.core, agent, "one", 1);
+		expect(hopeless(queue.core, run)).toEqual(["The job main cannot start: no agent has go (one has not said yet which tools it has)."]);
+	});
+});
+
+describe("a silent agent", () => {
+	test.each([
+		["the usual lease", 60_000, 75_000],
+		["a short lease, with which polls come back sooner", 10_000, 30_000],
+		["a long lease", 600_000, 75_000],
+	])("with %s is shown as offline when its next poll is overdue", (_, lease, expected) => {
+		const queue = new Queue(undefined, { ...SETTINGS, leaseTtlMs: lease, agentSilentMs: silenceFor(pollHoldFor(55_000, lease)) });
+		const agent = queue.agent("one");
+		queue.poll(agent);
+		const status = () => findAgent(queue.core, agent)?.status;
+		queue.pass(expected - 1_000);
+		expect(status()).toBe("online");
+		queue.pass(1_000);
+		expect(status()).toBe("offline");
 	});
 });
 
@@ -235,7 +295,7 @@ const HELLO = {
 		slots: 2,
 		labels: [],
 		facts: {},
-		capabilities: { os: "", arch: "", cores: 0, memory: 0, disk: 0, shells: [], container: null, gpus: [], tools: {} },
+		capabilities: NO_CAPABILITIES,
 	},
 };
 

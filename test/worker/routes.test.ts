@@ -1,5 +1,6 @@
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
+import { OWN_SEGMENTS } from "../../schema/wire/public_url.ts";
 import type { Session } from "../../schema/wire/sessions.ts";
 import { routes } from "../../worker/api/routes.ts";
 import { sha256 } from "../../worker/auth/digest.ts";
@@ -174,4 +175,9 @@ describe("pages", () => {
 		expect(policy).toContain("default-src 'none'");
 		expect(policy).not.toContain("unsafe");
 	});
+});
+
+test("no path of --public-url can be taken for a route", () => {
+	const segments = routes.map(({ path }) => path.split("/")[1]).filter((segment) => segment !== "");
+	expect([...new Set(segments)].sort()).toEqual([...OWN_SEGMENTS]);
 });

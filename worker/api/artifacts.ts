@@ -5,6 +5,7 @@ import type { Artifact } from "../../schema/wire/resources.ts";
 import { readArtifact } from "../artifacts/objects.ts";
 import { listArtifacts } from "../catalog/record.ts";
 import type { Environment } from "../environment.ts";
+import { publicLink } from "../public_path.ts";
 import { json } from "./answers.ts";
 import { type RequestContext, route } from "./context.ts";
 import { isNotModified } from "./entity_tags.ts";
@@ -59,7 +60,7 @@ function present(jobId: string, { path, size, sha256, is_executable, name, expir
 }
 
 function artifactUrl(jobId: string, path: string): string {
-	return `/api/v1/jobs/${jobId}/artifacts/${path.split("/").map(encodeURIComponent).join("/")}`;
+	return publicLink(`/api/v1/jobs/${jobId}/artifacts/${path.split("/").map(encodeURIComponent).join("/")}`);
 }
 
 async function list(context: Caller): Promise<Response> {

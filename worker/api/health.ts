@@ -12,11 +12,15 @@ function healthz(): Response {
 	return json({ status: "ok" });
 }
 
-/** GET /readyz: queue and record can be reached and nothing needs a person; 503 otherwise, saying what. */
+/** Whether there is a token that a request could be valid with. Reads the record, too. */
+const LOOK = sql`SELECT EXISTS (SELECT 1 FROM tokens WHERE kind = 'admin' AND revoked_at IS NULL) AS has_token
+	FROM (SELECT count(*) FROM (SELECT 1 FROM runs LIMIT 1))`;
+
+/** GET /readyz: a valid request succeeds and nothing needs a person; 503 otherwise, saying what. */
 async function readyz({ environment }: RequestContext): Promise<Response> {
 	const [queue, record] = await Promise.allSettled([
 		dispatcherOf(environment, DEFAULT_TEAM).health(),
-		drizzle(environment.DB).run(sql`SELECT 1 FROM runs LIMIT 1`),
+		drizzle(environment.DB).get<{ has_token: number }>(LOOK),
 	]);
 	const problems: string[] = [];
 	if (queue.status === "rejected") problems.push("the queue does not answer");
@@ -25,6 +29,8 @@ async function readyz({ environment }: RequestContext): Promise<Response> {
 		if (queue.value.deadEffects > 0) problems.push(`${queue.value.deadEffects} effects have failed for good`);
 	}
 	if (record.status === "rejected") problems.push("the record does not answer");
+	else if (record.value?.has_token !== 1) problems.push("there is no admin token");
+	if (!environment.SIGNING_KEY) problems.push("SIGNING_KEY is not set: agents get no leases, and files no addresses");
 	const waiting = queue.status === "fulfilled" ? queue.value.outbox.waiting : null;
 	return json(
 		{ status: problems.length === 0 ? "ready" : "not ready", problems, outbox_waiting: waiting },

@@ -7,9 +7,9 @@ import { type RequestContext, route } from "./context.ts";
 /** Why nothing new is to be accepted; null if there is room. */
 const diskNote = z.strictObject({ fault: z.string().max(500).nullable() });
 
-/** Called before the LAN may connect: the queue brings its schema up to date. */
+/** Called when the tokens are in place, before anybody else is served: the queue brings its schema up to date. */
 async function prepare({ environment, principal }: RequestContext<"host">): Promise<Response> {
-	await dispatcherOf(environment, principal.team).prepare();
+	await dispatcherOf(environment, principal.team).prepare(environment.BOOT_ID ?? "");
 	return new Response(null, { status: 204 });
 }
 

@@ -126,8 +126,8 @@ let document: Json | null = null;
 
 /** GET /openapi.json, of all routes there are. */
 export function openApiRoute(all: () => readonly Route[]) {
-	return (_: AnonymousContext): Response => {
+	return ({ baseUrl }: AnonymousContext): Response => {
 		document ??= openApi(all());
-		return json(document);
+		return json({ ...document, servers: [{ url: baseUrl }] });
 	};
 }

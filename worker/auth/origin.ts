@@ -11,11 +11,16 @@ export function assertOwnOrigin(request: Request, own: readonly string[]): void 
 	if (origin !== null && own.includes(origin)) return;
 	const what =
 		origin === null ? "The browser does not say which page has sent this." : `This was sent by a page of ${origin.slice(0, 200)}.`;
+	const proxy =
+		origin === null || origin === "null"
+			? "Behind a proxy, start the coordinator with --public-url and the address of the proxy."
+			: `If that is a proxy in front of this coordinator, start the coordinator with --public-url ${origin.slice(0, 200)} and the path, if it has one.`;
 	throw new ApiError("forbidden", `${what} Only the status page itself may change things for a person who is signed in.`, {
 		details: { origin, own },
 		suggestions: [
 			'Scripts use a token: curl -H "Authorization: Bearer $TOKEN" …',
-			"Behind a TLS proxy: start the coordinator with --public-url, or name the proxy in --trusted-proxies.",
+			proxy,
+			"A TLS proxy that keeps the Host header may be named in --trusted-proxies instead.",
 		],
 	});
 }

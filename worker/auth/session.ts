@@ -1,6 +1,7 @@
 import { ulid } from "ulid";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import { addSession, findSession, type SignedIn } from "../catalog/sessions.ts";
+import { publicPath } from "../public_path.ts";
 import { randomSecret, sha256 } from "./digest.ts";
 
 /**
@@ -9,11 +10,6 @@ import { randomSecret, sha256 } from "./digest.ts";
  */
 
 const NAME = "windlass_session";
-/**
- * Over HTTPS the name makes the browser take the cookie from this very host only: no other host of the domain, and no page over
- * plain HTTP, can set it (RFC 6265bis, 4.1.3.2).
- */
-const HOST_NAME = `__Host-${NAME}`;
 const SESSION_MS = 30 * 24 * 60 * 60_000;
 const MAX_USER_AGENT = 200;
 
@@ -48,18 +44,28 @@ export function endedSessionCookie(isSecure: boolean): string {
 }
 
 function cookie(value: string, maxAge: number, isSecure: boolean): string {
-	const name = isSecure ? HOST_NAME : NAME;
-	return `${name}=${value}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${maxAge}${isSecure ? "; Secure" : ""}`;
+	const path = publicPath() || "/";
+	return `${cookieName(isSecure)}=${value}; Path=${path}; HttpOnly; SameSite=Lax; Max-Age=${maxAge}${isSecure ? "; Secure" : ""}`;
+}
+
+/**
+ * Over HTTPS the name makes the browser take the cookie from this very host only: no other host of the domain, and no page over
+ * plain HTTP, can set it (RFC 6265bis, 4.1.3.2). Such a cookie is one of the whole host; below a path, `__Secure-` keeps plain
+ * HTTP out at least (4.1.3.1), and other programs on the host do not get the cookie.
+ */
+function cookieName(isSecure: boolean): string {
+	if (!isSecure) return NAME;
+	return publicPath() === "" ? `__Host-${NAME}` : `__Secure-${NAME}`;
 }
 
 /** Whether a request has the cookie of a session, be it over by now. */
 export function showsSession(request: Request): boolean {
-	return new RegExp(`(^|;\\s*)(__Host-)?${NAME}=[^;]`).test(request.headers.get("Cookie") ?? "");
+	return new RegExp(`(^|;\\s*)(__Host-|__Secure-)?${NAME}=[^;]`).test(request.headers.get("Cookie") ?? "");
 }
 
 /** Who the request's session belongs to; null without a live one. @param isSecure whether the browser came over HTTPS */
 export async function sessionOf(db: D1Database, request: Request, isSecure: boolean): Promise<SignedIn | null> {
-	const name = isSecure ? HOST_NAME : NAME;
+	const name = cookieName(isSecure);
 	const cookies = (request.headers.get("Cookie") ?? "").split(/;\s*/);
 	const secret = cookies.find((part) => part.startsWith(`${name}=`))?.slice(name.length + 1);
 	return secret ? findSession(db, await sha256(secret), Date.now()) : null;

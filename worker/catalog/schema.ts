@@ -1,5 +1,6 @@
 import journal from "../../schema/database/migrations/meta/_journal.json" with { type: "json" };
 import { ApiError } from "../../schema/wire/errors.ts";
+import { faultFields, log } from "../log.ts";
 
 /** The migration that this version of the Worker needs to be there. */
 const NEWEST = `${journal.entries.at(-1)?.tag}.sql`;
@@ -16,7 +17,15 @@ export async function assertMigrated(db: D1Database): Promise<void> {
 		.prepare("SELECT 1 FROM d1_migrations WHERE name = ?")
 		.bind(NEWEST)
 		.first()
-		.catch(() => null);
+		.catch((error) => {
+			// Only a database without any migration lacks the table; every other error stays one until somebody acts.
+			if (/no such table/i.test(String(error))) return null;
+			log("error", "the database (D1) does not answer", faultFields(error));
+			throw new ApiError("unavailable", "The coordinator's database (D1) does not answer.", {
+				suggestions: ["The coordinator's log says why."],
+				headers: { "Retry-After": "5" },
+			});
+		});
 	if (!found) {
 		throw new ApiError("unavailable", `The coordinator is being prepared: its database does not have ${NEWEST} yet.`, {
 			suggestions: ["Try again in a moment. On Cloudflare: wrangler d1 migrations apply DB --remote"],

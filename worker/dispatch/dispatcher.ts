@@ -201,8 +201,15 @@ export class Dispatcher extends DurableObject<Environment> {
 		}
 	}
 
-	/** Answers once the schema is up to date; called by the host before the LAN may connect. */
-	async prepare(): Promise<void> {}
+	/** Answers once the schema is up to date; called by the host when the tokens are in place, before anybody else is served. */
+	async prepare(bootId: string): Promise<void> {
+		writeMeta(this.#core.sql, "prepared_boot", bootId);
+	}
+
+	/** Whether the host has finished this start; a restart of workerd is none. */
+	async isPrepared(bootId: string): Promise<boolean> {
+		return readMeta(this.#core.sql, "prepared_boot") === bootId;
+	}
 
 	/** The host says whether the disk is too full for new work; null when it is not. */
 	async noteDisk(fault: string | null): Promise<void> {

@@ -25,7 +25,7 @@ export async function sendNotification(environment: Environment, team: string, a
 	const name = "slack" in to ? to.slack : to.secret;
 	const secret = (await readSecrets(environment, team, run.project, [name])).get(name)?.trim();
 	if (secret === undefined) throw new NotSent(`There is no secret ${name} for the project ${run.project}.`, { isFinal: true });
-	const baseUrl = (environment.PUBLIC_URL ?? "").replace(/\/$/, "");
+	const baseUrl = (environment.PUBLIC_URL ?? "").replace(/\/+$/, "");
 	await send("slack" in to ? slackMessage(secret, notify, run, baseUrl) : await webhookMessage(to.webhook, secret, notify, run, baseUrl));
 }
 

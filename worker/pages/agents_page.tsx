@@ -283,7 +283,9 @@ function Capabilities({ of }: { of: Agent["capabilities"] }) {
 	const tools = Object.entries(of.tools);
 	return (
 		<details class="muted small">
-			<summary>{[...facts, `${tools.length} tools`].join(" · ")}</summary>
+			<summary>
+				{[...facts, of.looking_for.length > 0 ? `still looking for ${of.looking_for.join(", ")}` : `${tools.length} tools`].join(" · ")}
+			</summary>
 			{tools.map(([tool, version]) => `${tool} ${version}`).join(", ")}
 		</details>
 	);

@@ -1,6 +1,8 @@
 import type { ComponentChildren } from "preact";
 import { render } from "preact-render-to-string";
+import { publicPath } from "../public_path.ts";
 import "./bidi.ts";
+import "./public_links.ts";
 
 /** No script but our own file, no inline style, no frame: what a build prints can do nothing here. */
 const PAGE_HEADERS = {
@@ -45,7 +47,7 @@ function Page({ title, user, isLive, children }: PageProps) {
 				<script src="/assets/page.js" defer />
 				<script src="/assets/log.js" defer />
 			</head>
-			<body data-live={isLive ? "yes" : undefined}>
+			<body data-live={isLive ? "yes" : undefined} data-root={publicPath()}>
 				<header>
 					<a class="brand" href="/">
 						<img src="/assets/icon.svg" alt="" width="22" height="22" /> Windlass

@@ -11,8 +11,6 @@ import { useRegistrationToken } from "./registration_tokens.ts";
 import { type AgentRow, liveAttemptsOfAgent, type OfferRow } from "./rows.ts";
 import { setTimer } from "./timers.ts";
 
-/** An agent not heard of for this long is shown as offline. */
-export const AGENT_SILENT_MS = 90_000;
 /** A name whose agent is gone for this long may be taken over. */
 const NAME_HELD_MS = 10 * 60_000;
 /** The instance of an agent that has no session: it has not said hello yet, or it has said goodbye. */
@@ -141,7 +139,7 @@ export function openSession(core: Core, agentId: string, secretHash: string, hel
 			agentId,
 		);
 		core.lacks.clear();
-		setTimer(core, "agent_silent", agentId, core.now() + AGENT_SILENT_MS);
+		setTimer(core, "agent_silent", agentId, core.now() + core.settings.agentSilentMs);
 		if (!isSame) {
 			for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agentId)) lapseOffer(core, offer, false);
 		} else withdrawUnfit(core, agentId);

@@ -15,6 +15,8 @@ export interface Settings {
 	retryBackoffMs: number;
 	/** How many LogShards the logs are spread over. */
 	logShards: number;
+	/** An agent that was not heard of for this long is shown as offline. */
+	agentSilentMs: number;
 }
 
 /** What every rule of the queue is given: its data, the time, a source of ids, and the settings. */

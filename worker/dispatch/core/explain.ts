@@ -4,7 +4,7 @@ import type { Explanation } from "../../../schema/wire/resources.ts";
 import { isTerminal } from "../../../schema/wire/states.ts";
 import type { Core } from "./core.ts";
 import { groupName, isGroupFull, jobsHolding, runsHolding } from "./groups.ts";
-import { capacityOf, unmetBy, type Wanted } from "./offers.ts";
+import { capacityOf, mayYetFit, unmetBy, type Wanted } from "./offers.ts";
 import { pauseOf } from "./pause.ts";
 import { ancestorsOf } from "./readiness.ts";
 import { outsideRestriction } from "./restrictions.ts";
@@ -96,6 +96,8 @@ function waitingSummary(core: Core, job: JobRow, wanted: Wanted, agents: readonl
 	if (agents.length === 0) return "Waits for an agent: none is registered.";
 	const fitting = agents.filter((agent) => unmetBy(core, agent, wanted) === null);
 	if (fitting.length === 0) {
+		const looking = agents.filter((agent) => mayYetFit(agent, wanted));
+		if (looking.length > 0) return `Waits for an agent that is still looking at its machine: ${reasonsOf(core, wanted, looking)}.`;
 		if (isOutsideAny(wanted, agents)) return `Waits for an agent that may take it: ${reasonsOf(core, wanted, agents)}.`;
 		return `Waits for an agent with ${wishesIn(wanted)}: none of ${agents.length} has all of this.`;
 	}
@@ -162,7 +164,7 @@ export function hopeless(core: Core, runId: string): string[] {
 	const agents = allAgents(core);
 	return wishes
 		.map((wish) => ({ ...wish, wanted: wantedBy(wish, run) }))
-		.filter(({ wanted }) => agents.every((agent) => unmetBy(core, agent, wanted) !== null))
+		.filter(({ wanted }) => agents.every((agent) => unmetBy(core, agent, wanted) !== null && !mayYetFit(agent, wanted)))
 		.slice(0, 10)
 		.map(({ wanted, names, n }) => {
 			const who = n === 1 ? `The job ${names}` : `The job ${names} and ${n - 1} more`;

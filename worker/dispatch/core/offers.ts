@@ -1,4 +1,4 @@
-import { firstLack } from "../../../schema/pipeline/requirements.ts";
+import { firstLack, knownLack, type Offering } from "../../../schema/pipeline/requirements.ts";
 import { capabilities, type Requirements } from "../../../schema/wire/requirements.ts";
 import type { Reason } from "../../../schema/wire/states.ts";
 import { type Core, command, nextRev } from "./core.ts";
@@ -106,11 +106,21 @@ function lackOf(core: Core, agent: AgentRow, requirements: string): string | nul
 	const key = `${agent.id} ${requirements}`;
 	const known = core.lacks.get(key);
 	if (known !== undefined) return known;
-	const offering = { labels: JSON.parse(agent.labels) as string[], capabilities: capabilities.parse(JSON.parse(agent.capabilities)) };
-	const lack = firstLack(JSON.parse(requirements) as Requirements, offering);
+	const lack = firstLack(JSON.parse(requirements) as Requirements, offeringOf(agent));
 	if (core.lacks.size >= MAX_KNOWN_LACKS) core.lacks.clear();
 	core.lacks.set(key, lack);
 	return lack;
+}
+
+function offeringOf({ labels, capabilities: text }: AgentRow): Offering {
+	return { labels: JSON.parse(labels) as string[], capabilities: capabilities.parse(JSON.parse(text)) };
+}
+
+/** Whether an agent that does not fit yet may do so in a moment: it is still looking at its machine. */
+export function mayYetFit(agent: AgentRow, wanted: Wanted): boolean {
+	if (agent.status !== "online" || outsideRestriction(agent, wanted) !== null) return false;
+	const offering = offeringOf(agent);
+	return offering.capabilities.looking_for.length > 0 && knownLack(JSON.parse(wanted.requirements) as Requirements, offering) === null;
 }
 
 /** How many jobs the agent can take now: what it says, and never more than what the queue counts. */

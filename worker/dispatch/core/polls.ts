@@ -1,6 +1,6 @@
 import type { Poll, Renew } from "../../../schema/wire/protocol.ts";
 import { invalidToken } from "./agent_tokens.ts";
-import { AGENT_SILENT_MS, agentInSession, checkProtocol, loseUnlisted, setStatus } from "./agents.ts";
+import { agentInSession, checkProtocol, loseUnlisted, setStatus } from "./agents.ts";
 import { type Core, command } from "./core.ts";
 import { findAgent, liveAttemptsOfAgent, type OfferRow } from "./rows.ts";
 import { setTimer } from "./timers.ts";
@@ -35,7 +35,7 @@ export function notePoll(core: Core, agentId: string, secretHash: string, poll: 
 			text: `Agent ${agent.name} gave this up: it could not tell whether it still had the lease.`,
 		});
 		setStatus(core, agent, poll.draining ? "draining" : "online");
-		setTimer(core, "agent_silent", agentId, core.now() + AGENT_SILENT_MS);
+		setTimer(core, "agent_silent", agentId, core.now() + core.settings.agentSilentMs);
 		return true;
 	});
 }
@@ -119,7 +119,7 @@ export function renewLeases(core: Core, agentId: string, secretHash: string, ren
 		const isNewest = renew.seq > agent.renew_seq;
 		if (isNewest) {
 			core.sql.all("UPDATE agents SET renew_seq = ?, last_seen_at = ? WHERE id = ?", renew.seq, core.now(), agentId);
-			setTimer(core, "agent_silent", agentId, core.now() + AGENT_SILENT_MS);
+			setTimer(core, "agent_silent", agentId, core.now() + core.settings.agentSilentMs);
 			for (const id of held) extendLease(core, id, core.now() + core.settings.leaseTtlMs);
 		}
 		return {

@@ -13,6 +13,7 @@ if (view) start(view);
 function start(log) {
 	const { job, attempt } = log.dataset;
 	const query = `attempt=${attempt}`;
+	const { root } = document.body.dataset;
 	const end = document.getElementById("log-end");
 	let total = Number(log.dataset.total);
 	/** Whether the reader wants to see what comes: until they scroll away, or ask for a line. */
@@ -34,7 +35,7 @@ function start(log) {
 	const foldOfLine = (line) => folds().findLast((fold) => firstOf(fold) <= line);
 
 	async function fetchBlock(from, count) {
-		const response = await fetch(`/jobs/${job}/log/block?${query}&from=${from}&count=${count}`);
+		const response = await fetch(`${root}/jobs/${job}/log/block?${query}&from=${from}&count=${count}`);
 		if (!response.ok) throw new Error(`the log cannot be read: ${response.status}`);
 		total = Math.max(total, Number(response.headers.get("X-Total-Lines")));
 		const template = document.createElement("template");
@@ -165,7 +166,7 @@ function start(log) {
 
 	/** Lines of a live log as they come. */
 	function follow(offset, number) {
-		const source = new EventSource(`/jobs/${job}/lines?${query}&offset=${offset}&number=${number}`);
+		const source = new EventSource(`${root}/jobs/${job}/lines?${query}&offset=${offset}&number=${number}`);
 		const template = document.createElement("template");
 		source.onmessage = (event) => {
 			template.innerHTML = event.data;
@@ -223,7 +224,7 @@ function start(log) {
 		const found = log.querySelector(".found");
 		const form = log.querySelector("search form");
 		const look = async (text, from) => {
-			const response = await fetch(`/api/v1/jobs/${job}/log/search?${query}&q=${encodeURIComponent(text)}&from=${from}`);
+			const response = await fetch(`${root}/api/v1/jobs/${job}/log/search?${query}&q=${encodeURIComponent(text)}&from=${from}`);
 			const answer = await response.json();
 			if (!response.ok) throw new Error(answer.message);
 			for (const { line, text: words } of answer.items) {
@@ -263,13 +264,13 @@ function start(log) {
 	function setUpCopy() {
 		const button = log.querySelector("button.copy");
 		button.addEventListener("click", async () => {
-			const response = await fetch(`/api/v1/jobs/${job}/log?${query}`, { headers: { Range: `bytes=0-${COPIED_BYTES}` } });
+			const response = await fetch(`${root}/api/v1/jobs/${job}/log?${query}`, { headers: { Range: `bytes=0-${COPIED_BYTES}` } });
 			const [, size] = /\/(\d+)$/.exec(response.headers.get("Content-Range") ?? "") ?? [];
 			if (Number(size) > COPIED_BYTES) {
 				button.textContent = "Too long to copy: download it";
 				return;
 			}
-			const clean = await fetch(`/api/v1/jobs/${job}/log?${query}&format=clean`);
+			const clean = await fetch(`${root}/api/v1/jobs/${job}/log?${query}&format=clean`);
 			await navigator.clipboard.writeText(await clean.text());
 			button.textContent = "Copied";
 		});

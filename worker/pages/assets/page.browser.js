@@ -26,7 +26,7 @@ async function refresh() {
 }
 
 function keepFresh() {
-	const events = new EventSource("/api/v1/events");
+	const events = new EventSource(`${document.body.dataset.root}/api/v1/events`);
 	let isPending = false;
 	const soon = () => {
 		if (isPending) return;

@@ -1,0 +1,1 @@
+export function userPath(text: string): string;

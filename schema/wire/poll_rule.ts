@@ -1,0 +1,19 @@
+/** An answer to a poll may be on its way for so long. */
+const ANSWER_MS = 15_000;
+/** An agent that polls as late as it may is not silent yet. */
+const MARGIN_MS = 5_000;
+
+/** How long an idle agent's poll may wait: with a short lease its absence is to be noticed soon. */
+export function pollHoldFor(mostMs: number, leaseTtlMs: number): number {
+	return Math.min(mostMs, leaseTtlMs);
+}
+
+/** How long an agent waits for the answer to a poll that is held for so long; then it polls anew. */
+export function pollTimeoutFor(holdMs: number): number {
+	return holdMs + ANSWER_MS;
+}
+
+/** An agent that was not heard of for this long is shown as offline: its next poll is overdue. */
+export function silenceFor(holdMs: number): number {
+	return pollTimeoutFor(holdMs) + MARGIN_MS;
+}

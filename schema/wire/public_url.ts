@@ -1,0 +1,46 @@
+/** The address by which people reach the coordinator; below a path of its own where a proxy gives it one. */
+
+/** What the coordinator's own paths begin with: below such a path nobody could tell one from the other. */
+export const OWN_SEGMENTS: ReadonlySet<string> = new Set([
+	"agent-tokens",
+	"agents",
+	"api",
+	"assets",
+	"badge",
+	"deliveries",
+	"healthz",
+	"hooks",
+	"jobs",
+	"new",
+	"openapi.json",
+	"pipelines",
+	"projects",
+	"queue",
+	"readyz",
+	"runs",
+	"schedules",
+	"schema",
+	"sessions",
+	"sign-in",
+	"sign-out",
+	"tests",
+	"version",
+]);
+
+/** Such a path stands in a cookie and in a Location as it is. */
+const PATH = /^(\/[\w.~-]+)*$/;
+
+/** @returns the address without a slash at its end, or what is wrong with it as the end of a sentence */
+export function parsePublicUrl(text: string): { url: string } | { fault: string } {
+	if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) return { fault: `must be an address like https://ci.example.com, not ${text}` };
+	const { origin, pathname, search, hash, username, password } = new URL(text);
+	// Not repeated: it may hold a password.
+	if (username !== "" || password !== "") return { fault: "must have no user and no password" };
+	if (search !== "" || hash !== "") return { fault: `must have no query and no fragment: ${text}` };
+	const path = pathname.replace(/\/+$/, "");
+	if (!PATH.test(path)) return { fault: `must have a path of letters, digits, ".", "_", "~" and "-" only, not ${pathname}` };
+	const [, first = ""] = path.split("/");
+	if (OWN_SEGMENTS.has(first))
+		return { fault: `cannot have a path that begins with /${first}, which is the coordinator's own; take another` };
+	return { url: origin + path };
+}
