@@ -18,7 +18,8 @@ interface Followed<Ended> {
 	state(isWhole: boolean): string;
 	/** What the last line of a log that is whole looks like, if there is such a line; it is not told. */
 	lastLine: RegExp | null;
-	onLine(line: string): void;
+	/** Waited for: the reader of a line may be slow. */
+	onLine(line: string): void | Promise<void>;
 	/** Called when nobody answers for the first time. */
 	onWaiting(): void;
 	/** Called with what has ended, if its log cannot be read to its end. */
@@ -72,16 +73,16 @@ function orUnreachable(error: unknown): never {
 /** Tells what was not told yet. @returns whether the log was read to its end */
 async function tell(body: Readable, told: Told, { lastLine, onLine }: Pick<Followed<never>, "lastLine" | "onLine">): Promise<boolean> {
 	const isNew = told.again();
-	const show = (line: string) => {
-		if (isNew(line)) onLine(line);
+	const show = async (line: string) => {
+		if (isNew(line)) await onLine(line);
 	};
 	// A job may write such a line, too: it is the last one only if nothing comes after it.
 	let held: string | null = null;
 	try {
 		for await (const line of linesOf(body)) {
-			if (held !== null) show(held);
+			if (held !== null) await show(held);
 			held = lastLine?.test(line) ? line : null;
-			if (held === null) show(line);
+			if (held === null) await show(line);
 		}
 	} catch {
 		return false;

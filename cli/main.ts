@@ -23,7 +23,11 @@ import { UsageError } from "./failures.ts";
 import { keysCommand } from "./keys_command.ts";
 import { hideOwnSecrets } from "./own_secrets.ts";
 import { serveCommand } from "./serve.ts";
+import { endWhenUnread, endWith, goOnUnread } from "./standard_output.ts";
 import { tokenCommand } from "./token_command.ts";
+
+/** Commands that have more to do than to print: they go on, or clean up, when nobody reads them any more. */
+const UNHEARD: ReadonlySet<string> = new Set(["serve", "agent", "demo", "exec"]);
 
 const OLDEST_NODE = [22, 19] as const;
 
@@ -87,6 +91,9 @@ async function main(): Promise<number> {
 		.addCommand(agentsCommand())
 		.addCommand(agentTokensCommand());
 	throwOnExit(program);
+	program.hook("preAction", (_, action) => {
+		if (UNHEARD.has(action.name())) goOnUnread();
+	});
 	// An empty variable, as compose files write them, is none.
 	for (const [name, value] of Object.entries(process.env)) if (name.startsWith("WINDLASS_") && value === "") delete process.env[name];
 	try {
@@ -100,10 +107,6 @@ async function main(): Promise<number> {
 	return exitCode;
 }
 
-// Whoever read this may be gone; the coordinator works on without being heard.
-process.stdout.on("error", () => undefined);
-process.stderr.on("error", () => undefined);
+endWhenUnread();
 
-main()
-	.catch(report)
-	.then((code) => process.exit(code));
+void main().catch(report).then(endWith);

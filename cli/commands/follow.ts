@@ -3,6 +3,7 @@ import type { Job, Run } from "../../schema/wire/resources.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
 import type { Connection } from "../connection.ts";
 import { followLog } from "../followed_log.ts";
+import { taken } from "../standard_output.ts";
 import { isColored, paint, print, stateText, took } from "../terminal.ts";
 
 /** Following a run, or one of its jobs, in the terminal. */
@@ -23,7 +24,7 @@ export async function followRun(connection: Connection, run: Pick<Run, "id" | "u
 		log: `/api/v1/runs/${run.id}/log?format=${logFormat()}`,
 		state: (isWhole) => (isWhole ? `/api/v1/runs/${run.id}/wait?timeout=${END_S}` : `/api/v1/runs/${run.id}`),
 		lastLine: /^::exit \d+$/,
-		onLine: linePrinter(),
+		onLine: printingInTime(linePrinter()),
 		...notices(connection),
 	});
 	const ended = await Promise.race([followed, interrupted]);
@@ -41,7 +42,7 @@ export function followJob(connection: Connection, id: string): Promise<Job> {
 		log: `/api/v1/jobs/${id}/log?format=${logFormat()}&follow=1`,
 		state: () => `/api/v1/jobs/${id}`,
 		lastLine: null,
-		onLine: print,
+		onLine: printingInTime(print),
 		...notices(connection),
 	});
 }
@@ -56,6 +57,14 @@ function notices({ server }: Connection) {
 	return {
 		onWaiting: () => say(`${server} does not answer; waiting for it (Ctrl-C ends the waiting, not what runs)`),
 		onIncomplete: () => say("the log cannot be read to its end"),
+	};
+}
+
+/** Prints no faster than the reader of the output takes it. */
+function printingInTime(printLine: (line: string) => void): (line: string) => Promise<void> {
+	return (line) => {
+		printLine(line);
+		return taken();
 	};
 }
 

@@ -201,6 +201,39 @@ test("colours of a job only where there may be any; what it writes is told, also
 	}
 });
 
+describe("standard output", () => {
+	/** Files whose faults are more than a pipe holds (64 KiB). */
+	function faultyFiles(): string[] {
+		const file = path.join(temporaryFolder(atEnd), "faulty.yml");
+		writeFileSync(file, `jobs: {${Array.from({ length: 100 }, (_, index) => ` j${index}: { stepz: [x] }`).join(",")} }`);
+		return Array.from({ length: 30 }, () => file);
+	}
+
+	test("a slow reader gets all of it, also what a pipe does not hold at once", async () => {
+		const { code, out } = await windlass(["lint", "-o", "json", ...faultyFiles()]);
+		expect([code, JSON.parse(out).length]).toEqual([1, 30]);
+		const text = "steps: ['head -c 300000 /dev/zero | tr \\\\0 x | fold -w 100']";
+		const run = await windlass(["run", "--no-source", "-d", "-f", "-"], { input: text });
+		const id = run.out.trim().split("\n").at(-1) ?? "";
+		const slowly = `${process.execPath} ${PROGRAM} logs -f ${id} | { sleep 0.3; grep -c xxxxxxxxxx; }`;
+		expect(execFileSync("sh", ["-c", slowly], { env: environment() }).toString().trim()).toBe("3000");
+	});
+
+	test("a reader that leaves early ends the command without a word, with the code of SIGPIPE", async () => {
+		const command = `{ ${process.execPath} ${PROGRAM} lint ${faultyFiles().join(" ")} 2>&3; echo $? >&3; } 3>&2 | head -c 10 >/dev/null`;
+		const { stderr } = spawnSync("sh", ["-c", command], { env: environment() });
+		expect(stderr.toString()).toBe("141\n");
+	});
+
+	test("the logs of many jobs are copied without a warning of Node", async () => {
+		const input = `jobs: {${Array.from({ length: 12 }, (_, index) => ` j${index}: { steps: [echo said] }`).join(",")} }`;
+		const run = await windlass(["run", "--no-source", "-f", "-"], { input });
+		const [, id = ""] = /(run_\w+)/.exec(run.out) ?? [];
+		const { out, err } = await windlass(["logs", id]);
+		expect([out.match(/^said$/gm)?.length, err]).toEqual([12, ""]);
+	});
+});
+
 test("approve and decline", async () => {
 	const gated = async () => {
 		const { out } = await windlass(["run", "--no-source", "-o", "json", "-f", "-"], {

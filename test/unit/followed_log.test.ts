@@ -40,7 +40,7 @@ async function follow(logs: Answer[], away: { server?: http.Server; port?: numbe
 			log: "/log",
 			state: () => "/state",
 			lastLine: /^::exit \d+$/,
-			onLine: (line) => told.push(line),
+			onLine: (line) => void told.push(line),
 			onWaiting: () => {
 				said.push("waiting");
 				server.listen(port, "127.0.0.1");
