@@ -314,6 +314,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		planted: "return agent;",
 		foundAs: [ANSWER],
 	},
+	{
+		name: "a schedule that a repeated call makes once more",
+		file: `${CORE}/schedules.ts`,
+		sound: "if (known) return known;",
+		planted: 'if (known) id = core.newId("schedule");',
+		foundAs: ["one call has made two schedules"],
+	},
 ];
 
 /** The bug that the environment asks for. */

@@ -268,8 +268,9 @@ export class Dispatcher extends DurableObject<Environment> {
 		return resultOf(() => findSchedule(this.#core, id));
 	}
 
-	async addSchedule(project: string, schedule: ScheduleRequest): Promise<Result<ScheduleRow>> {
-		return this.#command((core) => addSchedule(core, project, schedule));
+	/** @see addSchedule */
+	async addSchedule(id: string, project: string, schedule: ScheduleRequest): Promise<Result<ScheduleRow>> {
+		return this.#command((core) => addSchedule(core, id, project, schedule));
 	}
 
 	async removeSchedule(id: string): Promise<Result<void>> {
