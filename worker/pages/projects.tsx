@@ -5,7 +5,7 @@ import { readText, validated } from "../api/bodies.ts";
 import type { RequestContext } from "../api/context.ts";
 import { untoldOf } from "../api/notifications.ts";
 import { createProject, deleteProject, describeProject, editProject, requireProject } from "../api/projects.ts";
-import { pageOf } from "../api/queries.ts";
+import { idCursor, pageOf } from "../api/queries.ts";
 import { listDeliveries } from "../catalog/deliveries.ts";
 import { listPipelines } from "../catalog/pipelines.ts";
 import { presentDelivery, presentPipeline, presentProject, presentRunSummary, presentSchedule } from "../catalog/present.ts";
@@ -76,7 +76,7 @@ async function showProject(
 	fields: ProjectFields,
 	error: ApiError | null,
 ): Promise<Response> {
-	const after = url.searchParams.get("cursor");
+	const after = idCursor(url, "run");
 	const [rows, secrets, deliveries, schedules, pipelines, untold] = await Promise.all([
 		listRuns(environment.DB, principal.team, { limit: RUNS_SHOWN + 1, after, state: null, project: project.name }),
 		listSecrets(environment.DB, principal.team, project.name),
