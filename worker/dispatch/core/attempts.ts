@@ -311,7 +311,9 @@ function indexTests(core: Core, attempt: AttemptRow, artifacts: readonly SavedAr
 
 /** Of what a job has put out, what it declares: nobody can ask for the rest. */
 function declaredOutputs(core: Core, job: JobRow, given: Finish["outputs"]): Record<string, string> {
-	return Object.fromEntries(definitionOf(core, job).outputs.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]])));
+	return Object.fromEntries(
+		definitionOf(core, job).outputs.flatMap((name) => (Object.hasOwn(given, name) ? [[name, given[name] as string]] : [])),
+	);
 }
 
 /** A file that a finish makes visible, and the R2 object that holds it. */
