@@ -67,7 +67,7 @@ describe("matrix", () => {
 		expect(
 			job(
 				`jobs: { t: { matrix: { os: [linux], arch: [arm64], node: ["22"], n: ["2"] }, steps: [a], runs_on: { os: "\${{ matrix.os }}", arch: "\${{ matrix.arch }}", cores: "\${{ matrix.n }}", memory: "\${{ matrix.n }}GiB", disk: "\${{ matrix.n }}MiB", gpus: "\${{ matrix.n }}", tools: { node: ">=\${{ matrix.node }}" } } } }`,
-			).runs_on,
+			)?.runs_on,
 		).toEqual({
 			labels: [],
 			os: "linux",
