@@ -13,8 +13,18 @@ import { lintCommand } from "./commands/lint.ts";
 import { logsCommand } from "./commands/logs.ts";
 import { pipelinesCommand } from "./commands/pipelines.ts";
 import { projectsCommand } from "./commands/projects.ts";
+import { queueCommand } from "./commands/queue.ts";
 import { runCommand } from "./commands/run.ts";
-import { approveCommand, cancelCommand, declineCommand, explainCommand, listCommand, rerunCommand, showCommand } from "./commands/runs.ts";
+import {
+	approveCommand,
+	cancelCommand,
+	declineCommand,
+	deleteCommand,
+	explainCommand,
+	listCommand,
+	rerunCommand,
+	showCommand,
+} from "./commands/runs.ts";
 import { schedulesCommand } from "./commands/schedules.ts";
 import { secretsCommand } from "./commands/secrets.ts";
 import { sessionsCommand } from "./commands/sessions.ts";
@@ -24,6 +34,7 @@ import { keysCommand } from "./keys_command.ts";
 import { hideOwnSecrets } from "./own_secrets.ts";
 import { serveCommand } from "./serve.ts";
 import { endWhenUnread, endWith, goOnUnread } from "./standard_output.ts";
+import { goWherePersonStands } from "./standing.ts";
 import { tokenCommand } from "./token_command.ts";
 
 /** Commands that have more to do than to print: they go on, or clean up, when nobody reads them any more. */
@@ -53,6 +64,7 @@ function throwOnExit(command: Command): void {
 
 async function main(): Promise<number> {
 	hideOwnSecrets();
+	goWherePersonStands();
 	const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 	if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
 		throw new UsageError(`Node ${process.versions.node} is too old; version ${OLDEST_NODE.join(".")} or later is needed`);
@@ -79,6 +91,7 @@ async function main(): Promise<number> {
 		.addCommand(explainCommand())
 		.addCommand(cancelCommand())
 		.addCommand(rerunCommand(setExitCode))
+		.addCommand(deleteCommand())
 		.addCommand(approveCommand())
 		.addCommand(declineCommand())
 		.addCommand(artifactsCommand())
@@ -89,6 +102,7 @@ async function main(): Promise<number> {
 		.addCommand(secretsCommand())
 		.addCommand(sessionsCommand())
 		.addCommand(agentsCommand())
+		.addCommand(queueCommand())
 		.addCommand(agentTokensCommand());
 	throwOnExit(program);
 	program.hook("preAction", (_, action) => {

@@ -21,7 +21,16 @@ import { missingSecrets } from "../vault/secrets.ts";
 import { json, streamed, TEXT_STREAM_HEADERS } from "./answers.ts";
 import { actorOf, type RequestContext, route } from "./context.ts";
 import { followRun } from "./follow_run.ts";
-import { flagParameter, integerParameter, numberCursor, onlyParameters, pageOf, pageParameters, wordParameter } from "./queries.ts";
+import {
+	flagParameter,
+	integerParameter,
+	invalidParameter,
+	numberCursor,
+	onlyParameters,
+	pageOf,
+	pageParameters,
+	wordParameter,
+} from "./queries.ts";
 import { readSubmission } from "./submission.ts";
 
 const HOLD_MS = 20_000;
@@ -102,13 +111,16 @@ export async function idempotencyOf({ request, principal }: SubmittingContext, c
 }
 
 async function list({ url, environment, principal, baseUrl }: Caller): Promise<Response> {
-	onlyParameters(url, ["limit", "cursor", "state", "project", "kind"]);
+	onlyParameters(url, ["limit", "cursor", "state", "project", "branch", "kind"]);
+	const [project, branch] = [url.searchParams.get("project"), url.searchParams.get("branch")];
+	if (branch !== null && project === null) throw invalidParameter("branch", "is of a project", "add project=<name>");
 	const { limit, after } = pageParameters(url, "run");
 	const rows = await listRuns(environment.DB, principal.team, {
 		limit: limit + 1,
 		after,
 		state: wordParameter(url, "state", RUN_STATES),
-		project: url.searchParams.get("project"),
+		project,
+		branch,
 		kind: wordParameter(url, "kind", RUN_KINDS),
 	});
 	return json(pageOf(rows, limit, (run) => presentRunSummary(run, baseUrl)));
