@@ -160,8 +160,8 @@ export class Attempt {
 		try {
 			const result = await job.run();
 			reporter.stop();
-			if (!this.#lost.signal.aborted) await this.#deliver(result, job, shipper);
-			const end = this.#lost.signal.aborted ? "given up, the lease is lost" : result.state;
+			const state = this.#lost.signal.aborted ? null : await this.#deliver(result, job, shipper);
+			const end = this.#lost.signal.aborted ? "given up, the lease is lost" : (state ?? result.state);
 			say("info", `job ${claimed.job.name}: ${end} after ${formatDuration(performance.now() - started)}`);
 		} finally {
 			reporter.stop();
@@ -170,26 +170,32 @@ export class Attempt {
 		}
 	}
 
-	/** Sends the rest of the log and then the result, for as long as it takes. */
-	async #deliver(result: JobResult, job: Job, shipper: LogShipper): Promise<void> {
+	/**
+	 * Sends the rest of the log and then the result, for as long as it takes.
+	 * @returns how the attempt has ended, as the coordinator says; null where it takes no result
+	 */
+	async #deliver(result: JobResult, job: Job, shipper: LogShipper): Promise<string | null> {
 		const onLost = () => void shipper.drop();
 		this.#lost.signal.addEventListener("abort", onLost, { once: true });
 		const log = await shipper.finish();
 		const isOver = shipper.refusal?.code === "attempt_finished" || shipper.refusal?.code === "attempt_superseded";
-		if (this.#lost.signal.aborted || isOver) return;
+		if (this.#lost.signal.aborted || isOver) return null;
 		const declared = { ...log, incomplete: log.incomplete || shipper.refusal !== null || shipper.fault !== null };
 		const sound = shipper.fault === null ? result : withLostLog(result, shipper.fault);
-		const refusal = await this.#finish({ ...sound, steps: job.steps, log: declared });
-		const isUnusable = refusal?.code === "validation_failed" || refusal?.code === "too_large" || refusal?.code === "malformed";
-		if (isUnusable) await this.#finish({ ...failedResult(`The result was not taken: ${refusal.message}`), steps: [], log: declared });
+		const delivered = await this.#finish({ ...sound, steps: job.steps, log: declared });
+		if (!(delivered instanceof ApiError)) return delivered;
+		if (!UNUSABLE.has(delivered.code)) return null;
+		const failed = failedResult(`The result was not taken: ${delivered.message}`);
+		const state = await this.#finish({ ...failed, steps: [], log: declared });
+		return state instanceof ApiError ? null : state;
 	}
 
-	/** Delivers a result. @returns the refusal, if it is refused */
-	async #finish(body: FinishBody): Promise<ApiError | null> {
+	/** Delivers a result. @returns how the attempt has ended, or the refusal; null where the lease is lost */
+	async #finish(body: FinishBody): Promise<string | ApiError | null> {
 		const path = `/api/v1/attempts/${this.id}/finish`;
 		const { signal } = this.#lost;
 		try {
-			await untilAnswered(
+			const { attempt_state } = await untilAnswered(
 				() =>
 					this.#context.client.fetch(finishAnswer, {
 						method: "POST",
@@ -202,15 +208,18 @@ export class Attempt {
 				signal,
 				(error) => say("warn", `the result of ${this.id} is not taken yet: ${error.message}`),
 			);
+			return attempt_state;
 		} catch (error) {
 			if (signal.aborted) return null;
 			if (!(error instanceof ApiError)) throw error;
 			say("warn", `the result of ${this.id} is refused: ${error.message}`);
 			return error;
 		}
-		return null;
 	}
 }
+
+/** What is wrong with a result that can never be taken. */
+const UNUSABLE: ReadonlySet<string> = new Set(["validation_failed", "too_large", "malformed"]);
 
 function finishTimeoutOf({ artifacts }: FinishBody): number {
 	const bytesInParts = artifacts.reduce((sum, { size }) => sum + (size > SINGLE_PART_BYTES ? size : 0), 0);

@@ -23,6 +23,8 @@ interface Followed<Ended> {
 	isByLine: boolean;
 	/** Called with what was written, as it comes; without `isByLine` it may end in the middle of a line. */
 	onText(text: Buffer): void;
+	/** Waited for after what was handed on: the reader of the output may be slow. */
+	taken(): Promise<void>;
 	/** Called when nobody answers for the first time. */
 	onWaiting(): void;
 	/** Called with what has ended, if its log cannot be read to its end. */
@@ -74,10 +76,17 @@ function orUnreachable(error: unknown): never {
 }
 
 /** Tells what was not told yet. @returns whether the log was read to its end */
-async function tell(body: Readable, told: Told, followed: Pick<Followed<never>, "endsWithExit" | "isByLine" | "onText">): Promise<boolean> {
+async function tell(
+	body: Readable,
+	told: Told,
+	followed: Pick<Followed<never>, "endsWithExit" | "isByLine" | "onText" | "taken">,
+): Promise<boolean> {
 	const reading = new Reading(told, followed);
 	try {
-		for await (const chunk of body) reading.push(chunk as Uint8Array);
+		for await (const chunk of body) {
+			reading.push(chunk as Uint8Array);
+			await followed.taken();
+		}
 	} catch {
 		return false;
 	}

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { DataFolder } from "./data_folder.ts";
 import { UsageError } from "./failures.ts";
+import { defaultDataFolder } from "./standing.ts";
 
 const EXAMPLE = "\nExample:\n  windlass keys rotate --data /var/lib/windlass";
 
@@ -8,7 +9,7 @@ const EXAMPLE = "\nExample:\n  windlass keys rotate --data /var/lib/windlass";
 export function keysCommand(): Command {
 	const rotate = new Command("rotate")
 		.description("Make a new signing key. The coordinator must be stopped; leases of the old key are honored until they end.")
-		.option("--data <folder>", "the coordinator's data folder", process.env.WINDLASS_DATA ?? "./.windlass-data")
+		.option("--data <folder>", "the coordinator's data folder", process.env.WINDLASS_DATA ?? defaultDataFolder())
 		.addHelpText("after", EXAMPLE)
 		.action(({ data: folder }: { data: string }) => {
 			if (!DataFolder.isThere(folder)) throw new UsageError(`there is no coordinator's data in ${folder}; name its folder with --data`);

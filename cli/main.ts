@@ -13,8 +13,18 @@ import { lintCommand } from "./commands/lint.ts";
 import { logsCommand } from "./commands/logs.ts";
 import { pipelinesCommand } from "./commands/pipelines.ts";
 import { projectsCommand } from "./commands/projects.ts";
+import { queueCommand } from "./commands/queue.ts";
 import { runCommand } from "./commands/run.ts";
-import { approveCommand, cancelCommand, declineCommand, explainCommand, listCommand, rerunCommand, showCommand } from "./commands/runs.ts";
+import {
+	approveCommand,
+	cancelCommand,
+	declineCommand,
+	deleteCommand,
+	explainCommand,
+	listCommand,
+	rerunCommand,
+	showCommand,
+} from "./commands/runs.ts";
 import { schedulesCommand } from "./commands/schedules.ts";
 import { secretsCommand } from "./commands/secrets.ts";
 import { sessionsCommand } from "./commands/sessions.ts";
@@ -23,8 +33,13 @@ import { UsageError } from "./failures.ts";
 import { keysCommand } from "./keys_command.ts";
 import { hideOwnSecrets } from "./own_secrets.ts";
 import { serveCommand } from "./serve.ts";
+import { endWhenUnread, endWith, goOnUnread } from "./standard_output.ts";
+import { goWherePersonStands } from "./standing.ts";
 import { tokenCommand } from "./token_command.ts";
 import { userPath } from "./user_path.mjs";
+
+/** Commands that have more to do than to print: they go on, or clean up, when nobody reads them any more. */
+const UNHEARD: ReadonlySet<string> = new Set(["serve", "agent", "demo", "exec"]);
 
 const OLDEST_NODE = [22, 19] as const;
 
@@ -50,6 +65,7 @@ function throwOnExit(command: Command): void {
 
 async function main(): Promise<number> {
 	hideOwnSecrets();
+	goWherePersonStands();
 	// Started by npm or not: jobs, probes and git get the PATH that this user has.
 	if (process.env.PATH) process.env.PATH = userPath(process.env.PATH);
 	const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
@@ -78,6 +94,7 @@ async function main(): Promise<number> {
 		.addCommand(explainCommand())
 		.addCommand(cancelCommand())
 		.addCommand(rerunCommand(setExitCode))
+		.addCommand(deleteCommand())
 		.addCommand(approveCommand())
 		.addCommand(declineCommand())
 		.addCommand(artifactsCommand())
@@ -88,8 +105,12 @@ async function main(): Promise<number> {
 		.addCommand(secretsCommand())
 		.addCommand(sessionsCommand())
 		.addCommand(agentsCommand())
+		.addCommand(queueCommand())
 		.addCommand(agentTokensCommand());
 	throwOnExit(program);
+	program.hook("preAction", (_, action) => {
+		if (UNHEARD.has(action.name())) goOnUnread();
+	});
 	// An empty variable, as compose files write them, is none.
 	for (const [name, value] of Object.entries(process.env)) if (name.startsWith("WINDLASS_") && value === "") delete process.env[name];
 	try {
@@ -103,10 +124,6 @@ async function main(): Promise<number> {
 	return exitCode;
 }
 
-// Whoever read this may be gone; the coordinator works on without being heard.
-process.stdout.on("error", () => undefined);
-process.stderr.on("error", () => undefined);
+endWhenUnread();
 
-main()
-	.catch(report)
-	.then((code) => process.exit(code));
+void main().catch(report).then(endWith);

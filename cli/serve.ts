@@ -14,6 +14,7 @@ import { Log } from "./log.ts";
 import { isNetwork, listed, NAMED_NETWORKS } from "./networks.ts";
 import { parseOutbound } from "./outbound.ts";
 import { ownSecret } from "./own_secrets.ts";
+import { defaultDataFolder } from "./standing.ts";
 
 const LEAST_LOG_LIMIT = 64 * 1024;
 const MOST_LOG_LIMIT = 16 * 1024 ** 3;
@@ -46,7 +47,7 @@ export function serveCommand(setExitCode: (code: number) => void): Command {
 		.description("Run the coordinator, and an agent beside it.")
 		.addOption(option("--host <address>", "where to listen", "WINDLASS_HOST", "127.0.0.1"))
 		.addOption(option("--port <n>", "the port; 0 for any", "WINDLASS_PORT", "7070"))
-		.addOption(option("--data <folder>", "all state is kept here", "WINDLASS_DATA", "./.windlass-data"))
+		.addOption(option("--data <folder>", "all state is kept here", "WINDLASS_DATA", defaultDataFolder()))
 		.addOption(option("--public-url <url>", "the address that links use", "WINDLASS_PUBLIC_URL"))
 		.addOption(
 			option(

@@ -4,6 +4,7 @@ import { DISTRIBUTION, newAdminToken, replaceAdminToken } from "./coordinator.ts
 import { DataFolder } from "./data_folder.ts";
 import { endOrphans, Host, migrateDatabase } from "./host.ts";
 import { NO_OUTBOUND, Outbound } from "./outbound.ts";
+import { defaultDataFolder } from "./standing.ts";
 
 const EXAMPLE = "\nExample:\n  windlass token reset-admin --data /var/lib/windlass";
 
@@ -11,7 +12,7 @@ const EXAMPLE = "\nExample:\n  windlass token reset-admin --data /var/lib/windla
 export function tokenCommand(): Command {
 	const reset = new Command("reset-admin")
 		.description("Make a new admin token; the old one is revoked. The coordinator must be stopped.")
-		.option("--data <folder>", "the coordinator's data folder", process.env.WINDLASS_DATA ?? "./.windlass-data")
+		.option("--data <folder>", "the coordinator's data folder", process.env.WINDLASS_DATA ?? defaultDataFolder())
 		.addHelpText("after", EXAMPLE)
 		.action(async ({ data: folder }: { data: string }) => {
 			const data = DataFolder.open(folder);

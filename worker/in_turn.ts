@@ -76,8 +76,12 @@ async function turnOf(ticket: Ticket, line: Ticket[]): Promise<void> {
 }
 
 function removeAbandoned(line: Ticket[]): void {
-	const before = Date.now() - ABANDONED_MS;
-	for (let index = line.length - 1; index >= 0; index -= 1) if ((line[index] as Ticket).seenAt < before) line.splice(index, 1);
+	const now = Date.now();
+	for (let index = line.length - 1; index >= 0; index -= 1) {
+		const { seenAt } = line[index] as Ticket;
+		// One from the future is from before the clock was stepped back.
+		if (seenAt < now - ABANDONED_MS || seenAt > now) line.splice(index, 1);
+	}
 }
 
 /** Not a microtask: requests that have come in the meantime are looked at only now. */

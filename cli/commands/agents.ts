@@ -1,8 +1,8 @@
-import { createInterface } from "node:readline/promises";
 import { Command, Option } from "commander";
 import { type DisableRequest, describeRestriction, RUN_TRUST } from "../../schema/wire/agents.ts";
 import { notFound } from "../../schema/wire/errors.ts";
 import type { Agent, Page } from "../../schema/wire/resources.ts";
+import { type ConfirmedFlags, confirm, YES } from "../confirmation.ts";
 import { Connection, type ConnectionFlags } from "../connection.ts";
 import { UsageError } from "../failures.ts";
 import { ago, paint, print, printJson, table } from "../terminal.ts";
@@ -200,23 +200,15 @@ function removeCommand(): Command {
 	)
 		.alias("rm")
 		.argument("<agent>", "its name or id")
-		.option("--yes", "do not ask")
-		.action(async (nameOrId: string, flags: Flags & { yes?: boolean }) => {
+		.option(...YES)
+		.action(async (nameOrId: string, flags: Flags & ConfirmedFlags) => {
 			const connection = new Connection(flags);
 			const agent = await findAgent(connection, nameOrId);
-			if (!flags.yes && !(await isConfirmed(agent))) return print("Nothing was removed.");
+			const { name, running } = agent;
+			const what = running.length > 0 ? `${name}, which runs ${running.map(({ job_name }) => job_name).join(", ")}` : name;
+			await confirm(`Remove ${what}`, flags);
 			await connection.send(addressOf(agent), { method: "DELETE" });
 			if (flags.output === "json") printJson({ removed: agent.name });
 			else print(`${agent.name} is removed.`);
 		});
-}
-
-/** Asks the person at the terminal; without a terminal there is nobody to ask. */
-async function isConfirmed({ name, running }: Agent): Promise<boolean> {
-	if (!process.stdin.isTTY || !process.stdout.isTTY) return true;
-	const terminal = createInterface({ input: process.stdin, output: process.stdout });
-	const what = running.length > 0 ? `${name}, which runs ${running.map(({ job_name }) => job_name).join(", ")}` : name;
-	const answer = await terminal.question(`Remove ${what}? [y/N] `);
-	terminal.close();
-	return /^y(es)?$/i.test(answer.trim());
 }

@@ -11,6 +11,7 @@ import { secretRequest } from "../../schema/wire/secrets.ts";
 import { isChosen, type LocalJob, runLocally } from "../exec/local_run.ts";
 import { UsageError } from "../failures.ts";
 import { readPipeline } from "../pipeline_file.ts";
+import { CLOSED_PIPE } from "../standard_output.ts";
 import { paint, print, printJson, stateText } from "../terminal.ts";
 import { changedPaths, currentBranch, packWorkingCopy } from "../working_copy.ts";
 import { outputOption, pairs, several } from "./command.ts";
@@ -72,6 +73,12 @@ async function execute(only: string | null, flags: ExecFlags): Promise<number> {
 	const stopping = new AbortController();
 	const onSignal = () => stopping.abort();
 	for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
+	let isUnread = false;
+	const onUnread = () => {
+		isUnread = true;
+		stopping.abort();
+	};
+	process.stdout.on("error", onUnread);
 	const isJson = flags.output === "json";
 	const withPrefix = linePrefixer();
 	const isOne = pipeline.jobs.length === 1 || only !== null;
@@ -105,9 +112,10 @@ async function execute(only: string | null, flags: ExecFlags): Promise<number> {
 					outputs,
 				})),
 			);
-		return exitCodeOf(jobs);
+		return isUnread ? CLOSED_PIPE : exitCodeOf(jobs);
 	} finally {
 		for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
+		process.stdout.off("error", onUnread);
 		await rm(folder, { recursive: true, force: true });
 	}
 }

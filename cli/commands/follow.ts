@@ -3,6 +3,7 @@ import type { Job, Run } from "../../schema/wire/resources.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
 import type { Connection } from "../connection.ts";
 import { followLog } from "../followed_log.ts";
+import { taken } from "../standard_output.ts";
 import { isColored, paint, print, stateText, took } from "../terminal.ts";
 
 /** Following a run, or one of its jobs, in the terminal. */
@@ -25,6 +26,7 @@ export async function followRun(connection: Connection, run: Pick<Run, "id" | "u
 		endsWithExit: true,
 		isByLine: run.jobs.length > 1,
 		onText: run.jobs.length > 1 ? linePrinter() : (text) => process.stdout.write(text),
+		taken,
 		...notices(connection),
 	});
 	const ended = await Promise.race([followed, interrupted]);
@@ -44,6 +46,7 @@ export function followJob(connection: Connection, id: string): Promise<Job> {
 		endsWithExit: false,
 		isByLine: false,
 		onText: (text) => process.stdout.write(text),
+		taken,
 		...notices(connection),
 	});
 }

@@ -1,8 +1,8 @@
-import { pipeline } from "node:stream/promises";
 import { Command } from "commander";
 import type { Job, Run } from "../../schema/wire/resources.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
 import { Connection, type ConnectionFlags, withConnection } from "../connection.ts";
+import { copyToOutput } from "../standard_output.ts";
 import { paint, print } from "../terminal.ts";
 import { followJob, followRun, logFormat } from "./follow.ts";
 import { ONE_JOB, resolveId } from "./runs.ts";
@@ -36,7 +36,7 @@ async function printJob(connection: Connection, job: Job, isOneOfSeveral: boolea
 }
 
 async function printLog(connection: Connection, jobId: string): Promise<void> {
-	await pipeline(await connection.stream(`/api/v1/jobs/${jobId}/log?format=${logFormat()}`), process.stdout, { end: false });
+	await copyToOutput(await connection.stream(`/api/v1/jobs/${jobId}/log?format=${logFormat()}`));
 }
 
 function exitCodeOf(job: Job): number {

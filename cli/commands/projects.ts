@@ -2,6 +2,7 @@ import { Command } from "commander";
 import type { Untold } from "../../schema/wire/notifications.ts";
 import type { Project } from "../../schema/wire/projects.ts";
 import type { Page, SubmittedRun } from "../../schema/wire/resources.ts";
+import { type ConfirmedFlags, confirm, YES } from "../confirmation.ts";
 import { Connection, type ConnectionFlags } from "../connection.ts";
 import { ago, paint, print, printJson, table } from "../terminal.ts";
 import { command, pairs, several } from "./command.ts";
@@ -167,10 +168,13 @@ export function projectsCommand(): Command {
 				}),
 		)
 		.addCommand(
-			command("rm", "Remove a project with its secrets; its runs stay.", "windlass projects rm web")
+			command("rm", "Remove a project with its secrets; its runs stay.", "windlass projects rm web --yes")
 				.argument("<name>", "which")
-				.action(async (name: string, flags: Flags) => {
-					await new Connection(flags).send(addressOf(name), { method: "DELETE" });
+				.option(...YES)
+				.action(async (name: string, flags: Flags & ConfirmedFlags) => {
+					const connection = new Connection(flags);
+					await confirm(`Remove the project ${name}, with its secrets and schedules`, flags);
+					await connection.send(addressOf(name), { method: "DELETE" });
 					if (flags.output === "json") printJson({ removed: name });
 					else print(`The project ${name} is removed, and its secrets with it.`);
 				}),

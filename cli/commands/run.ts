@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { parseSource } from "../../schema/pipeline/document.ts";
 import type { SubmittedRun, UploadedSource } from "../../schema/wire/resources.ts";
+import { projectOfClone } from "../clone.ts";
 import { Connection, type ConnectionFlags, withConnection } from "../connection.ts";
 import { UsageError } from "../failures.ts";
 import { readPipeline } from "../pipeline_file.ts";
@@ -37,7 +38,7 @@ export function runCommand(setExitCode: (code: number) => void): Command {
 		.option("-e, --env <name=value>", "a variable for every job; may be repeated", several, [])
 		.option("-l, --label <label>", "a label that the agent must have; may be repeated", several, [])
 		.option("--container <image>", "the image to run every job in")
-		.option("--project <name>", "the project that the run belongs to")
+		.option("--project <name>", "the project that the run belongs to (default: the one whose repository this folder is a clone of)")
 		.option("--priority <n>", "-100 to 100; higher goes first")
 		.option("--git <url>", "a repository to check out, in place of the working copy")
 		.option("--ref <ref>", "its branch, tag or commit")
@@ -62,13 +63,14 @@ async function submit(connection: Connection, words: string[], flags: RunFlags):
 	if (words.length > 0 && flags.file !== undefined)
 		throw new UsageError(`--file names a pipeline, and ${words[0]} is a command in place of one; give one of them`);
 	const pipeline = words.length > 0 ? null : await readPipeline(flags.file);
+	const project = flags.project ?? (await projectHere(connection, flags));
 	const submission = JSON.stringify({
 		...(pipeline ? { pipeline: pipeline.text } : { run: shellLine(words) }),
 		...(flags.param.length > 0 ? { params: pairs("--param", flags.param) } : {}),
 		...(flags.env.length > 0 ? { env: pairs("--env", flags.env) } : {}),
 		...(flags.label.length > 0 ? { runs_on: flags.label } : {}),
 		...(flags.container ? { container: flags.container } : {}),
-		...(flags.project ? { project: flags.project } : {}),
+		...(project === null ? {} : { project }),
 		...(flags.priority ? { priority: numberIn(flags.priority) } : {}),
 		...(await sourceOf(connection, pipeline?.text ?? null, flags)),
 	});
@@ -83,6 +85,15 @@ async function submit(connection: Connection, words: string[], flags: RunFlags):
 		process.stderr.write(`${showSubmissionFaults(pipeline, submission, faults)}\n`);
 		throw new UsageError("nothing was submitted");
 	}
+}
+
+/** The project whose repository is sent as it is here. @throws UsageError where there are several */
+async function projectHere(connection: Connection, { git, source }: RunFlags): Promise<string | null> {
+	if (git !== undefined) return null;
+	const project = await projectOfClone(connection, typeof source === "string" ? source : process.cwd());
+	if (project !== null)
+		process.stderr.write(`windlass: this is a clone of the repository of the project ${project}: the run belongs to it\n`);
+	return project;
 }
 
 /** What is no number is told as it was written. */

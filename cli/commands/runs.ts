@@ -1,12 +1,18 @@
 import type { Command } from "commander";
 import type { Explanation, Job, Page, Run, RunSummary, SubmittedRun } from "../../schema/wire/resources.ts";
+import { projectOfClone } from "../clone.ts";
+import { type ConfirmedFlags, confirm, YES } from "../confirmation.ts";
 import { Connection, type ConnectionFlags } from "../connection.ts";
 import { UsageError } from "../failures.ts";
 import { ago, paint, print, printJson, stateText, table, took } from "../terminal.ts";
+import { currentBranch } from "../working_copy.ts";
 import { command } from "./command.ts";
 import { followRun } from "./follow.ts";
 
-/** The commands that look at runs and jobs, and change them. A run or job is named by its id; `latest` is the newest run. */
+/**
+ * The commands that look at runs and jobs, and change them. A run or job is named by its id; `latest` is the newest run of the project and
+ * the branch of the clone that the person stands in.
+ */
 
 interface Flags extends ConnectionFlags {
 	output: string;
@@ -20,10 +26,11 @@ export const ONE_JOB = ["[job]", "one job of that run, by its name"] as const;
 
 /**
  * The id that is meant: of a run or a job, or of the job of a run that has this name or id.
+ * @param isChange whether what is meant is to be changed: then `latest` is no guess
  * @throws UsageError
  */
-export async function resolveId(connection: Connection, named: string, job?: string): Promise<string> {
-	const id = await namedId(connection, named);
+export async function resolveId(connection: Connection, named: string, job?: string, isChange = false): Promise<string> {
+	const id = await namedId(connection, named, isChange);
 	if (job === undefined) return id;
 	if (kindOf(id) === "jobs") throw new UsageError(`${named} is a job already; ${job} can be one only of a run`);
 	const { jobs } = await connection.json<Run>(`/api/v1/runs/${id}`);
@@ -37,14 +44,33 @@ function listOf(jobs: readonly Job[]): string {
 	return jobs.map((job) => `  ${job.id}  ${job.name}`).join("\n");
 }
 
-async function namedId(connection: Connection, named: string): Promise<string> {
+async function namedId(connection: Connection, named: string, isChange: boolean): Promise<string> {
 	if (named !== "latest") {
 		if (/^(run|job)_[0-9A-Z]{26}$/.test(named)) return named;
 		throw new UsageError(`${named} is not an id like run_… or job_…, nor latest`);
 	}
-	const { items } = await connection.json<Page<RunSummary>>("/api/v1/runs?limit=1");
-	if (!items[0]) throw new UsageError("there is no run yet");
-	return items[0].id;
+	const folder = process.cwd();
+	const [project, branch] = [await projectOfClone(connection, folder), await currentBranch(folder)];
+	if (project === null || branch === null) {
+		if (isChange)
+			throw new UsageError(
+				"latest: this folder is no clone of a project's repository on a branch; name the run by its id, windlass ls shows it",
+			);
+		const newest = await newestRun(connection, {});
+		process.stderr.write(`windlass: latest is the newest run of all projects: ${newest.project}, ${newest.pipeline} #${newest.number}\n`);
+		return newest.id;
+	}
+	const newest = await newestRun(connection, { project, branch });
+	process.stderr.write(`windlass: latest is ${newest.pipeline} #${newest.number} of the project ${project}, branch ${branch}\n`);
+	return newest.id;
+}
+
+async function newestRun(connection: Connection, filter: { project?: string; branch?: string }): Promise<RunSummary> {
+	const { items } = await connection.json<Page<RunSummary>>(`/api/v1/runs?${new URLSearchParams({ limit: "1", ...filter })}`);
+	if (items[0]) return items[0];
+	throw new UsageError(
+		filter.project ? `there is no run of the project ${filter.project} and the branch ${filter.branch} yet` : "there is no run yet",
+	);
 }
 
 function kindOf(id: string): "runs" | "jobs" {
@@ -55,22 +81,25 @@ export function listCommand(): Command {
 	return command("ls", "List runs, newest first.", "windlass ls --state failed --limit 5")
 		.option("--state <state>", "only those in this state")
 		.option("--project <name>", "only those of this project")
+		.option("--branch <name>", "only those of this branch of the project")
 		.option("-n, --limit <n>", "how many", "20")
-		.action(async (flags: Flags & { state?: string; project?: string; limit: string }) => {
+		.action(async (flags: Flags & { state?: string; project?: string; branch?: string; limit: string }) => {
 			const query = new URLSearchParams({ limit: flags.limit });
 			if (flags.state) query.set("state", flags.state);
 			if (flags.project) query.set("project", flags.project);
+			if (flags.branch) query.set("branch", flags.branch);
 			const page = await new Connection(flags).json<Page<RunSummary>>(`/api/v1/runs?${query}`);
 			if (flags.output === "json") return printJson(page.items);
 			const rows = page.items.map((run) => [
 				stateText(run.state),
+				run.project,
 				`${run.pipeline} #${run.number}`,
 				run.branch ?? "–",
 				took(run.started_at, run.finished_at),
 				ago(run.created_at),
 				run.id,
 			]);
-			print(table([["state", "run", "branch", "took", "submitted", "id"], ...rows]));
+			print(table([["state", "project", "run", "branch", "took", "submitted", "id"], ...rows]));
 		});
 }
 
@@ -136,6 +165,22 @@ export function cancelCommand(): Command {
 		.action((named: string, job: string | undefined, flags: Flags) => change([named, job], flags, "cancel", {}));
 }
 
+export function deleteCommand(): Command {
+	return command("rm", "Delete a run that is over, with its logs and artifacts.", "windlass rm run_01JB… --yes")
+		.argument("<run>", "the id of a run, or latest")
+		.option(...YES)
+		.action(async (named: string, flags: Flags & ConfirmedFlags) => {
+			const connection = new Connection(flags);
+			const { id, project, pipeline, number } = await connection.json<Run>(
+				`/api/v1/runs/${await resolveId(connection, named, undefined, true)}`,
+			);
+			await confirm(`Delete the run ${pipeline} #${number} of the project ${project}, with its logs and artifacts`, flags);
+			await connection.send(`/api/v1/runs/${id}`, { method: "DELETE" });
+			if (flags.output === "json") printJson({ removed: id });
+			else print(`The run ${id} is deleted.`);
+		});
+}
+
 export function approveCommand(): Command {
 	return command(
 		"approve",
@@ -180,7 +225,7 @@ async function change(
 	meant: (connection: Connection, id: string) => Promise<string> | string = (_, id) => id,
 ): Promise<void> {
 	const connection = new Connection(flags);
-	const id = await meant(connection, await resolveId(connection, named, job));
+	const id = await meant(connection, await resolveId(connection, named, job, true));
 	const changed = await connection.json<Run | Job>(`/api/v1/${kindOf(id)}/${id}/${what}`, { method: "POST", json });
 	if (flags.output === "json") printJson(changed);
 	else print(`${stateText(changed.state)}  ${id}`);
@@ -217,7 +262,7 @@ export function rerunCommand(setExitCode: (code: number) => void): Command {
 		.option("-d, --detach", "do not follow it")
 		.action(async (named: string, flags: Flags & { failed?: boolean; job?: string; detach?: boolean }) => {
 			const connection = new Connection(flags);
-			const id = await resolveId(connection, named);
+			const id = await resolveId(connection, named, undefined, true);
 			const job = flags.job === undefined ? {} : { job: await resolveId(connection, id, flags.job) };
 			const json = { ...(flags.failed ? { only: "failed" } : {}), ...job };
 			const run = await connection.json<SubmittedRun>(`/api/v1/runs/${id}/rerun`, { method: "POST", json });

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { Page } from "../../schema/wire/resources.ts";
 import type { Schedule } from "../../schema/wire/schedules.ts";
+import { type ConfirmedFlags, confirm, YES } from "../confirmation.ts";
 import { Connection, type ConnectionFlags } from "../connection.ts";
 import { ago, paint, print, printJson, table } from "../terminal.ts";
 import { command, pairs, several } from "./command.ts";
@@ -44,11 +45,13 @@ function show(items: readonly Schedule[], output: string): void {
 }
 
 function changing(name: string, description: string, paused: boolean): Command {
-	return command(name, description, `windlass schedules ${name} sch_01JB…`)
-		.argument("<id>", "which")
-		.action(async (id: string, flags: Flags) =>
-			show([await new Connection(flags).json<Schedule>(addressOf(id), { method: "PATCH", json: { paused } })], flags.output),
-		);
+	const made = command(name, description, `windlass schedules ${name} sch_01JB…${paused ? " --yes" : ""}`).argument("<id>", "which");
+	if (paused) made.option(...YES);
+	return made.action(async (id: string, flags: Flags & ConfirmedFlags) => {
+		const connection = new Connection(flags);
+		if (paused) await confirm(`Pause the schedule ${id}`, flags);
+		show([await connection.json<Schedule>(addressOf(id), { method: "PATCH", json: { paused } })], flags.output);
+	});
 }
 
 export function schedulesCommand(): Command {

@@ -7,6 +7,7 @@ import type { Rotation, Secret } from "../../schema/wire/secrets.ts";
 import { Connection, type ConnectionFlags } from "../connection.ts";
 import { DataFolder } from "../data_folder.ts";
 import { UsageError } from "../failures.ts";
+import { defaultDataFolder } from "../standing.ts";
 import { ago, print, printJson, table } from "../terminal.ts";
 import { command } from "./command.ts";
 
@@ -65,7 +66,7 @@ export function secretsCommand(): Command {
 		.addCommand(
 			new Command("new-master-key")
 				.description("Make another master key in the coordinator's data folder. The coordinator must be stopped; its next start uses it.")
-				.option("--data <folder>", "the coordinator's data folder", process.env.WINDLASS_DATA ?? "./.windlass-data")
+				.option("--data <folder>", "the coordinator's data folder", process.env.WINDLASS_DATA ?? defaultDataFolder())
 				.addHelpText("after", "\nExample:\n  windlass secrets new-master-key --data /var/lib/windlass")
 				.action(({ data: folder }: { data: string }) => {
 					if (!existsSync(path.join(folder, "keys.json")))

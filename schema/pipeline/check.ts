@@ -87,7 +87,7 @@ function serviceFaults(job: JobText, byDefault: JobText["container"], path: stri
 /** A variable that has two values, and secrets that nothing could see, are mistakes. */
 function secretFaults(job: JobText, env: Readonly<Record<string, string>>, path: string[]): CheckFault[] {
 	const names = Object.keys(job.secrets ?? {});
-	const isSet = (name: string) => name in env || name in (job.env ?? {}) || job.steps.some((step) => name in (step.env ?? {}));
+	const isSet = (name: string) => [env, job.env, ...job.steps.map((step) => step.env)].some((one) => Object.hasOwn(one ?? {}, name));
 	const faults = names
 		.filter(isSet)
 		.map((name) => ({ path: [...path, "secrets", name], at: null, message: "is set in env, too", suggestion: "keep one of them" }));

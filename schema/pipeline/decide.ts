@@ -131,6 +131,6 @@ function factsOf(need: NeededJob, needs: readonly NeededJob[]): NeedFacts {
 	return {
 		result: WORST.find((state) => states.includes(state)) ?? "",
 		// What was declared and not written is empty.
-		outputs: Object.fromEntries(need.declared.map((name) => [name, written?.[name] ?? ""])),
+		outputs: Object.fromEntries(need.declared.map((name) => [name, Object.hasOwn(written ?? {}, name) ? (written?.[name] ?? "") : ""])),
 	};
 }

@@ -32,6 +32,11 @@ export interface SourceDocument {
 /** What to do when `run: echo a: b` was written: YAML takes the second colon for another key. */
 export const COLON_HINT = 'a text that holds ": " needs quotes, or a block: run: |';
 
+const SYNTAX_HINTS: Readonly<Record<string, string>> = {
+	BLOCK_AS_IMPLICIT_KEY: COLON_HINT,
+	MULTIPLE_DOCS: "Remove this line and what follows it, or give each pipeline a file of its own in .windlass/.",
+};
+
 /** What the parser says may quote as much as the text has. */
 const MAX_MESSAGE = 500;
 const FEWER_ALIASES = "Each alias counts for all that it stands for: use fewer.";
@@ -69,7 +74,7 @@ export function* parsingSource(text: string): SlicedWork<SourceDocument> {
 function malformed(faults: readonly SyntaxFault[], lines: LineCounter): ApiError {
 	const errors = faults.map(({ offset, code, message }): FieldError => {
 		const { line, col } = lines.linePos(offset);
-		const suggestion = code === "BLOCK_AS_IMPLICIT_KEY" ? COLON_HINT : null;
+		const suggestion = SYNTAX_HINTS[code] ?? null;
 		return { path: "", line, column: col, message: sentence(message), suggestion };
 	});
 	const first = errors[0] as FieldError;
@@ -91,6 +96,8 @@ function offsetOf(node: SourceNode): number {
 /** The value of a tree. An alias counts for all that it stands for. */
 function* plainValue(root: SourceNode | null, lines: LineCounter): SlicedWork<unknown> {
 	let nodes = 0;
+	/** The keys and positions that lead to the node. */
+	const way: PropertyKey[] = [];
 	const convert = function* (node: SourceNode | null, depth: number): SlicedWork<unknown> {
 		if (depth > MAX_DEPTH) throw new ApiError("malformed", TOO_DEEP);
 		nodes += 1;
@@ -101,15 +108,22 @@ function* plainValue(root: SourceNode | null, lines: LineCounter): SlicedWork<un
 		if (node.kind === "alias") return yield* convert(node.target, depth + 1);
 		if (node.kind === "list") {
 			const list: unknown[] = [];
-			for (const item of node.items) list.push(yield* convert(item, depth + 1));
+			for (const [index, item] of node.items.entries()) {
+				way.push(index);
+				list.push(yield* convert(item, depth + 1));
+				way.pop();
+			}
 			return list;
 		}
-		// A null prototype: a key such as `__proto__` is then a key like any other, and is refused by name.
+		// A null prototype: no key is there that nobody wrote.
 		const result: Record<string, unknown> = Object.create(null);
 		for (const { key, value } of node.entries) {
 			const name = nameOf(key);
 			if (name === "<<") throw mergeKey(lines.linePos(key ? offsetOf(key) : 0));
+			way.push(name);
+			if (name === "__proto__") throw reservedKey(way, lines.linePos(key ? offsetOf(key) : 0));
 			result[name] = yield* convert(value, depth + 1);
+			way.pop();
 		}
 		return result;
 	};
@@ -131,6 +145,17 @@ function mergeKey({ line, col: column }: { line: number; col: number }): ApiErro
 	const suggestion = "Write the keys out, or put what all jobs have into defaults and env.";
 	return new ApiError("malformed", `Line ${line}, column ${column}: ${message}`, {
 		details: { errors: [{ path: "", line, column, message, suggestion } satisfies FieldError] },
+		suggestions: [suggestion],
+	});
+}
+
+/** JavaScript has its own use for this word, so that maps of it lose the key: silently, in any library on the way. */
+function reservedKey(way: readonly PropertyKey[], { line, col: column }: { line: number; col: number }): ApiError {
+	const path = way.map(String).join(".");
+	const message = 'unknown key "__proto__"';
+	const suggestion = "No map may have this key: choose another name.";
+	return new ApiError("malformed", `Line ${line}, column ${column}: ${path}: ${message}.`, {
+		details: { errors: [{ path, line, column, message, suggestion } satisfies FieldError] },
 		suggestions: [suggestion],
 	});
 }

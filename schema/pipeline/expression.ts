@@ -456,20 +456,29 @@ export class ExpressionFailed extends Error {
 export function evaluate(text: string, scope: Scope): string | number | bigint | boolean {
 	current = scope;
 	try {
-		const params = Object.fromEntries(
+		const params = new Map(
 			Object.entries(scope.params).map(([name, value]) => [name, scope.doubles.includes(name) ? value : celValue(value)]),
 		);
 		return read(text).run({
 			run: { ...scope.run },
 			params,
-			matrix: { ...scope.matrix },
-			needs: text.includes("needs") ? scope.needs : {},
+			matrix: celMap(scope.matrix),
+			needs: text.includes("needs") ? needsMap(scope.needs) : new Map(),
 		});
 	} catch (error) {
 		throw new ExpressionFailed(`${text}: ${plain((error as EvaluationError).summary ?? String(error))}`);
 	} finally {
 		current = null;
 	}
+}
+
+/** Maps whose keys are a person's: of an object, CEL takes a key `constructor` for its kind. */
+function celMap<Value>(map: Readonly<Record<string, Value>>): Map<string, Value> {
+	return new Map(Object.entries(map));
+}
+
+function needsMap(needs: Scope["needs"]): Map<string, { result: string; outputs: Map<string, string> }> {
+	return new Map(Object.entries(needs).map(([key, { result, outputs }]) => [key, { result, outputs: celMap(outputs) }]));
 }
 
 /** CEL tells integers from doubles; JavaScript has one kind of number. */

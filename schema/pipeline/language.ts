@@ -226,7 +226,11 @@ const approval = withShorthand(approvalShape.optional(), [{ type: "boolean" }], 
 });
 
 const OUTPUT_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
-const outputs = z.array(nonEmpty.pipe(z.string().regex(OUTPUT_NAME, "the name of an output is letters, digits and underscores"))).max(50);
+const outputName = z
+	.string()
+	.regex(OUTPUT_NAME, "the name of an output is letters, digits and underscores")
+	.refine((name) => name !== "__proto__", "no output may have this name: choose another one");
+const outputs = z.array(nonEmpty.pipe(outputName)).max(50);
 
 const secrets = z
 	.record(variableName, nonEmpty.pipe(z.string().regex(SECRET_NAME, SECRET_NAME_FAULT)))

@@ -63,16 +63,21 @@ function tooMany(count: number) {
 
 /** Whether a variant has all of these values. */
 export function agrees(cell: Readonly<Cell> | null, wanted: Readonly<Cell>): boolean {
-	return Object.entries(wanted).every(([axis, value]) => cell?.[axis] === value);
+	return Object.entries(wanted).every(([axis, value]) => cell !== null && valueIn(cell, axis) === value);
+}
+
+/** A value that a variant has itself: an axis may be called as what every object has, such as `constructor`. */
+function valueIn(cell: Readonly<Cell>, axis: string): string | undefined {
+	return Object.hasOwn(cell, axis) ? cell[axis] : undefined;
 }
 
 /**
  * Whether a selection means one variant at the most, of a matrix whose values may not be filled in yet: what an expression gives may be any value.
  */
 export function meansOne(matrix: MatrixText, wanted: Readonly<Cell>): boolean {
-	if (axesOf(matrix).every((axis) => wanted[axis] !== undefined)) return true;
+	if (axesOf(matrix).every((axis) => valueIn(wanted, axis) !== undefined)) return true;
 	const mayAgree = (cell: Cell) =>
-		Object.entries(wanted).every(([axis, value]) => cell[axis] === value || (cell[axis] ?? "").includes("${{"));
+		Object.entries(wanted).every(([axis, value]) => valueIn(cell, axis) === value || (valueIn(cell, axis) ?? "").includes("${{"));
 	return writtenCells(matrix).filter(mayAgree).length <= 1;
 }
 

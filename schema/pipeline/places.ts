@@ -1,5 +1,6 @@
 import type { JobText, PipelineOfJobs, PipelineOfSteps } from "./language.ts";
 import { expressionsOf } from "./template.ts";
+import { isTemplate } from "./values.ts";
 
 /** Where in a pipeline texts with `${{ }}` may stand. */
 
@@ -43,7 +44,7 @@ export function* headTemplates(pipeline: Pipeline): Generator<TemplateAt> {
 /** Of what a pipeline gives to every job. */
 function* defaultTemplates(pipeline: Pipeline): Generator<TemplateAt> {
 	const { container, runs_on } = pipeline.defaults ?? {};
-	yield* listTemplates(runs_on?.labels, ["defaults", "runs_on"], "early");
+	yield* requirementTemplates(runs_on, ["defaults", "runs_on"]);
 	yield* containerTemplates(container, ["defaults", "container"]);
 }
 
@@ -94,7 +95,7 @@ export function* matrixTemplates({ matrix }: JobText, path: string[]): Generator
 export function* jobTemplates(job: JobText, path: string[]): Generator<TemplateAt> {
 	if (job.name !== undefined) yield { path: [...path, "name"], text: job.name, moment: "early" };
 	if (job.concurrency) yield { path: [...path, "concurrency", "group"], text: job.concurrency.group, moment: "early" };
-	yield* listTemplates(job.runs_on?.labels, [...path, "runs_on"], "early");
+	yield* requirementTemplates(job.runs_on, [...path, "runs_on"]);
 	yield* mapTemplates(job.env, [...path, "env"], "late");
 	yield* containerTemplates(job.container, [...path, "container"]);
 	for (const [name, service] of Object.entries(job.services ?? {})) {
@@ -119,6 +120,13 @@ function* containerTemplates(container: JobText["container"], path: string[]): G
 	if (!container) return;
 	yield { path: [...path, "image"], text: container.image, moment: "late" };
 	yield* mapTemplates(container.env, [...path, "env"], "late");
+}
+
+function* requirementTemplates(wanted: JobText["runs_on"], path: string[]): Generator<TemplateAt> {
+	yield* listTemplates(wanted?.labels, path, "early");
+	for (const [key, value] of Object.entries(wanted ?? {}))
+		if (isTemplate(value)) yield { path: [...path, key], text: value, moment: "early" };
+	yield* mapTemplates(wanted?.tools, [...path, "tools"], "early");
 }
 
 function* mapTemplates(map: Readonly<Record<string, string>> | undefined, path: string[], moment: Moment): Generator<TemplateAt> {

@@ -4,58 +4,83 @@ import validRange from "semver/ranges/valid.js";
 import * as z from "zod";
 import { formatBytes } from "../wire/bytes.ts";
 import type { Capabilities, Requirements } from "../wire/requirements.ts";
-import { count, flag, nonEmpty, nonEmptyTemplate, oneOrMore, refusing, shortText, size, strict } from "./values.ts";
+import { count, flag, nonEmpty, nonEmptyTemplate, oneOrMore, orTemplate, refusing, shortText, size, strict } from "./values.ts";
 
 /** What a job asks of its agent, and whether an agent has it: the queue asks before it offers a job, the agent before it starts one. */
 
-const range = shortText.refine(
+const MAX_CORES = 4096;
+const MAX_GPUS = 64;
+
+/** The versions of a tool. */
+export const toolRange = shortText.refine(
 	(value) => validRange(value) !== null,
 	'is not a range of versions; write ">=22", "3.12.x" or "*" for any version',
 );
 const TOOL_NAME = /^[a-z][a-z0-9_+.-]{0,40}$/;
 
 /** Agents name what they run on as Node does; there are names for the same that none of them would ever have. */
-const OTHER_SYSTEMS: Readonly<Record<string, string>> = {
-	linux: "linux",
-	macos: "darwin",
-	mac: "darwin",
-	osx: "darwin",
-	windows: "win32",
-	win: "win32",
-};
-const OTHER_ARCHITECTURES: Readonly<Record<string, string>> = {
-	amd64: "x64",
-	x86_64: "x64",
-	"x86-64": "x64",
-	aarch64: "arm64",
-	x86: "ia32",
-	i386: "ia32",
-	i686: "ia32",
-};
+const OTHER_SYSTEMS = new Map(
+	Object.entries({
+		linux: "linux",
+		macos: "darwin",
+		mac: "darwin",
+		osx: "darwin",
+		windows: "win32",
+		win: "win32",
+	}),
+);
+const OTHER_ARCHITECTURES = new Map(
+	Object.entries({
+		amd64: "x64",
+		x86_64: "x64",
+		"x86-64": "x64",
+		aarch64: "arm64",
+		x86: "ia32",
+		i386: "ia32",
+		i686: "ia32",
+	}),
+);
 
-function calledBy(others: Readonly<Record<string, string>>) {
-	const names = new Set(Object.values(others));
+function calledBy(others: ReadonlyMap<string, string>) {
+	const names = new Set(others.values());
 	return nonEmpty.superRefine(
 		refusing((written) => {
 			const lower = written.toLowerCase();
-			const meant = others[lower] ?? (names.has(lower) ? lower : written);
+			const meant = others.get(lower) ?? (names.has(lower) ? lower : written);
 			return meant === written ? null : `no agent says ${JSON.stringify(written)} of itself; did you mean ${JSON.stringify(meant)}?`;
 		}),
 	);
 }
 
+/** What an expression gives is text, also where a number is meant. */
+const countInText = (most: number) =>
+	z
+		.string()
+		.refine((text) => /^[1-9]\d{0,8}$/.test(text) && Number(text) <= most, `is not a whole number from 1 to ${most}`)
+		.transform(Number);
+
+/** The values that an expression may give, as they are checked once it is filled in. */
+export const FILLED_REQUIREMENTS = {
+	os: calledBy(OTHER_SYSTEMS),
+	arch: calledBy(OTHER_ARCHITECTURES),
+	cores: countInText(MAX_CORES),
+	memory: size,
+	disk: size,
+	gpus: countInText(MAX_GPUS),
+} as const;
+
 /** `runs_on`, written out. */
 export const requirements = strict({
 	labels: oneOrMore(nonEmptyTemplate, 20).optional().describe("Labels, all of which the agent must have."),
-	os: calledBy(OTHER_SYSTEMS).optional().describe("Its system, such as `linux` or `darwin`."),
-	arch: calledBy(OTHER_ARCHITECTURES).optional().describe("Its architecture, such as `x64` or `arm64`."),
-	cores: count(1, 4096).optional().describe("The least number of processor cores."),
-	memory: size.optional().describe("The least memory."),
-	disk: size.optional().describe("The least free disk where jobs work."),
-	gpus: count(1, 64).optional().describe("The least number of GPUs."),
+	os: orTemplate(FILLED_REQUIREMENTS.os).optional().describe("Its system, such as `linux` or `darwin`."),
+	arch: orTemplate(FILLED_REQUIREMENTS.arch).optional().describe("Its architecture, such as `x64` or `arm64`."),
+	cores: orTemplate(count(1, MAX_CORES)).optional().describe("The least number of processor cores."),
+	memory: orTemplate(size).optional().describe("The least memory."),
+	disk: orTemplate(size).optional().describe("The least free disk where jobs work."),
+	gpus: orTemplate(count(1, MAX_GPUS)).optional().describe("The least number of GPUs."),
 	container: flag.optional().describe("Whether it must be able to run containers."),
 	tools: z
-		.record(z.string().regex(TOOL_NAME, "the name of a tool is lower-case letters, digits and _+.-"), range)
+		.record(z.string().regex(TOOL_NAME, "the name of a tool is lower-case letters, digits and _+.-"), orTemplate(toolRange))
 		.optional()
 		.describe(
 			'Tools with ranges of versions: `node: ">=22"`, `go: "*"`. An agent finds some forty by itself, further ones by its `--probes`.',
@@ -97,7 +122,7 @@ export function knownLack(asked: Requirements, { labels, capabilities }: Offerin
 	if ((wanted.disk ?? 0) > capabilities.disk) return `had ${formatBytes(capabilities.disk)} of ${formatBytes(wanted.disk ?? 0)} free disk`;
 	if ((wanted.gpus ?? 0) > capabilities.gpus.length) return `has ${capabilities.gpus.length} of ${wanted.gpus} GPUs`;
 	for (const [tool, wantedRange] of Object.entries(wanted.tools ?? {})) {
-		const version = capabilities.tools[tool];
+		const version = Object.hasOwn(capabilities.tools, tool) ? capabilities.tools[tool] : undefined;
 		if (version === undefined) return `has no ${tool}`;
 		if (!isInRange(version, wantedRange)) return `has ${tool} ${version}, not ${wantedRange}`;
 	}

@@ -1,3 +1,4 @@
+import type * as z from "zod";
 import type { CheckoutChoice } from "../wire/checkout.ts";
 import { label } from "../wire/labels.ts";
 import { DEFAULT_JOB_TIMEOUT_MS, MAX_JOBS, MAX_RESOLVED_BYTES } from "../wire/limits.ts";
@@ -19,11 +20,12 @@ import {
 	type Pipeline,
 } from "./places.ts";
 import { MAX_FOUND_FAULTS } from "./read_values.ts";
-import type { RequirementsText } from "./requirements.ts";
+import { FILLED_REQUIREMENTS, type RequirementsText, toolRange } from "./requirements.ts";
 import type { Reference, ResolvedJob, ResolvedPipeline } from "./resolved.ts";
 import { runFacts } from "./settle.ts";
 import type { SlicedWork } from "./sliced_work.ts";
 import { expressionsOf, fill, fillEarly, lacksValue, type Templated } from "./template.ts";
+import { isTemplate } from "./values.ts";
 
 /** From a checked pipeline to its resolved form: expressions filled in, matrices expanded, defaults put in. */
 
@@ -370,19 +372,41 @@ class Resolver {
 				this.#fault([...path, "runs_on", String(index)], `${JSON.stringify(filled)}: ${checked.error.issues[0]?.message}`);
 			labels.push(filled);
 		}
-		const { os, arch, cores, memory, disk, gpus, container, tools } = text;
-		const sortedTools = Object.entries(tools ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+		const at = [...path, "runs_on"];
+		const values: Record<string, unknown> = {};
+		for (const [key, schema] of Object.entries(FILLED_REQUIREMENTS)) {
+			const value = yield* this.#required<string | number>(schema, text[key as keyof typeof FILLED_REQUIREMENTS], scope, [...at, key]);
+			if (value !== undefined) values[key] = value;
+		}
+		const tools: Record<string, string> = {};
+		for (const [name, range] of Object.entries(text.tools ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))) {
+			const filled = yield* this.#required<string>(toolRange, range, scope, [...at, "tools", name]);
+			if (filled !== undefined) tools[name] = filled;
+		}
 		return {
 			labels: [...new Set(labels)].sort(),
-			...(os === undefined ? {} : { os }),
-			...(arch === undefined ? {} : { arch }),
-			...(cores === undefined ? {} : { cores }),
-			...(memory === undefined ? {} : { memory }),
-			...(disk === undefined ? {} : { disk }),
-			...(gpus === undefined ? {} : { gpus }),
-			...(container ? { container: true as const } : {}),
-			...(sortedTools.length > 0 ? { tools: Object.fromEntries(sortedTools) } : {}),
+			...(values as Pick<Requirements, keyof typeof FILLED_REQUIREMENTS>),
+			...(text.container ? { container: true as const } : {}),
+			...(Object.keys(tools).length > 0 ? { tools } : {}),
 		};
+	}
+
+	/** A value, filled in and checked if an expression gives it; undefined where nobody knows it yet, or it is wrong. */
+	*#required<Value>(
+		schema: z.ZodType<Value>,
+		value: Value | string | undefined,
+		scope: Scope,
+		path: string[],
+	): SlicedWork<Value | undefined> {
+		if (!isTemplate(value)) return value as Value | undefined;
+		if (lacksValue(value, scope)) return undefined;
+		const filled = yield* this.#fill(value, scope, path);
+		// That it cannot be filled in is said already.
+		if (filled === value) return undefined;
+		const checked = schema.safeParse(filled);
+		if (checked.success) return checked.data;
+		this.#fault(path, `${JSON.stringify(filled)}: ${checked.error.issues[0]?.message}`);
+		return undefined;
 	}
 
 	*#step(step: StepText, isContained: boolean, scope: Scope, path: string[]): SlicedWork<ResolvedJob["steps"][number]> {

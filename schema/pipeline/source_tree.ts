@@ -123,7 +123,7 @@ class TreeMaker {
 		const root = yield* this.#node(this.#composed(own, length).contents);
 		if (errorsAfter.length > 0) this.#composed(errorsAfter, length);
 		if (second) {
-			const message = "Source contains multiple documents; please use YAML.parseAllDocuments()";
+			const message = "A second YAML document begins here; a pipeline is one document";
 			this.#add({ offset: second.offset, code: "MULTIPLE_DOCS", message });
 		}
 		return root;

@@ -234,6 +234,23 @@ export const buildArguments = z.record(
 	template,
 );
 
+/** A text in which `${{ }}` stands in the place of a value: the value is checked once the text is filled in. */
+export function isTemplate(value: unknown): value is string {
+	return typeof value === "string" && value.includes("${{");
+}
+
+/** A value, or a text with `${{ }}` that gives one (a template). */
+export function orTemplate<Value>(schema: z.ZodType<Value>): z.ZodType<Value | string> {
+	const either = z.unknown().transform((value, context): Value | string => {
+		const read = isTemplate(value) ? template.safeParse(value) : schema.safeParse(value);
+		if (read.success) return read.data;
+		for (const { message, path } of read.error.issues) context.addIssue({ code: "custom", message, path });
+		return z.NEVER;
+	});
+	shorthands.set(either, { inner: schema, also: [{ title: "an expression", type: "string", pattern: "\\$\\{\\{" }] });
+	return either;
+}
+
 /** Whether a variable would change what docker does, rather than what it is asked to do. */
 export function isHeededByDocker(name: string): boolean {
 	return /^(DOCKER_|BUILDKIT_|BUILDX_|COMPOSE_|LD_|XDG_|GO|SSH_|SSL_)|^(PATH|HOME|TMPDIR|IFS|ENV|BASH_ENV)$/.test(name);

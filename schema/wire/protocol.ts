@@ -50,7 +50,7 @@ export const register = z.strictObject({
 	registration_key: z.string().min(16).max(100),
 	name: agentName,
 });
-export const registered = z.object({ id: z.string(), name: z.string(), team: z.string(), token: z.string() });
+export const registered = z.object({ id: z.string(), name: z.string(), token: z.string() });
 export type Registered = z.infer<typeof registered>;
 
 const facts = z.strictObject({
@@ -73,8 +73,6 @@ export type Hello = z.infer<typeof hello>;
 /** The same as an agent sends it. */
 export type HelloBody = z.input<typeof hello>;
 export const helloAnswer = z.object({
-	adopted: attemptList,
-	ended: attemptList,
 	intervals,
 	/** The labels that count: a registration token with labels bounds what its agents may declare. */
 	labels: z.array(z.string()).optional(),

@@ -74,6 +74,7 @@ test("a project shows its hook, what was delivered, its schedules, what nobody h
 	}).toBeGreaterThan(0);
 	expect(await page.getByText("0 3 * * *").count()).toBe(1);
 	await page.getByRole("button", { name: "Pause" }).click();
+	await page.getByRole("button", { name: "Pause the schedule" }).click();
 	await shown(() => page.getByText("paused by admin").count()).toBe(1);
 	await page.getByRole("button", { name: "Resume" }).click();
 	await shown(() => page.getByText("paused by admin").count()).toBe(0);

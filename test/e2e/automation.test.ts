@@ -471,7 +471,7 @@ describe("in the terminal", () => {
 		expect((await planned((await parsed("projects", "trigger", "terminal")).id)).map(({ trigger }) => trigger.kind)).toEqual(["manual"]);
 		expect((await windlass("projects", "untold", "terminal")).output).toBe("Everybody was told of everything.\n");
 		const [made] = await parsed("schedules", "add", "terminal", "--cron", "0 3 * * *", "--timezone", "Europe/Berlin");
-		expect((await windlass("schedules", "pause", made.id)).output).toContain("paused by admin");
+		expect((await windlass("schedules", "pause", made.id, "--yes")).output).toContain("paused by admin");
 		expect((await windlass("schedules", "resume", made.id)).output).toMatch(
 			/0 3 \* \* \* Europe\/Berlin +what a push runs \(made here\) +\d{4}-/,
 		);

@@ -167,7 +167,7 @@ test("ls, show, logs, rerun, artifacts: what was run can be looked at and repeat
 	});
 	expect((await windlass(["run"], { cwd })).code).toBe(1);
 	await eventually(
-		async () => /^state +run +branch .*\n✗ failed +looked-at #\d+ +main/.test((await windlass(["ls", "--limit", "1"])).out),
+		async () => /^state +project +run +branch .*\n✗ failed +adhoc +looked-at #\d+ +main/.test((await windlass(["ls", "--limit", "1"])).out),
 		"the run in the list, as it has ended",
 	);
 	const shown = await windlass(["show", "latest"]);
@@ -180,7 +180,7 @@ test("ls, show, logs, rerun, artifacts: what was run can be looked at and repeat
 	expect((await windlass(["show", "latest", "c"])).err).toContain(`this run has no job c; name one:\n  ${first}  a\n  ${second}  b\n`);
 	expect((await windlass(["logs", "latest"])).out).toMatch(/── a ──\n[\s\S]*── b ──/);
 	expect(await windlass(["logs", "-f", run.jobs[1]?.id ?? ""])).toMatchObject({ code: 1 });
-	const rerun = await windlass(["rerun", "latest", "--failed"]);
+	const rerun = await windlass(["rerun", run.id, "--failed"]);
 	expect([rerun.code, rerun.out]).toEqual([1, expect.not.stringContaining("said")]);
 	const ofOne = await windlass(["rerun", run.id, "--job", "b", "-o", "json"]);
 	expect((JSON.parse(ofOne.out) as resources.Run).jobs.map(({ state }) => state)).toEqual(["succeeded", "queued"]);
@@ -205,6 +205,87 @@ test("colours of a job only where there may be any; what it writes is told, also
 	}
 });
 
+describe("inside a clone of a project's repository", () => {
+	test("a run belongs to the project, and latest is the newest of its branch; elsewhere nothing is changed by guess", async () => {
+		const cwd = workingCopy({ ".windlass.yml": "name: mine\nsteps: [echo mine]\n" });
+		execFileSync("git", ["remote", "add", "origin", "git@git.test:Team/cloned.git"], { cwd });
+		await coordinator.post("/api/v1/projects", { name: "cloned", repository: "https://ci@GIT.test/Team/cloned" });
+		const mine = await windlass(["run"], { cwd });
+		expect([mine.code, mine.err]).toEqual([0, expect.stringContaining("of the project cloned: the run belongs to it")]);
+		expect((await windlass(["run", "--no-source", "--", "echo other"])).code).toBe(0);
+		const shown = await eventually(async () => {
+			const told = await windlass(["show", "latest", "-o", "json"], { cwd });
+			return told.code === 0 && JSON.parse(told.out).state === "succeeded" && told;
+		}, "the run in the record");
+		expect([JSON.parse(shown.out).project, shown.err]).toEqual([
+			"cloned",
+			"windlass: latest is mine #1 of the project cloned, branch main\n",
+		]);
+		expect((await windlass(["ls", "--project", "cloned", "--branch", "main"])).out).toMatch(/✓ succeeded +cloned +mine #1 +main/);
+		expect((await windlass(["show", "latest"])).err).toContain("latest is the newest run of all projects: adhoc");
+		for (const command of ["cancel", "rerun", "approve", "decline", "rm"])
+			expect(await windlass([command, "latest"])).toMatchObject({ code: 2, err: expect.stringContaining("name the run by its id") });
+		const { id } = JSON.parse(shown.out) as resources.Run;
+		const unasked = await windlass(["rm", "latest"], { cwd });
+		expect([unasked.code, unasked.err]).toEqual([2, expect.stringContaining("Delete the run mine #1 of the project cloned")]);
+		expect((await windlass(["rm", "latest", "--yes"], { cwd })).out).toBe(`The run ${id} is deleted.\n`);
+		await coordinator.post("/api/v1/projects", { name: "again", repository: "ssh://git@git.test:2222/Team/cloned.git/" });
+		expect((await windlass(["run"], { cwd })).err).toContain("the repository of again and cloned: name one with --project");
+	});
+
+	test("pausing and removing need --yes where there is no terminal", async () => {
+		for (const args of [
+			["queue", "pause"],
+			["projects", "rm", "again"],
+			["schedules", "pause", "sch_1"],
+		])
+			expect(await windlass(args)).toMatchObject({ code: 2, err: expect.stringContaining("give --yes") });
+		expect((await windlass(["queue", "pause", "--yes", "-m", "moving"])).out).toContain("paused by admin: moving");
+		expect((await windlass(["queue", "resume"])).out).toBe("The queue gives out jobs.\n");
+	});
+
+	test("paths are relative to where npm was called (INIT_CWD), but for a script of another package", async () => {
+		const called = workingCopy({ "ci/one.yml": "steps: [a]" });
+		const npm = { npm_command: "run-script", npm_lifecycle_event: "windlass", INIT_CWD: called };
+		expect(await windlass(["lint", "ci/one.yml"], { env: npm })).toMatchObject({ code: 0, out: "✓ ci/one.yml: 1 job\n" });
+		const other = workingCopy({ "ci/two.yml": "steps: [a]" });
+		expect(await windlass(["lint", "ci/two.yml"], { cwd: other, env: npm })).toMatchObject({ code: 0, out: "✓ ci/two.yml: 1 job\n" });
+	});
+});
+
+describe("standard output", () => {
+	/** Files whose faults are more than a pipe holds (64 KiB). */
+	function faultyFiles(): string[] {
+		const file = path.join(temporaryFolder(atEnd), "faulty.yml");
+		writeFileSync(file, `jobs: {${Array.from({ length: 100 }, (_, index) => ` j${index}: { stepz: [x] }`).join(",")} }`);
+		return Array.from({ length: 30 }, () => file);
+	}
+
+	test("a slow reader gets all of it, also what a pipe does not hold at once", async () => {
+		const { code, out } = await windlass(["lint", "-o", "json", ...faultyFiles()]);
+		expect([code, JSON.parse(out).length]).toEqual([1, 30]);
+		const text = "steps: ['head -c 300000 /dev/zero | tr \\\\0 x | fold -w 100']";
+		const run = await windlass(["run", "--no-source", "-d", "-f", "-"], { input: text });
+		const id = run.out.trim().split("\n").at(-1) ?? "";
+		const slowly = `${process.execPath} ${PROGRAM} logs -f ${id} | { sleep 0.3; grep -c xxxxxxxxxx; }`;
+		expect(execFileSync("sh", ["-c", slowly], { env: environment() }).toString().trim()).toBe("3000");
+	});
+
+	test("a reader that leaves early ends the command without a word, with the code of SIGPIPE", async () => {
+		const command = `{ ${process.execPath} ${PROGRAM} lint ${faultyFiles().join(" ")} 2>&3; echo $? >&3; } 3>&2 | head -c 10 >/dev/null`;
+		const { stderr } = spawnSync("sh", ["-c", command], { env: environment() });
+		expect(stderr.toString()).toBe("141\n");
+	});
+
+	test("the logs of many jobs are copied without a warning of Node", async () => {
+		const input = `jobs: {${Array.from({ length: 12 }, (_, index) => ` j${index}: { steps: [echo said] }`).join(",")} }`;
+		const run = await windlass(["run", "--no-source", "-f", "-"], { input });
+		const [, id = ""] = /(run_\w+)/.exec(run.out) ?? [];
+		const { out, err } = await windlass(["logs", id]);
+		expect([out.match(/^said$/gm)?.length, err]).toEqual([12, ""]);
+	});
+});
+
 test("approve and decline", async () => {
 	const gated = async () => {
 		const { out } = await windlass(["run", "--no-source", "-o", "json", "-f", "-"], {
@@ -217,7 +298,8 @@ test("approve and decline", async () => {
 	expect((await windlass(["logs", "-f", job])).out).toContain("shipped");
 	expect((await windlass(["decline", await gated(), "-m", "no"])).out).toContain("⊘ cancelled");
 	const alone = await gated();
-	expect(await windlass(["approve", "latest"])).toMatchObject({ code: 0, out: expect.stringContaining(alone) });
+	const { run_id } = await coordinator.get<resources.Job>(`/api/v1/jobs/${alone}`);
+	expect(await windlass(["approve", run_id])).toMatchObject({ code: 0, out: expect.stringContaining(alone) });
 	const { out: started } = await windlass(["run", "--no-source", "-o", "json", "-f", "-"], {
 		input: "jobs: { d: { approval: true, steps: [x] }, e: { approval: true, steps: [x] } }",
 	});
@@ -325,6 +407,8 @@ test("every command has a help with an example", async () => {
 		"rerun",
 		"approve",
 		"decline",
+		"rm",
+		...["queue", "queue show", "queue pause", "queue resume"],
 		"artifacts",
 		"artifacts get",
 		"artifacts ls",

@@ -1,3 +1,4 @@
+import { IS_IDEMPOTENT } from "../../worker/dispatch/idempotent.ts";
 import { DEED_NAMES, DEEDS } from "./deeds.ts";
 
 /** What nature does by itself. */
@@ -19,5 +20,31 @@ const NATURAL = [
 	"R2 does it for nobody",
 ];
 
+/** Methods of the Dispatcher that nobody here calls, or too seldom to count on. */
+const SELDOM_CALLED: ReadonlySet<string> = new Set([
+	"checkCredential",
+	"checkRoom",
+	"explainQueued",
+	"findSchedule",
+	"forgetSchedules",
+	"hasDeparted",
+	"health",
+	"isAttemptLive",
+	"knowsLease",
+	"listRegistrationTokens",
+	"neededBy",
+	"noteDisk",
+	"park",
+	"readArtifact",
+	"readDefinition",
+	"readPause",
+	"refuse",
+	"sourceOf",
+	"watch",
+]);
+const LOST_ANSWERS = Object.keys(IS_IDEMPOTENT)
+	.filter((method) => !SELDOM_CALLED.has(method))
+	.map((method) => `answer of ${method} lost`);
+
 /** Every kind of fault that there is; in a long enough simulation each has struck. */
-export const FAULTS: readonly string[] = [...DEED_NAMES.filter((deed) => DEEDS[deed].isFault), ...NATURAL];
+export const FAULTS: readonly string[] = [...DEED_NAMES.filter((deed) => DEEDS[deed].isFault), ...NATURAL, ...LOST_ANSWERS];

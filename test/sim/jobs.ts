@@ -143,7 +143,10 @@ export class SimulatedJob implements Job {
 		try {
 			result = await this.#work();
 		} catch (error) {
-			if (!this.#stop.signal.aborted) throw error;
+			if (!this.#stop.signal.aborted) {
+				this.isOver = true;
+				throw error;
+			}
 			await this.#stopped.promise;
 			result = this.#ended();
 		}

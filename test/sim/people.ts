@@ -2,6 +2,7 @@ import { Unreachable, untilAnswered } from "../../agent/client.ts";
 import type { ProjectRow } from "../../schema/database/tables.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { type Run, run } from "../../schema/wire/resources.ts";
+import { dispatcherOf } from "../../worker/dispatch/stub.ts";
 import { WHOLE } from "../../worker/plans/plan_pipeline.ts";
 import { planSubmission } from "../../worker/plans/submit_plan.ts";
 import type { Surroundings } from "./agents.ts";
@@ -101,13 +102,26 @@ export class People {
 		const what = random.pick(["make", "make", "pause", "go on", "remove"] as const);
 		this.#errand(`is to ${what} a schedule`, async (client) => {
 			const path = `/api/v1/projects/${PROJECT}/schedules`;
-			const json = { cron: random.pick(["*/5 * * * *", "0 3 * * *"]), timezone: "Europe/Berlin" };
-			if (what === "make") return client.call({ method: "POST", path, token: USER_TOKEN, json });
+			if (what === "make") return this.#makeSchedule(`${this.#errands}`);
 			const { items } = (await client.call({ method: "GET", path, token: USER_TOKEN })).body as { items: { id: string }[] };
 			const id = items.length > 0 ? random.pick(items).id : "sch_of_nobody";
-			if (what === "remove") return coordinator.environment.DISPATCHER.getByName("team:default").removeSchedule(id);
+			if (what === "remove") return dispatcherOf(coordinator.environment, "default").removeSchedule(id);
 			return client.call({ method: "PATCH", path: `/api/v1/schedules/${id}`, token: USER_TOKEN, json: { paused: what === "pause" } });
 		});
+	}
+
+	/** Asks the queue as the API does: whatever becomes of the answers, there is one schedule in the end. */
+	async #makeSchedule(asked: string): Promise<void> {
+		const {
+			coordinator,
+			world: { random },
+		} = this.#surroundings;
+		const wanted = { cron: random.pick(["*/5 * * * *", "0 3 * * *"]), timezone: "Europe/Berlin", file: null, pipeline: null, branch: null };
+		const schedule = { ...wanted, params: { asked } };
+		await dispatcherOf(coordinator.environment, "default").addSchedule(`sch_${asked}`, PROJECT, schedule);
+		const { database } = coordinator.dispatcher;
+		const made = database.all("SELECT id FROM schedules WHERE project = ? AND params = ?", PROJECT, JSON.stringify({ asked }));
+		if (made.length > 1) throw new Violation("one call has made two schedules", asked);
 	}
 
 	/** Nothing is to be run by itself any more. */

@@ -29,6 +29,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "WHERE excluded.rev > ${name}.rev`",
 		planted: "`",
 		foundAs: [
+			"the history has a gap",
 			RECORD,
 			"what was over has changed",
 			"a run has left before the record had it",
@@ -64,7 +65,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		file: `${CORE}/polls.ts`,
 		sound: "loseUnlisted(core, agentId, poll.running, {",
 		planted: "loseUnlisted(core, '', poll.running, {",
-		foundAs: [DIFFERS, OFFER],
+		foundAs: ["a lower priority went first", DIFFERS, OFFER],
 		from: 6,
 	},
 	{
@@ -247,7 +248,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		file: `${CORE}/progress.ts`,
 		sound: "if (!isOfRun && !definitionOf(core, failed).fail_fast) return [];",
 		planted: "if (!isOfRun) return [];",
-		foundAs: [DIFFERS],
+		foundAs: [OFFER, DIFFERS],
 	},
 	{
 		name: "a run that goes on when its time is over",
@@ -313,6 +314,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "return takeUpNext(core, agent);",
 		planted: "return agent;",
 		foundAs: [ANSWER],
+	},
+	{
+		name: "a schedule that a repeated call makes once more",
+		file: `${CORE}/schedules.ts`,
+		sound: "if (known) return known;",
+		planted: 'if (known) id = core.newId("schedule");',
+		foundAs: ["one call has made two schedules"],
 	},
 ];
 

@@ -104,7 +104,10 @@ export class Scene {
 		network.cutOff.clear();
 		coordinator.record.trouble = NO_TROUBLE;
 		coordinator.bucket.trouble = NO_TROUBLE;
-		for (const place of [coordinator.dispatcher, ...coordinator.shards]) place.alarmsToLose = 0;
+		for (const place of [coordinator.dispatcher, ...coordinator.shards]) {
+			place.alarmsToLose = 0;
+			place.losesAnswers = false;
+		}
 		for (const agent of [...this.#sick, ...this.#twins]) agent.kill();
 		for (const twin of this.#twins) twin.isWanted = false;
 		coordinator.freeze(false);

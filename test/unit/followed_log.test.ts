@@ -49,6 +49,7 @@ async function follow(
 				told += text;
 				onText(told);
 			},
+			taken: async () => undefined,
 			onWaiting: () => {
 				said.push("waiting");
 				server.listen(port, "127.0.0.1");

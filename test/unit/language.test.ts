@@ -63,6 +63,23 @@ describe("matrix", () => {
 		});
 	});
 
+	test("is filled into everything that an agent must have", () => {
+		expect(
+			job(
+				`jobs: { t: { matrix: { os: [linux], arch: [arm64], node: ["22"], n: ["2"] }, steps: [a], runs_on: { os: "\${{ matrix.os }}", arch: "\${{ matrix.arch }}", cores: "\${{ matrix.n }}", memory: "\${{ matrix.n }}GiB", disk: "\${{ matrix.n }}MiB", gpus: "\${{ matrix.n }}", tools: { node: ">=\${{ matrix.node }}" } } } }`,
+			)?.runs_on,
+		).toEqual({
+			labels: [],
+			os: "linux",
+			arch: "arm64",
+			cores: 2,
+			memory: 2 * 1024 ** 3,
+			disk: 2 * 1024 ** 2,
+			gpus: 2,
+			tools: { node: ">=22" },
+		});
+	});
+
 	test("too many variants, an empty one, one that excludes nothing, a value that is ambiguous", () => {
 		const many = Array.from({ length: 300 }, (_, index) => `v${index}`);
 		expect(faults(`matrix: { a: [${many}] }\nsteps: [a]`)[0]).toMatch(/at most 256/);
@@ -216,6 +233,16 @@ describe("expressions in texts", () => {
 		["jobs: { a: { steps: [x] }, b: { needs: a, name: '${{ needs.a.result }}', steps: [x] } }", "jobs.b.name: needs.… is not known here"],
 		["jobs: { a: { steps: [x] }, b: { needs: a, runs_on: ['${{ needs.a.result }}'], steps: [x] } }", "needs.… is not known here"],
 		["runs_on: ['${{ 1 + 1 }} x']\nsteps: [a]", "expected a label"],
+		[
+			"params: { o: { default: Macos } }\nruns_on: { os: '${{ params.o }}' }\nsteps: [a]",
+			'no agent says "Macos" of itself; did you mean "darwin"?',
+		],
+		["params: { v: { default: newest } }\nruns_on: { tools: { node: '${{ params.v }}' } }\nsteps: [a]", "is not a range of versions"],
+		[
+			"params: { n: { default: many } }\nruns_on: { cores: '${{ params.n }}' }\nsteps: [a]",
+			'2:19 runs_on.cores: "many": is not a whole number from 1 to 4096',
+		],
+		["runs_on: { arch: '${{ params.nosuch }}' }\nsteps: [a]", "there is no parameter nosuch"],
 		["container: 'Bad Image'\nsteps: [a]", "is not the name of an image"],
 		["params: { i: { default: 'x;rm -rf /' } }\ncontainer: '${{ params.i }}'\nsteps: [a]", '"x;rm -rf /" is not the name of an image'],
 	])("%s", (text, message) => expect(faults(text).join("\n")).toContain(message));

@@ -200,6 +200,39 @@ describe("what is refused", () => {
 		]);
 		expect(faults("__proto__: { a: 1 }\nsteps: [a]")[0]?.[3]).toBe('unknown key "__proto__"');
 	});
+
+	test("one file is one document, as Woodpecker and GitLab have it for a pipeline", () => {
+		const message = "A second YAML document begins here; a pipeline is one document.";
+		for (const text of ["steps: [a]\n---\nsteps: [b]", "steps: [a]\n---\n"])
+			expect(faults(text)).toEqual([[2, 1, "", message, expect.stringContaining("a file of its own")]]);
+		expect(faults("---\nsteps: [a]\n...\n")).toEqual([]);
+	});
+
+	const MAPS: readonly [string, (key: string) => string][] = [
+		["jobs.a.matrix.__proto__", (key) => `jobs: { a: { matrix: { ${key}: [x] }, env: { V: "\${{ matrix.${key} }}" }, steps: [a] } }`],
+		["jobs.a.matrix.include.0.__proto__", (key) => `jobs: { a: { matrix: { include: [{ ${key}: x }] }, steps: [a] } }`],
+		[
+			"jobs.__proto__",
+			(key) =>
+				`jobs: { ${key}: { outputs: [v], steps: [a] }, b: { needs: ${key}, env: { V: "\${{ needs.${key}.outputs.v }}" }, steps: [a] } }`,
+		],
+		["params.__proto__", (key) => `params: { ${key}: { default: x } }\nenv: { V: "\${{ params.${key} }}" }\nsteps: [a]`],
+		["env.__proto__", (key) => `env: { ${key}: x }\nsteps: [a]`],
+		["secrets.__proto__", (key) => `secrets: { ${key}: token }\nsteps: [a]`],
+		["steps.0.build.args.__proto__", (key) => `steps: [{ build: { tags: t, args: { ${key}: x } } }]`],
+	];
+
+	test.each(MAPS)("the key of %s is refused by name; what every object has is a key like any other", (path, textOf) => {
+		expect(faults(textOf("__proto__")).map(([, , ...rest]) => rest)).toEqual([[path, 'unknown key "__proto__"', expect.any(String)]]);
+		for (const key of ["constructor", "toString", "hasOwnProperty"]) expect(faults(textOf(key))).toEqual([]);
+		expect(parseSubmission(MAPS[0]?.[1]("constructor") ?? "").pipeline.jobs[0]).toMatchObject({ env: { V: "x" } });
+	});
+
+	test.each(["constructor", "toString"])("a variant is not chosen by an axis %s that its matrix does not have", (axis) => {
+		const text = `jobs: { a: { matrix: { os: [l, m] }, steps: [a] }, b: { needs: { job: a, matrix: { ${axis}: x } }, steps: [b] } }`;
+		expect(faults(text)[0]?.[3]).toBe(`a has no axis ${axis}`);
+		expect(faults("outputs: [__proto__]\nsteps: [a]")[0]?.[3]).toBe("no output may have this name: choose another one");
+	});
 });
 
 test("durations, both ways", () => {

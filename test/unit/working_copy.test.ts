@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
+import { repositoryOf } from "../../cli/clone.ts";
 import { changedPaths } from "../../cli/working_copy.ts";
 import { temporaryFolder } from "../support/processes.ts";
 
@@ -32,4 +33,19 @@ test("where nothing has changed, it cannot be told what is meant", async () => {
 	expect(await changedPaths(folder)).toBeNull();
 	git("checkout", "-qb", "topic");
 	expect(await changedPaths(folder)).toBeNull();
+});
+
+test("addresses of one repository are known as one, whatever the way to it", () => {
+	const ways = [
+		"https://git.test/Team/web.git",
+		"https://ci:token@GIT.TEST/Team/web/",
+		"git@git.test:Team/web.git",
+		"git.test:Team/web",
+		"ssh://git@git.test:2222/Team/web.git/",
+		"git+ssh://git.test/Team/web",
+	];
+	expect(new Set(ways.map(repositoryOf))).toEqual(new Set(["git.test/Team/web"]));
+	for (const other of ["https://git.test/team/web", "https://other.test/Team/web", "/Team/web", "file:///Team/web"])
+		expect(repositoryOf(other)).not.toBe("git.test/Team/web");
+	expect(repositoryOf("/srv/web.git")).toBe(repositoryOf("file:///srv/web"));
 });

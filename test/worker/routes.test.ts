@@ -64,6 +64,42 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
 	});
 });
 
+describe("lists", () => {
+	test("a cursor that no page has given is a malformed request, in every list that has pages", async () => {
+		const { user } = await credentials();
+		const pipeline = "pip_01J00000000000000000000000";
+		await env.DB.batch([
+			env.DB.prepare(
+				"INSERT OR IGNORE INTO projects (id, team, name, default_branch, created_at, updated_at) VALUES ('prj_1', 'default', 'web', 'main', 0, 0)",
+			),
+			env.DB.prepare(
+				"INSERT OR IGNORE INTO pipelines (id, team, project, name, version, created_at, updated_at) VALUES (?, 'default', 'web', 'p', 1, 0, 0)",
+			).bind(pipeline),
+		]);
+		const lists = ["runs", "jobs", "projects/web/deliveries", `pipelines/${pipeline}/versions`, "tests/history?pipeline=p&name=n"];
+		for (const list of lists) {
+			const at = (cursor: string) => ask(`/api/v1/${list}${list.includes("?") ? "&" : "?"}cursor=${cursor}`, "GET", user);
+			for (const cursor of ["garbled", "", "-1", "1.5", "run_1", "%00"])
+				expect([list, cursor, (await at(cursor)).status]).toEqual([list, cursor, 400]);
+		}
+		for (const page of ["/?cursor=garbled", "/projects/web?cursor=garbled"]) expect((await ask(page, "GET", user)).status).toBe(400);
+	});
+});
+
+describe("stored pipelines", () => {
+	test("a text of more than 10 MiB is too large, in JSON as in a form", async () => {
+		const { user } = await credentials();
+		const send = (yaml: string) => ask("/api/v1/pipelines", "POST", user, JSON.stringify({ name: "large", yaml }));
+		const text = (bytes: number) => `steps: [a]\n#${"ü".repeat((bytes - 12) / 2)}`;
+		expect((await send(text(10 * 1024 ** 2 + 2))).status).toBe(413);
+		const made = await send(text(10 * 1024 ** 2));
+		expect(made.status).toBe(201);
+		const { id } = await made.json<{ id: string }>();
+		const change = JSON.stringify({ yaml: text(10 * 1024 ** 2 + 2), version: 1 });
+		expect((await ask(`/api/v1/pipelines/${id}`, "PUT", user, change)).status).toBe(413);
+	});
+});
+
 describe("sessions", () => {
 	const cookieOf = async (tokenId: string) => {
 		const cookie = await openSession(env.DB, { team: "default", tokenId, userAgent: "a browser", address: "192.0.2.1" }, false);

@@ -28,7 +28,14 @@ test("what a schedule asks for comes later where it cannot be taken at the momen
 			newSecret: () => "secret",
 			report: () => undefined,
 		});
-		const { id } = addSchedule(core, "web", { cron: "0 3 * * *", timezone: "UTC", file: null, pipeline: null, branch: null, params: {} });
+		const { id } = addSchedule(core, "sch_1", "web", {
+			cron: "0 3 * * *",
+			timezone: "UTC",
+			file: null,
+			pipeline: null,
+			branch: null,
+			params: {},
+		});
 		/** The same coordinator, whose queue answers every submission like this. */
 		const answering = (answer: object) =>
 			({ ...env, DISPATCHER: { getByName: () => ({ submit: async () => answer }) } }) as unknown as Environment;

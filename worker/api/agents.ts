@@ -27,19 +27,15 @@ async function register(context: RequestContext<"registration">): Promise<Respon
 	const id = unwrap(
 		await dispatcher.register({ tokenHash: principal.tokenHash, registrationHash, name, secretHash: await sha256(secret) }),
 	);
-	const answer: protocol.Registered = { id, name, team: principal.team, token: agentToken(principal.team, id, secret) };
+	const answer: protocol.Registered = { id, name, token: agentToken(principal.team, id, secret) };
 	return json(answer, 201);
 }
 
 async function hello(context: AgentCaller): Promise<Response> {
 	const { environment, principal } = context;
 	const body = await readAgentJson(context, protocol.hello);
-	const { adopted, ended, labels } = unwrap(
-		await dispatcherOf(environment, principal.team).hello(principal.agentId, principal.secretHash, body),
-	);
+	const labels = unwrap(await dispatcherOf(environment, principal.team).hello(principal.agentId, principal.secretHash, body));
 	return json({
-		adopted,
-		ended,
 		intervals: intervalsOf(environment),
 		labels: labels.labels,
 		ignored_labels: labels.ignored,

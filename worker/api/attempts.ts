@@ -11,9 +11,9 @@ import { sha256 } from "../auth/digest.ts";
 import type { LeaseTokenClaims } from "../auth/lease_token.ts";
 import { updateNotices } from "../catalog/notices.ts";
 import { checkoutOf, findProject } from "../catalog/projects.ts";
-import { findAttempt } from "../catalog/record.ts";
+import { findAttempt, findJob } from "../catalog/record.ts";
 import { findSource } from "../catalog/sources.ts";
-import { otherResult, type Started } from "../dispatch/core/attempts.ts";
+import { answeredState, otherResult, type Started } from "../dispatch/core/attempts.ts";
 import type { Planned } from "../dispatch/core/plans.ts";
 import { withDeadline } from "../dispatch/deadline.ts";
 import { unwrap } from "../dispatch/result.ts";
@@ -272,7 +272,7 @@ async function finish(context: Caller): Promise<Response> {
 		return json({ attempt_state: unwrap(await dispatcher.finish(lease, body, digest, artifacts, planned)) });
 	} catch (error) {
 		const isOver = error instanceof ApiError && error.code === "attempt_finished";
-		const recorded = isOver ? await recordedFinish(context.environment.DB, lease.attemptId, digest) : null;
+		const recorded = isOver ? await recordedFinish(context.environment, lease, digest) : null;
 		if (recorded === null) throw error;
 		return json({ attempt_state: recorded });
 	}
@@ -296,11 +296,12 @@ async function whatToRun({ environment }: Caller, lease: LeaseTokenClaims, resul
  * The state of an attempt whose run has left the queue, if this is the result that it ended with; null if it ended without one.
  * @throws ApiError `conflict` if it ended with another one
  */
-async function recordedFinish(db: D1Database, attemptId: string, digest: string): Promise<AttemptState | null> {
-	const attempt = await findAttempt(db, attemptId);
+async function recordedFinish(environment: Environment, lease: LeaseTokenClaims, digest: string): Promise<AttemptState | null> {
+	const attempt = await findAttempt(environment.DB, lease.attemptId);
 	if (!attempt?.finish_digest) return null;
 	if (attempt.finish_digest !== digest) throw otherResult(attempt);
-	return attempt.state;
+	const found = await findJob(environment, lease.team, attempt.job_id);
+	return found ? answeredState(attempt, found.job) : attempt.state;
 }
 
 const OPEN_STEPS: ReadonlySet<StepState> = new Set(["pending", "running"]);

@@ -31,7 +31,7 @@ async function list(context: Caller): Promise<Response> {
 	const { url, environment, principal } = context;
 	onlyParameters(url, ["limit", "cursor"]);
 	const { name: project } = await requireProject(context);
-	const { limit, after } = pageParameters(url);
+	const { limit, after } = pageParameters(url, "delivery");
 	const rows = await listDeliveries(environment.DB, principal.team, { project, limit: limit + 1, after });
 	return json(pageOf(rows, limit, presentDelivery) satisfies Page<Delivery>);
 }

@@ -52,7 +52,7 @@ export async function explain(environment: Environment, record: JobRecord): Prom
 
 async function list({ url, environment, principal }: Caller): Promise<Response> {
 	onlyParameters(url, ["limit", "cursor", "state", "run"]);
-	const { limit, after } = pageParameters(url);
+	const { limit, after } = pageParameters(url, "job");
 	const rows = await listJobs(environment.DB, principal.team, {
 		limit: limit + 1,
 		after,

@@ -67,6 +67,7 @@ export const OPERATIONS: Record<string, Operation> = {
 			cursor,
 			state: { description: "only those in this state", schema: z.enum(RUN_STATES) },
 			project: { description: "only those of this project" },
+			branch: { description: "only those of this branch of the project" },
 			kind: {
 				description: "pipeline or plan; without it plans only as long as they have not succeeded",
 				schema: z.enum(resources.RUN_KINDS),

@@ -1,4 +1,5 @@
 import { ApiError } from "../../schema/wire/errors.ts";
+import { type IdKind, isId } from "../../schema/wire/ids.ts";
 import { DEFAULT_LIST_LIMIT, MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
 import type { Page } from "../../schema/wire/resources.ts";
 
@@ -49,12 +50,33 @@ export function flagParameter(url: URL, name: string): boolean {
 	return wordParameter(url, name, ["1", "true", "0", "false"] as const)?.match(/^(1|true)$/) != null;
 }
 
-/** What a list was asked for. */
-export function pageParameters(url: URL): { limit: number; after: string | null } {
+/** What a list of things of this kind was asked for. @throws ApiError `validation_failed`, and `malformed` for the cursor */
+export function pageParameters(url: URL, kind: IdKind): { limit: number; after: string | null } {
 	return {
 		limit: integerParameter(url, "limit", { least: 1, most: MAX_LIST_LIMIT, fallback: DEFAULT_LIST_LIMIT }),
-		after: url.searchParams.get("cursor"),
+		after: idCursor(url, kind),
 	};
+}
+
+/** Where a page begins whose cursor is the id of the item before it; null for the first page. @throws ApiError `malformed` */
+export function idCursor(url: URL, kind: IdKind): string | null {
+	return cursorParameter(url, (text) => isId(kind, text));
+}
+
+/** The same where the cursor is a number. @throws ApiError `malformed` */
+export function numberCursor(url: URL): number | null {
+	const text = cursorParameter(url, (given) => /^\d{1,16}$/.test(given) && Number.isSafeInteger(Number(given)));
+	return text === null ? null : Number(text);
+}
+
+/** One that no answer has given is an error (GitHub and Stripe answer 400): as a place in the order it would give any page. */
+function cursorParameter(url: URL, isCursor: (text: string) => boolean): string | null {
+	const text = url.searchParams.get("cursor");
+	if (text === null || isCursor(text)) return text;
+	throw new ApiError("malformed", `cursor: ${JSON.stringify(text.slice(0, 100))} is not a cursor of this list`, {
+		details: { parameter: "cursor" },
+		suggestions: ["Send the next_cursor of the page before, or no cursor for the first page."],
+	});
 }
 
 /** One page of rows that were asked for with one more than `limit`. */

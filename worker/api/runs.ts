@@ -21,7 +21,16 @@ import { missingSecrets } from "../vault/secrets.ts";
 import { json, streamed, TEXT_STREAM_HEADERS } from "./answers.ts";
 import { actorOf, type RequestContext, route } from "./context.ts";
 import { followRun } from "./follow_run.ts";
-import { flagParameter, integerParameter, onlyParameters, pageOf, pageParameters, wordParameter } from "./queries.ts";
+import {
+	flagParameter,
+	integerParameter,
+	invalidParameter,
+	numberCursor,
+	onlyParameters,
+	pageOf,
+	pageParameters,
+	wordParameter,
+} from "./queries.ts";
 import { readSubmission } from "./submission.ts";
 
 const HOLD_MS = 20_000;
@@ -102,13 +111,16 @@ export async function idempotencyOf({ request, principal }: SubmittingContext, c
 }
 
 async function list({ url, environment, principal, baseUrl }: Caller): Promise<Response> {
-	onlyParameters(url, ["limit", "cursor", "state", "project", "kind"]);
-	const { limit, after } = pageParameters(url);
+	onlyParameters(url, ["limit", "cursor", "state", "project", "branch", "kind"]);
+	const [project, branch] = [url.searchParams.get("project"), url.searchParams.get("branch")];
+	if (branch !== null && project === null) throw invalidParameter("branch", "is of a project", "add project=<name>");
+	const { limit, after } = pageParameters(url, "run");
 	const rows = await listRuns(environment.DB, principal.team, {
 		limit: limit + 1,
 		after,
 		state: wordParameter(url, "state", RUN_STATES),
-		project: url.searchParams.get("project"),
+		project,
+		branch,
 		kind: wordParameter(url, "kind", RUN_KINDS),
 	});
 	return json(pageOf(rows, limit, (run) => presentRunSummary(run, baseUrl)));
@@ -193,7 +205,7 @@ async function listTransitions(context: Caller): Promise<Response> {
 	onlyParameters(url, ["limit", "cursor"]);
 	const { run } = await requireRun(context);
 	const limit = integerParameter(url, "limit", { least: 1, most: MAX_LIST_LIMIT, fallback: MAX_LIST_LIMIT });
-	const after = integerParameter(url, "cursor", { least: 0, most: Number.MAX_SAFE_INTEGER, fallback: 0 });
+	const after = numberCursor(url) ?? 0;
 	// The queue first: what it hands over in between is then seen in the record.
 	const pending = await dispatcherOf(environment, principal.team).readEvents(run.id);
 	const recorded = await listEvents(environment.DB, principal.team, run.id, after, limit + 1);

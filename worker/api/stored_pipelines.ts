@@ -32,7 +32,7 @@ import { parseBoundedJson } from "./bounded_json.ts";
 import { actorOf, type RequestContext, route } from "./context.ts";
 import { isNotModified } from "./entity_tags.ts";
 import { isForm, partFault, readParts, textOf } from "./forms.ts";
-import { flagParameter, integerParameter, onlyParameters } from "./queries.ts";
+import { flagParameter, integerParameter, numberCursor, onlyParameters } from "./queries.ts";
 import { answerSubmitted, idempotencyOf } from "./runs.ts";
 
 /** Pipelines that are kept here rather than in a repository. */
@@ -147,10 +147,7 @@ async function versions(context: Caller): Promise<Response> {
 	onlyParameters(url, ["limit", "cursor"]);
 	const pipeline = await requirePipeline(context);
 	const limit = integerParameter(url, "limit", { least: 1, most: MAX_LIST_LIMIT, fallback: 20 });
-	const before = url.searchParams.has("cursor")
-		? integerParameter(url, "cursor", { least: 1, most: Number.MAX_SAFE_INTEGER, fallback: 1 })
-		: null;
-	const rows = await listVersions(environment.DB, pipeline.id, limit + 1, before);
+	const rows = await listVersions(environment.DB, pipeline.id, limit + 1, numberCursor(url));
 	const shown = rows.slice(0, limit);
 	const next_cursor = rows.length > limit ? String(shown.at(-1)?.number) : null;
 	return json({ items: shown.map(presentVersion), next_cursor } satisfies Page<PipelineVersion>);

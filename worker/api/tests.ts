@@ -10,7 +10,7 @@ import { testsOfRun } from "../tests/run_tests.ts";
 import { json } from "./answers.ts";
 import { type RequestContext, route } from "./context.ts";
 import { requireJob } from "./jobs.ts";
-import { integerParameter, onlyParameters, wordParameter } from "./queries.ts";
+import { integerParameter, numberCursor, onlyParameters, wordParameter } from "./queries.ts";
 import { requireRun } from "./runs.ts";
 
 /** What jobs say of themselves: tests, coverage, summaries. */
@@ -42,7 +42,7 @@ async function history({ url, environment, principal }: Caller): Promise<Respons
 		return value;
 	};
 	const limit = integerParameter(url, "limit", { least: 1, most: 200, fallback: 50 });
-	const cursor = integerParameter(url, "cursor", { least: 0, most: Number.MAX_SAFE_INTEGER, fallback: 0 });
+	const before = numberCursor(url);
 	const test = {
 		team: principal.team,
 		project: word("project", "adhoc"),
@@ -50,7 +50,7 @@ async function history({ url, environment, principal }: Caller): Promise<Respons
 		suite: word("suite", ""),
 		name: word("name", null),
 	};
-	const rows = await historyOf(environment.DB, test, limit + 1, cursor || null);
+	const rows = await historyOf(environment.DB, test, limit + 1, before);
 	const items = rows.slice(0, limit).map(({ at, ...row }) => ({ ...row, at: new Date(at).toISOString() }));
 	const last = rows[limit - 1];
 	return json({ items, next_cursor: rows.length > limit && last ? String(last.at) : null } satisfies TestHistory);

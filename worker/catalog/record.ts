@@ -105,7 +105,7 @@ export interface ListFilter {
 export async function listRuns(
 	db: D1Database,
 	team: string,
-	filter: ListFilter & { state: RunState | null; project: string | null; kind?: RunKind | null },
+	filter: ListFilter & { state: RunState | null; project: string | null; branch?: string | null; kind?: RunKind | null },
 ): Promise<RunRow[]> {
 	const where: SQL[] = [eq(runs.team, team)];
 	if (filter.kind) where.push(eq(runs.kind, filter.kind));
@@ -113,6 +113,7 @@ export async function listRuns(
 	else where.push(or(eq(runs.kind, "pipeline"), ne(runs.state, "succeeded")) as SQL);
 	if (filter.state) where.push(eq(runs.state, filter.state));
 	if (filter.project) where.push(eq(runs.project, filter.project));
+	if (filter.branch) where.push(eq(runs.branch, filter.branch));
 	if (filter.after) where.push(lt(runs.id, filter.after));
 	return drizzle(db)
 		.select()

@@ -4,6 +4,7 @@ import type { ArtifactRow, EventRow } from "../../schema/database/tables.ts";
 import type { Plan } from "../../schema/pipeline/resolved.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import type { EffectiveLabels } from "../../schema/wire/labels.ts";
 import type { Finish, Hello, PinnedCommit, Poll, Renew } from "../../schema/wire/protocol.ts";
 import type { Explanation } from "../../schema/wire/resources.ts";
 import type { ScheduleRequest } from "../../schema/wire/schedules.ts";
@@ -14,7 +15,7 @@ import { Parking } from "../parking.ts";
 import { pollHoldMs, readSettings, SHORT_HOLD_MS, SWEEPER_NAME } from "../settings.ts";
 import { type AgentChange, changeAgent, removeAgent } from "./core/agent_lifecycle.ts";
 import { issueNextToken } from "./core/agent_tokens.ts";
-import { closeSession, type OpenedSession, openSession, type Registration, registerAgent } from "./core/agents.ts";
+import { closeSession, openSession, type Registration, registerAgent } from "./core/agents.ts";
 import { type Approver, approveJob, approveRun, declineJob, declineRun } from "./core/approvals.ts";
 import { type ArchivedLogNote, logArchived } from "./core/archived_logs.ts";
 import {
@@ -275,8 +276,9 @@ export class Dispatcher extends DurableObject<Environment> {
 		return resultOf(() => findSchedule(this.#core, id));
 	}
 
-	async addSchedule(project: string, schedule: ScheduleRequest): Promise<Result<ScheduleRow>> {
-		return this.#command((core) => addSchedule(core, project, schedule));
+	/** @see addSchedule */
+	async addSchedule(id: string, project: string, schedule: ScheduleRequest): Promise<Result<ScheduleRow>> {
+		return this.#command((core) => addSchedule(core, id, project, schedule));
 	}
 
 	async removeSchedule(id: string): Promise<Result<void>> {
@@ -461,7 +463,7 @@ export class Dispatcher extends DurableObject<Environment> {
 		return resultOf(() => assertCredential(this.#core, credential));
 	}
 
-	async hello(agentId: string, secretHash: string, hello: Hello): Promise<Result<OpenedSession>> {
+	async hello(agentId: string, secretHash: string, hello: Hello): Promise<Result<EffectiveLabels>> {
 		return this.#command((core) => {
 			sweep(core);
 			const opened = openSession(core, agentId, secretHash, hello);

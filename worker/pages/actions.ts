@@ -17,6 +17,7 @@ import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import { restoreVersion } from "../pipelines/stored.ts";
 import { backTo } from "./back_to.ts";
+import { onceConfirmed } from "./confirm.tsx";
 import { faultsIn } from "./faults.tsx";
 import { filledIn, givenIn } from "./parameter_fields.tsx";
 import { pipelinePage } from "./pipeline_page.tsx";
@@ -93,8 +94,11 @@ export async function replay(context: RequestContext<"user">): Promise<Response>
 }
 
 export async function pauseSchedule(context: RequestContext<"user">): Promise<Response> {
-	const { project } = await setPaused(context, true);
-	return backTo(`/projects/${project}`);
+	const text = "It makes no runs until somebody resumes it. Times that pass meanwhile are not made up for.";
+	return onceConfirmed(context, { title: "Pause the schedule", text, button: "Pause the schedule", back: "/projects" }, async () => {
+		const { project } = await setPaused(context, true);
+		return backTo(`/projects/${project}`);
+	});
 }
 
 export async function resumeSchedule(context: RequestContext<"user">): Promise<Response> {
@@ -122,13 +126,25 @@ export async function restorePipeline(context: RequestContext<"user">): Promise<
 }
 
 export async function deleteRun(context: RequestContext<"user">): Promise<Response> {
-	await deleteFinishedRun(context);
-	return backTo("/");
+	const question = {
+		title: "Delete the run",
+		text: "The run goes with its logs and artifacts. Nobody can bring it back.",
+		button: "Delete the run",
+		back: `/runs/${context.params.id}`,
+	};
+	return onceConfirmed(context, question, async () => {
+		await deleteFinishedRun(context);
+		return backTo("/");
+	});
 }
 
-export async function pause({ environment, principal }: RequestContext<"user">): Promise<Response> {
-	await dispatcherOf(environment, principal.team).pause(principal.name, null);
-	return backTo("/");
+export async function pause(context: RequestContext<"user">): Promise<Response> {
+	const { environment, principal } = context;
+	const text = "No job of any project starts until somebody resumes the queue. What runs goes on.";
+	return onceConfirmed(context, { title: "Pause the queue", text, button: "Pause the queue", back: "/" }, async () => {
+		await dispatcherOf(environment, principal.team).pause(principal.name, null);
+		return backTo("/");
+	});
 }
 
 export async function resume({ environment, principal }: RequestContext<"user">): Promise<Response> {

@@ -6,7 +6,7 @@ import { isTerminal } from "../../schema/wire/states.ts";
 import { presentArtifacts } from "../api/artifacts.ts";
 import type { RequestContext } from "../api/context.ts";
 import { describeJob, explain, requireJob } from "../api/jobs.ts";
-import { integerParameter, pageOf } from "../api/queries.ts";
+import { idCursor, integerParameter, pageOf } from "../api/queries.ts";
 import { presentQueue } from "../api/queue.ts";
 import { readSummary } from "../api/tests.ts";
 import { listWaits } from "../catalog/events.ts";
@@ -33,7 +33,7 @@ const HISTORY_SHOWN = 100;
 const SUMMARIES_LOOKED_FOR = 20;
 
 export async function runsPage({ url, environment, principal, baseUrl }: Reader): Promise<Response> {
-	const after = url.searchParams.get("cursor");
+	const after = idCursor(url, "run");
 	const [rows, pause] = await Promise.all([
 		listRuns(environment.DB, principal.team, { limit: RUNS_PER_PAGE + 1, after, state: null, project: null }),
 		dispatcherOf(environment, principal.team).readPause(),

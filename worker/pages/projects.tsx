@@ -5,7 +5,7 @@ import { readText, validated } from "../api/bodies.ts";
 import type { RequestContext } from "../api/context.ts";
 import { untoldOf } from "../api/notifications.ts";
 import { createProject, deleteProject, describeProject, editProject, requireProject } from "../api/projects.ts";
-import { pageOf } from "../api/queries.ts";
+import { idCursor, pageOf } from "../api/queries.ts";
 import { listDeliveries } from "../catalog/deliveries.ts";
 import { listPipelines } from "../catalog/pipelines.ts";
 import { presentDelivery, presentPipeline, presentProject, presentRunSummary, presentSchedule } from "../catalog/present.ts";
@@ -14,6 +14,7 @@ import { listRuns } from "../catalog/record.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import { listSecrets } from "../vault/secrets.ts";
 import { backTo } from "./back_to.ts";
+import { onceConfirmed } from "./confirm.tsx";
 import { page } from "./layout.tsx";
 import { PROJECT_FIELDS, type ProjectFields, ProjectPage, ProjectsPage } from "./project_pages.tsx";
 
@@ -60,8 +61,16 @@ export async function submitProjectChange(context: Reader): Promise<Response> {
 }
 
 export async function submitProjectRemoval(context: Reader): Promise<Response> {
-	await deleteProject(context);
-	return backTo("/projects");
+	const question = {
+		title: `Remove the project ${context.params.name}`,
+		text: "Its secrets and schedules go with it; its runs stay. Nobody can bring the secrets back.",
+		button: "Remove the project",
+		back: `/projects/${context.params.name}`,
+	};
+	return onceConfirmed(context, question, async () => {
+		await deleteProject(context);
+		return backTo("/projects");
+	});
 }
 
 async function showProjects({ environment, principal, baseUrl }: Reader, fields: ProjectFields, error: ApiError | null): Promise<Response> {
@@ -76,7 +85,7 @@ async function showProject(
 	fields: ProjectFields,
 	error: ApiError | null,
 ): Promise<Response> {
-	const after = url.searchParams.get("cursor");
+	const after = idCursor(url, "run");
 	const [rows, secrets, deliveries, schedules, pipelines, untold] = await Promise.all([
 		listRuns(environment.DB, principal.team, { limit: RUNS_SHOWN + 1, after, state: null, project: project.name }),
 		listSecrets(environment.DB, principal.team, project.name),

@@ -3,6 +3,7 @@ import type { PipelineRow, PipelineVersionRow } from "../../schema/database/tabl
 import { checkingPipelineWith, checkingStoredPipeline } from "../../schema/pipeline/parse.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import { MAX_PIPELINE_BYTES } from "../../schema/wire/limits.ts";
 import { sha256 } from "../auth/digest.ts";
 import { addPipeline, addVersion, findVersion, removePipeline } from "../catalog/pipelines.ts";
 import { findProject } from "../catalog/projects.ts";
@@ -22,6 +23,7 @@ export async function createPipeline(
 	{ team, project, name, actor }: { team: string; project: string; name: string; actor: string },
 	text: string,
 ): Promise<PipelineRow> {
+	assertLength(text);
 	await inTurn(checkingStoredPipeline(text), text.length);
 	const version = await keepText(environment, team, text);
 	const id = `${ID_PREFIXES.pipeline}_${ulid()}`;
@@ -32,12 +34,21 @@ export async function createPipeline(
 	});
 }
 
+/** @throws ApiError `too_large` for a text that could not be submitted as a file either */
+function assertLength(text: string): void {
+	if (text.length <= MAX_PIPELINE_BYTES && byteLength(text) <= MAX_PIPELINE_BYTES) return;
+	throw new ApiError("too_large", `A pipeline may have ${MAX_PIPELINE_BYTES} bytes.`, { details: { limit: MAX_PIPELINE_BYTES } });
+}
+
+const byteLength = (text: string) => new TextEncoder().encode(text).byteLength;
+
 /** Adds a version with this text. @throws ApiError as `checkingStoredPipeline` does, `conflict` if `before` is not the newest version any more */
 export async function changePipeline(
 	environment: Environment,
 	pipeline: PipelineRow,
 	{ text, before, actor }: { text: string; before: number; actor: string },
 ): Promise<PipelineRow> {
+	assertLength(text);
 	await inTurn(checkingStoredPipeline(text), text.length);
 	const version = await keepText(environment, pipeline.team, text);
 	return added(pipeline, await addVersion(environment.DB, pipeline.id, before, { ...version, actor, restores: null }), before);
@@ -92,7 +103,7 @@ async function keepText(environment: Environment, team: string, text: string): P
 	const digest = await sha256(text);
 	const key = `pipelines/${team}/${digest}`;
 	await environment.BUCKET.put(key, text);
-	return { sha256: digest, size: new TextEncoder().encode(text).byteLength, key };
+	return { sha256: digest, size: byteLength(text), key };
 }
 
 /**

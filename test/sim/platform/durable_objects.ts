@@ -20,6 +20,8 @@ export interface Witness {
 
 /** So often may an alarm ring at one instant: for this, for that, but not on and on. */
 const MAX_RINGS = 50;
+/** The answers of a method that are lost more often than later ones. */
+const FIRST_ANSWERS = 2;
 /** How long a call within the coordinator takes. */
 const CALL_MS = 2;
 
@@ -30,6 +32,8 @@ export class ObjectPlace {
 	witness: Witness | null = null;
 	/** When the alarm falls due, by the wall clock; null if none is set. */
 	alarmAt: number | null = null;
+	/** Whether answers may be lost on their way to the caller. */
+	losesAnswers = true;
 	/** How many alarms from now on are lost. */
 	alarmsToLose = 0;
 	readonly #world: World;
@@ -41,6 +45,8 @@ export class ObjectPlace {
 	#life: Life | null = null;
 	/** Calls of others that wait for this object's answer. */
 	#calls = new Set<(error: Error) => void>();
+	/** How many answers each method has given. */
+	readonly #answers = new Map<string, number>();
 	#alarms = 0;
 	/** How often the alarm has rung at one instant. */
 	#rings = 0;
@@ -91,6 +97,7 @@ export class ObjectPlace {
 			this.#calls.add(fail);
 			const answer = (settle: () => void) => {
 				if (!this.#calls.delete(fail)) return;
+				if (this.#isAnswerLost(method)) return fail(new Error("the answer was lost"));
 				world.after(world.random.below(CALL_MS), `${this.name}.${method} has answered`, settle, caller);
 			};
 			world.after(
@@ -106,6 +113,15 @@ export class ObjectPlace {
 				this.#process,
 			);
 		});
+	}
+
+	/** Whether the object has done what it was asked for, and its caller cannot know. The first answers of each method are lost more often. */
+	#isAnswerLost(method: string): boolean {
+		const answers = (this.#answers.get(method) ?? 0) + 1;
+		this.#answers.set(method, answers);
+		if (!this.losesAnswers || !this.#world.random.chance(answers <= FIRST_ANSWERS ? 0.5 : 0.005)) return false;
+		this.#world.strike(`answer of ${method} lost`);
+		return true;
 	}
 
 	#perform(method: string, args: unknown[]): Promise<unknown> {

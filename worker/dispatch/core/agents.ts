@@ -100,19 +100,12 @@ export function checkProtocol(version: number): void {
 	});
 }
 
-/** What an agent is told when its session is opened. */
-export interface OpenedSession {
-	adopted: string[];
-	ended: string[];
-	labels: EffectiveLabels;
-}
-
 /**
  * Opens a session: the attempts that the agent lists live on, those that it does not list are lost.
- * @returns which of the listed attempts live on, and which are over and must be ended by the agent
+ * @returns the labels that count; which of the listed attempts are over says the next renewal
  * @throws ApiError `session_superseded` for a number that is not the newest, or a second process under the same number
  */
-export function openSession(core: Core, agentId: string, secretHash: string, hello: Hello): OpenedSession {
+export function openSession(core: Core, agentId: string, secretHash: string, hello: Hello): EffectiveLabels {
 	checkProtocol(hello.protocol);
 	return command(core, () => {
 		const agent = authenticateAgent(core, agentId, secretHash);
@@ -149,8 +142,7 @@ export function openSession(core: Core, agentId: string, secretHash: string, hel
 				code: "agent_restarted",
 				text: `Agent ${agent.name} was restarted and no longer runs this.`,
 			});
-		const adopted = liveAttemptsOfAgent(core, agentId).map(({ id }) => id);
-		return { adopted, ended: hello.running.filter((id) => !adopted.includes(id)), labels };
+		return labels;
 	});
 }
 

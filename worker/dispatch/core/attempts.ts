@@ -260,7 +260,7 @@ function describeCommit(core: Core, run: RunRow, { message, author }: Commit): v
 
 /**
  * Takes the result of an attempt. The same result again is answered as before.
- * @returns the attempt's state
+ * @returns what the agent is answered, as `answeredState` says
  * @param digest sha256 of the submitted result
  * @param artifacts what the result makes visible, with the object of each
  * @param planned what a plan has found that is to be run
@@ -278,7 +278,7 @@ export function finishAttempt(
 		const attempt = findAttempt(core, lease.attemptId);
 		if (!attempt || attempt.lease_id !== lease.leaseId) throw endedOrSuperseded(core, lease);
 		const job = jobOf(core, attempt);
-		if (attempt.finish_digest === digest) return attempt.state;
+		if (attempt.finish_digest === digest) return answeredState(attempt, job);
 		if (attempt.finish_digest !== null) throw otherResult(attempt);
 		if (isTerminal(attempt.state)) throw endedOrSuperseded(core, lease);
 		core.sql.all(
@@ -295,9 +295,17 @@ export function finishAttempt(
 		indexTests(core, attempt, artifacts);
 		if (planned && finish.state === "succeeded" && job.state === "running") carryOut(core, job, planned);
 		endOrRetry(core, job, attempt, finish.state, finish.reason, finish.exit_code);
-		return finish.state;
+		return answeredState({ id: attempt.id, state: finish.state }, findJob(core, job.id) as JobRow);
 	};
 	return command(core, body, agentName(core, lease.agentId));
+}
+
+/** What an agent is answered that has finished an attempt: `cancelled` where a cancel came before its result, and so ended the job. */
+export function answeredState(
+	attempt: { id: string; state: AttemptState },
+	job: { state: JobState; result_attempt: string | null },
+): AttemptState {
+	return job.state === "cancelled" && job.result_attempt === attempt.id ? "cancelled" : attempt.state;
 }
 
 /** Has the test results of an attempt added to the tests' history. */
@@ -322,7 +330,9 @@ function indexTests(core: Core, attempt: AttemptRow, artifacts: readonly SavedAr
 
 /** Of what a job has put out, what it declares: nobody can ask for the rest. */
 function declaredOutputs(core: Core, job: JobRow, given: Finish["outputs"]): Record<string, string> {
-	return Object.fromEntries(definitionOf(core, job).outputs.flatMap((name) => (given[name] === undefined ? [] : [[name, given[name]]])));
+	return Object.fromEntries(
+		definitionOf(core, job).outputs.flatMap((name) => (Object.hasOwn(given, name) ? [[name, given[name] as string]] : [])),
+	);
 }
 
 /** A file that a finish makes visible, and the R2 object that holds it. */

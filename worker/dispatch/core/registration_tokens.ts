@@ -27,9 +27,11 @@ export interface RegistrationTokenRow {
 	created_at: number;
 }
 
-/** @returns the id of the token */
+/** Keeps a token; one with this hash that is kept already stays as it is. @returns its id */
 export function createRegistrationToken(core: Core, token: NewRegistrationToken, actor: string): string {
 	const body = () => {
+		const [known] = core.sql.all<{ id: string }>("SELECT id FROM registration_tokens WHERE hash = ?", token.hash);
+		if (known) return known.id;
 		const id = core.newId("registration");
 		core.sql.all(
 			`INSERT INTO registration_tokens (id, hash, uses, uses_left, expires_at, labels, projects, runs, created_by, created_at)

@@ -54,11 +54,18 @@ export function findSchedule(core: Core, id: string): ScheduleRow {
 	return row;
 }
 
-/** Makes a schedule. @throws ApiError `conflict` if the project has too many */
-export function addSchedule(core: Core, project: string, { pipeline, ...wanted }: ScheduleRequest): ScheduleRow {
+/**
+ * Makes a schedule.
+ * @param id given by the caller, so that a call repeated after a lost answer is seen to be the same
+ * @throws ApiError `conflict` if the project has too many
+ */
+export function addSchedule(core: Core, id: string, project: string, wanted: ScheduleRequest): ScheduleRow {
 	return command(core, () => {
+		const [known] = core.sql.all<ScheduleRow>("SELECT * FROM schedules WHERE id = ?", id);
+		if (known) return known;
 		assertRoom(core, project, 1);
-		return findSchedule(core, insert(core, project, "api", { ...wanted, pipeline }));
+		insert(core, id, project, "api", wanted);
+		return findSchedule(core, id);
 	});
 }
 
@@ -114,7 +121,7 @@ export function adoptSchedules(core: Core, project: string, delivery: string, wa
 	const different = new Map(wanted.map((one) => [contentOf(one), one]));
 	for (const [content, one] of different) {
 		if (known.delete(content)) continue;
-		if (hasRoom(core, project, 1)) insert(core, project, "file", { ...one, pipeline: null });
+		if (hasRoom(core, project, 1)) insert(core, core.newId("schedule"), project, "file", { ...one, pipeline: null });
 		else core.report("a project has too many schedules", { project, file: one.file });
 	}
 	for (const { id } of known.values()) forget(core, id);
@@ -146,11 +153,11 @@ export function noteScheduleFault(core: Core, id: string, fault: string): void {
 
 function insert(
 	core: Core,
+	id: string,
 	project: string,
 	origin: ScheduleOrigin,
 	wanted: Omit<ScheduleRequest, "file"> & { file: string | null },
-): string {
-	const id = core.newId("schedule");
+): void {
 	core.sql.all(
 		`INSERT INTO schedules (id, project, origin, file, pipeline, cron, timezone, branch, params, created_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -166,7 +173,6 @@ function insert(
 		core.now(),
 	);
 	arm(core, findSchedule(core, id));
-	return id;
 }
 
 /** Sets the timer for the next time that is still to come. */

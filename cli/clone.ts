@@ -1,0 +1,44 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import type { Project } from "../schema/wire/projects.ts";
+import type { Page } from "../schema/wire/resources.ts";
+import type { Connection } from "./connection.ts";
+import { UsageError } from "./failures.ts";
+
+/** The project whose repository a folder is a clone of. */
+
+const run = promisify(execFile);
+
+/**
+ * What an address names, whatever the way to it: host and path, without user, port, `.git` and slashes at the end. Hosts are the same in
+ * capitals; paths are not everywhere.
+ */
+export function repositoryOf(address: string): string {
+	const scp = /^(?:[^@/]+@)?([^:/@]+):(?!\/\/)(.*)$/.exec(address);
+	const url = /^[a-z+]+:\/\/(?:[^@/]*@)?([^/:]*)(?::\d+)?\/(.*)$/i.exec(address);
+	const [, host = "", path = ""] = url ?? scp ?? [null, "", address];
+	return `${host.toLowerCase()}/${path.replace(/^\/+|\/+$/g, "").replace(/\.git$/, "")}`;
+}
+
+/** The addresses of a clone's remotes, as git itself would use them; none outside of a clone. */
+async function remotesOf(folder: string): Promise<string[]> {
+	try {
+		const { stdout } = await run("git", ["-C", folder, "remote", "--verbose"]);
+		return [...new Set(stdout.split("\n").flatMap((line) => /^[^\t]+\t(.+) \(fetch\)/.exec(line)?.[1] ?? []))];
+	} catch {
+		return [];
+	}
+}
+
+/**
+ * The project whose repository this folder is a clone of; null where there is none.
+ * @throws UsageError where there are several
+ */
+export async function projectOfClone(connection: Connection, folder: string): Promise<string | null> {
+	const remotes = new Set((await remotesOf(folder)).map(repositoryOf));
+	if (remotes.size === 0) return null;
+	const { items } = await connection.json<Page<Project>>("/api/v1/projects");
+	const names = items.filter(({ repository }) => repository !== null && remotes.has(repositoryOf(repository))).map(({ name }) => name);
+	if (names.length > 1) throw new UsageError(`this folder is a clone of the repository of ${names.join(" and ")}: name one with --project`);
+	return names[0] ?? null;
+}
