@@ -73,7 +73,7 @@ export const runs = sqliteTable(
 		trigger_kind: text("trigger_kind").notNull(),
 		trigger_actor: text("trigger_actor").notNull(),
 		trigger_delivery: text("trigger_delivery"),
-		/** `plan`: it finds out what a repository wants to be run. */
+		/** `plan`: it finds out what a repository wants to be run; `comparison`: it lists the refs of a repository. */
 		kind: text("kind").$type<RunKind>().notNull().default("pipeline"),
 		/** The plan that made it, and the file of the repository that says what it is. */
 		planned_by: text("planned_by"),
@@ -114,6 +114,7 @@ export const runs = sqliteTable(
 		index("runs_planned").on(table.planned_by).where(sql`${table.planned_by} IS NOT NULL`),
 		index("runs_of_branch").on(table.team, table.project, table.pipeline, table.branch, table.id),
 		index("runs_by_branch").on(table.team, table.project, table.branch, table.id),
+		index("runs_of_comparisons").on(table.finished_at).where(sql`${table.kind} = 'comparison'`),
 	],
 );
 export type RunRow = typeof runs.$inferSelect;
@@ -335,6 +336,8 @@ export const projects = sqliteTable(
 		/** What the names of its commit statuses begin with. */
 		status_context: text("status_context").notNull().default("windlass"),
 		has_public_badges: integer("has_public_badges").notNull().default(0),
+		/** How often its refs are compared with those last heard of, as a duration; null: after an outage only. */
+		poll: text("poll"),
 		/** For how long its runs, logs and artifacts are kept, as a duration; null: as long as those of others. */
 		keep_runs: text("keep_runs"),
 		keep_logs: text("keep_logs"),
@@ -353,7 +356,8 @@ export const deliveries = sqliteTable(
 		id: text("id").primaryKey(),
 		team: text("team").notNull(),
 		project: text("project").notNull(),
-		forge: text("forge").$type<ForgeKind | "generic">().notNull(),
+		/** `comparison`: no delivery has told of it, a comparison of the refs has found it. */
+		forge: text("forge").$type<ForgeKind | "generic" | "comparison">().notNull(),
 		/** What the forge calls it: of two with one name the second is the first, sent once more. */
 		delivery: text("delivery").notNull(),
 		event: text("event").notNull(),
