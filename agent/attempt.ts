@@ -224,5 +224,6 @@ function failedResult(text: string): JobResult {
 		tests: null,
 		coverage: null,
 		plan: null,
+		refs: null,
 	};
 }

@@ -317,6 +317,7 @@ class Resolver {
 					}
 				: null,
 			plan: null,
+			lists_refs: false,
 		};
 	}
 

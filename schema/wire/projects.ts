@@ -31,6 +31,13 @@ const keep = z.string().superRefine((value, context) => {
 	if ((parseDuration(value) ?? 0) <= 0) context.addIssue({ code: "custom", message: "is not a duration such as 12h or 30d" });
 });
 
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+const poll = z.string().superRefine((value, context) => {
+	const ms = parseDuration(value) ?? 0;
+	if (ms < MINUTE_MS || ms > 7 * DAY_MS) context.addIssue({ code: "custom", message: "is not a duration between 1m and 7d, such as 5m" });
+});
+
 const settings = {
 	/** The repository that its runs are made of, unless they say otherwise. */
 	repository: repository.nullable(),
@@ -53,6 +60,8 @@ const settings = {
 		.regex(/^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,99}$/, "is letters, digits, blank, dot, dash, underscore or slash, at most 100"),
 	/** Whether everybody may see its badges, signed in or not. */
 	public_badges: z.boolean(),
+	/** How often an agent compares the refs of the repository with those last heard of; null: after an outage only. */
+	poll: poll.nullable(),
 	/** For how long its runs, their logs and their artifacts are kept; null: as long as those of other projects. */
 	keep_runs: keep.nullable(),
 	keep_logs: keep.nullable(),
@@ -76,6 +85,7 @@ export const projectRequest = z.strictObject({
 	forge_token: settings.forge_token.default(null),
 	status_context: settings.status_context.default("windlass"),
 	public_badges: settings.public_badges.default(false),
+	poll: settings.poll.default(null),
 	keep_runs: settings.keep_runs.default(null),
 	keep_logs: settings.keep_logs.default(null),
 	keep_artifacts: settings.keep_artifacts.default(null),
@@ -85,6 +95,20 @@ export type ProjectRequest = z.infer<typeof projectRequest>;
 /** PATCH /projects/:name */
 export const projectChange = z.strictObject(settings).partial();
 export type ProjectChange = z.infer<typeof projectChange>;
+
+/** How the refs of a project were compared with those last heard of. */
+const comparison = z.object({
+	/** When an agent did so last; null if none has yet. */
+	compared_at: z.string().nullable(),
+	/** How many new branches, commits of branches and tags it found. */
+	found: z.number().int().nonnegative(),
+	/** The run of the newest comparison, whether it is over or not. */
+	run_id: z.string().nullable(),
+	/** When the next one is due; null: after the next outage. */
+	next_at: z.string().nullable(),
+	/** Why the newest one found out nothing; null if it did. */
+	fault: z.string().nullable(),
+});
 
 export const project = z.object({
 	id: z.string(),
@@ -101,6 +125,9 @@ export const project = z.object({
 	forge_token: z.string().nullable(),
 	status_context: z.string(),
 	public_badges: z.boolean(),
+	poll: z.string().nullable(),
+	/** Null for a project whose refs are not compared. */
+	comparison: comparison.nullable(),
 	keep_runs: z.string().nullable(),
 	keep_logs: z.string().nullable(),
 	keep_artifacts: z.string().nullable(),

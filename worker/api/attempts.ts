@@ -121,6 +121,7 @@ function assignmentOf(
 		outputs: definition.outputs,
 		reports: definition.reports,
 		plan: definition.plan?.work ?? null,
+		lists_refs: definition.lists_refs,
 		source: sourceOf(run, credentials === null ? null : (values.get(credentials) ?? null)),
 		artifacts: { save: definition.artifacts.save, fetch: [...new Set(definition.artifacts.fetch.map(({ key }) => key))] },
 	};

@@ -6,6 +6,7 @@ import { presentProject } from "../catalog/present.ts";
 import { addProject, changeProject, findProject, listProjects, removeProject } from "../catalog/projects.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import { log } from "../log.ts";
+import { comparedProject } from "../plans/comparison_pipeline.ts";
 import { missingSecrets } from "../vault/secrets.ts";
 import { json } from "./answers.ts";
 import { readJson } from "./bodies.ts";
@@ -16,7 +17,12 @@ type Caller = RequestContext<"user">;
 
 async function list({ url, environment, principal, baseUrl }: Caller): Promise<Response> {
 	onlyParameters(url, []);
-	const items = (await listProjects(environment.DB, principal.team)).map((one) => presentProject(one, baseUrl));
+	const [rows, comparisons] = await Promise.all([
+		listProjects(environment.DB, principal.team),
+		dispatcherOf(environment, principal.team).readComparisons(null),
+	]);
+	const states = new Map(comparisons.map((one) => [one.project, one]));
+	const items = rows.map((one) => presentProject(one, baseUrl, [], states.get(one.name) ?? null));
 	return json({ items, next_cursor: null } satisfies Page<Project>);
 }
 
@@ -31,7 +37,19 @@ export async function describeProject(
 	row: ProjectRow,
 ): Promise<Project> {
 	const named = [row.credentials, row.hook_secret, row.forge_token].filter((name) => name !== null);
-	return presentProject(row, baseUrl, await missingSecrets(environment.DB, row.team, row.name, named));
+	const [missing, [comparison = null]] = await Promise.all([
+		missingSecrets(environment.DB, row.team, row.name, named),
+		dispatcherOf(environment, row.team).readComparisons(row.name),
+	]);
+	return presentProject(row, baseUrl, missing, comparison);
+}
+
+/** Has the queue compare the refs of a project as its settings say now. */
+async function follow(environment: Caller["environment"], row: ProjectRow): Promise<void> {
+	const dispatcher = dispatcherOf(environment, row.team);
+	const compared = comparedProject(row);
+	if (compared) await dispatcher.followProject(compared);
+	else await dispatcher.unfollowProject(row.name);
 }
 
 /** The project that the path names. @throws ApiError `not_found` */
@@ -59,6 +77,7 @@ export async function createProject(
 			suggestions: [`Change it: PATCH /api/v1/projects/${name}, or windlass projects edit ${name}`],
 		});
 	}
+	if (comparedProject(created)) await follow(environment, created);
 	log("info", "project created", { request_id: requestId, actor: actorOf(principal), project: name });
 	return describeProject({ environment, baseUrl }, created);
 }
@@ -78,6 +97,7 @@ export async function editProject(
 	const given = { ...Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined)), ...badges };
 	const changed = await changeProject(environment.DB, principal.team, params.name ?? "", given);
 	if (!changed) throw notFound("project", params.name ?? "");
+	if ([wanted.repository, wanted.hook_secret, wanted.poll].some((setting) => setting !== undefined)) await follow(environment, changed);
 	log("info", "project changed", { request_id: requestId, actor: actorOf(principal), project: changed.name });
 	return describeProject({ environment, baseUrl }, changed);
 }
@@ -93,7 +113,7 @@ async function remove(context: Caller): Promise<Response> {
 export async function deleteProject({ params, environment, principal, requestId }: Caller): Promise<void> {
 	const name = params.name ?? "";
 	if (!(await removeProject(environment.DB, principal.team, name))) throw notFound("project", name);
-	await dispatcherOf(environment, principal.team).forgetSchedules(name);
+	await dispatcherOf(environment, principal.team).forgetProject(name);
 	log("info", "project removed", { request_id: requestId, actor: actorOf(principal), project: name });
 }
 

@@ -2,6 +2,7 @@ import { type Core, command } from "./core.ts";
 import { forgetUntold, retryEffects } from "./effects.ts";
 import { forgetGroups } from "./groups.ts";
 import { retryEntries } from "./outbox.ts";
+import { forgetHeardCommits } from "./refs.ts";
 import { forgetPlanFaults } from "./statuses.ts";
 import { startTimer } from "./timers.ts";
 
@@ -34,6 +35,7 @@ export function tidyQueue(core: Core, lateByMs: number): void {
 	retryEffects(core);
 	forgetUntold(core, core.now() - UNTOLD_MS);
 	forgetPlanFaults(core, core.now() - UNTOLD_MS);
+	forgetHeardCommits(core);
 	startTimer(core, "tidy", core.now() + TIDY_MS);
 }
 
