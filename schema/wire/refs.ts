@@ -9,7 +9,7 @@ export function isBranchOrTag(ref: string): boolean {
 	return /^refs\/(heads|tags)\/./.test(ref);
 }
 
-export const listedRef = z.strictObject({
+const listedRef = z.strictObject({
 	ref: z.string().max(MAX_REF_LENGTH).refine(isBranchOrTag, "is neither a branch nor a tag"),
 	/** The commit. */
 	sha: commitId,

@@ -60,6 +60,7 @@ describe("defaults", () => {
 						artifacts: { save: [], fetch: [] },
 						reports: null,
 						plan: null,
+						lists_refs: false,
 					},
 				],
 			},
