@@ -245,5 +245,6 @@ function failedResult(text: string): JobResult {
 		tests: null,
 		coverage: null,
 		plan: null,
+		refs: null,
 	};
 }

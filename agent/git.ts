@@ -59,6 +59,7 @@ const FILES = /\.ssl(cainfo|capath)$/;
 const TRIES = 3;
 const FIRST_PAUSE_MS = 1_000;
 const KEPT_CHARACTERS = 4_000;
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /** What git says when the way to the server failed, and another try may not. */
 const TRANSPORT =
@@ -174,7 +175,7 @@ export class Git {
 				cwd: this.folder,
 				env: this.#environment,
 				signal,
-				maxBuffer: 64 * 1024 * 1024,
+				maxBuffer: MAX_ANSWER_BYTES,
 				encoding: input === null ? "utf8" : "latin1",
 			});
 			// Who ends before it has read all of it says why.
@@ -184,6 +185,8 @@ export class Git {
 			signal.throwIfAborted();
 			const { stderr, code } = error as { stderr?: string; code?: string | number };
 			if (code === "ENOENT") throw new CheckoutFailed("git is not installed on this agent.");
+			if (code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER")
+				throw new CheckoutFailed(`git ${args[0]} printed more than ${MAX_ANSWER_BYTES} bytes, which is more than the agent reads.`);
 			throw new GitFailed(args[0] ?? "", (stderr ?? String(error)).trim());
 		}
 	}

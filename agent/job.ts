@@ -1,5 +1,6 @@
 import type { PlanResult } from "../schema/wire/plans.ts";
 import type { Assignment, FinishBody, Intervals } from "../schema/wire/protocol.ts";
+import type { ListedRef } from "../schema/wire/refs.ts";
 import type { CoverageTotals, Step, TestTotals } from "../schema/wire/resources.ts";
 import type { FinishState, Reason } from "../schema/wire/states.ts";
 import type { CoordinatorClock } from "./coordinator_clock.ts";
@@ -21,6 +22,8 @@ export interface JobResult {
 	coverage: CoverageTotals | null;
 	/** What a plan has found. */
 	plan: PlanResult | null;
+	/** The refs of the source, if the job was to list them. */
+	refs: ListedRef[] | null;
 }
 
 /** A job that an attempt has claimed. */

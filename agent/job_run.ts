@@ -6,6 +6,7 @@ import { plainText } from "../schema/text/ansi.ts";
 import { formatDuration } from "../schema/wire/duration.ts";
 import type { PlanResult, PlanWork } from "../schema/wire/plans.ts";
 import { type Assignment, type Commit, commitAnswer } from "../schema/wire/protocol.ts";
+import type { ListedRef } from "../schema/wire/refs.ts";
 import type { Step } from "../schema/wire/resources.ts";
 import type { Reason } from "../schema/wire/states.ts";
 import type { Cgroup } from "./cgroup.ts";
@@ -19,6 +20,7 @@ import { CheckoutFailed, Git, gitCredentials, ownCredentials, settingsEnvironmen
 import { buildImage } from "./image_build.ts";
 import type { Job, JobResult, StopReason } from "./job.ts";
 import { JobSteps } from "./job_steps.ts";
+import { listRefs } from "./list_refs.ts";
 import { LogSpool } from "./log_spool.ts";
 import { Masker } from "./masker.ts";
 import { JobFault, logLost, type Outcome, SUCCESS, withReason } from "./outcome.ts";
@@ -86,6 +88,8 @@ export class JobRun implements Job {
 	#planned: PlanResult | null = null;
 	/** By what git in the steps reads and writes the project's own repository. */
 	#credentialHelper: CredentialHelper | null = null;
+	/** The refs that were listed. */
+	#refs: ListedRef[] | null = null;
 	/** Whether nothing of the job runs any more. */
 	isOver = false;
 
@@ -161,7 +165,7 @@ export class JobRun implements Job {
 		const { state, exitCode: exit_code } = outcome;
 		const reason = outcome.reason && { ...outcome.reason, text: plainText(this.#masker.text(outcome.reason.text)) };
 		const outputs = Object.fromEntries(Object.entries(results.outputs).map(([name, value]) => [name, this.#masker.text(value)]));
-		return { state, exit_code, reason, ...results, outputs, plan: this.#planned };
+		return { state, exit_code, reason, ...results, outputs, plan: this.#planned, refs: this.#refs };
 	}
 
 	/** The outcome, with a word on what the disk has not taken of the log. */
@@ -189,6 +193,7 @@ export class JobRun implements Job {
 		if (!cgroup)
 			await this.spool.say(":: this agent has no control group of its own: a process that detaches itself completely may outlive the job");
 		if (assignment.plan && assignment.source && "git" in assignment.source) return this.#plan(assignment.source, assignment.plan);
+		if (assignment.lists_refs && assignment.source && "git" in assignment.source) return this.#listRefs(assignment.source);
 		let commit: Commit | null = null;
 		if (assignment.source) {
 			const checkedOut = await this.#checkOut(assignment.source);
@@ -314,6 +319,16 @@ export class JobRun implements Job {
 		});
 	}
 
+	/** Lists what branches and tags there are, in place of running anything. */
+	async #listRefs(source: GitSource): Promise<Outcome> {
+		return this.#firstPhase(async () => {
+			const checkout = await this.#beginCheckout(source, "list the refs of");
+			this.#refs = await listRefs(new Git(checkout, this.#workspace), source.git, (text) => this.spool.say(text));
+			this.#steps.end(0, "succeeded", 0);
+			return SUCCESS;
+		});
+	}
+
 	/** What has to do with the source: what goes wrong there is not the job's own fault. */
 	async #firstPhase<Value>(body: () => Promise<Value>): Promise<Value | Outcome> {
 		try {
@@ -340,8 +355,8 @@ export class JobRun implements Job {
 		return commit;
 	}
 
-	async #beginCheckout(source: GitSource): Promise<Checkout> {
-		await this.#steps.begin(0, `:: check out ${source.git}${source.ref ? ` ${source.ref}` : ""}`);
+	async #beginCheckout(source: GitSource, verb = "check out"): Promise<Checkout> {
+		await this.#steps.begin(0, `:: ${verb} ${source.git}${source.ref ? ` ${source.ref}` : ""}`);
 		const { client, token, assignment, checkoutEnvironment, mirrors, folder } = this.#context;
 		return {
 			source,
@@ -558,10 +573,11 @@ interface Phases {
 	results: number | null;
 }
 
-function phasesOf({ source, steps, artifacts, container, reports, plan }: Assignment): Phases {
+function phasesOf({ source, steps, artifacts, container, reports, plan, lists_refs }: Assignment): Phases {
 	const names: string[] = [];
 	const add = (name: string | null) => (name === null ? null : names.push(name) - 1);
-	add(source ? ("git" in source ? "check out" : "unpack the source") : null);
+	const checkOutName = lists_refs ? "list the refs" : "check out";
+	add(source ? ("git" in source ? checkOutName : "unpack the source") : null);
 	add(plan ? "find out what is to be run" : null);
 	const fetch = add(artifacts.fetch.length > 0 ? "fetch artifacts" : null);
 	const prepared = add(container ? "prepare the container" : null);

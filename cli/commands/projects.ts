@@ -32,6 +32,7 @@ const SETTINGS = [
 	{ key: "forge_api", option: "--forge-api <url>", what: "where the API of the forge is" },
 	{ key: "forge_token", option: "--forge-token <secret>", what: "the secret that holds a token for it" },
 	{ key: "status_context", option: "--status-context <text>", what: "what the names of commit statuses begin with" },
+	{ key: "poll", option: "--poll <duration>", what: "how often an agent looks for new commits, for a server that sends no webhooks" },
 	{ key: "keep_runs", option: "--keep-runs <duration>", what: "for how long its runs are kept" },
 	{ key: "keep_logs", option: "--keep-logs <duration>", what: "for how long their logs are" },
 	{ key: "keep_artifacts", option: "--keep-artifacts <duration>", what: "for how long their artifacts are" },
@@ -96,10 +97,18 @@ function show(project: Project, output: string): void {
 		["require pipeline", project.require_pipeline ? "yes" : "no"],
 		["badges", project.public_badges ? "for everybody" : "for who is signed in"],
 		["hook", project.hook_url],
+		["refs compared", comparisonOf(project)],
 		["changed", ago(project.updated_at)],
 	];
 	print(table(rows));
 	for (const notice of project.notices) print(`${paint("yellow", "notice")}: ${notice}`);
+}
+
+function comparisonOf({ comparison }: Project): string {
+	if (comparison === null) return "never: it has no repository, or neither hook secret nor poll";
+	const { compared_at, found, next_at } = comparison;
+	const last = compared_at === null ? "not yet" : `${ago(compared_at)}: ${found === 0 ? "nothing was missed" : `${found} new`}`;
+	return next_at === null ? `${last}; next after an outage` : `${last}; next at ${next_at}`;
 }
 
 export function projectsCommand(): Command {
@@ -147,6 +156,15 @@ export function projectsCommand(): Command {
 					const { branch, tag, file } = flags;
 					const json = { branch, tag, file, params: pairs("--param", flags.param) };
 					const run = await new Connection(flags).json<SubmittedRun>(`${addressOf(name)}/trigger`, { method: "POST", json });
+					if (flags.output === "json") printJson(run);
+					else print(`${run.url}\n${run.id}`);
+				}),
+		)
+		.addCommand(
+			command("compare", "Compare its refs with those last heard of, and run what is new.", "windlass projects compare web")
+				.argument("<name>", "which")
+				.action(async (name: string, flags: Flags) => {
+					const run = await new Connection(flags).json<SubmittedRun>(`${addressOf(name)}/compare`, { method: "POST" });
 					if (flags.output === "json") printJson(run);
 					else print(`${run.url}\n${run.id}`);
 				}),

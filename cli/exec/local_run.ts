@@ -296,6 +296,7 @@ function assignmentOf(pipeline: ResolvedPipeline, job: SettledJob, secrets: Loca
 		outputs: job.outputs,
 		reports: job.reports,
 		plan: null,
+		lists_refs: false,
 		source: { upload: "this folder" },
 		artifacts: { save: job.artifacts.save, entries: job.artifacts.entries, fetch: [...new Set(job.artifacts.fetch.map(({ key }) => key))] },
 	};

@@ -74,7 +74,7 @@ export const runs = sqliteTable(
 		trigger_kind: text("trigger_kind").notNull(),
 		trigger_actor: text("trigger_actor").notNull(),
 		trigger_delivery: text("trigger_delivery"),
-		/** `plan`: it finds out what a repository wants to be run. */
+		/** `plan`: it finds out what a repository wants to be run; `comparison`: it lists the refs of a repository. */
 		kind: text("kind").$type<RunKind>().notNull().default("pipeline"),
 		/** The plan that made it, and the file of the repository that says what it is. */
 		planned_by: text("planned_by"),
@@ -115,6 +115,7 @@ export const runs = sqliteTable(
 		index("runs_planned").on(table.planned_by).where(sql`${table.planned_by} IS NOT NULL`),
 		index("runs_of_branch").on(table.team, table.project, table.pipeline, table.branch, table.id),
 		index("runs_by_branch").on(table.team, table.project, table.branch, table.id),
+		index("runs_of_comparisons").on(table.finished_at).where(sql`${table.kind} = 'comparison'`),
 	],
 );
 export type RunRow = typeof runs.$inferSelect;
@@ -351,6 +352,8 @@ export const projects = sqliteTable(
 		requires_pipeline: integer("requires_pipeline").notNull().default(0),
 		/** JSON of the addresses that its repository had before, newest first: runs that began there have their statuses sent to the present one. */
 		former_repositories: text("former_repositories").notNull().default("[]"),
+		/** How often its refs are compared with those last heard of, as a duration; null: after an outage only. */
+		poll: text("poll"),
 		/** For how long its runs, logs and artifacts are kept, as a duration; null: as long as those of others. */
 		keep_runs: text("keep_runs"),
 		keep_logs: text("keep_logs"),
@@ -382,7 +385,8 @@ export const deliveries = sqliteTable(
 		id: text("id").primaryKey(),
 		team: text("team").notNull(),
 		project: text("project").notNull(),
-		forge: text("forge").$type<ForgeKind | "generic">().notNull(),
+		/** `comparison`: no delivery has told of it, a comparison of the refs has found it. */
+		forge: text("forge").$type<ForgeKind | "generic" | "comparison">().notNull(),
 		/** What the forge calls it: of two with one name the second is the first, sent once more. */
 		delivery: text("delivery").notNull(),
 		event: text("event").notNull(),

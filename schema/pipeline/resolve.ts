@@ -346,6 +346,7 @@ class Resolver {
 					}
 				: null,
 			plan: null,
+			lists_refs: false,
 		};
 	}
 

@@ -89,6 +89,8 @@ const resolvedJob = z.object({
 	}),
 	reports: reportFiles.nullable().default(null),
 	plan: plan.nullable().default(null),
+	/** Whether it runs nothing, but lists the refs of the source. No pipeline has such a job: a comparison makes it. */
+	lists_refs: z.boolean().default(false),
 });
 export type ResolvedJob = z.infer<typeof resolvedJob>;
 

@@ -10,8 +10,11 @@ import { commitId, trigger } from "./triggers.ts";
 const VERDICTS = ["received", "accepted", "ignored", "refused"] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
-/** What forges are called in deliveries: one that any program can make is `generic`. */
-const DELIVERING = ["github", "gitea", "gitlab", "generic"] as const;
+/**
+ * What forges are called in deliveries: one that any program can make is `generic`. `comparison`: a comparison of the refs has found what no
+ * delivery had told of.
+ */
+const DELIVERING = ["github", "gitea", "gitlab", "generic", "comparison"] as const;
 
 export const delivery = z.object({
 	id: z.string(),

@@ -23,6 +23,9 @@ export const MAX_PLAN_FILE_BYTES = 256 * KIB;
 export const MAX_PLAN_BYTES = 1 * MIB;
 /** The runs that one plan makes may carry this much in all, resolved. */
 export const MAX_PLANNED_BYTES = 8 * MIB;
+/** The branches and tags of a repository that are compared, and how long the name of each may be. */
+export const MAX_REFS = 10_000;
+export const MAX_REF_LENGTH = 500;
 /** What a forge may deliver to a hook. */
 export const MAX_HOOK_BYTES = 25 * MIB;
 

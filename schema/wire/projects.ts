@@ -32,6 +32,13 @@ const keep = z.string().superRefine((value, context) => {
 	if ((parseDuration(value) ?? 0) <= 0) context.addIssue({ code: "custom", message: "is not a duration such as 12h or 30d" });
 });
 
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+const poll = z.string().superRefine((value, context) => {
+	const ms = parseDuration(value) ?? 0;
+	if (ms < MINUTE_MS || ms > 7 * DAY_MS) context.addIssue({ code: "custom", message: "is not a duration between 1m and 7d, such as 5m" });
+});
+
 const settings = {
 	/** The repository that its runs are made of, unless they say otherwise. */
 	repository: repository.nullable(),
@@ -61,6 +68,8 @@ const settings = {
 	public_badges: z.boolean(),
 	/** Whether a commit without a pipeline file has a failed status. */
 	require_pipeline: z.boolean(),
+	/** How often an agent compares the refs of the repository with those last heard of; null: after an outage only. */
+	poll: poll.nullable(),
 	/** For how long its runs, their logs and their artifacts are kept; null: as long as those of other projects. */
 	keep_runs: keep.nullable(),
 	keep_logs: keep.nullable(),
@@ -89,6 +98,7 @@ export const projectRequest = z.strictObject({
 	checkout_lfs: settings.checkout_lfs.default(null),
 	public_badges: settings.public_badges.default(false),
 	require_pipeline: settings.require_pipeline.default(false),
+	poll: settings.poll.default(null),
 	keep_runs: settings.keep_runs.default(null),
 	keep_logs: settings.keep_logs.default(null),
 	keep_artifacts: settings.keep_artifacts.default(null),
@@ -98,6 +108,20 @@ export type ProjectRequest = z.infer<typeof projectRequest>;
 /** PATCH /projects/:name */
 export const projectChange = z.strictObject(settings).partial();
 export type ProjectChange = z.infer<typeof projectChange>;
+
+/** How the refs of a project were compared with those last heard of. */
+const comparison = z.object({
+	/** When an agent did so last; null if none has yet. */
+	compared_at: z.string().nullable(),
+	/** How many new branches, commits of branches and tags it found. */
+	found: z.number().int().nonnegative(),
+	/** The run of the newest comparison, whether it is over or not. */
+	run_id: z.string().nullable(),
+	/** When the next one is due; null: after the next outage. */
+	next_at: z.string().nullable(),
+	/** Why the newest one found out nothing; null if it did. */
+	fault: z.string().nullable(),
+});
 
 export const project = z.object({
 	id: z.string(),
@@ -119,6 +143,9 @@ export const project = z.object({
 	checkout_lfs: settings.checkout_lfs,
 	public_badges: z.boolean(),
 	require_pipeline: z.boolean(),
+	poll: z.string().nullable(),
+	/** Null for a project whose refs are not compared. */
+	comparison: comparison.nullable(),
 	keep_runs: z.string().nullable(),
 	keep_logs: z.string().nullable(),
 	keep_artifacts: z.string().nullable(),

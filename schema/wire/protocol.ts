@@ -14,6 +14,7 @@ import {
 	PART_BYTES,
 } from "./limits.ts";
 import { planResult, planWork } from "./plans.ts";
+import { listedRefs } from "./refs.ts";
 import { capabilities, NO_CAPABILITIES, resolvedRequirements } from "./requirements.ts";
 import { ARTIFACT_KINDS, artifactKind, coverageTotals, step, testTotals } from "./resources.ts";
 import { finishState, reason } from "./states.ts";
@@ -174,6 +175,8 @@ export const assignment = z.object({
 	reports: reportFiles.nullable().default(null),
 	/** What is to be looked up in the source, in place of running steps. */
 	plan: planWork.nullable().default(null),
+	/** Whether the refs of the source are to be listed, in place of running steps. */
+	lists_refs: z.boolean().default(false),
 	source: z
 		.union([
 			z.object({
@@ -289,6 +292,8 @@ export const finish = z.strictObject({
 	coverage: coverageTotals.nullable().default(null),
 	/** What a plan has found. */
 	plan: planResult.nullable().default(null),
+	/** The refs of the source, if the job was to list them. */
+	refs: listedRefs.nullable().default(null),
 });
 export type Finish = z.infer<typeof finish>;
 /** The same as an agent sends it: what it has nothing to say of is left out. */

@@ -108,8 +108,8 @@ export const job = z.object({
 });
 export type Job = z.infer<typeof job>;
 
-/** `plan`: a run that finds out what a repository wants to be run. */
-export const RUN_KINDS = ["pipeline", "plan"] as const;
+/** `plan`: a run that finds out what a repository wants to be run. `comparison`: one that lists the refs of a repository. */
+export const RUN_KINDS = ["pipeline", "plan", "comparison"] as const;
 export type RunKind = (typeof RUN_KINDS)[number];
 
 export const run = z.object({

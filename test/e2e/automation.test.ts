@@ -461,6 +461,7 @@ describe("in the terminal", () => {
 		expect(shown).toMatch(/require pipeline +yes\n/);
 		expect(shown).toMatch(/badges +for everybody\n/);
 		expect(shown).toContain("notice: Commit statuses are not sent: no token for its forge is named (forge_token).");
+		expect(shown).toMatch(/refs compared +not yet; next at \d{4}-/);
 		const { id } = await parsed("projects", "show", "terminal");
 		await planned(await push(id, git.commit("terminal.git", { a: "1" })));
 		expect((await windlass("deliveries", "ls", "terminal")).output).toMatch(/accepted +push +push to main at [0-9a-f]{12} /);
@@ -477,6 +478,10 @@ describe("in the terminal", () => {
 		);
 		expect((await windlass("schedules", "ls", "terminal")).output).toContain(made.id);
 		expect((await windlass("schedules", "rm", made.id)).output).toBe("The schedule is removed.\n");
+		const compared = await parsed("projects", "compare", "terminal");
+		await coordinator.get(`/api/v1/runs/${compared.id}/wait?timeout=60`);
+		expect((await windlass("projects", "edit", "terminal", "--poll", "5m")).output).toMatch(/poll +5m\n/);
+		expect((await windlass("projects", "show", "terminal")).output).toMatch(/refs compared +.*: nothing was missed; next at \d{4}-/);
 		await windlass("projects", "edit", "terminal", "--no-public-badges", "--no-require-pipeline", "--forge", "none");
 		expect(await parsed("projects", "show", "terminal")).toMatchObject({
 			public_badges: false,

@@ -357,7 +357,9 @@ async function repositories(poll: () => Promise<Offer>): Promise<void> {
 	await call("GET /api/v1/deliveries/{id}", { id: taken.id });
 	const replayed = await call("POST /api/v1/deliveries/{id}/replay", { id: taken.id });
 	const manual = await call("POST /api/v1/projects/{name}/trigger", name, { body: { branch: "main" } });
-	for (const one of [replayed, manual]) await call("POST /api/v1/runs/{id}/cancel", { id: one.id });
+	const comparing = await call("POST /api/v1/projects/{name}/compare", name);
+	expect((await call("GET /api/v1/projects/{name}", name)).comparison).toMatchObject({ run_id: comparing.id, compared_at: null });
+	for (const one of [replayed, manual, comparing]) await call("POST /api/v1/runs/{id}/cancel", { id: one.id });
 	// The agent finds a pipeline that comes from nobody whom one knows; somebody lets it pass, and turns another away.
 	const pull = githubDelivery("pull_request", githubPullRequest({ sha: "b".repeat(40), fork: true }), secret);
 	await call("POST /api/v1/runs/{id}/cancel", { id: taken.run_id });

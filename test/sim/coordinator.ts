@@ -82,8 +82,8 @@ export class Coordinator {
 		this.#world = world;
 		this.record = new RecordDatabase(world);
 		this.record.database.all(
-			`INSERT INTO projects (id, team, name, repository, default_branch, forge, forge_token, created_at, updated_at)
-			VALUES ('prj_01J00000000000000000000000', 'default', ?, 'https://git.test/team/repository.git', 'main', 'gitea', 'token', 0, 0)`,
+			`INSERT INTO projects (id, team, name, repository, default_branch, hook_secret, forge, forge_token, created_at, updated_at)
+			VALUES ('prj_01J00000000000000000000000', 'default', ?, 'https://git.test/team/repository.git', 'main', 'hook', 'gitea', 'token', 0, 0)`,
 			PROJECT,
 		);
 		this.bucket = new Bucket(world);

@@ -165,6 +165,7 @@ export class SimulatedJob implements Job {
 		const { assignment } = this;
 		const { ms, lines, ends } = this.#script;
 		this.spool.write(`attempt ${assignment.number} of ${assignment.job.id}\n`);
+		if (assignment.lists_refs) return this.#listRefs();
 		if (assignment.source) await this.#pinCommit();
 		if (assignment.plan) return this.#plan();
 		for (let line = 0; line < lines; line += 1) {
@@ -197,6 +198,26 @@ export class SimulatedJob implements Job {
 			artifacts: [],
 			...NOTHING_ELSE,
 			plan: failed ? null : { files: randomFiles(random), changed: random.chance(0.5) ? ["src/a.ts"] : null },
+		};
+	}
+
+	/** Lists refs: of a repository that lives, and loses branches at times. */
+	async #listRefs(): Promise<JobResult> {
+		const { random } = this.#world;
+		await this.#pause(random.between(0, 5_000));
+		const failed = random.chance(0.15);
+		const names = ["refs/heads/main", "refs/heads/topic", "refs/tags/v1"].filter(() => random.chance(0.7));
+		const commit = () =>
+			createHash("sha1")
+				.update(String(random.below(5)))
+				.digest("hex");
+		return {
+			state: failed ? "errored" : "succeeded",
+			exit_code: null,
+			reason: failed ? { code: "checkout_failed", text: "There is no such repository." } : null,
+			artifacts: [],
+			...NOTHING_ELSE,
+			refs: failed ? null : names.map((ref) => ({ ref, sha: commit(), tag_object: null })),
 		};
 	}
 
@@ -262,4 +283,4 @@ export class SimulatedJob implements Job {
 
 /** Of a plan, which has no step. */
 const NO_SCRIPT: Script = { ms: 0, lines: 0, ends: [], stubbornMs: 0, saves: false, exitCode: 0, outputs: [] };
-const NOTHING_ELSE = { outputs: {}, tests: null, coverage: null, plan: null };
+const NOTHING_ELSE = { outputs: {}, tests: null, coverage: null, plan: null, refs: null };

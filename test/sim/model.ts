@@ -158,6 +158,7 @@ export class Model implements Witness {
 		if (!call) return;
 		this.#call = null;
 		if (call.method === "submit") this.#adoptRun(call.args[0] as Submit);
+		if (call.method === "compare" || call.method === "submitHeard") this.#adoptIfTaken(call.args[0] as Submit);
 		for (const one of this.#toCome.splice(0)) {
 			if (one.fault) this.#adoptBroken(one.submit);
 			else this.#adoptRun(one.submit);
@@ -269,6 +270,13 @@ export class Model implements Witness {
 		if (known) return known.digest === idempotency.digest ? "taken" : "conflict";
 		this.#keys.set(id, { digest: idempotency.digest, runId, until: this.#now + IDEMPOTENCY_MS });
 		return "taken";
+	}
+
+	/** Whether anything is run depends on what is known of the refs, which is none of the model's business. */
+	#adoptIfTaken(submit: Submit): void {
+		if (this.#read("SELECT id FROM runs WHERE id = ?", submit.runId).length === 0) return;
+		this.#submit(submit);
+		this.#adoptRun(submit);
 	}
 
 	/** The ids of jobs are given by the queue. */

@@ -61,6 +61,7 @@ describe("defaults", () => {
 						artifacts: { save: [], entries: [], fetch: [] },
 						reports: null,
 						plan: null,
+						lists_refs: false,
 					},
 				],
 			},

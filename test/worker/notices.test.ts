@@ -18,6 +18,7 @@ const SETTINGS = {
 	checkout_tags: null,
 	checkout_submodules: null,
 	checkout_lfs: null,
+	poll: null,
 	status_context: "windlass",
 	has_public_badges: 0,
 	requires_pipeline: 0,

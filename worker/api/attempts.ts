@@ -131,6 +131,7 @@ function assignmentOf(
 		outputs: definition.outputs,
 		reports: definition.reports,
 		plan: definition.plan?.work ?? null,
+		lists_refs: definition.lists_refs,
 		source: sourceOf(
 			run,
 			credentials === null ? null : (values.get(credentials) ?? null),

@@ -284,6 +284,10 @@ export const OPERATIONS: Record<string, Operation> = {
 		body: plans.triggerRequest,
 		answers: { 201: resources.submittedRun },
 	},
+	"POST /api/v1/projects/:name/compare": {
+		summary: "Compare the refs of a project with those last heard of, and run what is new; if a comparison is under way, it is that one",
+		answers: { 201: resources.submittedRun },
+	},
 	"GET /api/v1/projects/:name/deliveries": {
 		summary: "What its forge has delivered, newest first, and what became of it",
 		query: { limit, cursor },

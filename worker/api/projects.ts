@@ -9,6 +9,7 @@ import { addProject, changeProject, findProject, listProjects, removeProject } f
 import { dispatcherOf } from "../dispatch/stub.ts";
 import { noticesOfDeliveries } from "../forges/delivery_notices.ts";
 import { log } from "../log.ts";
+import { comparedProject } from "../plans/comparison_pipeline.ts";
 import { missingSecrets } from "../vault/secrets.ts";
 import { json } from "./answers.ts";
 import { readJson } from "./bodies.ts";
@@ -19,7 +20,12 @@ type Caller = RequestContext<"user">;
 
 async function list({ url, environment, principal, baseUrl }: Caller): Promise<Response> {
 	onlyParameters(url, []);
-	const items = (await listProjects(environment.DB, principal.team)).map((one) => presentProject(one, baseUrl));
+	const [rows, comparisons] = await Promise.all([
+		listProjects(environment.DB, principal.team),
+		dispatcherOf(environment, principal.team).readComparisons(null),
+	]);
+	const states = new Map(comparisons.map((one) => [one.project, one]));
+	const items = rows.map((one) => presentProject(one, baseUrl, { missing: [], notices: [], comparison: states.get(one.name) ?? null }));
 	return json({ items, next_cursor: null } satisfies Page<Project>);
 }
 
@@ -37,13 +43,22 @@ export async function describeProject(
 	row: ProjectRow,
 ): Promise<Project> {
 	const named = [row.credentials, row.hook_secret, row.forge_token].filter((name) => name !== null);
-	const [missing, stored, heard] = await Promise.all([
+	const [missing, stored, heard, [comparison = null]] = await Promise.all([
 		missingSecrets(environment.DB, row.team, row.name, named),
 		listNotices(environment.DB, row.team, row.name),
 		newestHeardOf(environment.DB, row.team, row.name, HEARD_OF),
+		dispatcherOf(environment, row.team).readComparisons(row.name),
 	]);
 	const notices = [...stored, ...noticesOfDeliveries(row, heard, Date.now())];
-	return presentProject(row, baseUrl, { missing, notices });
+	return presentProject(row, baseUrl, { missing, notices, comparison });
+}
+
+/** Has the queue compare the refs of a project as its settings say now. */
+async function follow(environment: Caller["environment"], row: ProjectRow): Promise<void> {
+	const dispatcher = dispatcherOf(environment, row.team);
+	const compared = comparedProject(row);
+	if (compared) await dispatcher.followProject(compared);
+	else await dispatcher.unfollowProject(row.name);
 }
 
 /** The project that the path names. @throws ApiError `not_found` */
@@ -72,6 +87,7 @@ export async function createProject(
 			suggestions: [`Change it: PATCH /api/v1/projects/${name}, or windlass projects edit ${name}`],
 		});
 	}
+	if (comparedProject(created)) await follow(environment, created);
 	log("info", "project created", { request_id: requestId, actor: actorOf(principal), project: name });
 	return describeProject({ environment, baseUrl }, created);
 }
@@ -107,6 +123,7 @@ export async function editProject(
 	const outdated = NOTICES.filter(({ setting }) => setting in given).map(({ kind }) => kind);
 	if (outdated.length > 0) await removeNotices(environment.DB, principal.team, changed.name, outdated);
 	if (STATUS_SETTINGS.some((key) => key in given)) await dispatcherOf(environment, principal.team).retryStatuses(changed.name);
+	if ([wanted.repository, wanted.hook_secret, wanted.poll].some((setting) => setting !== undefined)) await follow(environment, changed);
 	log("info", "project changed", { request_id: requestId, actor: actorOf(principal), project: changed.name });
 	return describeProject({ environment, baseUrl }, changed);
 }
@@ -122,7 +139,7 @@ async function remove(context: Caller): Promise<Response> {
 export async function deleteProject({ params, environment, principal, requestId }: Caller): Promise<void> {
 	const name = params.name ?? "";
 	if (!(await removeProject(environment.DB, principal.team, name))) throw notFound("project", name);
-	await dispatcherOf(environment, principal.team).forgetSchedules(name);
+	await dispatcherOf(environment, principal.team).forgetProject(name);
 	log("info", "project removed", { request_id: requestId, actor: actorOf(principal), project: name });
 }
 

@@ -5,6 +5,7 @@ import { approvalRoutes } from "./approvals.ts";
 import { artifactRoutes } from "./artifacts.ts";
 import { attemptRoutes } from "./attempts.ts";
 import { badgeRoutes } from "./badges.ts";
+import { comparisonRoutes } from "./comparisons.ts";
 import { type Route, route } from "./context.ts";
 import { deliveryRoutes } from "./deliveries.ts";
 import { eventRoutes } from "./events.ts";
@@ -46,6 +47,7 @@ export const routes: readonly Route[] = [
 	...artifactRoutes,
 	...projectRoutes,
 	...planRoutes,
+	...comparisonRoutes,
 	...hookRoutes,
 	...deliveryRoutes,
 	...scheduleRoutes,

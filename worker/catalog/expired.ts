@@ -66,6 +66,21 @@ export async function runsEndedBefore(
 		.limit(limit);
 }
 
+/** Comparisons of refs that ended before this time, oldest first. */
+export async function comparisonsEndedBefore(
+	db: D1Database,
+	before: number,
+	limit: number,
+	held: readonly string[],
+): Promise<{ id: string; team: string }[]> {
+	return drizzle(db)
+		.select({ id: runs.id, team: runs.team })
+		.from(runs)
+		.where(and(sql`${runs.kind} = 'comparison'`, lt(runs.finished_at, before), notAmong(runs.id, held)))
+		.orderBy(asc(runs.finished_at))
+		.limit(limit);
+}
+
 /** The R2 objects of a run: its logs and its artifacts. */
 export async function objectsOfRun(db: D1Database, runId: string): Promise<{ logs: string[]; artifacts: StoredArtifact[] }> {
 	const d1 = drizzle(db);

@@ -17,6 +17,7 @@ import { capabilities } from "../../schema/wire/requirements.ts";
 import type { Agent, Attempt, Event, Job, JobSummary, Run, RunSummary, Step } from "../../schema/wire/resources.ts";
 import type { Schedule } from "../../schema/wire/schedules.ts";
 import type { Reason } from "../../schema/wire/states.ts";
+import type { ComparisonState } from "../dispatch/core/comparisons.ts";
 import type { AgentRows } from "../dispatch/core/reads.ts";
 import type { RegistrationTokenRow } from "../dispatch/core/registration_tokens.ts";
 import { restrictionOf } from "../dispatch/core/restrictions.ts";
@@ -136,12 +137,14 @@ interface ProjectFindings {
 	missing: readonly string[];
 	/** The notices that are stored. */
 	notices: readonly string[];
+	/** How its refs were compared; null where they are not, or nobody has asked. */
+	comparison: ComparisonState | null;
 }
 
 export function presentProject(
 	row: ProjectRow,
 	baseUrl: string,
-	{ missing, notices }: ProjectFindings = { missing: [], notices: [] },
+	{ missing, notices, comparison }: ProjectFindings = { missing: [], notices: [], comparison: null },
 ): Project {
 	const { id, name, repository, default_branch, credentials, config, hook_secret, forge, forge_api, forge_token, status_context } = row;
 	return {
@@ -163,6 +166,14 @@ export function presentProject(
 		checkout_lfs: row.checkout_lfs,
 		public_badges: row.has_public_badges === 1,
 		require_pipeline: row.requires_pipeline === 1,
+		poll: row.poll,
+		comparison: comparison && {
+			compared_at: time(comparison.compared_at),
+			found: comparison.found,
+			run_id: comparison.run_id,
+			next_at: time(comparison.next_at),
+			fault: comparison.fault,
+		},
 		keep_runs: row.keep_runs,
 		keep_logs: row.keep_logs,
 		keep_artifacts: row.keep_artifacts,
@@ -170,6 +181,7 @@ export function presentProject(
 			...noticesOf(row),
 			...missing.map((secret) => `There is no secret ${secret}: windlass secrets set ${secret} --project ${row.name}`),
 			...notices,
+			...(comparison?.fault ? [`The newest comparison of its refs failed, so that missed pushes are not found: ${comparison.fault}`] : []),
 		],
 		created_at: time(row.created_at),
 		updated_at: time(row.updated_at),
@@ -178,10 +190,11 @@ export function presentProject(
 
 /** What a project is set up for and cannot do. */
 function noticesOf(row: ProjectRow): string[] {
-	const { name, repository, hook_secret, forge, forge_token } = row;
+	const { name, repository, hook_secret, forge, forge_token, poll } = row;
 	const isHalf = (hook_secret !== null || forge !== null) && repository === null;
 	return [
 		...(isHalf ? ["It has no repository: nothing can be run of what its forge delivers."] : []),
+		...(poll !== null && repository === null ? ["Its refs are not compared (poll): it has no repository."] : []),
 		...(forge !== null && hook_secret === null
 			? ["Its hook is closed: no secret is named that deliveries are signed with (hook_secret)."]
 			: []),

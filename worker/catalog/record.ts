@@ -101,7 +101,7 @@ export interface ListFilter {
 	after: string | null;
 }
 
-/** Runs, newest first; plans only as long as they have not succeeded, unless they are asked for. */
+/** Runs, newest first; plans only as long as they have not succeeded, and no comparisons, unless they are asked for. */
 export async function listRuns(
 	db: D1Database,
 	team: string,
@@ -110,7 +110,7 @@ export async function listRuns(
 	const where: SQL[] = [eq(runs.team, team)];
 	if (filter.kind) where.push(eq(runs.kind, filter.kind));
 	// A plan that has done its work says nothing that its runs do not say.
-	else where.push(or(eq(runs.kind, "pipeline"), ne(runs.state, "succeeded")) as SQL);
+	else where.push(or(eq(runs.kind, "pipeline"), and(eq(runs.kind, "plan"), ne(runs.state, "succeeded"))) as SQL);
 	if (filter.state) where.push(eq(runs.state, filter.state));
 	if (filter.project) where.push(eq(runs.project, filter.project));
 	if (filter.branch) where.push(eq(runs.branch, filter.branch));

@@ -35,6 +35,7 @@ import {
 	startAttempt,
 } from "./core/attempts.ts";
 import { cancelJobById, cancelRun } from "./core/cancel.ts";
+import { type ComparedProject, type ComparisonState, followProject, readComparisons, unfollowProject } from "./core/comparisons.ts";
 import { type Core, openCore, readMeta, writeMeta } from "./core/core.ts";
 import { assertCredential, type Credential } from "./core/credentials.ts";
 import { deadEffects, retryStatuses, type Untold, untoldOf } from "./core/effects.ts";
@@ -74,6 +75,7 @@ import {
 	readJob,
 	readRun,
 } from "./core/reads.ts";
+import { type Heard, noteHeard, submitComparison, submitHeard } from "./core/refs.ts";
 import {
 	createRegistrationToken,
 	listRegistrationTokens,
@@ -291,8 +293,44 @@ export class Dispatcher extends DurableObject<Environment> {
 	}
 
 	/** A project is gone: nothing of it is to be run any more by itself. */
-	async forgetSchedules(project: string): Promise<void> {
-		this.#command((core) => forgetSchedules(core, project));
+	async forgetProject(project: string): Promise<void> {
+		this.#command((core) => {
+			forgetSchedules(core, project);
+			unfollowProject(core, project);
+		});
+	}
+
+	/** @see followProject */
+	async followProject(project: ComparedProject): Promise<void> {
+		this.#command((core) => followProject(core, project));
+	}
+
+	/** @see unfollowProject */
+	async unfollowProject(project: string): Promise<void> {
+		this.#command((core) => unfollowProject(core, project));
+	}
+
+	/** @see readComparisons */
+	async readComparisons(project: string | null): Promise<ComparisonState[]> {
+		return readComparisons(this.#core, project);
+	}
+
+	/** @see submitComparison */
+	async compare(submit: Submit): Promise<Result<Submitted>> {
+		return this.#command((core) => {
+			const { runId, isReplay } = submitComparison(core, submit, () => this.#assertRoom());
+			return { runId, isReplay, rows: readRun(core, runId), notices: hopeless(core, runId) };
+		});
+	}
+
+	/** @see submitHeard */
+	async submitHeard(submit: Submit, heard: Heard): Promise<Result<{ runId: string | null; isOwn: boolean }>> {
+		return this.#command((core) => submitHeard(core, submit, heard, () => this.#assertRoom()));
+	}
+
+	/** @see noteHeard */
+	async noteHeard(heard: Heard): Promise<void> {
+		this.#command((core) => noteHeard(core, heard));
 	}
 
 	/** @see retryStatuses */

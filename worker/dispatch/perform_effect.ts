@@ -1,11 +1,16 @@
 import { ApiError } from "../../schema/wire/errors.ts";
+import { findProject, listProjects } from "../catalog/projects.ts";
 import type { Environment } from "../environment.ts";
 import { sendCommitStatus } from "../forges/commit_status.ts";
+import { takeFoundRefs } from "../forges/take_found_refs.ts";
 import { faultFields, log } from "../log.ts";
 import type { ArchivedLog } from "../logs/log_shard.ts";
 import { sendNotification } from "../notify/send_notification.ts";
+import { COMPARISON_ACTOR, comparedProject } from "../plans/comparison_pipeline.ts";
 import { scheduledSubmission } from "../plans/scheduled.ts";
+import { comparisonSubmission } from "../plans/submit_comparison.ts";
 import { indexTests } from "../tests/index_tests.ts";
+import { compareAll, noteComparisonFault } from "./core/comparisons.ts";
 import { type Core, command } from "./core/core.ts";
 import type { Effect } from "./core/effects.ts";
 import { findSchedule, noteScheduled, noteScheduleFault } from "./core/schedules.ts";
@@ -24,6 +29,20 @@ export async function performEffect(environment: Environment, core: Core, effect
 			return null;
 		case "fire_schedule":
 			await fireSchedule(environment, core, effect);
+			return null;
+		case "compare_all": {
+			const projects = await listProjects(environment.DB, core.team);
+			compareAll(
+				core,
+				projects.map(comparedProject).filter((one) => one !== null),
+			);
+			return null;
+		}
+		case "compare_refs":
+			await compareRefs(environment, core, effect.project);
+			return null;
+		case "take_found_refs":
+			await takeFoundRefs(environment, core.team, effect);
 			return null;
 		case "commit_status":
 			await sendCommitStatus(environment, core.team, effect);
@@ -50,5 +69,20 @@ async function fireSchedule(
 		const { message } = error;
 		command(core, () => noteScheduleFault(core, scheduleId, message));
 		log("warn", "a schedule makes no run", { schedule: scheduleId, ...faultFields(error) });
+	}
+}
+
+/** Submits the comparison of a project's refs. What keeps it from being submitted stands beside the project. */
+async function compareRefs(environment: Environment, core: Core, name: string): Promise<void> {
+	const project = await findProject(environment.DB, core.team, name);
+	const compared = project && comparedProject(project);
+	if (!compared) return;
+	try {
+		const submit = await comparisonSubmission(compared, { kind: "schedule", actor: COMPARISON_ACTOR });
+		unwrap(await dispatcherOf(environment, core.team).compare(submit));
+	} catch (error) {
+		if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
+		noteComparisonFault(core, name, error.message);
+		log("warn", "the refs of a project cannot be compared", { project: name, ...faultFields(error) });
 	}
 }

@@ -1,10 +1,12 @@
 import type { DeliveryRow, ProjectRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
+import { isBranchOrTag } from "../../schema/wire/refs.ts";
 import { type Trigger, whySkipped } from "../../schema/wire/triggers.ts";
 import { sha256 } from "../auth/digest.ts";
 import { hex } from "../bytes.ts";
 import { type NewDelivery, noteDelivery, settleDelivery, unsettledDeliveries } from "../catalog/deliveries.ts";
 import { findProject } from "../catalog/projects.ts";
+import type { Heard } from "../dispatch/core/refs.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
@@ -91,7 +93,10 @@ export async function takeDelivery(environment: Environment, project: ProjectRow
 			suggestions: [`windlass projects edit ${project.name} --forge ${forge}`],
 		});
 	}
-	const ignored = elsewhere(project, repository) ?? (typeof found === "string" ? found : skipped(project, found));
+	const foreign = elsewhere(project, repository);
+	const ignored = foreign ?? (typeof found === "string" ? found : skipped(project, found));
+	// A commit that is skipped is heard of all the same: a comparison is not to run it.
+	const skippedAt = ignored !== null && foreign === null && typeof found !== "string" ? heardOf(project, found, forge) : null;
 	const noted = await note(environment, project, {
 		...identity,
 		verdict: ignored === null ? "received" : "ignored",
@@ -99,6 +104,7 @@ export async function takeDelivery(environment: Environment, project: ProjectRow
 		trigger,
 		repository,
 	});
+	if (skippedAt) await dispatcherOf(environment, project.team).noteHeard(skippedAt);
 	if (noted.row.verdict !== "received" || noted.row.trigger === null) return noted;
 	return { ...noted, row: await plan(environment, project, noted.row, JSON.parse(noted.row.trigger) as Trigger) };
 }
@@ -136,7 +142,7 @@ async function wrongSignature(environment: Environment, project: ProjectRow, for
 
 /** A project that names its forge takes deliveries of no other; what any program signs is told apart by its own signature. */
 function otherForge(project: ProjectRow, forge: DeliveryRow["forge"]): string | null {
-	if (project.forge === null || forge === "generic" || forge === project.forge) return null;
+	if (project.forge === null || forge === "generic" || forge === "comparison" || forge === project.forge) return null;
 	return `the forge of this project is ${project.forge}, and it says that it comes from ${forge}`;
 }
 
@@ -144,16 +150,31 @@ function otherForge(project: ProjectRow, forge: DeliveryRow["forge"]): string | 
 export async function resumeDeliveries(environment: Environment, now: number): Promise<void> {
 	for (const row of await unsettledDeliveries(environment.DB, now - RESUMED_MS, RESUMED_AT_ONCE)) {
 		try {
-			const project = await findProject(environment.DB, row.team, row.project);
-			if (!project || row.trigger === null) throw notFound("project", row.project);
-			await plan(environment, project, row, JSON.parse(row.trigger) as Trigger);
+			await resumeDelivery(environment, row);
 		} catch (error) {
-			if (error instanceof ApiError && error.code === "unavailable") return;
+			if (error instanceof ApiError) return;
 			log("warn", "a delivery cannot go on", { delivery: row.id, ...faultFields(error) });
-			if (error instanceof ApiError)
-				await settleDelivery(environment.DB, row.id, { verdict: "refused", reason: error.message, runId: null });
 		}
 	}
+}
+
+/** Goes on with one that was noted. One that can never go on is refused. @throws ApiError `unavailable` */
+export async function resumeDelivery(environment: Environment, row: DeliveryRow): Promise<void> {
+	try {
+		const project = await findProject(environment.DB, row.team, row.project);
+		if (!project || row.trigger === null) throw notFound("project", row.project);
+		await plan(environment, project, row, JSON.parse(row.trigger) as Trigger);
+	} catch (error) {
+		if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
+		log("warn", "a delivery cannot go on", { delivery: row.id, ...faultFields(error) });
+		await settleDelivery(environment.DB, row.id, { verdict: "refused", reason: error.message, runId: null });
+	}
+}
+
+/** The commit of a branch or a tag that a delivery tells of; null for one of a pull request, and where it names no commit. */
+function heardOf({ name }: ProjectRow, { kind, ref, sha }: Trigger, forge: DeliveryRow["forge"]): Heard | null {
+	const isOfRef = (kind === "push" || kind === "tag") && isBranchOrTag(ref);
+	return isOfRef && sha !== null ? { project: name, ref, sha, isCompared: forge === "comparison" } : null;
 }
 
 /** @throws ApiError `forbidden`: a hook without a secret is closed */
@@ -199,8 +220,14 @@ async function plan(environment: Environment, project: ProjectRow, row: Delivery
 	const key = trigger.kind === "merge_group" ? `merge group ${trigger.ref} ${trigger.sha}` : `${row.forge} ${row.delivery}`;
 	const idempotency = { scope: `hook ${project.id}`, key };
 	const submit = await planSubmission(project, trigger, WHOLE, { delivery: row.id, idempotency });
-	const { runId } = unwrap(await dispatcherOf(environment, project.team).submit(submit));
-	const settled = { verdict: "accepted" as const, reason: describe(trigger) };
+	const dispatcher = dispatcherOf(environment, project.team);
+	const heard = heardOf(project, trigger, row.forge);
+	const { runId, isOwn } = heard
+		? unwrap(await dispatcher.submitHeard(submit, heard))
+		: { ...unwrap(await dispatcher.submit(submit)), isOwn: true };
+	const settled = isOwn
+		? { verdict: "accepted" as const, reason: describe(trigger) }
+		: { verdict: "ignored" as const, reason: `${describe(trigger)}: a comparison of the refs has found it before` };
 	await settleDelivery(environment.DB, row.id, { ...settled, runId });
 	return { ...row, ...settled, run_id: runId };
 }

@@ -4,6 +4,7 @@ import { triggerRequest } from "../../schema/wire/plans.ts";
 import type { RerunRequest } from "../../schema/wire/resources.ts";
 import { letJobPass, letRunPass, turnJobAway, turnRunAway } from "../api/approvals.ts";
 import { readText, validated } from "../api/bodies.ts";
+import { compareProject } from "../api/comparisons.ts";
 import { actorOf, type RequestContext } from "../api/context.ts";
 import { replayDelivery } from "../api/deliveries.ts";
 import { requireJob } from "../api/jobs.ts";
@@ -85,6 +86,11 @@ export async function trigger(context: RequestContext<"user">): Promise<Response
 	const form = new URLSearchParams(await readText(context.request, MAX_PROTOCOL_BODY_BYTES));
 	const branch = (form.get("branch") ?? "").trim();
 	const { runId } = await triggerProject(context, validated(triggerRequest, branch === "" ? {} : { branch }));
+	return backTo(`/runs/${runId}`);
+}
+
+export async function compare(context: RequestContext<"user">): Promise<Response> {
+	const { runId } = await compareProject(context);
 	return backTo(`/runs/${runId}`);
 }
 

@@ -13,7 +13,7 @@ export function Gate({ job }: { job: Job }) {
 
 /** Who may let a run pass that comes from another repository, and that it may not have secrets. */
 export function RunGate({ run }: { run: Run }) {
-	if (run.trusted || run.kind === "plan") return null;
+	if (run.trusted || run.kind !== "pipeline") return null;
 	const isOpen = run.approved_by === null && !isTerminal(run.state);
 	return (
 		<div class="reason gate-call">

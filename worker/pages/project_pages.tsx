@@ -70,6 +70,12 @@ export const PROJECT_FIELDS = [
 		example: "",
 		choices: ["no", "yes"],
 	},
+	{
+		key: "poll",
+		label: "Poll",
+		hint: "how often an agent looks for new commits, for a server that sends no webhooks",
+		example: "5m",
+	},
 	{ key: "keep_runs", label: "Keep runs", hint: "as long as those of other projects, unless it says otherwise", example: "90d" },
 	{ key: "keep_logs", label: "Keep logs", hint: "", example: "30d" },
 	{ key: "keep_artifacts", label: "Keep artifacts", hint: "", example: "14d" },
@@ -180,6 +186,7 @@ export function ProjectPage({ project, runs, secrets, deliveries, schedules, pip
 			)}
 			<Schedules schedules={schedules} />
 			<Untolds untold={untold} />
+			<Comparison project={project} />
 			<Deliveries project={project} deliveries={deliveries} />
 			<h2>Secrets</h2>
 			{secrets.length === 0 && (
@@ -286,6 +293,42 @@ function Untolds({ untold }: { untold: readonly Untold[] }) {
 					</li>
 				))}
 			</ul>
+		</>
+	);
+}
+
+/** When the refs were compared with those last heard of, and what was found. */
+function Comparison({ project: { name, poll, comparison } }: { project: Project }) {
+	if (comparison === null) return null;
+	const { compared_at, found, next_at, fault, run_id } = comparison;
+	return (
+		<>
+			<h2>Missed pushes</h2>
+			<p>
+				{compared_at === null ? (
+					"The refs have not been compared yet."
+				) : (
+					<>
+						{`The refs were compared `}
+						<Ago at={compared_at} />
+						{found === 0 ? ": nothing was missed." : `: ${found} new, shown below as deliveries.`}
+					</>
+				)}{" "}
+				<span class="muted">
+					{poll === null ? "They are compared after an outage" : `They are compared every ${poll}`}
+					{next_at === null ? "." : `, next at ${next_at.slice(0, 16).replace("T", " ")} UTC.`}
+				</span>
+			</p>
+			{fault !== null && run_id !== null && (
+				<p>
+					<a href={`/runs/${run_id}`}>The comparison that failed</a>
+				</p>
+			)}
+			<form method="post" action={`/projects/${name}/compare`}>
+				<button type="submit" class="quiet">
+					Compare now
+				</button>
+			</form>
 		</>
 	);
 }

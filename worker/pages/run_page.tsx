@@ -64,7 +64,7 @@ export function RunPage({ run, usualMs, moves, waits, summaries, tests, failedFr
 			<Parameters run={run} />
 			{run.reason && <p class="reason">{run.reason.text}</p>}
 			<RunGate run={run} />
-			{run.kind === "plan" && <Planned run={run} planned={planned} />}
+			{run.kind !== "pipeline" && <Planned run={run} planned={planned} />}
 			{gates.map((job) => (
 				<div key={job.id} class="reason gate-call">
 					<a href={`/jobs/${job.id}`}>

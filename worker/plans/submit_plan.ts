@@ -6,6 +6,11 @@ import { sha256 } from "../auth/digest.ts";
 import type { Submit } from "../dispatch/core/submit.ts";
 import { type PlanOptions, planPipeline } from "./plan_pipeline.ts";
 
+/** The id of a run that is to be submitted. */
+export function newRunId(): string {
+	return `${ID_PREFIXES.run}_${ulid()}`;
+}
+
 /**
  * The submission of a plan: what a project's repository wants to be run now that this has happened.
  * @param delivery the id of the delivery that says so; null without one
@@ -22,7 +27,7 @@ export async function planSubmission(
 	const content = JSON.stringify(pipeline);
 	const definition = await sha256(content);
 	return {
-		runId: `${ID_PREFIXES.run}_${ulid()}`,
+		runId: newRunId(),
 		pipeline,
 		definition,
 		project: project.name,

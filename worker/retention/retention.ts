@@ -5,6 +5,7 @@ import { removeDeliveriesBefore } from "../catalog/deliveries.ts";
 import {
 	artifactsBefore,
 	artifactsExpiredBefore,
+	comparisonsEndedBefore,
 	keysInUse,
 	logsBefore,
 	markArtifactsExpired,
@@ -55,16 +56,26 @@ export async function applyRetention(environment: Environment, now: number): Pro
 			return over.length;
 		},
 	};
+	const runs: Omit<Removal<{ id: string; team: string }>, "find"> = {
+		limit: RUNS_AT_ONCE,
+		heldBy: ["runs", ({ id }) => id],
+		remove: async (over) => {
+			for (const { id } of over) await removeRun(environment, id);
+			return over.length;
+		},
+	};
+	// What a comparison has found is kept as deliveries; there may be hundreds of comparisons in a day.
+	const comparisons = await inSlices(environment, {
+		...runs,
+		find: (limit, held) => comparisonsEndedBefore(db, now - DAY_MS, limit, held),
+	});
 	const swept: Swept = {
-		runs: await forEach(environment, termsOf(projects, "keep_runs", keep.runsMs, now), {
-			limit: RUNS_AT_ONCE,
-			find: (term) => (limit, held) => runsEndedBefore(db, term, limit, held),
-			heldBy: ["runs", ({ id }) => id],
-			remove: async (over) => {
-				for (const { id } of over) await removeRun(environment, id);
-				return over.length;
-			},
-		}),
+		runs:
+			comparisons +
+			(await forEach(environment, termsOf(projects, "keep_runs", keep.runsMs, now), {
+				...runs,
+				find: (term) => (limit, held) => runsEndedBefore(db, term, limit, held),
+			})),
 		logs: await forEach(environment, termsOf(projects, "keep_logs", keep.logsMs, now), {
 			limit: SLICE,
 			find: (term) => (limit, held) => logsBefore(db, term, limit, held),

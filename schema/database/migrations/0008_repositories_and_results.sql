@@ -15,4 +15,6 @@ ALTER TABLE `projects` ADD `checkout_tags` integer;--> statement-breakpoint
 ALTER TABLE `projects` ADD `checkout_submodules` text;--> statement-breakpoint
 ALTER TABLE `projects` ADD `checkout_lfs` integer;--> statement-breakpoint
 ALTER TABLE `projects` ADD `requires_pipeline` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
-ALTER TABLE `projects` ADD `former_repositories` text DEFAULT '[]' NOT NULL;
+ALTER TABLE `projects` ADD `former_repositories` text DEFAULT '[]' NOT NULL;--> statement-breakpoint
+ALTER TABLE `projects` ADD `poll` text;--> statement-breakpoint
+CREATE INDEX `runs_of_comparisons` ON `runs` (`finished_at`) WHERE "runs"."kind" = 'comparison';

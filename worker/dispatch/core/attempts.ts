@@ -15,6 +15,7 @@ import { markDirty } from "./outbox.ts";
 import { carryOut, type Planned } from "./plans.ts";
 import { updateRun } from "./progress.ts";
 import { settledJob } from "./readiness.ts";
+import { takeRefs } from "./refs.ts";
 import { type AttemptRow, findAgent, findAttempt, findJob, findOffer, findRun, type JobRow, jobOf, type RunRow } from "./rows.ts";
 import { noteStatus } from "./statuses.ts";
 import { clearTimer, setTimer, startTimer } from "./timers.ts";
@@ -293,7 +294,9 @@ export function finishAttempt(
 		if (artifacts.length > 0) insertArtifacts(core, job, attempt, artifacts);
 		endAttempt(core, attempt, finish.state, finish.reason, finish.exit_code, finish.log);
 		indexTests(core, attempt, artifacts);
-		if (planned && finish.state === "succeeded" && job.state === "running") carryOut(core, job, planned);
+		const counts = finish.state === "succeeded" && job.state === "running";
+		if (planned && counts) carryOut(core, job, planned);
+		if (finish.refs && counts) takeRefs(core, job, attempt, finish.refs);
 		endOrRetry(core, job, attempt, finish.state, finish.reason, finish.exit_code);
 		return answeredState({ id: attempt.id, state: finish.state }, findJob(core, job.id) as JobRow);
 	};

@@ -4,6 +4,7 @@ import type { RunState } from "../../../schema/wire/states.ts";
 import { type ArchivedLogNote, logArchived } from "./archived_logs.ts";
 import { type Core, command } from "./core.ts";
 import { forgetIfDone } from "./outbox.ts";
+import type { FoundRef } from "./refs.ts";
 
 /**
  * Effects are edges: something outside must happen because a state changed. They are written in the transaction of
@@ -43,6 +44,23 @@ interface FireScheduleEffect {
 	/** The time that has come. */
 	at: number;
 }
+/** What submits the comparison of a project's refs. */
+interface CompareRefsEffect {
+	kind: "compare_refs";
+	project: string;
+}
+/** What has the refs of every project compared, after an outage. */
+interface CompareAllEffect {
+	kind: "compare_all";
+}
+/** What runs what a comparison has found. */
+export interface TakeFoundRefsEffect {
+	kind: "take_found_refs";
+	project: string;
+	/** The run of the comparison. */
+	comparison: string;
+	refs: FoundRef[];
+}
 /** What tells a forge how a commit fares. */
 interface CommitStatusEffect {
 	kind: "commit_status";
@@ -71,7 +89,15 @@ interface NotifyEffect {
 	/** Whether somebody has asked for it, only to see it arrive. */
 	isTest: boolean;
 }
-export type Effect = SealEffect | IndexTestsEffect | FireScheduleEffect | CommitStatusEffect | NotifyEffect;
+export type Effect =
+	| SealEffect
+	| IndexTestsEffect
+	| FireScheduleEffect
+	| CompareRefsEffect
+	| CompareAllEffect
+	| TakeFoundRefsEffect
+	| CommitStatusEffect
+	| NotifyEffect;
 
 /** What happens here, and what somebody elsewhere must answer to: neither waits for the other, nor one project's forge and chats for another's. */
 export type Lane = "own" | "foreign";

@@ -3,6 +3,7 @@ import { forgetUntold, retryEffects } from "./effects.ts";
 import { forgetGroups } from "./groups.ts";
 import { forgetNewestDeliveries } from "./newest_deliveries.ts";
 import { retryEntries } from "./outbox.ts";
+import { forgetHeardCommits } from "./refs.ts";
 import { forgetShownStatuses } from "./shown_statuses.ts";
 import { startTimer } from "./timers.ts";
 
@@ -38,6 +39,7 @@ export function tidyQueue(core: Core, lateByMs: number): void {
 	forgetUntold(core, core.now() - UNTOLD_MS);
 	forgetShownStatuses(core, core.now() - COMMIT_MEMORY_MS);
 	forgetNewestDeliveries(core, core.now() - COMMIT_MEMORY_MS);
+	forgetHeardCommits(core);
 	startTimer(core, "tidy", core.now() + TIDY_MS);
 }
 

@@ -244,6 +244,21 @@ const MIGRATIONS: readonly string[] = [
 	) STRICT, WITHOUT ROWID;
 	CREATE INDEX newest_deliveries_by_age ON newest_deliveries(at);
 	`,
+	`
+	CREATE TABLE comparisons (
+		project TEXT PRIMARY KEY, repository TEXT NOT NULL, poll_ms INTEGER, is_recorded INTEGER NOT NULL DEFAULT 0,
+		run_id TEXT, result_of TEXT, compared_at INTEGER, found INTEGER NOT NULL DEFAULT 0,
+		failures INTEGER NOT NULL DEFAULT 0, fault TEXT
+	) STRICT, WITHOUT ROWID;
+	CREATE TABLE known_refs (
+		project TEXT NOT NULL, ref TEXT NOT NULL, sha TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (project, ref)
+	) STRICT, WITHOUT ROWID;
+	CREATE TABLE heard_commits (
+		project TEXT NOT NULL, ref TEXT NOT NULL, sha TEXT NOT NULL, is_compared INTEGER NOT NULL, run_id TEXT, at INTEGER NOT NULL,
+		PRIMARY KEY (project, ref, sha)
+	) STRICT, WITHOUT ROWID;
+	CREATE INDEX heard_commits_by_age ON heard_commits(at);
+	`,
 ];
 
 /**

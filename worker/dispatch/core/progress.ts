@@ -1,6 +1,7 @@
 import { asksForStatus } from "../../../schema/pipeline/decide.ts";
 import { formatDuration } from "../../../schema/wire/duration.ts";
 import { isTerminal, type JobState, type Reason, type RunState } from "../../../schema/wire/states.ts";
+import { noteComparisonEnded } from "./comparisons.ts";
 import { type Core, nextRev } from "./core.ts";
 import { definitionOf, pipelineOf } from "./definitions.ts";
 import { noteEvent } from "./events.ts";
@@ -212,6 +213,7 @@ function setRun(
 	if (next === run.state) return;
 	noteStatus(core, run.id);
 	noteNotifications(core, run, next);
+	if (run.kind === "comparison" && isTerminal(next)) noteComparisonEnded(core, run, next, reason);
 }
 
 /** What a run's new state means for its group: its slot becomes free, or it wants one. */

@@ -76,19 +76,21 @@ const NEEDS: Reason = { code: "needs", text: "Waits for the jobs that it needs."
  * @throws ApiError `conflict` if the Idempotency-Key was used for another content
  */
 export function submitRun(core: Core, submit: Submit, checkRoom: () => void = () => undefined): { runId: string; isReplay: boolean } {
-	const body = () => {
-		const known = knownRun(core, submit);
-		if (known) return { runId: known, isReplay: true };
-		checkRoom();
-		acceptRun(core, submit);
-		if (submit.idempotency) {
-			const { scope, key, digest } = submit.idempotency;
-			core.sql.all("INSERT INTO idempotency (scope, key, digest, run_id) VALUES (?, ?, ?, ?)", scope, key, digest, submit.runId);
-			setTimer(core, "idempotency", JSON.stringify([scope, key]), core.now() + IDEMPOTENCY_MS);
-		}
-		return { runId: submit.runId, isReplay: false };
-	};
-	return command(core, body, submit.trigger.actor);
+	return command(core, () => acceptOnce(core, submit, checkRoom), submit.trigger.actor);
+}
+
+/** The same, to be called inside a command. */
+export function acceptOnce(core: Core, submit: Submit, checkRoom: () => void): { runId: string; isReplay: boolean } {
+	const known = knownRun(core, submit);
+	if (known) return { runId: known, isReplay: true };
+	checkRoom();
+	acceptRun(core, submit);
+	if (submit.idempotency) {
+		const { scope, key, digest } = submit.idempotency;
+		core.sql.all("INSERT INTO idempotency (scope, key, digest, run_id) VALUES (?, ?, ?, ?)", scope, key, digest, submit.runId);
+		setTimer(core, "idempotency", JSON.stringify([scope, key]), core.now() + IDEMPOTENCY_MS);
+	}
+	return { runId: submit.runId, isReplay: false };
 }
 
 /** Takes a run in and moves it on as far as it can go. To be called inside a command. */
@@ -135,10 +137,10 @@ function knownRun(core: Core, submit: Submit): string | null {
 function insertRun(core: Core, { runId, pipeline, definition, project, trigger, commit, origin, rerun }: Submit): void {
 	core.sql.all("INSERT INTO definitions (digest, json) VALUES (?, ?) ON CONFLICT DO NOTHING", definition, JSON.stringify(pipeline));
 	const plan = pipeline.jobs[0]?.plan ?? null;
-	const kind: RunKind = plan ? "plan" : "pipeline";
+	const kind: RunKind = plan ? "plan" : pipeline.jobs[0]?.lists_refs ? "comparison" : "pipeline";
 	const [counter] = core.sql.all<{ runs: number }>(
 		"INSERT INTO counters (project, runs) VALUES (?, 1) ON CONFLICT (project) DO UPDATE SET runs = runs + 1 RETURNING runs",
-		plan ? `plans of ${project}` : project,
+		kind === "pipeline" ? project : `${kind}s of ${project}`,
 	);
 	const git = pipeline.source && "git" in pipeline.source ? pipeline.source : null;
 	core.sql.all(

@@ -1,5 +1,6 @@
 import { expireApproval, expireRunApproval } from "./approvals.ts";
 import { timeOutRun } from "./cancel.ts";
+import { fireComparison, noteOutage } from "./comparisons.ts";
 import { type Core, command, PRESENCE_MS, readMeta, writeMeta } from "./core.ts";
 import { retryEffects } from "./effects.ts";
 import { endBackoff, expireLease, forceCancel, forceTimeout } from "./endings.ts";
@@ -20,6 +21,8 @@ import { clearTimer, dueTimers, setTimer, startTimer, type Timer, type TimerKind
  */
 
 const ABSENCE_MS = 5_000;
+/** So long an absence counts as an outage: forges may have given deliveries up meanwhile. */
+const OUTAGE_MS = 60_000;
 /** Clocks are set right by so much without anybody noticing. */
 const CLOCK_SLACK_MS = 1_000;
 const SWEEP_LIMIT = 500;
@@ -33,6 +36,7 @@ export function sweep(core: Core): void {
 	for (let due = dueTimers(core, core.now(), SWEEP_LIMIT); due.length > 0; due = dueTimers(core, core.now(), SWEEP_LIMIT)) {
 		const lateByMs = core.now() - (due[0] as Timer).due_at;
 		if (lateByMs > ABSENCE_MS) command(core, () => grantGrace(core));
+		if (lateByMs > OUTAGE_MS) command(core, () => noteOutage(core));
 		for (const timer of due) handleSafely(core, timer);
 	}
 }
@@ -81,6 +85,7 @@ const HANDLERS: Record<TimerKind, (core: Core, id: string, lateByMs: number) => 
 	},
 	tidy: (core, _, lateByMs) => tidyQueue(core, lateByMs),
 	schedule: fireSchedule,
+	comparison: fireComparison,
 	registration(core, hash) {
 		core.sql.all("DELETE FROM registration_tokens WHERE hash = ?", hash);
 	},
@@ -125,6 +130,7 @@ export function noteOpening(core: Core, bootId: string | null): void {
 		retryEntries(core);
 		retryEffects(core);
 		grantGrace(core);
+		noteOutage(core);
 	});
 }
 

@@ -16,6 +16,7 @@ export type TimerKind =
 	| "idempotency"
 	| "registration"
 	| "schedule"
+	| "comparison"
 	| "tidy";
 
 export interface Timer {

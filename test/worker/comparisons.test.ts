@@ -1,0 +1,89 @@
+import { env } from "cloudflare:workers";
+import { expect, test } from "vitest";
+import { listDeliveries } from "../../worker/catalog/deliveries.ts";
+import { addProject } from "../../worker/catalog/projects.ts";
+import { listRuns } from "../../worker/catalog/record.ts";
+import { dispatcherOf } from "../../worker/dispatch/stub.ts";
+import { takeFoundRefs } from "../../worker/forges/take_found_refs.ts";
+import { applyRetention } from "../../worker/retention/retention.ts";
+
+const SHA = "a".repeat(40);
+const DAY_MS = 24 * 60 * 60_000;
+
+async function project(name: string, repository: string | null) {
+	const none = { credentials: null, config: null, hook_secret: null, forge: null, forge_api: null, forge_token: null };
+	const kept = { keep_runs: null, keep_logs: null, keep_artifacts: null };
+	const settings = {
+		...none,
+		...kept,
+		repository,
+		default_branch: "main",
+		checkout_depth: null,
+		checkout_tags: null,
+		checkout_submodules: null,
+		checkout_lfs: null,
+		requires_pipeline: 0,
+		status_context: "windlass",
+		has_public_badges: 0,
+		poll: "5m",
+	};
+	await addProject(env.DB, "found", name, settings);
+}
+const deliveriesOf = (name: string) => listDeliveries(env.DB, "found", { project: name, limit: 100, after: null });
+
+test("what a comparison has found is delivered once, however often the effect is repeated", async () => {
+	await project("web", "https://git.test/web.git");
+	const long = `refs/heads/${"x".repeat(400)}`;
+	const refs = [
+		{ ref: "refs/heads/main", sha: SHA, before: "b".repeat(40) },
+		{ ref: "refs/tags/v1", sha: SHA, before: null },
+		{ ref: `${long}1`, sha: SHA, before: null },
+		{ ref: `${long}2`, sha: SHA, before: null },
+	];
+	for (let time = 0; time < 2; time += 1) await takeFoundRefs(env, "found", { project: "web", comparison: "run_1", refs });
+	const deliveries = await deliveriesOf("web");
+	expect(deliveries.map(({ verdict, forge }) => [verdict, forge])).toEqual(refs.map(() => ["accepted", "comparison"]));
+	expect(new Set(deliveries.map(({ run_id }) => run_id)).size).toBe(refs.length);
+	expect(deliveries.map(({ trigger }) => JSON.parse(trigger ?? "")).reverse()).toMatchObject([
+		{ kind: "push", branch: "main", sha: SHA, before: "b".repeat(40), actor: "a comparison of refs" },
+		{ kind: "tag", tag: "v1", sha: SHA },
+		{ kind: "push", before: null },
+		{ kind: "push", before: null },
+	]);
+	// The same found by another comparison is another delivery.
+	await takeFoundRefs(env, "found", { project: "web", comparison: "run_2", refs: refs.slice(0, 1) });
+	expect(await deliveriesOf("web")).toHaveLength(refs.length + 1);
+});
+
+test("what was found of a project that is gone, or has no repository any more, runs nothing", async () => {
+	await project("bare", null);
+	const refs = [{ ref: "refs/heads/main", sha: SHA, before: null }];
+	for (const name of ["bare", "gone"]) await takeFoundRefs(env, "found", { project: name, comparison: "run_1", refs });
+	expect((await deliveriesOf("bare")).map(({ verdict, reason }) => [verdict, reason])).toEqual([
+		["refused", "The project bare has no repository to look into."],
+	]);
+	expect(await deliveriesOf("gone")).toEqual([]);
+});
+
+test("comparisons are left out of lists, and removed after a day; plans and pipelines stay", async () => {
+	const now = Date.now();
+	const insert = (id: string, kind: string, finishedAt: number) =>
+		env.DB.prepare(
+			`INSERT INTO runs (id, team, rev, project, number, pipeline, state, trigger_kind, trigger_actor, kind, priority, warnings, definition, created_at,
+			finished_at) VALUES (?, 'found', 1, 'web', 1, 'p', 'errored', 'schedule', 'x', ?, 0, 0, 'd', ?, ?)`,
+		)
+			.bind(id, kind, finishedAt, finishedAt)
+			.run();
+	await insert("run_old", "comparison", now - DAY_MS - 1);
+	await insert("run_new", "comparison", now - DAY_MS + 60_000);
+	await insert("run_plan", "plan", now - DAY_MS - 1);
+	await insert("run_pipeline", "pipeline", now - DAY_MS - 1);
+	const listed = async (kind: "comparison" | null) =>
+		(await listRuns(env.DB, "found", { limit: 10, after: null, state: "errored", project: "web", kind })).map(({ id }) => id);
+	expect(await listed(null)).toEqual(["run_plan", "run_pipeline"]);
+	expect(await listed("comparison")).toEqual(["run_old", "run_new"]);
+	await applyRetention(env, now);
+	expect(await listed("comparison")).toEqual(["run_new"]);
+	expect(await listed(null)).toEqual(["run_plan", "run_pipeline"]);
+	await dispatcherOf(env, "found").forgetProject("web");
+});

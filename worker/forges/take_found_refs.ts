@@ -1,0 +1,38 @@
+import { sha256 } from "../auth/digest.ts";
+import { noteDelivery } from "../catalog/deliveries.ts";
+import { findProject } from "../catalog/projects.ts";
+import type { TakeFoundRefsEffect } from "../dispatch/core/effects.ts";
+import type { Environment } from "../environment.ts";
+import { COMPARISON_ACTOR } from "../plans/comparison_pipeline.ts";
+import { pushed } from "./delivery.ts";
+import { resumeDelivery } from "./take_delivery.ts";
+
+/**
+ * Takes what a comparison has found as deliveries of the coordinator's own: noted, settled, shown and replayed like those of a forge. A repeat
+ * changes nothing.
+ */
+export async function takeFoundRefs(
+	environment: Environment,
+	team: string,
+	{ project, comparison, refs }: Pick<TakeFoundRefsEffect, "project" | "comparison" | "refs">,
+): Promise<void> {
+	if (!(await findProject(environment.DB, team, project))) return;
+	for (const { ref, sha, before } of refs) {
+		const trigger = pushed({ ref, before, after: sha, message: null, actor: COMPARISON_ACTOR });
+		if (typeof trigger === "string") continue;
+		const { row } = await noteDelivery(environment.DB, {
+			team,
+			project,
+			forge: "comparison",
+			// Names of refs may be longer than those of deliveries.
+			delivery: `${comparison} ${await sha256(ref)}`,
+			event: trigger.kind,
+			verdict: "received",
+			reason: "",
+			trigger: JSON.stringify(trigger),
+			repository: null,
+			body_digest: null,
+		});
+		if (row.verdict === "received") await resumeDelivery(environment, row);
+	}
+}
