@@ -39,7 +39,7 @@ export default defineConfig({
 					exclude: FAULTS,
 					...PATIENT,
 					// Many wait more than they work.
-					maxWorkers: 3,
+					maxWorkers: 4,
 					sequence: { groupOrder: 2 },
 				},
 			},

@@ -5,6 +5,7 @@ import path from "node:path";
 import type { Offering } from "../schema/pipeline/requirements.ts";
 import type { Facts } from "../schema/wire/protocol.ts";
 import type { Capabilities } from "../schema/wire/requirements.ts";
+import { pause } from "./client.ts";
 import { dockerVersion } from "./docker.ts";
 import type { AgentOptions } from "./options.ts";
 import { findTools } from "./tools.ts";
@@ -15,6 +16,7 @@ import { findTools } from "./tools.ts";
  */
 
 const PROBE_MS = 2_000;
+const CONTAINER_PAUSE_MS = 5_000;
 const SHELLS = ["bash", "sh", "python3", "node"];
 
 type FactOptions = Pick<AgentOptions, "slots" | "labels" | "workDir" | "probes">;
@@ -51,6 +53,21 @@ export class AgentFacts {
 		if (!this.#found.looking_for.includes("container")) return;
 		await container;
 		await tell();
+	}
+
+	/**
+	 * Waits for a Docker that starts later than the agent, where its command is installed and no daemon answers. Nothing tells of a daemon
+	 * that may be anywhere (DOCKER_HOST, contexts), so it is asked now and then.
+	 * @param prepare what must be over before a job may run in a container
+	 */
+	async waitForContainers(prepare: () => Promise<void>, tell: () => Promise<void>, signal: AbortSignal): Promise<void> {
+		while (this.#found.container === null && isOnPath("docker")) {
+			await pause(CONTAINER_PAUSE_MS, signal);
+			if ((await dockerVersion(PROBE_MS)) === null) continue;
+			await prepare();
+			this.#add({ container: await dockerVersion(PROBE_MS) });
+			await tell();
+		}
 	}
 
 	#add(found: Partial<Pick<Capabilities, "container" | "gpus" | "tools">>): void {

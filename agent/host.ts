@@ -68,18 +68,35 @@ export class AgentHost {
 	async run(): Promise<void> {
 		const { healthPort } = this.#options;
 		let health: Awaited<ReturnType<typeof serveHealth>> | null = null;
+		const isOver = new AbortController();
 		try {
 			if (healthPort !== null) health = await serveHealth(healthPort, () => this.agent.health);
 			const cleanUp = this.#cleanUp(await this.#endLeft()).catch((error) =>
 				say("warn", `the clean-up after a former life failed: ${error}`),
 			);
 			// Some forty programs start at once then: the coordinator is to know of the agent before.
-			void this.agent.joined.then(() => this.#facts.look(cleanUp, () => this.agent.tellFacts()));
+			void this.agent.joined.then(() => this.#look(cleanUp, isOver.signal));
 			await this.agent.run();
 		} finally {
+			isOver.abort();
 			health?.close();
 			await Promise.all(this.#clients.map((client) => client.close()));
 			this.#state.close();
+		}
+	}
+
+	/** Finds out what this machine has, and tells the coordinator. */
+	async #look(cleanUp: Promise<void>, isOver: AbortSignal): Promise<void> {
+		const tell = () => this.agent.tellFacts();
+		const removeLeft = async () => {
+			await takeBackLabelled(containerLabel(this.#state));
+			await removeLabelled(containerLabel(this.#state));
+		};
+		try {
+			await this.#facts.look(cleanUp, tell);
+			await this.#facts.waitForContainers(removeLeft, tell, isOver);
+		} catch (error) {
+			if (!isOver.aborted) say("warn", `looking at this machine failed: ${error}`);
 		}
 	}
 

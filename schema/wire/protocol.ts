@@ -204,7 +204,7 @@ export const assignment = z.object({
 export type Assignment = z.infer<typeof assignment>;
 
 const objectId = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, "expected a full commit id");
-export const commit = z.strictObject({
+const commit = z.strictObject({
 	sha: objectId,
 	branch: z.string().max(500).nullable(),
 	tag: z.string().max(500).nullable(),

@@ -49,7 +49,7 @@ async function digestOf(response: Response): Promise<string> {
 }
 
 describe("artifacts", () => {
-	test("a gigabyte goes up and down, and needs no more memory than an eighth of it", async () => {
+	test("half a gigabyte goes up and down, and needs no more memory than a fifth of that", async () => {
 		const pids = [workerdsOf(coordinator.data)[0] as number, coordinator.program.pid, agent.pid];
 		/** Saves a file of so many bytes and downloads it; the most that each process had resident meanwhile. */
 		const peaks = async (bytes: number): Promise<number[]> => {
@@ -64,8 +64,8 @@ describe("artifacts", () => {
 			clearInterval(watch);
 			return most;
 		};
-		const before = await peaks(2 ** 27);
-		const growth = (await peaks(2 ** 30)).map((mib, index) => mib - (before[index] as number));
+		const before = await peaks(100 * 2 ** 20);
+		const growth = (await peaks(2 ** 29)).map((mib, index) => mib - (before[index] as number));
 		if (isMemoryTold)
 			expect(
 				growth.every((mib) => mib < 100),

@@ -26,7 +26,7 @@ let credentials: string;
 let dockerConfig: string;
 beforeAll(async () => {
 	coordinator = await TestCoordinator.start({ atEnd });
-	docker = await TestDocker.start(atEnd);
+	docker = TestDocker.prepare(atEnd);
 	workDir = path.join(temporaryFolder(atEnd), "agent");
 	const folder = temporaryFolder(atEnd);
 	credentials = path.join(folder, "registries.yml");
@@ -34,7 +34,11 @@ beforeAll(async () => {
 	const mistaken = `{ registry: "${REGISTRY}", username: ci, password: mistaken }`;
 	writeFileSync(credentials, `team: { registry: "${REGISTRY}", username: ci, password_file: password }\nother: ${mistaken}\n`);
 	dockerConfig = temporaryFolder(atEnd);
+	// The agent is there before the daemon is.
 	agent = await startAgent();
+	await docker.up();
+	docker.importBusybox();
+	await untilContainers();
 	await startRegistry();
 });
 afterAll(async () => {
@@ -42,17 +46,19 @@ afterAll(async () => {
 });
 
 async function startAgent(): Promise<Program> {
-	const started = await coordinator.agent("shipper", {
+	return coordinator.agent("shipper", {
 		slots: "2",
 		workDir,
 		args: ["--registry-credentials", credentials, "--allow-devices", DEVICE],
 		environment: { DOCKER_HOST: docker.host, DOCKER_CONFIG: dockerConfig },
 	});
+}
+
+async function untilContainers(): Promise<void> {
 	await eventually(async () => {
 		const { items } = await coordinator.get<{ items: resources.Agent[] }>("/api/v1/agents");
 		return items.some(({ name, capabilities }) => name === "shipper" && capabilities.container?.startsWith("docker"));
 	}, "an agent with a container runtime");
-	return started;
 }
 
 async function startRegistry(): Promise<void> {
@@ -486,6 +492,7 @@ describe("after a crash", () => {
 		await agent.kill();
 		expect(docker.leftovers().length).toBeGreaterThan(0);
 		agent = await startAgent();
+		await untilContainers();
 		expect(docker.leftovers()).toEqual([]);
 		await coordinator.post(`/api/v1/runs/${run.id}/cancel`, {}).catch(() => undefined);
 	});

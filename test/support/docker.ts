@@ -14,11 +14,10 @@ export class TestDocker {
 		this.host = `unix://${folder}/docker.sock`;
 	}
 
-	static async start(atEnd: AtEnd): Promise<TestDocker> {
+	/** One that is not started yet. */
+	static prepare(atEnd: AtEnd): TestDocker {
 		const docker = new TestDocker(temporaryFolder(atEnd));
 		atEnd(() => docker.stop());
-		await docker.up();
-		docker.importBusybox();
 		return docker;
 	}
 
