@@ -247,7 +247,10 @@ export function orTemplate<Value>(schema: z.ZodType<Value>): z.ZodType<Value | s
 		for (const { message, path } of read.error.issues) context.addIssue({ code: "custom", message, path });
 		return z.NEVER;
 	});
-	shorthands.set(either, { inner: schema, also: [{ title: "an expression", type: "string", pattern: "\\$\\{\\{" }] });
+	shorthands.set(either, {
+		inner: schema,
+		also: [{ title: "an expression", examples: ["${{ params.x }}"], type: "string", pattern: "\\$\\{\\{" }],
+	});
 	return either;
 }
 
