@@ -101,9 +101,10 @@ async function fetchCommit(git: Git, checkout: Checkout, found: Found, options: 
 	}
 	await viaMirror(
 		git,
-		{ mirrors, address: source.git, reader: checkout.reader, format: objectFormat(found.sha) },
+		{ mirrors, address: source.git, reader: checkout.reader, format: objectFormat(found.sha), isWhole: options.depth === "full" },
 		async (mirror) => {
-			const isEnough = options.depth === 1 && !options.tags && found.tag === null && (await has(mirror, found.sha));
+			const mayHave = (options.depth === 1 || options.depth === "full") && !options.tags && found.tag === null;
+			const isEnough = mayHave && (await has(mirror, found.sha));
 			if (!isEnough) await fetchFromOrigin(mirror, found, options);
 			await keepCommit(mirror, found.branch ?? found.tag ?? "", found.sha);
 		},
@@ -131,7 +132,7 @@ function tagRef(tag: string): string {
 }
 
 function fetchWith({ depth }: Pick<CheckoutOptions, "depth">): string[] {
-	return ["fetch", "--quiet", `--depth=${depth === "full" ? ALL_COMMITS : depth}`, "--no-tags"];
+	return ["fetch", "--quiet", ...(depth === "full" ? [] : [`--depth=${depth}`]), "--no-tags"];
 }
 
 /**
@@ -140,12 +141,12 @@ function fetchWith({ depth }: Pick<CheckoutOptions, "depth">): string[] {
  */
 async function fetchFromOrigin(git: Git, { sha, ref, tag }: Found, options: CheckoutOptions): Promise<void> {
 	// Tags that the server has no more are none.
-	const tags = options.tags ? ["--prune", "origin", sha, ALL_TAGS] : ["origin", sha, ...(tag === null ? [] : [tagRef(tag)])];
+	const [prune, all] = options.tags ? [["--prune"], [ALL_TAGS]] : [[], []];
 	const ways = [
-		[...fetchWith(options), ...tags],
-		...(tag === null ? [] : [[...fetchWith(options), "origin", sha]]),
-		...(ref === null ? [] : [[...fetchWith(options), "origin", ref]]),
-		["fetch", "--quiet", `--depth=${ALL_COMMITS}`, "--tags", "origin", ALL_HEADS],
+		[...fetchWith(options), ...prune, "origin", sha, ...(tag === null || options.tags ? [] : [tagRef(tag)]), ...all],
+		...(tag === null ? [] : [[...fetchWith(options), ...prune, "origin", sha, ...all]]),
+		...(ref === null ? [] : [[...fetchWith(options), ...prune, "origin", ref, ...all]]),
+		["fetch", "--quiet", ...(options.depth === "full" ? [] : [`--depth=${ALL_COMMITS}`]), "--tags", "origin", ALL_HEADS],
 	];
 	await git.overNetwork(async () => {
 		for (const way of ways) {
@@ -153,6 +154,8 @@ async function fetchFromOrigin(git: Git, { sha, ref, tag }: Found, options: Chec
 				await git.run(...way);
 			} catch (error) {
 				if (!(error instanceof GitFailed && NOT_BY_ID.test(error.words))) throw error;
+				// The commit may be there from before, and with less than is asked for now.
+				continue;
 			}
 			if (await has(git, sha)) return;
 		}

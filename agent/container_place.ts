@@ -71,6 +71,10 @@ const GIT_SETTINGS = "gitconfig";
  * that is set by variables here.
  */
 const TRUSTING = "[include]\n\tpath = /etc/gitconfig\n[safe]\n\tdirectory = *\n";
+/** Before 2.32 git knows no such variable, and distributions have given the check to versions as old as 2.17. */
+const TRUSTING_OLD = `case "$(git --version 2>/dev/null)" in
+"git version 2."[0-9].*|"git version 2."[12][0-9].*|"git version 2."3[01].*) git config --global --replace-all safe.directory '*' ;;
+esac`;
 const SERVICE_LOG_LINES = "20";
 /** What shells end with that do not find a program. */
 const NOT_FOUND = 127;
@@ -142,7 +146,9 @@ export class ContainerPlace implements StepPlace {
 		await this.#assertDaemon();
 		const { files, output, summary, temporary, home } = attemptPaths(folder);
 		// Whoever the container's user is must be able to write here; nobody else can reach it: the folder above is the agent's alone.
-		for (const one of [files, temporary, home]) await chmod(one, 0o777);
+		for (const one of [files, home]) await chmod(one, 0o777);
+		// Programs take no folder for temporary files that others may delete in.
+		await chmod(temporary, 0o1777);
 		for (const file of [output, summary]) await chmod(file, 0o666);
 		await writeFile(path.join(attemptPaths(folder).steps, GIT_SETTINGS), TRUSTING, { mode: 0o644 });
 		for (const image of [container, ...assignment.services]) await this.#pull(image);
@@ -295,14 +301,22 @@ export class ContainerPlace implements StepPlace {
 		const exports = Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}`);
 		const run = (words: readonly string[]) => `exec ${words.map(quoted).join(" ")} ${OWN}/steps/${script}`;
 		const isMissing = `! command -v ${command[0]} >/dev/null 2>&1`;
+		const giveUp = `{ : > ${OWN}/files/${shellMark(number)}; exit ${NOT_FOUND}; }`;
 		const without = isDefault
-			? `if ${isMissing}; then ${run(shellCommand("sh").command)}; fi`
-			: `if ${isMissing}; then : > ${OWN}/files/${shellMark(number)}; exit ${NOT_FOUND}; fi`;
+			? `if ${isMissing}; then command -v sh >/dev/null 2>&1 || ${giveUp}; ${run(shellCommand("sh").command)}; fi`
+			: `if ${isMissing}; then ${giveUp}; fi`;
 		// A user without a folder of its own has `/`, or that of somebody else. `test -w` is no help: to some it says yes of a read-only system.
-		const probe = '"$HOME/.windlass"';
+		const probe = '"$HOME/.windlass-probe-$$"';
 		const home = "HOME" in env ? [] : [`(: > ${probe} && rm ${probe}) 2>/dev/null || export HOME=${this.paths.home}`];
-		this.#step = { number, shell: command[0] as string, env };
-		const begin = [...exports, ...home, `cd ${quoted(inside)} || exit 1`, without, run(command)].join("\n");
+		this.#step = { number, shell: isDefault ? "sh" : (command[0] as string), env };
+		const begin = [
+			...exports,
+			...home,
+			...(this.#isForeign ? [TRUSTING_OLD] : []),
+			`cd ${quoted(inside)} || exit 1`,
+			without,
+			run(command),
+		].join("\n");
 		const running = await startProcess(
 			["docker", "exec", "--interactive", this.#name, "sh"],
 			{ cwd: "/", env: dockerEnvironment(), cgroup: processes.cgroup, input: `${begin}\n` },
@@ -370,8 +384,9 @@ export class ContainerPlace implements StepPlace {
 
 	/** Files that the container's user has made become the agent's, so that it can save and remove them. */
 	async #takeBack(): Promise<void> {
-		const { workspace, temporary, home } = this.paths;
-		const given = await this.#changeOwner(OWN_USER, [workspace, `${OWN}/files`, temporary, home]);
+		const { workspace, temporary, home, credentials } = this.paths;
+		const mounted = existsSync(attemptPaths(this.#context.folder).credentials) ? [credentials] : [];
+		const given = await this.#changeOwner(OWN_USER, [workspace, `${OWN}/files`, temporary, home, ...mounted]);
 		if (given.code !== 0) await this.#context.spool.say(`:: the files of the workspace cannot be taken back: ${lastLine(given)}`);
 	}
 

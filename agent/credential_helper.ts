@@ -5,7 +5,7 @@ import { Socket } from "node:net";
 import path from "node:path";
 import { promisify } from "node:util";
 import { ConfinedFolder } from "./confined_files.ts";
-import { credentialSettings, type GitCredentials } from "./git.ts";
+import type { GitCredentials } from "./git.ts";
 import { quoted } from "./shell_quoting.ts";
 
 /**
@@ -17,23 +17,30 @@ import { quoted } from "./shell_quoting.ts";
 const SCRIPT = "git-credential";
 const REQUESTS = "requests";
 
-/** What git calls. It makes a pipe for the answer, tells the agent its number, and passes on what comes. */
+/**
+ * What git calls. It makes a pipe for the answer, tells the agent its number, and passes on what comes. Where pipes do not reach the agent,
+ * as with a Docker daemon on another machine, it gives up after a while.
+ */
 const HELPER = `[ "$1" = get ] || exit 0
 cat > /dev/null
 cd "\${0%/*}" || exit 1
 umask 0
 rm -f "answer.$$"
 mkfifo "answer.$$" || exit 1
-echo "$$" > ${REQUESTS}
-cat "answer.$$"
+(echo "$$" > ${REQUESTS}; exec cat "answer.$$") &
+asking=$!
+(sleep 30; kill $asking) >/dev/null 2>&1 &
+waiting=$!
+wait $asking || echo "The agent of this job does not tell the credentials." >&2
+kill $waiting 2>/dev/null
 rm -f "answer.$$"
 `;
 
-/** The helper opens its pipe for reading a moment after it has asked. */
-const ANSWER_TRIES = 100;
+/** The helper opens its pipe for reading a moment after it has asked; on a machine that is busy it takes a while. */
+const ANSWER_TRIES = 1_500;
 const ANSWER_PAUSE_MS = 20;
 const LONGEST_REQUEST = 1024;
-const MOST_AT_ONCE = 16;
+const MOST_AT_ONCE = 256;
 
 export class CredentialHelper {
 	readonly #folder: ConfinedFolder;
@@ -70,7 +77,12 @@ export class CredentialHelper {
 
 	/** What git is set to. @param inside where the job sees the folder */
 	settings(inside: string): [string, string][] {
-		return credentialSettings(this.#credentials.scope, `!sh ${quoted(path.posix.join(inside, SCRIPT))}`);
+		const name = `credential.${this.#credentials.scope}.helper`;
+		// Nobody else's helper keeps these; for other repositories the helpers of the job's user stay.
+		return [
+			[name, ""],
+			[name, `!sh ${quoted(path.posix.join(inside, SCRIPT))}`],
+		];
 	}
 
 	/** From now on nobody is answered. */

@@ -74,7 +74,7 @@ export async function takeBackLabelled(label: string): Promise<void> {
 }
 
 /** Where a container has the agent's folders in which its user may leave files, beside the workspace. */
-const SHARED_FOLDERS = ["/windlass/files", "/windlass/tmp", "/windlass/home"];
+const SHARED_FOLDERS = ["/windlass/files", "/windlass/tmp", "/windlass/home", "/windlass/credentials"];
 
 /** The agent's own user and group, as chown takes them. */
 export const OWN_USER = `${process.getuid?.()}:${process.getgid?.()}`;

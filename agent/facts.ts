@@ -16,7 +16,8 @@ import { findTools } from "./tools.ts";
  */
 
 const PROBE_MS = 2_000;
-const CONTAINER_PAUSE_MS = 5_000;
+const FIRST_CONTAINER_PAUSE_MS = 3_000;
+const LAST_CONTAINER_PAUSE_MS = 5 * 60_000;
 const SHELLS = ["bash", "sh", "python3", "node"];
 
 type FactOptions = Pick<AgentOptions, "slots" | "labels" | "workDir" | "probes">;
@@ -61,8 +62,9 @@ export class AgentFacts {
 	 * @param prepare what must be over before a job may run in a container
 	 */
 	async waitForContainers(prepare: () => Promise<void>, tell: () => Promise<void>, signal: AbortSignal): Promise<void> {
-		while (this.#found.container === null && isOnPath("docker")) {
-			await pause(CONTAINER_PAUSE_MS, signal);
+		for (let wait = FIRST_CONTAINER_PAUSE_MS; this.#found.container === null && isOnPath("docker"); ) {
+			await pause(wait, signal);
+			wait = Math.min(wait * 1.5, LAST_CONTAINER_PAUSE_MS);
 			if ((await dockerVersion(PROBE_MS)) === null) continue;
 			await prepare();
 			this.#add({ container: await dockerVersion(PROBE_MS) });

@@ -149,7 +149,8 @@ export class Git {
 		const code = await running.exited;
 		signal.throwIfAborted();
 		if (code === 127) throw new CheckoutFailed("git is not installed on this agent.");
-		if (code !== 0) throw new GitFailed(args[0] ?? "", words || `exit code ${code}`);
+		const command = args.find((arg, index) => arg !== "-c" && args[index - 1] !== "-c") ?? "";
+		if (code !== 0) throw new GitFailed(command, words || `exit code ${code}`);
 	}
 
 	/** What git prints, for git's answers rather than its work. @throws as `run` does */
@@ -276,7 +277,7 @@ function credentialEnvironment(credentials: GitCredentials | null, before: numbe
  * Settings by which git asks a helper for the credentials of a server, or a repository.
  * @param helper as git takes it, such as `!sh helper`
  */
-export function credentialSettings(scope: string, helper: string): [string, string][] {
+function credentialSettings(scope: string, helper: string): [string, string][] {
 	return [
 		// Nobody else's helper keeps what it is told.
 		["credential.helper", ""],

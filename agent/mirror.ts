@@ -33,15 +33,26 @@ export async function sweepMirrors(folder: string, now: number): Promise<void> {
 	}
 }
 
+/** What is mirrored: each combination has a mirror of its own. */
+interface Mirrored {
+	/** The folder of the agent's mirrors. */
+	mirrors: string;
+	address: string;
+	/** With what the server is asked: what one reader has got is not another's. */
+	reader: string;
+	/** Options of `git init` for the repository's object format. */
+	format: readonly string[];
+	/** Whether all history is there: a commit that was fetched alone would have its whole history fetched again. */
+	isWhole: boolean;
+}
+
 /**
  * Brings something of a repository into the workspace by way of its mirror.
- * @param reader with what the server is asked: what one reader has got is not another's
- * @param format options of `git init` for the repository's object format
  * @param fetch fetches from `origin` in the mirror and names what it got; it may be called twice
  */
 export async function viaMirror<Found>(
 	git: Git,
-	{ mirrors, address, reader, format }: { mirrors: string; address: string; reader: string; format: readonly string[] },
+	{ mirrors, address, reader, format, isWhole }: Mirrored,
 	fetch: (mirror: Git) => Promise<Found>,
 	use: (mirror: Git, found: Found) => Promise<void>,
 ): Promise<Found> {
@@ -49,7 +60,7 @@ export async function viaMirror<Found>(
 	const folder = path.join(
 		mirrors,
 		`${createHash("sha256")
-			.update([address, ...(reader === "" ? [] : [reader]), ...format].join("\n"))
+			.update([address, ...(reader === "" ? [] : [reader]), ...format, ...(isWhole ? ["whole"] : [])].join("\n"))
 			.digest("hex")
 			.slice(0, 32)}.git`,
 	);

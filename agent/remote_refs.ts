@@ -23,7 +23,7 @@ const MAX_NAMED_BRANCHES = 10;
  */
 export async function findCommit(git: Git, { git: address, ref, commit }: GitSource): Promise<Found> {
 	if (ref !== null && COMMIT.test(ref)) return { sha: commit ?? ref, ref: null, branch: null, tag: null };
-	if (commit !== null && (ref === null || ref.startsWith("refs/"))) return { sha: commit, ref, ...kindOf(ref ?? "") };
+	if (commit !== null && ref?.startsWith("refs/")) return { sha: commit, ref, ...kindOf(ref) };
 	const refs = await remoteRefs(git, address);
 	const target = named(refs, ref);
 	if (commit !== null)

@@ -145,7 +145,8 @@ async function parse(file: string, text: string, flags: ExecFlags) {
 		...(changed ? { changed } : {}),
 	});
 	try {
-		return parseSubmission(submission).pipeline;
+		// What is run is the working copy as it is.
+		return parseSubmission(submission, { needsRepository: false }).pipeline;
 	} catch (error) {
 		const faults = faultsIn(error);
 		if (faults.length === 0) throw error;

@@ -143,6 +143,8 @@ interface ParseOptions {
 	isComplete?: boolean;
 	/** What the workspace is made of where neither submission nor pipeline says: the repository of the project, and its main line. */
 	repository?: ProjectRepository | null;
+	/** Whether there must be a repository where the pipeline says how much of it is checked out. Default: where the pipeline is to be run. */
+	needsRepository?: boolean;
 	/** What makes the run; somebody's submission unless it is said. */
 	event?: string;
 	/** What a pipeline is called that has no name. */
@@ -337,6 +339,7 @@ function* finishSubmission(
 	submitted: SourceDocument,
 	{
 		isComplete = true,
+		needsRepository = isComplete,
 		repository = null,
 		event = API_EVENT,
 		name = DEFAULT_NAME,
@@ -368,6 +371,7 @@ function* finishSubmission(
 			changed: given.changed,
 			project,
 			repository,
+			needsRepository,
 			event,
 			pullRequest,
 			mergeTarget,

@@ -42,6 +42,8 @@ export interface Overrides {
 	changed: readonly string[] | undefined;
 	project: string;
 	repository: ProjectRepository | null;
+	/** Whether there must be a repository where the pipeline says how much of it is checked out. */
+	needsRepository: boolean;
 	event: string;
 	pullRequest: ResolvedPipeline["pull_request"];
 	/** The branch that the merge group is to go into that it is run for. */
@@ -88,7 +90,7 @@ interface Resolution {
 export function* resolvePipeline(pipeline: Pipeline, overrides: Overrides): SlicedWork<Resolution> {
 	const faults: ResolveFault[] = [];
 	const source = sourceOf(pipeline.source, overrides);
-	if (source === null && hasChoice(pipeline.source)) {
+	if (source === null && overrides.needsRepository && hasChoice(pipeline.source)) {
 		const message = "says how much of a repository is checked out, and no repository is named";
 		faults.push({ path: ["source"], message, suggestion: "name one with git, or submit the pipeline to a project that has one" });
 	}
@@ -172,7 +174,12 @@ function sourceOf(written: Pipeline["source"], { source: submitted, repository, 
 	const named = [submitted, written].find((one) => one !== undefined && ("git" in one || "upload" in one)) ?? ofProject;
 	if (named === null || "upload" in named) return named;
 	const { git, ref } = named as { git: string; ref: string | null };
-	return { git, ref, checkout: { ...choiceIn(written), ...choiceIn(submitted) } };
+	return { git, ref: ref && completeRef(ref), checkout: { ...choiceIn(written), ...choiceIn(submitted) } };
+}
+
+/** `tags/v2` is `refs/tags/v2`, as gitrevisions(7) completes it. */
+function completeRef(ref: string): string {
+	return /^(tags|heads)\//.test(ref) ? `refs/${ref}` : ref;
 }
 
 function choiceIn(source: Pipeline["source"]): CheckoutChoice {

@@ -140,6 +140,11 @@ describe("pipelines: every field does something", () => {
 			expect([job.exit_code, lines]).toEqual([7, ["handled", ""]]);
 		});
 
+		test("goes on after a signal to its group that it handles", async () => {
+			const { job, lines } = await ended("trap 'echo reloaded' USR1; kill -USR1 0; sleep 0.2; echo end");
+			expect([job.state, lines]).toEqual(["succeeded", ["reloaded", "end", ""]]);
+		});
+
 		test("whose PATH has no shell fails with that reason, and a hint where a variable was meant", async () => {
 			const plain = await ended({ run: "ls", env: { PATH: "/opt/bin" } });
 			expect(plain.job.reason).toEqual({
@@ -178,8 +183,8 @@ describe("pipelines: every field does something", () => {
 		test("finds its output free of colors, and a folder for temporary files that is the attempt's own and gone afterwards", async () => {
 			const { lines, job } = await ended('n=$(node -p "1+1"); test "$n" = 2; dirname "$(mktemp)"; test -w "$HOME"');
 			expect(job.state).toBe("succeeded");
-			expect(lines[0]).toMatch(/jobs\/att_\w+\/tmp$/);
-			await eventually(async () => !existsSync(path.dirname(lines[0] as string)), "the folder of the attempt is gone");
+			expect(lines[0]).toMatch(/agent\/jobs\/t\w{8}$/);
+			await eventually(async () => !existsSync(lines[0] as string), "the folder of the attempt is gone");
 		});
 	});
 

@@ -167,6 +167,14 @@ describe("the commit of a checkout", () => {
 	});
 });
 
+test("every job of a run knows the branch, also where the source names none", async () => {
+	const steps = ['echo "on $CI_COMMIT_BRANCH"'];
+	const pipeline = { source: { git: address }, jobs: { a: { steps }, b: { needs: "a", steps } } };
+	const { id } = await coordinator.post<resources.Run>("/api/v1/runs", { pipeline, ...inProject });
+	await coordinator.get(`/api/v1/runs/${id}/wait?timeout=60`);
+	expect((await coordinator.text(`/api/v1/runs/${id}/log`)).match(/ on main$/gm)).toHaveLength(2);
+});
+
 describe("submodules and large files", () => {
 	test("are there as far as the source wants them, relative ones beside a repository that is named by its path", async () => {
 		const root = temporaryFolder();
@@ -215,6 +223,19 @@ describe("git in a step", () => {
 		const env = { GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "alias.hello", GIT_CONFIG_VALUE_0: "!echo hello" };
 		const { lines } = await checkedOut({ git: address }, [{ run: `git hello; ${FETCH}`, env }], inProject);
 		expect(lines).toEqual(["hello", beside]);
+	});
+
+	test("is answered however many ask at once, and keeps the helpers that the job's user has for other servers", async () => {
+		const helper = "!f() { echo username=own; echo password=own; }; f";
+		const steps = [
+			"seq 20 | xargs -P 20 -I{} git ls-remote origin beside | sort -u | wc -l",
+			{
+				run: `git config --global credential.helper '${helper}'; printf 'protocol=https\\nhost=other.lan\\n\\n' | git credential fill | grep user`,
+				env: { GIT_CONFIG_GLOBAL: path.join(temporaryFolder(), "gitconfig") },
+			},
+		];
+		const { lines } = await checkedOut({ git: address }, steps, inProject);
+		expect(lines).toEqual(["1", "username=own"]);
 	});
 
 	test("has no credentials for another repository of the same server", async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { parseSubmission } from "../../schema/pipeline/parse.ts";
+import { parseSubmission, parsingPipeline } from "../../schema/pipeline/parse.ts";
+import { doneAtOnce } from "../../schema/pipeline/sliced_work.ts";
 import { nearest } from "../../schema/pipeline/suggest.ts";
 import { formatDuration, parseDuration } from "../../schema/wire/duration.ts";
 import type { ApiError, FieldError } from "../../schema/wire/errors.ts";
@@ -85,6 +86,17 @@ describe("defaults", () => {
 			pipeline: { priority: 3, source: { git: "/repo", ref: null }, jobs: [{ runs_on: { labels: ["c"] } }] },
 		});
 	});
+});
+
+test("how much of a repository is checked out can be checked without one, and is rejected where the pipeline is to be run", () => {
+	const text = "source: { depth: full, submodules: false }\nsteps: [make]";
+	expect(doneAtOnce(parsingPipeline(text)).source).toBeNull();
+	expect(faults(text)).toEqual([[1, 9, "source", expect.stringContaining("no repository is named"), expect.any(String)]]);
+	const repository = { address: "https://git.lan/web.git", branch: "main" };
+	const checkout = { depth: "full", submodules: "none" };
+	expect(parseSubmission(text, { repository }).pipeline.source).toEqual({ git: repository.address, ref: "main", checkout });
+	const tag = parseSubmission(`source: { git: ${repository.address}, ref: tags/v2 }\nsteps: [make]`).pipeline.source;
+	expect(tag).toMatchObject({ ref: "refs/tags/v2" });
 });
 
 describe("what is refused", () => {
