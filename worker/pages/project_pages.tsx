@@ -325,9 +325,7 @@ function Comparison({ project: { name, poll, comparison } }: { project: Project 
 				</p>
 			)}
 			<form method="post" action={`/projects/${name}/compare`}>
-				<button type="submit" class="quiet">
-					Compare now
-				</button>
+				<button type="submit">Compare now</button>
 			</form>
 		</>
 	);
@@ -408,7 +406,7 @@ function ProjectForm({ action, button, isNew, fields, faults, message }: FormPro
 						<select id={field.key} name={field.key}>
 							{field.choices.map((choice) => (
 								<option key={choice} value={choice} selected={choice === fields[field.key]}>
-									{choice}
+									{choice === "" ? "default" : choice}
 								</option>
 							))}
 						</select>
