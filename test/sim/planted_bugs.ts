@@ -260,7 +260,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 	{
 		name: "a pull request that has moved on, and leaves what waits for an approval",
 		file: `${CORE}/plans.ts`,
-		sound: "if (plan.pull_request !== null) supersedeGated(core, plan);",
+		sound: "if (plan.pull_request !== null && !keepsEarlier) supersedeGated(core, plan);",
 		planted: "",
 		foundAs: [DIFFERS],
 		from: 13,
