@@ -90,10 +90,10 @@ class Comparing extends Queue {
 		return Object.fromEntries(effects.flatMap(({ refs }) => refs.map((one) => [one.ref, [one.sha, one.before]])));
 	}
 
-	/** A delivery, or what a comparison has found being taken. @returns its run, and whether it is its own */
-	hear(ref: string, commit: string, isCompared = false) {
+	/** A delivery, or what a comparison has found being taken. @returns its run, and how it stands to comparisons */
+	hear(ref: string, commit: string, { isCompared = false, before = null as string | null } = {}) {
 		const submit = this.#submission(withDefaults({ name: "plan", source: null, priority: 0, jobs: [] }));
-		return submitHeard(this.core, submit, { project: "web", ref, sha: commit, isCompared }, () => undefined);
+		return submitHeard(this.core, submit, { project: "web", ref, sha: commit, before, isCompared }, () => undefined);
 	}
 }
 
@@ -157,7 +157,7 @@ describe("deliveries and comparisons", () => {
 	test("what a delivery told of is not new, whether it names the commit of a tag or the tag", () => {
 		const queue = new Comparing();
 		queue.compare({});
-		expect(queue.hear("refs/heads/main", sha("a"))).toMatchObject({ isOwn: true });
+		expect(queue.hear("refs/heads/main", sha("a"))).toMatchObject({ standing: "new" });
 		queue.hear("refs/tags/v1", sha("f"));
 		queue.begin();
 		queue.now += 10;
@@ -173,19 +173,19 @@ describe("deliveries and comparisons", () => {
 		const queue = new Comparing();
 		queue.compare({});
 		queue.compare({ "refs/heads/main": sha("b") });
-		expect(queue.hear("refs/heads/main", sha("b"))).toEqual({ runId: null, isOwn: false });
-		const { runId } = queue.hear("refs/heads/main", sha("b"), true);
-		expect(queue.hear("refs/heads/main", sha("b"))).toEqual({ runId, isOwn: false });
-		// An older one was never run; the newest is not new for it.
-		expect(queue.hear("refs/heads/main", sha("a"))).toMatchObject({ isOwn: true });
+		expect(queue.hear("refs/heads/main", sha("b"))).toEqual({ runId: null, standing: "found" });
+		const { runId } = queue.hear("refs/heads/main", sha("b"), { isCompared: true });
+		expect(queue.hear("refs/heads/main", sha("b"))).toEqual({ runId, standing: "found" });
+		// A delivery that does not say what was before counts as a newer one; the found commit is not new for it.
+		expect(queue.hear("refs/heads/main", sha("a"))).toMatchObject({ standing: "new" });
 		expect(queue.compare({ "refs/heads/main": sha("b") })).toEqual({});
 		// The same commit on another branch is another push.
-		expect(queue.hear("refs/heads/other", sha("b"))).toMatchObject({ isOwn: true });
+		expect(queue.hear("refs/heads/other", sha("b"))).toMatchObject({ standing: "new" });
 	});
 
 	test("what deliveries told of twice is run twice: a branch may go back to a commit", () => {
 		const queue = new Comparing();
-		for (const commit of ["a", "b", "a"]) expect(queue.hear("refs/heads/main", sha(commit))).toMatchObject({ isOwn: true });
+		for (const commit of ["a", "b", "a"]) expect(queue.hear("refs/heads/main", sha(commit))).toMatchObject({ standing: "new" });
 	});
 
 	test("what was delivered while an agent listed the refs is newer than its list", () => {
@@ -206,9 +206,71 @@ describe("deliveries and comparisons", () => {
 	test("a commit that a delivery has asked to skip is not new", () => {
 		const queue = new Comparing();
 		queue.compare({});
-		noteHeard(queue.core, { project: "web", ref: "refs/heads/main", sha: sha("a"), isCompared: false });
+		noteHeard(queue.core, { project: "web", ref: "refs/heads/main", sha: sha("a"), before: null, isCompared: false });
 		queue.now += 10;
 		expect(queue.compare({ "refs/heads/main": sha("a") })).toEqual({});
+	});
+
+	test("an older commit does not run after the newer one that a comparison has found, however late its delivery comes", () => {
+		const queue = new Comparing();
+		queue.compare({ "refs/heads/main": sha("0") });
+		queue.compare({ "refs/heads/main": sha("b") });
+		const { runId } = queue.hear("refs/heads/main", sha("b"), { isCompared: true });
+		expect(queue.hear("refs/heads/main", sha("a"), { before: sha("0") })).toEqual({ runId: null, standing: "out_of_order" });
+		expect(queue.hear("refs/heads/main", sha("b"), { before: sha("a") })).toEqual({ runId, standing: "found" });
+		// The next push, and a forced push back to what was found, follow what is known.
+		expect(queue.hear("refs/heads/main", sha("c"), { before: sha("b") })).toMatchObject({ standing: "new" });
+		const back = queue.hear("refs/heads/main", sha("b"), { before: sha("c") });
+		expect(back).toMatchObject({ standing: "new" });
+		expect(back.runId).not.toBe(runId);
+		// A call that is repeated after its answer was lost is the same delivery.
+		expect(queue.hear("refs/heads/main", sha("b"), { before: sha("c") })).toMatchObject({ standing: "new" });
+		expect(queue.hear("refs/heads/main", sha("d"), { before: sha("b") })).toMatchObject({ standing: "new" });
+	});
+
+	test("an older commit that asks to be skipped does not hide what a comparison has found", () => {
+		const queue = new Comparing();
+		queue.compare({ "refs/heads/main": sha("0") });
+		queue.compare({ "refs/heads/main": sha("b") });
+		noteHeard(queue.core, { project: "web", ref: "refs/heads/main", sha: sha("a"), before: sha("0"), isCompared: false });
+		expect(queue.hear("refs/heads/main", sha("1"), { before: sha("a") })).toMatchObject({ standing: "out_of_order" });
+		expect(queue.hear("refs/heads/main", sha("c"), { before: sha("b") })).toMatchObject({ standing: "new" });
+		// It may be the newest even so: then it is skipped, and no comparison runs it.
+		queue.now += 10;
+		expect(queue.compare({ "refs/heads/main": sha("a") })).toEqual({});
+	});
+
+	test("a push whose delivery comes before the one that it follows, or whose forerunner is lost, is found by another comparison", () => {
+		const queue = new Comparing();
+		queue.compare({ "refs/heads/main": sha("0") });
+		queue.compare({ "refs/heads/main": sha("b") });
+		queue.pass(2 * MINUTE_MS);
+		queue.effects();
+		expect(queue.hear("refs/heads/main", sha("d"), { before: sha("c") })).toMatchObject({ standing: "out_of_order" });
+		expect(queue.hear("refs/heads/main", sha("c"), { before: sha("b") })).toMatchObject({ standing: "new" });
+		queue.pass(MINUTE_MS);
+		expect(queue.effects()).toContainEqual({ kind: "compare_refs", project: "web" });
+		expect(queue.compare({ "refs/heads/main": sha("d") })).toEqual({ "refs/heads/main": [sha("d"), sha("c")] });
+	});
+
+	test("of an annotated tag that a comparison has found, the forge says the tag as what was before", () => {
+		const queue = new Comparing();
+		queue.compare({});
+		queue.begin();
+		queue.now += 10;
+		const refs = [{ ref: "refs/tags/v1", sha: sha("a"), tag_object: sha("f") }];
+		finishAttempt(queue.core, queue.take(queue.agentId), result({ refs }), "digest", []);
+		expect(queue.hear("refs/tags/v1", sha("c"), { before: sha("e") })).toMatchObject({ standing: "out_of_order" });
+		expect(queue.hear("refs/tags/v1", sha("b"), { before: sha("f") })).toMatchObject({ standing: "new" });
+	});
+
+	test("after the clock was stepped back, a delivery of before is not newer than what an agent lists", () => {
+		const queue = new Comparing();
+		queue.compare({ "refs/heads/main": sha("a") });
+		queue.hear("refs/heads/main", sha("b"));
+		queue.now -= 5 * 60 * MINUTE_MS;
+		queue.pass(2_000);
+		expect(queue.compare({ "refs/heads/main": sha("c") })).toEqual({ "refs/heads/main": [sha("c"), sha("b")] });
 	});
 });
 
@@ -279,6 +341,17 @@ describe("when refs are compared", () => {
 		}
 		queue.compare({});
 		expect(queue.state).toMatchObject({ fault: null, failures: 0 });
+	});
+
+	test("a project that polls seldom is compared soon after an outage, even while another comparison is under way or fails", () => {
+		const queue = new Comparing({ ...WEB, pollMs: 7 * 24 * 60 * MINUTE_MS });
+		queue.begin();
+		compareAll(queue.core, [{ ...WEB, pollMs: 7 * 24 * 60 * MINUTE_MS }]);
+		queue.pass(1);
+		expect(queue.state?.next_at).toBeLessThanOrEqual(queue.now + MINUTE_MS);
+		const reason = { code: "checkout_failed", text: "git ls-remote failed: no such host" };
+		queue.finish(queue.take(queue.agentId), { state: "errored", exit_code: null, reason });
+		expect(queue.state?.next_at).toBe(queue.now + MINUTE_MS);
 	});
 
 	test("an agent that is too old to list refs is a failure, too", () => {

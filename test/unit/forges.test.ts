@@ -135,6 +135,8 @@ describe("what the newest deliveries show", () => {
 		]);
 		for (const other of [
 			[renamed, renamed],
+			// The webhook of a whole organization tells of both, now and before.
+			[renamed, renamed, renamed, own, { repository: "Team/Site" }],
 			[renamed, renamed, own],
 			[own, renamed, renamed, renamed],
 			[renamed, { repository: "team/a" }, renamed],

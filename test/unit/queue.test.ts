@@ -671,6 +671,26 @@ describe("plans", () => {
 		expect([queue.run(cancelled).state, queue.run("run_unwanted")]).toEqual(["cancelled", undefined]);
 	});
 
+	test("of a fork's pull request do not yield to a newer delivery that runs nothing, as ready_for_review of the same commit may", () => {
+		const queue = new Queue();
+		const agent = queue.agent("one", { slots: 2 });
+		const { pipeline } = parseSubmission("source: { git: 'https://git.test/web.git' }\nsteps: [x]");
+		const others = { ...pipeline, pull_request: { number: 7, target: "main" } };
+		const begin = (delivery: string) => {
+			const trigger = { kind: "pull_request", actor: "stranger", delivery };
+			const origin = { ...SUBMITTED, isTrusted: false };
+			queue.submit("", "web", { pipeline: others, trigger, origin: { ...origin, approvedBy: "test" } });
+			return { lease: queue.take(agent), more: { pipeline: others, trigger, origin } };
+		};
+		const [opened, ready] = [begin("dlv_1"), begin("dlv_2")];
+		const nothing = { files: [{ file: "a.yml", because: "it does not ask" }], schedules: null, keepsEarlier: true };
+		finishAttempt(queue.core, ready.lease, result({}), "ready", [], nothing);
+		const { files, schedules } = planned("run_opened", "a");
+		const made = files.map((file) => ("submit" in file ? { ...file, submit: { ...file.submit, ...opened.more } } : file));
+		finishAttempt(queue.core, opened.lease, result({}), "opened", [], { files: made, schedules });
+		expect(queue.run("run_opened")).toMatchObject({ state: "waiting" });
+	});
+
 	test("of a fork's pull request yield to those of a newer delivery, whichever ends first; what is approved and over stays green", () => {
 		const commit = { sha: "a".repeat(40), message: null, author: null, branch: "somebody:feature", tag: null };
 		const { pipeline } = parseSubmission("source: { git: 'https://git.test/web.git' }\nsteps: [x]");

@@ -1,17 +1,18 @@
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
-import { listDeliveries } from "../../worker/catalog/deliveries.ts";
+import { findDelivery, listDeliveries, noteDelivery } from "../../worker/catalog/deliveries.ts";
 import { addProject } from "../../worker/catalog/projects.ts";
 import { listRuns } from "../../worker/catalog/record.ts";
 import { dispatcherOf } from "../../worker/dispatch/stub.ts";
+import { resumeDelivery } from "../../worker/forges/take_delivery.ts";
 import { takeFoundRefs } from "../../worker/forges/take_found_refs.ts";
 import { applyRetention } from "../../worker/retention/retention.ts";
 
 const SHA = "a".repeat(40);
 const DAY_MS = 24 * 60 * 60_000;
 
-async function project(name: string, repository: string | null) {
-	const none = { credentials: null, config: null, hook_secret: null, forge: null, forge_api: null, forge_token: null };
+async function project(name: string, repository: string | null, forge: "github" | "gitea" | null = null) {
+	const none = { credentials: null, config: null, hook_secret: null, forge, forge_api: null, forge_token: null };
 	const kept = { keep_runs: null, keep_logs: null, keep_artifacts: null };
 	const settings = {
 		...none,
@@ -53,6 +54,33 @@ test("what a comparison has found is delivered once, however often the effect is
 	// The same found by another comparison is another delivery.
 	await takeFoundRefs(env, "found", { project: "web", comparison: "run_2", refs: refs.slice(0, 1) });
 	expect(await deliveriesOf("web")).toHaveLength(refs.length + 1);
+});
+
+test("the branch of a merge queue of GitHub is a merge group; its event makes no second run", async () => {
+	const ref = `refs/heads/gh-readonly-queue/main/pr-7-${"b".repeat(40)}`;
+	const found = [{ ref, sha: SHA, before: null }];
+	await project("queued", "https://github.com/team/web.git", "github");
+	await takeFoundRefs(env, "found", { project: "queued", comparison: "run_1", refs: found });
+	const [first] = await deliveriesOf("queued");
+	expect(JSON.parse(first?.trigger ?? "")).toMatchObject({ kind: "merge_group", merge_target: "main", ref, sha: SHA });
+	const { row: event } = await noteDelivery(env.DB, {
+		team: "found",
+		project: "queued",
+		forge: "github",
+		delivery: "late",
+		event: "merge_group",
+		verdict: "received",
+		reason: "",
+		trigger: first?.trigger ?? "",
+		repository: null,
+		body_digest: null,
+	});
+	await resumeDelivery(env, event);
+	expect(await findDelivery(env.DB, "found", event.id)).toMatchObject({ verdict: "ignored", run_id: first?.run_id });
+	// Another forge may have a branch of that name.
+	await project("plain", "https://git.test/team/web.git", "gitea");
+	await takeFoundRefs(env, "found", { project: "plain", comparison: "run_1", refs: found });
+	expect(JSON.parse((await deliveriesOf("plain"))[0]?.trigger ?? "")).toMatchObject({ kind: "push" });
 });
 
 test("what was found of a project that is gone, or has no repository any more, runs nothing", async () => {

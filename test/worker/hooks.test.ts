@@ -1,9 +1,9 @@
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
-import type { ProjectRow } from "../../schema/database/tables.ts";
+import type { DeliveryRow, ProjectRow } from "../../schema/database/tables.ts";
 import { type Trigger, whySkipped } from "../../schema/wire/triggers.ts";
 import { describeProject } from "../../worker/api/projects.ts";
-import { newestHeardOf, noteDelivery } from "../../worker/catalog/deliveries.ts";
+import { listDeliveries, newestHeardOf, noteDelivery } from "../../worker/catalog/deliveries.ts";
 import type { Environment } from "../../worker/environment.ts";
 import { gitlab } from "../../worker/forges/gitlab.ts";
 import { takeDelivery } from "../../worker/forges/take_delivery.ts";
@@ -70,11 +70,11 @@ test("a project says that its repository was renamed, and that updates of pull r
 	const environment = env as unknown as Environment;
 	const named = { id: "prj_told", team: "told", name: "web", repository: "https://git.test/team/web.git" };
 	const row = { ...named, forge_api: null, created_at: 0, updated_at: 0 } as ProjectRow;
-	const note = (delivery: string, repository: string, trigger: Trigger | null) =>
+	const note = (delivery: string, repository: string, trigger: Trigger | null, forge: DeliveryRow["forge"] = "gitea") =>
 		noteDelivery(env.DB, {
 			team: "told",
 			project: "web",
-			forge: "gitea",
+			forge,
 			delivery,
 			event: "push",
 			verdict: trigger ? "accepted" : "ignored",
@@ -103,10 +103,74 @@ test("a project says that its repository was renamed, and that updates of pull r
 		{ kind: "pull_request", branch: "feature", sha: SHA, number: 7, event: "opened", is_from_fork: 0 },
 	]);
 	expect(await notices()).toEqual([]);
+	// What a comparison has found is not a push that the forge has sent.
+	await note("c", "team/web", { ...push, branch: "other", sha: "c".repeat(40) }, "comparison");
+	expect(await newestHeardOf(env.DB, "told", "web", 9)).toHaveLength(2);
 	await env.DB.prepare("UPDATE deliveries SET received_at = received_at - 600000 WHERE team = 'told'").run();
 	expect(await notices()).toEqual([expect.stringContaining("no update of pull request #7")]);
 	for (const delivery of ["3", "4", "5"]) await note(delivery, "team/site", null);
 	expect(await notices()).toContainEqual(
 		expect.stringContaining("windlass projects edit web --repository 'https://git.test/team/site.git'"),
 	);
+});
+
+/** A project with a hook, and what the queue is asked when something is delivered to it. */
+async function hooked(name: string, broken: Partial<Environment> = {}) {
+	const asked: string[] = [];
+	const answer = { ok: true, value: { runId: "run_1", standing: "new" } };
+	const queue = new Proxy(
+		{},
+		{
+			get: (_, method: string) => async () => {
+				asked.push(method);
+				return answer;
+			},
+		},
+	);
+	const stubs = { MASTER_KEY: btoa("k".repeat(32)), DISPATCHER: { getByName: () => queue } };
+	const environment = { ...env, ...stubs, ...broken } as unknown as Environment;
+	const settings = { hook_secret: "hook", forge: "gitlab", forge_api: null, default_branch: "main", config: null, requires_pipeline: 0 };
+	const row = { id: `prj_${name}`, team: "hooked", name, repository: "https://git.test/team/web.git", ...settings } as ProjectRow;
+	await putSecret({ ...env, ...stubs } as unknown as Environment, { team: "hooked", project: name, name: "hook" }, "a-secret-of-a-hook");
+	const deliver = (event: string, payload: object) =>
+		takeDelivery(environment, row, {
+			headers: new Headers({
+				"Content-Type": "application/json",
+				"X-Gitlab-Event": event,
+				"X-Gitlab-Token": "a-secret-of-a-hook",
+				"X-Gitlab-Event-UUID": crypto.randomUUID(),
+			}),
+			read: async () => new TextEncoder().encode(JSON.stringify({ project, ...payload })),
+		});
+	return { asked, deliver };
+}
+
+test("a merge request whose commit asks to be skipped has a discovery job: what waits for an approval of its last commit ends", async () => {
+	const { asked, deliver } = await hooked("skipping");
+	const { row } = await deliver("Merge Request Hook", {
+		user: { username: "ada" },
+		object_attributes: {
+			iid: 4,
+			title: "t",
+			action: "update",
+			oldrev: "b".repeat(40),
+			source_branch: "feature",
+			target_branch: "main",
+			source_project_id: 1,
+			target_project_id: 1,
+			last_commit: { id: SHA, message: "Docs [skip ci]" },
+		},
+	});
+	expect([row.verdict, asked]).toEqual(["accepted", ["submit"]]);
+});
+
+test("a push that is skipped is heard of before it is recorded: what fails in between comes again", async () => {
+	const push = { ref: "refs/heads/feature", before: "b".repeat(40), after: SHA, checkout_sha: SHA, user_username: "ada" };
+	const skipping = { ...push, commits: [{ id: SHA, message: "Docs [skip ci]" }] };
+	const unreachable = { DISPATCHER: { getByName: () => ({ noteHeard: () => Promise.reject(new Error("reset")) }) } };
+	const { deliver } = await hooked("unheard", unreachable as unknown as Partial<Environment>);
+	await expect(deliver("Push Hook", skipping)).rejects.toThrow("reset");
+	expect(await listDeliveries(env.DB, "hooked", { project: "unheard", limit: 9, after: null })).toEqual([]);
+	const { asked, deliver: again } = await hooked("unheard");
+	expect([(await again("Push Hook", skipping)).row.verdict, asked]).toEqual(["ignored", ["noteHeard"]]);
 });

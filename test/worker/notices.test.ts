@@ -1,9 +1,16 @@
 import { env } from "cloudflare:workers";
-import { expect, test } from "vitest";
-import type { ProjectRow } from "../../schema/database/tables.ts";
+import { describe, expect, test, vi } from "vitest";
+import type { ProjectRow, RunRow } from "../../schema/database/tables.ts";
+import type { Plan } from "../../schema/pipeline/resolved.ts";
+import type { Trigger } from "../../schema/wire/triggers.ts";
+import { editProject } from "../../worker/api/projects.ts";
+import { signLease } from "../../worker/auth/lease_token.ts";
+import { noteDelivery, settleDelivery } from "../../worker/catalog/deliveries.ts";
 import { listNotices, putNotice, removeNotices } from "../../worker/catalog/notices.ts";
 import { presentProject } from "../../worker/catalog/present.ts";
 import { addProject, changeProject, findProject, isRepositoryOf, removeProject } from "../../worker/catalog/projects.ts";
+import worker from "../../worker/index.ts";
+import { type PlanOfRun, planNotices, plannedRuns } from "../../worker/plans/planned_runs.ts";
 
 const SETTINGS = {
 	repository: null,
@@ -71,7 +78,204 @@ test("a project whose forge is reached by a guess, or not at all, names the sett
 	]);
 	expect(await noticesOf("known", { repository, forge_api: "https://git.lan/api/v1" })).toEqual([]);
 	expect(await noticesOf("web", { repository: "https://git.lan/team/web.git" })).toEqual([]);
+	// A project that polls needs no hook.
+	const polling = { repository: "https://git.lan/team/web.git", hook_secret: null };
+	expect(await noticesOf("closed", polling)).toEqual([expect.stringContaining("Its hook is closed")]);
+	expect(await noticesOf("polling", { ...polling, poll: "5m" })).toEqual([]);
 	expect(await noticesOf("local", { repository: "/srv/git/web.git" })).toEqual([
 		"Commit statuses are not sent: the repository of the project is not on a forge (repository).",
 	]);
+});
+
+test("a notice is out of date when the value of a setting of its own changes; a form that sends the same values changes nothing", async () => {
+	const known = { forge: "gitea", forge_token: "token", repository: "https://git.lan/team/web.git" } as const;
+	await addProject(env.DB, "edited", "web", { ...SETTINGS, ...known });
+	const asked: string[] = [];
+	const queue = new Proxy(
+		{},
+		{
+			get: (_, method: string) => async () => {
+				asked.push(method);
+				return method === "readComparisons" ? [] : undefined;
+			},
+		},
+	);
+	const edit = (change: object) =>
+		editProject(
+			{
+				params: { name: "web" },
+				environment: { ...env, DISPATCHER: { getByName: () => queue } },
+				principal: { kind: "user", team: "edited", token: { id: "tok_1", name: "admin" } },
+				requestId: "1",
+				baseUrl: "",
+			} as never,
+			change as never,
+		);
+	const kinds = ["default_branch", "no_pipeline", "statuses"];
+	const put = async () => {
+		for (const kind of kinds) await putNotice(env.DB, "edited", "web", kind, kind);
+	};
+	await put();
+	await edit({ ...known, forge_api: null, default_branch: "main", config: null, status_context: "windlass", keep_logs: "3d" });
+	expect((await listNotices(env.DB, "edited", "web")).toSorted()).toEqual(kinds);
+	expect(asked).not.toContain("retryStatuses");
+	await edit({ config: "ci.yml" });
+	expect((await listNotices(env.DB, "edited", "web")).toSorted()).toEqual(["default_branch", "statuses"]);
+	for (const change of [
+		{ forge_token: "other" },
+		{ forge_api: "https://git.lan/api/v1" },
+		{ repository: "https://git.lan/a/b" },
+		{ forge: null },
+	]) {
+		await put();
+		await edit(change);
+		expect(await listNotices(env.DB, "edited", "web")).not.toContain("statuses");
+	}
+	expect(asked.filter((method) => method === "retryStatuses")).toHaveLength(4);
+});
+
+/** A D1 of which every question fails. */
+const FAILING = {
+	prepare: () => {
+		throw new Error("D1_ERROR: the database is locked");
+	},
+};
+
+async function askForLease(path: string, queue: object, body: object, changes: object = {}) {
+	const claims = { attemptId: "att_1", leaseId: "l", jobId: "job_1", agentId: "agt_01J00000000000000000000000", team: "edited", shard: 0 };
+	const text = JSON.stringify(body);
+	const request = new Request(`http://windlass.test/api/v1/attempts/att_1/${path}`, {
+		method: "POST",
+		headers: {
+			Authorization: `Bearer ${await signLease(env, claims)}`,
+			"Content-Type": "application/json",
+			"Content-Length": String(text.length),
+		},
+		body: text,
+	});
+	const DISPATCHER = { getByName: () => queue };
+	return worker.fetch(request as never, { ...env, DISPATCHER, ...changes } as never);
+}
+const FINISHED = {
+	state: "succeeded",
+	exit_code: 0,
+	reason: null,
+	log: { bytes: 0, sha256: null, incomplete: false },
+	steps: [],
+	artifacts: [],
+	plan: { files: [], changed: null },
+};
+const discovery = (delivery: string | null, run: string) => ({
+	ok: true,
+	value: {
+		plan: {
+			trigger: { kind: "push", ref: "refs/heads/main", branch: "main", tag: null },
+			work: { config: null },
+			file: null,
+			requires_pipeline: false,
+		},
+		run: { id: run, project: "web", commit_sha: "a".repeat(40), is_trusted: 1, trigger_delivery: delivery },
+	},
+});
+
+test("the result of a discovery job is taken while D1 fails; its notices are of the newest delivery of a ref", async () => {
+	const logged = vi.spyOn(console, "warn").mockImplementation(() => undefined);
+	const queue = (delivery: string | null, run = "run_1") => ({
+		planOf: async () => discovery(delivery, run),
+		finish: async () => ({ ok: true, value: "succeeded" }),
+	});
+	// Requests are taken once the database is known to be migrated.
+	expect((await askForLease("finish", queue(null), FINISHED)).status).toBe(200);
+	const answer = await askForLease("finish", queue("dlv_1"), FINISHED, { DB: FAILING });
+	expect([answer.status, await answer.json()]).toEqual([200, { attempt_state: "succeeded" }]);
+	logged.mockRestore();
+	await removeNotices(env.DB, "edited", "web", ["default_branch", "no_pipeline", "statuses"]);
+	const { row } = await noteDelivery(env.DB, {
+		team: "edited",
+		project: "web",
+		forge: "gitea",
+		delivery: "newer",
+		event: "push",
+		verdict: "accepted",
+		reason: "",
+		trigger: JSON.stringify({ ref: "refs/heads/main" }),
+		repository: null,
+		body_digest: null,
+	});
+	await settleDelivery(env.DB, row.id, { verdict: "accepted", reason: "", runId: "run_2" });
+	await askForLease("finish", queue("dlv_00000000000000000000000000"), FINISHED);
+	expect(await listNotices(env.DB, "edited", "web")).toEqual([]);
+	// A newer delivery may have the same discovery job.
+	for (const own of [queue(row.id), queue("dlv_00000000000000000000000000", "run_2")]) {
+		await askForLease("finish", own, FINISHED);
+		expect(await listNotices(env.DB, "edited", "web")).toEqual([expect.stringContaining("Nothing was run")]);
+		await removeNotices(env.DB, "edited", "web", ["no_pipeline"]);
+	}
+});
+
+test("a job of a repository that needs no credentials starts while D1 fails; one that may need them does not", async () => {
+	const logged = [vi.spyOn(console, "warn"), vi.spyOn(console, "error")];
+	for (const spy of logged) spy.mockImplementation(() => undefined);
+	const started = (source_git: string) => ({
+		start: async () => ({
+			ok: true,
+			value: {
+				attempt: { id: "att_1", number: 1, deadline: 0 },
+				job: { id: "job_1", key: "a", name: "a" },
+				run: { id: "run_1", number: 1, project: "web", is_trusted: 1, source_git, source_upload: null },
+				definition: { secrets: {}, artifacts: { save: [], entries: [], fetch: [] } },
+				checkout: {},
+			},
+		}),
+	});
+	for (const [repository, status] of [
+		["ssh://git@git.lan/team/web.git", 200],
+		["/srv/git/web.git", 200],
+		["https://git.lan/team/web.git", 500],
+	] as const)
+		expect([repository, (await askForLease("start", started(repository), {}, { DB: FAILING })).status]).toEqual([repository, status]);
+	for (const spy of logged) spy.mockRestore();
+});
+
+describe("a commit without a pipeline", () => {
+	const found = (more: Partial<Trigger>): PlanOfRun => ({
+		plan: {
+			trigger: { kind: "push", branch: "main", tag: null, ...more },
+			work: { config: null, default_branch: "main" },
+			file: null,
+			is_of_main_line: false,
+			requires_pipeline: true,
+		} as Plan,
+		run: {
+			project: "web",
+			commit_sha: "a".repeat(40),
+			commit_message: "m",
+			is_trusted: 1,
+			params: "{}",
+			source_git: null,
+			pull_request: null,
+		} as RunRow,
+	});
+	const pull = (event: "updated" | "closed") =>
+		found({ kind: "pull_request", pull_request: { number: 7, event, title: "t", target: "main", is_from_fork: false } });
+	const nothing = { files: [], changed: null };
+
+	test("is a notice and, where one is required, a failed run; but not when its pull request is closed", async () => {
+		expect(planNotices(pull("updated"), nothing).no_pipeline).toContain("Nothing was run");
+		expect((await plannedRuns(pull("updated"), nothing)).files).toMatchObject([{ state: "failed" }]);
+		expect(planNotices(pull("closed"), nothing)).toEqual({});
+		expect((await plannedRuns(pull("closed"), nothing)).files).toEqual([
+			{ file: "*", because: expect.stringContaining("no .windlass.yml") },
+		]);
+	});
+
+	test.each([
+		["release/2.x", "release/2.x"],
+		["main;reboot", "<its name>"],
+		["$(reboot)", "<its name>"],
+		["-x", "<its name>"],
+	])("says in a command that people copy the default branch %s as %s", (default_branch, expected) => {
+		const { default_branch: notice } = planNotices(found({ default_branch }), { ...nothing, lacks_default_branch: true });
+		expect(notice?.endsWith(`--default-branch ${expected}`)).toBe(true);
+	});
 });

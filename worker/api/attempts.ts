@@ -9,18 +9,18 @@ import type { AttemptState, StepState } from "../../schema/wire/states.ts";
 import { checkUploads, planUploads } from "../artifacts/uploads.ts";
 import { sha256 } from "../auth/digest.ts";
 import type { LeaseTokenClaims } from "../auth/lease_token.ts";
+import { isOutdated } from "../catalog/deliveries.ts";
 import { updateNotices } from "../catalog/notices.ts";
 import { checkoutOf, findProject } from "../catalog/projects.ts";
 import { findAttempt, findJob } from "../catalog/record.ts";
 import { findSource } from "../catalog/sources.ts";
 import { answeredState, otherResult, type Started } from "../dispatch/core/attempts.ts";
-import type { Planned } from "../dispatch/core/plans.ts";
 import { withDeadline } from "../dispatch/deadline.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
 import { faultFields, log } from "../log.ts";
-import { planNotices, plannedRuns } from "../plans/planned_runs.ts";
+import { type PlanOfRun, planNotices, plannedRuns } from "../plans/planned_runs.ts";
 import { maxLogBytes } from "../settings.ts";
 import { readSecrets } from "../vault/secrets.ts";
 import { json } from "./answers.ts";
@@ -43,20 +43,31 @@ async function start(context: Caller): Promise<Response> {
 	const lease = leaseOf(context);
 	const started = unwrap(await dispatcherOf(context.environment, lease.team).start(lease));
 	const project = await projectOfSource(context.environment, lease.team, started.run);
-	const credentials = /^https?:/.test(project?.repository ?? "") ? (project?.credentials ?? null) : null;
+	const credentials = isHttp(project?.repository ?? "") ? (project?.credentials ?? null) : null;
 	const values = await secretsFor(context.environment, lease, started, credentials);
 	return json(assignmentOf(started, values, { project, credentials }, context.baseUrl));
 }
 
-/** The project whose settings and credentials a checkout gets: only its own repository does. */
+/** Only a repository that is read over HTTP takes credentials. */
+function isHttp(repository: string): boolean {
+	return /^https?:/.test(repository);
+}
+
+/** The project whose settings and credentials a checkout gets: only its own repository does. Without credentials a checkout needs no settings. */
 async function projectOfSource(
 	environment: Environment,
 	team: string,
 	{ project, source_git }: Started["run"],
 ): Promise<ProjectRow | null> {
 	if (source_git === null || project === ADHOC_PROJECT) return null;
-	const found = await findProject(environment.DB, team, project);
-	return found?.repository === source_git ? found : null;
+	try {
+		const found = await findProject(environment.DB, team, project);
+		return found?.repository === source_git ? found : null;
+	} catch (error) {
+		if (isHttp(source_git)) throw error;
+		log("warn", "the settings of a project cannot be read: its checkout has the defaults", { project, ...faultFields(error) });
+		return null;
+	}
 }
 
 /**
@@ -269,8 +280,11 @@ async function finish(context: Caller): Promise<Response> {
 	const isChecked = body.artifacts.every(({ size }) => size <= SINGLE_PART_BYTES) || (await dispatcher.checkLease(lease)).ok;
 	const artifacts = isChecked ? await checkUploads(context.environment, lease, body.artifacts) : [];
 	try {
-		const planned = body.plan && (await whatToRun(context, lease, body.plan));
-		return json({ attempt_state: unwrap(await dispatcher.finish(lease, body, digest, artifacts, planned)) });
+		const plan = body.plan && (await planOf(context, lease));
+		const planned = body.plan && plan && (await plannedRuns(plan, body.plan));
+		const state = unwrap(await dispatcher.finish(lease, body, digest, artifacts, planned));
+		if (body.plan && plan) await updateNoticesOf(context.environment, lease.team, plan, body.plan);
+		return json({ attempt_state: state });
 	} catch (error) {
 		const isOver = error instanceof ApiError && error.code === "attempt_finished";
 		const recorded = isOver ? await recordedFinish(context.environment, lease, digest) : null;
@@ -285,12 +299,21 @@ async function checkKnown({ environment }: Caller, lease: LeaseTokenClaims): Pro
 	if (!(await findAttempt(environment.DB, lease.attemptId))) throw finished();
 }
 
-/** The runs that a plan has found; null for a job that is no plan, or is over: its result says so itself. */
-async function whatToRun({ environment }: Caller, lease: LeaseTokenClaims, result: PlanResult): Promise<Planned | null> {
+/** The plan of a discovery job; null for another job, and for one that is over: its result says so itself. */
+async function planOf({ environment }: Caller, lease: LeaseTokenClaims): Promise<PlanOfRun | null> {
 	const plan = await dispatcherOf(environment, lease.team).planOf(lease);
-	if (!plan.ok || !plan.value) return null;
-	await updateNotices(environment.DB, lease.team, plan.value.run.project, planNotices(plan.value, result));
-	return plannedRuns(plan.value, result);
+	return plan.ok ? plan.value : null;
+}
+
+/** Updates the notices of a project after a discovery job, unless a newer delivery of the same ref does. The result of the job is taken all the same. */
+async function updateNoticesOf(environment: Environment, team: string, plan: PlanOfRun, result: PlanResult): Promise<void> {
+	const { id: run_id, project, trigger_delivery: id } = plan.run;
+	try {
+		if (id !== null && (await isOutdated(environment.DB, { team, project, id, run_id, ref: plan.plan.trigger.ref }))) return;
+		await updateNotices(environment.DB, team, project, planNotices(plan, result));
+	} catch (error) {
+		log("warn", "the notices of a project cannot be updated", { project, ...faultFields(error) });
+	}
 }
 
 /**

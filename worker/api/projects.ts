@@ -100,6 +100,10 @@ const NOTICES = [
 	{ setting: "default_branch", kind: "default_branch" },
 	{ setting: "config", kind: "no_pipeline" },
 	{ setting: "repository", kind: "no_pipeline" },
+	{ setting: "repository", kind: "statuses" },
+	{ setting: "forge", kind: "statuses" },
+	{ setting: "forge_api", kind: "statuses" },
+	{ setting: "forge_token", kind: "statuses" },
 ] as const satisfies { setting: keyof ProjectChange; kind: string }[];
 
 /** PATCH /projects/:name: what is not given stays. */
@@ -118,11 +122,14 @@ export async function editProject(
 		...(require_pipeline === undefined ? {} : { requires_pipeline: Number(require_pipeline) }),
 	};
 	const given = { ...Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined)), ...flags };
-	const changed = await changeProject(environment.DB, principal.team, params.name ?? "", given);
-	if (!changed) throw notFound("project", params.name ?? "");
-	const outdated = NOTICES.filter(({ setting }) => setting in given).map(({ kind }) => kind);
+	const before = await requireProject({ params, environment, principal });
+	const changed = await changeProject(environment.DB, principal.team, before.name, given);
+	if (!changed) throw notFound("project", before.name);
+	// The form of the page sends every setting.
+	const isOther = (setting: keyof ProjectRow) => before[setting] !== changed[setting];
+	const outdated = NOTICES.filter(({ setting }) => isOther(setting)).map(({ kind }) => kind);
 	if (outdated.length > 0) await removeNotices(environment.DB, principal.team, changed.name, outdated);
-	if (STATUS_SETTINGS.some((key) => key in given)) await dispatcherOf(environment, principal.team).retryStatuses(changed.name);
+	if (STATUS_SETTINGS.some(isOther)) await dispatcherOf(environment, principal.team).retryStatuses(changed.name);
 	if ([wanted.repository, wanted.hook_secret, wanted.poll].some((setting) => setting !== undefined)) await follow(environment, changed);
 	log("info", "project changed", { request_id: requestId, actor: actorOf(principal), project: changed.name });
 	return describeProject({ environment, baseUrl }, changed);

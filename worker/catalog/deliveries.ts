@@ -95,18 +95,30 @@ export async function listDeliveries(
 		.limit(limit);
 }
 
-/** What the newest deliveries were about, newest first. Those that were rejected for their signature are about nothing. */
+/** What the newest deliveries of forges were about, newest first. Those that were rejected for their signature are about nothing. */
 export async function newestHeardOf(db: D1Database, team: string, project: string, limit: number): Promise<HeardOf[]> {
 	const { results } = await db
 		.prepare(
 			`SELECT repository, received_at, trigger ->> '$.kind' AS kind, trigger ->> '$.branch' AS branch, trigger ->> '$.sha' AS sha,
 			trigger ->> '$.pull_request.number' AS number, trigger ->> '$.pull_request.event' AS event,
 			trigger ->> '$.pull_request.is_from_fork' AS is_from_fork
-			FROM deliveries WHERE team = ? AND project = ? ORDER BY id DESC LIMIT ?`,
+			FROM deliveries WHERE team = ? AND project = ? AND forge <> 'comparison' ORDER BY id DESC LIMIT ?`,
 		)
 		.bind(team, project, limit)
 		.all<HeardOf>();
 	return results;
+}
+
+/** Whether a newer delivery of the same ref has another discovery job than this one. */
+export async function isOutdated(
+	db: D1Database,
+	{ team, project, id, ref, run_id }: Pick<DeliveryRow, "team" | "project" | "id" | "run_id"> & { ref: string },
+): Promise<boolean> {
+	const newer = await db
+		.prepare("SELECT 1 FROM deliveries WHERE team = ? AND project = ? AND id > ? AND run_id <> ? AND trigger ->> '$.ref' = ? LIMIT 1")
+		.bind(team, project, id, run_id, ref)
+		.first();
+	return newer !== null;
 }
 
 /** Removes what was delivered before this time. @returns how many */

@@ -195,7 +195,7 @@ function noticesOf(row: ProjectRow): string[] {
 	return [
 		...(isHalf ? ["It has no repository: nothing can be run of what its forge delivers."] : []),
 		...(poll !== null && repository === null ? ["Its refs are not compared (poll): it has no repository."] : []),
-		...(forge !== null && hook_secret === null
+		...(forge !== null && hook_secret === null && poll === null
 			? ["Its hook is closed: no secret is named that deliveries are signed with (hook_secret)."]
 			: []),
 		...(hook_secret !== null && forge === null ? ["Commit statuses are not sent: it does not say what its forge is (forge)."] : []),

@@ -75,7 +75,7 @@ import {
 	readJob,
 	readRun,
 } from "./core/reads.ts";
-import { type Heard, noteHeard, submitComparison, submitHeard } from "./core/refs.ts";
+import { type Heard, noteHeard, type Standing, submitComparison, submitHeard } from "./core/refs.ts";
 import {
 	createRegistrationToken,
 	listRegistrationTokens,
@@ -324,7 +324,7 @@ export class Dispatcher extends DurableObject<Environment> {
 	}
 
 	/** @see submitHeard */
-	async submitHeard(submit: Submit, heard: Heard): Promise<Result<{ runId: string | null; isOwn: boolean }>> {
+	async submitHeard(submit: Submit, heard: Heard): Promise<Result<{ runId: string | null; standing: Standing }>> {
 		return this.#command((core) => submitHeard(core, submit, heard, () => this.#assertRoom()));
 	}
 

@@ -37,7 +37,11 @@ function renamedTo(project: Pick<ProjectRow, "name" | "repository" | "forge_api"
 	const names = heard.flatMap(({ repository }) => repository ?? []).slice(0, DELIVERIES_OF_ANOTHER);
 	const [name] = names;
 	if (name === undefined || names.length < DELIVERIES_OF_ANOTHER || mayBeCalled(project, name)) return null;
-	if (names.some((other) => other.toLowerCase() !== name.toLowerCase())) return null;
+	const isSame = (other: string | null) => other?.toLowerCase() === name.toLowerCase();
+	if (!names.every(isSame)) return null;
+	// The webhook of a whole organization sends both: a repository that is renamed has only its old name before.
+	const newestOwn = heard.findIndex(({ repository }) => repository !== null && mayBeCalled(project, repository));
+	if (newestOwn >= 0 && heard.slice(newestOwn).some(({ repository }) => isSame(repository))) return null;
 	const address = addressNamed(project, name);
 	const correction = `windlass projects edit ${project.name} --repository ${address === null ? "<its new address>" : `'${address}'`}`;
 	return `The newest ${DELIVERIES_OF_ANOTHER} deliveries are about the repository ${name.slice(0, 200)}, and the project's is ${project.repository}. If it was renamed: ${correction}`;

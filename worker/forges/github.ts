@@ -97,7 +97,7 @@ function readGitea(event: string, payload: unknown): Trigger | string {
 }
 
 /** GitHub pushes the branch of a merge group, too: both deliveries are one event. */
-function ofQueue(read: Trigger | string): Trigger | string {
+export function ofQueue(read: Trigger | string): Trigger | string {
 	const target = typeof read === "string" ? undefined : QUEUE_BRANCH.exec(read.ref)?.[1];
 	return typeof read === "string" || target === undefined ? read : { ...read, kind: "merge_group", before: null, merge_target: target };
 }

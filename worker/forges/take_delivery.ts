@@ -6,7 +6,7 @@ import { sha256 } from "../auth/digest.ts";
 import { hex } from "../bytes.ts";
 import { type NewDelivery, noteDelivery, settleDelivery, unsettledDeliveries } from "../catalog/deliveries.ts";
 import { findProject } from "../catalog/projects.ts";
-import type { Heard } from "../dispatch/core/refs.ts";
+import type { Heard, Standing } from "../dispatch/core/refs.ts";
 import { unwrap } from "../dispatch/result.ts";
 import { dispatcherOf } from "../dispatch/stub.ts";
 import type { Environment } from "../environment.ts";
@@ -95,8 +95,9 @@ export async function takeDelivery(environment: Environment, project: ProjectRow
 	}
 	const foreign = elsewhere(project, repository);
 	const ignored = foreign ?? (typeof found === "string" ? found : skipped(project, found));
-	// A commit that is skipped is heard of all the same: a comparison is not to run it.
+	// A skipped commit is heard of first: a comparison must not run it, even if recording the delivery fails.
 	const skippedAt = ignored !== null && foreign === null && typeof found !== "string" ? heardOf(project, found, forge) : null;
+	if (skippedAt) await dispatcherOf(environment, project.team).noteHeard(skippedAt);
 	const noted = await note(environment, project, {
 		...identity,
 		verdict: ignored === null ? "received" : "ignored",
@@ -104,7 +105,6 @@ export async function takeDelivery(environment: Environment, project: ProjectRow
 		trigger,
 		repository,
 	});
-	if (skippedAt) await dispatcherOf(environment, project.team).noteHeard(skippedAt);
 	if (noted.row.verdict !== "received" || noted.row.trigger === null) return noted;
 	return { ...noted, row: await plan(environment, project, noted.row, JSON.parse(noted.row.trigger) as Trigger) };
 }
@@ -172,9 +172,9 @@ export async function resumeDelivery(environment: Environment, row: DeliveryRow)
 }
 
 /** The commit of a branch or a tag that a delivery tells of; null for one of a pull request, and where it names no commit. */
-function heardOf({ name }: ProjectRow, { kind, ref, sha }: Trigger, forge: DeliveryRow["forge"]): Heard | null {
-	const isOfRef = (kind === "push" || kind === "tag") && isBranchOrTag(ref);
-	return isOfRef && sha !== null ? { project: name, ref, sha, isCompared: forge === "comparison" } : null;
+function heardOf({ name }: ProjectRow, { kind, ref, sha, before }: Trigger, forge: DeliveryRow["forge"]): Heard | null {
+	const isOfRef = kind !== "pull_request" && isBranchOrTag(ref);
+	return isOfRef && sha !== null ? { project: name, ref, sha, before, isCompared: forge === "comparison" } : null;
 }
 
 /** @throws ApiError `forbidden`: a hook without a secret is closed */
@@ -202,9 +202,13 @@ function elsewhere(project: ProjectRow, about: string | null): string | null {
 	return `it is about ${about.slice(0, 200)}, which is not the repository of this project (${project.repository})`;
 }
 
-/** What the main line says is looked at even so: nothing of it is run, but its schedules are taken up. */
+/**
+ * Why no discovery job is needed. One is for the default branch, whose schedules count, and for a pull request, whose earlier runs no longer wait for
+ * an approval: there the discovery job skips the pipelines.
+ */
 function skipped({ default_branch }: ProjectRow, trigger: Trigger): string | null {
-	return trigger.kind === "push" && trigger.branch === default_branch ? null : whySkipped(trigger, trigger.message);
+	const isRead = trigger.kind === "pull_request" || (trigger.kind === "push" && trigger.branch === default_branch);
+	return isRead ? null : whySkipped(trigger, trigger.message);
 }
 
 async function note(
@@ -215,6 +219,14 @@ async function note(
 	return noteDelivery(environment.DB, { team, project, ...delivery, event: delivery.event.slice(0, 100) });
 }
 
+/** What the reason of a delivery says of what comparisons have found. */
+const STANDINGS: Record<Standing, string> = {
+	new: "",
+	found: ": a comparison of the refs has found it before",
+	out_of_order:
+		": it does not follow the newer commit that a comparison of the refs has found; another comparison runs what it may have missed",
+};
+
 async function plan(environment: Environment, project: ProjectRow, row: DeliveryRow, trigger: Trigger): Promise<DeliveryRow> {
 	// GitHub tells of a merge group twice: with an event of its own, and as the push of its branch.
 	const key = trigger.kind === "merge_group" ? `merge group ${trigger.ref} ${trigger.sha}` : `${row.forge} ${row.delivery}`;
@@ -222,12 +234,11 @@ async function plan(environment: Environment, project: ProjectRow, row: Delivery
 	const submit = await planSubmission(project, trigger, WHOLE, { delivery: row.id, idempotency });
 	const dispatcher = dispatcherOf(environment, project.team);
 	const heard = heardOf(project, trigger, row.forge);
-	const { runId, isOwn } = heard
+	const { runId, standing } = heard
 		? unwrap(await dispatcher.submitHeard(submit, heard))
-		: { ...unwrap(await dispatcher.submit(submit)), isOwn: true };
-	const settled = isOwn
-		? { verdict: "accepted" as const, reason: describe(trigger) }
-		: { verdict: "ignored" as const, reason: `${describe(trigger)}: a comparison of the refs has found it before` };
+		: { ...unwrap(await dispatcher.submit(submit)), standing: "new" as const };
+	const verdict = standing === "new" ? ("accepted" as const) : ("ignored" as const);
+	const settled = { verdict, reason: `${describe(trigger)}${STANDINGS[standing]}` };
 	await settleDelivery(environment.DB, row.id, { ...settled, runId });
 	return { ...row, ...settled, run_id: runId };
 }

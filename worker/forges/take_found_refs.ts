@@ -5,6 +5,7 @@ import type { TakeFoundRefsEffect } from "../dispatch/core/effects.ts";
 import type { Environment } from "../environment.ts";
 import { COMPARISON_ACTOR } from "../plans/comparison_pipeline.ts";
 import { pushed } from "./delivery.ts";
+import { ofQueue } from "./github.ts";
 import { resumeDelivery } from "./take_delivery.ts";
 
 /**
@@ -16,11 +17,14 @@ export async function takeFoundRefs(
 	team: string,
 	{ project, comparison, refs }: Pick<TakeFoundRefsEffect, "project" | "comparison" | "refs">,
 ): Promise<void> {
-	if (!(await findProject(environment.DB, team, project))) return;
+	const row = await findProject(environment.DB, team, project);
+	if (!row) return;
+	const isOfGitHub = row.forge === null || row.forge === "github";
 	for (const { ref, sha, before } of refs) {
-		const trigger = pushed({ ref, before, after: sha, message: null, actor: COMPARISON_ACTOR });
+		const push = pushed({ ref, before, after: sha, message: null, actor: COMPARISON_ACTOR });
+		const trigger = isOfGitHub ? ofQueue(push) : push;
 		if (typeof trigger === "string") continue;
-		const { row } = await noteDelivery(environment.DB, {
+		const { row: noted } = await noteDelivery(environment.DB, {
 			team,
 			project,
 			forge: "comparison",
@@ -33,6 +37,6 @@ export async function takeFoundRefs(
 			repository: null,
 			body_digest: null,
 		});
-		if (row.verdict === "received") await resumeDelivery(environment, row);
+		if (noted.verdict === "received") await resumeDelivery(environment, noted);
 	}
 }

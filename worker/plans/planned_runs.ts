@@ -79,9 +79,14 @@ export async function plannedRuns({ plan, run }: PlanOfRun, { files, changed }: 
 async function nothingFound(plan: Plan, run: RunRow, skipped: string | null): Promise<PlannedFile> {
 	if (plan.file !== null) return broken(run, { path: plan.file, text: "" }, "There is no such file at this commit.");
 	const because = `there is ${missing(plan)} at this commit`;
-	if (!plan.requires_pipeline || skipped !== null) return { file: "*", because };
+	if (!plan.requires_pipeline || skipped !== null || isClosed(plan)) return { file: "*", because };
 	const path = plan.work.config ?? CONFIG_FILE;
 	return { ...(await broken(run, { path, text: "" }, `This project requires a pipeline, and ${because}.`)), state: "failed" };
+}
+
+/** A pull request that was closed needs no pipeline. */
+function isClosed({ trigger }: Plan): boolean {
+	return trigger.pull_request?.event === "closed";
 }
 
 /** What was looked for and is not there. */
@@ -96,8 +101,10 @@ export function planNotices({ plan, run }: PlanOfRun, { files, lacks_default_bra
 	const edit = `windlass projects edit ${run.project}`;
 	const at = `${trigger.tag === null ? `branch ${trigger.branch}` : `tag ${trigger.tag}`} at ${(run.commit_sha ?? "").slice(0, 12)}`;
 	const isEmpty = files.length === 0 && file === null;
-	const isAsked = isEmpty && whySkipped(trigger, run.commit_message) === null;
+	const isAsked = isEmpty && !isClosed(plan) && whySkipped(trigger, run.commit_message) === null;
 	const { default_branch: renamed } = trigger;
+	// People copy the command, and whoever may push may call a branch what a shell would run.
+	const safe = renamed !== undefined && /^\w[\w./-]*$/.test(renamed) ? renamed : "<its name>";
 	return {
 		...(isAsked || files.length > 0
 			? {
@@ -110,7 +117,7 @@ export function planNotices({ plan, run }: PlanOfRun, { files, lacks_default_bra
 			? {}
 			: {
 					default_branch: lacks_default_branch
-						? `The repository has no branch ${plan.work.default_branch}; its default branch is ${renamed}. Schedules, badges and runs without a branch follow the setting default_branch: ${edit} --default-branch ${renamed}`
+						? `The repository has no branch ${plan.work.default_branch}; its default branch is ${renamed}. Schedules, badges and runs without a branch follow the setting default_branch: ${edit} --default-branch ${safe}`
 						: null,
 				}),
 	};

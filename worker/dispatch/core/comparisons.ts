@@ -2,7 +2,7 @@ import type { Reason, RunState } from "../../../schema/wire/states.ts";
 import { type Core, command } from "./core.ts";
 import { addEffect } from "./effects.ts";
 import { findRun, type RunRow } from "./rows.ts";
-import { clearTimer, setTimer } from "./timers.ts";
+import { clearTimer, setTimer, setTimerNoLater } from "./timers.ts";
 
 /**
  * When the refs of projects are compared with those last heard of: after an outage, and as often as a project asks for. The queue watches the
@@ -39,7 +39,7 @@ export interface ComparisonRow {
 /** The same with the time of the next one, for whoever reads. */
 export type ComparisonState = ComparisonRow & { next_at: number | null };
 
-/** Secrets are set after the project that names them. */
+/** Secrets are set after the project that names them, and deliveries of pushes may come in the wrong order. */
 const SETTLE_MS = 60_000;
 /** A comparison that fails is repeated after this long, doubled each time. */
 const FIRST_RETRY_MS = 60_000;
@@ -103,12 +103,17 @@ function unfollow(core: Core, project: string): void {
 	clearTimer(core, "comparison", project);
 }
 
+/** Compares the refs of a project once more, when deliveries that are on their way have come. To be called inside a command. */
+export function compareSoon(core: Core, project: string): void {
+	setTimerNoLater(core, "comparison", project, core.now() + SETTLE_MS);
+}
+
 /** It is time to compare. While one comparison is under way no other begins. To be called inside a command. */
 export function fireComparison(core: Core, project: string): void {
 	const row = findComparison(core, project);
 	if (!row) return;
 	const isUnderWay = findUnfinished(core, row) !== null;
-	const next = row.poll_ms ?? (isUnderWay ? SETTLE_MS : null);
+	const next = isUnderWay ? Math.min(row.poll_ms ?? SETTLE_MS, SETTLE_MS) : row.poll_ms;
 	if (next !== null) setTimer(core, "comparison", project, core.now() + next);
 	const key = `compare ${project}`;
 	if (!isUnderWay && !isEffectPending(core, key)) addEffect(core, key, { kind: "compare_refs", project });
@@ -148,5 +153,5 @@ function noteFailure(core: Core, { project, poll_ms, failures }: ComparisonRow, 
 	const retry = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** failures);
 	const text = fault.slice(0, MAX_FAULT_CHARACTERS);
 	core.sql.all("UPDATE comparisons SET failures = failures + 1, fault = ? WHERE project = ?", text, project);
-	setTimer(core, "comparison", project, core.now() + (poll_ms ?? retry));
+	setTimer(core, "comparison", project, core.now() + Math.min(poll_ms ?? retry, retry));
 }

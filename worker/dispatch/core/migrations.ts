@@ -251,7 +251,7 @@ const MIGRATIONS: readonly string[] = [
 		failures INTEGER NOT NULL DEFAULT 0, fault TEXT
 	) STRICT, WITHOUT ROWID;
 	CREATE TABLE known_refs (
-		project TEXT NOT NULL, ref TEXT NOT NULL, sha TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (project, ref)
+		project TEXT NOT NULL, ref TEXT NOT NULL, sha TEXT NOT NULL, tag_object TEXT, at INTEGER NOT NULL, PRIMARY KEY (project, ref)
 	) STRICT, WITHOUT ROWID;
 	CREATE TABLE heard_commits (
 		project TEXT NOT NULL, ref TEXT NOT NULL, sha TEXT NOT NULL, is_compared INTEGER NOT NULL, run_id TEXT, at INTEGER NOT NULL,

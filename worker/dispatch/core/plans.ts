@@ -34,7 +34,7 @@ export interface Planned {
 /** Makes the runs that a plan has found. To be called inside the command that takes its result. */
 export function carryOut(core: Core, job: JobRow, { files, schedules, keepsEarlier = false }: Planned): void {
 	const plan = findRun(core, job.run_id) as RunRow;
-	const isOlder = isOvertaken(core, plan);
+	const isOlder = !keepsEarlier && isOvertaken(core, plan);
 	const isSuperseded = isOlder && plan.is_trusted === 0 && !definitionOf(core, job).plan?.is_replay;
 	if (plan.pull_request !== null && !keepsEarlier) supersedeGated(core, plan);
 	const became = isSuperseded ? files.map(({ file }) => ({ file, because: `superseded: ${movedOn(plan)}` })) : files;

@@ -1,6 +1,6 @@
 import { ApiError } from "../../../schema/wire/errors.ts";
 import type { ListedRef } from "../../../schema/wire/refs.ts";
-import { findComparison, findUnfinished } from "./comparisons.ts";
+import { compareSoon, findComparison, findUnfinished } from "./comparisons.ts";
 import { type Core, command } from "./core.ts";
 import { addEffect } from "./effects.ts";
 import { type AttemptRow, findRun, type JobRow, type RunRow } from "./rows.ts";
@@ -16,8 +16,16 @@ export interface Heard {
 	project: string;
 	ref: string;
 	sha: string;
+	/** Where the ref was before; null for a new one, and where nobody has said. */
+	before: string | null;
 	isCompared: boolean;
 }
+
+/**
+ * How what was heard of stands to what comparisons have found: `new`; `found`, as one has found that very commit; or `out_of_order`, as it does not
+ * follow the newest commit of its ref, which one has found.
+ */
+export type Standing = "new" | "found" | "out_of_order";
 
 /** A ref that a comparison has found at a commit that nobody had told of. */
 export interface FoundRef {
@@ -35,50 +43,76 @@ const ROWS_AT_ONCE = 1_000;
 const MAX_SHOWN = 100;
 
 /**
- * Accepts the run of what was heard of. What a delivery tells of and a comparison has found before is not run again.
- * @returns the run, and whether it is that of this very delivery; null if that of the comparison is not made yet
+ * Accepts the run of what was heard of. What a delivery tells of and a comparison has found before is not run again, nor is what came before that. A
+ * delivery out of order may still be the newest push, if the one between is late or lost: then another comparison finds its commit.
+ * @returns the run of a delivery that is new, or that of the comparison; null if that is not made yet, or there is none
  */
-export function submitHeard(core: Core, submit: Submit, heard: Heard, checkRoom: () => void): { runId: string | null; isOwn: boolean } {
+export function submitHeard(core: Core, submit: Submit, heard: Heard, checkRoom: () => void): { runId: string | null; standing: Standing } {
 	const body = () => {
-		const { project, ref, sha, isCompared } = heard;
-		const [known] = core.sql.all<{ is_compared: number; run_id: string | null }>(
-			"SELECT is_compared, run_id FROM heard_commits WHERE project = ? AND ref = ? AND sha = ?",
-			project,
-			ref,
-			sha,
-		);
-		if (!isCompared && known?.is_compared === 1) return { runId: known.run_id, isOwn: false };
+		const { standing, runId: found } = standingOf(core, heard);
+		if (standing === "out_of_order") compareSoon(core, heard.project);
+		if (standing !== "new") return { runId: found, standing };
 		const { runId } = acceptOnce(core, submit, checkRoom);
 		hear(core, heard, runId);
-		return { runId, isOwn: true };
+		return { runId, standing };
 	};
 	return command(core, body, submit.trigger.actor);
 }
 
 /** Notes a commit of which nothing is run, so that a comparison does not take it for news. */
 export function noteHeard(core: Core, heard: Heard): void {
-	command(core, () => hear(core, heard, null));
+	command(core, () => {
+		const { standing } = standingOf(core, heard);
+		if (standing === "new") hear(core, heard, null);
+		else if (standing === "out_of_order") hearCommit(core, heard, null);
+	});
 }
 
-function hear(core: Core, { project, ref, sha, isCompared }: Heard, runId: string | null): void {
+function standingOf(core: Core, { project, ref, sha, before, isCompared }: Heard): { standing: Standing; runId: string | null } {
+	const isNew = { standing: "new", runId: null } as const;
+	if (isCompared) return isNew;
+	const [known] = core.sql.all<{ sha: string; tag_object: string | null; is_compared: number | null }>(
+		"SELECT k.sha, k.tag_object, h.is_compared FROM known_refs AS k LEFT JOIN heard_commits AS h USING (project, ref, sha) WHERE project = ? AND ref = ?",
+		project,
+		ref,
+	);
+	// What follows the commit that the ref is known to be at is new, also where a branch goes back to a commit of earlier.
+	if (known && before !== null && (before === known.sha || before === known.tag_object)) return isNew;
+	const [same] = core.sql.all<{ is_compared: number; run_id: string | null }>(
+		"SELECT is_compared, run_id FROM heard_commits WHERE project = ? AND ref = ? AND sha = ?",
+		project,
+		ref,
+		sha,
+	);
+	if (same?.is_compared === 1) return { standing: "found", runId: same.run_id };
+	return known?.is_compared === 1 && before !== null ? { standing: "out_of_order", runId: null } : isNew;
+}
+
+function hear(core: Core, heard: Heard, runId: string | null): void {
+	hearCommit(core, heard, runId);
+	// The result of a comparison has said where its refs are.
+	if (heard.isCompared) return;
+	const { project, ref, sha } = heard;
+	core.sql.all(
+		`INSERT INTO known_refs (project, ref, sha, at) VALUES (?, ?, ?, ?)
+		ON CONFLICT (project, ref) DO UPDATE SET sha = excluded.sha, tag_object = NULL, at = excluded.at`,
+		project,
+		ref,
+		sha,
+		core.now(),
+	);
+}
+
+function hearCommit(core: Core, { project, ref, sha, isCompared }: Heard, runId: string | null): void {
 	core.sql.all(
 		`INSERT INTO heard_commits (project, ref, sha, is_compared, run_id, at) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (project, ref, sha) DO UPDATE SET run_id = coalesce(excluded.run_id, run_id), at = excluded.at`,
+		ON CONFLICT (project, ref, sha) DO UPDATE
+		SET is_compared = excluded.is_compared, run_id = coalesce(excluded.run_id, run_id), at = excluded.at`,
 		project,
 		ref,
 		sha,
 		isCompared ? 1 : 0,
 		runId,
-		core.now(),
-	);
-	// The result of a comparison has said where its refs are.
-	if (isCompared) return;
-	core.sql.all(
-		`INSERT INTO known_refs (project, ref, sha, at) VALUES (?, ?, ?, ?)
-		ON CONFLICT (project, ref) DO UPDATE SET sha = excluded.sha, at = excluded.at`,
-		project,
-		ref,
-		sha,
 		core.now(),
 	);
 }
@@ -141,7 +175,8 @@ export function takeRefs(core: Core, job: JobRow, attempt: AttemptRow, listed: r
 	const fresh = found.map(({ ref, sha }): FoundRef => ({ ref, sha, before: known.get(ref)?.sha ?? null }));
 	// A delivery may come late that names the tag in place of its commit.
 	for (const { ref, sha, tag_object } of found)
-		for (const id of [sha, ...(tag_object === null ? [] : [tag_object])]) hear(core, { project, ref, sha: id, isCompared: true }, null);
+		for (const id of [sha, ...(tag_object === null ? [] : [tag_object])])
+			hear(core, { project, ref, sha: id, before: null, isCompared: true }, null);
 	for (let at = 0; at < fresh.length; at += FOUND_AT_ONCE)
 		addEffect(core, `refs of ${project}`, {
 			kind: "take_found_refs",
@@ -184,8 +219,9 @@ function forgetRefs(core: Core, project: string, refs: readonly string[]): void 
 function recordRefs(core: Core, project: string, refs: readonly ListedRef[], at: number): void {
 	for (let from = 0; from < refs.length; from += ROWS_AT_ONCE) {
 		core.sql.all(
-			`INSERT INTO known_refs (project, ref, sha, at) SELECT ?, value ->> 'ref', value ->> 'sha', ? FROM json_each(?) WHERE true
-			ON CONFLICT (project, ref) DO UPDATE SET sha = excluded.sha, at = excluded.at`,
+			`INSERT INTO known_refs (project, ref, sha, tag_object, at)
+			SELECT ?, value ->> 'ref', value ->> 'sha', value ->> 'tag_object', ? FROM json_each(?) WHERE true
+			ON CONFLICT (project, ref) DO UPDATE SET sha = excluded.sha, tag_object = excluded.tag_object, at = excluded.at`,
 			project,
 			at,
 			JSON.stringify(refs.slice(from, from + ROWS_AT_ONCE)),

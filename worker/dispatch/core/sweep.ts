@@ -156,6 +156,7 @@ function followClock(core: Core): void {
 		core.sql.all("UPDATE refusals SET until = until - ?", back);
 		core.sql.all("UPDATE effects SET due_at = due_at - ?", back);
 		core.sql.all("UPDATE agents SET last_seen_at = ? WHERE last_seen_at > ?", now, now);
+		for (const table of ["known_refs", "heard_commits"]) core.sql.all(`UPDATE ${table} SET at = ?1 WHERE at > ?1`, now);
 		keepPresence(core);
 		grantGrace(core);
 	});

@@ -35,6 +35,16 @@ export function setTimer(core: Core, kind: TimerKind, id: string, dueAt: number)
 	);
 }
 
+/** Sets the one timer of this kind and id, unless it is set to an earlier time. */
+export function setTimerNoLater(core: Core, kind: TimerKind, id: string, dueAt: number): void {
+	core.sql.all(
+		"INSERT INTO timers (kind, id, due_at) VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET due_at = min(due_at, excluded.due_at)",
+		kind,
+		id,
+		dueAt,
+	);
+}
+
 /** Sets the timer of this kind, unless it is set. */
 export function startTimer(core: Core, kind: TimerKind, dueAt: number): void {
 	core.sql.all("INSERT INTO timers (kind, id, due_at) VALUES (?, '', ?) ON CONFLICT DO NOTHING", kind, dueAt);
