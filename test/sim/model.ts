@@ -119,6 +119,8 @@ export class Model implements Witness {
 	/** The time at the newest sweep. */
 	#sweptAt = 0;
 	#isPaused = false;
+	/** How many calls there were. */
+	#calls = 0;
 	/** The call that is being taken. */
 	#call: { method: string; args: unknown[]; foretold: Foretold } | null = null;
 
@@ -149,6 +151,7 @@ export class Model implements Witness {
 	}
 
 	before(method: string, args: unknown[]): void {
+		this.#calls += 1;
 		this.#call = { method, args, foretold: this.#foretell(method, args) };
 		this.#graph.settle();
 	}
@@ -167,10 +170,11 @@ export class Model implements Witness {
 		if (call.method === "register")
 			void result?.then((answer) => this.#adoptAgent(answer as { ok: boolean; value: string }, call.args[0] as Registration));
 		if (!result || call.foretold === null) return;
-		const now = this.#world.now;
+		const [now, calls] = [this.#world.now, this.#calls];
 		void result.then((answer) => {
-			// A poll that was parked is answered later, with what is none of the model's business.
-			if (now !== this.#world.now && call.method === "poll") return;
+			// A poll that was parked is answered later, or by a later call, with what is none of the model's business.
+			const isLater = now !== this.#world.now || calls !== this.#calls;
+			if (isLater && call.method === "poll") return;
 			this.#checkAnswer(call, answer as { ok: boolean; value?: unknown; refusal?: Refusal });
 		});
 	}
