@@ -186,6 +186,8 @@ export class People {
 		if (!id) return;
 		this.#errand(`looks for a gate of ${id}`, async (client) => {
 			const { jobs } = await client.fetch(run, { method: "GET", path: `/api/v1/runs/${id}`, token: USER_TOKEN });
+			// A run of which nothing could be run has none.
+			if (jobs.length === 0) return;
 			const { random } = this.#surroundings.world;
 			const gated = jobs.filter((job) => job.reason?.code === "gate");
 			const job = random.pick(gated.length > 0 ? gated : jobs);
