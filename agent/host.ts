@@ -14,7 +14,6 @@ import type { Job, Workshop } from "./job.ts";
 import { JobRun } from "./job_run.ts";
 import { sweepMirrors } from "./mirror.ts";
 import { type AgentOptions, BadOption } from "./options.ts";
-import { attemptPaths } from "./place.ts";
 import { AttemptProcesses } from "./processes.ts";
 import { SpoolBudget } from "./spool_budget.ts";
 import { removeFolder, StateFolder } from "./state_folder.ts";
@@ -177,8 +176,6 @@ class Folders implements Workshop {
 
 	async remove(attemptId: string): Promise<void> {
 		const folder = this.#state.jobFolder(attemptId);
-		if (existsSync(path.join(folder, CONTAINER_LEFT))) return;
-		await removeFolder(attemptPaths(folder).temporary);
-		await removeFolder(folder);
+		if (!existsSync(path.join(folder, CONTAINER_LEFT))) await removeFolder(folder);
 	}
 }

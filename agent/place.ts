@@ -62,8 +62,8 @@ export function attemptPaths(folder: string) {
 		steps: path.join(folder, "steps"),
 		own: path.join(folder, "own"),
 		emptyHome: path.join(folder, "empty-home"),
-		// Beside the attempt's folder and with a short name: the path of a socket has at most 107 bytes (unix(7)).
-		temporary: path.join(path.dirname(folder), `t${path.basename(folder).slice(-8)}`),
+		// A short name: the path of a socket in it has at most 107 bytes (unix(7)).
+		temporary: path.join(folder, "t"),
 		home: path.join(folder, "home"),
 		credentials: path.join(folder, "credentials"),
 		files,

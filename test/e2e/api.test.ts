@@ -183,7 +183,7 @@ describe("pipelines: every field does something", () => {
 		test("finds its output free of colors, and a folder for temporary files that is the attempt's own and gone afterwards", async () => {
 			const { lines, job } = await ended('n=$(node -p "1+1"); test "$n" = 2; dirname "$(mktemp)"; test -w "$HOME"');
 			expect(job.state).toBe("succeeded");
-			expect(lines[0]).toMatch(/agent\/jobs\/t\w{8}$/);
+			expect(lines[0]).toMatch(/jobs\/att_\w+\/t$/);
 			await eventually(async () => !existsSync(lines[0] as string), "the folder of the attempt is gone");
 		});
 	});

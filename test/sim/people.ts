@@ -66,10 +66,13 @@ export class People {
 		this.#errand(`is a forge: ${delivery}`, async () => {
 			const [project] = coordinator.record.database.all<ProjectRow>("SELECT * FROM projects WHERE name = ?", PROJECT);
 			const trigger = randomTrigger(world.random, isPull, isFromFork);
+			const { kind, ref, sha, before } = trigger;
+			const heard = kind === "push" && sha !== null ? { project: PROJECT, ref, sha, before, isCompared: false } : null;
+			const dispatcher = coordinator.environment.DISPATCHER.getByName("team:default");
 			for (let time = 0; time < times; time += 1) {
 				const idempotency = { scope: "hook", key: delivery };
 				const submit = await planSubmission(project as ProjectRow, trigger, WHOLE, { delivery, idempotency });
-				await coordinator.environment.DISPATCHER.getByName("team:default").submit(submit);
+				await (heard ? dispatcher.submitHeard(submit, heard) : dispatcher.submit(submit));
 			}
 		});
 	}
