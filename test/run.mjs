@@ -12,7 +12,8 @@ const environment = {
 	PATH: `${path.dirname(pinnedNode)}${path.delimiter}${process.env.PATH}`,
 	WRANGLER_SEND_METRICS: "false",
 };
-for (const name of Object.keys(environment)) if (name.startsWith("WINDLASS_")) delete environment[name];
+// Nor may what npm says of itself reach the commands that the tests start: they would take themselves for started by npm.
+for (const name of Object.keys(environment)) if (/^(WINDLASS_|npm_|INIT_CWD$)/.test(name)) delete environment[name];
 
 /** The browser of the page's tests, and what the tests run by name. Debian's own packages, where this may install them. */
 const PROGRAMS = {
