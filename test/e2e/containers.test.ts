@@ -409,6 +409,9 @@ test("an image is built, pushed to a registry with credentials of the agent, and
 		const steps = ["echo FROM test/busybox:1 > Dockerfile", { build: { ...pushed, credentials: name } }];
 		expect((await ended(await submit({ steps }))).job.reason?.code).toBe(code);
 	}
+	const broken = await ended(await submit({ steps: ["echo 'FROM test/busybox:1\nRUN exit 3' > Dockerfile", { build: { tags: "x" } }] }));
+	expect(broken.job).toMatchObject({ state: "failed", reason: { code: "build_failed" } });
+	// Last: while a command holds up this process, its idle connections are closed by the other side.
 	const here = temporaryFolder(atEnd);
 	execFileSync("git", ["init", "-q", here]);
 	const local = { ...inRegistry("team"), steps: ["cat /greeting"] };
@@ -422,8 +425,6 @@ test("an image is built, pushed to a registry with credentials of the agent, and
 	expect(exec("--registry-credentials", credentials)).toMatchObject({ status: 0, stdout: expect.stringContaining("made here") });
 	expect(exec()).toMatchObject({ status: 125, stdout: expect.stringContaining("no registry credentials called team") });
 	expect(exec("--registry-credentials", "/nosuch")).toMatchObject({ status: 2, stderr: expect.stringContaining("/nosuch") });
-	const broken = await ended(await submit({ steps: ["echo 'FROM test/busybox:1\nRUN exit 3' > Dockerfile", { build: { tags: "x" } }] }));
-	expect(broken.job).toMatchObject({ state: "failed", reason: { code: "build_failed" } });
 });
 
 test("a run from another repository gets nothing that the agent has for the project's own, and leaves nothing behind for them", async () => {

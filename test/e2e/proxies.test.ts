@@ -106,7 +106,9 @@ describe.each([
 			expect([page, links.filter((link) => !link.startsWith("/windlass/"))]).toEqual([page, []]);
 			for (const asset of links.filter((link) => link.includes("/assets/"))) expect((await ask(origin + asset)).status).toBe(200);
 		}
-		const paused = await ask(`${base}/queue/pause`, form(origin, {}, cookie));
+		const asked = await ask(`${base}/queue/pause`, form(origin, {}, cookie));
+		expect([asked.status, await asked.text()]).toEqual([200, expect.stringContaining('action="/windlass/queue/pause"')]);
+		const paused = await ask(`${base}/queue/pause`, form(origin, { confirmed: "yes" }, cookie));
 		expect([paused.status, paused.headers.get("Location")]).toEqual([303, "/windlass/"]);
 		expect((await ask(`${base}/queue/resume`, form(origin, {}, cookie))).status).toBe(303);
 		const stream = await ask(`${base}/api/v1/events`, { headers: { Cookie: cookie } });

@@ -22,7 +22,7 @@ const MOST_WORLDS = 80;
  */
 const PLANTED_FROM = 1;
 const PLANTED_WORLDS = 60;
-const PLANTED_AT_ONCE = 3;
+const PLANTED_AT_ONCE = 2;
 const firstPlanted = Date.now() % PLANTED_BUGS.length;
 const plantedBugs = [...PLANTED_BUGS, ...PLANTED_BUGS].slice(firstPlanted, firstPlanted + PLANTED_AT_ONCE);
 
