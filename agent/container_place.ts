@@ -67,7 +67,7 @@ const CREATE_MS = 120_000;
 const GIT_SETTINGS = "gitconfig";
 /**
  * The workspace may belong to another user than that of the container; git would then refuse to work in it (CVE-2022-24765). There are no
- * files in there but the job's own. All paths, as submodules are repositories, too. As a system's file: versions before 2.38 heed nothing
+ * files in there but the job's own. All paths, as submodules are repositories, too. As a system's file: versions before 2.38 honor nothing
  * that is set by variables here.
  */
 const TRUSTING = "[include]\n\tpath = /etc/gitconfig\n[safe]\n\tdirectory = *\n";

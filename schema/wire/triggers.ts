@@ -41,7 +41,7 @@ export const trigger = z.object({
 	pull_request: pullRequest.nullable(),
 	/** Of a merge group the branch that it is to go into. */
 	merge_target: z.string().optional(),
-	/** Whether whoever pushed has asked for no run, beside the words of the commit: `git push -o ci.skip` of GitLab. */
+	/** Whether the push itself asks for no run, beside the commit message: `git push -o ci.skip` of GitLab. */
 	asks_to_skip: z.boolean().optional(),
 	/** What the forge says that the default branch of the repository is. */
 	default_branch: z.string().optional(),
@@ -53,7 +53,7 @@ export type Trigger = z.infer<typeof trigger>;
 const SKIP = /\[(skip ci|ci skip|no ci|skip-ci)\]/i;
 
 /**
- * Why nothing is run of what has happened, as whoever pushed has asked; null where something is. The words of a commit count for pushes and pull
+ * Why the push or its commit message asks for no run; null where neither does. The commit message counts for pushes and pull
  * requests: a tag is run, whatever its commit says.
  */
 export function whySkipped({ kind, asks_to_skip }: Pick<Trigger, "kind" | "asks_to_skip">, message: string | null): string | null {

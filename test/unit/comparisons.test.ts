@@ -308,7 +308,7 @@ describe("when refs are compared", () => {
 		).toEqual(["compare_all", "compare_refs"]);
 	});
 
-	test("while one comparison is under way no other begins, however often it is time, and whoever asks gets that one", () => {
+	test("while one comparison is under way no other begins, and a request for another gets that one", () => {
 		const queue = new Comparing({ ...WEB, pollMs: MINUTE_MS });
 		const first = queue.begin();
 		queue.pass(10 * MINUTE_MS);
