@@ -71,9 +71,10 @@ export async function startScript(script: Script, output: Output): Promise<Runni
 /**
  * `sh` joins the control group, puts both outputs into one pipe (two would lose the order between them) and waits for the command: of
  * a program that a real-time signal has ended, Node says the same as of one that succeeded; `sh` says 128 + the signal. A signal to the
- * group is the command's to act on, so `sh` goes on waiting for it.
+ * group is the command's to act on, so `sh` goes on waiting for it. The subshell alone has the log as its stderr: `sh` itself would
+ * write there that a signal has ended the command ("Terminated"), which is not the command's output.
  */
-const START = '[ -z "$1" ] || echo $$ > "$1"; shift; trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2; "$@" 2>&1; exit $?';
+const START = '[ -z "$1" ] || echo $$ > "$1"; shift; trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2; (exec "$@" 2>&1); exit $?';
 
 /**
  * Starts a command in a process group of its own, its output into the log. `input` is what it reads; without it, nothing.

@@ -125,8 +125,16 @@ async function judgeLog(
 	const isWhole = lines.join("\n") === whole.join("\n");
 	const what = `the log of ${jobId}, attempt ${number} (${state})`;
 	// The last line of a job that was killed may be cut anywhere.
-	check(isWhole || whole.join("\n").startsWith(lines.join("\n")), `${what} is not what the job wrote`);
+	const isStart = whole.join("\n").startsWith(lines.join("\n"));
+	check(isWhole || isStart, `${what} is not what the job wrote: ${firstDifference(lines, whole)}`);
 	if (state === "succeeded") check(isWhole && !log.incomplete, `${what} is not whole: ${lines.length} of ${whole.length} lines`);
+}
+
+/** Where two logs part, with a line before and the lines after. */
+function firstDifference(lines: readonly string[], wanted: readonly string[]): string {
+	const index = lines.findIndex((line, at) => line !== wanted[at]);
+	const part = (of: readonly string[]) => JSON.stringify(of.slice(Math.max(0, index - 1), index + 3));
+	return `line ${index + 1} of ${lines.length} has ${part(lines)}, not ${part(wanted)}`;
 }
 
 async function judgeArtifact(

@@ -43,6 +43,18 @@ describe("output", () => {
 		});
 		expect(readFileSync(path.join(folder, "end"), "utf8")).toBe("whole\n");
 	});
+
+	test.each([
+		["TERM", 143],
+		["SEGV", 139],
+		["KILL", 137],
+	])("holds only what the command wrote when the signal %s ends it", async (signal, exitCode) => {
+		let written = "";
+		const output = { write: async (bytes: Uint8Array) => void (written += Buffer.from(bytes).toString()) };
+		const command = ["sh", "-c", `echo before >&2; kill -${signal} $$`];
+		const running = await startProcess(command, { cwd: temporaryFolder(), env: { PATH: process.env.PATH ?? "" }, cgroup: null }, output);
+		expect([await running.exited, written]).toEqual([exitCode, "before\n"]);
+	});
 });
 
 describe("lines", () => {
