@@ -50,9 +50,11 @@ describe("output", () => {
 		["KILL", 137],
 	])("holds only what the command wrote when the signal %s ends it", async (signal, exitCode) => {
 		let written = "";
-		const output = { write: async (bytes: Uint8Array) => void (written += Buffer.from(bytes).toString()) };
+		const write = async (bytes: Uint8Array) => {
+			written += Buffer.from(bytes).toString();
+		};
 		const command = ["sh", "-c", `echo before >&2; kill -${signal} $$`];
-		const running = await startProcess(command, { cwd: temporaryFolder(), env: { PATH: process.env.PATH ?? "" }, cgroup: null }, output);
+		const running = await startProcess(command, { cwd: temporaryFolder(), env: { PATH: process.env.PATH ?? "" }, cgroup: null }, { write });
 		expect([await running.exited, written]).toEqual([exitCode, "before\n"]);
 	});
 });
