@@ -13,14 +13,14 @@ import {
 	renewAnswer,
 	rotatedToken,
 } from "../schema/wire/protocol.ts";
-import { Attempt } from "./attempt.ts";
-import { backoffMs, type Coordinator, pause, Unreachable, untilAnswered } from "./client.ts";
-import { CoordinatorClock } from "./coordinator_clock.ts";
-import type { AgentHealth } from "./health.ts";
-import type { Workshop } from "./job.ts";
+import { say } from "./logger.ts";
+import type { AgentHealth } from "./machine/health.ts";
+import type { Identity, StateFolder } from "./machine/state_folder.ts";
 import type { AgentOptions } from "./options.ts";
-import type { Identity, StateFolder } from "./state_folder.ts";
-import { say } from "./voice.ts";
+import { Attempt } from "./protocol/attempt.ts";
+import { backoffMs, type Coordinator, pause, Unreachable, untilAnswered } from "./protocol/client.ts";
+import { CoordinatorClock } from "./protocol/coordinator_clock.ts";
+import type { Workshop } from "./protocol/job.ts";
 
 /** Until the coordinator has said what to keep to. */
 const POLL_TIMEOUT_MS = 60_000;

@@ -4,21 +4,21 @@ import { readdir } from "node:fs/promises";
 import path from "node:path";
 import type { Assignment } from "../schema/wire/protocol.ts";
 import { RunningAgent } from "./agent.ts";
-import { Cgroups } from "./cgroup.ts";
-import { Client } from "./client.ts";
-import { CONTAINER_LEFT, removeLabelled, takeBackLabelled } from "./docker.ts";
-import { inheritedEnvironment, inheritedInContainers } from "./environment.ts";
-import { AgentFacts } from "./facts.ts";
-import { serveHealth } from "./health.ts";
-import type { Job, Workshop } from "./job.ts";
-import { JobRun } from "./job_run.ts";
-import { sweepMirrors } from "./mirror.ts";
+import { Cgroups } from "./execution/cgroup.ts";
+import { CONTAINER_LEFT, removeLabelled, takeBackLabelled } from "./execution/docker.ts";
+import { inheritedEnvironment, inheritedInContainers } from "./execution/environment.ts";
+import { JobRun } from "./execution/job_run.ts";
+import { AttemptProcesses } from "./execution/processes.ts";
+import { isOfStranger } from "./execution/untrusted_jobs.ts";
+import { sweepMirrors } from "./git/mirror.ts";
+import { SpoolBudget } from "./log/spool_budget.ts";
+import { say } from "./logger.ts";
+import { AgentFacts } from "./machine/agent_info.ts";
+import { serveHealth } from "./machine/health.ts";
+import { removeFolder, StateFolder } from "./machine/state_folder.ts";
 import { type AgentOptions, BadOption } from "./options.ts";
-import { AttemptProcesses } from "./processes.ts";
-import { SpoolBudget } from "./spool_budget.ts";
-import { removeFolder, StateFolder } from "./state_folder.ts";
-import { isOfStranger } from "./strangers.ts";
-import { say } from "./voice.ts";
+import { Client } from "./protocol/client.ts";
+import type { Job, Workshop } from "./protocol/job.ts";
 
 /** The agent on this machine: its folder, its connections, and the processes that it starts. */
 export class AgentHost {

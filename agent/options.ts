@@ -3,12 +3,12 @@ import os from "node:os";
 import path from "node:path";
 import { parse } from "yaml";
 import * as z from "zod";
-import { nearest } from "../schema/pipeline/suggest.ts";
+import { nearest } from "../schema/pipeline/validate/suggest.ts";
 import { formatBytes, parseBytes } from "../schema/wire/bytes.ts";
 import { parseDuration } from "../schema/wire/duration.ts";
 import { label } from "../schema/wire/labels.ts";
 import { agentName } from "../schema/wire/protocol.ts";
-import { type RegistryCredentials, readRegistryCredentials } from "./registries.ts";
+import { type RegistryCredentials, readRegistryCredentials } from "./execution/registries.ts";
 
 /** How an agent is set up. */
 export interface AgentOptions {

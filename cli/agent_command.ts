@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { AgentHost } from "../agent/host.ts";
+import { say } from "../agent/logger.ts";
 import { readAgentOptions } from "../agent/options.ts";
-import { say } from "../agent/voice.ts";
 import manifest from "../package.json" with { type: "json" };
 import { isStillReadable, ownSecret } from "./own_secrets.ts";
 

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { FolderLocked } from "../agent/folder_lock.ts";
+import { FolderLocked } from "../agent/machine/folder_lock.ts";
 import { BadOption } from "../agent/options.ts";
 import manifest from "../package.json" with { type: "json" };
 import { ApiError } from "../schema/wire/errors.ts";

@@ -1,24 +1,24 @@
 import { type IRequest, Router } from "itty-router";
 import { ApiError } from "../schema/wire/errors.ts";
-import { errorAnswer } from "./api/answers.ts";
-import { compressedAnswer } from "./api/compressed_answer.ts";
-import type { RequestContext, Route } from "./api/context.ts";
-import { routes } from "./api/routes.ts";
-import { clientOf } from "./auth/client_address.ts";
-import { assertOwnOrigin } from "./auth/origin.ts";
-import { claimedBy, identify, type Principal } from "./auth/principal.ts";
-import { endedSessionCookie, showsSession } from "./auth/session.ts";
-import { countWrongCredential } from "./auth/wrong_credentials.ts";
-import { brokenOff } from "./broken_off.ts";
-import { assertMigrated } from "./catalog/schema.ts";
-import type { Environment } from "./environment.ts";
-import { faultFields, log, setLogLevel } from "./log.ts";
-import { errorPage } from "./pages/error_page.tsx";
-import { assertPrepared } from "./prepared.ts";
-import { publicLink, setPublicUrl, withoutPublicPath } from "./public_path.ts";
+import type { Environment } from "./bindings.ts";
+import { errorAnswer } from "./http/answers.ts";
+import { brokenOff } from "./http/client_disconnect.ts";
+import { compressedAnswer } from "./http/compressed_answer.ts";
+import { publicLink, setPublicUrl, withoutPublicPath } from "./http/public_path.ts";
+import type { RequestContext, Route } from "./http/route.ts";
+import { clientOf } from "./identity/client_address.ts";
+import { assertOwnOrigin } from "./identity/origin.ts";
+import { claimedBy, identify, type Principal } from "./identity/principal.ts";
+import { endedSessionCookie, showsSession } from "./identity/session.ts";
+import { countWrongCredential } from "./identity/wrong_credentials.ts";
+import { faultFields, log, setLogLevel } from "./platform/logger.ts";
+import { assertPrepared } from "./platform/prepared.ts";
+import { assertMigrated } from "./platform/schema_version.ts";
+import { routes } from "./routes.ts";
+import { errorPage } from "./ui/error_page.tsx";
 
-export { Dispatcher } from "./dispatch/dispatcher.ts";
 export { LogShard } from "./logs/log_shard.ts";
+export { Dispatcher } from "./queue/dispatcher.ts";
 export { Sweeper } from "./retention/sweeper.ts";
 
 /** The shell of every request: who calls, which route, may they, and one place where errors become answers. */

@@ -1,4 +1,4 @@
-import { parseSource, type SourceDocument } from "../../schema/pipeline/document.ts";
+import { parseSource, type SourceDocument } from "../../schema/pipeline/syntax/document.ts";
 import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
 import type { PipelineText } from "../pipeline_file.ts";
 import { paint } from "../terminal.ts";

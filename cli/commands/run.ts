@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { parseSource } from "../../schema/pipeline/document.ts";
+import { parseSource } from "../../schema/pipeline/syntax/document.ts";
 import type { SubmittedRun, UploadedSource } from "../../schema/wire/resources.ts";
 import { projectOfClone } from "../clone.ts";
 import { Connection, type ConnectionFlags, withConnection } from "../connection.ts";

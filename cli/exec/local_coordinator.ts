@@ -5,8 +5,8 @@ import path from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type * as z from "zod";
-import type { Answer, Call, FileCoordinator, StreamAnswer, StreamCall } from "../../agent/client.ts";
-import { pathMatcher } from "../../schema/pipeline/patterns.ts";
+import type { Answer, Call, FileCoordinator, StreamAnswer, StreamCall } from "../../agent/protocol/client.ts";
+import { pathMatcher } from "../../schema/pipeline/validate/patterns.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { ArtifactPlanAnswer, NeededFiles } from "../../schema/wire/protocol.ts";
 

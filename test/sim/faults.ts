@@ -1,4 +1,4 @@
-import { IS_IDEMPOTENT } from "../../worker/dispatch/idempotent.ts";
+import { IS_IDEMPOTENT } from "../../worker/platform/idempotent.ts";
 import { DEED_NAMES, DEEDS } from "./deeds.ts";
 
 /** What nature does by itself. */

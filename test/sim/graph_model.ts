@@ -1,4 +1,4 @@
-import type { ResolvedJob, ResolvedPipeline } from "../../schema/pipeline/resolved.ts";
+import type { ResolvedJob, ResolvedPipeline } from "../../schema/pipeline/resolve/resolved.ts";
 import { isTerminal, type JobState, type RunState } from "../../schema/wire/states.ts";
 
 /**

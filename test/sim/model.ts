@@ -1,12 +1,12 @@
 import type { ErrorCode, Refusal } from "../../schema/wire/errors.ts";
 import type { Finish, Hello, Poll, Renew } from "../../schema/wire/protocol.ts";
 import { isTerminal, type JobState, type RunState } from "../../schema/wire/states.ts";
-import type { AgentChange } from "../../worker/dispatch/core/agent_lifecycle.ts";
-import type { Registration } from "../../worker/dispatch/core/agents.ts";
-import type { Planned } from "../../worker/dispatch/core/plans.ts";
-import type { NewRegistrationToken } from "../../worker/dispatch/core/registration_tokens.ts";
-import type { AgentRow, OfferRow } from "../../worker/dispatch/core/rows.ts";
-import type { Submit } from "../../worker/dispatch/core/submit.ts";
+import type { Registration } from "../../worker/queue/core/agents/agents.ts";
+import type { AgentChange } from "../../worker/queue/core/agents/lifecycle.ts";
+import type { NewRegistrationToken } from "../../worker/queue/core/agents/registration_tokens.ts";
+import type { Planned } from "../../worker/queue/core/discovery/discovery_jobs.ts";
+import type { AgentRow, OfferRow } from "../../worker/queue/core/rows.ts";
+import type { Submit } from "../../worker/queue/core/runs/submit.ts";
 import { type GraphJob, GraphModel, type GraphRun, warningsOf } from "./graph_model.ts";
 import type { ObjectPlace, Witness } from "./platform/durable_objects.ts";
 import { Violation, type World } from "./world.ts";

@@ -1,10 +1,10 @@
-import { Unreachable, untilAnswered } from "../../agent/client.ts";
+import { Unreachable, untilAnswered } from "../../agent/protocol/client.ts";
 import type { ProjectRow } from "../../schema/database/tables.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { type Run, run } from "../../schema/wire/resources.ts";
-import { dispatcherOf } from "../../worker/dispatch/stub.ts";
-import { WHOLE } from "../../worker/plans/plan_pipeline.ts";
-import { planSubmission } from "../../worker/plans/submit_plan.ts";
+import { WHOLE } from "../../worker/discovery/discovery_pipeline.ts";
+import { planSubmission } from "../../worker/discovery/submit_discovery.ts";
+import { dispatcherOf } from "../../worker/platform/dispatcher.ts";
 import type { Surroundings } from "./agents.ts";
 import { PROJECT, USER_TOKEN } from "./coordinator.ts";
 import { randomSubmission, randomTrigger } from "./pipelines.ts";

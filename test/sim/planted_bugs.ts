@@ -25,7 +25,7 @@ const NO_REST = "it never comes to rest";
 export const PLANTED_BUGS: readonly PlantedBug[] = [
 	{
 		name: "a record without compare-and-set",
-		file: "worker/dispatch/record.ts",
+		file: "worker/queue/record.ts",
 		sound: "WHERE excluded.rev > ${name}.rev`",
 		planted: "`",
 		foundAs: [
@@ -131,7 +131,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 	},
 	{
 		name: "a poison row that stops the drain",
-		file: "worker/dispatch/drain.ts",
+		file: "worker/queue/relay.ts",
 		sound: "if (!isRowsFault(error)) throw error;",
 		planted: "throw error;",
 		foundAs: [NO_REST],
@@ -154,14 +154,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 	},
 	{
 		name: "a job that starts before its needs are met",
-		file: "schema/pipeline/decide.ts",
+		file: "schema/pipeline/runtime/decide.ts",
 		sound: "if (needs.some(isOpen) ||",
 		planted: "if (needs.filter(isOpen).length > 1 ||",
 		foundAs: [DIFFERS],
 	},
 	{
 		name: "a job that asks how others ended and does not wait for those behind a need that was skipped",
-		file: "schema/pipeline/decide.ts",
+		file: "schema/pipeline/runtime/decide.ts",
 		sound: "(uses?.status && circumstances.ancestors().some(isOpen))",
 		planted: "false",
 		foundAs: [DIFFERS],
@@ -239,7 +239,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 	},
 	{
 		name: "a failure that was allowed and skips what needs it",
-		file: "schema/pipeline/decide.ts",
+		file: "schema/pipeline/runtime/decide.ts",
 		sound: 'return state === "succeeded" || (FAILURES.has(state) && mayFail);',
 		planted: 'return state === "succeeded";',
 		foundAs: [DIFFERS],
@@ -282,7 +282,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 	},
 	{
 		name: "an agent that does not fence itself",
-		file: "agent/attempt.ts",
+		file: "agent/protocol/attempt.ts",
 		sound: "const fenceAt = sentAt + ttlMs",
 		planted: "const fenceAt = sentAt + 3_600_000 + ttlMs",
 		foundAs: ["two agents run one job"],

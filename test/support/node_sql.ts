@@ -1,4 +1,4 @@
-import { checkParams, type Sql, type SqlValue } from "../../worker/dispatch/core/sql.ts";
+import { checkParams, type Sql, type SqlValue } from "../../worker/queue/core/sql.ts";
 import { Database } from "./sqlite.ts";
 
 /** The core's database over `node:sqlite`, in memory. */

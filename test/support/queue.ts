@@ -1,17 +1,17 @@
-import { parseSubmission } from "../../schema/pipeline/parse.ts";
+import { parseSubmission } from "../../schema/pipeline/validate/parse.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import type { FinishBody } from "../../schema/wire/protocol.ts";
 import { type Capabilities, NO_CAPABILITIES } from "../../schema/wire/requirements.ts";
-import { openSession, registerAgent } from "../../worker/dispatch/core/agents.ts";
-import { finishAttempt, type LeaseClaims, startAttempt } from "../../worker/dispatch/core/attempts.ts";
-import { type Core, openCore, type Settings } from "../../worker/dispatch/core/core.ts";
-import { assignOffers } from "../../worker/dispatch/core/offers.ts";
-import { newsFor, notePoll, renewLeases } from "../../worker/dispatch/core/polls.ts";
-import { createRegistrationToken, type NewRegistrationToken } from "../../worker/dispatch/core/registration_tokens.ts";
-import { type AttemptRow, type JobRow, liveAttemptsOfAgent, type OfferRow, type RunRow } from "../../worker/dispatch/core/rows.ts";
-import type { Sql } from "../../worker/dispatch/core/sql.ts";
-import { SUBMITTED, type Submit, submitRun } from "../../worker/dispatch/core/submit.ts";
-import { sweep } from "../../worker/dispatch/core/sweep.ts";
+import { openSession, registerAgent } from "../../worker/queue/core/agents/agents.ts";
+import { createRegistrationToken, type NewRegistrationToken } from "../../worker/queue/core/agents/registration_tokens.ts";
+import { type Core, openCore, type Settings } from "../../worker/queue/core/core.ts";
+import { finishAttempt, type LeaseClaims, startAttempt } from "../../worker/queue/core/leases/attempts.ts";
+import { assignOffers } from "../../worker/queue/core/leases/offers.ts";
+import { newsFor, notePoll, renewLeases } from "../../worker/queue/core/leases/polls.ts";
+import { type AttemptRow, type JobRow, liveAttemptsOfAgent, type OfferRow, type RunRow } from "../../worker/queue/core/rows.ts";
+import { SUBMITTED, type Submit, submitRun } from "../../worker/queue/core/runs/submit.ts";
+import type { Sql } from "../../worker/queue/core/sql.ts";
+import { sweep } from "../../worker/queue/core/sweep.ts";
 import { nodeSql } from "./node_sql.ts";
 import { result } from "./protocol_agent.ts";
 

@@ -3,9 +3,9 @@ import os from "node:os";
 import path from "node:path";
 import { onTestFinished } from "vitest";
 import type * as z from "zod";
-import { ConfinedFolder } from "../../agent/confined_files.ts";
-import { Masker } from "../../agent/masker.ts";
-import { readReports } from "../../agent/reports/reports.ts";
+import { Masker } from "../../agent/log/masker.ts";
+import { ConfinedFolder } from "../../agent/results/confined_files.ts";
+import { readReports } from "../../agent/results/reports/reports.ts";
 import { reportFiles, type TestReportKind } from "../../schema/wire/work.ts";
 
 /** Reports as a job has left them, read as the agent reads them. */

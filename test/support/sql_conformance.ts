@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Sql } from "../../worker/dispatch/core/sql.ts";
+import type { Sql } from "../../worker/queue/core/sql.ts";
 
 /** What the core relies on; both adapters must behave alike in all of it. */
 export function sqlConformance(withSql: (body: (sql: Sql) => void) => Promise<void> | void): void {

@@ -1,19 +1,19 @@
 import { describe, expect, test } from "vitest";
 import { pollHoldFor, silenceFor } from "../../schema/wire/poll_rule.ts";
 import { type Capabilities, NO_CAPABILITIES } from "../../schema/wire/requirements.ts";
-import { type AgentChange, changeAgent, removeAgent } from "../../worker/dispatch/core/agent_lifecycle.ts";
-import { issueNextToken } from "../../worker/dispatch/core/agent_tokens.ts";
-import { closeSession, openSession, registerAgent } from "../../worker/dispatch/core/agents.ts";
-import { approveRun } from "../../worker/dispatch/core/approvals.ts";
-import { explainJob, explainQueued, hopeless } from "../../worker/dispatch/core/explain.ts";
-import { renewLeases, requestsTo } from "../../worker/dispatch/core/polls.ts";
+import { closeSession, openSession, registerAgent } from "../../worker/queue/core/agents/agents.ts";
+import { type AgentChange, changeAgent, removeAgent } from "../../worker/queue/core/agents/lifecycle.ts";
 import {
 	createRegistrationToken,
 	listRegistrationTokens,
 	revokeRegistrationToken,
-} from "../../worker/dispatch/core/registration_tokens.ts";
-import { findAgent } from "../../worker/dispatch/core/rows.ts";
-import { SUBMITTED } from "../../worker/dispatch/core/submit.ts";
+} from "../../worker/queue/core/agents/registration_tokens.ts";
+import { issueNextToken } from "../../worker/queue/core/agents/tokens.ts";
+import { renewLeases, requestsTo } from "../../worker/queue/core/leases/polls.ts";
+import { findAgent } from "../../worker/queue/core/rows.ts";
+import { approveRun } from "../../worker/queue/core/runs/approvals.ts";
+import { explainJob, explainQueued, hopeless } from "../../worker/queue/core/runs/explain.ts";
+import { SUBMITTED } from "../../worker/queue/core/runs/submit.ts";
 import { Queue, refusalOf, SETTINGS } from "../support/queue.ts";
 
 /** What an agent may be given, and what people can do with it. */

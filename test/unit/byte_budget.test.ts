@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { ByteBudget } from "../../worker/api/byte_budget.ts";
+import { ByteBudget } from "../../worker/http/byte_budget.ts";
 
 /** Whether a promise is settled once all that is due now has happened. */
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { readListing } from "../../agent/list_refs.ts";
-import { type ResolvedPipeline, withDefaults } from "../../schema/pipeline/resolved.ts";
+import { readListing } from "../../agent/git/list_refs.ts";
+import { type ResolvedPipeline, withDefaults } from "../../schema/pipeline/resolve/resolved.ts";
 import { MAX_REF_LENGTH, MAX_REFS } from "../../schema/wire/limits.ts";
 import { listedRefs } from "../../schema/wire/refs.ts";
-import { finishAttempt, type LeaseClaims } from "../../worker/dispatch/core/attempts.ts";
+import { comparedProject, comparisonPipeline } from "../../worker/discovery/comparison_pipeline.ts";
 import {
 	type ComparedProject,
 	compareAll,
@@ -11,12 +11,12 @@ import {
 	noteComparisonFault,
 	readComparisons,
 	unfollowProject,
-} from "../../worker/dispatch/core/comparisons.ts";
-import { type Effect, noteOutcomes, takeEffects } from "../../worker/dispatch/core/effects.ts";
-import { noteHeard, submitComparison, submitHeard } from "../../worker/dispatch/core/refs.ts";
-import { SUBMITTED, type Submit } from "../../worker/dispatch/core/submit.ts";
-import { noteOpening } from "../../worker/dispatch/core/sweep.ts";
-import { comparedProject, comparisonPipeline } from "../../worker/plans/comparison_pipeline.ts";
+} from "../../worker/queue/core/discovery/comparisons.ts";
+import { noteHeard, submitComparison, submitHeard } from "../../worker/queue/core/discovery/refs.ts";
+import { type Effect, noteOutcomes, takeEffects } from "../../worker/queue/core/effects/effects.ts";
+import { finishAttempt, type LeaseClaims } from "../../worker/queue/core/leases/attempts.ts";
+import { SUBMITTED, type Submit } from "../../worker/queue/core/runs/submit.ts";
+import { noteOpening } from "../../worker/queue/core/sweep.ts";
 import { result } from "../support/protocol_agent.ts";
 import { Queue } from "../support/queue.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type ContainerContext, ContainerPlace } from "../../agent/container_place.ts";
+import { type ContainerContext, ContainerPlace } from "../../agent/execution/container_executor.ts";
 
 /** What an agent is asked for by a coordinator that has checked nothing. */
 function context(container: object): ContainerContext {

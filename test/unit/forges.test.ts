@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { whySkipped } from "../../schema/wire/triggers.ts";
-import { type HeardOf, noticesOfDeliveries } from "../../worker/forges/delivery_notices.ts";
-import { addressNamed, apiGuess, forgeOf, mayBeCalled } from "../../worker/forges/forge.ts";
-import { github } from "../../worker/forges/github.ts";
 import { retryAfterOf } from "../../worker/outbound/retry_after.ts";
+import { type HeardOf, noticesOfDeliveries } from "../../worker/webhooks/delivery_notices.ts";
+import { addressNamed, apiGuess, forgeOf, mayBeCalled } from "../../worker/webhooks/forge.ts";
+import { github } from "../../worker/webhooks/github.ts";
 import { githubPush } from "../support/forge.ts";
 
 const SHA = "a".repeat(40);

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { JobState } from "../../schema/wire/states.ts";
-import { approveJob, declineJob } from "../../worker/dispatch/core/approvals.ts";
-import type { LeaseClaims } from "../../worker/dispatch/core/attempts.ts";
-import { neededJobs, startAttempt } from "../../worker/dispatch/core/attempts.ts";
-import { cancelJobById, cancelRun } from "../../worker/dispatch/core/cancel.ts";
-import { explainJob, hopeless } from "../../worker/dispatch/core/explain.ts";
+import type { LeaseClaims } from "../../worker/queue/core/leases/attempts.ts";
+import { neededJobs, startAttempt } from "../../worker/queue/core/leases/attempts.ts";
+import { approveJob, declineJob } from "../../worker/queue/core/runs/approvals.ts";
+import { cancelJobById, cancelRun } from "../../worker/queue/core/runs/cancel.ts";
+import { explainJob, hopeless } from "../../worker/queue/core/runs/explain.ts";
 import { Queue, refusalOf } from "../support/queue.ts";
 
 /** A queue with an agent that takes everything. */

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import type { LeaseClaims } from "../../worker/dispatch/core/attempts.ts";
+import type { LeaseClaims } from "../../worker/queue/core/leases/attempts.ts";
 import { Queue } from "../support/queue.ts";
 
 /**

@@ -1,15 +1,15 @@
 import { RE2JS } from "@bufbuild/re2";
 import { describe, expect, test } from "vitest";
 import { acceptedTexts, rejectedTexts } from "../../bench/hostile_texts.ts";
-import { parseSource } from "../../schema/pipeline/document.ts";
-import { lintingPipeline, lintPipeline } from "../../schema/pipeline/lint.ts";
-import { parseRepositoryFile, parseSubmission } from "../../schema/pipeline/parse.ts";
-import { anyPathMatches, patternFault } from "../../schema/pipeline/patterns.ts";
-import { doneAtOnce, SLICE_UNITS, type SlicedWork } from "../../schema/pipeline/sliced_work.ts";
+import { parseSource } from "../../schema/pipeline/syntax/document.ts";
+import { doneAtOnce, SLICE_UNITS, type SlicedWork } from "../../schema/pipeline/syntax/sliced_work.ts";
+import { lintingPipeline, lintPipeline } from "../../schema/pipeline/validate/lint.ts";
+import { parseRepositoryFile, parseSubmission } from "../../schema/pipeline/validate/parse.ts";
+import { anyPathMatches, patternFault } from "../../schema/pipeline/validate/patterns.ts";
 import type { ApiError } from "../../schema/wire/errors.ts";
 import { MAX_PIPELINE_BYTES, MAX_PLAN_BYTES, MAX_PLAN_FILE_BYTES, MAX_TOLD_FAULTS } from "../../schema/wire/limits.ts";
 import { planResult } from "../../schema/wire/plans.ts";
-import { inTurn } from "../../worker/in_turn.ts";
+import { inTurn } from "../../worker/platform/turns.ts";
 
 /** What a work comes to: its units in all, and the most that it does without a pause. */
 function measured<Value>(work: SlicedWork<Value>): { value: Value; units: number; longest: number } {

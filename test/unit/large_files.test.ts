@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { gitCredentials, ownCredentials } from "../../agent/git.ts";
-import { largeFileServer } from "../../agent/large_files.ts";
+import { gitCredentials, ownCredentials } from "../../agent/git/git.ts";
+import { largeFileServer } from "../../agent/git/large_files.ts";
 
 const OWN = "https://git.lan/team/web.git";
 

@@ -1,9 +1,9 @@
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { LogSpool } from "../../agent/log_spool.ts";
-import { Masker } from "../../agent/masker.ts";
-import { SpoolBudget } from "../../agent/spool_budget.ts";
+import { LogSpool } from "../../agent/log/log_spool.ts";
+import { Masker } from "../../agent/log/masker.ts";
+import { SpoolBudget } from "../../agent/log/spool_budget.ts";
 import { temporaryFolder } from "../support/processes.ts";
 
 const KIB = 1024;

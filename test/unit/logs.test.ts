@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { startProcess } from "../../agent/step_process.ts";
+import { startProcess } from "../../agent/execution/step_process.ts";
 import { ansiParts, plainText } from "../../schema/text/ansi.ts";
 import { LogFormatter } from "../../schema/text/log_formatter.ts";
 import { LineSplitter } from "../../worker/logs/lines.ts";
-import { parseAnsi } from "../../worker/pages/ansi.ts";
+import { parseAnsi } from "../../worker/ui/ansi.ts";
 import { temporaryFolder } from "../support/processes.ts";
 
 const encoder = new TextEncoder();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { doneAtOnce } from "../../schema/pipeline/sliced_work.ts";
-import { renderingMarkdown } from "../../worker/pages/markdown.ts";
+import { doneAtOnce } from "../../schema/pipeline/syntax/sliced_work.ts";
+import { renderingMarkdown } from "../../worker/ui/markdown.ts";
 
 describe("the summary of a job", () => {
 	const html = (text: string) => doneAtOnce(renderingMarkdown(text));

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { MASK, Masker } from "../../agent/masker.ts";
+import { MASK, Masker } from "../../agent/log/masker.ts";
 import { MIN_SECRET_BYTES, secretRequest } from "../../schema/wire/secrets.ts";
 
 /** What is shown of a text that comes in pieces of these lengths, again and again. */

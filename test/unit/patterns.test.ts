@@ -2,12 +2,12 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ConfinedFolder } from "../../agent/confined_files.ts";
-import { findFiles } from "../../agent/find_files.ts";
-import { lintPipeline } from "../../schema/pipeline/lint.ts";
-import { anyPathMatches, folderMatcher, nameMatcher, pathMatcher, patternFault } from "../../schema/pipeline/patterns.ts";
-import { doneAtOnce } from "../../schema/pipeline/sliced_work.ts";
-import { whyNot } from "../../schema/pipeline/triggers.ts";
+import { ConfinedFolder } from "../../agent/results/confined_files.ts";
+import { findFiles } from "../../agent/results/find_files.ts";
+import { doneAtOnce } from "../../schema/pipeline/syntax/sliced_work.ts";
+import { lintPipeline } from "../../schema/pipeline/validate/lint.ts";
+import { anyPathMatches, folderMatcher, nameMatcher, pathMatcher, patternFault } from "../../schema/pipeline/validate/patterns.ts";
+import { whyNot } from "../../schema/pipeline/validate/triggers.ts";
 import { temporaryFolder } from "../support/processes.ts";
 
 describe("the syntax of patterns", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { parseSubmission, parsingPipeline } from "../../schema/pipeline/parse.ts";
-import { doneAtOnce } from "../../schema/pipeline/sliced_work.ts";
-import { nearest } from "../../schema/pipeline/suggest.ts";
+import { doneAtOnce } from "../../schema/pipeline/syntax/sliced_work.ts";
+import { parseSubmission, parsingPipeline } from "../../schema/pipeline/validate/parse.ts";
+import { nearest } from "../../schema/pipeline/validate/suggest.ts";
 import { formatDuration, parseDuration } from "../../schema/wire/duration.ts";
 import type { ApiError, FieldError } from "../../schema/wire/errors.ts";
 

@@ -1,7 +1,7 @@
 import { getTableColumns, getTableName } from "drizzle-orm";
 import { expect, test } from "vitest";
 import { artifacts, attempts, jobs, runs } from "../../schema/database/tables.ts";
-import { migrate } from "../../worker/dispatch/core/migrations.ts";
+import { migrate } from "../../worker/queue/core/migrations.ts";
 import { nodeSql } from "../support/node_sql.ts";
 import { sqlConformance } from "../support/sql_conformance.ts";
 

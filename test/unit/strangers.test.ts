@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isOfStranger, ownVolume, refuseToStranger } from "../../agent/strangers.ts";
+import { isOfStranger, ownVolume, refuseToStranger } from "../../agent/execution/untrusted_jobs.ts";
 import { assignment as schema } from "../../schema/wire/protocol.ts";
 
 const container = { image: "a", workdir: null, user: null, env: {}, volumes: [], devices: [], options: {}, pull: "missing" };

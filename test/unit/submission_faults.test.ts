@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from "node:util";
 import { expect, test } from "vitest";
 import { faultsIn, showSubmissionFaults } from "../../cli/commands/faults.ts";
-import { parseSubmission } from "../../schema/pipeline/parse.ts";
+import { parseSubmission } from "../../schema/pipeline/validate/parse.ts";
 
 /** What is shown of a submission that is not taken. */
 function shown(pipeline: string | null, beside: Record<string, unknown>): string {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Job } from "../../schema/wire/resources.ts";
-import { barsOf, type Move } from "../../worker/pages/timeline_bars.ts";
+import { barsOf, type Move } from "../../worker/runs/pages/timeline_bars.ts";
 
 const time = (at: number) => new Date(at).toISOString();
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { decide } from "../../schema/pipeline/decide.ts";
-import { nameInFile, type Occasion, parseRepositoryFile } from "../../schema/pipeline/parse.ts";
-import { type ResolvedJob, readDefinition } from "../../schema/pipeline/resolved.ts";
-import { runFacts } from "../../schema/pipeline/settle.ts";
+import { type ResolvedJob, readDefinition } from "../../schema/pipeline/resolve/resolved.ts";
+import { decide } from "../../schema/pipeline/runtime/decide.ts";
+import { runFacts } from "../../schema/pipeline/runtime/settle.ts";
+import { nameInFile, type Occasion, parseRepositoryFile } from "../../schema/pipeline/validate/parse.ts";
 import { cronFault, nextTime } from "../../schema/wire/cron.ts";
 import type { ApiError, FieldError } from "../../schema/wire/errors.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { page } from "../../worker/pages/layout.tsx";
-import { renderLines } from "../../worker/pages/log_lines.tsx";
+import { renderLines } from "../../worker/logs/pages/log_lines.tsx";
+import { page } from "../../worker/ui/layout.tsx";
 
 const OVERRIDE = "\u202e";
 const EVIL = `main${OVERRIDE}gpj.exe`;

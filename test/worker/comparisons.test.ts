@@ -1,12 +1,12 @@
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
-import { findDelivery, listDeliveries, noteDelivery } from "../../worker/catalog/deliveries.ts";
-import { addProject } from "../../worker/catalog/projects.ts";
-import { listRuns } from "../../worker/catalog/record.ts";
-import { dispatcherOf } from "../../worker/dispatch/stub.ts";
-import { resumeDelivery } from "../../worker/forges/take_delivery.ts";
-import { takeFoundRefs } from "../../worker/forges/take_found_refs.ts";
+import { dispatcherOf } from "../../worker/platform/dispatcher.ts";
+import { addProject } from "../../worker/projects/store.ts";
 import { applyRetention } from "../../worker/retention/retention.ts";
+import { listRuns } from "../../worker/runs/store.ts";
+import { findDelivery, listDeliveries, noteDelivery } from "../../worker/webhooks/store.ts";
+import { resumeDelivery } from "../../worker/webhooks/take_delivery.ts";
+import { takeFoundRefs } from "../../worker/webhooks/take_found_refs.ts";
 
 const SHA = "a".repeat(40);
 const DAY_MS = 24 * 60 * 60_000;

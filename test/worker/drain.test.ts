@@ -1,13 +1,13 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, test, vi } from "vitest";
-import { parseSubmission } from "../../schema/pipeline/parse.ts";
-import { openCore } from "../../worker/dispatch/core/core.ts";
-import { outboxDepth } from "../../worker/dispatch/core/outbox.ts";
-import { SUBMITTED, submitRun } from "../../worker/dispatch/core/submit.ts";
-import { Drain } from "../../worker/dispatch/drain.ts";
-import { durableSql } from "../../worker/dispatch/durable_sql.ts";
-import { readSettings } from "../../worker/settings.ts";
+import { parseSubmission } from "../../schema/pipeline/validate/parse.ts";
+import { readSettings } from "../../worker/platform/settings.ts";
+import { openCore } from "../../worker/queue/core/core.ts";
+import { outboxDepth } from "../../worker/queue/core/record/outbox.ts";
+import { SUBMITTED, submitRun } from "../../worker/queue/core/runs/submit.ts";
+import { durableSql } from "../../worker/queue/durable_sql.ts";
+import { Drain } from "../../worker/queue/relay.ts";
 
 function queue(storage: DurableObjectStorage, team: string) {
 	let ids = 0;

@@ -1,5 +1,5 @@
 import type { D1Migration } from "@cloudflare/vitest-plugin";
-import type { Environment } from "../../worker/environment.ts";
+import type { Environment } from "../../worker/bindings.ts";
 
 declare global {
 	namespace Cloudflare {

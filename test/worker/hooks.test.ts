@@ -2,12 +2,12 @@ import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import type { DeliveryRow, ProjectRow } from "../../schema/database/tables.ts";
 import { type Trigger, whySkipped } from "../../schema/wire/triggers.ts";
-import { describeProject } from "../../worker/api/projects.ts";
-import { listDeliveries, newestHeardOf, noteDelivery } from "../../worker/catalog/deliveries.ts";
-import type { Environment } from "../../worker/environment.ts";
-import { gitlab } from "../../worker/forges/gitlab.ts";
-import { takeDelivery } from "../../worker/forges/take_delivery.ts";
-import { putSecret } from "../../worker/vault/secrets.ts";
+import type { Environment } from "../../worker/bindings.ts";
+import { describeProject } from "../../worker/projects/api.ts";
+import { putSecret } from "../../worker/secrets/service.ts";
+import { gitlab } from "../../worker/webhooks/gitlab.ts";
+import { listDeliveries, newestHeardOf, noteDelivery } from "../../worker/webhooks/store.ts";
+import { takeDelivery } from "../../worker/webhooks/take_delivery.ts";
 
 const SHA = "a".repeat(40);
 const project = { path_with_namespace: "team/web" };

@@ -1,9 +1,9 @@
 import { env, exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, test } from "vitest";
-import { compressedAnswer } from "../../worker/api/compressed_answer.ts";
-import { isNotModified, isSameVersion } from "../../worker/api/entity_tags.ts";
-import { rangeOf } from "../../worker/api/ranges.ts";
-import { sha256 } from "../../worker/auth/digest.ts";
+import { compressedAnswer } from "../../worker/http/compressed_answer.ts";
+import { isNotModified, isSameVersion } from "../../worker/http/entity_tags.ts";
+import { rangeOf } from "../../worker/http/ranges.ts";
+import { sha256 } from "../../worker/identity/digest.ts";
 
 const ADMIN = "an-admin-token-for-tests-that-nobody-guesses";
 

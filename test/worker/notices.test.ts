@@ -1,16 +1,16 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import type { ProjectRow, RunRow } from "../../schema/database/tables.ts";
-import type { Plan } from "../../schema/pipeline/resolved.ts";
+import type { Plan } from "../../schema/pipeline/resolve/resolved.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
-import { editProject } from "../../worker/api/projects.ts";
-import { signLease } from "../../worker/auth/lease_token.ts";
-import { noteDelivery, settleDelivery } from "../../worker/catalog/deliveries.ts";
-import { listNotices, putNotice, removeNotices } from "../../worker/catalog/notices.ts";
-import { presentProject } from "../../worker/catalog/present.ts";
-import { addProject, changeProject, findProject, isRepositoryOf, removeProject } from "../../worker/catalog/projects.ts";
+import { type PlanOfRun, planNotices, plannedRuns } from "../../worker/discovery/discovered_runs.ts";
+import { signLease } from "../../worker/identity/lease_token.ts";
 import worker from "../../worker/index.ts";
-import { type PlanOfRun, planNotices, plannedRuns } from "../../worker/plans/planned_runs.ts";
+import { editProject } from "../../worker/projects/api.ts";
+import { listNotices, putNotice, removeNotices } from "../../worker/projects/notices_store.ts";
+import { addProject, changeProject, findProject, isRepositoryOf, removeProject } from "../../worker/projects/store.ts";
+import { presentProject } from "../../worker/runs/present.ts";
+import { noteDelivery, settleDelivery } from "../../worker/webhooks/store.ts";
 
 const SETTINGS = {
 	repository: null,

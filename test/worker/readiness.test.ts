@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { sha256 } from "../../worker/auth/digest.ts";
-import type { Environment } from "../../worker/environment.ts";
+import type { Environment } from "../../worker/bindings.ts";
+import { sha256 } from "../../worker/identity/digest.ts";
 import worker from "../../worker/index.ts";
 
 /** What a monitor and everybody else are told before the coordinator can answer for itself. */

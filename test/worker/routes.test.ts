@@ -2,12 +2,12 @@ import { env, exports } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import { OWN_SEGMENTS } from "../../schema/wire/public_url.ts";
 import type { Session } from "../../schema/wire/sessions.ts";
-import { routes } from "../../worker/api/routes.ts";
-import { sha256 } from "../../worker/auth/digest.ts";
-import { signLease } from "../../worker/auth/lease_token.ts";
-import type { PrincipalKind } from "../../worker/auth/principal.ts";
-import { openSession } from "../../worker/auth/session.ts";
-import { sign } from "../../worker/auth/signing.ts";
+import { sha256 } from "../../worker/identity/digest.ts";
+import { signLease } from "../../worker/identity/lease_token.ts";
+import type { PrincipalKind } from "../../worker/identity/principal.ts";
+import { openSession } from "../../worker/identity/session.ts";
+import { sign } from "../../worker/identity/signing.ts";
+import { routes } from "../../worker/routes.ts";
 
 const AGENT = "agt_01J00000000000000000000000";
 const ADMIN = "an-admin-token-for-tests-that-nobody-guesses";

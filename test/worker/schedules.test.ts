@@ -2,12 +2,12 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { ApiError, toRefusal } from "../../schema/wire/errors.ts";
-import { openCore } from "../../worker/dispatch/core/core.ts";
-import { addSchedule, findSchedule } from "../../worker/dispatch/core/schedules.ts";
-import { durableSql } from "../../worker/dispatch/durable_sql.ts";
-import { performEffect } from "../../worker/dispatch/perform_effect.ts";
-import type { Environment } from "../../worker/environment.ts";
-import { readSettings } from "../../worker/settings.ts";
+import type { Environment } from "../../worker/bindings.ts";
+import { performEffect } from "../../worker/effect_handlers.ts";
+import { readSettings } from "../../worker/platform/settings.ts";
+import { openCore } from "../../worker/queue/core/core.ts";
+import { addSchedule, findSchedule } from "../../worker/queue/core/discovery/schedules.ts";
+import { durableSql } from "../../worker/queue/durable_sql.ts";
 
 test("what a schedule asks for comes later where it cannot be taken at the moment, and not at all where it never can", async () => {
 	const now = Date.now();

@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { expect, test, vi } from "vitest";
-import type { Environment } from "../../worker/environment.ts";
-import { listSecrets, missingSecrets, putSecret, readSecrets, removeSecret, rotateSecrets } from "../../worker/vault/secrets.ts";
+import type { Environment } from "../../worker/bindings.ts";
+import { listSecrets, missingSecrets, putSecret, readSecrets, removeSecret, rotateSecrets } from "../../worker/secrets/service.ts";
 
 /** An environment with these master keys, whose database is real. */
 function withKeys(present: string | null, before: string | null = null): Environment {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { statusContext, statusDescription } from "../../worker/forges/status_text.ts";
+import { statusContext, statusDescription } from "../../worker/statuses/status_text.ts";
 
 describe("the text of a status", () => {
 	test("stays as it is where the forge accepts it", async () => {

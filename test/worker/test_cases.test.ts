@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
-import { readCases } from "../../worker/tests/index_tests.ts";
+import { readCases } from "../../worker/test_results/index_tests.ts";
 
 async function casesIn(text: string) {
 	const bytes = new TextEncoder().encode(text);

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { ApiError } from "../../schema/wire/errors.ts";
-import { checkingPayload, payloadBytes } from "../../worker/forges/form_payload.ts";
-import { generic } from "../../worker/forges/generic.ts";
-import { gitea, github } from "../../worker/forges/github.ts";
-import { gitlab } from "../../worker/forges/gitlab.ts";
+import { checkingPayload, payloadBytes } from "../../worker/webhooks/form_payload.ts";
+import { generic } from "../../worker/webhooks/generic.ts";
+import { gitea, github } from "../../worker/webhooks/github.ts";
+import { gitlab } from "../../worker/webhooks/gitlab.ts";
 import { genericBodies, giteaBodies, githubBodies, gitlabBodies, withEachFieldMissing } from "../support/webhook_bodies.ts";
 
 const SHA = "a".repeat(40);

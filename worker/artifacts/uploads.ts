@@ -2,19 +2,19 @@ import * as z from "zod";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { LEASE_TOKEN_MS, MAX_PARTS, PART_BYTES, SINGLE_PART_BYTES } from "../../schema/wire/limits.ts";
 import type { ArtifactPlan, ArtifactPlanAnswer, Finish } from "../../schema/wire/protocol.ts";
-import { sha256 } from "../auth/digest.ts";
-import { type LeaseTokenClaims, leaseClaims } from "../auth/lease_token.ts";
-import { verifyForLease } from "../auth/signed_for_lease.ts";
-import { sign } from "../auth/signing.ts";
-import { brokenOff } from "../broken_off.ts";
-import { hex } from "../bytes.ts";
-import { addUploads } from "../catalog/uploads.ts";
-import type { SavedArtifact } from "../dispatch/core/attempts.ts";
-import { unwrap } from "../dispatch/result.ts";
-import { dispatcherOf } from "../dispatch/stub.ts";
-import type { Environment } from "../environment.ts";
+import type { Environment } from "../bindings.ts";
+import { brokenOff } from "../http/client_disconnect.ts";
+import { sha256 } from "../identity/digest.ts";
+import { type LeaseTokenClaims, leaseClaims } from "../identity/lease_token.ts";
+import { verifyForLease } from "../identity/signed_for_lease.ts";
+import { sign } from "../identity/signing.ts";
+import { hex } from "../platform/bytes.ts";
+import { dispatcherOf } from "../platform/dispatcher.ts";
+import { unwrap } from "../platform/result.ts";
+import type { SavedArtifact } from "../queue/core/leases/attempts.ts";
 import { objectKeys } from "./objects.ts";
 import { checkArtifactPath } from "./paths.ts";
+import { addUploads } from "./store.ts";
 
 /**
  * The way of artifacts into R2: a plan gives each part of each file an object and an address; the parts are put there; the finish

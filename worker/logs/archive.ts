@@ -1,5 +1,5 @@
 import { MIB } from "../../schema/wire/limits.ts";
-import { hex } from "../bytes.ts";
+import { hex } from "../platform/bytes.ts";
 import { indexKeyOf } from "./line_counter.ts";
 import type { LogRow, LogStore } from "./log_store.ts";
 

@@ -1,4 +1,4 @@
-import type { Environment } from "../environment.ts";
+import type { Environment } from "../bindings.ts";
 import { indexKeyOf, LINES_PER_MARK, LineCounter, type LineIndex } from "./line_counter.ts";
 import { type LineBatch, ShownLineSplitter } from "./lines.ts";
 import { type LogPlace, logSize, readLog, shardOf } from "./reader.ts";

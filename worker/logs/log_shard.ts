@@ -1,10 +1,10 @@
 import { DurableObject } from "cloudflare:workers";
 import { MIB } from "../../schema/wire/limits.ts";
 import type { Step } from "../../schema/wire/resources.ts";
-import type { Environment } from "../environment.ts";
-import { faultFields, setLogLevel, log as writeLog } from "../log.ts";
-import { Parking } from "../parking.ts";
-import { maxLogBytes, SHORT_HOLD_MS } from "../settings.ts";
+import type { Environment } from "../bindings.ts";
+import { faultFields, setLogLevel, log as writeLog } from "../platform/logger.ts";
+import { maxLogBytes, SHORT_HOLD_MS } from "../platform/settings.ts";
+import { Parking } from "../platform/waiters.ts";
 import { type ArchivedObject, archive, archivedBefore } from "./archive.ts";
 import type { LineIndex } from "./line_counter.ts";
 import { type LogRow, LogStore } from "./log_store.ts";

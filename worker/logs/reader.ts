@@ -1,6 +1,6 @@
 import type { AttemptRow } from "../../schema/database/tables.ts";
-import { dispatcherOf } from "../dispatch/stub.ts";
-import type { Environment } from "../environment.ts";
+import type { Environment } from "../bindings.ts";
+import { dispatcherOf } from "../platform/dispatcher.ts";
 import type { LogPiece } from "./log_shard.ts";
 
 const HOLD_MS = 20_000;

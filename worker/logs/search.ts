@@ -2,7 +2,7 @@ import { hasAnsi, plainText } from "../../schema/text/ansi.ts";
 import { STAMP_BYTES } from "../../schema/text/log_formatter.ts";
 import { joined } from "../../schema/wire/bytes.ts";
 import { MIB } from "../../schema/wire/limits.ts";
-import type { Environment } from "../environment.ts";
+import type { Environment } from "../bindings.ts";
 import { LINES_PER_MARK, newlinesIn } from "./line_counter.ts";
 import { readLineIndex } from "./line_index.ts";
 import { type LogPlace, logSize, readLog } from "./reader.ts";

@@ -1,6 +1,6 @@
 import { objectKeys } from "../artifacts/objects.ts";
-import { objectsOfRun, removeRunRows } from "../catalog/expired.ts";
 import { indexKeyOf } from "../logs/line_counter.ts";
+import { objectsOfRun, removeRunRows } from "./store.ts";
 
 /** R2 deletes up to a thousand objects in one call. */
 const DELETED_AT_ONCE = 1_000;

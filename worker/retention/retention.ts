@@ -1,7 +1,17 @@
 import { LEASE_TOKEN_MS } from "../../schema/wire/limits.ts";
 import type { Swept } from "../../schema/wire/resources.ts";
 import { objectKeys } from "../artifacts/objects.ts";
-import { removeDeliveriesBefore } from "../catalog/deliveries.ts";
+import { forgetUploads, uploadsBefore } from "../artifacts/store.ts";
+import type { Environment } from "../bindings.ts";
+import { deleteSessionsBefore } from "../identity/sessions_store.ts";
+import { indexKeyOf } from "../logs/line_counter.ts";
+import { dispatcherOf } from "../platform/dispatcher.ts";
+import { readRetention } from "../platform/settings.ts";
+import { projectsWithTerms } from "../projects/store.ts";
+import type { Holdings } from "../queue/core/reads.ts";
+import { forgetTests } from "../test_results/store.ts";
+import { removeDeliveriesBefore } from "../webhooks/store.ts";
+import { deleteObjects, removeRun } from "./remove_run.ts";
 import {
 	artifactsBefore,
 	artifactsExpiredBefore,
@@ -15,17 +25,7 @@ import {
 	runsEndedBefore,
 	strayKeys,
 	unusedSources,
-} from "../catalog/expired.ts";
-import { projectsWithTerms } from "../catalog/projects.ts";
-import { deleteSessionsBefore } from "../catalog/sessions.ts";
-import { forgetTests } from "../catalog/tests.ts";
-import { forgetUploads, uploadsBefore } from "../catalog/uploads.ts";
-import type { Holdings } from "../dispatch/core/reads.ts";
-import { dispatcherOf } from "../dispatch/stub.ts";
-import type { Environment } from "../environment.ts";
-import { indexKeyOf } from "../logs/line_counter.ts";
-import { readRetention } from "../settings.ts";
-import { deleteObjects, removeRun } from "./remove_run.ts";
+} from "./store.ts";
 import { type Term, termsOf } from "./terms.ts";
 
 /**

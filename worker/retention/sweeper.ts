@@ -1,9 +1,9 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Swept } from "../../schema/wire/resources.ts";
-import type { Environment } from "../environment.ts";
-import { resumeDeliveries } from "../forges/take_delivery.ts";
-import { faultFields, log, setLogLevel } from "../log.ts";
-import { SWEEPER_NAME } from "../settings.ts";
+import type { Environment } from "../bindings.ts";
+import { faultFields, log, setLogLevel } from "../platform/logger.ts";
+import { SWEEPER_NAME } from "../platform/settings.ts";
+import { resumeDeliveries } from "../webhooks/take_delivery.ts";
 import { applyRetention } from "./retention.ts";
 
 const EVERY_MS = 60 * 60_000;

@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { LogFormatter, STAMP_BYTES } from "../../../schema/text/log_formatter.ts";
 import { LINES_PER_MARK, LineCounter } from "../../../worker/logs/line_counter.ts";
 import { type LineBatch, LineSplitter, ShownLineSplitter } from "../../../worker/logs/lines.ts";
-import { parseAnsi } from "../../../worker/pages/ansi.ts";
+import { parseAnsi } from "../../../worker/ui/ansi.ts";
 import { type FuzzProperty, fuzzProperty } from "../fuzz_property.ts";
 import { bytesOf, joined, pieceSizes, piecesOf } from "../values/bytes.ts";
 import { linesIn, output, storedLog } from "../values/logs.ts";

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import * as fc from "fast-check";
-import { LogSpool, type Position } from "../../../agent/log_spool.ts";
-import { Masker } from "../../../agent/masker.ts";
-import { SpoolBudget } from "../../../agent/spool_budget.ts";
+import { LogSpool, type Position } from "../../../agent/log/log_spool.ts";
+import { Masker } from "../../../agent/log/masker.ts";
+import { SpoolBudget } from "../../../agent/log/spool_budget.ts";
 import { type FuzzProperty, fuzzProperty } from "../fuzz_property.ts";
 import { firstDifference, SpoolModel } from "./spool_model.ts";
 

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { formatBytes, parseBytes } from "../../../schema/wire/bytes.ts";
 import { formatDuration, parseDuration } from "../../../schema/wire/duration.ts";
 import { ApiError } from "../../../schema/wire/errors.ts";
-import { rangeOf } from "../../../worker/api/ranges.ts";
+import { rangeOf } from "../../../worker/http/ranges.ts";
 import { type FuzzProperty, fuzzProperty } from "../fuzz_property.ts";
 import { hostileText } from "../values/texts.ts";
 import { inTime } from "./fast_enough.ts";

@@ -10,9 +10,9 @@ import { plantedBug } from "../planted_bugs.ts";
  */
 
 const REPLACED: Record<string, string> = {
-	"worker/auth/signing.ts": "signing.ts",
-	"agent/voice.ts": "voice.ts",
-	"worker/catalog/tokens.ts": "tokens.ts",
+	"worker/identity/signing.ts": "signing.ts",
+	"agent/logger.ts": "voice.ts",
+	"worker/identity/tokens_store.ts": "tokens.ts",
 };
 const here = new URL("./", import.meta.url);
 const root = new URL("../../../", import.meta.url);

@@ -1,0 +1,61 @@
+import type { Step } from "../../schema/wire/resources.ts";
+import type { StepState } from "../../schema/wire/states.ts";
+import type { LogSpool, Position } from "../log/log_spool.ts";
+
+/** The steps of a job as they go by: those of the pipeline, and what the agent does around them. */
+export class JobSteps {
+	readonly #spool: LogSpool;
+	readonly #now: () => number;
+	readonly #steps: Step[];
+	/** Where each step that has begun begins in the output. */
+	readonly #begins: (Position | null)[];
+	/** Called with every change. */
+	onChange: (steps: Step[]) => void = () => undefined;
+
+	constructor(names: readonly string[], spool: LogSpool, now: () => number) {
+		this.#now = now;
+		this.#spool = spool;
+		this.#steps = names.map((name) => ({
+			name,
+			state: "pending",
+			exit_code: null,
+			started_at: null,
+			finished_at: null,
+			log_offset: null,
+			log_line: null,
+		}));
+		this.#begins = names.map(() => null);
+	}
+
+	/** As they are now, with the places at which they begin in the log as it is sent. */
+	get list(): Step[] {
+		return this.#steps.map((step, position) => {
+			const begin = this.#begins[position];
+			const place = begin && this.#spool.placeOf(begin);
+			return { ...step, log_offset: place?.offset ?? null, log_line: place?.line ?? null };
+		});
+	}
+
+	async begin(position: number, line: string): Promise<void> {
+		const step = this.#steps[position] as Step;
+		await this.#spool.endLine();
+		this.#begins[position] = this.#spool.position;
+		step.state = "running";
+		step.started_at = new Date(this.#now()).toISOString();
+		this.onChange(this.list);
+		await this.#spool.say(line);
+	}
+
+	end(position: number, state: StepState, code: number | null): void {
+		const step = this.#steps[position] as Step;
+		step.state = step.started_at === null ? "skipped" : state;
+		step.exit_code = step.started_at === null ? null : code;
+		step.finished_at = step.started_at === null ? null : new Date(this.#now()).toISOString();
+		this.onChange(this.list);
+	}
+
+	/** Whatever did not come to an end never will. */
+	skipOpen(): void {
+		for (const step of this.#steps) if (step.state === "pending" || step.state === "running") step.state = "skipped";
+	}
+}

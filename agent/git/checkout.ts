@@ -1,0 +1,197 @@
+import type { CheckoutOptions } from "../../schema/wire/checkout.ts";
+import type { Assignment, Commit } from "../../schema/wire/protocol.ts";
+import { CheckoutFailed, Git, type GitContext, GitFailed, ownCredentials } from "./git.ts";
+import { readIndexFile } from "./index_files.ts";
+import { placeLargeFiles } from "./large_files.ts";
+import { keepCommit, viaMirror } from "./mirror.ts";
+import { type Found, findCommit } from "./remote_refs.ts";
+
+/** A workspace that is to be made of a git repository. */
+export interface Checkout extends GitContext {
+	source: Extract<NonNullable<Assignment["source"]>, { git: string }>;
+	workspace: string;
+	/** The folder of the agent's mirrors. */
+	mirrors: string;
+	/** Who reads the repository: what one has got with its credentials is not another's. Empty without any. */
+	reader: string;
+	/** An empty folder. */
+	emptyHome: string;
+	/** Where a folder may be made that steps do not see. */
+	scratch: string;
+	/**
+	 * Tells the coordinator which commit was found; it answers with the one that the whole run uses.
+	 * @param tagObject the id that was asked for, where it is that of an annotated tag which points to the commit
+	 */
+	pin(commit: Commit, tagObject: string | null): Promise<string>;
+}
+
+/** A commit that was checked out, and the ref by which it was found. */
+export interface CheckedOut {
+	commit: Commit;
+	/** Null for a commit that was asked for by its id. */
+	ref: string | null;
+}
+
+/** What git takes for all commits (INFINITE_DEPTH). In a shallow repository it brings what is missing. */
+const ALL_COMMITS = 2147483647;
+const ALL_HEADS = "+refs/heads/*:refs/remotes/origin/*";
+const ALL_TAGS = "+refs/tags/*:refs/tags/*";
+/** For a look at the commit alone. */
+const ONE_COMMIT: CheckoutOptions = { depth: 1, tags: false, submodules: "none", lfs: false };
+
+/**
+ * Puts the source into the workspace: a commit with as much of its history, tags, submodules and large files as the source asks for. The
+ * first job of a run decides which commit its branch means; every other job gets the very same.
+ * @throws CheckoutFailed with the sentence for the person
+ */
+export async function checkOut(checkout: Checkout): Promise<CheckedOut> {
+	const git = new Git(checkout, checkout.workspace);
+	const { source, emptyHome, credentials, scratch } = checkout;
+	const { commit, ref } = await fetchPinned(git, checkout, source.checkout);
+	if (commit.tag !== null) await setTag(git, commit.tag, commit.sha);
+	const isTrusted = source.is_trusted;
+	// From here on the commit has a say in what is asked, and whom: it is told no credentials.
+	const present = isTrusted ? git.with(null) : await git.anonymous(emptyHome);
+	await present.run("checkout", "--quiet", "--detach", commit.sha);
+	// The project's own people may point to its server's other repositories.
+	if (source.checkout.submodules !== "none") await updateSubmodules(isTrusted ? git : present, source);
+	if (source.checkout.lfs) {
+		await placeLargeFiles(present, {
+			address: source.git,
+			sha: commit.sha,
+			isTrusted,
+			credentials: credentials && ownCredentials(credentials, source.git),
+			scratch,
+		});
+	}
+	return { commit, ref };
+}
+
+/** The same without a single file: only the commit is there, for git to be asked about. @throws CheckoutFailed */
+export async function fetchOnly(checkout: Checkout): Promise<CheckedOut> {
+	return fetchPinned(new Git(checkout, checkout.workspace), checkout, ONE_COMMIT);
+}
+
+async function fetchPinned(git: Git, checkout: Checkout, options: CheckoutOptions): Promise<CheckedOut> {
+	const found = await findCommit(git, checkout.source);
+	await git.run("init", "--quiet", ...objectFormat(found.sha), ".");
+	await git.run("remote", "add", "origin", checkout.source.git);
+	await fetchCommit(git, checkout, found, options);
+	const { sha, ...text } = await describe(git, found.sha);
+	const names = { branch: found.branch, tag: found.tag };
+	const pinned = await checkout.pin({ ...names, ...text, sha }, sha === found.sha ? null : found.sha);
+	if (pinned === sha) return { commit: { ...names, ...text, sha }, ref: found.ref };
+	// Another job of this run was first, and the branch has moved in between.
+	await fetchCommit(git, checkout, { ...found, sha: pinned }, options);
+	return { commit: { ...names, ...(await describe(git, pinned)) }, ref: found.ref };
+}
+
+/** Which repository a commit can be in: one of SHA-256 has ids of 64 digits. */
+function objectFormat(sha: string): string[] {
+	return sha.length === 64 ? ["--object-format=sha256"] : [];
+}
+
+/** Brings one commit into the workspace: straight from a repository on this machine, by way of the mirror from any other. */
+async function fetchCommit(git: Git, checkout: Checkout, found: Found, options: CheckoutOptions): Promise<void> {
+	const { source, mirrors } = checkout;
+	if (await has(git, found.sha)) return;
+	if (isLocal(source)) {
+		await fetchFromOrigin(git, found, options);
+		return;
+	}
+	await viaMirror(
+		git,
+		{ mirrors, address: source.git, reader: checkout.reader, format: objectFormat(found.sha), isWhole: options.depth === "full" },
+		async (mirror) => {
+			const mayHave = (options.depth === 1 || options.depth === "full") && !options.tags && found.tag === null;
+			const isEnough = mayHave && (await has(mirror, found.sha));
+			if (!isEnough) await fetchFromOrigin(mirror, found, options);
+			await keepCommit(mirror, found.branch ?? found.tag ?? "", found.sha);
+		},
+		async (mirror) => {
+			const tags = options.tags ? [ALL_TAGS] : (await hasTag(mirror, found)) ? [tagRef(found.tag as string)] : [];
+			await git.run(...fetchWith(options), mirror.folder, found.sha, ...tags);
+		},
+	);
+}
+
+function isLocal({ git }: Checkout["source"]): boolean {
+	return git.startsWith("/") || git.startsWith("file:");
+}
+
+async function has(git: Git, sha: string): Promise<boolean> {
+	return git.succeeds("cat-file", "-e", `${sha}^{commit}`);
+}
+
+async function hasTag(git: Git, { tag }: Found): Promise<boolean> {
+	return tag !== null && (await git.succeeds("rev-parse", "--quiet", "--verify", `refs/tags/${tag}`));
+}
+
+function tagRef(tag: string): string {
+	return `+refs/tags/${tag}:refs/tags/${tag}`;
+}
+
+function fetchWith({ depth }: Pick<CheckoutOptions, "depth">): string[] {
+	return ["fetch", "--quiet", ...(depth === "full" ? [] : [`--depth=${depth}`]), "--no-tags"];
+}
+
+/**
+ * Fetches a commit with what belongs to it. Not every server gives out any commit by its id, and a tag may be gone: what is asked for
+ * goes from the most exact to all there is.
+ */
+async function fetchFromOrigin(git: Git, { sha, ref, tag }: Found, options: CheckoutOptions): Promise<void> {
+	// Tags that the server has no more are none.
+	const [prune, all] = options.tags ? [["--prune"], [ALL_TAGS]] : [[], []];
+	const ways = [
+		[...fetchWith(options), ...prune, "origin", sha, ...(tag === null || options.tags ? [] : [tagRef(tag)]), ...all],
+		...(tag === null ? [] : [[...fetchWith(options), ...prune, "origin", sha, ...all]]),
+		...(ref === null ? [] : [[...fetchWith(options), ...prune, "origin", ref, ...all]]),
+		["fetch", "--quiet", ...(options.depth === "full" ? [] : [`--depth=${ALL_COMMITS}`]), "--tags", "origin", ALL_HEADS],
+	];
+	await git.overNetwork(async () => {
+		for (const way of ways) {
+			try {
+				await git.run(...way);
+			} catch (error) {
+				if (!(error instanceof GitFailed && NOT_BY_ID.test(error.words))) throw error;
+				// The commit may be there from before, and with less than is asked for now.
+				continue;
+			}
+			if (await has(git, sha)) return;
+		}
+	});
+	if (!(await has(git, sha))) throw new CheckoutFailed(`The commit ${sha} is not in the repository (any more).`);
+}
+
+/** What servers say who give out refs only, or do not have the commit. */
+const NOT_BY_ID = /not our ref|unadvertised object|couldn't find remote ref|does not allow request/i;
+
+/** Makes the tag that is checked out a ref; one that has moved since is one of its own. */
+async function setTag(git: Git, tag: string, sha: string): Promise<void> {
+	const present = await git.output("rev-parse", "--quiet", "--verify", `refs/tags/${tag}^{commit}`).catch((error) => {
+		if (error instanceof GitFailed) return "";
+		throw error;
+	});
+	if (present !== sha) await git.run("update-ref", `refs/tags/${tag}`, sha);
+}
+
+/** The commit of an id, which may be that of an annotated tag. */
+async function describe(git: Git, id: string): Promise<Pick<Commit, "sha" | "message" | "author">> {
+	const text = await git.output("log", "-1", "--format=%H%n%an <%ae>%n%B", id);
+	const [sha = "", author = "", ...message] = text.split("\n");
+	return { sha, author: author.slice(0, 500), message: message.join("\n").trim().slice(0, 10_000) };
+}
+
+const MAX_MODULES_BYTES = 1024 * 1024;
+
+async function updateSubmodules(git: Git, source: Checkout["source"]): Promise<void> {
+	if ((await readIndexFile(git, ".gitmodules", MAX_MODULES_BYTES)) === null) return;
+	const { depth, submodules } = source.checkout;
+	const recursive = submodules === "recursive" ? ["--recursive"] : [];
+	// git clones what lies on this machine as a whole.
+	const history = depth === "full" || isLocal(source) ? [] : [`--depth=${depth}`];
+	// A repository that is named by its path has its relative submodules beside it, which git forbids since CVE-2022-39253 unless told.
+	const beside = isLocal(source) && source.is_trusted ? ["-c", "protocol.file.allow=always"] : [];
+	await git.run("submodule", "sync", "--quiet", ...recursive);
+	await git.overNetwork(() => git.run(...beside, "submodule", "update", "--quiet", "--init", ...recursive, ...history));
+}

@@ -1,0 +1,87 @@
+import type { Assignment, Commit } from "../../schema/wire/protocol.ts";
+import { CheckoutFailed, type Git } from "./git.ts";
+
+/** What a source means at the server of its repository: which commit, and by which ref. */
+
+/** A commit that is asked for, and the ref by which it was found. */
+export interface Found extends Pick<Commit, "branch" | "tag"> {
+	/** The id as it was given or found; that of an annotated tag is peeled once its object is there. */
+	sha: string;
+	/** Null for a commit that was asked for by its id. */
+	ref: string | null;
+}
+
+type GitSource = Extract<NonNullable<Assignment["source"]>, { git: string }>;
+
+const COMMIT = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
+const MAX_NAMED_BRANCHES = 10;
+
+/**
+ * Finds the commit of a source. A commit that is known with the full name of its ref is not looked up.
+ * @param git in a folder that need not be a repository
+ * @throws CheckoutFailed
+ */
+export async function findCommit(git: Git, { git: address, ref, commit }: GitSource): Promise<Found> {
+	if (ref !== null && COMMIT.test(ref)) return { sha: commit ?? ref, ref: null, branch: null, tag: null };
+	if (commit !== null && ref?.startsWith("refs/")) return { sha: commit, ref, ...kindOf(ref) };
+	const refs = await remoteRefs(git, address);
+	const target = named(refs, ref);
+	if (commit !== null)
+		return { sha: commit, ref: target?.sha === commit ? target.name : null, ...kindOf(target?.target ?? target?.name ?? "") };
+	if (target && target.sha !== "") return { sha: target.sha, ref: target.name, ...kindOf(target.target ?? target.name) };
+	throw new CheckoutFailed(whyNoCommit(refs, ref));
+}
+
+function whyNoCommit(refs: ReadonlyMap<string, RemoteRef>, ref: string | null): string {
+	const branches = [...refs.keys()].filter((name) => name.startsWith("refs/heads/")).map((name) => name.slice("refs/heads/".length));
+	const known = `Branches: ${branches.slice(0, MAX_NAMED_BRANCHES).join(", ") || "none"}.`;
+	if (ref !== null) return `There is no branch, tag or commit ${ref}. ${known}${hintOfRename(refs, ref)}`;
+	if ([...refs.values()].every(({ sha }) => sha === "")) return "The repository is empty.";
+	const { target } = refs.get("HEAD") ?? { target: null };
+	return `The HEAD of the repository names ${target === null ? "a branch" : kindOf(target).branch} that does not exist. Name a branch with ref, or set the default branch at the server. ${known}`;
+}
+
+/** That a branch which is not there may be the default branch under its old name. */
+function hintOfRename(refs: ReadonlyMap<string, RemoteRef>, ref: string): string {
+	const [, present] = /^refs\/heads\/(.+)$/.exec(refs.get("HEAD")?.target ?? "") ?? [];
+	if (present === undefined || !ref.startsWith("refs/heads/")) return "";
+	return ` The repository's default branch is ${present}: if it was renamed, correct the project's setting default_branch.`;
+}
+
+/** What a ref means: a branch, then a tag, then a name as gitrevisions(7) completes it; without a ref, where HEAD is. */
+function named(refs: ReadonlyMap<string, RemoteRef>, ref: string | null): RemoteRef | undefined {
+	if (ref === null) return refs.get("HEAD");
+	const names = [`refs/heads/${ref}`, `refs/tags/${ref}`, ref, `refs/${ref}`];
+	return names.map((name) => refs.get(name)).find((found) => found !== undefined);
+}
+
+function kindOf(name: string): Pick<Found, "branch" | "tag"> {
+	return {
+		branch: name.startsWith("refs/heads/") ? name.slice("refs/heads/".length) : null,
+		tag: name.startsWith("refs/tags/") ? name.slice("refs/tags/".length) : null,
+	};
+}
+
+interface RemoteRef {
+	name: string;
+	/** The commit; that of an annotated tag is the one that the tag points to. Empty: the ref points to a branch that does not exist. */
+	sha: string;
+	/** What a symbolic ref points to. */
+	target: string | null;
+}
+
+async function remoteRefs(git: Git, address: string): Promise<Map<string, RemoteRef>> {
+	const listing = await git.overNetwork(() => git.output("ls-remote", "--symref", "--", address));
+	const refs = new Map<string, RemoteRef>();
+	// Names of refs hold no white space (git-check-ref-format(1)), so git quotes nothing here.
+	for (const line of listing.split("\n")) {
+		const [value = "", name = ""] = line.split("\t");
+		if (!name) continue;
+		const isPeeled = name.endsWith("^{}");
+		const key = isPeeled ? name.slice(0, -"^{}".length) : name;
+		const known = refs.get(key);
+		if (value.startsWith("ref: ")) refs.set(key, { name: key, sha: "", target: value.slice("ref: ".length) });
+		else refs.set(key, { name: key, sha: value, target: known?.target ?? null });
+	}
+	return refs;
+}

@@ -1,0 +1,162 @@
+import { MIN_SECRET_BYTES } from "../../schema/wire/secrets.ts";
+import { formsOf } from "./secret_forms.ts";
+
+/**
+ * Hides secrets in what a job writes, as it comes, in every form that `formsOf` names. What could be the beginning of one is held back, and
+ * nothing else.
+ */
+
+/** What stands where a secret was. */
+export const MASK = "***";
+
+/** By so many of its first bytes a needle is found. */
+const WINDOW = 4;
+
+export class Masker {
+	/** The first bytes of a needle, as a number → the needles, in the order of their bytes, and how long the longest is. */
+	readonly #needles = new Map<number, Alike>();
+	/** Beginnings of needles that are shorter than the window. */
+	readonly #beginnings = new Set<string>();
+	/** What may be the beginning of a secret; and how much of it is known to belong to one. */
+	#held: Buffer = Buffer.alloc(0);
+	#covered = 0;
+
+	/** Finds the secrets themselves, without what is hidden only because it stands in one. */
+	readonly #wholes: Masker | null;
+
+	/** @param extent whether the strings of a secret that is JSON are secrets, too */
+	constructor(secrets: Iterable<string>, extent: "parts" | "wholes" = "parts") {
+		const all = [...secrets];
+		this.#wholes = extent === "wholes" ? null : new Masker(all, "wholes");
+		const needles = new Map<string, Buffer>();
+		for (const secret of all) for (const form of formsOf(secret, extent)) needles.set(form.toString("latin1"), form);
+		for (const needle of [...needles.values()].sort(Buffer.compare)) {
+			const key = needle.readUInt32LE(0);
+			const alike = this.#needles.get(key) ?? { sorted: [], longest: 0 };
+			alike.sorted.push(needle);
+			alike.longest = Math.max(alike.longest, needle.byteLength);
+			this.#needles.set(key, alike);
+			for (let length = 1; length < WINDOW; length += 1) this.#beginnings.add(needle.toString("latin1", 0, length));
+		}
+	}
+
+	/** Takes more output. @returns what can be shown of it and of what was held back before */
+	push(bytes: Uint8Array): Uint8Array {
+		return this.#needles.size === 0 ? bytes : this.#take(Buffer.concat([this.#held, bytes]), false);
+	}
+
+	/** Nothing follows what was held back; of a secret that has begun no more than a few bytes are shown. */
+	flush(): Uint8Array {
+		return this.#held.byteLength === 0 ? this.#held : this.#take(this.#held, true);
+	}
+
+	/** A text that is whole, without the secrets. What is held back of a stream is left alone. */
+	text(text: string): string {
+		if (this.#needles.size === 0) return text;
+		const { shown } = this.#scan(Buffer.from(text), 0, true);
+		return shown.toString("utf8");
+	}
+
+	/**
+	 * Whether a secret stands in a text; one that has only begun at its end does not. Strings in a secret that is JSON are no
+	 * matter: the name of a project may well be that of a file.
+	 */
+	finds(text: string): boolean {
+		const line = `${text}\n`;
+		return (this.#wholes ?? this).text(line) !== line;
+	}
+
+	#take(bytes: Buffer, isEnd: boolean): Uint8Array {
+		const { shown, held, covered } = this.#scan(bytes, this.#covered, isEnd);
+		this.#held = held;
+		this.#covered = covered;
+		return shown;
+	}
+
+	/**
+	 * @param covered how many of the first bytes belong to a secret that was found, and told, before
+	 * @returns what can be shown; what is held back, and how much of that is covered
+	 */
+	#scan(bytes: Buffer, covered: number, isEnd: boolean): { shown: Buffer; held: Buffer; covered: number } {
+		const parts: Buffer[] = [];
+		let shownTo = covered;
+		let maskedTo = covered;
+		let heldFrom = bytes.byteLength;
+		for (let at = 0; at < bytes.byteLength; at += 1) {
+			const match = this.#matchAt(bytes, at, isEnd);
+			if (match === "open") {
+				heldFrom = at;
+				break;
+			}
+			if (match === null) continue;
+			// Secrets that overlap are hidden as one.
+			if (at >= maskedTo) {
+				parts.push(bytes.subarray(shownTo, at), MASK_BYTES);
+			}
+			maskedTo = Math.max(maskedTo, at + match);
+			shownTo = maskedTo;
+		}
+		if (heldFrom > shownTo) parts.push(bytes.subarray(shownTo, heldFrom));
+		return { shown: Buffer.concat(parts), held: Buffer.from(bytes.subarray(heldFrom)), covered: Math.max(0, maskedTo - heldFrom) };
+	}
+
+	/** How long the longest needle is that stands here; `open` if one could that is longer than what there is so far; null if none. */
+	#matchAt(bytes: Buffer, at: number, isEnd: boolean): number | "open" | null {
+		const left = bytes.byteLength - at;
+		if (left < WINDOW) return !isEnd && this.#beginnings.has(bytes.toString("latin1", at)) ? "open" : null;
+		const alike = this.#needles.get(bytes.readUInt32LE(at));
+		if (!alike) return null;
+		const rest = bytes.subarray(at, at + alike.longest);
+		const index = firstNotBefore(alike.sorted, rest);
+		const next = alike.sorted[index]?.equals(rest) ? alike.sorted[index + 1] : alike.sorted[index];
+		// Only what is whole up to the end of all that there is may be the beginning of a longer needle.
+		if (next && left < next.byteLength && next.subarray(0, left).equals(rest)) {
+			if (!isEnd) return "open";
+			// A beginning that nothing follows: whoever was ended, or cut short, in the middle of it.
+			if (left >= MIN_SECRET_BYTES) return left;
+		}
+		return longestAtStart(alike.sorted, rest);
+	}
+}
+
+/** Needles that begin alike. */
+interface Alike {
+	sorted: Buffer[];
+	longest: number;
+}
+
+/** The index of the first needle that is not before a text in the order of bytes. */
+function firstNotBefore(sorted: readonly Buffer[], text: Buffer): number {
+	let [low, high] = [0, sorted.length];
+	while (low < high) {
+		const middle = (low + high) >> 1;
+		if (Buffer.compare(sorted[middle] as Buffer, text) < 0) low = middle + 1;
+		else high = middle;
+	}
+	return low;
+}
+
+/** How long the longest needle is that a text begins with; null if there is none. */
+function longestAtStart(sorted: readonly Buffer[], text: Buffer): number | null {
+	for (let beginning = text; beginning.byteLength >= WINDOW; ) {
+		const at = firstNotBefore(sorted, beginning);
+		const exact = sorted[at];
+		if (exact?.equals(beginning)) return exact.byteLength;
+		// Whatever the text begins with comes before it; the nearest before it shares most with it.
+		const nearest = sorted[at - 1];
+		if (!nearest) return null;
+		const common = commonLength(nearest, beginning);
+		if (common === nearest.byteLength) return common;
+		beginning = beginning.subarray(0, common);
+	}
+	return null;
+}
+
+function commonLength(a: Buffer, b: Buffer): number {
+	const most = Math.min(a.byteLength, b.byteLength);
+	let length = 0;
+	while (length < most && a[length] === b[length]) length += 1;
+	return length;
+}
+
+const MASK_BYTES = Buffer.from(MASK);

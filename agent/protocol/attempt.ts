@@ -1,0 +1,250 @@
+import { plainText } from "../../schema/text/ansi.ts";
+import { formatDuration } from "../../schema/wire/duration.ts";
+import { ApiError } from "../../schema/wire/errors.ts";
+import { SINGLE_PART_BYTES } from "../../schema/wire/limits.ts";
+import { type Assignment, assignment, type FinishBody, finishAnswer, type Intervals } from "../../schema/wire/protocol.ts";
+import { logLost, withReason } from "../execution/outcome.ts";
+import { LogShipper } from "../log/log_shipper.ts";
+import { say } from "../logger.ts";
+import { type Coordinator, untilAnswered } from "./client.ts";
+import type { CoordinatorClock } from "./coordinator_clock.ts";
+import type { Job, JobResult, StopReason, Workshop } from "./job.ts";
+import { StepReporter } from "./step_reporter.ts";
+
+/** What an attempt needs of its agent. */
+export interface AttemptContext {
+	client: Coordinator;
+	intervals: Intervals;
+	workshop: Workshop;
+	clock: CoordinatorClock;
+}
+
+/** Kept from the lease for the way of the last signal. */
+const FENCE_MARGIN_MS = 2_000;
+/** The coordinator checks every artifact before it answers, and reads those that came in parts. */
+const FINISH_TIMEOUT_MS = 30_000;
+const CHECK_MS = 30;
+const CHECKED_BYTES_PER_MS = 20_000;
+
+/**
+ * One attempt on this agent, from the claim to the delivered result. It is self-fencing: when the lease cannot be renewed in
+ * time, its processes are ended before the coordinator may give the job to somebody else.
+ */
+export class Attempt {
+	readonly id: string;
+	readonly #token: string;
+	readonly #context: AttemptContext;
+	readonly #lost = new AbortController();
+	#job: Job | null = null;
+	#shipper: LogShipper | null = null;
+	#assigned: Assignment | null = null;
+	#stopReason: StopReason | null = null;
+	#isWatched = false;
+	#fence: NodeJS.Timeout | undefined;
+	/** When the lease is given up, on the monotonic clock; it only ever moves on. */
+	#fenceAt = 0;
+
+	constructor(id: string, leaseToken: string, context: AttemptContext) {
+		this.id = id;
+		this.#token = leaseToken;
+		this.#context = context;
+	}
+
+	/** Whether the coordinator has given the job to this attempt. */
+	get isClaimed(): boolean {
+		return this.#fenceAt > 0;
+	}
+
+	/** Claims the offer, runs the job, delivers the result, cleans up. Never throws. */
+	async run(): Promise<void> {
+		try {
+			const claimed = await this.#claim();
+			if (claimed) await this.#runClaimed(claimed);
+		} catch (error) {
+			say("error", `attempt ${this.id}: ${(error as Error).stack ?? error}`);
+		} finally {
+			clearTimeout(this.#fence);
+			await this.#context.workshop.remove(this.id).catch((error) => say("warn", `cannot remove what ${this.id} has left: ${error}`));
+		}
+	}
+
+	/** Ends the job's processes; what comes after depends on the reason. A first reason stays. */
+	stop(reason: StopReason): void {
+		this.#stopReason ??= reason;
+		if (reason === "lost") this.#lost.abort();
+		this.#job?.stop(reason);
+	}
+
+	/** What it runs, once it is known. */
+	get job(): { id: string; name: string; run: string } | null {
+		return this.#assigned && { id: this.#assigned.job.id, name: this.#assigned.job.name, run: this.#assigned.run.id };
+	}
+
+	watch(isWatched: boolean): void {
+		this.#isWatched = isWatched;
+		this.#shipper?.watch(isWatched);
+	}
+
+	/**
+	 * The lease holds for `ttlMs` from the moment at which the request that was confirmed had been sent.
+	 * @param sentAt that moment, on the monotonic clock
+	 */
+	extend(ttlMs: number, sentAt: number): void {
+		const fenceAt = sentAt + ttlMs - this.#context.intervals.kill_grace_ms - FENCE_MARGIN_MS;
+		if (fenceAt <= this.#fenceAt) return;
+		this.#fenceAt = fenceAt;
+		clearTimeout(this.#fence);
+		this.#fence = setTimeout(
+			() => {
+				// A finished job waits for its result to be taken; nothing of it could run twice.
+				if (this.#job?.isOver) return;
+				say("warn", `attempt ${this.id}: the lease cannot be renewed; ending the job`);
+				this.stop("lost");
+			},
+			Math.min(2 ** 31 - 1, Math.max(0, fenceAt - performance.now())),
+		);
+	}
+
+	/** Whether the lease is over, or cannot be told from one that is. */
+	#isLost(): boolean {
+		return this.#lost.signal.aborted || this.#fenceAt <= performance.now();
+	}
+
+	/** Takes the offer up; null if it is gone. */
+	async #claim(): Promise<Assignment | null> {
+		const path = `/api/v1/attempts/${this.id}/start`;
+		const { signal } = this.#lost;
+		try {
+			return await untilAnswered(async () => {
+				const sentAt = performance.now();
+				const claimed = await this.#context.client.fetch(assignment, { method: "POST", path, token: this.#token, json: {}, signal });
+				this.#context.clock.heard(claimed.now, sentAt);
+				this.extend(claimed.ttl_ms, sentAt);
+				return claimed;
+			}, signal);
+		} catch (error) {
+			if (signal.aborted) return null;
+			if (!(error instanceof ApiError)) throw error;
+			say("info", `offer ${this.id} is gone: ${error.message}`);
+			return null;
+		}
+	}
+
+	async #runClaimed(claimed: Assignment): Promise<void> {
+		const { client, intervals, workshop, clock } = this.#context;
+		// This process may have been asleep while the claim was answered: what it holds is then somebody else's.
+		if (this.#isLost()) return;
+		this.#assigned = claimed;
+		say("info", `job ${claimed.job.name} of ${claimed.pipeline} #${claimed.run.number}, attempt ${claimed.number}`);
+		const started = performance.now();
+		let job: Job;
+		try {
+			job = await workshop.prepare(claimed, this.#token, { intervals, clock });
+		} catch (error) {
+			await this.#finish({ ...failedResult(`The agent could not prepare the job: ${(error as Error).message}`), steps: [], log: NO_LOG });
+			return;
+		}
+		if (this.#isLost()) {
+			await job.close();
+			return;
+		}
+		const address = { id: this.id, token: this.#token };
+		const pace = { watchedMs: intervals.log_flush_watched_ms, unwatchedMs: intervals.log_flush_ms };
+		const shipper = new LogShipper(client, address, job.spool, pace);
+		const reporter = new StepReporter(client, address);
+		this.#job = job;
+		this.#shipper = shipper;
+		shipper.watch(this.#isWatched);
+		job.onSteps = (steps) => reporter.report(steps);
+		if (this.#stopReason) job.stop(this.#stopReason);
+		try {
+			const result = await job.run();
+			reporter.stop();
+			const state = this.#lost.signal.aborted ? null : await this.#deliver(result, job, shipper);
+			const end = this.#lost.signal.aborted ? "given up, the lease is lost" : (state ?? result.state);
+			say("info", `job ${claimed.job.name}: ${end} after ${formatDuration(performance.now() - started)}`);
+		} finally {
+			reporter.stop();
+			await shipper.drop();
+			await job.close();
+		}
+	}
+
+	/**
+	 * Sends the rest of the log and then the result, for as long as it takes.
+	 * @returns how the attempt has ended, as the coordinator says; null where it takes no result
+	 */
+	async #deliver(result: JobResult, job: Job, shipper: LogShipper): Promise<string | null> {
+		const onLost = () => void shipper.drop();
+		this.#lost.signal.addEventListener("abort", onLost, { once: true });
+		const log = await shipper.finish();
+		const isOver = shipper.refusal?.code === "attempt_finished" || shipper.refusal?.code === "attempt_superseded";
+		if (this.#lost.signal.aborted || isOver) return null;
+		const declared = { ...log, incomplete: log.incomplete || shipper.refusal !== null || shipper.fault !== null };
+		const sound = shipper.fault === null ? result : withLostLog(result, shipper.fault);
+		const delivered = await this.#finish({ ...sound, steps: job.steps, log: declared });
+		if (!(delivered instanceof ApiError)) return delivered;
+		if (!UNUSABLE.has(delivered.code)) return null;
+		const failed = failedResult(`The result was not taken: ${delivered.message}`);
+		const state = await this.#finish({ ...failed, steps: [], log: declared });
+		return state instanceof ApiError ? null : state;
+	}
+
+	/** Delivers a result. @returns how the attempt has ended, or the refusal; null where the lease is lost */
+	async #finish(body: FinishBody): Promise<string | ApiError | null> {
+		const path = `/api/v1/attempts/${this.id}/finish`;
+		const { signal } = this.#lost;
+		try {
+			const { attempt_state } = await untilAnswered(
+				() =>
+					this.#context.client.fetch(finishAnswer, {
+						method: "POST",
+						path,
+						token: this.#token,
+						json: body,
+						timeoutMs: finishTimeoutOf(body),
+						signal,
+					}),
+				signal,
+				(error) => say("warn", `the result of ${this.id} is not taken yet: ${error.message}`),
+			);
+			return attempt_state;
+		} catch (error) {
+			if (signal.aborted) return null;
+			if (!(error instanceof ApiError)) throw error;
+			say("warn", `the result of ${this.id} is refused: ${error.message}`);
+			return error;
+		}
+	}
+}
+
+/** What is wrong with a result that can never be taken. */
+const UNUSABLE: ReadonlySet<string> = new Set(["validation_failed", "too_large", "malformed"]);
+
+function finishTimeoutOf({ artifacts }: FinishBody): number {
+	const bytesInParts = artifacts.reduce((sum, { size }) => sum + (size > SINGLE_PART_BYTES ? size : 0), 0);
+	return FINISH_TIMEOUT_MS + artifacts.length * CHECK_MS + Math.ceil(bytesInParts / CHECKED_BYTES_PER_MS);
+}
+
+const NO_LOG = { bytes: 0, sha256: null, incomplete: true };
+
+/** The result of a job whose log cannot be read for sending. */
+function withLostLog({ state, exit_code, reason, ...rest }: JobResult, why: string): JobResult {
+	const outcome = withReason({ state, exitCode: exit_code, reason }, logLost(why).outcome);
+	return { ...rest, state: outcome.state, exit_code: outcome.exitCode, reason: outcome.reason };
+}
+
+/** The result of a job that the agent could not run as it should. */
+function failedResult(text: string): JobResult {
+	return {
+		state: "errored",
+		exit_code: null,
+		reason: { code: "agent_failed", text: plainText(text).slice(0, 2000) },
+		artifacts: [],
+		outputs: {},
+		tests: null,
+		coverage: null,
+		plan: null,
+		refs: null,
+	};
+}

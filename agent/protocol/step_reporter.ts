@@ -1,0 +1,50 @@
+import type { Step } from "../../schema/wire/resources.ts";
+import type { Coordinator } from "./client.ts";
+
+/**
+ * Tells the coordinator how far the steps are, while the job runs. Only the newest state matters, so one request is under way
+ * at a time and a report that is lost is made good by the next; the result carries all steps once more.
+ */
+export class StepReporter {
+	readonly #client: Coordinator;
+	readonly #attempt: { id: string; token: string };
+	readonly #stop = new AbortController();
+	#newest: Step[] | null = null;
+	#isSending = false;
+
+	constructor(client: Coordinator, attempt: { id: string; token: string }) {
+		this.#client = client;
+		this.#attempt = attempt;
+	}
+
+	report(steps: Step[]): void {
+		this.#newest = steps;
+		if (!this.#isSending) void this.#send();
+	}
+
+	stop(): void {
+		this.#stop.abort();
+	}
+
+	async #send(): Promise<void> {
+		this.#isSending = true;
+		for (let steps = this.#take(); steps && !this.#stop.signal.aborted; steps = this.#take()) {
+			await this.#client
+				.call({
+					method: "POST",
+					path: `/api/v1/attempts/${this.#attempt.id}/steps`,
+					token: this.#attempt.token,
+					json: { steps },
+					signal: this.#stop.signal,
+				})
+				.catch(() => undefined);
+		}
+		this.#isSending = false;
+	}
+
+	#take(): Step[] | null {
+		const steps = this.#newest;
+		this.#newest = null;
+		return steps;
+	}
+}

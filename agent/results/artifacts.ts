@@ -1,0 +1,207 @@
+import { createHash } from "node:crypto";
+import type { FileHandle } from "node:fs/promises";
+import {
+	MAX_ARTIFACT_PATH_BYTES,
+	MAX_ARTIFACTS_PER_JOB,
+	MAX_ARTIFACTS_PER_PLAN,
+	PART_BYTES,
+	SINGLE_PART_BYTES,
+} from "../../schema/wire/limits.ts";
+import { innerPathFault, OWN_ARTIFACTS, shownPath } from "../../schema/wire/paths.ts";
+import { type ArtifactPlanAnswer, type Assignment, artifactPlanAnswer, type FinishBody, partAnswer } from "../../schema/wire/protocol.ts";
+import type { ArtifactKind } from "../../schema/wire/resources.ts";
+import type { Masker } from "../log/masker.ts";
+import { type FileCoordinator, untilAnswered } from "../protocol/client.ts";
+import { severalAtOnce } from "./concurrently.ts";
+import { ConfinedFileError, type ConfinedFolder } from "./confined_files.ts";
+import { findFiles, type LeftOut } from "./find_files.ts";
+
+/** Files that cannot be saved; the sentence says which and why. */
+export class ArtifactsFailed extends Error {
+	override name = "ArtifactsFailed";
+}
+
+/** A file that is to be saved. */
+export interface Found {
+	path: string;
+	/** The folder that it is read from, and its name there. */
+	folder: ConfinedFolder;
+	file: string;
+	size: number;
+	sha256: string;
+	executable: boolean;
+	kind: ArtifactKind;
+	/** Which entry of `artifacts.save` has named it; null for a plain pattern. */
+	entry: number | null;
+}
+
+interface Upload {
+	client: FileCoordinator;
+	attempt: { id: string; token: string };
+	signal: AbortSignal;
+}
+
+type Planned = ArtifactPlanAnswer["files"][number];
+
+/** So many files are on their way at once: small ones wait for the network, not for each other. */
+const AT_ONCE = 4;
+
+/** A connection over which nothing comes any more looks like a slow one: a part may take this long, and more the larger it is. */
+const PATIENCE_MS = 30_000;
+const LEAST_BYTES_PER_MS = 256;
+
+/** What was uploaded, as the finish declares it. */
+export type Manifest = FinishBody["artifacts"];
+
+/** What was found of what a job saves. */
+export interface FoundArtifacts {
+	found: Found[];
+	/** Links that lead to no file. */
+	links: string[];
+	/** What the patterns name and cannot be saved. */
+	leftOut: LeftOut[];
+	/** The patterns of entries of which something must be there, and nothing is. */
+	missing: string[][];
+}
+
+/**
+ * The files of the workspace that the patterns name. A file that several entries name belongs to the first of them, and to the plain patterns last.
+ * @param masker knows what no path may tell
+ * @throws ArtifactsFailed for too many files
+ */
+export async function findArtifacts(workspace: ConfinedFolder, save: Assignment["artifacts"], masker: Masker): Promise<FoundArtifacts> {
+	const entries = [
+		...save.entries.map(({ paths, required }, entry) => ({ paths, required, entry })),
+		...(save.save.length > 0 ? [{ paths: save.save, required: false, entry: null }] : []),
+	];
+	const entryOf = new Map<string, number | null>();
+	const links = new Set<string>();
+	const leftOut = new Map<string, string>();
+	const missing: string[][] = [];
+	for (const { paths, required, entry } of entries) {
+		const { files, links: loose, unreadable } = await findFiles(workspace, paths);
+		for (const name of files) if (!entryOf.has(name)) entryOf.set(name, entry);
+		for (const link of loose) links.add(link);
+		for (const { shown, why } of unreadable) leftOut.set(shown, why);
+		if (required && files.length === 0) missing.push(paths);
+	}
+	if (entryOf.size > MAX_ARTIFACTS_PER_JOB)
+		throw new ArtifactsFailed(`${entryOf.size} files match; at most ${MAX_ARTIFACTS_PER_JOB} can be saved.`);
+	const found = new Map<string, Found>();
+	for (const name of [...entryOf.keys()].sort()) {
+		const path = name.normalize("NFC");
+		const why = found.has(path) ? "is there twice, in two spellings of Unicode" : pathFault(path, masker);
+		const file = why ?? (await readFound(workspace, name, path, entryOf.get(name) ?? null));
+		if (typeof file === "string") leftOut.set(shownPath(masker.text(name)), file);
+		else found.set(path, file);
+	}
+	return {
+		found: [...found.values()],
+		links: [...links].sort().map((link) => shownPath(link)),
+		leftOut: [...leftOut].map(([shown, why]) => ({ shown, why })),
+		missing,
+	};
+}
+
+/** Why a path cannot be that of an artifact; null if it can. */
+function pathFault(path: string, masker: Masker): string | null {
+	if (masker.finds(path)) return "has a secret in its path, which everybody would see";
+	if (path.startsWith(OWN_ARTIFACTS)) return `begins with ${OWN_ARTIFACTS}, which is for the agent's own files`;
+	if (Buffer.byteLength(path) > MAX_ARTIFACT_PATH_BYTES) return `has a path of more than ${MAX_ARTIFACT_PATH_BYTES} bytes`;
+	return innerPathFault(path);
+}
+
+/** What is to be known of a file before it is uploaded, or why it cannot be. */
+async function readFound(workspace: ConfinedFolder, name: string, path: string, entry: number | null): Promise<Found | string> {
+	let file: FileHandle;
+	try {
+		file = await workspace.file(name);
+	} catch (error) {
+		if (!(error instanceof ConfinedFileError)) throw error;
+		return error.problem === "outside" ? "is a link out of the workspace" : error.why;
+	}
+	try {
+		const { size, mode } = await file.stat();
+		const sha256 = await digestOf(file, { start: 0, end: size - 1 });
+		return { path, folder: workspace, file: name, size, sha256, executable: (mode & 0o100) !== 0, kind: "file", entry };
+	} finally {
+		await file.close();
+	}
+}
+
+/** The digest of a part of a file, `end` included. The handle stays open. */
+async function digestOf(file: FileHandle, range: { start: number; end: number }): Promise<string> {
+	const hash = createHash("sha256");
+	if (range.end < range.start) return hash.digest("hex");
+	for await (const chunk of file.createReadStream({ ...range, autoClose: false })) hash.update(chunk as Buffer);
+	return hash.digest("hex");
+}
+
+/** Uploads files, each part with its sha256, and returns the manifest that makes them visible with the finish. */
+export async function uploadArtifacts(upload: Upload, files: readonly Found[]): Promise<Manifest> {
+	const manifest: Manifest = [];
+	for (let at = 0; at < files.length; at += MAX_ARTIFACTS_PER_PLAN) {
+		const slice = files.slice(at, at + MAX_ARTIFACTS_PER_PLAN);
+		const parts = new Map<Found, string[]>();
+		for (const file of slice) parts.set(file, await partDigests(file));
+		const plan = await planOf(upload, slice, parts);
+		const uploaded: Manifest = [];
+		await severalAtOnce(slice, AT_ONCE, async (file, index) => {
+			uploaded[index] = await uploadFile(upload, file, plan.files[index] as Planned, parts.get(file) as string[]);
+		});
+		manifest.push(...uploaded);
+	}
+	return manifest;
+}
+
+/** The sha256 of each part of a file that goes in several; none for one that goes whole. */
+async function partDigests({ folder, file, size }: Found): Promise<string[]> {
+	if (size <= SINGLE_PART_BYTES) return [];
+	const handle = await folder.file(file);
+	try {
+		const digests: string[] = [];
+		for (let start = 0; start < size; start += PART_BYTES) {
+			digests.push(await digestOf(handle, { start, end: Math.min(start + PART_BYTES, size) - 1 }));
+		}
+		return digests;
+	} finally {
+		await handle.close();
+	}
+}
+
+async function uploadFile(upload: Upload, file: Found, planned: Planned, digests: readonly string[]): Promise<Manifest[number]> {
+	for (const [index, part] of planned.parts.entries()) await putPart(upload, file, part, digests[index] ?? file.sha256);
+	const { path, size, sha256, executable, kind, entry } = file;
+	return { path, size, sha256, executable, kind, key: planned.key, ...(entry === null ? {} : { entry }) };
+}
+
+function planOf({ client, attempt, signal }: Upload, files: readonly Found[], parts: ReadonlyMap<Found, string[]>) {
+	return untilAnswered(
+		() =>
+			client.fetch(artifactPlanAnswer, {
+				method: "POST",
+				path: `/api/v1/attempts/${attempt.id}/artifacts`,
+				token: attempt.token,
+				json: { files: files.map((file) => ({ path: file.path, size: file.size, sha256: file.sha256, parts: parts.get(file) })) },
+				signal,
+			}),
+		signal,
+	);
+}
+
+async function putPart({ client, signal }: Upload, file: Found, part: Planned["parts"][number], sha256: string) {
+	const range = { start: part.offset, end: part.offset + part.size - 1 };
+	return untilAnswered(
+		async () =>
+			client.fetch(partAnswer, {
+				method: "PUT",
+				path: part.url,
+				token: null,
+				bytes: part.size === 0 ? new Uint8Array() : await file.folder.stream(file.file, range),
+				headers: { "Content-Length": String(part.size), "X-Content-SHA256": sha256 },
+				timeoutMs: PATIENCE_MS + Math.ceil(part.size / LEAST_BYTES_PER_MS),
+				signal,
+			}),
+		signal,
+	);
+}

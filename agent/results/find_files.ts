@@ -1,0 +1,119 @@
+import { folderMatcher, literalBase, pathMatcher } from "../../schema/pipeline/validate/patterns.ts";
+import { shownPath } from "../../schema/wire/paths.ts";
+import { ConfinedFileError, type ConfinedFolder, type EntryKind, isGone } from "./confined_files.ts";
+import { type WalkedEntry, walkFolder } from "./walk_folder.ts";
+
+/** What patterns name in a folder. */
+export interface FoundFiles {
+	/** Files, and links to files; also links that lead out of the folder, which cannot be opened. */
+	files: string[];
+	/** Links that lead to a folder or to nothing: they name no file. */
+	links: string[];
+	/** What the patterns name, or may name, and nobody can open. */
+	unreadable: LeftOut[];
+}
+
+/** Something that patterns name and that is left out. */
+export interface LeftOut {
+	/** The path as people are shown it. */
+	shown: string;
+	/** What is said of it, such as `has a line break in its name`. */
+	why: string;
+}
+
+/**
+ * The files of a folder that the patterns name, by their relative paths, sorted. A pattern that names a folder names all that is in it;
+ * `!` excludes. Links to folders are not followed: what they lead to is found where it is. Folders in which nothing can be named are not
+ * looked into.
+ */
+export async function findFiles(root: ConfinedFolder, patterns: readonly string[]): Promise<FoundFiles> {
+	const [isWanted, mayHoldWanted] = [pathMatcher(patterns), folderMatcher(patterns)];
+	const found = { files: new Set<string>(), links: new Set<string>() };
+	const unreadable = new Map<string, string>();
+	const entered = new Set<string>();
+	const take = async (name: string, kind: EntryKind) => {
+		if (!isWanted(name)) return;
+		if (kind === "file") found.files.add(name);
+		if (kind === "link") found[await listOf(root, name)].add(name);
+	};
+	const takeRaw = ({ path, shown, raw }: WalkedEntry) => {
+		if ((raw?.kind === "file" || raw?.kind === "link") && isWanted(path)) unreadable.set(shown, "has a name that is not UTF-8");
+	};
+	const isNew = (folder: string) => !entered.has(folder) && entered.add(folder).has(folder);
+	const leaveOut = (path: string, error: ConfinedFileError) => unreadable.set(shownPath(path), error.why);
+	// Of the tree only the parts in which a pattern begins are walked.
+	for (const base of new Set(patterns.filter((pattern) => !pattern.startsWith("!")).flatMap(basesOf))) {
+		const kind = await kindOf(root, base, leaveOut);
+		if (kind !== "folder") {
+			if (kind) await take(base, kind);
+			if (kind === "link" && !isWanted(base)) await leaveOutOutside(root, base, leaveOut);
+			continue;
+		}
+		if (!isNew(base)) continue;
+		const folder = await root.folder(base);
+		try {
+			const isEntered = (path: string) => mayHoldWanted(path) && isNew(path);
+			for await (const entry of walkFolder(folder, { isEntered, prefix: base, onUnreadable: leaveOut })) {
+				if (entry.raw) takeRaw(entry);
+				else await take(entry.path, entry.kind);
+			}
+		} finally {
+			await folder.close();
+		}
+	}
+	return {
+		files: [...found.files].sort(),
+		links: [...found.links].sort(),
+		unreadable: [...unreadable].map(([shown, why]) => ({ shown, why })),
+	};
+}
+
+/** The folders in which what a pattern names is looked for. A name beyond ASCII may be spelled in several ways: it is looked for as well. */
+function basesOf(pattern: string): string[] {
+	const base = literalBase(pattern);
+	const names = base.split("/");
+	const first = names.findIndex((name) => /[^ -~]/.test(name));
+	return first === -1 ? [base] : [base, names.slice(0, first).join("/")];
+}
+
+/** Leaves out what a pattern names behind a link out of the folder: what is there is not looked at. */
+async function leaveOutOutside(
+	root: ConfinedFolder,
+	link: string,
+	leaveOut: (name: string, error: ConfinedFileError) => void,
+): Promise<void> {
+	try {
+		await (await root.folder(link)).close();
+	} catch (error) {
+		if (!(error instanceof ConfinedFileError)) throw error;
+		if (error.problem === "outside") leaveOut(link, error);
+	}
+}
+
+/** What stands there; null for nothing, and for what lies behind a link out of the folder. */
+async function kindOf(
+	root: ConfinedFolder,
+	name: string,
+	onUnreadable: (name: string, error: ConfinedFileError) => void,
+): Promise<EntryKind | null> {
+	if (name === "") return "folder";
+	try {
+		return await root.kindOf(name);
+	} catch (error) {
+		if (!(error instanceof ConfinedFileError)) throw error;
+		onUnreadable(name, error);
+		return null;
+	}
+}
+
+/** Where a link belongs. What lies outside is not looked at, not even for what it is. */
+async function listOf(root: ConfinedFolder, name: string): Promise<"files" | "links"> {
+	try {
+		await (await root.file(name)).close();
+		return "files";
+	} catch (error) {
+		if (isGone(error)) return "links";
+		if (error instanceof ConfinedFileError) return "files";
+		throw error;
+	}
+}

@@ -1,0 +1,80 @@
+import { formatBytes } from "../../schema/wire/bytes.ts";
+import { MAX_OUTPUT_BYTES, MAX_OUTPUTS_BYTES, MAX_SUMMARY_BYTES } from "../../schema/wire/limits.ts";
+import { JobFault } from "../execution/outcome.ts";
+import { type ConfinedFolder, isGone } from "./confined_files.ts";
+
+/** What a job writes about itself: outputs for the jobs that need it, and a summary for people. */
+
+const MAX_OUTPUT_FILE_BYTES = 2 * MAX_OUTPUTS_BYTES;
+const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
+
+/** The outputs that a job has written, and what there is to say of them. */
+export interface ReadOutputs {
+	outputs: Record<string, string>;
+	notices: string[];
+}
+
+/**
+ * Reads `$CI_OUTPUT`: `name=value` on a line, or `name<<END`, lines, `END`. The last value of a name counts.
+ * @param files the folder that the job writes it to; null if the job has taken it away
+ * @param declared the names that the pipeline declares; others are left out, with a notice
+ * @throws JobFault for a line that is neither, or what is too large
+ */
+export async function readOutputs(files: ConfinedFolder | null, declared: readonly string[]): Promise<ReadOutputs> {
+	const { text, isWhole } = await readUpTo(files, "output", MAX_OUTPUT_FILE_BYTES);
+	if (!isWhole) throw new JobFault("output_too_large", `$CI_OUTPUT has more than ${formatBytes(MAX_OUTPUT_FILE_BYTES)}.`, "failed");
+	const written = parseOutputs(text);
+	const notices = [...written.keys()]
+		.filter((name) => !declared.includes(name))
+		.map((name) => `the output ${name} is not declared (outputs: [${name}]) and is left out`);
+	const outputs = Object.fromEntries([...written].filter(([name]) => declared.includes(name)));
+	for (const [name, value] of Object.entries(outputs)) {
+		if (Buffer.byteLength(value) > MAX_OUTPUT_BYTES)
+			throw new JobFault("output_too_large", `The output ${name} has more than ${formatBytes(MAX_OUTPUT_BYTES)}.`, "failed");
+	}
+	if (JSON.stringify(outputs).length > MAX_OUTPUTS_BYTES)
+		throw new JobFault("output_too_large", `The outputs have more than ${formatBytes(MAX_OUTPUTS_BYTES)} in all.`, "failed");
+	return { outputs, notices };
+}
+
+function parseOutputs(text: string): Map<string, string> {
+	const found = new Map<string, string>();
+	const lines = text.split("\n").map((line) => line.replace(/\r$/, ""));
+	for (let index = 0; index < lines.length; index += 1) {
+		const line = lines[index] as string;
+		if (line.trim() === "") continue;
+		const [, name, mark, rest] = /^([^=<\s]+)(=|<<)([\s\S]*)$/.exec(line) ?? [];
+		if (name === undefined || rest === undefined || !NAME.test(name)) throw invalid(index, "expected name=value, or name<<END");
+		if (mark === "=") {
+			found.set(name, rest);
+			continue;
+		}
+		const end = lines.indexOf(rest, index + 1);
+		if (rest === "" || end === -1) throw invalid(index, `the line ${JSON.stringify(rest)} that would end it does not follow`);
+		found.set(name, lines.slice(index + 1, end).join("\n"));
+		index = end;
+	}
+	return found;
+}
+
+function invalid(index: number, why: string): JobFault {
+	return new JobFault("output_invalid", `Line ${index + 1} of $CI_OUTPUT is not an output: ${why}.`, "failed");
+}
+
+/** Reads `$CI_SUMMARY`: Markdown, cut where it is too long. Null if nothing was written. */
+export async function readSummary(files: ConfinedFolder | null): Promise<{ text: string; isWhole: boolean } | null> {
+	const read = await readUpTo(files, "summary", MAX_SUMMARY_BYTES);
+	return read.text.trim() === "" ? null : read;
+}
+
+/** The first bytes of a file as text. What is not there, or no regular file, is empty: no link is followed. */
+async function readUpTo(files: ConfinedFolder | null, name: string, limit: number): Promise<{ text: string; isWhole: boolean }> {
+	try {
+		if (!files) return { text: "", isWhole: true };
+		const { bytes, isWhole } = await files.readUpTo(name, limit, "none");
+		return { text: bytes.toString("utf8"), isWhole };
+	} catch (error) {
+		if (isGone(error)) return { text: "", isWhole: true };
+		throw error;
+	}
+}

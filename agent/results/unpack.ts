@@ -1,0 +1,110 @@
+import { createReadStream, createWriteStream, type ReadStream } from "node:fs";
+import { open, rm } from "node:fs/promises";
+import { pipeline } from "node:stream/promises";
+import { createGunzip } from "node:zlib";
+import { unpackTar } from "modern-tar/fs";
+import { BadBundle, BundleRule, checkRatio } from "../../schema/wire/source_bundle.ts";
+import { CheckoutFailed } from "../git/git.ts";
+import type { FileCoordinator } from "../protocol/client.ts";
+import { hashing } from "./hashing.ts";
+import { BadTransfer, TransferFailed, untilWhole } from "./transfer.ts";
+
+/** A workspace that is to be made of an uploaded bundle. */
+interface Unpacking {
+	client: FileCoordinator;
+	attempt: { id: string; token: string };
+	workspace: string;
+	/** Where the bundle is kept until it is unpacked. */
+	file: string;
+	signal: AbortSignal;
+	/** Says something in the job's log. */
+	say(text: string): Promise<void>;
+}
+
+const DOWNLOAD_MS = 30 * 60_000;
+
+/**
+ * Fetches the bundle and unpacks it into the workspace. Every entry is looked at once more: an agent trusts no one with its disk.
+ * @returns how many entries it had
+ * @throws CheckoutFailed naming the entry that is at fault
+ */
+export async function unpackSource(unpacking: Unpacking): Promise<number> {
+	const { file, workspace, signal, say } = unpacking;
+	try {
+		await untilWhole(
+			() => download(unpacking),
+			signal,
+			(text) => void say(`:: ${text}`),
+		);
+	} catch (error) {
+		if (error instanceof TransferFailed) throw new CheckoutFailed(error.message);
+		throw error;
+	}
+	const rule = new BundleRule();
+	let fault: unknown;
+	const target = unpackTar(workspace, {
+		strict: true,
+		filter(header) {
+			try {
+				rule.check(header);
+				return true;
+			} catch (error) {
+				fault ??= error;
+				throw error;
+			}
+		},
+		// No set-user-id, no sticky folders: only who may read, write and run; and whoever owns it may do so.
+		map: (header) => ({ ...header, mode: ((header.mode ?? 0o644) & 0o777) | (header.type === "directory" ? 0o700 : 0o600) }),
+	});
+	try {
+		const source = createReadStream(file);
+		if (await isGzip(file)) await pipeline(source, createGunzip(), ratioChecked(source), target, { signal });
+		else await pipeline(source, target, { signal });
+	} catch (error) {
+		signal.throwIfAborted();
+		throw new CheckoutFailed(`The source cannot be unpacked: ${((fault instanceof BadBundle ? fault : error) as Error).message}`);
+	}
+	await rm(file, { force: true });
+	return rule.entries;
+}
+
+async function download({ client, attempt, file, signal }: Unpacking): Promise<void> {
+	const { body, headers } = await client.stream({
+		path: `/api/v1/attempts/${attempt.id}/source`,
+		token: attempt.token,
+		timeoutMs: DOWNLOAD_MS,
+		signal,
+	});
+	const { stage, digest } = hashing();
+	try {
+		await pipeline(body, stage, createWriteStream(file, { mode: 0o600 }));
+	} catch (error) {
+		signal.throwIfAborted();
+		if ((error as NodeJS.ErrnoException).syscall === "write")
+			throw new CheckoutFailed(`The source cannot be kept: ${(error as Error).message}`);
+		throw new BadTransfer("broken off", `The download of the source broke off: ${(error as Error).message}`);
+	}
+	if (digest() !== headers["x-content-sha256"]) throw new BadTransfer("damaged", "The source bundle is damaged: its sha256 is another one");
+}
+
+/** Passes on what is unpacked, as long as it is not far more than what was read. */
+function ratioChecked(source: ReadStream) {
+	return async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+		let unpacked = 0;
+		for await (const chunk of chunks) {
+			unpacked += chunk.byteLength;
+			checkRatio(source.bytesRead, unpacked);
+			yield chunk;
+		}
+	};
+}
+
+async function isGzip(file: string): Promise<boolean> {
+	const handle = await open(file);
+	try {
+		const { buffer } = await handle.read(Buffer.alloc(2), 0, 2, 0);
+		return buffer[0] === 0x1f && buffer[1] === 0x8b;
+	} finally {
+		await handle.close();
+	}
+}

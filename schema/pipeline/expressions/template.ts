@@ -1,0 +1,108 @@
+import { nextExpression, unescaped } from "../syntax/escapes.ts";
+import { checkExpression, type ExpressionFault, evaluate, type Names, type Scope, usesOf } from "./expression.ts";
+
+/** Texts with `${{ expressions }}` in them; `$${{` stands for the characters themselves (escapes.ts). */
+
+/** A text whose expressions speak of needed jobs: it is filled in when they have ended. */
+export interface LateText {
+	template: string;
+}
+/** A text, or one that is filled in later. */
+export type Templated = string | LateText;
+
+/** An expression in a text, with its braces, and where it stands. */
+interface Hole {
+	index: number;
+	whole: string;
+	inner: string;
+}
+
+/** The expressions of a text. One that is not closed is none; nor is what follows, for it would have closed it. */
+function holesIn(text: string): Hole[] {
+	const holes: Hole[] = [];
+	for (let index = nextExpression(text, 0); index !== -1; ) {
+		const end = text.indexOf("}}", index + 3);
+		if (end === -1) break;
+		holes.push({ index, whole: text.slice(index, end + 2), inner: text.slice(index + 3, end) });
+		index = nextExpression(text, end + 2);
+	}
+	return holes;
+}
+
+/** The text with other texts in the places of its expressions. */
+function replaceHoles(text: string, replacementOf: (inner: string) => string): string {
+	let at = 0;
+	let result = "";
+	for (const { index, whole, inner } of holesIn(text)) {
+		result += unescaped(text.slice(at, index)) + replacementOf(inner);
+		at = index + whole.length;
+	}
+	return result + unescaped(text.slice(at));
+}
+
+/** The expressions of a text, without their braces. */
+export function expressionsOf(text: string): string[] {
+	return holesIn(text).map(({ inner }) => inner.trim());
+}
+
+/** What is wrong with the expressions of a text. */
+export function checkTemplate(text: string, names: Names): { faults: ExpressionFault[]; isLate: boolean } {
+	const faults: ExpressionFault[] = [];
+	let isLate = false;
+	for (const { index, whole, inner } of holesIn(text)) {
+		const begin = index + 3 + inner.length - inner.trimStart().length;
+		if (inner.trim() === "") {
+			faults.push({ at: index, message: `${whole} holds no expression`, suggestion: null });
+			continue;
+		}
+		const checked = checkExpression(inner.trim(), names, "template");
+		faults.push(...checked.faults.map((fault) => ({ ...fault, at: begin + fault.at })));
+		isLate ||= checked.uses.late;
+	}
+	const last = holesIn(text).at(-1);
+	const unclosed = nextExpression(text, last ? last.index + last.whole.length : 0);
+	if (unclosed !== -1)
+		faults.push({
+			at: unclosed,
+			message: "${{ is not closed",
+			suggestion: "close it with }}, or write $${{ for a literal ${{",
+		});
+	return { faults, isLate };
+}
+
+/** Fills the expressions of a text in. @throws ExpressionFailed */
+export function fill(text: string, scope: Scope): string {
+	return replaceHoles(text, (inner) => String(evaluate(inner.trim(), scope)));
+}
+
+/**
+ * Whether a text speaks of a parameter that has no value, or of an axis that is made of one: a pipeline can be checked without those that a submission
+ * must give.
+ */
+export function lacksValue(text: string, { params, openAxes = [] }: Scope): boolean {
+	return expressionsOf(text)
+		.map(usesOf)
+		.some((uses) => uses.params.some((name) => !Object.hasOwn(params, name)) || uses.axes.some((axis) => openAxes.includes(axis)));
+}
+
+/**
+ * Fills in what is known at submission; a text that speaks of needed jobs, or of what has no value, stays as its author wrote it, as a whole.
+ * @throws ExpressionFailed
+ */
+export function fillEarly(text: string, scope: Scope): Templated {
+	const isLate = expressionsOf(text).some((expression) => usesOf(expression).late);
+	return isLate || lacksValue(text, scope) ? { template: text } : fill(text, scope);
+}
+
+/** The text, once the needed jobs have ended. @throws ExpressionFailed */
+export function fillLate(text: Templated, scope: Scope): string {
+	return typeof text === "string" ? text : fill(text.template, scope);
+}
+
+/** Fills in all texts of a map. */
+export function fillMap<From extends Templated, To extends Templated>(
+	map: Readonly<Record<string, From>> | undefined,
+	fillOne: (text: From) => To,
+): Record<string, To> {
+	return Object.fromEntries(Object.entries(map ?? {}).map(([name, text]) => [name, fillOne(text)]));
+}

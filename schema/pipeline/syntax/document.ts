@@ -1,0 +1,211 @@
+import { isScalar, LineCounter, type Scalar } from "yaml";
+import { ApiError, type FieldError } from "../../wire/errors.ts";
+import { MAX_PIPELINE_NODES, MAX_YAML_ALIASES } from "../../wire/limits.ts";
+import { doneAtOnce, type SlicedWork } from "./sliced_work.ts";
+import { MAX_DEPTH, sourceTokens, TOO_DEEP, TOO_MANY_NODES, tooManyAliases } from "./source_tokens.ts";
+import { keyName, type SourceMap, type SourceNode, type SyntaxFault, sourceTree } from "./source_tree.ts";
+
+/**
+ * A scalar whose text would change when printed (`1.10`, `0x1f`, `on`). Where a number or a truth value is
+ * meant its value counts; where text is meant it is refused, because nobody can say which text was meant.
+ */
+export class AmbiguousScalar {
+	readonly source: string;
+	readonly value: unknown;
+
+	constructor(source: string, value: unknown) {
+		this.source = source;
+		this.value = value;
+	}
+}
+
+/** A parsed text and the way from a path in it back to line and column. */
+export interface SourceDocument {
+	value: unknown;
+	/**
+	 * @param key whether the key is meant, rather than its value
+	 * @param at which character of a text is meant, where it stands on one line
+	 */
+	locate(path: PropertyKey[], key?: boolean, at?: number | null): { line: number; column: number } | null;
+}
+
+/** What to do when `run: echo a: b` was written: YAML takes the second colon for another key. */
+export const COLON_HINT = 'a text that holds ": " needs quotes, or a block: run: |';
+
+const SYNTAX_HINTS: Readonly<Record<string, string>> = {
+	BLOCK_AS_IMPLICIT_KEY: COLON_HINT,
+	MULTIPLE_DOCS: "Remove this line and what follows it, or give each pipeline a file of its own in .windlass/.",
+};
+
+/** What the parser says may quote as much as the text has. */
+const MAX_MESSAGE = 500;
+const FEWER_ALIASES = "Each alias counts for all that it stands for: use fewer.";
+
+/** Words that YAML 1.1 readers take for true or false; as text they must be quoted. */
+const YAML_1_1_BOOLEANS = /^(y|n|yes|no|on|off)$/i;
+
+/** Parses as `parsingSource` does, without a pause. @throws ApiError as that does */
+export function parseSource(text: string): SourceDocument {
+	return doneAtOnce(parsingSource(text));
+}
+
+/**
+ * Parses YAML 1.2 (and so JSON) and keeps the positions.
+ * @throws ApiError `malformed` with every syntax error's line and column, or with the place at which a limit is passed
+ */
+export function* parsingSource(text: string): SlicedWork<SourceDocument> {
+	const lines = new LineCounter();
+	const { root, faults, aliases } = yield* sourceTree(yield* sourceTokens(text, lines), text.length);
+	if (faults.length > 0) throw malformed(faults, lines);
+	if (aliases > MAX_YAML_ALIASES) throw tooManyAliases();
+	const value = yield* plainValue(root, lines);
+	return {
+		value,
+		locate(path, key = false, at = null) {
+			const node = nodeAt(root, path, key);
+			if (!node) return null;
+			if (isScalar(node) && node.type === "BLOCK_LITERAL" && at !== null) return placeInBlock(text, lines, node, at);
+			const { line, col } = lines.linePos(offsetOf(node));
+			return { line, column: col + (isScalar(node) && at !== null ? columnsTo(node, at) : 0) };
+		},
+	};
+}
+
+function malformed(faults: readonly SyntaxFault[], lines: LineCounter): ApiError {
+	const errors = faults.map(({ offset, code, message }): FieldError => {
+		const { line, col } = lines.linePos(offset);
+		const suggestion = SYNTAX_HINTS[code] ?? null;
+		return { path: "", line, column: col, message: sentence(message), suggestion };
+	});
+	const first = errors[0] as FieldError;
+	return new ApiError("malformed", `Line ${first.line}, column ${first.column}: ${first.message}`, {
+		details: { errors },
+		suggestions: [first.suggestion ?? "Check indentation, brackets and quotes at that place."],
+	});
+}
+
+function sentence(message: string): string {
+	const text = message.slice(0, MAX_MESSAGE).trim().replace(/\s+/g, " ");
+	return /[.!?]$/.test(text) ? text : `${text}.`;
+}
+
+function offsetOf(node: SourceNode): number {
+	return "kind" in node ? node.offset : (node.range?.[0] ?? 0);
+}
+
+/** The value of a tree. An alias counts for all that it stands for. */
+function* plainValue(root: SourceNode | null, lines: LineCounter): SlicedWork<unknown> {
+	let nodes = 0;
+	/** The keys and positions that lead to the node. */
+	const way: PropertyKey[] = [];
+	const convert = function* (node: SourceNode | null, depth: number): SlicedWork<unknown> {
+		if (depth > MAX_DEPTH) throw new ApiError("malformed", TOO_DEEP);
+		nodes += 1;
+		if (nodes > 2 * MAX_PIPELINE_NODES) throw new ApiError("malformed", TOO_MANY_NODES, { suggestions: [FEWER_ALIASES] });
+		if (nodes % 1_000 === 0) yield 500;
+		if (node === null) return null;
+		if (!("kind" in node)) return scalarValue(node.value, node.source, node.type === "PLAIN");
+		if (node.kind === "alias") return yield* convert(node.target, depth + 1);
+		if (node.kind === "list") {
+			const list: unknown[] = [];
+			for (const [index, item] of node.items.entries()) {
+				way.push(index);
+				list.push(yield* convert(item, depth + 1));
+				way.pop();
+			}
+			return list;
+		}
+		// A null prototype: no key is there that nobody wrote.
+		const result: Record<string, unknown> = Object.create(null);
+		for (const { key, value } of node.entries) {
+			const name = nameOf(key);
+			if (name === "<<") throw mergeKey(lines.linePos(key ? offsetOf(key) : 0));
+			way.push(name);
+			if (name === "__proto__") throw reservedKey(way, lines.linePos(key ? offsetOf(key) : 0));
+			result[name] = yield* convert(value, depth + 1);
+			way.pop();
+		}
+		return result;
+	};
+	return yield* convert(root, 0);
+}
+
+/** @throws ApiError `malformed` for a key that is a list or a map */
+function nameOf(key: SourceNode | null): string {
+	if (key === null) return "";
+	if ("kind" in key && key.kind === "alias") return nameOf(key.target);
+	if (!("kind" in key)) return keyName(key);
+	throw new ApiError("malformed", "A key of a map is itself a list or a map; keys are plain words.", {
+		suggestions: ["Write key: value, without ? before the key."],
+	});
+}
+
+function mergeKey({ line, col: column }: { line: number; col: number }): ApiError {
+	const message = "Merge keys (<<) are not supported.";
+	const suggestion = "Write the keys out, or put what all jobs have into defaults and env.";
+	return new ApiError("malformed", `Line ${line}, column ${column}: ${message}`, {
+		details: { errors: [{ path: "", line, column, message, suggestion } satisfies FieldError] },
+		suggestions: [suggestion],
+	});
+}
+
+/** JavaScript has its own use for this word, so that maps of it lose the key: silently, in any library on the way. */
+function reservedKey(way: readonly PropertyKey[], { line, col: column }: { line: number; col: number }): ApiError {
+	const path = way.map(String).join(".");
+	const message = 'unknown key "__proto__"';
+	const suggestion = "No map may have this key: choose another name.";
+	return new ApiError("malformed", `Line ${line}, column ${column}: ${path}: ${message}.`, {
+		details: { errors: [{ path, line, column, message, suggestion } satisfies FieldError] },
+		suggestions: [suggestion],
+	});
+}
+
+function scalarValue(value: unknown, source: string | undefined, isPlain: boolean): unknown {
+	if (!isPlain || source === undefined) return value;
+	if (typeof value === "string") return YAML_1_1_BOOLEANS.test(value) ? new AmbiguousScalar(source, value) : value;
+	if (value === null) return null;
+	return String(value) === source ? value : new AmbiguousScalar(source, value);
+}
+
+/** Where a character of a block stands: its lines are those of the text, each further to the right. Blank lines before its first one do not count. */
+function placeInBlock(text: string, lines: LineCounter, { range, value }: Scalar, at: number): { line: number; column: number } {
+	const begin = text.indexOf("\n", range?.[0] ?? 0) + 1;
+	const first = begin + (/^\s*\n/.exec(text.slice(begin, range?.[1]))?.[0].length ?? 0);
+	const indent = /^ */.exec(text.slice(first, range?.[1]))?.[0].length ?? 0;
+	const before = String(value).trimStart().slice(0, at).split("\n");
+	return { line: lines.linePos(first).line + before.length - 1, column: indent + (before.at(-1) ?? "").length + 1 };
+}
+
+/** How far to the right of its node a character of a text is; 0 for a text of several lines. */
+function columnsTo({ type, source, value }: Scalar, at: number): number {
+	const isQuoted = type === "QUOTE_SINGLE" || type === "QUOTE_DOUBLE";
+	const isOneLine = (type === "PLAIN" || isQuoted) && !String(source ?? value).includes("\n");
+	return isOneLine ? at + (isQuoted ? 1 : 0) : 0;
+}
+
+/** The entries of a map by their names: each fault asks for some. */
+const entriesByName = new WeakMap<SourceMap, ReadonlyMap<string, SourceMap["entries"][number]>>();
+
+function entryOf(map: SourceMap, name: string): SourceMap["entries"][number] | undefined {
+	const known = entriesByName.get(map);
+	if (known) return known.get(name);
+	const entries = new Map(map.entries.filter(({ key }) => isScalar(key)).map((entry) => [keyName(entry.key as Scalar), entry]));
+	entriesByName.set(map, entries);
+	return entries.get(name);
+}
+
+function nodeAt(root: SourceNode | null, path: PropertyKey[], wantKey: boolean): SourceNode | null {
+	let node = root;
+	for (const [index, part] of path.entries()) {
+		while (node && "kind" in node && node.kind === "alias") node = node.target;
+		if (node === null || !("kind" in node)) break;
+		if (node.kind === "map") {
+			const entry = entryOf(node, String(part));
+			if (!entry) break;
+			// The key's own place is the better pointer where the value is empty or the key is at fault.
+			const isLast = index === path.length - 1;
+			node = (isLast && wantKey) || entry.value === null ? entry.key : entry.value;
+		} else if (node.kind === "list") node = node.items[Number(part)] ?? null;
+	}
+	return node ?? root;
+}

@@ -1,0 +1,138 @@
+import { expressionsOf } from "../expressions/template.ts";
+import type { JobText, PipelineOfJobs, PipelineOfSteps } from "./language.ts";
+import { isTemplate } from "./values.ts";
+
+/** Where in a pipeline texts with `${{ }}` may stand. */
+
+export type Pipeline = PipelineOfJobs | PipelineOfSteps;
+
+/** When the expressions of a text may be filled in. */
+type Moment = "early" | "late";
+
+export interface TemplateAt {
+	path: string[];
+	text: string;
+	moment: Moment;
+}
+
+/** The jobs of a pipeline with where each stands in it; `steps` at the top are one job. */
+export function jobEntries(pipeline: Pipeline): [string, { job: JobText; path: string[] }][] {
+	if ("jobs" in pipeline) return Object.entries(pipeline.jobs).map(([key, job]) => [key, { job, path: ["jobs", key] }]);
+	const {
+		name: _name,
+		env: _env,
+		params: _params,
+		defaults: _defaults,
+		source: _source,
+		priority: _priority,
+		concurrency: _group,
+		fail_fast: _fast,
+		on: _on,
+		notify: _notify,
+		...job
+	} = pipeline;
+	return [["main", { job, path: [] }]];
+}
+
+/** Of the pipeline itself, and of what it gives to every job. */
+export function* headTemplates(pipeline: Pipeline): Generator<TemplateAt> {
+	yield* mapTemplates(pipeline.env, ["env"], "early");
+	if (pipeline.concurrency) yield { path: ["concurrency", "group"], text: pipeline.concurrency.group, moment: "early" };
+	yield* defaultTemplates(pipeline);
+}
+
+/** Of what a pipeline gives to every job. */
+function* defaultTemplates(pipeline: Pipeline): Generator<TemplateAt> {
+	const { container, runs_on } = pipeline.defaults ?? {};
+	yield* requirementTemplates(runs_on, ["defaults", "runs_on"]);
+	yield* containerTemplates(container, ["defaults", "container"]);
+}
+
+/** Every expression of a pipeline, conditions as well. */
+export function* allExpressions(pipeline: Pipeline): Generator<string> {
+	for (const { text } of headTemplates(pipeline)) yield* expressionsOf(text);
+	for (const [, { job, path }] of jobEntries(pipeline)) {
+		if (job.if !== undefined) yield job.if;
+		for (const { text } of matrixTemplates(job, path)) yield* expressionsOf(text);
+		for (const { text } of jobTemplates(job, path)) yield* expressionsOf(text);
+	}
+}
+
+/** How many expressions a pipeline may have; and how many may be worked out, those of a job once for each of its variants. */
+export const MAX_EXPRESSIONS = 3_000;
+export const MAX_WORKED_OUT = 10_000;
+
+/** How much a long expression counts for: it takes as much time as several of this many characters. */
+const CHARACTERS_OF_ONE = 100;
+
+/** How many expressions these are. */
+export function countExpressions(expressions: Iterable<string>): number {
+	let count = 0;
+	for (const { length } of expressions) count += Math.max(1, Math.ceil(length / CHARACTERS_OF_ONE));
+	return count;
+}
+
+/** The expressions that are worked out for each variant of a job; those of the defaults are among them. */
+export function* expressionsOfVariant(pipeline: Pipeline, job: JobText, path: string[]): Generator<string> {
+	if (job.if !== undefined) yield job.if;
+	for (const { text } of defaultTemplates(pipeline)) yield* expressionsOf(text);
+	for (const { text } of jobTemplates(job, path)) yield* expressionsOf(text);
+}
+
+/** The values of a matrix: those of a job are filled in before it has variants. */
+export function* matrixTemplates({ matrix }: JobText, path: string[]): Generator<TemplateAt> {
+	for (const [key, value] of Object.entries(matrix ?? {})) {
+		if (typeof value === "boolean") continue;
+		for (const [index, one] of (value as (string | Record<string, string>)[]).entries()) {
+			const at = [...path, "matrix", key, String(index)];
+			if (typeof one === "string") yield { path: at, text: one, moment: "early" };
+			else yield* mapTemplates(one, at, "early");
+		}
+	}
+}
+
+/** Of a job; what is there of them is filled in for each of its variants. */
+export function* jobTemplates(job: JobText, path: string[]): Generator<TemplateAt> {
+	if (job.name !== undefined) yield { path: [...path, "name"], text: job.name, moment: "early" };
+	if (job.concurrency) yield { path: [...path, "concurrency", "group"], text: job.concurrency.group, moment: "early" };
+	yield* requirementTemplates(job.runs_on, [...path, "runs_on"]);
+	yield* mapTemplates(job.env, [...path, "env"], "late");
+	yield* containerTemplates(job.container, [...path, "container"]);
+	for (const [name, service] of Object.entries(job.services ?? {})) {
+		const at = [...path, "services", name];
+		yield { path: [...at, "image"], text: service.image, moment: "late" };
+		yield* mapTemplates(service.env, [...at, "env"], "late");
+		yield* listTemplates(service.command, [...at, "command"], "late");
+	}
+	for (const [index, one] of (job.artifacts?.fetch ?? []).entries())
+		yield* mapTemplates(one.matrix, [...path, "artifacts", "fetch", String(index), "matrix"], "early");
+	for (const [index, step] of job.steps.entries()) {
+		const at = [...path, "steps", String(index)];
+		if (step.name !== undefined) yield { path: [...at, "name"], text: step.name, moment: "early" };
+		yield* mapTemplates(step.env, [...at, "env"], "late");
+		yield* listTemplates(step.build?.tags, [...at, "build", "tags"], "late");
+		yield* listTemplates(step.build?.cache, [...at, "build", "cache"], "late");
+		yield* mapTemplates(step.build?.args, [...at, "build", "args"], "late");
+	}
+}
+
+function* containerTemplates(container: JobText["container"], path: string[]): Generator<TemplateAt> {
+	if (!container) return;
+	yield { path: [...path, "image"], text: container.image, moment: "late" };
+	yield* mapTemplates(container.env, [...path, "env"], "late");
+}
+
+function* requirementTemplates(wanted: JobText["runs_on"], path: string[]): Generator<TemplateAt> {
+	yield* listTemplates(wanted?.labels, path, "early");
+	for (const [key, value] of Object.entries(wanted ?? {}))
+		if (isTemplate(value)) yield { path: [...path, key], text: value, moment: "early" };
+	yield* mapTemplates(wanted?.tools, [...path, "tools"], "early");
+}
+
+function* mapTemplates(map: Readonly<Record<string, string>> | undefined, path: string[], moment: Moment): Generator<TemplateAt> {
+	for (const [name, text] of Object.entries(map ?? {})) yield { path: [...path, name], text, moment };
+}
+
+function* listTemplates(list: readonly string[] | undefined, path: string[], moment: Moment): Generator<TemplateAt> {
+	for (const [index, text] of (list ?? []).entries()) yield { path: [...path, String(index)], text, moment };
+}

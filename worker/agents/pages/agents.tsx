@@ -1,0 +1,113 @@
+import { agentChange, createRegistrationToken, disableRequest } from "../../../schema/wire/agents.ts";
+import { ApiError } from "../../../schema/wire/errors.ts";
+import { MAX_PROTOCOL_BODY_BYTES } from "../../../schema/wire/limits.ts";
+import { readText, validated } from "../../http/bodies.ts";
+import type { RequestContext } from "../../http/route.ts";
+import { dispatcherOf } from "../../platform/dispatcher.ts";
+import { unwrap } from "../../platform/result.ts";
+import { presentAgent, presentRegistrationToken } from "../../runs/present.ts";
+import { backTo } from "../../ui/back_to.ts";
+import { page } from "../../ui/layout.tsx";
+import { faultsIn } from "../../ui/validation_errors.tsx";
+import { changeAgent, removeAgent } from "../api.ts";
+import { makeRegistrationToken, revokeToken } from "../registration_tokens.ts";
+import { AgentPage, AgentsPage, type TokenFields, type TokenForm } from "./agents_page.tsx";
+
+/** The pages of agents, and what their forms do. A form that is not taken comes back as it was filled in. */
+
+type Reader = RequestContext<"user">;
+
+const EMPTY: TokenFields = { uses: "1", expires_in: "1h", labels: "", projects: "", runs: "any" };
+
+export function agentsPage(context: Reader): Promise<Response> {
+	return showAgents(context, { fields: EMPTY, faults: [], message: null, made: null });
+}
+
+async function showAgents({ environment, principal }: Reader, form: TokenForm, status = 200): Promise<Response> {
+	const dispatcher = dispatcherOf(environment, principal.team);
+	const [agents, tokens] = await Promise.all([dispatcher.readAgents(), dispatcher.listRegistrationTokens()]);
+	const children = <AgentsPage agents={agents.map(presentAgent)} tokens={tokens.map(presentRegistrationToken)} form={form} />;
+	return page({ title: "Agents", user: principal.name, isLive: true, children }, status);
+}
+
+export function agentPage(context: Reader): Promise<Response> {
+	return showAgent(context, null);
+}
+
+async function showAgent({ environment, principal, params }: Reader, error: ApiError | null): Promise<Response> {
+	const agent = presentAgent(unwrap(await dispatcherOf(environment, principal.team).readAgent(params.id ?? "")));
+	const children = <AgentPage agent={agent} faults={error ? faultsIn(error) : []} />;
+	return page({ title: agent.name, user: principal.name, isLive: true, children }, error?.status ?? 200);
+}
+
+/** A form with the token shows it on the page that answers it, and nowhere else. */
+export async function submitToken(context: Reader): Promise<Response> {
+	const form = await readForm(context.request);
+	const text = (name: keyof TokenFields) => (form.get(name) ?? "").trim();
+	const fields: TokenFields = {
+		uses: text("uses"),
+		expires_in: text("expires_in"),
+		labels: text("labels"),
+		projects: text("projects"),
+		runs: text("runs"),
+	};
+	try {
+		const { uses, expires_in, runs } = fields;
+		const asked = { uses: Number(uses), expires_in, labels: listOf(fields.labels), projects: listOf(fields.projects), runs };
+		const made = await makeRegistrationToken(context, validated(createRegistrationToken, asked));
+		return showAgents(context, { fields: EMPTY, faults: [], message: null, made }, 201);
+	} catch (error) {
+		if (!(error instanceof ApiError)) throw error;
+		const faults = faultsIn(error);
+		return showAgents(context, { fields, faults, message: faults.length === 0 ? error.message : null, made: null }, error.status);
+	}
+}
+
+export async function submitTokenRevocation(context: Reader): Promise<Response> {
+	await revokeToken(context);
+	return backTo("/agents");
+}
+
+export async function submitDisable(context: Reader): Promise<Response> {
+	const form = await readForm(context.request);
+	const { running } = validated(disableRequest, Object.fromEntries(form));
+	await changeAgent(context, { kind: "disable", cancel: running === "cancel" });
+	return backTo(`/agents/${context.params.id}`);
+}
+
+/** A button that changes an agent by itself. */
+function changing(kind: "enable" | "drain" | "rotate") {
+	return async (context: Reader): Promise<Response> => {
+		await changeAgent(context, { kind });
+		return backTo(`/agents/${context.params.id}`);
+	};
+}
+export const submitEnable = changing("enable");
+export const submitDrain = changing("drain");
+export const submitRotation = changing("rotate");
+
+export async function submitRestriction(context: Reader): Promise<Response> {
+	const form = await readForm(context.request);
+	try {
+		const asked = validated(agentChange, { projects: listOf(form.get("projects") ?? ""), runs: form.get("runs") ?? "any" });
+		await changeAgent(context, { kind: "restrict", ...asked });
+		return backTo(`/agents/${context.params.id}`);
+	} catch (error) {
+		if (!(error instanceof ApiError) || faultsIn(error).length === 0) throw error;
+		return showAgent(context, error);
+	}
+}
+
+export async function submitRemoval(context: Reader): Promise<Response> {
+	await removeAgent(context);
+	return backTo("/agents");
+}
+
+async function readForm(request: Request): Promise<URLSearchParams> {
+	return new URLSearchParams(await readText(request, MAX_PROTOCOL_BODY_BYTES));
+}
+
+/** Names with commas or blanks between. */
+function listOf(text: string): string[] {
+	return text.split(/[\s,]+/).filter(Boolean);
+}

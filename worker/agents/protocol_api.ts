@@ -1,0 +1,112 @@
+import * as protocol from "../../schema/wire/protocol.ts";
+import type { Environment } from "../bindings.ts";
+import { json } from "../http/answers.ts";
+import { type RequestContext, route } from "../http/route.ts";
+import { sha256 } from "../identity/digest.ts";
+import { signLease } from "../identity/lease_token.ts";
+import { AGENT_TOKEN_PREFIX } from "../identity/principal.ts";
+import { derive } from "../identity/signing.ts";
+import { dispatcherOf } from "../platform/dispatcher.ts";
+import { unwrap } from "../platform/result.ts";
+import { intervalsFor, maxLogBytes, pollHoldMs, readSettings } from "../platform/settings.ts";
+import type { OfferRow } from "../queue/core/rows.ts";
+import { readAgentJson } from "./bodies.ts";
+
+/** What agents say to the coordinator. What people do with agents: manage_agents.ts. */
+
+type AgentCaller = RequestContext<"agent">;
+
+/** POST /agents: an agent registers and gets the token it keeps. */
+async function register(context: RequestContext<"registration">): Promise<Response> {
+	const { environment, principal } = context;
+	const { name, registration_key } = await readAgentJson(context, protocol.register);
+	// The same key gets the same token, however often the request comes: whichever of the answers arrives, its token is good.
+	const secret = await derive(environment.SIGNING_KEY, `agent ${principal.team} ${registration_key}`);
+	const dispatcher = dispatcherOf(environment, principal.team);
+	const registrationHash = await sha256(`${principal.team} ${registration_key}`);
+	const id = unwrap(
+		await dispatcher.register({ tokenHash: principal.tokenHash, registrationHash, name, secretHash: await sha256(secret) }),
+	);
+	const answer: protocol.Registered = { id, name, token: agentToken(principal.team, id, secret) };
+	return json(answer, 201);
+}
+
+async function hello(context: AgentCaller): Promise<Response> {
+	const { environment, principal } = context;
+	const body = await readAgentJson(context, protocol.hello);
+	const labels = unwrap(await dispatcherOf(environment, principal.team).hello(principal.agentId, principal.secretHash, body));
+	return json({
+		intervals: intervalsOf(environment),
+		labels: labels.labels,
+		ignored_labels: labels.ignored,
+	} satisfies protocol.HelloAnswer);
+}
+
+function intervalsOf(environment: Environment): protocol.Intervals {
+	return intervalsFor(readSettings(environment), pollHoldMs(environment), maxLogBytes(environment));
+}
+
+async function poll(context: AgentCaller): Promise<Response> {
+	const { environment, principal } = context;
+	const body = await readAgentJson(context, protocol.poll);
+	const result = unwrap(await dispatcherOf(environment, principal.team).poll(principal.agentId, principal.secretHash, body));
+	const answer: protocol.PollAnswer = {
+		offers: await Promise.all(result.offers.map((offer) => presentOffer(environment, principal.team, offer))),
+		cancel: result.cancel,
+		watch: result.watch,
+		renewed: result.renewed,
+		intervals: intervalsOf(environment),
+		drain: result.drain,
+		rotate: result.rotate,
+	};
+	return json(answer);
+}
+
+async function presentOffer(environment: Environment, team: string, offer: OfferRow): Promise<protocol.Offer> {
+	const { attempt_id: attemptId, lease_id: leaseId, job_id: jobId, agent_id: agentId, shard } = offer;
+	return {
+		attempt_id: attemptId,
+		job_id: jobId,
+		lease_token: await signLease(environment, { attemptId, leaseId, jobId, agentId, team, shard }),
+		expires_at: new Date(offer.expires_at).toISOString(),
+	};
+}
+
+async function renew(context: AgentCaller): Promise<Response> {
+	const { environment, principal } = context;
+	const body = await readAgentJson(context, protocol.renew);
+	const { renewed, cancel, lost, watch } = unwrap(
+		await dispatcherOf(environment, principal.team).renew(principal.agentId, principal.secretHash, body),
+	);
+	return json({ renewed, cancel, lost, watch, now: Date.now() } satisfies protocol.RenewAnswer);
+}
+
+/** POST /agents/self/rotate: the next token of an agent that was asked to rotate its own. The same key gets the same token. */
+async function rotate(context: AgentCaller): Promise<Response> {
+	const { environment, principal } = context;
+	const { rotation_key } = await readAgentJson(context, protocol.rotateToken);
+	const { team, agentId, secretHash } = principal;
+	const secret = await derive(environment.SIGNING_KEY, `rotated agent ${team} ${agentId} ${rotation_key}`);
+	unwrap(await dispatcherOf(environment, team).rotateToken(agentId, secretHash, await sha256(secret)));
+	return json({ token: agentToken(team, agentId, secret) } satisfies protocol.RotatedToken);
+}
+
+function agentToken(team: string, agentId: string, secret: string): string {
+	return `${AGENT_TOKEN_PREFIX}${team}.${agentId}.${secret}`;
+}
+
+async function bye(context: AgentCaller): Promise<Response> {
+	const { environment, principal } = context;
+	const { session } = await readAgentJson(context, protocol.bye);
+	unwrap(await dispatcherOf(environment, principal.team).bye(principal.agentId, principal.secretHash, session));
+	return new Response(null, { status: 204 });
+}
+
+export const agentRoutes = [
+	route("POST", "/api/v1/agents", ["registration"], register),
+	route("POST", "/api/v1/agents/self/hello", ["agent"], hello),
+	route("POST", "/api/v1/agents/self/poll", ["agent"], poll),
+	route("POST", "/api/v1/agents/self/renew", ["agent"], renew),
+	route("POST", "/api/v1/agents/self/rotate", ["agent"], rotate),
+	route("POST", "/api/v1/agents/self/bye", ["agent"], bye),
+];

@@ -1,0 +1,152 @@
+import { makeZip, predictLength } from "client-zip";
+import type { ArtifactRow } from "../../schema/database/tables.ts";
+import { ApiError, notFound } from "../../schema/wire/errors.ts";
+import type { Artifact } from "../../schema/wire/resources.ts";
+import type { Environment } from "../bindings.ts";
+import { json } from "../http/answers.ts";
+import { isNotModified } from "../http/entity_tags.ts";
+import { publicLink } from "../http/public_path.ts";
+import { integerParameter, onlyParameters } from "../http/queries.ts";
+import { rangeOf } from "../http/ranges.ts";
+import { type RequestContext, route } from "../http/route.ts";
+import { requireJob } from "../jobs/api.ts";
+import { listArtifacts } from "../runs/store.ts";
+import { readArtifact } from "./objects.ts";
+
+type Caller = RequestContext<"user" | "host">;
+
+/** The rows of a job's files: those of its newest attempt, or of the one that was asked for. */
+async function artifactRows({ url, environment, principal, params }: Caller): Promise<ArtifactRow[]> {
+	const { job, attempts } = await requireJob(environment, principal.team, params.id ?? "");
+	const number = integerParameter(url, "attempt", { least: 1, most: 1000, fallback: 0 });
+	const attempt = number === 0 ? attempts.at(-1) : attempts.find((one) => one.number === number);
+	if (number !== 0 && !attempt) throw notFound("attempt", `${number} of job ${params.id}`);
+	// A job whose result was taken over has the files of the run before.
+	const attemptId = attempt?.id ?? job.result_attempt;
+	return attemptId ? filesOf(await listArtifacts(environment, principal.team, attemptId)) : [];
+}
+
+/** The same, or those that have the name that was asked for. */
+async function namedRows(context: Caller): Promise<ArtifactRow[]> {
+	onlyParameters(context.url, ["attempt", "name"]);
+	const rows = await artifactRows(context);
+	const name = context.url.searchParams.get("name");
+	return name === null ? rows : rows.filter((row) => row.name === name);
+}
+
+/** The files of a job, with the address of each. */
+export async function presentArtifacts(environment: Environment, team: string, jobId: string, attemptId: string): Promise<Artifact[]> {
+	const rows = filesOf(await listArtifacts(environment, team, attemptId));
+	return rows.map((row) => present(jobId, row));
+}
+
+/** What a job has saved; what it says of itself is shown elsewhere. */
+function filesOf(rows: readonly ArtifactRow[]): ArtifactRow[] {
+	return rows.filter(({ kind }) => kind === "file");
+}
+
+function present(jobId: string, { path, size, sha256, is_executable, name, expires_at, expired_at }: ArtifactRow): Artifact {
+	const at = (time: number | null) => (time === null ? null : new Date(time).toISOString());
+	return {
+		path,
+		size,
+		sha256,
+		executable: is_executable === 1,
+		url: artifactUrl(jobId, path),
+		name,
+		expires_at: at(expires_at),
+		expired_at: at(expired_at),
+	};
+}
+
+function artifactUrl(jobId: string, path: string): string {
+	return publicLink(`/api/v1/jobs/${jobId}/artifacts/${path.split("/").map(encodeURIComponent).join("/")}`);
+}
+
+async function list(context: Caller): Promise<Response> {
+	const jobId = context.params.id ?? "";
+	const rows = await namedRows(context);
+	return json({ items: rows.map((row) => present(jobId, row)), next_cursor: null });
+}
+
+/** The files of a job as one zip, made while it is read: all of them, or those of one name. */
+async function downloadAll(context: Caller): Promise<Response> {
+	const { environment, params, request, url } = context;
+	const name = url.searchParams.get("name");
+	const saved = await namedRows(context);
+	const rows = saved.filter((row) => row.expired_at === null);
+	const called = name === null ? "" : `named ${JSON.stringify(name)} `;
+	if (saved.length > 0 && rows.length === 0) throw expired(`The files ${called}of this job were`, saved);
+	if (rows.length === 0) throw notFound("artifact", `${called}of job ${params.id}`);
+	const length = predictLength(rows.map((row) => ({ name: row.path, size: row.size })));
+	// A length that is announced is one that is kept: the answer breaks off where a file cannot be read.
+	const zip = request.method === "HEAD" ? null : makeZip(zipEntries(environment, rows)).pipeThrough(new FixedLengthStream(length));
+	return new Response(zip, {
+		headers: {
+			"Content-Type": "application/zip",
+			"Content-Length": String(length),
+			"Content-Disposition": `attachment; filename="${params.id}-${name ?? "artifacts"}.zip"`,
+			"X-Content-Type-Options": "nosniff",
+			"Cache-Control": "private, no-transform",
+		},
+	});
+}
+
+async function* zipEntries(environment: Environment, rows: readonly ArtifactRow[]) {
+	for (const row of rows) {
+		const body = await readArtifact(environment.BUCKET, row, 0, row.size);
+		if (!body) throw new Error(`the object of ${row.path} is gone`);
+		yield {
+			name: row.path,
+			input: body as ReadableStream<Uint8Array>,
+			size: row.size,
+			lastModified: new Date(row.created_at),
+			mode: row.is_executable === 1 ? 0o755 : 0o644,
+		};
+	}
+}
+
+/** One file, as a download: whatever a build wrote, a browser must not run it under this address. */
+async function download(context: Caller): Promise<Response> {
+	const { request, environment, params, url } = context;
+	onlyParameters(url, ["attempt"]);
+	const path = params.path ?? "";
+	const row = (await artifactRows(context)).find((one) => one.path === path);
+	if (!row) throw notFound("artifact", path);
+	if (row.expired_at !== null) throw expired("This file was", [row]);
+	const etag = `"${row.sha256}"`;
+	const name = path.split("/").at(-1) ?? "artifact";
+	const headers: Record<string, string> = {
+		"Content-Type": "application/octet-stream",
+		"Content-Disposition": `attachment; filename*=UTF-8''${encodeURIComponent(name).replace(/['()*]/g, (char) => `%${char.charCodeAt(0).toString(16)}`)}`,
+		"Content-Security-Policy": "sandbox; default-src 'none'",
+		"X-Content-Type-Options": "nosniff",
+		"Cache-Control": "private, no-transform",
+		"Accept-Ranges": "bytes",
+		ETag: etag,
+	};
+	if (isNotModified(request, etag)) return new Response(null, { status: 304, headers });
+	const range = rangeOf(request, row.size, etag);
+	const { start, end } = range ?? { start: 0, end: row.size };
+	const body = await readArtifact(environment.BUCKET, row, start, end);
+	if (!body) throw notFound("artifact", path);
+	headers["Content-Length"] = String(end - start);
+	if (range) headers["Content-Range"] = `bytes ${start}-${end - 1}/${row.size}`;
+	return new Response(body, { status: range ? 206 : 200, headers });
+}
+
+/** The error for files of which all were removed. */
+function expired(what: string, rows: readonly ArtifactRow[]): ApiError {
+	const hasOwnTime = rows.some(({ expires_at, expired_at }) => expires_at !== null && expired_at !== null && expires_at <= expired_at);
+	const longer = hasOwnTime ? "give it a longer expire_in" : "have artifacts kept for longer (--keep-artifacts)";
+	return new ApiError("gone", `${what} removed ${new Date(rows[0]?.expired_at ?? 0).toISOString()}: its time was over.`, {
+		details: rows.length === 1 ? { path: rows[0]?.path } : {},
+		suggestions: [`Run the job again, or ${longer}.`],
+	});
+}
+
+export const artifactRoutes = [
+	route("GET", "/api/v1/jobs/:id/artifacts", ["user", "host"], list),
+	route("GET", "/api/v1/jobs/:id/artifacts.zip", ["user", "host"], downloadAll),
+	route("GET", "/api/v1/jobs/:id/artifacts/:path+", ["user", "host"], download),
+];

@@ -1,0 +1,41 @@
+import { and, inArray, lt } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { uploads } from "../../schema/database/tables.ts";
+import { notAmong } from "../retention/store.ts";
+
+/** Objects that attempts were allowed to put into R2: what no finish names is garbage, and is found here. */
+
+export type Upload = typeof uploads.$inferSelect;
+
+/** One statement, however many there are. */
+export async function addUploads(
+	db: D1Database,
+	attempt: { id: string; team: string },
+	planned: readonly { key: string; artifact_key: string }[],
+): Promise<void> {
+	await db
+		.prepare(
+			`INSERT INTO uploads (key, artifact_key, team, attempt_id, created_at)
+			SELECT value ->> 'key', value ->> 'artifact_key', ?, ?, ? FROM json_each(?) WHERE true
+			ON CONFLICT (key) DO UPDATE SET created_at = excluded.created_at`,
+		)
+		.bind(attempt.team, attempt.id, Date.now(), JSON.stringify(planned))
+		.run();
+}
+
+/** The oldest uploads that were planned before this time. */
+export async function uploadsBefore(db: D1Database, before: number, limit: number, held: readonly string[]): Promise<Upload[]> {
+	return drizzle(db)
+		.select()
+		.from(uploads)
+		.where(and(lt(uploads.created_at, before), notAmong(uploads.attempt_id, held)))
+		.orderBy(uploads.created_at)
+		.limit(limit);
+}
+
+export async function forgetUploads(db: D1Database, keys: readonly string[]): Promise<void> {
+	if (keys.length > 0)
+		await drizzle(db)
+			.delete(uploads)
+			.where(inArray(uploads.key, [...keys]));
+}

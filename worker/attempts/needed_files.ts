@@ -1,0 +1,88 @@
+import * as z from "zod";
+import type { ArtifactRow } from "../../schema/database/tables.ts";
+import { pathMatcher } from "../../schema/pipeline/validate/patterns.ts";
+import { ApiError, notFound } from "../../schema/wire/errors.ts";
+import { LEASE_TOKEN_MS } from "../../schema/wire/limits.ts";
+import type { NeededFiles } from "../../schema/wire/protocol.ts";
+import { readArtifact } from "../artifacts/objects.ts";
+import { json } from "../http/answers.ts";
+import { type AnonymousContext, type RequestContext, route } from "../http/route.ts";
+import { leaseClaims } from "../identity/lease_token.ts";
+import { verifyForLease } from "../identity/signed_for_lease.ts";
+import { sign } from "../identity/signing.ts";
+import { dispatcherOf } from "../platform/dispatcher.ts";
+import { unwrap } from "../platform/result.ts";
+import type { NeededJob } from "../queue/core/leases/attempts.ts";
+import { listArtifacts } from "../runs/store.ts";
+import { leaseOf } from "./api.ts";
+
+/** The files that a job fetches from the jobs that it needs. */
+
+const fileClaims = leaseClaims.extend({ key: z.string(), size: z.number(), part_bytes: z.number().nullable(), sha256: z.string() });
+
+/** GET …/needed: which files, where each is to be put, and an address for each that is its own credential. */
+async function list(context: RequestContext<"lease">): Promise<Response> {
+	const { environment } = context;
+	const lease = leaseOf(context);
+	const needed = unwrap(await dispatcherOf(environment, lease.team).neededBy(lease));
+	const found = new Map<string, NeededFiles["items"][number]>();
+	for (const job of needed) {
+		const rows = job.attemptId === null ? [] : await listArtifacts(environment, lease.team, job.attemptId);
+		const wanted = wantedOf(job, rows);
+		for (const row of wanted) {
+			const path = job.into === null ? row.path : `${job.into}/${row.path}`;
+			const known = found.get(path);
+			if (known && known.sha256 !== row.sha256) throw collision(path, known.job, job.name);
+			const { key, size, part_bytes, sha256 } = row;
+			const token = await sign(environment.SIGNING_KEY, "file", { ...lease, key, size, part_bytes, sha256 }, Date.now() + LEASE_TOKEN_MS);
+			found.set(path, { job: job.name, path, size, sha256, executable: row.is_executable === 1, url: `/api/v1/files/${token}` });
+		}
+	}
+	return json({ items: [...found.values()] } satisfies NeededFiles);
+}
+
+function wantedOf(job: NeededJob, rows: readonly ArtifactRow[]): ArtifactRow[] {
+	const isWanted = job.paths.length === 0 ? () => true : pathMatcher(job.paths);
+	const wanted = rows.filter((row) => row.kind === "file" && isWanted(row.path));
+	const expired = wanted.find((row) => row.expired_at !== null);
+	if (expired) throw missing(job, `the time of its file ${expired.path} was over, and it was removed`);
+	// A job that has not succeeded may have saved nothing; who runs after it all the same knows of that.
+	if (wanted.length === 0 && job.state === "succeeded")
+		throw missing(job, job.paths.length > 0 ? `none of its files matches ${job.paths.join(", ")}` : "it has saved no file");
+	return wanted;
+}
+
+function missing(job: NeededJob, why: string): ApiError {
+	return new ApiError("conflict", `The files of ${job.name} cannot be fetched: ${why}.`, { details: { job: job.name } });
+}
+
+function collision(path: string, one: string, other: string): ApiError {
+	return new ApiError("conflict", `${one} and ${other} both have a file ${path}, and not the same.`, {
+		details: { path },
+		suggestions: ["Fetch each into a folder of its own: {job: …, matrix: {…}, into: …}."],
+	});
+}
+
+/** GET of one file. The address itself is the credential. */
+async function get({ environment, params }: AnonymousContext): Promise<Response> {
+	const file = await verifyForLease(environment, "file", params.token ?? "", (claims) => fileClaims.safeParse(claims).data ?? null);
+	if (!file)
+		throw new ApiError("authentication_required", "This address is not valid (any more).", { suggestions: ["Ask for the list again."] });
+	unwrap(await dispatcherOf(environment, file.team).checkLease(file));
+	const { size, sha256 } = file;
+	const body = await readArtifact(environment.BUCKET, file, 0, size);
+	if (!body) throw notFound("file", "of this address");
+	return new Response(body, {
+		headers: {
+			"Content-Type": "application/octet-stream",
+			"Content-Length": String(size),
+			"X-Content-SHA256": sha256,
+			"Cache-Control": "private, no-transform",
+		},
+	});
+}
+
+export const neededRoutes = [
+	route("GET", "/api/v1/attempts/:id/needed", ["lease"], list),
+	route("GET", "/api/v1/files/:token", ["anyone", "lease"], get, { claims: () => ({ name: "download address", key: null }) }),
+];

@@ -1,0 +1,174 @@
+import { ulid } from "ulid";
+import type { RunRow } from "../../schema/database/tables.ts";
+import { type Plan, type ResolvedPipeline, withDefaults } from "../../schema/pipeline/resolve/resolved.ts";
+import { type RepositoryFile, type RepositoryPipeline, readingName, readingRepositoryFile } from "../../schema/pipeline/validate/parse.ts";
+import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
+import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import { MAX_PLANNED_BYTES } from "../../schema/wire/limits.ts";
+import { CONFIG_FILE, CONFIG_FOLDER, type PlanResult, usualPlaces } from "../../schema/wire/plans.ts";
+import type { Reason } from "../../schema/wire/states.ts";
+import { whySkipped } from "../../schema/wire/triggers.ts";
+import { sha256 } from "../identity/digest.ts";
+import { inTurn } from "../platform/turns.ts";
+import type { Planned, PlannedFile } from "../queue/core/discovery/discovery_jobs.ts";
+import type { FileSchedule } from "../queue/core/discovery/schedules.ts";
+import type { Submit } from "../queue/core/runs/submit.ts";
+
+/** The plan whose result this is, and the run that it belongs to. */
+export interface PlanOfRun {
+	plan: Plan;
+	run: RunRow;
+}
+
+const MAX_TOLD = 20;
+const MAX_TOLD_CHARACTERS = 2000;
+
+/** What is to be run of the files that an agent has read. What is wrong with one keeps none of the others from it. */
+export async function plannedRuns({ plan, run }: PlanOfRun, { files, changed }: PlanResult): Promise<Planned> {
+	const { trigger } = plan;
+	const skipped = whySkipped(trigger, run.commit_message);
+	if (files.length === 0) return { files: [await nothingFound(plan, run, skipped)], schedules: plan.is_of_main_line ? [] : null };
+	const places = plan.work.config === null ? usualPlaces(files.map(({ path }) => path)) : [];
+	if (skipped === null && places.length > 1) {
+		const file = { path: CONFIG_FILE, text: "" };
+		return { files: [await broken(run, file, `There is both ${places.join(" and ")}: keep one of them.`)], schedules: null };
+	}
+	const planned: PlannedFile[] = [];
+	let isSound = true;
+	const schedules: FileSchedule[] = [];
+	const names = new Map<string, string>();
+	let bytes = 0;
+	for (const file of files) {
+		try {
+			const occasion = {
+				trigger,
+				changed,
+				project: run.project,
+				repository: { address: run.source_git ?? "", branch: "" },
+				params: plan.params,
+				isNamed: plan.file !== null,
+			};
+			const { name, schedules: asked, wanted } = await inTurn(readingRepositoryFile(file, occasion), file.text.length);
+			schedules.push(...asked.map((one) => scheduleOf(file, one)));
+			const other = names.get(name);
+			if (other !== undefined)
+				throw new ApiError("validation_failed", `The pipeline of ${other} is called ${name}, too: give one of them another name.`);
+			names.set(name, file.path);
+			if (skipped !== null) planned.push({ file: file.path, because: skipped });
+			else if ("because" in wanted) planned.push({ file: file.path, because: wanted.because });
+			else {
+				bytes += JSON.stringify(wanted.submission.pipeline).length;
+				if (bytes > MAX_PLANNED_BYTES)
+					throw new ApiError("validation_failed", `The pipelines of this repository have more than ${MAX_PLANNED_BYTES} bytes in all.`);
+				planned.push({ file: file.path, submit: await submissionOf(run, file, wanted.submission.pipeline), fault: null });
+			}
+		} catch (error) {
+			// That the coordinator is busy says nothing of the file: the result is sent again.
+			if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
+			isSound = false;
+			planned.push(skipped !== null ? { file: file.path, because: skipped } : await broken(run, file, faultsOf(error)));
+		}
+	}
+	// Of a commit that asks for nothing to be run nobody would see that what it says of schedules is broken.
+	const isHeeded = plan.is_of_main_line && (isSound || skipped === null);
+	const keepsEarlier = trigger.pull_request?.event === "ready_for_review" && planned.every((one) => "because" in one);
+	return { files: planned, schedules: isHeeded ? schedules : null, keepsEarlier };
+}
+
+/** Nothing is to be run; but somebody, or a schedule, that has named the very file means it to be there, and so may the project. */
+async function nothingFound(plan: Plan, run: RunRow, skipped: string | null): Promise<PlannedFile> {
+	if (plan.file !== null) return broken(run, { path: plan.file, text: "" }, "There is no such file at this commit.");
+	const because = `there is ${missing(plan)} at this commit`;
+	if (!plan.requires_pipeline || skipped !== null || isClosed(plan)) return { file: "*", because };
+	const path = plan.work.config ?? CONFIG_FILE;
+	return { ...(await broken(run, { path, text: "" }, `This project requires a pipeline, and ${because}.`)), state: "failed" };
+}
+
+/** A pull request that was closed needs no pipeline. */
+function isClosed({ trigger }: Plan): boolean {
+	return trigger.pull_request?.event === "closed";
+}
+
+/** What was looked for and is not there. */
+function missing({ work }: Plan): string {
+	return work.config === null ? `no ${CONFIG_FILE} and no ${CONFIG_FOLDER}/*.yml` : `nothing at ${work.config}`;
+}
+
+/** What a project should know of what was found at one of its own commits; null: that a notice of this kind, if it has one, is out of date. */
+export function planNotices({ plan, run }: PlanOfRun, { files, lacks_default_branch }: PlanResult): Record<string, string | null> {
+	const { trigger, file } = plan;
+	if (run.is_trusted !== 1) return {};
+	const edit = `windlass projects edit ${run.project}`;
+	const at = `${trigger.tag === null ? `branch ${trigger.branch}` : `tag ${trigger.tag}`} at ${(run.commit_sha ?? "").slice(0, 12)}`;
+	const isEmpty = files.length === 0 && file === null;
+	const isAsked = isEmpty && !isClosed(plan) && whySkipped(trigger, run.commit_message) === null;
+	const { default_branch: renamed } = trigger;
+	// People copy the command, and whoever may push may call a branch what a shell would run.
+	const safe = renamed !== undefined && /^\w[\w./-]*$/.test(renamed) ? renamed : "<its name>";
+	return {
+		...(isAsked || files.length > 0
+			? {
+					no_pipeline: isAsked
+						? `Nothing was run for the ${at}: there is ${missing(plan)}. Add a pipeline, or name the place where it is: ${edit} --config <path>`
+						: null,
+				}
+			: {}),
+		...(renamed === undefined
+			? {}
+			: {
+					default_branch: lacks_default_branch
+						? `The repository has no branch ${plan.work.default_branch}; its default branch is ${renamed}. Schedules, badges and runs without a branch follow the setting default_branch: ${edit} --default-branch ${safe}`
+						: null,
+				}),
+	};
+}
+
+type Asked = RepositoryPipeline["schedules"][number];
+
+function scheduleOf({ path: file }: RepositoryFile, { cron, timezone = "UTC", branch, params = {} }: Asked): FileSchedule {
+	return { file, cron, timezone, branch: branch ?? null, params };
+}
+
+/** A run that is over before it begins, and says why. */
+async function broken(run: RunRow, file: RepositoryFile, text: string): Promise<PlannedFile & { fault: Reason }> {
+	const fault: Reason = { code: "config_invalid", text: `${file.path}: ${text}`.slice(0, MAX_TOLD_CHARACTERS) };
+	const source = run.source_git === null ? null : { git: run.source_git, ref: run.source_ref };
+	const pipeline = withDefaults({
+		name: await inTurn(readingName(file), file.text.length),
+		source,
+		branch: run.branch,
+		pull_request: run.pull_request === null ? null : { number: run.pull_request, target: "" },
+		priority: 0,
+		jobs: [],
+	});
+	return { file: file.path, submit: await submissionOf(run, file, pipeline), fault };
+}
+
+/** Every fault with its place, as far as there is room. */
+function faultsOf(error: ApiError): string {
+	const faults = (error.details.errors as FieldError[] | undefined) ?? [];
+	if (faults.length < 2) return error.message;
+	const lines = faults.slice(0, MAX_TOLD).map(({ line, column, path, message, suggestion }) => {
+		const place = line === null ? "" : `line ${line}, column ${column}: `;
+		return `${place}${path ? `${path}: ` : ""}${message}${suggestion ? ` (${suggestion})` : ""}`;
+	});
+	return [`${faults.length} faults`, ...lines].join("\n");
+}
+
+/** A run of the same commit, with the same trust as the plan that has found it. */
+async function submissionOf(run: RunRow, { path }: RepositoryFile, pipeline: ResolvedPipeline): Promise<Submit> {
+	return {
+		runId: `${ID_PREFIXES.run}_${ulid()}`,
+		pipeline,
+		definition: await sha256(JSON.stringify(pipeline)),
+		project: run.project,
+		trigger: { kind: run.trigger_kind, actor: run.trigger_actor, delivery: run.trigger_delivery },
+		commit:
+			run.commit_sha === null
+				? null
+				: { sha: run.commit_sha, message: run.commit_message, author: run.commit_author, branch: run.branch, tag: run.tag },
+		origin: { plannedBy: run.id, file: path, isTrusted: run.is_trusted === 1, approvedBy: null },
+		rerun: null,
+		idempotency: null,
+	};
+}

@@ -1,0 +1,71 @@
+import type { ProjectRow } from "../../schema/database/tables.ts";
+import { type ResolvedPipeline, withDefaults } from "../../schema/pipeline/resolve/resolved.ts";
+import { ApiError } from "../../schema/wire/errors.ts";
+import type { PlanWork } from "../../schema/wire/plans.ts";
+import type { Trigger } from "../../schema/wire/triggers.ts";
+
+/** What is asked for beside the trigger. */
+export interface PlanOptions {
+	/** The one file that is meant; null: all that want to run. */
+	file: string | null;
+	params: Record<string, string>;
+	/** Whether somebody has asked for a delivery that came before. */
+	isReplay?: boolean;
+}
+export const WHOLE: PlanOptions = { file: null, params: {} };
+
+const TIMEOUT_MS = 10 * 60_000;
+/** Before any work: it is short, and everything else waits for it. */
+const PRIORITY = 100;
+
+/**
+ * The pipeline of a plan: one job, in which an agent looks at the commit and reads what is to be run.
+ * @throws ApiError `conflict` for a project without a repository
+ */
+export function planPipeline(project: ProjectRow, trigger: Trigger, { file, params, isReplay = false }: PlanOptions): ResolvedPipeline {
+	const { repository } = project;
+	if (repository === null) {
+		throw new ApiError("conflict", `The project ${project.name} has no repository to look into.`, {
+			suggestions: [`windlass projects edit ${project.name} --repository https://…`],
+		});
+	}
+	const isRenamed = trigger.default_branch !== undefined && trigger.default_branch !== project.default_branch;
+	const asked = isRenamed ? { default_branch: project.default_branch } : {};
+	const work: PlanWork = { config: file ?? project.config, changes: changesOf(trigger), ...asked };
+	const isOfMainLine = trigger.kind === "push" && trigger.branch === project.default_branch && file === null;
+	return withDefaults({
+		name: "plan",
+		source: { git: repository, ref: trigger.ref },
+		branch: trigger.branch,
+		priority: PRIORITY,
+		jobs: [
+			{
+				key: "plan",
+				name: "plan",
+				needs: [],
+				runs_on: { labels: [] },
+				env: {},
+				timeout_ms: TIMEOUT_MS,
+				retry: { attempts: 3, on: ["errored", "lost", "timed_out"] },
+				steps: [],
+				artifacts: { save: [] },
+				plan: {
+					work,
+					trigger,
+					file,
+					params,
+					is_of_main_line: isOfMainLine,
+					is_replay: isReplay,
+					requires_pipeline: project.requires_pipeline === 1,
+				},
+			},
+		],
+	});
+}
+
+/** What tells which paths have changed. */
+function changesOf({ kind, before, pull_request, merge_target }: Trigger): PlanWork["changes"] {
+	if (merge_target !== undefined) return { target: merge_target };
+	if (kind === "pull_request" && pull_request) return { target: pull_request.target };
+	return kind === "push" && before !== null ? { since: before } : null;
+}

@@ -1,0 +1,24 @@
+import { sha256 } from "../identity/digest.ts";
+import type { ComparedProject } from "../queue/core/discovery/comparisons.ts";
+import { SUBMITTED, type Submit } from "../queue/core/runs/submit.ts";
+import { comparisonPipeline } from "./comparison_pipeline.ts";
+import { newRunId } from "./submit_discovery.ts";
+
+/** The submission of a comparison of a project's refs. */
+export async function comparisonSubmission(
+	{ project, repository }: ComparedProject,
+	trigger: { kind: "schedule" | "manual"; actor: string },
+): Promise<Submit> {
+	const pipeline = comparisonPipeline(repository);
+	return {
+		runId: newRunId(),
+		pipeline,
+		definition: await sha256(JSON.stringify(pipeline)),
+		project,
+		trigger: { ...trigger, delivery: null },
+		commit: null,
+		origin: SUBMITTED,
+		rerun: null,
+		idempotency: null,
+	};
+}

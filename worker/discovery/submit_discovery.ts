@@ -1,0 +1,42 @@
+import { ulid } from "ulid";
+import type { ProjectRow } from "../../schema/database/tables.ts";
+import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import type { Trigger } from "../../schema/wire/triggers.ts";
+import { sha256 } from "../identity/digest.ts";
+import type { Submit } from "../queue/core/runs/submit.ts";
+import { type PlanOptions, planPipeline } from "./discovery_pipeline.ts";
+
+/** The id of a run that is to be submitted. */
+export function newRunId(): string {
+	return `${ID_PREFIXES.run}_${ulid()}`;
+}
+
+/**
+ * The submission of a plan: what a project's repository wants to be run now that this has happened.
+ * @param delivery the id of the delivery that says so; null without one
+ * @param idempotency what a repeat is known by
+ * @throws ApiError `conflict` for a project without a repository
+ */
+export async function planSubmission(
+	project: ProjectRow,
+	trigger: Trigger,
+	options: PlanOptions,
+	{ delivery, idempotency }: { delivery: string | null; idempotency: { scope: string; key: string } | null },
+): Promise<Submit> {
+	const pipeline = planPipeline(project, trigger, options);
+	const content = JSON.stringify(pipeline);
+	const definition = await sha256(content);
+	return {
+		runId: newRunId(),
+		pipeline,
+		definition,
+		project: project.name,
+		trigger: { kind: trigger.kind, actor: trigger.actor, delivery },
+		commit:
+			trigger.sha === null ? null : { sha: trigger.sha, message: trigger.message, author: null, branch: trigger.branch, tag: trigger.tag },
+		origin: { plannedBy: null, file: null, isTrusted: !trigger.pull_request?.is_from_fork, approvedBy: null },
+		rerun: null,
+		// Of two with one key the first counts, whatever the project has been changed to in between.
+		idempotency: idempotency && { ...idempotency, digest: "" },
+	};
+}

@@ -1,0 +1,88 @@
+import { ApiError } from "../schema/wire/errors.ts";
+import type { Environment } from "./bindings.ts";
+import { COMPARISON_ACTOR, comparedProject } from "./discovery/comparison_pipeline.ts";
+import { comparisonSubmission } from "./discovery/submit_comparison.ts";
+import type { ArchivedLog } from "./logs/log_shard.ts";
+import { sendNotification } from "./notifications/send_notification.ts";
+import { dispatcherOf } from "./platform/dispatcher.ts";
+import { faultFields, log } from "./platform/logger.ts";
+import { unwrap } from "./platform/result.ts";
+import { findProject, listProjects } from "./projects/store.ts";
+import { type Core, command } from "./queue/core/core.ts";
+import { compareAll, noteComparisonFault } from "./queue/core/discovery/comparisons.ts";
+import { findSchedule, noteScheduled, noteScheduleFault } from "./queue/core/discovery/schedules.ts";
+import type { Effect } from "./queue/core/effects/effects.ts";
+import { scheduledSubmission } from "./schedules/submission.ts";
+import { sendCommitStatus } from "./statuses/commit_status.ts";
+import { indexTests } from "./test_results/index_tests.ts";
+import { takeFoundRefs } from "./webhooks/take_found_refs.ts";
+
+/** Makes an effect happen. @returns where a log lies that was sealed */
+export async function performEffect(environment: Environment, core: Core, effect: Effect): Promise<ArchivedLog | null> {
+	switch (effect.kind) {
+		case "seal": {
+			const { shard, ...seal } = effect;
+			return environment.LOG_SHARD.getByName(`log:${shard}`).seal({ ...seal, team: core.team });
+		}
+		case "index_tests":
+			await indexTests(environment, core.team, effect);
+			return null;
+		case "fire_schedule":
+			await fireSchedule(environment, core, effect);
+			return null;
+		case "compare_all": {
+			const projects = await listProjects(environment.DB, core.team);
+			compareAll(
+				core,
+				projects.map(comparedProject).filter((one) => one !== null),
+			);
+			return null;
+		}
+		case "compare_refs":
+			await compareRefs(environment, core, effect.project);
+			return null;
+		case "take_found_refs":
+			await takeFoundRefs(environment, core.team, effect);
+			return null;
+		case "commit_status":
+			await sendCommitStatus(environment, core.team, effect);
+			return null;
+		case "notify":
+			await sendNotification(environment, core.team, effect);
+			return null;
+	}
+}
+
+/** Submits what a schedule asks for. Nobody is there to be told what is wrong with it: that stands beside the schedule, and in the coordinator's own log. */
+async function fireSchedule(
+	environment: Environment,
+	core: Core,
+	{ scheduleId, at }: Extract<Effect, { kind: "fire_schedule" }>,
+): Promise<void> {
+	try {
+		const submit = await scheduledSubmission(environment, core.team, findSchedule(core, scheduleId), at);
+		const { runId } = unwrap(await dispatcherOf(environment, core.team).submit(submit));
+		command(core, () => noteScheduled(core, scheduleId, runId));
+	} catch (error) {
+		// What is only so at the moment is tried again.
+		if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
+		const { message } = error;
+		command(core, () => noteScheduleFault(core, scheduleId, message));
+		log("warn", "a schedule makes no run", { schedule: scheduleId, ...faultFields(error) });
+	}
+}
+
+/** Submits the comparison of a project's refs. What keeps it from being submitted stands beside the project. */
+async function compareRefs(environment: Environment, core: Core, name: string): Promise<void> {
+	const project = await findProject(environment.DB, core.team, name);
+	const compared = project && comparedProject(project);
+	if (!compared) return;
+	try {
+		const submit = await comparisonSubmission(compared, { kind: "schedule", actor: COMPARISON_ACTOR });
+		unwrap(await dispatcherOf(environment, core.team).compare(submit));
+	} catch (error) {
+		if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
+		noteComparisonFault(core, name, error.message);
+		log("warn", "the refs of a project cannot be compared", { project: name, ...faultFields(error) });
+	}
+}

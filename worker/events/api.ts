@@ -1,0 +1,75 @@
+import type { Environment } from "../bindings.ts";
+import { SSE_HEADERS, streamed } from "../http/answers.ts";
+import { onlyParameters } from "../http/queries.ts";
+import { type RequestContext, route } from "../http/route.ts";
+import { isStillValid } from "../identity/still_valid.ts";
+import { dispatcherOf } from "../platform/dispatcher.ts";
+import type { Changes } from "../queue/core/reads.ts";
+import { presentAgent, presentJobSummary, presentRunSummary } from "../runs/present.ts";
+import { recordedChanges } from "../runs/store.ts";
+
+const HOLD_MS = 15_000;
+/** Who is further behind than this is told to read everything anew. */
+const MAX_BEHIND = 1_000;
+/** States coalesce: a burst of changes is told at most this often. */
+const PACE_MS = 100;
+
+/**
+ * GET /events: what changes, as server-sent events `run`, `job` and `agent` with the resource as data and the revision as
+ * id. With Last-Event-ID it goes on from there; states coalesce, none is missed.
+ */
+function follow(context: RequestContext<"user" | "host">): Response {
+	const { request, url, environment, principal, baseUrl } = context;
+	onlyParameters(url, []);
+	const lastId = request.headers.get("Last-Event-ID");
+	const since = lastId !== null && /^\d{1,15}$/.test(lastId) ? Number(lastId) : null;
+	return streamed(SSE_HEADERS, (write) =>
+		writeChanges(environment, principal.team, baseUrl, since, { write, isWanted: () => isStillValid(context) }),
+	);
+}
+
+async function writeChanges(
+	environment: Environment,
+	team: string,
+	baseUrl: string,
+	lastId: number | null,
+	{ write, isWanted }: { write(text: string): Promise<void>; isWanted(): Promise<boolean> },
+): Promise<void> {
+	const dispatcher = dispatcherOf(environment, team);
+	const { rev: newest } = await dispatcher.followChanges(null, 0);
+	let since = lastId ?? newest;
+	if (since > newest || newest - since > MAX_BEHIND) {
+		since = newest;
+		await write(`event: reset\nid: ${since}\ndata: {}\n\n`);
+	} else await write(`: following from ${since}\n\n`);
+	for (;;) {
+		const changes = await dispatcher.followChanges(since, HOLD_MS);
+		// Who has signed out, or whose token was revoked, hears no more.
+		if (!(await isWanted())) return;
+		const departed = changes.hasDeparted
+			? await recordedChanges(environment.DB, team, since, changes.rev, MAX_BEHIND)
+			: { runs: [], jobs: [] };
+		const events = eventsOf(changes, departed, baseUrl);
+		await write(events.length > 0 ? events.join("") : ": still here\n\n");
+		since = changes.rev;
+		await new Promise((resolve) => setTimeout(resolve, PACE_MS));
+	}
+}
+
+type Recorded = Awaited<ReturnType<typeof recordedChanges>>;
+
+/** The changes in the order of their revisions; a row that is both live and recorded counts once. */
+function eventsOf(changes: Changes, departed: Recorded, baseUrl: string): string[] {
+	const live = new Set([...changes.runs.map(({ id }) => id), ...changes.jobs.map(({ job }) => job.id)]);
+	const runs = [...changes.runs, ...departed.runs.filter(({ id }) => !live.has(id))];
+	const jobs = [...changes.jobs.map(({ job }) => job), ...departed.jobs.filter(({ id }) => !live.has(id))];
+	return [
+		...runs.map((run) => ({ rev: run.rev, kind: "run", data: presentRunSummary(run, baseUrl) as object })),
+		...jobs.map((job) => ({ rev: job.rev, kind: "job", data: presentJobSummary(job) as object })),
+		...changes.agents.map((rows) => ({ rev: rows.agent.rev, kind: "agent", data: presentAgent(rows) as object })),
+	]
+		.sort((a, b) => a.rev - b.rev)
+		.map(({ rev, kind, data }) => `event: ${kind}\nid: ${rev}\ndata: ${JSON.stringify(data)}\n\n`);
+}
+
+export const eventRoutes = [route("GET", "/api/v1/events", ["user", "host"], follow)];

@@ -1,0 +1,130 @@
+import type * as z from "zod";
+import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
+import { MAX_PROTOCOL_BODY_BYTES } from "../../schema/wire/limits.ts";
+import { brokenOff } from "./client_disconnect.ts";
+import { badGzip, isPacked, unpackedBody } from "./encoded_body.ts";
+
+/**
+ * The body as text.
+ * @throws ApiError `too_large`, before the body is read where its length is announced; `malformed` if it is not UTF-8
+ */
+export async function readText(request: Request, limit: number): Promise<string> {
+	return utf8(await readBytes(request, limit), "The body");
+}
+
+/** @throws ApiError `malformed` if the bytes are not UTF-8 */
+export function utf8(bytes: Uint8Array, what: string): string {
+	try {
+		// A mark of the byte order is part of what is kept byte for byte.
+		return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+	} catch {
+		throw new ApiError("malformed", `${what} is not valid UTF-8.`, { suggestions: ["Send the text as UTF-8."] });
+	}
+}
+
+/** @throws ApiError `too_large` where the announced length says so already: that of a packed body says nothing */
+export function checkLength(request: Request, limit: number): void {
+	if (isPacked(request)) return;
+	if (Number(request.headers.get("Content-Length") ?? 0) > limit) throw tooLarge(limit);
+}
+
+/**
+ * The announced length of the body.
+ * @throws ApiError `length_required`, `too_large`
+ */
+export function lengthOf(request: Request, limit: number): number {
+	const length = request.headers.get("Content-Length");
+	if (length === null || !/^\d{1,15}$/.test(length)) {
+		throw new ApiError("length_required", "The body's length must be announced.", {
+			suggestions: ["Send a file rather than a pipe (curl -T file), so that Content-Length is known."],
+		});
+	}
+	checkLength(request, limit);
+	return Number(length);
+}
+
+/**
+ * Runs `read`, which reads the request's body. Whoever breaks off in the middle of it is gone; that is no fault of ours.
+ * @throws ApiError `malformed` for a body that broke off, or is not the gzip that it says it is
+ */
+export async function whileReading<Value>(request: Request, read: () => Promise<Value>): Promise<Value> {
+	try {
+		return await read();
+	} catch (error) {
+		throw brokenOff(error) ?? badGzip(request, error) ?? error;
+	}
+}
+
+/** The body as bytes. @throws ApiError `too_large` */
+export async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
+	checkLength(request, limit);
+	const body = unpackedBody(request, limit);
+	if (!body) return new Uint8Array();
+	const chunks: Uint8Array[] = [];
+	let size = 0;
+	await whileReading(request, async () => {
+		for await (const chunk of body) {
+			size += chunk.byteLength;
+			if (size > limit) throw tooLarge(limit);
+			chunks.push(chunk);
+		}
+	});
+	return chunks.length === 1 ? (chunks[0] as Uint8Array) : joined(chunks, size);
+}
+
+/** These bytes as one. @param size how many there are in all */
+export function joined(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
+	const bytes = new Uint8Array(size);
+	let at = 0;
+	for (const chunk of chunks) {
+		bytes.set(chunk, at);
+		at += chunk.byteLength;
+	}
+	return bytes;
+}
+
+export function tooLarge(limit: number): ApiError {
+	return new ApiError("too_large", `The body is larger than ${limit} bytes.`, { details: { limit } });
+}
+
+/** @throws ApiError `malformed` with the place of the fault */
+export function parseJson(text: string): unknown {
+	try {
+		return JSON.parse(text.replace(/^\uFEFF/, ""));
+	} catch (error) {
+		const reason = String((error as Error).message);
+		const position = Number(/position (\d+)/.exec(reason)?.[1] ?? text.length);
+		const before = text.slice(0, position).split("\n");
+		const line = before.length;
+		const column = (before.at(-1)?.length ?? 0) + 1;
+		throw new ApiError("malformed", `The JSON does not parse: line ${line}, column ${column}.`, {
+			details: { errors: [{ path: "", line, column, message: "not valid JSON here", suggestion: null }] },
+			suggestions: ["Check commas, quotes and brackets at that place."],
+		});
+	}
+}
+
+/**
+ * A JSON body of this shape, as the agent protocol sends it.
+ * @throws ApiError `malformed`, `validation_failed`
+ */
+export async function readJson<Schema extends z.ZodType>(
+	request: Request,
+	schema: Schema,
+	limit = MAX_PROTOCOL_BODY_BYTES,
+): Promise<z.infer<Schema>> {
+	const text = await readText(request, limit);
+	return validated(schema, text.trim() === "" ? {} : parseJson(text));
+}
+
+/** @throws ApiError `validation_failed` with all faults at once */
+export function validated<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
+	const parsed = schema.safeParse(value);
+	if (parsed.success) return parsed.data;
+	const errors = parsed.error.issues.map(
+		(issue): FieldError => ({ path: issue.path.map(String).join("."), line: null, column: null, message: issue.message, suggestion: null }),
+	);
+	throw new ApiError("validation_failed", errors.map((error) => `${error.path ? `${error.path}: ` : ""}${error.message}`).join("; "), {
+		details: { errors },
+	});
+}

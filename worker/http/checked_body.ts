@@ -1,0 +1,57 @@
+import { ApiError } from "../../schema/wire/errors.ts";
+import { MIB } from "../../schema/wire/limits.ts";
+import type { BodyCheck } from "../webhooks/hmac.ts";
+import { checkLength, joined, tooLarge, whileReading } from "./bodies.ts";
+import { ByteBudget } from "./byte_budget.ts";
+import { isPacked, unpackedBody } from "./encoded_body.ts";
+
+/** Bodies of webhooks: anybody may send one, and only its signature tells whether it counts. */
+
+/** The sender, and the room for its bytes, may take this long. */
+const READ_MS = 30_000;
+const EVICTED_MS = READ_MS + 5_000;
+/** Nearly every delivery is this small: it does not wait for larger ones. */
+const SMALL_BYTES = 256 * 1024;
+/** All bodies together that are not checked yet; what comes beyond waits at its sender. */
+const small = new ByteBudget(8 * MIB, EVICTED_MS);
+const large = new ByteBudget(24 * MIB, EVICTED_MS);
+
+/**
+ * The body, once its signature was checked; null if the signature is wrong.
+ * @throws ApiError `too_large`; `malformed` for a body that broke off or did not come in time
+ */
+export async function readChecked(request: Request, limit: number, check: BodyCheck): Promise<Uint8Array<ArrayBuffer> | null> {
+	checkLength(request, limit);
+	const reader = unpackedBody(request, limit)?.getReader();
+	const announced = isPacked(request) ? null : request.headers.get("Content-Length");
+	const isSmall = announced !== null && Number(announced) <= SMALL_BYTES;
+	const room = (isSmall ? small : large).begin();
+	const chunks: Uint8Array[] = [];
+	let size = 0;
+	let timer: ReturnType<typeof setTimeout> | undefined;
+	const late = new Promise<never>((_, reject) => {
+		timer = setTimeout(() => reject(tooSlow()), READ_MS);
+	});
+	try {
+		while (reader) {
+			const { done, value } = await whileReading(request, () => Promise.race([reader.read(), late]));
+			if (done) break;
+			size += value.byteLength;
+			if (size > limit) throw tooLarge(limit);
+			await Promise.race([room.take(value.byteLength), late]);
+			check.update(value);
+			chunks.push(value);
+		}
+		return check.isAuthentic() ? joined(chunks, size) : null;
+	} catch (error) {
+		await reader?.cancel().catch(() => undefined);
+		throw error;
+	} finally {
+		clearTimeout(timer);
+		room.release();
+	}
+}
+
+function tooSlow(): ApiError {
+	return new ApiError("malformed", `The body did not come within ${READ_MS / 1000} s.`, { suggestions: ["Send it again."] });
+}

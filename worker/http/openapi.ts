@@ -1,0 +1,133 @@
+import * as z from "zod";
+import * as deliveries from "../../schema/wire/deliveries.ts";
+import { errorBody } from "../../schema/wire/errors.ts";
+import * as pipelines from "../../schema/wire/pipelines.ts";
+import * as projects from "../../schema/wire/projects.ts";
+import * as resources from "../../schema/wire/resources.ts";
+import * as schedules from "../../schema/wire/schedules.ts";
+import type { PrincipalKind } from "../identity/principal.ts";
+import { VERSION } from "../platform/version.ts";
+import { json } from "./answers.ts";
+import { OPERATIONS, type Operation } from "./operations.ts";
+import type { AnonymousContext, Route } from "./route.ts";
+
+/** The OpenAPI document (3.1), generated from the schemas that check what comes in and describe what goes out. */
+
+/** Shapes that have a name of their own in the document. */
+const NAMED: Record<string, z.ZodType> = {
+	Error: errorBody,
+	Run: resources.run,
+	RunSummary: resources.runSummary,
+	Job: resources.job,
+	JobSummary: resources.jobSummary,
+	Explanation: resources.explanation,
+	Artifact: resources.artifact,
+	Agent: resources.agent,
+	Event: resources.event,
+	UploadedSource: resources.uploadedSource,
+	QueueState: resources.queueState,
+	Project: projects.project,
+	Delivery: deliveries.delivery,
+	Schedule: schedules.schedule,
+	StoredPipeline: pipelines.storedPipeline,
+};
+
+const TOKENS: Partial<Record<PrincipalKind, string>> = {
+	user: "the token of a person",
+	registration: "a registration token, with which agents join",
+	agent: "the token of an agent",
+	lease: "the token of a lease, which comes with an offer",
+};
+
+type Json = Record<string, unknown>;
+
+/** The document of these routes. @throws Error for a public route without an operation */
+function openApi(routes: readonly Route[]): Json {
+	const paths: Record<string, Json> = {};
+	for (const route of routes.filter(isPublic)) {
+		const operation = OPERATIONS[`${route.method} ${route.path}`];
+		if (!operation) throw new Error(`${route.method} ${route.path} is not described`);
+		const path = route.path.replace(/:(\w+)\+?/g, "{$1}");
+		paths[path] = { ...paths[path], [route.method.toLowerCase()]: describe(route, operation) };
+	}
+	return {
+		openapi: "3.1.0",
+		info: { title: "Windlass", version: VERSION, description: "A self-hosted CI and job coordinator." },
+		paths,
+		components: {
+			schemas: Object.fromEntries(Object.entries(NAMED).map(([name, schema]) => [name, schemaOf(schema, "output", name)])),
+			securitySchemes: Object.fromEntries(
+				Object.entries(TOKENS).map(([kind, description]) => [kind, { type: "http", scheme: "bearer", description }]),
+			),
+		},
+	};
+}
+
+/** The API, what others call, and the probes; pages are for browsers, and the host's own routes for the host. */
+function isPublic({ path }: Route): boolean {
+	const isApi = path.startsWith("/api/v1/") && !path.startsWith("/api/v1/host/");
+	const isForOthers = path.startsWith("/hooks/") || path.startsWith("/badge/");
+	return isApi || isForOthers || ["/healthz", "/readyz", "/version", "/openapi.json", "/schema/pipeline.json"].includes(path);
+}
+
+function describe({ path, allow }: Route, { summary, query, headers, body, answers }: Operation): Json {
+	const isOpen = allow.includes("anyone");
+	const parameters = [
+		...[...path.matchAll(/:(\w+)\+?/g)].map(([, name]) => ({ name, in: "path", required: true, schema: { type: "string" } })),
+		...Object.entries(query ?? {}).map(([name, { description, schema }]) => ({
+			name,
+			in: "query",
+			description,
+			schema: schema ? schemaOf(schema, "input") : { type: "string" },
+		})),
+		...Object.entries(headers ?? {}).map(([name, description]) => ({ name, in: "header", description, schema: { type: "string" } })),
+	];
+	return {
+		summary,
+		security: isOpen ? [] : allow.filter((kind) => kind in TOKENS).map((kind) => ({ [kind]: [] })),
+		...(parameters.length > 0 ? { parameters } : {}),
+		...(body ? { requestBody: { content: bodyOf(body) } } : {}),
+		responses: {
+			...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, answerOf(answer)])),
+			default: { description: "A refusal", content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } } },
+		},
+	};
+}
+
+function bodyOf(body: NonNullable<Operation["body"]>): Json {
+	if (body instanceof z.ZodType) return { "application/json": { schema: schemaOf(body, "input") } };
+	return Object.fromEntries(Object.entries(body).map(([type, description]) => [type, { schema: { description } }]));
+}
+
+function answerOf(answer: Operation["answers"][number] | undefined): Json {
+	if (answer === null || answer === undefined) return { description: "Done" };
+	if (typeof answer === "string") return { description: "The bytes", content: { [answer]: { schema: { type: "string" } } } };
+	return { description: "The answer", content: { "application/json": { schema: schemaOf(answer, "output") } } };
+}
+
+/** A schema in JSON Schema 2020-12, with the named shapes as references. */
+function schemaOf(schema: z.ZodType, io: "input" | "output", self?: string): Json {
+	const name = Object.entries(NAMED).find(([known, one]) => one === schema && known !== self)?.[0];
+	if (name) return { $ref: `#/components/schemas/${name}` };
+	const { $schema: _, ...result } = z.toJSONSchema(schema, {
+		io,
+		unrepresentable: "any",
+		override: ({ zodSchema, jsonSchema }) => {
+			const inner = Object.entries(NAMED).find(([known, one]) => (one as unknown) === zodSchema && known !== self)?.[0];
+			if (!inner || (zodSchema as unknown) === schema) return;
+			for (const key of Object.keys(jsonSchema)) delete (jsonSchema as Json)[key];
+			jsonSchema.$ref = `#/components/schemas/${inner}`;
+		},
+	}) as Json;
+	return result;
+}
+
+let document: Json | null = null;
+
+/** GET /openapi.json, of all routes there are. */
+export function openApiRoute(all: () => readonly Route[]) {
+	return ({ baseUrl }: AnonymousContext): Response => {
+		document ??= openApi(all());
+		return json({ ...document, servers: [{ url: baseUrl }] });
+	};
+}

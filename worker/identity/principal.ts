@@ -1,0 +1,101 @@
+import { ApiError } from "../../schema/wire/errors.ts";
+import { isId } from "../../schema/wire/ids.ts";
+import type { Environment } from "../bindings.ts";
+import type { Client } from "./client_address.ts";
+import { isSameSecret, sha256 } from "./digest.ts";
+import { LEASE_TOKEN_PREFIX, type LeaseTokenClaims, verifyLease } from "./lease_token.ts";
+import { sessionOf, showsSession } from "./session.ts";
+import { type Claim, findShownToken } from "./wrong_credentials.ts";
+
+/** Who is calling; known from the token alone. */
+export type Principal =
+	| { kind: "anyone" }
+	| { kind: "user"; team: string; role: "admin"; name: string; tokenId: string /** Null for a token. */; sessionId: string | null }
+	| { kind: "registration"; team: string; tokenHash: string }
+	| { kind: "agent"; team: string; agentId: string; secretHash: string }
+	| { kind: "lease"; team: string; claims: LeaseTokenClaims }
+	| { kind: "host"; team: string };
+export type PrincipalKind = Principal["kind"];
+
+export const DEFAULT_TEAM = "default";
+export const REGISTRATION_TOKEN_PREFIX = "wlr.";
+export const AGENT_TOKEN_PREFIX = "wla.";
+const HOST_TOKEN_PREFIX = "wlh.";
+const KINDS_BY_PREFIX = {
+	[LEASE_TOKEN_PREFIX]: "lease",
+	[AGENT_TOKEN_PREFIX]: "agent token",
+	[REGISTRATION_TOKEN_PREFIX]: "registration token",
+	[HOST_TOKEN_PREFIX]: "host",
+};
+
+/**
+ * Who the request comes from. No token at all is `anyone`; a token that is not valid is refused, also where anyone may come.
+ * @throws ApiError `authentication_required`, `rate_limited`
+ */
+export async function identify(environment: Environment, request: Request, client: Client, isSecure: boolean): Promise<Principal> {
+	const token = bearerToken(request);
+	if (token === null) return identifySession(environment, request, isSecure);
+	const principal = await identifyToken(environment, client, token);
+	if (!principal) {
+		throw new ApiError("authentication_required", "This token is not valid.", {
+			suggestions: ["Check that the whole token was copied; it may also have been revoked or have expired."],
+			headers: { "WWW-Authenticate": "Bearer" },
+		});
+	}
+	return principal;
+}
+
+/** What a request with a token claims to be, without a secret: the agent that its token names, or a digest of the token. */
+export async function claimedBy(request: Request): Promise<Claim | null> {
+	const [, token] = /^Bearer +(\S+)$/i.exec(request.headers.get("Authorization") ?? "") ?? [];
+	if (token === undefined) return showsSession(request) ? { name: "session", key: null } : null;
+	const [, , agentId = ""] = token.split(".");
+	const kind = Object.entries(KINDS_BY_PREFIX).find(([prefix]) => token.startsWith(prefix))?.[1] ?? "token";
+	const isAgent = token.startsWith(AGENT_TOKEN_PREFIX) && isId("agent", agentId);
+	const name = isAgent ? `agent ${agentId}` : `${kind} ${(await sha256(token)).slice(0, 12)}`;
+	return { name, key: name };
+}
+
+function bearerToken(request: Request): string | null {
+	const header = request.headers.get("Authorization");
+	if (header === null) return null;
+	const [, token] = /^Bearer +(\S+)$/i.exec(header) ?? [];
+	if (token) return token;
+	throw new ApiError("authentication_required", "The Authorization header is not of the form: Bearer <token>.", {
+		suggestions: ['curl -H "Authorization: Bearer $TOKEN" …'],
+		headers: { "WWW-Authenticate": "Bearer" },
+	});
+}
+
+async function identifySession(environment: Environment, request: Request, isSecure: boolean): Promise<Principal> {
+	const signedIn = await sessionOf(environment.DB, request, isSecure);
+	if (!signedIn) return { kind: "anyone" };
+	const { session, token } = signedIn;
+	return { kind: "user", team: token.team, role: token.kind, name: token.name, tokenId: token.id, sessionId: session.id };
+}
+
+async function identifyToken(environment: Environment, client: Client, token: string): Promise<Principal | null> {
+	if (token.startsWith(LEASE_TOKEN_PREFIX)) {
+		const claims = await verifyLease(environment, token);
+		return claims && { kind: "lease", team: claims.team, claims };
+	}
+	if (token.startsWith(AGENT_TOKEN_PREFIX)) {
+		const [, team = "", agentId = "", secret = ""] = token.split(".");
+		return isTeam(team) && isId("agent", agentId) ? { kind: "agent", team, agentId, secretHash: await sha256(secret) } : null;
+	}
+	if (token.startsWith(REGISTRATION_TOKEN_PREFIX)) {
+		const [, team = ""] = token.split(".");
+		return isTeam(team) ? { kind: "registration", team, tokenHash: await sha256(token) } : null;
+	}
+	if (token.startsWith(HOST_TOKEN_PREFIX)) {
+		const isHost = environment.HOST_SECRET !== undefined && (await isSameSecret(token, HOST_TOKEN_PREFIX + environment.HOST_SECRET));
+		return isHost ? { kind: "host", team: DEFAULT_TEAM } : null;
+	}
+	const user = await findShownToken(environment.DB, client, token);
+	return user && { kind: "user", team: user.team, role: user.kind, name: user.name, tokenId: user.id, sessionId: null };
+}
+
+/** Only teams that exist have a Dispatcher; a made-up name must not create one. */
+function isTeam(team: string): boolean {
+	return team === DEFAULT_TEAM;
+}

@@ -1,0 +1,72 @@
+import { ulid } from "ulid";
+import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import { publicPath } from "../http/public_path.ts";
+import { randomSecret, sha256 } from "./digest.ts";
+import { addSession, findSession, type SignedIn } from "./sessions_store.ts";
+
+/**
+ * The cookie of somebody who is signed in to the status page. It holds nothing but a random secret; the session itself is a row,
+ * so that it can be listed and ended.
+ */
+
+const NAME = "windlass_session";
+const SESSION_MS = 30 * 24 * 60 * 60_000;
+const MAX_USER_AGENT = 200;
+
+interface NewSession {
+	team: string;
+	/** The token that signs in. */
+	tokenId: string;
+	userAgent: string;
+	address: string;
+}
+
+/** Opens a session. @returns its Set-Cookie value */
+export async function openSession(db: D1Database, { team, tokenId, userAgent, address }: NewSession, isSecure: boolean): Promise<string> {
+	const secret = randomSecret();
+	const now = Date.now();
+	await addSession(db, {
+		id: `${ID_PREFIXES.session}_${ulid()}`,
+		team,
+		token_id: tokenId,
+		hash: await sha256(secret),
+		user_agent: userAgent.slice(0, MAX_USER_AGENT),
+		address,
+		created_at: now,
+		expires_at: now + SESSION_MS,
+	});
+	return cookie(secret, SESSION_MS / 1000, isSecure);
+}
+
+/** The Set-Cookie value that makes a browser forget its session. */
+export function endedSessionCookie(isSecure: boolean): string {
+	return cookie("", 0, isSecure);
+}
+
+function cookie(value: string, maxAge: number, isSecure: boolean): string {
+	const path = publicPath() || "/";
+	return `${cookieName(isSecure)}=${value}; Path=${path}; HttpOnly; SameSite=Lax; Max-Age=${maxAge}${isSecure ? "; Secure" : ""}`;
+}
+
+/**
+ * Over HTTPS the name makes the browser take the cookie from this very host only: no other host of the domain, and no page over
+ * plain HTTP, can set it (RFC 6265bis, 4.1.3.2). Such a cookie is one of the whole host; below a path, `__Secure-` keeps plain
+ * HTTP out at least (4.1.3.1), and other programs on the host do not get the cookie.
+ */
+function cookieName(isSecure: boolean): string {
+	if (!isSecure) return NAME;
+	return publicPath() === "" ? `__Host-${NAME}` : `__Secure-${NAME}`;
+}
+
+/** Whether a request has the cookie of a session, be it over by now. */
+export function showsSession(request: Request): boolean {
+	return new RegExp(`(^|;\\s*)(__Host-|__Secure-)?${NAME}=[^;]`).test(request.headers.get("Cookie") ?? "");
+}
+
+/** Who the request's session belongs to; null without a live one. @param isSecure whether the browser came over HTTPS */
+export async function sessionOf(db: D1Database, request: Request, isSecure: boolean): Promise<SignedIn | null> {
+	const name = cookieName(isSecure);
+	const cookies = (request.headers.get("Cookie") ?? "").split(/;\s*/);
+	const secret = cookies.find((part) => part.startsWith(`${name}=`))?.slice(name.length + 1);
+	return secret ? findSession(db, await sha256(secret), Date.now()) : null;
+}

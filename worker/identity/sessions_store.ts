@@ -1,0 +1,60 @@
+import { and, desc, eq, gt, isNull, lt, type SQL } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { type SessionRow, sessions, tokens } from "../../schema/database/tables.ts";
+import type { Token } from "./tokens_store.ts";
+import { TrustedRows } from "./trusted_rows.ts";
+
+/** Who is signed in to the status page. */
+
+/** A live session, and the token that it was opened with. */
+export interface SignedIn {
+	session: SessionRow;
+	token: Token;
+}
+
+const trusted = new TrustedRows<SignedIn>();
+
+export async function addSession(db: D1Database, session: SessionRow): Promise<void> {
+	await drizzle(db).insert(sessions).values(session);
+}
+
+/** The live session with this hash; null if it has ended, or its token is revoked. @param now milliseconds since 1970 */
+export async function findSession(db: D1Database, hash: string, now: number): Promise<SignedIn | null> {
+	const found = await trusted.get(hash, async () => (await liveSessions(db, now, eq(sessions.hash, hash)).limit(1))[0]);
+	return found && found.session.expires_at > now ? found : null;
+}
+
+/** The live sessions of a team, newest first. */
+export async function listSessions(db: D1Database, team: string, now: number, limit: number): Promise<SignedIn[]> {
+	return liveSessions(db, now, eq(sessions.team, team)).orderBy(desc(sessions.created_at)).limit(limit);
+}
+
+function liveSessions(db: D1Database, now: number, which: SQL) {
+	return drizzle(db)
+		.select({ session: sessions, token: tokens })
+		.from(sessions)
+		.innerJoin(tokens, eq(tokens.id, sessions.token_id))
+		.where(and(which, gt(sessions.expires_at, now), isNull(tokens.revoked_at)))
+		.$dynamic();
+}
+
+/** Ends a session at once. @returns whether there was one */
+export async function endSession(db: D1Database, team: string, id: string): Promise<boolean> {
+	return end(db, and(eq(sessions.team, team), eq(sessions.id, id)));
+}
+
+/** Ends all sessions of a team. */
+export async function endSessions(db: D1Database, team: string): Promise<void> {
+	await end(db, eq(sessions.team, team));
+}
+
+async function end(db: D1Database, which: SQL | undefined): Promise<boolean> {
+	const ended = await drizzle(db).delete(sessions).where(which).returning({ hash: sessions.hash });
+	for (const { hash } of ended) trusted.evict(hash);
+	return ended.length > 0;
+}
+
+/** Deletes the sessions whose time was over before this moment. */
+export async function deleteSessionsBefore(db: D1Database, before: number): Promise<void> {
+	await drizzle(db).delete(sessions).where(lt(sessions.expires_at, before));
+}

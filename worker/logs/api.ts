@@ -1,0 +1,263 @@
+import type { AttemptRow } from "../../schema/database/tables.ts";
+import { LogFormatter } from "../../schema/text/log_formatter.ts";
+import { ApiError, notFound } from "../../schema/wire/errors.ts";
+import { MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
+import { FORMATS_OF_LOGS, type LogFormat } from "../../schema/wire/log_formats.ts";
+import type { LogLines, LogMatches } from "../../schema/wire/resources.ts";
+import { isTerminal } from "../../schema/wire/states.ts";
+import type { Environment } from "../bindings.ts";
+import { json, SSE_HEADERS, streamed, TEXT_STREAM_HEADERS } from "../http/answers.ts";
+import { isNotModified } from "../http/entity_tags.ts";
+import { flagParameter, integerParameter, invalidParameter, onlyParameters, wordParameter } from "../http/queries.ts";
+import { rangeOf } from "../http/ranges.ts";
+import { type RequestContext, route } from "../http/route.ts";
+import { requireJob } from "../jobs/api.ts";
+import { dispatcherOf } from "../platform/dispatcher.ts";
+import type { JobRecord } from "../runs/store.ts";
+import { FollowedText } from "./followed_text.ts";
+import type { LineBuffer } from "./line_buffer.ts";
+import { readLineBlock } from "./line_index.ts";
+import { type LineBatch, LineSplitter, type ShownLineSplitter } from "./lines.ts";
+import { OpenLine } from "./open_line.ts";
+import { logSize, readLog } from "./reader.ts";
+import { searchLog } from "./search.ts";
+
+type Caller = RequestContext<"user" | "host">;
+
+/** Of a log as far as it is: unlike one that is followed, it may be packed. */
+const LOG_HEADERS = {
+	"Content-Type": "text/plain; charset=utf-8",
+	"Cache-Control": "no-store",
+	"X-Content-Type-Options": "nosniff",
+};
+const HOLD_MS = 10_000;
+const MAX_LINES = 1_000;
+const MAX_QUERY = 200;
+
+/** GET /jobs/:id/log: the log of one attempt, as text (with Range), followed, or as server-sent events. */
+async function getLog({ request, url, environment, principal, params }: Caller): Promise<Response> {
+	onlyParameters(url, ["attempt", "format", "follow"]);
+	const record = await requireJob(environment, principal.team, params.id ?? "");
+	const number = integerParameter(url, "attempt", { least: 1, most: 1000, fallback: 0 }) || null;
+	const format = wordParameter(url, "format", FORMATS_OF_LOGS) ?? "text";
+	const asked = attemptOf(record, number);
+	if (asked) assertKept(asked);
+	const isEventStream = /\btext\/event-stream\b/.test(request.headers.get("Accept") ?? "");
+	if (isEventStream) {
+		if (format !== "text")
+			throw new ApiError("validation_failed", "format: events carry the lines as they are stored.", { suggestions: ["Leave out format."] });
+		const resume = resumePoint(request);
+		// An offset alone says where to go on only in a log that the address names.
+		const idOf = (attempt: number, offset: number) => (number === null ? `${attempt}-${offset}` : String(offset));
+		return streamed(SSE_HEADERS, (write) =>
+			followLines(environment, record, number, resume, {
+				lines: (batch, attempt) =>
+					write(`id: ${idOf(attempt, batch.nextOffset)}\n${batch.lines.map((line) => `data: ${line.replace(/\r/g, "")}\n`).join("")}\n`),
+				// No id: whoever resumes gets the whole line.
+				partial: (line) => write(`event: partial\ndata: ${line.latest}\n\n`),
+				idle: () => write(": still here\n\n"),
+				end: (state) => write(`event: end\ndata: ${JSON.stringify({ state })}\n\n`),
+			}),
+		);
+	}
+	if (flagParameter(url, "follow")) return streamed(TEXT_STREAM_HEADERS, (write) => followText(environment, record, number, format, write));
+	if (!asked) return new Response("", { headers: TEXT_STREAM_HEADERS });
+	return logText(environment, request, asked, format);
+}
+
+/** @throws ApiError `gone` for a log whose time was over */
+function assertKept(attempt: AttemptRow): void {
+	if (attempt.log_expired_at === null) return;
+	throw new ApiError("gone", `This log was removed ${new Date(attempt.log_expired_at).toISOString()}: its time was over.`, {
+		suggestions: ["Have logs kept for longer (--keep-logs)."],
+	});
+}
+
+/** GET /jobs/:id/log/lines: lines by their numbers, counted from 0; a negative `from` counts from the end. */
+async function getLines({ url, environment, principal, params }: Caller): Promise<Response> {
+	onlyParameters(url, ["attempt", "from", "count"]);
+	const attempt = await requireAttempt(environment, principal.team, params.id ?? "", url);
+	const { first, count } = blockParameters(url);
+	const block = await readLineBlock(environment, attempt, first, count);
+	const answer: LogLines = { first: block.first, lines: block.lines, next_offset: block.nextOffset, total: block.total };
+	return json(answer);
+}
+
+/** GET /jobs/:id/log/search: the lines that hold a text. */
+async function search({ url, environment, principal, params }: Caller): Promise<Response> {
+	onlyParameters(url, ["attempt", "q", "from", "limit"]);
+	const text = url.searchParams.get("q") ?? "";
+	if (text === "" || text.length > MAX_QUERY) throw invalidParameter("q", `is 1 to ${MAX_QUERY} characters long`, "for example q=error");
+	const attempt = await requireAttempt(environment, principal.team, params.id ?? "", url);
+	const first = integerParameter(url, "from", { least: 0, most: Number.MAX_SAFE_INTEGER, fallback: 0 });
+	const limit = integerParameter(url, "limit", { least: 1, most: MAX_LIST_LIMIT, fallback: 100 });
+	const { matches, nextLine } = await searchLog(environment, attempt, { text, first, limit });
+	const answer: LogMatches = { items: matches, next_line: nextLine };
+	return json(answer);
+}
+
+/** The attempt that `attempt` names, or the newest. @throws ApiError `not_found`, `gone` */
+export async function requireAttempt(environment: Environment, team: string, jobId: string, url: URL): Promise<AttemptRow> {
+	const record = await requireJob(environment, team, jobId);
+	const attempt = attemptOf(record, integerParameter(url, "attempt", { least: 1, most: 1000, fallback: 0 }) || null);
+	if (!attempt) throw notFound("attempt", `of job ${jobId}`);
+	assertKept(attempt);
+	return attempt;
+}
+
+/** Which lines are asked for: at most a thousand. */
+export function blockParameters(url: URL): { first: number; count: number } {
+	const from = url.searchParams.get("from") ?? "0";
+	const isFromEnd = /^-[1-9]\d{0,3}$/.test(from);
+	if (!isFromEnd && !/^\d{1,15}$/.test(from))
+		throw invalidParameter("from", `${JSON.stringify(from)} is not the number of a line`, "for example from=0, or from=-100");
+	return { first: Number(from), count: integerParameter(url, "count", { least: 1, most: MAX_LINES, fallback: 500 }) };
+}
+
+/** The attempt of that number, or the newest; null before the first. @throws ApiError `not_found` */
+function attemptOf({ job, attempts }: JobRecord, number: number | null): AttemptRow | null {
+	if (number === null) return attempts.at(-1) ?? null;
+	const attempt = attempts.find((one) => one.number === number);
+	if (!attempt) throw notFound("attempt", `${number} of job ${job.id}`);
+	return attempt;
+}
+
+/** Where to go on: at an offset of the log of one attempt, or of the one that is asked for. */
+export interface ResumePoint {
+	attempt: number | null;
+	offset: number;
+}
+
+/** Where an event stream goes on: events have the offset of the next line as their id, after the attempt where that may change. */
+function resumePoint(request: Request): ResumePoint {
+	const [, attempt, offset] = /^(?:(\d{1,9})-)?(\d{1,15})$/.exec(request.headers.get("Last-Event-ID") ?? "") ?? [];
+	return { attempt: attempt === undefined ? null : Number(attempt), offset: Number(offset ?? 0) };
+}
+
+async function logText(environment: Environment, request: Request, attempt: AttemptRow, format: LogFormat): Promise<Response> {
+	const size = await logSize(environment, attempt);
+	const isRanged = format === "text";
+	// A log that still grows has another version with every line.
+	const etag = attempt.log_archived === 1 && isTerminal(attempt.state) ? `"${attempt.id}-${size}${isRanged ? "" : `-${format}`}"` : null;
+	const headers: Record<string, string> = { ...LOG_HEADERS };
+	if (isRanged) headers["Accept-Ranges"] = "bytes";
+	if (etag) headers.ETag = etag;
+	if (etag && isNotModified(request, etag)) return new Response(null, { status: 304, headers });
+	const range = isRanged ? rangeOf(request, size, etag) : null;
+	const { start, end } = range ?? { start: 0, end: size };
+	if (range) headers["Content-Range"] = `bytes ${start}-${end - 1}/${size}`;
+	// The bytes of a finished log pass through as they are.
+	if (isRanged && attempt.log_archived === 1 && attempt.log_key !== null && start < end) {
+		const object = await environment.BUCKET.get(attempt.log_key, { range: { offset: start, length: end - start } });
+		if (object)
+			return new Response(object.body, { status: range ? 206 : 200, headers: { ...headers, "Content-Length": String(end - start) } });
+	}
+	const formatter = format === "text" ? null : new LogFormatter(format);
+	const body = streamed(headers, async (write) => {
+		for await (const bytes of readLog(environment, attempt, { offset: start, until: end, isFollowing: false })) {
+			if (bytes) await write(formatter ? formatter.push(bytes) : bytes);
+		}
+		if (formatter) await write(formatter.flush());
+	});
+	return new Response(body.body, { status: range ? 206 : 200, headers });
+}
+
+/** A followed text: waits for the job to start, and goes on with the next attempt where one follows. */
+async function followText(
+	environment: Environment,
+	record: JobRecord,
+	number: number | null,
+	format: LogFormat,
+	write: (text: string | Uint8Array) => Promise<void>,
+): Promise<void> {
+	const text = new FollowedText(write);
+	const stillHere = (state: string) => text.stillHere(() => `:: still ${state}`);
+	for await (const attempt of attemptsToFollow(environment, record, number, stillHere)) {
+		if (attempt.number > 1 && number === null) await text.notice(`:: attempt ${attempt.number}`);
+		const formatter = format === "text" ? null : new LogFormatter(format);
+		for await (const bytes of readLog(environment, attempt, { offset: 0, until: null, isFollowing: true })) {
+			if (bytes === null) await stillHere("running");
+			else await text.write(formatter ? formatter.push(bytes) : bytes);
+		}
+		if (formatter) await text.write(formatter.flush());
+	}
+}
+
+/** What a follower of whole lines does with them. */
+export interface LineSink {
+	lines(batch: LineBatch, attempt: number): Promise<void>;
+	/** The line after these as far as it has come, now and then while it grows. */
+	partial(line: LineBuffer): Promise<void>;
+	idle(): Promise<void>;
+	end(state: string): Promise<void>;
+}
+
+/** Gives the lines of one attempt from a point on to the sink, until its log ends. */
+export async function followLines(
+	environment: Environment,
+	record: JobRecord,
+	number: number | null,
+	resume: ResumePoint,
+	sink: LineSink,
+	splitterAt: (offset: number) => LineSplitter | ShownLineSplitter = (offset) => new LineSplitter(offset),
+): Promise<void> {
+	for await (const attempt of attemptsToFollow(environment, record, number, () => sink.idle())) {
+		const isThisOne = resume.attempt === attempt.number || (resume.attempt === null && number !== null);
+		const offset = isThisOne ? resume.offset : 0;
+		const splitter = splitterAt(offset);
+		const open = new OpenLine((line) => sink.partial(line));
+		try {
+			for await (const bytes of readLog(environment, attempt, { offset, until: null, isFollowing: true })) {
+				if (bytes === null) await sink.idle();
+				else {
+					open.push(bytes);
+					const batch = splitter.push(bytes);
+					if (batch) await sink.lines(batch, attempt.number);
+				}
+			}
+		} finally {
+			open.stop();
+		}
+		const rest = splitter.flush();
+		if (rest) await sink.lines(rest, attempt.number);
+		break;
+	}
+	const { job } = await requireJob(environment, record.job.team, record.job.id);
+	await sink.end(job.state);
+}
+
+/** The attempts of a job as they begin, until the job is over; or the one that was asked for. */
+async function* attemptsToFollow(
+	environment: Environment,
+	record: JobRecord,
+	number: number | null,
+	idle: (state: string) => Promise<void>,
+): AsyncGenerator<AttemptRow> {
+	const asked = number === null ? null : attemptOf(record, number);
+	if (asked) {
+		yield asked;
+		return;
+	}
+	let current = record;
+	let seen = Math.max(0, record.job.attempt - 1);
+	let rev = 0;
+	while (true) {
+		const next = current.attempts.find((attempt) => attempt.number > seen);
+		if (next) {
+			seen = next.number;
+			yield next;
+			current = await requireJob(environment, record.job.team, record.job.id);
+			continue;
+		}
+		if (isTerminal(current.job.state)) return;
+		await idle(current.job.state);
+		rev = (await dispatcherOf(environment, record.job.team).followRun(record.job.run_id, rev, HOLD_MS))?.rev ?? 0;
+		current = await requireJob(environment, record.job.team, record.job.id);
+	}
+}
+
+export const jobLogRoutes = [
+	route("GET", "/api/v1/jobs/:id/log", ["user", "host"], getLog),
+	route("GET", "/api/v1/jobs/:id/log/lines", ["user", "host"], getLines),
+	route("GET", "/api/v1/jobs/:id/log/search", ["user", "host"], search),
+];

@@ -1,0 +1,47 @@
+import { SSE_HEADERS, streamed } from "../../http/answers.ts";
+import { integerParameter, onlyParameters } from "../../http/queries.ts";
+import type { RequestContext } from "../../http/route.ts";
+import { isStillValid } from "../../identity/still_valid.ts";
+import { requireJob } from "../../jobs/api.ts";
+import { followLines } from "../api.ts";
+import { ShownLineSplitter } from "../lines.ts";
+import { renderLines, renderPartialLine } from "./log_lines.tsx";
+
+const MOST = Number.MAX_SAFE_INTEGER;
+
+/**
+ * GET /jobs/:id/lines: the log from an offset on as ready markup, in server-sent events. The id of an event says where
+ * the next line begins and what number it has, so that a stream that was cut goes on without a gap. A line that is not complete yet comes as an
+ * event of its own, each time as a whole.
+ */
+export async function lines(context: RequestContext<"user">): Promise<Response> {
+	const { request, url, environment, principal, params } = context;
+	onlyParameters(url, ["attempt", "offset", "number"]);
+	const record = await requireJob(environment, principal.team, params.id ?? "");
+	const attempt = integerParameter(url, "attempt", { least: 1, most: 1000, fallback: 0 }) || null;
+	const resumed = /^(\d{1,15})-(\d{1,15})$/.exec(request.headers.get("Last-Event-ID") ?? "");
+	const offset = resumed ? Number(resumed[1]) : integerParameter(url, "offset", { least: 0, most: MOST, fallback: 0 });
+	let number = resumed ? Number(resumed[2]) : integerParameter(url, "number", { least: 1, most: MOST, fallback: 1 });
+	return streamed(SSE_HEADERS, (write) =>
+		followLines(
+			environment,
+			record,
+			attempt,
+			{ attempt, offset },
+			{
+				lines: (batch) => {
+					const markup = renderLines(batch.lines, number);
+					number += batch.lines.length;
+					return write(`id: ${batch.nextOffset}-${number}\ndata: ${markup.replace(/\n/g, "")}\n\n`);
+				},
+				partial: (line) => write(`event: partial\ndata: ${renderPartialLine(line.text, number).replace(/\n/g, "")}\n\n`),
+				idle: async () => {
+					if (!(await isStillValid(context))) throw new Error("the reader has signed out");
+					await write(": still here\n\n");
+				},
+				end: (state) => write(`event: end\ndata: ${state}\n\n`),
+			},
+			(from) => new ShownLineSplitter(from),
+		),
+	);
+}

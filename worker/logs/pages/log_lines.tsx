@@ -1,0 +1,46 @@
+import { render } from "preact-render-to-string";
+import "../../ui/bidi.ts";
+import { STAMP_BYTES } from "../../../schema/text/log_formatter.ts";
+import { parseAnsi } from "../../ui/ansi.ts";
+
+/** One line of a log: its number (which is a link to it), its time, and its text in colours. */
+function LogLine({ line, number, isPartial = false }: { line: string; number: number; isPartial?: boolean }) {
+	const stamp = line.slice(0, STAMP_BYTES - 1);
+	return (
+		<li id={`L${number}`} class={isPartial ? "partial" : undefined}>
+			<a href={`#L${number}`}>{number}</a>
+			<time dateTime={stamp}>{stamp.slice(11, 19)}</time>
+			<span>
+				{parseAnsi(line.slice(STAMP_BYTES)).map(({ text, classes }, index) =>
+					classes.length === 0 ? (
+						text
+					) : (
+						<span key={index} class={classes.join(" ")}>
+							{text}
+						</span>
+					),
+				)}
+			</span>
+		</li>
+	);
+}
+
+export function LogLines({ lines, firstNumber }: { lines: readonly string[]; firstNumber: number }) {
+	return (
+		<>
+			{lines.map((line, index) => (
+				<LogLine key={firstNumber + index} line={line} number={firstNumber + index} />
+			))}
+		</>
+	);
+}
+
+/** Lines as markup, escaped, for a page that adds them to its list. */
+export function renderLines(lines: readonly string[], firstNumber: number): string {
+	return render(<LogLines lines={lines} firstNumber={firstNumber} />);
+}
+
+/** A line that goes on: the page puts the next state of it in its place. */
+export function renderPartialLine(line: string, number: number): string {
+	return render(<LogLine line={line} number={number} isPartial />);
+}

@@ -1,0 +1,115 @@
+import type { Job, Step } from "../../../schema/wire/resources.ts";
+import { isTerminal } from "../../../schema/wire/states.ts";
+import { State, size, Took } from "../../ui/words.tsx";
+import { LogLines } from "./log_lines.tsx";
+
+/** The beginning of a log, as a page shows it before any script has run; or all of it, if it is small. */
+export interface LogPreview {
+	attempt: number;
+	/** How many bytes and lines the log has now. */
+	bytes: number;
+	total: number;
+	lines: string[];
+	/** Where what follows these lines begins. */
+	nextOffset: number;
+	/** Whether more may come. */
+	isLive: boolean;
+	/** When it was removed, its time being over. */
+	expiredAt: string | null;
+}
+
+/** Up to here a log is shown with everything unfolded. */
+const UNFOLDED_LINES = 2_000;
+
+/** A part of a log that can be folded away: a step, or what was said before the first. Lines count from 0. */
+interface Fold {
+	step: Step | null;
+	first: number;
+	/** The line after its last; null where it goes on to the end. */
+	end: number | null;
+}
+
+/** The log of an attempt, folded by step. All of its markup is made here, line by line escaped; the page's script only moves it. */
+export function LogView({ job, log }: { job: Job; log: LogPreview }) {
+	const address = `/api/v1/jobs/${job.id}/log?attempt=${log.attempt}`;
+	const steps = job.attempts.find(({ number }) => number === log.attempt)?.steps ?? [];
+	const isMore = log.lines.length < log.total;
+	if (log.expiredAt !== null) return <p class="empty">The log was removed {log.expiredAt.slice(0, 10)}: its time was over.</p>;
+	return (
+		<div
+			id="log"
+			data-job={job.id}
+			data-attempt={log.attempt}
+			data-total={log.total}
+			data-shown={log.lines.length}
+			data-next={log.nextOffset}
+			data-live={log.isLive ? "yes" : undefined}
+		>
+			<div class="title">
+				<h2>Log</h2>
+				<span class="log-tools">
+					<search>
+						<form>
+							<input type="search" name="q" placeholder="Search the log" aria-label="Search the log" />
+						</form>
+					</search>
+					<button type="button" class="quiet copy">
+						Copy
+					</button>
+					<a href={`${address}&format=clean`} download={`${job.key}-${log.attempt}.log`}>
+						Download
+					</a>
+					<a href={address}>as text</a>
+					<span class="muted">{size(log.bytes)}</span>
+				</span>
+			</div>
+			<ol class="found" hidden />
+			{foldsOf(steps, log).map((fold) => (
+				<FoldView key={fold.first} fold={fold} log={log} isOpen={isOpen(fold, log)} />
+			))}
+			{isMore && (
+				<noscript>
+					<p>
+						There is more: <a href={address}>the whole log</a>.
+					</p>
+				</noscript>
+			)}
+			<p id="log-end" class="muted" aria-live="polite">
+				{isTerminal(job.state) && !log.isLive ? "End of the log." : ""}
+			</p>
+		</div>
+	);
+}
+
+function FoldView({ fold, log, isOpen }: { fold: Fold; log: LogPreview; isOpen: boolean }) {
+	const { step, first, end } = fold;
+	const lines = log.lines.slice(first, end ?? undefined);
+	return (
+		<details class="fold" open={isOpen} data-first={first} data-end={end ?? undefined}>
+			<summary hidden={step === null}>
+				{step && (
+					<>
+						<State state={step.state} /> <span class="name">{step.name}</span> <Took from={step.started_at} to={step.finished_at} />
+					</>
+				)}
+			</summary>
+			<ol class="log">
+				<LogLines lines={lines} firstNumber={first + 1} />
+			</ol>
+		</details>
+	);
+}
+
+/** The parts of a log: from each step's first line to the next step's. */
+function foldsOf(steps: readonly Step[], log: LogPreview): Fold[] {
+	const begun = steps.filter((step) => step.log_line !== null);
+	const starts = begun.map((step) => step.log_line as number);
+	const folds: Fold[] = begun.map((step, index) => ({ step, first: starts[index] as number, end: starts[index + 1] ?? null }));
+	const before = starts[0] ?? null;
+	if (before === null || before > 0) folds.unshift({ step: null, first: 0, end: before });
+	return folds.filter(({ first, end }, index) => index === folds.length - 1 || first < (end ?? log.total));
+}
+
+function isOpen({ step, end }: Fold, log: LogPreview): boolean {
+	return log.total <= UNFOLDED_LINES || step === null || end === null || step.state !== "succeeded";
+}

@@ -1,0 +1,86 @@
+import type { RunRow } from "../../schema/database/tables.ts";
+import { formatDuration } from "../../schema/wire/duration.ts";
+import { MIN_SECRET_BYTES } from "../../schema/wire/secrets.ts";
+import type { Environment } from "../bindings.ts";
+import { NotSent, type Outgoing, send } from "../outbound/send.ts";
+import type { Effect } from "../queue/core/effects/effects.ts";
+import { presentRunSummary } from "../runs/present.ts";
+import { findRun, runBefore } from "../runs/store.ts";
+import { readSecrets } from "../secrets/service.ts";
+import { signMessage } from "./standard_webhooks.ts";
+
+/** Telling those whom a pipeline names how a run went. */
+
+type Notify = Extract<Effect, { kind: "notify" }>;
+
+/** @throws NotSent */
+export async function sendNotification(environment: Environment, team: string, asked: Notify): Promise<void> {
+	const record = await findRun(environment, team, asked.runId);
+	if (!record) return;
+	const { run } = record;
+	const isOrdinary = asked.event === "fixed" && !asked.isTest && !(await isFixed(environment, run));
+	if (isOrdinary && !asked.notification.on.includes("success")) return;
+	const notify: Notify = isOrdinary ? { ...asked, event: "success" } : asked;
+	const { to } = notify.notification;
+	const name = "slack" in to ? to.slack : to.secret;
+	const secret = (await readSecrets(environment, team, run.project, [name])).get(name)?.trim();
+	if (secret === undefined) throw new NotSent(`There is no secret ${name} for the project ${run.project}.`, { isFinal: true });
+	const baseUrl = (environment.PUBLIC_URL ?? "").replace(/\/+$/, "");
+	await send("slack" in to ? slackMessage(secret, notify, run, baseUrl) : await webhookMessage(to.webhook, secret, notify, run, baseUrl));
+}
+
+/** Whether the run before on this branch had gone wrong. */
+async function isFixed(environment: Environment, run: RunRow): Promise<boolean> {
+	const before = await runBefore(environment.DB, run);
+	return before !== null && before.state !== "succeeded";
+}
+
+async function webhookMessage(
+	url: string,
+	secret: string,
+	{ id, event, at, isTest }: Notify,
+	run: RunRow,
+	baseUrl: string,
+): Promise<Outgoing> {
+	const body = JSON.stringify({
+		type: `run.${event}`,
+		timestamp: new Date(at).toISOString(),
+		is_test: isTest,
+		data: presentRunSummary(run, baseUrl),
+	});
+	const headers = await signMessage({ id, timestamp: Math.floor(Date.now() / 1000), body }, secret);
+	return { url, method: "POST", headers: { "Content-Type": "application/json", ...headers }, body, hidden: [secret] };
+}
+
+const WORDS: Record<Notify["event"], string> = { start: "has started", success: "succeeded", failure: "failed", fixed: "is fixed" };
+const SIGNS: Record<Notify["event"], string> = {
+	start: ":arrow_forward:",
+	success: ":white_check_mark:",
+	failure: ":x:",
+	fixed: ":white_check_mark:",
+};
+
+function slackMessage(url: string, { event, isTest }: Notify, run: RunRow, baseUrl: string): Outgoing {
+	if (!/^https?:\/\//.test(url) || !URL.canParse(url)) throw new NotSent("The secret for Slack holds no address.", { isFinal: true });
+	const { username, password, pathname, search } = new URL(url);
+	if (username !== "" || password !== "")
+		throw new NotSent("The address in the secret for Slack has a user or a password in it, which are not sent.", { isFinal: true });
+	const name = `${run.project}: ${run.pipeline} #${run.number}`;
+	const link = baseUrl ? `<${baseUrl}/runs/${run.id}|${escaped(name)}>` : escaped(name);
+	const took = run.finished_at !== null && run.started_at !== null ? ` after ${formatDuration(run.finished_at - run.started_at)}` : "";
+	const where = [run.branch, run.commit_sha?.slice(0, 12), run.commit_message?.split("\n", 1)[0]].filter(Boolean).join(" · ");
+	const why = event === "failure" && run.reason_text ? `\n${run.reason_text.slice(0, 500)}` : "";
+	const text = `${isTest ? "Test: " : ""}${SIGNS[event]} ${link} ${WORDS[event]}${took}${where ? `\n${escaped(where)}` : ""}${escaped(why)}`;
+	const headers = { "Content-Type": "application/json" };
+	return { url, method: "POST", headers, body: JSON.stringify({ text }), hidden: hiddenIn(pathname, search) };
+}
+
+/** Whoever has the address of an incoming webhook may write there: all that is in it, and every part that is long enough for a secret. */
+function hiddenIn(pathname: string, search: string): string[] {
+	return [pathname + search, ...`${pathname}${search}`.split(/[/?&=]/)].filter((part) => part.length >= MIN_SECRET_BYTES);
+}
+
+/** What Slack would take for markup. */
+function escaped(text: string): string {
+	return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}

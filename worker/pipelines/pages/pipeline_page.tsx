@@ -1,0 +1,120 @@
+import type { ParametersText } from "../../../schema/pipeline/validate/parameters.ts";
+import { readingParameters } from "../../../schema/pipeline/validate/parse.ts";
+import { ApiError, type FieldError } from "../../../schema/wire/errors.ts";
+import { MAX_LIST_LIMIT } from "../../../schema/wire/limits.ts";
+import type { PipelineVersion, WholePipeline } from "../../../schema/wire/pipelines.ts";
+import type { RequestContext } from "../../http/route.ts";
+import { inTurn } from "../../platform/turns.ts";
+import { presentPipeline, presentVersion } from "../../runs/present.ts";
+import { page } from "../../ui/layout.tsx";
+import { ParameterFields } from "../../ui/parameter_fields.tsx";
+import { Faults } from "../../ui/validation_errors.tsx";
+import { Ago } from "../../ui/words.tsx";
+import { requirePipeline } from "../api.ts";
+import { readNewest } from "../service.ts";
+import { listVersions } from "../store.ts";
+
+/** A pipeline that is kept here: its text, and its versions. */
+
+/** What was filled in for its parameters, and why that was refused. */
+interface Refused {
+	given: Record<string, string>;
+	faults: readonly FieldError[];
+}
+
+export async function pipelinePage(context: RequestContext<"user">, refused: Refused | null = null): Promise<Response> {
+	const { environment, principal, baseUrl } = context;
+	const row = await requirePipeline(context);
+	const [yaml, versions] = await Promise.all([readNewest(environment, row), listVersions(environment.DB, row.id, MAX_LIST_LIMIT, null)]);
+	const pipeline = { ...presentPipeline(row, baseUrl), yaml };
+	const children = (
+		<PipelinePage pipeline={pipeline} params={await declaredIn(yaml)} versions={versions.map(presentVersion)} refused={refused} />
+	);
+	return page({ title: pipeline.name, user: principal.name, children }, refused ? 422 : 200);
+}
+
+/** The parameters of a text that is kept; none of one that was taken once and would not be any more. */
+async function declaredIn(yaml: string): Promise<ParametersText> {
+	try {
+		return await inTurn(readingParameters(yaml), yaml.length);
+	} catch (error) {
+		if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
+		return {};
+	}
+}
+
+interface PipelinePageProps {
+	pipeline: WholePipeline;
+	params: ParametersText;
+	versions: readonly PipelineVersion[];
+	refused: Refused | null;
+}
+
+function PipelinePage({ pipeline, params, versions, refused }: PipelinePageProps) {
+	const address = `/api/v1/pipelines/${pipeline.id}/versions`;
+	const isAsking = Object.keys(params).length > 0;
+	return (
+		<section>
+			<div class="title">
+				<h1>
+					{pipeline.name} <span class="muted">{`${pipeline.project}, version ${pipeline.version}`}</span>
+				</h1>
+				{!isAsking && (
+					<form method="post" action={`/pipelines/${pipeline.id}/trigger`}>
+						<button type="submit">Run</button>
+					</form>
+				)}
+			</div>
+			{refused && <Faults faults={refused.faults} />}
+			{isAsking && (
+				<form method="post" action={`/pipelines/${pipeline.id}/trigger`} class="new-run">
+					<ParameterFields declared={params} given={refused?.given ?? {}} />
+					<button type="submit">Run</button>
+				</form>
+			)}
+			<pre>{pipeline.yaml}</pre>
+			<h2>Versions</h2>
+			<table>
+				<thead>
+					<tr>
+						<th>Version</th>
+						<th>By</th>
+						<th>Made</th>
+						<th />
+					</tr>
+				</thead>
+				<tbody>
+					{versions.map((one) => (
+						<tr key={one.number}>
+							<td>
+								<a href={`${address}/${one.number}`}>{one.number}</a>
+								{one.number > 1 && (
+									<>
+										{" "}
+										<a href={`${address}/${one.number}/diff`}>what changed</a>
+									</>
+								)}
+							</td>
+							<td>
+								{one.actor}
+								{one.restores !== null && <span class="muted">{` restoring ${one.restores}`}</span>}
+							</td>
+							<td>
+								<Ago at={one.created_at} />
+							</td>
+							<td>
+								{one.number !== pipeline.version && (
+									<form method="post" action={`/pipelines/${pipeline.id}/restore`}>
+										<button type="submit" class="quiet" name="version" value={one.number}>
+											Restore
+										</button>
+									</form>
+								)}
+							</td>
+						</tr>
+					))}
+				</tbody>
+			</table>
+		</section>
+	);
+}

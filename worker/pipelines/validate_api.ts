@@ -1,0 +1,35 @@
+import type { SlicedWork } from "../../schema/pipeline/syntax/sliced_work.ts";
+import { pipelineJsonSchema } from "../../schema/pipeline/validate/json_schema.ts";
+import { lintingPipeline } from "../../schema/pipeline/validate/lint.ts";
+import { MAX_PIPELINE_BYTES } from "../../schema/wire/limits.ts";
+import type { PipelineCheck } from "../../schema/wire/resources.ts";
+import { json } from "../http/answers.ts";
+import { readBytes } from "../http/bodies.ts";
+import { decodingText } from "../http/large_texts.ts";
+import { onlyParameters } from "../http/queries.ts";
+import { type RequestContext, route } from "../http/route.ts";
+import { inTurn } from "../platform/turns.ts";
+import { EVERYONE } from "../system/health.ts";
+
+/** What there is to say of pipelines without running them. */
+
+/** POST /pipelines/validate: every fault of a pipeline, or the jobs that it would make. */
+async function validate({ request, url }: RequestContext<"user" | "host">): Promise<Response> {
+	onlyParameters(url, []);
+	const bytes = await readBytes(request, MAX_PIPELINE_BYTES);
+	return json(await inTurn(lintingBody(bytes), bytes.byteLength));
+}
+
+function* lintingBody(bytes: Uint8Array): SlicedWork<PipelineCheck> {
+	return yield* lintingPipeline(yield* decodingText(bytes));
+}
+
+/** GET /schema/pipeline.json: the language for editors. */
+function schema(): Response {
+	return json(pipelineJsonSchema(), 200, { "Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*" });
+}
+
+export const pipelineRoutes = [
+	route("POST", "/api/v1/pipelines/validate", ["user", "host"], validate),
+	route("GET", "/schema/pipeline.json", EVERYONE, schema),
+];

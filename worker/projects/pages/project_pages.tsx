@@ -1,0 +1,421 @@
+import { SUBMODULES } from "../../../schema/wire/checkout.ts";
+import type { Delivery } from "../../../schema/wire/deliveries.ts";
+import type { FieldError } from "../../../schema/wire/errors.ts";
+import type { Untold } from "../../../schema/wire/notifications.ts";
+import type { StoredPipeline } from "../../../schema/wire/pipelines.ts";
+import type { Project } from "../../../schema/wire/projects.ts";
+import type { Page, RunSummary } from "../../../schema/wire/resources.ts";
+import type { Schedule } from "../../../schema/wire/schedules.ts";
+import type { Secret } from "../../../schema/wire/secrets.ts";
+import { RunTable } from "../../runs/pages/runs_page.tsx";
+import { Ago } from "../../ui/words.tsx";
+
+/** The settings of a project, as its form asks for them. */
+export const PROJECT_FIELDS = [
+	{
+		key: "repository",
+		label: "Repository",
+		hint: "what its runs are made of, unless they say otherwise",
+		example: "https://git.lan/team/web.git",
+	},
+	{ key: "default_branch", label: "Main line", hint: "", example: "main" },
+	{
+		key: "credentials",
+		label: "Credentials",
+		hint: "the name of a secret with user:password, or a token, for a repository over HTTP",
+		example: "",
+	},
+	{
+		key: "config",
+		label: "Config",
+		hint: "the file, or the folder of files, that says what is to be run",
+		example: ".windlass.yml, .windlass.yaml or .windlass/",
+	},
+	{
+		key: "hook_secret",
+		label: "Hook secret",
+		hint: "the name of the secret that deliveries of the forge are signed with; without it none is taken",
+		example: "",
+	},
+	{ key: "forge", label: "Forge", hint: "github, gitea (Forgejo, too) or gitlab: where commit statuses are sent", example: "" },
+	{ key: "forge_api", label: "API of the forge", hint: "unless it is where the repository is", example: "https://git.lan/api/v1" },
+	{ key: "forge_token", label: "Token for the forge", hint: "the name of the secret that holds it", example: "" },
+	{ key: "status_context", label: "Status context", hint: "what the names of commit statuses begin with", example: "windlass" },
+	{ key: "checkout_depth", label: "History", hint: "how many commits jobs get, or full; 1 unless it says otherwise", example: "1" },
+	{
+		key: "checkout_tags",
+		label: "All tags",
+		hint: "whether jobs get them; no unless it says otherwise",
+		example: "",
+		choices: ["", "yes", "no"],
+	},
+	{
+		key: "checkout_submodules",
+		label: "Submodules",
+		hint: "which ones jobs get; recursive unless it says otherwise",
+		example: "",
+		choices: ["", ...SUBMODULES],
+	},
+	{
+		key: "checkout_lfs",
+		label: "Large files",
+		hint: "whether those of Git LFS take the place of their pointers; yes unless it says otherwise",
+		example: "",
+		choices: ["", "yes", "no"],
+	},
+	{
+		key: "require_pipeline",
+		label: "Require a pipeline",
+		hint: "a commit without a pipeline file has a failed status",
+		example: "",
+		choices: ["no", "yes"],
+	},
+	{
+		key: "poll",
+		label: "Poll",
+		hint: "how often an agent looks for new commits, for a server that sends no webhooks",
+		example: "5m",
+	},
+	{ key: "keep_runs", label: "Keep runs", hint: "as long as those of other projects, unless it says otherwise", example: "90d" },
+	{ key: "keep_logs", label: "Keep logs", hint: "", example: "30d" },
+	{ key: "keep_artifacts", label: "Keep artifacts", hint: "", example: "14d" },
+	{ key: "public_badges", label: "Badges for everybody", hint: "", example: "", choices: ["no", "yes"] },
+] as const satisfies readonly { key: keyof Project; label: string; hint: string; example: string; choices?: readonly string[] }[];
+
+/** What a form of a project holds: texts, as they were filled in. */
+export type ProjectFields = Record<"name" | (typeof PROJECT_FIELDS)[number]["key"], string>;
+
+interface FormProps {
+	fields: ProjectFields;
+	faults: readonly FieldError[];
+	message: string | null;
+}
+
+/** All projects, and a form for another. */
+export function ProjectsPage({ projects, form }: { projects: readonly Project[]; form: FormProps }) {
+	return (
+		<section>
+			<h1>Projects</h1>
+			{projects.length === 0 && <p class="empty">No projects yet. Runs that belong to none are numbered in “adhoc”.</p>}
+			{projects.length > 0 && (
+				<table>
+					<thead>
+						<tr>
+							<th>Project</th>
+							<th>Repository</th>
+							<th>Main line</th>
+							<th>Changed</th>
+						</tr>
+					</thead>
+					<tbody>
+						{projects.map((project) => (
+							<tr key={project.id}>
+								<td>
+									<a href={`/projects/${project.name}`}>
+										<strong>{project.name}</strong>
+									</a>
+								</td>
+								<td>{project.repository ?? <span class="muted">none</span>}</td>
+								<td>{project.default_branch}</td>
+								<td>
+									<Ago at={project.updated_at} />
+								</td>
+							</tr>
+						))}
+					</tbody>
+				</table>
+			)}
+			<h2>New project</h2>
+			<ProjectForm action="/projects" button="Create" isNew {...form} />
+		</section>
+	);
+}
+
+interface ProjectPageProps {
+	project: Project;
+	runs: Page<RunSummary>;
+	secrets: readonly Secret[];
+	/** What its forge has delivered, newest first, as far as it is shown. */
+	deliveries: readonly Delivery[];
+	schedules: readonly Schedule[];
+	pipelines: readonly StoredPipeline[];
+	untold: readonly Untold[];
+	form: FormProps;
+}
+
+/** One project: its runs, the names of its secrets, and what can be changed. */
+export function ProjectPage({ project, runs, secrets, deliveries, schedules, pipelines, untold, form }: ProjectPageProps) {
+	return (
+		<section>
+			<div class="title">
+				<h1>{project.name}</h1>
+				{project.repository && (
+					<form method="post" action={`/projects/${project.name}/trigger`} class="inline">
+						<input name="branch" placeholder={project.default_branch} aria-label="Branch" />
+						<button type="submit">Run</button>
+					</form>
+				)}
+			</div>
+			{project.notices.map((notice) => (
+				<p key={notice} class="reason">
+					{notice}
+				</p>
+			))}
+			<h2>Runs</h2>
+			{runs.items.length === 0 ? <p class="muted">None yet.</p> : <RunTable runs={runs.items} />}
+			{runs.next_cursor !== null && (
+				<p>
+					<a href={`/projects/${project.name}?cursor=${runs.next_cursor}`}>Older runs →</a>
+				</p>
+			)}
+			{pipelines.length > 0 && (
+				<>
+					<h2>Pipelines that are kept here</h2>
+					<ul>
+						{pipelines.map((one) => (
+							<li key={one.id}>
+								<a href={`/pipelines/${one.id}`}>{one.name}</a>{" "}
+								<span class="muted">
+									{`version ${one.version}, `}
+									<Ago at={one.updated_at} />
+								</span>
+							</li>
+						))}
+					</ul>
+				</>
+			)}
+			<Schedules schedules={schedules} />
+			<Untolds untold={untold} />
+			<Comparison project={project} />
+			<Deliveries project={project} deliveries={deliveries} />
+			<h2>Secrets</h2>
+			{secrets.length === 0 && (
+				<p class="muted">
+					None. <code>{`windlass secrets set <name> --project ${project.name}`}</code>
+				</p>
+			)}
+			{secrets.length > 0 && (
+				<ul class="secrets">
+					{secrets.map((one) => (
+						<li key={`${one.project} ${one.name}`}>
+							<code>{one.name}</code> <span class="muted">{one.project === null ? "of every project, set " : "set "}</span>
+							<Ago at={one.updated_at} />
+						</li>
+					))}
+				</ul>
+			)}
+			<h2>Badge</h2>
+			<p>
+				<img src={`/badge/${project.name}.svg`} alt={`${project.name}: how ${project.default_branch} stands`} />{" "}
+				<code>{`${hookBase(project)}/badge/${project.name}.svg`}</code>{" "}
+				<span class="muted">{project.public_badges ? "for everybody" : "for who is signed in: see Badges for everybody, below"}</span>
+			</p>
+			<h2>Settings</h2>
+			<ProjectForm action={`/projects/${project.name}`} button="Save" isNew={false} {...form} />
+			<form method="post" action={`/projects/${project.name}/delete`}>
+				<button type="submit" class="danger">
+					Remove the project and its secrets
+				</button>
+			</form>
+		</section>
+	);
+}
+
+/** The address that links begin with. */
+function hookBase({ hook_url }: Project): string {
+	return hook_url.replace(/\/hooks\/[^/]*$/, "");
+}
+
+function Schedules({ schedules }: { schedules: readonly Schedule[] }) {
+	if (schedules.length === 0) return null;
+	return (
+		<>
+			<h2>Schedules</h2>
+			<table>
+				<thead>
+					<tr>
+						<th>When</th>
+						<th>What</th>
+						<th>Next</th>
+						<th>Last</th>
+						<th />
+					</tr>
+				</thead>
+				<tbody>
+					{schedules.map((one) => (
+						<tr key={one.id}>
+							<td>
+								<code>{one.cron}</code> <span class="muted">{one.timezone}</span>
+							</td>
+							<td>
+								{one.file ?? one.pipeline ?? "what a push runs"}
+								{one.branch && <span class="muted">{` on ${one.branch}`}</span>}
+							</td>
+							<td>
+								{one.paused_by !== null && <span class="muted">{`paused by ${one.paused_by}`}</span>}
+								{one.next.slice(0, 3).map((at) => (
+									<div key={at}>{at.slice(0, 16).replace("T", " ")} UTC</div>
+								))}
+							</td>
+							<td>
+								{one.run_id ? (
+									<a href={`/runs/${one.run_id}`}>{one.fired_at ? <Ago at={one.fired_at} /> : "run"}</a>
+								) : (
+									<span class="muted">–</span>
+								)}
+								{one.fault !== null && <p class="reason">{`It made no run: ${one.fault}`}</p>}
+							</td>
+							<td>
+								<form method="post" action={`/schedules/${one.id}/${one.paused_by === null ? "pause" : "resume"}`}>
+									<button type="submit" class="quiet">
+										{one.paused_by === null ? "Pause" : "Resume"}
+									</button>
+								</form>
+							</td>
+						</tr>
+					))}
+				</tbody>
+			</table>
+		</>
+	);
+}
+
+function Untolds({ untold }: { untold: readonly Untold[] }) {
+	if (untold.length === 0) return null;
+	return (
+		<>
+			<h2>What nobody has taken</h2>
+			<ul class="faults">
+				{untold.map((one) => (
+					<li key={`${one.run_id} ${one.what} ${one.tries}`}>
+						<a href={`/runs/${one.run_id}`}>{one.what}</a>{" "}
+						<span class="muted">{one.given_up ? "given up" : `tried ${one.tries} times, and tried again`}</span> {one.error}
+					</li>
+				))}
+			</ul>
+		</>
+	);
+}
+
+/** When the refs were compared with those last heard of, and what was found. */
+function Comparison({ project: { name, poll, comparison } }: { project: Project }) {
+	if (comparison === null) return null;
+	const { compared_at, found, next_at, fault, run_id } = comparison;
+	return (
+		<>
+			<h2>Missed pushes</h2>
+			<p>
+				{compared_at === null ? (
+					"The refs have not been compared yet."
+				) : (
+					<>
+						{`The refs were compared `}
+						<Ago at={compared_at} />
+						{found === 0 ? ": nothing was missed." : `: ${found} new, shown below as deliveries.`}
+					</>
+				)}{" "}
+				<span class="muted">
+					{poll === null ? "They are compared after an outage" : `They are compared every ${poll}`}
+					{next_at === null ? "." : `, next at ${next_at.slice(0, 16).replace("T", " ")} UTC.`}
+				</span>
+			</p>
+			{fault !== null && run_id !== null && (
+				<p>
+					<a href={`/runs/${run_id}`}>The comparison that failed</a>
+				</p>
+			)}
+			<form method="post" action={`/projects/${name}/compare`}>
+				<button type="submit">Compare now</button>
+			</form>
+		</>
+	);
+}
+
+function Deliveries({ project, deliveries }: { project: Project; deliveries: readonly Delivery[] }) {
+	return (
+		<>
+			<h2>Hook</h2>
+			<p>
+				<code>{project.hook_url}</code>{" "}
+				<span class="muted">
+					{project.hook_secret === null ? "closed: no hook secret is named" : `signed with the secret ${project.hook_secret}`}
+				</span>
+			</p>
+			{deliveries.length > 0 && (
+				<table>
+					<thead>
+						<tr>
+							<th>Delivery</th>
+							<th>What became of it</th>
+							<th>Received</th>
+							<th />
+						</tr>
+					</thead>
+					<tbody>
+						{deliveries.map((one) => (
+							<tr key={one.id}>
+								<td>
+									{one.event} <span class="muted">{one.forge}</span>
+								</td>
+								<td>{one.run_id ? <a href={`/runs/${one.run_id}`}>{one.reason}</a> : `${one.verdict}: ${one.reason}`}</td>
+								<td>
+									<Ago at={one.received_at} />
+								</td>
+								<td>
+									{one.trigger && (
+										<form method="post" action={`/deliveries/${one.id}/replay`}>
+											<button type="submit" class="quiet">
+												Replay
+											</button>
+										</form>
+									)}
+								</td>
+							</tr>
+						))}
+					</tbody>
+				</table>
+			)}
+		</>
+	);
+}
+
+function ProjectForm({ action, button, isNew, fields, faults, message }: FormProps & { action: string; button: string; isNew: boolean }) {
+	return (
+		<form method="post" action={action} class="new-run">
+			{message && <p class="reason">{message}</p>}
+			{faults.length > 0 && (
+				<ul class="faults">
+					{faults.map((one) => (
+						<li key={one.path}>
+							<code>{one.path} </code>
+							{one.message}
+						</li>
+					))}
+				</ul>
+			)}
+			{isNew && (
+				<label>
+					Name
+					<input name="name" value={fields.name} required />
+				</label>
+			)}
+			{PROJECT_FIELDS.map((field) => (
+				<label key={field.key} for={field.key}>
+					{field.label} {field.hint && <span class="muted">– {field.hint}</span>}
+					{"choices" in field ? (
+						<select id={field.key} name={field.key}>
+							{field.choices.map((choice) => (
+								<option key={choice} value={choice} selected={choice === fields[field.key]}>
+									{choice === "" ? "default" : choice}
+								</option>
+							))}
+						</select>
+					) : (
+						<input id={field.key} name={field.key} value={fields[field.key]} placeholder={field.example} />
+					)}
+				</label>
+			))}
+			<button type="submit">{button}</button>
+		</form>
+	);
+}

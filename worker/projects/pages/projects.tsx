@@ -1,0 +1,152 @@
+import { ApiError, type FieldError } from "../../../schema/wire/errors.ts";
+import { MAX_PROTOCOL_BODY_BYTES } from "../../../schema/wire/limits.ts";
+import { type Project, projectChange, projectRequest } from "../../../schema/wire/projects.ts";
+import { readText, validated } from "../../http/bodies.ts";
+import { idCursor, pageOf } from "../../http/queries.ts";
+import type { RequestContext } from "../../http/route.ts";
+import { untoldOf } from "../../notifications/api.ts";
+import { listPipelines } from "../../pipelines/store.ts";
+import { dispatcherOf } from "../../platform/dispatcher.ts";
+import { presentDelivery, presentPipeline, presentProject, presentRunSummary, presentSchedule } from "../../runs/present.ts";
+import { listRuns } from "../../runs/store.ts";
+import { listSecrets } from "../../secrets/service.ts";
+import { backTo } from "../../ui/back_to.ts";
+import { onceConfirmed } from "../../ui/confirm.tsx";
+import { page } from "../../ui/layout.tsx";
+import { listDeliveries } from "../../webhooks/store.ts";
+import { createProject, deleteProject, describeProject, editProject, requireProject } from "../api.ts";
+import { findProject, listProjects } from "../store.ts";
+import { PROJECT_FIELDS, type ProjectFields, ProjectPage, ProjectsPage } from "./project_pages.tsx";
+
+/** The pages of projects, and what their forms do. A form that is not taken comes back as it was filled in. */
+
+type Reader = RequestContext<"user">;
+
+const RUNS_SHOWN = 20;
+const DELIVERIES_SHOWN = 10;
+const UNTOLD_SHOWN = 10;
+const EMPTY: ProjectFields = { ...blank(), default_branch: "main", status_context: "windlass" };
+
+export function projectsPage(context: Reader): Promise<Response> {
+	return showProjects(context, EMPTY, null);
+}
+
+export async function submitProject(context: Reader): Promise<Response> {
+	const fields = await readFields(context.request);
+	try {
+		const { name } = await createProject(context, validated(projectRequest, { name: fields.name, ...settingsOf(fields) }));
+		return backTo(`/projects/${name}`);
+	} catch (error) {
+		if (!(error instanceof ApiError)) throw error;
+		return showProjects(context, fields, error);
+	}
+}
+
+export async function projectPage(context: Reader): Promise<Response> {
+	const project = await describeProject(context, await requireProject(context));
+	return showProject(context, project, fieldsOf(project), null);
+}
+
+export async function submitProjectChange(context: Reader): Promise<Response> {
+	const { environment, principal, params, request } = context;
+	const fields = await readFields(request);
+	try {
+		const { name } = await editProject(context, validated(projectChange, settingsOf(fields)));
+		return backTo(`/projects/${name}`);
+	} catch (error) {
+		const found = await findProject(environment.DB, principal.team, params.name ?? "");
+		if (!(error instanceof ApiError) || !found) throw error;
+		return showProject(context, await describeProject(context, found), fields, error);
+	}
+}
+
+export async function submitProjectRemoval(context: Reader): Promise<Response> {
+	const question = {
+		title: `Remove the project ${context.params.name}`,
+		text: "Its secrets and schedules go with it; its runs stay. Nobody can bring the secrets back.",
+		button: "Remove the project",
+		back: `/projects/${context.params.name}`,
+	};
+	return onceConfirmed(context, question, async () => {
+		await deleteProject(context);
+		return backTo("/projects");
+	});
+}
+
+async function showProjects({ environment, principal, baseUrl }: Reader, fields: ProjectFields, error: ApiError | null): Promise<Response> {
+	const projects = (await listProjects(environment.DB, principal.team)).map((one) => presentProject(one, baseUrl));
+	const children = <ProjectsPage projects={projects} form={{ fields, ...told(error) }} />;
+	return page({ title: "Projects", user: principal.name, children }, error?.status ?? 200);
+}
+
+async function showProject(
+	{ url, environment, principal, baseUrl }: Reader,
+	project: Project,
+	fields: ProjectFields,
+	error: ApiError | null,
+): Promise<Response> {
+	const after = idCursor(url, "run");
+	const [rows, secrets, deliveries, schedules, pipelines, untold] = await Promise.all([
+		listRuns(environment.DB, principal.team, { limit: RUNS_SHOWN + 1, after, state: null, project: project.name }),
+		listSecrets(environment.DB, principal.team, project.name),
+		listDeliveries(environment.DB, principal.team, { project: project.name, limit: DELIVERIES_SHOWN, after: null }),
+		dispatcherOf(environment, principal.team).listSchedules(project.name),
+		listPipelines(environment.DB, principal.team, project.name),
+		untoldOf({ environment, principal }, project.name, UNTOLD_SHOWN),
+	]);
+	const now = Date.now();
+	const runs = pageOf(rows, RUNS_SHOWN, (run) => presentRunSummary(run, baseUrl));
+	const children = (
+		<ProjectPage
+			project={project}
+			runs={runs}
+			secrets={secrets}
+			deliveries={deliveries.map(presentDelivery)}
+			schedules={schedules.map((row) => presentSchedule(row, now))}
+			pipelines={pipelines.map((row) => presentPipeline(row, baseUrl))}
+			untold={untold}
+			form={{ fields, ...told(error) }}
+		/>
+	);
+	return page({ title: project.name, user: principal.name, children }, error?.status ?? 200);
+}
+
+async function readFields(request: Request): Promise<ProjectFields> {
+	const form = new URLSearchParams(await readText(request, MAX_PROTOCOL_BODY_BYTES));
+	const field = (name: string) => (form.get(name) ?? "").trim();
+	return eachField(field);
+}
+
+function blank(): ProjectFields {
+	return eachField(() => "");
+}
+
+function eachField(value: (key: keyof ProjectFields) => string): ProjectFields {
+	const keys = ["name", ...PROJECT_FIELDS.map(({ key }) => key)] as const;
+	return Object.fromEntries(keys.map((key) => [key, value(key)])) as ProjectFields;
+}
+
+/** Fields that say yes, or nothing. */
+const FLAGS: ReadonlySet<string> = new Set(["public_badges", "require_pipeline"]);
+
+/** A field that was left empty is none. */
+function settingsOf({ name: _, ...fields }: ProjectFields) {
+	return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, settingOf(key, value)]));
+}
+
+function settingOf(key: string, value: string): string | number | boolean | null {
+	if (FLAGS.has(key)) return value === "yes";
+	if (key === "checkout_depth" && /^\d+$/.test(value)) return Number(value);
+	const isYesOrNo = key === "checkout_tags" || key === "checkout_lfs";
+	return isYesOrNo && value !== "" ? value === "yes" : value || null;
+}
+
+function fieldsOf(project: Project): ProjectFields {
+	const text = (value: string | number | boolean | null) => (typeof value === "boolean" ? (value ? "yes" : "no") : String(value ?? ""));
+	return { ...blank(), name: project.name, ...Object.fromEntries(PROJECT_FIELDS.map(({ key }) => [key, text(project[key])])) };
+}
+
+function told(error: ApiError | null): { faults: readonly FieldError[]; message: string | null } {
+	const faults = (error?.details.errors as FieldError[] | undefined) ?? [];
+	return { faults, message: error && faults.length === 0 ? error.message : null };
+}

@@ -1,0 +1,195 @@
+import { ApiError } from "../../../../schema/wire/errors.ts";
+import { type EffectiveLabels, effectiveLabels } from "../../../../schema/wire/labels.ts";
+import { PROTOCOL_VERSION } from "../../../../schema/wire/limits.ts";
+import type { Hello } from "../../../../schema/wire/protocol.ts";
+import type { Reason } from "../../../../schema/wire/states.ts";
+import { type Core, command, nextRev } from "../core.ts";
+import { lapseOffer, withdrawUnfit } from "../leases/offers.ts";
+import { type AgentRow, liveAttemptsOfAgent, type OfferRow } from "../rows.ts";
+import { loseAttempt } from "../runs/endings.ts";
+import { setTimer } from "../timers.ts";
+import { useRegistrationToken } from "./registration_tokens.ts";
+import { authenticateAgent } from "./tokens.ts";
+
+/** A name whose agent is gone for this long may be taken over. */
+const NAME_HELD_MS = 10 * 60_000;
+/** The instance of an agent that has no session: it has not said hello yet, or it has said goodbye. */
+export const NO_INSTANCE = "";
+
+export interface Registration {
+	/** Hash of the registration token that was presented. */
+	tokenHash: string;
+	/** Hash of the agent's own registration key: the same key is the same agent, whatever got lost. */
+	registrationHash: string;
+	name: string;
+	/** Hash of the secret that the caller will hand out. */
+	secretHash: string;
+}
+
+/**
+ * Makes an agent of whoever presents a live registration token.
+ * @returns the agent's id
+ * @throws ApiError `authentication_required` for a token that is unknown, used up or expired; `conflict` for a name in use
+ */
+export function registerAgent(core: Core, { tokenHash, registrationHash, name, secretHash }: Registration): string {
+	return command(core, () => {
+		const now = core.now();
+		const known = core.sql.all<AgentRow>("SELECT * FROM agents WHERE registration_hash = ?", registrationHash)[0];
+		// The answer was lost, or the request was repeated on its way.
+		if (known?.secret_hash === secretHash) return known.id;
+		if (known) throw alreadyRegistered(known);
+		const token = useRegistrationToken(core, tokenHash);
+		const id = takeName(core, name, now) ?? core.newId("agent");
+		core.sql.all(
+			`INSERT INTO agents (id, rev, name, secret_hash, registration_hash, pinned_labels, labels, projects, runs, facts, version, slots, status,
+			session, instance, poll_seq, renew_seq, slots_free, has_lapsed, registered_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '{}', '', 1, 'offline', 0, ?, 0, 0, 0, 0, ?)
+			ON CONFLICT (id) DO UPDATE SET rev = excluded.rev, secret_hash = excluded.secret_hash, registration_hash = excluded.registration_hash,
+			pinned_labels = excluded.pinned_labels, labels = excluded.labels, ignored_labels = '[]', projects = excluded.projects, runs = excluded.runs,
+			session = 0, instance = excluded.instance, registered_at = excluded.registered_at, drained_by = NULL, drained_at = NULL,
+			rotation_by = NULL, rotation_at = NULL, next_secret_hash = NULL, next_issued_at = NULL, rotated_at = NULL`,
+			id,
+			nextRev(core),
+			name,
+			secretHash,
+			registrationHash,
+			token.labels,
+			token.labels,
+			token.projects,
+			token.runs,
+			NO_INSTANCE,
+			now,
+		);
+		// The agent that takes over a name is another one: nothing that was found out of the former holds.
+		core.lacks.clear();
+		return id;
+	});
+}
+
+/** The key's first token is valid no more: it was rotated, or made with another signing key. */
+function alreadyRegistered(agent: AgentRow): ApiError {
+	return new ApiError("conflict", `The agent ${agent.name} has registered with this key before, and has been given another token since.`, {
+		suggestions: ["Remove agent.json from its --work-dir and start it with a new registration token."],
+	});
+}
+
+/** The id of the agent whose name this was, if it is free to take. */
+function takeName(core: Core, name: string, now: number): string | null {
+	const holder = core.sql.all<AgentRow>("SELECT * FROM agents WHERE name = ?", name)[0];
+	if (!holder) return null;
+	const lastSign = holder.last_seen_at ?? holder.registered_at;
+	if (now - lastSign < NAME_HELD_MS || liveAttemptsOfAgent(core, holder.id).length > 0) {
+		throw new ApiError("conflict", `An agent called ${name} exists and was here ${Math.round((now - lastSign) / 1000)} s ago.`, {
+			details: { name, last_seen_at: new Date(lastSign).toISOString() },
+			suggestions: [
+				"Choose another --name.",
+				"If it is this very host: start the agent with the --work-dir it had before, so that it comes back as itself.",
+				"If that host is gone for good: its name is free ten minutes after its last sign.",
+			],
+		});
+	}
+	return holder.id;
+}
+
+/** @throws ApiError `protocol_unsupported` */
+export function checkProtocol(version: number): void {
+	if (version === PROTOCOL_VERSION) return;
+	throw new ApiError("protocol_unsupported", `This coordinator speaks agent protocol ${PROTOCOL_VERSION}; the agent speaks ${version}.`, {
+		details: { supported: [PROTOCOL_VERSION], got: version },
+		suggestions: [version > PROTOCOL_VERSION ? "Upgrade the coordinator." : "Upgrade the agent."],
+	});
+}
+
+/**
+ * Opens a session: the attempts that the agent lists live on, those that it does not list are lost.
+ * @returns the labels that count; which of the listed attempts are over says the next renewal
+ * @throws ApiError `session_superseded` for a number that is not the newest, or a second process under the same number
+ */
+export function openSession(core: Core, agentId: string, secretHash: string, hello: Hello): EffectiveLabels {
+	checkProtocol(hello.protocol);
+	return command(core, () => {
+		const agent = authenticateAgent(core, agentId, secretHash);
+		const isSame = hello.session === agent.session && hello.instance === agent.instance;
+		if (hello.session <= agent.session && !isSame) throw superseded(agent);
+		const { version, slots, facts, capabilities } = hello.facts;
+		const labels = effectiveLabels(JSON.parse(agent.pinned_labels) as string[], hello.facts.labels, capabilities);
+		core.sql.all(
+			`UPDATE agents SET rev = ?, session = ?, instance = ?, version = ?, slots = ?, labels = ?, ignored_labels = ?, facts = ?, capabilities = ?, status = 'online', has_lapsed = 0,
+			poll_seq = CASE WHEN ? THEN poll_seq ELSE 0 END, renew_seq = CASE WHEN ? THEN renew_seq ELSE 0 END, slots_free = CASE WHEN ? THEN slots_free ELSE 0 END,
+			drained_by = CASE WHEN ? THEN drained_by END, drained_at = CASE WHEN ? THEN drained_at END, last_seen_at = ?
+			WHERE id = ?`,
+			nextRev(core),
+			hello.session,
+			hello.instance,
+			version,
+			slots,
+			JSON.stringify(labels.labels),
+			JSON.stringify(labels.ignored),
+			JSON.stringify(facts),
+			JSON.stringify(capabilities),
+			...Array(5).fill(isSame ? 1 : 0),
+			core.now(),
+			agentId,
+		);
+		core.lacks.clear();
+		setTimer(core, "agent_silent", agentId, core.now() + core.settings.agentSilentMs);
+		if (!isSame) {
+			for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agentId)) lapseOffer(core, offer, false);
+		} else withdrawUnfit(core, agentId);
+		// A hello that comes twice says nothing new: what was started since the first is not in it.
+		if (!isSame)
+			loseUnlisted(core, agentId, hello.running, {
+				code: "agent_restarted",
+				text: `Agent ${agent.name} was restarted and no longer runs this.`,
+			});
+		return labels;
+	});
+}
+
+/** Ends the attempts that an agent holds by the queue's account and no longer runs by its own: nothing would ever come of their leases. */
+export function loseUnlisted(core: Core, agentId: string, running: readonly string[], reason: Reason): void {
+	const listed = new Set(running);
+	for (const attempt of liveAttemptsOfAgent(core, agentId)) if (!listed.has(attempt.id)) loseAttempt(core, attempt, reason);
+}
+
+/**
+ * The agent, if this message comes from its newest session. One that comes late from a session that has said goodbye does not: nobody is
+ * there to take what it asks for.
+ * @throws ApiError `session_superseded`
+ */
+export function agentInSession(core: Core, agentId: string, secretHash: string, session: number): AgentRow {
+	const agent = authenticateAgent(core, agentId, secretHash);
+	if (session !== agent.session || agent.instance === NO_INSTANCE) throw superseded(agent);
+	return agent;
+}
+
+function superseded(agent: AgentRow): ApiError {
+	if (agent.instance === NO_INSTANCE) {
+		return new ApiError("session_superseded", `The agent ${agent.name} has no session: it has not said hello, or has said goodbye since.`, {
+			details: { agent: agent.name, session: agent.session },
+			suggestions: [`Open one with POST /api/v1/agents/self/hello and a session above ${agent.session}.`],
+		});
+	}
+	return new ApiError("session_superseded", `Another process has taken over as agent ${agent.name}.`, {
+		details: { agent: agent.name, session: agent.session },
+		suggestions: ["Two processes share one identity: give each its own --work-dir and --name."],
+	});
+}
+
+/** Ends a session that said goodbye: the agent runs nothing any more and is shown as offline at once. Said again, it is the same. */
+export function closeSession(core: Core, agentId: string, secretHash: string, session: number): void {
+	command(core, () => {
+		const agent = authenticateAgent(core, agentId, secretHash);
+		if (session !== agent.session) throw superseded(agent);
+		if (agent.instance === NO_INSTANCE) return;
+		for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agent.id)) lapseOffer(core, offer, false);
+		loseUnlisted(core, agent.id, [], { code: "agent_stopped", text: `Agent ${agent.name} was stopped and no longer runs this.` });
+		setStatus(core, agent, "offline");
+		core.sql.all("UPDATE agents SET instance = ?, drained_by = NULL, drained_at = NULL WHERE id = ?", NO_INSTANCE, agent.id);
+	});
+}
+
+export function setStatus(core: Core, agent: AgentRow, status: AgentRow["status"]): void {
+	if (agent.status === status) return;
+	core.sql.all("UPDATE agents SET status = ?, rev = ? WHERE id = ?", status, nextRev(core), agent.id);
+}

@@ -1,0 +1,113 @@
+import type { Restriction } from "../../../../schema/wire/agents.ts";
+import { ApiError, notFound } from "../../../../schema/wire/errors.ts";
+import type { Reason } from "../../../../schema/wire/states.ts";
+import { type Core, command, nextRev } from "../core.ts";
+import { lapseOffer, withdrawUnfit } from "../leases/offers.ts";
+import { type AgentRow, findAgent, jobOf, liveAttemptsOfAgent, type OfferRow } from "../rows.ts";
+import { cancelJob } from "../runs/cancel.ts";
+import { loseAttempt } from "../runs/endings.ts";
+import { clearTimer } from "../timers.ts";
+import { NO_INSTANCE } from "./agents.ts";
+import { requestRotation } from "./tokens.ts";
+
+/** What people do with agents. Each of these, said again, changes nothing more. */
+
+/** What is not given stays. */
+type RestrictionChange = { [Key in keyof Restriction]?: Restriction[Key] | undefined };
+
+/** A change of an agent that its row outlives. */
+export type AgentChange =
+	| ({ kind: "restrict" } & RestrictionChange)
+	/** `cancel`: whether the jobs that it runs are cancelled; otherwise it finishes them. */
+	| { kind: "disable"; cancel: boolean }
+	| { kind: "enable" }
+	| { kind: "drain" }
+	| { kind: "rotate" };
+
+/** @throws ApiError `not_found`; `conflict` for a process that is not there */
+export function changeAgent(core: Core, agentId: string, change: AgentChange, actor: string): void {
+	const body = () => {
+		const agent = agentOf(core, agentId);
+		switch (change.kind) {
+			case "restrict":
+				return restrict(core, agent, change);
+			case "disable":
+				return disable(core, agent, change.cancel, actor);
+			case "enable":
+				return enable(core, agent);
+			case "drain":
+				return drain(core, agent, actor);
+			case "rotate":
+				return requestRotation(core, agent, actor);
+		}
+	};
+	command(core, body, actor);
+}
+
+function agentOf(core: Core, agentId: string): AgentRow {
+	const agent = findAgent(core, agentId);
+	if (!agent) throw notFound("agent", agentId);
+	return agent;
+}
+
+/** What the agent runs it finishes; what it was offered and may no longer have is taken back. */
+function restrict(core: Core, agent: AgentRow, { projects, runs }: RestrictionChange): void {
+	core.sql.all(
+		"UPDATE agents SET projects = ?, runs = ?, rev = ? WHERE id = ?",
+		projects ? JSON.stringify([...new Set(projects)]) : agent.projects,
+		runs ?? agent.runs,
+		nextRev(core),
+		agent.id,
+	);
+	withdrawUnfit(core, agent.id);
+}
+
+function disable(core: Core, agent: AgentRow, cancel: boolean, actor: string): void {
+	if (agent.disabled_at === null) {
+		core.sql.all("UPDATE agents SET disabled_by = ?, disabled_at = ?, rev = ? WHERE id = ?", actor, core.now(), nextRev(core), agent.id);
+		withdrawUnfit(core, agent.id);
+	}
+	if (!cancel) return;
+	const reason: Reason = { code: "agent_disabled", text: `Cancelled: agent ${agent.name} was disabled by ${actor}.` };
+	for (const attempt of liveAttemptsOfAgent(core, agent.id)) cancelJob(core, jobOf(core, attempt), reason);
+}
+
+function enable(core: Core, agent: AgentRow): void {
+	if (agent.disabled_at === null) return;
+	core.sql.all("UPDATE agents SET disabled_by = NULL, disabled_at = NULL, rev = ? WHERE id = ?", nextRev(core), agent.id);
+}
+
+/** Asks the agent's present process to end once nothing runs. The next process of the agent knows nothing of it. */
+function drain(core: Core, agent: AgentRow, actor: string): void {
+	if (agent.instance === NO_INSTANCE) {
+		throw new ApiError("conflict", `The agent ${agent.name} has no process that could be drained: it is not connected.`, {
+			suggestions: [`To give it no more jobs when it comes back, disable it: windlass agents disable ${agent.name}`],
+		});
+	}
+	if (agent.drained_at !== null) return;
+	core.sql.all("UPDATE agents SET drained_by = ?, drained_at = ?, rev = ? WHERE id = ?", actor, core.now(), nextRev(core), agent.id);
+	withdrawUnfit(core, agent.id);
+}
+
+/**
+ * Removes an agent: its token is valid no more, what it runs is lost and goes to another agent
+ * as soon as the lease is over.
+ * @returns the name that is free now
+ * @throws ApiError `not_found`
+ */
+export function removeAgent(core: Core, agentId: string, actor: string): string {
+	const body = () => {
+		const agent = agentOf(core, agentId);
+		for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agentId)) lapseOffer(core, offer, false);
+		const reason: Reason = { code: "agent_removed", text: `Agent ${agent.name} was removed by ${actor}.` };
+		// The agent may not have heard of it yet: no other one runs the job before this lease is over.
+		for (const attempt of liveAttemptsOfAgent(core, agentId)) loseAttempt(core, attempt, reason, attempt.deadline - core.now());
+		core.sql.all("DELETE FROM refusals WHERE agent_id = ?", agentId);
+		core.sql.all("DELETE FROM agents WHERE id = ?", agentId);
+		clearTimer(core, "agent_silent", agentId);
+		// No row tells of it: whoever follows all changes looks again because of this.
+		nextRev(core);
+		return agent.name;
+	};
+	return command(core, body, actor);
+}

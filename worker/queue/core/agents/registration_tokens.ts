@@ -1,0 +1,94 @@
+import type { RunTrust } from "../../../../schema/wire/agents.ts";
+import { ApiError, notFound } from "../../../../schema/wire/errors.ts";
+import { type Core, command } from "../core.ts";
+import { clearTimer, setTimer } from "../timers.ts";
+
+/** Registration tokens: with them agents join, and are given labels and a restriction. Their hashes alone are kept. */
+
+export interface NewRegistrationToken {
+	hash: string;
+	uses: number;
+	expiresAt: number;
+	labels: string[];
+	projects: string[];
+	runs: RunTrust;
+}
+
+export interface RegistrationTokenRow {
+	id: string;
+	hash: string;
+	uses: number;
+	uses_left: number;
+	expires_at: number;
+	labels: string;
+	projects: string;
+	runs: RunTrust;
+	created_by: string;
+	created_at: number;
+}
+
+/** Keeps a token; one with this hash that is kept already stays as it is. @returns its id */
+export function createRegistrationToken(core: Core, token: NewRegistrationToken, actor: string): string {
+	const body = () => {
+		const [known] = core.sql.all<{ id: string }>("SELECT id FROM registration_tokens WHERE hash = ?", token.hash);
+		if (known) return known.id;
+		const id = core.newId("registration");
+		core.sql.all(
+			`INSERT INTO registration_tokens (id, hash, uses, uses_left, expires_at, labels, projects, runs, created_by, created_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			id,
+			token.hash,
+			token.uses,
+			token.uses,
+			token.expiresAt,
+			JSON.stringify(token.labels),
+			JSON.stringify([...new Set(token.projects)]),
+			token.runs,
+			actor,
+			core.now(),
+		);
+		setTimer(core, "registration", token.hash, token.expiresAt);
+		return id;
+	};
+	return command(core, body, actor);
+}
+
+/** The tokens that have not expired, newest first. */
+export function listRegistrationTokens(core: Core): RegistrationTokenRow[] {
+	return core.sql.all<RegistrationTokenRow>(
+		"SELECT * FROM registration_tokens WHERE expires_at > ? ORDER BY created_at DESC, id DESC",
+		core.now(),
+	);
+}
+
+/** Makes a token invalid at once; the agents that joined with it stay. @throws ApiError `not_found` */
+export function revokeRegistrationToken(core: Core, id: string, actor: string): void {
+	const body = () => {
+		const [revoked] = core.sql.all<{ hash: string }>("DELETE FROM registration_tokens WHERE id = ? RETURNING hash", id);
+		if (!revoked) throw notFound("registration token", id);
+		clearTimer(core, "registration", revoked.hash);
+	};
+	command(core, body, actor);
+}
+
+/**
+ * Takes one use of a token. To be called inside a command.
+ * @returns what it gives, as JSON
+ * @throws ApiError `authentication_required` for a token that is unknown, revoked, used up or expired
+ */
+export function useRegistrationToken(core: Core, hash: string): Pick<RegistrationTokenRow, "labels" | "projects" | "runs"> {
+	const [token] = core.sql.all<RegistrationTokenRow>(
+		"UPDATE registration_tokens SET uses_left = uses_left - 1 WHERE hash = ? AND uses_left > 0 AND expires_at > ? RETURNING *",
+		hash,
+		core.now(),
+	);
+	if (token) return token;
+	throw unknownToken();
+}
+
+/** What somebody is answered with whose registration token is valid no more, or never was. */
+export function unknownToken(): ApiError {
+	return new ApiError("authentication_required", "The registration token is unknown, used up or expired.", {
+		suggestions: ["Make a new one: POST /api/v1/agent-tokens"],
+	});
+}

@@ -1,0 +1,157 @@
+import type { Reason, RunState } from "../../../../schema/wire/states.ts";
+import { type Core, command } from "../core.ts";
+import { addEffect } from "../effects/effects.ts";
+import { findRun, type RunRow } from "../rows.ts";
+import { clearTimer, setTimer, setTimerNoLater } from "../timers.ts";
+
+/**
+ * When the refs of projects are compared with those last heard of: after an outage, and as often as a project asks for. The queue watches the
+ * clock; an effect submits the job, whose agent lists the refs; refs.ts takes the result.
+ */
+
+/** A project whose refs are compared. */
+export interface ComparedProject {
+	project: string;
+	repository: string;
+	/** Null: after an outage only. */
+	pollMs: number | null;
+}
+
+export interface ComparisonRow {
+	project: string;
+	repository: string;
+	poll_ms: number | null;
+	/** 0 before the first comparison, which only records what there is. */
+	is_recorded: number;
+	/** The newest run that compares them. */
+	run_id: string | null;
+	/** The run whose result was taken last. */
+	result_of: string | null;
+	compared_at: number | null;
+	/** How much of what that run has listed was new. */
+	found: number;
+	/** How many comparisons have failed since the last one that did not. */
+	failures: number;
+	/** Why the newest comparison failed; null if it did not. */
+	fault: string | null;
+}
+
+/** The same with the time of the next one, for whoever reads. */
+export type ComparisonState = ComparisonRow & { next_at: number | null };
+
+/** Secrets are set after the project that names them, and deliveries of pushes may come in the wrong order. */
+const SETTLE_MS = 60_000;
+/** A comparison that fails is repeated after this long, doubled each time. */
+const FIRST_RETRY_MS = 60_000;
+const MAX_RETRY_MS = 60 * 60_000;
+const MAX_FAULT_CHARACTERS = 500;
+
+const OUTAGE = "outage";
+const NO_REFS = "The agent listed no refs. Update the agent to the version of the coordinator.";
+
+/** The state of every comparison of the team, or of one project. */
+export function readComparisons(core: Core, project: string | null): ComparisonState[] {
+	return core.sql.all<ComparisonState>(
+		`SELECT c.*, t.due_at AS next_at FROM comparisons AS c LEFT JOIN timers AS t ON t.kind = 'comparison' AND t.id = c.project
+		${project === null ? "" : "WHERE c.project = ?"} ORDER BY c.project`,
+		...(project === null ? [] : [project]),
+	);
+}
+
+export function findComparison(core: Core, project: string): ComparisonRow | undefined {
+	return core.sql.all<ComparisonRow>("SELECT * FROM comparisons WHERE project = ?", project)[0];
+}
+
+/** Compares the refs of a project from now on, or with other settings. A new repository is recorded anew. */
+export function followProject(core: Core, wanted: ComparedProject): void {
+	command(core, () => follow(core, wanted));
+}
+
+/** Compares the refs of a project no more, and forgets them. */
+export function unfollowProject(core: Core, project: string): void {
+	command(core, () => unfollow(core, project));
+}
+
+/** The coordinator was away: deliveries may be lost. What these projects have now is compared at once; all others are forgotten. */
+export function compareAll(core: Core, wanted: readonly ComparedProject[]): void {
+	command(core, () => {
+		const names = new Set(wanted.map(({ project }) => project));
+		for (const { project } of readComparisons(core, null)) if (!names.has(project)) unfollow(core, project);
+		for (const one of wanted) {
+			const isNew = follow(core, one);
+			if (!isNew) setTimer(core, "comparison", one.project, core.now());
+		}
+	});
+}
+
+/** @returns whether nothing was known of the repository before */
+function follow(core: Core, { project, repository, pollMs }: ComparedProject): boolean {
+	const known = findComparison(core, project);
+	if (known?.repository === repository) {
+		core.sql.all("UPDATE comparisons SET poll_ms = ? WHERE project = ?", pollMs, project);
+		if (known.poll_ms !== pollMs && pollMs !== null) setTimer(core, "comparison", project, core.now() + pollMs);
+		return false;
+	}
+	unfollow(core, project);
+	core.sql.all("INSERT INTO comparisons (project, repository, poll_ms) VALUES (?, ?, ?)", project, repository, pollMs);
+	setTimer(core, "comparison", project, core.now() + SETTLE_MS);
+	return true;
+}
+
+function unfollow(core: Core, project: string): void {
+	for (const table of ["comparisons", "known_refs", "heard_commits"]) core.sql.all(`DELETE FROM ${table} WHERE project = ?`, project);
+	clearTimer(core, "comparison", project);
+}
+
+/** Compares the refs of a project once more, when deliveries that are on their way have come. To be called inside a command. */
+export function compareSoon(core: Core, project: string): void {
+	setTimerNoLater(core, "comparison", project, core.now() + SETTLE_MS);
+}
+
+/** It is time to compare. While one comparison is under way no other begins. To be called inside a command. */
+export function fireComparison(core: Core, project: string): void {
+	const row = findComparison(core, project);
+	if (!row) return;
+	const isUnderWay = findUnfinished(core, row) !== null;
+	const next = isUnderWay ? Math.min(row.poll_ms ?? SETTLE_MS, SETTLE_MS) : row.poll_ms;
+	if (next !== null) setTimer(core, "comparison", project, core.now() + next);
+	const key = `compare ${project}`;
+	if (!isUnderWay && !isEffectPending(core, key)) addEffect(core, key, { kind: "compare_refs", project });
+}
+
+/** The coordinator was away, and with it every hook. To be called inside a command. */
+export function noteOutage(core: Core): void {
+	if (!isEffectPending(core, OUTAGE)) addEffect(core, OUTAGE, { kind: "compare_all" });
+}
+
+function isEffectPending(core: Core, key: string): boolean {
+	return core.sql.all("SELECT 1 FROM effects WHERE key = ? LIMIT 1", key).length > 0;
+}
+
+/** The run that compares the refs of a project at the moment; null if there is none. */
+export function findUnfinished(core: Core, { run_id }: ComparisonRow): string | null {
+	const run = run_id === null ? undefined : findRun(core, run_id);
+	return run && run.finished_at === null ? run.id : null;
+}
+
+/** A run that compares has ended. One that failed is repeated. To be called inside the command that ends it. */
+export function noteComparisonEnded(core: Core, run: RunRow, state: RunState, reason: Reason | null): void {
+	const row = findComparison(core, run.project);
+	if (row?.run_id !== run.id || row.result_of === run.id) return;
+	noteFailure(core, row, state === "succeeded" ? NO_REFS : (reason?.text ?? `The comparison is ${state}.`));
+}
+
+/** A comparison could not even begin. */
+export function noteComparisonFault(core: Core, project: string, fault: string): void {
+	command(core, () => {
+		const row = findComparison(core, project);
+		if (row) noteFailure(core, row, fault);
+	});
+}
+
+function noteFailure(core: Core, { project, poll_ms, failures }: ComparisonRow, fault: string): void {
+	const retry = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** failures);
+	const text = fault.slice(0, MAX_FAULT_CHARACTERS);
+	core.sql.all("UPDATE comparisons SET failures = failures + 1, fault = ? WHERE project = ?", text, project);
+	setTimer(core, "comparison", project, core.now() + Math.min(poll_ms ?? retry, retry));
+}

@@ -1,0 +1,235 @@
+import { ApiError } from "../../../../schema/wire/errors.ts";
+import type { ListedRef } from "../../../../schema/wire/refs.ts";
+import { type Core, command } from "../core.ts";
+import { addEffect } from "../effects/effects.ts";
+import { type AttemptRow, findRun, type JobRow, type RunRow } from "../rows.ts";
+import { acceptOnce, acceptRun, type Submit } from "../runs/submit.ts";
+import { compareSoon, findComparison, findUnfinished } from "./comparisons.ts";
+
+/**
+ * What is known of the refs of projects: the commit that each was last heard to be at (`known_refs`), by a delivery or by a comparison, and for a
+ * while every commit that was heard of (`heard_commits`). So a commit is run once, whether the delivery or the comparison comes first.
+ */
+
+/** A commit of a branch or a tag, and who told of it. */
+export interface Heard {
+	project: string;
+	ref: string;
+	sha: string;
+	/** Where the ref was before; null for a new one, and where nobody has said. */
+	before: string | null;
+	isCompared: boolean;
+}
+
+/**
+ * How what was heard of stands to what comparisons have found: `new`; `found`, as one has found that very commit; or `out_of_order`, as it does not
+ * follow the newest commit of its ref, which one has found.
+ */
+export type Standing = "new" | "found" | "out_of_order";
+
+/** A ref that a comparison has found at a commit that nobody had told of. */
+export interface FoundRef {
+	ref: string;
+	sha: string;
+	/** Where it was before; null for a new one. */
+	before: string | null;
+}
+
+/** For how long a forge may come late with a delivery of what a comparison has found already. */
+const HEARD_MS = 7 * 24 * 60 * 60_000;
+const FOUND_AT_ONCE = 20;
+/** Rows travel to a statement as JSON, in portions. */
+const ROWS_AT_ONCE = 1_000;
+const MAX_SHOWN = 100;
+
+/**
+ * Accepts the run of what was heard of. What a delivery tells of and a comparison has found before is not run again, nor is what came before that. A
+ * delivery out of order may still be the newest push, if the one between is late or lost: then another comparison finds its commit.
+ * @returns the run of a delivery that is new, or that of the comparison; null if that is not made yet, or there is none
+ */
+export function submitHeard(core: Core, submit: Submit, heard: Heard, checkRoom: () => void): { runId: string | null; standing: Standing } {
+	const body = () => {
+		const { standing, runId: found } = standingOf(core, heard);
+		if (standing === "out_of_order") compareSoon(core, heard.project);
+		if (standing !== "new") return { runId: found, standing };
+		const { runId } = acceptOnce(core, submit, checkRoom);
+		hear(core, heard, runId);
+		return { runId, standing };
+	};
+	return command(core, body, submit.trigger.actor);
+}
+
+/** Notes a commit of which nothing is run, so that a comparison does not take it for news. */
+export function noteHeard(core: Core, heard: Heard): void {
+	command(core, () => {
+		const { standing } = standingOf(core, heard);
+		if (standing === "new") hear(core, heard, null);
+		else if (standing === "out_of_order") hearCommit(core, heard, null);
+	});
+}
+
+function standingOf(core: Core, { project, ref, sha, before, isCompared }: Heard): { standing: Standing; runId: string | null } {
+	const isNew = { standing: "new", runId: null } as const;
+	if (isCompared) return isNew;
+	const [known] = core.sql.all<{ sha: string; tag_object: string | null; is_compared: number | null }>(
+		"SELECT k.sha, k.tag_object, h.is_compared FROM known_refs AS k LEFT JOIN heard_commits AS h USING (project, ref, sha) WHERE project = ? AND ref = ?",
+		project,
+		ref,
+	);
+	// What follows the commit that the ref is known to be at is new, also where a branch goes back to a commit of earlier.
+	if (known && before !== null && (before === known.sha || before === known.tag_object)) return isNew;
+	const [same] = core.sql.all<{ is_compared: number; run_id: string | null }>(
+		"SELECT is_compared, run_id FROM heard_commits WHERE project = ? AND ref = ? AND sha = ?",
+		project,
+		ref,
+		sha,
+	);
+	if (same?.is_compared === 1) return { standing: "found", runId: same.run_id };
+	return known?.is_compared === 1 && before !== null ? { standing: "out_of_order", runId: null } : isNew;
+}
+
+function hear(core: Core, heard: Heard, runId: string | null): void {
+	hearCommit(core, heard, runId);
+	// The result of a comparison has said where its refs are.
+	if (heard.isCompared) return;
+	const { project, ref, sha } = heard;
+	core.sql.all(
+		`INSERT INTO known_refs (project, ref, sha, at) VALUES (?, ?, ?, ?)
+		ON CONFLICT (project, ref) DO UPDATE SET sha = excluded.sha, tag_object = NULL, at = excluded.at`,
+		project,
+		ref,
+		sha,
+		core.now(),
+	);
+}
+
+function hearCommit(core: Core, { project, ref, sha, isCompared }: Heard, runId: string | null): void {
+	core.sql.all(
+		`INSERT INTO heard_commits (project, ref, sha, is_compared, run_id, at) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (project, ref, sha) DO UPDATE
+		SET is_compared = excluded.is_compared, run_id = coalesce(excluded.run_id, run_id), at = excluded.at`,
+		project,
+		ref,
+		sha,
+		isCompared ? 1 : 0,
+		runId,
+		core.now(),
+	);
+}
+
+/**
+ * Accepts the run of a comparison, unless one of the project is under way: then it is that one.
+ * @throws ApiError `conflict` for a project whose refs are not compared
+ */
+export function submitComparison(core: Core, submit: Submit, checkRoom: () => void): { runId: string; isReplay: boolean } {
+	const body = () => {
+		const row = findComparison(core, submit.project);
+		if (!row) {
+			throw new ApiError("conflict", `The refs of the project ${submit.project} are not compared.`, {
+				suggestions: ["Save the settings of the project once more."],
+			});
+		}
+		const present = findUnfinished(core, row);
+		if (present !== null) return { runId: present, isReplay: true };
+		checkRoom();
+		acceptRun(core, submit);
+		core.sql.all("UPDATE comparisons SET run_id = ? WHERE project = ?", submit.runId, submit.project);
+		return { runId: submit.runId, isReplay: false };
+	};
+	return command(core, body, submit.trigger.actor);
+}
+
+interface KnownRef {
+	ref: string;
+	sha: string;
+	at: number;
+}
+
+/**
+ * Takes the refs that an agent has listed. The first time they are only recorded, and so is a repository that had lost all of them. After that each that
+ * is new, or at another commit, is run as if it had been delivered. To be called inside the command that takes the result.
+ */
+export function takeRefs(core: Core, job: JobRow, attempt: AttemptRow, listed: readonly ListedRef[]): void {
+	const run = findRun(core, job.run_id) as RunRow;
+	const row = run.kind === "comparison" ? findComparison(core, run.project) : undefined;
+	if (!row || row.repository !== run.source_git) return;
+	const { project } = row;
+	const known = new Map(
+		core.sql.all<KnownRef>("SELECT ref, sha, at FROM known_refs WHERE project = ?", project).map((one) => [one.ref, one] as const),
+	);
+	// What a delivery told of after the agent had begun is newer than what the agent saw.
+	const isNewer = ({ at }: KnownRef) => at > attempt.started_at;
+	const changed = listed.filter(({ ref, sha, tag_object }) => {
+		const before = known.get(ref);
+		return !before || !(before.sha === sha || before.sha === tag_object || isNewer(before));
+	});
+	const isLost = listed.length === 0 && known.size > 0;
+	const found = row.is_recorded === 0 ? [] : changed.filter((one) => !isHeard(core, project, one));
+	const names = new Set(listed.map(({ ref }) => ref));
+	forgetRefs(
+		core,
+		project,
+		[...known.values()].filter((one) => !names.has(one.ref) && !isNewer(one)).map(({ ref }) => ref),
+	);
+	recordRefs(core, project, changed, attempt.started_at);
+	const fresh = found.map(({ ref, sha }): FoundRef => ({ ref, sha, before: known.get(ref)?.sha ?? null }));
+	// A delivery may come late that names the tag in place of its commit.
+	for (const { ref, sha, tag_object } of found)
+		for (const id of [sha, ...(tag_object === null ? [] : [tag_object])])
+			hear(core, { project, ref, sha: id, before: null, isCompared: true }, null);
+	for (let at = 0; at < fresh.length; at += FOUND_AT_ONCE)
+		addEffect(core, `refs of ${project}`, {
+			kind: "take_found_refs",
+			project,
+			comparison: run.id,
+			refs: fresh.slice(at, at + FOUND_AT_ONCE),
+		});
+	core.sql.all(
+		"UPDATE comparisons SET is_recorded = ?, result_of = ?, compared_at = ?, found = ?, failures = 0, fault = NULL WHERE project = ?",
+		isLost ? 0 : 1,
+		run.id,
+		core.now(),
+		fresh.length,
+		project,
+	);
+	const shown = fresh.slice(0, MAX_SHOWN).map(({ ref, sha }) => [ref, `new at ${sha.slice(0, 12)}`]);
+	core.sql.all("UPDATE jobs SET outputs = ? WHERE id = ?", JSON.stringify(Object.fromEntries(shown)), job.id);
+}
+
+function isHeard(core: Core, project: string, { ref, sha, tag_object }: ListedRef): boolean {
+	const known = core.sql.all(
+		"SELECT 1 FROM heard_commits WHERE project = ? AND ref = ? AND sha IN (?, ?) LIMIT 1",
+		project,
+		ref,
+		sha,
+		tag_object ?? sha,
+	);
+	return known.length > 0;
+}
+
+/** Forgets refs that are gone: one that comes again is new. */
+function forgetRefs(core: Core, project: string, refs: readonly string[]): void {
+	for (let at = 0; at < refs.length; at += ROWS_AT_ONCE) {
+		const names = JSON.stringify(refs.slice(at, at + ROWS_AT_ONCE));
+		for (const table of ["known_refs", "heard_commits"])
+			core.sql.all(`DELETE FROM ${table} WHERE project = ? AND ref IN (SELECT value FROM json_each(?))`, project, names);
+	}
+}
+
+function recordRefs(core: Core, project: string, refs: readonly ListedRef[], at: number): void {
+	for (let from = 0; from < refs.length; from += ROWS_AT_ONCE) {
+		core.sql.all(
+			`INSERT INTO known_refs (project, ref, sha, tag_object, at)
+			SELECT ?, value ->> 'ref', value ->> 'sha', value ->> 'tag_object', ? FROM json_each(?) WHERE true
+			ON CONFLICT (project, ref) DO UPDATE SET sha = excluded.sha, tag_object = excluded.tag_object, at = excluded.at`,
+			project,
+			at,
+			JSON.stringify(refs.slice(from, from + ROWS_AT_ONCE)),
+		);
+	}
+}
+
+/** Forgets commits that were heard of long ago. To be called inside a command. */
+export function forgetHeardCommits(core: Core): void {
+	core.sql.all("DELETE FROM heard_commits WHERE at < ?", core.now() - HEARD_MS);
+}

@@ -1,0 +1,311 @@
+import type { Notification } from "../../../../schema/pipeline/resolve/resolved.ts";
+import type { NotifyEvent } from "../../../../schema/pipeline/validate/notifications.ts";
+import type { RunState } from "../../../../schema/wire/states.ts";
+import { type Core, command } from "../core.ts";
+import type { FoundRef } from "../discovery/refs.ts";
+import { type ArchivedLogNote, logArchived } from "../leases/archived_logs.ts";
+import { forgetIfDone } from "../record/outbox.ts";
+
+/**
+ * Effects are edges: something outside must happen because a state changed. They are written in the transaction of
+ * the change and happen at least once, in order per key; whoever receives one must take a repeat for what it is.
+ */
+
+/** What ends a log: the shard takes no byte beyond `declared`, then archives. */
+interface SealEffect {
+	kind: "seal";
+	attemptId: string;
+	leaseId: string;
+	runId: string;
+	jobId: string;
+	shard: number;
+	/** How many bytes the agent says it sent; null when nobody said. */
+	declaredBytes: number | null;
+}
+/** What makes the test results of an attempt part of the tests' history. */
+interface IndexTestsEffect {
+	kind: "index_tests";
+	attemptId: string;
+	runId: string;
+	jobId: string;
+	project: string;
+	pipeline: string;
+	branch: string | null;
+	commit: string | null;
+	at: number;
+	/** The R2 object of the cases, and its size. */
+	key: string;
+	size: number;
+}
+/** What makes a schedule's run, once its time has come. */
+interface FireScheduleEffect {
+	kind: "fire_schedule";
+	scheduleId: string;
+	/** The time that has come. */
+	at: number;
+}
+/** What submits the comparison of a project's refs. */
+interface CompareRefsEffect {
+	kind: "compare_refs";
+	project: string;
+}
+/** What has the refs of every project compared, after an outage. */
+interface CompareAllEffect {
+	kind: "compare_all";
+}
+/** What runs what a comparison has found. */
+export interface TakeFoundRefsEffect {
+	kind: "take_found_refs";
+	project: string;
+	/** The run of the comparison. */
+	comparison: string;
+	refs: FoundRef[];
+}
+/** What tells a forge how a commit fares. */
+interface CommitStatusEffect {
+	kind: "commit_status";
+	runId: string;
+	project: string;
+	/** The repository that the commit is in. */
+	repository: string;
+	sha: string;
+	/** The branch or tag, as the forge calls it. Statuses that version 0.1.0 has stored have none. */
+	ref?: string | null;
+	/** What it is the status of; with what the project has before it, the name that the forge shows. */
+	name: string;
+	state: RunState;
+	description: string;
+}
+/** What tells those whom a pipeline names. */
+interface NotifyEffect {
+	kind: "notify";
+	/** Which it is: a repeat carries the same, so that it can be known for one. */
+	id: string;
+	runId: string;
+	project: string;
+	event: NotifyEvent;
+	notification: Notification;
+	at: number;
+	/** Whether somebody has asked for it, only to see it arrive. */
+	isTest: boolean;
+}
+export type Effect =
+	| SealEffect
+	| IndexTestsEffect
+	| FireScheduleEffect
+	| CompareRefsEffect
+	| CompareAllEffect
+	| TakeFoundRefsEffect
+	| CommitStatusEffect
+	| NotifyEffect;
+
+/** What happens here, and what somebody elsewhere must answer to: neither waits for the other, nor one project's forge and chats for another's. */
+export type Lane = "own" | "foreign";
+/** Effects that are taken together: a lane, and in the foreign one a project. */
+export interface Queue {
+	lane: Lane;
+	/** Null in the own lane. */
+	project: string | null;
+}
+const OWN: Queue = { lane: "own", project: null };
+const FOREIGN = "'commit_status', 'notify'";
+const inLane = (lane: Lane) => `e.kind ${lane === "own" ? "NOT IN" : "IN"} (${FOREIGN})`;
+
+export interface PendingEffect {
+	seq: number;
+	tries: number;
+	effect: Effect;
+}
+
+/** How often, and with which pauses. Somebody else's server may be away for a night. */
+const PATIENCE: Record<Lane, { tries: number; firstMs: number; mostMs: number }> = {
+	own: { tries: 30, firstMs: 500, mostMs: 60_000 },
+	foreign: { tries: 80, firstMs: 1_000, mostMs: 15 * 60_000 },
+};
+
+/** A server that asks for a longer pause is asked again after this. The limits of GitHub and GitLab are for an hour at most. */
+const MOST_ASKED_MS = 65 * 60_000;
+
+function laneOf(effect: Effect): Lane {
+	return effect.kind === "commit_status" || effect.kind === "notify" ? "foreign" : "own";
+}
+
+export function addEffect(core: Core, key: string, effect: Effect): void {
+	core.sql.all(
+		"INSERT INTO effects (kind, key, payload, due_at) VALUES (?, ?, ?, ?)",
+		effect.kind,
+		key,
+		JSON.stringify(effect),
+		core.now(),
+	);
+}
+
+/** Of each key only the first effect may happen, so that their order holds; but what somebody else would not take keeps nothing from being told. */
+const IS_FIRST = `NOT EXISTS (SELECT 1 FROM effects AS earlier
+	WHERE earlier.key = e.key AND earlier.seq < e.seq AND (earlier.is_dead = 0 OR earlier.kind NOT IN (${FOREIGN})))`;
+
+/**
+ * Takes the effects that are due, oldest first. Each falls due again after `flightMs`, unless it is noted as done or failed before.
+ */
+export function takeEffects(core: Core, limit: number, flightMs: number, { lane, project }: Queue = OWN): PendingEffect[] {
+	const now = core.now();
+	// Most often there is none; looking is much cheaper than taking.
+	if ((nextEffectDue(core, lane) ?? Number.POSITIVE_INFINITY) > now) return [];
+	return command(core, () =>
+		core.sql.all<{ seq: number; payload: string; tries: number }>(
+			`UPDATE effects SET due_at = ?1 WHERE seq IN
+			(SELECT seq FROM effects AS e WHERE due_at <= ?2 AND is_dead = 0 AND ${inLane(lane)} AND (?4 IS NULL OR payload ->> 'project' = ?4)
+			AND ${IS_FIRST} ORDER BY due_at LIMIT ?3) RETURNING seq, payload, tries`,
+			now + flightMs,
+			now,
+			limit,
+			project,
+		),
+	)
+		.sort((a, b) => a.seq - b.seq)
+		.map(({ seq, payload, tries }) => ({ seq, tries, effect: JSON.parse(payload) as Effect }));
+}
+
+/** What became of an effect. */
+export interface EffectOutcome {
+	pending: PendingEffect;
+	/** Where the log lies, if that is known already. */
+	archived: ArchivedLogNote | null;
+	/** Null if the effect has happened. */
+	error: string | null;
+	/** Whether trying again is of no use: somebody who can be asked has said no. */
+	isFinal?: boolean;
+	/** How long to wait, where whoever was asked has said so. */
+	retryAfterMs?: number | null;
+}
+
+/**
+ * Notes what became of effects: one that has happened is done with, and a run that waited for it alone may leave; one that has not is
+ * put off, and after thirty failures it is dead, which `/readyz` shows.
+ */
+export function noteOutcomes(core: Core, outcomes: readonly EffectOutcome[]): void {
+	command(core, () => {
+		for (const outcome of outcomes) {
+			if (outcome.error === null) effectDone(core, outcome.pending, outcome.archived);
+			else effectFailed(core, outcome.pending, outcome.error, outcome);
+		}
+	});
+}
+
+function effectDone(core: Core, { seq, effect }: PendingEffect, archived: ArchivedLogNote | null): void {
+	// Of a status, what could not be told before is out of date now.
+	const isNewest = effect.kind === "commit_status";
+	if (isNewest) core.sql.all("DELETE FROM effects WHERE is_dead = 1 AND seq < ?1 AND key = (SELECT key FROM effects WHERE seq = ?1)", seq);
+	core.sql.all("DELETE FROM effects WHERE seq = ?", seq);
+	if (archived && effect.kind === "seal") logArchived(core, effect.attemptId, archived);
+	if ("runId" in effect) forgetIfDone(core, effect.runId);
+}
+
+function effectFailed(
+	core: Core,
+	{ seq, tries, effect }: PendingEffect,
+	error: string,
+	{ isFinal, retryAfterMs }: Partial<EffectOutcome>,
+): void {
+	const { tries: most, firstMs, mostMs } = PATIENCE[laneOf(effect)];
+	const pause = Math.max(Math.min(mostMs, firstMs * 2 ** tries), Math.min(MOST_ASKED_MS, retryAfterMs ?? 0));
+	core.sql.all(
+		"UPDATE effects SET tries = ?, due_at = ?, error = ?, is_dead = ? WHERE seq = ?",
+		tries + 1,
+		core.now() + pause,
+		error.slice(0, 500),
+		isFinal || tries + 1 >= most ? 1 : 0,
+		seq,
+	);
+	if (retryAfterMs && effect.kind === "commit_status") deferStatuses(core, effect.project, core.now() + pause);
+}
+
+/** A forge that asks for a pause is not asked for another status of the same project either. */
+function deferStatuses(core: Core, project: string, until: number): void {
+	core.sql.all(
+		"UPDATE effects SET due_at = ?1 WHERE kind = 'commit_status' AND is_dead = 0 AND due_at < ?1 AND payload ->> 'project' = ?2",
+		until,
+		project,
+	);
+}
+
+/** When the next effect falls due; null if there is none. Those of the projects that are left out are looked after already. */
+export function nextEffectDue(core: Core, lane: Lane, leftOut: readonly string[] = []): number | null {
+	const [next] = core.sql.all<{ due: number | null }>(
+		`SELECT min(due_at) AS due FROM effects AS e WHERE is_dead = 0 AND ${inLane(lane)} AND ${IS_FIRST}
+		${leftOut.length > 0 ? "AND payload ->> 'project' NOT IN (SELECT value FROM json_each(?))" : ""}`,
+		...(leftOut.length > 0 ? [JSON.stringify(leftOut)] : []),
+	);
+	return next?.due ?? null;
+}
+
+/** The queues of a lane in which something is due. */
+export function queuesDue(core: Core, lane: Lane): Queue[] {
+	const now = core.now();
+	if ((nextEffectDue(core, lane) ?? Number.POSITIVE_INFINITY) > now) return [];
+	if (lane === "own") return [OWN];
+	return core.sql
+		.all<{ project: string }>(
+			`SELECT DISTINCT payload ->> 'project' AS project FROM effects AS e WHERE due_at <= ? AND is_dead = 0 AND ${inLane(lane)} AND ${IS_FIRST}`,
+			now,
+		)
+		.map(({ project }) => ({ lane, project }));
+}
+
+/** Tries once more what was given up of the coordinator's own. */
+export function retryEffects(core: Core): void {
+	core.sql.all(`UPDATE effects AS e SET is_dead = 0, tries = 0, due_at = ? WHERE is_dead = 1 AND ${inLane("own")}`, core.now());
+}
+
+/** Sends the undelivered statuses of a project at once, also those that were given up: a setting has been corrected. Newer ones replace older ones. */
+export function retryStatuses(core: Core, project: string): void {
+	command(core, () => {
+		core.sql.all(
+			`DELETE FROM effects AS e WHERE kind = 'commit_status' AND is_dead = 1 AND payload ->> 'project' = ?
+			AND EXISTS (SELECT 1 FROM effects AS newer WHERE newer.key = e.key AND newer.seq > e.seq)`,
+			project,
+		);
+		core.sql.all(
+			`UPDATE effects SET is_dead = 0, tries = 0, due_at = ? WHERE kind = 'commit_status' AND payload ->> 'project' = ?
+			AND (is_dead = 1 OR error IS NOT NULL)`,
+			core.now(),
+			project,
+		);
+	});
+}
+
+/** Forgets what was to be told to others and was given up long ago. To be called inside a command. */
+export function forgetUntold(core: Core, before: number): void {
+	core.sql.all(`DELETE FROM effects AS e WHERE is_dead = 1 AND ${inLane("foreign")} AND due_at < ?`, before);
+}
+
+/** How many of the coordinator's own were given up. */
+export function deadEffects(core: Core): number {
+	return core.sql.all<{ n: number }>(`SELECT count(*) AS n FROM effects AS e WHERE is_dead = 1 AND ${inLane("own")}`)[0]?.n ?? 0;
+}
+
+/** What somebody elsewhere was to be told and was not (yet). */
+export interface Untold {
+	effect: CommitStatusEffect | NotifyEffect;
+	tries: number;
+	/** What was the matter the last time; null before the first try. */
+	error: string | null;
+	/** Whether it was given up. */
+	isDead: boolean;
+}
+
+/** What somebody elsewhere has not been told of a project's runs, newest first. */
+export function untoldOf(core: Core, project: string, limit: number): Untold[] {
+	return core.sql
+		.all<{ payload: string; tries: number; error: string | null; is_dead: number }>(
+			`SELECT payload, tries, error, is_dead FROM effects AS e WHERE ${inLane("foreign")} AND payload ->> 'project' = ? ORDER BY seq DESC LIMIT ?`,
+			project,
+			limit,
+		)
+		.map(({ payload, tries, error, is_dead }) => ({
+			effect: JSON.parse(payload) as Untold["effect"],
+			tries,
+			error,
+			isDead: is_dead === 1,
+		}));
+}

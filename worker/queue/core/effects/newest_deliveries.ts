@@ -1,0 +1,27 @@
+import type { Core } from "../core.ts";
+import type { RunRow } from "../rows.ts";
+
+/** The newest delivery of each pull request whose discovery job has ended. Discovery jobs may end in another order than their deliveries came. */
+
+/**
+ * Records that the discovery job of a pull request's delivery has ended. To be called inside a command.
+ * @returns whether the discovery job of a newer delivery has ended before it
+ */
+export function isOvertaken(core: Core, { project, pull_request, trigger_delivery }: RunRow): boolean {
+	if (pull_request === null || trigger_delivery === null) return false;
+	core.sql.all(
+		`INSERT INTO newest_deliveries (project, pull_request, delivery, at) VALUES (?, ?, ?, ?)
+		ON CONFLICT (project, pull_request) DO UPDATE SET delivery = excluded.delivery, at = excluded.at WHERE excluded.delivery > delivery`,
+		project,
+		pull_request,
+		trigger_delivery,
+		core.now(),
+	);
+	const newer = "SELECT 1 FROM newest_deliveries WHERE project = ? AND pull_request = ? AND delivery > ?";
+	return core.sql.all(newer, project, pull_request, trigger_delivery).length > 0;
+}
+
+/** Forgets pull requests of which nothing was delivered since before this time. To be called inside a command. */
+export function forgetNewestDeliveries(core: Core, before: number): void {
+	core.sql.all("DELETE FROM newest_deliveries WHERE at < ?", before);
+}

@@ -1,0 +1,96 @@
+import { formatDuration } from "../../../../schema/wire/duration.ts";
+import { ADHOC_PROJECT } from "../../../../schema/wire/projects.ts";
+import { isTerminal } from "../../../../schema/wire/states.ts";
+import type { Core } from "../core.ts";
+import { findRun, type RunRow } from "../rows.ts";
+import { pipelineOf } from "../runs/definitions.ts";
+import { addEffect } from "./effects.ts";
+import { lastResult, type Status, showStatus, yieldStatus } from "./shown_statuses.ts";
+
+/** What the forge of a project is told of its commits: written with the state of a run, in one transaction, and told in its order. */
+
+/** What the status of a discovery job is called: it is sent only where the job could not do its work. */
+const PLAN = "plan";
+/** What the name of a status ends with that stands beside the one of the push of the same commit. */
+const OF_PULL_REQUEST = " (pull request)";
+/** Events whose runs have a status of their own, as in Woodpecker: a tag or a schedule says nothing of the push of the same commit. */
+const EVENT_SUFFIXES: Readonly<Record<string, string>> = { tag: " (tag)", schedule: " (schedule)", manual: " (manual)" };
+
+/** Has the forge told how a run stands, if it is about a commit of a project. To be called inside the command that has changed it. */
+export function noteStatus(core: Core, runId: string): void {
+	const run = findRun(core, runId) as RunRow;
+	if (run.project === ADHOC_PROJECT || run.source_git === null || run.commit_sha === null) return;
+	const { is_command, is_beside_push } = pipelineOf(core, run);
+	const isPlan = run.kind === "plan";
+	if (is_command && !isPlan) return;
+	const suffix = is_beside_push ? OF_PULL_REQUEST : (EVENT_SUFFIXES[run.trigger_kind] ?? "");
+	const name = `${isPlan ? PLAN : run.pipeline}${suffix}`;
+	const key = `status ${run.project} ${run.commit_sha} ${name}`;
+	const status = { runId: run.id, state: run.state, description: describe(core, run) };
+	const shown = isPlan ? planStatus(core, key, status) : didNothing(run) ? yieldStatus(core, key, status) : showStatus(core, key, status);
+	if (!shown) return;
+	const { project, source_git: repository, commit_sha: sha } = run;
+	addEffect(core, key, { kind: "commit_status", ...shown, project, repository, sha, ref: refOf(run), name });
+}
+
+/** Whether a run has ended without a result: nothing was to be run, or a newer run has taken its place. */
+function didNothing({ state, reason_code }: RunRow): boolean {
+	return state === "skipped" || (state === "cancelled" && reason_code === "superseded");
+}
+
+/** Of a discovery job it is told that it could not do its work; and, after that, that one of the same commit could. */
+function planStatus(core: Core, key: string, status: Status): Status | null {
+	if (!isTerminal(status.state) || status.state === "cancelled") return null;
+	const last = lastResult(core, key);
+	if (status.state === "succeeded" && (last === null || last.state === "succeeded")) return null;
+	return showStatus(core, key, status);
+}
+
+/** The branch or tag that a commit came by, as a forge calls it; of a pull request from a fork its ref at the forge. */
+function refOf({ tag, branch, is_trusted, source_ref }: RunRow): string | null {
+	if (tag !== null) return tag;
+	if (branch !== null && is_trusted === 1) return branch;
+	return source_ref?.replace(/^refs\/(heads|tags)\//, "") ?? null;
+}
+
+/** How a run stands, in a few words: forges show no more. */
+function describe(core: Core, run: RunRow): string {
+	switch (run.state) {
+		case "queued":
+			return "Waits for an agent";
+		case "waiting":
+			return "Waits for an approval";
+		case "running":
+			return "Runs";
+		case "cancelling":
+			return "Is being cancelled";
+		case "skipped":
+			return "Nothing was to be run";
+		case "cancelled":
+			return run.reason_text ?? "Cancelled";
+		case "succeeded":
+			if (run.kind === "plan") return "Found what is to be run";
+			return `${jobs(core, run.id)} in ${formatDuration((run.finished_at ?? 0) - (run.started_at ?? run.finished_at ?? 0))}`;
+		default:
+			return (run.kind === "plan" ? faultOfPlan(core, run.id) : failedJobs(core, run.id)) ?? run.reason_text ?? run.state;
+	}
+}
+
+function faultOfPlan(core: Core, runId: string): string | null {
+	return core.sql.all<{ reason_text: string | null }>("SELECT reason_text FROM jobs WHERE run_id = ?", runId)[0]?.reason_text ?? null;
+}
+
+function jobs(core: Core, runId: string): string {
+	const n = core.sql.all<{ n: number }>("SELECT count(*) AS n FROM jobs WHERE run_id = ?", runId)[0]?.n ?? 0;
+	return n === 1 ? "1 job" : `${n} jobs`;
+}
+
+function failedJobs(core: Core, runId: string): string | null {
+	const failed = core.sql.all<{ name: string; state: string }>(
+		`SELECT name, state FROM jobs WHERE run_id = ? AND state IN ('failed', 'errored', 'timed_out') AND allow_failure = 0
+		ORDER BY finished_at, position LIMIT 3`,
+		runId,
+	);
+	if (failed.length === 0) return null;
+	return failed.map(({ name, state }) => `${name}: ${state.replace("_", " ")}`).join(", ");
+}

@@ -1,0 +1,32 @@
+import { type Core, command, nextRev } from "../core.ts";
+import { markDirty } from "../record/outbox.ts";
+import { findAttempt } from "../rows.ts";
+
+/** Where a finished log lies, as its shard tells it. */
+export interface ArchivedLogNote {
+	/** The R2 object; null for an empty log. */
+	key: string | null;
+	bytes: number;
+	sha256: string | null;
+	isIncomplete: boolean;
+}
+
+/** Notes where a finished log now lies. */
+export function logArchived(core: Core, attemptId: string, log: ArchivedLogNote): void {
+	command(core, () => {
+		const attempt = findAttempt(core, attemptId);
+		if (!attempt || attempt.log_archived === 1) return;
+		const isDamaged = !log.isIncomplete && attempt.log_sha256 !== null && attempt.log_sha256 !== log.sha256;
+		if (isDamaged) core.report("a log is not what its agent sent", { attempt: attemptId });
+		core.sql.all(
+			"UPDATE attempts SET log_key = ?, log_bytes = ?, log_sha256 = ?, log_incomplete = ?, log_archived = 1, rev = ? WHERE id = ?",
+			log.key,
+			log.bytes,
+			log.sha256,
+			log.isIncomplete || isDamaged || attempt.log_incomplete === 1 ? 1 : 0,
+			nextRev(core),
+			attemptId,
+		);
+		markDirty(core, attemptId, attempt.run_id);
+	});
+}

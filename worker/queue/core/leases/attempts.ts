@@ -1,0 +1,381 @@
+import { jobsMeant } from "../../../../schema/pipeline/resolve/resolve.ts";
+import type { Plan } from "../../../../schema/pipeline/resolve/resolved.ts";
+import type { SettledJob } from "../../../../schema/pipeline/runtime/settle.ts";
+import type { CheckoutChoice } from "../../../../schema/wire/checkout.ts";
+import { ApiError } from "../../../../schema/wire/errors.ts";
+import type { Commit, Finish, PinnedCommit } from "../../../../schema/wire/protocol.ts";
+import type { ArtifactKind } from "../../../../schema/wire/resources.ts";
+import { type AttemptState, isTerminal, type JobState, type Reason } from "../../../../schema/wire/states.ts";
+import { type Core, command, nextRev, PRESENCE_MS } from "../core.ts";
+import { carryOut, type Planned } from "../discovery/discovery_jobs.ts";
+import { takeRefs } from "../discovery/refs.ts";
+import { addEffect } from "../effects/effects.ts";
+import { noteStatus } from "../effects/statuses.ts";
+import { markDirty } from "../record/outbox.ts";
+import { type AttemptRow, findAgent, findAttempt, findJob, findOffer, findRun, type JobRow, jobOf, type RunRow } from "../rows.ts";
+import { definitionOf, pipelineOf } from "../runs/definitions.ts";
+import { endAttempt, endOrPark, endOrRetry } from "../runs/endings.ts";
+import { updateRun } from "../runs/progress.ts";
+import { settledJob } from "../runs/readiness.ts";
+import { moveJob } from "../runs/transitions.ts";
+import { clearTimer, setTimer, startTimer } from "../timers.ts";
+import { lapseOffer } from "./offers.ts";
+
+/** The life of an attempt as its agent leads it: an offer is claimed or handed back, a commit is pinned, a result delivered. */
+
+/** What a lease token says, once its signature was checked. */
+export interface LeaseClaims {
+	attemptId: string;
+	leaseId: string;
+	jobId: string;
+	agentId: string;
+}
+
+/** The agent is given this long beyond the job's own timeout before the queue ends the attempt itself. */
+const TIMEOUT_SLACK_MS = 30_000;
+
+export interface Started {
+	attempt: AttemptRow;
+	job: JobRow;
+	run: RunRow;
+	definition: SettledJob;
+	/** How much of its repository the pipeline wants. */
+	checkout: CheckoutChoice;
+}
+
+/**
+ * leased → running, with a full lease. Repeated by the same lease while the attempt runs, it gives the same answer.
+ * @throws ApiError `attempt_superseded`, `attempt_finished`
+ */
+export function startAttempt(core: Core, lease: LeaseClaims): Started {
+	const body = () => {
+		const known = findAttempt(core, lease.attemptId);
+		if (known) {
+			assertLive(core, known, lease);
+			// Nothing has begun without an answer: the agent counts the time of the job from this one.
+			limitTime(core, known);
+			return describe(core, known);
+		}
+		const offer = findOffer(core, lease.attemptId);
+		if (!offer || offer.lease_id !== lease.leaseId || offer.agent_id !== lease.agentId) throw endedOrSuperseded(core, lease);
+		return describe(core, claim(core, lease, offer.shard));
+	};
+	return command(core, body, agentName(core, lease.agentId));
+}
+
+/** What an agent is called; its id if it is gone. */
+function agentName(core: Core, agentId: string): string {
+	return findAgent(core, agentId)?.name ?? agentId;
+}
+
+function claim(core: Core, lease: LeaseClaims, shard: number): AttemptRow {
+	const job = jobOf(core, { job_id: lease.jobId });
+	const now = core.now();
+	moveJob(core, job, "start", null);
+	core.sql.all("DELETE FROM offers WHERE attempt_id = ?", lease.attemptId);
+	clearTimer(core, "offer", lease.attemptId);
+	const number = job.attempt + 1;
+	core.sql.all("UPDATE jobs SET attempt = ?, started_at = coalesce(started_at, ?) WHERE id = ?", number, now, job.id);
+	const deadline = now + core.settings.leaseTtlMs;
+	const [attempt] = core.sql.all<AttemptRow>(
+		`INSERT INTO attempts (id, team, rev, job_id, run_id, number, agent_id, agent_name, state, started_at, shard, log_bytes, log_incomplete,
+		log_archived, steps, lease_id, deadline) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, 0, 0, 0, '[]', ?, ?) RETURNING *`,
+		lease.attemptId,
+		core.team,
+		nextRev(core),
+		job.id,
+		job.run_id,
+		number,
+		lease.agentId,
+		agentName(core, lease.agentId),
+		now,
+		shard,
+		lease.leaseId,
+		deadline,
+	);
+	markDirty(core, lease.attemptId, job.run_id);
+	setTimer(core, "lease", lease.attemptId, deadline);
+	startTimer(core, "presence", now + PRESENCE_MS);
+	limitTime(core, attempt as AttemptRow);
+	updateRun(core, job.run_id);
+	return attempt as AttemptRow;
+}
+
+/** Sets when an attempt is ended whose agent has not ended it in time. */
+function limitTime(core: Core, attempt: AttemptRow): void {
+	const { timeout_ms } = definitionOf(core, jobOf(core, attempt));
+	setTimer(core, "job_timeout", attempt.id, core.now() + timeout_ms + core.settings.killGraceMs + TIMEOUT_SLACK_MS);
+}
+
+function describe(core: Core, attempt: AttemptRow): Started {
+	const job = jobOf(core, attempt);
+	const run = findRun(core, job.run_id) as RunRow;
+	const { source } = pipelineOf(core, run);
+	return { attempt, job, run, definition: settledJob(core, job), checkout: source && "git" in source ? source.checkout : {} };
+}
+
+/**
+ * Ends an attempt of which nothing has begun, because the coordinator cannot give it what it needs: it counts as one that is errored.
+ * @throws ApiError `attempt_superseded`, `attempt_finished`
+ */
+export function refuseAttempt(core: Core, lease: LeaseClaims, reason: Reason): void {
+	command(core, () => {
+		const attempt = liveAttempt(core, lease);
+		endAttempt(core, attempt, "errored", reason, null, NO_LOG);
+		endOrRetry(core, jobOf(core, attempt), attempt, "errored", reason, null);
+	});
+}
+
+/**
+ * Takes back a job of which nothing has begun, because what it needs cannot be had at the moment: it waits a while, and the attempt does not
+ * count.
+ * @throws ApiError `attempt_superseded`, `attempt_finished`
+ */
+export function parkAttempt(core: Core, lease: LeaseClaims, reason: Reason): void {
+	command(core, () => {
+		const attempt = liveAttempt(core, lease);
+		endAttempt(core, attempt, "expired", reason, null, NO_LOG);
+		endOrPark(core, jobOf(core, attempt), reason);
+	});
+}
+
+const NO_LOG = { bytes: 0, sha256: null, incomplete: false };
+
+/** A job from which files are to be fetched. */
+export interface NeededJob {
+	name: string;
+	state: JobState;
+	/** The attempt whose files count: the one that ended the job; null if there was none. */
+	attemptId: string | null;
+	/** Patterns; none: all of its files. */
+	paths: string[];
+	/** The folder to put them in; null: the workspace. */
+	into: string | null;
+}
+
+/**
+ * The jobs from which the job of this live attempt fetches files.
+ * @throws ApiError `conflict` if one of them is not over: it would give a part of its files; and as `liveAttempt` does
+ */
+export function neededJobs(core: Core, lease: LeaseClaims): NeededJob[] {
+	const attempt = liveAttempt(core, lease);
+	const job = jobOf(core, attempt);
+	const pipeline = pipelineOf(core, findRun(core, attempt.run_id) as RunRow);
+	const rows = core.sql.all<JobRow>("SELECT * FROM jobs WHERE run_id = ? ORDER BY position", attempt.run_id);
+	return definitionOf(core, job).artifacts.fetch.flatMap((fetched) =>
+		jobsMeant(pipeline.jobs, fetched).map((meant) => {
+			const { name, state, result_attempt: attemptId } = rows[pipeline.jobs.indexOf(meant)] as JobRow;
+			if (!isTerminal(state)) throw new ApiError("conflict", `The files of ${name} cannot be fetched: it is not over yet.`);
+			return { name, state, attemptId, paths: fetched.paths, into: fetched.into };
+		}),
+	);
+}
+
+/** The plan that this live attempt carries out, with its run; null if it is none. @throws ApiError as `liveAttempt` does */
+export function planOfAttempt(core: Core, lease: LeaseClaims): { plan: Plan; run: RunRow } | null {
+	const attempt = liveAttempt(core, lease);
+	const { plan } = definitionOf(core, jobOf(core, attempt));
+	return plan && { plan, run: findRun(core, attempt.run_id) as RunRow };
+}
+
+/** An agent hands an offer back; it will not get this job again for a while. An offer that is gone needs nothing. */
+export function releaseOffer(core: Core, lease: LeaseClaims): void {
+	const body = () => {
+		const offer = findOffer(core, lease.attemptId);
+		if (offer?.lease_id === lease.leaseId) lapseOffer(core, offer, true);
+	};
+	command(core, body, agentName(core, lease.agentId));
+}
+
+/**
+ * The live attempt of this lease.
+ * @throws ApiError `attempt_superseded` if another attempt took its place, `attempt_finished` if it is over
+ */
+export function liveAttempt(core: Core, lease: LeaseClaims): AttemptRow {
+	const attempt = findAttempt(core, lease.attemptId);
+	if (!attempt) throw endedOrSuperseded(core, lease);
+	assertLive(core, attempt, lease);
+	return attempt;
+}
+
+/** Whether the queue has given out this lease: in an offer, or to an attempt that it still holds, over or not. */
+export function isLeaseKnown(core: Core, { attemptId, leaseId }: Pick<LeaseClaims, "attemptId" | "leaseId">): boolean {
+	const holder = findAttempt(core, attemptId) ?? findOffer(core, attemptId);
+	return holder?.lease_id === leaseId;
+}
+
+function assertLive(core: Core, attempt: AttemptRow, lease: LeaseClaims): void {
+	if (attempt.lease_id !== lease.leaseId || isTerminal(attempt.state)) throw endedOrSuperseded(core, lease);
+}
+
+/** 410 when the job is over for good, 409 when it goes on without this attempt. */
+function endedOrSuperseded(core: Core, lease: LeaseClaims): ApiError {
+	const job = findJob(core, lease.jobId);
+	const isOver = !job || isTerminal(job.state);
+	return new ApiError(
+		isOver ? "attempt_finished" : "attempt_superseded",
+		isOver ? "The job of this attempt is over." : "This attempt is not the job's live one (any more).",
+		{
+			details: { attempt_id: lease.attemptId, job_state: job?.state ?? "unknown" },
+			suggestions: ["Stop the job's processes and drop what is unsent."],
+		},
+	);
+}
+
+/**
+ * Records the commit that the first job checked out; every later job of the run gets the same one. Where a delivery has told the id of an
+ * annotated tag, its commit takes that place.
+ */
+export function pinCommit(core: Core, lease: LeaseClaims, { tag_object, ...commit }: PinnedCommit): string {
+	return command(core, () => {
+		const attempt = liveAttempt(core, lease);
+		const run = findRun(core, attempt.run_id) as RunRow;
+		if (run.commit_sha !== null && run.commit_sha !== tag_object) {
+			if (run.commit_author === null && run.commit_sha === commit.sha) describeCommit(core, run, commit);
+			return run.commit_sha;
+		}
+		// What a delivery has called them counts: the ref of a pull request names no branch, and a tag may have been moved since.
+		const isDelivered = run.pull_request !== null || run.commit_sha !== null;
+		const { branch, tag }: Pick<Commit, "branch" | "tag"> = isDelivered ? run : commit;
+		core.sql.all(
+			"UPDATE runs SET commit_sha = ?, commit_message = ?, commit_author = ?, branch = ?, tag = ?, rev = ? WHERE id = ?",
+			commit.sha,
+			commit.message,
+			commit.author,
+			branch,
+			tag,
+			nextRev(core),
+			run.id,
+		);
+		markDirty(core, run.id, run.id);
+		noteStatus(core, run.id);
+		return commit.sha;
+	});
+}
+
+/** What is to be said of a commit at which nobody had looked yet. */
+function describeCommit(core: Core, run: RunRow, { message, author }: Commit): void {
+	core.sql.all("UPDATE runs SET commit_message = ?, commit_author = ?, rev = ? WHERE id = ?", message, author, nextRev(core), run.id);
+	markDirty(core, run.id, run.id);
+}
+
+/**
+ * Takes the result of an attempt. The same result again is answered as before.
+ * @returns what the agent is answered, as `answeredState` says
+ * @param digest sha256 of the submitted result
+ * @param artifacts what the result makes visible, with the object of each
+ * @param planned what a plan has found that is to be run
+ * @throws ApiError `conflict` for another result after the first, `attempt_finished`, `attempt_superseded`
+ */
+export function finishAttempt(
+	core: Core,
+	lease: LeaseClaims,
+	finish: Finish,
+	digest: string,
+	artifacts: readonly SavedArtifact[],
+	planned: Planned | null = null,
+): AttemptState {
+	const body = () => {
+		const attempt = findAttempt(core, lease.attemptId);
+		if (!attempt || attempt.lease_id !== lease.leaseId) throw endedOrSuperseded(core, lease);
+		const job = jobOf(core, attempt);
+		if (attempt.finish_digest === digest) return answeredState(attempt, job);
+		if (attempt.finish_digest !== null) throw otherResult(attempt);
+		if (isTerminal(attempt.state)) throw endedOrSuperseded(core, lease);
+		core.sql.all(
+			"UPDATE attempts SET finish_digest = ?, steps = ?, tests = ?, coverage = ? WHERE id = ?",
+			digest,
+			JSON.stringify(finish.steps),
+			finish.tests && JSON.stringify(finish.tests),
+			finish.coverage && JSON.stringify(finish.coverage),
+			attempt.id,
+		);
+		core.sql.all("UPDATE jobs SET outputs = ? WHERE id = ?", JSON.stringify(declaredOutputs(core, job, finish.outputs)), job.id);
+		if (artifacts.length > 0) insertArtifacts(core, job, attempt, artifacts);
+		endAttempt(core, attempt, finish.state, finish.reason, finish.exit_code, finish.log);
+		indexTests(core, attempt, artifacts);
+		const counts = finish.state === "succeeded" && job.state === "running";
+		if (planned && counts) carryOut(core, job, planned);
+		if (finish.refs && counts) takeRefs(core, job, attempt, finish.refs);
+		endOrRetry(core, job, attempt, finish.state, finish.reason, finish.exit_code);
+		return answeredState({ id: attempt.id, state: finish.state }, findJob(core, job.id) as JobRow);
+	};
+	return command(core, body, agentName(core, lease.agentId));
+}
+
+/** What an agent is answered that has finished an attempt: `cancelled` where a cancel came before its result, and so ended the job. */
+export function answeredState(
+	attempt: { id: string; state: AttemptState },
+	job: { state: JobState; result_attempt: string | null },
+): AttemptState {
+	return job.state === "cancelled" && job.result_attempt === attempt.id ? "cancelled" : attempt.state;
+}
+
+/** Has the test results of an attempt added to the tests' history. */
+function indexTests(core: Core, attempt: AttemptRow, artifacts: readonly SavedArtifact[]): void {
+	const cases = artifacts.find(({ kind }) => kind === "tests");
+	if (!cases) return;
+	const run = findRun(core, attempt.run_id) as RunRow;
+	addEffect(core, attempt.id, {
+		kind: "index_tests",
+		attemptId: attempt.id,
+		runId: run.id,
+		jobId: attempt.job_id,
+		project: run.project,
+		pipeline: run.pipeline,
+		branch: run.branch,
+		commit: run.commit_sha,
+		at: core.now(),
+		key: cases.key,
+		size: cases.size,
+	});
+}
+
+/** Of what a job has put out, what it declares: nobody can ask for the rest. */
+function declaredOutputs(core: Core, job: JobRow, given: Finish["outputs"]): Record<string, string> {
+	return Object.fromEntries(
+		definitionOf(core, job).outputs.flatMap((name) => (Object.hasOwn(given, name) ? [[name, given[name] as string]] : [])),
+	);
+}
+
+/** A file that a finish makes visible, and the R2 object that holds it. */
+export interface SavedArtifact {
+	path: string;
+	size: number;
+	sha256: string;
+	key: string;
+	/** How long each part is, but for the last; null for a file in one object. */
+	partBytes: number | null;
+	executable: boolean;
+	kind: ArtifactKind;
+	/** Which entry of the job's `artifacts.save` has named it; null for a plain pattern. */
+	entry: number | null;
+}
+
+function insertArtifacts(core: Core, job: JobRow, attempt: AttemptRow, artifacts: readonly SavedArtifact[]): void {
+	const now = core.now();
+	const { entries } = definitionOf(core, job).artifacts;
+	// What an entry says of its files is taken from the job, not from the agent.
+	const rows = artifacts.map(({ entry, ...file }) => {
+		const { name = null, expire_in_ms = null } = (entry === null ? undefined : entries[entry]) ?? {};
+		return { ...file, name, expiresAt: expire_in_ms === null ? null : now + expire_in_ms };
+	});
+	core.sql.all(
+		`INSERT INTO artifacts (attempt_id, path, team, job_id, run_id, size, sha256, key, part_bytes, is_executable, kind, created_at, name, expires_at)
+		SELECT ?, value ->> 'path', ?, ?, ?, value ->> 'size', value ->> 'sha256', value ->> 'key', value ->> 'partBytes', value ->> 'executable', value ->> 'kind', ?,
+			value ->> 'name', value ->> 'expiresAt' FROM json_each(?)`,
+		attempt.id,
+		core.team,
+		attempt.job_id,
+		attempt.run_id,
+		now,
+		JSON.stringify(rows),
+	);
+}
+
+/** An attempt has one result: the first. */
+export function otherResult(attempt: { id: string; state: AttemptState }): ApiError {
+	return new ApiError("conflict", "This attempt has already finished with another result.", {
+		details: { attempt_id: attempt.id, attempt_state: attempt.state },
+	});
+}

@@ -1,0 +1,262 @@
+import { firstLack, knownLack, type Offering } from "../../../../schema/pipeline/validate/requirements.ts";
+import { capabilities, type Requirements } from "../../../../schema/wire/requirements.ts";
+import type { Reason } from "../../../../schema/wire/states.ts";
+import { outsideRestriction } from "../agents/restrictions.ts";
+import { type Core, command, nextRev } from "../core.ts";
+import { type AgentRow, findAgent, findJob, type OfferRow } from "../rows.ts";
+import { isGroupFull } from "../runs/groups.ts";
+import { afterJobEnded } from "../runs/progress.ts";
+import { moveJob } from "../runs/transitions.ts";
+import { clearTimer, setTimer } from "../timers.ts";
+import { pauseOf } from "./pause.ts";
+
+/**
+ * Offers: which waiting job goes to which waiting agent.
+ *
+ * Queued jobs stand in lanes, one per (requirements, project, trust, priority, concurrency group). For an agent, the heads of all lanes that it
+ * fits compete: the highest priority first, then the project with the fewest running jobs, then the oldest. An offer is
+ * a reservation for a short claim window; an agent that lets one pass, or hands it back, gets that job again
+ * only after a pause that doubles each time, so that a sick agent cannot hold a job for ever.
+ */
+
+const REFUSAL_MS = 15_000;
+const MAX_REFUSALS = 10;
+
+interface Lane {
+	id: number;
+	requirements: string;
+	project: string;
+	/** 0 for jobs of runs that come from a fork. */
+	is_trusted: number;
+	priority: number;
+	/** The concurrency group of its jobs; empty for those in none. */
+	group_key: string;
+}
+
+/**
+ * Offers waiting jobs to the agents that wait for work.
+ * @param agentIds parked agents, the one to be served first in front
+ * @returns the agents that were given something
+ */
+export function assignOffers(core: Core, agentIds: readonly string[]): Set<string> {
+	const lanes = waitingLanes(core);
+	const served = new Set<string>();
+	if (lanes.length === 0 || agentIds.length === 0 || pauseOf(core)) return served;
+	return command(core, () => {
+		const running = runningByProject(core);
+		for (const agentId of agentIds) {
+			const agent = findAgent(core, agentId);
+			if (!agent) continue;
+			const fitting = lanes.filter((lane) => unmetBy(core, agent, lane) === null);
+			if (fitting.length === 0) continue;
+			for (let free = capacityOf(core, agent); free > 0; free -= 1) {
+				const pick = bestJob(core, agent, fitting, running);
+				if (!pick) break;
+				offerJob(core, agent, pick.jobId);
+				running.set(pick.project, (running.get(pick.project) ?? 0) + 1);
+				served.add(agentId);
+			}
+		}
+		return served;
+	});
+}
+
+/** The lanes in which a job waits. The recursion steps from lane to lane in the index, however long they are. */
+function waitingLanes(core: Core): Lane[] {
+	return core.sql.all<Lane>(
+		`WITH RECURSIVE waiting(id) AS (
+			SELECT min(lane_id) FROM jobs WHERE state = 'queued'
+			UNION ALL
+			SELECT (SELECT min(lane_id) FROM jobs WHERE state = 'queued' AND lane_id > waiting.id) FROM waiting WHERE waiting.id IS NOT NULL
+		)
+		SELECT lanes.* FROM waiting JOIN lanes ON lanes.id = waiting.id`,
+	);
+}
+
+function runningByProject(core: Core): Map<string, number> {
+	const rows = core.sql.all<{ project: string; n: number }>(
+		`SELECT r.project, count(*) AS n FROM attempts AS a JOIN runs AS r ON r.id = a.run_id
+		WHERE a.state IN ('running', 'cancelling') GROUP BY r.project`,
+	);
+	return new Map(rows.map(({ project, n }) => [project, n]));
+}
+
+/** What decides which agents may take a job. */
+export interface Wanted {
+	/** As JSON. */
+	requirements: string;
+	project: string;
+	is_trusted: number;
+}
+
+/**
+ * The first thing that keeps a job from an agent, as the end of a sentence that begins with the
+ * agent's name; null if the agent may take it.
+ */
+export function unmetBy(core: Core, agent: AgentRow, wanted: Wanted): string | null {
+	return outsideRestriction(agent, wanted) ?? lackOf(core, agent, wanted.requirements);
+}
+
+const MAX_KNOWN_LACKS = 20_000;
+
+/**
+ * The first thing that is asked for and that the agent does not have; null if it fits. The answer is kept until an agent says anew what it is.
+ */
+function lackOf(core: Core, agent: AgentRow, requirements: string): string | null {
+	const key = `${agent.id} ${requirements}`;
+	const known = core.lacks.get(key);
+	if (known !== undefined) return known;
+	const lack = firstLack(JSON.parse(requirements) as Requirements, offeringOf(agent));
+	if (core.lacks.size >= MAX_KNOWN_LACKS) core.lacks.clear();
+	core.lacks.set(key, lack);
+	return lack;
+}
+
+function offeringOf({ labels, capabilities: text }: AgentRow): Offering {
+	return { labels: JSON.parse(labels) as string[], capabilities: capabilities.parse(JSON.parse(text)) };
+}
+
+/** Whether an agent that does not fit yet may do so in a moment: it is still looking at its machine. */
+export function mayYetFit(agent: AgentRow, wanted: Wanted): boolean {
+	if (agent.status !== "online" || outsideRestriction(agent, wanted) !== null) return false;
+	const offering = offeringOf(agent);
+	return offering.capabilities.looking_for.length > 0 && knownLack(JSON.parse(wanted.requirements) as Requirements, offering) === null;
+}
+
+/** How many jobs the agent can take now: what it says, and never more than what the queue counts. */
+export function capacityOf(core: Core, agent: AgentRow): number {
+	if (agent.status !== "online" || agent.has_lapsed === 1 || takesNothingNew(agent)) return 0;
+	const [held] = core.sql.all<{ n: number; offers: number }>(
+		`SELECT (SELECT count(*) FROM attempts WHERE agent_id = ?1 AND state IN ('running', 'cancelling')) AS n,
+		(SELECT count(*) FROM offers WHERE agent_id = ?1) AS offers`,
+		agent.id,
+	);
+	const offers = held?.offers ?? 0;
+	return Math.min(agent.slots_free - offers, agent.slots - (held?.n ?? 0) - offers);
+}
+
+/** Whether somebody has asked that the agent be given nothing new. */
+function takesNothingNew(agent: AgentRow): boolean {
+	return agent.disabled_at !== null || agent.drained_at !== null;
+}
+
+/**
+ * Takes back the offers that an agent may no longer have. What an agent may take is decided by the
+ * offer; to be called in the transaction that changes the agent, so that no offer outlives that.
+ */
+export function withdrawUnfit(core: Core, agentId: string): void {
+	const agent = findAgent(core, agentId);
+	if (!agent) return;
+	for (const offer of core.sql.all<OfferRow & Wanted>(
+		`SELECT offers.*, l.requirements, l.project, l.is_trusted FROM offers JOIN jobs AS j ON j.id = offers.job_id
+		JOIN lanes AS l ON l.id = j.lane_id WHERE offers.agent_id = ?`,
+		agentId,
+	)) {
+		if (takesNothingNew(agent) || unmetBy(core, agent, offer) !== null) lapseOffer(core, offer, false);
+	}
+}
+
+function bestJob(
+	core: Core,
+	agent: AgentRow,
+	lanes: readonly Lane[],
+	running: ReadonlyMap<string, number>,
+): { jobId: string; project: string } | null {
+	let best: { jobId: string; project: string; rank: [number, number, number] } | null = null;
+	for (const lane of lanes) {
+		if (best && -lane.priority > best.rank[0]) continue;
+		if (lane.group_key !== "" && isGroupFull(core, lane.group_key)) continue;
+		const head = headOf(core, lane, agent);
+		if (!head) continue;
+		const rank: [number, number, number] = [-lane.priority, running.get(lane.project) ?? 0, head.entry];
+		if (!best || isBefore(rank, best.rank)) best = { jobId: head.id, project: lane.project, rank };
+	}
+	return best;
+}
+
+function isBefore(a: readonly number[], b: readonly number[]): boolean {
+	const index = a.findIndex((value, at) => value !== b[at]);
+	return index !== -1 && (a[index] as number) < (b[index] as number);
+}
+
+/** The oldest job of the lane that this agent has not refused of late. */
+function headOf(core: Core, lane: Lane, agent: AgentRow): { id: string; entry: number } | undefined {
+	return core.sql.all<{ id: string; entry: number }>(
+		`SELECT id, entry FROM jobs WHERE lane_id = ? AND state = 'queued'
+		AND NOT EXISTS (SELECT 1 FROM refusals WHERE job_id = jobs.id AND agent_id = ? AND until > ?) ORDER BY entry LIMIT 1`,
+		lane.id,
+		agent.id,
+		core.now(),
+	)[0];
+}
+
+function offerJob(core: Core, agent: AgentRow, jobId: string): void {
+	const job = findJob(core, jobId);
+	if (!job) throw new Error(`job ${jobId} is gone`);
+	moveJob(core, job, "offer", { code: "offered", text: `Offered to agent ${agent.name}.` });
+	const attemptId = core.newId("attempt");
+	const expiresAt = core.now() + core.settings.claimWindowMs;
+	core.sql.all(
+		"INSERT INTO offers (attempt_id, job_id, agent_id, session, lease_id, shard, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		attemptId,
+		jobId,
+		agent.id,
+		agent.session,
+		core.newSecret(),
+		shardOf(attemptId, core.settings.logShards),
+		expiresAt,
+	);
+	setTimer(core, "offer", attemptId, expiresAt);
+}
+
+/** Spreads attempts evenly over the shards; the choice is stored, so that the count may change. */
+function shardOf(attemptId: string, shards: number): number {
+	let hash = 0;
+	for (const char of attemptId) hash = (hash * 31 + char.charCodeAt(0)) >>> 0;
+	return hash % shards;
+}
+
+/**
+ * Ends an offer that nobody claimed; the job waits again, or is given up after ten refusals.
+ * @param isRefused whether the agent is to be passed over for a while: it handed the job back or let the window pass
+ */
+export function lapseOffer(core: Core, offer: OfferRow, isRefused: boolean): void {
+	core.sql.all("DELETE FROM offers WHERE attempt_id = ?", offer.attempt_id);
+	clearTimer(core, "offer", offer.attempt_id);
+	const job = findJob(core, offer.job_id);
+	if (!job) return;
+	if (!isRefused) {
+		moveJob(core, job, "lapse", null);
+		return;
+	}
+	const refusals = noteRefusal(core, offer);
+	if (refusals < MAX_REFUSALS) moveJob(core, job, "lapse", null);
+	else if (moveJob(core, job, "give_up", neverStarted(refusals)) !== null) afterJobEnded(core, job);
+}
+
+function noteRefusal(core: Core, offer: OfferRow): number {
+	const now = core.now();
+	const [row] = core.sql.all<{ count: number }>(
+		"INSERT INTO refusals (job_id, agent_id, count, until) VALUES (?, ?, 1, ?) ON CONFLICT (job_id, agent_id) DO UPDATE SET count = count + 1 RETURNING count",
+		offer.job_id,
+		offer.agent_id,
+		now,
+	);
+	const until = now + REFUSAL_MS * 2 ** ((row?.count ?? 1) - 1);
+	core.sql.all("UPDATE refusals SET until = ? WHERE job_id = ? AND agent_id = ?", until, offer.job_id, offer.agent_id);
+	setTimer(core, "refusal", JSON.stringify([offer.job_id, offer.agent_id]), until);
+	return core.sql.all<{ n: number }>("SELECT sum(count) AS n FROM refusals WHERE job_id = ?", offer.job_id)[0]?.n ?? 0;
+}
+
+function neverStarted(refusals: number): Reason {
+	return {
+		code: "never_started",
+		text: `Offered ${refusals} times and never started: the agents it was offered to took none of the offers up.`,
+	};
+}
+
+/** The claim window has passed: the session gets nothing more until it polls again. */
+export function expireOffer(core: Core, offer: OfferRow): void {
+	core.sql.all("UPDATE agents SET has_lapsed = 1, rev = ? WHERE id = ? AND session = ?", nextRev(core), offer.agent_id, offer.session);
+	lapseOffer(core, offer, true);
+}

@@ -1,0 +1,155 @@
+import type { Poll, Renew } from "../../../../schema/wire/protocol.ts";
+import { agentInSession, checkProtocol, loseUnlisted, setStatus } from "../agents/agents.ts";
+import { invalidToken } from "../agents/tokens.ts";
+import { type Core, command } from "../core.ts";
+import { findAgent, liveAttemptsOfAgent, type OfferRow } from "../rows.ts";
+import { setTimer } from "../timers.ts";
+
+/** What an agent asks again and again: is there work, and are my leases still mine? */
+
+/** What waits for an agent. */
+export interface AgentNews {
+	offers: OfferRow[];
+	cancel: string[];
+}
+
+/**
+ * Notes a poll: the agent is alive, can take this many jobs, and runs these.
+ * @returns false if a newer poll of the same session was seen before: this one is to be answered with nothing
+ */
+export function notePoll(core: Core, agentId: string, secretHash: string, poll: Poll): boolean {
+	checkProtocol(poll.protocol);
+	return command(core, () => {
+		const agent = agentInSession(core, agentId, secretHash, poll.session);
+		if (poll.seq <= agent.poll_seq) return false;
+		core.sql.all(
+			"UPDATE agents SET poll_seq = ?, slots_free = ?, has_lapsed = 0, last_seen_at = ? WHERE id = ?",
+			poll.seq,
+			poll.slots_free,
+			core.now(),
+			agentId,
+		);
+		// Every job is listed from before its claim until nothing of it is left: one that is not was given up.
+		loseUnlisted(core, agentId, poll.running, {
+			code: "agent_lost",
+			text: `Agent ${agent.name} gave this up: it could not tell whether it still had the lease.`,
+		});
+		setStatus(core, agent, poll.draining ? "draining" : "online");
+		setTimer(core, "agent_silent", agentId, core.now() + core.settings.agentSilentMs);
+		return true;
+	});
+}
+
+/** What people ask of an agent's process, and of which. */
+export interface AgentRequests {
+	session: number;
+	/** End once nothing runs. */
+	drain: boolean;
+	/** Get another token. */
+	rotate: boolean;
+}
+
+/** @throws ApiError `authentication_required` for an agent that was removed */
+export function requestsTo(core: Core, agentId: string): AgentRequests {
+	const agent = findAgent(core, agentId);
+	if (!agent) throw invalidToken();
+	const { session, status, drained_at, rotation_at } = agent;
+	return { session, drain: drained_at !== null && status !== "draining", rotate: rotation_at !== null };
+}
+
+/**
+ * What a poll of this agent must be answered with; `known` are the attempts that the poll lists itself. Offers are repeated until they are claimed or lapse: the answer that
+ * carried them may have been lost. A cancel is told once here, and in every renewal.
+ */
+export function newsFor(core: Core, agentId: string, known: ReadonlySet<string> = new Set()): AgentNews {
+	const offers = offersFor(core, agentId, known);
+	const untold = untoldCancels(core, agentId);
+	if (untold.length === 0) return { offers, cancel: [] };
+	return command(core, () => {
+		core.sql.all("UPDATE attempts SET cancel_told = 1 WHERE agent_id = ? AND state = 'cancelling'", agentId);
+		return { offers, cancel: untold.map(({ id }) => id) };
+	});
+}
+
+/** Whether there is anything for a poll of this agent. */
+export function hasNews(core: Core, agentId: string, known: ReadonlySet<string> = new Set()): boolean {
+	return offersFor(core, agentId, known).length > 0 || untoldCancels(core, agentId).length > 0;
+}
+
+/** The agents that have an offer, or a cancel that they were not told of. */
+export function agentsWithNews(core: Core): string[] {
+	return core.sql
+		.all<{ agent_id: string }>(
+			`SELECT agent_id FROM offers UNION
+			SELECT agent_id FROM attempts WHERE state IN ('running', 'cancelling') AND state = 'cancelling' AND cancel_told = 0`,
+		)
+		.map(({ agent_id }) => agent_id);
+}
+
+function offersFor(core: Core, agentId: string, known: ReadonlySet<string>): OfferRow[] {
+	const offers = core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ? AND expires_at > ?", agentId, core.now());
+	return offers.filter(({ attempt_id }) => !known.has(attempt_id));
+}
+
+function untoldCancels(core: Core, agentId: string): { id: string }[] {
+	return core.sql.all(
+		"SELECT id FROM attempts WHERE agent_id = ? AND state IN ('running', 'cancelling') AND state = 'cancelling' AND cancel_told = 0",
+		agentId,
+	);
+}
+
+/** A lease and how long it still holds. */
+export interface LeaseLeft {
+	attempt_id: string;
+	ttl_ms: number;
+}
+
+export interface Renewal {
+	renewed: LeaseLeft[];
+	cancel: string[];
+	lost: string[];
+}
+
+/** Extends the leases that the agent lists and holds. A renewal that was overtaken by a newer one extends nothing. */
+export function renewLeases(core: Core, agentId: string, secretHash: string, renew: Renew): Renewal {
+	return command(core, () => {
+		const agent = agentInSession(core, agentId, secretHash, renew.session);
+		const live = new Map(liveAttemptsOfAgent(core, agentId).map((attempt) => [attempt.id, attempt]));
+		const held = renew.running.filter((id) => live.has(id));
+		const isNewest = renew.seq > agent.renew_seq;
+		if (isNewest) {
+			core.sql.all("UPDATE agents SET renew_seq = ?, last_seen_at = ? WHERE id = ?", renew.seq, core.now(), agentId);
+			setTimer(core, "agent_silent", agentId, core.now() + core.settings.agentSilentMs);
+			for (const id of held) extendLease(core, id, core.now() + core.settings.leaseTtlMs);
+		}
+		return {
+			renewed: isNewest ? leasesLeft(core, agentId).filter(({ attempt_id }) => held.includes(attempt_id)) : [],
+			cancel: held.filter((id) => live.get(id)?.state === "cancelling"),
+			lost: renew.running.filter((id) => !live.has(id)),
+		};
+	});
+}
+
+/** The live leases of an agent: more than a full term is left of them when a stop was planned. */
+export function leasesLeft(core: Core, agentId: string): LeaseLeft[] {
+	const now = core.now();
+	return liveAttemptsOfAgent(core, agentId).map(({ id, deadline }) => ({ attempt_id: id, ttl_ms: Math.max(0, deadline - now) }));
+}
+
+/** The agents that hold a lease. */
+export function agentsHoldingLeases(core: Core): string[] {
+	const rows = core.sql.all<{ agent_id: string }>("SELECT DISTINCT agent_id FROM attempts WHERE state IN ('running', 'cancelling')");
+	return rows.map(({ agent_id }) => agent_id);
+}
+
+/** Moves the end of a lease; never backwards. */
+export function extendLease(core: Core, attemptId: string, deadline: number): void {
+	const moved = core.sql.all("UPDATE attempts SET deadline = ? WHERE id = ? AND deadline < ? RETURNING id", deadline, attemptId, deadline);
+	if (moved.length > 0) setTimer(core, "lease", attemptId, deadline);
+}
+
+/** An agent has been silent for long: it is shown as offline. Its leases have their own clock. */
+export function noteSilence(core: Core, agentId: string): void {
+	const agent = findAgent(core, agentId);
+	if (agent) setStatus(core, agent, "offline");
+}

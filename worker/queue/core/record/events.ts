@@ -1,0 +1,40 @@
+import type { EventRow } from "../../../../schema/database/tables.ts";
+import type { JobState, Reason, RunState } from "../../../../schema/wire/states.ts";
+import type { Core } from "../core.ts";
+
+/**
+ * The record of every transition: from, to, why, who, when. Written in the transition's own transaction, carried to D1
+ * with the run's rows, and gone from here once D1 has it.
+ */
+
+interface Transition {
+	runId: string;
+	/** Null for a transition of the run itself. */
+	jobId: string | null;
+	from: JobState | RunState | null;
+	to: JobState | RunState;
+	reason: Reason | null;
+}
+
+/** Notes a transition under the revision that its row was just written with. */
+export function noteEvent(core: Core, { runId, jobId, from, to, reason }: Transition): void {
+	core.sql.all(
+		`INSERT INTO events (rev, team, run_id, job_id, from_state, to_state, reason_code, reason_text, actor, at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		core.rev,
+		core.team,
+		runId,
+		jobId,
+		from,
+		to,
+		reason?.code ?? null,
+		reason?.text ?? null,
+		core.actor,
+		core.now(),
+	);
+}
+
+/** The transitions of a run that D1 does not have yet, oldest first. */
+export function pendingEvents(core: Core, runId: string): EventRow[] {
+	return core.sql.all<EventRow>("SELECT * FROM events WHERE run_id = ? ORDER BY rev", runId);
+}

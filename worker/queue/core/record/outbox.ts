@@ -1,0 +1,152 @@
+import type { ArtifactRow, AttemptRow, EventRow, JobRow, RunRow } from "../../../../schema/database/tables.ts";
+import { type Core, command, readMeta, writeMeta } from "../core.ts";
+
+/**
+ * The way of the state to D1. The outbox is a set of dirty rows, not a log: a row that changed three times is sent
+ * once, in its newest form. A batch holds all dirty rows of its runs, so that no reader of D1 sees a finished run with
+ * unfinished jobs, and an entry is removed only at the revision that was sent.
+ */
+
+/**
+ * Marks a row dirty that was written with the revision that is the newest now: every statement that changes a row of the record
+ * gives it `nextRev`, and is followed by this.
+ */
+export function markDirty(core: Core, id: string, runId: string): void {
+	core.sql.all(
+		"INSERT INTO outbox (id, run_id, rev) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET rev = excluded.rev",
+		id,
+		runId,
+		core.rev,
+	);
+}
+
+/** Rows on their way to D1, whole runs at a time. */
+export interface OutboxBatch {
+	entries: { id: string; run_id: string; rev: number }[];
+	definitions: { digest: string; json: string }[];
+	runs: RunRow[];
+	jobs: JobRow[];
+	attempts: AttemptRow[];
+	artifacts: ArtifactRow[];
+	events: EventRow[];
+}
+
+/**
+ * All dirty rows of the runs that have waited longest.
+ * @param maxRuns how many runs at most; one run is always sent whole
+ * @returns null when nothing is dirty
+ */
+export function nextBatch(core: Core, maxRuns: number): OutboxBatch | null {
+	const runIds = new Set(
+		core.sql
+			.all<{ run_id: string }>("SELECT run_id FROM outbox ORDER BY rev LIMIT ?", maxRuns * 4)
+			.map((entry) => entry.run_id)
+			.slice(0, maxRuns),
+	);
+	return runIds.size === 0 ? null : batchOf(core, [...runIds]);
+}
+
+/** The dirty rows of these runs. */
+export function batchOf(core: Core, runIds: string[]): OutboxBatch {
+	const list = JSON.stringify(runIds);
+	const dirty = (table: string) =>
+		`SELECT t.* FROM json_each(?) AS wanted CROSS JOIN outbox AS o ON o.run_id = wanted.value CROSS JOIN ${table} AS t ON t.id = o.id`;
+	const attempts = core.sql.all<AttemptRow>(dirty("attempts"), list);
+	const finished = JSON.stringify(attempts.filter((attempt) => attempt.finished_at !== null).map((attempt) => attempt.id));
+	const runs = core.sql.all<RunRow>(dirty("runs"), list);
+	const digests = JSON.stringify([...new Set(runs.map((run) => run.definition))]);
+	return {
+		entries: core.sql.all("SELECT o.* FROM json_each(?) AS wanted CROSS JOIN outbox AS o ON o.run_id = wanted.value", list),
+		definitions: core.sql.all("SELECT d.* FROM json_each(?) AS wanted CROSS JOIN definitions AS d ON d.digest = wanted.value", digests),
+		runs,
+		jobs: core.sql.all<JobRow>(dirty("jobs"), list),
+		attempts,
+		artifacts: core.sql.all("SELECT a.* FROM json_each(?) AS wanted CROSS JOIN artifacts AS a ON a.attempt_id = wanted.value", finished),
+		events: core.sql.all("SELECT e.* FROM json_each(?) AS wanted CROSS JOIN events AS e ON e.run_id = wanted.value", list),
+	};
+}
+
+/** Notes that D1 has this batch: what did not change meanwhile is clean, and runs that are done with leave the queue. */
+export function acknowledgeBatch(core: Core, batch: OutboxBatch): void {
+	command(core, () => {
+		const entries = JSON.stringify(batch.entries);
+		core.sql.all(`DELETE FROM outbox WHERE (id, rev) IN (SELECT value ->> 'id', value ->> 'rev' FROM json_each(?))`, entries);
+		// A row that was set aside once and is taken now, in a newer form, needs nobody any more.
+		core.sql.all(
+			"DELETE FROM outbox_dead WHERE EXISTS (SELECT 1 FROM json_each(?) WHERE value ->> 'id' = outbox_dead.id AND value ->> 'rev' >= outbox_dead.rev)",
+			entries,
+		);
+		core.sql.all("DELETE FROM events WHERE rev IN (SELECT value FROM json_each(?))", JSON.stringify(batch.events.map(({ rev }) => rev)));
+		for (const runId of new Set(batch.entries.map((entry) => entry.run_id))) forgetIfDone(core, runId);
+	});
+}
+
+/** Sets a row aside that D1 will not take, so that the others go on; `/readyz` shows it. */
+export function buryEntry(core: Core, entry: { id: string; run_id: string; rev: number }, error: string): void {
+	command(core, () => {
+		core.sql.all("DELETE FROM outbox WHERE id = ? AND rev = ?", entry.id, entry.rev);
+		core.sql.all(
+			"INSERT OR REPLACE INTO outbox_dead (id, run_id, rev, error, at) VALUES (?, ?, ?, ?, ?)",
+			entry.id,
+			entry.run_id,
+			entry.rev,
+			error.slice(0, 500),
+			core.now(),
+		);
+	});
+}
+
+/** Sends once more what was set aside: D1 may have been mended, or this may be a version that D1 understands. */
+export function retryEntries(core: Core): void {
+	core.sql.all("INSERT INTO outbox (id, run_id, rev) SELECT id, run_id, rev FROM outbox_dead WHERE true ON CONFLICT DO NOTHING");
+	core.sql.all("DELETE FROM outbox_dead");
+}
+
+/** Whether any row waits for D1. */
+export function isDirty(core: Core): boolean {
+	return core.sql.all("SELECT 1 FROM outbox LIMIT 1").length > 0;
+}
+
+/** How many rows wait for D1, and how many were set aside. */
+export function outboxDepth(core: Core): { waiting: number; dead: number } {
+	return {
+		waiting: core.sql.all<{ n: number }>("SELECT count(*) AS n FROM outbox")[0]?.n ?? 0,
+		dead: core.sql.all<{ n: number }>("SELECT count(*) AS n FROM outbox_dead")[0]?.n ?? 0,
+	};
+}
+
+/** The highest revision among rows that have left the queue: what is older must be asked of D1. */
+export function departedRev(core: Core): number {
+	return Number(readMeta(core.sql, "departed_rev") ?? 0);
+}
+
+/** A run leaves when it is over, D1 has all of it, its effects are done and every log is archived. */
+export function forgetIfDone(core: Core, runId: string): void {
+	const isOpen =
+		core.sql.all(
+			`SELECT 1 FROM runs WHERE id = ?1 AND finished_at IS NULL
+			UNION ALL SELECT 1 FROM outbox WHERE run_id = ?1
+			UNION ALL SELECT 1 FROM outbox_dead WHERE run_id = ?1
+			UNION ALL SELECT 1 FROM attempts WHERE run_id = ?1 AND log_archived = 0
+			UNION ALL SELECT 1 FROM effects WHERE key IN (SELECT id FROM attempts WHERE run_id = ?1) LIMIT 1`,
+			runId,
+		).length > 0;
+	if (isOpen) return;
+	const run = core.sql.all<{ definition: string }>("SELECT definition FROM runs WHERE id = ?", runId)[0];
+	if (!run) return;
+	const newest =
+		core.sql.all<{ rev: number }>(
+			"SELECT max(rev) AS rev FROM (SELECT rev FROM runs WHERE id = ?1 UNION ALL SELECT rev FROM jobs WHERE run_id = ?1)",
+			runId,
+		)[0]?.rev ?? 0;
+	writeMeta(core.sql, "departed_rev", String(Math.max(newest, departedRev(core))));
+	core.sql.all("DELETE FROM needs WHERE job_id IN (SELECT id FROM jobs WHERE run_id = ?)", runId);
+	core.sql.all("DELETE FROM refusals WHERE job_id IN (SELECT id FROM jobs WHERE run_id = ?)", runId);
+	for (const table of ["artifacts", "attempts", "jobs", "events"]) core.sql.all(`DELETE FROM ${table} WHERE run_id = ?`, runId);
+	core.sql.all("DELETE FROM runs WHERE id = ?", runId);
+	core.sql.all(
+		"DELETE FROM definitions WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM runs WHERE definition = ?)",
+		run.definition,
+		run.definition,
+	);
+}

@@ -1,0 +1,151 @@
+import { formatDuration } from "../../../../schema/wire/duration.ts";
+import { ApiError, notFound } from "../../../../schema/wire/errors.ts";
+import { isTerminal, type Reason } from "../../../../schema/wire/states.ts";
+import { type Core, command, nextRev } from "../core.ts";
+import { markDirty } from "../record/outbox.ts";
+import { findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
+import { clearTimer } from "../timers.ts";
+import { cancelJobsOf } from "./cancel.ts";
+import { definitionOf } from "./definitions.ts";
+import { advance, afterJobEnded, CANCEL_BY, isRunGated, RUN_APPROVAL_MS, updateRun } from "./progress.ts";
+import { stopJob } from "./stop.ts";
+
+/** Gates: a job that needs an approval waits, once its needs have ended, until somebody with one of the roles lets it pass or declines. */
+
+/** Who decides. */
+export interface Approver {
+	name: string;
+	role: string;
+}
+
+/**
+ * Lets a job pass its gate. One that was let pass before stays so.
+ * @throws ApiError `not_found`, `forbidden` without one of the roles, `conflict` if the job does not wait at a gate
+ */
+export function approveJob(core: Core, jobId: string, by: Approver): void {
+	const body = () => {
+		const job = jobAtGate(core, jobId, by);
+		if (job === null) return;
+		core.sql.all("UPDATE jobs SET approved_by = ? WHERE id = ?", by.name, job.id);
+		job.approved_by = by.name;
+		clearTimer(core, "approval", job.id);
+		if (advance(core, job)) afterJobEnded(core, job);
+		else updateRun(core, job.run_id);
+	};
+	command(core, body, by.name);
+}
+
+/** Ends a job at its gate. @throws ApiError as `approveJob`; `conflict` if it was let pass before */
+export function declineJob(core: Core, jobId: string, by: Approver, comment: string | null): void {
+	const body = () => {
+		const job = jobAtGate(core, jobId, by);
+		if (job === null) throw notAtGate(findJob(core, jobId) as JobRow);
+		endAtGate(core, job, declined(by, comment));
+	};
+	command(core, body, by.name);
+}
+
+/**
+ * Lets a run pass that comes from where others may write. One that was let pass before stays so.
+ * @throws ApiError `not_found`, `conflict` if the run waits for nobody
+ */
+export function approveRun(core: Core, runId: string, by: Approver): void {
+	const body = () => {
+		const run = runAtGate(core, runId);
+		if (run === null) return;
+		core.sql.all("UPDATE runs SET approved_by = ?, rev = ? WHERE id = ?", by.name, nextRev(core), run.id);
+		markDirty(core, run.id, run.id);
+		clearTimer(core, "run_approval", run.id);
+		const waiting = core.sql.all<{ id: string }>("SELECT id FROM jobs WHERE run_id = ? AND state = 'blocked' ORDER BY position", run.id);
+		for (const { id } of waiting) {
+			// Read anew: what came before may have ended it.
+			const job = findJob(core, id) as JobRow;
+			if (advance(core, job)) afterJobEnded(core, job);
+		}
+		updateRun(core, run.id);
+	};
+	command(core, body, by.name);
+}
+
+/** Ends a run that waits until somebody approves it. @throws ApiError as `approveRun`; `conflict` if it was let pass before */
+export function declineRun(core: Core, runId: string, by: Approver, comment: string | null): void {
+	const body = () => {
+		const run = runAtGate(core, runId);
+		if (run === null) throw runNotAtGate(findRun(core, runId) as RunRow);
+		cancelJobsOf(core, run.id, CANCEL_BY.person, declined(by, comment));
+	};
+	command(core, body, by.name);
+}
+
+/** The run, if it waits until somebody approves it; null if it was let pass. */
+function runAtGate(core: Core, runId: string): RunRow | null {
+	const run = findRun(core, runId);
+	if (!run) throw notFound("run", runId);
+	if (run.is_trusted === 0 && run.approved_by !== null) return null;
+	if (!isRunGated(run) || isTerminal(run.state)) throw runNotAtGate(run);
+	return run;
+}
+
+function runNotAtGate(run: RunRow): ApiError {
+	const why = isTerminal(run.state)
+		? `it is over: ${run.state}`
+		: run.approved_by !== null
+			? `${run.approved_by} let it pass`
+			: "it needs none";
+	return new ApiError("conflict", `The run does not wait for an approval: ${why}.`, { details: { id: run.id, state: run.state } });
+}
+
+function declined(by: Approver, comment: string | null): Reason {
+	return { code: "declined", text: `Declined by ${by.name}${comment ? `: ${comment}` : ""}.`.replace(/\.\.$/, ".") };
+}
+
+/** Nobody has decided of a run in time. To be called inside a command. */
+export function expireRunApproval(core: Core, runId: string): void {
+	const run = findRun(core, runId);
+	if (!run || isTerminal(run.state) || !isRunGated(run)) return;
+	const text = `Nobody approved it within ${formatDuration(RUN_APPROVAL_MS)}.`;
+	cancelJobsOf(core, run.id, CANCEL_BY.person, { code: "approval_timed_out", text });
+}
+
+/** Nobody has decided in time. To be called inside a command. */
+export function expireApproval(core: Core, jobId: string): void {
+	const job = findJob(core, jobId);
+	if (job?.state !== "blocked" || job.reason_code !== "gate") return;
+	const { approval } = definitionOf(core, job);
+	endAtGate(core, job, { code: "approval_timed_out", text: `Nobody approved it within ${formatDuration(approval?.timeout_ms ?? 0)}.` });
+}
+
+function endAtGate(core: Core, job: JobRow, reason: Reason): void {
+	stopJob(core, job, "cancel", reason);
+	afterJobEnded(core, job);
+}
+
+/** The job, if it waits at its gate; null if it was let pass. */
+function jobAtGate(core: Core, jobId: string, by: Approver): JobRow | null {
+	const job = findJob(core, jobId);
+	if (!job) throw notFound("job", jobId);
+	if (!isTerminal(job.state) && isRunGated(findRun(core, job.run_id) as RunRow)) {
+		throw new ApiError("conflict", "The run as a whole waits for an approval: it comes from another repository.", {
+			details: { id: job.id, run_id: job.run_id, state: job.state },
+			suggestions: [`POST /api/v1/runs/${job.run_id}/approve, or windlass approve ${job.run_id}`],
+		});
+	}
+	const { approval } = definitionOf(core, job);
+	if (approval && !approval.roles.some((role) => role === by.role)) {
+		throw new ApiError("forbidden", `This approval is for ${approval.roles.join(", ")}; you are ${by.role}.`, {
+			details: { roles: approval.roles },
+		});
+	}
+	if (job.approved_by !== null) return null;
+	if (job.state !== "blocked" || job.reason_code !== "gate") throw notAtGate(job);
+	return job;
+}
+
+function notAtGate(job: JobRow): ApiError {
+	const why = isTerminal(job.state)
+		? `it is over: ${job.state}`
+		: job.approved_by !== null
+			? `${job.approved_by} let it pass`
+			: `it is ${job.state}`;
+	return new ApiError("conflict", `The job does not wait for an approval: ${why}.`, { details: { id: job.id, state: job.state } });
+}

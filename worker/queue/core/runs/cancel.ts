@@ -1,0 +1,69 @@
+import { ApiError, notFound } from "../../../../schema/wire/errors.ts";
+import { isTerminal, type Reason } from "../../../../schema/wire/states.ts";
+import { type Core, command } from "../core.ts";
+import { findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
+import { runsInGroup } from "./groups.ts";
+import { afterJobEnded, CANCEL_BY, updateRun } from "./progress.ts";
+import { stopJob } from "./stop.ts";
+
+/** Cancelling: at once what does not run, by way of its agent what does; and by its own deadline if the agent does not heed it. */
+
+/** Cancels a job that is not over. To be called inside a command. */
+export function cancelJob(core: Core, job: JobRow, reason: Reason): void {
+	if (stopJob(core, job, "cancel", reason) === "cancelled") afterJobEnded(core, job);
+	else updateRun(core, job.run_id);
+}
+
+/** Cancels a job; one that is cancelled already stays so. @throws ApiError `not_found`, `conflict` if it ended otherwise */
+export function cancelJobById(core: Core, jobId: string, actor: string): void {
+	const body = () => {
+		const job = findJob(core, jobId);
+		if (!job) throw notFound("job", jobId);
+		if (job.state === "cancelled") return;
+		if (isTerminal(job.state)) throw alreadyOver("job", job.id, job.state);
+		cancelJob(core, job, { code: "cancelled", text: `Cancelled by ${actor}.` });
+	};
+	command(core, body, actor);
+}
+
+/** Cancels a run; one that is cancelled already stays so. @throws ApiError `not_found`, `conflict` if it ended otherwise */
+export function cancelRun(core: Core, runId: string, actor: string): void {
+	const body = () => {
+		const run = findRun(core, runId);
+		if (!run) throw notFound("run", runId);
+		if (run.state === "cancelled") return;
+		if (isTerminal(run.state)) throw alreadyOver("run", run.id, run.state);
+		cancelJobsOf(core, runId, CANCEL_BY.person, { code: "cancelled", text: `Cancelled by ${actor}.` });
+	};
+	command(core, body, actor);
+}
+
+/** The time of a run is over. To be called inside a command. */
+export function timeOutRun(core: Core, runId: string): void {
+	cancelJobsOf(core, runId, CANCEL_BY.timeout, { code: "run_timed_out", text: "The time of the run was over." });
+}
+
+/** A run that cancels what its group has in progress: all others of the group are cancelled. To be called inside a command. */
+export function supersedeRuns(core: Core, run: RunRow): void {
+	const reason: Reason = { code: "superseded", text: `Superseded by run #${run.number}.` };
+	const others = runsInGroup(core, run.group_key as string).filter(
+		({ id, cancel_requested }) => id !== run.id && cancel_requested === CANCEL_BY.nobody,
+	);
+	// All are marked before the first is ended: none may take the slot that another leaves.
+	for (const { id } of others) core.sql.all("UPDATE runs SET cancel_requested = ? WHERE id = ?", CANCEL_BY.person, id);
+	for (const { id } of others) cancelJobsOf(core, id, CANCEL_BY.person, reason);
+}
+
+/** Asks for the end of all of a run. To be called inside a command. */
+export function cancelJobsOf(core: Core, runId: string, by: number, reason: Reason): void {
+	core.sql.all("UPDATE runs SET cancel_requested = ? WHERE id = ? AND cancel_requested = ?", by, runId, CANCEL_BY.nobody);
+	for (const { id } of core.sql.all<{ id: string }>("SELECT id FROM jobs WHERE run_id = ? AND finished_at IS NULL", runId)) {
+		cancelJob(core, findJob(core, id) as JobRow, reason);
+	}
+	updateRun(core, runId);
+}
+
+/** What a cancel of something that ended by itself is answered with. */
+export function alreadyOver(what: "run" | "job", id: string, state: string): ApiError {
+	return new ApiError("conflict", `The ${what} is over: ${state}.`, { details: { id, state } });
+}

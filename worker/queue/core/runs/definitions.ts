@@ -1,0 +1,25 @@
+import { type ResolvedJob, type ResolvedPipeline, readDefinition } from "../../../../schema/pipeline/resolve/resolved.ts";
+import type { Core } from "../core.ts";
+import type { JobRow } from "../rows.ts";
+
+/** What the pipelines of live runs say. A definition is stored by its digest and never changes, so the newest few are kept as they were read. */
+
+const KEPT = 20;
+
+/** The pipeline of a run. */
+export function pipelineOf(core: Core, run: { definition: string }): ResolvedPipeline {
+	const known = core.definitions.get(run.definition);
+	if (known) return known;
+	const [row] = core.sql.all<{ json: string }>("SELECT json FROM definitions WHERE digest = ?", run.definition);
+	const pipeline = readDefinition((row as { json: string }).json);
+	const [oldest] = core.definitions.keys();
+	if (core.definitions.size >= KEPT && oldest !== undefined) core.definitions.delete(oldest);
+	core.definitions.set(run.definition, pipeline);
+	return pipeline;
+}
+
+/** What the pipeline says of a job. */
+export function definitionOf(core: Core, job: JobRow): ResolvedJob {
+	const [run] = core.sql.all<{ definition: string }>("SELECT definition FROM runs WHERE id = ?", job.run_id);
+	return pipelineOf(core, run as { definition: string }).jobs[job.position] as ResolvedJob;
+}

@@ -1,0 +1,209 @@
+import { RETRY_CAUSES } from "../../../../schema/pipeline/validate/language.ts";
+import { formatDuration } from "../../../../schema/wire/duration.ts";
+import { DEFAULT_LOST_ATTEMPTS } from "../../../../schema/wire/limits.ts";
+import type { AttemptState, JobState, Reason } from "../../../../schema/wire/states.ts";
+import { type Core, nextRev } from "../core.ts";
+import { addEffect } from "../effects/effects.ts";
+import { markDirty } from "../record/outbox.ts";
+import { type AttemptRow, findJob, type JobRow, jobOf } from "../rows.ts";
+import { clearTimers, setTimer } from "../timers.ts";
+import { definitionOf } from "./definitions.ts";
+import { advance, afterJobEnded, updateRun } from "./progress.ts";
+import { moveJob } from "./transitions.ts";
+
+/**
+ * How attempts end, and what becomes of their jobs: by the result of the agent, or by the queue itself when the lease runs out, the
+ * job's time is over, or a cancel was not heeded. A job whose attempt failed or was lost is tried again as far as its retry rule goes.
+ */
+
+const MAX_BACKOFF_MS = 60_000;
+
+/** What is left of a log when nobody says how long it is. */
+const UNKNOWN_LOG = { bytes: null, sha256: null, incomplete: true };
+
+export function endAttempt(
+	core: Core,
+	attempt: AttemptRow,
+	state: AttemptState,
+	reason: Reason | null,
+	exitCode: number | null,
+	log: { bytes: number | null; sha256: string | null; incomplete: boolean },
+): void {
+	const [ended] = core.sql.all(
+		`UPDATE attempts SET state = ?, reason_code = ?, reason_text = ?, exit_code = ?, finished_at = ?, log_bytes = coalesce(?, log_bytes),
+		log_sha256 = ?, log_incomplete = ?, rev = ? WHERE id = ? AND state IN ('running', 'cancelling') RETURNING id`,
+		state,
+		reason?.code ?? null,
+		reason?.text ?? null,
+		exitCode,
+		core.now(),
+		log.bytes,
+		log.sha256,
+		log.incomplete ? 1 : 0,
+		nextRev(core),
+		attempt.id,
+	);
+	if (!ended) throw new Error(`attempt ${attempt.id} is not live`);
+	markDirty(core, attempt.id, attempt.run_id);
+	clearTimers(core, ["lease", "job_timeout", "cancel"], attempt.id);
+	addEffect(core, attempt.id, {
+		kind: "seal",
+		attemptId: attempt.id,
+		leaseId: attempt.lease_id,
+		runId: attempt.run_id,
+		jobId: attempt.job_id,
+		shard: attempt.shard,
+		declaredBytes: log.bytes,
+	});
+}
+
+/** Moves the job of an attempt that was finished by its agent: to its end, or into a pause before the next attempt. */
+export function endOrRetry(
+	core: Core,
+	job: JobRow,
+	attempt: AttemptRow,
+	state: JobState,
+	reason: Reason | null,
+	exitCode: number | null,
+): void {
+	if (job.state === "cancelling") {
+		endJob(core, job, "finish", "cancelled", whyCancelled(job), exitCode);
+		return;
+	}
+	const cause = causeOf(state, reason);
+	if (cause && isRetryLeft(core, job, attempt, cause, exitCode)) {
+		retryLater(core, job, attempt, "finish", cause, reason);
+		return;
+	}
+	endJob(core, job, "finish", state, reason, exitCode);
+}
+
+/** How long a job waits that could not be given what it needs: doubled each time. */
+const PARK_MS = 15_000;
+const MAX_PARK_MS = 10 * 60_000;
+
+/** Moves the job of an attempt that could not begin into a pause; the attempt does not count as one. */
+export function endOrPark(core: Core, job: JobRow, reason: Reason): void {
+	if (job.state === "cancelling") {
+		endJob(core, job, "lose", "cancelled", whyCancelled(job), null);
+		return;
+	}
+	core.sql.all("UPDATE jobs SET uncounted = uncounted + 1 WHERE id = ?", job.id);
+	moveJob(core, job, "lose", reason, "blocked");
+	setTimer(core, "backoff", job.id, core.now() + Math.min(MAX_PARK_MS, PARK_MS * 2 ** job.uncounted));
+	updateRun(core, job.run_id);
+}
+
+type RetryCause = (typeof RETRY_CAUSES)[number];
+
+/** Reasons by which an agent gives a job back that another agent could run. */
+const LOST_CODES: ReadonlySet<string> = new Set(["agent_lost", "agent_restarted", "agent_stopped", "agent_removed"]);
+
+function causeOf(state: JobState, reason: Reason | null): RetryCause | null {
+	if (reason && LOST_CODES.has(reason.code)) return "lost";
+	return RETRY_CAUSES.find((cause) => cause === state) ?? null;
+}
+
+function isRetryLeft(core: Core, job: JobRow, attempt: AttemptRow, cause: RetryCause, exitCode: number | null): boolean {
+	const { retry } = definitionOf(core, job);
+	const isCode = cause !== "failed" || !retry?.exit_codes || (exitCode !== null && retry.exit_codes.includes(exitCode));
+	const allowed = retry?.on.includes(cause) && isCode ? retry.attempts : cause === "lost" ? DEFAULT_LOST_ATTEMPTS : 1;
+	return countOf(job, attempt) < allowed;
+}
+
+function whyCancelled(job: JobRow): Reason {
+	return { code: job.reason_code ?? "cancelled", text: job.reason_text ?? "Cancelled." };
+}
+
+/** How many attempts there were, of those that count. */
+function countOf(job: JobRow, attempt: AttemptRow): number {
+	return attempt.number - job.uncounted;
+}
+
+function retryLater(
+	core: Core,
+	job: JobRow,
+	attempt: AttemptRow,
+	verb: "finish" | "lose",
+	cause: RetryCause,
+	reason: Reason | null,
+	leastPause = 0,
+): void {
+	// A first loss is hardly the job's doing: it goes straight back to the head of its lane.
+	const count = countOf(job, attempt);
+	const isImmediate = cause === "lost" && count === 1;
+	const backoff = isImmediate ? 0 : Math.min(MAX_BACKOFF_MS, core.settings.retryBackoffMs * 2 ** (count - 1));
+	const pause = Math.max(backoff, leastPause);
+	const why = reason?.text ?? `Attempt ${attempt.number} ${cause.replace("_", " ")}.`;
+	moveJob(
+		core,
+		job,
+		verb,
+		{ code: "backoff", text: `${why} Attempt ${attempt.number + 1} follows in ${formatDuration(pause)}.` },
+		"blocked",
+	);
+	if (pause === 0) goOn(core, job);
+	else setTimer(core, "backoff", job.id, core.now() + pause);
+	updateRun(core, job.run_id);
+}
+
+function goOn(core: Core, job: JobRow): void {
+	if (advance(core, job)) afterJobEnded(core, job);
+}
+
+function endJob(core: Core, job: JobRow, verb: "finish" | "lose", state: JobState, reason: Reason | null, exitCode: number | null): void {
+	// The move that follows marks the row.
+	core.sql.all(
+		"UPDATE jobs SET result_attempt = (SELECT id FROM attempts WHERE job_id = ?1 AND number = jobs.attempt) WHERE id = ?1",
+		job.id,
+	);
+	if (exitCode !== null) core.sql.all("UPDATE jobs SET exit_code = ? WHERE id = ?", exitCode, job.id);
+	moveJob(core, job, verb, reason, state);
+	afterJobEnded(core, job);
+}
+
+/**
+ * Ends an attempt whose agent is gone: the job is retried, or ends errored; a cancelled one ends cancelled.
+ * @param leastPause how long the retry must wait, in milliseconds
+ */
+export function loseAttempt(core: Core, attempt: AttemptRow, reason: Reason, leastPause = 0): void {
+	const job = jobOf(core, attempt);
+	endAttempt(core, attempt, "expired", reason, null, UNKNOWN_LOG);
+	if (job.state === "cancelling") endJob(core, job, "lose", "cancelled", whyCancelled(job), null);
+	else if (isRetryLeft(core, job, attempt, "lost", null)) retryLater(core, job, attempt, "lose", "lost", reason, leastPause);
+	else endJob(core, job, "lose", "errored", reason, null);
+}
+
+/** The lease has run out unrenewed. */
+export function expireLease(core: Core, attempt: AttemptRow): void {
+	loseAttempt(core, attempt, {
+		code: "agent_lost",
+		text: `Agent ${attempt.agent_name} was not heard of for ${formatDuration(core.settings.leaseTtlMs)}.`,
+	});
+}
+
+/** The cancel was not heeded in time: the job ends without its agent. */
+export function forceCancel(core: Core, attempt: AttemptRow): void {
+	const job = jobOf(core, attempt);
+	endAttempt(core, attempt, "cancelled", { code: "cancel_forced", text: "The agent did not end the job in time." }, null, UNKNOWN_LOG);
+	endJob(core, job, "lose", "cancelled", whyCancelled(job), null);
+}
+
+/** The job's time is over and its agent did not say so. */
+export function forceTimeout(core: Core, attempt: AttemptRow): void {
+	const job = jobOf(core, attempt);
+	const reason: Reason = {
+		code: "timed_out",
+		text: `Ran longer than its timeout of ${formatDuration(definitionOf(core, job).timeout_ms)}.`,
+	};
+	endAttempt(core, attempt, "timed_out", reason, null, UNKNOWN_LOG);
+	endOrRetry(core, job, attempt, "timed_out", reason, null);
+}
+
+/** A pause before a retry is over. */
+export function endBackoff(core: Core, jobId: string): void {
+	const job = findJob(core, jobId);
+	if (!job) return;
+	goOn(core, job);
+	updateRun(core, job.run_id);
+}

@@ -1,0 +1,189 @@
+import { describeRequirements } from "../../../../schema/pipeline/validate/requirements.ts";
+import type { Requirements } from "../../../../schema/wire/requirements.ts";
+import type { Explanation } from "../../../../schema/wire/resources.ts";
+import { isTerminal } from "../../../../schema/wire/states.ts";
+import { outsideRestriction } from "../agents/restrictions.ts";
+import type { Core } from "../core.ts";
+import { capacityOf, mayYetFit, unmetBy, type Wanted } from "../leases/offers.ts";
+import { pauseOf } from "../leases/pause.ts";
+import { type AgentRow, findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
+import { groupName, isGroupFull, jobsHolding, runsHolding } from "./groups.ts";
+import { ancestorsOf } from "./readiness.ts";
+
+/** Why a job is where it is, in words; null if the queue does not hold it (any more). */
+export function explainJob(core: Core, jobId: string): Explanation | null {
+	const job = findJob(core, jobId);
+	if (!job) return null;
+	const isWaiting = job.state === "queued" || job.state === "leased";
+	const known = isWaiting ? allAgents(core) : [];
+	const wanted = wantedBy(job, findRun(core, job.run_id) as RunRow);
+	const agents = known.map((agent) => explainAgent(core, agent, job, wanted));
+	const retryAt = timerOf(core, job);
+	return {
+		job_id: job.id,
+		state: job.state,
+		summary: summarise(core, job, wanted, known),
+		position: job.state === "queued" ? positionOf(core, job) : null,
+		waiting_for: openNeeds(core, job),
+		retry_at: retryAt === null ? null : new Date(retryAt).toISOString(),
+		agents,
+	};
+}
+
+function allAgents(core: Core): AgentRow[] {
+	return core.sql.all<AgentRow>("SELECT * FROM agents ORDER BY name");
+}
+
+function wantedBy(job: Pick<JobRow, "runs_on">, { project, is_trusted }: RunRow): Wanted {
+	return { requirements: job.runs_on, project, is_trusted };
+}
+
+function explainAgent(core: Core, agent: AgentRow, job: JobRow, wanted: Wanted): Explanation["agents"][number] {
+	const unmet = unmetBy(core, agent, wanted);
+	return { id: agent.id, name: agent.name, fits: unmet === null, reason: unmet ?? availability(core, agent, job) };
+}
+
+function availability(core: Core, agent: AgentRow, job: JobRow): string {
+	if (agent.disabled_at !== null) return `is disabled by ${agent.disabled_by}`;
+	if (agent.drained_at !== null) return `is drained by ${agent.drained_by}`;
+	if (agent.status !== "online") return `is ${agent.status}`;
+	const [refusal] = core.sql.all<{ until: number }>(
+		"SELECT until FROM refusals WHERE job_id = ? AND agent_id = ? AND until > ?",
+		job.id,
+		agent.id,
+		core.now(),
+	);
+	if (refusal) return `did not take the job up; gets it again after ${new Date(refusal.until).toISOString()}`;
+	const [offer] = core.sql.all<{ agent_id: string }>("SELECT agent_id FROM offers WHERE job_id = ?", job.id);
+	if (offer?.agent_id === agent.id) return "has been offered the job";
+	return capacityOf(core, agent) > 0 ? "is free" : `is busy: all of its ${agent.slots} slots are taken`;
+}
+
+function summarise(core: Core, job: JobRow, wanted: Wanted, agents: readonly AgentRow[]): string {
+	switch (job.state) {
+		case "blocked":
+			return blockedSummary(core, job);
+		case "queued":
+			return waitingSummary(core, job, wanted, agents);
+		case "leased":
+			return job.reason_text ?? "Offered to an agent.";
+		default:
+			return job.reason_text ?? `The job is ${job.state}.`;
+	}
+}
+
+function blockedSummary(core: Core, job: JobRow): string {
+	switch (job.reason_code) {
+		case "needs":
+			return `Waits for ${openNeeds(core, job).join(", ")}.`;
+		case "concurrency": {
+			const group = findRun(core, job.run_id)?.group_key ?? "";
+			const holders = runsHolding(core, group).map((run) => `${run.pipeline} #${run.number}`);
+			return `Waits for the group ${groupName(group)}: ${holders.join(", ") || "runs before this one"} ${holders.length > 1 ? "hold" : "holds"} it.`;
+		}
+		default:
+			return job.reason_text ?? "Waits.";
+	}
+}
+
+function waitingSummary(core: Core, job: JobRow, wanted: Wanted, agents: readonly AgentRow[]): string {
+	const pause = pauseOf(core);
+	if (pause) return `The queue is paused by ${pause.actor}${pause.reason ? `: ${pause.reason}` : ""}.`;
+	if (job.group_key !== null && isGroupFull(core, job.group_key)) {
+		const holders = jobsHolding(core, job.group_key).map((holder) => `${holder.name} of run #${findRun(core, holder.run_id)?.number}`);
+		return `Waits for the group ${groupName(job.group_key)}, held by ${holders.join(", ")}.`;
+	}
+	if (agents.length === 0) return "Waits for an agent: none is registered.";
+	const fitting = agents.filter((agent) => unmetBy(core, agent, wanted) === null);
+	if (fitting.length === 0) {
+		const looking = agents.filter((agent) => mayYetFit(agent, wanted));
+		if (looking.length > 0) return `Waits for an agent that is still looking at its machine: ${reasonsOf(core, wanted, looking)}.`;
+		if (isOutsideAny(wanted, agents)) return `Waits for an agent that may take it: ${reasonsOf(core, wanted, agents)}.`;
+		return `Waits for an agent with ${wishesIn(wanted)}: none of ${agents.length} has all of this.`;
+	}
+	const ahead = core.sql.all(
+		"SELECT 1 FROM jobs AS j JOIN lanes AS l ON l.id = j.lane_id WHERE j.state = 'queued' AND l.priority > (SELECT priority FROM lanes WHERE id = ?) LIMIT 1",
+		job.lane_id,
+	);
+	const priority = ahead.length > 0 ? " Jobs of a higher priority go first." : "";
+	const names = fitting.map(({ name, disabled_at }) => (disabled_at === null ? name : `${name} (disabled)`));
+	return `Waits for one of ${names.join(", ")}.${priority}`;
+}
+
+/** What the queued jobs of a run wait for, by the id of the job, in the words in which each explains itself. Those of one lane wait for the same. */
+export function explainQueued(core: Core, runId: string): Record<string, string> {
+	const agents = allAgents(core);
+	const run = findRun(core, runId);
+	if (!run) return {};
+	const queued = core.sql.all<JobRow>("SELECT * FROM jobs WHERE run_id = ? AND state = 'queued'", runId);
+	const byLane = new Map<number | null, string>();
+	for (const job of queued) {
+		if (byLane.has(job.lane_id)) continue;
+		byLane.set(job.lane_id, waitingSummary(core, job, wantedBy(job, run), agents));
+	}
+	return Object.fromEntries(queued.map((job) => [job.id, byLane.get(job.lane_id) ?? ""]));
+}
+
+/** How many jobs of its lane are before it, and it: 1 is next. */
+function positionOf(core: Core, job: JobRow): number {
+	return (
+		core.sql.all<{ n: number }>(
+			"SELECT count(*) AS n FROM jobs WHERE lane_id = ? AND state = 'queued' AND entry <= ?",
+			job.lane_id,
+			job.entry,
+		)[0]?.n ?? 0
+	);
+}
+
+function wishesIn({ requirements }: Wanted): string {
+	return describeRequirements(JSON.parse(requirements) as Requirements).join(", ");
+}
+
+/** Whether it is the restriction of an agent, and not only what agents have, that keeps a job waiting. */
+function isOutsideAny(wanted: Wanted, agents: readonly AgentRow[]): boolean {
+	return agents.some((agent) => outsideRestriction(agent, wanted) !== null);
+}
+
+const REASONS_SHOWN = 5;
+
+/** What keeps each of these agents from a job. */
+function reasonsOf(core: Core, wanted: Wanted, agents: readonly AgentRow[]): string {
+	const reasons = agents.slice(0, REASONS_SHOWN).map((agent) => `${agent.name} ${unmetBy(core, agent, wanted)}`);
+	const more = agents.length > REASONS_SHOWN ? `; and ${agents.length - REASONS_SHOWN} more` : "";
+	return `${reasons.join("; ")}${more}`;
+}
+
+/** What keeps jobs from ever starting, as things stand: no agent that is known may take them. One sentence each, at most ten. */
+export function hopeless(core: Core, runId: string): string[] {
+	const run = findRun(core, runId);
+	if (!run) return [];
+	const wishes = core.sql.all<{ runs_on: string; names: string; n: number }>(
+		`SELECT runs_on, min(name) AS names, count(*) AS n FROM jobs WHERE run_id = ? AND finished_at IS NULL GROUP BY runs_on ORDER BY min(position) LIMIT 50`,
+		runId,
+	);
+	const agents = allAgents(core);
+	return wishes
+		.map((wish) => ({ ...wish, wanted: wantedBy(wish, run) }))
+		.filter(({ wanted }) => agents.every((agent) => unmetBy(core, agent, wanted) !== null && !mayYetFit(agent, wanted)))
+		.slice(0, 10)
+		.map(({ wanted, names, n }) => {
+			const who = n === 1 ? `The job ${names}` : `The job ${names} and ${n - 1} more`;
+			if (agents.length === 0) return `${who} cannot start yet: no agent is registered.`;
+			const what = isOutsideAny(wanted, agents) ? "may take it" : `has ${wishesIn(wanted)}`;
+			return `${who} cannot start: no agent ${what} (${reasonsOf(core, wanted, agents)}).`;
+		});
+}
+
+/** The names of what a job waits for: its needs, or, where those have ended, what they in turn have needed. */
+function openNeeds(core: Core, job: JobRow): string[] {
+	const open = core.sql.all<{ name: string }>(
+		"SELECT j.name FROM needs AS n JOIN jobs AS j ON j.id = n.needs_id WHERE n.job_id = ? AND j.finished_at IS NULL ORDER BY j.position",
+		job.id,
+	);
+	const meant = open.length > 0 ? open : ancestorsOf(core, job.id).filter(({ state }) => !isTerminal(state));
+	return meant.map(({ name }) => name);
+}
+
+function timerOf(core: Core, job: JobRow): number | null {
+	return core.sql.all<{ due_at: number }>("SELECT due_at FROM timers WHERE kind = 'backoff' AND id = ?", job.id)[0]?.due_at ?? null;
+}

@@ -1,0 +1,290 @@
+import { asksForStatus } from "../../../../schema/pipeline/runtime/decide.ts";
+import { formatDuration } from "../../../../schema/wire/duration.ts";
+import { isTerminal, type JobState, type Reason, type RunState } from "../../../../schema/wire/states.ts";
+import { type Core, nextRev } from "../core.ts";
+import { noteComparisonEnded } from "../discovery/comparisons.ts";
+import { noteNotifications } from "../effects/notifications.ts";
+import { noteStatus } from "../effects/statuses.ts";
+import { noteEvent } from "../record/events.ts";
+import { markDirty } from "../record/outbox.ts";
+import { findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
+import { setTimer } from "../timers.ts";
+import { definitionOf, pipelineOf } from "./definitions.ts";
+import { GROUP_SLOT, groupName, jobsBefore, nextToAdmit } from "./groups.ts";
+import { hasFailed, judge } from "./readiness.ts";
+import { stopJob } from "./stop.ts";
+import { moveJob } from "./transitions.ts";
+
+/** What follows when a job changes: the jobs that need it, those that fail with it, those of its group, and the state of its run. */
+
+/**
+ * Moves a blocked job on as far as it can go: past its condition and its needs, its gate, its run's group, into the queue.
+ * @returns true if it has ended on the way
+ */
+export function advance(core: Core, job: JobRow): boolean {
+	if (job.state !== "blocked" || isPausing(core, job)) return false;
+	const verdict = judge(core, job);
+	if (verdict.is === "waiting") return false;
+	if (verdict.is !== "ready") {
+		moveJob(core, job, verdict.is === "skipped" ? "skip" : "give_up", verdict.reason);
+		return true;
+	}
+	const run = findRun(core, job.run_id) as RunRow;
+	if (isRunGated(run))
+		restate(core, job, { code: "run_gate", text: "Waits until somebody approves this run, which comes from another repository." });
+	else if (isGated(core, job)) closeGate(core, job);
+	else if (run.group_key !== null && run.holds_group !== GROUP_SLOT.held) {
+		restate(core, job, { code: "concurrency", text: `Waits until the group ${groupName(run.group_key)} has room for this run.` });
+	} else {
+		moveJob(core, job, "queue", null);
+		supersedeBefore(core, job, run);
+	}
+	return false;
+}
+
+/** Why a job is blocked until a time: before a retry, or because its secrets could not be read. */
+const PAUSES: ReadonlySet<string> = new Set(["backoff", "secrets"]);
+
+/** Whether the job waits for the end of a pause. */
+function isPausing(core: Core, job: JobRow): boolean {
+	return PAUSES.has(job.reason_code ?? "") && core.sql.all("SELECT 1 FROM timers WHERE kind = 'backoff' AND id = ?", job.id).length > 0;
+}
+
+/** So long somebody may take to look at what comes from another repository. */
+export const RUN_APPROVAL_MS = 30 * 24 * 60 * 60_000;
+
+/** Whether the run comes from where others may write, and nobody has let it pass. Its plan runs nothing of what they have written. */
+export function isRunGated(run: RunRow): boolean {
+	return run.is_trusted === 0 && run.kind === "pipeline" && run.approved_by === null;
+}
+
+function isGated(core: Core, job: JobRow): boolean {
+	return job.approved_by === null && definitionOf(core, job).approval !== null;
+}
+
+function closeGate(core: Core, job: JobRow): void {
+	if (job.reason_code === "gate") return;
+	const { approval } = definitionOf(core, job);
+	const within = approval?.timeout_ms ? ` (within ${formatDuration(approval.timeout_ms)})` : "";
+	const what = approval?.message ? `: ${approval.message}` : ".";
+	restate(core, job, { code: "gate", text: `Waits for an approval${within}${what}` });
+	if (approval?.timeout_ms) setTimer(core, "approval", job.id, core.now() + approval.timeout_ms);
+}
+
+/** Says anew why a job is blocked. */
+function restate(core: Core, job: JobRow, reason: Reason): void {
+	if (job.reason_code === reason.code && job.reason_text === reason.text) return;
+	core.sql.all("UPDATE jobs SET reason_code = ?, reason_text = ?, rev = ? WHERE id = ?", reason.code, reason.text, nextRev(core), job.id);
+	job.reason_code = reason.code;
+	job.reason_text = reason.text;
+	markDirty(core, job.id, job.run_id);
+}
+
+/** A job that cancels what its group has in progress: those before it are ended, and it waits until they have. */
+function supersedeBefore(core: Core, job: JobRow, run: RunRow): void {
+	if (job.group_key === null || !definitionOf(core, job).concurrency?.cancel_in_progress) return;
+	for (const before of jobsBefore(core, job)) {
+		stopJob(core, before, "cancel", { code: "superseded", text: `Superseded by ${job.name} of run #${run.number}.` });
+		if (isTerminal(before.state)) afterJobEnded(core, before);
+		else updateRun(core, before.run_id);
+	}
+}
+
+/**
+ * To be called in the transaction that ended a job: moves on the jobs that waited for it, ends those that are to fail with it, and brings
+ * the run up to date.
+ */
+export function afterJobEnded(core: Core, ended: JobRow): void {
+	const isCancelled = findRun(core, ended.run_id)?.cancel_requested !== 0;
+	const worklist: JobRow[] = [ended];
+	for (let job = worklist.pop(); job; job = worklist.pop()) {
+		if (hasFailed(job)) worklist.push(...endWith(core, job));
+		for (const id of waitingFor(core, job)) {
+			const dependent = findJob(core, id);
+			if (dependent?.state !== "blocked") continue;
+			// Of a run that is being cancelled everything is cancelled, also what needed another cancelled job.
+			if (isCancelled && job.state === "cancelled") {
+				stopJob(core, dependent, "cancel", { code: job.reason_code ?? "cancelled", text: job.reason_text ?? "Cancelled." });
+				worklist.push(dependent);
+			} else if (advance(core, dependent)) worklist.push(dependent);
+		}
+	}
+	updateRun(core, ended.run_id);
+}
+
+/** The blocked jobs that need this one; also by way of others that have ended before it: who asks how others ended waits for those, too. */
+function waitingFor(core: Core, job: JobRow): string[] {
+	const rows = core.sql.all<{ id: string }>(
+		`WITH RECURSIVE dependents(id) AS (
+			SELECT job_id FROM needs WHERE needs_id = ?
+			UNION SELECT n.job_id FROM dependents AS d JOIN jobs AS j ON j.id = d.id JOIN needs AS n ON n.needs_id = d.id WHERE j.finished_at IS NOT NULL
+		)
+		SELECT j.id FROM dependents AS d JOIN jobs AS j ON j.id = d.id WHERE j.state = 'blocked' ORDER BY j.position`,
+		job.id,
+	);
+	return rows.map(({ id }) => id);
+}
+
+/**
+ * Ends what `fail_fast` ends with a job that has failed: the other variants of its matrix, or all of the run. What runs is cancelled, what waits
+ * is skipped; but a job that asks how others ended is there for just this case.
+ * @returns those that are over by now
+ */
+function endWith(core: Core, failed: JobRow): JobRow[] {
+	const run = findRun(core, failed.run_id) as RunRow;
+	const isOfRun = pipelineOf(core, run).fail_fast;
+	if (!isOfRun && !definitionOf(core, failed).fail_fast) return [];
+	const others = core.sql.all<JobRow>(
+		"SELECT * FROM jobs WHERE run_id = ? AND id <> ? AND finished_at IS NULL ORDER BY position",
+		failed.run_id,
+		failed.id,
+	);
+	const reason: Reason = { code: "fail_fast", text: `Ended because ${failed.name} failed.` };
+	return others.filter((job) => {
+		if (!isOfRun && job.key !== failed.key) return false;
+		if (asksForStatus(definitionOf(core, job))) return false;
+		stopJob(core, job, "skip", reason);
+		return isTerminal(job.state);
+	});
+}
+
+/** How the jobs of a run stand, as far as its own state depends on it. */
+interface Standing {
+	/** A job's state; one that was ended with another counts as skipped, one that was allowed to fail as succeeded. */
+	outcome: JobState;
+	reason_code: string | null;
+	n: number;
+}
+
+/** Brings the state of a run in line with its jobs; writes only when something changed. */
+export function updateRun(core: Core, runId: string): void {
+	const run = findRun(core, runId);
+	if (!run || isTerminal(run.state)) return;
+	const standings = core.sql.all<Standing & { warnings: number }>(
+		`SELECT CASE WHEN state = 'cancelled' AND reason_code = 'fail_fast' THEN 'skipped'
+			WHEN allow_failure = 1 AND state IN ('failed', 'errored', 'timed_out') THEN 'succeeded' ELSE state END AS outcome,
+			CASE state WHEN 'blocked' THEN reason_code END AS reason_code, count(*) AS n,
+			sum(allow_failure = 1 AND state IN ('failed', 'errored', 'timed_out')) AS warnings
+		FROM jobs WHERE run_id = ? GROUP BY 1, 2`,
+		runId,
+	);
+	const next = runStateOf(standings, run.cancel_requested);
+	const warnings = standings.reduce((sum, one) => sum + one.warnings, 0);
+	const startedAt = run.started_at ?? (next === "queued" || next === "waiting" ? null : firstStart(core, runId));
+	if (next !== run.state || startedAt !== run.started_at || warnings !== run.warnings) {
+		writeRun(core, run, next, startedAt, warnings);
+	}
+	if (run.group_key !== null) passGroup(core, run, next);
+}
+
+function writeRun(core: Core, run: RunRow, next: RunState, startedAt: number | null, warnings: number): void {
+	setRun(core, run, { state: next, reason: isTerminal(next) ? runReason(core, run, next) : null, startedAt, warnings });
+	if (isTerminal(next)) core.sql.all("DELETE FROM timers WHERE kind IN ('run_timeout', 'run_approval') AND id = ?", run.id);
+	else if (startedAt !== null && run.started_at === null) {
+		const { timeout_ms } = pipelineOf(core, run);
+		if (timeout_ms !== null) setTimer(core, "run_timeout", run.id, startedAt + timeout_ms);
+	}
+}
+
+/** Ends a run that has nothing to run. To be called inside a command. */
+export function endRun(core: Core, run: RunRow, state: RunState, reason: Reason): void {
+	setRun(core, run, { state, reason, startedAt: null, warnings: 0 });
+}
+
+/** The one place in which the state of a run is written, and noted for all who are to hear of it. */
+function setRun(
+	core: Core,
+	run: RunRow,
+	{ state: next, reason, startedAt, warnings }: { state: RunState; reason: Reason | null; startedAt: number | null; warnings: number },
+): void {
+	core.sql.all(
+		"UPDATE runs SET state = ?, reason_code = ?, reason_text = ?, started_at = ?, finished_at = ?, warnings = ?, rev = ? WHERE id = ?",
+		next,
+		reason?.code ?? null,
+		reason?.text ?? null,
+		startedAt,
+		isTerminal(next) ? core.now() : null,
+		warnings,
+		nextRev(core),
+		run.id,
+	);
+	if (next !== run.state) noteEvent(core, { runId: run.id, jobId: null, from: run.state, to: next, reason });
+	markDirty(core, run.id, run.id);
+	if (next === run.state) return;
+	noteStatus(core, run.id);
+	noteNotifications(core, run, next);
+	if (run.kind === "comparison" && isTerminal(next)) noteComparisonEnded(core, run, next, reason);
+}
+
+/** What a run's new state means for its group: its slot becomes free, or it wants one. */
+function passGroup(core: Core, run: RunRow, state: RunState): void {
+	const group = run.group_key as string;
+	const isHeldAtGate = pipelineOf(core, run).concurrency?.hold_during_approval ?? false;
+	const letsGo = isTerminal(state) || (state === "waiting" && !isHeldAtGate);
+	if (run.holds_group === GROUP_SLOT.held && letsGo) core.sql.all("UPDATE runs SET holds_group = 0 WHERE id = ?", run.id);
+	admitRuns(core, group);
+}
+
+/** Lets runs of a group begin, as far as there is room. */
+export function admitRuns(core: Core, group: string): void {
+	for (let run = nextToAdmit(core, group); run; run = nextToAdmit(core, group)) {
+		core.sql.all("UPDATE runs SET holds_group = 1 WHERE id = ?", run.id);
+		const waiting = core.sql.all<JobRow>(
+			"SELECT * FROM jobs WHERE run_id = ? AND state = 'blocked' AND reason_code = 'concurrency' ORDER BY position",
+			run.id,
+		);
+		for (const job of waiting) if (advance(core, job)) afterJobEnded(core, job);
+		updateRun(core, run.id);
+	}
+}
+
+/** A run that was asked to end, and by what. */
+export const CANCEL_BY = { nobody: 0, person: 1, timeout: 2 } as const;
+
+/**
+ * The state of a run whose jobs stand so. When all are over, the order of precedence is
+ * cancelled, failed, timed_out, errored, succeeded; skipped only if every job was.
+ */
+export function runStateOf(standings: readonly Omit<Standing, "n">[], cancelRequested: number): RunState {
+	const has = (...states: JobState[]) => standings.some(({ outcome }) => states.includes(outcome));
+	if (has("blocked", "queued", "leased", "running", "cancelling")) {
+		if (cancelRequested !== CANCEL_BY.nobody) return "cancelling";
+		if (isWaitingAtGates(standings)) return "waiting";
+		return has("running", "cancelling", "succeeded", "failed", "errored", "timed_out", "cancelled") ? "running" : "queued";
+	}
+	if (cancelRequested === CANCEL_BY.timeout) return "timed_out";
+	for (const state of ["cancelled", "failed", "timed_out", "errored", "succeeded"] as const) if (has(state)) return state;
+	return "skipped";
+}
+
+/** What waits for a person: a job at its own gate, one of a run that comes from another repository. */
+const GATES: ReadonlySet<string> = new Set(["gate", "run_gate"]);
+
+/** Whether nothing can go on before somebody approves. */
+function isWaitingAtGates(standings: readonly Omit<Standing, "n">[]): boolean {
+	const open = standings.filter(({ outcome }) => !isTerminal(outcome));
+	const isStill = open.every(
+		({ outcome, reason_code }) => outcome === "blocked" && (reason_code === "needs" || GATES.has(reason_code ?? "")),
+	);
+	return isStill && open.some(({ reason_code }) => GATES.has(reason_code ?? ""));
+}
+
+function firstStart(core: Core, runId: string): number | null {
+	return core.sql.all<{ at: number | null }>("SELECT min(started_at) AS at FROM jobs WHERE run_id = ?", runId)[0]?.at ?? null;
+}
+
+/** The first job that gave the run its end. */
+function runReason(core: Core, run: RunRow, state: RunState): Reason | null {
+	if (state === "succeeded" || state === "skipped") return null;
+	if (state === "timed_out" && run.cancel_requested === CANCEL_BY.timeout) {
+		return { code: "run_timed_out", text: `The run took longer than ${formatDuration(pipelineOf(core, run).timeout_ms ?? 0)}.` };
+	}
+	const job = core.sql.all<{ name: string; reason_code: string | null; reason_text: string | null }>(
+		`SELECT name, reason_code, reason_text FROM jobs WHERE run_id = ? AND state = ? AND allow_failure = 0
+		AND coalesce(reason_code, '') <> 'fail_fast' ORDER BY finished_at, position LIMIT 1`,
+		run.id,
+		state,
+	)[0];
+	if (!job?.reason_code) return null;
+	return { code: job.reason_code, text: `${job.name}: ${job.reason_text ?? ""}`.slice(0, 2000) };
+}

@@ -1,0 +1,78 @@
+import {
+	type Circumstances,
+	countsAsFailure,
+	decide,
+	type NeededJob,
+	settle,
+	type Verdict,
+} from "../../../../schema/pipeline/runtime/decide.ts";
+import { runFacts, type SettledJob } from "../../../../schema/pipeline/runtime/settle.ts";
+import type { JobState } from "../../../../schema/wire/states.ts";
+import type { Core } from "../core.ts";
+import { findRun, type JobRow, type RunRow } from "../rows.ts";
+import { definitionOf, pipelineOf } from "./definitions.ts";
+
+/** What the queue knows of a job's needs, put to the rules of the language. */
+
+/** Whether a blocked job may go on. */
+export function judge(core: Core, job: JobRow): Verdict {
+	return decide(definitionOf(core, job), circumstancesOf(core, job));
+}
+
+/** What the pipeline says of a job whose needs have ended, with every text filled in. @throws ExpressionFailed */
+export function settledJob(core: Core, job: JobRow): SettledJob {
+	return settle(definitionOf(core, job), circumstancesOf(core, job));
+}
+
+/** Whether a job has failed, and was not allowed to. */
+export function hasFailed({ state, allow_failure }: Pick<JobRow, "state" | "allow_failure">): boolean {
+	return countsAsFailure({ state, mayFail: allow_failure === 1 });
+}
+
+interface NeedRow {
+	id: string;
+	key: string;
+	name: string;
+	position: number;
+	state: JobState;
+	allow_failure: number;
+}
+
+function circumstancesOf(core: Core, job: JobRow): Circumstances {
+	const run = findRun(core, job.run_id) as RunRow;
+	const pipeline = pipelineOf(core, run);
+	const rows = core.sql.all<NeedRow>(
+		`SELECT j.id, j.key, j.name, j.position, j.state, j.allow_failure FROM needs AS n JOIN jobs AS j ON j.id = n.needs_id
+		WHERE n.job_id = ? ORDER BY j.position`,
+		job.id,
+	);
+	const needs = rows.map(
+		({ id, key, name, position, state, allow_failure }): NeededJob => ({
+			key,
+			name,
+			state,
+			mayFail: allow_failure === 1,
+			declared: pipeline.jobs[position]?.outputs ?? [],
+			outputs: () => outputsOf(core, id),
+		}),
+	);
+	const ancestors = () => ancestorsOf(core, job.id).map(({ state, allow_failure }) => ({ state, mayFail: allow_failure === 1 }));
+	return { pipeline, run: runFacts(pipeline, run.project, run.trigger_kind), needs, ancestors };
+}
+
+function outputsOf(core: Core, jobId: string): Record<string, string> | null {
+	const [row] = core.sql.all<{ outputs: string | null }>("SELECT outputs FROM jobs WHERE id = ?", jobId);
+	return row?.outputs ? (JSON.parse(row.outputs) as Record<string, string>) : null;
+}
+
+/** Everything that a job needs, directly or by way of others, in the order of the pipeline. */
+export function ancestorsOf(core: Core, jobId: string): Pick<JobRow, "name" | "state" | "allow_failure">[] {
+	return core.sql.all(
+		`WITH RECURSIVE ancestors(id) AS (
+			SELECT needs_id FROM needs WHERE job_id = ?
+			UNION SELECT n.needs_id FROM ancestors AS a JOIN needs AS n ON n.job_id = a.id
+		)
+		SELECT j.name, j.state, j.allow_failure FROM ancestors AS a JOIN jobs AS j ON j.id = a.id ORDER BY j.position`,
+		jobId,
+	);
+}

@@ -1,0 +1,269 @@
+import { jobsMeant } from "../../../../schema/pipeline/resolve/resolve.ts";
+import type { ResolvedPipeline } from "../../../../schema/pipeline/resolve/resolved.ts";
+import { ApiError } from "../../../../schema/wire/errors.ts";
+import type { RunKind } from "../../../../schema/wire/resources.ts";
+import { isTerminal, type JobState, type Reason } from "../../../../schema/wire/states.ts";
+import { type Core, command, nextRev } from "../core.ts";
+import { noteStatus } from "../effects/statuses.ts";
+import { noteEvent } from "../record/events.ts";
+import { markDirty } from "../record/outbox.ts";
+import { findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
+import { setTimer } from "../timers.ts";
+import { supersedeRuns } from "./cancel.ts";
+import { pipelineOf } from "./definitions.ts";
+import { GROUP_SLOT, groupKey, setGroupLimit } from "./groups.ts";
+import { admitRuns, advance, afterJobEnded, endRun, isRunGated, RUN_APPROVAL_MS, updateRun } from "./progress.ts";
+
+export interface Submit {
+	/** Given by the caller, so that a call repeated after a lost answer is seen to be the same. */
+	runId: string;
+	pipeline: ResolvedPipeline;
+	/** sha256 of the resolved pipeline. */
+	definition: string;
+	project: string;
+	trigger: { kind: string; actor: string; delivery: string | null };
+	/** The commit that it is about, where that is known beforehand. */
+	commit: RunCommit | null;
+	origin: Origin;
+	/** What a run takes over from the one that it repeats. */
+	rerun: Rerun | null;
+	/** The caller's Idempotency-Key, with who used it and the digest of what was sent. */
+	idempotency: { scope: string; key: string; digest: string } | null;
+}
+
+export interface RunCommit {
+	sha: string;
+	/** Null where nobody has looked at it yet. */
+	message: string | null;
+	author: string | null;
+	branch: string | null;
+	tag: string | null;
+}
+
+/** How far a run comes from a repository rather than from somebody who has submitted it. */
+export interface Origin {
+	/** The plan that has made it, and the file of the repository that says what it is. */
+	plannedBy: string | null;
+	file: string | null;
+	/** False for what comes from where others may write: it gets no secrets, and waits until somebody approves it. */
+	isTrusted: boolean;
+	approvedBy: string | null;
+}
+/** What somebody has submitted who may. */
+export const SUBMITTED: Origin = { plannedBy: null, file: null, isTrusted: true, approvedBy: null };
+
+/** A run that repeats another. */
+export interface Rerun {
+	of: string;
+	/** Jobs, by position, whose result is taken over: they are not run again. */
+	reused: {
+		position: number;
+		state: JobState;
+		reason: Reason | null;
+		outputs: string | null;
+		resultAttempt: string | null;
+		exitCode: number | null;
+	}[];
+}
+
+const IDEMPOTENCY_MS = 24 * 60 * 60_000;
+const REUSED: Reason = { code: "reused", text: "The result of the run before was taken over." };
+const NEEDS: Reason = { code: "needs", text: "Waits for the jobs that it needs." };
+
+/**
+ * Accepts a run; from the answer on it is never lost.
+ * @param checkRoom throws where nothing new can be accepted; what was accepted before is answered all the same
+ * @throws ApiError `conflict` if the Idempotency-Key was used for another content
+ */
+export function submitRun(core: Core, submit: Submit, checkRoom: () => void = () => undefined): { runId: string; isReplay: boolean } {
+	return command(core, () => acceptOnce(core, submit, checkRoom), submit.trigger.actor);
+}
+
+/** The same, to be called inside a command. */
+export function acceptOnce(core: Core, submit: Submit, checkRoom: () => void): { runId: string; isReplay: boolean } {
+	const known = knownRun(core, submit);
+	if (known) return { runId: known, isReplay: true };
+	checkRoom();
+	acceptRun(core, submit);
+	if (submit.idempotency) {
+		const { scope, key, digest } = submit.idempotency;
+		core.sql.all("INSERT INTO idempotency (scope, key, digest, run_id) VALUES (?, ?, ?, ?)", scope, key, digest, submit.runId);
+		setTimer(core, "idempotency", JSON.stringify([scope, key]), core.now() + IDEMPOTENCY_MS);
+	}
+	return { runId: submit.runId, isReplay: false };
+}
+
+/** Takes a run in and moves it on as far as it can go. To be called inside a command. */
+export function acceptRun(core: Core, submit: Submit): void {
+	insertRun(core, submit);
+	for (const id of insertJobs(core, submit)) {
+		// Read anew: what came before may have ended it.
+		const job = findJob(core, id) as JobRow;
+		if (advance(core, job)) afterJobEnded(core, job);
+	}
+	updateRun(core, submit.runId);
+	const run = findRun(core, submit.runId) as RunRow;
+	// Every other state has been noted already. That a skipped run was queued, nobody needs to see.
+	if (run.state === "queued") noteStatus(core, run.id);
+	if (isRunGated(run) && !isTerminal(run.state)) setTimer(core, "run_approval", run.id, core.now() + RUN_APPROVAL_MS);
+	enterGroup(core, submit.runId);
+}
+
+/** Takes a run in of which nothing can be run: it is over with this reason. To be called inside a command. */
+export function acceptBrokenRun(core: Core, submit: Submit, state: "errored" | "failed", reason: Reason): void {
+	insertRun(core, submit);
+	endRun(core, findRun(core, submit.runId) as RunRow, state, reason);
+}
+
+function knownRun(core: Core, submit: Submit): string | null {
+	if (findRun(core, submit.runId)) return submit.runId;
+	if (!submit.idempotency) return null;
+	const { scope, key, digest } = submit.idempotency;
+	const used = core.sql.all<{ digest: string; run_id: string }>(
+		"SELECT digest, run_id FROM idempotency WHERE scope = ? AND key = ?",
+		scope,
+		key,
+	)[0];
+	if (!used) return null;
+	if (used.digest !== digest) {
+		throw new ApiError("conflict", "This Idempotency-Key was used for another submission.", {
+			details: { idempotency_key: key, run_id: used.run_id },
+			suggestions: ["Use a new key for a new submission, or send the first content again."],
+		});
+	}
+	return used.run_id;
+}
+
+function insertRun(core: Core, { runId, pipeline, definition, project, trigger, commit, origin, rerun }: Submit): void {
+	core.sql.all("INSERT INTO definitions (digest, json) VALUES (?, ?) ON CONFLICT DO NOTHING", definition, JSON.stringify(pipeline));
+	const plan = pipeline.jobs[0]?.plan ?? null;
+	const kind: RunKind = plan ? "plan" : pipeline.jobs[0]?.lists_refs ? "comparison" : "pipeline";
+	const [counter] = core.sql.all<{ runs: number }>(
+		"INSERT INTO counters (project, runs) VALUES (?, 1) ON CONFLICT (project) DO UPDATE SET runs = runs + 1 RETURNING runs",
+		kind === "pipeline" ? project : `${kind}s of ${project}`,
+	);
+	const git = pipeline.source && "git" in pipeline.source ? pipeline.source : null;
+	core.sql.all(
+		`INSERT INTO runs (id, team, kind, rev, project, number, pipeline, state, trigger_kind, trigger_actor, trigger_delivery, planned_by, file, pull_request,
+		is_trusted, approved_by, source_git, source_ref, source_upload, priority, warnings, definition, created_at, branch, tag, commit_sha, commit_message,
+		commit_author, params, rerun_of, group_key, holds_group)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		runId,
+		core.team,
+		kind,
+		nextRev(core),
+		project,
+		counter?.runs ?? 1,
+		pipeline.name,
+		trigger.kind,
+		trigger.actor,
+		trigger.delivery,
+		origin.plannedBy,
+		origin.file,
+		(plan?.trigger.pull_request ?? pipeline.pull_request)?.number ?? null,
+		origin.isTrusted ? 1 : 0,
+		origin.approvedBy,
+		git?.git ?? null,
+		git?.ref ?? null,
+		pipeline.source && "upload" in pipeline.source ? pipeline.source.upload : null,
+		pipeline.priority,
+		definition,
+		core.now(),
+		commit?.branch ?? pipeline.branch,
+		commit?.tag ?? null,
+		commit?.sha ?? null,
+		commit?.message ?? null,
+		commit?.author ?? null,
+		JSON.stringify(pipeline.params),
+		rerun?.of ?? null,
+		pipeline.concurrency && groupKey("run", { ...groupOf({ project, pipeline, origin }), group: pipeline.concurrency.group }),
+		GROUP_SLOT.entering,
+	);
+	noteEvent(core, { runId, jobId: null, from: null, to: "queued", reason: null });
+	markDirty(core, runId, runId);
+}
+
+/** Whose the groups of a run are. */
+function groupOf({ project, pipeline, origin }: Pick<Submit, "project" | "pipeline" | "origin">) {
+	return { project, isTrusted: origin.isTrusted, pullRequest: pipeline.pull_request?.number ?? null };
+}
+
+/** Writes the jobs of a run. @returns the ids of those that may be able to go on at once */
+function insertJobs(core: Core, { runId, pipeline, project, origin, rerun }: Submit): string[] {
+	const ids = new Map(pipeline.jobs.map((job) => [job, core.newId("job")]));
+	const reused = new Map(rerun?.reused.map((one) => [one.position, one]));
+	const now = core.now();
+	const candidates: string[] = [];
+	for (const [position, job] of pipeline.jobs.entries()) {
+		const id = ids.get(job) as string;
+		const entry = nextRev(core);
+		const group = job.concurrency && groupKey("job", { ...groupOf({ project, pipeline, origin }), group: job.concurrency.group });
+		if (group && job.concurrency) setGroupLimit(core, group, job.concurrency.limit);
+		const requirements = JSON.stringify(job.runs_on);
+		const lane = laneOf(core, { requirements, project, priority: pipeline.priority, group: group ?? "", isTrusted: origin.isTrusted });
+		const taken = reused.get(position);
+		const state = taken?.state ?? "blocked";
+		const reason = taken ? (taken.reason ?? REUSED) : NEEDS;
+		core.sql.all(
+			`INSERT INTO jobs (id, team, rev, run_id, position, key, name, state, reason_code, reason_text, needs, runs_on, attempt, created_at, lane_id, entry,
+			matrix, allow_failure, group_key, outputs, result_attempt, exit_code, finished_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			id,
+			core.team,
+			nextRev(core),
+			runId,
+			position,
+			job.key,
+			job.name,
+			state,
+			reason.code,
+			reason.text,
+			JSON.stringify([...new Set(job.needs.map(({ key }) => key))]),
+			requirements,
+			now,
+			lane,
+			entry,
+			job.matrix && JSON.stringify(job.matrix),
+			job.allow_failure ? 1 : 0,
+			group,
+			taken?.outputs ?? null,
+			taken?.resultAttempt ?? null,
+			taken?.exitCode ?? null,
+			taken ? now : null,
+		);
+		if (taken) noteEvent(core, { runId, jobId: id, from: null, to: state, reason: REUSED });
+		markDirty(core, id, runId);
+		const needed = new Set(job.needs.flatMap((need) => jobsMeant(pipeline.jobs, need)));
+		for (const one of needed) core.sql.all("INSERT INTO needs (job_id, needs_id) VALUES (?, ?)", id, ids.get(one) as string);
+		const isCandidate = needed.size === 0 || job.condition !== null || rerun !== null;
+		if (!taken && isCandidate) candidates.push(id);
+	}
+	return candidates;
+}
+
+/** From now on a run in a group may take a slot of it, or waits for one; one that cancels what is in progress ends the others. */
+function enterGroup(core: Core, runId: string): void {
+	const run = findRun(core, runId) as RunRow;
+	const concurrency = pipelineOf(core, run).concurrency;
+	if (run.group_key === null || concurrency === null) return;
+	setGroupLimit(core, run.group_key, concurrency.limit);
+	core.sql.all("UPDATE runs SET holds_group = ? WHERE id = ?", GROUP_SLOT.wanted, runId);
+	if (concurrency.cancel_in_progress) supersedeRuns(core, run);
+	// The limit that this submission sets may let others in, too.
+	admitRuns(core, run.group_key);
+}
+
+/** Jobs that the same agents can take, of one project, one priority and one group, wait in one lane. */
+function laneOf(core: Core, of: { requirements: string; project: string; priority: number; group: string; isTrusted: boolean }): number {
+	const { requirements, project, priority, group, isTrusted } = of;
+	const values = [requirements, project, priority, group, isTrusted ? 1 : 0] as const;
+	core.sql.all(
+		"INSERT INTO lanes (requirements, project, priority, group_key, is_trusted) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+		...values,
+	);
+	const [lane] = core.sql.all<{ id: number }>(
+		"SELECT id FROM lanes WHERE requirements = ? AND project = ? AND priority = ? AND group_key = ? AND is_trusted = ?",
+		...values,
+	);
+	return (lane as { id: number }).id;
+}

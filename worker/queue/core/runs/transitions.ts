@@ -1,0 +1,137 @@
+import { ApiError, type ErrorCode } from "../../../../schema/wire/errors.ts";
+import { isTerminal, type JobState, type Reason } from "../../../../schema/wire/states.ts";
+import { type Core, nextRev } from "../core.ts";
+import { noteEvent } from "../record/events.ts";
+import { markDirty } from "../record/outbox.ts";
+import type { JobRow } from "../rows.ts";
+
+/** What can be done to a job. */
+export type JobCommand = "queue" | "offer" | "lapse" | "start" | "cancel" | "finish" | "lose" | "skip" | "give_up";
+
+/** A cell of the table: the states that may follow, nothing to do, or the refusal to answer with. */
+type Cell = { to: readonly JobState[] } | "ignore" | { refuse: ErrorCode };
+
+const IGNORE = "ignore";
+const over: Cell = { refuse: "attempt_finished" };
+const superseded: Cell = { refuse: "attempt_superseded" };
+
+/** Nothing leads out of a terminal state. */
+const TERMINAL: Record<JobCommand, Cell> = {
+	queue: IGNORE,
+	offer: { refuse: "conflict" },
+	lapse: IGNORE,
+	start: over,
+	cancel: IGNORE,
+	finish: over,
+	lose: IGNORE,
+	skip: IGNORE,
+	give_up: IGNORE,
+};
+
+/** The state machine of a job: state × command. Whatever is not listed as `to` cannot be written. */
+export const JOB_TRANSITIONS: Record<JobState, Record<JobCommand, Cell>> = {
+	blocked: {
+		queue: { to: ["queued"] },
+		offer: { refuse: "conflict" },
+		lapse: IGNORE,
+		start: superseded,
+		cancel: { to: ["cancelled"] },
+		finish: superseded,
+		lose: IGNORE,
+		skip: { to: ["skipped"] },
+		give_up: { to: ["errored"] },
+	},
+	queued: {
+		queue: IGNORE,
+		offer: { to: ["leased"] },
+		lapse: IGNORE,
+		start: superseded,
+		cancel: { to: ["cancelled"] },
+		finish: superseded,
+		lose: IGNORE,
+		skip: { to: ["skipped"] },
+		give_up: { to: ["errored"] },
+	},
+	leased: {
+		queue: IGNORE,
+		offer: { refuse: "conflict" },
+		lapse: { to: ["queued"] },
+		start: { to: ["running"] },
+		cancel: { to: ["cancelled"] },
+		finish: superseded,
+		lose: IGNORE,
+		skip: { to: ["skipped"] },
+		give_up: { to: ["errored"] },
+	},
+	running: {
+		queue: IGNORE,
+		offer: { refuse: "conflict" },
+		lapse: IGNORE,
+		start: superseded,
+		cancel: { to: ["cancelling"] },
+		finish: { to: ["succeeded", "failed", "errored", "timed_out", "cancelled", "blocked"] },
+		lose: { to: ["blocked", "errored"] },
+		skip: IGNORE,
+		give_up: IGNORE,
+	},
+	cancelling: {
+		queue: IGNORE,
+		offer: { refuse: "conflict" },
+		lapse: IGNORE,
+		start: superseded,
+		cancel: IGNORE,
+		finish: { to: ["cancelled"] },
+		lose: { to: ["cancelled"] },
+		skip: IGNORE,
+		give_up: IGNORE,
+	},
+	succeeded: TERMINAL,
+	failed: TERMINAL,
+	errored: TERMINAL,
+	timed_out: TERMINAL,
+	cancelled: TERMINAL,
+	skipped: TERMINAL,
+};
+
+const REFUSALS: Partial<Record<ErrorCode, string>> = {
+	attempt_finished: "This attempt is over; the job has ended.",
+	attempt_superseded: "This attempt is not the job's live one.",
+	conflict: "The job's state does not allow this.",
+};
+
+/**
+ * Moves a job along the table, by compare-and-set on the state that was read, notes the transition, and marks it for the record.
+ * @param to needed where the table leaves a choice
+ * @returns the new state, or null when the command means nothing in this state
+ * @throws ApiError as the table says; Error if `to` is not in the table
+ */
+export function moveJob(core: Core, job: JobRow, verb: JobCommand, reason: Reason | null, to?: JobState): JobState | null {
+	const cell = JOB_TRANSITIONS[job.state][verb];
+	if (cell === IGNORE) return null;
+	if ("refuse" in cell) {
+		throw new ApiError(cell.refuse, REFUSALS[cell.refuse] ?? "Refused.", { details: { job_id: job.id, state: job.state } });
+	}
+	const next = to ?? (cell.to[0] as JobState);
+	if (!cell.to.includes(next)) throw new Error(`no way from ${job.state} by ${verb} to ${next}`);
+	const now = core.now();
+	const changed = core.sql.all(
+		`UPDATE jobs SET state = ?1, reason_code = ?2, reason_text = ?3, finished_at = ?4,
+		queued_at = CASE ?1 WHEN 'queued' THEN ?5 ELSE queued_at END, rev = ?8
+		WHERE id = ?6 AND state = ?7 RETURNING id`,
+		next,
+		reason?.code ?? null,
+		reason?.text ?? null,
+		isTerminal(next) ? now : null,
+		now,
+		job.id,
+		job.state,
+		nextRev(core),
+	);
+	if (changed.length !== 1) throw new Error(`job ${job.id} is no longer ${job.state}`);
+	noteEvent(core, { runId: job.run_id, jobId: job.id, from: job.state, to: next, reason });
+	markDirty(core, job.id, job.run_id);
+	job.state = next;
+	job.reason_code = reason?.code ?? null;
+	job.reason_text = reason?.text ?? null;
+	return next;
+}

@@ -1,0 +1,168 @@
+import { type Core, command, PRESENCE_MS, readMeta, writeMeta } from "./core.ts";
+import { fireComparison, noteOutage } from "./discovery/comparisons.ts";
+import { fireSchedule, rearmSchedules } from "./discovery/schedules.ts";
+import { retryEffects } from "./effects/effects.ts";
+import { tidyQueue } from "./housekeeping.ts";
+import { expireOffer } from "./leases/offers.ts";
+import { extendLease, noteSilence } from "./leases/polls.ts";
+import { retryEntries } from "./record/outbox.ts";
+import { type AttemptRow, findAttempt, findOffer } from "./rows.ts";
+import { expireApproval, expireRunApproval } from "./runs/approvals.ts";
+import { timeOutRun } from "./runs/cancel.ts";
+import { endBackoff, expireLease, forceCancel, forceTimeout } from "./runs/endings.ts";
+import { clearTimer, dueTimers, setTimer, startTimer, type Timer, type TimerKind } from "./timers.ts";
+
+/**
+ * The passing of time. Every poll and every alarm sweeps what has fallen due.
+ *
+ * A lease may only expire if the coordinator was there to hear its renewal. So a lateness of more than five seconds (the
+ * coordinator was down, suspended, or its clock was stepped) is an absence, after which whatever waits for an agent gets
+ * a full term once more: leases, but also the ends that the queue would put itself to a job. While anything runs there is a timer every five seconds, so that no longer absence goes unnoticed.
+ */
+
+const ABSENCE_MS = 5_000;
+/** So long an absence counts as an outage: forges may have given deliveries up meanwhile. */
+const OUTAGE_MS = 60_000;
+/** Clocks are set right by so much without anybody noticing. */
+const CLOCK_SLACK_MS = 1_000;
+const SWEEP_LIMIT = 500;
+const FAULT_PAUSE_MS = 30_000;
+/** How long a planned stop may last before it costs a retry. */
+const PLANNED_STOP_MS = 10 * 60_000;
+
+/** Handles everything that is due. */
+export function sweep(core: Core): void {
+	followClock(core);
+	for (let due = dueTimers(core, core.now(), SWEEP_LIMIT); due.length > 0; due = dueTimers(core, core.now(), SWEEP_LIMIT)) {
+		const lateByMs = core.now() - (due[0] as Timer).due_at;
+		if (lateByMs > ABSENCE_MS) command(core, () => grantGrace(core));
+		if (lateByMs > OUTAGE_MS) command(core, () => noteOutage(core));
+		for (const timer of due) handleSafely(core, timer);
+	}
+}
+
+/** A timer that cannot be handled must not keep the others from it: it is put off, and the fault is told. */
+function handleSafely(core: Core, timer: Timer): void {
+	try {
+		command(core, () => handle(core, timer));
+	} catch (error) {
+		core.report("a timer failed", { kind: timer.kind, id: timer.id, error: String(error) });
+		command(core, () => setTimer(core, timer.kind, timer.id, core.now() + FAULT_PAUSE_MS));
+	}
+}
+
+function handle(core: Core, timer: Timer): void {
+	const [current] = core.sql.all<{ due_at: number }>("SELECT due_at FROM timers WHERE kind = ? AND id = ?", timer.kind, timer.id);
+	if (!current || current.due_at > core.now()) return;
+	clearTimer(core, timer.kind, timer.id);
+	HANDLERS[timer.kind](core, timer.id, core.now() - current.due_at);
+}
+
+/** What happens when a timer of each kind falls due. */
+const HANDLERS: Record<TimerKind, (core: Core, id: string, lateByMs: number) => void> = {
+	offer(core, attemptId) {
+		const offer = findOffer(core, attemptId);
+		if (offer) expireOffer(core, offer);
+	},
+	lease: (core, attemptId) => withLive(core, attemptId, expireLease),
+	cancel: (core, attemptId) => withLive(core, attemptId, forceCancel),
+	job_timeout: (core, attemptId) => withLive(core, attemptId, forceTimeout),
+	backoff: endBackoff,
+	approval: expireApproval,
+	run_approval: expireRunApproval,
+	run_timeout: timeOutRun,
+	/** Nothing to write: the pause is over, and whoever sweeps looks for waiting agents afterwards. */
+	refusal: () => undefined,
+	agent_silent: noteSilence,
+	/** What matters is how late it comes. */
+	presence(core) {
+		const isRunning = core.sql.all("SELECT 1 FROM attempts WHERE state IN ('running', 'cancelling') LIMIT 1").length > 0;
+		if (isRunning) startTimer(core, "presence", core.now() + PRESENCE_MS);
+	},
+	idempotency(core, id) {
+		const [scope, key] = JSON.parse(id) as [string, string];
+		core.sql.all("DELETE FROM idempotency WHERE scope = ? AND key = ?", scope, key);
+	},
+	tidy: (core, _, lateByMs) => tidyQueue(core, lateByMs),
+	schedule: fireSchedule,
+	comparison: fireComparison,
+	registration(core, hash) {
+		core.sql.all("DELETE FROM registration_tokens WHERE hash = ?", hash);
+	},
+};
+
+function withLive(core: Core, attemptId: string, end: (core: Core, attempt: AttemptRow) => void): void {
+	const attempt = findAttempt(core, attemptId);
+	if (attempt && (attempt.state === "running" || attempt.state === "cancelling")) end(core, attempt);
+}
+
+/**
+ * After an absence, agents get the time to say what has become of their jobs: every lease, the queue's own timeouts and cancels of what
+ * runs, and every offer get a full term from now.
+ */
+function grantGrace(core: Core): void {
+	extendLeases(core, core.settings.leaseTtlMs);
+	core.sql.all(
+		`UPDATE timers SET due_at = ?1 WHERE kind IN ('cancel', 'job_timeout', 'run_timeout') AND due_at < ?1`,
+		core.now() + core.settings.leaseTtlMs,
+	);
+	const claimUntil = core.now() + core.settings.claimWindowMs;
+	core.sql.all("UPDATE offers SET expires_at = ?1 WHERE expires_at < ?1", claimUntil);
+	core.sql.all("UPDATE timers SET due_at = ?1 WHERE kind = 'offer' AND due_at < ?1", claimUntil);
+}
+
+/** Moves every live lease to at least this far from now. */
+function extendLeases(core: Core, ms: number): void {
+	const until = core.now() + ms;
+	const behind = core.sql.all<{ id: string }>("SELECT id FROM attempts WHERE state IN ('running', 'cancelling') AND deadline < ?", until);
+	for (const { id } of behind) extendLease(core, id, until);
+}
+
+/**
+ * The queue is opened. After a new start of the host agents could not renew, however short it was.
+ * @param bootId random, new with each start of the host; null where there is none
+ */
+export function noteOpening(core: Core, bootId: string | null): void {
+	command(core, () => {
+		keepPresence(core);
+		if (bootId === null || readMeta(core.sql, "boot_id") === bootId) return;
+		writeMeta(core.sql, "boot_id", bootId);
+		retryEntries(core);
+		retryEffects(core);
+		grantGrace(core);
+		noteOutage(core);
+	});
+}
+
+/** The host is about to stop on purpose: leases are moved so far that a restart, an upgrade or a reboot kills no build. */
+export function planStop(core: Core): void {
+	command(core, () => extendLeases(core, PLANNED_STOP_MS));
+}
+
+/**
+ * A clock that was stepped back takes all that is to fall due along: nothing comes later for it. But schedules are times by the clock, whatever it says. How long the queue was away meanwhile
+ * nobody can tell, so it counts as an absence.
+ */
+function followClock(core: Core): void {
+	const now = core.now();
+	const back = core.sweptAt - now;
+	core.sweptAt = now;
+	if (back <= CLOCK_SLACK_MS) return;
+	command(core, () => {
+		core.sql.all("UPDATE timers SET due_at = due_at - ? WHERE kind <> 'schedule'", back);
+		rearmSchedules(core);
+		core.sql.all("UPDATE attempts SET deadline = deadline - ? WHERE state IN ('running', 'cancelling')", back);
+		core.sql.all("UPDATE offers SET expires_at = expires_at - ?", back);
+		core.sql.all("UPDATE refusals SET until = until - ?", back);
+		core.sql.all("UPDATE effects SET due_at = due_at - ?", back);
+		core.sql.all("UPDATE agents SET last_seen_at = ? WHERE last_seen_at > ?", now, now);
+		for (const table of ["known_refs", "heard_commits"]) core.sql.all(`UPDATE ${table} SET at = ?1 WHERE at > ?1`, now);
+		keepPresence(core);
+		grantGrace(core);
+	});
+}
+
+/** The next look at the clock is never far, wherever that was stepped to. */
+function keepPresence(core: Core): void {
+	core.sql.all("UPDATE timers SET due_at = ?1 WHERE kind = 'presence' AND due_at > ?1", core.now() + PRESENCE_MS);
+}

@@ -1,0 +1,111 @@
+import { withDeadline } from "../platform/deadline.ts";
+import { faultFields, log } from "../platform/logger.ts";
+import type { Core } from "./core/core.ts";
+import { acknowledgeBatch, batchOf, buryEntry, isDirty, nextBatch, type OutboxBatch } from "./core/record/outbox.ts";
+import { recordStatements } from "./record.ts";
+
+const RUNS_PER_BATCH = 50;
+const DEADLINE_MS = 30_000;
+/** The record may be behind by this much; whoever reads by id is told by the queue itself. */
+const COALESCE_MS = 50;
+const FIRST_BACKOFF_MS = 250;
+const MAX_BACKOFF_MS = 30_000;
+const LONGEST_PAUSE_MS = DEADLINE_MS + 1_000;
+
+/**
+ * Sends dirty rows to D1, one flight at a time, until none is left. A D1 that is down is tried again later, with growing
+ * pauses; a row that D1 refuses for what it is gets found by halving and set aside.
+ */
+export class Drain {
+	readonly #core: Core;
+	readonly #db: D1Database;
+	#isRunning = false;
+	#failures = 0;
+	/** When to try again after a failure; null while all is well. */
+	#retryAt: number | null = null;
+
+	constructor(core: Core, db: D1Database) {
+		this.#core = core;
+		this.#db = db;
+	}
+
+	/** When to look again; while a flight is under way, it takes what becomes dirty itself. */
+	get nextDue(): number | null {
+		return this.#isRunning ? this.#core.now() + LONGEST_PAUSE_MS : this.#retryAt;
+	}
+
+	/**
+	 * Starts a flight, unless one is under way, the pause after a failure is not over, or nothing is dirty.
+	 * @returns whether there was a flight
+	 */
+	async run(): Promise<boolean> {
+		const pause = (this.#retryAt ?? 0) - this.#core.now();
+		// A pause that is longer than any is one from before the clock was stepped back.
+		if (this.#isRunning || (pause > 0 && pause <= LONGEST_PAUSE_MS)) return false;
+		if (!isDirty(this.#core)) return false;
+		this.#isRunning = true;
+		// The alarm looks after a flight that never lands: the object may be evicted in the middle of it.
+		this.#retryAt = this.#core.now() + LONGEST_PAUSE_MS;
+		try {
+			// A job that is submitted, offered and started in one go is one row to write, not three.
+			await new Promise((resolve) => setTimeout(resolve, COALESCE_MS));
+			for (let batch = nextBatch(this.#core, RUNS_PER_BATCH); batch; batch = nextBatch(this.#core, RUNS_PER_BATCH)) await this.#send(batch);
+			this.#failures = 0;
+			this.#retryAt = null;
+		} catch (error) {
+			this.#failures += 1;
+			this.#retryAt = this.#core.now() + Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.#failures - 1));
+			log("warn", "the record is behind", { ...faultFields(error), failures: this.#failures });
+		} finally {
+			this.#isRunning = false;
+		}
+		return true;
+	}
+
+	async #send(batch: OutboxBatch): Promise<void> {
+		try {
+			await withDeadline(this.#db.batch(recordStatements(this.#db, batch)), DEADLINE_MS, "D1");
+		} catch (error) {
+			if (!isRowsFault(error)) throw error;
+			await this.#halve(batch, error);
+			return;
+		}
+		acknowledgeBatch(this.#core, batch);
+		log("trace", "recorded", { rows: batch.entries.length, runs: batch.runs.map(({ id }) => id) });
+	}
+
+	/** Narrows a refused batch down to the run, then to the row. */
+	async #halve(batch: OutboxBatch, error: unknown): Promise<void> {
+		const runIds = [...new Set(batch.entries.map((entry) => entry.run_id))];
+		if (runIds.length > 1) {
+			const middle = Math.ceil(runIds.length / 2);
+			await this.#send(batchOf(this.#core, runIds.slice(0, middle)));
+			await this.#send(batchOf(this.#core, runIds.slice(middle)));
+			return;
+		}
+		if (batch.entries.length === 1) {
+			const [entry] = batch.entries;
+			if (entry) buryEntry(this.#core, entry, String(error));
+			return;
+		}
+		for (const entry of batch.entries) await this.#send(onlyEntry(batch, entry.id));
+	}
+}
+
+function onlyEntry(batch: OutboxBatch, id: string): OutboxBatch {
+	const isIt = (row: { id: string }) => row.id === id;
+	return {
+		...batch,
+		entries: batch.entries.filter(isIt),
+		runs: batch.runs.filter(isIt),
+		jobs: batch.jobs.filter(isIt),
+		attempts: batch.attempts.filter(isIt),
+		artifacts: batch.artifacts.filter((artifact) => artifact.attempt_id === id),
+		events: batch.events.filter((event) => (event.job_id ?? event.run_id) === id),
+	};
+}
+
+/** Whether D1 refused the rows themselves, so that trying again as they are is of no use. */
+function isRowsFault(error: unknown): boolean {
+	return /SQLITE_(CONSTRAINT|TOOBIG|MISMATCH|RANGE)|too big|malformed JSON/i.test(String(error));
+}

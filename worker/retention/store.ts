@@ -1,0 +1,256 @@
+import { type AnyColumn, and, asc, eq, exists, inArray, isNotNull, isNull, lt, notExists, type SQL, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { encodeTime } from "ulid";
+import {
+	type ArtifactRow,
+	artifacts,
+	attempts,
+	definitions,
+	events,
+	jobs,
+	runs,
+	signInLinks,
+	sources,
+	testResults,
+} from "../../schema/database/tables.ts";
+import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import type { Term } from "./terms.ts";
+
+/** What retention finds and removes in the record. Only runs that have left the queue are touched: nobody else writes their rows then. */
+
+/** All but these; any number of them in one parameter. */
+export function notAmong(column: AnyColumn, values: readonly string[]): SQL {
+	return sql`${column} NOT IN (SELECT value FROM json_each(${JSON.stringify(values)}))`;
+}
+
+/** The runs that a term is about, as a condition on a run. */
+function isMeant(term: Term): SQL | undefined {
+	if (term.of) {
+		// Whatever is over by then began before: so the index of the project's runs leads there.
+		const began = lt(runs.id, `${ID_PREFIXES.run}_${encodeTime(Math.max(0, term.before), 10)}`);
+		return and(eq(runs.team, term.of.team), eq(runs.project, term.of.project), began);
+	}
+	if (term.butNot.length === 0) return undefined;
+	return sql`NOT EXISTS (SELECT 1 FROM json_each(${JSON.stringify(term.butNot)}) AS p WHERE p.value ->> 'team' = ${runs.team} AND p.value ->> 'project' = ${runs.project})`;
+}
+
+/** The same as a condition on what belongs to a run. */
+function isOfMeant(db: D1Database, runId: AnyColumn, term: Term): SQL | undefined {
+	const meant = isMeant(term);
+	return (
+		meant &&
+		exists(
+			drizzle(db)
+				.select({ one: sql`1` })
+				.from(runs)
+				.where(and(eq(runs.id, runId), meant)),
+		)
+	);
+}
+
+/** Where a file lies. */
+type StoredArtifact = Pick<ArtifactRow, "key" | "size" | "part_bytes">;
+
+/** Runs that ended before this time, oldest first. */
+export async function runsEndedBefore(
+	db: D1Database,
+	term: Term,
+	limit: number,
+	held: readonly string[],
+): Promise<{ id: string; team: string }[]> {
+	return drizzle(db)
+		.select({ id: runs.id, team: runs.team })
+		.from(runs)
+		.where(and(lt(runs.finished_at, term.before), isMeant(term), notAmong(runs.id, held)))
+		.orderBy(asc(runs.finished_at))
+		.limit(limit);
+}
+
+/** Comparisons of refs that ended before this time, oldest first. */
+export async function comparisonsEndedBefore(
+	db: D1Database,
+	before: number,
+	limit: number,
+	held: readonly string[],
+): Promise<{ id: string; team: string }[]> {
+	return drizzle(db)
+		.select({ id: runs.id, team: runs.team })
+		.from(runs)
+		.where(and(sql`${runs.kind} = 'comparison'`, lt(runs.finished_at, before), notAmong(runs.id, held)))
+		.orderBy(asc(runs.finished_at))
+		.limit(limit);
+}
+
+/** The R2 objects of a run: its logs and its artifacts. */
+export async function objectsOfRun(db: D1Database, runId: string): Promise<{ logs: string[]; artifacts: StoredArtifact[] }> {
+	const d1 = drizzle(db);
+	const [logRows, artifactRows] = await d1.batch([
+		d1
+			.select({ key: attempts.log_key })
+			.from(attempts)
+			.where(and(eq(attempts.run_id, runId), isNotNull(attempts.log_key))),
+		d1
+			.select({ key: artifacts.key, size: artifacts.size, part_bytes: artifacts.part_bytes })
+			.from(artifacts)
+			.where(and(eq(artifacts.run_id, runId), isNull(artifacts.expired_at))),
+	]);
+	return { logs: logRows.map(({ key }) => key as string), artifacts: artifactRows };
+}
+
+/** Removes every row of a run, in one transaction, and its definition if no other run has the same. */
+export async function removeRunRows(db: D1Database, runId: string): Promise<void> {
+	const d1 = drizzle(db);
+	const [run] = await d1.select({ definition: runs.definition }).from(runs).where(eq(runs.id, runId));
+	await d1.batch([
+		d1.delete(testResults).where(eq(testResults.run_id, runId)),
+		d1.delete(events).where(eq(events.run_id, runId)),
+		d1.delete(artifacts).where(eq(artifacts.run_id, runId)),
+		d1.delete(attempts).where(eq(attempts.run_id, runId)),
+		d1.delete(jobs).where(eq(jobs.run_id, runId)),
+		d1.delete(runs).where(eq(runs.id, runId)),
+		d1
+			.delete(definitions)
+			.where(
+				and(
+					eq(definitions.digest, run?.definition ?? ""),
+					notExists(d1.select({ one: sql`1` }).from(runs).where(eq(runs.definition, definitions.digest))),
+				),
+			),
+	]);
+}
+
+/** Attempts that ended before this time and whose log is still there. */
+export async function logsBefore(
+	db: D1Database,
+	term: Term,
+	limit: number,
+	held: readonly string[],
+): Promise<{ id: string; run_id: string; team: string; key: string }[]> {
+	const rows = await drizzle(db)
+		.select({ id: attempts.id, run_id: attempts.run_id, team: attempts.team, key: attempts.log_key })
+		.from(attempts)
+		.where(
+			and(
+				isNotNull(attempts.log_key),
+				lt(attempts.finished_at, term.before),
+				isOfMeant(db, attempts.run_id, term),
+				notAmong(attempts.run_id, held),
+			),
+		)
+		.limit(limit);
+	return rows.map((row) => ({ ...row, key: row.key as string }));
+}
+
+export async function markLogsExpired(db: D1Database, ids: readonly string[]): Promise<void> {
+	if (ids.length === 0) return;
+	await drizzle(db)
+		.update(attempts)
+		.set({ log_key: null, log_expired_at: Date.now() })
+		.where(inArray(attempts.id, [...ids]));
+}
+
+/** Artifacts that were saved before this time and are still there. */
+export async function artifactsBefore(
+	db: D1Database,
+	term: Term,
+	limit: number,
+	held: readonly string[],
+): Promise<(StoredArtifact & { run_id: string; team: string })[]> {
+	const { run_id, team, key, size, part_bytes } = artifacts;
+	return drizzle(db)
+		.select({ run_id, team, key, size, part_bytes })
+		.from(artifacts)
+		.where(
+			and(
+				isNull(artifacts.expired_at),
+				lt(artifacts.created_at, term.before),
+				isOfMeant(db, artifacts.run_id, term),
+				notAmong(artifacts.run_id, held),
+			),
+		)
+		.limit(limit);
+}
+
+/** Artifacts that are still there though their job has had them kept only until before this time. */
+export async function artifactsExpiredBefore(
+	db: D1Database,
+	before: number,
+	limit: number,
+	held: readonly string[],
+): Promise<(StoredArtifact & { run_id: string; team: string })[]> {
+	const { run_id, team, key, size, part_bytes } = artifacts;
+	return drizzle(db)
+		.select({ run_id, team, key, size, part_bytes })
+		.from(artifacts)
+		.where(
+			and(
+				isNull(artifacts.expired_at),
+				isNotNull(artifacts.expires_at),
+				lt(artifacts.expires_at, before),
+				notAmong(artifacts.run_id, held),
+			),
+		)
+		.limit(limit);
+}
+
+export async function markArtifactsExpired(db: D1Database, keys: readonly string[]): Promise<void> {
+	if (keys.length === 0) return;
+	await drizzle(db)
+		.update(artifacts)
+		.set({ expired_at: Date.now() })
+		.where(inArray(artifacts.key, [...keys]));
+}
+
+/** Of these objects those that an artifact in the record lies in. */
+export async function keysInUse(db: D1Database, keys: readonly string[]): Promise<Set<string>> {
+	if (keys.length === 0) return new Set();
+	const rows = await drizzle(db)
+		.select({ key: artifacts.key })
+		.from(artifacts)
+		.where(inArray(artifacts.key, [...keys]));
+	return new Set(rows.map(({ key }) => key));
+}
+
+/** Uploaded sources that nobody has named since this time, and that no recorded run is made from. */
+export async function unusedSources(
+	db: D1Database,
+	before: number,
+	limit: number,
+	held: readonly string[],
+): Promise<{ id: string; team: string }[]> {
+	const d1 = drizzle(db);
+	return d1
+		.select({ id: sources.id, team: sources.team })
+		.from(sources)
+		.where(
+			and(
+				lt(sources.used_at, before),
+				notAmong(sources.id, held),
+				notExists(d1.select({ one: sql`1` }).from(runs).where(eq(runs.source_upload, sources.id))),
+			),
+		)
+		.limit(limit);
+}
+
+/** Of these objects those that no source in the record lies in. */
+export async function strayKeys(db: D1Database, keys: readonly string[]): Promise<string[]> {
+	const { results } = await db
+		.prepare("SELECT value AS key FROM json_each(?) WHERE value NOT IN (SELECT key FROM sources)")
+		.bind(JSON.stringify(keys))
+		.all<{ key: string }>();
+	return results.map(({ key }) => key);
+}
+
+/** Removes those of the sources that nobody has named in between. @returns their objects */
+export async function removeSources(db: D1Database, ids: readonly string[], before: number): Promise<string[]> {
+	if (ids.length === 0) return [];
+	const removed = await drizzle(db)
+		.delete(sources)
+		.where(and(inArray(sources.id, [...ids]), lt(sources.used_at, before)))
+		.returning({ key: sources.key });
+	return removed.map(({ key }) => key);
+}
+
+export async function removeSignInLinks(db: D1Database, before: number): Promise<void> {
+	await drizzle(db).delete(signInLinks).where(lt(signInLinks.expires_at, before));
+}

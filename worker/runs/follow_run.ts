@@ -1,0 +1,126 @@
+import { LogFormatter } from "../../schema/text/log_formatter.ts";
+import { formatDuration } from "../../schema/wire/duration.ts";
+import type { FollowedFormat } from "../../schema/wire/log_formats.ts";
+import { isTerminal, type RunState } from "../../schema/wire/states.ts";
+import type { Environment } from "../bindings.ts";
+import { FollowedText } from "../logs/followed_text.ts";
+import { readLog } from "../logs/reader.ts";
+import { dispatcherOf } from "../platform/dispatcher.ts";
+import { PrefixedLines, WritersTurn } from "./prefixed_lines.ts";
+import { findRun, type RunRecord } from "./store.ts";
+
+/**
+ * A run as text: the logs of its jobs as they are written, and `::exit N` as the last line. What one job writes comes byte for byte
+ * as it writes it; with several jobs each line begins with `job | `, and comes when it is whole. Eight logs are open at once;
+ * those that start later follow as others end.
+ */
+
+type Write = (text: string | Uint8Array) => Promise<void>;
+
+const MAX_OPEN_LOGS = 8;
+const HOLD_MS = 10_000;
+/** A burst of changes is looked at at most this often. */
+const PACE_MS = 50;
+
+/** Writes a run's logs and its end. Returns when the run is over and all of it was written. */
+export async function followRun(
+	environment: Environment,
+	team: string,
+	runId: string,
+	baseUrl: string,
+	write: Write,
+	{ notices = [], format = "raw" }: { notices?: readonly string[]; format?: FollowedFormat } = {},
+): Promise<void> {
+	const text = new FollowedText(write);
+	const turn = new WritersTurn();
+	const open = new Map<string, Promise<void>>();
+	const followed = new Set<string>();
+	let failure: unknown = null;
+	let rev = 0;
+	let record = await findRun(environment, team, runId);
+	if (record) await text.notice(`:: run ${record.run.pipeline} #${record.run.number} ${baseUrl}/runs/${runId}`);
+	for (const notice of notices) await text.notice(`:: ${notice}`);
+	while (record) {
+		for (const { attempt, prefix } of attemptsOf(record)) {
+			// Without prefixes one attempt follows the other.
+			if (open.size >= (prefix === "" ? 1 : MAX_OPEN_LOGS) || followed.has(attempt.id)) continue;
+			followed.add(attempt.id);
+			const copy = copyLog(environment, attempt, new LogFormatter(format), linesTo(text, prefix, turn))
+				.catch((error) => {
+					failure = error;
+				})
+				.finally(() => open.delete(attempt.id));
+			open.set(attempt.id, copy);
+		}
+		// The reader went away, or a log cannot be read: without `::exit` the result stays unknown, as it should.
+		if (failure) throw failure;
+		if (isTerminal(record.run.state) && open.size === 0 && attemptsOf(record).every(({ attempt }) => followed.has(attempt.id))) break;
+		await text.stillHere(stillRunning(record));
+		const isBehind = attemptsOf(record).some(({ attempt }) => !followed.has(attempt.id));
+		if (isTerminal(record.run.state) || isBehind) await Promise.race([...open.values(), pause(HOLD_MS)]);
+		else {
+			const change = await dispatcherOf(environment, team).followRun(runId, rev, HOLD_MS);
+			rev = change?.rev ?? 0;
+			record = change?.rows ?? (await findRun(environment, team, runId));
+			await pause(PACE_MS);
+		}
+	}
+	if (record) await text.notice(`::exit ${exitCodeOf(record)}`);
+}
+
+function pause(ms: number): Promise<void> {
+	return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function attemptsOf({ jobs, attempts }: RunRecord) {
+	return attempts.map((attempt) => {
+		const job = jobs.find(({ id }) => id === attempt.job_id);
+		const again = attempt.number > 1 ? ` (attempt ${attempt.number})` : "";
+		return { attempt, prefix: jobs.length > 1 ? `${job?.name}${again} | ` : "" };
+	});
+}
+
+/** What takes the log of an attempt. */
+type LogSink = Pick<PrefixedLines, "push" | "end" | "close">;
+
+function linesTo(text: FollowedText, prefix: string, turn: WritersTurn): LogSink {
+	const write = (bytes: Uint8Array) => text.write(bytes);
+	if (prefix !== "") return new PrefixedLines(prefix, turn, write);
+	return { push: write, end: () => Promise.resolve(), close: () => undefined };
+}
+
+async function copyLog(
+	environment: Environment,
+	attempt: RunRecord["attempts"][number],
+	formatter: LogFormatter,
+	sink: LogSink,
+): Promise<void> {
+	try {
+		for await (const bytes of readLog(environment, attempt, { offset: 0, until: null, isFollowing: true }))
+			if (bytes) await sink.push(formatter.push(bytes));
+		await sink.push(formatter.flush());
+		await sink.end();
+	} finally {
+		sink.close();
+	}
+}
+
+const stillRunning =
+	({ run, jobs }: RunRecord) =>
+	() => {
+		const running = jobs.filter((job) => job.state === "running").map((job) => job.name);
+		const since = formatDuration(Date.now() - (run.started_at ?? run.created_at));
+		return running.length > 0 ? `:: still running, ${running.join(", ")} ${since}` : `:: still ${run.state}, ${since}`;
+	};
+
+const EXIT_CODES: Partial<Record<RunState, number>> = { succeeded: 0, skipped: 0, timed_out: 124, errored: 125, cancelled: 130 };
+
+/** What a shell is told of a run that is over: 0, the exit code of the first job that failed, 124, 125 or 130. */
+function exitCodeOf({ run, jobs }: RunRecord): number {
+	const known = EXIT_CODES[run.state];
+	if (known !== undefined) return known;
+	const failed = jobs
+		.filter((job) => job.state === "failed" && job.allow_failure === 0)
+		.sort((a, b) => (a.finished_at ?? 0) - (b.finished_at ?? 0));
+	return failed[0]?.exit_code || 1;
+}

@@ -1,0 +1,73 @@
+import { ulid } from "ulid";
+import type { ParametersText } from "../../../schema/pipeline/validate/parameters.ts";
+import { checkingPipelineWith, readingParameters } from "../../../schema/pipeline/validate/parse.ts";
+import { ApiError } from "../../../schema/wire/errors.ts";
+import { ID_PREFIXES } from "../../../schema/wire/ids.ts";
+import { MAX_PIPELINE_BYTES } from "../../../schema/wire/limits.ts";
+import { readText } from "../../http/bodies.ts";
+import type { RequestContext } from "../../http/route.ts";
+import { sha256 } from "../../identity/digest.ts";
+import { dispatcherOf } from "../../platform/dispatcher.ts";
+import { unwrap } from "../../platform/result.ts";
+import { inTurn } from "../../platform/turns.ts";
+import { SUBMITTED } from "../../queue/core/runs/submit.ts";
+import { page } from "../../ui/layout.tsx";
+import { filledIn, givenIn } from "../../ui/parameter_fields.tsx";
+import { faultsIn } from "../../ui/validation_errors.tsx";
+import { NewRunPage } from "./new_run_page.tsx";
+
+/** A run by hand. The form is sent twice: with the pipeline, and once more with the values of its parameters. */
+
+type Reader = RequestContext<"user">;
+
+export function newRunPage({ principal }: Reader): Response {
+	return formPage(principal.name, { pipeline: "", params: null, given: {}, error: null });
+}
+
+export async function submitNewRun(context: Reader): Promise<Response> {
+	const { request, principal } = context;
+	const form = new URLSearchParams(await readText(request, MAX_PIPELINE_BYTES));
+	const pipeline = (form.get("pipeline") ?? "").replaceAll("\r\n", "\n");
+	const given = givenIn(form);
+	let params: ParametersText | null = null;
+	try {
+		params = await inTurn(readingParameters(pipeline), pipeline.length);
+		const isReady = form.get("ready") === "yes" || Object.keys(params).length === 0;
+		if (!isReady) return formPage(principal.name, { pipeline, params, given, error: null });
+		const runId = await submit(context, pipeline, given);
+		return new Response(null, { status: 303, headers: { Location: `/runs/${runId}` } });
+	} catch (error) {
+		if (!(error instanceof ApiError)) throw error;
+		return formPage(principal.name, { pipeline, params, given, error });
+	}
+}
+
+async function submit({ environment, principal }: Reader, text: string, params: Record<string, string>): Promise<string> {
+	const checked = await inTurn(checkingPipelineWith(text, { params: filledIn(params) }), text.length);
+	const { pipeline, project } = await inTurn(checked.resolving({}), text.length);
+	const answer = await dispatcherOf(environment, principal.team).submit({
+		runId: `${ID_PREFIXES.run}_${ulid()}`,
+		pipeline,
+		definition: await sha256(JSON.stringify(pipeline)),
+		project,
+		trigger: { kind: "api", actor: principal.name, delivery: null },
+		commit: null,
+		origin: SUBMITTED,
+		rerun: null,
+		idempotency: null,
+	});
+	return unwrap(answer).runId;
+}
+
+interface FormState {
+	pipeline: string;
+	params: ParametersText | null;
+	given: Record<string, string>;
+	error: ApiError | null;
+}
+
+function formPage(user: string, { error, ...state }: FormState): Response {
+	const faults = error ? faultsIn(error) : [];
+	const message = error && faults.length === 0 ? error.message : null;
+	return page({ title: "New run", user, children: <NewRunPage {...state} faults={faults} message={message} /> }, error?.status ?? 200);
+}

@@ -1,0 +1,39 @@
+import type { ParametersText } from "../../../schema/pipeline/validate/parameters.ts";
+import type { FieldError } from "../../../schema/wire/errors.ts";
+import { ParameterFields } from "../../ui/parameter_fields.tsx";
+import { Faults } from "../../ui/validation_errors.tsx";
+
+interface NewRunProps {
+	pipeline: string;
+	/** The parameters to be filled in; null before the pipeline is known. */
+	params: ParametersText | null;
+	/** What was filled in. */
+	given: Readonly<Record<string, string>>;
+	faults: readonly FieldError[];
+	message: string | null;
+}
+
+const EXAMPLE =
+	'name: hello\nparams:\n  who: { type: string, default: world, description: whom to greet }\nenv: { WHO: "${{ params.who }}" }\nsteps:\n  - echo hello $WHO\n';
+
+/** A run by hand: the pipeline, then its parameters as a form. */
+export function NewRunPage({ pipeline, params, given, faults, message }: NewRunProps) {
+	return (
+		<section>
+			<h1>New run</h1>
+			{message && <p class="reason">{message}</p>}
+			<Faults faults={faults} />
+			<form method="post" action="/new" class="new-run">
+				<label>
+					Pipeline
+					<textarea name="pipeline" rows={params ? 6 : 18} spellcheck={false}>
+						{pipeline || EXAMPLE}
+					</textarea>
+				</label>
+				{params && <ParameterFields declared={params} given={given} />}
+				{params && <input type="hidden" name="ready" value="yes" />}
+				<button type="submit">{params ? "Run" : "Next"}</button>
+			</form>
+		</section>
+	);
+}

@@ -1,0 +1,97 @@
+import type { Page, QueueState, RunSummary } from "../../../schema/wire/resources.ts";
+import { Ago, State, Took } from "../../ui/words.tsx";
+
+/** The front page: all runs, newest first, and whether the queue gives out work. */
+export function RunsPage({ runs, queue }: { runs: Page<RunSummary>; queue: QueueState }) {
+	return (
+		<section id="runs" data-refresh>
+			<div class="title">
+				<h1>Runs</h1>
+				<form method="post" action={queue.paused ? "/queue/resume" : "/queue/pause"}>
+					<button type="submit" class={queue.paused ? "" : "quiet"}>
+						{queue.paused ? "Resume the queue" : "Pause the queue"}
+					</button>
+				</form>
+			</div>
+			{queue.paused && (
+				<p class="reason">
+					{`The queue is paused by ${queue.paused_by}${queue.reason ? `: ${queue.reason}` : ""}. What runs goes on; what waits waits.`}
+				</p>
+			)}
+			{runs.items.length === 0 ? <FirstRun /> : <RunTable runs={runs.items} />}
+			{runs.next_cursor !== null && (
+				<p>
+					<a href={`/?cursor=${runs.next_cursor}`}>Older runs →</a>
+				</p>
+			)}
+		</section>
+	);
+}
+
+function FirstRun() {
+	return (
+		<div class="empty">
+			<p>No runs yet. Submit one:</p>
+			<pre>{`curl -H "Authorization: Bearer $TOKEN" -d '{"run": "echo hello"}' "$SERVER/api/v1/runs?follow=1"`}</pre>
+		</div>
+	);
+}
+
+/** Runs as a table. */
+export function RunTable({ runs }: { runs: RunSummary[] }) {
+	return (
+		<table>
+			<thead>
+				<tr>
+					<th>Run</th>
+					<th>State</th>
+					<th>Source</th>
+					<th>Started</th>
+					<th>Took</th>
+				</tr>
+			</thead>
+			<tbody>
+				{runs.map((run) => (
+					<tr key={run.id}>
+						<td>
+							<a href={`/runs/${run.id}`}>
+								<strong>{run.pipeline}</strong> <span class="muted">{`${run.project} #${run.number}`}</span>
+							</a>
+						</td>
+						<td>
+							<State state={run.state} />
+							{run.reason && <div class="muted small">{run.reason.text}</div>}
+						</td>
+						<td>
+							<Source run={run} />
+						</td>
+						<td>
+							<Ago at={run.created_at} />
+						</td>
+						<td>
+							<Took from={run.started_at} to={run.finished_at} />
+						</td>
+					</tr>
+				))}
+			</tbody>
+		</table>
+	);
+}
+
+/** What a run was made from: branch or tag, commit and its first line. */
+export function Source({ run }: { run: RunSummary }) {
+	if (!run.source) return <span class="muted">–</span>;
+	if ("upload" in run.source) return <span title={run.source.upload}>an uploaded source</span>;
+	const [subject = ""] = run.commit?.message.split("\n") ?? [];
+	return (
+		<span title={run.source.git}>
+			{run.branch ?? run.tag ?? run.source.ref ?? "default branch"}
+			{run.commit && (
+				<>
+					{" "}
+					<code>{run.commit.sha.slice(0, 8)}</code> <span class="muted">{subject.slice(0, 60)}</span>
+				</>
+			)}
+		</span>
+	);
+}

@@ -1,0 +1,123 @@
+import { ulid } from "ulid";
+import { readDefinition } from "../../schema/pipeline/resolve/resolved.ts";
+import { ancestorsOf } from "../../schema/pipeline/validate/graph.ts";
+import { ApiError } from "../../schema/wire/errors.ts";
+import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import { type RerunRequest, rerunRequest } from "../../schema/wire/resources.ts";
+import { isTerminal } from "../../schema/wire/states.ts";
+import { readJson } from "../http/bodies.ts";
+import { onlyParameters } from "../http/queries.ts";
+import { actorOf, type RequestContext, route } from "../http/route.ts";
+import { sha256 } from "../identity/digest.ts";
+import { dispatcherOf } from "../platform/dispatcher.ts";
+import { log } from "../platform/logger.ts";
+import { unwrap } from "../platform/result.ts";
+import type { Rerun, RunCommit } from "../queue/core/runs/submit.ts";
+import { touchSource } from "../sources/store.ts";
+import { answerSubmitted, idempotencyOf, requireRun, type SubmittingContext } from "./api.ts";
+import { findDefinition, type RunRecord } from "./store.ts";
+
+/** Repeating a run: the same pipeline, parameters and commit, all of it or what is left to do. */
+
+type Caller = RequestContext<"user" | "host">;
+
+/** POST /runs/:id/rerun */
+async function rerun(context: Caller): Promise<Response> {
+	onlyParameters(context.url, []);
+	const body = await readJson(context.request, rerunRequest);
+	return answerSubmitted(context, await rerunOf(context, body));
+}
+
+/**
+ * Submits a run that repeats the one that the path names.
+ * @throws ApiError `not_found`, `conflict` while that one is not over, `gone` if what it was made of is not there any more
+ */
+export async function rerunOf(context: SubmittingContext, asked: RerunRequest) {
+	const { environment, principal, requestId } = context;
+	const record = await requireRun(context);
+	const { run } = record;
+	if (!isTerminal(run.state)) {
+		throw new ApiError("conflict", `The run is ${run.state}; it can be repeated once it is over.`, {
+			details: { id: run.id, state: run.state },
+			suggestions: ["Wait for it, or cancel it."],
+		});
+	}
+	const stored = await findDefinition(environment, principal.team, run);
+	if (!stored) throw new ApiError("gone", "What the run was made of is not there any more.", { details: { id: run.id } });
+	const pipeline = readDefinition(stored);
+	const { source } = pipeline;
+	if (source && "upload" in source && !(await touchSource(environment.DB, principal.team, source.upload)))
+		throw new ApiError("gone", `The uploaded source ${source.upload} is not there any more.`, { suggestions: ["Submit it anew."] });
+	const again: Rerun = { of: run.id, reused: reusedOf(record, asked) };
+	const definition = await sha256(JSON.stringify(pipeline));
+	const answer = unwrap(
+		await dispatcherOf(environment, principal.team).submit({
+			runId: `${ID_PREFIXES.run}_${ulid()}`,
+			pipeline,
+			definition,
+			project: run.project,
+			trigger: { kind: run.trigger_kind, actor: actorOf(principal), delivery: run.trigger_delivery },
+			commit: commitOf(run),
+			origin: {
+				plannedBy: run.planned_by,
+				file: run.file,
+				isTrusted: run.is_trusted === 1,
+				// Whoever may repeat it may let it pass, too.
+				approvedBy: run.is_trusted === 1 ? null : actorOf(principal),
+			},
+			rerun: again,
+			idempotency: await idempotencyOf(context, JSON.stringify(["rerun", run.id, asked])),
+		}),
+	);
+	log("info", "run repeated", { request_id: requestId, run: answer.runId, of: run.id, actor: actorOf(principal) });
+	return answer;
+}
+
+function commitOf({ commit_sha: sha, commit_message: message, commit_author: author, branch, tag }: RunRecord["run"]): RunCommit | null {
+	return sha === null ? null : { sha, message, author, branch, tag };
+}
+
+/** The jobs whose result is taken over. @throws ApiError `not_found` for a job of another run, `conflict` if nothing is left to do */
+function reusedOf({ run, jobs }: RunRecord, asked: RerunRequest): Rerun["reused"] {
+	if (jobs.length === 0) {
+		throw new ApiError("conflict", "There is nothing in this run that could be run.", {
+			details: { id: run.id, state: run.state },
+			suggestions: [`Mend ${run.file ?? "its pipeline"} and push.`],
+		});
+	}
+	const taken = keptOf(jobs, asked);
+	if (taken.length === jobs.length) {
+		throw new ApiError("conflict", "Nothing of this run has failed.", {
+			details: { id: run.id, state: run.state },
+			suggestions: ["Repeat all of it: leave out only."],
+		});
+	}
+	return taken.map((job) => ({
+		position: job.position,
+		state: job.state,
+		reason: job.reason_code === null ? null : { code: job.reason_code, text: job.reason_text ?? "" },
+		outputs: job.outputs,
+		resultAttempt: job.result_attempt,
+		exitCode: job.exit_code,
+	}));
+}
+
+function keptOf(jobs: RunRecord["jobs"], asked: RerunRequest): RunRecord["jobs"] {
+	if (asked.job === undefined && asked.only === undefined) return [];
+	const chosen = asked.job === undefined ? jobs.filter(hasGoneWrong) : jobs.filter((job) => job.id === asked.job);
+	if (asked.job !== undefined && chosen.length === 0)
+		throw new ApiError("not_found", `The run has no job ${asked.job}.`, { details: { job: asked.job } });
+	const needs = new Map(jobs.map((job) => [job.key, JSON.parse(job.needs) as string[]]));
+	// What needs one of them is run again with it: it was made of the old result.
+	return jobs.filter((job) => {
+		const ancestors = ancestorsOf(job.key, needs);
+		return !chosen.includes(job) && !chosen.some(({ key }) => ancestors.has(key));
+	});
+}
+
+/** Whether a job has failed, was ended, or was skipped because another was. */
+function hasGoneWrong(job: RunRecord["jobs"][number]): boolean {
+	return job.state !== "succeeded" && !(job.state === "skipped" && (job.reason_code === "condition" || job.reason_code === "need_failed"));
+}
+
+export const rerunRoutes = [route("POST", "/api/v1/runs/:id/rerun", ["user", "host"], rerun)];

@@ -1,0 +1,101 @@
+import type { SlicedWork } from "../../schema/pipeline/syntax/sliced_work.ts";
+import {
+	type CheckedSubmission,
+	checkingSubmission,
+	checkingSubmissionForm,
+	type Submission,
+} from "../../schema/pipeline/validate/parse.ts";
+import { ApiError } from "../../schema/wire/errors.ts";
+import { MAX_PIPELINE_BYTES, MAX_SUBMITTED_SOURCE_BYTES } from "../../schema/wire/limits.ts";
+import type { Environment } from "../bindings.ts";
+import { readBytes } from "../http/bodies.ts";
+import { parsingJson } from "../http/bounded_json.ts";
+import { isForm, partFault, readParts, textOf } from "../http/forms.ts";
+import { decodingText } from "../http/large_texts.ts";
+import { dispatcherOf } from "../platform/dispatcher.ts";
+import { unwrap } from "../platform/result.ts";
+import { inTurn } from "../platform/turns.ts";
+import { findProject } from "../projects/store.ts";
+import { requireSource, storeSource } from "../sources/bundles.ts";
+
+/** What POST /runs takes: a pipeline or a submission as JSON or YAML, or a form with the same names as parts. */
+
+/** @throws ApiError `malformed`, `too_large`, `validation_failed`, `unavailable` */
+export async function readSubmission(request: Request, environment: Environment, team: string): Promise<Submission> {
+	const submission = isForm(request) ? await readForm(request, environment, team) : await readPlain(request, environment, team);
+	await requireSource(environment, team, submission.pipeline.source);
+	return submission;
+}
+
+/** A submission that was read, and how long it is. */
+interface ReadSubmission {
+	checked: CheckedSubmission;
+	characters: number;
+}
+
+/** Resolves a submission with the repository of its project, where it does not say itself what the workspace is made of. */
+async function inProject(environment: Environment, team: string, { checked, characters }: ReadSubmission): Promise<Submission> {
+	const project = checked.hasSource ? null : await findProject(environment.DB, team, checked.project);
+	const repository = project?.repository ? { address: project.repository, branch: project.default_branch } : null;
+	return inTurn(checked.resolving({ repository }), characters);
+}
+
+async function readPlain(request: Request, environment: Environment, team: string): Promise<Submission> {
+	const bytes = await readBytes(request, MAX_PIPELINE_BYTES);
+	const isJson = /\bjson\b/i.test(request.headers.get("Content-Type") ?? "");
+	const checked = await inTurn(checkingBody(bytes, isJson), bytes.byteLength);
+	return inProject(environment, team, { checked, characters: bytes.byteLength });
+}
+
+function* checkingBody(bytes: Uint8Array, isJson: boolean): SlicedWork<CheckedSubmission> {
+	const text = yield* decodingText(bytes);
+	if (!/\S/.test(text)) {
+		throw new ApiError("malformed", "The body is empty.", { suggestions: ['-d \'{"run": "make test"}\', or --data-binary @pipeline.yml'] });
+	}
+	// YAML takes more than JSON does.
+	if (isJson) yield* parsingJson(text);
+	return yield* checkingSubmission(text);
+}
+
+async function readForm(request: Request, environment: Environment, team: string): Promise<Submission> {
+	const { texts, bundle } = await readFormParts(request);
+	// First what costs nothing to find wrong.
+	const characters = [...texts.values()].reduce((sum, { length }) => sum + length, 0);
+	const checked = await inTurn(checkingSubmissionForm(texts), characters);
+	if (!bundle) return inProject(environment, team, { checked, characters });
+	const submission = await inTurn(checked.resolving({ repository: null }), characters);
+	if (texts.has("source")) throw partFault("source", "is there twice: as a file and as text", "keep one of them");
+	unwrap(await dispatcherOf(environment, team).checkRoom());
+	const size = bundle.reduce((sum, chunk) => sum + chunk.byteLength, 0);
+	const { id } = await storeSource(environment, team, each(bundle), size);
+	return { ...submission, pipeline: { ...submission.pipeline, source: { upload: id } } };
+}
+
+async function* each<Value>(values: readonly Value[]): AsyncGenerator<Value> {
+	yield* values;
+}
+
+interface Form {
+	texts: Map<string, string>;
+	/** The archive of a part `source` that is a file. */
+	bundle: Uint8Array[] | null;
+}
+
+async function readFormParts(request: Request): Promise<Form> {
+	const form: Form = { texts: new Map(), bundle: null };
+	const limits = { part: MAX_SUBMITTED_SOURCE_BYTES, total: MAX_SUBMITTED_SOURCE_BYTES + MAX_PIPELINE_BYTES, tooLarge: sourceTooLarge };
+	await readParts(request, limits, (part) => {
+		const { name } = part;
+		if (form.texts.has(name) || (name === "source" && form.bundle)) throw partFault(name, "is there twice", "send each part once");
+		if (name === "source" && part.filename !== undefined) form.bundle = part.content;
+		else form.texts.set(name, textOf(part, MAX_PIPELINE_BYTES));
+	});
+	return form;
+}
+
+function sourceTooLarge(): ApiError {
+	return new ApiError("too_large", `A source in a form may have ${MAX_SUBMITTED_SOURCE_BYTES} bytes.`, {
+		details: { limit: MAX_SUBMITTED_SOURCE_BYTES },
+		suggestions: ['Upload it with PUT /api/v1/sources and name it: "source": {"upload": "src_…"}.'],
+	});
+}

@@ -1,0 +1,52 @@
+import type { Session } from "../../../schema/wire/sessions.ts";
+import type { RequestContext } from "../../http/route.ts";
+import { page } from "../../ui/layout.tsx";
+import { Ago } from "../../ui/words.tsx";
+import { endOne, sessionsOf } from "../api.ts";
+
+/** GET /sessions: who is signed in, and where. */
+export async function sessionsPage(context: RequestContext<"user">): Promise<Response> {
+	const sessions = await sessionsOf(context);
+	return page({ title: "Sessions", user: context.principal.name, children: <Sessions sessions={sessions} /> });
+}
+
+/** POST /sessions/:id/end */
+export async function endSessionFromPage(context: RequestContext<"user">): Promise<Response> {
+	await endOne(context);
+	return new Response(null, { status: 303, headers: { Location: "/sessions" } });
+}
+
+function Sessions({ sessions }: { sessions: readonly Session[] }) {
+	return (
+		<section>
+			<h1>Sessions</h1>
+			<p class="muted">Browsers that are signed in. A session ends after 30 days, at sign-out, or when its token is revoked.</p>
+			{sessions.length === 0 && <p class="empty">Nobody is signed in.</p>}
+			{sessions.map((session) => (
+				<article class="card" key={session.id}>
+					<div class="title">
+						<strong>
+							{session.name}
+							{session.is_current && <span class="muted small"> this browser</span>}
+						</strong>
+						<form method="post" action={`/sessions/${session.id}/end`}>
+							<button type="submit" class="danger">
+								End
+							</button>
+						</form>
+					</div>
+					<dl class="pairs">
+						<dt>Browser</dt>
+						<dd>{session.user_agent || <span class="muted">unknown</span>}</dd>
+						<dt>Address</dt>
+						<dd>{session.address}</dd>
+						<dt>Signed in</dt>
+						<dd>
+							<Ago at={session.created_at} />
+						</dd>
+					</dl>
+				</article>
+			))}
+		</section>
+	);
+}

@@ -1,0 +1,109 @@
+import { ApiError } from "../../../schema/wire/errors.ts";
+import { readText } from "../../http/bodies.ts";
+import type { RequestContext } from "../../http/route.ts";
+import { sha256 } from "../../identity/digest.ts";
+import { assertOwnOrigin } from "../../identity/origin.ts";
+import { endedSessionCookie, openSession } from "../../identity/session.ts";
+import { endSession } from "../../identity/sessions_store.ts";
+import { redeemSignInLink, type Token } from "../../identity/tokens_store.ts";
+import { findShownToken } from "../../identity/wrong_credentials.ts";
+import { log } from "../../platform/logger.ts";
+import { page } from "../../ui/layout.tsx";
+
+type Visitor = RequestContext<"anyone" | "user">;
+
+const MAX_FORM_BYTES = 4096;
+const CODE = /^[A-Za-z0-9_-]{1,100}$/;
+
+/**
+ * GET /sign-in?code=…: the one-time link that the host prints. It shows a button and changes nothing: scanners of links and
+ * previews of chats open what they find.
+ */
+export function signInPage({ url, principal }: Visitor): Response {
+	const code = url.searchParams.get("code") ?? "";
+	const isSignedIn = principal.kind === "user";
+	return page({
+		title: "Sign in",
+		user: isSignedIn ? principal.name : null,
+		children: (
+			<section class="narrow">
+				<h1>Sign in</h1>
+				{CODE.test(code) ? <SignInByLink code={code} /> : <SignInByToken />}
+			</section>
+		),
+	});
+}
+
+function SignInByLink({ code }: { code: string }) {
+	return (
+		<>
+			<p>This link signs you in to the status page once.</p>
+			<form method="post" action="/sign-in" class="sign-in">
+				<input type="hidden" name="code" value={code} />
+				<button type="submit">Sign in</button>
+			</form>
+		</>
+	);
+}
+
+/** The form for whoever has a token. */
+export function SignInByToken() {
+	return (
+		<>
+			<p>Open the sign-in link that the coordinator printed when it started, or paste a token.</p>
+			<form method="post" action="/sign-in" class="sign-in">
+				<label>
+					Token <input type="password" name="token" required autoComplete="off" />
+				</label>
+				<button type="submit">Sign in</button>
+			</form>
+		</>
+	);
+}
+
+/** POST /sign-in: the code of a link, or a token. */
+export async function signIn(context: Visitor): Promise<Response> {
+	const { request, environment, client, ownOrigins, requestId } = context;
+	assertOwnOrigin(request, ownOrigins);
+	const form = new URLSearchParams(await readText(request, MAX_FORM_BYTES));
+	const code = form.get("code");
+	const token = code === null ? await byToken(context, (form.get("token") ?? "").trim()) : await byLink(context, code);
+	if (token === null) return backHome(null);
+	const userAgent = request.headers.get("User-Agent") ?? "";
+	const session = { team: token.team, tokenId: token.id, userAgent, address: client.address };
+	log("info", "signed in", { request_id: requestId, token: token.id, address: client.address });
+	return backHome(await openSession(environment.DB, session, isSecure(context)));
+}
+
+async function byToken({ environment, client }: Visitor, text: string): Promise<Token> {
+	const token = await findShownToken(environment.DB, client, text);
+	if (token) return token;
+	throw new ApiError("authentication_required", "This token is not valid.", { suggestions: ["Check that the whole token was copied."] });
+}
+
+/** The token of a link; null for somebody who is signed in already and has used the link up. */
+async function byLink({ environment, principal }: Visitor, code: string): Promise<Token | null> {
+	const token = await redeemSignInLink(environment.DB, await sha256(code));
+	if (token || principal.kind === "user") return token;
+	throw new ApiError("authentication_required", "This sign-in link was used or has expired.", {
+		suggestions: ["Each start of the coordinator prints a new one."],
+	});
+}
+
+/** POST /sign-out: the session is over, wherever its cookie may be kept. */
+export async function signOut(context: RequestContext<"user">): Promise<Response> {
+	const { environment, principal, requestId } = context;
+	if (principal.sessionId !== null) {
+		await endSession(environment.DB, principal.team, principal.sessionId);
+		log("info", "signed out", { request_id: requestId, session: principal.sessionId });
+	}
+	return backHome(endedSessionCookie(isSecure(context)));
+}
+
+function isSecure({ baseUrl }: Pick<Visitor, "baseUrl">): boolean {
+	return baseUrl.startsWith("https:");
+}
+
+function backHome(cookie: string | null): Response {
+	return new Response(null, { status: 303, headers: { Location: "/", ...(cookie ? { "Set-Cookie": cookie } : {}) } });
+}

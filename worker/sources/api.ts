@@ -1,0 +1,42 @@
+import type { SourceRow } from "../../schema/database/tables.ts";
+import { ApiError, notFound } from "../../schema/wire/errors.ts";
+import { MAX_SOURCE_BYTES } from "../../schema/wire/limits.ts";
+import type { UploadedSource } from "../../schema/wire/resources.ts";
+import { json } from "../http/answers.ts";
+import { lengthOf } from "../http/bodies.ts";
+import { assertNotEncoded } from "../http/encoded_body.ts";
+import { onlyParameters } from "../http/queries.ts";
+import { type RequestContext, route } from "../http/route.ts";
+import { dispatcherOf } from "../platform/dispatcher.ts";
+import { unwrap } from "../platform/result.ts";
+import { storeSource } from "./bundles.ts";
+import { findSource } from "./store.ts";
+
+type Caller = RequestContext<"user" | "host">;
+
+/** PUT /sources: a tar archive, with gzip or without, that a submission can name as its source. */
+async function upload({ request, url, environment, principal }: Caller): Promise<Response> {
+	onlyParameters(url, []);
+	assertNotEncoded(request);
+	const size = lengthOf(request, MAX_SOURCE_BYTES);
+	unwrap(await dispatcherOf(environment, principal.team).checkRoom());
+	if (!request.body) throw new ApiError("malformed", "The body is empty.", { suggestions: ["curl -T source.tar.gz …"] });
+	const source = await storeSource(environment, principal.team, request.body, size);
+	return json(presentSource(source), 201, { Location: `/api/v1/sources/${source.id}` });
+}
+
+async function get({ url, environment, principal, params }: Caller): Promise<Response> {
+	onlyParameters(url, []);
+	const source = await findSource(environment.DB, principal.team, params.id ?? "");
+	if (!source) throw notFound("source", params.id ?? "");
+	return json(presentSource(source));
+}
+
+function presentSource({ id, size, sha256, entries, unpacked_bytes }: SourceRow): UploadedSource {
+	return { id, size, sha256, entries, unpacked_bytes };
+}
+
+export const sourceRoutes = [
+	route("PUT", "/api/v1/sources", ["user", "host"], upload),
+	route("GET", "/api/v1/sources/:id", ["user", "host"], get),
+];

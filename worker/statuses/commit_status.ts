@@ -1,0 +1,103 @@
+import type { ForgeKind } from "../../schema/wire/projects.ts";
+import type { RunState } from "../../schema/wire/states.ts";
+import type { Environment } from "../bindings.ts";
+import { NotSent, type Outgoing, send } from "../outbound/send.ts";
+import { log } from "../platform/logger.ts";
+import { linkBase } from "../platform/settings.ts";
+import { findProject, isRepositoryOf } from "../projects/store.ts";
+import type { Effect } from "../queue/core/effects/effects.ts";
+import { readSecrets } from "../secrets/service.ts";
+import { type Forge, forgeOf } from "../webhooks/forge.ts";
+import { noticeAcceptance, noticeRejection } from "./status_notices.ts";
+import { statusContext, statusDescription } from "./status_text.ts";
+
+/** Commit statuses: how a run stands, beside its commit on the forge. */
+
+type Status = Extract<Effect, { kind: "commit_status" }>;
+
+/** What forges call the states of a run. GitHub and Gitea know four; GitLab tells running from waiting. */
+const STATES: Record<RunState, { github: string; gitea: string; gitlab: string }> = {
+	queued: { github: "pending", gitea: "pending", gitlab: "pending" },
+	waiting: { github: "pending", gitea: "pending", gitlab: "pending" },
+	running: { github: "pending", gitea: "pending", gitlab: "running" },
+	cancelling: { github: "pending", gitea: "pending", gitlab: "running" },
+	succeeded: { github: "success", gitea: "success", gitlab: "success" },
+	skipped: { github: "success", gitea: "success", gitlab: "skipped" },
+	failed: { github: "failure", gitea: "failure", gitlab: "failed" },
+	timed_out: { github: "failure", gitea: "failure", gitlab: "failed" },
+	errored: { github: "error", gitea: "error", gitlab: "failed" },
+	cancelled: { github: "error", gitea: "error", gitlab: "canceled" },
+};
+/** GitLab keeps no longer name of a branch or tag. */
+const MAX_REF = 255;
+
+/** Projects of which it was said that their statuses are not sent. */
+const warned = new Set<string>();
+
+/**
+ * Tells the forge of a project how one of its commits fares. A project without a forge, or without a token for it, tells nobody.
+ * @throws NotSent
+ */
+export async function sendCommitStatus(environment: Environment, team: string, status: Status): Promise<void> {
+	const project = await findProject(environment.DB, team, status.project);
+	// What is submitted to a project may be about another repository, which its forge knows nothing of.
+	if (!project || !isRepositoryOf(project, status.repository)) return;
+	if (project.forge === null && project.hook_secret === null) return;
+	const forge = forgeOf(project);
+	const { forge_token: name } = project;
+	if (typeof forge === "string" || name === null) {
+		warnOnce(project.name, typeof forge === "string" ? forge : "the project names no token for its forge");
+		return;
+	}
+	const token = (await readSecrets(environment, team, project.name, [name])).get(name);
+	if (token === undefined) throw new NotSent(`There is no secret ${name} for the project ${project.name}.`, { isFinal: true });
+	const context = await statusContext(forge.kind, `${project.status_context}/${status.name}`);
+	try {
+		await send(requestOf(forge, token.trim(), context, status, linkBase(environment)));
+	} catch (error) {
+		// GitLab refuses to be told what it knows: the answer to the first time was lost.
+		const isKnown =
+			forge.kind === "gitlab" && error instanceof NotSent && error.status === 400 && /Cannot transition status/i.test(error.message);
+		if (error instanceof NotSent && project.repository === status.repository) await noticeRejection(environment.DB, project, forge, error);
+		if (!isKnown) throw error;
+	}
+	await noticeAcceptance(environment.DB, project);
+}
+
+function warnOnce(project: string, why: string): void {
+	if (warned.has(project)) return;
+	warned.add(project);
+	log("warn", "commit statuses are not sent", { project, why });
+}
+
+const HEADERS: Record<ForgeKind, (token: string) => Record<string, string>> = {
+	github: (token) => ({
+		Authorization: `Bearer ${token}`,
+		Accept: "application/vnd.github+json",
+		"X-GitHub-Api-Version": "2022-11-28",
+	}),
+	gitea: (token) => ({ Authorization: `token ${token}`, Accept: "application/json" }),
+	gitlab: (token) => ({ "PRIVATE-TOKEN": token, Accept: "application/json" }),
+};
+
+function requestOf({ kind, api, repository }: Forge, token: string, context: string, status: Status, base: string): Outgoing {
+	const { sha, state, description } = status;
+	const path = kind === "gitlab" ? `/projects/${encodeURIComponent(repository)}` : `/repos/${repository}`;
+	const named = kind === "gitlab" ? { name: context, ...refOf(status) } : { context };
+	// On the edge nobody knows the address but PUBLIC_URL.
+	const link = base === "" ? {} : { target_url: `${base}/runs/${status.runId}` };
+	const body = { state: STATES[state][kind], ...named, description: statusDescription(kind, description), ...link };
+	return {
+		url: `${api}${path}/statuses/${sha}`,
+		method: "POST",
+		headers: { ...HEADERS[kind](token), "Content-Type": "application/json" },
+		body: JSON.stringify(body),
+		hidden: [token],
+		followsWithinOrigin: true,
+	};
+}
+
+/** Without a ref GitLab looks for a branch that holds the commit, and rejects one that none does: that of a fork, or of a branch that is gone. */
+function refOf({ ref }: Status): { ref?: string } {
+	return ref && ref.length <= MAX_REF ? { ref } : {};
+}

@@ -1,0 +1,52 @@
+import { sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { PROTOCOL_VERSION } from "../../schema/wire/limits.ts";
+import { json } from "../http/answers.ts";
+import { type RequestContext, route } from "../http/route.ts";
+import { DEFAULT_TEAM } from "../identity/principal.ts";
+import { dispatcherOf } from "../platform/dispatcher.ts";
+import { VERSION } from "../platform/version.ts";
+
+/** GET /healthz: the process answers. */
+function healthz(): Response {
+	return json({ status: "ok" });
+}
+
+/** Whether there is a token that a request could be valid with. Reads the record, too. */
+const LOOK = sql`SELECT EXISTS (SELECT 1 FROM tokens WHERE kind = 'admin' AND revoked_at IS NULL) AS has_token
+	FROM (SELECT count(*) FROM (SELECT 1 FROM runs LIMIT 1))`;
+
+/** GET /readyz: a valid request succeeds and nothing needs a person; 503 otherwise, saying what. */
+async function readyz({ environment }: RequestContext): Promise<Response> {
+	const [queue, record] = await Promise.allSettled([
+		dispatcherOf(environment, DEFAULT_TEAM).health(),
+		drizzle(environment.DB).get<{ has_token: number }>(LOOK),
+	]);
+	const problems: string[] = [];
+	if (queue.status === "rejected") problems.push("the queue does not answer");
+	else {
+		if (queue.value.outbox.dead > 0) problems.push(`${queue.value.outbox.dead} rows were refused by the record`);
+		if (queue.value.deadEffects > 0) problems.push(`${queue.value.deadEffects} effects have failed for good`);
+	}
+	if (record.status === "rejected") problems.push("the record does not answer");
+	else if (record.value?.has_token !== 1) problems.push("there is no admin token");
+	if (!environment.SIGNING_KEY) problems.push("SIGNING_KEY is not set: agents get no leases, and files no addresses");
+	const waiting = queue.status === "fulfilled" ? queue.value.outbox.waiting : null;
+	return json(
+		{ status: problems.length === 0 ? "ready" : "not ready", problems, outbox_waiting: waiting },
+		problems.length === 0 ? 200 : 503,
+	);
+}
+
+function version(): Response {
+	return json({ name: "windlass", version: VERSION, protocol: PROTOCOL_VERSION });
+}
+
+export const EVERYONE = ["anyone", "user", "registration", "agent", "lease", "host"] as const;
+
+export const healthRoutes = [
+	route("GET", "/healthz", EVERYONE, healthz),
+	route("GET", "/readyz", EVERYONE, readyz),
+	route("GET", "/version", EVERYONE, version),
+	route("GET", "/api/v1/version", EVERYONE, version),
+];

@@ -1,0 +1,107 @@
+import { plainText } from "../../../schema/text/ansi.ts";
+import { formatDuration } from "../../../schema/wire/duration.ts";
+import type { CoverageTotals, Run, RunTests } from "../../../schema/wire/resources.ts";
+
+interface TestResultsProps {
+	run: Run;
+	tests: RunTests;
+	/** How many failed tests are passed over. */
+	from: number;
+}
+
+/** The tests of a run: how many, which failed and since when, which are slow, how much is covered. */
+export function TestResults({ run, tests, from }: TestResultsProps) {
+	const { passed, failed, skipped, flaky, duration_ms } = tests.totals;
+	const hasTests = passed + failed + skipped > 0;
+	if (!hasTests && tests.coverage.length === 0) return null;
+	return (
+		<section class="tests" id="tests">
+			<h2>Tests</h2>
+			{hasTests && (
+				<p class="facts">
+					<span class="state succeeded">{`✓ ${passed} passed`}</span>
+					{failed > 0 && <span class="state failed">{`✗ ${failed} failed`}</span>}
+					{skipped > 0 && <span class="muted">{`» ${skipped} skipped`}</span>}
+					{flaky > 0 && <span class="badge odd">{`${flaky} flaky`}</span>}
+					{duration_ms > 0 && <span class="muted">{formatDuration(duration_ms)}</span>}
+				</p>
+			)}
+			{tests.coverage.map((one) => (
+				<p key={one.job_id} class="facts">
+					<span>{`${percent(one)} of ${one.lines} lines covered`}</span>
+					{one.before && (
+						<a href={`/runs/${one.before.run_id}`} class={`state ${change(one, one.before) < 0 ? "failed" : "succeeded"}`}>
+							{`${signed(change(one, one.before))} against ${one.before.branch ?? ""} #${one.before.number}`}
+						</a>
+					)}
+					<span class="muted">{one.job}</span>
+				</p>
+			))}
+			{tests.items.map((one, index) => (
+				<details key={index} class="case">
+					<summary>
+						<span class="state failed">✗</span> <code>{one.suite ? `${one.suite} › ${one.name}` : one.name}</code>{" "}
+						{one.newly_failing && <span class="badge">new</span>} {one.flaky && <span class="badge odd">flaky</span>}{" "}
+						{one.duration_ms > 0 && <span class="muted">{formatDuration(one.duration_ms)}</span>}
+						{one.message && <div class="muted small">{plainText(one.message)}</div>}
+					</summary>
+					{one.output && <pre>{plainText(one.output)}</pre>}
+					<p class="small">
+						<a href={`/jobs/${one.job_id}`}>{one.job}</a> · <a href={historyUrl(run, one)}>history</a>
+					</p>
+				</details>
+			))}
+			{(from > 0 || tests.next_from !== null) && (
+				<p class="facts">
+					<span class="muted">{`failed tests from number ${from + 1} on`}</span>
+					{from > 0 && <a href={`/runs/${run.id}#tests`}>the first ones</a>}
+					{tests.next_from !== null && <a href={`/runs/${run.id}?failed_from=${tests.next_from}#tests`}>more failed tests</a>}
+				</p>
+			)}
+			{tests.flaky.length > 0 && (
+				<p class="small">
+					{"Both passed and failed on this commit: "}
+					{tests.flaky.slice(0, 20).map((one, index) => (
+						<>
+							{index > 0 && ", "}
+							<a href={historyUrl(run, one)}>{one.name}</a>
+						</>
+					))}
+				</p>
+			)}
+			{tests.slowest.length > 0 && (
+				<details>
+					<summary class="muted">The slowest</summary>
+					<ol class="slowest">
+						{tests.slowest.map((one, index) => (
+							<li key={index}>
+								<code>{one.suite ? `${one.suite} › ${one.name}` : one.name}</code>{" "}
+								<span class="muted">{formatDuration(one.duration_ms)}</span>
+							</li>
+						))}
+					</ol>
+				</details>
+			)}
+		</section>
+	);
+}
+
+function historyUrl(run: Run, test: { suite: string; name: string }): string {
+	return `/tests?${new URLSearchParams({ project: run.project, pipeline: run.pipeline, suite: test.suite, name: test.name })}`;
+}
+
+function share({ covered, lines }: CoverageTotals): number {
+	return lines === 0 ? 0 : (100 * covered) / lines;
+}
+
+function percent(totals: CoverageTotals): string {
+	return `${share(totals).toFixed(1)} %`;
+}
+
+function change(now: CoverageTotals, before: CoverageTotals): number {
+	return share(now) - share(before);
+}
+
+function signed(points: number): string {
+	return `${points < 0 ? "−" : "+"}${Math.abs(points).toFixed(1)}`;
+}

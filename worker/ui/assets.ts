@@ -1,0 +1,26 @@
+import { notFound } from "../../schema/wire/errors.ts";
+import { isNotModified } from "../http/entity_tags.ts";
+import type { AnonymousContext } from "../http/route.ts";
+import { VERSION } from "../platform/version.ts";
+import logScript from "./assets/log.browser.js";
+import script from "./assets/page.browser.js";
+import style from "./assets/style.css";
+
+const ICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#1d4e63"/><circle cx="16" cy="16" r="9" fill="none" stroke="#fff" stroke-width="3"/><circle cx="16" cy="16" r="2.5" fill="#fff"/><path d="M16 2v10M16 20v10M2 16h10M20 16h10" stroke="#fff" stroke-width="3" stroke-linecap="round"/></svg>`;
+
+const ASSETS: Record<string, { type: string; text: string }> = {
+	"style.css": { type: "text/css; charset=utf-8", text: style },
+	"page.js": { type: "text/javascript; charset=utf-8", text: script },
+	"log.js": { type: "text/javascript; charset=utf-8", text: logScript },
+	"icon.svg": { type: "image/svg+xml", text: ICON },
+};
+
+/** Script, style and icon, served from the bundle itself. */
+export function asset({ request, params }: AnonymousContext): Response {
+	const found = Object.hasOwn(ASSETS, params.name ?? "") ? ASSETS[params.name ?? ""] : undefined;
+	if (!found) throw notFound("asset", params.name ?? "");
+	const etag = `"${VERSION}-${found.text.length}"`;
+	const headers = { "Content-Type": found.type, "Cache-Control": "no-cache", ETag: etag, "X-Content-Type-Options": "nosniff" };
+	if (isNotModified(request, etag)) return new Response(null, { status: 304, headers });
+	return new Response(found.text, { headers });
+}

@@ -1,0 +1,44 @@
+import { MAX_PROTOCOL_BODY_BYTES } from "../../schema/wire/limits.ts";
+import { readText } from "../http/bodies.ts";
+import type { RequestContext } from "../http/route.ts";
+import { page } from "./layout.tsx";
+
+/** What a person is asked before something is deleted or paused. */
+interface Question {
+	title: string;
+	/** What comes of it. */
+	text: string;
+	button: string;
+	/** Where a person goes who does not want it. */
+	back: string;
+}
+
+/**
+ * Does what a form asks for, once that is confirmed: at first a page asks, whose form sends the same once more. It needs no script.
+ */
+export async function onceConfirmed(
+	{ request, url, principal }: RequestContext<"user">,
+	question: Question,
+	act: () => Promise<Response>,
+): Promise<Response> {
+	const form = new URLSearchParams(await readText(request, MAX_PROTOCOL_BODY_BYTES));
+	if (form.get("confirmed") === "yes") return act();
+	const children = <Confirm action={url.pathname} {...question} />;
+	return page({ title: question.title, user: principal.name, children });
+}
+
+function Confirm({ action, title, text, button, back }: Question & { action: string }) {
+	return (
+		<section class="confirm">
+			<h1>{title}?</h1>
+			<p>{text}</p>
+			<form method="post" action={action}>
+				<input type="hidden" name="confirmed" value="yes" />
+				<button type="submit" class="danger">
+					{button}
+				</button>{" "}
+				<a href={back}>Back, change nothing</a>
+			</form>
+		</section>
+	);
+}

@@ -1,0 +1,23 @@
+import type { ApiError } from "../../schema/wire/errors.ts";
+import { SignInByToken } from "../sessions/pages/sign_in.tsx";
+import { page } from "./layout.tsx";
+
+/** An error as a page: what is wrong and what to do. Who is not signed in gets the way in. */
+export function errorPage(error: ApiError, requestId: string): Response {
+	const isSignIn = error.code === "authentication_required";
+	return page(
+		{
+			title: isSignIn ? "Sign in" : error.code,
+			user: null,
+			children: (
+				<section class="narrow">
+					<h1>{isSignIn ? "Sign in" : error.message}</h1>
+					{isSignIn ? <SignInByToken /> : error.suggestions.map((hint) => <p key={hint}>{hint}</p>)}
+					{!isSignIn && <p class="muted small">Request {requestId}</p>}
+				</section>
+			),
+		},
+		error.status,
+		error.headers,
+	);
+}

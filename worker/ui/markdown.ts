@@ -1,0 +1,82 @@
+import MarkdownIt from "markdown-it";
+import type { SlicedWork } from "../../schema/pipeline/syntax/sliced_work.ts";
+import { ApiError } from "../../schema/wire/errors.ts";
+import { inTurn } from "../platform/turns.ts";
+
+/**
+ * Markdown that a job has written, as HTML. HTML in it is text; links lead to http(s) and mail only, and open by themselves; pictures are shown as links, so
+ * that no build can tell who looks at it.
+ */
+const renderer = new MarkdownIt({ html: false, linkify: false, typographer: false, maxNesting: 50 });
+
+renderer.validateLink = (url) => /^(https?:|mailto:|#|\/(?!\/))/i.test(url.trim());
+renderer.renderer.rules.image = (tokens, index) => {
+	const token = tokens[index];
+	const source = String(token?.attrGet("src") ?? "");
+	const text = renderer.utils.escapeHtml(token?.content || source);
+	return `<a href="${renderer.utils.escapeHtml(source)}" rel="noreferrer noopener nofollow">${text}</a>`;
+};
+const openLink = renderer.renderer.rules.link_open;
+renderer.renderer.rules.link_open = (tokens, index, options, environment, self) => {
+	tokens[index]?.attrSet("rel", "noreferrer noopener nofollow");
+	return openLink ? openLink(tokens, index, options, environment, self) : self.renderToken(tokens, index, options);
+};
+
+/** A longer text is rendered part by part: a job may have written it so that rendering takes long. */
+const PART_CHARACTERS = 8 * 1024;
+/** Rendering takes at most about this long for each character. */
+const UNITS_OF_CHARACTER = 2;
+
+/** The HTML of a summary; where too many others wait, its text as it is. */
+export async function renderSummary(text: string): Promise<string> {
+	try {
+		return await inTurn(renderingMarkdown(text), text.length);
+	} catch (error) {
+		if (!(error instanceof ApiError)) throw error;
+		return `<pre>${renderer.utils.escapeHtml(text)}</pre>`;
+	}
+}
+
+/** The HTML of a text. */
+export function* renderingMarkdown(text: string): SlicedWork<string> {
+	const parts: string[] = [];
+	// What a link refers to may stand in a part before.
+	const environment = {};
+	for (const part of partsOf(text)) {
+		yield part.length * UNITS_OF_CHARACTER;
+		parts.push(renderer.render(part, environment));
+	}
+	return parts.join("");
+}
+
+const FENCE = /^ {0,3}(`{3,}|~{3,})/;
+/** What begins here goes on with nothing before it. */
+const BEGINNING = /^[^\s>|*+\-\d=]/;
+
+/** Parts of a text, divided before a paragraph or a heading where there is one, and wherever a part becomes too long otherwise. */
+function* partsOf(text: string): Generator<string> {
+	if (text.length <= PART_CHARACTERS) return yield text;
+	let part = "";
+	let fence: string | null = null;
+	let isAfterBlank = false;
+	for (const line of text.split("\n")) {
+		const isFull = part.length > PART_CHARACTERS && fence === null && isAfterBlank && BEGINNING.test(line);
+		if (isFull || part.length > 2 * PART_CHARACTERS) {
+			yield fence === null ? part : `${part}${fence}\n`;
+			part = fence === null ? "" : `${fence}\n`;
+		}
+		const [, sign = null] = FENCE.exec(line) ?? [];
+		if (fence === null) fence = sign;
+		else if (sign?.startsWith(fence)) fence = null;
+		isAfterBlank = line.trim() === "";
+		for (let at = 0; at === 0 || at < line.length; at += PART_CHARACTERS) {
+			if (at > 0) {
+				yield part;
+				part = "";
+			}
+			part += line.slice(at, at + PART_CHARACTERS);
+		}
+		part += "\n";
+	}
+	yield part;
+}

@@ -1,0 +1,31 @@
+import type { HookAnswer } from "../../schema/wire/deliveries.ts";
+import { notFound } from "../../schema/wire/errors.ts";
+import { MAX_HOOK_BYTES } from "../../schema/wire/limits.ts";
+import { json } from "../http/answers.ts";
+import { readChecked } from "../http/checked_body.ts";
+import { type RequestContext, route } from "../http/route.ts";
+import type { Claim } from "../identity/wrong_credentials.ts";
+import { log } from "../platform/logger.ts";
+import { findProjectById } from "../projects/store.ts";
+import { takeDelivery } from "./take_delivery.ts";
+
+/** POST /hooks/prj_…: what the forge of a project delivers. Its signature alone says who has sent it. */
+async function deliver({ request, params, environment, requestId }: RequestContext<"anyone">): Promise<Response> {
+	const project = await findProjectById(environment.DB, params.id ?? "");
+	if (!project) throw notFound("hook", params.id ?? "");
+	const { row, isRepeat } = await takeDelivery(environment, project, {
+		headers: request.headers,
+		read: (check) => readChecked(request, MAX_HOOK_BYTES, check),
+	});
+	const { id, verdict, reason, run_id } = row;
+	log("info", "delivery taken", { request_id: requestId, project: project.name, delivery: id, verdict, run: run_id });
+	return json({ id, verdict, reason, run_id, is_repeat: isRepeat } satisfies HookAnswer, 202);
+}
+
+/** What a wrong signature is counted under: the hook that it was sent to. */
+function hookOf(pathname: string): Claim {
+	const name = `hook ${pathname.split("/").at(-1)?.slice(0, 40)}`;
+	return { name, key: name };
+}
+
+export const hookRoutes = [route("POST", "/hooks/:id", ["anyone"], deliver, { claims: hookOf })];

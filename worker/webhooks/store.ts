@@ -1,0 +1,127 @@
+import { and, asc, desc, eq, gt, lt, or } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { ulid } from "ulid";
+import { type DeliveryRow, deliveries } from "../../schema/database/tables.ts";
+import type { Verdict } from "../../schema/wire/deliveries.ts";
+import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import type { HeardOf } from "./delivery_notices.ts";
+
+/** What forges have delivered. */
+
+export type NewDelivery = Omit<DeliveryRow, "id" | "received_at" | "run_id">;
+
+/**
+ * Notes a delivery, unless it is here already: under its name, or, where the signature covers the body alone, with its body. One
+ * that was ignored or refused before is taken as its settings are now: one may have been corrected since.
+ * @returns the row, and whether it was here before
+ */
+export async function noteDelivery(db: D1Database, delivery: NewDelivery): Promise<{ row: DeliveryRow; isRepeat: boolean }> {
+	const d1 = drizzle(db);
+	const [added] = await d1
+		.insert(deliveries)
+		.values({ ...delivery, id: `${ID_PREFIXES.delivery}_${ulid()}`, run_id: null, received_at: Date.now() })
+		.onConflictDoNothing()
+		.returning();
+	if (added) return { row: added, isRepeat: false };
+	const [known, ...others] = await sameDeliveries(db, delivery);
+	if (!known) throw new Error("a delivery was removed while it came again");
+	if (known.verdict !== "ignored" && known.verdict !== "refused") return { row: known, isRepeat: true };
+	const { verdict, reason, trigger, repository, event } = delivery;
+	// What it is known by, unless another row is known by that, too.
+	const identity = others.length > 0 ? {} : { forge: delivery.forge, delivery: delivery.delivery, body_digest: delivery.body_digest };
+	const [updated] = await d1
+		.update(deliveries)
+		.set({ verdict, reason, trigger, repository, event, ...identity, received_at: Date.now() })
+		.where(and(eq(deliveries.id, known.id), eq(deliveries.verdict, known.verdict)))
+		.returning();
+	return { row: updated ?? (await sameDeliveries(db, delivery))[0] ?? known, isRepeat: true };
+}
+
+/** The rows of this delivery, by its name and by its body; first the one that was taken. */
+async function sameDeliveries(db: D1Database, { team, project, forge, delivery, body_digest }: NewDelivery): Promise<DeliveryRow[]> {
+	const byName = and(eq(deliveries.forge, forge), eq(deliveries.delivery, delivery));
+	const rows = await drizzle(db)
+		.select()
+		.from(deliveries)
+		.where(
+			and(
+				eq(deliveries.team, team),
+				eq(deliveries.project, project),
+				body_digest === null ? byName : or(byName, eq(deliveries.body_digest, body_digest)),
+			),
+		);
+	const isTaken = ({ verdict }: DeliveryRow) => verdict === "accepted" || verdict === "received";
+	return rows.sort((a, b) => Number(isTaken(b)) - Number(isTaken(a)));
+}
+
+/** Notes what became of a delivery. */
+export async function settleDelivery(
+	db: D1Database,
+	id: string,
+	{ verdict, reason, runId }: { verdict: Verdict; reason: string; runId: string | null },
+): Promise<void> {
+	await drizzle(db).update(deliveries).set({ verdict, reason, run_id: runId }).where(eq(deliveries.id, id));
+}
+
+/** Deliveries since then that were noted and went no further, oldest first. */
+export async function unsettledDeliveries(db: D1Database, since: number, limit: number): Promise<DeliveryRow[]> {
+	return drizzle(db)
+		.select()
+		.from(deliveries)
+		.where(and(gt(deliveries.received_at, since), eq(deliveries.verdict, "received")))
+		.orderBy(asc(deliveries.id))
+		.limit(limit);
+}
+
+export async function findDelivery(db: D1Database, team: string, id: string): Promise<DeliveryRow | null> {
+	const [row] = await drizzle(db)
+		.select()
+		.from(deliveries)
+		.where(and(eq(deliveries.id, id), eq(deliveries.team, team)));
+	return row ?? null;
+}
+
+/** Deliveries to a project, newest first. */
+export async function listDeliveries(
+	db: D1Database,
+	team: string,
+	{ project, limit, after }: { project: string; limit: number; after: string | null },
+): Promise<DeliveryRow[]> {
+	return drizzle(db)
+		.select()
+		.from(deliveries)
+		.where(and(eq(deliveries.team, team), eq(deliveries.project, project), after === null ? undefined : lt(deliveries.id, after)))
+		.orderBy(desc(deliveries.id))
+		.limit(limit);
+}
+
+/** What the newest deliveries of forges were about, newest first. Those that were rejected for their signature are about nothing. */
+export async function newestHeardOf(db: D1Database, team: string, project: string, limit: number): Promise<HeardOf[]> {
+	const { results } = await db
+		.prepare(
+			`SELECT repository, received_at, trigger ->> '$.kind' AS kind, trigger ->> '$.branch' AS branch, trigger ->> '$.sha' AS sha,
+			trigger ->> '$.pull_request.number' AS number, trigger ->> '$.pull_request.event' AS event,
+			trigger ->> '$.pull_request.is_from_fork' AS is_from_fork
+			FROM deliveries WHERE team = ? AND project = ? AND forge <> 'comparison' ORDER BY id DESC LIMIT ?`,
+		)
+		.bind(team, project, limit)
+		.all<HeardOf>();
+	return results;
+}
+
+/** Whether a newer delivery of the same ref has another discovery job than this one. */
+export async function isOutdated(
+	db: D1Database,
+	{ team, project, id, ref, run_id }: Pick<DeliveryRow, "team" | "project" | "id" | "run_id"> & { ref: string },
+): Promise<boolean> {
+	const newer = await db
+		.prepare("SELECT 1 FROM deliveries WHERE team = ? AND project = ? AND id > ? AND run_id <> ? AND trigger ->> '$.ref' = ? LIMIT 1")
+		.bind(team, project, id, run_id, ref)
+		.first();
+	return newer !== null;
+}
+
+/** Removes what was delivered before this time. @returns how many */
+export async function removeDeliveriesBefore(db: D1Database, before: number): Promise<void> {
+	await drizzle(db).delete(deliveries).where(lt(deliveries.received_at, before));
+}
