@@ -20,7 +20,7 @@ import type { AgentOptions } from "./options.ts";
 import { Attempt } from "./protocol/attempt.ts";
 import { backoffMs, type Coordinator, pause, Unreachable, untilAnswered } from "./protocol/client.ts";
 import { CoordinatorClock } from "./protocol/coordinator_clock.ts";
-import type { Workshop } from "./protocol/job.ts";
+import type { JobFactory } from "./protocol/job.ts";
 
 /** Until the coordinator has said what to keep to. */
 const POLL_TIMEOUT_MS = 60_000;
@@ -33,7 +33,7 @@ const STOPPED = new Error("the agent is stopped");
 
 /** What an agent is made of: whatever of it touches files, processes and sockets. */
 export interface AgentParts {
-	options: Pick<AgentOptions, "name" | "token" | "tokenFault" | "slots" | "once" | "idleExitMs">;
+	options: Pick<AgentOptions, "name" | "token" | "tokenError" | "slots" | "once" | "idleExitMs">;
 	/** What it keeps between its lives. */
 	memory: Pick<
 		StateFolder,
@@ -42,7 +42,7 @@ export interface AgentParts {
 	client: Coordinator;
 	/** Connections of their own, so that no renewal waits behind a log or a file. */
 	renewals: Coordinator;
-	workshop: Workshop;
+	workshop: JobFactory;
 	/** What it tells of itself. */
 	facts: () => Facts;
 	/** Called with the labels that the coordinator counts, where it says which. */
@@ -62,7 +62,7 @@ export class RunningAgent {
 	readonly #memory: AgentParts["memory"];
 	readonly #client: Coordinator;
 	readonly #renewals: Coordinator;
-	readonly #workshop: Workshop;
+	readonly #workshop: JobFactory;
 	readonly #facts: () => Facts;
 	readonly #onLabels: AgentParts["onLabels"];
 	readonly #clock = new CoordinatorClock();
@@ -190,9 +190,9 @@ export class RunningAgent {
 	}
 
 	async #register(): Promise<Identity> {
-		const { token, tokenFault, name } = this.#options;
+		const { token, tokenError, name } = this.#options;
 		if (!token) {
-			const why = tokenFault === null ? "was given no registration token" : `has no registration token (${tokenFault})`;
+			const why = tokenError === null ? "was given no registration token" : `has no registration token (${tokenError})`;
 			throw new ApiError("authentication_required", `This agent is not registered and ${why}.`, {
 				suggestions: ["Make one with: windlass agent-tokens create; give it in a file: --token-file FILE"],
 			});

@@ -9,7 +9,7 @@ import { CONTAINER_LEFT, removeLabelled, takeBackLabelled } from "./execution/do
 import { inheritedEnvironment, inheritedInContainers } from "./execution/environment.ts";
 import { JobRun } from "./execution/job_run.ts";
 import { AttemptProcesses } from "./execution/processes.ts";
-import { isOfStranger } from "./execution/untrusted_jobs.ts";
+import { isUntrusted } from "./execution/untrusted_jobs.ts";
 import { sweepMirrors } from "./git/mirror.ts";
 import { SpoolBudget } from "./log/spool_budget.ts";
 import { say } from "./logger.ts";
@@ -18,7 +18,7 @@ import { serveHealth } from "./machine/health.ts";
 import { removeFolder, StateFolder } from "./machine/state_folder.ts";
 import { type AgentOptions, BadOption } from "./options.ts";
 import { Client } from "./protocol/client.ts";
-import type { Job, Workshop } from "./protocol/job.ts";
+import type { Job, JobFactory } from "./protocol/job.ts";
 
 /** The agent on this machine: its folder, its connections, and the processes that it starts. */
 export class AgentHost {
@@ -54,9 +54,9 @@ export class AgentHost {
 	 */
 	static async open(options: AgentOptions, version: string): Promise<AgentHost> {
 		const state = await StateFolder.open(options.workDir);
-		if (state.identity === null && options.tokenFault !== null) {
+		if (state.identity === null && options.tokenError !== null) {
 			state.close();
-			throw new BadOption(options.tokenFault);
+			throw new BadOption(options.tokenError);
 		}
 		return new AgentHost(options, version, state);
 	}
@@ -133,7 +133,7 @@ function containerLabel(state: StateFolder): string {
 }
 
 /** Jobs as processes, each in a folder of its own. */
-class Folders implements Workshop {
+class Folders implements JobFactory {
 	readonly #state: StateFolder;
 	readonly #client: Client;
 	readonly #cgroups: Cgroups | null;
@@ -150,9 +150,9 @@ class Folders implements Workshop {
 		this.#facts = facts;
 	}
 
-	prepare(assignment: Assignment, token: string, { intervals, clock }: Parameters<Workshop["prepare"]>[2]): Promise<Job> {
+	prepare(assignment: Assignment, token: string, { intervals, clock }: Parameters<JobFactory["prepare"]>[2]): Promise<Job> {
 		const { passEnv } = this.#options;
-		const passed = isOfStranger(assignment) ? [] : passEnv;
+		const passed = isUntrusted(assignment) ? [] : passEnv;
 		return JobRun.prepare({
 			assignment,
 			folder: this.#state.jobFolder(assignment.attempt_id),

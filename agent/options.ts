@@ -16,7 +16,7 @@ export interface AgentOptions {
 	/** A registration token; needed for the first start only. */
 	token: string | null;
 	/** Why there is none, although one was to be read. */
-	tokenFault: string | null;
+	tokenError: string | null;
 	name: string;
 	slots: number;
 	labels: string[];
@@ -118,17 +118,17 @@ export function readAgentOptions(flags: RawOptions, environment: NodeJS.ProcessE
  * The registration token as one source gives it: itself, in a file, or on standard input. An agent that is registered needs none:
  * that a file is gone, or empty, is told only to one that is not.
  */
-function tokenOf(source: RawOptions | undefined): Pick<AgentOptions, "token" | "tokenFault"> {
+function tokenOf(source: RawOptions | undefined): Pick<AgentOptions, "token" | "tokenError"> {
 	const { token, "token-file": file } = source ?? {};
-	if (token !== undefined && token !== "-") return { token, tokenFault: null };
-	if (token === undefined && file === undefined) return { token: null, tokenFault: null };
+	if (token !== undefined && token !== "-") return { token, tokenError: null };
+	if (token === undefined && file === undefined) return { token: null, tokenError: null };
 	try {
 		const text = (token === "-" ? readText("token", 0) : readText("token-file", file as string)).trim();
-		if (text !== "") return { token: text, tokenFault: null };
-		return { token: null, tokenFault: token === "-" ? "token: standard input is empty" : `token-file: ${file} is empty` };
+		if (text !== "") return { token: text, tokenError: null };
+		return { token: null, tokenError: token === "-" ? "token: standard input is empty" : `token-file: ${file} is empty` };
 	} catch (error) {
 		if (!(error instanceof BadOption)) throw error;
-		return { token: null, tokenFault: error.message };
+		return { token: null, tokenError: error.message };
 	}
 }
 

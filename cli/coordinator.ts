@@ -7,7 +7,7 @@ import { renewTimeoutFor } from "../schema/wire/lease_rule.ts";
 import { DEFAULT_MAX_LOG_BYTES } from "../schema/wire/limits.ts";
 import type { LogLevel } from "../schema/wire/log_levels.ts";
 import type { DataFolder } from "./data_folder.ts";
-import { diskFault, type FreeSpace } from "./disk.ts";
+import { diskError, type FreeSpace } from "./disk.ts";
 import { UsageError } from "./failures.ts";
 import { endOrphans, Host, migrateDatabase } from "./host.ts";
 import type { Log } from "./log.ts";
@@ -174,7 +174,7 @@ export class Coordinator {
 			await coordinator.#post("/api/v1/host/prepare");
 			if (options.masterKey.before !== null) coordinator.hasRotated = await coordinator.#rotateSecrets(log);
 			const lookAtDisk = async () => {
-				const fault = await diskFault(data.path, limits.freeDisk);
+				const fault = await diskError(data.path, limits.freeDisk);
 				if (fault === null && toldDisk === null) return;
 				await coordinator.#post("/api/v1/host/disk", { fault });
 				const wasFull = (toldDisk ?? null) !== null;

@@ -13,7 +13,7 @@ export function parseFreeSpace(text: string): FreeSpace | null {
 }
 
 /** A sentence that says how full the disk of a folder is; null while enough of it is free. */
-export async function diskFault(folder: string, least: FreeSpace): Promise<string | null> {
+export async function diskError(folder: string, least: FreeSpace): Promise<string | null> {
 	const { bavail, blocks, bsize } = await statfs(folder);
 	const free = bavail * bsize;
 	const needed = "percent" in least ? (blocks * bsize * least.percent) / 100 : least.bytes;

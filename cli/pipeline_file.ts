@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { CONFIG_FILE, CONFIG_FOLDER, usualPlaces } from "../schema/wire/plans.ts";
+import { CONFIG_FILE, CONFIG_FOLDER, usualFolders } from "../schema/wire/plans.ts";
 import { UsageError } from "./failures.ts";
 
 /** Where a pipeline's text is found. */
@@ -36,7 +36,7 @@ export async function pipelineFiles(folder: string): Promise<string[]> {
 	const names = await readdir(folder);
 	const inner = names.includes(CONFIG_FOLDER) ? await readdir(path.join(folder, CONFIG_FOLDER)).catch(() => []) : [];
 	const several = inner.filter((name) => /\.ya?ml$/.test(name)).map((name) => path.join(CONFIG_FOLDER, name));
-	const places = usualPlaces([...names, ...several]);
+	const places = usualFolders([...names, ...several]);
 	if (places.length > 1) throw new UsageError(`there is both ${places.join(" and ")}; keep pipelines in one place`);
 	return several.length > 0 ? several.sort() : places;
 }

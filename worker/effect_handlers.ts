@@ -5,12 +5,12 @@ import { comparisonSubmission } from "./discovery/submit_comparison.ts";
 import type { ArchivedLog } from "./logs/log_shard.ts";
 import { sendNotification } from "./notifications/send_notification.ts";
 import { dispatcherOf } from "./platform/dispatcher.ts";
-import { faultFields, log } from "./platform/logger.ts";
+import { errorFields, log } from "./platform/logger.ts";
 import { unwrap } from "./platform/result.ts";
 import { findProject, listProjects } from "./projects/store.ts";
 import { type Core, command } from "./queue/core/core.ts";
-import { compareAll, noteComparisonFault } from "./queue/core/discovery/comparisons.ts";
-import { findSchedule, noteScheduled, noteScheduleFault } from "./queue/core/discovery/schedules.ts";
+import { compareAll, recordComparisonError } from "./queue/core/discovery/comparisons.ts";
+import { findSchedule, recordScheduled, recordScheduleError } from "./queue/core/discovery/schedules.ts";
 import type { Effect } from "./queue/core/effects/effects.ts";
 import { scheduledSubmission } from "./schedules/submission.ts";
 import { sendCommitStatus } from "./statuses/commit_status.ts";
@@ -62,13 +62,13 @@ async function fireSchedule(
 	try {
 		const submit = await scheduledSubmission(environment, core.team, findSchedule(core, scheduleId), at);
 		const { runId } = unwrap(await dispatcherOf(environment, core.team).submit(submit));
-		command(core, () => noteScheduled(core, scheduleId, runId));
+		command(core, () => recordScheduled(core, scheduleId, runId));
 	} catch (error) {
 		// What is only so at the moment is tried again.
 		if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
 		const { message } = error;
-		command(core, () => noteScheduleFault(core, scheduleId, message));
-		log("warn", "a schedule makes no run", { schedule: scheduleId, ...faultFields(error) });
+		command(core, () => recordScheduleError(core, scheduleId, message));
+		log("warn", "a schedule makes no run", { schedule: scheduleId, ...errorFields(error) });
 	}
 }
 
@@ -82,7 +82,7 @@ async function compareRefs(environment: Environment, core: Core, name: string): 
 		unwrap(await dispatcherOf(environment, core.team).compare(submit));
 	} catch (error) {
 		if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
-		noteComparisonFault(core, name, error.message);
-		log("warn", "the refs of a project cannot be compared", { project: name, ...faultFields(error) });
+		recordComparisonError(core, name, error.message);
+		log("warn", "the refs of a project cannot be compared", { project: name, ...errorFields(error) });
 	}
 }

@@ -2,7 +2,7 @@ import { type IRequest, Router } from "itty-router";
 import { ApiError } from "../schema/wire/errors.ts";
 import type { Environment } from "./bindings.ts";
 import { errorAnswer } from "./http/answers.ts";
-import { brokenOff } from "./http/client_disconnect.ts";
+import { clientDisconnected } from "./http/client_disconnect.ts";
 import { compressedAnswer } from "./http/compressed_answer.ts";
 import { publicLink, setPublicUrl, withoutPublicPath } from "./http/public_path.ts";
 import type { RequestContext, Route } from "./http/route.ts";
@@ -11,7 +11,7 @@ import { assertOwnOrigin } from "./identity/origin.ts";
 import { claimedBy, identify, type Principal } from "./identity/principal.ts";
 import { endedSessionCookie, showsSession } from "./identity/session.ts";
 import { countWrongCredential } from "./identity/wrong_credentials.ts";
-import { faultFields, log, setLogLevel } from "./platform/logger.ts";
+import { errorFields, log, setLogLevel } from "./platform/logger.ts";
 import { assertPrepared } from "./platform/prepared.ts";
 import { assertMigrated } from "./platform/schema_version.ts";
 import { routes } from "./routes.ts";
@@ -183,14 +183,14 @@ function pathPattern(path: string): RegExp {
 
 /** What went wrong, in words for people; what it was inside goes to the coordinator's own log only. */
 function answerError(request: Request, error: unknown, requestId: string): Response {
-	const known = error instanceof ApiError ? error : (brokenOff(error) ?? fault(error, requestId));
+	const known = error instanceof ApiError ? error : (clientDisconnected(error) ?? fault(error, requestId));
 	const path = URL.canParse(request.url) ? new URL(request.url).pathname : "/api/";
 	const wantsPage = /\btext\/html\b/.test(request.headers.get("Accept") ?? "") && !path.startsWith("/api/");
 	return wantsPage ? errorPage(known, requestId) : errorAnswer(known, requestId);
 }
 
 function fault(error: unknown, requestId: string): ApiError {
-	log("error", "request failed", { request_id: requestId, ...faultFields(error) });
+	log("error", "request failed", { request_id: requestId, ...errorFields(error) });
 	if ((error as { retryable?: boolean; overloaded?: boolean }).overloaded || (error as { retryable?: boolean }).retryable) {
 		return new ApiError("unavailable", "The coordinator is restarting or overloaded.", {
 			headers: { "Retry-After": "2" },

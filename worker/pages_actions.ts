@@ -2,7 +2,7 @@ import { ApiError } from "../schema/wire/errors.ts";
 import { MAX_PIPELINE_BYTES, MAX_PROTOCOL_BODY_BYTES } from "../schema/wire/limits.ts";
 import { triggerRequest } from "../schema/wire/plans.ts";
 import type { RerunRequest } from "../schema/wire/resources.ts";
-import { letJobPass, letRunPass, turnJobAway, turnRunAway } from "./approvals/api.ts";
+import { approveJobOf, approveRunOf, declineJobOf, declineRunOf } from "./approvals/api.ts";
 import { triggerProject } from "./discovery/api.ts";
 import { compareProject } from "./discovery/comparisons_api.ts";
 import { readText, validated } from "./http/bodies.ts";
@@ -20,7 +20,7 @@ import { pauseSchedule as setPaused } from "./schedules/api.ts";
 import { backTo } from "./ui/back_to.ts";
 import { onceConfirmed } from "./ui/confirm.tsx";
 import { filledIn, givenIn } from "./ui/parameter_fields.tsx";
-import { faultsIn } from "./ui/validation_errors.tsx";
+import { validationErrorsIn } from "./ui/validation_errors.tsx";
 import { replayDelivery } from "./webhooks/deliveries_api.ts";
 
 /** What a page can change. Each answers with the page that it was asked from. */
@@ -56,23 +56,23 @@ async function repeat(context: RequestContext<"user">, asked: RerunRequest): Pro
 }
 
 export async function approve(context: RequestContext<"user">): Promise<Response> {
-	const { job } = await letJobPass(context);
+	const { job } = await approveJobOf(context);
 	return backTo(`/runs/${job.run_id}`);
 }
 
 export async function decline(context: RequestContext<"user">): Promise<Response> {
-	const { job } = await turnJobAway(context, null);
+	const { job } = await declineJobOf(context, null);
 	return backTo(`/runs/${job.run_id}`);
 }
 
 /** Lets a run pass that comes from another repository. */
 export async function approveRun(context: RequestContext<"user">): Promise<Response> {
-	await letRunPass(context);
+	await approveRunOf(context);
 	return backTo(`/runs/${context.params.id}`);
 }
 
 export async function declineRun(context: RequestContext<"user">): Promise<Response> {
-	await turnRunAway(context, null);
+	await declineRunOf(context, null);
 	return backTo(`/runs/${context.params.id}`);
 }
 
@@ -119,7 +119,7 @@ export async function runPipeline(context: RequestContext<"user">): Promise<Resp
 		const { runId } = await triggerPipeline(context, { params: filledIn(given) });
 		return backTo(`/runs/${runId}`);
 	} catch (error) {
-		const faults = error instanceof ApiError ? faultsIn(error) : [];
+		const faults = error instanceof ApiError ? validationErrorsIn(error) : [];
 		if (faults.length === 0) throw error;
 		return pipelinePage(context, { given, faults });
 	}

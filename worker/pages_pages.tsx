@@ -15,7 +15,7 @@ import { RunPage } from "./runs/pages/run_page.tsx";
 import { RunsPage } from "./runs/pages/runs_page.tsx";
 import type { Move } from "./runs/pages/timeline_bars.ts";
 import { presentRun, presentRunSummary } from "./runs/present.ts";
-import { findDefinition, findRun, listPlanned, listReruns, listRuns, type RunRecord, usualDuration } from "./runs/store.ts";
+import { findDefinition, findRun, listDiscovered, listReruns, listRuns, type RunRecord, usualDuration } from "./runs/store.ts";
 import { listWaits } from "./runs/transitions_store.ts";
 import { presentQueue } from "./system/pause.ts";
 import { readSummary } from "./test_results/api.ts";
@@ -51,7 +51,7 @@ export async function runPage({ url, environment, principal, params, baseUrl }: 
 	const [usualMs, reruns, planned, definition, moves, waits, tests, summaries] = await Promise.all([
 		usualDuration(environment.DB, record.run),
 		listReruns(environment.DB, principal.team, run.id),
-		run.kind === "plan" ? listPlanned(environment, record) : [],
+		run.kind === "plan" ? listDiscovered(environment, record) : [],
 		findDefinition(environment, principal.team, record.run),
 		movesOf(environment, record.run),
 		run.jobs.some(({ state }) => state === "queued") ? dispatcherOf(environment, principal.team).explainQueued(run.id) : {},

@@ -5,9 +5,9 @@ import { approvalRoutes } from "./approvals/api.ts";
 import { artifactRoutes } from "./artifacts/api.ts";
 import { partRoutes } from "./artifacts/parts_api.ts";
 import { attemptRoutes } from "./attempts/api.ts";
-import { neededRoutes } from "./attempts/needed_files.ts";
+import { downloadRoutes } from "./attempts/needed_files.ts";
 import { badgeRoutes } from "./badges/api.ts";
-import { planRoutes } from "./discovery/api.ts";
+import { discoveryRoutes } from "./discovery/api.ts";
 import { comparisonRoutes } from "./discovery/comparisons_api.ts";
 import { eventRoutes } from "./events/api.ts";
 import { openApiRoute } from "./http/openapi.ts";
@@ -46,7 +46,7 @@ export const routes: readonly Route[] = [
 	...jobLogRoutes,
 	...artifactRoutes,
 	...projectRoutes,
-	...planRoutes,
+	...discoveryRoutes,
 	...comparisonRoutes,
 	...hookRoutes,
 	...deliveryRoutes,
@@ -60,7 +60,7 @@ export const routes: readonly Route[] = [
 	...manageAgentRoutes,
 	...agentTokenRoutes,
 	...attemptRoutes,
-	...neededRoutes,
+	...downloadRoutes,
 	...partRoutes,
 	...eventRoutes,
 	...queueRoutes,

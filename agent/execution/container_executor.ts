@@ -18,14 +18,14 @@ import {
 	removeLabelled,
 	WORKSPACE_LABEL,
 } from "./docker.ts";
-import { attemptPaths, openStepFolder, openWorkspace, type PlacePaths, type StepPlace, type StepScript } from "./host_executor.ts";
-import { JobFault } from "./outcome.ts";
+import { attemptPaths, type ExecutorPaths, openStepFolder, openWorkspace, type StepExecutor, type StepScript } from "./host_executor.ts";
+import { JobError } from "./outcome.ts";
 import type { AttemptProcesses } from "./processes.ts";
 import { type RegistryAccess, registryEnvironment } from "./registries.ts";
 import { quoted } from "./shell_quoting.ts";
 import { type Output, type RunningProcess, shellCommand, startProcess } from "./step_process.ts";
 import { assertFits, shellMissing } from "./step_start.ts";
-import { isOfStranger, ownVolume } from "./untrusted_jobs.ts";
+import { isUntrusted, ownVolume } from "./untrusted_jobs.ts";
 
 /**
  * Steps in a container: one for the whole job, in which every step is a process of its own, and beside it the services, on a network that
@@ -91,8 +91,8 @@ trap 'kill -TERM -1 2>/dev/null; n=0; while [ $n -lt 3000 ]; do set -- /proc/[0-
 while :; do sleep 86400 & wait $!; done`;
 
 /** The container of a job, and its services. */
-export class ContainerPlace implements StepPlace {
-	readonly paths: PlacePaths;
+export class ContainerExecutor implements StepExecutor {
+	readonly paths: ExecutorPaths;
 	readonly #context: ContainerContext;
 	readonly #steps: string;
 	readonly #name: string;
@@ -119,10 +119,10 @@ export class ContainerPlace implements StepPlace {
 
 	/**
 	 * Pulls what is not there, starts services and container, and waits until the services are healthy.
-	 * @throws JobFault saying what cannot be had; what was started is removed by `end`
+	 * @throws JobError saying what cannot be had; what was started is removed by `end`
 	 */
-	static async open(context: ContainerContext): Promise<ContainerPlace> {
-		const place = new ContainerPlace(context);
+	static async open(context: ContainerContext): Promise<ContainerExecutor> {
+		const place = new ContainerExecutor(context);
 		try {
 			await place.#open();
 			return place;
@@ -137,12 +137,12 @@ export class ContainerPlace implements StepPlace {
 		const { assignment, container, spool, limits, folder } = this.#context;
 		const refused = container.devices.find((device) => !limits.allowDevices.includes(device));
 		if (refused !== undefined)
-			throw new JobFault(
+			throw new JobError(
 				"device_refused",
 				`The job wants ${refused}; this agent allows ${limits.allowDevices.join(", ") || "no device"} (--allow-devices).`,
 			);
 		const hiding = container.volumes.find((volume) => volumeError(volume, container.workdir) !== null);
-		if (hiding !== undefined) throw new JobFault("volume_rejected", `The volume ${hiding} ${volumeError(hiding, container.workdir)}.`);
+		if (hiding !== undefined) throw new JobError("volume_rejected", `The volume ${hiding} ${volumeError(hiding, container.workdir)}.`);
 		await this.#assertDaemon();
 		const { files, output, summary, temporary, home } = attemptPaths(folder);
 		// Whoever the container's user is must be able to write here; nobody else can reach it: the folder above is the agent's alone.
@@ -165,14 +165,14 @@ export class ContainerPlace implements StepPlace {
 	async #assertDaemon(): Promise<void> {
 		const version = await docker(["version", "--format", "{{.Server.Version}}"]);
 		if (version.code !== 0)
-			throw new JobFault("container_runtime_unavailable", `Docker does not answer on this agent: ${lastLine(version)}`);
+			throw new JobError("container_runtime_unavailable", `Docker does not answer on this agent: ${lastLine(version)}`);
 	}
 
 	async #pull({ image, pull, credentials }: Pick<Container, "image" | "pull" | "credentials">): Promise<void> {
 		const isThere = pull !== "always" && (await docker(["image", "inspect", "--format", "{{.Id}}", image])).code === 0;
 		if (isThere) return;
 		if (pull === "never")
-			throw new JobFault("image_unavailable", `The image ${image} is not on this agent, and pull: never forbids to get it.`);
+			throw new JobError("image_unavailable", `The image ${image} is not on this agent, and pull: never forbids to get it.`);
 		const { spool, processes, signal, registries } = this.#context;
 		const env = { ...dockerEnvironment(), ...(await registryEnvironment(registries, credentials)) };
 		await spool.say(`:: pull ${image}`);
@@ -184,7 +184,7 @@ export class ContainerPlace implements StepPlace {
 		if (signal.aborted) await processes.end([running.pid], 0);
 		const code = await running.exited;
 		signal.throwIfAborted();
-		if (code !== 0) throw new JobFault("image_unavailable", `The image ${image} cannot be pulled: ${tail.lastLine || `exit code ${code}`}`);
+		if (code !== 0) throw new JobError("image_unavailable", `The image ${image} cannot be pulled: ${tail.lastLine || `exit code ${code}`}`);
 	}
 
 	async #startService(service: Service): Promise<void> {
@@ -208,7 +208,7 @@ export class ContainerPlace implements StepPlace {
 			...(init ? ["--init"] : []),
 			...(network !== null ? ["--network", network] : wanted === "none" ? ["--network", "none"] : []),
 			...(container.user === null ? [] : ["--user", container.user]),
-			...container.volumes.flatMap((volume) => ["--volume", isOfStranger(assignment) ? ownVolume(volume) : volume]),
+			...container.volumes.flatMap((volume) => ["--volume", isUntrusted(assignment) ? ownVolume(volume) : volume]),
 			...container.devices.flatMap((device) => ["--device", device]),
 		];
 		const mounts = [
@@ -245,14 +245,14 @@ export class ContainerPlace implements StepPlace {
 		const asked = await docker(["exec", this.#name, "id", "-u"]);
 		const user = Number(asked.stdout.trim());
 		if (asked.code !== 0 || !Number.isInteger(user))
-			throw new JobFault("container_failed", `The container's user cannot be told: ${lastLine(asked)}`);
+			throw new JobError("container_failed", `The container's user cannot be told: ${lastLine(asked)}`);
 		this.#isForeign = user !== process.getuid?.();
 		if (user === 0 || !this.#isForeign) return;
 		const given = await this.#changeOwner(String(user), [this.paths.workspace]);
 		if (given.code === 0) return;
 		const { image } = this.#context.container;
 		const why = lastLine(given);
-		throw new JobFault(
+		throw new JobError(
 			"container_failed",
 			/"?chown"?: executable file not found|chown: no such file/i.test(why)
 				? `The image ${image} has no chown, with which the workspace is given to user ${user}. Use an image that has it, or set container.user to 0.`
@@ -268,7 +268,7 @@ export class ContainerPlace implements StepPlace {
 			signal.throwIfAborted();
 			const state = await docker(["inspect", "--format", "{{.State.Running}} {{if .State.Health}}{{.State.Health.Status}}{{end}}", name]);
 			const [isRunning, health = ""] = state.stdout.trim().split(" ");
-			if (isRunning !== "true") throw await this.#serviceFault(service, "service_failed", "has ended");
+			if (isRunning !== "true") throw await this.#serviceError(service, "service_failed", "has ended");
 			if (service.health === null && (health === "" || health === "healthy")) return;
 			if (service.health !== null && (await docker(["exec", name, "sh", "-c", service.health.command], timeout_ms)).code === 0) {
 				await spool.say(`:: the service ${service.name} is healthy`);
@@ -276,16 +276,16 @@ export class ContainerPlace implements StepPlace {
 			}
 			await pause(interval_ms, signal);
 		}
-		throw await this.#serviceFault(service, "service_unhealthy", `did not get healthy within ${formatDuration(interval_ms * retries)}`);
+		throw await this.#serviceError(service, "service_unhealthy", `did not get healthy within ${formatDuration(interval_ms * retries)}`);
 	}
 
-	async #serviceFault(service: Service, code: string, what: string): Promise<JobFault> {
+	async #serviceError(service: Service, code: string, what: string): Promise<JobError> {
 		const { spool } = this.#context;
 		const log = await docker(["logs", "--tail", SERVICE_LOG_LINES, this.#serviceName(service)]);
 		await spool.say(`:: the end of the log of the service ${service.name}:`);
 		await spool.write(Buffer.from(`${log.stdout}${log.stderr}`));
 		await spool.endLine();
-		return new JobFault(code, `The service ${service.name} (${service.image}) ${what}.`);
+		return new JobError(code, `The service ${service.name} (${service.image}) ${what}.`);
 	}
 
 	async start({ text, shell, number, workingDirectory, env: given }: StepScript, output: Output): Promise<RunningProcess> {
@@ -349,9 +349,9 @@ export class ContainerPlace implements StepPlace {
 		if (code > SIGNALLED) await pause(SETTLING_MS);
 		const state = await docker(["inspect", "--format", "{{.State.Running}} {{.State.OOMKilled}} {{.State.ExitCode}}", this.#name]);
 		const [isRunning, isOutOfMemory, exitCode] = state.stdout.trim().split(" ");
-		if (state.code !== 0) throw new JobFault("container_lost", `Docker no longer knows the job's container: ${lastLine(state)}`);
+		if (state.code !== 0) throw new JobError("container_lost", `Docker no longer knows the job's container: ${lastLine(state)}`);
 		if (isOutOfMemory === "true") return "the container had no memory left";
-		if (isRunning !== "true") throw new JobFault("container_lost", `The job's container ended under its step (exit code ${exitCode}).`);
+		if (isRunning !== "true") throw new JobError("container_lost", `The job's container ended under its step (exit code ${exitCode}).`);
 		return code === NOT_FOUND ? this.#missingShell() : null;
 	}
 
@@ -397,7 +397,7 @@ export class ContainerPlace implements StepPlace {
 	async #must(args: readonly string[], code: string, what: string, env: Record<string, string> = {}): Promise<void> {
 		const answer: Answer = await docker(args, CREATE_MS, env);
 		this.#context.signal.throwIfAborted();
-		if (answer.code !== 0) throw new JobFault(code, `${what}: ${lastLine(answer)}`);
+		if (answer.code !== 0) throw new JobError(code, `${what}: ${lastLine(answer)}`);
 	}
 
 	#serviceName(service: Service): string {

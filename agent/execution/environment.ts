@@ -1,6 +1,6 @@
 import { accessSync, constants } from "node:fs";
 import type { Assignment, Commit } from "../../schema/wire/protocol.ts";
-import type { PlacePaths } from "./host_executor.ts";
+import type { ExecutorPaths } from "./host_executor.ts";
 import { MARKER } from "./processes.ts";
 
 /** What a job may see of the agent's own environment: enough to find programs and the network, no secret. */
@@ -36,7 +36,7 @@ export function withHome(environment: Record<string, string>, fallback: string):
 export function jobEnvironment(
 	inherited: Record<string, string>,
 	assignment: Assignment,
-	paths: PlacePaths,
+	paths: ExecutorPaths,
 	commit: Commit | null,
 ): Record<string, string> {
 	const { run, job, source } = assignment;

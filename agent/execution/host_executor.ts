@@ -19,7 +19,7 @@ export interface StepScript {
 }
 
 /** What a step sees of the files that it can write for the agent. */
-export interface PlacePaths {
+export interface ExecutorPaths {
 	workspace: string;
 	output: string;
 	summary: string;
@@ -31,8 +31,8 @@ export interface PlacePaths {
 	credentials: string;
 }
 
-export interface StepPlace {
-	readonly paths: PlacePaths;
+export interface StepExecutor {
+	readonly paths: ExecutorPaths;
 	/**
 	 * Starts a step, its output into the log.
 	 * @throws CannotStart
@@ -42,7 +42,7 @@ export interface StepPlace {
 	endStep(running: RunningProcess, graceMs: number): Promise<void>;
 	/** Ends everything that the steps have started. */
 	end(graceMs: number): Promise<void>;
-	/** What is to be said of a step that has failed, beside that it has; a fault that is not its own is thrown as JobFault. */
+	/** What is to be said of a step that has failed, beside that it has; a fault that is not its own is thrown as JobError. */
 	explainExit(code: number): Promise<string | null>;
 }
 
@@ -102,8 +102,8 @@ export async function openStepFolder(workspace: ConfinedFolder, relative: string
 }
 
 /** Steps as processes of the agent's own machine. */
-export class HostPlace implements StepPlace {
-	readonly paths: PlacePaths;
+export class HostExecutor implements StepExecutor {
+	readonly paths: ExecutorPaths;
 	readonly #steps: string;
 	readonly #processes: AttemptProcesses;
 	readonly #cgroup: Cgroup | null;

@@ -1,10 +1,10 @@
 import { mkdir, realpath, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Offering } from "../../schema/pipeline/validate/requirements.ts";
-import { firstLack } from "../../schema/pipeline/validate/requirements.ts";
+import { firstUnmetRequirement } from "../../schema/pipeline/validate/requirements.ts";
 import { plainText } from "../../schema/text/ansi.ts";
 import { formatDuration } from "../../schema/wire/duration.ts";
-import type { PlanResult, PlanWork } from "../../schema/wire/plans.ts";
+import type { DiscoveryResult, DiscoveryWork } from "../../schema/wire/plans.ts";
 import { type Assignment, type Commit, commitAnswer } from "../../schema/wire/protocol.ts";
 import type { ListedRef } from "../../schema/wire/refs.ts";
 import type { Step } from "../../schema/wire/resources.ts";
@@ -23,17 +23,17 @@ import { fetchFiles } from "../results/fetch_files.ts";
 import { collectResults, type Results } from "../results/results.ts";
 import { unpackSource } from "../results/unpack.ts";
 import type { Cgroup } from "./cgroup.ts";
-import { type ContainerLimits, ContainerPlace } from "./container_executor.ts";
+import { ContainerExecutor, type ContainerLimits } from "./container_executor.ts";
 import { jobEnvironment, withHome } from "./environment.ts";
-import { attemptPaths, HostPlace, type StepPlace } from "./host_executor.ts";
+import { attemptPaths, HostExecutor, type StepExecutor } from "./host_executor.ts";
 import { buildImage } from "./image_build.ts";
 import { JobSteps } from "./job_steps.ts";
-import { JobFault, logLost, type Outcome, SUCCESS, withReason } from "./outcome.ts";
+import { JobError, logLost, type Outcome, SUCCESS, withReason } from "./outcome.ts";
 import { AttemptProcesses } from "./processes.ts";
 import { type RegistryAccess, type RegistryCredentials, registryEnvironment } from "./registries.ts";
 import type { Output, RunningProcess } from "./step_process.ts";
 import { CannotStart } from "./step_start.ts";
-import { isOfStranger, refuseToStranger } from "./untrusted_jobs.ts";
+import { isUntrusted, rejectUntrusted } from "./untrusted_jobs.ts";
 
 export interface JobContext {
 	assignment: Assignment;
@@ -80,12 +80,12 @@ export class JobRun implements Job {
 	readonly #phases: Phases;
 	readonly #processes: AttemptProcesses;
 	readonly #stop = new AbortController();
-	#place: StepPlace;
+	#place: StepExecutor;
 	#stopReason: StopReason | null = null;
 	#ending: Promise<void> | null = null;
 	#lastOutputAt = 0;
 	/** What a plan has found. */
-	#planned: PlanResult | null = null;
+	#planned: DiscoveryResult | null = null;
 	/** By what git in the steps reads and writes the project's own repository. */
 	#credentialHelper: CredentialHelper | null = null;
 	/** The refs that were listed. */
@@ -99,7 +99,7 @@ export class JobRun implements Job {
 		this.#workspace = workspace;
 		this.spool = spool;
 		this.#processes = new AttemptProcesses(context.assignment.attempt_id, context.folder, context.cgroup);
-		this.#place = new HostPlace(context.folder, workspace, this.#processes);
+		this.#place = new HostExecutor(context.folder, workspace, this.#processes);
 		this.#phases = phasesOf(context.assignment);
 		this.#steps = new JobSteps(this.#phases.names, spool, context.now);
 	}
@@ -178,18 +178,18 @@ export class JobRun implements Job {
 	}
 
 	async #fault(error: unknown): Promise<Outcome> {
-		if (error instanceof JobFault) {
+		if (error instanceof JobError) {
 			await this.spool.say(`:: ${error.message}`);
 			return error.outcome;
 		}
-		return new JobFault("agent_failed", `The agent failed: ${(error as Error).message}`).outcome;
+		return new JobError("agent_failed", `The agent failed: ${(error as Error).message}`).outcome;
 	}
 
 	async #runSteps(): Promise<Outcome> {
 		const { assignment, cgroup } = this.#context;
-		const lack = firstLack(assignment.runs_on, await this.#context.offering());
-		if (lack !== null) throw new JobFault("agent_unsuitable", `This agent does not fit the job (any more): it ${lack}.`);
-		refuseToStranger(assignment);
+		const lack = firstUnmetRequirement(assignment.runs_on, await this.#context.offering());
+		if (lack !== null) throw new JobError("agent_unsuitable", `This agent does not fit the job (any more): it ${lack}.`);
+		rejectUntrusted(assignment);
 		if (!cgroup)
 			await this.spool.say(":: this agent has no control group of its own: a process that detaches itself completely may outlive the job");
 		if (assignment.plan && assignment.source && "git" in assignment.source) return this.#plan(assignment.source, assignment.plan);
@@ -256,7 +256,7 @@ export class JobRun implements Job {
 		if (!container) return;
 		const names = [container.image, ...assignment.services.map(({ name, image }) => `${name} (${image})`)];
 		this.#place = await this.#phase(position, `:: prepare ${names.join(", ")}`, () =>
-			ContainerPlace.open({
+			ContainerExecutor.open({
 				assignment,
 				container,
 				folder,
@@ -306,7 +306,7 @@ export class JobRun implements Job {
 	}
 
 	/** Finds out what the repository wants to be run, in place of running anything. */
-	async #plan(source: GitSource, plan: PlanWork): Promise<Outcome> {
+	async #plan(source: GitSource, plan: DiscoveryWork): Promise<Outcome> {
 		return this.#firstPhase(async () => {
 			const checkout = await this.#beginCheckout(source);
 			const { commit, ref } = await fetchOnly(checkout);
@@ -421,7 +421,7 @@ export class JobRun implements Job {
 			}
 		} catch (error) {
 			if (this.#stopReason) return this.#stopped(position);
-			if (error instanceof JobFault) {
+			if (error instanceof JobError) {
 				this.#steps.end(position, "failed", null);
 				throw error;
 			}
@@ -454,7 +454,7 @@ export class JobRun implements Job {
 		return buildImage({
 			build,
 			// The project's own jobs would take what goes by such a name for theirs.
-			isNamed: !isOfStranger(this.#context.assignment),
+			isNamed: !isUntrusted(this.#context.assignment),
 			registryEnvironment: await registryEnvironment(this.#registries, build.credentials),
 			workspace: this.#workspace,
 			workspaceOfSteps: this.#place.paths.workspace,
@@ -467,7 +467,7 @@ export class JobRun implements Job {
 
 	get #registries(): RegistryAccess {
 		const { assignment, registryCredentials: known, folder } = this.#context;
-		return { known, isAnonymous: isOfStranger(assignment), folder: attemptPaths(folder).own };
+		return { known, isAnonymous: isUntrusted(assignment), folder: attemptPaths(folder).own };
 	}
 
 	async #stepTimedOut(position: number, step: Assignment["steps"][number], code: number): Promise<Outcome> {

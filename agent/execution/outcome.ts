@@ -12,8 +12,8 @@ export const SUCCESS: Outcome = { state: "succeeded", exitCode: 0, reason: null 
 const MAX_TEXT = 2000;
 
 /** What ends a job before its steps have had their say: not the job's own fault, unless `state` says so. */
-export class JobFault extends Error {
-	override name = "JobFault";
+export class JobError extends Error {
+	override name = "JobError";
 	readonly outcome: Outcome;
 
 	constructor(code: string, text: string, state: FinishState = "errored") {
@@ -23,8 +23,8 @@ export class JobFault extends Error {
 }
 
 /** The job's output is lost, and the log cannot say where: nobody could tell what has happened. */
-export function logLost(why: string): JobFault {
-	return new JobFault("log_lost", `The agent could not keep the log of this job: ${why}. Check the disk of the agent's work folder.`);
+export function logLost(why: string): JobError {
+	return new JobError("log_lost", `The agent could not keep the log of this job: ${why}. Check the disk of the agent's work folder.`);
 }
 
 /** An outcome that something else has come to: of one that succeeded it takes the place, of any other it goes into the reason. */

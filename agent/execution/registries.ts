@@ -3,7 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { parse } from "yaml";
 import * as z from "zod";
-import { JobFault } from "./outcome.ts";
+import { JobError } from "./outcome.ts";
 
 /** Credentials for registries that whoever runs an agent lets jobs use by name. */
 
@@ -56,7 +56,7 @@ const NOBODY: RegistryCredentials = { registry: "windlass.invalid", username: "n
 
 /**
  * Variables with which docker uses the credentials of this name, and no others; null: those of its own, if the job may.
- * @throws JobFault for a name that the agent does not have
+ * @throws JobError for a name that the agent does not have
  */
 export async function registryEnvironment(
 	{ known, isAnonymous, folder }: RegistryAccess,
@@ -66,7 +66,7 @@ export async function registryEnvironment(
 	const credentials = known[name];
 	if (!credentials || !Object.hasOwn(known, name)) {
 		const others = Object.keys(known).join(", ") || "none";
-		throw new JobFault(
+		throw new JobError(
 			"credentials_unavailable",
 			`This agent has no registry credentials called ${name}; it has ${others} (--registry-credentials).`,
 		);

@@ -42,7 +42,7 @@ export interface RunningProcess {
 	pid: number;
 	/**
 	 * The exit code, as a shell would give it: 128 + the signal's number where a signal ended it.
-	 * Rejected with a JobFault if its output could not be kept.
+	 * Rejected with a JobError if its output could not be kept.
 	 */
 	exited: Promise<number>;
 }

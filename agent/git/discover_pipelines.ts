@@ -1,6 +1,6 @@
 import { MAX_CHANGED_PATHS, MAX_PLAN_BYTES, MAX_PLAN_FILE_BYTES, MAX_PLAN_FILES } from "../../schema/wire/limits.ts";
-import { CONFIG_FILES, CONFIG_FOLDER, type PlanResult, type PlanWork } from "../../schema/wire/plans.ts";
-import { JobFault } from "../execution/outcome.ts";
+import { CONFIG_FILES, CONFIG_FOLDER, type DiscoveryResult, type DiscoveryWork } from "../../schema/wire/plans.ts";
+import { JobError } from "../execution/outcome.ts";
 import { CheckoutFailed, type Git, GitFailed } from "./git.ts";
 
 /**
@@ -17,13 +17,13 @@ export interface LookedAt {
 /** How far back the beginning of a pull request is looked for, commit by commit. */
 const DEPTHS = [50, 500, 5_000];
 
-/** @throws JobFault for more than a plan may have */
+/** @throws JobError for more than a plan may have */
 export async function lookUp(
 	git: Git,
 	at: LookedAt,
-	{ config, changes, default_branch }: PlanWork,
+	{ config, changes, default_branch }: DiscoveryWork,
 	say: (text: string) => Promise<void>,
-): Promise<PlanResult> {
+): Promise<DiscoveryResult> {
 	const files = await readFiles(git, at.sha, config);
 	await say(files.length === 0 ? ":: nothing that says what is to be run" : `:: ${files.map(({ path }) => path).join(", ")}`);
 	const changed = await changedPaths(git, at, changes);
@@ -44,22 +44,22 @@ interface Entry {
 	isFolder: boolean;
 }
 
-async function readFiles(git: Git, sha: string, config: string | null): Promise<PlanResult["files"]> {
+async function readFiles(git: Git, sha: string, config: string | null): Promise<DiscoveryResult["files"]> {
 	const roots = await listed(git, sha, config === null ? [...CONFIG_FILES, CONFIG_FOLDER] : [config.replace(/\/+$/, "")]);
 	const folders = roots.filter(({ isFolder }) => isFolder).map(({ path }) => `${path}/`);
 	const inside = folders.length > 0 ? await listed(git, sha, folders) : [];
 	const files = [...roots, ...inside.filter(({ path }) => /\.ya?ml$/.test(path))].filter(({ isFolder }) => !isFolder);
 	if (files.length > MAX_PLAN_FILES)
-		throw new JobFault("config_invalid", `${files.length} files say what is to be run; at most ${MAX_PLAN_FILES} are read.`, "failed");
-	const result: PlanResult["files"] = [];
+		throw new JobError("config_invalid", `${files.length} files say what is to be run; at most ${MAX_PLAN_FILES} are read.`, "failed");
+	const result: DiscoveryResult["files"] = [];
 	let bytes = 0;
 	for (const { path, object } of files) {
 		const size = Number(await git.output("cat-file", "-s", object));
 		if (size > MAX_PLAN_FILE_BYTES)
-			throw new JobFault("config_invalid", `${path} has ${size} bytes; a pipeline file has at most ${MAX_PLAN_FILE_BYTES}.`, "failed");
+			throw new JobError("config_invalid", `${path} has ${size} bytes; a pipeline file has at most ${MAX_PLAN_FILE_BYTES}.`, "failed");
 		bytes += size;
 		if (bytes > MAX_PLAN_BYTES)
-			throw new JobFault("config_invalid", `The files that say what is to be run have more than ${MAX_PLAN_BYTES} bytes.`, "failed");
+			throw new JobError("config_invalid", `The files that say what is to be run have more than ${MAX_PLAN_BYTES} bytes.`, "failed");
 		result.push({ path, text: await git.text("cat-file", "blob", object) });
 	}
 	return result;
@@ -76,7 +76,7 @@ async function listed(git: Git, sha: string, paths: readonly string[]): Promise<
 }
 
 /** The paths that have changed; null where that cannot be told: the commit before may be gone, or the history too long. */
-async function changedPaths(git: Git, at: LookedAt, changes: PlanWork["changes"]): Promise<string[] | null> {
+async function changedPaths(git: Git, at: LookedAt, changes: DiscoveryWork["changes"]): Promise<string[] | null> {
 	if (changes === null) return null;
 	try {
 		const base = "since" in changes ? await fetched(git, changes.since) : await beginning(git, at, changes.target);

@@ -26,7 +26,7 @@ export async function sweepMirrors(folder: string, now: number): Promise<void> {
 	for (const name of await readdir(folder).catch(() => [] as string[])) {
 		const mirror = path.join(folder, name);
 		// A job may be about to use it.
-		await inTurn(mirror, new AbortController().signal, async () => {
+		await withTurn(mirror, new AbortController().signal, async () => {
 			const { mtimeMs } = await stat(mirror);
 			if (now - mtimeMs > UNUSED_MS) await rm(mirror, { recursive: true, force: true });
 		});
@@ -65,7 +65,7 @@ export async function viaMirror<Found>(
 			.slice(0, 32)}.git`,
 	);
 	const mirror = git.in(folder);
-	return inTurn(folder, signal, async () => {
+	return withTurn(folder, signal, async () => {
 		const work = async () => {
 			await prepare(git, mirror, address, format);
 			const found = await fetch(mirror);
@@ -84,7 +84,7 @@ export async function viaMirror<Found>(
 }
 
 /** Whoever is stopped while it waits for its turn need not wait for it. */
-async function inTurn<Value>(folder: string, signal: AbortSignal, work: () => Promise<Value>): Promise<Value> {
+async function withTurn<Value>(folder: string, signal: AbortSignal, work: () => Promise<Value>): Promise<Value> {
 	const before = turns.get(folder) ?? Promise.resolve();
 	const start = () => {
 		signal.throwIfAborted();

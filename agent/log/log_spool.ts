@@ -160,7 +160,7 @@ export class LogSpool {
 
 	/** At most `limit` bytes of the log as it is sent, from `offset` on; they must not have been acknowledged. */
 	read(offset: number, limit: number): Promise<Uint8Array> {
-		return this.#inTurn(async () => {
+		return this.#withTurn(async () => {
 			const parts: Uint8Array[] = [];
 			let pieceAt = 0;
 			for (const piece of this.#all) {
@@ -243,7 +243,7 @@ export class LogSpool {
 	/** Never fails: a job goes on without its log where the disk fails, and the log is known to be incomplete. */
 	async #queue(task: () => Promise<void>): Promise<void> {
 		try {
-			await this.#inTurn(task);
+			await this.#withTurn(task);
 		} catch (error) {
 			this.isCut = true;
 			this.fault = { text: (error as Error).message, isSaid: false };
@@ -251,7 +251,7 @@ export class LogSpool {
 		}
 	}
 
-	#inTurn<Value>(task: () => Promise<Value>): Promise<Value> {
+	#withTurn<Value>(task: () => Promise<Value>): Promise<Value> {
 		const result = this.#last.then(task);
 		this.#last = result.then(
 			() => undefined,
@@ -289,7 +289,7 @@ export class LogSpool {
 		try {
 			await this.#head.append(start.at, kept);
 		} catch (error) {
-			this.#noteFault(error);
+			this.#recordError(error);
 			this.#gapFrom ??= start;
 			this.#advance(kept);
 			return;
@@ -314,14 +314,14 @@ export class LogSpool {
 		try {
 			await this.#tail.append(this.#end.at, kept);
 		} catch (error) {
-			this.#noteFault(error);
+			this.#recordError(error);
 			await this.#tail.removeAll();
 		}
 		this.#advance(kept);
 		await this.#tail.removeBefore(this.#end.at - this.#tailBytes);
 	}
 
-	#noteFault(error: unknown): void {
+	#recordError(error: unknown): void {
 		if (!this.isCut) say("error", `a log cannot be written: ${(error as Error).message}`);
 		this.isCut = true;
 		this.fault ??= { text: (error as Error).message, isSaid: true };

@@ -8,14 +8,14 @@ import { LogShipper } from "../log/log_shipper.ts";
 import { say } from "../logger.ts";
 import { type Coordinator, untilAnswered } from "./client.ts";
 import type { CoordinatorClock } from "./coordinator_clock.ts";
-import type { Job, JobResult, StopReason, Workshop } from "./job.ts";
+import type { Job, JobFactory, JobResult, StopReason } from "./job.ts";
 import { StepReporter } from "./step_reporter.ts";
 
 /** What an attempt needs of its agent. */
 export interface AttemptContext {
 	client: Coordinator;
 	intervals: Intervals;
-	workshop: Workshop;
+	workshop: JobFactory;
 	clock: CoordinatorClock;
 }
 

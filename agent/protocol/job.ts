@@ -1,4 +1,4 @@
-import type { PlanResult } from "../../schema/wire/plans.ts";
+import type { DiscoveryResult } from "../../schema/wire/plans.ts";
 import type { Assignment, FinishBody, Intervals } from "../../schema/wire/protocol.ts";
 import type { ListedRef } from "../../schema/wire/refs.ts";
 import type { CoverageTotals, Step, TestTotals } from "../../schema/wire/resources.ts";
@@ -21,7 +21,7 @@ export interface JobResult {
 	tests: TestTotals | null;
 	coverage: CoverageTotals | null;
 	/** What a plan has found. */
-	plan: PlanResult | null;
+	plan: DiscoveryResult | null;
 	/** The refs of the source, if the job was to list them. */
 	refs: ListedRef[] | null;
 }
@@ -44,7 +44,7 @@ export interface Job {
 }
 
 /** The place at which an agent runs its jobs. */
-export interface Workshop {
+export interface JobFactory {
 	prepare(assignment: Assignment, token: string, coordinator: { intervals: Intervals; clock: CoordinatorClock }): Promise<Job>;
 	/** Removes all that an attempt has left behind. */
 	remove(attemptId: string): Promise<void>;

@@ -7,7 +7,7 @@ import {
 	PART_BYTES,
 	SINGLE_PART_BYTES,
 } from "../../schema/wire/limits.ts";
-import { innerPathFault, OWN_ARTIFACTS, shownPath } from "../../schema/wire/paths.ts";
+import { innerPathError, OWN_ARTIFACTS, shownPath } from "../../schema/wire/paths.ts";
 import { type ArtifactPlanAnswer, type Assignment, artifactPlanAnswer, type FinishBody, partAnswer } from "../../schema/wire/protocol.ts";
 import type { ArtifactKind } from "../../schema/wire/resources.ts";
 import type { Masker } from "../log/masker.ts";
@@ -108,7 +108,7 @@ function pathFault(path: string, masker: Masker): string | null {
 	if (masker.finds(path)) return "has a secret in its path, which everybody would see";
 	if (path.startsWith(OWN_ARTIFACTS)) return `begins with ${OWN_ARTIFACTS}, which is for the agent's own files`;
 	if (Buffer.byteLength(path) > MAX_ARTIFACT_PATH_BYTES) return `has a path of more than ${MAX_ARTIFACT_PATH_BYTES} bytes`;
-	return innerPathFault(path);
+	return innerPathError(path);
 }
 
 /** What is to be known of a file before it is uploaded, or why it cannot be. */
@@ -144,7 +144,7 @@ export async function uploadArtifacts(upload: Upload, files: readonly Found[]): 
 		const slice = files.slice(at, at + MAX_ARTIFACTS_PER_PLAN);
 		const parts = new Map<Found, string[]>();
 		for (const file of slice) parts.set(file, await partDigests(file));
-		const plan = await planOf(upload, slice, parts);
+		const plan = await discoveryOf(upload, slice, parts);
 		const uploaded: Manifest = [];
 		await severalAtOnce(slice, AT_ONCE, async (file, index) => {
 			uploaded[index] = await uploadFile(upload, file, plan.files[index] as Planned, parts.get(file) as string[]);
@@ -175,7 +175,7 @@ async function uploadFile(upload: Upload, file: Found, planned: Planned, digests
 	return { path, size, sha256, executable, kind, key: planned.key, ...(entry === null ? {} : { entry }) };
 }
 
-function planOf({ client, attempt, signal }: Upload, files: readonly Found[], parts: ReadonlyMap<Found, string[]>) {
+function discoveryOf({ client, attempt, signal }: Upload, files: readonly Found[], parts: ReadonlyMap<Found, string[]>) {
 	return untilAnswered(
 		() =>
 			client.fetch(artifactPlanAnswer, {

@@ -2,8 +2,8 @@ import { constants, open, rename, unlink } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { isInnerPath } from "../../schema/wire/paths.ts";
-import { type NeededFiles, neededFiles } from "../../schema/wire/protocol.ts";
-import { JobFault } from "../execution/outcome.ts";
+import { type DownloadList, downloadList } from "../../schema/wire/protocol.ts";
+import { JobError } from "../execution/outcome.ts";
 import { type FileCoordinator, untilAnswered } from "../protocol/client.ts";
 import { severalAtOnce } from "./concurrently.ts";
 import { ConfinedFileError, ConfinedFolder } from "./confined_files.ts";
@@ -29,16 +29,16 @@ const LEAST_BYTES_PER_MS = 256;
 /**
  * Fetches every file that the job needs.
  * @returns what was fetched
- * @throws JobFault where a file is not there (any more), or cannot be put where it belongs
+ * @throws JobError where a file is not there (any more), or cannot be put where it belongs
  */
-export async function fetchFiles(fetching: Fetching): Promise<NeededFiles["items"]> {
+export async function fetchFiles(fetching: Fetching): Promise<DownloadList["items"]> {
 	const { client, attempt, signal } = fetching;
 	const path = `/api/v1/attempts/${attempt.id}/needed`;
-	let items: NeededFiles["items"];
+	let items: DownloadList["items"];
 	try {
-		({ items } = await untilAnswered(() => client.fetch(neededFiles, { method: "GET", path, token: attempt.token, signal }), signal));
+		({ items } = await untilAnswered(() => client.fetch(downloadList, { method: "GET", path, token: attempt.token, signal }), signal));
 	} catch (error) {
-		if (error instanceof ApiError && error.code === "conflict") throw new JobFault("artifacts_unavailable", error.message);
+		if (error instanceof ApiError && error.code === "conflict") throw new JobError("artifacts_unavailable", error.message);
 		throw error;
 	}
 	const workspace = await ConfinedFolder.open(fetching.workspace);
@@ -50,8 +50,8 @@ export async function fetchFiles(fetching: Fetching): Promise<NeededFiles["items
 	return items;
 }
 
-async function fetchFile(fetching: Fetching, workspace: ConfinedFolder, item: NeededFiles["items"][number]): Promise<void> {
-	if (!isInnerPath(item.path)) throw new JobFault("artifacts_unavailable", `${JSON.stringify(item.path)} is no path of a workspace.`);
+async function fetchFile(fetching: Fetching, workspace: ConfinedFolder, item: DownloadList["items"][number]): Promise<void> {
+	if (!isInnerPath(item.path)) throw new JobError("artifacts_unavailable", `${JSON.stringify(item.path)} is no path of a workspace.`);
 	const name = item.path.slice(item.path.lastIndexOf("/") + 1);
 	const folder = await folderFor(workspace, item.path);
 	const arriving = folder.placeOf(`${name}.arriving`);
@@ -65,10 +65,10 @@ async function fetchFile(fetching: Fetching, workspace: ConfinedFolder, item: Ne
 	} catch (error) {
 		await removeFile(arriving);
 		fetching.signal.throwIfAborted();
-		if (error instanceof JobFault) throw error;
-		if (error instanceof TransferFailed) throw new JobFault("artifacts_unavailable", error.message);
-		if (error instanceof ApiError) throw new JobFault("artifacts_unavailable", `${item.path} of ${item.job}: ${error.message}`);
-		throw new JobFault("artifacts_unavailable", `${item.path} cannot be put into the workspace: ${(error as Error).message}`);
+		if (error instanceof JobError) throw error;
+		if (error instanceof TransferFailed) throw new JobError("artifacts_unavailable", error.message);
+		if (error instanceof ApiError) throw new JobError("artifacts_unavailable", `${item.path} of ${item.job}: ${error.message}`);
+		throw new JobError("artifacts_unavailable", `${item.path} cannot be put into the workspace: ${(error as Error).message}`);
 	} finally {
 		await folder.close();
 	}
@@ -80,14 +80,14 @@ async function folderFor(workspace: ConfinedFolder, file: string): Promise<Confi
 		return await workspace.makeFolder(file.slice(0, Math.max(0, file.lastIndexOf("/"))));
 	} catch (error) {
 		if (!(error instanceof ConfinedFileError)) throw error;
-		throw new JobFault("artifacts_unavailable", `${file} cannot be fetched: ${error.message}`);
+		throw new JobError("artifacts_unavailable", `${file} cannot be fetched: ${error.message}`);
 	}
 }
 
 const WRITE_NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /** @param file where it is kept until all of it has come */
-async function download({ client, attempt, signal }: Fetching, item: NeededFiles["items"][number], file: string): Promise<void> {
+async function download({ client, attempt, signal }: Fetching, item: DownloadList["items"][number], file: string): Promise<void> {
 	const timeoutMs = PATIENCE_MS + Math.ceil(item.size / LEAST_BYTES_PER_MS);
 	// A link that the source has brought must not lead what comes to somewhere else.
 	await removeFile(file);

@@ -1,6 +1,6 @@
 import { formatBytes } from "../../schema/wire/bytes.ts";
 import { MAX_OUTPUT_BYTES, MAX_OUTPUTS_BYTES, MAX_SUMMARY_BYTES } from "../../schema/wire/limits.ts";
-import { JobFault } from "../execution/outcome.ts";
+import { JobError } from "../execution/outcome.ts";
 import { type ConfinedFolder, isGone } from "./confined_files.ts";
 
 /** What a job writes about itself: outputs for the jobs that need it, and a summary for people. */
@@ -18,11 +18,11 @@ export interface ReadOutputs {
  * Reads `$CI_OUTPUT`: `name=value` on a line, or `name<<END`, lines, `END`. The last value of a name counts.
  * @param files the folder that the job writes it to; null if the job has taken it away
  * @param declared the names that the pipeline declares; others are left out, with a notice
- * @throws JobFault for a line that is neither, or what is too large
+ * @throws JobError for a line that is neither, or what is too large
  */
 export async function readOutputs(files: ConfinedFolder | null, declared: readonly string[]): Promise<ReadOutputs> {
 	const { text, isWhole } = await readUpTo(files, "output", MAX_OUTPUT_FILE_BYTES);
-	if (!isWhole) throw new JobFault("output_too_large", `$CI_OUTPUT has more than ${formatBytes(MAX_OUTPUT_FILE_BYTES)}.`, "failed");
+	if (!isWhole) throw new JobError("output_too_large", `$CI_OUTPUT has more than ${formatBytes(MAX_OUTPUT_FILE_BYTES)}.`, "failed");
 	const written = parseOutputs(text);
 	const notices = [...written.keys()]
 		.filter((name) => !declared.includes(name))
@@ -30,10 +30,10 @@ export async function readOutputs(files: ConfinedFolder | null, declared: readon
 	const outputs = Object.fromEntries([...written].filter(([name]) => declared.includes(name)));
 	for (const [name, value] of Object.entries(outputs)) {
 		if (Buffer.byteLength(value) > MAX_OUTPUT_BYTES)
-			throw new JobFault("output_too_large", `The output ${name} has more than ${formatBytes(MAX_OUTPUT_BYTES)}.`, "failed");
+			throw new JobError("output_too_large", `The output ${name} has more than ${formatBytes(MAX_OUTPUT_BYTES)}.`, "failed");
 	}
 	if (JSON.stringify(outputs).length > MAX_OUTPUTS_BYTES)
-		throw new JobFault("output_too_large", `The outputs have more than ${formatBytes(MAX_OUTPUTS_BYTES)} in all.`, "failed");
+		throw new JobError("output_too_large", `The outputs have more than ${formatBytes(MAX_OUTPUTS_BYTES)} in all.`, "failed");
 	return { outputs, notices };
 }
 
@@ -57,8 +57,8 @@ function parseOutputs(text: string): Map<string, string> {
 	return found;
 }
 
-function invalid(index: number, why: string): JobFault {
-	return new JobFault("output_invalid", `Line ${index + 1} of $CI_OUTPUT is not an output: ${why}.`, "failed");
+function invalid(index: number, why: string): JobError {
+	return new JobError("output_invalid", `Line ${index + 1} of $CI_OUTPUT is not an output: ${why}.`, "failed");
 }
 
 /** Reads `$CI_SUMMARY`: Markdown, cut where it is too long. Null if nothing was written. */

@@ -7,7 +7,7 @@ import { ownArtifactPath, shownPath } from "../../schema/wire/paths.ts";
 import type { Assignment } from "../../schema/wire/protocol.ts";
 import type { CoverageTotals, TestTotals } from "../../schema/wire/resources.ts";
 import { TEST_REPORT_KINDS } from "../../schema/wire/work.ts";
-import { JobFault, type Outcome } from "../execution/outcome.ts";
+import { JobError, type Outcome } from "../execution/outcome.ts";
 import type { Masker } from "../log/masker.ts";
 import type { FileCoordinator } from "../protocol/client.ts";
 import { ArtifactsFailed, type Found, findArtifacts, type Manifest, uploadArtifacts } from "./artifacts.ts";
@@ -77,7 +77,7 @@ async function collectFrom(
 			await body();
 		} catch (error) {
 			if (signal.aborted) return;
-			const known = error instanceof JobFault ? error : artifactFault(error as Error);
+			const known = error instanceof JobError ? error : artifactFault(error as Error);
 			await say(`:: ${known.message}`);
 			fault ??= known.outcome;
 		}
@@ -108,10 +108,10 @@ async function collectFrom(
 		}
 		if (reports.coverage) await say(`:: coverage: ${percent(reports.coverage)} of ${reports.coverage.lines} lines`);
 		for (const one of reports.faults) await say(`:: ${one}`);
-		if (reports.faults.length > 0) throw new JobFault("report_unreadable", reports.faults[0] as string, "failed");
+		if (reports.faults.length > 0) throw new JobError("report_unreadable", reports.faults[0] as string, "failed");
 		if (reports.tests && reports.tests.failed > 0) {
 			const total = reports.tests.passed + reports.tests.failed;
-			throw new JobFault(
+			throw new JobError(
 				"tests_failed",
 				`${reports.tests.failed} of ${total} tests failed: ${reports.failures.slice(0, 3).join(", ")}`,
 				"failed",
@@ -170,9 +170,9 @@ function percent({ covered, lines }: CoverageTotals): string {
 	return lines === 0 ? "–" : `${((100 * covered) / lines).toFixed(1)} %`;
 }
 
-function artifactFault(error: Error): JobFault {
+function artifactFault(error: Error): JobError {
 	const text = error instanceof ArtifactsFailed ? error.message : `The artifacts could not be saved: ${error.message}`;
-	return new JobFault("artifacts_failed", text, "failed");
+	return new JobError("artifacts_failed", text, "failed");
 }
 
 /** A file that the agent makes of what the job has said. */

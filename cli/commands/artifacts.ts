@@ -4,9 +4,9 @@ import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { Command } from "commander";
 import { hashing } from "../../agent/results/hashing.ts";
-import { onlyExcludes, pathMatcher, patternFault } from "../../schema/pipeline/validate/patterns.ts";
+import { onlyExcludes, pathMatcher, patternError } from "../../schema/pipeline/validate/patterns.ts";
 import { formatBytes } from "../../schema/wire/bytes.ts";
-import { innerPathFault, isInnerPath, shownPath } from "../../schema/wire/paths.ts";
+import { innerPathError, isInnerPath, shownPath } from "../../schema/wire/paths.ts";
 import type { Artifact, Page, Run } from "../../schema/wire/resources.ts";
 import { Connection, type ConnectionFlags, withConnection } from "../connection.ts";
 import { UsageError } from "../failures.ts";
@@ -65,7 +65,7 @@ export function artifactsCommand(): Command {
 				if (flags.output !== "json") print(`${shownPath(artifact.path)}  ${formatBytes(artifact.size)}`);
 			}
 			if (flags.output === "json") printJson(writable.map(({ job, artifact }) => ({ job, ...artifact })));
-			const told = refused.map(({ artifact: { path: file } }) => `${shownPath(file)} ${innerPathFault(file)}`);
+			const told = refused.map(({ artifact: { path: file } }) => `${shownPath(file)} ${innerPathError(file)}`);
 			if (told.length > 0) throw new UsageError(`not downloaded: ${told.join("; ")}; the zip of the job has it`);
 		});
 	return new Command("artifacts")
@@ -89,7 +89,7 @@ function nothingFound(patterns: readonly string[], name: string | undefined, isE
 /** @throws UsageError for what is no pattern */
 function matcherOf(patterns: readonly string[]): (path: string) => boolean {
 	for (const pattern of patterns) {
-		const fault = patternFault(pattern);
+		const fault = patternError(pattern);
 		if (fault) throw new UsageError(`${fault.message}. ${fault.suggestion}`);
 	}
 	const excluding = onlyExcludes(patterns);

@@ -15,7 +15,7 @@ import { CLOSED_PIPE } from "../standard_output.ts";
 import { paint, print, printJson, stateText } from "../terminal.ts";
 import { changedPaths, currentBranch, packWorkingCopy } from "../working_copy.ts";
 import { outputOption, pairs, several } from "./command.ts";
-import { faultsIn, showSubmissionFaults } from "./faults.ts";
+import { showSubmissionErrors, validationErrorsIn } from "./faults.ts";
 
 interface ExecFlags {
 	file?: string;
@@ -148,9 +148,9 @@ async function parse(file: string, text: string, flags: ExecFlags) {
 		// What is run is the working copy as it is.
 		return parseSubmission(submission, { needsRepository: false }).pipeline;
 	} catch (error) {
-		const faults = faultsIn(error);
+		const faults = validationErrorsIn(error);
 		if (faults.length === 0) throw error;
-		process.stderr.write(`${showSubmissionFaults({ file, text }, submission, faults)}\n`);
+		process.stderr.write(`${showSubmissionErrors({ file, text }, submission, faults)}\n`);
 		throw new UsageError("nothing was run");
 	}
 }

@@ -4,12 +4,12 @@ import type { PipelineText } from "../pipeline_file.ts";
 import { paint } from "../terminal.ts";
 
 /** The faults that an error tells of; none where it is of another kind. */
-export function faultsIn(error: unknown): FieldError[] {
+export function validationErrorsIn(error: unknown): FieldError[] {
 	return error instanceof ApiError ? ((error.details.errors as FieldError[] | undefined) ?? []) : [];
 }
 
 /** Faults of a text, each with its line and a mark under the place. */
-export function showFaults(file: string, text: string, faults: readonly FieldError[]): string {
+export function showErrors(file: string, text: string, faults: readonly FieldError[]): string {
 	const lines = text.split("\n");
 	return faults
 		.map(({ path, line, column, message, suggestion }) => {
@@ -31,11 +31,11 @@ function hintOf(suggestion: string | null): string[] {
  * @param pipeline null where the submission has a command
  * @param submission the text that was parsed, with the pipeline as its first value
  */
-export function showSubmissionFaults(pipeline: PipelineText | null, submission: string, faults: readonly FieldError[]): string {
+export function showSubmissionErrors(pipeline: PipelineText | null, submission: string, faults: readonly FieldError[]): string {
 	const document = parseSource(submission);
 	return faults
 		.map((one) => {
-			if (pipeline && !isOfOption(document, one)) return showFaults(pipeline.file, pipeline.text, [one]);
+			if (pipeline && !isOfOption(document, one)) return showErrors(pipeline.file, pipeline.text, [one]);
 			return [`${paint("red", "error")}: ${optionOf(one.path)}: ${one.message}`, ...hintOf(one.suggestion)].join("\n");
 		})
 		.join("\n\n");

@@ -5,7 +5,7 @@ import { UsageError } from "../failures.ts";
 import { pipelineFiles, readPipeline } from "../pipeline_file.ts";
 import { paint, print, printJson } from "../terminal.ts";
 import { outputOption } from "./command.ts";
-import { showFaults } from "./faults.ts";
+import { showErrors } from "./faults.ts";
 
 /** `windlass lint`: every fault of pipelines, without a coordinator. */
 export function lintCommand(setExitCode: (code: number) => void): Command {
@@ -21,7 +21,7 @@ export function lintCommand(setExitCode: (code: number) => void): Command {
 			if (output === "json") printJson(results.map(({ text: _, ...result }) => result));
 			else
 				for (const { file, text, valid, errors, jobs } of results)
-					if (text !== null) print(valid ? goodNews(file, jobs.length) : showFaults(file, text, errors));
+					if (text !== null) print(valid ? goodNews(file, jobs.length) : showErrors(file, text, errors));
 			const unread = results.filter(({ text }) => text === null).flatMap(({ errors }) => errors);
 			if (unread.length > 0) throw new UsageError(unread.map(({ message }) => message).join("\n"));
 			if (results.some(({ valid }) => !valid)) setExitCode(1);

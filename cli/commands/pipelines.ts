@@ -7,7 +7,7 @@ import { UsageError } from "../failures.ts";
 import { readPipeline } from "../pipeline_file.ts";
 import { ago, print, printJson, table } from "../terminal.ts";
 import { command, pairs, several } from "./command.ts";
-import { faultsIn, showFaults } from "./faults.ts";
+import { showErrors, validationErrorsIn } from "./faults.ts";
 import { followRun } from "./follow.ts";
 
 /** `windlass pipelines`: pipelines that the coordinator keeps, with their versions. One is named by its id, or as `project/name`. */
@@ -62,9 +62,9 @@ async function push(file: string, flags: Flags & { name?: string; project: strin
 	try {
 		show([await connection.json<StoredPipeline>(`${ADDRESS}/upload`, { method: "POST", body })], flags.output);
 	} catch (error) {
-		const faults = faultsIn(error);
+		const faults = validationErrorsIn(error);
 		if (!faults.some(({ line }) => line !== null)) throw error;
-		process.stderr.write(`${showFaults(file, text, faults)}\n`);
+		process.stderr.write(`${showErrors(file, text, faults)}\n`);
 		throw new UsageError(`${file} was not taken`);
 	}
 }

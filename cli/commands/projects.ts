@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import type { Untold } from "../../schema/wire/notifications.ts";
+import type { Undelivered } from "../../schema/wire/notifications.ts";
 import type { Project } from "../../schema/wire/projects.ts";
 import type { Page, SubmittedRun } from "../../schema/wire/resources.ts";
 import { type ConfirmedFlags, confirm, YES } from "../confirmation.ts";
@@ -173,7 +173,7 @@ export function projectsCommand(): Command {
 			command("untold", "Say what its forge, and others, were to be told and were not (yet).", "windlass projects untold web")
 				.argument("<name>", "which")
 				.action(async (name: string, flags: Flags) => {
-					const { items } = await new Connection(flags).json<Page<Untold>>(`${addressOf(name)}/untold`);
+					const { items } = await new Connection(flags).json<Page<Undelivered>>(`${addressOf(name)}/untold`);
 					if (flags.output === "json") return printJson(items);
 					if (items.length === 0) return print("Everybody was told of everything.");
 					const rows = items.map((one) => [

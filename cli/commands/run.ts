@@ -9,7 +9,7 @@ import { shellLine } from "../shell_line.ts";
 import { paint, print, printJson } from "../terminal.ts";
 import { changedPaths, currentBranch, packWorkingCopy } from "../working_copy.ts";
 import { outputOption, pairs, several } from "./command.ts";
-import { faultsIn, showSubmissionFaults } from "./faults.ts";
+import { showSubmissionErrors, validationErrorsIn } from "./faults.ts";
 import { followRun } from "./follow.ts";
 
 interface RunFlags extends ConnectionFlags {
@@ -80,9 +80,9 @@ async function submit(connection: Connection, words: string[], flags: RunFlags):
 		for (const notice of run.notices) process.stderr.write(`${paint("yellow", "notice")}: ${notice}\n`);
 		return run;
 	} catch (error) {
-		const faults = faultsIn(error);
+		const faults = validationErrorsIn(error);
 		if (faults.length === 0) throw error;
-		process.stderr.write(`${showSubmissionFaults(pipeline, submission, faults)}\n`);
+		process.stderr.write(`${showSubmissionErrors(pipeline, submission, faults)}\n`);
 		throw new UsageError("nothing was submitted");
 	}
 }

@@ -8,7 +8,7 @@ import type * as z from "zod";
 import type { Answer, Call, FileCoordinator, StreamAnswer, StreamCall } from "../../agent/protocol/client.ts";
 import { pathMatcher } from "../../schema/pipeline/validate/patterns.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
-import type { ArtifactPlanAnswer, NeededFiles } from "../../schema/wire/protocol.ts";
+import type { ArtifactPlanAnswer, DownloadList } from "../../schema/wire/protocol.ts";
 
 /** What stands in for a coordinator when jobs are run on this machine alone: it has the source, and keeps what jobs save in a folder. */
 
@@ -71,7 +71,7 @@ export class LocalCoordinator implements FileCoordinator {
 	async #answer({ method, path: address, json, bytes }: Call): Promise<unknown> {
 		if (method === "PUT") return this.#put(address, bytes);
 		if (address.endsWith("/artifacts")) return this.#plan((json as { files: { path: string; size: number }[] }).files);
-		if (address.endsWith("/needed")) return { items: this.#needed() } satisfies NeededFiles;
+		if (address.endsWith("/needed")) return { items: this.#needed() } satisfies DownloadList;
 		throw new Error(`a local job has no call ${method} ${address}`);
 	}
 
@@ -90,7 +90,7 @@ export class LocalCoordinator implements FileCoordinator {
 		return { number: 1 };
 	}
 
-	#needed(): NeededFiles["items"] {
+	#needed(): DownloadList["items"] {
 		return this.#fetches.flatMap(({ job, folder, patterns, into }) => {
 			const isWanted = patterns.length === 0 ? () => true : pathMatcher(patterns);
 			const files = (this.#saved.get(folder) ?? []).filter((file) => isWanted(file.path));

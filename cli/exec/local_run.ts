@@ -11,9 +11,9 @@ import type { readContainerOptions } from "../../agent/options.ts";
 import type { JobResult } from "../../agent/protocol/job.ts";
 import { jobsMeant } from "../../schema/pipeline/resolve/resolve.ts";
 import type { ResolvedJob, ResolvedPipeline } from "../../schema/pipeline/resolve/resolved.ts";
-import { asksForStatus, countsAsFailure, decide, type NeededJob } from "../../schema/pipeline/runtime/decide.ts";
+import { asksForStatus, countsAsFailure, type DownloadableJob, decide } from "../../schema/pipeline/runtime/decide.ts";
 import { runFacts, type SettledJob } from "../../schema/pipeline/runtime/settle.ts";
-import { firstLack } from "../../schema/pipeline/validate/requirements.ts";
+import { firstUnmetRequirement } from "../../schema/pipeline/validate/requirements.ts";
 import { LogFormatter } from "../../schema/text/log_formatter.ts";
 import { DEFAULT_MAX_LOG_BYTES, MAX_LOG_CHUNK_BYTES } from "../../schema/wire/limits.ts";
 import type { Assignment } from "../../schema/wire/protocol.ts";
@@ -164,8 +164,8 @@ async function runJob(job: LocalJob, options: LocalOptions, workplace: Workplace
 	const verdict = decide(job.definition, {
 		pipeline,
 		run: runFacts(pipeline, "local", EVENT),
-		needs: job.needs.map(neededOf),
-		ancestors: () => ancestorsOf(job).map(neededOf),
+		needs: job.needs.map(downloadsOf),
+		ancestors: () => ancestorsOf(job).map(downloadsOf),
 	});
 	if (verdict.is === "skipped") return end(job, "skipped", verdict.reason);
 	if (verdict.is === "broken") return end(job, "errored", verdict.reason);
@@ -174,7 +174,7 @@ async function runJob(job: LocalJob, options: LocalOptions, workplace: Workplace
 		return end(job, "skipped", { code: "gate", text: "It waits for an approval; pass --approve to let it pass." });
 	const offering = await workplace.facts.offering();
 	// Labels say which machine; here there is one.
-	const lack = firstLack({ ...job.definition.runs_on, labels: [] }, offering);
+	const lack = firstUnmetRequirement({ ...job.definition.runs_on, labels: [] }, offering);
 	if (lack !== null) return end(job, "errored", { code: "agent_unsuitable", text: `This machine ${lack}.` });
 	const missing = Object.values(verdict.job.secrets).filter((name) => options.secrets[name] === undefined);
 	if (missing.length > 0)
@@ -215,7 +215,7 @@ function end(job: LocalJob, state: JobState, reason: Reason | null): void {
 	job.reason = reason;
 }
 
-function neededOf({ definition, state, outputs }: LocalJob): NeededJob {
+function downloadsOf({ definition, state, outputs }: LocalJob): DownloadableJob {
 	const { key, name, allow_failure: mayFail, outputs: declared } = definition;
 	return { key, name, state, mayFail, declared, outputs: () => outputs };
 }

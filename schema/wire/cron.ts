@@ -3,7 +3,7 @@ import { Cron } from "croner";
 /** Times by cron: five fields, in a time zone. */
 
 /** What is wrong with a pattern; null if nothing is. */
-export function cronFault(pattern: string): string | null {
+export function cronError(pattern: string): string | null {
 	try {
 		// A pattern that never comes is of no use, such as the 31st of February.
 		return of(pattern).nextRun() === null ? `${JSON.stringify(pattern)} never comes` : null;

@@ -77,7 +77,7 @@ export class ApiError extends Error {
 }
 
 /** A refusal as plain data, so that it crosses a Durable Object call unchanged. */
-export interface Refusal {
+export interface WireError {
 	code: ErrorCode;
 	message: string;
 	details: Record<string, unknown>;
@@ -86,13 +86,13 @@ export interface Refusal {
 }
 
 /** The plain form of an error, for the way across a Durable Object call. */
-export function toRefusal(error: ApiError): Refusal {
+export function toWireError(error: ApiError): WireError {
 	const { code, message, details, suggestions, headers } = error;
 	return { code, message, details, suggestions, headers };
 }
 
 /** The error that a plain refusal stands for. */
-export function fromRefusal(refusal: Refusal): ApiError {
+export function fromWireError(refusal: WireError): ApiError {
 	return new ApiError(refusal.code, refusal.message, refusal);
 }
 

@@ -1,7 +1,7 @@
 /** What may be said of a repository, wherever it is said. */
 
 /** What is wrong with the address of a repository; null if nothing is. */
-export function addressFault(url: string): string | null {
+export function addressError(url: string): string | null {
 	if (url.startsWith("-")) return "must be a repository address";
 	if (!/^(https?|ssh|git|file):\/\//.test(url) && !url.startsWith("/") && !/^[\w.-]+@[\w.-]+:/.test(url))
 		return "must be an address that git can clone: https://…, ssh://…, git@host:path, file:///… or an absolute path";
@@ -14,4 +14,4 @@ export function addressFault(url: string): string | null {
 export function isRef(ref: string): boolean {
 	return ref !== "" && !ref.startsWith("-") && !/[\s~^:?*[\\]|\.\.|@\{/.test(ref);
 }
-export const REF_FAULT = "is not a branch, tag or commit";
+export const REF_ERROR = "is not a branch, tag or commit";

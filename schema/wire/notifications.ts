@@ -17,4 +17,4 @@ export const untold = z.object({
 	error: z.string().nullable(),
 	given_up: z.boolean(),
 });
-export type Untold = z.infer<typeof untold>;
+export type Undelivered = z.infer<typeof untold>;

@@ -3,11 +3,11 @@
  * backslash or drive letter. Both sides of the wire ask this of every path that comes from elsewhere.
  */
 export function isInnerPath(path: string): boolean {
-	return innerPathFault(path) === null;
+	return innerPathError(path) === null;
 }
 
 /** Why a path is not one that `isInnerPath` takes, as what is said of it; null if it is. */
-export function innerPathFault(path: string): string | null {
+export function innerPathError(path: string): string | null {
 	if (/[\n\r]/.test(path)) return "has a line break in its name";
 	if (/\p{Cc}/u.test(path)) return "has a control character in its name";
 	if (path.includes("\\")) return "has a backslash in its name";

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { isRef, REF_FAULT } from "./git.ts";
+import { isRef, REF_ERROR } from "./git.ts";
 import { MAX_CHANGED_PATHS, MAX_PLAN_BYTES, MAX_PLAN_FILE_BYTES, MAX_PLAN_FILES } from "./limits.ts";
 import { isInnerPath } from "./paths.ts";
 import { commitId } from "./triggers.ts";
@@ -10,7 +10,7 @@ import { commitId } from "./triggers.ts";
  */
 
 /** What the agent is to look up. */
-export const planWork = z.object({
+export const discoveryWork = z.object({
 	/** The file, or the folder of files, that says what is to be run; null: the usual places. */
 	config: z.string().nullable(),
 	/** What the commit is compared with: another one, or the branch that it is to go into. Null: with nothing. */
@@ -18,7 +18,7 @@ export const planWork = z.object({
 	/** The default branch of the project, where the forge says that its own has another name: whether the branch is still there. */
 	default_branch: z.string().optional(),
 });
-export type PlanWork = z.infer<typeof planWork>;
+export type DiscoveryWork = z.infer<typeof discoveryWork>;
 
 /** The usual places: one file, in either spelling, or a folder of them. */
 export const CONFIG_FILE = ".windlass.yml";
@@ -26,7 +26,7 @@ export const CONFIG_FILES: readonly string[] = [CONFIG_FILE, ".windlass.yaml"];
 export const CONFIG_FOLDER = ".windlass";
 
 /** The usual places of which there is something among these paths of a repository. More than one is an error. */
-export function usualPlaces(paths: readonly string[]): string[] {
+export function usualFolders(paths: readonly string[]): string[] {
 	const isInside = (path: string) => path.startsWith(`${CONFIG_FOLDER}/`);
 	return [...CONFIG_FILES.filter((file) => paths.includes(file)), ...(paths.some(isInside) ? [`${CONFIG_FOLDER}/`] : [])];
 }
@@ -38,7 +38,7 @@ function bytesOf(text: string): number {
 const fileText = z.string().refine((text) => bytesOf(text) <= MAX_PLAN_FILE_BYTES, `has more than ${MAX_PLAN_FILE_BYTES} bytes`);
 
 /** What the agent has found. */
-export const planResult = z.strictObject({
+export const discoveryResult = z.strictObject({
 	files: z
 		.array(z.strictObject({ path: z.string().min(1).max(500), text: fileText }))
 		.max(MAX_PLAN_FILES)
@@ -48,14 +48,14 @@ export const planResult = z.strictObject({
 	/** Whether the default branch that was asked about is not in the repository. */
 	lacks_default_branch: z.boolean().optional(),
 });
-export type PlanResult = z.infer<typeof planResult>;
+export type DiscoveryResult = z.infer<typeof discoveryResult>;
 
 /** POST /projects/:name/trigger */
 export const triggerRequest = z
 	.strictObject({
 		/** The branch; the main line without it. */
-		branch: z.string().max(200).refine(isRef, REF_FAULT).optional(),
-		tag: z.string().max(200).refine(isRef, REF_FAULT).optional(),
+		branch: z.string().max(200).refine(isRef, REF_ERROR).optional(),
+		tag: z.string().max(200).refine(isRef, REF_ERROR).optional(),
 		/** The one file of the repository that is meant, whatever its `on` says; without it those that a push would run. */
 		file: z.string().max(500).refine(isInnerPath, "must be a file of the repository").optional(),
 		params: z.record(z.string().max(100), z.string().max(4096)).default({}),

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { checkoutOptions } from "./checkout.ts";
 import { parseDuration } from "./duration.ts";
-import { addressFault, isRef, REF_FAULT } from "./git.ts";
+import { addressError, isRef, REF_ERROR } from "./git.ts";
 import { isInnerPath } from "./paths.ts";
 import { SECRET_NAME, SECRET_NAME_FAULT } from "./secret_names.ts";
 
@@ -19,7 +19,7 @@ const repository = z
 	.string()
 	.max(1000)
 	.superRefine((value, context) => {
-		const fault = addressFault(value);
+		const fault = addressError(value);
 		if (fault) context.addIssue({ code: "custom", message: fault });
 	});
 
@@ -42,7 +42,7 @@ const poll = z.string().superRefine((value, context) => {
 const settings = {
 	/** The repository that its runs are made of, unless they say otherwise. */
 	repository: repository.nullable(),
-	default_branch: z.string().max(200).refine(isRef, REF_FAULT),
+	default_branch: z.string().max(200).refine(isRef, REF_ERROR),
 	/** The name of the secret with which the repository is read over HTTP: `user:password`, or a token alone. */
 	credentials: secretName.nullable(),
 	/** The file, or the folder of files, that says what is to be run: `.windlass.yml` or `.windlass/` where nothing is said. */

@@ -13,7 +13,7 @@ import {
 	MAX_STEPS,
 	PART_BYTES,
 } from "./limits.ts";
-import { planResult, planWork } from "./plans.ts";
+import { discoveryResult, discoveryWork } from "./plans.ts";
 import { listedRefs } from "./refs.ts";
 import { capabilities, NO_CAPABILITIES, resolvedRequirements } from "./requirements.ts";
 import { ARTIFACT_KINDS, artifactKind, coverageTotals, step, testTotals } from "./resources.ts";
@@ -174,7 +174,7 @@ export const assignment = z.object({
 	outputs: z.array(z.string()).default([]),
 	reports: reportFiles.nullable().default(null),
 	/** What is to be looked up in the source, in place of running steps. */
-	plan: planWork.nullable().default(null),
+	plan: discoveryWork.nullable().default(null),
 	/** Whether the refs of the source are to be listed, in place of running steps. */
 	lists_refs: z.boolean().default(false),
 	source: z
@@ -250,10 +250,10 @@ export const artifactPlanAnswer = z.object({
 });
 export type ArtifactPlanAnswer = z.infer<typeof artifactPlanAnswer>;
 /** Files of needed jobs, each with the place in the workspace where it is to be put. */
-export const neededFiles = z.object({
+export const downloadList = z.object({
 	items: z.array(z.object({ job: z.string(), path: z.string(), size: count, sha256, executable: z.boolean(), url: z.string() })),
 });
-export type NeededFiles = z.infer<typeof neededFiles>;
+export type DownloadList = z.infer<typeof downloadList>;
 
 export const partAnswer = z.object({ number: z.number() });
 
@@ -291,7 +291,7 @@ export const finish = z.strictObject({
 	tests: testTotals.nullable().default(null),
 	coverage: coverageTotals.nullable().default(null),
 	/** What a plan has found. */
-	plan: planResult.nullable().default(null),
+	plan: discoveryResult.nullable().default(null),
 	/** The refs of the source, if the job was to list them. */
 	refs: listedRefs.nullable().default(null),
 });

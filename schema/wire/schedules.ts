@@ -1,6 +1,6 @@
 import * as z from "zod";
-import { cronFault, isTimeZone } from "./cron.ts";
-import { isRef, REF_FAULT } from "./git.ts";
+import { cronError, isTimeZone } from "./cron.ts";
+import { isRef, REF_ERROR } from "./git.ts";
 import { isId } from "./ids.ts";
 import { isInnerPath } from "./paths.ts";
 
@@ -18,12 +18,12 @@ export const scheduleRequest = z
 			.string()
 			.max(100)
 			.superRefine((value, context) => {
-				const fault = cronFault(value);
+				const fault = cronError(value);
 				if (fault) context.addIssue({ code: "custom", message: fault });
 			}),
 		timezone: z.string().max(60).refine(isTimeZone, "is not a time zone such as Europe/Berlin").default("UTC"),
 		/** The branch to run; the main line of the project without one. */
-		branch: z.string().max(200).refine(isRef, REF_FAULT).nullable().default(null),
+		branch: z.string().max(200).refine(isRef, REF_ERROR).nullable().default(null),
 		/** The one file of the repository that is meant; without it those that a push would run. */
 		file: z.string().max(500).refine(isInnerPath, "must be a file of the repository").nullable().default(null),
 		/** A pipeline that is kept here, in place of the repository. */

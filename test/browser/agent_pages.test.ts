@@ -56,7 +56,7 @@ describe("the pages of agents", () => {
 		await shown(() => page.getByText("disabled by admin").count()).toBe(0);
 		await page.getByRole("button", { name: "Rotate token" }).click();
 		await shown(async () => (await agents())[0]?.rotated_at).not.toBe(null);
-		await page.getByRole("button", { name: "Drain" }).click();
+		await page.getByRole("button", { name: "OutboxRelay" }).click();
 		await shown(() => page.locator("#agent .state.offline").count()).toBe(1);
 		await page.getByRole("button", { name: "Remove agent" }).click();
 		await shown(() => page.getByText("No agents yet.").count()).toBe(1);

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Delivery } from "../../schema/wire/deliveries.ts";
-import type { Untold } from "../../schema/wire/notifications.ts";
+import type { Undelivered } from "../../schema/wire/notifications.ts";
 import type { StoredPipeline, WholePipeline } from "../../schema/wire/pipelines.ts";
 import type { Page, Run, RunSummary } from "../../schema/wire/resources.ts";
 import type { Schedule } from "../../schema/wire/schedules.ts";
@@ -344,7 +344,7 @@ describe("who is told", () => {
 			const pipeline = { notify: { on: "success", slack: `slack_${name}` }, steps: ["true"] };
 			await answer<Run>("POST", "/runs", { pipeline, project: "untold" });
 		}
-		const untold = async () => (await answer<Page<Untold>>("GET", "/projects/untold/untold")).items;
+		const untold = async () => (await answer<Page<Undelivered>>("GET", "/projects/untold/untold")).items;
 		const given = await eventually(async () => {
 			const items = (await untold()).filter(({ given_up }) => given_up);
 			return items.length === 4 && items;

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { Untold } from "../../schema/wire/notifications.ts";
+import type { Undelivered } from "../../schema/wire/notifications.ts";
 import type { Project } from "../../schema/wire/projects.ts";
 import type { Page, Run } from "../../schema/wire/resources.ts";
 import { RecordingServer } from "../support/forge.ts";
@@ -75,7 +75,7 @@ describe("a forge", () => {
 			expect([name, states.at(-1), states.slice(0, -1).every((state) => state === "pending")]).toEqual([name, last, true]);
 		}
 		// The forge knows of the last one a moment before its answer is noted.
-		await eventually(async () => (await second.get<Page<Untold>>("/api/v1/projects/web/untold")).items.length === 0, "all is told");
+		await eventually(async () => (await second.get<Page<Undelivered>>("/api/v1/projects/web/untold")).items.length === 0, "all is told");
 		expect((await second.get<{ status: string }>("/readyz")).status).toBe("ready");
 	}, 120_000);
 
@@ -123,7 +123,7 @@ describe("a forge", () => {
 			return coordinator.get<Run>(`/api/v1/runs/${id}/wait?timeout=60`);
 		};
 		expect((await run()).state).toBe("succeeded");
-		const untold = async () => (await coordinator.get<Page<Untold>>("/api/v1/projects/web/untold")).items;
+		const untold = async () => (await coordinator.get<Page<Undelivered>>("/api/v1/projects/web/untold")).items;
 		await forge.until((_, turnedAway) => turnedAway.length >= 2, "what was turned away");
 		const [one] = (await untold()).filter(({ given_up }) => given_up);
 		expect(one).toMatchObject({

@@ -31,7 +31,7 @@ async function started(): Promise<{ run: Run; job: Job; offer: Offer }> {
 	return { run, job: run.jobs[0] as Job, offer };
 }
 
-async function planOf(offer: Offer, files: object[]): Promise<ArtifactPlanAnswer["files"]> {
+async function discoveryOf(offer: Offer, files: object[]): Promise<ArtifactPlanAnswer["files"]> {
 	const answer = await agent.attempt(offer, "POST", "artifacts", { files });
 	expect(answer.status).toBe(200);
 	return answer.body.files as ArtifactPlanAnswer["files"];
@@ -61,7 +61,10 @@ test("each part is bound to the digest that was planned for it, and after the fi
 		{ ...small, parts: [small.sha256] },
 	])
 		expect((await agent.attempt(offer, "POST", "artifacts", { files: [wrong] })).status).toBe(422);
-	const [planned, plannedSmall] = (await planOf(offer, [big, small])) as [ArtifactPlanAnswer["files"][0], ArtifactPlanAnswer["files"][0]];
+	const [planned, plannedSmall] = (await discoveryOf(offer, [big, small])) as [
+		ArtifactPlanAnswer["files"][0],
+		ArtifactPlanAnswer["files"][0],
+	];
 	const evil = Buffer.from(parts[0] as Uint8Array);
 	evil[0] = (evil[0] as number) ^ 1;
 	const urls = planned.parts.map(({ url }) => url);
@@ -98,8 +101,8 @@ test("a write that began before another one and ends after the finish changes no
 	evil[0] = (evil[0] as number) ^ 1;
 	// The same file, planned twice: once with another first part.
 	const file = { path: "big.bin", size: SIZE, sha256: sha256(good) };
-	const [other] = (await planOf(offer, [{ ...file, parts: [sha256(evil), ...digests.slice(1)] }])) as [ArtifactPlanAnswer["files"][0]];
-	const [planned] = (await planOf(offer, [{ ...file, parts: digests }])) as [ArtifactPlanAnswer["files"][0]];
+	const [other] = (await discoveryOf(offer, [{ ...file, parts: [sha256(evil), ...digests.slice(1)] }])) as [ArtifactPlanAnswer["files"][0]];
+	const [planned] = (await discoveryOf(offer, [{ ...file, parts: digests }])) as [ArtifactPlanAnswer["files"][0]];
 	const stalled = stalledPut(new URL(other.parts[0]?.url ?? "", coordinator.url), evil);
 	for (const [index, { url }] of planned.parts.entries()) expect(await put(url, parts[index] as Uint8Array)).toBe(201);
 	const artifacts = [{ ...file, executable: false, kind: "file" as const, key: planned.key }];
@@ -132,7 +135,7 @@ test("the sha256 of a file in parts is that of the whole file, or the finish is 
 	const bytes = randomBytes(SIZE);
 	const parts = partsOf(bytes);
 	const lie = { path: "big.bin", size: SIZE, sha256: sha256(Buffer.from("something else")), parts: parts.map((part) => sha256(part)) };
-	const [planned] = (await planOf(offer, [lie])) as [ArtifactPlanAnswer["files"][0]];
+	const [planned] = (await discoveryOf(offer, [lie])) as [ArtifactPlanAnswer["files"][0]];
 	for (const [index, { url }] of planned.parts.entries()) expect(await put(url, parts[index] as Uint8Array)).toBe(201);
 	const artifacts = [{ path: lie.path, size: SIZE, sha256: lie.sha256, executable: false, kind: "file" as const, key: planned.key }];
 	const refused = await agent.attempt(offer, "POST", "finish", result({ artifacts }));
@@ -144,7 +147,7 @@ test("the sha256 of a file in parts is that of the whole file, or the finish is 
 test("an attempt that was lost, or cancelled and over, writes no part", async () => {
 	const { run, offer } = await started();
 	const file = { path: "a", size: 1, sha256: sha256(Buffer.from("a")) };
-	const [planned] = (await planOf(offer, [file])) as [ArtifactPlanAnswer["files"][0]];
+	const [planned] = (await discoveryOf(offer, [file])) as [ArtifactPlanAnswer["files"][0]];
 	const url = planned.parts[0]?.url as string;
 	await coordinator.post(`/api/v1/runs/${run.id}/cancel`, {});
 	expect((await agent.attempt(offer, "POST", "finish", result({ state: "cancelled" }))).status).toBe(200);

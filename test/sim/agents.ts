@@ -117,7 +117,7 @@ export class SimulatedAgent {
 		const client = network.client(this.name);
 		const token = this.#memory.identity ? null : await newToken(client, this.#given);
 		this.#agent = new RunningAgent({
-			options: { name: this.name.replaceAll(" ", "-"), token, slots: this.#slots, once: false, tokenFault: null, idleExitMs: null },
+			options: { name: this.name.replaceAll(" ", "-"), token, slots: this.#slots, once: false, tokenError: null, idleExitMs: null },
 			memory: this.#memory,
 			client,
 			renewals: client,

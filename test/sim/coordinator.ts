@@ -5,7 +5,7 @@ import { agentTokenRoutes } from "../../worker/agents/registration_tokens.ts";
 import { approvalRoutes } from "../../worker/approvals/api.ts";
 import { attemptRoutes } from "../../worker/attempts/api.ts";
 import type { Environment } from "../../worker/bindings.ts";
-import { planRoutes } from "../../worker/discovery/api.ts";
+import { discoveryRoutes } from "../../worker/discovery/api.ts";
 import { errorAnswer } from "../../worker/http/answers.ts";
 import type { Route } from "../../worker/http/route.ts";
 import { identify } from "../../worker/identity/principal.ts";
@@ -55,7 +55,7 @@ const ROUTES: readonly Route[] = [
 	...jobRoutes,
 	...approvalRoutes,
 	...queueRoutes,
-	...planRoutes,
+	...discoveryRoutes,
 	...scheduleRoutes,
 	...notificationRoutes,
 ];
@@ -165,7 +165,7 @@ export class Coordinator {
 		const stop = () => {
 			if (this.#process === process) this.killHost();
 		};
-		this.#tell("planStop", "a stop is planned");
+		this.#tell("prepareStop", "a stop is planned");
 		this.#world.naturally(2_000, "the coordinator stops as planned", stop);
 	}
 

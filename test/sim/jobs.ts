@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { SendableLog } from "../../agent/log/log_shipper.ts";
 import { untilAnswered } from "../../agent/protocol/client.ts";
-import type { Job, JobResult, StopReason, Workshop } from "../../agent/protocol/job.ts";
+import type { Job, JobFactory, JobResult, StopReason } from "../../agent/protocol/job.ts";
 import { type Assignment, artifactPlanAnswer, commitAnswer, type Intervals } from "../../schema/wire/protocol.ts";
 import type { Step } from "../../schema/wire/resources.ts";
 import type { Ledger } from "./ledger.ts";
@@ -56,7 +56,7 @@ class JobLog implements SendableLog {
 }
 
 /** The place of one agent's jobs. */
-export class SimulatedWorkshop implements Workshop {
+export class SimulatedWorkshop implements JobFactory {
 	readonly #world: World;
 	readonly #ledger: Ledger;
 	readonly #client: ReturnType<Network["client"]>;

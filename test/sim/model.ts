@@ -1,4 +1,4 @@
-import type { ErrorCode, Refusal } from "../../schema/wire/errors.ts";
+import type { ErrorCode, WireError } from "../../schema/wire/errors.ts";
 import type { Finish, Hello, Poll, Renew } from "../../schema/wire/protocol.ts";
 import { isTerminal, type JobState, type RunState } from "../../schema/wire/states.ts";
 import type { Registration } from "../../worker/queue/core/agents/agents.ts";
@@ -161,7 +161,7 @@ export class Model implements Witness {
 		if (!call) return;
 		this.#call = null;
 		if (call.method === "submit") this.#adoptRun(call.args[0] as Submit);
-		if (call.method === "compare" || call.method === "submitHeard") this.#adoptIfTaken(call.args[0] as Submit);
+		if (call.method === "compare" || call.method === "submitDelivered") this.#adoptIfTaken(call.args[0] as Submit);
 		for (const one of this.#toCome.splice(0)) {
 			if (one.fault) this.#adoptBroken(one.submit);
 			else this.#adoptRun(one.submit);
@@ -175,13 +175,13 @@ export class Model implements Witness {
 			// A poll that was parked is answered later, or by a later call, with what is none of the model's business.
 			const isLater = now !== this.#world.now || calls !== this.#calls;
 			if (isLater && call.method === "poll") return;
-			this.#checkAnswer(call, answer as { ok: boolean; value?: unknown; refusal?: Refusal });
+			this.#checkAnswer(call, answer as { ok: boolean; value?: unknown; refusal?: WireError });
 		});
 	}
 
 	#checkAnswer(
 		call: { method: string; args: unknown[]; foretold: Foretold },
-		answer: { ok: boolean; value?: unknown; refusal?: Refusal },
+		answer: { ok: boolean; value?: unknown; refusal?: WireError },
 	): void {
 		const got = answer.ok ? "taken" : answer.refusal?.code;
 		if (got !== call.foretold)
@@ -253,7 +253,7 @@ export class Model implements Witness {
 				return this.#park(args[0] as Lease);
 			case "refuse":
 				return this.#refuse(args[0] as Lease);
-			case "planStop":
+			case "prepareStop":
 				for (const attempt of this.#live()) this.#extend(attempt, PLANNED_STOP_MS);
 				return null;
 			case "pause":

@@ -3,7 +3,7 @@ import type { ProjectRow } from "../../schema/database/tables.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { type Run, run } from "../../schema/wire/resources.ts";
 import { WHOLE } from "../../worker/discovery/discovery_pipeline.ts";
-import { planSubmission } from "../../worker/discovery/submit_discovery.ts";
+import { discoverySubmission } from "../../worker/discovery/submit_discovery.ts";
 import { dispatcherOf } from "../../worker/platform/dispatcher.ts";
 import type { Surroundings } from "./agents.ts";
 import { PROJECT, USER_TOKEN } from "./coordinator.ts";
@@ -71,8 +71,8 @@ export class People {
 			const dispatcher = coordinator.environment.DISPATCHER.getByName("team:default");
 			for (let time = 0; time < times; time += 1) {
 				const idempotency = { scope: "hook", key: delivery };
-				const submit = await planSubmission(project as ProjectRow, trigger, WHOLE, { delivery, idempotency });
-				await (heard ? dispatcher.submitHeard(submit, heard) : dispatcher.submit(submit));
+				const submit = await discoverySubmission(project as ProjectRow, trigger, WHOLE, { delivery, idempotency });
+				await (heard ? dispatcher.submitDelivered(submit, heard) : dispatcher.submit(submit));
 			}
 		});
 	}
@@ -245,7 +245,7 @@ export class People {
 			await queue.held({ runs: [...ledger.runs.values()], sources: ["src"], attempts });
 			for (const id of attempts.slice(-5)) await queue.readArtifacts(id);
 			await queue.health();
-			await queue.readUntold(PROJECT, 20);
+			await queue.readUndelivered(PROJECT, 20);
 			for (const { id } of await queue.listSchedules(PROJECT)) await queue.findSchedule(id);
 			const [telling] = coordinator.dispatcher.database.all<{ id: string; project: string; json: string }>(
 				"SELECT r.id, r.project, d.json FROM runs AS r JOIN definitions AS d ON d.digest = r.definition WHERE json_array_length(d.json, '$.notify') > 0",

@@ -12,7 +12,7 @@ import { issueNextToken } from "../../worker/queue/core/agents/tokens.ts";
 import { renewLeases, requestsTo } from "../../worker/queue/core/leases/polls.ts";
 import { findAgent } from "../../worker/queue/core/rows.ts";
 import { approveRun } from "../../worker/queue/core/runs/approvals.ts";
-import { explainJob, explainQueued, hopeless } from "../../worker/queue/core/runs/explain.ts";
+import { explainJob, explainQueued, unmetForever } from "../../worker/queue/core/runs/explain.ts";
 import { SUBMITTED } from "../../worker/queue/core/runs/submit.ts";
 import { Queue, refusalOf, SETTINGS } from "../support/queue.ts";
 
@@ -96,18 +96,18 @@ describe("an agent that is still looking at its machine", () => {
 		const [go, gpu, container, cores] = Object.values(wishes).map((wish) => queue.submit(`{ runs_on: ${wish}, steps: [a] }`));
 		expect(queue.poll(agent, 9).map(({ job_id }) => job_id)).toEqual([queue.job(plain).id]);
 		const summary = (run = "") => explainJob(queue.core, queue.job(run).id)?.summary;
-		expect([go, gpu, container].map((run) => [hopeless(queue.core, run ?? ""), summary(run)])).toEqual(
+		expect([go, gpu, container].map((run) => [unmetForever(queue.core, run ?? ""), summary(run)])).toEqual(
 			["which tools it has", "which GPUs it has", "whether it has a container runtime"].map((what) => [
 				[],
 				`Waits for an agent that is still looking at its machine: one has not said yet ${what}.`,
 			]),
 		);
 		// What it has said already counts.
-		expect(hopeless(queue.core, cores ?? "")).toEqual(["The job main cannot start: no agent has 4 cores (one has 2 of 4 cores)."]);
+		expect(unmetForever(queue.core, cores ?? "")).toEqual(["The job main cannot start: no agent has 4 cores (one has 2 of 4 cores)."]);
 		said(queue, agent, { tools: { go: "1.22" }, looking_for: ["container"] });
 		expect(isOffered(queue, agent, go ?? "")).toBe(true);
-		expect(hopeless(queue.core, gpu ?? "")).toEqual(["The job main cannot start: no agent has 1 GPUs (one has 0 of 1 GPUs)."]);
-		expect([isOffered(queue, agent, container ?? ""), hopeless(queue.core, container ?? "")]).toEqual([false, []]);
+		expect(unmetForever(queue.core, gpu ?? "")).toEqual(["The job main cannot start: no agent has 1 GPUs (one has 0 of 1 GPUs)."]);
+		expect([isOffered(queue, agent, container ?? ""), unmetForever(queue.core, container ?? "")]).toEqual([false, []]);
 		said(queue, agent, { container: "docker 27" });
 		expect(isOffered(queue, agent, container ?? "")).toBe(true);
 	});
@@ -117,7 +117,9 @@ describe("an agent that is still looking at its machine", () => {
 		const agent = queue.agent("one", { capabilities: { looking_for: [...looking] } });
 		const run = queue.submit("{ runs_on: { tools: { go: '*' } }, steps: [a] }");
 		closeSession(queue.core, agent, "one", 1);
-		expect(hopeless(queue.core, run)).toEqual(["The job main cannot start: no agent has go (one has not said yet which tools it has)."]);
+		expect(unmetForever(queue.core, run)).toEqual([
+			"The job main cannot start: no agent has go (one has not said yet which tools it has).",
+		]);
 	});
 });
 
@@ -149,8 +151,8 @@ describe("a restriction", () => {
 		const { summary, agents } = explainJob(queue.core, queue.job(other).id) ?? {};
 		expect([summary, agents]).toMatchObject([`Waits for an agent that may take it: one ${why}.`, [{ fits: false, reason: why }]]);
 		expect(Object.values(explainQueued(queue.core, other))).toEqual([summary]);
-		expect(hopeless(queue.core, other)).toEqual([`The job main cannot start: no agent may take it (one ${why}).`]);
-		expect(hopeless(queue.core, web)).toEqual([]);
+		expect(unmetForever(queue.core, other)).toEqual([`The job main cannot start: no agent may take it (one ${why}).`]);
+		expect(unmetForever(queue.core, web)).toEqual([]);
 	});
 
 	test("to trusted runs keeps those of forks away, also once somebody has approved them", () => {

@@ -8,11 +8,11 @@ import {
 	type ComparedProject,
 	compareAll,
 	followProject,
-	noteComparisonFault,
 	readComparisons,
+	recordComparisonError,
 	unfollowProject,
 } from "../../worker/queue/core/discovery/comparisons.ts";
-import { noteHeard, submitComparison, submitHeard } from "../../worker/queue/core/discovery/refs.ts";
+import { recordDelivered, submitComparison, submitDelivered } from "../../worker/queue/core/discovery/refs.ts";
 import { type Effect, noteOutcomes, takeEffects } from "../../worker/queue/core/effects/effects.ts";
 import { finishAttempt, type LeaseClaims } from "../../worker/queue/core/leases/attempts.ts";
 import { SUBMITTED, type Submit } from "../../worker/queue/core/runs/submit.ts";
@@ -93,7 +93,7 @@ class Comparing extends Queue {
 	/** A delivery, or what a comparison has found being taken. @returns its run, and how it stands to comparisons */
 	hear(ref: string, commit: string, { isCompared = false, before = null as string | null } = {}) {
 		const submit = this.#submission(withDefaults({ name: "plan", source: null, priority: 0, jobs: [] }));
-		return submitHeard(this.core, submit, { project: "web", ref, sha: commit, before, isCompared }, () => undefined);
+		return submitDelivered(this.core, submit, { project: "web", ref, sha: commit, before, isCompared }, () => undefined);
 	}
 }
 
@@ -206,7 +206,7 @@ describe("deliveries and comparisons", () => {
 	test("a commit that a delivery has asked to skip is not new", () => {
 		const queue = new Comparing();
 		queue.compare({});
-		noteHeard(queue.core, { project: "web", ref: "refs/heads/main", sha: sha("a"), before: null, isCompared: false });
+		recordDelivered(queue.core, { project: "web", ref: "refs/heads/main", sha: sha("a"), before: null, isCompared: false });
 		queue.now += 10;
 		expect(queue.compare({ "refs/heads/main": sha("a") })).toEqual({});
 	});
@@ -232,7 +232,7 @@ describe("deliveries and comparisons", () => {
 		const queue = new Comparing();
 		queue.compare({ "refs/heads/main": sha("0") });
 		queue.compare({ "refs/heads/main": sha("b") });
-		noteHeard(queue.core, { project: "web", ref: "refs/heads/main", sha: sha("a"), before: sha("0"), isCompared: false });
+		recordDelivered(queue.core, { project: "web", ref: "refs/heads/main", sha: sha("a"), before: sha("0"), isCompared: false });
 		expect(queue.hear("refs/heads/main", sha("1"), { before: sha("a") })).toMatchObject({ standing: "out_of_order" });
 		expect(queue.hear("refs/heads/main", sha("c"), { before: sha("b") })).toMatchObject({ standing: "new" });
 		// It may be the newest even so: then it is skipped, and no comparison runs it.
@@ -368,7 +368,7 @@ describe("when refs are compared", () => {
 		expect(queue.state).toMatchObject({ is_recorded: 1, poll_ms: MINUTE_MS, next_at: queue.now + MINUTE_MS });
 		followProject(queue.core, { ...WEB, repository: "https://git.test/other.git" });
 		expect(queue.state).toMatchObject({ is_recorded: 0, compared_at: null });
-		noteComparisonFault(queue.core, "web", "There is no such secret.");
+		recordComparisonError(queue.core, "web", "There is no such secret.");
 		expect(queue.state?.fault).toBe("There is no such secret.");
 		compareAll(queue.core, []);
 		unfollowProject(queue.core, "web");

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type ContainerContext, ContainerPlace } from "../../agent/execution/container_executor.ts";
+import { type ContainerContext, ContainerExecutor } from "../../agent/execution/container_executor.ts";
 
 /** What an agent is asked for by a coordinator that has checked nothing. */
 function context(container: object): ContainerContext {
@@ -19,7 +19,7 @@ test.each([
 	["v://src/app", "/src", "/src"],
 	["v:/src", "/src/app", "/src/app"],
 ])("an agent mounts no volume %s over what it gives to the job, whoever asks", async (volume, workdir, hidden) => {
-	const opened = ContainerPlace.open(context({ volumes: ["fine:/cache", volume], workdir }));
+	const opened = ContainerExecutor.open(context({ volumes: ["fine:/cache", volume], workdir }));
 	await expect(opened).rejects.toMatchObject({
 		outcome: { state: "errored", reason: { code: "volume_rejected", text: expect.stringContaining(`would be mounted over ${hidden},`) } },
 	});

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { whySkipped } from "../../schema/wire/triggers.ts";
 import { retryAfterOf } from "../../worker/outbound/retry_after.ts";
-import { type HeardOf, noticesOfDeliveries } from "../../worker/webhooks/delivery_notices.ts";
+import { type DeliveredOf, noticesOfDeliveries } from "../../worker/webhooks/delivery_notices.ts";
 import { addressNamed, apiGuess, forgeOf, mayBeCalled } from "../../worker/webhooks/forge.ts";
 import { github } from "../../worker/webhooks/github.ts";
 import { githubPush } from "../support/forge.ts";
@@ -118,7 +118,7 @@ describe("what the newest deliveries show", () => {
 	const MINUTE = 60_000;
 	const project = { name: "web", repository: "https://git.test/team/web.git", forge_api: null };
 	/** Newest first, a minute apart from now. */
-	const notices = (heard: Partial<HeardOf>[], now = 100 * MINUTE) => {
+	const notices = (heard: Partial<DeliveredOf>[], now = 100 * MINUTE) => {
 		const none = { repository: "team/web", kind: null, branch: null, sha: null, number: null, event: null, is_from_fork: null };
 		return noticesOfDeliveries(
 			project,

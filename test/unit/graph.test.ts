@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { JobState } from "../../schema/wire/states.ts";
 import type { LeaseClaims } from "../../worker/queue/core/leases/attempts.ts";
-import { neededJobs, startAttempt } from "../../worker/queue/core/leases/attempts.ts";
+import { downloadableJobs, startAttempt } from "../../worker/queue/core/leases/attempts.ts";
 import { approveJob, declineJob } from "../../worker/queue/core/runs/approvals.ts";
 import { cancelJobById, cancelRun } from "../../worker/queue/core/runs/cancel.ts";
-import { explainJob, hopeless } from "../../worker/queue/core/runs/explain.ts";
+import { explainJob, unmetForever } from "../../worker/queue/core/runs/explain.ts";
 import { Queue, refusalOf } from "../support/queue.ts";
 
 /** A queue with an agent that takes everything. */
@@ -326,7 +326,7 @@ describe("reruns", () => {
 		const lease = stage.leases.get(stage.queue.job(again, "b").id) as LeaseClaims;
 		expect(startAttempt(stage.queue.core, lease).definition.env).toEqual({ V: "1" });
 		expect(startAttempt(stage.queue.core, lease).run).toMatchObject({ commit_sha: "c".repeat(40), rerun_of: first });
-		expect(neededJobs(stage.queue.core, lease)).toEqual([
+		expect(downloadableJobs(stage.queue.core, lease)).toEqual([
 			{ name: "a", state: "succeeded", attemptId: a.result_attempt, paths: [], into: null },
 		]);
 		stage.finish(again, "b");
@@ -346,9 +346,9 @@ test("what an earlier version took: files of a job that is not over are refused,
 	stage.finish(run, "b (1)");
 	stage.start();
 	const lease = stage.leases.get(stage.queue.job(run, "d").id) as LeaseClaims;
-	expect(() => neededJobs(stage.queue.core, lease)).toThrow("The files of b (2) cannot be fetched: it is not over yet.");
+	expect(() => downloadableJobs(stage.queue.core, lease)).toThrow("The files of b (2) cannot be fetched: it is not over yet.");
 	stage.finish(run, "b (2)");
-	expect(neededJobs(stage.queue.core, lease).map(({ name }) => name)).toEqual(["b (1)", "b (2)"]);
+	expect(downloadableJobs(stage.queue.core, lease).map(({ name }) => name)).toEqual(["b (1)", "b (2)"]);
 });
 
 describe("agents", () => {
@@ -357,19 +357,19 @@ describe("agents", () => {
 		const run = queue.submit(
 			"jobs: { n: { runs_on: { tools: { node: '>=24' } }, steps: [x] }, c: { container: img, steps: [x] }, any: { steps: [x] } }",
 		);
-		expect(hopeless(queue.core, run)).toEqual([
+		expect(unmetForever(queue.core, run)).toEqual([
 			"The job n cannot start yet: no agent is registered.",
 			"The job c cannot start yet: no agent is registered.",
 			"The job any cannot start yet: no agent is registered.",
 		]);
 		const old = queue.agent("old", { slots: 5, capabilities: { tools: { node: "22.1.0" } } });
 		expect(queue.poll(old, 5).map(({ job_id }) => queue.jobs(run).find(({ id }) => id === job_id)?.name)).toEqual(["any"]);
-		expect(hopeless(queue.core, run)).toEqual([
+		expect(unmetForever(queue.core, run)).toEqual([
 			"The job n cannot start: no agent has node >=24 (old has node 22.1.0, not >=24).",
 			"The job c cannot start: no agent has a container runtime (old has no container runtime).",
 		]);
 		queue.agent("new", { capabilities: { tools: { node: "24.2.0" }, container: "docker 26" } });
-		expect(hopeless(queue.core, run)).toEqual([]);
+		expect(unmetForever(queue.core, run)).toEqual([]);
 	});
 });
 

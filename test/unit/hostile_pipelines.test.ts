@@ -5,11 +5,11 @@ import { parseSource } from "../../schema/pipeline/syntax/document.ts";
 import { doneAtOnce, SLICE_UNITS, type SlicedWork } from "../../schema/pipeline/syntax/sliced_work.ts";
 import { lintingPipeline, lintPipeline } from "../../schema/pipeline/validate/lint.ts";
 import { parseRepositoryFile, parseSubmission } from "../../schema/pipeline/validate/parse.ts";
-import { anyPathMatches, patternFault } from "../../schema/pipeline/validate/patterns.ts";
+import { anyPathMatches, patternError } from "../../schema/pipeline/validate/patterns.ts";
 import type { ApiError } from "../../schema/wire/errors.ts";
 import { MAX_PIPELINE_BYTES, MAX_PLAN_BYTES, MAX_PLAN_FILE_BYTES, MAX_TOLD_FAULTS } from "../../schema/wire/limits.ts";
-import { planResult } from "../../schema/wire/plans.ts";
-import { inTurn } from "../../worker/platform/turns.ts";
+import { discoveryResult } from "../../schema/wire/plans.ts";
+import { withTurn } from "../../worker/platform/turns.ts";
 
 /** What a work comes to: its units in all, and the most that it does without a pause. */
 function measured<Value>(work: SlicedWork<Value>): { value: Value; units: number; longest: number } {
@@ -63,7 +63,7 @@ describe("a text that is made to take long", { timeout: 30_000 }, () => {
 			turns += 1;
 		}, 0);
 		const text = environmentOf(20_000);
-		const check = await inTurn(lintingPipeline(text), text.length);
+		const check = await withTurn(lintingPipeline(text), text.length);
 		clearInterval(counting);
 		expect(check.errors[0]?.message).toBe("at most 5000 variables");
 		expect(turns).toBeGreaterThan(10);
@@ -74,9 +74,9 @@ describe("a text that is made to take long", { timeout: 30_000 }, () => {
 		const order: string[] = [];
 		const small = "steps: [x]";
 		await Promise.all([
-			inTurn(lintingPipeline(large), large.length).then(() => order.push("large")),
-			inTurn(lintingPipeline(large), large.length).then(() => order.push("large")),
-			inTurn(lintingPipeline(small), small.length).then(() => order.push("small")),
+			withTurn(lintingPipeline(large), large.length).then(() => order.push("large")),
+			withTurn(lintingPipeline(large), large.length).then(() => order.push("large")),
+			withTurn(lintingPipeline(small), small.length).then(() => order.push("small")),
 		]);
 		expect(order).toEqual(["small", "large", "large"]);
 	});
@@ -85,7 +85,7 @@ describe("a text that is made to take long", { timeout: 30_000 }, () => {
 		const work = function* (): SlicedWork<void> {
 			for (let done = 0; done < 3; done += 1) yield SLICE_UNITS;
 		};
-		const all = await Promise.allSettled(Array.from({ length: 70 }, () => inTurn(work(), 1_000_000)));
+		const all = await Promise.allSettled(Array.from({ length: 70 }, () => withTurn(work(), 1_000_000)));
 		const rejected = all.filter((one) => one.status === "rejected").map(({ reason }) => reason as ApiError);
 		expect(rejected).toHaveLength(6);
 		expect(rejected[0]).toMatchObject({ code: "unavailable", headers: { "Retry-After": "5" } });
@@ -155,7 +155,7 @@ describe("limits of a text", { timeout: 30_000 }, () => {
 
 	test("files of a repository: the bytes of each, and of all", () => {
 		const file = (bytes: number, index = 0) => ({ path: `${index}.yml`, text: "é".repeat(bytes / 2) });
-		const accepts = (...files: { path: string; text: string }[]) => planResult.safeParse({ files, changed: null }).success;
+		const accepts = (...files: { path: string; text: string }[]) => discoveryResult.safeParse({ files, changed: null }).success;
 		expect(accepts(file(MAX_PLAN_FILE_BYTES))).toBe(true);
 		expect(accepts(file(MAX_PLAN_FILE_BYTES + 2))).toBe(false);
 		const whole = Array.from({ length: MAX_PLAN_BYTES / MAX_PLAN_FILE_BYTES }, (_, index) => file(MAX_PLAN_FILE_BYTES, index));
@@ -237,7 +237,7 @@ describe("patterns", { timeout: 30_000 }, () => {
 			} catch {
 				isCompiled = false;
 			}
-			expect([inner, patternFault(`x[${inner}]`) === null]).toEqual([inner, isCompiled]);
+			expect([inner, patternError(`x[${inner}]`) === null]).toEqual([inner, isCompiled]);
 		}
 	});
 

@@ -9,7 +9,7 @@ import { lintPipeline } from "../../schema/pipeline/validate/lint.ts";
 import { parseSubmission } from "../../schema/pipeline/validate/parse.ts";
 import { pathMatcher } from "../../schema/pipeline/validate/patterns.ts";
 import { referencePage } from "../../schema/pipeline/validate/reference.ts";
-import { describeRequirements, firstLack } from "../../schema/pipeline/validate/requirements.ts";
+import { describeRequirements, firstUnmetRequirement } from "../../schema/pipeline/validate/requirements.ts";
 import type { ApiError, FieldError } from "../../schema/wire/errors.ts";
 import { NO_CAPABILITIES } from "../../schema/wire/requirements.ts";
 
@@ -570,7 +570,7 @@ test("requirements: the first thing that an agent lacks", () => {
 			tools: { node: "22.3.0", go: "1.24", odd: "unknown", java: "17.0.15" },
 		},
 	};
-	const lack = (runsOn: string) => firstLack(job(`runs_on: ${runsOn}\nsteps: [a]`)?.runs_on as never, agent);
+	const lack = (runsOn: string) => firstUnmetRequirement(job(`runs_on: ${runsOn}\nsteps: [a]`)?.runs_on as never, agent);
 	expect(lack("linux")).toBeNull();
 	expect(
 		lack(

@@ -6,7 +6,7 @@ import { ConfinedFolder } from "../../agent/results/confined_files.ts";
 import { findFiles } from "../../agent/results/find_files.ts";
 import { doneAtOnce } from "../../schema/pipeline/syntax/sliced_work.ts";
 import { lintPipeline } from "../../schema/pipeline/validate/lint.ts";
-import { anyPathMatches, folderMatcher, nameMatcher, pathMatcher, patternFault } from "../../schema/pipeline/validate/patterns.ts";
+import { anyPathMatches, folderMatcher, nameMatcher, pathMatcher, patternError } from "../../schema/pipeline/validate/patterns.ts";
 import { whyNot } from "../../schema/pipeline/validate/triggers.ts";
 import { temporaryFolder } from "../support/processes.ts";
 
@@ -33,7 +33,7 @@ describe("the syntax of patterns", () => {
 		["e\u0301", ["\u00e9", "e\u0301"], ["e"]],
 		["{a,b{c,d/**}}", ["a", "bc", "bd/x/y"], ["b", "bd"]],
 	])("%s", (pattern, named, others) => {
-		expect(patternFault(pattern)).toBeNull();
+		expect(patternError(pattern)).toBeNull();
 		const isNamed = pathMatcher([pattern]);
 		expect([...named, ...others].filter(isNamed)).toEqual(named);
 	});
@@ -68,8 +68,8 @@ describe("the syntax of patterns", () => {
 		["a\\", "a \\ stands at its end", "Write \\\\"],
 		["a\\/b", "a \\ stands before a /", "Write / alone"],
 	])("%s is rejected by name", (pattern, message, suggestion) => {
-		expect(patternFault(pattern)?.message).toContain(message);
-		expect(patternFault(pattern)?.suggestion).toContain(suggestion);
+		expect(patternError(pattern)?.message).toContain(message);
+		expect(patternError(pattern)?.suggestion).toContain(suggestion);
 	});
 
 	test.each([
@@ -113,7 +113,7 @@ describe("the syntax of patterns", () => {
 			`${"{a*,".repeat(15)}b${"}".repeat(15)}`,
 			"[".repeat(500),
 		]) {
-			patternFault(pattern);
+			patternError(pattern);
 			pathMatcher([pattern])("a".repeat(20_000));
 			folderMatcher([pattern])("a/".repeat(10_000));
 		}
@@ -170,7 +170,7 @@ const patternText = fc
 	.tuple(fc.constantFrom("", "", "", "!"), fc.array(patternName, { minLength: 1, maxLength: 3 }))
 	.map(([sign, names]) => `${sign}${names.join("/")}`)
 	// `.` is no name: it stands for the folder itself.
-	.filter((pattern) => patternFault(pattern) === null && !/(^!?|\/)\\?\.(\/|$)/.test(pattern));
+	.filter((pattern) => patternError(pattern) === null && !/(^!?|\/)\\?\.(\/|$)/.test(pattern));
 const fileName = fc
 	.array(literal, { minLength: 1, maxLength: 3 })
 	.map((parts) => parts.join(""))

@@ -7,7 +7,7 @@ import { createRegistrationToken } from "../../worker/queue/core/agents/registra
 import type { Planned } from "../../worker/queue/core/discovery/discovery_jobs.ts";
 import { deadEffects, noteOutcomes, type PendingEffect, queuesDue, takeEffects } from "../../worker/queue/core/effects/effects.ts";
 import { scheduleTidying, tidyQueue } from "../../worker/queue/core/housekeeping.ts";
-import { finishAttempt, parkAttempt, refuseAttempt, releaseOffer, startAttempt } from "../../worker/queue/core/leases/attempts.ts";
+import { failAttempt, finishAttempt, releaseOffer, snoozeAttempt, startAttempt } from "../../worker/queue/core/leases/attempts.ts";
 import { notePoll, renewLeases } from "../../worker/queue/core/leases/polls.ts";
 import { readChanges } from "../../worker/queue/core/reads.ts";
 import { acknowledgeBatch, buryEntry, nextBatch, outboxDepth } from "../../worker/queue/core/record/outbox.ts";
@@ -18,7 +18,7 @@ import { explainJob } from "../../worker/queue/core/runs/explain.ts";
 import { runStateOf } from "../../worker/queue/core/runs/progress.ts";
 import { SUBMITTED } from "../../worker/queue/core/runs/submit.ts";
 import { JOB_TRANSITIONS, type JobCommand } from "../../worker/queue/core/runs/transitions.ts";
-import { noteOpening, planStop } from "../../worker/queue/core/sweep.ts";
+import { noteOpening, prepareStop } from "../../worker/queue/core/sweep.ts";
 import { result } from "../support/protocol_agent.ts";
 import { Queue, refusalOf, SETTINGS } from "../support/queue.ts";
 
@@ -211,7 +211,7 @@ describe("leases", () => {
 		const queue = new Queue();
 		const runId = queue.submit("steps: [a]");
 		queue.take(queue.agent("one"));
-		planStop(queue.core);
+		prepareStop(queue.core);
 		queue.pass(9 * 60_000);
 		expect(queue.job(runId).state).toBe("running");
 		queue.pass(60_000);
@@ -399,9 +399,9 @@ describe("what the coordinator itself cannot give", () => {
 		const agent = queue.agent("one");
 		for (let turn = 1; turn <= 4; turn += 1) {
 			const lease = queue.take(agent);
-			parkAttempt(queue.core, lease, reason);
+			snoozeAttempt(queue.core, lease, reason);
 			expect(queue.job(runId)).toMatchObject({ state: "blocked", reason_code: "secrets", attempt: turn });
-			expect(refusalOf(() => parkAttempt(queue.core, lease, reason))).toBe("attempt_superseded");
+			expect(refusalOf(() => snoozeAttempt(queue.core, lease, reason))).toBe("attempt_superseded");
 			expect(queue.poll(agent)).toEqual([]);
 			queue.pass(15_000 * 2 ** (turn - 1) - 1_000);
 			expect(queue.job(runId).state).toBe("blocked");
@@ -420,7 +420,7 @@ describe("what the coordinator itself cannot give", () => {
 		const runId = queue.submit("steps: [a]");
 		const lease = queue.take(queue.agent("one"));
 		cancelRun(queue.core, runId, "test");
-		parkAttempt(queue.core, lease, reason);
+		snoozeAttempt(queue.core, lease, reason);
 		expect([queue.job(runId).state, queue.run(runId).state]).toEqual(["cancelled", "cancelled"]);
 	});
 
@@ -428,10 +428,10 @@ describe("what the coordinator itself cannot give", () => {
 		const queue = new Queue();
 		const agent = queue.agent("one");
 		const once = queue.submit("retry: { attempts: 3, on: [failed, lost] }\nsteps: [a]");
-		refuseAttempt(queue.core, queue.take(agent), { code: "secret_unavailable", text: "None." });
+		failAttempt(queue.core, queue.take(agent), { code: "secret_unavailable", text: "None." });
 		expect(queue.job(once)).toMatchObject({ state: "errored", reason_code: "secret_unavailable" });
 		const again = queue.submit("retry: { attempts: 3, on: [errored] }\nsteps: [a]");
-		refuseAttempt(queue.core, queue.take(agent), { code: "secret_unavailable", text: "None." });
+		failAttempt(queue.core, queue.take(agent), { code: "secret_unavailable", text: "None." });
 		expect(queue.job(again).state).toBe("blocked");
 	});
 });
@@ -460,7 +460,7 @@ describe("sessions", () => {
 		const poll = (seq: number, running: string[]) =>
 			notePoll(queue.core, agent, "one", { protocol: 1, session: 1, seq, slots_free: 1, running, draining: false });
 		const lease = queue.take(agent);
-		planStop(queue.core);
+		prepareStop(queue.core);
 		poll(20, [lease.attemptId]);
 		poll(19, []);
 		expect(queue.job(runId).state).toBe("running");

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isOfStranger, ownVolume, refuseToStranger } from "../../agent/execution/untrusted_jobs.ts";
+import { isUntrusted, ownVolume, rejectUntrusted } from "../../agent/execution/untrusted_jobs.ts";
 import { assignment as schema } from "../../schema/wire/protocol.ts";
 
 const container = { image: "a", workdir: null, user: null, env: {}, volumes: [], devices: [], options: {}, pull: "missing" };
@@ -28,13 +28,13 @@ test.each([
 	const fault = expect.objectContaining({
 		outcome: { state: "errored", exitCode: null, reason: { code, text: expect.stringContaining(text) } },
 	});
-	expect(() => refuseToStranger(job(more))).toThrow(fault);
-	expect(() => refuseToStranger(job(more, true))).not.toThrow();
-	expect(() => refuseToStranger(job({}))).not.toThrow();
+	expect(() => rejectUntrusted(job(more))).toThrow(fault);
+	expect(() => rejectUntrusted(job(more, true))).not.toThrow();
+	expect(() => rejectUntrusted(job({}))).not.toThrow();
 });
 
 test("only a source from a repository can be a stranger's", () => {
-	expect([isOfStranger({ source: null }), isOfStranger({ source: { upload: "src_1" } })]).toEqual([false, false]);
+	expect([isUntrusted({ source: null }), isUntrusted({ source: { upload: "src_1" } })]).toEqual([false, false]);
 });
 
 test("a volume of its own has no name, and is where it is wanted", () => {

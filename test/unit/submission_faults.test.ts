@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
 import { expect, test } from "vitest";
-import { faultsIn, showSubmissionFaults } from "../../cli/commands/faults.ts";
+import { showSubmissionErrors, validationErrorsIn } from "../../cli/commands/faults.ts";
 import { parseSubmission } from "../../schema/pipeline/validate/parse.ts";
 
 /** What is shown of a submission that is not taken. */
@@ -10,7 +10,7 @@ function shown(pipeline: string | null, beside: Record<string, unknown>): string
 		parseSubmission(submission);
 	} catch (error) {
 		const file = pipeline === null ? null : { file: "p.yml", text: pipeline };
-		return stripVTControlCharacters(showSubmissionFaults(file, submission, faultsIn(error)));
+		return stripVTControlCharacters(showSubmissionErrors(file, submission, validationErrorsIn(error)));
 	}
 	throw new Error("it was taken");
 }

@@ -3,7 +3,7 @@ import { type ResolvedJob, readDefinition } from "../../schema/pipeline/resolve/
 import { decide } from "../../schema/pipeline/runtime/decide.ts";
 import { runFacts } from "../../schema/pipeline/runtime/settle.ts";
 import { nameInFile, type Occasion, parseRepositoryFile } from "../../schema/pipeline/validate/parse.ts";
-import { cronFault, nextTime } from "../../schema/wire/cron.ts";
+import { cronError, nextTime } from "../../schema/wire/cron.ts";
 import type { ApiError, FieldError } from "../../schema/wire/errors.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
 
@@ -461,9 +461,9 @@ describe("cron", () => {
 	});
 
 	test("a pattern has five fields, and comes at some time", () => {
-		expect(cronFault("0 3 * * 1-5")).toBeNull();
-		expect(cronFault("0 3 29 2 *")).toBeNull();
+		expect(cronError("0 3 * * 1-5")).toBeNull();
+		expect(cronError("0 3 29 2 *")).toBeNull();
 		for (const wrong of ["", "x", "* * * *", "* * * * * *", "61 * * * *", "0 3 31 2 *"])
-			expect([wrong, cronFault(wrong)]).toEqual([wrong, expect.any(String)]);
+			expect([wrong, cronError(wrong)]).toEqual([wrong, expect.any(String)]);
 	});
 });

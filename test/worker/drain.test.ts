@@ -7,7 +7,7 @@ import { openCore } from "../../worker/queue/core/core.ts";
 import { outboxDepth } from "../../worker/queue/core/record/outbox.ts";
 import { SUBMITTED, submitRun } from "../../worker/queue/core/runs/submit.ts";
 import { durableSql } from "../../worker/queue/durable_sql.ts";
-import { Drain } from "../../worker/queue/relay.ts";
+import { OutboxRelay } from "../../worker/queue/relay.ts";
 
 function queue(storage: DurableObjectStorage, team: string) {
 	let ids = 0;
@@ -53,7 +53,7 @@ test("a row that D1 refuses is found and set aside; all others go on", async () 
 				};
 			},
 		});
-		const drain = new Drain(core, poisoned);
+		const drain = new OutboxRelay(core, poisoned);
 		await drain.run();
 		expect(outboxDepth(core)).toEqual({ waiting: 0, dead: 1 });
 	});
@@ -72,7 +72,7 @@ test("a D1 that is down costs nothing: the rows wait and are sent later", async 
 				return Reflect.get(target, name).bind(target);
 			},
 		});
-		const drain = new Drain(core, flaky);
+		const drain = new OutboxRelay(core, flaky);
 		await drain.run();
 		expect(outboxDepth(core).waiting).toBeGreaterThan(0);
 		expect(drain.nextDue).toBeGreaterThan(core.now());

@@ -167,10 +167,10 @@ test("a merge request whose commit asks to be skipped has a discovery job: what 
 test("a push that is skipped is heard of before it is recorded: what fails in between comes again", async () => {
 	const push = { ref: "refs/heads/feature", before: "b".repeat(40), after: SHA, checkout_sha: SHA, user_username: "ada" };
 	const skipping = { ...push, commits: [{ id: SHA, message: "Docs [skip ci]" }] };
-	const unreachable = { DISPATCHER: { getByName: () => ({ noteHeard: () => Promise.reject(new Error("reset")) }) } };
+	const unreachable = { DISPATCHER: { getByName: () => ({ recordDelivered: () => Promise.reject(new Error("reset")) }) } };
 	const { deliver } = await hooked("unheard", unreachable as unknown as Partial<Environment>);
 	await expect(deliver("Push Hook", skipping)).rejects.toThrow("reset");
 	expect(await listDeliveries(env.DB, "hooked", { project: "unheard", limit: 9, after: null })).toEqual([]);
 	const { asked, deliver: again } = await hooked("unheard");
-	expect([(await again("Push Hook", skipping)).row.verdict, asked]).toEqual(["ignored", ["noteHeard"]]);
+	expect([(await again("Push Hook", skipping)).row.verdict, asked]).toEqual(["ignored", ["recordDelivered"]]);
 });

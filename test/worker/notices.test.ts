@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from "vitest";
 import type { ProjectRow, RunRow } from "../../schema/database/tables.ts";
 import type { Plan } from "../../schema/pipeline/resolve/resolved.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
-import { type PlanOfRun, planNotices, plannedRuns } from "../../worker/discovery/discovered_runs.ts";
+import { type DiscoveryOfRun, discoveredRuns, discoveryNotices } from "../../worker/discovery/discovered_runs.ts";
 import { signLease } from "../../worker/identity/lease_token.ts";
 import worker from "../../worker/index.ts";
 import { editProject } from "../../worker/projects/api.ts";
@@ -181,7 +181,7 @@ const discovery = (delivery: string | null, run: string) => ({
 test("the result of a discovery job is taken while D1 fails; its notices are of the newest delivery of a ref", async () => {
 	const logged = vi.spyOn(console, "warn").mockImplementation(() => undefined);
 	const queue = (delivery: string | null, run = "run_1") => ({
-		planOf: async () => discovery(delivery, run),
+		discoveryOf: async () => discovery(delivery, run),
 		finish: async () => ({ ok: true, value: "succeeded" }),
 	});
 	// Requests are taken once the database is known to be migrated.
@@ -238,7 +238,7 @@ test("a job of a repository that needs no credentials starts while D1 fails; one
 });
 
 describe("a commit without a pipeline", () => {
-	const found = (more: Partial<Trigger>): PlanOfRun => ({
+	const found = (more: Partial<Trigger>): DiscoveryOfRun => ({
 		plan: {
 			trigger: { kind: "push", branch: "main", tag: null, ...more },
 			work: { config: null, default_branch: "main" },
@@ -261,10 +261,10 @@ describe("a commit without a pipeline", () => {
 	const nothing = { files: [], changed: null };
 
 	test("is a notice and, where one is required, a failed run; but not when its pull request is closed", async () => {
-		expect(planNotices(pull("updated"), nothing).no_pipeline).toContain("Nothing was run");
-		expect((await plannedRuns(pull("updated"), nothing)).files).toMatchObject([{ state: "failed" }]);
-		expect(planNotices(pull("closed"), nothing)).toEqual({});
-		expect((await plannedRuns(pull("closed"), nothing)).files).toEqual([
+		expect(discoveryNotices(pull("updated"), nothing).no_pipeline).toContain("Nothing was run");
+		expect((await discoveredRuns(pull("updated"), nothing)).files).toMatchObject([{ state: "failed" }]);
+		expect(discoveryNotices(pull("closed"), nothing)).toEqual({});
+		expect((await discoveredRuns(pull("closed"), nothing)).files).toEqual([
 			{ file: "*", because: expect.stringContaining("no .windlass.yml") },
 		]);
 	});
@@ -275,7 +275,7 @@ describe("a commit without a pipeline", () => {
 		["$(reboot)", "<its name>"],
 		["-x", "<its name>"],
 	])("says in a command that people copy the default branch %s as %s", (default_branch, expected) => {
-		const { default_branch: notice } = planNotices(found({ default_branch }), { ...nothing, lacks_default_branch: true });
+		const { default_branch: notice } = discoveryNotices(found({ default_branch }), { ...nothing, lacks_default_branch: true });
 		expect(notice?.endsWith(`--default-branch ${expected}`)).toBe(true);
 	});
 });

@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
-import { ApiError, toRefusal } from "../../schema/wire/errors.ts";
+import { ApiError, toWireError } from "../../schema/wire/errors.ts";
 import type { Environment } from "../../worker/bindings.ts";
 import { performEffect } from "../../worker/effect_handlers.ts";
 import { readSettings } from "../../worker/platform/settings.ts";
@@ -40,7 +40,7 @@ test("what a schedule asks for comes later where it cannot be taken at the momen
 		const answering = (answer: object) =>
 			({ ...env, DISPATCHER: { getByName: () => ({ submit: async () => answer }) } }) as unknown as Environment;
 		const fire = (answer: object) => performEffect(answering(answer), core, { kind: "fire_schedule", scheduleId: id, at: now });
-		const refusing = (error: ApiError) => ({ ok: false, refusal: toRefusal(error) });
+		const refusing = (error: ApiError) => ({ ok: false, refusal: toWireError(error) });
 		await expect(fire(refusing(new ApiError("unavailable", "The disk is full.")))).rejects.toThrow("The disk is full.");
 		expect(findSchedule(core, id).fault).toBeNull();
 		await expect(fire(refusing(new ApiError("validation_failed", "It is broken.")))).resolves.toBeNull();

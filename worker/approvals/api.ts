@@ -27,11 +27,11 @@ function approverOf(principal: Extract<Principal, { kind: "user" | "host" }>): A
 
 async function approve(context: Caller): Promise<Response> {
 	onlyParameters(context.url, []);
-	return json(presentJob(await letJobPass(context)));
+	return json(presentJob(await approveJobOf(context)));
 }
 
 /** @throws ApiError `not_found`, `conflict` if the job waits for nobody */
-export async function letJobPass({ environment, principal, params, requestId }: Deciding): Promise<Pick<JobRecord, "job" | "attempts">> {
+export async function approveJobOf({ environment, principal, params, requestId }: Deciding): Promise<Pick<JobRecord, "job" | "attempts">> {
 	const record = await requireJob(environment, principal.team, params.id ?? "");
 	const { job } = record;
 	if (isTerminal(job.state) && job.approved_by !== null) return record;
@@ -44,11 +44,11 @@ export async function letJobPass({ environment, principal, params, requestId }: 
 async function decline(context: Caller): Promise<Response> {
 	onlyParameters(context.url, []);
 	const { comment } = await readJson(context.request, approvalRequest);
-	return json(presentJob(await turnJobAway(context, comment ?? null)));
+	return json(presentJob(await declineJobOf(context, comment ?? null)));
 }
 
-/** @throws ApiError as `letJobPass` does */
-export async function turnJobAway(
+/** @throws ApiError as `approveJobOf` does */
+export async function declineJobOf(
 	{ environment, principal, params, requestId }: Deciding,
 	comment: string | null,
 ): Promise<Pick<JobRecord, "job" | "attempts">> {
@@ -66,11 +66,11 @@ function assertOpen(job: JobRecord["job"]): void {
 
 async function approveRun(context: Caller): Promise<Response> {
 	onlyParameters(context.url, []);
-	return json(presentRun(await letRunPass(context), context.baseUrl));
+	return json(presentRun(await approveRunOf(context), context.baseUrl));
 }
 
 /** @throws ApiError `not_found`, `conflict` if the run waits for nobody */
-export async function letRunPass(context: Deciding): Promise<RunRecord> {
+export async function approveRunOf(context: Deciding): Promise<RunRecord> {
 	const { environment, principal, requestId } = context;
 	const run = await requireOpenRun(context);
 	const rows = unwrap(await dispatcherOf(environment, principal.team).approveRun(run.id, approverOf(principal)));
@@ -88,11 +88,11 @@ async function requireOpenRun(context: Deciding): Promise<RunRecord["run"]> {
 async function declineRun(context: Caller): Promise<Response> {
 	onlyParameters(context.url, []);
 	const { comment } = await readJson(context.request, approvalRequest);
-	return json(presentRun(await turnRunAway(context, comment ?? null), context.baseUrl));
+	return json(presentRun(await declineRunOf(context, comment ?? null), context.baseUrl));
 }
 
-/** @throws ApiError as `letRunPass` does */
-export async function turnRunAway(context: Deciding, comment: string | null): Promise<RunRecord> {
+/** @throws ApiError as `approveRunOf` does */
+export async function declineRunOf(context: Deciding, comment: string | null): Promise<RunRecord> {
 	const { environment, principal, requestId } = context;
 	const run = await requireOpenRun(context);
 	const rows = unwrap(await dispatcherOf(environment, principal.team).declineRun(run.id, approverOf(principal), comment));

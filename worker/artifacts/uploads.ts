@@ -3,7 +3,7 @@ import { ApiError } from "../../schema/wire/errors.ts";
 import { LEASE_TOKEN_MS, MAX_PARTS, PART_BYTES, SINGLE_PART_BYTES } from "../../schema/wire/limits.ts";
 import type { ArtifactPlan, ArtifactPlanAnswer, Finish } from "../../schema/wire/protocol.ts";
 import type { Environment } from "../bindings.ts";
-import { brokenOff } from "../http/client_disconnect.ts";
+import { clientDisconnected } from "../http/client_disconnect.ts";
 import { sha256 } from "../identity/digest.ts";
 import { type LeaseTokenClaims, leaseClaims } from "../identity/lease_token.ts";
 import { verifyForLease } from "../identity/signed_for_lease.ts";
@@ -31,7 +31,7 @@ const partClaims = leaseClaims.extend({
 	sha256: z.string(),
 });
 type PartClaims = z.infer<typeof partClaims>;
-type PlannedFile = ArtifactPlan["files"][number];
+type DiscoveredFile = ArtifactPlan["files"][number];
 
 /** So much of a part is hashed at a time: memory of large buffers is collected late, and a gigabyte goes by. */
 const SLICE_BYTES = 16 * 1024;
@@ -42,7 +42,7 @@ const CHECKED_AT_ONCE = 50;
 export async function planUploads(
 	environment: Environment,
 	lease: LeaseTokenClaims,
-	files: readonly PlannedFile[],
+	files: readonly DiscoveredFile[],
 ): Promise<ArtifactPlanAnswer> {
 	checkPaths(files);
 	for (const file of files) checkParts(file);
@@ -61,7 +61,7 @@ export async function planUploads(
 }
 
 /** A file in parts names the digest of each. @throws ApiError `validation_failed` */
-function checkParts({ path, size, parts }: PlannedFile): void {
+function checkParts({ path, size, parts }: DiscoveredFile): void {
 	const wanted = partBytesOf(size) === null ? 0 : Math.ceil(size / PART_BYTES);
 	if (parts.length === wanted) return;
 	const message =
@@ -76,7 +76,7 @@ function partBytesOf(size: number): number | null {
 	return size <= SINGLE_PART_BYTES ? null : PART_BYTES;
 }
 
-async function planFile(environment: Environment, lease: LeaseTokenClaims, file: PlannedFile) {
+async function planFile(environment: Environment, lease: LeaseTokenClaims, file: DiscoveredFile) {
 	const key = await keyOf(lease, file.path, file.sha256);
 	const keys = objectKeys({ key, size: file.size, part_bytes: partBytesOf(file.size) });
 	const partBytes = partBytesOf(file.size) ?? file.size;
@@ -135,7 +135,7 @@ async function storePart(environment: Environment, part: PartClaims, request: Re
 	} catch (error) {
 		// R2 checks the digest itself and refuses a body that does not fit (error 10037).
 		if (/10037|sha-?256|checksum/i.test(String(error))) throw mismatch("The bytes do not have the sha256 that was declared.");
-		throw brokenOff(error) ?? error;
+		throw clientDisconnected(error) ?? error;
 	}
 	return { number: part.number };
 }

@@ -2,13 +2,13 @@ import type { ProjectRow } from "../../schema/database/tables.ts";
 import { type CheckoutOptions, chosenCheckout } from "../../schema/wire/checkout.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { MAX_FINISH_BYTES, MAX_LOG_CHUNK_BYTES, SINGLE_PART_BYTES } from "../../schema/wire/limits.ts";
-import type { PlanResult } from "../../schema/wire/plans.ts";
+import type { DiscoveryResult } from "../../schema/wire/plans.ts";
 import { ADHOC_PROJECT } from "../../schema/wire/projects.ts";
 import * as protocol from "../../schema/wire/protocol.ts";
 import type { AttemptState, StepState } from "../../schema/wire/states.ts";
 import { checkUploads, planUploads } from "../artifacts/uploads.ts";
 import type { Environment } from "../bindings.ts";
-import { type PlanOfRun, planNotices, plannedRuns } from "../discovery/discovered_runs.ts";
+import { type DiscoveryOfRun, discoveredRuns, discoveryNotices } from "../discovery/discovered_runs.ts";
 import { json } from "../http/answers.ts";
 import { readBytes, readJson, readText, validated } from "../http/bodies.ts";
 import { parseBoundedJson } from "../http/bounded_json.ts";
@@ -17,7 +17,7 @@ import { sha256 } from "../identity/digest.ts";
 import type { LeaseTokenClaims } from "../identity/lease_token.ts";
 import { withDeadline } from "../platform/deadline.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
-import { faultFields, log } from "../platform/logger.ts";
+import { errorFields, log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import { maxLogBytes } from "../platform/settings.ts";
 import { updateNotices } from "../projects/notices_store.ts";
@@ -65,7 +65,7 @@ async function projectOfSource(
 		return found?.repository === source_git ? found : null;
 	} catch (error) {
 		if (isHttp(source_git)) throw error;
-		log("warn", "the settings of a project cannot be read: its checkout has the defaults", { project, ...faultFields(error) });
+		log("warn", "the settings of a project cannot be read: its checkout has the defaults", { project, ...errorFields(error) });
 		return null;
 	}
 }
@@ -92,7 +92,7 @@ async function secretsFor(
 	try {
 		values = await withDeadline(readSecrets(environment, lease.team, run.project, names), SECRETS_MS, "the secrets");
 	} catch (error) {
-		log("warn", "the secrets of a job cannot be read", { attempt: attempt.id, ...faultFields(error) });
+		log("warn", "the secrets of a job cannot be read", { attempt: attempt.id, ...errorFields(error) });
 		const text = error instanceof ApiError ? error.message : "The secrets cannot be read at the moment.";
 		unwrap(await dispatcher.park(lease, { code: "secrets", text }));
 		throw new ApiError("attempt_superseded", text, { suggestions: ["The job is offered again in a while."] });
@@ -280,8 +280,8 @@ async function finish(context: Caller): Promise<Response> {
 	const isChecked = body.artifacts.every(({ size }) => size <= SINGLE_PART_BYTES) || (await dispatcher.checkLease(lease)).ok;
 	const artifacts = isChecked ? await checkUploads(context.environment, lease, body.artifacts) : [];
 	try {
-		const plan = body.plan && (await planOf(context, lease));
-		const planned = body.plan && plan && (await plannedRuns(plan, body.plan));
+		const plan = body.plan && (await discoveryOf(context, lease));
+		const planned = body.plan && plan && (await discoveredRuns(plan, body.plan));
 		const state = unwrap(await dispatcher.finish(lease, body, digest, artifacts, planned));
 		if (body.plan && plan) await updateNoticesOf(context.environment, lease.team, plan, body.plan);
 		return json({ attempt_state: state });
@@ -300,19 +300,19 @@ async function checkKnown({ environment }: Caller, lease: LeaseTokenClaims): Pro
 }
 
 /** The plan of a discovery job; null for another job, and for one that is over: its result says so itself. */
-async function planOf({ environment }: Caller, lease: LeaseTokenClaims): Promise<PlanOfRun | null> {
-	const plan = await dispatcherOf(environment, lease.team).planOf(lease);
+async function discoveryOf({ environment }: Caller, lease: LeaseTokenClaims): Promise<DiscoveryOfRun | null> {
+	const plan = await dispatcherOf(environment, lease.team).discoveryOf(lease);
 	return plan.ok ? plan.value : null;
 }
 
 /** Updates the notices of a project after a discovery job, unless a newer delivery of the same ref does. The result of the job is taken all the same. */
-async function updateNoticesOf(environment: Environment, team: string, plan: PlanOfRun, result: PlanResult): Promise<void> {
+async function updateNoticesOf(environment: Environment, team: string, plan: DiscoveryOfRun, result: DiscoveryResult): Promise<void> {
 	const { id: run_id, project, trigger_delivery: id } = plan.run;
 	try {
 		if (id !== null && (await isOutdated(environment.DB, { team, project, id, run_id, ref: plan.plan.trigger.ref }))) return;
-		await updateNotices(environment.DB, team, project, planNotices(plan, result));
+		await updateNotices(environment.DB, team, project, discoveryNotices(plan, result));
 	} catch (error) {
-		log("warn", "the notices of a project cannot be updated", { project, ...faultFields(error) });
+		log("warn", "the notices of a project cannot be updated", { project, ...errorFields(error) });
 	}
 }
 

@@ -3,7 +3,7 @@ import type { ArtifactRow } from "../../schema/database/tables.ts";
 import { pathMatcher } from "../../schema/pipeline/validate/patterns.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { LEASE_TOKEN_MS } from "../../schema/wire/limits.ts";
-import type { NeededFiles } from "../../schema/wire/protocol.ts";
+import type { DownloadList } from "../../schema/wire/protocol.ts";
 import { readArtifact } from "../artifacts/objects.ts";
 import { json } from "../http/answers.ts";
 import { type AnonymousContext, type RequestContext, route } from "../http/route.ts";
@@ -12,7 +12,7 @@ import { verifyForLease } from "../identity/signed_for_lease.ts";
 import { sign } from "../identity/signing.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { unwrap } from "../platform/result.ts";
-import type { NeededJob } from "../queue/core/leases/attempts.ts";
+import type { DownloadableJob } from "../queue/core/leases/attempts.ts";
 import { listArtifacts } from "../runs/store.ts";
 import { leaseOf } from "./api.ts";
 
@@ -24,8 +24,8 @@ const fileClaims = leaseClaims.extend({ key: z.string(), size: z.number(), part_
 async function list(context: RequestContext<"lease">): Promise<Response> {
 	const { environment } = context;
 	const lease = leaseOf(context);
-	const needed = unwrap(await dispatcherOf(environment, lease.team).neededBy(lease));
-	const found = new Map<string, NeededFiles["items"][number]>();
+	const needed = unwrap(await dispatcherOf(environment, lease.team).downloadsFor(lease));
+	const found = new Map<string, DownloadList["items"][number]>();
 	for (const job of needed) {
 		const rows = job.attemptId === null ? [] : await listArtifacts(environment, lease.team, job.attemptId);
 		const wanted = wantedOf(job, rows);
@@ -38,10 +38,10 @@ async function list(context: RequestContext<"lease">): Promise<Response> {
 			found.set(path, { job: job.name, path, size, sha256, executable: row.is_executable === 1, url: `/api/v1/files/${token}` });
 		}
 	}
-	return json({ items: [...found.values()] } satisfies NeededFiles);
+	return json({ items: [...found.values()] } satisfies DownloadList);
 }
 
-function wantedOf(job: NeededJob, rows: readonly ArtifactRow[]): ArtifactRow[] {
+function wantedOf(job: DownloadableJob, rows: readonly ArtifactRow[]): ArtifactRow[] {
 	const isWanted = job.paths.length === 0 ? () => true : pathMatcher(job.paths);
 	const wanted = rows.filter((row) => row.kind === "file" && isWanted(row.path));
 	const expired = wanted.find((row) => row.expired_at !== null);
@@ -52,7 +52,7 @@ function wantedOf(job: NeededJob, rows: readonly ArtifactRow[]): ArtifactRow[] {
 	return wanted;
 }
 
-function missing(job: NeededJob, why: string): ApiError {
+function missing(job: DownloadableJob, why: string): ApiError {
 	return new ApiError("conflict", `The files of ${job.name} cannot be fetched: ${why}.`, { details: { job: job.name } });
 }
 
@@ -82,7 +82,7 @@ async function get({ environment, params }: AnonymousContext): Promise<Response>
 	});
 }
 
-export const neededRoutes = [
+export const downloadRoutes = [
 	route("GET", "/api/v1/attempts/:id/needed", ["lease"], list),
 	route("GET", "/api/v1/files/:token", ["anyone", "lease"], get, { claims: () => ({ name: "download address", key: null }) }),
 ];

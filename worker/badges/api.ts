@@ -5,7 +5,7 @@ import { type RequestContext, route } from "../http/route.ts";
 import { sha256 } from "../identity/digest.ts";
 import { DEFAULT_TEAM } from "../identity/principal.ts";
 import { findProject } from "../projects/store.ts";
-import { standingOf, statesOfJob } from "../runs/store.ts";
+import { branchState, statesOfJob } from "../runs/store.ts";
 import { type Badge, badgeOf, svgOf, worstOf } from "./badge.ts";
 
 /**
@@ -19,7 +19,7 @@ async function badge({ url, params, request, environment, principal }: RequestCo
 	const project = await findProject(environment.DB, team, name);
 	if (!project || !kind || (principal.kind !== "user" && project.has_public_badges !== 1)) throw notFound("badge", params.name ?? "");
 	const [branch, pipeline, job] = ["branch", "pipeline", "job"].map((key) => url.searchParams.get(key));
-	const runs = await standingOf(environment.DB, team, {
+	const runs = await branchState(environment.DB, team, {
 		project: name,
 		branch: branch ?? project.default_branch,
 		pipeline: pipeline ?? null,

@@ -9,7 +9,7 @@ import { requireProject } from "../projects/api.ts";
 import type { Submitted } from "../queue/dispatcher.ts";
 import { answerSubmitted, idempotencyOf } from "../runs/api.ts";
 import { ofBranch } from "../schedules/submission.ts";
-import { planSubmission } from "./submit_discovery.ts";
+import { discoverySubmission } from "./submit_discovery.ts";
 
 /** Running what the repository of a project says, because somebody asks for it. */
 
@@ -31,11 +31,11 @@ export async function triggerProject(
 	const actor = actorOf(principal);
 	const ofHead = ofBranch("manual", branch ?? project.default_branch, actor);
 	const meant = tag === undefined ? ofHead : { ...ofHead, ref: `refs/tags/${tag}`, branch: null, tag };
-	const submit = await planSubmission(project, meant, { file: file ?? null, params }, { delivery: null, idempotency: null });
+	const submit = await discoverySubmission(project, meant, { file: file ?? null, params }, { delivery: null, idempotency: null });
 	const idempotency = await idempotencyOf(context, JSON.stringify(["trigger", project.id, meant.ref, file, params]));
 	const answer = unwrap(await dispatcherOf(environment, principal.team).submit({ ...submit, idempotency }));
 	log("info", "project triggered", { request_id: requestId, project: project.name, run: answer.runId, actor });
 	return answer;
 }
 
-export const planRoutes = [route("POST", "/api/v1/projects/:name/trigger", ["user"], trigger)];
+export const discoveryRoutes = [route("POST", "/api/v1/projects/:name/trigger", ["user"], trigger)];

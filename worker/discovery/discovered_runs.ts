@@ -5,17 +5,17 @@ import { type RepositoryFile, type RepositoryPipeline, readingName, readingRepos
 import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import { MAX_PLANNED_BYTES } from "../../schema/wire/limits.ts";
-import { CONFIG_FILE, CONFIG_FOLDER, type PlanResult, usualPlaces } from "../../schema/wire/plans.ts";
+import { CONFIG_FILE, CONFIG_FOLDER, type DiscoveryResult, usualFolders } from "../../schema/wire/plans.ts";
 import type { Reason } from "../../schema/wire/states.ts";
 import { whySkipped } from "../../schema/wire/triggers.ts";
 import { sha256 } from "../identity/digest.ts";
-import { inTurn } from "../platform/turns.ts";
-import type { Planned, PlannedFile } from "../queue/core/discovery/discovery_jobs.ts";
+import { withTurn } from "../platform/turns.ts";
+import type { DiscoveredFile, Planned } from "../queue/core/discovery/discovery_jobs.ts";
 import type { FileSchedule } from "../queue/core/discovery/schedules.ts";
 import type { Submit } from "../queue/core/runs/submit.ts";
 
 /** The plan whose result this is, and the run that it belongs to. */
-export interface PlanOfRun {
+export interface DiscoveryOfRun {
 	plan: Plan;
 	run: RunRow;
 }
@@ -24,16 +24,16 @@ const MAX_TOLD = 20;
 const MAX_TOLD_CHARACTERS = 2000;
 
 /** What is to be run of the files that an agent has read. What is wrong with one keeps none of the others from it. */
-export async function plannedRuns({ plan, run }: PlanOfRun, { files, changed }: PlanResult): Promise<Planned> {
+export async function discoveredRuns({ plan, run }: DiscoveryOfRun, { files, changed }: DiscoveryResult): Promise<Planned> {
 	const { trigger } = plan;
 	const skipped = whySkipped(trigger, run.commit_message);
 	if (files.length === 0) return { files: [await nothingFound(plan, run, skipped)], schedules: plan.is_of_main_line ? [] : null };
-	const places = plan.work.config === null ? usualPlaces(files.map(({ path }) => path)) : [];
+	const places = plan.work.config === null ? usualFolders(files.map(({ path }) => path)) : [];
 	if (skipped === null && places.length > 1) {
 		const file = { path: CONFIG_FILE, text: "" };
 		return { files: [await broken(run, file, `There is both ${places.join(" and ")}: keep one of them.`)], schedules: null };
 	}
-	const planned: PlannedFile[] = [];
+	const planned: DiscoveredFile[] = [];
 	let isSound = true;
 	const schedules: FileSchedule[] = [];
 	const names = new Map<string, string>();
@@ -48,7 +48,7 @@ export async function plannedRuns({ plan, run }: PlanOfRun, { files, changed }: 
 				params: plan.params,
 				isNamed: plan.file !== null,
 			};
-			const { name, schedules: asked, wanted } = await inTurn(readingRepositoryFile(file, occasion), file.text.length);
+			const { name, schedules: asked, wanted } = await withTurn(readingRepositoryFile(file, occasion), file.text.length);
 			schedules.push(...asked.map((one) => scheduleOf(file, one)));
 			const other = names.get(name);
 			if (other !== undefined)
@@ -76,7 +76,7 @@ export async function plannedRuns({ plan, run }: PlanOfRun, { files, changed }: 
 }
 
 /** Nothing is to be run; but somebody, or a schedule, that has named the very file means it to be there, and so may the project. */
-async function nothingFound(plan: Plan, run: RunRow, skipped: string | null): Promise<PlannedFile> {
+async function nothingFound(plan: Plan, run: RunRow, skipped: string | null): Promise<DiscoveredFile> {
 	if (plan.file !== null) return broken(run, { path: plan.file, text: "" }, "There is no such file at this commit.");
 	const because = `there is ${missing(plan)} at this commit`;
 	if (!plan.requires_pipeline || skipped !== null || isClosed(plan)) return { file: "*", because };
@@ -95,7 +95,10 @@ function missing({ work }: Plan): string {
 }
 
 /** What a project should know of what was found at one of its own commits; null: that a notice of this kind, if it has one, is out of date. */
-export function planNotices({ plan, run }: PlanOfRun, { files, lacks_default_branch }: PlanResult): Record<string, string | null> {
+export function discoveryNotices(
+	{ plan, run }: DiscoveryOfRun,
+	{ files, lacks_default_branch }: DiscoveryResult,
+): Record<string, string | null> {
 	const { trigger, file } = plan;
 	if (run.is_trusted !== 1) return {};
 	const edit = `windlass projects edit ${run.project}`;
@@ -130,11 +133,11 @@ function scheduleOf({ path: file }: RepositoryFile, { cron, timezone = "UTC", br
 }
 
 /** A run that is over before it begins, and says why. */
-async function broken(run: RunRow, file: RepositoryFile, text: string): Promise<PlannedFile & { fault: Reason }> {
+async function broken(run: RunRow, file: RepositoryFile, text: string): Promise<DiscoveredFile & { fault: Reason }> {
 	const fault: Reason = { code: "config_invalid", text: `${file.path}: ${text}`.slice(0, MAX_TOLD_CHARACTERS) };
 	const source = run.source_git === null ? null : { git: run.source_git, ref: run.source_ref };
 	const pipeline = withDefaults({
-		name: await inTurn(readingName(file), file.text.length),
+		name: await withTurn(readingName(file), file.text.length),
 		source,
 		branch: run.branch,
 		pull_request: run.pull_request === null ? null : { number: run.pull_request, target: "" },

@@ -1,7 +1,7 @@
 import type { ProjectRow } from "../../schema/database/tables.ts";
 import { type ResolvedPipeline, withDefaults } from "../../schema/pipeline/resolve/resolved.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
-import type { PlanWork } from "../../schema/wire/plans.ts";
+import type { DiscoveryWork } from "../../schema/wire/plans.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
 
 /** What is asked for beside the trigger. */
@@ -22,7 +22,11 @@ const PRIORITY = 100;
  * The pipeline of a plan: one job, in which an agent looks at the commit and reads what is to be run.
  * @throws ApiError `conflict` for a project without a repository
  */
-export function planPipeline(project: ProjectRow, trigger: Trigger, { file, params, isReplay = false }: PlanOptions): ResolvedPipeline {
+export function discoveryPipeline(
+	project: ProjectRow,
+	trigger: Trigger,
+	{ file, params, isReplay = false }: PlanOptions,
+): ResolvedPipeline {
 	const { repository } = project;
 	if (repository === null) {
 		throw new ApiError("conflict", `The project ${project.name} has no repository to look into.`, {
@@ -31,7 +35,7 @@ export function planPipeline(project: ProjectRow, trigger: Trigger, { file, para
 	}
 	const isRenamed = trigger.default_branch !== undefined && trigger.default_branch !== project.default_branch;
 	const asked = isRenamed ? { default_branch: project.default_branch } : {};
-	const work: PlanWork = { config: file ?? project.config, changes: changesOf(trigger), ...asked };
+	const work: DiscoveryWork = { config: file ?? project.config, changes: changesOf(trigger), ...asked };
 	const isOfMainLine = trigger.kind === "push" && trigger.branch === project.default_branch && file === null;
 	return withDefaults({
 		name: "plan",
@@ -64,7 +68,7 @@ export function planPipeline(project: ProjectRow, trigger: Trigger, { file, para
 }
 
 /** What tells which paths have changed. */
-function changesOf({ kind, before, pull_request, merge_target }: Trigger): PlanWork["changes"] {
+function changesOf({ kind, before, pull_request, merge_target }: Trigger): DiscoveryWork["changes"] {
 	if (merge_target !== undefined) return { target: merge_target };
 	if (kind === "pull_request" && pull_request) return { target: pull_request.target };
 	return kind === "push" && before !== null ? { since: before } : null;

@@ -4,7 +4,7 @@ import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
 import { sha256 } from "../identity/digest.ts";
 import type { Submit } from "../queue/core/runs/submit.ts";
-import { type PlanOptions, planPipeline } from "./discovery_pipeline.ts";
+import { discoveryPipeline, type PlanOptions } from "./discovery_pipeline.ts";
 
 /** The id of a run that is to be submitted. */
 export function newRunId(): string {
@@ -17,13 +17,13 @@ export function newRunId(): string {
  * @param idempotency what a repeat is known by
  * @throws ApiError `conflict` for a project without a repository
  */
-export async function planSubmission(
+export async function discoverySubmission(
 	project: ProjectRow,
 	trigger: Trigger,
 	options: PlanOptions,
 	{ delivery, idempotency }: { delivery: string | null; idempotency: { scope: string; key: string } | null },
 ): Promise<Submit> {
-	const pipeline = planPipeline(project, trigger, options);
+	const pipeline = discoveryPipeline(project, trigger, options);
 	const content = JSON.stringify(pipeline);
 	const definition = await sha256(content);
 	return {

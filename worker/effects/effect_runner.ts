@@ -2,11 +2,11 @@ import type { Environment } from "../bindings.ts";
 import { performEffect } from "../effect_handlers.ts";
 import { NotSent } from "../outbound/send.ts";
 import { withDeadline } from "../platform/deadline.ts";
-import { faultFields, log } from "../platform/logger.ts";
+import { errorFields, log } from "../platform/logger.ts";
 import type { Core } from "../queue/core/core.ts";
 import {
+	type EffectClass,
 	type EffectOutcome,
-	type Lane,
 	nextEffectDue,
 	noteOutcomes,
 	type PendingEffect,
@@ -23,13 +23,13 @@ const COALESCE_MS = 20;
 export class EffectRunner {
 	readonly #core: Core;
 	readonly #environment: Environment;
-	readonly #lane: Lane;
+	readonly #lane: EffectClass;
 	readonly #onDone: () => void;
 	/** The queues that are being looked after, by project. */
 	readonly #busy = new Set<string | null>();
 
 	/** @param onDone called after effects have happened: something may have changed */
-	constructor(core: Core, environment: Environment, lane: Lane, onDone: () => void) {
+	constructor(core: Core, environment: Environment, lane: EffectClass, onDone: () => void) {
 		this.#core = core;
 		this.#lane = lane;
 		this.#onDone = onDone;
@@ -63,7 +63,7 @@ export class EffectRunner {
 				this.#onDone();
 			}
 		} catch (error) {
-			log("error", "effects stopped", faultFields(error));
+			log("error", "effects stopped", errorFields(error));
 		} finally {
 			this.#busy.delete(queue.project);
 		}
@@ -82,7 +82,7 @@ export class EffectRunner {
 			const { isFinal, retryAfterMs } = error instanceof NotSent ? error : { isFinal: false, retryAfterMs: null };
 			const about = "attemptId" in effect ? { attempt: effect.attemptId } : "runId" in effect ? { run: effect.runId } : {};
 			const what = isFinal ? "an effect failed for good" : "an effect failed, will be tried again";
-			log("warn", what, { ...(error instanceof NotSent ? { error: error.message } : faultFields(error)), effect: effect.kind, ...about });
+			log("warn", what, { ...(error instanceof NotSent ? { error: error.message } : errorFields(error)), effect: effect.kind, ...about });
 			return { pending, archived: null, error: (error as Error).message ?? String(error), isFinal, retryAfterMs };
 		}
 	}

@@ -1,7 +1,7 @@
 import type * as z from "zod";
 import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
 import { MAX_PROTOCOL_BODY_BYTES } from "../../schema/wire/limits.ts";
-import { brokenOff } from "./client_disconnect.ts";
+import { clientDisconnected } from "./client_disconnect.ts";
 import { badGzip, isPacked, unpackedBody } from "./encoded_body.ts";
 
 /**
@@ -51,7 +51,7 @@ export async function whileReading<Value>(request: Request, read: () => Promise<
 	try {
 		return await read();
 	} catch (error) {
-		throw brokenOff(error) ?? badGzip(request, error) ?? error;
+		throw clientDisconnected(error) ?? badGzip(request, error) ?? error;
 	}
 }
 

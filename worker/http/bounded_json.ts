@@ -1,6 +1,6 @@
 import type { SlicedWork } from "../../schema/pipeline/syntax/sliced_work.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
-import { inTurn } from "../platform/turns.ts";
+import { withTurn } from "../platform/turns.ts";
 import { parseJson } from "./bodies.ts";
 
 /** JSON that is looked at before it is parsed: parsing has no pause, and takes the longer the more values there are. */
@@ -16,7 +16,7 @@ const SIGNS_OF_SLICE = 5_000;
  * @throws ApiError `malformed` with the place of the fault, or for more values than may be there
  */
 export function parseBoundedJson(text: string): Promise<unknown> {
-	return inTurn(parsingJson(text), text.length);
+	return withTurn(parsingJson(text), text.length);
 }
 
 /** The same in slices. */

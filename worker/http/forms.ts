@@ -70,7 +70,7 @@ export function textOf({ name, bytes, size }: FormPart, limit: number): string {
 }
 
 /** @throws ApiError `validation_failed` */
-export function partFault(name: string, message: string, suggestion: string): ApiError {
+export function partError(name: string, message: string, suggestion: string): ApiError {
 	return new ApiError("validation_failed", `${name}: ${message}`, {
 		details: { errors: [{ path: name, line: null, column: null, message, suggestion }] },
 		suggestions: [suggestion],

@@ -443,7 +443,7 @@ export const OPERATIONS: Record<string, Operation> = {
 		body: protocol.artifactPlan,
 		answers: { 200: protocol.artifactPlanAnswer },
 	},
-	"GET /api/v1/attempts/:id/needed": { summary: "The files that the job fetches from others", answers: { 200: protocol.neededFiles } },
+	"GET /api/v1/attempts/:id/needed": { summary: "The files that the job fetches from others", answers: { 200: protocol.downloadList } },
 	"GET /api/v1/files/:token": {
 		summary: "One of those files; the address is the credential",
 		answers: { 200: "application/octet-stream" },

@@ -2,9 +2,9 @@ import { DurableObject } from "cloudflare:workers";
 import { MIB } from "../../schema/wire/limits.ts";
 import type { Step } from "../../schema/wire/resources.ts";
 import type { Environment } from "../bindings.ts";
-import { faultFields, setLogLevel, log as writeLog } from "../platform/logger.ts";
+import { errorFields, setLogLevel, log as writeLog } from "../platform/logger.ts";
 import { maxLogBytes, SHORT_HOLD_MS } from "../platform/settings.ts";
-import { Parking } from "../platform/waiters.ts";
+import { Waiters } from "../platform/waiters.ts";
 import { type ArchivedObject, archive, archivedBefore } from "./archive.ts";
 import type { LineIndex } from "./line_counter.ts";
 import { type LogRow, LogStore } from "./log_store.ts";
@@ -62,7 +62,7 @@ const CAP_SLACK_BYTES = MIB;
  */
 export class LogShard extends DurableObject<Environment> {
 	readonly #store: LogStore;
-	readonly #readers = new Parking();
+	readonly #readers = new Waiters();
 	#readerCount = 0;
 	#isArchiving = false;
 	#isAsking = false;
@@ -164,7 +164,7 @@ export class LogShard extends DurableObject<Environment> {
 		if (this.#isArchiving) return;
 		this.#isArchiving = true;
 		void this.#archiveAll()
-			.catch((error) => writeLog("warn", "archiving failed, will be tried again", faultFields(error)))
+			.catch((error) => writeLog("warn", "archiving failed, will be tried again", errorFields(error)))
 			.finally(() => {
 				this.#isArchiving = false;
 				this.#arm(RETRY_MS);
@@ -211,7 +211,7 @@ export class LogShard extends DurableObject<Environment> {
 		try {
 			await this.#askAboutEachIdle();
 		} catch (error) {
-			writeLog("warn", "idle logs could not be asked about", faultFields(error));
+			writeLog("warn", "idle logs could not be asked about", errorFields(error));
 		} finally {
 			this.#isAsking = false;
 		}

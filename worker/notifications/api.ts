@@ -1,5 +1,5 @@
 import { ApiError } from "../../schema/wire/errors.ts";
-import type { NotifyAnswer, Untold } from "../../schema/wire/notifications.ts";
+import type { NotifyAnswer, Undelivered } from "../../schema/wire/notifications.ts";
 import { json } from "../http/answers.ts";
 import { integerParameter, onlyParameters } from "../http/queries.ts";
 import { type RequestContext, route } from "../http/route.ts";
@@ -39,15 +39,15 @@ async function listUntold(context: Caller): Promise<Response> {
 	onlyParameters(context.url, ["limit"]);
 	const { name } = await requireProject(context);
 	const limit = integerParameter(context.url, "limit", { least: 1, most: 200, fallback: 20 });
-	return json({ items: await untoldOf(context, name, limit), next_cursor: null });
+	return json({ items: await undeliveredOf(context, name, limit), next_cursor: null });
 }
 
-export async function untoldOf(
+export async function undeliveredOf(
 	{ environment, principal }: Pick<Caller, "environment" | "principal">,
 	project: string,
 	limit: number,
-): Promise<Untold[]> {
-	const rows = await dispatcherOf(environment, principal.team).readUntold(project, limit);
+): Promise<Undelivered[]> {
+	const rows = await dispatcherOf(environment, principal.team).readUndelivered(project, limit);
 	return rows.map(({ effect, tries, error, isDead }) => ({
 		kind: effect.kind,
 		run_id: effect.runId,

@@ -14,7 +14,7 @@ import { json } from "../http/answers.ts";
 import { readText, validated } from "../http/bodies.ts";
 import { parseBoundedJson } from "../http/bounded_json.ts";
 import { isNotModified } from "../http/entity_tags.ts";
-import { isForm, partFault, readParts, textOf } from "../http/forms.ts";
+import { isForm, partError, readParts, textOf } from "../http/forms.ts";
 import { flagParameter, integerParameter, numberCursor, onlyParameters } from "../http/queries.ts";
 import { actorOf, type RequestContext, route } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
@@ -114,11 +114,11 @@ async function readUpload(request: Request): Promise<{ yaml: string; filename: s
 		new ApiError("too_large", `A pipeline may have ${MAX_PIPELINE_BYTES} bytes.`, { details: { limit: MAX_PIPELINE_BYTES } });
 	await readParts(request, { part: MAX_PIPELINE_BYTES, total: MAX_PIPELINE_BYTES + MIB, tooLarge }, (part) => {
 		if (TEXT_PARTS.has(part.name)) {
-			if (text) throw partFault(part.name, "the text is there twice", "send one of pipeline, file and yaml");
+			if (text) throw partError(part.name, "the text is there twice", "send one of pipeline, file and yaml");
 			text = { yaml: textOf(part, MAX_PIPELINE_BYTES), filename: part.filename };
 		} else fields[part.name] = textOf(part, MIB);
 	});
-	if (text === null) throw partFault("file", "is required", "-F file=@nightly.yml; pipeline and yaml mean the same");
+	if (text === null) throw partError("file", "is required", "-F file=@nightly.yml; pipeline and yaml mean the same");
 	return { ...fields, ...(text as { yaml: string; filename: string | undefined }) };
 }
 
@@ -217,9 +217,9 @@ export async function triggerPipeline(
 	const { environment, principal, requestId } = context;
 	const pipeline = await requirePipeline(context);
 	if (typeof asked !== "object" || asked === null || Array.isArray(asked))
-		throw partFault("body", "expected a map of what is to be said beside the pipeline", '{"params": {"target": "staging"}}');
+		throw partError("body", "expected a map of what is to be said beside the pipeline", '{"params": {"target": "staging"}}');
 	for (const key of ["pipeline", "run", "project"])
-		if (key in asked) throw partFault(key, "is what the pipeline is made of already", "leave it out");
+		if (key in asked) throw partError(key, "is what the pipeline is made of already", "leave it out");
 	const idempotency = await idempotencyOf(context, JSON.stringify(["trigger", pipeline.id, asked]));
 	const by = { kind: "api" as const, actor: actorOf(principal), idempotency };
 	const submit = await storedSubmission(environment, principal.team, pipeline, asked as Record<string, unknown>, by);

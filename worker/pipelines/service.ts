@@ -6,7 +6,7 @@ import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import { MAX_PIPELINE_BYTES } from "../../schema/wire/limits.ts";
 import type { Environment } from "../bindings.ts";
 import { sha256 } from "../identity/digest.ts";
-import { inTurn } from "../platform/turns.ts";
+import { withTurn } from "../platform/turns.ts";
 import { findProject } from "../projects/store.ts";
 import { SUBMITTED, type Submit } from "../queue/core/runs/submit.ts";
 import { requireSource } from "../sources/bundles.ts";
@@ -24,7 +24,7 @@ export async function createPipeline(
 	text: string,
 ): Promise<PipelineRow> {
 	assertLength(text);
-	await inTurn(checkingStoredPipeline(text), text.length);
+	await withTurn(checkingStoredPipeline(text), text.length);
 	const version = await keepText(environment, team, text);
 	const id = `${ID_PREFIXES.pipeline}_${ulid()}`;
 	const added = await addPipeline(environment.DB, { id, team, project, name }, { ...version, actor, restores: null });
@@ -49,7 +49,7 @@ export async function changePipeline(
 	{ text, before, actor }: { text: string; before: number; actor: string },
 ): Promise<PipelineRow> {
 	assertLength(text);
-	await inTurn(checkingStoredPipeline(text), text.length);
+	await withTurn(checkingStoredPipeline(text), text.length);
 	const version = await keepText(environment, pipeline.team, text);
 	return added(pipeline, await addVersion(environment.DB, pipeline.id, before, { ...version, actor, restores: null }), before);
 }
@@ -121,8 +121,8 @@ export async function storedSubmission(
 	const text = await readNewest(environment, pipeline);
 	const project = await findProject(environment.DB, team, pipeline.project);
 	const repository = project?.repository ? { address: project.repository, branch: project.default_branch } : null;
-	const checked = await inTurn(checkingPipelineWith(text, { ...asked, project: pipeline.project }), text.length);
-	const { pipeline: resolved } = await inTurn(checked.resolving({ repository, event: by.kind, name: pipeline.name }), text.length);
+	const checked = await withTurn(checkingPipelineWith(text, { ...asked, project: pipeline.project }), text.length);
+	const { pipeline: resolved } = await withTurn(checked.resolving({ repository, event: by.kind, name: pipeline.name }), text.length);
 	await requireSource(environment, team, resolved.source);
 	return {
 		runId: `${ID_PREFIXES.run}_${ulid()}`,

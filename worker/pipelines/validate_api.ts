@@ -8,7 +8,7 @@ import { readBytes } from "../http/bodies.ts";
 import { decodingText } from "../http/large_texts.ts";
 import { onlyParameters } from "../http/queries.ts";
 import { type RequestContext, route } from "../http/route.ts";
-import { inTurn } from "../platform/turns.ts";
+import { withTurn } from "../platform/turns.ts";
 import { EVERYONE } from "../system/health.ts";
 
 /** What there is to say of pipelines without running them. */
@@ -17,7 +17,7 @@ import { EVERYONE } from "../system/health.ts";
 async function validate({ request, url }: RequestContext<"user" | "host">): Promise<Response> {
 	onlyParameters(url, []);
 	const bytes = await readBytes(request, MAX_PIPELINE_BYTES);
-	return json(await inTurn(lintingBody(bytes), bytes.byteLength));
+	return json(await withTurn(lintingBody(bytes), bytes.byteLength));
 }
 
 function* lintingBody(bytes: Uint8Array): SlicedWork<PipelineCheck> {

@@ -28,7 +28,7 @@ export function log(level: LogLevel, message: string, fields: Record<string, unk
 }
 
 /** What an error says, and where it comes from. */
-export function faultFields(error: unknown): { error: string } {
+export function errorFields(error: unknown): { error: string } {
 	const { stack, message } = error as { stack?: string; message?: string };
 	return { error: stack ?? message ?? String(error) };
 }

@@ -1,6 +1,6 @@
 import journal from "../../schema/database/migrations/meta/_journal.json" with { type: "json" };
 import { ApiError } from "../../schema/wire/errors.ts";
-import { faultFields, log } from "./logger.ts";
+import { errorFields, log } from "./logger.ts";
 
 /** The migration that this version of the Worker needs to be there. */
 const NEWEST = `${journal.entries.at(-1)?.tag}.sql`;
@@ -20,7 +20,7 @@ export async function assertMigrated(db: D1Database): Promise<void> {
 		.catch((error) => {
 			// Only a database without any migration lacks the table; every other error stays one until somebody acts.
 			if (/no such table/i.test(String(error))) return null;
-			log("error", "the database (D1) does not answer", faultFields(error));
+			log("error", "the database (D1) does not answer", errorFields(error));
 			throw new ApiError("unavailable", "The coordinator's database (D1) does not answer.", {
 				suggestions: ["The coordinator's log says why."],
 				headers: { "Retry-After": "5" },

@@ -32,13 +32,13 @@ const internal: Ticket[] = [];
  * @param characters the length of the text that it is about
  * @throws ApiError `unavailable` if too many others wait, or for too long; and what the work throws
  */
-export async function inTurn<Value>(work: SlicedWork<Value>, characters: number): Promise<Value> {
+export async function withTurn<Value>(work: SlicedWork<Value>, characters: number): Promise<Value> {
 	const isLarge = characters > SMALL_CHARACTERS;
 	return workInLine(work, isLarge ? large : small, isLarge);
 }
 
 /** The same for what the coordinator does of itself: it does not wait behind what others send. */
-export async function inInternalTurn<Value>(work: SlicedWork<Value>): Promise<Value> {
+export async function withInternalTurn<Value>(work: SlicedWork<Value>): Promise<Value> {
 	return workInLine(work, internal, true);
 }
 

@@ -2,7 +2,7 @@
  * Calls that wait for something to happen. A closed client is invisible to a parked call, so every one has a timer,
  * and whoever parks under the same key takes the place of the one before.
  */
-export class Parking {
+export class Waiters {
 	readonly #parked = new Map<string, { wake: () => void }>();
 
 	/** The keys of all parked calls, the newest first. */

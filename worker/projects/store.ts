@@ -25,7 +25,7 @@ export async function listProjects(db: D1Database, team: string): Promise<Projec
 }
 
 /** Those, of all teams, that keep something for a time of their own. */
-export async function projectsWithTerms(db: D1Database): Promise<ProjectRow[]> {
+export async function projectsWithRetention(db: D1Database): Promise<ProjectRow[]> {
 	return drizzle(db)
 		.select()
 		.from(projects)

@@ -11,10 +11,10 @@ import type { ScheduleRequest } from "../../schema/wire/schedules.ts";
 import { type AttemptState, isTerminal, type Reason } from "../../schema/wire/states.ts";
 import type { Environment } from "../bindings.ts";
 import { EffectRunner } from "../effects/effect_runner.ts";
-import { faultFields, log, setLogLevel } from "../platform/logger.ts";
+import { errorFields, log, setLogLevel } from "../platform/logger.ts";
 import { type Result, resultOf } from "../platform/result.ts";
 import { pollHoldMs, readSettings, SHORT_HOLD_MS, SWEEPER_NAME } from "../platform/settings.ts";
-import { Parking } from "../platform/waiters.ts";
+import { Waiters } from "../platform/waiters.ts";
 import { closeSession, openSession, type Registration, registerAgent } from "./core/agents/agents.ts";
 import { assertCredential, type Credential } from "./core/agents/credentials.ts";
 import { type AgentChange, changeAgent, removeAgent } from "./core/agents/lifecycle.ts";
@@ -35,7 +35,7 @@ import {
 	unfollowProject,
 } from "./core/discovery/comparisons.ts";
 import type { Planned } from "./core/discovery/discovery_jobs.ts";
-import { type Heard, noteHeard, type Standing, submitComparison, submitHeard } from "./core/discovery/refs.ts";
+import { type DeliveredRef, recordDelivered, type Standing, submitComparison, submitDelivered } from "./core/discovery/refs.ts";
 import {
 	addSchedule,
 	findSchedule,
@@ -45,24 +45,24 @@ import {
 	removeSchedule,
 	type ScheduleRow,
 } from "./core/discovery/schedules.ts";
-import { deadEffects, retryStatuses, type Untold, untoldOf } from "./core/effects/effects.ts";
+import { deadEffects, retryStatuses, type Undelivered, undeliveredOf } from "./core/effects/effects.ts";
 import { testNotifications } from "./core/effects/notifications.ts";
 import { scheduleTidying } from "./core/housekeeping.ts";
 import { type ArchivedLogNote, logArchived } from "./core/leases/archived_logs.ts";
 import {
+	type DownloadableJob,
+	discoveryOfAttempt,
+	downloadableJobs,
+	failAttempt,
 	finishAttempt,
 	isLeaseKnown,
 	type LeaseClaims,
 	liveAttempt,
-	type NeededJob,
-	neededJobs,
-	parkAttempt,
 	pinCommit,
-	planOfAttempt,
-	refuseAttempt,
 	releaseOffer,
 	type SavedArtifact,
 	type Started,
+	snoozeAttempt,
 	startAttempt,
 } from "./core/leases/attempts.ts";
 import { assignOffers } from "./core/leases/offers.ts";
@@ -100,12 +100,12 @@ import { outboxDepth } from "./core/record/outbox.ts";
 import { type AttemptRow, findAttempt, findRun, type JobRow, liveAttemptsOfAgent, type OfferRow, type RunRow } from "./core/rows.ts";
 import { type Approver, approveJob, approveRun, declineJob, declineRun } from "./core/runs/approvals.ts";
 import { cancelJobById, cancelRun } from "./core/runs/cancel.ts";
-import { explainJob, explainQueued, hopeless } from "./core/runs/explain.ts";
+import { explainJob, explainQueued, unmetForever } from "./core/runs/explain.ts";
 import { type Submit, submitRun } from "./core/runs/submit.ts";
-import { noteOpening, planStop, sweep } from "./core/sweep.ts";
+import { noteOpening, prepareStop, sweep } from "./core/sweep.ts";
 import { nextDue } from "./core/timers.ts";
 import { durableSql } from "./durable_sql.ts";
-import { Drain } from "./relay.ts";
+import { OutboxRelay } from "./relay.ts";
 
 /** The answer to a poll or renewal, before it is put into the words of the wire. */
 export interface PollResult {
@@ -146,15 +146,15 @@ const STOP_TELLING_MS = 2_000;
  */
 export class Dispatcher extends DurableObject<Environment> {
 	readonly #core: Core;
-	readonly #drain: Drain;
+	readonly #drain: OutboxRelay;
 	/** The coordinator's own effects, and those that somebody elsewhere must answer to. */
 	readonly #effects: readonly EffectRunner[];
 	/** Parked polls by agent, calls that follow one run, calls that follow everything. */
-	readonly #polls = new Parking();
-	readonly #runFollowers = new Parking();
-	readonly #feedFollowers = new Parking();
+	readonly #polls = new Waiters();
+	readonly #runFollowers = new Waiters();
+	readonly #feedFollowers = new Waiters();
 	/** Calls that wait for a run to leave. */
-	readonly #departures = new Parking();
+	readonly #departures = new Waiters();
 	#followers = 0;
 	/** Attempt → until when somebody reads its log. */
 	readonly #watched = new Map<string, number>();
@@ -165,9 +165,9 @@ export class Dispatcher extends DurableObject<Environment> {
 	readonly #known = new Map<string, Set<string>>();
 	/** Agents that know of the planned stop; null while none is planned. */
 	#toldStop: Set<string> | null = null;
-	readonly #stopTelling = new Parking();
+	readonly #stopTelling = new Waiters();
 	/** Why nothing new is accepted; null while the disk has room. */
-	#diskFault: string | null = null;
+	#diskError: string | null = null;
 	#settledRev: number;
 	#armedAt: number | null = null;
 
@@ -185,7 +185,7 @@ export class Dispatcher extends DurableObject<Environment> {
 			report: (fault, fields) => log("error", fault, fields),
 		});
 		this.#settledRev = this.#core.rev;
-		this.#drain = new Drain(this.#core, environment.DB);
+		this.#drain = new OutboxRelay(this.#core, environment.DB);
 		// What an effect has changed is looked after like any other change: it may have made a run.
 		this.#effects = (["own", "foreign"] as const).map((lane) => new EffectRunner(this.#core, environment, lane, () => this.#settle()));
 		writeMeta(sql, "team", this.#core.team);
@@ -194,7 +194,7 @@ export class Dispatcher extends DurableObject<Environment> {
 		// Whoever keeps the record sees to it that what is over does not stay in it for ever.
 		void environment.SWEEPER.getByName(SWEEPER_NAME)
 			.schedule()
-			.catch((error) => log("warn", "retention cannot be scheduled", faultFields(error)));
+			.catch((error) => log("warn", "retention cannot be scheduled", errorFields(error)));
 		this.#settle();
 	}
 
@@ -204,7 +204,7 @@ export class Dispatcher extends DurableObject<Environment> {
 		try {
 			sweep(this.#core);
 		} catch (error) {
-			log("error", "sweep failed", faultFields(error));
+			log("error", "sweep failed", errorFields(error));
 		} finally {
 			this.#settle();
 		}
@@ -222,7 +222,7 @@ export class Dispatcher extends DurableObject<Environment> {
 
 	/** The host says whether the disk is too full for new work; null when it is not. */
 	async noteDisk(fault: string | null): Promise<void> {
-		this.#diskFault = fault;
+		this.#diskError = fault;
 	}
 
 	/** Refuses while the disk is too full for new work. */
@@ -234,7 +234,7 @@ export class Dispatcher extends DurableObject<Environment> {
 	async submit(submit: Submit): Promise<Result<Submitted>> {
 		return this.#command((core) => {
 			const { runId, isReplay } = submitRun(core, submit, () => this.#assertRoom());
-			return { runId, isReplay, rows: readRun(core, runId), notices: hopeless(core, runId) };
+			return { runId, isReplay, rows: readRun(core, runId), notices: unmetForever(core, runId) };
 		});
 	}
 
@@ -325,18 +325,18 @@ export class Dispatcher extends DurableObject<Environment> {
 	async compare(submit: Submit): Promise<Result<Submitted>> {
 		return this.#command((core) => {
 			const { runId, isReplay } = submitComparison(core, submit, () => this.#assertRoom());
-			return { runId, isReplay, rows: readRun(core, runId), notices: hopeless(core, runId) };
+			return { runId, isReplay, rows: readRun(core, runId), notices: unmetForever(core, runId) };
 		});
 	}
 
-	/** @see submitHeard */
-	async submitHeard(submit: Submit, heard: Heard): Promise<Result<{ runId: string | null; standing: Standing }>> {
-		return this.#command((core) => submitHeard(core, submit, heard, () => this.#assertRoom()));
+	/** @see submitDelivered */
+	async submitDelivered(submit: Submit, heard: DeliveredRef): Promise<Result<{ runId: string | null; standing: Standing }>> {
+		return this.#command((core) => submitDelivered(core, submit, heard, () => this.#assertRoom()));
 	}
 
-	/** @see noteHeard */
-	async noteHeard(heard: Heard): Promise<void> {
-		this.#command((core) => noteHeard(core, heard));
+	/** @see recordDelivered */
+	async recordDelivered(heard: DeliveredRef): Promise<void> {
+		this.#command((core) => recordDelivered(core, heard));
 	}
 
 	/** @see retryStatuses */
@@ -345,8 +345,8 @@ export class Dispatcher extends DurableObject<Environment> {
 	}
 
 	/** What a forge, or somebody else, has not been told of the runs of a project. */
-	async readUntold(project: string, limit: number): Promise<Untold[]> {
-		return untoldOf(this.#core, project, limit);
+	async readUndelivered(project: string, limit: number): Promise<Undelivered[]> {
+		return undeliveredOf(this.#core, project, limit);
 	}
 
 	/** @see testNotifications */
@@ -562,12 +562,12 @@ export class Dispatcher extends DurableObject<Environment> {
 
 	/** Takes a job back that cannot start yet, for no fault of its own. */
 	async park(lease: LeaseClaims, reason: Reason): Promise<Result<void>> {
-		return this.#command((core) => parkAttempt(core, lease, reason));
+		return this.#command((core) => snoozeAttempt(core, lease, reason));
 	}
 
 	/** Ends an attempt that the coordinator itself cannot let start. */
 	async refuse(lease: LeaseClaims, reason: Reason): Promise<Result<void>> {
-		return this.#command((core) => refuseAttempt(core, lease, reason));
+		return this.#command((core) => failAttempt(core, lease, reason));
 	}
 
 	async release(lease: LeaseClaims): Promise<Result<void>> {
@@ -594,8 +594,8 @@ export class Dispatcher extends DurableObject<Environment> {
 	}
 
 	/** The jobs from which the job of this live attempt fetches files. */
-	async neededBy(lease: LeaseClaims): Promise<Result<NeededJob[]>> {
-		return resultOf(() => neededJobs(this.#core, lease));
+	async downloadsFor(lease: LeaseClaims): Promise<Result<DownloadableJob[]>> {
+		return resultOf(() => downloadableJobs(this.#core, lease));
 	}
 
 	async finish(
@@ -609,8 +609,8 @@ export class Dispatcher extends DurableObject<Environment> {
 	}
 
 	/** The plan that this live attempt carries out, with its run; null if it is none. */
-	async planOf(lease: LeaseClaims): Promise<Result<{ plan: Plan; run: RunRow } | null>> {
-		return resultOf(() => planOfAttempt(this.#core, lease));
+	async discoveryOf(lease: LeaseClaims): Promise<Result<{ plan: Plan; run: RunRow } | null>> {
+		return resultOf(() => discoveryOfAttempt(this.#core, lease));
 	}
 
 	/** For a LogShard that finds a log open and untouched for long: whether its attempt still lives. */
@@ -627,8 +627,8 @@ export class Dispatcher extends DurableObject<Environment> {
 	 * Moves every lease far ahead and tells every agent: the host is about to stop on purpose. Returns once all that hold leases were told;
 	 * for one that does not ask, or is between two polls, it waits a little.
 	 */
-	async planStop(): Promise<void> {
-		planStop(this.#core);
+	async prepareStop(): Promise<void> {
+		prepareStop(this.#core);
 		this.#toldStop = new Set();
 		this.#settle();
 		if (!this.#isStopTold()) await this.#stopTelling.park("the host", STOP_TELLING_MS);
@@ -644,8 +644,8 @@ export class Dispatcher extends DurableObject<Environment> {
 	}
 
 	#assertRoom(): void {
-		if (this.#diskFault === null) return;
-		throw new ApiError("unavailable", this.#diskFault, {
+		if (this.#diskError === null) return;
+		throw new ApiError("unavailable", this.#diskError, {
 			suggestions: ["Free some space on the coordinator's disk, or keep logs and artifacts for a shorter time; what was accepted goes on."],
 			headers: { "Retry-After": "60" },
 		});
@@ -665,7 +665,7 @@ export class Dispatcher extends DurableObject<Environment> {
 			this.#lookAfterAll();
 		} catch (error) {
 			// The command that came before is committed; its caller must hear so.
-			log("error", "settling failed", faultFields(error));
+			log("error", "settling failed", errorFields(error));
 		}
 		void this.#drain.run().then((hasFlown) => hasFlown && this.#afterFlight());
 		for (const runner of this.#effects) for (const flight of runner.run()) void flight.then(() => this.#afterFlight());

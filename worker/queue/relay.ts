@@ -1,5 +1,5 @@
 import { withDeadline } from "../platform/deadline.ts";
-import { faultFields, log } from "../platform/logger.ts";
+import { errorFields, log } from "../platform/logger.ts";
 import type { Core } from "./core/core.ts";
 import { acknowledgeBatch, batchOf, buryEntry, isDirty, nextBatch, type OutboxBatch } from "./core/record/outbox.ts";
 import { recordStatements } from "./record.ts";
@@ -16,7 +16,7 @@ const LONGEST_PAUSE_MS = DEADLINE_MS + 1_000;
  * Sends dirty rows to D1, one flight at a time, until none is left. A D1 that is down is tried again later, with growing
  * pauses; a row that D1 refuses for what it is gets found by halving and set aside.
  */
-export class Drain {
+export class OutboxRelay {
 	readonly #core: Core;
 	readonly #db: D1Database;
 	#isRunning = false;
@@ -55,7 +55,7 @@ export class Drain {
 		} catch (error) {
 			this.#failures += 1;
 			this.#retryAt = this.#core.now() + Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.#failures - 1));
-			log("warn", "the record is behind", { ...faultFields(error), failures: this.#failures });
+			log("warn", "the record is behind", { ...errorFields(error), failures: this.#failures });
 		} finally {
 			this.#isRunning = false;
 		}

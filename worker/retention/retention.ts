@@ -7,7 +7,7 @@ import { deleteSessionsBefore } from "../identity/sessions_store.ts";
 import { indexKeyOf } from "../logs/line_counter.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { readRetention } from "../platform/settings.ts";
-import { projectsWithTerms } from "../projects/store.ts";
+import { projectsWithRetention } from "../projects/store.ts";
 import type { Holdings } from "../queue/core/reads.ts";
 import { forgetTests } from "../test_results/store.ts";
 import { removeDeliveriesBefore } from "../webhooks/store.ts";
@@ -26,7 +26,7 @@ import {
 	strayKeys,
 	unusedSources,
 } from "./store.ts";
-import { type Term, termsOf } from "./terms.ts";
+import { retentionOf, type Term } from "./terms.ts";
 
 /**
  * What is over is kept for a time: runs, their logs, their artifacts, each for its own; uploaded sources for as long as a run
@@ -46,7 +46,7 @@ const MARGIN_MS = 60 * 60_000;
 export async function applyRetention(environment: Environment, now: number): Promise<Swept> {
 	const { DB: db, BUCKET: bucket } = environment;
 	const keep = readRetention(environment);
-	const projects = await projectsWithTerms(db);
+	const projects = await projectsWithRetention(db);
 	const artifactsOver: Pick<Removal<Awaited<ReturnType<typeof artifactsBefore>>[number]>, "limit" | "heldBy" | "remove"> = {
 		limit: SLICE,
 		heldBy: ["runs", ({ run_id }) => run_id],
@@ -72,11 +72,11 @@ export async function applyRetention(environment: Environment, now: number): Pro
 	const swept: Swept = {
 		runs:
 			comparisons +
-			(await forEach(environment, termsOf(projects, "keep_runs", keep.runsMs, now), {
+			(await forEach(environment, retentionOf(projects, "keep_runs", keep.runsMs, now), {
 				...runs,
 				find: (term) => (limit, held) => runsEndedBefore(db, term, limit, held),
 			})),
-		logs: await forEach(environment, termsOf(projects, "keep_logs", keep.logsMs, now), {
+		logs: await forEach(environment, retentionOf(projects, "keep_logs", keep.logsMs, now), {
 			limit: SLICE,
 			find: (term) => (limit, held) => logsBefore(db, term, limit, held),
 			heldBy: ["runs", ({ run_id }) => run_id],
@@ -87,7 +87,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 				return over.length;
 			},
 		}),
-		artifacts: await forEach(environment, termsOf(projects, "keep_artifacts", keep.artifactsMs, now), {
+		artifacts: await forEach(environment, retentionOf(projects, "keep_artifacts", keep.artifactsMs, now), {
 			...artifactsOver,
 			find: (term) => (limit, held) => artifactsBefore(db, term, limit, held),
 		}),

@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Swept } from "../../schema/wire/resources.ts";
 import type { Environment } from "../bindings.ts";
-import { faultFields, log, setLogLevel } from "../platform/logger.ts";
+import { errorFields, log, setLogLevel } from "../platform/logger.ts";
 import { SWEEPER_NAME } from "../platform/settings.ts";
 import { resumeDeliveries } from "../webhooks/take_delivery.ts";
 import { applyRetention } from "./retention.ts";
@@ -39,7 +39,7 @@ export class Sweeper extends DurableObject<Environment> {
 			const removed = await this.sweep();
 			if (Object.values(removed).some((count) => count > 0)) log("info", "retention", { ...removed });
 		} catch (error) {
-			log("warn", "retention failed, will be tried again", faultFields(error));
+			log("warn", "retention failed, will be tried again", errorFields(error));
 		}
 		try {
 			await resumeDeliveries(this.env, Date.now());

@@ -13,7 +13,7 @@ interface ProjectName {
 export type Term = { before: number } & ({ of: ProjectName } | { of: null; butNot: readonly ProjectName[] });
 
 /** The terms of one kind of thing: that of most projects first. @param usualMs how long it is kept where a project does not say otherwise */
-export function termsOf(
+export function retentionOf(
 	projects: readonly ProjectRow[],
 	key: "keep_runs" | "keep_logs" | "keep_artifacts",
 	usualMs: number,

@@ -20,7 +20,7 @@ import {
 import { actorOf, type RequestContext, route } from "../http/route.ts";
 import { sha256 } from "../identity/digest.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
-import { faultFields, log } from "../platform/logger.ts";
+import { errorFields, log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import { alreadyOver } from "../queue/core/runs/cancel.ts";
 import { SUBMITTED } from "../queue/core/runs/submit.ts";
@@ -70,7 +70,7 @@ async function missingSecretsOf({ environment, principal }: Caller, pipeline: Re
 	const names = [...new Set(pipeline.jobs.flatMap(({ secrets }) => Object.values(secrets)))];
 	// The run is taken; what cannot be found out now is found out when the job starts.
 	const missing = await missingSecrets(environment.DB, principal.team, project, names).catch((error) => {
-		log("warn", "the secrets of a run cannot be looked up", faultFields(error));
+		log("warn", "the secrets of a run cannot be looked up", errorFields(error));
 		return [];
 	});
 	return missing.map((name) => {

@@ -124,7 +124,7 @@ export async function listRuns(
 }
 
 /** The runs that a plan has made, in the order of its files: each from the record if it is over there, from the live queue otherwise. */
-export async function listPlanned(environment: Environment, { run: plan, jobs: [job] }: RunRecord): Promise<RunRow[]> {
+export async function listDiscovered(environment: Environment, { run: plan, jobs: [job] }: RunRecord): Promise<RunRow[]> {
 	const recorded = await drizzle(environment.DB)
 		.select()
 		.from(runs)
@@ -177,11 +177,11 @@ const STANDING_RUNS = 100;
  * or pipelines that are kept were run. Where there are none of these, the newest run that somebody has submitted. Pull requests, and what was run of a
  * working copy, say nothing of a branch.
  */
-export async function standingOf(
+export async function branchState(
 	db: D1Database,
 	team: string,
 	{ project, branch, pipeline }: { project: string; branch: string; pipeline: string | null },
-): Promise<StandingRun[]> {
+): Promise<BranchRun[]> {
 	const newest = await drizzle(db)
 		.select({ id: runs.id, pipeline: runs.pipeline, state: runs.state, file: runs.file, commit: runs.commit_sha })
 		.from(runs)
@@ -205,7 +205,7 @@ export async function standingOf(
 	return [...new Map(ofCommit.reverse().map((run) => [run.pipeline, run])).values()];
 }
 
-type StandingRun = Pick<RunRow, "id" | "pipeline" | "state">;
+type BranchRun = Pick<RunRow, "id" | "pipeline" | "state">;
 
 /** The states of a job in these runs, by its id in the pipeline or its name: of each of its variants. */
 export async function statesOfJob(db: D1Database, runIds: readonly string[], job: string): Promise<JobState[]> {

@@ -10,11 +10,11 @@ import { MAX_PIPELINE_BYTES, MAX_SUBMITTED_SOURCE_BYTES } from "../../schema/wir
 import type { Environment } from "../bindings.ts";
 import { readBytes } from "../http/bodies.ts";
 import { parsingJson } from "../http/bounded_json.ts";
-import { isForm, partFault, readParts, textOf } from "../http/forms.ts";
+import { isForm, partError, readParts, textOf } from "../http/forms.ts";
 import { decodingText } from "../http/large_texts.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { unwrap } from "../platform/result.ts";
-import { inTurn } from "../platform/turns.ts";
+import { withTurn } from "../platform/turns.ts";
 import { findProject } from "../projects/store.ts";
 import { requireSource, storeSource } from "../sources/bundles.ts";
 
@@ -37,13 +37,13 @@ interface ReadSubmission {
 async function inProject(environment: Environment, team: string, { checked, characters }: ReadSubmission): Promise<Submission> {
 	const project = checked.hasSource ? null : await findProject(environment.DB, team, checked.project);
 	const repository = project?.repository ? { address: project.repository, branch: project.default_branch } : null;
-	return inTurn(checked.resolving({ repository }), characters);
+	return withTurn(checked.resolving({ repository }), characters);
 }
 
 async function readPlain(request: Request, environment: Environment, team: string): Promise<Submission> {
 	const bytes = await readBytes(request, MAX_PIPELINE_BYTES);
 	const isJson = /\bjson\b/i.test(request.headers.get("Content-Type") ?? "");
-	const checked = await inTurn(checkingBody(bytes, isJson), bytes.byteLength);
+	const checked = await withTurn(checkingBody(bytes, isJson), bytes.byteLength);
 	return inProject(environment, team, { checked, characters: bytes.byteLength });
 }
 
@@ -61,10 +61,10 @@ async function readForm(request: Request, environment: Environment, team: string
 	const { texts, bundle } = await readFormParts(request);
 	// First what costs nothing to find wrong.
 	const characters = [...texts.values()].reduce((sum, { length }) => sum + length, 0);
-	const checked = await inTurn(checkingSubmissionForm(texts), characters);
+	const checked = await withTurn(checkingSubmissionForm(texts), characters);
 	if (!bundle) return inProject(environment, team, { checked, characters });
-	const submission = await inTurn(checked.resolving({ repository: null }), characters);
-	if (texts.has("source")) throw partFault("source", "is there twice: as a file and as text", "keep one of them");
+	const submission = await withTurn(checked.resolving({ repository: null }), characters);
+	if (texts.has("source")) throw partError("source", "is there twice: as a file and as text", "keep one of them");
 	unwrap(await dispatcherOf(environment, team).checkRoom());
 	const size = bundle.reduce((sum, chunk) => sum + chunk.byteLength, 0);
 	const { id } = await storeSource(environment, team, each(bundle), size);
@@ -86,7 +86,7 @@ async function readFormParts(request: Request): Promise<Form> {
 	const limits = { part: MAX_SUBMITTED_SOURCE_BYTES, total: MAX_SUBMITTED_SOURCE_BYTES + MAX_PIPELINE_BYTES, tooLarge: sourceTooLarge };
 	await readParts(request, limits, (part) => {
 		const { name } = part;
-		if (form.texts.has(name) || (name === "source" && form.bundle)) throw partFault(name, "is there twice", "send each part once");
+		if (form.texts.has(name) || (name === "source" && form.bundle)) throw partError(name, "is there twice", "send each part once");
 		if (name === "source" && part.filename !== undefined) form.bundle = part.content;
 		else form.texts.set(name, textOf(part, MAX_PIPELINE_BYTES));
 	});

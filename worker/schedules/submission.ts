@@ -1,7 +1,7 @@
 import { notFound } from "../../schema/wire/errors.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
 import type { Environment } from "../bindings.ts";
-import { planSubmission } from "../discovery/submit_discovery.ts";
+import { discoverySubmission } from "../discovery/submit_discovery.ts";
 import { storedSubmission } from "../pipelines/service.ts";
 import { findPipeline } from "../pipelines/store.ts";
 import { findProject } from "../projects/store.ts";
@@ -31,7 +31,12 @@ export async function scheduledSubmission(environment: Environment, team: string
 	const project = await findProject(environment.DB, team, schedule.project);
 	if (!project) throw notFound("project", schedule.project);
 	const branch = schedule.branch ?? project.default_branch;
-	return planSubmission(project, ofBranch("schedule", branch, ACTOR), { file: schedule.file, params }, { delivery: null, idempotency });
+	return discoverySubmission(
+		project,
+		ofBranch("schedule", branch, ACTOR),
+		{ file: schedule.file, params },
+		{ delivery: null, idempotency },
+	);
 }
 
 /** A trigger that means a branch, wherever that is when it is looked at. */

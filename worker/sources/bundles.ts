@@ -5,7 +5,7 @@ import { ApiError } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import { BadBundle } from "../../schema/wire/source_bundle.ts";
 import type { Environment } from "../bindings.ts";
-import { brokenOff } from "../http/client_disconnect.ts";
+import { clientDisconnected } from "../http/client_disconnect.ts";
 import { hex } from "../platform/bytes.ts";
 import { inspectBundle } from "./inspect.ts";
 import { addSource, reuseSource, touchSource } from "./store.ts";
@@ -89,5 +89,5 @@ function refusalOf(fault: unknown): unknown {
 			suggestions: ["Send a .tar or .tar.gz file: tar czf source.tar.gz -C folder ."],
 		});
 	}
-	return brokenOff(fault) ?? fault;
+	return clientDisconnected(fault) ?? fault;
 }

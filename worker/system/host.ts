@@ -22,13 +22,13 @@ async function noteDisk({ request, environment, principal }: RequestContext<"hos
 }
 
 /** Called when the host is about to stop on purpose. */
-async function planStop({ environment, principal }: RequestContext<"host">): Promise<Response> {
-	await dispatcherOf(environment, principal.team).planStop();
+async function prepareStop({ environment, principal }: RequestContext<"host">): Promise<Response> {
+	await dispatcherOf(environment, principal.team).prepareStop();
 	return new Response(null, { status: 204 });
 }
 
 export const hostRoutes = [
 	route("POST", "/api/v1/host/prepare", ["host"], prepare),
 	route("POST", "/api/v1/host/disk", ["host"], noteDisk),
-	route("POST", "/api/v1/host/planned-stop", ["host"], planStop),
+	route("POST", "/api/v1/host/planned-stop", ["host"], prepareStop),
 ];

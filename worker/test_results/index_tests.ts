@@ -6,7 +6,7 @@ import { type TestCase, testCase } from "../../schema/wire/resources.ts";
 import { readArtifact } from "../artifacts/objects.ts";
 import { endOfString } from "../http/bounded_json.ts";
 import { log } from "../platform/logger.ts";
-import { inInternalTurn } from "../platform/turns.ts";
+import { withInternalTurn } from "../platform/turns.ts";
 import { addTestResults, type Tested } from "./store.ts";
 
 /** The test cases that an attempt has reported: one JSON in R2, and their results in the history of the tests. */
@@ -65,7 +65,7 @@ export async function readCases(bucket: R2Bucket, { key, size }: StoredCases): P
 	if (!body) return null;
 	try {
 		const text = await new Response(body).text();
-		return await inInternalTurn(readingCases(text));
+		return await withInternalTurn(readingCases(text));
 	} catch (error) {
 		// That too many others wait says nothing of the cases.
 		if (error instanceof ApiError) throw error;

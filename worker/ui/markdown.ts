@@ -1,7 +1,7 @@
 import MarkdownIt from "markdown-it";
 import type { SlicedWork } from "../../schema/pipeline/syntax/sliced_work.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
-import { inTurn } from "../platform/turns.ts";
+import { withTurn } from "../platform/turns.ts";
 
 /**
  * Markdown that a job has written, as HTML. HTML in it is text; links lead to http(s) and mail only, and open by themselves; pictures are shown as links, so
@@ -30,7 +30,7 @@ const UNITS_OF_CHARACTER = 2;
 /** The HTML of a summary; where too many others wait, its text as it is. */
 export async function renderSummary(text: string): Promise<string> {
 	try {
-		return await inTurn(renderingMarkdown(text), text.length);
+		return await withTurn(renderingMarkdown(text), text.length);
 	} catch (error) {
 		if (!(error instanceof ApiError)) throw error;
 		return `<pre>${renderer.utils.escapeHtml(text)}</pre>`;

@@ -18,6 +18,6 @@ export function Faults({ faults }: { faults: readonly FieldError[] }) {
 }
 
 /** The faults that an error has found, if they are what it is about. */
-export function faultsIn(error: ApiError): readonly FieldError[] {
+export function validationErrorsIn(error: ApiError): readonly FieldError[] {
 	return (error.details.errors as FieldError[] | undefined) ?? [];
 }

@@ -4,7 +4,7 @@ import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import type { Page } from "../../schema/wire/resources.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
 import { WHOLE } from "../discovery/discovery_pipeline.ts";
-import { planSubmission } from "../discovery/submit_discovery.ts";
+import { discoverySubmission } from "../discovery/submit_discovery.ts";
 import { json } from "../http/answers.ts";
 import { onlyParameters, pageOf, pageParameters } from "../http/queries.ts";
 import { actorOf, type RequestContext, route } from "../http/route.ts";
@@ -65,7 +65,7 @@ export async function replayDelivery(
 	const trigger = JSON.parse(found.trigger) as Trigger;
 	const objection = objectionTo(project, found, trigger);
 	if (objection !== null) throw nothingToRun(found, objection);
-	const submit = await planSubmission(project, trigger, { ...WHOLE, isReplay: true }, { delivery: found.id, idempotency: null });
+	const submit = await discoverySubmission(project, trigger, { ...WHOLE, isReplay: true }, { delivery: found.id, idempotency: null });
 	const idempotency = await idempotencyOf(context, JSON.stringify(["replay", found.id]));
 	const answer = unwrap(await dispatcherOf(environment, principal.team).submit({ ...submit, idempotency }));
 	if (found.verdict !== "accepted")

@@ -5,7 +5,7 @@ import { addressNamed, mayBeCalled } from "./forge.ts";
 /** What somebody should correct, as the newest deliveries of a project show. It is gone once newer deliveries show that it is corrected. */
 
 /** What one of the newest deliveries to a project was about. */
-export interface HeardOf {
+export interface DeliveredOf {
 	repository: string | null;
 	received_at: number;
 	kind: Trigger["kind"] | null;
@@ -25,7 +25,7 @@ const UPDATE_MS = 2 * 60_000;
 /** @param heard newest first */
 export function noticesOfDeliveries(
 	project: Pick<ProjectRow, "name" | "repository" | "forge_api">,
-	heard: readonly HeardOf[],
+	heard: readonly DeliveredOf[],
 	now: number,
 ): string[] {
 	const renamed = renamedTo(project, heard);
@@ -33,7 +33,7 @@ export function noticesOfDeliveries(
 	return [...(renamed === null ? [] : [renamed]), ...missedUpdates(own, now)];
 }
 
-function renamedTo(project: Pick<ProjectRow, "name" | "repository" | "forge_api">, heard: readonly HeardOf[]): string | null {
+function renamedTo(project: Pick<ProjectRow, "name" | "repository" | "forge_api">, heard: readonly DeliveredOf[]): string | null {
 	const names = heard.flatMap(({ repository }) => repository ?? []).slice(0, DELIVERIES_OF_ANOTHER);
 	const [name] = names;
 	if (name === undefined || names.length < DELIVERIES_OF_ANOTHER || mayBeCalled(project, name)) return null;
@@ -48,9 +48,9 @@ function renamedTo(project: Pick<ProjectRow, "name" | "repository" | "forge_api"
 }
 
 /** Pushes to the branches of open pull requests of which no update of the pull request came. */
-function missedUpdates(heard: readonly HeardOf[], now: number): string[] {
-	const newestPush = new Map<string, HeardOf>();
-	const newestOfPull = new Map<number, HeardOf>();
+function missedUpdates(heard: readonly DeliveredOf[], now: number): string[] {
+	const newestPush = new Map<string, DeliveredOf>();
+	const newestOfPull = new Map<number, DeliveredOf>();
 	for (const one of heard) {
 		if (one.kind === "push" && one.branch !== null && !newestPush.has(one.branch)) newestPush.set(one.branch, one);
 		if (one.kind === "pull_request" && one.number !== null && !newestOfPull.has(one.number)) newestOfPull.set(one.number, one);

@@ -4,7 +4,7 @@ import { ulid } from "ulid";
 import { type DeliveryRow, deliveries } from "../../schema/database/tables.ts";
 import type { Verdict } from "../../schema/wire/deliveries.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
-import type { HeardOf } from "./delivery_notices.ts";
+import type { DeliveredOf } from "./delivery_notices.ts";
 
 /** What forges have delivered. */
 
@@ -96,7 +96,7 @@ export async function listDeliveries(
 }
 
 /** What the newest deliveries of forges were about, newest first. Those that were rejected for their signature are about nothing. */
-export async function newestHeardOf(db: D1Database, team: string, project: string, limit: number): Promise<HeardOf[]> {
+export async function newestHeardOf(db: D1Database, team: string, project: string, limit: number): Promise<DeliveredOf[]> {
 	const { results } = await db
 		.prepare(
 			`SELECT repository, received_at, trigger ->> '$.kind' AS kind, trigger ->> '$.branch' AS branch, trigger ->> '$.sha' AS sha,
@@ -105,7 +105,7 @@ export async function newestHeardOf(db: D1Database, team: string, project: strin
 			FROM deliveries WHERE team = ? AND project = ? AND forge <> 'comparison' ORDER BY id DESC LIMIT ?`,
 		)
 		.bind(team, project, limit)
-		.all<HeardOf>();
+		.all<DeliveredOf>();
 	return results;
 }
 

@@ -4,14 +4,14 @@ import { isBranchOrTag } from "../../schema/wire/refs.ts";
 import { type Trigger, whySkipped } from "../../schema/wire/triggers.ts";
 import type { Environment } from "../bindings.ts";
 import { WHOLE } from "../discovery/discovery_pipeline.ts";
-import { planSubmission } from "../discovery/submit_discovery.ts";
+import { discoverySubmission } from "../discovery/submit_discovery.ts";
 import { sha256 } from "../identity/digest.ts";
 import { hex } from "../platform/bytes.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
-import { faultFields, log } from "../platform/logger.ts";
+import { errorFields, log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import { findProject } from "../projects/store.ts";
-import type { Heard, Standing } from "../queue/core/discovery/refs.ts";
+import type { DeliveredRef, Standing } from "../queue/core/discovery/refs.ts";
 import { readSecrets } from "../secrets/service.ts";
 import { defaultBranchIn } from "./default_branch.ts";
 import type { Deliverer } from "./delivery.ts";
@@ -97,7 +97,7 @@ export async function takeDelivery(environment: Environment, project: ProjectRow
 	const ignored = foreign ?? (typeof found === "string" ? found : skipped(project, found));
 	// A skipped commit is heard of first: a comparison must not run it, even if recording the delivery fails.
 	const skippedAt = ignored !== null && foreign === null && typeof found !== "string" ? heardOf(project, found, forge) : null;
-	if (skippedAt) await dispatcherOf(environment, project.team).noteHeard(skippedAt);
+	if (skippedAt) await dispatcherOf(environment, project.team).recordDelivered(skippedAt);
 	const noted = await note(environment, project, {
 		...identity,
 		verdict: ignored === null ? "received" : "ignored",
@@ -153,7 +153,7 @@ export async function resumeDeliveries(environment: Environment, now: number): P
 			await resumeDelivery(environment, row);
 		} catch (error) {
 			if (error instanceof ApiError) return;
-			log("warn", "a delivery cannot go on", { delivery: row.id, ...faultFields(error) });
+			log("warn", "a delivery cannot go on", { delivery: row.id, ...errorFields(error) });
 		}
 	}
 }
@@ -166,13 +166,13 @@ export async function resumeDelivery(environment: Environment, row: DeliveryRow)
 		await plan(environment, project, row, JSON.parse(row.trigger) as Trigger);
 	} catch (error) {
 		if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
-		log("warn", "a delivery cannot go on", { delivery: row.id, ...faultFields(error) });
+		log("warn", "a delivery cannot go on", { delivery: row.id, ...errorFields(error) });
 		await settleDelivery(environment.DB, row.id, { verdict: "refused", reason: error.message, runId: null });
 	}
 }
 
 /** The commit of a branch or a tag that a delivery tells of; null for one of a pull request, and where it names no commit. */
-function heardOf({ name }: ProjectRow, { kind, ref, sha, before }: Trigger, forge: DeliveryRow["forge"]): Heard | null {
+function heardOf({ name }: ProjectRow, { kind, ref, sha, before }: Trigger, forge: DeliveryRow["forge"]): DeliveredRef | null {
 	const isOfRef = kind !== "pull_request" && isBranchOrTag(ref);
 	return isOfRef && sha !== null ? { project: name, ref, sha, before, isCompared: forge === "comparison" } : null;
 }
@@ -231,11 +231,11 @@ async function plan(environment: Environment, project: ProjectRow, row: Delivery
 	// GitHub tells of a merge group twice: with an event of its own, and as the push of its branch.
 	const key = trigger.kind === "merge_group" ? `merge group ${trigger.ref} ${trigger.sha}` : `${row.forge} ${row.delivery}`;
 	const idempotency = { scope: `hook ${project.id}`, key };
-	const submit = await planSubmission(project, trigger, WHOLE, { delivery: row.id, idempotency });
+	const submit = await discoverySubmission(project, trigger, WHOLE, { delivery: row.id, idempotency });
 	const dispatcher = dispatcherOf(environment, project.team);
 	const heard = heardOf(project, trigger, row.forge);
 	const { runId, standing } = heard
-		? unwrap(await dispatcher.submitHeard(submit, heard))
+		? unwrap(await dispatcher.submitDelivered(submit, heard))
 		: { ...unwrap(await dispatcher.submit(submit)), standing: "new" as const };
 	const verdict = standing === "new" ? ("accepted" as const) : ("ignored" as const);
 	const settled = { verdict, reason: `${describe(trigger)}${STANDINGS[standing]}` };

@@ -104,14 +104,14 @@ async function readKind(kind: TestReportKind, reading: Reading): Promise<void> {
 			}
 			for (const one of found) cases.push(withShortTexts(withoutSecrets(asWanted(one, patterns.retries), masker)));
 		} catch (error) {
-			faults.push(shortFault(`The report ${names} cannot be read as ${kind}: ${masker.text((error as Error).message)}`));
+			faults.push(shortError(`The report ${names} cannot be read as ${kind}: ${masker.text((error as Error).message)}`));
 		}
 	}
 	// As in Jenkins (allowEmptyResults), one test in any of the reports is enough.
 	if (patterns.allow_empty || faults.length > faultsBefore || cases.length > casesBefore) return;
 	const names = listed(files);
 	faults.push(
-		shortFault(
+		shortError(
 			`No test is in the ${kind} report ${names}. Check that the tests ran; if it may be empty, set \`reports.allow_empty: true\`.`,
 		),
 	);
@@ -142,7 +142,7 @@ function asWanted(one: TestCase, retries: Patterns["retries"]): TestCase {
 }
 
 /** Messages are masked before they are cut: readers quote what is in the report. */
-function shortFault(text: string): string {
+function shortError(text: string): string {
 	return text.length > MAX_FAULT ? `${text.slice(0, MAX_FAULT - 1)}…` : text;
 }
 
@@ -191,7 +191,7 @@ async function coverageOf({ workspace, patterns, masker, faults }: Reading): Pro
 		if (!patterns.allow_empty) throw new ReportError("it speaks of no line. If it may be empty, set `reports.allow_empty: true`.");
 	} catch (error) {
 		const names = listed(files);
-		faults.push(shortFault(`The coverage in ${names} cannot be read as ${format}: ${masker.text((error as Error).message)}`));
+		faults.push(shortError(`The coverage in ${names} cannot be read as ${format}: ${masker.text((error as Error).message)}`));
 	}
 	return null;
 }

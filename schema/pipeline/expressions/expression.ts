@@ -1,7 +1,7 @@
 import { type ASTNode, Environment, type EvaluationError, type ParseError, type TypeError as TypeFault } from "@marcbachmann/cel-js";
 import { trigger } from "../../wire/triggers.ts";
 import type { ParameterValue } from "../validate/parameters.ts";
-import { onlyExcludes, pathPatternFault } from "../validate/patterns.ts";
+import { onlyExcludes, pathPatternError } from "../validate/patterns.ts";
 import { nearest } from "../validate/suggest.ts";
 
 /**
@@ -75,7 +75,7 @@ export interface Names {
 }
 
 /** What is wrong with an expression, and at which of its characters. */
-export interface ExpressionFault {
+export interface ExpressionError {
 	at: number;
 	message: string;
 	suggestion: string | null;
@@ -141,7 +141,7 @@ const evaluator = base
  * Checks an expression.
  * @param kind a condition must give true or false; a template gives a value that is printed
  */
-export function checkExpression(text: string, names: Names, kind: "condition" | "template"): { faults: ExpressionFault[]; uses: Uses } {
+export function checkExpression(text: string, names: Names, kind: "condition" | "template"): { faults: ExpressionError[]; uses: Uses } {
 	const uses: Uses = { status: false, late: false, changes: [], params: [], axes: [] };
 	const fault = (at: number, message: string, suggestion: string | null = null) => ({ faults: [{ at, message, suggestion }], uses });
 	if (text.length > MAX_CHARACTERS) return fault(0, `an expression has at most ${MAX_CHARACTERS} characters`);
@@ -152,7 +152,7 @@ export function checkExpression(text: string, names: Names, kind: "condition" | 
 		const { range, summary } = error as ParseError;
 		return fault(range?.start ?? 0, plain(summary), operatorMeant(text, range?.start ?? 0));
 	}
-	const faults = [...faultsIn(parsed.ast, names, uses)];
+	const faults = [...validationErrorsIn(parsed.ast, names, uses)];
 	if (faults.length > 0) return { faults, uses };
 	const checked = parsed.check();
 	if (!checked.valid) {
@@ -239,7 +239,7 @@ function read(text: string): ReadExpression {
 	const uses: Uses = { status: false, late: false, changes: [], params: [], axes: [] };
 	const run = evaluator.parse(text);
 	// Names were checked when the pipeline was; here only its uses are wanted.
-	for (const _ of faultsIn(run.ast, { params: {}, matrix: [], needs: {} }, uses));
+	for (const _ of validationErrorsIn(run.ast, { params: {}, matrix: [], needs: {} }, uses));
 	const [oldest] = readExpressions.keys();
 	if (readExpressions.size >= KEPT && oldest !== undefined) readExpressions.delete(oldest);
 	readExpressions.set(text, { run, uses });
@@ -247,13 +247,13 @@ function read(text: string): ReadExpression {
 }
 
 /** Names that are not there, and what the language leaves out of CEL. */
-function* faultsIn(node: ASTNode, names: Names, uses: Uses): Generator<ExpressionFault> {
+function* validationErrorsIn(node: ASTNode, names: Names, uses: Uses): Generator<ExpressionError> {
 	const at = node.range.start;
 	switch (node.op) {
 		case "value":
 			return;
 		case "id":
-			yield* rootFault(node.args, at, uses);
+			yield* rootError(node.args, at, uses);
 			return;
 		case ".":
 		case "[]":
@@ -263,23 +263,23 @@ function* faultsIn(node: ASTNode, names: Names, uses: Uses): Generator<Expressio
 			const [name, args] = node.args;
 			yield* callFault(name, at, CALLS, uses);
 			if (name === "changed") yield* changeFaults(args, at, uses);
-			for (const one of args) yield* faultsIn(one, names, uses);
+			for (const one of args) yield* validationErrorsIn(one, names, uses);
 			return;
 		}
 		case "rcall": {
 			const [name, receiver, args] = node.args;
 			yield* callFault(name, at, METHODS, uses);
-			yield* faultsIn(receiver, names, uses);
-			for (const one of args) yield* faultsIn(one, names, uses);
+			yield* validationErrorsIn(receiver, names, uses);
+			for (const one of args) yield* validationErrorsIn(one, names, uses);
 			return;
 		}
 		case "list":
 		case "?:":
-			for (const one of node.args) yield* faultsIn(one, names, uses);
+			for (const one of node.args) yield* validationErrorsIn(one, names, uses);
 			return;
 		case "!_":
 		case "-_":
-			yield* faultsIn(node.args, names, uses);
+			yield* validationErrorsIn(node.args, names, uses);
 			return;
 		case "map":
 		case ".?":
@@ -288,7 +288,7 @@ function* faultsIn(node: ASTNode, names: Names, uses: Uses): Generator<Expressio
 			return;
 		default:
 			if (node.op === "==" || node.op === "!=" || node.op === "in") yield* comparisonFaults(...node.args);
-			for (const one of node.args) yield* faultsIn(one, names, uses);
+			for (const one of node.args) yield* validationErrorsIn(one, names, uses);
 	}
 }
 
@@ -308,7 +308,7 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
 };
 
 /** A comparison with a text that is none of the few that there can be would be the same for ever. */
-function* comparisonFaults(left: ASTNode, right: ASTNode): Generator<ExpressionFault> {
+function* comparisonFaults(left: ASTNode, right: ASTNode): Generator<ExpressionError> {
 	for (const [subject, others] of [
 		[left, right.op === "list" ? right.args : [right]],
 		[right, [left]],
@@ -328,14 +328,14 @@ function* comparisonFaults(left: ASTNode, right: ASTNode): Generator<ExpressionF
 
 const ROOTS = ["run", "params", "matrix", "needs"];
 
-function* rootFault(name: string, at: number, uses: Uses): Generator<ExpressionFault> {
+function* rootError(name: string, at: number, uses: Uses): Generator<ExpressionError> {
 	if (name === "needs") uses.late = true;
 	if (ROOTS.includes(name)) return;
 	if (CALLS.has(name)) yield { at, message: `${name} is a function`, suggestion: `write ${name}()` };
 	else yield { at, message: `unknown name ${name}`, suggestion: hint(name, ROOTS) };
 }
 
-function* callFault(name: string, at: number, known: ReadonlySet<string>, uses: Uses): Generator<ExpressionFault> {
+function* callFault(name: string, at: number, known: ReadonlySet<string>, uses: Uses): Generator<ExpressionError> {
 	if (STATUS_CALLS.has(name)) uses.status = uses.late = true;
 	if (!known.has(name)) yield { at, message: `unknown function ${name}()`, suggestion: hint(name, [...known]) };
 }
@@ -346,15 +346,15 @@ function hint(written: string, known: readonly string[]): string {
 }
 
 /** `a.b.c` and `a["b"].c`: the members of what we know must be there. */
-function* memberFaults(node: Extract<ASTNode, { op: "." | "[]" }>, names: Names, uses: Uses): Generator<ExpressionFault> {
+function* memberFaults(node: Extract<ASTNode, { op: "." | "[]" }>, names: Names, uses: Uses): Generator<ExpressionError> {
 	const path = pathOf(node);
 	if (!path) {
-		yield* faultsIn(node.args[0], names, uses);
-		if (typeof node.args[1] !== "string") yield* faultsIn(node.args[1], names, uses);
+		yield* validationErrorsIn(node.args[0], names, uses);
+		if (typeof node.args[1] !== "string") yield* validationErrorsIn(node.args[1], names, uses);
 		return;
 	}
 	const [root, ...members] = path;
-	yield* rootFault(root?.name ?? "", root?.at ?? 0, uses);
+	yield* rootError(root?.name ?? "", root?.at ?? 0, uses);
 	const known = membersOf(root?.name ?? "", names);
 	const [first, second, third] = members;
 	if (root?.name === "params" && first) uses.params.push(first.name);
@@ -420,13 +420,13 @@ function pathOf(node: ASTNode): Member[] | null {
 }
 
 /** changed() is looked up once, when the run is submitted: its patterns must be known by then. */
-function* changeFaults(args: readonly ASTNode[], at: number, uses: Uses): Generator<ExpressionFault> {
+function* changeFaults(args: readonly ASTNode[], at: number, uses: Uses): Generator<ExpressionError> {
 	const nodes = args.flatMap((node) => (node.op === "list" ? node.args : [node]));
 	const patterns: string[] = [];
 	for (const { op, args: pattern, range } of nodes) {
 		const isLiteral = op === "value" && typeof pattern === "string";
 		const fault = isLiteral
-			? pathPatternFault(pattern)
+			? pathPatternError(pattern)
 			: { message: "changed() takes patterns as they are written", suggestion: CHANGED_EXAMPLE };
 		if (isLiteral) patterns.push(pattern);
 		if (fault) yield { at: range.start, ...fault };

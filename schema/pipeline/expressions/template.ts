@@ -1,5 +1,5 @@
 import { nextExpression, unescaped } from "../syntax/escapes.ts";
-import { checkExpression, type ExpressionFault, evaluate, type Names, type Scope, usesOf } from "./expression.ts";
+import { checkExpression, type ExpressionError, evaluate, type Names, type Scope, usesOf } from "./expression.ts";
 
 /** Texts with `${{ expressions }}` in them; `$${{` stands for the characters themselves (escapes.ts). */
 
@@ -46,8 +46,8 @@ export function expressionsOf(text: string): string[] {
 }
 
 /** What is wrong with the expressions of a text. */
-export function checkTemplate(text: string, names: Names): { faults: ExpressionFault[]; isLate: boolean } {
-	const faults: ExpressionFault[] = [];
+export function checkTemplate(text: string, names: Names): { faults: ExpressionError[]; isLate: boolean } {
+	const faults: ExpressionError[] = [];
 	let isLate = false;
 	for (const { index, whole, inner } of holesIn(text)) {
 		const begin = index + 3 + inner.length - inner.trimStart().length;

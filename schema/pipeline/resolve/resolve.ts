@@ -8,7 +8,7 @@ import { changeKey, ExpressionFailed, type RunFacts, type Scope, usesOf } from "
 import { expressionsOf, fill, fillEarly, lacksValue, type Templated } from "../expressions/template.ts";
 import { runFacts } from "../runtime/settle.ts";
 import type { SlicedWork } from "../syntax/sliced_work.ts";
-import { type ContainerText, IMAGE, IMAGE_FAULT, type ServicesText } from "../validate/containers.ts";
+import { type ContainerText, IMAGE, IMAGE_ERROR, type ServicesText } from "../validate/containers.ts";
 import { type JobText, type MatrixText, RETRY_CAUSES, ROLES, type SourceText, type StepText } from "../validate/language.ts";
 import type { ParameterValue } from "../validate/parameters.ts";
 import { anyPathMatches } from "../validate/patterns.ts";
@@ -62,7 +62,7 @@ export interface ProjectRepository {
 }
 
 /** What shows only when expressions are filled in. */
-export interface ResolveFault {
+export interface ResolveError {
 	path: string[];
 	message: string;
 	suggestion: string | null;
@@ -76,7 +76,7 @@ const HEALTH = { interval_ms: 1_000, timeout_ms: 5_000, retries: 60 };
 
 interface Resolution {
 	pipeline: ResolvedPipeline;
-	faults: ResolveFault[];
+	faults: ResolveError[];
 	/** Places, as paths with dots, where a parameter without a value decides which variants there are, or are meant. */
 	open: ReadonlySet<string>;
 	/** The length of the pipeline as JSON; where it is more than it may be, it is not there in full. */
@@ -88,7 +88,7 @@ interface Resolution {
  * depends on it stays as it is written and is not judged.
  */
 export function* resolvePipeline(pipeline: Pipeline, overrides: Overrides): SlicedWork<Resolution> {
-	const faults: ResolveFault[] = [];
+	const faults: ResolveError[] = [];
 	const source = sourceOf(pipeline.source, overrides);
 	if (source === null && overrides.needsRepository && hasChoice(pipeline.source)) {
 		const message = "says how much of a repository is checked out, and no repository is named";
@@ -148,7 +148,7 @@ export function* resolvePipeline(pipeline: Pipeline, overrides: Overrides): Slic
 }
 
 /** What must not even be begun. */
-function* tooMuchOf(pipeline: Pipeline, expanded: readonly ExpandedJob[]): SlicedWork<ResolveFault | null> {
+function* tooMuchOf(pipeline: Pipeline, expanded: readonly ExpandedJob[]): SlicedWork<ResolveError | null> {
 	const jobs = expanded.reduce((sum, { cells }) => sum + cells.length, 0);
 	if (jobs > MAX_JOBS)
 		return { path: ["jobs"], message: `at most ${MAX_JOBS} jobs; with all variants these are ${jobs}`, suggestion: null };
@@ -234,12 +234,12 @@ class Resolver {
 	readonly #pipeline: Pipeline;
 	readonly #overrides: Overrides;
 	readonly #scope: Scope;
-	readonly #faults: ResolveFault[];
+	readonly #faults: ResolveError[];
 	readonly open = new Set<string>();
 	/** Variables of every job. */
 	#env: Record<string, Templated> = {};
 
-	constructor(pipeline: Pipeline, overrides: Overrides, scope: Scope, faults: ResolveFault[]) {
+	constructor(pipeline: Pipeline, overrides: Overrides, scope: Scope, faults: ResolveError[]) {
 		this.#pipeline = pipeline;
 		this.#overrides = overrides;
 		this.#scope = scope;
@@ -493,7 +493,7 @@ class Resolver {
 
 	/** An image whose name is known by now must be one; one that is not is checked where it is used. */
 	#checkImage(image: Templated, path: string[]): Templated {
-		if (typeof image === "string" && !IMAGE.test(image)) this.#fault(path, `${JSON.stringify(image)} ${IMAGE_FAULT}`);
+		if (typeof image === "string" && !IMAGE.test(image)) this.#fault(path, `${JSON.stringify(image)} ${IMAGE_ERROR}`);
 		return image;
 	}
 

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { checkoutChoice } from "../../wire/checkout.ts";
-import { planWork } from "../../wire/plans.ts";
+import { discoveryWork } from "../../wire/plans.ts";
 import { resolvedRequirements } from "../../wire/requirements.ts";
 import { trigger } from "../../wire/triggers.ts";
 import { reportFiles, workOf } from "../../wire/work.ts";
@@ -28,7 +28,7 @@ const concurrency = z.object({ group: z.string(), limit: z.number(), cancel_in_p
 
 /** A job that runs nothing, but finds out what is to be run. No pipeline has one: a trigger makes it. */
 const plan = z.object({
-	work: planWork,
+	work: discoveryWork,
 	trigger,
 	/** The one file that is meant; null: all that want to run. */
 	file: z.string().nullable(),

@@ -1,6 +1,6 @@
 import type { SlicedWork } from "../syntax/sliced_work.ts";
 import type { Cell } from "./matrix.ts";
-import { jobsMeant, type ResolveFault } from "./resolve.ts";
+import { jobsMeant, type ResolveError } from "./resolve.ts";
 import type { Reference, ResolvedJob } from "./resolved.ts";
 
 /** What jobs say of each other's variants, once these are known. */
@@ -17,18 +17,18 @@ export function* checkReferences(
 	jobs: readonly ResolvedJob[],
 	paths: ReadonlyMap<string, string[]>,
 	open: ReadonlySet<string>,
-): SlicedWork<ResolveFault[]> {
+): SlicedWork<ResolveError[]> {
 	const variants = Map.groupBy(jobs, ({ key }) => key);
 	const references = jobs.reduce((sum, { needs }) => sum + needs.length, 0) + jobs.length;
 	const isOpen = (path: string[]) => open.has([...path, "matrix"].join("."));
-	const faults = new Map<string, ResolveFault>();
+	const faults = new Map<string, ResolveError>();
 	for (const [key, [first, ...others]] of variants) {
 		const path = paths.get(key) ?? [];
 		yield 20 + (first?.artifacts.fetch.length ? references : (first?.needs.length ?? 0));
-		const needed = first?.artifacts.fetch.length ? neededBy(key, variants) : new Set<ResolvedJob>();
-		const check = (reference: Reference, at: string[], faultOf: () => ResolveFault | null) => {
+		const needed = first?.artifacts.fetch.length ? downloadsFor(key, variants) : new Set<ResolvedJob>();
+		const check = (reference: Reference, at: string[], describeError: () => ResolveError | null) => {
 			if (isOpen(at) || isOpen(paths.get(reference.key) ?? [])) return;
-			const fault = selectionFault(reference, at, variants) ?? faultOf();
+			const fault = selectionFault(reference, at, variants) ?? describeError();
 			// Many variants of a job have the same fault.
 			if (fault) faults.set(JSON.stringify([fault.path, fault.message]), fault);
 		};
@@ -46,7 +46,7 @@ export function* checkReferences(
 }
 
 /** The variants that a job needs, directly or by way of others. */
-function neededBy(key: string, variants: Variants): Set<ResolvedJob> {
+function downloadsFor(key: string, variants: Variants): Set<ResolvedJob> {
 	const found = new Set<ResolvedJob>();
 	const seen = new Set([key]);
 	for (const one of seen) {
@@ -58,7 +58,7 @@ function neededBy(key: string, variants: Variants): Set<ResolvedJob> {
 	return found;
 }
 
-function selectionFault(reference: Reference, path: string[], variants: Variants): ResolveFault | null {
+function selectionFault(reference: Reference, path: string[], variants: Variants): ResolveError | null {
 	const known = variants.get(reference.key) ?? [];
 	if (reference.matrix === null || known.length === 0 || jobsMeant(known, reference).length > 0) return null;
 	return {
@@ -71,7 +71,7 @@ function selectionFault(reference: Reference, path: string[], variants: Variants
 	};
 }
 
-function raceFault(fetched: Reference, path: string[], variants: Variants, needed: ReadonlySet<ResolvedJob>): ResolveFault | null {
+function raceFault(fetched: Reference, path: string[], variants: Variants, needed: ReadonlySet<ResolvedJob>): ResolveError | null {
 	const other = jobsMeant(variants.get(fetched.key) ?? [], fetched).find((job) => !needed.has(job));
 	if (!other) return null;
 	const variant = other.matrix ? `the variant ${wordsOf(other.matrix)} of ${other.key}` : other.key;

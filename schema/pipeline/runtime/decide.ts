@@ -22,7 +22,7 @@ export interface Standing {
 }
 
 /** A needed job. */
-export interface NeededJob extends Standing {
+export interface DownloadableJob extends Standing {
 	key: string;
 	name: string;
 	/** The outputs that it declares. */
@@ -35,7 +35,7 @@ export interface NeededJob extends Standing {
 export interface Circumstances {
 	pipeline: ResolvedPipeline;
 	run: RunFacts;
-	needs: readonly NeededJob[];
+	needs: readonly DownloadableJob[];
 	/** All that the job needs, directly or by way of others: what comes to clean up stands at the end of a chain. Asked for only where it matters. */
 	ancestors: () => readonly Standing[];
 }
@@ -86,7 +86,7 @@ const OUTCOMES: Partial<Record<JobState, string>> = {
 	skipped: "was skipped",
 };
 
-function needEnded(need: NeededJob): Reason {
+function needEnded(need: DownloadableJob): Reason {
 	return { code: "need_failed", text: `Needs ${need.name}, which ${OUTCOMES[need.state] ?? need.state}.` };
 }
 
@@ -125,7 +125,7 @@ function scopeOf(job: ResolvedJob, { pipeline, run, needs, ancestors }: Circumst
 /** The result of several variants is that of the worst. */
 const WORST: readonly JobState[] = ["failed", "timed_out", "errored", "cancelled", "skipped", "succeeded"];
 
-function factsOf(need: NeededJob, needs: readonly NeededJob[]): NeedFacts {
+function factsOf(need: DownloadableJob, needs: readonly DownloadableJob[]): NeedFacts {
 	const states = needs.filter(({ key }) => key === need.key).map(({ state }) => state);
 	const written = need.declared.length > 0 ? need.outputs() : null;
 	return {

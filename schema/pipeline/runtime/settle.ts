@@ -1,7 +1,7 @@
 import { ExpressionFailed, type RunFacts, type Scope } from "../expressions/expression.ts";
 import { fillLate, fillMap, type LateText, type Templated } from "../expressions/template.ts";
 import type { ResolvedJob, ResolvedPipeline } from "../resolve/resolved.ts";
-import { IMAGE, IMAGE_FAULT } from "../validate/containers.ts";
+import { IMAGE, IMAGE_ERROR } from "../validate/containers.ts";
 
 /** What is left to fill in once the jobs that a job needs have ended. */
 
@@ -41,7 +41,7 @@ export function settleJob(job: ResolvedJob, scope: Scope): SettledJob {
 
 function imageOf(image: string): string {
 	if (image.length <= 400 && IMAGE.test(image)) return image;
-	throw new ExpressionFailed(`${JSON.stringify(image.slice(0, 200))} ${IMAGE_FAULT}`);
+	throw new ExpressionFailed(`${JSON.stringify(image.slice(0, 200))} ${IMAGE_ERROR}`);
 }
 
 /** What expressions may know of a run from the moment of its submission on. */

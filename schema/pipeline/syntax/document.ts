@@ -3,7 +3,7 @@ import { ApiError, type FieldError } from "../../wire/errors.ts";
 import { MAX_PIPELINE_NODES, MAX_YAML_ALIASES } from "../../wire/limits.ts";
 import { doneAtOnce, type SlicedWork } from "./sliced_work.ts";
 import { MAX_DEPTH, sourceTokens, TOO_DEEP, TOO_MANY_NODES, tooManyAliases } from "./source_tokens.ts";
-import { keyName, type SourceMap, type SourceNode, type SyntaxFault, sourceTree } from "./source_tree.ts";
+import { type DocumentError, keyName, type SourceMap, type SourceNode, sourceTree } from "./source_tree.ts";
 
 /**
  * A scalar whose text would change when printed (`1.10`, `0x1f`, `on`). Where a number or a truth value is
@@ -71,7 +71,7 @@ export function* parsingSource(text: string): SlicedWork<SourceDocument> {
 	};
 }
 
-function malformed(faults: readonly SyntaxFault[], lines: LineCounter): ApiError {
+function malformed(faults: readonly DocumentError[], lines: LineCounter): ApiError {
 	const errors = faults.map(({ offset, code, message }): FieldError => {
 		const { line, col } = lines.linePos(offset);
 		const suggestion = SYNTAX_HINTS[code] ?? null;

@@ -31,7 +31,7 @@ interface SourceAlias {
 }
 
 /** Why a text is not well-formed, and where. */
-export interface SyntaxFault {
+export interface DocumentError {
 	offset: number;
 	code: string;
 	message: string;
@@ -39,7 +39,7 @@ export interface SyntaxFault {
 
 export interface SourceTree {
 	root: SourceNode | null;
-	faults: readonly SyntaxFault[];
+	faults: readonly DocumentError[];
 	/** How many aliases there are. */
 	aliases: number;
 }
@@ -81,7 +81,7 @@ type Item = CollectionToken["items"][number];
 type Composed = Document.Parsed;
 
 class TreeMaker {
-	readonly faults: SyntaxFault[] = [];
+	readonly faults: DocumentError[] = [];
 	aliases = 0;
 	readonly #source: SourceTokens;
 	readonly #anchors = new Map<string, SourceNode>();
@@ -139,7 +139,7 @@ class TreeMaker {
 		};
 	}
 
-	#add(fault: SyntaxFault): void {
+	#add(fault: DocumentError): void {
 		const isKnown = this.faults.some(
 			({ offset, code, message }) => offset === fault.offset && code === fault.code && message === fault.message,
 		);

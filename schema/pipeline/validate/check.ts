@@ -1,4 +1,4 @@
-import { checkExpression, type ExpressionFault, type Names } from "../expressions/expression.ts";
+import { checkExpression, type ExpressionError, type Names } from "../expressions/expression.ts";
 import { checkTemplate, expressionsOf } from "../expressions/template.ts";
 import { axesOf, meansOne } from "../resolve/matrix.ts";
 import type { SlicedWork } from "../syntax/sliced_work.ts";
@@ -24,7 +24,7 @@ const UNITS_OF_EXPRESSION = 150;
 
 /** What can be wrong with a pipeline whose every value is right by itself: its expressions, and what jobs say of each other. */
 
-export interface CheckFault {
+export interface CheckError {
 	path: string[];
 	/** At which character of the value; null: at its beginning. */
 	at: number | null;
@@ -33,7 +33,7 @@ export interface CheckFault {
 }
 
 /** Every fault of a pipeline that shows only when it is seen as a whole. Needs are known to exist. */
-export function* checkWhole(pipeline: Pipeline): SlicedWork<CheckFault[]> {
+export function* checkWhole(pipeline: Pipeline): SlicedWork<CheckError[]> {
 	const count = countExpressions(allExpressions(pipeline));
 	yield 500 + count / 10;
 	if (count > MAX_EXPRESSIONS) {
@@ -42,16 +42,16 @@ export function* checkWhole(pipeline: Pipeline): SlicedWork<CheckFault[]> {
 	}
 	const params = typesOf(pipeline.params ?? {});
 	const jobs = new Map(jobEntries(pipeline));
-	const faults: CheckFault[] = [];
+	const faults: CheckError[] = [];
 	const needs = new Map([...jobs].map(([key, { job }]) => [key, (job.needs ?? []).map((need) => need.job)]));
 	const edges = [...needs.values()].reduce((sum, { length }) => sum + length, 0);
 	const head: Names = { params, matrix: [], needs: {} };
-	for (const one of headTemplates(pipeline)) faults.push(...(yield* templateFaults(one, head)));
+	for (const one of headTemplates(pipeline)) faults.push(...(yield* templateErrors(one, head)));
 	for (const [key, { job, path }] of jobs) {
 		if (faults.length >= MAX_FOUND_FAULTS) break;
-		const names: Names = { params, matrix: job.matrix ? axesOf(job.matrix) : [], needs: yield* neededBy(job, jobs) };
-		for (const one of matrixTemplates(job, path)) faults.push(...(yield* templateFaults(one, head)));
-		for (const one of jobTemplates(job, path)) faults.push(...(yield* templateFaults(one, names)));
+		const names: Names = { params, matrix: job.matrix ? axesOf(job.matrix) : [], needs: yield* downloadsFor(job, jobs) };
+		for (const one of matrixTemplates(job, path)) faults.push(...(yield* templateErrors(one, head)));
+		for (const one of jobTemplates(job, path)) faults.push(...(yield* templateErrors(one, names)));
 		if (job.if !== undefined) {
 			yield UNITS_OF_EXPRESSION;
 			const checked = checkExpression(job.if, names, "condition");
@@ -67,7 +67,7 @@ export function* checkWhole(pipeline: Pipeline): SlicedWork<CheckFault[]> {
 }
 
 /** Services that nothing could reach. */
-function serviceFaults(job: JobText, byDefault: JobText["container"], path: string[]): CheckFault[] {
+function serviceFaults(job: JobText, byDefault: JobText["container"], path: string[]): CheckError[] {
 	if (!job.services) return [];
 	const container = job.container ?? byDefault;
 	if (!container) {
@@ -85,7 +85,7 @@ function serviceFaults(job: JobText, byDefault: JobText["container"], path: stri
 }
 
 /** A variable that has two values, and secrets that nothing could see, are mistakes. */
-function secretFaults(job: JobText, env: Readonly<Record<string, string>>, path: string[]): CheckFault[] {
+function secretFaults(job: JobText, env: Readonly<Record<string, string>>, path: string[]): CheckError[] {
 	const names = Object.keys(job.secrets ?? {});
 	const isSet = (name: string) => [env, job.env, ...job.steps.map((step) => step.env)].some((one) => Object.hasOwn(one ?? {}, name));
 	const faults = names
@@ -106,7 +106,7 @@ function typesOf(params: ParametersText): Names["params"] {
 
 type Jobs = ReadonlyMap<string, { job: JobText; path: string[] }>;
 
-function* neededBy(job: JobText, jobs: Jobs): SlicedWork<Names["needs"]> {
+function* downloadsFor(job: JobText, jobs: Jobs): SlicedWork<Names["needs"]> {
 	const outputs = new Map<string, readonly string[] | null>();
 	for (const { job: key, matrix } of job.needs ?? []) {
 		const needed = jobs.get(key)?.job;
@@ -117,11 +117,11 @@ function* neededBy(job: JobText, jobs: Jobs): SlicedWork<Names["needs"]> {
 	return Object.fromEntries(outputs);
 }
 
-function placed(path: string[], { at, message, suggestion }: ExpressionFault): CheckFault {
+function placed(path: string[], { at, message, suggestion }: ExpressionError): CheckError {
 	return { path, at, message, suggestion };
 }
 
-function* templateFaults({ path, text, moment }: TemplateAt, names: Names): SlicedWork<CheckFault[]> {
+function* templateErrors({ path, text, moment }: TemplateAt, names: Names): SlicedWork<CheckError[]> {
 	if (!text.includes("${{")) return [];
 	yield expressionsOf(text).length * UNITS_OF_EXPRESSION + text.length / 100;
 	const { faults, isLate } = checkTemplate(text, names);
@@ -137,7 +137,7 @@ function* templateFaults({ path, text, moment }: TemplateAt, names: Names): Slic
 }
 
 /** Needs that select by axes which are not there, fetches from jobs that may not have run. */
-function* referenceFaults(job: JobText, path: string[], jobs: Jobs, ancestors: ReadonlySet<string>): Generator<CheckFault> {
+function* referenceFaults(job: JobText, path: string[], jobs: Jobs, ancestors: ReadonlySet<string>): Generator<CheckError> {
 	for (const [index, { job: needed, matrix }] of (job.needs ?? []).entries())
 		yield* axisFaults(needed, matrix, [...path, "needs", String(index), "matrix"], jobs);
 	for (const [index, fetched] of (job.artifacts?.fetch ?? []).entries()) {
@@ -155,7 +155,7 @@ function* referenceFaults(job: JobText, path: string[], jobs: Jobs, ancestors: R
 	}
 }
 
-function* axisFaults(key: string, matrix: Readonly<Record<string, string>> | undefined, path: string[], jobs: Jobs): Generator<CheckFault> {
+function* axisFaults(key: string, matrix: Readonly<Record<string, string>> | undefined, path: string[], jobs: Jobs): Generator<CheckError> {
 	const of = jobs.get(key)?.job.matrix;
 	const axes = of ? axesOf(of) : [];
 	for (const axis of Object.keys(matrix ?? {})) {

@@ -17,14 +17,14 @@ import {
 
 /** The name of an image as docker takes it; once its expressions are filled in, it is checked again (resolve.ts). */
 export const IMAGE = /^[a-z0-9][a-zA-Z0-9._/-]*(:[0-9]+\/[a-zA-Z0-9._/-]+)?(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$/;
-export const IMAGE_FAULT = "is not the name of an image, such as node:24 or registry.lan:5000/team/app:1.2";
+export const IMAGE_ERROR = "is not the name of an image, such as node:24 or registry.lan:5000/team/app:1.2";
 
 /** Whether a text, as far as it has no expressions, can be an image. */
 function mayBeImage(value: string): boolean {
 	return value.includes("${{") || (value.length <= 400 && IMAGE.test(value));
 }
 
-const image = nonEmptyTemplate.refine(mayBeImage, IMAGE_FAULT);
+const image = nonEmptyTemplate.refine(mayBeImage, IMAGE_ERROR);
 
 const pull = z.enum(PULL);
 

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { type CheckoutChoice, MAX_CHECKOUT_DEPTH, SUBMODULES } from "../../wire/checkout.ts";
-import { addressFault, isRef, REF_FAULT } from "../../wire/git.ts";
+import { addressError, isRef, REF_ERROR } from "../../wire/git.ts";
 import { isId } from "../../wire/ids.ts";
 import { label } from "../../wire/labels.ts";
 import { MAX_RETRY_ATTEMPTS, MAX_SAVE_ENTRIES, MAX_STEPS } from "../../wire/limits.ts";
@@ -8,7 +8,7 @@ import { SECRET_NAME, SECRET_NAME_FAULT } from "../../wire/secret_names.ts";
 import { MAX_SECRETS_PER_JOB } from "../../wire/secrets.ts";
 import { RETRIES, TEST_REPORT_KINDS } from "../../wire/work.ts";
 import { AmbiguousScalar } from "../syntax/document.ts";
-import { container, credentials, IMAGE, IMAGE_FAULT, services } from "./containers.ts";
+import { container, credentials, IMAGE, IMAGE_ERROR, services } from "./containers.ts";
 import { notifications } from "./notifications.ts";
 import { parameters } from "./parameters.ts";
 import { requirements } from "./requirements.ts";
@@ -200,15 +200,15 @@ const concurrencyShape = strict({
 });
 const isLimitOne = (value: { limit?: number | undefined; cancel_in_progress?: boolean | undefined }) =>
 	!value.cancel_in_progress || (value.limit ?? 1) === 1;
-const limitFault = { path: ["cancel_in_progress"], message: "needs a limit of 1: the newest cancels the one before it" };
+const limitError = { path: ["cancel_in_progress"], message: "needs a limit of 1: the newest cancels the one before it" };
 const groupName = (value: unknown) => (isScalar(value) ? { group: value } : value);
-const concurrency = withShorthand(concurrencyShape.refine(isLimitOne, limitFault), [{ type: "string" }], groupName);
+const concurrency = withShorthand(concurrencyShape.refine(isLimitOne, limitError), [{ type: "string" }], groupName);
 const runConcurrency = withShorthand(
 	concurrencyShape
 		.extend({
 			hold_during_approval: flag.optional().describe("A run that only waits for an approval keeps its place. Default: others pass."),
 		})
-		.refine(isLimitOne, limitFault),
+		.refine(isLimitOne, limitError),
 	[{ type: "string" }],
 	groupName,
 );
@@ -309,8 +309,8 @@ export const job = strict({
 	...jobKeys,
 });
 
-const gitAddress = nonEmpty.superRefine(refusing(addressFault));
-export const gitRef = nonEmpty.refine(isRef, REF_FAULT);
+const gitAddress = nonEmpty.superRefine(refusing(addressError));
+export const gitRef = nonEmpty.refine(isRef, REF_ERROR);
 
 const DEPTH_ERROR = `is a number of commits from 1 to ${MAX_CHECKOUT_DEPTH}, or full`;
 const checkoutDepth = meant(
@@ -407,4 +407,4 @@ export type JobText = z.infer<typeof job>;
 export type StepText = JobText["steps"][number];
 export type MatrixText = z.infer<typeof matrix>;
 /** The image that a submission may name for every job. */
-export const submittedContainer = nonEmpty.refine((value) => value.length <= 400 && IMAGE.test(value), IMAGE_FAULT);
+export const submittedContainer = nonEmpty.refine((value) => value.length <= 400 && IMAGE.test(value), IMAGE_ERROR);

@@ -525,7 +525,7 @@ function* faultsOf(document: SourceDocument, issues: readonly ValueIssue[], at: 
 	const scalars = scalarsForMaps(document, issues, at);
 	const isOfScalar = (path: PropertyKey[]) =>
 		scalars.size > 0 && path.some((_, index) => scalars.has(keyOf([...at, ...path.slice(0, index + 1)])));
-	const faults = [...scalars.values()].map((path) => typeFault(document, path, "object"));
+	const faults = [...scalars.values()].map((path) => typeError(document, path, "object"));
 	for (const issue of issues) {
 		if (isOfScalar(issue.path)) continue;
 		const room = MAX_FOUND_FAULTS - faults.length;
@@ -549,7 +549,7 @@ function faultsOfIssue(document: SourceDocument, issue: ValueIssue, path: Proper
 		return [fault(document, path, `${kindOf(written)} is not known`, near ? `did you mean ${JSON.stringify(near)}?` : known)];
 	}
 	if (issue.code === "invalid_key") return issue.issues.map((inner) => fault(document, path, inner.message, null, { atKey: true }));
-	if (issue.code === "invalid_type") return [typeFault(document, path, issue.expected)];
+	if (issue.code === "invalid_type") return [typeError(document, path, issue.expected)];
 	const suggestion: unknown = issue.code === "custom" ? issue.params?.suggestion : null;
 	return [fault(document, path, sizeFault(issue) ?? issue.message, typeof suggestion === "string" ? suggestion : null)];
 }
@@ -581,7 +581,7 @@ const TYPE_NAMES: Record<string, string> = {
 	boolean: "true or false",
 };
 
-function typeFault(document: SourceDocument, path: PropertyKey[], expected: string): FieldError {
+function typeError(document: SourceDocument, path: PropertyKey[], expected: string): FieldError {
 	const value = valueAt(document.value, path);
 	if (value === undefined) return fault(document, path, "is required", null);
 	const isWord = value instanceof AmbiguousScalar && typeof value.value === "string";

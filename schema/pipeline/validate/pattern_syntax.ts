@@ -25,7 +25,7 @@ export interface CharacterRange {
 }
 
 /** Why a pattern is rejected. */
-export interface PatternFault {
+export interface PatternError {
 	message: string;
 	/** What to write instead. */
 	suggestion: string;
@@ -54,7 +54,7 @@ export interface ParsedPattern {
 }
 
 /** The parts of a pattern, or why it is none. In bounded time: patterns come from outside. */
-export function parsePattern(pattern: string): ParsedPattern | { fault: PatternFault } {
+export function parsePattern(pattern: string): ParsedPattern | { fault: PatternError } {
 	if (pattern.length > MAX_PATTERN_CHARACTERS)
 		return { fault: { message: `a pattern has at most ${MAX_PATTERN_CHARACTERS} characters`, suggestion: "Write several patterns." } };
 	try {
@@ -66,9 +66,9 @@ export function parsePattern(pattern: string): ParsedPattern | { fault: PatternF
 }
 
 class RejectedPattern extends Error {
-	readonly fault: PatternFault;
+	readonly fault: PatternError;
 
-	constructor(fault: PatternFault) {
+	constructor(fault: PatternError) {
 		super(fault.message);
 		this.fault = fault;
 	}

@@ -1,6 +1,6 @@
 import { RE2JS } from "@bufbuild/re2";
 import type { SlicedWork } from "../syntax/sliced_work.ts";
-import { type CharacterRange, type PatternFault, type PatternPart, parsePattern } from "./pattern_syntax.ts";
+import { type CharacterRange, type PatternError, type PatternPart, parsePattern } from "./pattern_syntax.ts";
 
 /**
  * The one engine that matches patterns of paths and names (pattern_syntax.ts): for files to save and to fetch, reports, `artifacts get`, `on.paths`,
@@ -9,8 +9,8 @@ import { type CharacterRange, type PatternFault, type PatternPart, parsePattern 
  */
 
 /** Why a pattern of paths is rejected; null if it can be matched. */
-export function pathPatternFault(pattern: string): PatternFault | null {
-	const fault = patternFault(pattern);
+export function pathPatternError(pattern: string): PatternError | null {
+	const fault = patternError(pattern);
 	if (fault) return fault;
 	const isOfWorkspace = isInside(pattern.replace(/^!/, "").replace(/\\(.)/gsu, "$1"));
 	if (isOfWorkspace) return null;
@@ -18,13 +18,13 @@ export function pathPatternFault(pattern: string): PatternFault | null {
 }
 
 /** Why a pattern of names or paths is rejected; null if it can be matched. */
-export function patternFault(pattern: string): PatternFault | null {
+export function patternError(pattern: string): PatternError | null {
 	const parsed = parsePattern(pattern);
 	return "fault" in parsed ? parsed.fault : null;
 }
 
 /** What is wrong with patterns of paths of which each excludes, so that none names anything; null for others. */
-export function onlyExcludes(patterns: readonly string[]): PatternFault | null {
+export function onlyExcludes(patterns: readonly string[]): PatternError | null {
 	if (patterns.length === 0 || !patterns.every((pattern) => pattern.startsWith("!"))) return null;
 	return { message: "every pattern excludes: they name nothing", suggestion: 'Add a pattern that names something, such as "**".' };
 }

@@ -101,13 +101,13 @@ const LOOKED_FOR: Record<Capabilities["looking_for"][number], string> = {
 };
 
 /** The first thing that the agent lacks, as the end of a sentence that begins with its name; null if it fits. */
-export function firstLack(wanted: Requirements, offering: Offering): string | null {
+export function firstUnmetRequirement(wanted: Requirements, offering: Offering): string | null {
 	const unknown = offering.capabilities.looking_for.find((one) => wanted[one] !== undefined);
-	return knownLack(wanted, offering) ?? (unknown === undefined ? null : `has not said yet ${LOOKED_FOR[unknown]}`);
+	return knownUnmetRequirement(wanted, offering) ?? (unknown === undefined ? null : `has not said yet ${LOOKED_FOR[unknown]}`);
 }
 
 /** The same, where what the agent is still looking for does not count. */
-export function knownLack(asked: Requirements, { labels, capabilities }: Offering): string | null {
+export function knownUnmetRequirement(asked: Requirements, { labels, capabilities }: Offering): string | null {
 	const wanted = { ...asked };
 	for (const unknown of capabilities.looking_for) delete wanted[unknown];
 	const label = wanted.labels.find((one) => !labels.includes(one));

@@ -1,9 +1,9 @@
 import * as z from "zod";
-import { cronFault, isTimeZone } from "../../wire/cron.ts";
-import { isRef, REF_FAULT } from "../../wire/git.ts";
+import { cronError, isTimeZone } from "../../wire/cron.ts";
+import { isRef, REF_ERROR } from "../../wire/git.ts";
 import { DEFAULT_PULL_REQUEST_EVENTS, PULL_REQUEST_EVENTS, type Trigger } from "../../wire/triggers.ts";
 import type { SlicedWork } from "../syntax/sliced_work.ts";
-import { anyPathMatches, nameMatcher, patternFault } from "./patterns.ts";
+import { anyPathMatches, nameMatcher, patternError } from "./patterns.ts";
 import {
 	flag,
 	globs,
@@ -22,7 +22,7 @@ import {
 
 const MAX_SCHEDULES = 20;
 
-const namePattern = nonEmpty.pipe(z.string().max(200).superRefine(rejectingPattern(patternFault)));
+const namePattern = nonEmpty.pipe(z.string().max(200).superRefine(rejectingPattern(patternError)));
 const branches = oneOrMore(namePattern, 50)
 	.optional()
 	.describe("Which branches, such as `main`, `release/*`; `!` excludes. Of a pull request: the one that it is to go into. Default: all.");
@@ -50,12 +50,12 @@ const pullRequest = strict({
 const mergeGroup = strict({ branches, paths });
 
 const schedule = strict({
-	cron: shortText.superRefine(refusing(cronFault)).describe("When: minute, hour, day of the month, month, day of the week."),
+	cron: shortText.superRefine(refusing(cronError)).describe("When: minute, hour, day of the month, month, day of the week."),
 	timezone: shortText
 		.refine(isTimeZone, 'is not a time zone such as "Europe/Berlin"')
 		.optional()
 		.describe("The time zone that the times are meant in. Default: `UTC`."),
-	branch: nonEmpty.refine(isRef, REF_FAULT).optional().describe("The branch to run. Default: the main line of the project."),
+	branch: nonEmpty.refine(isRef, REF_ERROR).optional().describe("The branch to run. Default: the main line of the project."),
 	params: z.record(z.string(), text).optional().describe("The parameters to run with. Default: their defaults."),
 });
 

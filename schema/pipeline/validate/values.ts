@@ -5,8 +5,8 @@ import { MAX_JOB_TIMEOUT_MS } from "../../wire/limits.ts";
 import { variableSizeError } from "../../wire/variable_size.ts";
 import { AmbiguousScalar } from "../syntax/document.ts";
 import { hasExpression, unescaped } from "../syntax/escapes.ts";
-import type { PatternFault } from "./pattern_syntax.ts";
-import { isInside, onlyExcludes, pathPatternFault } from "./patterns.ts";
+import type { PatternError } from "./pattern_syntax.ts";
+import { isInside, onlyExcludes, pathPatternError } from "./patterns.ts";
 
 /** The kinds of value that the pipeline language is made of. */
 
@@ -112,9 +112,9 @@ export const command = notEmpty(script);
 export const condition = notEmpty(conditionText);
 
 /** The check of a text by a function that says what is wrong with it; null if nothing is. */
-export function refusing(faultOf: (text: string) => string | null) {
+export function refusing(describeError: (text: string) => string | null) {
 	return (value: string, context: z.RefinementCtx): void => {
-		const message = faultOf(value);
+		const message = describeError(value);
 		if (message !== null) context.addIssue({ code: "custom", message });
 	};
 }
@@ -263,15 +263,15 @@ export function isHeededByDocker(name: string): boolean {
 export const workingDirectory = nonEmpty.refine(isInside, "must be a folder inside the workspace: relative, without ..");
 
 /** The check of a pattern: what is wrong with it, and what to write instead. */
-export function rejectingPattern(faultOf: (pattern: string) => PatternFault | null) {
+export function rejectingPattern(describeError: (pattern: string) => PatternError | null) {
 	return (pattern: string, context: z.RefinementCtx): void => {
-		const fault = faultOf(pattern);
+		const fault = describeError(pattern);
 		if (fault) context.addIssue({ code: "custom", message: fault.message, params: { suggestion: fault.suggestion } });
 	};
 }
 
 /** A pattern of files inside the workspace; `!` excludes. */
-export const glob = nonEmpty.superRefine(rejectingPattern(pathPatternFault));
+export const glob = nonEmpty.superRefine(rejectingPattern(pathPatternError));
 
 /** One or more of them. */
 export function globs(most: number): z.ZodType<string[]> {

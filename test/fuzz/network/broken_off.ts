@@ -51,7 +51,7 @@ export const UPLOADS: readonly Upload[] = [
 	{ method: "POST", target: "/sign-in", token: "none", headers: [], body: "token=abc" },
 ];
 
-const brokenOff = fc.record({
+const clientDisconnected = fc.record({
 	upload: fc.constantFrom(...UPLOADS),
 	/** How much of it is sent, in thousandths. */
 	part: fc.nat(999),
@@ -66,7 +66,7 @@ export const brokenOffProperties: NetworkProperty[] = [
 	networkProperty(
 		"a body that breaks off is nobody's fault but the sender's",
 		{ weight: 4 },
-		brokenOff,
+		clientDisconnected,
 		async (target, { upload, part, framing, ending, sizes }) => {
 			const { method, token, headers, body } = upload;
 			const bytes = Buffer.from(body, "latin1");

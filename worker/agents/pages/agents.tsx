@@ -8,7 +8,7 @@ import { unwrap } from "../../platform/result.ts";
 import { presentAgent, presentRegistrationToken } from "../../runs/present.ts";
 import { backTo } from "../../ui/back_to.ts";
 import { page } from "../../ui/layout.tsx";
-import { faultsIn } from "../../ui/validation_errors.tsx";
+import { validationErrorsIn } from "../../ui/validation_errors.tsx";
 import { changeAgent, removeAgent } from "../api.ts";
 import { makeRegistrationToken, revokeToken } from "../registration_tokens.ts";
 import { AgentPage, AgentsPage, type TokenFields, type TokenForm } from "./agents_page.tsx";
@@ -36,7 +36,7 @@ export function agentPage(context: Reader): Promise<Response> {
 
 async function showAgent({ environment, principal, params }: Reader, error: ApiError | null): Promise<Response> {
 	const agent = presentAgent(unwrap(await dispatcherOf(environment, principal.team).readAgent(params.id ?? "")));
-	const children = <AgentPage agent={agent} faults={error ? faultsIn(error) : []} />;
+	const children = <AgentPage agent={agent} faults={error ? validationErrorsIn(error) : []} />;
 	return page({ title: agent.name, user: principal.name, isLive: true, children }, error?.status ?? 200);
 }
 
@@ -58,7 +58,7 @@ export async function submitToken(context: Reader): Promise<Response> {
 		return showAgents(context, { fields: EMPTY, faults: [], message: null, made }, 201);
 	} catch (error) {
 		if (!(error instanceof ApiError)) throw error;
-		const faults = faultsIn(error);
+		const faults = validationErrorsIn(error);
 		return showAgents(context, { fields, faults, message: faults.length === 0 ? error.message : null, made: null }, error.status);
 	}
 }
@@ -93,7 +93,7 @@ export async function submitRestriction(context: Reader): Promise<Response> {
 		await changeAgent(context, { kind: "restrict", ...asked });
 		return backTo(`/agents/${context.params.id}`);
 	} catch (error) {
-		if (!(error instanceof ApiError) || faultsIn(error).length === 0) throw error;
+		if (!(error instanceof ApiError) || validationErrorsIn(error).length === 0) throw error;
 		return showAgent(context, error);
 	}
 }

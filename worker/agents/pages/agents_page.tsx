@@ -154,7 +154,7 @@ function AgentButtons({ agent: { id, status, disabled, drain, rotation, running 
 					</button>
 				</form>
 			)}
-			{status === "online" && !drain && <Button action={`${path}/drain`} text="Drain" />}
+			{status === "online" && !drain && <Button action={`${path}/drain`} text="OutboxRelay" />}
 			{!rotation && <Button action={`${path}/rotate`} text="Rotate token" />}
 		</div>
 	);

@@ -2,13 +2,13 @@ import type { Job, Run } from "../../../schema/wire/resources.ts";
 import { isTerminal } from "../../../schema/wire/states.ts";
 
 /** Whether a job waits for somebody to let it pass. */
-export function isAtGate(job: Job): boolean {
+export function awaitsApproval(job: Job): boolean {
 	return job.state === "blocked" && job.reason?.code === "gate";
 }
 
 /** The two buttons of a gate of a job. */
 export function Gate({ job }: { job: Job }) {
-	return isAtGate(job) ? <Decision of={`/jobs/${job.id}`} /> : null;
+	return awaitsApproval(job) ? <Decision of={`/jobs/${job.id}`} /> : null;
 }
 
 /** Who may let a run pass that comes from another repository, and that it may not have secrets. */

@@ -4,7 +4,7 @@ import { ApiError, type FieldError } from "../../../schema/wire/errors.ts";
 import { MAX_LIST_LIMIT } from "../../../schema/wire/limits.ts";
 import type { PipelineVersion, WholePipeline } from "../../../schema/wire/pipelines.ts";
 import type { RequestContext } from "../../http/route.ts";
-import { inTurn } from "../../platform/turns.ts";
+import { withTurn } from "../../platform/turns.ts";
 import { presentPipeline, presentVersion } from "../../runs/present.ts";
 import { page } from "../../ui/layout.tsx";
 import { ParameterFields } from "../../ui/parameter_fields.tsx";
@@ -36,7 +36,7 @@ export async function pipelinePage(context: RequestContext<"user">, refused: Ref
 /** The parameters of a text that is kept; none of one that was taken once and would not be any more. */
 async function declaredIn(yaml: string): Promise<ParametersText> {
 	try {
-		return await inTurn(readingParameters(yaml), yaml.length);
+		return await withTurn(readingParameters(yaml), yaml.length);
 	} catch (error) {
 		if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
 		return {};

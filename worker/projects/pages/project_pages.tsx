@@ -1,7 +1,7 @@
 import { SUBMODULES } from "../../../schema/wire/checkout.ts";
 import type { Delivery } from "../../../schema/wire/deliveries.ts";
 import type { FieldError } from "../../../schema/wire/errors.ts";
-import type { Untold } from "../../../schema/wire/notifications.ts";
+import type { Undelivered } from "../../../schema/wire/notifications.ts";
 import type { StoredPipeline } from "../../../schema/wire/pipelines.ts";
 import type { Project } from "../../../schema/wire/projects.ts";
 import type { Page, RunSummary } from "../../../schema/wire/resources.ts";
@@ -139,7 +139,7 @@ interface ProjectPageProps {
 	deliveries: readonly Delivery[];
 	schedules: readonly Schedule[];
 	pipelines: readonly StoredPipeline[];
-	untold: readonly Untold[];
+	untold: readonly Undelivered[];
 	form: FormProps;
 }
 
@@ -280,7 +280,7 @@ function Schedules({ schedules }: { schedules: readonly Schedule[] }) {
 	);
 }
 
-function Untolds({ untold }: { untold: readonly Untold[] }) {
+function Untolds({ untold }: { untold: readonly Undelivered[] }) {
 	if (untold.length === 0) return null;
 	return (
 		<>

@@ -4,7 +4,7 @@ import { type Project, projectChange, projectRequest } from "../../../schema/wir
 import { readText, validated } from "../../http/bodies.ts";
 import { idCursor, pageOf } from "../../http/queries.ts";
 import type { RequestContext } from "../../http/route.ts";
-import { untoldOf } from "../../notifications/api.ts";
+import { undeliveredOf } from "../../notifications/api.ts";
 import { listPipelines } from "../../pipelines/store.ts";
 import { dispatcherOf } from "../../platform/dispatcher.ts";
 import { presentDelivery, presentPipeline, presentProject, presentRunSummary, presentSchedule } from "../../runs/present.ts";
@@ -92,7 +92,7 @@ async function showProject(
 		listDeliveries(environment.DB, principal.team, { project: project.name, limit: DELIVERIES_SHOWN, after: null }),
 		dispatcherOf(environment, principal.team).listSchedules(project.name),
 		listPipelines(environment.DB, principal.team, project.name),
-		untoldOf({ environment, principal }, project.name, UNTOLD_SHOWN),
+		undeliveredOf({ environment, principal }, project.name, UNTOLD_SHOWN),
 	]);
 	const now = Date.now();
 	const runs = pageOf(rows, RUNS_SHOWN, (run) => presentRunSummary(run, baseUrl));

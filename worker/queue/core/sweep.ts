@@ -135,7 +135,7 @@ export function noteOpening(core: Core, bootId: string | null): void {
 }
 
 /** The host is about to stop on purpose: leases are moved so far that a restart, an upgrade or a reboot kills no build. */
-export function planStop(core: Core): void {
+export function prepareStop(core: Core): void {
 	command(core, () => extendLeases(core, PLANNED_STOP_MS));
 }
 

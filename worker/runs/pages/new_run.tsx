@@ -9,11 +9,11 @@ import type { RequestContext } from "../../http/route.ts";
 import { sha256 } from "../../identity/digest.ts";
 import { dispatcherOf } from "../../platform/dispatcher.ts";
 import { unwrap } from "../../platform/result.ts";
-import { inTurn } from "../../platform/turns.ts";
+import { withTurn } from "../../platform/turns.ts";
 import { SUBMITTED } from "../../queue/core/runs/submit.ts";
 import { page } from "../../ui/layout.tsx";
 import { filledIn, givenIn } from "../../ui/parameter_fields.tsx";
-import { faultsIn } from "../../ui/validation_errors.tsx";
+import { validationErrorsIn } from "../../ui/validation_errors.tsx";
 import { NewRunPage } from "./new_run_page.tsx";
 
 /** A run by hand. The form is sent twice: with the pipeline, and once more with the values of its parameters. */
@@ -31,7 +31,7 @@ export async function submitNewRun(context: Reader): Promise<Response> {
 	const given = givenIn(form);
 	let params: ParametersText | null = null;
 	try {
-		params = await inTurn(readingParameters(pipeline), pipeline.length);
+		params = await withTurn(readingParameters(pipeline), pipeline.length);
 		const isReady = form.get("ready") === "yes" || Object.keys(params).length === 0;
 		if (!isReady) return formPage(principal.name, { pipeline, params, given, error: null });
 		const runId = await submit(context, pipeline, given);
@@ -43,8 +43,8 @@ export async function submitNewRun(context: Reader): Promise<Response> {
 }
 
 async function submit({ environment, principal }: Reader, text: string, params: Record<string, string>): Promise<string> {
-	const checked = await inTurn(checkingPipelineWith(text, { params: filledIn(params) }), text.length);
-	const { pipeline, project } = await inTurn(checked.resolving({}), text.length);
+	const checked = await withTurn(checkingPipelineWith(text, { params: filledIn(params) }), text.length);
+	const { pipeline, project } = await withTurn(checked.resolving({}), text.length);
 	const answer = await dispatcherOf(environment, principal.team).submit({
 		runId: `${ID_PREFIXES.run}_${ulid()}`,
 		pipeline,
@@ -67,7 +67,7 @@ interface FormState {
 }
 
 function formPage(user: string, { error, ...state }: FormState): Response {
-	const faults = error ? faultsIn(error) : [];
+	const faults = error ? validationErrorsIn(error) : [];
 	const message = error && faults.length === 0 ? error.message : null;
 	return page({ title: "New run", user, children: <NewRunPage {...state} faults={faults} message={message} /> }, error?.status ?? 200);
 }

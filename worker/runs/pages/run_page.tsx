@@ -1,7 +1,7 @@
 import { formatDuration } from "../../../schema/wire/duration.ts";
 import type { Job, Run, RunSummary, RunTests } from "../../../schema/wire/resources.ts";
 import { isTerminal } from "../../../schema/wire/states.ts";
-import { Gate, isAtGate, RunGate } from "../../approvals/pages/approval.tsx";
+import { awaitsApproval, Gate, RunGate } from "../../approvals/pages/approval.tsx";
 import { TestResults } from "../../test_results/pages/test_results.tsx";
 import { Ago, CancelButton, State, Took } from "../../ui/words.tsx";
 import { JobGraph } from "./job_graph.tsx";
@@ -32,7 +32,7 @@ interface RunPageProps {
 
 /** One run: its state, the graph of its jobs, when they ran, what they say of themselves, their tests, and each job. */
 export function RunPage({ run, usualMs, moves, waits, summaries, tests, failedFrom, reruns, planned, isTelling }: RunPageProps) {
-	const gates = run.jobs.filter(isAtGate);
+	const gates = run.jobs.filter(awaitsApproval);
 	return (
 		<section id="run" data-refresh>
 			<div class="title">

@@ -4,7 +4,7 @@ import { PROTOCOL_VERSION } from "../../../../schema/wire/limits.ts";
 import type { Hello } from "../../../../schema/wire/protocol.ts";
 import type { Reason } from "../../../../schema/wire/states.ts";
 import { type Core, command, nextRev } from "../core.ts";
-import { lapseOffer, withdrawUnfit } from "../leases/offers.ts";
+import { withdrawOffer, withdrawUnfit } from "../leases/offers.ts";
 import { type AgentRow, liveAttemptsOfAgent, type OfferRow } from "../rows.ts";
 import { loseAttempt } from "../runs/endings.ts";
 import { setTimer } from "../timers.ts";
@@ -134,7 +134,7 @@ export function openSession(core: Core, agentId: string, secretHash: string, hel
 		core.lacks.clear();
 		setTimer(core, "agent_silent", agentId, core.now() + core.settings.agentSilentMs);
 		if (!isSame) {
-			for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agentId)) lapseOffer(core, offer, false);
+			for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agentId)) withdrawOffer(core, offer, false);
 		} else withdrawUnfit(core, agentId);
 		// A hello that comes twice says nothing new: what was started since the first is not in it.
 		if (!isSame)
@@ -182,7 +182,7 @@ export function closeSession(core: Core, agentId: string, secretHash: string, se
 		const agent = authenticateAgent(core, agentId, secretHash);
 		if (session !== agent.session) throw superseded(agent);
 		if (agent.instance === NO_INSTANCE) return;
-		for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agent.id)) lapseOffer(core, offer, false);
+		for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agent.id)) withdrawOffer(core, offer, false);
 		loseUnlisted(core, agent.id, [], { code: "agent_stopped", text: `Agent ${agent.name} was stopped and no longer runs this.` });
 		setStatus(core, agent, "offline");
 		core.sql.all("UPDATE agents SET instance = ?, drained_by = NULL, drained_at = NULL WHERE id = ?", NO_INSTANCE, agent.id);

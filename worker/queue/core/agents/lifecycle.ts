@@ -2,7 +2,7 @@ import type { Restriction } from "../../../../schema/wire/agents.ts";
 import { ApiError, notFound } from "../../../../schema/wire/errors.ts";
 import type { Reason } from "../../../../schema/wire/states.ts";
 import { type Core, command, nextRev } from "../core.ts";
-import { lapseOffer, withdrawUnfit } from "../leases/offers.ts";
+import { withdrawOffer, withdrawUnfit } from "../leases/offers.ts";
 import { type AgentRow, findAgent, jobOf, liveAttemptsOfAgent, type OfferRow } from "../rows.ts";
 import { cancelJob } from "../runs/cancel.ts";
 import { loseAttempt } from "../runs/endings.ts";
@@ -98,7 +98,7 @@ function drain(core: Core, agent: AgentRow, actor: string): void {
 export function removeAgent(core: Core, agentId: string, actor: string): string {
 	const body = () => {
 		const agent = agentOf(core, agentId);
-		for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agentId)) lapseOffer(core, offer, false);
+		for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agentId)) withdrawOffer(core, offer, false);
 		const reason: Reason = { code: "agent_removed", text: `Agent ${agent.name} was removed by ${actor}.` };
 		// The agent may not have heard of it yet: no other one runs the job before this lease is over.
 		for (const attempt of liveAttemptsOfAgent(core, agentId)) loseAttempt(core, attempt, reason, attempt.deadline - core.now());

@@ -142,7 +142,7 @@ export function noteComparisonEnded(core: Core, run: RunRow, state: RunState, re
 }
 
 /** A comparison could not even begin. */
-export function noteComparisonFault(core: Core, project: string, fault: string): void {
+export function recordComparisonError(core: Core, project: string, fault: string): void {
 	command(core, () => {
 		const row = findComparison(core, project);
 		if (row) noteFailure(core, row, fault);

@@ -15,7 +15,7 @@ import { adoptSchedules, type FileSchedule } from "./schedules.ts";
  */
 
 /** What became of a file of the repository. */
-export type PlannedFile = { file: string } & (
+export type DiscoveredFile = { file: string } & (
 	| { submit: Submit; fault: null }
 	/** It cannot be run: what is wrong with it is said by a run that is over at once. */
 	| { submit: Submit; fault: Reason; state?: "errored" | "failed" }
@@ -24,7 +24,7 @@ export type PlannedFile = { file: string } & (
 );
 
 export interface Planned {
-	files: PlannedFile[];
+	files: DiscoveredFile[];
 	/** The times at which files want to be run; null where this commit says nothing of that. */
 	schedules: FileSchedule[] | null;
 	/** The pull request is at the same commit as before, and nothing is to be run anew: what waits for an approval goes on waiting. */

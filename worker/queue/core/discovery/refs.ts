@@ -12,7 +12,7 @@ import { compareSoon, findComparison, findUnfinished } from "./comparisons.ts";
  */
 
 /** A commit of a branch or a tag, and who told of it. */
-export interface Heard {
+export interface DeliveredRef {
 	project: string;
 	ref: string;
 	sha: string;
@@ -47,9 +47,14 @@ const MAX_SHOWN = 100;
  * delivery out of order may still be the newest push, if the one between is late or lost: then another comparison finds its commit.
  * @returns the run of a delivery that is new, or that of the comparison; null if that is not made yet, or there is none
  */
-export function submitHeard(core: Core, submit: Submit, heard: Heard, checkRoom: () => void): { runId: string | null; standing: Standing } {
+export function submitDelivered(
+	core: Core,
+	submit: Submit,
+	heard: DeliveredRef,
+	checkRoom: () => void,
+): { runId: string | null; standing: Standing } {
 	const body = () => {
-		const { standing, runId: found } = standingOf(core, heard);
+		const { standing, runId: found } = branchState(core, heard);
 		if (standing === "out_of_order") compareSoon(core, heard.project);
 		if (standing !== "new") return { runId: found, standing };
 		const { runId } = acceptOnce(core, submit, checkRoom);
@@ -60,15 +65,15 @@ export function submitHeard(core: Core, submit: Submit, heard: Heard, checkRoom:
 }
 
 /** Notes a commit of which nothing is run, so that a comparison does not take it for news. */
-export function noteHeard(core: Core, heard: Heard): void {
+export function recordDelivered(core: Core, heard: DeliveredRef): void {
 	command(core, () => {
-		const { standing } = standingOf(core, heard);
+		const { standing } = branchState(core, heard);
 		if (standing === "new") hear(core, heard, null);
 		else if (standing === "out_of_order") hearCommit(core, heard, null);
 	});
 }
 
-function standingOf(core: Core, { project, ref, sha, before, isCompared }: Heard): { standing: Standing; runId: string | null } {
+function branchState(core: Core, { project, ref, sha, before, isCompared }: DeliveredRef): { standing: Standing; runId: string | null } {
 	const isNew = { standing: "new", runId: null } as const;
 	if (isCompared) return isNew;
 	const [known] = core.sql.all<{ sha: string; tag_object: string | null; is_compared: number | null }>(
@@ -88,7 +93,7 @@ function standingOf(core: Core, { project, ref, sha, before, isCompared }: Heard
 	return known?.is_compared === 1 && before !== null ? { standing: "out_of_order", runId: null } : isNew;
 }
 
-function hear(core: Core, heard: Heard, runId: string | null): void {
+function hear(core: Core, heard: DeliveredRef, runId: string | null): void {
 	hearCommit(core, heard, runId);
 	// The result of a comparison has said where its refs are.
 	if (heard.isCompared) return;
@@ -103,7 +108,7 @@ function hear(core: Core, heard: Heard, runId: string | null): void {
 	);
 }
 
-function hearCommit(core: Core, { project, ref, sha, isCompared }: Heard, runId: string | null): void {
+function hearCommit(core: Core, { project, ref, sha, isCompared }: DeliveredRef, runId: string | null): void {
 	core.sql.all(
 		`INSERT INTO heard_commits (project, ref, sha, is_compared, run_id, at) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (project, ref, sha) DO UPDATE

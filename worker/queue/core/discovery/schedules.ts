@@ -142,12 +142,12 @@ export function fireSchedule(core: Core, id: string): void {
 }
 
 /** Notes the run that a schedule has made; one that is gone needs nothing. */
-export function noteScheduled(core: Core, id: string, runId: string): void {
+export function recordScheduled(core: Core, id: string, runId: string): void {
 	core.sql.all("UPDATE schedules SET run_id = ?, fault = NULL WHERE id = ?", runId, id);
 }
 
 /** Notes why a schedule has made no run, and will make none before something is changed. */
-export function noteScheduleFault(core: Core, id: string, fault: string): void {
+export function recordScheduleError(core: Core, id: string, fault: string): void {
 	core.sql.all("UPDATE schedules SET fault = ? WHERE id = ?", fault.slice(0, MAX_FAULT_CHARACTERS), id);
 }
 

@@ -100,16 +100,16 @@ export type Effect =
 	| NotifyEffect;
 
 /** What happens here, and what somebody elsewhere must answer to: neither waits for the other, nor one project's forge and chats for another's. */
-export type Lane = "own" | "foreign";
+export type EffectClass = "own" | "foreign";
 /** Effects that are taken together: a lane, and in the foreign one a project. */
 export interface Queue {
-	lane: Lane;
+	lane: EffectClass;
 	/** Null in the own lane. */
 	project: string | null;
 }
 const OWN: Queue = { lane: "own", project: null };
 const FOREIGN = "'commit_status', 'notify'";
-const inLane = (lane: Lane) => `e.kind ${lane === "own" ? "NOT IN" : "IN"} (${FOREIGN})`;
+const inLane = (lane: EffectClass) => `e.kind ${lane === "own" ? "NOT IN" : "IN"} (${FOREIGN})`;
 
 export interface PendingEffect {
 	seq: number;
@@ -118,7 +118,7 @@ export interface PendingEffect {
 }
 
 /** How often, and with which pauses. Somebody else's server may be away for a night. */
-const PATIENCE: Record<Lane, { tries: number; firstMs: number; mostMs: number }> = {
+const PATIENCE: Record<EffectClass, { tries: number; firstMs: number; mostMs: number }> = {
 	own: { tries: 30, firstMs: 500, mostMs: 60_000 },
 	foreign: { tries: 80, firstMs: 1_000, mostMs: 15 * 60_000 },
 };
@@ -126,7 +126,7 @@ const PATIENCE: Record<Lane, { tries: number; firstMs: number; mostMs: number }>
 /** A server that asks for a longer pause is asked again after this. The limits of GitHub and GitLab are for an hour at most. */
 const MOST_ASKED_MS = 65 * 60_000;
 
-function laneOf(effect: Effect): Lane {
+function laneOf(effect: Effect): EffectClass {
 	return effect.kind === "commit_status" || effect.kind === "notify" ? "foreign" : "own";
 }
 
@@ -230,7 +230,7 @@ function deferStatuses(core: Core, project: string, until: number): void {
 }
 
 /** When the next effect falls due; null if there is none. Those of the projects that are left out are looked after already. */
-export function nextEffectDue(core: Core, lane: Lane, leftOut: readonly string[] = []): number | null {
+export function nextEffectDue(core: Core, lane: EffectClass, leftOut: readonly string[] = []): number | null {
 	const [next] = core.sql.all<{ due: number | null }>(
 		`SELECT min(due_at) AS due FROM effects AS e WHERE is_dead = 0 AND ${inLane(lane)} AND ${IS_FIRST}
 		${leftOut.length > 0 ? "AND payload ->> 'project' NOT IN (SELECT value FROM json_each(?))" : ""}`,
@@ -240,7 +240,7 @@ export function nextEffectDue(core: Core, lane: Lane, leftOut: readonly string[]
 }
 
 /** The queues of a lane in which something is due. */
-export function queuesDue(core: Core, lane: Lane): Queue[] {
+export function queuesDue(core: Core, lane: EffectClass): Queue[] {
 	const now = core.now();
 	if ((nextEffectDue(core, lane) ?? Number.POSITIVE_INFINITY) > now) return [];
 	if (lane === "own") return [OWN];
@@ -285,7 +285,7 @@ export function deadEffects(core: Core): number {
 }
 
 /** What somebody elsewhere was to be told and was not (yet). */
-export interface Untold {
+export interface Undelivered {
 	effect: CommitStatusEffect | NotifyEffect;
 	tries: number;
 	/** What was the matter the last time; null before the first try. */
@@ -295,7 +295,7 @@ export interface Untold {
 }
 
 /** What somebody elsewhere has not been told of a project's runs, newest first. */
-export function untoldOf(core: Core, project: string, limit: number): Untold[] {
+export function undeliveredOf(core: Core, project: string, limit: number): Undelivered[] {
 	return core.sql
 		.all<{ payload: string; tries: number; error: string | null; is_dead: number }>(
 			`SELECT payload, tries, error, is_dead FROM effects AS e WHERE ${inLane("foreign")} AND payload ->> 'project' = ? ORDER BY seq DESC LIMIT ?`,
@@ -303,7 +303,7 @@ export function untoldOf(core: Core, project: string, limit: number): Untold[] {
 			limit,
 		)
 		.map(({ payload, tries, error, is_dead }) => ({
-			effect: JSON.parse(payload) as Untold["effect"],
+			effect: JSON.parse(payload) as Undelivered["effect"],
 			tries,
 			error,
 			isDead: is_dead === 1,

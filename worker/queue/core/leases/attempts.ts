@@ -19,7 +19,7 @@ import { updateRun } from "../runs/progress.ts";
 import { settledJob } from "../runs/readiness.ts";
 import { moveJob } from "../runs/transitions.ts";
 import { clearTimer, setTimer, startTimer } from "../timers.ts";
-import { lapseOffer } from "./offers.ts";
+import { withdrawOffer } from "./offers.ts";
 
 /** The life of an attempt as its agent leads it: an offer is claimed or handed back, a commit is pinned, a result delivered. */
 
@@ -118,7 +118,7 @@ function describe(core: Core, attempt: AttemptRow): Started {
  * Ends an attempt of which nothing has begun, because the coordinator cannot give it what it needs: it counts as one that is errored.
  * @throws ApiError `attempt_superseded`, `attempt_finished`
  */
-export function refuseAttempt(core: Core, lease: LeaseClaims, reason: Reason): void {
+export function failAttempt(core: Core, lease: LeaseClaims, reason: Reason): void {
 	command(core, () => {
 		const attempt = liveAttempt(core, lease);
 		endAttempt(core, attempt, "errored", reason, null, NO_LOG);
@@ -131,7 +131,7 @@ export function refuseAttempt(core: Core, lease: LeaseClaims, reason: Reason): v
  * count.
  * @throws ApiError `attempt_superseded`, `attempt_finished`
  */
-export function parkAttempt(core: Core, lease: LeaseClaims, reason: Reason): void {
+export function snoozeAttempt(core: Core, lease: LeaseClaims, reason: Reason): void {
 	command(core, () => {
 		const attempt = liveAttempt(core, lease);
 		endAttempt(core, attempt, "expired", reason, null, NO_LOG);
@@ -142,7 +142,7 @@ export function parkAttempt(core: Core, lease: LeaseClaims, reason: Reason): voi
 const NO_LOG = { bytes: 0, sha256: null, incomplete: false };
 
 /** A job from which files are to be fetched. */
-export interface NeededJob {
+export interface DownloadableJob {
 	name: string;
 	state: JobState;
 	/** The attempt whose files count: the one that ended the job; null if there was none. */
@@ -157,7 +157,7 @@ export interface NeededJob {
  * The jobs from which the job of this live attempt fetches files.
  * @throws ApiError `conflict` if one of them is not over: it would give a part of its files; and as `liveAttempt` does
  */
-export function neededJobs(core: Core, lease: LeaseClaims): NeededJob[] {
+export function downloadableJobs(core: Core, lease: LeaseClaims): DownloadableJob[] {
 	const attempt = liveAttempt(core, lease);
 	const job = jobOf(core, attempt);
 	const pipeline = pipelineOf(core, findRun(core, attempt.run_id) as RunRow);
@@ -172,7 +172,7 @@ export function neededJobs(core: Core, lease: LeaseClaims): NeededJob[] {
 }
 
 /** The plan that this live attempt carries out, with its run; null if it is none. @throws ApiError as `liveAttempt` does */
-export function planOfAttempt(core: Core, lease: LeaseClaims): { plan: Plan; run: RunRow } | null {
+export function discoveryOfAttempt(core: Core, lease: LeaseClaims): { plan: Plan; run: RunRow } | null {
 	const attempt = liveAttempt(core, lease);
 	const { plan } = definitionOf(core, jobOf(core, attempt));
 	return plan && { plan, run: findRun(core, attempt.run_id) as RunRow };
@@ -182,7 +182,7 @@ export function planOfAttempt(core: Core, lease: LeaseClaims): { plan: Plan; run
 export function releaseOffer(core: Core, lease: LeaseClaims): void {
 	const body = () => {
 		const offer = findOffer(core, lease.attemptId);
-		if (offer?.lease_id === lease.leaseId) lapseOffer(core, offer, true);
+		if (offer?.lease_id === lease.leaseId) withdrawOffer(core, offer, true);
 	};
 	command(core, body, agentName(core, lease.agentId));
 }

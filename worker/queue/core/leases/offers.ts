@@ -1,4 +1,4 @@
-import { firstLack, knownLack, type Offering } from "../../../../schema/pipeline/validate/requirements.ts";
+import { firstUnmetRequirement, knownUnmetRequirement, type Offering } from "../../../../schema/pipeline/validate/requirements.ts";
 import { capabilities, type Requirements } from "../../../../schema/wire/requirements.ts";
 import type { Reason } from "../../../../schema/wire/states.ts";
 import { outsideRestriction } from "../agents/restrictions.ts";
@@ -22,7 +22,7 @@ import { pauseOf } from "./pause.ts";
 const REFUSAL_MS = 15_000;
 const MAX_REFUSALS = 10;
 
-interface Lane {
+interface EffectClass {
 	id: number;
 	requirements: string;
 	project: string;
@@ -62,8 +62,8 @@ export function assignOffers(core: Core, agentIds: readonly string[]): Set<strin
 }
 
 /** The lanes in which a job waits. The recursion steps from lane to lane in the index, however long they are. */
-function waitingLanes(core: Core): Lane[] {
-	return core.sql.all<Lane>(
+function waitingLanes(core: Core): EffectClass[] {
+	return core.sql.all<EffectClass>(
 		`WITH RECURSIVE waiting(id) AS (
 			SELECT min(lane_id) FROM jobs WHERE state = 'queued'
 			UNION ALL
@@ -106,7 +106,7 @@ function lackOf(core: Core, agent: AgentRow, requirements: string): string | nul
 	const key = `${agent.id} ${requirements}`;
 	const known = core.lacks.get(key);
 	if (known !== undefined) return known;
-	const lack = firstLack(JSON.parse(requirements) as Requirements, offeringOf(agent));
+	const lack = firstUnmetRequirement(JSON.parse(requirements) as Requirements, offeringOf(agent));
 	if (core.lacks.size >= MAX_KNOWN_LACKS) core.lacks.clear();
 	core.lacks.set(key, lack);
 	return lack;
@@ -120,7 +120,10 @@ function offeringOf({ labels, capabilities: text }: AgentRow): Offering {
 export function mayYetFit(agent: AgentRow, wanted: Wanted): boolean {
 	if (agent.status !== "online" || outsideRestriction(agent, wanted) !== null) return false;
 	const offering = offeringOf(agent);
-	return offering.capabilities.looking_for.length > 0 && knownLack(JSON.parse(wanted.requirements) as Requirements, offering) === null;
+	return (
+		offering.capabilities.looking_for.length > 0 &&
+		knownUnmetRequirement(JSON.parse(wanted.requirements) as Requirements, offering) === null
+	);
 }
 
 /** How many jobs the agent can take now: what it says, and never more than what the queue counts. */
@@ -152,14 +155,14 @@ export function withdrawUnfit(core: Core, agentId: string): void {
 		JOIN lanes AS l ON l.id = j.lane_id WHERE offers.agent_id = ?`,
 		agentId,
 	)) {
-		if (takesNothingNew(agent) || unmetBy(core, agent, offer) !== null) lapseOffer(core, offer, false);
+		if (takesNothingNew(agent) || unmetBy(core, agent, offer) !== null) withdrawOffer(core, offer, false);
 	}
 }
 
 function bestJob(
 	core: Core,
 	agent: AgentRow,
-	lanes: readonly Lane[],
+	lanes: readonly EffectClass[],
 	running: ReadonlyMap<string, number>,
 ): { jobId: string; project: string } | null {
 	let best: { jobId: string; project: string; rank: [number, number, number] } | null = null;
@@ -180,7 +183,7 @@ function isBefore(a: readonly number[], b: readonly number[]): boolean {
 }
 
 /** The oldest job of the lane that this agent has not refused of late. */
-function headOf(core: Core, lane: Lane, agent: AgentRow): { id: string; entry: number } | undefined {
+function headOf(core: Core, lane: EffectClass, agent: AgentRow): { id: string; entry: number } | undefined {
 	return core.sql.all<{ id: string; entry: number }>(
 		`SELECT id, entry FROM jobs WHERE lane_id = ? AND state = 'queued'
 		AND NOT EXISTS (SELECT 1 FROM refusals WHERE job_id = jobs.id AND agent_id = ? AND until > ?) ORDER BY entry LIMIT 1`,
@@ -220,7 +223,7 @@ function shardOf(attemptId: string, shards: number): number {
  * Ends an offer that nobody claimed; the job waits again, or is given up after ten refusals.
  * @param isRefused whether the agent is to be passed over for a while: it handed the job back or let the window pass
  */
-export function lapseOffer(core: Core, offer: OfferRow, isRefused: boolean): void {
+export function withdrawOffer(core: Core, offer: OfferRow, isRefused: boolean): void {
 	core.sql.all("DELETE FROM offers WHERE attempt_id = ?", offer.attempt_id);
 	clearTimer(core, "offer", offer.attempt_id);
 	const job = findJob(core, offer.job_id);
@@ -258,5 +261,5 @@ function neverStarted(refusals: number): Reason {
 /** The claim window has passed: the session gets nothing more until it polls again. */
 export function expireOffer(core: Core, offer: OfferRow): void {
 	core.sql.all("UPDATE agents SET has_lapsed = 1, rev = ? WHERE id = ? AND session = ?", nextRev(core), offer.agent_id, offer.session);
-	lapseOffer(core, offer, true);
+	withdrawOffer(core, offer, true);
 }

@@ -63,7 +63,7 @@ export function requestsTo(core: Core, agentId: string): AgentRequests {
  */
 export function newsFor(core: Core, agentId: string, known: ReadonlySet<string> = new Set()): AgentNews {
 	const offers = offersFor(core, agentId, known);
-	const untold = untoldCancels(core, agentId);
+	const untold = unsentCancels(core, agentId);
 	if (untold.length === 0) return { offers, cancel: [] };
 	return command(core, () => {
 		core.sql.all("UPDATE attempts SET cancel_told = 1 WHERE agent_id = ? AND state = 'cancelling'", agentId);
@@ -73,7 +73,7 @@ export function newsFor(core: Core, agentId: string, known: ReadonlySet<string> 
 
 /** Whether there is anything for a poll of this agent. */
 export function hasNews(core: Core, agentId: string, known: ReadonlySet<string> = new Set()): boolean {
-	return offersFor(core, agentId, known).length > 0 || untoldCancels(core, agentId).length > 0;
+	return offersFor(core, agentId, known).length > 0 || unsentCancels(core, agentId).length > 0;
 }
 
 /** The agents that have an offer, or a cancel that they were not told of. */
@@ -91,7 +91,7 @@ function offersFor(core: Core, agentId: string, known: ReadonlySet<string>): Off
 	return offers.filter(({ attempt_id }) => !known.has(attempt_id));
 }
 
-function untoldCancels(core: Core, agentId: string): { id: string }[] {
+function unsentCancels(core: Core, agentId: string): { id: string }[] {
 	return core.sql.all(
 		"SELECT id FROM attempts WHERE agent_id = ? AND state IN ('running', 'cancelling') AND state = 'cancelling' AND cancel_told = 0",
 		agentId,

@@ -7,7 +7,7 @@ import { findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
 import { clearTimer } from "../timers.ts";
 import { cancelJobsOf } from "./cancel.ts";
 import { definitionOf } from "./definitions.ts";
-import { advance, afterJobEnded, CANCEL_BY, isRunGated, RUN_APPROVAL_MS, updateRun } from "./progress.ts";
+import { advance, afterJobEnded, CANCEL_BY, needsRunApproval, RUN_APPROVAL_MS, updateRun } from "./progress.ts";
 import { stopJob } from "./stop.ts";
 
 /** Gates: a job that needs an approval waits, once its needs have ended, until somebody with one of the roles lets it pass or declines. */
@@ -24,7 +24,7 @@ export interface Approver {
  */
 export function approveJob(core: Core, jobId: string, by: Approver): void {
 	const body = () => {
-		const job = jobAtGate(core, jobId, by);
+		const job = jobAwaitingApproval(core, jobId, by);
 		if (job === null) return;
 		core.sql.all("UPDATE jobs SET approved_by = ? WHERE id = ?", by.name, job.id);
 		job.approved_by = by.name;
@@ -38,8 +38,8 @@ export function approveJob(core: Core, jobId: string, by: Approver): void {
 /** Ends a job at its gate. @throws ApiError as `approveJob`; `conflict` if it was let pass before */
 export function declineJob(core: Core, jobId: string, by: Approver, comment: string | null): void {
 	const body = () => {
-		const job = jobAtGate(core, jobId, by);
-		if (job === null) throw notAtGate(findJob(core, jobId) as JobRow);
+		const job = jobAwaitingApproval(core, jobId, by);
+		if (job === null) throw notAwaitingApproval(findJob(core, jobId) as JobRow);
 		endAtGate(core, job, declined(by, comment));
 	};
 	command(core, body, by.name);
@@ -51,7 +51,7 @@ export function declineJob(core: Core, jobId: string, by: Approver, comment: str
  */
 export function approveRun(core: Core, runId: string, by: Approver): void {
 	const body = () => {
-		const run = runAtGate(core, runId);
+		const run = runAwaitingApproval(core, runId);
 		if (run === null) return;
 		core.sql.all("UPDATE runs SET approved_by = ?, rev = ? WHERE id = ?", by.name, nextRev(core), run.id);
 		markDirty(core, run.id, run.id);
@@ -70,23 +70,23 @@ export function approveRun(core: Core, runId: string, by: Approver): void {
 /** Ends a run that waits until somebody approves it. @throws ApiError as `approveRun`; `conflict` if it was let pass before */
 export function declineRun(core: Core, runId: string, by: Approver, comment: string | null): void {
 	const body = () => {
-		const run = runAtGate(core, runId);
-		if (run === null) throw runNotAtGate(findRun(core, runId) as RunRow);
+		const run = runAwaitingApproval(core, runId);
+		if (run === null) throw runNotAwaitingApproval(findRun(core, runId) as RunRow);
 		cancelJobsOf(core, run.id, CANCEL_BY.person, declined(by, comment));
 	};
 	command(core, body, by.name);
 }
 
 /** The run, if it waits until somebody approves it; null if it was let pass. */
-function runAtGate(core: Core, runId: string): RunRow | null {
+function runAwaitingApproval(core: Core, runId: string): RunRow | null {
 	const run = findRun(core, runId);
 	if (!run) throw notFound("run", runId);
 	if (run.is_trusted === 0 && run.approved_by !== null) return null;
-	if (!isRunGated(run) || isTerminal(run.state)) throw runNotAtGate(run);
+	if (!needsRunApproval(run) || isTerminal(run.state)) throw runNotAwaitingApproval(run);
 	return run;
 }
 
-function runNotAtGate(run: RunRow): ApiError {
+function runNotAwaitingApproval(run: RunRow): ApiError {
 	const why = isTerminal(run.state)
 		? `it is over: ${run.state}`
 		: run.approved_by !== null
@@ -102,7 +102,7 @@ function declined(by: Approver, comment: string | null): Reason {
 /** Nobody has decided of a run in time. To be called inside a command. */
 export function expireRunApproval(core: Core, runId: string): void {
 	const run = findRun(core, runId);
-	if (!run || isTerminal(run.state) || !isRunGated(run)) return;
+	if (!run || isTerminal(run.state) || !needsRunApproval(run)) return;
 	const text = `Nobody approved it within ${formatDuration(RUN_APPROVAL_MS)}.`;
 	cancelJobsOf(core, run.id, CANCEL_BY.person, { code: "approval_timed_out", text });
 }
@@ -121,10 +121,10 @@ function endAtGate(core: Core, job: JobRow, reason: Reason): void {
 }
 
 /** The job, if it waits at its gate; null if it was let pass. */
-function jobAtGate(core: Core, jobId: string, by: Approver): JobRow | null {
+function jobAwaitingApproval(core: Core, jobId: string, by: Approver): JobRow | null {
 	const job = findJob(core, jobId);
 	if (!job) throw notFound("job", jobId);
-	if (!isTerminal(job.state) && isRunGated(findRun(core, job.run_id) as RunRow)) {
+	if (!isTerminal(job.state) && needsRunApproval(findRun(core, job.run_id) as RunRow)) {
 		throw new ApiError("conflict", "The run as a whole waits for an approval: it comes from another repository.", {
 			details: { id: job.id, run_id: job.run_id, state: job.state },
 			suggestions: [`POST /api/v1/runs/${job.run_id}/approve, or windlass approve ${job.run_id}`],
@@ -137,11 +137,11 @@ function jobAtGate(core: Core, jobId: string, by: Approver): JobRow | null {
 		});
 	}
 	if (job.approved_by !== null) return null;
-	if (job.state !== "blocked" || job.reason_code !== "gate") throw notAtGate(job);
+	if (job.state !== "blocked" || job.reason_code !== "gate") throw notAwaitingApproval(job);
 	return job;
 }
 
-function notAtGate(job: JobRow): ApiError {
+function notAwaitingApproval(job: JobRow): ApiError {
 	const why = isTerminal(job.state)
 		? `it is over: ${job.state}`
 		: job.approved_by !== null

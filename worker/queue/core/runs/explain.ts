@@ -154,7 +154,7 @@ function reasonsOf(core: Core, wanted: Wanted, agents: readonly AgentRow[]): str
 }
 
 /** What keeps jobs from ever starting, as things stand: no agent that is known may take them. One sentence each, at most ten. */
-export function hopeless(core: Core, runId: string): string[] {
+export function unmetForever(core: Core, runId: string): string[] {
 	const run = findRun(core, runId);
 	if (!run) return [];
 	const wishes = core.sql.all<{ runs_on: string; names: string; n: number }>(

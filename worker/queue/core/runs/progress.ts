@@ -30,7 +30,7 @@ export function advance(core: Core, job: JobRow): boolean {
 		return true;
 	}
 	const run = findRun(core, job.run_id) as RunRow;
-	if (isRunGated(run))
+	if (needsRunApproval(run))
 		restate(core, job, { code: "run_gate", text: "Waits until somebody approves this run, which comes from another repository." });
 	else if (isGated(core, job)) closeGate(core, job);
 	else if (run.group_key !== null && run.holds_group !== GROUP_SLOT.held) {
@@ -54,7 +54,7 @@ function isPausing(core: Core, job: JobRow): boolean {
 export const RUN_APPROVAL_MS = 30 * 24 * 60 * 60_000;
 
 /** Whether the run comes from where others may write, and nobody has let it pass. Its plan runs nothing of what they have written. */
-export function isRunGated(run: RunRow): boolean {
+export function needsRunApproval(run: RunRow): boolean {
 	return run.is_trusted === 0 && run.kind === "pipeline" && run.approved_by === null;
 }
 

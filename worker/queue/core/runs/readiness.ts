@@ -1,8 +1,8 @@
 import {
 	type Circumstances,
 	countsAsFailure,
+	type DownloadableJob,
 	decide,
-	type NeededJob,
 	settle,
 	type Verdict,
 } from "../../../../schema/pipeline/runtime/decide.ts";
@@ -47,7 +47,7 @@ function circumstancesOf(core: Core, job: JobRow): Circumstances {
 		job.id,
 	);
 	const needs = rows.map(
-		({ id, key, name, position, state, allow_failure }): NeededJob => ({
+		({ id, key, name, position, state, allow_failure }): DownloadableJob => ({
 			key,
 			name,
 			state,

@@ -12,7 +12,7 @@ import { setTimer } from "../timers.ts";
 import { supersedeRuns } from "./cancel.ts";
 import { pipelineOf } from "./definitions.ts";
 import { GROUP_SLOT, groupKey, setGroupLimit } from "./groups.ts";
-import { admitRuns, advance, afterJobEnded, endRun, isRunGated, RUN_APPROVAL_MS, updateRun } from "./progress.ts";
+import { admitRuns, advance, afterJobEnded, endRun, needsRunApproval, RUN_APPROVAL_MS, updateRun } from "./progress.ts";
 
 export interface Submit {
 	/** Given by the caller, so that a call repeated after a lost answer is seen to be the same. */
@@ -105,7 +105,7 @@ export function acceptRun(core: Core, submit: Submit): void {
 	const run = findRun(core, submit.runId) as RunRow;
 	// Every other state has been noted already. That a skipped run was queued, nobody needs to see.
 	if (run.state === "queued") noteStatus(core, run.id);
-	if (isRunGated(run) && !isTerminal(run.state)) setTimer(core, "run_approval", run.id, core.now() + RUN_APPROVAL_MS);
+	if (needsRunApproval(run) && !isTerminal(run.state)) setTimer(core, "run_approval", run.id, core.now() + RUN_APPROVAL_MS);
 	enterGroup(core, submit.runId);
 }
 
