@@ -5,7 +5,8 @@ import type { Run } from "../schema/wire/resources.ts";
 import { isTerminal } from "../schema/wire/states.ts";
 import { presentArtifacts } from "./artifacts/api.ts";
 import type { Environment } from "./bindings.ts";
-import { idCursor, integerParameter, pageOf } from "./http/queries.ts";
+import { pageOf } from "./http/pages.ts";
+import { attempt as attemptParameter, idCursor, integer, valuesOf } from "./http/parameters.ts";
 import type { RequestContext } from "./http/route.ts";
 import { describeJob, explain, requireJob } from "./jobs/api.ts";
 import { JobPage } from "./jobs/pages/job_page.tsx";
@@ -31,9 +32,10 @@ const RUNS_PER_PAGE = 50;
 const FAILURES_SHOWN = 50;
 const HISTORY_SHOWN = 100;
 const SUMMARIES_LOOKED_FOR = 20;
+const FAILED_FROM = { failed_from: integer("the failed test to begin with", { least: 0, most: 1_000_000, fallback: 0 }) };
 
 export async function runsPage({ url, environment, principal, baseUrl }: Reader): Promise<Response> {
-	const after = idCursor(url, "run");
+	const { cursor: after } = valuesOf({ cursor: idCursor("run") }, url.searchParams);
 	const [rows, pause] = await Promise.all([
 		listRuns(environment.DB, principal.team, { limit: RUNS_PER_PAGE + 1, after, state: null, project: null }),
 		dispatcherOf(environment, principal.team).readPause(),
@@ -46,7 +48,7 @@ export async function runPage({ url, environment, principal, params, baseUrl }: 
 	const record = await findRun(environment, principal.team, params.id ?? "");
 	if (!record) throw notFound("run", params.id ?? "");
 	const run = presentRun(record, baseUrl);
-	const failedFrom = integerParameter(url, "failed_from", { least: 0, most: 1_000_000, fallback: 0 });
+	const { failed_from: failedFrom } = valuesOf(FAILED_FROM, url.searchParams);
 	const hasResults = record.attempts.some(({ tests, coverage }) => tests !== null || coverage !== null) || run.rerun_of !== null;
 	const [usualMs, reruns, planned, definition, moves, waits, tests, summaries] = await Promise.all([
 		usualDuration(environment.DB, record.run),
@@ -111,7 +113,7 @@ export async function testPage({ url, environment, principal }: Reader): Promise
 export async function jobPage({ url, environment, principal, params }: Reader): Promise<Response> {
 	const record = await requireJob(environment, principal.team, params.id ?? "");
 	const job = await describeJob(environment, record);
-	const number = integerParameter(url, "attempt", { least: 1, most: 1000, fallback: job.attempt });
+	const number = valuesOf({ attempt: attemptParameter }, url.searchParams).attempt ?? job.attempt;
 	const attempt = record.attempts.find((one) => one.number === number);
 	const isWaiting = job.state === "blocked" || job.state === "queued" || job.state === "leased";
 	const shown = attempt?.id ?? record.job.result_attempt;

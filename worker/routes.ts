@@ -1,3 +1,4 @@
+import * as z from "zod";
 import { manageAgentRoutes } from "./agents/api.ts";
 import { agentRoutes } from "./agents/protocol_api.ts";
 import { agentTokenRoutes } from "./agents/registration_tokens.ts";
@@ -67,10 +68,11 @@ export const routes: readonly Route[] = [
 	...retentionRoutes,
 	...hostRoutes,
 	...pageRoutes,
-	route(
-		"GET",
-		"/openapi.json",
-		EVERYONE,
-		openApiRoute(() => routes),
-	),
+	route({
+		method: "GET",
+		path: "/openapi.json",
+		allow: EVERYONE,
+		description: { summary: "This document", answers: { 200: z.record(z.string(), z.unknown()) } },
+		handle: openApiRoute(() => routes),
+	}),
 ];

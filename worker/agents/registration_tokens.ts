@@ -1,10 +1,11 @@
 import type * as z from "zod";
-import { createRegistrationToken, MAX_REGISTRATION_MS, type RegistrationToken } from "../../schema/wire/agents.ts";
+import * as agents from "../../schema/wire/agents.ts";
+import { type createRegistrationToken, MAX_REGISTRATION_MS, type RegistrationToken } from "../../schema/wire/agents.ts";
 import { parseDuration } from "../../schema/wire/duration.ts";
 import { json } from "../http/answers.ts";
-import { readJson } from "../http/bodies.ts";
-import { invalidParameter, onlyParameters } from "../http/queries.ts";
-import { actorOf, type RequestContext, route } from "../http/route.ts";
+import { listOf } from "../http/pages.ts";
+import { invalidParameter } from "../http/parameters.ts";
+import { actorOf, type Bodied, type RequestContext, route } from "../http/route.ts";
 import { randomSecret, sha256 } from "../identity/digest.ts";
 import { REGISTRATION_TOKEN_PREFIX } from "../identity/principal.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
@@ -39,12 +40,11 @@ export async function makeRegistrationToken(
 	return { id, token, uses, expires_at: new Date(expiresAt).toISOString(), labels, projects, runs };
 }
 
-async function create(context: Caller): Promise<Response> {
-	return json(await makeRegistrationToken(context, await readJson(context.request, createRegistrationToken)), 201);
+async function create(context: Caller & Bodied<typeof createRegistrationToken>): Promise<Response> {
+	return json(await makeRegistrationToken(context, await context.readBody()), 201);
 }
 
-async function list({ url, environment, principal }: RequestContext<"user">): Promise<Response> {
-	onlyParameters(url, []);
+async function list({ environment, principal }: RequestContext<"user">): Promise<Response> {
 	const tokens = await dispatcherOf(environment, principal.team).listRegistrationTokens();
 	return json({ items: tokens.map(presentRegistrationToken), next_cursor: null });
 }
@@ -57,13 +57,35 @@ export async function revokeToken({ environment, principal, params, requestId }:
 }
 
 async function revoke(context: RequestContext<"user">): Promise<Response> {
-	onlyParameters(context.url, []);
 	await revokeToken(context);
 	return new Response(null, { status: 204 });
 }
 
 export const agentTokenRoutes = [
-	route("POST", "/api/v1/agent-tokens", ["user", "host"], create),
-	route("GET", "/api/v1/agent-tokens", ["user"], list),
-	route("DELETE", "/api/v1/agent-tokens/:id", ["user"], revoke),
+	route({
+		method: "POST",
+		path: "/api/v1/agent-tokens",
+		allow: ["user", "host"],
+		description: { summary: "A token with which agents join, valid for at most 90 days", answers: { 201: agents.registrationToken } },
+		ignoresUnknown: true,
+		body: agents.createRegistrationToken,
+		handle: create,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/agent-tokens",
+		allow: ["user"],
+		description: {
+			summary: "The registration tokens that have not expired, newest first; never the tokens themselves",
+			answers: { 200: listOf(agents.registrationTokenSummary) },
+		},
+		handle: list,
+	}),
+	route({
+		method: "DELETE",
+		path: "/api/v1/agent-tokens/:id",
+		allow: ["user"],
+		description: { summary: "Revoke a registration token; agents that joined with it stay", answers: { 204: null } },
+		handle: revoke,
+	}),
 ];

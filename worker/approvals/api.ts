@@ -1,9 +1,8 @@
-import { approvalRequest } from "../../schema/wire/resources.ts";
+import type { approvalRequest } from "../../schema/wire/resources.ts";
+import * as resources from "../../schema/wire/resources.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
 import { json } from "../http/answers.ts";
-import { readJson } from "../http/bodies.ts";
-import { onlyParameters } from "../http/queries.ts";
-import { actorOf, type RequestContext, route } from "../http/route.ts";
+import { actorOf, type Bodied, type RequestContext, route } from "../http/route.ts";
 import type { Principal } from "../identity/principal.ts";
 import { requireJob } from "../jobs/api.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
@@ -26,7 +25,6 @@ function approverOf(principal: Extract<Principal, { kind: "user" | "host" }>): A
 }
 
 async function approve(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
 	return json(presentJob(await approveJobOf(context)));
 }
 
@@ -41,9 +39,8 @@ export async function approveJobOf({ environment, principal, params, requestId }
 	return rows;
 }
 
-async function decline(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
-	const { comment } = await readJson(context.request, approvalRequest);
+async function decline(context: Caller & Bodied<typeof approvalRequest>): Promise<Response> {
+	const { comment } = await context.readBody();
 	return json(presentJob(await declineJobOf(context, comment ?? null)));
 }
 
@@ -65,7 +62,6 @@ function assertOpen(job: JobRecord["job"]): void {
 }
 
 async function approveRun(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
 	return json(presentRun(await approveRunOf(context), context.baseUrl));
 }
 
@@ -85,9 +81,8 @@ async function requireOpenRun(context: Deciding): Promise<RunRecord["run"]> {
 	return run;
 }
 
-async function declineRun(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
-	const { comment } = await readJson(context.request, approvalRequest);
+async function declineRun(context: Caller & Bodied<typeof approvalRequest>): Promise<Response> {
+	const { comment } = await context.readBody();
 	return json(presentRun(await declineRunOf(context, comment ?? null), context.baseUrl));
 }
 
@@ -101,8 +96,34 @@ export async function declineRunOf(context: Deciding, comment: string | null): P
 }
 
 export const approvalRoutes = [
-	route("POST", "/api/v1/runs/:id/approve", ["user", "host"], approveRun),
-	route("POST", "/api/v1/runs/:id/decline", ["user", "host"], declineRun),
-	route("POST", "/api/v1/jobs/:id/approve", ["user", "host"], approve),
-	route("POST", "/api/v1/jobs/:id/decline", ["user", "host"], decline),
+	route({
+		method: "POST",
+		path: "/api/v1/runs/:id/approve",
+		allow: ["user", "host"],
+		description: { summary: "Let a run pass that comes from another repository", answers: { 200: resources.run } },
+		handle: approveRun,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/runs/:id/decline",
+		allow: ["user", "host"],
+		description: { summary: "End a run that comes from another repository", answers: { 200: resources.run } },
+		body: resources.approvalRequest,
+		handle: declineRun,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/jobs/:id/approve",
+		allow: ["user", "host"],
+		description: { summary: "Let a job pass its gate", answers: { 200: resources.job } },
+		handle: approve,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/jobs/:id/decline",
+		allow: ["user", "host"],
+		description: { summary: "End a job at its gate", answers: { 200: resources.job } },
+		body: resources.approvalRequest,
+		handle: decline,
+	}),
 ];

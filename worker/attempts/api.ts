@@ -10,9 +10,9 @@ import { checkUploads, planUploads } from "../artifacts/uploads.ts";
 import type { Environment } from "../bindings.ts";
 import { type DiscoveryOfRun, discoveredRuns, discoveryNotices } from "../discovery/discovered_runs.ts";
 import { json } from "../http/answers.ts";
-import { readBytes, readJson, readText, validated } from "../http/bodies.ts";
+import { readBytes, readText, validated } from "../http/bodies.ts";
 import { parseBoundedJson } from "../http/bounded_json.ts";
-import { type RequestContext, route } from "../http/route.ts";
+import { type Bodied, type RequestContext, route } from "../http/route.ts";
 import { sha256 } from "../identity/digest.ts";
 import type { LeaseTokenClaims } from "../identity/lease_token.ts";
 import { withDeadline } from "../platform/deadline.ts";
@@ -208,10 +208,10 @@ async function checkBeforeReading({ request, environment }: Caller, lease: Lease
 	unwrap(await dispatcherOf(environment, lease.team).checkLease(lease));
 }
 
-async function pinCommit(context: Caller): Promise<Response> {
+async function pinCommit(context: Caller & Bodied<typeof protocol.pinnedCommit>): Promise<Response> {
 	const lease = leaseOf(context);
 	await checkBeforeReading(context, lease);
-	const body = await readJson(context.request, protocol.pinnedCommit);
+	const body = await context.readBody();
 	return json({ sha: unwrap(await dispatcherOf(context.environment, lease.team).pinCommit(lease, body)) });
 }
 
@@ -248,20 +248,20 @@ function finished(): ApiError {
 	return new ApiError("attempt_finished", "This attempt is over; its log is sealed.", { suggestions: ["Drop what is unsent."] });
 }
 
-async function putSteps(context: Caller): Promise<Response> {
-	const { request, environment } = context;
+async function putSteps(context: Caller & Bodied<typeof protocol.steps>): Promise<Response> {
+	const { readBody, environment } = context;
 	const lease = leaseOf(context);
 	await checkBeforeReading(context, lease);
-	const { steps } = await readJson(request, protocol.steps);
+	const { steps } = await readBody();
 	const { isSealed } = await environment.LOG_SHARD.getByName(`log:${lease.shard}`).putSteps(lease.attemptId, { team: lease.team }, steps);
 	if (isSealed) throw finished();
 	return new Response(null, { status: 204 });
 }
 
-async function planArtifacts(context: Caller): Promise<Response> {
+async function planArtifacts(context: Caller & Bodied<typeof protocol.artifactPlan>): Promise<Response> {
 	const lease = leaseOf(context);
 	await checkBeforeReading(context, lease);
-	const { files } = await readJson(context.request, protocol.artifactPlan);
+	const { files } = await context.readBody();
 	unwrap(await dispatcherOf(context.environment, lease.team).checkLease(lease));
 	return json(await planUploads(context.environment, lease, files));
 }
@@ -350,12 +350,69 @@ function assertConsistent(body: protocol.Finish): void {
 }
 
 export const attemptRoutes = [
-	route("POST", "/api/v1/attempts/:id/start", ["lease"], start),
-	route("GET", "/api/v1/attempts/:id/source", ["lease"], getSource),
-	route("POST", "/api/v1/attempts/:id/release", ["lease"], release),
-	route("POST", "/api/v1/attempts/:id/commit", ["lease"], pinCommit),
-	route("PATCH", "/api/v1/attempts/:id/log", ["lease"], appendLog),
-	route("POST", "/api/v1/attempts/:id/steps", ["lease"], putSteps),
-	route("POST", "/api/v1/attempts/:id/artifacts", ["lease"], planArtifacts),
-	route("POST", "/api/v1/attempts/:id/finish", ["lease"], finish),
+	route({
+		method: "POST",
+		path: "/api/v1/attempts/:id/start",
+		allow: ["lease"],
+		description: { summary: "Claim an offer", answers: { 200: protocol.assignment } },
+		handle: start,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/attempts/:id/source",
+		allow: ["lease"],
+		description: { summary: "The bundle that the workspace is made of", answers: { 200: "application/octet-stream" } },
+		handle: getSource,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/attempts/:id/release",
+		allow: ["lease"],
+		description: { summary: "Hand an offer back", answers: { 204: null } },
+		handle: release,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/attempts/:id/commit",
+		allow: ["lease"],
+		description: { summary: "Pin the run's commit; the first to ask decides", answers: { 200: protocol.commitAnswer } },
+		body: protocol.pinnedCommit,
+		handle: pinCommit,
+	}),
+	route({
+		method: "PATCH",
+		path: "/api/v1/attempts/:id/log",
+		allow: ["lease"],
+		description: {
+			summary: "Add to the log",
+			headers: { "Upload-Offset": "where these bytes begin: exactly where the log ends" },
+			content: { "application/octet-stream": "the bytes, at most 1 MiB" },
+			answers: { 204: null },
+		},
+		handle: appendLog,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/attempts/:id/steps",
+		allow: ["lease"],
+		description: { summary: "Say how far the steps are", answers: { 204: null } },
+		body: protocol.steps,
+		handle: putSteps,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/attempts/:id/artifacts",
+		allow: ["lease"],
+		description: { summary: "Plan the upload of up to 500 files", answers: { 200: protocol.artifactPlanAnswer } },
+		body: protocol.artifactPlan,
+		handle: planArtifacts,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/attempts/:id/finish",
+		allow: ["lease"],
+		description: { summary: "Deliver the result", answers: { 200: protocol.finishAnswer } },
+		body: protocol.finish,
+		handle: finish,
+	}),
 ];

@@ -1,7 +1,7 @@
-import { type TriggerRequest, triggerRequest } from "../../schema/wire/plans.ts";
-import { readJson } from "../http/bodies.ts";
-import { onlyParameters } from "../http/queries.ts";
-import { actorOf, type RequestContext, route } from "../http/route.ts";
+import type { TriggerRequest, triggerRequest } from "../../schema/wire/plans.ts";
+import * as plans from "../../schema/wire/plans.ts";
+import * as resources from "../../schema/wire/resources.ts";
+import { actorOf, type Bodied, type RequestContext, route } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
@@ -16,9 +16,8 @@ import { discoverySubmission } from "./submit_discovery.ts";
 type Caller = RequestContext<"user">;
 
 /** POST /projects/:name/trigger */
-async function trigger(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
-	return answerSubmitted(context, await triggerProject(context, await readJson(context.request, triggerRequest)));
+async function trigger(context: Caller & Bodied<typeof triggerRequest>): Promise<Response> {
+	return answerSubmitted(context, await triggerProject(context, await context.readBody()));
 }
 
 /** @throws ApiError `not_found`, `conflict` for a project without a repository */
@@ -38,4 +37,17 @@ export async function triggerProject(
 	return answer;
 }
 
-export const discoveryRoutes = [route("POST", "/api/v1/projects/:name/trigger", ["user"], trigger)];
+export const discoveryRoutes = [
+	route({
+		method: "POST",
+		path: "/api/v1/projects/:name/trigger",
+		allow: ["user"],
+		description: {
+			summary: "Run what the repository of a project says, of a branch or a tag",
+			headers: { "Idempotency-Key": "the same key with the same content is the same run, for a day" },
+			answers: { 201: resources.submittedRun },
+		},
+		body: plans.triggerRequest,
+		handle: trigger,
+	}),
+];

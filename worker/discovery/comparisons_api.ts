@@ -1,5 +1,5 @@
 import { ApiError } from "../../schema/wire/errors.ts";
-import { onlyParameters } from "../http/queries.ts";
+import * as resources from "../../schema/wire/resources.ts";
 import { actorOf, type RequestContext, route } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
@@ -16,7 +16,6 @@ type Caller = RequestContext<"user">;
 
 /** POST /projects/:name/compare */
 async function compare(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
 	return answerSubmitted(context, await compareProject(context));
 }
 
@@ -41,4 +40,15 @@ export async function compareProject(context: Caller): Promise<Submitted> {
 	return answer;
 }
 
-export const comparisonRoutes = [route("POST", "/api/v1/projects/:name/compare", ["user"], compare)];
+export const comparisonRoutes = [
+	route({
+		method: "POST",
+		path: "/api/v1/projects/:name/compare",
+		allow: ["user"],
+		description: {
+			summary: "Compare the refs of a project with those last heard of, and run what is new; if a comparison is under way, it is that one",
+			answers: { 201: resources.submittedRun },
+		},
+		handle: compare,
+	}),
+];

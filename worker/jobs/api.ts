@@ -1,10 +1,12 @@
 import { notFound } from "../../schema/wire/errors.ts";
 import type { Explanation, Job } from "../../schema/wire/resources.ts";
+import * as resources from "../../schema/wire/resources.ts";
 import { isTerminal, JOB_STATES } from "../../schema/wire/states.ts";
 import type { Environment } from "../bindings.ts";
 import { json } from "../http/answers.ts";
-import { onlyParameters, pageOf, pageParameters, wordParameter } from "../http/queries.ts";
-import { actorOf, type RequestContext, route } from "../http/route.ts";
+import { listOf, pageOf } from "../http/pages.ts";
+import { idCursor, limit, oneOf, text } from "../http/parameters.ts";
+import { actorOf, type Queried, type RequestContext, route } from "../http/route.ts";
 import { logProgress } from "../logs/reader.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { unwrap } from "../platform/result.ts";
@@ -50,30 +52,32 @@ export async function explain(environment: Environment, record: JobRecord): Prom
 	);
 }
 
-async function list({ url, environment, principal }: Caller): Promise<Response> {
-	onlyParameters(url, ["limit", "cursor", "state", "run"]);
-	const { limit, after } = pageParameters(url, "job");
+const LIST = {
+	limit: limit(),
+	cursor: idCursor("job"),
+	state: oneOf("only those in this state", JOB_STATES),
+	run: text("only those of this run"),
+};
+
+async function list({ query, environment, principal }: Caller & Queried<typeof LIST>): Promise<Response> {
 	const rows = await listJobs(environment.DB, principal.team, {
-		limit: limit + 1,
-		after,
-		state: wordParameter(url, "state", JOB_STATES),
-		runId: url.searchParams.get("run"),
+		limit: query.limit + 1,
+		after: query.cursor,
+		state: query.state,
+		runId: query.run,
 	});
-	return json(pageOf(rows, limit, presentJobSummary));
+	return json(pageOf(rows, query.limit, presentJobSummary));
 }
 
-async function get({ url, environment, principal, params }: Caller): Promise<Response> {
-	onlyParameters(url, []);
+async function get({ environment, principal, params }: Caller): Promise<Response> {
 	return json(await describeJob(environment, await requireJob(environment, principal.team, params.id ?? "")));
 }
 
-async function getExplanation({ url, environment, principal, params }: Caller): Promise<Response> {
-	onlyParameters(url, []);
+async function getExplanation({ environment, principal, params }: Caller): Promise<Response> {
 	return json(await explain(environment, await requireJob(environment, principal.team, params.id ?? "")));
 }
 
-async function cancel({ url, environment, principal, params }: Caller): Promise<Response> {
-	onlyParameters(url, []);
+async function cancel({ environment, principal, params }: Caller): Promise<Response> {
 	const record = await requireJob(environment, principal.team, params.id ?? "");
 	const { job } = record;
 	if (job.state === "cancelled") return json(presentJob(record));
@@ -82,8 +86,33 @@ async function cancel({ url, environment, principal, params }: Caller): Promise<
 }
 
 export const jobRoutes = [
-	route("GET", "/api/v1/jobs", ["user", "host"], list),
-	route("GET", "/api/v1/jobs/:id", ["user", "host"], get),
-	route("GET", "/api/v1/jobs/:id/explain", ["user", "host"], getExplanation),
-	route("POST", "/api/v1/jobs/:id/cancel", ["user", "host"], cancel),
+	route({
+		method: "GET",
+		path: "/api/v1/jobs",
+		allow: ["user", "host"],
+		description: { summary: "Jobs, newest first", answers: { 200: listOf(resources.jobSummary) } },
+		query: LIST,
+		handle: list,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/jobs/:id",
+		allow: ["user", "host"],
+		description: { summary: "A job, its attempts and steps", answers: { 200: resources.job } },
+		handle: get,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/jobs/:id/explain",
+		allow: ["user", "host"],
+		description: { summary: "Why a job is where it is", answers: { 200: resources.explanation } },
+		handle: getExplanation,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/jobs/:id/cancel",
+		allow: ["user", "host"],
+		description: { summary: "Cancel a job", answers: { 200: resources.job } },
+		handle: cancel,
+	}),
 ];

@@ -1,8 +1,10 @@
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { NotifyAnswer, Undelivered } from "../../schema/wire/notifications.ts";
+import * as notifications from "../../schema/wire/notifications.ts";
 import { json } from "../http/answers.ts";
-import { integerParameter, onlyParameters } from "../http/queries.ts";
-import { type RequestContext, route } from "../http/route.ts";
+import { listOf } from "../http/pages.ts";
+import { limit } from "../http/parameters.ts";
+import { type Queried, type RequestContext, route } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { unwrap } from "../platform/result.ts";
 import { requireProject } from "../projects/api.ts";
@@ -15,7 +17,6 @@ type Caller = RequestContext<"user">;
 
 /** POST /runs/:id/notify */
 async function test(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
 	return json({ told: await testNotifications(context) } satisfies NotifyAnswer, 202);
 }
 
@@ -34,12 +35,12 @@ export async function testNotifications(context: Pick<Caller, "environment" | "p
 	throw new ApiError("conflict", "The pipeline of this run names nobody who is to be told.", { suggestions: ["Add notify to it."] });
 }
 
+const UNDELIVERED = { limit: limit() };
+
 /** GET /projects/:name/untold */
-async function listUntold(context: Caller): Promise<Response> {
-	onlyParameters(context.url, ["limit"]);
+async function listUndelivered(context: Caller & Queried<typeof UNDELIVERED>): Promise<Response> {
 	const { name } = await requireProject(context);
-	const limit = integerParameter(context.url, "limit", { least: 1, most: 200, fallback: 20 });
-	return json({ items: await undeliveredOf(context, name, limit), next_cursor: null });
+	return json({ items: await undeliveredOf(context, name, context.query.limit), next_cursor: null });
 }
 
 export async function undeliveredOf(
@@ -59,6 +60,22 @@ export async function undeliveredOf(
 }
 
 export const notificationRoutes = [
-	route("POST", "/api/v1/runs/:id/notify", ["user"], test),
-	route("GET", "/api/v1/projects/:name/untold", ["user"], listUntold),
+	route({
+		method: "POST",
+		path: "/api/v1/runs/:id/notify",
+		allow: ["user"],
+		description: { summary: "Tell all whom the pipeline of a run names, as a test", answers: { 202: notifications.notifyAnswer } },
+		handle: test,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/projects/:name/untold",
+		allow: ["user"],
+		description: {
+			summary: "What its forge, and whom its pipelines name, was to be told and was not (yet)",
+			answers: { 200: listOf(notifications.untold) },
+		},
+		query: UNDELIVERED,
+		handle: listUndelivered,
+	}),
 ];

@@ -1,12 +1,12 @@
 import type { ProjectRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
-import { type Project, type ProjectChange, type ProjectRequest, projectChange, projectRequest } from "../../schema/wire/projects.ts";
+import type { Project, ProjectChange, ProjectRequest, projectChange, projectRequest } from "../../schema/wire/projects.ts";
+import * as projects from "../../schema/wire/projects.ts";
 import type { Page } from "../../schema/wire/resources.ts";
 import { comparedProject } from "../discovery/comparison_pipeline.ts";
 import { json } from "../http/answers.ts";
-import { readJson } from "../http/bodies.ts";
-import { onlyParameters } from "../http/queries.ts";
-import { actorOf, type RequestContext, route } from "../http/route.ts";
+import { listOf } from "../http/pages.ts";
+import { actorOf, type Bodied, type RequestContext, route } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { presentProject } from "../runs/present.ts";
@@ -18,8 +18,7 @@ import { addProject, changeProject, findProject, listProjects, removeProject } f
 
 type Caller = RequestContext<"user">;
 
-async function list({ url, environment, principal, baseUrl }: Caller): Promise<Response> {
-	onlyParameters(url, []);
+async function list({ environment, principal, baseUrl }: Caller): Promise<Response> {
 	const [rows, comparisons] = await Promise.all([
 		listProjects(environment.DB, principal.team),
 		dispatcherOf(environment, principal.team).readComparisons(null),
@@ -30,7 +29,6 @@ async function list({ url, environment, principal, baseUrl }: Caller): Promise<R
 }
 
 async function get(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
 	return json(await describeProject(context, await requireProject(context)));
 }
 
@@ -69,9 +67,8 @@ export async function requireProject({ params, environment, principal }: Pick<Ca
 }
 
 /** POST /projects */
-async function create(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
-	const created = await createProject(context, await readJson(context.request, projectRequest));
+async function create(context: Caller & Bodied<typeof projectRequest>): Promise<Response> {
+	const created = await createProject(context, await context.readBody());
 	return json(created, 201, { Location: `/api/v1/projects/${created.name}` });
 }
 
@@ -107,9 +104,8 @@ const NOTICES = [
 ] as const satisfies { setting: keyof ProjectChange; kind: string }[];
 
 /** PATCH /projects/:name: what is not given stays. */
-async function change(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
-	return json(await editProject(context, await readJson(context.request, projectChange)));
+async function change(context: Caller & Bodied<typeof projectChange>): Promise<Response> {
+	return json(await editProject(context, await context.readBody()));
 }
 
 /** @throws ApiError `not_found` */
@@ -137,7 +133,6 @@ export async function editProject(
 
 /** DELETE /projects/:name: with its secrets; its runs stay as they are. */
 async function remove(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
 	await deleteProject(context);
 	return new Response(null, { status: 204 });
 }
@@ -151,9 +146,41 @@ export async function deleteProject({ params, environment, principal, requestId 
 }
 
 export const projectRoutes = [
-	route("GET", "/api/v1/projects", ["user"], list),
-	route("POST", "/api/v1/projects", ["user"], create),
-	route("GET", "/api/v1/projects/:name", ["user"], get),
-	route("PATCH", "/api/v1/projects/:name", ["user"], change),
-	route("DELETE", "/api/v1/projects/:name", ["user"], remove),
+	route({
+		method: "GET",
+		path: "/api/v1/projects",
+		allow: ["user"],
+		description: { summary: "All projects, by name", answers: { 200: listOf(projects.project) } },
+		handle: list,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/projects",
+		allow: ["user"],
+		description: { summary: "Make a project", answers: { 201: projects.project } },
+		body: projects.projectRequest,
+		handle: create,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/projects/:name",
+		allow: ["user"],
+		description: { summary: "A project", answers: { 200: projects.project } },
+		handle: get,
+	}),
+	route({
+		method: "PATCH",
+		path: "/api/v1/projects/:name",
+		allow: ["user"],
+		description: { summary: "Change a project; what is not given stays", answers: { 200: projects.project } },
+		body: projects.projectChange,
+		handle: change,
+	}),
+	route({
+		method: "DELETE",
+		path: "/api/v1/projects/:name",
+		allow: ["user"],
+		description: { summary: "Remove a project with its secrets; its runs stay", answers: { 204: null } },
+		handle: remove,
+	}),
 ];

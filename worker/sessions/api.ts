@@ -2,8 +2,9 @@ import { notFound } from "../../schema/wire/errors.ts";
 import { MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
 import type { Page } from "../../schema/wire/resources.ts";
 import type { Session } from "../../schema/wire/sessions.ts";
+import * as sessions from "../../schema/wire/sessions.ts";
 import { json } from "../http/answers.ts";
-import { onlyParameters } from "../http/queries.ts";
+import { listOf } from "../http/pages.ts";
 import { actorOf, type RequestContext, route } from "../http/route.ts";
 import { endSession, endSessions, listSessions } from "../identity/sessions_store.ts";
 import { log } from "../platform/logger.ts";
@@ -27,12 +28,10 @@ export async function sessionsOf({ environment, principal }: Pick<Caller, "envir
 }
 
 async function list(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
 	return json({ items: await sessionsOf(context), next_cursor: null } satisfies Page<Session>);
 }
 
 async function end(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
 	await endOne(context);
 	return new Response(null, { status: 204 });
 }
@@ -50,15 +49,32 @@ export async function endOne({
 }
 
 /** DELETE /sessions: everybody signs in again, whoever asks for it included. */
-async function endAll({ url, environment, principal, requestId }: Caller): Promise<Response> {
-	onlyParameters(url, []);
+async function endAll({ environment, principal, requestId }: Caller): Promise<Response> {
 	await endSessions(environment.DB, principal.team);
 	log("info", "all sessions ended", { request_id: requestId, actor: actorOf(principal) });
 	return new Response(null, { status: 204 });
 }
 
 export const sessionRoutes = [
-	route("GET", "/api/v1/sessions", ["user"], list),
-	route("DELETE", "/api/v1/sessions", ["user"], endAll),
-	route("DELETE", "/api/v1/sessions/:id", ["user"], end),
+	route({
+		method: "GET",
+		path: "/api/v1/sessions",
+		allow: ["user"],
+		description: { summary: "Browsers that are signed in to the status page", answers: { 200: listOf(sessions.session) } },
+		handle: list,
+	}),
+	route({
+		method: "DELETE",
+		path: "/api/v1/sessions",
+		allow: ["user"],
+		description: { summary: "End all sessions", answers: { 204: null } },
+		handle: endAll,
+	}),
+	route({
+		method: "DELETE",
+		path: "/api/v1/sessions/:id",
+		allow: ["user"],
+		description: { summary: "End a session", answers: { 204: null } },
+		handle: end,
+	}),
 ];

@@ -2,7 +2,8 @@ import { ApiError, type FieldError } from "../../../schema/wire/errors.ts";
 import { MAX_PROTOCOL_BODY_BYTES } from "../../../schema/wire/limits.ts";
 import { type Project, projectChange, projectRequest } from "../../../schema/wire/projects.ts";
 import { readText, validated } from "../../http/bodies.ts";
-import { idCursor, pageOf } from "../../http/queries.ts";
+import { pageOf } from "../../http/pages.ts";
+import { idCursor, valuesOf } from "../../http/parameters.ts";
 import type { RequestContext } from "../../http/route.ts";
 import { undeliveredOf } from "../../notifications/api.ts";
 import { listPipelines } from "../../pipelines/store.ts";
@@ -85,7 +86,7 @@ async function showProject(
 	fields: ProjectFields,
 	error: ApiError | null,
 ): Promise<Response> {
-	const after = idCursor(url, "run");
+	const after = valuesOf({ cursor: idCursor("run") }, url.searchParams).cursor;
 	const [rows, secrets, deliveries, schedules, pipelines, untold] = await Promise.all([
 		listRuns(environment.DB, principal.team, { limit: RUNS_SHOWN + 1, after, state: null, project: project.name }),
 		listSecrets(environment.DB, principal.team, project.name),
