@@ -3,15 +3,11 @@ import * as agents from "../../schema/wire/agents.ts";
 import * as resources from "../../schema/wire/resources.ts";
 import { json } from "../http/answers.ts";
 import { listOf } from "../http/pages.ts";
-import { actorOf, type Bodied, type RequestContext, route } from "../http/route.ts";
+import { type Bodied, type RequestContext, route } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
-import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
-import type { AgentChange } from "../queue/core/agents/lifecycle.ts";
-import type { AgentRows } from "../queue/core/reads.ts";
-import { presentAgent } from "../runs/present.ts";
-
-/** What people do with agents. */
+import { presentAgent } from "./present.ts";
+import { changeAgent, removeAgent } from "./service.ts";
 
 type Person = RequestContext<"user">;
 
@@ -22,42 +18,6 @@ async function list({ environment, principal }: RequestContext<"user" | "host">)
 
 async function get({ environment, principal, params }: Person): Promise<Response> {
 	return json(presentAgent(unwrap(await dispatcherOf(environment, principal.team).readAgent(params.id ?? ""))));
-}
-
-/** What the log says of each change. */
-const LOGGED: Record<AgentChange["kind"], string> = {
-	restrict: "agent restricted",
-	disable: "agent disabled",
-	enable: "agent enabled",
-	drain: "agent asked to drain",
-	rotate: "agent asked to rotate its token",
-};
-
-/** Changes the agent that the address names. @throws ApiError `not_found`, `conflict` */
-export async function changeAgent({ environment, principal, params, requestId }: Person, change: AgentChange): Promise<AgentRows> {
-	const actor = actorOf(principal);
-	const rows = unwrap(await dispatcherOf(environment, principal.team).changeAgent(params.id ?? "", change, actor));
-	const { kind, ...what } = change;
-	log("info", LOGGED[kind], { request_id: requestId, actor, agent: rows.agent.id, name: rows.agent.name, ...what });
-	return rows;
-}
-
-/** Removes the agent that the address names. @throws ApiError `not_found` */
-export async function removeAgent({ environment, principal, params, requestId }: Person): Promise<void> {
-	const actor = actorOf(principal);
-	const name = unwrap(await dispatcherOf(environment, principal.team).removeAgent(params.id ?? "", actor));
-	log("info", "agent removed", { request_id: requestId, actor, agent: params.id, name });
-}
-
-/** PATCH /agents/:id: which jobs it may take from now on. What it runs it finishes. */
-async function restrict(context: Person & Bodied<typeof agentChange>): Promise<Response> {
-	const change = await context.readBody();
-	return json(presentAgent(await changeAgent(context, { kind: "restrict", ...change })));
-}
-
-async function disable(context: Person & Bodied<typeof disableRequest>): Promise<Response> {
-	const { running } = await context.readBody();
-	return json(presentAgent(await changeAgent(context, { kind: "disable", cancel: running === "cancel" })));
 }
 
 /** A change that has nothing to be said of it. */
@@ -71,6 +31,17 @@ function changing(kind: "enable" | "drain" | "rotate") {
 async function remove(context: Person): Promise<Response> {
 	await removeAgent(context);
 	return new Response(null, { status: 204 });
+}
+
+/** PATCH /agents/:id: which jobs it may take from now on. What it runs it finishes. */
+async function restrict(context: Person & Bodied<typeof agentChange>): Promise<Response> {
+	const change = await context.readBody();
+	return json(presentAgent(await changeAgent(context, { kind: "restrict", ...change })));
+}
+
+async function disable(context: Person & Bodied<typeof disableRequest>): Promise<Response> {
+	const { running } = await context.readBody();
+	return json(presentAgent(await changeAgent(context, { kind: "disable", cancel: running === "cancel" })));
 }
 
 export const manageAgentRoutes = [

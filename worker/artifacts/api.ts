@@ -1,19 +1,18 @@
 import { makeZip, predictLength } from "client-zip";
 import type { ArtifactRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
-import type { Artifact } from "../../schema/wire/resources.ts";
 import * as resources from "../../schema/wire/resources.ts";
 import type { Environment } from "../bindings.ts";
 import { json } from "../http/answers.ts";
 import { isNotModified } from "../http/entity_tags.ts";
 import { listOf } from "../http/pages.ts";
 import { attempt, text } from "../http/parameters.ts";
-import { publicLink } from "../http/public_path.ts";
 import { rangeOf } from "../http/ranges.ts";
 import { type Queried, type RequestContext, route } from "../http/route.ts";
-import { requireJob } from "../jobs/api.ts";
-import { listArtifacts } from "../runs/store.ts";
+import { requireJob } from "../record/require.ts";
+import { listArtifacts } from "../record/runs.ts";
 import { readArtifact } from "./objects.ts";
+import { filesOf, present } from "./service.ts";
 
 type Caller = RequestContext<"user" | "host">;
 
@@ -36,35 +35,6 @@ async function namedRows(context: Caller & Queried<typeof NAMED>): Promise<Artif
 	const rows = await artifactRows(context);
 	const { name } = context.query;
 	return name === null ? rows : rows.filter((row) => row.name === name);
-}
-
-/** The files of a job, with the address of each. */
-export async function presentArtifacts(environment: Environment, team: string, jobId: string, attemptId: string): Promise<Artifact[]> {
-	const rows = filesOf(await listArtifacts(environment, team, attemptId));
-	return rows.map((row) => present(jobId, row));
-}
-
-/** What a job has saved; what it says of itself is shown elsewhere. */
-function filesOf(rows: readonly ArtifactRow[]): ArtifactRow[] {
-	return rows.filter(({ kind }) => kind === "file");
-}
-
-function present(jobId: string, { path, size, sha256, is_executable, name, expires_at, expired_at }: ArtifactRow): Artifact {
-	const at = (time: number | null) => (time === null ? null : new Date(time).toISOString());
-	return {
-		path,
-		size,
-		sha256,
-		executable: is_executable === 1,
-		url: artifactUrl(jobId, path),
-		name,
-		expires_at: at(expires_at),
-		expired_at: at(expired_at),
-	};
-}
-
-function artifactUrl(jobId: string, path: string): string {
-	return publicLink(`/api/v1/jobs/${jobId}/artifacts/${path.split("/").map(encodeURIComponent).join("/")}`);
 }
 
 async function list(context: Caller & Queried<typeof NAMED>): Promise<Response> {

@@ -14,8 +14,8 @@ import { sign } from "../identity/signing.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { unwrap } from "../platform/result.ts";
 import type { DownloadableJob } from "../queue/core/leases/attempts.ts";
-import { listArtifacts } from "../runs/store.ts";
-import { leaseOf } from "./api.ts";
+import { listArtifacts } from "../record/runs.ts";
+import { leaseOf } from "./service.ts";
 
 /** The files that a job fetches from the jobs that it needs. */
 

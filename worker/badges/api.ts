@@ -4,8 +4,8 @@ import { text } from "../http/parameters.ts";
 import { type Queried, type RequestContext, route } from "../http/route.ts";
 import { sha256 } from "../identity/digest.ts";
 import { DEFAULT_TEAM } from "../identity/principal.ts";
-import { findProject } from "../projects/store.ts";
-import { branchState, statesOfJob } from "../runs/store.ts";
+import { findProject } from "../record/projects.ts";
+import { branchState, statesOfJob } from "../record/runs.ts";
 import { type Badge, badgeOf, svgOf, worstOf } from "./badge.ts";
 
 const BADGE = {

@@ -1,11 +1,12 @@
+import { presentAgent } from "../agents/present.ts";
 import type { Environment } from "../bindings.ts";
 import { SSE_HEADERS, streamed } from "../http/answers.ts";
 import { type RequestContext, route } from "../http/route.ts";
 import { isStillValid } from "../identity/still_valid.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import type { Changes } from "../queue/core/reads.ts";
-import { presentAgent, presentJobSummary, presentRunSummary } from "../runs/present.ts";
-import { recordedChanges } from "../runs/store.ts";
+import { presentJobSummary, presentRunSummary } from "../record/present.ts";
+import { recordedChanges } from "../record/runs.ts";
 
 const HOLD_MS = 15_000;
 /** Who is further behind than this is told to read everything anew. */

@@ -1,56 +1,18 @@
-import { notFound } from "../../schema/wire/errors.ts";
-import type { Explanation, Job } from "../../schema/wire/resources.ts";
 import * as resources from "../../schema/wire/resources.ts";
 import { isTerminal, JOB_STATES } from "../../schema/wire/states.ts";
-import type { Environment } from "../bindings.ts";
 import { json } from "../http/answers.ts";
 import { listOf, pageOf } from "../http/pages.ts";
 import { idCursor, limit, oneOf, text } from "../http/parameters.ts";
 import { actorOf, type Queried, type RequestContext, route } from "../http/route.ts";
-import { logProgress } from "../logs/reader.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { unwrap } from "../platform/result.ts";
 import { alreadyOver } from "../queue/core/runs/cancel.ts";
-import { presentJob, presentJobSummary } from "../runs/present.ts";
-import { findJob, type JobRecord, listJobs } from "../runs/store.ts";
+import { presentJob, presentJobSummary } from "../record/present.ts";
+import { requireJob } from "../record/require.ts";
+import { listJobs } from "../record/runs.ts";
+import { describeJob, explain } from "./service.ts";
 
 type Caller = RequestContext<"user" | "host">;
-
-/** @throws ApiError `not_found` */
-export async function requireJob(environment: Environment, team: string, id: string): Promise<JobRecord> {
-	const record = await findJob(environment, team, id);
-	if (!record) throw notFound("job", id);
-	return record;
-}
-
-/** A job as it is this moment: the steps of a running attempt come from where its log is. */
-export async function describeJob(environment: Environment, record: JobRecord): Promise<Job> {
-	const job = presentJob(record);
-	const newest = record.attempts.at(-1);
-	const presented = job.attempts.at(-1);
-	if (!newest || !presented || isTerminal(newest.state)) return job;
-	const { steps, bytes } = await logProgress(environment, newest);
-	presented.steps = steps;
-	presented.log.bytes = bytes;
-	return { ...job, steps };
-}
-
-/** Why a job is where it is. */
-export async function explain(environment: Environment, record: JobRecord): Promise<Explanation> {
-	const { job } = record;
-	const live = await dispatcherOf(environment, job.team).explain(job.id);
-	return (
-		live ?? {
-			job_id: job.id,
-			state: job.state,
-			summary: job.reason_text ?? `The job is over: ${job.state}.`,
-			position: null,
-			waiting_for: [],
-			retry_at: null,
-			agents: [],
-		}
-	);
-}
 
 const LIST = {
 	limit: limit(),

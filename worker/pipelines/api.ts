@@ -19,26 +19,14 @@ import { isNotModified } from "../http/entity_tags.ts";
 import { isForm, partError, readParts, textOf } from "../http/forms.ts";
 import { listOf } from "../http/pages.ts";
 import { flag, integer, limit, numberCursor, text } from "../http/parameters.ts";
-import { actorOf, type Queried, type RequestContext, route } from "../http/route.ts";
-import { dispatcherOf } from "../platform/dispatcher.ts";
+import type { RequestContext } from "../http/route.ts";
+import { actorOf, type Queried, route } from "../http/route.ts";
 import { log } from "../platform/logger.ts";
-import { unwrap } from "../platform/result.ts";
-import type { Submitted } from "../queue/dispatcher.ts";
-import { answerSubmitted, idempotencyOf } from "../runs/api.ts";
-import { presentPipeline, presentVersion } from "../runs/present.ts";
-import {
-	changePipeline,
-	createPipeline,
-	deletePipeline,
-	readNewest,
-	readVersion,
-	requireVersion,
-	restoreVersion,
-	storedSubmission,
-} from "./service.ts";
-import { findPipeline, findPipelineByName, listPipelines, listVersions } from "./store.ts";
-
-/** Pipelines that are kept here rather than in a repository. */
+import { answerSubmitted } from "../runs/service.ts";
+import { presentPipeline, presentVersion } from "./present.ts";
+import { requirePipeline, triggerPipeline } from "./service.ts";
+import { findPipelineByName, listPipelines, listVersions } from "./store.ts";
+import { changePipeline, createPipeline, deletePipeline, readNewest, readVersion, requireVersion, restoreVersion } from "./versions.ts";
 
 type Caller = RequestContext<"user">;
 
@@ -50,17 +38,6 @@ const DIFF_MS = 100;
 async function list({ url, environment, principal, baseUrl }: Caller): Promise<Response> {
 	const rows = await listPipelines(environment.DB, principal.team, url.searchParams.get("project"));
 	return json({ items: rows.map((row) => presentPipeline(row, baseUrl)), next_cursor: null } satisfies Page<StoredPipeline>);
-}
-
-/** The pipeline that the path names. @throws ApiError `not_found` */
-export async function requirePipeline({
-	params,
-	environment,
-	principal,
-}: Pick<Caller, "params" | "environment" | "principal">): Promise<PipelineRow> {
-	const found = await findPipeline(environment.DB, principal.team, params.id ?? "");
-	if (!found) throw notFound("pipeline", params.id ?? "");
-	return found;
 }
 
 async function get(context: Caller): Promise<Response> {
@@ -206,25 +183,6 @@ async function trigger(context: Caller & Queried<typeof TRIGGER>): Promise<Respo
 		await triggerPipeline(context, text.trim() === "" ? {} : await parseBoundedJson(text)),
 		context.query.follow,
 	);
-}
-
-/** @throws ApiError `not_found`, and as a submission does */
-export async function triggerPipeline(
-	context: Pick<Caller, "request" | "environment" | "params" | "principal" | "requestId">,
-	asked: unknown,
-): Promise<Submitted> {
-	const { environment, principal, requestId } = context;
-	const pipeline = await requirePipeline(context);
-	if (typeof asked !== "object" || asked === null || Array.isArray(asked))
-		throw partError("body", "expected a map of what is to be said beside the pipeline", '{"params": {"target": "staging"}}');
-	for (const key of ["pipeline", "run", "project"])
-		if (key in asked) throw partError(key, "is what the pipeline is made of already", "leave it out");
-	const idempotency = await idempotencyOf(context, JSON.stringify(["trigger", pipeline.id, asked]));
-	const by = { kind: "api" as const, actor: actorOf(principal), idempotency };
-	const submit = await storedSubmission(environment, principal.team, pipeline, asked as Record<string, unknown>, by);
-	const answer = unwrap(await dispatcherOf(environment, principal.team).submit(submit));
-	log("info", "pipeline triggered", { request_id: requestId, pipeline: pipeline.id, run: answer.runId, actor: actorOf(principal) });
-	return answer;
 }
 
 function noted({ requestId, principal }: Caller, { id, version }: PipelineRow): void {

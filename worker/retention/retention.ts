@@ -7,11 +7,11 @@ import { deleteSessionsBefore } from "../identity/sessions_store.ts";
 import { indexKeyOf } from "../logs/line_counter.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { readRetention } from "../platform/settings.ts";
-import { projectsWithRetention } from "../projects/store.ts";
 import type { Holdings } from "../queue/core/reads.ts";
+import { projectsWithRetention } from "../record/projects.ts";
+import { deleteObjects, removeRun } from "../runs/remove_run.ts";
 import { forgetTests } from "../test_results/store.ts";
 import { removeDeliveriesBefore } from "../webhooks/store.ts";
-import { deleteObjects, removeRun } from "./remove_run.ts";
 import {
 	artifactsBefore,
 	artifactsExpiredBefore,

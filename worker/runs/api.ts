@@ -1,16 +1,15 @@
 import { ulid } from "ulid";
 import type { ResolvedPipeline } from "../../schema/pipeline/resolve/resolved.ts";
-import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import { MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
 import { FORMATS_OF_FOLLOWED } from "../../schema/wire/log_formats.ts";
-import type { SubmittedRun } from "../../schema/wire/resources.ts";
 import * as resources from "../../schema/wire/resources.ts";
 import { isTerminal, RUN_STATES } from "../../schema/wire/states.ts";
 import { json, streamed, TEXT_STREAM_HEADERS } from "../http/answers.ts";
 import { listOf, pageOf } from "../http/pages.ts";
 import { flag, idCursor, integer, invalidParameter, limit, numberCursor, oneOf, text } from "../http/parameters.ts";
-import { actorOf, type Queried, type RequestContext, route } from "../http/route.ts";
+import type { RequestContext } from "../http/route.ts";
+import { actorOf, type Queried, route } from "../http/route.ts";
 import { sha256 } from "../identity/digest.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { errorFields, log } from "../platform/logger.ts";
@@ -18,20 +17,19 @@ import { unwrap } from "../platform/result.ts";
 import { alreadyOver } from "../queue/core/runs/cancel.ts";
 import { SUBMITTED } from "../queue/core/runs/submit.ts";
 import type { Submitted } from "../queue/dispatcher.ts";
-import { removeRun } from "../retention/remove_run.ts";
-import { missingSecrets } from "../secrets/service.ts";
+import { presentEvent, presentRun, presentRunSummary } from "../record/present.ts";
+import { requireRun } from "../record/require.ts";
+import { listRuns } from "../record/runs.ts";
+import { listEvents } from "../record/transitions.ts";
+import { missingSecrets } from "../secrets/vault.ts";
 import { followRun } from "./follow_run.ts";
-import { presentEvent, presentRun, presentRunSummary } from "./present.ts";
-import { findRun, listRuns, type RunRecord } from "./store.ts";
+import { answerSubmitted, deleteFinishedRun, idempotencyOf } from "./service.ts";
 import { readSubmission } from "./submission.ts";
-import { listEvents } from "./transitions_store.ts";
+
+type Caller = RequestContext<"user" | "host">;
 
 const HOLD_MS = 20_000;
 const MAX_WAIT_S = 3600;
-/** How long a deletion waits for the end of the run to be recorded. */
-const DEPARTURE_MS = 5_000;
-
-type Caller = RequestContext<"user" | "host">;
 
 const SUBMIT = { follow: flag("1: answer with the logs as they are written, and ::exit N as the last line") };
 
@@ -72,37 +70,6 @@ async function missingSecretsOf({ environment, principal }: Caller, pipeline: Re
 	});
 }
 
-/** What whoever submitted is told: the run, or its logs as they are written. */
-export async function answerSubmitted(
-	context: Pick<Caller, "environment" | "principal" | "baseUrl">,
-	answer: Submitted,
-	isFollowing = false,
-): Promise<Response> {
-	const { environment, principal, baseUrl } = context;
-	const headers = { Location: `/api/v1/runs/${answer.runId}`, ...(answer.isReplay ? { "Idempotent-Replayed": "true" } : {}) };
-	if (isFollowing) {
-		return streamed({ ...TEXT_STREAM_HEADERS, ...headers }, (write) =>
-			followRun(environment, principal.team, answer.runId, baseUrl, write, { notices: answer.notices }),
-		);
-	}
-	const record = answer.rows ?? (await findRun(environment, principal.team, answer.runId));
-	if (!record) throw new ApiError("gone", "The run of this Idempotency-Key was deleted.", { details: { run_id: answer.runId } });
-	return json({ ...presentRun(record, baseUrl), notices: answer.notices } satisfies SubmittedRun, 201, headers);
-}
-
-/** What a submission must know of its request, whoever makes it. */
-export type SubmittingContext = Pick<Caller, "request" | "environment" | "params" | "principal" | "requestId">;
-
-export async function idempotencyOf({ request, principal }: SubmittingContext, content: string) {
-	const key = request.headers.get("Idempotency-Key");
-	if (key === null) return null;
-	if (key === "" || key.length > 200) {
-		throw new ApiError("malformed", "An Idempotency-Key has 1 to 200 characters.", { suggestions: ["Use a UUID."] });
-	}
-	const scope = principal.kind === "user" ? principal.tokenId : principal.kind;
-	return { scope, key, digest: await sha256(content) };
-}
-
 const LIST = {
 	limit: limit(),
 	cursor: idCursor("run"),
@@ -124,21 +91,6 @@ async function list({ query, environment, principal, baseUrl }: Caller & Queried
 		kind,
 	});
 	return json(pageOf(rows, limit, (run) => presentRunSummary(run, baseUrl)));
-}
-
-/** @throws ApiError `not_found` */
-export async function requireRun({
-	environment,
-	principal,
-	params,
-}: Pick<Caller, "environment" | "params" | "principal">): Promise<RunRecord> {
-	const record = await findRun(environment, principal.team, params.id ?? "");
-	if (!record) throw notFound("run", params.id ?? "");
-	return record;
-}
-
-async function get(context: Caller): Promise<Response> {
-	return json(presentRun(await requireRun(context), context.baseUrl));
 }
 
 const WAIT = { timeout: integer("seconds (60; at most 3600)", { least: 0, most: MAX_WAIT_S, fallback: 60 }) };
@@ -173,29 +125,6 @@ async function remove(context: Caller): Promise<Response> {
 	return new Response(null, { status: 204 });
 }
 
-/**
- * Deletes the run that the path names.
- * @throws ApiError `not_found`, `conflict` while it lives or its end is still being recorded
- */
-export async function deleteFinishedRun(context: Pick<Caller, "environment" | "params" | "principal" | "requestId">): Promise<void> {
-	const { environment, principal, requestId } = context;
-	const { run } = await requireRun(context);
-	if (!isTerminal(run.state)) {
-		throw new ApiError("conflict", `The run is ${run.state}; only one that is over can be deleted.`, {
-			details: { id: run.id, state: run.state },
-			suggestions: [`Cancel it first: POST /api/v1/runs/${run.id}/cancel`],
-		});
-	}
-	if (!(await dispatcherOf(environment, principal.team).hasDeparted(run.id, DEPARTURE_MS))) {
-		throw new ApiError("conflict", "The end of the run is still being recorded.", {
-			details: { id: run.id, state: run.state },
-			suggestions: ["Try again in a moment; /readyz says whether the record is behind."],
-		});
-	}
-	await removeRun(environment, run.id);
-	log("info", "run deleted", { request_id: requestId, run: run.id, actor: actorOf(principal) });
-}
-
 const TRANSITIONS = { limit: limit(MAX_LIST_LIMIT), cursor: numberCursor() };
 
 /** GET /runs/:id/events: every transition of the run and its jobs, oldest first. */
@@ -221,6 +150,10 @@ async function followLog(context: Caller & Queried<typeof FOLLOW>): Promise<Resp
 	const format = query.format ?? "raw";
 	const { run } = await requireRun(context);
 	return streamed(TEXT_STREAM_HEADERS, (write) => followRun(environment, principal.team, run.id, baseUrl, write, { format }));
+}
+
+async function get(context: Caller): Promise<Response> {
+	return json(presentRun(await requireRun(context), context.baseUrl));
 }
 
 export const runRoutes = [

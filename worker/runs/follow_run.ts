@@ -6,8 +6,8 @@ import type { Environment } from "../bindings.ts";
 import { FollowedText } from "../logs/followed_text.ts";
 import { readLog } from "../logs/reader.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
+import { findRun, type RunRecord } from "../record/runs.ts";
 import { PrefixedLines, WritersTurn } from "./prefixed_lines.ts";
-import { findRun, type RunRecord } from "./store.ts";
 
 /**
  * A run as text: the logs of its jobs as they are written, and `::exit N` as the last line. What one job writes comes byte for byte

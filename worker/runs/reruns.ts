@@ -12,9 +12,10 @@ import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import type { Rerun, RunCommit } from "../queue/core/runs/submit.ts";
+import { requireRun } from "../record/require.ts";
+import { findDefinition, type RunRecord } from "../record/runs.ts";
 import { touchSource } from "../sources/store.ts";
-import { answerSubmitted, idempotencyOf, requireRun, type SubmittingContext } from "./api.ts";
-import { findDefinition, type RunRecord } from "./store.ts";
+import { answerSubmitted, idempotencyOf, type SubmittingContext } from "./service.ts";
 
 /** Repeating a run: the same pipeline, parameters and commit, all of it or what is left to do. */
 

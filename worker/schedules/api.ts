@@ -6,15 +6,15 @@ import type { Schedule, scheduleChange, scheduleRequest } from "../../schema/wir
 import * as schedules from "../../schema/wire/schedules.ts";
 import { json } from "../http/answers.ts";
 import { listOf } from "../http/pages.ts";
-import { actorOf, type Bodied, type RequestContext, route } from "../http/route.ts";
+import type { RequestContext } from "../http/route.ts";
+import { actorOf, type Bodied, route } from "../http/route.ts";
 import { findPipeline } from "../pipelines/store.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
-import { requireProject } from "../projects/api.ts";
-import { presentSchedule } from "../runs/present.ts";
-
-/** Times at which something of a project is run. */
+import { requireProject } from "../record/require.ts";
+import { presentSchedule } from "./present.ts";
+import { pauseSchedule } from "./service.ts";
 
 type Caller = RequestContext<"user">;
 
@@ -54,14 +54,6 @@ async function get({ params, environment, principal }: Caller): Promise<Response
 async function change(context: Caller & Bodied<typeof scheduleChange>): Promise<Response> {
 	const { paused } = await context.readBody();
 	return json(await pauseSchedule(context, paused));
-}
-
-/** @throws ApiError `not_found` */
-export async function pauseSchedule({ params, environment, principal, requestId }: Caller, isPaused: boolean): Promise<Schedule> {
-	const by = isPaused ? actorOf(principal) : null;
-	const row = unwrap(await dispatcherOf(environment, principal.team).pauseSchedule(params.id ?? "", by));
-	log("info", isPaused ? "schedule paused" : "schedule goes on", { request_id: requestId, schedule: row.id, actor: actorOf(principal) });
-	return presentSchedule(row, Date.now());
 }
 
 async function remove({ params, environment, principal, requestId }: Caller): Promise<Response> {

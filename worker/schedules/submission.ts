@@ -2,11 +2,11 @@ import { notFound } from "../../schema/wire/errors.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
 import type { Environment } from "../bindings.ts";
 import { discoverySubmission } from "../discovery/submit_discovery.ts";
-import { storedSubmission } from "../pipelines/service.ts";
 import { findPipeline } from "../pipelines/store.ts";
-import { findProject } from "../projects/store.ts";
+import { storedSubmission } from "../pipelines/versions.ts";
 import type { ScheduleRow } from "../queue/core/discovery/schedules.ts";
 import type { Submit } from "../queue/core/runs/submit.ts";
+import { findProject } from "../record/projects.ts";
 
 /** Who is named for what a schedule makes. */
 const ACTOR = "a schedule";

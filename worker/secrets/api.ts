@@ -9,7 +9,7 @@ import { listOf } from "../http/pages.ts";
 import { invalidParameter, type Parameter } from "../http/parameters.ts";
 import { actorOf, type Bodied, type Queried, type RequestContext, route } from "../http/route.ts";
 import { log } from "../platform/logger.ts";
-import { listSecrets, putSecret, removeSecret, rotateSecrets, type SecretPlace } from "./service.ts";
+import { listSecrets, putSecret, removeSecret, rotateSecrets, type SecretPlace } from "./vault.ts";
 
 /** Secrets can be set, listed, removed and encrypted anew. No route gives a value back. */
 

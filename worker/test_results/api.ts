@@ -1,17 +1,12 @@
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
-import { MAX_SUMMARY_BYTES } from "../../schema/wire/limits.ts";
-import { ownArtifactPath } from "../../schema/wire/paths.ts";
 import type { TestHistory } from "../../schema/wire/resources.ts";
 import * as resources from "../../schema/wire/resources.ts";
-import { readArtifact } from "../artifacts/objects.ts";
-import type { Environment } from "../bindings.ts";
 import { json } from "../http/answers.ts";
 import { integer, limit, numberCursor, oneOf, text } from "../http/parameters.ts";
 import { type Queried, type RequestContext, route } from "../http/route.ts";
-import { requireJob } from "../jobs/api.ts";
-import { requireRun } from "../runs/api.ts";
-import { findArtifact } from "../runs/store.ts";
+import { requireJob, requireRun } from "../record/require.ts";
 import { testsOfRun } from "./run_tests.ts";
+import { readSummary } from "./service.ts";
 import { historyOf } from "./store.ts";
 
 /** What jobs say of themselves: tests, coverage, summaries. */
@@ -73,14 +68,6 @@ async function summary({ environment, principal, params }: Caller): Promise<Resp
 			"X-Content-Type-Options": "nosniff",
 		},
 	});
-}
-
-/** The summary that an attempt has written; null if there is none (any more). */
-export async function readSummary(environment: Environment, team: string, attemptId: string): Promise<string | null> {
-	const row = await findArtifact(environment, team, attemptId, ownArtifactPath("summary"));
-	if (!row || row.expired_at !== null || row.size > MAX_SUMMARY_BYTES) return null;
-	const body = await readArtifact(environment.BUCKET, row, 0, row.size);
-	return body && new Response(body).text();
 }
 
 export const testRoutes = [

@@ -7,7 +7,7 @@ import { readChecked } from "../http/checked_body.ts";
 import { type RequestContext, route } from "../http/route.ts";
 import type { Claim } from "../identity/wrong_credentials.ts";
 import { log } from "../platform/logger.ts";
-import { findProjectById } from "../projects/store.ts";
+import { findProjectById } from "../record/projects.ts";
 import { takeDelivery } from "./take_delivery.ts";
 
 /** POST /hooks/prj_…: what the forge of a project delivers. Its signature alone says who has sent it. */

@@ -1,33 +1,20 @@
-import type { DeliveryRow } from "../../schema/database/tables.ts";
 import type { Delivery } from "../../schema/wire/deliveries.ts";
 import * as deliveries from "../../schema/wire/deliveries.ts";
-import { ApiError, notFound } from "../../schema/wire/errors.ts";
+import { notFound } from "../../schema/wire/errors.ts";
 import type { Page } from "../../schema/wire/resources.ts";
 import * as resources from "../../schema/wire/resources.ts";
-import type { Trigger } from "../../schema/wire/triggers.ts";
-import { WHOLE } from "../discovery/discovery_pipeline.ts";
-import { discoverySubmission } from "../discovery/submit_discovery.ts";
 import { json } from "../http/answers.ts";
 import { listOf, pageOf } from "../http/pages.ts";
 import { idCursor, limit } from "../http/parameters.ts";
-import { actorOf, type Queried, type RequestContext, route } from "../http/route.ts";
-import { dispatcherOf } from "../platform/dispatcher.ts";
-import { log } from "../platform/logger.ts";
-import { unwrap } from "../platform/result.ts";
-import { requireProject } from "../projects/api.ts";
-import { findProject } from "../projects/store.ts";
-import type { Submitted } from "../queue/dispatcher.ts";
-import { answerSubmitted, idempotencyOf } from "../runs/api.ts";
-import { presentDelivery } from "../runs/present.ts";
-import { findDelivery, listDeliveries, settleDelivery } from "./store.ts";
-import { objectionTo } from "./take_delivery.ts";
-
-/** What was delivered to the hooks of projects, to be looked at and to be taken once more. */
+import type { RequestContext } from "../http/route.ts";
+import { type Queried, route } from "../http/route.ts";
+import { requireProject } from "../record/require.ts";
+import { answerSubmitted } from "../runs/service.ts";
+import { presentDelivery } from "./present.ts";
+import { replayDelivery } from "./service.ts";
+import { findDelivery, listDeliveries } from "./store.ts";
 
 type Caller = RequestContext<"user">;
-
-/** Why a delivery counts that was ignored or refused at first. */
-const REPLAYED = "replayed after a setting was corrected";
 
 const LIST = { limit: limit(), cursor: idCursor("delivery") };
 
@@ -48,38 +35,6 @@ async function get({ params, environment, principal }: Caller): Promise<Response
 /** POST /deliveries/:id/replay */
 async function replay(context: Caller): Promise<Response> {
 	return answerSubmitted(context, await replayDelivery(context));
-}
-
-/**
- * Takes once more what a delivery has said, with the project as it is now.
- * @throws ApiError `not_found`, `conflict` for one of which nothing is to be run
- */
-export async function replayDelivery(
-	context: Pick<Caller, "request" | "environment" | "params" | "principal" | "requestId">,
-): Promise<Submitted> {
-	const { environment, principal, params, requestId } = context;
-	const found = await findDelivery(environment.DB, principal.team, params.id ?? "");
-	if (!found) throw notFound("delivery", params.id ?? "");
-	if (found.trigger === null) throw nothingToRun(found, found.reason);
-	const project = await findProject(environment.DB, principal.team, found.project);
-	if (!project) throw notFound("project", found.project);
-	const trigger = JSON.parse(found.trigger) as Trigger;
-	const objection = objectionTo(project, found, trigger);
-	if (objection !== null) throw nothingToRun(found, objection);
-	const submit = await discoverySubmission(project, trigger, { ...WHOLE, isReplay: true }, { delivery: found.id, idempotency: null });
-	const idempotency = await idempotencyOf(context, JSON.stringify(["replay", found.id]));
-	const answer = unwrap(await dispatcherOf(environment, principal.team).submit({ ...submit, idempotency }));
-	if (found.verdict !== "accepted")
-		await settleDelivery(environment.DB, found.id, { verdict: "accepted", reason: REPLAYED, runId: answer.runId });
-	log("info", "delivery replayed", { request_id: requestId, delivery: found.id, run: answer.runId, actor: actorOf(principal) });
-	return answer;
-}
-
-function nothingToRun({ id, verdict }: DeliveryRow, reason: string): ApiError {
-	return new ApiError("conflict", `Nothing is to be run of this delivery: ${reason}.`, {
-		details: { id, verdict },
-		suggestions: ["Correct the project's settings and replay it, or have the forge deliver it once more."],
-	});
 }
 
 export const deliveryRoutes = [

@@ -2,9 +2,9 @@ import { SSE_HEADERS, streamed } from "../../http/answers.ts";
 import { attempt, integer } from "../../http/parameters.ts";
 import type { Queried, RequestContext } from "../../http/route.ts";
 import { isStillValid } from "../../identity/still_valid.ts";
-import { requireJob } from "../../jobs/api.ts";
-import { followLines } from "../api.ts";
+import { requireJob } from "../../record/require.ts";
 import { ShownLineSplitter } from "../lines.ts";
+import { followLines } from "../service.ts";
 import { renderLines, renderPartialLine } from "./log_lines.tsx";
 
 const MOST = Number.MAX_SAFE_INTEGER;

@@ -1,7 +1,8 @@
 import type { Queried, RequestContext } from "../../http/route.ts";
 import { FRAGMENT_HEADERS } from "../../ui/layout.tsx";
-import { type LINES, requireAttempt } from "../api.ts";
+import type { LINES } from "../api.ts";
 import { readLineBlock } from "../line_index.ts";
+import { requireAttempt } from "../service.ts";
 import { renderLines } from "./log_lines.tsx";
 
 /**

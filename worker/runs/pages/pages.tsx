@@ -1,37 +1,33 @@
-import type { RunRow } from "../schema/database/tables.ts";
-import { readDefinition } from "../schema/pipeline/resolve/resolved.ts";
-import { notFound } from "../schema/wire/errors.ts";
-import type { Run } from "../schema/wire/resources.ts";
-import { isTerminal } from "../schema/wire/states.ts";
-import { presentArtifacts } from "./artifacts/api.ts";
-import type { Environment } from "./bindings.ts";
-import { pageOf } from "./http/pages.ts";
-import { attempt as attemptParameter, idCursor, integer, valuesOf } from "./http/parameters.ts";
-import type { RequestContext } from "./http/route.ts";
-import { describeJob, explain, requireJob } from "./jobs/api.ts";
-import { JobPage } from "./jobs/pages/job_page.tsx";
-import { previewLog } from "./logs/pages/log_preview.ts";
-import { dispatcherOf } from "./platform/dispatcher.ts";
-import { RunPage } from "./runs/pages/run_page.tsx";
-import { RunsPage } from "./runs/pages/runs_page.tsx";
-import type { Move } from "./runs/pages/timeline_bars.ts";
-import { presentRun, presentRunSummary } from "./runs/present.ts";
-import { findDefinition, findRun, listDiscovered, listReruns, listRuns, type RunRecord, usualDuration } from "./runs/store.ts";
-import { listWaits } from "./runs/transitions_store.ts";
-import { presentQueue } from "./system/pause.ts";
-import { readSummary } from "./test_results/api.ts";
-import { TestPage } from "./test_results/pages/test_page.tsx";
-import { testsOfRun } from "./test_results/run_tests.ts";
-import { historyOf } from "./test_results/store.ts";
-import { page } from "./ui/layout.tsx";
-import { renderSummary } from "./ui/markdown.ts";
+import type { RunRow } from "../../../schema/database/tables.ts";
+import { readDefinition } from "../../../schema/pipeline/resolve/resolved.ts";
+import { notFound } from "../../../schema/wire/errors.ts";
+import type { Run } from "../../../schema/wire/resources.ts";
+import { isTerminal } from "../../../schema/wire/states.ts";
+import type { Environment } from "../../bindings.ts";
+import { pageOf } from "../../http/pages.ts";
+import { idCursor, integer, valuesOf } from "../../http/parameters.ts";
+import type { RequestContext } from "../../http/route.ts";
+import { dispatcherOf } from "../../platform/dispatcher.ts";
+import { presentRun, presentRunSummary } from "../../record/present.ts";
+import { findDefinition, findRun, listDiscovered, listReruns, listRuns, type RunRecord, usualDuration } from "../../record/runs.ts";
+import { listWaits } from "../../record/transitions.ts";
+import { presentQueue } from "../../system/service.ts";
+import { testsOfRun } from "../../test_results/run_tests.ts";
+import { readSummary } from "../../test_results/service.ts";
+import { page } from "../../ui/layout.tsx";
+import { renderSummary } from "../../ui/markdown.ts";
+import { RunPage } from "./run_page.tsx";
+import { RunsPage } from "./runs_page.tsx";
+import type { Move } from "./timeline_bars.ts";
 
 type Reader = RequestContext<"user">;
 
 const RUNS_PER_PAGE = 50;
+
 const FAILURES_SHOWN = 50;
-const HISTORY_SHOWN = 100;
+
 const SUMMARIES_LOOKED_FOR = 20;
+
 const FAILED_FROM = { failed_from: integer("the failed test to begin with", { least: 0, most: 1_000_000, fallback: 0 }) };
 
 export async function runsPage({ url, environment, principal, baseUrl }: Reader): Promise<Response> {
@@ -100,34 +96,4 @@ async function summariesOf(environment: Environment, team: string, record: RunRe
 		if (text && job) summaries.push({ job, html: await renderSummary(text) });
 	}
 	return summaries;
-}
-
-export async function testPage({ url, environment, principal }: Reader): Promise<Response> {
-	const word = (name: string) => url.searchParams.get(name) ?? "";
-	const test = { project: word("project"), pipeline: word("pipeline"), suite: word("suite"), name: word("name") };
-	const rows = await historyOf(environment.DB, { team: principal.team, ...test }, HISTORY_SHOWN, null);
-	const items = rows.map(({ at, ...row }) => ({ ...row, at: new Date(at).toISOString() }));
-	return page({ title: test.name, user: principal.name, children: <TestPage test={test} history={{ items, next_cursor: null }} /> });
-}
-
-export async function jobPage({ url, environment, principal, params }: Reader): Promise<Response> {
-	const record = await requireJob(environment, principal.team, params.id ?? "");
-	const job = await describeJob(environment, record);
-	const number = valuesOf({ attempt: attemptParameter }, url.searchParams).attempt ?? job.attempt;
-	const attempt = record.attempts.find((one) => one.number === number);
-	const isWaiting = job.state === "blocked" || job.state === "queued" || job.state === "leased";
-	const shown = attempt?.id ?? record.job.result_attempt;
-	const [explanation, log, artifacts, summary] = await Promise.all([
-		isWaiting ? explain(environment, record) : null,
-		attempt ? previewLog(environment, record, attempt) : null,
-		shown ? presentArtifacts(environment, principal.team, job.id, shown) : [],
-		shown ? readSummary(environment, principal.team, shown) : null,
-	]);
-	const html = summary && (await renderSummary(summary));
-	return page({
-		title: job.name,
-		user: principal.name,
-		isLive: !isTerminal(job.state),
-		children: <JobPage job={job} explanation={explanation} log={log} artifacts={artifacts} summary={html} />,
-	});
 }
