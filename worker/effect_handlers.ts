@@ -1,6 +1,6 @@
 import { ApiError } from "../schema/wire/errors.ts";
 import type { Environment } from "./bindings.ts";
-import { COMPARISON_ACTOR, comparedProject } from "./discovery/comparison_pipeline.ts";
+import { COMPARISON_ACTOR, comparedProject } from "./discovery/service.ts";
 import { comparisonSubmission } from "./discovery/submit_comparison.ts";
 import type { ArchivedLog } from "./logs/log_shard.ts";
 import { sendNotification } from "./notifications/send_notification.ts";

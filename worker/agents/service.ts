@@ -1,3 +1,5 @@
+export { presentAgent } from "./present.ts";
+
 import type * as z from "zod";
 import { type createRegistrationToken, MAX_REGISTRATION_MS, type RegistrationToken } from "../../schema/wire/agents.ts";
 import { parseDuration } from "../../schema/wire/duration.ts";

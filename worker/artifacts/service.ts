@@ -1,3 +1,7 @@
+export { objectKeys, readArtifact } from "./objects.ts";
+export { forgetUploads, uploadsBefore } from "./store.ts";
+export { checkUploads, planUploads } from "./uploads.ts";
+
 import type { ArtifactRow } from "../../schema/database/tables.ts";
 import type { Artifact } from "../../schema/wire/resources.ts";
 import type { Environment } from "../bindings.ts";

@@ -3,9 +3,9 @@ import { MAX_FINISH_BYTES, MAX_LOG_CHUNK_BYTES, SINGLE_PART_BYTES } from "../../
 import type { DiscoveryResult } from "../../schema/wire/plans.ts";
 import * as protocol from "../../schema/wire/protocol.ts";
 import type { AttemptState, StepState } from "../../schema/wire/states.ts";
-import { checkUploads, planUploads } from "../artifacts/uploads.ts";
+import { checkUploads, planUploads } from "../artifacts/service.ts";
 import type { Environment } from "../bindings.ts";
-import { type DiscoveryOfRun, discoveredRuns, discoveryNotices } from "../discovery/discovered_runs.ts";
+import { type DiscoveryOfRun, discoveredRuns, discoveryNotices } from "../discovery/service.ts";
 import { json } from "../http/answers.ts";
 import { readBytes, readText, validated } from "../http/bodies.ts";
 import { parseBoundedJson } from "../http/bounded_json.ts";
@@ -17,11 +17,11 @@ import { dispatcherOf } from "../platform/dispatcher.ts";
 import { errorFields, log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import { maxLogBytes } from "../platform/settings.ts";
-import { updateNotices } from "../projects/notices_store.ts";
+import { updateNotices } from "../projects/service.ts";
 import { answeredState, otherResult } from "../queue/core/leases/attempts.ts";
 import { findAttempt, findJob } from "../record/runs.ts";
-import { findSource } from "../sources/store.ts";
-import { isOutdated } from "../webhooks/store.ts";
+import { findSource } from "../sources/service.ts";
+import { isOutdated } from "../webhooks/service.ts";
 import { assignmentOf, isHttp, projectOfSource, secretsFor } from "./assignment.ts";
 import { leaseOf } from "./service.ts";
 

@@ -11,7 +11,7 @@ import { errorFields, log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import type { Started } from "../queue/core/leases/attempts.ts";
 import { checkoutOf, findProject } from "../record/projects.ts";
-import { readSecrets } from "../secrets/vault.ts";
+import { readSecrets } from "../secrets/service.ts";
 
 /** How long secrets may take. */
 const SECRETS_MS = 20_000;
@@ -130,7 +130,7 @@ function variablesOf(names: Readonly<Record<string, string>>, values: ReadonlyMa
 	);
 }
 
-export function sourceOf(
+function sourceOf(
 	{ source_git, source_ref, source_upload, commit_sha, is_trusted }: Started["run"],
 	credentials: string | null,
 	checkout: CheckoutOptions,

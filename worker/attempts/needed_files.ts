@@ -5,7 +5,7 @@ import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { LEASE_TOKEN_MS } from "../../schema/wire/limits.ts";
 import type { DownloadList } from "../../schema/wire/protocol.ts";
 import * as protocol from "../../schema/wire/protocol.ts";
-import { readArtifact } from "../artifacts/objects.ts";
+import { readArtifact } from "../artifacts/service.ts";
 import { json } from "../http/answers.ts";
 import { type AnonymousContext, type RequestContext, route } from "../http/route.ts";
 import { leaseClaims } from "../identity/lease_token.ts";

@@ -1,3 +1,9 @@
+export { COMPARISON_ACTOR, comparedProject } from "./comparison_pipeline.ts";
+export { type DiscoveryOfRun, discoveredRuns, discoveryNotices } from "./discovered_runs.ts";
+export { WHOLE } from "./discovery_pipeline.ts";
+export { ofBranch } from "./of_branch.ts";
+export { discoverySubmission } from "./submit_discovery.ts";
+
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { TriggerRequest } from "../../schema/wire/plans.ts";
 import { actorOf, type RequestContext } from "../http/route.ts";
@@ -7,8 +13,8 @@ import { unwrap } from "../platform/result.ts";
 import type { Submitted } from "../queue/dispatcher.ts";
 import { requireProject } from "../record/require.ts";
 import { idempotencyOf } from "../runs/service.ts";
-import { ofBranch } from "../schedules/submission.ts";
 import { comparedProject } from "./comparison_pipeline.ts";
+import { ofBranch } from "./of_branch.ts";
 import { comparisonSubmission } from "./submit_comparison.ts";
 import { discoverySubmission } from "./submit_discovery.ts";
 

@@ -1,4 +1,4 @@
-import { presentAgent } from "../agents/present.ts";
+import { presentAgent } from "../agents/service.ts";
 import type { Environment } from "../bindings.ts";
 import { SSE_HEADERS, streamed } from "../http/answers.ts";
 import { type RequestContext, route } from "../http/route.ts";

@@ -30,7 +30,7 @@ export interface RequestContext<Kind extends PrincipalKind = PrincipalKind> {
 export type AnonymousContext = Omit<RequestContext, "principal">;
 
 /** What a handler gets: the context, the values of the query, and the body, which is read and checked when it is asked for. */
-export type Handled<Kind extends PrincipalKind, Query extends Parameters, Body extends z.ZodType> = RequestContext<Kind> &
+type Handled<Kind extends PrincipalKind, Query extends Parameters, Body extends z.ZodType> = RequestContext<Kind> &
 	Queried<Query> &
 	Bodied<Body>;
 

@@ -1,7 +1,7 @@
 import type { Explanation, Job } from "../../schema/wire/resources.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
 import type { Environment } from "../bindings.ts";
-import { logProgress } from "../logs/reader.ts";
+import { logProgress } from "../logs/service.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { presentJob } from "../record/present.ts";
 import type { JobRecord } from "../record/runs.ts";

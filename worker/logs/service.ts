@@ -1,3 +1,7 @@
+export { FollowedText } from "./followed_text.ts";
+export { indexKeyOf } from "./line_counter.ts";
+export { logProgress, readLog } from "./reader.ts";
+
 import type { AttemptRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { isTerminal } from "../../schema/wire/states.ts";

@@ -6,7 +6,7 @@ import { NotSent, type Outgoing, send } from "../outbound/send.ts";
 import type { Effect } from "../queue/core/effects/effects.ts";
 import { presentRunSummary } from "../record/present.ts";
 import { findRun, runBefore } from "../record/runs.ts";
-import { readSecrets } from "../secrets/vault.ts";
+import { readSecrets } from "../secrets/service.ts";
 import { signMessage } from "./standard_webhooks.ts";
 
 /** Telling those whom a pipeline names how a run went. */

@@ -1,3 +1,5 @@
+export { keyBytes, signaturesIn, TOLERANCE_S } from "./standard_webhooks.ts";
+
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { Undelivered } from "../../schema/wire/notifications.ts";
 import type { RequestContext } from "../http/route.ts";

@@ -1,3 +1,7 @@
+export { presentPipeline } from "./present.ts";
+export { findPipeline, listPipelines } from "./store.ts";
+export { storedSubmission } from "./versions.ts";
+
 import type { PipelineRow } from "../../schema/database/tables.ts";
 import { notFound } from "../../schema/wire/errors.ts";
 import { partError } from "../http/forms.ts";

@@ -10,7 +10,7 @@ import { readBytes } from "../http/bodies.ts";
 import { decodingText } from "../http/large_texts.ts";
 import { type RequestContext, route } from "../http/route.ts";
 import { withTurn } from "../platform/turns.ts";
-import { EVERYONE } from "../system/health.ts";
+import { EVERYONE } from "../system/service.ts";
 
 /** What there is to say of pipelines without running them. */
 

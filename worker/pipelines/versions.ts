@@ -9,7 +9,7 @@ import { sha256 } from "../identity/digest.ts";
 import { withTurn } from "../platform/turns.ts";
 import { SUBMITTED, type Submit } from "../queue/core/runs/submit.ts";
 import { findProject } from "../record/projects.ts";
-import { requireSource } from "../sources/bundles.ts";
+import { requireSource } from "../sources/service.ts";
 import { addPipeline, addVersion, findVersion, removePipeline } from "./store.ts";
 
 /**

@@ -2,7 +2,7 @@ import type { ProjectRow } from "../../schema/database/tables.ts";
 import type { Project } from "../../schema/wire/projects.ts";
 import type { ComparisonState } from "../queue/core/discovery/comparisons.ts";
 import { isoTime } from "../record/iso_time.ts";
-import { apiGuess, forgeOf } from "../webhooks/forge.ts";
+import { apiGuess, forgeOf } from "../webhooks/service.ts";
 
 /** What is known of a project beside its settings. */
 interface ProjectFindings {

@@ -1,16 +1,17 @@
+export { putNotice, removeNotices, updateNotices } from "./notices_store.ts";
+
 import type { ProjectRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import type { Project, ProjectChange, ProjectRequest } from "../../schema/wire/projects.ts";
-import { comparedProject } from "../discovery/comparison_pipeline.ts";
+import { comparedProject } from "../discovery/service.ts";
 import type { RequestContext } from "../http/route.ts";
 import { actorOf } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { addProject, changeProject, removeProject } from "../record/projects.ts";
 import { requireProject } from "../record/require.ts";
-import { missingSecrets } from "../secrets/vault.ts";
-import { noticesOfDeliveries } from "../webhooks/delivery_notices.ts";
-import { newestHeardOf } from "../webhooks/store.ts";
+import { missingSecrets } from "../secrets/service.ts";
+import { newestHeardOf, noticesOfDeliveries } from "../webhooks/service.ts";
 import { listNotices, removeNotices } from "./notices_store.ts";
 import { presentProject } from "./present.ts";
 

@@ -1,9 +1,9 @@
 import type { AttemptRow, EventRow, JobRow, RunRow } from "../../schema/database/tables.ts";
 import type { Attempt, Event, Job, JobSummary, Run, RunSummary, Step } from "../../schema/wire/resources.ts";
 import type { Reason } from "../../schema/wire/states.ts";
-import { readTotals } from "../test_results/test_totals.ts";
 import { isoTime } from "./iso_time.ts";
 import type { JobRecord, RunRecord } from "./runs.ts";
+import { readTotals } from "./test_totals.ts";
 
 function reasonOf(row: { reason_code: string | null; reason_text: string | null }): Reason | null {
 	return row.reason_code === null ? null : { code: row.reason_code, text: row.reason_text ?? "" };

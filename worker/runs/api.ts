@@ -21,7 +21,7 @@ import { presentEvent, presentRun, presentRunSummary } from "../record/present.t
 import { requireRun } from "../record/require.ts";
 import { listRuns } from "../record/runs.ts";
 import { listEvents } from "../record/transitions.ts";
-import { missingSecrets } from "../secrets/vault.ts";
+import { missingSecrets } from "../secrets/service.ts";
 import { followRun } from "./follow_run.ts";
 import { answerSubmitted, deleteFinishedRun, idempotencyOf } from "./service.ts";
 import { readSubmission } from "./submission.ts";

@@ -1,6 +1,6 @@
-import { objectKeys } from "../artifacts/objects.ts";
-import { indexKeyOf } from "../logs/line_counter.ts";
-import { objectsOfRun, removeRunRows } from "../retention/store.ts";
+import { objectKeys } from "../artifacts/service.ts";
+import { indexKeyOf } from "../logs/service.ts";
+import { objectsOfRun, removeRunRows } from "./run_rows.ts";
 
 /** R2 deletes up to a thousand objects in one call. */
 const DELETED_AT_ONCE = 1_000;

@@ -14,7 +14,7 @@ import { unwrap } from "../platform/result.ts";
 import type { Rerun, RunCommit } from "../queue/core/runs/submit.ts";
 import { requireRun } from "../record/require.ts";
 import { findDefinition, type RunRecord } from "../record/runs.ts";
-import { touchSource } from "../sources/store.ts";
+import { touchSource } from "../sources/service.ts";
 import { answerSubmitted, idempotencyOf, type SubmittingContext } from "./service.ts";
 
 /** Repeating a run: the same pipeline, parameters and commit, all of it or what is left to do. */

@@ -1,3 +1,6 @@
+export { deleteObjects, removeRun } from "./remove_run.ts";
+export type { StoredArtifact } from "./run_rows.ts";
+
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { SubmittedRun } from "../../schema/wire/resources.ts";
 import { isTerminal } from "../../schema/wire/states.ts";

@@ -16,7 +16,7 @@ import { dispatcherOf } from "../platform/dispatcher.ts";
 import { unwrap } from "../platform/result.ts";
 import { withTurn } from "../platform/turns.ts";
 import { findProject } from "../record/projects.ts";
-import { requireSource, storeSource } from "../sources/bundles.ts";
+import { requireSource, storeSource } from "../sources/service.ts";
 
 /** What POST /runs takes: a pipeline or a submission as JSON or YAML, or a form with the same names as parts. */
 

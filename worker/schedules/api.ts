@@ -8,7 +8,7 @@ import { json } from "../http/answers.ts";
 import { listOf } from "../http/pages.ts";
 import type { RequestContext } from "../http/route.ts";
 import { actorOf, type Bodied, route } from "../http/route.ts";
-import { findPipeline } from "../pipelines/store.ts";
+import { findPipeline } from "../pipelines/service.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";

@@ -1,3 +1,5 @@
+export { presentSchedule } from "./present.ts";
+
 import type { Schedule } from "../../schema/wire/schedules.ts";
 import { actorOf, type RequestContext } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { type Bodied, type RequestContext, route } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
-import { resumeDeliveries } from "../webhooks/take_delivery.ts";
+import { resumeDeliveries } from "../webhooks/service.ts";
 
 /** Why nothing new is to be accepted; null if there is room. */
 const diskNote = z.strictObject({ fault: z.string().max(500).nullable() });

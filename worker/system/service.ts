@@ -1,3 +1,5 @@
+export { EVERYONE } from "./health.ts";
+
 import type { QueueState } from "../../schema/wire/resources.ts";
 import type { Pause } from "../queue/core/leases/pause.ts";
 

@@ -4,9 +4,9 @@ import type { CoverageTotals, RunTests, TestCase, TestTotals } from "../../schem
 import type { Environment } from "../bindings.ts";
 import { findProject } from "../record/projects.ts";
 import { findArtifact, type RunRecord } from "../record/runs.ts";
+import { readTotals } from "../record/test_totals.ts";
 import { readCases } from "./index_tests.ts";
 import { coverageBefore, flakyTestsOf, pastOfFailures } from "./store.ts";
-import { readTotals } from "./test_totals.ts";
 
 /** The tests of a run: those of the attempts whose result counts, put together. */
 

@@ -1,6 +1,9 @@
+export { testsOfRun } from "./run_tests.ts";
+export { forgetTests } from "./store.ts";
+
 import { MAX_SUMMARY_BYTES } from "../../schema/wire/limits.ts";
 import { ownArtifactPath } from "../../schema/wire/paths.ts";
-import { readArtifact } from "../artifacts/objects.ts";
+import { readArtifact } from "../artifacts/service.ts";
 import type { Environment } from "../bindings.ts";
 import { findArtifact } from "../record/runs.ts";
 

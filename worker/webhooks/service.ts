@@ -1,8 +1,13 @@
+export { noticesOfDeliveries } from "./delivery_notices.ts";
+export { apiGuess, type Forge, forgeOf } from "./forge.ts";
+export { presentDelivery } from "./present.ts";
+export { isOutdated, listDeliveries, newestHeardOf, removeDeliveriesBefore } from "./store.ts";
+export { resumeDeliveries } from "./take_delivery.ts";
+
 import type { DeliveryRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
-import { WHOLE } from "../discovery/discovery_pipeline.ts";
-import { discoverySubmission } from "../discovery/submit_discovery.ts";
+import { discoverySubmission, WHOLE } from "../discovery/service.ts";
 import { actorOf, type RequestContext } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";

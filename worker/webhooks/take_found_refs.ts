@@ -1,5 +1,5 @@
 import type { Environment } from "../bindings.ts";
-import { COMPARISON_ACTOR } from "../discovery/comparison_pipeline.ts";
+import { COMPARISON_ACTOR } from "../discovery/service.ts";
 import { sha256 } from "../identity/digest.ts";
 import type { TakeFoundRefsEffect } from "../queue/core/effects/effects.ts";
 import { findProject } from "../record/projects.ts";

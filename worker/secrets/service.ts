@@ -1,0 +1,1 @@
+export { listSecrets, missingSecrets, readSecrets } from "./vault.ts";
