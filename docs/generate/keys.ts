@@ -1,6 +1,7 @@
-import { pipelineJsonSchema } from "./json_schema.ts";
+import { pipelineJsonSchema } from "../../schema/pipeline/json_schema.ts";
+import { anchorOf, paragraph } from "./markdown.ts";
 
-/** The reference page of the language, made of the JSON Schema that editors get, and so of the schemas that check a pipeline. */
+/** The keys of the pipeline language, from the JSON Schema that editors get, and so from the schemas that validate a pipeline. */
 
 interface Node {
 	title?: string;
@@ -25,19 +26,12 @@ interface Section {
 	keys: Node;
 }
 
-const INTRODUCTION = `# The keys of a pipeline
-
-Every key that a pipeline may have, and no other. [Pipelines](pipeline.md) says how they work together. A pipeline of one job has the keys of the job at the
-top, beside those of the pipeline. This page is made of the schemas that check a pipeline.
-`;
-
-/** The page, in Markdown. */
-export function referencePage(): string {
+/** The sections of `reference/keys.md`, in Markdown. */
+export function keySections(): string {
 	const pipeline = pipelineJsonSchema().anyOf as [Node, Node];
 	const sections = new Map<string, Section>();
 	collect(pipeline[0], "", sections);
-	const all = [...sections.values()];
-	return [INTRODUCTION, ...all.map((section) => sectionText(section, sections))].join("\n");
+	return [...sections.values()].map((section) => sectionText(section, sections)).join("\n\n");
 }
 
 /** Finds whatever has keys of its own, from the outside inwards. What is the same in two places is one section. */
@@ -75,35 +69,24 @@ function identity({ description: _, title: __, ...keys }: Node): string {
 }
 
 function sectionText({ places, keys }: Section, sections: Map<string, Section>): string {
-	const rows = Object.entries(keys.properties ?? {}).map(([key, node]) => {
+	const items = Object.entries(keys.properties ?? {}).map(([key, node]) => {
 		const isRequired = keys.required?.includes(key);
-		return [`\`${key}\`${isRequired ? ", required" : ""}`, kindOf(node, sections), node.description ?? ""];
+		return itemText(`\`${key}\`${isRequired ? " (required)" : ""}`, node, sections);
 	});
 	const { additionalProperties: other } = keys;
-	if (typeof other === "object") rows.push(["any other name", kindOf(other, sections), other.description ?? ""]);
+	if (typeof other === "object") items.push(itemText("any other name", other, sections));
 	const [first = "", ...further] = places;
-	const also = further.length > 0 ? [`The same in ${further.map((place) => `\`${place}\``).join(", ")}.`, ""] : [];
-	return [`## ${headingOf(first)}`, "", ...also, table([["key", "takes", ""], ...rows]), ""].join("\n");
+	const also =
+		further.length > 0 ? [paragraph(`The same keys are valid in ${further.map((place) => `\`${place}\``).join(", ")}.`), ""] : [];
+	return [`## ${headingOf(first)}`, "", ...also, ...items].join("\n");
 }
 
-/** A table whose columns stand under each other also where it is read as text; the first row is its head. */
-function table(rows: string[][]): string {
-	const widths = (rows[0] ?? []).map((_, column) => Math.max(3, ...rows.map((cells) => cells[column]?.length ?? 0)));
-	const lineOf = (cells: string[]) => `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`;
-	const [head = [], ...others] = rows;
-	return [lineOf(head), lineOf(widths.map((width) => "-".repeat(width))), ...others.map(lineOf)].join("\n");
+function itemText(name: string, node: Node, sections: Map<string, Section>): string {
+	return paragraph(`${name}: ${kindOf(node, sections)}. ${node.description ?? ""}`, "- ");
 }
 
 function headingOf(place: string): string {
 	return place === "" ? "The pipeline" : `\`${place}\``;
-}
-
-/** As GitHub makes the anchor of a heading. */
-function anchorOf(place: string): string {
-	return headingOf(place)
-		.toLowerCase()
-		.replace(/[^\w\- ]/g, "")
-		.replaceAll(" ", "-");
 }
 
 /** What may stand alone or in a list is told once. */
@@ -126,11 +109,11 @@ function kindOf(node: Node, sections: Map<string, Section>): string {
 	if (node.const !== undefined) return `\`${node.const}\``;
 	if (node.enum) return node.enum.map((value) => `\`${value}\``).join(", ");
 	if (node.title) return `${node.title}: ${(node.examples ?? []).map((example) => `\`${example}\``).join(", ")}`;
-	if (node.items) return `a list of: ${kindOf(node.items, sections)}${most(node)}`;
+	if (node.items) return `a list of ${kindOf(node.items, sections)}${most(node)}`;
 	if (node.type === "boolean") return "`true`, `false`";
 	if (node.type === "integer") return `${node.minimum} to ${node.maximum}`;
 	if (node.type !== "object") return "text";
 	const section = sections.get(identity(node));
-	if (section) return `[a map](#${anchorOf(section.places[0] ?? "")})`;
-	return `a map of names to: ${kindOf(node.additionalProperties as Node, sections)}`;
+	if (section) return `[a map](#${anchorOf(headingOf(section.places[0] ?? ""))})`;
+	return `a map of names to ${kindOf(node.additionalProperties as Node, sections)}`;
 }
