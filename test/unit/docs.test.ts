@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { describe, expect, test } from "vitest";
 import { program } from "../../docs/generate/commands.ts";
 import { anchorOf } from "../../docs/generate/markdown.ts";
+import { pipelineJsonSchema } from "../../schema/pipeline/json_schema.ts";
 import { lintPipeline } from "../../schema/pipeline/lint.ts";
 
 /** What the documentation names is there: pages, headings, commands and options. Its pipelines are valid. */
@@ -78,6 +79,21 @@ describe.each(PAGES)("%s", (page) => {
 			for (const line of lines) for (const words of callsIn(line)) expect([line, unknownIn(words)]).toEqual([line, null]);
 		}
 	});
+});
+
+test("docs/coming-from.md names keys that are there", () => {
+	const known = new Set<string>();
+	JSON.stringify(pipelineJsonSchema(), (name, value) => {
+		if (name === "properties") for (const key of Object.keys(value)) known.add(key);
+		return value;
+	});
+	const rows = textOf("docs/coming-from.md")
+		.split("\n")
+		.filter((line) => line.startsWith("| ") && !/^\| (what|-+) /.test(line));
+	const spans = rows.flatMap((row) => (row.split(" | ").at(-1) ?? "").match(/`[^`]+`/g) ?? []).map((span) => span.slice(1, -1));
+	const keys = spans.filter((span) => /^[a-z_]+(\.[a-z_]+)*$/.test(span));
+	expect(keys.length).toBeGreaterThan(30);
+	expect(keys.filter((key) => key.split(".").some((part) => !known.has(part)))).toEqual([]);
 });
 
 /** The calls of `windlass` in a line of a shell, each as its words after the name. */
