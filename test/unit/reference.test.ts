@@ -53,7 +53,7 @@ describe("the page about storage", () => {
 	const page = readFileSync(path.join(root, "docs/reference/storage.md"), "utf8");
 	/** The columns of the example row under each heading, such as D1 `runs`. */
 	const examples = new Map(
-		[...page.matchAll(/^#### (\S+ `\w+`)\n[\s\S]*?```json\n([\s\S]*?)```/gm)].map(([, heading = "", json = ""]) => [
+		[...page.matchAll(/^#### (\S+ `\w+`)\n[\s\S]*?```text\n([\s\S]*?)```/gm)].map(([, heading = "", json = ""]) => [
 			heading,
 			Object.keys(JSON.parse(json)),
 		]),
