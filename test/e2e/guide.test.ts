@@ -83,3 +83,32 @@ test("a program's webhook, signed as the page about webhooks says, is accepted",
 	const { items } = await coordinator.get<Page<Delivery>>("/api/v1/projects/web/deliveries");
 	expect(items.map(({ verdict, event }) => [verdict, event])).toEqual([["accepted", "push"]]);
 });
+
+test("the configurations of nginx and Caddy are valid", () => {
+	const folder = temporaryFolder();
+	const page = readFileSync(path.join(DOCS, "how-to/tls-and-proxy.md"), "utf8");
+	const blocksOf = (language: string) =>
+		[...page.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, "g"))].map(([, text = ""]) => text);
+	execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=ci", "-keyout", "ci.key", "-out", "ci.pem"], {
+		cwd: folder,
+		stdio: "ignore",
+	});
+	const servers = blocksOf("nginx").map((text) => (text.startsWith("server") ? text : `server { listen 127.0.0.1:8080; ${text} }`));
+	expect(servers.length).toBe(2);
+	for (const server of servers) {
+		const file = path.join(folder, "nginx.conf");
+		const config = server.replaceAll("/etc/ssl/", `${folder}/`).replace("listen 443", "listen 127.0.0.1:8443");
+		writeFileSync(file, `pid ${folder}/pid; events {} http { access_log off; ${config} }`);
+		execFileSync("/usr/sbin/nginx", ["-t", "-q", "-c", file, "-e", "stderr", "-p", folder], { stdio: "pipe" });
+	}
+	const sites = blocksOf("caddy").map((text) => (text.startsWith("reverse_proxy") ? `ci.lan {\n${text}}\n` : text));
+	expect(sites.length).toBe(2);
+	for (const site of sites) {
+		const file = path.join(folder, "Caddyfile");
+		writeFileSync(file, site);
+		execFileSync("caddy", ["adapt", "--config", file, "--adapter", "caddyfile"], {
+			env: { PATH: process.env.PATH, HOME: folder },
+			stdio: "pipe",
+		});
+	}
+});
