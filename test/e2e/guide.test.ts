@@ -33,6 +33,14 @@ function run(page: string, { url }: TestCoordinator, variables: Record<string, s
 	});
 }
 
+test("the lines of the README", async () => {
+	const coordinator = await TestCoordinator.start();
+	await coordinator.agent("one");
+	const output = run("../README.md", coordinator);
+	expect(output).toContain("GNU Make");
+	expect(output.match(/\badhoc .*\brun_[0-9A-Z]{26}/g)).toHaveLength(2);
+});
+
 describe("the guide", () => {
 	test("1: the first run", async () => {
 		const coordinator = await TestCoordinator.start();

@@ -385,21 +385,6 @@ describe("the systemd units", () => {
 });
 
 describe("the documentation", () => {
-	test("the README's curl lines run as they stand", async () => {
-		const coordinator = await TestCoordinator.start();
-		await coordinator.agent("one");
-		const [, lines = ""] = /run by the tests. -->\n```sh\n([^`]+)```/.exec(readFileSync(path.join(root, "README.md"), "utf8")) ?? [];
-		expect(lines.trim().split("\n")).toHaveLength(5);
-		const output = execFileSync("bash", ["-euo", "pipefail", "-c", lines], {
-			cwd: root,
-			encoding: "utf8",
-			env: { ...process.env, SERVER: coordinator.url, TOKEN: ADMIN_TOKEN },
-		});
-		expect(output).toContain("GNU Make");
-		expect(output).toContain("::exit 0");
-		expect(output).toContain('"name":"one"');
-	});
-
 	test("every line of docs/how-to/curl.md runs as it stands, and prints what it says", async () => {
 		const coordinator = await TestCoordinator.start();
 		await coordinator.agent("one");
