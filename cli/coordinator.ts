@@ -26,7 +26,7 @@ const PORT_RETRY_MS = 50;
 const TEAM = "default";
 const LEAST_TOKEN_LENGTH = 32;
 
-/** The queue's times, in milliseconds; names and defaults are in docs/operations.md. */
+/** The queue's times, in milliseconds; names and defaults are in docs/reference/settings.md. */
 export interface QueueTimes {
 	leaseTtlMs: number;
 	renewMs: number;

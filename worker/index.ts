@@ -159,7 +159,7 @@ function noRoute(request: Request): ApiError {
 	const allowed = routesAt(pathname).map(({ method }) => method);
 	if (allowed.length === 0) {
 		return new ApiError("not_found", `There is nothing at ${pathname}.`, {
-			suggestions: ["The API is under /api/v1; docs/api.md lists it."],
+			suggestions: ["The API is under /api/v1; docs/reference/api.md lists it."],
 		});
 	}
 	const methods = [...new Set(allowed.includes("GET") ? [...allowed, "HEAD"] : allowed)];
