@@ -12,7 +12,7 @@ export interface ConnectionFlags {
 	apiToken?: string;
 }
 
-const DEFAULT_SERVER = "http://127.0.0.1:7070";
+export const DEFAULT_SERVER = "http://127.0.0.1:7070";
 
 /** Adds the options by which a command finds its coordinator. */
 export function withConnection(command: Command): Command {

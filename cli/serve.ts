@@ -4,6 +4,7 @@ import { formatDuration, parseDuration } from "../schema/wire/duration.ts";
 import { renewTimeoutFor, shortestLease } from "../schema/wire/lease_rule.ts";
 import { LOG_LEVELS, type LogLevel } from "../schema/wire/log_levels.ts";
 import { parsePublicUrl } from "../schema/wire/public_url.ts";
+import { DEFAULT_SERVER } from "./connection.ts";
 import { Coordinator, type Limits, type QueueTimes } from "./coordinator.ts";
 import { DataFolder, parseMasterKey } from "./data_folder.ts";
 import { parseFreeSpace } from "./disk.ts";
@@ -257,15 +258,22 @@ function greet(coordinator: Coordinator, { host }: ServeFlags, publicUrl: string
 	for (const other of others) say("", other + signIn.pathname + signIn.search);
 	if (coordinator.newAdminToken)
 		say("admin token", `${coordinator.newAdminToken}   (shown once; windlass token reset-admin makes another)`);
-	const token = coordinator.newAdminToken ?? "$WINDLASS_ADMIN_TOKEN";
-	process.stdout.write(
-		`\n  Try it:\n\n  curl -H "Authorization: Bearer ${token}" -d '{"run": "echo hello from $(hostname)"}' '${coordinator.localUrl}/api/v1/runs?follow=1'\n\n`,
-	);
+	const lines = [
+		...(coordinator.localUrl === DEFAULT_SERVER ? [] : [`export WINDLASS_SERVER=${coordinator.localUrl}`]),
+		...(coordinator.newAdminToken ? [`export WINDLASS_API_TOKEN=${coordinator.newAdminToken}`] : []),
+		`${programName()} run --no-source 'echo hello from $(hostname)'`,
+	];
+	process.stdout.write(`\n  Try it in another terminal:\n\n${lines.map((line) => `  ${line}\n`).join("")}\n`);
 	if (!["127.0.0.1", "::1", "localhost"].includes(host) && !coordinator.url.startsWith("https:")) {
 		process.stderr.write(
 			"windlass: this listens beyond this machine without TLS: tokens cross the network in clear. Put a TLS proxy in front and set --public-url.\n",
 		);
 	}
+}
+
+/** How a person calls this program: started by npm in a working copy, it is not on the PATH. */
+function programName(): string {
+	return process.env.npm_lifecycle_event === "start" ? "npm run --silent windlass --" : "windlass";
 }
 
 /** The first and the second signal to stop. */
