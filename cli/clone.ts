@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import type { Project } from "../schema/wire/projects.ts";
 import type { Page } from "../schema/wire/resources.ts";
 import type { Connection } from "./connection.ts";
-import { UsageError } from "./failures.ts";
+import { UsageError } from "./usage_error.ts";
 
 /** The project whose repository a folder is a clone of. */
 

@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline/promises";
-import { UsageError } from "./failures.ts";
+import { UsageError } from "./usage_error.ts";
 
 /** What a command that deletes or pauses something takes. */
 export interface ConfirmedFlags {

@@ -2,8 +2,8 @@ import type { Readable } from "node:stream";
 import type { Command } from "commander";
 import { request } from "undici";
 import { ApiError, ERROR_STATUS, type ErrorCode, errorBody } from "../schema/wire/errors.ts";
-import { UsageError } from "./failures.ts";
 import { ownSecret } from "./own_secrets.ts";
+import { UsageError } from "./usage_error.ts";
 
 /** The commands' way to a coordinator. */
 

@@ -4,12 +4,12 @@ import path from "node:path";
 import { Command } from "commander";
 import { formatDuration } from "../schema/wire/duration.ts";
 import type { Artifact, Page, Run } from "../schema/wire/resources.ts";
-import { Coordinator, DEFAULT_LIMITS, DEFAULT_TIMES } from "./coordinator.ts";
-import { DataFolder } from "./data_folder.ts";
-import { exampleSubmission } from "./example.ts";
-import { LocalAgent } from "./local_agent.ts";
-import { Log } from "./log.ts";
-import { NO_OUTBOUND } from "./outbound.ts";
+import { Coordinator, DEFAULT_LIMITS, DEFAULT_TIMES } from "./coordinator/coordinator.ts";
+import { DataFolder } from "./coordinator/data_folder.ts";
+import { exampleSubmission } from "./coordinator/example.ts";
+import { Log } from "./coordinator/json_log.ts";
+import { LocalAgent } from "./coordinator/local_agent.ts";
+import { NO_OUTBOUND } from "./coordinator/outbound.ts";
 
 /** `windlass demo`: the whole of it once, in a temporary folder, with nothing left behind. */
 export function demoCommand(setExitCode: (code: number) => void): Command {

@@ -1,7 +1,7 @@
 import { Command } from "commander";
-import { DataFolder } from "./data_folder.ts";
-import { UsageError } from "./failures.ts";
-import { defaultDataFolder } from "./standing.ts";
+import { defaultDataFolder } from "./callers_folder.ts";
+import { DataFolder } from "./coordinator/data_folder.ts";
+import { UsageError } from "./usage_error.ts";
 
 const EXAMPLE = "\nExample:\n  windlass keys rotate --data /var/lib/windlass";
 

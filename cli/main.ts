@@ -4,6 +4,7 @@ import { BadOption } from "../agent/options.ts";
 import manifest from "../package.json" with { type: "json" };
 import { ApiError } from "../schema/wire/errors.ts";
 import { agentCommand } from "./agent_command.ts";
+import { goWherePersonStands } from "./callers_folder.ts";
 import { agentTokensCommand } from "./commands/agent_tokens.ts";
 import { agentsCommand } from "./commands/agents.ts";
 import { artifactsCommand } from "./commands/artifacts.ts";
@@ -29,13 +30,12 @@ import { schedulesCommand } from "./commands/schedules.ts";
 import { secretsCommand } from "./commands/secrets.ts";
 import { sessionsCommand } from "./commands/sessions.ts";
 import { demoCommand } from "./demo.ts";
-import { UsageError } from "./failures.ts";
 import { keysCommand } from "./keys_command.ts";
 import { hideOwnSecrets } from "./own_secrets.ts";
-import { serveCommand } from "./serve.ts";
+import { serveCommand } from "./serve/serve.ts";
 import { endWhenUnread, endWith, goOnUnread } from "./standard_output.ts";
-import { goWherePersonStands } from "./standing.ts";
 import { tokenCommand } from "./token_command.ts";
+import { UsageError } from "./usage_error.ts";
 import { userPath } from "./user_path.mjs";
 
 /** Commands that have more to do than to print: they go on, or clean up, when nobody reads them any more. */

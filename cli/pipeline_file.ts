@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { CONFIG_FILE, CONFIG_FOLDER, usualFolders } from "../schema/wire/plans.ts";
-import { UsageError } from "./failures.ts";
+import { UsageError } from "./usage_error.ts";
 
 /** Where a pipeline's text is found. */
 

@@ -1,10 +1,10 @@
 import path from "node:path";
 import { Command } from "commander";
-import { DISTRIBUTION, newAdminToken, replaceAdminToken } from "./coordinator.ts";
-import { DataFolder } from "./data_folder.ts";
-import { endOrphans, Host, migrateDatabase } from "./host.ts";
-import { NO_OUTBOUND, Outbound } from "./outbound.ts";
-import { defaultDataFolder } from "./standing.ts";
+import { defaultDataFolder } from "./callers_folder.ts";
+import { DISTRIBUTION, newAdminToken, replaceAdminToken } from "./coordinator/coordinator.ts";
+import { DataFolder } from "./coordinator/data_folder.ts";
+import { endOrphans, Host, migrateDatabase } from "./coordinator/host.ts";
+import { NO_OUTBOUND, Outbound } from "./coordinator/outbound.ts";
 
 const EXAMPLE = "\nExample:\n  windlass token reset-admin --data /var/lib/windlass";
 

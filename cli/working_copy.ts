@@ -4,7 +4,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { packTar, type TarEntry } from "modern-tar";
 import { MAX_CHANGED_PATHS } from "../schema/wire/limits.ts";
-import { UsageError } from "./failures.ts";
+import { UsageError } from "./usage_error.ts";
 
 /** The folder that a person works in, as a build is made of it: what git knows of, and what is new and not ignored. */
 

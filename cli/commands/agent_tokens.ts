@@ -2,8 +2,8 @@ import { Command, Option } from "commander";
 import { describeRestriction, type RegistrationToken, type RegistrationTokenSummary, RUN_TRUST } from "../../schema/wire/agents.ts";
 import type { Page } from "../../schema/wire/resources.ts";
 import { Connection, type ConnectionFlags } from "../connection.ts";
-import { UsageError } from "../failures.ts";
 import { ago, print, printJson, table } from "../terminal.ts";
+import { UsageError } from "../usage_error.ts";
 import { command, listOf } from "./command.ts";
 
 /** `windlass agent-tokens`: registration tokens, with which agents join. */

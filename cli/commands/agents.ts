@@ -4,8 +4,8 @@ import { notFound } from "../../schema/wire/errors.ts";
 import type { Agent, Page } from "../../schema/wire/resources.ts";
 import { type ConfirmedFlags, confirm, YES } from "../confirmation.ts";
 import { Connection, type ConnectionFlags } from "../connection.ts";
-import { UsageError } from "../failures.ts";
 import { ago, paint, print, printJson, table } from "../terminal.ts";
+import { UsageError } from "../usage_error.ts";
 import { command, listOf } from "./command.ts";
 
 /** `windlass agents`: who runs jobs, and what may be done with them. */

@@ -9,8 +9,8 @@ import { formatBytes } from "../../schema/wire/bytes.ts";
 import { innerPathError, isInnerPath, shownPath } from "../../schema/wire/paths.ts";
 import type { Artifact, Page, Run } from "../../schema/wire/resources.ts";
 import { Connection, type ConnectionFlags, withConnection } from "../connection.ts";
-import { UsageError } from "../failures.ts";
 import { print, printJson, table } from "../terminal.ts";
+import { UsageError } from "../usage_error.ts";
 import { outputOption } from "./command.ts";
 import { resolveId } from "./runs.ts";
 

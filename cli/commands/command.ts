@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { withConnection } from "../connection.ts";
-import { UsageError } from "../failures.ts";
+import { UsageError } from "../usage_error.ts";
 
 /** A command that asks a coordinator, with an example of its use. */
 export function command(name: string, description: string, example: string): Command {

@@ -9,13 +9,13 @@ import manifest from "../../package.json" with { type: "json" };
 import { parseSubmission } from "../../schema/pipeline/validate/parse.ts";
 import { secretRequest } from "../../schema/wire/secrets.ts";
 import { isChosen, type LocalJob, runLocally } from "../exec/local_run.ts";
-import { UsageError } from "../failures.ts";
 import { readPipeline } from "../pipeline_file.ts";
 import { CLOSED_PIPE } from "../standard_output.ts";
 import { paint, print, printJson, stateText } from "../terminal.ts";
+import { UsageError } from "../usage_error.ts";
 import { changedPaths, currentBranch, packWorkingCopy } from "../working_copy.ts";
 import { outputOption, pairs, several } from "./command.ts";
-import { showSubmissionErrors, validationErrorsIn } from "./faults.ts";
+import { showSubmissionErrors, validationErrorsIn } from "./validation_errors.ts";
 
 interface ExecFlags {
 	file?: string;

@@ -1,11 +1,11 @@
 import { Command } from "commander";
 import { lintPipeline } from "../../schema/pipeline/validate/lint.ts";
 import type { PipelineCheck } from "../../schema/wire/resources.ts";
-import { UsageError } from "../failures.ts";
 import { pipelineFiles, readPipeline } from "../pipeline_file.ts";
 import { paint, print, printJson } from "../terminal.ts";
+import { UsageError } from "../usage_error.ts";
 import { outputOption } from "./command.ts";
-import { showErrors } from "./faults.ts";
+import { showErrors } from "./validation_errors.ts";
 
 /** `windlass lint`: every fault of pipelines, without a coordinator. */
 export function lintCommand(setExitCode: (code: number) => void): Command {

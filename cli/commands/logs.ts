@@ -2,9 +2,9 @@ import { Command } from "commander";
 import type { Job, Run } from "../../schema/wire/resources.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
 import { Connection, type ConnectionFlags, withConnection } from "../connection.ts";
+import { followJob, followRun, logFormat } from "../follow/follow_run.ts";
 import { copyToOutput } from "../standard_output.ts";
 import { paint, print } from "../terminal.ts";
-import { followJob, followRun, logFormat } from "./follow.ts";
 import { ONE_JOB, resolveId } from "./runs.ts";
 
 /** `windlass logs`: what a run or a job has written. */

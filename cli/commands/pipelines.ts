@@ -3,12 +3,12 @@ import { Command } from "commander";
 import type { PipelineVersion, StoredPipeline, WholePipeline } from "../../schema/wire/pipelines.ts";
 import type { Page, SubmittedRun } from "../../schema/wire/resources.ts";
 import { Connection, type ConnectionFlags } from "../connection.ts";
-import { UsageError } from "../failures.ts";
+import { followRun } from "../follow/follow_run.ts";
 import { readPipeline } from "../pipeline_file.ts";
 import { ago, print, printJson, table } from "../terminal.ts";
+import { UsageError } from "../usage_error.ts";
 import { command, pairs, several } from "./command.ts";
-import { showErrors, validationErrorsIn } from "./faults.ts";
-import { followRun } from "./follow.ts";
+import { showErrors, validationErrorsIn } from "./validation_errors.ts";
 
 /** `windlass pipelines`: pipelines that the coordinator keeps, with their versions. One is named by its id, or as `project/name`. */
 

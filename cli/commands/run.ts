@@ -3,14 +3,14 @@ import { parseSource } from "../../schema/pipeline/syntax/document.ts";
 import type { SubmittedRun, UploadedSource } from "../../schema/wire/resources.ts";
 import { projectOfClone } from "../clone.ts";
 import { Connection, type ConnectionFlags, withConnection } from "../connection.ts";
-import { UsageError } from "../failures.ts";
+import { followRun } from "../follow/follow_run.ts";
 import { readPipeline } from "../pipeline_file.ts";
 import { shellLine } from "../shell_line.ts";
 import { paint, print, printJson } from "../terminal.ts";
+import { UsageError } from "../usage_error.ts";
 import { changedPaths, currentBranch, packWorkingCopy } from "../working_copy.ts";
 import { outputOption, pairs, several } from "./command.ts";
-import { showSubmissionErrors, validationErrorsIn } from "./faults.ts";
-import { followRun } from "./follow.ts";
+import { showSubmissionErrors, validationErrorsIn } from "./validation_errors.ts";
 
 interface RunFlags extends ConnectionFlags {
 	file?: string;

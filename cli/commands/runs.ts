@@ -3,11 +3,11 @@ import type { Explanation, Job, Page, Run, RunSummary, SubmittedRun } from "../.
 import { projectOfClone } from "../clone.ts";
 import { type ConfirmedFlags, confirm, YES } from "../confirmation.ts";
 import { Connection, type ConnectionFlags } from "../connection.ts";
-import { UsageError } from "../failures.ts";
+import { followRun } from "../follow/follow_run.ts";
 import { ago, paint, print, printJson, stateText, table, took } from "../terminal.ts";
+import { UsageError } from "../usage_error.ts";
 import { currentBranch } from "../working_copy.ts";
 import { command } from "./command.ts";
-import { followRun } from "./follow.ts";
 
 /**
  * The commands that look at runs and jobs, and change them. A run or job is named by its id; `latest` is the newest run of the project and

@@ -4,11 +4,11 @@ import path from "node:path";
 import { Command } from "commander";
 import type { Page } from "../../schema/wire/resources.ts";
 import type { Rotation, Secret } from "../../schema/wire/secrets.ts";
+import { defaultDataFolder } from "../callers_folder.ts";
 import { Connection, type ConnectionFlags } from "../connection.ts";
-import { DataFolder } from "../data_folder.ts";
-import { UsageError } from "../failures.ts";
-import { defaultDataFolder } from "../standing.ts";
+import { DataFolder } from "../coordinator/data_folder.ts";
 import { ago, print, printJson, table } from "../terminal.ts";
+import { UsageError } from "../usage_error.ts";
 import { command } from "./command.ts";
 
 /** `windlass secrets`: values go in and never come out. */

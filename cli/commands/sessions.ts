@@ -2,8 +2,8 @@ import { Command } from "commander";
 import type { Page } from "../../schema/wire/resources.ts";
 import type { Session } from "../../schema/wire/sessions.ts";
 import { Connection, type ConnectionFlags } from "../connection.ts";
-import { UsageError } from "../failures.ts";
 import { ago, print, printJson, table } from "../terminal.ts";
+import { UsageError } from "../usage_error.ts";
 import { command } from "./command.ts";
 
 /** `windlass sessions`: who is signed in to the status page. */

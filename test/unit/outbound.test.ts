@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { isAllowed, Outbound, parseOutbound } from "../../cli/outbound.ts";
+import { isAllowed, Outbound, parseOutbound } from "../../cli/coordinator/outbound.ts";
 import { NOT_ASKED } from "../../schema/wire/outbound.ts";
 import { send } from "../../worker/outbound/send.ts";
 

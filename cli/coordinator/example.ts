@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { cp, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
+import { UsageError } from "../usage_error.ts";
 import { DISTRIBUTION } from "./coordinator.ts";
-import { UsageError } from "./failures.ts";
 
 const git = promisify(execFile);
 const EXAMPLE = path.join(DISTRIBUTION, "../examples/hello");

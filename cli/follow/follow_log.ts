@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
-import { backoffMs, pause, Unreachable, untilAnswered } from "../agent/protocol/client.ts";
-import { ApiError } from "../schema/wire/errors.ts";
-import { isTerminal } from "../schema/wire/states.ts";
-import { type Connection, NoAnswer } from "./connection.ts";
+import { backoffMs, pause, Unreachable, untilAnswered } from "../../agent/protocol/client.ts";
+import { ApiError } from "../../schema/wire/errors.ts";
+import { isTerminal } from "../../schema/wire/states.ts";
+import { type Connection, NoAnswer } from "../connection.ts";
 
 /**
  * Following a log to its end, however often the coordinator goes away in between. What is read is handed on as it comes, byte for

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { FolderLocked, lockFolder } from "../agent/machine/folder_lock.ts";
+import { FolderLocked, lockFolder } from "../../agent/machine/folder_lock.ts";
 import { DISTRIBUTION } from "./coordinator.ts";
 import { withInheritedUmask } from "./private_files.ts";
 

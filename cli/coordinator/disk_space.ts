@@ -1,5 +1,5 @@
 import { statfs } from "node:fs/promises";
-import { formatBytes, parseBytes } from "../schema/wire/bytes.ts";
+import { formatBytes, parseBytes } from "../../schema/wire/bytes.ts";
 
 /** How much of a disk must stay free: a share of it in percent, or a number of bytes. */
 export type FreeSpace = { percent: number } | { bytes: number };

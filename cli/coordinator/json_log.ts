@@ -1,4 +1,4 @@
-import { isLogged, LOG_LEVELS, type LogLevel } from "../schema/wire/log_levels.ts";
+import { isLogged, LOG_LEVELS, type LogLevel } from "../../schema/wire/log_levels.ts";
 
 /** The coordinator's log on stderr: one JSON object per line, those of the Worker and those of its host alike. */
 export class Log {

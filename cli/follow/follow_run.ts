@@ -2,9 +2,9 @@ import type { LogFormat } from "../../schema/wire/log_formats.ts";
 import type { Job, Run } from "../../schema/wire/resources.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
 import type { Connection } from "../connection.ts";
-import { followLog } from "../followed_log.ts";
 import { taken } from "../standard_output.ts";
 import { isColored, paint, print, stateText, took } from "../terminal.ts";
+import { followLog } from "./follow_log.ts";
 
 /** Following a run, or one of its jobs, in the terminal. */
 

@@ -1,6 +1,6 @@
 import { realpathSync } from "node:fs";
 import path from "node:path";
-import { DISTRIBUTION } from "./coordinator.ts";
+import { DISTRIBUTION } from "./coordinator/coordinator.ts";
 
 /** The folder that this process was started in. */
 const startedIn = process.cwd();

@@ -18,9 +18,9 @@ import {
 } from "node:fs";
 import path from "node:path";
 import * as z from "zod";
-import { type FolderLock, FolderLocked, lockFolder } from "../agent/machine/folder_lock.ts";
-import { LEASE_TOKEN_MS } from "../schema/wire/limits.ts";
-import { UsageError } from "./failures.ts";
+import { type FolderLock, FolderLocked, lockFolder } from "../../agent/machine/folder_lock.ts";
+import { LEASE_TOKEN_MS } from "../../schema/wire/limits.ts";
+import { UsageError } from "../usage_error.ts";
 import { keepFilesPrivate } from "./private_files.ts";
 
 /**

@@ -3,14 +3,14 @@ import { createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { renewTimeoutFor } from "../schema/wire/lease_rule.ts";
-import { DEFAULT_MAX_LOG_BYTES } from "../schema/wire/limits.ts";
-import type { LogLevel } from "../schema/wire/log_levels.ts";
+import { renewTimeoutFor } from "../../schema/wire/lease_rule.ts";
+import { DEFAULT_MAX_LOG_BYTES } from "../../schema/wire/limits.ts";
+import type { LogLevel } from "../../schema/wire/log_levels.ts";
+import { UsageError } from "../usage_error.ts";
 import type { DataFolder } from "./data_folder.ts";
-import { diskError, type FreeSpace } from "./disk.ts";
-import { UsageError } from "./failures.ts";
+import { diskError, type FreeSpace } from "./disk_space.ts";
 import { endOrphans, Host, migrateDatabase } from "./host.ts";
-import type { Log } from "./log.ts";
+import type { Log } from "./json_log.ts";
 import { Outbound, type OutboundRules } from "./outbound.ts";
 
 /** dist/, where this program lies in dist/cli/. */

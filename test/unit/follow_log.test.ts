@@ -2,7 +2,7 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { Connection } from "../../cli/connection.ts";
-import { followLog } from "../../cli/followed_log.ts";
+import { followLog } from "../../cli/follow/follow_log.ts";
 
 type Answer = (response: http.ServerResponse) => void;
 
