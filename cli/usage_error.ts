@@ -1,4 +1,4 @@
-/** A set-up that cannot work; one clear sentence, exit code 2. */
+/** A wrong use of a command, or a setting, file or server that cannot be used: the command prints one sentence and ends with code 2. */
 export class UsageError extends Error {
 	override name = "UsageError";
 }

@@ -1,12 +1,12 @@
 /**
- * What the coordinator and its workerd write is for their user alone. What the agent beside them runs is not: a job finds the
- * umask that the coordinator was started with.
+ * Only their user may read the files that the coordinator and workerd write. Jobs of the agent beside them are different: they get
+ * the umask that the coordinator was started with.
  */
 
 const PRIVATE = 0o077;
 const inherited = process.umask();
 
-/** From now on nobody else may read the files that this process and its children write. */
+/** From now on no other user may read the files that this process and its children write. */
 export function keepFilesPrivate(): void {
 	process.umask(PRIVATE);
 }

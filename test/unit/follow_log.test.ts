@@ -49,7 +49,7 @@ async function follow(
 				told += text;
 				onText(told);
 			},
-			taken: async () => undefined,
+			drained: async () => undefined,
 			onWaiting: () => {
 				said.push("waiting");
 				server.listen(port, "127.0.0.1");
