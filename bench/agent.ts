@@ -5,7 +5,9 @@ import type { Run } from "../schema/wire/resources.ts";
 import type { Target } from "./target.ts";
 import { repeated, type Timing } from "./timing.ts";
 
-/** An agent that speaks the protocol and runs nothing: the measured time is the coordinator's alone. */
+/**
+ * An agent that speaks the protocol and runs nothing: the measured time is the coordinator's alone.
+ */
 export class BenchAgent {
 	readonly target: Target;
 	readonly label: string;

@@ -7,8 +7,8 @@ import type { Target } from "./target.ts";
 import { elapsed, repeated, type Timing, timing } from "./timing.ts";
 
 /**
- * The speed of the machine itself, measured in the same run: by the ratios, machines of different speed, and quiet and busy hours of one
- * machine, can be compared.
+ * The speed of the machine itself, measured in the same run: by the ratios, machines of different
+ * speed, and quiet and busy hours of one machine, can be compared.
  */
 
 const run = promisify(execFile);
@@ -36,7 +36,9 @@ export interface ByteFloors {
 	copy: number;
 }
 
-/** The time to pass this many bytes from one process to another, and to copy a file of that size. */
+/**
+ * The time to pass this many bytes from one process to another, and to copy a file of that size.
+ */
 export async function byteFloors(folder: string, bytes: number): Promise<ByteFloors> {
 	const file = path.join(folder, "floor");
 	const copy = path.join(folder, "floor-copy");

@@ -35,7 +35,10 @@ async function wholeLives(target: Target): Promise<Timing> {
 	const agents = await Promise.all(
 		Array.from({ length: AGENTS }, (_, index) => BenchAgent.join(target, registrationToken, `${LABEL}-${index}`, LABEL)),
 	);
-	/** For an ended job: true; for a submitted one: the function to call. A job may end before its submission is answered. */
+	/**
+	 * For an ended job: true; for a submitted one: the function to call. A job may end before its
+	 * submission is answered.
+	 */
 	const done = new Map<string, true | (() => void)>();
 	const onDone = (jobId: string) => {
 		const waiting = done.get(jobId);

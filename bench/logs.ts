@@ -46,7 +46,10 @@ export const logs: Part = {
 		}),
 };
 
-/** Every attempt writes its log as an agent with a backlog does: whole chunks, each after the answer to the previous one. */
+/**
+ * Every attempt writes its log as an agent with a backlog does: whole chunks, each after the answer
+ * to the previous one.
+ */
 async function ingest(attempts: readonly BenchAttempt[]): Promise<{ total: number; patches: Timing }> {
 	const chunk = chunkOfLines();
 	const samples: number[] = [];

@@ -13,8 +13,9 @@ import { MEMORY_COLUMNS, printTable, type Row, TIMING_COLUMNS } from "./table.ts
 import { waitingAgents } from "./waiting_agents.ts";
 
 /**
- * `npm run bench` measures the speed on this machine. Each number stands beside its floor: the least time for any such work, measured in
- * the same run. The ratios can be compared between machines of different speed. `npm run bench -- --only logs` runs one part.
+ * `npm run bench` measures the speed on this machine. Each number stands beside its floor: the
+ * least time for any such work, measured in the same run. The ratios can be compared between
+ * machines of different speed. `npm run bench -- --only logs` runs one part.
  */
 
 const PARTS: Record<string, Part> = { boot, starts, lives, logs, artifacts, waiting: waitingAgents, hostile };

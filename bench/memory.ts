@@ -13,7 +13,11 @@ interface Resident {
 	peak: number;
 }
 
-/** Runs an action. @returns the memory of host and workerd before it, at its peak, and a moment after; no rows without /proc */
+/**
+ * Runs an action.
+ * @returns the memory of host and workerd before it, at its peak, and a moment after; no rows
+ * without /proc
+ */
 export async function watchMemory<Value>(
 	target: Target,
 	what: string,

@@ -25,7 +25,10 @@ export const starts: Part = {
 		}),
 };
 
-/** The time from the submission to the first action of the step's process, with an idle agent: one at a time. */
+/**
+ * The time from the submission to the first action of the step's process, with an idle agent: one
+ * at a time.
+ */
 async function submitToStart(target: Target, folder: string): Promise<Timing> {
 	const samples: number[] = [];
 	const started = performance.now();

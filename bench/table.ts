@@ -9,7 +9,10 @@ export const TIMING_COLUMNS = ["p50", "p99", "rate", "beside its floor"] as cons
 export const MEMORY_COLUMNS = ["before", "peak", "2 s after", "growth to the peak"] as const;
 export const IS_FLOOR = "the floor";
 
-/** Prints a part when it is measured; its title heads the first column. All parts have the same widths. */
+/**
+ * Prints a part when it is measured; its title heads the first column. All parts have the same
+ * widths.
+ */
 export function printTable(title: string, columns: readonly string[], rows: readonly Row[]): void {
 	for (const cells of [[title, ...columns], ...rows]) {
 		const padded = cells.map((cell, column) => (column === 0 ? cell.padEnd(WIDTHS[column] ?? 0) : cell.padStart(WIDTHS[column] ?? 0)));

@@ -97,8 +97,9 @@ export async function onTarget<Value>(data: string, args: readonly string[], mea
 }
 
 /**
- * Starts the process and does not wait for it. Its logged errors are shown, because they spoil the figures; the lines of an agent beside it
- * are not. Leases are long: the agents of the bench do not renew theirs.
+ * Starts the process and does not wait for it. Its logged errors are shown, because they spoil the
+ * figures; the lines of an agent beside it are not. Leases are long: the agents of the bench do not
+ * renew theirs.
  */
 export function spawnCoordinator(data: string, args: readonly string[]): ChildProcess {
 	return spawn(process.execPath, [PROGRAM, "serve", "--data", data, "--log-level", "error", "--lease-ttl", "1h", ...args], {

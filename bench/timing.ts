@@ -7,7 +7,10 @@ export interface Timing {
 	rate: number;
 }
 
-/** @param elapsedMs the time of the whole series; overlapping samples have a higher rate than their lengths suggest */
+/**
+ * @param elapsedMs the time of the whole series; overlapping samples have a higher rate than their
+ * lengths suggest
+ */
 export function timing(samples: readonly number[], elapsedMs: number): Timing {
 	const sorted = [...samples].sort((a, b) => a - b);
 	const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;

@@ -80,12 +80,16 @@ async function waitAll(target: Target, crowd: readonly WaitingAgent[]): Promise<
 	}
 }
 
-/** The time from a submission to the offer at its agent: one at a time, each with another agent, which then polls again. */
+/**
+ * The time from a submission to the offer at its agent: one at a time, each with another agent,
+ * which then polls again.
+ */
 async function offers(target: Target, crowd: readonly WaitingAgent[], count: number): Promise<Timing> {
 	const samples: number[] = [];
 	const started = performance.now();
 	for (let index = 0; index < count; index += 1) {
-		// 7 is coprime to the number of agents: neither the oldest polls nor the newest are preferred.
+		// 7 is coprime to the number of agents: neither the oldest polls nor the newest are
+		// preferred.
 		const one = crowd[(index * 7) % crowd.length] as WaitingAgent;
 		const before = performance.now();
 		const [offer] = await Promise.all([

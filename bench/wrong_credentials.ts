@@ -3,7 +3,9 @@ import { latencyRow, type Row } from "./table.ts";
 import type { Target } from "./target.ts";
 import { elapsed, timing } from "./timing.ts";
 
-/** Whether a client that guesses credentials delays a client with a valid token at another address. */
+/**
+ * Whether a client that guesses credentials delays a client with a valid token at another address.
+ */
 
 const PER_SECOND = 200;
 const QUIET_MS = 5_000;

@@ -30,7 +30,7 @@ export function agentCommand(): Command {
 		.option("--idle-exit <duration>", "end after this idle time, such as 5m")
 		.addHelpText(
 			"after",
-			"\nExample:\n  windlass agent --server https://ci.example.com --name builder-1 --slots 4 --labels gpu --token-file /run/secrets/windlass",
+			"\nExample:\n  windlass agent --server https://ci.example.com --token-file /run/secrets/windlass \\\n    --name builder-1 --slots 4 --labels gpu",
 		)
 		.action(async ({ config = process.env.WINDLASS_CONFIG, ...flags }: Record<string, string | true | undefined>) => {
 			const raw = Object.fromEntries(

@@ -1,5 +1,6 @@
-// Runs a command from a fresh clone, on Node 20 or later: installs the dependencies of the lock file if they are missing, builds if a
-// source has changed, and runs the command on the Node that the project pins.
+// Runs a command from a fresh clone, on Node 20 or later: installs the dependencies of the lock
+// file if they are missing, builds if a source has changed, and runs the command on the Node that
+// the project pins.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -14,8 +15,9 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 export const pinnedNode = path.join(root, "node_modules/node/bin", process.platform === "win32" ? "node.exe" : "node");
 
 /**
- * Not `npm ci`, which rejects a lock file without the packages of other systems: a registry that mirrors only some systems writes such
- * lock files. The versions still come from the lock file, which stays unchanged.
+ * Not `npm ci`, which rejects a lock file without the packages of other systems: a registry that
+ * mirrors only some systems writes such lock files. The versions still come from the lock file,
+ * which stays unchanged.
  */
 const INSTALL = ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"];
 
@@ -35,7 +37,8 @@ export function installDependencies() {
 	});
 	if (result.status !== 0) fail("npm did not install the dependencies. Its error is above.");
 	if (!existsSync(pinnedNode)) {
-		// Newer versions of npm do not run install scripts; the project needs those of these three packages.
+		// Newer versions of npm do not run install scripts; the project needs those of these three
+		// packages.
 		const rebuilt = spawnSync(command, [...before, "rebuild", "node", "workerd", "esbuild"], { cwd: root, stdio: ["ignore", 2, 2] });
 		if (rebuilt.status !== 0 || !existsSync(pinnedNode)) fail("npm did not set up the pinned Node. Try: npm rebuild node workerd esbuild");
 	}
@@ -71,7 +74,8 @@ function runOnPinnedNode(args, secrets) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
 	const [major] = process.versions.node.split(".").map(Number);
 	if (major < 20) fail(`Node ${process.versions.node} is too old. Install version 20 or later.`);
-	// This process lives as long as the program, and jobs could read secrets here. Install scripts must not see them either.
+	// This process lives as long as the program, and jobs could read secrets here. Install scripts
+	// must not see them either.
 	const secrets = takeSecrets();
 	const args = process.argv.slice(2);
 	overwrite(

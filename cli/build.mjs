@@ -1,5 +1,6 @@
-// Builds the Worker's bundle, with the command that deploys it, and the `windlass` program. Unchanged sources are not built
-// again. Plain JavaScript: it runs before anything is installed or built.
+// Builds the Worker's bundle, with the command that deploys it, and the `windlass` program.
+// Unchanged sources are not built again. Plain JavaScript: it runs before anything is installed or
+// built.
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";

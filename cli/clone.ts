@@ -10,8 +10,8 @@ import { UsageError } from "./usage_error.ts";
 const run = promisify(execFile);
 
 /**
- * Host and path of an address, without user, port, `.git` and trailing slashes: the same for SSH and HTTPS. The host is lower case; the
- * path is not, because some servers tell case apart.
+ * Host and path of an address, without user, port, `.git` and trailing slashes: the same for SSH
+ * and HTTPS. The host is lower case; the path is not, because some servers tell case apart.
  */
 export function repositoryOf(address: string): string {
 	const scp = /^(?:[^@/]+@)?([^:/@]+):(?!\/\/)(.*)$/.exec(address);

@@ -50,7 +50,10 @@ export class Connection {
 			);
 	}
 
-	/** The answer's body as JSON. @throws ApiError for an error of the coordinator, NoAnswer if no coordinator answers */
+	/**
+	 * The answer's body as JSON.
+	 * @throws ApiError for an error of the coordinator, NoAnswer if no coordinator answers
+	 */
 	async json<Value>(path: string, options: RequestOptions = {}): Promise<Value> {
 		const { body } = await this.#send(path, options);
 		return (await body.json().catch((error) => {
@@ -73,7 +76,10 @@ export class Connection {
 		return (await this.#send(path, options)).body;
 	}
 
-	/** The body at an address from an answer: such an address begins with the path of the public address, if that has one. */
+	/**
+	 * The body at an address from an answer: such an address begins with the path of the public
+	 * address, if that has one.
+	 */
 	async download(address: string): Promise<Readable> {
 		const { pathname } = new URL(this.server);
 		const isWhole = pathname !== "/" && address.startsWith(`${pathname}/`);

@@ -13,7 +13,10 @@ import { NO_OUTBOUND } from "./coordinator/outbound.ts";
 import { EXIT } from "./exit_codes.ts";
 import { stateText, table, took } from "./terminal.ts";
 
-/** `windlass demo`: runs the bundled example once, with a coordinator and an agent in a temporary folder. */
+/**
+ * `windlass demo`: runs the bundled example once, with a coordinator and an agent in a temporary
+ * folder.
+ */
 export function demoCommand(setExitCode: (code: number) => void): Command {
 	return new Command("demo")
 		.description("Run the bundled example once, with a coordinator and an agent in a temporary folder. The folder is deleted at the end.")

@@ -3,7 +3,7 @@ import { CANCELLED_EXIT, ERRORED_EXIT, TIMED_OUT_EXIT } from "../schema/wire/run
 /** The exit codes of the commands. Those that follow a run end with the exit code of the run. */
 export const EXIT = {
 	succeeded: 0,
-	/** The coordinator rejected the request, a pipeline has errors, or the program itself failed. */
+	/** The coordinator rejected the request, a pipeline has errors, or the program has a bug. */
 	failed: 1,
 	/** The command was used wrongly, or its coordinator, folder or file cannot be used. */
 	usage: 2,
@@ -17,19 +17,20 @@ export const EXIT = {
 /** For the help of the commands that follow a run or run a pipeline. */
 export const RUN_EXIT_CODES = `
 Exit codes:
-  0        the run succeeded
-  1 to 255 the exit code of the first job that failed
-  2        the command was used wrongly, and nothing was run
-  ${EXIT.timedOut}      the run timed out
-  ${EXIT.errored}      the run errored: its jobs could not be run
-  ${EXIT.cancelled}      the run was cancelled, or Ctrl-C ended the command
-  ${EXIT.closedPipe}      the reader of the output has gone`;
+  ${EXIT.succeeded}         the run succeeded, or was skipped
+  ${EXIT.failed} to 255  the exit code of the first job that failed
+  ${EXIT.usage}         the command was used wrongly, and nothing was run
+  ${EXIT.timedOut}       the run timed out
+  ${EXIT.errored}       the run errored: a job could not run
+  ${EXIT.cancelled}       the run was cancelled, or Ctrl-C ended the command
+  ${EXIT.closedPipe}       the reader of the output has gone`;
 
 /** For the help of the program. */
 export const EXIT_CODES = `
 Exit codes:
-  0    success
-  ${EXIT.failed}    the coordinator rejected the request, a pipeline has errors, or the program failed
+  ${EXIT.succeeded}    success
+  ${EXIT.failed}    the coordinator rejected the request, or a pipeline has errors
   ${EXIT.usage}    the command was used wrongly, or the coordinator does not answer
   ${EXIT.closedPipe}  the reader of the output has gone
-run, exec, rerun, pipelines trigger and logs --follow end with the exit code of the run; see their help.`;
+run, exec, rerun, pipelines trigger and logs --follow end with the exit code of
+the run. Their help lists those codes.`;

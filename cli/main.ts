@@ -34,12 +34,18 @@ import { tokenCommand } from "./token_command.ts";
 import { UsageError } from "./usage_error.ts";
 import { userPath } from "./user_path.mjs";
 
-/** Commands that do more than print: they keep running, or clean up, when the reader of their output has gone. */
+/**
+ * Commands that do more than print: they keep running, or clean up, when the reader of their output
+ * has gone.
+ */
 const OUTLIVES_READER: ReadonlySet<string> = new Set(["serve", "agent", "demo", "exec"]);
 
 const OLDEST_NODE = [22, 19] as const;
 
-/** Prints one sentence for an error that a person can fix, and the stack for others. @returns the exit code */
+/**
+ * Prints one sentence for an error that a person can fix, and the stack for others.
+ * @returns the exit code
+ */
 function reportError(error: unknown): number {
 	if (error instanceof UsageError || error instanceof BadOption || error instanceof FolderLocked) {
 		process.stderr.write(`windlass: ${error.message}\n`);

@@ -1,6 +1,9 @@
 import { overwrite, takeSecrets } from "./process_secrets.mjs";
 
-/** The secrets that this program was started with. Jobs run as the same user, so they must not find them in this process. */
+/**
+ * The secrets that this program was started with. Jobs run as the same user, so they must not find
+ * them in this process.
+ */
 
 const taken: Record<string, string> = {};
 
@@ -14,7 +17,10 @@ export function ownSecret(name: string): string | undefined {
 	return taken[name] || undefined;
 }
 
-/** Whether every process of this user can still read a value in a variable or argument of this process. */
+/**
+ * Whether every process of this user can still read a value in a variable or argument of this
+ * process.
+ */
 export function isStillReadable(value: string): boolean {
 	const wasGiven = Object.values(taken).includes(value) || process.argv.some((argument) => argument.includes(value));
 	return !overwrite([value]) && wasGiven;

@@ -31,7 +31,11 @@ async function onlyPipeline(folder: string): Promise<string> {
 	throw new UsageError(`This folder has several pipelines: ${files.join(", ")}. Name one with --file.`);
 }
 
-/** The pipelines of a repository: `.windlass.yml` or `.windlass.yaml`, or every file in `.windlass/`. @throws UsageError if a folder has more than one of these */
+/**
+ * The pipelines of a repository: `.windlass.yml` or `.windlass.yaml`, or every file in
+ * `.windlass/`.
+ * @throws UsageError if a folder has more than one of these
+ */
 export async function pipelineFiles(folder: string): Promise<string[]> {
 	const names = await readdir(folder);
 	const inner = names.includes(CONFIG_FOLDER) ? await readdir(path.join(folder, CONFIG_FOLDER)).catch(() => []) : [];

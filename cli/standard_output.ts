@@ -2,11 +2,17 @@ import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { EXIT } from "./exit_codes.ts";
 
-/** Standard output as every command needs it: all printed text is delivered, and a closed pipe ends the command. */
+/**
+ * Standard output as every command needs it: all printed text is delivered, and a closed pipe ends
+ * the command.
+ */
 
 let isEndedByClosedPipe = true;
 
-/** From now on, a reader that closes the pipe early (`| head`) ends this process silently, as SIGPIPE ends other programs. */
+/**
+ * From now on, a reader that closes the pipe early (`| head`) ends this process silently, as
+ * SIGPIPE ends other programs.
+ */
 export function exitOnClosedPipe(): void {
 	process.stdout.on("error", () => {
 		if (isEndedByClosedPipe) process.exit(EXIT.closedPipe);
@@ -32,7 +38,10 @@ export async function copyToOutput(source: Readable): Promise<void> {
 	}
 }
 
-/** Ends this process after both outputs are written: `process.exit` alone drops text that a pipe has not taken yet. */
+/**
+ * Ends this process after both outputs are written: `process.exit` alone drops text that a pipe has
+ * not taken yet.
+ */
 export async function exitWhenWritten(code: number): Promise<never> {
 	await Promise.all([process.stdout, process.stderr].map((stream) => new Promise<void>((resolve) => stream.write("", () => resolve()))));
 	// The error of a closed pipe is reported after the callback of the write.

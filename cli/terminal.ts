@@ -2,7 +2,10 @@ import { styleText } from "node:util";
 import { plainText } from "../schema/text/ansi.ts";
 import { formatDuration } from "../schema/wire/duration.ts";
 
-/** Text for the terminal: colors, tables, states with their marks. NO_COLOR is honored (no-color.org). */
+/**
+ * Text for the terminal: colors, tables, states with their marks. NO_COLOR is honored
+ * (no-color.org).
+ */
 
 type Style = Parameters<typeof styleText>[0];
 

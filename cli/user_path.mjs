@@ -1,7 +1,10 @@
 // Plain JavaScript: the bootstrap runs it before anything is installed or built.
 import path from "node:path";
 
-/** `npm run` and `npm exec` prepend `node_modules/.bin` of a folder and of its parents, and after these this folder. */
+/**
+ * `npm run` and `npm exec` prepend `node_modules/.bin` of a folder and of its parents, and after
+ * these this folder.
+ */
 const NPM_END = "node-gyp-bin";
 const NPM_ENTRY = path.join("node_modules", ".bin");
 

@@ -6,7 +6,10 @@ import { packTar, type TarEntry } from "modern-tar";
 import { MAX_CHANGED_PATHS } from "../schema/wire/limits.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** The working copy as the source of a run: the files that git tracks, and new files that it does not ignore. */
+/**
+ * The working copy as the source of a run: the files that git tracks, and new files that it does
+ * not ignore.
+ */
 
 const run = promisify(execFile);
 const LIST_BYTES = 256 * 1024 * 1024;
@@ -19,7 +22,10 @@ async function git(folder: string, ...args: string[]): Promise<string | null> {
 	}
 }
 
-/** The files of a working copy, relative to its folder. @throws UsageError for a folder that is no working copy */
+/**
+ * The files of a working copy, relative to its folder.
+ * @throws UsageError for a folder that is no working copy
+ */
 async function workingFiles(folder: string): Promise<string[]> {
 	const listed = await git(folder, "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", ".");
 	if (listed === null)
@@ -50,8 +56,9 @@ export async function currentBranch(folder: string): Promise<string | null> {
 }
 
 /**
- * The paths that changed since the branch left the default branch, with uncommitted changes. Null if the default branch is unknown, or
- * for too many or no changes: a run of an unchanged default branch is a run of all of it.
+ * The paths that changed since the branch left the default branch, with uncommitted changes. Null
+ * if the default branch is unknown, or for too many or no changes: a run of an unchanged default
+ * branch is a run of all of it.
  */
 export async function changedPaths(folder: string): Promise<string[] | null> {
 	for (const main of ["origin/HEAD", "origin/main", "origin/master", "main", "master"]) {

@@ -35,7 +35,10 @@ export function declineCommand(): Command {
 		);
 }
 
-/** The job of a run that waits for an approval, or the run itself. @throws UsageError where several jobs wait */
+/**
+ * The job of a run that waits for an approval, or the run itself.
+ * @throws UsageError where several jobs wait
+ */
 async function waitingJob(connection: Connection, id: string): Promise<string> {
 	if (kindOf(id) === "jobs") return id;
 	const run = await connection.json<Run>(`/api/v1/runs/${id}`);

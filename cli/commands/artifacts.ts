@@ -83,7 +83,7 @@ function expiryOf({ expires_at, expired_at }: Artifact): string {
 function noArtifact(patterns: readonly string[], name: string | undefined, isExpired: boolean): string {
 	const called = name === undefined ? "" : ` named ${name}`;
 	if (isExpired) return `The artifacts${called} have expired and were deleted.`;
-	return patterns.length > 0 ? `No artifact${called} matches ${patterns.join(" ")}` : `There is no artifact${called}.`;
+	return patterns.length > 0 ? `No artifact${called} matches ${patterns.join(" ")}.` : `There is no artifact${called}.`;
 }
 
 /** @throws UsageError for an invalid pattern */

@@ -20,13 +20,16 @@ export function outputOption(description = "text or json"): Option {
 	return new Option("-o, --output <format>", description).choices(["text", "json"]).default("text");
 }
 
-/** Collects the values of an option that may be repeated. */
-export function repeatable(value: string, before: string[]): string[] {
-	return [...before, value];
+/** An option that may be repeated: its values come as a list, or undefined without any. */
+export function repeatable(flags: string, description: string): Option {
+	return new Option(flags, `${description}; may be repeated`).argParser((value, before: string[] = []) => [...before, value]);
 }
 
+export const PARAMETER = ["-p, --param <name=value>", "a parameter"] as const;
+export const VARIABLE = ["-e, --env <name=value>", "a variable for every job"] as const;
+
 /** The values of a repeatable option of the form `name=value`. @throws UsageError */
-export function pairs(flag: string, given: readonly string[]): Record<string, string> {
+export function pairs(flag: string, given: readonly string[] = []): Record<string, string> {
 	return Object.fromEntries(
 		given.map((text) => {
 			const at = text.indexOf("=");
@@ -36,7 +39,10 @@ export function pairs(flag: string, given: readonly string[]): Record<string, st
 	);
 }
 
-/** The names of a comma-separated list, at least one: an empty list would mean all. @throws UsageError */
+/**
+ * The names of a comma-separated list, at least one: an empty list would mean all.
+ * @throws UsageError
+ */
 export function nameList(flag: string, text: string): string[] {
 	const names = text
 		.split(",")

@@ -18,13 +18,13 @@ import { readPipeline } from "../pipeline_file.ts";
 import { paint, print, printJson, stateText } from "../terminal.ts";
 import { UsageError } from "../usage_error.ts";
 import { changedPaths, currentBranch, packWorkingCopy } from "../working_copy.ts";
-import { outputOption, pairs, repeatable } from "./command.ts";
+import { outputOption, PARAMETER, pairs, repeatable, VARIABLE } from "./command.ts";
 import { showSubmissionErrors, validationErrorsIn } from "./validation_errors.ts";
 
 interface ExecFlags {
 	file?: string;
-	param: string[];
-	env: string[];
+	param?: string[];
+	env?: string[];
 	approve?: boolean;
 	artifacts?: string;
 	allowDevices?: string;
@@ -43,8 +43,8 @@ export function execCommand(setExitCode: (code: number) => void): Command {
 		)
 		.argument("[job]", "only this job, as if all jobs that it needs had succeeded")
 		.option("-f, --file <file>", "the pipeline file; - reads standard input (default: .windlass.yml)")
-		.option("-p, --param <name=value>", "a parameter; may be repeated", repeatable, [])
-		.option("-e, --env <name=value>", "a variable for every job; may be repeated", repeatable, [])
+		.addOption(repeatable(...PARAMETER))
+		.addOption(repeatable(...VARIABLE))
 		.option("--approve", "run jobs that need an approval")
 		.option("--artifacts <folder>", "store the artifacts of the jobs in this folder")
 		.option("--allow-devices <list>", "devices (/dev/…) that containers may use, separated by commas")
@@ -189,7 +189,9 @@ function runExitCode(jobs: readonly LocalJob[]): number {
 	);
 }
 
-/** The aggregate state of the jobs. Only a signal or the time limit of the run cancels a job here. */
+/**
+ * The aggregate state of the jobs. Only a signal or the time limit of the run cancels a job here.
+ */
 function runState(jobs: readonly LocalJob[], counted: readonly LocalJob[]): RunState {
 	const cancelled = jobs.find(({ state }) => state === "cancelled");
 	if (cancelled) return cancelled.reason?.code === "run_timed_out" ? "timed_out" : "cancelled";

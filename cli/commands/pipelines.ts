@@ -8,11 +8,14 @@ import { RUN_EXIT_CODES } from "../exit_codes.ts";
 import { readPipeline } from "../pipeline_file.ts";
 import { ago, counted, print, printJson, table } from "../terminal.ts";
 import { UsageError } from "../usage_error.ts";
-import { command, type Flags, pairs, repeatable } from "./command.ts";
+import { command, type Flags, PARAMETER, pairs, repeatable, VARIABLE } from "./command.ts";
 import { DETACH, printOrFollow } from "./submitted_run.ts";
 import { showErrors, validationErrorsIn } from "./validation_errors.ts";
 
-/** `windlass pipelines`: the stored pipelines and their versions. One is named by its id, or as `project/name`. */
+/**
+ * `windlass pipelines`: the stored pipelines and their versions. One is named by its id, or as
+ * `project/name`.
+ */
 
 const PIPELINE = ["<pipeline>", "the id of the pipeline (pip_…), or project/name"] as const;
 const VERSION = ["<version>", "the number of the version"] as const;
@@ -152,12 +155,12 @@ export function pipelinesCommand(setExitCode: (code: number) => void): Command {
 				"windlass pipelines trigger web/nightly -p target=staging",
 			)
 				.argument(...PIPELINE)
-				.option("-p, --param <name=value>", "a parameter; may be repeated", repeatable, [])
-				.option("-e, --env <name=value>", "a variable for every job; may be repeated", repeatable, [])
+				.addOption(repeatable(...PARAMETER))
+				.addOption(repeatable(...VARIABLE))
 				.option("--branch <name>", "the branch of the run")
 				.option(...DETACH)
 				.addHelpText("after", RUN_EXIT_CODES)
-				.action(async (named: string, flags: Flags & { param: string[]; env: string[]; branch?: string; detach?: boolean }) => {
+				.action(async (named: string, flags: Flags & { param?: string[]; env?: string[]; branch?: string; detach?: boolean }) => {
 					const connection = new Connection(flags);
 					const { id } = await find(connection, named);
 					const json = { params: pairs("--param", flags.param), env: pairs("--env", flags.env), branch: flags.branch };

@@ -28,7 +28,9 @@ const TEXTS = [
 	{ key: "keep_artifacts", option: "--keep-artifacts <duration>", description: "how long its artifacts are kept" },
 ] as const satisfies readonly { key: keyof Project; option: string; description: string }[];
 
-/** How much of the repository jobs get; `default` removes a setting, because `none` is a value here. */
+/**
+ * How much of the repository jobs get; `default` removes a setting, because `none` is a value here.
+ */
 const CHECKOUT = [
 	{
 		key: "checkout_depth",

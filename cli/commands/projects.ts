@@ -5,7 +5,7 @@ import type { Page, SubmittedRun } from "../../schema/wire/resources.ts";
 import { type ConfirmedFlags, confirm, YES } from "../confirmation.ts";
 import { Connection } from "../connection.ts";
 import { ago, counted, paint, print, printJson, table } from "../terminal.ts";
-import { command, type Flags, pairs, repeatable } from "./command.ts";
+import { command, type Flags, PARAMETER, pairs, repeatable } from "./command.ts";
 import { changedSettings, settingRows, withSettings } from "./project_settings.ts";
 import { printAddress } from "./submitted_run.ts";
 
@@ -122,8 +122,8 @@ function triggerCommand(): Command {
 		.option("--branch <name>", "the branch to run (default: the default branch)")
 		.option("--tag <name>", "the tag to run")
 		.option("--file <path>", "only this pipeline file, whatever its `on` says, such as .windlass/nightly.yml (default: as for a push)")
-		.option("-p, --param <name=value>", "a parameter; may be repeated", repeatable, [])
-		.action(async (name: string, flags: Flags & { branch?: string; tag?: string; file?: string; param: string[] }) => {
+		.addOption(repeatable(...PARAMETER))
+		.action(async (name: string, flags: Flags & { branch?: string; tag?: string; file?: string; param?: string[] }) => {
 			const { branch, tag, file } = flags;
 			const json = { branch, tag, file, params: pairs("--param", flags.param) };
 			const run = await new Connection(flags).json<SubmittedRun>(`${addressOf(name)}/trigger`, { method: "POST", json });

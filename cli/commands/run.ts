@@ -9,15 +9,15 @@ import { shellLine } from "../shell_line.ts";
 import { paint } from "../terminal.ts";
 import { UsageError } from "../usage_error.ts";
 import { changedPaths, currentBranch, packWorkingCopy } from "../working_copy.ts";
-import { outputOption, pairs, repeatable } from "./command.ts";
+import { outputOption, PARAMETER, pairs, repeatable, VARIABLE } from "./command.ts";
 import { DETACH, printOrFollow } from "./submitted_run.ts";
 import { showSubmissionErrors, validationErrorsIn } from "./validation_errors.ts";
 
 interface RunFlags extends ConnectionFlags {
 	file?: string;
-	param: string[];
-	env: string[];
-	label: string[];
+	param?: string[];
+	env?: string[];
+	label?: string[];
 	container?: string;
 	project?: string;
 	priority?: string;
@@ -29,7 +29,9 @@ interface RunFlags extends ConnectionFlags {
 	output: string;
 }
 
-/** `windlass run`: submits a pipeline or a command, follows the run, and ends with its exit code. */
+/**
+ * `windlass run`: submits a pipeline or a command, follows the run, and ends with its exit code.
+ */
 export function runCommand(setExitCode: (code: number) => void): Command {
 	const command = new Command("run")
 		.description("Submit a pipeline or a command with the working copy as it is, follow the run, and end with its exit code.")
@@ -38,9 +40,9 @@ export function runCommand(setExitCode: (code: number) => void): Command {
 			"a command instead of a pipeline, after --: one word is a line for the shell, several words are a command with arguments",
 		)
 		.option("-f, --file <file>", "the pipeline file; - reads standard input (default: .windlass.yml)")
-		.option("-p, --param <name=value>", "a parameter; may be repeated", repeatable, [])
-		.option("-e, --env <name=value>", "a variable for every job; may be repeated", repeatable, [])
-		.option("-l, --label <label>", "a label that the agent must have; may be repeated", repeatable, [])
+		.addOption(repeatable(...PARAMETER))
+		.addOption(repeatable(...VARIABLE))
+		.addOption(repeatable("-l, --label <label>", "a label that the agent must have"))
 		.option("--container <image>", "the image of the container that every job runs in")
 		.option("--project <name>", "the project of the run (default: the project whose repository this folder is a clone of)")
 		.option("--priority <n>", "-100 to 100; jobs with a higher priority start first")
@@ -52,7 +54,7 @@ export function runCommand(setExitCode: (code: number) => void): Command {
 		.addOption(outputOption("text or json; json implies --detach"))
 		.addHelpText(
 			"after",
-			"\nExample:\n  windlass run                                  # the pipeline of this folder, followed to its end\n  windlass run -p target=staging --detach\n  windlass run --no-source -- uname -a\n  windlass run 'make && make test'",
+			"\nExample:\n  windlass run                 # the pipeline of this folder, followed to its end\n  windlass run -p target=staging --detach\n  windlass run --no-source -- uname -a\n  windlass run 'make && make test'",
 		);
 	command.addHelpText("after", RUN_EXIT_CODES);
 	return withConnection(command).action(async (words: string[], flags: RunFlags) => {
@@ -69,9 +71,9 @@ async function submit(connection: Connection, words: string[], flags: RunFlags):
 	const project = flags.project ?? (await projectHere(connection, flags));
 	const submission = JSON.stringify({
 		...(pipeline ? { pipeline: pipeline.text } : { run: shellLine(words) }),
-		...(flags.param.length > 0 ? { params: pairs("--param", flags.param) } : {}),
-		...(flags.env.length > 0 ? { env: pairs("--env", flags.env) } : {}),
-		...(flags.label.length > 0 ? { runs_on: flags.label } : {}),
+		...(flags.param ? { params: pairs("--param", flags.param) } : {}),
+		...(flags.env ? { env: pairs("--env", flags.env) } : {}),
+		...(flags.label ? { runs_on: flags.label } : {}),
 		...(flags.container ? { container: flags.container } : {}),
 		...(project === null ? {} : { project }),
 		...(flags.priority ? { priority: numberIn(flags.priority) } : {}),
@@ -90,7 +92,10 @@ async function submit(connection: Connection, words: string[], flags: RunFlags):
 	}
 }
 
-/** The project whose repository the sent folder is a clone of. @throws UsageError for several projects */
+/**
+ * The project whose repository the sent folder is a clone of.
+ * @throws UsageError for several projects
+ */
 async function projectHere(connection: Connection, { git, source }: RunFlags): Promise<string | null> {
 	if (git !== undefined) return null;
 	const project = await projectOfClone(connection, typeof source === "string" ? source : process.cwd());

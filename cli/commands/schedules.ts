@@ -4,7 +4,7 @@ import type { Schedule } from "../../schema/wire/schedules.ts";
 import { type ConfirmedFlags, confirm, YES } from "../confirmation.ts";
 import { Connection } from "../connection.ts";
 import { ago, paint, print, printJson, table } from "../terminal.ts";
-import { command, type Flags, pairs, repeatable } from "./command.ts";
+import { command, type Flags, PARAMETER, pairs, repeatable } from "./command.ts";
 
 /** `windlass schedules`: the times at which runs of a project start. */
 
@@ -14,7 +14,7 @@ interface AddFlags extends Flags {
 	branch?: string;
 	file?: string;
 	pipeline?: string;
-	param: string[];
+	param?: string[];
 }
 
 const SCHEDULE = ["<id>", "the id of the schedule (sch_…)"] as const;
@@ -61,7 +61,7 @@ export function schedulesCommand(): Command {
 				.action(async (project: string, flags: Flags) => {
 					const { items } = await new Connection(flags).json<Page<Schedule>>(addressOfAll(project));
 					if (items.length === 0 && flags.output !== "json")
-						print(`Project ${project} has no schedule. Make one: windlass schedules add ${project}`);
+						print(`Project ${project} has no schedule. Make one: windlass schedules add ${project} --cron '0 3 * * *'`);
 					else show(items, flags.output);
 				}),
 		)
@@ -73,7 +73,7 @@ export function schedulesCommand(): Command {
 				.option("--branch <name>", "the branch to run (default: the default branch)")
 				.option("--file <path>", "a pipeline file of the repository (default: the pipelines that a push runs)")
 				.option("--pipeline <id>", "a stored pipeline (pip_…) instead of the repository")
-				.option("-p, --param <name=value>", "a parameter; may be repeated", repeatable, [])
+				.addOption(repeatable(...PARAMETER))
 				.action(async (project: string, flags: AddFlags) => {
 					const { cron, timezone, branch, file, pipeline } = flags;
 					const json = { cron, timezone, branch, file, pipeline, params: pairs("--param", flags.param) };

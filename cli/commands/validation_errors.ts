@@ -27,7 +27,8 @@ function hintOf(suggestion: string | null): string[] {
 }
 
 /**
- * Errors of a submission. An error of the pipeline is shown at its line, an error of an option by the option's name.
+ * Errors of a submission. An error of the pipeline is shown at its line, an error of an option by
+ * the option's name.
  * @param pipeline null for a submission of a command
  * @param submission the parsed text, with the pipeline as its first value
  */
@@ -54,7 +55,10 @@ const OPTIONS: Record<string, string> = {
 	"source.ref": "--ref",
 };
 
-/** Whether an error is in the submission beside the pipeline. The two are separate texts, and share many names. */
+/**
+ * Whether an error is in the submission beside the pipeline. The two are separate texts, and share
+ * many names.
+ */
 function isOfOption(submission: SourceDocument, { path, line, column }: FieldError): boolean {
 	const way = path.split(".");
 	const places = [submission.locate(way), submission.locate(way, true)];

@@ -5,8 +5,8 @@ import { UsageError } from "../usage_error.ts";
 import { currentBranch } from "../working_copy.ts";
 
 /**
- * Which run or job the person names: by its id, or `latest` for the newest run of the project and the branch of the clone that the
- * command is called in.
+ * Which run or job the person names: by its id, or `latest` for the newest run of the project and
+ * the branch of the clone that the command is called in.
  */
 
 /** The first argument of commands that take a run or a job. */

@@ -2,7 +2,10 @@ import { createHash, randomBytes } from "node:crypto";
 import { UsageError } from "../usage_error.ts";
 import type { Database } from "./host.ts";
 
-/** The admin token and the sign-in link, written into D1 before the Worker serves. Only hashes are stored. */
+/**
+ * The admin token and the sign-in link, written into D1 before the Worker serves. Only hashes are
+ * stored.
+ */
 
 const TEAM = "default";
 const LEAST_TOKEN_LENGTH = 32;
@@ -16,7 +19,10 @@ export function newAdminToken(): string {
 	return `wlu_${randomBytes(24).toString("base64url")}`;
 }
 
-/** Whether a preset token is short enough to be guessed. One that is in use already gets a warning, not an error. */
+/**
+ * Whether a preset token is short enough to be guessed. One that is in use already gets a warning,
+ * not an error.
+ */
 export function isGuessable(token: string): boolean {
 	return token.length < LEAST_TOKEN_LENGTH;
 }
@@ -39,12 +45,16 @@ export async function ensureAdminToken(database: Database, preset: string | null
 	return { token: preset === null ? token : null, tokenId };
 }
 
-/** Makes this the admin token and revokes the former one in the same transaction. @returns the token's id */
+/**
+ * Makes this the admin token and revokes the former one in the same transaction.
+ * @returns the token's id
+ */
 export async function replaceAdminToken(database: Database, token: string): Promise<string> {
 	const now = Date.now();
 	const id = `tok_${sha256(token).slice(0, 26)}`;
 	await database.batch([
-		// A token that is set once more is live again: the sessions that it opened before must not be.
+		// A token that is set once more is live again: the sessions that it opened before must not
+		// be.
 		database.prepare("DELETE FROM sessions WHERE token_id IN (SELECT id FROM tokens WHERE kind = 'admin')"),
 		database.prepare("UPDATE tokens SET revoked_at = ? WHERE kind = 'admin' AND revoked_at IS NULL").bind(now),
 		database

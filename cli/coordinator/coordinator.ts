@@ -80,7 +80,10 @@ export class Coordinator {
 		}
 	}
 
-	/** Encrypts every secret with the present master key. A secret that cannot be read does not keep the others from it. */
+	/**
+	 * Encrypts every secret with the present master key. A secret that cannot be read does not keep
+	 * the others from it.
+	 */
 	async #rotateSecrets(log: JsonLog): Promise<boolean> {
 		try {
 			const { secrets } = JSON.parse(await this.#post("/api/v1/secrets/rotate"));
@@ -115,8 +118,9 @@ export class Coordinator {
 	}
 
 	/**
-	 * Tells the agents that their leases outlast a restart; each call counts for ten minutes. A Ctrl-C in a terminal reaches workerd, too,
-	 * and Miniflare then starts it again, so this is tried for a while. A workerd that never answers is stopped all the same.
+	 * Tells the agents that their leases outlast a restart; each call counts for ten minutes. A
+	 * Ctrl-C in a terminal reaches workerd, too, and Miniflare then starts it again, so this is
+	 * tried for a while. A workerd that never answers is stopped all the same.
 	 */
 	async announceStop(): Promise<void> {
 		for (const until = Date.now() + STOP_TIMEOUT_MS; Date.now() < until; ) {

@@ -24,10 +24,14 @@ import { UsageError } from "../usage_error.ts";
 import { keepFilesPrivate } from "./private_files.ts";
 
 /**
- * The coordinator's data folder: the storage of the Worker, its keys, and the lock that keeps a second coordinator out.
+ * The coordinator's data folder: the storage of the Worker, its keys, and the lock that keeps a
+ * second coordinator out.
  */
 
-/** The signing key, and the former one with the time (milliseconds since 1970) until which its leases are valid. */
+/**
+ * The signing key, and the former one with the time (milliseconds since 1970) until which its
+ * leases are valid.
+ */
 const keys = z.object({ signing: z.string(), before: z.object({ signing: z.string(), until: z.number() }).optional() });
 type Keys = z.infer<typeof keys>;
 
@@ -140,7 +144,8 @@ export class DataFolder {
 	}
 
 	/**
-	 * Makes another signing key for the next start. Leases of the present key stay valid for as long as a lease may last.
+	 * Makes another signing key for the next start. Leases of the present key stay valid for as
+	 * long as a lease may last.
 	 * @throws UsageError while leases of a former key are valid
 	 */
 	replaceSigningKey(): void {
@@ -168,7 +173,8 @@ export class DataFolder {
 	}
 
 	/**
-	 * The key that encrypts all secrets; the first start makes it. It has a file of its own, so that backups can leave it out.
+	 * The key that encrypts all secrets; the first start makes it. It has a file of its own, so
+	 * that backups can leave it out.
 	 */
 	get masterKey(): string {
 		if (!existsSync(this.#masterKeyFile)) writeKeyFile(this.#masterKeyFile, newMasterKey());
@@ -182,7 +188,10 @@ export class DataFolder {
 			: null;
 	}
 
-	/** Makes another master key. The next start encrypts all secrets with it, then deletes the former one. */
+	/**
+	 * Makes another master key. The next start encrypts all secrets with it, then deletes the
+	 * former one.
+	 */
 	replaceMasterKey(): void {
 		const { masterKey: _made } = this;
 		// Only the former key decrypts the secrets so far: a second replacement would lose it.

@@ -3,12 +3,17 @@ import type { JsonLog } from "./json_log.ts";
 
 const INTERVAL_MS = 10_000;
 
-/** Tells the Worker when the disk becomes too full to accept anything new, and when there is room again. */
+/**
+ * Tells the Worker when the disk becomes too full to accept anything new, and when there is room
+ * again.
+ */
 export class DiskWatch {
 	readonly #folder: string;
 	readonly #least: FreeSpace;
 	readonly #log: JsonLog;
-	/** The last reported error; null: enough space; undefined: nothing was reported to this workerd. */
+	/**
+	 * The last reported error; null: enough space; undefined: nothing was reported to this workerd.
+	 */
 	#reported: string | null | undefined;
 	#timer: NodeJS.Timeout | undefined;
 
@@ -23,7 +28,10 @@ export class DiskWatch {
 		this.#reported = undefined;
 	}
 
-	/** Checks the disk now and then at intervals. @param report sends the error, or null, to the Worker */
+	/**
+	 * Checks the disk now and then at intervals.
+	 * @param report sends the error, or null, to the Worker
+	 */
 	async start(report: (error: string | null) => Promise<unknown>): Promise<void> {
 		await this.#check(report);
 		this.#timer = setInterval(() => {

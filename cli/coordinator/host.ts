@@ -8,9 +8,10 @@ import type { Outbound } from "./outbound.ts";
 /**
  * The local host of the Worker: the one file that knows Miniflare.
  *
- * Miniflare's own entry listens on a loopback port that only this process uses. All other clients use the Worker's direct
- * socket, which always sees their real addresses. Miniflare restarts workerd when it dies. The next start finds a workerd that
- * outlived its host by a mark in its environment, and ends it.
+ * Miniflare's own entry listens on a loopback port that only this process uses. All other clients
+ * use the Worker's direct socket, which always sees their real addresses. Miniflare restarts
+ * workerd when it dies. The next start finds a workerd that outlived its host by a mark in its
+ * environment, and ends it.
  */
 
 const MARK = "WINDLASS_HOST";
@@ -46,12 +47,17 @@ export class Host {
 		this.#miniflare = miniflare;
 	}
 
-	/** Starts workerd. Until `migrateDatabase` has run, the Worker answers clients with "try again in a moment". */
+	/**
+	 * Starts workerd. Until `migrateDatabase` has run, the Worker answers clients with "try again
+	 * in a moment".
+	 */
 	static async start(options: HostOptions): Promise<Host> {
 		removeOrphanBlobs(path.join(options.storage, "r2"));
-		// Loaded here: it takes longer to load than all the rest, and other commands do not need it.
+		// Loaded here: it takes longer to load than all the rest, and other commands do not need
+		// it.
 		const { convertV4MiniflareOptions, CoreHeaders, Miniflare, Response } = await import("miniflare");
-		// With this header Miniflare lets every client write `request.cf`. Without it workerd writes the client's address there.
+		// With this header Miniflare lets every client write `request.cf`. Without it workerd
+		// writes the client's address there.
 		Reflect.deleteProperty(CoreHeaders, "CF_BLOB");
 		const before = SIGNALS.map((signal) => process.listeners(signal));
 		const miniflare = new Miniflare(
@@ -68,7 +74,8 @@ export class Host {
 				}),
 			),
 		);
-		// Miniflare would end the process at once on a signal; the coordinator plans its stop itself.
+		// Miniflare would end the process at once on a signal; the coordinator plans its stop
+		// itself.
 		for (const [index, signal] of SIGNALS.entries()) {
 			for (const listener of process.listeners(signal)) if (!before[index]?.includes(listener)) process.removeListener(signal, listener);
 		}
@@ -91,13 +98,16 @@ export class Host {
 
 	/** An answer of the Worker as it comes. */
 	async stream(url: string, headers: Record<string, string>): Promise<AsyncIterable<Uint8Array>> {
-		// Miniflare's entry would compress text, and so hold it back to its end, for a client that accepts that.
+		// Miniflare's entry would compress text, and so hold it back to its end, for a client that
+		// accepts that.
 		const { body } = await this.#miniflare.dispatchFetch(url, { headers: { ...headers, "Accept-Encoding": "identity" } });
 		if (!body) throw new Error(`${url} has no body`);
 		return body as AsyncIterable<Uint8Array>;
 	}
 
-	/** Ends workerd. By design it takes every shutdown for a crash; nothing acknowledged is lost. */
+	/**
+	 * Ends workerd. By design it takes every shutdown for a crash; nothing acknowledged is lost.
+	 */
 	async stop(): Promise<void> {
 		await this.#miniflare.dispose();
 	}
@@ -132,8 +142,8 @@ function miniflareOptions(options: HostOptions, outboundService: Fetcher): Param
 }
 
 /**
- * Deletes files of R2 that belong to no object: Miniflare writes the file before the row, so a kill in between leaves the file.
- * Call it while no workerd runs.
+ * Deletes files of R2 that belong to no object: Miniflare writes the file before the row, so a kill
+ * in between leaves the file. Call it while no workerd runs.
  */
 function removeOrphanBlobs(folder: string): void {
 	const files = existsSync(folder) ? readdirSync(folder, { recursive: true, withFileTypes: true }) : [];
@@ -162,8 +172,9 @@ function workerModules(folder: string) {
 }
 
 /**
- * Ends the workerd of an earlier start: a killed host leaves its workerd behind with the port and the files, and two on one folder
- * would corrupt it. The caller holds the folder's lock, and calls this first.
+ * Ends the workerd of an earlier start: a killed host leaves its workerd behind with the port and
+ * the files, and two on one folder would corrupt it. The caller holds the folder's lock, and calls
+ * this first.
  */
 export function endOrphans(mark: string): void {
 	for (const pid of findByEnvironment(MARK, mark).filter(isWorkerd)) {
@@ -172,7 +183,8 @@ export function endOrphans(mark: string): void {
 		} catch {
 			// It has ended by itself.
 		}
-		// Its sockets and files are closed once it is a zombie or gone, which is later than its environment.
+		// Its sockets and files are closed once it is a zombie or gone, which is later than its
+		// environment.
 		for (let waited = 0; isAlive(pid); waited += ORPHAN_CHECK_MS) {
 			if (waited > ORPHAN_TIMEOUT_MS) throw new Error(`The workerd of an earlier start (pid ${pid}) does not end.`);
 			Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ORPHAN_CHECK_MS);
@@ -197,7 +209,8 @@ function isAlive(pid: number): boolean {
 }
 
 /**
- * Applies the bundle's migrations to D1, each in one transaction, and records them in wrangler's table.
+ * Applies the bundle's migrations to D1, each in one transaction, and records them in wrangler's
+ * table.
  * @throws Error that names the failed migration
  */
 export async function migrateDatabase(database: Database, folder: string): Promise<void> {

@@ -27,8 +27,8 @@ export function addressesOf(host: string, port: number, publicUrl: string | null
 }
 
 /**
- * The port itself if it is free, any free one for 0. The workerd of a killed host may still be ending
- * and hold the port for a moment, so a port in use is tried again for a while.
+ * The port itself if it is free, any free one for 0. The workerd of a killed host may still be
+ * ending and hold the port for a moment, so a port in use is tried again for a while.
  * @throws UsageError
  */
 export async function freePort(host: string, port: number): Promise<number> {

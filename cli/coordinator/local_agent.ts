@@ -6,9 +6,9 @@ import { DISTRIBUTION } from "./distribution.ts";
 import { withInheritedUmask } from "./private_files.ts";
 
 /**
- * The agent beside the coordinator: a process in its own process group, so that a Ctrl-C reaches the coordinator alone and it can
- * let the agent finish. An agent that outlived its coordinator is adopted with the jobs that it runs. An agent that ends by itself
- * is started again.
+ * The agent beside the coordinator: a process in its own process group, so that a Ctrl-C reaches
+ * the coordinator alone and it can let the agent finish. An agent that outlived its coordinator is
+ * adopted with the jobs that it runs. An agent that ends by itself is started again.
  */
 
 export interface LocalAgentOptions {
@@ -100,7 +100,10 @@ function withoutOwnSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 	return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith("WINDLASS_") || AGENT_SETTINGS.has(name)));
 }
 
-/** The agent that outlived an earlier coordinator. One that knows the coordinator by another address is ended first. */
+/**
+ * The agent that outlived an earlier coordinator. One that knows the coordinator by another address
+ * is ended first.
+ */
 async function adoptSurvivor({ folder, server }: LocalAgentOptions): Promise<AgentProcess | null> {
 	const pid = survivorPid(folder);
 	if (pid === null) return null;

@@ -7,14 +7,16 @@ import { UsageError } from "../usage_error.ts";
 import { isNetwork, listed, NAMED_NETWORKS } from "./networks.ts";
 
 /**
- * The coordinator's requests to other servers: forges, chats and the servers that pipelines name. A project or a pipeline could name
- * a server of this network that only this machine may reach. So the resolved address is checked, and the connection uses just that address.
+ * The coordinator's requests to other servers: forges, chats and the servers that pipelines name. A
+ * project or a pipeline could name a server of this network that only this machine may reach. So
+ * the resolved address is checked, and the connection uses just that address.
  */
 
 /** Words for kinds of addresses. `external` means all addresses that are in no other kind. */
 const KINDS = {
 	...NAMED_NETWORKS,
-	// No word allows these: this network, link-local (metadata of clouds), shared, multicast, reserved.
+	// No word allows these: this network, link-local (metadata of clouds), shared, multicast,
+	// reserved.
 	none: [
 		"0.0.0.0/8",
 		"100.64.0.0/10",
@@ -32,7 +34,10 @@ const KINDS = {
 /** Words that are no names of servers. */
 const WORDS = ["external", "private", "loopback"];
 const MAX_ANSWER_BYTES = 1024 * 1024;
-/** From the name's resolution to the last byte: a server that drips its answer would keep it open for hours. */
+/**
+ * From the name's resolution to the last byte: a server that drips its answer would keep it open
+ * for hours.
+ */
 const DEADLINE_MS = 15_000;
 const PASSED_HEADERS = ["location", "retry-after", "x-ratelimit-remaining"];
 
@@ -91,8 +96,8 @@ export function isAllowed(rules: OutboundRules, name: string, address: string): 
 }
 
 /**
- * The IPv4 address that an IPv6 address leads to; null for one that is its own. Mapped and compatible (RFC 4291, 2.5.5), behind NAT64 (RFC 6052,
- * RFC 8215), and 6to4 (RFC 3056).
+ * The IPv4 address that an IPv6 address leads to; null for one that is its own. Mapped and
+ * compatible (RFC 4291, 2.5.5), behind NAT64 (RFC 6052, RFC 8215), and 6to4 (RFC 3056).
  */
 function embeddedIn(address: string): string | null {
 	if (!isIPv6(address)) return null;

@@ -1,6 +1,6 @@
 /**
- * Only their user may read the files that the coordinator and workerd write. Jobs of the agent beside them are different: they get
- * the umask that the coordinator was started with.
+ * Only their user may read the files that the coordinator and workerd write. Jobs of the agent
+ * beside them are different: they get the umask that the coordinator was started with.
  */
 
 const PRIVATE = 0o077;
@@ -11,7 +11,10 @@ export function keepFilesPrivate(): void {
 	process.umask(PRIVATE);
 }
 
-/** Starts a process with the umask that this one was started with. @param start must do it before it returns */
+/**
+ * Starts a process with the umask that this one was started with.
+ * @param start must do it before it returns
+ */
 export function withInheritedUmask<Started>(start: () => Started): Started {
 	const own = process.umask(inherited);
 	try {

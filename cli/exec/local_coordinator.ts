@@ -10,7 +10,10 @@ import { pathMatcher } from "../../schema/pipeline/validate/patterns.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { ArtifactPlanAnswer, DownloadList } from "../../schema/wire/protocol.ts";
 
-/** Stands in for the coordinator when jobs run on this machine alone: it has the source, and stores artifacts in a folder. */
+/**
+ * Stands in for the coordinator when jobs run on this machine alone: it has the source, and stores
+ * artifacts in a folder.
+ */
 
 /** A file that a job saved. */
 interface SavedFile {

@@ -5,7 +5,10 @@ import type { SettledJob } from "../../schema/pipeline/runtime/settle.ts";
 import { failFastReason } from "../../schema/wire/reasons.ts";
 import { isTerminal, type JobState, type Reason } from "../../schema/wire/states.ts";
 
-/** The jobs of a pipeline on this machine: their order, their needs, and the jobs that a failure ends. */
+/**
+ * The jobs of a pipeline on this machine: their order, their needs, and the jobs that a failure
+ * ends.
+ */
 
 export interface LocalJob {
 	definition: ResolvedJob;
@@ -14,7 +17,10 @@ export interface LocalJob {
 	exitCode: number | null;
 	outputs: Record<string, string> | null;
 	needs: LocalJob[];
-	/** The name of the folder for its files: several jobs may have the same name, and a name may hold characters that a folder cannot. */
+	/**
+	 * The name of the folder for its files: several jobs may have the same name, and a name may
+	 * hold characters that a folder cannot.
+	 */
 	folder: string;
 }
 
@@ -69,8 +75,9 @@ export function endJob(job: LocalJob, state: JobState, reason: Reason | null): v
 }
 
 /**
- * Skips the jobs that `fail_fast` ends after a failure. All of them are blocked, because one job runs at a time. A job whose condition
- * asks for states is not skipped: it may be there for just this case.
+ * Skips the jobs that `fail_fast` ends after a failure. All of them are blocked, because one job
+ * runs at a time. A job whose condition asks for states is not skipped: it may be there for just
+ * this case.
  */
 export function failFast({ definition: failed, state }: LocalJob, jobs: readonly LocalJob[], pipeline: ResolvedPipeline): LocalJob[] {
 	if (!countsAsFailure({ state, mayFail: failed.allow_failure })) return [];

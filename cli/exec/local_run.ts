@@ -37,7 +37,10 @@ interface LocalOptions {
 	onEnd(job: LocalJob): void;
 }
 
-/** Runs the jobs in an order in which each comes after the jobs that it needs. @returns the jobs as they ended */
+/**
+ * Runs the jobs in an order in which each comes after the jobs that it needs.
+ * @returns the jobs as they ended
+ */
 export async function runLocally(options: LocalOptions): Promise<LocalJob[]> {
 	const { pipeline, folder } = options;
 	const jobs = jobsOf(pipeline);

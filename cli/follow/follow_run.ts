@@ -14,7 +14,10 @@ import { followLog } from "./follow_log.ts";
 const END_TIMEOUT_S = 10;
 const COLORS = ["cyan", "magenta", "yellow", "blue", "green"] as const;
 
-/** Prints the logs of a run as they grow, and a summary at the end. @returns the exit code of the run */
+/**
+ * Prints the logs of a run as they grow, and a summary at the end.
+ * @returns the exit code of the run
+ */
 export async function followRun(connection: Connection, run: Pick<Run, "id" | "url" | "jobs">): Promise<number> {
 	const interrupted = new Promise<null>((resolve) => process.once("SIGINT", () => resolve(null)));
 	const isByLine = run.jobs.length > 1;

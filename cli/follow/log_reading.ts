@@ -5,9 +5,15 @@ import type { PrintedLines } from "./printed_lines.ts";
 export interface LogOptions {
 	/** Whether a whole log ends with the line `::exit N`, which is not printed. */
 	endsWithExit: boolean;
-	/** Whether only whole lines are printed: the rest of a line may come between the lines of other jobs in another reading. */
+	/**
+	 * Whether only whole lines are printed: the rest of a line may come between the lines of other
+	 * jobs in another reading.
+	 */
 	isByLine: boolean;
-	/** Called with the text to print, as it comes; without `isByLine` it may end in the middle of a line. */
+	/**
+	 * Called with the text to print, as it comes; without `isByLine` it may end in the middle of a
+	 * line.
+	 */
 	onText(text: Buffer): void;
 }
 
@@ -23,7 +29,10 @@ const STILL = /^:: still /;
 /** The coordinator's own lines are not longer than this. */
 const OWN_LINE_BYTES = 1_000;
 
-/** One reading of a log from its beginning. It prints only the lines that earlier readings did not print. */
+/**
+ * One reading of a log from its beginning. It prints only the lines that earlier readings did not
+ * print.
+ */
 export class LogReading {
 	readonly #printed: PrintedLines;
 	readonly #options: LogOptions;
@@ -33,7 +42,9 @@ export class LogReading {
 	/** The chunks of the line that is being read. */
 	#line: Buffer[] = [];
 	#size = 0;
-	/** Whether the beginning of that line is printed, and further chunks of it are printed at once. */
+	/**
+	 * Whether the beginning of that line is printed, and further chunks of it are printed at once.
+	 */
 	#isPrinting = false;
 	/** A line that may be the last. */
 	#held: Buffer | null = null;

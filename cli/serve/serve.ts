@@ -26,7 +26,6 @@ export function serveCommand(setExitCode: (code: number) => void): Command {
 				"--trusted-proxies <list>",
 				"proxies whose X-Forwarded-For and X-Forwarded-Proto count: loopback, private, addresses, networks",
 				"WINDLASS_TRUSTED_PROXIES",
-				"",
 			),
 		)
 		.addOption(new Option("--no-agent", "run no agent beside the coordinator (WINDLASS_NO_AGENT=true)"))
@@ -57,7 +56,7 @@ export function serveCommand(setExitCode: (code: number) => void): Command {
 		.addOption(option("--log-level <level>", "the lowest level that is logged", "WINDLASS_LOG_LEVEL", "info").choices(LOG_LEVELS))
 		.addHelpText(
 			"after",
-			"\nExample:\n  windlass serve\n  windlass serve --host 0.0.0.0 --public-url https://ci.example.com --data /var/lib/windlass --no-agent",
+			"\nExample:\n  windlass serve\n  windlass serve --host 0.0.0.0 --public-url https://ci.example.com \\\n    --data /var/lib/windlass --no-agent",
 		)
 		.action(async (flags: ServeFlags) => setExitCode(await serve(flags)));
 }
@@ -84,7 +83,10 @@ async function serve(flags: ServeFlags): Promise<number> {
 	return EXIT.succeeded;
 }
 
-/** Serves until the first signal. Then the agent beside the coordinator finishes its jobs; a second signal cancels them. */
+/**
+ * Serves until the first signal. Then the agent beside the coordinator finishes its jobs; a second
+ * signal cancels them.
+ */
 async function serveUntilStopped(coordinator: Coordinator, data: DataFolder, slots: number, stop: StopSignals): Promise<void> {
 	const server = coordinator.addresses.local;
 	const registrationToken = () => coordinator.registrationToken();
@@ -92,7 +94,8 @@ async function serveUntilStopped(coordinator: Coordinator, data: DataFolder, slo
 	try {
 		if (data.isNew && agent) await Promise.race([runExample(coordinator, data), stop.first]);
 		await stop.first;
-		// Other agents must know even if this process is killed before the local agent has finished.
+		// Other agents must know even if this process is killed before the local agent has
+		// finished.
 		await coordinator.announceStop();
 	} finally {
 		agent?.drain();
@@ -101,7 +104,9 @@ async function serveUntilStopped(coordinator: Coordinator, data: DataFolder, slo
 	}
 }
 
-/** Runs the bundled example at the first start. If that fails, the coordinator serves all the same. */
+/**
+ * Runs the bundled example at the first start. If that fails, the coordinator serves all the same.
+ */
 async function runExample(coordinator: Coordinator, data: DataFolder): Promise<void> {
 	try {
 		const runId = await coordinator.submit(await exampleSubmission(data.exampleRepository));

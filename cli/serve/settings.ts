@@ -20,7 +20,7 @@ export interface ServeFlags {
 	port: string;
 	data: string;
 	publicUrl?: string;
-	trustedProxies: string;
+	trustedProxies?: string;
 	agent: boolean;
 	agentSlots: string;
 	leaseTtl: string;
@@ -51,7 +51,7 @@ export interface ServeSettings {
 
 /** @throws UsageError for the first setting that is wrong */
 export function readSettings(flags: ServeFlags): ServeSettings {
-	const trustedProxies = networks("--trusted-proxies", flags.trustedProxies);
+	const trustedProxies = networks("--trusted-proxies", flags.trustedProxies ?? "");
 	const port = wholeNumber("--port", flags.port, 0, 65_535);
 	const slots = wholeNumber("--agent-slots", flags.agentSlots, 1, 1000);
 	return {
@@ -67,7 +67,10 @@ export function readSettings(flags: ServeFlags): ServeSettings {
 	};
 }
 
-/** The master key of the environment or else of the data folder, and the former one while it may still be needed. */
+/**
+ * The master key of the environment or else of the data folder, and the former one while it may
+ * still be needed.
+ */
 export function masterKeysOf(data: DataFolder): MasterKeys {
 	const [given, former] = [ownSecret("WINDLASS_MASTER_KEY"), ownSecret("WINDLASS_MASTER_KEY_BEFORE")];
 	const inFolder = { present: data.masterKey, former: data.formerMasterKey };

@@ -2,7 +2,10 @@ import { DEFAULT_SERVER } from "../connection.ts";
 import type { Coordinator } from "../coordinator/coordinator.ts";
 import { paint } from "../terminal.ts";
 
-/** Prints what a person needs once the coordinator serves: addresses, sign-in link, token and a first command. */
+/**
+ * Prints what a person needs once the coordinator serves: addresses, sign-in link, token and a
+ * first command.
+ */
 export function printWelcome({ addresses, signInUrl, newAdminToken }: Coordinator, host: string, publicUrl: string | null): void {
 	const { local, links, others } = addresses;
 	const { pathname, search } = new URL(signInUrl);
@@ -16,7 +19,10 @@ export function printWelcome({ addresses, signInUrl, newAdminToken }: Coordinato
 		printLine("admin token", newAdminToken);
 		printLine("", "It is shown once. windlass token reset-admin makes a new one.");
 	}
-	if (publicUrl === null) printLine("links", `Commit statuses link to ${links}. Set --public-url if others need another address.`);
+	if (publicUrl === null) {
+		printLine("links", `Commit statuses link to ${links}.`);
+		printLine("", "Set --public-url if others need another address.");
+	}
 	const first = [
 		...(local === DEFAULT_SERVER ? [] : [`export WINDLASS_SERVER=${local}`]),
 		...(newAdminToken === null ? [] : [`export WINDLASS_API_TOKEN=${newAdminToken}`]),
