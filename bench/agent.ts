@@ -5,7 +5,9 @@ import type { Run } from "../schema/wire/resources.ts";
 import type { Target } from "./target.ts";
 import { repeated, type Timing } from "./timing.ts";
 
-/** An agent that speaks the protocol and runs nothing: so what is measured is the coordinator alone. */
+/**
+ * An agent that speaks the protocol and runs nothing: the measured time is the coordinator's alone.
+ */
 export class BenchAgent {
 	readonly target: Target;
 	readonly label: string;
@@ -27,14 +29,14 @@ export class BenchAgent {
 		});
 		const agent = new BenchAgent(target, label, token);
 		const facts = { version: "bench", slots: 1, labels: [label], facts: {} };
-		await agent.#say("hello", { protocol: 1, session: 1, instance: randomUUID(), running: [], facts });
+		await agent.#call("hello", { protocol: 1, session: 1, instance: randomUUID(), running: [], facts });
 		return agent;
 	}
 
-	/** Polls once; the answer comes when there is something, or with nothing when the hold is over. */
+	/** Polls once. The answer comes with an offer, or without any at the end of the long poll. */
 	async poll(): Promise<Offer[]> {
 		this.#polls += 1;
-		const { offers } = await this.#say<PollAnswer>("poll", { protocol: 1, session: 1, seq: this.#polls, slots_free: 1, running: [] });
+		const { offers } = await this.#call<PollAnswer>("poll", { protocol: 1, session: 1, seq: this.#polls, slots_free: 1, running: [] });
 		return offers;
 	}
 
@@ -56,12 +58,12 @@ export class BenchAgent {
 		}
 	}
 
-	#say<Answer>(what: "hello" | "poll", json: unknown): Promise<Answer> {
+	#call<Answer>(what: "hello" | "poll", json: unknown): Promise<Answer> {
 		return this.target.send(`/api/v1/agents/self/${what}`, { method: "POST", token: this.#token, json });
 	}
 }
 
-/** Agents that join one after the other, each with a label that no other has. */
+/** Agents that join one after the other, each with a label of its own. */
 export async function joinAgents(target: Target, prefix: string, count: number): Promise<{ agents: BenchAgent[]; joined: Timing }> {
 	const registrationToken = await newRegistrationToken(target, count);
 	const agents: BenchAgent[] = [];
@@ -108,7 +110,7 @@ export class BenchAttempt {
 	}
 
 	async start(): Promise<void> {
-		await this.#say("POST", "start", {});
+		await this.#call("POST", "start", {});
 	}
 
 	/** Adds these bytes to the log. */
@@ -123,17 +125,17 @@ export class BenchAttempt {
 	}
 
 	planArtifacts(files: readonly { path: string; size: number; sha256: string; parts?: readonly string[] }[]): Promise<ArtifactPlanAnswer> {
-		return this.#say("POST", "artifacts", { files });
+		return this.#call("POST", "artifacts", { files });
 	}
 
-	/** Ends the attempt; the coordinator finds out by itself what the log's sha256 is. */
+	/** Ends the attempt; the coordinator computes the log's sha256 itself. */
 	async finish(artifacts: Manifest = []): Promise<void> {
 		const log = { bytes: this.#logBytes, sha256: null, incomplete: false };
 		const result: FinishBody = { state: "succeeded", exit_code: 0, reason: null, log, steps: [], artifacts };
-		await this.#say("POST", "finish", result);
+		await this.#call("POST", "finish", result);
 	}
 
-	#say<Answer>(method: "POST", action: string, json: unknown): Promise<Answer> {
+	#call<Answer>(method: "POST", action: string, json: unknown): Promise<Answer> {
 		return this.#target.send(this.#address(action), { method, token: this.#offer.lease_token, json });
 	}
 

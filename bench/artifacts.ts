@@ -13,10 +13,10 @@ const PARTS = 8;
 const BYTES = PARTS * PART_BYTES;
 const SIZE = `${BYTES / MIB} MiB`;
 const NAME = "artifact.bin";
-/** What others ask for meanwhile: the least there is, and something that has to be looked up. */
+/** Requests of others meanwhile: the cheapest one, and one that reads stored data. */
 const PROBES = ["/healthz", "/api/v1/runs"] as const;
 
-/** How fast files go up and down, and what it costs everybody else. */
+/** How fast artifacts go up and down, and how long other requests wait meanwhile. */
 export const artifacts: Part = {
 	title: "Artifacts",
 	measure: (folder) =>
@@ -45,14 +45,14 @@ export const artifacts: Part = {
 		}),
 };
 
-/** A file that is the same part again and again. */
+/** A file that repeats one part. */
 interface RepeatedFile {
 	part: Uint8Array;
 	partSha256: string;
 	sha256: string;
 }
 
-/** An agent knows its digests before it plans; what they cost is not the coordinator's. */
+/** An agent computes digests before it uploads, so they are not part of the measured time. */
 function randomFile(): RepeatedFile {
 	const part = randomBytes(PART_BYTES);
 	const whole = createHash("sha256");
@@ -65,14 +65,14 @@ async function upload(target: Target, attempt: BenchAttempt, { part, partSha256,
 	const file = { path: NAME, size: BYTES, sha256 };
 	const parts = Array.from({ length: PARTS }, () => partSha256);
 	const [planned] = (await attempt.planArtifacts([{ ...file, parts }])).files;
-	if (planned?.parts.length !== PARTS) throw new Error(`the coordinator wants ${planned?.parts.length} parts, not ${PARTS}`);
+	if (planned?.parts.length !== PARTS) throw new Error(`The coordinator wants ${planned?.parts.length} parts, not ${PARTS}.`);
 	for (const { url } of planned.parts) {
 		await target.send(url, { method: "PUT", token: null, bytes: part, headers: { "X-Content-SHA256": partSha256 } });
 	}
 	await attempt.finish([{ ...file, executable: false, key: planned.key }]);
 }
 
-/** @returns after how many milliseconds the first byte came */
+/** @returns the milliseconds to the first byte */
 async function download(target: Target, jobId: string): Promise<number> {
 	const started = performance.now();
 	const { body } = await target.open(`/api/v1/jobs/${jobId}/artifacts/${NAME}`, { method: "GET" });
@@ -82,7 +82,7 @@ async function download(target: Target, jobId: string): Promise<number> {
 		if (bytes === 0) first = performance.now() - started;
 		bytes += (chunk as Uint8Array).byteLength;
 	}
-	if (bytes !== BYTES) throw new Error(`${bytes} bytes came down, not ${BYTES}`);
+	if (bytes !== BYTES) throw new Error(`The download has ${bytes} bytes, not ${BYTES}.`);
 	return first;
 }
 

@@ -1,6 +1,6 @@
 import { createServer } from "node:net";
 import path from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { request } from "undici";
 import { nodeStart } from "./floors.ts";
 import { watchMemory } from "./memory.ts";
@@ -10,14 +10,14 @@ import { onTarget, spawnCoordinator, stopCoordinator } from "./target.ts";
 import { type Timing, timing } from "./timing.ts";
 
 const BOOTS = 4;
-const LOOK_MS = 5;
+const CHECK_MS = 5;
 
-/** For how long a restart keeps everybody waiting. */
+/** How long a restart takes. */
 export const boot: Part = {
 	title: "Boot",
 	measure: async (folder) => {
 		const data = path.join(folder, "data");
-		// The first start makes the folder; that is not what a restart takes.
+		// The first start makes the folder, which is no part of a restart.
 		const { memory } = await onTarget(data, ["--no-agent"], (target) => watchMemory(target, "just started", async () => undefined));
 		const floor = await nodeStart();
 		const booted = await boots(data);
@@ -29,7 +29,7 @@ export const boot: Part = {
 	},
 };
 
-/** From the start of the process to its first answer, on a data folder that was there before. */
+/** The time from the start of the process to its first answer, on an existing data folder. */
 async function boots(data: string): Promise<Timing> {
 	const samples: number[] = [];
 	const started = performance.now();
@@ -40,8 +40,8 @@ async function boots(data: string): Promise<Timing> {
 		child.stdout?.resume();
 		try {
 			while (!(await answers(`http://127.0.0.1:${port}/healthz`))) {
-				if (child.exitCode !== null) throw new Error(`the coordinator ended with ${child.exitCode} before it served`);
-				await pause(LOOK_MS);
+				if (child.exitCode !== null) throw new Error(`The coordinator ended with code ${child.exitCode} before it served.`);
+				await sleep(CHECK_MS);
 			}
 			samples.push(performance.now() - before);
 		} finally {

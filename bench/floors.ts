@@ -7,8 +7,8 @@ import type { Target } from "./target.ts";
 import { elapsed, repeated, type Timing, timing } from "./timing.ts";
 
 /**
- * What the machine can do at all, taken in the same run as what is measured: so machines of different speed, and quiet and busy hours of
- * one machine, can be compared by the ratios.
+ * The speed of the machine itself, measured in the same run: by the ratios, machines of different
+ * speed, and quiet and busy hours of one machine, can be compared.
  */
 
 const run = promisify(execFile);
@@ -30,13 +30,15 @@ export async function trivialRequest(target: Target, concurrency = 1, count = 1_
 	return timing(samples, total);
 }
 
-/** Milliseconds for so many bytes. */
+/** Milliseconds for this many bytes. */
 export interface ByteFloors {
 	pipe: number;
 	copy: number;
 }
 
-/** What it takes to pass so many bytes from one process to another, and to copy a file of that size. */
+/**
+ * The time to pass this many bytes from one process to another, and to copy a file of that size.
+ */
 export async function byteFloors(folder: string, bytes: number): Promise<ByteFloors> {
 	const file = path.join(folder, "floor");
 	const copy = path.join(folder, "floor-copy");
@@ -57,7 +59,7 @@ async function writeRandom(file: string, bytes: number): Promise<void> {
 	await handle.close();
 }
 
-/** What it takes to start Node on nothing. */
+/** The time to start Node with an empty program. */
 export function nodeStart(): Promise<Timing> {
 	return repeated(STARTS, () => run(process.execPath, ["--eval", "0"]));
 }

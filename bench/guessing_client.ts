@@ -2,7 +2,10 @@ import { randomBytes } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
 import { Agent, request } from "undici";
 
-/** Tries wrong tokens and sign-ins at a steady rate, from an address of its own, whatever the answers are. A thread: it must not slow the measuring. */
+/**
+ * Tries wrong tokens and sign-ins at a steady rate from an address of its own. A thread, so that it
+ * does not slow the measurement.
+ */
 
 const { url, perSecond, forMs } = workerData as { url: string; perSecond: number; forMs: number };
 const dispatcher = new Agent({ connect: { localAddress: "127.0.0.66" } });

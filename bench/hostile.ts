@@ -12,10 +12,10 @@ import { wrongCredentials } from "./wrong_credentials.ts";
 
 const CLIENTS = 8;
 const MEASURED_MS = 20_000;
-/** Nobody may be held up for longer. */
+/** No request may wait longer. */
 const MARK_MS = 100;
 
-/** Whether somebody who means harm is in the way of everybody else. */
+/** How long other requests wait while hostile clients send. */
 export const hostile: Part = {
 	title: "Hostile clients",
 	measure: (folder) =>
@@ -33,7 +33,7 @@ export const hostile: Part = {
 		}),
 };
 
-/** How long others wait while clients send these texts as fast as they are answered. */
+/** How long other requests wait while clients send these texts as fast as they are answered. */
 async function pausesWhile(
 	target: Target,
 	what: string,
@@ -70,7 +70,7 @@ async function pausesWhile(
 	];
 }
 
-/** The middle, the 99th in 100, and the longest: nobody waits for longer than that. */
+/** The median, the 99th percentile and the longest wait. */
 function pauseRow(what: string, samples: readonly number[], beside: string): Row {
 	const sorted = [...samples].sort((a, b) => a - b);
 	const at = (share: number) => `${(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN).toFixed(1)} ms`;

@@ -1,7 +1,10 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { request } from "undici";
 
-/** Clients in a thread of their own: what they do must not hold up the measuring. They send until they are ended. */
+/**
+ * Clients in a thread of their own, so that they do not slow the measurement. They send until the
+ * thread is ended.
+ */
 
 interface Sending {
 	url: string;

@@ -1,4 +1,4 @@
-/** Pipelines that are as large as they may be, and pipelines that are made to take long. */
+/** Pipelines of the greatest allowed size, and pipelines that take long to reject. */
 
 const MIB = 1024 * 1024;
 const SUBMISSION_BYTES = 10 * MIB;
@@ -38,7 +38,7 @@ export function acceptedTexts(): Record<string, string> {
 	};
 }
 
-/** Texts that are rejected, each after more work than its kind is worth. */
+/** Rejected texts that make the parser work hard. */
 export function rejectedTexts(): Record<string, string> {
 	return {
 		"30,000 variables": `${STEPS}env:\n${many(30_000, (index) => `  k${index}: v`)}\n`,

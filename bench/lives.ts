@@ -9,12 +9,12 @@ import { type Timing, timing } from "./timing.ts";
 
 const MEASURED_MS = 8_000;
 const AGENTS = 20;
-/** Submissions under way at once, so that no agent waits for work. */
+/** Submissions at once, so that no agent waits for a job. */
 const SUBMITTERS = 2 * AGENTS;
 const LABEL = "lives";
 const LOADED_REQUESTS = 3_000;
 
-/** How much the queue can carry when nothing but it is in the way. */
+/** The throughput of the queue alone. */
 export const lives: Part = {
 	title: "Whole lives of jobs",
 	measure: (folder) =>
@@ -29,13 +29,16 @@ export const lives: Part = {
 		}),
 };
 
-/** Jobs from submission to their end, by agents that run nothing: what the coordinator alone can do. */
+/** Jobs from submission to end, with agents that run nothing. */
 async function wholeLives(target: Target): Promise<Timing> {
 	const registrationToken = await newRegistrationToken(target, AGENTS);
 	const agents = await Promise.all(
 		Array.from({ length: AGENTS }, (_, index) => BenchAgent.join(target, registrationToken, `${LABEL}-${index}`, LABEL)),
 	);
-	/** Of a job that is over: true; of one that is waited for: what to call. A job may be over before its submission is answered. */
+	/**
+	 * For an ended job: true; for a submitted one: the function to call. A job may end before its
+	 * submission is answered.
+	 */
 	const done = new Map<string, true | (() => void)>();
 	const onDone = (jobId: string) => {
 		const waiting = done.get(jobId);
@@ -45,7 +48,7 @@ async function wholeLives(target: Target): Promise<Timing> {
 	const samples: number[] = [];
 	const started = performance.now();
 	const isEnough = () => performance.now() - started > MEASURED_MS;
-	// Agents work on until every submission that was waited for is done.
+	// Agents work until every submitted job has ended.
 	let isOver = false;
 	const working = agents.map((agent) => work(agent, () => isOver, onDone));
 	const submit = async () => {
@@ -64,7 +67,7 @@ async function wholeLives(target: Target): Promise<Timing> {
 	return measured;
 }
 
-/** Polls, claims and finishes until it is over. */
+/** Polls, claims and finishes until the measurement is over. */
 async function work(agent: BenchAgent, isOver: () => boolean, onDone: (jobId: string) => void): Promise<void> {
 	while (!isOver()) {
 		for (const offer of await agent.poll()) {

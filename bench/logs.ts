@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import path from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { MAX_LOG_CHUNK_BYTES, MIB } from "../schema/wire/limits.ts";
 import type { Job } from "../schema/wire/resources.ts";
 import { type BenchAgent, BenchAttempt, joinAgents } from "./agent.ts";
@@ -11,16 +11,16 @@ import { bytesRow, IS_FLOOR, latencyRow, shareOf, timesFloor, timingRow } from "
 import { onTarget, type Target } from "./target.ts";
 import { elapsed, type Timing, timing } from "./timing.ts";
 
-/** Twice as many as there are shards, so that chance does not leave most of those idle. */
+/** Twice the number of shards, so that chance leaves few of them idle. */
 const ATTEMPTS = 8;
 const CHUNKS = 16;
 const BYTES = ATTEMPTS * CHUNKS * MAX_LOG_CHUNK_BYTES;
 const SIZE = `${BYTES / MIB} MiB`;
 const LINES = 500;
 const WARM_UP_LINES = 20;
-const LOOK_MS = 20;
+const CHECK_MS = 20;
 
-/** How fast logs come in, and how soon somebody who reads along sees a line. */
+/** How fast logs come in, and how soon a follower sees a line. */
 export const logs: Part = {
 	title: "Logs",
 	measure: (folder) =>
@@ -40,13 +40,16 @@ export const logs: Part = {
 				bytesRow(`cp of a file of ${SIZE}`, BYTES, bytesFloor.copy, IS_FLOOR),
 				bytesRow(`ingest of ${SIZE}, by ${ATTEMPTS} attempts at once`, BYTES, total, shareOf(total, bytesFloor.copy, "cp")),
 				latencyRow("  of it one PATCH of 1 MiB", patches, timesFloor(patches, floor)),
-				bytesRow("finish → all of it lies where finished logs lie", BYTES, archived.value, shareOf(archived.value, bytesFloor.copy, "cp")),
+				bytesRow("finish → all logs are archived", BYTES, archived.value, shareOf(archived.value, bytesFloor.copy, "cp")),
 			];
 			return { rows, memory: [...ingested.memory, ...archived.memory] };
 		}),
 };
 
-/** Every attempt writes its log as an agent would that has fallen behind: whole chunks, each after the answer to the one before. */
+/**
+ * Every attempt writes its log as an agent with a backlog does: whole chunks, each after the answer
+ * to the previous one.
+ */
 async function ingest(attempts: readonly BenchAttempt[]): Promise<{ total: number; patches: Timing }> {
 	const chunk = chunkOfLines();
 	const samples: number[] = [];
@@ -57,21 +60,21 @@ async function ingest(attempts: readonly BenchAttempt[]): Promise<{ total: numbe
 	return { total, patches: timing(samples, total) };
 }
 
-/** A full chunk of what logs are made of: lines of some hundred characters, each with its time. */
+/** A full chunk of lines of about a hundred characters, each with its time stamp. */
 function chunkOfLines(): Uint8Array {
 	const line = `2026-01-01T00:00:00.000Z ${"a line as a compiler may write it, ".repeat(3)}\n`;
 	return Buffer.alloc(MAX_LOG_CHUNK_BYTES, line);
 }
 
-/** Ends all attempts and waits until their logs have gone to where they stay: only then their digests are known. */
+/** Ends all attempts and waits until their logs are archived: only then their digests are known. */
 async function archive(target: Target, attempts: readonly BenchAttempt[]): Promise<void> {
 	await Promise.all(attempts.map((attempt) => attempt.finish()));
 	for (const { jobId } of attempts) {
-		while ((await target.get<Job>(`/api/v1/jobs/${jobId}`)).attempts[0]?.log.sha256 === null) await pause(LOOK_MS);
+		while ((await target.get<Job>(`/api/v1/jobs/${jobId}`)).attempts[0]?.log.sha256 === null) await sleep(CHECK_MS);
 	}
 }
 
-/** From the sending of a line to its arrival at somebody who follows the log: one at a time. */
+/** The time from sending a line to its arrival at a follower of the log: one at a time. */
 async function followedLines(target: Target, agent: BenchAgent): Promise<Timing> {
 	const attempt = await BenchAttempt.begin(agent);
 	const { body } = await target.open(`/api/v1/jobs/${attempt.jobId}/log`, { method: "GET", headers: { Accept: "text/event-stream" } });

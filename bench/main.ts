@@ -7,23 +7,24 @@ import { boot } from "./boot.ts";
 import { hostile } from "./hostile.ts";
 import { lives } from "./lives.ts";
 import { logs } from "./logs.ts";
-import { parked } from "./parked.ts";
 import type { Part } from "./part.ts";
 import { starts } from "./starts.ts";
 import { MEMORY_COLUMNS, printTable, type Row, TIMING_COLUMNS } from "./table.ts";
+import { waitingAgents } from "./waiting_agents.ts";
 
 /**
- * `npm run bench`: how fast this is, on this machine, now. Every number stands beside what the machine needs in the same run for the least
- * that could be asked of it, so that machines of different speed can be compared by the ratios. `npm run bench -- --only logs` runs one part.
+ * `npm run bench` measures the speed on this machine. Each number stands beside its floor: the
+ * least time for any such work, measured in the same run. The ratios can be compared between
+ * machines of different speed. `npm run bench -- --only logs` runs one part.
  */
 
-const PARTS: Record<string, Part> = { boot, starts, lives, logs, artifacts, parked, hostile };
+const PARTS: Record<string, Part> = { boot, starts, lives, logs, artifacts, waiting: waitingAgents, hostile };
 
 async function main(): Promise<void> {
 	const { only } = parseArgs({ options: { only: { type: "string" } } }).values;
 	const chosen = Object.entries(PARTS).filter(([name]) => only === undefined || name === only);
 	if (chosen.length === 0) {
-		console.error(`There is no part ${only}; there are ${Object.keys(PARTS).join(", ")}.`);
+		console.error(`The bench has no part ${only}. Its parts: ${Object.keys(PARTS).join(", ")}`);
 		process.exitCode = 2;
 		return;
 	}
@@ -35,7 +36,7 @@ async function main(): Promise<void> {
 	console.log(`${((performance.now() - started) / 1000).toFixed(0)} s in all`);
 }
 
-/** Measures a part in a folder of its own and prints it. @returns what it found out about memory */
+/** Measures a part in a folder of its own and prints it. @returns its rows about memory */
 async function runPart(name: string, { title, measure }: Part): Promise<Row[]> {
 	const folder = mkdtempSync(path.join(os.tmpdir(), `windlass-bench-${name}-`));
 	try {

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { setTimeout as pause } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { megabytes, type Row } from "./table.ts";
 import type { Target } from "./target.ts";
 
@@ -9,11 +9,15 @@ const SETTLE_MS = 2_000;
 
 interface Resident {
 	now: number;
-	/** The highest since the process started, or since `forgetPeak`. */
+	/** The highest since the process started, or since `resetPeak`. */
 	peak: number;
 }
 
-/** Runs `action` and tells how much memory host and workerd had before it, at most, and a moment after. Nothing where there is no /proc. */
+/**
+ * Runs an action.
+ * @returns the memory of host and workerd before it, at its peak, and a moment after; no rows
+ * without /proc
+ */
 export async function watchMemory<Value>(
 	target: Target,
 	what: string,
@@ -25,13 +29,13 @@ export async function watchMemory<Value>(
 		{ name: "workerd", pid: workerdOf(target.pid) },
 	];
 	const before = processes.map(({ pid }) => {
-		forgetPeak(pid);
+		resetPeak(pid);
 		return residentOf(pid).now;
 	});
 	const value = await action();
 	const peaks = processes.map(({ pid }) => residentOf(pid).peak);
-	// What is free by now may be given back.
-	await pause(SETTLE_MS);
+	// Time for the processes to give back free memory.
+	await sleep(SETTLE_MS);
 	const memory = processes.map(({ name, pid }, index): Row => {
 		const [start = Number.NaN, peak = Number.NaN] = [before[index], peaks[index]];
 		return [
@@ -45,7 +49,7 @@ export async function watchMemory<Value>(
 	return { value, memory };
 }
 
-/** workerd is the host's one child, but for an agent, which has another name. */
+/** The child of the host that is workerd; the other child may be an agent. */
 function workerdOf(host: number): number {
 	const children = readFileSync(`/proc/${host}/task/${host}/children`, "utf8").trim().split(" ").map(Number);
 	const workerd = children.find((pid) => readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("workerd"));
@@ -59,7 +63,7 @@ function residentOf(pid: number): Resident {
 	return { now: bytes("VmRSS"), peak: bytes("VmHWM") };
 }
 
-/** Linux keeps the peak by itself, to the page; from here on it counts anew (proc_pid_clear_refs(5)). */
-function forgetPeak(pid: number): void {
+/** Linux records the peak; this resets it (proc_pid_clear_refs(5)). */
+function resetPeak(pid: number): void {
 	writeFileSync(`/proc/${pid}/clear_refs`, "5");
 }

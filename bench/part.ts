@@ -1,8 +1,8 @@
 import type { Row } from "./table.ts";
 
-/** A part of the bench: what it measures belongs together, on coordinators of its own. */
+/** A part of the bench, measured on coordinators of its own. */
 export interface Part {
 	title: string;
-	/** @param folder an empty one, which goes when the part is over */
+	/** @param folder an empty folder, deleted after the part */
 	measure(folder: string): Promise<{ rows: Row[]; memory: Row[] }>;
 }

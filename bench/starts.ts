@@ -10,7 +10,7 @@ import { type Timing, timing } from "./timing.ts";
 const WARM_UP = 10;
 const STARTS = 100;
 
-/** What somebody waits for who submits a job while nothing else runs. */
+/** The time to the start of a job while nothing else runs. */
 export const starts: Part = {
 	title: "From the submission to the step",
 	measure: (folder) =>
@@ -25,7 +25,10 @@ export const starts: Part = {
 		}),
 };
 
-/** From the submission to the first thing that the step's process does, with an idle agent: one at a time. */
+/**
+ * The time from the submission to the first action of the step's process, with an idle agent: one
+ * at a time.
+ */
 async function submitToStart(target: Target, folder: string): Promise<Timing> {
 	const samples: number[] = [];
 	const started = performance.now();

@@ -4,10 +4,10 @@ import { Agent, type Dispatcher, request } from "undici";
 
 const PROGRAM = path.resolve(import.meta.dirname, "../dist/cli/main.js");
 export const ADMIN_TOKEN = "bench-admin-token-0123456789abcdef";
-/** Polls are held for 55 s. A call that takes longer than this will never be answered, and the bench is to say so. */
+/** Longer than a long poll of 55 s: a request that takes longer fails the bench. */
 const TIMEOUT_MS = 90_000;
 
-/** Without a limit of connections: what waits here would be counted as the coordinator's. */
+/** Without a limit of connections: waiting for one would count as the coordinator's time. */
 const dispatcher = new Agent({ keepAliveTimeout: 8_000, headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS });
 
 interface Call {
@@ -29,7 +29,7 @@ export class Target {
 		this.#process = child;
 	}
 
-	/** Starts one on this data folder; when this returns it serves. */
+	/** Starts a coordinator on this data folder; when this returns it serves. */
 	static async start(data: string, args: readonly string[] = ["--no-agent"]): Promise<Target> {
 		const child = spawnCoordinator(data, ["--port", "0", ...args]);
 		const url = await new Promise<string>((resolve, reject) => {
@@ -37,10 +37,10 @@ export class Target {
 			child.stdout?.on("data", (chunk) => {
 				text += chunk;
 				const [, address] = /status page +(http\S+)/.exec(text) ?? [];
-				// An agent beside the coordinator runs the example first; that is not to be measured.
+				// An agent beside the coordinator runs the example first, which is not measured.
 				if (address && (args.includes("--no-agent") || text.includes("::exit"))) resolve(address);
 			});
-			child.once("exit", () => reject(new Error(`the coordinator did not start:\n${text}`)));
+			child.once("exit", () => reject(new Error(`The coordinator did not start:\n${text}`)));
 		});
 		return new Target(url, child);
 	}
@@ -57,7 +57,7 @@ export class Target {
 
 	/**
 	 * One request, its answer as it comes.
-	 * @throws Error for any refusal: nothing that is measured here may be refused
+	 * @throws Error for any error of the coordinator: no measured request may fail
 	 */
 	async open(address: string, { method, token = ADMIN_TOKEN, json, bytes, headers }: Call): Promise<Dispatcher.ResponseData> {
 		const response = await request(this.url + address, {
@@ -86,7 +86,7 @@ export class Target {
 	}
 }
 
-/** Measures on a coordinator that has just been started, and stops it afterwards. */
+/** Measures on a new coordinator, and stops it afterwards. */
 export async function onTarget<Value>(data: string, args: readonly string[], measure: (target: Target) => Promise<Value>): Promise<Value> {
 	const target = await Target.start(data, args);
 	try {
@@ -97,8 +97,9 @@ export async function onTarget<Value>(data: string, args: readonly string[], mea
 }
 
 /**
- * Starts the process and does not wait for it. What it logs as an error is shown, as no figure is good beside one; only what an agent beside
- * it says of every job is not. Leases are long: the agents of the bench do not renew theirs.
+ * Starts the process and does not wait for it. Its logged errors are shown, because they spoil the
+ * figures; the lines of an agent beside it are not. Leases are long: the agents of the bench do not
+ * renew theirs.
  */
 export function spawnCoordinator(data: string, args: readonly string[]): ChildProcess {
 	return spawn(process.execPath, [PROGRAM, "serve", "--data", data, "--log-level", "error", "--lease-ttl", "1h", ...args], {

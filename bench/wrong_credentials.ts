@@ -3,12 +3,14 @@ import { latencyRow, type Row } from "./table.ts";
 import type { Target } from "./target.ts";
 import { elapsed, timing } from "./timing.ts";
 
-/** Whether somebody who tries credentials, one after the other, is in the way of a caller with a valid one on another address. */
+/**
+ * Whether a client that guesses credentials delays a client with a valid token at another address.
+ */
 
 const PER_SECOND = 200;
 const QUIET_MS = 5_000;
 const FLOODED_MS = 20_000;
-/** The 99th in 100 may take so many times what it takes while it is quiet. */
+/** The 99th percentile may be this many times the quiet one. */
 const MARK = 3;
 
 export async function wrongCredentials(target: Target): Promise<Row[]> {
@@ -27,8 +29,8 @@ export async function wrongCredentials(target: Target): Promise<Row[]> {
 	const times = (flooded.p99 / quiet.p99).toFixed(1);
 	return [
 		latencyRow("GET /api/v1/agents, a valid token, quiet", quiet, ""),
-		latencyRow(`  while ${PER_SECOND} wrong ones a second come`, flooded, `${times} × p99, mark ${MARK} ×`),
-		[`  answers to these`, "", "", "", answered],
+		latencyRow(`  while ${PER_SECOND} wrong ones a second are tried`, flooded, `${times} × p99, mark ${MARK} ×`),
+		[`  answers to them`, "", "", "", answered],
 	];
 }
 

@@ -1,5 +1,6 @@
-// From a fresh clone to a running command, on any Node from 20 up: installs the dependencies if they are missing or not those
-// of the lock file, builds if a source has changed, and goes on with the Node that the project pins.
+// Runs a command from a fresh clone, on Node 20 or later: installs the dependencies of the lock
+// file if they are missing, builds if a source has changed, and runs the command on the Node that
+// the project pins.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -14,30 +15,32 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 export const pinnedNode = path.join(root, "node_modules/node/bin", process.platform === "win32" ? "node.exe" : "node");
 
 /**
- * Not `npm ci`: that refuses a lock file which lacks the packages for other systems, and a registry that mirrors only some systems
- * writes such lock files. Versions come from the lock file all the same, and it is not written to.
+ * Not `npm ci`, which rejects a lock file without the packages of other systems: a registry that
+ * mirrors only some systems writes such lock files. The versions still come from the lock file,
+ * which stays unchanged.
  */
 const INSTALL = ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"];
 
-/** Installs what package-lock.json names, unless just that is installed already. */
+/** Installs the dependencies of package-lock.json, unless they are installed already. */
 export function installDependencies() {
 	const stampFile = path.join(root, "node_modules/.windlass-lock");
 	const stamp = createHash("sha256")
 		.update(readFileSync(path.join(root, "package-lock.json")))
 		.digest("hex");
 	if (existsSync(stampFile) && existsSync(pinnedNode) && readFileSync(stampFile, "utf8") === stamp) return;
-	console.error("windlass: installing dependencies (once; about a minute)…");
+	console.error("windlass: Installing dependencies (once, about a minute)…");
 	const npm = process.env.npm_execpath?.endsWith(".js") ? [process.execPath, process.env.npm_execpath] : ["npm"];
 	const [command, ...before] = npm;
 	const result = spawnSync(command, [...before, ...INSTALL], {
 		cwd: root,
 		stdio: ["ignore", 2, 2],
 	});
-	if (result.status !== 0) fail("npm could not install the dependencies; its message is above.");
+	if (result.status !== 0) fail("npm did not install the dependencies. Its error is above.");
 	if (!existsSync(pinnedNode)) {
-		// Newer versions of npm leave install scripts to be approved; these three are what the project needs of them.
+		// Newer versions of npm do not run install scripts; the project needs those of these three
+		// packages.
 		const rebuilt = spawnSync(command, [...before, "rebuild", "node", "workerd", "esbuild"], { cwd: root, stdio: ["ignore", 2, 2] });
-		if (rebuilt.status !== 0 || !existsSync(pinnedNode)) fail("the pinned Node could not be set up; try: npm rebuild node workerd esbuild");
+		if (rebuilt.status !== 0 || !existsSync(pinnedNode)) fail("npm did not set up the pinned Node. Try: npm rebuild node workerd esbuild");
 	}
 	writeFileSync(stampFile, stamp);
 }
@@ -50,28 +53,29 @@ function fail(sentence) {
 /** Builds with the pinned Node. */
 export function buildAll() {
 	const result = spawnSync(pinnedNode, [path.join(root, "cli/build.mjs")], { cwd: root, stdio: ["ignore", 2, 2] });
-	if (result.status !== 0) fail("the build failed; its message is above.");
+	if (result.status !== 0) fail("The build failed. Its error is above.");
 }
 
 /**
- * Runs a program on the pinned Node in place of this one: signals are passed on, its exit code is ours.
- * @param secrets variables that it gets beside those of this process
+ * Runs a program on the pinned Node: passes signals on to it, and ends with its exit code.
+ * @param secrets variables that it gets in addition to those of this process
  */
-function become(args, secrets) {
+function runOnPinnedNode(args, secrets) {
 	const child = spawn(pinnedNode, args, {
 		stdio: "inherit",
 		env: { ...process.env, ...secrets, ...(process.env.PATH && { PATH: userPath(process.env.PATH) }) },
 	});
 	for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
-	// A terminal's Ctrl-C reaches the child by itself; a second signal would mean more than the first.
+	// A terminal sends Ctrl-C to the child, too; a second signal would count as a second Ctrl-C.
 	process.on("SIGINT", () => [0, 1, 2].some(isatty) || child.kill("SIGINT"));
 	child.on("exit", (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
 	const [major] = process.versions.node.split(".").map(Number);
-	if (major < 20) fail(`Node ${process.versions.node} is too old to begin with; version 20 or later is needed.`);
-	// This process lives as long as the program, whose jobs could read them here; and no install script is to see them.
+	if (major < 20) fail(`Node ${process.versions.node} is too old. Install version 20 or later.`);
+	// This process lives as long as the program, and jobs could read secrets here. Install scripts
+	// must not see them either.
 	const secrets = takeSecrets();
 	const args = process.argv.slice(2);
 	overwrite(
@@ -79,7 +83,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
 	);
 	installDependencies();
 	buildAll();
-	become(
+	runOnPinnedNode(
 		args[0] === "--script"
 			? args.slice(1).map((arg, index) => (index === 0 ? path.join(root, arg) : arg))
 			: [path.join(root, "dist/cli/main.js"), ...args],

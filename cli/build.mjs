@@ -1,5 +1,6 @@
-// Builds what runs: the Worker's bundle, by the very command that would deploy it, and the `windlass` program. Nothing is
-// built again whose sources are as they were. Plain JavaScript: it is what must run before anything is there.
+// Builds the Worker's bundle, with the command that deploys it, and the `windlass` program.
+// Unchanged sources are not built again. Plain JavaScript: it runs before anything is installed or
+// built.
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
@@ -10,10 +11,10 @@ import { promisify } from "node:util";
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const run = promisify(execFile);
 
-/** Sources of both; a change in either builds both: it takes two seconds. */
+/** The sources of both; a change of one builds both, which takes two seconds. */
 const SOURCES = ["worker", "schema", "agent", "cli", "wrangler.toml", "package.json", "package-lock.json"];
 
-/** Builds into dist/ if anything has changed since the last time. */
+/** Builds into dist/ if a source has changed since the last build. */
 export async function build() {
 	const stampFile = path.join(root, "dist/stamp");
 	const stamp = await fingerprint();
@@ -42,7 +43,7 @@ async function buildWorker() {
 	const wrangler = path.join(root, "node_modules/wrangler/bin/wrangler.js");
 	const environment = { ...process.env, WRANGLER_SEND_METRICS: "false", CI: "1" };
 	await run(process.execPath, [wrangler, "deploy", "--dry-run", "--outdir", "dist/worker"], { cwd: root, env: environment });
-	// What wrangler.toml binds, in the words of Miniflare, so that wrangler itself need not be there at run time.
+	// The bindings of wrangler.toml as options of Miniflare: wrangler is not needed at run time.
 	const { unstable_getMiniflareWorkerOptions } = await import("wrangler");
 	const { workerOptions } = unstable_getMiniflareWorkerOptions(path.join(root, "wrangler.toml"));
 	const { compatibilityDate, compatibilityFlags, bindings, r2Buckets, d1Databases, durableObjects } = workerOptions;

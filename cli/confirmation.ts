@@ -1,23 +1,23 @@
 import { createInterface } from "node:readline/promises";
-import { UsageError } from "./failures.ts";
+import { UsageError } from "./usage_error.ts";
 
-/** What a command that deletes or pauses something takes. */
+/** The option of commands that delete or pause something. */
 export interface ConfirmedFlags {
 	yes?: boolean;
 }
-export const YES = ["--yes", "do not ask"] as const;
+export const YES = ["--yes", "do not ask for confirmation"] as const;
 
 /**
- * Asks the person at the terminal. Without a terminal nobody can be asked: then `--yes` must be given.
- * @param what what is about to be done, such as `Delete the run web #3`
- * @throws UsageError unless it is confirmed
+ * Asks the person at the terminal for confirmation. Without a terminal, `--yes` is needed.
+ * @param action such as `Delete run web #3`
+ * @throws UsageError unless the person confirms
  */
-export async function confirm(what: string, { yes }: ConfirmedFlags): Promise<void> {
+export async function confirm(action: string, { yes }: ConfirmedFlags): Promise<void> {
 	if (yes) return;
-	if (!process.stdin.isTTY || !process.stderr.isTTY) throw new UsageError(`${what}? There is no terminal to ask at: give --yes`);
-	// On the error output: what the command prints may be read by a program.
+	if (!process.stdin.isTTY || !process.stderr.isTTY) throw new UsageError(`${action}? There is no terminal to ask in. Confirm with --yes.`);
+	// On standard error: a program may read the command's standard output.
 	const terminal = createInterface({ input: process.stdin, output: process.stderr });
-	const answer = await terminal.question(`${what}? [y/N] `);
+	const answer = await terminal.question(`${action}? [y/N] `);
 	terminal.close();
 	if (!/^y(es)?$/i.test(answer.trim())) throw new UsageError("Nothing was changed.");
 }

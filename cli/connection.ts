@@ -2,29 +2,32 @@ import type { Readable } from "node:stream";
 import type { Command } from "commander";
 import { request } from "undici";
 import { ApiError, ERROR_STATUS, type ErrorCode, errorBody } from "../schema/wire/errors.ts";
-import { UsageError } from "./failures.ts";
 import { ownSecret } from "./own_secrets.ts";
+import { UsageError } from "./usage_error.ts";
 
-/** The commands' way to a coordinator. */
+/** Requests of the commands to a coordinator. */
 
 export interface ConnectionFlags {
 	server?: string;
 	apiToken?: string;
 }
 
-const DEFAULT_SERVER = "http://127.0.0.1:7070";
+export const DEFAULT_SERVER = "http://127.0.0.1:7070";
 
-/** Adds the options by which a command finds its coordinator. */
+/** Adds the options of the coordinator's address and token to a command. */
 export function withConnection(command: Command): Command {
 	return command
 		.option("--server <url>", `the coordinator's address (WINDLASS_SERVER; default: ${DEFAULT_SERVER})`)
-		.option("--api-token <token>", "a token for it (better: WINDLASS_API_TOKEN, or WINDLASS_ADMIN_TOKEN)");
+		.option(
+			"--api-token <token>",
+			"the token; other users see it in the process list, so better set WINDLASS_API_TOKEN (or WINDLASS_ADMIN_TOKEN)",
+		);
 }
 
-/** Nobody answers, or somebody who is no coordinator: it may be restarting. */
+/** No server answers, or one that is no coordinator: the coordinator may be restarting. */
 export class NoAnswer extends UsageError {}
 
-interface Asked {
+interface RequestOptions {
 	method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 	json?: unknown;
 	/** A body with its media type. */
@@ -32,30 +35,35 @@ interface Asked {
 	headers?: Record<string, string>;
 }
 
-/** A coordinator that is asked with a person's token. */
+/** A coordinator, called with a person's token. */
 export class Connection {
 	readonly server: string;
 	readonly #token: string;
 
 	constructor(flags: ConnectionFlags) {
 		this.server = (flags.server ?? process.env.WINDLASS_SERVER ?? DEFAULT_SERVER).replace(/\/+$/, "");
-		if (!URL.canParse(this.server)) throw new UsageError(`--server: ${this.server} is not an address like ${DEFAULT_SERVER}`);
+		if (!URL.canParse(this.server)) throw new UsageError(`--server: "${this.server}" is not an address like ${DEFAULT_SERVER}`);
 		this.#token = flags.apiToken ?? ownSecret("WINDLASS_API_TOKEN") ?? ownSecret("WINDLASS_ADMIN_TOKEN") ?? "";
 		if (this.#token === "")
-			throw new UsageError("a token is needed: set WINDLASS_API_TOKEN (the admin token was printed at the coordinator's first start)");
+			throw new UsageError(
+				"The coordinator needs a token. Set WINDLASS_API_TOKEN to the admin token, which the coordinator printed at its first start.",
+			);
 	}
 
-	/** The answer's body as JSON. @throws ApiError for a refusal, NoAnswer where nobody answers */
-	async json<Value>(path: string, asked: Asked = {}): Promise<Value> {
-		const { body } = await this.#send(path, asked);
+	/**
+	 * The answer's body as JSON.
+	 * @throws ApiError for an error of the coordinator, NoAnswer if no coordinator answers
+	 */
+	async json<Value>(path: string, options: RequestOptions = {}): Promise<Value> {
+		const { body } = await this.#send(path, options);
 		return (await body.json().catch((error) => {
 			throw this.#noAnswer(error);
 		})) as Value;
 	}
 
-	/** For an answer that says nothing more. */
-	async send(path: string, asked: Asked): Promise<void> {
-		await (await this.#send(path, asked)).body.dump();
+	/** A request whose answer has no body. */
+	async send(path: string, options: RequestOptions): Promise<void> {
+		await (await this.#send(path, options)).body.dump();
 	}
 
 	async text(path: string): Promise<string> {
@@ -63,19 +71,22 @@ export class Connection {
 		return body.text();
 	}
 
-	/** The answer's body as it comes, for as long as it takes. */
-	async stream(path: string, asked: Asked = {}): Promise<Readable> {
-		return (await this.#send(path, asked)).body;
+	/** The answer's body as it comes, without a time limit. */
+	async stream(path: string, options: RequestOptions = {}): Promise<Readable> {
+		return (await this.#send(path, options)).body;
 	}
 
-	/** What is behind an address that an answer names: it has the path of the server's public address already, if there is one. */
+	/**
+	 * The body at an address from an answer: such an address begins with the path of the public
+	 * address, if that has one.
+	 */
 	async download(address: string): Promise<Readable> {
 		const { pathname } = new URL(this.server);
 		const isWhole = pathname !== "/" && address.startsWith(`${pathname}/`);
 		return this.stream(isWhole ? address.slice(pathname.length) : address);
 	}
 
-	async #send(path: string, { method = "GET", json, body, headers }: Asked) {
+	async #send(path: string, { method = "GET", json, body, headers }: RequestOptions) {
 		const options = {
 			method,
 			headersTimeout: 0,
@@ -96,20 +107,22 @@ export class Connection {
 			throw this.#noAnswer(error);
 		}
 		if (answer.statusCode < 300) return answer;
-		throw refusal(answer.statusCode, await answer.body.text());
+		throw errorOf(answer.statusCode, await answer.body.text());
 	}
 
 	#noAnswer(error: unknown): NoAnswer {
-		return new NoAnswer(`${this.server} does not answer: ${(error as Error).message || (error as { code?: string }).code}`);
+		return new NoAnswer(
+			`The coordinator at ${this.server} does not answer: ${(error as Error).message || (error as { code?: string }).code}. Start it, or set --server.`,
+		);
 	}
 }
 
-function refusal(status: number, text: string): Error {
+function errorOf(status: number, text: string): Error {
 	try {
 		const parsed = errorBody.parse(JSON.parse(text));
 		if (parsed.error in ERROR_STATUS) return new ApiError(parsed.error as ErrorCode, parsed.message, parsed);
 	} catch {
-		// Not the coordinator's own answer.
+		// No error of a coordinator, such as a proxy's page.
 	}
-	return new NoAnswer(`the answer is not a coordinator's: status ${status}`);
+	return new NoAnswer(`The answer with status ${status} is not from a coordinator. Check --server, and the proxy in front of it.`);
 }

@@ -2,19 +2,24 @@ import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { Command } from "commander";
-import { formatDuration } from "../schema/wire/duration.ts";
 import type { Artifact, Page, Run } from "../schema/wire/resources.ts";
-import { Coordinator, DEFAULT_LIMITS, DEFAULT_TIMES } from "./coordinator.ts";
-import { DataFolder } from "./data_folder.ts";
-import { exampleSubmission } from "./example.ts";
-import { LocalAgent } from "./local_agent.ts";
-import { Log } from "./log.ts";
-import { NO_OUTBOUND } from "./outbound.ts";
+import { Coordinator } from "./coordinator/coordinator.ts";
+import { DataFolder } from "./coordinator/data_folder.ts";
+import { exampleSubmission } from "./coordinator/example.ts";
+import { JsonLog } from "./coordinator/json_log.ts";
+import { LocalAgent } from "./coordinator/local_agent.ts";
+import { DEFAULT_LIMITS, DEFAULT_TIMES } from "./coordinator/options.ts";
+import { NO_OUTBOUND } from "./coordinator/outbound.ts";
+import { EXIT } from "./exit_codes.ts";
+import { stateText, table, took } from "./terminal.ts";
 
-/** `windlass demo`: the whole of it once, in a temporary folder, with nothing left behind. */
+/**
+ * `windlass demo`: runs the bundled example once, with a coordinator and an agent in a temporary
+ * folder.
+ */
 export function demoCommand(setExitCode: (code: number) => void): Command {
 	return new Command("demo")
-		.description("Run the bundled example to its end, in a temporary folder, and leave nothing behind.")
+		.description("Run the bundled example once, with a coordinator and an agent in a temporary folder. The folder is deleted at the end.")
 		.addHelpText("after", "\nExample:\n  windlass demo")
 		.action(async () => setExitCode(await demo()));
 }
@@ -29,12 +34,12 @@ async function demo(): Promise<number> {
 			publicUrl: null,
 			trustedProxies: [],
 			adminToken: null,
-			masterKey: { present: data.masterKey, before: null },
+			masterKeys: { present: data.masterKey, former: null },
 			times: DEFAULT_TIMES,
 			limits: DEFAULT_LIMITS,
 			outbound: NO_OUTBOUND,
 			data,
-			log: new Log("warn"),
+			log: new JsonLog("warn"),
 			logLevel: "warn",
 		});
 		try {
@@ -51,7 +56,7 @@ async function demo(): Promise<number> {
 async function runDemo(coordinator: Coordinator, data: DataFolder): Promise<number> {
 	const agent = LocalAgent.start({
 		folder: data.agentFolder,
-		server: coordinator.localUrl,
+		server: coordinator.addresses.local,
 		slots: 2,
 		registrationToken: () => coordinator.registrationToken(),
 	});
@@ -61,11 +66,11 @@ async function runDemo(coordinator: Coordinator, data: DataFolder): Promise<numb
 	try {
 		const runId = await coordinator.submit(await exampleSubmission(data.exampleRepository));
 		const copied = coordinator.copy(`/api/v1/runs/${runId}/log`, process.stdout).then(() => true);
-		if ((await Promise.race([copied, interrupted])) === null) return 130;
+		if ((await Promise.race([copied, interrupted])) === null) return EXIT.cancelled;
 		const run = JSON.parse(await coordinator.get(`/api/v1/runs/${runId}`)) as Run;
 		process.stdout.write(`\n${jobTable(run)}\n`);
 		await showArtifacts(coordinator, run);
-		return run.state === "succeeded" ? 0 : 1;
+		return run.state === "succeeded" ? EXIT.succeeded : EXIT.failed;
 	} finally {
 		agent.drain();
 		void interrupted.then(() => agent.drain());
@@ -75,12 +80,9 @@ async function runDemo(coordinator: Coordinator, data: DataFolder): Promise<numb
 
 function jobTable(run: Run): string {
 	const rows = run.jobs.map((job) => {
-		const took = job.started_at && job.finished_at ? formatDuration(Date.parse(job.finished_at) - Date.parse(job.started_at)) : "–";
-		return [job.key, job.state, took, job.attempts.at(-1)?.agent.name ?? "–"];
+		return [job.key, stateText(job.state), took(job.started_at, job.finished_at), job.attempts.at(-1)?.agent.name ?? "–"];
 	});
-	const all = [["job", "state", "took", "agent"], ...rows];
-	const widths = [0, 1, 2, 3].map((column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-	return all.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}\n`).join("");
+	return table([["job", "state", "took", "agent"], ...rows]).replace(/^(?=.)/gm, "  ");
 }
 
 async function showArtifacts(coordinator: Coordinator, run: Run): Promise<void> {

@@ -1,20 +1,26 @@
 import { overwrite, takeSecrets } from "./process_secrets.mjs";
 
-/** The secrets that this program was started with. Jobs run as its user, or below it, and are not to read them. */
+/**
+ * The secrets that this program was started with. Jobs run as the same user, so they must not find
+ * them in this process.
+ */
 
 const taken: Record<string, string> = {};
 
-/** Takes them out of the variables of this process, before anything else reads or starts anything. */
+/** Removes them from the variables of this process. Called before all other code. */
 export function hideOwnSecrets(): void {
 	Object.assign(taken, takeSecrets(process.env));
 }
 
-/** The value of a variable that was taken; empty ones are none. */
+/** The value of a removed variable; an empty one counts as unset. */
 export function ownSecret(name: string): string | undefined {
 	return taken[name] || undefined;
 }
 
-/** Whether a value was given in a variable or an argument, and every process of this user can still read it there. */
+/**
+ * Whether every process of this user can still read a value in a variable or argument of this
+ * process.
+ */
 export function isStillReadable(value: string): boolean {
 	const wasGiven = Object.values(taken).includes(value) || process.argv.some((argument) => argument.includes(value));
 	return !overwrite([value]) && wasGiven;

@@ -2,12 +2,12 @@
 import { closeSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
 
 /**
- * Every process of the same user can read what a process was started with: its variables in
- * `/proc/PID/environ`, its arguments in `/proc/PID/cmdline`, everybody even. Both are the process's
- * own memory, so it can overwrite them. Jobs run as the agent's user.
+ * Every process of the same user can read the variables of a process in `/proc/PID/environ`, and
+ * every user can read its arguments in `/proc/PID/cmdline`. Both lie in the memory of the process,
+ * so it can overwrite them. Jobs run as the agent's user.
  */
 
-/** Variables whose values no job is to read. */
+/** Variables whose values jobs must not read. */
 const SECRET_VARIABLES = [
 	"WINDLASS_TOKEN",
 	"WINDLASS_ADMIN_TOKEN",
@@ -16,13 +16,13 @@ const SECRET_VARIABLES = [
 	"WINDLASS_MASTER_KEY_BEFORE",
 ];
 
-/** No secret of the product is shorter; a shorter text may stand in variables that are needed. */
+/** No secret of the product is shorter. Overwriting a shorter text could damage other variables. */
 const SHORTEST = 12;
 
 /**
- * Takes secrets out of this process's variables. Nothing that it starts from now on gets them, and
- * on Linux nobody finds them in what it was started with.
- * @returns them, by the names of their variables
+ * Removes secrets from the variables of this process. Processes that it starts from now on do not
+ * get them, and on Linux other processes cannot read them here.
+ * @returns the secrets, by the names of their variables
  */
 export function takeSecrets(environment = process.env) {
 	const taken = {};
@@ -37,7 +37,7 @@ export function takeSecrets(environment = process.env) {
 
 /**
  * Overwrites values in the variables and arguments that this process was started with.
- * @returns whether none of them is left; on other systems than Linux they cannot be overwritten
+ * @returns whether none of them is left; only Linux allows it
  */
 export function overwrite(values) {
 	const wanted = values.filter((value) => value.length >= SHORTEST).map((value) => Buffer.from(value));
@@ -52,7 +52,7 @@ export function overwrite(values) {
 	}
 }
 
-/** Where arguments and variables lie in the memory of this process: proc_pid_stat(5), fields 48 to 51. */
+/** The memory of this process's arguments and variables: proc_pid_stat(5), fields 48 to 51. */
 function ownRanges() {
 	const text = readFileSync("/proc/self/stat", "utf8");
 	// The name in parentheses may hold anything; the field after it is the third.

@@ -3,31 +3,27 @@ import manifest from "../package.json" with { type: "json" };
 import { agentCommand } from "./agent_command.ts";
 import { agentTokensCommand } from "./commands/agent_tokens.ts";
 import { agentsCommand } from "./commands/agents.ts";
+import { approveCommand, declineCommand } from "./commands/approvals.ts";
 import { artifactsCommand } from "./commands/artifacts.ts";
 import { deliveriesCommand } from "./commands/deliveries.ts";
 import { execCommand } from "./commands/exec.ts";
+import { explainCommand } from "./commands/explain.ts";
 import { lintCommand } from "./commands/lint.ts";
 import { logsCommand } from "./commands/logs.ts";
 import { pipelinesCommand } from "./commands/pipelines.ts";
 import { projectsCommand } from "./commands/projects.ts";
 import { queueCommand } from "./commands/queue.ts";
+import { rerunCommand } from "./commands/rerun.ts";
 import { runCommand } from "./commands/run.ts";
-import {
-	approveCommand,
-	cancelCommand,
-	declineCommand,
-	deleteCommand,
-	explainCommand,
-	listCommand,
-	rerunCommand,
-	showCommand,
-} from "./commands/runs.ts";
+import { cancelCommand, deleteCommand, listCommand } from "./commands/runs.ts";
 import { schedulesCommand } from "./commands/schedules.ts";
 import { secretsCommand } from "./commands/secrets.ts";
 import { sessionsCommand } from "./commands/sessions.ts";
+import { showCommand } from "./commands/show.ts";
 import { demoCommand } from "./demo.ts";
+import { EXIT_CODES } from "./exit_codes.ts";
 import { keysCommand } from "./keys_command.ts";
-import { serveCommand } from "./serve.ts";
+import { serveCommand } from "./serve/serve.ts";
 import { tokenCommand } from "./token_command.ts";
 
 /**
@@ -39,6 +35,7 @@ export function programOf(setExitCode: (code: number) => void): Command {
 		.description("A self-hosted CI and job coordinator, and its agents.")
 		.version(manifest.version)
 		.showSuggestionAfterError()
+		.addHelpText("after", EXIT_CODES)
 		.addCommand(serveCommand(setExitCode))
 		.addCommand(agentCommand())
 		.addCommand(tokenCommand())

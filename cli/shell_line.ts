@@ -1,9 +1,12 @@
 import { quoted } from "../agent/execution/shell_quoting.ts";
 
-/** What a shell takes as it stands. */
+/** A word that a shell takes without quotes. */
 const PLAIN = /^[\w@%+:,./=-]+$/;
 
-/** A line for a shell. One word is such a line already; several are quoted, so that the command gets exactly these words. */
+/**
+ * A line for a shell. A single word is such a line already. Several words are quoted, so that the
+ * command gets exactly these words.
+ */
 export function shellLine(words: readonly string[]): string {
 	const [first = "", ...rest] = words;
 	if (rest.length === 0) return first;

@@ -2,11 +2,14 @@ import { styleText } from "node:util";
 import { plainText } from "../schema/text/ansi.ts";
 import { formatDuration } from "../schema/wire/duration.ts";
 
-/** How the commands speak to a person: colours where there is a terminal, tables, states with their marks. NO_COLOR is heeded (no-color.org). */
+/**
+ * Text for the terminal: colors, tables, states with their marks. NO_COLOR is honored
+ * (no-color.org).
+ */
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Whether what goes to this stream may be coloured. */
+/** Whether text on this stream gets colors. */
 export function isColored(stream: NodeJS.WriteStream = process.stdout): boolean {
 	if (process.env.NO_COLOR) return false;
 	return Boolean(process.env.FORCE_COLOR) || stream.isTTY === true;
@@ -37,17 +40,17 @@ export function stateText(state: string): string {
 	return paint(style, `${mark} ${state.replace("_", " ")}`);
 }
 
-/** How long ago something was. */
+/** The time since a date: `5m ago`. */
 export function ago(at: string | null): string {
 	return at === null ? "–" : `${formatDuration(Date.now() - Date.parse(at))} ago`;
 }
 
-/** How long something took, or has taken so far. */
+/** The time between two dates; until now if the second is null. */
 export function took(from: string | null, to: string | null): string {
 	return from === null ? "–" : formatDuration((to === null ? Date.now() : Date.parse(to)) - Date.parse(from));
 }
 
-/** Rows in columns; the first row is their head. */
+/** Rows in columns; the first row is the head. */
 export function table(rows: readonly (readonly string[])[]): string {
 	const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => visibleLength(row[column] ?? ""))));
 	return rows
@@ -59,6 +62,11 @@ export function table(rows: readonly (readonly string[])[]): string {
 			return `${index === 0 ? paint("bold", line) : line}\n`;
 		})
 		.join("");
+}
+
+/** `1 job`, `2 jobs`. */
+export function counted(count: number, noun: string): string {
+	return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function visibleLength(text: string): number {

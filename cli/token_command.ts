@@ -1,17 +1,18 @@
 import path from "node:path";
 import { Command } from "commander";
-import { DISTRIBUTION, newAdminToken, replaceAdminToken } from "./coordinator.ts";
-import { DataFolder } from "./data_folder.ts";
-import { endOrphans, Host, migrateDatabase } from "./host.ts";
-import { NO_OUTBOUND, Outbound } from "./outbound.ts";
-import { defaultDataFolder } from "./standing.ts";
+import { defaultDataFolder } from "./callers_folder.ts";
+import { newAdminToken, replaceAdminToken } from "./coordinator/admin_token.ts";
+import { DataFolder } from "./coordinator/data_folder.ts";
+import { DISTRIBUTION } from "./coordinator/distribution.ts";
+import { endOrphans, Host, migrateDatabase } from "./coordinator/host.ts";
+import { NO_OUTBOUND, Outbound } from "./coordinator/outbound.ts";
 
 const EXAMPLE = "\nExample:\n  windlass token reset-admin --data /var/lib/windlass";
 
-/** `windlass token reset-admin`: a new admin token for whoever has the host. */
+/** `windlass token reset-admin`: a new admin token for a person with access to the host. */
 export function tokenCommand(): Command {
 	const reset = new Command("reset-admin")
-		.description("Make a new admin token; the old one is revoked. The coordinator must be stopped.")
+		.description("Make a new admin token and revoke the former one. Stop the coordinator first.")
 		.option("--data <folder>", "the coordinator's data folder", process.env.WINDLASS_DATA ?? defaultDataFolder())
 		.addHelpText("after", EXAMPLE)
 		.action(async ({ data: folder }: { data: string }) => {
@@ -38,5 +39,5 @@ export function tokenCommand(): Command {
 			}
 			process.stdout.write(`${token}\n`);
 		});
-	return new Command("token").description("Tokens of people.").addCommand(reset).addHelpText("after", EXAMPLE);
+	return new Command("token").description("Manage the tokens of people.").addCommand(reset).addHelpText("after", EXAMPLE);
 }

@@ -1,13 +1,16 @@
 // Plain JavaScript: the bootstrap runs it before anything is installed or built.
 import path from "node:path";
 
-/** `npm run` and `npm exec` prepend `node_modules/.bin` of a folder and of its parents, and after these this folder. */
+/**
+ * `npm run` and `npm exec` prepend `node_modules/.bin` of a folder and of its parents, and after
+ * these this folder.
+ */
 const NPM_END = "node-gyp-bin";
 const NPM_ENTRY = path.join("node_modules", ".bin");
 
 /**
- * The PATH without what npm has put before it: jobs and probes find the programs that the agent's
- * user finds. npm within npm has put several such parts there.
+ * The PATH without the entries that npm prepends: jobs and probes find the same programs as the
+ * agent's user. npm within npm prepends several groups of them.
  * @param text a PATH
  */
 export function userPath(text) {

@@ -4,9 +4,12 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { packTar, type TarEntry } from "modern-tar";
 import { MAX_CHANGED_PATHS } from "../schema/wire/limits.ts";
-import { UsageError } from "./failures.ts";
+import { UsageError } from "./usage_error.ts";
 
-/** The folder that a person works in, as a build is made of it: what git knows of, and what is new and not ignored. */
+/**
+ * The working copy as the source of a run: the files that git tracks, and new files that it does
+ * not ignore.
+ */
 
 const run = promisify(execFile);
 const LIST_BYTES = 256 * 1024 * 1024;
@@ -19,13 +22,14 @@ async function git(folder: string, ...args: string[]): Promise<string | null> {
 	}
 }
 
-/** The files of a working copy, relative to its folder. @throws UsageError where git does not know it */
+/**
+ * The files of a working copy, relative to its folder.
+ * @throws UsageError for a folder that is no working copy
+ */
 async function workingFiles(folder: string): Promise<string[]> {
 	const listed = await git(folder, "ls-files", "--cached", "--others", "--exclude-standard", "-z", "--", ".");
 	if (listed === null)
-		throw new UsageError(
-			`${folder} is no working copy of git: make it one with git init, or, for windlass run, leave the source out with --no-source or name a repository with --git`,
-		);
+		throw new UsageError(`${folder} is no working copy of git. Run git init, or use windlass run with --no-source or --git.`);
 	return [...new Set(listed.split("\0").filter(Boolean))].sort();
 }
 
@@ -35,24 +39,26 @@ export async function packWorkingCopy(folder: string): Promise<Uint8Array> {
 	for (const name of await workingFiles(folder)) {
 		const file = path.join(folder, name);
 		const info = await lstat(file).catch(() => null);
-		// Deleted since git looked, or a folder of another repository.
+		// Deleted since git listed it, or a folder of another repository.
 		if (!info || info.isDirectory()) continue;
 		const header = { name, mode: info.mode & 0o111 ? 0o755 : 0o644, mtime: info.mtime };
 		if (info.isSymbolicLink()) entries.push({ header: { ...header, type: "symlink", linkname: await readlink(file), size: 0 } });
 		else if (info.isFile()) entries.push({ header: { ...header, type: "file", size: info.size }, body: await readFile(file) });
 	}
-	if (entries.length === 0) throw new UsageError(`${folder} holds no file that git would take`);
+	if (entries.length === 0)
+		throw new UsageError(`${folder} has no files, or git ignores all of them. Add a file, or use windlass run --no-source.`);
 	return packTar(entries);
 }
 
-/** The branch that is checked out; null if there is none. */
+/** The checked-out branch; null if there is none. */
 export async function currentBranch(folder: string): Promise<string | null> {
 	return (await git(folder, "symbolic-ref", "--quiet", "--short", "HEAD"))?.trim() || null;
 }
 
 /**
- * The paths that differ from where the branch left the main line, with what is not committed. Null if that cannot be told, or is too much to tell,
- * or if there are none: whoever runs the main line as it is means all of it.
+ * The paths that changed since the branch left the default branch, with uncommitted changes. Null
+ * if the default branch is unknown, or for too many or no changes: a run of an unchanged default
+ * branch is a run of all of it.
  */
 export async function changedPaths(folder: string): Promise<string[] | null> {
 	for (const main of ["origin/HEAD", "origin/main", "origin/master", "main", "master"]) {

@@ -66,6 +66,7 @@ buildAll();
 check("types", bin("tsc"), "-p", "tsconfig.json");
 check("types of the Worker", bin("tsc"), "-p", "worker/tsconfig.json");
 check("types of its tests", bin("tsc"), "-p", "test/worker/tsconfig.json");
+check("types of the browser scripts", bin("tsc"), "-p", "worker/ui/assets/tsconfig.json");
 check("types of the simulation", bin("tsc"), "-p", "test/sim/tsconfig.json");
 check("lint, format, import direction", bin("biome"), "check", ".");
 check("dead code", bin("knip"));

@@ -125,7 +125,10 @@ function authorise(one: Route, principal: Principal, request: Request, ownOrigin
 	if (!one.allow.includes(principal.kind)) {
 		if (principal.kind === "anyone") {
 			throw new ApiError("authentication_required", "This needs a token.", {
-				suggestions: ['curl -H "Authorization: Bearer $TOKEN" …; the admin token was printed at the first start'],
+				suggestions: [
+					"Sign in at /sign-in, or set WINDLASS_API_TOKEN for the windlass commands.",
+					"The coordinator printed the admin token at its first start. windlass token reset-admin makes a new one.",
+				],
 				headers: { "WWW-Authenticate": "Bearer" },
 			});
 		}

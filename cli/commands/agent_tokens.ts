@@ -1,16 +1,12 @@
 import { Command, Option } from "commander";
 import { describeRestriction, type RegistrationToken, type RegistrationTokenSummary, RUN_TRUST } from "../../schema/wire/agents.ts";
 import type { Page } from "../../schema/wire/resources.ts";
-import { Connection, type ConnectionFlags } from "../connection.ts";
-import { UsageError } from "../failures.ts";
+import { Connection } from "../connection.ts";
 import { ago, print, printJson, table } from "../terminal.ts";
-import { command, listOf } from "./command.ts";
+import { UsageError } from "../usage_error.ts";
+import { command, type Flags, nameList } from "./command.ts";
 
-/** `windlass agent-tokens`: registration tokens, with which agents join. */
-
-interface Flags extends ConnectionFlags {
-	output: string;
-}
+/** `windlass agent-tokens`: registration tokens. An agent joins with one. */
 
 interface CreateFlags extends Flags {
 	uses: string;
@@ -24,7 +20,7 @@ const TOKENS = "/api/v1/agent-tokens";
 
 function usesOf(text: string): number {
 	if (/^\d{1,5}$/.test(text)) return Number(text);
-	throw new UsageError(`--uses: ${text} is not a number`);
+	throw new UsageError(`--uses must be a whole number, not "${text}"`);
 }
 
 function listText(tokens: readonly RegistrationTokenSummary[]): string {
@@ -36,27 +32,35 @@ function listText(tokens: readonly RegistrationTokenSummary[]): string {
 		`${one.created_by}, ${ago(one.created_at)}`,
 		one.expires_at,
 	]);
-	return table([["token", "uses left", "labels", "takes", "created", "expires"], ...rows]);
+	return table([["id", "uses left", "labels", "takes", "created by", "expires"], ...rows]);
 }
 
 export function agentTokensCommand(): Command {
 	return new Command("agent-tokens")
-		.description("Registration tokens, with which agents join.")
+		.description("Manage registration tokens. An agent joins with one.")
 		.addHelpText("after", "\nExample:\n  windlass agent-tokens create --labels prod --projects web --runs trusted")
 		.addCommand(
-			command("create", "Make a token; it is shown once.", "windlass agent-tokens create --labels prod --projects web --runs trusted")
-				.option("--uses <n>", "how many agents may join with it", "1")
-				.option("--expires-in <duration>", "how long it is valid, at most 90d", "1h")
-				.option("--labels <list>", "labels of its agents, with commas between: they may declare no others (without it: what they declare)")
-				.option("--projects <names>", "only jobs of these projects, with commas between")
-				.addOption(new Option("--runs <which>", "trusted: no run from a fork; untrusted: only those").choices(RUN_TRUST).default("any"))
+			command(
+				"create",
+				"Make a registration token. It is shown once.",
+				"windlass agent-tokens create --labels prod --projects web --runs trusted",
+			)
+				.option("--uses <n>", "how many agents may join with the token", "1")
+				.option("--expires-in <duration>", "how long the token is valid, at most 90d", "1h")
+				.option("--labels <list>", "the only labels of its agents, separated by commas (default: the labels that an agent declares)")
+				.option("--projects <names>", "its agents take only jobs of these projects, separated by commas")
+				.addOption(
+					new Option("--runs <which>", "its agents take only trusted runs, only untrusted runs (forks), or any")
+						.choices(RUN_TRUST)
+						.default("any"),
+				)
 				.action(async (flags: CreateFlags) => {
 					const { uses, expiresIn, labels, projects, runs, output } = flags;
 					const json = {
 						uses: usesOf(uses),
 						expires_in: expiresIn,
-						...(labels === undefined ? {} : { labels: listOf("--labels", labels) }),
-						...(projects === undefined ? {} : { projects: listOf("--projects", projects) }),
+						...(labels === undefined ? {} : { labels: nameList("--labels", labels) }),
+						...(projects === undefined ? {} : { projects: nameList("--projects", projects) }),
 						runs,
 					};
 					const made = await new Connection(flags).json<RegistrationToken>(TOKENS, { method: "POST", json });
@@ -65,22 +69,26 @@ export function agentTokensCommand(): Command {
 				}),
 		)
 		.addCommand(
-			command("list", "List the tokens that have not expired; never the tokens themselves.", "windlass agent-tokens list")
+			command(
+				"list",
+				"List the valid registration tokens by their ids. The tokens themselves are never shown.",
+				"windlass agent-tokens list",
+			)
 				.alias("ls")
 				.action(async (flags: Flags) => {
 					const { items } = await new Connection(flags).json<Page<RegistrationTokenSummary>>(TOKENS);
 					if (flags.output === "json") printJson(items);
-					else print(items.length > 0 ? listText(items) : "There is none: windlass agent-tokens create");
+					else print(items.length > 0 ? listText(items) : "There is no valid registration token. Make one: windlass agent-tokens create");
 				}),
 			{ isDefault: true },
 		)
 		.addCommand(
-			command("revoke", "Make a token invalid; agents that joined with it stay.", "windlass agent-tokens revoke reg_01JB…")
-				.argument("<id>", "which")
+			command("revoke", "Revoke a registration token. Agents that joined with it stay.", "windlass agent-tokens revoke reg_01JB…")
+				.argument("<id>", "the id of the token (reg_…)")
 				.action(async (id: string, flags: Flags) => {
 					await new Connection(flags).send(`${TOKENS}/${encodeURIComponent(id)}`, { method: "DELETE" });
 					if (flags.output === "json") printJson({ revoked: id });
-					else print("The token is revoked.");
+					else print(`Registration token ${id} is revoked.`);
 				}),
 		);
 }

@@ -3,16 +3,12 @@ import { type DisableRequest, describeRestriction, RUN_TRUST } from "../../schem
 import { notFound } from "../../schema/wire/errors.ts";
 import type { Agent, Page } from "../../schema/wire/resources.ts";
 import { type ConfirmedFlags, confirm, YES } from "../confirmation.ts";
-import { Connection, type ConnectionFlags } from "../connection.ts";
-import { UsageError } from "../failures.ts";
-import { ago, paint, print, printJson, table } from "../terminal.ts";
-import { command, listOf } from "./command.ts";
+import { Connection } from "../connection.ts";
+import { ago, counted, paint, print, printJson, table } from "../terminal.ts";
+import { UsageError } from "../usage_error.ts";
+import { command, type Flags, nameList } from "./command.ts";
 
-/** `windlass agents`: who runs jobs, and what may be done with them. */
-
-interface Flags extends ConnectionFlags {
-	output: string;
-}
+/** `windlass agents`: the agents, and changes of them. */
 
 interface RestrictFlags extends Flags {
 	projects?: string;
@@ -34,7 +30,7 @@ async function findAgent(connection: Connection, nameOrId: string): Promise<Agen
 	return found;
 }
 
-/** What it does, in a word; what people have asked of it counts more. */
+/** The state of an agent. A person's change (disabled, drain) comes before its connection. */
 function stateOf({ status, disabled, drain }: Agent): string {
 	if (disabled) return paint("yellow", status === "offline" ? "disabled, offline" : "disabled");
 	if (status === "draining" || (drain && status === "online")) return paint("yellow", "draining");
@@ -50,7 +46,7 @@ function listText(agents: readonly Agent[]): string {
 		describeRestriction(agent) ?? "every job",
 		ago(agent.last_seen_at),
 	]);
-	return table([["agent", "state", "slots used", "labels", "takes", "last heard"], ...rows]);
+	return table([["agent", "state", "slots used", "labels", "takes", "last seen"], ...rows]);
 }
 
 function showText(agent: Agent): string {
@@ -63,16 +59,16 @@ function showText(agent: Agent): string {
 		["slots used", `${running.length} of ${slots}`],
 		["labels", labels.join(", ") || "–"],
 		...(ignored_labels.length > 0
-			? [["ignored", paint("yellow", `${ignored_labels.join(", ")} (declared, and not given by its registration token)`)]]
+			? [["ignored labels", paint("yellow", `${ignored_labels.join(", ")} (its registration token does not allow them)`)]]
 			: []),
 		["takes", describeRestriction(agent) ?? "every job"],
 		...(disabled ? [["disabled", `by ${disabled.by}, ${ago(disabled.at)}`]] : []),
-		...(drain ? [["drain", `asked for by ${drain.by}, ${ago(drain.at)}`]] : []),
-		...(rotation ? [["rotation", `asked for by ${rotation.by}, ${ago(rotation.at)}; not done yet`]] : []),
+		...(drain ? [["drain", `requested by ${drain.by}, ${ago(drain.at)}`]] : []),
+		...(rotation ? [["rotation", `requested by ${rotation.by}, ${ago(rotation.at)}; not done yet`]] : []),
 		...(rotated_at ? [["token", `rotated ${ago(rotated_at)}`]] : []),
 		["registered", ago(agent.registered_at)],
-		["last heard", ago(agent.last_seen_at)],
-		...running.map(({ job_name, job_id }) => ["runs", `${job_name} (${job_id})`]),
+		["last seen", ago(agent.last_seen_at)],
+		...running.map(({ job_name, job_id }) => ["running", `${job_name} (${job_id})`]),
 	];
 	return table(rows);
 }
@@ -82,19 +78,19 @@ function printAgent(agent: Agent, output: string, text: string): void {
 	else print(text);
 }
 
-/** A command that changes one agent. @param ask sends the change */
+/** A command that changes one agent. @param send sends the change */
 function changing<Given extends Flags>(
 	name: string,
 	description: string,
 	example: string,
-	ask: (connection: Connection, agent: Agent, flags: Given) => Promise<Agent>,
+	send: (connection: Connection, agent: Agent, flags: Given) => Promise<Agent>,
 	text: (agent: Agent) => string,
 ): Command {
 	return command(name, description, example)
-		.argument("<agent>", "its name or id")
+		.argument("<agent>", "the name or id of the agent")
 		.action(async (nameOrId: string, flags: Given) => {
 			const connection = new Connection(flags);
-			const changed = await ask(connection, await findAgent(connection, nameOrId), flags);
+			const changed = await send(connection, await findAgent(connection, nameOrId), flags);
 			printAgent(changed, flags.output, text(changed));
 		});
 }
@@ -106,7 +102,7 @@ const posting =
 
 export function agentsCommand(): Command {
 	return new Command("agents")
-		.description("Agents: who runs jobs, and which jobs they may take.")
+		.description("Show and manage the agents.")
 		.addHelpText("after", "\nExample:\n  windlass agents restrict builder-1 --projects web,api --runs trusted")
 		.addCommand(
 			command("list", "List the agents.", "windlass agents list")
@@ -114,13 +110,18 @@ export function agentsCommand(): Command {
 				.action(async (flags: Flags) => {
 					const agents = await allAgents(new Connection(flags));
 					if (flags.output === "json") printJson(agents);
-					else print(agents.length > 0 ? listText(agents) : "There is none yet. Make a token: windlass agent-tokens create");
+					else
+						print(
+							agents.length > 0
+								? listText(agents)
+								: "There is no agent yet. Make a registration token for one: windlass agent-tokens create",
+						);
 				}),
 			{ isDefault: true },
 		)
 		.addCommand(
 			command("show", "Show one agent.", "windlass agents show builder-1")
-				.argument("<agent>", "its name or id")
+				.argument("<agent>", "the name or id of the agent")
 				.action(async (nameOrId: string, flags: Flags) => {
 					const agent = await findAgent(new Connection(flags), nameOrId);
 					printAgent(agent, flags.output, showText(agent));
@@ -129,40 +130,40 @@ export function agentsCommand(): Command {
 		.addCommand(
 			changing<Flags & { cancel?: boolean }>(
 				"disable",
-				"Give an agent no new jobs until it is enabled. It finishes what it runs.",
+				"Let an agent take no new jobs until it is enabled. It finishes its running jobs.",
 				"windlass agents disable builder-1 --cancel",
 				(connection, agent, { cancel }) => {
 					const json: DisableRequest = { running: cancel ? "cancel" : "finish" };
 					return connection.json<Agent>(`${addressOf(agent)}/disable`, { method: "POST", json });
 				},
-				({ name, running }) => `${name} is disabled${running.length > 0 ? `; ${running.length} running` : ""}.`,
-			).option("--cancel", "cancel what it runs"),
+				({ name, running }) => `Agent ${name} is disabled${running.length > 0 ? `; ${counted(running.length, "job")} still running` : ""}.`,
+			).option("--cancel", "cancel its running jobs"),
 		)
 		.addCommand(
 			changing(
 				"enable",
-				"Give a disabled agent jobs again.",
+				"Let a disabled agent take jobs again.",
 				"windlass agents enable builder-1",
 				posting("enable"),
-				({ name }) => `${name} is enabled.`,
+				({ name }) => `Agent ${name} is enabled.`,
 			),
 		)
 		.addCommand(
 			changing(
 				"drain",
-				"Have the process of an agent finish what it runs, and end. Its next process takes jobs again, unless it is disabled.",
+				"Let the process of an agent finish its running jobs and end. Its next process takes jobs again, unless the agent is disabled.",
 				"windlass agents drain builder-1",
 				posting("drain"),
-				({ name, running }) => `${name} ends once nothing runs (${running.length} running).`,
+				({ name, running }) => `Agent ${name} ends when its running jobs have ended (${counted(running.length, "job")} running).`,
 			),
 		)
 		.addCommand(
 			changing(
 				"rotate",
-				"Have an agent get itself another token; the one before is then invalid.",
+				"Give an agent a new token. The former one is invalid once the agent uses the new one.",
 				"windlass agents rotate builder-1",
 				posting("rotate"),
-				({ name }) => `${name} gets itself another token as soon as it is connected.`,
+				({ name }) => `Agent ${name} gets a new token as soon as it is connected.`,
 			),
 		)
 		.addCommand(restrictCommand())
@@ -172,21 +173,21 @@ export function agentsCommand(): Command {
 function restrictCommand(): Command {
 	return changing<RestrictFlags>(
 		"restrict",
-		"Say which jobs an agent may take; what is not given stays.",
+		"Restrict the jobs that an agent takes. A restriction that is not named stays.",
 		"windlass agents restrict builder-1 --projects web,api --runs trusted",
 		(connection, agent, flags) => connection.json<Agent>(addressOf(agent), { method: "PATCH", json: restrictionOf(flags) }),
-		(agent) => `${agent.name} takes ${describeRestriction(agent) ?? "every job"}.`,
+		(agent) => `Agent ${agent.name} takes ${describeRestriction(agent) ?? "every job"}.`,
 	)
-		.option("--projects <names>", "only jobs of these projects, with commas between")
+		.option("--projects <names>", "only jobs of these projects, separated by commas")
 		.addOption(new Option("--all-projects", "jobs of every project").conflicts("projects"))
-		.addOption(new Option("--runs <which>", "trusted: no run from a fork; untrusted: only those").choices(RUN_TRUST));
+		.addOption(new Option("--runs <which>", "only trusted runs, only untrusted runs (forks), or any").choices(RUN_TRUST));
 }
 
 function restrictionOf({ projects, allProjects, runs }: RestrictFlags): object {
 	if (projects === undefined && !allProjects && runs === undefined)
-		throw new UsageError("nothing is to be changed: give --projects, --all-projects or --runs");
+		throw new UsageError("Name a restriction to change: --projects, --all-projects or --runs");
 	return {
-		...(projects === undefined ? {} : { projects: listOf("--projects", projects) }),
+		...(projects === undefined ? {} : { projects: nameList("--projects", projects) }),
 		...(allProjects ? { projects: [] } : {}),
 		...(runs === undefined ? {} : { runs }),
 	};
@@ -195,20 +196,20 @@ function restrictionOf({ projects, allProjects, runs }: RestrictFlags): object {
 function removeCommand(): Command {
 	return command(
 		"remove",
-		"Remove an agent: its token is invalid at once, and what it runs is retried elsewhere.",
+		"Remove an agent. Its token is invalid at once, and other agents retry its running jobs.",
 		"windlass agents remove builder-1 --yes",
 	)
 		.alias("rm")
-		.argument("<agent>", "its name or id")
+		.argument("<agent>", "the name or id of the agent")
 		.option(...YES)
 		.action(async (nameOrId: string, flags: Flags & ConfirmedFlags) => {
 			const connection = new Connection(flags);
 			const agent = await findAgent(connection, nameOrId);
 			const { name, running } = agent;
-			const what = running.length > 0 ? `${name}, which runs ${running.map(({ job_name }) => job_name).join(", ")}` : name;
-			await confirm(`Remove ${what}`, flags);
+			const jobs = running.map(({ job_name }) => job_name).join(", ");
+			await confirm(`Remove agent ${name}${jobs === "" ? "" : ` with its running jobs ${jobs}`}`, flags);
 			await connection.send(addressOf(agent), { method: "DELETE" });
-			if (flags.output === "json") printJson({ removed: agent.name });
-			else print(`${agent.name} is removed.`);
+			if (flags.output === "json") printJson({ removed: name });
+			else print(`Agent ${name} is removed.`);
 		});
 }

@@ -9,10 +9,10 @@ import { formatBytes } from "../../schema/wire/bytes.ts";
 import { innerPathError, isInnerPath, shownPath } from "../../schema/wire/paths.ts";
 import type { Artifact, Page, Run } from "../../schema/wire/resources.ts";
 import { Connection, type ConnectionFlags, withConnection } from "../connection.ts";
-import { UsageError } from "../failures.ts";
 import { print, printJson, table } from "../terminal.ts";
+import { UsageError } from "../usage_error.ts";
 import { outputOption } from "./command.ts";
-import { resolveId } from "./runs.ts";
+import { RUN_OR_JOB, resolveId } from "./which_run.ts";
 
 interface Flags extends ConnectionFlags {
 	output: string;
@@ -23,10 +23,10 @@ interface Owned {
 	artifact: Artifact;
 }
 
-/** `windlass artifacts`: the files that jobs have saved. */
+/** `windlass artifacts`: the files that jobs saved. */
 export function artifactsCommand(): Command {
-	const list = withConnection(new Command("ls").description("List the files of a run or a job."))
-		.argument("<id>", "the id of a run or of a job, or latest")
+	const list = withConnection(new Command("ls").description("List the artifacts of a run or a job."))
+		.argument(...RUN_OR_JOB)
 		.addOption(outputOption())
 		.addHelpText("after", "\nExample:\n  windlass artifacts ls latest")
 		.action(async (named: string, flags: Flags) => {
@@ -41,11 +41,11 @@ export function artifactsCommand(): Command {
 			]);
 			print(table([["job", "file", "size", "name", "expires"], ...rows]));
 		});
-	const get = withConnection(new Command("get").description("Download the files of a run or a job."))
-		.argument("<id>", "the id of a run or of a job, or latest")
-		.argument("[patterns...]", "which files; all if none is named")
-		.option("--name <name>", "only the files of this name")
-		.option("-C, --directory <folder>", "where to put them", ".")
+	const get = withConnection(new Command("get").description("Download the artifacts of a run or a job."))
+		.argument(...RUN_OR_JOB)
+		.argument("[patterns...]", "patterns of the files to download (default: all files)")
+		.option("--name <name>", "only artifacts with this name")
+		.option("-C, --directory <folder>", "the folder to download to", ".")
 		.addOption(outputOption())
 		.addHelpText("after", "\nExample:\n  windlass artifacts get latest 'dist/**' -C /tmp/build")
 		.action(async (named: string, patterns: string[], flags: Flags & { directory: string; name?: string }) => {
@@ -54,43 +54,43 @@ export function artifactsCommand(): Command {
 			const all = await filesOf(connection, named);
 			const asked = all.filter(({ artifact }) => isWanted(artifact.path) && (flags.name === undefined || artifact.name === flags.name));
 			const found = asked.filter(({ artifact }) => artifact.expired_at === null);
-			if (found.length === 0) throw new UsageError(nothingFound(patterns, flags.name, asked.length > 0));
+			if (found.length === 0) throw new UsageError(noArtifact(patterns, flags.name, asked.length > 0));
 			const twice = found.find(({ artifact }, index) => found.findIndex((one) => one.artifact.path === artifact.path) < index);
-			if (twice) throw new UsageError(`${shownPath(twice.artifact.path)} is a file of several jobs; name one job`);
-			// A path that cannot be written keeps no other file back.
+			if (twice) throw new UsageError(`Several jobs saved ${shownPath(twice.artifact.path)}. Name one of the jobs.`);
+			// A path that cannot be written does not keep the other files from being downloaded.
 			const writable = found.filter(({ artifact }) => isInnerPath(artifact.path));
-			const refused = found.filter(({ artifact }) => !isInnerPath(artifact.path));
+			const unwritable = found.filter(({ artifact }) => !isInnerPath(artifact.path));
 			for (const { artifact } of writable) {
 				await download(connection, artifact, flags.directory);
 				if (flags.output !== "json") print(`${shownPath(artifact.path)}  ${formatBytes(artifact.size)}`);
 			}
 			if (flags.output === "json") printJson(writable.map(({ job, artifact }) => ({ job, ...artifact })));
-			const told = refused.map(({ artifact: { path: file } }) => `${shownPath(file)} ${innerPathError(file)}`);
-			if (told.length > 0) throw new UsageError(`not downloaded: ${told.join("; ")}; the zip of the job has it`);
+			const problems = unwritable.map(({ artifact: { path: file } }) => `${shownPath(file)} ${innerPathError(file)}`);
+			if (problems.length > 0) throw new UsageError(`Not downloaded: ${problems.join("; ")}. The zip file on the job's page has it.`);
 		});
 	return new Command("artifacts")
-		.description("The files that jobs have saved.")
+		.description("List and download the artifacts of runs and jobs.")
 		.addCommand(list)
 		.addCommand(get)
 		.addHelpText("after", "\nExample:\n  windlass artifacts get latest 'dist/**'");
 }
 
-/** When a file is removed, or that it was. */
+/** When a file expires, or has expired. */
 function expiryOf({ expires_at, expired_at }: Artifact): string {
 	return expired_at === null ? (expires_at ?? "") : `expired ${expired_at}`;
 }
 
-function nothingFound(patterns: readonly string[], name: string | undefined, isExpired: boolean): string {
+function noArtifact(patterns: readonly string[], name: string | undefined, isExpired: boolean): string {
 	const called = name === undefined ? "" : ` named ${name}`;
-	if (isExpired) return `the files${called} have expired: their time was over, and they were removed`;
-	return patterns.length > 0 ? `no file${called} matches ${patterns.join(" ")}` : `there are no files${called}`;
+	if (isExpired) return `The artifacts${called} have expired and were deleted.`;
+	return patterns.length > 0 ? `No artifact${called} matches ${patterns.join(" ")}.` : `There is no artifact${called}.`;
 }
 
-/** @throws UsageError for what is no pattern */
+/** @throws UsageError for an invalid pattern */
 function matcherOf(patterns: readonly string[]): (path: string) => boolean {
 	for (const pattern of patterns) {
-		const fault = patternError(pattern);
-		if (fault) throw new UsageError(`${fault.message}. ${fault.suggestion}`);
+		const error = patternError(pattern);
+		if (error) throw new UsageError(`${error.message}. ${error.suggestion}`);
 	}
 	const excluding = onlyExcludes(patterns);
 	if (excluding) throw new UsageError(`${excluding.message}. ${excluding.suggestion}`);
@@ -108,15 +108,16 @@ async function filesOf(connection: Connection, named: string): Promise<Owned[]> 
 
 async function download(connection: Connection, artifact: Artifact, directory: string): Promise<void> {
 	const file = path.join(directory, artifact.path);
-	const arriving = `${file}.arriving`;
+	const partial = `${file}.partial`;
 	await mkdir(path.dirname(file), { recursive: true });
 	const { stage, digest } = hashing();
 	try {
-		await pipeline(await connection.download(artifact.url), stage, createWriteStream(arriving));
-		if (digest() !== artifact.sha256) throw new UsageError(`${shownPath(artifact.path)} came damaged; try again`);
-		await chmod(arriving, artifact.executable ? 0o755 : 0o644);
-		await rename(arriving, file);
+		await pipeline(await connection.download(artifact.url), stage, createWriteStream(partial));
+		if (digest() !== artifact.sha256)
+			throw new UsageError(`The download of ${shownPath(artifact.path)} is damaged: its sha256 does not match. Try again.`);
+		await chmod(partial, artifact.executable ? 0o755 : 0o644);
+		await rename(partial, file);
 	} finally {
-		await rm(arriving, { force: true });
+		await rm(partial, { force: true });
 	}
 }

@@ -1,8 +1,13 @@
 import { Command, Option } from "commander";
-import { withConnection } from "../connection.ts";
-import { UsageError } from "../failures.ts";
+import { type ConnectionFlags, withConnection } from "../connection.ts";
+import { UsageError } from "../usage_error.ts";
 
-/** A command that asks a coordinator, with an example of its use. */
+/** The options that every command of a coordinator takes. */
+export interface Flags extends ConnectionFlags {
+	output: string;
+}
+
+/** A command that sends requests to a coordinator, with an example in its help. */
 export function command(name: string, description: string, example: string): Command {
 	return withConnection(new Command(name).description(description).addOption(outputOption())).addHelpText(
 		"after",
@@ -10,33 +15,39 @@ export function command(name: string, description: string, example: string): Com
 	);
 }
 
-/** In which form a command tells what it has found. */
+/** The format of a command's output. */
 export function outputOption(description = "text or json"): Option {
 	return new Option("-o, --output <format>", description).choices(["text", "json"]).default("text");
 }
 
-/** For an option that may be given several times. */
-export function several(value: string, before: string[]): string[] {
-	return [...before, value];
+/** An option that may be repeated: its values come as a list, or undefined without any. */
+export function repeatable(flags: string, description: string): Option {
+	return new Option(flags, `${description}; may be repeated`).argParser((value, before: string[] = []) => [...before, value]);
 }
 
-/** What an option says that is given as `name=value`, any number of times. @throws UsageError */
-export function pairs(flag: string, given: readonly string[]): Record<string, string> {
+export const PARAMETER = ["-p, --param <name=value>", "a parameter"] as const;
+export const VARIABLE = ["-e, --env <name=value>", "a variable for every job"] as const;
+
+/** The values of a repeatable option of the form `name=value`. @throws UsageError */
+export function pairs(flag: string, given: readonly string[] = []): Record<string, string> {
 	return Object.fromEntries(
 		given.map((text) => {
 			const at = text.indexOf("=");
-			if (at < 1) throw new UsageError(`${flag}: ${text} is not of the form name=value`);
+			if (at < 1) throw new UsageError(`${flag}: "${text}" is not of the form name=value`);
 			return [text.slice(0, at), text.slice(at + 1)];
 		}),
 	);
 }
 
-/** Names with commas between; at least one, for none would mean all. @throws UsageError */
-export function listOf(flag: string, text: string): string[] {
+/**
+ * The names of a comma-separated list, at least one: an empty list would mean all.
+ * @throws UsageError
+ */
+export function nameList(flag: string, text: string): string[] {
 	const names = text
 		.split(",")
 		.map((name) => name.trim())
 		.filter(Boolean);
-	if (names.length === 0) throw new UsageError(`${flag}: no name is given`);
+	if (names.length === 0) throw new UsageError(`${flag} needs at least one name`);
 	return names;
 }

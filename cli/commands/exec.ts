@@ -6,21 +6,25 @@ import { parse as parseYaml } from "yaml";
 import * as z from "zod";
 import { readContainerOptions } from "../../agent/options.ts";
 import manifest from "../../package.json" with { type: "json" };
+import type { ResolvedPipeline } from "../../schema/pipeline/resolve/resolved.ts";
 import { parseSubmission } from "../../schema/pipeline/validate/parse.ts";
+import { exitCodeOf } from "../../schema/wire/run_exit_codes.ts";
 import { secretRequest } from "../../schema/wire/secrets.ts";
-import { isChosen, type LocalJob, runLocally } from "../exec/local_run.ts";
-import { UsageError } from "../failures.ts";
+import type { RunState } from "../../schema/wire/states.ts";
+import { isChosen, type LocalJob } from "../exec/local_job.ts";
+import { runLocally } from "../exec/local_run.ts";
+import { EXIT, RUN_EXIT_CODES } from "../exit_codes.ts";
 import { readPipeline } from "../pipeline_file.ts";
-import { CLOSED_PIPE } from "../standard_output.ts";
 import { paint, print, printJson, stateText } from "../terminal.ts";
+import { UsageError } from "../usage_error.ts";
 import { changedPaths, currentBranch, packWorkingCopy } from "../working_copy.ts";
-import { outputOption, pairs, several } from "./command.ts";
-import { showSubmissionErrors, validationErrorsIn } from "./faults.ts";
+import { outputOption, PARAMETER, pairs, repeatable, VARIABLE } from "./command.ts";
+import { showSubmissionErrors, validationErrorsIn } from "./validation_errors.ts";
 
 interface ExecFlags {
 	file?: string;
-	param: string[];
-	env: string[];
+	param?: string[];
+	env?: string[];
 	approve?: boolean;
 	artifacts?: string;
 	allowDevices?: string;
@@ -31,54 +35,42 @@ interface ExecFlags {
 	output: string;
 }
 
-/** `windlass exec`: a pipeline, or one of its jobs, on this machine alone. */
+/** `windlass exec`: runs a pipeline, or one of its jobs, on this machine alone. */
 export function execCommand(setExitCode: (code: number) => void): Command {
 	return new Command("exec")
 		.description(
-			"Run a pipeline, or one of its jobs, on this machine, without a coordinator: with a copy of this folder, through the agent's own code.",
+			"Run a pipeline, or one of its jobs, on this machine without a coordinator. Jobs get a copy of this folder, and the agent's own code runs them.",
 		)
-		.argument("[job]", "only this job, as if all that it needs had succeeded")
-		.option("-f, --file <file>", "the pipeline (default: .windlass.yml)")
-		.option("-p, --param <name=value>", "a parameter; may be repeated", several, [])
-		.option("-e, --env <name=value>", "a variable for every job; may be repeated", several, [])
-		.option("--approve", "let every gate pass")
-		.option("--artifacts <folder>", "keep what the jobs save in this folder")
-		.option("--allow-devices <list>", "devices (/dev/…) that jobs in containers may have, with commas between")
-		.option("--allow-new-privileges", "let programs in containers gain rights that who starts them does not have, as sudo does")
+		.argument("[job]", "only this job, as if all jobs that it needs had succeeded")
+		.option("-f, --file <file>", "the pipeline file; - reads standard input (default: .windlass.yml)")
+		.addOption(repeatable(...PARAMETER))
+		.addOption(repeatable(...VARIABLE))
+		.option("--approve", "run jobs that need an approval")
+		.option("--artifacts <folder>", "store the artifacts of the jobs in this folder")
+		.option("--allow-devices <list>", "devices (/dev/…) that containers may use, separated by commas")
+		.option("--allow-new-privileges", "let programs in containers gain privileges, as sudo does")
 		.option("--max-processes <n>", "how many processes and threads a container may have (default: 4096)")
-		.option("--registry-credentials <file>", "a YAML file of credentials for registries that jobs use by name")
-		.option("--secrets <file>", "a YAML file of secrets: name: value")
-		.addOption(outputOption("text, or json of how the jobs ended"))
+		.option("--registry-credentials <file>", "a YAML file of registry credentials that jobs name")
+		.option("--secrets <file>", "a YAML file of secrets, as name: value")
+		.addOption(outputOption("text, or json with the end of each job"))
 		.addHelpText("after", "\nExample:\n  windlass exec test\n  windlass exec -p target=staging --artifacts /tmp/out")
+		.addHelpText("after", RUN_EXIT_CODES)
 		.action(async (job: string | undefined, flags: ExecFlags) => setExitCode(await execute(job ?? null, flags)));
 }
 
 async function execute(only: string | null, flags: ExecFlags): Promise<number> {
 	const { file, text } = await readPipeline(flags.file);
-	const pipeline = await parse(file, text, flags);
+	const pipeline = await parsePipeline(file, text, flags);
 	const containers = readContainerOptions({
 		...(flags.allowDevices !== undefined && { "allow-devices": flags.allowDevices }),
 		...(flags.allowNewPrivileges && { "allow-new-privileges": "true" }),
 		...(flags.maxProcesses !== undefined && { "max-processes": flags.maxProcesses }),
 		...(flags.registryCredentials !== undefined && { "registry-credentials": flags.registryCredentials }),
 	});
-	const names = [...new Set(pipeline.jobs.flatMap(({ key, name }) => [key, name]))];
-	if (only !== null && !names.includes(only)) throw new UsageError(`there is no job ${only}; jobs here: ${names.join(", ")}`);
-	const repeated = pipeline.jobs.filter((job) => job.retry !== null && isChosen(job, only));
-	if (repeated.length > 0)
-		process.stderr.write(
-			`${paint("yellow", "notice")}: nothing is tried again here: retry of ${[...new Set(repeated.map(({ name }) => name))].join(", ")} is passed over\n`,
-		);
+	assertJob(pipeline, only);
+	warnOfRetries(pipeline, only);
 	const folder = await mkdtemp(path.join(os.tmpdir(), "windlass-exec-"));
-	const stopping = new AbortController();
-	const onSignal = () => stopping.abort();
-	for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, onSignal);
-	let isUnread = false;
-	const onUnread = () => {
-		isUnread = true;
-		stopping.abort();
-	};
-	process.stdout.on("error", onUnread);
+	const stopping = new StopOfExec();
 	const isJson = flags.output === "json";
 	const withPrefix = linePrefixer();
 	const isOne = pipeline.jobs.length === 1 || only !== null;
@@ -94,39 +86,68 @@ async function execute(only: string | null, flags: ExecFlags): Promise<number> {
 			containers,
 			approve: flags.approve ?? false,
 			signal: stopping.signal,
-			onText: (name, text) => {
-				if (isJson) process.stderr.write(text);
-				else process.stdout.write(isOne ? text : withPrefix(`${paint("cyan", `${name} |`)} `, text));
+			onText: (name, bytes) => {
+				if (isJson) process.stderr.write(bytes);
+				else process.stdout.write(isOne ? bytes : withPrefix(`${paint("cyan", `${name} |`)} `, bytes));
 			},
-			onState: (ended) => {
-				if (!isJson) print(`${stateText(ended.state)} ${ended.definition.name}${ended.reason ? `: ${ended.reason.text}` : ""}`);
+			onEnd: ({ state, definition, reason }) => {
+				if (!isJson) print(`${stateText(state)} ${definition.name}${reason ? `: ${reason.text}` : ""}`);
 			},
 		});
-		if (isJson)
-			printJson(
-				jobs.map(({ definition, state, reason, exitCode, outputs }) => ({
-					name: definition.name,
-					state,
-					reason,
-					exit_code: exitCode,
-					outputs,
-				})),
-			);
-		return isUnread ? CLOSED_PIPE : exitCodeOf(jobs);
+		if (isJson) printJson(jobs.map(jsonOf));
+		return stopping.isPipeClosed ? EXIT.closedPipe : runExitCode(jobs);
 	} finally {
-		for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, onSignal);
-		process.stdout.off("error", onUnread);
+		stopping.release();
 		await rm(folder, { recursive: true, force: true });
 	}
 }
 
-/** @throws UsageError, which tells no value */
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
+/** Cancels the jobs on Ctrl-C, on SIGTERM, and when the reader of the output has gone. */
+class StopOfExec {
+	readonly #controller = new AbortController();
+	isPipeClosed = false;
+	readonly #onSignal = () => this.#controller.abort();
+	readonly #onClosedPipe = () => {
+		this.isPipeClosed = true;
+		this.#controller.abort();
+	};
+
+	constructor() {
+		for (const signal of SIGNALS) process.on(signal, this.#onSignal);
+		process.stdout.on("error", this.#onClosedPipe);
+	}
+
+	get signal(): AbortSignal {
+		return this.#controller.signal;
+	}
+
+	release(): void {
+		for (const signal of SIGNALS) process.off(signal, this.#onSignal);
+		process.stdout.off("error", this.#onClosedPipe);
+	}
+}
+
+/** @throws UsageError for a job that the pipeline does not have */
+function assertJob({ jobs }: ResolvedPipeline, only: string | null): void {
+	const names = [...new Set(jobs.flatMap(({ key, name }) => [key, name]))];
+	if (only !== null && !names.includes(only)) throw new UsageError(`The pipeline has no job ${only}. Its jobs: ${names.join(", ")}`);
+}
+
+function warnOfRetries({ jobs }: ResolvedPipeline, only: string | null): void {
+	const names = new Set(jobs.filter((job) => job.retry !== null && isChosen(job, only)).map(({ name }) => name));
+	if (names.size === 0) return;
+	process.stderr.write(`${paint("yellow", "notice")}: windlass exec retries no job and ignores retry of ${[...names].join(", ")}\n`);
+}
+
+/** @throws UsageError, which shows no value */
 async function readSecretsFile(file: string): Promise<Record<string, string>> {
 	let given: unknown;
 	try {
 		given = parseYaml(await readFile(file, "utf8"));
 	} catch (error) {
-		throw new UsageError(`--secrets: ${file} cannot be read: ${(error as { code?: string }).code ?? "it is not YAML"}`);
+		throw new UsageError(`--secrets: ${file} is not readable: ${(error as { code?: string }).code ?? "it is not YAML"}`);
 	}
 	const checked = z.record(z.string(), secretRequest.shape.value).safeParse(given ?? {});
 	if (checked.success) return checked.data;
@@ -134,7 +155,7 @@ async function readSecretsFile(file: string): Promise<Record<string, string>> {
 	throw new UsageError(`--secrets: ${file}: ${issue?.path.join(".")} ${issue?.message}`);
 }
 
-async function parse(file: string, text: string, flags: ExecFlags) {
+async function parsePipeline(file: string, text: string, flags: ExecFlags): Promise<ResolvedPipeline> {
 	const branch = await currentBranch(process.cwd());
 	const changed = await changedPaths(process.cwd());
 	const submission = JSON.stringify({
@@ -145,29 +166,40 @@ async function parse(file: string, text: string, flags: ExecFlags) {
 		...(changed ? { changed } : {}),
 	});
 	try {
-		// What is run is the working copy as it is.
+		// The source is the working copy, so the pipeline needs no repository.
 		return parseSubmission(submission, { needsRepository: false }).pipeline;
 	} catch (error) {
-		const faults = validationErrorsIn(error);
-		if (faults.length === 0) throw error;
-		process.stderr.write(`${showSubmissionErrors({ file, text }, submission, faults)}\n`);
-		throw new UsageError("nothing was run");
+		const errors = validationErrorsIn(error);
+		if (errors.length === 0) throw error;
+		process.stderr.write(`${showSubmissionErrors({ file, text }, submission, errors)}\n`);
+		throw new UsageError("No job was run. Fix the errors above.");
 	}
 }
 
-/** As a run's: 0, the exit code of the first job that failed, 124 timed out, 125 errored, 130 cancelled. */
-function exitCodeOf(jobs: readonly LocalJob[]): number {
-	const counted = jobs.filter(({ definition }) => !definition.allow_failure);
-	const first = (state: LocalJob["state"]) => counted.find((job) => job.state === state);
-	const cancelled = jobs.find(({ state }) => state === "cancelled");
-	if (cancelled) return cancelled.reason?.code === "run_timed_out" ? 124 : 130;
-	const failed = first("failed");
-	if (failed) return failed.exitCode || 1;
-	if (first("timed_out")) return 124;
-	return first("errored") ? 125 : 0;
+function jsonOf({ definition, state, reason, exitCode, outputs }: LocalJob): object {
+	return { name: definition.name, state, reason, exit_code: exitCode, outputs };
 }
 
-/** Puts a prefix before each line of a text that comes in pieces, byte for byte otherwise. */
+function runExitCode(jobs: readonly LocalJob[]): number {
+	const counted = jobs.filter(({ definition }) => !definition.allow_failure);
+	const failed = counted.filter(({ state }) => state === "failed");
+	return exitCodeOf(
+		runState(jobs, counted),
+		failed.map(({ exitCode }) => exitCode),
+	);
+}
+
+/**
+ * The aggregate state of the jobs. Only a signal or the time limit of the run cancels a job here.
+ */
+function runState(jobs: readonly LocalJob[], counted: readonly LocalJob[]): RunState {
+	const cancelled = jobs.find(({ state }) => state === "cancelled");
+	if (cancelled) return cancelled.reason?.code === "run_timed_out" ? "timed_out" : "cancelled";
+	const states = ["failed", "timed_out", "errored"] as const;
+	return states.find((state) => counted.some((job) => job.state === state)) ?? "succeeded";
+}
+
+/** Puts a prefix before each line of a text that comes in chunks, byte for byte otherwise. */
 function linePrefixer(): (prefix: string, text: Uint8Array) => Buffer {
 	let isAtLineStart = true;
 	return (prefix, text) => {

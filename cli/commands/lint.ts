@@ -1,18 +1,23 @@
 import { Command } from "commander";
 import { lintPipeline } from "../../schema/pipeline/validate/lint.ts";
 import type { PipelineCheck } from "../../schema/wire/resources.ts";
-import { UsageError } from "../failures.ts";
+import { EXIT } from "../exit_codes.ts";
 import { pipelineFiles, readPipeline } from "../pipeline_file.ts";
-import { paint, print, printJson } from "../terminal.ts";
+import { counted, paint, print, printJson } from "../terminal.ts";
+import { UsageError } from "../usage_error.ts";
 import { outputOption } from "./command.ts";
-import { showErrors } from "./faults.ts";
+import { showErrors } from "./validation_errors.ts";
 
-/** `windlass lint`: every fault of pipelines, without a coordinator. */
+/** `windlass lint`: validates pipelines without a coordinator. */
 export function lintCommand(setExitCode: (code: number) => void): Command {
 	return new Command("lint")
-		.description("Check pipelines: all faults at once, each with its line.")
-		.argument("[files...]", "the files; - is the standard input (default: .windlass.yml, or .windlass/*.yml)")
+		.description("Validate pipelines. Shows all errors at once, each with its line.")
+		.argument("[files...]", "the pipeline files; - reads standard input (default: .windlass.yml, or .windlass/*.yml)")
 		.addOption(outputOption())
+		.addHelpText(
+			"after",
+			`\nExit codes:\n  ${EXIT.succeeded}  all pipelines are valid\n  ${EXIT.failed}  a pipeline has errors\n  ${EXIT.usage}  a file is not readable`,
+		)
 		.addHelpText("after", "\nExample:\n  windlass lint .windlass.yml\n  windlass lint -o json ci/*.yml | jq '.[].errors'")
 		.action(async (named: string[], { output }: { output: string }) => {
 			const files = named.length > 0 ? named : await pipelineFiles(process.cwd());
@@ -21,14 +26,14 @@ export function lintCommand(setExitCode: (code: number) => void): Command {
 			if (output === "json") printJson(results.map(({ text: _, ...result }) => result));
 			else
 				for (const { file, text, valid, errors, jobs } of results)
-					if (text !== null) print(valid ? goodNews(file, jobs.length) : showErrors(file, text, errors));
-			const unread = results.filter(({ text }) => text === null).flatMap(({ errors }) => errors);
-			if (unread.length > 0) throw new UsageError(unread.map(({ message }) => message).join("\n"));
-			if (results.some(({ valid }) => !valid)) setExitCode(1);
+					if (text !== null) print(valid ? validText(file, jobs.length) : showErrors(file, text, errors));
+			const unreadable = results.filter(({ text }) => text === null).flatMap(({ errors }) => errors);
+			if (unreadable.length > 0) throw new UsageError(unreadable.map(({ message }) => message).join("\n"));
+			if (results.some(({ valid }) => !valid)) setExitCode(EXIT.failed);
 		});
 }
 
-/** A file that was checked; without a text where it cannot be read. */
+/** A validated file; its text is null if the file is not readable. */
 type Checked = PipelineCheck & { file: string; text: string | null };
 
 async function check(named: string | undefined): Promise<Checked> {
@@ -37,11 +42,11 @@ async function check(named: string | undefined): Promise<Checked> {
 		return { file, text, ...lintPipeline(text) };
 	} catch (error) {
 		if (named === undefined || !(error instanceof UsageError)) throw error;
-		const fault = { path: "", line: null, column: null, message: error.message, suggestion: null };
-		return { file: named, text: null, valid: false, errors: [fault], name: null, jobs: [] };
+		const unreadable = { path: "", line: null, column: null, message: error.message, suggestion: null };
+		return { file: named, text: null, valid: false, errors: [unreadable], name: null, jobs: [] };
 	}
 }
 
-function goodNews(file: string, jobs: number): string {
-	return `${paint("green", "✓")} ${file}: ${jobs} ${jobs === 1 ? "job" : "jobs"}`;
+function validText(file: string, jobs: number): string {
+	return `${paint("green", "✓")} ${file}: ${counted(jobs, "job")}`;
 }

@@ -1,25 +1,27 @@
 import { Command } from "commander";
 import type { Job, Run } from "../../schema/wire/resources.ts";
-import { isTerminal } from "../../schema/wire/states.ts";
+import { exitCodeOf } from "../../schema/wire/run_exit_codes.ts";
 import { Connection, type ConnectionFlags, withConnection } from "../connection.ts";
+import { RUN_EXIT_CODES } from "../exit_codes.ts";
+import { followJob, followRun, logFormat } from "../follow/follow_run.ts";
 import { copyToOutput } from "../standard_output.ts";
 import { paint, print } from "../terminal.ts";
-import { followJob, followRun, logFormat } from "./follow.ts";
-import { ONE_JOB, resolveId } from "./runs.ts";
+import { ONE_JOB, RUN_OR_JOB, resolveId } from "./which_run.ts";
 
-/** `windlass logs`: what a run or a job has written. */
+/** `windlass logs`: the log of a job, or the logs of a run. */
 export function logsCommand(setExitCode: (code: number) => void): Command {
 	const command = new Command("logs")
-		.description("Print the logs of a run or a job; without colours where there is no terminal, or NO_COLOR is set.")
-		.argument("<id>", "the id of a run or of a job, or latest")
+		.description("Print the logs of a run or a job. Without a terminal, or with NO_COLOR set, colors are left out.")
+		.argument(...RUN_OR_JOB)
 		.argument(...ONE_JOB)
-		.option("-f, --follow", "go on until it is over, and end with its exit code")
-		.addHelpText("after", "\nExample:\n  windlass logs -f latest\n  windlass logs latest build | grep -i error");
+		.option("-f, --follow", "follow the run or job to its end, and end with its exit code")
+		.addHelpText("after", "\nExample:\n  windlass logs -f latest\n  windlass logs latest build | grep -i error")
+		.addHelpText("after", RUN_EXIT_CODES);
 	return withConnection(command).action(async (named: string, job: string | undefined, flags: ConnectionFlags & { follow?: boolean }) => {
 		const connection = new Connection(flags);
 		const id = await resolveId(connection, named, job);
 		if (id.startsWith("job_")) {
-			if (flags.follow) setExitCode(exitCodeOf(await followJob(connection, id)));
+			if (flags.follow) setExitCode(jobExitCode(await followJob(connection, id)));
 			else await printLog(connection, id);
 			return;
 		}
@@ -39,7 +41,6 @@ async function printLog(connection: Connection, jobId: string): Promise<void> {
 	await copyToOutput(await connection.stream(`/api/v1/jobs/${jobId}/log?format=${logFormat()}`));
 }
 
-function exitCodeOf(job: Job): number {
-	if (!isTerminal(job.state) || job.state === "succeeded" || job.state === "skipped") return 0;
-	return job.state === "failed" ? job.exit_code || 1 : job.state === "timed_out" ? 124 : job.state === "cancelled" ? 130 : 125;
+function jobExitCode(job: Job): number {
+	return exitCodeOf(job.state, [job.exit_code]);
 }

@@ -3,72 +3,77 @@ import { parseSource } from "../../schema/pipeline/syntax/document.ts";
 import type { SubmittedRun, UploadedSource } from "../../schema/wire/resources.ts";
 import { projectOfClone } from "../clone.ts";
 import { Connection, type ConnectionFlags, withConnection } from "../connection.ts";
-import { UsageError } from "../failures.ts";
+import { RUN_EXIT_CODES } from "../exit_codes.ts";
 import { readPipeline } from "../pipeline_file.ts";
 import { shellLine } from "../shell_line.ts";
-import { paint, print, printJson } from "../terminal.ts";
+import { paint } from "../terminal.ts";
+import { UsageError } from "../usage_error.ts";
 import { changedPaths, currentBranch, packWorkingCopy } from "../working_copy.ts";
-import { outputOption, pairs, several } from "./command.ts";
-import { showSubmissionErrors, validationErrorsIn } from "./faults.ts";
-import { followRun } from "./follow.ts";
+import { outputOption, PARAMETER, pairs, repeatable, VARIABLE } from "./command.ts";
+import { DETACH, printOrFollow } from "./submitted_run.ts";
+import { showSubmissionErrors, validationErrorsIn } from "./validation_errors.ts";
 
 interface RunFlags extends ConnectionFlags {
 	file?: string;
-	param: string[];
-	env: string[];
-	label: string[];
+	param?: string[];
+	env?: string[];
+	label?: string[];
 	container?: string;
 	project?: string;
 	priority?: string;
 	git?: string;
 	ref?: string;
-	/** False with --no-source; undefined where nothing is said. */
+	/** False with --no-source; undefined without either option. */
 	source?: string | false;
 	detach?: boolean;
 	output: string;
 }
 
-/** `windlass run`: submit a pipeline or a command, follow it, and end as it ends. */
+/**
+ * `windlass run`: submits a pipeline or a command, follows the run, and ends with its exit code.
+ */
 export function runCommand(setExitCode: (code: number) => void): Command {
 	const command = new Command("run")
-		.description("Submit a pipeline, or a command, with the working copy as it is; follow it, and end with its exit code.")
-		.argument("[command...]", "a command in place of a pipeline, after --: one word is a line for the shell, several are its arguments")
-		.option("-f, --file <file>", "the pipeline; - is the standard input (default: .windlass.yml)")
-		.option("-p, --param <name=value>", "a parameter; may be repeated", several, [])
-		.option("-e, --env <name=value>", "a variable for every job; may be repeated", several, [])
-		.option("-l, --label <label>", "a label that the agent must have; may be repeated", several, [])
-		.option("--container <image>", "the image to run every job in")
-		.option("--project <name>", "the project that the run belongs to (default: the one whose repository this folder is a clone of)")
-		.option("--priority <n>", "-100 to 100; higher goes first")
-		.option("--git <url>", "a repository to check out, in place of the working copy")
-		.option("--ref <ref>", "its branch, tag or commit")
-		.option("--source <folder>", "the working copy to send (default: this folder, unless the pipeline names its source)")
-		.option("--no-source", "send nothing")
-		.option("-d, --detach", "do not follow it")
-		.addOption(outputOption("text or json, which implies --detach"))
+		.description("Submit a pipeline or a command with the working copy as it is, follow the run, and end with its exit code.")
+		.argument(
+			"[command...]",
+			"a command instead of a pipeline, after --: one word is a line for the shell, several words are a command with arguments",
+		)
+		.option("-f, --file <file>", "the pipeline file; - reads standard input (default: .windlass.yml)")
+		.addOption(repeatable(...PARAMETER))
+		.addOption(repeatable(...VARIABLE))
+		.addOption(repeatable("-l, --label <label>", "a label that the agent must have"))
+		.option("--container <image>", "the image of the container that every job runs in")
+		.option("--project <name>", "the project of the run (default: the project whose repository this folder is a clone of)")
+		.option("--priority <n>", "-100 to 100; jobs with a higher priority start first")
+		.option("--git <url>", "a repository to check out instead of the working copy")
+		.option("--ref <ref>", "the branch, tag or commit of --git")
+		.option("--source <folder>", "the working copy to send (default: this folder, unless the pipeline names a source)")
+		.option("--no-source", "send no working copy")
+		.option(...DETACH)
+		.addOption(outputOption("text or json; json implies --detach"))
 		.addHelpText(
 			"after",
-			"\nExample:\n  windlass run                                  # .windlass.yml with this folder, followed to its end\n  windlass run -p target=staging --detach\n  windlass run --no-source -- uname -a\n  windlass run 'make && make test'",
+			"\nExample:\n  windlass run                 # the pipeline of this folder, followed to its end\n  windlass run -p target=staging --detach\n  windlass run --no-source -- uname -a\n  windlass run 'make && make test'",
 		);
+	command.addHelpText("after", RUN_EXIT_CODES);
 	return withConnection(command).action(async (words: string[], flags: RunFlags) => {
 		const connection = new Connection(flags);
 		const run = await submit(connection, words, flags);
-		if (flags.output === "json") printJson(run);
-		else if (flags.detach) print(`${run.url}\n${run.id}`);
-		else setExitCode(await followRun(connection, run));
+		await printOrFollow(connection, run, flags, setExitCode);
 	});
 }
 
 async function submit(connection: Connection, words: string[], flags: RunFlags): Promise<SubmittedRun> {
 	if (words.length > 0 && flags.file !== undefined)
-		throw new UsageError(`--file names a pipeline, and ${words[0]} is a command in place of one; give one of them`);
+		throw new UsageError(`--file names a pipeline, and "${words[0]}" is a command. Use one of them.`);
 	const pipeline = words.length > 0 ? null : await readPipeline(flags.file);
 	const project = flags.project ?? (await projectHere(connection, flags));
 	const submission = JSON.stringify({
 		...(pipeline ? { pipeline: pipeline.text } : { run: shellLine(words) }),
-		...(flags.param.length > 0 ? { params: pairs("--param", flags.param) } : {}),
-		...(flags.env.length > 0 ? { env: pairs("--env", flags.env) } : {}),
-		...(flags.label.length > 0 ? { runs_on: flags.label } : {}),
+		...(flags.param ? { params: pairs("--param", flags.param) } : {}),
+		...(flags.env ? { env: pairs("--env", flags.env) } : {}),
+		...(flags.label ? { runs_on: flags.label } : {}),
 		...(flags.container ? { container: flags.container } : {}),
 		...(project === null ? {} : { project }),
 		...(flags.priority ? { priority: numberIn(flags.priority) } : {}),
@@ -80,32 +85,35 @@ async function submit(connection: Connection, words: string[], flags: RunFlags):
 		for (const notice of run.notices) process.stderr.write(`${paint("yellow", "notice")}: ${notice}\n`);
 		return run;
 	} catch (error) {
-		const faults = validationErrorsIn(error);
-		if (faults.length === 0) throw error;
-		process.stderr.write(`${showSubmissionErrors(pipeline, submission, faults)}\n`);
-		throw new UsageError("nothing was submitted");
+		const errors = validationErrorsIn(error);
+		if (errors.length === 0) throw error;
+		process.stderr.write(`${showSubmissionErrors(pipeline, submission, errors)}\n`);
+		throw new UsageError("The run was not submitted. Fix the errors above.");
 	}
 }
 
-/** The project whose repository is sent as it is here. @throws UsageError where there are several */
+/**
+ * The project whose repository the sent folder is a clone of.
+ * @throws UsageError for several projects
+ */
 async function projectHere(connection: Connection, { git, source }: RunFlags): Promise<string | null> {
 	if (git !== undefined) return null;
 	const project = await projectOfClone(connection, typeof source === "string" ? source : process.cwd());
 	if (project !== null)
-		process.stderr.write(`windlass: this is a clone of the repository of the project ${project}: the run belongs to it\n`);
+		process.stderr.write(`windlass: This folder is a clone of the repository of project ${project}. The run belongs to that project.\n`);
 	return project;
 }
 
-/** What is no number is told as it was written. */
+/** A text that is no number is sent as it is: the coordinator's error shows it. */
 function numberIn(text: string): number | string {
 	return Number.isNaN(Number(text)) ? text : Number(text);
 }
 
-/** What the workspace is to be made of, and what is known of the working copy. */
+/** The source of the run, with the branch and the changed paths of a working copy. */
 async function sourceOf(connection: Connection, pipeline: string | null, flags: RunFlags): Promise<Record<string, unknown>> {
 	if (flags.git) return { source: { git: flags.git, ...(flags.ref ? { ref: flags.ref } : {}) } };
-	if (flags.ref) throw new UsageError("--ref needs --git");
-	if (flags.source === false || (flags.source === undefined && pipeline !== null && namesItsSource(pipeline))) return {};
+	if (flags.ref) throw new UsageError("--ref needs --git. Name the repository of the ref.");
+	if (flags.source === false || (flags.source === undefined && pipeline !== null && namesSource(pipeline))) return {};
 	const folder = flags.source ?? process.cwd();
 	const archive = await packWorkingCopy(folder);
 	const body = { type: "application/octet-stream", bytes: archive, length: archive.byteLength };
@@ -119,12 +127,12 @@ async function sourceOf(connection: Connection, pipeline: string | null, flags: 
 	};
 }
 
-function namesItsSource(text: string): boolean {
+function namesSource(text: string): boolean {
 	try {
 		const { value } = parseSource(text);
 		return typeof value === "object" && value !== null && "source" in value;
 	} catch {
-		// The coordinator says what is wrong with it.
+		// The coordinator reports the error.
 		return false;
 	}
 }

@@ -10,9 +10,12 @@ import { pathMatcher } from "../../schema/pipeline/validate/patterns.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { ArtifactPlanAnswer, DownloadList } from "../../schema/wire/protocol.ts";
 
-/** What stands in for a coordinator when jobs are run on this machine alone: it has the source, and keeps what jobs save in a folder. */
+/**
+ * Stands in for the coordinator when jobs run on this machine alone: it has the source, and stores
+ * artifacts in a folder.
+ */
 
-/** A file that a job has saved. */
+/** A file that a job saved. */
 interface SavedFile {
 	path: string;
 	size: number;
@@ -20,11 +23,11 @@ interface SavedFile {
 	executable: boolean;
 }
 
-/** From which job files are fetched, and where they are put. */
+/** The files of one job that another job fetches. */
 export interface LocalFetch {
-	/** What the job is called. */
+	/** The name of the job that saved the files. */
 	job: string;
-	/** The name of its folder here. */
+	/** The name of that job's folder. */
 	folder: string;
 	patterns: readonly string[];
 	into: string | null;
@@ -34,10 +37,10 @@ export class LocalCoordinator implements FileCoordinator {
 	readonly server = "local";
 	readonly #folder: string;
 	readonly #source: Uint8Array;
-	/** What each job has saved, by the name of its folder. */
+	/** The saved files of each job, by the name of its folder. */
 	readonly #saved = new Map<string, SavedFile[]>();
-	/** The folder of the job that runs now, and what it fetches. */
-	#present = "";
+	/** The folder of the running job, and the files that it fetches. */
+	#current = "";
 	#fetches: readonly LocalFetch[] = [];
 
 	constructor(folder: string, source: Uint8Array) {
@@ -45,15 +48,15 @@ export class LocalCoordinator implements FileCoordinator {
 		this.#source = source;
 	}
 
-	/** A job begins, whose files are put into a folder of this name. */
+	/** Begins a job. Its files are stored in a folder of this name. */
 	begin(folder: string, fetches: readonly LocalFetch[]): void {
-		this.#present = folder;
+		this.#current = folder;
 		this.#fetches = fetches;
 	}
 
-	/** Notes what the job that runs now has saved. */
-	keep(files: readonly SavedFile[]): void {
-		this.#saved.set(this.#present, [...files]);
+	/** Records the saved files of the running job. */
+	saveFiles(files: readonly SavedFile[]): void {
+		this.#saved.set(this.#current, [...files]);
 	}
 
 	#fileOf(folder: string, name: string): string {
@@ -61,7 +64,7 @@ export class LocalCoordinator implements FileCoordinator {
 	}
 
 	call(): Promise<Answer> {
-		throw new Error("a local job has no such call");
+		throw new Error("a local job makes no such call");
 	}
 
 	async fetch<Schema extends z.ZodType>(schema: Schema, call: Call): Promise<z.infer<Schema>> {
@@ -72,14 +75,14 @@ export class LocalCoordinator implements FileCoordinator {
 		if (method === "PUT") return this.#put(address, bytes);
 		if (address.endsWith("/artifacts")) return this.#plan((json as { files: { path: string; size: number }[] }).files);
 		if (address.endsWith("/needed")) return { items: this.#needed() } satisfies DownloadList;
-		throw new Error(`a local job has no call ${method} ${address}`);
+		throw new Error(`a local job makes no call ${method} ${address}`);
 	}
 
 	#plan(files: readonly { path: string; size: number }[]): ArtifactPlanAnswer {
 		const planned = files.map(({ path: name, size }) => ({
 			path: name,
 			key: name,
-			parts: [{ number: 1, url: this.#fileOf(this.#present, name), offset: 0, size }],
+			parts: [{ number: 1, url: this.#fileOf(this.#current, name), offset: 0, size }],
 		}));
 		return { files: planned };
 	}
@@ -94,7 +97,7 @@ export class LocalCoordinator implements FileCoordinator {
 		return this.#fetches.flatMap(({ job, folder, patterns, into }) => {
 			const isWanted = patterns.length === 0 ? () => true : pathMatcher(patterns);
 			const files = (this.#saved.get(folder) ?? []).filter((file) => isWanted(file.path));
-			if (files.length === 0) throw new ApiError("conflict", `The files of ${job} cannot be fetched: there is none here.`);
+			if (files.length === 0) throw new ApiError("conflict", `Job ${job} has saved no files to fetch.`);
 			return files.map((file) => ({
 				...file,
 				job,

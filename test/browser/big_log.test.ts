@@ -141,7 +141,7 @@ describe("a log of two hundred megabytes", () => {
 		await page.keyboard.press("Enter");
 		await shown(async () => {
 			await page
-				.getByRole("button", { name: /go on$/ })
+				.getByRole("button", { name: /Continue$/ })
 				.click({ timeout: 300 })
 				.catch(() => undefined);
 			return page.locator(".found li", { hasText: "the needle in it" }).count();

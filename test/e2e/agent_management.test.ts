@@ -359,7 +359,7 @@ describe("the commands", () => {
 		expect(token).toMatch(/^wlr\.default\.\S+\n$/);
 		const { out: list } = await windlass("agent-tokens", "list");
 		const [, id = ""] = /(reg_\w+) +1 of 1 +cli-a, cli-b +only jobs of web; only trusted runs +admin/.exec(list) ?? [];
-		expect(await windlass("agent-tokens", "revoke", id)).toEqual({ code: 0, out: "The token is revoked.\n" });
+		expect(await windlass("agent-tokens", "revoke", id)).toEqual({ code: 0, out: `Registration token ${id} is revoked.\n` });
 		expect((await windlass("agent-tokens", "-o", "json")).out).not.toContain(id);
 		expect(await windlass("agent-tokens", "revoke", id)).toMatchObject({ code: 1, out: expect.stringContaining("no registration token") });
 	});
@@ -367,20 +367,22 @@ describe("the commands", () => {
 	test("list, show, restrict, disable, enable, rotate, drain and remove an agent", async () => {
 		const agent = await join("handled", { labels: ["handled"] }, { args: ["--labels", "extra"] });
 		expect((await windlass("agents")).out).toMatch(/handled +online +0 of 1 +handled, /);
-		expect((await windlass("agents", "show", "handled")).out).toMatch(/ignored +extra \(declared/);
+		expect((await windlass("agents", "show", "handled")).out).toMatch(/ignored labels +extra \(its registration token/);
 		const { out } = await windlass("agents", "restrict", "handled", "--projects", "web,api", "--runs", "trusted");
-		expect(out).toBe("handled takes only jobs of web, api; only trusted runs.\n");
+		expect(out).toBe("Agent handled takes only jobs of web, api; only trusted runs.\n");
 		expect((await windlass("agents", "restrict", "handled")).code).toBe(2);
 		expect((await windlass("agents", "restrict", "handled", "--projects", ",")).code).toBe(2);
-		expect((await windlass("agents", "restrict", "handled", "--all-projects", "--runs", "any")).out).toBe("handled takes every job.\n");
-		expect((await windlass("agents", "disable", "handled", "--cancel")).out).toBe("handled is disabled.\n");
+		expect((await windlass("agents", "restrict", "handled", "--all-projects", "--runs", "any")).out).toBe(
+			"Agent handled takes every job.\n",
+		);
+		expect((await windlass("agents", "disable", "handled", "--cancel")).out).toBe("Agent handled is disabled.\n");
 		expect((await windlass("agents", "list")).out).toMatch(/handled +disabled/);
-		expect((await windlass("agents", "enable", "handled")).out).toBe("handled is enabled.\n");
-		expect((await windlass("agents", "rotate", "handled")).out).toContain("gets itself another token");
+		expect((await windlass("agents", "enable", "handled")).out).toBe("Agent handled is enabled.\n");
+		expect((await windlass("agents", "rotate", "handled")).out).toContain("gets a new token");
 		const { id } = await agentCalled("handled");
-		expect((await windlass("agents", "drain", id)).out).toContain("handled ends once nothing runs");
+		expect((await windlass("agents", "drain", id)).out).toContain("Agent handled ends when its running jobs have ended (0 jobs running)");
 		expect(await agent.exited).toBe(0);
-		expect((await windlass("agents", "remove", "handled", "--yes")).out).toBe("handled is removed.\n");
+		expect((await windlass("agents", "remove", "handled", "--yes")).out).toBe("Agent handled is removed.\n");
 		expect(await windlass("agents", "show", "handled")).toMatchObject({
 			code: 1,
 			out: expect.stringContaining("There is no agent handled."),

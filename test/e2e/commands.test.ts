@@ -73,7 +73,7 @@ describe("windlass lint", () => {
 		expect(JSON.parse(json.out)).toMatchObject([{ file: "standard input", valid: false, errors: [{ line: 1 }] }]);
 		for (const output of ["text", "json"]) {
 			const missing = await windlass(["lint", "-o", output, "nosuch.yml", ".windlass.yml"], { cwd });
-			expect([missing.code, missing.err]).toEqual([2, expect.stringMatching(/^windlass: nosuch\.yml cannot be read/)]);
+			expect([missing.code, missing.err]).toEqual([2, expect.stringMatching(/^windlass: nosuch\.yml is not readable/)]);
 			if (output === "text") expect(missing.out).toContain('unknown key "stepz"');
 			else expect(JSON.parse(missing.out)).toMatchObject([{ errors: [{ line: null }] }, { errors: [{ line: 4 }] }]);
 		}
@@ -84,9 +84,9 @@ describe("windlass lint", () => {
 		expect(files).toHaveLength(12);
 		expect(await windlass(["lint", ...files])).toMatchObject({ code: 0, err: "" });
 		const both = workingCopy({ ".windlass.yml": "steps: [a]", ".windlass/b.yml": "steps: [b]" });
-		expect((await windlass(["lint"], { cwd: both })).err).toContain("keep pipelines in one place");
+		expect((await windlass(["lint"], { cwd: both })).err).toContain("Keep the pipelines in one of them.");
 		const spelled = workingCopy({ ".windlass.yml": "steps: [a]", ".windlass.yaml": "steps: [b]" });
-		expect((await windlass(["lint"], { cwd: spelled })).err).toContain("both .windlass.yml and .windlass.yaml; keep");
+		expect((await windlass(["lint"], { cwd: spelled })).err).toContain("both .windlass.yml and .windlass.yaml. Keep");
 		const yaml = workingCopy({ ".windlass.yaml": "steps: [a]" });
 		expect((await windlass(["lint"], { cwd: yaml })).out).toBe("✓ .windlass.yaml: 1 job\n");
 		const several = workingCopy({ ".windlass/a.yml": "steps: [a]", ".windlass/b.yaml": "steps: [b]" });
@@ -132,7 +132,7 @@ describe("windlass run", () => {
 		const quoted = await windlass(["run", "--no-source", "--", "bash", "-c", 'echo "hello $0"', "it's"]);
 		expect([quoted.code, quoted.out]).toEqual([0, expect.stringContaining("hello it's\n")]);
 		const both = await windlass(["run", "-f", "x.yml", "--", "true"]);
-		expect([both.code, both.err]).toEqual([2, expect.stringContaining("--file names a pipeline, and true is a command")]);
+		expect([both.code, both.err]).toEqual([2, expect.stringContaining('--file names a pipeline, and "true" is a command')]);
 		const detached = await windlass(["run", "--no-source", "-d", "-l", "nowhere", "--project", "web", "--priority", "5", "--", "true"]);
 		expect(detached.err).toContain("notice: The job main cannot start: no agent has nowhere");
 		const id = detached.out.trim().split("\n").at(-1) ?? "";
@@ -151,8 +151,8 @@ describe("windlass run", () => {
 
 	test("without a coordinator, without a token, with a wrong one: one sentence", async () => {
 		const nobody = await windlass(["ls"], { env: { WINDLASS_SERVER: "http://127.0.0.1:1" } });
-		expect([nobody.code, nobody.err]).toEqual([2, expect.stringContaining("http://127.0.0.1:1 does not answer")]);
-		expect((await windlass(["ls"], { env: { WINDLASS_API_TOKEN: "" } })).err).toContain("a token is needed");
+		expect([nobody.code, nobody.err]).toEqual([2, expect.stringContaining("The coordinator at http://127.0.0.1:1 does not answer")]);
+		expect((await windlass(["ls"], { env: { WINDLASS_API_TOKEN: "" } })).err).toContain("The coordinator needs a token");
 		expect(await windlass(["ls"], { env: { WINDLASS_API_TOKEN: "wrong" } })).toMatchObject({
 			code: 1,
 			err: expect.stringContaining("This token is not valid"),
@@ -177,7 +177,7 @@ test("ls, show, logs, rerun, artifacts: what was run can be looked at and repeat
 	expect((await windlass(["show", run.jobs[0]?.id ?? ""])).out).toContain("outputs\n  v=1");
 	expect((await windlass(["logs", run.jobs[0]?.id ?? ""])).out).toContain("\nsaid\n");
 	expect((await windlass(["logs", "latest", "a"])).out).toContain("\nsaid\n");
-	expect((await windlass(["show", "latest", "c"])).err).toContain(`this run has no job c; name one:\n  ${first}  a\n  ${second}  b\n`);
+	expect((await windlass(["show", "latest", "c"])).err).toContain(`This run has no job c. Name one of:\n  ${first}  a\n  ${second}  b\n`);
 	expect((await windlass(["logs", "latest"])).out).toMatch(/── a ──\n[\s\S]*── b ──/);
 	expect(await windlass(["logs", "-f", run.jobs[1]?.id ?? ""])).toMatchObject({ code: 1 });
 	const rerun = await windlass(["rerun", run.id, "--failed"]);
@@ -188,8 +188,8 @@ test("ls, show, logs, rerun, artifacts: what was run can be looked at and repeat
 	const into = temporaryFolder(atEnd);
 	expect((await windlass(["artifacts", "get", run.id, "d/*", "-C", into])).code).toBe(0);
 	expect(readFileSync(path.join(into, "d/f"), "utf8")).toBe("x\n");
-	expect((await windlass(["artifacts", "get", run.id, "nosuch"])).err).toContain("no file matches nosuch");
-	expect((await windlass(["show", "12"])).err).toContain("is not an id");
+	expect((await windlass(["artifacts", "get", run.id, "nosuch"])).err).toContain("No artifact matches nosuch");
+	expect((await windlass(["show", "12"])).err).toContain('"12" is not the id of a run');
 });
 
 test("colours of a job only where there may be any; what it writes is told, also what looks like the end", async () => {
@@ -211,26 +211,23 @@ describe("inside a clone of a project's repository", () => {
 		execFileSync("git", ["remote", "add", "origin", "git@git.test:Team/cloned.git"], { cwd });
 		await coordinator.post("/api/v1/projects", { name: "cloned", repository: "https://ci@GIT.test/Team/cloned" });
 		const mine = await windlass(["run"], { cwd });
-		expect([mine.code, mine.err]).toEqual([0, expect.stringContaining("of the project cloned: the run belongs to it")]);
+		expect([mine.code, mine.err]).toEqual([0, expect.stringContaining("of project cloned. The run belongs to that project.")]);
 		expect((await windlass(["run", "--no-source", "--", "echo other"])).code).toBe(0);
 		const shown = await eventually(async () => {
 			const told = await windlass(["show", "latest", "-o", "json"], { cwd });
 			return told.code === 0 && JSON.parse(told.out).state === "succeeded" && told;
 		}, "the run in the record");
-		expect([JSON.parse(shown.out).project, shown.err]).toEqual([
-			"cloned",
-			"windlass: latest is mine #1 of the project cloned, branch main\n",
-		]);
+		expect([JSON.parse(shown.out).project, shown.err]).toEqual(["cloned", "windlass: latest is mine #1 of project cloned, branch main\n"]);
 		expect((await windlass(["ls", "--project", "cloned", "--branch", "main"])).out).toMatch(/✓ succeeded +cloned +mine #1 +main/);
 		expect((await windlass(["show", "latest"])).err).toContain("latest is the newest run of all projects: adhoc");
 		for (const command of ["cancel", "rerun", "approve", "decline", "rm"])
-			expect(await windlass([command, "latest"])).toMatchObject({ code: 2, err: expect.stringContaining("name the run by its id") });
+			expect(await windlass([command, "latest"])).toMatchObject({ code: 2, err: expect.stringContaining("Name the run by its id") });
 		const { id } = JSON.parse(shown.out) as resources.Run;
 		const unasked = await windlass(["rm", "latest"], { cwd });
-		expect([unasked.code, unasked.err]).toEqual([2, expect.stringContaining("Delete the run mine #1 of the project cloned")]);
-		expect((await windlass(["rm", "latest", "--yes"], { cwd })).out).toBe(`The run ${id} is deleted.\n`);
+		expect([unasked.code, unasked.err]).toEqual([2, expect.stringContaining("Delete run mine #1 of project cloned")]);
+		expect((await windlass(["rm", "latest", "--yes"], { cwd })).out).toBe(`Run ${id} is deleted.\n`);
 		await coordinator.post("/api/v1/projects", { name: "again", repository: "ssh://git@git.test:2222/Team/cloned.git/" });
-		expect((await windlass(["run"], { cwd })).err).toContain("the repository of again and cloned: name one with --project");
+		expect((await windlass(["run"], { cwd })).err).toContain("the repository of projects again and cloned. Name one with --project.");
 	});
 
 	test("pausing and removing need --yes where there is no terminal", async () => {
@@ -239,9 +236,9 @@ describe("inside a clone of a project's repository", () => {
 			["projects", "rm", "again"],
 			["schedules", "pause", "sch_1"],
 		])
-			expect(await windlass(args)).toMatchObject({ code: 2, err: expect.stringContaining("give --yes") });
+			expect(await windlass(args)).toMatchObject({ code: 2, err: expect.stringContaining("Confirm with --yes") });
 		expect((await windlass(["queue", "pause", "--yes", "-m", "moving"])).out).toContain("paused by admin: moving");
-		expect((await windlass(["queue", "resume"])).out).toBe("The queue gives out jobs.\n");
+		expect((await windlass(["queue", "resume"])).out).toBe("The queue starts jobs.\n");
 	});
 
 	test("paths are relative to where npm was called (INIT_CWD), but for a script of another package", async () => {
@@ -306,7 +303,7 @@ test("approve and decline", async () => {
 	const { id, jobs } = JSON.parse(started) as resources.Run;
 	const several = await windlass(["decline", id]);
 	const listed = jobs.map((one) => `  ${one.id}  ${one.name}\n`).join("");
-	expect([several.code, several.err]).toEqual([2, expect.stringContaining(`name one:\n${listed}`)]);
+	expect([several.code, several.err]).toEqual([2, expect.stringContaining(`Name one of:\n${listed}`)]);
 });
 
 describe("windlass exec", () => {
@@ -325,12 +322,12 @@ jobs:
 		const told = await windlass(["exec", "--artifacts", keep], { cwd, env });
 		expect([told.code, told.out]).toEqual([0, expect.stringContaining("b | made\nb | got x\n")]);
 		expect(told.out).toContain("» skipped c: Its condition is false");
-		expect(told.out).toContain("» skipped g: It waits for an approval; pass --approve");
+		expect(told.out).toContain("» skipped g: It waits for an approval. Use --approve");
 		expect(readFileSync(path.join(keep, "a/made"), "utf8")).toBe("made\n");
 		expect(await windlass(["exec", "-p", "p=fail"], { cwd, env })).toMatchObject({ code: 5 });
 		expect(await windlass(["exec", "-p", "p"], { cwd, env })).toMatchObject({
 			code: 2,
-			err: expect.stringContaining("--param: p is not of"),
+			err: expect.stringContaining('--param: "p" is not of'),
 		});
 		const unknown = await windlass(["exec", "-p", "q=x"], { cwd, env });
 		expect([unknown.code, unknown.err]).toEqual([2, expect.stringContaining("error: -p q: is not a parameter of this pipeline")]);
@@ -343,7 +340,10 @@ jobs:
 		writeFileSync(file, "token: of-this-machine\n");
 		expect((await windlass(["exec", "--secrets", file], { cwd })).out).toContain("[***]\n15\n");
 		const without = await windlass(["exec"], { cwd });
-		expect([without.code, without.out]).toEqual([125, expect.stringContaining("There is no secret token; give them with --secrets.")]);
+		expect([without.code, without.out]).toEqual([
+			125,
+			expect.stringContaining("There is no secret token. Set it in the file of --secrets."),
+		]);
 		writeFileSync(file, "token: five5\n");
 		const short = await windlass(["exec", "--secrets", file], { cwd });
 		expect([short.code, short.err]).toEqual([2, expect.stringMatching(/secrets\.yml: token has fewer than 6 bytes/)]);
@@ -354,7 +354,7 @@ jobs:
 		const cwd = workingCopy({ ".windlass.yml": text });
 		const json = await windlass(["exec", "a", "-o", "json"], { cwd });
 		expect(JSON.parse(json.out)).toEqual([{ name: "a", state: "succeeded", reason: null, exit_code: 0, outputs: { v: "x" } }]);
-		expect((await windlass(["exec", "nosuch"], { cwd })).err).toContain("there is no job nosuch; jobs here: a, b, c, g");
+		expect((await windlass(["exec", "nosuch"], { cwd })).err).toContain("The pipeline has no job nosuch. Its jobs: a, b, c, g");
 		expect((await windlass(["exec", "--approve", "g"], { cwd })).out).toContain("gate\n");
 	});
 });
@@ -369,7 +369,7 @@ describe("windlass exec, of a whole run", () => {
 		const late = await windlass(["exec"], { cwd: workingCopy({ ".windlass.yml": text }) });
 		expect([late.code, late.out]).toEqual([
 			124,
-			expect.stringMatching(/⊘ cancelled a: The time .*\n⊘ cancelled b: The time of the run was over/),
+			expect.stringMatching(/⊘ cancelled a: The run timed out\.\n⊘ cancelled b: The run timed out\./),
 		]);
 	});
 
@@ -382,10 +382,10 @@ describe("windlass exec, of a whole run", () => {
 		const keep = path.join(temporaryFolder(atEnd), "kept");
 		const told = await windlass(["exec", "--artifacts", keep], { cwd });
 		expect([told.code, told.out]).toEqual([0, expect.stringContaining("all | a\nall | b\n")]);
-		expect(told.err).toBe("notice: nothing is tried again here: retry of same is passed over\n");
+		expect(told.err).toBe("notice: windlass exec retries no job and ignores retry of same\n");
 		expect(["v-a/a.txt", "v-b/b.txt"].map((file) => readFileSync(path.join(keep, file), "utf8"))).toEqual(["a\n", "b\n"]);
 		const alone = await windlass(["exec", "all"], { cwd });
-		expect([alone.code, alone.out]).toEqual([125, expect.stringContaining("It fetches files of same, which must run here before it")]);
+		expect([alone.code, alone.out]).toEqual([125, expect.stringContaining("It fetches files of same, which does not run here.")]);
 	});
 });
 

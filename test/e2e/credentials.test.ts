@@ -269,15 +269,18 @@ describe("on the coordinator's host", () => {
 		const offer = await agent.nextOffer();
 		await agent.start(offer);
 		const rotate = () => spawnSync(process.execPath, [PROGRAM, "keys", "rotate", "--data", first.data], { encoding: "utf8" });
-		expect([rotate().status, rotate().stderr]).toEqual([2, expect.stringContaining("is in use by another coordinator")]);
+		expect([rotate().status, rotate().stderr]).toEqual([
+			2,
+			expect.stringMatching(/^windlass: Another coordinator .* uses the data folder/),
+		]);
 		first.program.signal("SIGTERM");
 		await first.program.exited;
 		const keyFile = path.join(first.data, "keys.json");
 		const before = JSON.parse(readFileSync(keyFile, "utf8"));
 		expect([rotate().status, statSync(keyFile).mode & 0o777]).toEqual([0, 0o600]);
-		expect([rotate().status, rotate().stderr]).toEqual([2, expect.stringContaining("leases of the one before it are honored until")]);
+		expect([rotate().status, rotate().stderr]).toEqual([2, expect.stringContaining("Leases of the former signing key are valid until")]);
 		const elsewhere = spawnSync(process.execPath, [PROGRAM, "keys", "rotate", "--data", temporaryFolder()], { encoding: "utf8" });
-		expect([elsewhere.status, elsewhere.stderr]).toEqual([2, expect.stringContaining("there is no coordinator's data in")]);
+		expect([elsewhere.status, elsewhere.stderr]).toEqual([2, expect.stringContaining("is not the data folder of a coordinator")]);
 		const after = JSON.parse(readFileSync(keyFile, "utf8"));
 		expect(after).toMatchObject({ signing: expect.stringMatching(/^[0-9a-f]{64}$/), before: { signing: before.signing } });
 		expect(after.signing).not.toBe(before.signing);

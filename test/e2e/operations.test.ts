@@ -267,7 +267,9 @@ describe("a disk that is nearly full", () => {
 				expect(await refused(refusal)).toMatchObject({
 					status: 503,
 					error: "unavailable",
-					message: expect.stringMatching(/disk is nearly full: \S+ MiB are free, and 30 MiB must be/),
+					message: expect.stringMatching(
+						/disk is nearly full: \S+ MiB are free\. The coordinator accepts nothing new until 30 MiB are free/,
+					),
 				});
 				expect((await coordinator.request("/api/v1/sources", { method: "PUT", body: Buffer.alloc(1024) })).status).toBe(503);
 				// What a forge delivers meanwhile is kept: it does not come again by itself.
@@ -297,7 +299,7 @@ describe("a disk that is nearly full", () => {
 			[["--min-free-disk", "many"], /--min-free-disk must be a share like 5% or a size like 10GiB, not many/],
 			[["--log-limit", "12"], /--log-limit must be a size from 64 KiB to 16 GiB/],
 			[["--keep-logs", "forever"], /--keep-logs must be a duration/],
-			[["--allow-outbound", "http://git.lan"], /--allow-outbound: http:\/\/git\.lan is not external/],
+			[["--allow-outbound", "http://git.lan"], /--allow-outbound: "http:\/\/git\.lan" is no known entry\. Use external/],
 		] as const) {
 			await expect(TestCoordinator.start({ args: [...args] })).rejects.toThrow(message);
 		}

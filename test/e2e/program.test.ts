@@ -33,16 +33,18 @@ describe("windlass serve", () => {
 		const folder = temporaryFolder();
 		expect(await failure(["serve", "--port", String(port), "--data", path.join(folder, "a")])).toEqual({
 			code: 2,
-			lines: [`windlass: port ${port} on 127.0.0.1 is in use by another program; choose another with --port`],
+			lines: [`windlass: Port ${port} on 127.0.0.1 is in use by another program. Choose another with --port.`],
 		});
 		const coordinator = await TestCoordinator.start();
 		expect(await failure(["serve", "--port", "0", "--data", coordinator.data])).toEqual({
 			code: 2,
-			lines: [`windlass: the data folder ${coordinator.data} is in use by another coordinator (pid ${coordinator.program.pid})`],
+			lines: [
+				`windlass: Another coordinator (pid ${coordinator.program.pid}) uses the data folder ${coordinator.data}. Stop it, or choose another folder with --data.`,
+			],
 		});
 		writeFileSync(path.join(folder, "file"), "");
 		const unwritable = await failure(["serve", "--port", "0", "--data", path.join(folder, "file", "data")]);
-		expect([unwritable.code, unwritable.lines]).toEqual([2, [expect.stringContaining("cannot be written to")]]);
+		expect([unwritable.code, unwritable.lines]).toEqual([2, [expect.stringContaining("is not writable")]]);
 		for (const args of [
 			["--port", "seven"],
 			["--lease-ttl", "soon"],
@@ -177,7 +179,7 @@ describe("windlass demo", () => {
 		const { code, lines } = await failure(["demo"]);
 		expect([code, lines]).toEqual([
 			0,
-			expect.arrayContaining(["::exit 0", expect.stringMatching(/^ {2}build +succeeded/), "    Hello, Ada and Grace."]),
+			expect.arrayContaining(["::exit 0", expect.stringMatching(/^ {2}build +✓ succeeded/), "    Hello, Ada and Grace."]),
 		]);
 		expect(readdirSync(os.tmpdir()).filter((name) => name.startsWith("windlass-demo-"))).toEqual(before);
 	});

@@ -146,7 +146,7 @@ describe("a project", () => {
 			credentials: null,
 		});
 		expect((await windlass("ls")).output).toMatch(/cli +https:\/\/git\.lan\/team\/cli\.git +trunk/);
-		expect((await windlass("rm", "cli", "--yes")).output).toBe("The project cli is removed, and its secrets with it.\n");
+		expect((await windlass("rm", "cli", "--yes")).output).toBe("Project cli is removed, with its secrets and schedules.\n");
 		expect((await windlass("show", "cli")).code).toBe(1);
 	});
 });

@@ -205,21 +205,21 @@ jobs:
 		writeFileSync(file, "from a file\n");
 		expect(await windlass("secrets", "set", "of_file", "--file", file, "--project", "p1")).toEqual({
 			code: 0,
-			output: "of_file is kept for the project p1.\n",
+			output: "Secret of_file is set for project p1.\n",
 		});
 		const { output: listed } = await windlass("secrets", "ls", "--project", "p1", "-o", "json");
 		expect((JSON.parse(listed) as Secret[]).map(({ name, project }) => [name, project])).toEqual([
 			["deploy_key", null],
 			["of_file", "p1"],
 		]);
-		expect((await windlass("secrets", "rotate")).output).toMatch(/^\d+ secrets are encrypted anew\.\n$/);
+		expect((await windlass("secrets", "rotate")).output).toMatch(/^\d+ secrets encrypted with a new key\.\n$/);
 		const { id, jobs } = await coordinator.post<SubmittedRun>("/api/v1/runs", {
 			pipeline: 'secrets: { V: of_file }\nsteps: [\'printf "%s" "$V" | wc -c\']',
 			project: "p1",
 		});
 		expect((await waitFor(coordinator, id)).state).toBe("succeeded");
 		expect(await logOf(coordinator, jobs[0]?.id ?? "")).toContain("12\n");
-		expect((await windlass("secrets", "rm", "of_file", "--project", "p1")).output).toBe("of_file is removed.\n");
+		expect((await windlass("secrets", "rm", "of_file", "--project", "p1")).output).toBe("Secret of_file is removed.\n");
 		expect((await windlass("secrets", "rm", "of_file", "--project", "p1")).code).toBe(1);
 	});
 });

@@ -120,11 +120,7 @@ describe("a form with a pipeline and a source", () => {
 		form.set("run", "true");
 		form.set("source", new Blob([new Uint8Array(MAX_SUBMITTED_SOURCE_BYTES + 1)]), "src.tar");
 		const answer = await refusal(await coordinator.request("/api/v1/runs", { method: "POST", body: form }));
-		expect([answer.status, answer.error, answer.suggestions[0]]).toEqual([
-			413,
-			"too_large",
-			expect.stringContaining("PUT /api/v1/sources"),
-		]);
+		expect([answer.status, answer.error, answer.suggestions[0]]).toEqual([413, "too_large", expect.stringContaining("windlass run")]);
 	});
 });
 

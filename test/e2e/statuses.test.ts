@@ -58,7 +58,7 @@ describe("a forge", () => {
 		expect([isOver, new Set(other.told.map(({ body }) => body.context))]).toEqual([false, new Set(["windlass/pipeline"])]);
 		// Without --public-url links lead to where the coordinator listens, as it says at the start.
 		expect(other.told.every(({ body }) => String(body.target_url).startsWith(`${first.url}/runs/run_`))).toBe(true);
-		expect(first.program.output).toMatch(/links +http:\/\/127\.0\.0\.1:\d+\/… +\(in commit statuses; --public-url/);
+		expect(first.program.output).toMatch(/links +Commit statuses link to http:\/\/127\.0\.0\.1:\d+\.\n +Set --public-url/);
 		await forge.until((_, turnedAway) => turnedAway.length >= 4, "another that is left waiting");
 		await first.program.kill();
 		expect(forge.told).toEqual([]);

@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { isAllowed, Outbound, parseOutbound } from "../../cli/outbound.ts";
+import { isAllowed, Outbound, parseOutbound } from "../../cli/coordinator/outbound.ts";
 import { NOT_ASKED } from "../../schema/wire/outbound.ts";
 import { send } from "../../worker/outbound/send.ts";
 
@@ -46,13 +46,13 @@ describe("what may be asked of other servers", () => {
 
 	test("what is none of these is refused by name", () => {
 		for (const wrong of ["http://git.lan", "10.0.0.0/33", "a b", "::1/129", "999.1.1.1"])
-			expect(() => parseOutbound(wrong)).toThrow(`--allow-outbound: ${wrong.toLowerCase()} is not external`);
+			expect(() => parseOutbound(wrong)).toThrow(`--allow-outbound: "${wrong.toLowerCase()}" is no known entry`);
 		for (const [wrong, meant] of [
 			["externl", "external"],
 			["privat", "private"],
 			["localback", "loopback"],
 		] as const)
-			expect(() => parseOutbound(wrong)).toThrow(`; did you mean ${meant}?`);
+			expect(() => parseOutbound(wrong)).toThrow(`Did you mean ${meant}?`);
 		expect(parseOutbound("git, forge1, node, external-git").names).toEqual(["git", "forge1", "node", "external-git"]);
 	});
 });

@@ -144,7 +144,7 @@ describe("answers with gzip (RFC 9110, 12.5.3)", () => {
 	});
 
 	test("pages, styles, scripts and JSON of the coordinator are packed; what was packed is known again by its weak ETag", async () => {
-		for (const path of ["/assets/style.css", "/assets/page.js", "/openapi.json"]) {
+		for (const path of ["/assets/style.css", "/assets/page.browser.js", "/openapi.json"]) {
 			const plain = await ask(path);
 			const response = await ask(path, { headers: { "Accept-Encoding": "gzip" } });
 			expect([path, plain.headers.get("Content-Encoding"), response.headers.get("Content-Encoding")]).toEqual([path, null, "gzip"]);

@@ -36,7 +36,7 @@ export function lengthOf(request: Request, limit: number): number {
 	const length = request.headers.get("Content-Length");
 	if (length === null || !/^\d{1,15}$/.test(length)) {
 		throw new ApiError("length_required", "The body's length must be announced.", {
-			suggestions: ["Send a file rather than a pipe (curl -T file), so that Content-Length is known."],
+			suggestions: ["Send a file rather than a pipe, so that the client knows Content-Length."],
 		});
 	}
 	checkLength(request, limit);

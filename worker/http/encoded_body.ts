@@ -72,6 +72,6 @@ export function badGzip(request: Request, error: unknown): ApiError | null {
 	if (!/decompress|gzip|zlib|incorrect header|invalid|trailing|unexpected end/i.test(String((error as Error)?.message ?? error)))
 		return null;
 	return new ApiError("malformed", "The body is not whole and valid gzip, as its Content-Encoding says.", {
-		suggestions: ["Pack it again (gzip -c file | curl --data-binary @- -H 'Content-Encoding: gzip' …)."],
+		suggestions: ["Compress the body again with gzip, or send it without Content-Encoding."],
 	});
 }

@@ -37,7 +37,7 @@ export async function readParts(request: Request, limits: FormLimits, take: (par
 	const body = unpackedBody(request, limits.total + MIB);
 	if (!boundary || !body)
 		throw new ApiError("malformed", "The form has no boundary, or no body.", {
-			suggestions: ["curl -F pipeline=@ci.yml … sets it by itself."],
+			suggestions: ["The client must name the boundary in Content-Type and send at least one part."],
 		});
 	const options = {
 		boundary: boundary[1] ?? boundary[2] ?? "",
@@ -58,7 +58,7 @@ export async function readParts(request: Request, limits: FormLimits, take: (par
 		if (!(error instanceof MultipartParseError)) throw error;
 		if (/^Max(File|Total)Size/.test(error.constructor.name)) throw limits.tooLarge();
 		throw new ApiError("malformed", `The form does not parse: ${error.message}`, {
-			suggestions: ["curl -F pipeline=@ci.yml -F source=@src.tar.gz …"],
+			suggestions: ["Use: windlass run. A client sends the parts `pipeline` and `source`."],
 		});
 	}
 }

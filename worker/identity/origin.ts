@@ -18,7 +18,7 @@ export function assertOwnOrigin(request: Request, own: readonly string[]): void 
 	throw new ApiError("forbidden", `${what} Only the status page itself may change things for a person who is signed in.`, {
 		details: { origin, own },
 		suggestions: [
-			'Scripts use a token: curl -H "Authorization: Bearer $TOKEN" …',
+			"A script uses a token, not a session. The windlass commands read it from WINDLASS_API_TOKEN.",
 			proxy,
 			"A TLS proxy that keeps the Host header may be named in --trusted-proxies instead.",
 		],

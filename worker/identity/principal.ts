@@ -62,7 +62,7 @@ function bearerToken(request: Request): string | null {
 	const [, token] = /^Bearer +(\S+)$/i.exec(header) ?? [];
 	if (token) return token;
 	throw new ApiError("authentication_required", "The Authorization header is not of the form: Bearer <token>.", {
-		suggestions: ['curl -H "Authorization: Bearer $TOKEN" …'],
+		suggestions: ["Check the token. The windlass commands read it from WINDLASS_API_TOKEN."],
 		headers: { "WWW-Authenticate": "Bearer" },
 	});
 }

@@ -61,7 +61,7 @@ async function upload(context: Caller): Promise<Response> {
 	if (!isForm(request)) {
 		throw new ApiError("unsupported_media_type", "An upload is a form (multipart/form-data).", {
 			details: { content_type: request.headers.get("Content-Type") },
-			suggestions: ["curl -F file=@nightly.yml -F name=nightly …", "POST /api/v1/pipelines takes JSON."],
+			suggestions: ["Use: windlass pipelines push nightly.yml", "A client sends the pipeline's text as the part `file`."],
 		});
 	}
 	const { yaml, filename, ...fields } = await readUpload(request);

@@ -30,7 +30,7 @@ export async function createPipeline(
 	const added = await addPipeline(environment.DB, { id, team, project, name }, { ...version, actor, restores: null });
 	if (added) return added;
 	throw new ApiError("conflict", `The project ${project} has a pipeline ${name} already.`, {
-		suggestions: ["Change that one: PUT /api/v1/pipelines/<id>, or windlass pipelines push"],
+		suggestions: [`Change that one on its page, or with: windlass pipelines push <file> --name ${name} --project ${project}`],
 	});
 }
 
@@ -65,7 +65,7 @@ function added(pipeline: PipelineRow, changed: PipelineRow | null, before: numbe
 	if (changed) return changed;
 	throw new ApiError("conflict", `Version ${before} is not the newest of ${pipeline.name} any more.`, {
 		details: { id: pipeline.id, version: pipeline.version },
-		suggestions: [`Look at what has changed, GET /api/v1/pipelines/${pipeline.id}, and change that.`],
+		suggestions: [`Look at the newest version and change that: windlass pipelines show ${pipeline.project}/${pipeline.name}`],
 	});
 }
 

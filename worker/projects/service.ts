@@ -53,7 +53,7 @@ export async function createProject(
 	const created = await addProject(environment.DB, principal.team, name, { ...settings, ...flags });
 	if (!created) {
 		throw new ApiError("conflict", `There is a project ${name} already.`, {
-			suggestions: [`Change it: PATCH /api/v1/projects/${name}, or windlass projects edit ${name}`],
+			suggestions: [`Change it on the page /projects/${name}, or with: windlass projects edit ${name}`],
 		});
 	}
 	if (comparedProject(created)) await follow(environment, created);

@@ -1,7 +1,8 @@
 import { LogFormatter } from "../../schema/text/log_formatter.ts";
 import { formatDuration } from "../../schema/wire/duration.ts";
 import type { FollowedFormat } from "../../schema/wire/log_formats.ts";
-import { isTerminal, type RunState } from "../../schema/wire/states.ts";
+import { exitCodeOf } from "../../schema/wire/run_exit_codes.ts";
+import { isTerminal } from "../../schema/wire/states.ts";
 import type { Environment } from "../bindings.ts";
 import { FollowedText, readLog } from "../logs/service.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
@@ -64,7 +65,7 @@ export async function followRun(
 			await pause(PACE_MS);
 		}
 	}
-	if (record) await text.notice(`::exit ${exitCodeOf(record)}`);
+	if (record) await text.notice(`::exit ${runExitCode(record)}`);
 }
 
 function pause(ms: number): Promise<void> {
@@ -112,14 +113,12 @@ const stillRunning =
 		return running.length > 0 ? `:: still running, ${running.join(", ")} ${since}` : `:: still ${run.state}, ${since}`;
 	};
 
-const EXIT_CODES: Partial<Record<RunState, number>> = { succeeded: 0, skipped: 0, timed_out: 124, errored: 125, cancelled: 130 };
-
-/** What a shell is told of a run that is over: 0, the exit code of the first job that failed, 124, 125 or 130. */
-function exitCodeOf({ run, jobs }: RunRecord): number {
-	const known = EXIT_CODES[run.state];
-	if (known !== undefined) return known;
+function runExitCode({ run, jobs }: RunRecord): number {
 	const failed = jobs
 		.filter((job) => job.state === "failed" && job.allow_failure === 0)
 		.sort((a, b) => (a.finished_at ?? 0) - (b.finished_at ?? 0));
-	return failed[0]?.exit_code || 1;
+	return exitCodeOf(
+		run.state,
+		failed.map((job) => job.exit_code),
+	);
 }

@@ -63,7 +63,7 @@ export async function deleteFinishedRun(context: Pick<Caller, "environment" | "p
 	if (!isTerminal(run.state)) {
 		throw new ApiError("conflict", `The run is ${run.state}; only one that is over can be deleted.`, {
 			details: { id: run.id, state: run.state },
-			suggestions: [`Cancel it first: POST /api/v1/runs/${run.id}/cancel`],
+			suggestions: [`Cancel it first, on its page or with: windlass cancel ${run.id}`],
 		});
 	}
 	if (!(await dispatcherOf(environment, principal.team).hasDeparted(run.id, DEPARTURE_MS))) {

@@ -96,6 +96,6 @@ async function readFormParts(request: Request): Promise<Form> {
 function sourceTooLarge(): ApiError {
 	return new ApiError("too_large", `A source in a form may have ${MAX_SUBMITTED_SOURCE_BYTES} bytes.`, {
 		details: { limit: MAX_SUBMITTED_SOURCE_BYTES },
-		suggestions: ['Upload it with PUT /api/v1/sources and name it: "source": {"upload": "src_…"}.'],
+		suggestions: ['Use windlass run. A client uploads the source by itself and names it: "source": {"upload": "src_…"}.'],
 	});
 }

@@ -19,7 +19,8 @@ async function upload({ request, environment, principal }: Caller): Promise<Resp
 	assertNotEncoded(request);
 	const size = lengthOf(request, MAX_SOURCE_BYTES);
 	unwrap(await dispatcherOf(environment, principal.team).checkRoom());
-	if (!request.body) throw new ApiError("malformed", "The body is empty.", { suggestions: ["curl -T source.tar.gz …"] });
+	if (!request.body)
+		throw new ApiError("malformed", "The body is empty.", { suggestions: ["Send a tar archive. windlass run sends this folder."] });
 	const source = await storeSource(environment, principal.team, request.body, size);
 	return json(presentSource(source), 201, { Location: `/api/v1/sources/${source.id}` });
 }

@@ -41,7 +41,7 @@ export async function requireSource(environment: Environment, team: string, sour
 	if (!source || !("upload" in source) || (await touchSource(environment.DB, team, source.upload))) return;
 	throw new ApiError("validation_failed", `source: there is no uploaded source ${source.upload}`, {
 		details: { errors: [{ path: "source.upload", line: null, column: null, message: "is not there (any more)", suggestion: null }] },
-		suggestions: ["Upload it with PUT /api/v1/sources; what no submission names is kept for a day."],
+		suggestions: ["Upload it again: windlass run sends the working copy. The coordinator keeps an unused source for a day."],
 	});
 }
 

@@ -44,8 +44,7 @@ function Page({ title, user, isLive, children }: PageProps) {
 				<title>{`${title} · Windlass`}</title>
 				<link rel="icon" href="/assets/icon.svg" type="image/svg+xml" />
 				<link rel="stylesheet" href="/assets/style.css" />
-				<script src="/assets/page.js" defer />
-				<script src="/assets/log.js" defer />
+				<script type="module" src="/assets/page.browser.js" />
 			</head>
 			<body data-live={isLive ? "yes" : undefined} data-root={publicPath()}>
 				<header>

@@ -18,7 +18,7 @@ const PATTERNS = [
 
 const id = fc.oneof(
 	{ weight: 4, arbitrary: fc.constantFrom("{old_run}", "{old_job}", "{run}", "{job}", "{attempt}", "{old_attempt}") },
-	fc.constantFrom("run_01ARZ3NDEKTSV4RRFFQ69G5FAV", "job_01ARZ3NDEKTSV4RRFFQ69G5FAV", "style.css", "page.js", "__proto__", "."),
+	fc.constantFrom("run_01ARZ3NDEKTSV4RRFFQ69G5FAV", "job_01ARZ3NDEKTSV4RRFFQ69G5FAV", "style.css", "page.browser.js", "__proto__", "."),
 	fc.constantFrom(
 		"%",
 		"%zz",

@@ -77,6 +77,7 @@ export function LogView({ job, log }: { job: Job; log: LogPreview }) {
 			<p id="log-end" class="muted" aria-live="polite">
 				{isTerminal(job.state) && !log.isLive ? "End of the log." : ""}
 			</p>
+			<script type="module" src="/assets/log.browser.js" />
 		</div>
 	);
 }

@@ -31,8 +31,10 @@ export function RunsPage({ runs, queue }: { runs: Page<RunSummary>; queue: Queue
 function FirstRun() {
 	return (
 		<div class="empty">
-			<p>No runs yet. Submit one:</p>
-			<pre>{`curl -H "Authorization: Bearer $TOKEN" -d '{"run": "echo hello"}' "$SERVER/api/v1/runs?follow=1"`}</pre>
+			<p>
+				No runs yet. <a href="/new">Start one here</a>, or in a terminal:
+			</p>
+			<pre>windlass run --no-source -- echo hello</pre>
 		</div>
 	);
 }

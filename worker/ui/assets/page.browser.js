@@ -1,17 +1,20 @@
-// The status page's own script. Pages are whole without it; with it they keep themselves up to date.
+// The script of the status page. Pages are whole without it; with it they keep themselves up to
+// date.
 
+/** Events come in bursts: the page is refreshed once for those of this time. */
 const REFRESH_MS = 400;
 
-/** Counts on what has not ended: every element that says since when. */
+/** Updates the durations of all elements that name the start of something. */
 function tick() {
 	for (const element of document.querySelectorAll("[data-since]")) {
+		if (!(element instanceof HTMLElement)) continue;
 		const seconds = Math.max(0, Math.round((Date.now() - Number(element.dataset.since)) / 1000));
 		const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
 		element.textContent = hours > 0 ? `${hours}h ${minutes}m` : minutes > 0 ? `${minutes}m ${seconds % 60}s` : `${seconds}s`;
 	}
 }
 
-/** Fetches this page again and takes over its live parts. The server writes all markup; none is made here. */
+/** Fetches this page again and replaces its live parts. The server writes all markup. */
 async function refresh() {
 	const response = await fetch(location.href, { headers: { Accept: "text/html" } });
 	if (!response.ok) return;
@@ -28,7 +31,7 @@ async function refresh() {
 function keepFresh() {
 	const events = new EventSource(`${document.body.dataset.root}/api/v1/events`);
 	let isPending = false;
-	const soon = () => {
+	const refreshSoon = () => {
 		if (isPending) return;
 		isPending = true;
 		setTimeout(async () => {
@@ -37,11 +40,11 @@ function keepFresh() {
 			if (!document.body.dataset.live) events.close();
 		}, REFRESH_MS);
 	};
-	// `open`: what has changed between the rendering of this page and now, no event will tell.
-	for (const kind of ["open", "run", "job", "agent", "reset"]) events.addEventListener(kind, soon);
+	// `open`: no event reports a change between the rendering of this page and now.
+	for (const kind of ["open", "run", "job", "agent", "reset"]) events.addEventListener(kind, refreshSoon);
 }
 
 if (document.body.dataset.live) keepFresh();
 setInterval(tick, 1000);
-// A log that has ended brings the end of its job with it.
+// The end of a log comes with the end of its job.
 addEventListener("log-ended", () => refresh().catch(() => undefined));

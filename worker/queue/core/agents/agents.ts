@@ -167,7 +167,7 @@ function superseded(agent: AgentRow): ApiError {
 	if (agent.instance === NO_INSTANCE) {
 		return new ApiError("session_superseded", `The agent ${agent.name} has no session: it has not said hello, or has said goodbye since.`, {
 			details: { agent: agent.name, session: agent.session },
-			suggestions: [`Open one with POST /api/v1/agents/self/hello and a session above ${agent.session}.`],
+			suggestions: [`Restart the agent. It says hello with a session above ${agent.session}.`],
 		});
 	}
 	return new ApiError("session_superseded", `Another process has taken over as agent ${agent.name}.`, {

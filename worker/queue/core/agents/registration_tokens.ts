@@ -89,6 +89,6 @@ export function useRegistrationToken(core: Core, hash: string): Pick<Registratio
 /** What somebody is answered with whose registration token is valid no more, or never was. */
 export function unknownToken(): ApiError {
 	return new ApiError("authentication_required", "The registration token is unknown, used up or expired.", {
-		suggestions: ["Make a new one: POST /api/v1/agent-tokens"],
+		suggestions: ["Make a new one on the page /agents, or with: windlass agent-tokens create"],
 	});
 }

@@ -61,7 +61,7 @@ export function issueNextToken(core: Core, agentId: string, secretHash: string, 
 		if (agent?.secret_hash !== secretHash) throw invalidToken();
 		if (agent.rotation_at === null) {
 			throw new ApiError("conflict", `Nobody has asked for the token of agent ${agent.name} to be rotated.`, {
-				suggestions: [`POST /api/v1/agents/${agent.id}/rotate with an admin token, or: windlass agents rotate ${agent.name}`],
+				suggestions: [`Ask for it on the page /agents/${agent.id}, or with: windlass agents rotate ${agent.name}`],
 			});
 		}
 		core.sql.all(

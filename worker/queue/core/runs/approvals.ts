@@ -127,7 +127,7 @@ function jobAwaitingApproval(core: Core, jobId: string, by: Approver): JobRow | 
 	if (!isTerminal(job.state) && needsRunApproval(findRun(core, job.run_id) as RunRow)) {
 		throw new ApiError("conflict", "The run as a whole waits for an approval: it comes from another repository.", {
 			details: { id: job.id, run_id: job.run_id, state: job.state },
-			suggestions: [`POST /api/v1/runs/${job.run_id}/approve, or windlass approve ${job.run_id}`],
+			suggestions: [`Approve the run on its page, or with: windlass approve ${job.run_id}`],
 		});
 	}
 	const { approval } = definitionOf(core, job);

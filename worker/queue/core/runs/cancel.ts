@@ -1,4 +1,5 @@
 import { ApiError, notFound } from "../../../../schema/wire/errors.ts";
+import { RUN_TIMED_OUT } from "../../../../schema/wire/reasons.ts";
 import { isTerminal, type Reason } from "../../../../schema/wire/states.ts";
 import { type Core, command } from "../core.ts";
 import { findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
@@ -40,7 +41,7 @@ export function cancelRun(core: Core, runId: string, actor: string): void {
 
 /** The time of a run is over. To be called inside a command. */
 export function timeOutRun(core: Core, runId: string): void {
-	cancelJobsOf(core, runId, CANCEL_BY.timeout, { code: "run_timed_out", text: "The time of the run was over." });
+	cancelJobsOf(core, runId, CANCEL_BY.timeout, RUN_TIMED_OUT);
 }
 
 /** A run that cancels what its group has in progress: all others of the group are cancelled. To be called inside a command. */

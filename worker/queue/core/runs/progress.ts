@@ -1,5 +1,6 @@
 import { asksForStatus } from "../../../../schema/pipeline/runtime/decide.ts";
 import { formatDuration } from "../../../../schema/wire/duration.ts";
+import { failFastReason } from "../../../../schema/wire/reasons.ts";
 import { isTerminal, type JobState, type Reason, type RunState } from "../../../../schema/wire/states.ts";
 import { type Core, nextRev } from "../core.ts";
 import { noteComparisonEnded } from "../discovery/comparisons.ts";
@@ -139,7 +140,7 @@ function endWith(core: Core, failed: JobRow): JobRow[] {
 		failed.run_id,
 		failed.id,
 	);
-	const reason: Reason = { code: "fail_fast", text: `Ended because ${failed.name} failed.` };
+	const reason: Reason = failFastReason(failed.name);
 	return others.filter((job) => {
 		if (!isOfRun && job.key !== failed.key) return false;
 		if (asksForStatus(definitionOf(core, job))) return false;

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
 import { expect, test } from "vitest";
-import { showSubmissionErrors, validationErrorsIn } from "../../cli/commands/faults.ts";
+import { showSubmissionErrors, validationErrorsIn } from "../../cli/commands/validation_errors.ts";
 import { parseSubmission } from "../../schema/pipeline/validate/parse.ts";
 
 /** What is shown of a submission that is not taken. */

@@ -1,7 +1,7 @@
-import { isLogged, LOG_LEVELS, type LogLevel } from "../schema/wire/log_levels.ts";
+import { isLogged, LOG_LEVELS, type LogLevel } from "../../schema/wire/log_levels.ts";
 
-/** The coordinator's log on stderr: one JSON object per line, those of the Worker and those of its host alike. */
-export class Log {
+/** The coordinator's log on stderr: one JSON object per line, from the Worker and from its host. */
+export class JsonLog {
 	readonly #least: LogLevel;
 
 	constructor(least: LogLevel) {
@@ -13,14 +13,14 @@ export class Log {
 			process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`);
 	}
 
-	/** A line of the Worker, which is one object already, or words of workerd itself. */
+	/** Passes on a line of the Worker, which is one object already, or text of workerd itself. */
 	pass(text: string, level: string): void {
-		if (isLine(text)) process.stderr.write(`${text}\n`);
+		if (isLogLine(text)) process.stderr.write(`${text}\n`);
 		else this.write(LOG_LEVELS.find((known) => known === level) ?? "info", text, { from: "workerd" });
 	}
 }
 
-function isLine(text: string): boolean {
+function isLogLine(text: string): boolean {
 	if (!text.startsWith("{")) return false;
 	try {
 		return typeof JSON.parse(text).level === "string";

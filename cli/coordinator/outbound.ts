@@ -1,20 +1,22 @@
 import { lookup as resolve } from "node:dns/promises";
 import { BlockList, isIP, isIPv6 } from "node:net";
 import { Agent, request } from "undici";
-import { nearest } from "../schema/pipeline/validate/suggest.ts";
-import { NOT_ASKED } from "../schema/wire/outbound.ts";
-import { UsageError } from "./failures.ts";
+import { nearest } from "../../schema/pipeline/validate/suggest.ts";
+import { NOT_ASKED } from "../../schema/wire/outbound.ts";
+import { UsageError } from "../usage_error.ts";
 import { isNetwork, listed, NAMED_NETWORKS } from "./networks.ts";
 
 /**
- * What the coordinator may ask of other servers: forges, chats, whoever a pipeline names. An address that a project or a pipeline gives could be one inside
- * this network that only this machine may reach. So what it resolves to is looked at, and that very address, no other, is connected to.
+ * The coordinator's requests to other servers: forges, chats and the servers that pipelines name. A
+ * project or a pipeline could name a server of this network that only this machine may reach. So
+ * the resolved address is checked, and the connection uses just that address.
  */
 
-/** Words for kinds of addresses. `external`: whatever is none of the others. */
+/** Words for kinds of addresses. `external` means all addresses that are in no other kind. */
 const KINDS = {
 	...NAMED_NETWORKS,
-	// Neither external nor to be allowed by a word: this network itself, link-local (where clouds keep their metadata), shared, multicast, reserved.
+	// No word allows these: this network, link-local (metadata of clouds), shared, multicast,
+	// reserved.
 	none: [
 		"0.0.0.0/8",
 		"100.64.0.0/10",
@@ -29,24 +31,27 @@ const KINDS = {
 		"ff00::/8",
 	],
 } as const;
-/** Words that nobody calls a server by. */
+/** Words that are no names of servers. */
 const WORDS = ["external", "private", "loopback"];
 const MAX_ANSWER_BYTES = 1024 * 1024;
-/** From the first look at the name to the last byte of the answer: one that drips would be kept open for hours otherwise. */
+/**
+ * From the name's resolution to the last byte: a server that drips its answer would keep it open
+ * for hours.
+ */
 const DEADLINE_MS = 15_000;
 const PASSED_HEADERS = ["location", "retry-after", "x-ratelimit-remaining"];
 
-/** What is allowed. */
+/** The addresses and names that are allowed. */
 export interface OutboundRules {
 	external: boolean;
-	/** Addresses that are allowed, and those that are not external. */
+	/** Allowed addresses, and addresses that are not external. */
 	allowed: BlockList;
 	inner: BlockList;
-	/** Names whose addresses are allowed, whatever they are; `*.lan` means all below. */
+	/** Names whose addresses are all allowed; `*.lan` means all names below it. */
 	names: string[];
 }
 
-/** @throws UsageError for what is neither a word, a name, an address nor a network */
+/** @throws UsageError for an entry that is no word, name, address or network */
 export function parseOutbound(text: string): OutboundRules {
 	const rules: OutboundRules = { external: false, allowed: new BlockList(), inner: new BlockList(), names: [] };
 	for (const network of Object.values(KINDS).flat()) add(rules.inner, network);
@@ -59,20 +64,20 @@ export function parseOutbound(text: string): OutboundRules {
 		else {
 			const word = nearest(one, WORDS);
 			throw new UsageError(
-				`--allow-outbound: ${one} is not external, private, loopback, none, a name (git.lan, *.lan), an address or a network (192.168.1.0/24)${word ? `; did you mean ${word}?` : ""}`,
+				`--allow-outbound: "${one}" is no known entry. ${word ? `Did you mean ${word}?` : "Use external, private, loopback, none, a name (git.lan, *.lan), an address or a network (192.168.1.0/24)."}`,
 			);
 		}
 	}
 	return rules;
 }
 
-/** Whether this can be the name of a server: neither a number that is no address, nor one of the words mistyped. */
+/** Whether this can be a server's name: not a malformed address, and not a mistyped word. */
 function isName(text: string): boolean {
 	const isWellFormed = /^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(text) && !/(^|\.)\d+$/.test(text);
 	return isWellFormed && (!/^[a-z]+$/.test(text) || nearest(text, WORDS) === null);
 }
 
-/** For a coordinator that has nobody to ask. */
+/** For a coordinator without requests to other servers. */
 export const NO_OUTBOUND = parseOutbound("none");
 
 function add(list: BlockList, network: string): void {
@@ -81,7 +86,7 @@ function add(list: BlockList, network: string): void {
 	list.addSubnet(address, Number(prefix ?? (family === "ipv6" ? 128 : 32)), family);
 }
 
-/** Whether an address that a name resolves to may be connected to. */
+/** Whether the coordinator may connect to an address that a name resolves to. */
 export function isAllowed(rules: OutboundRules, name: string, address: string): boolean {
 	const host = name.toLowerCase();
 	if (rules.names.some((one) => one === host || (one.startsWith("*.") && host.endsWith(one.slice(1))))) return true;
@@ -91,8 +96,8 @@ export function isAllowed(rules: OutboundRules, name: string, address: string): 
 }
 
 /**
- * The IPv4 address that an IPv6 address leads to; null for one that is its own. Mapped and compatible (RFC 4291, 2.5.5), behind NAT64 (RFC 6052,
- * RFC 8215), and 6to4 (RFC 3056).
+ * The IPv4 address that an IPv6 address leads to; null for one that is its own. Mapped and
+ * compatible (RFC 4291, 2.5.5), behind NAT64 (RFC 6052, RFC 8215), and 6to4 (RFC 3056).
  */
 function embeddedIn(address: string): string | null {
 	if (!isIPv6(address)) return null;
@@ -128,18 +133,18 @@ export interface OutboundAnswer {
 	body: string;
 }
 
-class NotAllowed extends Error {
-	override name = "NotAllowed";
+class AddressNotAllowed extends Error {
+	override name = "AddressNotAllowed";
 }
 
-/** Asks servers on behalf of the Worker, as far as the rules allow. */
+/** Sends the Worker's requests to other servers, as far as the rules allow. */
 export class Outbound {
 	readonly #rules: OutboundRules;
 	readonly #agent: Agent;
 
 	readonly #deadlineMs: number;
 
-	/** @param deadlineMs how long one call may take, all in all */
+	/** @param deadlineMs the time limit of a whole request */
 	constructor(rules: OutboundRules, deadlineMs = DEADLINE_MS) {
 		this.#rules = rules;
 		this.#deadlineMs = deadlineMs;
@@ -164,7 +169,7 @@ export class Outbound {
 		const { hostname } = new URL(url);
 		const host = hostname.replace(/^\[|\]$/g, "");
 		try {
-			// What is an address already is not looked up.
+			// `lookup` is not called for an address.
 			if (isIP(host) !== 0 && !isAllowed(this.#rules, host, host)) throw notAllowed(host, host);
 			const signal = AbortSignal.timeout(this.#deadlineMs);
 			const answer = await request(url, { method: method as "POST", headers, body, dispatcher: this.#agent, signal });
@@ -175,7 +180,11 @@ export class Outbound {
 			return { status: answer.statusCode, headers: Object.fromEntries(passed), body: await answer.body.text() };
 		} catch (error) {
 			const reason = reasonOf(error);
-			return { status: 502, headers: { [NOT_ASKED]: reason instanceof NotAllowed ? "refused" : "unreachable" }, body: reason.message };
+			return {
+				status: 502,
+				headers: { [NOT_ASKED]: reason instanceof AddressNotAllowed ? "refused" : "unreachable" },
+				body: reason.message,
+			};
 		}
 	}
 
@@ -183,7 +192,7 @@ export class Outbound {
 		await this.#agent.destroy();
 	}
 
-	/** The addresses of a name that may be connected to. */
+	/** The allowed addresses of a name. */
 	async #addressesOf(hostname: string): Promise<{ address: string; family: number }[]> {
 		const found = await resolve(hostname, { all: true });
 		const allowed = found.filter(({ address }) => isAllowed(this.#rules, hostname, address));
@@ -192,14 +201,14 @@ export class Outbound {
 	}
 }
 
-function notAllowed(name: string, addresses: string): NotAllowed {
+function notAllowed(name: string, addresses: string): AddressNotAllowed {
 	const what = name === addresses ? name : `${name} (${addresses})`;
-	return new NotAllowed(`${what} is not among the addresses that this coordinator may ask; see --allow-outbound.`);
+	return new AddressNotAllowed(`This coordinator may not connect to ${what}. Allow it with --allow-outbound.`);
 }
 
-/** The cause that tells most: a connection that failed at several addresses has one for each. */
+/** The most useful cause: a connection that failed at several addresses has one for each. */
 function reasonOf(error: unknown): Error {
 	const { errors, cause } = error as { errors?: Error[]; cause?: Error };
 	const inner = [error as Error, ...(errors ?? []), ...(cause ? [cause] : [])];
-	return inner.find((one) => one instanceof NotAllowed) ?? inner.find((one) => one.message) ?? (error as Error);
+	return inner.find((one) => one instanceof AddressNotAllowed) ?? inner.find((one) => one.message) ?? (error as Error);
 }

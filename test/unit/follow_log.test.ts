@@ -2,7 +2,7 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import { Connection } from "../../cli/connection.ts";
-import { followLog } from "../../cli/followed_log.ts";
+import { followLog } from "../../cli/follow/follow_log.ts";
 
 type Answer = (response: http.ServerResponse) => void;
 
@@ -49,7 +49,7 @@ async function follow(
 				told += text;
 				onText(told);
 			},
-			taken: async () => undefined,
+			drained: async () => undefined,
 			onWaiting: () => {
 				said.push("waiting");
 				server.listen(port, "127.0.0.1");

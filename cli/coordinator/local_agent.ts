@@ -1,21 +1,21 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { FolderLocked, lockFolder } from "../agent/machine/folder_lock.ts";
-import { DISTRIBUTION } from "./coordinator.ts";
+import { FolderLocked, lockFolder } from "../../agent/machine/folder_lock.ts";
+import { DISTRIBUTION } from "./distribution.ts";
 import { withInheritedUmask } from "./private_files.ts";
 
 /**
- * The agent beside the coordinator: a process of its own, in a process group of its own, so that a Ctrl-C reaches the coordinator
- * alone and it can let the agent finish. One that has outlived its coordinator is taken on, with the job it runs; one that ends
- * unasked is started again.
+ * The agent beside the coordinator: a process in its own process group, so that a Ctrl-C reaches
+ * the coordinator alone and it can let the agent finish. An agent that outlived its coordinator is
+ * adopted with the jobs that it runs. An agent that ends by itself is started again.
  */
 
 export interface LocalAgentOptions {
 	folder: string;
 	server: string;
 	slots: number;
-	/** Makes a registration token; each start is given one, and only the first needs it. */
+	/** Makes a registration token; each start gets one, and only the first needs it. */
 	registrationToken(): Promise<string>;
 }
 
@@ -24,14 +24,14 @@ interface AgentProcess {
 	ended: Promise<void>;
 }
 
-const LOOK_MS = 100;
+const CHECK_MS = 100;
 const RESTART_PAUSE_MS = 2_000;
 
 export class LocalAgent {
 	readonly #options: LocalAgentOptions;
 	#process: AgentProcess | null = null;
 	#isStopping = false;
-	/** Settled when the agent has ended because it was asked to. */
+	/** Settles when the agent has ended after a drain. */
 	readonly ended: Promise<void>;
 
 	private constructor(options: LocalAgentOptions) {
@@ -43,7 +43,7 @@ export class LocalAgent {
 		return new LocalAgent(options);
 	}
 
-	/** Asks it to finish what runs and end; asked again, it ends what runs. */
+	/** Lets the agent finish its jobs and end; a second call cancels the jobs. */
 	drain(): void {
 		this.#isStopping = true;
 		this.#process?.drain();
@@ -56,11 +56,11 @@ export class LocalAgent {
 
 	async #keepRunning(): Promise<void> {
 		while (!this.#isStopping) {
-			this.#process = (await takeOn(this.#options)) ?? (await this.#launch());
+			this.#process = (await adoptSurvivor(this.#options)) ?? (await this.#launch());
 			if (this.#isStopping) this.#process.drain();
 			await this.#process.ended;
 			if (this.#isStopping) return;
-			process.stderr.write("windlass: the agent here has ended; starting it again\n");
+			process.stderr.write("windlass: The agent beside the coordinator has ended. Starting it again.\n");
 			await new Promise((resolve) => setTimeout(resolve, RESTART_PAUSE_MS));
 		}
 	}
@@ -87,7 +87,7 @@ function launch({ folder, server, slots }: LocalAgentOptions, registrationToken:
 	return { drain: () => void child.kill("SIGTERM"), ended };
 }
 
-/** What of the agent's settings may be given to the coordinator's command. */
+/** The agent's settings that may be given to the coordinator's command. */
 const AGENT_SETTINGS: ReadonlySet<string> = new Set([
 	"WINDLASS_LABELS",
 	"WINDLASS_PASS_ENV",
@@ -95,16 +95,19 @@ const AGENT_SETTINGS: ReadonlySet<string> = new Set([
 	"WINDLASS_HEALTH_PORT",
 ]);
 
-/** The coordinator's own settings, its admin token among them, are nothing to the agent. */
+/** The agent does not get the coordinator's own settings, such as its admin token. */
 function withoutOwnSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 	return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith("WINDLASS_") || AGENT_SETTINGS.has(name)));
 }
 
-/** The agent that has outlived an earlier coordinator. One that looks for it at another address is ended first. */
-async function takeOn({ folder, server }: LocalAgentOptions): Promise<AgentProcess | null> {
+/**
+ * The agent that outlived an earlier coordinator. One that knows the coordinator by another address
+ * is ended first.
+ */
+async function adoptSurvivor({ folder, server }: LocalAgentOptions): Promise<AgentProcess | null> {
 	const pid = survivorPid(folder);
 	if (pid === null) return null;
-	const survivor = adopt(pid);
+	const survivor = attach(pid);
 	if (serverOf(folder) === server) return survivor;
 	survivor.drain();
 	survivor.drain();
@@ -112,7 +115,7 @@ async function takeOn({ folder, server }: LocalAgentOptions): Promise<AgentProce
 	return null;
 }
 
-/** The process that holds the agent's folder, if one does. */
+/** The process that holds the lock of the agent's folder, if there is one. */
 function survivorPid(folder: string): number | null {
 	try {
 		lockFolder(folder).release();
@@ -131,8 +134,8 @@ function serverOf(folder: string): string | null {
 	}
 }
 
-/** Not a child of this process: its end cannot be waited for, only seen. */
-function adopt(pid: number): AgentProcess {
+/** A process that is no child of this one: its end is found by checks. */
+function attach(pid: number): AgentProcess {
 	const signal = (name: NodeJS.Signals | 0) => {
 		try {
 			return process.kill(pid, name);
@@ -145,7 +148,7 @@ function adopt(pid: number): AgentProcess {
 			if (signal(0)) return;
 			clearInterval(timer);
 			resolve();
-		}, LOOK_MS);
+		}, CHECK_MS);
 	});
 	return { drain: () => void signal("SIGTERM"), ended };
 }

@@ -2,20 +2,21 @@ import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { convertV4MiniflareOptions, Miniflare } from "miniflare";
-import { findByEnvironment } from "../agent/execution/processes.ts";
+import { findByEnvironment } from "../../agent/execution/processes.ts";
 import type { Outbound } from "./outbound.ts";
 
 /**
  * The local host of the Worker: the one file that knows Miniflare.
  *
- * Miniflare's own entry listens on loopback, on a port of its own, and only this process uses it. Everybody else talks to the
- * Worker's direct socket, which cannot be told another address than the real one and leaks nothing. workerd is restarted
- * by Miniflare when it dies; one that has outlived its host is found by a mark in its environment and ended.
+ * Miniflare's own entry listens on a loopback port that only this process uses. All other clients
+ * use the Worker's direct socket, which always sees their real addresses. Miniflare restarts
+ * workerd when it dies. The next start finds a workerd that outlived its host by a mark in its
+ * environment, and ends it.
  */
 
 const MARK = "WINDLASS_HOST";
-const ORPHAN_LOOK_MS = 10;
-const ORPHAN_PATIENCE_MS = 5_000;
+const ORPHAN_CHECK_MS = 10;
+const ORPHAN_TIMEOUT_MS = 5_000;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 export interface HostOptions {
@@ -23,20 +24,20 @@ export interface HostOptions {
 	distribution: string;
 	/** The folder of D1, R2 and the Durable Objects. */
 	storage: string;
-	/** Where the LAN connects; null: nobody can. */
+	/** Where clients connect; null: the Worker has no socket. */
 	socket: { host: string; port: number } | null;
-	/** Names the data folder; whoever starts on the same one gets the same. */
+	/** Names the data folder: all starts on the same folder have the same mark. */
 	mark: string;
 	bindings: Record<string, string>;
-	/** What the Worker reaches beyond this machine, it reaches by this. */
+	/** Makes the Worker's requests to other servers. */
 	outbound: Outbound;
-	/** Called with everything that the Worker or workerd logs. */
+	/** Called with each log line of the Worker or workerd. */
 	onLog(text: string, level: string): void;
-	/** Called each time that workerd was restarted after a crash. */
+	/** Called after each restart of a crashed workerd. */
 	onRestart(): void;
 }
 
-type Database = Awaited<ReturnType<Miniflare["getD1Database"]>>;
+export type Database = Awaited<ReturnType<Miniflare["getD1Database"]>>;
 
 /** A Worker that runs on this machine. */
 export class Host {
@@ -46,13 +47,17 @@ export class Host {
 		this.#miniflare = miniflare;
 	}
 
-	/** Starts workerd. Until D1 has what the Worker needs (`migrateDatabase`), whoever connects is told to come again in a moment. */
+	/**
+	 * Starts workerd. Until `migrateDatabase` has run, the Worker answers clients with "try again
+	 * in a moment".
+	 */
 	static async start(options: HostOptions): Promise<Host> {
 		removeOrphanBlobs(path.join(options.storage, "r2"));
-		// Agents and commands have no use for it, and it takes longer to load than all the rest.
+		// Loaded here: it takes longer to load than all the rest, and other commands do not need
+		// it.
 		const { convertV4MiniflareOptions, CoreHeaders, Miniflare, Response } = await import("miniflare");
-		// With a header of this name Miniflare lets every client write `request.cf`. Without one workerd writes it, and says in it
-		// where the connection comes from.
+		// With this header Miniflare lets every client write `request.cf`. Without it workerd
+		// writes the client's address there.
 		Reflect.deleteProperty(CoreHeaders, "CF_BLOB");
 		const before = SIGNALS.map((signal) => process.listeners(signal));
 		const miniflare = new Miniflare(
@@ -69,7 +74,8 @@ export class Host {
 				}),
 			),
 		);
-		// Miniflare would end the process at once on a signal; stopping is ours to plan.
+		// Miniflare would end the process at once on a signal; the coordinator plans its stop
+		// itself.
 		for (const [index, signal] of SIGNALS.entries()) {
 			for (const listener of process.listeners(signal)) if (!before[index]?.includes(listener)) process.removeListener(signal, listener);
 		}
@@ -81,7 +87,7 @@ export class Host {
 		return this.#miniflare.getD1Database("DB");
 	}
 
-	/** Asks the Worker something, past the LAN socket. The address is what the Worker takes for its own. */
+	/** Sends a request to the Worker, past its socket. The Worker takes the address for its own. */
 	async ask(
 		url: string,
 		init: { method: string; headers: Record<string, string>; body?: string },
@@ -92,13 +98,16 @@ export class Host {
 
 	/** An answer of the Worker as it comes. */
 	async stream(url: string, headers: Record<string, string>): Promise<AsyncIterable<Uint8Array>> {
-		// Miniflare's entry would compress text, and so hold it back to its end, for whoever accepts that.
+		// Miniflare's entry would compress text, and so hold it back to its end, for a client that
+		// accepts that.
 		const { body } = await this.#miniflare.dispatchFetch(url, { headers: { ...headers, "Accept-Encoding": "identity" } });
 		if (!body) throw new Error(`${url} has no body`);
 		return body as AsyncIterable<Uint8Array>;
 	}
 
-	/** Ends workerd. Every shutdown is a crash to it, by design; nothing that was acknowledged is lost. */
+	/**
+	 * Ends workerd. By design it takes every shutdown for a crash; nothing acknowledged is lost.
+	 */
 	async stop(): Promise<void> {
 		await this.#miniflare.dispose();
 	}
@@ -121,7 +130,7 @@ function miniflareOptions(options: HostOptions, outboundService: Fetcher): Param
 		workers: [
 			{
 				...worker,
-				// The name is part of where the storage lies: it must never change.
+				// The name is part of the storage's path: it must never change.
 				name: "windlass",
 				modules: workerModules(folder),
 				bindings: { ...bindings, ...options.bindings },
@@ -133,8 +142,8 @@ function miniflareOptions(options: HostOptions, outboundService: Fetcher): Param
 }
 
 /**
- * Removes files of R2 that belong to no object: Miniflare writes the file first, and one that was killed before it wrote the row has
- * left it behind. To be called while no workerd is running.
+ * Deletes files of R2 that belong to no object: Miniflare writes the file before the row, so a kill
+ * in between leaves the file. Call it while no workerd runs.
  */
 function removeOrphanBlobs(folder: string): void {
 	const files = existsSync(folder) ? readdirSync(folder, { recursive: true, withFileTypes: true }) : [];
@@ -163,20 +172,22 @@ function workerModules(folder: string) {
 }
 
 /**
- * Ends what is left of an earlier start: a host that was killed leaves its workerd behind, with the port and the files, and two on one
- * folder would ruin it. To be called by whoever holds the folder's lock, before anything else.
+ * Ends the workerd of an earlier start: a killed host leaves its workerd behind with the port and
+ * the files, and two on one folder would corrupt it. The caller holds the folder's lock, and calls
+ * this first.
  */
 export function endOrphans(mark: string): void {
 	for (const pid of findByEnvironment(MARK, mark).filter(isWorkerd)) {
 		try {
 			process.kill(pid, "SIGKILL");
 		} catch {
-			// It has just ended by itself.
+			// It has ended by itself.
 		}
-		// Its environment is gone before its sockets and files are closed; only when it is a zombie, or no more, are they.
-		for (let waited = 0; isAlive(pid); waited += ORPHAN_LOOK_MS) {
-			if (waited > ORPHAN_PATIENCE_MS) throw new Error(`the workerd of an earlier start (pid ${pid}) cannot be ended`);
-			Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ORPHAN_LOOK_MS);
+		// Its sockets and files are closed once it is a zombie or gone, which is later than its
+		// environment.
+		for (let waited = 0; isAlive(pid); waited += ORPHAN_CHECK_MS) {
+			if (waited > ORPHAN_TIMEOUT_MS) throw new Error(`The workerd of an earlier start (pid ${pid}) does not end.`);
+			Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ORPHAN_CHECK_MS);
 		}
 	}
 }
@@ -198,8 +209,9 @@ function isAlive(pid: number): boolean {
 }
 
 /**
- * Brings D1 up to date with the migrations of the bundle, each in one transaction, noted where wrangler notes them, too.
- * @throws Error naming the migration that failed
+ * Applies the bundle's migrations to D1, each in one transaction, and records them in wrangler's
+ * table.
+ * @throws Error that names the failed migration
  */
 export async function migrateDatabase(database: Database, folder: string): Promise<void> {
 	await database.exec(
@@ -218,7 +230,7 @@ export async function migrateDatabase(database: Database, folder: string): Promi
 				database.prepare("INSERT INTO d1_migrations (name) VALUES (?)").bind(name),
 			]);
 		} catch (error) {
-			throw new Error(`the migration ${name} failed: ${(error as Error).message}`);
+			throw new Error(`The migration ${name} failed: ${(error as Error).message}`);
 		}
 	}
 }

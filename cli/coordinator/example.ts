@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { cp, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
-import { DISTRIBUTION } from "./coordinator.ts";
-import { UsageError } from "./failures.ts";
+import { UsageError } from "../usage_error.ts";
+import { DISTRIBUTION } from "./distribution.ts";
 
 const git = promisify(execFile);
 const EXAMPLE = path.join(DISTRIBUTION, "../examples/hello");
@@ -22,9 +22,9 @@ export async function exampleSubmission(
 	try {
 		await git("git", ["init", "--quiet", "--initial-branch=main"], { cwd: repository });
 		await git("git", ["add", "--all"], { cwd: repository });
-		await git("git", [...identity, "commit", "--quiet", "--message=Greet whoever is there"], { cwd: repository });
+		await git("git", [...identity, "commit", "--quiet", "--message=Say hello"], { cwd: repository });
 	} catch (error) {
-		throw new UsageError(`the example needs git: ${(error as Error).message.split("\n", 1)[0]}`);
+		throw new UsageError(`The bundled example needs git: ${(error as Error).message.split("\n", 1)[0]}`);
 	}
 	const pipeline = await readFile(path.join(EXAMPLE, ".windlass.yml"), "utf8");
 	return { pipeline, source: { git: repository, ref: "main" }, project: "hello" };

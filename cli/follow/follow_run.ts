@@ -1,44 +1,47 @@
 import type { LogFormat } from "../../schema/wire/log_formats.ts";
 import type { Job, Run } from "../../schema/wire/resources.ts";
+import { exitCodeOf } from "../../schema/wire/run_exit_codes.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
 import type { Connection } from "../connection.ts";
-import { followLog } from "../followed_log.ts";
-import { taken } from "../standard_output.ts";
+import { EXIT } from "../exit_codes.ts";
+import { outputDrained } from "../standard_output.ts";
 import { isColored, paint, print, stateText, took } from "../terminal.ts";
+import { followLog } from "./follow_log.ts";
 
-/** Following a run, or one of its jobs, in the terminal. */
+/** Follows a run, or one of its jobs, in the terminal. */
 
-const INTERRUPTED = 130;
-const UNKNOWN = 125;
-/** The end of a run may be known a moment after its log has ended. */
-const END_S = 10;
+/** The state of a run may be recorded a moment after its log has ended. */
+const END_TIMEOUT_S = 10;
 const COLORS = ["cyan", "magenta", "yellow", "blue", "green"] as const;
 
 /**
- * Prints the logs of a run as they are written, and at the end how it went. Waits for a coordinator that is away.
- * @returns its exit code: 0, that of the first job that failed, 124 timed out, 125 errored, 130 cancelled
+ * Prints the logs of a run as they grow, and a summary at the end.
+ * @returns the exit code of the run
  */
 export async function followRun(connection: Connection, run: Pick<Run, "id" | "url" | "jobs">): Promise<number> {
 	const interrupted = new Promise<null>((resolve) => process.once("SIGINT", () => resolve(null)));
+	const isByLine = run.jobs.length > 1;
 	const followed = followLog<Run>(connection, {
 		log: `/api/v1/runs/${run.id}/log?format=${logFormat()}`,
-		state: (isWhole) => (isWhole ? `/api/v1/runs/${run.id}/wait?timeout=${END_S}` : `/api/v1/runs/${run.id}`),
+		state: (isWhole) => (isWhole ? `/api/v1/runs/${run.id}/wait?timeout=${END_TIMEOUT_S}` : `/api/v1/runs/${run.id}`),
 		endsWithExit: true,
-		isByLine: run.jobs.length > 1,
-		onText: run.jobs.length > 1 ? linePrinter() : (text) => process.stdout.write(text),
-		taken,
+		isByLine,
+		onText: isByLine ? linePrinter() : (text) => process.stdout.write(text),
+		drained: outputDrained,
 		...notices(connection),
 	});
 	const ended = await Promise.race([followed, interrupted]);
 	if (ended === null) {
-		process.stderr.write(`\nStill going on: ${run.url}\n  windlass logs -f ${run.id}\n  windlass cancel ${run.id}\n`);
-		return INTERRUPTED;
+		process.stderr.write(
+			`\nThe run continues: ${run.url}\n  follow it: windlass logs -f ${run.id}\n  cancel it: windlass cancel ${run.id}\n`,
+		);
+		return EXIT.cancelled;
 	}
 	print(summaryOf(ended));
-	return exitCodeOf(ended);
+	return runExitCode(ended);
 }
 
-/** Prints the log of a job as it is written, to its end. @returns the job as it ended */
+/** Prints the log of a job as it grows, to its end. @returns the job after its end */
 export function followJob(connection: Connection, id: string): Promise<Job> {
 	return followLog<Job>(connection, {
 		log: `/api/v1/jobs/${id}/log?format=${logFormat()}&follow=1`,
@@ -46,25 +49,25 @@ export function followJob(connection: Connection, id: string): Promise<Job> {
 		endsWithExit: false,
 		isByLine: false,
 		onText: (text) => process.stdout.write(text),
-		taken,
+		drained: outputDrained,
 		...notices(connection),
 	});
 }
 
-/** With colours only where there may be any. */
+/** The format with colors if standard output shows colors. */
 export function logFormat(): LogFormat {
 	return isColored() ? "raw" : "clean";
 }
 
 function notices({ server }: Connection) {
-	const say = (text: string) => process.stderr.write(`windlass: ${text}\n`);
+	const notify = (text: string) => process.stderr.write(`windlass: ${text}\n`);
 	return {
-		onWaiting: () => say(`${server} does not answer; waiting for it (Ctrl-C ends the waiting, not what runs)`),
-		onIncomplete: () => say("the log cannot be read to its end"),
+		onWaiting: () => notify(`The coordinator at ${server} does not answer. Waiting for it; Ctrl-C stops only this command, not the run.`),
+		onIncomplete: () => notify("The rest of the log is not readable."),
 	};
 }
 
-/** Each job's lines in its own colour, where there may be any. */
+/** Prints the lines of each job in its own color, if standard output shows colors. */
 function linePrinter(): (line: Buffer) => void {
 	if (!isColored()) return (line) => process.stdout.write(line);
 	const painted = new Map<string, string>();
@@ -79,26 +82,22 @@ function linePrinter(): (line: Buffer) => void {
 	};
 }
 
-/** How a run went, in a few lines. */
+/** The state of a run and of its jobs that did not succeed. */
 function summaryOf(run: Run): string {
-	const bad = run.jobs.filter((job) => isTerminal(job.state) && job.state !== "succeeded" && job.state !== "skipped");
+	const unsuccessful = run.jobs.filter((job) => isTerminal(job.state) && job.state !== "succeeded" && job.state !== "skipped");
 	const warnings = run.warnings > 0 ? paint("yellow", `, ${run.warnings} allowed to fail`) : "";
-	const head = `\n${stateText(run.state)}  ${run.pipeline} #${run.number} in ${took(run.started_at, run.finished_at)}${warnings}  ${paint("gray", run.url)}`;
-	return [head, ...bad.map((job) => `  ${stateText(job.state)} ${job.name}${job.reason ? `: ${job.reason.text}` : ""}`)].join("\n");
+	const name = `${run.pipeline} #${run.number} in ${took(run.started_at, run.finished_at)}`;
+	const head = `\n${stateText(run.state)}  ${name}${warnings}  ${paint("gray", run.url)}`;
+	return [head, ...unsuccessful.map((job) => `  ${stateText(job.state)} ${job.name}${job.reason ? `: ${job.reason.text}` : ""}`)].join(
+		"\n",
+	);
 }
 
-const EXIT_CODES: Partial<Record<Run["state"], number>> = {
-	succeeded: 0,
-	skipped: 0,
-	timed_out: 124,
-	errored: UNKNOWN,
-	cancelled: INTERRUPTED,
-};
-
-function exitCodeOf(run: Run): number {
-	const known = EXIT_CODES[run.state];
-	if (known !== undefined) return known;
+function runExitCode(run: Run): number {
 	const failed = run.jobs.filter((job) => job.state === "failed" && !job.allow_failure);
-	const [first] = failed.sort((a, b) => (a.finished_at ?? "").localeCompare(b.finished_at ?? ""));
-	return first?.exit_code || 1;
+	failed.sort((a, b) => (a.finished_at ?? "").localeCompare(b.finished_at ?? ""));
+	return exitCodeOf(
+		run.state,
+		failed.map((job) => job.exit_code),
+	);
 }

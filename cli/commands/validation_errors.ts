@@ -3,15 +3,15 @@ import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
 import type { PipelineText } from "../pipeline_file.ts";
 import { paint } from "../terminal.ts";
 
-/** The faults that an error tells of; none where it is of another kind. */
+/** The validation errors in an error; none in an error of another kind. */
 export function validationErrorsIn(error: unknown): FieldError[] {
 	return error instanceof ApiError ? ((error.details.errors as FieldError[] | undefined) ?? []) : [];
 }
 
-/** Faults of a text, each with its line and a mark under the place. */
-export function showErrors(file: string, text: string, faults: readonly FieldError[]): string {
+/** Errors of a text, each with its line and a mark under the place. */
+export function showErrors(file: string, text: string, errors: readonly FieldError[]): string {
 	const lines = text.split("\n");
-	return faults
+	return errors
 		.map(({ path, line, column, message, suggestion }) => {
 			const place = line === null ? file : `${file}:${line}:${column}`;
 			const head = `${paint("bold", place)}: ${paint("red", "error")}: ${path ? `${path}: ` : ""}${message}`;
@@ -27,13 +27,14 @@ function hintOf(suggestion: string | null): string[] {
 }
 
 /**
- * Faults of a submission: those of the pipeline at their lines, those of what was given beside it by the name of the option.
- * @param pipeline null where the submission has a command
- * @param submission the text that was parsed, with the pipeline as its first value
+ * Errors of a submission. An error of the pipeline is shown at its line, an error of an option by
+ * the option's name.
+ * @param pipeline null for a submission of a command
+ * @param submission the parsed text, with the pipeline as its first value
  */
-export function showSubmissionErrors(pipeline: PipelineText | null, submission: string, faults: readonly FieldError[]): string {
+export function showSubmissionErrors(pipeline: PipelineText | null, submission: string, errors: readonly FieldError[]): string {
 	const document = parseSource(submission);
-	return faults
+	return errors
 		.map((one) => {
 			if (pipeline && !isOfOption(document, one)) return showErrors(pipeline.file, pipeline.text, [one]);
 			return [`${paint("red", "error")}: ${optionOf(one.path)}: ${one.message}`, ...hintOf(one.suggestion)].join("\n");
@@ -41,7 +42,7 @@ export function showSubmissionErrors(pipeline: PipelineText | null, submission: 
 		.join("\n\n");
 }
 
-/** By which options the keys of a submission are filled. */
+/** The options that fill the keys of a submission. */
 const OPTIONS: Record<string, string> = {
 	run: "the command",
 	params: "-p",
@@ -54,7 +55,10 @@ const OPTIONS: Record<string, string> = {
 	"source.ref": "--ref",
 };
 
-/** Whether a fault lies in what stands beside the pipeline: the two are texts of their own, and have the same names for much. */
+/**
+ * Whether an error is in the submission beside the pipeline. The two are separate texts, and share
+ * many names.
+ */
 function isOfOption(submission: SourceDocument, { path, line, column }: FieldError): boolean {
 	const way = path.split(".");
 	const places = [submission.locate(way), submission.locate(way, true)];

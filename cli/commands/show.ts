@@ -1,0 +1,69 @@
+import type { Command } from "commander";
+import type { Explanation, Job, Run } from "../../schema/wire/resources.ts";
+import { Connection } from "../connection.ts";
+import { ago, paint, print, printJson, stateText, table, took } from "../terminal.ts";
+import { command, type Flags } from "./command.ts";
+import { isWaiting } from "./explain.ts";
+import { kindOf, ONE_JOB, RUN_OR_JOB, resolveId } from "./which_run.ts";
+
+/** `windlass show`: a run with its jobs, or a job with its steps. */
+
+/** For this many waiting jobs the command asks for the reason. */
+const MAX_EXPLAINED = 20;
+const MAX_REASON = 100;
+const MAX_OUTPUT = 100;
+
+export function showCommand(): Command {
+	return command("show", "Show a run with its jobs, or a job with its steps.", "windlass show latest\n  windlass show latest build")
+		.argument(...RUN_OR_JOB)
+		.argument(...ONE_JOB)
+		.action(async (named: string, job: string | undefined, flags: Flags) => {
+			const connection = new Connection(flags);
+			const id = await resolveId(connection, named, job);
+			const found = await connection.json<Run | Job>(`/api/v1/${kindOf(id)}/${id}`);
+			if (flags.output === "json") printJson(found);
+			else print("jobs" in found ? runText(found, await reasonsOf(connection, found)) : jobText(found));
+		});
+}
+
+/** The reasons of the jobs' states, by the ids of the jobs. */
+async function reasonsOf(connection: Connection, run: Run): Promise<Map<string, string>> {
+	const reasons = new Map(run.jobs.flatMap(({ id, reason }) => (reason ? [[id, reason.text]] : [])));
+	const unexplained = run.jobs.filter((job) => isWaiting(job) && !job.reason).slice(0, MAX_EXPLAINED);
+	const explained = await Promise.all(unexplained.map(({ id }) => connection.json<Explanation>(`/api/v1/jobs/${id}/explain`)));
+	for (const { job_id, summary } of explained) reasons.set(job_id, summary);
+	return reasons;
+}
+
+function runText(run: Run, reasons: ReadonlyMap<string, string>): string {
+	const rows = run.jobs.map((job) => [
+		stateText(job.state),
+		job.name,
+		took(job.started_at, job.finished_at),
+		job.attempts.at(-1)?.agent.name ?? "–",
+		job.id,
+		reasons.get(job.id)?.slice(0, MAX_REASON) ?? "",
+	]);
+	const details = [
+		run.branch,
+		run.commit?.sha.slice(0, 12),
+		`by ${run.trigger.actor}`,
+		ago(run.created_at),
+		run.rerun_of && `repeats ${run.rerun_of}`,
+		run.pull_request && `pull request #${run.pull_request}`,
+		!run.trusted && (run.approved_by ? `approved by ${run.approved_by}` : "untrusted: gets no secrets, waits for an approval"),
+	].filter(Boolean);
+	const head = `${stateText(run.state)}  ${paint("bold", `${run.pipeline} #${run.number}`)}  ${details.join(" · ")}`;
+	const reason = run.reason ? `${run.reason.text}\n` : "";
+	return `${head}\n${paint("gray", run.url)}\n${reason}\n${table([["state", "job", "took", "agent", "id", "reason"], ...rows])}`;
+}
+
+function jobText(job: Job): string {
+	const rows = job.steps.map((step) => [stateText(step.state), step.name, took(step.started_at, step.finished_at)]);
+	const outputs = Object.entries(job.outputs ?? {}).map(
+		([name, value]) => `  ${name}=${value.length > MAX_OUTPUT ? `${value.slice(0, MAX_OUTPUT - 1)}…` : value}\n`,
+	);
+	const head = `${stateText(job.state)}  ${paint("bold", job.name)}  ${took(job.started_at, job.finished_at)}`;
+	const reason = job.reason ? `${job.reason.text}\n` : "";
+	return `${head}\n${reason}\n${table([["state", "step", "took"], ...rows])}${outputs.length > 0 ? `\noutputs\n${outputs.join("")}` : ""}`;
+}

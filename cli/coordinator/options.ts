@@ -1,0 +1,57 @@
+import { DEFAULT_MAX_LOG_BYTES } from "../../schema/wire/limits.ts";
+import type { LogLevel } from "../../schema/wire/log_levels.ts";
+import type { DataFolder } from "./data_folder.ts";
+import type { FreeSpace } from "./disk_space.ts";
+import type { JsonLog } from "./json_log.ts";
+import type { OutboundRules } from "./outbound.ts";
+
+/** The queue's times, in milliseconds; names and defaults are in docs/operations.md. */
+export interface QueueTimes {
+	leaseTtlMs: number;
+	renewMs: number;
+	killGraceMs: number;
+}
+
+/** How much and for how long: bytes and milliseconds. */
+export interface Limits {
+	maxLogBytes: number;
+	keepRunsMs: number;
+	keepLogsMs: number;
+	keepArtifactsMs: number;
+	/** With less free space the coordinator accepts nothing new. */
+	freeDisk: FreeSpace;
+}
+
+/** The master key in base64, and the former one while secrets are still encrypted with it. */
+export interface MasterKeys {
+	present: string;
+	former: string | null;
+}
+
+export interface CoordinatorOptions {
+	host: string;
+	port: number;
+	publicUrl: string | null;
+	/** Addresses and networks of proxies whose forwarding headers name the client. */
+	trustedProxies: readonly string[];
+	masterKeys: MasterKeys;
+	/** A preset admin token; null: the first start makes one. */
+	adminToken: string | null;
+	times: QueueTimes;
+	limits: Limits;
+	outbound: OutboundRules;
+	data: DataFolder;
+	log: JsonLog;
+	logLevel: LogLevel;
+}
+
+const DAY_MS = 24 * 60 * 60_000;
+
+export const DEFAULT_TIMES: QueueTimes = { leaseTtlMs: 60_000, renewMs: 10_000, killGraceMs: 10_000 };
+export const DEFAULT_LIMITS: Limits = {
+	maxLogBytes: DEFAULT_MAX_LOG_BYTES,
+	keepRunsMs: 90 * DAY_MS,
+	keepLogsMs: 30 * DAY_MS,
+	keepArtifactsMs: 14 * DAY_MS,
+	freeDisk: { percent: 5 },
+};

@@ -1,0 +1,155 @@
+import { formatBytes, parseBytes } from "../../schema/wire/bytes.ts";
+import { formatDuration, parseDuration } from "../../schema/wire/duration.ts";
+import { renewTimeoutFor, shortestLease } from "../../schema/wire/lease_rule.ts";
+import type { LogLevel } from "../../schema/wire/log_levels.ts";
+import { parsePublicUrl } from "../../schema/wire/public_url.ts";
+import { type DataFolder, parseMasterKey } from "../coordinator/data_folder.ts";
+import { parseFreeSpace } from "../coordinator/disk_space.ts";
+import { isNetwork, listed, NAMED_NETWORKS } from "../coordinator/networks.ts";
+import type { Limits, MasterKeys, QueueTimes } from "../coordinator/options.ts";
+import { type OutboundRules, parseOutbound } from "../coordinator/outbound.ts";
+import { ownSecret } from "../own_secrets.ts";
+import { UsageError } from "../usage_error.ts";
+
+const LEAST_LOG_LIMIT = 64 * 1024;
+const MOST_LOG_LIMIT = 16 * 1024 ** 3;
+
+/** The options of `windlass serve` as texts. */
+export interface ServeFlags {
+	host: string;
+	port: string;
+	data: string;
+	publicUrl?: string;
+	trustedProxies?: string;
+	agent: boolean;
+	agentSlots: string;
+	leaseTtl: string;
+	renewInterval: string;
+	killGrace: string;
+	logLimit: string;
+	keepRuns: string;
+	keepLogs: string;
+	keepArtifacts: string;
+	minFreeDisk: string;
+	allowOutbound: string;
+	logLevel: LogLevel;
+}
+
+/** The validated settings of `windlass serve`, but for those that the data folder has. */
+export interface ServeSettings {
+	host: string;
+	port: number;
+	publicUrl: string | null;
+	trustedProxies: readonly string[];
+	adminToken: string | null;
+	times: QueueTimes;
+	limits: Limits;
+	outbound: OutboundRules;
+	/** How many jobs the agent beside the coordinator runs at once; 0: there is none. */
+	agentSlots: number;
+}
+
+/** @throws UsageError for the first setting that is wrong */
+export function readSettings(flags: ServeFlags): ServeSettings {
+	const trustedProxies = networks("--trusted-proxies", flags.trustedProxies ?? "");
+	const port = wholeNumber("--port", flags.port, 0, 65_535);
+	const slots = wholeNumber("--agent-slots", flags.agentSlots, 1, 1000);
+	return {
+		host: flags.host,
+		port,
+		trustedProxies,
+		times: queueTimes(flags),
+		limits: limitsOf(flags),
+		outbound: parseOutbound(flags.allowOutbound),
+		publicUrl: publicAddress(flags.publicUrl),
+		adminToken: presetToken(ownSecret("WINDLASS_ADMIN_TOKEN")),
+		agentSlots: flags.agent && !isNoAgent(process.env.WINDLASS_NO_AGENT) ? slots : 0,
+	};
+}
+
+/**
+ * The master key of the environment or else of the data folder, and the former one while it may
+ * still be needed.
+ */
+export function masterKeysOf(data: DataFolder): MasterKeys {
+	const [given, former] = [ownSecret("WINDLASS_MASTER_KEY"), ownSecret("WINDLASS_MASTER_KEY_BEFORE")];
+	const inFolder = { present: data.masterKey, former: data.formerMasterKey };
+	if (former && !given) throw new UsageError("WINDLASS_MASTER_KEY_BEFORE needs WINDLASS_MASTER_KEY. Set both, or neither.");
+	if (!given) return inFolder;
+	const present = parseMasterKey(given, "WINDLASS_MASTER_KEY");
+	if (former) return { present, former: parseMasterKey(former, "WINDLASS_MASTER_KEY_BEFORE") };
+	return { present, former: present === inFolder.present ? inFolder.former : null };
+}
+
+function isNoAgent(text: string | undefined): boolean {
+	if (text === undefined || ["0", "false", "no"].includes(text)) return false;
+	if (["1", "true", "yes"].includes(text)) return true;
+	throw new UsageError(`WINDLASS_NO_AGENT must be true or false, not ${text}`);
+}
+
+function wholeNumber(name: string, text: string, least: number, most: number): number {
+	const value = Number(text);
+	if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+	throw new UsageError(`${name} must be a whole number from ${least} to ${most}, not ${text}`);
+}
+
+function publicAddress(text: string | undefined): string | null {
+	if (text === undefined) return null;
+	const parsed = parsePublicUrl(text);
+	if ("fault" in parsed) throw new UsageError(`--public-url ${parsed.fault}`);
+	return parsed.url;
+}
+
+function networks(flag: string, text: string): string[] {
+	return listed(text).flatMap((one): readonly string[] => {
+		if (one === "loopback" || one === "private") return NAMED_NETWORKS[one];
+		if (isNetwork(one)) return [one];
+		throw new UsageError(`${flag}: "${one}" is no known entry. Use loopback, private, an address (10.0.0.1) or a network (10.0.0.0/8).`);
+	});
+}
+
+function presetToken(token: string | undefined): string | null {
+	if (!token) return null;
+	// A shorter token than today's minimum may be in use since an earlier version.
+	if (/^\S{16,200}$/.test(token)) return token;
+	throw new UsageError("WINDLASS_ADMIN_TOKEN must have 32 to 200 characters and no spaces");
+}
+
+/** @throws UsageError if leases could expire while an agent renews as it should */
+function queueTimes(flags: ServeFlags): QueueTimes {
+	const times: QueueTimes = {
+		leaseTtlMs: duration("--lease-ttl", flags.leaseTtl),
+		renewMs: duration("--renew-interval", flags.renewInterval),
+		killGraceMs: duration("--kill-grace", flags.killGrace),
+	};
+	const least = shortestLease({ ...times, renewTimeoutMs: renewTimeoutFor(times.renewMs) });
+	if (times.leaseTtlMs < least) {
+		throw new UsageError(
+			`--lease-ttl ${flags.leaseTtl} is too short: with this --renew-interval and --kill-grace it must be at least ${formatDuration(least)}`,
+		);
+	}
+	return times;
+}
+
+function duration(name: string, text: string): number {
+	const ms = parseDuration(text);
+	if (ms) return ms;
+	throw new UsageError(`${name} must be a duration like 60s or 30d, not ${text}`);
+}
+
+function limitsOf(flags: ServeFlags): Limits {
+	const maxLogBytes = parseBytes(flags.logLimit);
+	if (maxLogBytes === null || maxLogBytes < LEAST_LOG_LIMIT || maxLogBytes > MOST_LOG_LIMIT)
+		throw new UsageError(
+			`--log-limit must be a size from ${formatBytes(LEAST_LOG_LIMIT)} to ${formatBytes(MOST_LOG_LIMIT)}, such as 64MiB, not ${flags.logLimit}`,
+		);
+	const freeDisk = parseFreeSpace(flags.minFreeDisk);
+	if (freeDisk === null) throw new UsageError(`--min-free-disk must be a share like 5% or a size like 10GiB, not ${flags.minFreeDisk}`);
+	return {
+		maxLogBytes,
+		keepRunsMs: duration("--keep-runs", flags.keepRuns),
+		keepLogsMs: duration("--keep-logs", flags.keepLogs),
+		keepArtifactsMs: duration("--keep-artifacts", flags.keepArtifacts),
+		freeDisk,
+	};
+}
