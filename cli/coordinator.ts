@@ -176,7 +176,7 @@ export class Coordinator {
 			const lookAtDisk = async () => {
 				const fault = await diskError(data.path, limits.freeDisk);
 				if (fault === null && toldDisk === null) return;
-				await coordinator.#post("/api/v1/host/disk", { fault });
+				await coordinator.#post("/api/v1/host/disk", { error: fault });
 				const wasFull = (toldDisk ?? null) !== null;
 				if ((fault !== null) !== wasFull) log.write("warn", fault ?? "there is room on the disk again");
 				toldDisk = fault;

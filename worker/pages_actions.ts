@@ -1,6 +1,6 @@
+import { triggerRequest } from "../schema/wire/discovery.ts";
 import { ApiError } from "../schema/wire/errors.ts";
 import { MAX_PIPELINE_BYTES, MAX_PROTOCOL_BODY_BYTES } from "../schema/wire/limits.ts";
-import { triggerRequest } from "../schema/wire/plans.ts";
 import type { RerunRequest } from "../schema/wire/resources.ts";
 import { approveJobOf, approveRunOf, declineJobOf, declineRunOf } from "./approvals/api.ts";
 import { triggerProject } from "./discovery/api.ts";

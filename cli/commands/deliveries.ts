@@ -11,7 +11,7 @@ interface Flags extends ConnectionFlags {
 	output: string;
 }
 
-const COLORS = { accepted: "green", ignored: "gray", refused: "red", received: "yellow" } as const;
+const COLORS = { accepted: "green", ignored: "gray", rejected: "red", received: "yellow" } as const;
 
 export function deliveriesCommand(): Command {
 	return new Command("deliveries")
@@ -26,8 +26,8 @@ export function deliveriesCommand(): Command {
 					const { items } = await new Connection(flags).json<Page<Delivery>>(address);
 					if (flags.output === "json") return printJson(items);
 					if (items.length === 0) return print(`Nothing was delivered yet: windlass projects show ${project} says where to.`);
-					const rows = items.map((one) => [paint(COLORS[one.verdict], one.verdict), one.event, one.reason, ago(one.received_at), one.id]);
-					print(table([["verdict", "event", "reason", "received", "id"], ...rows]));
+					const rows = items.map((one) => [paint(COLORS[one.outcome], one.outcome), one.event, one.reason, ago(one.received_at), one.id]);
+					print(table([["outcome", "event", "reason", "received", "id"], ...rows]));
 				}),
 		)
 		.addCommand(
@@ -43,7 +43,7 @@ export function deliveriesCommand(): Command {
 							["project", one.project],
 							["from", `${one.forge}, which calls it ${one.delivery}`],
 							["event", one.event],
-							["verdict", `${paint(COLORS[one.verdict], one.verdict)}: ${one.reason}`],
+							["outcome", `${paint(COLORS[one.outcome], one.outcome)}: ${one.reason}`],
 							["says", trigger ? `${trigger.actor}: ${trigger.ref} ${trigger.sha?.slice(0, 12) ?? ""}` : "–"],
 							["run", one.run_id ?? "–"],
 							["received", ago(one.received_at)],

@@ -170,10 +170,10 @@ export function projectsCommand(): Command {
 				}),
 		)
 		.addCommand(
-			command("untold", "Say what its forge, and others, were to be told and were not (yet).", "windlass projects untold web")
+			command("undelivered", "Say what its forge, and others, were to be told and were not (yet).", "windlass projects undelivered web")
 				.argument("<name>", "which")
 				.action(async (name: string, flags: Flags) => {
-					const { items } = await new Connection(flags).json<Page<Undelivered>>(`${addressOf(name)}/untold`);
+					const { items } = await new Connection(flags).json<Page<Undelivered>>(`${addressOf(name)}/undelivered`);
 					if (flags.output === "json") return printJson(items);
 					if (items.length === 0) return print("Everybody was told of everything.");
 					const rows = items.map((one) => [

@@ -210,7 +210,7 @@ export function declineCommand(): Command {
 async function atGate(connection: Connection, id: string): Promise<string> {
 	if (kindOf(id) === "jobs") return id;
 	const run = await connection.json<Run>(`/api/v1/runs/${id}`);
-	const waiting = run.jobs.filter((job) => job.state === "blocked" && job.reason?.code === "gate");
+	const waiting = run.jobs.filter((job) => job.state === "blocked" && job.reason?.code === "approval");
 	// A run of strangers is decided on as a whole before any of its jobs.
 	if (waiting.length === 0 || (!run.trusted && run.approved_by === null)) return id;
 	if (waiting.length > 1) throw new UsageError(`several jobs of this run wait for an approval; name one:\n${listOf(waiting)}`);

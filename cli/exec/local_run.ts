@@ -171,7 +171,7 @@ async function runJob(job: LocalJob, options: LocalOptions, workplace: Workplace
 	if (verdict.is === "broken") return end(job, "errored", verdict.reason);
 	if (verdict.is === "waiting") throw new Error("a job waits for one that has ended");
 	if (job.definition.approval && !options.approve)
-		return end(job, "skipped", { code: "gate", text: "It waits for an approval; pass --approve to let it pass." });
+		return end(job, "skipped", { code: "approval", text: "It waits for an approval; pass --approve to let it pass." });
 	const offering = await workplace.facts.offering();
 	// Labels say which machine; here there is one.
 	const lack = firstUnmetRequirement({ ...job.definition.runs_on, labels: [] }, offering);
@@ -295,7 +295,7 @@ function assignmentOf(pipeline: ResolvedPipeline, job: SettledJob, secrets: Loca
 		services: job.services,
 		outputs: job.outputs,
 		reports: job.reports,
-		plan: null,
+		discovery: null,
 		lists_refs: false,
 		source: { upload: "this folder" },
 		artifacts: { save: job.artifacts.save, entries: job.artifacts.entries, fetch: [...new Set(job.artifacts.fetch.map(({ key }) => key))] },

@@ -20,7 +20,7 @@ import { leaseOf } from "./api.ts";
 
 const fileClaims = leaseClaims.extend({ key: z.string(), size: z.number(), part_bytes: z.number().nullable(), sha256: z.string() });
 
-/** GET …/needed: which files, where each is to be put, and an address for each that is its own credential. */
+/** GET …/downloads: which files, where each is to be put, and an address for each that is its own credential. */
 async function list(context: RequestContext<"lease">): Promise<Response> {
 	const { environment } = context;
 	const lease = leaseOf(context);
@@ -83,6 +83,6 @@ async function get({ environment, params }: AnonymousContext): Promise<Response>
 }
 
 export const downloadRoutes = [
-	route("GET", "/api/v1/attempts/:id/needed", ["lease"], list),
+	route("GET", "/api/v1/attempts/:id/downloads", ["lease"], list),
 	route("GET", "/api/v1/files/:token", ["anyone", "lease"], get, { claims: () => ({ name: "download address", key: null }) }),
 ];

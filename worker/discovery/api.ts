@@ -1,4 +1,4 @@
-import { type TriggerRequest, triggerRequest } from "../../schema/wire/plans.ts";
+import { type TriggerRequest, triggerRequest } from "../../schema/wire/discovery.ts";
 import { readJson } from "../http/bodies.ts";
 import { onlyParameters } from "../http/queries.ts";
 import { actorOf, type RequestContext, route } from "../http/route.ts";

@@ -1,10 +1,10 @@
 import * as z from "zod";
 import * as agents from "../../schema/wire/agents.ts";
 import * as deliveries from "../../schema/wire/deliveries.ts";
+import * as plans from "../../schema/wire/discovery.ts";
 import { FORMATS_OF_FOLLOWED, FORMATS_OF_LOGS } from "../../schema/wire/log_formats.ts";
 import * as notifications from "../../schema/wire/notifications.ts";
 import * as pipelines from "../../schema/wire/pipelines.ts";
-import * as plans from "../../schema/wire/plans.ts";
 import * as projects from "../../schema/wire/projects.ts";
 import * as protocol from "../../schema/wire/protocol.ts";
 import * as resources from "../../schema/wire/resources.ts";
@@ -69,7 +69,7 @@ export const OPERATIONS: Record<string, Operation> = {
 			project: { description: "only those of this project" },
 			branch: { description: "only those of this branch of the project" },
 			kind: {
-				description: "pipeline or plan; without it plans only as long as they have not succeeded",
+				description: "pipeline, discovery or comparison; without it discovery runs only as long as they have not succeeded",
 				schema: z.enum(resources.RUN_KINDS),
 			},
 		},
@@ -322,10 +322,10 @@ export const OPERATIONS: Record<string, Operation> = {
 		answers: { 200: schedules.schedule },
 	},
 	"DELETE /api/v1/schedules/:id": { summary: "Remove a schedule that was made here", answers: { 204: null } },
-	"GET /api/v1/projects/:name/untold": {
+	"GET /api/v1/projects/:name/undelivered": {
 		summary: "What its forge, and whom its pipelines name, was to be told and was not (yet)",
 		query: { limit },
-		answers: { 200: pageOf(notifications.untold) },
+		answers: { 200: pageOf(notifications.undelivered) },
 	},
 	"GET /badge/:name": {
 		summary: "How a branch stands: <project>.svg, or <project>.json for shields.io",
@@ -443,7 +443,7 @@ export const OPERATIONS: Record<string, Operation> = {
 		body: protocol.artifactPlan,
 		answers: { 200: protocol.artifactPlanAnswer },
 	},
-	"GET /api/v1/attempts/:id/needed": { summary: "The files that the job fetches from others", answers: { 200: protocol.downloadList } },
+	"GET /api/v1/attempts/:id/downloads": { summary: "The files that the job fetches from others", answers: { 200: protocol.downloadList } },
 	"GET /api/v1/files/:token": {
 		summary: "One of those files; the address is the credential",
 		answers: { 200: "application/octet-stream" },

@@ -16,7 +16,7 @@ type Caller = RequestContext<"user">;
 /** POST /runs/:id/notify */
 async function test(context: Caller): Promise<Response> {
 	onlyParameters(context.url, []);
-	return json({ told: await testNotifications(context) } satisfies NotifyAnswer, 202);
+	return json({ notified: await testNotifications(context) } satisfies NotifyAnswer, 202);
 }
 
 /**
@@ -34,8 +34,8 @@ export async function testNotifications(context: Pick<Caller, "environment" | "p
 	throw new ApiError("conflict", "The pipeline of this run names nobody who is to be told.", { suggestions: ["Add notify to it."] });
 }
 
-/** GET /projects/:name/untold */
-async function listUntold(context: Caller): Promise<Response> {
+/** GET /projects/:name/undelivered */
+async function listUndelivered(context: Caller): Promise<Response> {
 	onlyParameters(context.url, ["limit"]);
 	const { name } = await requireProject(context);
 	const limit = integerParameter(context.url, "limit", { least: 1, most: 200, fallback: 20 });
@@ -60,5 +60,5 @@ export async function undeliveredOf(
 
 export const notificationRoutes = [
 	route("POST", "/api/v1/runs/:id/notify", ["user"], test),
-	route("GET", "/api/v1/projects/:name/untold", ["user"], listUntold),
+	route("GET", "/api/v1/projects/:name/undelivered", ["user"], listUndelivered),
 ];

@@ -54,7 +54,7 @@ export function presentRunSummary(run: RunRow, baseUrl: string): RunSummary {
 		commit: run.commit_sha === null ? null : { sha: run.commit_sha, message: run.commit_message ?? "", author: run.commit_author ?? "" },
 		pull_request: run.pull_request,
 		file: run.file,
-		planned_by: run.planned_by,
+		discovered_by: run.discovered_by,
 		trusted: run.is_trusted === 1,
 		approved_by: run.approved_by,
 		priority: run.priority,
@@ -172,7 +172,7 @@ export function presentProject(
 			found: comparison.found,
 			run_id: comparison.run_id,
 			next_at: time(comparison.next_at),
-			fault: comparison.fault,
+			error: comparison.error,
 		},
 		keep_runs: row.keep_runs,
 		keep_logs: row.keep_logs,
@@ -181,7 +181,7 @@ export function presentProject(
 			...noticesOf(row),
 			...missing.map((secret) => `There is no secret ${secret}: windlass secrets set ${secret} --project ${row.name}`),
 			...notices,
-			...(comparison?.fault ? [`The newest comparison of its refs failed, so that missed pushes are not found: ${comparison.fault}`] : []),
+			...(comparison?.error ? [`The newest comparison of its refs failed, so that missed pushes are not found: ${comparison.error}`] : []),
 		],
 		created_at: time(row.created_at),
 		updated_at: time(row.updated_at),
@@ -216,14 +216,14 @@ function apiNotices(row: ProjectRow, name: string): string[] {
 }
 
 export function presentDelivery(row: DeliveryRow): Delivery {
-	const { id, project, forge, delivery, event, verdict, reason, trigger, run_id, received_at } = row;
+	const { id, project, forge, delivery, event, outcome, reason, trigger, run_id, received_at } = row;
 	return {
 		id,
 		project,
 		forge,
 		delivery,
 		event,
-		verdict,
+		outcome,
 		reason,
 		trigger: trigger === null ? null : (JSON.parse(trigger) as Delivery["trigger"]),
 		run_id,
@@ -235,7 +235,7 @@ const TIMES_SHOWN = 5;
 
 /** @param now milliseconds since 1970: what comes next comes after that */
 export function presentSchedule(row: ScheduleRow, now: number): Schedule {
-	const { id, project, origin, cron, timezone, branch, file, pipeline, params, paused_by, fired_at, run_id, fault, created_at } = row;
+	const { id, project, origin, cron, timezone, branch, file, pipeline, params, paused_by, fired_at, run_id, error, created_at } = row;
 	const next: string[] = [];
 	for (
 		let at = nextTime(cron, timezone, now);
@@ -257,7 +257,7 @@ export function presentSchedule(row: ScheduleRow, now: number): Schedule {
 		next,
 		fired_at: time(fired_at),
 		run_id,
-		fault,
+		error,
 		created_at: time(created_at),
 	};
 }

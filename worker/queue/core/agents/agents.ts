@@ -42,7 +42,7 @@ export function registerAgent(core: Core, { tokenHash, registrationHash, name, s
 		const id = takeName(core, name, now) ?? core.newId("agent");
 		core.sql.all(
 			`INSERT INTO agents (id, rev, name, secret_hash, registration_hash, pinned_labels, labels, projects, runs, facts, version, slots, status,
-			session, instance, poll_seq, renew_seq, slots_free, has_lapsed, registered_at)
+			session, instance, poll_seq, renew_seq, slots_free, has_missed_offer, registered_at)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '{}', '', 1, 'offline', 0, ?, 0, 0, 0, 0, ?)
 			ON CONFLICT (id) DO UPDATE SET rev = excluded.rev, secret_hash = excluded.secret_hash, registration_hash = excluded.registration_hash,
 			pinned_labels = excluded.pinned_labels, labels = excluded.labels, ignored_labels = '[]', projects = excluded.projects, runs = excluded.runs,
@@ -114,7 +114,7 @@ export function openSession(core: Core, agentId: string, secretHash: string, hel
 		const { version, slots, facts, capabilities } = hello.facts;
 		const labels = effectiveLabels(JSON.parse(agent.pinned_labels) as string[], hello.facts.labels, capabilities);
 		core.sql.all(
-			`UPDATE agents SET rev = ?, session = ?, instance = ?, version = ?, slots = ?, labels = ?, ignored_labels = ?, facts = ?, capabilities = ?, status = 'online', has_lapsed = 0,
+			`UPDATE agents SET rev = ?, session = ?, instance = ?, version = ?, slots = ?, labels = ?, ignored_labels = ?, facts = ?, capabilities = ?, status = 'online', has_missed_offer = 0,
 			poll_seq = CASE WHEN ? THEN poll_seq ELSE 0 END, renew_seq = CASE WHEN ? THEN renew_seq ELSE 0 END, slots_free = CASE WHEN ? THEN slots_free ELSE 0 END,
 			drained_by = CASE WHEN ? THEN drained_by END, drained_at = CASE WHEN ? THEN drained_at END, last_seen_at = ?
 			WHERE id = ?`,

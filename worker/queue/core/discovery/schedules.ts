@@ -27,7 +27,7 @@ export interface ScheduleRow {
 	fired_at: number | null;
 	run_id: string | null;
 	/** Why it made no run when it came last; null if it did. */
-	fault: string | null;
+	error: string | null;
 	created_at: number;
 }
 
@@ -41,7 +41,7 @@ export interface FileSchedule {
 }
 
 const MAX_SCHEDULES_PER_PROJECT = 200;
-const MAX_FAULT_CHARACTERS = 500;
+const MAX_ERROR_CHARACTERS = 500;
 
 export function listSchedules(core: Core, project: string): ScheduleRow[] {
 	return core.sql.all<ScheduleRow>("SELECT * FROM schedules WHERE project = ? ORDER BY id", project);
@@ -143,12 +143,12 @@ export function fireSchedule(core: Core, id: string): void {
 
 /** Notes the run that a schedule has made; one that is gone needs nothing. */
 export function recordScheduled(core: Core, id: string, runId: string): void {
-	core.sql.all("UPDATE schedules SET run_id = ?, fault = NULL WHERE id = ?", runId, id);
+	core.sql.all("UPDATE schedules SET run_id = ?, error = NULL WHERE id = ?", runId, id);
 }
 
 /** Notes why a schedule has made no run, and will make none before something is changed. */
-export function recordScheduleError(core: Core, id: string, fault: string): void {
-	core.sql.all("UPDATE schedules SET fault = ? WHERE id = ?", fault.slice(0, MAX_FAULT_CHARACTERS), id);
+export function recordScheduleError(core: Core, id: string, error: string): void {
+	core.sql.all("UPDATE schedules SET error = ? WHERE id = ?", error.slice(0, MAX_ERROR_CHARACTERS), id);
 }
 
 function insert(

@@ -1,5 +1,5 @@
 import { jobsMeant } from "../../../../schema/pipeline/resolve/resolve.ts";
-import type { Plan } from "../../../../schema/pipeline/resolve/resolved.ts";
+import type { Discovery } from "../../../../schema/pipeline/resolve/resolved.ts";
 import type { SettledJob } from "../../../../schema/pipeline/runtime/settle.ts";
 import type { CheckoutChoice } from "../../../../schema/wire/checkout.ts";
 import { ApiError } from "../../../../schema/wire/errors.ts";
@@ -7,7 +7,7 @@ import type { Commit, Finish, PinnedCommit } from "../../../../schema/wire/proto
 import type { ArtifactKind } from "../../../../schema/wire/resources.ts";
 import { type AttemptState, isTerminal, type JobState, type Reason } from "../../../../schema/wire/states.ts";
 import { type Core, command, nextRev, PRESENCE_MS } from "../core.ts";
-import { carryOut, type Planned } from "../discovery/discovery_jobs.ts";
+import { type Discovered, handleDiscovered } from "../discovery/discovery_jobs.ts";
 import { takeRefs } from "../discovery/refs.ts";
 import { addEffect } from "../effects/effects.ts";
 import { noteStatus } from "../effects/statuses.ts";
@@ -171,11 +171,11 @@ export function downloadableJobs(core: Core, lease: LeaseClaims): DownloadableJo
 	);
 }
 
-/** The plan that this live attempt carries out, with its run; null if it is none. @throws ApiError as `liveAttempt` does */
-export function discoveryOfAttempt(core: Core, lease: LeaseClaims): { plan: Plan; run: RunRow } | null {
+/** The task of the discovery job of this live attempt, with its run; null if the job is no discovery job. @throws ApiError as `liveAttempt` does */
+export function discoveryOfAttempt(core: Core, lease: LeaseClaims): { discovery: Discovery; run: RunRow } | null {
 	const attempt = liveAttempt(core, lease);
-	const { plan } = definitionOf(core, jobOf(core, attempt));
-	return plan && { plan, run: findRun(core, attempt.run_id) as RunRow };
+	const { discovery } = definitionOf(core, jobOf(core, attempt));
+	return discovery && { discovery, run: findRun(core, attempt.run_id) as RunRow };
 }
 
 /** An agent hands an offer back; it will not get this job again for a while. An offer that is gone needs nothing. */
@@ -264,7 +264,7 @@ function describeCommit(core: Core, run: RunRow, { message, author }: Commit): v
  * @returns what the agent is answered, as `answeredState` says
  * @param digest sha256 of the submitted result
  * @param artifacts what the result makes visible, with the object of each
- * @param planned what a plan has found that is to be run
+ * @param discovered the runs that a discovery job has found
  * @throws ApiError `conflict` for another result after the first, `attempt_finished`, `attempt_superseded`
  */
 export function finishAttempt(
@@ -273,7 +273,7 @@ export function finishAttempt(
 	finish: Finish,
 	digest: string,
 	artifacts: readonly SavedArtifact[],
-	planned: Planned | null = null,
+	discovered: Discovered | null = null,
 ): AttemptState {
 	const body = () => {
 		const attempt = findAttempt(core, lease.attemptId);
@@ -295,7 +295,7 @@ export function finishAttempt(
 		endAttempt(core, attempt, finish.state, finish.reason, finish.exit_code, finish.log);
 		indexTests(core, attempt, artifacts);
 		const counts = finish.state === "succeeded" && job.state === "running";
-		if (planned && counts) carryOut(core, job, planned);
+		if (discovered && counts) handleDiscovered(core, job, discovered);
 		if (finish.refs && counts) takeRefs(core, job, attempt, finish.refs);
 		endOrRetry(core, job, attempt, finish.state, finish.reason, finish.exit_code);
 		return answeredState({ id: attempt.id, state: finish.state }, findJob(core, job.id) as JobRow);

@@ -47,7 +47,7 @@ export function endAttempt(
 	markDirty(core, attempt.id, attempt.run_id);
 	clearTimers(core, ["lease", "job_timeout", "cancel"], attempt.id);
 	addEffect(core, attempt.id, {
-		kind: "seal",
+		kind: "archive_log",
 		attemptId: attempt.id,
 		leaseId: attempt.lease_id,
 		runId: attempt.run_id,
@@ -88,9 +88,9 @@ export function endOrPark(core: Core, job: JobRow, reason: Reason): void {
 		endJob(core, job, "lose", "cancelled", whyCancelled(job), null);
 		return;
 	}
-	core.sql.all("UPDATE jobs SET uncounted = uncounted + 1 WHERE id = ?", job.id);
+	core.sql.all("UPDATE jobs SET snoozes = snoozes + 1 WHERE id = ?", job.id);
 	moveJob(core, job, "lose", reason, "blocked");
-	setTimer(core, "backoff", job.id, core.now() + Math.min(MAX_PARK_MS, PARK_MS * 2 ** job.uncounted));
+	setTimer(core, "backoff", job.id, core.now() + Math.min(MAX_PARK_MS, PARK_MS * 2 ** job.snoozes));
 	updateRun(core, job.run_id);
 }
 
@@ -117,7 +117,7 @@ function whyCancelled(job: JobRow): Reason {
 
 /** How many attempts there were, of those that count. */
 function countOf(job: JobRow, attempt: AttemptRow): number {
-	return attempt.number - job.uncounted;
+	return attempt.number - job.snoozes;
 }
 
 function retryLater(
@@ -129,7 +129,7 @@ function retryLater(
 	reason: Reason | null,
 	leastPause = 0,
 ): void {
-	// A first loss is hardly the job's doing: it goes straight back to the head of its lane.
+	// A first loss is hardly the job's doing: it goes straight back to the head of its partition.
 	const count = countOf(job, attempt);
 	const isImmediate = cause === "lost" && count === 1;
 	const backoff = isImmediate ? 0 : Math.min(MAX_BACKOFF_MS, core.settings.retryBackoffMs * 2 ** (count - 1));

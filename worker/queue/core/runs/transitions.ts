@@ -6,7 +6,7 @@ import { markDirty } from "../record/outbox.ts";
 import type { JobRow } from "../rows.ts";
 
 /** What can be done to a job. */
-export type JobCommand = "queue" | "offer" | "lapse" | "start" | "cancel" | "finish" | "lose" | "skip" | "give_up";
+export type JobCommand = "queue" | "offer" | "requeue" | "start" | "cancel" | "finish" | "lose" | "skip" | "abandon";
 
 /** A cell of the table: the states that may follow, nothing to do, or the refusal to answer with. */
 type Cell = { to: readonly JobState[] } | "ignore" | { refuse: ErrorCode };
@@ -19,13 +19,13 @@ const superseded: Cell = { refuse: "attempt_superseded" };
 const TERMINAL: Record<JobCommand, Cell> = {
 	queue: IGNORE,
 	offer: { refuse: "conflict" },
-	lapse: IGNORE,
+	requeue: IGNORE,
 	start: over,
 	cancel: IGNORE,
 	finish: over,
 	lose: IGNORE,
 	skip: IGNORE,
-	give_up: IGNORE,
+	abandon: IGNORE,
 };
 
 /** The state machine of a job: state × command. Whatever is not listed as `to` cannot be written. */
@@ -33,57 +33,57 @@ export const JOB_TRANSITIONS: Record<JobState, Record<JobCommand, Cell>> = {
 	blocked: {
 		queue: { to: ["queued"] },
 		offer: { refuse: "conflict" },
-		lapse: IGNORE,
+		requeue: IGNORE,
 		start: superseded,
 		cancel: { to: ["cancelled"] },
 		finish: superseded,
 		lose: IGNORE,
 		skip: { to: ["skipped"] },
-		give_up: { to: ["errored"] },
+		abandon: { to: ["errored"] },
 	},
 	queued: {
 		queue: IGNORE,
 		offer: { to: ["leased"] },
-		lapse: IGNORE,
+		requeue: IGNORE,
 		start: superseded,
 		cancel: { to: ["cancelled"] },
 		finish: superseded,
 		lose: IGNORE,
 		skip: { to: ["skipped"] },
-		give_up: { to: ["errored"] },
+		abandon: { to: ["errored"] },
 	},
 	leased: {
 		queue: IGNORE,
 		offer: { refuse: "conflict" },
-		lapse: { to: ["queued"] },
+		requeue: { to: ["queued"] },
 		start: { to: ["running"] },
 		cancel: { to: ["cancelled"] },
 		finish: superseded,
 		lose: IGNORE,
 		skip: { to: ["skipped"] },
-		give_up: { to: ["errored"] },
+		abandon: { to: ["errored"] },
 	},
 	running: {
 		queue: IGNORE,
 		offer: { refuse: "conflict" },
-		lapse: IGNORE,
+		requeue: IGNORE,
 		start: superseded,
 		cancel: { to: ["cancelling"] },
 		finish: { to: ["succeeded", "failed", "errored", "timed_out", "cancelled", "blocked"] },
 		lose: { to: ["blocked", "errored"] },
 		skip: IGNORE,
-		give_up: IGNORE,
+		abandon: IGNORE,
 	},
 	cancelling: {
 		queue: IGNORE,
 		offer: { refuse: "conflict" },
-		lapse: IGNORE,
+		requeue: IGNORE,
 		start: superseded,
 		cancel: IGNORE,
 		finish: { to: ["cancelled"] },
 		lose: { to: ["cancelled"] },
 		skip: IGNORE,
-		give_up: IGNORE,
+		abandon: IGNORE,
 	},
 	succeeded: TERMINAL,
 	failed: TERMINAL,
