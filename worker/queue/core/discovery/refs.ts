@@ -4,6 +4,7 @@ import { type Core, command } from "../core.ts";
 import { addEffect } from "../effects/effects.ts";
 import { type AttemptRow, findRun, type JobRow, type RunRow } from "../rows.ts";
 import { acceptOnce, acceptRun, type Submit } from "../runs/submit.ts";
+import { insertInto } from "../sql.ts";
 import { compareSoon, findComparison, findUnfinished } from "./comparisons.ts";
 
 /**
@@ -109,16 +110,14 @@ function hear(core: Core, heard: DeliveredRef, runId: string | null): void {
 }
 
 function hearCommit(core: Core, { project, ref, sha, isCompared }: DeliveredRef, runId: string | null): void {
+	const row = { project, ref, sha, is_compared: isCompared ? 1 : 0, run_id: runId, at: core.now() };
 	core.sql.all(
-		`INSERT INTO delivered_commits (project, ref, sha, is_compared, run_id, at) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (project, ref, sha) DO UPDATE
-		SET is_compared = excluded.is_compared, run_id = coalesce(excluded.run_id, run_id), at = excluded.at`,
-		project,
-		ref,
-		sha,
-		isCompared ? 1 : 0,
-		runId,
-		core.now(),
+		...insertInto(
+			"delivered_commits",
+			row,
+			`ON CONFLICT (project, ref, sha) DO UPDATE
+			SET is_compared = excluded.is_compared, run_id = coalesce(excluded.run_id, run_id), at = excluded.at`,
+		),
 	);
 }
 

@@ -3,6 +3,7 @@ import { ApiError, notFound } from "../../../../schema/wire/errors.ts";
 import type { ScheduleOrigin, ScheduleRequest } from "../../../../schema/wire/schedules.ts";
 import { type Core, command } from "../core.ts";
 import { addEffect } from "../effects/effects.ts";
+import { insertInto } from "../sql.ts";
 import { clearTimer, setTimer } from "../timers.ts";
 
 /**
@@ -158,20 +159,9 @@ function insert(
 	origin: ScheduleOrigin,
 	wanted: Omit<ScheduleRequest, "file"> & { file: string | null },
 ): void {
-	core.sql.all(
-		`INSERT INTO schedules (id, project, origin, file, pipeline, cron, timezone, branch, params, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		id,
-		project,
-		origin,
-		wanted.file,
-		wanted.pipeline,
-		wanted.cron,
-		wanted.timezone,
-		wanted.branch,
-		JSON.stringify(wanted.params),
-		core.now(),
-	);
+	const { file, pipeline, cron, timezone, branch, params } = wanted;
+	const row = { id, project, origin, file, pipeline, cron, timezone, branch, params: JSON.stringify(params), created_at: core.now() };
+	core.sql.all(...insertInto("schedules", row));
 	arm(core, findSchedule(core, id));
 }
 

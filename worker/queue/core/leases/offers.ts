@@ -7,6 +7,7 @@ import { type AgentRow, findAgent, findJob, type OfferRow } from "../rows.ts";
 import { isGroupFull } from "../runs/groups.ts";
 import { afterJobEnded } from "../runs/progress.ts";
 import { moveJob } from "../runs/transitions.ts";
+import { insertInto } from "../sql.ts";
 import { clearTimer, setTimer } from "../timers.ts";
 import { pauseOf } from "./pause.ts";
 
@@ -199,16 +200,10 @@ function offerJob(core: Core, agent: AgentRow, jobId: string): void {
 	moveJob(core, job, "offer", { code: "offered", text: `Offered to agent ${agent.name}.` });
 	const attemptId = core.newId("attempt");
 	const expiresAt = core.now() + core.settings.claimWindowMs;
-	core.sql.all(
-		"INSERT INTO offers (attempt_id, job_id, agent_id, session, lease_id, shard, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		attemptId,
-		jobId,
-		agent.id,
-		agent.session,
-		core.newSecret(),
-		shardOf(attemptId, core.settings.logShards),
-		expiresAt,
-	);
+	const shard = shardOf(attemptId, core.settings.logShards);
+	const { id: agent_id, session } = agent;
+	const row = { attempt_id: attemptId, job_id: jobId, agent_id, session, lease_id: core.newSecret(), shard, expires_at: expiresAt };
+	core.sql.all(...insertInto("offers", row));
 	setTimer(core, "offer", attemptId, expiresAt);
 }
 

@@ -6,6 +6,7 @@ import { type Core, nextRev } from "../core.ts";
 import { addEffect } from "../effects/effects.ts";
 import { markDirty } from "../record/outbox.ts";
 import { type AttemptRow, findJob, type JobRow, jobOf } from "../rows.ts";
+import { named } from "../sql.ts";
 import { clearTimers, setTimer } from "../timers.ts";
 import { definitionOf } from "./definitions.ts";
 import { advance, afterJobEnded, updateRun } from "./progress.ts";
@@ -30,18 +31,15 @@ export function endAttempt(
 	log: { bytes: number | null; sha256: string | null; incomplete: boolean },
 ): void {
 	const [ended] = core.sql.all(
-		`UPDATE attempts SET state = ?, reason_code = ?, reason_text = ?, exit_code = ?, finished_at = ?, log_bytes = coalesce(?, log_bytes),
-		log_sha256 = ?, log_incomplete = ?, rev = ? WHERE id = ? AND state IN ('running', 'cancelling') RETURNING id`,
-		state,
-		reason?.code ?? null,
-		reason?.text ?? null,
-		exitCode,
-		core.now(),
-		log.bytes,
-		log.sha256,
-		log.incomplete ? 1 : 0,
-		nextRev(core),
-		attempt.id,
+		...named(
+			`UPDATE attempts SET state = :state, reason_code = :code, reason_text = :text, exit_code = :exit_code, finished_at = :now,
+			log_bytes = coalesce(:bytes, log_bytes), log_sha256 = :sha256, log_incomplete = :incomplete, rev = :rev
+			WHERE id = :id AND state IN ('running', 'cancelling') RETURNING id`,
+			{
+				...{ id: attempt.id, state, code: reason?.code ?? null, text: reason?.text ?? null, exit_code: exitCode, now: core.now() },
+				...{ bytes: log.bytes, sha256: log.sha256, incomplete: log.incomplete ? 1 : 0, rev: nextRev(core) },
+			},
+		),
 	);
 	if (!ended) throw new Error(`attempt ${attempt.id} is not live`);
 	markDirty(core, attempt.id, attempt.run_id);

@@ -8,6 +8,7 @@ import { noteStatus } from "../effects/statuses.ts";
 import { noteEvent } from "../record/events.ts";
 import { markDirty } from "../record/outbox.ts";
 import { findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
+import { named } from "../sql.ts";
 import { setTimer } from "../timers.ts";
 import { definitionOf, pipelineOf } from "./definitions.ts";
 import { GROUP_SLOT, groupName, jobsBefore, nextToAdmit } from "./groups.ts";
@@ -198,15 +199,14 @@ function setRun(
 	{ state: next, reason, startedAt, warnings }: { state: RunState; reason: Reason | null; startedAt: number | null; warnings: number },
 ): void {
 	core.sql.all(
-		"UPDATE runs SET state = ?, reason_code = ?, reason_text = ?, started_at = ?, finished_at = ?, warnings = ?, rev = ? WHERE id = ?",
-		next,
-		reason?.code ?? null,
-		reason?.text ?? null,
-		startedAt,
-		isTerminal(next) ? core.now() : null,
-		warnings,
-		nextRev(core),
-		run.id,
+		...named(
+			`UPDATE runs SET state = :state, reason_code = :code, reason_text = :text, started_at = :started, finished_at = :finished, warnings = :warnings,
+			rev = :rev WHERE id = :id`,
+			{
+				...{ id: run.id, state: next, code: reason?.code ?? null, text: reason?.text ?? null, started: startedAt, warnings },
+				...{ finished: isTerminal(next) ? core.now() : null, rev: nextRev(core) },
+			},
+		),
 	);
 	if (next !== run.state) noteEvent(core, { runId: run.id, jobId: null, from: run.state, to: next, reason });
 	markDirty(core, run.id, run.id);

@@ -4,6 +4,7 @@ import { type Core, nextRev } from "../core.ts";
 import { noteEvent } from "../record/events.ts";
 import { markDirty } from "../record/outbox.ts";
 import type { JobRow } from "../rows.ts";
+import { named } from "../sql.ts";
 
 /** What can be done to a job. */
 export type JobCommand = "queue" | "offer" | "requeue" | "start" | "cancel" | "finish" | "lose" | "skip" | "abandon";
@@ -115,17 +116,14 @@ export function moveJob(core: Core, job: JobRow, verb: JobCommand, reason: Reaso
 	if (!cell.to.includes(next)) throw new Error(`no way from ${job.state} by ${verb} to ${next}`);
 	const now = core.now();
 	const changed = core.sql.all(
-		`UPDATE jobs SET state = ?1, reason_code = ?2, reason_text = ?3, finished_at = ?4,
-		queued_at = CASE ?1 WHEN 'queued' THEN ?5 ELSE queued_at END, rev = ?8
-		WHERE id = ?6 AND state = ?7 RETURNING id`,
-		next,
-		reason?.code ?? null,
-		reason?.text ?? null,
-		isTerminal(next) ? now : null,
-		now,
-		job.id,
-		job.state,
-		nextRev(core),
+		...named(
+			`UPDATE jobs SET state = :next, reason_code = :code, reason_text = :text, finished_at = :finished,
+			queued_at = CASE :next WHEN 'queued' THEN :now ELSE queued_at END, rev = :rev WHERE id = :id AND state = :state RETURNING id`,
+			{
+				...{ id: job.id, state: job.state, next, code: reason?.code ?? null, text: reason?.text ?? null },
+				...{ finished: isTerminal(next) ? now : null, now, rev: nextRev(core) },
+			},
+		),
 	);
 	if (changed.length !== 1) throw new Error(`job ${job.id} is no longer ${job.state}`);
 	noteEvent(core, { runId: job.run_id, jobId: job.id, from: job.state, to: next, reason });
