@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { CONFIG_FILE, CONFIG_FOLDER, usualFolders } from "../schema/wire/plans.ts";
+import { CONFIG_FILE, CONFIG_FOLDER, usualFolders } from "../schema/wire/discovery.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Finds and reads pipeline files. */

@@ -20,7 +20,7 @@ import { takeFoundRefs } from "./webhooks/take_found_refs.ts";
 /** Makes an effect happen. @returns where a log lies that was sealed */
 export async function performEffect(environment: Environment, core: Core, effect: Effect): Promise<ArchivedLog | null> {
 	switch (effect.kind) {
-		case "seal": {
+		case "archive_log": {
 			const { shard, ...seal } = effect;
 			return environment.LOG_SHARD.getByName(`log:${shard}`).seal({ ...seal, team: core.team });
 		}
@@ -41,7 +41,7 @@ export async function performEffect(environment: Environment, core: Core, effect
 		case "compare_refs":
 			await compareRefs(environment, core, effect.project);
 			return null;
-		case "take_found_refs":
+		case "submit_found_refs":
 			await takeFoundRefs(environment, core.team, effect);
 			return null;
 		case "commit_status":

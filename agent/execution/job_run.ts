@@ -3,8 +3,8 @@ import path from "node:path";
 import type { Offering } from "../../schema/pipeline/validate/requirements.ts";
 import { firstUnmetRequirement } from "../../schema/pipeline/validate/requirements.ts";
 import { plainText } from "../../schema/text/ansi.ts";
+import type { DiscoveryResult, DiscoveryWork } from "../../schema/wire/discovery.ts";
 import { formatDuration } from "../../schema/wire/duration.ts";
-import type { DiscoveryResult, DiscoveryWork } from "../../schema/wire/plans.ts";
 import { type Assignment, type Commit, commitAnswer } from "../../schema/wire/protocol.ts";
 import type { ListedRef } from "../../schema/wire/refs.ts";
 import type { Step } from "../../schema/wire/resources.ts";
@@ -85,7 +85,7 @@ export class JobRun implements Job {
 	#ending: Promise<void> | null = null;
 	#lastOutputAt = 0;
 	/** What a plan has found. */
-	#planned: DiscoveryResult | null = null;
+	#discovered: DiscoveryResult | null = null;
 	/** By what git in the steps reads and writes the project's own repository. */
 	#credentialHelper: CredentialHelper | null = null;
 	/** The refs that were listed. */
@@ -165,7 +165,7 @@ export class JobRun implements Job {
 		const { state, exitCode: exit_code } = outcome;
 		const reason = outcome.reason && { ...outcome.reason, text: plainText(this.#masker.text(outcome.reason.text)) };
 		const outputs = Object.fromEntries(Object.entries(results.outputs).map(([name, value]) => [name, this.#masker.text(value)]));
-		return { state, exit_code, reason, ...results, outputs, plan: this.#planned, refs: this.#refs };
+		return { state, exit_code, reason, ...results, outputs, discovery: this.#discovered, refs: this.#refs };
 	}
 
 	/** The outcome, with a word on what the disk has not taken of the log. */
@@ -192,7 +192,8 @@ export class JobRun implements Job {
 		rejectUntrusted(assignment);
 		if (!cgroup)
 			await this.spool.say(":: this agent has no control group of its own: a process that detaches itself completely may outlive the job");
-		if (assignment.plan && assignment.source && "git" in assignment.source) return this.#plan(assignment.source, assignment.plan);
+		if (assignment.discovery && assignment.source && "git" in assignment.source)
+			return this.#discover(assignment.source, assignment.discovery);
 		if (assignment.lists_refs && assignment.source && "git" in assignment.source) return this.#listRefs(assignment.source);
 		let commit: Commit | null = null;
 		if (assignment.source) {
@@ -306,14 +307,14 @@ export class JobRun implements Job {
 	}
 
 	/** Finds out what the repository wants to be run, in place of running anything. */
-	async #plan(source: GitSource, plan: DiscoveryWork): Promise<Outcome> {
+	async #discover(source: GitSource, work: DiscoveryWork): Promise<Outcome> {
 		return this.#firstPhase(async () => {
 			const checkout = await this.#beginCheckout(source);
 			const { commit, ref } = await fetchOnly(checkout);
 			await this.#sayCommit(commit);
 			this.#steps.end(0, "succeeded", 0);
-			this.#planned = await this.#phase(1, ":: what is to be run", () =>
-				lookUp(new Git(checkout, this.#workspace), { sha: commit.sha, ref }, plan, (text) => this.spool.say(text)),
+			this.#discovered = await this.#phase(1, ":: what is to be run", () =>
+				lookUp(new Git(checkout, this.#workspace), { sha: commit.sha, ref }, work, (text) => this.spool.say(text)),
 			);
 			return SUCCESS;
 		});
@@ -573,12 +574,12 @@ interface Phases {
 	results: number | null;
 }
 
-function phasesOf({ source, steps, artifacts, container, reports, plan, lists_refs }: Assignment): Phases {
+function phasesOf({ source, steps, artifacts, container, reports, discovery, lists_refs }: Assignment): Phases {
 	const names: string[] = [];
 	const add = (name: string | null) => (name === null ? null : names.push(name) - 1);
 	const checkOutName = lists_refs ? "list the refs" : "check out";
 	add(source ? ("git" in source ? checkOutName : "unpack the source") : null);
-	add(plan ? "find out what is to be run" : null);
+	add(discovery ? "find out what is to be run" : null);
 	const fetch = add(artifacts.fetch.length > 0 ? "fetch artifacts" : null);
 	const prepared = add(container ? "prepare the container" : null);
 	const first = names.length;

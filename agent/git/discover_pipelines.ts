@@ -1,5 +1,5 @@
-import { MAX_CHANGED_PATHS, MAX_PLAN_BYTES, MAX_PLAN_FILE_BYTES, MAX_PLAN_FILES } from "../../schema/wire/limits.ts";
-import { CONFIG_FILES, CONFIG_FOLDER, type DiscoveryResult, type DiscoveryWork } from "../../schema/wire/plans.ts";
+import { CONFIG_FILES, CONFIG_FOLDER, type DiscoveryResult, type DiscoveryWork } from "../../schema/wire/discovery.ts";
+import { MAX_CHANGED_PATHS, MAX_DISCOVERY_BYTES, MAX_DISCOVERY_FILE_BYTES, MAX_DISCOVERY_FILES } from "../../schema/wire/limits.ts";
 import { JobError } from "../execution/outcome.ts";
 import { CheckoutFailed, type Git, GitFailed } from "./git.ts";
 
@@ -31,7 +31,7 @@ export async function lookUp(
 	else if (changes) await say(":: what has changed cannot be told");
 	if (default_branch === undefined || (await hasBranch(git, default_branch))) return { files, changed };
 	await say(`:: the repository has no branch ${default_branch}, which the project names as its default branch`);
-	return { files, changed, lacks_default_branch: true };
+	return { files, changed, is_default_branch_missing: true };
 }
 
 async function hasBranch(git: Git, name: string): Promise<boolean> {
@@ -49,17 +49,17 @@ async function readFiles(git: Git, sha: string, config: string | null): Promise<
 	const folders = roots.filter(({ isFolder }) => isFolder).map(({ path }) => `${path}/`);
 	const inside = folders.length > 0 ? await listed(git, sha, folders) : [];
 	const files = [...roots, ...inside.filter(({ path }) => /\.ya?ml$/.test(path))].filter(({ isFolder }) => !isFolder);
-	if (files.length > MAX_PLAN_FILES)
-		throw new JobError("config_invalid", `${files.length} files say what is to be run; at most ${MAX_PLAN_FILES} are read.`, "failed");
+	if (files.length > MAX_DISCOVERY_FILES)
+		throw new JobError("config_invalid", `${files.length} files say what is to be run; at most ${MAX_DISCOVERY_FILES} are read.`, "failed");
 	const result: DiscoveryResult["files"] = [];
 	let bytes = 0;
 	for (const { path, object } of files) {
 		const size = Number(await git.output("cat-file", "-s", object));
-		if (size > MAX_PLAN_FILE_BYTES)
-			throw new JobError("config_invalid", `${path} has ${size} bytes; a pipeline file has at most ${MAX_PLAN_FILE_BYTES}.`, "failed");
+		if (size > MAX_DISCOVERY_FILE_BYTES)
+			throw new JobError("config_invalid", `${path} has ${size} bytes; a pipeline file has at most ${MAX_DISCOVERY_FILE_BYTES}.`, "failed");
 		bytes += size;
-		if (bytes > MAX_PLAN_BYTES)
-			throw new JobError("config_invalid", `The files that say what is to be run have more than ${MAX_PLAN_BYTES} bytes.`, "failed");
+		if (bytes > MAX_DISCOVERY_BYTES)
+			throw new JobError("config_invalid", `The files that say what is to be run have more than ${MAX_DISCOVERY_BYTES} bytes.`, "failed");
 		result.push({ path, text: await git.text("cat-file", "blob", object) });
 	}
 	return result;

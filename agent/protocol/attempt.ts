@@ -244,7 +244,7 @@ function failedResult(text: string): JobResult {
 		outputs: {},
 		tests: null,
 		coverage: null,
-		plan: null,
+		discovery: null,
 		refs: null,
 	};
 }

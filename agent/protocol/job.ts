@@ -1,4 +1,4 @@
-import type { DiscoveryResult } from "../../schema/wire/plans.ts";
+import type { DiscoveryResult } from "../../schema/wire/discovery.ts";
 import type { Assignment, FinishBody, Intervals } from "../../schema/wire/protocol.ts";
 import type { ListedRef } from "../../schema/wire/refs.ts";
 import type { CoverageTotals, Step, TestTotals } from "../../schema/wire/resources.ts";
@@ -21,7 +21,7 @@ export interface JobResult {
 	tests: TestTotals | null;
 	coverage: CoverageTotals | null;
 	/** What a plan has found. */
-	plan: DiscoveryResult | null;
+	discovery: DiscoveryResult | null;
 	/** The refs of the source, if the job was to list them. */
 	refs: ListedRef[] | null;
 }

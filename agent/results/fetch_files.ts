@@ -33,7 +33,7 @@ const LEAST_BYTES_PER_MS = 256;
  */
 export async function fetchFiles(fetching: Fetching): Promise<DownloadList["items"]> {
 	const { client, attempt, signal } = fetching;
-	const path = `/api/v1/attempts/${attempt.id}/needed`;
+	const path = `/api/v1/attempts/${attempt.id}/downloads`;
 	let items: DownloadList["items"];
 	try {
 		({ items } = await untilAnswered(() => client.fetch(downloadList, { method: "GET", path, token: attempt.token, signal }), signal));

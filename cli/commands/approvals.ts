@@ -42,7 +42,7 @@ export function declineCommand(): Command {
 async function waitingJob(connection: Connection, id: string): Promise<string> {
 	if (kindOf(id) === "jobs") return id;
 	const run = await connection.json<Run>(`/api/v1/runs/${id}`);
-	const waiting = run.jobs.filter((job) => job.state === "blocked" && job.reason?.code === "gate");
+	const waiting = run.jobs.filter((job) => job.state === "blocked" && job.reason?.code === "approval");
 	// An untrusted run needs an approval as a whole before any of its jobs.
 	if (waiting.length === 0 || (!run.trusted && run.approved_by === null)) return id;
 	if (waiting.length > 1) throw new UsageError(`Several jobs of this run wait for an approval. Name one of:\n${jobList(waiting)}`);

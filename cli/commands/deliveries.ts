@@ -8,7 +8,7 @@ import { printAddress } from "./submitted_run.ts";
 
 /** `windlass deliveries`: the webhook deliveries of forges, and their outcomes. */
 
-const COLORS = { accepted: "green", ignored: "gray", refused: "red", received: "yellow" } as const;
+const COLORS = { accepted: "green", ignored: "gray", rejected: "red", received: "yellow" } as const;
 
 export function deliveriesCommand(): Command {
 	return new Command("deliveries")
@@ -24,7 +24,7 @@ export function deliveriesCommand(): Command {
 					if (flags.output === "json") return printJson(items);
 					if (items.length === 0)
 						return print(`Project ${project} has no delivery yet. windlass projects show ${project} shows the address of its webhook.`);
-					const rows = items.map((one) => [paint(COLORS[one.verdict], one.verdict), one.event, one.reason, ago(one.received_at), one.id]);
+					const rows = items.map((one) => [paint(COLORS[one.outcome], one.outcome), one.event, one.reason, ago(one.received_at), one.id]);
 					print(table([["outcome", "event", "reason", "received", "id"], ...rows]));
 				}),
 		)
@@ -41,7 +41,7 @@ export function deliveriesCommand(): Command {
 							["project", one.project],
 							["forge", `${one.forge}, its id: ${one.delivery}`],
 							["event", one.event],
-							["outcome", `${paint(COLORS[one.verdict], one.verdict)}: ${one.reason}`],
+							["outcome", `${paint(COLORS[one.outcome], one.outcome)}: ${one.reason}`],
 							["trigger", trigger ? `${trigger.actor}: ${trigger.ref} ${trigger.sha?.slice(0, 12) ?? ""}` : "–"],
 							["run", one.run_id ?? "–"],
 							["received", ago(one.received_at)],

@@ -97,7 +97,7 @@ export function projectsCommand(): Command {
 			command("undelivered", "List the statuses and notifications that are not sent.", "windlass projects undelivered web")
 				.argument(...PROJECT)
 				.action(async (name: string, flags: Flags) => {
-					const { items } = await new Connection(flags).json<Page<Undelivered>>(`${addressOf(name)}/untold`);
+					const { items } = await new Connection(flags).json<Page<Undelivered>>(`${addressOf(name)}/undelivered`);
 					if (flags.output === "json") printJson(items);
 					else print(undeliveredText(items));
 				}),

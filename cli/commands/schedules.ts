@@ -35,7 +35,7 @@ function show(items: readonly Schedule[], output: string): void {
 		`${one.cron} ${one.timezone}`,
 		subject(one),
 		one.paused_by === null ? (one.next[0] ?? "never") : paint("yellow", `paused by ${one.paused_by}`),
-		one.fault === null ? ago(one.fired_at) : paint("red", `${ago(one.fired_at)}, no run: ${one.fault}`),
+		one.error === null ? ago(one.fired_at) : paint("red", `${ago(one.fired_at)}, no run: ${one.error}`),
 		one.id,
 	]);
 	print(table([["time", "runs", "next", "last", "id"], ...rows]));

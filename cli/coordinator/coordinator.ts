@@ -72,7 +72,7 @@ export class Coordinator {
 			const coordinator = new Coordinator(host, secret, disk, addresses, { token, code });
 			await coordinator.#post("/api/v1/host/prepare");
 			if (masterKeys.former !== null) coordinator.hasRotated = await coordinator.#rotateSecrets(log);
-			await disk.start((fault) => coordinator.#post("/api/v1/host/disk", { fault }));
+			await disk.start((error) => coordinator.#post("/api/v1/host/disk", { error }));
 			return coordinator;
 		} catch (error) {
 			await host.stop();

@@ -104,7 +104,7 @@ function assignmentOf({ pipeline, secrets }: LocalHost, job: SettledJob): Assign
 		services: job.services,
 		outputs: job.outputs,
 		reports: job.reports,
-		plan: null,
+		discovery: null,
 		lists_refs: false,
 		source: { upload: "this folder" },
 		artifacts: { save: job.artifacts.save, entries: job.artifacts.entries, fetch: [...new Set(job.artifacts.fetch.map(({ key }) => key))] },

@@ -74,7 +74,7 @@ export class LocalCoordinator implements FileCoordinator {
 	async #answer({ method, path: address, json, bytes }: Call): Promise<unknown> {
 		if (method === "PUT") return this.#put(address, bytes);
 		if (address.endsWith("/artifacts")) return this.#plan((json as { files: { path: string; size: number }[] }).files);
-		if (address.endsWith("/needed")) return { items: this.#needed() } satisfies DownloadList;
+		if (address.endsWith("/downloads")) return { items: this.#needed() } satisfies DownloadList;
 		throw new Error(`a local job makes no call ${method} ${address}`);
 	}
 

@@ -99,7 +99,7 @@ async function runJob(job: LocalJob, options: LocalOptions, run: LocalRun): Prom
 	if (decision.is === "broken") return endJob(job, "errored", decision.reason);
 	if (decision.is === "waiting") throw new Error("a job waits for one that has ended");
 	if (job.definition.approval && !options.approve)
-		return endJob(job, "skipped", { code: "gate", text: "It waits for an approval. Use --approve to run it." });
+		return endJob(job, "skipped", { code: "approval", text: "It waits for an approval. Use --approve to run it." });
 	const problem = await obstacle(decision.job, options, run);
 	if (problem) return endJob(job, "errored", problem);
 	host.coordinator.begin(

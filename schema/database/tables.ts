@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import type { CheckoutOptions } from "../wire/checkout.ts";
-import type { Verdict } from "../wire/deliveries.ts";
+import type { DeliveryOutcome } from "../wire/deliveries.ts";
 import type { ForgeKind } from "../wire/projects.ts";
 import type { ArtifactKind, RunKind, TestCase } from "../wire/resources.ts";
 import type { AttemptState, JobState, RunState } from "../wire/states.ts";
@@ -77,7 +77,7 @@ export const runs = sqliteTable(
 		/** `plan`: it finds out what a repository wants to be run; `comparison`: it lists the refs of a repository. */
 		kind: text("kind").$type<RunKind>().notNull().default("pipeline"),
 		/** The plan that made it, and the file of the repository that says what it is. */
-		planned_by: text("planned_by"),
+		discovered_by: text("discovered_by"),
 		file: text("file"),
 		pull_request: integer("pull_request"),
 		/** 0 for what comes from where others may write: it gets no secrets, and waits until somebody approves it. */
@@ -112,7 +112,7 @@ export const runs = sqliteTable(
 		index("runs_by_upload").on(table.source_upload).where(sql`${table.source_upload} IS NOT NULL`),
 		index("runs_by_definition").on(table.definition),
 		index("runs_again").on(table.rerun_of).where(sql`${table.rerun_of} IS NOT NULL`),
-		index("runs_planned").on(table.planned_by).where(sql`${table.planned_by} IS NOT NULL`),
+		index("runs_discovered").on(table.discovered_by).where(sql`${table.discovered_by} IS NOT NULL`),
 		index("runs_of_branch").on(table.team, table.project, table.pipeline, table.branch, table.id),
 		index("runs_by_branch").on(table.team, table.project, table.branch, table.id),
 		index("runs_of_comparisons").on(table.finished_at).where(sql`${table.kind} = 'comparison'`),
@@ -390,7 +390,7 @@ export const deliveries = sqliteTable(
 		/** What the forge calls it: of two with one name the second is the first, sent once more. */
 		delivery: text("delivery").notNull(),
 		event: text("event").notNull(),
-		verdict: text("verdict").$type<Verdict>().notNull(),
+		outcome: text("outcome").$type<DeliveryOutcome>().notNull(),
 		reason: text("reason").notNull(),
 		/** JSON of the event in it; null where it holds none that anything is run for. */
 		trigger: text("trigger"),

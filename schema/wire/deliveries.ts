@@ -5,10 +5,10 @@ import { commitId, trigger } from "./triggers.ts";
 
 /**
  * `received`: it was taken, and what follows has not happened yet. `accepted`: a plan was made. `ignored`: nothing is to be done.
- * `refused`: it was not taken; of its content nothing is known.
+ * `rejected`: it was not taken; of its content nothing is known.
  */
-const VERDICTS = ["received", "accepted", "ignored", "refused"] as const;
-export type Verdict = (typeof VERDICTS)[number];
+const OUTCOMES = ["received", "accepted", "ignored", "rejected"] as const;
+export type DeliveryOutcome = (typeof OUTCOMES)[number];
 
 /**
  * What forges are called in deliveries: one that any program can make is `generic`. `comparison`: a comparison of the refs has found what no
@@ -23,7 +23,7 @@ export const delivery = z.object({
 	/** What the forge calls it. */
 	delivery: z.string(),
 	event: z.string(),
-	verdict: z.enum(VERDICTS),
+	outcome: z.enum(OUTCOMES),
 	reason: z.string(),
 	trigger: trigger.nullable(),
 	run_id: z.string().nullable(),
@@ -32,7 +32,7 @@ export const delivery = z.object({
 export type Delivery = z.infer<typeof delivery>;
 
 /** What a hook answers. */
-export const hookAnswer = delivery.pick({ verdict: true, reason: true, run_id: true }).extend({
+export const hookAnswer = delivery.pick({ outcome: true, reason: true, run_id: true }).extend({
 	id: z.string(),
 	/** Whether it was here before. */
 	is_repeat: z.boolean(),

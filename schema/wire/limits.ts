@@ -18,11 +18,11 @@ export const MAX_MATRIX_CELLS = 256;
 export const MAX_CHANGED_PATHS = 5000;
 
 /** The files of a repository that say what is to be run: how many, the bytes of each, and those of all together. */
-export const MAX_PLAN_FILES = 50;
-export const MAX_PLAN_FILE_BYTES = 256 * KIB;
-export const MAX_PLAN_BYTES = 1 * MIB;
+export const MAX_DISCOVERY_FILES = 50;
+export const MAX_DISCOVERY_FILE_BYTES = 256 * KIB;
+export const MAX_DISCOVERY_BYTES = 1 * MIB;
 /** The runs that one plan makes may carry this much in all, resolved. */
-export const MAX_PLANNED_BYTES = 8 * MIB;
+export const MAX_DISCOVERED_BYTES = 8 * MIB;
 /** The branches and tags of a repository that are compared, and how long the name of each may be. */
 export const MAX_REFS = 10_000;
 export const MAX_REF_LENGTH = 500;

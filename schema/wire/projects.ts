@@ -120,7 +120,7 @@ const comparison = z.object({
 	/** When the next one is due; null: after the next outage. */
 	next_at: z.string().nullable(),
 	/** Why the newest one found out nothing; null if it did. */
-	fault: z.string().nullable(),
+	error: z.string().nullable(),
 });
 
 export const project = z.object({

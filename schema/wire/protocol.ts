@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { checkoutOptions, chosenCheckout } from "./checkout.ts";
+import { discoveryResult, discoveryWork } from "./discovery.ts";
 import { labels } from "./labels.ts";
 import {
 	DEFAULT_MAX_LOG_BYTES,
@@ -13,7 +14,6 @@ import {
 	MAX_STEPS,
 	PART_BYTES,
 } from "./limits.ts";
-import { discoveryResult, discoveryWork } from "./plans.ts";
 import { listedRefs } from "./refs.ts";
 import { capabilities, NO_CAPABILITIES, resolvedRequirements } from "./requirements.ts";
 import { ARTIFACT_KINDS, artifactKind, coverageTotals, step, testTotals } from "./resources.ts";
@@ -174,7 +174,7 @@ export const assignment = z.object({
 	outputs: z.array(z.string()).default([]),
 	reports: reportFiles.nullable().default(null),
 	/** What is to be looked up in the source, in place of running steps. */
-	plan: discoveryWork.nullable().default(null),
+	discovery: discoveryWork.nullable().default(null),
 	/** Whether the refs of the source are to be listed, in place of running steps. */
 	lists_refs: z.boolean().default(false),
 	source: z
@@ -193,7 +193,7 @@ export const assignment = z.object({
 			z.object({ upload: z.string() }),
 		])
 		.nullable(),
-	/** `fetch`: the jobs from which files are to be fetched first, as /attempts/:id/needed lists them. */
+	/** `fetch`: the jobs from which files are to be fetched first, as /attempts/:id/downloads lists them. */
 	artifacts: z.object({
 		save: z.array(z.string()),
 		/** The entries of `save` that are maps: what of them the agent must know. */
@@ -291,7 +291,7 @@ export const finish = z.strictObject({
 	tests: testTotals.nullable().default(null),
 	coverage: coverageTotals.nullable().default(null),
 	/** What a plan has found. */
-	plan: discoveryResult.nullable().default(null),
+	discovery: discoveryResult.nullable().default(null),
 	/** The refs of the source, if the job was to list them. */
 	refs: listedRefs.nullable().default(null),
 });

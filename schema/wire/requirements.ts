@@ -2,7 +2,7 @@ import * as z from "zod";
 
 /** What a job asks of its agent, and what an agent has. Whether the one fits the other: schema/pipeline/validate/requirements.ts. */
 
-/** Everything that a job asks for; the same text for the same wishes, so that such jobs stand in one lane. Sizes in bytes. */
+/** Everything that a job asks for; the same text for the same wishes, so that such jobs stand in one queue partition. Sizes in bytes. */
 export const resolvedRequirements = z.object({
 	labels: z.array(z.string()).default([]),
 	os: z.string().optional(),

@@ -109,7 +109,7 @@ export const job = z.object({
 export type Job = z.infer<typeof job>;
 
 /** `plan`: a run that finds out what a repository wants to be run. `comparison`: one that lists the refs of a repository. */
-export const RUN_KINDS = ["pipeline", "plan", "comparison"] as const;
+export const RUN_KINDS = ["pipeline", "discovery", "comparison"] as const;
 export type RunKind = (typeof RUN_KINDS)[number];
 
 export const run = z.object({
@@ -129,7 +129,7 @@ export const run = z.object({
 	pull_request: z.number().int().nullable(),
 	/** The file of the repository that says what it is, and the plan that has read it. */
 	file: z.string().nullable(),
-	planned_by: z.string().nullable(),
+	discovered_by: z.string().nullable(),
 	/** False for what comes from where others may write: it gets no secrets, and waits until somebody approves it. */
 	trusted: z.boolean(),
 	approved_by: z.string().nullable(),

@@ -58,7 +58,7 @@ export const schedule = z.object({
 	fired_at: z.string().nullable(),
 	run_id: z.string().nullable(),
 	/** Why it has made none when it came last; null if it did, or has not come yet. */
-	fault: z.string().nullable(),
+	error: z.string().nullable(),
 	created_at: z.string(),
 });
 export type Schedule = z.infer<typeof schedule>;

@@ -53,7 +53,7 @@ test("a push makes a plan, which shows what it has made and what is not to be ru
 	await shown(() => page.locator(".reason").first().textContent()).toMatch(
 		/^\.windlass\/broken\.yml: \d faults\n.*\nline 3, column 8: jobs\.a\.stepz: unknown key/,
 	);
-	await page.getByRole("link", { name: "its plan" }).click();
+	await page.getByRole("link", { name: "its discovery run" }).click();
 	await page.getByRole("link", { name: /^ci/ }).click();
 	await shown(() => page.locator("#run > .facts .state").first().textContent()).toContain("succeeded");
 	const asked = page.waitForResponse((response) => response.request().method() === "POST");

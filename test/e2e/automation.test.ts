@@ -303,7 +303,7 @@ describe("who is told", () => {
 			new RegExp(`^:x: telling: told #${failed.number} failed after .*\\nmain\\nunit: The step "exit 1" failed`, "s"),
 		);
 		expect(texts[1]).toMatch(new RegExp(`^:white_check_mark: telling: told #${fixed.number} is fixed`));
-		expect(await answer("POST", `/runs/${fixed.id}/notify`)).toEqual({ told: 2 });
+		expect(await answer("POST", `/runs/${fixed.id}/notify`)).toEqual({ notified: 2 });
 		await chat.until((told) => told.length === 14, "the two tests");
 		expect(chat.told.slice(12).map(({ body }) => body.is_test ?? String(body.text).startsWith("Test: "))).toEqual([true, true]);
 	});
@@ -317,11 +317,11 @@ describe("who is told", () => {
 			response.writeHead(left === 1 ? 500 : 503, { "Retry-After": "0" }).end("not now");
 			return true;
 		};
-		await answer("POST", "/projects", { name: "untold" });
+		await answer("POST", "/projects", { name: "undelivered" });
 		const submit = (webhook: string) =>
 			answer<Run>("POST", "/runs", {
 				pipeline: { notify: { on: "success", webhook, secret: "webhook_key" }, steps: ["true"] },
-				project: "untold",
+				project: "undelivered",
 			});
 		await submit(`${chat.url}/hook`);
 		await chat.until((told) => told.length === 1, "the message");
@@ -342,11 +342,11 @@ describe("who is told", () => {
 		for (const name of ["Moved", "Gone"]) {
 			await secret(`slack_${name}`, `${slack.url}/services/T0/B0/SecretPath${name}`);
 			const pipeline = { notify: { on: "success", slack: `slack_${name}` }, steps: ["true"] };
-			await answer<Run>("POST", "/runs", { pipeline, project: "untold" });
+			await answer<Run>("POST", "/runs", { pipeline, project: "undelivered" });
 		}
-		const untold = async () => (await answer<Page<Undelivered>>("GET", "/projects/untold/untold")).items;
+		const undelivered = async () => (await answer<Page<Undelivered>>("GET", "/projects/undelivered/undelivered")).items;
 		const given = await eventually(async () => {
-			const items = (await untold()).filter(({ given_up }) => given_up);
+			const items = (await undelivered()).filter(({ given_up }) => given_up);
 			return items.length === 4 && items;
 		}, "all are given up");
 		expect(given.map(({ error }) => error)).toEqual(

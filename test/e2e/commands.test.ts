@@ -486,7 +486,7 @@ describe("the example pipelines, run", () => {
 		const id = out.trim().split("\n").at(-1) ?? "";
 		const gate = await eventually(async () => {
 			const { jobs } = await coordinator.get<resources.Run>(`/api/v1/runs/${id}`);
-			return jobs.find((job) => job.reason?.code === "gate");
+			return jobs.find((job) => job.reason?.code === "approval");
 		}, "the gate");
 		await windlass(["approve", gate.id]);
 		expect(await windlass(["logs", "-f", id])).toMatchObject({ code: 0, out: expect.stringContaining("deployed to production") });

@@ -228,7 +228,7 @@ describe("the OpenAPI document", () => {
 		await call("POST /api/v1/attempts/{id}/finish", { id: giver.attempt_id }, { ...giving, body: gives });
 		const taken = await taker();
 		await call("POST /api/v1/attempts/{id}/start", { id: taken.attempt_id }, { token: taken.lease_token, body: {} });
-		const needed = await call("GET /api/v1/attempts/{id}/needed", { id: taken.attempt_id }, { token: taken.lease_token });
+		const needed = await call("GET /api/v1/attempts/{id}/downloads", { id: taken.attempt_id }, { token: taken.lease_token });
 		expect(needed.items).toMatchObject([{ job: "give", path: "in/f", size: 7, executable: false }]);
 		expect(await call("GET /api/v1/files/{token}", { token: needed.items[0].url.split("/").at(-1) }, { token: null })).toBe("content");
 		const gates = again.jobs.filter(({ name }) => name.startsWith("gate"));
@@ -353,7 +353,7 @@ async function repositories(poll: () => Promise<Offer>): Promise<void> {
 	const made = genericDelivery({ ref: "refs/heads/main", after: "a".repeat(40) }, secret);
 	const taken = await call("POST /hooks/{id}", { id }, { token: null, body: made.body, headers: made.headers });
 	await call("POST /hooks/{id}", { id }, { token: null, body: made.body });
-	expect((await call("GET /api/v1/projects/{name}/deliveries", name)).items).toMatchObject([{ id: taken.id, verdict: "accepted" }]);
+	expect((await call("GET /api/v1/projects/{name}/deliveries", name)).items).toMatchObject([{ id: taken.id, outcome: "accepted" }]);
 	await call("GET /api/v1/deliveries/{id}", { id: taken.id });
 	const replayed = await call("POST /api/v1/deliveries/{id}/replay", { id: taken.id });
 	const manual = await call("POST /api/v1/projects/{name}/trigger", name, { body: { branch: "main" } });
@@ -369,13 +369,13 @@ async function repositories(poll: () => Promise<Offer>): Promise<void> {
 	for (; offer.job_id !== (await call("GET /api/v1/runs/{id}", { id: planId })).jobs[0].id; offer = await poll());
 	const lease = { token: offer.lease_token };
 	const started = await call("POST /api/v1/attempts/{id}/start", { id: offer.attempt_id }, { ...lease, body: {} });
-	expect(started.plan).toEqual({ config: null, changes: { target: "main" } });
+	expect(started.discovery).toEqual({ config: null, changes: { target: "main" } });
 	const text = "on: pull_request\nnotify: { slack: nobody }\nsteps: [x]";
 	const files = ["one", "two"].map((file) => ({ path: `.windlass/${file}.yml`, text }));
 	await call(
 		"POST /api/v1/attempts/{id}/finish",
 		{ id: offer.attempt_id },
-		{ ...lease, body: { ...result(), plan: { files, changed: [] } } },
+		{ ...lease, body: { ...result(), discovery: { files, changed: [] } } },
 	);
 	const plan = (await call("GET /api/v1/runs/{id}/wait?timeout=20", { id: planId })) as Run;
 	const [one = "", two = ""] = Object.values(plan.jobs[0]?.outputs ?? {});
@@ -384,9 +384,9 @@ async function repositories(poll: () => Promise<Offer>): Promise<void> {
 	await call("POST /api/v1/runs/{id}/notify", { id: one });
 	await call("POST /api/v1/runs/{id}/cancel", { id: one });
 	const own = await call("POST /api/v1/runs", {}, { body: { pipeline: text, project: "contracted", runs_on: ["nobody"] } });
-	expect(await call("POST /api/v1/runs/{id}/notify", { id: own.id })).toEqual({ told: 1 });
+	expect(await call("POST /api/v1/runs/{id}/notify", { id: own.id })).toEqual({ notified: 1 });
 	// The commit's statuses may be among them still: nobody waits for those.
-	expect((await call("GET /api/v1/projects/{name}/untold", name)).items).toContainEqual(
+	expect((await call("GET /api/v1/projects/{name}/undelivered", name)).items).toContainEqual(
 		expect.objectContaining({ kind: "notify", run_id: own.id, what: "failure" }),
 	);
 	await call("POST /api/v1/runs/{id}/cancel", { id: own.id });

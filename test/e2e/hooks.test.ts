@@ -117,10 +117,10 @@ describe("from a push to a green tick", () => {
 		);
 		expect([taken.status, taken.body]).toMatchObject([
 			202,
-			{ verdict: "accepted", reason: `push to main at ${after.slice(0, 12)}`, is_repeat: false },
+			{ outcome: "accepted", reason: `push to main at ${after.slice(0, 12)}`, is_repeat: false },
 		]);
 		const { plan, runs } = await planned(taken.body.run_id);
-		expect(plan).toMatchObject({ kind: "plan", state: "succeeded", project: "web", trigger: { kind: "push", actor: "octocat" } });
+		expect(plan).toMatchObject({ kind: "discovery", state: "succeeded", project: "web", trigger: { kind: "push", actor: "octocat" } });
 		expect(plan.jobs[0]?.outputs).toEqual({
 			".windlass/broken.yml": expect.stringMatching(/^run_/),
 			".windlass/ci.yml": expect.stringMatching(/^run_/),
@@ -134,7 +134,7 @@ describe("from a push to a green tick", () => {
 			commit: { sha: after, message: "Say it again", author: "Ada <a@x.test>" },
 			trigger: { kind: "push", actor: "octocat", delivery: taken.body.id },
 			file: ".windlass/ci.yml",
-			planned_by: plan.id,
+			discovered_by: plan.id,
 			trusted: true,
 		});
 		const log = await coordinator.text(`/api/v1/jobs/${runs.ci?.jobs[0]?.id}/log?format=raw`);
@@ -254,7 +254,7 @@ describe("from a push to a green tick", () => {
 			},
 		});
 		expect((await deliver(repo, gitlabDelivery("Merge Request Hook", merge("update"), HOOK_SECRET))).body).toMatchObject({
-			verdict: "ignored",
+			outcome: "ignored",
 		});
 		const opened = await deliver(repo, gitlabDelivery("Merge Request Hook", merge("open"), HOOK_SECRET));
 		const plan = await coordinator.get<Run>(`/api/v1/runs/${opened.body.run_id}/wait?timeout=60`);
@@ -266,7 +266,7 @@ describe("from a push to a green tick", () => {
 		expect((await deliver(repo, gitlabDelivery("Push Hook", push, `${HOOK_SECRET}x`))).status).toBe(401);
 		// GitLab does not always know the last commit: the agent finds it by the ref.
 		const unknown = await deliver(repo, gitlabDelivery("Merge Request Hook", merge("reopen", { last_commit: null }), HOOK_SECRET));
-		expect(unknown).toMatchObject({ status: 202, body: { verdict: "accepted", reason: "pull request #4 opened" } });
+		expect(unknown).toMatchObject({ status: 202, body: { outcome: "accepted", reason: "pull request #4 opened" } });
 		const reopened = await coordinator.get<Run>(`/api/v1/runs/${unknown.body.run_id}/wait?timeout=60`);
 		expect(reopened).toMatchObject({ state: "succeeded", branch: "stranger:feature", commit: { sha: head } });
 	});
@@ -294,9 +294,9 @@ describe("pull requests", () => {
 		const waiting = await coordinator.get<Run>(`/api/v1/runs/${id}`);
 		expect(waiting).toMatchObject({ state: "waiting", trusted: false, branch: "stranger:main", pull_request: 7, approved_by: null });
 		expect(waiting.jobs.map(({ key, state, reason }) => [key, state, reason?.code])).toEqual([
-			["a", "blocked", "run_gate"],
+			["a", "blocked", "run_approval"],
 			["b", "skipped", "condition"],
-			["c", "blocked", "run_gate"],
+			["c", "blocked", "run_approval"],
 		]);
 		const explanation = await coordinator.get<{ summary: string }>(`/api/v1/jobs/${waiting.jobs[0]?.id}/explain`);
 		expect(explanation.summary).toMatch(/^Waits until somebody approves this run/);
@@ -467,12 +467,12 @@ describe("pull requests", () => {
 		git.ref("own/team/web.git", "refs/heads/release/1", sha);
 		const retargeted = githubPullRequest({ action: "edited", sha, base: "release/1", changes: { base: { ref: { from: "main" } } } });
 		const { body } = await deliver(repo, githubDelivery("pull_request", retargeted, HOOK_SECRET));
-		expect(body).toMatchObject({ verdict: "accepted", reason: `pull request #7 updated at ${sha.slice(0, 12)}` });
+		expect(body).toMatchObject({ outcome: "accepted", reason: `pull request #7 updated at ${sha.slice(0, 12)}` });
 		expect(Object.keys((await planned(body.run_id)).runs)).toEqual(["other"]);
 		const words = githubPullRequest({ action: "edited", sha, changes: { title: { from: "Another title" } } });
 		expect(await deliver(repo, githubDelivery("pull_request", words, HOOK_SECRET))).toMatchObject({
 			status: 202,
-			body: { verdict: "ignored", reason: "nothing is run for a pull request whose words were edited" },
+			body: { outcome: "ignored", reason: "nothing is run for a pull request whose words were edited" },
 		});
 	});
 
@@ -491,9 +491,9 @@ describe("pull requests", () => {
 			sender: { login: "octocat" },
 		};
 		const told = await deliver(repo, githubDelivery("merge_group", group, HOOK_SECRET));
-		expect(told.body).toMatchObject({ verdict: "accepted", reason: `merge group into main at ${sha.slice(0, 12)}` });
+		expect(told.body).toMatchObject({ outcome: "accepted", reason: `merge group into main at ${sha.slice(0, 12)}` });
 		const pushed = await deliver(repo, githubDelivery("push", githubPush({ ref: `refs/heads/${branch}`, after: sha }), HOOK_SECRET));
-		expect(pushed.body).toMatchObject({ verdict: "accepted", run_id: told.body.run_id });
+		expect(pushed.body).toMatchObject({ outcome: "accepted", run_id: told.body.run_id });
 		const { runs } = await planned(told.body.run_id);
 		expect(Object.keys(runs)).toEqual(["ci"]);
 		expect(runs.ci).toMatchObject({ state: "succeeded", branch, trusted: true, trigger: { kind: "merge_group" }, pull_request: null });
@@ -526,9 +526,9 @@ describe("what is delivered", () => {
 		];
 		for (const [what, to, made] of refused) expect([what, (await deliver(to, made)).status]).toEqual([what, 401]);
 		const { items: kept } = await coordinator.get<Page<Delivery>>("/api/v1/projects/signed/deliveries");
-		expect(kept.every(({ verdict, run_id }) => verdict === "refused" && run_id === null)).toBe(true);
+		expect(kept.every(({ outcome, run_id }) => outcome === "rejected" && run_id === null)).toBe(true);
 		expect(kept.length).toBeGreaterThan(0);
-		const { items: runs } = await coordinator.get<Page<RunSummary>>("/api/v1/runs?project=signed&kind=plan");
+		const { items: runs } = await coordinator.get<Page<RunSummary>>("/api/v1/runs?project=signed&kind=discovery");
 		expect(runs).toEqual([]);
 		// And the same, as it was made, is taken; credentials that the forge sends along are not looked at.
 		expect((await deliver(repo, { ...good, headers: { ...good.headers, Authorization: "Basic bm86Ym9keQ==" } })).status).toBe(202);
@@ -547,7 +547,7 @@ describe("what is delivered", () => {
 			expect((await deliver(repo, formDelivery(made, HOOK_SECRET, wrong))).status).toBe(401);
 			expect(await deliver(repo, formDelivery(made, HOOK_SECRET, right))).toMatchObject({
 				status: 202,
-				body: { verdict: "accepted", is_repeat: false },
+				body: { outcome: "accepted", is_repeat: false },
 			});
 		}
 		const made = giteaDelivery("push", payload, HOOK_SECRET);
@@ -579,12 +579,12 @@ describe("what is delivered", () => {
 		const repo = await project("heeded", { ".windlass.yml": "steps: [true]" });
 		const after = git.commit("heeded/team/web.git", { a: "1" });
 		const github = (event: string, payload: unknown) => deliver(repo, githubDelivery(event, payload, HOOK_SECRET));
-		expect((await github("ping", { zen: "z", hook_id: 1 })).body).toMatchObject({ verdict: "ignored", reason: "pong", run_id: null });
+		expect((await github("ping", { zen: "z", hook_id: 1 })).body).toMatchObject({ outcome: "ignored", reason: "pong", run_id: null });
 		expect((await github("issues", { action: "opened" })).body.reason).toBe("nothing is run for the event issues");
 		// Somebody who may push to another repository that tells this hook has no say here.
 		const other = { ...githubPullRequest({ sha: after }), repository: { full_name: "other/web" } };
 		expect((await github("pull_request", other)).body).toMatchObject({
-			verdict: "ignored",
+			outcome: "ignored",
 			reason: `it is about other/web, which is not the repository of this project (${repo.repository})`,
 			run_id: null,
 		});
@@ -603,8 +603,8 @@ describe("what is delivered", () => {
 		expect((await deliver(repo, unparsable)).status).toBe(401);
 		expect((await deliver(repo, { headers: { "Content-Type": "application/json" }, body: "{}" })).status).toBe(400);
 		const { items } = await coordinator.get<Page<Delivery>>("/api/v1/projects/heeded/deliveries");
-		expect(items.filter(({ verdict }) => verdict === "ignored")).toHaveLength(6);
-		expect(items.filter(({ verdict }) => verdict === "refused").map(({ reason }) => reason)).toEqual(
+		expect(items.filter(({ outcome }) => outcome === "ignored")).toHaveLength(6);
+		expect(items.filter(({ outcome }) => outcome === "rejected").map(({ reason }) => reason)).toEqual(
 			expect.arrayContaining(["The delivery has no after.", "The delivery has no ref."]),
 		);
 		// Of the main line it is the plan that says so: what its files say of schedules counts.
@@ -650,7 +650,7 @@ describe("what is delivered", () => {
 		for (const { body } of [first, free]) await coordinator.get(`/api/v1/runs/${body.run_id}/wait?timeout=60`);
 		for (const name of ["bound", "unbound"]) {
 			const plans = await eventually(async () => {
-				const { items } = await coordinator.get<Page<RunSummary>>(`/api/v1/runs?project=${name}&kind=plan`);
+				const { items } = await coordinator.get<Page<RunSummary>>(`/api/v1/runs?project=${name}&kind=discovery`);
 				return items.length > 0 && items;
 			}, `the plan of ${name} in the list`);
 			expect([name, plans.length]).toEqual([name, 1]);
@@ -666,7 +666,7 @@ describe("what is delivered", () => {
 		const refused = made("one");
 		expect((await deliver(repo, refused)).status).toBe(403);
 		const { items } = await coordinator.get<Page<Delivery>>("/api/v1/projects/corrected/deliveries");
-		expect(items).toMatchObject([{ verdict: "refused", run_id: null }]);
+		expect(items).toMatchObject([{ outcome: "rejected", run_id: null }]);
 		const early = await coordinator.request(`/api/v1/deliveries/${items[0]?.id}/replay`, { method: "POST" });
 		expect([early.status, ((await early.json()) as { message: string }).message]).toEqual([
 			409,
@@ -676,7 +676,7 @@ describe("what is delivered", () => {
 		const moved = await deliver(repo, refused);
 		expect(moved.body).toMatchObject({
 			id: items[0]?.id,
-			verdict: "ignored",
+			outcome: "ignored",
 			is_repeat: true,
 			reason: expect.stringMatching(/^it is about team\/web/),
 		});
@@ -685,12 +685,12 @@ describe("what is delivered", () => {
 		expect((await replay()).status).toBe(409);
 		await change({ repository: repo.repository });
 		const redelivered = await deliver(repo, refused);
-		expect(redelivered.body).toMatchObject({ id: items[0]?.id, verdict: "accepted", is_repeat: true });
+		expect(redelivered.body).toMatchObject({ id: items[0]?.id, outcome: "accepted", is_repeat: true });
 		expect(Object.values((await planned(redelivered.body.run_id)).runs)).toMatchObject([{ state: "succeeded" }]);
 		const replayed = (await (await replay()).json()) as Run;
 		expect(Object.values((await planned(replayed.id)).runs)).toMatchObject([{ state: "succeeded" }]);
 		expect(await coordinator.get<Delivery>(`/api/v1/deliveries/${alsoMoved.body.id}`)).toMatchObject({
-			verdict: "accepted",
+			outcome: "accepted",
 			run_id: replayed.id,
 		});
 		// And then it is what it is: no third run.
@@ -739,11 +739,11 @@ describe("what is delivered", () => {
 		const { body } = await deliver(repo, githubDelivery("push", githubPush({ after: "b".repeat(40) }), HOOK_SECRET));
 		const plan = await coordinator.get<Run>(`/api/v1/runs/${body.run_id}/wait?timeout=60`);
 		expect([plan.state, plan.reason?.code]).toEqual(["errored", "checkout_failed"]);
-		await forge.until(() => forge.statuses("b".repeat(40))["windlass/plan"]?.includes("error") ?? false, "the status of the plan");
+		await forge.until(() => forge.statuses("b".repeat(40))["windlass/discovery"]?.includes("error") ?? false, "the status of the plan");
 		// In the list of runs it stands, so that somebody sees it.
 		await eventually(async () => {
 			const { items } = await coordinator.get<Page<RunSummary>>("/api/v1/runs?project=slow");
-			return items.some(({ id, kind, state }) => id === plan.id && kind === "plan" && state === "errored");
+			return items.some(({ id, kind, state }) => id === plan.id && kind === "discovery" && state === "errored");
 		}, "the plan is listed");
 		// Once it can be looked at, the forge is told that all is well.
 		git.add("slow/team/web.git", { ".windlass.yml": "steps: [true]" });
@@ -753,10 +753,10 @@ describe("what is delivered", () => {
 		await at(`${git.url}/slow/team/WEB.git`);
 		const lost = await deliver(repo, githubDelivery("push", githubPush({ after: found }), HOOK_SECRET));
 		await coordinator.get(`/api/v1/runs/${lost.body.run_id}/wait?timeout=60`);
-		await forge.until(() => forge.statuses(found)["windlass/plan"]?.includes("error") ?? false, "that the plan has failed");
+		await forge.until(() => forge.statuses(found)["windlass/discovery"]?.includes("error") ?? false, "that the plan has failed");
 		await at(repo.repository as string);
 		await planned((await coordinator.post<Run>(`/api/v1/deliveries/${lost.body.id}/replay`, {})).id);
-		await forge.until(() => forge.statuses(found)["windlass/plan"]?.at(-1) === "success", "that it has not, in the end");
+		await forge.until(() => forge.statuses(found)["windlass/discovery"]?.at(-1) === "success", "that it has not, in the end");
 		const told = forge.told.find(({ path: where, body }) => where.includes(found) && body.state === "error");
 		expect(told?.body.description).toMatch(/repository/);
 	}, 120_000);

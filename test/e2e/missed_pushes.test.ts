@@ -53,7 +53,7 @@ async function runsOf(planId: string | null): Promise<Run[]> {
 async function foundRuns(count: number): Promise<Record<string, Run>> {
 	const found = await eventually(async () => {
 		const { items } = await coordinator.get<Page<Delivery>>("/api/v1/projects/web/deliveries");
-		const own = items.filter(({ forge, verdict }) => forge === "comparison" && verdict === "accepted");
+		const own = items.filter(({ forge, outcome }) => forge === "comparison" && outcome === "accepted");
 		return own.length === count && own;
 	}, `${count} deliveries of comparisons`);
 	const runs: [string, Run][] = [];
@@ -80,7 +80,7 @@ test("five pushes that no delivery told of are run after an outage: the newest c
 	// Nothing runs of what is there when a project begins: it is recorded.
 	git.ref(REPOSITORY, "refs/tags/v0", "HEAD");
 	expect(await compare()).toMatchObject({ kind: "comparison", state: "succeeded", project: "web" });
-	expect((await project()).comparison).toMatchObject({ compared_at: expect.any(String), found: 0, fault: null });
+	expect((await project()).comparison).toMatchObject({ compared_at: expect.any(String), found: 0, error: null });
 	const told = git.commit(REPOSITORY, { a: "told" });
 	await runsOf((await deliver("refs/heads/main", told)).run_id);
 
@@ -102,19 +102,19 @@ test("five pushes that no delivery told of are run after an outage: the newest c
 	});
 	const expected = [`main ${told}`, `main ${newest}`, `feature ${feature}`, `v1 ${newest}`, `v2 ${feature}`];
 	await recorded(expected);
-	expect((await project()).comparison).toMatchObject({ found: 4, fault: null });
+	expect((await project()).comparison).toMatchObject({ found: 4, error: null });
 
 	// The forge delivers late what the comparison has found: it is told so, and nothing is run twice.
 	const late = await deliver("refs/heads/main", newest, { before: older });
 	expect(late).toMatchObject({
-		verdict: "ignored",
+		outcome: "ignored",
 		reason: `push to main at ${newest.slice(0, 12)}: a comparison of the refs has found it before`,
 	});
 	expect((await waited(late.run_id as string)).jobs[0]?.outputs).toEqual({ ".windlass.yml": runs["refs/heads/main"]?.id });
 	await recorded(expected);
 	// The commit in between is older than the one that runs: it does not run after it, nor is the newest commit new once more.
 	expect(await deliver("refs/heads/main", older, { before: told })).toMatchObject({
-		verdict: "ignored",
+		outcome: "ignored",
 		reason: expect.stringContaining("it does not follow the newer commit that a comparison of the refs has found"),
 		run_id: null,
 	});
@@ -126,13 +126,13 @@ test("what a delivery told of, or has asked to skip, a comparison does not run a
 	const delivered = git.commit(REPOSITORY, { c: "1" });
 	await runsOf((await deliver("refs/heads/feature", delivered)).run_id);
 	const skipped = git.commit(REPOSITORY, { c: "2" }, "Not this one [skip ci]");
-	expect((await deliver("refs/heads/feature", skipped, { message: "Not this one [skip ci]" })).verdict).toBe("ignored");
+	expect((await deliver("refs/heads/feature", skipped, { message: "Not this one [skip ci]" })).outcome).toBe("ignored");
 	expect((await compare()).jobs[0]?.outputs).toEqual({});
 	const missed = git.commit(REPOSITORY, { c: "3" }, "Nor this one [skip ci]");
 	expect((await compare()).jobs[0]?.outputs).toEqual({ "refs/heads/feature": `new at ${missed.slice(0, 12)}` });
 	const found = await eventually(async () => {
 		const { items } = await coordinator.get<Page<Delivery>>("/api/v1/projects/web/deliveries");
-		return items.find(({ trigger, verdict }) => trigger?.sha === missed && verdict === "accepted");
+		return items.find(({ trigger, outcome }) => trigger?.sha === missed && outcome === "accepted");
 	}, "the delivery of the commit that was missed");
 	expect((await waited(found.run_id as string)).jobs[0]?.outputs).toEqual({
 		".windlass.yml": "not run: the commit asks for it ([skip ci])",
@@ -145,8 +145,8 @@ test("a comparison that fails says why, on the project and its page", async () =
 	expect((await coordinator.request("/api/v1/projects/web", settings)).status).toBe(200);
 	expect((await compare()).state).toBe("errored");
 	const { notices, comparison } = await project();
-	expect(comparison).toMatchObject({ fault: expect.stringContaining("git ls-remote failed"), next_at: expect.any(String) });
-	expect(notices).toContainEqual(expect.stringContaining(comparison?.fault as string));
+	expect(comparison).toMatchObject({ error: expect.stringContaining("git ls-remote failed"), next_at: expect.any(String) });
+	expect(notices).toContainEqual(expect.stringContaining(comparison?.error as string));
 	const page = await coordinator.text("/projects/web");
 	for (const part of ["Missed pushes", "The comparison that failed", "git ls-remote failed"]) expect(page).toContain(part);
 });

@@ -284,7 +284,7 @@ describe("a disk that is nearly full", () => {
 				);
 				await eventually(async () => {
 					const { items } = await coordinator.get<resources.Page<Delivery>>("/api/v1/projects/web/deliveries");
-					return items[0]?.verdict === "accepted" && items[0].run_id;
+					return items[0]?.outcome === "accepted" && items[0].run_id;
 				}, "the delivery goes on");
 			} finally {
 				await coordinator.program.kill();

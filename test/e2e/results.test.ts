@@ -416,7 +416,7 @@ test("a gate by the API: the run waits, is approved, and says by whom", async ()
 		pipeline: { jobs: { d: { approval: { message: "Ship?" }, steps: ["echo shipped"] } } },
 	});
 	const waiting = await coordinator.get<resources.Run>(`/api/v1/runs/${id}`);
-	expect([waiting.state, waiting.jobs[0]?.reason?.code]).toEqual(["waiting", "gate"]);
+	expect([waiting.state, waiting.jobs[0]?.reason?.code]).toEqual(["waiting", "approval"]);
 	const page = await coordinator.text(`/runs/${id}`);
 	expect(page).toContain("Waits for an approval: Ship?");
 	expect(page).toContain("Approve");

@@ -75,7 +75,10 @@ describe("a forge", () => {
 			expect([name, states.at(-1), states.slice(0, -1).every((state) => state === "pending")]).toEqual([name, last, true]);
 		}
 		// The forge knows of the last one a moment before its answer is noted.
-		await eventually(async () => (await second.get<Page<Undelivered>>("/api/v1/projects/web/untold")).items.length === 0, "all is told");
+		await eventually(
+			async () => (await second.get<Page<Undelivered>>("/api/v1/projects/web/undelivered")).items.length === 0,
+			"all is told",
+		);
 		expect((await second.get<{ status: string }>("/readyz")).status).toBe("ready");
 	}, 120_000);
 
@@ -123,9 +126,9 @@ describe("a forge", () => {
 			return coordinator.get<Run>(`/api/v1/runs/${id}/wait?timeout=60`);
 		};
 		expect((await run()).state).toBe("succeeded");
-		const untold = async () => (await coordinator.get<Page<Undelivered>>("/api/v1/projects/web/untold")).items;
+		const undelivered = async () => (await coordinator.get<Page<Undelivered>>("/api/v1/projects/web/undelivered")).items;
 		await forge.until((_, turnedAway) => turnedAway.length >= 2, "what was turned away");
-		const [one] = (await untold()).filter(({ given_up }) => given_up);
+		const [one] = (await undelivered()).filter(({ given_up }) => given_up);
 		expect(one).toMatchObject({
 			kind: "commit_status",
 			tries: 1,
@@ -151,7 +154,7 @@ describe("a forge", () => {
 		redirecting("http://127.0.0.1:1/api");
 		expect((await run()).state).toBe("succeeded");
 		await forge.until((_, turnedAway) => turnedAway.length >= 4, "what was led elsewhere");
-		expect((await untold()).map(({ error }) => error)).toContainEqual(
+		expect((await undelivered()).map(({ error }) => error)).toContainEqual(
 			expect.stringContaining("leads to http://127.0.0.1:1, where nobody is followed"),
 		);
 		await coordinator.request("/api/v1/projects/web", {
@@ -163,7 +166,7 @@ describe("a forge", () => {
 		expect((await run()).state).toBe("succeeded");
 		await coordinator.program.says(/commit statuses are not sent/);
 		expect((await run()).state).toBe("succeeded");
-		await eventually(async () => (await untold()).every(({ given_up }) => given_up), "nothing is left to be told");
+		await eventually(async () => (await undelivered()).every(({ given_up }) => given_up), "nothing is left to be told");
 		expect(coordinator.program.output.match(/commit statuses are not sent/g)).toHaveLength(1);
 		expect(coordinator.program.output).not.toContain("token-of-the-forge");
 	}, 60_000);

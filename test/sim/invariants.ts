@@ -224,8 +224,8 @@ export class Invariants {
 		if (waiting && !this.#isSetAside(waiting.id)) throw new Violation("a run never ends", `${waiting.id} is ${waiting.state}`);
 		const names = new Set<string>();
 		// A submission is known by its name, what a plan has made by the plan and the file, a plan by its delivery.
-		const known = `SELECT id, CASE WHEN planned_by IS NOT NULL THEN planned_by || ' ' || file WHEN kind = 'plan' THEN trigger_delivery ELSE pipeline END AS name
-			FROM runs WHERE rerun_of IS NULL AND kind <> 'comparison' AND NOT (kind = 'plan' AND trigger_delivery IS NULL) ORDER BY id`;
+		const known = `SELECT id, CASE WHEN discovered_by IS NOT NULL THEN discovered_by || ' ' || file WHEN kind = 'discovery' THEN trigger_delivery ELSE pipeline END AS name
+			FROM runs WHERE rerun_of IS NULL AND kind <> 'comparison' AND NOT (kind = 'discovery' AND trigger_delivery IS NULL) ORDER BY id`;
 		for (const { id, name } of this.#record(known)) {
 			if (names.has(name as string)) throw new Violation("a submission made two runs", `${name}, ${id}`);
 			names.add(name as string);

@@ -167,7 +167,7 @@ export class SimulatedJob implements Job {
 		this.spool.write(`attempt ${assignment.number} of ${assignment.job.id}\n`);
 		if (assignment.lists_refs) return this.#listRefs();
 		if (assignment.source) await this.#pinCommit();
-		if (assignment.plan) return this.#plan();
+		if (assignment.discovery) return this.#discover();
 		for (let line = 0; line < lines; line += 1) {
 			await this.#pause(ms / lines);
 			this.spool.write(`line ${line} ${"x".repeat(this.#world.random.below(200))}\n`);
@@ -187,7 +187,7 @@ export class SimulatedJob implements Job {
 	}
 
 	/** Looks up what is to be run: nothing of that takes long. */
-	async #plan(): Promise<JobResult> {
+	async #discover(): Promise<JobResult> {
 		const { random } = this.#world;
 		await this.#pause(random.between(0, 5_000));
 		const failed = random.chance(0.15);
@@ -197,7 +197,7 @@ export class SimulatedJob implements Job {
 			reason: failed ? { code: "checkout_failed", text: "There is no such repository." } : null,
 			artifacts: [],
 			...NOTHING_ELSE,
-			plan: failed ? null : { files: randomFiles(random), changed: random.chance(0.5) ? ["src/a.ts"] : null },
+			discovery: failed ? null : { files: randomFiles(random), changed: random.chance(0.5) ? ["src/a.ts"] : null },
 		};
 	}
 
@@ -283,4 +283,4 @@ export class SimulatedJob implements Job {
 
 /** Of a plan, which has no step. */
 const NO_SCRIPT: Script = { ms: 0, lines: 0, ends: [], stubbornMs: 0, saves: false, exitCode: 0, outputs: [] };
-const NOTHING_ELSE = { outputs: {}, tests: null, coverage: null, plan: null, refs: null };
+const NOTHING_ELSE = { outputs: {}, tests: null, coverage: null, discovery: null, refs: null };

@@ -4,7 +4,7 @@ import { isTerminal, type JobState, type RunState } from "../../schema/wire/stat
 import type { Registration } from "../../worker/queue/core/agents/agents.ts";
 import type { AgentChange } from "../../worker/queue/core/agents/lifecycle.ts";
 import type { NewRegistrationToken } from "../../worker/queue/core/agents/registration_tokens.ts";
-import type { Planned } from "../../worker/queue/core/discovery/discovery_jobs.ts";
+import type { Discovered } from "../../worker/queue/core/discovery/discovery_jobs.ts";
 import type { AgentRow, OfferRow } from "../../worker/queue/core/rows.ts";
 import type { Submit } from "../../worker/queue/core/runs/submit.ts";
 import { type GraphJob, GraphModel, type GraphRun, warningsOf } from "./graph_model.ts";
@@ -49,7 +49,7 @@ interface ModelAgent {
 	renewSeq: number;
 	slots: number;
 	slotsFree: number;
-	hasLapsed: boolean;
+	hasMissedOffer: boolean;
 	/** What its registration token gave it; people may have changed its projects and runs since. */
 	given: Pick<NewRegistrationToken, "labels" | "projects" | "runs">;
 	labels: readonly string[];
@@ -96,7 +96,7 @@ export class Model implements Witness {
 	/** How many attempts of a job were started. */
 	readonly #started = new Map<string, number>();
 	/** How many of them do not count. */
-	readonly #uncounted = new Map<string, number>();
+	readonly #snoozes = new Map<string, number>();
 	/** Job → agent → its refusals. */
 	readonly #refusals = new Map<string, Map<string, { count: number; until: number }>>();
 	readonly attempts = new Map<string, ModelAttempt>();
@@ -110,7 +110,7 @@ export class Model implements Witness {
 	readonly #newestDeliveries = new Map<string, string>();
 	readonly #keys = new Map<string, { digest: string; runId: string; until: number }>();
 	/** The runs that a plan's result makes, as soon as the queue has made them. */
-	readonly #toCome: { submit: Submit; fault: unknown }[] = [];
+	readonly #toCome: { submit: Submit; error: unknown }[] = [];
 	readonly #world: World;
 	readonly #place: ObjectPlace;
 	readonly #times: Times;
@@ -163,7 +163,7 @@ export class Model implements Witness {
 		if (call.method === "submit") this.#adoptRun(call.args[0] as Submit);
 		if (call.method === "compare" || call.method === "submitDelivered") this.#adoptIfTaken(call.args[0] as Submit);
 		for (const one of this.#toCome.splice(0)) {
-			if (one.fault) this.#adoptBroken(one.submit);
+			if (one.error) this.#adoptBroken(one.submit);
 			else this.#adoptRun(one.submit);
 		}
 		this.compare(call.method);
@@ -248,7 +248,7 @@ export class Model implements Witness {
 			case "checkLease":
 				return this.#liveOrRefusal(args[0] as Lease);
 			case "finish":
-				return this.#finish(args[0] as Lease, args[1] as Finish, args[2] as string, args[4] as Planned | null);
+				return this.#finish(args[0] as Lease, args[1] as Finish, args[2] as string, args[4] as Discovered | null);
 			case "park":
 				return this.#park(args[0] as Lease);
 			case "refuse":
@@ -293,7 +293,7 @@ export class Model implements Witness {
 		const reused = rerun?.reused.map(
 			({ position, state, outputs }) => [position, { state, outputs: JSON.parse(outputs ?? "{}") }] as const,
 		);
-		const isGated = !origin.isTrusted && origin.approvedBy === null && !pipeline.jobs.some(({ plan }) => plan);
+		const isGated = !origin.isTrusted && origin.approvedBy === null && !pipeline.jobs.some(({ discovery }) => discovery);
 		const run = this.#graph.submit(
 			{
 				id: runId,
@@ -421,7 +421,7 @@ export class Model implements Witness {
 	#hello(agentId: string, agent: ModelAgent, { session, instance, running, facts }: Hello): Foretold {
 		const isSame = session === agent.session && instance === agent.instance;
 		if (session <= agent.session && !isSame) return "session_superseded";
-		agent.hasLapsed = false;
+		agent.hasMissedOffer = false;
 		agent.slots = facts.slots;
 		agent.labels = agent.given.labels.length > 0 ? agent.given.labels : facts.labels;
 		if (isSame) return "taken";
@@ -434,7 +434,7 @@ export class Model implements Witness {
 	#poll(agentId: string, agent: ModelAgent, { session, seq, slots_free, running }: Poll): Foretold {
 		if (session !== agent.session || agent.instance === "") return "session_superseded";
 		if (seq <= agent.pollSeq) return "taken";
-		Object.assign(agent, { pollSeq: seq, slotsFree: slots_free, hasLapsed: false });
+		Object.assign(agent, { pollSeq: seq, slotsFree: slots_free, hasMissedOffer: false });
 		for (const attempt of this.#liveAttemptsOf(agentId)) if (!running.includes(attempt.id)) this.#lose(attempt, "expired");
 		return "taken";
 	}
@@ -510,7 +510,7 @@ export class Model implements Witness {
 		return "taken";
 	}
 
-	#finish(lease: Lease, finish: Finish, digest: string, planned: Planned | null): Foretold {
+	#finish(lease: Lease, finish: Finish, digest: string, planned: Discovered | null): Foretold {
 		const attempt = this.#attemptOf(lease);
 		if (!attempt || attempt.leaseId !== lease.leaseId) return this.#overOrSuperseded(lease);
 		if (attempt.digest !== null) return attempt.digest === digest ? "taken" : "conflict";
@@ -559,8 +559,8 @@ export class Model implements Witness {
 		attempt.state = "expired";
 		if (job.state === "cancelling") this.#graph.end(job, "cancelled");
 		else {
-			const before = this.#uncounted.get(job.id) ?? 0;
-			this.#uncounted.set(job.id, before + 1);
+			const before = this.#snoozes.get(job.id) ?? 0;
+			this.#snoozes.set(job.id, before + 1);
 			job.state = "blocked";
 			job.backoffAt = this.#now + Math.min(MAX_PARK_MS, PARK_MS * 2 ** before);
 		}
@@ -592,7 +592,7 @@ export class Model implements Witness {
 		const isCovered = isCode && (retry?.on.some((one) => one === cause) ?? false);
 		const allowed = isCovered && retry ? retry.attempts : cause === "lost" ? 3 : 1;
 		const isRetryable = ["failed", "errored", "timed_out", "lost"].includes(cause);
-		const count = attempt.number - (this.#uncounted.get(job.id) ?? 0);
+		const count = attempt.number - (this.#snoozes.get(job.id) ?? 0);
 		if (!isRetryable || count >= allowed) this.#graph.end(job, state);
 		else {
 			const backoff = cause === "lost" && count === 1 ? 0 : Math.min(MAX_BACKOFF_MS, RETRY_BACKOFF_MS * 2 ** (count - 1));
@@ -687,7 +687,7 @@ export class Model implements Witness {
 	#expireOffer(offer: ModelOffer): void {
 		if (!this.#offers.has(offer.attemptId)) return;
 		const agent = this.#agents.get(offer.agentId);
-		if (agent) agent.hasLapsed = true;
+		if (agent) agent.hasMissedOffer = true;
 		this.#lapse(offer, true);
 	}
 
@@ -844,7 +844,7 @@ export class Model implements Witness {
 		if (!job || !agent || !agentRow) throw wrong("they are not there");
 		if (job.state !== "queued") throw wrong(`the job is ${job.state}`);
 		if (this.#isPaused) throw wrong("the queue is paused");
-		if (agentRow.status !== "online" || agent.hasLapsed) throw wrong("the agent is not waiting");
+		if (agentRow.status !== "online" || agent.hasMissedOffer) throw wrong("the agent is not waiting");
 		if (row.session !== agent.session) throw wrong("it is for another session");
 		if (row.expires_at !== this.#now + CLAIM_WINDOW_MS) throw wrong("its time is not the claim window");
 		if (!this.#couldTake(job, row.agent_id)) throw wrong("the agent does not fit, or has refused it");
@@ -947,7 +947,7 @@ function newAgent(given: ModelAgent["given"], secret: string, isDisabled: boolea
 		renewSeq: 0,
 		slots: 1,
 		slotsFree: 0,
-		hasLapsed: false,
+		hasMissedOffer: false,
 		given,
 		labels: given.labels,
 		isDisabled,

@@ -141,7 +141,7 @@ export class People {
 	tryNotifications(): void {
 		const id = this.#someRun();
 		this.#errand("tries notifications", async (client) => {
-			await untilAnswered(() => client.call({ method: "GET", path: `/api/v1/projects/${PROJECT}/untold`, token: USER_TOKEN }));
+			await untilAnswered(() => client.call({ method: "GET", path: `/api/v1/projects/${PROJECT}/undelivered`, token: USER_TOKEN }));
 			if (id) await client.call({ method: "POST", path: `/api/v1/runs/${id}/notify`, token: USER_TOKEN, json: {} });
 		});
 	}
@@ -192,7 +192,7 @@ export class People {
 			// A run of which nothing could be run has none.
 			if (jobs.length === 0) return;
 			const { random } = this.#surroundings.world;
-			const gated = jobs.filter((job) => job.reason?.code === "gate");
+			const gated = jobs.filter((job) => job.reason?.code === "approval");
 			const job = random.pick(gated.length > 0 ? gated : jobs);
 			const what = random.chance(0.8) ? "approve" : "decline";
 			await client.call({ method: "POST", path: `/api/v1/jobs/${job.id}/${what}`, token: USER_TOKEN, json: {} });
@@ -225,7 +225,7 @@ export class People {
 		this.#errand(`looks at ${id}`, async (client) => {
 			const get = (path: string) => client.call({ method: "GET", path: `/api/v1/${path}`, token: USER_TOKEN, timeoutMs: 70_000 });
 			const seen = (await get(`runs/${id}`)).body as Run;
-			if (seen.planned_by === null && ![...ledger.runs.values()].includes(seen.id))
+			if (seen.discovered_by === null && ![...ledger.runs.values()].includes(seen.id))
 				throw new Violation("a run is shown that nobody asked for", seen.id);
 			for (const { id: job } of seen.jobs) await get(`jobs/${job}/explain`);
 			await get(`runs/${id}/events`);
@@ -326,7 +326,7 @@ export class People {
 		const ids = [...ledger.runs.values()].slice(-6);
 		const { database } = this.#surroundings.coordinator.dispatcher;
 		if (database.writes > 0 && world.random.chance(0.3))
-			ids.push(...database.all<{ id: string }>("SELECT id FROM runs WHERE planned_by IS NOT NULL").map(({ id }) => id));
+			ids.push(...database.all<{ id: string }>("SELECT id FROM runs WHERE discovered_by IS NOT NULL").map(({ id }) => id));
 		return ids.length > 0 ? world.random.pick(ids) : null;
 	}
 

@@ -169,8 +169,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 	{
 		name: "a priority that is upside down",
 		file: `${CORE}/offers.ts`,
-		sound: "const rank: [number, number, number] = [-lane.priority,",
-		planted: "const rank: [number, number, number] = [lane.priority,",
+		sound: "const rank: [number, number, number] = [-partition.priority,",
+		planted: "const rank: [number, number, number] = [partition.priority,",
 		foundAs: ["a lower priority went first"],
 	},
 	{

@@ -126,7 +126,7 @@ export class Scene {
 		this.world.naturally(MINUTE_MS, "gates are looked after", () => this.#approveAll());
 		if (!this.#isQueueMade) return;
 		const gated = this.coordinator.dispatcher.database.all<{ id: string }>(
-			"SELECT id FROM jobs WHERE state = 'blocked' AND reason_code = 'gate'",
+			"SELECT id FROM jobs WHERE state = 'blocked' AND reason_code = 'approval'",
 		);
 		for (const { id } of gated) this.people.approve(id);
 		const { database } = this.coordinator.dispatcher;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Sql } from "../../worker/queue/core/sql.ts";
+import { insertInto, named, type Sql } from "../../worker/queue/core/sql.ts";
 
 /** What the core relies on; both adapters must behave alike in all of it. */
 export function sqlConformance(withSql: (body: (sql: Sql) => void) => Promise<void> | void): void {
@@ -33,6 +33,15 @@ export function sqlConformance(withSql: (body: (sql: Sql) => void) => Promise<vo
 				const marks = (count: number) => `SELECT 1 WHERE 1 IN (${Array.from({ length: count }, () => "?").join(",")})`;
 				expect(sql.all(marks(100), ...Array.from({ length: 100 }, () => 1))).toHaveLength(1);
 				expect(() => sql.all(marks(101), ...Array.from({ length: 101 }, () => 1))).toThrow(TypeError);
+			}));
+
+		test("named parameters, also one that is used twice, beside text with colons", () =>
+			fresh((sql) => {
+				expect(sql.all(...named("SELECT :b || ':a' || :a || :b AS text", { a: "1", b: "2" }))).toMatchObject([{ text: "2:a12" }]);
+				expect(() => named("SELECT :a", {})).toThrow(":a has no value");
+				expect(() => named("SELECT 1", { a: 1 })).toThrow("no parameter :a");
+				const row = { id: "x", n: 3 };
+				expect(sql.all(...insertInto("things", row, "RETURNING *"))).toMatchObject([row]);
 			}));
 
 		test("numbered parameters, RETURNING, and JSON", () =>

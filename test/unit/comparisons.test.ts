@@ -48,7 +48,7 @@ class Comparing extends Queue {
 				taken.map((pending) => ({ pending, archived: null, error: null })),
 			);
 		}
-		return due.filter(({ kind }) => kind !== "seal");
+		return due.filter(({ kind }) => kind !== "archive_log");
 	}
 
 	/** Begins a comparison, if none is under way. @returns its run */
@@ -86,13 +86,13 @@ class Comparing extends Queue {
 	}
 
 	found(): Record<string, [string, string | null]> {
-		const effects = this.effects().filter((one) => one.kind === "take_found_refs");
+		const effects = this.effects().filter((one) => one.kind === "submit_found_refs");
 		return Object.fromEntries(effects.flatMap(({ refs }) => refs.map((one) => [one.ref, [one.sha, one.before]])));
 	}
 
 	/** A delivery, or what a comparison has found being taken. @returns its run, and how it stands to comparisons */
 	hear(ref: string, commit: string, { isCompared = false, before = null as string | null } = {}) {
-		const submit = this.#submission(withDefaults({ name: "plan", source: null, priority: 0, jobs: [] }));
+		const submit = this.#submission(withDefaults({ name: "discovery", source: null, priority: 0, jobs: [] }));
 		return submitDelivered(this.core, submit, { project: "web", ref, sha: commit, before, isCompared }, () => undefined);
 	}
 }
@@ -108,7 +108,7 @@ describe("what a comparison finds", () => {
 			"refs/heads/new": [sha("c"), null],
 			"refs/tags/v2": [sha("b"), null],
 		});
-		expect(queue.state).toMatchObject({ found: 3, compared_at: expect.any(Number), fault: null });
+		expect(queue.state).toMatchObject({ found: 3, compared_at: expect.any(Number), error: null });
 		expect(
 			queue.compare({ "refs/heads/main": sha("b"), "refs/heads/new": sha("c"), "refs/tags/v1": sha("a"), "refs/tags/v2": sha("b") }),
 		).toEqual({});
@@ -147,7 +147,7 @@ describe("what a comparison finds", () => {
 		queue.begin();
 		queue.now += 10;
 		queue.list(queue.take(queue.agentId), refs);
-		const portions = queue.effects().filter((one) => one.kind === "take_found_refs");
+		const portions = queue.effects().filter((one) => one.kind === "submit_found_refs");
 		expect(portions.map((one) => one.refs.length)).toEqual(Array.from({ length: 125 }, () => 20));
 		expect(queue.compare(refs)).toEqual({});
 	});
@@ -337,10 +337,10 @@ describe("when refs are compared", () => {
 			queue.begin();
 			const reason = { code: "checkout_failed", text: "git ls-remote failed: no such host" };
 			queue.finish(queue.take(queue.agentId), { state: "errored", exit_code: null, reason });
-			expect(queue.state).toMatchObject({ fault: "compare: git ls-remote failed: no such host", next_at: queue.now + pause * MINUTE_MS });
+			expect(queue.state).toMatchObject({ error: "compare: git ls-remote failed: no such host", next_at: queue.now + pause * MINUTE_MS });
 		}
 		queue.compare({});
-		expect(queue.state).toMatchObject({ fault: null, failures: 0 });
+		expect(queue.state).toMatchObject({ error: null, failures: 0 });
 	});
 
 	test("a project that polls seldom is compared soon after an outage, even while another comparison is under way or fails", () => {
@@ -358,7 +358,7 @@ describe("when refs are compared", () => {
 		const queue = new Comparing();
 		queue.begin();
 		queue.finish(queue.take(queue.agentId));
-		expect(queue.state?.fault).toBe("The agent listed no refs. Update the agent to the version of the coordinator.");
+		expect(queue.state?.error).toBe("The agent listed no refs. Update the agent to the version of the coordinator.");
 	});
 
 	test("another repository is recorded anew, and a project that is gone is forgotten", () => {
@@ -369,10 +369,10 @@ describe("when refs are compared", () => {
 		followProject(queue.core, { ...WEB, repository: "https://git.test/other.git" });
 		expect(queue.state).toMatchObject({ is_recorded: 0, compared_at: null });
 		recordComparisonError(queue.core, "web", "There is no such secret.");
-		expect(queue.state?.fault).toBe("There is no such secret.");
+		expect(queue.state?.error).toBe("There is no such secret.");
 		compareAll(queue.core, []);
 		unfollowProject(queue.core, "web");
-		for (const table of ["comparisons", "known_refs", "heard_commits"]) expect(queue.sql.all(`SELECT * FROM ${table}`)).toEqual([]);
+		for (const table of ["comparisons", "known_refs", "delivered_commits"]) expect(queue.sql.all(`SELECT * FROM ${table}`)).toEqual([]);
 		expect(queue.sql.all("SELECT * FROM timers WHERE kind = 'comparison'")).toEqual([]);
 	});
 

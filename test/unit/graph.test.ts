@@ -204,7 +204,7 @@ describe("gates", () => {
 		const gate = stage.queue.job(run, "d").id;
 		expect(refusalOf(() => approveJob(stage.queue.core, gate, { name: "ada", role: "admin" }))).toBe("conflict");
 		stage.finish(run, "a");
-		expect([stage.run(run), stage.states(run).d]).toEqual(["waiting", "blocked (gate)"]);
+		expect([stage.run(run), stage.states(run).d]).toEqual(["waiting", "blocked (approval)"]);
 		expect(explainJob(stage.queue.core, gate)?.summary).toBe("Waits for an approval (within 10m): Ship it?");
 		expect(refusalOf(() => approveJob(stage.queue.core, gate, { name: "eve", role: "viewer" }))).toBe("forbidden");
 		approveJob(stage.queue.core, gate, { name: "ada", role: "admin" });

@@ -6,9 +6,9 @@ import { doneAtOnce, SLICE_UNITS, type SlicedWork } from "../../schema/pipeline/
 import { lintingPipeline, lintPipeline } from "../../schema/pipeline/validate/lint.ts";
 import { parseRepositoryFile, parseSubmission } from "../../schema/pipeline/validate/parse.ts";
 import { anyPathMatches, patternError } from "../../schema/pipeline/validate/patterns.ts";
+import { discoveryResult } from "../../schema/wire/discovery.ts";
 import type { ApiError } from "../../schema/wire/errors.ts";
-import { MAX_PIPELINE_BYTES, MAX_PLAN_BYTES, MAX_PLAN_FILE_BYTES, MAX_TOLD_FAULTS } from "../../schema/wire/limits.ts";
-import { discoveryResult } from "../../schema/wire/plans.ts";
+import { MAX_DISCOVERY_BYTES, MAX_DISCOVERY_FILE_BYTES, MAX_PIPELINE_BYTES, MAX_TOLD_FAULTS } from "../../schema/wire/limits.ts";
 import { withTurn } from "../../worker/platform/turns.ts";
 
 /** What a work comes to: its units in all, and the most that it does without a pause. */
@@ -156,9 +156,11 @@ describe("limits of a text", { timeout: 30_000 }, () => {
 	test("files of a repository: the bytes of each, and of all", () => {
 		const file = (bytes: number, index = 0) => ({ path: `${index}.yml`, text: "é".repeat(bytes / 2) });
 		const accepts = (...files: { path: string; text: string }[]) => discoveryResult.safeParse({ files, changed: null }).success;
-		expect(accepts(file(MAX_PLAN_FILE_BYTES))).toBe(true);
-		expect(accepts(file(MAX_PLAN_FILE_BYTES + 2))).toBe(false);
-		const whole = Array.from({ length: MAX_PLAN_BYTES / MAX_PLAN_FILE_BYTES }, (_, index) => file(MAX_PLAN_FILE_BYTES, index));
+		expect(accepts(file(MAX_DISCOVERY_FILE_BYTES))).toBe(true);
+		expect(accepts(file(MAX_DISCOVERY_FILE_BYTES + 2))).toBe(false);
+		const whole = Array.from({ length: MAX_DISCOVERY_BYTES / MAX_DISCOVERY_FILE_BYTES }, (_, index) =>
+			file(MAX_DISCOVERY_FILE_BYTES, index),
+		);
 		expect(accepts(...whole)).toBe(true);
 		expect(accepts(...whole, file(2, 9))).toBe(false);
 	});

@@ -61,7 +61,7 @@ describe("defaults", () => {
 						steps: [{ name: "make", run: "make", env: {}, working_directory: null, shell: "bash", timeout_ms: null, build: null }],
 						artifacts: { save: [], entries: [], fetch: [] },
 						reports: null,
-						plan: null,
+						discovery: null,
 						lists_refs: false,
 					},
 				],

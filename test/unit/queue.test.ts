@@ -4,7 +4,7 @@ import { NO_CAPABILITIES } from "../../schema/wire/requirements.ts";
 import { JOB_STATES } from "../../schema/wire/states.ts";
 import { closeSession, openSession, registerAgent } from "../../worker/queue/core/agents/agents.ts";
 import { createRegistrationToken } from "../../worker/queue/core/agents/registration_tokens.ts";
-import type { Planned } from "../../worker/queue/core/discovery/discovery_jobs.ts";
+import type { Discovered } from "../../worker/queue/core/discovery/discovery_jobs.ts";
 import { deadEffects, noteOutcomes, type PendingEffect, queuesDue, takeEffects } from "../../worker/queue/core/effects/effects.ts";
 import { scheduleTidying, tidyQueue } from "../../worker/queue/core/housekeeping.ts";
 import { failAttempt, finishAttempt, releaseOffer, snoozeAttempt, startAttempt } from "../../worker/queue/core/leases/attempts.ts";
@@ -25,7 +25,7 @@ import { Queue, refusalOf, SETTINGS } from "../support/queue.ts";
 const FAILED = { state: "failed", exit_code: 1, reason: { code: "step_failed", text: "no" } } as const;
 
 describe("the table of states", () => {
-	const COMMANDS: JobCommand[] = ["queue", "offer", "lapse", "start", "cancel", "finish", "lose", "skip", "give_up"];
+	const COMMANDS: JobCommand[] = ["queue", "offer", "requeue", "start", "cancel", "finish", "lose", "skip", "abandon"];
 
 	test("has every cell", () => {
 		for (const state of JOB_STATES) expect(Object.keys(JOB_TRANSITIONS[state]).sort()).toEqual([...COMMANDS].sort());
@@ -141,7 +141,7 @@ describe("offers", () => {
 });
 
 describe("leases", () => {
-	test("hold while they are renewed and end when they are not; the job goes back to the head of its lane", () => {
+	test("hold while they are renewed and end when they are not; the job goes back to the head of its queue partition", () => {
 		const queue = new Queue();
 		const runId = queue.submit("steps: [a]");
 		const agent = queue.agent("one");
@@ -604,7 +604,7 @@ describe("the record", () => {
 		expect(deadEffects(queue.core)).toBe(1);
 		noteOpening(queue.core, "boot-1");
 		expect(deadEffects(queue.core)).toBe(0);
-		expect(takeEffects(queue.core, 10, 1_000).map(({ effect }) => effect.kind)).toEqual(["seal", "compare_all"]);
+		expect(takeEffects(queue.core, 10, 1_000).map(({ effect }) => effect.kind)).toEqual(["archive_log", "compare_all"]);
 	});
 
 	test("lets a run leave the queue when all of it is done with, and nothing of it stays", () => {
@@ -635,11 +635,11 @@ describe("the record", () => {
 });
 
 describe("plans", () => {
-	const planned = (runId: string, name: string): Planned => ({
+	const planned = (runId: string, name: string): Discovered => ({
 		files: [
 			{
 				file: `${name}.yml`,
-				fault: null,
+				error: null,
 				submit: {
 					runId,
 					pipeline: parseSubmission("steps: [x]").pipeline,
@@ -703,7 +703,7 @@ describe("plans", () => {
 			const agent = queue.agent("one", { slots: 3 });
 			const told: string[] = [];
 			const tell = () => {
-				const due = takeEffects(queue.core, 10, 1_000, { lane: "foreign", project: "web" });
+				const due = takeEffects(queue.core, 10, 1_000, { class: "external", project: "web" });
 				told.push(...due.flatMap(({ effect }) => (effect.kind === "commit_status" ? [effect.state] : [])));
 				noteOutcomes(
 					queue.core,
@@ -711,7 +711,7 @@ describe("plans", () => {
 				);
 				if (due.length > 0) tell();
 			};
-			const deliver = (delivery: string, files: Planned["files"] = planned(`run_of_${delivery}`, delivery).files) => {
+			const deliver = (delivery: string, files: Discovered["files"] = planned(`run_of_${delivery}`, delivery).files) => {
 				const origin = { ...SUBMITTED, isTrusted: false };
 				const trigger = { kind: "pull_request", actor: "stranger", delivery };
 				const plan = queue.submit("", "web", { pipeline: { ...pipeline, ...others }, trigger, origin: { ...origin, approvedBy: "test" } });
@@ -725,7 +725,7 @@ describe("plans", () => {
 									pipeline: { ...pipeline, ...others },
 									commit,
 									trigger,
-									origin: { ...origin, plannedBy: plan },
+									origin: { ...origin, discoveredBy: plan },
 								},
 							},
 				);
@@ -771,7 +771,7 @@ describe("commit statuses", () => {
 		}
 		return states;
 	};
-	const take = (queue: Queue) => takeEffects(queue.core, 10, 1_000, { lane: "foreign", project: "web" });
+	const take = (queue: Queue) => takeEffects(queue.core, 10, 1_000, { class: "external", project: "web" });
 
 	test("of a pull request stand beside those of the push that runs the same, as those of tags, schedules and people do; commands have none", () => {
 		const queue = new Queue();
@@ -820,11 +820,11 @@ describe("commit statuses", () => {
 		const pipeline = from("steps: [x]");
 		for (const name of ["a", "b"]) queue.submit("", "web", { pipeline: { ...pipeline, name }, commit });
 		queue.submit("", "other", { pipeline, commit });
-		const [first] = takeEffects(queue.core, 1, 1_000, { lane: "foreign", project: "web" });
+		const [first] = takeEffects(queue.core, 1, 1_000, { class: "external", project: "web" });
 		const hour = 60 * 60_000;
 		const failed = { pending: first as PendingEffect, archived: null, error: "answers 403", retryAfterMs: hour };
 		noteOutcomes(queue.core, [failed]);
-		expect(queuesDue(queue.core, "foreign")).toEqual([{ lane: "foreign", project: "other" }]);
+		expect(queuesDue(queue.core, "external")).toEqual([{ class: "external", project: "other" }]);
 		queue.now += hour - 1;
 		expect(take(queue)).toEqual([]);
 		queue.now += 1;
@@ -837,26 +837,26 @@ describe("commit statuses", () => {
 	test("of a discovery job are sent where it has failed, and once one of the same event and commit has not", () => {
 		const queue = new Queue();
 		const agent = queue.agent("one");
-		const plan = {
+		const discovery = {
 			work: { config: null, changes: null },
 			file: null,
 			params: {},
-			is_of_main_line: false,
+			is_of_default_branch: false,
 			is_replay: false,
 			requires_pipeline: false,
 		};
 		const look = (kind: "push" | "tag", state: "failed" | "succeeded") => {
 			const pipeline = from("steps: [look]");
 			const trigger = { ...by(kind).trigger, ...commit, kind, ref: "", before: null, pull_request: null };
-			const jobs = pipeline.jobs.map((job) => ({ ...job, plan: { ...plan, trigger } }));
+			const jobs = pipeline.jobs.map((job) => ({ ...job, discovery: { ...discovery, trigger } }));
 			queue.submit("", "web", { pipeline: { ...pipeline, jobs }, commit, ...by(kind) });
 			queue.finish(queue.take(agent), state === "failed" ? { state, exit_code: 1 } : {});
 			return told(queue);
 		};
 		expect(look("push", "succeeded")).toEqual({});
-		expect(look("push", "failed")).toEqual({ plan: ["failed"] });
+		expect(look("push", "failed")).toEqual({ discovery: ["failed"] });
 		expect(look("tag", "succeeded")).toEqual({});
-		expect(look("push", "succeeded")).toEqual({ plan: ["succeeded"] });
+		expect(look("push", "succeeded")).toEqual({ discovery: ["succeeded"] });
 		expect(look("push", "succeeded")).toEqual({});
 	});
 });
@@ -870,7 +870,7 @@ describe("what others have written", () => {
 		const waiting = queue.submit("steps: [x]", "web", { origin: OTHERS });
 		const passed = queue.submit("steps: [x]", "web", { origin: OTHERS });
 		approveRun(queue.core, passed, { name: "ada", role: "admin" });
-		expect([queue.job(waiting).reason_code, queue.job(passed).state]).toEqual(["run_gate", "queued"]);
+		expect([queue.job(waiting).reason_code, queue.job(passed).state]).toEqual(["run_approval", "queued"]);
 		queue.absence(GATE_MS - 1);
 		expect(queue.run(waiting).state).toBe("waiting");
 		queue.absence(1);

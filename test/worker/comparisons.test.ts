@@ -43,7 +43,7 @@ test("what a comparison has found is delivered once, however often the effect is
 	];
 	for (let time = 0; time < 2; time += 1) await takeFoundRefs(env, "found", { project: "web", comparison: "run_1", refs });
 	const deliveries = await deliveriesOf("web");
-	expect(deliveries.map(({ verdict, forge }) => [verdict, forge])).toEqual(refs.map(() => ["accepted", "comparison"]));
+	expect(deliveries.map(({ outcome, forge }) => [outcome, forge])).toEqual(refs.map(() => ["accepted", "comparison"]));
 	expect(new Set(deliveries.map(({ run_id }) => run_id)).size).toBe(refs.length);
 	expect(deliveries.map(({ trigger }) => JSON.parse(trigger ?? "")).reverse()).toMatchObject([
 		{ kind: "push", branch: "main", sha: SHA, before: "b".repeat(40), actor: "a comparison of refs" },
@@ -69,14 +69,14 @@ test("the branch of a merge queue of GitHub is a merge group; its event makes no
 		forge: "github",
 		delivery: "late",
 		event: "merge_group",
-		verdict: "received",
+		outcome: "received",
 		reason: "",
 		trigger: first?.trigger ?? "",
 		repository: null,
 		body_digest: null,
 	});
 	await resumeDelivery(env, event);
-	expect(await findDelivery(env.DB, "found", event.id)).toMatchObject({ verdict: "ignored", run_id: first?.run_id });
+	expect(await findDelivery(env.DB, "found", event.id)).toMatchObject({ outcome: "ignored", run_id: first?.run_id });
 	// Another forge may have a branch of that name.
 	await project("plain", "https://git.test/team/web.git", "gitea");
 	await takeFoundRefs(env, "found", { project: "plain", comparison: "run_1", refs: found });
@@ -87,13 +87,13 @@ test("what was found of a project that is gone, or has no repository any more, r
 	await project("bare", null);
 	const refs = [{ ref: "refs/heads/main", sha: SHA, before: null }];
 	for (const name of ["bare", "gone"]) await takeFoundRefs(env, "found", { project: name, comparison: "run_1", refs });
-	expect((await deliveriesOf("bare")).map(({ verdict, reason }) => [verdict, reason])).toEqual([
-		["refused", "The project bare has no repository to look into."],
+	expect((await deliveriesOf("bare")).map(({ outcome, reason }) => [outcome, reason])).toEqual([
+		["rejected", "The project bare has no repository to look into."],
 	]);
 	expect(await deliveriesOf("gone")).toEqual([]);
 });
 
-test("comparisons are left out of lists, and removed after a day; plans and pipelines stay", async () => {
+test("comparisons are left out of lists, and removed after a day; discovery runs and pipelines stay", async () => {
 	const now = Date.now();
 	const insert = (id: string, kind: string, finishedAt: number) =>
 		env.DB.prepare(
@@ -104,14 +104,14 @@ test("comparisons are left out of lists, and removed after a day; plans and pipe
 			.run();
 	await insert("run_old", "comparison", now - DAY_MS - 1);
 	await insert("run_new", "comparison", now - DAY_MS + 60_000);
-	await insert("run_plan", "plan", now - DAY_MS - 1);
+	await insert("run_discovery", "discovery", now - DAY_MS - 1);
 	await insert("run_pipeline", "pipeline", now - DAY_MS - 1);
 	const listed = async (kind: "comparison" | null) =>
 		(await listRuns(env.DB, "found", { limit: 10, after: null, state: "errored", project: "web", kind })).map(({ id }) => id);
-	expect(await listed(null)).toEqual(["run_plan", "run_pipeline"]);
+	expect(await listed(null)).toEqual(["run_pipeline", "run_discovery"]);
 	expect(await listed("comparison")).toEqual(["run_old", "run_new"]);
 	await applyRetention(env, now);
 	expect(await listed("comparison")).toEqual(["run_new"]);
-	expect(await listed(null)).toEqual(["run_plan", "run_pipeline"]);
+	expect(await listed(null)).toEqual(["run_pipeline", "run_discovery"]);
 	await dispatcherOf(env, "found").forgetProject("web");
 });

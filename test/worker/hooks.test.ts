@@ -77,7 +77,7 @@ test("a project says that its repository was renamed, and that updates of pull r
 			forge,
 			delivery,
 			event: "push",
-			verdict: trigger ? "accepted" : "ignored",
+			outcome: trigger ? "accepted" : "ignored",
 			reason: "",
 			trigger: trigger && JSON.stringify(trigger),
 			repository,
@@ -161,7 +161,7 @@ test("a merge request whose commit asks to be skipped has a discovery job: what 
 			last_commit: { id: SHA, message: "Docs [skip ci]" },
 		},
 	});
-	expect([row.verdict, asked]).toEqual(["accepted", ["submit"]]);
+	expect([row.outcome, asked]).toEqual(["accepted", ["submit"]]);
 });
 
 test("a push that is skipped is heard of before it is recorded: what fails in between comes again", async () => {
@@ -172,5 +172,5 @@ test("a push that is skipped is heard of before it is recorded: what fails in be
 	await expect(deliver("Push Hook", skipping)).rejects.toThrow("reset");
 	expect(await listDeliveries(env.DB, "hooked", { project: "unheard", limit: 9, after: null })).toEqual([]);
 	const { asked, deliver: again } = await hooked("unheard");
-	expect([(await again("Push Hook", skipping)).row.verdict, asked]).toEqual(["ignored", ["recordDelivered"]]);
+	expect([(await again("Push Hook", skipping)).row.outcome, asked]).toEqual(["ignored", ["recordDelivered"]]);
 });

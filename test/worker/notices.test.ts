@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, test, vi } from "vitest";
 import type { ProjectRow, RunRow } from "../../schema/database/tables.ts";
-import type { Plan } from "../../schema/pipeline/resolve/resolved.ts";
+import type { Discovery } from "../../schema/pipeline/resolve/resolved.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
 import { type DiscoveryOfRun, discoveredRuns, discoveryNotices } from "../../worker/discovery/discovered_runs.ts";
 import { signLease } from "../../worker/identity/lease_token.ts";
@@ -163,12 +163,12 @@ const FINISHED = {
 	log: { bytes: 0, sha256: null, incomplete: false },
 	steps: [],
 	artifacts: [],
-	plan: { files: [], changed: null },
+	discovery: { files: [], changed: null },
 };
 const discovery = (delivery: string | null, run: string) => ({
 	ok: true,
 	value: {
-		plan: {
+		discovery: {
 			trigger: { kind: "push", ref: "refs/heads/main", branch: "main", tag: null },
 			work: { config: null },
 			file: null,
@@ -196,13 +196,13 @@ test("the result of a discovery job is taken while D1 fails; its notices are of 
 		forge: "gitea",
 		delivery: "newer",
 		event: "push",
-		verdict: "accepted",
+		outcome: "accepted",
 		reason: "",
 		trigger: JSON.stringify({ ref: "refs/heads/main" }),
 		repository: null,
 		body_digest: null,
 	});
-	await settleDelivery(env.DB, row.id, { verdict: "accepted", reason: "", runId: "run_2" });
+	await settleDelivery(env.DB, row.id, { outcome: "accepted", reason: "", runId: "run_2" });
 	await askForLease("finish", queue("dlv_00000000000000000000000000"), FINISHED);
 	expect(await listNotices(env.DB, "edited", "web")).toEqual([]);
 	// A newer delivery may have the same discovery job.
@@ -239,13 +239,13 @@ test("a job of a repository that needs no credentials starts while D1 fails; one
 
 describe("a commit without a pipeline", () => {
 	const found = (more: Partial<Trigger>): DiscoveryOfRun => ({
-		plan: {
+		discovery: {
 			trigger: { kind: "push", branch: "main", tag: null, ...more },
 			work: { config: null, default_branch: "main" },
 			file: null,
-			is_of_main_line: false,
+			is_of_default_branch: false,
 			requires_pipeline: true,
-		} as Plan,
+		} as Discovery,
 		run: {
 			project: "web",
 			commit_sha: "a".repeat(40),
@@ -275,7 +275,7 @@ describe("a commit without a pipeline", () => {
 		["$(reboot)", "<its name>"],
 		["-x", "<its name>"],
 	])("says in a command that people copy the default branch %s as %s", (default_branch, expected) => {
-		const { default_branch: notice } = discoveryNotices(found({ default_branch }), { ...nothing, lacks_default_branch: true });
+		const { default_branch: notice } = discoveryNotices(found({ default_branch }), { ...nothing, is_default_branch_missing: true });
 		expect(notice?.endsWith(`--default-branch ${expected}`)).toBe(true);
 	});
 });

@@ -42,10 +42,10 @@ test("what a schedule asks for comes later where it cannot be taken at the momen
 		const fire = (answer: object) => performEffect(answering(answer), core, { kind: "fire_schedule", scheduleId: id, at: now });
 		const refusing = (error: ApiError) => ({ ok: false, refusal: toWireError(error) });
 		await expect(fire(refusing(new ApiError("unavailable", "The disk is full.")))).rejects.toThrow("The disk is full.");
-		expect(findSchedule(core, id).fault).toBeNull();
+		expect(findSchedule(core, id).error).toBeNull();
 		await expect(fire(refusing(new ApiError("validation_failed", "It is broken.")))).resolves.toBeNull();
-		expect(findSchedule(core, id)).toMatchObject({ run_id: null, fault: "It is broken." });
+		expect(findSchedule(core, id)).toMatchObject({ run_id: null, error: "It is broken." });
 		await fire({ ok: true, value: { runId: "run-1" } });
-		expect(findSchedule(core, id)).toMatchObject({ run_id: "run-1", fault: null });
+		expect(findSchedule(core, id)).toMatchObject({ run_id: "run-1", error: null });
 	});
 });

@@ -1,6 +1,6 @@
+import type { DiscoveryResult } from "../../schema/wire/discovery.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { MAX_FINISH_BYTES, MAX_LOG_CHUNK_BYTES, SINGLE_PART_BYTES } from "../../schema/wire/limits.ts";
-import type { DiscoveryResult } from "../../schema/wire/plans.ts";
 import * as protocol from "../../schema/wire/protocol.ts";
 import type { AttemptState, StepState } from "../../schema/wire/states.ts";
 import { checkUploads, planUploads } from "../artifacts/service.ts";
@@ -144,10 +144,10 @@ async function finish(context: Caller): Promise<Response> {
 	const isChecked = body.artifacts.every(({ size }) => size <= SINGLE_PART_BYTES) || (await dispatcher.checkLease(lease)).ok;
 	const artifacts = isChecked ? await checkUploads(context.environment, lease, body.artifacts) : [];
 	try {
-		const plan = body.plan && (await discoveryOf(context, lease));
-		const planned = body.plan && plan && (await discoveredRuns(plan, body.plan));
-		const state = unwrap(await dispatcher.finish(lease, body, digest, artifacts, planned));
-		if (body.plan && plan) await updateNoticesOf(context.environment, lease.team, plan, body.plan);
+		const discovery = body.discovery && (await discoveryOf(context, lease));
+		const discovered = body.discovery && discovery && (await discoveredRuns(discovery, body.discovery));
+		const state = unwrap(await dispatcher.finish(lease, body, digest, artifacts, discovered));
+		if (body.discovery && discovery) await updateNoticesOf(context.environment, lease.team, discovery, body.discovery);
 		return json({ attempt_state: state });
 	} catch (error) {
 		const isOver = error instanceof ApiError && error.code === "attempt_finished";
@@ -163,18 +163,18 @@ async function checkKnown({ environment }: Caller, lease: LeaseTokenClaims): Pro
 	if (!(await findAttempt(environment.DB, lease.attemptId))) throw finished();
 }
 
-/** The plan of a discovery job; null for another job, and for one that is over: its result says so itself. */
+/** The task of a discovery job; null for another job, and for one that is over: its result says so itself. */
 async function discoveryOf({ environment }: Caller, lease: LeaseTokenClaims): Promise<DiscoveryOfRun | null> {
-	const plan = await dispatcherOf(environment, lease.team).discoveryOf(lease);
-	return plan.ok ? plan.value : null;
+	const discovery = await dispatcherOf(environment, lease.team).discoveryOf(lease);
+	return discovery.ok ? discovery.value : null;
 }
 
 /** Updates the notices of a project after a discovery job, unless a newer delivery of the same ref does. The result of the job is taken all the same. */
-async function updateNoticesOf(environment: Environment, team: string, plan: DiscoveryOfRun, result: DiscoveryResult): Promise<void> {
-	const { id: run_id, project, trigger_delivery: id } = plan.run;
+async function updateNoticesOf(environment: Environment, team: string, discovery: DiscoveryOfRun, result: DiscoveryResult): Promise<void> {
+	const { id: run_id, project, trigger_delivery: id } = discovery.run;
 	try {
-		if (id !== null && (await isOutdated(environment.DB, { team, project, id, run_id, ref: plan.plan.trigger.ref }))) return;
-		await updateNotices(environment.DB, team, project, discoveryNotices(plan, result));
+		if (id !== null && (await isOutdated(environment.DB, { team, project, id, run_id, ref: discovery.discovery.trigger.ref }))) return;
+		await updateNotices(environment.DB, team, project, discoveryNotices(discovery, result));
 	} catch (error) {
 		log("warn", "the notices of a project cannot be updated", { project, ...errorFields(error) });
 	}

@@ -109,7 +109,7 @@ export function assignmentOf(
 		services: definition.services,
 		outputs: definition.outputs,
 		reports: definition.reports,
-		plan: definition.plan?.work ?? null,
+		discovery: definition.discovery?.work ?? null,
 		lists_refs: definition.lists_refs,
 		source: sourceOf(
 			run,

@@ -21,7 +21,7 @@ import { leaseOf } from "./service.ts";
 
 const fileClaims = leaseClaims.extend({ key: z.string(), size: z.number(), part_bytes: z.number().nullable(), sha256: z.string() });
 
-/** GET …/needed: which files, where each is to be put, and an address for each that is its own credential. */
+/** GET …/downloads: which files, where each is to be put, and an address for each that is its own credential. */
 async function list(context: RequestContext<"lease">): Promise<Response> {
 	const { environment } = context;
 	const lease = leaseOf(context);
@@ -86,7 +86,7 @@ async function get({ environment, params }: AnonymousContext): Promise<Response>
 export const downloadRoutes = [
 	route({
 		method: "GET",
-		path: "/api/v1/attempts/:id/needed",
+		path: "/api/v1/attempts/:id/downloads",
 		allow: ["lease"],
 		description: { summary: "The files that the job fetches from others", answers: { 200: protocol.downloadList } },
 		handle: list,

@@ -1,5 +1,5 @@
-import type { triggerRequest } from "../../schema/wire/plans.ts";
-import * as plans from "../../schema/wire/plans.ts";
+import type { triggerRequest } from "../../schema/wire/discovery.ts";
+import * as plans from "../../schema/wire/discovery.ts";
 import * as resources from "../../schema/wire/resources.ts";
 import type { RequestContext } from "../http/route.ts";
 import { type Bodied, route } from "../http/route.ts";

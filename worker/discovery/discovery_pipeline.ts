@@ -1,31 +1,31 @@
 import type { ProjectRow } from "../../schema/database/tables.ts";
 import { type ResolvedPipeline, withDefaults } from "../../schema/pipeline/resolve/resolved.ts";
+import type { DiscoveryWork } from "../../schema/wire/discovery.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
-import type { DiscoveryWork } from "../../schema/wire/plans.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
 
 /** What is asked for beside the trigger. */
-export interface PlanOptions {
+export interface DiscoveryOptions {
 	/** The one file that is meant; null: all that want to run. */
 	file: string | null;
 	params: Record<string, string>;
 	/** Whether somebody has asked for a delivery that came before. */
 	isReplay?: boolean;
 }
-export const WHOLE: PlanOptions = { file: null, params: {} };
+export const WHOLE: DiscoveryOptions = { file: null, params: {} };
 
 const TIMEOUT_MS = 10 * 60_000;
 /** Before any work: it is short, and everything else waits for it. */
 const PRIORITY = 100;
 
 /**
- * The pipeline of a plan: one job, in which an agent looks at the commit and reads what is to be run.
+ * The pipeline of a discovery run: one job, in which an agent looks at the commit and reads what is to be run.
  * @throws ApiError `conflict` for a project without a repository
  */
 export function discoveryPipeline(
 	project: ProjectRow,
 	trigger: Trigger,
-	{ file, params, isReplay = false }: PlanOptions,
+	{ file, params, isReplay = false }: DiscoveryOptions,
 ): ResolvedPipeline {
 	const { repository } = project;
 	if (repository === null) {
@@ -36,16 +36,16 @@ export function discoveryPipeline(
 	const isRenamed = trigger.default_branch !== undefined && trigger.default_branch !== project.default_branch;
 	const asked = isRenamed ? { default_branch: project.default_branch } : {};
 	const work: DiscoveryWork = { config: file ?? project.config, changes: changesOf(trigger), ...asked };
-	const isOfMainLine = trigger.kind === "push" && trigger.branch === project.default_branch && file === null;
+	const isOfDefaultBranch = trigger.kind === "push" && trigger.branch === project.default_branch && file === null;
 	return withDefaults({
-		name: "plan",
+		name: "discovery",
 		source: { git: repository, ref: trigger.ref },
 		branch: trigger.branch,
 		priority: PRIORITY,
 		jobs: [
 			{
-				key: "plan",
-				name: "plan",
+				key: "discovery",
+				name: "discovery",
 				needs: [],
 				runs_on: { labels: [] },
 				env: {},
@@ -53,12 +53,12 @@ export function discoveryPipeline(
 				retry: { attempts: 3, on: ["errored", "lost", "timed_out"] },
 				steps: [],
 				artifacts: { save: [] },
-				plan: {
+				discovery: {
 					work,
 					trigger,
 					file,
 					params,
-					is_of_main_line: isOfMainLine,
+					is_of_default_branch: isOfDefaultBranch,
 					is_replay: isReplay,
 					requires_pipeline: project.requires_pipeline === 1,
 				},

@@ -4,8 +4,8 @@ export { WHOLE } from "./discovery_pipeline.ts";
 export { ofBranch } from "./of_branch.ts";
 export { discoverySubmission } from "./submit_discovery.ts";
 
+import type { TriggerRequest } from "../../schema/wire/discovery.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
-import type { TriggerRequest } from "../../schema/wire/plans.ts";
 import { actorOf, type RequestContext } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";

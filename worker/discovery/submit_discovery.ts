@@ -4,7 +4,7 @@ import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
 import { sha256 } from "../identity/digest.ts";
 import type { Submit } from "../queue/core/runs/submit.ts";
-import { discoveryPipeline, type PlanOptions } from "./discovery_pipeline.ts";
+import { type DiscoveryOptions, discoveryPipeline } from "./discovery_pipeline.ts";
 
 /** The id of a run that is to be submitted. */
 export function newRunId(): string {
@@ -12,7 +12,7 @@ export function newRunId(): string {
 }
 
 /**
- * The submission of a plan: what a project's repository wants to be run now that this has happened.
+ * The submission of a discovery run: what a project's repository wants to be run now that this has happened.
  * @param delivery the id of the delivery that says so; null without one
  * @param idempotency what a repeat is known by
  * @throws ApiError `conflict` for a project without a repository
@@ -20,7 +20,7 @@ export function newRunId(): string {
 export async function discoverySubmission(
 	project: ProjectRow,
 	trigger: Trigger,
-	options: PlanOptions,
+	options: DiscoveryOptions,
 	{ delivery, idempotency }: { delivery: string | null; idempotency: { scope: string; key: string } | null },
 ): Promise<Submit> {
 	const pipeline = discoveryPipeline(project, trigger, options);
@@ -34,7 +34,7 @@ export async function discoverySubmission(
 		trigger: { kind: trigger.kind, actor: trigger.actor, delivery },
 		commit:
 			trigger.sha === null ? null : { sha: trigger.sha, message: trigger.message, author: null, branch: trigger.branch, tag: trigger.tag },
-		origin: { plannedBy: null, file: null, isTrusted: !trigger.pull_request?.is_from_fork, approvedBy: null },
+		origin: { discoveredBy: null, file: null, isTrusted: !trigger.pull_request?.is_from_fork, approvedBy: null },
 		rerun: null,
 		// Of two with one key the first counts, whatever the project has been changed to in between.
 		idempotency: idempotency && { ...idempotency, digest: "" },

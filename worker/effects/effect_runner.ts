@@ -19,19 +19,19 @@ const BATCH = 20;
 const DEADLINE_MS = 30_000;
 const COALESCE_MS = 20;
 
-/** Makes the effects of a lane happen: of each of its queues one flight at a time, until none is due. Whoever does not answer holds up nobody else. */
+/** Makes the effects of a class happen: of each of its queues one flight at a time, until none is due. Whoever does not answer holds up nobody else. */
 export class EffectRunner {
 	readonly #core: Core;
 	readonly #environment: Environment;
-	readonly #lane: EffectClass;
+	readonly #class: EffectClass;
 	readonly #onDone: () => void;
 	/** The queues that are being looked after, by project. */
 	readonly #busy = new Set<string | null>();
 
 	/** @param onDone called after effects have happened: something may have changed */
-	constructor(core: Core, environment: Environment, lane: EffectClass, onDone: () => void) {
+	constructor(core: Core, environment: Environment, effectClass: EffectClass, onDone: () => void) {
 		this.#core = core;
-		this.#lane = lane;
+		this.#class = effectClass;
 		this.#onDone = onDone;
 		this.#environment = environment;
 	}
@@ -40,14 +40,14 @@ export class EffectRunner {
 	get nextDue(): number | null {
 		const again = this.#core.now() + DEADLINE_MS;
 		if (this.#busy.has(null)) return again;
-		const due = nextEffectDue(this.#core, this.#lane, [...this.#busy] as string[]);
+		const due = nextEffectDue(this.#core, this.#class, [...this.#busy] as string[]);
 		return this.#busy.size > 0 ? Math.min(again, due ?? again) : due;
 	}
 
 	/** @returns the flights that begin with this, each over when nothing in its queue is due any more */
 	run(): Promise<void>[] {
 		if (this.#busy.has(null)) return [];
-		return queuesDue(this.#core, this.#lane)
+		return queuesDue(this.#core, this.#class)
 			.filter(({ project }) => !this.#busy.has(project))
 			.map((queue) => this.#lookAfter(queue));
 	}

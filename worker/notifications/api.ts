@@ -12,12 +12,12 @@ type Caller = RequestContext<"user">;
 
 /** POST /runs/:id/notify */
 async function test(context: Caller): Promise<Response> {
-	return json({ told: await testNotifications(context) } satisfies NotifyAnswer, 202);
+	return json({ notified: await testNotifications(context) } satisfies NotifyAnswer, 202);
 }
 
 const UNDELIVERED = { limit: limit() };
 
-/** GET /projects/:name/untold */
+/** GET /projects/:name/undelivered */
 async function listUndelivered(context: Caller & Queried<typeof UNDELIVERED>): Promise<Response> {
 	const { name } = await requireProject(context);
 	return json({ items: await undeliveredOf(context, name, context.query.limit), next_cursor: null });
@@ -33,11 +33,11 @@ export const notificationRoutes = [
 	}),
 	route({
 		method: "GET",
-		path: "/api/v1/projects/:name/untold",
+		path: "/api/v1/projects/:name/undelivered",
 		allow: ["user"],
 		description: {
 			summary: "What its forge, and whom its pipelines name, was to be told and was not (yet)",
-			answers: { 200: listOf(notifications.untold) },
+			answers: { 200: listOf(notifications.undelivered) },
 		},
 		query: UNDELIVERED,
 		handle: listUndelivered,

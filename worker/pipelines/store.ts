@@ -1,6 +1,7 @@
 import { and, asc, desc, eq, inArray, lt } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { type PipelineRow, type PipelineVersionRow, pipelines, pipelineVersions } from "../../schema/database/tables.ts";
+import { prepareNamed } from "../platform/prepare_named.ts";
 
 /** Pipelines that are kept here, and their versions. */
 
@@ -46,12 +47,12 @@ export async function addPipeline(
 				ON CONFLICT (team, project, name) DO NOTHING RETURNING *`,
 			)
 			.bind(id, team, project, name, now),
-		db
-			.prepare(
-				`INSERT INTO pipeline_versions (pipeline_id, number, sha256, size, key, actor, created_at)
-				SELECT id, 1, ?2, ?3, ?4, ?5, ?6 FROM pipelines WHERE id = ?1`,
-			)
-			.bind(id, sha256, size, key, actor, now),
+		prepareNamed(
+			db,
+			`INSERT INTO pipeline_versions (pipeline_id, number, sha256, size, key, actor, created_at)
+			SELECT id, 1, :sha256, :size, :key, :actor, :now FROM pipelines WHERE id = :id`,
+			{ id, sha256, size, key, actor, now },
+		),
 	]);
 	return added?.results[0] ?? null;
 }
@@ -65,12 +66,12 @@ export async function addVersion(
 ): Promise<PipelineRow | null> {
 	const now = Date.now();
 	const [, changed] = await db.batch<PipelineRow>([
-		db
-			.prepare(
-				`INSERT INTO pipeline_versions (pipeline_id, number, sha256, size, key, actor, restores, created_at)
-				SELECT id, version + 1, ?3, ?4, ?5, ?6, ?7, ?8 FROM pipelines WHERE id = ?1 AND version = ?2`,
-			)
-			.bind(id, before, sha256, size, key, actor, restores, now),
+		prepareNamed(
+			db,
+			`INSERT INTO pipeline_versions (pipeline_id, number, sha256, size, key, actor, restores, created_at)
+			SELECT id, version + 1, :sha256, :size, :key, :actor, :restores, :now FROM pipelines WHERE id = :id AND version = :before`,
+			{ id, before, sha256, size, key, actor, restores, now },
+		),
 		db
 			.prepare("UPDATE pipelines SET version = version + 1, updated_at = ?3 WHERE id = ?1 AND version = ?2 RETURNING *")
 			.bind(id, before, now),

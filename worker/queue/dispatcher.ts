@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { ulid } from "ulid";
 import type { ArtifactRow, EventRow } from "../../schema/database/tables.ts";
-import type { Plan } from "../../schema/pipeline/resolve/resolved.ts";
+import type { Discovery } from "../../schema/pipeline/resolve/resolved.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import type { EffectiveLabels } from "../../schema/wire/labels.ts";
@@ -34,7 +34,7 @@ import {
 	readComparisons,
 	unfollowProject,
 } from "./core/discovery/comparisons.ts";
-import type { Planned } from "./core/discovery/discovery_jobs.ts";
+import type { Discovered } from "./core/discovery/discovery_jobs.ts";
 import { type DeliveredRef, recordDelivered, type Standing, submitComparison, submitDelivered } from "./core/discovery/refs.ts";
 import {
 	addSchedule,
@@ -136,7 +136,7 @@ interface JobRows {
 
 /** A reader of a live log vouches for its interest this long; it must be repeated. */
 const WATCH_MS = 30_000;
-/** How long a planned stop waits for agents that hold leases to ask. */
+/** How long a discovered stop waits for agents that hold leases to ask. */
 const STOP_TELLING_MS = 2_000;
 
 /**
@@ -163,7 +163,7 @@ export class Dispatcher extends DurableObject<Environment> {
 	readonly #sentRequests = new Map<string, string>();
 	/** Agent → the attempts that its newest poll lists: an offer among them has arrived and is being claimed. */
 	readonly #known = new Map<string, Set<string>>();
-	/** Agents that know of the planned stop; null while none is planned. */
+	/** Agents that know of the discovered stop; null while none is discovered. */
 	#toldStop: Set<string> | null = null;
 	readonly #stopTelling = new Waiters();
 	/** Why nothing new is accepted; null while the disk has room. */
@@ -187,7 +187,9 @@ export class Dispatcher extends DurableObject<Environment> {
 		this.#settledRev = this.#core.rev;
 		this.#drain = new OutboxRelay(this.#core, environment.DB);
 		// What an effect has changed is looked after like any other change: it may have made a run.
-		this.#effects = (["own", "foreign"] as const).map((lane) => new EffectRunner(this.#core, environment, lane, () => this.#settle()));
+		this.#effects = (["internal", "external"] as const).map(
+			(effectClass) => new EffectRunner(this.#core, environment, effectClass, () => this.#settle()),
+		);
 		writeMeta(sql, "team", this.#core.team);
 		noteOpening(this.#core, environment.BOOT_ID ?? null);
 		scheduleTidying(this.#core);
@@ -603,13 +605,13 @@ export class Dispatcher extends DurableObject<Environment> {
 		finish: Finish,
 		digest: string,
 		artifacts: SavedArtifact[],
-		planned: Planned | null,
+		discovered: Discovered | null,
 	): Promise<Result<AttemptState>> {
-		return this.#command((core) => finishAttempt(core, lease, finish, digest, artifacts, planned));
+		return this.#command((core) => finishAttempt(core, lease, finish, digest, artifacts, discovered));
 	}
 
-	/** The plan that this live attempt carries out, with its run; null if it is none. */
-	async discoveryOf(lease: LeaseClaims): Promise<Result<{ plan: Plan; run: RunRow } | null>> {
+	/** The task of the discovery job of this live attempt, with its run; null if the job is no discovery job. */
+	async discoveryOf(lease: LeaseClaims): Promise<Result<{ discovery: Discovery; run: RunRow } | null>> {
 		return resultOf(() => discoveryOfAttempt(this.#core, lease));
 	}
 

@@ -25,7 +25,7 @@ export function presentRunSummary(run: RunRow, baseUrl: string): RunSummary {
 		commit: run.commit_sha === null ? null : { sha: run.commit_sha, message: run.commit_message ?? "", author: run.commit_author ?? "" },
 		pull_request: run.pull_request,
 		file: run.file,
-		planned_by: run.planned_by,
+		discovered_by: run.discovered_by,
 		trusted: run.is_trusted === 1,
 		approved_by: run.approved_by,
 		priority: run.priority,

@@ -110,7 +110,7 @@ export async function listRuns(
 	const where: SQL[] = [eq(runs.team, team)];
 	if (filter.kind) where.push(eq(runs.kind, filter.kind));
 	// A plan that has done its work says nothing that its runs do not say.
-	else where.push(or(eq(runs.kind, "pipeline"), and(eq(runs.kind, "plan"), ne(runs.state, "succeeded"))) as SQL);
+	else where.push(or(eq(runs.kind, "pipeline"), and(eq(runs.kind, "discovery"), ne(runs.state, "succeeded"))) as SQL);
 	if (filter.state) where.push(eq(runs.state, filter.state));
 	if (filter.project) where.push(eq(runs.project, filter.project));
 	if (filter.branch) where.push(eq(runs.branch, filter.branch));
@@ -128,7 +128,7 @@ export async function listDiscovered(environment: Environment, { run: plan, jobs
 	const recorded = await drizzle(environment.DB)
 		.select()
 		.from(runs)
-		.where(and(eq(runs.team, plan.team), eq(runs.planned_by, plan.id)));
+		.where(and(eq(runs.team, plan.team), eq(runs.discovered_by, plan.id)));
 	const known = new Map(recorded.filter(({ state }) => isTerminal(state)).map((row) => [row.id, row]));
 	const made = Object.values(JSON.parse(job?.outputs ?? "{}") as Record<string, string>).filter((text) => text.startsWith("run_"));
 	const found = await Promise.all(made.map(async (id) => known.get(id) ?? (await findRun(environment, plan.team, id))?.run));

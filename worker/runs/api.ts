@@ -76,7 +76,7 @@ const LIST = {
 	state: oneOf("only those in this state", RUN_STATES),
 	project: text("only those of this project"),
 	branch: text("only those of this branch of the project"),
-	kind: oneOf("pipeline or plan; without it plans only as long as they have not succeeded", resources.RUN_KINDS),
+	kind: oneOf("pipeline, discovery or comparison; without it discovery runs only as long as they have not succeeded", resources.RUN_KINDS),
 };
 
 async function list({ query, environment, principal, baseUrl }: Caller & Queried<typeof LIST>): Promise<Response> {

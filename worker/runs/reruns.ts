@@ -58,7 +58,7 @@ export async function rerunOf(context: SubmittingContext, asked: RerunRequest) {
 			trigger: { kind: run.trigger_kind, actor: actorOf(principal), delivery: run.trigger_delivery },
 			commit: commitOf(run),
 			origin: {
-				plannedBy: run.planned_by,
+				discoveredBy: run.discovered_by,
 				file: run.file,
 				isTrusted: run.is_trusted === 1,
 				// Whoever may repeat it may let it pass, too.

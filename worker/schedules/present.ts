@@ -7,7 +7,7 @@ const TIMES_SHOWN = 5;
 
 /** @param now milliseconds since 1970: what comes next comes after that */
 export function presentSchedule(row: ScheduleRow, now: number): Schedule {
-	const { id, project, origin, cron, timezone, branch, file, pipeline, params, paused_by, fired_at, run_id, fault, created_at } = row;
+	const { id, project, origin, cron, timezone, branch, file, pipeline, params, paused_by, fired_at, run_id, error, created_at } = row;
 	const next: string[] = [];
 	for (
 		let at = nextTime(cron, timezone, now);
@@ -29,7 +29,7 @@ export function presentSchedule(row: ScheduleRow, now: number): Schedule {
 		next,
 		fired_at: isoTime(fired_at),
 		run_id,
-		fault,
+		error,
 		created_at: isoTime(created_at),
 	};
 }

@@ -4,7 +4,7 @@ import { dispatcherOf } from "../platform/dispatcher.ts";
 import { resumeDeliveries } from "../webhooks/service.ts";
 
 /** Why nothing new is to be accepted; null if there is room. */
-const diskNote = z.strictObject({ fault: z.string().max(500).nullable() });
+const diskNote = z.strictObject({ error: z.string().max(500).nullable() });
 
 /** Called when the tokens are in place, before anybody else is served: the queue brings its schema up to date. */
 async function prepare({ environment, principal }: RequestContext<"host">): Promise<Response> {
@@ -14,9 +14,9 @@ async function prepare({ environment, principal }: RequestContext<"host">): Prom
 
 /** Called after each start, and when the disk has become too full for new work, or has room again: then what forges have delivered meanwhile goes on. */
 async function noteDisk({ readBody, environment, principal }: RequestContext<"host"> & Bodied<typeof diskNote>): Promise<Response> {
-	const { fault } = await readBody();
-	await dispatcherOf(environment, principal.team).noteDisk(fault);
-	if (fault === null) await resumeDeliveries(environment, Date.now());
+	const { error } = await readBody();
+	await dispatcherOf(environment, principal.team).noteDisk(error);
+	if (error === null) await resumeDeliveries(environment, Date.now());
 	return new Response(null, { status: 204 });
 }
 

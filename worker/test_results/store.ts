@@ -2,6 +2,7 @@ import { and, desc, eq, inArray, isNotNull, lt, notExists, sql } from "drizzle-o
 import { drizzle } from "drizzle-orm/d1";
 import { attempts, jobs, runs, testResults, tests } from "../../schema/database/tables.ts";
 import type { TestCase } from "../../schema/wire/resources.ts";
+import { prepareNamed } from "../platform/prepare_named.ts";
 
 /**
  * How tests went, over all runs. Results are compared with those of jobs of the same name, which says the variant too: a test that always fails
@@ -41,14 +42,14 @@ export async function addTestResults(db: D1Database, tested: Tested, results: re
 					WHERE true ON CONFLICT DO NOTHING`,
 				)
 				.bind(team, project, pipeline, json),
-			db
-				.prepare(
-					`INSERT INTO test_results (test_id, attempt_id, run_id, job_id, branch, commit_sha, state, duration_ms, at)
-					SELECT t.id, ?, ?, ?, ?, ?, value ->> 'state', value ->> 'duration_ms', ? FROM json_each(?)
-					JOIN tests AS t ON t.team = ? AND t.project = ? AND t.pipeline = ? AND t.suite = value ->> 'suite' AND t.name = value ->> 'name'
-					WHERE true ON CONFLICT DO NOTHING`,
-				)
-				.bind(attemptId, runId, jobId, branch, commit, at, json, team, project, pipeline),
+			prepareNamed(
+				db,
+				`INSERT INTO test_results (test_id, attempt_id, run_id, job_id, branch, commit_sha, state, duration_ms, at)
+				SELECT t.id, :attempt, :run, :job, :branch, :commit, value ->> 'state', value ->> 'duration_ms', :at FROM json_each(:json)
+				JOIN tests AS t ON t.team = :team AND t.project = :project AND t.pipeline = :pipeline
+				AND t.suite = value ->> 'suite' AND t.name = value ->> 'name' WHERE true ON CONFLICT DO NOTHING`,
+				{ attempt: attemptId, run: runId, job: jobId, branch, commit, at, json, team, project, pipeline },
+			),
 		]);
 	}
 }

@@ -18,9 +18,9 @@ async function deliver({ request, params, environment, requestId }: RequestConte
 		headers: request.headers,
 		read: (check) => readChecked(request, MAX_HOOK_BYTES, check),
 	});
-	const { id, verdict, reason, run_id } = row;
-	log("info", "delivery taken", { request_id: requestId, project: project.name, delivery: id, verdict, run: run_id });
-	return json({ id, verdict, reason, run_id, is_repeat: isRepeat } satisfies HookAnswer, 202);
+	const { id, outcome, reason, run_id } = row;
+	log("info", "delivery taken", { request_id: requestId, project: project.name, delivery: id, outcome, run: run_id });
+	return json({ id, outcome, reason, run_id, is_repeat: isRepeat } satisfies HookAnswer, 202);
 }
 
 /** What a wrong signature is counted under: the hook that it was sent to. */

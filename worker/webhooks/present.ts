@@ -5,14 +5,14 @@ import { isoTime } from "../record/iso_time.ts";
 /** Rows as the resources of the API. */
 
 export function presentDelivery(row: DeliveryRow): Delivery {
-	const { id, project, forge, delivery, event, verdict, reason, trigger, run_id, received_at } = row;
+	const { id, project, forge, delivery, event, outcome, reason, trigger, run_id, received_at } = row;
 	return {
 		id,
 		project,
 		forge,
 		delivery,
 		event,
-		verdict,
+		outcome,
 		reason,
 		trigger: trigger === null ? null : (JSON.parse(trigger) as Delivery["trigger"]),
 		run_id,

@@ -44,15 +44,15 @@ export async function replayDelivery(
 	const submit = await discoverySubmission(project, trigger, { ...WHOLE, isReplay: true }, { delivery: found.id, idempotency: null });
 	const idempotency = await idempotencyOf(context, JSON.stringify(["replay", found.id]));
 	const answer = unwrap(await dispatcherOf(environment, principal.team).submit({ ...submit, idempotency }));
-	if (found.verdict !== "accepted")
-		await settleDelivery(environment.DB, found.id, { verdict: "accepted", reason: REPLAYED, runId: answer.runId });
+	if (found.outcome !== "accepted")
+		await settleDelivery(environment.DB, found.id, { outcome: "accepted", reason: REPLAYED, runId: answer.runId });
 	log("info", "delivery replayed", { request_id: requestId, delivery: found.id, run: answer.runId, actor: actorOf(principal) });
 	return answer;
 }
 
-function nothingToRun({ id, verdict }: DeliveryRow, reason: string): ApiError {
+function nothingToRun({ id, outcome }: DeliveryRow, reason: string): ApiError {
 	return new ApiError("conflict", `Nothing is to be run of this delivery: ${reason}.`, {
-		details: { id, verdict },
+		details: { id, outcome },
 		suggestions: ["Correct the project's settings and replay it, or have the forge deliver it once more."],
 	});
 }

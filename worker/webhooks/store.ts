@@ -2,7 +2,7 @@ import { and, asc, desc, eq, gt, lt, or } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { ulid } from "ulid";
 import { type DeliveryRow, deliveries } from "../../schema/database/tables.ts";
-import type { Verdict } from "../../schema/wire/deliveries.ts";
+import type { DeliveryOutcome } from "../../schema/wire/deliveries.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import type { DeliveredOf } from "./delivery_notices.ts";
 
@@ -25,14 +25,14 @@ export async function noteDelivery(db: D1Database, delivery: NewDelivery): Promi
 	if (added) return { row: added, isRepeat: false };
 	const [known, ...others] = await sameDeliveries(db, delivery);
 	if (!known) throw new Error("a delivery was removed while it came again");
-	if (known.verdict !== "ignored" && known.verdict !== "refused") return { row: known, isRepeat: true };
-	const { verdict, reason, trigger, repository, event } = delivery;
+	if (known.outcome !== "ignored" && known.outcome !== "rejected") return { row: known, isRepeat: true };
+	const { outcome, reason, trigger, repository, event } = delivery;
 	// What it is known by, unless another row is known by that, too.
 	const identity = others.length > 0 ? {} : { forge: delivery.forge, delivery: delivery.delivery, body_digest: delivery.body_digest };
 	const [updated] = await d1
 		.update(deliveries)
-		.set({ verdict, reason, trigger, repository, event, ...identity, received_at: Date.now() })
-		.where(and(eq(deliveries.id, known.id), eq(deliveries.verdict, known.verdict)))
+		.set({ outcome, reason, trigger, repository, event, ...identity, received_at: Date.now() })
+		.where(and(eq(deliveries.id, known.id), eq(deliveries.outcome, known.outcome)))
 		.returning();
 	return { row: updated ?? (await sameDeliveries(db, delivery))[0] ?? known, isRepeat: true };
 }
@@ -50,7 +50,7 @@ async function sameDeliveries(db: D1Database, { team, project, forge, delivery, 
 				body_digest === null ? byName : or(byName, eq(deliveries.body_digest, body_digest)),
 			),
 		);
-	const isTaken = ({ verdict }: DeliveryRow) => verdict === "accepted" || verdict === "received";
+	const isTaken = ({ outcome }: DeliveryRow) => outcome === "accepted" || outcome === "received";
 	return rows.sort((a, b) => Number(isTaken(b)) - Number(isTaken(a)));
 }
 
@@ -58,9 +58,9 @@ async function sameDeliveries(db: D1Database, { team, project, forge, delivery, 
 export async function settleDelivery(
 	db: D1Database,
 	id: string,
-	{ verdict, reason, runId }: { verdict: Verdict; reason: string; runId: string | null },
+	{ outcome, reason, runId }: { outcome: DeliveryOutcome; reason: string; runId: string | null },
 ): Promise<void> {
-	await drizzle(db).update(deliveries).set({ verdict, reason, run_id: runId }).where(eq(deliveries.id, id));
+	await drizzle(db).update(deliveries).set({ outcome, reason, run_id: runId }).where(eq(deliveries.id, id));
 }
 
 /** Deliveries since then that were noted and went no further, oldest first. */
@@ -68,7 +68,7 @@ export async function unsettledDeliveries(db: D1Database, since: number, limit: 
 	return drizzle(db)
 		.select()
 		.from(deliveries)
-		.where(and(gt(deliveries.received_at, since), eq(deliveries.verdict, "received")))
+		.where(and(gt(deliveries.received_at, since), eq(deliveries.outcome, "received")))
 		.orderBy(asc(deliveries.id))
 		.limit(limit);
 }

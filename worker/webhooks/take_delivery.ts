@@ -80,14 +80,14 @@ export async function takeDelivery(environment: Environment, project: ProjectRow
 		found = withDefaultBranch(deliverer.read(event, payload), payload);
 	} catch (error) {
 		if (error instanceof ApiError)
-			await note(environment, project, { ...identity, verdict: "refused", reason: error.message, trigger: null, repository });
+			await note(environment, project, { ...identity, outcome: "rejected", reason: error.message, trigger: null, repository });
 		throw error;
 	}
 	const trigger = typeof found === "string" ? null : JSON.stringify(found);
 	const wrongForge = otherForge(project, forge);
 	if (wrongForge !== null) {
 		// What it says is kept: it can be replayed once the project names the right forge.
-		await note(environment, project, { ...identity, verdict: "refused", reason: wrongForge, trigger, repository });
+		await note(environment, project, { ...identity, outcome: "rejected", reason: wrongForge, trigger, repository });
 		throw new ApiError("forbidden", `This delivery cannot be taken: ${wrongForge}.`, {
 			suggestions: [`windlass projects edit ${project.name} --forge ${forge}`],
 		});
@@ -99,12 +99,12 @@ export async function takeDelivery(environment: Environment, project: ProjectRow
 	if (skippedAt) await dispatcherOf(environment, project.team).recordDelivered(skippedAt);
 	const noted = await note(environment, project, {
 		...identity,
-		verdict: ignored === null ? "received" : "ignored",
+		outcome: ignored === null ? "received" : "ignored",
 		reason: ignored ?? "",
 		trigger,
 		repository,
 	});
-	if (noted.row.verdict !== "received" || noted.row.trigger === null) return noted;
+	if (noted.row.outcome !== "received" || noted.row.trigger === null) return noted;
 	return { ...noted, row: await plan(environment, project, noted.row, JSON.parse(noted.row.trigger) as Trigger) };
 }
 
@@ -132,7 +132,7 @@ async function wrongSignature(environment: Environment, project: ProjectRow, for
 		const delivery = `refused ${new Date(minute * MINUTE_MS).toISOString()}`;
 		const reason = "it is not signed with the secret of this project, or is too old";
 		const unknown = { event: "unknown", trigger: null, repository: null, body_digest: null };
-		await note(environment, project, { forge, delivery, verdict: "refused", reason, ...unknown });
+		await note(environment, project, { forge, delivery, outcome: "rejected", reason, ...unknown });
 	}
 	return new ApiError("authentication_required", "The delivery is not signed with the secret of this project, or is too old.", {
 		suggestions: [`Give the forge the very value of the secret ${project.hook_secret}.`],
@@ -166,7 +166,7 @@ export async function resumeDelivery(environment: Environment, row: DeliveryRow)
 	} catch (error) {
 		if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
 		log("warn", "a delivery cannot go on", { delivery: row.id, ...errorFields(error) });
-		await settleDelivery(environment.DB, row.id, { verdict: "refused", reason: error.message, runId: null });
+		await settleDelivery(environment.DB, row.id, { outcome: "rejected", reason: error.message, runId: null });
 	}
 }
 
@@ -236,8 +236,8 @@ async function plan(environment: Environment, project: ProjectRow, row: Delivery
 	const { runId, standing } = heard
 		? unwrap(await dispatcher.submitDelivered(submit, heard))
 		: { ...unwrap(await dispatcher.submit(submit)), standing: "new" as const };
-	const verdict = standing === "new" ? ("accepted" as const) : ("ignored" as const);
-	const settled = { verdict, reason: `${describe(trigger)}${STANDINGS[standing]}` };
+	const outcome = standing === "new" ? ("accepted" as const) : ("ignored" as const);
+	const settled = { outcome, reason: `${describe(trigger)}${STANDINGS[standing]}` };
 	await settleDelivery(environment.DB, row.id, { ...settled, runId });
 	return { ...row, ...settled, run_id: runId };
 }

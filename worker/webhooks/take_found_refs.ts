@@ -1,7 +1,7 @@
 import type { Environment } from "../bindings.ts";
 import { COMPARISON_ACTOR } from "../discovery/service.ts";
 import { sha256 } from "../identity/digest.ts";
-import type { TakeFoundRefsEffect } from "../queue/core/effects/effects.ts";
+import type { SubmitFoundRefsEffect } from "../queue/core/effects/effects.ts";
 import { findProject } from "../record/projects.ts";
 import { pushed } from "./delivery.ts";
 import { ofQueue } from "./github.ts";
@@ -15,7 +15,7 @@ import { resumeDelivery } from "./take_delivery.ts";
 export async function takeFoundRefs(
 	environment: Environment,
 	team: string,
-	{ project, comparison, refs }: Pick<TakeFoundRefsEffect, "project" | "comparison" | "refs">,
+	{ project, comparison, refs }: Pick<SubmitFoundRefsEffect, "project" | "comparison" | "refs">,
 ): Promise<void> {
 	const row = await findProject(environment.DB, team, project);
 	if (!row) return;
@@ -31,12 +31,12 @@ export async function takeFoundRefs(
 			// Names of refs may be longer than those of deliveries.
 			delivery: `${comparison} ${await sha256(ref)}`,
 			event: trigger.kind,
-			verdict: "received",
+			outcome: "received",
 			reason: "",
 			trigger: JSON.stringify(trigger),
 			repository: null,
 			body_digest: null,
 		});
-		if (noted.verdict === "received") await resumeDelivery(environment, noted);
+		if (noted.outcome === "received") await resumeDelivery(environment, noted);
 	}
 }

@@ -352,7 +352,7 @@ class Resolver {
 						coverage: coverageOf(job.reports.coverage),
 					}
 				: null,
-			plan: null,
+			discovery: null,
 			lists_refs: false,
 		};
 	}

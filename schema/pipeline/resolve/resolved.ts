@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { checkoutChoice } from "../../wire/checkout.ts";
-import { discoveryWork } from "../../wire/plans.ts";
+import { discoveryWork } from "../../wire/discovery.ts";
 import { resolvedRequirements } from "../../wire/requirements.ts";
 import { trigger } from "../../wire/triggers.ts";
 import { reportFiles, workOf } from "../../wire/work.ts";
@@ -27,20 +27,20 @@ const patterns = z.array(z.string());
 const concurrency = z.object({ group: z.string(), limit: z.number(), cancel_in_progress: z.boolean() });
 
 /** A job that runs nothing, but finds out what is to be run. No pipeline has one: a trigger makes it. */
-const plan = z.object({
+const discovery = z.object({
 	work: discoveryWork,
 	trigger,
 	/** The one file that is meant; null: all that want to run. */
 	file: z.string().nullable(),
 	params: z.record(z.string(), z.string()),
 	/** Whether what it finds is what the main line of the project says now: schedules are taken from there. */
-	is_of_main_line: z.boolean(),
+	is_of_default_branch: z.boolean(),
 	/** Whether somebody has asked for a delivery that came before: it yields to no newer one. */
 	is_replay: z.boolean().default(false),
 	/** Whether a commit without a pipeline file is a failed run. */
 	requires_pipeline: z.boolean().default(false),
 });
-export type Plan = z.infer<typeof plan>;
+export type Discovery = z.infer<typeof discovery>;
 
 const notification = z.object({
 	on: z.array(z.enum(NOTIFY_EVENTS)),
@@ -88,7 +88,7 @@ const resolvedJob = z.object({
 		fetch: z.array(reference.extend({ paths: patterns, into: z.string().nullable() })).default([]),
 	}),
 	reports: reportFiles.nullable().default(null),
-	plan: plan.nullable().default(null),
+	discovery: discovery.nullable().default(null),
 	/** Whether it runs nothing, but lists the refs of the source. No pipeline has such a job: a comparison makes it. */
 	lists_refs: z.boolean().default(false),
 });

@@ -11,7 +11,7 @@ import { firstDifference, SpoolModel } from "./spool_model.ts";
 
 type Command =
 	| { kind: "write"; size: number; lineLength: number }
-	| { kind: "say" | "endLine" | "drop" | "seal" }
+	| { kind: "say" | "endLine" | "drop" | "archive_log" }
 	| { kind: "ship" | "peek"; skip: number; limit: number };
 
 const size = fc.oneof({ weight: 8, arbitrary: fc.nat(300) }, { weight: 4, arbitrary: fc.nat(20_000) }, fc.nat(1_500_000));
@@ -22,7 +22,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 		arbitrary: fc.record({ kind: fc.constant("write" as const), size, lineLength: fc.constantFrom(1, 7, 80, 3000, 2_000_000) }),
 	},
 	{ weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("say" as const, "endLine" as const) }) },
-	{ weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("drop" as const, "drop" as const, "seal" as const) }) },
+	{ weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("drop" as const, "drop" as const, "archive_log" as const) }) },
 	{
 		weight: 5,
 		arbitrary: fc.record({
@@ -70,7 +70,7 @@ class Pair {
 			case "drop":
 				await this.#spool.dropUnsent();
 				return this.#model.drop();
-			case "seal":
+			case "archive_log":
 				return this.#seal();
 			case "say":
 			case "endLine":

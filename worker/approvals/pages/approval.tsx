@@ -3,7 +3,7 @@ import { isTerminal } from "../../../schema/wire/states.ts";
 
 /** Whether a job waits for somebody to let it pass. */
 export function awaitsApproval(job: Job): boolean {
-	return job.state === "blocked" && job.reason?.code === "gate";
+	return job.state === "blocked" && job.reason?.code === "approval";
 }
 
 /** The two buttons of a gate of a job. */

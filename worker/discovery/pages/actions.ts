@@ -1,5 +1,5 @@
+import { triggerRequest } from "../../../schema/wire/discovery.ts";
 import { MAX_PROTOCOL_BODY_BYTES } from "../../../schema/wire/limits.ts";
-import { triggerRequest } from "../../../schema/wire/plans.ts";
 import { readText, validated } from "../../http/bodies.ts";
 import type { RequestContext } from "../../http/route.ts";
 import { backTo } from "../../ui/back_to.ts";

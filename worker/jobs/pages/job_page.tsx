@@ -70,7 +70,7 @@ function Explain({ explanation }: { explanation: Explanation }) {
 		<div class="explain">
 			<p>
 				{explanation.summary}
-				{explanation.position !== null && explanation.position > 1 && ` ${explanation.position - 1} before it in its lane.`}
+				{explanation.position !== null && explanation.position > 1 && ` ${explanation.position - 1} before it in its queue partition.`}
 			</p>
 			{explanation.agents.length > 0 && (
 				<ul>

@@ -139,12 +139,12 @@ interface ProjectPageProps {
 	deliveries: readonly Delivery[];
 	schedules: readonly Schedule[];
 	pipelines: readonly StoredPipeline[];
-	untold: readonly Undelivered[];
+	undelivered: readonly Undelivered[];
 	form: FormProps;
 }
 
 /** One project: its runs, the names of its secrets, and what can be changed. */
-export function ProjectPage({ project, runs, secrets, deliveries, schedules, pipelines, untold, form }: ProjectPageProps) {
+export function ProjectPage({ project, runs, secrets, deliveries, schedules, pipelines, undelivered, form }: ProjectPageProps) {
 	return (
 		<section>
 			<div class="title">
@@ -185,7 +185,7 @@ export function ProjectPage({ project, runs, secrets, deliveries, schedules, pip
 				</>
 			)}
 			<Schedules schedules={schedules} />
-			<Untolds untold={untold} />
+			<UndeliveredList undelivered={undelivered} />
 			<Comparison project={project} />
 			<Deliveries project={project} deliveries={deliveries} />
 			<h2>Secrets</h2>
@@ -263,7 +263,7 @@ function Schedules({ schedules }: { schedules: readonly Schedule[] }) {
 								) : (
 									<span class="muted">–</span>
 								)}
-								{one.fault !== null && <p class="reason">{`It made no run: ${one.fault}`}</p>}
+								{one.error !== null && <p class="reason">{`It made no run: ${one.error}`}</p>}
 							</td>
 							<td>
 								<form method="post" action={`/schedules/${one.id}/${one.paused_by === null ? "pause" : "resume"}`}>
@@ -280,13 +280,13 @@ function Schedules({ schedules }: { schedules: readonly Schedule[] }) {
 	);
 }
 
-function Untolds({ untold }: { untold: readonly Undelivered[] }) {
-	if (untold.length === 0) return null;
+function UndeliveredList({ undelivered }: { undelivered: readonly Undelivered[] }) {
+	if (undelivered.length === 0) return null;
 	return (
 		<>
 			<h2>What nobody has taken</h2>
 			<ul class="faults">
-				{untold.map((one) => (
+				{undelivered.map((one) => (
 					<li key={`${one.run_id} ${one.what} ${one.tries}`}>
 						<a href={`/runs/${one.run_id}`}>{one.what}</a>{" "}
 						<span class="muted">{one.given_up ? "given up" : `tried ${one.tries} times, and tried again`}</span> {one.error}
@@ -300,7 +300,7 @@ function Untolds({ untold }: { untold: readonly Undelivered[] }) {
 /** When the refs were compared with those last heard of, and what was found. */
 function Comparison({ project: { name, poll, comparison } }: { project: Project }) {
 	if (comparison === null) return null;
-	const { compared_at, found, next_at, fault, run_id } = comparison;
+	const { compared_at, found, next_at, error, run_id } = comparison;
 	return (
 		<>
 			<h2>Missed pushes</h2>
@@ -319,7 +319,7 @@ function Comparison({ project: { name, poll, comparison } }: { project: Project 
 					{next_at === null ? "." : `, next at ${next_at.slice(0, 16).replace("T", " ")} UTC.`}
 				</span>
 			</p>
-			{fault !== null && run_id !== null && (
+			{error !== null && run_id !== null && (
 				<p>
 					<a href={`/runs/${run_id}`}>The comparison that failed</a>
 				</p>
@@ -357,7 +357,7 @@ function Deliveries({ project, deliveries }: { project: Project; deliveries: rea
 								<td>
 									{one.event} <span class="muted">{one.forge}</span>
 								</td>
-								<td>{one.run_id ? <a href={`/runs/${one.run_id}`}>{one.reason}</a> : `${one.verdict}: ${one.reason}`}</td>
+								<td>{one.run_id ? <a href={`/runs/${one.run_id}`}>{one.reason}</a> : `${one.outcome}: ${one.reason}`}</td>
 								<td>
 									<Ago at={one.received_at} />
 								</td>

@@ -28,7 +28,7 @@ type Reader = RequestContext<"user">;
 
 const RUNS_SHOWN = 20;
 const DELIVERIES_SHOWN = 10;
-const UNTOLD_SHOWN = 10;
+const UNDELIVERED_SHOWN = 10;
 const EMPTY: ProjectFields = { ...blank(), default_branch: "main", status_context: "windlass" };
 
 export function projectsPage(context: Reader): Promise<Response> {
@@ -90,13 +90,13 @@ async function showProject(
 	error: ApiError | null,
 ): Promise<Response> {
 	const after = valuesOf({ cursor: idCursor("run") }, url.searchParams).cursor;
-	const [rows, secrets, deliveries, schedules, pipelines, untold] = await Promise.all([
+	const [rows, secrets, deliveries, schedules, pipelines, undelivered] = await Promise.all([
 		listRuns(environment.DB, principal.team, { limit: RUNS_SHOWN + 1, after, state: null, project: project.name }),
 		listSecrets(environment.DB, principal.team, project.name),
 		listDeliveries(environment.DB, principal.team, { project: project.name, limit: DELIVERIES_SHOWN, after: null }),
 		dispatcherOf(environment, principal.team).listSchedules(project.name),
 		listPipelines(environment.DB, principal.team, project.name),
-		undeliveredOf({ environment, principal }, project.name, UNTOLD_SHOWN),
+		undeliveredOf({ environment, principal }, project.name, UNDELIVERED_SHOWN),
 	]);
 	const now = Date.now();
 	const runs = pageOf(rows, RUNS_SHOWN, (run) => presentRunSummary(run, baseUrl));
@@ -108,7 +108,7 @@ async function showProject(
 			deliveries={deliveries.map(presentDelivery)}
 			schedules={schedules.map((row) => presentSchedule(row, now))}
 			pipelines={pipelines.map((row) => presentPipeline(row, baseUrl))}
-			untold={untold}
+			undelivered={undelivered}
 			form={{ fields, ...told(error) }}
 		/>
 	);

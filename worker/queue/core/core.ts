@@ -30,7 +30,7 @@ export interface Core {
 	/** An unguessable text. */
 	newSecret(): string;
 	/** Tells whoever runs this of something that should not have happened. */
-	report(fault: string, fields: Record<string, unknown>): void;
+	report(error: string, fields: Record<string, unknown>): void;
 	/** The newest revision given out; every changed row gets the next one. */
 	rev: number;
 	/** The time at the newest sweep: before it, and the clock was stepped back. */

@@ -1,26 +1,26 @@
 import { type Core, command } from "./core.ts";
 import { forgetHeardCommits } from "./discovery/refs.ts";
-import { forgetUntold, retryEffects } from "./effects/effects.ts";
+import { deleteUndelivered, retryEffects } from "./effects/effects.ts";
 import { forgetNewestDeliveries } from "./effects/newest_deliveries.ts";
 import { forgetShownStatuses } from "./effects/shown_statuses.ts";
 import { retryEntries } from "./record/outbox.ts";
 import { forgetGroups } from "./runs/groups.ts";
 import { startTimer } from "./timers.ts";
 
-/** What the queue does once an hour: it forgets lanes in which nothing waits and agents that are long gone, and tries again what was set aside. */
+/** What the queue does once an hour: it forgets queue partitions in which nothing waits and agents that are long gone, and tries again what was set aside. */
 
 const TIDY_MS = 60 * 60_000;
 /** An agent that was not heard of for this long is forgotten; one that comes back after that registers anew. */
 const AGENT_GONE_MS = 30 * 24 * 60 * 60_000;
 const LANES_AT_ONCE = 500;
 /** For how long undelivered statuses and notifications are shown. */
-const UNTOLD_MS = 7 * 24 * 60 * 60_000;
+const UNDELIVERED_MS = 7 * 24 * 60 * 60_000;
 /** For how long the last status of a commit and the last delivery of a pull request count: longer than a run may wait for its approval. */
 const COMMIT_MEMORY_MS = 40 * 24 * 60 * 60_000;
 
 /** Sets the hourly timer, unless it is set. */
 export function scheduleTidying(core: Core): void {
-	command(core, () => startTimer(core, "tidy", core.now() + TIDY_MS));
+	command(core, () => startTimer(core, "housekeeping", core.now() + TIDY_MS));
 }
 
 /**
@@ -30,17 +30,17 @@ export function scheduleTidying(core: Core): void {
 export function tidyQueue(core: Core, lateByMs: number): void {
 	if (lateByMs < TIDY_MS) forgetAgents(core);
 	core.sql.all(
-		"DELETE FROM lanes WHERE id IN (SELECT id FROM lanes WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE lane_id = lanes.id) LIMIT ?)",
+		"DELETE FROM queue_partitions WHERE id IN (SELECT id FROM queue_partitions WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE partition_id = queue_partitions.id) LIMIT ?)",
 		LANES_AT_ONCE,
 	);
 	forgetGroups(core);
 	retryEntries(core);
 	retryEffects(core);
-	forgetUntold(core, core.now() - UNTOLD_MS);
+	deleteUndelivered(core, core.now() - UNDELIVERED_MS);
 	forgetShownStatuses(core, core.now() - COMMIT_MEMORY_MS);
 	forgetNewestDeliveries(core, core.now() - COMMIT_MEMORY_MS);
 	forgetHeardCommits(core);
-	startTimer(core, "tidy", core.now() + TIDY_MS);
+	startTimer(core, "housekeeping", core.now() + TIDY_MS);
 }
 
 function forgetAgents(core: Core): void {
@@ -49,5 +49,5 @@ function forgetAgents(core: Core): void {
 		AND NOT EXISTS (SELECT 1 FROM attempts WHERE agent_id = agents.id) AND NOT EXISTS (SELECT 1 FROM offers WHERE agent_id = agents.id) RETURNING id`,
 		core.now() - AGENT_GONE_MS,
 	);
-	for (const { id } of gone) core.sql.all("DELETE FROM refusals WHERE agent_id = ?", id);
+	for (const { id } of gone) core.sql.all("DELETE FROM declines WHERE agent_id = ?", id);
 }

@@ -5,16 +5,16 @@ import type { Core } from "./core.ts";
 /** The live rows: those of the record, with what only the queue needs. */
 export type RunRow = RunRecord & { cancel_requested: number; group_key: string | null; holds_group: number };
 export type JobRow = JobRecord & {
-	lane_id: number;
+	partition_id: number;
 	entry: number;
 	group_key: string | null;
 	/** How many of its attempts do not count: it could not be given what it needs. */
-	uncounted: number;
+	snoozes: number;
 };
 export type AttemptRow = AttemptRecord & {
 	lease_id: string;
 	deadline: number;
-	cancel_told: number;
+	cancel_sent: number;
 };
 
 export interface OfferRow {
@@ -61,7 +61,7 @@ export interface AgentRow {
 	poll_seq: number;
 	renew_seq: number;
 	slots_free: number;
-	has_lapsed: number;
+	has_missed_offer: number;
 	registered_at: number;
 	last_seen_at: number | null;
 }

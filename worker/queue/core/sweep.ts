@@ -72,7 +72,7 @@ const HANDLERS: Record<TimerKind, (core: Core, id: string, lateByMs: number) => 
 	run_approval: expireRunApproval,
 	run_timeout: timeOutRun,
 	/** Nothing to write: the pause is over, and whoever sweeps looks for waiting agents afterwards. */
-	refusal: () => undefined,
+	decline: () => undefined,
 	agent_silent: noteSilence,
 	/** What matters is how late it comes. */
 	presence(core) {
@@ -83,7 +83,7 @@ const HANDLERS: Record<TimerKind, (core: Core, id: string, lateByMs: number) => 
 		const [scope, key] = JSON.parse(id) as [string, string];
 		core.sql.all("DELETE FROM idempotency WHERE scope = ? AND key = ?", scope, key);
 	},
-	tidy: (core, _, lateByMs) => tidyQueue(core, lateByMs),
+	housekeeping: (core, _, lateByMs) => tidyQueue(core, lateByMs),
 	schedule: fireSchedule,
 	comparison: fireComparison,
 	registration(core, hash) {
@@ -153,10 +153,10 @@ function followClock(core: Core): void {
 		rearmSchedules(core);
 		core.sql.all("UPDATE attempts SET deadline = deadline - ? WHERE state IN ('running', 'cancelling')", back);
 		core.sql.all("UPDATE offers SET expires_at = expires_at - ?", back);
-		core.sql.all("UPDATE refusals SET until = until - ?", back);
+		core.sql.all("UPDATE declines SET until = until - ?", back);
 		core.sql.all("UPDATE effects SET due_at = due_at - ?", back);
 		core.sql.all("UPDATE agents SET last_seen_at = ? WHERE last_seen_at > ?", now, now);
-		for (const table of ["known_refs", "heard_commits"]) core.sql.all(`UPDATE ${table} SET at = ?1 WHERE at > ?1`, now);
+		for (const table of ["known_refs", "delivered_commits"]) core.sql.all(`UPDATE ${table} SET at = ?1 WHERE at > ?1`, now);
 		keepPresence(core);
 		grantGrace(core);
 	});

@@ -10,14 +10,14 @@ export type TimerKind =
 	| "approval"
 	| "run_approval"
 	| "run_timeout"
-	| "refusal"
+	| "decline"
 	| "agent_silent"
 	| "presence"
 	| "idempotency"
 	| "registration"
 	| "schedule"
 	| "comparison"
-	| "tidy";
+	| "housekeeping";
 
 export interface Timer {
 	kind: TimerKind;

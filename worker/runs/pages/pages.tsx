@@ -45,10 +45,10 @@ export async function runPage({ url, environment, principal, params, baseUrl }: 
 	const run = presentRun(record, baseUrl);
 	const { failed_from: failedFrom } = valuesOf(FAILED_FROM, url.searchParams);
 	const hasResults = record.attempts.some(({ tests, coverage }) => tests !== null || coverage !== null) || run.rerun_of !== null;
-	const [usualMs, reruns, planned, definition, moves, waits, tests, summaries] = await Promise.all([
+	const [usualMs, reruns, discovered, definition, moves, waits, tests, summaries] = await Promise.all([
 		usualDuration(environment.DB, record.run),
 		listReruns(environment.DB, principal.team, run.id),
-		run.kind === "plan" ? listDiscovered(environment, record) : [],
+		run.kind === "discovery" ? listDiscovered(environment, record) : [],
 		findDefinition(environment, principal.team, record.run),
 		movesOf(environment, record.run),
 		run.jobs.some(({ state }) => state === "queued") ? dispatcherOf(environment, principal.team).explainQueued(run.id) : {},
@@ -58,7 +58,7 @@ export async function runPage({ url, environment, principal, params, baseUrl }: 
 	return page({
 		title: `${run.pipeline} #${run.number}`,
 		user: principal.name,
-		isLive: !isTerminal(run.state) || planned.some(({ state }) => !isTerminal(state)),
+		isLive: !isTerminal(run.state) || discovered.some(({ state }) => !isTerminal(state)),
 		children: (
 			<RunPage
 				run={run}
@@ -69,7 +69,7 @@ export async function runPage({ url, environment, principal, params, baseUrl }: 
 				failedFrom={failedFrom}
 				summaries={summaries}
 				reruns={reruns.map((again) => presentRunSummary(again, baseUrl))}
-				planned={planned.map((one) => presentRunSummary(one, baseUrl))}
+				discovered={discovered.map((one) => presentRunSummary(one, baseUrl))}
 				isTelling={run.trusted && definition !== null && readDefinition(definition).notify.length > 0}
 			/>
 		),

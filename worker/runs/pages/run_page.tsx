@@ -24,14 +24,14 @@ interface RunPageProps {
 	failedFrom: number;
 	/** Runs that repeat this one. */
 	reruns: RunSummary[];
-	/** Of a plan: the runs that it has made. */
-	planned: RunSummary[];
+	/** Of a discovery run: the runs that it has made. */
+	discovered: RunSummary[];
 	/** Whether its pipeline names somebody who is told of it. */
 	isTelling: boolean;
 }
 
 /** One run: its state, the graph of its jobs, when they ran, what they say of themselves, their tests, and each job. */
-export function RunPage({ run, usualMs, moves, waits, summaries, tests, failedFrom, reruns, planned, isTelling }: RunPageProps) {
+export function RunPage({ run, usualMs, moves, waits, summaries, tests, failedFrom, reruns, discovered, isTelling }: RunPageProps) {
 	const gates = run.jobs.filter(awaitsApproval);
 	return (
 		<section id="run" data-refresh>
@@ -55,7 +55,7 @@ export function RunPage({ run, usualMs, moves, waits, summaries, tests, failedFr
 				<Source run={run} />
 				{run.pull_request !== null && <span>{`pull request #${run.pull_request}`}</span>}
 				{run.file && <code>{run.file}</code>}
-				{run.planned_by && <a href={`/runs/${run.planned_by}`}>its plan</a>}
+				{run.discovered_by && <a href={`/runs/${run.discovered_by}`}>its discovery run</a>}
 				{run.rerun_of && <a href={`/runs/${run.rerun_of}`}>repeats an earlier run</a>}
 				{reruns.map((again) => (
 					<a key={again.id} href={`/runs/${again.id}`}>{`repeated as #${again.number}`}</a>
@@ -64,7 +64,7 @@ export function RunPage({ run, usualMs, moves, waits, summaries, tests, failedFr
 			<Parameters run={run} />
 			{run.reason && <p class="reason">{run.reason.text}</p>}
 			<RunGate run={run} />
-			{run.kind !== "pipeline" && <Planned run={run} planned={planned} />}
+			{run.kind !== "pipeline" && <DiscoveredRuns run={run} discovered={discovered} />}
 			{gates.map((job) => (
 				<div key={job.id} class="reason gate-call">
 					<a href={`/jobs/${job.id}`}>
@@ -122,14 +122,14 @@ export function RunPage({ run, usualMs, moves, waits, summaries, tests, failedFr
 	);
 }
 
-/** What a plan has found: the runs that it has made, and what was not to be run, with the reason. */
-function Planned({ run, planned }: { run: Run; planned: RunSummary[] }) {
+/** What a discovery job has found: the runs that it has made, and what was not to be run, with the reason. */
+function DiscoveredRuns({ run, discovered }: { run: Run; discovered: RunSummary[] }) {
 	const left = Object.entries(run.jobs[0]?.outputs ?? {}).filter(([, text]) => !text.startsWith("run_"));
-	if (planned.length === 0 && left.length === 0) return null;
+	if (discovered.length === 0 && left.length === 0) return null;
 	return (
 		<>
 			<h2>What is to be run</h2>
-			{planned.length > 0 && <RunTable runs={planned} />}
+			{discovered.length > 0 && <RunTable runs={discovered} />}
 			<ul class="muted">
 				{left.map(([file, why]) => (
 					<li key={file}>

@@ -7,6 +7,7 @@ import { type Core, command, nextRev } from "../core.ts";
 import { withdrawOffer, withdrawUnfit } from "../leases/offers.ts";
 import { type AgentRow, liveAttemptsOfAgent, type OfferRow } from "../rows.ts";
 import { loseAttempt } from "../runs/endings.ts";
+import { insertInto, named } from "../sql.ts";
 import { setTimer } from "../timers.ts";
 import { useRegistrationToken } from "./registration_tokens.ts";
 import { authenticateAgent } from "./tokens.ts";
@@ -40,25 +41,28 @@ export function registerAgent(core: Core, { tokenHash, registrationHash, name, s
 		if (known) throw alreadyRegistered(known);
 		const token = useRegistrationToken(core, tokenHash);
 		const id = takeName(core, name, now) ?? core.newId("agent");
+		const row = {
+			...{ id, rev: nextRev(core), name, secret_hash: secretHash, registration_hash: registrationHash, instance: NO_INSTANCE },
+			...{
+				pinned_labels: token.labels,
+				labels: token.labels,
+				projects: token.projects,
+				runs: token.runs,
+				facts: "{}",
+				version: "",
+				slots: 1,
+			},
+			...{ status: "offline", session: 0, poll_seq: 0, renew_seq: 0, slots_free: 0, has_missed_offer: 0, registered_at: now },
+		};
 		core.sql.all(
-			`INSERT INTO agents (id, rev, name, secret_hash, registration_hash, pinned_labels, labels, projects, runs, facts, version, slots, status,
-			session, instance, poll_seq, renew_seq, slots_free, has_lapsed, registered_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '{}', '', 1, 'offline', 0, ?, 0, 0, 0, 0, ?)
-			ON CONFLICT (id) DO UPDATE SET rev = excluded.rev, secret_hash = excluded.secret_hash, registration_hash = excluded.registration_hash,
-			pinned_labels = excluded.pinned_labels, labels = excluded.labels, ignored_labels = '[]', projects = excluded.projects, runs = excluded.runs,
-			session = 0, instance = excluded.instance, registered_at = excluded.registered_at, drained_by = NULL, drained_at = NULL,
-			rotation_by = NULL, rotation_at = NULL, next_secret_hash = NULL, next_issued_at = NULL, rotated_at = NULL`,
-			id,
-			nextRev(core),
-			name,
-			secretHash,
-			registrationHash,
-			token.labels,
-			token.labels,
-			token.projects,
-			token.runs,
-			NO_INSTANCE,
-			now,
+			...insertInto(
+				"agents",
+				row,
+				`ON CONFLICT (id) DO UPDATE SET rev = excluded.rev, secret_hash = excluded.secret_hash, registration_hash = excluded.registration_hash,
+				pinned_labels = excluded.pinned_labels, labels = excluded.labels, ignored_labels = '[]', projects = excluded.projects, runs = excluded.runs,
+				session = 0, instance = excluded.instance, registered_at = excluded.registered_at, drained_by = NULL, drained_at = NULL,
+				rotation_by = NULL, rotation_at = NULL, next_secret_hash = NULL, next_issued_at = NULL, rotated_at = NULL`,
+			),
 		);
 		// The agent that takes over a name is another one: nothing that was found out of the former holds.
 		core.lacks.clear();
@@ -113,23 +117,19 @@ export function openSession(core: Core, agentId: string, secretHash: string, hel
 		if (hello.session <= agent.session && !isSame) throw superseded(agent);
 		const { version, slots, facts, capabilities } = hello.facts;
 		const labels = effectiveLabels(JSON.parse(agent.pinned_labels) as string[], hello.facts.labels, capabilities);
+		const again = isSame ? 1 : 0;
 		core.sql.all(
-			`UPDATE agents SET rev = ?, session = ?, instance = ?, version = ?, slots = ?, labels = ?, ignored_labels = ?, facts = ?, capabilities = ?, status = 'online', has_lapsed = 0,
-			poll_seq = CASE WHEN ? THEN poll_seq ELSE 0 END, renew_seq = CASE WHEN ? THEN renew_seq ELSE 0 END, slots_free = CASE WHEN ? THEN slots_free ELSE 0 END,
-			drained_by = CASE WHEN ? THEN drained_by END, drained_at = CASE WHEN ? THEN drained_at END, last_seen_at = ?
-			WHERE id = ?`,
-			nextRev(core),
-			hello.session,
-			hello.instance,
-			version,
-			slots,
-			JSON.stringify(labels.labels),
-			JSON.stringify(labels.ignored),
-			JSON.stringify(facts),
-			JSON.stringify(capabilities),
-			...Array(5).fill(isSame ? 1 : 0),
-			core.now(),
-			agentId,
+			...named(
+				`UPDATE agents SET rev = :rev, session = :session, instance = :instance, version = :version, slots = :slots, labels = :labels,
+				ignored_labels = :ignored, facts = :facts, capabilities = :capabilities, status = 'online', has_missed_offer = 0,
+				poll_seq = poll_seq * :again, renew_seq = renew_seq * :again, slots_free = slots_free * :again,
+				drained_by = CASE WHEN :again THEN drained_by END, drained_at = CASE WHEN :again THEN drained_at END, last_seen_at = :now WHERE id = :id`,
+				{
+					...{ id: agentId, rev: nextRev(core), session: hello.session, instance: hello.instance, version, slots, again, now: core.now() },
+					...{ labels: JSON.stringify(labels.labels), ignored: JSON.stringify(labels.ignored) },
+					...{ facts: JSON.stringify(facts), capabilities: JSON.stringify(capabilities) },
+				},
+			),
 		);
 		core.lacks.clear();
 		setTimer(core, "agent_silent", agentId, core.now() + core.settings.agentSilentMs);

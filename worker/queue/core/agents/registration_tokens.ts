@@ -1,6 +1,7 @@
 import type { RunTrust } from "../../../../schema/wire/agents.ts";
 import { ApiError, notFound } from "../../../../schema/wire/errors.ts";
 import { type Core, command } from "../core.ts";
+import { insertInto } from "../sql.ts";
 import { clearTimer, setTimer } from "../timers.ts";
 
 /** Registration tokens: with them agents join, and are given labels and a restriction. Their hashes alone are kept. */
@@ -34,18 +35,11 @@ export function createRegistrationToken(core: Core, token: NewRegistrationToken,
 		if (known) return known.id;
 		const id = core.newId("registration");
 		core.sql.all(
-			`INSERT INTO registration_tokens (id, hash, uses, uses_left, expires_at, labels, projects, runs, created_by, created_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			id,
-			token.hash,
-			token.uses,
-			token.uses,
-			token.expiresAt,
-			JSON.stringify(token.labels),
-			JSON.stringify([...new Set(token.projects)]),
-			token.runs,
-			actor,
-			core.now(),
+			...insertInto("registration_tokens", {
+				...{ id, hash: token.hash, uses: token.uses, uses_left: token.uses, expires_at: token.expiresAt },
+				...{ labels: JSON.stringify(token.labels), projects: JSON.stringify([...new Set(token.projects)]), runs: token.runs },
+				...{ created_by: actor, created_at: core.now() },
+			}),
 		);
 		setTimer(core, "registration", token.hash, token.expiresAt);
 		return id;

@@ -18,7 +18,7 @@ export function outsideRestriction(
 	agent: Pick<AgentRow, "projects" | "runs">,
 	{ project, is_trusted }: { project: string; is_trusted: number },
 ): string | null {
-	// Most agents have no restriction: they are asked of every lane at every offer.
+	// Most agents have no restriction: they are asked of every partition at every offer.
 	if (agent.projects !== NO_PROJECTS) {
 		const { projects } = restrictionOf(agent);
 		const [first] = projects;

@@ -33,7 +33,7 @@ export interface ComparisonRow {
 	/** How many comparisons have failed since the last one that did not. */
 	failures: number;
 	/** Why the newest comparison failed; null if it did not. */
-	fault: string | null;
+	error: string | null;
 }
 
 /** The same with the time of the next one, for whoever reads. */
@@ -44,7 +44,7 @@ const SETTLE_MS = 60_000;
 /** A comparison that fails is repeated after this long, doubled each time. */
 const FIRST_RETRY_MS = 60_000;
 const MAX_RETRY_MS = 60 * 60_000;
-const MAX_FAULT_CHARACTERS = 500;
+const MAX_ERROR_CHARACTERS = 500;
 
 const OUTAGE = "outage";
 const NO_REFS = "The agent listed no refs. Update the agent to the version of the coordinator.";
@@ -99,7 +99,7 @@ function follow(core: Core, { project, repository, pollMs }: ComparedProject): b
 }
 
 function unfollow(core: Core, project: string): void {
-	for (const table of ["comparisons", "known_refs", "heard_commits"]) core.sql.all(`DELETE FROM ${table} WHERE project = ?`, project);
+	for (const table of ["comparisons", "known_refs", "delivered_commits"]) core.sql.all(`DELETE FROM ${table} WHERE project = ?`, project);
 	clearTimer(core, "comparison", project);
 }
 
@@ -142,16 +142,16 @@ export function noteComparisonEnded(core: Core, run: RunRow, state: RunState, re
 }
 
 /** A comparison could not even begin. */
-export function recordComparisonError(core: Core, project: string, fault: string): void {
+export function recordComparisonError(core: Core, project: string, error: string): void {
 	command(core, () => {
 		const row = findComparison(core, project);
-		if (row) noteFailure(core, row, fault);
+		if (row) noteFailure(core, row, error);
 	});
 }
 
-function noteFailure(core: Core, { project, poll_ms, failures }: ComparisonRow, fault: string): void {
+function noteFailure(core: Core, { project, poll_ms, failures }: ComparisonRow, error: string): void {
 	const retry = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** failures);
-	const text = fault.slice(0, MAX_FAULT_CHARACTERS);
-	core.sql.all("UPDATE comparisons SET failures = failures + 1, fault = ? WHERE project = ?", text, project);
+	const text = error.slice(0, MAX_ERROR_CHARACTERS);
+	core.sql.all("UPDATE comparisons SET failures = failures + 1, error = ? WHERE project = ?", text, project);
 	setTimer(core, "comparison", project, core.now() + Math.min(poll_ms ?? retry, retry));
 }

@@ -10,20 +10,20 @@ import { acceptBrokenRun, acceptRun, type Submit } from "../runs/submit.ts";
 import { adoptSchedules, type FileSchedule } from "./schedules.ts";
 
 /**
- * What a plan has found. The runs are made in the very transaction that takes its result: a plan that was lost has made none, and one whose result
+ * What a discovery job has found. The runs are made in the very transaction that takes its result: a discovery job that was lost has made none, and one whose result
  * comes twice has made them once.
  */
 
 /** What became of a file of the repository. */
 export type DiscoveredFile = { file: string } & (
-	| { submit: Submit; fault: null }
+	| { submit: Submit; error: null }
 	/** It cannot be run: what is wrong with it is said by a run that is over at once. */
-	| { submit: Submit; fault: Reason; state?: "errored" | "failed" }
+	| { submit: Submit; error: Reason; state?: "errored" | "failed" }
 	/** It does not want to. */
 	| { because: string }
 );
 
-export interface Planned {
+export interface Discovered {
 	files: DiscoveredFile[];
 	/** The times at which files want to be run; null where this commit says nothing of that. */
 	schedules: FileSchedule[] | null;
@@ -31,34 +31,34 @@ export interface Planned {
 	keepsEarlier?: boolean;
 }
 
-/** Makes the runs that a plan has found. To be called inside the command that takes its result. */
-export function carryOut(core: Core, job: JobRow, { files, schedules, keepsEarlier = false }: Planned): void {
-	const plan = findRun(core, job.run_id) as RunRow;
-	const isOlder = !keepsEarlier && isOvertaken(core, plan);
-	const isSuperseded = isOlder && plan.is_trusted === 0 && !definitionOf(core, job).plan?.is_replay;
-	if (plan.pull_request !== null && !keepsEarlier) supersedeGated(core, plan);
-	const became = isSuperseded ? files.map(({ file }) => ({ file, because: `superseded: ${movedOn(plan)}` })) : files;
+/** Makes the runs that a discovery job has found. To be called inside the command that takes its result. */
+export function handleDiscovered(core: Core, job: JobRow, { files, schedules, keepsEarlier = false }: Discovered): void {
+	const run = findRun(core, job.run_id) as RunRow;
+	const isOlder = !keepsEarlier && isOvertaken(core, run);
+	const isSuperseded = isOlder && run.is_trusted === 0 && !definitionOf(core, job).discovery?.is_replay;
+	if (run.pull_request !== null && !keepsEarlier) supersedeWaiting(core, run);
+	const became = isSuperseded ? files.map(({ file }) => ({ file, because: `superseded: ${movedOn(run)}` })) : files;
 	for (const one of became) {
 		if ("because" in one) continue;
-		if (one.fault) acceptBrokenRun(core, one.submit, one.state ?? "errored", one.fault);
+		if (one.error) acceptBrokenRun(core, one.submit, one.state ?? "errored", one.error);
 		else acceptRun(core, one.submit);
 	}
-	if (schedules) adoptSchedules(core, plan.project, plan.trigger_delivery ?? "", schedules);
+	if (schedules) adoptSchedules(core, run.project, run.trigger_delivery ?? "", schedules);
 	const outputs = became.map((one) => [one.file, "because" in one ? `not run: ${one.because}` : one.submit.runId]);
 	core.sql.all("UPDATE jobs SET outputs = ? WHERE id = ?", JSON.stringify(Object.fromEntries(outputs)), job.id);
 }
 
 /** A pull request has moved on, or is closed: what waits for an approval of what it was before needs none any more. */
-function supersedeGated(core: Core, plan: RunRow): void {
+function supersedeWaiting(core: Core, run: RunRow): void {
 	const gated = core.sql.all<{ id: string }>(
 		`SELECT id FROM runs WHERE project = ? AND pull_request = ? AND is_trusted = 0 AND approved_by IS NULL AND kind = 'pipeline'
-		AND finished_at IS NULL AND trigger_delivery <= ? AND planned_by IS NOT ? ORDER BY id`,
-		plan.project,
-		plan.pull_request,
-		plan.trigger_delivery,
-		plan.id,
+		AND finished_at IS NULL AND trigger_delivery <= ? AND discovered_by IS NOT ? ORDER BY id`,
+		run.project,
+		run.pull_request,
+		run.trigger_delivery,
+		run.id,
 	);
-	const reason: Reason = { code: "superseded", text: `Superseded: ${movedOn(plan)}.` };
+	const reason: Reason = { code: "superseded", text: `Superseded: ${movedOn(run)}.` };
 	for (const { id } of gated) cancelJobsOf(core, id, CANCEL_BY.person, reason);
 }
 

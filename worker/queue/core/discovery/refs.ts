@@ -4,11 +4,12 @@ import { type Core, command } from "../core.ts";
 import { addEffect } from "../effects/effects.ts";
 import { type AttemptRow, findRun, type JobRow, type RunRow } from "../rows.ts";
 import { acceptOnce, acceptRun, type Submit } from "../runs/submit.ts";
+import { insertInto } from "../sql.ts";
 import { compareSoon, findComparison, findUnfinished } from "./comparisons.ts";
 
 /**
  * What is known of the refs of projects: the commit that each was last heard to be at (`known_refs`), by a delivery or by a comparison, and for a
- * while every commit that was heard of (`heard_commits`). So a commit is run once, whether the delivery or the comparison comes first.
+ * while every commit that was heard of (`delivered_commits`). So a commit is run once, whether the delivery or the comparison comes first.
  */
 
 /** A commit of a branch or a tag, and who told of it. */
@@ -77,14 +78,14 @@ function branchState(core: Core, { project, ref, sha, before, isCompared }: Deli
 	const isNew = { standing: "new", runId: null } as const;
 	if (isCompared) return isNew;
 	const [known] = core.sql.all<{ sha: string; tag_object: string | null; is_compared: number | null }>(
-		"SELECT k.sha, k.tag_object, h.is_compared FROM known_refs AS k LEFT JOIN heard_commits AS h USING (project, ref, sha) WHERE project = ? AND ref = ?",
+		"SELECT k.sha, k.tag_object, h.is_compared FROM known_refs AS k LEFT JOIN delivered_commits AS h USING (project, ref, sha) WHERE project = ? AND ref = ?",
 		project,
 		ref,
 	);
 	// What follows the commit that the ref is known to be at is new, also where a branch goes back to a commit of earlier.
 	if (known && before !== null && (before === known.sha || before === known.tag_object)) return isNew;
 	const [same] = core.sql.all<{ is_compared: number; run_id: string | null }>(
-		"SELECT is_compared, run_id FROM heard_commits WHERE project = ? AND ref = ? AND sha = ?",
+		"SELECT is_compared, run_id FROM delivered_commits WHERE project = ? AND ref = ? AND sha = ?",
 		project,
 		ref,
 		sha,
@@ -109,16 +110,14 @@ function hear(core: Core, heard: DeliveredRef, runId: string | null): void {
 }
 
 function hearCommit(core: Core, { project, ref, sha, isCompared }: DeliveredRef, runId: string | null): void {
+	const row = { project, ref, sha, is_compared: isCompared ? 1 : 0, run_id: runId, at: core.now() };
 	core.sql.all(
-		`INSERT INTO heard_commits (project, ref, sha, is_compared, run_id, at) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (project, ref, sha) DO UPDATE
-		SET is_compared = excluded.is_compared, run_id = coalesce(excluded.run_id, run_id), at = excluded.at`,
-		project,
-		ref,
-		sha,
-		isCompared ? 1 : 0,
-		runId,
-		core.now(),
+		...insertInto(
+			"delivered_commits",
+			row,
+			`ON CONFLICT (project, ref, sha) DO UPDATE
+			SET is_compared = excluded.is_compared, run_id = coalesce(excluded.run_id, run_id), at = excluded.at`,
+		),
 	);
 }
 
@@ -184,13 +183,13 @@ export function takeRefs(core: Core, job: JobRow, attempt: AttemptRow, listed: r
 			hear(core, { project, ref, sha: id, before: null, isCompared: true }, null);
 	for (let at = 0; at < fresh.length; at += FOUND_AT_ONCE)
 		addEffect(core, `refs of ${project}`, {
-			kind: "take_found_refs",
+			kind: "submit_found_refs",
 			project,
 			comparison: run.id,
 			refs: fresh.slice(at, at + FOUND_AT_ONCE),
 		});
 	core.sql.all(
-		"UPDATE comparisons SET is_recorded = ?, result_of = ?, compared_at = ?, found = ?, failures = 0, fault = NULL WHERE project = ?",
+		"UPDATE comparisons SET is_recorded = ?, result_of = ?, compared_at = ?, found = ?, failures = 0, error = NULL WHERE project = ?",
 		isLost ? 0 : 1,
 		run.id,
 		core.now(),
@@ -203,7 +202,7 @@ export function takeRefs(core: Core, job: JobRow, attempt: AttemptRow, listed: r
 
 function isHeard(core: Core, project: string, { ref, sha, tag_object }: ListedRef): boolean {
 	const known = core.sql.all(
-		"SELECT 1 FROM heard_commits WHERE project = ? AND ref = ? AND sha IN (?, ?) LIMIT 1",
+		"SELECT 1 FROM delivered_commits WHERE project = ? AND ref = ? AND sha IN (?, ?) LIMIT 1",
 		project,
 		ref,
 		sha,
@@ -216,7 +215,7 @@ function isHeard(core: Core, project: string, { ref, sha, tag_object }: ListedRe
 function forgetRefs(core: Core, project: string, refs: readonly string[]): void {
 	for (let at = 0; at < refs.length; at += ROWS_AT_ONCE) {
 		const names = JSON.stringify(refs.slice(at, at + ROWS_AT_ONCE));
-		for (const table of ["known_refs", "heard_commits"])
+		for (const table of ["known_refs", "delivered_commits"])
 			core.sql.all(`DELETE FROM ${table} WHERE project = ? AND ref IN (SELECT value FROM json_each(?))`, project, names);
 	}
 }
@@ -236,5 +235,5 @@ function recordRefs(core: Core, project: string, refs: readonly ListedRef[], at:
 
 /** Forgets commits that were heard of long ago. To be called inside a command. */
 export function forgetHeardCommits(core: Core): void {
-	core.sql.all("DELETE FROM heard_commits WHERE at < ?", core.now() - HEARD_MS);
+	core.sql.all("DELETE FROM delivered_commits WHERE at < ?", core.now() - HEARD_MS);
 }

@@ -3,6 +3,7 @@ import { ApiError, notFound } from "../../../../schema/wire/errors.ts";
 import type { ScheduleOrigin, ScheduleRequest } from "../../../../schema/wire/schedules.ts";
 import { type Core, command } from "../core.ts";
 import { addEffect } from "../effects/effects.ts";
+import { insertInto } from "../sql.ts";
 import { clearTimer, setTimer } from "../timers.ts";
 
 /**
@@ -27,7 +28,7 @@ export interface ScheduleRow {
 	fired_at: number | null;
 	run_id: string | null;
 	/** Why it made no run when it came last; null if it did. */
-	fault: string | null;
+	error: string | null;
 	created_at: number;
 }
 
@@ -41,7 +42,7 @@ export interface FileSchedule {
 }
 
 const MAX_SCHEDULES_PER_PROJECT = 200;
-const MAX_FAULT_CHARACTERS = 500;
+const MAX_ERROR_CHARACTERS = 500;
 
 export function listSchedules(core: Core, project: string): ScheduleRow[] {
 	return core.sql.all<ScheduleRow>("SELECT * FROM schedules WHERE project = ? ORDER BY id", project);
@@ -143,12 +144,12 @@ export function fireSchedule(core: Core, id: string): void {
 
 /** Notes the run that a schedule has made; one that is gone needs nothing. */
 export function recordScheduled(core: Core, id: string, runId: string): void {
-	core.sql.all("UPDATE schedules SET run_id = ?, fault = NULL WHERE id = ?", runId, id);
+	core.sql.all("UPDATE schedules SET run_id = ?, error = NULL WHERE id = ?", runId, id);
 }
 
 /** Notes why a schedule has made no run, and will make none before something is changed. */
-export function recordScheduleError(core: Core, id: string, fault: string): void {
-	core.sql.all("UPDATE schedules SET fault = ? WHERE id = ?", fault.slice(0, MAX_FAULT_CHARACTERS), id);
+export function recordScheduleError(core: Core, id: string, error: string): void {
+	core.sql.all("UPDATE schedules SET error = ? WHERE id = ?", error.slice(0, MAX_ERROR_CHARACTERS), id);
 }
 
 function insert(
@@ -158,20 +159,9 @@ function insert(
 	origin: ScheduleOrigin,
 	wanted: Omit<ScheduleRequest, "file"> & { file: string | null },
 ): void {
-	core.sql.all(
-		`INSERT INTO schedules (id, project, origin, file, pipeline, cron, timezone, branch, params, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		id,
-		project,
-		origin,
-		wanted.file,
-		wanted.pipeline,
-		wanted.cron,
-		wanted.timezone,
-		wanted.branch,
-		JSON.stringify(wanted.params),
-		core.now(),
-	);
+	const { file, pipeline, cron, timezone, branch, params } = wanted;
+	const row = { id, project, origin, file, pipeline, cron, timezone, branch, params: JSON.stringify(params), created_at: core.now() };
+	core.sql.all(...insertInto("schedules", row));
 	arm(core, findSchedule(core, id));
 }
 

@@ -12,8 +12,8 @@ import { forgetIfDone } from "../record/outbox.ts";
  */
 
 /** What ends a log: the shard takes no byte beyond `declared`, then archives. */
-interface SealEffect {
-	kind: "seal";
+interface ArchiveLogEffect {
+	kind: "archive_log";
 	attemptId: string;
 	leaseId: string;
 	runId: string;
@@ -54,8 +54,8 @@ interface CompareAllEffect {
 	kind: "compare_all";
 }
 /** What runs what a comparison has found. */
-export interface TakeFoundRefsEffect {
-	kind: "take_found_refs";
+export interface SubmitFoundRefsEffect {
+	kind: "submit_found_refs";
 	project: string;
 	/** The run of the comparison. */
 	comparison: string;
@@ -90,26 +90,26 @@ interface NotifyEffect {
 	isTest: boolean;
 }
 export type Effect =
-	| SealEffect
+	| ArchiveLogEffect
 	| IndexTestsEffect
 	| FireScheduleEffect
 	| CompareRefsEffect
 	| CompareAllEffect
-	| TakeFoundRefsEffect
+	| SubmitFoundRefsEffect
 	| CommitStatusEffect
 	| NotifyEffect;
 
 /** What happens here, and what somebody elsewhere must answer to: neither waits for the other, nor one project's forge and chats for another's. */
-export type EffectClass = "own" | "foreign";
-/** Effects that are taken together: a lane, and in the foreign one a project. */
+export type EffectClass = "internal" | "external";
+/** Effects that are taken together: all internal ones, and the external ones of a project. */
 export interface Queue {
-	lane: EffectClass;
-	/** Null in the own lane. */
+	class: EffectClass;
+	/** Null for internal effects. */
 	project: string | null;
 }
-const OWN: Queue = { lane: "own", project: null };
-const FOREIGN = "'commit_status', 'notify'";
-const inLane = (lane: EffectClass) => `e.kind ${lane === "own" ? "NOT IN" : "IN"} (${FOREIGN})`;
+const INTERNAL: Queue = { class: "internal", project: null };
+const EXTERNAL_KINDS = "'commit_status', 'notify'";
+const ofClass = (effectClass: EffectClass) => `e.kind ${effectClass === "internal" ? "NOT IN" : "IN"} (${EXTERNAL_KINDS})`;
 
 export interface PendingEffect {
 	seq: number;
@@ -119,15 +119,15 @@ export interface PendingEffect {
 
 /** How often, and with which pauses. Somebody else's server may be away for a night. */
 const PATIENCE: Record<EffectClass, { tries: number; firstMs: number; mostMs: number }> = {
-	own: { tries: 30, firstMs: 500, mostMs: 60_000 },
-	foreign: { tries: 80, firstMs: 1_000, mostMs: 15 * 60_000 },
+	internal: { tries: 30, firstMs: 500, mostMs: 60_000 },
+	external: { tries: 80, firstMs: 1_000, mostMs: 15 * 60_000 },
 };
 
 /** A server that asks for a longer pause is asked again after this. The limits of GitHub and GitLab are for an hour at most. */
 const MOST_ASKED_MS = 65 * 60_000;
 
-function laneOf(effect: Effect): EffectClass {
-	return effect.kind === "commit_status" || effect.kind === "notify" ? "foreign" : "own";
+function classOf(effect: Effect): EffectClass {
+	return effect.kind === "commit_status" || effect.kind === "notify" ? "external" : "internal";
 }
 
 export function addEffect(core: Core, key: string, effect: Effect): void {
@@ -142,19 +142,24 @@ export function addEffect(core: Core, key: string, effect: Effect): void {
 
 /** Of each key only the first effect may happen, so that their order holds; but what somebody else would not take keeps nothing from being told. */
 const IS_FIRST = `NOT EXISTS (SELECT 1 FROM effects AS earlier
-	WHERE earlier.key = e.key AND earlier.seq < e.seq AND (earlier.is_dead = 0 OR earlier.kind NOT IN (${FOREIGN})))`;
+	WHERE earlier.key = e.key AND earlier.seq < e.seq AND (earlier.is_dead = 0 OR earlier.kind NOT IN (${EXTERNAL_KINDS})))`;
 
 /**
  * Takes the effects that are due, oldest first. Each falls due again after `flightMs`, unless it is noted as done or failed before.
  */
-export function takeEffects(core: Core, limit: number, flightMs: number, { lane, project }: Queue = OWN): PendingEffect[] {
+export function takeEffects(
+	core: Core,
+	limit: number,
+	flightMs: number,
+	{ class: effectClass, project }: Queue = INTERNAL,
+): PendingEffect[] {
 	const now = core.now();
 	// Most often there is none; looking is much cheaper than taking.
-	if ((nextEffectDue(core, lane) ?? Number.POSITIVE_INFINITY) > now) return [];
+	if ((nextEffectDue(core, effectClass) ?? Number.POSITIVE_INFINITY) > now) return [];
 	return command(core, () =>
 		core.sql.all<{ seq: number; payload: string; tries: number }>(
 			`UPDATE effects SET due_at = ?1 WHERE seq IN
-			(SELECT seq FROM effects AS e WHERE due_at <= ?2 AND is_dead = 0 AND ${inLane(lane)} AND (?4 IS NULL OR payload ->> 'project' = ?4)
+			(SELECT seq FROM effects AS e WHERE due_at <= ?2 AND is_dead = 0 AND ${ofClass(effectClass)} AND (?4 IS NULL OR payload ->> 'project' = ?4)
 			AND ${IS_FIRST} ORDER BY due_at LIMIT ?3) RETURNING seq, payload, tries`,
 			now + flightMs,
 			now,
@@ -197,7 +202,7 @@ function effectDone(core: Core, { seq, effect }: PendingEffect, archived: Archiv
 	const isNewest = effect.kind === "commit_status";
 	if (isNewest) core.sql.all("DELETE FROM effects WHERE is_dead = 1 AND seq < ?1 AND key = (SELECT key FROM effects WHERE seq = ?1)", seq);
 	core.sql.all("DELETE FROM effects WHERE seq = ?", seq);
-	if (archived && effect.kind === "seal") logArchived(core, effect.attemptId, archived);
+	if (archived && effect.kind === "archive_log") logArchived(core, effect.attemptId, archived);
 	if ("runId" in effect) forgetIfDone(core, effect.runId);
 }
 
@@ -207,7 +212,7 @@ function effectFailed(
 	error: string,
 	{ isFinal, retryAfterMs }: Partial<EffectOutcome>,
 ): void {
-	const { tries: most, firstMs, mostMs } = PATIENCE[laneOf(effect)];
+	const { tries: most, firstMs, mostMs } = PATIENCE[classOf(effect)];
 	const pause = Math.max(Math.min(mostMs, firstMs * 2 ** tries), Math.min(MOST_ASKED_MS, retryAfterMs ?? 0));
 	core.sql.all(
 		"UPDATE effects SET tries = ?, due_at = ?, error = ?, is_dead = ? WHERE seq = ?",
@@ -230,31 +235,31 @@ function deferStatuses(core: Core, project: string, until: number): void {
 }
 
 /** When the next effect falls due; null if there is none. Those of the projects that are left out are looked after already. */
-export function nextEffectDue(core: Core, lane: EffectClass, leftOut: readonly string[] = []): number | null {
+export function nextEffectDue(core: Core, effectClass: EffectClass, leftOut: readonly string[] = []): number | null {
 	const [next] = core.sql.all<{ due: number | null }>(
-		`SELECT min(due_at) AS due FROM effects AS e WHERE is_dead = 0 AND ${inLane(lane)} AND ${IS_FIRST}
+		`SELECT min(due_at) AS due FROM effects AS e WHERE is_dead = 0 AND ${ofClass(effectClass)} AND ${IS_FIRST}
 		${leftOut.length > 0 ? "AND payload ->> 'project' NOT IN (SELECT value FROM json_each(?))" : ""}`,
 		...(leftOut.length > 0 ? [JSON.stringify(leftOut)] : []),
 	);
 	return next?.due ?? null;
 }
 
-/** The queues of a lane in which something is due. */
-export function queuesDue(core: Core, lane: EffectClass): Queue[] {
+/** The queues of a class in which something is due. */
+export function queuesDue(core: Core, effectClass: EffectClass): Queue[] {
 	const now = core.now();
-	if ((nextEffectDue(core, lane) ?? Number.POSITIVE_INFINITY) > now) return [];
-	if (lane === "own") return [OWN];
+	if ((nextEffectDue(core, effectClass) ?? Number.POSITIVE_INFINITY) > now) return [];
+	if (effectClass === "internal") return [INTERNAL];
 	return core.sql
 		.all<{ project: string }>(
-			`SELECT DISTINCT payload ->> 'project' AS project FROM effects AS e WHERE due_at <= ? AND is_dead = 0 AND ${inLane(lane)} AND ${IS_FIRST}`,
+			`SELECT DISTINCT payload ->> 'project' AS project FROM effects AS e WHERE due_at <= ? AND is_dead = 0 AND ${ofClass(effectClass)} AND ${IS_FIRST}`,
 			now,
 		)
-		.map(({ project }) => ({ lane, project }));
+		.map(({ project }) => ({ class: effectClass, project }));
 }
 
 /** Tries once more what was given up of the coordinator's own. */
 export function retryEffects(core: Core): void {
-	core.sql.all(`UPDATE effects AS e SET is_dead = 0, tries = 0, due_at = ? WHERE is_dead = 1 AND ${inLane("own")}`, core.now());
+	core.sql.all(`UPDATE effects AS e SET is_dead = 0, tries = 0, due_at = ? WHERE is_dead = 1 AND ${ofClass("internal")}`, core.now());
 }
 
 /** Sends the undelivered statuses of a project at once, also those that were given up: a setting has been corrected. Newer ones replace older ones. */
@@ -275,13 +280,13 @@ export function retryStatuses(core: Core, project: string): void {
 }
 
 /** Forgets what was to be told to others and was given up long ago. To be called inside a command. */
-export function forgetUntold(core: Core, before: number): void {
-	core.sql.all(`DELETE FROM effects AS e WHERE is_dead = 1 AND ${inLane("foreign")} AND due_at < ?`, before);
+export function deleteUndelivered(core: Core, before: number): void {
+	core.sql.all(`DELETE FROM effects AS e WHERE is_dead = 1 AND ${ofClass("external")} AND due_at < ?`, before);
 }
 
 /** How many of the coordinator's own were given up. */
 export function deadEffects(core: Core): number {
-	return core.sql.all<{ n: number }>(`SELECT count(*) AS n FROM effects AS e WHERE is_dead = 1 AND ${inLane("own")}`)[0]?.n ?? 0;
+	return core.sql.all<{ n: number }>(`SELECT count(*) AS n FROM effects AS e WHERE is_dead = 1 AND ${ofClass("internal")}`)[0]?.n ?? 0;
 }
 
 /** What somebody elsewhere was to be told and was not (yet). */
@@ -298,7 +303,7 @@ export interface Undelivered {
 export function undeliveredOf(core: Core, project: string, limit: number): Undelivered[] {
 	return core.sql
 		.all<{ payload: string; tries: number; error: string | null; is_dead: number }>(
-			`SELECT payload, tries, error, is_dead FROM effects AS e WHERE ${inLane("foreign")} AND payload ->> 'project' = ? ORDER BY seq DESC LIMIT ?`,
+			`SELECT payload, tries, error, is_dead FROM effects AS e WHERE ${ofClass("external")} AND payload ->> 'project' = ? ORDER BY seq DESC LIMIT ?`,
 			project,
 			limit,
 		)

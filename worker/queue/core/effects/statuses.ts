@@ -10,7 +10,7 @@ import { lastResult, type Status, showStatus, yieldStatus } from "./shown_status
 /** What the forge of a project is told of its commits: written with the state of a run, in one transaction, and told in its order. */
 
 /** What the status of a discovery job is called: it is sent only where the job could not do its work. */
-const PLAN = "plan";
+const DISCOVERY = "discovery";
 /** What the name of a status ends with that stands beside the one of the push of the same commit. */
 const OF_PULL_REQUEST = " (pull request)";
 /** Events whose runs have a status of their own, as in Woodpecker: a tag or a schedule says nothing of the push of the same commit. */
@@ -21,13 +21,17 @@ export function noteStatus(core: Core, runId: string): void {
 	const run = findRun(core, runId) as RunRow;
 	if (run.project === ADHOC_PROJECT || run.source_git === null || run.commit_sha === null) return;
 	const { is_command, is_beside_push } = pipelineOf(core, run);
-	const isPlan = run.kind === "plan";
-	if (is_command && !isPlan) return;
+	const isDiscovery = run.kind === "discovery";
+	if (is_command && !isDiscovery) return;
 	const suffix = is_beside_push ? OF_PULL_REQUEST : (EVENT_SUFFIXES[run.trigger_kind] ?? "");
-	const name = `${isPlan ? PLAN : run.pipeline}${suffix}`;
+	const name = `${isDiscovery ? DISCOVERY : run.pipeline}${suffix}`;
 	const key = `status ${run.project} ${run.commit_sha} ${name}`;
 	const status = { runId: run.id, state: run.state, description: describe(core, run) };
-	const shown = isPlan ? planStatus(core, key, status) : didNothing(run) ? yieldStatus(core, key, status) : showStatus(core, key, status);
+	const shown = isDiscovery
+		? discoveryStatus(core, key, status)
+		: didNothing(run)
+			? yieldStatus(core, key, status)
+			: showStatus(core, key, status);
 	if (!shown) return;
 	const { project, source_git: repository, commit_sha: sha } = run;
 	addEffect(core, key, { kind: "commit_status", ...shown, project, repository, sha, ref: refOf(run), name });
@@ -39,7 +43,7 @@ function didNothing({ state, reason_code }: RunRow): boolean {
 }
 
 /** Of a discovery job it is told that it could not do its work; and, after that, that one of the same commit could. */
-function planStatus(core: Core, key: string, status: Status): Status | null {
+function discoveryStatus(core: Core, key: string, status: Status): Status | null {
 	if (!isTerminal(status.state) || status.state === "cancelled") return null;
 	const last = lastResult(core, key);
 	if (status.state === "succeeded" && (last === null || last.state === "succeeded")) return null;
@@ -69,14 +73,14 @@ function describe(core: Core, run: RunRow): string {
 		case "cancelled":
 			return run.reason_text ?? "Cancelled";
 		case "succeeded":
-			if (run.kind === "plan") return "Found what is to be run";
+			if (run.kind === "discovery") return "Found what is to be run";
 			return `${jobs(core, run.id)} in ${formatDuration((run.finished_at ?? 0) - (run.started_at ?? run.finished_at ?? 0))}`;
 		default:
-			return (run.kind === "plan" ? faultOfPlan(core, run.id) : failedJobs(core, run.id)) ?? run.reason_text ?? run.state;
+			return (run.kind === "discovery" ? errorOfDiscovery(core, run.id) : failedJobs(core, run.id)) ?? run.reason_text ?? run.state;
 	}
 }
 
-function faultOfPlan(core: Core, runId: string): string | null {
+function errorOfDiscovery(core: Core, runId: string): string | null {
 	return core.sql.all<{ reason_text: string | null }>("SELECT reason_text FROM jobs WHERE run_id = ?", runId)[0]?.reason_text ?? null;
 }
 

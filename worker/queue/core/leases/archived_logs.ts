@@ -1,6 +1,7 @@
 import { type Core, command, nextRev } from "../core.ts";
 import { markDirty } from "../record/outbox.ts";
 import { findAttempt } from "../rows.ts";
+import { named } from "../sql.ts";
 
 /** Where a finished log lies, as its shard tells it. */
 export interface ArchivedLogNote {
@@ -19,13 +20,14 @@ export function logArchived(core: Core, attemptId: string, log: ArchivedLogNote)
 		const isDamaged = !log.isIncomplete && attempt.log_sha256 !== null && attempt.log_sha256 !== log.sha256;
 		if (isDamaged) core.report("a log is not what its agent sent", { attempt: attemptId });
 		core.sql.all(
-			"UPDATE attempts SET log_key = ?, log_bytes = ?, log_sha256 = ?, log_incomplete = ?, log_archived = 1, rev = ? WHERE id = ?",
-			log.key,
-			log.bytes,
-			log.sha256,
-			log.isIncomplete || isDamaged || attempt.log_incomplete === 1 ? 1 : 0,
-			nextRev(core),
-			attemptId,
+			...named(
+				`UPDATE attempts SET log_key = :key, log_bytes = :bytes, log_sha256 = :sha256, log_incomplete = :incomplete, log_archived = 1, rev = :rev
+				WHERE id = :id`,
+				{
+					...{ id: attemptId, key: log.key, bytes: log.bytes, sha256: log.sha256, rev: nextRev(core) },
+					incomplete: log.isIncomplete || isDamaged || attempt.log_incomplete === 1 ? 1 : 0,
+				},
+			),
 		);
 		markDirty(core, attemptId, attempt.run_id);
 	});

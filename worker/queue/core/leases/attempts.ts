@@ -1,5 +1,5 @@
 import { jobsMeant } from "../../../../schema/pipeline/resolve/resolve.ts";
-import type { Plan } from "../../../../schema/pipeline/resolve/resolved.ts";
+import type { Discovery } from "../../../../schema/pipeline/resolve/resolved.ts";
 import type { SettledJob } from "../../../../schema/pipeline/runtime/settle.ts";
 import type { CheckoutChoice } from "../../../../schema/wire/checkout.ts";
 import { ApiError } from "../../../../schema/wire/errors.ts";
@@ -7,7 +7,7 @@ import type { Commit, Finish, PinnedCommit } from "../../../../schema/wire/proto
 import type { ArtifactKind } from "../../../../schema/wire/resources.ts";
 import { type AttemptState, isTerminal, type JobState, type Reason } from "../../../../schema/wire/states.ts";
 import { type Core, command, nextRev, PRESENCE_MS } from "../core.ts";
-import { carryOut, type Planned } from "../discovery/discovery_jobs.ts";
+import { type Discovered, handleDiscovered } from "../discovery/discovery_jobs.ts";
 import { takeRefs } from "../discovery/refs.ts";
 import { addEffect } from "../effects/effects.ts";
 import { noteStatus } from "../effects/statuses.ts";
@@ -18,6 +18,7 @@ import { endAttempt, endOrPark, endOrRetry } from "../runs/endings.ts";
 import { updateRun } from "../runs/progress.ts";
 import { settledJob } from "../runs/readiness.ts";
 import { moveJob } from "../runs/transitions.ts";
+import { insertInto, named } from "../sql.ts";
 import { clearTimer, setTimer, startTimer } from "../timers.ts";
 import { withdrawOffer } from "./offers.ts";
 
@@ -77,22 +78,12 @@ function claim(core: Core, lease: LeaseClaims, shard: number): AttemptRow {
 	const number = job.attempt + 1;
 	core.sql.all("UPDATE jobs SET attempt = ?, started_at = coalesce(started_at, ?) WHERE id = ?", number, now, job.id);
 	const deadline = now + core.settings.leaseTtlMs;
-	const [attempt] = core.sql.all<AttemptRow>(
-		`INSERT INTO attempts (id, team, rev, job_id, run_id, number, agent_id, agent_name, state, started_at, shard, log_bytes, log_incomplete,
-		log_archived, steps, lease_id, deadline) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'running', ?, ?, 0, 0, 0, '[]', ?, ?) RETURNING *`,
-		lease.attemptId,
-		core.team,
-		nextRev(core),
-		job.id,
-		job.run_id,
-		number,
-		lease.agentId,
-		agentName(core, lease.agentId),
-		now,
-		shard,
-		lease.leaseId,
-		deadline,
-	);
+	const row = {
+		...{ id: lease.attemptId, team: core.team, rev: nextRev(core), job_id: job.id, run_id: job.run_id, number },
+		...{ agent_id: lease.agentId, agent_name: agentName(core, lease.agentId), state: "running", started_at: now, steps: "[]" },
+		...{ shard, lease_id: lease.leaseId, deadline, log_bytes: 0, log_incomplete: 0, log_archived: 0 },
+	};
+	const [attempt] = core.sql.all<AttemptRow>(...insertInto("attempts", row, "RETURNING *"));
 	markDirty(core, lease.attemptId, job.run_id);
 	setTimer(core, "lease", lease.attemptId, deadline);
 	startTimer(core, "presence", now + PRESENCE_MS);
@@ -171,11 +162,11 @@ export function downloadableJobs(core: Core, lease: LeaseClaims): DownloadableJo
 	);
 }
 
-/** The plan that this live attempt carries out, with its run; null if it is none. @throws ApiError as `liveAttempt` does */
-export function discoveryOfAttempt(core: Core, lease: LeaseClaims): { plan: Plan; run: RunRow } | null {
+/** The task of the discovery job of this live attempt, with its run; null if the job is no discovery job. @throws ApiError as `liveAttempt` does */
+export function discoveryOfAttempt(core: Core, lease: LeaseClaims): { discovery: Discovery; run: RunRow } | null {
 	const attempt = liveAttempt(core, lease);
-	const { plan } = definitionOf(core, jobOf(core, attempt));
-	return plan && { plan, run: findRun(core, attempt.run_id) as RunRow };
+	const { discovery } = definitionOf(core, jobOf(core, attempt));
+	return discovery && { discovery, run: findRun(core, attempt.run_id) as RunRow };
 }
 
 /** An agent hands an offer back; it will not get this job again for a while. An offer that is gone needs nothing. */
@@ -238,14 +229,11 @@ export function pinCommit(core: Core, lease: LeaseClaims, { tag_object, ...commi
 		const isDelivered = run.pull_request !== null || run.commit_sha !== null;
 		const { branch, tag }: Pick<Commit, "branch" | "tag"> = isDelivered ? run : commit;
 		core.sql.all(
-			"UPDATE runs SET commit_sha = ?, commit_message = ?, commit_author = ?, branch = ?, tag = ?, rev = ? WHERE id = ?",
-			commit.sha,
-			commit.message,
-			commit.author,
-			branch,
-			tag,
-			nextRev(core),
-			run.id,
+			...named(
+				`UPDATE runs SET commit_sha = :sha, commit_message = :message, commit_author = :author, branch = :branch, tag = :tag, rev = :rev
+				WHERE id = :id`,
+				{ id: run.id, sha: commit.sha, message: commit.message, author: commit.author, branch, tag, rev: nextRev(core) },
+			),
 		);
 		markDirty(core, run.id, run.id);
 		noteStatus(core, run.id);
@@ -264,7 +252,7 @@ function describeCommit(core: Core, run: RunRow, { message, author }: Commit): v
  * @returns what the agent is answered, as `answeredState` says
  * @param digest sha256 of the submitted result
  * @param artifacts what the result makes visible, with the object of each
- * @param planned what a plan has found that is to be run
+ * @param discovered the runs that a discovery job has found
  * @throws ApiError `conflict` for another result after the first, `attempt_finished`, `attempt_superseded`
  */
 export function finishAttempt(
@@ -273,7 +261,7 @@ export function finishAttempt(
 	finish: Finish,
 	digest: string,
 	artifacts: readonly SavedArtifact[],
-	planned: Planned | null = null,
+	discovered: Discovered | null = null,
 ): AttemptState {
 	const body = () => {
 		const attempt = findAttempt(core, lease.attemptId);
@@ -295,7 +283,7 @@ export function finishAttempt(
 		endAttempt(core, attempt, finish.state, finish.reason, finish.exit_code, finish.log);
 		indexTests(core, attempt, artifacts);
 		const counts = finish.state === "succeeded" && job.state === "running";
-		if (planned && counts) carryOut(core, job, planned);
+		if (discovered && counts) handleDiscovered(core, job, discovered);
 		if (finish.refs && counts) takeRefs(core, job, attempt, finish.refs);
 		endOrRetry(core, job, attempt, finish.state, finish.reason, finish.exit_code);
 		return answeredState({ id: attempt.id, state: finish.state }, findJob(core, job.id) as JobRow);
@@ -361,15 +349,12 @@ function insertArtifacts(core: Core, job: JobRow, attempt: AttemptRow, artifacts
 		return { ...file, name, expiresAt: expire_in_ms === null ? null : now + expire_in_ms };
 	});
 	core.sql.all(
-		`INSERT INTO artifacts (attempt_id, path, team, job_id, run_id, size, sha256, key, part_bytes, is_executable, kind, created_at, name, expires_at)
-		SELECT ?, value ->> 'path', ?, ?, ?, value ->> 'size', value ->> 'sha256', value ->> 'key', value ->> 'partBytes', value ->> 'executable', value ->> 'kind', ?,
-			value ->> 'name', value ->> 'expiresAt' FROM json_each(?)`,
-		attempt.id,
-		core.team,
-		attempt.job_id,
-		attempt.run_id,
-		now,
-		JSON.stringify(rows),
+		...named(
+			`INSERT INTO artifacts (attempt_id, path, team, job_id, run_id, size, sha256, key, part_bytes, is_executable, kind, created_at, name, expires_at)
+			SELECT :attempt, value ->> 'path', :team, :job, :run, value ->> 'size', value ->> 'sha256', value ->> 'key', value ->> 'partBytes',
+			value ->> 'executable', value ->> 'kind', :now, value ->> 'name', value ->> 'expiresAt' FROM json_each(:rows)`,
+			{ attempt: attempt.id, team: core.team, job: attempt.job_id, run: attempt.run_id, now, rows: JSON.stringify(rows) },
+		),
 	);
 }
 

@@ -7,22 +7,23 @@ import { type AgentRow, findAgent, findJob, type OfferRow } from "../rows.ts";
 import { isGroupFull } from "../runs/groups.ts";
 import { afterJobEnded } from "../runs/progress.ts";
 import { moveJob } from "../runs/transitions.ts";
+import { insertInto } from "../sql.ts";
 import { clearTimer, setTimer } from "../timers.ts";
 import { pauseOf } from "./pause.ts";
 
 /**
  * Offers: which waiting job goes to which waiting agent.
  *
- * Queued jobs stand in lanes, one per (requirements, project, trust, priority, concurrency group). For an agent, the heads of all lanes that it
+ * Queued jobs stand in partitions, one per (requirements, project, trust, priority, concurrency group). For an agent, the heads of all partitions that it
  * fits compete: the highest priority first, then the project with the fewest running jobs, then the oldest. An offer is
  * a reservation for a short claim window; an agent that lets one pass, or hands it back, gets that job again
  * only after a pause that doubles each time, so that a sick agent cannot hold a job for ever.
  */
 
-const REFUSAL_MS = 15_000;
-const MAX_REFUSALS = 10;
+const DECLINE_MS = 15_000;
+const MAX_DECLINES = 10;
 
-interface EffectClass {
+interface Partition {
 	id: number;
 	requirements: string;
 	project: string;
@@ -39,15 +40,15 @@ interface EffectClass {
  * @returns the agents that were given something
  */
 export function assignOffers(core: Core, agentIds: readonly string[]): Set<string> {
-	const lanes = waitingLanes(core);
+	const partitions = waitingPartitions(core);
 	const served = new Set<string>();
-	if (lanes.length === 0 || agentIds.length === 0 || pauseOf(core)) return served;
+	if (partitions.length === 0 || agentIds.length === 0 || pauseOf(core)) return served;
 	return command(core, () => {
 		const running = runningByProject(core);
 		for (const agentId of agentIds) {
 			const agent = findAgent(core, agentId);
 			if (!agent) continue;
-			const fitting = lanes.filter((lane) => unmetBy(core, agent, lane) === null);
+			const fitting = partitions.filter((partition) => unmetBy(core, agent, partition) === null);
 			if (fitting.length === 0) continue;
 			for (let free = capacityOf(core, agent); free > 0; free -= 1) {
 				const pick = bestJob(core, agent, fitting, running);
@@ -61,15 +62,15 @@ export function assignOffers(core: Core, agentIds: readonly string[]): Set<strin
 	});
 }
 
-/** The lanes in which a job waits. The recursion steps from lane to lane in the index, however long they are. */
-function waitingLanes(core: Core): EffectClass[] {
-	return core.sql.all<EffectClass>(
+/** The partitions in which a job waits. The recursion steps from partition to partition in the index, however long they are. */
+function waitingPartitions(core: Core): Partition[] {
+	return core.sql.all<Partition>(
 		`WITH RECURSIVE waiting(id) AS (
-			SELECT min(lane_id) FROM jobs WHERE state = 'queued'
+			SELECT min(partition_id) FROM jobs WHERE state = 'queued'
 			UNION ALL
-			SELECT (SELECT min(lane_id) FROM jobs WHERE state = 'queued' AND lane_id > waiting.id) FROM waiting WHERE waiting.id IS NOT NULL
+			SELECT (SELECT min(partition_id) FROM jobs WHERE state = 'queued' AND partition_id > waiting.id) FROM waiting WHERE waiting.id IS NOT NULL
 		)
-		SELECT lanes.* FROM waiting JOIN lanes ON lanes.id = waiting.id`,
+		SELECT queue_partitions.* FROM waiting JOIN queue_partitions ON queue_partitions.id = waiting.id`,
 	);
 }
 
@@ -128,7 +129,7 @@ export function mayYetFit(agent: AgentRow, wanted: Wanted): boolean {
 
 /** How many jobs the agent can take now: what it says, and never more than what the queue counts. */
 export function capacityOf(core: Core, agent: AgentRow): number {
-	if (agent.status !== "online" || agent.has_lapsed === 1 || takesNothingNew(agent)) return 0;
+	if (agent.status !== "online" || agent.has_missed_offer === 1 || takesNothingNew(agent)) return 0;
 	const [held] = core.sql.all<{ n: number; offers: number }>(
 		`SELECT (SELECT count(*) FROM attempts WHERE agent_id = ?1 AND state IN ('running', 'cancelling')) AS n,
 		(SELECT count(*) FROM offers WHERE agent_id = ?1) AS offers`,
@@ -152,7 +153,7 @@ export function withdrawUnfit(core: Core, agentId: string): void {
 	if (!agent) return;
 	for (const offer of core.sql.all<OfferRow & Wanted>(
 		`SELECT offers.*, l.requirements, l.project, l.is_trusted FROM offers JOIN jobs AS j ON j.id = offers.job_id
-		JOIN lanes AS l ON l.id = j.lane_id WHERE offers.agent_id = ?`,
+		JOIN queue_partitions AS l ON l.id = j.partition_id WHERE offers.agent_id = ?`,
 		agentId,
 	)) {
 		if (takesNothingNew(agent) || unmetBy(core, agent, offer) !== null) withdrawOffer(core, offer, false);
@@ -162,17 +163,17 @@ export function withdrawUnfit(core: Core, agentId: string): void {
 function bestJob(
 	core: Core,
 	agent: AgentRow,
-	lanes: readonly EffectClass[],
+	partitions: readonly Partition[],
 	running: ReadonlyMap<string, number>,
 ): { jobId: string; project: string } | null {
 	let best: { jobId: string; project: string; rank: [number, number, number] } | null = null;
-	for (const lane of lanes) {
-		if (best && -lane.priority > best.rank[0]) continue;
-		if (lane.group_key !== "" && isGroupFull(core, lane.group_key)) continue;
-		const head = headOf(core, lane, agent);
+	for (const partition of partitions) {
+		if (best && -partition.priority > best.rank[0]) continue;
+		if (partition.group_key !== "" && isGroupFull(core, partition.group_key)) continue;
+		const head = headOf(core, partition, agent);
 		if (!head) continue;
-		const rank: [number, number, number] = [-lane.priority, running.get(lane.project) ?? 0, head.entry];
-		if (!best || isBefore(rank, best.rank)) best = { jobId: head.id, project: lane.project, rank };
+		const rank: [number, number, number] = [-partition.priority, running.get(partition.project) ?? 0, head.entry];
+		if (!best || isBefore(rank, best.rank)) best = { jobId: head.id, project: partition.project, rank };
 	}
 	return best;
 }
@@ -182,12 +183,12 @@ function isBefore(a: readonly number[], b: readonly number[]): boolean {
 	return index !== -1 && (a[index] as number) < (b[index] as number);
 }
 
-/** The oldest job of the lane that this agent has not refused of late. */
-function headOf(core: Core, lane: EffectClass, agent: AgentRow): { id: string; entry: number } | undefined {
+/** The oldest job of the partition that this agent has not refused of late. */
+function headOf(core: Core, partition: Partition, agent: AgentRow): { id: string; entry: number } | undefined {
 	return core.sql.all<{ id: string; entry: number }>(
-		`SELECT id, entry FROM jobs WHERE lane_id = ? AND state = 'queued'
-		AND NOT EXISTS (SELECT 1 FROM refusals WHERE job_id = jobs.id AND agent_id = ? AND until > ?) ORDER BY entry LIMIT 1`,
-		lane.id,
+		`SELECT id, entry FROM jobs WHERE partition_id = ? AND state = 'queued'
+		AND NOT EXISTS (SELECT 1 FROM declines WHERE job_id = jobs.id AND agent_id = ? AND until > ?) ORDER BY entry LIMIT 1`,
+		partition.id,
 		agent.id,
 		core.now(),
 	)[0];
@@ -199,16 +200,10 @@ function offerJob(core: Core, agent: AgentRow, jobId: string): void {
 	moveJob(core, job, "offer", { code: "offered", text: `Offered to agent ${agent.name}.` });
 	const attemptId = core.newId("attempt");
 	const expiresAt = core.now() + core.settings.claimWindowMs;
-	core.sql.all(
-		"INSERT INTO offers (attempt_id, job_id, agent_id, session, lease_id, shard, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		attemptId,
-		jobId,
-		agent.id,
-		agent.session,
-		core.newSecret(),
-		shardOf(attemptId, core.settings.logShards),
-		expiresAt,
-	);
+	const shard = shardOf(attemptId, core.settings.logShards);
+	const { id: agent_id, session } = agent;
+	const row = { attempt_id: attemptId, job_id: jobId, agent_id, session, lease_id: core.newSecret(), shard, expires_at: expiresAt };
+	core.sql.all(...insertInto("offers", row));
 	setTimer(core, "offer", attemptId, expiresAt);
 }
 
@@ -220,46 +215,51 @@ function shardOf(attemptId: string, shards: number): number {
 }
 
 /**
- * Ends an offer that nobody claimed; the job waits again, or is given up after ten refusals.
- * @param isRefused whether the agent is to be passed over for a while: it handed the job back or let the window pass
+ * Ends an offer that nobody claimed; the job waits again, or is given up after ten declines.
+ * @param isDeclined whether the agent is to be passed over for a while: it handed the job back or let the window pass
  */
-export function withdrawOffer(core: Core, offer: OfferRow, isRefused: boolean): void {
+export function withdrawOffer(core: Core, offer: OfferRow, isDeclined: boolean): void {
 	core.sql.all("DELETE FROM offers WHERE attempt_id = ?", offer.attempt_id);
 	clearTimer(core, "offer", offer.attempt_id);
 	const job = findJob(core, offer.job_id);
 	if (!job) return;
-	if (!isRefused) {
-		moveJob(core, job, "lapse", null);
+	if (!isDeclined) {
+		moveJob(core, job, "requeue", null);
 		return;
 	}
-	const refusals = noteRefusal(core, offer);
-	if (refusals < MAX_REFUSALS) moveJob(core, job, "lapse", null);
-	else if (moveJob(core, job, "give_up", neverStarted(refusals)) !== null) afterJobEnded(core, job);
+	const declines = recordDecline(core, offer);
+	if (declines < MAX_DECLINES) moveJob(core, job, "requeue", null);
+	else if (moveJob(core, job, "abandon", neverStarted(declines)) !== null) afterJobEnded(core, job);
 }
 
-function noteRefusal(core: Core, offer: OfferRow): number {
+function recordDecline(core: Core, offer: OfferRow): number {
 	const now = core.now();
 	const [row] = core.sql.all<{ count: number }>(
-		"INSERT INTO refusals (job_id, agent_id, count, until) VALUES (?, ?, 1, ?) ON CONFLICT (job_id, agent_id) DO UPDATE SET count = count + 1 RETURNING count",
+		"INSERT INTO declines (job_id, agent_id, count, until) VALUES (?, ?, 1, ?) ON CONFLICT (job_id, agent_id) DO UPDATE SET count = count + 1 RETURNING count",
 		offer.job_id,
 		offer.agent_id,
 		now,
 	);
-	const until = now + REFUSAL_MS * 2 ** ((row?.count ?? 1) - 1);
-	core.sql.all("UPDATE refusals SET until = ? WHERE job_id = ? AND agent_id = ?", until, offer.job_id, offer.agent_id);
-	setTimer(core, "refusal", JSON.stringify([offer.job_id, offer.agent_id]), until);
-	return core.sql.all<{ n: number }>("SELECT sum(count) AS n FROM refusals WHERE job_id = ?", offer.job_id)[0]?.n ?? 0;
+	const until = now + DECLINE_MS * 2 ** ((row?.count ?? 1) - 1);
+	core.sql.all("UPDATE declines SET until = ? WHERE job_id = ? AND agent_id = ?", until, offer.job_id, offer.agent_id);
+	setTimer(core, "decline", JSON.stringify([offer.job_id, offer.agent_id]), until);
+	return core.sql.all<{ n: number }>("SELECT sum(count) AS n FROM declines WHERE job_id = ?", offer.job_id)[0]?.n ?? 0;
 }
 
-function neverStarted(refusals: number): Reason {
+function neverStarted(declines: number): Reason {
 	return {
 		code: "never_started",
-		text: `Offered ${refusals} times and never started: the agents it was offered to took none of the offers up.`,
+		text: `Offered ${declines} times and never started: the agents it was offered to took none of the offers up.`,
 	};
 }
 
 /** The claim window has passed: the session gets nothing more until it polls again. */
 export function expireOffer(core: Core, offer: OfferRow): void {
-	core.sql.all("UPDATE agents SET has_lapsed = 1, rev = ? WHERE id = ? AND session = ?", nextRev(core), offer.agent_id, offer.session);
+	core.sql.all(
+		"UPDATE agents SET has_missed_offer = 1, rev = ? WHERE id = ? AND session = ?",
+		nextRev(core),
+		offer.agent_id,
+		offer.session,
+	);
 	withdrawOffer(core, offer, true);
 }

@@ -23,7 +23,7 @@ export function notePoll(core: Core, agentId: string, secretHash: string, poll: 
 		const agent = agentInSession(core, agentId, secretHash, poll.session);
 		if (poll.seq <= agent.poll_seq) return false;
 		core.sql.all(
-			"UPDATE agents SET poll_seq = ?, slots_free = ?, has_lapsed = 0, last_seen_at = ? WHERE id = ?",
+			"UPDATE agents SET poll_seq = ?, slots_free = ?, has_missed_offer = 0, last_seen_at = ? WHERE id = ?",
 			poll.seq,
 			poll.slots_free,
 			core.now(),
@@ -58,16 +58,16 @@ export function requestsTo(core: Core, agentId: string): AgentRequests {
 }
 
 /**
- * What a poll of this agent must be answered with; `known` are the attempts that the poll lists itself. Offers are repeated until they are claimed or lapse: the answer that
+ * What a poll of this agent must be answered with; `known` are the attempts that the poll lists itself. Offers are repeated until they are claimed or requeue: the answer that
  * carried them may have been lost. A cancel is told once here, and in every renewal.
  */
 export function newsFor(core: Core, agentId: string, known: ReadonlySet<string> = new Set()): AgentNews {
 	const offers = offersFor(core, agentId, known);
-	const untold = unsentCancels(core, agentId);
-	if (untold.length === 0) return { offers, cancel: [] };
+	const unsent = unsentCancels(core, agentId);
+	if (unsent.length === 0) return { offers, cancel: [] };
 	return command(core, () => {
-		core.sql.all("UPDATE attempts SET cancel_told = 1 WHERE agent_id = ? AND state = 'cancelling'", agentId);
-		return { offers, cancel: untold.map(({ id }) => id) };
+		core.sql.all("UPDATE attempts SET cancel_sent = 1 WHERE agent_id = ? AND state = 'cancelling'", agentId);
+		return { offers, cancel: unsent.map(({ id }) => id) };
 	});
 }
 
@@ -81,7 +81,7 @@ export function agentsWithNews(core: Core): string[] {
 	return core.sql
 		.all<{ agent_id: string }>(
 			`SELECT agent_id FROM offers UNION
-			SELECT agent_id FROM attempts WHERE state IN ('running', 'cancelling') AND state = 'cancelling' AND cancel_told = 0`,
+			SELECT agent_id FROM attempts WHERE state IN ('running', 'cancelling') AND state = 'cancelling' AND cancel_sent = 0`,
 		)
 		.map(({ agent_id }) => agent_id);
 }
@@ -93,7 +93,7 @@ function offersFor(core: Core, agentId: string, known: ReadonlySet<string>): Off
 
 function unsentCancels(core: Core, agentId: string): { id: string }[] {
 	return core.sql.all(
-		"SELECT id FROM attempts WHERE agent_id = ? AND state IN ('running', 'cancelling') AND state = 'cancelling' AND cancel_told = 0",
+		"SELECT id FROM attempts WHERE agent_id = ? AND state IN ('running', 'cancelling') AND state = 'cancelling' AND cancel_sent = 0",
 		agentId,
 	);
 }

@@ -1,6 +1,7 @@
 import type { EventRow } from "../../../../schema/database/tables.ts";
 import type { JobState, Reason, RunState } from "../../../../schema/wire/states.ts";
 import type { Core } from "../core.ts";
+import { insertInto } from "../sql.ts";
 
 /**
  * The record of every transition: from, to, why, who, when. Written in the transition's own transaction, carried to D1
@@ -19,18 +20,10 @@ interface Transition {
 /** Notes a transition under the revision that its row was just written with. */
 export function noteEvent(core: Core, { runId, jobId, from, to, reason }: Transition): void {
 	core.sql.all(
-		`INSERT INTO events (rev, team, run_id, job_id, from_state, to_state, reason_code, reason_text, actor, at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		core.rev,
-		core.team,
-		runId,
-		jobId,
-		from,
-		to,
-		reason?.code ?? null,
-		reason?.text ?? null,
-		core.actor,
-		core.now(),
+		...insertInto("events", {
+			...{ rev: core.rev, team: core.team, run_id: runId, job_id: jobId, from_state: from, to_state: to },
+			...{ reason_code: reason?.code ?? null, reason_text: reason?.text ?? null, actor: core.actor, at: core.now() },
+		}),
 	);
 }
 

@@ -141,7 +141,7 @@ export function forgetIfDone(core: Core, runId: string): void {
 		)[0]?.rev ?? 0;
 	writeMeta(core.sql, "departed_rev", String(Math.max(newest, departedRev(core))));
 	core.sql.all("DELETE FROM needs WHERE job_id IN (SELECT id FROM jobs WHERE run_id = ?)", runId);
-	core.sql.all("DELETE FROM refusals WHERE job_id IN (SELECT id FROM jobs WHERE run_id = ?)", runId);
+	core.sql.all("DELETE FROM declines WHERE job_id IN (SELECT id FROM jobs WHERE run_id = ?)", runId);
 	for (const table of ["artifacts", "attempts", "jobs", "events"]) core.sql.all(`DELETE FROM ${table} WHERE run_id = ?`, runId);
 	core.sql.all("DELETE FROM runs WHERE id = ?", runId);
 	core.sql.all(

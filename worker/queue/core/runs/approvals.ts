@@ -110,7 +110,7 @@ export function expireRunApproval(core: Core, runId: string): void {
 /** Nobody has decided in time. To be called inside a command. */
 export function expireApproval(core: Core, jobId: string): void {
 	const job = findJob(core, jobId);
-	if (job?.state !== "blocked" || job.reason_code !== "gate") return;
+	if (job?.state !== "blocked" || job.reason_code !== "approval") return;
 	const { approval } = definitionOf(core, job);
 	endAtGate(core, job, { code: "approval_timed_out", text: `Nobody approved it within ${formatDuration(approval?.timeout_ms ?? 0)}.` });
 }
@@ -137,7 +137,7 @@ function jobAwaitingApproval(core: Core, jobId: string, by: Approver): JobRow | 
 		});
 	}
 	if (job.approved_by !== null) return null;
-	if (job.state !== "blocked" || job.reason_code !== "gate") throw notAwaitingApproval(job);
+	if (job.state !== "blocked" || job.reason_code !== "approval") throw notAwaitingApproval(job);
 	return job;
 }
 

@@ -6,6 +6,7 @@ import { type Core, nextRev } from "../core.ts";
 import { addEffect } from "../effects/effects.ts";
 import { markDirty } from "../record/outbox.ts";
 import { type AttemptRow, findJob, type JobRow, jobOf } from "../rows.ts";
+import { named } from "../sql.ts";
 import { clearTimers, setTimer } from "../timers.ts";
 import { definitionOf } from "./definitions.ts";
 import { advance, afterJobEnded, updateRun } from "./progress.ts";
@@ -30,24 +31,21 @@ export function endAttempt(
 	log: { bytes: number | null; sha256: string | null; incomplete: boolean },
 ): void {
 	const [ended] = core.sql.all(
-		`UPDATE attempts SET state = ?, reason_code = ?, reason_text = ?, exit_code = ?, finished_at = ?, log_bytes = coalesce(?, log_bytes),
-		log_sha256 = ?, log_incomplete = ?, rev = ? WHERE id = ? AND state IN ('running', 'cancelling') RETURNING id`,
-		state,
-		reason?.code ?? null,
-		reason?.text ?? null,
-		exitCode,
-		core.now(),
-		log.bytes,
-		log.sha256,
-		log.incomplete ? 1 : 0,
-		nextRev(core),
-		attempt.id,
+		...named(
+			`UPDATE attempts SET state = :state, reason_code = :code, reason_text = :text, exit_code = :exit_code, finished_at = :now,
+			log_bytes = coalesce(:bytes, log_bytes), log_sha256 = :sha256, log_incomplete = :incomplete, rev = :rev
+			WHERE id = :id AND state IN ('running', 'cancelling') RETURNING id`,
+			{
+				...{ id: attempt.id, state, code: reason?.code ?? null, text: reason?.text ?? null, exit_code: exitCode, now: core.now() },
+				...{ bytes: log.bytes, sha256: log.sha256, incomplete: log.incomplete ? 1 : 0, rev: nextRev(core) },
+			},
+		),
 	);
 	if (!ended) throw new Error(`attempt ${attempt.id} is not live`);
 	markDirty(core, attempt.id, attempt.run_id);
 	clearTimers(core, ["lease", "job_timeout", "cancel"], attempt.id);
 	addEffect(core, attempt.id, {
-		kind: "seal",
+		kind: "archive_log",
 		attemptId: attempt.id,
 		leaseId: attempt.lease_id,
 		runId: attempt.run_id,
@@ -88,9 +86,9 @@ export function endOrPark(core: Core, job: JobRow, reason: Reason): void {
 		endJob(core, job, "lose", "cancelled", whyCancelled(job), null);
 		return;
 	}
-	core.sql.all("UPDATE jobs SET uncounted = uncounted + 1 WHERE id = ?", job.id);
+	core.sql.all("UPDATE jobs SET snoozes = snoozes + 1 WHERE id = ?", job.id);
 	moveJob(core, job, "lose", reason, "blocked");
-	setTimer(core, "backoff", job.id, core.now() + Math.min(MAX_PARK_MS, PARK_MS * 2 ** job.uncounted));
+	setTimer(core, "backoff", job.id, core.now() + Math.min(MAX_PARK_MS, PARK_MS * 2 ** job.snoozes));
 	updateRun(core, job.run_id);
 }
 
@@ -117,7 +115,7 @@ function whyCancelled(job: JobRow): Reason {
 
 /** How many attempts there were, of those that count. */
 function countOf(job: JobRow, attempt: AttemptRow): number {
-	return attempt.number - job.uncounted;
+	return attempt.number - job.snoozes;
 }
 
 function retryLater(
@@ -129,7 +127,7 @@ function retryLater(
 	reason: Reason | null,
 	leastPause = 0,
 ): void {
-	// A first loss is hardly the job's doing: it goes straight back to the head of its lane.
+	// A first loss is hardly the job's doing: it goes straight back to the head of its partition.
 	const count = countOf(job, attempt);
 	const isImmediate = cause === "lost" && count === 1;
 	const backoff = isImmediate ? 0 : Math.min(MAX_BACKOFF_MS, core.settings.retryBackoffMs * 2 ** (count - 1));

@@ -48,7 +48,7 @@ function availability(core: Core, agent: AgentRow, job: JobRow): string {
 	if (agent.drained_at !== null) return `is drained by ${agent.drained_by}`;
 	if (agent.status !== "online") return `is ${agent.status}`;
 	const [refusal] = core.sql.all<{ until: number }>(
-		"SELECT until FROM refusals WHERE job_id = ? AND agent_id = ? AND until > ?",
+		"SELECT until FROM declines WHERE job_id = ? AND agent_id = ? AND until > ?",
 		job.id,
 		agent.id,
 		core.now(),
@@ -102,34 +102,34 @@ function waitingSummary(core: Core, job: JobRow, wanted: Wanted, agents: readonl
 		return `Waits for an agent with ${wishesIn(wanted)}: none of ${agents.length} has all of this.`;
 	}
 	const ahead = core.sql.all(
-		"SELECT 1 FROM jobs AS j JOIN lanes AS l ON l.id = j.lane_id WHERE j.state = 'queued' AND l.priority > (SELECT priority FROM lanes WHERE id = ?) LIMIT 1",
-		job.lane_id,
+		"SELECT 1 FROM jobs AS j JOIN queue_partitions AS l ON l.id = j.partition_id WHERE j.state = 'queued' AND l.priority > (SELECT priority FROM queue_partitions WHERE id = ?) LIMIT 1",
+		job.partition_id,
 	);
 	const priority = ahead.length > 0 ? " Jobs of a higher priority go first." : "";
 	const names = fitting.map(({ name, disabled_at }) => (disabled_at === null ? name : `${name} (disabled)`));
 	return `Waits for one of ${names.join(", ")}.${priority}`;
 }
 
-/** What the queued jobs of a run wait for, by the id of the job, in the words in which each explains itself. Those of one lane wait for the same. */
+/** What the queued jobs of a run wait for, by the id of the job, in the words in which each explains itself. Those of one queue partition wait for the same. */
 export function explainQueued(core: Core, runId: string): Record<string, string> {
 	const agents = allAgents(core);
 	const run = findRun(core, runId);
 	if (!run) return {};
 	const queued = core.sql.all<JobRow>("SELECT * FROM jobs WHERE run_id = ? AND state = 'queued'", runId);
-	const byLane = new Map<number | null, string>();
+	const byPartition = new Map<number | null, string>();
 	for (const job of queued) {
-		if (byLane.has(job.lane_id)) continue;
-		byLane.set(job.lane_id, waitingSummary(core, job, wantedBy(job, run), agents));
+		if (byPartition.has(job.partition_id)) continue;
+		byPartition.set(job.partition_id, waitingSummary(core, job, wantedBy(job, run), agents));
 	}
-	return Object.fromEntries(queued.map((job) => [job.id, byLane.get(job.lane_id) ?? ""]));
+	return Object.fromEntries(queued.map((job) => [job.id, byPartition.get(job.partition_id) ?? ""]));
 }
 
-/** How many jobs of its lane are before it, and it: 1 is next. */
+/** How many jobs of its partition are before it, and it: 1 is next. */
 function positionOf(core: Core, job: JobRow): number {
 	return (
 		core.sql.all<{ n: number }>(
-			"SELECT count(*) AS n FROM jobs WHERE lane_id = ? AND state = 'queued' AND entry <= ?",
-			job.lane_id,
+			"SELECT count(*) AS n FROM jobs WHERE partition_id = ? AND state = 'queued' AND entry <= ?",
+			job.partition_id,
 			job.entry,
 		)[0]?.n ?? 0
 	);

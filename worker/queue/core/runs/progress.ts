@@ -9,6 +9,7 @@ import { noteStatus } from "../effects/statuses.ts";
 import { noteEvent } from "../record/events.ts";
 import { markDirty } from "../record/outbox.ts";
 import { findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
+import { named } from "../sql.ts";
 import { setTimer } from "../timers.ts";
 import { definitionOf, pipelineOf } from "./definitions.ts";
 import { GROUP_SLOT, groupName, jobsBefore, nextToAdmit } from "./groups.ts";
@@ -27,12 +28,12 @@ export function advance(core: Core, job: JobRow): boolean {
 	const verdict = judge(core, job);
 	if (verdict.is === "waiting") return false;
 	if (verdict.is !== "ready") {
-		moveJob(core, job, verdict.is === "skipped" ? "skip" : "give_up", verdict.reason);
+		moveJob(core, job, verdict.is === "skipped" ? "skip" : "abandon", verdict.reason);
 		return true;
 	}
 	const run = findRun(core, job.run_id) as RunRow;
 	if (needsRunApproval(run))
-		restate(core, job, { code: "run_gate", text: "Waits until somebody approves this run, which comes from another repository." });
+		restate(core, job, { code: "run_approval", text: "Waits until somebody approves this run, which comes from another repository." });
 	else if (isGated(core, job)) closeGate(core, job);
 	else if (run.group_key !== null && run.holds_group !== GROUP_SLOT.held) {
 		restate(core, job, { code: "concurrency", text: `Waits until the group ${groupName(run.group_key)} has room for this run.` });
@@ -64,11 +65,11 @@ function isGated(core: Core, job: JobRow): boolean {
 }
 
 function closeGate(core: Core, job: JobRow): void {
-	if (job.reason_code === "gate") return;
+	if (job.reason_code === "approval") return;
 	const { approval } = definitionOf(core, job);
 	const within = approval?.timeout_ms ? ` (within ${formatDuration(approval.timeout_ms)})` : "";
 	const what = approval?.message ? `: ${approval.message}` : ".";
-	restate(core, job, { code: "gate", text: `Waits for an approval${within}${what}` });
+	restate(core, job, { code: "approval", text: `Waits for an approval${within}${what}` });
 	if (approval?.timeout_ms) setTimer(core, "approval", job.id, core.now() + approval.timeout_ms);
 }
 
@@ -199,15 +200,14 @@ function setRun(
 	{ state: next, reason, startedAt, warnings }: { state: RunState; reason: Reason | null; startedAt: number | null; warnings: number },
 ): void {
 	core.sql.all(
-		"UPDATE runs SET state = ?, reason_code = ?, reason_text = ?, started_at = ?, finished_at = ?, warnings = ?, rev = ? WHERE id = ?",
-		next,
-		reason?.code ?? null,
-		reason?.text ?? null,
-		startedAt,
-		isTerminal(next) ? core.now() : null,
-		warnings,
-		nextRev(core),
-		run.id,
+		...named(
+			`UPDATE runs SET state = :state, reason_code = :code, reason_text = :text, started_at = :started, finished_at = :finished, warnings = :warnings,
+			rev = :rev WHERE id = :id`,
+			{
+				...{ id: run.id, state: next, code: reason?.code ?? null, text: reason?.text ?? null, started: startedAt, warnings },
+				...{ finished: isTerminal(next) ? core.now() : null, rev: nextRev(core) },
+			},
+		),
 	);
 	if (next !== run.state) noteEvent(core, { runId: run.id, jobId: null, from: run.state, to: next, reason });
 	markDirty(core, run.id, run.id);
@@ -259,7 +259,7 @@ export function runStateOf(standings: readonly Omit<Standing, "n">[], cancelRequ
 }
 
 /** What waits for a person: a job at its own gate, one of a run that comes from another repository. */
-const GATES: ReadonlySet<string> = new Set(["gate", "run_gate"]);
+const GATES: ReadonlySet<string> = new Set(["approval", "run_approval"]);
 
 /** Whether nothing can go on before somebody approves. */
 function isWaitingAtGates(standings: readonly Omit<Standing, "n">[]): boolean {

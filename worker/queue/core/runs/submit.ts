@@ -8,6 +8,7 @@ import { noteStatus } from "../effects/statuses.ts";
 import { noteEvent } from "../record/events.ts";
 import { markDirty } from "../record/outbox.ts";
 import { findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
+import { insertInto } from "../sql.ts";
 import { setTimer } from "../timers.ts";
 import { supersedeRuns } from "./cancel.ts";
 import { pipelineOf } from "./definitions.ts";
@@ -42,15 +43,15 @@ export interface RunCommit {
 
 /** How far a run comes from a repository rather than from somebody who has submitted it. */
 export interface Origin {
-	/** The plan that has made it, and the file of the repository that says what it is. */
-	plannedBy: string | null;
+	/** The run whose discovery job has made it, and the file of the repository that says what it is. */
+	discoveredBy: string | null;
 	file: string | null;
 	/** False for what comes from where others may write: it gets no secrets, and waits until somebody approves it. */
 	isTrusted: boolean;
 	approvedBy: string | null;
 }
 /** What somebody has submitted who may. */
-export const SUBMITTED: Origin = { plannedBy: null, file: null, isTrusted: true, approvedBy: null };
+export const SUBMITTED: Origin = { discoveredBy: null, file: null, isTrusted: true, approvedBy: null };
 
 /** A run that repeats another. */
 export interface Rerun {
@@ -136,48 +137,36 @@ function knownRun(core: Core, submit: Submit): string | null {
 
 function insertRun(core: Core, { runId, pipeline, definition, project, trigger, commit, origin, rerun }: Submit): void {
 	core.sql.all("INSERT INTO definitions (digest, json) VALUES (?, ?) ON CONFLICT DO NOTHING", definition, JSON.stringify(pipeline));
-	const plan = pipeline.jobs[0]?.plan ?? null;
-	const kind: RunKind = plan ? "plan" : pipeline.jobs[0]?.lists_refs ? "comparison" : "pipeline";
+	const discovery = pipeline.jobs[0]?.discovery ?? null;
+	const kind: RunKind = discovery ? "discovery" : pipeline.jobs[0]?.lists_refs ? "comparison" : "pipeline";
 	const [counter] = core.sql.all<{ runs: number }>(
 		"INSERT INTO counters (project, runs) VALUES (?, 1) ON CONFLICT (project) DO UPDATE SET runs = runs + 1 RETURNING runs",
-		kind === "pipeline" ? project : `${kind}s of ${project}`,
+		kind === "pipeline" ? project : ` runs of `,
 	);
 	const git = pipeline.source && "git" in pipeline.source ? pipeline.source : null;
+	const group = pipeline.concurrency && groupKey("run", { ...groupOf({ project, pipeline, origin }), group: pipeline.concurrency.group });
 	core.sql.all(
-		`INSERT INTO runs (id, team, kind, rev, project, number, pipeline, state, trigger_kind, trigger_actor, trigger_delivery, planned_by, file, pull_request,
-		is_trusted, approved_by, source_git, source_ref, source_upload, priority, warnings, definition, created_at, branch, tag, commit_sha, commit_message,
-		commit_author, params, rerun_of, group_key, holds_group)
-		VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		runId,
-		core.team,
-		kind,
-		nextRev(core),
-		project,
-		counter?.runs ?? 1,
-		pipeline.name,
-		trigger.kind,
-		trigger.actor,
-		trigger.delivery,
-		origin.plannedBy,
-		origin.file,
-		(plan?.trigger.pull_request ?? pipeline.pull_request)?.number ?? null,
-		origin.isTrusted ? 1 : 0,
-		origin.approvedBy,
-		git?.git ?? null,
-		git?.ref ?? null,
-		pipeline.source && "upload" in pipeline.source ? pipeline.source.upload : null,
-		pipeline.priority,
-		definition,
-		core.now(),
-		commit?.branch ?? pipeline.branch,
-		commit?.tag ?? null,
-		commit?.sha ?? null,
-		commit?.message ?? null,
-		commit?.author ?? null,
-		JSON.stringify(pipeline.params),
-		rerun?.of ?? null,
-		pipeline.concurrency && groupKey("run", { ...groupOf({ project, pipeline, origin }), group: pipeline.concurrency.group }),
-		GROUP_SLOT.entering,
+		...insertInto("runs", {
+			...{
+				id: runId,
+				team: core.team,
+				kind,
+				rev: nextRev(core),
+				project,
+				number: counter?.runs ?? 1,
+				pipeline: pipeline.name,
+				state: "queued",
+			},
+			...{ trigger_kind: trigger.kind, trigger_actor: trigger.actor, trigger_delivery: trigger.delivery },
+			...{ discovered_by: origin.discoveredBy, file: origin.file, is_trusted: origin.isTrusted ? 1 : 0, approved_by: origin.approvedBy },
+			pull_request: (discovery?.trigger.pull_request ?? pipeline.pull_request)?.number ?? null,
+			...{ source_git: git?.git ?? null, source_ref: git?.ref ?? null },
+			source_upload: pipeline.source && "upload" in pipeline.source ? pipeline.source.upload : null,
+			...{ priority: pipeline.priority, warnings: 0, definition, created_at: core.now(), params: JSON.stringify(pipeline.params) },
+			...{ branch: commit?.branch ?? pipeline.branch, tag: commit?.tag ?? null, commit_sha: commit?.sha ?? null },
+			...{ commit_message: commit?.message ?? null, commit_author: commit?.author ?? null },
+			...{ rerun_of: rerun?.of ?? null, group_key: group, holds_group: GROUP_SLOT.entering },
+		}),
 	);
 	noteEvent(core, { runId, jobId: null, from: null, to: "queued", reason: null });
 	markDirty(core, runId, runId);
@@ -200,36 +189,29 @@ function insertJobs(core: Core, { runId, pipeline, project, origin, rerun }: Sub
 		const group = job.concurrency && groupKey("job", { ...groupOf({ project, pipeline, origin }), group: job.concurrency.group });
 		if (group && job.concurrency) setGroupLimit(core, group, job.concurrency.limit);
 		const requirements = JSON.stringify(job.runs_on);
-		const lane = laneOf(core, { requirements, project, priority: pipeline.priority, group: group ?? "", isTrusted: origin.isTrusted });
+		const partition = partitionOf(core, {
+			requirements,
+			project,
+			priority: pipeline.priority,
+			group: group ?? "",
+			isTrusted: origin.isTrusted,
+		});
 		const taken = reused.get(position);
 		const state = taken?.state ?? "blocked";
 		const reason = taken ? (taken.reason ?? REUSED) : NEEDS;
 		core.sql.all(
-			`INSERT INTO jobs (id, team, rev, run_id, position, key, name, state, reason_code, reason_text, needs, runs_on, attempt, created_at, lane_id, entry,
-			matrix, allow_failure, group_key, outputs, result_attempt, exit_code, finished_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			id,
-			core.team,
-			nextRev(core),
-			runId,
-			position,
-			job.key,
-			job.name,
-			state,
-			reason.code,
-			reason.text,
-			JSON.stringify([...new Set(job.needs.map(({ key }) => key))]),
-			requirements,
-			now,
-			lane,
-			entry,
-			job.matrix && JSON.stringify(job.matrix),
-			job.allow_failure ? 1 : 0,
-			group,
-			taken?.outputs ?? null,
-			taken?.resultAttempt ?? null,
-			taken?.exitCode ?? null,
-			taken ? now : null,
+			...insertInto("jobs", {
+				...{ id, team: core.team, rev: nextRev(core), run_id: runId, position, key: job.key, name: job.name, attempt: 0, created_at: now },
+				...{
+					state,
+					reason_code: reason.code,
+					reason_text: reason.text,
+					needs: JSON.stringify([...new Set(job.needs.map(({ key }) => key))]),
+				},
+				...{ runs_on: requirements, partition_id: partition, entry, matrix: job.matrix && JSON.stringify(job.matrix) },
+				...{ allow_failure: job.allow_failure ? 1 : 0, group_key: group, outputs: taken?.outputs ?? null },
+				...{ result_attempt: taken?.resultAttempt ?? null, exit_code: taken?.exitCode ?? null, finished_at: taken ? now : null },
+			}),
 		);
 		if (taken) noteEvent(core, { runId, jobId: id, from: null, to: state, reason: REUSED });
 		markDirty(core, id, runId);
@@ -253,17 +235,20 @@ function enterGroup(core: Core, runId: string): void {
 	admitRuns(core, run.group_key);
 }
 
-/** Jobs that the same agents can take, of one project, one priority and one group, wait in one lane. */
-function laneOf(core: Core, of: { requirements: string; project: string; priority: number; group: string; isTrusted: boolean }): number {
+/** Jobs that the same agents can take, of one project, one priority and one group, wait in one queue partition. */
+function partitionOf(
+	core: Core,
+	of: { requirements: string; project: string; priority: number; group: string; isTrusted: boolean },
+): number {
 	const { requirements, project, priority, group, isTrusted } = of;
 	const values = [requirements, project, priority, group, isTrusted ? 1 : 0] as const;
 	core.sql.all(
-		"INSERT INTO lanes (requirements, project, priority, group_key, is_trusted) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+		"INSERT INTO queue_partitions (requirements, project, priority, group_key, is_trusted) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
 		...values,
 	);
-	const [lane] = core.sql.all<{ id: number }>(
-		"SELECT id FROM lanes WHERE requirements = ? AND project = ? AND priority = ? AND group_key = ? AND is_trusted = ?",
+	const [partition] = core.sql.all<{ id: number }>(
+		"SELECT id FROM queue_partitions WHERE requirements = ? AND project = ? AND priority = ? AND group_key = ? AND is_trusted = ?",
 		...values,
 	);
-	return (lane as { id: number }).id;
+	return (partition as { id: number }).id;
 }

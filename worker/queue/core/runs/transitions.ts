@@ -4,9 +4,10 @@ import { type Core, nextRev } from "../core.ts";
 import { noteEvent } from "../record/events.ts";
 import { markDirty } from "../record/outbox.ts";
 import type { JobRow } from "../rows.ts";
+import { named } from "../sql.ts";
 
 /** What can be done to a job. */
-export type JobCommand = "queue" | "offer" | "lapse" | "start" | "cancel" | "finish" | "lose" | "skip" | "give_up";
+export type JobCommand = "queue" | "offer" | "requeue" | "start" | "cancel" | "finish" | "lose" | "skip" | "abandon";
 
 /** A cell of the table: the states that may follow, nothing to do, or the refusal to answer with. */
 type Cell = { to: readonly JobState[] } | "ignore" | { refuse: ErrorCode };
@@ -19,13 +20,13 @@ const superseded: Cell = { refuse: "attempt_superseded" };
 const TERMINAL: Record<JobCommand, Cell> = {
 	queue: IGNORE,
 	offer: { refuse: "conflict" },
-	lapse: IGNORE,
+	requeue: IGNORE,
 	start: over,
 	cancel: IGNORE,
 	finish: over,
 	lose: IGNORE,
 	skip: IGNORE,
-	give_up: IGNORE,
+	abandon: IGNORE,
 };
 
 /** The state machine of a job: state × command. Whatever is not listed as `to` cannot be written. */
@@ -33,57 +34,57 @@ export const JOB_TRANSITIONS: Record<JobState, Record<JobCommand, Cell>> = {
 	blocked: {
 		queue: { to: ["queued"] },
 		offer: { refuse: "conflict" },
-		lapse: IGNORE,
+		requeue: IGNORE,
 		start: superseded,
 		cancel: { to: ["cancelled"] },
 		finish: superseded,
 		lose: IGNORE,
 		skip: { to: ["skipped"] },
-		give_up: { to: ["errored"] },
+		abandon: { to: ["errored"] },
 	},
 	queued: {
 		queue: IGNORE,
 		offer: { to: ["leased"] },
-		lapse: IGNORE,
+		requeue: IGNORE,
 		start: superseded,
 		cancel: { to: ["cancelled"] },
 		finish: superseded,
 		lose: IGNORE,
 		skip: { to: ["skipped"] },
-		give_up: { to: ["errored"] },
+		abandon: { to: ["errored"] },
 	},
 	leased: {
 		queue: IGNORE,
 		offer: { refuse: "conflict" },
-		lapse: { to: ["queued"] },
+		requeue: { to: ["queued"] },
 		start: { to: ["running"] },
 		cancel: { to: ["cancelled"] },
 		finish: superseded,
 		lose: IGNORE,
 		skip: { to: ["skipped"] },
-		give_up: { to: ["errored"] },
+		abandon: { to: ["errored"] },
 	},
 	running: {
 		queue: IGNORE,
 		offer: { refuse: "conflict" },
-		lapse: IGNORE,
+		requeue: IGNORE,
 		start: superseded,
 		cancel: { to: ["cancelling"] },
 		finish: { to: ["succeeded", "failed", "errored", "timed_out", "cancelled", "blocked"] },
 		lose: { to: ["blocked", "errored"] },
 		skip: IGNORE,
-		give_up: IGNORE,
+		abandon: IGNORE,
 	},
 	cancelling: {
 		queue: IGNORE,
 		offer: { refuse: "conflict" },
-		lapse: IGNORE,
+		requeue: IGNORE,
 		start: superseded,
 		cancel: IGNORE,
 		finish: { to: ["cancelled"] },
 		lose: { to: ["cancelled"] },
 		skip: IGNORE,
-		give_up: IGNORE,
+		abandon: IGNORE,
 	},
 	succeeded: TERMINAL,
 	failed: TERMINAL,
@@ -115,17 +116,14 @@ export function moveJob(core: Core, job: JobRow, verb: JobCommand, reason: Reaso
 	if (!cell.to.includes(next)) throw new Error(`no way from ${job.state} by ${verb} to ${next}`);
 	const now = core.now();
 	const changed = core.sql.all(
-		`UPDATE jobs SET state = ?1, reason_code = ?2, reason_text = ?3, finished_at = ?4,
-		queued_at = CASE ?1 WHEN 'queued' THEN ?5 ELSE queued_at END, rev = ?8
-		WHERE id = ?6 AND state = ?7 RETURNING id`,
-		next,
-		reason?.code ?? null,
-		reason?.text ?? null,
-		isTerminal(next) ? now : null,
-		now,
-		job.id,
-		job.state,
-		nextRev(core),
+		...named(
+			`UPDATE jobs SET state = :next, reason_code = :code, reason_text = :text, finished_at = :finished,
+			queued_at = CASE :next WHEN 'queued' THEN :now ELSE queued_at END, rev = :rev WHERE id = :id AND state = :state RETURNING id`,
+			{
+				...{ id: job.id, state: job.state, next, code: reason?.code ?? null, text: reason?.text ?? null },
+				...{ finished: isTerminal(next) ? now : null, now, rev: nextRev(core) },
+			},
+		),
 	);
 	if (changed.length !== 1) throw new Error(`job ${job.id} is no longer ${job.state}`);
 	noteEvent(core, { runId: job.run_id, jobId: job.id, from: job.state, to: next, reason });

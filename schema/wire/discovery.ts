@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { isRef, REF_ERROR } from "./git.ts";
-import { MAX_CHANGED_PATHS, MAX_PLAN_BYTES, MAX_PLAN_FILE_BYTES, MAX_PLAN_FILES } from "./limits.ts";
+import { MAX_CHANGED_PATHS, MAX_DISCOVERY_BYTES, MAX_DISCOVERY_FILE_BYTES, MAX_DISCOVERY_FILES } from "./limits.ts";
 import { isInnerPath } from "./paths.ts";
 import { commitId } from "./triggers.ts";
 
@@ -35,18 +35,21 @@ function bytesOf(text: string): number {
 	return new TextEncoder().encode(text).byteLength;
 }
 
-const fileText = z.string().refine((text) => bytesOf(text) <= MAX_PLAN_FILE_BYTES, `has more than ${MAX_PLAN_FILE_BYTES} bytes`);
+const fileText = z.string().refine((text) => bytesOf(text) <= MAX_DISCOVERY_FILE_BYTES, `has more than ${MAX_DISCOVERY_FILE_BYTES} bytes`);
 
 /** What the agent has found. */
 export const discoveryResult = z.strictObject({
 	files: z
 		.array(z.strictObject({ path: z.string().min(1).max(500), text: fileText }))
-		.max(MAX_PLAN_FILES)
-		.refine((files) => files.reduce((sum, { text }) => sum + bytesOf(text), 0) <= MAX_PLAN_BYTES, `has more than ${MAX_PLAN_BYTES} bytes`),
+		.max(MAX_DISCOVERY_FILES)
+		.refine(
+			(files) => files.reduce((sum, { text }) => sum + bytesOf(text), 0) <= MAX_DISCOVERY_BYTES,
+			`has more than ${MAX_DISCOVERY_BYTES} bytes`,
+		),
 	/** The paths that have changed; null if that cannot be told. */
 	changed: z.array(z.string().max(4096)).max(MAX_CHANGED_PATHS).nullable(),
 	/** Whether the default branch that was asked about is not in the repository. */
-	lacks_default_branch: z.boolean().optional(),
+	is_default_branch_missing: z.boolean().optional(),
 });
 export type DiscoveryResult = z.infer<typeof discoveryResult>;
 
