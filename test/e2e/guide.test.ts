@@ -87,9 +87,9 @@ test("a program's webhook, signed as the page about webhooks says, is accepted",
 	const { hook_url } = await coordinator.post<Project>("/api/v1/projects", { name: "web", repository, hook_secret: "hook" });
 	await coordinator.request("/api/v1/secrets/hook", { method: "PUT", body: JSON.stringify({ value: secret, project: "web" }) });
 	const output = run("how-to/webhooks.md", coordinator, { SECRET: secret, COMMIT: commit, HOOK: hook_url });
-	expect(JSON.parse(output)).toMatchObject({ verdict: "accepted" });
+	expect(JSON.parse(output)).toMatchObject({ outcome: "accepted" });
 	const { items } = await coordinator.get<Page<Delivery>>("/api/v1/projects/web/deliveries");
-	expect(items.map(({ verdict, event }) => [verdict, event])).toEqual([["accepted", "push"]]);
+	expect(items.map(({ outcome, event }) => [verdict, event])).toEqual([["accepted", "push"]]);
 });
 
 test("the configurations of nginx and Caddy are valid", () => {
