@@ -1,36 +1,12 @@
-import { Command } from "commander";
+import type { Command } from "commander";
 import { FolderLocked } from "../agent/machine/folder_lock.ts";
 import { BadOption } from "../agent/options.ts";
-import manifest from "../package.json" with { type: "json" };
 import { ApiError } from "../schema/wire/errors.ts";
-import { agentCommand } from "./agent_command.ts";
 import { enterCallersFolder } from "./callers_folder.ts";
-import { agentTokensCommand } from "./commands/agent_tokens.ts";
-import { agentsCommand } from "./commands/agents.ts";
-import { approveCommand, declineCommand } from "./commands/approvals.ts";
-import { artifactsCommand } from "./commands/artifacts.ts";
-import { deliveriesCommand } from "./commands/deliveries.ts";
-import { execCommand } from "./commands/exec.ts";
-import { explainCommand } from "./commands/explain.ts";
-import { lintCommand } from "./commands/lint.ts";
-import { logsCommand } from "./commands/logs.ts";
-import { pipelinesCommand } from "./commands/pipelines.ts";
-import { projectsCommand } from "./commands/projects.ts";
-import { queueCommand } from "./commands/queue.ts";
-import { rerunCommand } from "./commands/rerun.ts";
-import { runCommand } from "./commands/run.ts";
-import { cancelCommand, deleteCommand, listCommand } from "./commands/runs.ts";
-import { schedulesCommand } from "./commands/schedules.ts";
-import { secretsCommand } from "./commands/secrets.ts";
-import { sessionsCommand } from "./commands/sessions.ts";
-import { showCommand } from "./commands/show.ts";
-import { demoCommand } from "./demo.ts";
-import { EXIT, EXIT_CODES } from "./exit_codes.ts";
-import { keysCommand } from "./keys_command.ts";
+import { EXIT } from "./exit_codes.ts";
 import { hideOwnSecrets } from "./own_secrets.ts";
-import { serveCommand } from "./serve/serve.ts";
+import { programOf } from "./program.ts";
 import { exitOnClosedPipe, exitWhenWritten, keepRunningOnClosedPipe } from "./standard_output.ts";
-import { tokenCommand } from "./token_command.ts";
 import { UsageError } from "./usage_error.ts";
 import { userPath } from "./user_path.mjs";
 
@@ -78,38 +54,7 @@ async function main(): Promise<number> {
 	const setExitCode = (code: number) => {
 		exitCode = code;
 	};
-	const program = new Command("windlass")
-		.description("A self-hosted CI and job coordinator, and its agents.")
-		.version(manifest.version)
-		.showSuggestionAfterError()
-		.addHelpText("after", EXIT_CODES)
-		.addCommand(serveCommand(setExitCode))
-		.addCommand(agentCommand())
-		.addCommand(tokenCommand())
-		.addCommand(keysCommand())
-		.addCommand(demoCommand(setExitCode))
-		.addCommand(lintCommand(setExitCode))
-		.addCommand(execCommand(setExitCode))
-		.addCommand(runCommand(setExitCode))
-		.addCommand(logsCommand(setExitCode))
-		.addCommand(listCommand())
-		.addCommand(showCommand())
-		.addCommand(explainCommand())
-		.addCommand(cancelCommand())
-		.addCommand(rerunCommand(setExitCode))
-		.addCommand(deleteCommand())
-		.addCommand(approveCommand())
-		.addCommand(declineCommand())
-		.addCommand(artifactsCommand())
-		.addCommand(projectsCommand())
-		.addCommand(pipelinesCommand(setExitCode))
-		.addCommand(schedulesCommand())
-		.addCommand(deliveriesCommand())
-		.addCommand(secretsCommand())
-		.addCommand(sessionsCommand())
-		.addCommand(agentsCommand())
-		.addCommand(queueCommand())
-		.addCommand(agentTokensCommand());
+	const program = programOf(setExitCode);
 	throwOnExit(program);
 	program.hook("preAction", (_, action) => {
 		if (OUTLIVES_READER.has(action.name())) keepRunningOnClosedPipe();
