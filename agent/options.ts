@@ -207,11 +207,15 @@ function checked<Schema extends z.ZodType>(name: OptionName, schema: Schema, val
 	throw new BadOption(`${name}: ${JSON.stringify(value)}: ${parsed.error.issues[0]?.message ?? "not valid"}`);
 }
 
+/** The variable that sets what the option of this name sets. */
+export function variableOf(option: string): string {
+	return `WINDLASS_${option.toUpperCase().replaceAll("-", "_")}`;
+}
+
 function fromEnvironment(environment: NodeJS.ProcessEnv): RawOptions {
 	const raw: RawOptions = {};
 	for (const name of NAMES) {
-		const variable = `WINDLASS_${name.toUpperCase().replaceAll("-", "_")}`;
-		const value = environment[variable];
+		const value = environment[variableOf(name)];
 		if (value !== undefined && value !== "") raw[name] = value;
 	}
 	return raw;

@@ -2,8 +2,10 @@ import { type IRequest, Router } from "itty-router";
 import { ApiError } from "../schema/wire/errors.ts";
 import type { Environment } from "./bindings.ts";
 import { errorAnswer } from "./http/answers.ts";
+import { readJson } from "./http/bodies.ts";
 import { clientDisconnected } from "./http/client_disconnect.ts";
 import { compressedAnswer } from "./http/compressed_answer.ts";
+import { readParameters, valuesOf } from "./http/parameters.ts";
 import { publicLink, setPublicUrl, withoutPublicPath } from "./http/public_path.ts";
 import type { RequestContext, Route } from "./http/route.ts";
 import { clientOf } from "./identity/client_address.ts";
@@ -53,11 +55,15 @@ const ANYONE = { kind: "anyone" } as const;
 /** Says only that there is a process. */
 const LIVENESS_PATH = "/healthz";
 
+type Handle = (request: IRequest, environment: Environment, requestId: string) => Promise<Response>;
+
 const router = Router<IRequest, [Environment, string], Response>();
+/** The route that each handler of the router stands for. */
+const routeOfHandler = new Map<unknown, Route>();
 for (const one of routes) {
-	router[one.method.toLowerCase() as "get"](one.path, (request: IRequest, environment: Environment, requestId: string) =>
-		handle(one, request, environment, requestId),
-	);
+	const handler: Handle = (request, environment, requestId) => handle(one, request, environment, requestId);
+	routeOfHandler.set(handler, one);
+	router[one.method.toLowerCase() as "get"](one.path, handler);
 }
 
 async function answer(request: Request, environment: Environment, requestId: string): Promise<Response> {
@@ -95,7 +101,11 @@ async function handle(one: Route, request: IRequest, environment: Environment, r
 		baseUrl,
 		ownOrigins,
 	};
-	return one.handle(context as never);
+	const declared = one.query ?? {};
+	const query = one.ignoresUnknown ? valuesOf(declared, url.searchParams) : readParameters(declared, url.searchParams);
+	const { body } = one;
+	const readBody = () => (body === undefined ? Promise.resolve(undefined) : readJson(asked, body));
+	return one.handle({ ...context, query, readBody } as never);
 }
 
 function badAddress(): ApiError {
@@ -149,10 +159,10 @@ async function counted(error: ApiError, request: Request, environment: Environme
 /** 405 where the path exists with other methods, 404 otherwise. */
 function noRoute(request: Request): ApiError {
 	const { pathname } = new URL(request.url);
-	const allowed = routes.filter((one) => pathPattern(one.path).test(pathname)).map((one) => one.method);
+	const allowed = routesAt(pathname).map(({ method }) => method);
 	if (allowed.length === 0) {
 		return new ApiError("not_found", `There is nothing at ${pathname}.`, {
-			suggestions: ["The API is under /api/v1; docs/api.md lists it."],
+			suggestions: ["The API is under /api/v1; docs/reference/api.md lists it."],
 		});
 	}
 	const methods = [...new Set(allowed.includes("GET") ? [...allowed, "HEAD"] : allowed)];
@@ -174,15 +184,15 @@ function routeFields(request: Request): Record<string, string> {
 }
 
 function routeOf(request: Request): Route | undefined {
-	const { pathname } = new URL(request.url);
-	return routes.find((one) => one.method === request.method && pathPattern(one.path).test(pathname));
+	return routesAt(new URL(request.url).pathname).find(({ method }) => method === request.method);
+}
+
+/** The routes at a path, whatever their methods, in the order of the router. */
+function routesAt(pathname: string): Route[] {
+	return router.routes.flatMap(([, pattern, [handler]]) => (pattern.test(pathname) ? (routeOfHandler.get(handler) ?? []) : []));
 }
 
 const ID_FIELDS: Record<string, string> = { run: "run", job: "job", att: "attempt", agt: "agent", src: "source" };
-
-function pathPattern(path: string): RegExp {
-	return new RegExp(`^${path.replace(/:\w+\+/g, ".+").replace(/:\w+/g, "[^/]+")}/?$`);
-}
 
 /** What went wrong, in words for people; what it was inside goes to the coordinator's own log only. */
 function answerError(request: Request, error: unknown, requestId: string): Response {

@@ -1,7 +1,10 @@
+import * as z from "zod";
 import { manageAgentRoutes } from "./agents/api.ts";
+import { agentsPages } from "./agents/pages/routes.ts";
 import { agentRoutes } from "./agents/protocol_api.ts";
 import { agentTokenRoutes } from "./agents/registration_tokens.ts";
 import { approvalRoutes } from "./approvals/api.ts";
+import { approvalsPages } from "./approvals/pages/routes.ts";
 import { artifactRoutes } from "./artifacts/api.ts";
 import { partRoutes } from "./artifacts/parts_api.ts";
 import { attemptRoutes } from "./attempts/api.ts";
@@ -9,29 +12,42 @@ import { downloadRoutes } from "./attempts/needed_files.ts";
 import { badgeRoutes } from "./badges/api.ts";
 import { discoveryRoutes } from "./discovery/api.ts";
 import { comparisonRoutes } from "./discovery/comparisons_api.ts";
+import { discoveryPages } from "./discovery/pages/routes.ts";
 import { eventRoutes } from "./events/api.ts";
 import { openApiRoute } from "./http/openapi.ts";
 import { type Route, route } from "./http/route.ts";
 import { jobRoutes } from "./jobs/api.ts";
+import { jobsPages } from "./jobs/pages/routes.ts";
 import { jobLogRoutes } from "./logs/api.ts";
+import { logsPages } from "./logs/pages/routes.ts";
 import { notificationRoutes } from "./notifications/api.ts";
-import { pageRoutes } from "./pages_routes.ts";
+import { notificationsPages } from "./notifications/pages/routes.ts";
 import { storedPipelineRoutes } from "./pipelines/api.ts";
+import { pipelinesPages } from "./pipelines/pages/routes.ts";
 import { pipelineRoutes } from "./pipelines/validate_api.ts";
 import { projectRoutes } from "./projects/api.ts";
+import { projectsPages } from "./projects/pages/routes.ts";
 import { retentionRoutes } from "./retention/api.ts";
 import { runRoutes } from "./runs/api.ts";
+import { runsPages } from "./runs/pages/routes.ts";
 import { rerunRoutes } from "./runs/reruns.ts";
 import { scheduleRoutes } from "./schedules/api.ts";
+import { schedulesPages } from "./schedules/pages/routes.ts";
 import { secretRoutes } from "./secrets/api.ts";
 import { sessionRoutes } from "./sessions/api.ts";
+import { sessionsPages } from "./sessions/pages/routes.ts";
 import { sourceRoutes } from "./sources/api.ts";
-import { EVERYONE, healthRoutes } from "./system/health.ts";
+import { healthRoutes } from "./system/health.ts";
 import { hostRoutes } from "./system/host.ts";
+import { systemPages } from "./system/pages/routes.ts";
 import { queueRoutes } from "./system/pause.ts";
+import { EVERYONE } from "./system/service.ts";
 import { testRoutes } from "./test_results/api.ts";
+import { testResultsPages } from "./test_results/pages/routes.ts";
+import { assetRoutes } from "./ui/assets.ts";
 import { hookRoutes } from "./webhooks/api.ts";
 import { deliveryRoutes } from "./webhooks/deliveries_api.ts";
+import { webhooksPages } from "./webhooks/pages/routes.ts";
 
 /** Every route there is, and who may call it. What is not here is refused. */
 export const routes: readonly Route[] = [
@@ -66,11 +82,26 @@ export const routes: readonly Route[] = [
 	...queueRoutes,
 	...retentionRoutes,
 	...hostRoutes,
-	...pageRoutes,
-	route(
-		"GET",
-		"/openapi.json",
-		EVERYONE,
-		openApiRoute(() => routes),
-	),
+	...runsPages,
+	...jobsPages,
+	...logsPages,
+	...agentsPages,
+	...approvalsPages,
+	...notificationsPages,
+	...projectsPages,
+	...discoveryPages,
+	...webhooksPages,
+	...schedulesPages,
+	...pipelinesPages,
+	...testResultsPages,
+	...systemPages,
+	...sessionsPages,
+	...assetRoutes,
+	route({
+		method: "GET",
+		path: "/openapi.json",
+		allow: EVERYONE,
+		description: { summary: "This document", answers: { 200: z.record(z.string(), z.unknown()) } },
+		handle: openApiRoute(() => routes),
+	}),
 ];

@@ -2,7 +2,7 @@ import { hiddenParts, MIN_SECRET_BYTES } from "../../schema/wire/secrets.ts";
 
 /**
  * The forms in which tools show a secret: itself and each of its lines, and all of that in URLs, JSON, HTML, shell quoting, hex, and base64,
- * once or twice. Of a secret that is JSON each long string in it is a secret by itself. docs/security.md lists them for users.
+ * once or twice. Of a secret that is JSON each long string in it is a secret by itself. docs/explanation/security.md lists them for users.
  */
 
 /** A string in a secret that is JSON is hidden by itself if it has so many bytes: shorter ones are words like `type`. */

@@ -20,7 +20,7 @@ import { ARTIFACT_KINDS, artifactKind, coverageTotals, step, testTotals } from "
 import { finishState, reason } from "./states.ts";
 import { reportFiles, workOf } from "./work.ts";
 
-/** The agent protocol: what agents send and what the coordinator answers. docs/protocol.md tells the story. */
+/** The agent protocol: what agents send and what the coordinator answers. docs/reference/protocol.md tells the story. */
 
 const count = z.number().int().nonnegative();
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected a sha256 in hex");

@@ -387,25 +387,10 @@ describe("the systemd units", () => {
 });
 
 describe("the documentation", () => {
-	test("the README's curl lines run as they stand", async () => {
+	test("every line of docs/how-to/curl.md runs as it stands, and prints what it says", async () => {
 		const coordinator = await TestCoordinator.start();
 		await coordinator.agent("one");
-		const [, lines = ""] = /run by the tests. -->\n```sh\n([^`]+)```/.exec(readFileSync(path.join(root, "README.md"), "utf8")) ?? [];
-		expect(lines.trim().split("\n")).toHaveLength(5);
-		const output = execFileSync("bash", ["-euo", "pipefail", "-c", lines], {
-			cwd: root,
-			encoding: "utf8",
-			env: { ...process.env, SERVER: coordinator.url, TOKEN: ADMIN_TOKEN },
-		});
-		expect(output).toContain("GNU Make");
-		expect(output).toContain("::exit 0");
-		expect(output).toContain('"name":"one"');
-	});
-
-	test("every line of docs/curl.md runs as it stands, and prints what it says", async () => {
-		const coordinator = await TestCoordinator.start();
-		await coordinator.agent("one");
-		const text = readFileSync(path.join(root, "docs/curl.md"), "utf8");
+		const text = readFileSync(path.join(root, "docs/how-to/curl.md"), "utf8");
 		const blocks = [...text.matchAll(/```sh\n(.*?)```\n(?:\n```text\n(.*?)```)?/gs)].map(([, script = "", expected = ""]) => ({
 			script,
 			expected,
@@ -427,12 +412,4 @@ describe("the documentation", () => {
 			expect(printed[index]).toMatch(new RegExp(`^${pattern}$`));
 		}
 	}, 60_000);
-
-	test("every pipeline in the README and the docs parses", async () => {
-		const { parseSubmission } = await import("../../schema/pipeline/validate/parse.ts");
-		for (const file of ["README.md", "docs/pipeline.md", "docs/repositories.md", "docs/api.md"]) {
-			for (const [, yaml = ""] of readFileSync(path.join(root, file), "utf8").matchAll(/```yaml\n([^`]+)```/g))
-				expect(() => parseSubmission(yaml)).not.toThrow();
-		}
-	});
 });

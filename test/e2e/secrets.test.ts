@@ -91,8 +91,8 @@ describe("a job", () => {
 		expect(log.match(/^value .*$/gm)?.join("\n")).not.toMatch(/service_account|MIIE|alle|pass\+word/);
 	});
 
-	test("is masked as docs/security.md says: the lists there are those that are tested", () => {
-		const text = readFileSync(path.resolve(import.meta.dirname, "../../docs/security.md"), "utf8");
+	test("is masked as docs/explanation/security.md says: the lists there are those that are tested", () => {
+		const text = readFileSync(path.resolve(import.meta.dirname, "../../docs/explanation/security.md"), "utf8");
 		const listUnder = (heading: string) =>
 			(text.split(`### ${heading}\n`)[1] ?? "")
 				.split(/^#/m)[0]

@@ -9,7 +9,7 @@ import { Violation, type World } from "./world.ts";
 
 /**
  * The promises of the queue, asked of its tables, of the record and of what the agents did; beside the model, which knows the rules.
- * The numbers are those of docs/reliability.md.
+ * The numbers are those of docs/explanation/reliability.md.
  */
 
 type Row = Record<string, unknown>;

@@ -1,5 +1,5 @@
 /**
- * Ways in which a program may show a secret, as Python: `s` is the secret as text, `b` as bytes. docs/security.md lists the same, by
+ * Ways in which a program may show a secret, as Python: `s` is the secret as text, `b` as bytes. docs/explanation/security.md lists the same, by
  * these names.
  */
 

@@ -8,7 +8,6 @@ import { pipelineJsonSchema } from "../../schema/pipeline/validate/json_schema.t
 import { lintPipeline } from "../../schema/pipeline/validate/lint.ts";
 import { parseSubmission } from "../../schema/pipeline/validate/parse.ts";
 import { pathMatcher } from "../../schema/pipeline/validate/patterns.ts";
-import { referencePage } from "../../schema/pipeline/validate/reference.ts";
 import { describeRequirements, firstUnmetRequirement } from "../../schema/pipeline/validate/requirements.ts";
 import type { ApiError, FieldError } from "../../schema/wire/errors.ts";
 import { NO_CAPABILITIES } from "../../schema/wire/requirements.ts";
@@ -511,7 +510,7 @@ describe("values", () => {
 	describe("editors are told the same", () => {
 		const isTaken = new Ajv2020({ strict: false }).compile(pipelineJsonSchema());
 		const examples = new URL("../../examples/pipelines/", import.meta.url);
-		const guide = readFileSync(new URL("../../docs/pipeline.md", import.meta.url), "utf8");
+		const guide = readFileSync(new URL("../../docs/reference/pipeline.md", import.meta.url), "utf8");
 		const texts = [
 			...readdirSync(examples).map((name) => [name, readFileSync(new URL(name, examples), "utf8")]),
 			...[...guide.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, text], index) => [`the guide's ${index + 1}`, text]),
@@ -593,36 +592,4 @@ test("requirements: the first thing that an agent lacks", () => {
 		"1 GiB memory",
 		"go",
 	]);
-});
-
-describe("the reference page", () => {
-	const properties = new Map<string, { description?: string }>();
-	JSON.stringify(pipelineJsonSchema(), (name, value) => {
-		if (name === "properties") for (const [key, property] of Object.entries(value)) properties.set(key, property as object);
-		return value;
-	});
-
-	// After a change of the language: npx vitest run --project unit -u language
-	test("is what the language makes of it", async () => {
-		await expect(referencePage()).toMatchFileSnapshot("../../docs/keys.md");
-	});
-
-	test("says of every key what it does", () => {
-		expect(properties.size).toBeGreaterThan(80);
-		expect([...properties].filter(([, { description }]) => !description).map(([key]) => key)).toEqual([]);
-	});
-
-	test("has every key, and each of its links leads to one of its headings", () => {
-		const page = referencePage();
-		expect([...properties.keys()].filter((key) => !page.includes(`| \`${key}\``))).toEqual([]);
-		const headings = [...page.matchAll(/^## (.*)$/gm)].map(([, text = ""]) =>
-			text
-				.toLowerCase()
-				.replace(/[^\w\- ]/g, "")
-				.replaceAll(" ", "-"),
-		);
-		const links = [...page.matchAll(/\(#([^)]*)\)/g)].map(([, anchor]) => anchor);
-		expect(links.length).toBeGreaterThan(20);
-		expect(links.filter((anchor) => !headings.includes(anchor ?? ""))).toEqual([]);
-	});
 });

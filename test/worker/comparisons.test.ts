@@ -1,9 +1,9 @@
 import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { dispatcherOf } from "../../worker/platform/dispatcher.ts";
-import { addProject } from "../../worker/projects/store.ts";
+import { addProject } from "../../worker/record/projects.ts";
+import { listRuns } from "../../worker/record/runs.ts";
 import { applyRetention } from "../../worker/retention/retention.ts";
-import { listRuns } from "../../worker/runs/store.ts";
 import { findDelivery, listDeliveries, noteDelivery } from "../../worker/webhooks/store.ts";
 import { resumeDelivery } from "../../worker/webhooks/take_delivery.ts";
 import { takeFoundRefs } from "../../worker/webhooks/take_found_refs.ts";

@@ -6,10 +6,10 @@ import type { Trigger } from "../../schema/wire/triggers.ts";
 import { type DiscoveryOfRun, discoveredRuns, discoveryNotices } from "../../worker/discovery/discovered_runs.ts";
 import { signLease } from "../../worker/identity/lease_token.ts";
 import worker from "../../worker/index.ts";
-import { editProject } from "../../worker/projects/api.ts";
 import { listNotices, putNotice, removeNotices } from "../../worker/projects/notices_store.ts";
-import { addProject, changeProject, findProject, isRepositoryOf, removeProject } from "../../worker/projects/store.ts";
-import { presentProject } from "../../worker/runs/present.ts";
+import { presentProject } from "../../worker/projects/present.ts";
+import { editProject } from "../../worker/projects/service.ts";
+import { addProject, changeProject, findProject, isRepositoryOf, removeProject } from "../../worker/record/projects.ts";
 import { noteDelivery, settleDelivery } from "../../worker/webhooks/store.ts";
 
 const SETTINGS = {

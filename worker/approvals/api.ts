@@ -1,108 +1,59 @@
-import { approvalRequest } from "../../schema/wire/resources.ts";
-import { isTerminal } from "../../schema/wire/states.ts";
+import type { approvalRequest } from "../../schema/wire/resources.ts";
+import * as resources from "../../schema/wire/resources.ts";
 import { json } from "../http/answers.ts";
-import { readJson } from "../http/bodies.ts";
-import { onlyParameters } from "../http/queries.ts";
-import { actorOf, type RequestContext, route } from "../http/route.ts";
-import type { Principal } from "../identity/principal.ts";
-import { requireJob } from "../jobs/api.ts";
-import { dispatcherOf } from "../platform/dispatcher.ts";
-import { log } from "../platform/logger.ts";
-import { unwrap } from "../platform/result.ts";
-import type { Approver } from "../queue/core/runs/approvals.ts";
-import { alreadyOver } from "../queue/core/runs/cancel.ts";
-import { requireRun } from "../runs/api.ts";
-import { presentJob, presentRun } from "../runs/present.ts";
-import type { JobRecord, RunRecord } from "../runs/store.ts";
-
-/** Letting jobs pass their gates, or not. */
+import { type Bodied, type RequestContext, route } from "../http/route.ts";
+import { presentJob, presentRun } from "../record/present.ts";
+import { approveJobOf, approveRunOf, declineJobOf, declineRunOf } from "./service.ts";
 
 type Caller = RequestContext<"user" | "host">;
-type Deciding = Pick<Caller, "environment" | "principal" | "params" | "requestId">;
-
-/** Who decides, and as what: the host acts for those who run it. */
-function approverOf(principal: Extract<Principal, { kind: "user" | "host" }>): Approver {
-	return { name: actorOf(principal), role: principal.kind === "user" ? principal.role : "admin" };
-}
 
 async function approve(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
 	return json(presentJob(await approveJobOf(context)));
 }
 
-/** @throws ApiError `not_found`, `conflict` if the job waits for nobody */
-export async function approveJobOf({ environment, principal, params, requestId }: Deciding): Promise<Pick<JobRecord, "job" | "attempts">> {
-	const record = await requireJob(environment, principal.team, params.id ?? "");
-	const { job } = record;
-	if (isTerminal(job.state) && job.approved_by !== null) return record;
-	assertOpen(job);
-	const rows = unwrap(await dispatcherOf(environment, principal.team).approve(job.id, approverOf(principal)));
-	log("info", "job approved", { request_id: requestId, job: job.id, actor: actorOf(principal) });
-	return rows;
-}
-
-async function decline(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
-	const { comment } = await readJson(context.request, approvalRequest);
+async function decline(context: Caller & Bodied<typeof approvalRequest>): Promise<Response> {
+	const { comment } = await context.readBody();
 	return json(presentJob(await declineJobOf(context, comment ?? null)));
 }
 
-/** @throws ApiError as `approveJobOf` does */
-export async function declineJobOf(
-	{ environment, principal, params, requestId }: Deciding,
-	comment: string | null,
-): Promise<Pick<JobRecord, "job" | "attempts">> {
-	const { job } = await requireJob(environment, principal.team, params.id ?? "");
-	assertOpen(job);
-	const rows = unwrap(await dispatcherOf(environment, principal.team).decline(job.id, approverOf(principal), comment));
-	log("info", "job declined", { request_id: requestId, job: job.id, actor: actorOf(principal) });
-	return rows;
-}
-
-/** @throws ApiError `conflict` for a job that is over: its run may have left the queue */
-function assertOpen(job: JobRecord["job"]): void {
-	if (isTerminal(job.state)) throw alreadyOver("job", job.id, job.state);
-}
-
 async function approveRun(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
 	return json(presentRun(await approveRunOf(context), context.baseUrl));
 }
 
-/** @throws ApiError `not_found`, `conflict` if the run waits for nobody */
-export async function approveRunOf(context: Deciding): Promise<RunRecord> {
-	const { environment, principal, requestId } = context;
-	const run = await requireOpenRun(context);
-	const rows = unwrap(await dispatcherOf(environment, principal.team).approveRun(run.id, approverOf(principal)));
-	log("info", "run approved", { request_id: requestId, run: run.id, actor: actorOf(principal) });
-	return rows;
-}
-
-/** @throws ApiError `not_found`, `conflict` for a run that is over: it may have left the queue */
-async function requireOpenRun(context: Deciding): Promise<RunRecord["run"]> {
-	const { run } = await requireRun(context);
-	if (isTerminal(run.state)) throw alreadyOver("run", run.id, run.state);
-	return run;
-}
-
-async function declineRun(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
-	const { comment } = await readJson(context.request, approvalRequest);
+async function declineRun(context: Caller & Bodied<typeof approvalRequest>): Promise<Response> {
+	const { comment } = await context.readBody();
 	return json(presentRun(await declineRunOf(context, comment ?? null), context.baseUrl));
 }
 
-/** @throws ApiError as `approveRunOf` does */
-export async function declineRunOf(context: Deciding, comment: string | null): Promise<RunRecord> {
-	const { environment, principal, requestId } = context;
-	const run = await requireOpenRun(context);
-	const rows = unwrap(await dispatcherOf(environment, principal.team).declineRun(run.id, approverOf(principal), comment));
-	log("info", "run declined", { request_id: requestId, run: run.id, actor: actorOf(principal) });
-	return rows;
-}
-
 export const approvalRoutes = [
-	route("POST", "/api/v1/runs/:id/approve", ["user", "host"], approveRun),
-	route("POST", "/api/v1/runs/:id/decline", ["user", "host"], declineRun),
-	route("POST", "/api/v1/jobs/:id/approve", ["user", "host"], approve),
-	route("POST", "/api/v1/jobs/:id/decline", ["user", "host"], decline),
+	route({
+		method: "POST",
+		path: "/api/v1/runs/:id/approve",
+		allow: ["user", "host"],
+		description: { summary: "Let a run pass that comes from another repository", answers: { 200: resources.run } },
+		handle: approveRun,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/runs/:id/decline",
+		allow: ["user", "host"],
+		description: { summary: "End a run that comes from another repository", answers: { 200: resources.run } },
+		body: resources.approvalRequest,
+		handle: declineRun,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/jobs/:id/approve",
+		allow: ["user", "host"],
+		description: { summary: "Let a job pass its gate", answers: { 200: resources.job } },
+		handle: approve,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/jobs/:id/decline",
+		allow: ["user", "host"],
+		description: { summary: "End a job at its gate", answers: { 200: resources.job } },
+		body: resources.approvalRequest,
+		handle: decline,
+	}),
 ];

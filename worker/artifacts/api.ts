@@ -1,78 +1,52 @@
 import { makeZip, predictLength } from "client-zip";
 import type { ArtifactRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
-import type { Artifact } from "../../schema/wire/resources.ts";
+import * as resources from "../../schema/wire/resources.ts";
 import type { Environment } from "../bindings.ts";
 import { json } from "../http/answers.ts";
 import { isNotModified } from "../http/entity_tags.ts";
-import { publicLink } from "../http/public_path.ts";
-import { integerParameter, onlyParameters } from "../http/queries.ts";
+import { listOf } from "../http/pages.ts";
+import { attempt, text } from "../http/parameters.ts";
 import { rangeOf } from "../http/ranges.ts";
-import { type RequestContext, route } from "../http/route.ts";
-import { requireJob } from "../jobs/api.ts";
-import { listArtifacts } from "../runs/store.ts";
+import { type Queried, type RequestContext, route } from "../http/route.ts";
+import { requireJob } from "../record/require.ts";
+import { listArtifacts } from "../record/runs.ts";
 import { readArtifact } from "./objects.ts";
+import { filesOf, present } from "./service.ts";
 
 type Caller = RequestContext<"user" | "host">;
 
+const ONE = { attempt };
+const NAMED = { attempt, name: text("only the files of this name") };
+
 /** The rows of a job's files: those of its newest attempt, or of the one that was asked for. */
-async function artifactRows({ url, environment, principal, params }: Caller): Promise<ArtifactRow[]> {
+async function artifactRows({ query, environment, principal, params }: Caller & Queried<typeof ONE>): Promise<ArtifactRow[]> {
 	const { job, attempts } = await requireJob(environment, principal.team, params.id ?? "");
-	const number = integerParameter(url, "attempt", { least: 1, most: 1000, fallback: 0 });
-	const attempt = number === 0 ? attempts.at(-1) : attempts.find((one) => one.number === number);
-	if (number !== 0 && !attempt) throw notFound("attempt", `${number} of job ${params.id}`);
+	const { attempt: number } = query;
+	const attempt = number === null ? attempts.at(-1) : attempts.find((one) => one.number === number);
+	if (number !== null && !attempt) throw notFound("attempt", `${number} of job ${params.id}`);
 	// A job whose result was taken over has the files of the run before.
 	const attemptId = attempt?.id ?? job.result_attempt;
 	return attemptId ? filesOf(await listArtifacts(environment, principal.team, attemptId)) : [];
 }
 
 /** The same, or those that have the name that was asked for. */
-async function namedRows(context: Caller): Promise<ArtifactRow[]> {
-	onlyParameters(context.url, ["attempt", "name"]);
+async function namedRows(context: Caller & Queried<typeof NAMED>): Promise<ArtifactRow[]> {
 	const rows = await artifactRows(context);
-	const name = context.url.searchParams.get("name");
+	const { name } = context.query;
 	return name === null ? rows : rows.filter((row) => row.name === name);
 }
 
-/** The files of a job, with the address of each. */
-export async function presentArtifacts(environment: Environment, team: string, jobId: string, attemptId: string): Promise<Artifact[]> {
-	const rows = filesOf(await listArtifacts(environment, team, attemptId));
-	return rows.map((row) => present(jobId, row));
-}
-
-/** What a job has saved; what it says of itself is shown elsewhere. */
-function filesOf(rows: readonly ArtifactRow[]): ArtifactRow[] {
-	return rows.filter(({ kind }) => kind === "file");
-}
-
-function present(jobId: string, { path, size, sha256, is_executable, name, expires_at, expired_at }: ArtifactRow): Artifact {
-	const at = (time: number | null) => (time === null ? null : new Date(time).toISOString());
-	return {
-		path,
-		size,
-		sha256,
-		executable: is_executable === 1,
-		url: artifactUrl(jobId, path),
-		name,
-		expires_at: at(expires_at),
-		expired_at: at(expired_at),
-	};
-}
-
-function artifactUrl(jobId: string, path: string): string {
-	return publicLink(`/api/v1/jobs/${jobId}/artifacts/${path.split("/").map(encodeURIComponent).join("/")}`);
-}
-
-async function list(context: Caller): Promise<Response> {
+async function list(context: Caller & Queried<typeof NAMED>): Promise<Response> {
 	const jobId = context.params.id ?? "";
 	const rows = await namedRows(context);
 	return json({ items: rows.map((row) => present(jobId, row)), next_cursor: null });
 }
 
 /** The files of a job as one zip, made while it is read: all of them, or those of one name. */
-async function downloadAll(context: Caller): Promise<Response> {
-	const { environment, params, request, url } = context;
-	const name = url.searchParams.get("name");
+async function downloadAll(context: Caller & Queried<typeof NAMED>): Promise<Response> {
+	const { environment, params, request, query } = context;
+	const { name } = query;
 	const saved = await namedRows(context);
 	const rows = saved.filter((row) => row.expired_at === null);
 	const called = name === null ? "" : `named ${JSON.stringify(name)} `;
@@ -107,9 +81,8 @@ async function* zipEntries(environment: Environment, rows: readonly ArtifactRow[
 }
 
 /** One file, as a download: whatever a build wrote, a browser must not run it under this address. */
-async function download(context: Caller): Promise<Response> {
-	const { request, environment, params, url } = context;
-	onlyParameters(url, ["attempt"]);
+async function download(context: Caller & Queried<typeof ONE>): Promise<Response> {
+	const { request, environment, params } = context;
 	const path = params.path ?? "";
 	const row = (await artifactRows(context)).find((one) => one.path === path);
 	if (!row) throw notFound("artifact", path);
@@ -146,7 +119,37 @@ function expired(what: string, rows: readonly ArtifactRow[]): ApiError {
 }
 
 export const artifactRoutes = [
-	route("GET", "/api/v1/jobs/:id/artifacts", ["user", "host"], list),
-	route("GET", "/api/v1/jobs/:id/artifacts.zip", ["user", "host"], downloadAll),
-	route("GET", "/api/v1/jobs/:id/artifacts/:path+", ["user", "host"], download),
+	route({
+		method: "GET",
+		path: "/api/v1/jobs/:id/artifacts",
+		allow: ["user", "host"],
+		description: { summary: "The files that a job has saved", answers: { 200: listOf(resources.artifact) } },
+		query: NAMED,
+		handle: list,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/jobs/:id/artifacts.zip",
+		allow: ["user", "host"],
+		description: { summary: "All of them as one zip, or those of one name", answers: { 200: "application/zip" } },
+		query: NAMED,
+		handle: downloadAll,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/jobs/:id/artifacts/:path+",
+		allow: ["user", "host"],
+		description: {
+			summary: "One file, as a download",
+			headers: {
+				Range: "bytes",
+				"If-Range": "its ETag: the whole file is answered where it is another one by now",
+				"If-None-Match": "its sha256 in quotes",
+				"If-Match": "its ETag",
+			},
+			answers: { 200: "application/octet-stream", 206: "application/octet-stream", 304: null },
+		},
+		query: ONE,
+		handle: download,
+	}),
 ];

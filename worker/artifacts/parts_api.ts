@@ -1,3 +1,4 @@
+import * as protocol from "../../schema/wire/protocol.ts";
 import { json } from "../http/answers.ts";
 import { assertNotEncoded } from "../http/encoded_body.ts";
 import { type AnonymousContext, route } from "../http/route.ts";
@@ -10,5 +11,17 @@ async function put({ request, environment, params }: AnonymousContext): Promise<
 }
 
 export const partRoutes = [
-	route("PUT", "/api/v1/parts/:token", ["anyone", "lease"], put, { claims: () => ({ name: "upload address", key: null }) }),
+	route({
+		method: "PUT",
+		path: "/api/v1/parts/:token",
+		allow: ["anyone", "lease"],
+		description: {
+			summary: "Put a part of a file; the address is the credential",
+			headers: { "Content-Length": "needed", "X-Content-SHA256": "of the part, in hex" },
+			content: { "application/octet-stream": "the part" },
+			answers: { 201: protocol.partAnswer },
+		},
+		claims: () => ({ name: "upload address", key: null }),
+		handle: put,
+	}),
 ];

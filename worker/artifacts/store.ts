@@ -1,7 +1,7 @@
 import { and, inArray, lt } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { uploads } from "../../schema/database/tables.ts";
-import { notAmong } from "../retention/store.ts";
+import { notAmong } from "../record/not_among.ts";
 
 /** Objects that attempts were allowed to put into R2: what no finish names is garbage, and is found here. */
 

@@ -1,43 +1,31 @@
-import type { ProjectRow } from "../../schema/database/tables.ts";
-import { type CheckoutOptions, chosenCheckout } from "../../schema/wire/checkout.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { MAX_FINISH_BYTES, MAX_LOG_CHUNK_BYTES, SINGLE_PART_BYTES } from "../../schema/wire/limits.ts";
 import type { DiscoveryResult } from "../../schema/wire/plans.ts";
-import { ADHOC_PROJECT } from "../../schema/wire/projects.ts";
 import * as protocol from "../../schema/wire/protocol.ts";
 import type { AttemptState, StepState } from "../../schema/wire/states.ts";
-import { checkUploads, planUploads } from "../artifacts/uploads.ts";
+import { checkUploads, planUploads } from "../artifacts/service.ts";
 import type { Environment } from "../bindings.ts";
-import { type DiscoveryOfRun, discoveredRuns, discoveryNotices } from "../discovery/discovered_runs.ts";
+import { type DiscoveryOfRun, discoveredRuns, discoveryNotices } from "../discovery/service.ts";
 import { json } from "../http/answers.ts";
-import { readBytes, readJson, readText, validated } from "../http/bodies.ts";
+import { readBytes, readText, validated } from "../http/bodies.ts";
 import { parseBoundedJson } from "../http/bounded_json.ts";
-import { type RequestContext, route } from "../http/route.ts";
+import type { RequestContext } from "../http/route.ts";
+import { type Bodied, route } from "../http/route.ts";
 import { sha256 } from "../identity/digest.ts";
 import type { LeaseTokenClaims } from "../identity/lease_token.ts";
-import { withDeadline } from "../platform/deadline.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { errorFields, log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import { maxLogBytes } from "../platform/settings.ts";
-import { updateNotices } from "../projects/notices_store.ts";
-import { checkoutOf, findProject } from "../projects/store.ts";
-import { answeredState, otherResult, type Started } from "../queue/core/leases/attempts.ts";
-import { findAttempt, findJob } from "../runs/store.ts";
-import { readSecrets } from "../secrets/service.ts";
-import { findSource } from "../sources/store.ts";
-import { isOutdated } from "../webhooks/store.ts";
+import { updateNotices } from "../projects/service.ts";
+import { answeredState, otherResult } from "../queue/core/leases/attempts.ts";
+import { findAttempt, findJob } from "../record/runs.ts";
+import { findSource } from "../sources/service.ts";
+import { isOutdated } from "../webhooks/service.ts";
+import { assignmentOf, isHttp, projectOfSource, secretsFor } from "./assignment.ts";
+import { leaseOf } from "./service.ts";
 
 type Caller = RequestContext<"lease">;
-
-/** How long secrets may take. */
-const SECRETS_MS = 20_000;
-
-/** The lease that the caller holds. @throws ApiError `forbidden` if its token is another attempt's */
-export function leaseOf({ principal, params }: Caller): LeaseTokenClaims {
-	if (principal.claims.attemptId === params.id) return principal.claims;
-	throw new ApiError("forbidden", "This lease token belongs to another attempt.", { details: { attempt_id: principal.claims.attemptId } });
-}
 
 async function start(context: Caller): Promise<Response> {
 	const lease = leaseOf(context);
@@ -46,130 +34,6 @@ async function start(context: Caller): Promise<Response> {
 	const credentials = isHttp(project?.repository ?? "") ? (project?.credentials ?? null) : null;
 	const values = await secretsFor(context.environment, lease, started, credentials);
 	return json(assignmentOf(started, values, { project, credentials }, context.baseUrl));
-}
-
-/** Only a repository that is read over HTTP takes credentials. */
-function isHttp(repository: string): boolean {
-	return /^https?:/.test(repository);
-}
-
-/** The project whose settings and credentials a checkout gets: only its own repository does. Without credentials a checkout needs no settings. */
-async function projectOfSource(
-	environment: Environment,
-	team: string,
-	{ project, source_git }: Started["run"],
-): Promise<ProjectRow | null> {
-	if (source_git === null || project === ADHOC_PROJECT) return null;
-	try {
-		const found = await findProject(environment.DB, team, project);
-		return found?.repository === source_git ? found : null;
-	} catch (error) {
-		if (isHttp(source_git)) throw error;
-		log("warn", "the settings of a project cannot be read: its checkout has the defaults", { project, ...errorFields(error) });
-		return null;
-	}
-}
-
-/**
- * The secrets of a job that starts, by their names. One that is there no more ends the attempt; where they cannot be read at the moment, the job goes back
- * and comes again. Whoever asks once more after the first step has begun gets none.
- * @throws ApiError `attempt_finished`, `attempt_superseded`
- */
-async function secretsFor(
-	environment: Environment,
-	lease: LeaseTokenClaims,
-	{ attempt, run, definition }: Started,
-	credentials: string | null,
-): Promise<Map<string, string>> {
-	// What comes from where others may write gets no secrets; its source is read with them all the same, by the agent alone.
-	const asked = run.is_trusted === 1 ? Object.values(definition.secrets) : [];
-	const names = [...new Set([...asked, ...(credentials === null ? [] : [credentials])])];
-	if (names.length === 0) return new Map();
-	const shard = environment.LOG_SHARD.getByName(`log:${lease.shard}`);
-	if ((await shard.progress(attempt.id)).steps.some(({ state }) => state !== "pending")) return new Map();
-	const dispatcher = dispatcherOf(environment, lease.team);
-	let values: Map<string, string>;
-	try {
-		values = await withDeadline(readSecrets(environment, lease.team, run.project, names), SECRETS_MS, "the secrets");
-	} catch (error) {
-		log("warn", "the secrets of a job cannot be read", { attempt: attempt.id, ...errorFields(error) });
-		const text = error instanceof ApiError ? error.message : "The secrets cannot be read at the moment.";
-		unwrap(await dispatcher.park(lease, { code: "secrets", text }));
-		throw new ApiError("attempt_superseded", text, { suggestions: ["The job is offered again in a while."] });
-	}
-	const missing = names.filter((name) => !values.has(name));
-	if (missing.length > 0) {
-		const text = `There is no secret ${missing.join(", ")} for the project ${run.project}.`;
-		unwrap(await dispatcher.refuse(lease, { code: "secret_unavailable", text }));
-		throw new ApiError("attempt_finished", text);
-	}
-	// Reading took a while: what was lost or cancelled meanwhile gets nothing.
-	unwrap(await dispatcher.checkLease(lease));
-	return values;
-}
-
-function assignmentOf(
-	{ attempt, job, run, definition, checkout }: Started,
-	values: ReadonlyMap<string, string>,
-	{ project, credentials }: { project: ProjectRow | null; credentials: string | null },
-	baseUrl: string,
-): protocol.Assignment {
-	return {
-		attempt_id: attempt.id,
-		number: attempt.number,
-		ttl_ms: Math.max(0, attempt.deadline - Date.now()),
-		now: Date.now(),
-		run: {
-			id: run.id,
-			number: run.number,
-			project: run.project,
-			url: `${baseUrl}/runs/${run.id}`,
-			event: run.trigger_kind,
-			pull_request: run.pull_request,
-		},
-		pipeline: run.pipeline,
-		job: { id: job.id, key: job.key, name: job.name, url: `${baseUrl}/jobs/${job.id}` },
-		server_url: baseUrl,
-		matrix: definition.matrix,
-		env: definition.env,
-		secrets: run.is_trusted === 1 ? variablesOf(definition.secrets, values) : {},
-		timeout_ms: definition.timeout_ms,
-		idle_timeout_ms: definition.idle_timeout_ms,
-		runs_on: definition.runs_on,
-		steps: definition.steps,
-		container: definition.container,
-		services: definition.services,
-		outputs: definition.outputs,
-		reports: definition.reports,
-		plan: definition.plan?.work ?? null,
-		lists_refs: definition.lists_refs,
-		source: sourceOf(
-			run,
-			credentials === null ? null : (values.get(credentials) ?? null),
-			chosenCheckout(checkout, project ? checkoutOf(project) : {}),
-		),
-		artifacts: {
-			save: definition.artifacts.save,
-			entries: definition.artifacts.entries,
-			fetch: [...new Set(definition.artifacts.fetch.map(({ key }) => key))],
-		},
-	};
-}
-
-function variablesOf(names: Readonly<Record<string, string>>, values: ReadonlyMap<string, string>): Record<string, string> {
-	return Object.fromEntries(
-		Object.entries(names).flatMap(([variable, name]) => (values.has(name) ? [[variable, values.get(name) as string]] : [])),
-	);
-}
-
-function sourceOf(
-	{ source_git, source_ref, source_upload, commit_sha, is_trusted }: Started["run"],
-	credentials: string | null,
-	checkout: CheckoutOptions,
-): protocol.Assignment["source"] {
-	if (source_upload !== null) return { upload: source_upload };
-	if (source_git === null) return null;
-	return { git: source_git, ref: source_ref, commit: commit_sha, credentials, is_trusted: is_trusted === 1, checkout };
 }
 
 /** GET …/source: the bundle that the workspace is made of. */
@@ -208,10 +72,10 @@ async function checkBeforeReading({ request, environment }: Caller, lease: Lease
 	unwrap(await dispatcherOf(environment, lease.team).checkLease(lease));
 }
 
-async function pinCommit(context: Caller): Promise<Response> {
+async function pinCommit(context: Caller & Bodied<typeof protocol.pinnedCommit>): Promise<Response> {
 	const lease = leaseOf(context);
 	await checkBeforeReading(context, lease);
-	const body = await readJson(context.request, protocol.pinnedCommit);
+	const body = await context.readBody();
 	return json({ sha: unwrap(await dispatcherOf(context.environment, lease.team).pinCommit(lease, body)) });
 }
 
@@ -248,20 +112,20 @@ function finished(): ApiError {
 	return new ApiError("attempt_finished", "This attempt is over; its log is sealed.", { suggestions: ["Drop what is unsent."] });
 }
 
-async function putSteps(context: Caller): Promise<Response> {
-	const { request, environment } = context;
+async function putSteps(context: Caller & Bodied<typeof protocol.steps>): Promise<Response> {
+	const { readBody, environment } = context;
 	const lease = leaseOf(context);
 	await checkBeforeReading(context, lease);
-	const { steps } = await readJson(request, protocol.steps);
+	const { steps } = await readBody();
 	const { isSealed } = await environment.LOG_SHARD.getByName(`log:${lease.shard}`).putSteps(lease.attemptId, { team: lease.team }, steps);
 	if (isSealed) throw finished();
 	return new Response(null, { status: 204 });
 }
 
-async function planArtifacts(context: Caller): Promise<Response> {
+async function planArtifacts(context: Caller & Bodied<typeof protocol.artifactPlan>): Promise<Response> {
 	const lease = leaseOf(context);
 	await checkBeforeReading(context, lease);
-	const { files } = await readJson(context.request, protocol.artifactPlan);
+	const { files } = await context.readBody();
 	unwrap(await dispatcherOf(context.environment, lease.team).checkLease(lease));
 	return json(await planUploads(context.environment, lease, files));
 }
@@ -350,12 +214,69 @@ function assertConsistent(body: protocol.Finish): void {
 }
 
 export const attemptRoutes = [
-	route("POST", "/api/v1/attempts/:id/start", ["lease"], start),
-	route("GET", "/api/v1/attempts/:id/source", ["lease"], getSource),
-	route("POST", "/api/v1/attempts/:id/release", ["lease"], release),
-	route("POST", "/api/v1/attempts/:id/commit", ["lease"], pinCommit),
-	route("PATCH", "/api/v1/attempts/:id/log", ["lease"], appendLog),
-	route("POST", "/api/v1/attempts/:id/steps", ["lease"], putSteps),
-	route("POST", "/api/v1/attempts/:id/artifacts", ["lease"], planArtifacts),
-	route("POST", "/api/v1/attempts/:id/finish", ["lease"], finish),
+	route({
+		method: "POST",
+		path: "/api/v1/attempts/:id/start",
+		allow: ["lease"],
+		description: { summary: "Claim an offer", answers: { 200: protocol.assignment } },
+		handle: start,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/attempts/:id/source",
+		allow: ["lease"],
+		description: { summary: "The bundle that the workspace is made of", answers: { 200: "application/octet-stream" } },
+		handle: getSource,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/attempts/:id/release",
+		allow: ["lease"],
+		description: { summary: "Hand an offer back", answers: { 204: null } },
+		handle: release,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/attempts/:id/commit",
+		allow: ["lease"],
+		description: { summary: "Pin the run's commit; the first to ask decides", answers: { 200: protocol.commitAnswer } },
+		body: protocol.pinnedCommit,
+		handle: pinCommit,
+	}),
+	route({
+		method: "PATCH",
+		path: "/api/v1/attempts/:id/log",
+		allow: ["lease"],
+		description: {
+			summary: "Add to the log",
+			headers: { "Upload-Offset": "where these bytes begin: exactly where the log ends" },
+			content: { "application/octet-stream": "the bytes, at most 1 MiB" },
+			answers: { 204: null },
+		},
+		handle: appendLog,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/attempts/:id/steps",
+		allow: ["lease"],
+		description: { summary: "Say how far the steps are", answers: { 204: null } },
+		body: protocol.steps,
+		handle: putSteps,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/attempts/:id/artifacts",
+		allow: ["lease"],
+		description: { summary: "Plan the upload of up to 500 files", answers: { 200: protocol.artifactPlanAnswer } },
+		body: protocol.artifactPlan,
+		handle: planArtifacts,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/attempts/:id/finish",
+		allow: ["lease"],
+		description: { summary: "Deliver the result", answers: { 200: protocol.finishAnswer } },
+		body: protocol.finish,
+		handle: finish,
+	}),
 ];

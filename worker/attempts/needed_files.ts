@@ -4,7 +4,8 @@ import { pathMatcher } from "../../schema/pipeline/validate/patterns.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { LEASE_TOKEN_MS } from "../../schema/wire/limits.ts";
 import type { DownloadList } from "../../schema/wire/protocol.ts";
-import { readArtifact } from "../artifacts/objects.ts";
+import * as protocol from "../../schema/wire/protocol.ts";
+import { readArtifact } from "../artifacts/service.ts";
 import { json } from "../http/answers.ts";
 import { type AnonymousContext, type RequestContext, route } from "../http/route.ts";
 import { leaseClaims } from "../identity/lease_token.ts";
@@ -13,8 +14,8 @@ import { sign } from "../identity/signing.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { unwrap } from "../platform/result.ts";
 import type { DownloadableJob } from "../queue/core/leases/attempts.ts";
-import { listArtifacts } from "../runs/store.ts";
-import { leaseOf } from "./api.ts";
+import { listArtifacts } from "../record/runs.ts";
+import { leaseOf } from "./service.ts";
 
 /** The files that a job fetches from the jobs that it needs. */
 
@@ -83,6 +84,19 @@ async function get({ environment, params }: AnonymousContext): Promise<Response>
 }
 
 export const downloadRoutes = [
-	route("GET", "/api/v1/attempts/:id/needed", ["lease"], list),
-	route("GET", "/api/v1/files/:token", ["anyone", "lease"], get, { claims: () => ({ name: "download address", key: null }) }),
+	route({
+		method: "GET",
+		path: "/api/v1/attempts/:id/needed",
+		allow: ["lease"],
+		description: { summary: "The files that the job fetches from others", answers: { 200: protocol.downloadList } },
+		handle: list,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/files/:token",
+		allow: ["anyone", "lease"],
+		description: { summary: "One of those files; the address is the credential", answers: { 200: "application/octet-stream" } },
+		claims: () => ({ name: "download address", key: null }),
+		handle: get,
+	}),
 ];

@@ -1,28 +1,39 @@
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { isNotModified } from "../http/entity_tags.ts";
-import { onlyParameters } from "../http/queries.ts";
-import { type RequestContext, route } from "../http/route.ts";
+import { text } from "../http/parameters.ts";
+import { type Queried, type RequestContext, route } from "../http/route.ts";
 import { sha256 } from "../identity/digest.ts";
 import { DEFAULT_TEAM } from "../identity/principal.ts";
-import { findProject } from "../projects/store.ts";
-import { branchState, statesOfJob } from "../runs/store.ts";
+import { findProject } from "../record/projects.ts";
+import { branchState, statesOfJob } from "../record/runs.ts";
 import { type Badge, badgeOf, svgOf, worstOf } from "./badge.ts";
+
+const BADGE = {
+	branch: text("the branch; the main line of the project"),
+	pipeline: text("only runs of this pipeline"),
+	job: text("of the newest run, this job"),
+};
 
 /**
  * GET /badge/:name: `<project>.svg`, or `<project>.json` for shields.io. Pages elsewhere show it, so it needs no token where the project says so; where it
  * does not, nobody who is not signed in is told even that there is such a project.
  */
-async function badge({ url, params, request, environment, principal }: RequestContext<"anyone" | "user">): Promise<Response> {
-	onlyParameters(url, ["branch", "pipeline", "job"]);
+async function badge({
+	query,
+	params,
+	request,
+	environment,
+	principal,
+}: RequestContext<"anyone" | "user"> & Queried<typeof BADGE>): Promise<Response> {
 	const [, name = "", kind] = /^(.+)\.(svg|json)$/.exec(params.name ?? "") ?? [];
 	const team = principal.kind === "user" ? principal.team : DEFAULT_TEAM;
 	const project = await findProject(environment.DB, team, name);
 	if (!project || !kind || (principal.kind !== "user" && project.has_public_badges !== 1)) throw notFound("badge", params.name ?? "");
-	const [branch, pipeline, job] = ["branch", "pipeline", "job"].map((key) => url.searchParams.get(key));
+	const { branch, pipeline, job } = query;
 	const runs = await branchState(environment.DB, team, {
 		project: name,
 		branch: branch ?? project.default_branch,
-		pipeline: pipeline ?? null,
+		pipeline,
 	});
 	const states = job
 		? await statesOfJob(
@@ -51,4 +62,17 @@ async function answer(shown: Badge, kind: "svg" | "json", request: Request): Pro
 	return isNotModified(request, etag) ? new Response(null, { status: 304, headers }) : new Response(body, { headers });
 }
 
-export const badgeRoutes = [route("GET", "/badge/:name", ["anyone", "user"], badge)];
+export const badgeRoutes = [
+	route({
+		method: "GET",
+		path: "/badge/:name",
+		allow: ["anyone", "user"],
+		description: {
+			summary: "How a branch stands: <project>.svg, or <project>.json for shields.io",
+			headers: { "If-None-Match": "its ETag" },
+			answers: { 200: "image/svg+xml", 304: null },
+		},
+		query: BADGE,
+		handle: badge,
+	}),
+];

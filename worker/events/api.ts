@@ -1,12 +1,12 @@
+import { presentAgent } from "../agents/service.ts";
 import type { Environment } from "../bindings.ts";
 import { SSE_HEADERS, streamed } from "../http/answers.ts";
-import { onlyParameters } from "../http/queries.ts";
 import { type RequestContext, route } from "../http/route.ts";
 import { isStillValid } from "../identity/still_valid.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import type { Changes } from "../queue/core/reads.ts";
-import { presentAgent, presentJobSummary, presentRunSummary } from "../runs/present.ts";
-import { recordedChanges } from "../runs/store.ts";
+import { presentJobSummary, presentRunSummary } from "../record/present.ts";
+import { recordedChanges } from "../record/runs.ts";
 
 const HOLD_MS = 15_000;
 /** Who is further behind than this is told to read everything anew. */
@@ -19,8 +19,7 @@ const PACE_MS = 100;
  * id. With Last-Event-ID it goes on from there; states coalesce, none is missed.
  */
 function follow(context: RequestContext<"user" | "host">): Response {
-	const { request, url, environment, principal, baseUrl } = context;
-	onlyParameters(url, []);
+	const { request, environment, principal, baseUrl } = context;
 	const lastId = request.headers.get("Last-Event-ID");
 	const since = lastId !== null && /^\d{1,15}$/.test(lastId) ? Number(lastId) : null;
 	return streamed(SSE_HEADERS, (write) =>
@@ -72,4 +71,16 @@ function eventsOf(changes: Changes, departed: Recorded, baseUrl: string): string
 		.map(({ rev, kind, data }) => `event: ${kind}\nid: ${rev}\ndata: ${JSON.stringify(data)}\n\n`);
 }
 
-export const eventRoutes = [route("GET", "/api/v1/events", ["user", "host"], follow)];
+export const eventRoutes = [
+	route({
+		method: "GET",
+		path: "/api/v1/events",
+		allow: ["user", "host"],
+		description: {
+			summary: "What changes, as server-sent events run, job and agent",
+			headers: { "Last-Event-ID": "the revision to go on from" },
+			answers: { 200: "text/event-stream" },
+		},
+		handle: follow,
+	}),
+];

@@ -1,9 +1,15 @@
 import { ApiError } from "../../schema/wire/errors.ts";
 import { MIB } from "../../schema/wire/limits.ts";
-import type { BodyCheck } from "../webhooks/hmac.ts";
 import { checkLength, joined, tooLarge, whileReading } from "./bodies.ts";
 import { ByteBudget } from "./byte_budget.ts";
 import { isPacked, unpackedBody } from "./encoded_body.ts";
+
+/** A signature that is checked while what it is about still comes in, so that nothing needs to be kept for it. */
+export interface BodyCheck {
+	update(chunk: Uint8Array): void;
+	/** To be asked once, at the end. */
+	isAuthentic(): boolean;
+}
 
 /** Bodies of webhooks: anybody may send one, and only its signature tells whether it counts. */
 

@@ -8,8 +8,7 @@ import * as schedules from "../../schema/wire/schedules.ts";
 import type { PrincipalKind } from "../identity/principal.ts";
 import { VERSION } from "../platform/version.ts";
 import { json } from "./answers.ts";
-import { OPERATIONS, type Operation } from "./operations.ts";
-import type { AnonymousContext, Route } from "./route.ts";
+import type { AnonymousContext, Description, Route } from "./route.ts";
 
 /** The OpenAPI document (3.1), generated from the schemas that check what comes in and describe what goes out. */
 
@@ -41,14 +40,13 @@ const TOKENS: Partial<Record<PrincipalKind, string>> = {
 
 type Json = Record<string, unknown>;
 
-/** The document of these routes. @throws Error for a public route without an operation */
+/** The document of these routes: those that have a description. */
 function openApi(routes: readonly Route[]): Json {
 	const paths: Record<string, Json> = {};
-	for (const route of routes.filter(isPublic)) {
-		const operation = OPERATIONS[`${route.method} ${route.path}`];
-		if (!operation) throw new Error(`${route.method} ${route.path} is not described`);
+	for (const route of routes) {
+		if (!route.description) continue;
 		const path = route.path.replace(/:(\w+)\+?/g, "{$1}");
-		paths[path] = { ...paths[path], [route.method.toLowerCase()]: describe(route, operation) };
+		paths[path] = { ...paths[path], [route.method.toLowerCase()]: describe(route, route.description) };
 	}
 	return {
 		openapi: "3.1.0",
@@ -63,14 +61,7 @@ function openApi(routes: readonly Route[]): Json {
 	};
 }
 
-/** The API, what others call, and the probes; pages are for browsers, and the host's own routes for the host. */
-function isPublic({ path }: Route): boolean {
-	const isApi = path.startsWith("/api/v1/") && !path.startsWith("/api/v1/host/");
-	const isForOthers = path.startsWith("/hooks/") || path.startsWith("/badge/");
-	return isApi || isForOthers || ["/healthz", "/readyz", "/version", "/openapi.json", "/schema/pipeline.json"].includes(path);
-}
-
-function describe({ path, allow }: Route, { summary, query, headers, body, answers }: Operation): Json {
+function describe({ path, allow, query, body }: Route, { summary, headers, content, answers }: Description): Json {
 	const isOpen = allow.includes("anyone");
 	const parameters = [
 		...[...path.matchAll(/:(\w+)\+?/g)].map(([, name]) => ({ name, in: "path", required: true, schema: { type: "string" } })),
@@ -78,7 +69,7 @@ function describe({ path, allow }: Route, { summary, query, headers, body, answe
 			name,
 			in: "query",
 			description,
-			schema: schema ? schemaOf(schema, "input") : { type: "string" },
+			schema: schemaOf(schema, "input"),
 		})),
 		...Object.entries(headers ?? {}).map(([name, description]) => ({ name, in: "header", description, schema: { type: "string" } })),
 	];
@@ -86,20 +77,23 @@ function describe({ path, allow }: Route, { summary, query, headers, body, answe
 		summary,
 		security: isOpen ? [] : allow.filter((kind) => kind in TOKENS).map((kind) => ({ [kind]: [] })),
 		...(parameters.length > 0 ? { parameters } : {}),
-		...(body ? { requestBody: { content: bodyOf(body) } } : {}),
+		...(body || content ? { requestBody: { content: { ...(body ? jsonOf(body) : {}), ...contentOf(content ?? {}) } } } : {}),
 		responses: {
 			...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, answerOf(answer)])),
-			default: { description: "A refusal", content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } } },
+			default: { description: "An error", content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } } },
 		},
 	};
 }
 
-function bodyOf(body: NonNullable<Operation["body"]>): Json {
-	if (body instanceof z.ZodType) return { "application/json": { schema: schemaOf(body, "input") } };
-	return Object.fromEntries(Object.entries(body).map(([type, description]) => [type, { schema: { description } }]));
+function jsonOf(body: z.ZodType): Json {
+	return { "application/json": { schema: schemaOf(body, "input") } };
 }
 
-function answerOf(answer: Operation["answers"][number] | undefined): Json {
+function contentOf(content: NonNullable<Description["content"]>): Json {
+	return Object.fromEntries(Object.entries(content).map(([type, description]) => [type, { schema: { description } }]));
+}
+
+function answerOf(answer: Description["answers"][number] | undefined): Json {
 	if (answer === null || answer === undefined) return { description: "Done" };
 	if (typeof answer === "string") return { description: "The bytes", content: { [answer]: { schema: { type: "string" } } } };
 	return { description: "The answer", content: { "application/json": { schema: schemaOf(answer, "output") } } };

@@ -1,26 +1,24 @@
+import * as z from "zod";
 import type { AttemptRow } from "../../schema/database/tables.ts";
 import { LogFormatter } from "../../schema/text/log_formatter.ts";
-import { ApiError, notFound } from "../../schema/wire/errors.ts";
-import { MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
+import { ApiError } from "../../schema/wire/errors.ts";
 import { FORMATS_OF_LOGS, type LogFormat } from "../../schema/wire/log_formats.ts";
 import type { LogLines, LogMatches } from "../../schema/wire/resources.ts";
+import * as resources from "../../schema/wire/resources.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
 import type { Environment } from "../bindings.ts";
 import { json, SSE_HEADERS, streamed, TEXT_STREAM_HEADERS } from "../http/answers.ts";
 import { isNotModified } from "../http/entity_tags.ts";
-import { flagParameter, integerParameter, invalidParameter, onlyParameters, wordParameter } from "../http/queries.ts";
+import { attempt, flag, integer, invalidParameter, limit, oneOf, type Parameter, text } from "../http/parameters.ts";
 import { rangeOf } from "../http/ranges.ts";
-import { type RequestContext, route } from "../http/route.ts";
-import { requireJob } from "../jobs/api.ts";
-import { dispatcherOf } from "../platform/dispatcher.ts";
-import type { JobRecord } from "../runs/store.ts";
+import { type Queried, type RequestContext, route } from "../http/route.ts";
+import { requireJob } from "../record/require.ts";
+import type { JobRecord } from "../record/runs.ts";
 import { FollowedText } from "./followed_text.ts";
-import type { LineBuffer } from "./line_buffer.ts";
 import { readLineBlock } from "./line_index.ts";
-import { type LineBatch, LineSplitter, type ShownLineSplitter } from "./lines.ts";
-import { OpenLine } from "./open_line.ts";
 import { logSize, readLog } from "./reader.ts";
 import { searchLog } from "./search.ts";
+import { assertKept, attemptOf, attemptsToFollow, followLines, type ResumePoint, requireAttempt } from "./service.ts";
 
 type Caller = RequestContext<"user" | "host">;
 
@@ -30,16 +28,20 @@ const LOG_HEADERS = {
 	"Cache-Control": "no-store",
 	"X-Content-Type-Options": "nosniff",
 };
-const HOLD_MS = 10_000;
 const MAX_LINES = 1_000;
 const MAX_QUERY = 200;
 
+const LOG = {
+	attempt,
+	format: oneOf("text: as kept; raw: without times; clean: without colours, too", FORMATS_OF_LOGS),
+	follow: flag("1: to the end, further attempts included"),
+};
+
 /** GET /jobs/:id/log: the log of one attempt, as text (with Range), followed, or as server-sent events. */
-async function getLog({ request, url, environment, principal, params }: Caller): Promise<Response> {
-	onlyParameters(url, ["attempt", "format", "follow"]);
+async function getLog({ request, query, environment, principal, params }: Caller & Queried<typeof LOG>): Promise<Response> {
 	const record = await requireJob(environment, principal.team, params.id ?? "");
-	const number = integerParameter(url, "attempt", { least: 1, most: 1000, fallback: 0 }) || null;
-	const format = wordParameter(url, "format", FORMATS_OF_LOGS) ?? "text";
+	const number = query.attempt;
+	const format = query.format ?? "text";
 	const asked = attemptOf(record, number);
 	if (asked) assertKept(asked);
 	const isEventStream = /\btext\/event-stream\b/.test(request.headers.get("Accept") ?? "");
@@ -60,72 +62,54 @@ async function getLog({ request, url, environment, principal, params }: Caller):
 			}),
 		);
 	}
-	if (flagParameter(url, "follow")) return streamed(TEXT_STREAM_HEADERS, (write) => followText(environment, record, number, format, write));
+	if (query.follow) return streamed(TEXT_STREAM_HEADERS, (write) => followText(environment, record, number, format, write));
 	if (!asked) return new Response("", { headers: TEXT_STREAM_HEADERS });
 	return logText(environment, request, asked, format);
 }
 
-/** @throws ApiError `gone` for a log whose time was over */
-function assertKept(attempt: AttemptRow): void {
-	if (attempt.log_expired_at === null) return;
-	throw new ApiError("gone", `This log was removed ${new Date(attempt.log_expired_at).toISOString()}: its time was over.`, {
-		suggestions: ["Have logs kept for longer (--keep-logs)."],
-	});
+/** Which lines are asked for: at most a thousand. */
+export const LINES = {
+	attempt,
+	from: firstLine("the first line; -N: the last N"),
+	count: integer("how many (500; at most 1000)", { least: 1, most: MAX_LINES, fallback: 500 }),
+};
+
+/** The number of a line, counted from 0; negative: from the end. */
+function firstLine(description: string): Parameter<number> {
+	return {
+		description,
+		schema: z.number().int(),
+		read(given) {
+			const text = given ?? "0";
+			if (/^-[1-9]\d{0,3}$/.test(text) || /^\d{1,15}$/.test(text)) return Number(text);
+			throw invalidParameter("from", `${JSON.stringify(text)} is not the number of a line`, "for example from=0, or from=-100");
+		},
+	};
 }
 
 /** GET /jobs/:id/log/lines: lines by their numbers, counted from 0; a negative `from` counts from the end. */
-async function getLines({ url, environment, principal, params }: Caller): Promise<Response> {
-	onlyParameters(url, ["attempt", "from", "count"]);
-	const attempt = await requireAttempt(environment, principal.team, params.id ?? "", url);
-	const { first, count } = blockParameters(url);
-	const block = await readLineBlock(environment, attempt, first, count);
+async function getLines({ query, environment, principal, params }: Caller & Queried<typeof LINES>): Promise<Response> {
+	const attempt = await requireAttempt(environment, principal.team, params.id ?? "", query.attempt);
+	const block = await readLineBlock(environment, attempt, query.from, query.count);
 	const answer: LogLines = { first: block.first, lines: block.lines, next_offset: block.nextOffset, total: block.total };
 	return json(answer);
 }
 
+const SEARCH = {
+	attempt,
+	q: text("the text"),
+	from: integer("the line to begin with", { least: 0, most: Number.MAX_SAFE_INTEGER, fallback: 0 }),
+	limit: limit(100),
+};
+
 /** GET /jobs/:id/log/search: the lines that hold a text. */
-async function search({ url, environment, principal, params }: Caller): Promise<Response> {
-	onlyParameters(url, ["attempt", "q", "from", "limit"]);
-	const text = url.searchParams.get("q") ?? "";
+async function search({ query, environment, principal, params }: Caller & Queried<typeof SEARCH>): Promise<Response> {
+	const text = query.q ?? "";
 	if (text === "" || text.length > MAX_QUERY) throw invalidParameter("q", `is 1 to ${MAX_QUERY} characters long`, "for example q=error");
-	const attempt = await requireAttempt(environment, principal.team, params.id ?? "", url);
-	const first = integerParameter(url, "from", { least: 0, most: Number.MAX_SAFE_INTEGER, fallback: 0 });
-	const limit = integerParameter(url, "limit", { least: 1, most: MAX_LIST_LIMIT, fallback: 100 });
-	const { matches, nextLine } = await searchLog(environment, attempt, { text, first, limit });
+	const attempt = await requireAttempt(environment, principal.team, params.id ?? "", query.attempt);
+	const { matches, nextLine } = await searchLog(environment, attempt, { text, first: query.from, limit: query.limit });
 	const answer: LogMatches = { items: matches, next_line: nextLine };
 	return json(answer);
-}
-
-/** The attempt that `attempt` names, or the newest. @throws ApiError `not_found`, `gone` */
-export async function requireAttempt(environment: Environment, team: string, jobId: string, url: URL): Promise<AttemptRow> {
-	const record = await requireJob(environment, team, jobId);
-	const attempt = attemptOf(record, integerParameter(url, "attempt", { least: 1, most: 1000, fallback: 0 }) || null);
-	if (!attempt) throw notFound("attempt", `of job ${jobId}`);
-	assertKept(attempt);
-	return attempt;
-}
-
-/** Which lines are asked for: at most a thousand. */
-export function blockParameters(url: URL): { first: number; count: number } {
-	const from = url.searchParams.get("from") ?? "0";
-	const isFromEnd = /^-[1-9]\d{0,3}$/.test(from);
-	if (!isFromEnd && !/^\d{1,15}$/.test(from))
-		throw invalidParameter("from", `${JSON.stringify(from)} is not the number of a line`, "for example from=0, or from=-100");
-	return { first: Number(from), count: integerParameter(url, "count", { least: 1, most: MAX_LINES, fallback: 500 }) };
-}
-
-/** The attempt of that number, or the newest; null before the first. @throws ApiError `not_found` */
-function attemptOf({ job, attempts }: JobRecord, number: number | null): AttemptRow | null {
-	if (number === null) return attempts.at(-1) ?? null;
-	const attempt = attempts.find((one) => one.number === number);
-	if (!attempt) throw notFound("attempt", `${number} of job ${job.id}`);
-	return attempt;
-}
-
-/** Where to go on: at an offset of the log of one attempt, or of the one that is asked for. */
-export interface ResumePoint {
-	attempt: number | null;
-	offset: number;
 }
 
 /** Where an event stream goes on: events have the offset of the next line as their id, after the attempt where that may change. */
@@ -183,81 +167,38 @@ async function followText(
 	}
 }
 
-/** What a follower of whole lines does with them. */
-export interface LineSink {
-	lines(batch: LineBatch, attempt: number): Promise<void>;
-	/** The line after these as far as it has come, now and then while it grows. */
-	partial(line: LineBuffer): Promise<void>;
-	idle(): Promise<void>;
-	end(state: string): Promise<void>;
-}
-
-/** Gives the lines of one attempt from a point on to the sink, until its log ends. */
-export async function followLines(
-	environment: Environment,
-	record: JobRecord,
-	number: number | null,
-	resume: ResumePoint,
-	sink: LineSink,
-	splitterAt: (offset: number) => LineSplitter | ShownLineSplitter = (offset) => new LineSplitter(offset),
-): Promise<void> {
-	for await (const attempt of attemptsToFollow(environment, record, number, () => sink.idle())) {
-		const isThisOne = resume.attempt === attempt.number || (resume.attempt === null && number !== null);
-		const offset = isThisOne ? resume.offset : 0;
-		const splitter = splitterAt(offset);
-		const open = new OpenLine((line) => sink.partial(line));
-		try {
-			for await (const bytes of readLog(environment, attempt, { offset, until: null, isFollowing: true })) {
-				if (bytes === null) await sink.idle();
-				else {
-					open.push(bytes);
-					const batch = splitter.push(bytes);
-					if (batch) await sink.lines(batch, attempt.number);
-				}
-			}
-		} finally {
-			open.stop();
-		}
-		const rest = splitter.flush();
-		if (rest) await sink.lines(rest, attempt.number);
-		break;
-	}
-	const { job } = await requireJob(environment, record.job.team, record.job.id);
-	await sink.end(job.state);
-}
-
-/** The attempts of a job as they begin, until the job is over; or the one that was asked for. */
-async function* attemptsToFollow(
-	environment: Environment,
-	record: JobRecord,
-	number: number | null,
-	idle: (state: string) => Promise<void>,
-): AsyncGenerator<AttemptRow> {
-	const asked = number === null ? null : attemptOf(record, number);
-	if (asked) {
-		yield asked;
-		return;
-	}
-	let current = record;
-	let seen = Math.max(0, record.job.attempt - 1);
-	let rev = 0;
-	while (true) {
-		const next = current.attempts.find((attempt) => attempt.number > seen);
-		if (next) {
-			seen = next.number;
-			yield next;
-			current = await requireJob(environment, record.job.team, record.job.id);
-			continue;
-		}
-		if (isTerminal(current.job.state)) return;
-		await idle(current.job.state);
-		rev = (await dispatcherOf(environment, record.job.team).followRun(record.job.run_id, rev, HOLD_MS))?.rev ?? 0;
-		current = await requireJob(environment, record.job.team, record.job.id);
-	}
-}
-
 export const jobLogRoutes = [
-	route("GET", "/api/v1/jobs/:id/log", ["user", "host"], getLog),
-	route("GET", "/api/v1/jobs/:id/log/lines", ["user", "host"], getLines),
-	route("GET", "/api/v1/jobs/:id/log/search", ["user", "host"], search),
+	route({
+		method: "GET",
+		path: "/api/v1/jobs/:id/log",
+		allow: ["user", "host"],
+		description: {
+			summary: "The log of an attempt: as text with Range, followed, or as server-sent events (Accept: text/event-stream)",
+			headers: {
+				Range: "bytes, of format=text",
+				"If-Range": "its ETag, which the log of an ended attempt has",
+				"If-None-Match": "its ETag",
+				"Last-Event-ID": "where an event stream goes on",
+			},
+			answers: { 200: "text/plain", 206: "text/plain" },
+		},
+		query: LOG,
+		handle: getLog,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/jobs/:id/log/lines",
+		allow: ["user", "host"],
+		description: { summary: "Lines of a log by their numbers, counted from 0", answers: { 200: resources.logLines } },
+		query: LINES,
+		handle: getLines,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/jobs/:id/log/search",
+		allow: ["user", "host"],
+		description: { summary: "The lines of a log that hold a text, whatever its case", answers: { 200: resources.logMatches } },
+		query: SEARCH,
+		handle: search,
+	}),
 ];

@@ -42,7 +42,7 @@ export class LineBuffer {
 	/** What follows the last carriage return that anything follows; null if nothing was overwritten. */
 	#latest: Beginning | null = null;
 	#endsWithReturn = false;
-	readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+	readonly #decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 
 	get isEmpty(): boolean {
 		return this.#all.size === 0;

@@ -1,64 +1,45 @@
-import { ApiError } from "../../schema/wire/errors.ts";
-import type { NotifyAnswer, Undelivered } from "../../schema/wire/notifications.ts";
+import type { NotifyAnswer } from "../../schema/wire/notifications.ts";
+import * as notifications from "../../schema/wire/notifications.ts";
 import { json } from "../http/answers.ts";
-import { integerParameter, onlyParameters } from "../http/queries.ts";
-import { type RequestContext, route } from "../http/route.ts";
-import { dispatcherOf } from "../platform/dispatcher.ts";
-import { unwrap } from "../platform/result.ts";
-import { requireProject } from "../projects/api.ts";
-import { requireRun } from "../runs/api.ts";
-import { findDefinition } from "../runs/store.ts";
-
-/** What others are told of runs. */
+import { listOf } from "../http/pages.ts";
+import { limit } from "../http/parameters.ts";
+import type { RequestContext } from "../http/route.ts";
+import { type Queried, route } from "../http/route.ts";
+import { requireProject } from "../record/require.ts";
+import { testNotifications, undeliveredOf } from "./service.ts";
 
 type Caller = RequestContext<"user">;
 
 /** POST /runs/:id/notify */
 async function test(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
 	return json({ told: await testNotifications(context) } satisfies NotifyAnswer, 202);
 }
 
-/**
- * Has all told whom the pipeline of the run names, as a test.
- * @throws ApiError `not_found`, `conflict` where it names nobody
- */
-export async function testNotifications(context: Pick<Caller, "environment" | "params" | "principal">): Promise<number> {
-	const { environment, principal } = context;
-	const { run } = await requireRun(context);
-	const definition = await findDefinition(environment, principal.team, run);
-	if (!definition) throw new ApiError("gone", "What the run was made of is not there any more.", { details: { id: run.id } });
-	if (run.is_trusted !== 1) throw new ApiError("conflict", "Nobody is told of a run that comes from another repository.");
-	const told = unwrap(await dispatcherOf(environment, principal.team).testNotifications({ id: run.id, project: run.project }, definition));
-	if (told > 0) return told;
-	throw new ApiError("conflict", "The pipeline of this run names nobody who is to be told.", { suggestions: ["Add notify to it."] });
-}
+const UNDELIVERED = { limit: limit() };
 
 /** GET /projects/:name/untold */
-async function listUntold(context: Caller): Promise<Response> {
-	onlyParameters(context.url, ["limit"]);
+async function listUndelivered(context: Caller & Queried<typeof UNDELIVERED>): Promise<Response> {
 	const { name } = await requireProject(context);
-	const limit = integerParameter(context.url, "limit", { least: 1, most: 200, fallback: 20 });
-	return json({ items: await undeliveredOf(context, name, limit), next_cursor: null });
-}
-
-export async function undeliveredOf(
-	{ environment, principal }: Pick<Caller, "environment" | "principal">,
-	project: string,
-	limit: number,
-): Promise<Undelivered[]> {
-	const rows = await dispatcherOf(environment, principal.team).readUndelivered(project, limit);
-	return rows.map(({ effect, tries, error, isDead }) => ({
-		kind: effect.kind,
-		run_id: effect.runId,
-		what: effect.kind === "notify" ? effect.event : `${effect.name}: ${effect.state}`,
-		tries,
-		error,
-		given_up: isDead,
-	}));
+	return json({ items: await undeliveredOf(context, name, context.query.limit), next_cursor: null });
 }
 
 export const notificationRoutes = [
-	route("POST", "/api/v1/runs/:id/notify", ["user"], test),
-	route("GET", "/api/v1/projects/:name/untold", ["user"], listUntold),
+	route({
+		method: "POST",
+		path: "/api/v1/runs/:id/notify",
+		allow: ["user"],
+		description: { summary: "Tell all whom the pipeline of a run names, as a test", answers: { 202: notifications.notifyAnswer } },
+		handle: test,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/projects/:name/untold",
+		allow: ["user"],
+		description: {
+			summary: "What its forge, and whom its pipelines name, was to be told and was not (yet)",
+			answers: { 200: listOf(notifications.untold) },
+		},
+		query: UNDELIVERED,
+		handle: listUndelivered,
+	}),
 ];

@@ -4,8 +4,8 @@ import { MIN_SECRET_BYTES } from "../../schema/wire/secrets.ts";
 import type { Environment } from "../bindings.ts";
 import { NotSent, type Outgoing, send } from "../outbound/send.ts";
 import type { Effect } from "../queue/core/effects/effects.ts";
-import { presentRunSummary } from "../runs/present.ts";
-import { findRun, runBefore } from "../runs/store.ts";
+import { presentRunSummary } from "../record/present.ts";
+import { findRun, runBefore } from "../record/runs.ts";
 import { readSecrets } from "../secrets/service.ts";
 import { signMessage } from "./standard_webhooks.ts";
 

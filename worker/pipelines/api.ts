@@ -1,7 +1,8 @@
 import { createTwoFilesPatch } from "diff";
 import type { PipelineRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
-import { MAX_LIST_LIMIT, MAX_PIPELINE_BYTES, MIB } from "../../schema/wire/limits.ts";
+import { MAX_PIPELINE_BYTES, MIB } from "../../schema/wire/limits.ts";
+import * as pipelines from "../../schema/wire/pipelines.ts";
 import {
 	type PipelineVersion,
 	pipelineChange,
@@ -10,32 +11,22 @@ import {
 	type WholePipeline,
 } from "../../schema/wire/pipelines.ts";
 import type { Page } from "../../schema/wire/resources.ts";
+import * as resources from "../../schema/wire/resources.ts";
 import { json } from "../http/answers.ts";
 import { readText, validated } from "../http/bodies.ts";
 import { parseBoundedJson } from "../http/bounded_json.ts";
 import { isNotModified } from "../http/entity_tags.ts";
 import { isForm, partError, readParts, textOf } from "../http/forms.ts";
-import { flagParameter, integerParameter, numberCursor, onlyParameters } from "../http/queries.ts";
-import { actorOf, type RequestContext, route } from "../http/route.ts";
-import { dispatcherOf } from "../platform/dispatcher.ts";
+import { listOf } from "../http/pages.ts";
+import { flag, integer, limit, numberCursor, text } from "../http/parameters.ts";
+import type { RequestContext } from "../http/route.ts";
+import { actorOf, type Queried, route } from "../http/route.ts";
 import { log } from "../platform/logger.ts";
-import { unwrap } from "../platform/result.ts";
-import type { Submitted } from "../queue/dispatcher.ts";
-import { answerSubmitted, idempotencyOf } from "../runs/api.ts";
-import { presentPipeline, presentVersion } from "../runs/present.ts";
-import {
-	changePipeline,
-	createPipeline,
-	deletePipeline,
-	readNewest,
-	readVersion,
-	requireVersion,
-	restoreVersion,
-	storedSubmission,
-} from "./service.ts";
-import { findPipeline, findPipelineByName, listPipelines, listVersions } from "./store.ts";
-
-/** Pipelines that are kept here rather than in a repository. */
+import { answerSubmitted } from "../runs/service.ts";
+import { presentPipeline, presentVersion } from "./present.ts";
+import { requirePipeline, triggerPipeline } from "./service.ts";
+import { findPipelineByName, listPipelines, listVersions } from "./store.ts";
+import { changePipeline, createPipeline, deletePipeline, readNewest, readVersion, requireVersion, restoreVersion } from "./versions.ts";
 
 type Caller = RequestContext<"user">;
 
@@ -45,24 +36,11 @@ const MAX_BODY_BYTES = 2 * MAX_PIPELINE_BYTES + MIB;
 const DIFF_MS = 100;
 
 async function list({ url, environment, principal, baseUrl }: Caller): Promise<Response> {
-	onlyParameters(url, ["project"]);
 	const rows = await listPipelines(environment.DB, principal.team, url.searchParams.get("project"));
 	return json({ items: rows.map((row) => presentPipeline(row, baseUrl)), next_cursor: null } satisfies Page<StoredPipeline>);
 }
 
-/** The pipeline that the path names. @throws ApiError `not_found` */
-export async function requirePipeline({
-	params,
-	environment,
-	principal,
-}: Pick<Caller, "params" | "environment" | "principal">): Promise<PipelineRow> {
-	const found = await findPipeline(environment.DB, principal.team, params.id ?? "");
-	if (!found) throw notFound("pipeline", params.id ?? "");
-	return found;
-}
-
 async function get(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
 	const pipeline = await requirePipeline(context);
 	const yaml = await readNewest(context.environment, pipeline);
 	return json({ ...presentPipeline(pipeline, context.baseUrl), yaml } satisfies WholePipeline);
@@ -70,8 +48,7 @@ async function get(context: Caller): Promise<Response> {
 
 /** POST /pipelines */
 async function create(context: Caller): Promise<Response> {
-	const { url, request, environment, principal, baseUrl } = context;
-	onlyParameters(url, []);
+	const { request, environment, principal, baseUrl } = context;
 	const { name, project, yaml } = validated(pipelineRequest, await parseBoundedJson(await readText(request, MAX_BODY_BYTES)));
 	const made = await createPipeline(environment, { team: principal.team, project, name, actor: actorOf(principal) }, yaml);
 	noted(context, made);
@@ -80,8 +57,7 @@ async function create(context: Caller): Promise<Response> {
 
 /** POST /pipelines/upload: a form with the text as `pipeline`, `file` or `yaml`; a name that is there gets a new version. */
 async function upload(context: Caller): Promise<Response> {
-	const { url, request, environment, principal, baseUrl } = context;
-	onlyParameters(url, []);
+	const { request, environment, principal, baseUrl } = context;
 	if (!isForm(request)) {
 		throw new ApiError("unsupported_media_type", "An upload is a form (multipart/form-data).", {
 			details: { content_type: request.headers.get("Content-Type") },
@@ -124,8 +100,7 @@ async function readUpload(request: Request): Promise<{ yaml: string; filename: s
 
 /** PUT /pipelines/:id: a new version, after the one that it is a change of. */
 async function change(context: Caller): Promise<Response> {
-	const { url, request, environment, principal, baseUrl } = context;
-	onlyParameters(url, []);
+	const { request, environment, principal, baseUrl } = context;
 	const pipeline = await requirePipeline(context);
 	const { yaml, version } = validated(pipelineChange, await parseBoundedJson(await readText(request, MAX_BODY_BYTES)));
 	const changed = await changePipeline(environment, pipeline, { text: yaml, before: version, actor: actorOf(principal) });
@@ -134,28 +109,26 @@ async function change(context: Caller): Promise<Response> {
 }
 
 async function remove(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
 	const pipeline = await requirePipeline(context);
 	await deletePipeline(context.environment, pipeline);
 	log("info", "pipeline removed", { request_id: context.requestId, pipeline: pipeline.id, actor: actorOf(context.principal) });
 	return new Response(null, { status: 204 });
 }
 
+const VERSIONS = { limit: limit(), cursor: numberCursor() };
+
 /** GET /pipelines/:id/versions: newest first. */
-async function versions(context: Caller): Promise<Response> {
-	const { url, environment } = context;
-	onlyParameters(url, ["limit", "cursor"]);
+async function versions(context: Caller & Queried<typeof VERSIONS>): Promise<Response> {
+	const { query, environment } = context;
 	const pipeline = await requirePipeline(context);
-	const limit = integerParameter(url, "limit", { least: 1, most: MAX_LIST_LIMIT, fallback: 20 });
-	const rows = await listVersions(environment.DB, pipeline.id, limit + 1, numberCursor(url));
-	const shown = rows.slice(0, limit);
-	const next_cursor = rows.length > limit ? String(shown.at(-1)?.number) : null;
+	const rows = await listVersions(environment.DB, pipeline.id, query.limit + 1, query.cursor);
+	const shown = rows.slice(0, query.limit);
+	const next_cursor = rows.length > query.limit ? String(shown.at(-1)?.number) : null;
 	return json({ items: shown.map(presentVersion), next_cursor } satisfies Page<PipelineVersion>);
 }
 
 /** GET /pipelines/:id/versions/:number: the text, byte for byte. */
 async function version(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
 	const found = await versionOf(context, await requirePipeline(context), context.params.number ?? "");
 	const etag = `"${found.sha256}"`;
 	const headers = {
@@ -167,14 +140,14 @@ async function version(context: Caller): Promise<Response> {
 	return new Response(await readVersion(context.environment, found), { headers });
 }
 
+const DIFF = { against: integer("the version to compare with; the one before it", { least: 1, most: Number.MAX_SAFE_INTEGER }) };
+
 /** GET /pipelines/:id/versions/:number/diff: what it has changed of the one before, or of another one. */
-async function diff(context: Caller): Promise<Response> {
-	const { url, environment, params } = context;
-	onlyParameters(url, ["against"]);
+async function diff(context: Caller & Queried<typeof DIFF>): Promise<Response> {
+	const { query, environment, params } = context;
 	const pipeline = await requirePipeline(context);
 	const newer = await versionOf(context, pipeline, params.number ?? "");
-	const against = integerParameter(url, "against", { least: 1, most: pipeline.version, fallback: Math.max(1, newer.number - 1) });
-	const older = await requireVersion(environment, pipeline, against);
+	const older = await requireVersion(environment, pipeline, query.against ?? Math.max(1, newer.number - 1));
 	const [before, after] = await Promise.all([readVersion(environment, older), readVersion(environment, newer)]);
 	const name = (number: number) => `${pipeline.name}@${number}`;
 	const patch = createTwoFilesPatch(name(older.number), name(newer.number), before, after, "", "", { timeout: DIFF_MS, context: 3 });
@@ -192,8 +165,7 @@ async function versionOf({ environment }: Caller, pipeline: PipelineRow, number:
 
 /** POST /pipelines/:id/versions/:number/restore: a new version with the text of this one. */
 async function restore(context: Caller): Promise<Response> {
-	const { url, environment, principal, params, baseUrl } = context;
-	onlyParameters(url, []);
+	const { environment, principal, params, baseUrl } = context;
 	const pipeline = await requirePipeline(context);
 	const { number } = await versionOf(context, pipeline, params.number ?? "");
 	const changed = await restoreVersion(environment, pipeline, number, actorOf(principal));
@@ -201,31 +173,16 @@ async function restore(context: Caller): Promise<Response> {
 	return json(presentPipeline(changed, baseUrl));
 }
 
-/** POST /pipelines/:id/trigger: a run of the newest version; the body is a submission without a pipeline. */
-async function trigger(context: Caller): Promise<Response> {
-	onlyParameters(context.url, ["follow"]);
-	const isFollowing = flagParameter(context.url, "follow");
-	const text = await readText(context.request, MAX_PIPELINE_BYTES);
-	return answerSubmitted(context, await triggerPipeline(context, text.trim() === "" ? {} : await parseBoundedJson(text)), isFollowing);
-}
+const TRIGGER = { follow: flag("1: answer with the logs as they are written, and ::exit N as the last line") };
 
-/** @throws ApiError `not_found`, and as a submission does */
-export async function triggerPipeline(
-	context: Pick<Caller, "request" | "environment" | "params" | "principal" | "requestId">,
-	asked: unknown,
-): Promise<Submitted> {
-	const { environment, principal, requestId } = context;
-	const pipeline = await requirePipeline(context);
-	if (typeof asked !== "object" || asked === null || Array.isArray(asked))
-		throw partError("body", "expected a map of what is to be said beside the pipeline", '{"params": {"target": "staging"}}');
-	for (const key of ["pipeline", "run", "project"])
-		if (key in asked) throw partError(key, "is what the pipeline is made of already", "leave it out");
-	const idempotency = await idempotencyOf(context, JSON.stringify(["trigger", pipeline.id, asked]));
-	const by = { kind: "api" as const, actor: actorOf(principal), idempotency };
-	const submit = await storedSubmission(environment, principal.team, pipeline, asked as Record<string, unknown>, by);
-	const answer = unwrap(await dispatcherOf(environment, principal.team).submit(submit));
-	log("info", "pipeline triggered", { request_id: requestId, pipeline: pipeline.id, run: answer.runId, actor: actorOf(principal) });
-	return answer;
+/** POST /pipelines/:id/trigger: a run of the newest version; the body is a submission without a pipeline. */
+async function trigger(context: Caller & Queried<typeof TRIGGER>): Promise<Response> {
+	const text = await readText(context.request, MAX_PIPELINE_BYTES);
+	return answerSubmitted(
+		context,
+		await triggerPipeline(context, text.trim() === "" ? {} : await parseBoundedJson(text)),
+		context.query.follow,
+	);
 }
 
 function noted({ requestId, principal }: Caller, { id, version }: PipelineRow): void {
@@ -233,15 +190,106 @@ function noted({ requestId, principal }: Caller, { id, version }: PipelineRow): 
 }
 
 export const storedPipelineRoutes = [
-	route("GET", "/api/v1/pipelines", ["user"], list),
-	route("POST", "/api/v1/pipelines", ["user"], create),
-	route("POST", "/api/v1/pipelines/upload", ["user"], upload),
-	route("GET", "/api/v1/pipelines/:id", ["user"], get),
-	route("PUT", "/api/v1/pipelines/:id", ["user"], change),
-	route("DELETE", "/api/v1/pipelines/:id", ["user"], remove),
-	route("GET", "/api/v1/pipelines/:id/versions", ["user"], versions),
-	route("GET", "/api/v1/pipelines/:id/versions/:number", ["user"], version),
-	route("GET", "/api/v1/pipelines/:id/versions/:number/diff", ["user"], diff),
-	route("POST", "/api/v1/pipelines/:id/versions/:number/restore", ["user"], restore),
-	route("POST", "/api/v1/pipelines/:id/trigger", ["user"], trigger),
+	route({
+		method: "GET",
+		path: "/api/v1/pipelines",
+		allow: ["user"],
+		description: { summary: "The pipelines that are kept here, by project and name", answers: { 200: listOf(pipelines.storedPipeline) } },
+		query: { project: text("only those of this project") },
+		handle: list,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/pipelines",
+		allow: ["user"],
+		description: { summary: "Keep a pipeline", answers: { 201: pipelines.storedPipeline } },
+		body: pipelines.pipelineRequest,
+		handle: create,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/pipelines/upload",
+		allow: ["user"],
+		description: {
+			summary: "Keep a pipeline, or a new version of it, that comes as a form",
+			content: { "multipart/form-data": "the text as pipeline, file or yaml; name (the file's, if it is not given) and project" },
+			answers: { 200: pipelines.storedPipeline, 201: pipelines.storedPipeline },
+		},
+		handle: upload,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/pipelines/:id",
+		allow: ["user"],
+		description: { summary: "A pipeline with its text", answers: { 200: pipelines.wholePipeline } },
+		handle: get,
+	}),
+	route({
+		method: "PUT",
+		path: "/api/v1/pipelines/:id",
+		allow: ["user"],
+		description: {
+			summary: "A new version, after the one that it is a change of; 409 if there is a newer one",
+			answers: { 200: pipelines.storedPipeline },
+		},
+		body: pipelines.pipelineChange,
+		handle: change,
+	}),
+	route({
+		method: "DELETE",
+		path: "/api/v1/pipelines/:id",
+		allow: ["user"],
+		description: { summary: "Remove a pipeline with its versions; its runs stay", answers: { 204: null } },
+		handle: remove,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/pipelines/:id/versions",
+		allow: ["user"],
+		description: { summary: "The versions of a pipeline, newest first", answers: { 200: listOf(pipelines.pipelineVersion) } },
+		query: VERSIONS,
+		handle: versions,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/pipelines/:id/versions/:number",
+		allow: ["user"],
+		description: {
+			summary: "The text of a version, byte for byte",
+			headers: { "If-None-Match": "its ETag" },
+			answers: { 200: "application/yaml", 304: null },
+		},
+		handle: version,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/pipelines/:id/versions/:number/diff",
+		allow: ["user"],
+		description: { summary: "What a version has changed", answers: { 200: "text/x-diff" } },
+		query: DIFF,
+		handle: diff,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/pipelines/:id/versions/:number/restore",
+		allow: ["user"],
+		description: { summary: "A new version with the text of this one", answers: { 200: pipelines.storedPipeline } },
+		handle: restore,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/pipelines/:id/trigger",
+		allow: ["user"],
+		description: {
+			summary: "Run the newest version",
+			headers: { "Idempotency-Key": "the same key with the same content is the same run, for a day" },
+			content: {
+				"application/json":
+					"what a submission may say beside its pipeline: {params, env, source, branch, changed, runs_on, container, priority}",
+			},
+			answers: { 201: resources.submittedRun, 200: "text/plain" },
+		},
+		query: TRIGGER,
+		handle: trigger,
+	}),
 ];

@@ -1,138 +1,49 @@
-import { ulid } from "ulid";
-import type { PipelineRow, PipelineVersionRow } from "../../schema/database/tables.ts";
-import { checkingPipelineWith, checkingStoredPipeline } from "../../schema/pipeline/validate/parse.ts";
-import { ApiError } from "../../schema/wire/errors.ts";
-import { ID_PREFIXES } from "../../schema/wire/ids.ts";
-import { MAX_PIPELINE_BYTES } from "../../schema/wire/limits.ts";
-import type { Environment } from "../bindings.ts";
-import { sha256 } from "../identity/digest.ts";
-import { withTurn } from "../platform/turns.ts";
-import { findProject } from "../projects/store.ts";
-import { SUBMITTED, type Submit } from "../queue/core/runs/submit.ts";
-import { requireSource } from "../sources/bundles.ts";
-import { addPipeline, addVersion, findVersion, removePipeline } from "./store.ts";
+export { presentPipeline } from "./present.ts";
+export { findPipeline, listPipelines } from "./store.ts";
+export { storedSubmission } from "./versions.ts";
 
-/**
- * Pipelines that are kept here. A version never changes: its text lies in R2 under its own digest, byte for byte as it came. A change adds a version
- * after the one that it is a change of; if there is a newer one by then, it is refused.
- */
+import type { PipelineRow } from "../../schema/database/tables.ts";
+import { notFound } from "../../schema/wire/errors.ts";
+import { partError } from "../http/forms.ts";
+import { actorOf, type RequestContext } from "../http/route.ts";
+import { dispatcherOf } from "../platform/dispatcher.ts";
+import { log } from "../platform/logger.ts";
+import { unwrap } from "../platform/result.ts";
+import type { Submitted } from "../queue/dispatcher.ts";
+import { idempotencyOf } from "../runs/service.ts";
+import { findPipeline } from "./store.ts";
+import { storedSubmission } from "./versions.ts";
 
-/** @throws ApiError as `checkingStoredPipeline` does, `conflict` for a name that is taken */
-export async function createPipeline(
-	environment: Environment,
-	{ team, project, name, actor }: { team: string; project: string; name: string; actor: string },
-	text: string,
-): Promise<PipelineRow> {
-	assertLength(text);
-	await withTurn(checkingStoredPipeline(text), text.length);
-	const version = await keepText(environment, team, text);
-	const id = `${ID_PREFIXES.pipeline}_${ulid()}`;
-	const added = await addPipeline(environment.DB, { id, team, project, name }, { ...version, actor, restores: null });
-	if (added) return added;
-	throw new ApiError("conflict", `The project ${project} has a pipeline ${name} already.`, {
-		suggestions: [`Change that one on its page, or with: windlass pipelines push <file> --name ${name} --project ${project}`],
-	});
+/** Pipelines that are kept here rather than in a repository. */
+
+type Caller = RequestContext<"user">;
+
+/** The pipeline that the path names. @throws ApiError `not_found` */
+export async function requirePipeline({
+	params,
+	environment,
+	principal,
+}: Pick<Caller, "params" | "environment" | "principal">): Promise<PipelineRow> {
+	const found = await findPipeline(environment.DB, principal.team, params.id ?? "");
+	if (!found) throw notFound("pipeline", params.id ?? "");
+	return found;
 }
 
-/** @throws ApiError `too_large` for a text that could not be submitted as a file either */
-function assertLength(text: string): void {
-	if (text.length <= MAX_PIPELINE_BYTES && byteLength(text) <= MAX_PIPELINE_BYTES) return;
-	throw new ApiError("too_large", `A pipeline may have ${MAX_PIPELINE_BYTES} bytes.`, { details: { limit: MAX_PIPELINE_BYTES } });
-}
-
-const byteLength = (text: string) => new TextEncoder().encode(text).byteLength;
-
-/** Adds a version with this text. @throws ApiError as `checkingStoredPipeline` does, `conflict` if `before` is not the newest version any more */
-export async function changePipeline(
-	environment: Environment,
-	pipeline: PipelineRow,
-	{ text, before, actor }: { text: string; before: number; actor: string },
-): Promise<PipelineRow> {
-	assertLength(text);
-	await withTurn(checkingStoredPipeline(text), text.length);
-	const version = await keepText(environment, pipeline.team, text);
-	return added(pipeline, await addVersion(environment.DB, pipeline.id, before, { ...version, actor, restores: null }), before);
-}
-
-/** Adds a version with the text of an earlier one. @throws ApiError `not_found`, `conflict` */
-export async function restoreVersion(environment: Environment, pipeline: PipelineRow, number: number, actor: string): Promise<PipelineRow> {
-	const { sha256: digest, size, key } = await requireVersion(environment, pipeline, number);
-	const restored = { sha256: digest, size, key, actor, restores: number };
-	return added(pipeline, await addVersion(environment.DB, pipeline.id, pipeline.version, restored), pipeline.version);
-}
-
-function added(pipeline: PipelineRow, changed: PipelineRow | null, before: number): PipelineRow {
-	if (changed) return changed;
-	throw new ApiError("conflict", `Version ${before} is not the newest of ${pipeline.name} any more.`, {
-		details: { id: pipeline.id, version: pipeline.version },
-		suggestions: [`Look at the newest version and change that: windlass pipelines show ${pipeline.project}/${pipeline.name}`],
-	});
-}
-
-/** @throws ApiError `not_found` */
-export async function requireVersion(environment: Environment, pipeline: PipelineRow, number: number): Promise<PipelineVersionRow> {
-	const found = await findVersion(environment.DB, pipeline.id, number);
-	if (found) return found;
-	throw new ApiError("not_found", `The pipeline ${pipeline.name} has no version ${number}.`, {
-		details: { id: pipeline.id, version: pipeline.version },
-		suggestions: [`Its newest is ${pipeline.version}.`],
-	});
-}
-
-/** The text of a version, byte for byte. */
-export async function readVersion(environment: Environment, { key }: PipelineVersionRow): Promise<string> {
-	const object = await environment.BUCKET.get(key);
-	if (!object) throw new Error(`the text of a pipeline is not where it should be: ${key}`);
-	// What reads it as text would leave out a mark of the byte order.
-	return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await object.arrayBuffer());
-}
-
-/** The text of the newest version. */
-export async function readNewest(environment: Environment, pipeline: PipelineRow): Promise<string> {
-	return readVersion(environment, await requireVersion(environment, pipeline, pipeline.version));
-}
-
-/** @returns false if it was gone already */
-export async function deletePipeline(environment: Environment, { id }: PipelineRow): Promise<boolean> {
-	const unused = await removePipeline(environment.DB, id);
-	if (unused && unused.length > 0) await environment.BUCKET.delete(unused);
-	return unused !== null;
-}
-
-async function keepText(environment: Environment, team: string, text: string): Promise<{ sha256: string; size: number; key: string }> {
-	const digest = await sha256(text);
-	const key = `pipelines/${team}/${digest}`;
-	await environment.BUCKET.put(key, text);
-	return { sha256: digest, size: byteLength(text), key };
-}
-
-/**
- * The submission of the newest version.
- * @param asked what a submission may say beside its pipeline
- * @throws ApiError as `checkingSubmission` and `requireSource` do
- */
-export async function storedSubmission(
-	environment: Environment,
-	team: string,
-	pipeline: PipelineRow,
-	asked: Record<string, unknown>,
-	by: { kind: "api" | "schedule"; actor: string; idempotency: Submit["idempotency"] },
-): Promise<Submit> {
-	const text = await readNewest(environment, pipeline);
-	const project = await findProject(environment.DB, team, pipeline.project);
-	const repository = project?.repository ? { address: project.repository, branch: project.default_branch } : null;
-	const checked = await withTurn(checkingPipelineWith(text, { ...asked, project: pipeline.project }), text.length);
-	const { pipeline: resolved } = await withTurn(checked.resolving({ repository, event: by.kind, name: pipeline.name }), text.length);
-	await requireSource(environment, team, resolved.source);
-	return {
-		runId: `${ID_PREFIXES.run}_${ulid()}`,
-		pipeline: resolved,
-		definition: await sha256(JSON.stringify(resolved)),
-		project: pipeline.project,
-		trigger: { kind: by.kind, actor: by.actor, delivery: null },
-		commit: null,
-		origin: { ...SUBMITTED, file: `${pipeline.name}@${pipeline.version}` },
-		rerun: null,
-		idempotency: by.idempotency,
-	};
+/** @throws ApiError `not_found`, and as a submission does */
+export async function triggerPipeline(
+	context: Pick<Caller, "request" | "environment" | "params" | "principal" | "requestId">,
+	asked: unknown,
+): Promise<Submitted> {
+	const { environment, principal, requestId } = context;
+	const pipeline = await requirePipeline(context);
+	if (typeof asked !== "object" || asked === null || Array.isArray(asked))
+		throw partError("body", "expected a map of what is to be said beside the pipeline", '{"params": {"target": "staging"}}');
+	for (const key of ["pipeline", "run", "project"])
+		if (key in asked) throw partError(key, "is what the pipeline is made of already", "leave it out");
+	const idempotency = await idempotencyOf(context, JSON.stringify(["trigger", pipeline.id, asked]));
+	const by = { kind: "api" as const, actor: actorOf(principal), idempotency };
+	const submit = await storedSubmission(environment, principal.team, pipeline, asked as Record<string, unknown>, by);
+	const answer = unwrap(await dispatcherOf(environment, principal.team).submit(submit));
+	log("info", "pipeline triggered", { request_id: requestId, pipeline: pipeline.id, run: answer.runId, actor: actorOf(principal) });
+	return answer;
 }

@@ -1,21 +1,21 @@
+import * as z from "zod";
 import type { SlicedWork } from "../../schema/pipeline/syntax/sliced_work.ts";
 import { pipelineJsonSchema } from "../../schema/pipeline/validate/json_schema.ts";
 import { lintingPipeline } from "../../schema/pipeline/validate/lint.ts";
 import { MAX_PIPELINE_BYTES } from "../../schema/wire/limits.ts";
 import type { PipelineCheck } from "../../schema/wire/resources.ts";
+import * as resources from "../../schema/wire/resources.ts";
 import { json } from "../http/answers.ts";
 import { readBytes } from "../http/bodies.ts";
 import { decodingText } from "../http/large_texts.ts";
-import { onlyParameters } from "../http/queries.ts";
 import { type RequestContext, route } from "../http/route.ts";
 import { withTurn } from "../platform/turns.ts";
-import { EVERYONE } from "../system/health.ts";
+import { EVERYONE } from "../system/service.ts";
 
 /** What there is to say of pipelines without running them. */
 
 /** POST /pipelines/validate: every fault of a pipeline, or the jobs that it would make. */
-async function validate({ request, url }: RequestContext<"user" | "host">): Promise<Response> {
-	onlyParameters(url, []);
+async function validate({ request }: RequestContext<"user" | "host">): Promise<Response> {
 	const bytes = await readBytes(request, MAX_PIPELINE_BYTES);
 	return json(await withTurn(lintingBody(bytes), bytes.byteLength));
 }
@@ -30,6 +30,23 @@ function schema(): Response {
 }
 
 export const pipelineRoutes = [
-	route("POST", "/api/v1/pipelines/validate", ["user", "host"], validate),
-	route("GET", "/schema/pipeline.json", EVERYONE, schema),
+	route({
+		method: "POST",
+		path: "/api/v1/pipelines/validate",
+		allow: ["user", "host"],
+		description: {
+			summary: "Every fault of a pipeline or submission, or the jobs that it would make",
+			content: { "application/yaml": "a pipeline or a submission", "application/json": "the same" },
+			answers: { 200: resources.pipelineCheck },
+		},
+		handle: validate,
+	}),
+	route({
+		method: "GET",
+		path: "/schema/pipeline.json",
+		allow: EVERYONE,
+		description: { summary: "The pipeline language as JSON Schema", answers: { 200: z.record(z.string(), z.unknown()) } },
+		ignoresUnknown: true,
+		handle: schema,
+	}),
 ];

@@ -1,12 +1,19 @@
+import * as resources from "../../schema/wire/resources.ts";
 import { json } from "../http/answers.ts";
-import { onlyParameters } from "../http/queries.ts";
 import { type RequestContext, route } from "../http/route.ts";
 import { sweeperOf } from "./sweeper.ts";
 
 /** POST /retention/sweep: removes now what would be removed within the hour. */
-async function sweep({ url, environment }: RequestContext<"user" | "host">): Promise<Response> {
-	onlyParameters(url, []);
+async function sweep({ environment }: RequestContext<"user" | "host">): Promise<Response> {
 	return json(await sweeperOf(environment).sweep());
 }
 
-export const retentionRoutes = [route("POST", "/api/v1/retention/sweep", ["user", "host"], sweep)];
+export const retentionRoutes = [
+	route({
+		method: "POST",
+		path: "/api/v1/retention/sweep",
+		allow: ["user", "host"],
+		description: { summary: "Remove now everything whose time is over", answers: { 200: resources.swept } },
+		handle: sweep,
+	}),
+];

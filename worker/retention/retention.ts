@@ -1,17 +1,16 @@
 import { LEASE_TOKEN_MS } from "../../schema/wire/limits.ts";
 import type { Swept } from "../../schema/wire/resources.ts";
-import { objectKeys } from "../artifacts/objects.ts";
-import { forgetUploads, uploadsBefore } from "../artifacts/store.ts";
+import { forgetUploads, objectKeys, uploadsBefore } from "../artifacts/service.ts";
 import type { Environment } from "../bindings.ts";
 import { deleteSessionsBefore } from "../identity/sessions_store.ts";
-import { indexKeyOf } from "../logs/line_counter.ts";
+import { indexKeyOf } from "../logs/service.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { readRetention } from "../platform/settings.ts";
-import { projectsWithRetention } from "../projects/store.ts";
 import type { Holdings } from "../queue/core/reads.ts";
-import { forgetTests } from "../test_results/store.ts";
-import { removeDeliveriesBefore } from "../webhooks/store.ts";
-import { deleteObjects, removeRun } from "./remove_run.ts";
+import { projectsWithRetention } from "../record/projects.ts";
+import { deleteObjects, removeRun } from "../runs/service.ts";
+import { forgetTests } from "../test_results/service.ts";
+import { removeDeliveriesBefore } from "../webhooks/service.ts";
 import {
 	artifactsBefore,
 	artifactsExpiredBefore,

@@ -1,27 +1,11 @@
 import { type AnyColumn, and, asc, eq, exists, inArray, isNotNull, isNull, lt, notExists, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { encodeTime } from "ulid";
-import {
-	type ArtifactRow,
-	artifacts,
-	attempts,
-	definitions,
-	events,
-	jobs,
-	runs,
-	signInLinks,
-	sources,
-	testResults,
-} from "../../schema/database/tables.ts";
+import { artifacts, attempts, runs, signInLinks, sources } from "../../schema/database/tables.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import { notAmong } from "../record/not_among.ts";
+import type { StoredArtifact } from "../runs/service.ts";
 import type { Term } from "./terms.ts";
-
-/** What retention finds and removes in the record. Only runs that have left the queue are touched: nobody else writes their rows then. */
-
-/** All but these; any number of them in one parameter. */
-export function notAmong(column: AnyColumn, values: readonly string[]): SQL {
-	return sql`${column} NOT IN (SELECT value FROM json_each(${JSON.stringify(values)}))`;
-}
 
 /** The runs that a term is about, as a condition on a run. */
 function isMeant(term: Term): SQL | undefined {
@@ -47,9 +31,6 @@ function isOfMeant(db: D1Database, runId: AnyColumn, term: Term): SQL | undefine
 		)
 	);
 }
-
-/** Where a file lies. */
-type StoredArtifact = Pick<ArtifactRow, "key" | "size" | "part_bytes">;
 
 /** Runs that ended before this time, oldest first. */
 export async function runsEndedBefore(
@@ -79,44 +60,6 @@ export async function comparisonsEndedBefore(
 		.where(and(sql`${runs.kind} = 'comparison'`, lt(runs.finished_at, before), notAmong(runs.id, held)))
 		.orderBy(asc(runs.finished_at))
 		.limit(limit);
-}
-
-/** The R2 objects of a run: its logs and its artifacts. */
-export async function objectsOfRun(db: D1Database, runId: string): Promise<{ logs: string[]; artifacts: StoredArtifact[] }> {
-	const d1 = drizzle(db);
-	const [logRows, artifactRows] = await d1.batch([
-		d1
-			.select({ key: attempts.log_key })
-			.from(attempts)
-			.where(and(eq(attempts.run_id, runId), isNotNull(attempts.log_key))),
-		d1
-			.select({ key: artifacts.key, size: artifacts.size, part_bytes: artifacts.part_bytes })
-			.from(artifacts)
-			.where(and(eq(artifacts.run_id, runId), isNull(artifacts.expired_at))),
-	]);
-	return { logs: logRows.map(({ key }) => key as string), artifacts: artifactRows };
-}
-
-/** Removes every row of a run, in one transaction, and its definition if no other run has the same. */
-export async function removeRunRows(db: D1Database, runId: string): Promise<void> {
-	const d1 = drizzle(db);
-	const [run] = await d1.select({ definition: runs.definition }).from(runs).where(eq(runs.id, runId));
-	await d1.batch([
-		d1.delete(testResults).where(eq(testResults.run_id, runId)),
-		d1.delete(events).where(eq(events.run_id, runId)),
-		d1.delete(artifacts).where(eq(artifacts.run_id, runId)),
-		d1.delete(attempts).where(eq(attempts.run_id, runId)),
-		d1.delete(jobs).where(eq(jobs.run_id, runId)),
-		d1.delete(runs).where(eq(runs.id, runId)),
-		d1
-			.delete(definitions)
-			.where(
-				and(
-					eq(definitions.digest, run?.definition ?? ""),
-					notExists(d1.select({ one: sql`1` }).from(runs).where(eq(runs.definition, definitions.digest))),
-				),
-			),
-	]);
 }
 
 /** Attempts that ended before this time and whose log is still there. */

@@ -3,7 +3,7 @@ import type { Swept } from "../../schema/wire/resources.ts";
 import type { Environment } from "../bindings.ts";
 import { errorFields, log, setLogLevel } from "../platform/logger.ts";
 import { SWEEPER_NAME } from "../platform/settings.ts";
-import { resumeDeliveries } from "../webhooks/take_delivery.ts";
+import { resumeDeliveries } from "../webhooks/service.ts";
 import { applyRetention } from "./retention.ts";
 
 const EVERY_MS = 60 * 60_000;

@@ -4,11 +4,10 @@ import type { FollowedFormat } from "../../schema/wire/log_formats.ts";
 import { exitCodeOf } from "../../schema/wire/run_exit_codes.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
 import type { Environment } from "../bindings.ts";
-import { FollowedText } from "../logs/followed_text.ts";
-import { readLog } from "../logs/reader.ts";
+import { FollowedText, readLog } from "../logs/service.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
+import { findRun, type RunRecord } from "../record/runs.ts";
 import { PrefixedLines, WritersTurn } from "./prefixed_lines.ts";
-import { findRun, type RunRecord } from "./store.ts";
 
 /**
  * A run as text: the logs of its jobs as they are written, and `::exit N` as the last line. What one job writes comes byte for byte

@@ -3,28 +3,27 @@ import { readDefinition } from "../../schema/pipeline/resolve/resolved.ts";
 import { ancestorsOf } from "../../schema/pipeline/validate/graph.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
-import { type RerunRequest, rerunRequest } from "../../schema/wire/resources.ts";
+import type { RerunRequest, rerunRequest } from "../../schema/wire/resources.ts";
+import * as resources from "../../schema/wire/resources.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
-import { readJson } from "../http/bodies.ts";
-import { onlyParameters } from "../http/queries.ts";
-import { actorOf, type RequestContext, route } from "../http/route.ts";
+import { actorOf, type Bodied, type RequestContext, route } from "../http/route.ts";
 import { sha256 } from "../identity/digest.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import type { Rerun, RunCommit } from "../queue/core/runs/submit.ts";
-import { touchSource } from "../sources/store.ts";
-import { answerSubmitted, idempotencyOf, requireRun, type SubmittingContext } from "./api.ts";
-import { findDefinition, type RunRecord } from "./store.ts";
+import { requireRun } from "../record/require.ts";
+import { findDefinition, type RunRecord } from "../record/runs.ts";
+import { touchSource } from "../sources/service.ts";
+import { answerSubmitted, idempotencyOf, type SubmittingContext } from "./service.ts";
 
 /** Repeating a run: the same pipeline, parameters and commit, all of it or what is left to do. */
 
 type Caller = RequestContext<"user" | "host">;
 
 /** POST /runs/:id/rerun */
-async function rerun(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
-	const body = await readJson(context.request, rerunRequest);
+async function rerun(context: Caller & Bodied<typeof rerunRequest>): Promise<Response> {
+	const body = await context.readBody();
 	return answerSubmitted(context, await rerunOf(context, body));
 }
 
@@ -120,4 +119,17 @@ function hasGoneWrong(job: RunRecord["jobs"][number]): boolean {
 	return job.state !== "succeeded" && !(job.state === "skipped" && (job.reason_code === "condition" || job.reason_code === "need_failed"));
 }
 
-export const rerunRoutes = [route("POST", "/api/v1/runs/:id/rerun", ["user", "host"], rerun)];
+export const rerunRoutes = [
+	route({
+		method: "POST",
+		path: "/api/v1/runs/:id/rerun",
+		allow: ["user", "host"],
+		description: {
+			summary: "Repeat a run with the same pipeline, parameters and commit: all of it, what has failed, or one job",
+			headers: { "Idempotency-Key": "the same key is the same run, for a day" },
+			answers: { 201: resources.submittedRun },
+		},
+		body: resources.rerunRequest,
+		handle: rerun,
+	}),
+];

@@ -15,8 +15,8 @@ import { decodingText } from "../http/large_texts.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { unwrap } from "../platform/result.ts";
 import { withTurn } from "../platform/turns.ts";
-import { findProject } from "../projects/store.ts";
-import { requireSource, storeSource } from "../sources/bundles.ts";
+import { findProject } from "../record/projects.ts";
+import { requireSource, storeSource } from "../sources/service.ts";
 
 /** What POST /runs takes: a pipeline or a submission as JSON or YAML, or a form with the same names as parts. */
 

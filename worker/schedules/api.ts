@@ -2,25 +2,24 @@ import { ulid } from "ulid";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import type { Page } from "../../schema/wire/resources.ts";
-import { type Schedule, scheduleChange, scheduleRequest } from "../../schema/wire/schedules.ts";
+import type { Schedule, scheduleChange, scheduleRequest } from "../../schema/wire/schedules.ts";
+import * as schedules from "../../schema/wire/schedules.ts";
 import { json } from "../http/answers.ts";
-import { readJson } from "../http/bodies.ts";
-import { onlyParameters } from "../http/queries.ts";
-import { actorOf, type RequestContext, route } from "../http/route.ts";
-import { findPipeline } from "../pipelines/store.ts";
+import { listOf } from "../http/pages.ts";
+import type { RequestContext } from "../http/route.ts";
+import { actorOf, type Bodied, route } from "../http/route.ts";
+import { findPipeline } from "../pipelines/service.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
-import { requireProject } from "../projects/api.ts";
-import { presentSchedule } from "../runs/present.ts";
-
-/** Times at which something of a project is run. */
+import { requireProject } from "../record/require.ts";
+import { presentSchedule } from "./present.ts";
+import { pauseSchedule } from "./service.ts";
 
 type Caller = RequestContext<"user">;
 
 /** GET /projects/:name/schedules */
 async function list(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
 	const { name } = await requireProject(context);
 	const rows = await dispatcherOf(context.environment, context.principal.team).listSchedules(name);
 	const now = Date.now();
@@ -28,11 +27,10 @@ async function list(context: Caller): Promise<Response> {
 }
 
 /** POST /projects/:name/schedules */
-async function create(context: Caller): Promise<Response> {
-	const { url, request, environment, principal, requestId } = context;
-	onlyParameters(url, []);
+async function create(context: Caller & Bodied<typeof scheduleRequest>): Promise<Response> {
+	const { readBody, environment, principal, requestId } = context;
 	const project = await requireProject(context);
-	const wanted = await readJson(request, scheduleRequest);
+	const wanted = await readBody();
 	if (wanted.pipeline !== null) {
 		const pipeline = await findPipeline(environment.DB, principal.team, wanted.pipeline);
 		if (pipeline?.project !== project.name) throw notFound("pipeline", wanted.pipeline);
@@ -48,37 +46,58 @@ async function create(context: Caller): Promise<Response> {
 	return json(presentSchedule(row, Date.now()), 201, { Location: `/api/v1/schedules/${row.id}` });
 }
 
-async function get({ url, params, environment, principal }: Caller): Promise<Response> {
-	onlyParameters(url, []);
+async function get({ params, environment, principal }: Caller): Promise<Response> {
 	return json(presentSchedule(unwrap(await dispatcherOf(environment, principal.team).findSchedule(params.id ?? "")), Date.now()));
 }
 
 /** PATCH /schedules/:id */
-async function change(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
-	const { paused } = await readJson(context.request, scheduleChange);
+async function change(context: Caller & Bodied<typeof scheduleChange>): Promise<Response> {
+	const { paused } = await context.readBody();
 	return json(await pauseSchedule(context, paused));
 }
 
-/** @throws ApiError `not_found` */
-export async function pauseSchedule({ params, environment, principal, requestId }: Caller, isPaused: boolean): Promise<Schedule> {
-	const by = isPaused ? actorOf(principal) : null;
-	const row = unwrap(await dispatcherOf(environment, principal.team).pauseSchedule(params.id ?? "", by));
-	log("info", isPaused ? "schedule paused" : "schedule goes on", { request_id: requestId, schedule: row.id, actor: actorOf(principal) });
-	return presentSchedule(row, Date.now());
-}
-
-async function remove({ url, params, environment, principal, requestId }: Caller): Promise<Response> {
-	onlyParameters(url, []);
+async function remove({ params, environment, principal, requestId }: Caller): Promise<Response> {
 	unwrap(await dispatcherOf(environment, principal.team).removeSchedule(params.id ?? ""));
 	log("info", "schedule removed", { request_id: requestId, schedule: params.id, actor: actorOf(principal) });
 	return new Response(null, { status: 204 });
 }
 
 export const scheduleRoutes = [
-	route("GET", "/api/v1/projects/:name/schedules", ["user"], list),
-	route("POST", "/api/v1/projects/:name/schedules", ["user"], create),
-	route("GET", "/api/v1/schedules/:id", ["user"], get),
-	route("PATCH", "/api/v1/schedules/:id", ["user"], change),
-	route("DELETE", "/api/v1/schedules/:id", ["user"], remove),
+	route({
+		method: "GET",
+		path: "/api/v1/projects/:name/schedules",
+		allow: ["user"],
+		description: { summary: "The schedules of a project", answers: { 200: listOf(schedules.schedule) } },
+		handle: list,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/projects/:name/schedules",
+		allow: ["user"],
+		description: { summary: "Make a schedule", answers: { 201: schedules.schedule } },
+		body: schedules.scheduleRequest,
+		handle: create,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/schedules/:id",
+		allow: ["user"],
+		description: { summary: "A schedule, and when it comes next", answers: { 200: schedules.schedule } },
+		handle: get,
+	}),
+	route({
+		method: "PATCH",
+		path: "/api/v1/schedules/:id",
+		allow: ["user"],
+		description: { summary: "Pause a schedule, or let it go on", answers: { 200: schedules.schedule } },
+		body: schedules.scheduleChange,
+		handle: change,
+	}),
+	route({
+		method: "DELETE",
+		path: "/api/v1/schedules/:id",
+		allow: ["user"],
+		description: { summary: "Remove a schedule that was made here", answers: { 204: null } },
+		handle: remove,
+	}),
 ];

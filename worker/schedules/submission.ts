@@ -1,12 +1,10 @@
 import { notFound } from "../../schema/wire/errors.ts";
-import type { Trigger } from "../../schema/wire/triggers.ts";
 import type { Environment } from "../bindings.ts";
-import { discoverySubmission } from "../discovery/submit_discovery.ts";
-import { storedSubmission } from "../pipelines/service.ts";
-import { findPipeline } from "../pipelines/store.ts";
-import { findProject } from "../projects/store.ts";
+import { discoverySubmission, ofBranch } from "../discovery/service.ts";
+import { findPipeline, storedSubmission } from "../pipelines/service.ts";
 import type { ScheduleRow } from "../queue/core/discovery/schedules.ts";
 import type { Submit } from "../queue/core/runs/submit.ts";
+import { findProject } from "../record/projects.ts";
 
 /** Who is named for what a schedule makes. */
 const ACTOR = "a schedule";
@@ -37,9 +35,4 @@ export async function scheduledSubmission(environment: Environment, team: string
 		{ file: schedule.file, params },
 		{ delivery: null, idempotency },
 	);
-}
-
-/** A trigger that means a branch, wherever that is when it is looked at. */
-export function ofBranch(kind: "schedule" | "manual", branch: string, actor: string): Trigger {
-	return { kind, ref: `refs/heads/${branch}`, branch, tag: null, sha: null, before: null, message: null, pull_request: null, actor };
 }

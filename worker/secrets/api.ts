@@ -2,44 +2,57 @@ import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { projectName } from "../../schema/wire/projects.ts";
 import type { Page } from "../../schema/wire/resources.ts";
 import { SECRET_NAME, SECRET_NAME_FAULT } from "../../schema/wire/secret_names.ts";
-import { type Rotation, type Secret, secretRequest } from "../../schema/wire/secrets.ts";
+import type { Rotation, Secret, secretRequest } from "../../schema/wire/secrets.ts";
+import * as secrets from "../../schema/wire/secrets.ts";
 import { json } from "../http/answers.ts";
-import { readJson } from "../http/bodies.ts";
-import { invalidParameter, onlyParameters } from "../http/queries.ts";
-import { actorOf, type RequestContext, route } from "../http/route.ts";
+import { listOf } from "../http/pages.ts";
+import { invalidParameter, type Parameter } from "../http/parameters.ts";
+import { actorOf, type Bodied, type Queried, type RequestContext, route } from "../http/route.ts";
 import { log } from "../platform/logger.ts";
-import { listSecrets, putSecret, removeSecret, rotateSecrets, type SecretPlace } from "./service.ts";
+import { listSecrets, putSecret, removeSecret, rotateSecrets, type SecretPlace } from "./vault.ts";
 
 /** Secrets can be set, listed, removed and encrypted anew. No route gives a value back. */
 
 type Caller = RequestContext<"user">;
 
-async function list({ url, environment, principal }: Caller): Promise<Response> {
-	onlyParameters(url, ["project"]);
-	const items = await listSecrets(environment.DB, principal.team, projectParameter(url));
+/** The name of a project; null when it is not given. */
+function projectOf(description: string): Parameter<string | null> {
+	return {
+		description,
+		schema: projectName,
+		read(given) {
+			if (given === null || projectName.safeParse(given).success) return given;
+			throw invalidParameter("project", `${JSON.stringify(given.slice(0, 100))} is not the name of a project`, "for example project=web");
+		},
+	};
+}
+
+const LIST = { project: projectOf("only those that jobs of this project can have") };
+
+async function list({ query, environment, principal }: Caller & Queried<typeof LIST>): Promise<Response> {
+	const items = await listSecrets(environment.DB, principal.team, query.project);
 	return json({ items, next_cursor: null } satisfies Page<Secret>);
 }
 
-async function put({ request, url, params, environment, principal, requestId }: Caller): Promise<Response> {
-	onlyParameters(url, []);
+async function put({ readBody, params, environment, principal, requestId }: Caller & Bodied<typeof secretRequest>): Promise<Response> {
 	const name = nameOf(params);
-	const { value, project } = await readJson(request, secretRequest);
+	const { value, project } = await readBody();
 	const { secret, isNew } = await putSecret(environment, { team: principal.team, project: project ?? null, name }, value);
 	log("info", "secret set", { request_id: requestId, actor: actorOf(principal), name, project: project ?? null });
 	return json(secret, isNew ? 201 : 200);
 }
 
-async function remove({ url, params, environment, principal, requestId }: Caller): Promise<Response> {
-	onlyParameters(url, ["project"]);
-	const place: SecretPlace = { team: principal.team, project: projectParameter(url), name: nameOf(params) };
+const REMOVE = { project: projectOf("the project that it is for; without it that of every project") };
+
+async function remove({ query, params, environment, principal, requestId }: Caller & Queried<typeof REMOVE>): Promise<Response> {
+	const place: SecretPlace = { team: principal.team, project: query.project, name: nameOf(params) };
 	if (!(await removeSecret(environment.DB, place))) throw notFound("secret", place.name);
 	log("info", "secret removed", { request_id: requestId, actor: actorOf(principal), name: place.name, project: place.project });
 	return new Response(null, { status: 204 });
 }
 
 /** POST /secrets/rotate: a new key for all of them. */
-async function rotate({ url, environment, principal, requestId }: RequestContext<"user" | "host">): Promise<Response> {
-	onlyParameters(url, []);
+async function rotate({ environment, principal, requestId }: RequestContext<"user" | "host">): Promise<Response> {
 	const secrets = await rotateSecrets(environment, principal.team);
 	log("info", "secrets encrypted anew", { request_id: requestId, actor: actorOf(principal), secrets });
 	return json({ secrets } satisfies Rotation);
@@ -52,15 +65,36 @@ function nameOf({ name = "" }: Record<string, string>): string {
 	});
 }
 
-function projectParameter(url: URL): string | null {
-	const project = url.searchParams.get("project");
-	if (project === null || projectName.safeParse(project).success) return project;
-	throw invalidParameter("project", `${JSON.stringify(project.slice(0, 100))} is not the name of a project`, "for example project=web");
-}
-
 export const secretRoutes = [
-	route("GET", "/api/v1/secrets", ["user"], list),
-	route("POST", "/api/v1/secrets/rotate", ["user", "host"], rotate),
-	route("PUT", "/api/v1/secrets/:name", ["user"], put),
-	route("DELETE", "/api/v1/secrets/:name", ["user"], remove),
+	route({
+		method: "GET",
+		path: "/api/v1/secrets",
+		allow: ["user"],
+		description: { summary: "The names of secrets; never their values", answers: { 200: listOf(secrets.secret) } },
+		query: LIST,
+		handle: list,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/secrets/rotate",
+		allow: ["user", "host"],
+		description: { summary: "Encrypt every secret anew, with a new key", answers: { 200: secrets.rotation } },
+		handle: rotate,
+	}),
+	route({
+		method: "PUT",
+		path: "/api/v1/secrets/:name",
+		allow: ["user"],
+		description: { summary: "Keep a secret, in place of the one before", answers: { 200: secrets.secret, 201: secrets.secret } },
+		body: secrets.secretRequest,
+		handle: put,
+	}),
+	route({
+		method: "DELETE",
+		path: "/api/v1/secrets/:name",
+		allow: ["user"],
+		description: { summary: "Remove a secret", answers: { 204: null } },
+		query: REMOVE,
+		handle: remove,
+	}),
 ];

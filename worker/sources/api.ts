@@ -2,10 +2,10 @@ import type { SourceRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { MAX_SOURCE_BYTES } from "../../schema/wire/limits.ts";
 import type { UploadedSource } from "../../schema/wire/resources.ts";
+import * as resources from "../../schema/wire/resources.ts";
 import { json } from "../http/answers.ts";
 import { lengthOf } from "../http/bodies.ts";
 import { assertNotEncoded } from "../http/encoded_body.ts";
-import { onlyParameters } from "../http/queries.ts";
 import { type RequestContext, route } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { unwrap } from "../platform/result.ts";
@@ -15,8 +15,7 @@ import { findSource } from "./store.ts";
 type Caller = RequestContext<"user" | "host">;
 
 /** PUT /sources: a tar archive, with gzip or without, that a submission can name as its source. */
-async function upload({ request, url, environment, principal }: Caller): Promise<Response> {
-	onlyParameters(url, []);
+async function upload({ request, environment, principal }: Caller): Promise<Response> {
 	assertNotEncoded(request);
 	const size = lengthOf(request, MAX_SOURCE_BYTES);
 	unwrap(await dispatcherOf(environment, principal.team).checkRoom());
@@ -26,8 +25,7 @@ async function upload({ request, url, environment, principal }: Caller): Promise
 	return json(presentSource(source), 201, { Location: `/api/v1/sources/${source.id}` });
 }
 
-async function get({ url, environment, principal, params }: Caller): Promise<Response> {
-	onlyParameters(url, []);
+async function get({ environment, principal, params }: Caller): Promise<Response> {
 	const source = await findSource(environment.DB, principal.team, params.id ?? "");
 	if (!source) throw notFound("source", params.id ?? "");
 	return json(presentSource(source));
@@ -38,6 +36,23 @@ function presentSource({ id, size, sha256, entries, unpacked_bytes }: SourceRow)
 }
 
 export const sourceRoutes = [
-	route("PUT", "/api/v1/sources", ["user", "host"], upload),
-	route("GET", "/api/v1/sources/:id", ["user", "host"], get),
+	route({
+		method: "PUT",
+		path: "/api/v1/sources",
+		allow: ["user", "host"],
+		description: {
+			summary: "Upload a tar archive (with gzip or without) that a submission can name as its source",
+			headers: { "Content-Length": "needed" },
+			content: { "application/octet-stream": "the archive" },
+			answers: { 201: resources.uploadedSource },
+		},
+		handle: upload,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/sources/:id",
+		allow: ["user", "host"],
+		description: { summary: "An uploaded source", answers: { 200: resources.uploadedSource } },
+		handle: get,
+	}),
 ];

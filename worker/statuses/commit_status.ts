@@ -4,10 +4,10 @@ import type { Environment } from "../bindings.ts";
 import { NotSent, type Outgoing, send } from "../outbound/send.ts";
 import { log } from "../platform/logger.ts";
 import { linkBase } from "../platform/settings.ts";
-import { findProject, isRepositoryOf } from "../projects/store.ts";
 import type { Effect } from "../queue/core/effects/effects.ts";
+import { findProject, isRepositoryOf } from "../record/projects.ts";
 import { readSecrets } from "../secrets/service.ts";
-import { type Forge, forgeOf } from "../webhooks/forge.ts";
+import { type Forge, forgeOf } from "../webhooks/service.ts";
 import { noticeAcceptance, noticeRejection } from "./status_notices.ts";
 import { statusContext, statusDescription } from "./status_text.ts";
 

@@ -1,11 +1,20 @@
 import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import * as z from "zod";
 import { PROTOCOL_VERSION } from "../../schema/wire/limits.ts";
 import { json } from "../http/answers.ts";
 import { type RequestContext, route } from "../http/route.ts";
 import { DEFAULT_TEAM } from "../identity/principal.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { VERSION } from "../platform/version.ts";
+
+const LIVE = z.object({ status: z.string() });
+const READINESS = z.object({
+	status: z.enum(["ready", "not ready"]),
+	problems: z.array(z.string()),
+	outbox_waiting: z.number().nullable(),
+});
+const VERSIONS = z.object({ name: z.string(), version: z.string(), protocol: z.number() });
 
 /** GET /healthz: the process answers. */
 function healthz(): Response {
@@ -45,8 +54,36 @@ function version(): Response {
 export const EVERYONE = ["anyone", "user", "registration", "agent", "lease", "host"] as const;
 
 export const healthRoutes = [
-	route("GET", "/healthz", EVERYONE, healthz),
-	route("GET", "/readyz", EVERYONE, readyz),
-	route("GET", "/version", EVERYONE, version),
-	route("GET", "/api/v1/version", EVERYONE, version),
+	route({
+		method: "GET",
+		path: "/healthz",
+		allow: EVERYONE,
+		description: { summary: "The process answers", answers: { 200: LIVE } },
+		ignoresUnknown: true,
+		handle: healthz,
+	}),
+	route({
+		method: "GET",
+		path: "/readyz",
+		allow: EVERYONE,
+		description: { summary: "Queue and record can be reached, and nothing needs a person", answers: { 200: READINESS, 503: READINESS } },
+		ignoresUnknown: true,
+		handle: readyz,
+	}),
+	route({
+		method: "GET",
+		path: "/version",
+		allow: EVERYONE,
+		description: { summary: "What this is", answers: { 200: VERSIONS } },
+		ignoresUnknown: true,
+		handle: version,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/version",
+		allow: EVERYONE,
+		description: { summary: "What this is", answers: { 200: VERSIONS } },
+		ignoresUnknown: true,
+		handle: version,
+	}),
 ];

@@ -1,8 +1,7 @@
 import * as z from "zod";
-import { readJson } from "../http/bodies.ts";
-import { type RequestContext, route } from "../http/route.ts";
+import { type Bodied, type RequestContext, route } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
-import { resumeDeliveries } from "../webhooks/take_delivery.ts";
+import { resumeDeliveries } from "../webhooks/service.ts";
 
 /** Why nothing new is to be accepted; null if there is room. */
 const diskNote = z.strictObject({ fault: z.string().max(500).nullable() });
@@ -14,8 +13,8 @@ async function prepare({ environment, principal }: RequestContext<"host">): Prom
 }
 
 /** Called after each start, and when the disk has become too full for new work, or has room again: then what forges have delivered meanwhile goes on. */
-async function noteDisk({ request, environment, principal }: RequestContext<"host">): Promise<Response> {
-	const { fault } = await readJson(request, diskNote);
+async function noteDisk({ readBody, environment, principal }: RequestContext<"host"> & Bodied<typeof diskNote>): Promise<Response> {
+	const { fault } = await readBody();
 	await dispatcherOf(environment, principal.team).noteDisk(fault);
 	if (fault === null) await resumeDeliveries(environment, Date.now());
 	return new Response(null, { status: 204 });
@@ -28,7 +27,7 @@ async function prepareStop({ environment, principal }: RequestContext<"host">): 
 }
 
 export const hostRoutes = [
-	route("POST", "/api/v1/host/prepare", ["host"], prepare),
-	route("POST", "/api/v1/host/disk", ["host"], noteDisk),
-	route("POST", "/api/v1/host/planned-stop", ["host"], prepareStop),
+	route({ method: "POST", path: "/api/v1/host/prepare", allow: ["host"], handle: prepare }),
+	route({ method: "POST", path: "/api/v1/host/disk", allow: ["host"], body: diskNote, handle: noteDisk }),
+	route({ method: "POST", path: "/api/v1/host/planned-stop", allow: ["host"], handle: prepareStop }),
 ];

@@ -1,48 +1,48 @@
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
-import { MAX_SUMMARY_BYTES } from "../../schema/wire/limits.ts";
-import { ownArtifactPath } from "../../schema/wire/paths.ts";
 import type { TestHistory } from "../../schema/wire/resources.ts";
-import { readArtifact } from "../artifacts/objects.ts";
-import type { Environment } from "../bindings.ts";
+import * as resources from "../../schema/wire/resources.ts";
 import { json } from "../http/answers.ts";
-import { integerParameter, numberCursor, onlyParameters, wordParameter } from "../http/queries.ts";
-import { type RequestContext, route } from "../http/route.ts";
-import { requireJob } from "../jobs/api.ts";
-import { requireRun } from "../runs/api.ts";
-import { findArtifact } from "../runs/store.ts";
+import { integer, limit, numberCursor, oneOf, text } from "../http/parameters.ts";
+import { type Queried, type RequestContext, route } from "../http/route.ts";
+import { requireJob, requireRun } from "../record/require.ts";
 import { testsOfRun } from "./run_tests.ts";
+import { readSummary } from "./service.ts";
 import { historyOf } from "./store.ts";
 
 /** What jobs say of themselves: tests, coverage, summaries. */
 
 type Caller = RequestContext<"user" | "host">;
 
-const STATES = ["failed", "passed", "skipped", "flaky"] as const;
-const MOST_CASES = 1000;
+const LIST = {
+	state: oneOf("which cases (failed)", ["failed", "passed", "skipped", "flaky"]),
+	from: integer("how many of them to pass over", { least: 0, most: 1_000_000, fallback: 0 }),
+	limit: limit(100, 1000),
+};
 
 /** GET /runs/:id/tests: totals, the failed cases (or those of another state), the slowest, the flaky, the coverage. */
-async function list(context: Caller): Promise<Response> {
-	const { url, environment } = context;
-	onlyParameters(url, ["state", "from", "limit"]);
+async function list(context: Caller & Queried<typeof LIST>): Promise<Response> {
 	const record = await requireRun(context);
-	const filter = {
-		state: wordParameter(url, "state", STATES) ?? "failed",
-		from: integerParameter(url, "from", { least: 0, most: 1_000_000, fallback: 0 }),
-		count: integerParameter(url, "limit", { least: 1, most: MOST_CASES, fallback: 100 }),
-	};
-	return json(await testsOfRun(environment, record, filter));
+	const { state, from, limit } = context.query;
+	return json(await testsOfRun(context.environment, record, { state: state ?? "failed", from, count: limit }));
 }
 
+const HISTORY = {
+	project: text("its project (adhoc)"),
+	pipeline: text("its pipeline"),
+	suite: text("its suite"),
+	name: text("its name"),
+	limit: limit(50),
+	cursor: numberCursor(),
+};
+
 /** GET /tests/history: how one test went over time, newest first. */
-async function history({ url, environment, principal }: Caller): Promise<Response> {
-	onlyParameters(url, ["project", "pipeline", "suite", "name", "limit", "cursor"]);
-	const word = (name: string, fallback: string | null) => {
-		const value = url.searchParams.get(name) ?? fallback;
+async function history({ query, environment, principal }: Caller & Queried<typeof HISTORY>): Promise<Response> {
+	const { limit } = query;
+	const word = (name: "project" | "pipeline" | "suite" | "name", fallback: string | null) => {
+		const value = query[name] ?? fallback;
 		if (value === null) throw new ApiError("malformed", `The parameter ${name} is missing.`, { details: { parameter: name } });
 		return value;
 	};
-	const limit = integerParameter(url, "limit", { least: 1, most: 200, fallback: 50 });
-	const before = numberCursor(url);
 	const test = {
 		team: principal.team,
 		project: word("project", "adhoc"),
@@ -50,15 +50,14 @@ async function history({ url, environment, principal }: Caller): Promise<Respons
 		suite: word("suite", ""),
 		name: word("name", null),
 	};
-	const rows = await historyOf(environment.DB, test, limit + 1, before);
+	const rows = await historyOf(environment.DB, test, limit + 1, query.cursor);
 	const items = rows.slice(0, limit).map(({ at, ...row }) => ({ ...row, at: new Date(at).toISOString() }));
 	const last = rows[limit - 1];
 	return json({ items, next_cursor: rows.length > limit && last ? String(last.at) : null } satisfies TestHistory);
 }
 
 /** GET /jobs/:id/summary: what the job says of itself, as Markdown. */
-async function summary({ url, environment, principal, params }: Caller): Promise<Response> {
-	onlyParameters(url, []);
+async function summary({ environment, principal, params }: Caller): Promise<Response> {
 	const { job } = await requireJob(environment, principal.team, params.id ?? "");
 	const text = job.result_attempt && (await readSummary(environment, principal.team, job.result_attempt));
 	if (!text) throw notFound("summary", `of job ${job.id}`);
@@ -71,16 +70,28 @@ async function summary({ url, environment, principal, params }: Caller): Promise
 	});
 }
 
-/** The summary that an attempt has written; null if there is none (any more). */
-export async function readSummary(environment: Environment, team: string, attemptId: string): Promise<string | null> {
-	const row = await findArtifact(environment, team, attemptId, ownArtifactPath("summary"));
-	if (!row || row.expired_at !== null || row.size > MAX_SUMMARY_BYTES) return null;
-	const body = await readArtifact(environment.BUCKET, row, 0, row.size);
-	return body && new Response(body).text();
-}
-
 export const testRoutes = [
-	route("GET", "/api/v1/runs/:id/tests", ["user", "host"], list),
-	route("GET", "/api/v1/tests/history", ["user", "host"], history),
-	route("GET", "/api/v1/jobs/:id/summary", ["user", "host"], summary),
+	route({
+		method: "GET",
+		path: "/api/v1/runs/:id/tests",
+		allow: ["user", "host"],
+		description: { summary: "The tests of a run: totals, cases, the slowest, the flaky, coverage", answers: { 200: resources.runTests } },
+		query: LIST,
+		handle: list,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/tests/history",
+		allow: ["user", "host"],
+		description: { summary: "How one test went over time, newest first", answers: { 200: resources.testHistory } },
+		query: HISTORY,
+		handle: history,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/jobs/:id/summary",
+		allow: ["user", "host"],
+		description: { summary: "What a job says of itself, as Markdown", answers: { 200: "text/markdown" } },
+		handle: summary,
+	}),
 ];

@@ -3,7 +3,7 @@ import type { SlicedWork } from "../../schema/pipeline/syntax/sliced_work.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { MAX_TESTS_BYTES } from "../../schema/wire/limits.ts";
 import { type TestCase, testCase } from "../../schema/wire/resources.ts";
-import { readArtifact } from "../artifacts/objects.ts";
+import { readArtifact } from "../artifacts/service.ts";
 import { endOfString } from "../http/bounded_json.ts";
 import { log } from "../platform/logger.ts";
 import { withInternalTurn } from "../platform/turns.ts";

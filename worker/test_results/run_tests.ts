@@ -2,11 +2,11 @@ import type { ArtifactRow, JobRow } from "../../schema/database/tables.ts";
 import { ownArtifactPath } from "../../schema/wire/paths.ts";
 import type { CoverageTotals, RunTests, TestCase, TestTotals } from "../../schema/wire/resources.ts";
 import type { Environment } from "../bindings.ts";
-import { findProject } from "../projects/store.ts";
-import { findArtifact, type RunRecord } from "../runs/store.ts";
+import { findProject } from "../record/projects.ts";
+import { findArtifact, type RunRecord } from "../record/runs.ts";
+import { readTotals } from "../record/test_totals.ts";
 import { readCases } from "./index_tests.ts";
 import { coverageBefore, flakyTestsOf, pastOfFailures } from "./store.ts";
-import { readTotals } from "./test_totals.ts";
 
 /** The tests of a run: those of the attempts whose result counts, put together. */
 

@@ -1,6 +1,6 @@
 import { notFound } from "../../schema/wire/errors.ts";
 import { isNotModified } from "../http/entity_tags.ts";
-import type { AnonymousContext } from "../http/route.ts";
+import { type AnonymousContext, pageRoute } from "../http/route.ts";
 import { VERSION } from "../platform/version.ts";
 import log from "./assets/log.browser.js";
 import logBlocks from "./assets/log_blocks.browser.js";
@@ -29,7 +29,7 @@ const ASSETS: Record<string, { type: string; text: string }> = {
 };
 
 /** Scripts, style and icon, served from the bundle itself. */
-export function asset({ request, params }: AnonymousContext): Response {
+function asset({ request, params }: AnonymousContext): Response {
 	const found = Object.hasOwn(ASSETS, params.name ?? "") ? ASSETS[params.name ?? ""] : undefined;
 	if (!found) throw notFound("asset", params.name ?? "");
 	const etag = `"${VERSION}-${found.text.length}"`;
@@ -37,3 +37,5 @@ export function asset({ request, params }: AnonymousContext): Response {
 	if (isNotModified(request, etag)) return new Response(null, { status: 304, headers });
 	return new Response(found.text, { headers });
 }
+
+export const assetRoutes = [pageRoute({ method: "GET", path: "/assets/:name", allow: ["anyone", "user"], handle: asset })];

@@ -1,6 +1,6 @@
 import type { ApiError } from "../../schema/wire/errors.ts";
-import { SignInByToken } from "../sessions/pages/sign_in.tsx";
 import { page } from "./layout.tsx";
+import { SignInByToken } from "./sign_in_form.tsx";
 
 /** An error as a page: what is wrong and what to do. Who is not signed in gets the way in. */
 export function errorPage(error: ApiError, requestId: string): Response {

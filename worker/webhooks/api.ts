@@ -1,4 +1,5 @@
 import type { HookAnswer } from "../../schema/wire/deliveries.ts";
+import * as deliveries from "../../schema/wire/deliveries.ts";
 import { notFound } from "../../schema/wire/errors.ts";
 import { MAX_HOOK_BYTES } from "../../schema/wire/limits.ts";
 import { json } from "../http/answers.ts";
@@ -6,7 +7,7 @@ import { readChecked } from "../http/checked_body.ts";
 import { type RequestContext, route } from "../http/route.ts";
 import type { Claim } from "../identity/wrong_credentials.ts";
 import { log } from "../platform/logger.ts";
-import { findProjectById } from "../projects/store.ts";
+import { findProjectById } from "../record/projects.ts";
 import { takeDelivery } from "./take_delivery.ts";
 
 /** POST /hooks/prj_…: what the forge of a project delivers. Its signature alone says who has sent it. */
@@ -28,4 +29,23 @@ function hookOf(pathname: string): Claim {
 	return { name, key: name };
 }
 
-export const hookRoutes = [route("POST", "/hooks/:id", ["anyone"], deliver, { claims: hookOf })];
+export const hookRoutes = [
+	route({
+		method: "POST",
+		path: "/hooks/:id",
+		allow: ["anyone"],
+		description: {
+			summary: "What the forge of a project delivers, signed: GitHub, Gitea, Forgejo, GitLab, or any program (Standard Webhooks)",
+			headers: {
+				"webhook-id": "of any program: what the delivery is called",
+				"webhook-timestamp": "seconds since 1970, within five minutes",
+				"webhook-signature": "v1, and the HMAC-SHA256 of id.timestamp.body in base64",
+			},
+			answers: { 202: deliveries.hookAnswer },
+		},
+		ignoresUnknown: true,
+		body: deliveries.genericPayload,
+		claims: hookOf,
+		handle: deliver,
+	}),
+];

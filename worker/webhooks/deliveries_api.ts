@@ -1,43 +1,32 @@
-import type { DeliveryRow } from "../../schema/database/tables.ts";
 import type { Delivery } from "../../schema/wire/deliveries.ts";
-import { ApiError, notFound } from "../../schema/wire/errors.ts";
+import * as deliveries from "../../schema/wire/deliveries.ts";
+import { notFound } from "../../schema/wire/errors.ts";
 import type { Page } from "../../schema/wire/resources.ts";
-import type { Trigger } from "../../schema/wire/triggers.ts";
-import { WHOLE } from "../discovery/discovery_pipeline.ts";
-import { discoverySubmission } from "../discovery/submit_discovery.ts";
+import * as resources from "../../schema/wire/resources.ts";
 import { json } from "../http/answers.ts";
-import { onlyParameters, pageOf, pageParameters } from "../http/queries.ts";
-import { actorOf, type RequestContext, route } from "../http/route.ts";
-import { dispatcherOf } from "../platform/dispatcher.ts";
-import { log } from "../platform/logger.ts";
-import { unwrap } from "../platform/result.ts";
-import { requireProject } from "../projects/api.ts";
-import { findProject } from "../projects/store.ts";
-import type { Submitted } from "../queue/dispatcher.ts";
-import { answerSubmitted, idempotencyOf } from "../runs/api.ts";
-import { presentDelivery } from "../runs/present.ts";
-import { findDelivery, listDeliveries, settleDelivery } from "./store.ts";
-import { objectionTo } from "./take_delivery.ts";
-
-/** What was delivered to the hooks of projects, to be looked at and to be taken once more. */
+import { listOf, pageOf } from "../http/pages.ts";
+import { idCursor, limit } from "../http/parameters.ts";
+import type { RequestContext } from "../http/route.ts";
+import { type Queried, route } from "../http/route.ts";
+import { requireProject } from "../record/require.ts";
+import { answerSubmitted } from "../runs/service.ts";
+import { presentDelivery } from "./present.ts";
+import { replayDelivery } from "./service.ts";
+import { findDelivery, listDeliveries } from "./store.ts";
 
 type Caller = RequestContext<"user">;
 
-/** Why a delivery counts that was ignored or refused at first. */
-const REPLAYED = "replayed after a setting was corrected";
+const LIST = { limit: limit(), cursor: idCursor("delivery") };
 
 /** GET /projects/:name/deliveries: newest first. */
-async function list(context: Caller): Promise<Response> {
-	const { url, environment, principal } = context;
-	onlyParameters(url, ["limit", "cursor"]);
+async function list(context: Caller & Queried<typeof LIST>): Promise<Response> {
+	const { query, environment, principal } = context;
 	const { name: project } = await requireProject(context);
-	const { limit, after } = pageParameters(url, "delivery");
-	const rows = await listDeliveries(environment.DB, principal.team, { project, limit: limit + 1, after });
-	return json(pageOf(rows, limit, presentDelivery) satisfies Page<Delivery>);
+	const rows = await listDeliveries(environment.DB, principal.team, { project, limit: query.limit + 1, after: query.cursor });
+	return json(pageOf(rows, query.limit, presentDelivery) satisfies Page<Delivery>);
 }
 
-async function get({ url, params, environment, principal }: Caller): Promise<Response> {
-	onlyParameters(url, []);
+async function get({ params, environment, principal }: Caller): Promise<Response> {
 	const found = await findDelivery(environment.DB, principal.team, params.id ?? "");
 	if (!found) throw notFound("delivery", params.id ?? "");
 	return json(presentDelivery(found));
@@ -45,44 +34,37 @@ async function get({ url, params, environment, principal }: Caller): Promise<Res
 
 /** POST /deliveries/:id/replay */
 async function replay(context: Caller): Promise<Response> {
-	onlyParameters(context.url, []);
 	return answerSubmitted(context, await replayDelivery(context));
 }
 
-/**
- * Takes once more what a delivery has said, with the project as it is now.
- * @throws ApiError `not_found`, `conflict` for one of which nothing is to be run
- */
-export async function replayDelivery(
-	context: Pick<Caller, "request" | "environment" | "params" | "principal" | "requestId">,
-): Promise<Submitted> {
-	const { environment, principal, params, requestId } = context;
-	const found = await findDelivery(environment.DB, principal.team, params.id ?? "");
-	if (!found) throw notFound("delivery", params.id ?? "");
-	if (found.trigger === null) throw nothingToRun(found, found.reason);
-	const project = await findProject(environment.DB, principal.team, found.project);
-	if (!project) throw notFound("project", found.project);
-	const trigger = JSON.parse(found.trigger) as Trigger;
-	const objection = objectionTo(project, found, trigger);
-	if (objection !== null) throw nothingToRun(found, objection);
-	const submit = await discoverySubmission(project, trigger, { ...WHOLE, isReplay: true }, { delivery: found.id, idempotency: null });
-	const idempotency = await idempotencyOf(context, JSON.stringify(["replay", found.id]));
-	const answer = unwrap(await dispatcherOf(environment, principal.team).submit({ ...submit, idempotency }));
-	if (found.verdict !== "accepted")
-		await settleDelivery(environment.DB, found.id, { verdict: "accepted", reason: REPLAYED, runId: answer.runId });
-	log("info", "delivery replayed", { request_id: requestId, delivery: found.id, run: answer.runId, actor: actorOf(principal) });
-	return answer;
-}
-
-function nothingToRun({ id, verdict }: DeliveryRow, reason: string): ApiError {
-	return new ApiError("conflict", `Nothing is to be run of this delivery: ${reason}.`, {
-		details: { id, verdict },
-		suggestions: ["Correct the project's settings and replay it, or have the forge deliver it once more."],
-	});
-}
-
 export const deliveryRoutes = [
-	route("GET", "/api/v1/projects/:name/deliveries", ["user"], list),
-	route("GET", "/api/v1/deliveries/:id", ["user"], get),
-	route("POST", "/api/v1/deliveries/:id/replay", ["user"], replay),
+	route({
+		method: "GET",
+		path: "/api/v1/projects/:name/deliveries",
+		allow: ["user"],
+		description: {
+			summary: "What its forge has delivered, newest first, and what became of it",
+			answers: { 200: listOf(deliveries.delivery) },
+		},
+		query: LIST,
+		handle: list,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/deliveries/:id",
+		allow: ["user"],
+		description: { summary: "A delivery", answers: { 200: deliveries.delivery } },
+		handle: get,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/deliveries/:id/replay",
+		allow: ["user"],
+		description: {
+			summary: "Take once more what a delivery has said",
+			headers: { "Idempotency-Key": "the same key is the same run, for a day" },
+			answers: { 201: resources.submittedRun },
+		},
+		handle: replay,
+	}),
 ];

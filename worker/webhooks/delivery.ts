@@ -2,7 +2,8 @@ import type * as z from "zod";
 import type { DeliveryRow } from "../../schema/database/tables.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
-import { type BodyCheck, bytesOfHex, checkHmac } from "./hmac.ts";
+import type { BodyCheck } from "../http/checked_body.ts";
+import { bytesOfHex, checkHmac } from "./hmac.ts";
 
 /** What kinds of deliveries there are, and how each is recognized, checked and read. */
 export interface Deliverer {

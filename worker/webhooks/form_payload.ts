@@ -1,4 +1,4 @@
-import type { BodyCheck } from "./hmac.ts";
+import type { BodyCheck } from "../http/checked_body.ts";
 
 /** The JSON in a form with the one field `payload`, decoded while it comes in. */
 

@@ -1,6 +1,6 @@
 import { genericPayload } from "../../schema/wire/deliveries.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
-import { keyBytes, signaturesIn, TOLERANCE_S } from "../notifications/standard_webhooks.ts";
+import { keyBytes, signaturesIn, TOLERANCE_S } from "../notifications/service.ts";
 import { type Deliverer, pushed } from "./delivery.ts";
 import { checkHmac } from "./hmac.ts";
 

@@ -1,12 +1,6 @@
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256 } from "@noble/hashes/sha2.js";
-
-/** A signature that is checked while what it is about still comes in, so that nothing needs to be kept for it. */
-export interface BodyCheck {
-	update(chunk: Uint8Array): void;
-	/** To be asked once, at the end. */
-	isAuthentic(): boolean;
-}
+import type { BodyCheck } from "../http/checked_body.ts";
 
 /**
  * Checks that one of the signatures is the HMAC-SHA-256 (RFC 2104) of a prefix and the body.

@@ -3,15 +3,15 @@ import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { isBranchOrTag } from "../../schema/wire/refs.ts";
 import { type Trigger, whySkipped } from "../../schema/wire/triggers.ts";
 import type { Environment } from "../bindings.ts";
-import { WHOLE } from "../discovery/discovery_pipeline.ts";
-import { discoverySubmission } from "../discovery/submit_discovery.ts";
+import { discoverySubmission, WHOLE } from "../discovery/service.ts";
+import type { BodyCheck } from "../http/checked_body.ts";
 import { sha256 } from "../identity/digest.ts";
 import { hex } from "../platform/bytes.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { errorFields, log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
-import { findProject } from "../projects/store.ts";
 import type { DeliveredRef, Standing } from "../queue/core/discovery/refs.ts";
+import { findProject } from "../record/projects.ts";
 import { readSecrets } from "../secrets/service.ts";
 import { defaultBranchIn } from "./default_branch.ts";
 import type { Deliverer } from "./delivery.ts";
@@ -20,7 +20,6 @@ import { checkingPayload, isForm, payloadBytes } from "./form_payload.ts";
 import { generic } from "./generic.ts";
 import { gitea, github } from "./github.ts";
 import { gitlab } from "./gitlab.ts";
-import type { BodyCheck } from "./hmac.ts";
 import { type NewDelivery, noteDelivery, settleDelivery, unsettledDeliveries } from "./store.ts";
 
 /**

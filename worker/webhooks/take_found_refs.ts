@@ -1,8 +1,8 @@
 import type { Environment } from "../bindings.ts";
-import { COMPARISON_ACTOR } from "../discovery/comparison_pipeline.ts";
+import { COMPARISON_ACTOR } from "../discovery/service.ts";
 import { sha256 } from "../identity/digest.ts";
-import { findProject } from "../projects/store.ts";
 import type { TakeFoundRefsEffect } from "../queue/core/effects/effects.ts";
+import { findProject } from "../record/projects.ts";
 import { pushed } from "./delivery.ts";
 import { ofQueue } from "./github.ts";
 import { noteDelivery } from "./store.ts";

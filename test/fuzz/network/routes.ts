@@ -9,7 +9,7 @@ export interface DeclaredRoute {
 }
 
 const WORKER = path.resolve(import.meta.dirname, "../../../worker");
-const DECLARATION = /\broute\(\s*"([A-Z]+)",\s*"([^"]+)"/g;
+const DECLARATION = /\b(?:pageRoute|route)\(\{\s*method: "([A-Z]+)",\s*path: "([^"]+)"/g;
 
 /** Every route there is: read from the source, because the Worker runs in another process and a list of our own would grow old. */
 export const DECLARED_ROUTES: readonly DeclaredRoute[] = globSync("**/*.ts", { cwd: WORKER })

@@ -5,12 +5,11 @@ import { readText, validated } from "../../http/bodies.ts";
 import type { RequestContext } from "../../http/route.ts";
 import { dispatcherOf } from "../../platform/dispatcher.ts";
 import { unwrap } from "../../platform/result.ts";
-import { presentAgent, presentRegistrationToken } from "../../runs/present.ts";
 import { backTo } from "../../ui/back_to.ts";
 import { page } from "../../ui/layout.tsx";
 import { validationErrorsIn } from "../../ui/validation_errors.tsx";
-import { changeAgent, removeAgent } from "../api.ts";
-import { makeRegistrationToken, revokeToken } from "../registration_tokens.ts";
+import { presentAgent, presentRegistrationToken } from "../present.ts";
+import { changeAgent, makeRegistrationToken, removeAgent, revokeToken } from "../service.ts";
 import { AgentPage, AgentsPage, type TokenFields, type TokenForm } from "./agents_page.tsx";
 
 /** The pages of agents, and what their forms do. A form that is not taken comes back as it was filled in. */

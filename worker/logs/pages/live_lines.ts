@@ -1,33 +1,38 @@
 import { SSE_HEADERS, streamed } from "../../http/answers.ts";
-import { integerParameter, onlyParameters } from "../../http/queries.ts";
-import type { RequestContext } from "../../http/route.ts";
+import { attempt, integer } from "../../http/parameters.ts";
+import type { Queried, RequestContext } from "../../http/route.ts";
 import { isStillValid } from "../../identity/still_valid.ts";
-import { requireJob } from "../../jobs/api.ts";
-import { followLines } from "../api.ts";
+import { requireJob } from "../../record/require.ts";
 import { ShownLineSplitter } from "../lines.ts";
+import { followLines } from "../service.ts";
 import { renderLines, renderPartialLine } from "./log_lines.tsx";
 
 const MOST = Number.MAX_SAFE_INTEGER;
+
+/** Where the lines begin: in which attempt, at which byte, and the number of the line there. */
+export const LIVE_LINES = {
+	attempt,
+	offset: integer("the byte where the first line begins", { least: 0, most: MOST, fallback: 0 }),
+	number: integer("the number of the first line", { least: 1, most: MOST, fallback: 1 }),
+};
 
 /**
  * GET /jobs/:id/lines: the log from an offset on as ready markup, in server-sent events. The id of an event says where
  * the next line begins and what number it has, so that a stream that was cut goes on without a gap. A line that is not complete yet comes as an
  * event of its own, each time as a whole.
  */
-export async function lines(context: RequestContext<"user">): Promise<Response> {
-	const { request, url, environment, principal, params } = context;
-	onlyParameters(url, ["attempt", "offset", "number"]);
+export async function lines(context: RequestContext<"user"> & Queried<typeof LIVE_LINES>): Promise<Response> {
+	const { request, query, environment, principal, params } = context;
 	const record = await requireJob(environment, principal.team, params.id ?? "");
-	const attempt = integerParameter(url, "attempt", { least: 1, most: 1000, fallback: 0 }) || null;
 	const resumed = /^(\d{1,15})-(\d{1,15})$/.exec(request.headers.get("Last-Event-ID") ?? "");
-	const offset = resumed ? Number(resumed[1]) : integerParameter(url, "offset", { least: 0, most: MOST, fallback: 0 });
-	let number = resumed ? Number(resumed[2]) : integerParameter(url, "number", { least: 1, most: MOST, fallback: 1 });
+	const offset = resumed ? Number(resumed[1]) : query.offset;
+	let number = resumed ? Number(resumed[2]) : query.number;
 	return streamed(SSE_HEADERS, (write) =>
 		followLines(
 			environment,
 			record,
-			attempt,
-			{ attempt, offset },
+			query.attempt,
+			{ attempt: query.attempt, offset },
 			{
 				lines: (batch) => {
 					const markup = renderLines(batch.lines, number);

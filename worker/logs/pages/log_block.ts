@@ -1,19 +1,22 @@
-import { onlyParameters } from "../../http/queries.ts";
-import type { RequestContext } from "../../http/route.ts";
+import type { Queried, RequestContext } from "../../http/route.ts";
 import { FRAGMENT_HEADERS } from "../../ui/layout.tsx";
-import { blockParameters, requireAttempt } from "../api.ts";
+import type { LINES } from "../api.ts";
 import { readLineBlock } from "../line_index.ts";
+import { requireAttempt } from "../service.ts";
 import { renderLines } from "./log_lines.tsx";
 
 /**
  * GET /jobs/:id/log/block: some lines as ready markup, for a page that shows a part of a long log. The headers say which lines these are,
  * where the log goes on after them, and how long it is by now.
  */
-export async function logBlock({ url, environment, principal, params }: RequestContext<"user">): Promise<Response> {
-	onlyParameters(url, ["attempt", "from", "count"]);
-	const attempt = await requireAttempt(environment, principal.team, params.id ?? "", url);
-	const { first, count } = blockParameters(url);
-	const block = await readLineBlock(environment, attempt, first, count);
+export async function logBlock({
+	query,
+	environment,
+	principal,
+	params,
+}: RequestContext<"user"> & Queried<typeof LINES>): Promise<Response> {
+	const attempt = await requireAttempt(environment, principal.team, params.id ?? "", query.attempt);
+	const block = await readLineBlock(environment, attempt, query.from, query.count);
 	return new Response(renderLines(block.lines, block.first + 1), {
 		headers: {
 			...FRAGMENT_HEADERS,

@@ -1,7 +1,7 @@
 import type { AttemptRow } from "../../../schema/database/tables.ts";
 import { isTerminal } from "../../../schema/wire/states.ts";
 import type { Environment } from "../../bindings.ts";
-import type { JobRecord } from "../../runs/store.ts";
+import type { JobRecord } from "../../record/runs.ts";
 import { readLineBlock } from "../line_index.ts";
 import { ShownLineSplitter } from "../lines.ts";
 import { logSize, readLog } from "../reader.ts";

@@ -5,14 +5,14 @@ import { MAX_LIST_LIMIT } from "../../../schema/wire/limits.ts";
 import type { PipelineVersion, WholePipeline } from "../../../schema/wire/pipelines.ts";
 import type { RequestContext } from "../../http/route.ts";
 import { withTurn } from "../../platform/turns.ts";
-import { presentPipeline, presentVersion } from "../../runs/present.ts";
 import { page } from "../../ui/layout.tsx";
 import { ParameterFields } from "../../ui/parameter_fields.tsx";
 import { Faults } from "../../ui/validation_errors.tsx";
 import { Ago } from "../../ui/words.tsx";
-import { requirePipeline } from "../api.ts";
-import { readNewest } from "../service.ts";
+import { presentPipeline, presentVersion } from "../present.ts";
+import { requirePipeline } from "../service.ts";
 import { listVersions } from "../store.ts";
+import { readNewest } from "../versions.ts";
 
 /** A pipeline that is kept here: its text, and its versions. */
 

@@ -2,20 +2,24 @@ import { ApiError, type FieldError } from "../../../schema/wire/errors.ts";
 import { MAX_PROTOCOL_BODY_BYTES } from "../../../schema/wire/limits.ts";
 import { type Project, projectChange, projectRequest } from "../../../schema/wire/projects.ts";
 import { readText, validated } from "../../http/bodies.ts";
-import { idCursor, pageOf } from "../../http/queries.ts";
+import { pageOf } from "../../http/pages.ts";
+import { idCursor, valuesOf } from "../../http/parameters.ts";
 import type { RequestContext } from "../../http/route.ts";
-import { undeliveredOf } from "../../notifications/api.ts";
-import { listPipelines } from "../../pipelines/store.ts";
+import { undeliveredOf } from "../../notifications/service.ts";
+import { listPipelines, presentPipeline } from "../../pipelines/service.ts";
 import { dispatcherOf } from "../../platform/dispatcher.ts";
-import { presentDelivery, presentPipeline, presentProject, presentRunSummary, presentSchedule } from "../../runs/present.ts";
-import { listRuns } from "../../runs/store.ts";
+import { presentRunSummary } from "../../record/present.ts";
+import { findProject, listProjects } from "../../record/projects.ts";
+import { requireProject } from "../../record/require.ts";
+import { listRuns } from "../../record/runs.ts";
+import { presentSchedule } from "../../schedules/service.ts";
 import { listSecrets } from "../../secrets/service.ts";
 import { backTo } from "../../ui/back_to.ts";
 import { onceConfirmed } from "../../ui/confirm.tsx";
 import { page } from "../../ui/layout.tsx";
-import { listDeliveries } from "../../webhooks/store.ts";
-import { createProject, deleteProject, describeProject, editProject, requireProject } from "../api.ts";
-import { findProject, listProjects } from "../store.ts";
+import { listDeliveries, presentDelivery } from "../../webhooks/service.ts";
+import { presentProject } from "../present.ts";
+import { createProject, deleteProject, describeProject, editProject } from "../service.ts";
 import { PROJECT_FIELDS, type ProjectFields, ProjectPage, ProjectsPage } from "./project_pages.tsx";
 
 /** The pages of projects, and what their forms do. A form that is not taken comes back as it was filled in. */
@@ -85,7 +89,7 @@ async function showProject(
 	fields: ProjectFields,
 	error: ApiError | null,
 ): Promise<Response> {
-	const after = idCursor(url, "run");
+	const after = valuesOf({ cursor: idCursor("run") }, url.searchParams).cursor;
 	const [rows, secrets, deliveries, schedules, pipelines, untold] = await Promise.all([
 		listRuns(environment.DB, principal.team, { limit: RUNS_SHOWN + 1, after, state: null, project: project.name }),
 		listSecrets(environment.DB, principal.team, project.name),

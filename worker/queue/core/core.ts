@@ -3,7 +3,7 @@ import type { IdKind } from "../../../schema/wire/ids.ts";
 import { migrate } from "./migrations.ts";
 import type { Sql } from "./sql.ts";
 
-/** The times that the queue lives by, in milliseconds; docs/operations.md tells how to set them. */
+/** The times that the queue lives by, in milliseconds; docs/reference/settings.md tells how to set them. */
 export interface Settings {
 	leaseTtlMs: number;
 	renewMs: number;

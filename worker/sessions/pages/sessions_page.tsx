@@ -2,7 +2,7 @@ import type { Session } from "../../../schema/wire/sessions.ts";
 import type { RequestContext } from "../../http/route.ts";
 import { page } from "../../ui/layout.tsx";
 import { Ago } from "../../ui/words.tsx";
-import { endOne, sessionsOf } from "../api.ts";
+import { endOne, sessionsOf } from "../service.ts";
 
 /** GET /sessions: who is signed in, and where. */
 export async function sessionsPage(context: RequestContext<"user">): Promise<Response> {

@@ -9,6 +9,7 @@ import { redeemSignInLink, type Token } from "../../identity/tokens_store.ts";
 import { findShownToken } from "../../identity/wrong_credentials.ts";
 import { log } from "../../platform/logger.ts";
 import { page } from "../../ui/layout.tsx";
+import { SignInByToken } from "../../ui/sign_in_form.tsx";
 
 type Visitor = RequestContext<"anyone" | "user">;
 
@@ -40,21 +41,6 @@ function SignInByLink({ code }: { code: string }) {
 			<p>This link signs you in to the status page once.</p>
 			<form method="post" action="/sign-in" class="sign-in">
 				<input type="hidden" name="code" value={code} />
-				<button type="submit">Sign in</button>
-			</form>
-		</>
-	);
-}
-
-/** The form for whoever has a token. */
-export function SignInByToken() {
-	return (
-		<>
-			<p>Open the sign-in link that the coordinator printed when it started, or paste a token.</p>
-			<form method="post" action="/sign-in" class="sign-in">
-				<label>
-					Token <input type="password" name="token" required autoComplete="off" />
-				</label>
 				<button type="submit">Sign in</button>
 			</form>
 		</>

@@ -1,0 +1,77 @@
+export { presentAgent } from "./present.ts";
+
+import type * as z from "zod";
+import { type createRegistrationToken, MAX_REGISTRATION_MS, type RegistrationToken } from "../../schema/wire/agents.ts";
+import { parseDuration } from "../../schema/wire/duration.ts";
+import { invalidParameter } from "../http/parameters.ts";
+import { actorOf, type RequestContext } from "../http/route.ts";
+import { randomSecret, sha256 } from "../identity/digest.ts";
+import { REGISTRATION_TOKEN_PREFIX } from "../identity/principal.ts";
+import { dispatcherOf } from "../platform/dispatcher.ts";
+import { log } from "../platform/logger.ts";
+import { unwrap } from "../platform/result.ts";
+import type { AgentChange } from "../queue/core/agents/lifecycle.ts";
+import type { AgentRows } from "../queue/core/reads.ts";
+
+/** What people do with agents. */
+
+type Person = RequestContext<"user">;
+
+/** What the log says of each change. */
+const LOGGED: Record<AgentChange["kind"], string> = {
+	restrict: "agent restricted",
+	disable: "agent disabled",
+	enable: "agent enabled",
+	drain: "agent asked to drain",
+	rotate: "agent asked to rotate its token",
+};
+
+/** Changes the agent that the address names. @throws ApiError `not_found`, `conflict` */
+export async function changeAgent({ environment, principal, params, requestId }: Person, change: AgentChange): Promise<AgentRows> {
+	const actor = actorOf(principal);
+	const rows = unwrap(await dispatcherOf(environment, principal.team).changeAgent(params.id ?? "", change, actor));
+	const { kind, ...what } = change;
+	log("info", LOGGED[kind], { request_id: requestId, actor, agent: rows.agent.id, name: rows.agent.name, ...what });
+	return rows;
+}
+
+/** Removes the agent that the address names. @throws ApiError `not_found` */
+export async function removeAgent({ environment, principal, params, requestId }: Person): Promise<void> {
+	const actor = actorOf(principal);
+	const name = unwrap(await dispatcherOf(environment, principal.team).removeAgent(params.id ?? "", actor));
+	log("info", "agent removed", { request_id: requestId, actor, agent: params.id, name });
+}
+
+/** Registration tokens: with them agents join. The answer that makes one is the only one that holds it. */
+
+type Caller = RequestContext<"user" | "host">;
+
+/** @throws ApiError `validation_failed` */
+export async function makeRegistrationToken(
+	{ environment, principal, requestId }: Pick<Caller, "environment" | "principal" | "requestId">,
+	{ uses, expires_in, labels, projects, runs }: z.infer<typeof createRegistrationToken>,
+): Promise<RegistrationToken> {
+	const ms = parseDuration(expires_in);
+	if (ms === null || ms <= 0)
+		throw invalidParameter("expires_in", `${JSON.stringify(expires_in)} is not a duration`, "write 10m, 24h or 30d");
+	if (ms > MAX_REGISTRATION_MS)
+		throw invalidParameter("expires_in", `${JSON.stringify(expires_in)} is longer than a registration token may live`, "at most 90d");
+	const token = `${REGISTRATION_TOKEN_PREFIX}${principal.team}.${randomSecret()}`;
+	const expiresAt = Date.now() + ms;
+	const actor = actorOf(principal);
+	const id = unwrap(
+		await dispatcherOf(environment, principal.team).createRegistrationToken(
+			{ hash: await sha256(token), uses, expiresAt, labels, projects, runs },
+			actor,
+		),
+	);
+	log("info", "registration token created", { request_id: requestId, actor, id, uses, labels, projects, runs });
+	return { id, token, uses, expires_at: new Date(expiresAt).toISOString(), labels, projects, runs };
+}
+
+/** Revokes the token that the address names. @throws ApiError `not_found` */
+export async function revokeToken({ environment, principal, params, requestId }: RequestContext<"user">): Promise<void> {
+	const actor = actorOf(principal);
+	unwrap(await dispatcherOf(environment, principal.team).revokeRegistrationToken(params.id ?? "", actor));
+	log("info", "registration token revoked", { request_id: requestId, actor, id: params.id });
+}

@@ -1,0 +1,74 @@
+import { isTerminal } from "../../schema/wire/states.ts";
+import { actorOf, type RequestContext } from "../http/route.ts";
+import type { Principal } from "../identity/principal.ts";
+import { dispatcherOf } from "../platform/dispatcher.ts";
+import { log } from "../platform/logger.ts";
+import { unwrap } from "../platform/result.ts";
+import type { Approver } from "../queue/core/runs/approvals.ts";
+import { alreadyOver } from "../queue/core/runs/cancel.ts";
+import { requireJob, requireRun } from "../record/require.ts";
+import type { JobRecord, RunRecord } from "../record/runs.ts";
+
+/** Letting jobs pass their gates, or not. */
+
+type Caller = RequestContext<"user" | "host">;
+
+type Deciding = Pick<Caller, "environment" | "principal" | "params" | "requestId">;
+
+/** Who decides, and as what: the host acts for those who run it. */
+function approverOf(principal: Extract<Principal, { kind: "user" | "host" }>): Approver {
+	return { name: actorOf(principal), role: principal.kind === "user" ? principal.role : "admin" };
+}
+
+/** @throws ApiError `not_found`, `conflict` if the job waits for nobody */
+export async function approveJobOf({ environment, principal, params, requestId }: Deciding): Promise<Pick<JobRecord, "job" | "attempts">> {
+	const record = await requireJob(environment, principal.team, params.id ?? "");
+	const { job } = record;
+	if (isTerminal(job.state) && job.approved_by !== null) return record;
+	assertOpen(job);
+	const rows = unwrap(await dispatcherOf(environment, principal.team).approve(job.id, approverOf(principal)));
+	log("info", "job approved", { request_id: requestId, job: job.id, actor: actorOf(principal) });
+	return rows;
+}
+
+/** @throws ApiError as `approveJobOf` does */
+export async function declineJobOf(
+	{ environment, principal, params, requestId }: Deciding,
+	comment: string | null,
+): Promise<Pick<JobRecord, "job" | "attempts">> {
+	const { job } = await requireJob(environment, principal.team, params.id ?? "");
+	assertOpen(job);
+	const rows = unwrap(await dispatcherOf(environment, principal.team).decline(job.id, approverOf(principal), comment));
+	log("info", "job declined", { request_id: requestId, job: job.id, actor: actorOf(principal) });
+	return rows;
+}
+
+/** @throws ApiError `conflict` for a job that is over: its run may have left the queue */
+function assertOpen(job: JobRecord["job"]): void {
+	if (isTerminal(job.state)) throw alreadyOver("job", job.id, job.state);
+}
+
+/** @throws ApiError `not_found`, `conflict` if the run waits for nobody */
+export async function approveRunOf(context: Deciding): Promise<RunRecord> {
+	const { environment, principal, requestId } = context;
+	const run = await requireOpenRun(context);
+	const rows = unwrap(await dispatcherOf(environment, principal.team).approveRun(run.id, approverOf(principal)));
+	log("info", "run approved", { request_id: requestId, run: run.id, actor: actorOf(principal) });
+	return rows;
+}
+
+/** @throws ApiError `not_found`, `conflict` for a run that is over: it may have left the queue */
+async function requireOpenRun(context: Deciding): Promise<RunRecord["run"]> {
+	const { run } = await requireRun(context);
+	if (isTerminal(run.state)) throw alreadyOver("run", run.id, run.state);
+	return run;
+}
+
+/** @throws ApiError as `approveRunOf` does */
+export async function declineRunOf(context: Deciding, comment: string | null): Promise<RunRecord> {
+	const { environment, principal, requestId } = context;
+	const run = await requireOpenRun(context);
+	const rows = unwrap(await dispatcherOf(environment, principal.team).declineRun(run.id, approverOf(principal), comment));
+	log("info", "run declined", { request_id: requestId, run: run.id, actor: actorOf(principal) });
+	return rows;
+}

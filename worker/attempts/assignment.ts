@@ -1,0 +1,141 @@
+import type { ProjectRow } from "../../schema/database/tables.ts";
+import { type CheckoutOptions, chosenCheckout } from "../../schema/wire/checkout.ts";
+import { ApiError } from "../../schema/wire/errors.ts";
+import { ADHOC_PROJECT } from "../../schema/wire/projects.ts";
+import type * as protocol from "../../schema/wire/protocol.ts";
+import type { Environment } from "../bindings.ts";
+import type { LeaseTokenClaims } from "../identity/lease_token.ts";
+import { withDeadline } from "../platform/deadline.ts";
+import { dispatcherOf } from "../platform/dispatcher.ts";
+import { errorFields, log } from "../platform/logger.ts";
+import { unwrap } from "../platform/result.ts";
+import type { Started } from "../queue/core/leases/attempts.ts";
+import { checkoutOf, findProject } from "../record/projects.ts";
+import { readSecrets } from "../secrets/service.ts";
+
+/** How long secrets may take. */
+const SECRETS_MS = 20_000;
+
+/** Only a repository that is read over HTTP takes credentials. */
+export function isHttp(repository: string): boolean {
+	return /^https?:/.test(repository);
+}
+
+/** The project whose settings and credentials a checkout gets: only its own repository does. Without credentials a checkout needs no settings. */
+export async function projectOfSource(
+	environment: Environment,
+	team: string,
+	{ project, source_git }: Started["run"],
+): Promise<ProjectRow | null> {
+	if (source_git === null || project === ADHOC_PROJECT) return null;
+	try {
+		const found = await findProject(environment.DB, team, project);
+		return found?.repository === source_git ? found : null;
+	} catch (error) {
+		if (isHttp(source_git)) throw error;
+		log("warn", "the settings of a project cannot be read: its checkout has the defaults", { project, ...errorFields(error) });
+		return null;
+	}
+}
+
+/**
+ * The secrets of a job that starts, by their names. One that is there no more ends the attempt; where they cannot be read at the moment, the job goes back
+ * and comes again. Whoever asks once more after the first step has begun gets none.
+ * @throws ApiError `attempt_finished`, `attempt_superseded`
+ */
+export async function secretsFor(
+	environment: Environment,
+	lease: LeaseTokenClaims,
+	{ attempt, run, definition }: Started,
+	credentials: string | null,
+): Promise<Map<string, string>> {
+	// What comes from where others may write gets no secrets; its source is read with them all the same, by the agent alone.
+	const asked = run.is_trusted === 1 ? Object.values(definition.secrets) : [];
+	const names = [...new Set([...asked, ...(credentials === null ? [] : [credentials])])];
+	if (names.length === 0) return new Map();
+	const shard = environment.LOG_SHARD.getByName(`log:${lease.shard}`);
+	if ((await shard.progress(attempt.id)).steps.some(({ state }) => state !== "pending")) return new Map();
+	const dispatcher = dispatcherOf(environment, lease.team);
+	let values: Map<string, string>;
+	try {
+		values = await withDeadline(readSecrets(environment, lease.team, run.project, names), SECRETS_MS, "the secrets");
+	} catch (error) {
+		log("warn", "the secrets of a job cannot be read", { attempt: attempt.id, ...errorFields(error) });
+		const text = error instanceof ApiError ? error.message : "The secrets cannot be read at the moment.";
+		unwrap(await dispatcher.park(lease, { code: "secrets", text }));
+		throw new ApiError("attempt_superseded", text, { suggestions: ["The job is offered again in a while."] });
+	}
+	const missing = names.filter((name) => !values.has(name));
+	if (missing.length > 0) {
+		const text = `There is no secret ${missing.join(", ")} for the project ${run.project}.`;
+		unwrap(await dispatcher.refuse(lease, { code: "secret_unavailable", text }));
+		throw new ApiError("attempt_finished", text);
+	}
+	// Reading took a while: what was lost or cancelled meanwhile gets nothing.
+	unwrap(await dispatcher.checkLease(lease));
+	return values;
+}
+
+export function assignmentOf(
+	{ attempt, job, run, definition, checkout }: Started,
+	values: ReadonlyMap<string, string>,
+	{ project, credentials }: { project: ProjectRow | null; credentials: string | null },
+	baseUrl: string,
+): protocol.Assignment {
+	return {
+		attempt_id: attempt.id,
+		number: attempt.number,
+		ttl_ms: Math.max(0, attempt.deadline - Date.now()),
+		now: Date.now(),
+		run: {
+			id: run.id,
+			number: run.number,
+			project: run.project,
+			url: `${baseUrl}/runs/${run.id}`,
+			event: run.trigger_kind,
+			pull_request: run.pull_request,
+		},
+		pipeline: run.pipeline,
+		job: { id: job.id, key: job.key, name: job.name, url: `${baseUrl}/jobs/${job.id}` },
+		server_url: baseUrl,
+		matrix: definition.matrix,
+		env: definition.env,
+		secrets: run.is_trusted === 1 ? variablesOf(definition.secrets, values) : {},
+		timeout_ms: definition.timeout_ms,
+		idle_timeout_ms: definition.idle_timeout_ms,
+		runs_on: definition.runs_on,
+		steps: definition.steps,
+		container: definition.container,
+		services: definition.services,
+		outputs: definition.outputs,
+		reports: definition.reports,
+		plan: definition.plan?.work ?? null,
+		lists_refs: definition.lists_refs,
+		source: sourceOf(
+			run,
+			credentials === null ? null : (values.get(credentials) ?? null),
+			chosenCheckout(checkout, project ? checkoutOf(project) : {}),
+		),
+		artifacts: {
+			save: definition.artifacts.save,
+			entries: definition.artifacts.entries,
+			fetch: [...new Set(definition.artifacts.fetch.map(({ key }) => key))],
+		},
+	};
+}
+
+function variablesOf(names: Readonly<Record<string, string>>, values: ReadonlyMap<string, string>): Record<string, string> {
+	return Object.fromEntries(
+		Object.entries(names).flatMap(([variable, name]) => (values.has(name) ? [[variable, values.get(name) as string]] : [])),
+	);
+}
+
+function sourceOf(
+	{ source_git, source_ref, source_upload, commit_sha, is_trusted }: Started["run"],
+	credentials: string | null,
+	checkout: CheckoutOptions,
+): protocol.Assignment["source"] {
+	if (source_upload !== null) return { upload: source_upload };
+	if (source_git === null) return null;
+	return { git: source_git, ref: source_ref, commit: commit_sha, credentials, is_trusted: is_trusted === 1, checkout };
+}

@@ -1,0 +1,7 @@
+import { pageRoute } from "../../http/route.ts";
+import { compare, trigger } from "./actions.ts";
+
+export const discoveryPages = [
+	pageRoute({ method: "POST", path: "/projects/:name/trigger", allow: ["user"], handle: trigger }),
+	pageRoute({ method: "POST", path: "/projects/:name/compare", allow: ["user"], handle: compare }),
+];

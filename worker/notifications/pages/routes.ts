@@ -1,0 +1,4 @@
+import { pageRoute } from "../../http/route.ts";
+import { notify } from "./actions.ts";
+
+export const notificationsPages = [pageRoute({ method: "POST", path: "/runs/:id/notify", allow: ["user"], handle: notify })];

@@ -1,0 +1,29 @@
+import { ApiError } from "../../../schema/wire/errors.ts";
+import { MAX_PIPELINE_BYTES, MAX_PROTOCOL_BODY_BYTES } from "../../../schema/wire/limits.ts";
+import { readText } from "../../http/bodies.ts";
+import { actorOf, type RequestContext } from "../../http/route.ts";
+import { backTo } from "../../ui/back_to.ts";
+import { filledIn, givenIn } from "../../ui/parameter_fields.tsx";
+import { validationErrorsIn } from "../../ui/validation_errors.tsx";
+import { requirePipeline, triggerPipeline } from "../service.ts";
+import { restoreVersion } from "../versions.ts";
+import { pipelinePage } from "./pipeline_page.tsx";
+
+/** A run of a pipeline that is kept, with the parameters that the form says; a form with faults comes back with them. */
+export async function runPipeline(context: RequestContext<"user">): Promise<Response> {
+	const given = givenIn(new URLSearchParams(await readText(context.request, MAX_PIPELINE_BYTES)));
+	try {
+		const { runId } = await triggerPipeline(context, { params: filledIn(given) });
+		return backTo(`/runs/${runId}`);
+	} catch (error) {
+		const faults = error instanceof ApiError ? validationErrorsIn(error) : [];
+		if (faults.length === 0) throw error;
+		return pipelinePage(context, { given, faults });
+	}
+}
+
+export async function restorePipeline(context: RequestContext<"user">): Promise<Response> {
+	const form = new URLSearchParams(await readText(context.request, MAX_PROTOCOL_BODY_BYTES));
+	await restoreVersion(context.environment, await requirePipeline(context), Number(form.get("version")), actorOf(context.principal));
+	return backTo(`/pipelines/${context.params.id}`);
+}

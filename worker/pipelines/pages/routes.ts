@@ -1,0 +1,9 @@
+import { pageRoute } from "../../http/route.ts";
+import { restorePipeline, runPipeline } from "./actions.ts";
+import { pipelinePage } from "./pipeline_page.tsx";
+
+export const pipelinesPages = [
+	pageRoute({ method: "GET", path: "/pipelines/:id", allow: ["user"], handle: pipelinePage }),
+	pageRoute({ method: "POST", path: "/pipelines/:id/trigger", allow: ["user"], handle: runPipeline }),
+	pageRoute({ method: "POST", path: "/pipelines/:id/restore", allow: ["user"], handle: restorePipeline }),
+];

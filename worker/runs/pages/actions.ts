@@ -1,0 +1,49 @@
+import type { RerunRequest } from "../../../schema/wire/resources.ts";
+import type { RequestContext } from "../../http/route.ts";
+import { dispatcherOf } from "../../platform/dispatcher.ts";
+import { unwrap } from "../../platform/result.ts";
+import { requireJob } from "../../record/require.ts";
+import { backTo } from "../../ui/back_to.ts";
+import { onceConfirmed } from "../../ui/confirm.tsx";
+import { rerunOf } from "../reruns.ts";
+import { deleteFinishedRun } from "../service.ts";
+
+/** What a page can change. Each answers with the page that it was asked from. */
+
+export async function cancelRun({ environment, principal, params }: RequestContext<"user">): Promise<Response> {
+	unwrap(await dispatcherOf(environment, principal.team).cancelRun(params.id ?? "", principal.name));
+	return backTo(`/runs/${params.id}`);
+}
+
+export function rerun(context: RequestContext<"user">): Promise<Response> {
+	return repeat(context, {});
+}
+
+export function rerunFailed(context: RequestContext<"user">): Promise<Response> {
+	return repeat(context, { only: "failed" });
+}
+
+/** A job, and those that need it, in a new run. */
+export async function rerunJob(context: RequestContext<"user">): Promise<Response> {
+	const { environment, principal, params } = context;
+	const { job } = await requireJob(environment, principal.team, params.id ?? "");
+	return repeat({ ...context, params: { id: job.run_id } }, { job: job.id });
+}
+
+async function repeat(context: RequestContext<"user">, asked: RerunRequest): Promise<Response> {
+	const { runId } = await rerunOf(context, asked);
+	return backTo(`/runs/${runId}`);
+}
+
+export async function deleteRun(context: RequestContext<"user">): Promise<Response> {
+	const question = {
+		title: "Delete the run",
+		text: "The run goes with its logs and artifacts. Nobody can bring it back.",
+		button: "Delete the run",
+		back: `/runs/${context.params.id}`,
+	};
+	return onceConfirmed(context, question, async () => {
+		await deleteFinishedRun(context);
+		return backTo("/");
+	});
+}

@@ -1,0 +1,44 @@
+import { and, eq, isNotNull, isNull, notExists, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { type ArtifactRow, artifacts, attempts, definitions, events, jobs, runs, testResults } from "../../schema/database/tables.ts";
+
+/** Where a file lies. */
+export type StoredArtifact = Pick<ArtifactRow, "key" | "size" | "part_bytes">;
+
+/** The R2 objects of a run: its logs and its artifacts. */
+export async function objectsOfRun(db: D1Database, runId: string): Promise<{ logs: string[]; artifacts: StoredArtifact[] }> {
+	const d1 = drizzle(db);
+	const [logRows, artifactRows] = await d1.batch([
+		d1
+			.select({ key: attempts.log_key })
+			.from(attempts)
+			.where(and(eq(attempts.run_id, runId), isNotNull(attempts.log_key))),
+		d1
+			.select({ key: artifacts.key, size: artifacts.size, part_bytes: artifacts.part_bytes })
+			.from(artifacts)
+			.where(and(eq(artifacts.run_id, runId), isNull(artifacts.expired_at))),
+	]);
+	return { logs: logRows.map(({ key }) => key as string), artifacts: artifactRows };
+}
+
+/** Removes every row of a run, in one transaction, and its definition if no other run has the same. */
+export async function removeRunRows(db: D1Database, runId: string): Promise<void> {
+	const d1 = drizzle(db);
+	const [run] = await d1.select({ definition: runs.definition }).from(runs).where(eq(runs.id, runId));
+	await d1.batch([
+		d1.delete(testResults).where(eq(testResults.run_id, runId)),
+		d1.delete(events).where(eq(events.run_id, runId)),
+		d1.delete(artifacts).where(eq(artifacts.run_id, runId)),
+		d1.delete(attempts).where(eq(attempts.run_id, runId)),
+		d1.delete(jobs).where(eq(jobs.run_id, runId)),
+		d1.delete(runs).where(eq(runs.id, runId)),
+		d1
+			.delete(definitions)
+			.where(
+				and(
+					eq(definitions.digest, run?.definition ?? ""),
+					notExists(d1.select({ one: sql`1` }).from(runs).where(eq(runs.definition, definitions.digest))),
+				),
+			),
+	]);
+}

@@ -1,0 +1,17 @@
+import type { RequestContext } from "../../http/route.ts";
+import { backTo } from "../../ui/back_to.ts";
+import { onceConfirmed } from "../../ui/confirm.tsx";
+import { pauseSchedule as setPaused } from "../service.ts";
+
+export async function pauseSchedule(context: RequestContext<"user">): Promise<Response> {
+	const text = "It makes no runs until somebody resumes it. Times that pass meanwhile are not made up for.";
+	return onceConfirmed(context, { title: "Pause the schedule", text, button: "Pause the schedule", back: "/projects" }, async () => {
+		const { project } = await setPaused(context, true);
+		return backTo(`/projects/${project}`);
+	});
+}
+
+export async function resumeSchedule(context: RequestContext<"user">): Promise<Response> {
+	const { project } = await setPaused(context, false);
+	return backTo(`/projects/${project}`);
+}

@@ -1,0 +1,7 @@
+import { pageRoute } from "../../http/route.ts";
+import { pauseSchedule, resumeSchedule } from "./actions.ts";
+
+export const schedulesPages = [
+	pageRoute({ method: "POST", path: "/schedules/:id/pause", allow: ["user"], handle: pauseSchedule }),
+	pageRoute({ method: "POST", path: "/schedules/:id/resume", allow: ["user"], handle: resumeSchedule }),
+];

@@ -1,0 +1,17 @@
+import { pageRoute } from "../../http/route.ts";
+import { endSessionFromPage, sessionsPage } from "./sessions_page.tsx";
+import { signIn, signInPage, signOut } from "./sign_in.tsx";
+
+export const sessionsPages = [
+	pageRoute({ method: "GET", path: "/sessions", allow: ["user"], handle: sessionsPage }),
+	pageRoute({ method: "POST", path: "/sessions/:id/end", allow: ["user"], handle: endSessionFromPage }),
+	pageRoute({ method: "GET", path: "/sign-in", allow: ["anyone", "user"], handle: signInPage }),
+	pageRoute({
+		method: "POST",
+		path: "/sign-in",
+		allow: ["anyone", "user"],
+		claims: () => ({ name: "sign-in", key: null }),
+		handle: signIn,
+	}),
+	pageRoute({ method: "POST", path: "/sign-out", allow: ["user"], handle: signOut }),
+];

@@ -1,0 +1,36 @@
+import { notFound } from "../../schema/wire/errors.ts";
+import { MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
+import type { Session } from "../../schema/wire/sessions.ts";
+import { actorOf, type RequestContext } from "../http/route.ts";
+import { endSession, listSessions } from "../identity/sessions_store.ts";
+import { log } from "../platform/logger.ts";
+
+/** Who is signed in to the status page: to be looked at and to be ended. */
+
+type Caller = RequestContext<"user">;
+
+/** The live sessions, newest first, at most as many as a list may have. */
+export async function sessionsOf({ environment, principal }: Pick<Caller, "environment" | "principal">): Promise<Session[]> {
+	const found = await listSessions(environment.DB, principal.team, Date.now(), MAX_LIST_LIMIT);
+	return found.map(({ session, token }) => ({
+		id: session.id,
+		name: token.name,
+		user_agent: session.user_agent,
+		address: session.address,
+		created_at: new Date(session.created_at).toISOString(),
+		expires_at: new Date(session.expires_at).toISOString(),
+		is_current: session.id === principal.sessionId,
+	}));
+}
+
+/** Ends the session that the path names. @throws ApiError `not_found` */
+export async function endOne({
+	params,
+	environment,
+	principal,
+	requestId,
+}: Pick<Caller, "params" | "environment" | "principal" | "requestId">): Promise<void> {
+	const id = params.id ?? "";
+	if (!(await endSession(environment.DB, principal.team, id))) throw notFound("session", id);
+	log("info", "session ended", { request_id: requestId, session: id, actor: actorOf(principal) });
+}

@@ -1,0 +1,2 @@
+export { requireSource, storeSource } from "./bundles.ts";
+export { findSource, touchSource } from "./store.ts";

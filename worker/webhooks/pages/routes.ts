@@ -1,0 +1,4 @@
+import { pageRoute } from "../../http/route.ts";
+import { replay } from "./actions.ts";
+
+export const webhooksPages = [pageRoute({ method: "POST", path: "/deliveries/:id/replay", allow: ["user"], handle: replay })];
