@@ -7,12 +7,13 @@ export interface Flags extends ConnectionFlags {
 	output: string;
 }
 
-/** A command that sends requests to a coordinator, with an example in its help. */
-export function command(name: string, description: string, example: string): Command {
-	return withConnection(new Command(name).description(description).addOption(outputOption())).addHelpText(
-		"after",
-		`\nExample:\n  ${example}`,
-	);
+/**
+ * A command that sends requests to a coordinator, with an example in its help.
+ * @param exitCodes a section of the help, before the example
+ */
+export function command(name: string, description: string, example: string, exitCodes = ""): Command {
+	const made = withConnection(new Command(name).description(description).addOption(outputOption()));
+	return made.addHelpText("after", `${exitCodes}\n${exitCodes ? "\n" : ""}Example:\n  ${example}`);
 }
 
 /** The format of a command's output. */

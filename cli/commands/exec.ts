@@ -53,8 +53,8 @@ export function execCommand(setExitCode: (code: number) => void): Command {
 		.option("--registry-credentials <file>", "a YAML file of registry credentials that jobs name")
 		.option("--secrets <file>", "a YAML file of secrets, as name: value")
 		.addOption(outputOption("text, or json with the end of each job"))
-		.addHelpText("after", "\nExample:\n  windlass exec test\n  windlass exec -p target=staging --artifacts /tmp/out")
 		.addHelpText("after", RUN_EXIT_CODES)
+		.addHelpText("after", "\nExample:\n  windlass exec test\n  windlass exec -p target=staging --artifacts /tmp/out")
 		.action(async (job: string | undefined, flags: ExecFlags) => setExitCode(await execute(job ?? null, flags)));
 }
 

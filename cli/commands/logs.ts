@@ -15,8 +15,8 @@ export function logsCommand(setExitCode: (code: number) => void): Command {
 		.argument(...RUN_OR_JOB)
 		.argument(...ONE_JOB)
 		.option("-f, --follow", "follow the run or job to its end, and end with its exit code")
-		.addHelpText("after", "\nExample:\n  windlass logs -f latest\n  windlass logs latest build | grep -i error")
-		.addHelpText("after", RUN_EXIT_CODES);
+		.addHelpText("after", RUN_EXIT_CODES)
+		.addHelpText("after", "\nExample:\n  windlass logs -f latest\n  windlass logs latest build | grep -i error");
 	return withConnection(command).action(async (named: string, job: string | undefined, flags: ConnectionFlags & { follow?: boolean }) => {
 		const connection = new Connection(flags);
 		const id = await resolveId(connection, named, job);

@@ -153,13 +153,13 @@ export function pipelinesCommand(setExitCode: (code: number) => void): Command {
 				"trigger",
 				"Run the newest version of a stored pipeline, and follow it.",
 				"windlass pipelines trigger web/nightly -p target=staging",
+				RUN_EXIT_CODES,
 			)
 				.argument(...PIPELINE)
 				.addOption(repeatable(...PARAMETER))
 				.addOption(repeatable(...VARIABLE))
 				.option("--branch <name>", "the branch of the run")
 				.option(...DETACH)
-				.addHelpText("after", RUN_EXIT_CODES)
 				.action(async (named: string, flags: Flags & { param?: string[]; env?: string[]; branch?: string; detach?: boolean }) => {
 					const connection = new Connection(flags);
 					const { id } = await find(connection, named);

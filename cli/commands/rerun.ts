@@ -8,12 +8,16 @@ import { resolveId } from "./which_run.ts";
 
 /** `windlass rerun`. */
 export function rerunCommand(setExitCode: (code: number) => void): Command {
-	return command("rerun", "Repeat a run with the same pipeline, parameters and commit, and follow it.", "windlass rerun latest --failed")
+	return command(
+		"rerun",
+		"Repeat a run with the same pipeline, parameters and commit, and follow it.",
+		"windlass rerun latest --failed",
+		RUN_EXIT_CODES,
+	)
 		.argument("<run>", "the id of a run (run_…), or latest")
 		.option("--failed", "only the jobs that did not succeed")
 		.option("--job <job>", "only this job, by its name or id, and the jobs that need it")
 		.option(...DETACH)
-		.addHelpText("after", RUN_EXIT_CODES)
 		.action(async (named: string, flags: Flags & { failed?: boolean; job?: string; detach?: boolean }) => {
 			const connection = new Connection(flags);
 			const id = await resolveId(connection, named, undefined, true);

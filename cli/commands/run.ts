@@ -52,11 +52,11 @@ export function runCommand(setExitCode: (code: number) => void): Command {
 		.option("--no-source", "send no working copy")
 		.option(...DETACH)
 		.addOption(outputOption("text or json; json implies --detach"))
+		.addHelpText("after", RUN_EXIT_CODES)
 		.addHelpText(
 			"after",
 			"\nExample:\n  windlass run                 # the pipeline of this folder, followed to its end\n  windlass run -p target=staging --detach\n  windlass run --no-source -- uname -a\n  windlass run 'make && make test'",
 		);
-	command.addHelpText("after", RUN_EXIT_CODES);
 	return withConnection(command).action(async (words: string[], flags: RunFlags) => {
 		const connection = new Connection(flags);
 		const run = await submit(connection, words, flags);

@@ -135,7 +135,7 @@ describe("windlass serve", () => {
 		};
 		const program = new Program(["serve"], environment);
 		onTestFinished(() => program.kill());
-		const [, url = ""] = await program.says(/'(http:\S+)\/api\/v1\/runs\?follow=1'/);
+		const [, url = ""] = await program.says(/WINDLASS_SERVER=(http:\S+)/);
 		await program.says(/local is ready at .*: 3 slots/);
 		expect(program.output).toContain("https://ci.example.com/sign-in?code=");
 		const ask = async <Body>(address: string, body?: unknown) => {
