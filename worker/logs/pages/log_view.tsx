@@ -36,49 +36,51 @@ export function LogView({ job, log }: { job: Job; log: LogPreview }) {
 	const isMore = log.lines.length < log.total;
 	if (log.expiredAt !== null) return <p class="empty">The log was removed {log.expiredAt.slice(0, 10)}: its time was over.</p>;
 	return (
-		<div
-			id="log"
-			data-job={job.id}
-			data-attempt={log.attempt}
-			data-total={log.total}
-			data-shown={log.lines.length}
-			data-next={log.nextOffset}
-			data-live={log.isLive ? "yes" : undefined}
-		>
-			<div class="title">
-				<h2>Log</h2>
-				<span class="log-tools">
-					<search>
-						<form>
-							<input type="search" name="q" placeholder="Search the log" aria-label="Search the log" />
-						</form>
-					</search>
-					<button type="button" class="quiet copy">
-						Copy
-					</button>
-					<a href={`${address}&format=clean`} download={`${job.key}-${log.attempt}.log`}>
-						Download
-					</a>
-					<a href={address}>as text</a>
-					<span class="muted">{size(log.bytes)}</span>
-				</span>
+		<>
+			<div
+				id="log"
+				data-job={job.id}
+				data-attempt={log.attempt}
+				data-total={log.total}
+				data-shown={log.lines.length}
+				data-next={log.nextOffset}
+				data-live={log.isLive ? "yes" : undefined}
+			>
+				<div class="title">
+					<h2>Log</h2>
+					<span class="log-tools">
+						<search>
+							<form>
+								<input type="search" name="q" placeholder="Search the log" aria-label="Search the log" />
+							</form>
+						</search>
+						<button type="button" class="quiet copy">
+							Copy
+						</button>
+						<a href={`${address}&format=clean`} download={`${job.key}-${log.attempt}.log`}>
+							Download
+						</a>
+						<a href={address}>as text</a>
+						<span class="muted">{size(log.bytes)}</span>
+					</span>
+				</div>
+				<ol class="found" hidden />
+				{foldsOf(steps, log).map((fold) => (
+					<FoldView key={fold.first} fold={fold} log={log} isOpen={isOpen(fold, log)} />
+				))}
+				{isMore && (
+					<noscript>
+						<p>
+							There is more: <a href={address}>the whole log</a>.
+						</p>
+					</noscript>
+				)}
+				<p id="log-end" class="muted" aria-live="polite">
+					{isTerminal(job.state) && !log.isLive ? "End of the log." : ""}
+				</p>
 			</div>
-			<ol class="found" hidden />
-			{foldsOf(steps, log).map((fold) => (
-				<FoldView key={fold.first} fold={fold} log={log} isOpen={isOpen(fold, log)} />
-			))}
-			{isMore && (
-				<noscript>
-					<p>
-						There is more: <a href={address}>the whole log</a>.
-					</p>
-				</noscript>
-			)}
-			<p id="log-end" class="muted" aria-live="polite">
-				{isTerminal(job.state) && !log.isLive ? "End of the log." : ""}
-			</p>
 			<script type="module" src="/assets/log.browser.js" />
-		</div>
+		</>
 	);
 }
 
