@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -339,7 +340,7 @@ describe("pull requests", () => {
 		const delivered = async (action = "opened", more = ", cancel_in_progress: true") => {
 			const sha = git.commit("group/team/web.git", {
 				".windlass.yml": limit("true", more),
-				n: `${Math.random()}`,
+				n: randomUUID(),
 			});
 			git.ref("group/team/web.git", "refs/pull/7/head", sha);
 			const payload = githubPullRequest({ sha, fork: "push", action });
@@ -768,7 +769,7 @@ describe("what is delivered", () => {
 			{ config: "ci" },
 		);
 		const pushed = async () => {
-			const after = git.commit("elsewhere/team/web.git", { n: String(Math.random()) });
+			const after = git.commit("elsewhere/team/web.git", { n: randomUUID() });
 			return planned((await deliver(repo, githubDelivery("push", githubPush({ after }), HOOK_SECRET))).body.run_id);
 		};
 		expect(Object.keys((await pushed()).runs).sort()).toEqual(["a", "b"]);
