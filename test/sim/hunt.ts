@@ -1,17 +1,18 @@
 import { styleText } from "node:util";
+import { plant } from "./plant.ts";
 import { PLANTED_BUGS, type PlantedBug } from "./planted_bugs.ts";
 import type { Told } from "./share.ts";
 import { liveThrough } from "./worlds.ts";
 
-/** Looks for a planted bug in one world after the other. @returns the world in which it showed; null if it did in none */
-export async function hunt(bug: PlantedBug, first: number, steps: number, seeds: number): Promise<Told | null> {
+/** Looks for a planted bug in one world after the other, from its own seed on. @returns the world in which it showed; null if it did in none */
+export async function hunt(bug: PlantedBug, steps: number, worlds: number): Promise<Told | null> {
 	let found: Told | null = null;
 	await liveThrough({
-		seeds: Array.from({ length: seeds }, (_, index) => first + index),
+		seeds: Array.from({ length: worlds }, (_, index) => bug.seed + index),
 		steps,
 		without: [],
 		isVerbose: false,
-		planted: bug.name,
+		planted: plant(bug),
 		isFirstEnough: true,
 		onTold(told) {
 			if (told.failure) found ??= told;
@@ -21,11 +22,11 @@ export async function hunt(bug: PlantedBug, first: number, steps: number, seeds:
 }
 
 /** Looks for each planted bug in turn. @returns the exit code: 0 if each was found, by a name of its own */
-export async function huntAll(first: number, steps: number, seeds: number): Promise<number> {
-	console.log(`sim: ${PLANTED_BUGS.length} planted bugs, each in at most ${seeds} worlds of ${steps} steps, --seed ${first}`);
+export async function huntAll(steps: number, worlds: number): Promise<number> {
+	console.log(`sim: ${PLANTED_BUGS.length} planted bugs, each in at most ${worlds} worlds of ${steps} steps`);
 	let missed = 0;
 	for (const bug of PLANTED_BUGS) {
-		const told = await hunt(bug, bug.from ?? first, steps, seeds);
+		const told = await hunt(bug, steps, worlds);
 		const isFound = told?.failure != null && bug.foundAs.includes(told.failure.fault);
 		if (!isFound) missed += 1;
 		const what = told?.failure ? `${told.failure.fault} (seed ${told.seed}, ${told.failure.actions.length} actions)` : "not found";
