@@ -2,17 +2,14 @@ import { ApiError } from "../../schema/wire/errors.ts";
 import { agentTokenRoutes } from "../../worker/api/agent_tokens.ts";
 import { agentRoutes } from "../../worker/api/agents.ts";
 import { errorAnswer } from "../../worker/api/answers.ts";
-import { approvalRoutes } from "../../worker/api/approvals.ts";
 import { attemptRoutes } from "../../worker/api/attempts.ts";
 import type { Route } from "../../worker/api/context.ts";
 import { jobRoutes } from "../../worker/api/jobs.ts";
 import { manageAgentRoutes } from "../../worker/api/manage_agents.ts";
-import { notificationRoutes } from "../../worker/api/notifications.ts";
 import { planRoutes } from "../../worker/api/plans.ts";
 import { queueRoutes } from "../../worker/api/queue.ts";
 import { rerunRoutes } from "../../worker/api/reruns.ts";
 import { runRoutes } from "../../worker/api/runs.ts";
-import { scheduleRoutes } from "../../worker/api/schedules.ts";
 import { identify } from "../../worker/auth/principal.ts";
 import { Dispatcher } from "../../worker/dispatch/dispatcher.ts";
 import type { Environment } from "../../worker/environment.ts";
@@ -53,11 +50,8 @@ const ROUTES: readonly Route[] = [
 	...runRoutes,
 	...rerunRoutes,
 	...jobRoutes,
-	...approvalRoutes,
 	...queueRoutes,
 	...planRoutes,
-	...scheduleRoutes,
-	...notificationRoutes,
 ];
 /** The project whose repository is looked into; its forge cannot be told anything, for nobody has kept its token. */
 export const PROJECT = "planned";

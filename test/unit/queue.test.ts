@@ -3,12 +3,14 @@ import { parseSubmission } from "../../schema/pipeline/parse.ts";
 import { NO_CAPABILITIES } from "../../schema/wire/requirements.ts";
 import { JOB_STATES } from "../../schema/wire/states.ts";
 import { closeSession, openSession, registerAgent } from "../../worker/dispatch/core/agents.ts";
-import { approveRun } from "../../worker/dispatch/core/approvals.ts";
+import { approveJob, approveRun, declineJob, declineRun } from "../../worker/dispatch/core/approvals.ts";
 import { finishAttempt, parkAttempt, refuseAttempt, releaseOffer, startAttempt } from "../../worker/dispatch/core/attempts.ts";
 import { cancelJobById, cancelRun } from "../../worker/dispatch/core/cancel.ts";
+import { command } from "../../worker/dispatch/core/core.ts";
 import { deadEffects, noteOutcomes, type PendingEffect, queuesDue, takeEffects } from "../../worker/dispatch/core/effects.ts";
 import { explainJob } from "../../worker/dispatch/core/explain.ts";
 import { scheduleTidying, tidyQueue } from "../../worker/dispatch/core/housekeeping.ts";
+import { testNotifications } from "../../worker/dispatch/core/notifications.ts";
 import { acknowledgeBatch, buryEntry, nextBatch, outboxDepth } from "../../worker/dispatch/core/outbox.ts";
 import type { Planned } from "../../worker/dispatch/core/plans.ts";
 import { notePoll, renewLeases } from "../../worker/dispatch/core/polls.ts";
@@ -16,12 +18,23 @@ import { runStateOf } from "../../worker/dispatch/core/progress.ts";
 import { readChanges } from "../../worker/dispatch/core/reads.ts";
 import { createRegistrationToken } from "../../worker/dispatch/core/registration_tokens.ts";
 import { findAgent } from "../../worker/dispatch/core/rows.ts";
+import {
+	addSchedule,
+	adoptSchedules,
+	type FileSchedule,
+	findSchedule,
+	forgetSchedules,
+	listSchedules,
+	pauseSchedule,
+	removeSchedule,
+} from "../../worker/dispatch/core/schedules.ts";
 import { SUBMITTED } from "../../worker/dispatch/core/submit.ts";
 import { noteOpening, planStop } from "../../worker/dispatch/core/sweep.ts";
 import { JOB_TRANSITIONS, type JobCommand } from "../../worker/dispatch/core/transitions.ts";
 import { result } from "../support/protocol_agent.ts";
 import { Queue, refusalOf, SETTINGS } from "../support/queue.ts";
 
+const FOREIGN = { lane: "foreign", project: "web" } as const;
 const FAILED = { state: "failed", exit_code: 1, reason: { code: "step_failed", text: "no" } } as const;
 
 describe("the table of states", () => {
@@ -900,5 +913,243 @@ describe("what others have written", () => {
 		const ofBob = pull(2);
 		expect([queue.run(ofAlice).state, queue.run(ofBob).state]).toEqual(["running", "waiting"]);
 		expect([pull(1), queue.run(ofAlice).state, queue.run(ofBob).state]).toEqual([expect.anything(), "cancelling", "waiting"]);
+	});
+});
+
+describe("schedules", () => {
+	const MINUTE_MS = 60_000;
+	const HOUR_MS = 60 * MINUTE_MS;
+	const hourly = { cron: "0 * * * *", timezone: "UTC", branch: null, file: null, pipeline: null, params: {} };
+	const ofFile = (file: string, cron = "0 * * * *"): FileSchedule => ({ file, cron, timezone: "UTC", branch: null, params: {} });
+	const adopt = (queue: Queue, delivery: string, ...wanted: FileSchedule[]) =>
+		command(queue.core, () => adoptSchedules(queue.core, "web", delivery, wanted));
+	const files = (queue: Queue) => listSchedules(queue.core, "web").map(({ file }) => file);
+	/** Takes the effects of schedules that came due. @returns their schedules */
+	const fired = (queue: Queue) => takeEffects(queue.core, 10, 1).flatMap(({ effect }) => (effect.kind === "fire_schedule" ? [effect] : []));
+
+	test("a repeated call makes one schedule, and its time comes once an hour", () => {
+		const queue = new Queue();
+		for (const _ of [1, 2]) addSchedule(queue.core, "sch_1", "web", hourly);
+		expect(listSchedules(queue.core, "web")).toMatchObject([{ id: "sch_1", next_at: HOUR_MS }]);
+		queue.pass(HOUR_MS - queue.now - 1);
+		expect(fired(queue)).toEqual([]);
+		queue.pass(1);
+		expect(fired(queue)).toEqual([{ kind: "fire_schedule", scheduleId: "sch_1", at: HOUR_MS }]);
+		expect(findSchedule(queue.core, "sch_1")).toMatchObject({ fired_at: HOUR_MS, next_at: 2 * HOUR_MS });
+	});
+
+	test("the times that came while the coordinator was away come once", () => {
+		const queue = new Queue();
+		addSchedule(queue.core, "sch_1", "web", hourly);
+		queue.absence(5 * HOUR_MS);
+		expect(fired(queue)).toEqual([{ kind: "fire_schedule", scheduleId: "sch_1", at: HOUR_MS }]);
+		expect(findSchedule(queue.core, "sch_1").next_at).toBe(6 * HOUR_MS);
+	});
+
+	test("a time that the coordinator could not handle yet stands for the next one, too", () => {
+		const queue = new Queue();
+		addSchedule(queue.core, "sch_1", "web", hourly);
+		queue.pass(HOUR_MS - queue.now);
+		const [pending] = takeEffects(queue.core, 1, 1);
+		noteOutcomes(queue.core, [{ pending: pending as PendingEffect, archived: null, error: "the disk is full" }]);
+		queue.pass(HOUR_MS);
+		expect(fired(queue)).toEqual([{ kind: "fire_schedule", scheduleId: "sch_1", at: HOUR_MS }]);
+	});
+
+	test("a paused schedule has no next time, and times of the pause do not come later", () => {
+		const queue = new Queue();
+		addSchedule(queue.core, "sch_1", "web", hourly);
+		for (const _ of [1, 2]) expect(pauseSchedule(queue.core, "sch_1", "ada")).toMatchObject({ paused_by: "ada", next_at: null });
+		queue.pass(3 * HOUR_MS);
+		pauseSchedule(queue.core, "sch_1", null);
+		expect([fired(queue), findSchedule(queue.core, "sch_1").next_at]).toEqual([[], 4 * HOUR_MS]);
+	});
+
+	test("a clock that is set back does not move the times of schedules", () => {
+		const queue = new Queue();
+		addSchedule(queue.core, "sch_1", "web", hourly);
+		queue.pass(90 * MINUTE_MS);
+		queue.absence(-HOUR_MS);
+		expect(findSchedule(queue.core, "sch_1").next_at).toBe(HOUR_MS);
+	});
+
+	test("schedules follow the newest delivery of the files, and those that say the same stay as they are", () => {
+		const queue = new Queue();
+		adopt(queue, "dlv_2", ofFile("a.yml"), ofFile("b.yml"), ofFile("b.yml"));
+		const [kept] = listSchedules(queue.core, "web");
+		pauseSchedule(queue.core, kept?.id ?? "", "ada");
+		adopt(queue, "dlv_3", ofFile("a.yml"), ofFile("c.yml"));
+		expect([files(queue), findSchedule(queue.core, kept?.id ?? "").paused_by]).toEqual([["a.yml", "c.yml"], "ada"]);
+		adopt(queue, "dlv_1");
+		expect(files(queue)).toEqual(["a.yml", "c.yml"]);
+		adopt(queue, "dlv_3", ofFile("a.yml", "5 * * * *"));
+		expect(listSchedules(queue.core, "web")).toMatchObject([{ file: "a.yml", cron: "5 * * * *", paused_by: null }]);
+	});
+
+	test("schedules that a person made are deleted by a person, those of files only with the file or the project", () => {
+		const queue = new Queue();
+		adopt(queue, "dlv_1", ofFile("a.yml"));
+		const [ofTheFile] = listSchedules(queue.core, "web");
+		addSchedule(queue.core, "sch_1", "web", hourly);
+		expect(refusalOf(() => removeSchedule(queue.core, ofTheFile?.id ?? ""))).toBe("conflict");
+		removeSchedule(queue.core, "sch_1");
+		expect(refusalOf(() => removeSchedule(queue.core, "sch_1"))).toBe("not_found");
+		expect(files(queue)).toEqual(["a.yml"]);
+		forgetSchedules(queue.core, "web");
+		queue.pass(2 * HOUR_MS);
+		expect([listSchedules(queue.core, "web"), fired(queue)]).toEqual([[], []]);
+		adopt(queue, "dlv_0", ofFile("a.yml"));
+		expect(files(queue)).toEqual(["a.yml"]);
+	});
+
+	test("a project has at most 200 schedules", () => {
+		const queue = new Queue();
+		for (let index = 0; index < 200; index += 1) addSchedule(queue.core, `sch_${index}`, "web", hourly);
+		expect(refusalOf(() => addSchedule(queue.core, "sch_more", "web", hourly))).toBe("conflict");
+		expect(() => adopt(queue, "dlv_1", ofFile("a.yml"))).toThrow("a project has too many schedules");
+	});
+});
+
+describe("approvals", () => {
+	const ADA = { name: "ada", role: "admin" };
+	const untrusted = (queue: Queue, text: string) => queue.submit(text, "web", { origin: { ...SUBMITTED, isTrusted: false } });
+
+	test.each([
+		["a job", "job_none", approveJob],
+		["a run", "run_none", approveRun],
+	] as const)("%s that does not exist cannot be approved", (_, id, approve) => {
+		expect(refusalOf(() => approve(new Queue().core, id, ADA))).toBe("not_found");
+	});
+
+	test.each([
+		["ends", (queue: Queue, id: string) => cancelRun(queue.core, id, "test"), "cancelled"],
+		["is approved", (queue: Queue, id: string) => approveRun(queue.core, id, ADA), "queued"],
+		["is declined", (queue: Queue, id: string) => declineRun(queue.core, id, ADA, "not this."), "cancelled"],
+	] as const)("an untrusted run that %s cannot be declined any more", (_, decide, state) => {
+		const queue = new Queue();
+		const run = untrusted(queue, "steps: [x]");
+		decide(queue, run);
+		expect([queue.run(run).state, refusalOf(() => declineRun(queue.core, run, ADA, null))]).toEqual([state, "conflict"]);
+	});
+
+	test("a declined run says who declined it and why", () => {
+		const queue = new Queue();
+		const run = untrusted(queue, "steps: [x]");
+		declineRun(queue.core, run, ADA, "not this.");
+		expect(queue.job(run)).toMatchObject({ reason_code: "declined", reason_text: "Declined by ada: not this." });
+	});
+
+	test("a trusted run and a job without an approval take neither answer", () => {
+		const queue = new Queue();
+		const run = queue.submit("steps: [x]");
+		const { id } = queue.job(run);
+		for (const decide of [
+			() => approveRun(queue.core, run, ADA),
+			() => declineRun(queue.core, run, ADA, null),
+			() => approveJob(queue.core, id, ADA),
+			() => declineJob(queue.core, id, ADA, null),
+		])
+			expect(refusalOf(decide)).toBe("conflict");
+	});
+
+	test("a job of an untrusted run waits for the approval of the run first, then for its own", () => {
+		const queue = new Queue();
+		const run = untrusted(queue, "jobs: { a: { if: 'failure()', steps: [x] }, b: { approval: true, steps: [x] } }");
+		const { id } = queue.job(run, "b");
+		expect(refusalOf(() => approveJob(queue.core, id, ADA))).toBe("conflict");
+		for (const _ of [1, 2]) approveRun(queue.core, run, ADA);
+		expect(queue.jobs(run).map(({ state, reason_code }) => [state, reason_code])).toEqual([
+			["skipped", "condition"],
+			["blocked", "gate"],
+		]);
+		approveJob(queue.core, id, ADA);
+		expect(queue.job(run, "b").state).toBe("queued");
+		expect(refusalOf(() => declineJob(queue.core, id, ADA, null))).toBe("conflict");
+	});
+
+	test("an approval without a timeout waits for ever", () => {
+		const queue = new Queue();
+		const run = queue.submit("jobs: { a: { approval: true, steps: [x] } }");
+		queue.absence(400 * 24 * 60 * 60_000);
+		expect(queue.run(run).state).toBe("waiting");
+		declineJob(queue.core, queue.job(run, "a").id, ADA, null);
+		expect([queue.run(run).state, queue.job(run, "a").reason_text]).toEqual(["cancelled", "Declined by ada."]);
+		expect(refusalOf(() => approveJob(queue.core, queue.job(run, "a").id, ADA))).toBe("conflict");
+	});
+
+	test("a run keeps its slot of a group during an approval only where the group says so", () => {
+		const queue = new Queue();
+		const agent = queue.agent("one");
+		const text = (more: string) =>
+			`concurrency: { group: deploy${more} }\njobs: { a: { steps: [x] }, b: { needs: a, approval: true, steps: [x] } }`;
+		const [first, second] = [queue.submit(text("")), queue.submit(text(", hold_during_approval: true"))];
+		queue.finish(queue.take(agent));
+		expect([queue.run(first).state, queue.job(second, "a").state]).toEqual(["waiting", "queued"]);
+		const third = queue.submit(text(""));
+		queue.finish(queue.take(agent));
+		expect([queue.run(second).state, queue.job(third, "a").reason_code]).toEqual(["waiting", "concurrency"]);
+	});
+});
+
+describe("notifications", () => {
+	const text = (on: string, more = "") => `notify: { on: ${on}, slack: CHAT }\njobs: { a: { ${more} steps: [x] } }`;
+	/** The events of which notifications are under way. */
+	const events = (queue: Queue) =>
+		takeEffects(queue.core, 10, 1, { lane: "foreign", project: "web" }).flatMap(({ effect }) =>
+			effect.kind === "notify" ? [effect.isTest ? `${effect.event} (test)` : effect.event] : [],
+		);
+	const run = (queue: Queue, pipeline: string, end: Parameters<Queue["finish"]>[1], more: Parameters<Queue["submit"]>[2] = {}) => {
+		const id = queue.submit(pipeline, "web", more);
+		queue.finish(queue.take(queue.agent(`agent of ${id}`)), end);
+		return id;
+	};
+
+	test.each([
+		["[start, success]", {}, ["start", "success"]],
+		["[success, fixed]", {}, ["fixed"]],
+		["[start, success]", FAILED, ["start"]],
+		["failure", FAILED, ["failure"]],
+		["failure", { state: "errored" }, ["failure"]],
+		["failure", { state: "timed_out" }, ["failure"]],
+		["[success, fixed, failure]", { state: "cancelled" }, []],
+	] as const)("a pipeline that notifies on %s, and ends with %o, gives %o", (on, end, expected) => {
+		const queue = new Queue();
+		run(queue, text(on), end);
+		const all: string[] = [];
+		for (let due = takeEffects(queue.core, 10, 1_000, FOREIGN); due.length > 0; due = takeEffects(queue.core, 10, 1_000, FOREIGN)) {
+			all.push(...due.flatMap(({ effect }) => (effect.kind === "notify" ? [effect.event] : [])));
+			noteOutcomes(
+				queue.core,
+				due.map((pending) => ({ pending, archived: null, error: null })),
+			);
+		}
+		expect(all).toEqual(expected);
+	});
+
+	test("an untrusted run notifies nobody, also once it is approved", () => {
+		const queue = new Queue();
+		run(queue, text("[start, success]"), {}, { origin: { ...SUBMITTED, isTrusted: false, approvedBy: "ada" } });
+		expect(events(queue)).toEqual([]);
+	});
+
+	test("a run that goes on after an approval does not start a second time", () => {
+		const queue = new Queue();
+		const agent = queue.agent("one");
+		const id = queue.submit(
+			"notify: { on: start, slack: CHAT }\njobs: { a: { steps: [x] }, b: { needs: a, approval: true, steps: [x] } }",
+			"web",
+		);
+		queue.finish(queue.take(agent));
+		approveJob(queue.core, queue.job(id, "b").id, { name: "ada", role: "admin" });
+		expect(queue.run(id).state).toBe("running");
+		expect(queue.sql.all("SELECT * FROM effects WHERE kind = 'notify'")).toHaveLength(1);
+	});
+
+	test("a test goes to each address of the pipeline, whether the run is over or not", () => {
+		const queue = new Queue();
+		const id = queue.submit(text("[failure, success]"), "web");
+		const [definition] = queue.sql.all<{ json: string }>("SELECT json FROM definitions");
+		expect(testNotifications(queue.core, queue.run(id), definition?.json ?? "")).toBe(1);
+		expect(events(queue)).toEqual(["failure (test)"]);
 	});
 });
