@@ -7,7 +7,15 @@ import { approveJob, approveRun, declineJob, declineRun } from "../../worker/dis
 import { finishAttempt, parkAttempt, refuseAttempt, releaseOffer, startAttempt } from "../../worker/dispatch/core/attempts.ts";
 import { cancelJobById, cancelRun } from "../../worker/dispatch/core/cancel.ts";
 import { command } from "../../worker/dispatch/core/core.ts";
-import { deadEffects, noteOutcomes, type PendingEffect, queuesDue, takeEffects } from "../../worker/dispatch/core/effects.ts";
+import {
+	deadEffects,
+	noteOutcomes,
+	type PendingEffect,
+	queuesDue,
+	retryStatuses,
+	takeEffects,
+	untoldOf,
+} from "../../worker/dispatch/core/effects.ts";
 import { explainJob } from "../../worker/dispatch/core/explain.ts";
 import { scheduleTidying, tidyQueue } from "../../worker/dispatch/core/housekeeping.ts";
 import { testNotifications } from "../../worker/dispatch/core/notifications.ts";
@@ -25,6 +33,8 @@ import {
 	findSchedule,
 	forgetSchedules,
 	listSchedules,
+	noteScheduled,
+	noteScheduleFault,
 	pauseSchedule,
 	removeSchedule,
 } from "../../worker/dispatch/core/schedules.ts";
@@ -784,7 +794,8 @@ describe("commit statuses", () => {
 		}
 		return states;
 	};
-	const take = (queue: Queue) => takeEffects(queue.core, 10, 1_000, { lane: "foreign", project: "web" });
+	const take = (queue: Queue) => takeEffects(queue.core, 10, 1_000, FOREIGN);
+	const deadStatuses = (queue: Queue) => untoldOf(queue.core, "web", 5).filter(({ isDead }) => isDead).length;
 
 	test("of a pull request stand beside those of the push that runs the same, as those of tags, schedules and people do; commands have none", () => {
 		const queue = new Queue();
@@ -845,6 +856,25 @@ describe("commit statuses", () => {
 		noteOutcomes(queue.core, [{ ...failed, retryAfterMs: 1_000 * hour }]);
 		queue.now += 2 * hour;
 		expect(take(queue)).toHaveLength(2);
+	});
+
+	test("that the forge rejected are listed, and are sent again at once when somebody asks", () => {
+		const queue = new Queue();
+		const pipeline = from("steps: [x]");
+		const id = queue.submit("", "web", { pipeline, commit });
+		for (let tries = 0; deadStatuses(queue) === 0 && tries < 100; tries += 1) {
+			noteOutcomes(
+				queue.core,
+				take(queue).map((pending) => ({ pending, archived: null, error: "answers 401" })),
+			);
+			queue.now += 60 * 60_000;
+		}
+		expect(untoldOf(queue.core, "web", 5)).toMatchObject([{ effect: { runId: id, state: "queued" }, error: "answers 401", isDead: true }]);
+		expect([take(queue), untoldOf(queue.core, "other", 5)]).toEqual([[], []]);
+		cancelRun(queue.core, id, "test");
+		retryStatuses(queue.core, "web");
+		expect(told(queue)).toEqual({ pipeline: ["cancelled"] });
+		expect(untoldOf(queue.core, "web", 5)).toEqual([]);
 	});
 
 	test("of a discovery job are sent where it has failed, and once one of the same event and commit has not", () => {
@@ -1000,6 +1030,16 @@ describe("schedules", () => {
 		expect([listSchedules(queue.core, "web"), fired(queue)]).toEqual([[], []]);
 		adopt(queue, "dlv_0", ofFile("a.yml"));
 		expect(files(queue)).toEqual(["a.yml"]);
+	});
+
+	test("a schedule shows its newest run, or why it made none", () => {
+		const queue = new Queue();
+		addSchedule(queue.core, "sch_1", "web", hourly);
+		noteScheduled(queue.core, "sch_1", "run_1");
+		noteScheduleFault(queue.core, "sch_1", "x".repeat(1_000));
+		expect(findSchedule(queue.core, "sch_1")).toMatchObject({ run_id: "run_1", fault: "x".repeat(500) });
+		noteScheduled(queue.core, "sch_1", "run_2");
+		expect(findSchedule(queue.core, "sch_1")).toMatchObject({ run_id: "run_2", fault: null });
 	});
 
 	test("a project has at most 200 schedules", () => {
