@@ -13,7 +13,8 @@ export default defineConfig({
 	test: {
 		sequence: { sequencer: LongestFirst },
 		projects: [
-			{ test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
+			// Files of these two share their processes: a start of each takes longer than most files.
+			{ test: { name: "unit", include: ["test/unit/**/*.test.ts"], isolate: false } },
 			{
 				plugins: [
 					cloudflareTest({
@@ -28,7 +29,12 @@ export default defineConfig({
 						},
 					}),
 				],
-				test: { name: "worker", include: ["test/worker/**/*.test.{ts,tsx}"], setupFiles: ["test/worker/setup.ts"] },
+				test: {
+					name: "worker",
+					include: ["test/worker/**/*.test.{ts,tsx}"],
+					setupFiles: ["test/worker/setup.ts"],
+					isolate: false,
+				},
 			},
 			{ test: { name: "sim", include: ["test/sim/**/*.test.ts"] } },
 			{ test: { name: "faults", include: FAULTS, ...PATIENT, maxWorkers: 2, sequence: { groupOrder: 1 } } },
