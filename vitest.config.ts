@@ -13,7 +13,7 @@ export default defineConfig({
 	test: {
 		sequence: { sequencer: LongestFirst },
 		projects: [
-			// Files of these two share their processes: a start of each takes longer than most files.
+			// Files share their processes where nothing of one can reach another: a start takes longer than most files.
 			{ test: { name: "unit", include: ["test/unit/**/*.test.ts"], isolate: false } },
 			{
 				plugins: [
@@ -44,6 +44,7 @@ export default defineConfig({
 					include: ["test/e2e/**/*.test.ts", "test/browser/**/*.test.ts", "test/fuzz/**/*.test.ts"],
 					exclude: FAULTS,
 					...PATIENT,
+					isolate: false,
 					// Many wait more than they work.
 					maxWorkers: 4,
 					sequence: { groupOrder: 2 },

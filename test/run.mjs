@@ -166,15 +166,17 @@ if (changed !== null) {
 	await together(check(`tests that import what has changed since ${changed}`, ...vitest("--changed", changed, "--passWithNoTests")));
 } else {
 	// What is frozen and killed is held to leases of ten seconds, and waits for most of its time: the others take what it leaves.
-	const inProcess = projects("unit", "worker");
+	const niced = (title, ...names) => {
+		const chosen = projects(...names);
+		return async () => chosen.length === 0 || check(title, "nice", "-n", "10", ...vitest(...chosen));
+	};
 	await together(
-		!isAsked("faults") || check("processes that are killed, frozen and cut off", ...vitest("--project", "faults")),
+		!isAsked("faults") || checkBeside("processes that are killed, frozen and cut off", ...vitest("--project", "faults")),
 		inTurn(
-			async () =>
-				inProcess.length === 0 || checkBeside("unit tests, and tests inside workerd", "nice", "-n", "10", ...vitest(...inProcess)),
-			async () => !isAsked("sim") || checkBeside("simulation", "nice", "-n", "10", ...vitest("--project", "sim")),
+			niced("unit tests, and tests inside workerd", "unit", "worker"),
+			niced("simulation", "sim"),
+			niced("end to end, and the pages in a browser", "e2e"),
 		),
 	);
-	await together(!isAsked("e2e") || check("end to end, and the pages in a browser", ...vitest("--project", "e2e")));
 }
 console.log(leftOut.length === 0 ? "\nAll checks passed." : "\nAll checks passed, but for the test files that were left out.");
