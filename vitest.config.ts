@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import path from "node:path";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
@@ -36,7 +37,8 @@ export default defineConfig({
 					isolate: false,
 				},
 			},
-			{ test: { name: "sim", include: ["test/sim/**/*.test.ts"] } },
+			// Each world has a process of its own.
+			{ test: { name: "sim", include: ["test/sim/**/*.test.ts"], maxConcurrency: availableParallelism() } },
 			{ test: { name: "faults", include: FAULTS, ...PATIENT, maxWorkers: 2, sequence: { groupOrder: 1 } } },
 			{
 				test: {

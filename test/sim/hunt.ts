@@ -4,20 +4,24 @@ import { PLANTED_BUGS, type PlantedBug } from "./planted_bugs.ts";
 import type { Told } from "./share.ts";
 import { liveThrough } from "./worlds.ts";
 
-/** Looks for a planted bug in one world after the other, from its own seed on. @returns the world in which it showed; null if it did in none */
+/** Looks for a planted bug in its own world, then in those that follow. @returns the world in which it showed; null if it did in none */
 export async function hunt(bug: PlantedBug, steps: number, worlds: number): Promise<Told | null> {
+	const planted = plant(bug);
 	let found: Told | null = null;
-	await liveThrough({
-		seeds: Array.from({ length: worlds }, (_, index) => bug.seed + index),
-		steps,
-		without: [],
-		isVerbose: false,
-		planted: plant(bug),
-		isFirstEnough: true,
-		onTold(told) {
-			if (told.failure) found ??= told;
-		},
-	});
+	const look = (seeds: number[]) =>
+		liveThrough({
+			seeds,
+			steps,
+			without: [],
+			isVerbose: false,
+			planted,
+			isFirstEnough: true,
+			onTold(told) {
+				if (told.failure) found ??= told;
+			},
+		});
+	await look([bug.seed]);
+	if (found === null) await look(Array.from({ length: worlds - 1 }, (_, index) => bug.seed + 1 + index));
 	return found;
 }
 

@@ -12,6 +12,8 @@ export type PlantedBug = {
 	foundAs: readonly string[];
 	/** The world in which it shows soon. */
 	seed: number;
+	/** It shows in one of hundreds of worlds: only `npm run sim -- --planted` looks for it. */
+	isRare?: true;
 } & ({ sound: string } | { sql: string });
 
 const CORE = "worker/dispatch/core";
@@ -53,7 +55,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sql: "WHERE excluded.rev >",
 		planted: "WHERE true OR excluded.rev >",
 		foundAs: [GAP, RECORD, "what was over has changed", LEFT, "the record shows a finished run with something unfinished"],
-		seed: 38,
+		seed: 30,
 	},
 	{
 		name: "an old renewal that counts",
@@ -62,7 +64,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "$renew.seq > $agent.renew_seq",
 		planted: "true",
 		foundAs: [DIFFERS],
-		seed: 1,
+		seed: 3,
 	},
 	{
 		name: "an offer that a new session does not return",
@@ -71,7 +73,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "if (!$isSame) $return; else $withdraw;",
 		planted: "$withdraw",
 		foundAs: [DIFFERS, OFFER],
-		seed: 13,
+		seed: 20,
 	},
 	{
 		name: "a session that goes on after its goodbye",
@@ -80,7 +82,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "$isOlder || $agent.instance === $none",
 		planted: "$isOlder",
 		foundAs: [ANSWER, DIFFERS, OFFER],
-		seed: 230,
+		seed: 57,
 	},
 	{
 		name: "a job that its agent has given up and that waits for its lease",
@@ -89,7 +91,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "loseUnlisted($$all)",
 		planted: "0",
 		foundAs: ["a lower priority went first", DIFFERS, OFFER],
-		seed: 6,
+		seed: 3,
 	},
 	{
 		name: "a lease that is not fenced",
@@ -98,7 +100,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "$isOther || isTerminal($attempt.state)",
 		planted: "$isOther",
 		foundAs: [ANSWER, DIFFERS],
-		seed: 92,
+		seed: 3,
 	},
 	{
 		name: "an outbox row deleted without its revision",
@@ -107,7 +109,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sql: "(id, rev) IN (SELECT value ->> 'id', value ->> 'rev'",
 		planted: "id IN (SELECT value ->> 'id'",
 		foundAs: [RECORD, LEFT],
-		seed: 1,
+		seed: 2,
 	},
 	{
 		name: "a cancel that moves the lease clock",
@@ -116,7 +118,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: 'setTimer($core, "cancel", $attempt, $at)',
 		planted: 'setTimer($core, "lease", $attempt, $core.now() + 600_000), setTimer($core, "cancel", $attempt, $at)',
 		foundAs: [DIFFERS],
-		seed: 24,
+		seed: 3,
 	},
 	{
 		name: "a second cancel that moves the first one's deadline",
@@ -126,7 +128,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		planted: `const $next = moveJob($core, $job, $verb, $reason);
 			if ($next === null) $core.sql.all("UPDATE timers SET due_at = due_at + 60000 WHERE kind = 'cancel' AND id IN (SELECT id FROM attempts WHERE job_id = ?)", $job.id);`,
 		foundAs: [DIFFERS],
-		seed: 153,
+		seed: 5,
 	},
 	{
 		name: "a requeue that reuses an attempt number",
@@ -135,7 +137,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "$job.attempt + 1",
 		planted: "Math.max(1, $job.attempt)",
 		foundAs: [FAILED, DIFFERS],
-		seed: 1,
+		seed: 2,
 	},
 	{
 		name: "expiry without grace after a boot",
@@ -144,7 +146,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "grantGrace($core)",
 		planted: "0",
 		foundAs: [DIFFERS],
-		seed: 1,
+		seed: 6,
 	},
 	{
 		name: "expiry without grace after an absence",
@@ -153,7 +155,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "if ($late > $most) command($core, () => grantGrace($core));",
 		planted: ";",
 		foundAs: [DIFFERS, OFFER],
-		seed: 1,
+		seed: 3,
 	},
 	{
 		name: "an absence that nothing notices",
@@ -162,7 +164,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: 'startTimer($core, "presence", $at)',
 		planted: "0",
 		foundAs: ["a lease ran out while the coordinator was away"],
-		seed: 168,
+		seed: 61,
+		isRare: true,
 	},
 	{
 		name: "a poison row that stops the drain",
@@ -171,7 +174,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "if (!isRowsFault($error)) throw $error;",
 		planted: "throw $error;",
 		foundAs: [NO_REST],
-		seed: 5,
+		seed: 1,
 	},
 	{
 		name: "a row set aside and forgotten",
@@ -180,7 +183,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sql: "FROM outbox_dead WHERE true",
 		planted: "FROM outbox_dead WHERE false",
 		foundAs: [NO_REST, RECORD, LEFT, GAP, LOG],
-		seed: 1,
+		seed: 4,
 	},
 	{
 		name: "a seal forgotten",
@@ -190,7 +193,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		planted: `const effect = $effect;
 			if (effect.declaredBytes !== null) addEffect($core, $attempt, effect);`,
 		foundAs: ["a log is sealed by nobody", NO_REST],
-		seed: 1,
+		seed: 2,
 	},
 	{
 		name: "a job that starts before its needs are met",
@@ -208,7 +211,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "$needs.some($isOpen) || ($status && $ancestors)",
 		planted: "$needs.some($isOpen)",
 		foundAs: [DIFFERS],
-		seed: 1,
+		seed: 3,
 	},
 	{
 		name: "a priority that is upside down",
@@ -226,7 +229,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "Math.min($free - $offers, $slots - $held - $offers)",
 		planted: "Math.min($free, $slots - $held)",
 		foundAs: [OFFER],
-		seed: 1,
+		seed: 3,
 	},
 	{
 		name: "a retry too many",
@@ -235,7 +238,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "return $count < $allowed;",
 		planted: "return $count <= $allowed;",
 		foundAs: [DIFFERS, OFFER],
-		seed: 1,
+		seed: 2,
 	},
 	{
 		name: "a run that leaves with rows still to be sent",
@@ -244,7 +247,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sql: "UNION ALL SELECT 1 FROM outbox WHERE run_id = ?1",
 		planted: "",
 		foundAs: [LEFT, RECORD, LOG, GAP],
-		seed: 1,
+		seed: 2,
 	},
 	{
 		name: "a history that is cut short",
@@ -253,7 +256,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: '$sql("DELETE FROM events WHERE rev IN (SELECT value FROM json_each(?))", JSON.stringify($batch.events.map($rev)))',
 		planted: `$sql("DELETE FROM events WHERE run_id IN (SELECT value ->> 'run_id' FROM json_each(?))", JSON.stringify($batch.entries))`,
 		foundAs: [GAP],
-		seed: 1,
+		seed: 7,
 	},
 	{
 		name: "a group with no limit",
@@ -262,7 +265,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "$holding >= $limit",
 		planted: "$holding > $limit",
 		foundAs: [OFFER],
-		seed: 1,
+		seed: 3,
 	},
 	{
 		name: "a run that takes the slot of one that is still there",
@@ -280,7 +283,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "$succeeded || $mayFail",
 		planted: "$succeeded",
 		foundAs: [DIFFERS],
-		seed: 1,
+		seed: 9,
 	},
 	{
 		name: "variants that go on when one has failed",
@@ -289,7 +292,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "!$isOfRun && !$failFast",
 		planted: "!$isOfRun",
 		foundAs: [OFFER, DIFFERS],
-		seed: 1,
+		seed: 5,
 	},
 	{
 		name: "a run that goes on when its time is over",
@@ -298,7 +301,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: 'setTimer($core, "run_timeout", $run, $at)',
 		planted: "0",
 		foundAs: [DIFFERS],
-		seed: 1,
+		seed: 3,
 	},
 	{
 		name: "a job whose time runs while its agent waits for the answer to its start",
@@ -307,7 +310,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "limitTime($core, $attempt)",
 		planted: "0",
 		foundAs: [DIFFERS],
-		seed: 1,
+		seed: 2,
 	},
 	{
 		name: "a log that takes bytes anywhere",
@@ -316,7 +319,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "if ($offset !== $log.bytes) return $wrong;",
 		planted: ";",
 		foundAs: [LOG, "a fault was reported"],
-		seed: 1,
+		seed: 2,
 	},
 	{
 		name: "an agent that does not fence itself",
@@ -325,7 +328,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "$sentAt + $ttl - $grace - $margin",
 		planted: "$sentAt + 3_600_000 + $ttl - $grace - $margin",
 		foundAs: ["two agents run one job"],
-		seed: 194,
+		seed: 1,
+		isRare: true,
 	},
 	{
 		name: "labels that go beyond those of the registration token",
@@ -334,7 +338,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "$given.includes($one) || $isOfMachine",
 		planted: "true",
 		foundAs: [OFFER, STARTS],
-		seed: 1,
+		seed: 9,
 	},
 	{
 		name: "a restriction that leaves offers as they are",
@@ -343,7 +347,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "withdrawUnfit($$all)",
 		planted: "0",
 		foundAs: [DIFFERS, OFFER, STARTS],
-		seed: 1,
+		seed: 35,
 	},
 	{
 		name: "a job that runs elsewhere while its removed agent has its lease",
@@ -351,8 +355,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		in: "removeAgent",
 		sound: "$attempt.deadline - $core.now()",
 		planted: "0",
-		foundAs: [DIFFERS, "two agents run one job"],
-		seed: 1,
+		foundAs: [DIFFERS, OFFER, "two agents run one job"],
+		seed: 11,
 	},
 	{
 		name: "a token that is valid after the next one was used",
@@ -362,5 +366,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		planted: "return $agent;",
 		foundAs: [ANSWER],
 		seed: 1,
+		isRare: true,
 	},
 ];
