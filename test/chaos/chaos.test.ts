@@ -3,8 +3,8 @@ import { chaos } from "./chaos.ts";
 import { chaosText } from "./report.ts";
 
 const MS = 60_000;
-/** Always the same strikes; new ones are in `npm run chaos`. */
-const SEED = 20_260_101;
+/** A plan that strikes with every kind of fault within half a minute; others are in `npm run chaos`. */
+const SEED = 2_497;
 
 test("real processes, killed, frozen and cut off from each other for a minute, lose nothing and do nothing twice", async () => {
 	const said: string[] = [];
