@@ -60,7 +60,7 @@ function workingCopy(files: Record<string, string> = {}, from?: string): string 
 }
 
 describe("windlass lint", () => {
-	test("tells all faults at once, each with its line and a mark; JSON too", async () => {
+	test("reports all errors at once, each with its line and a mark; JSON too", async () => {
 		const cwd = workingCopy({ ".windlass.yml": 'jobs:\n  a:\n    if: run.brnch == "x"\n    stepz: [x]\n    steps: [x]\n' });
 		const told = await windlass(["lint"], { cwd });
 		expect([told.code, told.out]).toEqual([
@@ -394,7 +394,7 @@ test("a command shows its help and ends with code 0", async () => {
 	expect([told.code, told.out]).toEqual([0, expect.stringMatching(/Example:\n {2}windlass agents/)]);
 });
 
-test("an output that is neither text nor JSON is refused by every command", async () => {
+test("every command rejects an output that is neither text nor JSON", async () => {
 	const commands = ["lint", "exec", "run", "ls", "artifacts ls latest", "secrets ls", "agents", "agent-tokens create"];
 	const told = await Promise.all(commands.map((command) => windlass([...command.split(" "), "-o", "JSON"])));
 	for (const { code, err } of told) expect([code, err]).toEqual([2, expect.stringContaining("Allowed choices are text, json.")]);
@@ -451,7 +451,7 @@ describe("the example pipelines, run", () => {
 		await windlass(["approve", gate.id]);
 		expect(await windlass(["logs", "-f", id])).toMatchObject({ code: 0, out: expect.stringContaining("deployed to production") });
 	});
-	test("cleanup: taken down, and told, whatever happened", async () => {
+	test("cleanup: the environment is deleted and a notification sent, however the run ended", async () => {
 		expect(await run("cleanup", null)).toMatchObject({
 			code: 3,
 			out: expect.stringMatching(/down \| removed env-\d+[\s\S]*somebody should look/),

@@ -211,7 +211,7 @@ describe("behind a proxy that is trusted", () => {
 		expect(cli("ls").stdout).toBe("Nobody is signed in.\n");
 	}, 60_000);
 
-	test("what is no proxy's address is refused by name", async () => {
+	test("an option that is no proxy's address is rejected by name", async () => {
 		await expect(TestCoordinator.start({ args: ["--trusted-proxies", "nginx"] })).rejects.toThrow(
 			"--trusted-proxies: nginx is not loopback, private, an address (10.0.0.1) or a network (10.0.0.0/8)",
 		);

@@ -129,7 +129,7 @@ function stalledPut(url: URL, bytes: Buffer): { end(): Promise<void> } {
 	};
 }
 
-test("the sha256 of a file in parts is that of the whole file, or the finish is refused", async () => {
+test("the sha256 of a file in parts is that of the whole file, or the result is rejected", async () => {
 	const { run, offer } = await started();
 	const bytes = randomBytes(SIZE);
 	const parts = partsOf(bytes);

@@ -91,7 +91,7 @@ describe("offers", () => {
 		expect(queue.run(runId).state).toBe("running");
 	});
 
-	test("lapse when nobody claims, leave no attempt, and pass that agent over for a while that doubles", () => {
+	test("expire when nobody claims, leave no attempt, and pass that agent over for a time that doubles", () => {
 		const queue = new Queue();
 		const runId = queue.submit("steps: [a]");
 		const agent = queue.agent("one");
@@ -106,7 +106,7 @@ describe("offers", () => {
 		expect(queue.attempts(queue.job(runId).id)).toEqual([]);
 	});
 
-	test("an agent that let one lapse gets none until it polls again", () => {
+	test("an agent that let an offer expire gets none until it polls again", () => {
 		const queue = new Queue();
 		queue.submit("steps: [a]");
 		const [sick, well] = [queue.agent("sick"), queue.agent("well")];
@@ -118,7 +118,7 @@ describe("offers", () => {
 		expect(queue.poll(well)).toHaveLength(1);
 	});
 
-	test("after ten refusals the job is given up, by name", () => {
+	test("after ten declined offers the job ends as errored, and the reason names the agents", () => {
 		const queue = new Queue();
 		const runId = queue.submit("jobs: { a: { steps: [x] }, b: { needs: a, steps: [x] } }");
 		const agents = Array.from({ length: 10 }, (_, index) => queue.agent(`agent-${index}`));
@@ -164,7 +164,7 @@ describe("offers", () => {
 });
 
 describe("leases", () => {
-	test("hold while they are renewed and end when they are not; the job goes back to the head of its lane", () => {
+	test("hold while they are renewed and expire when they are not; the job goes back to the head of its queue partition", () => {
 		const queue = new Queue();
 		const runId = queue.submit("steps: [a]");
 		const agent = queue.agent("one");
@@ -260,7 +260,7 @@ describe("leases", () => {
 		expect(queue.job(runId).state).toBe("queued");
 	});
 
-	test("after an absence an agent still gets its result in, its offer claimed, its cancel heeded", () => {
+	test("after an absence an agent can still report its result, claim its offer and honor its cancel", () => {
 		const queue = new Queue();
 		const overdue = queue.submit("timeout: 10s\nsteps: [a]");
 		const lease = queue.take(queue.agent("one"));
@@ -303,7 +303,7 @@ describe("leases", () => {
 });
 
 describe("the end of a job", () => {
-	test("replays are answered as before, another result is refused, a terminal state stays", () => {
+	test("replays are answered as before, another result is rejected, a terminal state stays", () => {
 		const queue = new Queue();
 		const runId = queue.submit("steps: [a]");
 		const lease = queue.take(queue.agent("one"));
@@ -416,7 +416,7 @@ describe("cancel", () => {
 describe("what the coordinator itself cannot give", () => {
 	const reason = { code: "secrets", text: "Cannot be read." };
 
-	test("parks the job: it waits, comes again, and the attempt does not count", () => {
+	test("snoozes the job: it waits, is queued again, and the attempt does not count", () => {
 		const queue = new Queue();
 		const runId = queue.submit("retry: { attempts: 2, on: [failed] }\nsteps: [a]");
 		const agent = queue.agent("one");
@@ -438,7 +438,7 @@ describe("what the coordinator itself cannot give", () => {
 		expect(queue.job(runId)).toMatchObject({ state: "failed", attempt: 6 });
 	});
 
-	test("a job that is parked while it is cancelled is over", () => {
+	test("a job that is snoozed while it is cancelled is over", () => {
 		const queue = new Queue();
 		const runId = queue.submit("steps: [a]");
 		const lease = queue.take(queue.agent("one"));
@@ -447,7 +447,7 @@ describe("what the coordinator itself cannot give", () => {
 		expect([queue.job(runId).state, queue.run(runId).state]).toEqual(["cancelled", "cancelled"]);
 	});
 
-	test("refuses the attempt: the job ends, and is not tried again but where it is asked for", () => {
+	test("rejects the attempt: the job ends, and is tried again only where its retry rule says so", () => {
 		const queue = new Queue();
 		const agent = queue.agent("one");
 		const once = queue.submit("retry: { attempts: 3, on: [failed, lost] }\nsteps: [a]");
@@ -524,7 +524,7 @@ describe("sessions", () => {
 		]);
 	});
 
-	test("a lower number, and the same one from another process, are refused; the same one again is the same", () => {
+	test("a lower number, and the same one from another process, are rejected; the same one from the same process is not", () => {
 		const queue = new Queue();
 		const agent = queue.agent("one");
 		hello(queue, agent, 5, "a");
@@ -547,7 +547,7 @@ describe("sessions", () => {
 		expect(again()).toBe(agent);
 	});
 
-	test("an agent is forgotten after thirty days, but not for an absence of the coordinator itself", () => {
+	test("an agent is deleted after thirty days, but not for an absence of the coordinator itself", () => {
 		const queue = new Queue();
 		scheduleTidying(queue.core);
 		const agent = queue.agent("one");
@@ -557,7 +557,7 @@ describe("sessions", () => {
 		expect(queue.nameOf(agent)).toBe("");
 	});
 
-	test("a registration that comes twice is one, also after the first hello; its key with another token is refused", () => {
+	test("a registration that comes twice is one, also after the first hello; its key with another token is rejected", () => {
 		const queue = new Queue();
 		const agent = queue.agent("one");
 		const again = (secretHash: string) =>
@@ -657,7 +657,7 @@ describe("the record", () => {
 	});
 });
 
-describe("plans", () => {
+describe("discovery jobs", () => {
 	const planned = (runId: string, name: string): Planned => ({
 		files: [
 			{
@@ -679,7 +679,7 @@ describe("plans", () => {
 		schedules: null,
 	});
 
-	test("make their runs once, however often their result comes; one that is being cancelled makes none", () => {
+	test("make their runs once, however often their result comes; a discovery job that is being cancelled makes none", () => {
 		const queue = new Queue();
 		const agent = queue.agent("one", { slots: 2 });
 		queue.submit("steps: [look]");
@@ -931,7 +931,7 @@ describe("what others have written", () => {
 		expect([queue.run(first).state, queue.run(second).state, queue.job(second).reason_code]).toEqual(["running", "queued", "concurrency"]);
 	});
 
-	test("has groups for each pull request: one ends no run of another's", () => {
+	test("has groups for each pull request: one pull request ends no run of another", () => {
 		const queue = new Queue();
 		const pull = (number: number) => {
 			const { pipeline } = parseSubmission("concurrency: { group: ci, cancel_in_progress: true }\nsteps: [x]");
