@@ -451,7 +451,7 @@ describe("the example pipelines, run", () => {
 		await windlass(["approve", gate.id]);
 		expect(await windlass(["logs", "-f", id])).toMatchObject({ code: 0, out: expect.stringContaining("deployed to production") });
 	});
-	test("cleanup: the environment is deleted and a notification sent, however the run ended", async () => {
+	test("cleanup: the environment is removed however the run ended, and the log says so", async () => {
 		expect(await run("cleanup", null)).toMatchObject({
 			code: 3,
 			out: expect.stringMatching(/down \| removed env-\d+[\s\S]*somebody should look/),

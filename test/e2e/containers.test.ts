@@ -427,7 +427,7 @@ test("an image is built, pushed to a registry with credentials of the agent, and
 	expect(exec("--registry-credentials", "/nosuch")).toMatchObject({ status: 2, stderr: expect.stringContaining("/nosuch") });
 });
 
-test("a run of a fork gets no caches or credentials of the project's own runs, and leaves none for them", async () => {
+test("an untrusted run gets no credentials, devices or volumes of the project's own runs, and leaves nothing for them", async () => {
 	const image = `${REGISTRY}/team/private:1`;
 	writeFileSync(
 		path.join(dockerConfig, "config.json"),

@@ -352,7 +352,7 @@ test("files of a job that is not over, which an earlier version accepted, are re
 });
 
 describe("agents", () => {
-	test("agents get the jobs whose requirements they meet; a job that no agent can run says so at once", () => {
+	test("get the jobs whose requirements they meet; a job that no agent can run says so at once", () => {
 		const queue = new Queue();
 		const run = queue.submit(
 			"jobs: { n: { runs_on: { tools: { node: '>=24' } }, steps: [x] }, c: { container: img, steps: [x] }, any: { steps: [x] } }",

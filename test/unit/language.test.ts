@@ -150,7 +150,7 @@ describe("conditions", () => {
 		expect(fault(JSON.stringify(condition)).join("\n")).toContain(message.replace(/^5:(\d+)/, (_, column) => `5:${Number(column) + 1}`)),
 	);
 
-	test("a wrong block is rejected with its line", () => {
+	test("an error within a block of text is reported at its own line", () => {
 		const text = (more: string) => `jobs:\n  j:\n    if: |\n${more}      run.branch == "x" &&\n        run.brnch == "y"\n    steps: [a]`;
 		expect(faults(text(""))).toEqual(["5:13 jobs.j.if: nothing is known of a run as brnch (did you mean branch?)"]);
 		expect(faults(text("\n"))[0]).toMatch(/^6:13 /);

@@ -118,7 +118,7 @@ describe("offers", () => {
 		expect(queue.poll(well)).toHaveLength(1);
 	});
 
-	test("after ten declined offers the job ends as errored, and the reason names the agents", () => {
+	test("after ten declined offers the job ends as errored, with the reason that it never started", () => {
 		const queue = new Queue();
 		const runId = queue.submit("jobs: { a: { steps: [x] }, b: { needs: a, steps: [x] } }");
 		const agents = Array.from({ length: 10 }, (_, index) => queue.agent(`agent-${index}`));
