@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import path from "node:path";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
@@ -13,7 +14,8 @@ export default defineConfig({
 	test: {
 		sequence: { sequencer: LongestFirst },
 		projects: [
-			{ test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
+			// Files share their processes where nothing of one can reach another: a start takes longer than most files.
+			{ test: { name: "unit", include: ["test/unit/**/*.test.ts"], isolate: false } },
 			{
 				plugins: [
 					cloudflareTest({
@@ -28,9 +30,15 @@ export default defineConfig({
 						},
 					}),
 				],
-				test: { name: "worker", include: ["test/worker/**/*.test.{ts,tsx}"], setupFiles: ["test/worker/setup.ts"] },
+				test: {
+					name: "worker",
+					include: ["test/worker/**/*.test.{ts,tsx}"],
+					setupFiles: ["test/worker/setup.ts"],
+					isolate: false,
+				},
 			},
-			{ test: { name: "sim", include: ["test/sim/**/*.test.ts"] } },
+			// Each world has a process of its own.
+			{ test: { name: "sim", include: ["test/sim/**/*.test.ts"], maxConcurrency: availableParallelism() } },
 			{ test: { name: "faults", include: FAULTS, ...PATIENT, maxWorkers: 2, sequence: { groupOrder: 1 } } },
 			{
 				test: {
@@ -38,6 +46,7 @@ export default defineConfig({
 					include: ["test/e2e/**/*.test.ts", "test/browser/**/*.test.ts", "test/fuzz/**/*.test.ts"],
 					exclude: FAULTS,
 					...PATIENT,
+					isolate: false,
 					// Many wait more than they work.
 					maxWorkers: 4,
 					sequence: { groupOrder: 2 },

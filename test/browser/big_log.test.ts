@@ -4,11 +4,13 @@ import path from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Job, Run } from "../../schema/wire/resources.ts";
+import { Random } from "../sim/random.ts";
 import { openBrowser, shown, signedIn } from "../support/browser.ts";
 import { eventually, TestCoordinator, temporaryFolder } from "../support/processes.ts";
 
 /** Two hundred megabytes of a step's output: lines, and in the middle of them every byte there is, NUL and broken UTF-8 among them. */
 const BYTES = 200_000_000;
+const random = new Random(7);
 const WRITER = `
 import hashlib, random, sys, time
 digest = hashlib.sha256()
@@ -71,8 +73,8 @@ async function rangesAgree(count: number): Promise<void> {
 		return Number(response.headers.get("Content-Range")?.split("/")[1] ?? 0);
 	}, "a first byte");
 	for (let index = 0; index < count; index += 1) {
-		const start = Math.floor(Math.random() * size);
-		const range = `bytes=${start}-${Math.min(size - 1, start + Math.floor(Math.random() * 100_000))}`;
+		const start = random.below(size);
+		const range = `bytes=${start}-${Math.min(size - 1, start + random.below(100_000))}`;
 		known.set(range, await rangeOf(range));
 	}
 }

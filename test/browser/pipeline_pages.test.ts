@@ -21,7 +21,7 @@ afterAll(async () => {
 	for (const clean of cleanups.reverse()) await clean();
 });
 
-test("a matrix is one box; jobs have their bars; a gate is passed with a button; summary, outputs and tests are shown", async () => {
+test("the page of a run shows a matrix as one box, bars of jobs, summary, outputs and tests, and a button approves a job", async () => {
 	const { id } = await coordinator.post<Run>("/api/v1/runs", {
 		pipeline: {
 			name: "shown",
@@ -83,7 +83,7 @@ test("a run that has failed is repeated with a button, and says of which it is",
 	await shown(() => page.getByText(/repeated as #\d+/).count()).toBe(1);
 }, 60_000);
 
-test("a project is made with a form, which tells what is wrong, is changed, and is removed", async () => {
+test("a form creates a project and shows errors; the project is changed and deleted", async () => {
 	await page.getByRole("link", { name: "Projects" }).click();
 	await page.locator('input[name="name"]').fill("painted");
 	await page.locator('input[name="repository"]').fill("no address");
@@ -114,7 +114,7 @@ test("a project is made with a form, which tells what is wrong, is changed, and 
 	expect(complaints.splice(0).every((text) => text.includes("422"))).toBe(true);
 });
 
-test("a run by hand: faults with their lines, then a form of the parameters", async () => {
+test("a run by hand shows errors with their lines, then a form of the parameters", async () => {
 	await page.goto(`${coordinator.url}/new`);
 	await page.getByLabel("Pipeline").fill("stepz: [a]");
 	await page.getByRole("button", { name: "Next" }).click();

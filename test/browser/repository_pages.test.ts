@@ -43,7 +43,7 @@ async function deliver({ headers, body }: MadeDelivery): Promise<HookAnswer> {
 	return (await response.json()) as HookAnswer;
 }
 
-test("a push makes a plan, which shows what it has made and what is not to be run; faults stand line by line", async () => {
+test("a push starts a discovery job, whose page shows its runs, the files that do not run, and errors line by line", async () => {
 	const after = git.commit("team/web.git", { a: "2" });
 	const { run_id: plan } = await deliver(githubDelivery("push", githubPush({ after }), SECRET));
 	await page.goto(`${coordinator.url}/runs/${plan}`);
@@ -88,7 +88,7 @@ test("a project shows its hook, what was delivered, its schedules, what nobody h
 	expect(complaints).toEqual([]);
 }, 60_000);
 
-test("a run from another repository is let pass with a button, by whoever has read what it does", async () => {
+test("a person approves the run of a fork with a button, after the page has shown its commands", async () => {
 	git.branch("team/web.git", "theirs");
 	const sha = git.commit("team/web.git", { evil: "1" });
 	git.ref("team/web.git", "refs/pull/7/head", sha);

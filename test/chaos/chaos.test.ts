@@ -3,12 +3,12 @@ import { chaos } from "./chaos.ts";
 import { chaosText } from "./report.ts";
 
 const MS = 60_000;
+/** A plan that strikes with every kind of fault within half a minute; others are in `npm run chaos`. */
+const SEED = 2_497;
 
 test("real processes, killed, frozen and cut off from each other for a minute, lose nothing and do nothing twice", async () => {
-	const seed = Date.now() % 2 ** 31;
-	console.log(`chaos: --seed ${seed}`);
 	const said: string[] = [];
-	const result = await chaos({ seed, ms: MS, atEnd: onTestFinished, onStrike: (line) => void said.push(line) });
+	const result = await chaos({ seed: SEED, ms: MS, atEnd: onTestFinished, onStrike: (line) => void said.push(line) });
 	console.log(chaosText(result));
 	expect(result.verdict.faults, said.join("\n")).toEqual([]);
 	expect(result.verdict.runs).toBeGreaterThan(5);

@@ -33,7 +33,7 @@ async function finished(submission: unknown) {
 	return resources.run.parse(await coordinator.get(`/api/v1/runs/${id}/wait?timeout=60`));
 }
 
-describe("one curl submits, watches and tells the result", () => {
+describe("one curl submits, follows and ends with the result", () => {
 	test("success", () => {
 		const lines = curl("-d", '{"run": "echo one; echo two >&2; printf three"}', `${coordinator.url}/api/v1/runs?follow=1`)
 			.trimEnd()
@@ -377,7 +377,7 @@ describe("checkout", () => {
 		expect((await seen()).run).toMatchObject({ branch: "main", commit: { sha: three } });
 	});
 
-	test("what cannot be checked out says why, and is not the job's own fault", async () => {
+	test("a source that cannot be checked out says why, and the job ends as errored, not failed", async () => {
 		const { folder, commit } = repository();
 		commit("one");
 		const gone = await finished({ source: { git: folder, ref: "nope" }, pipeline: { steps: ["true"] } });
@@ -444,7 +444,7 @@ describe("logs", () => {
 });
 
 describe("submission", () => {
-	test("an Idempotency-Key: the same run again, also while following; other content is refused", async () => {
+	test("an Idempotency-Key gives the same run again, also while following; other content is rejected", async () => {
 		const headers = { "Idempotency-Key": "key-1" };
 		const post = (run: string, query = "") =>
 			coordinator.request(`/api/v1/runs${query}`, { method: "POST", headers, body: JSON.stringify({ run }) });
@@ -477,7 +477,7 @@ describe("submission", () => {
 		expect(answer.message).toMatch(message);
 	});
 
-	test("all faults at once, each with line, column and what was meant", async () => {
+	test("all errors come at once, each with line, column and a suggestion", async () => {
 		const body = "jobs:\n  build:\n    steps: [make]\n    timeout: 5\n  test:\n    needs: [biuld]\n    stepz: [x]\n";
 		const { details } = await refused(await coordinator.request("/api/v1/runs", { method: "POST", body }));
 		expect(
@@ -494,7 +494,7 @@ describe("submission", () => {
 		]);
 	});
 
-	test("a body that is too large is refused before it is read", async () => {
+	test("a body that is too large is rejected before it is read", async () => {
 		const result = spawnSync(
 			"curl",
 			[
@@ -518,7 +518,7 @@ describe("submission", () => {
 });
 
 describe("reads", () => {
-	test("lists in pages, filters, and parameters that are unknown are refused", async () => {
+	test("lists have pages and filters, and unknown parameters are rejected", async () => {
 		for (let index = 0; index < 3; index += 1) await finished({ run: "true", project: "paged" });
 		const first = await eventually(async () => {
 			const page = await coordinator.get<resources.Page<resources.RunSummary>>("/api/v1/runs?project=paged&limit=2");
@@ -545,7 +545,7 @@ describe("reads", () => {
 		expect((await coordinator.request(`/api/v1/runs/${id}/wait?timeout=30`)).status).toBe(200);
 	});
 
-	test("events: what changes is told, and can be resumed", async () => {
+	test("events report every change, and a client can resume them", async () => {
 		const response = await coordinator.request("/api/v1/events", { headers: { Accept: "text/event-stream" } });
 		const run = await finished({ run: "true", project: "events" });
 		let text = "";

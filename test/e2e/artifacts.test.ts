@@ -117,7 +117,7 @@ describe("artifacts", () => {
 		expect(readFileSync(path.join(folder, "out/many/1999.txt"), "utf8")).toBe("1999");
 	}, 90_000);
 
-	test("links that lead out of the workspace are refused; those within are followed", async () => {
+	test("links that lead out of the workspace are rejected; those within are followed", async () => {
 		const out = await saved(["ln -s /etc/hostname out.txt"], ["*.txt"]);
 		expect([out.job.state, out.job.reason?.code, out.items]).toEqual(["failed", "artifacts_failed", []]);
 		expect(out.job.reason?.text).toContain("out.txt is a link out of the workspace");
@@ -125,7 +125,7 @@ describe("artifacts", () => {
 		expect([within.job.state, within.items.map((item) => item.path)]).toEqual(["succeeded", ["link.txt"]]);
 	});
 
-	test("a name that cannot be saved is left out and told escaped; every other file is saved, and the job fails for that reason", async () => {
+	test("a file whose name cannot be saved is left out and named in escaped form; every other file is saved, and the job fails for that reason", async () => {
 		const script = `import os
 for name in [b'a\\nb.txt', b'back\\\\slash.txt', b'caf\\xe9.txt', b'turn\\xe2\\x80\\xae.txt', b'ok.txt']: open(name, 'w').write('x')
 os.symlink('/etc/hostname', 'out.txt')

@@ -57,7 +57,7 @@ async function push(projectId: string, after: string): Promise<string> {
 }
 
 describe("schedules", () => {
-	test("that a file of the main line asks for come and go with it, and stay as they were left", async () => {
+	test("that a file of the default branch asks for come and go with it, and keep a pause", async () => {
 		const file = (cron: string) => `on: { push: {}, schedule: [{ cron: '${cron}', timezone: Europe/Berlin }] }\nsteps: [true]`;
 		const repository = git.add("timed.git", { ".windlass.yml": file("0 3 * * *") });
 		const { id } = await answer<{ id: string }>("POST", "/projects", { name: "timed", repository, hook_secret: "hook" });
@@ -96,7 +96,7 @@ describe("schedules", () => {
 		expect(await schedules()).toEqual([]);
 	});
 
-	test("that are made here run what they name, with its parameters, as their own event; what is wrong is refused", async () => {
+	test("that a person creates run the named pipeline with its parameters, as their own event; errors are rejected", async () => {
 		const repository = git.add("clock.git", {
 			".windlass/a.yml":
 				"params: { who: { default: nobody } }\njobs: { a: { env: { WHO: '${{ params.who }}' }, steps: ['echo \"$CI_EVENT for $WHO on $CI_COMMIT_BRANCH\"'] } }",
@@ -160,7 +160,7 @@ describe("asking for a project to be run", () => {
 });
 
 describe("pipelines that are kept here", () => {
-	test("have versions that never change; a change of an old one is refused; any of them can be restored", async () => {
+	test("have versions that never change; a change of an old version is rejected; each can be restored", async () => {
 		const yaml =
 			"# ünï cödé\nname: kept\nparams: { who: { required: true } }\nsteps:\n  - { run: 'echo hello $WHO', env: { WHO: '${{ params.who }}' } }\n";
 		const made = await answer<StoredPipeline>("POST", "/pipelines", { name: "versions", yaml });
@@ -211,7 +211,7 @@ describe("pipelines that are kept here", () => {
 		expect((await coordinator.get<Run>(`/api/v1/runs/${run.id}`)).state).toBe("succeeded");
 	});
 
-	test("come as a form, under three names; what is no form, or too much, is refused", async () => {
+	test("come as a form, under three names; other bodies, and larger ones, are rejected", async () => {
 		const upload = (parts: Record<string, string | Blob>, filename?: string) => {
 			const form = new FormData();
 			for (const [name, value] of Object.entries(parts)) {
@@ -244,7 +244,7 @@ describe("pipelines that are kept here", () => {
 	});
 });
 
-describe("who is told", () => {
+describe("notifications", () => {
 	test("of a start, a success, a failure and what ends it; signed, or as Slack wants it; as a test", async () => {
 		const chat = await RecordingServer.start(atEnd);
 		await secret("slack_address", `${chat.url}/slack`);

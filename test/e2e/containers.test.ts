@@ -290,7 +290,7 @@ describe("a job in a container", () => {
 		expect(docker.leftovers()).toEqual([]);
 	});
 
-	test("hears of its end, and is ended when it does not heed it", async () => {
+	test("gets a signal at its end, and is killed when it does not honor the signal", async () => {
 		const run = await submit({ container: "test/busybox:1", steps: ["trap 'echo heard; exit 0' TERM; echo up; sleep 60 & wait"] });
 		await eventually(async () => (await coordinator.text(`/api/v1/jobs/${run.jobs[0]?.id}/log`)).includes("up"), "the step");
 		await coordinator.post(`/api/v1/runs/${run.id}/cancel`, {});
@@ -427,7 +427,7 @@ test("an image is built, pushed to a registry with credentials of the agent, and
 	expect(exec("--registry-credentials", "/nosuch")).toMatchObject({ status: 2, stderr: expect.stringContaining("/nosuch") });
 });
 
-test("a run from another repository gets nothing that the agent has for the project's own, and leaves nothing behind for them", async () => {
+test("an untrusted run gets no credentials, devices or volumes of the project's own runs, and leaves nothing for them", async () => {
 	const image = `${REGISTRY}/team/private:1`;
 	writeFileSync(
 		path.join(dockerConfig, "config.json"),
@@ -498,7 +498,7 @@ describe("after a crash", () => {
 		await coordinator.post(`/api/v1/runs/${run.id}/cancel`, {}).catch(() => undefined);
 	});
 
-	test("of the daemon, the job ends with a reason, and the next one is told that there is none", async () => {
+	test("of the daemon, the job ends with a reason, and the next job gets the reason that there is no daemon", async () => {
 		const run = await submit({ container: "test/busybox:1", steps: ["echo up; sleep 600"] });
 		await eventually(async () => (await coordinator.text(`/api/v1/jobs/${run.jobs[0]?.id}/log`)).includes("up"), "the step");
 		await docker.kill();

@@ -129,52 +129,66 @@ const fetching = {
 };
 
 describe("the OpenAPI document", () => {
-	test("is true for a whole life, and every operation in it is called", async () => {
+	let agent: Awaited<ReturnType<typeof joined>>;
+	let bundle: Uint8Array;
+	let run: Run;
+	let jobId: string;
+	let again: Run;
+	const sha256 = createHash("sha256").update("content").digest("hex");
+	const line = "2026-01-02T03:04:05.678Z :: make\n2026-01-02T03:04:05.679Z found it\n";
+	const step = {
+		name: "make",
+		state: "running",
+		exit_code: null,
+		started_at: new Date().toISOString(),
+		finished_at: null,
+		log_offset: 0,
+		log_line: 0,
+	};
+	/** What the agent has of the run's only attempt. */
+	let id: { id: string };
+	let lease: { token: string };
+
+	test("is true for probes, an agent that joins, and an uploaded source", async () => {
 		for (const probe of ["GET /healthz", "GET /readyz", "GET /version", "GET /api/v1/version", "GET /openapi.json"])
 			await call(probe, {}, { token: null });
-		const agent = await joined("speaker");
-		const bundle = await packTar([{ header: { name: "a.txt", size: 1, type: "file" }, body: "a" }]);
+		agent = await joined("speaker");
+		bundle = await packTar([{ header: { name: "a.txt", size: 1, type: "file" }, body: "a" }]);
 		const source = await call("PUT /api/v1/sources", {}, { body: bundle });
 		await call("GET /api/v1/sources/{id}", { id: source.id });
+	});
 
-		// An offer that is handed back, a job that is cancelled.
+	test("is true for an offer that the agent declines, and a job that a person cancels", async () => {
 		const unwanted = (await call("POST /api/v1/runs", {}, { body: { run: "true", runs_on: ["speaker"] } })) as Run;
 		const refusedOffer = await agent.poll();
 		await call("POST /api/v1/attempts/{id}/release", { id: refusedOffer.attempt_id }, { token: refusedOffer.lease_token, body: {} });
 		const [job] = unwanted.jobs;
 		await call("GET /api/v1/jobs/{id}/explain", { id: job?.id ?? "" });
 		await call("POST /api/v1/jobs/{id}/cancel", { id: job?.id ?? "" });
+	});
 
-		// A run of which everything is used.
+	test("is true for an attempt: its source, commit, log, steps and lease", async () => {
 		const form = new FormData();
 		form.set("pipeline", "name: whole\njobs: { make: { steps: [make], runs_on: [speaker], artifacts: { save: ['*'] } } }");
 		form.set("source", new Blob([Buffer.from(bundle)]), "src.tar");
-		const run = (await call("POST /api/v1/runs", {}, { body: form })) as Run;
-		const jobId = run.jobs[0]?.id ?? "";
+		run = (await call("POST /api/v1/runs", {}, { body: form })) as Run;
+		jobId = run.jobs[0]?.id ?? "";
 		const offer = await agent.poll();
-		const lease = { token: offer.lease_token };
-		const id = { id: offer.attempt_id };
+		lease = { token: offer.lease_token };
+		id = { id: offer.attempt_id };
 		await call("POST /api/v1/attempts/{id}/start", id, { ...lease, body: {} });
 		expect(await call("GET /api/v1/attempts/{id}/source", id, lease)).toContain("a.txt");
 		const commit = { sha: "a".repeat(40), branch: "main", tag: null, message: "m", author: "a" };
 		await call("POST /api/v1/attempts/{id}/commit", id, { ...lease, body: commit });
-		const line = "2026-01-02T03:04:05.678Z :: make\n2026-01-02T03:04:05.679Z found it\n";
 		await call("PATCH /api/v1/attempts/{id}/log", id, { ...lease, body: line, headers: { "Upload-Offset": "0" } });
 		await call("PATCH /api/v1/attempts/{id}/log", id, { ...lease, body: line, headers: { "Upload-Offset": "7" } });
-		const step = {
-			name: "make",
-			state: "running",
-			exit_code: null,
-			started_at: new Date().toISOString(),
-			finished_at: null,
-			log_offset: 0,
-			log_line: 0,
-		};
 		await call("POST /api/v1/attempts/{id}/steps", id, { ...lease, body: { steps: [step] } });
 		await call("GET /api/v1/jobs/{id}", { id: jobId });
 		await call("POST /api/v1/agents/self/renew", {}, { token: agent.token, body: { session: 1, seq: 1, running: [offer.attempt_id] } });
 		await call("GET /api/v1/agents");
-		const sha256 = createHash("sha256").update("content").digest("hex");
+	});
+
+	test("is true for uploads of an attempt, and for its result", async () => {
 		const plan = await call("POST /api/v1/attempts/{id}/artifacts", id, {
 			...lease,
 			body: { files: [{ path: "a b.txt", size: 7, sha256 }] },
@@ -208,8 +222,10 @@ describe("the OpenAPI document", () => {
 		});
 		await call("POST /api/v1/attempts/{id}/finish", id, { ...lease, body: finish });
 		await call("POST /api/v1/attempts/{id}/finish", id, { ...lease, body: { ...finish, exit_code: 3 } });
-		// A run again, of which a job fetches what was saved; and two jobs at their gates.
-		const again = (await call("POST /api/v1/runs", {}, { body: fetching })) as Run;
+	});
+
+	test("is true for a job that fetches the files of another, and for two jobs that wait for an approval", async () => {
+		again = (await call("POST /api/v1/runs", {}, { body: fetching })) as Run;
 		const [giver, taker] = [await agent.poll(), agent.poll];
 		const giving = { token: giver.lease_token };
 		await call("POST /api/v1/attempts/{id}/start", { id: giver.attempt_id }, { ...giving, body: {} });
@@ -236,6 +252,9 @@ describe("the OpenAPI document", () => {
 		await call("POST /api/v1/jobs/{id}/decline", { id: gates[1]?.id ?? "" }, { body: { comment: "no" } });
 		await call("POST /api/v1/runs/{id}/cancel", { id: again.id });
 		await call("POST /api/v1/attempts/{id}/finish", { id: taken.attempt_id }, { token: taken.lease_token, body: result() });
+	});
+
+	test("is true for validation, and for a run that is over: its events, tests and reruns", async () => {
 		await call("POST /api/v1/pipelines/validate", {}, { body: "steps: [a]" });
 		await call("POST /api/v1/pipelines/validate", {}, { body: "stepz: [a]" });
 		await call("GET /schema/pipeline.json", {}, { token: null });
@@ -252,6 +271,9 @@ describe("the OpenAPI document", () => {
 		await call("POST /api/v1/runs/{id}/rerun", { id: run.id }, { body: { only: "failed" } });
 		const repeated = (await call("POST /api/v1/runs/{id}/rerun", { id: run.id }, { body: {} })) as Run;
 		await call("POST /api/v1/runs/{id}/cancel", { id: repeated.id });
+	});
+
+	test("is true for the log and the artifacts of a job", async () => {
 		await call("GET /api/v1/jobs?state=succeeded");
 		await call("GET /api/v1/jobs/{id}/log?format=clean", { id: jobId });
 		await call("GET /api/v1/jobs/{id}/log", { id: jobId }, { headers: { Range: "bytes=0-9" } });
@@ -263,6 +285,9 @@ describe("the OpenAPI document", () => {
 		await call("GET /api/v1/jobs/{id}/artifacts/{path}", { id: jobId, path: "a%20b.txt" }, { headers: { "If-None-Match": etag } });
 		await call("GET /api/v1/jobs/{id}/artifacts/{path}", { id: jobId, path: "a%20b.txt" }, { headers: { Range: "bytes=1-2" } });
 		await call("GET /api/v1/jobs/{id}/artifacts.zip", { id: jobId });
+	});
+
+	test("is true for the queue, retention, projects, agents and stored pipelines", async () => {
 		await call("POST /api/v1/queue/pause", {}, { body: { reason: "because" } });
 		await call("GET /api/v1/queue");
 		await call("POST /api/v1/queue/resume");
@@ -276,6 +301,9 @@ describe("the OpenAPI document", () => {
 		await call("POST /api/v1/agents/self/bye", {}, { token: agent.token, body: { session: 1 } });
 		await keptPipelines();
 		await call("DELETE /api/v1/projects/{name}", { name: "contracted" });
+	});
+
+	test("is true for secrets and sessions", async () => {
 		for (const value of ["a first value", "a second value"]) await call("PUT /api/v1/secrets/{name}", { name: "s" }, { body: { value } });
 		expect((await call("GET /api/v1/secrets")).items).toMatchObject([{ name: "s", project: null }]);
 		await call("POST /api/v1/secrets/rotate");
@@ -287,6 +315,9 @@ describe("the OpenAPI document", () => {
 		await call("DELETE /api/v1/sessions/{id}", { id: sessions[0].id });
 		await call("DELETE /api/v1/sessions");
 		await call("DELETE /api/v1/secrets/{name}", { name: "s" });
+	});
+
+	test("is true for the end of a run, and for the stream of events", async () => {
 		await call("POST /api/v1/runs/{id}/cancel", { id: run.id });
 		await call("DELETE /api/v1/runs/{id}", { id: run.id });
 		await call("GET /api/v1/runs/{id}", { id: run.id });
@@ -296,12 +327,14 @@ describe("the OpenAPI document", () => {
 		expect(stream.headers.get("Content-Type")).toMatch(/^text\/event-stream/);
 		controller.abort();
 		called.set("GET /api/v1/events", new Set([stream.status]));
+	});
 
+	test("describes the operations that the tests above call, and no other", () => {
 		const described = Object.entries(document.paths).flatMap(([path, operations]) =>
 			Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
 		);
 		expect([...called.keys()].sort()).toEqual(described.sort());
-	}, 60_000);
+	});
 
 	test("names every query parameter that a route takes, and no other", async () => {
 		for (const [path, operations] of Object.entries(document.paths)) {

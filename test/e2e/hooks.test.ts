@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -99,7 +100,7 @@ async function planned(planId: string | null): Promise<{ plan: Run; runs: Record
 }
 
 describe("from a push to a green tick", () => {
-	test("GitHub: one plan, a run for each file that wants one, each under its own status", async () => {
+	test("GitHub: one discovery job, a run for each file that asks for one, each under its own status", async () => {
 		const web = await project("web", {
 			".windlass/ci.yml": "jobs: { test: { steps: ['cat hello'] }, lint: { steps: [true] } }",
 			".windlass/docs.yml": "on: { push: { paths: docs/** } }\nsteps: [true]",
@@ -278,7 +279,7 @@ describe("pull requests", () => {
 			'on: { push: {}, pull_request: { branches: main } }\nname: pr\njobs:\n  a: { secrets: { TOKEN: deploy }, steps: [\'echo "token=${TOKEN:-none} operator=${OPERATOR:-none} pr=$CI_PULL_REQUEST"\'] }\n  b: { needs: a, if: \'run.branch == "main"\', steps: [true] }\n  c: { if: \'run.target_branch == "main" && run.pull_request == "7"\', steps: [true] }\n',
 	};
 
-	test("from another repository wait for an approval and get no secrets", async () => {
+	test("from a fork wait for an approval and get no secrets", async () => {
 		const repo = await project("forked", files);
 		await secret("deploy", "the-key-to-production", "forked");
 		// The stranger's branch is called like the main line, and still is not it.
@@ -327,7 +328,7 @@ describe("pull requests", () => {
 		expect(await coordinator.text(`/api/v1/jobs/${repeated.jobs[0]?.id}/log?format=raw`)).toContain("token=none");
 	});
 
-	test("that were made by a push without the right to write are another's, too; they can touch nothing of the project's", async () => {
+	test("that a push without write access opened are untrusted, too; they can change nothing of the project", async () => {
 		const limit = (steps: string, more = "") =>
 			`on: { push: { branches: main }, pull_request: {} }\nname: deploy\nconcurrency: { group: deploy${more} }\nsteps: [${steps}]\n`;
 		const repo = await project("group", { ".windlass.yml": limit("sleep 600") }, { forge: "gitea" });
@@ -339,7 +340,7 @@ describe("pull requests", () => {
 		const delivered = async (action = "opened", more = ", cancel_in_progress: true") => {
 			const sha = git.commit("group/team/web.git", {
 				".windlass.yml": limit("true", more),
-				n: `${Math.random()}`,
+				n: randomUUID(),
 			});
 			git.ref("group/team/web.git", "refs/pull/7/head", sha);
 			const payload = githubPullRequest({ sha, fork: "push", action });
@@ -375,7 +376,7 @@ describe("pull requests", () => {
 		for (const id of [waiting, ofProject]) await coordinator.post(`/api/v1/runs/${id}/cancel`, {});
 	});
 
-	test("from another repository cannot point to what only the project may read", async () => {
+	test("from a fork cannot point to a repository that only the project may read", async () => {
 		git.add("private/team/web.git", { secret: "the recipe" });
 		const repo = await project("points", { ".windlass.yml": "on: { pull_request: {} }\nsteps: ['cat deps/secret']" });
 		git.branch("points/team/web.git", "theirs");
@@ -404,7 +405,7 @@ describe("pull requests", () => {
 		}
 	});
 
-	test("can be turned away; one whose repository is gone is nobody's", async () => {
+	test("can be declined; a pull request whose repository was deleted is untrusted", async () => {
 		const repo = await project("declined", files);
 		git.branch("declined/team/web.git", "theirs");
 		const sha = git.commit("declined/team/web.git", { evil: "1" });
@@ -575,7 +576,7 @@ describe("what is delivered", () => {
 		expect(closed.notices).toContain("Its hook is closed: no secret is named that deliveries are signed with (hook_secret).");
 	});
 
-	test("is heeded, or kept with the reason why not", async () => {
+	test("starts a run, or is kept with the reason why not", async () => {
 		const repo = await project("heeded", { ".windlass.yml": "steps: [true]" });
 		const after = git.commit("heeded/team/web.git", { a: "1" });
 		const github = (event: string, payload: unknown) => deliver(repo, githubDelivery(event, payload, HOOK_SECRET));
@@ -657,7 +658,7 @@ describe("what is delivered", () => {
 		}
 	});
 
-	test("and was ignored or refused because of a setting is run when it comes again, or is replayed, after the correction", async () => {
+	test("and was ignored or rejected because of a setting is run when it comes again, or is replayed, after the correction", async () => {
 		const repo = await project("corrected", { ".windlass.yml": "steps: [true]" }, { forge: "gitea" });
 		const made = (message: string) =>
 			githubDelivery("push", githubPush({ after: git.commit("corrected/team/web.git", { a: message }), message }), HOOK_SECRET);
@@ -768,7 +769,7 @@ describe("what is delivered", () => {
 			{ config: "ci" },
 		);
 		const pushed = async () => {
-			const after = git.commit("elsewhere/team/web.git", { n: String(Math.random()) });
+			const after = git.commit("elsewhere/team/web.git", { n: randomUUID() });
 			return planned((await deliver(repo, githubDelivery("push", githubPush({ after }), HOOK_SECRET))).body.run_id);
 		};
 		expect(Object.keys((await pushed()).runs).sort()).toEqual(["a", "b"]);

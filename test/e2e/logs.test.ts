@@ -227,7 +227,7 @@ function reading(address: string): { soFar(): string; bytes: Promise<Buffer> } {
 }
 
 describe("text without a newline", () => {
-	test("is told while the line goes on: as events, as the text of a job and of a run, and by the commands, byte for byte", async () => {
+	test("is sent while the line goes on: as events, as the text of a job and of a run, and by the commands, byte for byte", async () => {
 		const sign = path.join(temporaryFolder(), "go");
 		const wait = (name: string) => `while [ ! -e ${sign}.${name} ]; do sleep 0.02; done`;
 		const { id, jobs } = await coordinator.post<resources.Run>("/api/v1/runs", {

@@ -76,7 +76,7 @@ async function recorded(commits: readonly string[]): Promise<void> {
 	expect(await commitsRun()).toEqual([...commits].sort());
 }
 
-test("five pushes that no delivery told of are run after an outage: the newest commit of each branch and every tag, once", async () => {
+test("five pushes without a delivery are run after an outage: the newest commit of each branch and every tag, once", async () => {
 	// Nothing runs of what is there when a project begins: it is recorded.
 	git.ref(REPOSITORY, "refs/tags/v0", "HEAD");
 	expect(await compare()).toMatchObject({ kind: "comparison", state: "succeeded", project: "web" });
@@ -122,7 +122,7 @@ test("five pushes that no delivery told of are run after an outage: the newest c
 	await recorded(expected);
 });
 
-test("what a delivery told of, or has asked to skip, a comparison does not run again", async () => {
+test("a comparison does not run a push again that a delivery has started or skipped", async () => {
 	const delivered = git.commit(REPOSITORY, { c: "1" });
 	await runsOf((await deliver("refs/heads/feature", delivered)).run_id);
 	const skipped = git.commit(REPOSITORY, { c: "2" }, "Not this one [skip ci]");

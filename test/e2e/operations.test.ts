@@ -162,7 +162,7 @@ describe("pausing", () => {
 });
 
 describe("GET /runs/:id/events", () => {
-	test("tells every transition: from, to, why, who, when; the same while it lives and afterwards", async () => {
+	test("lists every transition: from, to, why, who, when; the same while the run lives and afterwards", async () => {
 		const coordinator = await TestCoordinator.start();
 		const agent = await ProtocolAgent.join(coordinator.url, await coordinator.registrationToken(), "teller");
 		const run = await coordinator.post<resources.Run>("/api/v1/runs", {
@@ -233,7 +233,7 @@ describe("the coordinator's log", () => {
 		expect(logged).not.toContain(ADMIN_TOKEN);
 	}, 60_000);
 
-	test("--log-level leaves out what is less important, and is refused when it is none", async () => {
+	test("--log-level leaves out less important lines, and an unknown level is rejected", async () => {
 		const coordinator = await TestCoordinator.start({ environment: { WINDLASS_LOG_LEVEL: "error" } });
 		await coordinator.post("/api/v1/runs", { run: "true" });
 		expect(coordinator.program.output).not.toMatch(/"level":/);
@@ -294,7 +294,7 @@ describe("a disk that is nearly full", () => {
 		90_000,
 	);
 
-	test("settings that make no sense are refused by name", async () => {
+	test("settings that make no sense are rejected by name", async () => {
 		for (const [args, message] of [
 			[["--min-free-disk", "many"], /--min-free-disk must be a share like 5% or a size like 10GiB, not many/],
 			[["--log-limit", "12"], /--log-limit must be a size from 64 KiB to 16 GiB/],

@@ -66,7 +66,7 @@ describe("the repository of a project", () => {
 		expect(open.asked).toEqual([]);
 	});
 
-	test("is checked out at its main line, or at the branch that is asked for; expressions know which", async () => {
+	test("is checked out at its default branch, or at the requested branch; expressions know which", async () => {
 		const repository = open.add("lines.git", { line: "main" });
 		open.branch("lines.git", "trunk");
 		open.commit("lines.git", { line: "trunk" });
@@ -79,7 +79,7 @@ describe("the repository of a project", () => {
 		expect((await run({ pipeline: "steps: ['ls | wc -l']", project: "lines" })).log).toContain("\n0\n");
 	});
 
-	test("has the main line that coverage is compared with", async () => {
+	test("has the default branch that coverage is compared with", async () => {
 		await coordinator.post("/api/v1/projects", { name: "covered", default_branch: "trunk" });
 		const covered = (branch: string, hits: string) => {
 			const lines = `TN:\\nSF:a\\n${hits}end_of_record\\n`;
@@ -101,7 +101,7 @@ describe("the repository of a project", () => {
 });
 
 describe("a project", () => {
-	test("has a name of its own; what is wrong is told; what is removed takes its secrets along, not its runs", async () => {
+	test("has a unique name; errors name the field; deleting a project deletes its secrets, not its runs", async () => {
 		const made = await coordinator.post<Project>("/api/v1/projects", { name: "short-lived" });
 		expect(made).toMatchObject({ id: expect.stringMatching(/^prj_/), repository: null, default_branch: "main", credentials: null });
 		expect(await refused("POST", "/projects", { name: "short-lived" })).toBe("409 There is a project short-lived already.");

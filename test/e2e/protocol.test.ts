@@ -43,7 +43,7 @@ describe("attempts", () => {
 		expect(await coordinator.get<Job>(`/api/v1/jobs/${job.id}`)).toMatchObject({ state: "succeeded", exit_code: 0 });
 	});
 
-	test("a log chunk at a wrong offset, repeated, and after the seal", async () => {
+	test("a log chunk at a wrong offset, a repeated one, and one after the close of the log", async () => {
 		const { agent, offer, job } = await offered();
 		await agent.start(offer);
 		const log = stamped("one");
@@ -104,7 +104,7 @@ describe("attempts", () => {
 		expect(await coordinator.get<Job>(`/api/v1/jobs/${a.job.id}`)).toMatchObject({ state: "running" });
 	});
 
-	test("an old attempt's token is refused by name and cannot touch the new one", async () => {
+	test("an old attempt's token is rejected by name and cannot touch the new attempt", async () => {
 		const { agent, offer, job, name } = await offered();
 		await agent.start(offer);
 		// A new session that does not list the attempt gives it up.
@@ -136,7 +136,7 @@ describe("attempts", () => {
 		expect(await coordinator.get<Job>(`/api/v1/jobs/${job.id}`)).toMatchObject({ state: "succeeded", attempt: 2 });
 	});
 
-	test("a result of the wrong shape is refused with the field named", async () => {
+	test("a result of the wrong shape is rejected with the name of the field", async () => {
 		const { agent, offer } = await offered();
 		await agent.start(offer);
 		const bad = await agent.attempt(offer, "POST", "finish", { ...result(), state: "wonderful", extra: 1 });
@@ -162,7 +162,7 @@ describe("offers", () => {
 		expect((await agent.attempt(offer, "POST", "start")).body.error).toBe("attempt_superseded");
 	});
 
-	test("of a cancelled job: start is refused, the job stays cancelled", async () => {
+	test("of a cancelled job cannot be claimed, and the job stays cancelled", async () => {
 		const { agent, offer, run } = await offered();
 		expect(await coordinator.post<Run>(`/api/v1/runs/${run.id}/cancel`, {})).toMatchObject({ state: "cancelled" });
 		const refused = await agent.attempt(offer, "POST", "start");
@@ -171,7 +171,7 @@ describe("offers", () => {
 });
 
 describe("identity", () => {
-	test("a second process under the same identity is turned away", async () => {
+	test("a second process under the same identity is rejected", async () => {
 		const { agent, name } = await offered();
 		const facts = { version: "test", slots: 1, labels: [name], facts: {} };
 		const twin = await agent.say("POST", "/api/v1/agents/self/hello", {
@@ -203,7 +203,7 @@ describe("identity", () => {
 		}
 	});
 
-	test("a name in use is refused and says how to go on; a registration token works once", async () => {
+	test("a name in use is rejected with what to do; a registration token works once", async () => {
 		const { name } = await offered();
 		const token = await coordinator.registrationToken();
 		const taken = await send(coordinator.url, "POST", "/api/v1/agents", token, { name, registration_key: "k".repeat(20) });

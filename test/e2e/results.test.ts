@@ -207,7 +207,7 @@ describe("test results", () => {
 		expect(second).not.toContain("more failed tests");
 	});
 
-	test("coverage, and its change against the main line", async () => {
+	test("coverage, and its change against the default branch", async () => {
 		const covered = (hits: number) => ({
 			name: "covered",
 			reports: { coverage: { lcov: "l.info" } },
@@ -227,7 +227,7 @@ describe("test results", () => {
 		expect(tests.coverage[0]).toMatchObject({ covered: 1, lines: 2, before: { covered: 2, lines: 2, run_id: main.id, branch: "main" } });
 	});
 
-	test("variants are told apart: what always fails in one is not flaky, nor new; coverage is compared with that of the same", async () => {
+	test("matrix jobs have a history each: a test that always fails in one is neither flaky nor new; coverage is compared per matrix job", async () => {
 		const pipeline = {
 			name: "varied",
 			source: { git: `file://${repository}` },
@@ -376,7 +376,7 @@ describe("again", () => {
 	});
 });
 
-test("how long a run will take is told by runs of all jobs that waited for nobody", async () => {
+test("the estimate of a run uses complete runs that did not wait for an approval", async () => {
 	const folder = temporaryFolder();
 	const recorded = (id: string) =>
 		eventually(async () => {
@@ -411,7 +411,7 @@ test("how long a run will take is told by runs of all jobs that waited for nobod
 	expect(await leftOf("second")).not.toBe(null);
 });
 
-test("a gate by the API: the run waits, is approved, and says by whom", async () => {
+test("an approval by the API: the run waits, is approved, and says by whom", async () => {
 	const { id } = await coordinator.post<resources.Run>("/api/v1/runs", {
 		pipeline: { jobs: { d: { approval: { message: "Ship?" }, steps: ["echo shipped"] } } },
 	});

@@ -161,7 +161,7 @@ jobs:
 		expect(await coordinator.get(`/api/v1/jobs/${job?.id}/artifacts`)).toMatchObject({ items: [{ path: "out/other" }] });
 	});
 
-	test("that asks for what is not there is told at the submission, and ends errored, once", async () => {
+	test("that asks for a missing secret gets a notice at the submission, and ends errored, once", async () => {
 		const body = { pipeline: "jobs: { a: { retry: { attempts: 3, on: [failed] }, secrets: { T: token }, steps: [env] } }" };
 		const { id, notices } = await coordinator.post<SubmittedRun>("/api/v1/runs", body);
 		expect(notices).toEqual(["The job a asks for the secret token, which is not there: windlass secrets set token --project adhoc"]);

@@ -115,7 +115,7 @@ describe("a form with a pipeline and a source", () => {
 		]);
 	});
 
-	test("a source that is too large for a form is refused with the way to go", async () => {
+	test("a source that is too large for a form is rejected with what to do", async () => {
 		const form = new FormData();
 		form.set("run", "true");
 		form.set("source", new Blob([new Uint8Array(MAX_SUBMITTED_SOURCE_BYTES + 1)]), "src.tar");
@@ -195,7 +195,7 @@ describe("PUT /sources", () => {
 		expect([[400, 422].includes(answer.status), answer.message]).toEqual([true, expect.stringMatching(message)]);
 	});
 
-	test("a million entries are refused long before the last, and a bomb before it unpacks; memory stays bounded", async () => {
+	test("a million entries are rejected long before the last, and a bomb before it unpacks; memory stays bounded", async () => {
 		const [workerd = 0] = workerdsOf(coordinator.data);
 		// A workerd that has just begun grows to its usual size by itself.
 		const before = Math.max(residentMib(workerd), USUAL_MIB);
@@ -256,7 +256,7 @@ describe("PUT /sources", () => {
 		expect(coordinator.program.output).not.toMatch(/"message":"request failed"/);
 	});
 
-	test("one that is not there is refused by name", async () => {
+	test("a missing source is rejected by name", async () => {
 		const upload = "src_01ARZ3NDEKTSV4RRFFQ69G5FAV";
 		const answer = await refusal(
 			await coordinator.request("/api/v1/runs", { method: "POST", body: JSON.stringify({ run: "true", source: { upload } }) }),

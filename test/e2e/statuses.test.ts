@@ -28,7 +28,7 @@ async function set(args: string[] = ["--allow-outbound", "127.0.0.1"]) {
 }
 
 describe("a forge", () => {
-	test("that fails, stalls and comes back while the coordinator is killed in between is told everything, in order", async () => {
+	test("that fails, stalls and comes back while the coordinator is killed gets every status, in order", async () => {
 		const { forge, coordinator: first } = await set();
 		await first.agent("builder");
 		// It fails, then it says nothing at all.
@@ -82,7 +82,7 @@ describe("a forge", () => {
 		expect((await second.get<{ status: string }>("/readyz")).status).toBe("ready");
 	}, 120_000);
 
-	test("that knows a repository by another name is told of what ended meanwhile, once the project's setting is corrected", async () => {
+	test("that knows a repository by another name gets the statuses of ended runs once the project's setting is corrected", async () => {
 		const { forge, coordinator } = await set();
 		await coordinator.agent("builder");
 		const notices = async () =>

@@ -2,7 +2,6 @@ import { ApiError } from "../../schema/wire/errors.ts";
 import { manageAgentRoutes } from "../../worker/agents/api.ts";
 import { agentRoutes } from "../../worker/agents/protocol_api.ts";
 import { agentTokenRoutes } from "../../worker/agents/registration_tokens.ts";
-import { approvalRoutes } from "../../worker/approvals/api.ts";
 import { attemptRoutes } from "../../worker/attempts/api.ts";
 import type { Environment } from "../../worker/bindings.ts";
 import { discoveryRoutes } from "../../worker/discovery/api.ts";
@@ -11,11 +10,9 @@ import type { Route } from "../../worker/http/route.ts";
 import { identify } from "../../worker/identity/principal.ts";
 import { jobRoutes } from "../../worker/jobs/api.ts";
 import { LogShard } from "../../worker/logs/log_shard.ts";
-import { notificationRoutes } from "../../worker/notifications/api.ts";
 import { Dispatcher } from "../../worker/queue/dispatcher.ts";
 import { runRoutes } from "../../worker/runs/api.ts";
 import { rerunRoutes } from "../../worker/runs/reruns.ts";
-import { scheduleRoutes } from "../../worker/schedules/api.ts";
 import { queueRoutes } from "../../worker/system/pause.ts";
 import { RecordDatabase } from "./platform/d1.ts";
 import { namespaceOf, ObjectPlace } from "./platform/durable_objects.ts";
@@ -53,11 +50,8 @@ const ROUTES: readonly Route[] = [
 	...runRoutes,
 	...rerunRoutes,
 	...jobRoutes,
-	...approvalRoutes,
 	...queueRoutes,
 	...discoveryRoutes,
-	...scheduleRoutes,
-	...notificationRoutes,
 ];
 /** The project whose repository is looked into; its forge cannot be told anything, for nobody has kept its token. */
 export const PROJECT = "planned";

@@ -45,6 +45,7 @@ const SELDOM_CALLED: ReadonlySet<string> = new Set([
 	"isPrepared",
 	"knowsLease",
 	"listRegistrationTokens",
+	"listSchedules",
 	"downloadsFor",
 	"noteDisk",
 	"recordDelivered",

@@ -19,10 +19,6 @@ export interface GraphRun {
 	startedAt: number | null;
 	/** When its time is over; null if it has as much as it wants. */
 	timeoutAt: number | null;
-	/** Whether it comes from where others may write. */
-	isForeign: boolean;
-	/** Until when it waits for somebody to let it pass; null for one that need not, or has passed. */
-	gatedUntil: number | null;
 }
 
 export interface GraphJob {
@@ -34,9 +30,6 @@ export interface GraphJob {
 	/** Whether it was ended with another that failed. */
 	wasEndedWith: boolean;
 	hasQueued: boolean;
-	isApproved: boolean;
-	/** Since when it waits at its gate. */
-	atGateSince: number | null;
 	/** Until when it waits for its next attempt. */
 	backoffAt: number | null;
 	outputs: Record<string, string>;
@@ -134,7 +127,7 @@ export class GraphModel {
 	 * @param reused what is taken over from another run, by position
 	 */
 	submit(
-		run: Pick<GraphRun, "id" | "number" | "project" | "pipeline" | "isForeign" | "gatedUntil">,
+		run: Pick<GraphRun, "id" | "number" | "project" | "pipeline">,
 		ids: readonly string[],
 		reused: ReadonlyMap<number, { state: JobState; outputs: Record<string, string> }> = new Map(),
 	): GraphRun {
@@ -149,8 +142,6 @@ export class GraphModel {
 				state: taken?.state ?? "blocked",
 				wasEndedWith: false,
 				hasQueued: false,
-				isApproved: false,
-				atGateSince: null,
 				backoffAt: null,
 				outputs: taken?.outputs ?? {},
 			});
@@ -172,19 +163,16 @@ export class GraphModel {
 			this.#limits.set(group, concurrency.limit);
 			if (concurrency.cancel_in_progress) for (const other of this.#inGroup(group)) if (other !== made) this.cancelRun(other, 1);
 		}
-		// Whether it waits at a gate shows before anybody asks who gets the next slot of its group.
-		while (made.jobs.map((job) => this.#advance(job)).includes(true));
-		made.state = stateOf(made);
 		this.settle();
 		return made;
 	}
 
 	groupOf({ run, definition }: GraphJob): string | null {
-		return definition.concurrency && JSON.stringify(["job", run.isForeign, run.project, definition.concurrency.group]);
+		return definition.concurrency && JSON.stringify(["job", run.project, definition.concurrency.group]);
 	}
 
-	#runGroupOf({ isForeign, project, pipeline }: GraphRun): string | null {
-		return pipeline.concurrency && JSON.stringify(["run", isForeign, project, pipeline.concurrency.group]);
+	#runGroupOf({ project, pipeline }: GraphRun): string | null {
+		return pipeline.concurrency && JSON.stringify(["run", project, pipeline.concurrency.group]);
 	}
 
 	#inGroup(group: string): GraphRun[] {
@@ -205,7 +193,6 @@ export class GraphModel {
 	end(job: GraphJob, state: JobState): void {
 		job.state = state;
 		job.backoffAt = null;
-		job.atGateSince = null;
 		if (!isBad(job)) return;
 		const { run } = job;
 		const isOfRun = run.pipeline.fail_fast;
@@ -238,15 +225,9 @@ export class GraphModel {
 		for (const job of run.jobs) this.#stop(job, "cancelled", false);
 	}
 
-	/** Somebody lets a run pass; its jobs then come to their own gates. */
-	passRun(run: GraphRun): void {
-		run.gatedUntil = null;
-		for (const job of run.jobs) job.atGateSince = null;
-	}
-
 	/** A run of which nothing can be run. */
 	submitBroken(run: Pick<GraphRun, "id" | "number" | "project" | "pipeline">): void {
-		this.submit({ ...run, isForeign: false, gatedUntil: null }, []).state = "errored";
+		this.submit(run, []).state = "errored";
 	}
 
 	/** A pause before the next attempt is over. */
@@ -280,12 +261,6 @@ export class GraphModel {
 			this.end(job, "skipped");
 			return true;
 		}
-		if (run.gatedUntil !== null || (job.definition.approval && !job.isApproved)) {
-			if (job.atGateSince !== null) return false;
-			job.atGateSince = this.#world.now();
-			return true;
-		}
-		job.atGateSince = null;
 		if (run.pipeline.concurrency && !run.holdsGroup) return false;
 		job.state = "queued";
 		job.hasQueued = true;
@@ -326,8 +301,7 @@ export class GraphModel {
 		if (isTerminal(run.state)) run.timeoutAt = null;
 		const group = this.#runGroupOf(run);
 		if (group) {
-			const letsGo = isTerminal(run.state) || (run.state === "waiting" && !run.pipeline.concurrency?.hold_during_approval);
-			if (letsGo) run.holdsGroup = false;
+			if (isTerminal(run.state)) run.holdsGroup = false;
 			this.#admit(group);
 		}
 		return before !== JSON.stringify([run.state, run.holdsGroup]);
@@ -338,15 +312,13 @@ export class GraphModel {
 			const members = this.#inGroup(group);
 			if (members.filter(({ holdsGroup }) => holdsGroup).length >= (this.#limits.get(group) ?? 1)) return;
 			const [next] = members
-				.filter(({ holdsGroup, state, cancelled }) => !holdsGroup && state !== "waiting" && cancelled === 0)
+				.filter(({ holdsGroup, cancelled }) => !holdsGroup && cancelled === 0)
 				.sort((a, b) => b.pipeline.priority - a.pipeline.priority || a.number - b.number);
 			if (!next) return;
 			next.holdsGroup = true;
 		}
 	}
 }
-
-const ACTIVE: ReadonlySet<JobState> = new Set(["queued", "leased", "running", "cancelling"]);
 
 /** The state of a run, from those of its jobs. */
 function stateOf(run: GraphRun): RunState {
@@ -356,22 +328,12 @@ function stateOf(run: GraphRun): RunState {
 	});
 	if (outcomes.some((state) => !isTerminal(state))) {
 		if (run.cancelled !== 0) return "cancelling";
-		const open = run.jobs.filter(({ state }) => !isTerminal(state));
-		const isStill = !open.some((job) => ACTIVE.has(job.state) || job.backoffAt !== null || isWaitingForGroup(job));
-		if (isStill && open.some(({ atGateSince }) => atGateSince !== null)) return "waiting";
 		const hasBegun = outcomes.some((state) => !["blocked", "queued", "leased", "skipped"].includes(state));
 		return hasBegun ? "running" : "queued";
 	}
 	if (run.cancelled === 2) return "timed_out";
 	for (const state of ["cancelled", "failed", "timed_out", "errored", "succeeded"] as const) if (outcomes.includes(state)) return state;
 	return "skipped";
-}
-
-/** Whether everything but a slot of the run's group is there for a job. */
-function isWaitingForGroup(job: GraphJob): boolean {
-	const { run, state, definition, isApproved, backoffAt } = job;
-	if (state !== "blocked" || backoffAt !== null || !run.pipeline.concurrency || run.holdsGroup || run.gatedUntil !== null) return false;
-	return behind(job).every((need) => isTerminal(need.state)) && (definition.approval === null || isApproved);
 }
 
 /** What must have ended before a job: its needs; where its condition asks how others ended, all that those have needed, too. */

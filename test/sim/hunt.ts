@@ -1,31 +1,36 @@
 import { styleText } from "node:util";
+import { plant } from "./plant.ts";
 import { PLANTED_BUGS, type PlantedBug } from "./planted_bugs.ts";
 import type { Told } from "./share.ts";
 import { liveThrough } from "./worlds.ts";
 
-/** Looks for a planted bug in one world after the other. @returns the world in which it showed; null if it did in none */
-export async function hunt(bug: PlantedBug, first: number, steps: number, seeds: number): Promise<Told | null> {
+/** Looks for a planted bug in its own world, then in those that follow. @returns the world in which it showed; null if it did in none */
+export async function hunt(bug: PlantedBug, steps: number, worlds: number): Promise<Told | null> {
+	const planted = plant(bug);
 	let found: Told | null = null;
-	await liveThrough({
-		seeds: Array.from({ length: seeds }, (_, index) => first + index),
-		steps,
-		without: [],
-		isVerbose: false,
-		planted: bug.name,
-		isFirstEnough: true,
-		onTold(told) {
-			if (told.failure) found ??= told;
-		},
-	});
+	const look = (seeds: number[]) =>
+		liveThrough({
+			seeds,
+			steps,
+			without: [],
+			isVerbose: false,
+			planted,
+			isFirstEnough: true,
+			onTold(told) {
+				if (told.failure) found ??= told;
+			},
+		});
+	await look([bug.seed]);
+	if (found === null) await look(Array.from({ length: worlds - 1 }, (_, index) => bug.seed + 1 + index));
 	return found;
 }
 
 /** Looks for each planted bug in turn. @returns the exit code: 0 if each was found, by a name of its own */
-export async function huntAll(first: number, steps: number, seeds: number): Promise<number> {
-	console.log(`sim: ${PLANTED_BUGS.length} planted bugs, each in at most ${seeds} worlds of ${steps} steps, --seed ${first}`);
+export async function huntAll(steps: number, worlds: number): Promise<number> {
+	console.log(`sim: ${PLANTED_BUGS.length} planted bugs, each in at most ${worlds} worlds of ${steps} steps`);
 	let missed = 0;
 	for (const bug of PLANTED_BUGS) {
-		const told = await hunt(bug, bug.from ?? first, steps, seeds);
+		const told = await hunt(bug, steps, worlds);
 		const isFound = told?.failure != null && bug.foundAs.includes(told.failure.fault);
 		if (!isFound) missed += 1;
 		const what = told?.failure ? `${told.failure.fault} (seed ${told.seed}, ${told.failure.actions.length} actions)` : "not found";

@@ -75,4 +75,4 @@ function progress(summary: Summary, elapsedMs: number): string {
 	return `${summary.worlds} of ${seeds} worlds, ${summary.steps.toLocaleString("en")} steps, ${pace.toLocaleString("en")} a second${failures}`;
 }
 
-process.exitCode = values.planted ? await huntAll(first, steps, seeds) : await simulate();
+process.exitCode = values.planted ? await huntAll(steps, seeds) : await simulate();

@@ -70,7 +70,6 @@ export interface Times {
 const CLAIM_WINDOW_MS = 12_000;
 const RETRY_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 60_000;
-const RUN_APPROVAL_MS = 30 * 24 * 60 * 60_000;
 const PARK_MS = 15_000;
 const MAX_PARK_MS = 10 * 60_000;
 const REFUSAL_MS = 15_000;
@@ -106,8 +105,6 @@ export class Model implements Witness {
 	readonly #agents = new Map<string, ModelAgent>();
 	/** Registration tokens by their hash. */
 	readonly #tokens = new Map<string, NewRegistrationToken>();
-	/** The newest delivery of each pull request whose plan has ended. */
-	readonly #newestDeliveries = new Map<string, string>();
 	readonly #keys = new Map<string, { digest: string; runId: string; until: number }>();
 	/** The runs that a plan's result makes, as soon as the queue has made them. */
 	readonly #toCome: { submit: Submit; error: unknown }[] = [];
@@ -212,12 +209,6 @@ export class Model implements Witness {
 				return this.#cancelRun(args[0] as string);
 			case "cancelJob":
 				return this.#cancelJob(args[0] as string);
-			case "approve":
-			case "decline":
-				return this.#decideGate(method, args[0] as string);
-			case "approveRun":
-			case "declineRun":
-				return this.#decideRun(method, args[0] as string);
 			case "createRegistrationToken": {
 				const token = args[0] as NewRegistrationToken;
 				this.#tokens.set(token.hash, token);
@@ -284,7 +275,7 @@ export class Model implements Witness {
 	}
 
 	/** The ids of jobs are given by the queue. */
-	#adoptRun({ runId, pipeline, idempotency, project, rerun, origin }: Submit): void {
+	#adoptRun({ runId, pipeline, idempotency, project, rerun }: Submit): void {
 		const isReplay = idempotency && this.#keys.get(`${idempotency.scope} ${idempotency.key}`)?.runId !== runId;
 		if (isReplay || this.runs.has(runId)) return;
 		const rows = this.#read<{ id: string }>("SELECT id FROM jobs WHERE run_id = ? ORDER BY position", runId);
@@ -293,16 +284,8 @@ export class Model implements Witness {
 		const reused = rerun?.reused.map(
 			({ position, state, outputs }) => [position, { state, outputs: JSON.parse(outputs ?? "{}") }] as const,
 		);
-		const isGated = !origin.isTrusted && origin.approvedBy === null && !pipeline.jobs.some(({ discovery }) => discovery);
 		const run = this.#graph.submit(
-			{
-				id: runId,
-				number: row?.number ?? 0,
-				project,
-				pipeline,
-				isForeign: !origin.isTrusted,
-				gatedUntil: isGated ? this.#now + RUN_APPROVAL_MS : null,
-			},
+			{ id: runId, number: row?.number ?? 0, project, pipeline },
 			rows.map(({ id }) => id),
 			new Map(reused),
 		);
@@ -330,31 +313,6 @@ export class Model implements Witness {
 		if (job.state === "cancelled") return "taken";
 		if (isTerminal(job.state)) return "conflict";
 		this.#graph.cancelJob(job);
-		return "taken";
-	}
-
-	#decideRun(how: "approveRun" | "declineRun", runId: string): Foretold {
-		const run = this.#heldRun(runId);
-		if (!run) return "not_found";
-		const [row] = this.#read<{ is_trusted: number; approved_by: string | null }>(
-			"SELECT is_trusted, approved_by FROM runs WHERE id = ?",
-			runId,
-		);
-		if (row?.is_trusted === 0 && row.approved_by !== null) return how === "approveRun" ? "taken" : "conflict";
-		if (run.gatedUntil === null || isTerminal(run.state)) return "conflict";
-		if (how === "approveRun") this.#graph.passRun(run);
-		else this.#graph.cancelRun(run, 1);
-		return "taken";
-	}
-
-	#decideGate(how: "approve" | "decline", jobId: string): Foretold {
-		const job = this.jobs.get(jobId);
-		if (!job || !this.#heldRun(job.run.id)) return "not_found";
-		if (job.run.gatedUntil !== null && !isTerminal(job.state)) return "conflict";
-		if (job.isApproved) return how === "approve" ? "taken" : "conflict";
-		if (job.state !== "blocked" || job.atGateSince === null) return "conflict";
-		if (how === "approve") job.isApproved = true;
-		else this.#graph.end(job, "cancelled");
 		return "taken";
 	}
 
@@ -517,37 +475,12 @@ export class Model implements Witness {
 		if (isTerminal(attempt.state as JobState)) return this.#overOrSuperseded(lease);
 		attempt.digest = digest;
 		attempt.state = finish.state;
-		if (planned && finish.state === "succeeded" && attempt.job.state === "running") {
-			const isOvertaken = this.#supersedeGated(attempt.job.run);
-			if (!isOvertaken || !attempt.job.run.isForeign) this.#toCome.push(...planned.files.flatMap((one) => ("because" in one ? [] : [one])));
-		}
+		if (planned && finish.state === "succeeded" && attempt.job.state === "running")
+			this.#toCome.push(...planned.files.flatMap((one) => ("because" in one ? [] : [one])));
 		const { declared, outputs } = { declared: attempt.job.definition.outputs, outputs: finish.outputs };
 		attempt.job.outputs = Object.fromEntries(Object.entries(outputs).filter(([name]) => declared.includes(name)));
 		this.#afterAttempt(attempt, finish.state, finish.reason?.code ?? null, finish.exit_code);
 		return "taken";
-	}
-
-	/**
-	 * A pull request has moved on: what waits for an approval of what it was before is cancelled.
-	 * @returns whether it has moved on further already
-	 */
-	#supersedeGated(plan: GraphRun): boolean {
-		const rows = this.#read<{ id: string; pull_request: number | null; trigger_delivery: string }>(
-			"SELECT id, pull_request, trigger_delivery FROM runs WHERE project = ?",
-			plan.project,
-		);
-		const own = rows.find(({ id }) => id === plan.id);
-		if (!own || own.pull_request === null) return false;
-		for (const { id, pull_request, trigger_delivery } of rows) {
-			const run = this.runs.get(id);
-			const isOlder = pull_request === own.pull_request && trigger_delivery <= own.trigger_delivery;
-			if (isOlder && run && run.gatedUntil !== null && !isTerminal(run.state)) this.#graph.cancelRun(run, 1);
-		}
-		const key = `${plan.project} ${own.pull_request}`;
-		const newest = this.#newestDeliveries.get(key) ?? "";
-		if (newest > own.trigger_delivery) return true;
-		this.#newestDeliveries.set(key, own.trigger_delivery);
-		return false;
 	}
 
 	/** What a job needs cannot be had at the moment: it comes again later, and the attempt does not count. */
@@ -667,13 +600,9 @@ export class Model implements Witness {
 		}
 		for (const job of this.jobs.values()) {
 			if (job.backoffAt !== null) due.push({ at: job.backoffAt, kind: "backoff", id: job.id, run: () => this.#graph.endBackoff(job) });
-			const gate = this.#gateEnd(job);
-			if (gate !== null) due.push({ at: gate, kind: "approval", id: job.id, run: () => this.#closeGate(job) });
 		}
 		for (const run of this.runs.values()) {
 			if (run.timeoutAt !== null) due.push({ at: run.timeoutAt, kind: "run_timeout", id: run.id, run: () => this.#timeOutRun(run) });
-			const gate = runGateEnd(run);
-			if (gate !== null) due.push({ at: gate, kind: "run_approval", id: run.id, run: () => this.#graph.cancelRun(run, 1) });
 		}
 		const order = (a: { at: number; kind: string; id: string }) => `${String(a.at).padStart(20, "0")} ${a.kind} ${a.id}`;
 		for (const one of due.filter(({ at }) => at <= now).sort((a, b) => (order(a) < order(b) ? -1 : 1))) {
@@ -708,16 +637,6 @@ export class Model implements Witness {
 		this.#afterAttempt(attempt, "timed_out", "timed_out");
 	}
 
-	/** When a gate closes for good; null for a job that waits at none, or for ever. */
-	#gateEnd(job: ModelJob): number | null {
-		const timeout = job.definition.approval?.timeout_ms ?? null;
-		return job.atGateSince === null || job.isApproved || job.run.gatedUntil !== null || timeout === null ? null : job.atGateSince + timeout;
-	}
-
-	#closeGate(job: ModelJob): void {
-		if (job.state === "blocked" && job.atGateSince !== null && !job.isApproved) this.#graph.end(job, "cancelled");
-	}
-
 	#timeOutRun(run: GraphRun): void {
 		run.timeoutAt = null;
 		if (!isTerminal(run.state)) this.#graph.cancelRun(run, 2);
@@ -745,12 +664,10 @@ export class Model implements Witness {
 		for (const offer of this.#offers.values()) offer.expiresAt -= ms;
 		for (const job of this.jobs.values()) {
 			if (job.backoffAt !== null) job.backoffAt -= ms;
-			if (job.atGateSince !== null) job.atGateSince -= ms;
 			for (const refusal of this.#refusalsOf(job).values()) refusal.until -= ms;
 		}
 		for (const run of this.runs.values()) {
 			if (run.timeoutAt !== null) run.timeoutAt -= ms;
-			if (run.gatedUntil !== null) run.gatedUntil -= ms;
 		}
 		for (const key of this.#keys.values()) key.until -= ms;
 	}
@@ -803,16 +720,12 @@ export class Model implements Witness {
 		}
 		for (const job of this.jobs.values()) {
 			if (job.backoffAt !== null) due.set(`backoff ${job.id}`, job.backoffAt);
-			const gate = this.#gateEnd(job);
-			if (gate !== null) due.set(`approval ${job.id}`, gate);
 		}
 		for (const run of this.runs.values()) {
 			if (run.timeoutAt !== null) due.set(`run_timeout ${run.id}`, run.timeoutAt);
-			const gate = runGateEnd(run);
-			if (gate !== null) due.set(`run_approval ${run.id}`, gate);
 		}
 		const rows = this.#read<{ kind: string; id: string; due_at: number }>(
-			"SELECT kind, id, due_at FROM timers WHERE kind IN ('offer', 'lease', 'job_timeout', 'cancel', 'backoff', 'approval', 'run_approval', 'run_timeout')",
+			"SELECT kind, id, due_at FROM timers WHERE kind IN ('offer', 'lease', 'job_timeout', 'cancel', 'backoff', 'run_timeout')",
 		);
 		for (const { kind, id, due_at } of rows) {
 			const expected = due.get(`${kind} ${id}`);
@@ -883,10 +796,14 @@ export class Model implements Witness {
 
 	/** Whether an agent may be given a job: its labels, its restriction, and nobody has asked that it be given nothing. */
 	#isGiven(job: ModelJob, { labels, given, isDisabled, isDrained }: ModelAgent): boolean {
-		const { project, isForeign } = job.run;
-		const isInside = given.projects.length === 0 || given.projects.includes(project);
-		const isTrusted = given.runs === "any" || given.runs === (isForeign ? "untrusted" : "trusted");
-		return !isDisabled && !isDrained && isInside && isTrusted && job.definition.runs_on.labels.every((label) => labels.includes(label));
+		const isInside = given.projects.length === 0 || given.projects.includes(job.run.project);
+		return (
+			!isDisabled &&
+			!isDrained &&
+			isInside &&
+			given.runs !== "untrusted" &&
+			job.definition.runs_on.labels.every((label) => labels.includes(label))
+		);
 	}
 
 	// ── looking up ──
@@ -957,9 +874,4 @@ function newAgent(given: ModelAgent["given"], secret: string, isDisabled: boolea
 		next: null,
 		isAskedToRotate: false,
 	};
-}
-
-/** When the gate of a run closes for good; null for one that waits at none. */
-function runGateEnd({ gatedUntil, state }: GraphRun): number | null {
-	return isTerminal(state) ? null : gatedUntil;
 }

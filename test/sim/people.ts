@@ -4,7 +4,6 @@ import { ApiError } from "../../schema/wire/errors.ts";
 import { type Run, run } from "../../schema/wire/resources.ts";
 import { WHOLE } from "../../worker/discovery/discovery_pipeline.ts";
 import { discoverySubmission } from "../../worker/discovery/submit_discovery.ts";
-import { dispatcherOf } from "../../worker/platform/dispatcher.ts";
 import type { Surroundings } from "./agents.ts";
 import { PROJECT, USER_TOKEN } from "./coordinator.ts";
 import { randomSubmission, randomTrigger } from "./pipelines.ts";
@@ -55,17 +54,16 @@ export class People {
 		});
 	}
 
-	/** A forge tells of a push, or of a pull request, sometimes from another repository; what is delivered twice is one. */
+	/** A forge tells of a push, or of a pull request; what is delivered twice is one. */
 	deliver(): void {
 		const { world, coordinator } = this.#surroundings;
 		this.#submissions += 1;
 		const delivery = `delivery ${String(this.#submissions).padStart(6, "0")}`;
 		const isPull = world.random.chance(0.5);
-		const isFromFork = world.random.chance(0.7);
 		const times = world.random.between(1, 2);
 		this.#errand(`is a forge: ${delivery}`, async () => {
 			const [project] = coordinator.record.database.all<ProjectRow>("SELECT * FROM projects WHERE name = ?", PROJECT);
-			const trigger = randomTrigger(world.random, isPull, isFromFork);
+			const trigger = randomTrigger(world.random, isPull);
 			const { kind, ref, sha, before } = trigger;
 			const heard = kind === "push" && sha !== null ? { project: PROJECT, ref, sha, before, isCompared: false } : null;
 			const dispatcher = coordinator.environment.DISPATCHER.getByName("team:default");
@@ -74,75 +72,6 @@ export class People {
 				const submit = await discoverySubmission(project as ProjectRow, trigger, WHOLE, { delivery, idempotency });
 				await (heard ? dispatcher.submitDelivered(submit, heard) : dispatcher.submit(submit));
 			}
-		});
-	}
-
-	approveRun(id: string): void {
-		this.#errand(`lets ${id} pass`, (client) =>
-			client.call({ method: "POST", path: `/api/v1/runs/${id}/approve`, token: USER_TOKEN, json: {} }),
-		);
-	}
-
-	/** Lets a run pass that comes from another repository, or turns it away. */
-	decideRun(): void {
-		const { world, coordinator } = this.#surroundings;
-		const text = "SELECT id FROM runs WHERE is_trusted = 0 AND kind = 'pipeline'";
-		const ids = coordinator.dispatcher.database.writes > 0 ? coordinator.dispatcher.database.all<{ id: string }>(text) : [];
-		const id = ids.length > 0 ? world.random.pick(ids).id : this.#someRun();
-		if (!id) return;
-		const what = world.random.chance(0.7) ? "approve" : "decline";
-		this.#errand(`decides of ${id}`, (client) =>
-			client.call({ method: "POST", path: `/api/v1/runs/${id}/${what}`, token: USER_TOKEN, json: {} }),
-		);
-	}
-
-	/** Makes a schedule, pauses one, lets one go on, or removes one. */
-	schedule(): void {
-		const {
-			coordinator,
-			world: { random },
-		} = this.#surroundings;
-		const what = random.pick(["make", "make", "pause", "go on", "remove"] as const);
-		this.#errand(`is to ${what} a schedule`, async (client) => {
-			const path = `/api/v1/projects/${PROJECT}/schedules`;
-			if (what === "make") return this.#makeSchedule(`${this.#errands}`);
-			const { items } = (await client.call({ method: "GET", path, token: USER_TOKEN })).body as { items: { id: string }[] };
-			const id = items.length > 0 ? random.pick(items).id : "sch_of_nobody";
-			if (what === "remove") return dispatcherOf(coordinator.environment, "default").removeSchedule(id);
-			return client.call({ method: "PATCH", path: `/api/v1/schedules/${id}`, token: USER_TOKEN, json: { paused: what === "pause" } });
-		});
-	}
-
-	/** Asks the queue as the API does: whatever becomes of the answers, there is one schedule in the end. */
-	async #makeSchedule(asked: string): Promise<void> {
-		const {
-			coordinator,
-			world: { random },
-		} = this.#surroundings;
-		const wanted = { cron: random.pick(["*/5 * * * *", "0 3 * * *"]), timezone: "Europe/Berlin", file: null, pipeline: null, branch: null };
-		const schedule = { ...wanted, params: { asked } };
-		await dispatcherOf(coordinator.environment, "default").addSchedule(`sch_${asked}`, PROJECT, schedule);
-		const { database } = coordinator.dispatcher;
-		const made = database.all("SELECT id FROM schedules WHERE project = ? AND params = ?", PROJECT, JSON.stringify({ asked }));
-		if (made.length > 1) throw new Violation("one call has made two schedules", asked);
-	}
-
-	/** Nothing is to be run by itself any more. */
-	pauseSchedules(): void {
-		this.#errand("pauses all schedules", async (client) => {
-			const path = `/api/v1/projects/${PROJECT}/schedules`;
-			const { items } = (await client.call({ method: "GET", path, token: USER_TOKEN })).body as { items: { id: string }[] };
-			for (const { id } of items)
-				await client.call({ method: "PATCH", path: `/api/v1/schedules/${id}`, token: USER_TOKEN, json: { paused: true } });
-		});
-	}
-
-	/** Asks for notifications to be tried, and what the forge was not told. */
-	tryNotifications(): void {
-		const id = this.#someRun();
-		this.#errand("tries notifications", async (client) => {
-			await untilAnswered(() => client.call({ method: "GET", path: `/api/v1/projects/${PROJECT}/undelivered`, token: USER_TOKEN }));
-			if (id) await client.call({ method: "POST", path: `/api/v1/runs/${id}/notify`, token: USER_TOKEN, json: {} });
 		});
 	}
 
@@ -174,28 +103,6 @@ export class People {
 			if (jobs.length === 0) return;
 			const job = this.#surroundings.world.random.pick(jobs);
 			await client.call({ method: "POST", path: `/api/v1/jobs/${job.id}/cancel`, token: USER_TOKEN });
-		});
-	}
-
-	approve(job: string): void {
-		this.#errand(`approves ${job}`, (client) =>
-			client.call({ method: "POST", path: `/api/v1/jobs/${job}/approve`, token: USER_TOKEN, json: {} }),
-		);
-	}
-
-	/** Lets a job of a run pass its gate, or not. */
-	decideGate(): void {
-		const id = this.#someRun();
-		if (!id) return;
-		this.#errand(`looks for a gate of ${id}`, async (client) => {
-			const { jobs } = await client.fetch(run, { method: "GET", path: `/api/v1/runs/${id}`, token: USER_TOKEN });
-			// A run of which nothing could be run has none.
-			if (jobs.length === 0) return;
-			const { random } = this.#surroundings.world;
-			const gated = jobs.filter((job) => job.reason?.code === "approval");
-			const job = random.pick(gated.length > 0 ? gated : jobs);
-			const what = random.chance(0.8) ? "approve" : "decline";
-			await client.call({ method: "POST", path: `/api/v1/jobs/${job.id}/${what}`, token: USER_TOKEN, json: {} });
 		});
 	}
 
@@ -245,12 +152,6 @@ export class People {
 			await queue.held({ runs: [...ledger.runs.values()], sources: ["src"], attempts });
 			for (const id of attempts.slice(-5)) await queue.readArtifacts(id);
 			await queue.health();
-			await queue.readUndelivered(PROJECT, 20);
-			for (const { id } of await queue.listSchedules(PROJECT)) await queue.findSchedule(id);
-			const [telling] = coordinator.dispatcher.database.all<{ id: string; project: string; json: string }>(
-				"SELECT r.id, r.project, d.json FROM runs AS r JOIN definitions AS d ON d.digest = r.definition WHERE json_array_length(d.json, '$.notify') > 0",
-			);
-			if (telling) await queue.testNotifications(telling, telling.json);
 			await queue.watch(attempts.at(-1) ?? "");
 		});
 	}

@@ -52,33 +52,30 @@ export function randomSubmission(random: Random, number: number, mostJobs = 7): 
 }
 
 /** What a forge may tell of. */
-export function randomTrigger(random: Random, isPull: boolean, isFromFork: boolean): Trigger {
+export function randomTrigger(random: Random, isPull: boolean): Trigger {
 	const branch = random.pick(["main", "feature"]);
 	return {
 		kind: isPull ? "pull_request" : "push",
 		ref: isPull ? "refs/pull/1/head" : `refs/heads/${branch}`,
-		branch: isPull && isFromFork ? `other:${branch}` : branch,
+		branch,
 		tag: null,
 		sha: random.chance(0.5) ? "5".repeat(40) : null,
 		before: random.chance(0.5) ? "4".repeat(40) : null,
 		message: random.chance(0.1) ? "not now [skip ci]" : null,
-		pull_request: isPull ? { number: 1, event: "opened", title: "a change", target: "main", is_from_fork: isFromFork } : null,
+		pull_request: isPull ? { number: 1, event: "opened", title: "a change", target: "main", is_from_fork: false } : null,
 		actor: "somebody",
 	};
 }
 
-/** The files that a repository says with what is to be run: whole pipelines, some that do not want to run, some that are broken, some with schedules. */
+/** The files that a repository says with what is to be run: whole pipelines, some that do not want to run, some that are broken. */
 export function randomFiles(random: Random): { path: string; text: string }[] {
 	return Array.from({ length: random.between(0, 2) }, (_, index) => {
 		const path = `.windlass/file${index}.yml`;
 		if (random.chance(0.15)) return { path, text: "jobs: 3" };
 		const { pipeline } = JSON.parse(randomSubmission(random, index, 3).text) as { pipeline: Record<string, unknown> };
 		const { source: _own, ...rest } = pipeline;
-		const on = random.chance(0.3)
-			? { on: { push: { branches: "main", paths: "src/**" }, pull_request: {}, schedule: [{ cron: "*/7 * * * *" }] } }
-			: {};
-		const notify = random.chance(0.3) ? { notify: { on: ["start", "success", "failure", "fixed"], slack: "nobody" } } : {};
-		return { path, text: JSON.stringify({ ...rest, name: `file ${index}`, ...on, ...notify }) };
+		const on = random.chance(0.3) ? { on: { push: { branches: "main", paths: "src/**" }, pull_request: {} } } : {};
+		return { path, text: JSON.stringify({ ...rest, name: `file ${index}`, ...on }) };
 	});
 }
 
@@ -97,7 +94,6 @@ function randomJob(random: Random, needs: string[], jobs: Record<string, Record<
 		// Nobody has kept it: the job cannot be given what it asks for.
 		...(random.chance(0.08) ? { secrets: { KEY: "of_nobody" } } : {}),
 		...(random.chance(0.3) ? { outputs: [OUTPUT] } : {}),
-		...(random.chance(0.12) ? { approval: random.chance(0.5) ? true : { timeout: `${random.between(10, 600)}s` } } : {}),
 		// One job of a run stands in a group that cancels: which of two came first is nobody's business.
 		...(random.chance(0.2) ? { concurrency: randomGroup(random, `jobs-${Object.keys(jobs).length}`, matrix === null) } : {}),
 		steps: [{ run: JSON.stringify(randomScript(random)) }],
@@ -107,7 +103,7 @@ function randomJob(random: Random, needs: string[], jobs: Record<string, Record<
 function randomGroup(random: Random, name: string, mayCancel: boolean): object {
 	const group = `${name}-${random.between(1, 2)}`;
 	if (mayCancel && random.chance(0.4)) return { group, cancel_in_progress: true };
-	return { group, limit: random.between(1, 3), ...(name === "runs" && random.chance(0.3) ? { hold_during_approval: true } : {}) };
+	return { group, limit: random.between(1, 3) };
 }
 
 function randomMatrix(random: Random): object {

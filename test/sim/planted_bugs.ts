@@ -1,18 +1,41 @@
 /**
- * Bugs, to be planted one at a time where the product's source is loaded: a checker that does not find them is none. Each is a piece of
- * source, what it becomes, and the faults by which it may be found.
+ * Bugs, to be planted one at a time where the product's source is loaded: a checker that does not find them is none. Each names a function,
+ * the sound code in it and what that becomes (patterns: plant.ts), and the faults by which it may be found.
  */
-export interface PlantedBug {
+export type PlantedBug = {
 	name: string;
 	file: string;
-	sound: string;
+	/** The function or method in which it is planted. */
+	in: string;
+	/** What the sound code becomes. */
 	planted: string;
 	foundAs: readonly string[];
-	/** A seed from which it shows soon, where that is not so from any. */
-	from?: number;
-}
+	/** The world in which it shows soon. */
+	seed: number;
+	/** It shows in one of hundreds of worlds: only `npm run sim -- --planted` looks for it. */
+	isRare?: true;
+} & ({ sound: string } | { sql: string });
 
-const CORE = "worker/dispatch/core";
+const CORE = "worker/queue/core";
+const AGENT_LIFECYCLE = `${CORE}/agents/lifecycle.ts`;
+const AGENT_TOKENS = `${CORE}/agents/tokens.ts`;
+const AGENTS = `${CORE}/agents/agents.ts`;
+const ATTEMPTS = `${CORE}/leases/attempts.ts`;
+const ENDINGS = `${CORE}/runs/endings.ts`;
+const GROUPS = `${CORE}/runs/groups.ts`;
+const OFFERS = `${CORE}/leases/offers.ts`;
+const OUTBOX = `${CORE}/record/outbox.ts`;
+const POLLS = `${CORE}/leases/polls.ts`;
+const PROGRESS = `${CORE}/runs/progress.ts`;
+const STOP = `${CORE}/runs/stop.ts`;
+const SWEEP = `${CORE}/sweep.ts`;
+const RELAY = "worker/queue/relay.ts";
+const RECORD_STATEMENTS = "worker/queue/record.ts";
+const LOG_SHARD = "worker/logs/log_shard.ts";
+const DECIDE = "schema/pipeline/runtime/decide.ts";
+const LABELS = "schema/wire/labels.ts";
+const AGENT_ATTEMPT = "agent/protocol/attempt.ts";
+
 const DIFFERS = "the queue is not where the model is";
 const ANSWER = "an answer is not what the model foretells";
 const RECORD = "the record lacks a row that nobody will send";
@@ -21,311 +44,328 @@ const STARTS = "a job starts on an agent that may not have it";
 const LOG = "a log is not what was acknowledged";
 const FAILED = "the code has failed";
 const NO_REST = "it never comes to rest";
+const GAP = "the history has a gap";
+const LEFT = "a run has left before the record had it";
 
 export const PLANTED_BUGS: readonly PlantedBug[] = [
 	{
 		name: "a record without compare-and-set",
-		file: "worker/queue/record.ts",
-		sound: "WHERE excluded.rev > ${name}.rev`",
-		planted: "`",
-		foundAs: [
-			"the history has a gap",
-			RECORD,
-			"what was over has changed",
-			"a run has left before the record had it",
-			"the record shows a finished run with something unfinished",
-		],
-		from: 38,
+		file: RECORD_STATEMENTS,
+		in: "upsert",
+		sql: "WHERE excluded.rev >",
+		planted: "WHERE true OR excluded.rev >",
+		foundAs: [GAP, RECORD, "what was over has changed", LEFT, "the record shows a finished run with something unfinished"],
+		seed: 30,
 	},
 	{
 		name: "an old renewal that counts",
-		file: `${CORE}/polls.ts`,
-		sound: "const isNewest = renew.seq > agent.renew_seq;",
-		planted: "const isNewest = true;",
+		file: POLLS,
+		in: "renewLeases",
+		sound: "$renew.seq > $agent.renew_seq",
+		planted: "true",
 		foundAs: [DIFFERS],
+		seed: 3,
 	},
 	{
 		name: "an offer that a new session does not return",
-		file: `${CORE}/agents.ts`,
-		sound: "if (!isSame) {\n\t\t\tfor",
-		planted: "if (false) {\n\t\t\tfor",
+		file: AGENTS,
+		in: "openSession",
+		sound: "if (!$isSame) $return; else $withdraw;",
+		planted: "$withdraw",
 		foundAs: [DIFFERS, OFFER],
-		from: 13,
+		seed: 20,
 	},
 	{
 		name: "a session that goes on after its goodbye",
-		file: `${CORE}/agents.ts`,
-		sound: "if (session !== agent.session || agent.instance === NO_INSTANCE) throw superseded(agent);",
-		planted: "if (session !== agent.session) throw superseded(agent);",
+		file: AGENTS,
+		in: "agentInSession",
+		sound: "$isOlder || $agent.instance === $none",
+		planted: "$isOlder",
 		foundAs: [ANSWER, DIFFERS, OFFER],
-		from: 230,
+		seed: 57,
 	},
 	{
 		name: "a job that its agent has given up and that waits for its lease",
-		file: `${CORE}/polls.ts`,
-		sound: "loseUnlisted(core, agentId, poll.running, {",
-		planted: "loseUnlisted(core, '', poll.running, {",
+		file: POLLS,
+		in: "notePoll",
+		sound: "loseUnlisted($$all)",
+		planted: "0",
 		foundAs: ["a lower priority went first", DIFFERS, OFFER],
-		from: 6,
+		seed: 3,
 	},
 	{
 		name: "a lease that is not fenced",
-		file: `${CORE}/attempts.ts`,
-		sound: "if (attempt.lease_id !== lease.leaseId || isTerminal(attempt.state)) throw",
-		planted: "if (attempt.lease_id !== lease.leaseId) throw",
+		file: ATTEMPTS,
+		in: "assertLive",
+		sound: "$isOther || isTerminal($attempt.state)",
+		planted: "$isOther",
 		foundAs: [ANSWER, DIFFERS],
-		from: 92,
+		seed: 3,
 	},
 	{
 		name: "an outbox row deleted without its revision",
-		file: `${CORE}/outbox.ts`,
-		sound: "DELETE FROM outbox WHERE (id, rev) IN (SELECT value ->> 'id', value ->> 'rev' FROM json_each(?))",
-		planted: "DELETE FROM outbox WHERE id IN (SELECT value ->> 'id' FROM json_each(?))",
-		foundAs: [RECORD, "a run has left before the record had it"],
+		file: OUTBOX,
+		in: "acknowledgeBatch",
+		sql: "(id, rev) IN (SELECT value ->> 'id', value ->> 'rev'",
+		planted: "id IN (SELECT value ->> 'id'",
+		foundAs: [RECORD, LEFT],
+		seed: 2,
 	},
 	{
 		name: "a cancel that moves the lease clock",
-		file: `${CORE}/stop.ts`,
-		sound: 'setTimer(core, "cancel", attempt.id,',
-		planted: 'setTimer(core, "lease", attempt.id, core.now() + 600_000);\n\t\tsetTimer(core, "cancel", attempt.id,',
+		file: STOP,
+		in: "stopJob",
+		sound: 'setTimer($core, "cancel", $attempt, $at)',
+		planted: 'setTimer($core, "lease", $attempt, $core.now() + 600_000), setTimer($core, "cancel", $attempt, $at)',
 		foundAs: [DIFFERS],
-		from: 24,
+		seed: 3,
 	},
 	{
 		name: "a second cancel that moves the first one's deadline",
-		file: `${CORE}/stop.ts`,
-		sound: 'const next = moveJob(core, job, from === "running" ? "cancel" : verb, reason);',
-		planted:
-			'const next = moveJob(core, job, from === "running" ? "cancel" : verb, reason);\n\tif (next === null) core.sql.all("UPDATE timers SET due_at = due_at + 60000 WHERE kind = \'cancel\' AND id IN (SELECT id FROM attempts WHERE job_id = ?)", job.id);',
+		file: STOP,
+		in: "stopJob",
+		sound: "const $next = moveJob($core, $job, $verb, $reason);",
+		planted: `const $next = moveJob($core, $job, $verb, $reason);
+			if ($next === null) $core.sql.all("UPDATE timers SET due_at = due_at + 60000 WHERE kind = 'cancel' AND id IN (SELECT id FROM attempts WHERE job_id = ?)", $job.id);`,
 		foundAs: [DIFFERS],
-		from: 153,
+		seed: 5,
 	},
 	{
 		name: "a requeue that reuses an attempt number",
-		file: `${CORE}/attempts.ts`,
-		sound: "const number = job.attempt + 1;",
-		planted: "const number = Math.max(1, job.attempt);",
+		file: ATTEMPTS,
+		in: "claim",
+		sound: "$job.attempt + 1",
+		planted: "Math.max(1, $job.attempt)",
 		foundAs: [FAILED, DIFFERS],
+		seed: 2,
 	},
 	{
 		name: "expiry without grace after a boot",
-		file: `${CORE}/sweep.ts`,
-		sound: "retryEffects(core);\n\t\tgrantGrace(core);",
-		planted: "retryEffects(core);",
+		file: SWEEP,
+		in: "noteOpening",
+		sound: "grantGrace($core)",
+		planted: "0",
 		foundAs: [DIFFERS],
+		seed: 6,
 	},
 	{
 		name: "expiry without grace after an absence",
-		file: `${CORE}/sweep.ts`,
-		sound: "if (lateByMs > ABSENCE_MS)",
-		planted: "if (lateByMs < 0)",
+		file: SWEEP,
+		in: "sweep",
+		sound: "if ($late > $most) command($core, () => grantGrace($core));",
+		planted: ";",
 		foundAs: [DIFFERS, OFFER],
+		seed: 3,
 	},
 	{
 		name: "an absence that nothing notices",
-		file: `${CORE}/attempts.ts`,
-		sound: 'startTimer(core, "presence", now + PRESENCE_MS);',
-		planted: "",
+		file: ATTEMPTS,
+		in: "claim",
+		sound: 'startTimer($core, "presence", $at)',
+		planted: "0",
 		foundAs: ["a lease ran out while the coordinator was away"],
-		from: 168,
+		seed: 61,
+		isRare: true,
 	},
 	{
 		name: "a poison row that stops the drain",
-		file: "worker/queue/relay.ts",
-		sound: "if (!isRowsFault(error)) throw error;",
-		planted: "throw error;",
+		file: RELAY,
+		in: "send",
+		sound: "if (!isRowsFault($error)) throw $error;",
+		planted: "throw $error;",
 		foundAs: [NO_REST],
-		from: 5,
+		seed: 1,
 	},
 	{
 		name: "a row set aside and forgotten",
-		file: `${CORE}/outbox.ts`,
-		sound:
-			'core.sql.all("INSERT INTO outbox (id, run_id, rev) SELECT id, run_id, rev FROM outbox_dead WHERE true ON CONFLICT DO NOTHING");\n\tcore.sql.all("DELETE FROM outbox_dead");',
-		planted: "",
-		foundAs: [NO_REST],
+		file: OUTBOX,
+		in: "retryEntries",
+		sql: "FROM outbox_dead WHERE true",
+		planted: "FROM outbox_dead WHERE false",
+		foundAs: [NO_REST, RECORD, LEFT, GAP, LOG],
+		seed: 4,
 	},
 	{
 		name: "a seal forgotten",
-		file: `${CORE}/endings.ts`,
-		sound: "addEffect(core, attempt.id, {",
-		planted: "if (state !== 'expired') addEffect(core, attempt.id, {",
+		file: ENDINGS,
+		in: "endAttempt",
+		sound: "addEffect($core, $attempt, $effect);",
+		planted: `const effect = $effect;
+			if (effect.declaredBytes !== null) addEffect($core, $attempt, effect);`,
 		foundAs: ["a log is sealed by nobody", NO_REST],
+		seed: 2,
 	},
 	{
 		name: "a job that starts before its needs are met",
-		file: "schema/pipeline/runtime/decide.ts",
-		sound: "if (needs.some(isOpen) ||",
-		planted: "if (needs.filter(isOpen).length > 1 ||",
+		file: DECIDE,
+		in: "decide",
+		sound: "$needs.some($isOpen) || ($status && $ancestors)",
+		planted: "$needs.filter($isOpen).length > 1 || ($status && $ancestors)",
 		foundAs: [DIFFERS],
+		seed: 1,
 	},
 	{
 		name: "a job that asks how others ended and does not wait for those behind a need that was skipped",
-		file: "schema/pipeline/runtime/decide.ts",
-		sound: "(uses?.status && circumstances.ancestors().some(isOpen))",
-		planted: "false",
+		file: DECIDE,
+		in: "decide",
+		sound: "$needs.some($isOpen) || ($status && $ancestors)",
+		planted: "$needs.some($isOpen)",
 		foundAs: [DIFFERS],
+		seed: 3,
 	},
 	{
 		name: "a priority that is upside down",
-		file: `${CORE}/offers.ts`,
-		sound: "const rank: [number, number, number] = [-partition.priority,",
-		planted: "const rank: [number, number, number] = [partition.priority,",
+		file: OFFERS,
+		in: "bestJob",
+		sound: "[-$lane.priority, $$rest]",
+		planted: "[$lane.priority, $$rest]",
 		foundAs: ["a lower priority went first"],
+		seed: 1,
 	},
 	{
 		name: "offers that take no slot",
-		file: `${CORE}/offers.ts`,
-		sound: "return Math.min(agent.slots_free - offers, agent.slots - (held?.n ?? 0) - offers);",
-		planted: "return Math.min(agent.slots_free, agent.slots - (held?.n ?? 0));",
+		file: OFFERS,
+		in: "capacityOf",
+		sound: "Math.min($free - $offers, $slots - $held - $offers)",
+		planted: "Math.min($free, $slots - $held)",
 		foundAs: [OFFER],
+		seed: 3,
 	},
 	{
 		name: "a retry too many",
-		file: `${CORE}/endings.ts`,
-		sound: "return countOf(job, attempt) < allowed;",
-		planted: "return countOf(job, attempt) <= allowed;",
-		// The job has ended in the model when the queue offers it once more.
+		file: ENDINGS,
+		in: "isRetryLeft",
+		sound: "return $count < $allowed;",
+		planted: "return $count <= $allowed;",
 		foundAs: [DIFFERS, OFFER],
+		seed: 2,
 	},
 	{
 		name: "a run that leaves with rows still to be sent",
-		file: `${CORE}/outbox.ts`,
-		sound: "UNION ALL SELECT 1 FROM outbox WHERE run_id = ?1",
+		file: OUTBOX,
+		in: "forgetIfDone",
+		sql: "UNION ALL SELECT 1 FROM outbox WHERE run_id = ?1",
 		planted: "",
-		foundAs: ["a run has left before the record had it", RECORD, LOG, "the history has a gap"],
+		foundAs: [LEFT, RECORD, LOG, GAP],
+		seed: 2,
 	},
 	{
 		name: "a history that is cut short",
-		file: `${CORE}/outbox.ts`,
-		sound: 'WHERE rev IN (SELECT value FROM json_each(?))", JSON.stringify(batch.events.map(({ rev }) => rev))',
-		planted: "WHERE run_id IN (SELECT value ->> 'run_id' FROM json_each(?))\", entries",
-		foundAs: ["the history has a gap"],
+		file: OUTBOX,
+		in: "acknowledgeBatch",
+		sound: '$sql("DELETE FROM events WHERE rev IN (SELECT value FROM json_each(?))", JSON.stringify($batch.events.map($rev)))',
+		planted: `$sql("DELETE FROM events WHERE run_id IN (SELECT value ->> 'run_id' FROM json_each(?))", JSON.stringify($batch.entries))`,
+		foundAs: [GAP],
+		seed: 7,
 	},
 	{
 		name: "a group with no limit",
-		file: `${CORE}/groups.ts`,
-		sound: "return jobsHolding(core, key).length >= limitOf(core, key);",
-		planted: "return jobsHolding(core, key).length > limitOf(core, key);",
+		file: GROUPS,
+		in: "isGroupFull",
+		sound: "$holding >= $limit",
+		planted: "$holding > $limit",
 		foundAs: [OFFER],
+		seed: 3,
 	},
 	{
 		name: "a run that takes the slot of one that is still there",
-		file: `${CORE}/groups.ts`,
-		sound: "if (runsHolding(core, key).length >= limitOf(core, key)) return null;",
-		planted: "",
+		file: GROUPS,
+		in: "nextToAdmit",
+		sound: "if ($holding >= $limit) return null;",
+		planted: ";",
 		foundAs: [DIFFERS, OFFER],
-	},
-	{
-		name: "a slot that is not given back at a gate",
-		file: `${CORE}/progress.ts`,
-		sound: 'const letsGo = isTerminal(state) || (state === "waiting" && !isHeldAtGate);',
-		planted: "const letsGo = isTerminal(state);",
-		foundAs: [DIFFERS],
-	},
-	{
-		name: "a run from another repository that waits for nobody",
-		file: `${CORE}/progress.ts`,
-		sound: 'return run.is_trusted === 0 && run.kind === "pipeline"',
-		planted: 'return false && run.kind === "pipeline"',
-		foundAs: [DIFFERS, OFFER],
-	},
-	{
-		name: "a gate that lets everybody pass",
-		file: `${CORE}/progress.ts`,
-		sound: "return job.approved_by === null && definitionOf(core, job).approval !== null;",
-		planted: "return false;",
-		foundAs: [DIFFERS, OFFER],
+		seed: 1,
 	},
 	{
 		name: "a failure that was allowed and skips what needs it",
-		file: "schema/pipeline/runtime/decide.ts",
-		sound: 'return state === "succeeded" || (FAILURES.has(state) && mayFail);',
-		planted: 'return state === "succeeded";',
+		file: DECIDE,
+		in: "countsAsSuccess",
+		sound: "$succeeded || $mayFail",
+		planted: "$succeeded",
 		foundAs: [DIFFERS],
+		seed: 9,
 	},
 	{
 		name: "variants that go on when one has failed",
-		file: `${CORE}/progress.ts`,
-		sound: "if (!isOfRun && !definitionOf(core, failed).fail_fast) return [];",
-		planted: "if (!isOfRun) return [];",
+		file: PROGRESS,
+		in: "endWith",
+		sound: "!$isOfRun && !$failFast",
+		planted: "!$isOfRun",
 		foundAs: [OFFER, DIFFERS],
+		seed: 5,
 	},
 	{
 		name: "a run that goes on when its time is over",
-		file: `${CORE}/progress.ts`,
-		sound: 'if (timeout_ms !== null) setTimer(core, "run_timeout", run.id, startedAt + timeout_ms);',
-		planted: "",
+		file: PROGRESS,
+		in: "writeRun",
+		sound: 'setTimer($core, "run_timeout", $run, $at)',
+		planted: "0",
 		foundAs: [DIFFERS],
-	},
-	{
-		name: "a pull request that has moved on, and leaves what waits for an approval",
-		file: `${CORE}/plans.ts`,
-		sound: "if (plan.pull_request !== null && !keepsEarlier) supersedeGated(core, plan);",
-		planted: "",
-		foundAs: [DIFFERS],
-		from: 13,
+		seed: 3,
 	},
 	{
 		name: "a job whose time runs while its agent waits for the answer to its start",
-		file: `${CORE}/attempts.ts`,
-		sound: "limitTime(core, known);",
-		planted: "",
+		file: ATTEMPTS,
+		in: "startAttempt",
+		sound: "limitTime($core, $attempt)",
+		planted: "0",
 		foundAs: [DIFFERS],
+		seed: 2,
 	},
 	{
 		name: "a log that takes bytes anywhere",
-		file: "worker/logs/log_shard.ts",
-		sound: 'if (offset !== log.bytes) return { outcome: "wrong_offset", offset: log.bytes };',
-		planted: "",
+		file: LOG_SHARD,
+		in: "append",
+		sound: "if ($offset !== $log.bytes) return $wrong;",
+		planted: ";",
 		foundAs: [LOG, "a fault was reported"],
+		seed: 2,
 	},
 	{
 		name: "an agent that does not fence itself",
-		file: "agent/protocol/attempt.ts",
-		sound: "const fenceAt = sentAt + ttlMs",
-		planted: "const fenceAt = sentAt + 3_600_000 + ttlMs",
+		file: AGENT_ATTEMPT,
+		in: "extend",
+		sound: "$sentAt + $ttl - $grace - $margin",
+		planted: "$sentAt + 3_600_000 + $ttl - $grace - $margin",
 		foundAs: ["two agents run one job"],
-		from: 194,
+		seed: 1,
+		isRare: true,
 	},
 	{
 		name: "labels that go beyond those of the registration token",
-		file: "schema/wire/labels.ts",
-		sound: "given.includes(one) || isOfMachine(one);",
-		planted: "true;",
+		file: LABELS,
+		in: "isGiven",
+		sound: "$given.includes($one) || $isOfMachine",
+		planted: "true",
 		foundAs: [OFFER, STARTS],
+		seed: 9,
 	},
 	{
 		name: "a restriction that leaves offers as they are",
-		file: `${CORE}/agent_lifecycle.ts`,
-		sound: "\t\tagent.id,\n\t);\n\twithdrawUnfit(core, agent.id);",
-		planted: "\t\tagent.id,\n\t);",
+		file: AGENT_LIFECYCLE,
+		in: "restrict",
+		sound: "withdrawUnfit($$all)",
+		planted: "0",
 		foundAs: [DIFFERS, OFFER, STARTS],
+		seed: 35,
 	},
 	{
 		name: "a job that runs elsewhere while its removed agent has its lease",
-		file: `${CORE}/agent_lifecycle.ts`,
-		sound: "attempt.deadline - core.now()",
+		file: AGENT_LIFECYCLE,
+		in: "removeAgent",
+		sound: "$attempt.deadline - $core.now()",
 		planted: "0",
-		foundAs: [DIFFERS, "two agents run one job"],
+		foundAs: [DIFFERS, OFFER, "two agents run one job"],
+		seed: 11,
 	},
 	{
 		name: "a token that is valid after the next one was used",
-		file: `${CORE}/agent_tokens.ts`,
-		sound: "return takeUpNext(core, agent);",
-		planted: "return agent;",
+		file: AGENT_TOKENS,
+		in: "authenticateAgent",
+		sound: "return takeUpNext($core, $agent);",
+		planted: "return $agent;",
 		foundAs: [ANSWER],
-	},
-	{
-		name: "a schedule that a repeated call makes once more",
-		file: `${CORE}/schedules.ts`,
-		sound: "if (known) return known;",
-		planted: 'if (known) id = core.newId("schedule");',
-		foundAs: ["one call has made two schedules"],
+		seed: 1,
+		isRare: true,
 	},
 ];
-
-/** The bug that the environment asks for. */
-export function plantedBug(): PlantedBug | undefined {
-	return PLANTED_BUGS.find(({ name }) => name === process.env.PLANTED_BUG);
-}

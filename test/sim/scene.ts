@@ -118,23 +118,15 @@ export class Scene {
 		}
 		// A letter from before may still be on its way; after that, nobody pauses anything any more.
 		world.naturally(MINUTE_MS, "the queue is to go on", () => this.people.resume());
-		this.#approveAll();
+		this.#freeAgents();
 	}
 
-	/** Whoever waits at a gate is let pass, now and every minute from now on. */
-	#approveAll(): void {
-		this.world.naturally(MINUTE_MS, "gates are looked after", () => this.#approveAll());
+	/** Every agent may take every job again, now and every minute from now on. */
+	#freeAgents(): void {
+		this.world.naturally(MINUTE_MS, "agents are looked after", () => this.#freeAgents());
 		if (!this.#isQueueMade) return;
-		const gated = this.coordinator.dispatcher.database.all<{ id: string }>(
-			"SELECT id FROM jobs WHERE state = 'blocked' AND reason_code = 'approval'",
-		);
-		for (const { id } of gated) this.people.approve(id);
-		const { database } = this.coordinator.dispatcher;
 		const bound = "SELECT 1 FROM agents WHERE disabled_at IS NOT NULL OR projects <> '[]' OR runs <> 'any'";
-		if (database.all(bound).length > 0) this.people.freeAgents();
-		const waiting = "SELECT id FROM runs WHERE is_trusted = 0 AND approved_by IS NULL AND kind = 'pipeline' AND finished_at IS NULL";
-		for (const { id } of database.all<{ id: string }>(waiting)) this.people.approveRun(id);
-		if (database.all("SELECT 1 FROM schedules WHERE next_at IS NOT NULL").length > 0) this.people.pauseSchedules();
+		if (this.coordinator.dispatcher.database.all(bound).length > 0) this.people.freeAgents();
 	}
 
 	/** In a bad world nobody has come through to the queue so far, not even once. */
@@ -155,11 +147,8 @@ export class Scene {
 			runs: count("SELECT id AS run_id FROM runs"),
 			outbox: count("SELECT run_id FROM outbox"),
 			"rows set aside": count("SELECT run_id FROM outbox_dead"),
-			// Nobody can be told of anything here; that is given up at once.
-			effects: count(
-				"SELECT coalesce(payload ->> 'runId', '') AS run_id FROM effects WHERE NOT (is_dead = 1 AND kind IN ('commit_status', 'notify'))",
-			),
-			schedules: count("SELECT '' AS run_id FROM schedules WHERE next_at IS NOT NULL"),
+			// No forge can be reached here; a status is given up at once.
+			effects: count("SELECT coalesce(payload ->> 'runId', '') AS run_id FROM effects WHERE NOT (is_dead = 1 AND kind = 'commit_status')"),
 		};
 		return Object.entries(left)
 			.filter(([, n]) => n > 0)

@@ -1,5 +1,4 @@
 import "./platform/hooks.ts";
-import { plantedBug } from "./planted_bugs.ts";
 import type { Outcome } from "./simulation.ts";
 
 /**
@@ -35,7 +34,7 @@ async function tell(seed: number): Promise<Told> {
 	if (!violation) return { ...rest, seed, faults: [...faults], failure: null };
 	const plan = makePlan(new Random(seed), Number(steps));
 	const smaller =
-		left.size > 0 || plantedBug() || isVerbose === "verbose"
+		left.size > 0 || process.env.PLANTED_FILE !== undefined || isVerbose === "verbose"
 			? { left, outcome: first }
 			: await shrink(first, plan.length, (dropped) => live(seed, dropped));
 	const { fault, message, stack } = smaller.outcome.violation ?? violation;

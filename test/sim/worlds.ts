@@ -1,6 +1,7 @@
 import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import path from "node:path";
+import type { PlantedModule } from "./plant.ts";
 import type { Told } from "./share.ts";
 
 /** Many worlds, spread over the processors of this machine. */
@@ -12,8 +13,8 @@ export interface Worlds {
 	without: readonly number[];
 	/** Whether every event is printed. */
 	isVerbose: boolean;
-	/** The bug that is planted, by its name. */
-	planted: string | null;
+	/** The module with a planted bug. */
+	planted: PlantedModule | null;
 	/** Where the coverage of each process is written (NODE_V8_COVERAGE). */
 	coverage?: string;
 	/** Whether the first failure ends it all. */
@@ -32,8 +33,8 @@ export async function liveThrough(worlds: Worlds): Promise<void> {
 }
 
 function liveShare(seeds: readonly number[], worlds: Worlds, stop: AbortController): Promise<void> {
-	const { PLANTED_BUG: _, NODE_V8_COVERAGE: __, ...environment } = process.env;
-	if (worlds.planted !== null) environment.PLANTED_BUG = worlds.planted;
+	const { NODE_V8_COVERAGE: _, ...environment } = process.env;
+	if (worlds.planted !== null) Object.assign(environment, { PLANTED_FILE: worlds.planted.file, PLANTED_SOURCE: worlds.planted.source });
 	if (worlds.coverage !== undefined) environment.NODE_V8_COVERAGE = worlds.coverage;
 	const child = fork(SHARE, [String(worlds.steps), seeds.join(), worlds.without.join(), worlds.isVerbose ? "verbose" : ""], {
 		env: environment,

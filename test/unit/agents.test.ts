@@ -332,7 +332,7 @@ describe("the token of an agent", () => {
 		expect(renew(queue, agent, "next")).toBe("none");
 	});
 
-	test("is not rotated unless somebody has asked for it, nor by a stranger", () => {
+	test("is not rotated unless somebody has asked for it, nor with a wrong token", () => {
 		const queue = new Queue();
 		const agent = queue.agent("one");
 		expect(refusalOf(() => issueNextToken(queue.core, agent, "one", "next"))).toBe("conflict");

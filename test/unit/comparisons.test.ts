@@ -115,7 +115,7 @@ describe("what a comparison finds", () => {
 		expect(queue.state).toMatchObject({ found: 0 });
 	});
 
-	test("a branch that is gone is forgotten: when it comes again it is new", () => {
+	test("a deleted branch counts as new when it comes again", () => {
 		const queue = new Comparing();
 		queue.compare({ "refs/heads/main": sha("a"), "refs/heads/topic": sha("b") });
 		queue.compare({ "refs/heads/main": sha("a") });
@@ -154,7 +154,7 @@ describe("what a comparison finds", () => {
 });
 
 describe("deliveries and comparisons", () => {
-	test("what a delivery told of is not new, whether it names the commit of a tag or the tag", () => {
+	test("a ref of a delivery is not new, whether the delivery names the commit of a tag or the tag", () => {
 		const queue = new Comparing();
 		queue.compare({});
 		expect(queue.hear("refs/heads/main", sha("a"))).toMatchObject({ standing: "new" });
@@ -169,7 +169,7 @@ describe("deliveries and comparisons", () => {
 		expect(queue.found()).toEqual({});
 	});
 
-	test("a late delivery of what a comparison has found is told of its run, and runs nothing", () => {
+	test("a late delivery of a push that a comparison found gets the id of its run, and starts no run", () => {
 		const queue = new Comparing();
 		queue.compare({});
 		queue.compare({ "refs/heads/main": sha("b") });
@@ -183,7 +183,7 @@ describe("deliveries and comparisons", () => {
 		expect(queue.hear("refs/heads/other", sha("b"))).toMatchObject({ standing: "new" });
 	});
 
-	test("what deliveries told of twice is run twice: a branch may go back to a commit", () => {
+	test("two deliveries of one commit start two runs: a branch may go back to a commit", () => {
 		const queue = new Comparing();
 		for (const commit of ["a", "b", "a"]) expect(queue.hear("refs/heads/main", sha(commit))).toMatchObject({ standing: "new" });
 	});
@@ -361,7 +361,7 @@ describe("when refs are compared", () => {
 		expect(queue.state?.error).toBe("The agent listed no refs. Update the agent to the version of the coordinator.");
 	});
 
-	test("another repository is recorded anew, and a project that is gone is forgotten", () => {
+	test("a changed repository is recorded anew, and the refs of a deleted project are deleted", () => {
 		const queue = new Comparing();
 		queue.compare({ "refs/heads/main": sha("a") });
 		followProject(queue.core, { ...WEB, pollMs: MINUTE_MS });

@@ -60,7 +60,7 @@ async function follow(
 	return { ended, told, said };
 }
 
-test("a log that breaks off is told to its end: no line twice, none lost, whatever their order the next time", async () => {
+test("a log stream that disconnects is followed to its end: no line twice, none lost, in any order", async () => {
 	const { told, said } = await follow([
 		broken("a | 1\nb | 1\na | 2\na | 2\nb | be"),
 		broken(""),
@@ -69,7 +69,7 @@ test("a log that breaks off is told to its end: no line twice, none lost, whatev
 	expect([told, said]).toEqual(["a | 1\nb | 1\na | 2\na | 2\nb | begun\na | 2\n", []]);
 });
 
-test("what another attempt writes once more is told once more", async () => {
+test("the output of a second attempt is shown again", async () => {
 	const { told } = await follow([broken("install\ntest\n"), whole(":: attempt 2", "install", "test", "done", "::exit 1")]);
 	expect(told).toBe("install\ntest\n:: attempt 2\ninstall\ntest\ndone\n");
 });
@@ -91,7 +91,7 @@ test("a log that cannot be read although all is over is given up", async () => {
 	expect([ended, told, said]).toEqual([{ state: "failed" }, "1\n", ["incomplete"]]);
 });
 
-test("a line without a newline is told as it comes, and goes on where it was after the log broke off", async () => {
+test("a line without a newline is shown as it comes, and goes on where it was after a disconnect", async () => {
 	let goOn: () => void = () => undefined;
 	const prompt: Answer = (response) => {
 		response.write("1\nprogress 1\r");
@@ -116,7 +116,7 @@ test("nothing is added and nothing taken away, wherever the pieces end", async (
 	expect((await follow([pieces])).told).toBe(`${text}\n`);
 });
 
-test("a refusal is final", async () => {
+test("a rejected request is not repeated", async () => {
 	const refused: Answer = (response) => {
 		response.statusCode = 403;
 		const body = { error: "forbidden", message: "No.", details: {}, suggestions: [], timestamp: "", request_id: "" };

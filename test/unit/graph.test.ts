@@ -194,7 +194,7 @@ test("the time of a run: counted from its first start, ends what runs and what w
 	expect(stage.queue.run(run).reason_text).toBe("The run took longer than 30s.");
 });
 
-describe("gates", () => {
+describe("approvals of jobs", () => {
 	const text =
 		"jobs: { a: { steps: [x] }, d: { needs: a, approval: { timeout: 10m, message: Ship it? }, steps: [x] }, e: { needs: d, steps: [x] } }";
 
@@ -288,7 +288,7 @@ describe("concurrency", () => {
 		expect(stage.queue.run(first).reason_text).toContain("Superseded by run #3.");
 	});
 
-	test("of runs: one at a gate gives its slot to others, unless it holds it", () => {
+	test("of runs: a run that waits for an approval releases its slot, unless the group holds it", () => {
 		const stage = new Stage();
 		const gated = stage.submit(runs("", "approval: true, "));
 		const other = stage.submit(runs());
@@ -334,7 +334,7 @@ describe("reruns", () => {
 	});
 });
 
-test("what an earlier version took: files of a job that is not over are refused, rather than given in part", () => {
+test("files of a job that is not over, which an earlier version accepted, are rejected rather than given in part", () => {
 	const stage = new Stage();
 	const run = stage.submit(
 		"jobs: { b: { matrix: { n: [1, 2] }, artifacts: { save: f }, steps: [x] }, d: { needs: { job: b, matrix: { n: 1 } }, artifacts: { fetch: { job: b, matrix: { n: 1 } } }, steps: [x] } }",
@@ -352,7 +352,7 @@ test("what an earlier version took: files of a job that is not over are refused,
 });
 
 describe("agents", () => {
-	test("get what they fit, by what they say of themselves; who never could is told at once", () => {
+	test("get the jobs whose requirements they meet; a job that no agent can run says so at once", () => {
 		const queue = new Queue();
 		const run = queue.submit(
 			"jobs: { n: { runs_on: { tools: { node: '>=24' } }, steps: [x] }, c: { container: img, steps: [x] }, any: { steps: [x] } }",

@@ -81,7 +81,7 @@ describe("a text that is made to take long", { timeout: 30_000 }, () => {
 		expect(order).toEqual(["small", "large", "large"]);
 	});
 
-	test("more than may wait are rejected, and told when to try again", async () => {
+	test("submissions beyond the limit are rejected with the time of the next try", async () => {
 		const work = function* (): SlicedWork<void> {
 			for (let done = 0; done < 3; done += 1) yield SLICE_UNITS;
 		};

@@ -3,7 +3,7 @@ import { buildCommand } from "../../agent/execution/image_build.ts";
 
 const build = { context: ".", dockerfile: null, tags: ["a:1"], push: false, cache: [], args: {}, target: null, credentials: null };
 
-test("docker is told what the step says, and no value of an argument", () => {
+test("docker gets the options of the step, and no value of an argument", () => {
 	expect(buildCommand(build, ["a:1"], "Dockerfile")).toEqual(["build", "--force-rm", "--tag", "a:1", "--file", "Dockerfile", "-"]);
 	const all = { ...build, cache: ["a:0", "b"], args: { TOKEN: "hidden" }, target: "test" };
 	expect(buildCommand(all, ["a:1", "a:2"], "c/D").join(" ")).toBe(

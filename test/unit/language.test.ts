@@ -91,7 +91,7 @@ describe("matrix", () => {
 		expect(faults('matrix: { "a b": [x] }\nsteps: [a]')[0]).toContain("the name of an axis");
 	});
 
-	test("a need selects one variant; one that is not there is refused with those that are", () => {
+	test("a need selects one matrix job; an unknown one is rejected with the list of those that exist", () => {
 		const text = (node: string) =>
 			`jobs:\n  t: { matrix: { node: [22, 24] }, steps: [a] }\n  d: { needs: [{ job: t, matrix: { node: ${node} } }], steps: [b] }`;
 		expect(pipelineOf(text("24")).jobs[2]?.needs).toEqual([{ key: "t", matrix: { node: "24" } }]);
@@ -149,14 +149,14 @@ describe("conditions", () => {
 		expect(fault(JSON.stringify(condition)).join("\n")).toContain(message.replace(/^5:(\d+)/, (_, column) => `5:${Number(column) + 1}`)),
 	);
 
-	test("in a block it is refused where it is wrong", () => {
+	test("an error within a block of text is reported at its own line", () => {
 		const text = (more: string) => `jobs:\n  j:\n    if: |\n${more}      run.branch == "x" &&\n        run.brnch == "y"\n    steps: [a]`;
 		expect(faults(text(""))).toEqual(["5:13 jobs.j.if: nothing is known of a run as brnch (did you mean branch?)"]);
 		expect(faults(text("\n"))[0]).toMatch(/^6:13 /);
 		expect(faults("env:\n  A: |\n    ${{ 1 }}\n    ${{ nope }}\nsteps: [a]")[0]).toMatch(/^4:9 env.A: unknown name nope/);
 	});
 
-	test("a bomb is refused at once", () => {
+	test("a YAML bomb is rejected at once", () => {
 		expect(fault(JSON.stringify(`${"(".repeat(400)}true${")".repeat(400)}`))[0]).toContain(
 			"an expression is nested at most 20 levels deep",
 		);
@@ -507,7 +507,7 @@ describe("values", () => {
 		});
 	});
 
-	describe("editors are told the same", () => {
+	describe("the JSON schema for editors says the same", () => {
 		const isTaken = new Ajv2020({ strict: false }).compile(pipelineJsonSchema());
 		const examples = new URL("../../examples/pipelines/", import.meta.url);
 		const guide = readFileSync(new URL("../../docs/reference/pipeline.md", import.meta.url), "utf8");

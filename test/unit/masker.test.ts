@@ -125,7 +125,7 @@ test("however it is cut into pieces, no secret is shown and nothing else is lost
 				expect(shown).toBe(hidden(secrets, whole));
 			},
 		),
-		{ numRuns: 2_000 },
+		{ seed: 20_260_101, numRuns: 2_000 },
 	);
 });
 

@@ -44,7 +44,7 @@ describe("what may be asked of other servers", () => {
 		expect(allows(rules, name, address)).toBe(expected);
 	});
 
-	test("what is none of these is refused by name", () => {
+	test("an unknown value is rejected by name", () => {
 		for (const wrong of ["http://git.lan", "10.0.0.0/33", "a b", "::1/129", "999.1.1.1"])
 			expect(() => parseOutbound(wrong)).toThrow(`--allow-outbound: "${wrong.toLowerCase()}" is no known entry`);
 		for (const [wrong, meant] of [

@@ -99,7 +99,7 @@ test("how much of a repository is checked out can be checked without one, and is
 	expect(tag).toMatchObject({ ref: "refs/tags/v2" });
 });
 
-describe("what is refused", () => {
+describe("rejected submissions", () => {
 	test.each<[string, string, [number, number, string, string | null]]>([
 		["an unknown key", "steps: [a]\nnmae: x", [2, 1, 'unknown key "nmae"', 'did you mean "name"?']],
 		[
@@ -166,7 +166,7 @@ describe("what is refused", () => {
 		expect(faults("steps: [a]\njobs: { b: { steps: [c] } }")).toHaveLength(1);
 	});
 
-	test("what goes beyond one value is told beside it, but for the jobs that speak of one with a fault", () => {
+	test("an error across several values is reported beside them, but not for a job that has an error of its own", () => {
 		const text = [
 			"nmae: x",
 			"jobs:",

@@ -4,15 +4,37 @@ import { NO_CAPABILITIES } from "../../schema/wire/requirements.ts";
 import { JOB_STATES } from "../../schema/wire/states.ts";
 import { closeSession, openSession, registerAgent } from "../../worker/queue/core/agents/agents.ts";
 import { createRegistrationToken } from "../../worker/queue/core/agents/registration_tokens.ts";
+import { command } from "../../worker/queue/core/core.ts";
 import type { Discovered } from "../../worker/queue/core/discovery/discovery_jobs.ts";
-import { deadEffects, noteOutcomes, type PendingEffect, queuesDue, takeEffects } from "../../worker/queue/core/effects/effects.ts";
+import {
+	addSchedule,
+	adoptSchedules,
+	type FileSchedule,
+	findSchedule,
+	forgetSchedules,
+	listSchedules,
+	pauseSchedule,
+	recordScheduled,
+	recordScheduleError,
+	removeSchedule,
+} from "../../worker/queue/core/discovery/schedules.ts";
+import {
+	deadEffects,
+	noteOutcomes,
+	type PendingEffect,
+	queuesDue,
+	retryStatuses,
+	takeEffects,
+	undeliveredOf,
+} from "../../worker/queue/core/effects/effects.ts";
+import { testNotifications } from "../../worker/queue/core/effects/notifications.ts";
 import { scheduleTidying, tidyQueue } from "../../worker/queue/core/housekeeping.ts";
 import { failAttempt, finishAttempt, releaseOffer, snoozeAttempt, startAttempt } from "../../worker/queue/core/leases/attempts.ts";
 import { notePoll, renewLeases } from "../../worker/queue/core/leases/polls.ts";
 import { readChanges } from "../../worker/queue/core/reads.ts";
 import { acknowledgeBatch, buryEntry, nextBatch, outboxDepth } from "../../worker/queue/core/record/outbox.ts";
 import { findAgent } from "../../worker/queue/core/rows.ts";
-import { approveRun } from "../../worker/queue/core/runs/approvals.ts";
+import { approveJob, approveRun, declineJob, declineRun } from "../../worker/queue/core/runs/approvals.ts";
 import { cancelJobById, cancelRun } from "../../worker/queue/core/runs/cancel.ts";
 import { explainJob } from "../../worker/queue/core/runs/explain.ts";
 import { runStateOf } from "../../worker/queue/core/runs/progress.ts";
@@ -22,6 +44,7 @@ import { noteOpening, prepareStop } from "../../worker/queue/core/sweep.ts";
 import { result } from "../support/protocol_agent.ts";
 import { Queue, refusalOf, SETTINGS } from "../support/queue.ts";
 
+const FOREIGN = { class: "external", project: "web" } as const;
 const FAILED = { state: "failed", exit_code: 1, reason: { code: "step_failed", text: "no" } } as const;
 
 describe("the table of states", () => {
@@ -68,7 +91,7 @@ describe("offers", () => {
 		expect(queue.run(runId).state).toBe("running");
 	});
 
-	test("lapse when nobody claims, leave no attempt, and pass that agent over for a while that doubles", () => {
+	test("expire when nobody claims, leave no attempt, and pass that agent over for a time that doubles", () => {
 		const queue = new Queue();
 		const runId = queue.submit("steps: [a]");
 		const agent = queue.agent("one");
@@ -83,7 +106,7 @@ describe("offers", () => {
 		expect(queue.attempts(queue.job(runId).id)).toEqual([]);
 	});
 
-	test("an agent that let one lapse gets none until it polls again", () => {
+	test("an agent that let an offer expire gets none until it polls again", () => {
 		const queue = new Queue();
 		queue.submit("steps: [a]");
 		const [sick, well] = [queue.agent("sick"), queue.agent("well")];
@@ -95,7 +118,7 @@ describe("offers", () => {
 		expect(queue.poll(well)).toHaveLength(1);
 	});
 
-	test("after ten refusals the job is given up, by name", () => {
+	test("after ten declined offers the job ends as errored, with the reason that it never started", () => {
 		const queue = new Queue();
 		const runId = queue.submit("jobs: { a: { steps: [x] }, b: { needs: a, steps: [x] } }");
 		const agents = Array.from({ length: 10 }, (_, index) => queue.agent(`agent-${index}`));
@@ -141,7 +164,7 @@ describe("offers", () => {
 });
 
 describe("leases", () => {
-	test("hold while they are renewed and end when they are not; the job goes back to the head of its queue partition", () => {
+	test("hold while they are renewed and expire when they are not; the job goes back to the head of its queue partition", () => {
 		const queue = new Queue();
 		const runId = queue.submit("steps: [a]");
 		const agent = queue.agent("one");
@@ -237,7 +260,7 @@ describe("leases", () => {
 		expect(queue.job(runId).state).toBe("queued");
 	});
 
-	test("after an absence an agent still gets its result in, its offer claimed, its cancel heeded", () => {
+	test("after an absence an agent can still report its result, claim its offer and honor its cancel", () => {
 		const queue = new Queue();
 		const overdue = queue.submit("timeout: 10s\nsteps: [a]");
 		const lease = queue.take(queue.agent("one"));
@@ -280,7 +303,7 @@ describe("leases", () => {
 });
 
 describe("the end of a job", () => {
-	test("replays are answered as before, another result is refused, a terminal state stays", () => {
+	test("replays are answered as before, another result is rejected, a terminal state stays", () => {
 		const queue = new Queue();
 		const runId = queue.submit("steps: [a]");
 		const lease = queue.take(queue.agent("one"));
@@ -393,7 +416,7 @@ describe("cancel", () => {
 describe("what the coordinator itself cannot give", () => {
 	const reason = { code: "secrets", text: "Cannot be read." };
 
-	test("parks the job: it waits, comes again, and the attempt does not count", () => {
+	test("snoozes the job: it waits, is queued again, and the attempt does not count", () => {
 		const queue = new Queue();
 		const runId = queue.submit("retry: { attempts: 2, on: [failed] }\nsteps: [a]");
 		const agent = queue.agent("one");
@@ -415,7 +438,7 @@ describe("what the coordinator itself cannot give", () => {
 		expect(queue.job(runId)).toMatchObject({ state: "failed", attempt: 6 });
 	});
 
-	test("a job that is parked while it is cancelled is over", () => {
+	test("a job that is snoozed while it is cancelled is over", () => {
 		const queue = new Queue();
 		const runId = queue.submit("steps: [a]");
 		const lease = queue.take(queue.agent("one"));
@@ -424,7 +447,7 @@ describe("what the coordinator itself cannot give", () => {
 		expect([queue.job(runId).state, queue.run(runId).state]).toEqual(["cancelled", "cancelled"]);
 	});
 
-	test("refuses the attempt: the job ends, and is not tried again but where it is asked for", () => {
+	test("rejects the attempt: the job ends, and is tried again only where its retry rule says so", () => {
 		const queue = new Queue();
 		const agent = queue.agent("one");
 		const once = queue.submit("retry: { attempts: 3, on: [failed, lost] }\nsteps: [a]");
@@ -501,7 +524,7 @@ describe("sessions", () => {
 		]);
 	});
 
-	test("a lower number, and the same one from another process, are refused; the same one again is the same", () => {
+	test("a lower number, and the same one from another process, are rejected; the same one from the same process is not", () => {
 		const queue = new Queue();
 		const agent = queue.agent("one");
 		hello(queue, agent, 5, "a");
@@ -524,7 +547,7 @@ describe("sessions", () => {
 		expect(again()).toBe(agent);
 	});
 
-	test("an agent is forgotten after thirty days, but not for an absence of the coordinator itself", () => {
+	test("an agent is deleted after thirty days, but not for an absence of the coordinator itself", () => {
 		const queue = new Queue();
 		scheduleTidying(queue.core);
 		const agent = queue.agent("one");
@@ -534,7 +557,7 @@ describe("sessions", () => {
 		expect(queue.nameOf(agent)).toBe("");
 	});
 
-	test("a registration that comes twice is one, also after the first hello; its key with another token is refused", () => {
+	test("a registration that comes twice is one, also after the first hello; its key with another token is rejected", () => {
 		const queue = new Queue();
 		const agent = queue.agent("one");
 		const again = (secretHash: string) =>
@@ -634,7 +657,7 @@ describe("the record", () => {
 	});
 });
 
-describe("plans", () => {
+describe("discovery jobs", () => {
 	const planned = (runId: string, name: string): Discovered => ({
 		files: [
 			{
@@ -656,7 +679,7 @@ describe("plans", () => {
 		schedules: null,
 	});
 
-	test("make their runs once, however often their result comes; one that is being cancelled makes none", () => {
+	test("make their runs once, however often their result comes; a discovery job that is being cancelled makes none", () => {
 		const queue = new Queue();
 		const agent = queue.agent("one", { slots: 2 });
 		queue.submit("steps: [look]");
@@ -771,7 +794,8 @@ describe("commit statuses", () => {
 		}
 		return states;
 	};
-	const take = (queue: Queue) => takeEffects(queue.core, 10, 1_000, { class: "external", project: "web" });
+	const take = (queue: Queue) => takeEffects(queue.core, 10, 1_000, FOREIGN);
+	const deadStatuses = (queue: Queue) => undeliveredOf(queue.core, "web", 5).filter(({ isDead }) => isDead).length;
 
 	test("of a pull request stand beside those of the push that runs the same, as those of tags, schedules and people do; commands have none", () => {
 		const queue = new Queue();
@@ -834,6 +858,27 @@ describe("commit statuses", () => {
 		expect(take(queue)).toHaveLength(2);
 	});
 
+	test("that the forge rejected are listed, and are sent again at once when somebody asks", () => {
+		const queue = new Queue();
+		const pipeline = from("steps: [x]");
+		const id = queue.submit("", "web", { pipeline, commit });
+		for (let tries = 0; deadStatuses(queue) === 0 && tries < 100; tries += 1) {
+			noteOutcomes(
+				queue.core,
+				take(queue).map((pending) => ({ pending, archived: null, error: "answers 401" })),
+			);
+			queue.now += 60 * 60_000;
+		}
+		expect(undeliveredOf(queue.core, "web", 5)).toMatchObject([
+			{ effect: { runId: id, state: "queued" }, error: "answers 401", isDead: true },
+		]);
+		expect([take(queue), undeliveredOf(queue.core, "other", 5)]).toEqual([[], []]);
+		cancelRun(queue.core, id, "test");
+		retryStatuses(queue.core, "web");
+		expect(told(queue)).toEqual({ pipeline: ["cancelled"] });
+		expect(undeliveredOf(queue.core, "web", 5)).toEqual([]);
+	});
+
 	test("of a discovery job are sent where it has failed, and once one of the same event and commit has not", () => {
 		const queue = new Queue();
 		const agent = queue.agent("one");
@@ -888,7 +933,7 @@ describe("what others have written", () => {
 		expect([queue.run(first).state, queue.run(second).state, queue.job(second).reason_code]).toEqual(["running", "queued", "concurrency"]);
 	});
 
-	test("has groups for each pull request: one ends no run of another's", () => {
+	test("has groups for each pull request: one pull request ends no run of another", () => {
 		const queue = new Queue();
 		const pull = (number: number) => {
 			const { pipeline } = parseSubmission("concurrency: { group: ci, cancel_in_progress: true }\nsteps: [x]");
@@ -900,5 +945,253 @@ describe("what others have written", () => {
 		const ofBob = pull(2);
 		expect([queue.run(ofAlice).state, queue.run(ofBob).state]).toEqual(["running", "waiting"]);
 		expect([pull(1), queue.run(ofAlice).state, queue.run(ofBob).state]).toEqual([expect.anything(), "cancelling", "waiting"]);
+	});
+});
+
+describe("schedules", () => {
+	const MINUTE_MS = 60_000;
+	const HOUR_MS = 60 * MINUTE_MS;
+	const hourly = { cron: "0 * * * *", timezone: "UTC", branch: null, file: null, pipeline: null, params: {} };
+	const ofFile = (file: string, cron = "0 * * * *"): FileSchedule => ({ file, cron, timezone: "UTC", branch: null, params: {} });
+	const adopt = (queue: Queue, delivery: string, ...wanted: FileSchedule[]) =>
+		command(queue.core, () => adoptSchedules(queue.core, "web", delivery, wanted));
+	const files = (queue: Queue) => listSchedules(queue.core, "web").map(({ file }) => file);
+	/** Takes the effects of schedules that came due. @returns their schedules */
+	const fired = (queue: Queue) => takeEffects(queue.core, 10, 1).flatMap(({ effect }) => (effect.kind === "fire_schedule" ? [effect] : []));
+
+	test("a repeated call makes one schedule, and its time comes once an hour", () => {
+		const queue = new Queue();
+		for (const _ of [1, 2]) addSchedule(queue.core, "sch_1", "web", hourly);
+		expect(listSchedules(queue.core, "web")).toMatchObject([{ id: "sch_1", next_at: HOUR_MS }]);
+		queue.pass(HOUR_MS - queue.now - 1);
+		expect(fired(queue)).toEqual([]);
+		queue.pass(1);
+		expect(fired(queue)).toEqual([{ kind: "fire_schedule", scheduleId: "sch_1", at: HOUR_MS }]);
+		expect(findSchedule(queue.core, "sch_1")).toMatchObject({ fired_at: HOUR_MS, next_at: 2 * HOUR_MS });
+	});
+
+	test("the times that came while the coordinator was away come once", () => {
+		const queue = new Queue();
+		addSchedule(queue.core, "sch_1", "web", hourly);
+		queue.absence(5 * HOUR_MS);
+		expect(fired(queue)).toEqual([{ kind: "fire_schedule", scheduleId: "sch_1", at: HOUR_MS }]);
+		expect(findSchedule(queue.core, "sch_1").next_at).toBe(6 * HOUR_MS);
+	});
+
+	test("a time that the coordinator could not handle yet stands for the next one, too", () => {
+		const queue = new Queue();
+		addSchedule(queue.core, "sch_1", "web", hourly);
+		queue.pass(HOUR_MS - queue.now);
+		const [pending] = takeEffects(queue.core, 1, 1);
+		noteOutcomes(queue.core, [{ pending: pending as PendingEffect, archived: null, error: "the disk is full" }]);
+		queue.pass(HOUR_MS);
+		expect(fired(queue)).toEqual([{ kind: "fire_schedule", scheduleId: "sch_1", at: HOUR_MS }]);
+	});
+
+	test("a paused schedule has no next time, and times of the pause do not come later", () => {
+		const queue = new Queue();
+		addSchedule(queue.core, "sch_1", "web", hourly);
+		for (const _ of [1, 2]) expect(pauseSchedule(queue.core, "sch_1", "ada")).toMatchObject({ paused_by: "ada", next_at: null });
+		queue.pass(3 * HOUR_MS);
+		pauseSchedule(queue.core, "sch_1", null);
+		expect([fired(queue), findSchedule(queue.core, "sch_1").next_at]).toEqual([[], 4 * HOUR_MS]);
+	});
+
+	test("a clock that is set back does not move the times of schedules", () => {
+		const queue = new Queue();
+		addSchedule(queue.core, "sch_1", "web", hourly);
+		queue.pass(90 * MINUTE_MS);
+		queue.absence(-HOUR_MS);
+		expect(findSchedule(queue.core, "sch_1").next_at).toBe(HOUR_MS);
+	});
+
+	test("schedules follow the newest delivery of the files, and those that say the same stay as they are", () => {
+		const queue = new Queue();
+		adopt(queue, "dlv_2", ofFile("a.yml"), ofFile("b.yml"), ofFile("b.yml"));
+		const [kept] = listSchedules(queue.core, "web");
+		pauseSchedule(queue.core, kept?.id ?? "", "ada");
+		adopt(queue, "dlv_3", ofFile("a.yml"), ofFile("c.yml"));
+		expect([files(queue), findSchedule(queue.core, kept?.id ?? "").paused_by]).toEqual([["a.yml", "c.yml"], "ada"]);
+		adopt(queue, "dlv_1");
+		expect(files(queue)).toEqual(["a.yml", "c.yml"]);
+		adopt(queue, "dlv_3", ofFile("a.yml", "5 * * * *"));
+		expect(listSchedules(queue.core, "web")).toMatchObject([{ file: "a.yml", cron: "5 * * * *", paused_by: null }]);
+	});
+
+	test("schedules that a person made are deleted by a person, those of files only with the file or the project", () => {
+		const queue = new Queue();
+		adopt(queue, "dlv_1", ofFile("a.yml"));
+		const [ofTheFile] = listSchedules(queue.core, "web");
+		addSchedule(queue.core, "sch_1", "web", hourly);
+		expect(refusalOf(() => removeSchedule(queue.core, ofTheFile?.id ?? ""))).toBe("conflict");
+		removeSchedule(queue.core, "sch_1");
+		expect(refusalOf(() => removeSchedule(queue.core, "sch_1"))).toBe("not_found");
+		expect(files(queue)).toEqual(["a.yml"]);
+		forgetSchedules(queue.core, "web");
+		queue.pass(2 * HOUR_MS);
+		expect([listSchedules(queue.core, "web"), fired(queue)]).toEqual([[], []]);
+		adopt(queue, "dlv_0", ofFile("a.yml"));
+		expect(files(queue)).toEqual(["a.yml"]);
+	});
+
+	test("a schedule shows its newest run, or why it made none", () => {
+		const queue = new Queue();
+		addSchedule(queue.core, "sch_1", "web", hourly);
+		recordScheduled(queue.core, "sch_1", "run_1");
+		recordScheduleError(queue.core, "sch_1", "x".repeat(1_000));
+		expect(findSchedule(queue.core, "sch_1")).toMatchObject({ run_id: "run_1", fault: "x".repeat(500) });
+		recordScheduled(queue.core, "sch_1", "run_2");
+		expect(findSchedule(queue.core, "sch_1")).toMatchObject({ run_id: "run_2", fault: null });
+	});
+
+	test("a project has at most 200 schedules", () => {
+		const queue = new Queue();
+		for (let index = 0; index < 200; index += 1) addSchedule(queue.core, `sch_${index}`, "web", hourly);
+		expect(refusalOf(() => addSchedule(queue.core, "sch_more", "web", hourly))).toBe("conflict");
+		expect(() => adopt(queue, "dlv_1", ofFile("a.yml"))).toThrow("a project has too many schedules");
+	});
+});
+
+describe("approvals", () => {
+	const ADA = { name: "ada", role: "admin" };
+	const untrusted = (queue: Queue, text: string) => queue.submit(text, "web", { origin: { ...SUBMITTED, isTrusted: false } });
+
+	test.each([
+		["a job", "job_none", approveJob],
+		["a run", "run_none", approveRun],
+	] as const)("%s that does not exist cannot be approved", (_, id, approve) => {
+		expect(refusalOf(() => approve(new Queue().core, id, ADA))).toBe("not_found");
+	});
+
+	test.each([
+		["ends", (queue: Queue, id: string) => cancelRun(queue.core, id, "test"), "cancelled"],
+		["is approved", (queue: Queue, id: string) => approveRun(queue.core, id, ADA), "queued"],
+		["is declined", (queue: Queue, id: string) => declineRun(queue.core, id, ADA, "not this."), "cancelled"],
+	] as const)("an untrusted run that %s cannot be declined any more", (_, decide, state) => {
+		const queue = new Queue();
+		const run = untrusted(queue, "steps: [x]");
+		decide(queue, run);
+		expect([queue.run(run).state, refusalOf(() => declineRun(queue.core, run, ADA, null))]).toEqual([state, "conflict"]);
+	});
+
+	test("a declined run says who declined it and why", () => {
+		const queue = new Queue();
+		const run = untrusted(queue, "steps: [x]");
+		declineRun(queue.core, run, ADA, "not this.");
+		expect(queue.job(run)).toMatchObject({ reason_code: "declined", reason_text: "Declined by ada: not this." });
+	});
+
+	test("a trusted run and a job without an approval take neither answer", () => {
+		const queue = new Queue();
+		const run = queue.submit("steps: [x]");
+		const { id } = queue.job(run);
+		for (const decide of [
+			() => approveRun(queue.core, run, ADA),
+			() => declineRun(queue.core, run, ADA, null),
+			() => approveJob(queue.core, id, ADA),
+			() => declineJob(queue.core, id, ADA, null),
+		])
+			expect(refusalOf(decide)).toBe("conflict");
+	});
+
+	test("a job of an untrusted run waits for the approval of the run first, then for its own", () => {
+		const queue = new Queue();
+		const run = untrusted(queue, "jobs: { a: { if: 'failure()', steps: [x] }, b: { approval: true, steps: [x] } }");
+		const { id } = queue.job(run, "b");
+		expect(refusalOf(() => approveJob(queue.core, id, ADA))).toBe("conflict");
+		for (const _ of [1, 2]) approveRun(queue.core, run, ADA);
+		expect(queue.jobs(run).map(({ state, reason_code }) => [state, reason_code])).toEqual([
+			["skipped", "condition"],
+			["blocked", "gate"],
+		]);
+		approveJob(queue.core, id, ADA);
+		expect(queue.job(run, "b").state).toBe("queued");
+		expect(refusalOf(() => declineJob(queue.core, id, ADA, null))).toBe("conflict");
+	});
+
+	test("an approval without a timeout waits for ever", () => {
+		const queue = new Queue();
+		const run = queue.submit("jobs: { a: { approval: true, steps: [x] } }");
+		queue.absence(400 * 24 * 60 * 60_000);
+		expect(queue.run(run).state).toBe("waiting");
+		declineJob(queue.core, queue.job(run, "a").id, ADA, null);
+		expect([queue.run(run).state, queue.job(run, "a").reason_text]).toEqual(["cancelled", "Declined by ada."]);
+		expect(refusalOf(() => approveJob(queue.core, queue.job(run, "a").id, ADA))).toBe("conflict");
+	});
+
+	test("a run keeps its slot of a group during an approval only where the group says so", () => {
+		const queue = new Queue();
+		const agent = queue.agent("one");
+		const text = (more: string) =>
+			`concurrency: { group: deploy${more} }\njobs: { a: { steps: [x] }, b: { needs: a, approval: true, steps: [x] } }`;
+		const [first, second] = [queue.submit(text("")), queue.submit(text(", hold_during_approval: true"))];
+		queue.finish(queue.take(agent));
+		expect([queue.run(first).state, queue.job(second, "a").state]).toEqual(["waiting", "queued"]);
+		const third = queue.submit(text(""));
+		queue.finish(queue.take(agent));
+		expect([queue.run(second).state, queue.job(third, "a").reason_code]).toEqual(["waiting", "concurrency"]);
+	});
+});
+
+describe("notifications", () => {
+	const text = (on: string, more = "") => `notify: { on: ${on}, slack: CHAT }\njobs: { a: { ${more} steps: [x] } }`;
+	/** The events of which notifications are under way. */
+	const events = (queue: Queue) =>
+		takeEffects(queue.core, 10, 1, { class: "external", project: "web" }).flatMap(({ effect }) =>
+			effect.kind === "notify" ? [effect.isTest ? `${effect.event} (test)` : effect.event] : [],
+		);
+	const run = (queue: Queue, pipeline: string, end: Parameters<Queue["finish"]>[1], more: Parameters<Queue["submit"]>[2] = {}) => {
+		const id = queue.submit(pipeline, "web", more);
+		queue.finish(queue.take(queue.agent(`agent of ${id}`)), end);
+		return id;
+	};
+
+	test.each([
+		["[start, success]", {}, ["start", "success"]],
+		["[success, fixed]", {}, ["fixed"]],
+		["[start, success]", FAILED, ["start"]],
+		["failure", FAILED, ["failure"]],
+		["failure", { state: "errored" }, ["failure"]],
+		["failure", { state: "timed_out" }, ["failure"]],
+		["[success, fixed, failure]", { state: "cancelled" }, []],
+	] as const)("a pipeline that notifies on %s, and ends with %o, gives %o", (on, end, expected) => {
+		const queue = new Queue();
+		run(queue, text(on), end);
+		const all: string[] = [];
+		for (let due = takeEffects(queue.core, 10, 1_000, FOREIGN); due.length > 0; due = takeEffects(queue.core, 10, 1_000, FOREIGN)) {
+			all.push(...due.flatMap(({ effect }) => (effect.kind === "notify" ? [effect.event] : [])));
+			noteOutcomes(
+				queue.core,
+				due.map((pending) => ({ pending, archived: null, error: null })),
+			);
+		}
+		expect(all).toEqual(expected);
+	});
+
+	test("an untrusted run notifies nobody, also once it is approved", () => {
+		const queue = new Queue();
+		run(queue, text("[start, success]"), {}, { origin: { ...SUBMITTED, isTrusted: false, approvedBy: "ada" } });
+		expect(events(queue)).toEqual([]);
+	});
+
+	test("a run that goes on after an approval does not start a second time", () => {
+		const queue = new Queue();
+		const agent = queue.agent("one");
+		const id = queue.submit(
+			"notify: { on: start, slack: CHAT }\njobs: { a: { steps: [x] }, b: { needs: a, approval: true, steps: [x] } }",
+			"web",
+		);
+		queue.finish(queue.take(agent));
+		approveJob(queue.core, queue.job(id, "b").id, { name: "ada", role: "admin" });
+		expect(queue.run(id).state).toBe("running");
+		expect(queue.sql.all("SELECT * FROM effects WHERE kind = 'notify'")).toHaveLength(1);
+	});
+
+	test("a test goes to each address of the pipeline, whether the run is over or not", () => {
+		const queue = new Queue();
+		const id = queue.submit(text("[failure, success]"), "web");
+		const [definition] = queue.sql.all<{ json: string }>("SELECT json FROM definitions");
+		expect(testNotifications(queue.core, queue.run(id), definition?.json ?? "")).toBe(1);
+		expect(events(queue)).toEqual(["failure (test)"]);
 	});
 });

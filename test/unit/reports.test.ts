@@ -389,7 +389,7 @@ describe("go test -json", () => {
 		expect((await read("go_test", many)).tests?.failed).toBe(60_000);
 	});
 
-	test("what holds no event is a fault", async () => expect((await read("go_test", "PASS\nok  m 0.1s\n")).faults).toHaveLength(1));
+	test("a report without an event is an error", async () => expect((await read("go_test", "PASS\nok  m 0.1s\n")).faults).toHaveLength(1));
 });
 
 describe("TAP", () => {
@@ -431,7 +431,7 @@ not ok 4 - wanted # TODO some day
 		expect(cases[0]).toMatchObject({ message: "it was 3", duration_ms: 2 });
 	});
 
-	test("a plan that was not kept, a bail-out, nothing at all", async () => {
+	test("a plan of TAP that was not kept, a bail-out, and an empty report are errors", async () => {
 		expect(told((await read("tap", "1..3\nok 1 - a\nok 2\n")).cases)).toEqual([" › (plan): failed", " › a: passed", " › test 2: passed"]);
 		expect(told((await read("tap", "1..2\nok 1 - a\nBail out! no database\n")).cases)).toEqual([" › (bail out): failed", " › a: passed"]);
 		expect((await read("tap", "hello\n")).faults[0]).toContain("it holds no test");
@@ -552,7 +552,7 @@ test("a reason masks a secret of a malformed report, even one that it truncates"
 	expect([faults.length, faults[0]?.includes("s3cr3t"), faults[0]?.includes("***")]).toEqual([1, false, true]);
 });
 
-test("a report that is not there is a fault for each kind", async () => {
+test("a missing report is an error for each kind", async () => {
 	const patterns = { ...NONE, junit: ["*.xml"], go_test: ["g"], coverage: { format: "go" as const, files: ["c"] } };
 	const { faults } = await readFiles({}, patterns);
 	expect(faults).toHaveLength(3);

@@ -47,7 +47,7 @@ describe("the headers of an archive", () => {
 		for (const pieceBytes of [1, 511, 513, 4_096]) expect(entriesOf(archive, pieceBytes)).toEqual(entries);
 	});
 
-	test("sizes beyond what octal digits hold are read in base 256; a damaged header is refused", () => {
+	test("sizes beyond what octal digits hold are read in base 256; a damaged header is rejected", () => {
 		const { archive } = packed("ustar");
 		const damaged = Buffer.from(archive);
 		damaged[600] = (damaged[600] ?? 0) ^ 1;

@@ -14,7 +14,7 @@ test.each([runs, jobs, attempts, artifacts])("the queue's tables hold every colu
 	expect(columns).toEqual(expect.arrayContaining(Object.keys(getTableColumns(table))));
 });
 
-test("a queue that was written by a newer version is refused", () => {
+test("a queue that a newer version has written is rejected", () => {
 	const sql = nodeSql();
 	migrate(sql);
 	sql.all("UPDATE meta SET value = '99' WHERE key = 'schema'");

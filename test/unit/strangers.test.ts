@@ -33,7 +33,7 @@ test.each([
 	expect(() => rejectUntrusted(job({}))).not.toThrow();
 });
 
-test("only a source from a repository can be a stranger's", () => {
+test("only a source from a repository can be that of a fork", () => {
 	expect([isUntrusted({ source: null }), isUntrusted({ source: { upload: "src_1" } })]).toEqual([false, false]);
 });
 

@@ -17,7 +17,7 @@ function shown(pipeline: string | null, beside: Record<string, unknown>): string
 
 const PARAMETERS = "params: { c: { type: choice, options: [a, b] }, d: { required: true, description: What for? } }\nsteps: [x]\n";
 
-test("what is wrong with an option is told by its name, and not at a place of the pipeline", () => {
+test("an error of an option names the option and no line of the pipeline", () => {
 	expect(shown(PARAMETERS, { params: { c: "d", d: "x" } })).toBe('error: -p c: "d" is none of: a, b');
 	expect(shown(PARAMETERS, {})).toBe("error: -p d: is required\n  hint: What for?");
 	expect(shown(PARAMETERS, { params: { d: "x", e: "x" } })).toContain("error: -p e: is not a parameter of this pipeline\n");
@@ -28,7 +28,7 @@ test("what is wrong with an option is told by its name, and not at a place of th
 	expect(shown(null, { source: { git: "nowhere" } })).toMatch(/^error: --git: /);
 });
 
-test("what is wrong with the pipeline is told at its line, also where an option has the same name", () => {
+test("an error of the pipeline names its line, also where an option has the same name", () => {
 	expect(shown("steps: [x]\npriority: 1000\n", { priority: 5 })).toMatch(/^p\.yml:2:11: error: priority: /);
 	expect(shown("params: { c: 5 }\nsteps: [x]", { params: { c: "d" } })).toMatch(/^p\.yml:1:14: error: params\.c: /);
 	expect(shown('{"priority":1000,"steps":["x"]}', { priority: 5 })).toMatch(/^p\.yml:1:13: error: priority: /);

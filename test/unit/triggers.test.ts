@@ -205,7 +205,7 @@ describe("on", () => {
 			expect(() => decided(wrong, labeled)).toThrow();
 	});
 
-	test("a pull request of one's own is told apart from the push that runs the same", () => {
+	test("a pull request of the repository itself differs from the push of the same commit", () => {
 		const isBeside = (on: string, trigger: Trigger) => {
 			const { wanted } = read(`on: ${on}\nsteps: [x]`, trigger);
 			return "submission" in wanted && wanted.submission.pipeline.is_beside_push;
@@ -217,7 +217,7 @@ describe("on", () => {
 		expect(isBeside("push", push("feature"))).toBe(false);
 	});
 
-	test("schedules are told, with what they are to run", () => {
+	test("a pipeline file lists its schedules and their parameters", () => {
 		const text =
 			"on: { schedule: [{ cron: '0 3 * * 1-5', timezone: Europe/Berlin, branch: dev, params: { a: b } }] }\nparams: { a: {} }\nsteps: [x]";
 		expect(read(text, push("main")).schedules).toEqual([
@@ -256,7 +256,7 @@ describe("on", () => {
 		expect(faults(text)).toContainEqual(expected);
 	});
 
-	test("a file with faults is still called what it says, as far as that can be read", () => {
+	test("a file with errors keeps the name in it, as far as the file can be read", () => {
 		expect(nameInFile({ path: ".windlass/ci.yml", text: "name: web ci\njobs: 3" })).toBe("web ci");
 		expect(nameInFile({ path: ".windlass/ci.yml", text: "name: [" })).toBe("ci");
 		expect(nameInFile({ path: ".windlass.yml", text: "" })).toBe("pipeline");

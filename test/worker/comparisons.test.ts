@@ -93,7 +93,7 @@ test("what was found of a project that is gone, or has no repository any more, r
 	expect(await deliveriesOf("gone")).toEqual([]);
 });
 
-test("comparisons are left out of lists, and removed after a day; discovery runs and pipelines stay", async () => {
+test("comparisons are in no list and are deleted after a day; discovery jobs and pipelines stay", async () => {
 	const now = Date.now();
 	const insert = (id: string, kind: string, finishedAt: number) =>
 		env.DB.prepare(

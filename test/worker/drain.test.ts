@@ -38,7 +38,7 @@ function queue(storage: DurableObjectStorage, team: string) {
 const recorded = async (team: string) =>
 	(await env.DB.prepare("SELECT id FROM runs WHERE team = ? ORDER BY id").bind(team).all<{ id: string }>()).results.map(({ id }) => id);
 
-test("a row that D1 refuses is found and set aside; all others go on", async () => {
+test("the relay sets a row aside that D1 rejects, and copies all others", async () => {
 	await runInDurableObject(env.DISPATCHER.getByName("team:poison"), async (_, state) => {
 		const { core, submit } = queue(state.storage, "poison");
 		for (const runId of ["run-1", "run-2", "run-3", "run-4"]) submit(runId);

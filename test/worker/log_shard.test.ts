@@ -50,7 +50,7 @@ describe("a log", () => {
 		expect(new TextDecoder().decode((await waiting).bytes)).toBe("now");
 	});
 
-	test("goes to R2 whole when it is sealed, takes nothing more, and leaves only a tombstone", async () => {
+	test("moves to R2 whole when it is closed, takes no more bytes, and leaves only a tombstone", async () => {
 		const { id, shard, seal } = fresh();
 		const text = "line\n".repeat(300_000);
 		await shard.append(id, owner, 0, bytes(text.slice(0, 900_000)));

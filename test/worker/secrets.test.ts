@@ -39,7 +39,7 @@ test("a secret is given to whom it is for; the project's own goes before the tea
 	expect(await valuesOf(environment, "a", "web", "token")).toEqual({ token: "for-everybody" });
 });
 
-test("what lies in the database tells nothing, and opens nowhere but in its place", async () => {
+test("a secret in the database is encrypted, and cannot be decrypted under another name", async () => {
 	const environment = withKeys(keyOf(1));
 	for (const name of ["one", "two"]) await putSecret(environment, { team: "c", project: null, name }, "the same value");
 	const rows = await rowsOf("c");

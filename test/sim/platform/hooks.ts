@@ -1,7 +1,4 @@
-import { readFileSync } from "node:fs";
 import { registerHooks } from "node:module";
-import { fileURLToPath } from "node:url";
-import { plantedBug } from "../planted_bugs.ts";
 
 /**
  * How the product's own modules are loaded into the simulation: as they are, but for the platform's module, for signatures (they take
@@ -25,11 +22,8 @@ registerHooks({
 		return replacement ? { ...resolved, url: new URL(replacement, here).href } : resolved;
 	},
 	load(url, context, next) {
-		const bug = plantedBug();
-		if (!bug || url !== new URL(bug.file, root).href) return next(url, context);
-		const source = readFileSync(fileURLToPath(url), "utf8");
-		if (source.split(bug.sound).length !== 2)
-			throw new Error(`the bug ${bug.name} cannot be planted: its place in ${bug.file} is not there once`);
-		return { format: "module-typescript", source: source.replace(bug.sound, () => bug.planted), shortCircuit: true };
+		const { PLANTED_FILE, PLANTED_SOURCE } = process.env;
+		if (PLANTED_FILE === undefined || url !== new URL(PLANTED_FILE, root).href) return next(url, context);
+		return { format: "module", source: PLANTED_SOURCE ?? "", shortCircuit: true };
 	},
 });
