@@ -4,7 +4,7 @@ import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { Command } from "commander";
 import { hashing } from "../../agent/results/hashing.ts";
-import { onlyExcludes, pathMatcher, patternError } from "../../schema/pipeline/validate/patterns.ts";
+import { onlyExcludes, pathMatcher, patternError } from "../../schema/pipeline/syntax/patterns.ts";
 import { formatBytes } from "../../schema/wire/bytes.ts";
 import { innerPathError, isInnerPath, shownPath } from "../../schema/wire/paths.ts";
 import type { Artifact, Page, Run } from "../../schema/wire/resources.ts";

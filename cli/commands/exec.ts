@@ -6,7 +6,7 @@ import { parse as parseYaml } from "yaml";
 import * as z from "zod";
 import { readContainerOptions } from "../../agent/options.ts";
 import manifest from "../../package.json" with { type: "json" };
-import { parseSubmission } from "../../schema/pipeline/validate/parse.ts";
+import { parseSubmission } from "../../schema/pipeline/parse/submission.ts";
 import { secretRequest } from "../../schema/wire/secrets.ts";
 import { isChosen, type LocalJob, runLocally } from "../exec/local_run.ts";
 import { UsageError } from "../failures.ts";

@@ -48,7 +48,7 @@ test("a push makes a plan, which shows what it has made and what is not to be ru
 	const { run_id: plan } = await deliver(githubDelivery("push", githubPush({ after }), SECRET));
 	await page.goto(`${coordinator.url}/runs/${plan}`);
 	await shown(() => page.locator("#run > table").first().locator("tbody tr").count()).toBe(2);
-	expect(await page.getByText("not run: it does not ask for pushes").count()).toBe(1);
+	expect(await page.getByText("not run: its `on` has no `push`").count()).toBe(1);
 	await page.getByRole("link", { name: /^broken/ }).click();
 	await shown(() => page.locator(".reason").first().textContent()).toMatch(
 		/^\.windlass\/broken\.yml: \d faults\n.*\nline 3, column 8: jobs\.a\.stepz: unknown key/,

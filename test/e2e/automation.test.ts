@@ -148,7 +148,7 @@ describe("asking for a project to be run", () => {
 		expect(await logOf(await ask({}))).toContain("manual main");
 		expect(await logOf(await ask({ tag: "v1", file: ".windlass.yml" }))).toContain("manual v1");
 		const { id } = await answer<Run>("POST", "/projects/asked/trigger", { tag: "v1" });
-		expect((await wait(id)).jobs[0]?.outputs).toEqual({ ".windlass.yml": "not run: it asks for branches only" });
+		expect((await wait(id)).jobs[0]?.outputs).toEqual({ ".windlass.yml": "not run: its `on.push` has branches only" });
 		expect(await ask({ file: ".windlass/nope.yml" })).toMatchObject({
 			pipeline: "nope",
 			state: "errored",

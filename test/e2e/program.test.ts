@@ -427,7 +427,7 @@ describe("the documentation", () => {
 	}, 60_000);
 
 	test("every pipeline in the README and the docs parses", async () => {
-		const { parseSubmission } = await import("../../schema/pipeline/validate/parse.ts");
+		const { parseSubmission } = await import("../../schema/pipeline/parse/submission.ts");
 		for (const file of ["README.md", "docs/pipeline.md", "docs/repositories.md", "docs/api.md"]) {
 			for (const [, yaml = ""] of readFileSync(path.join(root, file), "utf8").matchAll(/```yaml\n([^`]+)```/g))
 				expect(() => parseSubmission(yaml)).not.toThrow();

@@ -1,7 +1,7 @@
 import { ulid } from "ulid";
 import type { RunRow } from "../../schema/database/tables.ts";
+import { type RepositoryFile, type RepositoryPipeline, readingName, readingRepositoryFile } from "../../schema/pipeline/parse/repository_file.ts";
 import { type Plan, type ResolvedPipeline, withDefaults } from "../../schema/pipeline/resolve/resolved.ts";
-import { type RepositoryFile, type RepositoryPipeline, readingName, readingRepositoryFile } from "../../schema/pipeline/validate/parse.ts";
 import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import { MAX_PLANNED_BYTES } from "../../schema/wire/limits.ts";

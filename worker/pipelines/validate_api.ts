@@ -1,6 +1,6 @@
+import { lintingPipeline } from "../../schema/pipeline/parse/lint.ts";
 import type { SlicedWork } from "../../schema/pipeline/syntax/sliced_work.ts";
 import { pipelineJsonSchema } from "../../schema/pipeline/validate/json_schema.ts";
-import { lintingPipeline } from "../../schema/pipeline/validate/lint.ts";
 import { MAX_PIPELINE_BYTES } from "../../schema/wire/limits.ts";
 import type { PipelineCheck } from "../../schema/wire/resources.ts";
 import { json } from "../http/answers.ts";

@@ -1,6 +1,6 @@
 import { pipelineJsonSchema } from "./json_schema.ts";
 
-/** The reference page of the language, made of the JSON Schema that editors get, and so of the schemas that check a pipeline. */
+/** The reference page of the language, generated from the JSON Schema for editors, and so from the schemas that check a pipeline. */
 
 interface Node {
 	title?: string;
@@ -27,8 +27,8 @@ interface Section {
 
 const INTRODUCTION = `# The keys of a pipeline
 
-Every key that a pipeline may have, and no other. [Pipelines](pipeline.md) says how they work together. A pipeline of one job has the keys of the job at the
-top, beside those of the pipeline. This page is made of the schemas that check a pipeline.
+Every key that a pipeline may have, and no other. [Pipelines](pipeline.md) explains how they work together. A pipeline of one job has the keys of the
+job at the top, beside those of the pipeline. This page is generated from the schemas that check a pipeline.
 `;
 
 /** The page, in Markdown. */
@@ -40,7 +40,7 @@ export function referencePage(): string {
 	return [INTRODUCTION, ...all.map((section) => sectionText(section, sections))].join("\n");
 }
 
-/** Finds whatever has keys of its own, from the outside inwards. What is the same in two places is one section. */
+/** Finds all maps with keys of their own, from the outside inwards. Equal maps in two places are one section. */
 function collect(node: Node, place: string, sections: Map<string, Section>): void {
 	for (const keys of mapsIn(node)) {
 		if (!keys.properties) {
@@ -65,7 +65,7 @@ function mapsIn({ anyOf, items, ...node }: Node): Node[] {
 	return node.type === "object" ? [node] : [];
 }
 
-/** A key whose name is the pipeline's own. */
+/** A key whose name the author chooses. */
 function nameless(place: string): string {
 	return `${place}.<${(place.split(".").at(-1) ?? "").replace(/s$/, "")}>`;
 }
@@ -86,7 +86,7 @@ function sectionText({ places, keys }: Section, sections: Map<string, Section>):
 	return [`## ${headingOf(first)}`, "", ...also, table([["key", "takes", ""], ...rows]), ""].join("\n");
 }
 
-/** A table whose columns stand under each other also where it is read as text; the first row is its head. */
+/** A table with aligned columns, to be readable as text; the first row is its head. */
 function table(rows: string[][]): string {
 	const widths = (rows[0] ?? []).map((_, column) => Math.max(3, ...rows.map((cells) => cells[column]?.length ?? 0)));
 	const lineOf = (cells: string[]) => `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`;
@@ -98,7 +98,7 @@ function headingOf(place: string): string {
 	return place === "" ? "The pipeline" : `\`${place}\``;
 }
 
-/** As GitHub makes the anchor of a heading. */
+/** The anchor of a heading, as GitHub makes it. */
 function anchorOf(place: string): string {
 	return headingOf(place)
 		.toLowerCase()
@@ -106,7 +106,7 @@ function anchorOf(place: string): string {
 		.replaceAll(" ", "-");
 }
 
-/** What may stand alone or in a list is told once. */
+/** A value that may stand alone or in a list is described once. */
 function eitherOf(forms: readonly Node[], sections: Map<string, Section>): string {
 	const list = forms.find(({ items }) => items);
 	const kinds = new Set(forms.filter((form) => form !== list).map((form) => kindOf(form, sections)));
@@ -120,7 +120,7 @@ function most({ maxItems }: Node): string {
 	return maxItems === undefined ? "" : ` (at most ${maxItems})`;
 }
 
-/** What a value can be, in words. */
+/** The kinds of a value, in words. */
 function kindOf(node: Node, sections: Map<string, Section>): string {
 	if (node.anyOf) return eitherOf(node.anyOf, sections);
 	if (node.const !== undefined) return `\`${node.const}\``;

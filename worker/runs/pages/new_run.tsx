@@ -1,6 +1,7 @@
 import { ulid } from "ulid";
+import { checkingPipelineWith } from "../../../schema/pipeline/parse/submission.ts";
+import { readingParameters } from "../../../schema/pipeline/parse/stored_pipeline.ts";
 import type { ParametersText } from "../../../schema/pipeline/validate/parameters.ts";
-import { checkingPipelineWith, readingParameters } from "../../../schema/pipeline/validate/parse.ts";
 import { ApiError } from "../../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../../schema/wire/ids.ts";
 import { MAX_PIPELINE_BYTES } from "../../../schema/wire/limits.ts";

@@ -1,4 +1,4 @@
-import { jobsMeant } from "../../../../schema/pipeline/resolve/resolve.ts";
+import { jobsMeant } from "../../../../schema/pipeline/resolve/references.ts";
 import type { Plan } from "../../../../schema/pipeline/resolve/resolved.ts";
 import type { SettledJob } from "../../../../schema/pipeline/runtime/settle.ts";
 import type { CheckoutChoice } from "../../../../schema/wire/checkout.ts";
