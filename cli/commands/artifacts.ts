@@ -90,10 +90,10 @@ function nothingFound(patterns: readonly string[], name: string | undefined, isE
 function matcherOf(patterns: readonly string[]): (path: string) => boolean {
 	for (const pattern of patterns) {
 		const fault = patternError(pattern);
-		if (fault) throw new UsageError(`${fault.message}. ${fault.suggestion}`);
+		if (fault) throw new UsageError(`${fault.message} ${fault.suggestion}`);
 	}
 	const excluding = onlyExcludes(patterns);
-	if (excluding) throw new UsageError(`${excluding.message}. ${excluding.suggestion}`);
+	if (excluding) throw new UsageError(`${excluding.message} ${excluding.suggestion}`);
 	return patterns.length === 0 ? () => true : pathMatcher(patterns);
 }
 

@@ -51,7 +51,7 @@ test("a push makes a plan, which shows what it has made and what is not to be ru
 	expect(await page.getByText("not run: its `on` has no `push`").count()).toBe(1);
 	await page.getByRole("link", { name: /^broken/ }).click();
 	await shown(() => page.locator(".reason").first().textContent()).toMatch(
-		/^\.windlass\/broken\.yml: \d faults\n.*\nline 3, column 8: jobs\.a\.stepz: unknown key/,
+		/^\.windlass\/broken\.yml: \d faults\n.*\nline 3, column 8: jobs\.a\.stepz: Unknown key/,
 	);
 	await page.getByRole("link", { name: "its plan" }).click();
 	await page.getByRole("link", { name: /^ci/ }).click();

@@ -175,7 +175,7 @@ describe("pipelines that are kept here", () => {
 		);
 		const missing = { params: { who: "x" }, source: { upload: "src_01J00000000000000000000000" } };
 		expect(await refused("POST", `/pipelines/${made.id}/trigger`, missing)).toMatch(/^422 source: there is no uploaded source/);
-		expect(await refused("POST", "/pipelines", { name: "broken", yaml: "stepz: 3" })).toMatch(/^422 line 1, column 1: stepz: unknown key/);
+		expect(await refused("POST", "/pipelines", { name: "broken", yaml: "stepz: 3" })).toMatch(/^422 Line 1, column 1: stepz: Unknown key/);
 		const changed = yaml.replace("hello", "goodbye");
 		const put = (version: number, text: string) => request("PUT", `/pipelines/${made.id}`, { yaml: text, version });
 		expect((await put(1, changed)).status).toBe(200);
@@ -203,7 +203,7 @@ describe("pipelines that are kept here", () => {
 		const run = await wait((await answer<Run>("POST", `/pipelines/${made.id}/trigger`, { params: { who: "Ada" } })).id);
 		expect([run.state, run.pipeline, run.file, run.project]).toEqual(["succeeded", "kept", "versions@4", "adhoc"]);
 		expect(await logOf(run)).toContain("\nhello Ada\n");
-		expect(await refused("POST", `/pipelines/${made.id}/trigger`, {})).toMatch(/^422 .*params\.who: is required/);
+		expect(await refused("POST", `/pipelines/${made.id}/trigger`, {})).toMatch(/^422 .*params\.who: Required parameter `who` is missing/);
 		expect(await refused("POST", `/pipelines/${made.id}/trigger`, { project: "x" })).toMatch(/^422 project: is what/);
 		expect(await refused("GET", `/pipelines/${made.id}/versions/9`)).toMatch(/^404 The pipeline versions has no version 9/);
 		expect((await request("DELETE", `/pipelines/${made.id}`)).status).toBe(204);

@@ -141,7 +141,7 @@ describe("from a push to a green tick", () => {
 		expect(log).toContain("\nhello again\n");
 		expect(runs.broken).toMatchObject({ state: "errored", jobs: [], reason: { code: "config_invalid" } });
 		expect(runs.broken?.reason?.text).toMatch(
-			/^\.windlass\/broken\.yml: .*\n.*line 2, column 8: jobs\.a\.stepz: unknown key "stepz".*did you mean "steps"/s,
+			/^\.windlass\/broken\.yml: .*\n.*line 2, column 8: jobs\.a\.stepz: Unknown key `stepz`.*Did you mean `steps`/s,
 		);
 		await forge.until(
 			() => ["success", "failure", "error"].every((end) => Object.values(forge.statuses(after)).flat().includes(end)),

@@ -68,7 +68,7 @@ export function* checkingKeys(document: SourceDocument, value: Record<string, un
 		...("pipeline" in value ? { pipeline: null } : {}),
 		...withFewerPaths(value),
 	});
-	errors.push(...(yield* valueErrors(document, issues, [])));
+	errors.push(...(yield* valueErrors(document, issues, [], "the submission")));
 	if ("pipeline" in value && "run" in value) {
 		const message = "A submission has either `pipeline` or `run`, not both.";
 		errors.push(errorAt(document, ["run"], message, "Remove one of them.", { atKey: true }));

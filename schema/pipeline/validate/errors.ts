@@ -67,8 +67,8 @@ function summaryOf([first, ...others]: readonly FieldError[]): string {
 	return `${place}${first.path ? `${first.path}: ` : ""}${first.message}${more}`;
 }
 
-/** A part of a pipeline in words, such as "step 2 of job `test`". */
-export function describePlace(path: readonly PropertyKey[]): string {
+/** A part of a pipeline in words, such as "step 2 of job `test`"; an empty path is `whole`. */
+export function describePlace(path: readonly PropertyKey[], whole = "the pipeline"): string {
 	let parts = path.map(String);
 	const words: string[] = [];
 	if (parts[0] === "jobs" && parts[1] !== undefined) {
@@ -80,7 +80,7 @@ export function describePlace(path: readonly PropertyKey[]): string {
 		parts = parts.slice(2);
 	}
 	if (parts.length > 0) words.unshift(code(parts.join(".")));
-	return words.length > 0 ? words.join(" of ") : "the pipeline";
+	return words.length > 0 ? words.join(" of ") : whole;
 }
 
 /** A name as it is written, in backticks. */

@@ -39,7 +39,7 @@ export function* validatePipeline(document: SourceDocument, value: unknown, at: 
 function* errorsWithoutJobs(document: SourceDocument, value: Record<string, unknown>, at: string[]): SlicedWork<FieldError[]> {
 	const errors: FieldError[] = [];
 	for (const key of Object.keys(value).slice(0, MAX_FOUND_ERRORS)) {
-		const error = unknownKey(document, at, key, PIPELINE_KEYS, at);
+		const error = unknownKey(document, at, key, PIPELINE_KEYS, { at, whole: "the pipeline" });
 		yield UNITS_OF_ERROR;
 		if (error) errors.push(error);
 	}

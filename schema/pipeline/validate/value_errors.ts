@@ -9,8 +9,17 @@ import { KNOWN_KEYS, kindOf } from "./values.ts";
 
 /** From the issues that a schema finds in the values of a text to errors with a place and a suggestion. */
 
-/** The errors of these issues. @param at the path of the value that was checked */
-export function* valueErrors(document: SourceDocument, issues: readonly ValueIssue[], at: string[]): SlicedWork<FieldError[]> {
+/**
+ * The errors of these issues.
+ * @param at the path of the value that was checked
+ * @param whole what that value is, in words
+ */
+export function* valueErrors(
+	document: SourceDocument,
+	issues: readonly ValueIssue[],
+	at: string[],
+	whole = "the pipeline",
+): SlicedWork<FieldError[]> {
 	const scalars = scalarsForMaps(document, issues, at);
 	const isOfScalar = (path: PropertyKey[]) =>
 		scalars.size > 0 && path.some((_, index) => scalars.has(keyOf([...at, ...path.slice(0, index + 1)])));
@@ -19,18 +28,25 @@ export function* valueErrors(document: SourceDocument, issues: readonly ValueIss
 		if (isOfScalar(issue.path)) continue;
 		const room = MAX_FOUND_ERRORS - errors.length;
 		if (room <= 0) break;
-		const found = errorsOfIssue(document, issue, at, room);
+		const found = errorsOfIssue(document, issue, { at, whole }, room);
 		errors.push(...found);
 		yield found.length * UNITS_OF_ERROR;
 	}
 	return errors;
 }
 
-function errorsOfIssue(document: SourceDocument, issue: ValueIssue, at: string[], room: number): FieldError[] {
+/** The value that was checked: its path, and what it is in words. */
+interface Checked {
+	at: readonly string[];
+	whole: string;
+}
+
+function errorsOfIssue(document: SourceDocument, issue: ValueIssue, checked: Checked, room: number): FieldError[] {
+	const { at } = checked;
 	const path: PropertyKey[] = [...at, ...issue.path];
 	if (issue.code === "unrecognized_keys") {
 		const known = issue.message.replace(KNOWN_KEYS, "").split(", ");
-		return issue.keys.slice(0, room).flatMap((key) => unknownKey(document, path, key, known, at) ?? []);
+		return issue.keys.slice(0, room).flatMap((key) => unknownKey(document, path, key, known, checked) ?? []);
 	}
 	if (issue.code === "invalid_value") {
 		const written = valueAt(document.value, path);
@@ -80,7 +96,7 @@ const TYPE_NAMES: Record<string, string> = {
 	boolean: "true or false",
 };
 
-function typeError(document: SourceDocument, path: PropertyKey[], expected: string, at: string[]): FieldError {
+function typeError(document: SourceDocument, path: PropertyKey[], expected: string, at: readonly string[]): FieldError {
 	const value = valueAt(document.value, path);
 	if (value === undefined) {
 		const place = describePlace(path.slice(at.length, -1));
@@ -95,20 +111,19 @@ function typeError(document: SourceDocument, path: PropertyKey[], expected: stri
 /**
  * The error of a key that is not known; null if it is.
  * @param path the map that has the key
- * @param at the path of the pipeline
  */
 export function unknownKey(
 	document: SourceDocument,
 	path: PropertyKey[],
 	key: string,
 	known: readonly string[],
-	at: readonly string[],
+	{ at, whole }: Checked,
 ): FieldError | null {
 	if (known.includes(key)) return null;
 	const place = path.slice(at.length);
 	const value = valueAt(document.value, [...path, key]);
 	const suggestion = foreignKey(place, key, value) ?? nearSuggestion(key, known);
-	return errorAt(document, [...path, key], `Unknown key ${code(key)} in ${describePlace(place)}.`, suggestion, { atKey: true });
+	return errorAt(document, [...path, key], `Unknown key ${code(key)} in ${describePlace(place, whole)}.`, suggestion, { atKey: true });
 }
 
 function nearSuggestion(key: string, known: readonly string[]): string {
