@@ -333,7 +333,7 @@ jobs:
 			err: expect.stringContaining("--param: p is not of"),
 		});
 		const unknown = await windlass(["exec", "-p", "q=x"], { cwd, env });
-		expect([unknown.code, unknown.err]).toEqual([2, expect.stringContaining("error: -p q: is not a parameter of this pipeline")]);
+		expect([unknown.code, unknown.err]).toEqual([2, expect.stringContaining("error: -p q: Unknown parameter `q`.")]);
 	});
 
 	test("takes secrets from a file, and hides them; what is not there is said", async () => {

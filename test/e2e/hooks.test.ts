@@ -460,7 +460,7 @@ describe("pull requests", () => {
 			".windlass/closed.yml": "not run: its `on` has no `pull_request` that are opened",
 			".windlass/main.yml": "not run: none of its paths has changed",
 			".windlass/other.yml": "not run: none of its branches matches main",
-			".windlass/silent.yml": "not run: the push of its branch has made a run already",
+			".windlass/silent.yml": "not run: the push of its branch runs it",
 		});
 		expect((await delivered("closed"))?.[".windlass/closed.yml"]).toMatch(/^run_/);
 		// It goes into another branch now: what asks for that branch runs.

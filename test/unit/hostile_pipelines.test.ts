@@ -2,7 +2,7 @@ import { RE2JS } from "@bufbuild/re2";
 import { describe, expect, test } from "vitest";
 import { acceptedTexts, rejectedTexts } from "../../bench/hostile_texts.ts";
 import { lintingPipeline, lintPipeline } from "../../schema/pipeline/parse/lint.ts";
-import { parseRepositoryFile } from "../../schema/pipeline/parse/repository_file.ts";
+import { readingRepositoryFile } from "../../schema/pipeline/parse/repository_file.ts";
 import { parseSubmission } from "../../schema/pipeline/parse/submission.ts";
 import { parseSource } from "../../schema/pipeline/syntax/document.ts";
 import { anyPathMatches, patternError } from "../../schema/pipeline/syntax/patterns.ts";
@@ -265,7 +265,7 @@ describe("patterns", { timeout: 30_000 }, () => {
 			pull_request: null,
 			actor: "a",
 		};
-		const { wanted } = parseRepositoryFile(
+		const reading = readingRepositoryFile(
 			{ path: "ci.yml", text },
 			{
 				trigger,
@@ -276,6 +276,6 @@ describe("patterns", { timeout: 30_000 }, () => {
 				isNamed: false,
 			},
 		);
-		expect(wanted).toHaveProperty("submission");
+		expect(doneAtOnce(reading).wanted).toHaveProperty("submission");
 	});
 });

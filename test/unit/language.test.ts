@@ -128,7 +128,7 @@ describe("conditions", () => {
 		["needs.b.state", "5:17 jobs.j.if: A needed job has no `state`. (Known names: result, outputs.)"],
 		["matrix.os == 'a'", "5:16 jobs.j.if: The matrix has no axis `os`. (There are no names here.)"],
 		["1 + 1", "5:9 jobs.j.if: A condition must give true or false; this expression gives a number."],
-		["run.branch > 3", "5:9 jobs.j.if: No such overload: string > int"],
+		["run.branch > 3", "5:9 jobs.j.if: The types do not fit together: string > int"],
 		["run.branch ==", "5:22 jobs.j.if: The expression ends too early"],
 		["[1].map(x, x) == [1]", "5:9 jobs.j.if: Unknown function `map()`"],
 		['"a".matches("(a+)+$")', "5:9 jobs.j.if: Unknown function `matches()`"],
@@ -342,7 +342,7 @@ describe("what depends on a required parameter is not judged without it", () => 
 	});
 
 	test("but its type is, and all that does not depend on it", () => {
-		expect(lint('env: { A: "${{ params.v + 1 }}" }\nsteps: [a]')).toEqual(["No such overload: string + int."]);
+		expect(lint('env: { A: "${{ params.v + 1 }}" }\nsteps: [a]')).toEqual(["The types do not fit together: string + int."]);
 		expect(lint('env: { A: "${{ 1 / 0 }} ${{ params.v }}" }\nruns_on: ["a b"]\nsteps: [a]')).toEqual([
 			expect.stringContaining("expected a label"),
 		]);

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { nameInFile, type Occasion, parseRepositoryFile } from "../../schema/pipeline/parse/repository_file.ts";
+import { type Occasion, type RepositoryFile, readingRepositoryFile } from "../../schema/pipeline/parse/repository_file.ts";
 import { type ResolvedJob, readDefinition } from "../../schema/pipeline/resolve/resolved.ts";
 import { runFacts } from "../../schema/pipeline/resolve/run_facts.ts";
 import { decide } from "../../schema/pipeline/runtime/decide.ts";
+import { doneAtOnce } from "../../schema/pipeline/syntax/sliced_work.ts";
 import { cronError, nextTime } from "../../schema/wire/cron.ts";
 import type { ApiError, FieldError } from "../../schema/wire/errors.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
@@ -41,6 +42,11 @@ const occasion = (trigger: Trigger, changed: string[] | null = null, isNamed = f
 	params: {},
 	isNamed,
 });
+const parseRepositoryFile = (file: RepositoryFile, one: Occasion) => {
+	const { wanted, ...read } = doneAtOnce(readingRepositoryFile(file, one));
+	if ("error" in wanted) throw wanted.error;
+	return { ...read, wanted };
+};
 const read = (text: string, trigger: Trigger, changed: string[] | null = null) =>
 	parseRepositoryFile({ path: ".windlass/ci.yml", text }, occasion(trigger, changed));
 const verdict = (on: string, trigger: Trigger, changed: string[] | null = null): string => {
@@ -245,9 +251,10 @@ describe("on", () => {
 	});
 
 	test("a file with faults is still called what it says, as far as that can be read", () => {
-		expect(nameInFile({ path: ".windlass/ci.yml", text: "name: web ci\njobs: 3" })).toBe("web ci");
-		expect(nameInFile({ path: ".windlass/ci.yml", text: "name: [" })).toBe("ci");
-		expect(nameInFile({ path: ".windlass.yml", text: "" })).toBe("pipeline");
+		const nameOf = (file: RepositoryFile) => doneAtOnce(readingRepositoryFile(file, occasion(push("main")))).name;
+		expect(nameOf({ path: ".windlass/ci.yml", text: "name: web ci\njobs: 3" })).toBe("web ci");
+		expect(nameOf({ path: ".windlass/ci.yml", text: "name: [" })).toBe("ci");
+		expect(nameOf({ path: ".windlass.yml", text: "" })).toBe("pipeline");
 	});
 });
 

@@ -1,6 +1,11 @@
 import { ulid } from "ulid";
 import type { RunRow } from "../../schema/database/tables.ts";
-import { type RepositoryFile, type RepositoryPipeline, readingName, readingRepositoryFile } from "../../schema/pipeline/parse/repository_file.ts";
+import {
+	nameOfFile,
+	type RepositoryFile,
+	type RepositoryPipeline,
+	readingRepositoryFile,
+} from "../../schema/pipeline/parse/repository_file.ts";
 import { type Plan, type ResolvedPipeline, withDefaults } from "../../schema/pipeline/resolve/resolved.ts";
 import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
@@ -31,7 +36,10 @@ export async function discoveredRuns({ plan, run }: DiscoveryOfRun, { files, cha
 	const places = plan.work.config === null ? usualFolders(files.map(({ path }) => path)) : [];
 	if (skipped === null && places.length > 1) {
 		const file = { path: CONFIG_FILE, text: "" };
-		return { files: [await broken(run, file, `There is both ${places.join(" and ")}: keep one of them.`)], schedules: null };
+		return {
+			files: [await broken(run, file, nameOfFile(file.path), `There is both ${places.join(" and ")}: keep one of them.`)],
+			schedules: null,
+		};
 	}
 	const planned: DiscoveredFile[] = [];
 	let isSound = true;
@@ -39,6 +47,7 @@ export async function discoveredRuns({ plan, run }: DiscoveryOfRun, { files, cha
 	const names = new Map<string, string>();
 	let bytes = 0;
 	for (const file of files) {
+		let name = nameOfFile(file.path);
 		try {
 			const occasion = {
 				trigger,
@@ -48,7 +57,10 @@ export async function discoveredRuns({ plan, run }: DiscoveryOfRun, { files, cha
 				params: plan.params,
 				isNamed: plan.file !== null,
 			};
-			const { name, schedules: asked, wanted } = await withTurn(readingRepositoryFile(file, occasion), file.text.length);
+			const read = await withTurn(readingRepositoryFile(file, occasion), file.text.length);
+			const { schedules: asked, wanted } = read;
+			name = read.name;
+			if ("error" in wanted) throw wanted.error;
 			schedules.push(...asked.map((one) => scheduleOf(file, one)));
 			const other = names.get(name);
 			if (other !== undefined)
@@ -66,7 +78,7 @@ export async function discoveredRuns({ plan, run }: DiscoveryOfRun, { files, cha
 			// That the coordinator is busy says nothing of the file: the result is sent again.
 			if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
 			isSound = false;
-			planned.push(skipped !== null ? { file: file.path, because: skipped } : await broken(run, file, faultsOf(error)));
+			planned.push(skipped !== null ? { file: file.path, because: skipped } : await broken(run, file, name, faultsOf(error)));
 		}
 	}
 	// Of a commit that asks for nothing to be run nobody would see that what it says of schedules is broken.
@@ -77,11 +89,14 @@ export async function discoveredRuns({ plan, run }: DiscoveryOfRun, { files, cha
 
 /** Nothing is to be run; but somebody, or a schedule, that has named the very file means it to be there, and so may the project. */
 async function nothingFound(plan: Plan, run: RunRow, skipped: string | null): Promise<DiscoveredFile> {
-	if (plan.file !== null) return broken(run, { path: plan.file, text: "" }, "There is no such file at this commit.");
+	if (plan.file !== null) return broken(run, { path: plan.file, text: "" }, nameOfFile(plan.file), "There is no such file at this commit.");
 	const because = `there is ${missing(plan)} at this commit`;
 	if (!plan.requires_pipeline || skipped !== null || isClosed(plan)) return { file: "*", because };
 	const path = plan.work.config ?? CONFIG_FILE;
-	return { ...(await broken(run, { path, text: "" }, `This project requires a pipeline, and ${because}.`)), state: "failed" };
+	return {
+		...(await broken(run, { path, text: "" }, nameOfFile(path), `This project requires a pipeline, and ${because}.`)),
+		state: "failed",
+	};
 }
 
 /** A pull request that was closed needs no pipeline. */
@@ -133,11 +148,11 @@ function scheduleOf({ path: file }: RepositoryFile, { cron, timezone = "UTC", br
 }
 
 /** A run that is over before it begins, and says why. */
-async function broken(run: RunRow, file: RepositoryFile, text: string): Promise<DiscoveredFile & { fault: Reason }> {
+async function broken(run: RunRow, file: RepositoryFile, name: string, text: string): Promise<DiscoveredFile & { fault: Reason }> {
 	const fault: Reason = { code: "config_invalid", text: `${file.path}: ${text}`.slice(0, MAX_TOLD_CHARACTERS) };
 	const source = run.source_git === null ? null : { git: run.source_git, ref: run.source_ref };
 	const pipeline = withDefaults({
-		name: await withTurn(readingName(file), file.text.length),
+		name,
 		source,
 		branch: run.branch,
 		pull_request: run.pull_request === null ? null : { number: run.pull_request, target: "" },

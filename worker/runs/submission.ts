@@ -1,6 +1,6 @@
+import type { Submission } from "../../schema/pipeline/parse/resolved_submission.ts";
 import { type CheckedSubmission, checkingSubmission } from "../../schema/pipeline/parse/submission.ts";
 import { checkingSubmissionForm } from "../../schema/pipeline/parse/submission_form.ts";
-import { type Submission } from "../../schema/pipeline/parse/resolved_submission.ts";
 import type { SlicedWork } from "../../schema/pipeline/syntax/sliced_work.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { MAX_PIPELINE_BYTES, MAX_SUBMITTED_SOURCE_BYTES } from "../../schema/wire/limits.ts";

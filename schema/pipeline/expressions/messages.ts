@@ -12,6 +12,8 @@ export function plainMessage(summary: string): string {
 	const limit = /^exceeded (\w+) \((\d+)\)/i.exec(summary);
 	const known = LIMIT_MESSAGES[limit?.[1] ?? ""];
 	if (known) return known(limit?.[2] ?? "");
+	const overload = /^no such overload: (.*)$/is.exec(summary.replace(/^found /, ""));
+	if (overload) return `The types do not fit together: ${overload[1]}.`;
 	const sentence = summary.replace(/^found /, "").replace("Unexpected token: EOF", "The expression ends too early");
 	return `${sentence.charAt(0).toUpperCase()}${sentence.slice(1).replace(/\.$/, "")}.`;
 }

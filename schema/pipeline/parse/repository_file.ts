@@ -1,9 +1,10 @@
+import { ApiError } from "../../wire/errors.ts";
 import type { Trigger } from "../../wire/triggers.ts";
 import { DEFAULT_NAME } from "../resolve/resolve.ts";
 import type { ResolvedPipeline } from "../resolve/resolved.ts";
 import type { ProjectRepository } from "../resolve/source.ts";
-import { parsingSource } from "../syntax/document.ts";
-import { doneAtOnce, type SlicedWork } from "../syntax/sliced_work.ts";
+import { parsingSource, type SourceDocument } from "../syntax/document.ts";
+import type { SlicedWork } from "../syntax/sliced_work.ts";
 import { errorAt, validationFailed } from "../validate/errors.ts";
 import type { PipelineOfJobs } from "../validate/language.ts";
 import { isMap } from "../validate/read_values.ts";
@@ -39,18 +40,26 @@ export interface RepositoryPipeline {
 	/** The schedules that the file declares. */
 	schedules: readonly ScheduleText[];
 	/** The run to make, or why there is none. */
-	wanted: { submission: Submission } | { because: string };
+	wanted: { submission: Submission } | { because: string } | { error: ApiError };
 }
 
-/**
- * Reads a pipeline file for a trigger.
- * @throws ApiError as `checkingSubmission` does
- */
+/** Reads a pipeline file for a trigger. A file with errors has a name, too: the errors are part of the result. */
 export function* readingRepositoryFile({ path, text }: RepositoryFile, occasion: Occasion): SlicedWork<RepositoryPipeline> {
-	const document = yield* parsingSource(text);
+	let name = nameOfFile(path);
+	try {
+		const document = yield* parsingSource(text);
+		name = nameIn(document.value) ?? name;
+		return { name, ...(yield* readingDocument(document, name, occasion)) };
+	} catch (error) {
+		if (!(error instanceof ApiError)) throw error;
+		return { name, schedules: [], wanted: { error } };
+	}
+}
+
+/** @throws ApiError `validation_failed` */
+function* readingDocument(document: SourceDocument, name: string, occasion: Occasion): SlicedWork<Omit<RepositoryPipeline, "name">> {
 	const checked = yield* validatePipeline(document, document.value, []);
 	const { trigger, changed, project, repository, params, isNamed } = occasion;
-	const name = checked.name ?? nameOfFile(path);
 	const schedules = checked.on?.schedule ?? [];
 	const misplaced = checked.source && ["git", "upload"].find((key) => key in (checked.source as object));
 	if (misplaced !== undefined) {
@@ -58,7 +67,7 @@ export function* readingRepositoryFile({ path, text }: RepositoryFile, occasion:
 		throw validationFailed([errorAt(document, ["source", misplaced], message, "Remove it.", { atKey: true })]);
 	}
 	const because = yield* whyNot(checked.on, trigger, changed, isNamed);
-	if (because !== null) return { name, schedules, wanted: { because } };
+	if (because !== null) return { schedules, wanted: { because } };
 	const given = {
 		params,
 		project,
@@ -75,12 +84,7 @@ export function* readingRepositoryFile({ path, text }: RepositoryFile, occasion:
 		isBesidePush: yield* isPushedToo(checked.on, trigger),
 	};
 	const submission = yield* resolvingSubmission({ pipeline: checked, document, at: [] }, given, document, options);
-	return { name, schedules, wanted: { submission } };
-}
-
-/** The same without a pause. @throws ApiError as `checkingSubmission` does */
-export function parseRepositoryFile(file: RepositoryFile, occasion: Occasion): RepositoryPipeline {
-	return doneAtOnce(readingRepositoryFile(file, occasion));
+	return { schedules, wanted: { submission } };
 }
 
 /** The pull request that a pipeline runs for. */
@@ -96,24 +100,14 @@ function* isPushedToo(on: PipelineOfJobs["on"], trigger: Trigger): SlicedWork<bo
 	return (yield* whyNot(on, { ...trigger, kind: "push", pull_request: null }, null, false)) === null;
 }
 
-/** The name of a file's pipeline, also of a file with errors. */
-export function nameInFile(file: RepositoryFile): string {
-	return doneAtOnce(readingName(file));
-}
-
-/** The same in slices. */
-export function* readingName({ path, text }: RepositoryFile): SlicedWork<string> {
-	try {
-		const { value } = yield* parsingSource(text);
-		if (isMap(value) && typeof value.name === "string" && value.name.trim() !== "") return value.name.trim().slice(0, 200);
-	} catch {
-		// A text that does not parse has no name.
-	}
-	return nameOfFile(path);
+/** The name that a pipeline has in its text, which may have errors. */
+function nameIn(value: unknown): string | null {
+	if (!isMap(value) || typeof value.name !== "string" || value.name.trim() === "") return null;
+	return value.name.trim().slice(0, 200);
 }
 
 /** `.windlass/ci.yml` is called ci; `.windlass.yml` gets the name of every pipeline without one. */
-function nameOfFile(path: string): string {
+export function nameOfFile(path: string): string {
 	const file = path.slice(path.lastIndexOf("/") + 1).replace(/\.ya?ml$/, "");
 	return file.startsWith(".") || file === "" ? DEFAULT_NAME : file.slice(0, 200);
 }

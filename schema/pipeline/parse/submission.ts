@@ -5,6 +5,7 @@ import { parsingSource, type SourceDocument } from "../syntax/document.ts";
 import { doneAtOnce, type SlicedWork } from "../syntax/sliced_work.ts";
 import { errorAt, validationFailed } from "../validate/errors.ts";
 import { pipelineOfSteps } from "../validate/language.ts";
+import type { ParametersText } from "../validate/parameters.ts";
 import { isMap, readPart } from "../validate/read_values.ts";
 import { type SubmissionText, submission } from "../validate/submission_keys.ts";
 import { validatePipeline } from "../validate/validated_pipeline.ts";
@@ -12,9 +13,11 @@ import { valueErrors } from "../validate/value_errors.ts";
 import { kindOf } from "../validate/values.ts";
 import { type ResolveOptions, resolvingSubmission, type Submission, type ValidPipeline } from "./resolved_submission.ts";
 
-/** A submission whose every value is valid. Resolving it takes what its project says. */
+/** A submission whose every value is valid. To resolve it takes the settings of its project. */
 export interface CheckedSubmission {
 	project: string;
+	/** The parameters that its pipeline declares. */
+	parameters: ParametersText;
 	/** Whether the submission or its pipeline names a source. */
 	hasSource: boolean;
 	/** @throws ApiError `validation_failed` */
@@ -87,6 +90,7 @@ function withFewerPaths({ changed }: Readonly<Record<string, unknown>>): { chang
 function checkedSubmission(valid: ValidPipeline, given: SubmissionText, document: SourceDocument): CheckedSubmission {
 	return {
 		project: given.project ?? ADHOC_PROJECT,
+		parameters: valid.pipeline.params ?? {},
 		hasSource: [given.source, valid.pipeline.source].some((one) => one !== undefined && ("git" in one || "upload" in one)),
 		resolving: (options) => resolvingSubmission(valid, given, document, options),
 	};

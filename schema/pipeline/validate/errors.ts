@@ -2,7 +2,7 @@ import { ApiError, type FieldError } from "../../wire/errors.ts";
 import { MAX_TOLD_FAULTS } from "../../wire/limits.ts";
 import type { SourceDocument } from "../syntax/document.ts";
 
-/** From what is wrong in a text to the errors of an answer: each with its path, line, column and suggestion. */
+/** The errors of an answer: each with its path, line, column and suggestion. */
 
 /** Validation ends after so many errors. */
 export const MAX_FOUND_ERRORS = 1_000;
@@ -12,7 +12,7 @@ export const UNITS_OF_ERROR = 40;
 const MAX_SUGGESTIONS = 20;
 const MAX_CHARACTERS = 1_000;
 
-/** What is wrong with a part of a pipeline, before its line and column are looked up. */
+/** An error in a part of a pipeline, before its line and column are looked up. */
 export interface ValidationError {
 	path: string[];
 	message: string;

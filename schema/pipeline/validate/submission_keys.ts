@@ -5,7 +5,7 @@ import { priority, submittedContainer, submittedLabels } from "./language.ts";
 import { gitRef, source } from "./source.ts";
 import { environment, KNOWN_KEYS } from "./values.ts";
 
-/** The keys of a submission: a pipeline or a command, and what is given beside it. */
+/** The keys of a submission: a pipeline or a command, and the values for this run. */
 
 const keys = {
 	pipeline: z.unknown().optional(),

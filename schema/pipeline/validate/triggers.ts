@@ -64,7 +64,7 @@ const long = strict({
 	pull_request: orEmpty(pullRequest).optional().describe("A pull request (or merge request) that is opened, or gets new commits."),
 	merge_group: orEmpty(mergeGroup)
 		.optional()
-		.describe("A group of GitHub's merge queue. Without this key, what runs for pull requests into its branch runs."),
+		.describe("A group of GitHub's merge queue. Without this key the filters of `pull_request`, or else of `push`, apply."),
 	schedule: z
 		.array(schedule)
 		.min(1, "`schedule` must have at least one entry.")
@@ -99,7 +99,7 @@ function orEmpty<Value>(schema: z.ZodType<Value>): z.ZodType<Value> {
  * Why a pipeline with this `on` does not run; null if it runs.
  *
  * Without `on` every push runs it, and every pull request of a fork, whose push sends no delivery. A request or a schedule runs the file
- * that it names, whatever its `on` says; without a name it runs what a push of the branch or tag would run.
+ * that it names, whatever its `on` says; without a name it runs the files that a push of the branch or tag would run.
  * @param changed the paths that have changed; null where they are not known
  * @param isNamed whether the trigger names this file
  */

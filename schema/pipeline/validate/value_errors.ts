@@ -12,7 +12,7 @@ import { KNOWN_KEYS, kindOf } from "./values.ts";
 /**
  * The errors of these issues.
  * @param at the path of the value that was checked
- * @param whole what that value is, in words
+ * @param whole the name of that value in words
  */
 export function* valueErrors(
 	document: SourceDocument,
@@ -35,7 +35,7 @@ export function* valueErrors(
 	return errors;
 }
 
-/** The value that was checked: its path, and what it is in words. */
+/** The value that was checked: its path, and its name in words. */
 interface Checked {
 	at: readonly string[];
 	whole: string;
