@@ -3,7 +3,10 @@ import leven from "leven";
 /** Longer words are no typing errors, and the comparison takes time by the square of the length. */
 const MAX_LENGTH = 64;
 
-/** The known word nearest to the written one; null if none is near enough to be meant. Case does not count. */
+/**
+ * The known word nearest to the written one; null if none is near enough to be meant. Case does not
+ * count.
+ */
 export function nearest(written: string, known: readonly string[]): string | null {
 	if (written.length > MAX_LENGTH) return null;
 	const wanted = written.toLowerCase();
@@ -21,7 +24,10 @@ export function nearest(written: string, known: readonly string[]): string | nul
 	return best;
 }
 
-/** Edits that turn one word into the other; two letters in the wrong order are one edit. The bound, if there are more. */
+/**
+ * Edits that turn one word into the other; two letters in the wrong order are one edit. The bound,
+ * if there are more.
+ */
 function editDistance(a: string, b: string, bound: number): number {
 	const distance = leven(a, b, { maxDistance: bound + 1 });
 	return distance === 2 && sortedLetters(a) === sortedLetters(b) ? 1 : distance;

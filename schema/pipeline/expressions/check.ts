@@ -5,9 +5,10 @@ import { type ExpressionError, nameErrors, noUses, type Uses } from "./names.ts"
 import type { Names } from "./scope.ts";
 
 /**
- * The expressions of the language are CEL: in `if`, and between `${{ }}`. Names and types are checked when a pipeline is read; the
- * results and outputs of needed jobs get their values later. No expression runs for long: it has at most a thousand characters and 200
- * parts, and neither loops nor regular expressions.
+ * The expressions of the language are CEL: in `if`, and between `${{ }}`. Names and types are
+ * checked when a pipeline is read; the results and outputs of needed jobs get their values later.
+ * No expression runs for long: it has at most a thousand characters and 200 parts, and neither
+ * loops nor regular expressions.
  */
 
 const MAX_CHARACTERS = 1000;

@@ -1,11 +1,16 @@
 import { Environment } from "@marcbachmann/cel-js";
 import { changeKey, type Names, RUN_TYPES, type Scope } from "./scope.ts";
 
-/** CEL with the functions of this language, for validation (`typedEnvironment`) and for evaluation (`evaluate`). */
+/**
+ * CEL with the functions of this language, for validation (`typedEnvironment`) and for evaluation
+ * (`evaluate`).
+ */
 
 const LIMITS = { maxAstNodes: 200, maxDepth: 20, maxListElements: 50, maxMapEntries: 0, maxCallArguments: 4 };
 
-/** Set during one evaluation, which nothing interrupts: CEL's functions get only their arguments. */
+/**
+ * Set during one evaluation, which nothing interrupts: CEL's functions get only their arguments.
+ */
 let current: Scope | null = null;
 
 const base = new Environment({ limits: LIMITS, homogeneousAggregateLiterals: true })
@@ -15,7 +20,10 @@ const base = new Environment({ limits: LIMITS, homogeneousAggregateLiterals: tru
 	.registerFunction("changed(string): bool", (pattern: string) => isChanged([pattern]))
 	.registerFunction("changed(list<string>): bool", isChanged);
 
-/** Patterns without an answer count as changed. Pipelines of an earlier version have an answer for each pattern. */
+/**
+ * Patterns without an answer count as changed. Pipelines of an earlier version have an answer for
+ * each pattern.
+ */
 function isChanged(patterns: readonly string[]): boolean {
 	const answer = (key: string) => (current && Object.hasOwn(current.changed, key) ? current.changed[key] : undefined);
 	return answer(changeKey(patterns)) ?? patterns.some((pattern) => answer(pattern) ?? true);

@@ -11,7 +11,9 @@ interface ReadExpression {
 	uses: Uses;
 }
 
-/** The newest expressions: one is read for its uses and then evaluated, often for many matrix jobs. */
+/**
+ * The newest expressions: one is read for its uses and then evaluated, often for many matrix jobs.
+ */
 const readExpressions = new Map<string, ReadExpression>();
 const MAX_READ_EXPRESSIONS = 500;
 
@@ -60,7 +62,9 @@ export function evaluate(text: string, scope: Scope): string | number | bigint |
 	}
 }
 
-/** A map, for the author chooses the keys: of an object, CEL takes a key `constructor` for its kind. */
+/**
+ * A map, for the author chooses the keys: of an object, CEL takes a key `constructor` for its kind.
+ */
 function celMap<Value>(map: Readonly<Record<string, Value>>): Map<string, Value> {
 	return new Map(Object.entries(map));
 }

@@ -4,7 +4,10 @@ import { trigger } from "../../wire/triggers.ts";
 import { onlyExcludes, pathPatternError } from "../syntax/patterns.ts";
 import { API_EVENT, type Names, RUN_TYPES } from "./scope.ts";
 
-/** A walk over an expression: which names it uses, and which of them do not exist or are not part of the language. */
+/**
+ * A walk over an expression: which names it uses, and which of them do not exist or are not part of
+ * the language.
+ */
 
 /** What is wrong with an expression, and at which of its characters. */
 export interface ExpressionError {
@@ -47,7 +50,10 @@ const METHODS: ReadonlySet<string> = new Set([
 	"substring",
 ]);
 
-/** Unknown names, and the parts of CEL that the language leaves out. Adds to `uses` what the expression uses. */
+/**
+ * Unknown names, and the parts of CEL that the language leaves out. Adds to `uses` what the
+ * expression uses.
+ */
 export function* nameErrors(node: ASTNode, names: Names, uses: Uses): Generator<ExpressionError> {
 	const at = node.range.start;
 	switch (node.op) {
@@ -108,7 +114,10 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
 	workflow_dispatch: "manual",
 };
 
-/** Comparisons of an event or a result with a text that it never has: they would always give the same. */
+/**
+ * Comparisons of an event or a result with a text that it never has: they would always give the
+ * same.
+ */
 function* comparisonErrors(left: ASTNode, right: ASTNode): Generator<ExpressionError> {
 	for (const [subject, others] of [
 		[left, right.op === "list" ? right.args : [right]],

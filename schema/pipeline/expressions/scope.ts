@@ -14,7 +14,10 @@ export interface RunFacts {
 	pull_request: string;
 	/** The target branch of the pull request or merge group; empty without one. */
 	target_branch: string;
-	/** Whether the pull request is a draft, and the names of its labels, when the forge sent the delivery. */
+	/**
+	 * Whether the pull request is a draft, and the names of its labels, when the forge sent the
+	 * delivery.
+	 */
 	draft: boolean;
 	labels: readonly string[];
 }
@@ -56,14 +59,19 @@ export interface Scope {
 export interface Names {
 	params: Readonly<Record<string, "string" | "int" | "double" | "bool">>;
 	matrix: readonly string[];
-	/** Needed job → the names of its outputs; null for several matrix jobs, whose outputs would be ambiguous. */
+	/**
+	 * Needed job → the names of its outputs; null for several matrix jobs, whose outputs would be
+	 * ambiguous.
+	 */
 	needs: Readonly<Record<string, readonly string[] | null>>;
 }
 
 /** The value of a parameter. */
 export type ParameterValue = string | number | boolean;
 
-/** The key of an answer of changed(): a single pattern itself, several patterns as a list in JSON. */
+/**
+ * The key of an answer of changed(): a single pattern itself, several patterns as a list in JSON.
+ */
 export function changeKey(patterns: readonly string[]): string {
 	return patterns.length === 1 ? (patterns[0] ?? "") : JSON.stringify(patterns);
 }

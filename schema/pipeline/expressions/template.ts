@@ -20,7 +20,10 @@ interface Hole {
 	inner: string;
 }
 
-/** The expressions of a text. One that is not closed is none; nor is the text after it, for it would have closed it. */
+/**
+ * The expressions of a text. One that is not closed is none; nor is the text after it, for it would
+ * have closed it.
+ */
 function holesIn(text: string): Hole[] {
 	const holes: Hole[] = [];
 	for (let index = nextExpression(text, 0); index !== -1; ) {
@@ -75,8 +78,8 @@ export function fill(text: string, scope: Scope): string {
 }
 
 /**
- * Whether a text uses a parameter without a value, or an axis that depends on one: a pipeline can be checked without the parameters that a
- * submission must give.
+ * Whether a text uses a parameter without a value, or an axis that depends on one: a pipeline can
+ * be checked without the parameters that a submission must give.
  */
 export function lacksValue(text: string, { params, openAxes = [] }: Scope): boolean {
 	return expressionsOf(text)
@@ -85,7 +88,8 @@ export function lacksValue(text: string, { params, openAxes = [] }: Scope): bool
 }
 
 /**
- * Fills in a text at submission. A text that uses needed jobs, or a parameter without a value, stays as a whole as its author wrote it.
+ * Fills in a text at submission. A text that uses needed jobs, or a parameter without a value,
+ * stays as a whole as its author wrote it.
  * @throws ExpressionFailed
  */
 export function fillEarly(text: string, scope: Scope): Templated {

@@ -5,7 +5,10 @@ import { parsingSubmission } from "./submission.ts";
 
 /** Checking a pipeline without running it. */
 
-/** All errors of a pipeline, or the jobs that it makes with the defaults of its parameters. Never throws for the content of the text. */
+/**
+ * All errors of a pipeline, or the jobs that it makes with the defaults of its parameters. Never
+ * throws for the content of the text.
+ */
 export function lintPipeline(text: string): PipelineCheck {
 	return doneAtOnce(lintingPipeline(text));
 }

@@ -43,7 +43,10 @@ export interface RepositoryPipeline {
 	wanted: { submission: Submission } | { because: string } | { error: ApiError };
 }
 
-/** Reads a pipeline file for a trigger. A file with errors has a name, too: the errors are part of the result. */
+/**
+ * Reads a pipeline file for a trigger. A file with errors has a name, too: the errors are part of
+ * the result.
+ */
 export function* readingRepositoryFile({ path, text }: RepositoryFile, occasion: Occasion): SlicedWork<RepositoryPipeline> {
 	let name = nameOfFile(path);
 	try {
@@ -94,7 +97,9 @@ function pullRequestOf({ pull_request }: Trigger): ResolvedPipeline["pull_reques
 	return { number, target, draft, labels: [...labels] };
 }
 
-/** Whether the push of the pull request's branch makes a run, too. A fork's push sends no delivery. */
+/**
+ * Whether the push of the pull request's branch makes a run, too. A fork's push sends no delivery.
+ */
 function* isPushedToo(on: PipelineOfJobs["on"], trigger: Trigger): SlicedWork<boolean> {
 	if (trigger.pull_request === null || trigger.pull_request.is_from_fork) return false;
 	return (yield* whyNot(on, { ...trigger, kind: "push", pull_request: null }, null, false)) === null;

@@ -14,7 +14,10 @@ import { fillParameters } from "../validate/parameters.ts";
 import type { SubmissionText } from "../validate/submission_keys.ts";
 import { jobEntries } from "../validate/templates.ts";
 
-/** The last stage of every entry in this folder: a validated pipeline, with the values of a submission, becomes a resolved one. */
+/**
+ * The last stage of every entry in this folder: a validated pipeline, with the values of a
+ * submission, becomes a resolved one.
+ */
 
 /** The resolved pipeline of a submission, and the project that it belongs to. */
 export interface Submission {
@@ -33,9 +36,15 @@ export interface ValidPipeline {
 export interface ResolveOptions {
 	/** Whether every required parameter must have a value. */
 	isComplete?: boolean;
-	/** The repository and default branch of the project: the source where neither submission nor pipeline names one. */
+	/**
+	 * The repository and default branch of the project: the source where neither submission nor
+	 * pipeline names one.
+	 */
 	repository?: ProjectRepository | null;
-	/** Whether a pipeline that says how much is checked out must have a repository. Default: as `isComplete`. */
+	/**
+	 * Whether a pipeline that says how much is checked out must have a repository. Default: as
+	 * `isComplete`.
+	 */
 	needsRepository?: boolean;
 	/** The event that makes the run. Default: a submission over the API. */
 	event?: string;
@@ -50,7 +59,10 @@ export interface TriggerOptions extends ResolveOptions {
 	isBesidePush?: boolean;
 }
 
-/** Resolves a valid pipeline with the values of a submission. @throws ApiError `validation_failed` */
+/**
+ * Resolves a valid pipeline with the values of a submission.
+ * @throws ApiError `validation_failed`
+ */
 export function* resolvingSubmission(
 	valid: ValidPipeline,
 	given: SubmissionText,

@@ -5,7 +5,10 @@ import type { ParametersText } from "../validate/parameters.ts";
 import { validatePipeline } from "../validate/validated_pipeline.ts";
 import { checkingDocument } from "./submission.ts";
 
-/** Checks a pipeline before it is stored. An upload cannot be its source: it lives for a day. @throws ApiError as `checkingSubmission` does */
+/**
+ * Checks a pipeline before it is stored. An upload cannot be its source: it lives for a day.
+ * @throws ApiError as `checkingSubmission` does
+ */
 export function* checkingStoredPipeline(text: string): SlicedWork<void> {
 	const document = yield* parsingSource(text);
 	const { source } = (yield* (yield* checkingDocument(document)).resolving({ isComplete: false })).pipeline;

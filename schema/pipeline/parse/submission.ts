@@ -25,9 +25,10 @@ export interface CheckedSubmission {
 }
 
 /**
- * Parses and validates a submission (`{"run": "make test"}`, `{"pipeline": …}`) or a bare pipeline, as JSON or YAML. It is parsed once: its
- * project can be looked up before it is resolved.
- * @throws ApiError `malformed` for a text that does not parse, `validation_failed` with all errors at once.
+ * Parses and validates a submission (`{"run": "make test"}`, `{"pipeline": …}`) or a bare pipeline,
+ * as JSON or YAML. It is parsed once: its project can be looked up before it is resolved.
+ * @throws ApiError `malformed` for a text that does not parse, `validation_failed` with all errors
+ * at once.
  */
 export function* checkingSubmission(text: string): SlicedWork<CheckedSubmission> {
 	return yield* checkingDocument(yield* parsingSource(text));
@@ -47,7 +48,10 @@ export function* checkingDocument(document: SourceDocument): SlicedWork<CheckedS
 	return yield* checkingKeys(document, value);
 }
 
-/** The same of a pipeline and the values given beside it. @throws ApiError as `checkingSubmission` does */
+/**
+ * The same of a pipeline and the values given beside it.
+ * @throws ApiError as `checkingSubmission` does
+ */
 export function* checkingPipelineWith(pipeline: string, given: Readonly<Record<string, unknown>>): SlicedWork<CheckedSubmission> {
 	const document = yield* parsingSource(JSON.stringify(given));
 	return yield* checkingKeys(document, { ...(document.value as object), pipeline });

@@ -13,10 +13,12 @@ export function jobsMeant<Job extends { key: string; matrix: Cell | null }>(jobs
 }
 
 /**
- * A need or a fetch that selects matrix jobs must select at least one. A matrix job whose files are fetched must be needed, directly or
- * through others: otherwise it may still run, and its files are incomplete.
+ * A need or a fetch that selects matrix jobs must select at least one. A matrix job whose files are
+ * fetched must be needed, directly or through others: otherwise it may still run, and its files are
+ * incomplete.
  * @param paths job key → the path of the job in the pipeline
- * @param open paths at which the matrix jobs, or the selection, are not known: these references are not checked
+ * @param open paths at which the matrix jobs, or the selection, are not known: these references are
+ * not checked
  */
 export function* checkReferences(
 	jobs: readonly ResolvedJob[],
@@ -37,7 +39,8 @@ export function* checkReferences(
 			// Many matrix jobs have the same error.
 			if (error) errors.set(JSON.stringify([error.path, error.message]), error);
 		};
-		// All matrix jobs of a job have the same needs; their fetches may be selected by their values.
+		// All matrix jobs of a job have the same needs; their fetches may be selected by their
+		// values.
 		for (const [index, need] of (first?.needs ?? []).entries()) check(need, [...path, "needs", String(index)], () => null);
 		for (const { artifacts } of first ? [first, ...others] : []) {
 			for (const [index, fetched] of artifacts.fetch.entries()) {

@@ -41,7 +41,10 @@ export function* resolvedRequirements(
 	};
 }
 
-/** A value; from an expression, filled in and checked. Undefined where it is not known yet, or invalid. */
+/**
+ * A value; from an expression, filled in and checked. Undefined where it is not known yet, or
+ * invalid.
+ */
 function* filledValue<Value>(
 	filler: TemplateFiller,
 	schema: z.ZodType<Value>,

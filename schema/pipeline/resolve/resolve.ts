@@ -17,7 +17,10 @@ import type { ResolvedJob, ResolvedPipeline } from "./resolved.ts";
 import { runFacts } from "./run_facts.ts";
 import { branchOf, hasCheckoutChoice, type ProjectRepository, resolvedSource } from "./source.ts";
 
-/** From a valid pipeline to its resolved form: expressions filled in, matrices expanded, defaults applied. */
+/**
+ * From a valid pipeline to its resolved form: expressions filled in, matrices expanded, defaults
+ * applied.
+ */
 
 /** The values of a submission beside the pipeline; they override those of the pipeline. */
 interface Overrides extends JobOverrides {
@@ -54,8 +57,8 @@ interface Resolution {
 }
 
 /**
- * The resolved form of a valid pipeline. Precedence of env: submission, job, pipeline. Texts that use a parameter without a value stay as
- * they are written, and are not checked.
+ * The resolved form of a valid pipeline. Precedence of env: submission, job, pipeline. Texts that
+ * use a parameter without a value stay as they are written, and are not checked.
  */
 export function* resolvePipeline(pipeline: Pipeline, overrides: Overrides): SlicedWork<Resolution> {
 	const source = resolvedSource(pipeline.source, overrides.source, overrides.repository, overrides.branch);

@@ -9,8 +9,8 @@ import { NOTIFY_EVENTS } from "../validate/notifications.ts";
 import { SHELLS } from "../validate/steps.ts";
 
 /**
- * A resolved pipeline: defaults applied and matrices expanded. A run stores it, and its jobs are made of it. The defaults in these schemas
- * are for runs of earlier versions.
+ * A resolved pipeline: defaults applied and matrices expanded. A run stores it, and its jobs are
+ * made of it. The defaults in these schemas are for runs of earlier versions.
  */
 
 const lateText = z.object({ template: z.string() });
@@ -27,7 +27,10 @@ export type Reference = z.infer<typeof reference>;
 const patterns = z.array(z.string());
 const concurrency = z.object({ group: z.string(), limit: z.number(), cancel_in_progress: z.boolean() });
 
-/** The work of a discovery job, which reads the pipeline files of a commit. No pipeline has one: a trigger makes it. */
+/**
+ * The work of a discovery job, which reads the pipeline files of a commit. No pipeline has one: a
+ * trigger makes it.
+ */
 const plan = z.object({
 	work: discoveryWork,
 	trigger,
@@ -45,7 +48,10 @@ export type Plan = z.infer<typeof plan>;
 
 const notification = z.object({
 	on: z.array(z.enum(NOTIFY_EVENTS)),
-	/** An address with the name of the secret to sign with, or the name of the secret with a Slack address. */
+	/**
+	 * An address with the name of the secret to sign with, or the name of the secret with a Slack
+	 * address.
+	 */
 	to: z.union([z.object({ webhook: z.string(), secret: z.string() }), z.object({ slack: z.string() })]),
 });
 export type Notification = z.infer<typeof notification>;
@@ -90,16 +96,23 @@ const resolvedJob = z.object({
 	}),
 	reports: reportFiles.nullable().default(null),
 	plan: plan.nullable().default(null),
-	/** Whether it lists the refs of the source instead of running steps. No pipeline has such a job: a comparison makes it. */
+	/**
+	 * Whether it lists the refs of the source instead of running steps. No pipeline has such a job:
+	 * a comparison makes it.
+	 */
 	lists_refs: z.boolean().default(false),
 });
 export type ResolvedJob = z.infer<typeof resolvedJob>;
 
 const resolvedPipeline = z.object({
 	name: z.string(),
-	/** Whether it is a submitted command and not a pipeline: its result is no status of the commit. */
+	/**
+	 * Whether it is a submitted command and not a pipeline: its result is no status of the commit.
+	 */
 	is_command: z.boolean().default(false),
-	/** Whether the push of the same commit runs it, too: the pull request has a status of its own. */
+	/**
+	 * Whether the push of the same commit runs it, too: the pull request has a status of its own.
+	 */
 	is_beside_push: z.boolean().default(false),
 	source: z
 		.union([
@@ -120,8 +133,9 @@ const resolvedPipeline = z.object({
 	/** The parameters of type number: in expressions they are doubles, whole values as well. */
 	doubles: z.array(z.string()).default([]),
 	/**
-	 * The pattern of a changed(), or its list of patterns in JSON → whether they match a changed path; a missing answer counts as changed. An
-	 * earlier version stored an answer for each pattern.
+	 * The pattern of a changed(), or its list of patterns in JSON → whether they match a changed
+	 * path; a missing answer counts as changed. An earlier version stored an answer for each
+	 * pattern.
 	 */
 	changed: z.record(z.string(), z.boolean()).default({}),
 	priority: z.number(),

@@ -9,7 +9,10 @@ export interface ProjectRepository {
 	branch: string;
 }
 
-/** The source of the submission, else of the pipeline, else the repository of the project at the wanted branch. */
+/**
+ * The source of the submission, else of the pipeline, else the repository of the project at the
+ * wanted branch.
+ */
 export function resolvedSource(
 	written: SourceText | undefined,
 	submitted: SourceText | undefined,

@@ -14,7 +14,10 @@ export const UNITS_OF_EXPRESSION = 100;
 export class TemplateFiller {
 	readonly errors: ValidationError[] = [];
 
-	/** The text with the values of the scope; as it is written, if it uses a parameter without a value. */
+	/**
+	 * The text with the values of the scope; as it is written, if it uses a parameter without a
+	 * value.
+	 */
 	*fill(text: string, scope: Scope, path: string[]): SlicedWork<string> {
 		yield unitsOf(text);
 		return this.#safely(path, text, () => (lacksValue(text, scope) ? text : fill(text, scope)));

@@ -5,9 +5,10 @@ import type { ResolvedJob, ResolvedPipeline } from "../resolve/resolved.ts";
 import { type SettledJob, settleJob } from "./settle.ts";
 
 /**
- * Decides whether a job may begin: by its condition, then by its needs. Without a condition, or with one that does not use the status, a job
- * begins when all needs succeeded, and is skipped as soon as one ended otherwise. A condition with success(), failure() or always() waits
- * for all needs and their own needs: a need may be skipped early while jobs before it still run.
+ * Decides whether a job may begin: by its condition, then by its needs. Without a condition, or
+ * with one that does not use the status, a job begins when all needs succeeded, and is skipped as
+ * soon as one ended otherwise. A condition with success(), failure() or always() waits for all
+ * needs and their own needs: a need may be skipped early while jobs before it still run.
  */
 
 export type Decision =
@@ -37,7 +38,10 @@ export interface Circumstances {
 	pipeline: ResolvedPipeline;
 	run: RunFacts;
 	needs: readonly DownloadableJob[];
-	/** All needed jobs, directly or through others: a cleanup job stands at the end of a chain. Read only if the condition uses the status. */
+	/**
+	 * All needed jobs, directly or through others: a cleanup job stands at the end of a chain. Read
+	 * only if the condition uses the status.
+	 */
 	ancestors: () => readonly Standing[];
 }
 

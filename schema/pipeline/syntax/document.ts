@@ -7,8 +7,9 @@ import { MAX_DEPTH, sourceTokens, TOO_DEEP, TOO_MANY_NODES, tooManyAliases } fro
 import { type DocumentError, sourceTree } from "./source_tree.ts";
 
 /**
- * A scalar whose text would change when printed (`1.10`, `0x1f`, `on`). In the place of a number or a truth value its value counts; in the
- * place of text it is rejected, for the text that was meant is not known.
+ * A scalar whose text would change when printed (`1.10`, `0x1f`, `on`). In the place of a number or
+ * a truth value its value counts; in the place of text it is rejected, for the text that was meant
+ * is not known.
  */
 export class AmbiguousScalar {
 	readonly source: string;
@@ -52,7 +53,8 @@ export function parseSource(text: string): SourceDocument {
 
 /**
  * Parses YAML 1.2 (and so JSON) and keeps the positions.
- * @throws ApiError `malformed` with the line and column of every syntax error, or of the passed limit
+ * @throws ApiError `malformed` with the line and column of every syntax error, or of the passed
+ * limit
  */
 export function* parsingSource(text: string): SlicedWork<SourceDocument> {
 	const lines = new LineCounter();
@@ -168,7 +170,9 @@ function scalarValue(value: unknown, source: string | undefined, isPlain: boolea
 	return String(value) === source ? value : new AmbiguousScalar(source, value);
 }
 
-/** The place of a character of a block. Blank lines before the first line of the block do not count. */
+/**
+ * The place of a character of a block. Blank lines before the first line of the block do not count.
+ */
 function placeInBlock(text: string, lines: LineCounter, { range, value }: Scalar, at: number): { line: number; column: number } {
 	const begin = text.indexOf("\n", range?.[0] ?? 0) + 1;
 	const first = begin + (/^\s*\n/.exec(text.slice(begin, range?.[1]))?.[0].length ?? 0);
@@ -177,7 +181,10 @@ function placeInBlock(text: string, lines: LineCounter, { range, value }: Scalar
 	return { line: lines.linePos(first).line + before.length - 1, column: indent + (before.at(-1) ?? "").length + 1 };
 }
 
-/** The columns from the beginning of a scalar to a character of its text; 0 for a text of several lines. */
+/**
+ * The columns from the beginning of a scalar to a character of its text; 0 for a text of several
+ * lines.
+ */
 function columnsTo({ type, source, value }: Scalar, at: number): number {
 	const isQuoted = type === "QUOTE_SINGLE" || type === "QUOTE_DOUBLE";
 	const isOneLine = (type === "PLAIN" || isQuoted) && !String(source ?? value).includes("\n");

@@ -1,6 +1,8 @@
 /**
- * The syntax of patterns of paths and names: `*` and `?` within a folder, `**` across folders, `[abc]`, `[!a]`, `{a,b}`, and `\` before a character that
- * stands for itself. Signs of other pattern languages are rejected by name: a pattern that is silently read as plain text matches nothing.
+ * The syntax of patterns of paths and names: `*` and `?` within a folder, `**` across folders,
+ * `[abc]`, `[!a]`, `{a,b}`, and `\` before a character that stands for itself. Signs of other
+ * pattern languages are rejected by name: a pattern that is silently read as plain text matches
+ * nothing.
  */
 
 /** One part of a pattern. */

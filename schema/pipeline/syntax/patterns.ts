@@ -3,9 +3,11 @@ import { type CharacterRange, type PatternError, type PatternPart, parsePattern 
 import type { SlicedWork } from "./sliced_work.ts";
 
 /**
- * Matches patterns of paths and names (pattern_syntax.ts): for files to save and to fetch, reports, `artifacts get`, `on.paths`,
- * `changed()`, branches and tags. `!` excludes, and a pattern that matches a folder matches all files in it. Matching takes linear time, for
- * patterns and paths come from outside. Case counts, a leading dot is no exception, and Unicode spellings of one character are equal.
+ * Matches patterns of paths and names (pattern_syntax.ts): for files to save and to fetch, reports,
+ * `artifacts get`, `on.paths`, `changed()`, branches and tags. `!` excludes, and a pattern that
+ * matches a folder matches all files in it. Matching takes linear time, for patterns and paths come
+ * from outside. Case counts, a leading dot is no exception, and Unicode spellings of one character
+ * are equal.
  */
 
 /** Why a pattern of paths is rejected; null if it can be matched. */
@@ -43,8 +45,8 @@ export function pathMatcher(patterns: readonly string[]): (path: string) => bool
 }
 
 /**
- * Whether a folder may contain matching paths, so that a walk can skip the others. It is true for all folders that contain some, and for some
- * that contain none.
+ * Whether a folder may contain matching paths, so that a walk can skip the others. It is true for
+ * all folders that contain some, and for some that contain none.
  */
 export function folderMatcher(patterns: readonly string[]): (folder: string) => boolean {
 	const { wanted } = compiledPatterns(patterns, expressionOfFolder);
@@ -96,8 +98,8 @@ interface SizedPattern {
 }
 
 /**
- * Whether the name of a branch or tag matches the patterns. Unlike a folder, a name does not match the names that begin with it. With exclusions
- * alone all other names match.
+ * Whether the name of a branch or tag matches the patterns. Unlike a folder, a name does not match
+ * the names that begin with it. With exclusions alone all other names match.
  */
 export function nameMatcher(patterns: readonly string[]): (name: string) => boolean {
 	const isOnlyExcluding = patterns.every((pattern) => pattern.startsWith("!"));

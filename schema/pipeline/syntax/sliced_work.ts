@@ -1,9 +1,12 @@
 /**
- * Long work is done in slices, so that one hostile text cannot block other requests. The work is counted and not timed: the clock of a
- * Worker may stand still while code runs.
+ * Long work is done in slices, so that one hostile text cannot block other requests. The work is
+ * counted and not timed: the clock of a Worker may stand still while code runs.
  */
 
-/** Work that can be interrupted. It yields the work since the last yield, in units of about a microsecond. */
+/**
+ * Work that can be interrupted. It yields the work since the last yield, in units of about a
+ * microsecond.
+ */
 export type SlicedWork<Value> = Generator<number, Value, undefined>;
 
 /** The work of one slice. */

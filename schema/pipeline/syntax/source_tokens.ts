@@ -3,7 +3,9 @@ import { ApiError, type FieldError } from "../../wire/errors.ts";
 import { MAX_PIPELINE_NODES, MAX_TOLD_FAULTS, MAX_YAML_ALIASES } from "../../wire/limits.ts";
 import type { SlicedWork } from "./sliced_work.ts";
 
-/** From a text to its tokens. The limits of a text are checked here, before the tokens are composed. */
+/**
+ * From a text to its tokens. The limits of a text are checked here, before the tokens are composed.
+ */
 
 /** How deep lists and maps may be nested. */
 export const MAX_DEPTH = 100;
@@ -30,7 +32,10 @@ export type CollectionToken = CST.BlockMap | CST.BlockSequence | CST.FlowCollect
 /** The tokens of a text, and how large each of its maps and lists is. */
 export interface SourceTokens {
 	tokens: CST.Token[];
-	/** How large each map and list is: its keys, values and items, those of its own values included, and the length of its texts. */
+	/**
+	 * How large each map and list is: its keys, values and items, those of its own values included,
+	 * and the length of its texts.
+	 */
 	sizes: ReadonlyMap<CST.Token, number>;
 }
 
@@ -85,7 +90,8 @@ function* readTokens(text: string, positions: Positions): SlicedWork<CST.Token[]
 		}
 		fed = end;
 		if (fed < text.length) limits.checkPending(text, fed);
-		// A token that goes on after its part is read again from its beginning: parts double until it ends.
+		// A token that goes on after its part is read again from its beginning: parts double until
+		// it ends.
 		part = limits.offset === before ? part * 2 : PART_CHARACTERS;
 		yield units;
 	}
@@ -103,8 +109,8 @@ function endOfPart(text: string, from: number, length: number): number {
 const LONG_VALUE = /[{,]\s*"[^"\\]{1,100}"\s*:\s*$/;
 
 /**
- * Checks a line that is too long to be given to the lexer unchecked: the lexer looks for the end of a word without a pause. The ends of quotes
- * and comments it finds at once.
+ * Checks a line that is too long to be given to the lexer unchecked: the lexer looks for the end of
+ * a word without a pause. The ends of quotes and comments it finds at once.
  * @throws ApiError
  */
 function* checkLine(text: string, from: number, to: number, limits: TokenLimits): SlicedWork<void> {
@@ -204,7 +210,10 @@ class TokenLimits {
 		}
 	}
 
-	/** @throws ApiError for a token of many lines that is too long; the end of a quote is found at once */
+	/**
+	 * @throws ApiError for a token of many lines that is too long; the end of a quote is found at
+	 * once
+	 */
 	checkPending(text: string, fed: number): void {
 		if (fed - this.offset > MAX_SCALAR_CHARACTERS && text[this.offset] !== '"') this.failLong(this.offset);
 	}

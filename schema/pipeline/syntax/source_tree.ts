@@ -17,8 +17,9 @@ import {
 } from "./token_parts.ts";
 
 /**
- * From tokens to maps, lists and scalars with their offsets. The library composes a whole document without a pause; here it gets one chunk
- * after the other: some items of a large map or list at a time, and each of their large values alone.
+ * From tokens to maps, lists and scalars with their offsets. The library composes a whole document
+ * without a pause; here it gets one chunk after the other: some items of a large map or list at a
+ * time, and each of their large values alone.
  */
 
 /** Why a text is not well-formed, and where. */
@@ -41,7 +42,10 @@ const CHUNK = 400;
 const UNITS_OF_NODE = 5;
 const OPTIONS = { version: "1.2", uniqueKeys: false, prettyErrors: false, keepSourceTokens: true } as const;
 
-/** A longer text in quotes is read as JSON reads it, if possible, which is faster; above LONGEST_QUOTE it must be possible. */
+/**
+ * A longer text in quotes is read as JSON reads it, if possible, which is faster; above
+ * LONGEST_QUOTE it must be possible.
+ */
 const LONG_QUOTE = 4 * 1024;
 
 /** The tree of the tokens of a text of this length. */
@@ -59,7 +63,10 @@ export function* sourceTree(source: SourceTokens, length: number): SlicedWork<So
 /** Ends the composing of a text with more errors than an answer lists. */
 const ENOUGH = new Error("there are enough errors");
 
-/** The errors of a chunk. When it is full the composing ends: a chunk of a hostile text can have as many as it has characters. */
+/**
+ * The errors of a chunk. When it is full the composing ends: a chunk of a hostile text can have as
+ * many as it has characters.
+ */
 class ErrorList extends Array<YAMLParseError> {
 	override push(...errors: YAMLParseError[]): number {
 		if (this.length >= MAX_TOLD_FAULTS) throw ENOUGH;
@@ -227,7 +234,8 @@ class TreeMaker {
 			const chunk: ItemToken[] = [];
 			const apartBefore = this.#apart.size;
 			let size = 0;
-			// A chunk ends after a value that is composed alone: the offset of the next one is known only then.
+			// A chunk ends after a value that is composed alone: the offset of the next one is
+			// known only then.
 			while (from + chunk.length < items.length && size < CHUNK && this.#apart.size === apartBefore) {
 				const item = items[from + chunk.length] as ItemToken;
 				chunk.push(this.#itemStandIn(item));
@@ -260,7 +268,8 @@ class TreeMaker {
 		{ offset, isFirst, isLast }: { offset: number; isFirst: boolean; isLast: boolean },
 	): { items: readonly unknown[]; end: number } {
 		const isFlow = token.type === "flow-collection";
-		// In brackets commas stand between items: an end inside the list gets an item that is dropped again.
+		// In brackets commas stand between items: an end inside the list gets an item that is
+		// dropped again.
 		const before = isFlow && !isFirst ? [placeholder(token, offset, false)] : [];
 		const after = isFlow && !isLast ? [placeholder(token, offset, true)] : [];
 		const part = {

@@ -14,7 +14,9 @@ export const BLANKS: ReadonlySet<string> = new Set(["space", "comment", "newline
 /** More line ends and comments in one place are removed before the library reads them. */
 const MANY_BLANKS = 100;
 
-/** Removes most of many empty lines and comments in one place: the first and the last are enough. */
+/**
+ * Removes most of many empty lines and comments in one place: the first and the last are enough.
+ */
 export function withoutBlanks(tokens: CST.SourceToken[]): CST.SourceToken[] {
 	if (tokens.length <= MANY_BLANKS) return tokens;
 	const isLineEnd = (token: CST.SourceToken | undefined) => token?.type === "newline";

@@ -1,15 +1,13 @@
 import * as z from "zod";
 import { MAX_SAVE_ENTRIES } from "../../wire/limits.ts";
+import { glob, globs, rejectingExclusions } from "./pattern_values.ts";
 import {
 	flag,
-	glob,
-	globs,
 	isScalar,
 	keepDuration,
 	listOfOne,
 	nonEmpty,
 	nonEmptyTemplate,
-	rejectingExclusions,
 	strict,
 	textOrMap,
 	withShorthand,

@@ -15,7 +15,9 @@ import {
 
 /** The containers of a job: the container of its steps, and its services. */
 
-/** The name of an image as docker takes it. It is checked again once its expressions are filled in. */
+/**
+ * The name of an image as docker takes it. It is checked again once its expressions are filled in.
+ */
 export const IMAGE = /^[a-z0-9][a-zA-Z0-9._/-]*(:[0-9]+\/[a-zA-Z0-9._/-]+)?(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$/;
 export const IMAGE_ERROR = "The image must be a name such as node:24 or registry.lan:5000/team/app:1.2.";
 

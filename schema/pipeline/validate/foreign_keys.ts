@@ -1,4 +1,7 @@
-/** Keys of GitHub Actions, GitLab, Woodpecker and Drone, and what to write in Windlass in their place. */
+/**
+ * Keys of GitHub Actions, GitLab, Woodpecker and Drone, and what to write in Windlass in their
+ * place.
+ */
 
 export const GITHUB = "GitHub Actions";
 export const GITLAB = "GitLab";
@@ -154,7 +157,7 @@ export const FOREIGN_KEYS: readonly ForeignKey[] = [
 		"interruptible",
 		["job", "defaults"],
 		[GITLAB],
-		"Write it for the runs of a branch: concurrency: { group: ${{ run.branch }}, cancel_in_progress: true }.",
+		"Write it for the runs of a branch: concurrency: { group: '${{ run.branch }}', cancel_in_progress: true }.",
 	),
 	row("resource_group", ["job"], [GITLAB], "Write `concurrency`: concurrency: production. One job of the group runs at a time."),
 	row(

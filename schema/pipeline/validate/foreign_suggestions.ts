@@ -33,7 +33,10 @@ export function foreignKey(path: readonly PropertyKey[], key: string, value: unk
 	return path.length === 0 ? namedAtTop(key, value) : null;
 }
 
-/** GitLab has the jobs at the top of a file, and earlier versions of Woodpecker and Drone the steps below one key. */
+/**
+ * GitLab has the jobs at the top of a file, and earlier versions of Woodpecker and Drone the steps
+ * below one key.
+ */
 function namedAtTop(key: string, value: unknown): string | null {
 	if (!isMap(value)) return null;
 	if (key.startsWith(".")) return `${code(key)} is a hidden job of ${GITLAB}. ${NO_TEMPLATES}`;
@@ -44,7 +47,10 @@ function namedAtTop(key: string, value: unknown): string | null {
 	return null;
 }
 
-/** What to write in place of another system's kind of value; null for other values. @param path the value, from the pipeline on */
+/**
+ * What to write in place of another system's kind of value; null for other values.
+ * @param path the value, from the pipeline on
+ */
 export function foreignForm(path: readonly PropertyKey[], value: unknown): string | null {
 	const key = String(path.at(-1) ?? "");
 	const places = placesOf(path.slice(0, -1));

@@ -41,7 +41,9 @@ export function* checkNeeds(needs: ReadonlyMap<string, readonly string[]>): Slic
 	return errors;
 }
 
-/** Every cycle that a depth-first walk closes. Iterative: a chain may be as long as there are jobs. */
+/**
+ * Every cycle that a depth-first walk closes. Iterative: a chain may be as long as there are jobs.
+ */
 function* findCycles(needs: ReadonlyMap<string, readonly string[]>): SlicedWork<string[][]> {
 	const done = new Set<string>();
 	const cycles: string[][] = [];

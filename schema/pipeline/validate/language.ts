@@ -30,7 +30,10 @@ import {
 	withShorthand,
 } from "./values.ts";
 
-/** The pipeline language: the keys of pipelines and jobs. Rules that concern several values are in whole_pipeline.ts. */
+/**
+ * The pipeline language: the keys of pipelines and jobs. Rules that concern several values are in
+ * whole_pipeline.ts.
+ */
 
 /** Labels alone, one or several, or a map of requirements. */
 const runsOn = withShorthand(requirements, [{ type: "string" }, { type: "array", items: { type: "string" } }], (value) =>

@@ -3,7 +3,10 @@ import { MAX_MATRIX_CELLS } from "../../wire/limits.ts";
 import type { ValidationError } from "./errors.ts";
 import { flag, meant, oneOrMore, template } from "./values.ts";
 
-/** `matrix`: a job becomes matrix jobs, one for each combination of its axes, without the excluded ones, and with the included ones. */
+/**
+ * `matrix`: a job becomes matrix jobs, one for each combination of its axes, without the excluded
+ * ones, and with the included ones.
+ */
 
 const MAX_AXES = 8;
 /** The axes of all entries together: each entry may have others. */
@@ -59,8 +62,9 @@ function axisEntries(matrix: MatrixText): [string, string[]][] {
 }
 
 /**
- * Expands a matrix whose values are filled in. An entry of `exclude` removes every combination that has all of its values. One of
- * `include` adds its values to every combination that agrees with it in the axes that both have; one that agrees with none is a matrix job of its own.
+ * Expands a matrix whose values are filled in. An entry of `exclude` removes every combination that
+ * has all of its values. One of `include` adds its values to every combination that agrees with it
+ * in the axes that both have; one that agrees with none is a matrix job of its own.
  */
 export function expandMatrix(matrix: MatrixText): { cells: Cell[]; errors: ValidationError[] } {
 	const entries = axisEntries(matrix);
@@ -106,12 +110,17 @@ export function agrees(cell: Readonly<Cell> | null, wanted: Readonly<Cell>): boo
 	return Object.entries(wanted).every(([axis, value]) => cell !== null && valueIn(cell, axis) === value);
 }
 
-/** An own value only: an axis may have the name of a member of every object, such as `constructor`. */
+/**
+ * An own value only: an axis may have the name of a member of every object, such as `constructor`.
+ */
 function valueIn(cell: Readonly<Cell>, axis: string): string | undefined {
 	return Object.hasOwn(cell, axis) ? cell[axis] : undefined;
 }
 
-/** Whether a selection means at most one matrix job. Values may not be filled in yet: an expression may give any value. */
+/**
+ * Whether a selection means at most one matrix job. Values may not be filled in yet: an expression
+ * may give any value.
+ */
 export function meansOne(matrix: MatrixText, wanted: Readonly<Cell>): boolean {
 	if (axesOf(matrix).every((axis) => valueIn(wanted, axis) !== undefined)) return true;
 	const mayAgree = (cell: Cell) =>

@@ -60,7 +60,10 @@ export const parameters = z
 export type ParametersText = z.infer<typeof parameters>;
 type Declaration = ParametersText[string];
 
-/** The characters of a pattern, and the sum of its repetitions (`{1,20}`): each repetition is compiled as often as it may match. */
+/**
+ * The characters of a pattern, and the sum of its repetitions (`{1,20}`): each repetition is
+ * compiled as often as it may match.
+ */
 const MAX_PATTERN_CHARACTERS = 200;
 const MAX_REPETITIONS = 500;
 /** The same for character classes of thousands of characters. */
@@ -96,7 +99,10 @@ function compile(pattern: string): RE2JS | null {
 	}
 }
 
-/** The value in the declared type. Texts of numbers and truth values are accepted: forms send nothing else. */
+/**
+ * The value in the declared type. Texts of numbers and truth values are accepted: forms send
+ * nothing else.
+ */
 function checkValue(declared: Declaration, given: unknown): { value: ParameterValue } | { error: string } {
 	const type = declared.type ?? "string";
 	const written = given instanceof AmbiguousScalar ? given.source : given;
@@ -146,7 +152,10 @@ interface ParameterError {
 	isMissing: boolean;
 }
 
-/** The value of a parameter that a submission does not give: its default, or the empty value of its type. */
+/**
+ * The value of a parameter that a submission does not give: its default, or the empty value of its
+ * type.
+ */
 function valueWithoutInput(declared: Declaration): ParameterValue {
 	if (declared.default !== undefined) {
 		// The declaration was checked against its own pattern.

@@ -8,9 +8,14 @@ import { MAX_PARAMETERS, parameters } from "./parameters.ts";
 import { type StepText, step } from "./steps.ts";
 import { environmentTemplate } from "./values.ts";
 
-/** Checks the values of a pipeline, part by part: a schema checks its whole value without a pause. */
+/**
+ * Checks the values of a pipeline, part by part: a schema checks its whole value without a pause.
+ */
 
-/** The keys, values and items of one part: a step, a job without its steps, a pipeline without its jobs. Variables count separately. */
+/**
+ * The keys, values and items of one part: a step, a job without its steps, a pipeline without its
+ * jobs. Variables count separately.
+ */
 const MAX_PART_NODES = 5_000;
 /** The variables of one `env`. */
 const MAX_VARIABLES = 5_000;

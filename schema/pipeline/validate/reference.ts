@@ -1,6 +1,9 @@
 import { pipelineJsonSchema } from "./json_schema.ts";
 
-/** The reference page of the language, generated from the JSON Schema for editors, and so from the schemas that check a pipeline. */
+/**
+ * The reference page of the language, generated from the JSON Schema for editors, and so from the
+ * schemas that check a pipeline.
+ */
 
 interface Node {
 	title?: string;
@@ -40,7 +43,10 @@ export function referencePage(): string {
 	return [INTRODUCTION, ...all.map((section) => sectionText(section, sections))].join("\n");
 }
 
-/** Finds all maps with keys of their own, from the outside inwards. Equal maps in two places are one section. */
+/**
+ * Finds all maps with keys of their own, from the outside inwards. Equal maps in two places are one
+ * section.
+ */
 function collect(node: Node, place: string, sections: Map<string, Section>): void {
 	for (const keys of mapsIn(node)) {
 		if (!keys.properties) {

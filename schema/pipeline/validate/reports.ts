@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { RETRIES, TEST_REPORT_KINDS } from "../../wire/work.ts";
-import { flag, globs, strict } from "./values.ts";
+import { globs } from "./pattern_values.ts";
+import { flag, strict } from "./values.ts";
 
 /** `reports`: the files in which tools report tests and coverage. */
 

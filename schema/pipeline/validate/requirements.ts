@@ -6,7 +6,10 @@ import { formatBytes } from "../../wire/bytes.ts";
 import type { Capabilities, Requirements } from "../../wire/requirements.ts";
 import { count, flag, nonEmpty, nonEmptyTemplate, oneOrMore, orTemplate, rejecting, shortText, size, strict } from "./values.ts";
 
-/** `runs_on`: the requirements of a job. The queue checks them before an offer, and the agent before it starts the job. */
+/**
+ * `runs_on`: the requirements of a job. The queue checks them before an offer, and the agent before
+ * it starts the job.
+ */
 
 const MAX_CORES = 4096;
 const MAX_GPUS = 64;
@@ -101,7 +104,10 @@ const LOOKED_FOR: Record<Capabilities["looking_for"][number], string> = {
 	container: "whether it has a container runtime",
 };
 
-/** The first unmet requirement, as the end of a sentence that begins with the agent's name; null if all are met. */
+/**
+ * The first unmet requirement, as the end of a sentence that begins with the agent's name; null if
+ * all are met.
+ */
 export function firstUnmetRequirement(wanted: Requirements, offering: Offering): string | null {
 	const unknown = offering.capabilities.looking_for.find((one) => wanted[one] !== undefined);
 	return knownUnmetRequirement(wanted, offering) ?? (unknown === undefined ? null : `has not said yet ${LOOKED_FOR[unknown]}`);
@@ -130,7 +136,9 @@ export function knownUnmetRequirement(asked: Requirements, { labels, capabilitie
 	return null;
 }
 
-/** Of a version unlike 1.2.3 the first numbers count; one without numbers is in the range `*` only. */
+/**
+ * Of a version unlike 1.2.3 the first numbers count; one without numbers is in the range `*` only.
+ */
 function isInRange(version: string, wantedRange: string): boolean {
 	const known = coerce(version);
 	return known ? satisfies(known, wantedRange, { includePrerelease: true }) : validRange(wantedRange) === "*";

@@ -58,7 +58,10 @@ export function* allExpressions(pipeline: Pipeline): Generator<string> {
 	}
 }
 
-/** The expressions of a pipeline; and the evaluations, where those of a job count once for each matrix job. */
+/**
+ * The expressions of a pipeline; and the evaluations, where those of a job count once for each
+ * matrix job.
+ */
 export const MAX_EXPRESSIONS = 3_000;
 export const MAX_EVALUATIONS = 10_000;
 

@@ -4,19 +4,8 @@ import { isRef, REF_ERROR } from "../../wire/git.ts";
 import { DEFAULT_PULL_REQUEST_EVENTS, PULL_REQUEST_EVENTS, type Trigger } from "../../wire/triggers.ts";
 import { anyPathMatches, nameMatcher, patternError } from "../syntax/patterns.ts";
 import type { SlicedWork } from "../syntax/sliced_work.ts";
-import {
-	flag,
-	globs,
-	isScalar,
-	nonEmpty,
-	oneOrMore,
-	rejecting,
-	rejectingPattern,
-	shortText,
-	strict,
-	text,
-	withShorthand,
-} from "./values.ts";
+import { globs, rejectingPattern } from "./pattern_values.ts";
+import { flag, isScalar, nonEmpty, oneOrMore, rejecting, shortText, strict, text, withShorthand } from "./values.ts";
 
 /** `on`: the events that run a pipeline of a repository. */
 
@@ -98,8 +87,9 @@ function orEmpty<Value>(schema: z.ZodType<Value>): z.ZodType<Value> {
 /**
  * Why a pipeline with this `on` does not run; null if it runs.
  *
- * Without `on` every push runs it, and every pull request of a fork, whose push sends no delivery. A request or a schedule runs the file
- * that it names, whatever its `on` says; without a name it runs the files that a push of the branch or tag would run.
+ * Without `on` every push runs it, and every pull request of a fork, whose push sends no delivery.
+ * A request or a schedule runs the file that it names, whatever its `on` says; without a name it
+ * runs the files that a push of the branch or tag would run.
  * @param changed the paths that have changed; null where they are not known
  * @param isNamed whether the trigger names this file
  */
@@ -157,8 +147,9 @@ function* whyNotPulled(
 }
 
 /**
- * GitHub's merge queue waits for the checks that a pull request needs. So a pipeline for pull requests into a branch, or for pushes of the
- * branches that GitHub makes for merge groups, runs for its merge groups, unless it has `merge_group` itself.
+ * GitHub's merge queue waits for the checks that a pull request needs. So a pipeline for pull
+ * requests into a branch, or for pushes of the branches that GitHub makes for merge groups, runs
+ * for its merge groups, unless it has `merge_group` itself.
  */
 function* whyNotGrouped(on: TriggersText, trigger: Trigger, changed: readonly string[] | null): SlicedWork<string | null> {
 	const { merge_group: asked, pull_request: pulled } = on;

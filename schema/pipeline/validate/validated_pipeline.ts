@@ -35,7 +35,10 @@ export function* validatePipeline(document: SourceDocument, value: unknown, at: 
 	return read.pipeline;
 }
 
-/** The errors of a map without jobs and steps: its unknown keys show what its author took for a pipeline. */
+/**
+ * The errors of a map without jobs and steps: its unknown keys show what its author took for a
+ * pipeline.
+ */
 function* errorsWithoutJobs(document: SourceDocument, value: Record<string, unknown>, at: string[]): SlicedWork<FieldError[]> {
 	const errors: FieldError[] = [];
 	for (const key of Object.keys(value).slice(0, MAX_FOUND_ERRORS)) {
@@ -47,8 +50,8 @@ function* errorsWithoutJobs(document: SourceDocument, value: Record<string, unkn
 }
 
 /**
- * A pipeline without the jobs that have errors, and without the jobs that refer to them: the rest can be checked as a whole.
- * Null if the errors are not in the jobs.
+ * A pipeline without the jobs that have errors, and without the jobs that refer to them: the rest
+ * can be checked as a whole. Null if the errors are not in the jobs.
  */
 function validPart(
 	pipeline: Record<string, unknown>,

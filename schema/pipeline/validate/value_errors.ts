@@ -7,7 +7,10 @@ import { foreignForm, foreignKey } from "./foreign_suggestions.ts";
 import type { ValueIssue } from "./read_values.ts";
 import { KNOWN_KEYS, kindOf } from "./values.ts";
 
-/** From the issues that a schema finds in the values of a text to errors with a place and a suggestion. */
+/**
+ * From the issues that a schema finds in the values of a text to errors with a place and a
+ * suggestion.
+ */
 
 /**
  * The errors of these issues.
@@ -76,7 +79,10 @@ function sizeError(issue: ValueIssue): string | null {
 	}
 }
 
-/** Scalars in the place of a map. A schema takes them for a map and reports its parts, which would mislead. */
+/**
+ * Scalars in the place of a map. A schema takes them for a map and reports its parts, which would
+ * mislead.
+ */
 function scalarsForMaps(document: SourceDocument, issues: readonly ValueIssue[], at: string[]): Map<string, PropertyKey[]> {
 	const paths = issues.filter(({ code }) => code === "unrecognized_keys").map(({ path }) => [...at, ...path]);
 	const scalars = paths.filter((path) => valueAt(document.value, path) instanceof AmbiguousScalar);

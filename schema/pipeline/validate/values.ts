@@ -5,8 +5,7 @@ import { MAX_JOB_TIMEOUT_MS } from "../../wire/limits.ts";
 import { variableSizeError } from "../../wire/variable_size.ts";
 import { AmbiguousScalar } from "../syntax/document.ts";
 import { hasExpression, unescaped } from "../syntax/escapes.ts";
-import type { PatternError } from "../syntax/pattern_syntax.ts";
-import { isInside, onlyExcludes, pathPatternError } from "../syntax/patterns.ts";
+import { isInside } from "../syntax/patterns.ts";
 
 /** The kinds of value that the pipeline language is made of. */
 
@@ -20,13 +19,19 @@ export function strict<Shape extends z.ZodRawShape>(shape: Shape) {
 	});
 }
 
-/** The shorthands that a schema converts before it checks, for the JSON Schema of editors (json_schema.ts). */
+/**
+ * The shorthands that a schema converts before it checks, for the JSON Schema of editors
+ * (json_schema.ts).
+ */
 export const shorthands = new WeakMap<object, { inner?: z.ZodType; also?: Shorthand[] }>();
 
 /** A shorthand: its schema, or its JSON Schema. */
 type Shorthand = z.ZodType | Record<string, unknown>;
 
-/** A schema with a shorthand: `convert` turns the shorthand into the long form. `also` describes the shorthand. */
+/**
+ * A schema with a shorthand: `convert` turns the shorthand into the long form. `also` describes the
+ * shorthand.
+ */
 export function withShorthand<Value>(schema: z.ZodType<Value>, also: Shorthand[], convert: (value: unknown) => unknown): z.ZodType<Value> {
 	const whole = z.preprocess(convert, schema);
 	shorthands.set(whole, { inner: schema, also });
@@ -53,13 +58,19 @@ function textSchema(checkExpressions: (text: string) => string | null, meaning: 
 	return schema;
 }
 
-/** Text. Numbers and truth values are taken as written; a scalar that would change when printed is rejected. */
+/**
+ * Text. Numbers and truth values are taken as written; a scalar that would change when printed is
+ * rejected.
+ */
 export const text = textSchema(
 	(value) => (hasExpression(value) ? "Expressions in ${{ }} are not possible here. Write $${{ for a literal ${{." : null),
 	unescaped,
 );
 
-/** Text that may contain `${{ }}`; the expressions are checked with the whole pipeline (whole_pipeline.ts). */
+/**
+ * Text that may contain `${{ }}`; the expressions are checked with the whole pipeline
+ * (whole_pipeline.ts).
+ */
 export const template = textSchema(() => null);
 
 /** A condition. It is an expression as a whole. */
@@ -68,8 +79,8 @@ const conditionText = textSchema((value) =>
 );
 
 /**
- * A script. Expressions in it could inject commands. Line ends of Windows are converted: to a shell a carriage return is part of the
- * word before it.
+ * A script. Expressions in it could inject commands. Line ends of Windows are converted: to a shell
+ * a carriage return is part of the word before it.
  */
 const script = textSchema(
 	(value) =>
@@ -272,30 +283,3 @@ export function isDockerSetting(name: string): boolean {
 
 /** A folder inside the workspace. */
 export const workingDirectory = nonEmpty.refine(isInside, "The folder must be inside the workspace: write a relative path without `..`.");
-
-/** The check of a pattern by a function that returns an error, or null. */
-export function rejectingPattern(describeError: (pattern: string) => PatternError | null) {
-	return (pattern: string, context: z.RefinementCtx): void => {
-		const error = describeError(pattern);
-		if (error) context.addIssue({ code: "custom", message: error.message, params: { suggestion: error.suggestion } });
-	};
-}
-
-/** A pattern of files inside the workspace; `!` excludes. */
-export const glob = nonEmpty.superRefine(rejectingPattern(pathPatternError));
-
-/** One or more of them. */
-export function globs(most: number): z.ZodType<string[]> {
-	const list = z
-		.array(glob)
-		.min(1, "The list must have at least one entry.")
-		.max(most, `The list has at most ${most} entries.`)
-		.superRefine(rejectingExclusions);
-	return withShorthand(list, [glob], (value) => (isScalar(value) ? [value] : value));
-}
-
-/** The check of a list of patterns: exclusions alone match nothing. Entries of other kinds are skipped. */
-export function rejectingExclusions(patterns: readonly unknown[], context: z.RefinementCtx): void {
-	const error = onlyExcludes(patterns.filter((pattern) => typeof pattern === "string"));
-	if (error) context.addIssue({ code: "custom", message: error.message, params: { suggestion: error.suggestion } });
-}

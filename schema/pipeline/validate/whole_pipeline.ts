@@ -24,7 +24,10 @@ import {
 /** Checking an expression takes about this long. */
 const UNITS_OF_EXPRESSION = 150;
 
-/** The rules for a pipeline whose values are valid one by one: its expressions, and the references between jobs. */
+/**
+ * The rules for a pipeline whose values are valid one by one: its expressions, and the references
+ * between jobs.
+ */
 
 export interface WholeError extends ValidationError {
 	/** The character of the value; null: its beginning. */
