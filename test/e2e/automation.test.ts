@@ -171,7 +171,7 @@ describe("pipelines that are kept here", () => {
 		// What was uploaded is there for a day only; when it is triggered, it must be there.
 		const uploaded = "steps: [true]\nsource: { upload: src_01J00000000000000000000000 }";
 		expect(await refused("POST", "/pipelines", { name: "uploaded", yaml: uploaded })).toMatch(
-			/^422 line 2, column 11: source\.upload: is kept for a day only/,
+			/^422 Line 2, column 11: source\.upload: An upload is deleted after a day/,
 		);
 		const missing = { params: { who: "x" }, source: { upload: "src_01J00000000000000000000000" } };
 		expect(await refused("POST", `/pipelines/${made.id}/trigger`, missing)).toMatch(/^422 source: there is no uploaded source/);

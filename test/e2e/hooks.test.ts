@@ -457,7 +457,7 @@ describe("pull requests", () => {
 			return (await planned(body.run_id)).plan.jobs[0]?.outputs;
 		};
 		expect(await delivered("opened")).toEqual({
-			".windlass/closed.yml": "not run: its `on` has no `pull_request` that are opened",
+			".windlass/closed.yml": "not run: its `on.pull_request.events` does not have opened",
 			".windlass/main.yml": "not run: none of its paths has changed",
 			".windlass/other.yml": "not run: none of its branches matches main",
 			".windlass/silent.yml": "not run: the push of its branch runs it",

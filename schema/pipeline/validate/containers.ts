@@ -90,11 +90,11 @@ function canBeWorkdir(value: string): boolean {
 const WORKSPACE = "/workspace";
 const OWN_FILES = "/windlass";
 
-/** Why a volume cannot be mounted at its path; null if it hides nothing of the agent. */
+/** Why a volume cannot be mounted at its path, as the end of a sentence; null if it hides nothing. */
 export function volumeError(volume: string, workdir: string | null): string | null {
 	const place = normalized(volume.split(":")[1] ?? "/");
 	const hidden = [WORKSPACE, OWN_FILES, normalized(workdir ?? WORKSPACE)].find((given) => isWithin(place, given) || isWithin(given, place));
-	return hidden === undefined ? null : `The volume would be mounted over ${hidden} of the agent. Write a path outside of it.`;
+	return hidden === undefined ? null : `would be mounted over ${hidden}, which the agent gives to the job; use a path outside of it`;
 }
 
 /** An absolute path without `.` and `..`. */
@@ -133,7 +133,7 @@ const containerShape = strict({
 }).superRefine(({ volumes, workdir }, context) => {
 	for (const [index, one] of (volumes ?? []).entries()) {
 		const message = VOLUME.test(one) ? volumeError(one, workdir ?? null) : null;
-		if (message !== null) context.addIssue({ code: "custom", path: ["volumes", index], message });
+		if (message !== null) context.addIssue({ code: "custom", path: ["volumes", index], message: `The volume ${message}.` });
 	}
 });
 export const container = withShorthand(containerShape, [{ type: "string" }], (value) => (isScalar(value) ? { image: value } : value));
