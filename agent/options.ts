@@ -3,7 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import { parse } from "yaml";
 import * as z from "zod";
-import { nearest } from "../schema/pipeline/validate/suggest.ts";
+import { nearest } from "../schema/text/nearest_word.ts";
 import { formatBytes, parseBytes } from "../schema/wire/bytes.ts";
 import { parseDuration } from "../schema/wire/duration.ts";
 import { label } from "../schema/wire/labels.ts";

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { chmod, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { volumeError } from "../../schema/pipeline/validate/containers.ts";
-import { isHeededByDocker } from "../../schema/pipeline/validate/values.ts";
+import { isDockerSetting } from "../../schema/pipeline/validate/values.ts";
 import { formatDuration } from "../../schema/wire/duration.ts";
 import type { Assignment } from "../../schema/wire/protocol.ts";
 import type { LogSpool } from "../log/log_spool.ts";
@@ -189,7 +189,7 @@ export class ContainerExecutor implements StepExecutor {
 
 	async #startService(service: Service): Promise<void> {
 		// By way of docker's environment: on the command line everybody on the machine could read it.
-		const hidden = Object.fromEntries(Object.entries(service.env).filter(([name]) => !isHeededByDocker(name)));
+		const hidden = Object.fromEntries(Object.entries(service.env).filter(([name]) => !isDockerSetting(name)));
 		const env = Object.entries(service.env).flatMap(([name, value]) => ["--env", name in hidden ? name : `${name}=${value}`]);
 		const where = ["--name", this.#serviceName(service), "--network", this.#name, "--network-alias", service.name];
 		const args = ["run", "--detach", ...this.#labels(), ...this.#limits(), ...where, ...env, service.image, ...(service.command ?? [])];

@@ -1,4 +1,4 @@
-import { folderMatcher, literalBase, pathMatcher } from "../../schema/pipeline/validate/patterns.ts";
+import { folderMatcher, literalBase, pathMatcher } from "../../schema/pipeline/syntax/patterns.ts";
 import { shownPath } from "../../schema/wire/paths.ts";
 import { ConfinedFileError, type ConfinedFolder, type EntryKind, isGone } from "./confined_files.ts";
 import { type WalkedEntry, walkFolder } from "./walk_folder.ts";

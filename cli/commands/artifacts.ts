@@ -4,7 +4,7 @@ import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { Command } from "commander";
 import { hashing } from "../../agent/results/hashing.ts";
-import { onlyExcludes, pathMatcher, patternError } from "../../schema/pipeline/validate/patterns.ts";
+import { onlyExcludes, pathMatcher, patternError } from "../../schema/pipeline/syntax/patterns.ts";
 import { formatBytes } from "../../schema/wire/bytes.ts";
 import { innerPathError, isInnerPath, shownPath } from "../../schema/wire/paths.ts";
 import type { Artifact, Page, Run } from "../../schema/wire/resources.ts";
@@ -90,10 +90,10 @@ function noArtifact(patterns: readonly string[], name: string | undefined, isExp
 function matcherOf(patterns: readonly string[]): (path: string) => boolean {
 	for (const pattern of patterns) {
 		const error = patternError(pattern);
-		if (error) throw new UsageError(`${error.message}. ${error.suggestion}`);
+		if (error) throw new UsageError(`${error.message} ${error.suggestion}`);
 	}
 	const excluding = onlyExcludes(patterns);
-	if (excluding) throw new UsageError(`${excluding.message}. ${excluding.suggestion}`);
+	if (excluding) throw new UsageError(`${excluding.message} ${excluding.suggestion}`);
 	return patterns.length === 0 ? () => true : pathMatcher(patterns);
 }
 

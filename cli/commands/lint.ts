@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { lintPipeline } from "../../schema/pipeline/validate/lint.ts";
+import { lintPipeline } from "../../schema/pipeline/parse/lint.ts";
 import type { PipelineCheck } from "../../schema/wire/resources.ts";
 import { EXIT } from "../exit_codes.ts";
 import { pipelineFiles, readPipeline } from "../pipeline_file.ts";

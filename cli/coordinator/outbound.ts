@@ -1,7 +1,7 @@
 import { lookup as resolve } from "node:dns/promises";
 import { BlockList, isIP, isIPv6 } from "node:net";
 import { Agent, request } from "undici";
-import { nearest } from "../../schema/pipeline/validate/suggest.ts";
+import { nearest } from "../../schema/text/nearest_word.ts";
 import { NOT_ASKED } from "../../schema/wire/outbound.ts";
 import { UsageError } from "../usage_error.ts";
 import { isNetwork, listed, NAMED_NETWORKS } from "./networks.ts";

@@ -1,4 +1,4 @@
-import { jobsMeant } from "../../schema/pipeline/resolve/resolve.ts";
+import { jobsMeant } from "../../schema/pipeline/resolve/references.ts";
 import type { ResolvedJob, ResolvedPipeline } from "../../schema/pipeline/resolve/resolved.ts";
 import { asksForStatus, countsAsFailure, type DownloadableJob } from "../../schema/pipeline/runtime/decide.ts";
 import type { SettledJob } from "../../schema/pipeline/runtime/settle.ts";

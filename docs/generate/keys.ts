@@ -34,7 +34,10 @@ export function keySections(): string {
 	return [...sections.values()].map((section) => sectionText(section, sections)).join("\n\n");
 }
 
-/** Finds whatever has keys of its own, from the outside inwards. What is the same in two places is one section. */
+/**
+ * Finds all maps with keys of their own, from the outside inwards. Equal maps in two places are one
+ * section.
+ */
 function collect(node: Node, place: string, sections: Map<string, Section>): void {
 	for (const keys of mapsIn(node)) {
 		if (!keys.properties) {
@@ -59,7 +62,7 @@ function mapsIn({ anyOf, items, ...node }: Node): Node[] {
 	return node.type === "object" ? [node] : [];
 }
 
-/** A key whose name is the pipeline's own. */
+/** A key whose name the author chooses. */
 function nameless(place: string): string {
 	return `${place}.<${(place.split(".").at(-1) ?? "").replace(/s$/, "")}>`;
 }
@@ -103,7 +106,7 @@ function most({ maxItems }: Node): string {
 	return maxItems === undefined ? "" : ` (at most ${maxItems})`;
 }
 
-/** What a value can be, in words. */
+/** The kinds of a value, in words. */
 function kindOf(node: Node, sections: Map<string, Section>): string {
 	if (node.anyOf) return eitherOf(node.anyOf, sections);
 	if (node.const !== undefined) return `\`${node.const}\``;

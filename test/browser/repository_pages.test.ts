@@ -48,10 +48,10 @@ test("a push starts a discovery job, whose page shows its runs, the files that d
 	const { run_id: plan } = await deliver(githubDelivery("push", githubPush({ after }), SECRET));
 	await page.goto(`${coordinator.url}/runs/${plan}`);
 	await shown(() => page.locator("#run > table").first().locator("tbody tr").count()).toBe(2);
-	expect(await page.getByText("not run: it does not ask for pushes").count()).toBe(1);
+	expect(await page.getByText("not run: its `on` has no `push`").count()).toBe(1);
 	await page.getByRole("link", { name: /^broken/ }).click();
 	await shown(() => page.locator(".reason").first().textContent()).toMatch(
-		/^\.windlass\/broken\.yml: \d faults\n.*\nline 3, column 8: jobs\.a\.stepz: unknown key/,
+		/^\.windlass\/broken\.yml: \d faults\n.*\nline 3, column 8: jobs\.a\.stepz: Unknown key/,
 	);
 	await page.getByRole("link", { name: "its discovery run" }).click();
 	await page.getByRole("link", { name: /^ci/ }).click();

@@ -461,14 +461,14 @@ describe("submission", () => {
 		["{", "application/json", 400, "malformed", /line 1, column 2/],
 		["steps: [a", "application/yaml", 400, "malformed", /Line 1, column 10/],
 		["", "application/yaml", 400, "malformed", /empty/],
-		['{"run": "x", "paralel": 2}', "application/json", 422, "validation_failed", /unknown key "paralel"/],
+		['{"run": "x", "paralel": 2}', "application/json", 422, "validation_failed", /Unknown key `paralel` in the submission/],
 		["jobs:\n  a:\n    stepz: [x]\n", "text/yaml", 422, "validation_failed", /stepz/],
 		[
 			'{"pipeline": {"steps": ["a"], "cache": "node"}}',
 			"application/json",
 			422,
 			"validation_failed",
-			/"cache" is not supported by this version/,
+			/Unknown key `cache` in the pipeline/,
 		],
 	])("%j is refused with its place", async (body, type, status, error, message) => {
 		const response = await coordinator.request("/api/v1/runs", { method: "POST", body, headers: { "Content-Type": type } });
@@ -489,8 +489,8 @@ describe("submission", () => {
 		).toEqual([
 			[4, 14, null],
 			[6, 5, null],
-			[6, 13, 'did you mean "build"?'],
-			[7, 5, 'did you mean "steps"?'],
+			[6, 13, "Did you mean `build`?"],
+			[7, 5, "Did you mean `steps`?"],
 		]);
 	});
 

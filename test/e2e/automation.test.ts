@@ -148,7 +148,7 @@ describe("asking for a project to be run", () => {
 		expect(await logOf(await ask({}))).toContain("manual main");
 		expect(await logOf(await ask({ tag: "v1", file: ".windlass.yml" }))).toContain("manual v1");
 		const { id } = await answer<Run>("POST", "/projects/asked/trigger", { tag: "v1" });
-		expect((await wait(id)).jobs[0]?.outputs).toEqual({ ".windlass.yml": "not run: it asks for branches only" });
+		expect((await wait(id)).jobs[0]?.outputs).toEqual({ ".windlass.yml": "not run: its `on.push` has branches only" });
 		expect(await ask({ file: ".windlass/nope.yml" })).toMatchObject({
 			pipeline: "nope",
 			state: "errored",
@@ -171,11 +171,11 @@ describe("pipelines that are kept here", () => {
 		// What was uploaded is there for a day only; when it is triggered, it must be there.
 		const uploaded = "steps: [true]\nsource: { upload: src_01J00000000000000000000000 }";
 		expect(await refused("POST", "/pipelines", { name: "uploaded", yaml: uploaded })).toMatch(
-			/^422 line 2, column 11: source\.upload: is kept for a day only/,
+			/^422 Line 2, column 11: source\.upload: An upload is deleted after a day/,
 		);
 		const missing = { params: { who: "x" }, source: { upload: "src_01J00000000000000000000000" } };
 		expect(await refused("POST", `/pipelines/${made.id}/trigger`, missing)).toMatch(/^422 source: there is no uploaded source/);
-		expect(await refused("POST", "/pipelines", { name: "broken", yaml: "stepz: 3" })).toMatch(/^422 line 1, column 1: stepz: unknown key/);
+		expect(await refused("POST", "/pipelines", { name: "broken", yaml: "stepz: 3" })).toMatch(/^422 Line 1, column 1: stepz: Unknown key/);
 		const changed = yaml.replace("hello", "goodbye");
 		const put = (version: number, text: string) => request("PUT", `/pipelines/${made.id}`, { yaml: text, version });
 		expect((await put(1, changed)).status).toBe(200);
@@ -203,7 +203,7 @@ describe("pipelines that are kept here", () => {
 		const run = await wait((await answer<Run>("POST", `/pipelines/${made.id}/trigger`, { params: { who: "Ada" } })).id);
 		expect([run.state, run.pipeline, run.file, run.project]).toEqual(["succeeded", "kept", "versions@4", "adhoc"]);
 		expect(await logOf(run)).toContain("\nhello Ada\n");
-		expect(await refused("POST", `/pipelines/${made.id}/trigger`, {})).toMatch(/^422 .*params\.who: is required/);
+		expect(await refused("POST", `/pipelines/${made.id}/trigger`, {})).toMatch(/^422 .*params\.who: Required parameter `who` is missing/);
 		expect(await refused("POST", `/pipelines/${made.id}/trigger`, { project: "x" })).toMatch(/^422 project: is what/);
 		expect(await refused("GET", `/pipelines/${made.id}/versions/9`)).toMatch(/^404 The pipeline versions has no version 9/);
 		expect((await request("DELETE", `/pipelines/${made.id}`)).status).toBe(204);

@@ -116,11 +116,11 @@ describe("the history of a checkout", () => {
 	});
 
 	test.each([
-		[{ depth: 0 }, "source.depth: is a number of commits from 1"],
+		[{ depth: 0 }, "source.depth: The depth must be a number of commits from 1"],
 		[{ depth: "all" }, "or full"],
 		[{ submodules: "yes" }, "one of: none, true, recursive"],
 		[{ upload: "src_01ARZ3NDEKTSV4RRFFQ69G5FAV", depth: 2 }, "not both"],
-		[{ depth: 2 }, "source: says how much of a repository is checked out, and no repository is named"],
+		[{ depth: 2 }, "source: `source` says how much of a repository is checked out, and names no repository"],
 	])("cannot be %j", async (source, message) => {
 		const response = await coordinator.request("/api/v1/runs", {
 			method: "POST",

@@ -66,7 +66,7 @@ describe("windlass lint", () => {
 		expect([told.code, told.out]).toEqual([
 			1,
 			expect.stringContaining(
-				'.windlass.yml:4:5: error: jobs.a.stepz: unknown key "stepz"\n  4 |     stepz: [x]\n    |     ^\n  hint: did you mean "steps"?',
+				".windlass.yml:4:5: error: jobs.a.stepz: Unknown key `stepz` in job `a`.\n  4 |     stepz: [x]\n    |     ^\n  hint: Did you mean `steps`?",
 			),
 		]);
 		const json = await windlass(["lint", "-o", "json", "-"], { input: "steps: [a" });
@@ -74,7 +74,7 @@ describe("windlass lint", () => {
 		for (const output of ["text", "json"]) {
 			const missing = await windlass(["lint", "-o", output, "nosuch.yml", ".windlass.yml"], { cwd });
 			expect([missing.code, missing.err]).toEqual([2, expect.stringMatching(/^windlass: nosuch\.yml is not readable/)]);
-			if (output === "text") expect(missing.out).toContain('unknown key "stepz"');
+			if (output === "text") expect(missing.out).toContain("Unknown key `stepz`");
 			else expect(JSON.parse(missing.out)).toMatchObject([{ errors: [{ line: null }] }, { errors: [{ line: 4 }] }]);
 		}
 	});
@@ -330,7 +330,7 @@ jobs:
 			err: expect.stringContaining('--param: "p" is not of'),
 		});
 		const unknown = await windlass(["exec", "-p", "q=x"], { cwd, env });
-		expect([unknown.code, unknown.err]).toEqual([2, expect.stringContaining("error: -p q: is not a parameter of this pipeline")]);
+		expect([unknown.code, unknown.err]).toEqual([2, expect.stringContaining("error: -p q: Unknown parameter `q`.")]);
 	});
 
 	test("takes secrets from a file, and hides them; what is not there is said", async () => {
@@ -434,7 +434,10 @@ describe("the example pipelines, run", () => {
 		expect([local.code, local.out]).toEqual([0, expect.stringContaining("» skipped api")]);
 	});
 	test("release", async () => {
-		expect(await run("release", null)).toMatchObject({ code: 2, err: expect.stringContaining("error: -p version: is required") });
+		expect(await run("release", null)).toMatchObject({
+			code: 2,
+			err: expect.stringContaining("error: -p version: Required parameter `version` is missing."),
+		});
 		expect((await run("release", null, ["-p", "version=1.2.3"])).code).toBe(0);
 	});
 	test("nightly: what may fail is a warning", async () => {

@@ -127,7 +127,7 @@ describe("from a push to a green tick", () => {
 			".windlass/ci.yml": expect.stringMatching(/^run_/),
 			".windlass/docs.yml": "not run: none of its paths has changed",
 			".windlass/failing.yml": expect.stringMatching(/^run_/),
-			".windlass/release.yml": "not run: it asks for tags only",
+			".windlass/release.yml": "not run: its `on.push` has tags only",
 		});
 		expect(runs.ci).toMatchObject({
 			state: "succeeded",
@@ -142,7 +142,7 @@ describe("from a push to a green tick", () => {
 		expect(log).toContain("\nhello again\n");
 		expect(runs.broken).toMatchObject({ state: "errored", jobs: [], reason: { code: "config_invalid" } });
 		expect(runs.broken?.reason?.text).toMatch(
-			/^\.windlass\/broken\.yml: .*\n.*line 2, column 8: jobs\.a\.stepz: unknown key "stepz".*did you mean "steps"/s,
+			/^\.windlass\/broken\.yml: .*\n.*line 2, column 8: jobs\.a\.stepz: Unknown key `stepz`.*Did you mean `steps`/s,
 		);
 		await forge.until(
 			() => ["success", "failure", "error"].every((end) => Object.values(forge.statuses(after)).flat().includes(end)),
@@ -430,7 +430,7 @@ describe("pull requests", () => {
 		const waits = await made(opened.body.run_id);
 		const later = await deliver(unasked, githubDelivery("pull_request", of(ready), HOOK_SECRET));
 		expect((await planned(later.body.run_id)).plan.jobs[0]?.outputs).toEqual({
-			".windlass.yml": "not run: it does not ask for pull requests that are ready_for_review",
+			".windlass.yml": "not run: its `on.pull_request.events` does not have ready_for_review",
 		});
 		expect((await coordinator.get<Run>(`/api/v1/runs/${waits}`)).state).toBe("waiting");
 		await coordinator.post(`/api/v1/runs/${id}/decline`, { comment: "not today" });
@@ -458,10 +458,10 @@ describe("pull requests", () => {
 			return (await planned(body.run_id)).plan.jobs[0]?.outputs;
 		};
 		expect(await delivered("opened")).toEqual({
-			".windlass/closed.yml": "not run: it does not ask for pull requests that are opened",
+			".windlass/closed.yml": "not run: its `on.pull_request.events` does not have opened",
 			".windlass/main.yml": "not run: none of its paths has changed",
-			".windlass/other.yml": "not run: no pattern of its branches matches main",
-			".windlass/silent.yml": "not run: the push of its branch has made a run already",
+			".windlass/other.yml": "not run: none of its branches matches main",
+			".windlass/silent.yml": "not run: the push of its branch runs it",
 		});
 		expect((await delivered("closed"))?.[".windlass/closed.yml"]).toMatch(/^run_/);
 		// It goes into another branch now: what asks for that branch runs.

@@ -1,4 +1,4 @@
-import { parseSubmission } from "../../schema/pipeline/validate/parse.ts";
+import { parseSubmission } from "../../schema/pipeline/parse/submission.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import type { FinishBody } from "../../schema/wire/protocol.ts";
 import { type Capabilities, NO_CAPABILITIES } from "../../schema/wire/requirements.ts";

@@ -4,8 +4,8 @@ import type { Command } from "commander";
 import { describe, expect, test } from "vitest";
 import { program } from "../../docs/generate/commands.ts";
 import { anchorOf } from "../../docs/generate/markdown.ts";
+import { lintPipeline } from "../../schema/pipeline/parse/lint.ts";
 import { pipelineJsonSchema } from "../../schema/pipeline/validate/json_schema.ts";
-import { lintPipeline } from "../../schema/pipeline/validate/lint.ts";
 
 /** What the documentation names is there: pages, headings, commands and options. Its pipelines are valid. */
 

@@ -2,12 +2,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, test } from "vitest";
 import { parse as parseYaml } from "yaml";
-import { evaluate } from "../../schema/pipeline/expressions/expression.ts";
+import { evaluate } from "../../schema/pipeline/expressions/evaluate.ts";
+import { lintPipeline } from "../../schema/pipeline/parse/lint.ts";
+import { parseSubmission } from "../../schema/pipeline/parse/submission.ts";
 import { readDefinition } from "../../schema/pipeline/resolve/resolved.ts";
+import { pathMatcher } from "../../schema/pipeline/syntax/patterns.ts";
 import { pipelineJsonSchema } from "../../schema/pipeline/validate/json_schema.ts";
-import { lintPipeline } from "../../schema/pipeline/validate/lint.ts";
-import { parseSubmission } from "../../schema/pipeline/validate/parse.ts";
-import { pathMatcher } from "../../schema/pipeline/validate/patterns.ts";
 import { describeRequirements, firstUnmetRequirement } from "../../schema/pipeline/validate/requirements.ts";
 import type { ApiError, FieldError } from "../../schema/wire/errors.ts";
 import { NO_CAPABILITIES } from "../../schema/wire/requirements.ts";
@@ -83,22 +83,24 @@ describe("matrix", () => {
 		const many = Array.from({ length: 300 }, (_, index) => `v${index}`);
 		expect(faults(`matrix: { a: [${many}] }\nsteps: [a]`)[0]).toMatch(/at most 256/);
 		const twenty = Array.from({ length: 20 }, (_, index) => `v${index}`);
-		expect(faults(`matrix: { a: [${twenty}], b: [${twenty}] }\nsteps: [a]`)[0]).toContain("makes 400 variants; at most 256");
-		expect(faults("matrix: { a: [x], exclude: [{ a: x }] }\nsteps: [a]")[0]).toContain("leaves no variant");
+		expect(faults(`matrix: { a: [${twenty}], b: [${twenty}] }\nsteps: [a]`)[0]).toContain("The matrix makes 400 jobs; 256 are allowed.");
+		expect(faults("matrix: { a: [x], exclude: [{ a: x }] }\nsteps: [a]")[0]).toContain("The matrix makes no job.");
 		expect(faults("matrix: { a: [x], exclude: [{ a: z }] }\nsteps: [a]")[0]).toContain("excludes nothing");
-		expect(faults("matrix: { fail_fast: true }\nsteps: [a]")[0]).toContain("needs an axis");
-		expect(faults("matrix: { a: [1.10] }\nsteps: [a]")[0]).toContain("quote it");
-		expect(faults('matrix: { "a b": [x] }\nsteps: [a]')[0]).toContain("the name of an axis");
+		expect(faults("matrix: { fail_fast: true }\nsteps: [a]")[0]).toContain("A matrix needs an axis");
+		expect(faults("matrix: { a: [1.10] }\nsteps: [a]")[0]).toContain("Quote it");
+		expect(faults('matrix: { "a b": [x] }\nsteps: [a]')[0]).toContain("The name of an axis");
 	});
 
 	test("a need selects one matrix job; an unknown one is rejected with the list of those that exist", () => {
 		const text = (node: string) =>
 			`jobs:\n  t: { matrix: { node: [22, 24] }, steps: [a] }\n  d: { needs: [{ job: t, matrix: { node: ${node} } }], steps: [b] }`;
 		expect(pipelineOf(text("24")).jobs[2]?.needs).toEqual([{ key: "t", matrix: { node: "24" } }]);
-		expect(faults(text("23"))[0]).toBe("3:34 jobs.d.needs.0.matrix: no variant of t has node=23 (its variants: node=22; node=24)");
+		expect(faults(text("23"))[0]).toBe(
+			"3:34 jobs.d.needs.0.matrix: No matrix job of `t` has node=23. (Its matrix jobs have node=22; node=24.)",
+		);
 		expect(
 			faults("jobs:\n  t: { matrix: { node: [1] }, steps: [a] }\n  d: { needs: [{ job: t, matrix: { os: x } }], steps: [b] }")[0],
-		).toContain("t has no axis os (its axes: node)");
+		).toContain("Job `t` has no axis `os`. (Its axes are node.)");
 	});
 });
 
@@ -116,62 +118,62 @@ describe("conditions", () => {
 	])("%s", (condition) => expect(fault(JSON.stringify(condition))).toEqual([]));
 
 	test.each([
-		['run.brnch == "x"', "5:13 jobs.j.if: nothing is known of a run as brnch (did you mean branch?)"],
-		["success", "5:9 jobs.j.if: success is a function (write success())"],
-		["sucess()", "5:9 jobs.j.if: unknown function sucess() (did you mean success?)"],
-		["params.x", "5:16 jobs.j.if: there is no parameter x (there is none here)"],
-		["needs.c.result", "5:15 jobs.j.if: this job does not need c (did you mean b?)"],
-		["needs.b.outputs.w", "5:25 jobs.j.if: b does not declare the output w (did you mean v?)"],
-		["needs.b.state", "5:17 jobs.j.if: a needed job has result and outputs, no state (known: result, outputs)"],
-		["matrix.os == 'a'", "5:16 jobs.j.if: the matrix has no axis os (there is none here)"],
-		["1 + 1", "5:9 jobs.j.if: a condition is true or false; this is a number"],
-		["run.branch > 3", "5:9 jobs.j.if: no such overload: string > int"],
-		["run.branch ==", "5:22 jobs.j.if: the expression ends too early"],
-		["[1].map(x, x) == [1]", "5:9 jobs.j.if: unknown function map()"],
-		['"a".matches("(a+)+$")', "5:9 jobs.j.if: unknown function matches()"],
+		['run.brnch == "x"', "5:13 jobs.j.if: A run has no value `brnch`. (Did you mean `branch`?)"],
+		["success", "5:9 jobs.j.if: `success` is a function. (Write success().)"],
+		["sucess()", "5:9 jobs.j.if: Unknown function `sucess()`. (Did you mean `success`?)"],
+		["params.x", "5:16 jobs.j.if: The pipeline has no parameter `x`. (There are no names here.)"],
+		["needs.c.result", "5:15 jobs.j.if: This job does not need `c`. (Did you mean `b`?)"],
+		["needs.b.outputs.w", "5:25 jobs.j.if: Job `b` does not declare the output `w`. (Did you mean `v`?)"],
+		["needs.b.state", "5:17 jobs.j.if: A needed job has no `state`. (Known names: result, outputs.)"],
+		["matrix.os == 'a'", "5:16 jobs.j.if: The matrix has no axis `os`. (There are no names here.)"],
+		["1 + 1", "5:9 jobs.j.if: A condition must give true or false; this expression gives a number."],
+		["run.branch > 3", "5:9 jobs.j.if: The types do not fit together: string > int"],
+		["run.branch ==", "5:22 jobs.j.if: The expression ends too early"],
+		["[1].map(x, x) == [1]", "5:9 jobs.j.if: Unknown function `map()`"],
+		['"a".matches("(a+)+$")', "5:9 jobs.j.if: Unknown function `matches()`"],
 		["{'a': 1}.a == 1", "jobs.j.if"],
 		["changed(['docs/**', '[z-a]/**'])", '5:29 jobs.j.if: "[z-a]/**" is not a pattern: a range such as [a-z] goes from the lower'],
-		["changed('../docs/**')", "must be a pattern inside the workspace"],
-		["changed(['docs/**', run.branch])", "5:29 jobs.j.if: changed() takes patterns as they are written"],
-		['needs.b.result == "failure"', '5:27 jobs.j.if: needs.b.result is never "failure" (did you mean failed?)'],
-		['needs.b["result"] in ["failed", "canceled"]', 'needs.b.result is never "canceled" (did you mean cancelled?)'],
-		['"psh" != run.event', '5:9 jobs.j.if: run.event is never "psh" (did you mean push?)'],
-		['run.event == "dawn"', "(known: api, push, tag, pull_request, merge_group, schedule, manual, exec)"],
-		['run.branch = "x"', "5:20 jobs.j.if: unexpected character: = (write == rather than =)"],
-		['run.branch == "x" and success()', "(write && rather than and)"],
-		["success() or failure()", "(write || rather than or)"],
-		["not success()", "(write ! rather than not)"],
-		["size(1, 2, 3, 4, 5) == 1", "a function takes at most 4 arguments"],
-		["${{ success() }}", "jobs.j.if: is an expression already: leave out ${{ and }}"],
-		["changed([])", "changed() takes at least one pattern"],
-		["changed(run.branch)", "changed() takes patterns as they are written"],
+		["changed('../docs/**')", "The pattern must be inside the workspace"],
+		["changed(['docs/**', run.branch])", "5:29 jobs.j.if: changed() takes patterns in quotes, no other values."],
+		['needs.b.result == "failure"', '5:27 jobs.j.if: `needs.b.result` is never "failure". (Did you mean `failed`?)'],
+		['needs.b["result"] in ["failed", "canceled"]', '`needs.b.result` is never "canceled". (Did you mean `cancelled`?)'],
+		['"psh" != run.event', '5:9 jobs.j.if: `run.event` is never "psh". (Did you mean `push`?)'],
+		['run.event == "dawn"', "(Known names: api, push, tag, pull_request, merge_group, schedule, manual, exec.)"],
+		['run.branch = "x"', "5:20 jobs.j.if: Unexpected character: =. (Write `==` instead of `=`.)"],
+		['run.branch == "x" and success()', "(Write `&&` instead of `and`.)"],
+		["success() or failure()", "(Write `||` instead of `or`.)"],
+		["not success()", "(Write `!` instead of `not`.)"],
+		["size(1, 2, 3, 4, 5) == 1", "A function takes at most 4 arguments"],
+		["${{ success() }}", "jobs.j.if: A condition is an expression without braces. Remove ${{ and }}."],
+		["changed([])", "changed() needs at least one pattern"],
+		["changed(run.branch)", "changed() takes patterns in quotes, no other values."],
 	])("%s is refused where it is wrong", (condition, message) =>
 		expect(fault(JSON.stringify(condition)).join("\n")).toContain(message.replace(/^5:(\d+)/, (_, column) => `5:${Number(column) + 1}`)),
 	);
 
 	test("an error within a block of text is reported at its own line", () => {
 		const text = (more: string) => `jobs:\n  j:\n    if: |\n${more}      run.branch == "x" &&\n        run.brnch == "y"\n    steps: [a]`;
-		expect(faults(text(""))).toEqual(["5:13 jobs.j.if: nothing is known of a run as brnch (did you mean branch?)"]);
+		expect(faults(text(""))).toEqual(["5:13 jobs.j.if: A run has no value `brnch`. (Did you mean `branch`?)"]);
 		expect(faults(text("\n"))[0]).toMatch(/^6:13 /);
-		expect(faults("env:\n  A: |\n    ${{ 1 }}\n    ${{ nope }}\nsteps: [a]")[0]).toMatch(/^4:9 env.A: unknown name nope/);
+		expect(faults("env:\n  A: |\n    ${{ 1 }}\n    ${{ nope }}\nsteps: [a]")[0]).toMatch(/^4:9 env.A: Unknown name `nope`/);
 	});
 
 	test("a YAML bomb is rejected at once", () => {
 		expect(fault(JSON.stringify(`${"(".repeat(400)}true${")".repeat(400)}`))[0]).toContain(
-			"an expression is nested at most 20 levels deep",
+			"An expression is nested at most 20 levels deep",
 		);
-		expect(fault(JSON.stringify(Array.from({ length: 120 }, () => "true").join("&&")))[0]).toContain("an expression has at most 200 parts");
+		expect(fault(JSON.stringify(Array.from({ length: 120 }, () => "true").join("&&")))[0]).toContain("An expression has at most 200 parts");
 		expect(fault(JSON.stringify(`"${"x".repeat(1100)}" == ""`))[0]).toContain("at most 1000 characters");
 	});
 
 	test("a submission's image is no place for expressions", () => {
-		expect(faults('{"run": "x", "container": "${{ ( }}"}')[0]).toContain("expressions in ${{ }} are not possible here");
+		expect(faults('{"run": "x", "container": "${{ ( }}"}')[0]).toContain("Expressions in ${{ }} are not possible here");
 	});
 
 	test("outputs of a job with several variants are nobody's", () => {
 		const text =
 			'jobs:\n  b: { matrix: { n: [1, 2] }, outputs: [v], steps: [a] }\n  j: { needs: b, if: needs.b.outputs.v == "1", steps: [a] }';
-		expect(faults(text)[0]).toContain("b has several variants: whose outputs?");
+		expect(faults(text)[0]).toContain("`b` has several matrix jobs");
 	});
 
 	test("what has changed is matched once, when it is submitted, and `!` excludes", () => {
@@ -188,9 +190,9 @@ describe("conditions", () => {
 		["{ os: mac }", "{ os: [linux, mac], include: [{ os: linux, extra: x }] }", []],
 		["{ os: linux, extra: x }", "{ os: [linux, mac], include: [{ os: linux, extra: x }] }", []],
 		["{ v: 1 }", "{ os: [linux, mac], v: [1, 2], exclude: [{ os: mac, v: 1 }] }", []],
-		["{ os: linux }", "{ os: [linux, mac], v: [1, 2] }", [expect.stringContaining("b has several variants")]],
+		["{ os: linux }", "{ os: [linux, mac], v: [1, 2] }", [expect.stringContaining("`b` has several matrix jobs")]],
 		["{ os: mac }", '{ os: [linux, "${{ run.branch }}"] }', []],
-		["{ v: 1 }", '{ os: [linux, "${{ run.branch }}"], v: [1, 2] }', [expect.stringContaining("b has several variants")]],
+		["{ v: 1 }", '{ os: [linux, "${{ run.branch }}"], v: [1, 2] }', [expect.stringContaining("`b` has several matrix jobs")]],
 	])("outputs of the only variant that %s selects of %s", (selected, matrix, expected) => {
 		const text = `jobs:\n  b: { matrix: ${matrix}, outputs: [v], steps: [a] }\n  j: { needs: { job: b, matrix: ${selected} }, if: needs.b.outputs.v == "1", steps: [a] }`;
 		expect(faults(JSON.stringify({ pipeline: text, branch: "mac" }))).toEqual(expected);
@@ -223,27 +225,27 @@ describe("expressions in texts", () => {
 	});
 
 	test.each([
-		["steps: ['echo ${{ params.x }}']", "1:9 steps.0.run: expressions in ${{ }} are not possible in a command"],
-		["timeout: ${{ 1 }}m\nsteps: [a]", "expressions in ${{ }} are not possible here"],
-		['env: { A: "${{ }}" }\nsteps: [a]', "1:12 env.A: ${{ }} holds no expression"],
-		['env: { A: "x${{ 1" }\nsteps: [a]', "1:13 env.A: ${{ is not closed (close it with }}, or write $${{ for a literal ${{)"],
-		['env: { A: "${{ success() }}" }\nsteps: [a]', "1:16 env.A: success(), failure() and always() are for if"],
-		['env: { A: "${{ [1] }}" }\nsteps: [a]', "this gives no single value"],
-		["jobs: { a: { steps: [x] }, b: { needs: a, name: '${{ needs.a.result }}', steps: [x] } }", "jobs.b.name: needs.… is not known here"],
-		["jobs: { a: { steps: [x] }, b: { needs: a, runs_on: ['${{ needs.a.result }}'], steps: [x] } }", "needs.… is not known here"],
+		["steps: ['echo ${{ params.x }}']", "1:9 steps.0.run: Expressions in ${{ }} are not possible in a command"],
+		["timeout: ${{ 1 }}m\nsteps: [a]", "Expressions in ${{ }} are not possible here"],
+		['env: { A: "${{ }}" }\nsteps: [a]', "1:12 env.A: ${{ }} has no expression"],
+		['env: { A: "x${{ 1" }\nsteps: [a]', "1:13 env.A: ${{ is not closed. (Close it with }}, or write $${{ for a literal ${{.)"],
+		['env: { A: "${{ success() }}" }\nsteps: [a]', "1:16 env.A: success(), failure() and always() can be used only in `if`."],
+		['env: { A: "${{ [1] }}" }\nsteps: [a]', "This expression gives no single value"],
+		["jobs: { a: { steps: [x] }, b: { needs: a, name: '${{ needs.a.result }}', steps: [x] } }", "jobs.b.name: `needs` cannot be used here"],
+		["jobs: { a: { steps: [x] }, b: { needs: a, runs_on: ['${{ needs.a.result }}'], steps: [x] } }", "`needs` cannot be used here"],
 		["runs_on: ['${{ 1 + 1 }} x']\nsteps: [a]", "expected a label"],
 		[
 			"params: { o: { default: Macos } }\nruns_on: { os: '${{ params.o }}' }\nsteps: [a]",
-			'no agent says "Macos" of itself; did you mean "darwin"?',
+			'Agents do not use the name "Macos". Write "darwin".',
 		],
-		["params: { v: { default: newest } }\nruns_on: { tools: { node: '${{ params.v }}' } }\nsteps: [a]", "is not a range of versions"],
+		["params: { v: { default: newest } }\nruns_on: { tools: { node: '${{ params.v }}' } }\nsteps: [a]", "not a range of versions"],
 		[
 			"params: { n: { default: many } }\nruns_on: { cores: '${{ params.n }}' }\nsteps: [a]",
-			'2:19 runs_on.cores: "many": is not a whole number from 1 to 4096',
+			'2:19 runs_on.cores: "many": The value must be a whole number from 1 to 4096.',
 		],
-		["runs_on: { arch: '${{ params.nosuch }}' }\nsteps: [a]", "there is no parameter nosuch"],
-		["container: 'Bad Image'\nsteps: [a]", "is not the name of an image"],
-		["params: { i: { default: 'x;rm -rf /' } }\ncontainer: '${{ params.i }}'\nsteps: [a]", '"x;rm -rf /" is not the name of an image'],
+		["runs_on: { arch: '${{ params.nosuch }}' }\nsteps: [a]", "The pipeline has no parameter `nosuch`."],
+		["container: 'Bad Image'\nsteps: [a]", "The image must be a name such as"],
+		["params: { i: { default: 'x;rm -rf /' } }\ncontainer: '${{ params.i }}'\nsteps: [a]", 'The expression gives "x;rm -rf /"'],
 	])("%s", (text, message) => expect(faults(text).join("\n")).toContain(message));
 });
 
@@ -253,11 +255,11 @@ describe("the expressions of a pipeline are counted before they are worked out",
 	const variants = (count: number) => `matrix: { a: [${Array.from({ length: count }, (_, index) => `v${index}`)}] }`;
 
 	test.each([
-		[`env: ${env(3001)}\nsteps: [a]`, "a pipeline has at most 3000 expressions; these are 3001"],
-		[`env: ${env(1600, `"${"x".repeat(100)}"`)}\nsteps: [a]`, "a pipeline has at most 3000 expressions; these are 3200"],
+		[`env: ${env(3001)}\nsteps: [a]`, "A pipeline has at most 3000 expressions; this one has 3001"],
+		[`env: ${env(1600, `"${"x".repeat(100)}"`)}\nsteps: [a]`, "A pipeline has at most 3000 expressions; this one has 3200"],
 		[
 			`${variants(101)}\nsteps: [{ run: a, env: ${env(100)} }]`,
-			"at most 10000 expressions are worked out; with all variants these are 10100",
+			"A pipeline evaluates at most 10000 expressions; with all matrix jobs this one has 10100.",
 		],
 	])("%#", (text, message) => expect(faults(text)).toEqual([expect.stringContaining(message)]));
 
@@ -285,15 +287,15 @@ describe("parameters", () => {
 	});
 
 	test("what is missing, of the wrong type, not an option, not matching, not there", () => {
-		expect(given({})).toEqual([expect.stringContaining("params.i: is required (how many)")]);
+		expect(given({})).toEqual([expect.stringContaining("params.i: Required parameter `i` is missing. (how many)")]);
 		const all = given({ s: "UP", i: "x", n: "", b: "perhaps", c: "w", nosuch: 1 }).join("\n");
 		for (const part of [
-			'params.s: "UP" does not match [a-z]+',
-			'params.i: expected a whole number, got string "x"',
-			'params.n: expected a number, got string ""',
-			'params.b: expected true or false, got string "perhaps"',
-			'params.c: "w" is none of: x, z',
-			"params.nosuch: is not a parameter of this pipeline (parameters here: s, i, n, b, c)",
+			'params.s: "UP" does not match the pattern [a-z]+',
+			'params.i: Expected a whole number, got text "x"',
+			'params.n: Expected a number, got text ""',
+			'params.b: Expected true or false, got text "perhaps"',
+			'params.c: "w" is not one of the options: x, z',
+			"params.nosuch: Unknown parameter `nosuch`. (The parameters are s, i, n, b, c.)",
 		])
 			expect(all).toContain(part);
 	});
@@ -304,11 +306,11 @@ describe("parameters", () => {
 	});
 
 	test.each([
-		["params: { p: { type: choice } }\nsteps: [a]", "a choice needs options"],
-		["params: { p: { type: integer, default: x } }\nsteps: [a]", "expected a whole number"],
-		["params: { p: { options: [a] } }\nsteps: [a]", "only a choice has options"],
-		['params: { p: { pattern: "(" } }\nsteps: [a]', "is not a regular expression"],
-		["params: { p: { type: integer, pattern: a } }\nsteps: [a]", "only a string has a pattern"],
+		["params: { p: { type: choice } }\nsteps: [a]", "A parameter of type `choice` needs `options`."],
+		["params: { p: { type: integer, default: x } }\nsteps: [a]", "Expected a whole number"],
+		["params: { p: { options: [a] } }\nsteps: [a]", "Only a parameter of type `choice` has `options`."],
+		['params: { p: { pattern: "(" } }\nsteps: [a]', "is not a regular expression in RE2 syntax"],
+		["params: { p: { type: integer, pattern: a } }\nsteps: [a]", "Only a parameter of type `string` has a `pattern`."],
 		["params: { p: { required: true, default: a } }\nsteps: [a]", "is never missing"],
 	])("%s", (text, message) => expect(faults(text)[0]).toContain(message));
 
@@ -339,13 +341,13 @@ describe("what depends on a required parameter is not judged without it", () => 
 	});
 
 	test("but its type is, and all that does not depend on it", () => {
-		expect(lint('env: { A: "${{ params.v + 1 }}" }\nsteps: [a]')).toEqual(["no such overload: string + int"]);
+		expect(lint('env: { A: "${{ params.v + 1 }}" }\nsteps: [a]')).toEqual(["The types do not fit together: string + int."]);
 		expect(lint('env: { A: "${{ 1 / 0 }} ${{ params.v }}" }\nruns_on: ["a b"]\nsteps: [a]')).toEqual([
 			expect.stringContaining("expected a label"),
 		]);
 		const given = (params: object) => faults(JSON.stringify({ pipeline: `${head}container: "node:\${{ params.v }}"\nsteps: [a]`, params }));
-		expect(given({ n: 1, c: "a" })).toEqual([expect.stringContaining("params.v: is required")]);
-		expect(given({ v: "", n: 1, c: "a" })).toEqual([expect.stringContaining("is not the name of an image")]);
+		expect(given({ n: 1, c: "a" })).toEqual([expect.stringContaining("params.v: Required parameter `v` is missing")]);
+		expect(given({ v: "", n: 1, c: "a" })).toEqual([expect.stringContaining("The image must be a name such as")]);
 	});
 });
 
@@ -353,20 +355,20 @@ describe("what jobs say of each other", () => {
 	test.each([
 		[
 			"jobs: { a: { steps: [x] }, b: { artifacts: { fetch: a }, steps: [x] } }",
-			"a may not have run: this job does not need it (add it: needs: [a])",
+			"Job `a` may not have run before this job, which does not need it. (Add needs: [a].)",
 		],
-		["jobs: { a: { steps: [x] }, b: { needs: a, artifacts: { fetch: a }, steps: [x] } }", "a saves no artifacts"],
-		["jobs: { a: { steps: [x] }, b: { needs: a, artifacts: { fetch: c }, steps: [x] } }", 'there is no job "c"'],
+		["jobs: { a: { steps: [x] }, b: { needs: a, artifacts: { fetch: a }, steps: [x] } }", "Job `a` saves no artifacts."],
+		["jobs: { a: { steps: [x] }, b: { needs: a, artifacts: { fetch: c }, steps: [x] } }", "Unknown job `c` in `artifacts.fetch`."],
 	])("%s", (text, message) => expect(faults(text)[0]).toContain(message));
 
 	test("files are fetched from variants that are needed: from none that may still run", () => {
 		const text = (needs: string, fetch: string) =>
 			`jobs:\n  b: { matrix: { os: [linux, mac], v: [1, 2], exclude: [{ os: mac, v: 2 }] }, artifacts: { save: f }, steps: [x] }\n  c: { needs: { job: b, matrix: { os: mac } }, steps: [x] }\n  d: { needs: ${needs}, artifacts: { fetch: ${fetch} }, steps: [x] }`;
 		expect(faults(text("{ job: b, matrix: { os: linux, v: 1 } }", "b"))).toEqual([
-			"4:76 jobs.d.artifacts.fetch.0: the variant os=linux, v=2 of b may still run: this job does not need it (need it as well, or fetch from those alone that are needed: {job: …, matrix: {…}})",
+			"4:76 jobs.d.artifacts.fetch.0: Matrix job os=linux, v=2 of `b` may still run when its files are fetched: this job does not need it. (Add it to `needs`, or fetch only from needed matrix jobs: { job: …, matrix: { … } }.)",
 		]);
 		expect(faults(text("{ job: b, matrix: { os: linux, v: 1 } }", "{ job: b, matrix: { v: 1 } }"))[0]).toContain(
-			"the variant os=mac, v=1 of b",
+			"Matrix job os=mac, v=1 of `b`",
 		);
 		for (const [needs, fetch] of [
 			["b", "b"],
@@ -381,7 +383,7 @@ describe("what jobs say of each other", () => {
 		const text = (needs: string) =>
 			`jobs:\n  b: { matrix: { os: [a, b] }, artifacts: { save: f }, steps: [x] }\n  d: { needs: ${needs}, matrix: { os: [a, b] }, artifacts: { fetch: { job: b, matrix: { os: "\${{ matrix.os }}" } } }, steps: [x] }`;
 		expect(faults(text("b"))).toEqual([]);
-		expect(faults(text("{ job: b, matrix: { os: a } }"))).toEqual([expect.stringContaining("the variant os=b of b may still run")]);
+		expect(faults(text("{ job: b, matrix: { os: a } }"))).toEqual([expect.stringContaining("Matrix job os=b of `b` may still run")]);
 	});
 
 	test("a fetch by way of another job is a need as well", () => {
@@ -393,38 +395,41 @@ describe("what jobs say of each other", () => {
 
 describe("values", () => {
 	test.each([
-		["retry: { attempts: 2, on: [lost], exit_codes: [1] }\nsteps: [a]", 'means failed attempts, and "on" leaves those out'],
-		["concurrency: { group: g, limit: 2, cancel_in_progress: true }\nsteps: [a]", "needs a limit of 1"],
-		["concurrency: '${{ params.x }}'\nsteps: [a]", "there is no parameter x"],
-		["approval: { roles: [owner] }\nsteps: [a]", 'string "owner" is not known (one of: admin)'],
-		["approval: { timeout: 40d }\nsteps: [a]", "the longest wait for an approval is 30d"],
-		["runs_on: { memory: lots }\nsteps: [a]", "is not a size; write 512MiB or 8GiB"],
-		["runs_on: { tools: { node: newest } }\nsteps: [a]", "is not a range of versions"],
-		["runs_on: { os: macos }\nsteps: [a]", '1:16 runs_on.os: no agent says "macos" of itself; did you mean "darwin"?'],
-		["runs_on: { os: Windows, arch: arm64 }\nsteps: [a]", 'did you mean "win32"?'],
-		["runs_on: { os: Linux }\nsteps: [a]", 'did you mean "linux"?'],
-		["runs_on: { os: freebsd, arch: AMD64 }\nsteps: [a]", '1:31 runs_on.arch: no agent says "AMD64" of itself; did you mean "x64"?'],
-		["runs_on: { lables: [a] }\nsteps: [a]", 'unknown key "lables" (did you mean "labels"?)'],
-		["steps: [{ name: x }]", "is required"],
-		["steps: [{ run: a, build: { tags: t } }]", "run and build exclude each other"],
-		["steps: [{ build: { tags: t }, shell: sh }]", "means nothing for a step that builds an image"],
-		["services: { db: postgres }\nsteps: [a]", "services are reached from a container"],
-		["container: { image: a, options: { network: none } }\nservices: { db: b }\nsteps: [a]", "this container is to have none"],
-		["steps: [{ build: { tags: t, args: { DOCKER_HOST: x } } }]", "docker itself, or what it is started by, would heed this name"],
+		[
+			"retry: { attempts: 2, on: [lost], exit_codes: [1] }\nsteps: [a]",
+			"`exit_codes` are those of failed attempts, and `on` does not have `failed`.",
+		],
+		["concurrency: { group: g, limit: 2, cancel_in_progress: true }\nsteps: [a]", "needs a `limit` of 1"],
+		["concurrency: '${{ params.x }}'\nsteps: [a]", "The pipeline has no parameter `x`."],
+		["approval: { roles: [owner] }\nsteps: [a]", 'Unknown value: text "owner". (Write one of: admin.)'],
+		["approval: { timeout: 40d }\nsteps: [a]", "The longest wait for an approval is 30d"],
+		["runs_on: { memory: lots }\nsteps: [a]", "is not a size. Write 512MiB or 8GiB."],
+		["runs_on: { tools: { node: newest } }\nsteps: [a]", "not a range of versions"],
+		["runs_on: { os: macos }\nsteps: [a]", '1:16 runs_on.os: Agents do not use the name "macos". Write "darwin".'],
+		["runs_on: { os: Windows, arch: arm64 }\nsteps: [a]", 'Write "win32".'],
+		["runs_on: { os: Linux }\nsteps: [a]", 'Write "linux".'],
+		["runs_on: { os: freebsd, arch: AMD64 }\nsteps: [a]", '1:31 runs_on.arch: Agents do not use the name "AMD64". Write "x64".'],
+		["runs_on: { lables: [a] }\nsteps: [a]", "Unknown key `lables` in `runs_on`. (Did you mean `labels`?)"],
+		["steps: [{ name: x }]", "A step needs `run` or `build`."],
+		["steps: [{ run: a, build: { tags: t } }]", "A step has either `run` or `build`, not both."],
+		["steps: [{ build: { tags: t }, shell: sh }]", "A step that builds an image takes no `shell`."],
+		["services: { db: postgres }\nsteps: [a]", "Only a container can reach services"],
+		["container: { image: a, options: { network: none } }\nservices: { db: b }\nsteps: [a]", "this container has none"],
+		["steps: [{ build: { tags: t, args: { DOCKER_HOST: x } } }]", "Docker would take this name as one of its settings"],
 		[
 			"defaults: { container: { image: a, options: { network: none } } }\njobs: { j: { services: { db: b }, steps: [a] } }",
-			"2:24 jobs.j.services: services are reached by a network, and the container of defaults is to have none",
+			"2:24 jobs.j.services: A job reaches its services through a network, and the container of `defaults` has none. (Give the job a container of its own.)",
 		],
 		...["src", "/", "//", "/src:ro", "/windlass", "/windlass/files", "/a/../windlass", "/a/./b"].map((workdir): [string, string] => [
 			`container: { image: a, workdir: "${workdir}" }\nsteps: [a]`,
-			"must be a folder inside the container, such as /src",
+			"must be a folder in the container, such as /src",
 		]),
 		...["0", "0.0", "0.001", "1e3"].map((cpus): [string, string] => [
 			`container: { image: a, options: { cpus: "${cpus}" } }\nsteps: [a]`,
 			"must be a number of at least 0.01",
 		]),
-		["container: { image: a, options: { memory: 0m } }\nsteps: [a]", "must be a size, such as 512m"],
-		['container: "${{ ( }}"\nsteps: [a]', "the expression ends too early"],
+		["container: { image: a, options: { memory: 0m } }\nsteps: [a]", "The size must be a number with a unit, such as 512m."],
+		['container: "${{ ( }}"\nsteps: [a]', "The expression ends too early"],
 		["container: { image: a, volumes: ['/etc:/etc'] }\nsteps: [a]", "Folders of the agent are never mounted"],
 		...[
 			"/workspace",
@@ -437,26 +442,29 @@ describe("values", () => {
 			"/windlass/../windlass/files",
 		].map((place): [string, string] => [
 			`container: { image: a, volumes: ["v:${place}"] }\nsteps: [a]`,
-			"1:34 container.volumes.0: would be mounted over /w",
+			"1:34 container.volumes.0: The volume would be mounted over /w",
 		]),
 		[
 			"container: { image: a, workdir: /src/app, volumes: ['v:/ok', 'v:/src'] }\nsteps: [a]",
-			"container.volumes.1: would be mounted over /src/app",
+			"container.volumes.1: The volume would be mounted over /src/app",
 		],
-		["defaults: { container: { image: a, volumes: ['v:/workspace'] } }\nsteps: [a]", "defaults.container.volumes.0: would be mounted over"],
-		["reports: { coverage: { lcov: a, go: b } }\nsteps: [a]", "needs one of lcov, cobertura and go"],
-		["reports: { allow_empty: true }\nsteps: [a]", "names no report: needs one of junit, go_test, tap"],
-		["reports: { retries: fail, coverage: { go: b } }\nsteps: [a]", "reports.retries: needs a test report"],
+		[
+			"defaults: { container: { image: a, volumes: ['v:/workspace'] } }\nsteps: [a]",
+			"defaults.container.volumes.0: The volume would be mounted over",
+		],
+		["reports: { coverage: { lcov: a, go: b } }\nsteps: [a]", "needs one of `lcov`, `cobertura` and `go`"],
+		["reports: { allow_empty: true }\nsteps: [a]", "names no report. Write one of junit, go_test, tap"],
+		["reports: { retries: fail, coverage: { go: b } }\nsteps: [a]", "reports.retries: `retries` needs a test report"],
 		["secrets: { T: 'a b' }\nsteps: [a]", "the name of a secret"],
-		["secrets: { CI_T: t }\nsteps: [a]", "set by Windlass"],
-		["env: { T: x }\nsecrets: { T: t }\nsteps: [a]", "is set in env, too"],
-		["jobs: { a: { secrets: { T: t }, steps: [{ run: a, env: { T: x } }] } }", "is set in env, too"],
-		["secrets: { T: t }\nsteps: [{ build: { tags: a } }]", "nothing else sees them"],
-		["outputs: ['a b']\nsteps: [a]", "the name of an output"],
-		["retry: { attempts: 2, on: [] }\nsteps: [a]", "1:27 retry.on: at least 1"],
-		[`name: ${"x".repeat(300)}\nsteps: [a]`, "name: at most 200 characters"],
+		["secrets: { CI_T: t }\nsteps: [a]", "Windlass sets CI and CI_*"],
+		["env: { T: x }\nsecrets: { T: t }\nsteps: [a]", "is set in `secrets` and in `env`"],
+		["jobs: { a: { secrets: { T: t }, steps: [{ run: a, env: { T: x } }] } }", "is set in `secrets` and in `env`"],
+		["secrets: { T: t }\nsteps: [{ build: { tags: a } }]", "Only scripts see secrets"],
+		["outputs: ['a b']\nsteps: [a]", "The name of an output"],
+		["retry: { attempts: 2, on: [] }\nsteps: [a]", "1:27 retry.on: The list must have at least 1 item."],
+		[`name: ${"x".repeat(300)}\nsteps: [a]`, "name: The name has at most 200 characters."],
 		["artifacts: { save: ['f', '[z-a]'] }\nsteps: [a]", '1:26 artifacts.save.1: "[z-a]" is not a pattern'],
-		["artifacts: { save: '!../x' }\nsteps: [a]", "must be a pattern inside the workspace"],
+		["artifacts: { save: '!../x' }\nsteps: [a]", "The pattern must be inside the workspace"],
 		[
 			"jobs: { a: { artifacts: { save: f }, steps: [x] }, b: { needs: a, artifacts: { fetch: { job: a, paths: '[z-a]' } }, steps: [x] } }",
 			'"[z-a]" is not a pattern',
@@ -473,14 +481,14 @@ describe("values", () => {
 	});
 
 	test.each([
-		["retry: yes", "1:8 retry: expected a map, got string yes (a truth value is written true or false)"],
-		["artifacts: on", "1:12 artifacts: expected a map, got string on (a truth value is written true or false)"],
-		["source: 1.10", "1:9 source: expected a map, got number 1.10"],
-		["matrix: yes", "1:9 matrix: expected a map, got string yes (a truth value is written true or false)"],
-		["approval: yes", "1:11 approval: expected a map, got string yes (a truth value is written true or false)"],
-		["fail_fast: yes", "1:12 fail_fast: expected true or false, got string yes (a truth value is written true or false)"],
-		["reports: { coverage: off }", "1:22 reports.coverage: expected a map, got string off (a truth value is written true or false)"],
-		["services: { db: 1.10 }\ncontainer: x", '1:17 services.db.image: 1.10 is ambiguous as text: quote it ("1.10")'],
+		["retry: yes", "1:8 retry: Expected a map, got text yes. (Write `true` or `false` for a truth value.)"],
+		["artifacts: on", "1:12 artifacts: Expected a map, got text on. (Write `true` or `false` for a truth value.)"],
+		["source: 1.10", "1:9 source: Expected a map, got number 1.10."],
+		["matrix: yes", "1:9 matrix: Expected a map, got text yes. (Write `true` or `false` for a truth value.)"],
+		["approval: yes", "1:11 approval: Expected a map, got text yes. (Write `true` or `false` for a truth value.)"],
+		["fail_fast: yes", "1:12 fail_fast: Expected true or false, got text yes. (Write `true` or `false` for a truth value.)"],
+		["reports: { coverage: off }", "1:22 reports.coverage: Expected a map, got text off. (Write `true` or `false` for a truth value.)"],
+		["services: { db: 1.10 }\ncontainer: x", '1:17 services.db.image: 1.10 is ambiguous as text. Quote it: "1.10".'],
 	])("%s is no map", (text, message) => expect(faults(`${text}\nsteps: [a]`)).toEqual([message]));
 
 	test("approval is asked for, or not, in every spelling of true and false", () => {

@@ -17,11 +17,10 @@ function sources(): string[] {
 }
 
 test("no message asks a person to call the API where a page or a command does it", () => {
-	const found = sources()
-		.flatMap((name) =>
-			readFileSync(path.join(root, name), "utf8")
-				.split("\n")
-				.flatMap((line, index) => (CALL.test(line) && !COMMENT.test(line) ? [`${name}:${index + 1} ${line.trim()}`] : [])),
-		);
+	const found = sources().flatMap((name) =>
+		readFileSync(path.join(root, name), "utf8")
+			.split("\n")
+			.flatMap((line, index) => (CALL.test(line) && !COMMENT.test(line) ? [`${name}:${index + 1} ${line.trim()}`] : [])),
+	);
 	expect(found).toEqual([]);
 });

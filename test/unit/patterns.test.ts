@@ -4,9 +4,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ConfinedFolder } from "../../agent/results/confined_files.ts";
 import { findFiles } from "../../agent/results/find_files.ts";
+import { lintPipeline } from "../../schema/pipeline/parse/lint.ts";
+import { anyPathMatches, folderMatcher, nameMatcher, pathMatcher, patternError } from "../../schema/pipeline/syntax/patterns.ts";
 import { doneAtOnce } from "../../schema/pipeline/syntax/sliced_work.ts";
-import { lintPipeline } from "../../schema/pipeline/validate/lint.ts";
-import { anyPathMatches, folderMatcher, nameMatcher, pathMatcher, patternError } from "../../schema/pipeline/validate/patterns.ts";
 import { whyNot } from "../../schema/pipeline/validate/triggers.ts";
 import { temporaryFolder } from "../support/processes.ts";
 
@@ -65,8 +65,8 @@ describe("the syntax of patterns", () => {
 		["{a}", "{a} has only one alternative", "Write \\{a\\}"],
 		["[a/b]", "never /", "Write / outside"],
 		["[z-a]", "from the lower character to the higher", "Turn the range around."],
-		["a\\", "a \\ stands at its end", "Write \\\\"],
-		["a\\/b", "a \\ stands before a /", "Write / alone"],
+		["a\\", "it ends with a \\", "Write \\\\"],
+		["a\\/b", "a \\ precedes a /", "Write / alone"],
 	])("%s is rejected by name", (pattern, message, suggestion) => {
 		expect(patternError(pattern)?.message).toContain(message);
 		expect(patternError(pattern)?.suggestion).toContain(suggestion);
@@ -99,8 +99,8 @@ describe("the syntax of patterns", () => {
 		const [first] = lintPipeline(text).errors;
 		expect(`${first?.line}:${first?.column} ${first?.path}`).toBe(place);
 		expect([first?.message, first?.suggestion]).toEqual([
-			"every pattern excludes: they name nothing",
-			'Add a pattern that names something, such as "**".',
+			"Every pattern excludes, so that none matches.",
+			'Add a pattern that includes, such as "**".',
 		]);
 	});
 

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { doneAtOnce } from "../../schema/pipeline/syntax/sliced_work.ts";
-import { parseSubmission, parsingPipeline } from "../../schema/pipeline/validate/parse.ts";
-import { nearest } from "../../schema/pipeline/validate/suggest.ts";
+import { parseSubmission } from "../../schema/pipeline/parse/submission.ts";
+import { nearest } from "../../schema/text/nearest_word.ts";
 import { formatDuration, parseDuration } from "../../schema/wire/duration.ts";
 import type { ApiError, FieldError } from "../../schema/wire/errors.ts";
 
@@ -90,8 +89,8 @@ describe("defaults", () => {
 
 test("how much of a repository is checked out can be checked without one, and is rejected where the pipeline is to be run", () => {
 	const text = "source: { depth: full, submodules: false }\nsteps: [make]";
-	expect(doneAtOnce(parsingPipeline(text)).source).toBeNull();
-	expect(faults(text)).toEqual([[1, 9, "source", expect.stringContaining("no repository is named"), expect.any(String)]]);
+	expect(parseSubmission(text, { isComplete: false }).pipeline.source).toBeNull();
+	expect(faults(text)).toEqual([[1, 9, "source", expect.stringContaining("names no repository"), expect.any(String)]]);
 	const repository = { address: "https://git.lan/web.git", branch: "main" };
 	const checkout = { depth: "full", submodules: "none" };
 	expect(parseSubmission(text, { repository }).pipeline.source).toEqual({ git: repository.address, ref: "main", checkout });
@@ -101,29 +100,29 @@ test("how much of a repository is checked out can be checked without one, and is
 
 describe("rejected submissions", () => {
 	test.each<[string, string, [number, number, string, string | null]]>([
-		["an unknown key", "steps: [a]\nnmae: x", [2, 1, 'unknown key "nmae"', 'did you mean "name"?']],
+		["an unknown key", "steps: [a]\nnmae: x", [2, 1, "Unknown key `nmae` in the pipeline.", "Did you mean `name`?"]],
 		[
 			"a key of a later version",
 			"steps: [a]\ncache: { a: [1] }",
-			[2, 1, '"cache" is not supported by this version', expect.stringContaining("known keys") as never],
+			[2, 1, "Unknown key `cache` in the pipeline.", expect.stringContaining("Windlass has no cache.") as never],
 		],
 		[
 			"a need that is not there",
 			"jobs: { build: { steps: [a] }, test: { needs: biuld, steps: [a] } }",
-			[1, 47, 'there is no job "biuld"', 'did you mean "build"?'],
+			[1, 47, "Unknown job `biuld` in `needs` of job `test`.", "Did you mean `build`?"],
 		],
 		[
 			"a circle",
 			"jobs:\n  a: { needs: b, steps: [x] }\n  b: { needs: [a], steps: [x] }",
-			[2, 15, "jobs need each other in a circle: a → b → a", "remove one of these needs"],
+			[2, 15, "Jobs need each other in a circle: a → b → a.", "Remove one of these needs."],
 		],
 		[
 			"a job that needs itself",
 			"jobs: { a: { needs: a, steps: [x] } }",
-			[1, 21, "jobs need each other in a circle: a → a", "remove one of these needs"],
+			[1, 21, "Jobs need each other in a circle: a → a.", "Remove one of these needs."],
 		],
-		["a number that would change as text", "env: { V: 1.10 }\nsteps: [a]", [1, 11, '1.10 is ambiguous as text: quote it ("1.10")', null]],
-		["a word that some readers take for true", "env: { V: on }\nsteps: [a]", [1, 11, 'on is ambiguous as text: quote it ("on")', null]],
+		["a number that would change as text", "env: { V: 1.10 }\nsteps: [a]", [1, 11, '1.10 is ambiguous as text. Quote it: "1.10".', null]],
+		["a word that some readers take for true", "env: { V: on }\nsteps: [a]", [1, 11, 'on is ambiguous as text. Quote it: "on".', null]],
 		[
 			"an expression in a command",
 			"steps: ['echo ${{ params.x }}']",
@@ -131,7 +130,7 @@ describe("rejected submissions", () => {
 		],
 		["a variable of ours", "env: { CI_X: a }\nsteps: [a]", [1, 8, expect.stringContaining("CI_*") as never, null]],
 		["a timeout without a unit", "timeout: 5\nsteps: [a]", [1, 10, expect.stringContaining("not a duration") as never, null]],
-		["a timeout of more than a day", "timeout: 25h\nsteps: [a]", [1, 10, "the longest timeout is 24h", null]],
+		["a timeout of more than a day", "timeout: 25h\nsteps: [a]", [1, 10, "The longest timeout is 24h.", null]],
 		[
 			"a way out of the workspace",
 			"steps: [{ run: a, working_directory: ../x }]",
@@ -148,15 +147,15 @@ describe("rejected submissions", () => {
 			[1, 16, expect.stringContaining("may not carry a password") as never, null],
 		],
 		["an address that is an option", "source: { git: --upload-pack=x }\nsteps: [a]", [1, 16, "must be a repository address", null]],
-		["an unknown shell", "steps: [{ run: a, shell: bsh }]", [1, 26, 'string "bsh" is not known', 'did you mean "bash"?']],
-		["no steps", "steps: []", [1, 8, "at least one step is needed", null]],
-		["nothing to do", "name: x", [1, 1, "a pipeline needs steps or jobs", "start with: steps: [make test]"]],
+		["an unknown shell", "steps: [{ run: a, shell: bsh }]", [1, 26, 'Unknown value: text "bsh".', "Did you mean `bash`?"]],
+		["no steps", "steps: []", [1, 8, "`steps` must have at least one step.", null]],
+		["nothing to do", "name: x", [1, 1, "A pipeline needs `steps` or `jobs`.", "Begin with: steps: [make test]"]],
 		[
 			"a colon in a plain command",
 			"steps:\n  - echo a: b",
-			[2, 5, 'unknown key "echo a"', expect.stringContaining("needs quotes") as never],
+			[2, 5, "Unknown key `echo a` in step 1.", expect.stringContaining("needs quotes") as never],
 		],
-		["an id that is none", "jobs: { 1a: { steps: [x] } }", [1, 9, '"1a" is not a job id', expect.any(String) as never]],
+		["an id that is none", "jobs: { 1a: { steps: [x] } }", [1, 9, "`1a` is not a job id.", expect.any(String) as never]],
 	])("%s", (_, text, [line, column, message, suggestion]) => {
 		expect(faults(text)).toContainEqual([line, column, expect.any(String), message, suggestion]);
 	});
@@ -178,12 +177,12 @@ describe("rejected submissions", () => {
 			"  f: { needs: d, if: needs.d.outputs.v == 'x', steps: [x] }",
 		].join("\n");
 		expect(faults(text).map(([line, , path, message]) => `${line} ${path}: ${message}`)).toEqual([
-			'1 nmae: unknown key "nmae"',
-			"3 jobs.a.steps: is required",
-			'3 jobs.a.step: unknown key "step"',
-			"6 jobs.d.if: nothing is known of a run as brnch",
-			'7 jobs.e.needs.1: there is no job "nosuch"',
-			"8 jobs.f.if: d does not declare the output v",
+			"1 nmae: Unknown key `nmae` in the pipeline.",
+			"3 jobs.a.steps: Required key `steps` is missing in job `a`.",
+			"3 jobs.a.step: Unknown key `step` in job `a`.",
+			"6 jobs.d.if: A run has no value `brnch`.",
+			"7 jobs.e.needs.1: Unknown job `nosuch` in `needs` of job `e`.",
+			"8 jobs.f.if: Job `d` does not declare the output `v`.",
 		]);
 		expect(faults("params: { x: { type: txet } }\nif: params.y\nsteps: [a]")).toHaveLength(1);
 	});
@@ -211,7 +210,7 @@ describe("rejected submissions", () => {
 		expect(faults("steps: [a]\nenv: &e { A: b }\ndefaults: { container: { image: x, env: { <<: *e } } }")).toEqual([
 			[3, 43, "", "Merge keys (<<) are not supported.", expect.stringContaining("Write the keys out")],
 		]);
-		expect(faults("__proto__: { a: 1 }\nsteps: [a]")[0]?.[3]).toBe('unknown key "__proto__"');
+		expect(faults("__proto__: { a: 1 }\nsteps: [a]")[0]?.[3]).toBe("Unknown key `__proto__`.");
 	});
 
 	test("one file is one document, as Woodpecker and GitLab have it for a pipeline", () => {
@@ -236,15 +235,15 @@ describe("rejected submissions", () => {
 	];
 
 	test.each(MAPS)("the key of %s is refused by name; what every object has is a key like any other", (path, textOf) => {
-		expect(faults(textOf("__proto__")).map(([, , ...rest]) => rest)).toEqual([[path, 'unknown key "__proto__"', expect.any(String)]]);
+		expect(faults(textOf("__proto__")).map(([, , ...rest]) => rest)).toEqual([[path, "Unknown key `__proto__`.", expect.any(String)]]);
 		for (const key of ["constructor", "toString", "hasOwnProperty"]) expect(faults(textOf(key))).toEqual([]);
 		expect(parseSubmission(MAPS[0]?.[1]("constructor") ?? "").pipeline.jobs[0]).toMatchObject({ env: { V: "x" } });
 	});
 
 	test.each(["constructor", "toString"])("a variant is not chosen by an axis %s that its matrix does not have", (axis) => {
 		const text = `jobs: { a: { matrix: { os: [l, m] }, steps: [a] }, b: { needs: { job: a, matrix: { ${axis}: x } }, steps: [b] } }`;
-		expect(faults(text)[0]?.[3]).toBe(`a has no axis ${axis}`);
-		expect(faults("outputs: [__proto__]\nsteps: [a]")[0]?.[3]).toBe("no output may have this name: choose another one");
+		expect(faults(text)[0]?.[3]).toBe(`Job \`a\` has no axis \`${axis}\`.`);
+		expect(faults("outputs: [__proto__]\nsteps: [a]")[0]?.[3]).toBe("No output can have the name `__proto__`: choose another name.");
 	});
 });
 

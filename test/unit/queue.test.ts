@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parseSubmission } from "../../schema/pipeline/validate/parse.ts";
+import { parseSubmission } from "../../schema/pipeline/parse/submission.ts";
 import { NO_CAPABILITIES } from "../../schema/wire/requirements.ts";
 import { JOB_STATES } from "../../schema/wire/states.ts";
 import { closeSession, openSession, registerAgent } from "../../worker/queue/core/agents/agents.ts";

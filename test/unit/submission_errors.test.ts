@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from "node:util";
 import { expect, test } from "vitest";
 import { showSubmissionErrors, validationErrorsIn } from "../../cli/commands/validation_errors.ts";
-import { parseSubmission } from "../../schema/pipeline/validate/parse.ts";
+import { parseSubmission } from "../../schema/pipeline/parse/submission.ts";
 
 /** What is shown of a submission that is not taken. */
 function shown(pipeline: string | null, beside: Record<string, unknown>): string {
@@ -17,10 +17,10 @@ function shown(pipeline: string | null, beside: Record<string, unknown>): string
 
 const PARAMETERS = "params: { c: { type: choice, options: [a, b] }, d: { required: true, description: What for? } }\nsteps: [x]\n";
 
-test("an error of an option names the option and no line of the pipeline", () => {
-	expect(shown(PARAMETERS, { params: { c: "d", d: "x" } })).toBe('error: -p c: "d" is none of: a, b');
-	expect(shown(PARAMETERS, {})).toBe("error: -p d: is required\n  hint: What for?");
-	expect(shown(PARAMETERS, { params: { d: "x", e: "x" } })).toContain("error: -p e: is not a parameter of this pipeline\n");
+test("what is wrong with an option is told by its name, and not at a place of the pipeline", () => {
+	expect(shown(PARAMETERS, { params: { c: "d", d: "x" } })).toBe('error: -p c: "d" is not one of the options: a, b.');
+	expect(shown(PARAMETERS, {})).toBe("error: -p d: Required parameter `d` is missing.\n  hint: What for?");
+	expect(shown(PARAMETERS, { params: { d: "x", e: "x" } })).toContain("error: -p e: Unknown parameter `e`.\n");
 	expect(shown("steps: [x]", { priority: 1000 })).toMatch(/^error: --priority: /);
 	expect(shown(null, { priority: "high" })).toMatch(/^error: --priority: .*"high"/);
 	expect(shown(null, { runs_on: ["bad label"] })).toMatch(/^error: -l: /);

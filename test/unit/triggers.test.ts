@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { type Occasion, type RepositoryFile, readingRepositoryFile } from "../../schema/pipeline/parse/repository_file.ts";
 import { type ResolvedJob, readDefinition } from "../../schema/pipeline/resolve/resolved.ts";
+import { runFacts } from "../../schema/pipeline/resolve/run_facts.ts";
 import { decide } from "../../schema/pipeline/runtime/decide.ts";
-import { runFacts } from "../../schema/pipeline/runtime/settle.ts";
-import { nameInFile, type Occasion, parseRepositoryFile } from "../../schema/pipeline/validate/parse.ts";
+import { doneAtOnce } from "../../schema/pipeline/syntax/sliced_work.ts";
 import { cronError, nextTime } from "../../schema/wire/cron.ts";
 import type { ApiError, FieldError } from "../../schema/wire/errors.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
@@ -41,6 +42,11 @@ const occasion = (trigger: Trigger, changed: string[] | null = null, isNamed = f
 	params: {},
 	isNamed,
 });
+const parseRepositoryFile = (file: RepositoryFile, one: Occasion) => {
+	const { wanted, ...read } = doneAtOnce(readingRepositoryFile(file, one));
+	if ("error" in wanted) throw wanted.error;
+	return { ...read, wanted };
+};
 const read = (text: string, trigger: Trigger, changed: string[] | null = null) =>
 	parseRepositoryFile({ path: ".windlass/ci.yml", text }, occasion(trigger, changed));
 const verdict = (on: string, trigger: Trigger, changed: string[] | null = null): string => {
@@ -60,29 +66,23 @@ describe("on", () => {
 	test.each<[string, string, Trigger, string[] | null, string]>([
 		["nothing said: a push", "", push("any/thing"), null, "runs"],
 		["nothing said: a tag", "", tag("v1"), null, "runs"],
-		["nothing said: a pull request of one's own", "", pull("main"), null, "the push of its branch has made a run already"],
+		["nothing said: a pull request of one's own", "", pull("main"), null, "the push of its branch runs it"],
 		["nothing said: one from another repository", "", pull("main", { is_from_fork: true }), null, "runs"],
 		["nothing said: one that was closed", "", pull("main", { is_from_fork: true, event: "closed" }), null, "the pull request was closed"],
 		["a name alone", "on: push", push("x"), null, "runs"],
-		["a name alone, and another event", "on: push", pull("main"), null, "it does not ask for pull requests"],
+		["a name alone, and another event", "on: push", pull("main"), null, "its `on` has no `pull_request`"],
 		["a list of names", "on: [push, pull_request]", pull("main"), null, "runs"],
 		["nothing behind the colon", "on: { push: }", push("x"), null, "runs"],
 		["branches", "on: { push: { branches: [main, 'release/*'] } }", push("release/1"), null, "runs"],
-		[
-			"a branch below",
-			"on: { push: { branches: 'release/*' } }",
-			push("release/1/2"),
-			null,
-			"no pattern of its branches matches release/1/2",
-		],
-		["a name is no folder", "on: { push: { branches: main } }", push("main/2"), null, "no pattern of its branches matches main/2"],
+		["a branch below", "on: { push: { branches: 'release/*' } }", push("release/1/2"), null, "none of its branches matches release/1/2"],
+		["a name is no folder", "on: { push: { branches: main } }", push("main/2"), null, "none of its branches matches main/2"],
 		["all below", "on: { push: { branches: 'release/**' } }", push("release/1/2"), null, "runs"],
 		["all but", "on: { push: { branches: '!wip/**' } }", push("main"), null, "runs"],
-		["all but that", "on: { push: { branches: ['**', '!wip/**'] } }", push("wip/a"), null, "no pattern of its branches matches wip/a"],
-		["branches alone leave out tags", "on: { push: { branches: '**' } }", tag("v1"), null, "it asks for branches only"],
-		["tags alone leave out branches", "on: { push: { tags: 'v*' } }", push("main"), null, "it asks for tags only"],
+		["all but that", "on: { push: { branches: ['**', '!wip/**'] } }", push("wip/a"), null, "none of its branches matches wip/a"],
+		["branches alone leave out tags", "on: { push: { branches: '**' } }", tag("v1"), null, "its `on.push` has branches only"],
+		["tags alone leave out branches", "on: { push: { tags: 'v*' } }", push("main"), null, "its `on.push` has tags only"],
 		["tags", "on: { push: { tags: 'v*' } }", tag("v1.2"), null, "runs"],
-		["another tag", "on: { push: { tags: 'v*' } }", tag("w1"), null, "no pattern of its tags matches w1"],
+		["another tag", "on: { push: { tags: 'v*' } }", tag("w1"), null, "none of its tags matches w1"],
 		["both", "on: { push: { tags: 'v*', branches: main } }", tag("v1"), null, "runs"],
 		["paths", "on: { push: { paths: 'src/**' } }", push("x"), ["src/a"], "runs"],
 		["other paths", "on: { push: { paths: 'src/**' } }", push("x"), ["docs/a"], "none of its paths has changed"],
@@ -90,18 +90,18 @@ describe("on", () => {
 		["paths that nobody can tell", "on: { push: { paths: 'src/**' } }", push("x"), null, "runs"],
 		["paths are not asked of a tag", "on: { push: { paths: 'src/**' } }", tag("v1"), ["docs/a"], "runs"],
 		["where a pull request is to go", "on: { pull_request: { branches: main } }", pull("main"), null, "runs"],
-		["where another is", "on: { pull_request: { branches: main } }", pull("dev"), null, "no pattern of its branches matches dev"],
+		["where another is", "on: { pull_request: { branches: main } }", pull("dev"), null, "none of its branches matches dev"],
 		["new commits of one", "on: { pull_request: }", pull("main", { event: "updated" }), null, "runs"],
 		[
 			"the end of one",
 			"on: { pull_request: }",
 			pull("main", { event: "closed" }),
 			null,
-			"it does not ask for pull requests that are closed",
+			"its `on.pull_request.events` does not have closed",
 		],
 		["the end alone", "on: { pull_request: { events: closed } }", pull("main", { event: "closed" }), null, "runs"],
 		["a draft", "on: pull_request", pull("main", { draft: true }), null, "runs"],
-		["no drafts", "on: { pull_request: { drafts: false } }", pull("main", { draft: true }), null, "it does not ask for drafts"],
+		["no drafts", "on: { pull_request: { drafts: false } }", pull("main", { draft: true }), null, "its `on.pull_request` excludes drafts"],
 		["no drafts, and it is none", "on: { pull_request: { drafts: false } }", pull("main", { draft: false }), null, "runs"],
 		["no drafts, and it is ready", "on: { pull_request: { drafts: false } }", pull("main", { event: "ready_for_review" }), null, "runs"],
 		[
@@ -109,17 +109,11 @@ describe("on", () => {
 			"on: { pull_request: { events: opened } }",
 			pull("main", { event: "ready_for_review" }),
 			null,
-			"it does not ask for pull requests that are ready_for_review",
+			"its `on.pull_request.events` does not have ready_for_review",
 		],
 		["nothing said: a merge group", "", group("main"), null, "runs"],
 		["a merge group", "on: merge_group", group("main"), null, "runs"],
-		[
-			"a merge group into another",
-			"on: { merge_group: { branches: dev } }",
-			group("main"),
-			null,
-			"no pattern of its branches matches main",
-		],
+		["a merge group into another", "on: { merge_group: { branches: dev } }", group("main"), null, "none of its branches matches main"],
 		["a merge group without its paths", "on: { merge_group: { paths: src/** } }", group("main"), ["a"], "none of its paths has changed"],
 		["a merge group as for pull requests", "on: { pull_request: { branches: main } }", group("main"), null, "runs"],
 		[
@@ -127,14 +121,14 @@ describe("on", () => {
 			"on: { pull_request: { branches: dev }, push: {} }",
 			group("main"),
 			null,
-			"no pattern of its branches matches main",
+			"none of its branches matches main",
 		],
 		[
 			"a merge group of what runs at their end",
 			"on: { pull_request: { events: closed } }",
 			group("main"),
 			null,
-			"it does not ask for merge groups",
+			"its `on` has no `merge_group`",
 		],
 		["a merge group of what every push runs", "on: push", group("main"), null, "runs"],
 		[
@@ -142,13 +136,13 @@ describe("on", () => {
 			"on: { push: { branches: main } }",
 			group("main"),
 			null,
-			"it does not ask for merge groups",
+			"its `on` has no `merge_group`",
 		],
-		["only pull requests", "on: pull_request", push("x"), null, "it does not ask for pushes"],
+		["only pull requests", "on: pull_request", push("x"), null, "its `on` has no `push`"],
 		["somebody asks for what a push would run", "on: { push: { branches: main } }", other("manual"), null, "runs"],
-		["and a push would not", "on: { push: { branches: dev } }", other("manual"), null, "no pattern of its branches matches main"],
+		["and a push would not", "on: { push: { branches: dev } }", other("manual"), null, "none of its branches matches main"],
 		["a time has come for what a push would run", "", other("schedule"), null, "runs"],
-		["only at its time", "on: { schedule: [{ cron: '0 3 * * *' }] }", push("main"), null, "it does not ask for pushes"],
+		["only at its time", "on: { schedule: [{ cron: '0 3 * * *' }] }", push("main"), null, "its `on` has no `push`"],
 	])("%s", (_, on, trigger, changed, expected) => {
 		expect(verdict(on, trigger, changed)).toBe(expected);
 	});
@@ -226,12 +220,12 @@ describe("on", () => {
 	});
 
 	test.each([
-		["an unknown event", "on: pushed\nsteps: [x]", [1, 5, 'unknown key "pushed"']],
-		["an unknown key", "on: { push: { branch: main } }\nsteps: [x]", [1, 15, 'unknown key "branch"']],
+		["an unknown event", "on: pushed\nsteps: [x]", [1, 5, "Unknown key `pushed` in `on`."]],
+		["an unknown key", "on: { push: { branch: main } }\nsteps: [x]", [1, 15, "Unknown key `branch` in `on.push`."]],
 		[
 			"an event of a pull request that is none",
 			"on: { pull_request: { events: merged } }\nsteps: [x]",
-			[1, 31, 'string "merged" is not known'],
+			[1, 31, 'Unknown value: text "merged".'],
 		],
 		[
 			"no cron",
@@ -243,7 +237,7 @@ describe("on", () => {
 		[
 			"no time zone",
 			"on: { schedule: [{ cron: '0 3 * * *', timezone: Berlin }] }\nsteps: [x]",
-			[1, 49, expect.stringContaining("is not a time zone")],
+			[1, 49, expect.stringContaining("The time zone must have a name")],
 		],
 		[
 			"a branch that is no pattern",
@@ -251,26 +245,27 @@ describe("on", () => {
 			[1, 32, expect.stringContaining('"release-[z-a]" is not a pattern')],
 		],
 		["a path that is no pattern", "on: { push: { paths: '[z-a]/**' } }\nsteps: [x]", [1, 22, expect.stringContaining("is not a pattern")]],
-		["a source of its own", "source: { git: /x }\nsteps: [x]", [1, 11, expect.stringContaining("is for pipelines that are submitted")]],
+		["a source of its own", "source: { git: /x }\nsteps: [x]", [1, 11, expect.stringContaining("is for submitted pipelines")]],
 	])("%s is refused", (_, text, expected) => {
 		expect(faults(text)).toContainEqual(expected);
 	});
 
-	test("a file with errors keeps the name in it, as far as the file can be read", () => {
-		expect(nameInFile({ path: ".windlass/ci.yml", text: "name: web ci\njobs: 3" })).toBe("web ci");
-		expect(nameInFile({ path: ".windlass/ci.yml", text: "name: [" })).toBe("ci");
-		expect(nameInFile({ path: ".windlass.yml", text: "" })).toBe("pipeline");
+	test("a file with faults is still called what it says, as far as that can be read", () => {
+		const nameOf = (file: RepositoryFile) => doneAtOnce(readingRepositoryFile(file, occasion(push("main")))).name;
+		expect(nameOf({ path: ".windlass/ci.yml", text: "name: web ci\njobs: 3" })).toBe("web ci");
+		expect(nameOf({ path: ".windlass/ci.yml", text: "name: [" })).toBe("ci");
+		expect(nameOf({ path: ".windlass.yml", text: "" })).toBe("pipeline");
 	});
 });
 
 describe("notify", () => {
 	test.each([
-		["both", "notify: { webhook: 'https://x.test', slack: s, secret: k }\nsteps: [x]", "a notification has either webhook or slack"],
-		["neither", "notify: { on: failure }\nsteps: [x]", "a notification has either webhook or slack"],
-		["a webhook that is not signed", "notify: { webhook: 'https://x.test' }\nsteps: [x]", "is required: a webhook is signed"],
-		["a secret for nothing", "notify: { slack: s, secret: k }\nsteps: [x]", "means nothing for slack"],
-		["no address", "notify: { webhook: x, secret: k }\nsteps: [x]", expect.stringContaining("is not an address")],
-		["no event", "notify: { on: always, slack: s }\nsteps: [x]", 'string "always" is not known'],
+		["both", "notify: { webhook: 'https://x.test', slack: s, secret: k }\nsteps: [x]", "A notification has either `webhook` or `slack`."],
+		["neither", "notify: { on: failure }\nsteps: [x]", "A notification has either `webhook` or `slack`."],
+		["a webhook that is not signed", "notify: { webhook: 'https://x.test' }\nsteps: [x]", "A webhook needs `secret`, which signs it."],
+		["a secret for nothing", "notify: { slack: s, secret: k }\nsteps: [x]", "A Slack notification takes no `secret`. Remove it."],
+		["no address", "notify: { webhook: x, secret: k }\nsteps: [x]", expect.stringContaining("The address must be like")],
+		["no event", "notify: { on: always, slack: s }\nsteps: [x]", 'Unknown value: text "always".'],
 	])("%s is refused", (_, text, message) => {
 		expect(faults(text).map(([, , said]) => said)).toContainEqual(message);
 	});

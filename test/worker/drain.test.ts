@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, test, vi } from "vitest";
-import { parseSubmission } from "../../schema/pipeline/validate/parse.ts";
+import { parseSubmission } from "../../schema/pipeline/parse/submission.ts";
 import { readSettings } from "../../worker/platform/settings.ts";
 import { openCore } from "../../worker/queue/core/core.ts";
 import { outboxDepth } from "../../worker/queue/core/record/outbox.ts";

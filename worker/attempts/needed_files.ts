@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { ArtifactRow } from "../../schema/database/tables.ts";
-import { pathMatcher } from "../../schema/pipeline/validate/patterns.ts";
+import { pathMatcher } from "../../schema/pipeline/syntax/patterns.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { LEASE_TOKEN_MS } from "../../schema/wire/limits.ts";
 import type { DownloadList } from "../../schema/wire/protocol.ts";

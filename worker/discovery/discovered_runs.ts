@@ -1,7 +1,13 @@
 import { ulid } from "ulid";
 import type { RunRow } from "../../schema/database/tables.ts";
-import { type Discovery, type ResolvedPipeline, withDefaults } from "../../schema/pipeline/resolve/resolved.ts";
-import { type RepositoryFile, type RepositoryPipeline, readingName, readingRepositoryFile } from "../../schema/pipeline/validate/parse.ts";
+import {
+	nameOfFile,
+	type RepositoryFile,
+	type RepositoryPipeline,
+	readingRepositoryFile,
+} from "../../schema/pipeline/parse/repository_file.ts";
+import type { Discovery } from "../../schema/pipeline/resolve/resolved.ts";
+import { type ResolvedPipeline, withDefaults } from "../../schema/pipeline/resolve/resolved.ts";
 import { CONFIG_FILE, CONFIG_FOLDER, type DiscoveryResult, usualFolders } from "../../schema/wire/discovery.ts";
 import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
@@ -32,7 +38,10 @@ export async function discoveredRuns({ discovery, run }: DiscoveryOfRun, { files
 	const places = discovery.work.config === null ? usualFolders(files.map(({ path }) => path)) : [];
 	if (skipped === null && places.length > 1) {
 		const file = { path: CONFIG_FILE, text: "" };
-		return { files: [await broken(run, file, `There is both ${places.join(" and ")}: keep one of them.`)], schedules: null };
+		return {
+			files: [await broken(run, file, nameOfFile(file.path), `There is both ${places.join(" and ")}: keep one of them.`)],
+			schedules: null,
+		};
 	}
 	const discovered: DiscoveredFile[] = [];
 	let isSound = true;
@@ -40,6 +49,7 @@ export async function discoveredRuns({ discovery, run }: DiscoveryOfRun, { files
 	const names = new Map<string, string>();
 	let bytes = 0;
 	for (const file of files) {
+		let name = nameOfFile(file.path);
 		try {
 			const occasion = {
 				trigger,
@@ -49,7 +59,10 @@ export async function discoveredRuns({ discovery, run }: DiscoveryOfRun, { files
 				params: discovery.params,
 				isNamed: discovery.file !== null,
 			};
-			const { name, schedules: asked, wanted } = await withTurn(readingRepositoryFile(file, occasion), file.text.length);
+			const read = await withTurn(readingRepositoryFile(file, occasion), file.text.length);
+			const { schedules: asked, wanted } = read;
+			name = read.name;
+			if ("error" in wanted) throw wanted.error;
 			schedules.push(...asked.map((one) => scheduleOf(file, one)));
 			const other = names.get(name);
 			if (other !== undefined)
@@ -67,7 +80,7 @@ export async function discoveredRuns({ discovery, run }: DiscoveryOfRun, { files
 			// That the coordinator is busy says nothing of the file: the result is sent again.
 			if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
 			isSound = false;
-			discovered.push(skipped !== null ? { file: file.path, because: skipped } : await broken(run, file, faultsOf(error)));
+			discovered.push(skipped !== null ? { file: file.path, because: skipped } : await broken(run, file, name, faultsOf(error)));
 		}
 	}
 	// Of a commit that asks for nothing to be run nobody would see that what it says of schedules is broken.
@@ -78,11 +91,15 @@ export async function discoveredRuns({ discovery, run }: DiscoveryOfRun, { files
 
 /** Nothing is to be run; but somebody, or a schedule, that has named the very file means it to be there, and so may the project. */
 async function nothingFound(discovery: Discovery, run: RunRow, skipped: string | null): Promise<DiscoveredFile> {
-	if (discovery.file !== null) return broken(run, { path: discovery.file, text: "" }, "There is no such file at this commit.");
+	if (discovery.file !== null)
+		return broken(run, { path: discovery.file, text: "" }, nameOfFile(discovery.file), "There is no such file at this commit.");
 	const because = `there is ${missing(discovery)} at this commit`;
 	if (!discovery.requires_pipeline || skipped !== null || isClosed(discovery)) return { file: "*", because };
 	const path = discovery.work.config ?? CONFIG_FILE;
-	return { ...(await broken(run, { path, text: "" }, `This project requires a pipeline, and ${because}.`)), state: "failed" };
+	return {
+		...(await broken(run, { path, text: "" }, nameOfFile(path), `This project requires a pipeline, and ${because}.`)),
+		state: "failed",
+	};
 }
 
 /** A pull request that was closed needs no pipeline. */
@@ -134,11 +151,11 @@ function scheduleOf({ path: file }: RepositoryFile, { cron, timezone = "UTC", br
 }
 
 /** A run that is over before it begins, and says why. */
-async function broken(run: RunRow, file: RepositoryFile, text: string): Promise<DiscoveredFile & { error: Reason }> {
+async function broken(run: RunRow, file: RepositoryFile, name: string, text: string): Promise<DiscoveredFile & { error: Reason }> {
 	const error: Reason = { code: "config_invalid", text: `${file.path}: ${text}`.slice(0, MAX_TOLD_CHARACTERS) };
 	const source = run.source_git === null ? null : { git: run.source_git, ref: run.source_ref };
 	const pipeline = withDefaults({
-		name: await withTurn(readingName(file), file.text.length),
+		name,
 		source,
 		branch: run.branch,
 		pull_request: run.pull_request === null ? null : { number: run.pull_request, target: "" },

@@ -1,7 +1,7 @@
 import * as z from "zod";
+import { lintingPipeline } from "../../schema/pipeline/parse/lint.ts";
 import type { SlicedWork } from "../../schema/pipeline/syntax/sliced_work.ts";
 import { pipelineJsonSchema } from "../../schema/pipeline/validate/json_schema.ts";
-import { lintingPipeline } from "../../schema/pipeline/validate/lint.ts";
 import { MAX_PIPELINE_BYTES } from "../../schema/wire/limits.ts";
 import type { PipelineCheck } from "../../schema/wire/resources.ts";
 import * as resources from "../../schema/wire/resources.ts";

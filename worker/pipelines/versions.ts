@@ -1,6 +1,7 @@
 import { ulid } from "ulid";
 import type { PipelineRow, PipelineVersionRow } from "../../schema/database/tables.ts";
-import { checkingPipelineWith, checkingStoredPipeline } from "../../schema/pipeline/validate/parse.ts";
+import { checkingStoredPipeline } from "../../schema/pipeline/parse/stored_pipeline.ts";
+import { checkingPipelineWith } from "../../schema/pipeline/parse/submission.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import { MAX_PIPELINE_BYTES } from "../../schema/wire/limits.ts";

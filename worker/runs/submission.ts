@@ -1,10 +1,7 @@
+import type { Submission } from "../../schema/pipeline/parse/resolved_submission.ts";
+import { type CheckedSubmission, checkingSubmission } from "../../schema/pipeline/parse/submission.ts";
+import { checkingSubmissionForm } from "../../schema/pipeline/parse/submission_form.ts";
 import type { SlicedWork } from "../../schema/pipeline/syntax/sliced_work.ts";
-import {
-	type CheckedSubmission,
-	checkingSubmission,
-	checkingSubmissionForm,
-	type Submission,
-} from "../../schema/pipeline/validate/parse.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { MAX_PIPELINE_BYTES, MAX_SUBMITTED_SOURCE_BYTES } from "../../schema/wire/limits.ts";
 import type { Environment } from "../bindings.ts";

@@ -1,23 +1,29 @@
 import { nextExpression, unescaped } from "../syntax/escapes.ts";
-import { checkExpression, type ExpressionError, evaluate, type Names, type Scope, usesOf } from "./expression.ts";
+import { checkExpression } from "./check.ts";
+import { evaluate, usesOf } from "./evaluate.ts";
+import type { ExpressionError } from "./names.ts";
+import type { Names, Scope } from "./scope.ts";
 
-/** Texts with `${{ expressions }}` in them; `$${{` stands for the characters themselves (escapes.ts). */
+/** Texts with `${{ expressions }}` in them; `$${{` writes a literal `${{` (escapes.ts). */
 
-/** A text whose expressions speak of needed jobs: it is filled in when they have ended. */
+/** A text whose expressions use needed jobs: it is filled in when they have ended. */
 export interface LateText {
 	template: string;
 }
 /** A text, or one that is filled in later. */
 export type Templated = string | LateText;
 
-/** An expression in a text, with its braces, and where it stands. */
+/** An expression in a text, with its braces, and its offset. */
 interface Hole {
 	index: number;
 	whole: string;
 	inner: string;
 }
 
-/** The expressions of a text. One that is not closed is none; nor is what follows, for it would have closed it. */
+/**
+ * The expressions of a text. One that is not closed is none; nor is the text after it, for it would
+ * have closed it.
+ */
 function holesIn(text: string): Hole[] {
 	const holes: Hole[] = [];
 	for (let index = nextExpression(text, 0); index !== -1; ) {
@@ -29,7 +35,7 @@ function holesIn(text: string): Hole[] {
 	return holes;
 }
 
-/** The text with other texts in the places of its expressions. */
+/** The text with other texts in place of its expressions. */
 function replaceHoles(text: string, replacementOf: (inner: string) => string): string {
 	let at = 0;
 	let result = "";
@@ -45,39 +51,35 @@ export function expressionsOf(text: string): string[] {
 	return holesIn(text).map(({ inner }) => inner.trim());
 }
 
-/** What is wrong with the expressions of a text. */
-export function checkTemplate(text: string, names: Names): { faults: ExpressionError[]; isLate: boolean } {
-	const faults: ExpressionError[] = [];
+/** The errors in the expressions of a text. */
+export function checkTemplate(text: string, names: Names): { errors: ExpressionError[]; isLate: boolean } {
+	const errors: ExpressionError[] = [];
 	let isLate = false;
 	for (const { index, whole, inner } of holesIn(text)) {
 		const begin = index + 3 + inner.length - inner.trimStart().length;
 		if (inner.trim() === "") {
-			faults.push({ at: index, message: `${whole} holds no expression`, suggestion: null });
+			errors.push({ at: index, message: `${whole} has no expression.`, suggestion: null });
 			continue;
 		}
 		const checked = checkExpression(inner.trim(), names, "template");
-		faults.push(...checked.faults.map((fault) => ({ ...fault, at: begin + fault.at })));
+		errors.push(...checked.errors.map((error) => ({ ...error, at: begin + error.at })));
 		isLate ||= checked.uses.late;
 	}
 	const last = holesIn(text).at(-1);
 	const unclosed = nextExpression(text, last ? last.index + last.whole.length : 0);
 	if (unclosed !== -1)
-		faults.push({
-			at: unclosed,
-			message: "${{ is not closed",
-			suggestion: "close it with }}, or write $${{ for a literal ${{",
-		});
-	return { faults, isLate };
+		errors.push({ at: unclosed, message: "${{ is not closed.", suggestion: "Close it with }}, or write $${{ for a literal ${{." });
+	return { errors, isLate };
 }
 
-/** Fills the expressions of a text in. @throws ExpressionFailed */
+/** Fills in the expressions of a text. @throws ExpressionFailed */
 export function fill(text: string, scope: Scope): string {
 	return replaceHoles(text, (inner) => String(evaluate(inner.trim(), scope)));
 }
 
 /**
- * Whether a text speaks of a parameter that has no value, or of an axis that is made of one: a pipeline can be checked without those that a submission
- * must give.
+ * Whether a text uses a parameter without a value, or an axis that depends on one: a pipeline can
+ * be checked without the parameters that a submission must give.
  */
 export function lacksValue(text: string, { params, openAxes = [] }: Scope): boolean {
 	return expressionsOf(text)
@@ -86,7 +88,8 @@ export function lacksValue(text: string, { params, openAxes = [] }: Scope): bool
 }
 
 /**
- * Fills in what is known at submission; a text that speaks of needed jobs, or of what has no value, stays as its author wrote it, as a whole.
+ * Fills in a text at submission. A text that uses needed jobs, or a parameter without a value,
+ * stays as a whole as its author wrote it.
  * @throws ExpressionFailed
  */
 export function fillEarly(text: string, scope: Scope): Templated {

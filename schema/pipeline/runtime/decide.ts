@@ -1,21 +1,23 @@
 import { isTerminal, type JobState, type Reason } from "../../wire/states.ts";
-import { ExpressionFailed, evaluate, type NeedFacts, type RunFacts, type Scope, usesOf } from "../expressions/expression.ts";
+import { ExpressionFailed, evaluate, usesOf } from "../expressions/evaluate.ts";
+import type { NeedFacts, RunFacts, Scope } from "../expressions/scope.ts";
 import type { ResolvedJob, ResolvedPipeline } from "../resolve/resolved.ts";
 import { type SettledJob, settleJob } from "./settle.ts";
 
 /**
- * Whether a job may begin: its condition, then its needs. Without a condition, or with one that does not ask how the needs ended, a
- * job goes on when all of them succeeded, and is skipped as soon as one ended otherwise. One that asks (success(), failure(), always())
- * waits for all of them, and for what those have needed: a need that was skipped early says nothing of what still runs before it.
+ * Decides whether a job may begin: by its condition, then by its needs. Without a condition, or
+ * with one that does not use the status, a job begins when all needs succeeded, and is skipped as
+ * soon as one ended otherwise. A condition with success(), failure() or always() waits for all
+ * needs and their own needs: a need may be skipped early while jobs before it still run.
  */
 
-export type Verdict =
+export type Decision =
 	| { is: "waiting" }
 	| { is: "ready"; job: SettledJob }
 	| { is: "skipped"; reason: Reason }
 	| { is: "broken"; reason: Reason };
 
-/** How a job stands, as far as others depend on it. */
+/** The state of a job, for the jobs that depend on it. */
 export interface Standing {
 	state: JobState;
 	mayFail: boolean;
@@ -25,18 +27,21 @@ export interface Standing {
 export interface DownloadableJob extends Standing {
 	key: string;
 	name: string;
-	/** The outputs that it declares. */
+	/** The declared outputs. */
 	declared: readonly string[];
-	/** What it has written; asked for only where an expression speaks of it. */
+	/** The written outputs; read only if an expression uses them. */
 	outputs: () => Readonly<Record<string, string>> | null;
 }
 
-/** What is known when it is decided. */
+/** The values that a decision uses. */
 export interface Circumstances {
 	pipeline: ResolvedPipeline;
 	run: RunFacts;
 	needs: readonly DownloadableJob[];
-	/** All that the job needs, directly or by way of others: what comes to clean up stands at the end of a chain. Asked for only where it matters. */
+	/**
+	 * All needed jobs, directly or through others: a cleanup job stands at the end of a chain. Read
+	 * only if the condition uses the status.
+	 */
 	ancestors: () => readonly Standing[];
 }
 
@@ -51,12 +56,12 @@ function isOpen({ state }: Standing): boolean {
 	return !isTerminal(state);
 }
 
-/** Whether those that need a job may go on after it. */
+/** Whether the jobs that need this one may begin. */
 function countsAsSuccess({ state, mayFail }: Standing): boolean {
 	return state === "succeeded" || (FAILURES.has(state) && mayFail);
 }
 
-export function decide(job: ResolvedJob, circumstances: Circumstances): Verdict {
+export function decide(job: ResolvedJob, circumstances: Circumstances): Decision {
 	const { condition } = job;
 	const { needs } = circumstances;
 	const uses = condition === null ? null : usesOf(condition);
@@ -74,7 +79,7 @@ export function decide(job: ResolvedJob, circumstances: Circumstances): Verdict 
 	}
 }
 
-function skippedBy(condition: string | null): Verdict {
+function skippedBy(condition: string | null): Decision {
 	return { is: "skipped", reason: { code: "condition", text: `Its condition is false: ${condition}` } };
 }
 
@@ -95,7 +100,7 @@ export function settle(job: ResolvedJob, circumstances: Circumstances): SettledJ
 	return settleJob(job, scopeOf(job, circumstances));
 }
 
-/** Whether a job wants to run when others have failed. */
+/** Whether the condition of a job uses the status: it may run after others failed. */
 export function asksForStatus({ condition }: ResolvedJob): boolean {
 	return condition !== null && usesOf(condition).status;
 }
@@ -107,7 +112,7 @@ function scopeOf(job: ResolvedJob, { pipeline, run, needs, ancestors }: Circumst
 		doubles: pipeline.doubles,
 		matrix: job.matrix ?? {},
 		changed: pipeline.changed,
-		// Most expressions ask for little of this, and some of it is not cheap.
+		// Most expressions use little of this, and some of it takes time.
 		get needs() {
 			return Object.fromEntries(needs.map((need) => [need.key, factsOf(need, needs)]));
 		},
@@ -130,7 +135,7 @@ function factsOf(need: DownloadableJob, needs: readonly DownloadableJob[]): Need
 	const written = need.declared.length > 0 ? need.outputs() : null;
 	return {
 		result: WORST.find((state) => states.includes(state)) ?? "",
-		// What was declared and not written is empty.
+		// A declared output that was not written is empty.
 		outputs: Object.fromEntries(need.declared.map((name) => [name, Object.hasOwn(written ?? {}, name) ? (written?.[name] ?? "") : ""])),
 	};
 }

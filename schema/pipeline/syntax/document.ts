@@ -2,12 +2,14 @@ import { isScalar, LineCounter, type Scalar } from "yaml";
 import { ApiError, type FieldError } from "../../wire/errors.ts";
 import { MAX_PIPELINE_NODES, MAX_YAML_ALIASES } from "../../wire/limits.ts";
 import { doneAtOnce, type SlicedWork } from "./sliced_work.ts";
+import { keyName, type SourceMap, type SourceNode } from "./source_nodes.ts";
 import { MAX_DEPTH, sourceTokens, TOO_DEEP, TOO_MANY_NODES, tooManyAliases } from "./source_tokens.ts";
-import { type DocumentError, keyName, type SourceMap, type SourceNode, sourceTree } from "./source_tree.ts";
+import { type DocumentError, sourceTree } from "./source_tree.ts";
 
 /**
- * A scalar whose text would change when printed (`1.10`, `0x1f`, `on`). Where a number or a truth value is
- * meant its value counts; where text is meant it is refused, because nobody can say which text was meant.
+ * A scalar whose text would change when printed (`1.10`, `0x1f`, `on`). In the place of a number or
+ * a truth value its value counts; in the place of text it is rejected, for the text that was meant
+ * is not known.
  */
 export class AmbiguousScalar {
 	readonly source: string;
@@ -19,29 +21,29 @@ export class AmbiguousScalar {
 	}
 }
 
-/** A parsed text and the way from a path in it back to line and column. */
+/** A parsed text, and the line and column of each path in it. */
 export interface SourceDocument {
 	value: unknown;
 	/**
-	 * @param key whether the key is meant, rather than its value
-	 * @param at which character of a text is meant, where it stands on one line
+	 * @param key whether to locate the key rather than its value
+	 * @param at the character of a text to locate, if the text is on one line
 	 */
 	locate(path: PropertyKey[], key?: boolean, at?: number | null): { line: number; column: number } | null;
 }
 
-/** What to do when `run: echo a: b` was written: YAML takes the second colon for another key. */
-export const COLON_HINT = 'a text that holds ": " needs quotes, or a block: run: |';
+/** For `run: echo a: b`: YAML takes the second colon for another key. */
+export const COLON_HINT = 'A text with ": " in it needs quotes, or a block: run: |';
 
 const SYNTAX_HINTS: Readonly<Record<string, string>> = {
 	BLOCK_AS_IMPLICIT_KEY: COLON_HINT,
-	MULTIPLE_DOCS: "Remove this line and what follows it, or give each pipeline a file of its own in .windlass/.",
+	MULTIPLE_DOCS: "Remove this line and the text after it, or give each pipeline a file of its own in .windlass/.",
 };
 
-/** What the parser says may quote as much as the text has. */
+/** A message of the parser may quote the whole text. */
 const MAX_MESSAGE = 500;
-const FEWER_ALIASES = "Each alias counts for all that it stands for: use fewer.";
+const FEWER_ALIASES = "Each alias counts as a copy of its anchor. Use fewer aliases.";
 
-/** Words that YAML 1.1 readers take for true or false; as text they must be quoted. */
+/** Words that YAML 1.1 reads as true or false; as text they must be quoted. */
 const YAML_1_1_BOOLEANS = /^(y|n|yes|no|on|off)$/i;
 
 /** Parses as `parsingSource` does, without a pause. @throws ApiError as that does */
@@ -51,12 +53,13 @@ export function parseSource(text: string): SourceDocument {
 
 /**
  * Parses YAML 1.2 (and so JSON) and keeps the positions.
- * @throws ApiError `malformed` with every syntax error's line and column, or with the place at which a limit is passed
+ * @throws ApiError `malformed` with the line and column of every syntax error, or of the passed
+ * limit
  */
 export function* parsingSource(text: string): SlicedWork<SourceDocument> {
 	const lines = new LineCounter();
-	const { root, faults, aliases } = yield* sourceTree(yield* sourceTokens(text, lines), text.length);
-	if (faults.length > 0) throw malformed(faults, lines);
+	const { root, errors, aliases } = yield* sourceTree(yield* sourceTokens(text, lines), text.length);
+	if (errors.length > 0) throw malformed(errors, lines);
 	if (aliases > MAX_YAML_ALIASES) throw tooManyAliases();
 	const value = yield* plainValue(root, lines);
 	return {
@@ -71,8 +74,8 @@ export function* parsingSource(text: string): SlicedWork<SourceDocument> {
 	};
 }
 
-function malformed(faults: readonly DocumentError[], lines: LineCounter): ApiError {
-	const errors = faults.map(({ offset, code, message }): FieldError => {
+function malformed(found: readonly DocumentError[], lines: LineCounter): ApiError {
+	const errors = found.map(({ offset, code, message }): FieldError => {
 		const { line, col } = lines.linePos(offset);
 		const suggestion = SYNTAX_HINTS[code] ?? null;
 		return { path: "", line, column: col, message: sentence(message), suggestion };
@@ -80,7 +83,7 @@ function malformed(faults: readonly DocumentError[], lines: LineCounter): ApiErr
 	const first = errors[0] as FieldError;
 	return new ApiError("malformed", `Line ${first.line}, column ${first.column}: ${first.message}`, {
 		details: { errors },
-		suggestions: [first.suggestion ?? "Check indentation, brackets and quotes at that place."],
+		suggestions: [first.suggestion ?? "Check indentation, brackets and quotes there."],
 	});
 }
 
@@ -93,10 +96,10 @@ function offsetOf(node: SourceNode): number {
 	return "kind" in node ? node.offset : (node.range?.[0] ?? 0);
 }
 
-/** The value of a tree. An alias counts for all that it stands for. */
+/** The value of a tree. An alias counts as a copy of its anchor. */
 function* plainValue(root: SourceNode | null, lines: LineCounter): SlicedWork<unknown> {
 	let nodes = 0;
-	/** The keys and positions that lead to the node. */
+	/** The path of the node. */
 	const way: PropertyKey[] = [];
 	const convert = function* (node: SourceNode | null, depth: number): SlicedWork<unknown> {
 		if (depth > MAX_DEPTH) throw new ApiError("malformed", TOO_DEEP);
@@ -115,7 +118,7 @@ function* plainValue(root: SourceNode | null, lines: LineCounter): SlicedWork<un
 			}
 			return list;
 		}
-		// A null prototype: no key is there that nobody wrote.
+		// With a null prototype the map has only the keys of the text.
 		const result: Record<string, unknown> = Object.create(null);
 		for (const { key, value } of node.entries) {
 			const name = nameOf(key);
@@ -135,26 +138,26 @@ function nameOf(key: SourceNode | null): string {
 	if (key === null) return "";
 	if ("kind" in key && key.kind === "alias") return nameOf(key.target);
 	if (!("kind" in key)) return keyName(key);
-	throw new ApiError("malformed", "A key of a map is itself a list or a map; keys are plain words.", {
+	throw new ApiError("malformed", "A key of a map is a list or a map. Keys must be plain words.", {
 		suggestions: ["Write key: value, without ? before the key."],
 	});
 }
 
 function mergeKey({ line, col: column }: { line: number; col: number }): ApiError {
 	const message = "Merge keys (<<) are not supported.";
-	const suggestion = "Write the keys out, or put what all jobs have into defaults and env.";
+	const suggestion = "Write the keys out, or put the common keys of all jobs into defaults and env.";
 	return new ApiError("malformed", `Line ${line}, column ${column}: ${message}`, {
 		details: { errors: [{ path: "", line, column, message, suggestion } satisfies FieldError] },
 		suggestions: [suggestion],
 	});
 }
 
-/** JavaScript has its own use for this word, so that maps of it lose the key: silently, in any library on the way. */
+/** JavaScript treats this key specially, so that any library could lose it silently. */
 function reservedKey(way: readonly PropertyKey[], { line, col: column }: { line: number; col: number }): ApiError {
 	const path = way.map(String).join(".");
-	const message = 'unknown key "__proto__"';
+	const message = "Unknown key `__proto__`.";
 	const suggestion = "No map may have this key: choose another name.";
-	return new ApiError("malformed", `Line ${line}, column ${column}: ${path}: ${message}.`, {
+	return new ApiError("malformed", `Line ${line}, column ${column}: ${path}: ${message}`, {
 		details: { errors: [{ path, line, column, message, suggestion } satisfies FieldError] },
 		suggestions: [suggestion],
 	});
@@ -167,7 +170,9 @@ function scalarValue(value: unknown, source: string | undefined, isPlain: boolea
 	return String(value) === source ? value : new AmbiguousScalar(source, value);
 }
 
-/** Where a character of a block stands: its lines are those of the text, each further to the right. Blank lines before its first one do not count. */
+/**
+ * The place of a character of a block. Blank lines before the first line of the block do not count.
+ */
 function placeInBlock(text: string, lines: LineCounter, { range, value }: Scalar, at: number): { line: number; column: number } {
 	const begin = text.indexOf("\n", range?.[0] ?? 0) + 1;
 	const first = begin + (/^\s*\n/.exec(text.slice(begin, range?.[1]))?.[0].length ?? 0);
@@ -176,14 +181,17 @@ function placeInBlock(text: string, lines: LineCounter, { range, value }: Scalar
 	return { line: lines.linePos(first).line + before.length - 1, column: indent + (before.at(-1) ?? "").length + 1 };
 }
 
-/** How far to the right of its node a character of a text is; 0 for a text of several lines. */
+/**
+ * The columns from the beginning of a scalar to a character of its text; 0 for a text of several
+ * lines.
+ */
 function columnsTo({ type, source, value }: Scalar, at: number): number {
 	const isQuoted = type === "QUOTE_SINGLE" || type === "QUOTE_DOUBLE";
 	const isOneLine = (type === "PLAIN" || isQuoted) && !String(source ?? value).includes("\n");
 	return isOneLine ? at + (isQuoted ? 1 : 0) : 0;
 }
 
-/** The entries of a map by their names: each fault asks for some. */
+/** The entries of a map by their names: each error looks some up. */
 const entriesByName = new WeakMap<SourceMap, ReadonlyMap<string, SourceMap["entries"][number]>>();
 
 function entryOf(map: SourceMap, name: string): SourceMap["entries"][number] | undefined {
@@ -202,7 +210,7 @@ function nodeAt(root: SourceNode | null, path: PropertyKey[], wantKey: boolean):
 		if (node.kind === "map") {
 			const entry = entryOf(node, String(part));
 			if (!entry) break;
-			// The key's own place is the better pointer where the value is empty or the key is at fault.
+			// The key itself is the better place if the value is empty or the key is wrong.
 			const isLast = index === path.length - 1;
 			node = (isLast && wantKey) || entry.value === null ? entry.key : entry.value;
 		} else if (node.kind === "list") node = node.items[Number(part)] ?? null;

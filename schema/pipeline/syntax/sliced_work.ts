@@ -1,15 +1,18 @@
 /**
- * Work that takes long is done in slices, so that one hostile text cannot stop everybody else. It is counted rather than timed: the clock of a Worker
- * may stand still while code runs.
+ * Long work is done in slices, so that one hostile text cannot block other requests. The work is
+ * counted and not timed: the clock of a Worker may stand still while code runs.
  */
 
-/** Work that can be interrupted. It yields how much it has done since it yielded before, in units of about a microsecond. */
+/**
+ * Work that can be interrupted. It yields the work since the last yield, in units of about a
+ * microsecond.
+ */
 export type SlicedWork<Value> = Generator<number, Value, undefined>;
 
-/** How much is done at once. */
+/** The work of one slice. */
 export const SLICE_UNITS = 2_000;
 
-/** Does all of it at once, for callers with nobody to wait for them. */
+/** Does all of it at once, for callers that block nobody. */
 export function doneAtOnce<Value>(work: SlicedWork<Value>): Value {
 	for (;;) {
 		const step = work.next();

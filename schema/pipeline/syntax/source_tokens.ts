@@ -3,34 +3,39 @@ import { ApiError, type FieldError } from "../../wire/errors.ts";
 import { MAX_PIPELINE_NODES, MAX_TOLD_FAULTS, MAX_YAML_ALIASES } from "../../wire/limits.ts";
 import type { SlicedWork } from "./sliced_work.ts";
 
-/** From a text to its tokens. Every limit of a text is checked here, before anything is made of the tokens. */
+/**
+ * From a text to its tokens. The limits of a text are checked here, before the tokens are composed.
+ */
 
 /** How deep lists and maps may be nested. */
 export const MAX_DEPTH = 100;
 export const TOO_DEEP = `The text is nested more than ${MAX_DEPTH} levels deep.`;
-/** The document, a key that is not finished, and a value are on the stack of the parser as well. */
+/** The stack of the parser also has the document, an unfinished key, and a value. */
 const OTHER_LEVELS = 5;
 /** Words, signs, spaces and line ends. A text of many nodes has about eight for each pair. */
 const MAX_TOKENS = 500_000;
 /** Anchors and tags together. */
 const MAX_PROPERTIES = 2_000;
-/** A single text, unless it is written as JSON writes it. */
+/** A single text, unless it is a JSON string. */
 const MAX_SCALAR_CHARACTERS = 512 * 1024;
 /** The lines of a single text. */
 const MAX_SCALAR_LINES = 20_000;
-/** The text is given to the lexer in parts: it looks ahead for the end of a token without a pause. */
+/** The lexer gets the text in parts: it looks for the end of a token without a pause. */
 const PART_CHARACTERS = 64 * 1024;
 /** A token takes about this long to read. */
 const UNITS_OF_TOKEN = 1.5;
 
-const FEWER_NODES = "Generate less, or move what is long into scripts of the repository.";
+const FEWER_NODES = "Generate less, or move long scripts into the repository.";
 
 export type CollectionToken = CST.BlockMap | CST.BlockSequence | CST.FlowCollection;
 
 /** The tokens of a text, and how large each of its maps and lists is. */
 export interface SourceTokens {
 	tokens: CST.Token[];
-	/** How large each map and list is: its keys, values and items, those of its own values included, and the length of its texts. */
+	/**
+	 * How large each map and list is: its keys, values and items, those of its own values included,
+	 * and the length of its texts.
+	 */
 	sizes: ReadonlyMap<CST.Token, number>;
 }
 
@@ -38,7 +43,7 @@ export function isCollectionToken(token: CST.Token | null | undefined): token is
 	return token?.type === "block-map" || token?.type === "block-seq" || token?.type === "flow-collection";
 }
 
-/** What tells the line and column of an offset. */
+/** Finds the line and column of an offset. */
 export interface Positions {
 	addNewLine: (offset: number) => number;
 	linePos: (offset: number) => { line: number; col: number };
@@ -46,7 +51,7 @@ export interface Positions {
 
 /**
  * Splits a text into tokens.
- * @throws ApiError `malformed` or `validation_failed` with the place at which a limit is passed
+ * @throws ApiError `malformed` or `validation_failed` with the place of the passed limit
  */
 export function* sourceTokens(text: string, positions: Positions): SlicedWork<SourceTokens> {
 	const tokens = yield* readTokens(text, positions);
@@ -73,9 +78,9 @@ function* readTokens(text: string, positions: Positions): SlicedWork<CST.Token[]
 				tokens.push(token);
 				if (token.type === "error") errors += 1;
 			}
-			// The parser calls itself for what it nests: it must not come to the end of the stack.
+			// The parser is recursive, and must not overflow the stack.
 			if (parser.stack.length > MAX_DEPTH + OTHER_LEVELS) limits.failDeep();
-			// What an answer does not tell need not be found.
+			// An answer does not list more errors.
 			if (errors > MAX_TOLD_FAULTS) return tokens;
 			units += UNITS_OF_TOKEN + lexeme.length / 4_000;
 			if (units >= 500) {
@@ -85,7 +90,8 @@ function* readTokens(text: string, positions: Positions): SlicedWork<CST.Token[]
 		}
 		fed = end;
 		if (fed < text.length) limits.checkPending(text, fed);
-		// A token that goes on after its part is read again from its beginning: parts double until it ends.
+		// A token that goes on after its part is read again from its beginning: parts double until
+		// it ends.
 		part = limits.offset === before ? part * 2 : PART_CHARACTERS;
 		yield units;
 	}
@@ -93,18 +99,18 @@ function* readTokens(text: string, positions: Positions): SlicedWork<CST.Token[]
 	return tokens;
 }
 
-/** Where a part ends that begins here: after a line, for the lexer wants to see whole ones. */
+/** The end of a part: after a line, for the lexer needs whole lines. */
 function endOfPart(text: string, from: number, length: number): number {
 	const line = text.indexOf("\n", from + length - 1);
 	return line === -1 ? text.length : line + 1;
 }
 
-/** The value of a key that is all but the whole of a line: a pipeline in a submission in JSON. */
+/** The value of a key that is most of a line: a pipeline in a submission in JSON. */
 const LONG_VALUE = /[{,]\s*"[^"\\]{1,100}"\s*:\s*$/;
 
 /**
- * Checks a line that is so long that the lexer must not be given all of it unseen: it looks for the end of a word without a pause, and finds that of a
- * quote or a comment at once.
+ * Checks a line that is too long to be given to the lexer unchecked: the lexer looks for the end of
+ * a word without a pause. The ends of quotes and comments it finds at once.
  * @throws ApiError
  */
 function* checkLine(text: string, from: number, to: number, limits: TokenLimits): SlicedWork<void> {
@@ -159,7 +165,7 @@ class TokenLimits {
 			case CONTROL.flowEnd:
 				return;
 			case CONTROL.scalar:
-				// What follows is the text itself.
+				// The next lexeme is the text itself.
 				this.#addNode();
 				return;
 			case "[":
@@ -194,7 +200,7 @@ class TokenLimits {
 		this.offset += lexeme.length;
 	}
 
-	/** @throws ApiError for a text that is too long to be taken apart without a pause */
+	/** @throws ApiError for a text that is too long to be read without a pause */
 	checkScalar(lexeme: string): void {
 		if (lexeme.length > MAX_SCALAR_CHARACTERS) this.failLong(this.offset);
 		let lines = 0;
@@ -204,7 +210,10 @@ class TokenLimits {
 		}
 	}
 
-	/** @throws ApiError for a token of many lines that goes on for too long; where a quote ends is found at once */
+	/**
+	 * @throws ApiError for a token of many lines that is too long; the end of a quote is found at
+	 * once
+	 */
 	checkPending(text: string, fed: number): void {
 		if (fed - this.offset > MAX_SCALAR_CHARACTERS && text[this.offset] !== '"') this.failLong(this.offset);
 	}
@@ -229,10 +238,10 @@ class TokenLimits {
 	}
 }
 
-const LONG_TEXT = "Move long scripts into the repository and call them; a pipeline in JSON is quoted as JSON quotes.";
+const LONG_TEXT = "Move long scripts into the repository and call them. Write a pipeline in JSON as a JSON string.";
 export const TOO_MANY_NODES = `The text has more than ${MAX_PIPELINE_NODES} keys, values and items.`;
 
-/** Signs that the lexer puts between the parts of the text. */
+/** Control characters that the lexer puts between the parts of the text. */
 const CONTROL = { document: "\u0002", flowEnd: "\u0018", scalar: "\u001f" };
 
 export function tooManyAliases(): ApiError {
@@ -241,7 +250,7 @@ export function tooManyAliases(): ApiError {
 	});
 }
 
-/** The error of a text that passes one of its limits. */
+/** The error of a text that passes a limit. */
 function limitPassed(positions: Positions, offset: number, message: string, suggestion: string | null): ApiError {
 	const { line, col: column } = positions.linePos(offset);
 	const error: FieldError = { path: "", line, column, message, suggestion };
@@ -251,7 +260,7 @@ function limitPassed(positions: Positions, offset: number, message: string, sugg
 	});
 }
 
-/** So many characters of a text take as much time as a node. */
+/** This many characters of a text take as much time as a node. */
 export const CHARACTERS_OF_NODE = 50;
 
 /** The characters of a text; 0 for anything else. */
@@ -259,7 +268,7 @@ export function lengthOf(token: CST.Token | null | undefined): number {
 	return token && "source" in token ? token.source.length : 0;
 }
 
-/** Counts what is in each map and list, without recursion: the text may be nested as deep as it likes. */
+/** Measures each map and list, without recursion: the text may be nested deeply. */
 function* measured(tokens: readonly CST.Token[], positions: Positions): SlicedWork<Map<CST.Token, number>> {
 	const sizes = new Map<CST.Token, number>();
 	let nodes = 0;

@@ -1,34 +1,26 @@
 import { Composer, type CST, type Document, isAlias, isMap, isPair, isScalar, isSeq, type Scalar, type YAMLParseError } from "yaml";
 import { MAX_TOLD_FAULTS } from "../../wire/limits.ts";
 import type { SlicedWork } from "./sliced_work.ts";
+import { keyName, type SourceList, type SourceMap, type SourceNode } from "./source_nodes.ts";
 import { CHARACTERS_OF_NODE, type CollectionToken, isCollectionToken, lengthOf, type SourceTokens } from "./source_tokens.ts";
+import {
+	BLANKS,
+	closing,
+	documentStart,
+	endOfPart,
+	type ItemToken,
+	insideList,
+	LONGEST_QUOTE,
+	placeholder,
+	tokensIn,
+	withoutBlanks,
+} from "./token_parts.ts";
 
 /**
- * From tokens to maps, lists and scalars with their places. The library composes a whole document without a pause; here it is given one chunk after the
- * other: the items of a large map or list some at a time, each large value of theirs by itself.
+ * From tokens to maps, lists and scalars with their offsets. The library composes a whole document
+ * without a pause; here it gets one chunk after the other: some items of a large map or list at a
+ * time, and each of their large values alone.
  */
-
-export type SourceNode = SourceMap | SourceList | SourceAlias | Scalar;
-
-/** A map as it is written. */
-export interface SourceMap {
-	kind: "map";
-	offset: number;
-	entries: { key: SourceNode | null; value: SourceNode | null }[];
-}
-
-interface SourceList {
-	kind: "list";
-	offset: number;
-	items: (SourceNode | null)[];
-}
-
-interface SourceAlias {
-	kind: "alias";
-	offset: number;
-	/** Null for an anchor that is not there. */
-	target: SourceNode | null;
-}
 
 /** Why a text is not well-formed, and where. */
 export interface DocumentError {
@@ -39,7 +31,7 @@ export interface DocumentError {
 
 export interface SourceTree {
 	root: SourceNode | null;
-	faults: readonly DocumentError[];
+	errors: readonly DocumentError[];
 	/** How many aliases there are. */
 	aliases: number;
 }
@@ -50,11 +42,13 @@ const CHUNK = 400;
 const UNITS_OF_NODE = 5;
 const OPTIONS = { version: "1.2", uniqueKeys: false, prettyErrors: false, keepSourceTokens: true } as const;
 
-/** A longer text in quotes is read as JSON reads it if it can be, which is faster; one that is longer than the second is read in no other way. */
+/**
+ * A longer text in quotes is read as JSON reads it, if possible, which is faster; above
+ * LONGEST_QUOTE it must be possible.
+ */
 const LONG_QUOTE = 4 * 1024;
-const LONGEST_QUOTE = 64 * 1024;
 
-/** Makes a tree of the tokens of a text of this length. */
+/** The tree of the tokens of a text of this length. */
 export function* sourceTree(source: SourceTokens, length: number): SlicedWork<SourceTree> {
 	const maker = new TreeMaker(source);
 	let root: SourceNode | null = null;
@@ -63,13 +57,16 @@ export function* sourceTree(source: SourceTokens, length: number): SlicedWork<So
 	} catch (error) {
 		if (error !== ENOUGH) throw error;
 	}
-	return { root, faults: maker.faults, aliases: maker.aliases };
+	return { root, errors: maker.errors, aliases: maker.aliases };
 }
 
-/** Ends the composing of a text with more faults than are told. */
-const ENOUGH = new Error("there are enough faults");
+/** Ends the composing of a text with more errors than an answer lists. */
+const ENOUGH = new Error("there are enough errors");
 
-/** The errors of a chunk. When it is full the composing ends: a chunk of a hostile text can have as many as it has characters. */
+/**
+ * The errors of a chunk. When it is full the composing ends: a chunk of a hostile text can have as
+ * many as it has characters.
+ */
 class ErrorList extends Array<YAMLParseError> {
 	override push(...errors: YAMLParseError[]): number {
 		if (this.length >= MAX_TOLD_FAULTS) throw ENOUGH;
@@ -77,29 +74,28 @@ class ErrorList extends Array<YAMLParseError> {
 	}
 }
 
-type Item = CollectionToken["items"][number];
 type Composed = Document.Parsed;
 
 class TreeMaker {
-	readonly faults: DocumentError[] = [];
+	readonly errors: DocumentError[] = [];
 	aliases = 0;
 	readonly #source: SourceTokens;
 	readonly #anchors = new Map<string, SourceNode>();
-	/** The maps and lists that are composed by themselves, by what stands for them in the chunk that they are in. */
+	/** The maps and lists that are composed alone, by their stand-ins in the outer chunk. */
 	readonly #apart = new Map<unknown, CollectionToken>();
-	/** Long texts in quotes, by what stands for them. */
+	/** Long texts in quotes, by their stand-ins. */
 	readonly #long = new Map<unknown, CST.FlowScalar>();
 	/** The lines `%YAML` and `%TAG`. */
 	readonly #directives: CST.Token[] = [];
 	#root: CST.Token | null = null;
-	/** Where the map or list ends that was composed by itself last. */
+	/** The end of the map or list that was composed last. */
 	#end = 0;
 
 	constructor(source: SourceTokens) {
 		this.#source = source;
 	}
 
-	/** The tree of the one document that a text has. */
+	/** The tree of the only document of a text. */
 	*make(length: number): SlicedWork<SourceNode | null> {
 		const { tokens } = this.#source;
 		const own: CST.Token[] = [];
@@ -139,19 +135,19 @@ class TreeMaker {
 		};
 	}
 
-	#add(fault: DocumentError): void {
-		const isKnown = this.faults.some(
-			({ offset, code, message }) => offset === fault.offset && code === fault.code && message === fault.message,
+	#add(error: DocumentError): void {
+		const isKnown = this.errors.some(
+			({ offset, code, message }) => offset === error.offset && code === error.code && message === error.message,
 		);
-		if (!isKnown) this.faults.push(fault);
-		if (this.faults.length >= MAX_TOLD_FAULTS) throw ENOUGH;
+		if (!isKnown) this.errors.push(error);
+		if (this.errors.length >= MAX_TOLD_FAULTS) throw ENOUGH;
 	}
 
-	/** Gives tokens to the library, and keeps what it finds wrong with them. */
+	/** Composes tokens with the library, and keeps its errors. */
 	#composed(tokens: readonly CST.Token[], length: number): Composed {
 		const composer = new Composer(OPTIONS);
 		const errors = new ErrorList();
-		// The library has no other way to be told when to end.
+		// The library has no other way to be stopped.
 		(composer as unknown as { errors: ErrorList }).errors = errors;
 		const keep = () => {
 			for (const { pos, code, message } of errors) this.#add({ offset: pos[0], code, message });
@@ -167,7 +163,7 @@ class TreeMaker {
 		}
 	}
 
-	/** What stands for a value in the chunk that it is in: itself, unless it is large. */
+	/** The stand-in of a value in the outer chunk: the value itself, unless it is large. */
 	#standIn(token: CST.Token): CST.Token {
 		if (token.type === "double-quoted-scalar" && token.source.length > LONG_QUOTE && token.source.endsWith('"')) {
 			const short = { ...token, source: '""' };
@@ -176,7 +172,7 @@ class TreeMaker {
 		}
 		if (!isCollectionToken(token) || (this.#source.sizes.get(token) ?? 0) <= CHUNK) return token;
 		const isFlow = token.type === "flow-collection";
-		// That it is not closed is found where its last items are composed.
+		// A missing bracket is found when the last items are composed.
 		const empty = { ...token, items: [], ...(isFlow ? { end: [closing(token, token.offset)] } : {}) };
 		this.#apart.set(empty, token);
 		return empty;
@@ -208,7 +204,7 @@ class TreeMaker {
 		return node;
 	}
 
-	/** @param keys of the map, as far as it is read */
+	/** @param keys the keys of the map so far */
 	*#items(items: readonly unknown[], into: SourceMap | SourceList, keys: Set<unknown>): SlicedWork<void> {
 		for (const item of items) {
 			if (into.kind === "list") into.items.push(yield* this.#node(item));
@@ -220,7 +216,7 @@ class TreeMaker {
 		}
 	}
 
-	/** A key may be there once, however it is written. */
+	/** A map has a key once, in any spelling. */
 	#checkKey(key: SourceNode | null, keys: Set<unknown>): void {
 		if (!isScalar(key)) return;
 		const name = `name ${keyName(key)}`;
@@ -232,15 +228,16 @@ class TreeMaker {
 	/** Composes a large map or list, some items at a time. */
 	*#chunks(token: CollectionToken, into: SourceMap | SourceList, keys: Set<unknown>): SlicedWork<void> {
 		const { sizes } = this.#source;
-		const items = token.items as Item[];
+		const items = token.items as ItemToken[];
 		let offset = token.offset;
 		for (let from = 0; from < items.length; ) {
-			const chunk: Item[] = [];
+			const chunk: ItemToken[] = [];
 			const apartBefore = this.#apart.size;
 			let size = 0;
-			// After a value that is composed by itself a chunk ends: where the next one begins is known only then.
+			// A chunk ends after a value that is composed alone: the offset of the next one is
+			// known only then.
 			while (from + chunk.length < items.length && size < CHUNK && this.#apart.size === apartBefore) {
-				const item = items[from + chunk.length] as Item;
+				const item = items[from + chunk.length] as ItemToken;
 				chunk.push(this.#itemStandIn(item));
 				size += 2 + tokensIn(item) / 100 + sizeOf(sizes, item.key) + sizeOf(sizes, item.value);
 			}
@@ -254,24 +251,25 @@ class TreeMaker {
 		}
 	}
 
-	#itemStandIn(item: Item): Item {
+	#itemStandIn(item: ItemToken): ItemToken {
 		return {
 			...item,
 			start: withoutBlanks(item.start),
 			...(item.sep ? { sep: withoutBlanks(item.sep) } : {}),
 			...(item.key ? { key: this.#standIn(item.key) } : {}),
 			...(item.value ? { value: this.#standIn(item.value) } : {}),
-		} as Item;
+		} as ItemToken;
 	}
 
 	/** Composes some items of a map or list as if there were no others. */
 	#composedChunk(
 		token: CollectionToken,
-		items: Item[],
+		items: ItemToken[],
 		{ offset, isFirst, isLast }: { offset: number; isFirst: boolean; isLast: boolean },
 	): { items: readonly unknown[]; end: number } {
 		const isFlow = token.type === "flow-collection";
-		// In brackets commas stand between items: at an end that is not the real one an item is put that is dropped again.
+		// In brackets commas stand between items: an end inside the list gets an item that is
+		// dropped again.
 		const before = isFlow && !isFirst ? [placeholder(token, offset, false)] : [];
 		const after = isFlow && !isLast ? [placeholder(token, offset, true)] : [];
 		const part = {
@@ -281,7 +279,7 @@ class TreeMaker {
 			...(isFlow && !isLast ? { end: [closing(token, offset)] } : {}),
 		} as CollectionToken;
 		const isRoot = token === this.#root;
-		// Some messages differ between what is the whole document and what is inside of it.
+		// Some messages of the library differ between a whole document and a part of it.
 		const value = isRoot ? part : insideList(part);
 		const start = this.#directives.length > 0 ? documentStart(part.offset) : [];
 		const { contents } = this.#composed([...this.#directives, { type: "document", offset: part.offset, start, value }], 0);
@@ -291,7 +289,7 @@ class TreeMaker {
 		return { items: found, end: outer.range?.[2] ?? part.offset };
 	}
 
-	/** Reads a long text in quotes. As it is written by a program, it is written as JSON writes it. */
+	/** Reads a long text in quotes. Programs write such texts as JSON. */
 	*#readLong(scalar: Scalar, token: CST.FlowScalar): SlicedWork<void> {
 		const { source, offset } = token;
 		const parts: string[] = [];
@@ -307,7 +305,7 @@ class TreeMaker {
 					scalar.source = String(scalar.value);
 					return;
 				}
-				const message = `A text in quotes of more than ${LONGEST_QUOTE} characters is read as JSON reads it; this part cannot be`;
+				const message = `A text in quotes of more than ${LONGEST_QUOTE} characters must be valid JSON; this part is not`;
 				this.#add({ offset: offset + from, code: "BAD_QUOTE", message });
 				return;
 			}
@@ -319,70 +317,8 @@ class TreeMaker {
 	}
 }
 
-/** What says nothing between two documents. */
-const BLANKS: ReadonlySet<string> = new Set(["space", "comment", "newline"]);
-/** More line ends and comments than this in one place are left out before the library looks at them. */
-const MANY_BLANKS = 100;
-
-/** Of many empty lines and comments in one place the first and the last say as much as all of them. */
-function withoutBlanks(tokens: CST.SourceToken[]): CST.SourceToken[] {
-	if (tokens.length <= MANY_BLANKS) return tokens;
-	const isLineEnd = (token: CST.SourceToken | undefined) => token?.type === "newline";
-	return tokens.filter((token, index) => {
-		if (!BLANKS.has(token.type) || index === 0) return true;
-		// The last line end and the spaces after it stay, for the indentation counts.
-		return !tokens.slice(index + 1, index + 4).some(isLineEnd);
-	});
-}
-
-/** What a key is called. */
-export function keyName(key: Scalar): string {
-	return typeof key.source === "string" ? key.source : String(key.value);
-}
-
 function sizeOf(sizes: SourceTokens["sizes"], token: CST.Token | null | undefined): number {
 	const size = (token && (sizes.get(token) ?? lengthOf(token) / CHARACTERS_OF_NODE)) ?? 0;
-	// What is larger is composed by itself, if it is no text.
+	// A larger map or list is composed alone.
 	return isCollectionToken(token) && size > CHUNK ? 0 : size;
-}
-
-/** Signs, spaces and line ends beside the key and the value of an item. */
-function tokensIn({ start, sep }: Item): number {
-	return start.length + (sep?.length ?? 0);
-}
-
-/** Where a part of a text in quotes ends: not within an escape. */
-function endOfPart(source: string, from: number): number {
-	const last = source.length - 1;
-	const wanted = Math.min(from + LONGEST_QUOTE, last);
-	let at = from;
-	while (at < wanted) {
-		const backslash = source.indexOf("\\", at);
-		if (backslash === -1 || backslash >= wanted) return wanted;
-		at = backslash + (source[backslash + 1] === "u" ? 6 : 2);
-	}
-	return Math.min(at, last);
-}
-
-function placeholder({ start, indent }: CollectionToken & { start?: CST.SourceToken }, offset: number, hasComma: boolean): Item {
-	const scalar = { type: "scalar", offset, indent, source: "x" } as const;
-	const comma = hasComma ? [{ type: "comma", offset, indent, source: "," } as const] : [];
-	return (start?.source === "{" ? { start: comma, key: scalar, sep: [] } : { start: comma, value: scalar }) as Item;
-}
-
-function closing({ start, indent }: CollectionToken & { start?: CST.SourceToken }, offset: number): CST.SourceToken {
-	const isMapToken = start?.source === "{";
-	return { type: isMapToken ? "flow-map-end" : "flow-seq-end", offset, indent, source: isMapToken ? "}" : "]" };
-}
-
-function insideList(value: CollectionToken): CST.BlockSequence {
-	const { offset } = value;
-	return { type: "block-seq", offset, indent: 0, items: [{ start: [{ type: "seq-item-ind", offset, indent: 0, source: "-" }], value }] };
-}
-
-function documentStart(offset: number): CST.SourceToken[] {
-	return [
-		{ type: "doc-start", offset, indent: 0, source: "---" },
-		{ type: "newline", offset, indent: 0, source: "\n" },
-	];
 }

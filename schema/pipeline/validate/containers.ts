@@ -13,13 +13,15 @@ import {
 	withShorthand,
 } from "./values.ts";
 
-/** The containers of a job: the one that its steps run in, and the services beside it. */
+/** The containers of a job: the container of its steps, and its services. */
 
-/** The name of an image as docker takes it; once its expressions are filled in, it is checked again (resolve.ts). */
+/**
+ * The name of an image as docker takes it. It is checked again once its expressions are filled in.
+ */
 export const IMAGE = /^[a-z0-9][a-zA-Z0-9._/-]*(:[0-9]+\/[a-zA-Z0-9._/-]+)?(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$/;
-export const IMAGE_ERROR = "is not the name of an image, such as node:24 or registry.lan:5000/team/app:1.2";
+export const IMAGE_ERROR = "The image must be a name such as node:24 or registry.lan:5000/team/app:1.2.";
 
-/** Whether a text, as far as it has no expressions, can be an image. */
+/** Whether a text without expressions can be an image. */
 function mayBeImage(value: string): boolean {
 	return value.includes("${{") || (value.length <= 400 && IMAGE.test(value));
 }
@@ -28,74 +30,74 @@ const image = nonEmptyTemplate.refine(mayBeImage, IMAGE_ERROR);
 
 const pull = z.enum(PULL);
 
-/** Which of the agent's registry credentials are used to get an image. */
+/** The name of registry credentials of the agent. */
 export const credentials = nonEmpty.refine(
 	(value) => /^[a-z0-9][a-z0-9-]{0,62}$/.test(value),
-	"is the name of credentials that the agent has (--registry-credentials): lower-case letters, digits and dashes",
+	"The name of registry credentials (--registry-credentials of the agent) has lower-case letters, digits and dashes.",
 );
 
-/** The name of a volume, and where it is put. */
+/** The name of a volume, and the path that it is mounted at. */
 const VOLUME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,100}:\/[^:]+(:ro)?$/;
 const volume = nonEmpty.refine(
 	(value) => VOLUME.test(value),
-	"must be name:/path or name:/path:ro. Folders of the agent are never mounted",
+	"A volume is name:/path or name:/path:ro. Folders of the agent are never mounted.",
 );
-const device = nonEmpty.refine((value) => /^\/dev\/[A-Za-z0-9_/-]+$/.test(value), "must be a device, such as /dev/kvm");
+const device = nonEmpty.refine((value) => /^\/dev\/[A-Za-z0-9_/-]+$/.test(value), "A device is a path such as /dev/kvm.");
 
 /** A size as docker takes it. */
 function dockerSize(example: string) {
-	return nonEmpty.refine((value) => /^0*[1-9]\d*[kmg]?$/i.test(value), `must be a size, such as ${example}`);
+	return nonEmpty.refine((value) => /^0*[1-9]\d*[kmg]?$/i.test(value), `The size must be a number with a unit, such as ${example}.`);
 }
 
-/** Docker gives no less; and 0 would be no limit at all. */
+/** The minimum of docker; 0 would mean no limit. */
 const LEAST_CPUS = 0.01;
 
 /** Options of `docker run` that cannot break out of the container. */
 const options = strict({
-	memory: dockerSize("512m").optional().describe("The memory that it may use, such as `512m`."),
+	memory: dockerSize("512m").optional().describe("The memory limit, such as `512m`. Default: no limit."),
 	cpus: nonEmpty
 		.refine(
 			(value) => /^\d+(\.\d+)?$/.test(value) && Number(value) >= LEAST_CPUS,
-			`must be a number of at least ${LEAST_CPUS}, such as 1.5`,
+			`\`cpus\` must be a number of at least ${LEAST_CPUS}, such as 1.5.`,
 		)
 		.optional()
-		.describe("The processor time that it may use, such as `1.5`."),
+		.describe("The limit of processor cores, such as `1.5`. Default: no limit."),
 	shm_size: dockerSize("256m").optional().describe("The size of `/dev/shm`, such as `256m`."),
-	network: z.enum(["default", "none"]).optional().describe("`none`: the job reaches nothing; it can have no services then."),
-	read_only: flag.optional().describe("Whether the image's own files cannot be changed."),
-	init: flag.optional().describe("Whether a small init process looks after orphans."),
+	network: z.enum(["default", "none"]).optional().describe("`none`: no network, and so no services. Default: `default`."),
+	read_only: flag.optional().describe("Whether the file system of the image is read-only. Default: `false`."),
+	init: flag.optional().describe("Whether a small init process reaps orphaned processes. Default: `false`."),
 });
 
-/** What every container has. */
+/** The keys of every container. */
 const containerKeys = {
 	image: image.describe("The image, such as `node:24`."),
-	env: environmentTemplate.optional().describe("Variables of everything in the container."),
+	env: environmentTemplate.optional().describe("Variables of all processes in the container."),
 	pull: pull
 		.optional()
 		.describe(
-			"`missing`: where the agent does not have the image; `always`: before each job; `never`: it must be there. Default: `missing`.",
+			"When the image is pulled: `missing` (if the agent does not have it), `always` (before each job) or `never`. Default: `missing`.",
 		),
-	credentials: credentials.optional().describe("Which of the agent's registry credentials are used. Default: those of its own Docker."),
+	credentials: credentials.optional().describe("The agent's registry credentials to pull with. Default: those of its own Docker."),
 };
 
-/** Whether a folder of a container can be given to its workspace: not the whole of it, and not what is mounted for the agent's own files. */
+/** Whether the workspace can be mounted at a path: neither at / nor over the agent's own files. */
 function canBeWorkdir(value: string): boolean {
 	const isPlain = /^(\/[^/:\p{Cc}]+)+\/?$/u.test(value) && !/\/\.\.?(\/|$)/.test(value);
 	return isPlain && !/^\/windlass(\/|$)/.test(value);
 }
 
-/** Where a job has what the agent gives it: the workspace, unless `workdir` says otherwise, and the agent's own files. */
+/** The paths of the workspace, without `workdir`, and of the agent's own files. */
 const WORKSPACE = "/workspace";
 const OWN_FILES = "/windlass";
 
-/** What is wrong with where a volume is put; null if it hides nothing that the agent gives to the job. */
+/** Why a volume cannot be mounted at its path, as the end of a sentence; null if it hides nothing. */
 export function volumeError(volume: string, workdir: string | null): string | null {
 	const place = normalized(volume.split(":")[1] ?? "/");
 	const hidden = [WORKSPACE, OWN_FILES, normalized(workdir ?? WORKSPACE)].find((given) => isWithin(place, given) || isWithin(given, place));
 	return hidden === undefined ? null : `would be mounted over ${hidden}, which the agent gives to the job; use a path outside of it`;
 }
 
-/** An absolute path as the system takes it, without links. */
+/** An absolute path without `.` and `..`. */
 function normalized(path: string): string {
 	const parts: string[] = [];
 	for (const part of path.split("/")) {
@@ -112,41 +114,57 @@ function isWithin(path: string, folder: string): boolean {
 const containerShape = strict({
 	...containerKeys,
 	workdir: nonEmpty
-		.refine(canBeWorkdir, "must be a folder inside the container, such as /src: absolute, without : and .., and neither / nor in /windlass")
+		.refine(
+			canBeWorkdir,
+			"`workdir` must be a folder in the container, such as /src: absolute, without : and .., and neither / nor in /windlass.",
+		)
 		.optional()
-		.describe("Where the workspace is in it. Default: `/workspace`."),
+		.describe("The path of the workspace in the container. Default: `/workspace`."),
 	user: nonEmpty
-		.refine((value) => /^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_.-]+)?$/.test(value), "must be a user, such as node or 1000:1000")
+		.refine(
+			(value) => /^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_.-]+)?$/.test(value),
+			"The user must be a name or a number with a group, such as node or 1000:1000.",
+		)
 		.optional()
-		.describe("Who runs the steps. Default: the image's own. The files are the agent's again afterwards."),
+		.describe("The user of the steps. Default: the user of the image. After the job the agent owns the files again."),
 	volumes: z.array(volume).max(20).optional().describe("Named volumes of the agent's Docker: `name:/path`, or `name:/path:ro`."),
-	devices: z.array(device).max(20).optional().describe("Devices of the agent, those that it allows (`--allow-devices`)."),
-	options: options.optional().describe("Further options of the container."),
+	devices: z.array(device).max(20).optional().describe("Devices of the agent that it allows (`--allow-devices`)."),
+	options: options.optional().describe("Limits and other options of the container."),
 }).superRefine(({ volumes, workdir }, context) => {
 	for (const [index, one] of (volumes ?? []).entries()) {
 		const message = VOLUME.test(one) ? volumeError(one, workdir ?? null) : null;
-		if (message !== null) context.addIssue({ code: "custom", path: ["volumes", index], message });
+		if (message !== null) context.addIssue({ code: "custom", path: ["volumes", index], message: `The volume ${message}.` });
 	}
 });
 export const container = withShorthand(containerShape, [{ type: "string" }], (value) => (isScalar(value) ? { image: value } : value));
 export type ContainerText = z.infer<typeof container>;
 
 const health = strict({
-	command: command.describe("A shell command in the service that succeeds when it is healthy."),
-	interval: duration.optional().describe("The pause between two looks. Default: 1s."),
-	timeout: duration.optional().describe("How long a look may take. Default: 5s."),
-	retries: count(1, 1000).optional().describe("After so many looks that failed in a row it is unhealthy. Default: 60."),
+	command: command.describe("A shell command in the service; it succeeds when the service is healthy."),
+	interval: duration.optional().describe("The pause between two checks. Default: 1s."),
+	timeout: duration.optional().describe("How long a check may take. Default: 5s."),
+	retries: count(1, 1000).optional().describe("The service is unhealthy after this many failed checks in a row. Default: 60."),
 });
 const serviceShape = strict({
 	...containerKeys,
-	command: z.array(nonEmptyTemplate).min(1).max(50).optional().describe("What runs in it, word by word. Default: the image's own."),
+	command: z
+		.array(nonEmptyTemplate)
+		.min(1)
+		.max(50)
+		.optional()
+		.describe("The command of the service as a list of words. Default: the command of the image."),
 	health: withShorthand(health, [{ type: "string" }], (value) => (isScalar(value) ? { command: value } : value))
 		.optional()
-		.describe("When it is healthy: a command alone, or a map. Default: the image's own health check."),
+		.describe("The health check: a command, or a map. Default: the health check of the image."),
 });
 const service = withShorthand(serviceShape, [{ type: "string" }], (value) => (isScalar(value) ? { image: value } : value));
 /** The name of a service is its name on the network. */
 export const services = z
-	.record(z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, "the name of a service is lower-case letters, digits and dashes"), service)
-	.refine((value) => Object.keys(value).length <= 20, "at most 20 services");
+	.record(
+		z
+			.string()
+			.regex(/^[a-z][a-z0-9-]{0,62}$/, "The name of a service has lower-case letters, digits and dashes, and begins with a letter."),
+		service,
+	)
+	.refine((value) => Object.keys(value).length <= 20, "A job has at most 20 services.");
 export type ServicesText = z.infer<typeof services>;

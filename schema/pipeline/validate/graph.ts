@@ -1,54 +1,49 @@
+import { nearest } from "../../text/nearest_word.ts";
 import type { SlicedWork } from "../syntax/sliced_work.ts";
-import { nearest } from "./suggest.ts";
+import { code, type ValidationError } from "./errors.ts";
 
-interface GraphFault {
-	path: string[];
-	message: string;
-	suggestion: string | null;
-}
-
-/** Who has more faults than this has one fault that is not in the list. */
-const MAX_FAULTS = 50;
-/** A circle of more jobs is shortened. */
-const MAX_TOLD_KEYS = 50;
+/** More errors of needs come from one mistake. */
+const MAX_ERRORS = 50;
+/** A longer circle of jobs is shortened. */
+const MAX_SHOWN_KEYS = 50;
 
 /**
- * The faults of a graph of needs: names that do not exist, and each cycle once; at most fifty.
+ * The errors of a graph of needs: unknown jobs, and each circle once; at most fifty.
  * @param needs job key → the keys of the jobs that it needs
  */
-export function* checkNeeds(needs: ReadonlyMap<string, readonly string[]>): SlicedWork<GraphFault[]> {
+export function* checkNeeds(needs: ReadonlyMap<string, readonly string[]>): SlicedWork<ValidationError[]> {
 	const known = [...needs.keys()];
-	const faults: GraphFault[] = [];
+	const errors: ValidationError[] = [];
 	for (const [key, wanted] of needs) {
 		for (const [index, name] of wanted.entries()) {
 			if (needs.has(name)) continue;
-			if (faults.length >= MAX_FAULTS) return faults;
-			// Each of the names may be compared.
+			if (errors.length >= MAX_ERRORS) return errors;
+			// Each known name may be compared.
 			yield known.length * 10;
 			const near = nearest(
 				name,
 				known.filter((other) => other !== key),
 			);
-			faults.push({
+			errors.push({
 				path: ["jobs", key, "needs", String(index)],
-				message: `there is no job ${JSON.stringify(name)}`,
-				suggestion: near
-					? `did you mean ${JSON.stringify(near)}?`
-					: `jobs here: ${known.slice(0, 10).join(", ")}${known.length > 10 ? " …" : ""}`,
+				message: `Unknown job ${code(name)} in \`needs\` of job ${code(key)}.`,
+				suggestion: near ? `Did you mean ${code(near)}?` : `The jobs are ${known.slice(0, 10).join(", ")}${known.length > 10 ? " …" : ""}.`,
 			});
 		}
 	}
 	for (const cycle of yield* findCycles(needs)) {
-		faults.push({
+		errors.push({
 			path: ["jobs", cycle[0] as string, "needs"],
-			message: `jobs need each other in a circle: ${wordsOf(cycle)}`,
-			suggestion: "remove one of these needs",
+			message: `Jobs need each other in a circle: ${wordsOf(cycle)}.`,
+			suggestion: "Remove one of these needs.",
 		});
 	}
-	return faults;
+	return errors;
 }
 
-/** Every cycle that a depth-first walk closes. Iterative: a chain may be as long as there are jobs. */
+/**
+ * Every cycle that a depth-first walk closes. Iterative: a chain may be as long as there are jobs.
+ */
 function* findCycles(needs: ReadonlyMap<string, readonly string[]>): SlicedWork<string[][]> {
 	const done = new Set<string>();
 	const cycles: string[][] = [];
@@ -58,7 +53,7 @@ function* findCycles(needs: ReadonlyMap<string, readonly string[]>): SlicedWork<
 		const onPath = new Set<string>();
 		const stack: { key: string; leaving: boolean }[] = [{ key: start, leaving: false }];
 		while (stack.length > 0) {
-			if (cycles.length >= MAX_FAULTS) return cycles;
+			if (cycles.length >= MAX_ERRORS) return cycles;
 			steps += 1;
 			if (steps % 1_000 === 0) yield 500;
 			const { key, leaving } = stack.pop() as { key: string; leaving: boolean };
@@ -81,13 +76,13 @@ function* findCycles(needs: ReadonlyMap<string, readonly string[]>): SlicedWork<
 	return cycles;
 }
 
-/** The jobs of a circle; of a large one those at which it begins and ends. */
+/** The jobs of a circle; of a large one the first and the last. */
 function wordsOf(cycle: readonly string[]): string {
-	const keys = cycle.length > MAX_TOLD_KEYS ? [...cycle.slice(0, MAX_TOLD_KEYS / 2), "…", ...cycle.slice(-MAX_TOLD_KEYS / 2)] : cycle;
+	const keys = cycle.length > MAX_SHOWN_KEYS ? [...cycle.slice(0, MAX_SHOWN_KEYS / 2), "…", ...cycle.slice(-MAX_SHOWN_KEYS / 2)] : cycle;
 	return [...keys, cycle[0]].join(" → ");
 }
 
-/** All jobs that a job needs, directly or by way of others. */
+/** All jobs that a job needs, directly or through others. */
 export function ancestorsOf(key: string, needs: ReadonlyMap<string, readonly string[]>): Set<string> {
 	const found = new Set<string>();
 	const waiting = [...(needs.get(key) ?? [])];

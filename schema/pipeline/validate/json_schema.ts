@@ -2,13 +2,13 @@ import * as z from "zod";
 import { pipelineOfJobs, pipelineOfSteps } from "./language.ts";
 import { shorthands } from "./values.ts";
 
-/** The language as JSON Schema, for editors: made of the very schemas that check a pipeline. */
+/** The language as JSON Schema, for editors: generated from the schemas that check a pipeline. */
 
 type JsonSchema = Record<string, unknown>;
 
 const DIALECT = "https://json-schema.org/draft/2020-12/schema";
 
-/** What editors are given for `.windlass.yml`. */
+/** The JSON Schema of `.windlass.yml`. */
 export function pipelineJsonSchema(): JsonSchema {
 	return {
 		$schema: DIALECT,
@@ -32,7 +32,7 @@ function describe(schema: z.ZodType): JsonSchema {
 		io: "input",
 		unrepresentable: "any",
 		override({ zodSchema, jsonSchema }) {
-			// What a schema is described with is kept by a copy of it.
+			// describe() makes a copy of the schema, with the schema as its parent.
 			const shorthand = shorthands.get(zodSchema) ?? shorthands.get(zodSchema._zod.parent ?? {});
 			if (!shorthand) return;
 			const forms = [...(shorthand.inner ? [shorthand.inner] : []), ...(shorthand.also ?? [])].map(formOf);

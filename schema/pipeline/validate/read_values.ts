@@ -2,58 +2,53 @@ import type * as z from "zod";
 import { MAX_STEPS } from "../../wire/limits.ts";
 import { AmbiguousScalar } from "../syntax/document.ts";
 import type { SlicedWork } from "../syntax/sliced_work.ts";
-import {
-	type JobText,
-	job,
-	type PipelineOfJobs,
-	type PipelineOfSteps,
-	pipelineOfJobs,
-	pipelineOfSteps,
-	type StepText,
-	step,
-} from "./language.ts";
+import { MAX_FOUND_ERRORS } from "./errors.ts";
+import { type JobText, job, type PipelineOfJobs, type PipelineOfSteps, pipelineOfJobs, pipelineOfSteps } from "./language.ts";
 import { MAX_PARAMETERS, parameters } from "./parameters.ts";
+import { type StepText, step } from "./steps.ts";
 import { environmentTemplate } from "./values.ts";
 
-/** Checks the values of a pipeline, part by part: a schema checks all that it is given without a pause. */
+/**
+ * Checks the values of a pipeline, part by part: a schema checks its whole value without a pause.
+ */
 
-/** The keys, values and items of one part: of what stands beside the jobs, of a job beside its steps, of a step. Variables are counted by themselves. */
+/**
+ * The keys, values and items of one part: a step, a job without its steps, a pipeline without its
+ * jobs. Variables count separately.
+ */
 const MAX_PART_NODES = 5_000;
 /** The variables of one `env`. */
 const MAX_VARIABLES = 5_000;
-/** After so many faults the rest is not looked at. */
-export const MAX_FOUND_FAULTS = 1_000;
-
-/** A fault of a value: what a schema says, or what a part is. */
+/** An error in a value: from a schema, or about the size of a part. */
 export type ValueIssue = z.core.$ZodIssue;
 
-/** What is there of a pipeline: all of it, or the parts without faults. */
+/** The values of a pipeline: all of them, or the parts without errors. */
 export interface ReadPipeline {
 	pipeline: PipelineOfJobs | PipelineOfSteps | null;
 	issues: ValueIssue[];
-	/** Its jobs without faults, and what stands beside them if that has none. */
-	sound: { head: Omit<PipelineOfJobs, "jobs"> | null; jobs: ReadonlyMap<string, JobText> };
+	/** Its jobs without errors, and the keys beside the jobs if they have none. */
+	valid: { head: Omit<PipelineOfJobs, "jobs"> | null; jobs: ReadonlyMap<string, JobText> };
 }
 
 /** Checks the values of a pipeline that has `jobs` or `steps`. */
 export function* readPipeline(value: Readonly<Record<string, unknown>>): SlicedWork<ReadPipeline> {
 	if (!("jobs" in value)) {
 		const { data, issues } = yield* readJob(pipelineOfSteps, value);
-		return { pipeline: data as PipelineOfSteps | null, issues, sound: { head: null, jobs: new Map() } };
+		return { pipeline: data as PipelineOfSteps | null, issues, valid: { head: null, jobs: new Map() } };
 	}
 	const jobs = isMap(value.jobs) ? value.jobs : null;
 	const head = yield* readSplit(pipelineOfJobs, jobs ? { ...value, jobs: {} } : value, [PARAMETERS, VARIABLES]);
 	const issues = [...head.issues];
-	const sound = new Map<string, JobText>();
+	const valid = new Map<string, JobText>();
 	for (const [key, one] of Object.entries(jobs ?? {})) {
-		if (issues.length >= MAX_FOUND_FAULTS) break;
+		if (issues.length >= MAX_FOUND_ERRORS) break;
 		const read = yield* readJob(job, one);
-		if (read.data) sound.set(key, read.data as JobText);
+		if (read.data) valid.set(key, read.data as JobText);
 		issues.push(...within(["jobs", key], read.issues));
 	}
 	const data = head.data as PipelineOfJobs | null;
-	const pipeline = data && issues.length === 0 ? { ...data, jobs: Object.fromEntries(sound) } : null;
-	return { pipeline, issues, sound: { head: data, jobs: sound } };
+	const pipeline = data && issues.length === 0 ? { ...data, jobs: Object.fromEntries(valid) } : null;
+	return { pipeline, issues, valid: { head: data, jobs: valid } };
 }
 
 interface ReadPart {
@@ -64,7 +59,7 @@ interface ReadPart {
 function* readJob(schema: z.ZodType, value: unknown): SlicedWork<ReadPart> {
 	if (!isMap(value) || !Array.isArray(value.steps) || value.steps.length === 0) return yield* readPart(schema, value);
 	const { steps } = value;
-	// What a step is made of is checked below; here it counts that there are some, and not too many.
+	// The steps are checked below; here only their number counts.
 	const splits = schema === pipelineOfSteps ? [PARAMETERS, VARIABLES] : [VARIABLES];
 	const whole = yield* readSplit(schema, { ...value, steps: steps.slice(0, MAX_STEPS + 1).map(() => "true") }, splits);
 	const issues = [...whole.issues];
@@ -73,7 +68,7 @@ function* readJob(schema: z.ZodType, value: unknown): SlicedWork<ReadPart> {
 		const part = yield* readPart(step, one);
 		issues.push(...within(["steps", index], part.issues));
 		read.push(part.data as StepText);
-		if (issues.length >= MAX_FOUND_FAULTS) break;
+		if (issues.length >= MAX_FOUND_ERRORS) break;
 	}
 	return { data: issues.length === 0 ? { ...(whole.data as object), steps: read } : null, issues };
 }
@@ -82,10 +77,10 @@ function* readJob(schema: z.ZodType, value: unknown): SlicedWork<ReadPart> {
 interface Split {
 	key: string;
 	schema: z.ZodType<Record<string, unknown>>;
-	/** How many entries there may be, and how many are checked at once. */
+	/** The maximum of entries, and how many are checked at once. */
 	most: number;
 	chunk: number;
-	/** What one takes. */
+	/** The work for one. */
 	units: number;
 	what: string;
 }
@@ -105,11 +100,11 @@ function* readSplit(schema: z.ZodType, value: unknown, [split, ...others]: reado
 	const map = value[key];
 	if (!isMap(map)) return yield* readSplit(schema, value, others);
 	const entries = Object.entries(map);
-	if (entries.length > most) return { data: null, issues: [tooMany([key], `at most ${most} ${what}`)] };
+	if (entries.length > most) return { data: null, issues: [tooMany([key], `\`${key}\` has at most ${most} ${what}.`)] };
 	const whole = yield* readSplit(schema, { ...value, [key]: {} }, others);
 	const issues = [...whole.issues];
 	const read: Record<string, unknown>[] = [];
-	for (let from = 0; from < entries.length && issues.length < MAX_FOUND_FAULTS; from += chunk) {
+	for (let from = 0; from < entries.length && issues.length < MAX_FOUND_ERRORS; from += chunk) {
 		const some = Object.fromEntries(entries.slice(from, from + chunk));
 		const nodes = countNodes(some, MAX_PART_NODES);
 		yield 10 + Math.min(chunk, entries.length - from) * units;
@@ -121,7 +116,7 @@ function* readSplit(schema: z.ZodType, value: unknown, [split, ...others]: reado
 	return { data: issues.length === 0 ? { ...(whole.data as object), [key]: Object.assign({}, ...read) } : null, issues };
 }
 
-const TOO_MANY_IN_PART = `at most ${MAX_PART_NODES} keys, values and items in one part`;
+const TOO_MANY_IN_PART = `One part of a pipeline has at most ${MAX_PART_NODES} keys, values and items.`;
 
 function* readWhole(schema: z.ZodType, value: unknown): SlicedWork<ReadPart> {
 	const nodes = countNodes(value, MAX_PART_NODES);
@@ -136,10 +131,10 @@ function tooMany(path: PropertyKey[], message: string): ValueIssue {
 }
 
 function within(path: PropertyKey[], issues: readonly ValueIssue[]): ValueIssue[] {
-	return issues.slice(0, MAX_FOUND_FAULTS).map((issue) => ({ ...issue, path: [...path, ...issue.path] }));
+	return issues.slice(0, MAX_FOUND_ERRORS).map((issue) => ({ ...issue, path: [...path, ...issue.path] }));
 }
 
-/** The keys, values and items of a value, as far as there are not more than `most`. */
+/** Counts the keys, values and items of a value until there are more than `most`. */
 function countNodes(value: unknown, most: number): number {
 	let count = 0;
 	const waiting: unknown[] = [value];

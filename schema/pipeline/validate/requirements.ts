@@ -4,9 +4,12 @@ import validRange from "semver/ranges/valid.js";
 import * as z from "zod";
 import { formatBytes } from "../../wire/bytes.ts";
 import type { Capabilities, Requirements } from "../../wire/requirements.ts";
-import { count, flag, nonEmpty, nonEmptyTemplate, oneOrMore, orTemplate, refusing, shortText, size, strict } from "./values.ts";
+import { count, flag, nonEmpty, nonEmptyTemplate, oneOrMore, orTemplate, rejecting, shortText, size, strict } from "./values.ts";
 
-/** What a job asks of its agent, and whether an agent has it: the queue asks before it offers a job, the agent before it starts one. */
+/**
+ * `runs_on`: the requirements of a job. The queue checks them before an offer, and the agent before
+ * it starts the job.
+ */
 
 const MAX_CORES = 4096;
 const MAX_GPUS = 64;
@@ -14,11 +17,11 @@ const MAX_GPUS = 64;
 /** The versions of a tool. */
 export const toolRange = shortText.refine(
 	(value) => validRange(value) !== null,
-	'is not a range of versions; write ">=22", "3.12.x" or "*" for any version',
+	'The value is not a range of versions. Write ">=22", "3.12.x", or "*" for any version.',
 );
 const TOOL_NAME = /^[a-z][a-z0-9_+.-]{0,40}$/;
 
-/** Agents name what they run on as Node does; there are names for the same that none of them would ever have. */
+/** Other names of operating systems: agents use the names of Node. */
 const OTHER_SYSTEMS = new Map(
 	Object.entries({
 		linux: "linux",
@@ -44,22 +47,22 @@ const OTHER_ARCHITECTURES = new Map(
 function calledBy(others: ReadonlyMap<string, string>) {
 	const names = new Set(others.values());
 	return nonEmpty.superRefine(
-		refusing((written) => {
+		rejecting((written) => {
 			const lower = written.toLowerCase();
 			const meant = others.get(lower) ?? (names.has(lower) ? lower : written);
-			return meant === written ? null : `no agent says ${JSON.stringify(written)} of itself; did you mean ${JSON.stringify(meant)}?`;
+			return meant === written ? null : `Agents do not use the name ${JSON.stringify(written)}. Write ${JSON.stringify(meant)}.`;
 		}),
 	);
 }
 
-/** What an expression gives is text, also where a number is meant. */
+/** A number from an expression, which gives text. */
 const countInText = (most: number) =>
 	z
 		.string()
-		.refine((text) => /^[1-9]\d{0,8}$/.test(text) && Number(text) <= most, `is not a whole number from 1 to ${most}`)
+		.refine((text) => /^[1-9]\d{0,8}$/.test(text) && Number(text) <= most, `The value must be a whole number from 1 to ${most}.`)
 		.transform(Number);
 
-/** The values that an expression may give, as they are checked once it is filled in. */
+/** The values that an expression may give, checked once it is filled in. */
 export const FILLED_REQUIREMENTS = {
 	os: calledBy(OTHER_SYSTEMS),
 	arch: calledBy(OTHER_ARCHITECTURES),
@@ -71,24 +74,25 @@ export const FILLED_REQUIREMENTS = {
 
 /** `runs_on`, written out. */
 export const requirements = strict({
-	labels: oneOrMore(nonEmptyTemplate, 20).optional().describe("Labels, all of which the agent must have."),
-	os: orTemplate(FILLED_REQUIREMENTS.os).optional().describe("Its system, such as `linux` or `darwin`."),
-	arch: orTemplate(FILLED_REQUIREMENTS.arch).optional().describe("Its architecture, such as `x64` or `arm64`."),
-	cores: orTemplate(count(1, MAX_CORES)).optional().describe("The least number of processor cores."),
-	memory: orTemplate(size).optional().describe("The least memory."),
-	disk: orTemplate(size).optional().describe("The least free disk where jobs work."),
-	gpus: orTemplate(count(1, MAX_GPUS)).optional().describe("The least number of GPUs."),
-	container: flag.optional().describe("Whether it must be able to run containers."),
+	labels: oneOrMore(nonEmptyTemplate, 20).optional().describe("Labels: the agent must have all of them."),
+	os: orTemplate(FILLED_REQUIREMENTS.os).optional().describe("The operating system, such as `linux` or `darwin`."),
+	arch: orTemplate(FILLED_REQUIREMENTS.arch).optional().describe("The architecture, such as `x64` or `arm64`."),
+	cores: orTemplate(count(1, MAX_CORES)).optional().describe("The minimum of processor cores."),
+	memory: orTemplate(size).optional().describe("The minimum of memory."),
+	disk: orTemplate(size).optional().describe("The minimum of free disk space for workspaces."),
+	gpus: orTemplate(count(1, MAX_GPUS)).optional().describe("The minimum of GPUs."),
+	container: flag.optional().describe("Whether the agent must be able to run containers."),
 	tools: z
-		.record(z.string().regex(TOOL_NAME, "the name of a tool is lower-case letters, digits and _+.-"), orTemplate(toolRange))
+		.record(
+			z.string().regex(TOOL_NAME, "The name of a tool has lower-case letters, digits and the characters _+.-, and begins with a letter."),
+			orTemplate(toolRange),
+		)
 		.optional()
-		.describe(
-			'Tools with ranges of versions: `node: ">=22"`, `go: "*"`. An agent finds some forty by itself, further ones by its `--probes`.',
-		),
+		.describe('Tools with ranges of versions: `node: ">=22"`, `go: "*"`. An agent finds about forty tools itself; `--probes` adds others.'),
 });
 export type RequirementsText = z.infer<typeof requirements>;
 
-/** What is said of an agent, as far as jobs may ask for it. */
+/** What an agent offers to the requirements of jobs. */
 export interface Offering {
 	labels: readonly string[];
 	capabilities: Capabilities;
@@ -100,13 +104,16 @@ const LOOKED_FOR: Record<Capabilities["looking_for"][number], string> = {
 	container: "whether it has a container runtime",
 };
 
-/** The first thing that the agent lacks, as the end of a sentence that begins with its name; null if it fits. */
+/**
+ * The first unmet requirement, as the end of a sentence that begins with the agent's name; null if
+ * all are met.
+ */
 export function firstUnmetRequirement(wanted: Requirements, offering: Offering): string | null {
 	const unknown = offering.capabilities.looking_for.find((one) => wanted[one] !== undefined);
 	return knownUnmetRequirement(wanted, offering) ?? (unknown === undefined ? null : `has not said yet ${LOOKED_FOR[unknown]}`);
 }
 
-/** The same, where what the agent is still looking for does not count. */
+/** The same, without the requirements that the agent is still looking for. */
 export function knownUnmetRequirement(asked: Requirements, { labels, capabilities }: Offering): string | null {
 	const wanted = { ...asked };
 	for (const unknown of capabilities.looking_for) delete wanted[unknown];
@@ -129,13 +136,15 @@ export function knownUnmetRequirement(asked: Requirements, { labels, capabilitie
 	return null;
 }
 
-/** A version that is not like 1.2.3 is taken for its first numbers; one without any is in the range `*` only. */
+/**
+ * Of a version unlike 1.2.3 the first numbers count; one without numbers is in the range `*` only.
+ */
 function isInRange(version: string, wantedRange: string): boolean {
 	const known = coerce(version);
 	return known ? satisfies(known, wantedRange, { includePrerelease: true }) : validRange(wantedRange) === "*";
 }
 
-/** What is asked for, in words; empty if any agent will do. */
+/** The requirements in words; empty if any agent fits. */
 export function describeRequirements(wanted: Requirements): string[] {
 	return [
 		...wanted.labels,

@@ -5,28 +5,33 @@ import { MAX_JOB_TIMEOUT_MS } from "../../wire/limits.ts";
 import { variableSizeError } from "../../wire/variable_size.ts";
 import { AmbiguousScalar } from "../syntax/document.ts";
 import { hasExpression, unescaped } from "../syntax/escapes.ts";
-import type { PatternError } from "./pattern_syntax.ts";
-import { isInside, onlyExcludes, pathPatternError } from "./patterns.ts";
+import { isInside } from "../syntax/patterns.ts";
 
 /** The kinds of value that the pipeline language is made of. */
 
-/** Marks the message of an unknown-key issue; what follows are the keys that would have been known. */
+/** Begins the message of an unknown-key issue; the known keys follow. */
 export const KNOWN_KEYS = "known keys: ";
 
-/** An object that refuses unknown keys and says which ones it knows. */
+/** An object that rejects unknown keys and lists its own. */
 export function strict<Shape extends z.ZodRawShape>(shape: Shape) {
 	return z.strictObject(shape, {
 		error: (issue) => (issue.code === "unrecognized_keys" ? KNOWN_KEYS + Object.keys(shape).join(", ") : undefined),
 	});
 }
 
-/** What else a schema takes beside what stands in it, for editors (json_schema.ts): the shorthands that are converted before it checks. */
+/**
+ * The shorthands that a schema converts before it checks, for the JSON Schema of editors
+ * (json_schema.ts).
+ */
 export const shorthands = new WeakMap<object, { inner?: z.ZodType; also?: Shorthand[] }>();
 
-/** A shorthand: what it is checked by once it is converted, or its JSON Schema. */
+/** A shorthand: its schema, or its JSON Schema. */
 type Shorthand = z.ZodType | Record<string, unknown>;
 
-/** A schema with a shorthand: `convert` turns that into the long form. `also` describes the shorthand. */
+/**
+ * A schema with a shorthand: `convert` turns the shorthand into the long form. `also` describes the
+ * shorthand.
+ */
 export function withShorthand<Value>(schema: z.ZodType<Value>, also: Shorthand[], convert: (value: unknown) => unknown): z.ZodType<Value> {
 	const whole = z.preprocess(convert, schema);
 	shorthands.set(whole, { inner: schema, also });
@@ -37,54 +42,66 @@ const TEXT_FORM = { type: ["string", "number", "boolean"] };
 
 function textSchema(checkExpressions: (text: string) => string | null, meaning: (text: string) => string = (value) => value) {
 	const schema = z.unknown().transform((value, context): string => {
-		const fault = (message: string) => {
+		const fail = (message: string) => {
 			context.addIssue({ code: "custom", message });
 			return z.NEVER;
 		};
-		if (value instanceof AmbiguousScalar) return fault(`${value.source} is ambiguous as text: quote it ("${value.source}")`);
+		if (value instanceof AmbiguousScalar) return fail(`${value.source} is ambiguous as text. Quote it: "${value.source}".`);
 		if (typeof value === "number" || typeof value === "boolean") return String(value);
-		if (typeof value !== "string") return fault(value === undefined ? "is required" : `expected text, got ${kindOf(value)}`);
-		if (value.includes("\0")) return fault("text may not hold a NUL byte");
+		if (typeof value !== "string")
+			return fail(value === undefined ? "A required text is missing." : `Expected text, got ${kindOf(value)}.`);
+		if (value.includes("\0")) return fail("A text may not contain a NUL byte.");
 		const message = checkExpressions(value);
-		return message === null ? meaning(value) : fault(message);
+		return message === null ? meaning(value) : fail(message);
 	});
 	shorthands.set(schema, { also: [TEXT_FORM] });
 	return schema;
 }
 
-/** Text. Numbers and truth values are taken as they are written; what would change when printed is refused. */
+/**
+ * Text. Numbers and truth values are taken as written; a scalar that would change when printed is
+ * rejected.
+ */
 export const text = textSchema(
-	(value) => (hasExpression(value) ? "expressions in ${{ }} are not possible here; $${{ stands for the characters themselves" : null),
+	(value) => (hasExpression(value) ? "Expressions in ${{ }} are not possible here. Write $${{ for a literal ${{." : null),
 	unescaped,
 );
 
-/** Text in which `${{ }}` may stand; what is between the braces is checked with the whole pipeline (check.ts). */
+/**
+ * Text that may contain `${{ }}`; the expressions are checked with the whole pipeline
+ * (whole_pipeline.ts).
+ */
 export const template = textSchema(() => null);
 
 /** A condition. It is an expression as a whole. */
-const conditionText = textSchema((value) => (value.includes("${{") ? "is an expression already: leave out ${{ and }}" : null));
+const conditionText = textSchema((value) =>
+	value.includes("${{") ? "A condition is an expression without braces. Remove ${{ and }}." : null,
+);
 
 /**
- * A script. An expression in it would be a way to inject commands. Its lines end as shells expect it, also where a client on Windows has
- * written it: to them a carriage return is a part of the word before it.
+ * A script. Expressions in it could inject commands. Line ends of Windows are converted: to a shell
+ * a carriage return is part of the word before it.
  */
 const script = textSchema(
 	(value) =>
 		hasExpression(value)
-			? "expressions in ${{ }} are not possible in a command: a value could then bring commands with it. Put it into env and use the variable, such as $NAME; $${{ stands for the characters themselves"
+			? "Expressions in ${{ }} are not possible in a command: their values could contain commands. Put the expression into `env` and use the variable, such as $NAME. Write $${{ for a literal ${{."
 			: null,
 	(value) => unescaped(value).replaceAll("\r\n", "\n"),
 );
 
+const KIND_NAMES: Record<string, string> = { string: "text", number: "number", boolean: "truth value" };
+
+/** A value in words, for errors. */
 export function kindOf(value: unknown): string {
 	if (value === null || value === undefined) return "nothing";
 	if (Array.isArray(value)) return "a list";
-	if (value instanceof AmbiguousScalar) return `${typeof value.value} ${value.source}`;
+	if (value instanceof AmbiguousScalar) return `${KIND_NAMES[typeof value.value] ?? "value"} ${value.source}`;
 	if (typeof value === "object") return "a map";
-	return `${typeof value} ${typeof value === "string" ? quoted(value) : JSON.stringify(value)}`;
+	return `${KIND_NAMES[typeof value] ?? "value"} ${typeof value === "string" ? quoted(value) : JSON.stringify(value)}`;
 }
 
-/** The beginning of a text, in quotes: what is wrong with it need not be as long as it is. */
+/** The beginning of a text, in quotes, for errors. */
 export function quoted(text: string): string {
 	return JSON.stringify(text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text);
 }
@@ -92,34 +109,34 @@ export function quoted(text: string): string {
 const MAX_QUOTED = 200;
 
 function notEmpty(schema: z.ZodType<string>): z.ZodType<string> {
-	const piped = schema.pipe(z.string().trim().min(1, "may not be empty"));
+	const piped = schema.pipe(z.string().trim().min(1, "The text may not be empty."));
 	shorthands.set(piped, { inner: schema });
 	return piped;
 }
 
 /** The same with at most so many characters. */
 function short(schema: z.ZodType<string>, most: number): z.ZodType<string> {
-	const piped = schema.pipe(z.string().max(most, { message: `at most ${most} characters`, abort: true }));
+	const piped = schema.pipe(z.string().max(most, { message: `The text has at most ${most} characters.`, abort: true }));
 	shorthands.set(piped, { inner: schema });
 	return piped;
 }
 
 export const nonEmpty = notEmpty(text);
-/** A text that is taken apart by somebody else's rules: their time may grow faster than the text. */
+/** A text for a parser of a library, whose time may grow faster than the text. */
 export const shortText = short(nonEmpty, 200);
 export const nonEmptyTemplate = notEmpty(template);
 export const command = notEmpty(script);
 export const condition = notEmpty(conditionText);
 
-/** The check of a text by a function that says what is wrong with it; null if nothing is. */
-export function refusing(describeError: (text: string) => string | null) {
+/** The check of a text by a function that returns an error, or null. */
+export function rejecting(describeError: (text: string) => string | null) {
 	return (value: string, context: z.RefinementCtx): void => {
 		const message = describeError(value);
 		if (message !== null) context.addIssue({ code: "custom", message });
 	};
 }
 
-/** A value that is no text: how it was written does not matter. */
+/** A value other than text: its spelling does not matter. */
 export function meant<Value>(schema: z.ZodType<Value>) {
 	return withShorthand(schema, [], (value) => (value instanceof AmbiguousScalar ? value.value : value));
 }
@@ -130,14 +147,14 @@ export const flag = meant(z.boolean());
 
 /** A whole number from `least` to `most`. */
 export function count(least: number, most: number) {
-	return meant(z.number().int().min(least, `at least ${least}`).max(most, `at most ${most}`));
+	return meant(z.number().int().min(least, `The number must be at least ${least}.`).max(most, `The number must be at most ${most}.`));
 }
 
-function converted<Value>(convert: (text: string) => Value | { fault: string }, form: Record<string, unknown>) {
+function converted<Value>(convert: (text: string) => Value | { error: string }, form: Record<string, unknown>) {
 	const schema = nonEmpty.transform((value, context): Value => {
 		const result = convert(value);
-		if (typeof result === "object" && result !== null && "fault" in result) {
-			context.addIssue({ code: "custom", message: result.fault });
+		if (typeof result === "object" && result !== null && "error" in result) {
+			context.addIssue({ code: "custom", message: result.error });
 			return z.NEVER;
 		}
 		return result;
@@ -150,50 +167,55 @@ function converted<Value>(convert: (text: string) => Value | { fault: string }, 
 export const duration = converted<number>(
 	(value) => {
 		const ms = parseDuration(value);
-		if (ms === null || ms <= 0) return { fault: `${quoted(value)} is not a duration; write 90s, 5m or 1h30m` };
-		return ms > MAX_JOB_TIMEOUT_MS ? { fault: "the longest timeout is 24h" } : ms;
+		if (ms === null || ms <= 0) return { error: `${quoted(value)} is not a duration. Write 90s, 5m or 1h30m.` };
+		return ms > MAX_JOB_TIMEOUT_MS ? { error: "The longest timeout is 24h." } : ms;
 	},
 	{ title: "a duration", type: "string", pattern: "^(\\d+(ms|s|m|h|d))+$", examples: ["90s", "20m", "1h30m"] },
 );
 
-const MAX_GATE_MS = 30 * 24 * 60 * 60_000;
+const MAX_APPROVAL_MS = 30 * 24 * 60 * 60_000;
 
-/** Milliseconds that a person may take, at most thirty days. */
+/** Milliseconds to wait for a person, at most thirty days. */
 export const longDuration = converted<number>(
 	(value) => {
 		const ms = parseDuration(value);
-		if (ms === null || ms <= 0) return { fault: `${quoted(value)} is not a duration; write 12h or 3d` };
-		return ms > MAX_GATE_MS ? { fault: "the longest wait for an approval is 30d" } : ms;
+		if (ms === null || ms <= 0) return { error: `${quoted(value)} is not a duration. Write 12h or 3d.` };
+		return ms > MAX_APPROVAL_MS ? { error: "The longest wait for an approval is 30d." } : ms;
 	},
 	{ title: "a duration", type: "string", pattern: "^(\\d+(ms|s|m|h|d))+$", examples: ["12h", "3d"] },
 );
 
 const MAX_KEEP_MS = 3650 * 24 * 60 * 60_000;
 
-/** Milliseconds for which something is kept, at most ten years. */
+/** Milliseconds to keep something, at most ten years. */
 export const keepDuration = converted<number>(
 	(value) => {
 		const ms = parseDuration(value);
-		if (ms === null || ms <= 0) return { fault: `${quoted(value)} is not a duration; write 12h or 7d` };
-		return ms > MAX_KEEP_MS ? { fault: "the longest time to keep something is 3650d" } : ms;
+		if (ms === null || ms <= 0) return { error: `${quoted(value)} is not a duration. Write 12h or 7d.` };
+		return ms > MAX_KEEP_MS ? { error: "The longest time to keep something is 3650d." } : ms;
 	},
 	{ title: "a duration", type: "string", pattern: "^(\\d+(ms|s|m|h|d))+$", examples: ["12h", "7d"] },
 );
 
 /** Bytes. */
-export const size = converted<number>((value) => parseBytes(value) ?? { fault: `${quoted(value)} is not a size; write 512MiB or 8GiB` }, {
+export const size = converted<number>((value) => parseBytes(value) ?? { error: `${quoted(value)} is not a size. Write 512MiB or 8GiB.` }, {
 	title: "a size",
 	type: ["string", "integer"],
 	examples: ["512MiB", "8GiB"],
 });
 
+/** A single value stands for a list of one. */
+export function listOfOne(value: unknown): unknown {
+	return value === undefined || value === null || Array.isArray(value) ? value : [value];
+}
+
 /** One or more: a single value stands for a list of one. */
 export function oneOrMore<Value>(schema: z.ZodType<Value>, most: number) {
-	const list = z.array(schema).min(1, "at least one is needed").max(most, `at most ${most}`);
+	const list = z.array(schema).min(1, "The list must have at least one entry.").max(most, `The list has at most ${most} entries.`);
 	return withShorthand(list, [schema], (value) => (isScalar(value) ? [value] : value));
 }
 
-/** A text, or a map: each is checked by a schema of its own. */
+/** A text or a map, each with its own schema. */
 export function textOrMap<Text, Fields>(text: z.ZodType<Text>, map: z.ZodType<Fields>): z.ZodType<Text | Fields> {
 	const schema = z.unknown().transform((value, context): Text | Fields => {
 		const read = isScalar(value) ? text.safeParse(value) : map.safeParse(value);
@@ -211,9 +233,9 @@ export function isScalar(value: unknown): boolean {
 
 export const variableName = z
 	.string()
-	.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "a variable's name is letters, digits and underscores")
-	.refine((name) => !/^CI(_|$)/.test(name), "CI and CI_* are set by Windlass and cannot be overridden")
-	.refine((name) => !name.startsWith("WINDLASS_"), "WINDLASS_* names are reserved");
+	.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "The name of a variable has letters, digits and underscores, and does not begin with a digit.")
+	.refine((name) => !/^CI(_|$)/.test(name), "Windlass sets CI and CI_*: choose another name.")
+	.refine((name) => !name.startsWith("WINDLASS_"), "Names that begin with WINDLASS_ are reserved: choose another name.");
 
 /** Variables of a submission: plain text. */
 export const environment = z.record(variableName, text).superRefine((variables, context) => {
@@ -225,21 +247,21 @@ export const environment = z.record(variableName, text).superRefine((variables, 
 /** Variables of a pipeline, a job or a step. */
 export const environmentTemplate = z.record(variableName, template);
 
-/** What a build is given; docker itself would heed some of these names. */
+/** Build arguments. Docker itself would apply some names as its settings. */
 export const buildArguments = z.record(
 	z
 		.string()
-		.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "the name of a build argument is letters, digits and underscores")
-		.refine((name) => !isHeededByDocker(name), "docker itself, or what it is started by, would heed this name; choose another"),
+		.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "The name of a build argument has letters, digits and underscores, and does not begin with a digit.")
+		.refine((name) => !isDockerSetting(name), "Docker would take this name as one of its settings: choose another name."),
 	template,
 );
 
-/** A text in which `${{ }}` stands in the place of a value: the value is checked once the text is filled in. */
+/** A text with `${{ }}` in place of a value: the value is checked once the text is filled in. */
 export function isTemplate(value: unknown): value is string {
 	return typeof value === "string" && value.includes("${{");
 }
 
-/** A value, or a text with `${{ }}` that gives one (a template). */
+/** A value, or a template that gives one. */
 export function orTemplate<Value>(schema: z.ZodType<Value>): z.ZodType<Value | string> {
 	const either = z.unknown().transform((value, context): Value | string => {
 		const read = isTemplate(value) ? template.safeParse(value) : schema.safeParse(value);
@@ -254,33 +276,10 @@ export function orTemplate<Value>(schema: z.ZodType<Value>): z.ZodType<Value | s
 	return either;
 }
 
-/** Whether a variable would change what docker does, rather than what it is asked to do. */
-export function isHeededByDocker(name: string): boolean {
+/** Whether a variable would change how docker works. */
+export function isDockerSetting(name: string): boolean {
 	return /^(DOCKER_|BUILDKIT_|BUILDX_|COMPOSE_|LD_|XDG_|GO|SSH_|SSL_)|^(PATH|HOME|TMPDIR|IFS|ENV|BASH_ENV)$/.test(name);
 }
 
 /** A folder inside the workspace. */
-export const workingDirectory = nonEmpty.refine(isInside, "must be a folder inside the workspace: relative, without ..");
-
-/** The check of a pattern: what is wrong with it, and what to write instead. */
-export function rejectingPattern(describeError: (pattern: string) => PatternError | null) {
-	return (pattern: string, context: z.RefinementCtx): void => {
-		const fault = describeError(pattern);
-		if (fault) context.addIssue({ code: "custom", message: fault.message, params: { suggestion: fault.suggestion } });
-	};
-}
-
-/** A pattern of files inside the workspace; `!` excludes. */
-export const glob = nonEmpty.superRefine(rejectingPattern(pathPatternError));
-
-/** One or more of them. */
-export function globs(most: number): z.ZodType<string[]> {
-	const list = z.array(glob).min(1, "at least one is needed").max(most, `at most ${most}`).superRefine(rejectingExclusions);
-	return withShorthand(list, [glob], (value) => (isScalar(value) ? [value] : value));
-}
-
-/** The check of a list of patterns, among which there may be entries of another kind: with exclusions alone nothing is named. */
-export function rejectingExclusions(patterns: readonly unknown[], context: z.RefinementCtx): void {
-	const fault = onlyExcludes(patterns.filter((pattern) => typeof pattern === "string"));
-	if (fault) context.addIssue({ code: "custom", message: fault.message, params: { suggestion: fault.suggestion } });
-}
+export const workingDirectory = nonEmpty.refine(isInside, "The folder must be inside the workspace: write a relative path without `..`.");

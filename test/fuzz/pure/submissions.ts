@@ -1,4 +1,6 @@
-import { parseSubmission, parseSubmissionForm, type Submission } from "../../../schema/pipeline/validate/parse.ts";
+import type { Submission } from "../../../schema/pipeline/parse/resolved_submission.ts";
+import { parseSubmission } from "../../../schema/pipeline/parse/submission.ts";
+import { parseSubmissionForm } from "../../../schema/pipeline/parse/submission_form.ts";
 import { ApiError } from "../../../schema/wire/errors.ts";
 import { MAX_JOB_TIMEOUT_MS, MAX_JOBS, MAX_RESOLVED_BYTES, MAX_STEPS } from "../../../schema/wire/limits.ts";
 import { type FuzzProperty, fuzzProperty } from "../fuzz_property.ts";

@@ -1,5 +1,5 @@
+import { readingParameters } from "../../../schema/pipeline/parse/stored_pipeline.ts";
 import type { ParametersText } from "../../../schema/pipeline/validate/parameters.ts";
-import { readingParameters } from "../../../schema/pipeline/validate/parse.ts";
 import { ApiError, type FieldError } from "../../../schema/wire/errors.ts";
 import { MAX_LIST_LIMIT } from "../../../schema/wire/limits.ts";
 import type { PipelineVersion, WholePipeline } from "../../../schema/wire/pipelines.ts";

@@ -1,6 +1,7 @@
 import { ulid } from "ulid";
+import { checkingPipelineWith } from "../../../schema/pipeline/parse/submission.ts";
+import type { ResolvedPipeline } from "../../../schema/pipeline/resolve/resolved.ts";
 import type { ParametersText } from "../../../schema/pipeline/validate/parameters.ts";
-import { checkingPipelineWith, readingParameters } from "../../../schema/pipeline/validate/parse.ts";
 import { ApiError } from "../../../schema/wire/errors.ts";
 import { ID_PREFIXES } from "../../../schema/wire/ids.ts";
 import { MAX_PIPELINE_BYTES } from "../../../schema/wire/limits.ts";
@@ -31,10 +32,12 @@ export async function submitNewRun(context: Reader): Promise<Response> {
 	const given = givenIn(form);
 	let params: ParametersText | null = null;
 	try {
-		params = await withTurn(readingParameters(pipeline), pipeline.length);
+		const checked = await withTurn(checkingPipelineWith(pipeline, { params: filledIn(given) }), pipeline.length);
+		params = checked.parameters;
 		const isReady = form.get("ready") === "yes" || Object.keys(params).length === 0;
 		if (!isReady) return formPage(principal.name, { pipeline, params, given, error: null });
-		const runId = await submit(context, pipeline, given);
+		const { pipeline: resolved, project } = await withTurn(checked.resolving({}), pipeline.length);
+		const runId = await submit(context, resolved, project);
 		return new Response(null, { status: 303, headers: { Location: `/runs/${runId}` } });
 	} catch (error) {
 		if (!(error instanceof ApiError)) throw error;
@@ -42,9 +45,7 @@ export async function submitNewRun(context: Reader): Promise<Response> {
 	}
 }
 
-async function submit({ environment, principal }: Reader, text: string, params: Record<string, string>): Promise<string> {
-	const checked = await withTurn(checkingPipelineWith(text, { params: filledIn(params) }), text.length);
-	const { pipeline, project } = await withTurn(checked.resolving({}), text.length);
+async function submit({ environment, principal }: Reader, pipeline: ResolvedPipeline, project: string): Promise<string> {
 	const answer = await dispatcherOf(environment, principal.team).submit({
 		runId: `${ID_PREFIXES.run}_${ulid()}`,
 		pipeline,

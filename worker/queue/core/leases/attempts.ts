@@ -1,4 +1,4 @@
-import { jobsMeant } from "../../../../schema/pipeline/resolve/resolve.ts";
+import { jobsMeant } from "../../../../schema/pipeline/resolve/references.ts";
 import type { Discovery } from "../../../../schema/pipeline/resolve/resolved.ts";
 import type { SettledJob } from "../../../../schema/pipeline/runtime/settle.ts";
 import type { CheckoutChoice } from "../../../../schema/wire/checkout.ts";

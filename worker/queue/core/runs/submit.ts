@@ -1,4 +1,4 @@
-import { jobsMeant } from "../../../../schema/pipeline/resolve/resolve.ts";
+import { jobsMeant } from "../../../../schema/pipeline/resolve/references.ts";
 import type { ResolvedPipeline } from "../../../../schema/pipeline/resolve/resolved.ts";
 import { ApiError } from "../../../../schema/wire/errors.ts";
 import type { RunKind } from "../../../../schema/wire/resources.ts";

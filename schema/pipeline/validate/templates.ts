@@ -2,7 +2,7 @@ import { expressionsOf } from "../expressions/template.ts";
 import type { JobText, PipelineOfJobs, PipelineOfSteps } from "./language.ts";
 import { isTemplate } from "./values.ts";
 
-/** Where in a pipeline texts with `${{ }}` may stand. */
+/** The texts of a pipeline that may contain `${{ }}`, with their paths. */
 
 export type Pipeline = PipelineOfJobs | PipelineOfSteps;
 
@@ -15,7 +15,7 @@ export interface TemplateAt {
 	moment: Moment;
 }
 
-/** The jobs of a pipeline with where each stands in it; `steps` at the top are one job. */
+/** The jobs of a pipeline with their paths; `steps` at the top are one job. */
 export function jobEntries(pipeline: Pipeline): [string, { job: JobText; path: string[] }][] {
 	if ("jobs" in pipeline) return Object.entries(pipeline.jobs).map(([key, job]) => [key, { job, path: ["jobs", key] }]);
 	const {
@@ -34,14 +34,14 @@ export function jobEntries(pipeline: Pipeline): [string, { job: JobText; path: s
 	return [["main", { job, path: [] }]];
 }
 
-/** Of the pipeline itself, and of what it gives to every job. */
+/** The templates of the pipeline itself, and of its defaults. */
 export function* headTemplates(pipeline: Pipeline): Generator<TemplateAt> {
 	yield* mapTemplates(pipeline.env, ["env"], "early");
 	if (pipeline.concurrency) yield { path: ["concurrency", "group"], text: pipeline.concurrency.group, moment: "early" };
 	yield* defaultTemplates(pipeline);
 }
 
-/** Of what a pipeline gives to every job. */
+/** The templates of `defaults`. */
 function* defaultTemplates(pipeline: Pipeline): Generator<TemplateAt> {
 	const { container, runs_on } = pipeline.defaults ?? {};
 	yield* requirementTemplates(runs_on, ["defaults", "runs_on"]);
@@ -58,28 +58,31 @@ export function* allExpressions(pipeline: Pipeline): Generator<string> {
 	}
 }
 
-/** How many expressions a pipeline may have; and how many may be worked out, those of a job once for each of its variants. */
+/**
+ * The expressions of a pipeline; and the evaluations, where those of a job count once for each
+ * matrix job.
+ */
 export const MAX_EXPRESSIONS = 3_000;
-export const MAX_WORKED_OUT = 10_000;
+export const MAX_EVALUATIONS = 10_000;
 
-/** How much a long expression counts for: it takes as much time as several of this many characters. */
+/** A long expression counts as several of this length: it takes as much time. */
 const CHARACTERS_OF_ONE = 100;
 
-/** How many expressions these are. */
+/** Counts expressions, long ones as several. */
 export function countExpressions(expressions: Iterable<string>): number {
 	let count = 0;
 	for (const { length } of expressions) count += Math.max(1, Math.ceil(length / CHARACTERS_OF_ONE));
 	return count;
 }
 
-/** The expressions that are worked out for each variant of a job; those of the defaults are among them. */
-export function* expressionsOfVariant(pipeline: Pipeline, job: JobText, path: string[]): Generator<string> {
+/** The expressions that are evaluated for each matrix job, including those of `defaults`. */
+export function* expressionsOfMatrixJob(pipeline: Pipeline, job: JobText, path: string[]): Generator<string> {
 	if (job.if !== undefined) yield job.if;
 	for (const { text } of defaultTemplates(pipeline)) yield* expressionsOf(text);
 	for (const { text } of jobTemplates(job, path)) yield* expressionsOf(text);
 }
 
-/** The values of a matrix: those of a job are filled in before it has variants. */
+/** The values of a matrix, which are filled in before the matrix is expanded. */
 export function* matrixTemplates({ matrix }: JobText, path: string[]): Generator<TemplateAt> {
 	for (const [key, value] of Object.entries(matrix ?? {})) {
 		if (typeof value === "boolean") continue;
@@ -91,7 +94,7 @@ export function* matrixTemplates({ matrix }: JobText, path: string[]): Generator
 	}
 }
 
-/** Of a job; what is there of them is filled in for each of its variants. */
+/** The templates of a job, which are filled in for each matrix job. */
 export function* jobTemplates(job: JobText, path: string[]): Generator<TemplateAt> {
 	if (job.name !== undefined) yield { path: [...path, "name"], text: job.name, moment: "early" };
 	if (job.concurrency) yield { path: [...path, "concurrency", "group"], text: job.concurrency.group, moment: "early" };

@@ -1,6 +1,8 @@
 /**
- * The syntax of patterns of paths and names: `*` and `?` within a folder, `**` across folders, `[abc]`, `[!a]`, `{a,b}`, and `\` before a character that
- * stands for itself. Signs of other pattern languages are rejected by name: a pattern that is silently read as plain text matches nothing.
+ * The syntax of patterns of paths and names: `*` and `?` within a folder, `**` across folders,
+ * `[abc]`, `[!a]`, `{a,b}`, and `\` before a character that stands for itself. Signs of other
+ * pattern languages are rejected by name: a pattern that is silently read as plain text matches
+ * nothing.
  */
 
 /** One part of a pattern. */
@@ -54,23 +56,23 @@ export interface ParsedPattern {
 }
 
 /** The parts of a pattern, or why it is none. In bounded time: patterns come from outside. */
-export function parsePattern(pattern: string): ParsedPattern | { fault: PatternError } {
+export function parsePattern(pattern: string): ParsedPattern | { error: PatternError } {
 	if (pattern.length > MAX_PATTERN_CHARACTERS)
-		return { fault: { message: `a pattern has at most ${MAX_PATTERN_CHARACTERS} characters`, suggestion: "Write several patterns." } };
+		return { error: { message: `A pattern has at most ${MAX_PATTERN_CHARACTERS} characters.`, suggestion: "Write several patterns." } };
 	try {
 		return new PatternReader(pattern.normalize("NFC")).read();
 	} catch (error) {
-		if (error instanceof RejectedPattern) return { fault: error.fault };
+		if (error instanceof RejectedPattern) return { error: error.reason };
 		throw error;
 	}
 }
 
 class RejectedPattern extends Error {
-	readonly fault: PatternError;
+	readonly reason: PatternError;
 
-	constructor(fault: PatternError) {
-		super(fault.message);
-		this.fault = fault;
+	constructor(reason: PatternError) {
+		super(reason.message);
+		this.reason = reason;
 	}
 }
 
@@ -140,15 +142,15 @@ class PatternReader {
 	#count(): void {
 		this.#signs += 1;
 		if (this.#signs > MAX_PATTERN_SIGNS)
-			throw rejected(`a pattern has at most ${MAX_PATTERN_SIGNS} signs such as * and {`, "Write several patterns.");
+			throw rejected(`A pattern has at most ${MAX_PATTERN_SIGNS} signs such as * and {.`, "Write several patterns.");
 	}
 
 	/** The character after a backslash. */
 	#escaped(): string {
 		const code = this.#pattern.codePointAt(this.#at + 1);
-		if (code === undefined) throw this.#notPattern("a \\ stands at its end", "Write \\\\ for a backslash.");
+		if (code === undefined) throw this.#notPattern("it ends with a \\", "Write \\\\ for a backslash.");
 		const character = String.fromCodePoint(code);
-		if (character === "/") throw this.#notPattern("a \\ stands before a /", "Write / alone: it needs no \\.");
+		if (character === "/") throw this.#notPattern("a \\ precedes a /", "Write / alone: it needs no \\.");
 		this.#at += 1 + character.length;
 		return character;
 	}
@@ -203,7 +205,7 @@ class PatternReader {
 			if (isEscaped) {
 				at += 1;
 				const next = this.#pattern.codePointAt(at);
-				if (next === undefined) throw this.#notPattern("a \\ stands at its end", "Write \\\\ for a backslash.");
+				if (next === undefined) throw this.#notPattern("it ends with a \\", "Write \\\\ for a backslash.");
 				character = String.fromCodePoint(next);
 			}
 			if (character === "/")
@@ -271,11 +273,11 @@ class PatternReader {
 	}
 
 	#notPattern(why: string, suggestion: string): RejectedPattern {
-		return rejected(`${JSON.stringify(this.#pattern)} is not a pattern: ${why}`, suggestion);
+		return rejected(`${JSON.stringify(this.#pattern)} is not a pattern: ${why}.`, suggestion);
 	}
 
 	#unsupported(sign: string, suggestion: string): RejectedPattern {
-		return rejected(`${JSON.stringify(this.#pattern)} is not a pattern: ${sign} is not supported`, suggestion);
+		return rejected(`${JSON.stringify(this.#pattern)} is not a pattern: ${sign} is not supported.`, suggestion);
 	}
 }
 

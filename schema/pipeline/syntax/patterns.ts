@@ -1,32 +1,37 @@
 import { RE2JS } from "@bufbuild/re2";
-import type { SlicedWork } from "../syntax/sliced_work.ts";
 import { type CharacterRange, type PatternError, type PatternPart, parsePattern } from "./pattern_syntax.ts";
+import type { SlicedWork } from "./sliced_work.ts";
 
 /**
- * The one engine that matches patterns of paths and names (pattern_syntax.ts): for files to save and to fetch, reports, `artifacts get`, `on.paths`,
- * `changed()`, branches and tags. `!` excludes, and a pattern that names a folder names all that is in it. Linear in time, for patterns and paths come
- * from outside. Case counts, names that begin with a dot are no exception, and different spellings of one character in Unicode are the same.
+ * Matches patterns of paths and names (pattern_syntax.ts): for files to save and to fetch, reports,
+ * `artifacts get`, `on.paths`, `changed()`, branches and tags. `!` excludes, and a pattern that
+ * matches a folder matches all files in it. Matching takes linear time, for patterns and paths come
+ * from outside. Case counts, a leading dot is no exception, and Unicode spellings of one character
+ * are equal.
  */
 
 /** Why a pattern of paths is rejected; null if it can be matched. */
 export function pathPatternError(pattern: string): PatternError | null {
-	const fault = patternError(pattern);
-	if (fault) return fault;
+	const error = patternError(pattern);
+	if (error) return error;
 	const isOfWorkspace = isInside(pattern.replace(/^!/, "").replace(/\\(.)/gsu, "$1"));
 	if (isOfWorkspace) return null;
-	return { message: "must be a pattern inside the workspace: relative, without ..", suggestion: "Write the path from the workspace on." };
+	return {
+		message: "The pattern must be inside the workspace: relative, without `..`.",
+		suggestion: "Write the path from the workspace on.",
+	};
 }
 
 /** Why a pattern of names or paths is rejected; null if it can be matched. */
 export function patternError(pattern: string): PatternError | null {
 	const parsed = parsePattern(pattern);
-	return "fault" in parsed ? parsed.fault : null;
+	return "error" in parsed ? parsed.error : null;
 }
 
-/** What is wrong with patterns of paths of which each excludes, so that none names anything; null for others. */
+/** The error of patterns that only exclude, and so match nothing; null for other patterns. */
 export function onlyExcludes(patterns: readonly string[]): PatternError | null {
 	if (patterns.length === 0 || !patterns.every((pattern) => pattern.startsWith("!"))) return null;
-	return { message: "every pattern excludes: they name nothing", suggestion: 'Add a pattern that names something, such as "**".' };
+	return { message: "Every pattern excludes, so that none matches.", suggestion: 'Add a pattern that includes, such as "**".' };
 }
 
 /** Whether a path stays in the workspace. */
@@ -34,14 +39,14 @@ export function isInside(path: string): boolean {
 	return !path.startsWith("/") && !path.split("/").includes("..");
 }
 
-/** Whether a path is among what these patterns name; none of them names nothing. */
+/** Whether a path matches the patterns; without patterns none does. */
 export function pathMatcher(patterns: readonly string[]): (path: string) => boolean {
 	return matcher(patterns, expressionOfPath);
 }
 
 /**
- * Whether a folder may hold a path that these patterns name: a walk leaves out the others. It says so of some folders that hold none, and of every one
- * that does.
+ * Whether a folder may contain matching paths, so that a walk can skip the others. It is true for
+ * all folders that contain some, and for some that contain none.
  */
 export function folderMatcher(patterns: readonly string[]): (folder: string) => boolean {
 	const { wanted } = compiledPatterns(patterns, expressionOfFolder);
@@ -54,10 +59,10 @@ export function folderMatcher(patterns: readonly string[]): (folder: string) => 
 
 /** Comparing a character of a pattern with one of a path takes at most this long. */
 const UNITS_OF_COMPARISON = 0.02;
-/** Where it would take longer to find out, nobody can tell. */
+/** Longer comparisons are not made: the answer is then unknown. */
 const MAX_MATCHING_UNITS = 2_000_000;
 
-/** Whether one of these paths is among what the patterns name; null where it would take too long to find out. */
+/** Whether one of these paths matches the patterns; null if the comparison would take too long. */
 export function* anyPathMatches(patterns: readonly string[], paths: readonly string[]): SlicedWork<boolean | null> {
 	const wanted: SizedPattern[] = [];
 	const excluded: SizedPattern[] = [];
@@ -86,15 +91,15 @@ export function* anyPathMatches(patterns: readonly string[], paths: readonly str
 	return false;
 }
 
-/** A compiled pattern, and how long it was. */
+/** A compiled pattern, and its length. */
 interface SizedPattern {
 	one: RE2JS;
 	length: number;
 }
 
 /**
- * Whether a name (of a branch, of a tag) is among what these patterns name: the same patterns, but of names none stands for all that begins with it. With
- * exclusions alone everything else is meant.
+ * Whether the name of a branch or tag matches the patterns. Unlike a folder, a name does not match
+ * the names that begin with it. With exclusions alone all other names match.
  */
 export function nameMatcher(patterns: readonly string[]): (name: string) => boolean {
 	const isOnlyExcluding = patterns.every((pattern) => pattern.startsWith("!"));
@@ -109,25 +114,25 @@ function matcher(patterns: readonly string[], translate: (parts: readonly Patter
 	};
 }
 
-/** A pattern that an earlier version took, and that cannot be matched, names nothing. */
+/** An invalid pattern of an earlier version matches nothing. */
 function compiledPatterns(patterns: readonly string[], translate: (parts: readonly PatternPart[]) => string) {
 	const all: { wanted: SizedPattern[]; excluded: SizedPattern[] } = { wanted: [], excluded: [] };
 	for (const pattern of patterns) {
 		const parsed = parsePattern(pattern);
-		if ("fault" in parsed) continue;
+		if ("error" in parsed) continue;
 		const one = RE2JS.compile(translate(parsed.parts), RE2JS.DOTALL);
 		(parsed.isExcluding ? all.excluded : all.wanted).push({ one, length: pattern.length });
 	}
 	return all;
 }
 
-/** A pattern of paths also names what is in the folders that it names. */
+/** A pattern of paths also matches the contents of matching folders. */
 function expressionOfPath(parts: readonly PatternPart[]): string {
 	const names = namesOf(parts);
 	return names.length === 0 ? ".*" : `${names.map(expressionOf).join("/")}(?:/.*)?`;
 }
 
-/** The folders on the way to what a pattern of paths names, and those inside of it. */
+/** The folders above the matches of a pattern, and those inside of them. */
 function expressionOfFolder(parts: readonly PatternPart[]): string {
 	const names = namesOf(parts);
 	if (names.length === 0) return ".*";
@@ -145,7 +150,7 @@ function crossesFolders(part: PatternPart): boolean {
 	return part.kind === "all" || part.kind === "folders";
 }
 
-/** What stands between the slashes, without `.` and empty names. */
+/** The names between the slashes, without `.` and empty names. */
 function namesOf(parts: readonly PatternPart[]): PatternPart[][] {
 	const names: PatternPart[][] = [[]];
 	for (const part of withoutLastSlashes(parts)) {
@@ -155,7 +160,7 @@ function namesOf(parts: readonly PatternPart[]): PatternPart[][] {
 	return names.filter((name) => name.length > 0 && !(name.length === 1 && name[0]?.kind === "text" && name[0].text === "."));
 }
 
-/** A slash at the end says that a folder is meant; what is in it is named anyway. */
+/** A slash at the end marks a folder; its contents match anyway. */
 function withoutLastSlashes(parts: readonly PatternPart[]): PatternPart[] {
 	const last = parts.at(-1);
 	if (last === undefined) return [];
@@ -172,10 +177,10 @@ function withoutLastSlashes(parts: readonly PatternPart[]): PatternPart[] {
 	}
 }
 
-/** The path that everything begins with that a pattern names: its first names, as far as they stand for themselves. */
+/** The path that all matches begin with: the first names of the pattern that have no signs. */
 export function literalBase(pattern: string): string {
 	const parsed = parsePattern(pattern);
-	if ("fault" in parsed) return "";
+	if ("error" in parsed) return "";
 	const base: string[] = [];
 	for (const name of namesOf(parsed.parts)) {
 		const texts = name.map((part) => (part.kind === "text" ? part.text : null));

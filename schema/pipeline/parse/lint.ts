@@ -1,11 +1,14 @@
 import { ApiError, type FieldError } from "../../wire/errors.ts";
 import type { PipelineCheck } from "../../wire/resources.ts";
 import { doneAtOnce, type SlicedWork } from "../syntax/sliced_work.ts";
-import { parsingPipeline } from "./parse.ts";
+import { parsingSubmission } from "./submission.ts";
 
 /** Checking a pipeline without running it. */
 
-/** Every fault of a pipeline, or the jobs that it makes with the defaults of its parameters. Never throws for what is in the text. */
+/**
+ * All errors of a pipeline, or the jobs that it makes with the defaults of its parameters. Never
+ * throws for the content of the text.
+ */
 export function lintPipeline(text: string): PipelineCheck {
 	return doneAtOnce(lintingPipeline(text));
 }
@@ -13,18 +16,18 @@ export function lintPipeline(text: string): PipelineCheck {
 /** The same in slices. */
 export function* lintingPipeline(text: string): SlicedWork<PipelineCheck> {
 	try {
-		const { name, jobs } = yield* parsingPipeline(text);
+		const { name, jobs } = (yield* parsingSubmission(text, { isComplete: false })).pipeline;
 		const made = jobs.map((job) => ({ key: job.key, name: job.name, needs: [...new Set(job.needs.map(({ key }) => key))] }));
 		return { valid: true, errors: [], name, jobs: made };
 	} catch (error) {
 		if (!(error instanceof ApiError)) throw error;
-		const told = error.details.errors;
-		const errors = Array.isArray(told) && told.length > 0 ? (told as FieldError[]) : [wholeFault(error)];
+		const found = error.details.errors;
+		const errors = Array.isArray(found) && found.length > 0 ? (found as FieldError[]) : [wholeError(error)];
 		return { valid: false, errors, name: null, jobs: [] };
 	}
 }
 
-/** A fault of the text as a whole, such as its size. */
-function wholeFault(error: ApiError): FieldError {
+/** An error of the text as a whole, such as its size. */
+function wholeError(error: ApiError): FieldError {
 	return { path: "", line: null, column: null, message: error.message, suggestion: error.suggestions[0] ?? null };
 }

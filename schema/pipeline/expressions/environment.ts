@@ -1,0 +1,74 @@
+import { Environment } from "@marcbachmann/cel-js";
+import { changeKey, type Names, RUN_TYPES, type Scope } from "./scope.ts";
+
+/**
+ * CEL with the functions of this language, for validation (`typedEnvironment`) and for evaluation
+ * (`evaluate`).
+ */
+
+const LIMITS = { maxAstNodes: 200, maxDepth: 20, maxListElements: 50, maxMapEntries: 0, maxCallArguments: 4 };
+
+/**
+ * Set during one evaluation, which nothing interrupts: CEL's functions get only their arguments.
+ */
+let current: Scope | null = null;
+
+const base = new Environment({ limits: LIMITS, homogeneousAggregateLiterals: true })
+	.registerFunction("success(): bool", () => current?.status.success ?? true)
+	.registerFunction("failure(): bool", () => current?.status.failure ?? false)
+	.registerFunction("always(): bool", () => true)
+	.registerFunction("changed(string): bool", (pattern: string) => isChanged([pattern]))
+	.registerFunction("changed(list<string>): bool", isChanged);
+
+/**
+ * Patterns without an answer count as changed. Pipelines of an earlier version have an answer for
+ * each pattern.
+ */
+function isChanged(patterns: readonly string[]): boolean {
+	const answer = (key: string) => (current && Object.hasOwn(current.changed, key) ? current.changed[key] : undefined);
+	return answer(changeKey(patterns)) ?? patterns.some((pattern) => answer(pattern) ?? true);
+}
+
+const evaluator = base
+	.clone()
+	.registerVariable("run", "map<string, dyn>")
+	.registerVariable("params", "map<string, dyn>")
+	.registerVariable("matrix", "map<string, string>")
+	.registerVariable("needs", "map<string, dyn>");
+
+/** An expression that the library has parsed. */
+export type ParsedExpression = ReturnType<Environment["parse"]>;
+
+/** Parses an expression for evaluation: its names and types are not checked. */
+export function parseExpression(text: string): ParsedExpression {
+	return evaluator.parse(text);
+}
+
+/** Calls `body` with a scope that the functions of expressions use. */
+export function withScope<Value>(scope: Scope, body: () => Value): Value {
+	current = scope;
+	try {
+		return body();
+	} finally {
+		current = null;
+	}
+}
+
+/** The environments of jobs: making one takes longer than checking an expression with it. */
+const environments = new WeakMap<Names, Environment>();
+
+/** The environment that checks names and types. */
+export function typedEnvironment(names: Names): Environment {
+	const known = environments.get(names);
+	if (known) return known;
+	const outputs = (of: readonly string[] | null) => Object.fromEntries((of ?? []).map((name) => [name, "string"]));
+	const need = (of: readonly string[] | null) => ({ result: "string", ...(of ? { outputs: outputs(of) } : {}) });
+	const environment = base
+		.clone()
+		.registerVariable({ name: "run", schema: { ...RUN_TYPES } })
+		.registerVariable({ name: "params", schema: { ...names.params } })
+		.registerVariable({ name: "matrix", schema: Object.fromEntries(names.matrix.map((axis) => [axis, "string"])) })
+		.registerVariable({ name: "needs", schema: Object.fromEntries(Object.entries(names.needs).map(([job, of]) => [job, need(of)])) });
+	environments.set(names, environment);
+	return environment;
+}

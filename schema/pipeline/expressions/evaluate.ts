@@ -1,0 +1,79 @@
+import type { EvaluationError } from "@marcbachmann/cel-js";
+import { type ParsedExpression, parseExpression, withScope } from "./environment.ts";
+import { plainMessage } from "./messages.ts";
+import { nameErrors, noUses, type Uses } from "./names.ts";
+import type { ParameterValue, Scope } from "./scope.ts";
+
+/** Evaluates expressions that were checked. */
+
+interface ReadExpression {
+	evaluate: ParsedExpression;
+	uses: Uses;
+}
+
+/**
+ * The newest expressions: one is read for its uses and then evaluated, often for many matrix jobs.
+ */
+const readExpressions = new Map<string, ReadExpression>();
+const MAX_READ_EXPRESSIONS = 500;
+
+function read(text: string): ReadExpression {
+	const known = readExpressions.get(text);
+	if (known) return known;
+	const uses = noUses();
+	const evaluate = parseExpression(text);
+	// The names were checked with the pipeline; the walk only collects the uses.
+	for (const _ of nameErrors(evaluate.ast, { params: {}, matrix: [], needs: {} }, uses));
+	const [oldest] = readExpressions.keys();
+	if (readExpressions.size >= MAX_READ_EXPRESSIONS && oldest !== undefined) readExpressions.delete(oldest);
+	readExpressions.set(text, { evaluate, uses });
+	return { evaluate, uses };
+}
+
+/** The names that a checked expression uses. */
+export function usesOf(text: string): Uses {
+	return read(text).uses;
+}
+
+/** A checked expression cannot be evaluated with these values. */
+export class ExpressionFailed extends Error {
+	override name = "ExpressionFailed";
+}
+
+/**
+ * Evaluates an expression that was checked.
+ * @throws ExpressionFailed for errors that depend on the values, such as int("x")
+ */
+export function evaluate(text: string, scope: Scope): string | number | bigint | boolean {
+	try {
+		return withScope(scope, () => {
+			const params = new Map(
+				Object.entries(scope.params).map(([name, value]) => [name, scope.doubles.includes(name) ? value : celValue(value)]),
+			);
+			return read(text).evaluate({
+				run: { ...scope.run },
+				params,
+				matrix: celMap(scope.matrix),
+				needs: text.includes("needs") ? needsMap(scope.needs) : new Map(),
+			});
+		});
+	} catch (error) {
+		throw new ExpressionFailed(`${text}: ${plainMessage((error as EvaluationError).summary ?? String(error))}`);
+	}
+}
+
+/**
+ * A map, for the author chooses the keys: of an object, CEL takes a key `constructor` for its kind.
+ */
+function celMap<Value>(map: Readonly<Record<string, Value>>): Map<string, Value> {
+	return new Map(Object.entries(map));
+}
+
+function needsMap(needs: Scope["needs"]): Map<string, { result: string; outputs: Map<string, string> }> {
+	return new Map(Object.entries(needs).map(([key, { result, outputs }]) => [key, { result, outputs: celMap(outputs) }]));
+}
+
+/** CEL distinguishes integers from doubles; JavaScript has one kind of number. */
+function celValue(value: ParameterValue): string | number | bigint | boolean {
+	return typeof value === "number" && Number.isInteger(value) ? BigInt(value) : value;
+}

@@ -1,0 +1,77 @@
+/** The values and names that an expression can use. */
+
+/** The event of a run that is submitted over the API. */
+export const API_EVENT = "api";
+
+/** The values of `run`, known when the run is submitted. */
+export interface RunFacts {
+	branch: string;
+	tag: string;
+	event: string;
+	project: string;
+	pipeline: string;
+	/** The number of the pull request; empty without one. */
+	pull_request: string;
+	/** The target branch of the pull request or merge group; empty without one. */
+	target_branch: string;
+	/**
+	 * Whether the pull request is a draft, and the names of its labels, when the forge sent the
+	 * delivery.
+	 */
+	draft: boolean;
+	labels: readonly string[];
+}
+/** The type of each value of `run`. */
+export const RUN_TYPES = {
+	branch: "string",
+	tag: "string",
+	event: "string",
+	project: "string",
+	pipeline: "string",
+	pull_request: "string",
+	target_branch: "string",
+	draft: "bool",
+	labels: "list<string>",
+} as const satisfies Record<keyof RunFacts, string>;
+
+/** The result and the outputs of a needed job. */
+export interface NeedFacts {
+	result: string;
+	outputs: Readonly<Record<string, string>>;
+}
+
+/** The values of an expression. */
+export interface Scope {
+	run: RunFacts;
+	params: Readonly<Record<string, ParameterValue>>;
+	/** The parameters of type number: their values are doubles, whole ones as well. */
+	doubles: readonly string[];
+	matrix: Readonly<Record<string, string>>;
+	/** Axes whose values depend on a parameter without a value. */
+	openAxes?: readonly string[];
+	/** The answers of changed(), by `changeKey`: whether a changed file matches the patterns. */
+	changed: Readonly<Record<string, boolean>>;
+	needs: Readonly<Record<string, NeedFacts>>;
+	status: { success: boolean; failure: boolean };
+}
+
+/** The names that an expression may use, with their types. */
+export interface Names {
+	params: Readonly<Record<string, "string" | "int" | "double" | "bool">>;
+	matrix: readonly string[];
+	/**
+	 * Needed job → the names of its outputs; null for several matrix jobs, whose outputs would be
+	 * ambiguous.
+	 */
+	needs: Readonly<Record<string, readonly string[] | null>>;
+}
+
+/** The value of a parameter. */
+export type ParameterValue = string | number | boolean;
+
+/**
+ * The key of an answer of changed(): a single pattern itself, several patterns as a list in JSON.
+ */
+export function changeKey(patterns: readonly string[]): string {
+	return patterns.length === 1 ? (patterns[0] ?? "") : JSON.stringify(patterns);
+}

@@ -1,0 +1,207 @@
+import { DEFAULT_JOB_TIMEOUT_MS } from "../../wire/limits.ts";
+import type { Scope } from "../expressions/scope.ts";
+import { lacksValue, type Templated } from "../expressions/template.ts";
+import type { SlicedWork } from "../syntax/sliced_work.ts";
+import { type JobText, RETRY_CAUSES, ROLES } from "../validate/language.ts";
+import { axesOf, type Cell, expandMatrix, type MatrixText } from "../validate/matrix.ts";
+import { matrixTemplates, type Pipeline } from "../validate/templates.ts";
+import { resolvedContainer, resolvedServices } from "./containers.ts";
+import { resolvedRequirements } from "./requirements.ts";
+import type { Reference, ResolvedJob } from "./resolved.ts";
+import { resolvedStep } from "./steps.ts";
+import { TemplateFiller } from "./template_filler.ts";
+
+/** The values of a submission that override those of each job. */
+export interface JobOverrides {
+	env: Record<string, string>;
+	runs_on: string[] | undefined;
+	container: string | undefined;
+}
+
+/** A job with its matrix jobs; a job without a matrix has one without values. */
+export interface ExpandedJob {
+	key: string;
+	job: JobText;
+	path: string[];
+	cells: readonly (Cell | null)[];
+	/** Its axes, if their values depend on a parameter without a value. */
+	openAxes: readonly string[];
+}
+
+/** Resolves the jobs of one pipeline. */
+export class JobResolver {
+	readonly filler = new TemplateFiller();
+	/** Paths, joined with dots, at which a parameter without a value decides about matrix jobs. */
+	readonly open = new Set<string>();
+	readonly #defaults: Pipeline["defaults"];
+	readonly #overrides: JobOverrides;
+	readonly #scope: Scope;
+	/** Variables of every job. */
+	#env: Record<string, Templated> = {};
+
+	constructor(defaults: Pipeline["defaults"], overrides: JobOverrides, scope: Scope) {
+		this.#defaults = defaults;
+		this.#overrides = overrides;
+		this.#scope = scope;
+	}
+
+	/** Fills in the variables of all jobs. */
+	*begin(env: Pipeline["env"]): SlicedWork<void> {
+		this.#env = yield* this.filler.earlyMap(env, this.#scope, ["env"]);
+	}
+
+	/** The matrix jobs of a job. */
+	*expand(key: string, job: JobText, path: string[]): SlicedWork<ExpandedJob> {
+		if (!job.matrix) return { key, job, path, cells: [null], openAxes: [] };
+		const at = [...path, "matrix"];
+		const { cells, errors } = expandMatrix(yield* this.#filledMatrix(job.matrix, at));
+		yield 500;
+		if (![...matrixTemplates(job, path)].some(({ text }) => lacksValue(text, this.#scope))) {
+			for (const error of errors) this.filler.errors.push({ ...error, path: [...at, ...error.path] });
+			return { key, job, path, cells, openAxes: [] };
+		}
+		// There may be other matrix jobs than these, and each value may be another one.
+		this.open.add(at.join("."));
+		return { key, job, path, cells: cells.length > 0 ? cells : [{}], openAxes: axesOf(job.matrix) };
+	}
+
+	*#filledMatrix(matrix: MatrixText, path: string[]): SlicedWork<MatrixText> {
+		const filled: Record<string, unknown> = {};
+		for (const [key, value] of Object.entries(matrix)) {
+			if (typeof value === "boolean") {
+				filled[key] = value;
+				continue;
+			}
+			const list: unknown[] = [];
+			for (const one of value as (string | Cell)[]) {
+				list.push(
+					typeof one === "string"
+						? yield* this.filler.fill(one, this.#scope, [...path, key])
+						: yield* this.filler.cell(one, this.#scope, path),
+				);
+			}
+			filled[key] = list;
+		}
+		return filled as MatrixText;
+	}
+
+	/** A job, for one cell of its matrix if it has one. */
+	*job({ key, job, path, openAxes }: ExpandedJob, cell: Cell | null): SlicedWork<ResolvedJob> {
+		const scope: Scope = { ...this.#scope, matrix: cell ?? {}, openAxes };
+		const { filler } = this;
+		const defaults = this.#defaults;
+		const { runs_on, container: image } = this.#overrides;
+		const retry = job.retry ?? defaults?.retry;
+		const container = image === undefined ? (job.container ?? defaults?.container) : { image };
+		const wanted = runs_on ? { labels: runs_on } : (job.runs_on ?? defaults?.runs_on ?? {});
+		const requirements = yield* resolvedRequirements(filler, wanted, scope, [...path, "runs_on"]);
+		const steps: ResolvedJob["steps"] = [];
+		for (const [index, step] of job.steps.entries()) {
+			const context = { defaults, isContained: container !== undefined };
+			steps.push(yield* resolvedStep(filler, step, context, scope, [...path, "steps", String(index)]));
+		}
+		const fetch: ResolvedJob["artifacts"]["fetch"] = [];
+		for (const [index, one] of (job.artifacts?.fetch ?? []).entries()) {
+			const matrix = yield* this.#selection(one.matrix, scope, [...path, "artifacts", "fetch", String(index), "matrix"]);
+			fetch.push({ key: one.job, matrix, paths: one.paths ?? [], into: normalized(one.into) });
+		}
+		yield 20 + (job.needs?.length ?? 0) + Object.keys(this.#env).length / 5;
+		const needsRuntime = container !== undefined || job.services !== undefined || job.steps.some((step) => step.build !== undefined);
+		return {
+			key,
+			name: yield* this.#nameOf(key, job.name, cell, scope, path),
+			matrix: cell,
+			needs: distinctReferences((job.needs ?? []).map(({ job: needed, matrix }) => ({ key: needed, matrix: matrix ?? null }))),
+			condition: job.if ?? null,
+			runs_on: needsRuntime ? { ...requirements, container: true } : requirements,
+			container: container ? yield* resolvedContainer(filler, container, scope, [...path, "container"]) : null,
+			services: yield* resolvedServices(filler, job.services, scope, [...path, "services"]),
+			env: { ...this.#env, ...(yield* filler.earlyMap(job.env, scope, [...path, "env"])), ...this.#overrides.env },
+			secrets: job.secrets ?? {},
+			timeout_ms: job.timeout ?? defaults?.timeout ?? DEFAULT_JOB_TIMEOUT_MS,
+			idle_timeout_ms: job.idle_timeout ?? defaults?.idle_timeout ?? null,
+			retry: retry ? { attempts: retry.attempts, on: retry.on ?? [...RETRY_CAUSES], exit_codes: retry.exit_codes ?? null } : null,
+			allow_failure: job.allow_failure ?? false,
+			fail_fast: job.matrix?.fail_fast ?? false,
+			concurrency: job.concurrency ? yield* this.group(job.concurrency, scope, [...path, "concurrency"]) : null,
+			approval: job.approval
+				? { roles: job.approval.roles ?? [...ROLES], timeout_ms: job.approval.timeout ?? null, message: job.approval.message ?? null }
+				: null,
+			outputs: [...new Set(job.outputs ?? [])],
+			steps,
+			artifacts: { ...savedBy(job), fetch },
+			reports: reportsOf(job),
+			discovery: null,
+			lists_refs: false,
+		};
+	}
+
+	/** The concurrency group of a run or a job. */
+	*group(
+		text: { group: string; limit?: number | undefined; cancel_in_progress?: boolean | undefined },
+		scope: Scope,
+		path: string[],
+	): SlicedWork<{ group: string; limit: number; cancel_in_progress: boolean }> {
+		const group = (yield* this.filler.fill(text.group, scope, [...path, "group"])).trim();
+		if ((group === "" || group.length > 200) && !lacksValue(text.group, scope))
+			this.filler.addError([...path, "group"], "The name of a group must have 1 to 200 characters once its expressions are filled in.");
+		return { group, limit: text.limit ?? 1, cancel_in_progress: text.cancel_in_progress ?? false };
+	}
+
+	*#selection(matrix: Cell | undefined, scope: Scope, path: string[]): SlicedWork<Cell | null> {
+		if (!matrix) return null;
+		if (Object.values(matrix).some((text) => lacksValue(text, scope))) this.open.add(path.join("."));
+		return yield* this.filler.cell(matrix, scope, path);
+	}
+
+	/** A matrix job has its values in its name, unless the author put them there. */
+	*#nameOf(key: string, text: string | undefined, cell: Cell | null, scope: Scope, path: string[]): SlicedWork<string> {
+		const name = text === undefined ? key : yield* this.filler.fill(text, scope, [...path, "name"]);
+		const hasExpressions = text?.includes("${{") ?? false;
+		const full = cell && !hasExpressions ? `${name} (${Object.values(cell).join(", ")})` : name;
+		return full.length > 200 ? `${full.slice(0, 199)}…` : full;
+	}
+}
+
+function distinctReferences(references: readonly Reference[]): Reference[] {
+	return [...new Map(references.map((one) => [JSON.stringify(one), one])).values()];
+}
+
+/** A folder without `.` and empty parts; null for the workspace itself. */
+function normalized(folder: string | undefined): string | null {
+	const parts = (folder ?? "").split("/").filter((part) => part !== "" && part !== ".");
+	return parts.length > 0 ? parts.join("/") : null;
+}
+
+/** The plain patterns of `artifacts.save`, and its entries that are maps. */
+function savedBy({ artifacts }: JobText): Pick<ResolvedJob["artifacts"], "save" | "entries"> {
+	const saved = artifacts?.save ?? [];
+	return {
+		save: saved.filter((one) => typeof one === "string"),
+		entries: saved
+			.filter((one) => typeof one !== "string")
+			.map(({ paths, name, required, expire_in }) => ({
+				paths,
+				name: name ?? null,
+				required: required ?? false,
+				expire_in_ms: expire_in ?? null,
+			})),
+	};
+}
+
+function reportsOf({ reports }: JobText): ResolvedJob["reports"] {
+	if (!reports) return null;
+	const [coverage] = Object.entries(reports.coverage ?? {});
+	return {
+		junit: reports.junit ?? [],
+		go_test: reports.go_test ?? [],
+		tap: reports.tap ?? [],
+		libtest: reports.libtest ?? [],
+		automake: reports.automake ?? [],
+		trx: reports.trx ?? [],
+		bazel: reports.bazel ?? [],
+		allow_empty: reports.allow_empty ?? false,
+		retries: reports.retries ?? "flaky",
+		coverage: coverage ? { format: coverage[0] as "lcov" | "cobertura" | "go", files: coverage[1] as string[] } : null,
+	};
+}
