@@ -8,7 +8,7 @@ import { formatBytes, parseBytes } from "../schema/wire/bytes.ts";
 import { parseDuration } from "../schema/wire/duration.ts";
 import { label } from "../schema/wire/labels.ts";
 import { agentName } from "../schema/wire/protocol.ts";
-import { type RegistryCredentials, readRegistryCredentials } from "./execution/registries.ts";
+import { type RegistryCredentials, readRegistryCredentials } from "./execution/containers/registries.ts";
 
 /** How an agent is set up. */
 export interface AgentOptions {

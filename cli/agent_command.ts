@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { AgentHost } from "../agent/host.ts";
+import { AgentHost } from "../agent/agent.ts";
 import { say } from "../agent/logger.ts";
 import { readAgentOptions } from "../agent/options.ts";
 import manifest from "../package.json" with { type: "json" };

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
-import { backoffMs, pause, Unreachable, untilAnswered } from "../agent/protocol/client.ts";
+import { backoffMs, pause, Unreachable, untilAnswered } from "../agent/transport/client.ts";
 import { ApiError } from "../schema/wire/errors.ts";
 import { isTerminal } from "../schema/wire/states.ts";
 import { type Connection, NoAnswer } from "./connection.ts";

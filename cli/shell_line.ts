@@ -1,4 +1,4 @@
-import { quoted } from "../agent/execution/shell_quoting.ts";
+import { quoted } from "../agent/processes/shell_quoting.ts";
 
 /** What a shell takes as it stands. */
 const PLAIN = /^[\w@%+:,./=-]+$/;

@@ -1,7 +1,7 @@
 import { accessSync, constants } from "node:fs";
 import type { Assignment, Commit } from "../../schema/wire/protocol.ts";
+import { MARKER } from "../processes/attempt_processes.ts";
 import type { ExecutorPaths } from "./host_executor.ts";
-import { MARKER } from "./processes.ts";
 
 /** What a job may see of the agent's own environment: enough to find programs and the network, no secret. */
 const INHERITED = ["PATH", "HOME", "LANG", "TZ", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];

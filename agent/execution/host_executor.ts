@@ -1,11 +1,11 @@
 import path from "node:path";
-import { ConfinedFileError, ConfinedFolder } from "../results/confined_files.ts";
-import type { Cgroup } from "./cgroup.ts";
-import type { AttemptProcesses } from "./processes.ts";
-import { type Output, type RunningProcess, startScript } from "./step_process.ts";
-import { CannotStart, WORKSPACE_MISSING } from "./step_start.ts";
+import { ConfinedFileError, ConfinedFolder } from "../files/confined_folder.ts";
+import type { AttemptProcesses } from "../processes/attempt_processes.ts";
+import { CannotStart, WORKSPACE_MISSING } from "../processes/cannot_start.ts";
+import type { Cgroup } from "../processes/cgroup.ts";
+import { type Output, type RunningProcess, startScript } from "../processes/start_process.ts";
 
-/** Where the steps of a job run: on the agent itself, or in a container (container_place.ts). */
+/** Where the steps of a job run: on the agent itself, or in a container (containers/container_executor.ts). */
 
 /** A step that is to be run. */
 export interface StepScript {

@@ -1,5 +1,5 @@
 import type { Assignment } from "../../schema/wire/protocol.ts";
-import { JobError } from "./outcome.ts";
+import { JobError } from "../outcome.ts";
 
 /**
  * Runs from other repositories: anybody may have written what they run. Of what whoever runs the agent has put there for the project they get

@@ -4,8 +4,8 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { Socket } from "node:net";
 import path from "node:path";
 import { promisify } from "node:util";
-import { quoted } from "../execution/shell_quoting.ts";
-import { ConfinedFolder } from "../results/confined_files.ts";
+import { ConfinedFolder } from "../files/confined_folder.ts";
+import { quoted } from "../processes/shell_quoting.ts";
 import type { GitCredentials } from "./git.ts";
 
 /**

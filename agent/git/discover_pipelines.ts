@@ -1,6 +1,6 @@
 import { MAX_CHANGED_PATHS, MAX_PLAN_BYTES, MAX_PLAN_FILE_BYTES, MAX_PLAN_FILES } from "../../schema/wire/limits.ts";
 import { CONFIG_FILES, CONFIG_FOLDER, type DiscoveryResult, type DiscoveryWork } from "../../schema/wire/plans.ts";
-import { JobError } from "../execution/outcome.ts";
+import { JobError } from "../outcome.ts";
 import { CheckoutFailed, type Git, GitFailed } from "./git.ts";
 
 /**

@@ -2,10 +2,10 @@ import { execFile } from "node:child_process";
 import path from "node:path";
 import { promisify } from "node:util";
 import { formatDuration } from "../../schema/wire/duration.ts";
-import type { Cgroup } from "../execution/cgroup.ts";
-import { type RunningProcess, startProcess } from "../execution/step_process.ts";
 import type { LogSpool } from "../log/log_spool.ts";
-import { pause } from "../protocol/client.ts";
+import type { Cgroup } from "../processes/cgroup.ts";
+import { type RunningProcess, startProcess } from "../processes/start_process.ts";
+import { pause } from "../transport/client.ts";
 
 /** A checkout that did not come about: the repository's or the network's fault, not the job's. */
 export class CheckoutFailed extends Error {

@@ -2,8 +2,8 @@ import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { formatBytes } from "../../schema/wire/bytes.ts";
-import { ConfinedFileError, ConfinedFolder } from "../results/confined_files.ts";
-import { hashing } from "../results/hashing.ts";
+import { ConfinedFileError, ConfinedFolder } from "../files/confined_folder.ts";
+import { hashing } from "../files/hashing.ts";
 import { CheckoutFailed, type Git, type GitCredentials, GitFailed } from "./git.ts";
 import { readIndexFile } from "./index_files.ts";
 

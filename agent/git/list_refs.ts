@@ -1,6 +1,6 @@
 import { MAX_REF_LENGTH, MAX_REFS } from "../../schema/wire/limits.ts";
 import { isBranchOrTag, type ListedRef } from "../../schema/wire/refs.ts";
-import { JobError } from "../execution/outcome.ts";
+import { JobError } from "../outcome.ts";
 import type { Git } from "./git.ts";
 
 /** What a tag is followed by where the server tells of the commit that it points to. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { MAX_LOG_CHUNK_BYTES } from "../../schema/wire/limits.ts";
-import { type Coordinator, pause, Unreachable, untilAnswered } from "../protocol/client.ts";
+import { type Coordinator, pause, Unreachable, untilAnswered } from "../transport/client.ts";
 import type { LogSpool } from "./log_spool.ts";
 
 /** A log as far as sending it needs to know it. */

@@ -5,9 +5,9 @@ import path from "node:path";
 import type { Offering } from "../../schema/pipeline/validate/requirements.ts";
 import type { Facts } from "../../schema/wire/protocol.ts";
 import type { Capabilities } from "../../schema/wire/requirements.ts";
-import { dockerVersion } from "../execution/docker.ts";
+import { dockerVersion } from "../execution/containers/docker.ts";
 import type { AgentOptions } from "../options.ts";
-import { pause } from "../protocol/client.ts";
+import { pause } from "../transport/client.ts";
 import { findTools } from "./tools.ts";
 
 /**

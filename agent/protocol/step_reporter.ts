@@ -1,5 +1,5 @@
 import type { Step } from "../../schema/wire/resources.ts";
-import type { Coordinator } from "./client.ts";
+import type { Coordinator } from "../transport/client.ts";
 
 /**
  * Tells the coordinator how far the steps are, while the job runs. Only the newest state matters, so one request is under way

@@ -10,10 +10,10 @@ import {
 import { innerPathError, OWN_ARTIFACTS, shownPath } from "../../schema/wire/paths.ts";
 import { type ArtifactPlanAnswer, type Assignment, artifactPlanAnswer, type FinishBody, partAnswer } from "../../schema/wire/protocol.ts";
 import type { ArtifactKind } from "../../schema/wire/resources.ts";
+import { ConfinedFileError, type ConfinedFolder } from "../files/confined_folder.ts";
 import type { Masker } from "../log/masker.ts";
-import { type FileCoordinator, untilAnswered } from "../protocol/client.ts";
+import { type FileCoordinator, untilAnswered } from "../transport/client.ts";
 import { severalAtOnce } from "./concurrently.ts";
-import { ConfinedFileError, type ConfinedFolder } from "./confined_files.ts";
 import { findFiles, type LeftOut } from "./find_files.ts";
 
 /** Files that cannot be saved; the sentence says which and why. */

@@ -3,11 +3,11 @@ import { pipeline } from "node:stream/promises";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { isInnerPath } from "../../schema/wire/paths.ts";
 import { type DownloadList, downloadList } from "../../schema/wire/protocol.ts";
-import { JobError } from "../execution/outcome.ts";
-import { type FileCoordinator, untilAnswered } from "../protocol/client.ts";
+import { ConfinedFileError, ConfinedFolder } from "../files/confined_folder.ts";
+import { hashing } from "../files/hashing.ts";
+import { JobError } from "../outcome.ts";
+import { type FileCoordinator, untilAnswered } from "../transport/client.ts";
 import { severalAtOnce } from "./concurrently.ts";
-import { ConfinedFileError, ConfinedFolder } from "./confined_files.ts";
-import { hashing } from "./hashing.ts";
 import { BadTransfer, TransferFailed, untilWhole } from "./transfer.ts";
 
 /** Fetching the files of other jobs into the workspace. */

@@ -1,7 +1,7 @@
 import { folderMatcher, literalBase, pathMatcher } from "../../schema/pipeline/validate/patterns.ts";
 import { shownPath } from "../../schema/wire/paths.ts";
-import { ConfinedFileError, type ConfinedFolder, type EntryKind, isGone } from "./confined_files.ts";
-import { type WalkedEntry, walkFolder } from "./walk_folder.ts";
+import { ConfinedFileError, type ConfinedFolder, type EntryKind, isGone } from "../files/confined_folder.ts";
+import { type WalkedEntry, walkFolder } from "../files/walk_folder.ts";
 
 /** What patterns name in a folder. */
 export interface FoundFiles {

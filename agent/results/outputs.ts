@@ -1,7 +1,7 @@
 import { formatBytes } from "../../schema/wire/bytes.ts";
 import { MAX_OUTPUT_BYTES, MAX_OUTPUTS_BYTES, MAX_SUMMARY_BYTES } from "../../schema/wire/limits.ts";
-import { JobError } from "../execution/outcome.ts";
-import { type ConfinedFolder, isGone } from "./confined_files.ts";
+import { type ConfinedFolder, isGone } from "../files/confined_folder.ts";
+import { JobError } from "../outcome.ts";
 
 /** What a job writes about itself: outputs for the jobs that need it, and a summary for people. */
 

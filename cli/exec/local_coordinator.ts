@@ -5,7 +5,7 @@ import path from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type * as z from "zod";
-import type { Answer, Call, FileCoordinator, StreamAnswer, StreamCall } from "../../agent/protocol/client.ts";
+import type { Answer, Call, FileCoordinator, StreamAnswer, StreamCall } from "../../agent/transport/client.ts";
 import { pathMatcher } from "../../schema/pipeline/validate/patterns.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { ArtifactPlanAnswer, DownloadList } from "../../schema/wire/protocol.ts";

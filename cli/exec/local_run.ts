@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
-import { Cgroups } from "../../agent/execution/cgroup.ts";
-import { removeLabelled } from "../../agent/execution/docker.ts";
+import { removeLabelled } from "../../agent/execution/containers/docker.ts";
 import { inheritedEnvironment, inheritedInContainers } from "../../agent/execution/environment.ts";
 import { JobRun } from "../../agent/execution/job_run.ts";
 import { SpoolBudget } from "../../agent/log/spool_budget.ts";
 import { AgentFacts } from "../../agent/machine/agent_info.ts";
 import type { readContainerOptions } from "../../agent/options.ts";
+import { Cgroups } from "../../agent/processes/cgroup.ts";
 import type { JobResult } from "../../agent/protocol/job.ts";
 import { jobsMeant } from "../../schema/pipeline/resolve/resolve.ts";
 import type { ResolvedJob, ResolvedPipeline } from "../../schema/pipeline/resolve/resolved.ts";

@@ -1,6 +1,6 @@
-import { RunningAgent } from "../../agent/agent.ts";
 import type { Identity } from "../../agent/machine/state_folder.ts";
-import { pause, untilAnswered } from "../../agent/protocol/client.ts";
+import { RunningAgent } from "../../agent/protocol/running_agent.ts";
+import { pause, untilAnswered } from "../../agent/transport/client.ts";
 import { registrationToken } from "../../schema/wire/agents.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { helloAnswer, type Offer, pollAnswer, registered } from "../../schema/wire/protocol.ts";

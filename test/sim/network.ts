@@ -1,5 +1,5 @@
 import type * as z from "zod";
-import { type Answer, type Coordinator as CoordinatorClient, refusalOf, Unreachable } from "../../agent/protocol/client.ts";
+import { type Answer, type Coordinator as CoordinatorClient, refusalOf, Unreachable } from "../../agent/transport/client.ts";
 import type { Coordinator, Reply } from "./coordinator.ts";
 import type { World } from "./world.ts";
 

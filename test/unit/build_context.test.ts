@@ -5,9 +5,9 @@ import path from "node:path";
 import { buffer } from "node:stream/consumers";
 import { unpackTar } from "modern-tar";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { packBuildContext } from "../../agent/execution/build_context.ts";
-import { DockerIgnore } from "../../agent/execution/docker_ignore.ts";
-import { ConfinedFolder } from "../../agent/results/confined_files.ts";
+import { packBuildContext } from "../../agent/execution/containers/build_context.ts";
+import { DockerIgnore } from "../../agent/execution/containers/docker_ignore.ts";
+import { ConfinedFolder } from "../../agent/files/confined_folder.ts";
 import { temporaryFolder } from "../support/processes.ts";
 
 /** Packs a context of a workspace with these files. */

@@ -2,10 +2,10 @@ import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { ConfinedFolder } from "../../agent/files/confined_folder.ts";
+import { walkFolder } from "../../agent/files/walk_folder.ts";
 import { severalAtOnce } from "../../agent/results/concurrently.ts";
-import { ConfinedFolder } from "../../agent/results/confined_files.ts";
 import { findFiles } from "../../agent/results/find_files.ts";
-import { walkFolder } from "../../agent/results/walk_folder.ts";
 import { temporaryFolder } from "../support/processes.ts";
 
 const SECRET = "the agent's secret";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type ContainerContext, ContainerExecutor } from "../../agent/execution/container_executor.ts";
+import { type ContainerContext, ContainerExecutor } from "../../agent/execution/containers/container_executor.ts";
 
 /** What an agent is asked for by a coordinator that has checked nothing. */
 function context(container: object): ContainerContext {

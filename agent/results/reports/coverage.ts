@@ -1,6 +1,6 @@
 import { realpath } from "node:fs/promises";
 import type { CoverageTotals } from "../../../schema/wire/resources.ts";
-import type { ConfinedFolder } from "../confined_files.ts";
+import type { ConfinedFolder } from "../../files/confined_folder.ts";
 import { readCobertura } from "./cobertura.ts";
 import { CoverageLines } from "./coverage_lines.ts";
 import { ReportError } from "./report_error.ts";

@@ -1,4 +1,4 @@
-import type { ConfinedFolder } from "../confined_files.ts";
+import type { ConfinedFolder } from "../../files/confined_folder.ts";
 import { decodeText, decodeXml } from "./decode_text.ts";
 
 /** A report in the workspace. It is read up to the size that it had when it was found. */

@@ -1,12 +1,12 @@
 import type { Readable } from "node:stream";
-import type { Assignment } from "../../schema/wire/protocol.ts";
-import { ConfinedFileError, ConfinedFolder } from "../results/confined_files.ts";
+import type { Assignment } from "../../../schema/wire/protocol.ts";
+import { ConfinedFileError, ConfinedFolder } from "../../files/confined_folder.ts";
+import type { Outcome } from "../../outcome.ts";
+import type { AttemptProcesses } from "../../processes/attempt_processes.ts";
+import { type Output, startProcess } from "../../processes/start_process.ts";
+import { NoSuchFolder, openStepFolder } from "../host_executor.ts";
 import { type BuildContextFiles, packBuildContext } from "./build_context.ts";
 import { dockerEnvironment } from "./docker.ts";
-import { NoSuchFolder, openStepFolder } from "./host_executor.ts";
-import type { Outcome } from "./outcome.ts";
-import type { AttemptProcesses } from "./processes.ts";
-import { type Output, startProcess } from "./step_process.ts";
 
 /** A step that builds an image from the workspace, and pushes it to where its tags say. */
 

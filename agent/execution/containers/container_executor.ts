@@ -1,12 +1,19 @@
 import { existsSync } from "node:fs";
 import { chmod, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { volumeError } from "../../schema/pipeline/validate/containers.ts";
-import { isHeededByDocker } from "../../schema/pipeline/validate/values.ts";
-import { formatDuration } from "../../schema/wire/duration.ts";
-import type { Assignment } from "../../schema/wire/protocol.ts";
-import type { LogSpool } from "../log/log_spool.ts";
-import { pause } from "../protocol/client.ts";
+import { volumeError } from "../../../schema/pipeline/validate/containers.ts";
+import { isHeededByDocker } from "../../../schema/pipeline/validate/values.ts";
+import { formatDuration } from "../../../schema/wire/duration.ts";
+import type { Assignment } from "../../../schema/wire/protocol.ts";
+import type { LogSpool } from "../../log/log_spool.ts";
+import { JobError } from "../../outcome.ts";
+import type { AttemptProcesses } from "../../processes/attempt_processes.ts";
+import { assertFits, shellMissing } from "../../processes/cannot_start.ts";
+import { quoted } from "../../processes/shell_quoting.ts";
+import { type Output, type RunningProcess, shellCommand, startProcess } from "../../processes/start_process.ts";
+import { pause } from "../../transport/client.ts";
+import { attemptPaths, type ExecutorPaths, openStepFolder, openWorkspace, type StepExecutor, type StepScript } from "../host_executor.ts";
+import { isUntrusted, ownVolume } from "../untrusted_jobs.ts";
 import {
 	type Answer,
 	CONTAINER_LEFT,
@@ -18,14 +25,7 @@ import {
 	removeLabelled,
 	WORKSPACE_LABEL,
 } from "./docker.ts";
-import { attemptPaths, type ExecutorPaths, openStepFolder, openWorkspace, type StepExecutor, type StepScript } from "./host_executor.ts";
-import { JobError } from "./outcome.ts";
-import type { AttemptProcesses } from "./processes.ts";
 import { type RegistryAccess, registryEnvironment } from "./registries.ts";
-import { quoted } from "./shell_quoting.ts";
-import { type Output, type RunningProcess, shellCommand, startProcess } from "./step_process.ts";
-import { assertFits, shellMissing } from "./step_start.ts";
-import { isUntrusted, ownVolume } from "./untrusted_jobs.ts";
 
 /**
  * Steps in a container: one for the whole job, in which every step is a process of its own, and beside it the services, on a network that

@@ -1,5 +1,5 @@
 import { shownBytes, shownPath } from "../../schema/wire/paths.ts";
-import { ConfinedFileError, type ConfinedFolder, type FolderEntry, isGone, joined, MAX_DEPTH } from "./confined_files.ts";
+import { ConfinedFileError, type ConfinedFolder, type FolderEntry, isGone, joined, MAX_DEPTH } from "./confined_folder.ts";
 
 /** An entry that a walk has come to. Of what lies in a folder whose name is not UTF-8, `raw` is given as well. */
 export interface WalkedEntry extends FolderEntry {

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { parse } from "yaml";
 import * as z from "zod";
-import { JobError } from "./outcome.ts";
+import { JobError } from "../../outcome.ts";
 
 /** Credentials for registries that whoever runs an agent lets jobs use by name. */
 

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { createTarPacker } from "modern-tar";
-import { ConfinedFileError, type ConfinedFolder, isGone, joined } from "../results/confined_files.ts";
-import { walkFolder } from "../results/walk_folder.ts";
+import { ConfinedFileError, type ConfinedFolder, isGone, joined } from "../../files/confined_folder.ts";
+import { walkFolder } from "../../files/walk_folder.ts";
 import { DockerIgnore } from "./docker_ignore.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { FinishState, Reason } from "../../schema/wire/states.ts";
+import type { FinishState, Reason } from "../schema/wire/states.ts";
 
 /** How a job, or a part of it, went. */
 export interface Outcome {

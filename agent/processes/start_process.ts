@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import os from "node:os";
 import { Readable, type Writable } from "node:stream";
+import { logLost } from "../outcome.ts";
+import { assertFits, CannotStart, findShell } from "./cannot_start.ts";
 import type { Cgroup } from "./cgroup.ts";
-import { logLost } from "./outcome.ts";
-import { assertFits, CannotStart, findShell } from "./step_start.ts";
 
 /** `sh` with pipefail where it has that: busybox and POSIX.1-2024 do, older versions of dash do not. */
 const SH = `if (set -o pipefail) 2>/dev/null; then exec sh -eo pipefail "$@"; fi; exec sh -e "$@"`;

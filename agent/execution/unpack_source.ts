@@ -4,10 +4,10 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { unpackTar } from "modern-tar/fs";
 import { BadBundle, BundleRule, checkRatio } from "../../schema/wire/source_bundle.ts";
+import { hashing } from "../files/hashing.ts";
 import { CheckoutFailed } from "../git/git.ts";
-import type { FileCoordinator } from "../protocol/client.ts";
-import { hashing } from "./hashing.ts";
-import { BadTransfer, TransferFailed, untilWhole } from "./transfer.ts";
+import { BadTransfer, TransferFailed, untilWhole } from "../results/transfer.ts";
+import type { FileCoordinator } from "../transport/client.ts";
 
 /** A workspace that is to be made of an uploaded bundle. */
 interface Unpacking {
