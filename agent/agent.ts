@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import path from "node:path";
@@ -7,6 +6,7 @@ import { CONTAINER_LEFT, removeLabelled, takeBackLabelled } from "./execution/co
 import { inheritedEnvironment, inheritedInContainers } from "./execution/environment.ts";
 import { JobRun } from "./execution/job_run.ts";
 import { isUntrusted } from "./execution/untrusted_jobs.ts";
+import { sha256 } from "./files/hashing.ts";
 import { sweepMirrors } from "./git/mirror.ts";
 import { SpoolBudget } from "./log/spool_budget.ts";
 import { say } from "./logger.ts";
@@ -129,7 +129,7 @@ export class AgentHost {
 
 /** What everything in the container runtime is labelled with that belongs to the agent of this folder. */
 function containerLabel(state: StateFolder): string {
-	return `windlass.agent=${createHash("sha256").update(state.path).digest("hex").slice(0, 20)}`;
+	return `windlass.agent=${sha256(state.path).slice(0, 20)}`;
 }
 
 /** Jobs as processes, each in a folder of its own. */

@@ -1,8 +1,10 @@
-import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { createServer } from "node:net";
 import { networkInterfaces } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { sha256 } from "../agent/files/hashing.ts";
+import { sleep } from "../agent/sleep.ts";
 import { renewTimeoutFor } from "../schema/wire/lease_rule.ts";
 import { DEFAULT_MAX_LOG_BYTES } from "../schema/wire/limits.ts";
 import type { LogLevel } from "../schema/wire/log_levels.ts";
@@ -235,11 +237,11 @@ export class Coordinator {
 		for (const until = Date.now() + STOP_PATIENCE_MS; Date.now() < until; ) {
 			const announced = this.#post("/api/v1/host/planned-stop").then(
 				() => true,
-				() => pause(STOP_RETRY_MS).then(() => false),
+				() => sleep(STOP_RETRY_MS).then(() => false),
 			);
-			if (await Promise.race([announced, pause(STOP_PATIENCE_MS).then(() => false)])) break;
+			if (await Promise.race([announced, sleep(STOP_PATIENCE_MS).then(() => false)])) break;
 		}
-		await pause(STOP_NOTICE_MS);
+		await sleep(STOP_NOTICE_MS);
 	}
 
 	/** Announces the stop, then stops. */
@@ -265,16 +267,6 @@ export class Coordinator {
 	#headers(): Record<string, string> {
 		return { Authorization: `Bearer wlh.${this.#secret}`, "Content-Type": "application/json" };
 	}
-}
-
-function pause(ms: number): Promise<void> {
-	return new Promise((resolve) => {
-		setTimeout(resolve, ms);
-	});
-}
-
-function sha256(text: string): string {
-	return createHash("sha256").update(text).digest("hex");
 }
 
 /**
@@ -328,7 +320,7 @@ export async function replaceAdminToken(database: Awaited<ReturnType<Host["datab
  * @throws UsageError
  */
 async function freePort(host: string, port: number): Promise<number> {
-	for (const until = Date.now() + PORT_PATIENCE_MS; ; await pause(PORT_RETRY_MS)) {
+	for (const until = Date.now() + PORT_PATIENCE_MS; ; await sleep(PORT_RETRY_MS)) {
 		try {
 			return await tryPort(host, port);
 		} catch (error) {

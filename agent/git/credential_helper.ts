@@ -6,6 +6,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { ConfinedFolder } from "../files/confined_folder.ts";
 import { quoted } from "../processes/shell_quoting.ts";
+import { sleep } from "../sleep.ts";
 import type { GitCredentials } from "./git.ts";
 
 /**
@@ -104,7 +105,7 @@ export class CredentialHelper {
 		try {
 			for (let tried = 0; tried < ANSWER_TRIES && !this.#isClosed; tried += 1) {
 				if (await this.#write(name)) return;
-				await new Promise((resolve) => setTimeout(resolve, ANSWER_PAUSE_MS));
+				await sleep(ANSWER_PAUSE_MS);
 			}
 		} finally {
 			this.#answering -= 1;

@@ -4,8 +4,9 @@ import { promisify } from "node:util";
 import { formatDuration } from "../../schema/wire/duration.ts";
 import type { LogSpool } from "../log/log_spool.ts";
 import type { Cgroup } from "../processes/cgroup.ts";
+import { COMMAND_NOT_FOUND } from "../processes/exit_codes.ts";
 import { type RunningProcess, startProcess } from "../processes/start_process.ts";
-import { pause } from "../transport/client.ts";
+import { sleep } from "../sleep.ts";
 
 /** A checkout that did not come about: the repository's or the network's fault, not the job's. */
 export class CheckoutFailed extends Error {
@@ -148,7 +149,7 @@ export class Git {
 		this.#context.onStart(running);
 		const code = await running.exited;
 		signal.throwIfAborted();
-		if (code === 127) throw new CheckoutFailed("git is not installed on this agent.");
+		if (code === COMMAND_NOT_FOUND) throw new CheckoutFailed("git is not installed on this agent.");
 		const command = args.find((arg, index) => arg !== "-c" && args[index - 1] !== "-c") ?? "";
 		if (code !== 0) throw new GitFailed(command, words || `exit code ${code}`);
 	}
@@ -218,7 +219,7 @@ export class Git {
 				if (attempt >= TRIES) throw new CheckoutFailed(`${error.message} (tried ${TRIES} times)`);
 				const wait = FIRST_PAUSE_MS * 4 ** (attempt - 1) * (0.5 + Math.random());
 				await this.#context.spool.say(`:: ${error.message}; trying again in ${formatDuration(wait)}`);
-				await pause(wait, this.#context.signal);
+				await sleep(wait, this.#context.signal);
 			}
 		}
 	}

@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import { mkdir, readdir, rm, stat, utimes } from "node:fs/promises";
 import path from "node:path";
+import { sha256 } from "../files/hashing.ts";
 import { CheckoutFailed, type Git, GitFailed } from "./git.ts";
 
 /**
@@ -59,10 +59,7 @@ export async function viaMirror<Found>(
 	const { signal } = git;
 	const folder = path.join(
 		mirrors,
-		`${createHash("sha256")
-			.update([address, ...(reader === "" ? [] : [reader]), ...format, ...(isWhole ? ["whole"] : [])].join("\n"))
-			.digest("hex")
-			.slice(0, 32)}.git`,
+		`${sha256([address, ...(reader === "" ? [] : [reader]), ...format, ...(isWhole ? ["whole"] : [])].join("\n")).slice(0, 32)}.git`,
 	);
 	const mirror = git.in(folder);
 	return withTurn(folder, signal, async () => {
@@ -133,5 +130,5 @@ async function prepare(git: Git, mirror: Git, address: string, format: readonly 
  * names are folders of each other's.
  */
 export async function keepCommit(mirror: Git, name: string, sha: string): Promise<void> {
-	await mirror.run("update-ref", `refs/windlass/${createHash("sha256").update(name).digest("hex").slice(0, 32)}`, sha);
+	await mirror.run("update-ref", `refs/windlass/${sha256(name).slice(0, 32)}`, sha);
 }

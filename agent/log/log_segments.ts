@@ -1,6 +1,8 @@
 import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import path from "node:path";
+import { newlinesIn } from "../../schema/text/lines.ts";
+import { joined } from "../../schema/wire/bytes.ts";
 
 /** Small enough that what was sent, or must go, frees its space soon. */
 const SEGMENT_BYTES = 128 * 1024;
@@ -80,7 +82,7 @@ export class LogSegments {
 			if (from >= end) continue;
 			for await (const chunk of createReadStream(segment.file, { start: from, end: end - 1 })) parts.push(chunk as Buffer);
 		}
-		return Buffer.concat(parts);
+		return joined(parts);
 	}
 
 	/** Removes the segments that end at or before this place. The one that is written to stays. */
@@ -110,12 +112,4 @@ export class LogSegments {
 		this.#open = null;
 		await handle?.close();
 	}
-}
-
-const NEWLINE = 10;
-
-export function newlinesIn(bytes: Uint8Array): number {
-	let count = 0;
-	for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) count += 1;
-	return count;
 }

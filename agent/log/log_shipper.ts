@@ -1,7 +1,9 @@
-import { createHash } from "node:crypto";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { MAX_LOG_CHUNK_BYTES } from "../../schema/wire/limits.ts";
-import { type Coordinator, pause, Unreachable, untilAnswered } from "../transport/client.ts";
+import { newSha256 } from "../files/hashing.ts";
+import { sleep } from "../sleep.ts";
+import type { Coordinator } from "../transport/client.ts";
+import { Unreachable, untilAnswered } from "../transport/retry.ts";
 import type { LogSpool } from "./log_spool.ts";
 
 /** A log as far as sending it needs to know it. */
@@ -27,7 +29,7 @@ export class LogShipper {
 	readonly #running: Promise<void>;
 	#acknowledged = 0;
 	/** Of what the coordinator has. */
-	readonly #digest = createHash("sha256");
+	readonly #digest = newSha256();
 	#isWatched = false;
 	#isEnding = false;
 	/** Ends the present pause early. */
@@ -89,7 +91,7 @@ export class LogShipper {
 
 	async #wait(): Promise<void> {
 		this.#hurry = new AbortController();
-		await pause(this.#isWatched ? this.#pace.watchedMs : this.#pace.unwatchedMs, this.#hurry.signal).catch(() => undefined);
+		await sleep(this.#isWatched ? this.#pace.watchedMs : this.#pace.unwatchedMs, this.#hurry.signal).catch(() => undefined);
 	}
 
 	async #sendChunk(): Promise<void> {

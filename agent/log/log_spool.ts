@@ -1,11 +1,11 @@
 import path from "node:path";
+import { NEWLINE, newlinesIn } from "../../schema/text/lines.ts";
 import { formatBytes } from "../../schema/wire/bytes.ts";
 import { say } from "../logger.ts";
-import { LogSegments, newlinesIn } from "./log_segments.ts";
+import { LogSegments } from "./log_segments.ts";
 import type { Masker } from "./masker.ts";
 import type { SpoolBudget } from "./spool_budget.ts";
 
-const NEWLINE = 10;
 /** Room for the notices. */
 const NOTICE_BYTES = 1024;
 /** In this much of the kept end a line begins, or it is one long line. */

@@ -7,7 +7,7 @@ import type { Facts } from "../../schema/wire/protocol.ts";
 import type { Capabilities } from "../../schema/wire/requirements.ts";
 import { dockerVersion } from "../execution/containers/docker.ts";
 import type { AgentOptions } from "../options.ts";
-import { pause } from "../transport/client.ts";
+import { sleep } from "../sleep.ts";
 import { findTools } from "./tools.ts";
 
 /**
@@ -63,7 +63,7 @@ export class AgentFacts {
 	 */
 	async waitForContainers(prepare: () => Promise<void>, tell: () => Promise<void>, signal: AbortSignal): Promise<void> {
 		for (let wait = FIRST_CONTAINER_PAUSE_MS; this.#found.container === null && isOnPath("docker"); ) {
-			await pause(wait, signal);
+			await sleep(wait, signal);
 			wait = Math.min(wait * 1.5, LAST_CONTAINER_PAUSE_MS);
 			if ((await dockerVersion(PROBE_MS)) === null) continue;
 			await prepare();

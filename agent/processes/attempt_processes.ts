@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import path from "node:path";
+import { sleep } from "../sleep.ts";
 import type { Cgroup } from "./cgroup.ts";
 
 /**
@@ -51,12 +52,12 @@ export class AttemptProcesses {
 		const until = performance.now() + graceMs;
 		while (performance.now() < until) {
 			if (!this.#isAnyLeft(groups)) return;
-			await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+			await sleep(LOOK_MS);
 		}
 		for (let round = 0; round < MAX_KILL_ROUNDS && this.#isAnyLeft(groups); round += 1) {
 			this.#signal(groups, "SIGKILL");
 			this.cgroup?.kill();
-			await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+			await sleep(LOOK_MS);
 		}
 	}
 

@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { sha256 } from "../files/hashing.ts";
 
 /**
  * Control groups (Linux, cgroup v2): a process cannot leave its group by anything that it does with sessions, parents or its
@@ -19,7 +19,7 @@ export class Cgroups {
 			const [, mount] = /^\S+ \S+ \S+ \S+ (\S+) .* - cgroup2 /m.exec(readFileSync("/proc/self/mountinfo", "utf8")) ?? [];
 			const [, own] = /^0::(\S*)/m.exec(readFileSync("/proc/self/cgroup", "utf8")) ?? [];
 			if (mount === undefined || own === undefined) return null;
-			const folder = path.join(mount, own, `windlass-${createHash("sha256").update(workDir).digest("hex").slice(0, 16)}`);
+			const folder = path.join(mount, own, `windlass-${sha256(workDir).slice(0, 16)}`);
 			mkdirSync(folder, { recursive: true });
 			const cgroups = new Cgroups(folder);
 			cgroups.create("probe").remove();

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
-import os from "node:os";
 import { Readable, type Writable } from "node:stream";
 import { logLost } from "../outcome.ts";
+import { sleep } from "../sleep.ts";
 import { assertFits, CannotStart, findShell } from "./cannot_start.ts";
 import type { Cgroup } from "./cgroup.ts";
+import { exitCodeOf } from "./exit_codes.ts";
 
 /** `sh` with pipefail where it has that: busybox and POSIX.1-2024 do, older versions of dash do not. */
 const SH = `if (set -o pipefail) 2>/dev/null; then exec sh -eo pipefail "$@"; fi; exec sh -e "$@"`;
@@ -101,7 +102,7 @@ export async function startProcess(
 	});
 	const output = copyOutput(child, destination);
 	const exited = new Promise<number>((resolve) => {
-		child.once("exit", (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : os.constants.signals[signal])));
+		child.once("exit", (code, signal) => resolve(exitCodeOf(code, signal)));
 	}).then(async (code) => {
 		await output.drained();
 		return code;
@@ -144,7 +145,7 @@ function copyOutput(child: ChildProcess, destination: Output): { drained(): Prom
 			const until = performance.now() + DRAIN_MAX_MS;
 			lastDataAt = performance.now();
 			while (!isEnded && (isWriting || (performance.now() < until && performance.now() - lastDataAt < DRAIN_QUIET_MS))) {
-				await Promise.race([done, new Promise((resolve) => setTimeout(resolve, DRAIN_QUIET_MS / 2))]);
+				await Promise.race([done, sleep(DRAIN_QUIET_MS / 2)]);
 			}
 			if (fault) throw logLost(fault.message);
 		},

@@ -6,7 +6,8 @@ import { type Assignment, assignment, type FinishBody, finishAnswer, type Interv
 import { LogShipper } from "../log/log_shipper.ts";
 import { say } from "../logger.ts";
 import { logLost, withReason } from "../outcome.ts";
-import { type Coordinator, untilAnswered } from "../transport/client.ts";
+import type { Coordinator } from "../transport/client.ts";
+import { untilAnswered } from "../transport/retry.ts";
 import type { CoordinatorClock } from "./coordinator_clock.ts";
 import type { Job, JobFactory, JobResult, StopReason } from "./job.ts";
 import { StepReporter } from "./step_reporter.ts";

@@ -17,7 +17,9 @@ import { say } from "../logger.ts";
 import type { AgentHealth } from "../machine/health.ts";
 import type { Identity, StateFolder } from "../machine/state_folder.ts";
 import type { AgentOptions } from "../options.ts";
-import { backoffMs, type Coordinator, pause, Unreachable, untilAnswered } from "../transport/client.ts";
+import { sleep } from "../sleep.ts";
+import type { Coordinator } from "../transport/client.ts";
+import { backoffMs, Unreachable, untilAnswered } from "../transport/retry.ts";
 import { Attempt } from "./attempt.ts";
 import { CoordinatorClock } from "./coordinator_clock.ts";
 import type { JobFactory } from "./job.ts";
@@ -310,7 +312,7 @@ export class RunningAgent {
 				if (!(error instanceof Unreachable)) throw error;
 				this.#isInTouch = false;
 				say("warn", `${error.message}; trying again`);
-				await pause(backoffMs(failures, error), this.#repoll.signal).catch(() => undefined);
+				await sleep(backoffMs(failures, error), this.#repoll.signal).catch(() => undefined);
 				failures += 1;
 			} finally {
 				clearTimeout(idle);
@@ -389,7 +391,7 @@ export class RunningAgent {
 	/** Keeps the leases: on its own path, never parked, never behind busy work. */
 	async #renewLoop(): Promise<void> {
 		while (!this.#stop.signal.aborted) {
-			await pause(this.#intervals?.renew_ms ?? RENEW_MS, this.#stop.signal).catch(() => undefined);
+			await sleep(this.#intervals?.renew_ms ?? RENEW_MS, this.#stop.signal).catch(() => undefined);
 			// One that is still being claimed has no lease yet; it would be called lost.
 			const running = [...this.#attempts.values()].filter((attempt) => attempt.isClaimed).map(({ id }) => id);
 			if (this.#stop.signal.aborted || running.length === 0) continue;

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import {
 	MAX_ARTIFACT_PATH_BYTES,
@@ -11,8 +10,10 @@ import { innerPathError, OWN_ARTIFACTS, shownPath } from "../../schema/wire/path
 import { type ArtifactPlanAnswer, type Assignment, artifactPlanAnswer, type FinishBody, partAnswer } from "../../schema/wire/protocol.ts";
 import type { ArtifactKind } from "../../schema/wire/resources.ts";
 import { ConfinedFileError, type ConfinedFolder } from "../files/confined_folder.ts";
+import { newSha256 } from "../files/hashing.ts";
 import type { Masker } from "../log/masker.ts";
-import { type FileCoordinator, untilAnswered } from "../transport/client.ts";
+import type { FileCoordinator } from "../transport/client.ts";
+import { untilAnswered } from "../transport/retry.ts";
 import { severalAtOnce } from "./concurrently.ts";
 import { findFiles, type LeftOut } from "./find_files.ts";
 
@@ -131,7 +132,7 @@ async function readFound(workspace: ConfinedFolder, name: string, path: string, 
 
 /** The digest of a part of a file, `end` included. The handle stays open. */
 async function digestOf(file: FileHandle, range: { start: number; end: number }): Promise<string> {
-	const hash = createHash("sha256");
+	const hash = newSha256();
 	if (range.end < range.start) return hash.digest("hex");
 	for await (const chunk of file.createReadStream({ ...range, autoClose: false })) hash.update(chunk as Buffer);
 	return hash.digest("hex");

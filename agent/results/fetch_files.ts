@@ -6,7 +6,8 @@ import { type DownloadList, downloadList } from "../../schema/wire/protocol.ts";
 import { ConfinedFileError, ConfinedFolder } from "../files/confined_folder.ts";
 import { hashing } from "../files/hashing.ts";
 import { JobError } from "../outcome.ts";
-import { type FileCoordinator, untilAnswered } from "../transport/client.ts";
+import type { FileCoordinator } from "../transport/client.ts";
+import { untilAnswered } from "../transport/retry.ts";
 import { severalAtOnce } from "./concurrently.ts";
 import { BadTransfer, TransferFailed, untilWhole } from "./transfer.ts";
 

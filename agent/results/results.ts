@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { formatBytes } from "../../schema/wire/bytes.ts";
@@ -8,6 +7,7 @@ import type { Assignment } from "../../schema/wire/protocol.ts";
 import type { CoverageTotals, TestTotals } from "../../schema/wire/resources.ts";
 import { TEST_REPORT_KINDS } from "../../schema/wire/work.ts";
 import { ConfinedFolder } from "../files/confined_folder.ts";
+import { sha256 } from "../files/hashing.ts";
 import type { Masker } from "../log/masker.ts";
 import { JobError, type Outcome } from "../outcome.ts";
 import type { FileCoordinator } from "../transport/client.ts";
@@ -179,6 +179,5 @@ function artifactFault(error: Error): JobError {
 async function ownFile(place: string, folder: ConfinedFolder, kind: "summary" | "tests", file: string, text: string): Promise<Found> {
 	const bytes = Buffer.from(text);
 	await writeFile(path.join(place, file), bytes, { mode: 0o600 });
-	const sha256 = createHash("sha256").update(bytes).digest("hex");
-	return { path: ownArtifactPath(kind), folder, file, size: bytes.byteLength, sha256, executable: false, kind, entry: null };
+	return { path: ownArtifactPath(kind), folder, file, size: bytes.byteLength, sha256: sha256(bytes), executable: false, kind, entry: null };
 }

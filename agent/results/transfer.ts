@@ -1,4 +1,4 @@
-import { Unreachable, untilAnswered } from "../transport/client.ts";
+import { Unreachable, untilAnswered } from "../transport/retry.ts";
 
 /** Downloads that are tried again, but not for ever: what is damaged where it is kept comes damaged each time. */
 

@@ -3,17 +3,7 @@ import { getCACertificates } from "node:tls";
 import { type Dispatcher, EnvHttpProxyAgent, errors, request } from "undici";
 import type * as z from "zod";
 import { ApiError, ERROR_STATUS, type ErrorCode, errorBody } from "../../schema/wire/errors.ts";
-
-/** No usable answer: the network, a proxy, or a coordinator that is restarting. To be tried again. */
-export class Unreachable extends Error {
-	readonly retryAfterMs: number;
-
-	constructor(message: string, retryAfterMs = 0) {
-		super(message);
-		this.name = "Unreachable";
-		this.retryAfterMs = retryAfterMs;
-	}
-}
+import { Unreachable } from "./retry.ts";
 
 export interface Call {
 	method: "GET" | "POST" | "PUT" | "PATCH";
@@ -183,50 +173,4 @@ function describe(error: unknown): string {
 	if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) return "no answer in time";
 	const { code, message } = error as { code?: string; message?: string };
 	return message || code || String(error);
-}
-
-const FIRST_BACKOFF_MS = 200;
-const MAX_BACKOFF_MS = 10_000;
-
-/** How long to wait after this failure: growing, with full jitter, so that agents do not come back all at once. */
-export function backoffMs(failuresBefore: number, error: Unreachable): number {
-	const ceiling = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** failuresBefore);
-	return Math.max(error.retryAfterMs, Math.random() * ceiling);
-}
-
-/**
- * Repeats `attempt` until it is answered, with growing pauses and full jitter.
- * @throws ApiError the refusal; the signal's reason when it is aborted
- */
-export async function untilAnswered<Value>(
-	attempt: () => Promise<Value>,
-	signal?: AbortSignal,
-	onRetry?: (error: Unreachable) => void,
-): Promise<Value> {
-	for (let failures = 0; ; failures += 1) {
-		signal?.throwIfAborted();
-		try {
-			return await attempt();
-		} catch (error) {
-			if (!(error instanceof Unreachable)) throw error;
-			onRetry?.(error);
-			await pause(backoffMs(failures, error), signal);
-		}
-	}
-}
-
-/** Waits; ends early by throwing the signal's reason when it is aborted. */
-export function pause(ms: number, signal?: AbortSignal): Promise<void> {
-	return new Promise((resolve, reject) => {
-		if (signal?.aborted) return reject(signal.reason);
-		const onAbort = () => {
-			clearTimeout(timer);
-			reject(signal?.reason);
-		};
-		const timer = setTimeout(() => {
-			signal?.removeEventListener("abort", onAbort);
-			resolve();
-		}, ms);
-		signal?.addEventListener("abort", onAbort, { once: true });
-	});
 }

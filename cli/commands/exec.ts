@@ -7,6 +7,7 @@ import * as z from "zod";
 import { readContainerOptions } from "../../agent/options.ts";
 import manifest from "../../package.json" with { type: "json" };
 import { parseSubmission } from "../../schema/pipeline/validate/parse.ts";
+import { LinePrefixer } from "../../schema/text/lines.ts";
 import { secretRequest } from "../../schema/wire/secrets.ts";
 import { isChosen, type LocalJob, runLocally } from "../exec/local_run.ts";
 import { UsageError } from "../failures.ts";
@@ -80,7 +81,7 @@ async function execute(only: string | null, flags: ExecFlags): Promise<number> {
 	};
 	process.stdout.on("error", onUnread);
 	const isJson = flags.output === "json";
-	const withPrefix = linePrefixer();
+	const lines = new LinePrefixer();
 	const isOne = pipeline.jobs.length === 1 || only !== null;
 	try {
 		const jobs = await runLocally({
@@ -96,7 +97,7 @@ async function execute(only: string | null, flags: ExecFlags): Promise<number> {
 			signal: stopping.signal,
 			onText: (name, text) => {
 				if (isJson) process.stderr.write(text);
-				else process.stdout.write(isOne ? text : withPrefix(`${paint("cyan", `${name} |`)} `, text));
+				else process.stdout.write(isOne ? text : lines.push(Buffer.from(`${paint("cyan", `${name} |`)} `), text));
 			},
 			onState: (ended) => {
 				if (!isJson) print(`${stateText(ended.state)} ${ended.definition.name}${ended.reason ? `: ${ended.reason.text}` : ""}`);
@@ -165,20 +166,4 @@ function exitCodeOf(jobs: readonly LocalJob[]): number {
 	if (failed) return failed.exitCode || 1;
 	if (first("timed_out")) return 124;
 	return first("errored") ? 125 : 0;
-}
-
-/** Puts a prefix before each line of a text that comes in pieces, byte for byte otherwise. */
-function linePrefixer(): (prefix: string, text: Uint8Array) => Buffer {
-	let isAtLineStart = true;
-	return (prefix, text) => {
-		const parts: Uint8Array[] = [];
-		for (let at = 0; at < text.byteLength; ) {
-			const end = text.indexOf(10, at) + 1 || text.byteLength;
-			if (isAtLineStart) parts.push(Buffer.from(prefix));
-			parts.push(text.subarray(at, end));
-			isAtLineStart = text[end - 1] === 10;
-			at = end;
-		}
-		return Buffer.concat(parts);
-	};
 }

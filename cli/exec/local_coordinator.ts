@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { mkdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type * as z from "zod";
+import { sha256 as sha256Of } from "../../agent/files/hashing.ts";
 import type { Answer, Call, FileCoordinator, StreamAnswer, StreamCall } from "../../agent/transport/client.ts";
 import { pathMatcher } from "../../schema/pipeline/validate/patterns.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
@@ -109,7 +109,7 @@ export class LocalCoordinator implements FileCoordinator {
 			await stat(address);
 			return { headers: {}, body: createReadStream(address) };
 		}
-		const sha256 = createHash("sha256").update(this.#source).digest("hex");
+		const sha256 = sha256Of(this.#source);
 		return { headers: { "x-content-sha256": sha256 }, body: Readable.from([this.#source]) };
 	}
 }

@@ -1,6 +1,7 @@
 import type { Identity } from "../../agent/machine/state_folder.ts";
 import { RunningAgent } from "../../agent/protocol/running_agent.ts";
-import { pause, untilAnswered } from "../../agent/transport/client.ts";
+import { sleep } from "../../agent/sleep.ts";
+import { untilAnswered } from "../../agent/transport/retry.ts";
 import { registrationToken } from "../../schema/wire/agents.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { helloAnswer, type Offer, pollAnswer, registered } from "../../schema/wire/protocol.ts";
@@ -223,7 +224,7 @@ export class SickAgent {
 				.fetch(pollAnswer, { method: "POST", path: "/api/v1/agents/self/poll", token, json, timeoutMs: 70_000 })
 				.catch(() => null);
 			for (const offer of answer?.offers ?? []) await this.#refuse(client, offer);
-			await pause(answer ? 500 : 5_000);
+			await sleep(answer ? 500 : 5_000);
 		}
 	}
 

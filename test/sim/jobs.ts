@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { SendableLog } from "../../agent/log/log_shipper.ts";
 import type { Job, JobFactory, JobResult, StopReason } from "../../agent/protocol/job.ts";
-import { untilAnswered } from "../../agent/transport/client.ts";
+import { untilAnswered } from "../../agent/transport/retry.ts";
 import { type Assignment, artifactPlanAnswer, commitAnswer, type Intervals } from "../../schema/wire/protocol.ts";
 import type { Step } from "../../schema/wire/resources.ts";
 import type { Ledger } from "./ledger.ts";

@@ -1,5 +1,6 @@
 import type * as z from "zod";
-import { type Answer, type Coordinator as CoordinatorClient, refusalOf, Unreachable } from "../../agent/transport/client.ts";
+import { type Answer, type Coordinator as CoordinatorClient, refusalOf } from "../../agent/transport/client.ts";
+import { Unreachable } from "../../agent/transport/retry.ts";
 import type { Coordinator, Reply } from "./coordinator.ts";
 import type { World } from "./world.ts";
 

@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { createTarPacker } from "modern-tar";
 import { ConfinedFileError, type ConfinedFolder, isGone, joined } from "../../files/confined_folder.ts";
+import { sha256 } from "../../files/hashing.ts";
 import { walkFolder } from "../../files/walk_folder.ts";
 import { DockerIgnore } from "./docker_ignore.ts";
 
@@ -90,7 +90,7 @@ async function usualDockerfile(workspace: ConfinedFolder, inContext: (name: stri
 
 /** What a Dockerfile is called that is not in the context. The same one has the same name: layers stay valid. */
 function substituteName(text: Buffer): string {
-	return `.dockerfile.${createHash("sha256").update(text).digest("hex").slice(0, 20)}`;
+	return `.dockerfile.${sha256(text).slice(0, 20)}`;
 }
 
 /** @throws ConfinedFileError for what is there and is no regular file of at most some kilobytes */

@@ -9,9 +9,10 @@ import type { LogSpool } from "../../log/log_spool.ts";
 import { JobError } from "../../outcome.ts";
 import type { AttemptProcesses } from "../../processes/attempt_processes.ts";
 import { assertFits, shellMissing } from "../../processes/cannot_start.ts";
+import { COMMAND_NOT_FOUND, isBySignal } from "../../processes/exit_codes.ts";
 import { quoted } from "../../processes/shell_quoting.ts";
 import { type Output, type RunningProcess, shellCommand, startProcess } from "../../processes/start_process.ts";
-import { pause } from "../../transport/client.ts";
+import { sleep } from "../../sleep.ts";
 import { attemptPaths, type ExecutorPaths, openStepFolder, openWorkspace, type StepExecutor, type StepScript } from "../host_executor.ts";
 import { isUntrusted, ownVolume } from "../untrusted_jobs.ts";
 import {
@@ -76,10 +77,6 @@ const TRUSTING_OLD = `case "$(git --version 2>/dev/null)" in
 "git version 2."[0-9].*|"git version 2."[12][0-9].*|"git version 2."3[01].*) git config --global --replace-all safe.directory '*' ;;
 esac`;
 const SERVICE_LOG_LINES = "20";
-/** What shells end with that do not find a program. */
-const NOT_FOUND = 127;
-/** Beyond this an exit code stands for a signal. */
-const SIGNALLED = 128;
 const SETTLING_MS = 500;
 
 /**
@@ -274,7 +271,7 @@ export class ContainerExecutor implements StepExecutor {
 				await spool.say(`:: the service ${service.name} is healthy`);
 				return;
 			}
-			await pause(interval_ms, signal);
+			await sleep(interval_ms, signal);
 		}
 		throw await this.#serviceError(service, "service_unhealthy", `did not get healthy within ${formatDuration(interval_ms * retries)}`);
 	}
@@ -301,7 +298,7 @@ export class ContainerExecutor implements StepExecutor {
 		const exports = Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}`);
 		const run = (words: readonly string[]) => `exec ${words.map(quoted).join(" ")} ${OWN}/steps/${script}`;
 		const isMissing = `! command -v ${command[0]} >/dev/null 2>&1`;
-		const giveUp = `{ : > ${OWN}/files/${shellMark(number)}; exit ${NOT_FOUND}; }`;
+		const giveUp = `{ : > ${OWN}/files/${shellMark(number)}; exit ${COMMAND_NOT_FOUND}; }`;
 		const without = isDefault
 			? `if ${isMissing}; then command -v sh >/dev/null 2>&1 || ${giveUp}; ${run(shellCommand("sh").command)}; fi`
 			: `if ${isMissing}; then ${giveUp}; fi`;
@@ -346,13 +343,13 @@ export class ContainerExecutor implements StepExecutor {
 	/** Whatever a step ends with, its container may be what has failed: nobody else would say so. */
 	async explainExit(code: number): Promise<string | null> {
 		// A step that a signal has ended may have been ended with its container, of which the daemon hears a moment later.
-		if (code > SIGNALLED) await pause(SETTLING_MS);
+		if (isBySignal(code)) await sleep(SETTLING_MS);
 		const state = await docker(["inspect", "--format", "{{.State.Running}} {{.State.OOMKilled}} {{.State.ExitCode}}", this.#name]);
 		const [isRunning, isOutOfMemory, exitCode] = state.stdout.trim().split(" ");
 		if (state.code !== 0) throw new JobError("container_lost", `Docker no longer knows the job's container: ${lastLine(state)}`);
 		if (isOutOfMemory === "true") return "the container had no memory left";
 		if (isRunning !== "true") throw new JobError("container_lost", `The job's container ended under its step (exit code ${exitCode}).`);
-		return code === NOT_FOUND ? this.#missingShell() : null;
+		return code === COMMAND_NOT_FOUND ? this.#missingShell() : null;
 	}
 
 	/** What is to be said of a step whose shell is not in the image; null if that is not why it failed. */
