@@ -1,6 +1,6 @@
 import type { FinishState, Reason } from "../schema/wire/states.ts";
 
-/** How a job, or a part of it, went. */
+/** The end of a job, or of a part of it. */
 export interface Outcome {
 	state: FinishState;
 	exitCode: number | null;
@@ -11,7 +11,7 @@ export const SUCCESS: Outcome = { state: "succeeded", exitCode: 0, reason: null 
 
 const MAX_TEXT = 2000;
 
-/** What ends a job before its steps have had their say: not the job's own fault, unless `state` says so. */
+/** An error that ends a job. The job itself is not to blame, unless `state` says `failed`. */
 export class JobError extends Error {
 	override name = "JobError";
 	readonly outcome: Outcome;
@@ -22,12 +22,12 @@ export class JobError extends Error {
 	}
 }
 
-/** The job's output is lost, and the log cannot say where: nobody could tell what has happened. */
+/** Output of the job is lost, and the log cannot say where. */
 export function logLost(why: string): JobError {
 	return new JobError("log_lost", `The agent could not keep the log of this job: ${why}. Check the disk of the agent's work folder.`);
 }
 
-/** An outcome that something else has come to: of one that succeeded it takes the place, of any other it goes into the reason. */
+/** The outcome with a second error. It replaces a success; to any other outcome its reason is added. */
 export function withReason(outcome: Outcome, other: Outcome): Outcome {
 	if (outcome.state === "succeeded" || outcome.reason === null) return other;
 	const text = `${outcome.reason.text} ${other.reason?.text ?? ""}`.trim().slice(0, MAX_TEXT);

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { FolderLocked } from "../agent/machine/folder_lock.ts";
-import { BadOption } from "../agent/options.ts";
+import { InvalidOption } from "../agent/options.ts";
 import manifest from "../package.json" with { type: "json" };
 import { ApiError } from "../schema/wire/errors.ts";
 import { agentCommand } from "./agent_command.ts";
@@ -45,7 +45,7 @@ const OLDEST_NODE = [22, 19] as const;
 
 /** Says one sentence for every failure that a person can do something about; exit code 2 for a wrong set-up. */
 function report(error: unknown): number {
-	if (error instanceof UsageError || error instanceof BadOption || error instanceof FolderLocked) {
+	if (error instanceof UsageError || error instanceof InvalidOption || error instanceof FolderLocked) {
 		process.stderr.write(`windlass: ${error.message}\n`);
 		return 2;
 	}

@@ -5,43 +5,42 @@ import { createGunzip } from "node:zlib";
 import { unpackTar } from "modern-tar/fs";
 import { BadBundle, BundleRule, checkRatio } from "../../schema/wire/source_bundle.ts";
 import { hashing } from "../files/hashing.ts";
-import { CheckoutFailed } from "../git/git.ts";
+import { CheckoutFailed } from "../git/errors.ts";
 import { BadTransfer, TransferFailed, untilWhole } from "../results/transfer.ts";
 import type { FileCoordinator } from "../transport/client.ts";
 
-/** A workspace that is to be made of an uploaded bundle. */
 interface Unpacking {
 	client: FileCoordinator;
 	attempt: { id: string; token: string };
 	workspace: string;
-	/** Where the bundle is kept until it is unpacked. */
+	/** The file for the bundle until it is unpacked. */
 	file: string;
 	signal: AbortSignal;
-	/** Says something in the job's log. */
-	say(text: string): Promise<void>;
+	/** Writes a line to the job's log. */
+	writeLine(text: string): Promise<void>;
 }
 
 const DOWNLOAD_MS = 30 * 60_000;
 
 /**
- * Fetches the bundle and unpacks it into the workspace. Every entry is looked at once more: an agent trusts no one with its disk.
- * @returns how many entries it had
- * @throws CheckoutFailed naming the entry that is at fault
+ * Downloads the source bundle and unpacks it into the workspace. The agent validates every entry itself.
+ * @returns the number of entries
+ * @throws CheckoutFailed that names the invalid entry
  */
 export async function unpackSource(unpacking: Unpacking): Promise<number> {
-	const { file, workspace, signal, say } = unpacking;
+	const { file, workspace, signal, writeLine } = unpacking;
 	try {
 		await untilWhole(
 			() => download(unpacking),
 			signal,
-			(text) => void say(`:: ${text}`),
+			(text) => void writeLine(`:: ${text}`),
 		);
 	} catch (error) {
 		if (error instanceof TransferFailed) throw new CheckoutFailed(error.message);
 		throw error;
 	}
 	const rule = new BundleRule();
-	let fault: unknown;
+	let invalidEntry: unknown;
 	const target = unpackTar(workspace, {
 		strict: true,
 		filter(header) {
@@ -49,11 +48,11 @@ export async function unpackSource(unpacking: Unpacking): Promise<number> {
 				rule.check(header);
 				return true;
 			} catch (error) {
-				fault ??= error;
+				invalidEntry ??= error;
 				throw error;
 			}
 		},
-		// No set-user-id, no sticky folders: only who may read, write and run; and whoever owns it may do so.
+		// Only permissions to read, write and execute; the owner always has them.
 		map: (header) => ({ ...header, mode: ((header.mode ?? 0o644) & 0o777) | (header.type === "directory" ? 0o700 : 0o600) }),
 	});
 	try {
@@ -62,7 +61,9 @@ export async function unpackSource(unpacking: Unpacking): Promise<number> {
 		else await pipeline(source, target, { signal });
 	} catch (error) {
 		signal.throwIfAborted();
-		throw new CheckoutFailed(`The source cannot be unpacked: ${((fault instanceof BadBundle ? fault : error) as Error).message}`);
+		throw new CheckoutFailed(
+			`The source cannot be unpacked: ${((invalidEntry instanceof BadBundle ? invalidEntry : error) as Error).message}`,
+		);
 	}
 	await rm(file, { force: true });
 	return rule.entries;
@@ -81,13 +82,13 @@ async function download({ client, attempt, file, signal }: Unpacking): Promise<v
 	} catch (error) {
 		signal.throwIfAborted();
 		if ((error as NodeJS.ErrnoException).syscall === "write")
-			throw new CheckoutFailed(`The source cannot be kept: ${(error as Error).message}`);
-		throw new BadTransfer("broken off", `The download of the source broke off: ${(error as Error).message}`);
+			throw new CheckoutFailed(`The agent cannot write the source to its disk: ${(error as Error).message}`);
+		throw new BadTransfer("interrupted", `The download of the source was interrupted: ${(error as Error).message}`);
 	}
-	if (digest() !== headers["x-content-sha256"]) throw new BadTransfer("damaged", "The source bundle is damaged: its sha256 is another one");
+	if (digest() !== headers["x-content-sha256"]) throw new BadTransfer("damaged", "The source bundle is damaged: its sha256 differs");
 }
 
-/** Passes on what is unpacked, as long as it is not far more than what was read. */
+/** Passes unpacked bytes on. @throws BadBundle if they are far more than the bytes that were read */
 function ratioChecked(source: ReadStream) {
 	return async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
 		let unpacked = 0;

@@ -1,5 +1,9 @@
 import { shownBytes, shownPath } from "../../schema/wire/paths.ts";
-import { ConfinedFileError, type ConfinedFolder, type FolderEntry, isGone, joined, MAX_DEPTH } from "./confined_folder.ts";
+import { ConfinedFileError, isGone } from "./confined_file_error.ts";
+import type { ConfinedFolder } from "./confined_folder.ts";
+import type { FolderEntry } from "./folder_entry.ts";
+import { joinPath } from "./relative_path.ts";
+import { MAX_DEPTH } from "./resolve_path.ts";
 
 /** An entry that a walk has come to. Of what lies in a folder whose name is not UTF-8, `raw` is given as well. */
 export interface WalkedEntry extends FolderEntry {
@@ -38,7 +42,7 @@ interface Position {
 
 async function* walkFrom(folder: ConfinedFolder, walk: Omit<Walk, "prefix">, at: Position): AsyncGenerator<WalkedEntry> {
 	for (const entry of await entriesOf(folder, walk, at)) {
-		const path = joined(at.path, entry.name);
+		const path = joinPath(at.path, entry.name);
 		const hasRawPath = at.shown !== null || entry.raw !== null;
 		const shown = hasRawPath ? shownIn(at.shown ?? shownPath(at.path), entry) : shownPath(path);
 		const raw = hasRawPath ? (entry.raw ?? { bytes: Buffer.from(entry.name), kind: entry.kind }) : null;
@@ -69,7 +73,7 @@ async function entriesOf(folder: ConfinedFolder, { onUnreadable }: Walk, { path,
 /** A path of which a part is not UTF-8, in quotes. */
 function shownIn(folder: string, { name, raw }: FolderEntry): string {
 	const [above, own] = [folder, raw ? shownBytes(raw.bytes) : shownPath(name)].map((text) => text.replace(/^"(.*)"$/s, "$1"));
-	return `"${joined(above as string, own as string)}"`;
+	return `"${joinPath(above as string, own as string)}"`;
 }
 
 async function folderOrNothing(parent: ConfinedFolder, entry: FolderEntry): Promise<ConfinedFolder | null> {

@@ -7,7 +7,7 @@ import { Unreachable, untilAnswered } from "../transport/retry.ts";
 import type { LogSpool } from "./log_spool.ts";
 
 /** A log as far as sending it needs to know it. */
-export type SendableLog = Pick<LogSpool, "size" | "isCut" | "grown" | "settled" | "read" | "acknowledge">;
+export type SendableLog = Pick<LogSpool, "size" | "isTruncated" | "grown" | "settled" | "read" | "acknowledge">;
 
 interface Pace {
 	/** How long bytes may wait while somebody reads along. */
@@ -65,7 +65,7 @@ export class LogShipper {
 		return {
 			bytes: this.#acknowledged,
 			sha256: this.#digest.digest("hex"),
-			incomplete: this.#spool.isCut || this.#acknowledged < this.#spool.size,
+			incomplete: this.#spool.isTruncated || this.#acknowledged < this.#spool.size,
 		};
 	}
 

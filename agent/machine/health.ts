@@ -1,11 +1,5 @@
 import { createServer, type Server } from "node:http";
-
-/** What an agent can say of itself. */
-export interface AgentHealth {
-	/** Whether it is in touch with its coordinator and takes work. */
-	isReady: boolean;
-	body: Record<string, unknown>;
-}
+import type { AgentHealth } from "../protocol/running_agent.ts";
 
 /**
  * Answers on a port of its own, on this machine alone: `/healthz` (the process answers), `/readyz` (200 while the agent is in touch

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import * as z from "zod";
+import type { AgentMemory, Identity } from "../protocol/identity.ts";
 import { type FolderLock, lockFolder } from "./folder_lock.ts";
 
 /**
@@ -19,9 +20,8 @@ const stored = z.object({
 	rotation_key: z.string().nullable().default(null),
 });
 type Stored = z.infer<typeof stored>;
-export type Identity = NonNullable<Stored["identity"]>;
 
-export class StateFolder {
+export class StateFolder implements AgentMemory {
 	readonly path: string;
 	readonly #lock: FolderLock;
 	#stored: Stored;
@@ -51,7 +51,7 @@ export class StateFolder {
 		return this.#stored.identity;
 	}
 
-	async keepIdentity(identity: Identity): Promise<void> {
+	async storeIdentity(identity: Identity): Promise<void> {
 		this.#stored = { ...this.#stored, identity };
 		await this.#save();
 	}
@@ -67,13 +67,13 @@ export class StateFolder {
 	}
 
 	/** Keeps the token that takes the place of the one before. */
-	async keepRotated(identity: Identity): Promise<void> {
+	async storeRotated(identity: Identity): Promise<void> {
 		this.#stored = { ...this.#stored, identity, rotation_key: null };
 		await this.#save();
 	}
 
 	/** Forgets who it is, for a coordinator that does not know it any more. */
-	async forgetIdentity(): Promise<void> {
+	async deleteIdentity(): Promise<void> {
 		this.#stored = { registration_key: randomUUID(), identity: null, session: this.#stored.session, rotation_key: null };
 		await this.#save();
 	}

@@ -4,12 +4,12 @@ import { sleep } from "../sleep.ts";
 import type { Cgroup } from "./cgroup.ts";
 
 /**
- * Ending everything that a job has started. Where there are control groups, whatever it does stays in the attempt's own. Everywhere
- * else it is known by its process groups; what has left those (setsid, a double fork) by a variable that every process
- * inherits, and what has cleared its environment by the folder that it works in.
+ * Finds and ends all processes of an attempt. With control groups they cannot leave the attempt's group. Without them the agent
+ * knows them by their process groups; processes that left those (setsid, a double fork) by an inherited variable; and
+ * processes that cleared their environment by their working directory.
  */
 
-/** The variable that marks every process of an attempt. */
+/** The variable that every process of an attempt inherits. */
 export const MARKER = "WINDLASS_ATTEMPT";
 
 const LOOK_MS = 50;
@@ -23,30 +23,30 @@ export class AttemptProcesses {
 	/** Process groups that steps lead. */
 	#groups: number[] = [];
 
-	/** @param folder the attempt's own: whatever works in it belongs to the attempt */
+	/** @param folder the attempt's folder: every process that works in it belongs to the attempt */
 	constructor(attemptId: string, folder: string, cgroup: Cgroup | null) {
 		this.#attemptId = attemptId;
 		this.#folder = folder;
 		this.cgroup = cgroup;
 	}
 
-	/** Notes a process that leads a group of its own. */
+	/** Adds a process that leads a group of its own. */
 	add(leader: number): void {
 		this.#groups.push(leader);
 	}
 
-	/** Forgets groups that are gone: their numbers may by now be another job's. */
+	/** Removes groups that have ended: their numbers may belong to another job by now. */
 	forgetEnded(): void {
 		this.#groups = livingGroups(this.#groups);
 	}
 
-	/** Ends all of them: SIGTERM, up to `graceMs` to comply, SIGKILL, until none is left. */
+	/** Ends all of them: SIGTERM, the grace period, then SIGKILL until none is left. */
 	async endAll(graceMs: number): Promise<void> {
 		this.forgetEnded();
 		await this.end(this.#groups, graceMs);
 	}
 
-	/** Ends one group, and with it what belongs to the attempt and to no group. */
+	/** Ends these groups, and the attempt's processes that are in no group. */
 	async end(groups: readonly number[], graceMs: number): Promise<void> {
 		this.#signal(groups, "SIGTERM");
 		const until = performance.now() + graceMs;
@@ -63,7 +63,7 @@ export class AttemptProcesses {
 
 	#signal(groups: readonly number[], signal: NodeJS.Signals): void {
 		for (const group of groups) sendSignal(-group, signal);
-		// Who is in one of the groups has had the signal: some programs take a second one for more than it is.
+		// Processes of these groups have the signal already, and some programs give a second one another meaning.
 		for (const pid of this.#strays()) if (!groups.includes(processOf(pid)?.group ?? 0)) sendSignal(pid, signal);
 	}
 
@@ -71,7 +71,7 @@ export class AttemptProcesses {
 		return livingGroups(groups).length > 0 || this.#strays().some((pid) => processOf(pid)?.isLiving);
 	}
 
-	/** Whatever belongs to the attempt, whichever group it is in. */
+	/** All processes of the attempt, in whichever group. */
 	#strays(): number[] {
 		const inCgroup = this.cgroup?.pids ?? [];
 		const elsewhere = runningPids().filter(
@@ -81,7 +81,7 @@ export class AttemptProcesses {
 	}
 }
 
-/** The processes that carry `NAME=value` in the environment that they were started with. Linux only; elsewhere none. */
+/** The processes that were started with `NAME=value` in their environment. Only Linux tells; elsewhere the list is empty. */
 export function findByEnvironment(name: string, value: string): number[] {
 	return runningPids().filter((pid) => hasVariable(pid, name, value));
 }
@@ -116,7 +116,7 @@ function runningPids(): number[] {
 	}
 }
 
-/** Those of the groups in which a process lives; one that has ended and was not waited for does not count. */
+/** The groups that have a living process. A zombie does not count. */
 function livingGroups(groups: readonly number[]): number[] {
 	const answering = groups.filter((group) => sendSignal(-group, 0));
 	if (answering.length === 0 || process.platform !== "linux") return answering;
@@ -132,7 +132,7 @@ function livingGroups(groups: readonly number[]): number[] {
 /** The group of a process and whether it lives, from proc(5); null if it is gone. */
 function processOf(pid: number): { group: number; isLiving: boolean } | null {
 	try {
-		// The name in parentheses may hold anything; what follows the last one is made of plain fields.
+		// The name in parentheses may hold anything; plain fields follow the last parenthesis.
 		const [state = "", , group = ""] = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];
 		return { group: Number(group), isLiving: state !== "Z" && state !== "X" };
 	} catch {
@@ -140,7 +140,7 @@ function processOf(pid: number): { group: number; isLiving: boolean } | null {
 	}
 }
 
-/** Sends a signal; false if there was nobody to get it. */
+/** Sends a signal. @returns false if no such process exists */
 function sendSignal(pid: number, signal: NodeJS.Signals | 0): boolean {
 	try {
 		process.kill(pid, signal);

@@ -2,9 +2,7 @@ import { accessSync, constants, statSync } from "node:fs";
 import path from "node:path";
 import { variableSizeError } from "../../schema/wire/variable_size.ts";
 
-/** Why a step cannot be started, found before the system's own error would say less. */
-
-/** A step that could not be started; the message says what is wrong and what to do. */
+/** A step could not be started. The message says more than the system's own error. */
 export class CannotStart extends Error {
 	override name = "CannotStart";
 	/** The code of the job's reason. */
@@ -15,7 +13,7 @@ export class CannotStart extends Error {
 		this.code = code;
 	}
 
-	/** What the system says of a command that it cannot start, in words. */
+	/** Explains the system's error for a command that it cannot start. */
 	static of(error: Error, command: string, env: Readonly<Record<string, string>>): CannotStart {
 		const { code } = error as NodeJS.ErrnoException;
 		if (code === "E2BIG") return tooLarge(sizeOf(env));
@@ -25,15 +23,15 @@ export class CannotStart extends Error {
 }
 
 export const WORKSPACE_MISSING =
-	"The workspace does not exist any more: an earlier step has removed or moved it. Remove the files in it, not the folder itself.";
+	"The workspace no longer exists: an earlier step removed or moved it. Remove the files in it, not the folder itself.";
 
-/** What Linux starts a program with at most: a quarter of the usual stack of 8 MiB, see ARG_MAX in execve(2). */
+/** The limit of Linux: a quarter of the usual stack of 8 MiB, see ARG_MAX in execve(2). */
 const MAX_ENVIRONMENT_BYTES = 2 * 1024 * 1024;
-/** What the system calls look in where there is no PATH. */
+/** The folders that the system searches without a PATH. */
 const DEFAULT_PATH = "/usr/bin:/bin";
 
 /**
- * Finds the program of a shell on the PATH of a step.
+ * Finds a shell on the PATH of a step.
  * @throws CannotStart
  */
 export function findShell(name: string, env: Readonly<Record<string, string>>): string {
@@ -44,12 +42,12 @@ export function findShell(name: string, env: Readonly<Record<string, string>>): 
 	throw shellMissing(name, `on the PATH of this step (${searched})`, env);
 }
 
-/** @param where what was searched */
+/** @param where the folders that were searched */
 export function shellMissing(name: string, where: string, env: Readonly<Record<string, string>>): CannotStart {
 	const hint = (env.PATH ?? "").includes("$")
-		? `Variables are not expanded in env: set PATH in the step itself, such as export PATH="/opt/bin:$PATH".`
-		: `Install ${name}, or choose another shell.`;
-	return new CannotStart("shell_missing", `There is no ${name} ${where}. ${hint}`);
+		? `Variables are not expanded in env. Set PATH in the step itself, such as export PATH="/opt/bin:$PATH".`
+		: `Install ${name}, or set another shell.`;
+	return new CannotStart("shell_missing", `The shell ${name} was not found ${where}. ${hint}`);
 }
 
 function isProgram(file: string): boolean {
@@ -61,7 +59,7 @@ function isProgram(file: string): boolean {
 	}
 }
 
-/** @throws CannotStart for an environment that no program can be started with */
+/** @throws CannotStart for an environment that is too large to start a program with */
 export function assertFits(env: Readonly<Record<string, string>>): void {
 	for (const [name, value] of Object.entries(env)) {
 		const error = variableSizeError(name, value);
@@ -71,7 +69,7 @@ export function assertFits(env: Readonly<Record<string, string>>): void {
 	if (bytes > MAX_ENVIRONMENT_BYTES) throw tooLarge(bytes);
 }
 
-/** Bytes as execve(2) counts them: each variable with a NUL and a pointer. */
+/** The bytes that execve(2) counts: a NUL and a pointer more for each variable. */
 function sizeOf(env: Readonly<Record<string, string>>): number {
 	return Object.entries(env).reduce((sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(value) + 10, 0);
 }
@@ -79,6 +77,6 @@ function sizeOf(env: Readonly<Record<string, string>>): number {
 function tooLarge(bytes: number): CannotStart {
 	return new CannotStart(
 		"environment_too_large",
-		`The variables of this step have ${bytes} bytes together; no program can be started with so many. Put long values into files.`,
+		`The variables of this step have ${bytes} bytes; a program can have ${MAX_ENVIRONMENT_BYTES}. Write long values to files.`,
 	);
 }

@@ -3,8 +3,8 @@ import path from "node:path";
 import { sha256 } from "../files/hashing.ts";
 
 /**
- * Control groups (Linux, cgroup v2): a process cannot leave its group by anything that it does with sessions, parents or its
- * environment. Where the agent may make groups below its own (as root, or where systemd's `Delegate=yes` says so), every attempt gets one.
+ * Control groups (Linux, cgroup v2). A process cannot leave its group, whatever it does with sessions, parents or its
+ * environment. Each attempt gets one if the agent may create groups (as root, or with systemd's `Delegate=yes`).
  */
 export class Cgroups {
 	readonly #folder: string;
@@ -13,7 +13,7 @@ export class Cgroups {
 		this.#folder = folder;
 	}
 
-	/** Groups for the agent of this work folder; null where it may not make any. */
+	/** The groups of the agent that has this work folder; null if it may not create any. */
 	static open(workDir: string): Cgroups | null {
 		try {
 			const [, mount] = /^\S+ \S+ \S+ \S+ (\S+) .* - cgroup2 /m.exec(readFileSync("/proc/self/mountinfo", "utf8")) ?? [];
@@ -29,14 +29,14 @@ export class Cgroups {
 		}
 	}
 
-	/** The group of an attempt, made if it is not there. */
+	/** The group of an attempt. It is created if it does not exist. */
 	create(name: string): Cgroup {
 		const folder = path.join(this.#folder, name);
 		mkdirSync(folder, { recursive: true });
 		return new Cgroup(folder);
 	}
 
-	/** Groups that a former life has left. */
+	/** The groups that an earlier process of the agent left behind. */
 	left(): Cgroup[] {
 		return foldersIn(this.#folder).map((name) => new Cgroup(path.join(this.#folder, name)));
 	}
@@ -44,7 +44,7 @@ export class Cgroups {
 
 /** One control group, and those below it. */
 export class Cgroup {
-	/** A process that writes its number here belongs to the group from then on, and so does all that it starts. */
+	/** A process that writes its number to this file joins the group, with every process that it starts. */
 	readonly entry: string;
 	readonly #folder: string;
 
@@ -53,27 +53,27 @@ export class Cgroup {
 		this.entry = path.join(folder, "cgroup.procs");
 	}
 
-	/** Every process in it. */
+	/** The processes in the group. */
 	get pids(): number[] {
 		return pidsIn(this.#folder);
 	}
 
-	/** Ends all of it at once; nothing can be started in between. */
+	/** Ends all processes at once; none can start another one in between. */
 	kill(): void {
 		try {
 			writeFileSync(path.join(this.#folder, "cgroup.kill"), "1");
 		} catch {
-			// Kernels before 5.14: whoever asked goes on to look at the pids.
+			// Kernels before 5.14 have no such file. The caller kills the processes one by one.
 		}
 	}
 
-	/** Removes the group, which must be empty. */
+	/** Removes the group if it is empty. */
 	remove(): void {
 		for (const name of foldersIn(this.#folder)) new Cgroup(path.join(this.#folder, name)).remove();
 		try {
 			rmdirSync(this.#folder);
 		} catch {
-			// Not empty yet, or gone already; the next start of the agent looks again.
+			// Not empty, or gone already. The next start of the agent removes it.
 		}
 	}
 }

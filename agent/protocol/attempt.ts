@@ -4,7 +4,7 @@ import { ApiError } from "../../schema/wire/errors.ts";
 import { SINGLE_PART_BYTES } from "../../schema/wire/limits.ts";
 import { type Assignment, assignment, type FinishBody, finishAnswer, type Intervals } from "../../schema/wire/protocol.ts";
 import { LogShipper } from "../log/log_shipper.ts";
-import { say } from "../logger.ts";
+import { log } from "../logger.ts";
 import { logLost, withReason } from "../outcome.ts";
 import type { Coordinator } from "../transport/client.ts";
 import { untilAnswered } from "../transport/retry.ts";
@@ -16,7 +16,7 @@ import { StepReporter } from "./step_reporter.ts";
 export interface AttemptContext {
 	client: Coordinator;
 	intervals: Intervals;
-	workshop: JobFactory;
+	jobFactory: JobFactory;
 	clock: CoordinatorClock;
 }
 
@@ -62,10 +62,10 @@ export class Attempt {
 			const claimed = await this.#claim();
 			if (claimed) await this.#runClaimed(claimed);
 		} catch (error) {
-			say("error", `attempt ${this.id}: ${(error as Error).stack ?? error}`);
+			log("error", `attempt ${this.id}: ${(error as Error).stack ?? error}`);
 		} finally {
 			clearTimeout(this.#fence);
-			await this.#context.workshop.remove(this.id).catch((error) => say("warn", `cannot remove what ${this.id} has left: ${error}`));
+			await this.#context.jobFactory.remove(this.id).catch((error) => log("warn", `cannot remove what ${this.id} has left: ${error}`));
 		}
 	}
 
@@ -99,7 +99,7 @@ export class Attempt {
 			() => {
 				// A finished job waits for its result to be taken; nothing of it could run twice.
 				if (this.#job?.isOver) return;
-				say("warn", `attempt ${this.id}: the lease cannot be renewed; ending the job`);
+				log("warn", `attempt ${this.id}: the lease cannot be renewed; ending the job`);
 				this.stop("lost");
 			},
 			Math.min(2 ** 31 - 1, Math.max(0, fenceAt - performance.now())),
@@ -119,28 +119,28 @@ export class Attempt {
 			return await untilAnswered(async () => {
 				const sentAt = performance.now();
 				const claimed = await this.#context.client.fetch(assignment, { method: "POST", path, token: this.#token, json: {}, signal });
-				this.#context.clock.heard(claimed.now, sentAt);
+				this.#context.clock.update(claimed.now, sentAt);
 				this.extend(claimed.ttl_ms, sentAt);
 				return claimed;
 			}, signal);
 		} catch (error) {
 			if (signal.aborted) return null;
 			if (!(error instanceof ApiError)) throw error;
-			say("info", `offer ${this.id} is gone: ${error.message}`);
+			log("info", `offer ${this.id} is gone: ${error.message}`);
 			return null;
 		}
 	}
 
 	async #runClaimed(claimed: Assignment): Promise<void> {
-		const { client, intervals, workshop, clock } = this.#context;
+		const { client, intervals, jobFactory, clock } = this.#context;
 		// This process may have been asleep while the claim was answered: what it holds is then somebody else's.
 		if (this.#isLost()) return;
 		this.#assigned = claimed;
-		say("info", `job ${claimed.job.name} of ${claimed.pipeline} #${claimed.run.number}, attempt ${claimed.number}`);
+		log("info", `job ${claimed.job.name} of ${claimed.pipeline} #${claimed.run.number}, attempt ${claimed.number}`);
 		const started = performance.now();
 		let job: Job;
 		try {
-			job = await workshop.prepare(claimed, this.#token, { intervals, clock });
+			job = await jobFactory.prepare(claimed, this.#token, { intervals, clock });
 		} catch (error) {
 			await this.#finish({ ...failedResult(`The agent could not prepare the job: ${(error as Error).message}`), steps: [], log: NO_LOG });
 			return;
@@ -163,7 +163,7 @@ export class Attempt {
 			reporter.stop();
 			const state = this.#lost.signal.aborted ? null : await this.#deliver(result, job, shipper);
 			const end = this.#lost.signal.aborted ? "given up, the lease is lost" : (state ?? result.state);
-			say("info", `job ${claimed.job.name}: ${end} after ${formatDuration(performance.now() - started)}`);
+			log("info", `job ${claimed.job.name}: ${end} after ${formatDuration(performance.now() - started)}`);
 		} finally {
 			reporter.stop();
 			await shipper.drop();
@@ -178,10 +178,10 @@ export class Attempt {
 	async #deliver(result: JobResult, job: Job, shipper: LogShipper): Promise<string | null> {
 		const onLost = () => void shipper.drop();
 		this.#lost.signal.addEventListener("abort", onLost, { once: true });
-		const log = await shipper.finish();
+		const sent = await shipper.finish();
 		const isOver = shipper.refusal?.code === "attempt_finished" || shipper.refusal?.code === "attempt_superseded";
 		if (this.#lost.signal.aborted || isOver) return null;
-		const declared = { ...log, incomplete: log.incomplete || shipper.refusal !== null || shipper.fault !== null };
+		const declared = { ...sent, incomplete: sent.incomplete || shipper.refusal !== null || shipper.fault !== null };
 		const sound = shipper.fault === null ? result : withLostLog(result, shipper.fault);
 		const delivered = await this.#finish({ ...sound, steps: job.steps, log: declared });
 		if (!(delivered instanceof ApiError)) return delivered;
@@ -207,13 +207,13 @@ export class Attempt {
 						signal,
 					}),
 				signal,
-				(error) => say("warn", `the result of ${this.id} is not taken yet: ${error.message}`),
+				(error) => log("warn", `the result of ${this.id} is not taken yet: ${error.message}`),
 			);
 			return attempt_state;
 		} catch (error) {
 			if (signal.aborted) return null;
 			if (!(error instanceof ApiError)) throw error;
-			say("warn", `the result of ${this.id} is refused: ${error.message}`);
+			log("warn", `the result of ${this.id} is refused: ${error.message}`);
 			return error;
 		}
 	}

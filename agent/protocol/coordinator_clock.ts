@@ -11,7 +11,7 @@ export class CoordinatorClock {
 	 * @param now the coordinator's time as it answered, if it says so
 	 * @param sentAt when the request was sent, on the monotonic clock
 	 */
-	heard(now: number | undefined, sentAt: number): void {
+	update(now: number | undefined, sentAt: number): void {
 		if (now === undefined) return;
 		const receivedAt = performance.now();
 		// The answer was on its way for at most the whole time: this is never ahead of the coordinator, and behind by no more than that.

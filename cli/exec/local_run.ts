@@ -5,7 +5,7 @@ import { removeLabelled } from "../../agent/execution/containers/docker.ts";
 import { inheritedEnvironment, inheritedInContainers } from "../../agent/execution/environment.ts";
 import { JobRun } from "../../agent/execution/job_run.ts";
 import { SpoolBudget } from "../../agent/log/spool_budget.ts";
-import { AgentFacts } from "../../agent/machine/agent_info.ts";
+import { AgentInfo } from "../../agent/machine/agent_info.ts";
 import type { readContainerOptions } from "../../agent/options.ts";
 import { Cgroups } from "../../agent/processes/cgroup.ts";
 import type { JobResult } from "../../agent/protocol/job.ts";
@@ -70,8 +70,8 @@ export async function runLocally(options: LocalOptions): Promise<LocalJob[]> {
 	const chosen = jobs.filter(({ definition }) => isChosen(definition, options.only));
 	if (options.only !== null) for (const job of jobs) if (!chosen.includes(job)) job.state = "succeeded";
 	const coordinator = new LocalCoordinator(options.artifacts, options.source);
-	const facts = new AgentFacts({ slots: 1, labels: [], workDir: options.folder, probes: {} }, options.version, false);
-	await facts.look();
+	const facts = new AgentInfo({ slots: 1, labels: [], workDir: options.folder, probes: {} }, options.version, false);
+	await facts.detect();
 	const cgroups = Cgroups.open(options.folder);
 	const label = `windlass.agent=exec-${randomBytes(6).toString("hex")}`;
 	const late = new AbortController();
@@ -150,7 +150,7 @@ interface Workplace {
 	/** Those that are run. */
 	chosen: readonly LocalJob[];
 	coordinator: LocalCoordinator;
-	facts: AgentFacts;
+	facts: AgentInfo;
 	label: string;
 	cgroups: Cgroups | null;
 	/** Aborted when the time of the run is over. */

@@ -97,7 +97,7 @@ describe("the registration token", () => {
 	test.each([
 		[["--token-file", "/nowhere"], /token-file: \/nowhere cannot be read/],
 		[["--token-file", "/dev/null"], /token-file: \/dev\/null is empty/],
-		[["--token", "-"], /token: standard input is empty/],
+		[["--token", "-"], /token: Standard input is empty/],
 	])("%s is rejected with one sentence", async (args, message) => {
 		const program = new Program(["agent", "--server", "http://127.0.0.1:1", "--work-dir", temporaryFolder(), ...args]);
 		expect([await program.exited, program.output]).toEqual([2, expect.stringMatching(message)]);

@@ -189,7 +189,7 @@ describe("windlass agent", () => {
 		writeFileSync(file, "server: http://127.0.0.1:1\nslotz: 2\n");
 		expect(await failure(["agent", "--config", file])).toEqual({
 			code: 2,
-			lines: [`windlass: ${file}: unknown setting slotz; did you mean slots?`],
+			lines: [`windlass: Unknown setting \`slotz\` in ${file}. Did you mean \`slots\`?`],
 		});
 		expect((await failure(["agent"])).lines[0]).toContain("--server");
 		expect(await failure(["agent", "--server", "nowhere"])).toMatchObject({ code: 2 });

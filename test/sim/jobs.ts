@@ -15,7 +15,7 @@ import type { Life, World } from "./world.ts";
 class JobLog implements SendableLog {
 	#bytes = new Uint8Array();
 	#waiting: (() => void)[] = [];
-	readonly isCut = false;
+	readonly isTruncated = false;
 	/** How much the coordinator has said that it has. */
 	acknowledged = 0;
 
@@ -56,7 +56,7 @@ class JobLog implements SendableLog {
 }
 
 /** The place of one agent's jobs. */
-export class SimulatedWorkshop implements JobFactory {
+export class SimulatedJobFactory implements JobFactory {
 	readonly #world: World;
 	readonly #ledger: Ledger;
 	readonly #client: ReturnType<Network["client"]>;

@@ -131,7 +131,7 @@ describe("a file that the agent opens for a job", () => {
 		await file.writeFile("new");
 		await file.close();
 		expect(await textOf(folder, "a/b/file")).toBe("new");
-		await expect(folder.makeFolder("folder/x")).rejects.toThrow(/folder is there, and is no folder/);
+		await expect(folder.makeFolder("folder/x")).rejects.toThrow(/folder exists and is not a folder/);
 		await (await folder.makeFolder("a/c/d")).close();
 		expect(await folder.kindOf("a/c/d")).toBe("folder");
 	});
@@ -151,7 +151,7 @@ test("files are found by patterns; links out are named and not looked at, and no
 	expect(await findFiles(folder, ["folder/b/*", "out/*", "nothing/*", "a/b/file"])).toEqual({
 		files: ["a/b/file", "folder/b/file"],
 		links: [],
-		unreadable: [{ shown: "out", why: "leads out of the folder that it is in" }],
+		unreadable: [{ shown: "out", why: "leads out of its folder" }],
 	});
 	// The folder itself.
 	expect(handlesIn(inside)).toBe(1);

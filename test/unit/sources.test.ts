@@ -147,7 +147,7 @@ describe("what gzip may make of a source", () => {
 			workspace: folder,
 			file: path.join(folder, "source"),
 			signal: new AbortController().signal,
-			say: async () => undefined,
+			writeLine: async () => undefined,
 		};
 		await expect(unpackSource(unpacking)).rejects.toThrow("100 times its length");
 	});

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isUntrusted, ownVolume, rejectUntrusted } from "../../agent/execution/untrusted_jobs.ts";
+import { isUntrusted, rejectUntrusted, withoutVolumeName } from "../../agent/execution/untrusted_jobs.ts";
 import { assignment as schema } from "../../schema/wire/protocol.ts";
 
 const container = { image: "a", workdir: null, user: null, env: {}, volumes: [], devices: [], options: {}, pull: "missing" };
@@ -23,7 +23,7 @@ test.each([
 	],
 	["a build", { steps: [step, { ...step, build: { ...build, credentials: "team" } }] }, "credentials_unavailable", "other repositories"],
 	["a push", { steps: [{ ...step, build: { ...build, push: true } }] }, "credentials_unavailable", "The job is to push c;"],
-	["a device", { container: { ...container, devices: ["/dev/kvm"] } }, "device_refused", "The job wants /dev/kvm"],
+	["a device", { container: { ...container, devices: ["/dev/kvm"] } }, "device_rejected", "The job asks for the device /dev/kvm"],
 ])("a run from another repository gets nothing of the agent's for %s", (_, more, code, text) => {
 	const fault = expect.objectContaining({
 		outcome: { state: "errored", exitCode: null, reason: { code, text: expect.stringContaining(text) } },
@@ -38,5 +38,5 @@ test("only a source from a repository can be a stranger's", () => {
 });
 
 test("a volume of its own has no name, and is where it is wanted", () => {
-	expect([ownVolume("cache:/root/.npm"), ownVolume("cache:/a:ro")]).toEqual(["/root/.npm", "/a"]);
+	expect([withoutVolumeName("cache:/root/.npm"), withoutVolumeName("cache:/a:ro")]).toEqual(["/root/.npm", "/a"]);
 });

@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
+import { JobError } from "../../outcome.ts";
 
-/** The container runtime, by way of its own command: it knows contexts, credentials and sockets. */
+/** The agent uses the docker command, which knows contexts, credentials and sockets. */
 
-/** What a command of docker came to. */
 export interface Answer {
 	code: number;
 	stdout: string;
@@ -11,15 +11,18 @@ export interface Answer {
 
 const TIMEOUT_MS = 60_000;
 const CHOWN_MS = 120_000;
+/** How long docker may take to create something. */
+export const CREATE_MS = 120_000;
+const MAX_LINE = 500;
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 
-/** What docker is told of the agent's own environment: where its daemon is, and where its credentials lie. */
+/** The agent's variables that docker gets: they say where its daemon and its credentials are. */
 export function dockerEnvironment(own: NodeJS.ProcessEnv = process.env): Record<string, string> {
 	const isWanted = (name: string) => /^(DOCKER_|BUILDKIT_|XDG_)|^(PATH|HOME|SSH_AUTH_SOCK)$|^(https?|no)_proxy$/i.test(name);
 	return Object.fromEntries(Object.entries(own).flatMap(([name, value]) => (value !== undefined && isWanted(name) ? [[name, value]] : [])));
 }
 
-/** Runs a command of docker to its end. Never throws: a daemon that is not there is an answer, too. */
+/** Runs a docker command to its end. Never throws: an unreachable daemon is an answer, too. */
 export function docker(args: readonly string[], timeoutMs: number = TIMEOUT_MS, env: Record<string, string> = {}): Promise<Answer> {
 	return new Promise((resolve) => {
 		const options = {
@@ -30,31 +33,52 @@ export function docker(args: readonly string[], timeoutMs: number = TIMEOUT_MS, 
 		};
 		execFile("docker", [...args], options, (error, stdout, stderr) => {
 			const code = error ? (typeof error.code === "number" ? error.code : -1) : 0;
-			const told = error && stderr.trim() === "" ? error.message : stderr;
-			resolve({ code, stdout, stderr: error?.killed ? `no answer within ${timeoutMs / 1000} s` : told });
+			const message = error && stderr.trim() === "" ? error.message : stderr;
+			resolve({ code, stdout, stderr: error?.killed ? `docker did not answer within ${timeoutMs / 1000} s` : message });
 		});
 	});
 }
 
-/** The last line of what docker said: the one that says why, but for where to read about its options. */
+/** The last line that docker printed, which says why it failed. Hints about its help are left out. */
 export function lastLine({ stdout, stderr }: Answer): string {
 	const lines = (stderr.trim() || stdout.trim()).split("\n").filter((line) => line !== "" && !/^Run 'docker .*--help'/.test(line));
-	return (lines.at(-1) ?? "").replace(/^(docker: )?Error response from daemon: /, "").slice(0, 500);
+	return withoutDockerPrefix(lines.at(-1) ?? "");
 }
 
-/** The version of the daemon; null if there is none to be had. */
+/** A line of docker's output without the words that begin every error. */
+export function withoutDockerPrefix(line: string): string {
+	return line.replace(/^(docker: )?Error response from daemon: /, "").slice(0, MAX_LINE);
+}
+
+/**
+ * Runs a docker command that must succeed.
+ * @param failure the code and the beginning of the text of the error
+ * @throws JobError if it fails; the signal's reason when the signal is aborted
+ */
+export async function mustDocker(
+	args: readonly string[],
+	signal: AbortSignal,
+	failure: { code: string; text: string },
+	env: Record<string, string> = {},
+): Promise<void> {
+	const answer = await docker(args, CREATE_MS, env);
+	signal.throwIfAborted();
+	if (answer.code !== 0) throw new JobError(failure.code, `${failure.text}: ${lastLine(answer)}`);
+}
+
+/** The version of the daemon; null if none answers. */
 export async function dockerVersion(timeoutMs: number): Promise<string | null> {
 	const { code, stdout } = await docker(["version", "--format", "{{.Server.Version}}"], timeoutMs);
 	return code === 0 && stdout.trim() !== "" ? `docker ${stdout.trim()}` : null;
 }
 
-/** In the folder of an attempt whose container may still run: nothing there is removed, as the container could replace it meanwhile. */
+/** The file in the folder of an attempt whose container may still run. The agent must not remove a folder that the container can change. */
 export const CONTAINER_LEFT = "container-left";
 
-/** Where in a container the workspace is. */
+/** The label with the path of the workspace in a container. */
 export const WORKSPACE_LABEL = "windlass.workspace";
 
-/** Gives the files of jobs that nobody looks after any more back to the agent, as far as their containers still stand: it is to remove them. */
+/** Makes the agent the owner of the files of all containers that have this label, so that it can remove them. */
 export async function takeBackLabelled(label: string): Promise<void> {
 	const format = ["--format", `{{.ID}} {{.Image}} {{.Label "${WORKSPACE_LABEL}"}}`];
 	const { stdout } = await docker([
@@ -69,36 +93,36 @@ export async function takeBackLabelled(label: string): Promise<void> {
 	]);
 	for (const line of stdout.split("\n").filter(Boolean)) {
 		const [id = "", image = "", workspace = ""] = line.split(/ (\S*) (.*)/s);
-		await changeOwner({ container: id, image, owner: OWN_USER, folders: [workspace, ...SHARED_FOLDERS], labels: ["--label", label] });
+		await changeOwner({ container: id, image, owner: AGENT_USER, folders: [workspace, ...SHARED_FOLDERS], labels: ["--label", label] });
 	}
 }
 
-/** Where a container has the agent's folders in which its user may leave files, beside the workspace. */
+/** The agent's folders in a container in which its user may create files, besides the workspace. */
 const SHARED_FOLDERS = ["/windlass/files", "/windlass/tmp", "/windlass/home", "/windlass/credentials"];
 
-/** The agent's own user and group, as chown takes them. */
-export const OWN_USER = `${process.getuid?.()}:${process.getgid?.()}`;
+/** The agent's user and group, in chown's syntax. */
+export const AGENT_USER = `${process.getuid?.()}:${process.getgid?.()}`;
 
 /**
- * Makes somebody the owner of folders that a container has from the agent. A container beside it does that, as root: in the
- * job's own, where nobody gains new rights, not even root may if the job's user is another.
+ * Changes the owner of folders that the agent has mounted into a container. A second container does that as root: in the
+ * job's own container nobody gains new privileges, so root may not if the job has another user.
  */
-export function changeOwner(given: {
+export function changeOwner(change: {
 	container: string;
 	image: string;
 	owner: string;
 	folders: readonly string[];
 	labels: readonly string[];
 }): Promise<Answer> {
-	const { container, image, owner, folders, labels } = given;
+	const { container, image, owner, folders, labels } = change;
 	const limits = ["--security-opt", "no-new-privileges", "--pids-limit", "64", "--network", "none"];
 	const how = ["--volumes-from", container, "--user", "0", "--entrypoint", "chown", "--pull", "never"];
 	return docker(["run", "--rm", ...labels, ...limits, ...how, image, "-Rh", owner, ...folders], CHOWN_MS);
 }
 
 /**
- * Removes containers and networks that carry this label, and whatever is in them.
- * @returns whether none of the containers is left, as far as Docker says
+ * Removes the containers, with their volumes, and the networks that have this label.
+ * @returns whether Docker says that none of the containers is left
  */
 export async function removeLabelled(label: string): Promise<boolean> {
 	const filter = ["--filter", `label=${label}`];

@@ -2,20 +2,19 @@ import { RE2JS } from "@bufbuild/re2";
 
 /**
  * The rules of `.dockerignore` (https://docs.docker.com/build/concepts/context/#dockerignore-files).
- * Docker applies them only to a folder that it reads itself. They come from the job, so they are
- * matched in linear time.
+ * Docker applies them only to a folder that it reads itself. The job writes them, so they are matched in linear time.
  */
 
 const MAX_PATTERNS = 2_000;
 const MAX_LINE = 1_000;
-/** What has a meaning in expressions, and none in these patterns. */
+/** Characters that are special in regular expressions, but not in these patterns. */
 const LITERAL = /[.$+(){}|^]/;
 
 interface Rule {
-	/** Whether it takes back what rules before it have excluded. */
+	/** Whether it includes again what earlier rules have excluded. */
 	isException: boolean;
 	pattern: RE2JS;
-	/** What every path begins with that the rule can match. */
+	/** The beginning of every path that the rule can match. */
 	base: string;
 }
 
@@ -24,7 +23,7 @@ export class DockerIgnore {
 	/** Folders, and the rules that match them or a folder above. */
 	readonly #folders = new Map<string, readonly boolean[]>();
 
-	/** @throws Error naming the pattern that is none, and its file */
+	/** @throws Error that names an invalid pattern and its file */
 	constructor(text: string, file: string) {
 		const lines = text
 			.replace(/^\uFEFF/, "")
@@ -34,7 +33,7 @@ export class DockerIgnore {
 			.filter((line) => line !== "" && line !== "!");
 		const long = lines.findIndex((line) => line.length > MAX_LINE);
 		if (long !== -1) throw new Error(`${file}: pattern ${long + 1} has more than ${MAX_LINE} characters.`);
-		if (lines.length > MAX_PATTERNS) throw new Error(`${file} has ${lines.length} patterns; at most ${MAX_PATTERNS} are read.`);
+		if (lines.length > MAX_PATTERNS) throw new Error(`${file} has ${lines.length} patterns; a file can have ${MAX_PATTERNS}.`);
 		this.#rules = lines.map((line) => ruleOf(line, file));
 	}
 
@@ -57,7 +56,7 @@ export class DockerIgnore {
 		if (known) return known;
 		const end = path.lastIndexOf("/");
 		const above = end === -1 ? null : this.#matched(path.slice(0, end));
-		// Of a folder the answer is asked for again by everything in it; of the folders beside it no more.
+		// Every entry asks again for its own folders, and no more for the folders beside them.
 		if (above !== null) for (const folder of this.#folders.keys()) if (!`${path}/`.startsWith(`${folder}/`)) this.#folders.delete(folder);
 		const matched = this.#rules.map(({ pattern }, index) => above?.[index] === true || pattern.matches(path));
 		this.#folders.set(path, matched);
@@ -71,11 +70,11 @@ function ruleOf(line: string, file: string): Rule {
 	try {
 		return { isException, pattern: RE2JS.compile(expressionOf(pattern)), base: /^[^*?[\\]*/.exec(pattern)?.[0] ?? "" };
 	} catch {
-		throw new Error(`${file}: ${JSON.stringify(line)} is not a pattern.`);
+		throw new Error(`${file}: ${JSON.stringify(line)} is not a valid pattern.`);
 	}
 }
 
-/** As Go's filepath.Clean does it, and without the slash at the beginning. */
+/** Like Go's filepath.Clean, and without the first slash. */
 function normalized(pattern: string): string {
 	const parts: string[] = [];
 	for (const part of pattern.split("/")) {
@@ -86,7 +85,7 @@ function normalized(pattern: string): string {
 	return parts.length === 0 ? "." : parts.join("/");
 }
 
-/** `**` is any number of folders, `*` and `?` are within one name; ranges in brackets and a backslash are as everywhere. */
+/** `**` matches any number of folders, `*` and `?` match within one name; brackets and the backslash are as usual. */
 function expressionOf(pattern: string): string {
 	let expression = "";
 	let isInBrackets = false;

@@ -1,48 +1,47 @@
 import type { Readable } from "node:stream";
 import type { Assignment } from "../../../schema/wire/protocol.ts";
-import { ConfinedFileError, ConfinedFolder } from "../../files/confined_folder.ts";
+import { ConfinedFileError } from "../../files/confined_file_error.ts";
+import { ConfinedFolder } from "../../files/confined_folder.ts";
 import type { Outcome } from "../../outcome.ts";
 import type { AttemptProcesses } from "../../processes/attempt_processes.ts";
 import { type Output, startProcess } from "../../processes/start_process.ts";
-import { NoSuchFolder, openStepFolder } from "../host_executor.ts";
+import { NoSuchFolder, openStepFolder } from "../step_executor.ts";
 import { type BuildContextFiles, packBuildContext } from "./build_context.ts";
 import { dockerEnvironment } from "./docker.ts";
-
-/** A step that builds an image from the workspace, and pushes it to where its tags say. */
 
 type Build = NonNullable<Assignment["steps"][number]["build"]>;
 
 interface BuildContext {
 	build: Build;
-	/** Whether the image gets its names: otherwise it is built, and that is all. */
-	isNamed: boolean;
-	/** Variables that say to docker whose credentials to use. */
+	/** Whether the image gets its tags. */
+	isTagged: boolean;
+	/** Variables that make docker use the right credentials. */
 	registryEnvironment: Readonly<Record<string, string>>;
 	workspace: string;
-	/** Where steps have the workspace. */
+	/** The path of the workspace as steps see it. */
 	workspaceOfSteps: string;
 	processes: AttemptProcesses;
 	output: Output;
-	/** Tells what is done, in the log. */
-	say(text: string): Promise<void>;
-	/** Whether the step was asked to end: then nothing more is begun. */
+	/** Writes a line to the job's log. */
+	writeLine(text: string): Promise<void>;
+	/** Whether the step must end: then nothing more is started. */
 	isStopping(): boolean;
 }
 
-/** Builds, tags and pushes. @returns null if all of it succeeded, or what did not */
+/** Builds an image from the workspace, tags and pushes it. @returns null for success, or for a step that was stopped */
 export async function buildImage(context: BuildContext): Promise<Outcome | null> {
-	const { build, isNamed, say, isStopping } = context;
+	const { build, isTagged, writeLine, isStopping } = context;
 	for (const image of build.cache) {
-		await say(`:: pull ${image} as a cache`);
-		// A cache that is not there yet is what a first build finds.
-		if ((await run(context, ["pull", "--quiet", image])) !== 0) await say(`:: ${image} is not there; building without it`);
+		await writeLine(`:: pull ${image} as a cache`);
+		// The first build has no cache.
+		if ((await run(context, ["pull", "--quiet", image])) !== 0) await writeLine(`:: ${image} does not exist; building without this cache`);
 		if (isStopping()) return null;
 	}
-	if (!isNamed) await say(`:: the image is not called ${build.tags.join(", ")}: this run is from another repository`);
+	if (!isTagged) await writeLine(`:: the image gets no tags (${build.tags.join(", ")}): this run is of a fork`);
 	const failure = await buildFromWorkspace(context);
 	if (isStopping() || failure) return isStopping() ? null : failure;
 	for (const tag of build.push ? build.tags : []) {
-		await say(`:: push ${tag}`);
+		await writeLine(`:: push ${tag}`);
 		const pushed = await run(context, ["push", tag]);
 		if (isStopping()) return null;
 		if (pushed !== 0) return failed("push_failed", `The image ${tag} cannot be pushed.`, pushed);
@@ -71,17 +70,17 @@ async function buildFromWorkspace(context: BuildContext): Promise<Outcome | null
 }
 
 async function buildFrom(context: BuildContext, files: BuildContextFiles): Promise<Outcome | null> {
-	const { build, isNamed, say } = context;
+	const { build, isTagged, writeLine } = context;
 	const { archive, dockerfile, leftOut } = files;
 	let built: number;
 	try {
-		built = await run(context, buildCommand(build, isNamed ? build.tags : [], dockerfile), build.args, archive);
+		built = await run(context, buildCommand(build, isTagged ? build.tags : [], dockerfile), build.args, archive);
 	} finally {
 		archive.destroy();
 		await files.done;
 	}
-	if (leftOut.length > 0) await say(`:: not sent to the build, as neither file, folder nor link: ${listed(leftOut)}`);
-	if (files.error) return failed("build_failed", `The context of the build cannot be read: ${files.error.message}`, null);
+	if (leftOut.length > 0) await writeLine(`:: not sent to the build, as neither file, folder nor link: ${listed(leftOut)}`);
+	if (files.error) return failed("build_failed", `The build context cannot be read: ${files.error.message}`, null);
 	return built === 0 ? null : failed("build_failed", `The image ${build.tags[0]} cannot be built.`, built);
 }
 
@@ -92,7 +91,7 @@ function listed(names: readonly string[]): string {
 	return `${names.slice(0, MAX_LISTED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
-/** What docker is told, so that it builds what comes as an archive. The values of the arguments stand in its environment. */
+/** The docker command that builds an archive from its input. The values of build arguments are in its environment. */
 export function buildCommand(build: Build, tags: readonly string[], dockerfile: string): string[] {
 	return [
 		"build",
@@ -102,9 +101,9 @@ export function buildCommand(build: Build, tags: readonly string[], dockerfile: 
 		dockerfile,
 		...(build.target === null ? [] : ["--target", build.target]),
 		...build.cache.flatMap((image) => ["--cache-from", image]),
-		// Of an image that does not say how it was built, BuildKit takes no layer for the next one.
+		// BuildKit uses only layers of images that say how they were built.
 		...(build.push ? ["--build-arg", "BUILDKIT_INLINE_CACHE=1"] : []),
-		// On the command line everybody on the machine could read their values.
+		// Every user of the machine can read command lines.
 		...Object.keys(build.args).flatMap((name) => ["--build-arg", name]),
 		"-",
 	];
@@ -117,7 +116,7 @@ async function run(
 	input?: Readable,
 ): Promise<number> {
 	if (isStopping()) return 1;
-	// No build argument has a name that docker would heed: the language refuses those.
+	// No build argument has a name that docker itself honors: the language rejects those.
 	const environment = { ...dockerEnvironment(), ...registryEnvironment, ...env };
 	const running = await startProcess(
 		["docker", ...args],
@@ -125,7 +124,7 @@ async function run(
 		output,
 	);
 	processes.add(running.pid);
-	// The sweep over what runs may have come too early for this one.
+	// The step may have been stopped while docker was being started.
 	if (isStopping()) await processes.end([running.pid], 0);
 	return running.exited;
 }

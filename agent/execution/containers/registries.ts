@@ -5,8 +5,6 @@ import { parse } from "yaml";
 import * as z from "zod";
 import { JobError } from "../../outcome.ts";
 
-/** Credentials for registries that whoever runs an agent lets jobs use by name. */
-
 const entry = z
 	.strictObject({
 		registry: z.string().min(1),
@@ -16,17 +14,18 @@ const entry = z
 	})
 	.refine(
 		(value) => (value.password === undefined) !== (value.password_file === undefined),
-		"needs password or password_file, one of them",
+		"needs exactly one of password and password_file",
 	);
 const file = z.record(z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "a name is lower-case letters, digits and dashes"), entry);
 
+/** Registry credentials that jobs may use by name. */
 export interface RegistryCredentials {
 	registry: string;
 	username: string;
 	password: string;
 }
 
-/** Reads a YAML file of `name: {registry, username, password | password_file}`. @throws Error saying what is wrong with it */
+/** Reads a YAML file of `name: {registry, username, password | password_file}`. @throws Error if the file is invalid */
 export function readRegistryCredentials(name: string): Record<string, RegistryCredentials> {
 	const parsed = file.safeParse(parse(readFileSync(name, "utf8")) ?? {});
 	if (!parsed.success) {
@@ -41,21 +40,22 @@ export function readRegistryCredentials(name: string): Record<string, RegistryCr
 	);
 }
 
-/** As whom a job may ask registries. */
+/** The credentials with which a job may use registries. */
 export interface RegistryAccess {
-	/** The credentials that it may name. */
+	/** The credentials that the job may name. */
 	known: Readonly<Record<string, RegistryCredentials>>;
-	/** Whether it asks as anybody: not even as the agent's own Docker would. */
+	/** Whether the job may use no credentials at all, not even those of the agent's user. */
 	isAnonymous: boolean;
-	/** Where only the agent can read and write. */
+	/** A folder that only the agent can read and write. */
 	folder: string;
 }
 
-/** A configuration without any entry makes docker look for a keychain of the agent's user; nobody has this one. */
+/** With an empty configuration docker would use the keychain of the agent's user. */
 const NOBODY: RegistryCredentials = { registry: "windlass.invalid", username: "nobody", password: "" };
 
 /**
- * Variables with which docker uses the credentials of this name, and no others; null: those of its own, if the job may.
+ * The variables that make docker use these credentials, and no others.
+ * @param name null: the credentials of the agent's user, if the job may use them
  * @throws JobError for a name that the agent does not have
  */
 export async function registryEnvironment(
@@ -68,7 +68,7 @@ export async function registryEnvironment(
 		const others = Object.keys(known).join(", ") || "none";
 		throw new JobError(
 			"credentials_unavailable",
-			`This agent has no registry credentials called ${name}; it has ${others} (--registry-credentials).`,
+			`This agent has no registry credentials ${name}; it has ${others}. Add them to the file of --registry-credentials.`,
 		);
 	}
 	return dockerWith(credentials, path.join(folder, `docker-${name}`));
@@ -78,6 +78,6 @@ async function dockerWith({ registry, username, password }: RegistryCredentials,
 	await mkdir(config, { recursive: true, mode: 0o700 });
 	const auth = Buffer.from(`${username}:${password}`).toString("base64");
 	await writeFile(path.join(config, "config.json"), JSON.stringify({ auths: { [registry]: { auth } } }), { mode: 0o600 });
-	// The second would go before what stands in the folder.
+	// DOCKER_AUTH_CONFIG would override the folder.
 	return { DOCKER_CONFIG: config, DOCKER_AUTH_CONFIG: "" };
 }

@@ -1,5 +1,6 @@
 import path from "node:path";
-import { ConfinedFileError, type ConfinedFolder } from "../../files/confined_folder.ts";
+import { ConfinedFileError } from "../../files/confined_file_error.ts";
+import type { ConfinedFolder } from "../../files/confined_folder.ts";
 import { type CoverageLines, isAbsolute } from "./coverage_lines.ts";
 import { readNumber } from "./numbers.ts";
 import { ReportError } from "./report_error.ts";
