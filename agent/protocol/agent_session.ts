@@ -19,7 +19,7 @@ export interface SessionParts {
 	options: { name: string; token: string | null; tokenError: string | null };
 	memory: AgentMemory;
 	client: Coordinator;
-	/** The agent's version, slots, labels and capabilities. */
+	/** The agent info: version, slots, labels and capabilities. */
 	info: () => Facts;
 	/** Called with the labels that the coordinator accepts. */
 	onLabels: (labels: readonly string[]) => void;

@@ -106,8 +106,8 @@ async function collectFrom(
 			for (const name of reports.flaky) await writeLine(`:: flaky: ${name}`);
 		}
 		if (reports.coverage) await writeLine(`:: coverage: ${percent(reports.coverage)} of ${reports.coverage.lines} lines`);
-		for (const one of reports.faults) await writeLine(`:: ${one}`);
-		if (reports.faults.length > 0) throw new JobError("report_unreadable", reports.faults[0] as string, "failed");
+		for (const one of reports.errors) await writeLine(`:: ${one}`);
+		if (reports.errors.length > 0) throw new JobError("report_unreadable", reports.errors[0] as string, "failed");
 		if (reports.tests && reports.tests.failed > 0) {
 			const total = reports.tests.passed + reports.tests.failed;
 			throw new JobError(

@@ -35,28 +35,28 @@ export interface Answer {
 }
 
 const TIMEOUT_MS = 30_000;
-/** The coordinator closes connections that were idle for 15 s; ours must go first. */
+/** The coordinator closes connections that were idle for 15 s; the client must close them first. */
 const KEEP_ALIVE_MS = 8_000;
 
-/** What the agent's protocol needs of its way to the coordinator. */
+/** The coordinator's API, for requests that fit into memory. */
 export type Coordinator = Pick<Client, "server" | "call" | "fetch">;
-/** The same with files on the way. */
+/** The coordinator's API with streams of files. */
 export type FileCoordinator = Pick<Client, "server" | "call" | "fetch" | "stream">;
 
 /**
- * The agent's way to the coordinator. Nothing is repeated here: whoever calls knows what may be, and uses `untilAnswered`.
+ * The HTTP client for the coordinator's API. It repeats no request: the caller knows which may be repeated (retry.ts).
  */
 export class Client {
 	readonly server: string;
 	readonly #dispatcher: Dispatcher;
 
-	/** @param ca certificates (PEM) to trust beside the system's. Proxies are taken from HTTP_PROXY, HTTPS_PROXY and NO_PROXY. */
+	/** @param ca certificates (PEM) to trust besides the system's. Proxies come from HTTP_PROXY, HTTPS_PROXY and NO_PROXY. */
 	constructor(server: string, { ca }: { ca: string | null }) {
 		this.server = server.replace(/\/$/, "");
 		const tls = ca === null ? {} : { ca: [...getCACertificates("default"), ca] };
 		const { NO_PROXY = process.env.no_proxy ?? "" } = process.env;
 		this.#dispatcher = new EnvHttpProxyAgent({
-			// This machine itself is never reached through a proxy.
+			// No proxy for this machine itself.
 			noProxy: [NO_PROXY, "localhost", "127.0.0.1", "[::1]"].filter(Boolean).join(","),
 			keepAliveTimeout: KEEP_ALIVE_MS,
 			keepAliveMaxTimeout: KEEP_ALIVE_MS,
@@ -68,11 +68,11 @@ export class Client {
 	}
 
 	/**
-	 * One request.
-	 * @throws ApiError for a refusal of the coordinator; Unreachable where there is none to be had
+	 * Sends one request.
+	 * @throws ApiError if the coordinator rejects it; Unreachable without a usable answer
 	 */
 	async call({ method, path, token, json, bytes, headers, timeoutMs = TIMEOUT_MS, signal }: Call): Promise<Answer> {
-		// Connecting and waiting for a free connection count, too.
+		// The deadline includes connecting, and the wait for a free connection.
 		const deadline = AbortSignal.timeout(timeoutMs);
 		let answer: Answer;
 		try {
@@ -92,11 +92,11 @@ export class Client {
 			answer = { status: response.statusCode, headers: response.headers, body: decode(await response.body.text()) };
 		} catch (error) {
 			if (signal?.aborted) throw signal.reason;
-			if (isOwnFault(error)) throw error;
+			if (isLocalError(error)) throw error;
 			throw new Unreachable(`${method} ${path}: ${describe(error)}`);
 		}
 		if (answer.status < 300) return answer;
-		throw refusalOf(answer, `${method} ${path}`);
+		throw rejectionOf(answer, `${method} ${path}`);
 	}
 
 	/**
@@ -114,7 +114,10 @@ export class Client {
 				signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
 			});
 			if (response.statusCode < 300) return { headers: response.headers, body: response.body };
-			throw refusalOf({ status: response.statusCode, headers: response.headers, body: decode(await response.body.text()) }, `GET ${path}`);
+			throw rejectionOf(
+				{ status: response.statusCode, headers: response.headers, body: decode(await response.body.text()) },
+				`GET ${path}`,
+			);
 		} catch (error) {
 			if (signal.aborted) throw signal.reason;
 			if (error instanceof ApiError || error instanceof Unreachable) throw error;
@@ -122,11 +125,12 @@ export class Client {
 		}
 	}
 
-	/** One request whose answer has this shape. An answer that does not is a proxy's page: it is to be tried again. */
+	/** Sends one request and parses the answer. An invalid answer is a proxy's page, so it counts as Unreachable. */
 	async fetch<Schema extends z.ZodType>(schema: Schema, call: Call): Promise<z.infer<Schema>> {
 		const { body } = await this.call(call);
 		const parsed = schema.safeParse(body);
-		if (!parsed.success) throw new Unreachable(`${call.method} ${call.path}: the answer is not the coordinator's`);
+		if (!parsed.success)
+			throw new Unreachable(`${call.method} ${call.path}: the answer is not the coordinator's. Check the address and the proxies`);
 		return parsed.data;
 	}
 
@@ -143,8 +147,8 @@ function decode(text: string): unknown {
 	}
 }
 
-/** What an answer that is no success comes to: a refusal, or something to be tried again. */
-export function refusalOf({ status, body, headers }: Answer, what: string): Error {
+/** The error of an answer: an ApiError if the coordinator rejects the request, Unreachable if a retry may succeed. */
+export function rejectionOf({ status, body, headers }: Answer, what: string): Error {
 	const parsed = errorBody.safeParse(body);
 	const isKnown = parsed.success && parsed.data.error in ERROR_STATUS;
 	if (!isKnown || status >= 500 || status === 429) {
@@ -154,15 +158,15 @@ export function refusalOf({ status, body, headers }: Answer, what: string): Erro
 	return new ApiError(error as ErrorCode, message, { details, suggestions });
 }
 
-const LONGEST_RETRY_AFTER_S = 60;
+const MAX_RETRY_AFTER_S = 60;
 
 function retryAfterMs(header: string | string[] | undefined): number {
 	const seconds = Number(header ?? 0);
-	return Number.isFinite(seconds) ? Math.min(LONGEST_RETRY_AFTER_S, Math.max(0, seconds)) * 1000 : 0;
+	return Number.isFinite(seconds) ? Math.min(MAX_RETRY_AFTER_S, Math.max(0, seconds)) * 1000 : 0;
 }
 
-/** What no repetition mends: a file that is gone, cannot be read, or has not the length that was announced. */
-function isOwnFault(error: unknown): boolean {
+/** An error that no retry fixes: a file that cannot be read, or does not have the announced length. */
+function isLocalError(error: unknown): boolean {
 	const isLength = error instanceof errors.RequestContentLengthMismatchError || error instanceof errors.InvalidArgumentError;
 	const { path, syscall } = error as { path?: unknown; syscall?: unknown };
 	return isLength || (typeof path === "string" && (syscall === "open" || syscall === "read"));

@@ -180,7 +180,7 @@ describe("a job in a container", () => {
 			outputs: {},
 			reason: { code: "build_failed", text: "The file cover is not in the workspace." },
 		});
-		expect(log).toContain("The report cover is no file of the workspace.");
+		expect(log).toContain("The report cover is not a file in the workspace.");
 		expect(log).not.toContain("root:x:0:0:root:/root:/bin/bash");
 		expect((await coordinator.request(`/api/v1/jobs/${job.id}/summary`)).status).toBe(404);
 	});

@@ -283,7 +283,7 @@ describe("windlass agent", () => {
 		const first = await coordinator.agent("one", { workDir });
 		expect(await failure(["agent", "--server", coordinator.url, "--work-dir", workDir])).toEqual({
 			code: 2,
-			lines: [`windlass: ${workDir} is in use by another process (pid ${first.pid})`],
+			lines: [`windlass: Another process (pid ${first.pid}) uses the folder ${workDir}. Stop it, or use another folder.`],
 		});
 		const { jobs } = await coordinator.post<Run>("/api/v1/runs", { run: "touch left; sleep 60" });
 		await eventually(() => readdirSync(path.join(workDir, "jobs")).length === 1, "the folder of the job");

@@ -263,8 +263,8 @@ describe("test results", () => {
 	});
 
 	test.each([
-		["one that is not there", "true", "No junit report is there"],
-		["one without a test", "echo '<testsuites/>' > r.xml", "No test is in the junit report r.xml"],
+		["one that is not there", "true", "No junit report was found"],
+		["one without a test", "echo '<testsuites/>' > r.xml", "The junit report r.xml has no test"],
 		["one that is broken", "echo '<testsuites><testsuite>' > r.xml", "cannot be read as junit"],
 		[
 			"a bomb",
