@@ -19,21 +19,21 @@ test.each([
 		"a service",
 		{ services: [service, { ...service, credentials: "team" }] },
 		"credentials_unavailable",
-		"none of this agent's credentials",
+		"Runs of forks cannot use this agent's credentials",
 	],
-	["a build", { steps: [step, { ...step, build: { ...build, credentials: "team" } }] }, "credentials_unavailable", "other repositories"],
-	["a push", { steps: [{ ...step, build: { ...build, push: true } }] }, "credentials_unavailable", "The job is to push c;"],
+	["a build", { steps: [step, { ...step, build: { ...build, credentials: "team" } }] }, "credentials_unavailable", "registry credentials team"],
+	["a push", { steps: [{ ...step, build: { ...build, push: true } }] }, "credentials_unavailable", "The job pushes the image c."],
 	["a device", { container: { ...container, devices: ["/dev/kvm"] } }, "device_rejected", "The job asks for the device /dev/kvm"],
-])("a run from another repository gets nothing of the agent's for %s", (_, more, code, text) => {
-	const fault = expect.objectContaining({
+])("a fork's run gets nothing of the agent's for %s", (_, more, code, text) => {
+	const error = expect.objectContaining({
 		outcome: { state: "errored", exitCode: null, reason: { code, text: expect.stringContaining(text) } },
 	});
-	expect(() => rejectUntrusted(job(more))).toThrow(fault);
+	expect(() => rejectUntrusted(job(more))).toThrow(error);
 	expect(() => rejectUntrusted(job(more, true))).not.toThrow();
 	expect(() => rejectUntrusted(job({}))).not.toThrow();
 });
 
-test("only a source from a repository can be a stranger's", () => {
+test("only a source from a repository can be untrusted", () => {
 	expect([isUntrusted({ source: null }), isUntrusted({ source: { upload: "src_1" } })]).toEqual([false, false]);
 });
 
