@@ -126,18 +126,18 @@ async function fetchObjects(git: Git, { address, sha, isTrusted, credentials, sc
 	}
 }
 
-/** What git-lfs says of an object that its server does not have. */
+/** The messages of git-lfs about an object that its server does not have. */
 const MISSING = /\[404\]|error: 404|status code 404|object does not exist|objects? not found/i;
 
-/** Forges store large files per repository: one that was pushed to a fork is not in the repository that the fork is of. */
+/** Forges store large files per repository: the file of a fork is not in the project's repository. */
 function whyMissing(isTrusted: boolean): string {
 	const what = "The server of the repository does not have the large files (Git LFS) of this commit (404).";
 	return isTrusted
 		? `${what} Push them: git lfs push --all origin.`
-		: `${what} Forges store large files per repository, and those of a fork stay in the fork: push the commit to a branch of the project's own repository.`;
+		: `${what} Forges store large files per repository, and those of a fork stay in the fork. Push the commit to a branch of the project's repository.`;
 }
 
-/** What the commit says of its large files. Only some of it is used. */
+/** The LFS settings of the commit. Only some of them are used. */
 async function readSettings(git: Git): Promise<Map<string, string>> {
 	const object = await readIndexFile(git, CONFIG_FILE, MAX_CONFIG_BYTES);
 	if (object === null) return new Map();

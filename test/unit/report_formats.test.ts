@@ -138,7 +138,7 @@ describe("automake", () => {
 	});
 
 	test("a log and an unknown result are errors", async () => {
-		expect((await read("automake", "PASS: a\n")).errors[0]).toContain("line 1: it is no field of a .trs file");
+		expect((await read("automake", "PASS: a\n")).errors[0]).toContain("line 1: it is not a field of a .trs file");
 		expect((await read("automake", ":test-result: MAYBE\n")).errors[0]).toContain("the result MAYBE is unknown");
 	});
 });

@@ -21,7 +21,12 @@ test.each([
 		"credentials_unavailable",
 		"Runs of forks cannot use this agent's credentials",
 	],
-	["a build", { steps: [step, { ...step, build: { ...build, credentials: "team" } }] }, "credentials_unavailable", "registry credentials team"],
+	[
+		"a build",
+		{ steps: [step, { ...step, build: { ...build, credentials: "team" } }] },
+		"credentials_unavailable",
+		"registry credentials team",
+	],
 	["a push", { steps: [{ ...step, build: { ...build, push: true } }] }, "credentials_unavailable", "The job pushes the image c."],
 	["a device", { container: { ...container, devices: ["/dev/kvm"] } }, "device_rejected", "The job asks for the device /dev/kvm"],
 ])("a fork's run gets nothing of the agent's for %s", (_, more, code, text) => {

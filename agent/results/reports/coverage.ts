@@ -6,13 +6,11 @@ import { CoverageLines } from "./coverage_lines.ts";
 import { ReportError } from "./report_error.ts";
 import type { ReportFile } from "./report_file.ts";
 
-/** How much of the code was run, in the three formats that most tools can write. */
-
 type Reader = (report: ReportFile, lines: CoverageLines, workspace: ConfinedFolder) => Promise<void>;
 
 const READERS: Readonly<Record<"lcov" | "cobertura" | "go", Reader>> = { lcov: readLcov, cobertura: readCobertura, go: readGo };
 
-/** The sum of these reports. @throws ReportError for what is not in the format */
+/** Sums up coverage reports. @throws ReportError if the format is wrong */
 export async function readCoverage(
 	format: "lcov" | "cobertura" | "go",
 	files: readonly ReportFile[],
@@ -43,7 +41,7 @@ async function readLcov(report: ReportFile, lines: CoverageLines): Promise<void>
 		if (!/^-?\d+$/.test(place) || Number.isNaN(hits)) {
 			throw new ReportError(`${JSON.stringify(line)} has no line number and count. Write DA:<line>,<count>.`, number);
 		}
-		// gcov counts what belongs to no line at line 0.
+		// gcov uses line 0 for code that belongs to no line.
 		if (Number(place) > 0) lines.add(file, String(Number(place)), hits > 0);
 	}
 }

@@ -35,7 +35,7 @@ function startingWith(bytes: Uint8Array, known: readonly (readonly [string, read
 	return known.find(([, first]) => first.every((byte, index) => bytes[index] === byte))?.[0] ?? null;
 }
 
-/** What a document of one-byte characters declares. That such a one is UTF-16 cannot be: .NET declares so of text it saves as UTF-8. */
+/** The declared encoding of a document with one-byte characters. .NET declares UTF-16 for text that it saves as UTF-8. */
 function declared(bytes: Uint8Array): string | null {
 	const [, name] = DECLARATION.exec(Buffer.from(bytes.subarray(0, DECLARATION_BYTES)).toString("latin1").trimStart()) ?? [];
 	return name === undefined || /^(utf-?16|utf-?32|ucs-?[24]|iso-10646-ucs)/i.test(name) ? null : name;

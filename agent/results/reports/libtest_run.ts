@@ -40,7 +40,7 @@ export class LibtestRun {
 		addCase(this.#cases, { ...plainCase(this.#suite, ended, state), ...said, duration_ms: durationOf(seconds) });
 	}
 
-	/** A line that is no result: a part of what a failed test wrote, or of the list of those that failed. */
+	/** A line that is not a result: a part of the output of a failed test, or of the list of failed tests. */
 	readLine(line: string): void {
 		const [, name] = /^---- (\S.*) stdout ----$/.exec(line) ?? [];
 		if (name !== undefined) {
@@ -89,7 +89,7 @@ export class LibtestRun {
 	}
 }
 
-/** What a panic says: its place and the line after, which has the reason. Of a test without one, the first line. */
+/** The location of a panic and the next line, which has the reason; without a panic, the first line. */
 function firstWords(text: string | null): string | null {
 	const lines = (text ?? "").split("\n", 10_000).map((line) => line.trim());
 	const panic = lines.findIndex((line) => line.startsWith("thread '") && line.includes(" panicked at "));

@@ -13,7 +13,7 @@ export class ReportFile {
 		this.size = size;
 	}
 
-	/** @throws ConfinedFileError for what is no longer a regular file of the workspace */
+	/** @throws ConfinedFileError if it is no longer a regular file in the workspace */
 	async text(): Promise<string> {
 		return decodeText(await this.#bytes());
 	}
