@@ -39,7 +39,8 @@ export class Agent {
 
 	/**
 	 * Opens the state folder.
-	 * @throws FolderLocked if another agent uses it; InvalidOption if the agent has to register and cannot read its token
+	 * @throws FolderLocked if another agent uses it; InvalidOption if the agent has to register and
+	 * cannot read its token
 	 */
 	static async open(options: AgentOptions, version: string): Promise<Agent> {
 		const state = await StateFolder.open(options.workDir);
@@ -74,7 +75,10 @@ export class Agent {
 		}
 	}
 
-	/** Takes no further job, finishes the running jobs, and ends. A second call cancels the running jobs. */
+	/**
+	 * Takes no further job, finishes the running jobs, and ends. A second call cancels the running
+	 * jobs.
+	 */
 	drain(): void {
 		this.#running.drain();
 	}

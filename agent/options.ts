@@ -115,8 +115,8 @@ export function readAgentOptions(flags: RawOptions, environment: NodeJS.ProcessE
 }
 
 /**
- * The registration token of one source: the token itself, a file, or standard input. A registered agent needs none, so a
- * missing file is an error only for an agent that is not registered.
+ * The registration token of one source: the token itself, a file, or standard input. A registered
+ * agent needs none, so a missing file is an error only for an agent that is not registered.
  */
 function tokenOf(source: RawOptions | undefined): Pick<AgentOptions, "token" | "tokenError"> {
 	const { token, "token-file": file } = source ?? {};

@@ -27,7 +27,9 @@ export function logLost(why: string): JobError {
 	return new JobError("log_lost", `The agent could not keep the log of this job: ${why}. Check the disk of the agent's work folder.`);
 }
 
-/** The outcome with a second error. It replaces a success; to any other outcome its reason is added. */
+/**
+ * The outcome with a second error. It replaces a success; to any other outcome its reason is added.
+ */
 export function withReason(outcome: Outcome, other: Outcome): Outcome {
 	if (outcome.state === "succeeded" || outcome.reason === null) return other;
 	const text = `${outcome.reason.text} ${other.reason?.text ?? ""}`.trim().slice(0, MAX_TEXT);

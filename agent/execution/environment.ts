@@ -3,7 +3,9 @@ import type { Assignment, Commit } from "../../schema/wire/protocol.ts";
 import { MARKER } from "../processes/attempt_processes.ts";
 import type { ExecutorPaths } from "./step_executor.ts";
 
-/** The agent's variables that jobs inherit: enough to find programs and the network, and no secret. */
+/**
+ * The agent's variables that jobs inherit: enough to find programs and the network, and no secret.
+ */
 const INHERITED = ["PATH", "HOME", "LANG", "TZ", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
 
 /** The variables that jobs in containers inherit: none with a path of this machine. */
@@ -14,7 +16,10 @@ export function inheritedInContainers(own: NodeJS.ProcessEnv, passed: readonly s
 	return Object.fromEntries([...INHERITED_IN_CONTAINER, ...passed].flatMap((name) => (own[name] === undefined ? [] : [[name, own[name]]])));
 }
 
-/** The part of the agent's environment that jobs inherit. @param passed further names, from the agent's options */
+/**
+ * The part of the agent's environment that jobs inherit.
+ * @param passed further names, from the agent's options
+ */
 export function inheritedEnvironment(own: NodeJS.ProcessEnv, passed: readonly string[]): Record<string, string> {
 	return Object.fromEntries([...INHERITED, ...passed].flatMap((name) => (own[name] === undefined ? [] : [[name, own[name]]])));
 }
@@ -29,7 +34,10 @@ export function withHome(environment: Record<string, string>, fallback: string):
 	}
 }
 
-/** The environment of a job: inherited variables, the pipeline's, and Windlass's, which cannot be overridden. */
+/**
+ * The environment of a job: inherited variables, the pipeline's, and Windlass's, which cannot be
+ * overridden.
+ */
 export function jobEnvironment(
 	inherited: Record<string, string>,
 	assignment: Assignment,

@@ -1,6 +1,9 @@
 import type { Assignment } from "../../schema/wire/protocol.ts";
 
-/** The names of a job's steps, and the positions of the agent's own steps among them; null for a step that this job does not have. */
+/**
+ * The names of a job's steps, and the positions of the agent's own steps among them; null for a
+ * step that this job does not have.
+ */
 export interface JobPhases {
 	names: string[];
 	fetch: number | null;

@@ -33,8 +33,9 @@ import { rejectUntrusted } from "./untrusted_jobs.ts";
 const NO_RESULTS: Results = { outputs: {}, artifacts: [], tests: null, coverage: null };
 
 /**
- * Runs one job in a fresh workspace. It checks out the source, fetches files, runs the steps until one fails, and collects
- * the results in any case. However the job ends, it leaves no process and no container.
+ * Runs one job in a fresh workspace. It checks out the source, fetches files, runs the steps until
+ * one fails, and collects the results in any case. However the job ends, it leaves no process and
+ * no container.
  */
 export class JobRun implements Job {
 	readonly #job: JobResources;

@@ -71,7 +71,10 @@ export class JobSource {
 		}, 0);
 	}
 
-	/** The git settings with which steps reach the project's repository. @param folder the credentials folder as a step sees it */
+	/**
+	 * The git settings with which steps reach the project's repository.
+	 * @param folder the credentials folder as a step sees it
+	 */
 	credentialSettings(folder: string): [string, string][] {
 		return this.#credentialHelper?.settings(folder) ?? [];
 	}
@@ -80,7 +83,10 @@ export class JobSource {
 		await this.#credentialHelper?.close();
 	}
 
-	/** @param exitCode the exit code of the source step when `body` succeeds; undefined: `body` ends the step */
+	/**
+	 * @param exitCode the exit code of the source step when `body` succeeds; undefined: `body` ends
+	 * the step
+	 */
 	async #asSourceStep<Value>(body: () => Promise<Value>, exitCode?: number): Promise<Value> {
 		const { steps, spool, stop } = this.#job;
 		try {

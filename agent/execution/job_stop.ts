@@ -39,7 +39,9 @@ export class JobStop {
 		this.#ending = this.endAll();
 	}
 
-	/** Call it after every start: `stop` may have come too early to end what was just being started. */
+	/**
+	 * Call it after every start: `stop` may have come too early to end what was just being started.
+	 */
 	endIfStopped(): void {
 		if (this.#reason !== null) this.#ending = this.endAll();
 	}

@@ -3,7 +3,10 @@ import { ConfinedFolder } from "../files/confined_folder.ts";
 import { CannotStart, WORKSPACE_MISSING } from "../processes/cannot_start.ts";
 import type { Output, RunningProcess } from "../processes/start_process.ts";
 
-/** Runs the steps of a job: on the host (host_executor.ts) or in a container (containers/container_executor.ts). */
+/**
+ * Runs the steps of a job: on the host (host_executor.ts) or in a container
+ * (containers/container_executor.ts).
+ */
 export interface StepExecutor {
 	readonly paths: ExecutorPaths;
 	/**
@@ -15,7 +18,10 @@ export interface StepExecutor {
 	endStep(running: RunningProcess, graceMs: number): Promise<void>;
 	/** Ends every process of the job's steps. */
 	end(graceMs: number): Promise<void>;
-	/** Why a step failed, if the executor knows more than its exit code. @throws JobError if the executor itself failed */
+	/**
+	 * Why a step failed, if the executor knows more than its exit code.
+	 * @throws JobError if the executor itself failed
+	 */
 	explainExit(code: number): Promise<string | null>;
 }
 

@@ -3,7 +3,10 @@ import { assertFits, findShell } from "../processes/cannot_start.ts";
 import type { Cgroup } from "../processes/cgroup.ts";
 import { type Output, type RunningProcess, startProcess } from "../processes/start_process.ts";
 
-/** `sh` with pipefail if it has that option: busybox and POSIX.1-2024 do, older versions of dash do not. */
+/**
+ * `sh` with pipefail if it has that option: busybox and POSIX.1-2024 do, older versions of dash do
+ * not.
+ */
 const SH = `if (set -o pipefail) 2>/dev/null; then exec sh -eo pipefail "$@"; fi; exec sh -e "$@"`;
 
 interface Shell {
@@ -12,7 +15,10 @@ interface Shell {
 	extension: string;
 }
 
-/** How each shell runs a script file. A script ends at the first command that fails, if possible also inside a pipe. */
+/**
+ * How each shell runs a script file. A script ends at the first command that fails, if possible
+ * also inside a pipe.
+ */
 const SHELLS: Record<string, Shell> = {
 	bash: { command: ["bash", "-eo", "pipefail"], extension: "sh" },
 	sh: { command: ["sh", "-c", SH, "sh"], extension: "sh" },

@@ -23,7 +23,8 @@ interface Unpacking {
 const DOWNLOAD_MS = 30 * 60_000;
 
 /**
- * Downloads the source bundle and unpacks it into the workspace. The agent validates every entry itself.
+ * Downloads the source bundle and unpacks it into the workspace. The agent validates every entry
+ * itself.
  * @returns the number of entries
  * @throws CheckoutFailed that names the invalid entry
  */
@@ -88,7 +89,10 @@ async function download({ client, attempt, file, signal }: Unpacking): Promise<v
 	if (digest() !== headers["x-content-sha256"]) throw new BadTransfer("damaged", "The source bundle is damaged: its sha256 differs");
 }
 
-/** Passes unpacked bytes on. @throws BadBundle if they are far more than the bytes that were read */
+/**
+ * Passes unpacked bytes on.
+ * @throws BadBundle if they are far more than the bytes that were read
+ */
 function ratioChecked(source: ReadStream) {
 	return async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
 		let unpacked = 0;

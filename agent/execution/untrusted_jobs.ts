@@ -2,8 +2,8 @@ import type { Assignment } from "../../schema/wire/protocol.ts";
 import { JobError } from "../outcome.ts";
 
 /**
- * Jobs of forks. Anybody may have written what they run. They get no credentials and devices of the agent, and leave nothing
- * behind that the project's own jobs would find.
+ * Jobs of forks. Anybody may have written what they run. They get no credentials and devices of the
+ * agent, and leave nothing behind that the project's own jobs would find.
  */
 
 /** Whether the job belongs to a run that may not use secrets. */
@@ -11,7 +11,10 @@ export function isUntrusted({ source }: Pick<Assignment, "source">): boolean {
 	return source !== null && "git" in source && !source.is_trusted;
 }
 
-/** @throws JobError for an untrusted job that asks for credentials or devices of the agent, or pushes an image */
+/**
+ * @throws JobError for an untrusted job that asks for credentials or devices of the agent, or
+ * pushes an image
+ */
 export function rejectUntrusted(assignment: Pick<Assignment, "source" | "container" | "services" | "steps">): void {
 	if (!isUntrusted(assignment)) return;
 	const { container, services, steps } = assignment;
@@ -32,8 +35,8 @@ export function rejectUntrusted(assignment: Pick<Assignment, "source" | "contain
 }
 
 /**
- * Replaces `name:/path` or `name:/path:ro` by a nameless volume, which is empty and removed with the container. It is
- * writable, because nothing else would fill it.
+ * Replaces `name:/path` or `name:/path:ro` by a nameless volume, which is empty and removed with
+ * the container. It is writable, because nothing else would fill it.
  */
 export function withoutVolumeName(volume: string): string {
 	return volume.split(":")[1] ?? "";

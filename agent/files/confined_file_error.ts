@@ -20,7 +20,10 @@ export function isGone(error: unknown): boolean {
 	return error instanceof ConfinedFileError && (error.problem === "absent" || error.problem === "irregular");
 }
 
-/** The system's error, or a ConfinedFileError with the file's path for a denied permission: the system knows only the handle. */
+/**
+ * The system's error, or a ConfinedFileError with the file's path for a denied permission: the
+ * system knows only the handle.
+ */
 export function deniedOr(error: unknown, relative: string): unknown {
 	const isDenied = codeOf(error) === "EACCES" || codeOf(error) === "EPERM";
 	return isDenied ? new ConfinedFileError("denied", relative, "cannot be read: the agent's user does not have the permission") : error;

@@ -22,8 +22,8 @@ const REPLACE = constants.O_WRONLY | constants.O_TRUNC | constants.O_NONBLOCK | 
 const CHUNK_BYTES = 64 * 1024;
 
 /**
- * An open folder. The agent opens everything that a repository or a job has made through it, so that no link leads outside.
- * It opens only regular files and folders.
+ * An open folder. The agent opens everything that a repository or a job has made through it, so
+ * that no link leads outside. It opens only regular files and folders.
  */
 export class ConfinedFolder {
 	readonly #opened: OpenFolder;
@@ -66,14 +66,17 @@ export class ConfinedFolder {
 	}
 
 	/**
-	 * A path that leads the system to this very folder while it is open, wherever its own path leads by now. Other processes of
-	 * the agent's user can use it, too.
+	 * A path that leads the system to this very folder while it is open, wherever its own path leads
+	 * by now. Other processes of the agent's user can use it, too.
 	 */
 	get place(): string {
 		return isLinux ? this.#root.place.replace("/self/", `/${process.pid}/`) : this.#root.place;
 	}
 
-	/** The system's path of an entry. Only for calls that do not follow the entry itself if it is a link. */
+	/**
+	 * The system's path of an entry. Only for calls that do not follow the entry itself if it is a
+	 * link.
+	 */
 	placeOf(name: string): string {
 		return `${this.#root.place}/${name}`;
 	}
@@ -102,7 +105,9 @@ export class ConfinedFolder {
 		return this.#openFile(relative, "none", REPLACE);
 	}
 
-	/** Opens a named pipe in this folder for writing; null if there is none, or nobody reads from it. */
+	/**
+	 * Opens a named pipe in this folder for writing; null if there is none, or nobody reads from it.
+	 */
 	async pipe(name: string): Promise<FileHandle | null> {
 		const look = await open(this.placeOf(name), LOOK).catch(() => null);
 		if (look === null) return null;
@@ -117,7 +122,10 @@ export class ConfinedFolder {
 		}
 	}
 
-	/** The content of a regular file. @throws ConfinedFileError, also for a file that has more than `limit` bytes */
+	/**
+	 * The content of a regular file.
+	 * @throws ConfinedFileError, also for a file that has more than `limit` bytes
+	 */
 	async read(relative: string, limit: number, links: LinkRule = "inside"): Promise<Buffer> {
 		const { bytes, isWhole } = await this.readUpTo(relative, limit, links);
 		if (!isWhole) throw new ConfinedFileError("too_large", relative, `has more than ${formatBytes(limit)}`);
@@ -157,7 +165,10 @@ export class ConfinedFolder {
 		throw new ConfinedFileError("absent", relative, "is not a folder");
 	}
 
-	/** Opens a folder inside, and makes it if it does not exist. No link is followed. @throws ConfinedFileError */
+	/**
+	 * Opens a folder inside, and makes it if it does not exist. No link is followed.
+	 * @throws ConfinedFileError
+	 */
 	async makeFolder(relative: string): Promise<ConfinedFolder> {
 		let current = new ConfinedFolder(await openAgain(this.#root), []);
 		let path = "";
@@ -188,7 +199,10 @@ export class ConfinedFolder {
 		return resolved;
 	}
 
-	/** The kind of an entry, whose last component is not followed; null if it does not exist. @throws ConfinedFileError */
+	/**
+	 * The kind of an entry, whose last component is not followed; null if it does not exist.
+	 * @throws ConfinedFileError
+	 */
 	async kindOf(relative: string): Promise<EntryKind | null> {
 		try {
 			const { found } = await resolvePath(this.#root, relative, "inside", "kept");
@@ -219,7 +233,10 @@ export class ConfinedFolder {
 		}
 	}
 
-	/** Opens a folder in this one whose name is not UTF-8; null if it does not exist. The caller closes it. */
+	/**
+	 * Opens a folder in this one whose name is not UTF-8; null if it does not exist. The caller closes
+	 * it.
+	 */
 	async folderOfBytes({ name, raw }: FolderEntry): Promise<ConfinedFolder | null> {
 		// Other systems than Linux know a folder by its path, and no text is the path of this one.
 		if (!isLinux || raw === null) return null;
@@ -228,7 +245,10 @@ export class ConfinedFolder {
 		return handle && new ConfinedFolder(openFolderOf(handle, "", joinPath(this.inside, name)), []);
 	}
 
-	/** The target of a link, as it is written. @throws ConfinedFileError if the entry is no link any more */
+	/**
+	 * The target of a link, as it is written.
+	 * @throws ConfinedFileError if the entry is no link any more
+	 */
 	linkTarget(name: string): Promise<string> {
 		return readTarget(this.placeOf(name), name);
 	}

@@ -11,7 +11,10 @@ export function sha256(bytes: string | Uint8Array): string {
 	return newSha256().update(bytes).digest("hex");
 }
 
-/** A stage of a pipeline that passes bytes on as they are. `digest` is their sha256 in hex, once all have passed. */
+/**
+ * A stage of a pipeline that passes bytes on as they are. `digest` is their sha256 in hex, once all
+ * have passed.
+ */
 export function hashing(): { stage: Transform; digest(): string } {
 	const hash = newSha256();
 	const stage = new Transform({

@@ -4,16 +4,20 @@ import { absent, ConfinedFileError, codeOf, deniedOr, outside } from "./confined
 import { namesIn } from "./relative_path.ts";
 
 /**
- * Opens a path inside a folder, component by component. A job may replace any file or folder by a link at any moment, so the
- * agent never checks a path first and opens it afterwards. It opens each component from the handle of the folder before it,
- * and resolves links itself.
+ * Opens a path inside a folder, component by component. A job may replace any file or folder by a
+ * link at any moment, so the agent never checks a path first and opens it afterwards. It opens each
+ * component from the handle of the folder before it, and resolves links itself.
  *
- * Node has no openat(2). On Linux `/proc/self/fd/N/name` does the same: the kernel looks the name up in the folder of handle
- * N, wherever that folder is by now. On other systems the agent opens the folders by their paths.
+ * Node has no openat(2). On Linux `/proc/self/fd/N/name` does the same: the kernel looks the name
+ * up in the folder of handle N, wherever that folder is by now. On other systems the agent opens
+ * the folders by their paths.
  */
 
 export const isLinux = process.platform === "linux";
-/** Linux: a handle that names a file without opening it. Opening a FIFO blocks, and opening a device has effects. */
+/**
+ * Linux: a handle that names a file without opening it. Opening a FIFO blocks, and opening a device
+ * has effects.
+ */
 const O_PATH = 0o10000000;
 export const LOOK = constants.O_NOFOLLOW | (isLinux ? O_PATH : constants.O_RDONLY | constants.O_NONBLOCK);
 /** Linux follows as many. */

@@ -5,7 +5,10 @@ import type { FolderEntry } from "./folder_entry.ts";
 import { joinPath } from "./relative_path.ts";
 import { MAX_DEPTH } from "./resolve_path.ts";
 
-/** An entry that a walk has come to. Of what lies in a folder whose name is not UTF-8, `raw` is given as well. */
+/**
+ * An entry that a walk has come to. Of what lies in a folder whose name is not UTF-8, `raw` is
+ * given as well.
+ */
 export interface WalkedEntry extends FolderEntry {
 	/** Its path from the folder where the walk began. */
 	path: string;
@@ -27,7 +30,8 @@ interface Walk {
 /**
  * Everything in a folder, however deep, in the order of the names. Links are entries, and are not
  * followed. What is removed or replaced meanwhile is left out.
- * @throws ConfinedFileError for folders that are nested too deep or cannot be read, without `onUnreadable`
+ * @throws ConfinedFileError for folders that are nested too deep or cannot be read, without
+ * `onUnreadable`
  */
 export function walkFolder(folder: ConfinedFolder, { prefix = "", ...walk }: Walk = {}): AsyncGenerator<WalkedEntry> {
 	return walkFrom(folder, walk, { path: prefix, shown: null, depth: 0 });

@@ -14,14 +14,18 @@ export interface Checkout extends GitContext {
 	workspace: string;
 	/** The folder of the agent's mirrors. */
 	mirrors: string;
-	/** The project whose credentials are used: projects do not share what they fetched. Empty without credentials. */
+	/**
+	 * The project whose credentials are used: projects do not share what they fetched. Empty without
+	 * credentials.
+	 */
 	reader: string;
 	/** An empty folder. */
 	emptyHome: string;
 	/** The path of a folder that the checkout may create. Steps do not see it. */
 	scratch: string;
 	/**
-	 * Sends the commit that was found. The coordinator answers with the commit that the whole run uses.
+	 * Sends the commit that was found. The coordinator answers with the commit that the whole run
+	 * uses.
 	 * @param tagObject the id of the annotated tag by which the commit was asked for; null: none
 	 */
 	pin(commit: Commit, tagObject: string | null): Promise<string>;
@@ -42,8 +46,9 @@ const ALL_TAGS = "+refs/tags/*:refs/tags/*";
 const ONE_COMMIT: CheckoutOptions = { depth: 1, tags: false, submodules: "none", lfs: false };
 
 /**
- * Checks the source out into the workspace, with the history, tags, submodules and large files that it asks for. The first
- * job of a run decides which commit its branch means; every other job gets the same commit.
+ * Checks the source out into the workspace, with the history, tags, submodules and large files that
+ * it asks for. The first job of a run decides which commit its branch means; every other job gets
+ * the same commit.
  * @throws CheckoutFailed
  */
 export async function checkOut(checkout: Checkout): Promise<CheckedOut> {
@@ -93,7 +98,10 @@ function objectFormat(sha: string): string[] {
 	return sha.length === 64 ? ["--object-format=sha256"] : [];
 }
 
-/** Fetches a commit into the workspace: directly from a repository on this machine, otherwise through a mirror. */
+/**
+ * Fetches a commit into the workspace: directly from a repository on this machine, otherwise
+ * through a mirror.
+ */
 async function fetchCommit(git: Git, checkout: Checkout, found: Found, options: CheckoutOptions): Promise<void> {
 	const { source, mirrors } = checkout;
 	if (await has(git, found.sha)) return;
@@ -138,8 +146,8 @@ function fetchWith({ depth }: Pick<CheckoutOptions, "depth">): string[] {
 }
 
 /**
- * Fetches a commit. Not every server serves commits by their id, and a tag may be gone, so the agent asks for the exact
- * commit first, and for all branches and tags at last.
+ * Fetches a commit. Not every server serves commits by their id, and a tag may be gone, so the
+ * agent asks for the exact commit first, and for all branches and tags at last.
  */
 async function fetchFromOrigin(git: Git, { sha, ref, tag }: Found, options: CheckoutOptions): Promise<void> {
 	// Tags that the server has deleted are deleted here, too.
@@ -192,7 +200,8 @@ async function updateSubmodules(git: Git, source: Checkout["source"]): Promise<v
 	const recursive = submodules === "recursive" ? ["--recursive"] : [];
 	// Git cannot limit the history when it clones from this machine.
 	const history = depth === "full" || isLocal(source) ? [] : [`--depth=${depth}`];
-	// A repository on this machine has its relative submodules beside it, which git forbids by default since CVE-2022-39253.
+	// A repository on this machine has its relative submodules beside it, which git forbids by default
+	// since CVE-2022-39253.
 	const beside = isLocal(source) && source.is_trusted ? ["-c", "protocol.file.allow=always"] : [];
 	await git.run("submodule", "sync", "--quiet", ...recursive);
 	await git.overNetwork(() => git.run(...beside, "submodule", "update", "--quiet", "--init", ...recursive, ...history));

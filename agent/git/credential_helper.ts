@@ -10,17 +10,18 @@ import { sleep } from "../sleep.ts";
 import type { GitCredentials } from "./credentials.ts";
 
 /**
- * Lets git in the steps of a job read and write the project's own repository while the job runs. Git asks a script, and the
- * script asks the agent through named pipes. So no file, no variable and no command line has the credentials. An image needs
- * only a POSIX shell for it.
+ * Lets git in the steps of a job read and write the project's own repository while the job runs.
+ * Git asks a script, and the script asks the agent through named pipes. So no file, no variable and
+ * no command line has the credentials. An image needs only a POSIX shell for it.
  */
 
 const SCRIPT = "git-credential";
 const REQUESTS = "requests";
 
 /**
- * The script that git calls. It creates a pipe for the answer, sends its number to the agent, and prints the answer. It gives
- * up after a while, because pipes do not reach the agent from a Docker daemon on another machine.
+ * The script that git calls. It creates a pipe for the answer, sends its number to the agent, and
+ * prints the answer. It gives up after a while, because pipes do not reach the agent from a Docker
+ * daemon on another machine.
  */
 const HELPER = `[ "$1" = get ] || exit 0
 cat > /dev/null
@@ -37,7 +38,9 @@ kill $waiting 2>/dev/null
 rm -f "answer.$$"
 `;
 
-/** The script opens its pipe for reading after it has asked. On a busy machine this takes a while. */
+/**
+ * The script opens its pipe for reading after it has asked. On a busy machine this takes a while.
+ */
 const ANSWER_TRIES = 1_500;
 const ANSWER_PAUSE_MS = 20;
 const MAX_REQUEST = 1024;
@@ -65,7 +68,8 @@ export class CredentialHelper {
 	 */
 	static async open(folder: string, credentials: GitCredentials): Promise<CredentialHelper> {
 		await mkdir(folder, { recursive: true });
-		// The container's user creates pipes here. Nobody else reaches it: its parent folder is the agent's.
+		// The container's user creates pipes here. Nobody else reaches it: its parent folder is the
+		// agent's.
 		await chmod(folder, 0o777);
 		await writeFile(path.join(folder, SCRIPT), HELPER, { mode: 0o644 });
 		const requests = path.join(folder, REQUESTS);

@@ -22,8 +22,8 @@ export function ownCredentials(credentials: GitCredentials, address: string): Gi
 }
 
 /**
- * Gives credentials to git by a helper that reads them from the environment, so that no command line and no file has them.
- * It needs git 2.31.
+ * Gives credentials to git by a helper that reads them from the environment, so that no command
+ * line and no file has them. It needs git 2.31.
  * @param before the number of settings that the environment has already
  */
 export function credentialEnvironment(credentials: GitCredentials | null, before: number): Record<string, string> {

@@ -5,8 +5,8 @@ import { CheckoutFailed, GitFailed } from "./errors.ts";
 import type { Git } from "./git.ts";
 
 /**
- * Reads the pipeline files of a commit, and the paths that changed. The agent reads git's objects: it writes no file of the
- * repository to the disk, and no link in the repository leads anywhere.
+ * Reads the pipeline files of a commit, and the paths that changed. The agent reads git's objects:
+ * it writes no file of the repository to the disk, and no link in the repository leads anywhere.
  */
 
 /** The commit whose files are read, and the ref by which it was fetched. */

@@ -22,8 +22,8 @@ export interface GitContext {
 }
 
 /**
- * Options for every call. Git must not run a program that the repository's address names, and nothing in the background. It
- * gives up on a server that sends less than a kilobyte in a minute.
+ * Options for every call. Git must not run a program that the repository's address names, and
+ * nothing in the background. It gives up on a server that sends less than a kilobyte in a minute.
  */
 const GIT = [
 	"git",
@@ -31,8 +31,8 @@ const GIT = [
 		(setting) => ["-c", setting],
 	),
 	...["http.lowSpeedLimit=1000", "http.lowSpeedTime=60"].flatMap((setting) => ["-c", setting]),
-	// The hooks of this machine's templates are not the job's. The LFS filter would fetch large files from any server that the
-	// commit names (large_files.ts).
+	// The hooks of this machine's templates are not the job's. The LFS filter would fetch large files
+	// from any server that the commit names (large_files.ts).
 	...["core.hooksPath=/dev/null", "filter.lfs.process=", "filter.lfs.smudge=", "filter.lfs.clean=", "filter.lfs.required=false"].flatMap(
 		(setting) => ["-c", setting],
 	),
@@ -80,8 +80,8 @@ export class Git {
 	}
 
 	/**
-	 * The same git without any identity of the agent's user: over HTTP only, and without credentials. Proxies and certificates
-	 * stay.
+	 * The same git without any identity of the agent's user: over HTTP only, and without credentials.
+	 * Proxies and certificates stay.
 	 * @param home an empty folder
 	 */
 	async anonymous(home: string): Promise<Git> {
@@ -151,7 +151,10 @@ export class Git {
 		return this.#ask(args, null);
 	}
 
-	/** The output of a git command that reads `questions`. Each character is a byte. @throws as `run` does */
+	/**
+	 * The output of a git command that reads `questions`. Each character is a byte.
+	 * @throws as `run` does
+	 */
 	answers(args: readonly string[], questions: string): Promise<string> {
 		return this.#ask(args, questions);
 	}

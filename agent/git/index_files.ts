@@ -3,7 +3,8 @@ import { CheckoutFailed } from "./errors.ts";
 import type { Git } from "./git.ts";
 
 /**
- * Finds a configuration file of a commit in git's index: the workspace may hold a link in its place.
+ * Finds a configuration file of a commit in git's index: the workspace may hold a link in its
+ * place.
  * @returns its object; null if there is no such file
  * @throws CheckoutFailed for a link, or for a file that has more than `limit` bytes
  */

@@ -11,9 +11,10 @@ import type { Git } from "./git.ts";
 import { readIndexFile } from "./index_files.ts";
 
 /**
- * The large files that Git LFS stores beside a repository. git-lfs only fetches them, in a bare repository of its own, so that
- * the commit cannot configure it: a `.lfsconfig` may name any server. The agent writes the files itself, because git-lfs
- * before 3.7.1 follows links when it writes.
+ * The large files that Git LFS stores beside a repository. git-lfs only fetches them, in a bare
+ * repository of its own, so that the commit cannot configure it: a `.lfsconfig` may name any
+ * server. The agent writes the files itself, because git-lfs before 3.7.1 follows links when it
+ * writes.
  */
 
 export interface LargeFiles {
@@ -40,7 +41,10 @@ const MAX_CONFIG_BYTES = 64 * 1024;
 const MAX_POINTER_BYTES = 1024;
 const VERSION = /^version https:\/\/(git-lfs|hawser)\.github\.com\/spec\/v1\n/;
 
-/** Fetches the large files of the commit and replaces their pointers by them. @throws CheckoutFailed */
+/**
+ * Fetches the large files of the commit and replaces their pointers by them.
+ * @throws CheckoutFailed
+ */
 export async function placeLargeFiles(git: Git, files: LargeFiles): Promise<void> {
 	if ((await git.text("ls-files", "-z", "--", ":(glob)**/.gitattributes")) === "") return;
 	const pointers = await readPointers(git);
@@ -129,7 +133,9 @@ async function fetchObjects(git: Git, { address, sha, isTrusted, credentials, sc
 /** The messages of git-lfs about an object that its server does not have. */
 const MISSING = /\[404\]|error: 404|status code 404|object does not exist|objects? not found/i;
 
-/** Forges store large files per repository: the file of a fork is not in the project's repository. */
+/**
+ * Forges store large files per repository: the file of a fork is not in the project's repository.
+ */
 function whyMissing(isTrusted: boolean): string {
 	const what = "The server of the repository does not have the large files (Git LFS) of this commit (404).";
 	return isTrusted
@@ -153,8 +159,8 @@ async function readSettings(git: Git): Promise<Map<string, string>> {
 /**
  * The server from which large files are fetched.
  * @param configured the server that the commit names; null: none
- * @returns its address, or null for the one that git-lfs derives from the repository's; and whether it belongs to the
- * repository, so that it may get the credentials
+ * @returns its address, or null for the one that git-lfs derives from the repository's; and whether
+ * it belongs to the repository, so that it may get the credentials
  */
 export function largeFileServer(address: string, configured: string | null): { url: string | null; isOwn: boolean } {
 	if (configured === null) return { url: null, isOwn: true };
@@ -171,7 +177,10 @@ function webAddress(text: string): string | null {
 	return protocol === "http:" || protocol === "https:" ? `${origin}${pathname.replace(/\/+$/, "")}` : null;
 }
 
-/** Replaces a pointer by its object. An object that the settings exclude was not fetched: its pointer stays. */
+/**
+ * Replaces a pointer by its object. An object that the settings exclude was not fetched: its
+ * pointer stays.
+ */
 async function place(workspace: ConfinedFolder, { path: name, oid, size }: Pointer): Promise<void> {
 	const object = `.git/lfs/objects/${oid.slice(0, 2)}/${oid.slice(2, 4)}/${oid}`;
 	if ((await workspace.kindOf(object)) === null) return;

@@ -6,7 +6,10 @@ import type { Git } from "./git.ts";
 /** The end of a tag's name on the line with the commit that the tag points to. */
 const PEELED = "^{}";
 
-/** Lists the branches and tags of a repository. @throws CheckoutFailed; JobError for too many refs */
+/**
+ * Lists the branches and tags of a repository.
+ * @throws CheckoutFailed; JobError for too many refs
+ */
 export async function listRefs(git: Git, address: string, writeLine: (text: string) => Promise<void>): Promise<ListedRef[]> {
 	const { refs, leftOut } = readListing(await git.overNetwork(() => git.output("ls-remote", "--heads", "--tags", address)));
 	await writeLine(`:: ${refs.length} branches and tags`);

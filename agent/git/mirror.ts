@@ -5,8 +5,8 @@ import { CheckoutFailed, GitFailed } from "./errors.ts";
 import type { Git } from "./git.ts";
 
 /**
- * A mirror is a bare repository for each address on the agent: commits that were fetched once need no network again.
- * Workspaces are fetched from it, and do not depend on it.
+ * A mirror is a bare repository for each address on the agent: commits that were fetched once need
+ * no network again. Workspaces are fetched from it, and do not depend on it.
  */
 
 /** The agent removes a mirror that no job has used for this long. */
@@ -127,8 +127,8 @@ async function prepare(git: Git, mirror: Git, address: string, format: readonly 
 }
 
 /**
- * Keeps a commit in the mirror, so that the next fetch transfers less. The name is a hash, because the name of one branch may
- * be a folder in the name of another.
+ * Keeps a commit in the mirror, so that the next fetch transfers less. The name is a hash, because
+ * the name of one branch may be a folder in the name of another.
  */
 export async function keepCommit(mirror: Git, name: string, sha: string): Promise<void> {
 	await mirror.run("update-ref", `refs/windlass/${sha256(name).slice(0, 32)}`, sha);

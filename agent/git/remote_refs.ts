@@ -16,7 +16,8 @@ const COMMIT = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
 const MAX_NAMED_BRANCHES = 10;
 
 /**
- * Finds the commit of a source. The agent does not ask for a commit that is known with the full name of its ref.
+ * Finds the commit of a source. The agent does not ask for a commit that is known with the full
+ * name of its ref.
  * @param git its folder need not be a repository
  * @throws CheckoutFailed
  */
@@ -63,7 +64,10 @@ function kindOf(name: string): Pick<Found, "branch" | "tag"> {
 
 interface RemoteRef {
 	name: string;
-	/** The commit; for an annotated tag, the one that it points to. Empty: the ref points to a branch that does not exist. */
+	/**
+	 * The commit; for an annotated tag, the one that it points to. Empty: the ref points to a branch
+	 * that does not exist.
+	 */
 	sha: string;
 	/** The target of a symbolic ref. */
 	target: string | null;

@@ -3,8 +3,9 @@ import { joined } from "../../schema/wire/bytes.ts";
 import type { LogSegments } from "./log_segments.ts";
 
 /**
- * The log that is sent differs from the output of the job: where output is missing, a notice stands in its place. So the log
- * is a list of parts: ranges of the output that are on the disk, and notices.
+ * The log that is sent differs from the output of the job: where output is missing, a notice stands
+ * in its place. So the log is a list of parts: ranges of the output that are on the disk, and
+ * notices.
  */
 
 /** A position in the output: the number of bytes and of lines before it. */
@@ -42,7 +43,10 @@ export function sizeOf(part: LogPart): number {
 	return "text" in part ? part.text.byteLength : part.to.at - part.from.at;
 }
 
-/** The place of a position in the log that is sent. A position in missing output has the place of its notice. */
+/**
+ * The place of a position in the log that is sent. A position in missing output has the place of
+ * its notice.
+ */
 export function placeIn(parts: readonly LogPart[], { at, line }: Position): { offset: number; line: number } {
 	let offset = 0;
 	let lines = 0;
@@ -72,7 +76,10 @@ export async function readParts(parts: readonly LogPart[], offset: number, limit
 	return joined(found);
 }
 
-/** The parts that were sent, the last of them possibly shortened, and the position in the output at which they end. */
+/**
+ * The parts that were sent, the last of them possibly shortened, and the position in the output at
+ * which they end.
+ */
 export function partsSent(parts: readonly LogPart[], { offset, lines }: SentLog): { parts: LogPart[]; to: Position } {
 	const found: LogPart[] = [];
 	let [left, leftLines] = [offset, lines];

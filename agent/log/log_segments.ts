@@ -15,7 +15,10 @@ interface Segment {
 	file: string;
 }
 
-/** Output on the disk in small files without gaps. It grows at its end, and is removed file by file from its beginning. */
+/**
+ * Output on the disk in small files without gaps. It grows at its end, and is removed file by file
+ * from its beginning.
+ */
 export class LogSegments {
 	readonly #folder: string;
 	readonly #onSize: (change: number) => void;

@@ -17,8 +17,9 @@ interface Pace {
 }
 
 /**
- * Sends a log from the spool to the coordinator, each chunk at the offset where the coordinator's copy ends. The pause before a
- * chunk begins with its first byte, and later bytes do not extend it. It is short while somebody watches.
+ * Sends a log from the spool to the coordinator, each chunk at the offset where the coordinator's
+ * copy ends. The pause before a chunk begins with its first byte, and later bytes do not extend it.
+ * It is short while somebody watches.
  */
 export class LogShipper {
 	readonly #client: Coordinator;
@@ -127,7 +128,10 @@ export class LogShipper {
 		await this.#spool.acknowledge(bytes);
 	}
 
-	/** Skips to the coordinator's offset. @returns false for an offset before the acknowledged bytes, or beyond the log */
+	/**
+	 * Skips to the coordinator's offset.
+	 * @returns false for an offset before the acknowledged bytes, or beyond the log
+	 */
 	async #catchUp(offset: number): Promise<boolean> {
 		if (!(offset >= this.#acknowledged && offset <= this.#spool.size)) return false;
 		while (this.#acknowledged < offset) {

@@ -14,11 +14,13 @@ import { TaskQueue } from "./task_queue.ts";
 const NOTICE_BYTES = 1024;
 
 /**
- * The log of an attempt on the agent's disk, with a time stamp before every line. Output goes here first and is sent from here,
- * so an outage of the coordinator costs no memory, and only a long outage costs output.
+ * The log of an attempt on the agent's disk, with a time stamp before every line. Output goes here
+ * first and is sent from here, so an outage of the coordinator costs no memory, and only a long
+ * outage costs output.
  *
- * A log has `maxBytes`. The first three quarters (the head) can be sent at once. Of the following output (the tail) only the
- * last quarter is kept, and sent at the end, after a notice. The agent removes what the coordinator has from the disk.
+ * A log has `maxBytes`. The first three quarters (the head) can be sent at once. Of the following
+ * output (the tail) only the last quarter is kept, and sent at the end, after a notice. The agent
+ * removes what the coordinator has from the disk.
  */
 export class LogSpool {
 	readonly #head: LogSegments;
@@ -46,7 +48,10 @@ export class LogSpool {
 	#waiting: (() => void)[] = [];
 	/** Whether output is missing from the log. */
 	isTruncated = false;
-	/** The first error of the disk, and whether notices in the log say all that is missing; null if there was none. */
+	/**
+	 * The first error of the disk, and whether notices in the log say all that is missing; null if
+	 * there was none.
+	 */
 	error: { text: string; isInLog: boolean } | null = null;
 
 	private constructor(
@@ -140,7 +145,9 @@ export class LogSpool {
 		});
 	}
 
-	/** Drops the unsent part of the head, but not bytes that were read for sending. The tail is kept. */
+	/**
+	 * Drops the unsent part of the head, but not bytes that were read for sending. The tail is kept.
+	 */
 	dropUnsent(): Promise<void> {
 		return this.#run(async () => {
 			const sent = this.#handedOut.offset > this.#acknowledged.offset ? this.#handedOut : this.#acknowledged;

@@ -5,7 +5,10 @@ import type { LogSegments } from "./log_segments.ts";
 /** The agent looks for the beginning of a line in so many bytes of the kept end. */
 const MAX_LOOK_BYTES = 1024 * 1024;
 
-/** The end of a log that has a maximum size. While the job writes, the oldest bytes of the tail are removed. */
+/**
+ * The end of a log that has a maximum size. While the job writes, the oldest bytes of the tail are
+ * removed.
+ */
 export class LogTail {
 	readonly segments: LogSegments;
 	readonly #maxBytes: number;

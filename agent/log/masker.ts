@@ -2,8 +2,8 @@ import { MIN_SECRET_BYTES } from "../../schema/wire/secrets.ts";
 import { formsOf } from "./secret_forms.ts";
 
 /**
- * Hides secrets in the output of a job, in every form of `formsOf`. It holds back only bytes that could be the beginning of a
- * secret.
+ * Hides secrets in the output of a job, in every form of `formsOf`. It holds back only bytes that
+ * could be the beginning of a secret.
  */
 
 /** The text in place of a secret. */
@@ -17,7 +17,10 @@ export class Masker {
 	readonly #needles = new Map<number, Alike>();
 	/** Beginnings of needles that are shorter than the window. */
 	readonly #beginnings = new Set<string>();
-	/** Bytes that may be the beginning of a secret, and how many of them belong to a secret that was found. */
+	/**
+	 * Bytes that may be the beginning of a secret, and how many of them belong to a secret that was
+	 * found.
+	 */
 	#held: Buffer = Buffer.alloc(0);
 	#covered = 0;
 
@@ -45,7 +48,10 @@ export class Masker {
 		return this.#needles.size === 0 ? bytes : this.#take(Buffer.concat([this.#held, bytes]), false);
 	}
 
-	/** The output is over. @returns the bytes that were held back; of the beginning of a secret at most a few */
+	/**
+	 * The output is over.
+	 * @returns the bytes that were held back; of the beginning of a secret at most a few
+	 */
 	flush(): Uint8Array {
 		return this.#held.byteLength === 0 ? this.#held : this.#take(this.#held, true);
 	}
@@ -58,8 +64,8 @@ export class Masker {
 	}
 
 	/**
-	 * Whether a text contains a whole secret. Strings in a secret that is JSON do not count: a file may well have the name of a
-	 * project.
+	 * Whether a text contains a whole secret. Strings in a secret that is JSON do not count: a file
+	 * may well have the name of a project.
 	 */
 	finds(text: string): boolean {
 		const line = `${text}\n`;
@@ -100,7 +106,10 @@ export class Masker {
 		return { shown: Buffer.concat(parts), held: Buffer.from(bytes.subarray(heldFrom)), covered: Math.max(0, maskedTo - heldFrom) };
 	}
 
-	/** The length of the longest needle here; `open` if a longer one may follow with more bytes; null if there is none. */
+	/**
+	 * The length of the longest needle here; `open` if a longer one may follow with more bytes; null
+	 * if there is none.
+	 */
 	#matchAt(bytes: Buffer, at: number, isEnd: boolean): number | "open" | null {
 		const left = bytes.byteLength - at;
 		if (left < WINDOW) return !isEnd && this.#beginnings.has(bytes.toString("latin1", at)) ? "open" : null;

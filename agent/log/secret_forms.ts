@@ -1,14 +1,18 @@
 import { hiddenParts, MIN_SECRET_BYTES } from "../../schema/wire/secrets.ts";
 
 /**
- * The forms in which tools show a secret: the secret and each of its lines, encoded for URLs, JSON, HTML and shells, in hex, and
- * in base64 once or twice. In a secret that is JSON, each long string is a secret, too. docs/security.md lists them for users.
+ * The forms in which tools show a secret: the secret and each of its lines, encoded for URLs, JSON,
+ * HTML and shells, in hex, and in base64 once or twice. In a secret that is JSON, each long string
+ * is a secret, too. docs/security.md lists them for users.
  */
 
 /** Shorter strings in a secret that is JSON are words like `type`. */
 const MIN_JSON_VALUE_BYTES = 8;
 
-/** Beyond so many lines and strings of a secret, double base64 is not hidden: the number of forms is limited. */
+/**
+ * Beyond so many lines and strings of a secret, double base64 is not hidden: the number of forms is
+ * limited.
+ */
 const MAX_TWICE = 300;
 
 /**
@@ -63,7 +67,10 @@ function textForms(text: string): string[] {
 	return [text, ...urlForms(text), ...jsonForms(text), ...htmlForms(text), ...shellForms(text)];
 }
 
-/** The encodings of browsers, of forms, and of RFC 3986, with slashes or without, in upper and lower case. */
+/**
+ * The encodings of browsers, of forms, and of RFC 3986, with slashes or without, in upper and lower
+ * case.
+ */
 function urlForms(text: string): string[] {
 	const loose = encodeURIComponent(text);
 	const strict = loose.replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
@@ -72,7 +79,10 @@ function urlForms(text: string): string[] {
 	return [...large, ...large.map((form) => form.replace(/%../g, (one) => one.toLowerCase()))];
 }
 
-/** In single quotes (two ways), with backslashes before special characters (`printf %q`), and in double quotes. */
+/**
+ * In single quotes (two ways), with backslashes before special characters (`printf %q`), and in
+ * double quotes.
+ */
 function shellForms(text: string): string[] {
 	return [
 		text.replaceAll("'", "'\\''"),
@@ -82,7 +92,10 @@ function shellForms(text: string): string[] {
 	];
 }
 
-/** JSON strings with escapes for non-ASCII characters (Python), for HTML (Go), for slashes (PHP), or for several of these. */
+/**
+ * JSON strings with escapes for non-ASCII characters (Python), for HTML (Go), for slashes (PHP), or
+ * for several of these.
+ */
 function jsonForms(text: string): string[] {
 	const plain = JSON.stringify(text).slice(1, -1);
 	const ascii = inAscii(plain);
@@ -130,8 +143,8 @@ function wrapped(bytes: Buffer): string[] {
 }
 
 /**
- * The base64 characters that do not depend on the bytes before and after. In a longer text the bytes begin at one of three
- * offsets. Both alphabets.
+ * The base64 characters that do not depend on the bytes before and after. In a longer text the
+ * bytes begin at one of three offsets. Both alphabets.
  */
 function unaligned(bytes: Buffer): string[] {
 	return [0, 1, 2].flatMap((before) => {

@@ -4,8 +4,9 @@ interface Droppable {
 }
 
 /**
- * The disk space that all logs of an agent may take while the coordinator is unreachable. When they take more, the oldest log
- * drops its unsent part. Results do not count: they are small, and never dropped.
+ * The disk space that all logs of an agent may take while the coordinator is unreachable. When they
+ * take more, the oldest log drops its unsent part. Results do not count: they are small, and never
+ * dropped.
  */
 export class SpoolBudget {
 	readonly #limit: number;

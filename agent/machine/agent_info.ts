@@ -23,7 +23,10 @@ interface AgentInfoOptions {
 	probes: Readonly<Record<string, string>>;
 }
 
-/** The agent info: slots, labels and capabilities. Tools, GPUs and Docker take time to detect, so they follow later. */
+/**
+ * The agent info: slots, labels and capabilities. Tools, GPUs and Docker take time to detect, so
+ * they follow later.
+ */
 export class AgentInfo {
 	readonly #options: AgentInfoOptions;
 	readonly #version: string;
@@ -45,7 +48,8 @@ export class AgentInfo {
 
 	/**
 	 * Detects tools, GPUs and Docker.
-	 * @param cleanUp the removal of earlier containers, which must end before a job may run in a container
+	 * @param cleanUp the removal of earlier containers, which must end before a job may run in a
+	 * container
 	 * @param send called when there is more to send
 	 */
 	async detect(cleanUp: Promise<void> = Promise.resolve(), send: () => Promise<void> = async () => undefined): Promise<void> {
@@ -59,8 +63,8 @@ export class AgentInfo {
 	}
 
 	/**
-	 * Waits for a Docker daemon that starts later than the agent, if the docker command is installed. The agent has to ask:
-	 * the daemon may be anywhere (DOCKER_HOST, contexts).
+	 * Waits for a Docker daemon that starts later than the agent, if the docker command is installed.
+	 * The agent has to ask: the daemon may be anywhere (DOCKER_HOST, contexts).
 	 * @param prepare called before a job may run in a container
 	 */
 	async waitForDocker(prepare: () => Promise<unknown>, send: () => Promise<void>, signal: AbortSignal): Promise<void> {

@@ -18,9 +18,10 @@ export interface FolderLock {
 }
 
 /**
- * Locks a folder for this process. The lock is SQLite's lock on a file in it, so the system releases it when the process ends,
- * however it ends.
- * @throws FolderLocked; Error with the system's code (EACCES …) if the folder cannot be created or written
+ * Locks a folder for this process. The lock is SQLite's lock on a file in it, so the system
+ * releases it when the process ends, however it ends.
+ * @throws FolderLocked; Error with the system's code (EACCES …) if the folder cannot be created or
+ * written
  */
 export function lockFolder(folder: string): FolderLock {
 	mkdirSync(folder, { recursive: true, mode: 0o700 });

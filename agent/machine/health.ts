@@ -2,8 +2,8 @@ import { createServer, type Server } from "node:http";
 import type { AgentHealth } from "../protocol/running_agent.ts";
 
 /**
- * Serves the health endpoint on a local port: `/healthz` (200), and `/readyz` (200 while the agent reaches its coordinator and
- * takes work, otherwise 503). Both list the running jobs.
+ * Serves the health endpoint on a local port: `/healthz` (200), and `/readyz` (200 while the agent
+ * reaches its coordinator and takes work, otherwise 503). Both list the running jobs.
  */
 export async function serveHealth(port: number, health: () => AgentHealth): Promise<Server> {
 	const server = createServer((request, response) => {

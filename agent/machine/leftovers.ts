@@ -29,7 +29,10 @@ export class Leftovers {
 		return attempts;
 	}
 
-	/** Removes the containers of earlier jobs, and gives their files back to the agent first. @returns whether none is left */
+	/**
+	 * Removes the containers of earlier jobs, and gives their files back to the agent first.
+	 * @returns whether none is left
+	 */
 	async removeContainers(): Promise<boolean> {
 		await takeBackLabelled(agentLabel(this.#state.path));
 		return removeLabelled(agentLabel(this.#state.path));

@@ -6,8 +6,8 @@ import type { AgentMemory, Identity } from "../protocol/identity.ts";
 import { type FolderLock, lockFolder } from "./folder_lock.ts";
 
 /**
- * The folder in which an agent stores its identity, its session number, and the folders of its jobs. One process uses it at a
- * time.
+ * The folder in which an agent stores its identity, its session number, and the folders of its
+ * jobs. One process uses it at a time.
  */
 
 const stored = z.object({

@@ -2,7 +2,10 @@ import { execFile } from "node:child_process";
 import { access, constants } from "node:fs/promises";
 import path from "node:path";
 
-/** Tool → the command that prints its version. Jobs ask for tools with `runs_on: {tools: {node: ">=22"}}`. */
+/**
+ * Tool → the command that prints its version. Jobs ask for tools with `runs_on: {tools: {node:
+ * ">=22"}}`.
+ */
 const PROBES: Readonly<Record<string, readonly string[]>> = {
 	ansible: ["ansible", "--version"],
 	aws: ["aws", "--version"],
@@ -58,7 +61,8 @@ const PROBE_MS = 2_000;
 const UNKNOWN_VERSION = "unknown";
 
 /**
- * Finds the tools of this machine and their versions. A tool that takes longer than two seconds has an unknown version.
+ * Finds the tools of this machine and their versions. A tool that takes longer than two seconds has
+ * an unknown version.
  * @param own the probes of the agent's options: tool → command
  * @returns tool → version
  */

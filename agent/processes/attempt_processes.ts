@@ -4,9 +4,10 @@ import { sleep } from "../sleep.ts";
 import type { Cgroup } from "./cgroup.ts";
 
 /**
- * Finds and ends all processes of an attempt. With control groups they cannot leave the attempt's group. Without them the agent
- * knows them by their process groups; processes that left those (setsid, a double fork) by an inherited variable; and
- * processes that cleared their environment by their working directory.
+ * Finds and ends all processes of an attempt. With control groups they cannot leave the attempt's
+ * group. Without them the agent knows them by their process groups; processes that left those
+ * (setsid, a double fork) by an inherited variable; and processes that cleared their environment by
+ * their working directory.
  */
 
 /** The variable that every process of an attempt inherits. */
@@ -63,7 +64,8 @@ export class AttemptProcesses {
 
 	#signal(groups: readonly number[], signal: NodeJS.Signals): void {
 		for (const group of groups) sendSignal(-group, signal);
-		// Processes of these groups have the signal already, and some programs give a second one another meaning.
+		// Processes of these groups have the signal already, and some programs give a second one another
+		// meaning.
 		for (const pid of this.#strays()) if (!groups.includes(processOf(pid)?.group ?? 0)) sendSignal(pid, signal);
 	}
 
@@ -81,7 +83,10 @@ export class AttemptProcesses {
 	}
 }
 
-/** The processes that were started with `NAME=value` in their environment. Only Linux tells; elsewhere the list is empty. */
+/**
+ * The processes that were started with `NAME=value` in their environment. Only Linux tells;
+ * elsewhere the list is empty.
+ */
 export function findByEnvironment(name: string, value: string): number[] {
 	return runningPids().filter((pid) => hasVariable(pid, name, value));
 }

@@ -3,8 +3,9 @@ import path from "node:path";
 import { sha256 } from "../files/hashing.ts";
 
 /**
- * Control groups (Linux, cgroup v2). A process cannot leave its group, whatever it does with sessions, parents or its
- * environment. Each attempt gets one if the agent may create groups (as root, or with systemd's `Delegate=yes`).
+ * Control groups (Linux, cgroup v2). A process cannot leave its group, whatever it does with
+ * sessions, parents or its environment. Each attempt gets one if the agent may create groups (as
+ * root, or with systemd's `Delegate=yes`).
  */
 export class Cgroups {
 	readonly #folder: string;
@@ -44,7 +45,10 @@ export class Cgroups {
 
 /** One control group, and those below it. */
 export class Cgroup {
-	/** A process that writes its number to this file joins the group, with every process that it starts. */
+	/**
+	 * A process that writes its number to this file joins the group, with every process that it
+	 * starts.
+	 */
 	readonly entry: string;
 	readonly #folder: string;
 

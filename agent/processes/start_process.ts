@@ -35,9 +35,10 @@ export interface RunningProcess {
 }
 
 /**
- * `sh` joins the control group, puts both outputs into one pipe (two pipes would lose their order) and waits for the command.
- * Node does not report real-time signals that end a program; `sh` reports 128 + the signal. `sh` traps signals to the group,
- * because they are for the command. Only the subshell has the log as its stderr: `sh` itself would write "Terminated" there.
+ * `sh` joins the control group, puts both outputs into one pipe (two pipes would lose their order)
+ * and waits for the command. Node does not report real-time signals that end a program; `sh`
+ * reports 128 + the signal. `sh` traps signals to the group, because they are for the command. Only
+ * the subshell has the log as its stderr: `sh` itself would write "Terminated" there.
  */
 const START = '[ -z "$1" ] || echo $$ > "$1"; shift; trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2; (exec "$@" 2>&1); exit $?';
 
@@ -77,8 +78,8 @@ export async function startProcess(
 }
 
 /**
- * Copies output to its destination at the destination's pace. A background process may hold the pipe open for as long as the
- * job runs, so the end of the step is not the end of the pipe.
+ * Copies output to its destination at the destination's pace. A background process may hold the
+ * pipe open for as long as the job runs, so the end of the step is not the end of the pipe.
  */
 function copyOutput(child: ChildProcess, destination: Output): { drained(): Promise<void> } {
 	let lastDataAt = performance.now();

@@ -29,7 +29,10 @@ export interface SessionParts {
 
 const GOODBYE_TIMEOUT_MS = 3_000;
 
-/** The agent's identity and its session with the coordinator: it registers, says hello, rotates its token, says goodbye. */
+/**
+ * The agent's identity and its session with the coordinator: it registers, says hello, rotates its
+ * token, says goodbye.
+ */
 export class AgentSession {
 	readonly #parts: SessionParts;
 	#number = 0;
@@ -88,7 +91,8 @@ export class AgentSession {
 	}
 
 	/**
-	 * Gets the next token and stores it. A repeated request returns the same token, also in a later process.
+	 * Gets the next token and stores it. A repeated request returns the same token, also in a later
+	 * process.
 	 * @throws ApiError when the coordinator rejects the request
 	 */
 	async rotate(identity: Identity, signal: AbortSignal): Promise<Identity> {

@@ -22,14 +22,17 @@ export interface AttemptContext {
 
 /** The time for the last signal to arrive, before the lease expires. */
 const FENCE_MARGIN_MS = 2_000;
-/** The coordinator checks every artifact before it answers, and reads artifacts that came in parts. */
+/**
+ * The coordinator checks every artifact before it answers, and reads artifacts that came in parts.
+ */
 const FINISH_TIMEOUT_MS = 30_000;
 const CHECK_MS = 30;
 const CHECKED_BYTES_PER_MS = 20_000;
 
 /**
- * One attempt on this agent, from the claim to the delivered result. It fences itself: if the agent cannot renew the lease in
- * time, it ends the attempt's processes before the coordinator may give the job to another agent.
+ * One attempt on this agent, from the claim to the delivered result. It fences itself: if the agent
+ * cannot renew the lease in time, it ends the attempt's processes before the coordinator may give
+ * the job to another agent.
  */
 export class Attempt {
 	readonly id: string;
@@ -42,7 +45,9 @@ export class Attempt {
 	#stopReason: StopReason | null = null;
 	#isWatched = false;
 	#fence: NodeJS.Timeout | undefined;
-	/** When the agent ends the job if the lease is not renewed, on the monotonic clock. It only grows. */
+	/**
+	 * When the agent ends the job if the lease is not renewed, on the monotonic clock. It only grows.
+	 */
 	#fenceAt = 0;
 
 	constructor(id: string, leaseToken: string, context: AttemptContext) {
@@ -193,7 +198,10 @@ export class Attempt {
 		return state instanceof ApiError ? null : state;
 	}
 
-	/** Delivers a result. @returns the state of the attempt, or the rejection; null if the lease is lost */
+	/**
+	 * Delivers a result.
+	 * @returns the state of the attempt, or the rejection; null if the lease is lost
+	 */
 	async #finish(body: FinishBody): Promise<string | ApiError | null> {
 		const path = `/api/v1/attempts/${this.id}/finish`;
 		const { signal } = this.#lost;

@@ -1,6 +1,7 @@
 /**
- * The coordinator's time. The machine's clock may be wrong by minutes, and may be corrected while a job runs. So steps and log
- * lines get their times from the monotonic clock and from the coordinator's answers.
+ * The coordinator's time. The machine's clock may be wrong by minutes, and may be corrected while a
+ * job runs. So steps and log lines get their times from the monotonic clock and from the
+ * coordinator's answers.
  */
 export class CoordinatorClock {
 	/** From the monotonic clock to the coordinator's; null before the first answer. */

@@ -17,11 +17,17 @@ export interface PollLoopParts {
 	attempts: RunningAttempts;
 	/** The agent ends when it has been idle for this long; null: never. */
 	idleExitMs: number | null;
-	/** Handles the requests of a person: to drain, to rotate the token. `signal` is aborted by `restart`. */
+	/**
+	 * Handles the requests of a person: to drain, to rotate the token. `signal` is aborted by
+	 * `restart`.
+	 */
 	onRequests: (requests: Pick<PollAnswer, "drain" | "rotate">, signal: AbortSignal) => Promise<void>;
 }
 
-/** The long poll that brings everything from the coordinator: offers, cancels, and who watches a log. */
+/**
+ * The long poll that brings everything from the coordinator: offers, cancels, and who watches a
+ * log.
+ */
 export class PollLoop {
 	readonly #parts: PollLoopParts;
 	/** Ends the current poll. */

@@ -29,12 +29,13 @@ export interface AgentHealth {
 }
 
 /**
- * The agent's side of the protocol. It registers once, opens a session, and then runs two loops: the poll loop brings work,
- * and the lease renewal never waits behind it.
+ * The agent's side of the protocol. It registers once, opens a session, and then runs two loops:
+ * the poll loop brings work, and the lease renewal never waits behind it.
  *
- *   starting ─▶ ready ─▶ draining ─▶ stopped
+ * starting ─▶ ready ─▶ draining ─▶ stopped
  *
- * A draining agent (one SIGTERM) takes no offer and finishes its jobs; a second signal cancels them. Stopping is not cancelling.
+ * A draining agent (one SIGTERM) takes no offer and finishes its jobs; a second signal cancels
+ * them. Stopping is not cancelling.
  */
 export class RunningAgent {
 	readonly #parts: AgentParts;
@@ -112,7 +113,10 @@ export class RunningAgent {
 		return { isReady: status === "ready", body };
 	}
 
-	/** Takes no further offer, finishes the running jobs, and ends. A second call cancels the running jobs. */
+	/**
+	 * Takes no further offer, finishes the running jobs, and ends. A second call cancels the running
+	 * jobs.
+	 */
 	drain(): void {
 		const { intervals } = this.#session;
 		if (this.#attempts.isDraining) {

@@ -45,7 +45,10 @@ export class RunningAttempts {
 		return [...this.#attempts.keys()];
 	}
 
-	/** The attempts that have a lease. The coordinator would call an attempt lost while its claim is under way. */
+	/**
+	 * The attempts that have a lease. The coordinator would call an attempt lost while its claim is
+	 * under way.
+	 */
 	get claimedIds(): string[] {
 		return [...this.#attempts.values()].filter((attempt) => attempt.isClaimed).map(({ id }) => id);
 	}

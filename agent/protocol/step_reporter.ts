@@ -2,8 +2,8 @@ import type { Step } from "../../schema/wire/resources.ts";
 import type { Coordinator } from "../transport/client.ts";
 
 /**
- * Sends the states of the steps while the job runs. Only the newest states matter, so there is one request at a time. The next
- * report replaces a lost one, and the result has all steps again.
+ * Sends the states of the steps while the job runs. Only the newest states matter, so there is one
+ * request at a time. The next report replaces a lost one, and the result has all steps again.
  */
 export class StepReporter {
 	readonly #client: Coordinator;

@@ -67,8 +67,8 @@ export interface FoundArtifacts {
 }
 
 /**
- * Finds the files of the workspace that match. A file that several entries match belongs to the first of them, and to the
- * plain patterns last.
+ * Finds the files of the workspace that match. A file that several entries match belongs to the
+ * first of them, and to the plain patterns last.
  * @param masker finds secrets in paths
  * @throws ArtifactsFailed for too many files
  */

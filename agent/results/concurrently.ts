@@ -1,6 +1,6 @@
 /**
- * Works on some items at once. After the first error it starts no further item, and waits for the others: then the caller may
- * close what they use.
+ * Works on some items at once. After the first error it starts no further item, and waits for the
+ * others: then the caller may close what they use.
  * @throws the first error
  */
 export async function severalAtOnce<Item>(

@@ -74,7 +74,10 @@ async function fetchFile(fetching: Fetching, workspace: ConfinedFolder, item: Do
 	}
 }
 
-/** Opens the folder of a file, and creates it if needed. No link is followed, because it could lead out of the workspace. */
+/**
+ * Opens the folder of a file, and creates it if needed. No link is followed, because it could lead
+ * out of the workspace.
+ */
 async function folderFor(workspace: ConfinedFolder, file: string): Promise<ConfinedFolder> {
 	try {
 		return await workspace.makeFolder(file.slice(0, Math.max(0, file.lastIndexOf("/"))));

@@ -24,9 +24,9 @@ export interface LeftOut {
 }
 
 /**
- * Finds the files that the patterns match, as sorted relative paths. A pattern that matches a folder matches all files in it;
- * `!` excludes. Links to folders are not followed: their files are found at their own paths. Folders in which nothing can
- * match are not entered.
+ * Finds the files that the patterns match, as sorted relative paths. A pattern that matches a
+ * folder matches all files in it; `!` excludes. Links to folders are not followed: their files are
+ * found at their own paths. Folders in which nothing can match are not entered.
  */
 export async function findFiles(root: ConfinedFolder, patterns: readonly string[]): Promise<FoundFiles> {
 	const [isWanted, mayHoldWanted] = [pathMatcher(patterns), folderMatcher(patterns)];
@@ -70,7 +70,10 @@ export async function findFiles(root: ConfinedFolder, patterns: readonly string[
 	};
 }
 
-/** The folders in which a pattern can match. A name beyond ASCII has several spellings, so its parent folder counts, too. */
+/**
+ * The folders in which a pattern can match. A name beyond ASCII has several spellings, so its
+ * parent folder counts, too.
+ */
 function basesOf(pattern: string): string[] {
 	const base = literalBase(pattern);
 	const names = base.split("/");

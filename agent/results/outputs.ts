@@ -14,7 +14,8 @@ export interface ReadOutputs {
 }
 
 /**
- * Reads `$CI_OUTPUT`: `name=value` on a line, or `name<<END`, lines, `END`. The last value of a name counts.
+ * Reads `$CI_OUTPUT`: `name=value` on a line, or `name<<END`, lines, `END`. The last value of a
+ * name counts.
  * @param files the folder of the file; null if the job has removed it
  * @param declared the names that the pipeline declares; other outputs are left out, with a notice
  * @throws JobError for an invalid line, or too large outputs
@@ -66,7 +67,10 @@ export async function readSummary(files: ConfinedFolder | null): Promise<{ text:
 	return read.text.trim() === "" ? null : read;
 }
 
-/** The first bytes of a file as text. It is empty for a missing file, and for everything but a regular file. */
+/**
+ * The first bytes of a file as text. It is empty for a missing file, and for everything but a
+ * regular file.
+ */
 async function readUpTo(files: ConfinedFolder | null, name: string, limit: number): Promise<{ text: string; isWhole: boolean }> {
 	try {
 		if (!files) return { text: "", isWhole: true };

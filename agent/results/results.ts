@@ -40,7 +40,9 @@ interface Collecting {
 	begin(line: string): Promise<void>;
 }
 
-/** Collects the results. An error in one part does not stop the others; the first error is returned. */
+/**
+ * Collects the results. An error in one part does not stop the others; the first error is returned.
+ */
 export async function collectResults(collecting: Collecting): Promise<{ results: Results; error: Outcome | null }> {
 	const { folders, workspace, workspaceOfSteps } = collecting;
 	const opened: ConfinedFolder[] = [];

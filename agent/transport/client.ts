@@ -44,13 +44,17 @@ export type Coordinator = Pick<Client, "server" | "call" | "fetch">;
 export type FileCoordinator = Pick<Client, "server" | "call" | "fetch" | "stream">;
 
 /**
- * The HTTP client for the coordinator's API. It repeats no request: the caller knows which may be repeated (retry.ts).
+ * The HTTP client for the coordinator's API. It repeats no request: the caller knows which may be
+ * repeated (retry.ts).
  */
 export class Client {
 	readonly server: string;
 	readonly #dispatcher: Dispatcher;
 
-	/** @param ca certificates (PEM) to trust besides the system's. Proxies come from HTTP_PROXY, HTTPS_PROXY and NO_PROXY. */
+	/**
+	 * @param ca certificates (PEM) to trust besides the system's. Proxies come from HTTP_PROXY,
+	 * HTTPS_PROXY and NO_PROXY.
+	 */
 	constructor(server: string, { ca }: { ca: string | null }) {
 		this.server = server.replace(/\/$/, "");
 		const tls = ca === null ? {} : { ca: [...getCACertificates("default"), ca] };
@@ -125,7 +129,10 @@ export class Client {
 		}
 	}
 
-	/** Sends one request and parses the answer. An invalid answer is a proxy's page, so it counts as Unreachable. */
+	/**
+	 * Sends one request and parses the answer. An invalid answer is a proxy's page, so it counts as
+	 * Unreachable.
+	 */
 	async fetch<Schema extends z.ZodType>(schema: Schema, call: Call): Promise<z.infer<Schema>> {
 		const { body } = await this.call(call);
 		const parsed = schema.safeParse(body);
@@ -147,7 +154,10 @@ function decode(text: string): unknown {
 	}
 }
 
-/** The error of an answer: an ApiError if the coordinator rejects the request, Unreachable if a retry may succeed. */
+/**
+ * The error of an answer: an ApiError if the coordinator rejects the request, Unreachable if a
+ * retry may succeed.
+ */
 export function rejectionOf({ status, body, headers }: Answer, what: string): Error {
 	const parsed = errorBody.safeParse(body);
 	const isKnown = parsed.success && parsed.data.error in ERROR_STATUS;
@@ -165,7 +175,9 @@ function retryAfterMs(header: string | string[] | undefined): number {
 	return Number.isFinite(seconds) ? Math.min(MAX_RETRY_AFTER_S, Math.max(0, seconds)) * 1000 : 0;
 }
 
-/** An error that no retry fixes: a file that cannot be read, or does not have the announced length. */
+/**
+ * An error that no retry fixes: a file that cannot be read, or does not have the announced length.
+ */
 function isLocalError(error: unknown): boolean {
 	const isLength = error instanceof errors.RequestContentLengthMismatchError || error instanceof errors.InvalidArgumentError;
 	const { path, syscall } = error as { path?: unknown; syscall?: unknown };

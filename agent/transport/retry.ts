@@ -3,7 +3,9 @@ import { sleep } from "../sleep.ts";
 const FIRST_BACKOFF_MS = 200;
 const MAX_BACKOFF_MS = 10_000;
 
-/** No usable answer: the network, a proxy or a restarting coordinator failed. A retry may succeed. */
+/**
+ * No usable answer: the network, a proxy or a restarting coordinator failed. A retry may succeed.
+ */
 export class Unreachable extends Error {
 	readonly retryAfterMs: number;
 
@@ -14,7 +16,10 @@ export class Unreachable extends Error {
 	}
 }
 
-/** How long to wait after this failure. The pause grows and has full jitter, so that agents do not return all at once. */
+/**
+ * How long to wait after this failure. The pause grows and has full jitter, so that agents do not
+ * return all at once.
+ */
 export function backoffMs(failuresBefore: number, error: Unreachable): number {
 	const ceiling = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** failuresBefore);
 	return Math.max(error.retryAfterMs, Math.random() * ceiling);
@@ -22,7 +27,8 @@ export function backoffMs(failuresBefore: number, error: Unreachable): number {
 
 /**
  * Repeats `attempt` until the coordinator answers, with growing pauses and full jitter.
- * @throws ApiError when the coordinator rejects the request; the signal's reason when the signal is aborted
+ * @throws ApiError when the coordinator rejects the request; the signal's reason when the signal is
+ * aborted
  */
 export async function untilAnswered<Value>(
 	attempt: () => Promise<Value>,

@@ -9,8 +9,9 @@ import { walkFolder } from "../../files/walk_folder.ts";
 import { DockerIgnore } from "./docker_ignore.ts";
 
 /**
- * The build context is a tar archive of a folder of the workspace. Docker does not get the folder's path, because the job could
- * replace the folder by a link before docker opens it. Links are packed as links, and the builder resolves them in the archive.
+ * The build context is a tar archive of a folder of the workspace. Docker does not get the folder's
+ * path, because the job could replace the folder by a link before docker opens it. Links are packed
+ * as links, and the builder resolves them in the archive.
  */
 
 /** A Dockerfile has some kilobytes. */
@@ -34,10 +35,13 @@ export interface BuildContextFiles {
 }
 
 /**
- * Starts to pack a folder of the workspace. The caller reads `archive` to its end, or destroys it, before closing the folders.
+ * Starts to pack a folder of the workspace. The caller reads `archive` to its end, or destroys it,
+ * before closing the folders.
  * @param context opened from the workspace
- * @param dockerfile its path in the workspace, which may be outside of the context; null: `Dockerfile` in the context
- * @throws ConfinedFileError for a Dockerfile or ignore file that cannot be read; Error for an invalid pattern
+ * @param dockerfile its path in the workspace, which may be outside of the context; null:
+ * `Dockerfile` in the context
+ * @throws ConfinedFileError for a Dockerfile or ignore file that cannot be read; Error for an
+ * invalid pattern
  */
 export async function packBuildContext(
 	workspace: ConfinedFolder,
@@ -88,7 +92,10 @@ async function usualDockerfile(workspace: ConfinedFolder, inContext: (name: stri
 	return (await workspace.kindOf(usual)) === null && (await workspace.kindOf(other)) !== null ? other : usual;
 }
 
-/** The name in the archive of a Dockerfile outside the context. Equal texts have equal names, so layers stay valid. */
+/**
+ * The name in the archive of a Dockerfile outside the context. Equal texts have equal names, so
+ * layers stay valid.
+ */
 function substituteName(text: Buffer): string {
 	return `.dockerfile.${sha256(text).slice(0, 20)}`;
 }
@@ -139,7 +146,10 @@ class Packing {
 		await writer.close();
 	}
 
-	/** Adds an entry as it is at this moment. An entry that was removed or replaced since it was listed is left out. */
+	/**
+	 * Adds an entry as it is at this moment. An entry that was removed or replaced since it was listed
+	 * is left out.
+	 */
 	async entry(path: string, kind: "file" | "folder" | "link", parent: ConfinedFolder, name: string): Promise<void> {
 		try {
 			if (kind === "file") await this.#file(path, await parent.file(name, "none"));

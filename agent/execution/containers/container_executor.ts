@@ -48,16 +48,18 @@ export interface ContainerContext {
 const SETTLING_MS = 500;
 
 /**
- * The first process of a job's container. It waits until it is asked to end. Then it sends SIGTERM to all processes of the
- * steps, and waits for them. After docker's grace period the rest is killed with it.
+ * The first process of a job's container. It waits until it is asked to end. Then it sends SIGTERM
+ * to all processes of the steps, and waits for them. After docker's grace period the rest is killed
+ * with it.
  */
 const KEEPER = `m=1; [ $$ -eq 1 ] || m=2
 trap 'kill -TERM -1 2>/dev/null; n=0; while [ $n -lt 3000 ]; do set -- /proc/[0-9]*; [ $# -le $m ] && exit 0; sleep 0.1; n=$((n+1)); done; exit 0' TERM
 while :; do sleep 86400 & wait $!; done`;
 
 /**
- * Runs the steps of a job in one container. Each step is a process in it; the services are containers beside it. All of them
- * are labelled with agent and attempt, so that a later process of the agent finds and removes them.
+ * Runs the steps of a job in one container. Each step is a process in it; the services are
+ * containers beside it. All of them are labelled with agent and attempt, so that a later process of
+ * the agent finds and removes them.
  */
 export class ContainerExecutor implements StepExecutor {
 	readonly paths: ExecutorPaths;
@@ -83,7 +85,8 @@ export class ContainerExecutor implements StepExecutor {
 	}
 
 	/**
-	 * Pulls missing images, starts the services and the container, and waits until the services are healthy.
+	 * Pulls missing images, starts the services and the container, and waits until the services are
+	 * healthy.
 	 * @throws JobError if something cannot be started; then nothing is left
 	 */
 	static async open(context: ContainerContext): Promise<ContainerExecutor> {
@@ -126,7 +129,10 @@ export class ContainerExecutor implements StepExecutor {
 		}
 	}
 
-	/** The container's user, whichever it is, must be able to write here. Nobody else reaches the folders: their parent is the agent's. */
+	/**
+	 * The container's user, whichever it is, must be able to write here. Nobody else reaches the
+	 * folders: their parent is the agent's.
+	 */
 	async #shareFolders(): Promise<void> {
 		const { files, output, summary, temporary, home } = attemptPaths(this.#context.folder);
 		for (const folder of [files, home]) await chmod(folder, 0o777);
@@ -174,7 +180,10 @@ export class ContainerExecutor implements StepExecutor {
 		return running;
 	}
 
-	/** The path of a folder in the workspace. Only the container opens it, so later changes of the path lead nowhere outside. */
+	/**
+	 * The path of a folder in the workspace. Only the container opens it, so later changes of the path
+	 * lead nowhere outside.
+	 */
 	async #resolved(workspace: string, relative: string | null): Promise<string> {
 		const root = await openWorkspace(workspace, this.paths.workspace);
 		try {
@@ -186,7 +195,10 @@ export class ContainerExecutor implements StepExecutor {
 		}
 	}
 
-	/** The processes of a step are not the agent's, so the container is stopped. The step is the last of its job anyway. */
+	/**
+	 * The processes of a step are not the agent's, so the container is stopped. The step is the last
+	 * of its job anyway.
+	 */
 	endStep(_: RunningProcess, graceMs: number): Promise<void> {
 		return this.#stop(graceMs);
 	}
@@ -209,7 +221,9 @@ export class ContainerExecutor implements StepExecutor {
 		return shellMissing(shell, `in the image ${container.image}${env.PATH === undefined ? "" : `, on the PATH ${env.PATH}`}`, env).message;
 	}
 
-	/** Ends the steps, gives the files back to the agent, and removes the container and the services. */
+	/**
+	 * Ends the steps, gives the files back to the agent, and removes the container and the services.
+	 */
 	end(graceMs: number): Promise<void> {
 		this.#end ??= this.#remove(graceMs);
 		return this.#end;

@@ -39,7 +39,9 @@ export function docker(args: readonly string[], timeoutMs: number = TIMEOUT_MS, 
 	});
 }
 
-/** The last line that docker printed, which says why it failed. Hints about its help are left out. */
+/**
+ * The last line that docker printed, which says why it failed. Hints about its help are left out.
+ */
 export function lastLine({ stdout, stderr }: Answer): string {
 	const lines = (stderr.trim() || stdout.trim()).split("\n").filter((line) => line !== "" && !/^Run 'docker .*--help'/.test(line));
 	return withoutDockerPrefix(lines.at(-1) ?? "");
@@ -72,13 +74,19 @@ export async function dockerVersion(timeoutMs: number): Promise<string | null> {
 	return code === 0 && stdout.trim() !== "" ? `docker ${stdout.trim()}` : null;
 }
 
-/** The file in the folder of an attempt whose container may still run. The agent must not remove a folder that the container can change. */
+/**
+ * The file in the folder of an attempt whose container may still run. The agent must not remove a
+ * folder that the container can change.
+ */
 export const CONTAINER_LEFT = "container-left";
 
 /** The label with the path of the workspace in a container. */
 export const WORKSPACE_LABEL = "windlass.workspace";
 
-/** Makes the agent the owner of the files of all containers that have this label, so that it can remove them. */
+/**
+ * Makes the agent the owner of the files of all containers that have this label, so that it can
+ * remove them.
+ */
 export async function takeBackLabelled(label: string): Promise<void> {
 	const format = ["--format", `{{.ID}} {{.Image}} {{.Label "${WORKSPACE_LABEL}"}}`];
 	const { stdout } = await docker([
@@ -104,8 +112,9 @@ const SHARED_FOLDERS = ["/windlass/files", "/windlass/tmp", "/windlass/home", "/
 export const AGENT_USER = `${process.getuid?.()}:${process.getgid?.()}`;
 
 /**
- * Changes the owner of folders that the agent has mounted into a container. A second container does that as root: in the
- * job's own container nobody gains new privileges, so root may not if the job has another user.
+ * Changes the owner of folders that the agent has mounted into a container. A second container does
+ * that as root: in the job's own container nobody gains new privileges, so root may not if the job
+ * has another user.
  */
 export function changeOwner(change: {
 	container: string;

@@ -1,8 +1,9 @@
 import { RE2JS } from "@bufbuild/re2";
 
 /**
- * The rules of `.dockerignore` (https://docs.docker.com/build/concepts/context/#dockerignore-files).
- * Docker applies them only to a folder that it reads itself. The job writes them, so they are matched in linear time.
+ * The rules of `.dockerignore`
+ * (https://docs.docker.com/build/concepts/context/#dockerignore-files). Docker applies them only to
+ * a folder that it reads itself. The job writes them, so they are matched in linear time.
  */
 
 const MAX_PATTERNS = 2_000;
@@ -85,7 +86,10 @@ function normalized(pattern: string): string {
 	return parts.length === 0 ? "." : parts.join("/");
 }
 
-/** `**` matches any number of folders, `*` and `?` match within one name; brackets and the backslash are as usual. */
+/**
+ * `**` matches any number of folders, `*` and `?` match within one name; brackets and the backslash
+ * are as usual.
+ */
 function expressionOf(pattern: string): string {
 	let expression = "";
 	let isInBrackets = false;

@@ -28,7 +28,10 @@ interface BuildContext {
 	isStopping(): boolean;
 }
 
-/** Builds an image from the workspace, tags and pushes it. @returns null for success, or for a step that was stopped */
+/**
+ * Builds an image from the workspace, tags and pushes it.
+ * @returns null for success, or for a step that was stopped
+ */
 export async function buildImage(context: BuildContext): Promise<Outcome | null> {
 	const { build, isTagged, writeLine, isStopping } = context;
 	for (const image of build.cache) {
@@ -91,7 +94,10 @@ function listed(names: readonly string[]): string {
 	return `${names.slice(0, MAX_LISTED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
-/** The docker command that builds an archive from its input. The values of build arguments are in its environment. */
+/**
+ * The docker command that builds an archive from its input. The values of build arguments are in
+ * its environment.
+ */
 export function buildCommand(build: Build, tags: readonly string[], dockerfile: string): string[] {
 	return [
 		"build",

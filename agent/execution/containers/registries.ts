@@ -25,7 +25,10 @@ export interface RegistryCredentials {
 	password: string;
 }
 
-/** Reads a YAML file of `name: {registry, username, password | password_file}`. @throws Error if the file is invalid */
+/**
+ * Reads a YAML file of `name: {registry, username, password | password_file}`.
+ * @throws Error if the file is invalid
+ */
 export function readRegistryCredentials(name: string): Record<string, RegistryCredentials> {
 	const parsed = file.safeParse(parse(readFileSync(name, "utf8")) ?? {});
 	if (!parsed.success) {

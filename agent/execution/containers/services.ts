@@ -10,7 +10,9 @@ export type Service = Assignment["services"][number];
 
 interface ServicesContext {
 	services: readonly Service[];
-	/** The name of the job's container. The network has it, too, and names of services begin with it. */
+	/**
+	 * The name of the job's container. The network has it, too, and names of services begin with it.
+	 */
 	name: string;
 	/** Options for every container and network. */
 	labels: readonly string[];
@@ -54,7 +56,8 @@ export class Services {
 
 	async #start(service: Service, network: string): Promise<void> {
 		const { labels, limits, signal } = this.#context;
-		// Every user of the machine can read command lines, so the values are passed in docker's environment.
+		// Every user of the machine can read command lines, so the values are passed in docker's
+		// environment.
 		const hidden = Object.fromEntries(Object.entries(service.env).filter(([name]) => !isHeededByDocker(name)));
 		const env = Object.entries(service.env).flatMap(([name, value]) => ["--env", name in hidden ? name : `${name}=${value}`]);
 		const where = ["--name", this.#nameOf(service), "--network", network, "--network-alias", service.name];

@@ -6,12 +6,15 @@ import { OWN_FOLDER } from "./run_options.ts";
 /** The name of the git configuration beside the step's scripts. */
 export const GIT_SETTINGS = "gitconfig";
 /**
- * The workspace may belong to another user than the container's, and git would not work in it (CVE-2022-24765). The workspace
- * holds only files of the job. All paths, because submodules are repositories, too. As a system file, because git before 2.38
- * ignores this setting in variables.
+ * The workspace may belong to another user than the container's, and git would not work in it
+ * (CVE-2022-24765). The workspace holds only files of the job. All paths, because submodules are
+ * repositories, too. As a system file, because git before 2.38 ignores this setting in variables.
  */
 export const TRUSTING_GIT_SETTINGS = "[include]\n\tpath = /etc/gitconfig\n[safe]\n\tdirectory = *\n";
-/** Git before 2.32 does not know GIT_CONFIG_SYSTEM, and distributions have added the check to versions as old as 2.17. */
+/**
+ * Git before 2.32 does not know GIT_CONFIG_SYSTEM, and distributions have added the check to
+ * versions as old as 2.17.
+ */
 const TRUST_IN_OLD_GIT = `case "$(git --version 2>/dev/null)" in
 "git version 2."[0-9].*|"git version 2."[12][0-9].*|"git version 2."3[01].*) git config --global --replace-all safe.directory '*' ;;
 esac`;
@@ -31,8 +34,8 @@ interface StepInput {
 }
 
 /**
- * The commands that `docker exec … sh` reads to start a step. Values of variables go this way, because every user of the
- * machine can read command lines, and because no file may hold them.
+ * The commands that `docker exec … sh` reads to start a step. Values of variables go this way,
+ * because every user of the machine can read command lines, and because no file may hold them.
  */
 export function stepInput({ number, script, shell, env, folder, home, isOtherUser }: StepInput): string {
 	const { command } = shellCommand(shellFor(shell));
@@ -44,7 +47,8 @@ export function stepInput({ number, script, shell, env, folder, home, isOtherUse
 		shell === DEFAULT_SHELL
 			? `if ${isMissing}; then command -v sh >/dev/null 2>&1 || ${giveUp}; ${run(shellCommand("sh").command)}; fi`
 			: `if ${isMissing}; then ${giveUp}; fi`;
-	// A user without a home folder has `/` or somebody else's. For some users `test -w` says yes on a read-only file system.
+	// A user without a home folder has `/` or somebody else's. For some users `test -w` says yes on a
+	// read-only file system.
 	const probe = '"$HOME/.windlass-probe-$$"';
 	const setHome = "HOME" in env ? [] : [`(: > ${probe} && rm ${probe}) 2>/dev/null || export HOME=${home}`];
 	const trust = isOtherUser ? [TRUST_IN_OLD_GIT] : [];

@@ -15,7 +15,9 @@ interface OwnerContext {
 	paths: ExecutorPaths;
 }
 
-/** Gives the workspace to the container's user while the job runs, and back to the agent afterwards. */
+/**
+ * Gives the workspace to the container's user while the job runs, and back to the agent afterwards.
+ */
 export class WorkspaceOwner {
 	readonly #context: OwnerContext;
 	/** Whether files in the workspace may belong to another user than the agent's. */
@@ -45,7 +47,10 @@ export class WorkspaceOwner {
 		);
 	}
 
-	/** The agent becomes the owner of all files, so that it can save and remove them. @returns why it could not; null if it could */
+	/**
+	 * The agent becomes the owner of all files, so that it can save and remove them.
+	 * @returns why it could not; null if it could
+	 */
 	async takeBack(): Promise<string | null> {
 		if (!this.isOtherUser) return null;
 		const { folder, paths } = this.#context;

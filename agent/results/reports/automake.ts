@@ -20,7 +20,10 @@ const RESULTS: Readonly<Record<string, [TestCase["state"], string | null]>> = {
 	ERROR: ["failed", "It ended with an error."],
 };
 
-/** The cases of a test script. A script without a result counts as failed, as in automake. @throws ReportError if it is not a `.trs` file */
+/**
+ * The cases of a test script. A script without a result counts as failed, as in automake.
+ * @throws ReportError if it is not a `.trs` file
+ */
 export async function readAutomake(file: ReportFile): Promise<TestCase[]> {
 	const script = file.name.replace(/\.trs$/, "");
 	const cases: TestCase[] = [];

@@ -4,14 +4,18 @@ import type { ReportFile } from "./report_file.ts";
 import { addCase, foldRetries } from "./test_cases.ts";
 
 /**
- * The `test.xml` files of Bazel: JUnit's XML, one for each target, shard and run (https://bazel.build/reference/test-encyclopedia). With
- * `--flaky_test_attempts` the failed attempts are in `test_attempts` beside it.
+ * The `test.xml` files of Bazel: JUnit's XML, one for each target, shard and run
+ * (https://bazel.build/reference/test-encyclopedia). With `--flaky_test_attempts` the failed
+ * attempts are in `test_attempts` beside it.
  */
 
 const ATTEMPT = /\/?test_attempts\/attempt_\d+\.xml$/;
 const FOLDER_OF_LOGS = /^(?:.*\/)?[^/]*testlogs\//;
 
-/** The cases of one target, with its attempts. @throws ReportError if it is not a report of Bazel */
+/**
+ * The cases of one target, with its attempts.
+ * @throws ReportError if it is not a report of Bazel
+ */
 export async function readBazel(files: readonly ReportFile[]): Promise<TestCase[]> {
 	const cases: TestCase[] = [];
 	for (const file of files) {

@@ -7,7 +7,10 @@ import { ReportError } from "./report_error.ts";
 import type { ReportFile } from "./report_file.ts";
 import { scanXml, type XmlHandler } from "./xml_scanner.ts";
 
-/** Cobertura's XML. Some tools name the lines of a class, some those of its methods, some both: each line counts once. */
+/**
+ * Cobertura's XML. Some tools name the lines of a class, some those of its methods, some both: each
+ * line counts once.
+ */
 
 const MAX_SOURCES = 20;
 /** The number of files that are looked up in the folders of a report. */

@@ -22,10 +22,16 @@ export async function readCoverage(
 	return lines.totals;
 }
 
-/** gcov writes these in place of a count for code that never ran; lcov writes "-" for branches of such code. */
+/**
+ * gcov writes these in place of a count for code that never ran; lcov writes "-" for branches of
+ * such code.
+ */
 const NEVER_RUN = new Set(["-", "#####", "=====", "%%%%%", "$$$$$"]);
 
-/** geninfo(1): SF names a file; DA has a line, how often it ran, and perhaps a checksum. As in lcov, a negative count is none. */
+/**
+ * geninfo(1): SF names a file; DA has a line, how often it ran, and perhaps a checksum. As in lcov,
+ * a negative count is none.
+ */
 async function readLcov(report: ReportFile, lines: CoverageLines): Promise<void> {
 	let file = "";
 	let number = 0;
@@ -46,7 +52,10 @@ async function readLcov(report: ReportFile, lines: CoverageLines): Promise<void>
 	}
 }
 
-/** `go test -coverprofile`: file:line.column,line.column statements count. Statements count, as in `go tool cover`. */
+/**
+ * `go test -coverprofile`: file:line.column,line.column statements count. Statements count, as in
+ * `go tool cover`.
+ */
 async function readGo(report: ReportFile, lines: CoverageLines): Promise<void> {
 	let number = 0;
 	for await (const line of report.lines()) {

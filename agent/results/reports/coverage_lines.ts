@@ -56,7 +56,10 @@ export class CoverageLines {
 		return totals;
 	}
 
-	/** Each file once: a path of another machine or container ends with the file's name in the workspace. */
+	/**
+	 * Each file once: a path of another machine or container ends with the file's name in the
+	 * workspace.
+	 */
 	#distinctFiles(): FileLines[] {
 		const distinct = new Map<string, FileLines>();
 		for (const [name, lines] of this.#files) {

@@ -5,7 +5,10 @@ import { ReportError } from "./report_error.ts";
 import type { ReportFile } from "./report_file.ts";
 import { MAX_READ_CASES, plainCase } from "./test_cases.ts";
 
-/** The output of `go test -json`: an event per line (https://pkg.go.dev/cmd/test2json), and `go build -json` between (`go help buildjson`). */
+/**
+ * The output of `go test -json`: an event per line (https://pkg.go.dev/cmd/test2json), and `go
+ * build -json` between (`go help buildjson`).
+ */
 
 interface Event {
 	Action: string;
@@ -18,7 +21,10 @@ interface Event {
 	failedBuild: string | null;
 }
 
-/** The cases that stand for a package whose tests could not be built, and for one that failed beside its tests. */
+/**
+ * The cases that stand for a package whose tests could not be built, and for one that failed beside
+ * its tests.
+ */
 const BUILD = "(build)";
 const PACKAGE = "(package)";
 const MAX_PACKAGES = 50_000;
@@ -36,7 +42,10 @@ interface Test {
 	/** The newest result; null before the first. */
 	state: TestCase["state"] | null;
 	hasFailed: boolean;
-	/** Whether it has failed since its package began: `-count` runs a test several times, and one failure fails it. */
+	/**
+	 * Whether it has failed since its package began: `-count` runs a test several times, and one
+	 * failure fails it.
+	 */
 	hasFailedNow: boolean;
 	isRunning: boolean;
 	neverEnded: boolean;
@@ -44,7 +53,10 @@ interface Test {
 	output: RecentText;
 }
 
-/** A package, in the order of its events. gotestsum runs those that failed again: the package then begins once more. */
+/**
+ * A package, in the order of its events. gotestsum runs those that failed again: the package then
+ * begins once more.
+ */
 class Package {
 	readonly name: string;
 	readonly #tests = new Map<string, Test>();
@@ -96,7 +108,10 @@ class Package {
 		if (hasFailed && !isExplained) this.#failure ??= failure;
 	}
 
-	/** Like gotestsum: a test that never ended has failed, unless it is part of a test that passed (golang/go#40771). */
+	/**
+	 * Like gotestsum: a test that never ended has failed, unless it is part of a test that passed
+	 * (golang/go#40771).
+	 */
 	#endUnended(name: string, test: Test, hasFailed: boolean): void {
 		const [root = name] = name.split("/", 1);
 		test.isRunning = false;
@@ -106,7 +121,10 @@ class Package {
 		this.endTest(name, test.neverEnded ? "failed" : "passed", null);
 	}
 
-	/** @param plain the text between the events: older versions of go print the errors of the compiler there */
+	/**
+	 * @param plain the text between the events: older versions of go print the errors of the compiler
+	 * there
+	 */
 	cases(plain: string): TestCase[] {
 		const isRunning = this.#isRunning || [...this.#current].some((name) => this.#tests.get(name)?.isRunning);
 		if (isRunning) this.end(true, { failedBuild: null, neverEnded: true });

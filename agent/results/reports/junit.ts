@@ -6,13 +6,19 @@ import type { ReportFile } from "./report_file.ts";
 import { addCase, foldRetries, plainCase } from "./test_cases.ts";
 import { scanXml, type XmlHandler } from "./xml_scanner.ts";
 
-/** JUnit's XML, as many tools write it: https://github.com/testmoapp/junitxml tells what is common to them. */
+/**
+ * JUnit's XML, as many tools write it: https://github.com/testmoapp/junitxml tells what is common
+ * to them.
+ */
 
 const MAX_DEPTH = 20;
 /** The case that stands for a suite that failed beside its cases. */
 const SUITE = "(suite)";
 
-/** The elements of a case or a suite with its result. Surefire: a test with flakyFailure passed in the end, one with failure did not. */
+/**
+ * The elements of a case or a suite with its result. Surefire: a test with flakyFailure passed in
+ * the end, one with failure did not.
+ */
 const PARTS: Readonly<Record<string, keyof Parts>> = {
 	failure: "failures",
 	error: "failures",

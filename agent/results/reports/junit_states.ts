@@ -1,6 +1,12 @@
-/** The result of a test, for tools that write it in attributes and not in an element `failure`, `error` or `skipped`. */
+/**
+ * The result of a test, for tools that write it in attributes and not in an element `failure`,
+ * `error` or `skipped`.
+ */
 
-/** GoogleTest: status="notrun" or result="suppressed" for a disabled test. CTest: status="fail" and "disabled". NUnit: success="False". */
+/**
+ * GoogleTest: status="notrun" or result="suppressed" for a disabled test. CTest: status="fail" and
+ * "disabled". NUnit: success="False".
+ */
 const FAILED = new Set([
 	"fail",
 	"failed",

@@ -8,7 +8,8 @@ import { addCase, plainCase } from "./test_cases.ts";
 
 /**
  * The output of `cargo test`: the text of libtest, or its JSON (`--format json`, an event a line:
- * https://github.com/rust-lang/rust/blob/master/library/test/src/formatters/json.rs). Cargo's own lines may stand between.
+ * https://github.com/rust-lang/rust/blob/master/library/test/src/formatters/json.rs). Cargo's own
+ * lines may stand between.
  */
 
 const TEST = /^test (\S.*?) \.\.\.(?: (.*))?$/;

@@ -5,8 +5,9 @@ const SPACES = /[\s'’\u00a0\u202f_]/g;
 const MAX_SECONDS = 30 * 24 * 60 * 60;
 
 /**
- * A number in the way of any locale: "1,234.5", "1.234,5", "1 234,5", "0,123". Of points and commas the last kind is the decimal
- * sign; one that comes several times groups digits. A lone comma is a decimal sign, since seconds rarely come in thousands.
+ * A number in the way of any locale: "1,234.5", "1.234,5", "1 234,5", "0,123". Of points and commas
+ * the last kind is the decimal sign; one that comes several times groups digits. A lone comma is a
+ * decimal sign, since seconds rarely come in thousands.
  * @returns null if the text is not a number
  */
 export function readNumber(text: string | undefined): number | null {

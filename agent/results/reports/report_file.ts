@@ -18,7 +18,10 @@ export class ReportFile {
 		return decodeText(await this.#bytes());
 	}
 
-	/** The text of an XML document. @throws ConfinedFileError as `text` does; ReportError for an unknown encoding */
+	/**
+	 * The text of an XML document.
+	 * @throws ConfinedFileError as `text` does; ReportError for an unknown encoding
+	 */
 	async xml(): Promise<string> {
 		return decodeXml(await this.#bytes());
 	}

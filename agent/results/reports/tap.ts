@@ -4,13 +4,19 @@ import { ReportError } from "./report_error.ts";
 import type { ReportFile } from "./report_file.ts";
 import { addCase, plainCase } from "./test_cases.ts";
 
-/** The Test Anything Protocol, versions 12 to 14 (https://testanything.org), with subtests as Node and others write them. */
+/**
+ * The Test Anything Protocol, versions 12 to 14 (https://testanything.org), with subtests as Node
+ * and others write them.
+ */
 
 const POINT = /^( *)(not )?ok\b(?: (\d+))?(?: - ?| )?(.*)$/;
 const DIRECTIVE = /(?:^|[^\\])#\s*(skip|todo)\b\s*(.*)$/i;
 const PLAN = /^( *)1\.\.(\d{1,9})(.*)$/;
 const MAX_DEPTH = 30;
-/** The cases that stand for a plan that was not kept, for all tests of a file, and for tests that gave up. */
+/**
+ * The cases that stand for a plan that was not kept, for all tests of a file, and for tests that
+ * gave up.
+ */
 const [PLAN_CASE, ALL, BAIL_OUT] = ["(plan)", "(all)", "(bail out)"];
 
 /** The cases of a report. @throws ReportError if it holds neither test nor plan */

@@ -2,8 +2,9 @@ import sax from "sax";
 import { ReportError } from "./report_error.ts";
 
 /**
- * XML as the tools of a job write it, element by element: a report of many million elements must not fill the memory. No report needs
- * entities of its own. A document that declares some may want this machine's files or memory, so the scanner rejects it.
+ * XML as the tools of a job write it, element by element: a report of many million elements must
+ * not fill the memory. No report needs entities of its own. A document that declares some may want
+ * this machine's files or memory, so the scanner rejects it.
  */
 
 /** Receives the parts of a document, in their order. A long text comes in pieces. */
@@ -20,7 +21,9 @@ Object.assign(sax, { MAX_BUFFER_LENGTH: 4 * 1024 * 1024 });
 const BLOCK = 64 * 1024;
 const ENDED_EARLY = "The tool that wrote the report may have been ended early.";
 
-/** Errors of tools after which the parser reads on without a loss: a bare "&", "--" in a comment. */
+/**
+ * Errors of tools after which the parser reads on without a loss: a bare "&", "--" in a comment.
+ */
 const TOLERATED = /^(Invalid character (in entity name|entity)|Malformed comment)/;
 /** Each costs the parser an Error. */
 const MAX_TOLERATED = 20_000;
