@@ -21,7 +21,7 @@ export interface WalkedEntry extends FolderEntry {
 interface Walk {
 	/** Whether a folder is looked into. Default: every one whose name is UTF-8. */
 	isEntered?: (path: string, entry: FolderEntry) => boolean;
-	/** What the paths begin with. */
+	/** The beginning of every path. */
 	prefix?: string;
 	/** Called for a folder that cannot be looked into, so that the walk goes on without it. */
 	onUnreadable?: (path: string, error: ConfinedFileError) => void;

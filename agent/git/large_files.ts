@@ -54,7 +54,7 @@ export async function placeLargeFiles(git: Git, files: LargeFiles): Promise<void
 	await fetchObjects(git, files);
 	const workspace = await ConfinedFolder.open(git.folder);
 	try {
-		for (const pointer of pointers) await place(workspace, pointer);
+		for (const pointer of pointers) await replacePointer(workspace, pointer);
 	} finally {
 		await workspace.close();
 	}
@@ -137,10 +137,10 @@ const MISSING = /\[404\]|error: 404|status code 404|object does not exist|object
  * Forges store large files per repository: the file of a fork is not in the project's repository.
  */
 function whyMissing(isTrusted: boolean): string {
-	const what = "The server of the repository does not have the large files (Git LFS) of this commit (404).";
+	const problem = "The server of the repository does not have the large files (Git LFS) of this commit (404).";
 	return isTrusted
-		? `${what} Push them: git lfs push --all origin.`
-		: `${what} Forges store large files per repository, and those of a fork stay in the fork. Push the commit to a branch of the project's repository.`;
+		? `${problem} Push them: git lfs push --all origin.`
+		: `${problem} Forges store large files per repository, and those of a fork stay in the fork. Push the commit to a branch of the project's repository.`;
 }
 
 /** The LFS settings of the commit. Only some of them are used. */
@@ -181,7 +181,7 @@ function webAddress(text: string): string | null {
  * Replaces a pointer by its object. An object that the settings exclude was not fetched: its
  * pointer stays.
  */
-async function place(workspace: ConfinedFolder, { path: name, oid, size }: Pointer): Promise<void> {
+async function replacePointer(workspace: ConfinedFolder, { path: name, oid, size }: Pointer): Promise<void> {
 	const object = `.git/lfs/objects/${oid.slice(0, 2)}/${oid.slice(2, 4)}/${oid}`;
 	if ((await workspace.kindOf(object)) === null) return;
 	const source = await workspace.file(object, "none");

@@ -177,8 +177,8 @@ function artifactError(error: Error): JobError {
 }
 
 /** Writes a file of the agent's own to save. */
-async function ownFile(place: string, folder: ConfinedFolder, kind: "summary" | "tests", file: string, text: string): Promise<Found> {
+async function ownFile(folderPath: string, folder: ConfinedFolder, kind: "summary" | "tests", file: string, text: string): Promise<Found> {
 	const bytes = Buffer.from(text);
-	await writeFile(path.join(place, file), bytes, { mode: 0o600 });
+	await writeFile(path.join(folderPath, file), bytes, { mode: 0o600 });
 	return { path: ownArtifactPath(kind), folder, file, size: bytes.byteLength, sha256: sha256(bytes), executable: false, kind, entry: null };
 }
