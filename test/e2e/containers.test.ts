@@ -257,7 +257,7 @@ describe("a job in a container", () => {
 		const { job } = await inContainer({ container: { image: "test/bare:1", user: "1000" }, steps: ["true"] });
 		expect(job.reason).toEqual({
 			code: "container_failed",
-			text: "The image test/bare:1 has no chown, with which the workspace is given to user 1000. Use an image that has it, or set container.user to 0.",
+			text: "The image test/bare:1 has no chown, which gives the workspace to user 1000. Use an image that has it, or set container.user to 0.",
 		});
 	});
 
