@@ -263,7 +263,7 @@ describe("windlass agent", () => {
 		const state = async (run: Run) => (await coordinator.get<Run>(`/api/v1/runs/${run.id}`)).jobs[0];
 		await eventually(async () => (await state(first))?.state === "running", "the first job to run");
 		agent.signal("SIGTERM");
-		await agent.says(/draining: 1 running/);
+		await agent.says(/draining: 1 job runs/);
 		const second = await coordinator.post<Run>("/api/v1/runs", { run: "sleep 30" });
 		expect(await agent.exited).toBe(0);
 		expect([(await state(first))?.state, (await state(second))?.state]).toEqual(["succeeded", "queued"]);
@@ -353,7 +353,7 @@ describe("npm", () => {
 		expect(performance.now() - signaled).toBeLessThan(5_000);
 		await start();
 		agent.signal("SIGTERM");
-		await agent.says(/draining: 1 running/);
+		await agent.says(/draining: 1 job runs/);
 		writeFileSync(stopped, "");
 		expect([await agent.exited, processesNaming(work)]).toEqual([0, []]);
 		const run = await ask<Run>(`/api/v1/runs/${id}`);
