@@ -8,55 +8,55 @@ import { formatBytes, parseBytes } from "../schema/wire/bytes.ts";
 import { parseDuration } from "../schema/wire/duration.ts";
 import { label } from "../schema/wire/labels.ts";
 import { agentName } from "../schema/wire/protocol.ts";
-import { type RegistryCredentials, readRegistryCredentials } from "./execution/registries.ts";
+import { type RegistryCredentials, readRegistryCredentials } from "./execution/containers/registries.ts";
 
-/** How an agent is set up. */
+/** The settings of an agent. */
 export interface AgentOptions {
 	server: string;
-	/** A registration token; needed for the first start only. */
+	/** A registration token. Only the first start needs it. */
 	token: string | null;
-	/** Why there is none, although one was to be read. */
+	/** Why the agent could not read a registration token; null if it could, or was not told to. */
 	tokenError: string | null;
 	name: string;
 	slots: number;
 	labels: string[];
-	/** The agent's state and the folders of its jobs. */
+	/** The folder for the agent's state and its jobs. */
 	workDir: string;
-	/** End after one job. */
+	/** Whether the agent ends after one job. */
 	once: boolean;
-	/** End after having been idle for this long; null: never. */
+	/** The agent ends when it has been idle for this long; null: never. */
 	idleExitMs: number | null;
-	/** Certificates (PEM) to trust beside the system's; null: the system's only. */
+	/** Certificates (PEM) that the agent trusts besides the system's; null: none. */
 	ca: string | null;
-	/** Names of the agent's own variables that jobs inherit beside the usual ones. */
+	/** Names of the agent's variables that jobs inherit besides the usual ones. */
 	passEnv: string[];
-	/** Where it answers for its health on this machine; null: nowhere. */
+	/** The local port of the health endpoint; null: none. */
 	healthPort: number | null;
-	/** How much disk unsent logs may take, in bytes. */
+	/** How much disk space unsent logs may take, in bytes. */
 	spoolLimit: number;
-	/** Tool → command that says its version, beside those that every agent looks for. */
+	/** Tool → command that prints its version, besides the tools that every agent looks for. */
 	probes: Record<string, string>;
-	/** Devices that jobs in containers may have. */
+	/** Devices that jobs in containers may use. */
 	allowDevices: string[];
-	/** Whether programs in containers may gain rights that who starts them does not have. */
+	/** Whether programs in containers may gain privileges that their parent process does not have. */
 	allowNewPrivileges: boolean;
 	/** How many processes and threads a container may have. */
 	maxProcesses: number;
-	/** Credentials for registries that jobs may use by name. */
+	/** Registry credentials that jobs may use by name. */
 	registryCredentials: Record<string, RegistryCredentials>;
 }
 
 const DEFAULT_MAX_PROCESSES = "4096";
-/** A container needs some for itself; more than this no Linux has. */
+/** A container itself needs some; Linux has a maximum. */
 const PROCESSES = z.coerce.number().int().min(16).max(4_194_304);
 const DEFAULT_SPOOL_LIMIT = "1GiB";
 
-/** A setting that is not usable; the sentence names it and where it comes from. */
-export class BadOption extends Error {
-	override name = "BadOption";
+/** An invalid setting. The message names the setting and its value or file. */
+export class InvalidOption extends Error {
+	override name = "InvalidOption";
 }
 
-/** The settings by name, as text, from one of their sources. */
+/** The settings of one source, as text. */
 type RawOptions = Partial<Record<OptionName, string>>;
 const NAMES = [
 	"server",
@@ -80,21 +80,26 @@ const NAMES = [
 ] as const;
 type OptionName = (typeof NAMES)[number];
 
+/** The variable that sets what the option of this name sets. */
+export function variableOf(option: string): string {
+	return `WINDLASS_${option.toUpperCase().replaceAll("-", "_")}`;
+}
+
 /**
- * Puts the settings together: flags win over the environment, which wins over the file.
- * @param flags as given on the command line
+ * Merges the settings: flags override the environment, which overrides the file.
  * @param environment WINDLASS_SERVER and so on
  * @param configFile a YAML file with the same names
- * @throws BadOption
+ * @throws InvalidOption
  */
 export function readAgentOptions(flags: RawOptions, environment: NodeJS.ProcessEnv, configFile: string | null): AgentOptions {
 	const sources = [fromFile(configFile), fromEnvironment(environment), flags];
 	const raw: RawOptions = Object.assign({}, ...sources);
-	if (!raw.server) throw new BadOption("the agent needs the coordinator's address: --server http://host:7070");
+	if (!raw.server) throw new InvalidOption("The agent needs the coordinator's address. Set it with --server http://host:7070.");
 	if (!/^https?:\/\//.test(raw.server) || !URL.canParse(raw.server))
-		throw new BadOption(`server: ${raw.server} is not an address like http://host:7070`);
+		throw new InvalidOption(`server: ${raw.server} is not an HTTP address. Use one such as http://host:7070.`);
 	const idleExitMs = raw["idle-exit"] === undefined ? null : parseDuration(raw["idle-exit"]);
-	if (raw["idle-exit"] !== undefined && !idleExitMs) throw new BadOption(`idle-exit: ${raw["idle-exit"]} is not a duration like 5m`);
+	if (raw["idle-exit"] !== undefined && !idleExitMs)
+		throw new InvalidOption(`idle-exit: ${raw["idle-exit"]} is not a duration. Use one such as 5m.`);
 	return {
 		server: raw.server.replace(/\/+$/, ""),
 		...tokenOf(sources.findLast((source) => (source.token ?? source["token-file"]) !== undefined)),
@@ -115,8 +120,8 @@ export function readAgentOptions(flags: RawOptions, environment: NodeJS.ProcessE
 }
 
 /**
- * The registration token as one source gives it: itself, in a file, or on standard input. An agent that is registered needs none:
- * that a file is gone, or empty, is told only to one that is not.
+ * The registration token of one source: the token itself, a file, or standard input. A registered
+ * agent needs none, so a missing file is an error only for an agent that is not registered.
  */
 function tokenOf(source: RawOptions | undefined): Pick<AgentOptions, "token" | "tokenError"> {
 	const { token, "token-file": file } = source ?? {};
@@ -125,14 +130,20 @@ function tokenOf(source: RawOptions | undefined): Pick<AgentOptions, "token" | "
 	try {
 		const text = (token === "-" ? readText("token", 0) : readText("token-file", file as string)).trim();
 		if (text !== "") return { token: text, tokenError: null };
-		return { token: null, tokenError: token === "-" ? "token: standard input is empty" : `token-file: ${file} is empty` };
+		return {
+			token: null,
+			tokenError:
+				token === "-"
+					? "token: Standard input is empty. Write the registration token to it."
+					: `token-file: ${file} is empty. Write the registration token to it.`,
+		};
 	} catch (error) {
-		if (!(error instanceof BadOption)) throw error;
+		if (!(error instanceof InvalidOption)) throw error;
 		return { token: null, tokenError: error.message };
 	}
 }
 
-/** What jobs in containers may have of the machine. @throws BadOption */
+/** The settings for jobs in containers. @throws InvalidOption */
 export function readContainerOptions(
 	raw: RawOptions,
 ): Pick<AgentOptions, "allowDevices" | "allowNewPrivileges" | "maxProcesses" | "registryCredentials"> {
@@ -156,11 +167,11 @@ function credentialsIn(file: string | undefined): Record<string, RegistryCredent
 	try {
 		return readRegistryCredentials(file);
 	} catch (error) {
-		throw new BadOption(`registry-credentials: ${file}: ${(error as Error).message}`);
+		throw new InvalidOption(`registry-credentials: ${file}: ${(error as Error).message}`);
 	}
 }
 
-/** `name=command`, with semicolons between. */
+/** @param text `name=command`, separated by semicolons */
 function probesOf(text: string | undefined): Record<string, string> {
 	const entries = (text ?? "")
 		.split(";")
@@ -170,32 +181,34 @@ function probesOf(text: string | undefined): Record<string, string> {
 		entries.map((entry) => {
 			const [, name, command] = /^([a-z][a-z0-9_+.-]{0,40})=(.+)$/s.exec(entry) ?? [];
 			if (name === undefined || command === undefined)
-				throw new BadOption(`probes: ${entry} is not of the form name=command, with a name in lower case`);
+				throw new InvalidOption(`probes: ${entry} does not have the form name=command, with a name in lower case.`);
 			return [name, command];
 		}),
 	);
 }
 
-/** A variable that may be passed on; what the agent itself is told is none of a job's business. */
+/** A variable that jobs may inherit. The agent's own settings are not for jobs. */
 const variable = z
 	.string()
 	.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "is not the name of a variable")
-	.refine((name) => !name.startsWith("WINDLASS_"), "WINDLASS_* is the agent's own and is not passed on")
-	.refine((name) => !/^CI(_|$)/.test(name), "CI and CI_* are set by Windlass");
+	.refine((name) => !name.startsWith("WINDLASS_"), "jobs do not inherit WINDLASS_*, the agent's own settings")
+	.refine((name) => !/^CI(_|$)/.test(name), "Windlass sets CI and CI_* itself");
 
 function certificates(file: string): string {
 	const text = readText("ca-file", file);
 	if (/-----BEGIN CERTIFICATE-----/.test(text)) return text;
-	throw new BadOption(`ca-file: ${file} holds no certificate in PEM`);
+	throw new InvalidOption(`ca-file: ${file} has no certificate in PEM format.`);
 }
 
 function spoolLimit(text: string): number {
 	const bytes = parseBytes(text);
-	if (bytes !== null && bytes >= LEAST_SPOOL) return bytes;
-	throw new BadOption(`spool-limit: ${text} is not a size of at least ${formatBytes(LEAST_SPOOL)}, such as 512MiB or 2GiB`);
+	if (bytes !== null && bytes >= MIN_SPOOL_LIMIT) return bytes;
+	throw new InvalidOption(
+		`spool-limit: ${text} is not a size of at least ${formatBytes(MIN_SPOOL_LIMIT)}. Use one such as 512MiB or 2GiB.`,
+	);
 }
 
-const LEAST_SPOOL = 1024 * 1024;
+const MIN_SPOOL_LIMIT = 1024 * 1024;
 
 function defaultWorkDir(): string {
 	return path.join(os.homedir(), ".windlass-agent");
@@ -204,12 +217,7 @@ function defaultWorkDir(): string {
 function checked<Schema extends z.ZodType>(name: OptionName, schema: Schema, value: unknown): z.infer<Schema> {
 	const parsed = schema.safeParse(value);
 	if (parsed.success) return parsed.data;
-	throw new BadOption(`${name}: ${JSON.stringify(value)}: ${parsed.error.issues[0]?.message ?? "not valid"}`);
-}
-
-/** The variable that sets what the option of this name sets. */
-export function variableOf(option: string): string {
-	return `WINDLASS_${option.toUpperCase().replaceAll("-", "_")}`;
+	throw new InvalidOption(`${name}: ${JSON.stringify(value)}: ${parsed.error.issues[0]?.message ?? "not valid"}`);
 }
 
 function fromEnvironment(environment: NodeJS.ProcessEnv): RawOptions {
@@ -227,23 +235,26 @@ function fromFile(file: string | null): RawOptions {
 	try {
 		content = parse(readText("config", file));
 	} catch (error) {
-		if (error instanceof BadOption) throw error;
-		throw new BadOption(`${file}: ${(error as Error).message.split("\n", 1)[0]}`);
+		if (error instanceof InvalidOption) throw error;
+		throw new InvalidOption(`${file}: ${(error as Error).message.split("\n", 1)[0]}`);
 	}
-	if (content === null || typeof content !== "object" || Array.isArray(content)) throw new BadOption(`${file}: expected a map of settings`);
+	if (content === null || typeof content !== "object" || Array.isArray(content))
+		throw new InvalidOption(`${file} does not hold a map of settings. Write lines such as slots: 2.`);
 	const raw: RawOptions = {};
 	for (const [key, value] of Object.entries(content)) {
 		const name = NAMES.find((known) => known === key.replaceAll("_", "-"));
 		if (!name) {
 			const near = nearest(key, NAMES);
-			throw new BadOption(`${file}: unknown setting ${key}${near ? `; did you mean ${near}?` : `; known: ${NAMES.join(", ")}`}`);
+			throw new InvalidOption(
+				`Unknown setting \`${key}\` in ${file}. ${near ? `Did you mean \`${near}\`?` : `Settings: ${NAMES.join(", ")}.`}`,
+			);
 		}
 		raw[name] = textOf(value);
 	}
 	return raw;
 }
 
-/** A setting as text: lists with commas, maps as name=value with semicolons between. */
+/** A setting as text: a list with commas, a map as name=value with semicolons. */
 function textOf(value: unknown): string {
 	if (Array.isArray(value)) return value.join(",");
 	if (value === null || typeof value !== "object") return String(value);
@@ -252,11 +263,11 @@ function textOf(value: unknown): string {
 		.join(";");
 }
 
-/** @param file its path, or 0 for standard input */
+/** @param file a path, or 0 for standard input */
 function readText(setting: string, file: string | 0): string {
 	try {
 		return readFileSync(file, "utf8");
 	} catch (error) {
-		throw new BadOption(`${setting}: ${file === 0 ? "standard input" : file} cannot be read: ${(error as Error).message}`);
+		throw new InvalidOption(`${setting}: ${file === 0 ? "standard input" : file} cannot be read: ${(error as Error).message}`);
 	}
 }

@@ -1,6 +1,6 @@
 import { Command } from "commander";
-import { AgentHost } from "../agent/host.ts";
-import { say } from "../agent/logger.ts";
+import { Agent } from "../agent/agent.ts";
+import { log } from "../agent/logger.ts";
 import { readAgentOptions } from "../agent/options.ts";
 import manifest from "../package.json" with { type: "json" };
 import { isStillReadable, ownSecret } from "./own_secrets.ts";
@@ -40,12 +40,12 @@ export function agentCommand(): Command {
 			const environment = { ...process.env, ...(token !== undefined && { WINDLASS_TOKEN: token }) };
 			const options = readAgentOptions(raw, environment, typeof config === "string" ? config : null);
 			if (options.token !== null && isStillReadable(options.token))
-				say(
+				log(
 					"warn",
 					"jobs can read the registration token in the variables or arguments of this process; pass it with --token-file or --token -",
 				);
-			const host = await AgentHost.open(options, manifest.version);
-			for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => host.agent.drain());
-			await host.run();
+			const agent = await Agent.open(options, manifest.version);
+			for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => agent.drain());
+			await agent.run();
 		});
 }

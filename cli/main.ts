@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { FolderLocked } from "../agent/machine/folder_lock.ts";
-import { BadOption } from "../agent/options.ts";
+import { InvalidOption } from "../agent/options.ts";
 import { ApiError } from "../schema/wire/errors.ts";
 import { enterCallersFolder } from "./callers_folder.ts";
 import { EXIT } from "./exit_codes.ts";
@@ -23,7 +23,7 @@ const OLDEST_NODE = [22, 19] as const;
  * @returns the exit code
  */
 function reportError(error: unknown): number {
-	if (error instanceof UsageError || error instanceof BadOption || error instanceof FolderLocked) {
+	if (error instanceof UsageError || error instanceof InvalidOption || error instanceof FolderLocked) {
 		process.stderr.write(`windlass: ${error.message}\n`);
 		return EXIT.usage;
 	}

@@ -1,4 +1,4 @@
-import { quoted } from "../agent/execution/shell_quoting.ts";
+import { quoted } from "../agent/processes/shell_quoting.ts";
 
 /** A word that a shell takes without quotes. */
 const PLAIN = /^[\w@%+:,./=-]+$/;

@@ -1,28 +1,30 @@
 import { accessSync, constants } from "node:fs";
 import type { Assignment, Commit } from "../../schema/wire/protocol.ts";
-import type { ExecutorPaths } from "./host_executor.ts";
-import { MARKER } from "./processes.ts";
+import { MARKER } from "../processes/attempt_processes.ts";
+import type { ExecutorPaths } from "./step_executor.ts";
 
-/** What a job may see of the agent's own environment: enough to find programs and the network, no secret. */
+/**
+ * The agent's variables that jobs inherit: enough to find programs and the network, and no secret.
+ */
 const INHERITED = ["PATH", "HOME", "LANG", "TZ", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
 
-/** What a job in a container may see of it: nothing that is about this machine's files. */
+/** The variables that jobs in containers inherit: none with a path of this machine. */
 const INHERITED_IN_CONTAINER = INHERITED.filter((name) => /proxy|^LANG$|^TZ$/i.test(name));
 
-/** The part of the agent's own environment that jobs in containers inherit. */
+/** The part of the agent's environment that jobs in containers inherit. */
 export function inheritedInContainers(own: NodeJS.ProcessEnv, passed: readonly string[]): Record<string, string> {
 	return Object.fromEntries([...INHERITED_IN_CONTAINER, ...passed].flatMap((name) => (own[name] === undefined ? [] : [[name, own[name]]])));
 }
 
 /**
- * The part of the agent's own environment that jobs inherit.
- * @param passed further names that whoever runs the agent lets through
+ * The part of the agent's environment that jobs inherit.
+ * @param passed further names, from the agent's options
  */
 export function inheritedEnvironment(own: NodeJS.ProcessEnv, passed: readonly string[]): Record<string, string> {
 	return Object.fromEntries([...INHERITED, ...passed].flatMap((name) => (own[name] === undefined ? [] : [[name, own[name]]])));
 }
 
-/** The same with a folder of the user's own that the user can write to: a system's account may have none. */
+/** The environment with a writable home folder: a system account may have none. */
 export function withHome(environment: Record<string, string>, fallback: string): Record<string, string> {
 	try {
 		accessSync(environment.HOME ?? "", constants.W_OK);
@@ -32,7 +34,10 @@ export function withHome(environment: Record<string, string>, fallback: string):
 	}
 }
 
-/** The environment of a job: what it inherits of the agent's, what the pipeline sets, and what Windlass tells it; the last cannot be overridden. */
+/**
+ * The environment of a job: inherited variables, the pipeline's, and Windlass's, which cannot be
+ * overridden.
+ */
 export function jobEnvironment(
 	inherited: Record<string, string>,
 	assignment: Assignment,
@@ -40,7 +45,7 @@ export function jobEnvironment(
 	commit: Commit | null,
 ): Record<string, string> {
 	const { run, job, source } = assignment;
-	const told: Record<string, string> = {
+	const own: Record<string, string> = {
 		CI: "true",
 		CI_SERVER_URL: assignment.server_url,
 		CI_RUN_ID: run.id,
@@ -60,13 +65,13 @@ export function jobEnvironment(
 		[MARKER]: assignment.attempt_id,
 	};
 	if (source && commit) {
-		told.CI_COMMIT_SHA = commit.sha;
-		told.CI_COMMIT_MESSAGE = commit.message;
-		told.CI_COMMIT_AUTHOR = commit.author;
+		own.CI_COMMIT_SHA = commit.sha;
+		own.CI_COMMIT_MESSAGE = commit.message;
+		own.CI_COMMIT_AUTHOR = commit.author;
 		const ref = commit.branch ?? commit.tag ?? ("git" in source ? source.ref : null);
-		if (ref) told.CI_COMMIT_REF = ref;
-		if (commit.branch) told.CI_COMMIT_BRANCH = commit.branch;
-		if (commit.tag) told.CI_COMMIT_TAG = commit.tag;
+		if (ref) own.CI_COMMIT_REF = ref;
+		if (commit.branch) own.CI_COMMIT_BRANCH = commit.branch;
+		if (commit.tag) own.CI_COMMIT_TAG = commit.tag;
 	}
-	return { ...inherited, TMPDIR: paths.temporary, ...assignment.env, ...told };
+	return { ...inherited, TMPDIR: paths.temporary, ...assignment.env, ...own };
 }

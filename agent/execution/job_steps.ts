@@ -1,13 +1,14 @@
 import type { Step } from "../../schema/wire/resources.ts";
 import type { StepState } from "../../schema/wire/states.ts";
-import type { LogSpool, Position } from "../log/log_spool.ts";
+import type { Position } from "../log/log_parts.ts";
+import type { LogSpool } from "../log/log_spool.ts";
 
-/** The steps of a job as they go by: those of the pipeline, and what the agent does around them. */
+/** The steps of a job: those of the pipeline, and the agent's own around them. */
 export class JobSteps {
 	readonly #spool: LogSpool;
 	readonly #now: () => number;
 	readonly #steps: Step[];
-	/** Where each step that has begun begins in the output. */
+	/** The position in the output at which each step began; null for a step that did not begin. */
 	readonly #begins: (Position | null)[];
 	/** Called with every change. */
 	onChange: (steps: Step[]) => void = () => undefined;
@@ -27,7 +28,7 @@ export class JobSteps {
 		this.#begins = names.map(() => null);
 	}
 
-	/** As they are now, with the places at which they begin in the log as it is sent. */
+	/** The steps with their places in the log that is sent. */
 	get list(): Step[] {
 		return this.#steps.map((step, position) => {
 			const begin = this.#begins[position];
@@ -43,7 +44,7 @@ export class JobSteps {
 		step.state = "running";
 		step.started_at = new Date(this.#now()).toISOString();
 		this.onChange(this.list);
-		await this.#spool.say(line);
+		await this.#spool.writeLine(line);
 	}
 
 	end(position: number, state: StepState, code: number | null): void {
@@ -54,7 +55,7 @@ export class JobSteps {
 		this.onChange(this.list);
 	}
 
-	/** Whatever did not come to an end never will. */
+	/** The job is over: no open step will run any more. */
 	skipOpen(): void {
 		for (const step of this.#steps) if (step.state === "pending" || step.state === "running") step.state = "skipped";
 	}

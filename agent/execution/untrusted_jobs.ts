@@ -1,17 +1,20 @@
 import type { Assignment } from "../../schema/wire/protocol.ts";
-import { JobError } from "./outcome.ts";
+import { JobError } from "../outcome.ts";
 
 /**
- * Runs from other repositories: anybody may have written what they run. Of what whoever runs the agent has put there for the project they get
- * nothing, and they leave nothing behind that the project's own jobs would find.
+ * Jobs of forks. Anybody may have written what they run. They get no credentials and devices of the
+ * agent, and leave nothing behind that the project's own jobs would find.
  */
 
-/** Whether the job is of a run from another repository. */
+/** Whether the job belongs to a run that may not use secrets. */
 export function isUntrusted({ source }: Pick<Assignment, "source">): boolean {
 	return source !== null && "git" in source && !source.is_trusted;
 }
 
-/** @throws JobError for a stranger's job that asks for credentials or devices of the agent, or is to push an image */
+/**
+ * @throws JobError for an untrusted job that asks for credentials or devices of the agent, or
+ * pushes an image
+ */
 export function rejectUntrusted(assignment: Pick<Assignment, "source" | "container" | "services" | "steps">): void {
 	if (!isUntrusted(assignment)) return;
 	const { container, services, steps } = assignment;
@@ -20,21 +23,21 @@ export function rejectUntrusted(assignment: Pick<Assignment, "source" | "contain
 	if (credentials)
 		throw new JobError(
 			"credentials_unavailable",
-			`The job wants the registry credentials ${credentials}; runs from other repositories get none of this agent's credentials.`,
+			`The job asks for the registry credentials ${credentials}. Runs of forks cannot use this agent's credentials.`,
 		);
-	// Not even to a registry that takes images from anybody: the project may have its own there.
+	// Not even to a registry without credentials: it may have images of the project.
 	const pushed = steps.find(({ build }) => build?.push)?.build?.tags[0];
 	if (pushed !== undefined)
-		throw new JobError("credentials_unavailable", `The job is to push ${pushed}; runs from other repositories push no image.`);
+		throw new JobError("credentials_unavailable", `The job pushes the image ${pushed}. Runs of forks cannot push images.`);
 	const device = container?.devices[0];
 	if (device !== undefined)
-		throw new JobError("device_refused", `The job wants ${device}; runs from other repositories get none of this agent's devices.`);
+		throw new JobError("device_rejected", `The job asks for the device ${device}. Runs of forks cannot use this agent's devices.`);
 }
 
 /**
- * What docker is told of a volume in place of `name:/path` or `name:/path:ro`: an empty one without a name, which goes with the container. It can be
- * written to, as nothing else would ever fill it.
+ * Replaces `name:/path` or `name:/path:ro` by a nameless volume, which is empty and removed with
+ * the container. It is writable, because nothing else would fill it.
  */
-export function ownVolume(volume: string): string {
+export function withoutVolumeName(volume: string): string {
 	return volume.split(":")[1] ?? "";
 }

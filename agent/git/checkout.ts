@@ -1,26 +1,32 @@
 import type { CheckoutOptions } from "../../schema/wire/checkout.ts";
 import type { Assignment, Commit } from "../../schema/wire/protocol.ts";
-import { CheckoutFailed, Git, type GitContext, GitFailed, ownCredentials } from "./git.ts";
+import { ownCredentials } from "./credentials.ts";
+import { CheckoutFailed, GitFailed } from "./errors.ts";
+import { Git, type GitContext } from "./git.ts";
 import { readIndexFile } from "./index_files.ts";
 import { placeLargeFiles } from "./large_files.ts";
 import { keepCommit, viaMirror } from "./mirror.ts";
 import { type Found, findCommit } from "./remote_refs.ts";
 
-/** A workspace that is to be made of a git repository. */
+/** The checkout of a git repository into a workspace. */
 export interface Checkout extends GitContext {
 	source: Extract<NonNullable<Assignment["source"]>, { git: string }>;
 	workspace: string;
 	/** The folder of the agent's mirrors. */
 	mirrors: string;
-	/** Who reads the repository: what one has got with its credentials is not another's. Empty without any. */
+	/**
+	 * The project whose credentials are used: projects do not share what they fetched. Empty without
+	 * credentials.
+	 */
 	reader: string;
 	/** An empty folder. */
 	emptyHome: string;
-	/** Where a folder may be made that steps do not see. */
+	/** The path of a folder that the checkout may create. Steps do not see it. */
 	scratch: string;
 	/**
-	 * Tells the coordinator which commit was found; it answers with the one that the whole run uses.
-	 * @param tagObject the id that was asked for, where it is that of an annotated tag which points to the commit
+	 * Sends the commit that was found. The coordinator answers with the commit that the whole run
+	 * uses.
+	 * @param tagObject the id of the annotated tag by which the commit was asked for; null: none
 	 */
 	pin(commit: Commit, tagObject: string | null): Promise<string>;
 }
@@ -32,17 +38,18 @@ export interface CheckedOut {
 	ref: string | null;
 }
 
-/** What git takes for all commits (INFINITE_DEPTH). In a shallow repository it brings what is missing. */
+/** Git's number for all commits (INFINITE_DEPTH). It completes a shallow repository. */
 const ALL_COMMITS = 2147483647;
 const ALL_HEADS = "+refs/heads/*:refs/remotes/origin/*";
 const ALL_TAGS = "+refs/tags/*:refs/tags/*";
-/** For a look at the commit alone. */
+/** For a discovery job, which only reads the commit. */
 const ONE_COMMIT: CheckoutOptions = { depth: 1, tags: false, submodules: "none", lfs: false };
 
 /**
- * Puts the source into the workspace: a commit with as much of its history, tags, submodules and large files as the source asks for. The
- * first job of a run decides which commit its branch means; every other job gets the very same.
- * @throws CheckoutFailed with the sentence for the person
+ * Checks the source out into the workspace, with the history, tags, submodules and large files that
+ * it asks for. The first job of a run decides which commit its branch means; every other job gets
+ * the same commit.
+ * @throws CheckoutFailed
  */
 export async function checkOut(checkout: Checkout): Promise<CheckedOut> {
 	const git = new Git(checkout, checkout.workspace);
@@ -50,10 +57,10 @@ export async function checkOut(checkout: Checkout): Promise<CheckedOut> {
 	const { commit, ref } = await fetchPinned(git, checkout, source.checkout);
 	if (commit.tag !== null) await setTag(git, commit.tag, commit.sha);
 	const isTrusted = source.is_trusted;
-	// From here on the commit has a say in what is asked, and whom: it is told no credentials.
+	// From here on the commit configures git, so git gets no credentials.
 	const present = isTrusted ? git.with(null) : await git.anonymous(emptyHome);
 	await present.run("checkout", "--quiet", "--detach", commit.sha);
-	// The project's own people may point to its server's other repositories.
+	// Only the project's members may use its credentials for other repositories of the server.
 	if (source.checkout.submodules !== "none") await updateSubmodules(isTrusted ? git : present, source);
 	if (source.checkout.lfs) {
 		await placeLargeFiles(present, {
@@ -67,7 +74,7 @@ export async function checkOut(checkout: Checkout): Promise<CheckedOut> {
 	return { commit, ref };
 }
 
-/** The same without a single file: only the commit is there, for git to be asked about. @throws CheckoutFailed */
+/** Fetches the commit without checking out a file. @throws CheckoutFailed */
 export async function fetchOnly(checkout: Checkout): Promise<CheckedOut> {
 	return fetchPinned(new Git(checkout, checkout.workspace), checkout, ONE_COMMIT);
 }
@@ -81,17 +88,20 @@ async function fetchPinned(git: Git, checkout: Checkout, options: CheckoutOption
 	const names = { branch: found.branch, tag: found.tag };
 	const pinned = await checkout.pin({ ...names, ...text, sha }, sha === found.sha ? null : found.sha);
 	if (pinned === sha) return { commit: { ...names, ...text, sha }, ref: found.ref };
-	// Another job of this run was first, and the branch has moved in between.
+	// Another job of this run was first, and the branch moved in between.
 	await fetchCommit(git, checkout, { ...found, sha: pinned }, options);
 	return { commit: { ...names, ...(await describe(git, pinned)) }, ref: found.ref };
 }
 
-/** Which repository a commit can be in: one of SHA-256 has ids of 64 digits. */
+/** The object format of a commit: with SHA-256 its id has 64 digits. */
 function objectFormat(sha: string): string[] {
 	return sha.length === 64 ? ["--object-format=sha256"] : [];
 }
 
-/** Brings one commit into the workspace: straight from a repository on this machine, by way of the mirror from any other. */
+/**
+ * Fetches a commit into the workspace: directly from a repository on this machine, otherwise
+ * through a mirror.
+ */
 async function fetchCommit(git: Git, checkout: Checkout, found: Found, options: CheckoutOptions): Promise<void> {
 	const { source, mirrors } = checkout;
 	if (await has(git, found.sha)) return;
@@ -136,11 +146,11 @@ function fetchWith({ depth }: Pick<CheckoutOptions, "depth">): string[] {
 }
 
 /**
- * Fetches a commit with what belongs to it. Not every server gives out any commit by its id, and a tag may be gone: what is asked for
- * goes from the most exact to all there is.
+ * Fetches a commit. Not every server serves commits by their id, and a tag may be gone, so the
+ * agent asks for the exact commit first, and for all branches and tags at last.
  */
 async function fetchFromOrigin(git: Git, { sha, ref, tag }: Found, options: CheckoutOptions): Promise<void> {
-	// Tags that the server has no more are none.
+	// Tags that the server has deleted are deleted here, too.
 	const [prune, all] = options.tags ? [["--prune"], [ALL_TAGS]] : [[], []];
 	const ways = [
 		[...fetchWith(options), ...prune, "origin", sha, ...(tag === null || options.tags ? [] : [tagRef(tag)]), ...all],
@@ -153,20 +163,20 @@ async function fetchFromOrigin(git: Git, { sha, ref, tag }: Found, options: Chec
 			try {
 				await git.run(...way);
 			} catch (error) {
-				if (!(error instanceof GitFailed && NOT_BY_ID.test(error.words))) throw error;
-				// The commit may be there from before, and with less than is asked for now.
+				if (!(error instanceof GitFailed && NOT_BY_ID.test(error.output))) throw error;
 				continue;
 			}
 			if (await has(git, sha)) return;
 		}
 	});
-	if (!(await has(git, sha))) throw new CheckoutFailed(`The commit ${sha} is not in the repository (any more).`);
+	if (!(await has(git, sha)))
+		throw new CheckoutFailed(`The commit ${sha} is not in the repository, or no longer. Push it, or run another commit.`);
 }
 
-/** What servers say who give out refs only, or do not have the commit. */
+/** The messages of servers that serve only refs, or do not have the commit. */
 const NOT_BY_ID = /not our ref|unadvertised object|couldn't find remote ref|does not allow request/i;
 
-/** Makes the tag that is checked out a ref; one that has moved since is one of its own. */
+/** Points the tag to the commit that is checked out, also if the tag has moved since. */
 async function setTag(git: Git, tag: string, sha: string): Promise<void> {
 	const present = await git.output("rev-parse", "--quiet", "--verify", `refs/tags/${tag}^{commit}`).catch((error) => {
 		if (error instanceof GitFailed) return "";
@@ -175,7 +185,7 @@ async function setTag(git: Git, tag: string, sha: string): Promise<void> {
 	if (present !== sha) await git.run("update-ref", `refs/tags/${tag}`, sha);
 }
 
-/** The commit of an id, which may be that of an annotated tag. */
+/** @param id the id of a commit or of an annotated tag */
 async function describe(git: Git, id: string): Promise<Pick<Commit, "sha" | "message" | "author">> {
 	const text = await git.output("log", "-1", "--format=%H%n%an <%ae>%n%B", id);
 	const [sha = "", author = "", ...message] = text.split("\n");
@@ -188,9 +198,10 @@ async function updateSubmodules(git: Git, source: Checkout["source"]): Promise<v
 	if ((await readIndexFile(git, ".gitmodules", MAX_MODULES_BYTES)) === null) return;
 	const { depth, submodules } = source.checkout;
 	const recursive = submodules === "recursive" ? ["--recursive"] : [];
-	// git clones what lies on this machine as a whole.
+	// Git cannot limit the history when it clones from this machine.
 	const history = depth === "full" || isLocal(source) ? [] : [`--depth=${depth}`];
-	// A repository that is named by its path has its relative submodules beside it, which git forbids since CVE-2022-39253 unless told.
+	// A repository on this machine has its relative submodules beside it, which git forbids by default
+	// since CVE-2022-39253.
 	const beside = isLocal(source) && source.is_trusted ? ["-c", "protocol.file.allow=always"] : [];
 	await git.run("submodule", "sync", "--quiet", ...recursive);
 	await git.overNetwork(() => git.run(...beside, "submodule", "update", "--quiet", "--init", ...recursive, ...history));

@@ -4,22 +4,24 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { Socket } from "node:net";
 import path from "node:path";
 import { promisify } from "node:util";
-import { quoted } from "../execution/shell_quoting.ts";
-import { ConfinedFolder } from "../results/confined_files.ts";
-import type { GitCredentials } from "./git.ts";
+import { ConfinedFolder } from "../files/confined_folder.ts";
+import { quoted } from "../processes/shell_quoting.ts";
+import { sleep } from "../sleep.ts";
+import type { GitCredentials } from "./credentials.ts";
 
 /**
- * Lets git in the steps of a job read and write the project's own repository, for as long as the job runs. git asks a script, the
- * script asks the agent by way of named pipes, and the agent answers: the credentials are in no file, no variable and no command line.
- * All that an image needs for it is a POSIX shell.
+ * Lets git in the steps of a job read and write the project's own repository while the job runs.
+ * Git asks a script, and the script asks the agent through named pipes. So no file, no variable and
+ * no command line has the credentials. An image needs only a POSIX shell for it.
  */
 
 const SCRIPT = "git-credential";
 const REQUESTS = "requests";
 
 /**
- * What git calls. It makes a pipe for the answer, tells the agent its number, and passes on what comes. Where pipes do not reach the agent,
- * as with a Docker daemon on another machine, it gives up after a while.
+ * The script that git calls. It creates a pipe for the answer, sends its number to the agent, and
+ * prints the answer. It gives up after a while, because pipes do not reach the agent from a Docker
+ * daemon on another machine.
  */
 const HELPER = `[ "$1" = get ] || exit 0
 cat > /dev/null
@@ -31,16 +33,18 @@ mkfifo "answer.$$" || exit 1
 asking=$!
 (sleep 30; kill $asking) >/dev/null 2>&1 &
 waiting=$!
-wait $asking || echo "The agent of this job does not tell the credentials." >&2
+wait $asking || echo "The agent of this job does not send the credentials." >&2
 kill $waiting 2>/dev/null
 rm -f "answer.$$"
 `;
 
-/** The helper opens its pipe for reading a moment after it has asked; on a machine that is busy it takes a while. */
+/**
+ * The script opens its pipe for reading after it has asked. On a busy machine this takes a while.
+ */
 const ANSWER_TRIES = 1_500;
 const ANSWER_PAUSE_MS = 20;
-const LONGEST_REQUEST = 1024;
-const MOST_AT_ONCE = 256;
+const MAX_REQUEST = 1024;
+const MAX_AT_ONCE = 256;
 
 export class CredentialHelper {
 	readonly #folder: ConfinedFolder;
@@ -59,33 +63,34 @@ export class CredentialHelper {
 	}
 
 	/**
-	 * Makes the script and the pipe.
-	 * @param folder where they go; nobody but the job can reach it
+	 * Creates the script and the pipe.
+	 * @param folder a folder that only the job can reach
 	 */
 	static async open(folder: string, credentials: GitCredentials): Promise<CredentialHelper> {
 		await mkdir(folder, { recursive: true });
-		// The user of a container makes pipes here. The folder above is the agent's alone.
+		// The container's user creates pipes here. Nobody else reaches it: its parent folder is the
+		// agent's.
 		await chmod(folder, 0o777);
 		await writeFile(path.join(folder, SCRIPT), HELPER, { mode: 0o644 });
 		const requests = path.join(folder, REQUESTS);
 		await promisify(execFile)("mkfifo", ["-m", "666", requests]);
-		// Open for both: there is an end for writing, so that nobody who asks waits, and the pipe never ends.
-		// The socket closes the number, so that no handle of Node's may own it, too.
+		// Opened for reading and writing, so that no request waits for a reader, and the pipe never ends.
+		// The socket closes the descriptor, so no file handle may own it.
 		const opened = openSync(requests, constants.O_RDWR | constants.O_NONBLOCK);
 		return new CredentialHelper(await ConfinedFolder.open(folder), credentials, opened);
 	}
 
-	/** What git is set to. @param inside where the job sees the folder */
+	/** The git settings for the steps. @param inside the folder's path as the job sees it */
 	settings(inside: string): [string, string][] {
 		const name = `credential.${this.#credentials.scope}.helper`;
-		// Nobody else's helper keeps these; for other repositories the helpers of the job's user stay.
+		// No other helper stores these; for other repositories the helpers of the job's user stay.
 		return [
 			[name, ""],
 			[name, `!sh ${quoted(path.posix.join(inside, SCRIPT))}`],
 		];
 	}
 
-	/** From now on nobody is answered. */
+	/** Answers no further request. */
 	async close(): Promise<void> {
 		this.#isClosed = true;
 		this.#socket.destroy();
@@ -94,17 +99,17 @@ export class CredentialHelper {
 
 	#read(text: string): void {
 		const lines = (this.#unread + text).split("\n");
-		this.#unread = (lines.pop() ?? "").slice(-LONGEST_REQUEST);
+		this.#unread = (lines.pop() ?? "").slice(-MAX_REQUEST);
 		for (const line of lines) if (/^\d{1,10}$/.test(line)) void this.#answer(`answer.${line}`).catch(() => undefined);
 	}
 
 	async #answer(name: string): Promise<void> {
-		if (this.#answering >= MOST_AT_ONCE) return;
+		if (this.#answering >= MAX_AT_ONCE) return;
 		this.#answering += 1;
 		try {
 			for (let tried = 0; tried < ANSWER_TRIES && !this.#isClosed; tried += 1) {
 				if (await this.#write(name)) return;
-				await new Promise((resolve) => setTimeout(resolve, ANSWER_PAUSE_MS));
+				await sleep(ANSWER_PAUSE_MS);
 			}
 		} finally {
 			this.#answering -= 1;

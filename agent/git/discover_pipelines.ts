@@ -1,36 +1,37 @@
-import { CONFIG_FILES, CONFIG_FOLDER, type DiscoveryResult, type DiscoveryWork } from "../../schema/wire/discovery.ts";
 import { MAX_CHANGED_PATHS, MAX_DISCOVERY_BYTES, MAX_DISCOVERY_FILE_BYTES, MAX_DISCOVERY_FILES } from "../../schema/wire/limits.ts";
-import { JobError } from "../execution/outcome.ts";
-import { CheckoutFailed, type Git, GitFailed } from "./git.ts";
+import { CONFIG_FILES, CONFIG_FOLDER, type DiscoveryResult, type DiscoveryWork } from "../../schema/wire/discovery.ts";
+import { JobError } from "../outcome.ts";
+import { CheckoutFailed, GitFailed } from "./errors.ts";
+import type { Git } from "./git.ts";
 
 /**
- * Looking up what a repository wants to be run. Everything is read from git's own objects: nothing of the repository is put on disk as files, and no link
- * in it leads anywhere.
+ * Reads the pipeline files of a commit, and the paths that changed. The agent reads git's objects:
+ * it writes no file of the repository to the disk, and no link in the repository leads anywhere.
  */
 
-/** The commit whose files are read, and the ref by which it came. */
-export interface LookedAt {
+/** The commit whose files are read, and the ref by which it was fetched. */
+export interface DiscoveredCommit {
 	sha: string;
 	ref: string | null;
 }
 
-/** How far back the beginning of a pull request is looked for, commit by commit. */
+/** The numbers of commits in which the agent looks for the beginning of a pull request. */
 const DEPTHS = [50, 500, 5_000];
 
-/** @throws JobError for more than a plan may have */
-export async function lookUp(
+/** @throws JobError for more files, or larger ones, than a discovery may have */
+export async function discoverPipelines(
 	git: Git,
-	at: LookedAt,
+	at: DiscoveredCommit,
 	{ config, changes, default_branch }: DiscoveryWork,
-	say: (text: string) => Promise<void>,
+	writeLine: (text: string) => Promise<void>,
 ): Promise<DiscoveryResult> {
 	const files = await readFiles(git, at.sha, config);
-	await say(files.length === 0 ? ":: nothing that says what is to be run" : `:: ${files.map(({ path }) => path).join(", ")}`);
+	await writeLine(files.length === 0 ? ":: the repository has no pipeline file" : `:: ${files.map(({ path }) => path).join(", ")}`);
 	const changed = await changedPaths(git, at, changes);
-	if (changed) await say(`:: ${changed.length} changed ${changed.length === 1 ? "path" : "paths"}`);
-	else if (changes) await say(":: what has changed cannot be told");
+	if (changed) await writeLine(`:: ${changed.length} changed ${changed.length === 1 ? "path" : "paths"}`);
+	else if (changes) await writeLine(":: the changed paths cannot be found out");
 	if (default_branch === undefined || (await hasBranch(git, default_branch))) return { files, changed };
-	await say(`:: the repository has no branch ${default_branch}, which the project names as its default branch`);
+	await writeLine(`:: the repository has no branch ${default_branch}, the default branch of the project`);
 	return { files, changed, is_default_branch_missing: true };
 }
 
@@ -50,22 +51,22 @@ async function readFiles(git: Git, sha: string, config: string | null): Promise<
 	const inside = folders.length > 0 ? await listed(git, sha, folders) : [];
 	const files = [...roots, ...inside.filter(({ path }) => /\.ya?ml$/.test(path))].filter(({ isFolder }) => !isFolder);
 	if (files.length > MAX_DISCOVERY_FILES)
-		throw new JobError("config_invalid", `${files.length} files say what is to be run; at most ${MAX_DISCOVERY_FILES} are read.`, "failed");
+		throw new JobError("config_invalid", `The repository has ${files.length} pipeline files; it can have ${MAX_DISCOVERY_FILES}.`, "failed");
 	const result: DiscoveryResult["files"] = [];
 	let bytes = 0;
 	for (const { path, object } of files) {
 		const size = Number(await git.output("cat-file", "-s", object));
 		if (size > MAX_DISCOVERY_FILE_BYTES)
-			throw new JobError("config_invalid", `${path} has ${size} bytes; a pipeline file has at most ${MAX_DISCOVERY_FILE_BYTES}.`, "failed");
+			throw new JobError("config_invalid", `${path} has ${size} bytes; a pipeline file can have ${MAX_DISCOVERY_FILE_BYTES}.`, "failed");
 		bytes += size;
 		if (bytes > MAX_DISCOVERY_BYTES)
-			throw new JobError("config_invalid", `The files that say what is to be run have more than ${MAX_DISCOVERY_BYTES} bytes.`, "failed");
+			throw new JobError("config_invalid", `The pipeline files have more than ${MAX_DISCOVERY_BYTES} bytes together.`, "failed");
 		result.push({ path, text: await git.text("cat-file", "blob", object) });
 	}
 	return result;
 }
 
-/** Files and folders at a commit; links are none. */
+/** Files and folders of a commit, without links. */
 async function listed(git: Git, sha: string, paths: readonly string[]): Promise<Entry[]> {
 	const listing = await git.text("ls-tree", "-z", "--full-tree", sha, "--", ...paths);
 	return listing.split("\0").flatMap((line): Entry[] => {
@@ -75,11 +76,11 @@ async function listed(git: Git, sha: string, paths: readonly string[]): Promise<
 	});
 }
 
-/** The paths that have changed; null where that cannot be told: the commit before may be gone, or the history too long. */
-async function changedPaths(git: Git, at: LookedAt, changes: DiscoveryWork["changes"]): Promise<string[] | null> {
+/** The changed paths; null if the earlier commit is gone, or the history is too long. */
+async function changedPaths(git: Git, at: DiscoveredCommit, changes: DiscoveryWork["changes"]): Promise<string[] | null> {
 	if (changes === null) return null;
 	try {
-		const base = "since" in changes ? await fetched(git, changes.since) : await beginning(git, at, changes.target);
+		const base = "since" in changes ? await fetched(git, changes.since) : await branchingPoint(git, at, changes.target);
 		if (base === null) return null;
 		const listing = await git.text("diff", "--name-only", "--no-renames", "-z", base, at.sha);
 		const paths = listing.split("\0").filter((path) => path !== "");
@@ -95,8 +96,8 @@ async function fetched(git: Git, sha: string): Promise<string> {
 	return sha;
 }
 
-/** Where a pull request has left the branch that it is to go into. */
-async function beginning(git: Git, { sha, ref }: LookedAt, target: string): Promise<string | null> {
+/** The commit at which a pull request branched off from its target. */
+async function branchingPoint(git: Git, { sha, ref }: DiscoveredCommit, target: string): Promise<string | null> {
 	for (const depth of DEPTHS) {
 		const heads = [`+refs/heads/${target}:refs/windlass/target`, ...(ref === null ? [] : [ref])];
 		await git.overNetwork(() => git.run("fetch", "--quiet", `--depth=${depth}`, "--no-tags", "origin", ...heads));

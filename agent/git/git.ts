@@ -2,41 +2,28 @@ import { execFile } from "node:child_process";
 import path from "node:path";
 import { promisify } from "node:util";
 import { formatDuration } from "../../schema/wire/duration.ts";
-import type { Cgroup } from "../execution/cgroup.ts";
-import { type RunningProcess, startProcess } from "../execution/step_process.ts";
 import type { LogSpool } from "../log/log_spool.ts";
-import { pause } from "../protocol/client.ts";
-
-/** A checkout that did not come about: the repository's or the network's fault, not the job's. */
-export class CheckoutFailed extends Error {
-	override name = "CheckoutFailed";
-}
-
-/** A git that failed; what it said last tells why. */
-export class GitFailed extends CheckoutFailed {
-	override name = "GitFailed";
-	readonly words: string;
-
-	constructor(command: string, words: string) {
-		super(`git ${command} failed: ${reasonIn(words)}`);
-		this.words = words;
-	}
-}
+import type { Cgroup } from "../processes/cgroup.ts";
+import { COMMAND_NOT_FOUND } from "../processes/exit_codes.ts";
+import { type RunningProcess, startProcess } from "../processes/start_process.ts";
+import { sleep } from "../sleep.ts";
+import { credentialEnvironment, type GitCredentials, settingsEnvironment } from "./credentials.ts";
+import { CheckoutFailed, GitFailed } from "./errors.ts";
 
 export interface GitContext {
 	env: Record<string, string>;
-	/** What a server is told that wants to know who asks; null: nothing. */
+	/** The credentials for the server; null: none. */
 	credentials: GitCredentials | null;
 	cgroup: Cgroup | null;
 	spool: LogSpool;
 	signal: AbortSignal;
-	/** Called with each process that is started, so that it can be ended. */
+	/** Called with each process, so that the job can end it. */
 	onStart(process: RunningProcess): void;
 }
 
 /**
- * Options for every call: nothing may ask, nothing may run a program that the repository's address names, nothing may go on in the
- * background; and a server that sends less than a kilobyte in a minute is taken for gone.
+ * Options for every call. Git must not run a program that the repository's address names, and
+ * nothing in the background. It gives up on a server that sends less than a kilobyte in a minute.
  */
 const GIT = [
 	"git",
@@ -44,30 +31,31 @@ const GIT = [
 		(setting) => ["-c", setting],
 	),
 	...["http.lowSpeedLimit=1000", "http.lowSpeedTime=60"].flatMap((setting) => ["-c", setting]),
-	// Hooks of a template of this machine are not the job's. A filter for large files would fetch them
-	// from wherever the commit says (large_files.ts).
+	// The hooks of this machine's templates are not the job's. The LFS filter would fetch large files
+	// from any server that the commit names (large_files.ts).
 	...["core.hooksPath=/dev/null", "filter.lfs.process=", "filter.lfs.smudge=", "filter.lfs.clean=", "filter.lfs.required=false"].flatMap(
 		(setting) => ["-c", setting],
 	),
 ];
 
-/** Settings that say how servers are reached and known; in every spelling they come in lower case. */
-const WAYS_TO_SERVERS = "^http\\.(.*\\.)?(proxy|sslcainfo|sslcapath|sslverify)$";
-/** Those of them that name files. */
-const FILES = /\.ssl(cainfo|capath)$/;
+/** The settings for proxies and certificates. Git prints their names in lower case. */
+const CONNECTION_SETTINGS = "^http\\.(.*\\.)?(proxy|sslcainfo|sslcapath|sslverify)$";
+/** The connection settings that name files. */
+const FILE_SETTINGS = /\.ssl(cainfo|capath)$/;
 
 const TRIES = 3;
 const FIRST_PAUSE_MS = 1_000;
 const KEPT_CHARACTERS = 4_000;
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
-/** What git says when the way to the server failed, and another try may not. */
+/** The messages of git about a failed connection: another try may succeed. */
 const TRANSPORT =
 	/could not resolve host|couldn't connect|failed to connect|connection (was )?(refused|reset|timed out|closed)|timed? ?out|early eof|hung up|unexpected disconnect|rpc failed|returned error: (429|5\d\d)|operation too slow|gnutls|ssl_|tls |empty reply|no route to host|network is unreachable|broken pipe/i;
-const REFUSED =
+/** The messages of a server that rejects the request: another try fails, too. */
+const REJECTED =
 	/not found|authentication failed|permission denied|could not read (username|password)|returned error: (401|403|404)|does not appear to be a git repository|not our ref/i;
 
-/** git in one folder, its words in the job's log. */
+/** Runs git in one folder. What `run` prints goes to the job's log. */
 export class Git {
 	readonly folder: string;
 	readonly #context: GitContext;
@@ -81,19 +69,19 @@ export class Git {
 		return this.#context.signal;
 	}
 
-	/** The same with other credentials. */
+	/** The same git with other credentials. */
 	with(credentials: GitCredentials | null): Git {
 		return new Git({ ...this.#context, credentials }, this.folder);
 	}
 
-	/** The same in another folder. */
+	/** The same git in another folder. */
 	in(folder: string): Git {
 		return new Git(this.#context, folder);
 	}
 
 	/**
-	 * The same as anybody: over HTTP only, and no server is told who asks, whatever the agent's user has set up for that. How servers are reached
-	 * stays.
+	 * The same git without any identity of the agent's user: over HTTP only, and without credentials.
+	 * Proxies and certificates stay.
 	 * @param home an empty folder
 	 */
 	async anonymous(home: string): Promise<Git> {
@@ -106,25 +94,25 @@ export class Git {
 			GIT_ATTR_NOSYSTEM: "1",
 			GIT_ALLOW_PROTOCOL: "http:https",
 			GIT_ASKPASS: "",
-			// Large files would be asked for over SSH, too, if their address says so.
+			// git-lfs uses SSH if an address says so.
 			GIT_SSH_COMMAND: "false",
-			...settingsEnvironment([...(await this.#waysToServers()), ["http.emptyAuth", "false"]], 0),
+			...settingsEnvironment([...(await this.#connectionSettings()), ["http.emptyAuth", "false"]], 0),
 		};
 		return new Git({ ...this.#context, env, credentials: null }, this.folder);
 	}
 
-	/** What is set of proxies and certificates. */
-	async #waysToServers(): Promise<[string, string][]> {
-		const listing = await this.text("config", "--null", "--get-regexp", WAYS_TO_SERVERS).catch((error) => {
-			// Nothing of it is set: git ends with 1, and says nothing.
-			if (error instanceof GitFailed && error.words.trim() === "") return "";
+	/** The settings of the agent's user for proxies and certificates. */
+	async #connectionSettings(): Promise<[string, string][]> {
+		const listing = await this.text("config", "--null", "--get-regexp", CONNECTION_SETTINGS).catch((error) => {
+			// Without such a setting git fails and prints nothing.
+			if (error instanceof GitFailed && error.output.trim() === "") return "";
 			throw error;
 		});
 		const entries = listing.split("\0").filter((entry) => entry !== "");
 		return entries.map((entry) => {
-			// What stands there without a value is true.
+			// A setting without a value is true.
 			const [name = "", value = "true"] = entry.split(/\n(.*)/s, 2);
-			return [name, FILES.test(name) ? value.replace(/^~(?=\/)/, this.#context.env.HOME ?? "~") : value];
+			return [name, FILE_SETTINGS.test(name) ? value.replace(/^~(?=\/)/, this.#context.env.HOME ?? "~") : value];
 		});
 	}
 
@@ -132,10 +120,10 @@ export class Git {
 	async run(...args: string[]): Promise<void> {
 		const { signal, spool } = this.#context;
 		signal.throwIfAborted();
-		let words = "";
+		let printed = "";
 		const output = {
 			write: (bytes: Uint8Array) => {
-				words = (words + Buffer.from(bytes).toString("utf8")).slice(-KEPT_CHARACTERS);
+				printed = (printed + Buffer.from(bytes).toString("utf8")).slice(-KEPT_CHARACTERS);
 				return spool.write(bytes);
 			},
 		};
@@ -148,22 +136,25 @@ export class Git {
 		this.#context.onStart(running);
 		const code = await running.exited;
 		signal.throwIfAborted();
-		if (code === 127) throw new CheckoutFailed("git is not installed on this agent.");
+		if (code === COMMAND_NOT_FOUND) throw new CheckoutFailed("git is not installed on this agent. Install git there.");
 		const command = args.find((arg, index) => arg !== "-c" && args[index - 1] !== "-c") ?? "";
-		if (code !== 0) throw new GitFailed(command, words || `exit code ${code}`);
+		if (code !== 0) throw new GitFailed(command, printed || `exit code ${code}`);
 	}
 
-	/** What git prints, for git's answers rather than its work. @throws as `run` does */
+	/** The trimmed output of a git command. It does not go to the log. @throws as `run` does */
 	async output(...args: string[]): Promise<string> {
 		return (await this.text(...args)).trim();
 	}
 
-	/** The same to the letter. @throws as `run` does */
+	/** The exact output of a git command. @throws as `run` does */
 	text(...args: string[]): Promise<string> {
 		return this.#ask(args, null);
 	}
 
-	/** What git prints when it reads `questions`: a character is a byte. @throws as `run` does */
+	/**
+	 * The output of a git command that reads `questions`. Each character is a byte.
+	 * @throws as `run` does
+	 */
 	answers(args: readonly string[], questions: string): Promise<string> {
 		return this.#ask(args, questions);
 	}
@@ -179,20 +170,20 @@ export class Git {
 				maxBuffer: MAX_ANSWER_BYTES,
 				encoding: input === null ? "utf8" : "latin1",
 			});
-			// Who ends before it has read all of it says why.
+			// A git that ends before it has read all input reports why.
 			if (input !== null) asked.child.stdin?.on("error", () => undefined).end(input);
 			return (await asked).stdout;
 		} catch (error) {
 			signal.throwIfAborted();
 			const { stderr, code } = error as { stderr?: string; code?: string | number };
-			if (code === "ENOENT") throw new CheckoutFailed("git is not installed on this agent.");
+			if (code === "ENOENT") throw new CheckoutFailed("git is not installed on this agent. Install git there.");
 			if (code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER")
-				throw new CheckoutFailed(`git ${args[0]} printed more than ${MAX_ANSWER_BYTES} bytes, which is more than the agent reads.`);
+				throw new CheckoutFailed(`git ${args[0]} printed more than the ${MAX_ANSWER_BYTES} bytes that the agent reads.`);
 			throw new GitFailed(args[0] ?? "", (stderr ?? String(error)).trim());
 		}
 	}
 
-	/** Whether git ends well. */
+	/** Whether a git command succeeds. */
 	async succeeds(...args: string[]): Promise<boolean> {
 		return this.output(...args).then(
 			() => true,
@@ -205,20 +196,20 @@ export class Git {
 	}
 
 	/**
-	 * Does what needs the network, up to three times where the way to the server fails.
-	 * @throws GitFailed of the last try
+	 * Repeats work that needs the network, up to three times, if the connection fails.
+	 * @throws CheckoutFailed after the last try
 	 */
 	async overNetwork<Value>(work: () => Promise<Value>): Promise<Value> {
 		for (let attempt = 1; ; attempt += 1) {
 			try {
 				return await work();
 			} catch (error) {
-				const isTransport = error instanceof GitFailed && TRANSPORT.test(error.words) && !REFUSED.test(error.words);
+				const isTransport = error instanceof GitFailed && TRANSPORT.test(error.output) && !REJECTED.test(error.output);
 				if (!isTransport) throw error;
 				if (attempt >= TRIES) throw new CheckoutFailed(`${error.message} (tried ${TRIES} times)`);
 				const wait = FIRST_PAUSE_MS * 4 ** (attempt - 1) * (0.5 + Math.random());
-				await this.#context.spool.say(`:: ${error.message}; trying again in ${formatDuration(wait)}`);
-				await pause(wait, this.#context.signal);
+				await this.#context.spool.writeLine(`:: ${error.message}; trying again in ${formatDuration(wait)}`);
+				await sleep(wait, this.#context.signal);
 			}
 		}
 	}
@@ -228,85 +219,10 @@ export class Git {
 			...this.#context.env,
 			...credentialEnvironment(this.#context.credentials, Number(this.#context.env.GIT_CONFIG_COUNT ?? 0)),
 			GIT_TERMINAL_PROMPT: "0",
-			// A folder that is no repository (yet) is not looked for further up.
+			// Git must not look for a repository in the folders above.
 			GIT_CEILING_DIRECTORIES: path.dirname(this.folder),
 			GIT_SSH_COMMAND: this.#context.env.GIT_SSH_COMMAND ?? "ssh -o BatchMode=yes",
 			LC_ALL: "C.UTF-8",
 		};
 	}
-}
-
-/** Who asks a server over HTTP. */
-export interface GitCredentials {
-	/** What is asked with them, and nothing else: a server, `https://git.lan`, or a repository of it. */
-	scope: string;
-	username: string;
-	password: string;
-}
-
-/** Servers that want a token alone take any name beside it. */
-const USERNAME_OF_TOKENS = "git";
-
-/** Of `user:password`, or a token alone, for the server of this address. */
-export function gitCredentials(address: string, text: string): GitCredentials {
-	const [, username = USERNAME_OF_TOKENS, password = text] = /^([^:\s]+):(.*)$/s.exec(text.trim()) ?? [];
-	return { scope: new URL(address).origin, username, password: password.trim() };
-}
-
-/** The same for one repository alone, not for others of its server. */
-export function ownCredentials(credentials: GitCredentials, address: string): GitCredentials {
-	const { origin, pathname } = new URL(address);
-	return { ...credentials, scope: `${origin}${pathname.replace(/\/+$/, "")}` };
-}
-
-/**
- * Says to git how it is told, by a helper that reads it from the environment: on no command line, and in no file. Needs git 2.31.
- * @param before how many settings the environment has already
- */
-function credentialEnvironment(credentials: GitCredentials | null, before: number): Record<string, string> {
-	if (!credentials) return {};
-	const helper = '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$WINDLASS_GIT_USERNAME" "$WINDLASS_GIT_PASSWORD"; }; f';
-	return {
-		...settingsEnvironment(credentialSettings(credentials.scope, helper), before),
-		WINDLASS_GIT_USERNAME: credentials.username,
-		WINDLASS_GIT_PASSWORD: credentials.password,
-	};
-}
-
-/**
- * Settings by which git asks a helper for the credentials of a server, or a repository.
- * @param helper as git takes it, such as `!sh helper`
- */
-function credentialSettings(scope: string, helper: string): [string, string][] {
-	return [
-		// Nobody else's helper keeps what it is told.
-		["credential.helper", ""],
-		[`credential.${scope}.helper`, helper],
-		// What is asked for is told with its path; otherwise only servers could be told apart.
-		[`credential.${new URL(scope).origin}.useHttpPath`, "true"],
-	];
-}
-
-/**
- * Variables that set something for git.
- * @param before how many settings the environment has already
- */
-export function settingsEnvironment(settings: readonly (readonly [string, string])[], before: number): Record<string, string> {
-	const variables = settings.flatMap(([key, value], index) => [
-		[`GIT_CONFIG_KEY_${before + index}`, key],
-		[`GIT_CONFIG_VALUE_${before + index}`, value],
-	]);
-	return { ...Object.fromEntries(variables), GIT_CONFIG_COUNT: String(before + settings.length) };
-}
-
-/** The line that says why: the last one that git calls fatal or an error, otherwise the last. */
-function reasonIn(words: string): string {
-	const lines = words
-		.split(/[\r\n]+/)
-		.map((line) => line.trim())
-		.filter((line) => line !== "");
-	const telling = lines.findLastIndex((line) => /^(fatal|error|remote: error|ERROR):/.test(line));
-	if (telling === -1) return (lines.at(-1) ?? "it said nothing").slice(0, 500);
-	const [line = "", next = ""] = lines.slice(telling);
-	return (line.endsWith(":") ? `${line} ${next}` : line).slice(0, 500);
 }

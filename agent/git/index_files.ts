@@ -1,12 +1,12 @@
 import { formatBytes } from "../../schema/wire/bytes.ts";
-import { CheckoutFailed, type Git } from "./git.ts";
-
-/** Files of a commit that the agent or git reads to know what else to fetch. They are read from git's objects, never from the workspace. */
+import { CheckoutFailed } from "./errors.ts";
+import type { Git } from "./git.ts";
 
 /**
- * Finds a file in the index.
+ * Finds a configuration file of a commit in git's index: the workspace may hold a link in its
+ * place.
  * @returns its object; null if there is no such file
- * @throws CheckoutFailed for one that is a link, or has more than `limit` bytes
+ * @throws CheckoutFailed for a link, or for a file that has more than `limit` bytes
  */
 export async function readIndexFile(git: Git, name: string, limit: number): Promise<string | null> {
 	const listing = await git.text("ls-files", "--stage", "-z", "--", `:(top,literal)${name}`);
@@ -18,6 +18,6 @@ export async function readIndexFile(git: Git, name: string, limit: number): Prom
 	if (mode === undefined || object === undefined) return null;
 	if (!mode.startsWith("100")) throw new CheckoutFailed(`${name} is not a regular file in the commit. Replace it by one.`);
 	const size = Number(await git.output("cat-file", "-s", object));
-	if (size > limit) throw new CheckoutFailed(`${name} has ${formatBytes(size)} in the commit; at most ${formatBytes(limit)} are read.`);
+	if (size > limit) throw new CheckoutFailed(`${name} has ${formatBytes(size)} in the commit; it can have ${formatBytes(limit)}.`);
 	return object;
 }

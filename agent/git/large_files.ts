@@ -2,15 +2,19 @@ import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { formatBytes } from "../../schema/wire/bytes.ts";
-import { ConfinedFileError, ConfinedFolder } from "../results/confined_files.ts";
-import { hashing } from "../results/hashing.ts";
-import { CheckoutFailed, type Git, type GitCredentials, GitFailed } from "./git.ts";
+import { ConfinedFileError } from "../files/confined_file_error.ts";
+import { ConfinedFolder } from "../files/confined_folder.ts";
+import { hashing } from "../files/hashing.ts";
+import type { GitCredentials } from "./credentials.ts";
+import { CheckoutFailed, GitFailed } from "./errors.ts";
+import type { Git } from "./git.ts";
 import { readIndexFile } from "./index_files.ts";
 
 /**
- * The files of a repository that Git LFS keeps beside it. git-lfs only fetches them, in a bare
- * repository of its own, so that nothing of the commit tells it what to do: a `.lfsconfig` may name
- * any server. The agent writes the files itself, as git-lfs before 3.7.1 follows links when it writes.
+ * The large files that Git LFS stores beside a repository. git-lfs only fetches them, in a bare
+ * repository of its own, so that the commit cannot configure it: a `.lfsconfig` may name any
+ * server. The agent writes the files itself, because git-lfs before 3.7.1 follows links when it
+ * writes.
  */
 
 export interface LargeFiles {
@@ -18,13 +22,13 @@ export interface LargeFiles {
 	address: string;
 	sha: string;
 	isTrusted: boolean;
-	/** What the repository's own server, and nobody else, is told. */
+	/** The credentials for the repository's own server, and for no other; null: none. */
 	credentials: GitCredentials | null;
-	/** A folder that is made, for what git-lfs needs. */
+	/** The folder that is created for git-lfs. */
 	scratch: string;
 }
 
-/** The same filters that `git lfs install` sets: the steps of the job are to have them. */
+/** The filters that `git lfs install` sets, for the steps of the job. */
 const FILTERS = {
 	"filter.lfs.clean": "git-lfs clean -- %f",
 	"filter.lfs.smudge": "git-lfs smudge -- %f",
@@ -33,26 +37,29 @@ const FILTERS = {
 };
 const CONFIG_FILE = ".lfsconfig";
 const MAX_CONFIG_BYTES = 64 * 1024;
-/** A longer file is no pointer: https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md */
+/** A longer file is not a pointer: https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md */
 const MAX_POINTER_BYTES = 1024;
 const VERSION = /^version https:\/\/(git-lfs|hawser)\.github\.com\/spec\/v1\n/;
 
-/** Fetches what the commit's pointers name, and puts it in their place. @throws CheckoutFailed */
+/**
+ * Fetches the large files of the commit and replaces their pointers by them.
+ * @throws CheckoutFailed
+ */
 export async function placeLargeFiles(git: Git, files: LargeFiles): Promise<void> {
 	if ((await git.text("ls-files", "-z", "--", ":(glob)**/.gitattributes")) === "") return;
 	const pointers = await readPointers(git);
 	if (pointers.length === 0) return;
 	if (!(await git.succeeds("lfs", "version")))
-		throw new CheckoutFailed("The repository keeps files in Git LFS, and git-lfs is not installed on this agent.");
+		throw new CheckoutFailed("The repository has files in Git LFS, and git-lfs is not installed on this agent. Install git-lfs there.");
 	await fetchObjects(git, files);
 	const workspace = await ConfinedFolder.open(git.folder);
 	try {
-		for (const pointer of pointers) await place(workspace, pointer);
+		for (const pointer of pointers) await replacePointer(workspace, pointer);
 	} finally {
 		await workspace.close();
 	}
 	for (const [name, value] of Object.entries(FILTERS)) await git.run("config", name, value);
-	// Otherwise git would take every one of them for changed.
+	// Otherwise git would report every large file as changed.
 	const withFilter = ["-c", `filter.lfs.process=${FILTERS["filter.lfs.process"]}`];
 	await git.answers([...withFilter, "update-index", "-z", "--stdin"], pointers.map(({ path }) => `${path}\0`).join(""));
 }
@@ -63,7 +70,7 @@ interface Pointer {
 	size: number;
 }
 
-/** What stands in the index in place of large files. */
+/** The pointers in the index, which stand for large files. */
 async function readPointers(git: Git): Promise<Pointer[]> {
 	const listing = await git.text("ls-files", "--stage", "-z", "--", ":(attr:filter=lfs)");
 	const blobs = listing.split("\0").flatMap((line) => {
@@ -104,7 +111,7 @@ async function fetchObjects(git: Git, { address, sha, isTrusted, credentials, sc
 	const settings = await readSettings(git);
 	const server = largeFileServer(address, settings.get("lfs.url") ?? settings.get("remote.origin.lfsurl") ?? null);
 	if (!isTrusted && server.url !== null && !/^https?:/.test(server.url))
-		throw new CheckoutFailed(`${CONFIG_FILE} names ${server.url}. Runs from other repositories fetch large files over HTTP only.`);
+		throw new CheckoutFailed(`${CONFIG_FILE} names ${server.url}. Runs of forks can fetch large files only over HTTP.`);
 	await mkdir(scratch, { mode: 0o700 });
 	const fetching = git.with(server.isOwn ? credentials : null).in(scratch);
 	await fetching.run("init", "--quiet", "--bare", ".");
@@ -119,22 +126,24 @@ async function fetchObjects(git: Git, { address, sha, isTrusted, credentials, sc
 	try {
 		await fetching.overNetwork(() => fetching.run("lfs", "fetch", "origin", sha));
 	} catch (error) {
-		throw error instanceof GitFailed && MISSING.test(error.words) ? new CheckoutFailed(whyMissing(isTrusted)) : error;
+		throw error instanceof GitFailed && MISSING.test(error.output) ? new CheckoutFailed(whyMissing(isTrusted)) : error;
 	}
 }
 
-/** What git-lfs says of an object that its server does not have. */
+/** The messages of git-lfs about an object that its server does not have. */
 const MISSING = /\[404\]|error: 404|status code 404|object does not exist|objects? not found/i;
 
-/** Forges store large files per repository: one that was pushed to a fork is not in the repository that the fork is of. */
+/**
+ * Forges store large files per repository: the file of a fork is not in the project's repository.
+ */
 function whyMissing(isTrusted: boolean): string {
-	const what = "The server of the repository does not have the large files (Git LFS) of this commit (404).";
+	const problem = "The server of the repository does not have the large files (Git LFS) of this commit (404).";
 	return isTrusted
-		? `${what} Push them: git lfs push --all origin.`
-		: `${what} Forges store large files per repository, and those of a fork stay in the fork: push the commit to a branch of the project's own repository.`;
+		? `${problem} Push them: git lfs push --all origin.`
+		: `${problem} Forges store large files per repository, and those of a fork stay in the fork. Push the commit to a branch of the project's repository.`;
 }
 
-/** What the commit says of its large files. Only some of it is used. */
+/** The LFS settings of the commit. Only some of them are used. */
 async function readSettings(git: Git): Promise<Map<string, string>> {
 	const object = await readIndexFile(git, CONFIG_FILE, MAX_CONFIG_BYTES);
 	if (object === null) return new Map();
@@ -148,35 +157,38 @@ async function readSettings(git: Git): Promise<Map<string, string>> {
 }
 
 /**
- * Which server large files are fetched from.
- * @param configured what the commit says; null: nothing
- * @returns its address, null for the one that git-lfs derives from the repository's own; and whether
- * it is the repository's own, so that it may be told the credentials
+ * The server from which large files are fetched.
+ * @param configured the server that the commit names; null: none
+ * @returns its address, or null for the one that git-lfs derives from the repository's; and whether
+ * it belongs to the repository, so that it may get the credentials
  */
 export function largeFileServer(address: string, configured: string | null): { url: string | null; isOwn: boolean } {
 	if (configured === null) return { url: null, isOwn: true };
 	const [own, asked] = [webAddress(address), webAddress(configured)];
-	// Letter by letter: what servers make of an escaped slash or dot is not known here.
+	// Exactly equal: a server may treat an escaped slash or dot in its own way.
 	const isOwn = own !== null && asked !== null && [`${own}/info/lfs`, `${own}.git/info/lfs`].includes(asked);
 	return { url: isOwn ? asked : configured, isOwn };
 }
 
-/** An address without user, query and slash at its end; null for one that is not over HTTP. */
+/** An HTTP address without user, query and final slash; null for another address. */
 function webAddress(text: string): string | null {
 	if (!URL.canParse(text)) return null;
 	const { protocol, origin, pathname } = new URL(text);
 	return protocol === "http:" || protocol === "https:" ? `${origin}${pathname.replace(/\/+$/, "")}` : null;
 }
 
-/** Puts an object in the place of its pointer. One that was not to be fetched is not there: its pointer stays. */
-async function place(workspace: ConfinedFolder, { path: name, oid, size }: Pointer): Promise<void> {
+/**
+ * Replaces a pointer by its object. An object that the settings exclude was not fetched: its
+ * pointer stays.
+ */
+async function replacePointer(workspace: ConfinedFolder, { path: name, oid, size }: Pointer): Promise<void> {
 	const object = `.git/lfs/objects/${oid.slice(0, 2)}/${oid.slice(2, 4)}/${oid}`;
 	if ((await workspace.kindOf(object)) === null) return;
 	const source = await workspace.file(object, "none");
 	try {
 		const { size: found } = await source.stat();
 		if (found !== size)
-			throw new CheckoutFailed(`The large file ${name} has ${formatBytes(found)}; its pointer says ${formatBytes(size)}.`);
+			throw new CheckoutFailed(`The large file ${name} has ${formatBytes(found)}, but its pointer says ${formatBytes(size)}.`);
 		const target = await workspace.replace(name);
 		const { stage, digest } = hashing();
 		try {
@@ -184,7 +196,7 @@ async function place(workspace: ConfinedFolder, { path: name, oid, size }: Point
 		} finally {
 			await target.close();
 		}
-		if (digest() !== oid) throw new CheckoutFailed(`The large file ${name} came damaged.`);
+		if (digest() !== oid) throw new CheckoutFailed(`The large file ${name} is damaged: its sha256 differs from its pointer.`);
 	} catch (error) {
 		if (error instanceof ConfinedFileError) throw new CheckoutFailed(`The large file ${name} cannot be written: ${error.message}`);
 		throw error;

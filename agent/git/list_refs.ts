@@ -1,20 +1,23 @@
 import { MAX_REF_LENGTH, MAX_REFS } from "../../schema/wire/limits.ts";
 import { isBranchOrTag, type ListedRef } from "../../schema/wire/refs.ts";
-import { JobError } from "../execution/outcome.ts";
+import { JobError } from "../outcome.ts";
 import type { Git } from "./git.ts";
 
-/** What a tag is followed by where the server tells of the commit that it points to. */
+/** The end of a tag's name on the line with the commit that the tag points to. */
 const PEELED = "^{}";
 
-/** Lists the branches and tags of a repository, without fetching anything. @throws CheckoutFailed; JobError for more refs than are compared */
-export async function listRefs(git: Git, address: string, say: (text: string) => Promise<void>): Promise<ListedRef[]> {
+/**
+ * Lists the branches and tags of a repository.
+ * @throws CheckoutFailed; JobError for too many refs
+ */
+export async function listRefs(git: Git, address: string, writeLine: (text: string) => Promise<void>): Promise<ListedRef[]> {
 	const { refs, leftOut } = readListing(await git.overNetwork(() => git.output("ls-remote", "--heads", "--tags", address)));
-	await say(`:: ${refs.length} branches and tags`);
-	if (leftOut > 0) await say(`:: ${leftOut} more are left out: their names have more than ${MAX_REF_LENGTH} characters`);
+	await writeLine(`:: ${refs.length} branches and tags`);
+	if (leftOut > 0) await writeLine(`:: ${leftOut} refs are left out: their names have more than ${MAX_REF_LENGTH} characters`);
 	return refs;
 }
 
-/** Reads what `git ls-remote` prints. @throws JobError for more refs than are compared */
+/** Parses the output of `git ls-remote`. @throws JobError for too many refs */
 export function readListing(listing: string): { refs: ListedRef[]; leftOut: number } {
 	const found = new Map<string, ListedRef>();
 	let leftOut = 0;
@@ -24,7 +27,10 @@ export function readListing(listing: string): { refs: ListedRef[]; leftOut: numb
 		else if (name.length > MAX_REF_LENGTH) leftOut += Number(!name.endsWith(PEELED));
 		else if (isBranchOrTag(name)) found.set(name, { ref: name, sha: id, tag_object: null });
 		if (found.size > MAX_REFS)
-			throw new JobError("too_many_refs", `The repository has more than ${MAX_REFS} branches and tags. Delete some: no more are compared.`);
+			throw new JobError(
+				"too_many_refs",
+				`The repository has more than the ${MAX_REFS} branches and tags that Windlass can compare. Delete some of them.`,
+			);
 	}
 	return { refs: [...found.values()], leftOut };
 }

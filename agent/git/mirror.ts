@@ -1,27 +1,28 @@
-import { createHash } from "node:crypto";
 import { mkdir, readdir, rm, stat, utimes } from "node:fs/promises";
 import path from "node:path";
-import { CheckoutFailed, type Git, GitFailed } from "./git.ts";
+import { sha256 } from "../files/hashing.ts";
+import { CheckoutFailed, GitFailed } from "./errors.ts";
+import type { Git } from "./git.ts";
 
 /**
- * A bare repository per address, kept on the agent: what it has got once need not come over the network again. Workspaces are
- * fetched from it and are whole without it.
+ * A mirror is a bare repository for each address on the agent: commits that were fetched once need
+ * no network again. Workspaces are fetched from it, and do not depend on it.
  */
 
-/** One that no job has used for this long goes. */
+/** The agent removes a mirror that no job has used for this long. */
 const UNUSED_MS = 30 * 24 * 60 * 60_000;
-/** More packs than this are put into one. */
+/** The agent repacks a mirror that has more packs. */
 const MANY_PACKS = 50;
-/** So many branches and tags are kept when it is tidied, the newest. */
+/** The newest branches and tags that a repacked mirror keeps. */
 const KEPT_REFS = 50;
-/** What git says when the mirror itself is the trouble: something that was killed has left it half written. */
+/** The messages of git about a broken mirror: a killed git leaves it half written. */
 const BROKEN =
 	/\.lock'|corrupt|cannot lock ref|bad object|not a git repository|unable to read|missing (blob|tree|commit)|invalid index-pack|could not parse|shallow file/i;
 
 /** Jobs that use the same mirror at once take turns. */
 const turns = new Map<string, Promise<unknown>>();
 
-/** Removes mirrors that are not used any more. */
+/** Removes unused mirrors. */
 export async function sweepMirrors(folder: string, now: number): Promise<void> {
 	for (const name of await readdir(folder).catch(() => [] as string[])) {
 		const mirror = path.join(folder, name);
@@ -33,22 +34,22 @@ export async function sweepMirrors(folder: string, now: number): Promise<void> {
 	}
 }
 
-/** What is mirrored: each combination has a mirror of its own. */
+/** Each combination has a mirror of its own. */
 interface Mirrored {
 	/** The folder of the agent's mirrors. */
 	mirrors: string;
 	address: string;
-	/** With what the server is asked: what one reader has got is not another's. */
+	/** The project whose credentials are used: projects do not share what they fetched. */
 	reader: string;
 	/** Options of `git init` for the repository's object format. */
 	format: readonly string[];
-	/** Whether all history is there: a commit that was fetched alone would have its whole history fetched again. */
+	/** Whether the mirror has whole histories: shallow commits beside them would be fetched again. */
 	isWhole: boolean;
 }
 
 /**
- * Brings something of a repository into the workspace by way of its mirror.
- * @param fetch fetches from `origin` in the mirror and names what it got; it may be called twice
+ * Fetches from a repository into the workspace through its mirror.
+ * @param fetch fetches from `origin` into the mirror; it may be called twice
  */
 export async function viaMirror<Found>(
 	git: Git,
@@ -59,10 +60,7 @@ export async function viaMirror<Found>(
 	const { signal } = git;
 	const folder = path.join(
 		mirrors,
-		`${createHash("sha256")
-			.update([address, ...(reader === "" ? [] : [reader]), ...format, ...(isWhole ? ["whole"] : [])].join("\n"))
-			.digest("hex")
-			.slice(0, 32)}.git`,
+		`${sha256([address, ...(reader === "" ? [] : [reader]), ...format, ...(isWhole ? ["whole"] : [])].join("\n")).slice(0, 32)}.git`,
 	);
 	const mirror = git.in(folder);
 	return withTurn(folder, signal, async () => {
@@ -75,15 +73,15 @@ export async function viaMirror<Found>(
 		try {
 			return await work();
 		} catch (error) {
-			const isMirrorsFault = error instanceof GitFailed && BROKEN.test(error.words);
-			if (!isMirrorsFault) throw error;
+			const isMirrorBroken = error instanceof GitFailed && BROKEN.test(error.output);
+			if (!isMirrorBroken) throw error;
 			await rm(folder, { recursive: true, force: true });
 			return work();
 		}
 	});
 }
 
-/** Whoever is stopped while it waits for its turn need not wait for it. */
+/** Waits for the turn, unless the signal is aborted. */
 async function withTurn<Value>(folder: string, signal: AbortSignal, work: () => Promise<Value>): Promise<Value> {
 	const before = turns.get(folder) ?? Promise.resolve();
 	const start = () => {
@@ -100,10 +98,10 @@ async function withTurn<Value>(folder: string, signal: AbortSignal, work: () => 
 	try {
 		return await Promise.race([mine, stopped]);
 	} finally {
-		const forget = () => {
+		const remove = () => {
 			if (turns.get(folder) === mine) turns.delete(folder);
 		};
-		void mine.then(forget, forget);
+		void mine.then(remove, remove);
 	}
 }
 
@@ -113,7 +111,7 @@ async function prepare(git: Git, mirror: Git, address: string, format: readonly 
 		const now = new Date();
 		await utimes(mirror.folder, now, now);
 	} catch (error) {
-		throw new CheckoutFailed(`the agent cannot keep a mirror of the repository: ${(error as Error).message}`);
+		throw new CheckoutFailed(`The agent cannot create a mirror of the repository: ${(error as Error).message}`);
 	}
 	const isThere = (await readdir(mirror.folder)).includes("HEAD");
 	if (!isThere) {
@@ -129,9 +127,9 @@ async function prepare(git: Git, mirror: Git, address: string, format: readonly 
 }
 
 /**
- * Keeps a commit in the mirror, and tells the server next time what is there already. The name is flat: branches come and go whose
- * names are folders of each other's.
+ * Keeps a commit in the mirror, so that the next fetch transfers less. The name is a hash, because
+ * the name of one branch may be a folder in the name of another.
  */
 export async function keepCommit(mirror: Git, name: string, sha: string): Promise<void> {
-	await mirror.run("update-ref", `refs/windlass/${createHash("sha256").update(name).digest("hex").slice(0, 32)}`, sha);
+	await mirror.run("update-ref", `refs/windlass/${sha256(name).slice(0, 32)}`, sha);
 }

@@ -1,11 +1,10 @@
 import type { Assignment, Commit } from "../../schema/wire/protocol.ts";
-import { CheckoutFailed, type Git } from "./git.ts";
+import { CheckoutFailed } from "./errors.ts";
+import type { Git } from "./git.ts";
 
-/** What a source means at the server of its repository: which commit, and by which ref. */
-
-/** A commit that is asked for, and the ref by which it was found. */
+/** The commit that a source means at its server, and the ref by which it was found. */
 export interface Found extends Pick<Commit, "branch" | "tag"> {
-	/** The id as it was given or found; that of an annotated tag is peeled once its object is there. */
+	/** The id of a commit or of an annotated tag, which is resolved after the fetch. */
 	sha: string;
 	/** Null for a commit that was asked for by its id. */
 	ref: string | null;
@@ -17,8 +16,9 @@ const COMMIT = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
 const MAX_NAMED_BRANCHES = 10;
 
 /**
- * Finds the commit of a source. A commit that is known with the full name of its ref is not looked up.
- * @param git in a folder that need not be a repository
+ * Finds the commit of a source. The agent does not ask for a commit that is known with the full
+ * name of its ref.
+ * @param git its folder need not be a repository
  * @throws CheckoutFailed
  */
 export async function findCommit(git: Git, { git: address, ref, commit }: GitSource): Promise<Found> {
@@ -35,20 +35,20 @@ export async function findCommit(git: Git, { git: address, ref, commit }: GitSou
 function whyNoCommit(refs: ReadonlyMap<string, RemoteRef>, ref: string | null): string {
 	const branches = [...refs.keys()].filter((name) => name.startsWith("refs/heads/")).map((name) => name.slice("refs/heads/".length));
 	const known = `Branches: ${branches.slice(0, MAX_NAMED_BRANCHES).join(", ") || "none"}.`;
-	if (ref !== null) return `There is no branch, tag or commit ${ref}. ${known}${hintOfRename(refs, ref)}`;
-	if ([...refs.values()].every(({ sha }) => sha === "")) return "The repository is empty.";
+	if (ref !== null) return `The repository has no branch, tag or commit ${ref}. ${known}${hintOfRename(refs, ref)}`;
+	if ([...refs.values()].every(({ sha }) => sha === "")) return "The repository is empty. Push a commit first.";
 	const { target } = refs.get("HEAD") ?? { target: null };
-	return `The HEAD of the repository names ${target === null ? "a branch" : kindOf(target).branch} that does not exist. Name a branch with ref, or set the default branch at the server. ${known}`;
+	return `The HEAD of the repository names ${target === null ? "a branch" : kindOf(target).branch} that does not exist. Set a branch with ref, or the default branch at the server. ${known}`;
 }
 
-/** That a branch which is not there may be the default branch under its old name. */
+/** A missing branch may be the default branch under its old name. */
 function hintOfRename(refs: ReadonlyMap<string, RemoteRef>, ref: string): string {
 	const [, present] = /^refs\/heads\/(.+)$/.exec(refs.get("HEAD")?.target ?? "") ?? [];
 	if (present === undefined || !ref.startsWith("refs/heads/")) return "";
-	return ` The repository's default branch is ${present}: if it was renamed, correct the project's setting default_branch.`;
+	return ` The repository's default branch is ${present}. If it was renamed, change the project's setting default_branch.`;
 }
 
-/** What a ref means: a branch, then a tag, then a name as gitrevisions(7) completes it; without a ref, where HEAD is. */
+/** A branch, then a tag, then the names of gitrevisions(7); without a ref, HEAD. */
 function named(refs: ReadonlyMap<string, RemoteRef>, ref: string | null): RemoteRef | undefined {
 	if (ref === null) return refs.get("HEAD");
 	const names = [`refs/heads/${ref}`, `refs/tags/${ref}`, ref, `refs/${ref}`];
@@ -64,16 +64,19 @@ function kindOf(name: string): Pick<Found, "branch" | "tag"> {
 
 interface RemoteRef {
 	name: string;
-	/** The commit; that of an annotated tag is the one that the tag points to. Empty: the ref points to a branch that does not exist. */
+	/**
+	 * The commit; for an annotated tag, the one that it points to. Empty: the ref points to a branch
+	 * that does not exist.
+	 */
 	sha: string;
-	/** What a symbolic ref points to. */
+	/** The target of a symbolic ref. */
 	target: string | null;
 }
 
 async function remoteRefs(git: Git, address: string): Promise<Map<string, RemoteRef>> {
 	const listing = await git.overNetwork(() => git.output("ls-remote", "--symref", "--", address));
 	const refs = new Map<string, RemoteRef>();
-	// Names of refs hold no white space (git-check-ref-format(1)), so git quotes nothing here.
+	// Names of refs have no white space (git-check-ref-format(1)), so git quotes nothing here.
 	for (const line of listing.split("\n")) {
 		const [value = "", name = ""] = line.split("\t");
 		if (!name) continue;

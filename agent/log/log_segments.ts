@@ -1,11 +1,13 @@
 import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import path from "node:path";
+import { newlinesIn } from "../../schema/text/lines.ts";
+import { joined } from "../../schema/wire/bytes.ts";
 
-/** Small enough that what was sent, or must go, frees its space soon. */
+/** Small, so that acknowledged bytes free their space soon. */
 const SEGMENT_BYTES = 128 * 1024;
 
-/** A stretch of output on disk, in a file of its own. `start` is its place among all bytes that were ever written. */
+/** A file with a range of the output. `start` is the position of its first byte in the output. */
 interface Segment {
 	start: number;
 	size: number;
@@ -13,7 +15,10 @@ interface Segment {
 	file: string;
 }
 
-/** Output on disk as a row of small files without gaps: it grows at its end, and goes away file by file from its beginning. */
+/**
+ * Output on the disk in small files without gaps. It grows at its end, and is removed file by file
+ * from its beginning.
+ */
 export class LogSegments {
 	readonly #folder: string;
 	readonly #onSize: (change: number) => void;
@@ -26,13 +31,13 @@ export class LogSegments {
 		this.#onSize = onSize;
 	}
 
-	/** @param onSize told of every change of the space that is taken */
+	/** @param onSize called with every change of the used space */
 	static async create(folder: string, onSize: (change: number) => void): Promise<LogSegments> {
 		await mkdir(folder, { recursive: true, mode: 0o700 });
 		return new LogSegments(folder, onSize);
 	}
 
-	/** Where the oldest byte that is still there stands among all that were ever written; null if there is none. */
+	/** The position of the oldest stored byte; null if nothing is stored. */
 	get start(): number | null {
 		return this.#all[0]?.start ?? null;
 	}
@@ -42,8 +47,8 @@ export class LogSegments {
 	}
 
 	/**
-	 * Adds bytes that begin at `start`.
-	 * @throws the system's error (ENOSPC …); then nothing of these bytes counts
+	 * Adds bytes that begin at position `start`.
+	 * @throws the system's error (ENOSPC …); then none of these bytes counts
 	 */
 	async append(start: number, bytes: Uint8Array): Promise<void> {
 		for (let at = 0; at < bytes.byteLength; ) {
@@ -80,16 +85,16 @@ export class LogSegments {
 			if (from >= end) continue;
 			for await (const chunk of createReadStream(segment.file, { start: from, end: end - 1 })) parts.push(chunk as Buffer);
 		}
-		return Buffer.concat(parts);
+		return joined(parts);
 	}
 
-	/** Removes the segments that end at or before this place. The one that is written to stays. */
+	/** Removes the segments that end at or before this position, but not the last one. */
 	async removeBefore(position: number): Promise<void> {
 		while (this.#all.length > 1 && (this.#all[0] as Segment).start + (this.#all[0] as Segment).size <= position)
 			await this.#remove(this.#all.shift() as Segment);
 	}
 
-	/** Removes the segments that begin at or after this place. */
+	/** Removes the segments that begin at or after this position. */
 	async removeFrom(position: number): Promise<void> {
 		const isOpenGone = (this.#all.at(-1)?.start ?? -1) >= position;
 		if (isOpenGone) await this.#close();
@@ -110,12 +115,4 @@ export class LogSegments {
 		this.#open = null;
 		await handle?.close();
 	}
-}
-
-const NEWLINE = 10;
-
-export function newlinesIn(bytes: Uint8Array): number {
-	let count = 0;
-	for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) count += 1;
-	return count;
 }

@@ -1,22 +1,25 @@
-import { createHash } from "node:crypto";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { MAX_LOG_CHUNK_BYTES } from "../../schema/wire/limits.ts";
-import { type Coordinator, pause, Unreachable, untilAnswered } from "../protocol/client.ts";
+import { newSha256 } from "../files/hashing.ts";
+import { sleep } from "../sleep.ts";
+import type { Coordinator } from "../transport/client.ts";
+import { Unreachable, untilAnswered } from "../transport/retry.ts";
 import type { LogSpool } from "./log_spool.ts";
 
-/** A log as far as sending it needs to know it. */
-export type SendableLog = Pick<LogSpool, "size" | "isCut" | "grown" | "settled" | "read" | "acknowledge">;
+/** The part of a log that is needed to send it. */
+export type SendableLog = Pick<LogSpool, "size" | "isTruncated" | "grown" | "settled" | "read" | "acknowledge">;
 
 interface Pace {
-	/** How long bytes may wait while somebody reads along. */
+	/** How long bytes may wait while somebody watches the log. */
 	watchedMs: number;
 	/** How long they may wait otherwise. */
 	unwatchedMs: number;
 }
 
 /**
- * Sends a log from the spool to the coordinator, each chunk at exactly the offset where the coordinator's copy ends. The
- * pause before a chunk begins with the first unsent byte and is not begun anew by later ones; it is short while somebody watches.
+ * Sends a log from the spool to the coordinator, each chunk at the offset where the coordinator's
+ * copy ends. The pause before a chunk begins with its first byte, and later bytes do not extend it.
+ * It is short while somebody watches.
  */
 export class LogShipper {
 	readonly #client: Coordinator;
@@ -26,18 +29,18 @@ export class LogShipper {
 	readonly #stop = new AbortController();
 	readonly #running: Promise<void>;
 	#acknowledged = 0;
-	/** Of what the coordinator has. */
-	readonly #digest = createHash("sha256");
+	/** The sha256 of the acknowledged bytes. */
+	readonly #digest = newSha256();
 	#isWatched = false;
 	#isEnding = false;
-	/** Ends the present pause early. */
-	#hurry = new AbortController();
-	/** Ends the waiting for more output. */
+	/** Ends the current pause early. */
+	#pause = new AbortController();
+	/** Ends the wait for more output. */
 	readonly #ending = new AbortController();
-	/** Why the coordinator takes no more; null while it does. */
-	refusal: ApiError | null = null;
+	/** Why the coordinator rejects more bytes; null while it accepts them. */
+	rejection: ApiError | null = null;
 	/** Why the log on the disk cannot be read; null while it can. */
-	fault: string | null = null;
+	readError: string | null = null;
 
 	constructor(client: Coordinator, attempt: { id: string; token: string }, spool: SendableLog, pace: Pace) {
 		this.#client = client;
@@ -47,36 +50,36 @@ export class LogShipper {
 		this.#running = this.#ship();
 	}
 
-	/** Whether somebody reads the log right now. */
+	/** Sets whether somebody watches the log. */
 	watch(isWatched: boolean): void {
-		if (isWatched && !this.#isWatched) this.#hurry.abort();
+		if (isWatched && !this.#isWatched) this.#pause.abort();
 		this.#isWatched = isWatched;
 	}
 
-	/** Sends what is left and waits until all of it is acknowledged, or the coordinator takes no more. */
+	/** Sends the rest of the log. @returns what the coordinator has acknowledged */
 	async finish(): Promise<{ bytes: number; sha256: string; incomplete: boolean }> {
 		await this.#spool.settled();
 		this.#isEnding = true;
 		this.#ending.abort();
-		this.#hurry.abort();
+		this.#pause.abort();
 		await this.#running;
 		return {
 			bytes: this.#acknowledged,
 			sha256: this.#digest.digest("hex"),
-			incomplete: this.#spool.isCut || this.#acknowledged < this.#spool.size,
+			incomplete: this.#spool.isTruncated || this.#acknowledged < this.#spool.size,
 		};
 	}
 
-	/** Gives up on what is unsent. */
+	/** Drops the unsent bytes. */
 	async drop(): Promise<void> {
 		this.#stop.abort();
 		this.#ending.abort();
-		this.#hurry.abort();
+		this.#pause.abort();
 		await this.#running;
 	}
 
 	async #ship(): Promise<void> {
-		while (!this.#stop.signal.aborted && this.refusal === null && this.fault === null) {
+		while (!this.#stop.signal.aborted && this.rejection === null && this.readError === null) {
 			await this.#spool.grown(this.#acknowledged, this.#ending.signal);
 			if (this.#spool.size <= this.#acknowledged) {
 				if (this.#isEnding || this.#stop.signal.aborted) return;
@@ -88,8 +91,8 @@ export class LogShipper {
 	}
 
 	async #wait(): Promise<void> {
-		this.#hurry = new AbortController();
-		await pause(this.#isWatched ? this.#pace.watchedMs : this.#pace.unwatchedMs, this.#hurry.signal).catch(() => undefined);
+		this.#pause = new AbortController();
+		await sleep(this.#isWatched ? this.#pace.watchedMs : this.#pace.unwatchedMs, this.#pause.signal).catch(() => undefined);
 	}
 
 	async #sendChunk(): Promise<void> {
@@ -105,17 +108,17 @@ export class LogShipper {
 					signal: this.#stop.signal,
 				});
 				if (Number(headers["upload-offset"] ?? Number.NaN) !== this.#acknowledged + bytes.byteLength)
-					throw new Unreachable("the answer to a part of the log is not the coordinator's");
+					throw new Unreachable("The answer to a log chunk is not the coordinator's");
 				await this.#advance(bytes);
 			}, this.#stop.signal);
 		} catch (error) {
 			if (this.#stop.signal.aborted) return;
 			if (error instanceof ApiError && error.code === "log_offset_mismatch") {
-				// An answer was lost, or a chunk came twice: the coordinator says where it stands.
+				// An answer was lost, or a chunk arrived twice: the coordinator sends its offset.
 				if (await this.#catchUp(Number(error.details.offset))) return;
 			}
-			if (error instanceof ApiError) this.refusal = error;
-			else this.fault = (error as Error).message;
+			if (error instanceof ApiError) this.rejection = error;
+			else this.readError = (error as Error).message;
 		}
 	}
 
@@ -125,7 +128,10 @@ export class LogShipper {
 		await this.#spool.acknowledge(bytes);
 	}
 
-	/** Takes note of what the coordinator has had before. @returns false if it has less than it has acknowledged, or more than there is */
+	/**
+	 * Skips to the coordinator's offset.
+	 * @returns false for an offset before the acknowledged bytes, or beyond the log
+	 */
 	async #catchUp(offset: number): Promise<boolean> {
 		if (!(offset >= this.#acknowledged && offset <= this.#spool.size)) return false;
 		while (this.#acknowledged < offset) {

@@ -2,26 +2,29 @@ import { MIN_SECRET_BYTES } from "../../schema/wire/secrets.ts";
 import { formsOf } from "./secret_forms.ts";
 
 /**
- * Hides secrets in what a job writes, as it comes, in every form that `formsOf` names. What could be the beginning of one is held back, and
- * nothing else.
+ * Hides secrets in the output of a job, in every form of `formsOf`. It holds back only bytes that
+ * could be the beginning of a secret.
  */
 
-/** What stands where a secret was. */
+/** The text in place of a secret. */
 export const MASK = "***";
 
-/** By so many of its first bytes a needle is found. */
+/** The first bytes of a needle, by which it is found. */
 const WINDOW = 4;
 
 export class Masker {
-	/** The first bytes of a needle, as a number → the needles, in the order of their bytes, and how long the longest is. */
+	/** The first bytes of a needle, as a number → the needles that begin so. */
 	readonly #needles = new Map<number, Alike>();
 	/** Beginnings of needles that are shorter than the window. */
 	readonly #beginnings = new Set<string>();
-	/** What may be the beginning of a secret; and how much of it is known to belong to one. */
+	/**
+	 * Bytes that may be the beginning of a secret, and how many of them belong to a secret that was
+	 * found.
+	 */
 	#held: Buffer = Buffer.alloc(0);
 	#covered = 0;
 
-	/** Finds the secrets themselves, without what is hidden only because it stands in one. */
+	/** Finds whole secrets, not the strings in a secret that is JSON. */
 	readonly #wholes: Masker | null;
 
 	/** @param extent whether the strings of a secret that is JSON are secrets, too */
@@ -40,17 +43,20 @@ export class Masker {
 		}
 	}
 
-	/** Takes more output. @returns what can be shown of it and of what was held back before */
+	/** @returns the masked bytes that can be shown, of these and of earlier ones */
 	push(bytes: Uint8Array): Uint8Array {
 		return this.#needles.size === 0 ? bytes : this.#take(Buffer.concat([this.#held, bytes]), false);
 	}
 
-	/** Nothing follows what was held back; of a secret that has begun no more than a few bytes are shown. */
+	/**
+	 * The output is over.
+	 * @returns the bytes that were held back; of the beginning of a secret at most a few
+	 */
 	flush(): Uint8Array {
 		return this.#held.byteLength === 0 ? this.#held : this.#take(this.#held, true);
 	}
 
-	/** A text that is whole, without the secrets. What is held back of a stream is left alone. */
+	/** Masks a whole text. The state of the stream does not change. */
 	text(text: string): string {
 		if (this.#needles.size === 0) return text;
 		const { shown } = this.#scan(Buffer.from(text), 0, true);
@@ -58,8 +64,8 @@ export class Masker {
 	}
 
 	/**
-	 * Whether a secret stands in a text; one that has only begun at its end does not. Strings in a secret that is JSON are no
-	 * matter: the name of a project may well be that of a file.
+	 * Whether a text contains a whole secret. Strings in a secret that is JSON do not count: a file
+	 * may well have the name of a project.
 	 */
 	finds(text: string): boolean {
 		const line = `${text}\n`;
@@ -74,8 +80,8 @@ export class Masker {
 	}
 
 	/**
-	 * @param covered how many of the first bytes belong to a secret that was found, and told, before
-	 * @returns what can be shown; what is held back, and how much of that is covered
+	 * @param covered the first bytes that belong to a secret that was found before
+	 * @returns the bytes to show; the bytes to hold back, and how many of these are covered
 	 */
 	#scan(bytes: Buffer, covered: number, isEnd: boolean): { shown: Buffer; held: Buffer; covered: number } {
 		const parts: Buffer[] = [];
@@ -100,7 +106,10 @@ export class Masker {
 		return { shown: Buffer.concat(parts), held: Buffer.from(bytes.subarray(heldFrom)), covered: Math.max(0, maskedTo - heldFrom) };
 	}
 
-	/** How long the longest needle is that stands here; `open` if one could that is longer than what there is so far; null if none. */
+	/**
+	 * The length of the longest needle here; `open` if a longer one may follow with more bytes; null
+	 * if there is none.
+	 */
 	#matchAt(bytes: Buffer, at: number, isEnd: boolean): number | "open" | null {
 		const left = bytes.byteLength - at;
 		if (left < WINDOW) return !isEnd && this.#beginnings.has(bytes.toString("latin1", at)) ? "open" : null;
@@ -109,10 +118,10 @@ export class Masker {
 		const rest = bytes.subarray(at, at + alike.longest);
 		const index = firstNotBefore(alike.sorted, rest);
 		const next = alike.sorted[index]?.equals(rest) ? alike.sorted[index + 1] : alike.sorted[index];
-		// Only what is whole up to the end of all that there is may be the beginning of a longer needle.
+		// The beginning of a longer needle must match up to the last byte.
 		if (next && left < next.byteLength && next.subarray(0, left).equals(rest)) {
 			if (!isEnd) return "open";
-			// A beginning that nothing follows: whoever was ended, or cut short, in the middle of it.
+			// The output ended in the middle of a secret.
 			if (left >= MIN_SECRET_BYTES) return left;
 		}
 		return longestAtStart(alike.sorted, rest);
@@ -125,7 +134,7 @@ interface Alike {
 	longest: number;
 }
 
-/** The index of the first needle that is not before a text in the order of bytes. */
+/** The index of the first needle that is not before a text, by bytes. */
 function firstNotBefore(sorted: readonly Buffer[], text: Buffer): number {
 	let [low, high] = [0, sorted.length];
 	while (low < high) {
@@ -136,13 +145,13 @@ function firstNotBefore(sorted: readonly Buffer[], text: Buffer): number {
 	return low;
 }
 
-/** How long the longest needle is that a text begins with; null if there is none. */
+/** The length of the longest needle at the beginning of a text; null if there is none. */
 function longestAtStart(sorted: readonly Buffer[], text: Buffer): number | null {
 	for (let beginning = text; beginning.byteLength >= WINDOW; ) {
 		const at = firstNotBefore(sorted, beginning);
 		const exact = sorted[at];
 		if (exact?.equals(beginning)) return exact.byteLength;
-		// Whatever the text begins with comes before it; the nearest before it shares most with it.
+		// A needle at the beginning of the text sorts before it, and the nearest one shares most with it.
 		const nearest = sorted[at - 1];
 		if (!nearest) return null;
 		const common = commonLength(nearest, beginning);

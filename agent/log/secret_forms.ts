@@ -1,14 +1,18 @@
 import { hiddenParts, MIN_SECRET_BYTES } from "../../schema/wire/secrets.ts";
 
 /**
- * The forms in which tools show a secret: itself and each of its lines, and all of that in URLs, JSON, HTML, shell quoting, hex, and base64,
- * once or twice. Of a secret that is JSON each long string in it is a secret by itself. docs/explanation/security.md lists them for users.
+ * The forms in which tools show a secret: the secret and each of its lines, encoded for URLs, JSON,
+ * HTML and shells, in hex, and in base64 once or twice. In a secret that is JSON, each long string
+ * is a secret, too. docs/explanation/security.md lists them for users.
  */
 
-/** A string in a secret that is JSON is hidden by itself if it has so many bytes: shorter ones are words like `type`. */
+/** Shorter strings in a secret that is JSON are words like `type`. */
 const MIN_JSON_VALUE_BYTES = 8;
 
-/** A secret of so many lines and strings has no encoding of an encoding hidden of the further ones: their number is bounded. */
+/**
+ * Beyond so many lines and strings of a secret, double base64 is not hidden: the number of forms is
+ * limited.
+ */
 const MAX_TWICE = 300;
 
 /**
@@ -24,7 +28,7 @@ export function formsOf(secret: string, extent: "parts" | "wholes"): Buffer[] {
 	return [...new Set(forms)].map((text) => Buffer.from(text)).filter(({ byteLength }) => byteLength >= MIN_SECRET_BYTES);
 }
 
-/** What else is secret where a secret is JSON: its strings, and the whole as other programs write it. */
+/** The strings of a secret that is JSON, and the whole as other programs write it. */
 function ofJson(secret: string): string[] {
 	let value: unknown;
 	try {
@@ -37,7 +41,7 @@ function ofJson(secret: string): string[] {
 	return [...stringsIn(value), ...wholes, ...wholes.map(inAscii)];
 }
 
-/** What is nested deeper is no credential of anybody. */
+/** No credential is nested deeper. */
 const MAX_JSON_DEPTH = 100;
 
 function isDeeperThan(value: unknown, levels: number): boolean {
@@ -50,7 +54,7 @@ function stringsIn(value: unknown): string[] {
 	return typeof value === "object" && value !== null ? Object.values(value).flatMap(stringsIn) : [];
 }
 
-/** On one line with blanks, as Python writes JSON. */
+/** Python's JSON: on one line, with blanks. */
 function spaced(value: unknown): string {
 	if (Array.isArray(value)) return `[${value.map(spaced).join(", ")}]`;
 	if (typeof value !== "object" || value === null) return JSON.stringify(value);
@@ -63,7 +67,10 @@ function textForms(text: string): string[] {
 	return [text, ...urlForms(text), ...jsonForms(text), ...htmlForms(text), ...shellForms(text)];
 }
 
-/** As browsers encode it, forms, and those who hold by RFC 3986, with slashes or without; the digits of an escape large or small. */
+/**
+ * The encodings of browsers, of forms, and of RFC 3986, with slashes or without, in upper and lower
+ * case.
+ */
 function urlForms(text: string): string[] {
 	const loose = encodeURIComponent(text);
 	const strict = loose.replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
@@ -72,7 +79,10 @@ function urlForms(text: string): string[] {
 	return [...large, ...large.map((form) => form.replace(/%../g, (one) => one.toLowerCase()))];
 }
 
-/** In single quotes, written in two ways, in double ones, and with a backslash before what has a meaning to a shell: `printf %q`. */
+/**
+ * In single quotes (two ways), with backslashes before special characters (`printf %q`), and in
+ * double quotes.
+ */
 function shellForms(text: string): string[] {
 	return [
 		text.replaceAll("'", "'\\''"),
@@ -82,7 +92,10 @@ function shellForms(text: string): string[] {
 	];
 }
 
-/** What programs escape in a string of JSON: all that is not ASCII (Python), what has a meaning in HTML (Go), slashes (PHP), or several of these. */
+/**
+ * JSON strings with escapes for non-ASCII characters (Python), for HTML (Go), for slashes (PHP), or
+ * for several of these.
+ */
 function jsonForms(text: string): string[] {
 	const plain = JSON.stringify(text).slice(1, -1);
 	const ascii = inAscii(plain);
@@ -104,34 +117,34 @@ function htmlForms(text: string): string[] {
 	return [outside, inside, inside.replaceAll("'", "&#39;"), inside.replaceAll("'", "&#x27;")];
 }
 
-/** `xxd -p` writes so many digits on a line. */
+/** `xxd -p` writes 60 digits on a line. */
 const HEX_LINES = /.{1,60}/g;
 
 function hexForms(text: string): string[] {
 	const small = Buffer.from(text).toString("hex");
-	// A short last line tells little, and is like any other number.
+	// A short last line says little, and looks like any other number.
 	const lines: readonly string[] = small.match(HEX_LINES) ?? [];
 	return [small, ...lines.filter((line) => line.length >= 2 * MIN_SECRET_BYTES)].flatMap((form) => [form, form.toUpperCase()]);
 }
 
-/** Base64 of a text wherever it stands in another, and of the text alone, with or without the end of its line. */
+/** Base64 of a text inside a longer text, and of the text alone, with and without a newline. */
 function encodedOnce(text: string): string[] {
 	const forms = [...unaligned(Buffer.from(text)), ...wrapped(Buffer.from(text)), ...wrapped(Buffer.from(`${text}\n`))];
 	return [...new Set(forms)].filter((form) => form.length >= MIN_SECRET_BYTES);
 }
 
-/** After so many characters programs begin another line: base64 itself, and openssl. */
+/** The line lengths of base64 (76) and openssl (64). */
 const BASE64_LINES = [/.{1,76}/g, /.{1,64}/g];
 
-/** The lines of base64 as programs write it. */
+/** The lines of base64 output. */
 function wrapped(bytes: Buffer): string[] {
 	const whole = bytes.toString("base64");
 	return BASE64_LINES.flatMap((line) => whole.match(line) ?? []);
 }
 
 /**
- * What of base64 is the same whatever stands before and after the bytes: in the middle of a text they may begin in any of three places. Both
- * alphabets.
+ * The base64 characters that do not depend on the bytes before and after. In a longer text the
+ * bytes begin at one of three offsets. Both alphabets.
  */
 function unaligned(bytes: Buffer): string[] {
 	return [0, 1, 2].flatMap((before) => {

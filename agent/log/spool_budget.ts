@@ -1,11 +1,12 @@
-/** A log that can give up what is unsent of it. */
+/** A log that can drop its unsent part. */
 interface Droppable {
 	dropUnsent(): Promise<void>;
 }
 
 /**
- * How much disk all logs of an agent may take while the coordinator cannot be reached. When it is too much, the oldest log gives up what is
- * unsent of it. Results are not among it: they are small, and never given up.
+ * The disk space that all logs of an agent may take while the coordinator is unreachable. When they
+ * take more, the oldest log drops its unsent part. Results do not count: they are small, and never
+ * dropped.
  */
 export class SpoolBudget {
 	readonly #limit: number;
@@ -28,7 +29,7 @@ export class SpoolBudget {
 		this.#used += bytes;
 	}
 
-	/** Makes room, the oldest log first. */
+	/** Frees space, the oldest log first. */
 	async keep(): Promise<void> {
 		for (const log of [...this.#logs]) {
 			if (this.#used <= this.#limit) return;

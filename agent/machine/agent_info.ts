@@ -5,84 +5,91 @@ import path from "node:path";
 import type { Offering } from "../../schema/pipeline/validate/requirements.ts";
 import type { Facts } from "../../schema/wire/protocol.ts";
 import type { Capabilities } from "../../schema/wire/requirements.ts";
-import { dockerVersion } from "../execution/docker.ts";
-import type { AgentOptions } from "../options.ts";
-import { pause } from "../protocol/client.ts";
+import { dockerVersion } from "../execution/containers/docker.ts";
+import { sleep } from "../sleep.ts";
 import { findTools } from "./tools.ts";
 
-/**
- * What an agent tells of itself. What is known at once is told at once; what takes a moment to find out (tools, the container
- * runtime, GPUs) follows.
- */
-
 const PROBE_MS = 2_000;
-const FIRST_CONTAINER_PAUSE_MS = 3_000;
-const LAST_CONTAINER_PAUSE_MS = 5 * 60_000;
+const FIRST_DOCKER_PAUSE_MS = 3_000;
+const MAX_DOCKER_PAUSE_MS = 5 * 60_000;
 const SHELLS = ["bash", "sh", "python3", "node"];
 
-type FactOptions = Pick<AgentOptions, "slots" | "labels" | "workDir" | "probes">;
+interface AgentInfoOptions {
+	slots: number;
+	labels: readonly string[];
+	/** The folder whose free disk space counts. */
+	workDir: string;
+	/** Tool → command that prints its version. */
+	probes: Readonly<Record<string, string>>;
+}
 
-export class AgentFacts {
-	readonly #options: FactOptions;
+/**
+ * The agent info: slots, labels and capabilities. Tools, GPUs and Docker take time to detect, so
+ * they follow later.
+ */
+export class AgentInfo {
+	readonly #options: AgentInfoOptions;
 	readonly #version: string;
 	readonly #hasCgroups: boolean;
-	/** The labels that the coordinator counts; null until it has said which. */
-	#counted: readonly string[] | null = null;
-	#found: Pick<Capabilities, "container" | "gpus" | "tools" | "looking_for"> = {
+	/** The labels that the coordinator accepts; null before it has answered. */
+	#acceptedLabels: readonly string[] | null = null;
+	#detected: Pick<Capabilities, "container" | "gpus" | "tools" | "looking_for"> = {
 		container: null,
 		gpus: [],
 		tools: {},
 		looking_for: ["tools", "gpus", "container"],
 	};
 
-	constructor(options: FactOptions, version: string, hasCgroups: boolean) {
+	constructor(options: AgentInfoOptions, version: string, hasCgroups: boolean) {
 		this.#options = options;
 		this.#version = version;
 		this.#hasCgroups = hasCgroups;
 	}
 
 	/**
-	 * Looks at the machine.
-	 * @param cleanUp what must be over before a job may run in a container
-	 * @param tell called when there is more to tell
+	 * Detects tools, GPUs and Docker.
+	 * @param cleanUp the removal of earlier containers, which must end before a job may run in a
+	 * container
+	 * @param send called when there is more to send
 	 */
-	async look(cleanUp: Promise<void> = Promise.resolve(), tell: () => Promise<void> = async () => undefined): Promise<void> {
+	async detect(cleanUp: Promise<void> = Promise.resolve(), send: () => Promise<void> = async () => undefined): Promise<void> {
 		const container = cleanUp.then(() => dockerVersion(PROBE_MS)).then((version) => this.#add({ container: version }));
 		const [tools, gpus] = await Promise.all([findTools(this.#options.probes), findGpus()]);
 		this.#add({ tools, gpus });
-		await tell();
-		if (!this.#found.looking_for.includes("container")) return;
+		await send();
+		if (!this.#detected.looking_for.includes("container")) return;
 		await container;
-		await tell();
+		await send();
 	}
 
 	/**
-	 * Waits for a Docker that starts later than the agent, where its command is installed and no daemon answers. Nothing tells of a daemon
-	 * that may be anywhere (DOCKER_HOST, contexts), so it is asked now and then.
-	 * @param prepare what must be over before a job may run in a container
+	 * Waits for a Docker daemon that starts later than the agent, if the docker command is installed.
+	 * The agent has to ask: the daemon may be anywhere (DOCKER_HOST, contexts).
+	 * @param prepare called before a job may run in a container
 	 */
-	async waitForContainers(prepare: () => Promise<void>, tell: () => Promise<void>, signal: AbortSignal): Promise<void> {
-		for (let wait = FIRST_CONTAINER_PAUSE_MS; this.#found.container === null && isOnPath("docker"); ) {
-			await pause(wait, signal);
-			wait = Math.min(wait * 1.5, LAST_CONTAINER_PAUSE_MS);
+	async waitForDocker(prepare: () => Promise<unknown>, send: () => Promise<void>, signal: AbortSignal): Promise<void> {
+		for (let wait = FIRST_DOCKER_PAUSE_MS; this.#detected.container === null && isOnPath("docker"); ) {
+			await sleep(wait, signal);
+			wait = Math.min(wait * 1.5, MAX_DOCKER_PAUSE_MS);
 			if ((await dockerVersion(PROBE_MS)) === null) continue;
 			await prepare();
 			this.#add({ container: await dockerVersion(PROBE_MS) });
-			await tell();
+			await send();
 		}
 	}
 
 	#add(found: Partial<Pick<Capabilities, "container" | "gpus" | "tools">>): void {
-		this.#found = { ...this.#found, ...found, looking_for: this.#found.looking_for.filter((one) => !(one in found)) };
+		const looking_for = this.#detected.looking_for.filter((one) => !(one in found));
+		this.#detected = { ...this.#detected, ...found, looking_for };
 	}
 
-	/** Takes over which labels count: not all that are declared may be had, and a registration token may give others. */
-	countLabels(labels: readonly string[]): void {
-		this.#counted = labels;
+	/** A registration token may grant fewer labels than the agent declares, or others. */
+	setAcceptedLabels(labels: readonly string[]): void {
+		this.#acceptedLabels = labels;
 	}
 
-	/** As the coordinator is told. */
-	get told(): Facts {
+	/** The info as the coordinator gets it. */
+	get current(): Facts {
 		return {
 			version: this.#version,
 			slots: this.#options.slots,
@@ -90,15 +97,15 @@ export class AgentFacts {
 			facts: {
 				hostname: os.hostname(),
 				os: `${os.type()} ${os.release()}`,
-				processes: this.#hasCgroups ? "held in control groups" : "no control groups: what detaches itself completely may outlive its job",
+				processes: this.#hasCgroups ? "held in control groups" : "no control groups: a detached process may outlive its job",
 			},
 			capabilities: this.#capabilities,
 		};
 	}
 
-	/** As a job that is about to start finds it. */
+	/** The labels and capabilities that a starting job can use. */
 	async offering(): Promise<Offering> {
-		return { labels: this.#counted ?? this.#labels, capabilities: this.#capabilities };
+		return { labels: this.#acceptedLabels ?? this.#labels, capabilities: this.#capabilities };
 	}
 
 	get #labels(): string[] {
@@ -113,7 +120,7 @@ export class AgentFacts {
 			memory: os.totalmem(),
 			disk: freeDisk(this.#options.workDir),
 			shells: SHELLS.filter(isOnPath),
-			...this.#found,
+			...this.#detected,
 		};
 	}
 }
@@ -138,18 +145,13 @@ function freeDisk(folder: string): number {
 	}
 }
 
-/** The GPUs by name, as NVIDIA's own tool tells them. */
+/** The names of the GPUs, as NVIDIA's tool prints them. */
 function findGpus(): Promise<string[]> {
+	const args = ["--query-gpu=name", "--format=csv,noheader"];
 	return new Promise((resolve) => {
-		execFile("nvidia-smi", ["--query-gpu=name", "--format=csv,noheader"], { timeout: PROBE_MS, killSignal: "SIGKILL" }, (error, stdout) =>
-			resolve(
-				error
-					? []
-					: stdout
-							.split("\n")
-							.map((line) => line.trim())
-							.filter(Boolean),
-			),
-		);
+		execFile("nvidia-smi", args, { timeout: PROBE_MS, killSignal: "SIGKILL" }, (error, stdout) => {
+			const lines = error ? [] : stdout.split("\n");
+			resolve(lines.map((line) => line.trim()).filter(Boolean));
+		});
 	});
 }

@@ -2,12 +2,12 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
-/** A folder that another process has locked. */
+/** Another process has locked the folder. */
 export class FolderLocked extends Error {
 	readonly pid: number | null;
 
 	constructor(folder: string, pid: number | null) {
-		super(`${folder} is in use by another process${pid === null ? "" : ` (pid ${pid})`}`);
+		super(`Another process${pid === null ? "" : ` (pid ${pid})`} uses the folder ${folder}. Stop it, or use another folder.`);
 		this.name = "FolderLocked";
 		this.pid = pid;
 	}
@@ -18,9 +18,10 @@ export interface FolderLock {
 }
 
 /**
- * Locks a folder for this process. The lock is SQLite's own lock on a file in it, so the system lets go of it when the process
- * ends, however it ends: nothing stale is ever left.
- * @throws FolderLocked; Error with the system's code (EACCES …) if the folder cannot be made or written to
+ * Locks a folder for this process. The lock is SQLite's lock on a file in it, so the system
+ * releases it when the process ends, however it ends.
+ * @throws FolderLocked; Error with the system's code (EACCES …) if the folder cannot be created or
+ * written
  */
 export function lockFolder(folder: string): FolderLock {
 	mkdirSync(folder, { recursive: true, mode: 0o700 });

@@ -1,27 +1,27 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import * as z from "zod";
+import type { AgentMemory, Identity } from "../protocol/identity.ts";
 import { type FolderLock, lockFolder } from "./folder_lock.ts";
 
 /**
- * What an agent keeps between its lives: who it is, how often it has been started, and the folders of its jobs.
- * The folder belongs to one process at a time, and to one identity for ever.
+ * The folder in which an agent stores its identity, its session number, and the folders of its
+ * jobs. One process uses it at a time.
  */
 
 const stored = z.object({
-	/** Chosen once: a registration that is repeated with it is the same agent. */
+	/** A registration that is repeated with the same key returns the same agent. */
 	registration_key: z.string(),
 	identity: z.object({ id: z.string(), name: z.string(), token: z.string(), server: z.string() }).nullable(),
 	/** Grows with each start. */
 	session: z.number(),
-	/** Chosen when the agent is asked to rotate its token, and kept until it has the next one. */
+	/** Created when the agent rotates its token, and stored until it has the next one. */
 	rotation_key: z.string().nullable().default(null),
 });
 type Stored = z.infer<typeof stored>;
-export type Identity = NonNullable<Stored["identity"]>;
 
-export class StateFolder {
+export class StateFolder implements AgentMemory {
 	readonly path: string;
 	readonly #lock: FolderLock;
 	#stored: Stored;
@@ -51,12 +51,11 @@ export class StateFolder {
 		return this.#stored.identity;
 	}
 
-	async keepIdentity(identity: Identity): Promise<void> {
+	async storeIdentity(identity: Identity): Promise<void> {
 		this.#stored = { ...this.#stored, identity };
 		await this.#save();
 	}
 
-	/** The key with which the next token is asked for; stored before it is used. */
 	async rotationKey(): Promise<string> {
 		const key = this.#stored.rotation_key ?? randomUUID();
 		if (key !== this.#stored.rotation_key) {
@@ -66,26 +65,23 @@ export class StateFolder {
 		return key;
 	}
 
-	/** Keeps the token that takes the place of the one before. */
-	async keepRotated(identity: Identity): Promise<void> {
+	async storeRotated(identity: Identity): Promise<void> {
 		this.#stored = { ...this.#stored, identity, rotation_key: null };
 		await this.#save();
 	}
 
-	/** Forgets who it is, for a coordinator that does not know it any more. */
-	async forgetIdentity(): Promise<void> {
+	async deleteIdentity(): Promise<void> {
 		this.#stored = { registration_key: randomUUID(), identity: null, session: this.#stored.session, rotation_key: null };
 		await this.#save();
 	}
 
-	/** The number of this life; stored before it is used. */
 	async nextSession(): Promise<number> {
 		this.#stored = { ...this.#stored, session: this.#stored.session + 1 };
 		await this.#save();
 		return this.#stored.session;
 	}
 
-	/** The folder of an attempt's workspace, log and scripts. */
+	/** The folder of an attempt. */
 	jobFolder(attemptId: string): string {
 		return path.join(this.path, "jobs", attemptId);
 	}
@@ -102,26 +98,11 @@ export class StateFolder {
 		this.#lock.release();
 	}
 
-	/** Written beside and renamed: a crash leaves the old file or the new one. */
+	/** Writes another file and renames it, so that a crash leaves the old file or the new one. */
 	async #save(): Promise<void> {
 		const file = path.join(this.path, "agent.json");
 		await writeFile(`${file}.new`, `${JSON.stringify(this.#stored, null, "\t")}\n`, { mode: 0o600, flush: true });
 		await rename(`${file}.new`, file);
 		await mkdir(this.jobsFolder, { recursive: true });
 	}
-}
-
-/** Removes a folder with all that is in it, also where a job has taken away the permission to. */
-export async function removeFolder(folder: string): Promise<void> {
-	try {
-		await rm(folder, { recursive: true, force: true, maxRetries: 3 });
-	} catch {
-		await makeWritable(folder);
-		await rm(folder, { recursive: true, force: true, maxRetries: 3 });
-	}
-}
-
-async function makeWritable(folder: string): Promise<void> {
-	const { execFile } = await import("node:child_process");
-	await new Promise<void>((resolve) => execFile("chmod", ["-R", "u+rwX", "--", folder], () => resolve()));
 }

@@ -2,9 +2,10 @@ import { execFile } from "node:child_process";
 import { access, constants } from "node:fs/promises";
 import path from "node:path";
 
-/** Which tools this machine has, and in which versions: what jobs may ask for with `runs_on: {tools: {node: ">=22"}}`. */
-
-/** Tool → how it is asked for its version. One that is not on the PATH is not asked. */
+/**
+ * Tool → the command that prints its version. Jobs ask for tools with `runs_on: {tools: {node:
+ * ">=22"}}`.
+ */
 const PROBES: Readonly<Record<string, readonly string[]>> = {
 	ansible: ["ansible", "--version"],
 	aws: ["aws", "--version"],
@@ -56,19 +57,20 @@ const PROBES: Readonly<Record<string, readonly string[]>> = {
 };
 
 const PROBE_MS = 2_000;
-/** A tool that is there and does not say which. */
+/** The version of a tool that does not print one. */
 const UNKNOWN_VERSION = "unknown";
 
 /**
- * Asks all tools at the same time; one that takes longer than two seconds is there, in an unknown version.
- * @param own further probes of whoever runs the agent: tool → command
+ * Finds the tools of this machine and their versions. A tool that takes longer than two seconds has
+ * an unknown version.
+ * @param own the probes of the agent's options: tool → command
  * @returns tool → version
  */
 export async function findTools(own: Readonly<Record<string, string>>): Promise<Record<string, string>> {
 	const known = Object.entries(PROBES).map(async ([tool, [command = "", ...args]]) =>
 		(await isOnPath(command)) ? ([tool, versionIn(await output(command, args)) ?? UNKNOWN_VERSION] as const) : null,
 	);
-	// Of one's own probe the result counts: a command that fails says that the tool is not there.
+	// A probe of the options that fails says that the tool is missing.
 	const further = Object.entries(own).map(async ([tool, command]) => {
 		const answer = await output("sh", ["-c", command]);
 		return answer === null ? null : ([tool, versionIn(answer) ?? UNKNOWN_VERSION] as const);
@@ -89,7 +91,7 @@ async function isOnPath(command: string): Promise<boolean> {
 	return false;
 }
 
-/** What a command says, on either of its outputs; null if it fails, or says nothing in time. */
+/** What a command prints on both outputs; null if it fails, or takes too long. */
 function output(command: string, args: readonly string[]): Promise<string | null> {
 	return new Promise((resolve) => {
 		const options = { timeout: PROBE_MS, maxBuffer: 64 * 1024, killSignal: "SIGKILL" as const, cwd: "/" };
@@ -98,7 +100,7 @@ function output(command: string, args: readonly string[]): Promise<string | null
 	});
 }
 
-/** The first thing in a text that looks like a version. */
+/** The first version number in a text. */
 function versionIn(text: string | null): string | null {
 	return /\d+(?:\.\d+)+(?:[-+][0-9A-Za-z.-]+)?/.exec(text ?? "")?.[0].slice(0, 60) ?? /\d+/.exec(text ?? "")?.[0].slice(0, 20) ?? null;
 }

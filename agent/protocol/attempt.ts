@@ -3,32 +3,36 @@ import { formatDuration } from "../../schema/wire/duration.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { SINGLE_PART_BYTES } from "../../schema/wire/limits.ts";
 import { type Assignment, assignment, type FinishBody, finishAnswer, type Intervals } from "../../schema/wire/protocol.ts";
-import { logLost, withReason } from "../execution/outcome.ts";
 import { LogShipper } from "../log/log_shipper.ts";
-import { say } from "../logger.ts";
-import { type Coordinator, untilAnswered } from "./client.ts";
+import { log } from "../logger.ts";
+import { logLost, withReason } from "../outcome.ts";
+import type { Coordinator } from "../transport/client.ts";
+import { untilAnswered } from "../transport/retry.ts";
 import type { CoordinatorClock } from "./coordinator_clock.ts";
 import type { Job, JobFactory, JobResult, StopReason } from "./job.ts";
 import { StepReporter } from "./step_reporter.ts";
 
-/** What an attempt needs of its agent. */
+/** The parts of the agent that an attempt uses. */
 export interface AttemptContext {
 	client: Coordinator;
 	intervals: Intervals;
-	workshop: JobFactory;
+	jobFactory: JobFactory;
 	clock: CoordinatorClock;
 }
 
-/** Kept from the lease for the way of the last signal. */
+/** The time for the last signal to arrive, before the lease expires. */
 const FENCE_MARGIN_MS = 2_000;
-/** The coordinator checks every artifact before it answers, and reads those that came in parts. */
+/**
+ * The coordinator checks every artifact before it answers, and reads artifacts that came in parts.
+ */
 const FINISH_TIMEOUT_MS = 30_000;
 const CHECK_MS = 30;
 const CHECKED_BYTES_PER_MS = 20_000;
 
 /**
- * One attempt on this agent, from the claim to the delivered result. It is self-fencing: when the lease cannot be renewed in
- * time, its processes are ended before the coordinator may give the job to somebody else.
+ * One attempt on this agent, from the claim to the delivered result. It fences itself: if the agent
+ * cannot renew the lease in time, it ends the attempt's processes before the coordinator may give
+ * the job to another agent.
  */
 export class Attempt {
 	readonly id: string;
@@ -41,7 +45,9 @@ export class Attempt {
 	#stopReason: StopReason | null = null;
 	#isWatched = false;
 	#fence: NodeJS.Timeout | undefined;
-	/** When the lease is given up, on the monotonic clock; it only ever moves on. */
+	/**
+	 * When the agent ends the job if the lease is not renewed, on the monotonic clock. It only grows.
+	 */
 	#fenceAt = 0;
 
 	constructor(id: string, leaseToken: string, context: AttemptContext) {
@@ -50,7 +56,7 @@ export class Attempt {
 		this.#context = context;
 	}
 
-	/** Whether the coordinator has given the job to this attempt. */
+	/** Whether the attempt has its lease. */
 	get isClaimed(): boolean {
 		return this.#fenceAt > 0;
 	}
@@ -61,21 +67,23 @@ export class Attempt {
 			const claimed = await this.#claim();
 			if (claimed) await this.#runClaimed(claimed);
 		} catch (error) {
-			say("error", `attempt ${this.id}: ${(error as Error).stack ?? error}`);
+			log("error", `attempt ${this.id}: ${(error as Error).stack ?? error}`);
 		} finally {
 			clearTimeout(this.#fence);
-			await this.#context.workshop.remove(this.id).catch((error) => say("warn", `cannot remove what ${this.id} has left: ${error}`));
+			await this.#context.jobFactory
+				.remove(this.id)
+				.catch((error) => log("warn", `The agent cannot remove the files of ${this.id}: ${error}`));
 		}
 	}
 
-	/** Ends the job's processes; what comes after depends on the reason. A first reason stays. */
+	/** Ends the job's processes. The first reason counts. */
 	stop(reason: StopReason): void {
 		this.#stopReason ??= reason;
 		if (reason === "lost") this.#lost.abort();
 		this.#job?.stop(reason);
 	}
 
-	/** What it runs, once it is known. */
+	/** The job; null before the claim. */
 	get job(): { id: string; name: string; run: string } | null {
 		return this.#assigned && { id: this.#assigned.job.id, name: this.#assigned.job.name, run: this.#assigned.run.id };
 	}
@@ -86,8 +94,8 @@ export class Attempt {
 	}
 
 	/**
-	 * The lease holds for `ttlMs` from the moment at which the request that was confirmed had been sent.
-	 * @param sentAt that moment, on the monotonic clock
+	 * Extends the lease to `ttlMs` after `sentAt`.
+	 * @param sentAt when the confirmed request was sent, on the monotonic clock
 	 */
 	extend(ttlMs: number, sentAt: number): void {
 		const fenceAt = sentAt + ttlMs - this.#context.intervals.kill_grace_ms - FENCE_MARGIN_MS;
@@ -96,21 +104,21 @@ export class Attempt {
 		clearTimeout(this.#fence);
 		this.#fence = setTimeout(
 			() => {
-				// A finished job waits for its result to be taken; nothing of it could run twice.
+				// A finished job only delivers its result: nothing of it can run twice.
 				if (this.#job?.isOver) return;
-				say("warn", `attempt ${this.id}: the lease cannot be renewed; ending the job`);
+				log("warn", `attempt ${this.id}: the agent ends the job, because it cannot renew the lease`);
 				this.stop("lost");
 			},
 			Math.min(2 ** 31 - 1, Math.max(0, fenceAt - performance.now())),
 		);
 	}
 
-	/** Whether the lease is over, or cannot be told from one that is. */
+	/** Whether the lease has expired, or may have. */
 	#isLost(): boolean {
 		return this.#lost.signal.aborted || this.#fenceAt <= performance.now();
 	}
 
-	/** Takes the offer up; null if it is gone. */
+	/** Claims the offer; null if it has expired. */
 	async #claim(): Promise<Assignment | null> {
 		const path = `/api/v1/attempts/${this.id}/start`;
 		const { signal } = this.#lost;
@@ -118,28 +126,28 @@ export class Attempt {
 			return await untilAnswered(async () => {
 				const sentAt = performance.now();
 				const claimed = await this.#context.client.fetch(assignment, { method: "POST", path, token: this.#token, json: {}, signal });
-				this.#context.clock.heard(claimed.now, sentAt);
+				this.#context.clock.update(claimed.now, sentAt);
 				this.extend(claimed.ttl_ms, sentAt);
 				return claimed;
 			}, signal);
 		} catch (error) {
 			if (signal.aborted) return null;
 			if (!(error instanceof ApiError)) throw error;
-			say("info", `offer ${this.id} is gone: ${error.message}`);
+			log("info", `The agent cannot claim the offer ${this.id}: ${error.message}`);
 			return null;
 		}
 	}
 
 	async #runClaimed(claimed: Assignment): Promise<void> {
-		const { client, intervals, workshop, clock } = this.#context;
-		// This process may have been asleep while the claim was answered: what it holds is then somebody else's.
+		const { client, intervals, jobFactory, clock } = this.#context;
+		// This process may have slept meanwhile: then the lease has expired.
 		if (this.#isLost()) return;
 		this.#assigned = claimed;
-		say("info", `job ${claimed.job.name} of ${claimed.pipeline} #${claimed.run.number}, attempt ${claimed.number}`);
+		log("info", `job ${claimed.job.name} of ${claimed.pipeline} #${claimed.run.number}, attempt ${claimed.number}`);
 		const started = performance.now();
 		let job: Job;
 		try {
-			job = await workshop.prepare(claimed, this.#token, { intervals, clock });
+			job = await jobFactory.prepare(claimed, this.#token, { intervals, clock });
 		} catch (error) {
 			await this.#finish({ ...failedResult(`The agent could not prepare the job: ${(error as Error).message}`), steps: [], log: NO_LOG });
 			return;
@@ -161,8 +169,8 @@ export class Attempt {
 			const result = await job.run();
 			reporter.stop();
 			const state = this.#lost.signal.aborted ? null : await this.#deliver(result, job, shipper);
-			const end = this.#lost.signal.aborted ? "given up, the lease is lost" : (state ?? result.state);
-			say("info", `job ${claimed.job.name}: ${end} after ${formatDuration(performance.now() - started)}`);
+			const end = this.#lost.signal.aborted ? "given up, because the lease was lost" : (state ?? result.state);
+			log("info", `job ${claimed.job.name}: ${end} after ${formatDuration(performance.now() - started)}`);
 		} finally {
 			reporter.stop();
 			await shipper.drop();
@@ -171,26 +179,29 @@ export class Attempt {
 	}
 
 	/**
-	 * Sends the rest of the log and then the result, for as long as it takes.
-	 * @returns how the attempt has ended, as the coordinator says; null where it takes no result
+	 * Sends the rest of the log and then the result, however long it takes.
+	 * @returns the state of the attempt at the coordinator; null if the coordinator rejects the result
 	 */
 	async #deliver(result: JobResult, job: Job, shipper: LogShipper): Promise<string | null> {
 		const onLost = () => void shipper.drop();
 		this.#lost.signal.addEventListener("abort", onLost, { once: true });
-		const log = await shipper.finish();
-		const isOver = shipper.refusal?.code === "attempt_finished" || shipper.refusal?.code === "attempt_superseded";
+		const sent = await shipper.finish();
+		const isOver = shipper.rejection?.code === "attempt_finished" || shipper.rejection?.code === "attempt_superseded";
 		if (this.#lost.signal.aborted || isOver) return null;
-		const declared = { ...log, incomplete: log.incomplete || shipper.refusal !== null || shipper.fault !== null };
-		const sound = shipper.fault === null ? result : withLostLog(result, shipper.fault);
-		const delivered = await this.#finish({ ...sound, steps: job.steps, log: declared });
+		const declared = { ...sent, incomplete: sent.incomplete || shipper.rejection !== null || shipper.readError !== null };
+		const deliverable = shipper.readError === null ? result : withLostLog(result, shipper.readError);
+		const delivered = await this.#finish({ ...deliverable, steps: job.steps, log: declared });
 		if (!(delivered instanceof ApiError)) return delivered;
 		if (!UNUSABLE.has(delivered.code)) return null;
-		const failed = failedResult(`The result was not taken: ${delivered.message}`);
+		const failed = failedResult(`The coordinator rejected the result: ${delivered.message}`);
 		const state = await this.#finish({ ...failed, steps: [], log: declared });
 		return state instanceof ApiError ? null : state;
 	}
 
-	/** Delivers a result. @returns how the attempt has ended, or the refusal; null where the lease is lost */
+	/**
+	 * Delivers a result.
+	 * @returns the state of the attempt, or the rejection; null if the lease is lost
+	 */
 	async #finish(body: FinishBody): Promise<string | ApiError | null> {
 		const path = `/api/v1/attempts/${this.id}/finish`;
 		const { signal } = this.#lost;
@@ -206,19 +217,19 @@ export class Attempt {
 						signal,
 					}),
 				signal,
-				(error) => say("warn", `the result of ${this.id} is not taken yet: ${error.message}`),
+				(error) => log("warn", `The result of ${this.id} is not delivered yet: ${error.message}`),
 			);
 			return attempt_state;
 		} catch (error) {
 			if (signal.aborted) return null;
 			if (!(error instanceof ApiError)) throw error;
-			say("warn", `the result of ${this.id} is refused: ${error.message}`);
+			log("warn", `The coordinator rejected the result of ${this.id}: ${error.message}`);
 			return error;
 		}
 	}
 }
 
-/** What is wrong with a result that can never be taken. */
+/** The errors after which a shorter result can still be delivered. */
 const UNUSABLE: ReadonlySet<string> = new Set(["validation_failed", "too_large", "malformed"]);
 
 function finishTimeoutOf({ artifacts }: FinishBody): number {
@@ -234,7 +245,7 @@ function withLostLog({ state, exit_code, reason, ...rest }: JobResult, why: stri
 	return { ...rest, state: outcome.state, exit_code: outcome.exitCode, reason: outcome.reason };
 }
 
-/** The result of a job that the agent could not run as it should. */
+/** The result of a job that the agent itself failed to run. */
 function failedResult(text: string): JobResult {
 	return {
 		state: "errored",

@@ -1,9 +1,9 @@
 import type { Step } from "../../schema/wire/resources.ts";
-import type { Coordinator } from "./client.ts";
+import type { Coordinator } from "../transport/client.ts";
 
 /**
- * Tells the coordinator how far the steps are, while the job runs. Only the newest state matters, so one request is under way
- * at a time and a report that is lost is made good by the next; the result carries all steps once more.
+ * Sends the states of the steps while the job runs. Only the newest states matter, so there is one
+ * request at a time. The next report replaces a lost one, and the result has all steps again.
  */
 export class StepReporter {
 	readonly #client: Coordinator;

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import {
 	MAX_ARTIFACT_PATH_BYTES,
@@ -10,28 +9,31 @@ import {
 import { innerPathError, OWN_ARTIFACTS, shownPath } from "../../schema/wire/paths.ts";
 import { type ArtifactPlanAnswer, type Assignment, artifactPlanAnswer, type FinishBody, partAnswer } from "../../schema/wire/protocol.ts";
 import type { ArtifactKind } from "../../schema/wire/resources.ts";
+import { ConfinedFileError } from "../files/confined_file_error.ts";
+import type { ConfinedFolder } from "../files/confined_folder.ts";
+import { newSha256 } from "../files/hashing.ts";
 import type { Masker } from "../log/masker.ts";
-import { type FileCoordinator, untilAnswered } from "../protocol/client.ts";
+import type { FileCoordinator } from "../transport/client.ts";
+import { untilAnswered } from "../transport/retry.ts";
 import { severalAtOnce } from "./concurrently.ts";
-import { ConfinedFileError, type ConfinedFolder } from "./confined_files.ts";
 import { findFiles, type LeftOut } from "./find_files.ts";
 
-/** Files that cannot be saved; the sentence says which and why. */
+/** Files cannot be saved. The message says which and why. */
 export class ArtifactsFailed extends Error {
 	override name = "ArtifactsFailed";
 }
 
-/** A file that is to be saved. */
+/** A file to save. */
 export interface Found {
 	path: string;
-	/** The folder that it is read from, and its name there. */
+	/** The folder of the file, and its name there. */
 	folder: ConfinedFolder;
 	file: string;
 	size: number;
 	sha256: string;
 	executable: boolean;
 	kind: ArtifactKind;
-	/** Which entry of `artifacts.save` has named it; null for a plain pattern. */
+	/** The entry of `artifacts.save` that matches it; null for a plain pattern. */
 	entry: number | null;
 }
 
@@ -43,30 +45,31 @@ interface Upload {
 
 type Planned = ArtifactPlanAnswer["files"][number];
 
-/** So many files are on their way at once: small ones wait for the network, not for each other. */
+/** The uploads at once: small files wait for the network, not for each other. */
 const AT_ONCE = 4;
 
-/** A connection over which nothing comes any more looks like a slow one: a part may take this long, and more the larger it is. */
+/** A dead connection looks like a slow one, so an upload has this time, and more for each byte. */
 const PATIENCE_MS = 30_000;
-const LEAST_BYTES_PER_MS = 256;
+const MIN_BYTES_PER_MS = 256;
 
-/** What was uploaded, as the finish declares it. */
+/** The uploaded files. They become visible with the result of the job. */
 export type Manifest = FinishBody["artifacts"];
 
-/** What was found of what a job saves. */
+/** The files that a job saves. */
 export interface FoundArtifacts {
 	found: Found[];
 	/** Links that lead to no file. */
 	links: string[];
-	/** What the patterns name and cannot be saved. */
+	/** Entries that match and cannot be saved. */
 	leftOut: LeftOut[];
-	/** The patterns of entries of which something must be there, and nothing is. */
+	/** The patterns of required entries that match nothing. */
 	missing: string[][];
 }
 
 /**
- * The files of the workspace that the patterns name. A file that several entries name belongs to the first of them, and to the plain patterns last.
- * @param masker knows what no path may tell
+ * Finds the files of the workspace that match. A file that several entries match belongs to the
+ * first of them, and to the plain patterns last.
+ * @param masker finds secrets in paths
  * @throws ArtifactsFailed for too many files
  */
 export async function findArtifacts(workspace: ConfinedFolder, save: Assignment["artifacts"], masker: Masker): Promise<FoundArtifacts> {
@@ -86,11 +89,13 @@ export async function findArtifacts(workspace: ConfinedFolder, save: Assignment[
 		if (required && files.length === 0) missing.push(paths);
 	}
 	if (entryOf.size > MAX_ARTIFACTS_PER_JOB)
-		throw new ArtifactsFailed(`${entryOf.size} files match; at most ${MAX_ARTIFACTS_PER_JOB} can be saved.`);
+		throw new ArtifactsFailed(
+			`${entryOf.size} files match; a job can save ${MAX_ARTIFACTS_PER_JOB}. Use narrower patterns, or save an archive.`,
+		);
 	const found = new Map<string, Found>();
 	for (const name of [...entryOf.keys()].sort()) {
 		const path = name.normalize("NFC");
-		const why = found.has(path) ? "is there twice, in two spellings of Unicode" : pathFault(path, masker);
+		const why = found.has(path) ? "exists twice, in two spellings of Unicode" : pathError(path, masker);
 		const file = why ?? (await readFound(workspace, name, path, entryOf.get(name) ?? null));
 		if (typeof file === "string") leftOut.set(shownPath(masker.text(name)), file);
 		else found.set(path, file);
@@ -103,15 +108,15 @@ export async function findArtifacts(workspace: ConfinedFolder, save: Assignment[
 	};
 }
 
-/** Why a path cannot be that of an artifact; null if it can. */
-function pathFault(path: string, masker: Masker): string | null {
+/** Why an artifact cannot have this path; null if it can. */
+function pathError(path: string, masker: Masker): string | null {
 	if (masker.finds(path)) return "has a secret in its path, which everybody would see";
-	if (path.startsWith(OWN_ARTIFACTS)) return `begins with ${OWN_ARTIFACTS}, which is for the agent's own files`;
+	if (path.startsWith(OWN_ARTIFACTS)) return `begins with ${OWN_ARTIFACTS}, which is reserved for the agent`;
 	if (Buffer.byteLength(path) > MAX_ARTIFACT_PATH_BYTES) return `has a path of more than ${MAX_ARTIFACT_PATH_BYTES} bytes`;
 	return innerPathError(path);
 }
 
-/** What is to be known of a file before it is uploaded, or why it cannot be. */
+/** Reads a file's size and sha256. @returns why it cannot be saved, if it cannot */
 async function readFound(workspace: ConfinedFolder, name: string, path: string, entry: number | null): Promise<Found | string> {
 	let file: FileHandle;
 	try {
@@ -131,20 +136,20 @@ async function readFound(workspace: ConfinedFolder, name: string, path: string, 
 
 /** The digest of a part of a file, `end` included. The handle stays open. */
 async function digestOf(file: FileHandle, range: { start: number; end: number }): Promise<string> {
-	const hash = createHash("sha256");
+	const hash = newSha256();
 	if (range.end < range.start) return hash.digest("hex");
 	for await (const chunk of file.createReadStream({ ...range, autoClose: false })) hash.update(chunk as Buffer);
 	return hash.digest("hex");
 }
 
-/** Uploads files, each part with its sha256, and returns the manifest that makes them visible with the finish. */
+/** Uploads files, each part with its sha256. */
 export async function uploadArtifacts(upload: Upload, files: readonly Found[]): Promise<Manifest> {
 	const manifest: Manifest = [];
 	for (let at = 0; at < files.length; at += MAX_ARTIFACTS_PER_PLAN) {
 		const slice = files.slice(at, at + MAX_ARTIFACTS_PER_PLAN);
 		const parts = new Map<Found, string[]>();
 		for (const file of slice) parts.set(file, await partDigests(file));
-		const plan = await discoveryOf(upload, slice, parts);
+		const plan = await uploadPlanOf(upload, slice, parts);
 		const uploaded: Manifest = [];
 		await severalAtOnce(slice, AT_ONCE, async (file, index) => {
 			uploaded[index] = await uploadFile(upload, file, plan.files[index] as Planned, parts.get(file) as string[]);
@@ -154,7 +159,7 @@ export async function uploadArtifacts(upload: Upload, files: readonly Found[]): 
 	return manifest;
 }
 
-/** The sha256 of each part of a file that goes in several; none for one that goes whole. */
+/** The sha256 of each part of a large file; empty for a file that is uploaded whole. */
 async function partDigests({ folder, file, size }: Found): Promise<string[]> {
 	if (size <= SINGLE_PART_BYTES) return [];
 	const handle = await folder.file(file);
@@ -175,7 +180,7 @@ async function uploadFile(upload: Upload, file: Found, planned: Planned, digests
 	return { path, size, sha256, executable, kind, key: planned.key, ...(entry === null ? {} : { entry }) };
 }
 
-function discoveryOf({ client, attempt, signal }: Upload, files: readonly Found[], parts: ReadonlyMap<Found, string[]>) {
+function uploadPlanOf({ client, attempt, signal }: Upload, files: readonly Found[], parts: ReadonlyMap<Found, string[]>) {
 	return untilAnswered(
 		() =>
 			client.fetch(artifactPlanAnswer, {
@@ -199,7 +204,7 @@ async function putPart({ client, signal }: Upload, file: Found, part: Planned["p
 				token: null,
 				bytes: part.size === 0 ? new Uint8Array() : await file.folder.stream(file.file, range),
 				headers: { "Content-Length": String(part.size), "X-Content-SHA256": sha256 },
-				timeoutMs: PATIENCE_MS + Math.ceil(part.size / LEAST_BYTES_PER_MS),
+				timeoutMs: PATIENCE_MS + Math.ceil(part.size / MIN_BYTES_PER_MS),
 				signal,
 			}),
 		signal,

@@ -1,17 +1,17 @@
 /**
- * Does work on items, some at once. After the first failure nothing more is begun, and what is under way is waited for: then the
- * caller may close what the work uses.
- * @throws the first failure
+ * Works on some items at once. After the first error it starts no further item, and waits for the
+ * others: then the caller may close what they use.
+ * @throws the first error
  */
 export async function severalAtOnce<Item>(
 	items: readonly Item[],
 	count: number,
 	work: (item: Item, index: number) => Promise<void>,
 ): Promise<void> {
-	// One iterator, several hands: each takes the next item when it is done with one.
+	// All workers share one iterator: each takes the next item.
 	const entries = items.entries();
 	let hasFailed = false;
-	const hand = async () => {
+	const worker = async () => {
 		for (const [index, item] of entries) {
 			if (hasFailed) return;
 			try {
@@ -22,7 +22,7 @@ export async function severalAtOnce<Item>(
 			}
 		}
 	};
-	const hands = await Promise.allSettled(Array.from({ length: count }, hand));
-	const failed = hands.find((one) => one.status === "rejected");
+	const workers = await Promise.allSettled(Array.from({ length: count }, worker));
+	const failed = workers.find((one) => one.status === "rejected");
 	if (failed) throw failed.reason;
 }

@@ -3,33 +3,33 @@ import { pipeline } from "node:stream/promises";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { isInnerPath } from "../../schema/wire/paths.ts";
 import { type DownloadList, downloadList } from "../../schema/wire/protocol.ts";
-import { JobError } from "../execution/outcome.ts";
-import { type FileCoordinator, untilAnswered } from "../protocol/client.ts";
+import { ConfinedFileError } from "../files/confined_file_error.ts";
+import { ConfinedFolder } from "../files/confined_folder.ts";
+import { hashing } from "../files/hashing.ts";
+import { JobError } from "../outcome.ts";
+import type { FileCoordinator } from "../transport/client.ts";
+import { untilAnswered } from "../transport/retry.ts";
 import { severalAtOnce } from "./concurrently.ts";
-import { ConfinedFileError, ConfinedFolder } from "./confined_files.ts";
-import { hashing } from "./hashing.ts";
 import { BadTransfer, TransferFailed, untilWhole } from "./transfer.ts";
-
-/** Fetching the files of other jobs into the workspace. */
 
 interface Fetching {
 	client: FileCoordinator;
 	attempt: { id: string; token: string };
 	workspace: string;
 	signal: AbortSignal;
-	/** Says something in the job's log. */
-	say(text: string): Promise<void>;
+	/** Writes a line to the job's log. */
+	writeLine(text: string): Promise<void>;
 }
 
 const AT_ONCE = 4;
-/** A connection over which nothing comes any more looks like a slow one: a file may take this long, and more the larger it is. */
+/** A dead connection looks like a slow one, so a download has this time, and more for each byte. */
 const PATIENCE_MS = 30_000;
-const LEAST_BYTES_PER_MS = 256;
+const MIN_BYTES_PER_MS = 256;
 
 /**
- * Fetches every file that the job needs.
- * @returns what was fetched
- * @throws JobError where a file is not there (any more), or cannot be put where it belongs
+ * Downloads the files of other jobs that the job needs into the workspace.
+ * @returns the files
+ * @throws JobError if a file does not exist (any more), or cannot be written
  */
 export async function fetchFiles(fetching: Fetching): Promise<DownloadList["items"]> {
 	const { client, attempt, signal } = fetching;
@@ -51,7 +51,7 @@ export async function fetchFiles(fetching: Fetching): Promise<DownloadList["item
 }
 
 async function fetchFile(fetching: Fetching, workspace: ConfinedFolder, item: DownloadList["items"][number]): Promise<void> {
-	if (!isInnerPath(item.path)) throw new JobError("artifacts_unavailable", `${JSON.stringify(item.path)} is no path of a workspace.`);
+	if (!isInnerPath(item.path)) throw new JobError("artifacts_unavailable", `${JSON.stringify(item.path)} is not a path in a workspace.`);
 	const name = item.path.slice(item.path.lastIndexOf("/") + 1);
 	const folder = await folderFor(workspace, item.path);
 	const arriving = folder.placeOf(`${name}.arriving`);
@@ -59,7 +59,7 @@ async function fetchFile(fetching: Fetching, workspace: ConfinedFolder, item: Do
 		await untilWhole(
 			() => download(fetching, item, arriving),
 			fetching.signal,
-			(text) => void fetching.say(`:: ${text}`),
+			(text) => void fetching.writeLine(`:: ${text}`),
 		);
 		await rename(arriving, folder.placeOf(name));
 	} catch (error) {
@@ -68,13 +68,16 @@ async function fetchFile(fetching: Fetching, workspace: ConfinedFolder, item: Do
 		if (error instanceof JobError) throw error;
 		if (error instanceof TransferFailed) throw new JobError("artifacts_unavailable", error.message);
 		if (error instanceof ApiError) throw new JobError("artifacts_unavailable", `${item.path} of ${item.job}: ${error.message}`);
-		throw new JobError("artifacts_unavailable", `${item.path} cannot be put into the workspace: ${(error as Error).message}`);
+		throw new JobError("artifacts_unavailable", `${item.path} cannot be written to the workspace: ${(error as Error).message}`);
 	} finally {
 		await folder.close();
 	}
 }
 
-/** The folder that a file belongs in, made where it is not there. A link could lead out of the workspace, so none is followed. */
+/**
+ * Opens the folder of a file, and creates it if needed. No link is followed, because it could lead
+ * out of the workspace.
+ */
 async function folderFor(workspace: ConfinedFolder, file: string): Promise<ConfinedFolder> {
 	try {
 		return await workspace.makeFolder(file.slice(0, Math.max(0, file.lastIndexOf("/"))));
@@ -86,10 +89,10 @@ async function folderFor(workspace: ConfinedFolder, file: string): Promise<Confi
 
 const WRITE_NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
-/** @param file where it is kept until all of it has come */
+/** @param file the path for the incomplete file */
 async function download({ client, attempt, signal }: Fetching, item: DownloadList["items"][number], file: string): Promise<void> {
-	const timeoutMs = PATIENCE_MS + Math.ceil(item.size / LEAST_BYTES_PER_MS);
-	// A link that the source has brought must not lead what comes to somewhere else.
+	const timeoutMs = PATIENCE_MS + Math.ceil(item.size / MIN_BYTES_PER_MS);
+	// The source may contain a link of this name.
 	await removeFile(file);
 	const { body } = await client.stream({ path: item.url, token: attempt.token, timeoutMs, signal });
 	const { stage, digest } = hashing();
@@ -100,12 +103,11 @@ async function download({ client, attempt, signal }: Fetching, item: DownloadLis
 	} catch (error) {
 		signal.throwIfAborted();
 		if ((error as NodeJS.ErrnoException).syscall !== undefined && (error as NodeJS.ErrnoException).syscall !== "read") throw error;
-		throw new BadTransfer("broken off", `The download of ${item.path} broke off: ${(error as Error).message}`);
+		throw new BadTransfer("interrupted", `The download of ${item.path} was interrupted: ${(error as Error).message}`);
 	} finally {
 		await arriving.close();
 	}
-	if (digest() !== item.sha256)
-		throw new BadTransfer("damaged", `The file ${item.path} of ${item.job} is damaged: its sha256 is another one`);
+	if (digest() !== item.sha256) throw new BadTransfer("damaged", `The file ${item.path} of ${item.job} is damaged: its sha256 differs`);
 }
 
 async function removeFile(file: string): Promise<void> {

@@ -1,30 +1,32 @@
 import { folderMatcher, literalBase, pathMatcher } from "../../schema/pipeline/syntax/patterns.ts";
 import { shownPath } from "../../schema/wire/paths.ts";
-import { ConfinedFileError, type ConfinedFolder, type EntryKind, isGone } from "./confined_files.ts";
-import { type WalkedEntry, walkFolder } from "./walk_folder.ts";
+import { ConfinedFileError, isGone } from "../files/confined_file_error.ts";
+import type { ConfinedFolder } from "../files/confined_folder.ts";
+import type { EntryKind } from "../files/folder_entry.ts";
+import { type WalkedEntry, walkFolder } from "../files/walk_folder.ts";
 
-/** What patterns name in a folder. */
+/** The files that patterns match in a folder. */
 export interface FoundFiles {
 	/** Files, and links to files; also links that lead out of the folder, which cannot be opened. */
 	files: string[];
 	/** Links that lead to a folder or to nothing: they name no file. */
 	links: string[];
-	/** What the patterns name, or may name, and nobody can open. */
+	/** Entries that the patterns match, or may match, and that cannot be opened. */
 	unreadable: LeftOut[];
 }
 
-/** Something that patterns name and that is left out. */
+/** An entry that patterns match and that is left out. */
 export interface LeftOut {
-	/** The path as people are shown it. */
+	/** The path in its shown form. */
 	shown: string;
-	/** What is said of it, such as `has a line break in its name`. */
+	/** The reason, such as `has a line break in its name`. */
 	why: string;
 }
 
 /**
- * The files of a folder that the patterns name, by their relative paths, sorted. A pattern that names a folder names all that is in it;
- * `!` excludes. Links to folders are not followed: what they lead to is found where it is. Folders in which nothing can be named are not
- * looked into.
+ * Finds the files that the patterns match, as sorted relative paths. A pattern that matches a
+ * folder matches all files in it; `!` excludes. Links to folders are not followed: their files are
+ * found at their own paths. Folders in which nothing can match are not entered.
  */
 export async function findFiles(root: ConfinedFolder, patterns: readonly string[]): Promise<FoundFiles> {
 	const [isWanted, mayHoldWanted] = [pathMatcher(patterns), folderMatcher(patterns)];
@@ -41,7 +43,7 @@ export async function findFiles(root: ConfinedFolder, patterns: readonly string[
 	};
 	const isNew = (folder: string) => !entered.has(folder) && entered.add(folder).has(folder);
 	const leaveOut = (path: string, error: ConfinedFileError) => unreadable.set(shownPath(path), error.why);
-	// Of the tree only the parts in which a pattern begins are walked.
+	// Only the folders in which a pattern begins are walked.
 	for (const base of new Set(patterns.filter((pattern) => !pattern.startsWith("!")).flatMap(basesOf))) {
 		const kind = await kindOf(root, base, leaveOut);
 		if (kind !== "folder") {
@@ -68,7 +70,10 @@ export async function findFiles(root: ConfinedFolder, patterns: readonly string[
 	};
 }
 
-/** The folders in which what a pattern names is looked for. A name beyond ASCII may be spelled in several ways: it is looked for as well. */
+/**
+ * The folders in which a pattern can match. A name beyond ASCII has several spellings, so its
+ * parent folder counts, too.
+ */
 function basesOf(pattern: string): string[] {
 	const base = literalBase(pattern);
 	const names = base.split("/");
@@ -76,7 +81,7 @@ function basesOf(pattern: string): string[] {
 	return first === -1 ? [base] : [base, names.slice(0, first).join("/")];
 }
 
-/** Leaves out what a pattern names behind a link out of the folder: what is there is not looked at. */
+/** Leaves out a link that leads out of the folder: its target is not read. */
 async function leaveOutOutside(
 	root: ConfinedFolder,
 	link: string,
@@ -90,7 +95,7 @@ async function leaveOutOutside(
 	}
 }
 
-/** What stands there; null for nothing, and for what lies behind a link out of the folder. */
+/** The kind of an entry; null if it does not exist, or cannot be read. */
 async function kindOf(
 	root: ConfinedFolder,
 	name: string,
@@ -106,7 +111,7 @@ async function kindOf(
 	}
 }
 
-/** Where a link belongs. What lies outside is not looked at, not even for what it is. */
+/** The list to which a link belongs. A target outside the folder is not read, not even its kind. */
 async function listOf(root: ConfinedFolder, name: string): Promise<"files" | "links"> {
 	try {
 		await (await root.file(name)).close();

@@ -1,24 +1,24 @@
 import { formatBytes } from "../../schema/wire/bytes.ts";
 import { MAX_OUTPUT_BYTES, MAX_OUTPUTS_BYTES, MAX_SUMMARY_BYTES } from "../../schema/wire/limits.ts";
-import { JobError } from "../execution/outcome.ts";
-import { type ConfinedFolder, isGone } from "./confined_files.ts";
-
-/** What a job writes about itself: outputs for the jobs that need it, and a summary for people. */
+import { isGone } from "../files/confined_file_error.ts";
+import type { ConfinedFolder } from "../files/confined_folder.ts";
+import { JobError } from "../outcome.ts";
 
 const MAX_OUTPUT_FILE_BYTES = 2 * MAX_OUTPUTS_BYTES;
 const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
 
-/** The outputs that a job has written, and what there is to say of them. */
+/** The outputs that a job has written, and notices for its log. */
 export interface ReadOutputs {
 	outputs: Record<string, string>;
 	notices: string[];
 }
 
 /**
- * Reads `$CI_OUTPUT`: `name=value` on a line, or `name<<END`, lines, `END`. The last value of a name counts.
- * @param files the folder that the job writes it to; null if the job has taken it away
- * @param declared the names that the pipeline declares; others are left out, with a notice
- * @throws JobError for a line that is neither, or what is too large
+ * Reads `$CI_OUTPUT`: `name=value` on a line, or `name<<END`, lines, `END`. The last value of a
+ * name counts.
+ * @param files the folder of the file; null if the job has removed it
+ * @param declared the names that the pipeline declares; other outputs are left out, with a notice
+ * @throws JobError for an invalid line, or too large outputs
  */
 export async function readOutputs(files: ConfinedFolder | null, declared: readonly string[]): Promise<ReadOutputs> {
 	const { text, isWhole } = await readUpTo(files, "output", MAX_OUTPUT_FILE_BYTES);
@@ -26,7 +26,7 @@ export async function readOutputs(files: ConfinedFolder | null, declared: readon
 	const written = parseOutputs(text);
 	const notices = [...written.keys()]
 		.filter((name) => !declared.includes(name))
-		.map((name) => `the output ${name} is not declared (outputs: [${name}]) and is left out`);
+		.map((name) => `the output ${name} is left out: the job does not declare it (outputs: [${name}])`);
 	const outputs = Object.fromEntries([...written].filter(([name]) => declared.includes(name)));
 	for (const [name, value] of Object.entries(outputs)) {
 		if (Buffer.byteLength(value) > MAX_OUTPUT_BYTES)
@@ -50,7 +50,7 @@ function parseOutputs(text: string): Map<string, string> {
 			continue;
 		}
 		const end = lines.indexOf(rest, index + 1);
-		if (rest === "" || end === -1) throw invalid(index, `the line ${JSON.stringify(rest)} that would end it does not follow`);
+		if (rest === "" || end === -1) throw invalid(index, `no line ${JSON.stringify(rest)} ends it`);
 		found.set(name, lines.slice(index + 1, end).join("\n"));
 		index = end;
 	}
@@ -61,13 +61,16 @@ function invalid(index: number, why: string): JobError {
 	return new JobError("output_invalid", `Line ${index + 1} of $CI_OUTPUT is not an output: ${why}.`, "failed");
 }
 
-/** Reads `$CI_SUMMARY`: Markdown, cut where it is too long. Null if nothing was written. */
+/** Reads `$CI_SUMMARY`, which is Markdown; null if the job wrote nothing. */
 export async function readSummary(files: ConfinedFolder | null): Promise<{ text: string; isWhole: boolean } | null> {
 	const read = await readUpTo(files, "summary", MAX_SUMMARY_BYTES);
 	return read.text.trim() === "" ? null : read;
 }
 
-/** The first bytes of a file as text. What is not there, or no regular file, is empty: no link is followed. */
+/**
+ * The first bytes of a file as text. It is empty for a missing file, and for everything but a
+ * regular file.
+ */
 async function readUpTo(files: ConfinedFolder | null, name: string, limit: number): Promise<{ text: string; isWhole: boolean }> {
 	try {
 		if (!files) return { text: "", isWhole: true };

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { formatBytes } from "../../schema/wire/bytes.ts";
@@ -7,17 +6,17 @@ import { ownArtifactPath, shownPath } from "../../schema/wire/paths.ts";
 import type { Assignment } from "../../schema/wire/protocol.ts";
 import type { CoverageTotals, TestTotals } from "../../schema/wire/resources.ts";
 import { TEST_REPORT_KINDS } from "../../schema/wire/work.ts";
-import { JobError, type Outcome } from "../execution/outcome.ts";
+import { ConfinedFolder } from "../files/confined_folder.ts";
+import { sha256 } from "../files/hashing.ts";
 import type { Masker } from "../log/masker.ts";
-import type { FileCoordinator } from "../protocol/client.ts";
+import { JobError, type Outcome } from "../outcome.ts";
+import type { FileCoordinator } from "../transport/client.ts";
 import { ArtifactsFailed, type Found, findArtifacts, type Manifest, uploadArtifacts } from "./artifacts.ts";
-import { ConfinedFolder } from "./confined_files.ts";
 import type { LeftOut } from "./find_files.ts";
 import { readOutputs, readSummary } from "./outputs.ts";
 import { readReports } from "./reports/reports.ts";
 
-/** What a job leaves behind when its steps have ended, however they did: outputs, summary, test results, artifacts. */
-
+/** The results that a job leaves when its steps have ended, whether they succeeded or not. */
 export interface Results {
 	outputs: Record<string, string>;
 	artifacts: Manifest;
@@ -30,19 +29,21 @@ interface Collecting {
 	client: FileCoordinator;
 	attempt: { id: string; token: string };
 	workspace: string;
-	/** Where steps have the workspace. */
+	/** The path of the workspace as steps see it. */
 	workspaceOfSteps: string;
-	/** The folder that the job writes outputs and summary to, and one for what the agent makes of it. */
+	/** The folder of outputs and summary, and the agent's own folder. */
 	folders: { own: string; files: string };
 	signal: AbortSignal;
 	masker: Masker;
-	say(text: string): Promise<void>;
-	/** Called before anything is said that belongs to the results. */
+	writeLine(text: string): Promise<void>;
+	/** Called before the first line about the results. */
 	begin(line: string): Promise<void>;
 }
 
-/** Collects what there is. What is wrong with one part keeps none of the others back; the first fault is given. */
-export async function collectResults(collecting: Collecting): Promise<{ results: Results; fault: Outcome | null }> {
+/**
+ * Collects the results. An error in one part does not stop the others; the first error is returned.
+ */
+export async function collectResults(collecting: Collecting): Promise<{ results: Results; error: Outcome | null }> {
 	const { folders, workspace, workspaceOfSteps } = collecting;
 	const opened: ConfinedFolder[] = [];
 	const open = async (folder: string, knownAs: string | null = null) => {
@@ -52,10 +53,10 @@ export async function collectResults(collecting: Collecting): Promise<{ results:
 	};
 	try {
 		return await collectFrom(collecting, {
-			// A job may remove its workspace at the end: then there is nothing in it to collect.
+			// A job may remove its workspace: then there is nothing to collect.
 			workspace: await open(workspace, workspaceOfSteps).catch(async () => open(await mkdtemp(path.join(folders.own, "empty-")))),
 			own: await open(folders.own),
-			// A job on the host can take the folder away, or put a link in its place.
+			// A job on the host can remove the folder, or replace it by a link.
 			files: await open(folders.files).catch(() => null),
 		});
 	} finally {
@@ -66,32 +67,32 @@ export async function collectResults(collecting: Collecting): Promise<{ results:
 async function collectFrom(
 	collecting: Collecting,
 	{ workspace, own, files }: { workspace: ConfinedFolder; own: ConfinedFolder; files: ConfinedFolder | null },
-): Promise<{ results: Results; fault: Outcome | null }> {
-	const { assignment, folders, signal, masker, say } = collecting;
+): Promise<{ results: Results; error: Outcome | null }> {
+	const { assignment, folders, signal, masker, writeLine } = collecting;
 	const results: Results = { outputs: {}, artifacts: [], tests: null, coverage: null };
 	const uploads: Found[] = [];
-	let fault: Outcome | null = null;
+	let firstError: Outcome | null = null;
 	const part = async (body: () => Promise<void>) => {
 		if (signal.aborted) return;
 		try {
 			await body();
 		} catch (error) {
 			if (signal.aborted) return;
-			const known = error instanceof JobError ? error : artifactFault(error as Error);
-			await say(`:: ${known.message}`);
-			fault ??= known.outcome;
+			const known = error instanceof JobError ? error : artifactError(error as Error);
+			await writeLine(`:: ${known.message}`);
+			firstError ??= known.outcome;
 		}
 	};
 	if (assignment.reports || savedPatterns(assignment).length > 0) await collecting.begin(`:: ${beginning(assignment)}`);
 	await part(async () => {
 		const { outputs, notices } = await readOutputs(files, assignment.outputs);
-		for (const notice of notices) await say(`:: ${notice}`);
+		for (const notice of notices) await writeLine(`:: ${notice}`);
 		results.outputs = outputs;
 	});
 	await part(async () => {
 		const summary = await readSummary(files);
 		if (!summary) return;
-		if (!summary.isWhole) await say(`:: the summary has more than ${formatBytes(MAX_SUMMARY_BYTES)} and is cut`);
+		if (!summary.isWhole) await writeLine(`:: the summary has more than ${formatBytes(MAX_SUMMARY_BYTES)} and is truncated`);
 		uploads.push(await ownFile(folders.own, own, "summary", "summary.md", masker.text(summary.text)));
 	});
 	await part(async () => {
@@ -102,13 +103,13 @@ async function collectFrom(
 		if (reports.tests) {
 			uploads.push(await ownFile(folders.own, own, "tests", "tests.json", JSON.stringify(reports.cases)));
 			const { passed, failed, skipped, flaky } = reports.tests;
-			await say(`:: tests: ${passed} passed${flaky > 0 ? ` (${flaky} flaky)` : ""}, ${failed} failed, ${skipped} skipped`);
-			for (const name of reports.failures) await say(`:: failed: ${name}`);
-			for (const name of reports.flaky) await say(`:: flaky: ${name}`);
+			await writeLine(`:: tests: ${passed} passed${flaky > 0 ? ` (${flaky} flaky)` : ""}, ${failed} failed, ${skipped} skipped`);
+			for (const name of reports.failures) await writeLine(`:: failed: ${name}`);
+			for (const name of reports.flaky) await writeLine(`:: flaky: ${name}`);
 		}
-		if (reports.coverage) await say(`:: coverage: ${percent(reports.coverage)} of ${reports.coverage.lines} lines`);
-		for (const one of reports.faults) await say(`:: ${one}`);
-		if (reports.faults.length > 0) throw new JobError("report_unreadable", reports.faults[0] as string, "failed");
+		if (reports.coverage) await writeLine(`:: coverage: ${percent(reports.coverage)} of ${reports.coverage.lines} lines`);
+		for (const one of reports.errors) await writeLine(`:: ${one}`);
+		if (reports.errors.length > 0) throw new JobError("report_unreadable", reports.errors[0] as string, "failed");
 		if (reports.tests && reports.tests.failed > 0) {
 			const total = reports.tests.passed + reports.tests.failed;
 			throw new JobError(
@@ -121,38 +122,38 @@ async function collectFrom(
 	await part(async () => {
 		if (savedPatterns(assignment).length === 0) return;
 		const { found, links, leftOut, missing } = await findArtifacts(workspace, assignment.artifacts, masker);
-		for (const link of links) await say(`:: not saved: ${link} is a link that leads to no file`);
-		for (const { shown, why } of leftOut.slice(0, MAX_SHOWN_LEFT_OUT)) await say(`:: not saved: ${shown} ${why}`);
-		if (found.length === 0) await say(":: no file matches");
-		// The others are saved all the same.
+		for (const link of links) await writeLine(`:: not saved: ${link} is a link that leads to no file`);
+		for (const { shown, why } of leftOut.slice(0, MAX_SHOWN_LEFT_OUT)) await writeLine(`:: not saved: ${shown} ${why}`);
+		if (found.length === 0) await writeLine(":: no file matches");
+		// The other files are saved in any case.
 		uploads.push(...found);
-		const faults = [...missing.map(missingFault), ...(leftOut.length > 0 ? [leftOutFault(leftOut)] : [])];
-		if (faults.length > 0) throw new ArtifactsFailed(faults.join(" "));
+		const errors = [...missing.map(missingText), ...(leftOut.length > 0 ? [leftOutText(leftOut)] : [])];
+		if (errors.length > 0) throw new ArtifactsFailed(errors.join(" "));
 	});
 	await part(async () => {
 		if (uploads.length === 0) return;
 		results.artifacts = await uploadArtifacts({ client: collecting.client, attempt: collecting.attempt, signal }, uploads);
-		for (const file of uploads) if (file.kind === "file") await say(`:: saved ${shownPath(file.path)} (${file.size} bytes)`);
+		for (const file of uploads) if (file.kind === "file") await writeLine(`:: saved ${shownPath(file.path)} (${file.size} bytes)`);
 	});
-	return { results, fault };
+	return { results, error: firstError };
 }
 
 function savedPatterns({ artifacts: { save, entries } }: Assignment): string[] {
 	return [...entries.flatMap(({ paths }) => paths), ...save];
 }
 
-/** So many files are named in the log, and in the reason of a job. */
+/** The number of files that are named in the log, and in the reason of a job. */
 const MAX_SHOWN_LEFT_OUT = 100;
-const MAX_TOLD_LEFT_OUT = 3;
+const MAX_LEFT_OUT_IN_REASON = 3;
 
-function leftOutFault(leftOut: readonly LeftOut[]): string {
-	const told = leftOut.slice(0, MAX_TOLD_LEFT_OUT).map(({ shown, why }) => `${shown} ${why}`);
-	const more = leftOut.length - told.length;
+function leftOutText(leftOut: readonly LeftOut[]): string {
+	const named = leftOut.slice(0, MAX_LEFT_OUT_IN_REASON).map(({ shown, why }) => `${shown} ${why}`);
+	const more = leftOut.length - named.length;
 	const count = leftOut.length === 1 ? "A file was" : `${leftOut.length} files were`;
-	return `${count} not saved: ${told.join("; ")}${more > 0 ? ` (and ${more} more)` : ""}. Rename or remove what cannot be saved.`;
+	return `${count} not saved: ${named.join("; ")}${more > 0 ? ` (and ${more} more)` : ""}. Rename or remove them.`;
 }
 
-function missingFault(patterns: readonly string[]): string {
+function missingText(patterns: readonly string[]): string {
 	return `No file matches ${patterns.join(", ")}, which the job must save (required).`;
 }
 
@@ -170,15 +171,14 @@ function percent({ covered, lines }: CoverageTotals): string {
 	return lines === 0 ? "–" : `${((100 * covered) / lines).toFixed(1)} %`;
 }
 
-function artifactFault(error: Error): JobError {
+function artifactError(error: Error): JobError {
 	const text = error instanceof ArtifactsFailed ? error.message : `The artifacts could not be saved: ${error.message}`;
 	return new JobError("artifacts_failed", text, "failed");
 }
 
-/** A file that the agent makes of what the job has said. */
-async function ownFile(place: string, folder: ConfinedFolder, kind: "summary" | "tests", file: string, text: string): Promise<Found> {
+/** Writes a file of the agent's own to save. */
+async function ownFile(folderPath: string, folder: ConfinedFolder, kind: "summary" | "tests", file: string, text: string): Promise<Found> {
 	const bytes = Buffer.from(text);
-	await writeFile(path.join(place, file), bytes, { mode: 0o600 });
-	const sha256 = createHash("sha256").update(bytes).digest("hex");
-	return { path: ownArtifactPath(kind), folder, file, size: bytes.byteLength, sha256, executable: false, kind, entry: null };
+	await writeFile(path.join(folderPath, file), bytes, { mode: 0o600 });
+	return { path: ownArtifactPath(kind), folder, file, size: bytes.byteLength, sha256: sha256(bytes), executable: false, kind, entry: null };
 }

@@ -1,10 +1,9 @@
-import { Unreachable, untilAnswered } from "../protocol/client.ts";
+import { Unreachable, untilAnswered } from "../transport/retry.ts";
 
-/** Downloads that are tried again, but not for ever: what is damaged where it is kept comes damaged each time. */
+/** A file that is damaged in the storage is damaged in every download, so the tries are limited. */
+const TRIES = { damaged: 3, interrupted: 5 } as const;
 
-const TRIES = { damaged: 3, "broken off": 5 } as const;
-
-/** A download that began, and did not bring what was asked for. */
+/** A download brought other bytes than it should. A retry may succeed. */
 export class BadTransfer extends Unreachable {
 	override name = "BadTransfer";
 	readonly how: keyof typeof TRIES;
@@ -15,19 +14,19 @@ export class BadTransfer extends Unreachable {
 	}
 }
 
-/** A download that has failed for good; the message says what of, and how often it was tried. */
+/** A download failed after the last try. The message says how often it was tried. */
 export class TransferFailed extends Error {
 	override name = "TransferFailed";
 }
 
 /**
- * Downloads until all of it is there and right.
- * @param download throws BadTransfer for what came damaged, or broke off
- * @param onRetry called with the sentence for the log before each further try
+ * Downloads until the file is complete and undamaged.
+ * @param download throws BadTransfer for a damaged file, and for an interrupted download
+ * @param onRetry called before each further try, with the text for the log
  * @throws TransferFailed; ApiError as `untilAnswered` does
  */
 export async function untilWhole(download: () => Promise<void>, signal: AbortSignal, onRetry: (text: string) => void): Promise<void> {
-	const failures = { damaged: 0, "broken off": 0 };
+	const failures = { damaged: 0, interrupted: 0 };
 	const once = async () => {
 		try {
 			await download();

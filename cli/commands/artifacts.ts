@@ -3,7 +3,7 @@ import { chmod, mkdir, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { Command } from "commander";
-import { hashing } from "../../agent/results/hashing.ts";
+import { hashing } from "../../agent/files/hashing.ts";
 import { onlyExcludes, pathMatcher, patternError } from "../../schema/pipeline/syntax/patterns.ts";
 import { formatBytes } from "../../schema/wire/bytes.ts";
 import { innerPathError, isInnerPath, shownPath } from "../../schema/wire/paths.ts";

@@ -8,6 +8,7 @@ import { readContainerOptions } from "../../agent/options.ts";
 import manifest from "../../package.json" with { type: "json" };
 import { parseSubmission } from "../../schema/pipeline/parse/submission.ts";
 import type { ResolvedPipeline } from "../../schema/pipeline/resolve/resolved.ts";
+import { LinePrefixer } from "../../schema/text/lines.ts";
 import { exitCodeOf } from "../../schema/wire/run_exit_codes.ts";
 import { secretRequest } from "../../schema/wire/secrets.ts";
 import type { RunState } from "../../schema/wire/states.ts";
@@ -72,7 +73,7 @@ async function execute(only: string | null, flags: ExecFlags): Promise<number> {
 	const folder = await mkdtemp(path.join(os.tmpdir(), "windlass-exec-"));
 	const stopping = new StopOfExec();
 	const isJson = flags.output === "json";
-	const withPrefix = linePrefixer();
+	const lines = new LinePrefixer();
 	const isOne = pipeline.jobs.length === 1 || only !== null;
 	try {
 		const jobs = await runLocally({
@@ -88,7 +89,7 @@ async function execute(only: string | null, flags: ExecFlags): Promise<number> {
 			signal: stopping.signal,
 			onText: (name, bytes) => {
 				if (isJson) process.stderr.write(bytes);
-				else process.stdout.write(isOne ? bytes : withPrefix(`${paint("cyan", `${name} |`)} `, bytes));
+				else process.stdout.write(isOne ? bytes : lines.push(Buffer.from(`${paint("cyan", `${name} |`)} `), bytes));
 			},
 			onEnd: ({ state, definition, reason }) => {
 				if (!isJson) print(`${stateText(state)} ${definition.name}${reason ? `: ${reason.text}` : ""}`);
@@ -197,20 +198,4 @@ function runState(jobs: readonly LocalJob[], counted: readonly LocalJob[]): RunS
 	if (cancelled) return cancelled.reason?.code === "run_timed_out" ? "timed_out" : "cancelled";
 	const states = ["failed", "timed_out", "errored"] as const;
 	return states.find((state) => counted.some((job) => job.state === state)) ?? "succeeded";
-}
-
-/** Puts a prefix before each line of a text that comes in chunks, byte for byte otherwise. */
-function linePrefixer(): (prefix: string, text: Uint8Array) => Buffer {
-	let isAtLineStart = true;
-	return (prefix, text) => {
-		const parts: Uint8Array[] = [];
-		for (let at = 0; at < text.byteLength; ) {
-			const end = text.indexOf(10, at) + 1 || text.byteLength;
-			if (isAtLineStart) parts.push(Buffer.from(prefix));
-			parts.push(text.subarray(at, end));
-			isAtLineStart = text[end - 1] === 10;
-			at = end;
-		}
-		return Buffer.concat(parts);
-	};
 }

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { convertV4MiniflareOptions, Miniflare } from "miniflare";
-import { findByEnvironment } from "../../agent/execution/processes.ts";
+import { findByEnvironment } from "../../agent/processes/attempt_processes.ts";
 import type { Outbound } from "./outbound.ts";
 
 /**

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
-import type { Cgroups } from "../../agent/execution/cgroup.ts";
+import type { Cgroups } from "../../agent/processes/cgroup.ts";
 import { inheritedEnvironment, inheritedInContainers } from "../../agent/execution/environment.ts";
 import { JobRun } from "../../agent/execution/job_run.ts";
 import { SpoolBudget } from "../../agent/log/spool_budget.ts";
-import type { AgentFacts } from "../../agent/machine/agent_info.ts";
+import type { AgentInfo } from "../../agent/machine/agent_info.ts";
 import type { readContainerOptions } from "../../agent/options.ts";
 import type { JobResult } from "../../agent/protocol/job.ts";
 import type { ResolvedPipeline } from "../../schema/pipeline/resolve/resolved.ts";
@@ -31,7 +31,7 @@ export interface LocalHost {
 	/** The resources of this machine that containers may use. */
 	containers: ReturnType<typeof readContainerOptions>;
 	coordinator: LocalCoordinator;
-	info: AgentFacts;
+	info: AgentInfo;
 	/** Marks the containers of this command. */
 	containerLabel: string;
 	cgroups: Cgroups | null;

@@ -1,11 +1,11 @@
-import { createHash } from "node:crypto";
+import { sha256 as sha256Of } from "../../agent/files/hashing.ts";
 import { createReadStream, createWriteStream } from "node:fs";
 import { mkdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type * as z from "zod";
-import type { Answer, Call, FileCoordinator, StreamAnswer, StreamCall } from "../../agent/protocol/client.ts";
+import type { Answer, Call, FileCoordinator, StreamAnswer, StreamCall } from "../../agent/transport/client.ts";
 import { pathMatcher } from "../../schema/pipeline/syntax/patterns.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { ArtifactPlanAnswer, DownloadList } from "../../schema/wire/protocol.ts";
@@ -112,7 +112,7 @@ export class LocalCoordinator implements FileCoordinator {
 			await stat(address);
 			return { headers: {}, body: createReadStream(address) };
 		}
-		const sha256 = createHash("sha256").update(this.#source).digest("hex");
+		const sha256 = sha256Of(this.#source);
 		return { headers: { "x-content-sha256": sha256 }, body: Readable.from([this.#source]) };
 	}
 }

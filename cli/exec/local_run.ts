@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { Cgroups } from "../../agent/execution/cgroup.ts";
-import { removeLabelled } from "../../agent/execution/docker.ts";
-import { AgentFacts } from "../../agent/machine/agent_info.ts";
+import { Cgroups } from "../../agent/processes/cgroup.ts";
+import { removeLabelled } from "../../agent/execution/containers/docker.ts";
+import { AgentInfo } from "../../agent/machine/agent_info.ts";
 import type { ResolvedPipeline } from "../../schema/pipeline/resolve/resolved.ts";
 import { runFacts } from "../../schema/pipeline/resolve/run_facts.ts";
 import { decide } from "../../schema/pipeline/runtime/decide.ts";
@@ -47,8 +47,8 @@ export async function runLocally(options: LocalOptions): Promise<LocalJob[]> {
 	const jobs = jobsOf(pipeline);
 	const chosen = jobs.filter(({ definition }) => isChosen(definition, options.only));
 	if (options.only !== null) for (const job of jobs) if (!chosen.includes(job)) job.state = "succeeded";
-	const info = new AgentFacts({ slots: 1, labels: [], workDir: folder, probes: {} }, options.version, false);
-	await info.look();
+	const info = new AgentInfo({ slots: 1, labels: [], workDir: folder, probes: {} }, options.version, false);
+	await info.detect();
 	const containerLabel = `windlass.agent=exec-${randomBytes(6).toString("hex")}`;
 	const host: LocalHost = {
 		pipeline,

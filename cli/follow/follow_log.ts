@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
-import { backoffMs, pause, Unreachable, untilAnswered } from "../../agent/protocol/client.ts";
+import { sleep } from "../../agent/sleep.ts";
+import { backoffMs, Unreachable, untilAnswered } from "../../agent/transport/retry.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
 import { type Connection, NoAnswer } from "../connection.ts";
@@ -60,7 +61,7 @@ export async function followLog<Ended extends { state: Parameters<typeof isTermi
 			followed.onIncomplete(now);
 			return now;
 		}
-		await pause(backoffMs(fruitless, new Unreachable("the log broke off")));
+		await sleep(backoffMs(fruitless, new Unreachable("the log broke off")));
 	}
 }
 

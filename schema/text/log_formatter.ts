@@ -1,10 +1,7 @@
 import type { LogFormat } from "../wire/log_formats.ts";
 import { AnsiStripper } from "./ansi.ts";
-
-/** Every line begins with a time stamp and a blank: `2026-01-02T03:04:05.678Z `. */
-export const STAMP_BYTES = 25;
-
-const NEWLINE = 10;
+import { NEWLINE } from "./lines.ts";
+import { STAMP_BYTES } from "./time_stamp.ts";
 
 /**
  * Cuts the time stamps, and for `clean` the terminal sequences, from a log that comes in pieces. What a piece breaks apart

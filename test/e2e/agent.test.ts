@@ -135,7 +135,7 @@ describe("a checkout", () => {
 			undefined,
 			/git ls-remote failed: .*(not exported|does not appear|denied|access)/i,
 		],
-		["a ref that is gone", "/app", "vanished", /There is no branch, tag or commit vanished. Branches: main./],
+		["a ref that is gone", "/app", "vanished", /The repository has no branch, tag or commit vanished. Branches: main./],
 		[
 			"a commit that is gone",
 			"/app",
@@ -160,7 +160,7 @@ describe("a checkout", () => {
 			execFileSync("ln", ["-s", execFileSync("which", [tool], { encoding: "utf8" }).trim(), path.join(folder, "bin", tool)]);
 		await ownAgent("gitless", { environment: { PATH: path.join(folder, "bin") } });
 		const { job } = await run("gitless", { source: { git: "https://example.test/x.git" }, steps: ["true"] });
-		expect([job.state, job.reason?.text]).toEqual(["errored", "git is not installed on this agent."]);
+		expect([job.state, job.reason?.text]).toEqual(["errored", "git is not installed on this agent. Install git there."]);
 	});
 
 	test("brings submodules and large files along", async () => {
@@ -290,7 +290,7 @@ describe("what an agent lets through and tells", () => {
 	});
 
 	test.each([
-		[["--pass-env", "WINDLASS_TOKEN"], /pass-env: .*WINDLASS_\* is the agent's own/],
+		[["--pass-env", "WINDLASS_TOKEN"], /pass-env: .*jobs do not inherit WINDLASS_\*/],
 		[["--pass-env", "A-B"], /pass-env: .*is not the name of a variable/],
 		[["--ca-file", "/nowhere.pem"], /ca-file: \/nowhere.pem cannot be read/],
 		[["--health-port", "0"], /health-port/],
@@ -329,9 +329,7 @@ describe("processes that try to get away", () => {
 		const { log } = await run("holding", { steps: [ESCAPE] });
 		if (isHeld) expect(sleepers()).toEqual([]);
 		else {
-			expect(log).toMatch(
-				/^:: this agent has no control group of its own: a process that detaches itself completely may outlive the job$/m,
-			);
+			expect(log).toMatch(/^:: this agent has no control groups: a detached process may outlive the job$/m);
 			for (const pid of sleepers()) process.kill(Number(pid), "SIGKILL");
 		}
 	});
@@ -356,7 +354,7 @@ describe("a disk that is full", () => {
 		const attempt = (await coordinator.get<resources.Job>(`/api/v1/jobs/${job.id}`)).attempts[0];
 		expect(attempt?.log.incomplete).toBe(true);
 		expect(job.reason).toEqual({ code: "log_incomplete", text: expect.stringMatching(/to its disk: ENOSPC.*The log says where/) });
-		expect(log).toMatch(/:: \S+ (bytes|KiB|MiB)? ?are left out here: the agent's disk did not take them\n/);
+		expect(log).toMatch(/:: \S+ (bytes|KiB|MiB)? ?are left out here: the agent could not write them to its disk\n/);
 		expect(log).toMatch(/the end\n$/);
 		await eventually(() => !existsSync(path.join(mount, "agent/jobs", attempt?.id ?? "")), "the folder of the job to be removed");
 		expect(statSync(mount).isDirectory()).toBe(true);

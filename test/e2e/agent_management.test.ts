@@ -77,7 +77,7 @@ describe("an agent whose registration token gives labels", () => {
 		expect((await readRun(production.id)).jobs[0]).toMatchObject({ state: "queued", attempt: 0 });
 		const shown = await agentCalled("pinned");
 		expect([shown.labels.slice(0, 1), shown.ignored_labels]).toEqual([["pin-test"], ["pin-prod"]]);
-		await agent.says(/ignores the labels pin-prod: the registration token/);
+		await agent.says(/ignores the labels pin-prod: the agent's registration token/);
 		await coordinator.post(`/api/v1/runs/${production.id}/cancel`, {});
 	});
 
@@ -203,7 +203,7 @@ describe("an agent that is drained", () => {
 		const next = await submit({ run: "echo next", runs_on: ["drained"] });
 		expect((await ended(run.id)).state).toBe("succeeded");
 		expect(await agent.exited).toBe(0);
-		expect(agent.output).toContain("the coordinator asks this agent to end once nothing runs");
+		expect(agent.output).toContain("the coordinator asks this agent to finish its jobs and end");
 		expect((await readRun(next.id)).jobs[0]?.attempt).toBe(0);
 		expect(await agentCalled("drained")).toMatchObject({ status: "offline", drain: null });
 		expect(await refused("POST", `/api/v1/agents/${(await agentCalled("drained")).id}/drain`)).toEqual([

@@ -157,7 +157,7 @@ describe("pipelines: every field does something", () => {
 
 		test("after one that has removed the workspace says so", async () => {
 			const { job } = await ended('rm -rf "$CI_WORKSPACE"', "echo second");
-			expect(job.reason).toEqual({ code: "workspace_missing", text: expect.stringContaining("The workspace does not exist any more") });
+			expect(job.reason).toEqual({ code: "workspace_missing", text: expect.stringContaining("The workspace no longer exists") });
 		});
 
 		test("whose variables no program can be started with fails with their name and size", async () => {
@@ -383,7 +383,7 @@ describe("checkout", () => {
 		const gone = await finished({ source: { git: folder, ref: "nope" }, pipeline: { steps: ["true"] } });
 		expect([gone.state, gone.jobs[0]?.reason]).toEqual([
 			"errored",
-			{ code: "checkout_failed", text: "There is no branch, tag or commit nope. Branches: main." },
+			{ code: "checkout_failed", text: "The repository has no branch, tag or commit nope. Branches: main." },
 		]);
 		const nowhere = await finished({ source: { git: "/nonexistent/repository" }, pipeline: { steps: ["true"] } });
 		expect(nowhere.jobs[0]?.reason?.code).toBe("checkout_failed");

@@ -146,7 +146,7 @@ os.makedirs(b'd\\xff'); open(b'd\\xff/inner.txt', 'w').write('x')`;
 			':: saved "turn\\u202e.txt" (1 bytes)',
 		])
 			expect(log).toContain(`${line}\n`);
-		expect(job.reason?.text).toMatch(/^5 files were not saved: .+ \(and 2 more\)\. Rename or remove what cannot be saved\.$/);
+		expect(job.reason?.text).toMatch(/^5 files were not saved: .+ \(and 2 more\)\. Rename or remove them\.$/);
 	});
 
 	test("patterns with escapes name files whose names look like patterns", async () => {

@@ -163,7 +163,7 @@ describe("the commit of a checkout", () => {
 		const empty = path.join(temporaryFolder(), "e.git");
 		mkdirSync(empty);
 		git(empty, "init", "--quiet");
-		expect((await checkedOut({ git: empty }, ["true"])).job.reason?.text).toBe("The repository is empty.");
+		expect((await checkedOut({ git: empty }, ["true"])).job.reason?.text).toBe("The repository is empty. Push a commit first.");
 	});
 });
 

@@ -97,7 +97,7 @@ describe("the registration token", () => {
 	test.each([
 		[["--token-file", "/nowhere"], /token-file: \/nowhere cannot be read/],
 		[["--token-file", "/dev/null"], /token-file: \/dev\/null is empty/],
-		[["--token", "-"], /token: standard input is empty/],
+		[["--token", "-"], /token: Standard input is empty/],
 	])("%s is rejected with one sentence", async (args, message) => {
 		const program = new Program(["agent", "--server", "http://127.0.0.1:1", "--work-dir", temporaryFolder(), ...args]);
 		expect([await program.exited, program.output]).toEqual([2, expect.stringMatching(message)]);
@@ -163,8 +163,8 @@ test("what a job leaves in the place of files, and is none, blocks nothing and i
 	const [ended] = run.jobs as [resources.Job];
 	expect(ended).toMatchObject({ state: "failed", outputs: {}, reason: { code: "report_unreadable" } });
 	const log = await coordinator.text(`/api/v1/jobs/${ended.id}/log?format=clean`);
-	expect(log).toContain("The report endless.xml is no file of the workspace.");
-	expect(log).toContain("The report tap/environment is no file of the workspace.");
+	expect(log).toContain("The report endless.xml is not a file in the workspace.");
+	expect(log).toContain("The report tap/environment is not a file in the workspace.");
 	const { items } = await coordinator.get<{ items: resources.Artifact[] }>(`/api/v1/jobs/${ended.id}/artifacts`);
 	expect(items.map(({ path: name }) => name)).toEqual(["made/file", "made/link"]);
 	if (isMemoryTold) expect(residentMib(agent.pid) - before).toBeLessThan(100);

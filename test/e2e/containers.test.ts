@@ -180,7 +180,7 @@ describe("a job in a container", () => {
 			outputs: {},
 			reason: { code: "build_failed", text: "The file cover is not in the workspace." },
 		});
-		expect(log).toContain("The report cover is no file of the workspace.");
+		expect(log).toContain("The report cover is not a file in the workspace.");
 		expect(log).not.toContain("root:x:0:0:root:/root:/bin/bash");
 		expect((await coordinator.request(`/api/v1/jobs/${job.id}/summary`)).status).toBe(404);
 	});
@@ -243,7 +243,7 @@ describe("a job in a container", () => {
 		expect((await inContainer({ steps: ["exit 9"] })).job).toMatchObject({ state: "failed", exit_code: 9 });
 		const { job } = await inContainer({ steps: [{ run: "true", shell: "node" }] });
 		expect([job.state, job.exit_code]).toEqual(["failed", 127]);
-		expect(job.reason?.text).toContain("There is no node in the image test/busybox:1. Install node, or choose another shell.");
+		expect(job.reason?.text).toContain("The shell node was not found in the image test/busybox:1. Install node, or set another shell.");
 		const meant = await inContainer({ steps: [{ run: "1", shell: "python3", env: { PATH: "/opt/bin:$PATH" } }] });
 		expect(meant.job.reason?.text).toContain('export PATH="/opt/bin:$PATH"');
 	});
@@ -257,7 +257,7 @@ describe("a job in a container", () => {
 		const { job } = await inContainer({ container: { image: "test/bare:1", user: "1000" }, steps: ["true"] });
 		expect(job.reason).toEqual({
 			code: "container_failed",
-			text: "The image test/bare:1 has no chown, with which the workspace is given to user 1000. Use an image that has it, or set container.user to 0.",
+			text: "The image test/bare:1 has no chown, which gives the workspace to user 1000. Use an image that has it, or set container.user to 0.",
 		});
 	});
 
@@ -306,7 +306,7 @@ describe("a job in a container", () => {
 	test.each([
 		["an image that cannot be had", { container: "127.0.0.1:1/no/such:image" }, "image_unavailable", "cannot be pulled"],
 		["one that must not be got", { container: { image: "nosuch:1", pull: "never" } }, "image_unavailable", "pull: never"],
-		["a device that is not allowed", { container: { image: "test/busybox:1", devices: ["/dev/kvm"] } }, "device_refused", "/dev/kvm"],
+		["a device that is not allowed", { container: { image: "test/busybox:1", devices: ["/dev/kvm"] } }, "device_rejected", "/dev/kvm"],
 		[
 			"a container that cannot be",
 			{ container: { image: "test/busybox:1", user: "nosuch" } },
@@ -317,7 +317,7 @@ describe("a job in a container", () => {
 			"a container that ends under its step",
 			{ container: "test/busybox:1", steps: ["kill -TERM 1; sleep 30"] },
 			"container_lost",
-			"ended under its step",
+			"ended while a step ran",
 		],
 	])("%s is not the job's own fault", async (_, job, code, text) => {
 		const { job: result } = await ended(await submit({ steps: ["true"], ...job }));
@@ -423,7 +423,7 @@ test("an image is built, pushed to a registry with credentials of the agent, and
 			env: { ...process.env, DOCKER_HOST: docker.host },
 		});
 	expect(exec("--registry-credentials", credentials)).toMatchObject({ status: 0, stdout: expect.stringContaining("made here") });
-	expect(exec()).toMatchObject({ status: 125, stdout: expect.stringContaining("no registry credentials called team") });
+	expect(exec()).toMatchObject({ status: 125, stdout: expect.stringContaining("no registry credentials team;") });
 	expect(exec("--registry-credentials", "/nosuch")).toMatchObject({ status: 2, stderr: expect.stringContaining("/nosuch") });
 });
 
@@ -468,7 +468,7 @@ test("an untrusted run gets no credentials, devices or volumes of the project's 
 	expect(told, JSON.stringify(run.jobs.map(({ reason }) => reason?.text))).toEqual({
 		of_login: ["errored", "image_unavailable"],
 		named: ["errored", "credentials_unavailable"],
-		device: ["errored", "device_refused"],
+		device: ["errored", "device_rejected"],
 		build: ["succeeded", null],
 		volume: ["succeeded", null],
 	});

@@ -825,7 +825,7 @@ describe("what is delivered", () => {
 		const lost = await coordinator.post<Run>("/api/v1/projects/spelled/trigger", {});
 		const { plan } = await planned(lost.id);
 		expect(plan.reason?.text).toContain(
-			"The repository's default branch is main: if it was renamed, correct the project's setting default_branch.",
+			"The repository's default branch is main. If it was renamed, change the project's setting default_branch.",
 		);
 		await coordinator.request("/api/v1/projects/spelled", { method: "PATCH", body: JSON.stringify({ default_branch: "main" }) });
 		expect((await describe()).notices).toEqual([]);

@@ -78,7 +78,7 @@ describe("terminal sequences in what a job writes", () => {
 		const step = { run: "true", working_directory: "no\u001b(B\u001b[1mwhere" };
 		const { id } = await coordinator.post<resources.Run>("/api/v1/runs", { pipeline: { steps: [step] } });
 		const run = await coordinator.get<resources.Run>(`/api/v1/runs/${id}/wait?timeout=60`);
-		expect(run.jobs[0]?.reason?.text).toBe("The working directory nowhere does not exist in the workspace.");
+		expect(run.jobs[0]?.reason?.text).toBe("The working directory nowhere does not exist in the workspace. Create it in an earlier step.");
 	});
 });
 

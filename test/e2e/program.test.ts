@@ -191,7 +191,7 @@ describe("windlass agent", () => {
 		writeFileSync(file, "server: http://127.0.0.1:1\nslotz: 2\n");
 		expect(await failure(["agent", "--config", file])).toEqual({
 			code: 2,
-			lines: [`windlass: ${file}: unknown setting slotz; did you mean slots?`],
+			lines: [`windlass: Unknown setting \`slotz\` in ${file}. Did you mean \`slots\`?`],
 		});
 		expect((await failure(["agent"])).lines[0]).toContain("--server");
 		expect(await failure(["agent", "--server", "nowhere"])).toMatchObject({ code: 2 });
@@ -265,7 +265,7 @@ describe("windlass agent", () => {
 		const state = async (run: Run) => (await coordinator.get<Run>(`/api/v1/runs/${run.id}`)).jobs[0];
 		await eventually(async () => (await state(first))?.state === "running", "the first job to run");
 		agent.signal("SIGTERM");
-		await agent.says(/draining: 1 running/);
+		await agent.says(/draining: 1 job runs/);
 		const second = await coordinator.post<Run>("/api/v1/runs", { run: "sleep 30" });
 		expect(await agent.exited).toBe(0);
 		expect([(await state(first))?.state, (await state(second))?.state]).toEqual(["succeeded", "queued"]);
@@ -285,7 +285,7 @@ describe("windlass agent", () => {
 		const first = await coordinator.agent("one", { workDir });
 		expect(await failure(["agent", "--server", coordinator.url, "--work-dir", workDir])).toEqual({
 			code: 2,
-			lines: [`windlass: ${workDir} is in use by another process (pid ${first.pid})`],
+			lines: [`windlass: Another process (pid ${first.pid}) uses the folder ${workDir}. Stop it, or use another folder.`],
 		});
 		const { jobs } = await coordinator.post<Run>("/api/v1/runs", { run: "touch left; sleep 60" });
 		await eventually(() => readdirSync(path.join(workDir, "jobs")).length === 1, "the folder of the job");
@@ -355,7 +355,7 @@ describe("npm", () => {
 		expect(performance.now() - signaled).toBeLessThan(5_000);
 		await start();
 		agent.signal("SIGTERM");
-		await agent.says(/draining: 1 running/);
+		await agent.says(/draining: 1 job runs/);
 		writeFileSync(stopped, "");
 		expect([await agent.exited, processesNaming(work)]).toEqual([0, []]);
 		const run = await ask<Run>(`/api/v1/runs/${id}`);

@@ -50,7 +50,7 @@ describe("outputs", () => {
 		});
 		expect([done.state, jobOf(done, "a").outputs]).toEqual(["succeeded", { one: value, two: "l1\nl2" }]);
 		expect(await logOf(jobOf(done, "b"))).toContain(`${value}\nl1\nl2\n[]\n`);
-		expect(await logOf(jobOf(done, "a"))).toContain("the output undeclared is not declared");
+		expect(await logOf(jobOf(done, "a"))).toContain("the output undeclared is left out");
 	});
 
 	test.each([
@@ -113,7 +113,7 @@ test("a summary is shown as Markdown, and can do nothing", async () => {
 	expect(page).not.toMatch(/<script>alert|javascript:alert\(1\)"|<img[^>]+e\.test/);
 	const long = await run({ steps: ["head -c 3000000 /dev/zero | tr '\\0' y > $CI_SUMMARY"] });
 	expect((await coordinator.text(`/api/v1/jobs/${long.jobs[0]?.id}/summary`)).length).toBe(1024 * 1024);
-	expect(await logOf(long.jobs[0] as resources.Job)).toContain("the summary has more than 1 MiB and is cut");
+	expect(await logOf(long.jobs[0] as resources.Job)).toContain("the summary has more than 1 MiB and is truncated");
 });
 
 describe("test results", () => {
@@ -263,8 +263,8 @@ describe("test results", () => {
 	});
 
 	test.each([
-		["one that is not there", "true", "No junit report is there"],
-		["one without a test", "echo '<testsuites/>' > r.xml", "No test is in the junit report r.xml"],
+		["one that is not there", "true", "No junit report was found"],
+		["one without a test", "echo '<testsuites/>' > r.xml", "The junit report r.xml has no test"],
 		["one that is broken", "echo '<testsuites><testsuite>' > r.xml", "cannot be read as junit"],
 		[
 			"a bomb",

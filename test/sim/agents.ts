@@ -1,11 +1,12 @@
-import { RunningAgent } from "../../agent/agent.ts";
-import type { Identity } from "../../agent/machine/state_folder.ts";
-import { pause, untilAnswered } from "../../agent/protocol/client.ts";
+import type { Identity } from "../../agent/protocol/identity.ts";
+import { RunningAgent } from "../../agent/protocol/running_agent.ts";
+import { sleep } from "../../agent/sleep.ts";
+import { untilAnswered } from "../../agent/transport/retry.ts";
 import { registrationToken } from "../../schema/wire/agents.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { helloAnswer, type Offer, pollAnswer, registered } from "../../schema/wire/protocol.ts";
 import { type Coordinator, USER_TOKEN } from "./coordinator.ts";
-import { SimulatedWorkshop } from "./jobs.ts";
+import { SimulatedJobFactory } from "./jobs.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Network } from "./network.ts";
 import { LABELS } from "./pipelines.ts";
@@ -26,11 +27,11 @@ class Memory {
 	#session = 0;
 	#rotationKey: string | null = null;
 
-	async keepIdentity(identity: Identity): Promise<void> {
+	async storeIdentity(identity: Identity): Promise<void> {
 		this.identity = identity;
 	}
 
-	async forgetIdentity(): Promise<void> {
+	async deleteIdentity(): Promise<void> {
 		this.identity = null;
 		this.registrationKey = crypto.randomUUID();
 		this.#rotationKey = null;
@@ -41,7 +42,7 @@ class Memory {
 		return this.#rotationKey;
 	}
 
-	async keepRotated(identity: Identity): Promise<void> {
+	async storeRotated(identity: Identity): Promise<void> {
 		this.identity = identity;
 		this.#rotationKey = null;
 	}
@@ -121,8 +122,8 @@ export class SimulatedAgent {
 			memory: this.#memory,
 			client,
 			renewals: client,
-			workshop: new SimulatedWorkshop(world, ledger, client, coordinator.bucket.objects),
-			facts: () => ({ version: "1", slots: this.#slots, labels: [...this.#labels], facts: {} }),
+			jobFactory: new SimulatedJobFactory(world, ledger, client, coordinator.bucket.objects),
+			info: () => ({ version: "1", slots: this.#slots, labels: [...this.#labels], facts: {} }),
 			onLabels: () => undefined,
 		});
 		try {
@@ -131,7 +132,7 @@ export class SimulatedAgent {
 			if (!(error instanceof ApiError)) throw error;
 			world.note(`${this.name} ends: ${error.code}`);
 			// Forgotten by a coordinator that it was away from for long: a person makes it join anew.
-			if (error.code === "authentication_required") await this.#memory.forgetIdentity();
+			if (error.code === "authentication_required") await this.#memory.deleteIdentity();
 		}
 		if (this.#life !== life) return;
 		this.#life = null;
@@ -223,7 +224,7 @@ export class SickAgent {
 				.fetch(pollAnswer, { method: "POST", path: "/api/v1/agents/self/poll", token, json, timeoutMs: 70_000 })
 				.catch(() => null);
 			for (const offer of answer?.offers ?? []) await this.#refuse(client, offer);
-			await pause(answer ? 500 : 5_000);
+			await sleep(answer ? 500 : 5_000);
 		}
 	}
 

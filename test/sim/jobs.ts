@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { SendableLog } from "../../agent/log/log_shipper.ts";
-import { untilAnswered } from "../../agent/protocol/client.ts";
 import type { Job, JobFactory, JobResult, StopReason } from "../../agent/protocol/job.ts";
+import { untilAnswered } from "../../agent/transport/retry.ts";
 import { type Assignment, artifactPlanAnswer, commitAnswer, type Intervals } from "../../schema/wire/protocol.ts";
 import type { Step } from "../../schema/wire/resources.ts";
 import type { Ledger } from "./ledger.ts";
@@ -15,7 +15,7 @@ import type { Life, World } from "./world.ts";
 class JobLog implements SendableLog {
 	#bytes = new Uint8Array();
 	#waiting: (() => void)[] = [];
-	readonly isCut = false;
+	readonly isTruncated = false;
 	/** How much the coordinator has said that it has. */
 	acknowledged = 0;
 
@@ -56,7 +56,7 @@ class JobLog implements SendableLog {
 }
 
 /** The place of one agent's jobs. */
-export class SimulatedWorkshop implements JobFactory {
+export class SimulatedJobFactory implements JobFactory {
 	readonly #world: World;
 	readonly #ledger: Ledger;
 	readonly #client: ReturnType<Network["client"]>;

@@ -1,5 +1,6 @@
 import type * as z from "zod";
-import { type Answer, type Coordinator as CoordinatorClient, refusalOf, Unreachable } from "../../agent/protocol/client.ts";
+import { type Answer, type Coordinator as CoordinatorClient, rejectionOf } from "../../agent/transport/client.ts";
+import { Unreachable } from "../../agent/transport/retry.ts";
 import type { Coordinator, Reply } from "./coordinator.ts";
 import type { World } from "./world.ts";
 
@@ -139,7 +140,7 @@ class Client implements CoordinatorClient {
 			const settle = ({ status, headers, body }: Reply) => {
 				const answer = { status, headers, body: body ? JSON.parse(body) : null };
 				if (status < 300) resolve(answer);
-				else reject(refusalOf(answer, `${method} ${path}`));
+				else reject(rejectionOf(answer, `${method} ${path}`));
 			};
 		});
 	}

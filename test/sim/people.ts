@@ -1,4 +1,4 @@
-import { Unreachable, untilAnswered } from "../../agent/protocol/client.ts";
+import { Unreachable, untilAnswered } from "../../agent/transport/retry.ts";
 import type { ProjectRow } from "../../schema/database/tables.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { type Run, run } from "../../schema/wire/resources.ts";

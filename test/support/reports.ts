@@ -3,8 +3,8 @@ import os from "node:os";
 import path from "node:path";
 import { onTestFinished } from "vitest";
 import type * as z from "zod";
+import { ConfinedFolder } from "../../agent/files/confined_folder.ts";
 import { Masker } from "../../agent/log/masker.ts";
-import { ConfinedFolder } from "../../agent/results/confined_files.ts";
 import { readReports } from "../../agent/results/reports/reports.ts";
 import { reportFiles, type TestReportKind } from "../../schema/wire/work.ts";
 

@@ -413,7 +413,9 @@ describe("what an agent lists", () => {
 		expect(readListing(`${sha("a")}\t${long}\n${sha("b")}\t${long}^{}`)).toEqual({ refs: [], leftOut: 1 });
 		const lines = Array.from({ length: MAX_REFS + 1 }, (_, index) => `${sha("a")}\trefs/heads/b${index}`);
 		expect(readListing(lines.slice(1).join("\n")).refs).toHaveLength(MAX_REFS);
-		expect(() => readListing(lines.join("\n"))).toThrow(`The repository has more than ${MAX_REFS} branches and tags.`);
+		expect(() => readListing(lines.join("\n"))).toThrow(
+			`The repository has more than the ${MAX_REFS} branches and tags that Windlass can compare.`,
+		);
 	});
 
 	test("a result with other refs, twice the same, or too many is not taken", () => {

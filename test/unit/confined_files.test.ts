@@ -2,10 +2,10 @@ import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { ConfinedFolder } from "../../agent/files/confined_folder.ts";
+import { walkFolder } from "../../agent/files/walk_folder.ts";
 import { severalAtOnce } from "../../agent/results/concurrently.ts";
-import { ConfinedFolder } from "../../agent/results/confined_files.ts";
 import { findFiles } from "../../agent/results/find_files.ts";
-import { walkFolder } from "../../agent/results/walk_folder.ts";
 import { temporaryFolder } from "../support/processes.ts";
 
 const SECRET = "the agent's secret";
@@ -131,7 +131,7 @@ describe("a file that the agent opens for a job", () => {
 		await file.writeFile("new");
 		await file.close();
 		expect(await textOf(folder, "a/b/file")).toBe("new");
-		await expect(folder.makeFolder("folder/x")).rejects.toThrow(/folder is there, and is no folder/);
+		await expect(folder.makeFolder("folder/x")).rejects.toThrow(/folder exists and is not a folder/);
 		await (await folder.makeFolder("a/c/d")).close();
 		expect(await folder.kindOf("a/c/d")).toBe("folder");
 	});
@@ -151,7 +151,7 @@ test("files are found by patterns; links out are named and not looked at, and no
 	expect(await findFiles(folder, ["folder/b/*", "out/*", "nothing/*", "a/b/file"])).toEqual({
 		files: ["a/b/file", "folder/b/file"],
 		links: [],
-		unreadable: [{ shown: "out", why: "leads out of the folder that it is in" }],
+		unreadable: [{ shown: "out", why: "leads out of its folder" }],
 	});
 	// The folder itself.
 	expect(handlesIn(inside)).toBe(1);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { buildCommand } from "../../agent/execution/image_build.ts";
+import { buildCommand } from "../../agent/execution/containers/image_build.ts";
 
 const build = { context: ".", dockerfile: null, tags: ["a:1"], push: false, cache: [], args: {}, target: null, credentials: null };
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { gitCredentials, ownCredentials } from "../../agent/git/git.ts";
+import { gitCredentials, ownCredentials } from "../../agent/git/credentials.ts";
 import { largeFileServer } from "../../agent/git/large_files.ts";
 
 const OWN = "https://git.lan/team/web.git";

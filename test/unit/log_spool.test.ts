@@ -37,23 +37,23 @@ describe("the spool of a log", () => {
 		await log.acknowledge(whole.subarray(0, 3_000_000));
 		expect(files()).toBeLessThan(before);
 		expect(await log.read(3_000_000, 500)).toEqual(whole.subarray(3_000_000, 3_000_500));
-		await log.close();
+		await log.delete();
 	});
 
 	test("a long one keeps its beginning and its end; steps are found by offset and line in what is left", async () => {
 		const { log } = await spool(4 * KIB * KIB);
 		const begin = log.position;
-		await log.say(":: first step");
+		await log.writeLine(":: first step");
 		for (let index = 0; index < 200; index += 1) await log.write(Buffer.from(`${"x".repeat(40)}\n`.repeat(1_000)));
 		const lost = log.position;
 		for (let index = 0; index < 200; index += 1) await log.write(Buffer.from(`${"y".repeat(40)}\n`.repeat(1_000)));
 		const end = log.position;
-		await log.say(":: last step");
+		await log.writeLine(":: last step");
 		await log.write(Buffer.from("the end"));
 		await log.endLine();
-		await log.seal();
+		await log.close();
 		expect(log.size).toBeLessThanOrEqual(4 * KIB * KIB);
-		expect(log.isCut).toBe(true);
+		expect(log.isTruncated).toBe(true);
 		const lines = await linesOf(log);
 		const notice = lines.findIndex((line) => /^:: \S+ MiB are left out here: the log is longer than 4 MiB$/.test(line));
 		expect(notice).toBeGreaterThan(0);
@@ -63,7 +63,7 @@ describe("the spool of a log", () => {
 		const { offset } = log.placeOf(end);
 		expect(Buffer.from(await log.read(offset, 40)).toString()).toMatch(/^\S+Z :: last step/);
 		expect(lines.slice(-3)).toEqual([":: last step", "the end", ""]);
-		await log.close();
+		await log.delete();
 	});
 
 	test("over its budget the oldest log gives up what is unsent, says so, and goes on with a whole line", async () => {
@@ -80,20 +80,20 @@ describe("the spool of a log", () => {
 		expect(lines[0]).toMatch(/are left out here: the coordinator could not be reached, and there was no more room for logs$/);
 		expect(lines.at(-2)).toBe("after");
 		expect(first.log.size).toBeGreaterThan(sent);
-		expect([first.log.isCut, second.log.isCut]).toEqual([true, false]);
+		expect([first.log.isTruncated, second.log.isTruncated]).toEqual([true, false]);
 		expect(await linesOf(second.log)).toEqual(["the younger log", ""]);
-		for (const { log } of [first, second]) await log.close();
+		for (const { log } of [first, second]) await log.delete();
 	});
 
 	test("one line without end keeps its end, with a time of its own", async () => {
 		const { log } = await spool(KIB * KIB);
 		for (let index = 0; index < 64; index += 1) await log.write(Buffer.alloc(64 * KIB, "z"));
 		await log.endLine();
-		await log.seal();
+		await log.close();
 		const lines = await linesOf(log);
 		expect(lines.map((line) => line.slice(0, 3))).toEqual(["zzz", ":: ", "zzz", ""]);
 		expect(log.size).toBeLessThanOrEqual(KIB * KIB);
-		await log.close();
+		await log.delete();
 	});
 
 	test("what is on its way when room is needed may have arrived: it is kept, and the log goes on after it", async () => {
@@ -113,6 +113,6 @@ describe("the spool of a log", () => {
 		expect(log.size).toBe(500_000 + rest.length);
 		await log.write(Buffer.from("after\n"));
 		expect(Buffer.from(await log.read(log.size - 32, 32)).toString()).toMatch(/\S+Z after\n$/);
-		await log.close();
+		await log.delete();
 	});
 });

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { startProcess } from "../../agent/execution/step_process.ts";
+import { startProcess } from "../../agent/processes/start_process.ts";
 import { ansiParts, plainText } from "../../schema/text/ansi.ts";
 import { LogFormatter } from "../../schema/text/log_formatter.ts";
 import { LineSplitter } from "../../worker/logs/lines.ts";

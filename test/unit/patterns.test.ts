@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ConfinedFolder } from "../../agent/results/confined_files.ts";
+import { ConfinedFolder } from "../../agent/files/confined_folder.ts";
 import { findFiles } from "../../agent/results/find_files.ts";
 import { lintPipeline } from "../../schema/pipeline/parse/lint.ts";
 import { anyPathMatches, folderMatcher, nameMatcher, pathMatcher, patternError } from "../../schema/pipeline/syntax/patterns.ts";

@@ -107,8 +107,8 @@ test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out
 		const nameless = "running 1 test\ntest a ... ok\ntest result: FAILED. 1 passed; 1 failed; 0 ignored;\n";
 		expect(told((await read("libtest", nameless)).cases)).toEqual([" › (binary): failed", " › a: passed"]);
 		const quiet = "running 2 tests\n..\ntest result: ok. 2 passed; 0 failed; 0 ignored;\n";
-		expect((await read("libtest", quiet)).faults[0]).toContain("Leave --quiet out");
-		expect((await read("libtest", "hello\n")).faults[0]).toContain("Write what `cargo test` prints");
+		expect((await read("libtest", quiet)).errors[0]).toContain("Leave --quiet out");
+		expect((await read("libtest", "hello\n")).errors[0]).toContain("Write what `cargo test` prints");
 	});
 });
 
@@ -138,8 +138,8 @@ describe("automake", () => {
 	});
 
 	test("a log and an unknown result are errors", async () => {
-		expect((await read("automake", "PASS: a\n")).faults[0]).toContain("line 1: it is no field of a .trs file");
-		expect((await read("automake", ":test-result: MAYBE\n")).faults[0]).toContain("the result MAYBE is unknown");
+		expect((await read("automake", "PASS: a\n")).errors[0]).toContain("line 1: it is not a field of a .trs file");
+		expect((await read("automake", ":test-result: MAYBE\n")).errors[0]).toContain("the result MAYBE is unknown");
 	});
 });
 
@@ -182,7 +182,7 @@ describe("TRX", () => {
 			'<ResultSummary outcome="Failed"><RunInfos><RunInfo outcome="Error"><Text>The test host crashed.</Text></RunInfo></RunInfos></ResultSummary>';
 		const { cases } = await read("trx", of(result("Passed"), crash));
 		expect([told(cases), cases[0]?.message]).toEqual([[" › (run): failed", "N.K › A: passed"], "The test host crashed."]);
-		expect((await read("trx", "<testsuites/>")).faults[0]).toContain("it has no TestRun, but testsuites");
+		expect((await read("trx", "<testsuites/>")).errors[0]).toContain("it has no TestRun, but testsuites");
 	});
 });
 

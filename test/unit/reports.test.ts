@@ -35,15 +35,15 @@ describe("junit", () => {
 		],
 		["one that multiplies", '<!DOCTYPE a [<!ENTITY x "xxxxxxxx"><!ENTITY y "&x;&x;">]><testsuite name="&y;"/>', /it declares entities/],
 	])("%s is a fault, and no test", async (_, text, message) => {
-		const { faults, cases } = await read("junit", text);
-		expect([cases, faults]).toEqual([[], [expect.stringMatching(message)]]);
+		const { errors, cases } = await read("junit", text);
+		expect([cases, errors]).toEqual([[], [expect.stringMatching(message)]]);
 	});
 
 	test("what looks like a declaration is none in text that is quoted, or left out; a document type alone is no harm", async () => {
 		const quoted = '<![CDATA[<!DOCTYPE a [<!ENTITY x "y">]>&#65;]]>';
 		const text = `<!DOCTYPE testsuite><!-- <!ENTITY x "y"> --><testsuite name="s"><testcase name="&x;"><failure>${quoted}</failure></testcase></testsuite>`;
-		const { cases, faults } = await read("junit", text);
-		expect([faults, cases[0]?.name, cases[0]?.output]).toEqual([[], "&x;", '<!DOCTYPE a [<!ENTITY x "y">]>&#65;']);
+		const { cases, errors } = await read("junit", text);
+		expect([errors, cases[0]?.name, cases[0]?.output]).toEqual([[], "&x;", '<!DOCTYPE a [<!ENTITY x "y">]>&#65;']);
 	});
 
 	test("characters that are given by their number", async () => {
@@ -195,13 +195,13 @@ describe("encodings", () => {
 		["a byte order mark against the declaration", Buffer.from(`\ufeff${of("ISO-8859-1")}`)],
 		["UTF-8 that is declared as UTF-16, as .NET writes it", Buffer.from(of("utf-16"))],
 	])("%s", async (_, bytes) => {
-		const { cases, faults } = await read("junit", bytes);
-		expect([faults, cases.map(({ name }) => name)]).toEqual([[], ["Grüße"]]);
+		const { cases, errors } = await read("junit", bytes);
+		expect([errors, cases.map(({ name }) => name)]).toEqual([[], ["Grüße"]]);
 	});
 
 	test("the error names an unknown encoding", async () => {
-		const { faults } = await read("junit", of("EBCDIC-37"));
-		expect(faults).toEqual([
+		const { errors } = await read("junit", of("EBCDIC-37"));
+		expect(errors).toEqual([
 			"The report report cannot be read as junit: its encoding EBCDIC-37 is not supported. Write the report in UTF-8.",
 		]);
 	});
@@ -234,7 +234,7 @@ describe("the error of a malformed document is ours, with the line", () => {
 		],
 		["<TestRun/>", "it has neither testsuites nor testsuite, but TestRun. It is a TRX report: name it under `trx`."],
 	])("%j", async (text, problem) => {
-		expect((await read("junit", text)).faults).toEqual([`The report report cannot be read as junit: ${problem}`]);
+		expect((await read("junit", text)).errors).toEqual([`The report report cannot be read as junit: ${problem}`]);
 	});
 
 	test("elements and references that multiply cost time by their length, and little memory", async () => {
@@ -242,9 +242,9 @@ describe("the error of a malformed document is ours, with the line", () => {
 		const { tests } = await read("junit", `<testsuite>${many}<testcase name="a"/>${"a & b".repeat(1_000)}</testsuite>`);
 		expect(tests?.passed).toBe(1);
 		const broken = `<testsuite><testcase name="a"/>${"&#000".repeat(100_000)}</testsuite>`;
-		expect((await read("junit", broken)).faults[0]).toContain("breaks the rules of XML more than");
-		expect((await read("junit", "<testsuites>".repeat(300))).faults[0]).toMatch(/nested more than/);
-		expect((await read("junit", `<!DOCTYPE a [${"<!--".repeat(200_000)}`)).faults[0]).toContain("breaks the rules of XML more than");
+		expect((await read("junit", broken)).errors[0]).toContain("breaks the rules of XML more than");
+		expect((await read("junit", "<testsuites>".repeat(300))).errors[0]).toMatch(/nested more than/);
+		expect((await read("junit", `<!DOCTYPE a [${"<!--".repeat(200_000)}`)).errors[0]).toContain("breaks the rules of XML more than");
 	});
 });
 
@@ -260,30 +260,30 @@ describe("a report without a test", () => {
 		["bazel", "<testsuites/>"],
 	];
 	test.each(EMPTY)("%s %j fails the job, and with allow_empty it does not", async (kind, text) => {
-		const { faults } = await read(kind, text);
-		expect(faults).toEqual([expect.stringContaining("`reports.allow_empty: true`")]);
-		expect(faults[0]).toContain("report");
+		const { errors } = await read(kind, text);
+		expect(errors).toEqual([expect.stringContaining("`reports.allow_empty: true`")]);
+		expect(errors[0]).toContain("report");
 		const lenient = await read(kind, text, { allow_empty: true });
-		expect([lenient.faults, lenient.tests]).toEqual([[], expect.objectContaining({ passed: 0, failed: 0 })]);
+		expect([lenient.errors, lenient.tests]).toEqual([[], expect.objectContaining({ passed: 0, failed: 0 })]);
 	});
 
 	test("coverage of no line, too", async () => {
-		expect((await coverage("lcov", "SF:a\n")).faults).toEqual([expect.stringContaining("`reports.allow_empty: true`")]);
-		const { faults } = await readFiles({ c: "" }, { allow_empty: true, coverage: { format: "lcov", files: ["c"] } });
-		expect(faults).toEqual([]);
+		expect((await coverage("lcov", "SF:a\n")).errors).toEqual([expect.stringContaining("`reports.allow_empty: true`")]);
+		const { errors } = await readFiles({ c: "" }, { allow_empty: true, coverage: { format: "lcov", files: ["c"] } });
+		expect(errors).toEqual([]);
 	});
 
 	test("beside others that hold tests one may be empty, as for Jenkins; one without a byte may not", async () => {
 		const full = '<testsuite><testcase name="a"/></testsuite>';
-		expect((await readFiles({ "a.xml": full, "b.xml": "<testsuites/>" }, { junit: ["*.xml"] })).faults).toEqual([]);
-		expect((await readFiles({ "a.xml": full, "b.xml": "" }, { junit: ["*.xml"] })).faults).toEqual([
+		expect((await readFiles({ "a.xml": full, "b.xml": "<testsuites/>" }, { junit: ["*.xml"] })).errors).toEqual([]);
+		expect((await readFiles({ "a.xml": full, "b.xml": "" }, { junit: ["*.xml"] })).errors).toEqual([
 			expect.stringContaining("b.xml is empty"),
 		]);
 	});
 
 	test("allow_empty excuses neither a report that is not there nor a malformed one", async () => {
-		expect((await readFiles({}, { junit: ["*.xml"], allow_empty: true })).faults).toHaveLength(1);
-		expect((await read("junit", "<testsuites>", { allow_empty: true })).faults).toHaveLength(1);
+		expect((await readFiles({}, { junit: ["*.xml"], allow_empty: true })).errors).toHaveLength(1);
+		expect((await read("junit", "<testsuites>", { allow_empty: true })).errors).toHaveLength(1);
 	});
 });
 
@@ -389,7 +389,7 @@ describe("go test -json", () => {
 		expect((await read("go_test", many)).tests?.failed).toBe(60_000);
 	});
 
-	test("a report without an event is an error", async () => expect((await read("go_test", "PASS\nok  m 0.1s\n")).faults).toHaveLength(1));
+	test("what holds no event is a fault", async () => expect((await read("go_test", "PASS\nok  m 0.1s\n")).errors).toHaveLength(1));
 });
 
 describe("TAP", () => {
@@ -434,7 +434,7 @@ not ok 4 - wanted # TODO some day
 	test("a plan of TAP that was not kept, a bail-out, and an empty report are errors", async () => {
 		expect(told((await read("tap", "1..3\nok 1 - a\nok 2\n")).cases)).toEqual([" › (plan): failed", " › a: passed", " › test 2: passed"]);
 		expect(told((await read("tap", "1..2\nok 1 - a\nBail out! no database\n")).cases)).toEqual([" › (bail out): failed", " › a: passed"]);
-		expect((await read("tap", "hello\n")).faults[0]).toContain("it holds no test");
+		expect((await read("tap", "hello\n")).errors[0]).toContain("it holds no test");
 		expect(told((await read("tap", "1..0 # SKIP nothing here\n")).cases)).toEqual([" › (all): skipped"]);
 	});
 
@@ -531,7 +531,7 @@ describe("coverage", () => {
 	});
 
 	test("lcov: a count that is no number is an error with its line", async () => {
-		expect((await coverage("lcov", "SF:a\nDA:1,many\n")).faults[0]).toContain('line 2: "DA:1,many" has no line number and count');
+		expect((await coverage("lcov", "SF:a\nDA:1,many\n")).errors[0]).toContain('line 2: "DA:1,many" has no line number and count');
 	});
 
 	test("go: statements", async () => {
@@ -539,21 +539,21 @@ describe("coverage", () => {
 	});
 
 	test.each([
-		["lcov", "nothing", "it speaks of no line"],
+		["lcov", "nothing", "it has no line"],
 		["go", "mode: set\nx", "it has the line"],
 		["cobertura", '<!DOCTYPE c [<!ENTITY a "b">]><coverage/>', "it declares entities"],
 		["cobertura", "<x/>", "it has no coverage element"],
-	] as const)("%s: %s", async (format, text, message) => expect((await coverage(format, text)).faults[0]).toContain(message));
+	] as const)("%s: %s", async (format, text, message) => expect((await coverage(format, text)).errors[0]).toContain(message));
 });
 
 test("a reason masks a secret of a malformed report, even one that it truncates", async () => {
 	const secret = "s3cr3t".repeat(200);
-	const { faults } = await readFiles({ r: `DA:${secret}` }, { coverage: { format: "lcov", files: ["r"] } }, [secret]);
-	expect([faults.length, faults[0]?.includes("s3cr3t"), faults[0]?.includes("***")]).toEqual([1, false, true]);
+	const { errors } = await readFiles({ r: `DA:${secret}` }, { coverage: { format: "lcov", files: ["r"] } }, [secret]);
+	expect([errors.length, errors[0]?.includes("s3cr3t"), errors[0]?.includes("***")]).toEqual([1, false, true]);
 });
 
 test("a missing report is an error for each kind", async () => {
 	const patterns = { ...NONE, junit: ["*.xml"], go_test: ["g"], coverage: { format: "go" as const, files: ["c"] } };
-	const { faults } = await readFiles({}, patterns);
-	expect(faults).toHaveLength(3);
+	const { errors } = await readFiles({}, patterns);
+	expect(errors).toHaveLength(3);
 });

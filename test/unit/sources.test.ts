@@ -5,8 +5,8 @@ import path from "node:path";
 import { Readable } from "node:stream";
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import type { FileCoordinator } from "../../agent/protocol/client.ts";
-import { unpackSource } from "../../agent/results/unpack.ts";
+import { unpackSource } from "../../agent/execution/unpack_source.ts";
+import type { FileCoordinator } from "../../agent/transport/client.ts";
 import { MAX_SOURCE_RATIO, MAX_SOURCE_UNPACKED_BYTES, MIB, SOURCE_RATIO_FREE_BYTES } from "../../schema/wire/limits.ts";
 import { BadBundle, type BundleEntry, BundleRule, checkRatio } from "../../schema/wire/source_bundle.ts";
 import { inspectBundle } from "../../worker/sources/inspect.ts";
@@ -147,7 +147,7 @@ describe("what gzip may make of a source", () => {
 			workspace: folder,
 			file: path.join(folder, "source"),
 			signal: new AbortController().signal,
-			say: async () => undefined,
+			writeLine: async () => undefined,
 		};
 		await expect(unpackSource(unpacking)).rejects.toThrow("100 times its length");
 	});

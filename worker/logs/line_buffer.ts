@@ -1,4 +1,4 @@
-import { STAMP_BYTES } from "../../schema/text/log_formatter.ts";
+import { STAMP_BYTES } from "../../schema/text/time_stamp.ts";
 import { joined } from "../../schema/wire/bytes.ts";
 
 const RETURN = 13;

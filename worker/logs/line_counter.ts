@@ -34,13 +34,6 @@ export class LineCounter {
 	}
 }
 
-/** How many lines end in these bytes. */
-export function newlinesIn(bytes: Uint8Array): number {
-	let count = 0;
-	for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) count += 1;
-	return count;
-}
-
 /** The object beside a finished log that holds its index. */
 export function indexKeyOf(logKey: string): string {
 	return `${logKey}.lines`;

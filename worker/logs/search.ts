@@ -1,9 +1,10 @@
 import { hasAnsi, plainText } from "../../schema/text/ansi.ts";
-import { STAMP_BYTES } from "../../schema/text/log_formatter.ts";
+import { newlinesIn } from "../../schema/text/lines.ts";
+import { withoutStamp } from "../../schema/text/time_stamp.ts";
 import { joined } from "../../schema/wire/bytes.ts";
 import { MIB } from "../../schema/wire/limits.ts";
 import type { Environment } from "../bindings.ts";
-import { LINES_PER_MARK, newlinesIn } from "./line_counter.ts";
+import { LINES_PER_MARK } from "./line_counter.ts";
 import { readLineIndex } from "./line_index.ts";
 import { type LogPlace, logSize, readLog } from "./reader.ts";
 
@@ -80,7 +81,7 @@ class LineSearch {
 			const number = this.line;
 			if (index < lines.length - 1) this.line += 1;
 			if (number < this.#first) continue;
-			const plain = plainText(line.slice(STAMP_BYTES));
+			const plain = plainText(withoutStamp(line));
 			if (!plain.toLowerCase().includes(this.#wanted)) continue;
 			this.matches.push({ line: number, text: plain.slice(0, SHOWN_CHARACTERS) });
 			if (this.matches.length >= this.#limit) return true;

@@ -20,7 +20,10 @@ const RESULTS: Readonly<Record<string, [TestCase["state"], string | null]>> = {
 	ERROR: ["failed", "It ended with an error."],
 };
 
-/** The cases of a test script. A script without a result has failed, as for automake. @throws ReportError if it is no `.trs` file */
+/**
+ * The cases of a test script. A script without a result counts as failed, as in automake.
+ * @throws ReportError if it is not a `.trs` file
+ */
 export async function readAutomake(file: ReportFile): Promise<TestCase[]> {
 	const script = file.name.replace(/\.trs$/, "");
 	const cases: TestCase[] = [];
@@ -29,7 +32,7 @@ export async function readAutomake(file: ReportFile): Promise<TestCase[]> {
 	for await (const line of file.lines()) {
 		number += 1;
 		if (line.trim() !== "" && !line.trimStart().startsWith(":")) {
-			throw new ReportError("it is no field of a .trs file. Name the .trs files of the tests, not their logs.", number);
+			throw new ReportError("it is not a field of a .trs file. Name the .trs files of the tests, not their logs.", number);
 		}
 		const [, whole] = GLOBAL_RESULT.exec(line) ?? [];
 		if (whole !== undefined) isFailedAsAWhole ||= stateOf(whole, number)[0] === "failed";

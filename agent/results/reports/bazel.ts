@@ -4,21 +4,25 @@ import type { ReportFile } from "./report_file.ts";
 import { addCase, foldRetries } from "./test_cases.ts";
 
 /**
- * The `test.xml` files of Bazel: JUnit's XML, one for each target, shard and run (https://bazel.build/reference/test-encyclopedia). With
- * `--flaky_test_attempts` those that failed before lie beside, in `test_attempts`.
+ * The `test.xml` files of Bazel: JUnit's XML, one for each target, shard and run
+ * (https://bazel.build/reference/test-encyclopedia). With `--flaky_test_attempts` the failed
+ * attempts are in `test_attempts` beside it.
  */
 
 const ATTEMPT = /\/?test_attempts\/attempt_\d+\.xml$/;
 const FOLDER_OF_LOGS = /^(?:.*\/)?[^/]*testlogs\//;
 
-/** The cases of one target, with its attempts. @throws ReportError for what is no report of Bazel */
+/**
+ * The cases of one target, with its attempts.
+ * @throws ReportError if it is not a report of Bazel
+ */
 export async function readBazel(files: readonly ReportFile[]): Promise<TestCase[]> {
 	const cases: TestCase[] = [];
 	for (const file of files) {
 		const target = targetOf(file.name);
 		const [label = ""] = target.split(", ", 1);
 		for (const one of parseJunit(await file.xml())) {
-			// Where a test writes no XML, Bazel writes a suite and a case with the target's own name.
+			// For a test without XML, Bazel writes a suite and a case with the target's name.
 			const isTarget = one.suite === "" || label.replace(":", "/").endsWith(`/${one.suite}`);
 			addCase(cases, { ...one, suite: isTarget ? target : `${target} › ${one.suite}` });
 		}
@@ -26,7 +30,7 @@ export async function readBazel(files: readonly ReportFile[]): Promise<TestCase[
 	return foldRetries(cases);
 }
 
-/** Reports in groups: the attempts of a target come before its last, which counts. */
+/** Groups reports by target: the failed attempts come before the last one, which counts. */
 export function groupByTarget(files: readonly ReportFile[]): ReportFile[][] {
 	const groups = new Map<string, ReportFile[]>();
 	for (const file of files) {

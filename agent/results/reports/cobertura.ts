@@ -1,18 +1,22 @@
 import path from "node:path";
-import { ConfinedFileError, type ConfinedFolder } from "../confined_files.ts";
+import { ConfinedFileError } from "../../files/confined_file_error.ts";
+import type { ConfinedFolder } from "../../files/confined_folder.ts";
 import { type CoverageLines, isAbsolute } from "./coverage_lines.ts";
 import { readNumber } from "./numbers.ts";
 import { ReportError } from "./report_error.ts";
 import type { ReportFile } from "./report_file.ts";
 import { scanXml, type XmlHandler } from "./xml_scanner.ts";
 
-/** Cobertura's XML. Some tools name the lines of a class, some those of its methods, some both: each line counts once. */
+/**
+ * Cobertura's XML. Some tools name the lines of a class, some those of its methods, some both: each
+ * line counts once.
+ */
 
 const MAX_SOURCES = 20;
-/** So many files are looked for in the folders of a report. */
+/** The number of files that are looked up in the folders of a report. */
 const MAX_LOOKUPS = 10_000;
 
-/** Adds the lines of a report. @throws ReportError for what is not in the format */
+/** Adds the lines of a report. @throws ReportError if the format is wrong */
 export async function readCobertura(report: ReportFile, lines: CoverageLines, workspace: ConfinedFolder): Promise<void> {
 	const reader = new CoberturaReader();
 	scanXml(await report.xml(), reader);
@@ -44,7 +48,7 @@ async function isFile(workspace: ConfinedFolder, name: string): Promise<boolean>
 }
 
 class CoberturaReader implements XmlHandler {
-	/** The folders that the names of files begin at. */
+	/** The folders to which the names of files are relative. */
 	readonly sources = new Set<string>();
 	readonly files = new Map<string, Map<string, boolean>>();
 	readonly #elements: string[] = [];

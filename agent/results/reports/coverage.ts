@@ -1,18 +1,16 @@
 import { realpath } from "node:fs/promises";
 import type { CoverageTotals } from "../../../schema/wire/resources.ts";
-import type { ConfinedFolder } from "../confined_files.ts";
+import type { ConfinedFolder } from "../../files/confined_folder.ts";
 import { readCobertura } from "./cobertura.ts";
 import { CoverageLines } from "./coverage_lines.ts";
 import { ReportError } from "./report_error.ts";
 import type { ReportFile } from "./report_file.ts";
 
-/** How much of the code was run, in the three formats that most tools can write. */
-
 type Reader = (report: ReportFile, lines: CoverageLines, workspace: ConfinedFolder) => Promise<void>;
 
 const READERS: Readonly<Record<"lcov" | "cobertura" | "go", Reader>> = { lcov: readLcov, cobertura: readCobertura, go: readGo };
 
-/** The sum of these reports. @throws ReportError for what is not in the format */
+/** Sums up coverage reports. @throws ReportError if the format is wrong */
 export async function readCoverage(
 	format: "lcov" | "cobertura" | "go",
 	files: readonly ReportFile[],
@@ -24,10 +22,16 @@ export async function readCoverage(
 	return lines.totals;
 }
 
-/** gcov writes these in place of a count for code that never ran; lcov writes "-" for branches of such code. */
+/**
+ * gcov writes these in place of a count for code that never ran; lcov writes "-" for branches of
+ * such code.
+ */
 const NEVER_RUN = new Set(["-", "#####", "=====", "%%%%%", "$$$$$"]);
 
-/** geninfo(1): SF names a file; DA has a line, how often it ran, and perhaps a checksum. As in lcov, a negative count is none. */
+/**
+ * geninfo(1): SF names a file; DA has a line, how often it ran, and perhaps a checksum. As in lcov,
+ * a negative count is none.
+ */
 async function readLcov(report: ReportFile, lines: CoverageLines): Promise<void> {
 	let file = "";
 	let number = 0;
@@ -43,12 +47,15 @@ async function readLcov(report: ReportFile, lines: CoverageLines): Promise<void>
 		if (!/^-?\d+$/.test(place) || Number.isNaN(hits)) {
 			throw new ReportError(`${JSON.stringify(line)} has no line number and count. Write DA:<line>,<count>.`, number);
 		}
-		// gcov counts what belongs to no line at line 0.
+		// gcov uses line 0 for code that belongs to no line.
 		if (Number(place) > 0) lines.add(file, String(Number(place)), hits > 0);
 	}
 }
 
-/** `go test -coverprofile`: file:line.column,line.column statements count. Statements count, as in `go tool cover`. */
+/**
+ * `go test -coverprofile`: file:line.column,line.column statements count. Statements count, as in
+ * `go tool cover`.
+ */
 async function readGo(report: ReportFile, lines: CoverageLines): Promise<void> {
 	let number = 0;
 	for await (const line of report.lines()) {

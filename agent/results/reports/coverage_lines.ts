@@ -3,10 +3,10 @@ import type { CoverageTotals } from "../../../schema/wire/resources.ts";
 import { ReportError } from "./report_error.ts";
 
 const MAX_LINES = 5_000_000;
-/** Longer names are no paths. */
+/** A longer name is not a path. */
 const MAX_NAME = 4_096;
 
-/** Lines of one file by their places: whether each was run, and how much it counts. */
+/** The lines of one file by their positions: whether each was run, and how much it counts. */
 type FileLines = Map<string, { weight: number; isCovered: boolean }>;
 
 /** Lines of files. A line of several reports counts once, whatever names they give its file. */
@@ -33,7 +33,7 @@ export class CoverageLines {
 			return;
 		}
 		this.#count += 1;
-		if (this.#count > MAX_LINES) throw new ReportError(`it has more than ${MAX_LINES} lines. Leave out what is not the project's own.`);
+		if (this.#count > MAX_LINES) throw new ReportError(`it has more than ${MAX_LINES} lines. Leave out generated code and dependencies.`);
 		lines.set(place, { weight, isCovered });
 	}
 
@@ -56,7 +56,10 @@ export class CoverageLines {
 		return totals;
 	}
 
-	/** The files, once each: a path of another machine or container ends with the name that the file has in the workspace. */
+	/**
+	 * Each file once: a path of another machine or container ends with the file's name in the
+	 * workspace.
+	 */
 	#distinctFiles(): FileLines[] {
 		const distinct = new Map<string, FileLines>();
 		for (const [name, lines] of this.#files) {

@@ -5,7 +5,10 @@ import { ReportError } from "./report_error.ts";
 import type { ReportFile } from "./report_file.ts";
 import { MAX_READ_CASES, plainCase } from "./test_cases.ts";
 
-/** What `go test -json` writes: an event a line (https://pkg.go.dev/cmd/test2json), and `go build -json` between (`go help buildjson`). */
+/**
+ * The output of `go test -json`: an event per line (https://pkg.go.dev/cmd/test2json), and `go
+ * build -json` between (`go help buildjson`).
+ */
 
 interface Event {
 	Action: string;
@@ -18,7 +21,10 @@ interface Event {
 	failedBuild: string | null;
 }
 
-/** The cases that stand for a package whose tests could not be built, and for one that failed beside its tests. */
+/**
+ * The cases that stand for a package whose tests could not be built, and for one that failed beside
+ * its tests.
+ */
 const BUILD = "(build)";
 const PACKAGE = "(package)";
 const MAX_PACKAGES = 50_000;
@@ -31,12 +37,15 @@ export async function readGoTest(file: ReportFile): Promise<TestCase[]> {
 	return reader.cases();
 }
 
-/** How a test of a package went, as far as is known. */
+/** The result of a test so far. */
 interface Test {
 	/** The newest result; null before the first. */
 	state: TestCase["state"] | null;
 	hasFailed: boolean;
-	/** Whether it has failed since its package began: `-count` runs a test several times, and one failure fails it. */
+	/**
+	 * Whether it has failed since its package began: `-count` runs a test several times, and one
+	 * failure fails it.
+	 */
 	hasFailedNow: boolean;
 	isRunning: boolean;
 	neverEnded: boolean;
@@ -44,7 +53,10 @@ interface Test {
 	output: RecentText;
 }
 
-/** A package, in the order of its events. gotestsum runs those that failed again: the package then begins once more. */
+/**
+ * A package, in the order of its events. gotestsum runs those that failed again: the package then
+ * begins once more.
+ */
 class Package {
 	readonly name: string;
 	readonly #tests = new Map<string, Test>();
@@ -87,7 +99,7 @@ class Package {
 		for (const name of this.#current) {
 			const test = this.#test(name);
 			if (test.isRunning) this.#endUnended(name, test, hasFailed);
-			// go says that a test failed which failed once and then passed within one run of the package.
+			// A test that fails once within a run of the package has failed, also if it passes later.
 			if (hasFailed && test.hasFailedNow) test.state = "failed";
 			isExplained ||= test.state === "failed";
 			test.hasFailedNow = false;
@@ -96,7 +108,10 @@ class Package {
 		if (hasFailed && !isExplained) this.#failure ??= failure;
 	}
 
-	/** As gotestsum does: what never ended has failed, unless it is a part of a test that passed (golang/go#40771). */
+	/**
+	 * Like gotestsum: a test that never ended has failed, unless it is part of a test that passed
+	 * (golang/go#40771).
+	 */
 	#endUnended(name: string, test: Test, hasFailed: boolean): void {
 		const [root = name] = name.split("/", 1);
 		test.isRunning = false;
@@ -106,7 +121,10 @@ class Package {
 		this.endTest(name, test.neverEnded ? "failed" : "passed", null);
 	}
 
-	/** @param plain the text between the events: older versions of go print the errors of the compiler there */
+	/**
+	 * @param plain the text between the events: older versions of go print the errors of the compiler
+	 * there
+	 */
 	cases(plain: string): TestCase[] {
 		const isRunning = this.#isRunning || [...this.#current].some((name) => this.#tests.get(name)?.isRunning);
 		if (isRunning) this.end(true, { failedBuild: null, neverEnded: true });
@@ -143,10 +161,10 @@ class Package {
 /** Puts events together. */
 class GoTestReader {
 	readonly #packages = new Map<string, Package>();
-	/** The lines that are no events. */
+	/** The lines that are not events. */
 	readonly #plain = new RecentText();
 	#hasEvents = false;
-	/** The last line, if it is an event that was cut off. */
+	/** The last line, if it is a truncated event. */
 	#isCutOff = false;
 
 	push(line: string): void {
@@ -253,7 +271,7 @@ function withoutVariant(name: string): string {
 	return at === -1 ? name : name.slice(0, at);
 }
 
-/** The first line that says something: the frame that go puts around a test does not. */
+/** The first line that is not a part of the frame that go prints around a test. */
 function firstWords(output: string | null): string | null {
 	const lines = (output ?? "").split("\n").map((line) => line.trim());
 	return lines.find((line) => line !== "" && !/^(=== |--- |# |FAIL\b|exit status)/.test(line)) ?? null;

@@ -6,16 +6,22 @@ import type { ReportFile } from "./report_file.ts";
 import { addCase, foldRetries, plainCase } from "./test_cases.ts";
 import { scanXml, type XmlHandler } from "./xml_scanner.ts";
 
-/** JUnit's XML, as many tools write it: https://github.com/testmoapp/junitxml tells what is common to them. */
+/**
+ * JUnit's XML, as many tools write it: https://github.com/testmoapp/junitxml tells what is common
+ * to them.
+ */
 
 const MAX_DEPTH = 20;
 /** The case that stands for a suite that failed beside its cases. */
 const SUITE = "(suite)";
 
-/** The elements of a case or a suite that say how it went. Surefire: a test with flakyFailure passed in the end, one with failure did not. */
+/**
+ * The elements of a case or a suite with its result. Surefire: a test with flakyFailure passed in
+ * the end, one with failure did not.
+ */
 const PARTS: Readonly<Record<string, keyof Parts>> = {
-	failure: "faults",
-	error: "faults",
+	failure: "failures",
+	error: "failures",
 	flakyFailure: "retries",
 	flakyError: "retries",
 	rerunFailure: "retries",
@@ -27,7 +33,7 @@ const PARTS: Readonly<Record<string, keyof Parts>> = {
 	"system-err": "outputs",
 };
 
-/** Roots that say which other format it is. */
+/** The root elements of other formats. */
 const OTHER_ROOTS: Readonly<Record<string, string>> = {
 	TestRun: "It is a TRX report: name it under `trx`.",
 	coverage: "It is a coverage report: name it under `coverage`.",
@@ -42,7 +48,7 @@ interface Part {
 }
 
 interface Parts {
-	faults: Part[];
+	failures: Part[];
 	retries: Part[];
 	skipped: Part[];
 	outputs: Part[];
@@ -63,12 +69,12 @@ interface Suite extends OpenElement {
 	failed: number;
 }
 
-/** The cases of a report. @throws ReportError for what is no JUnit report */
+/** The cases of a report. @throws ReportError if it is not a JUnit report */
 export async function readJunit(file: ReportFile): Promise<TestCase[]> {
 	return parseJunit(await file.xml());
 }
 
-/** The cases of a document. @throws ReportError for what is no JUnit report */
+/** The cases of a document. @throws ReportError if it is not a JUnit report */
 export function parseJunit(text: string): TestCase[] {
 	const reader = new JunitReader();
 	scanXml(text, reader);
@@ -88,7 +94,7 @@ class JunitReader implements XmlHandler {
 			throw new ReportError(`it has neither testsuites nor testsuite, but ${name}. ${OTHER_ROOTS[name] ?? "Write JUnit XML."}`);
 		}
 		if (this.#part) return;
-		const opened = { depth: this.#depth, attributes, parts: { faults: [], retries: [], skipped: [], outputs: [] } };
+		const opened = { depth: this.#depth, attributes, parts: { failures: [], retries: [], skipped: [], outputs: [] } };
 		const kind = PARTS[name];
 		const owner = this.#case ?? this.#suites.at(-1);
 		if (kind !== undefined && owner) {
@@ -115,7 +121,7 @@ class JunitReader implements XmlHandler {
 			this.#part = null;
 		} else if (suite && this.#case?.depth === this.#depth) {
 			const { parts, attributes } = this.#case;
-			suite.shown += Math.max(parts.faults.length + parts.retries.length, stateOfAttributes(attributes) === "failed" ? 1 : 0);
+			suite.shown += Math.max(parts.failures.length + parts.retries.length, stateOfAttributes(attributes) === "failed" ? 1 : 0);
 			addCase(suite.cases, caseOf(this.#case, suite.name));
 			this.#case = null;
 		} else if (suite?.depth === this.#depth) {
@@ -127,7 +133,7 @@ class JunitReader implements XmlHandler {
 
 	#endSuite(suite: Suite, above: Suite | undefined): void {
 		const cases = foldRetries(suite.cases);
-		const { output } = wordsOf({ ...suite.parts, faults: [], retries: [] }, []);
+		const { output } = wordsOf({ ...suite.parts, failures: [], retries: [] }, []);
 		// A failed test without output gets that of its suite: Bazel puts all output there.
 		for (const one of cases) if (one.state === "failed") one.output ??= output;
 		const failed = suite.failed + cases.filter(({ state }) => state === "failed").length;
@@ -143,8 +149,8 @@ class JunitReader implements XmlHandler {
 function failureOfSuite({ name, attributes, parts, shown, failed }: Suite): TestCase | null {
 	const stated = statedFailures(attributes);
 	const isStated = failed === 0 && (stated > shown || (shown === 0 && stateOfAttributes(attributes) === "failed"));
-	if (parts.faults.length === 0 && !isStated) return null;
-	const { message, output } = wordsOf(parts, parts.faults);
+	if (parts.failures.length === 0 && !isStated) return null;
+	const { message, output } = wordsOf(parts, parts.failures);
 	const counted = `The suite states ${stated} failures and errors, and its tests show ${shown}.`;
 	const stateSaid = "The suite states that it failed, and none of its tests shows why.";
 	return { ...plainCase(name, SUITE, "failed"), message: message ?? (stated > shown ? counted : stateSaid), output };
@@ -156,9 +162,9 @@ function statedFailures(attributes: ReadonlyMap<string, string>): number {
 }
 
 function caseOf({ attributes, parts }: OpenElement, suite: string): TestCase {
-	const { faults, retries, skipped } = parts;
+	const { failures, retries, skipped } = parts;
 	const stated = stateOfAttributes(attributes, skipped[0]?.message);
-	const isFailed = faults.length > 0 || stated === "failed";
+	const isFailed = failures.length > 0 || stated === "failed";
 	const isFlaky = !isFailed && retries.length > 0;
 	const isSkipped = !isFailed && !isFlaky && (skipped.length > 0 || stated === "skipped");
 	return {
@@ -168,18 +174,18 @@ function caseOf({ attributes, parts }: OpenElement, suite: string): TestCase {
 		flaky: isFlaky,
 		duration_ms: durationOf(readNumber(attributes.get("time") ?? attributes.get("duration"))),
 		file: attributes.get("file") || null,
-		...wordsOf(parts, isFlaky ? retries : faults.length > 0 ? faults : skipped),
+		...wordsOf(parts, isFlaky ? retries : failures.length > 0 ? failures : skipped),
 	};
 }
 
-/** The message of the parts that say how it went, and the text of all parts. */
+/** The message of the parts with the result, and the text of all parts. */
 function wordsOf(parts: Parts, telling: readonly Part[]): Pick<TestCase, "message" | "output"> {
 	const joined = (some: readonly Part[]) =>
 		some
 			.map(({ text }) => text)
 			.join("\n")
 			.trim();
-	const details = joined([...parts.faults, ...parts.retries]);
+	const details = joined([...parts.failures, ...parts.retries]);
 	const output = joined(parts.outputs);
 	return {
 		message: telling[0]?.message || details.split("\n", 1)[0] || null,

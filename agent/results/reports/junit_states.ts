@@ -1,6 +1,12 @@
-/** How a test went, where a tool says it in attributes and not by an element `failure`, `error` or `skipped`. */
+/**
+ * The result of a test, for tools that write it in attributes and not in an element `failure`,
+ * `error` or `skipped`.
+ */
 
-/** GoogleTest: status="notrun" or result="suppressed" for a disabled test. CTest: status="fail" and "disabled". NUnit: success="False". */
+/**
+ * GoogleTest: status="notrun" or result="suppressed" for a disabled test. CTest: status="fail" and
+ * "disabled". NUnit: success="False".
+ */
 const FAILED = new Set([
 	"fail",
 	"failed",
@@ -37,8 +43,8 @@ const SKIPPED = new Set([
 const CTEST_FAILED = /^(unable to find executable|failed test dependencies|required files missing|fixture dependency failed)/i;
 
 /**
- * What the attributes of a case or a suite state. One that states a failure wins.
- * @param skipMessage what its element `skipped` says
+ * The result in the attributes of a case or a suite. An attribute that states a failure wins.
+ * @param skipMessage the message of its element `skipped`
  */
 export function stateOfAttributes(attributes: ReadonlyMap<string, string>, skipMessage = ""): "failed" | "skipped" | null {
 	const words = ["status", "result", "outcome", "state"].map((name) => wordOf(attributes.get(name)));

@@ -8,7 +8,8 @@ import { addCase, plainCase } from "./test_cases.ts";
 
 /**
  * The output of `cargo test`: the text of libtest, or its JSON (`--format json`, an event a line:
- * https://github.com/rust-lang/rust/blob/master/library/test/src/formatters/json.rs). Cargo's own lines may stand between.
+ * https://github.com/rust-lang/rust/blob/master/library/test/src/formatters/json.rs). Cargo's own
+ * lines may stand between.
  */
 
 const TEST = /^test (\S.*?) \.\.\.(?: (.*))?$/;
@@ -20,7 +21,7 @@ const BINARY = /^\s*Running (?:unittests )?(\S+)(?: \(([^()]+)\))?$/;
 const NOT_BUILT = /^error: could not compile `([^`]{1,200})`/;
 const BUILD = "(build)";
 
-/** The cases of a report. @throws ReportError for what is not of libtest */
+/** The cases of a report. @throws ReportError if it is not output of libtest */
 export async function readLibtest(file: ReportFile): Promise<TestCase[]> {
 	const reader = new LibtestReader();
 	for await (const line of file.lines()) reader.push(line);
@@ -108,7 +109,7 @@ function onLineOfRun(run: LibtestRun, line: string): void {
 
 const STATES: Readonly<Record<string, TestCase["state"]>> = { ok: "passed", FAILED: "failed", ignored: "skipped" };
 
-/** target/debug/deps/name-0123456789abcdef: the hash is another in every build. */
+/** target/debug/deps/name-0123456789abcdef: the hash differs in every build. */
 function binaryName(path: string): string {
 	const name = path.split(/[\\/]/).at(-1) ?? path;
 	return name.replace(/-[0-9a-f]{16}(\.exe)?$/, "");
@@ -119,7 +120,7 @@ interface Event {
 	event: string;
 	name: string | null;
 	seconds: number | null;
-	/** What the test wrote, or why it was ignored. */
+	/** The output of the test, or why it was ignored. */
 	text: string | null;
 	count: number | null;
 	passed: number | null;

@@ -30,7 +30,10 @@ export class LibtestRun {
 		this.#running.add(name);
 	}
 
-	/** @param name null for the only test that is running: without capture, its result is on a line of its own */
+	/**
+	 * @param name null for the only test that is running: without capture, its result is on a line of
+	 * its own
+	 */
 	endTest(name: string | null, state: TestCase["state"], seconds: number | null, text: string | null): void {
 		const [only] = this.#running;
 		const ended = name ?? (this.#running.size === 1 ? (only as string) : null);
@@ -40,7 +43,10 @@ export class LibtestRun {
 		addCase(this.#cases, { ...plainCase(this.#suite, ended, state), ...said, duration_ms: durationOf(seconds) });
 	}
 
-	/** A line that is no result: a part of what a failed test wrote, or of the list of those that failed. */
+	/**
+	 * A line that is not a result: a part of the output of a failed test, or of the list of failed
+	 * tests.
+	 */
 	readLine(line: string): void {
 		const [, name] = /^---- (\S.*) stdout ----$/.exec(line) ?? [];
 		if (name !== undefined) {
@@ -75,7 +81,10 @@ export class LibtestRun {
 		return this.#cases;
 	}
 
-	/** A test whose result was lost among what it printed passed, if the binary came to its end and does not list it. */
+	/**
+	 * A test whose result was lost among what it printed passed, if the binary came to its end and
+	 * does not list it.
+	 */
 	#endUnended(name: string, isOver: boolean): void {
 		const hasFailed = !isOver || this.#listed.has(name);
 		const message = isOver ? null : "The test began and never ended.";
@@ -89,7 +98,9 @@ export class LibtestRun {
 	}
 }
 
-/** What a panic says: its place and the line after, which has the reason. Of a test without one, the first line. */
+/**
+ * The location of a panic and the next line, which has the reason; without a panic, the first line.
+ */
 function firstWords(text: string | null): string | null {
 	const lines = (text ?? "").split("\n", 10_000).map((line) => line.trim());
 	const panic = lines.findIndex((line) => line.startsWith("thread '") && line.includes(" panicked at "));

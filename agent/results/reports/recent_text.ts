@@ -1,4 +1,7 @@
-/** The end of a text that grows line by line: it is shortened only now and then, so that many lines cost no more than their length. */
+/**
+ * The end of a text that grows line by line: it is shortened only now and then, so that many lines
+ * stay cheap.
+ */
 export class RecentText {
 	static readonly #KEPT = 64 * 1024;
 	#text = "";

@@ -1,4 +1,4 @@
-/** An error in a report, in words of our own: a message of a parser says nothing to a user. */
+/** An error in a report. The message of a parser would not help a user. */
 export class ReportError extends Error {
 	/** @param line the line of the report, where one is known */
 	constructor(problem: string, line: number | null = null) {

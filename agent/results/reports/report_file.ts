@@ -1,4 +1,4 @@
-import type { ConfinedFolder } from "../confined_files.ts";
+import type { ConfinedFolder } from "../../files/confined_folder.ts";
 import { decodeText, decodeXml } from "./decode_text.ts";
 
 /** A report in the workspace. It is read up to the size that it had when it was found. */
@@ -13,12 +13,15 @@ export class ReportFile {
 		this.size = size;
 	}
 
-	/** @throws ConfinedFileError for what is no longer a regular file of the workspace */
+	/** @throws ConfinedFileError if it is no longer a regular file in the workspace */
 	async text(): Promise<string> {
 		return decodeText(await this.#bytes());
 	}
 
-	/** The text of an XML document. @throws ConfinedFileError as `text` does; ReportError for an unknown encoding */
+	/**
+	 * The text of an XML document.
+	 * @throws ConfinedFileError as `text` does; ReportError for an unknown encoding
+	 */
 	async xml(): Promise<string> {
 		return decodeXml(await this.#bytes());
 	}

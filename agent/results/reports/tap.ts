@@ -4,13 +4,19 @@ import { ReportError } from "./report_error.ts";
 import type { ReportFile } from "./report_file.ts";
 import { addCase, plainCase } from "./test_cases.ts";
 
-/** The Test Anything Protocol, versions 12 to 14 (https://testanything.org), with subtests as Node and others write them. */
+/**
+ * The Test Anything Protocol, versions 12 to 14 (https://testanything.org), with subtests as Node
+ * and others write them.
+ */
 
 const POINT = /^( *)(not )?ok\b(?: (\d+))?(?: - ?| )?(.*)$/;
 const DIRECTIVE = /(?:^|[^\\])#\s*(skip|todo)\b\s*(.*)$/i;
 const PLAN = /^( *)1\.\.(\d{1,9})(.*)$/;
 const MAX_DEPTH = 30;
-/** The cases that stand for a plan that was not kept, for all tests of a file, and for tests that gave up. */
+/**
+ * The cases that stand for a plan that was not kept, for all tests of a file, and for tests that
+ * gave up.
+ */
 const [PLAN_CASE, ALL, BAIL_OUT] = ["(plan)", "(all)", "(bail out)"];
 
 /** The cases of a report. @throws ReportError if it holds neither test nor plan */
@@ -28,7 +34,7 @@ interface Level {
 }
 
 class TapReader {
-	/** By depth; the first holds what is over. */
+	/** By depth; the first has the finished tests. */
 	readonly #levels: Level[] = [{ cases: [], planned: null, seen: 0 }];
 	/** The test that details which follow belong to. */
 	#newest: TestCase | null = null;
@@ -65,7 +71,7 @@ class TapReader {
 		}
 		for (const one of this.#close(1)) addCase(cases, one);
 		if (this.#isBailedOut) return cases;
-		// As prove does: without a plan nobody knows whether the tests came to their end.
+		// Like prove: without a plan it is unknown whether all tests ran.
 		const problem = planned === null ? "No plan says how many tests there are. They may have been broken off." : mismatch(planned, seen);
 		if (problem !== null) addCase(cases, plainCase("", PLAN_CASE as string, "failed", problem));
 		return cases;
@@ -98,7 +104,7 @@ class TapReader {
 		const isSum = inner.length > 0 && !(own.state === "failed" && inner.every(({ state }) => state !== "failed"));
 		for (const one of inner) addCase(level.cases, one);
 		if (!isSum) addCase(level.cases, own);
-		// What is said of a test comes after it.
+		// The details of a test come after it.
 		this.#newest = isSum ? null : own;
 	}
 
@@ -138,7 +144,7 @@ function pointOf(isFailed: boolean, text: string, number: string | undefined): T
 	const directive = DIRECTIVE.exec(text);
 	const name = (directive ? text.slice(0, directive.index + (text[directive.index] === "#" ? 0 : 1)) : text).trim().replaceAll("\\#", "#");
 	const isSkipped = directive?.[1]?.toLowerCase() === "skip";
-	// What is still to be done may fail.
+	// A test that is marked TODO may fail.
 	const isTodo = directive?.[1]?.toLowerCase() === "todo";
 	const state = isSkipped || (isTodo && isFailed) ? "skipped" : isFailed ? "failed" : "passed";
 	return plainCase("", name || `test ${number ?? ""}`.trim(), state, directive?.[2]?.trim() || null);

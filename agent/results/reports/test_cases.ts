@@ -18,9 +18,9 @@ export function addCase(cases: TestCase[], one: TestCase): void {
 }
 
 /**
- * Makes one case of the tries of each test. A test that failed and then passed is flaky: it keeps the message of its failure. One that
- * passed and then failed has failed. Only cases that were reported side by side may be tries of one test: elsewhere, two tests can
- * have one name.
+ * Makes one case of the tries of each test. A test that failed and then passed is flaky: it keeps
+ * the message of its failure. One that passed and then failed has failed. Only cases that were
+ * reported side by side may be tries of one test: elsewhere, two tests can have one name.
  */
 export function foldRetries(cases: readonly TestCase[]): TestCase[] {
 	const folded: (TestCase | null)[] = [];

@@ -9,7 +9,7 @@ import { scanXml, type XmlHandler } from "./xml_scanner.ts";
 
 const PASSED = new Set(["passed", "completed", "passedbutrunaborted", "warning"]);
 const SKIPPED = new Set(["notexecuted", "inconclusive", "pending"]);
-/** Outcomes of a whole run that are none of its tests'. */
+/** Outcomes of a whole run that no test has. */
 const RUN_FAILED = new Set(["failed", "error", "aborted", "timeout", "disconnected"]);
 const RUN = "(run)";
 
@@ -20,11 +20,11 @@ interface Result {
 	message: string[];
 	stack: string[];
 	output: string[];
-	/** Whether results inside of it say how its parts went, and whether one of them failed. */
+	/** Whether it has results inside, and whether one of them failed. */
 	parts: { count: number; failed: number };
 }
 
-/** The cases of a report. @throws ReportError for what is no TRX */
+/** The cases of a report. @throws ReportError if it is not TRX */
 export async function readTrx(file: ReportFile): Promise<TestCase[]> {
 	const reader = new TrxReader();
 	scanXml(await file.xml(), reader);
@@ -111,7 +111,7 @@ class TrxReader implements XmlHandler {
 	}
 }
 
-/** An outcome that nobody states, or that is unknown, is none that passed. */
+/** A missing or unknown outcome does not count as passed. */
 function stateOf(outcome: string | undefined): TestCase["state"] {
 	const word = wordOf(outcome);
 	return PASSED.has(word) ? "passed" : SKIPPED.has(word) ? "skipped" : "failed";

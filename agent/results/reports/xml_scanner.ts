@@ -2,8 +2,9 @@ import sax from "sax";
 import { ReportError } from "./report_error.ts";
 
 /**
- * XML as the tools of a job write it, element by element: a report of many million elements must not fill the memory. No report needs
- * entities of its own. A document that declares some may want this machine's files or memory, so the scanner rejects it.
+ * XML as the tools of a job write it, element by element: a report of many million elements must
+ * not fill the memory. No report needs entities of its own. A document that declares some may want
+ * this machine's files or memory, so the scanner rejects it.
  */
 
 /** Receives the parts of a document, in their order. A long text comes in pieces. */
@@ -15,17 +16,19 @@ export interface XmlHandler {
 
 const MAX_DEPTH = 200;
 const MAX_ATTRIBUTES = 1_000;
-/** What the parser holds of one value at most; longer texts it hands on in pieces. */
+/** The parser holds at most this much of one value, and passes longer texts on in chunks. */
 Object.assign(sax, { MAX_BUFFER_LENGTH: 4 * 1024 * 1024 });
 const BLOCK = 64 * 1024;
 const ENDED_EARLY = "The tool that wrote the report may have been ended early.";
 
-/** What tools write against the rules of XML, and the parser reads on after without a loss: a bare "&", "--" in a comment. */
+/**
+ * Errors of tools after which the parser reads on without a loss: a bare "&", "--" in a comment.
+ */
 const TOLERATED = /^(Invalid character (in entity name|entity)|Malformed comment)/;
 /** Each costs the parser an Error. */
 const MAX_TOLERATED = 20_000;
 
-/** What the parser says, in our words. The first that matches counts. */
+/** The messages of the parser, and our own in their place. The first match counts. */
 const PROBLEMS: readonly [RegExp, string][] = [
 	[/^Text data outside/, "there is text after the document. Write one document to a file."],
 	[/^Non-whitespace before first tag/, "there is text before the first element. Check that the tool writes nothing but XML to this file."],
@@ -34,7 +37,7 @@ const PROBLEMS: readonly [RegExp, string][] = [
 	[/^Inappropriately located doctype/, "a document type stands in the middle of the document. Write one document to a file."],
 ];
 
-/** Reads a document. @throws ReportError for what is no XML, or declares entities */
+/** Reads a document. @throws ReportError if it is not XML, or declares entities */
 export function scanXml(text: string, handler: XmlHandler): void {
 	new Scanner(handler).scan(text);
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
-import { STAMP_BYTES } from "../../../schema/text/log_formatter.ts";
+import { STAMP_BYTES } from "../../../schema/text/time_stamp.ts";
 import { bytesOf, joined } from "../values/bytes.ts";
 import { linesIn, output, stampedLines } from "../values/logs.ts";
 import { FINISH } from "../values/protocol.ts";

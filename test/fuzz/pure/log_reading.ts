@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
-import { LogFormatter, STAMP_BYTES } from "../../../schema/text/log_formatter.ts";
+import { LogFormatter } from "../../../schema/text/log_formatter.ts";
+import { STAMP_BYTES } from "../../../schema/text/time_stamp.ts";
 import { LINES_PER_MARK, LineCounter } from "../../../worker/logs/line_counter.ts";
 import { type LineBatch, LineSplitter, ShownLineSplitter } from "../../../worker/logs/lines.ts";
 import { parseAnsi } from "../../../worker/ui/ansi.ts";

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import * as fc from "fast-check";
-import { LogSpool, type Position } from "../../../agent/log/log_spool.ts";
+import type { Position } from "../../../agent/log/log_parts.ts";
+import { LogSpool } from "../../../agent/log/log_spool.ts";
 import { Masker } from "../../../agent/log/masker.ts";
 import { SpoolBudget } from "../../../agent/log/spool_budget.ts";
 import { type FuzzProperty, fuzzProperty } from "../fuzz_property.ts";
@@ -84,7 +85,7 @@ class Pair {
 		while (this.#model.acknowledged < this.#model.log.byteLength) await this.#ship(700_000);
 		const log = Buffer.concat(this.#shipped);
 		assert.equal(this.#spool.size, log.byteLength, "the size is that of the log");
-		assert.equal(this.#spool.isCut, this.#model.isCut, "what is left out is known");
+		assert.equal(this.#spool.isTruncated, this.#model.isCut, "what is left out is known");
 		for (const place of this.#places) {
 			const { offset, line } = this.#spool.placeOf(place);
 			assert.ok(offset >= 0 && offset <= log.byteLength, `the place of ${place.at} is at ${offset}`);
@@ -105,7 +106,7 @@ class Pair {
 
 	async #end(kind: "say" | "endLine"): Promise<void> {
 		if (this.#isSealed) return;
-		await (kind === "say" ? this.#spool.say(":: said") : this.#spool.endLine());
+		await (kind === "say" ? this.#spool.writeLine(":: said") : this.#spool.endLine());
 		if (kind === "say") this.#model.say(":: said");
 		else this.#model.endLine();
 	}
@@ -113,7 +114,7 @@ class Pair {
 	async #seal(): Promise<void> {
 		if (this.#isSealed) return;
 		this.#isSealed = true;
-		await this.#spool.seal();
+		await this.#spool.close();
 		this.#model.seal();
 	}
 
@@ -144,7 +145,7 @@ export const spoolProperties: FuzzProperty[] = [
 			const pair = new Pair(spool, new SpoolModel(maxBytes));
 			for (const command of commands) await pair.run(command);
 			await pair.finish();
-			await spool.close();
+			await spool.delete();
 		} finally {
 			rmSync(folder, { recursive: true, force: true });
 		}

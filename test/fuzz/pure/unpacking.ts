@@ -4,9 +4,9 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import os from "node:os";
 import path from "node:path";
 import { Readable } from "node:stream";
-import { CheckoutFailed } from "../../../agent/git/git.ts";
-import type { Client } from "../../../agent/protocol/client.ts";
-import { unpackSource } from "../../../agent/results/unpack.ts";
+import { unpackSource } from "../../../agent/execution/unpack_source.ts";
+import { CheckoutFailed } from "../../../agent/git/errors.ts";
+import type { Client } from "../../../agent/transport/client.ts";
 import { inspectBundle } from "../../../worker/sources/inspect.ts";
 import { type FuzzProperty, fuzzProperty } from "../fuzz_property.ts";
 import { archive, archiveBytes } from "../values/archives.ts";
@@ -69,7 +69,7 @@ export const unpackingProperties: FuzzProperty[] = [
 				workspace,
 				file,
 				signal: new AbortController().signal,
-				say: async () => undefined,
+				writeLine: async () => undefined,
 			};
 			const fault = await soon(unpackSource(unpacking), "the unpacking").then(
 				() => null,

@@ -17,6 +17,8 @@ const root = new URL("../../../", import.meta.url);
 registerHooks({
 	resolve(specifier, context, next) {
 		if (specifier === "cloudflare:workers") return { url: new URL("cloudflare_workers.ts", here).href, shortCircuit: true };
+		if (specifier === "node:timers/promises" && context.parentURL?.startsWith(new URL("agent/", root).href))
+			return { url: new URL("timers.ts", here).href, shortCircuit: true };
 		const resolved = next(specifier, context);
 		const replacement = REPLACED[resolved.url.slice(root.href.length)];
 		return replacement ? { ...resolved, url: new URL(replacement, here).href } : resolved;

@@ -1,17 +1,17 @@
 import { render } from "preact-render-to-string";
 import "../../ui/bidi.ts";
-import { STAMP_BYTES } from "../../../schema/text/log_formatter.ts";
+import { timeOf, withoutStamp } from "../../../schema/text/time_stamp.ts";
 import { parseAnsi } from "../../ui/ansi.ts";
 
 /** One line of a log: its number (which is a link to it), its time, and its text in colours. */
 function LogLine({ line, number, isPartial = false }: { line: string; number: number; isPartial?: boolean }) {
-	const stamp = line.slice(0, STAMP_BYTES - 1);
+	const stamp = timeOf(line);
 	return (
 		<li id={`L${number}`} class={isPartial ? "partial" : undefined}>
 			<a href={`#L${number}`}>{number}</a>
 			<time dateTime={stamp}>{stamp.slice(11, 19)}</time>
 			<span>
-				{parseAnsi(line.slice(STAMP_BYTES)).map(({ text, classes }, index) =>
+				{parseAnsi(withoutStamp(line)).map(({ text, classes }, index) =>
 					classes.length === 0 ? (
 						text
 					) : (

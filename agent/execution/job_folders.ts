@@ -1,0 +1,79 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
+import type { Offering } from "../../schema/pipeline/validate/requirements.ts";
+import type { Assignment } from "../../schema/wire/protocol.ts";
+import { sha256 } from "../files/hashing.ts";
+import { removeFolder } from "../files/remove_folder.ts";
+import { SpoolBudget } from "../log/spool_budget.ts";
+import type { Cgroups } from "../processes/cgroup.ts";
+import type { Job, JobFactory } from "../protocol/job.ts";
+import type { FileCoordinator } from "../transport/client.ts";
+import { CONTAINER_LEFT } from "./containers/docker.ts";
+import type { RegistryCredentials } from "./containers/registries.ts";
+import type { ContainerLimits } from "./containers/run_options.ts";
+import { inheritedEnvironment, inheritedInContainers } from "./environment.ts";
+import { JobRun } from "./job_run.ts";
+import { isUntrusted } from "./untrusted_jobs.ts";
+
+export interface JobFoldersParts {
+	options: ContainerLimits & {
+		/** Names of the agent's variables that trusted jobs inherit. */
+		passEnv: readonly string[];
+		/** How much disk unsent logs may take, in bytes. */
+		spoolLimit: number;
+		registryCredentials: Readonly<Record<string, RegistryCredentials>>;
+	};
+	/** Where the agent keeps its files. */
+	folders: { path: string; mirrorsFolder: string; jobFolder(attemptId: string): string };
+	client: FileCoordinator;
+	cgroups: Cgroups | null;
+	/** The labels and capabilities of this machine at this moment. */
+	offering: () => Promise<Offering>;
+}
+
+/** Makes jobs that run on this machine, each in a folder of its own. */
+export class JobFolders implements JobFactory {
+	readonly #parts: JobFoldersParts;
+	readonly #budget: SpoolBudget;
+
+	constructor(parts: JobFoldersParts) {
+		this.#parts = parts;
+		this.#budget = new SpoolBudget(parts.options.spoolLimit);
+	}
+
+	prepare(assignment: Assignment, token: string, { intervals, clock }: Parameters<JobFactory["prepare"]>[2]): Promise<Job> {
+		const { options, folders, client, cgroups, offering } = this.#parts;
+		const passed = isUntrusted(assignment) ? [] : options.passEnv;
+		return JobRun.prepare({
+			assignment,
+			folder: folders.jobFolder(assignment.attempt_id),
+			environment: inheritedEnvironment(process.env, passed),
+			containerEnvironment: inheritedInContainers(process.env, passed),
+			checkoutEnvironment: inheritedEnvironment(process.env, options.passEnv),
+			mirrors: folders.mirrorsFolder,
+			cgroup: cgroups?.create(assignment.attempt_id) ?? null,
+			client,
+			token,
+			killGraceMs: intervals.kill_grace_ms,
+			budget: this.#budget,
+			maxLogBytes: intervals.log_max_bytes,
+			now: () => clock.now(),
+			offering,
+			containerLabel: agentLabel(folders.path),
+			containerLimits: options,
+			registryCredentials: options.registryCredentials,
+		});
+	}
+
+	async remove(attemptId: string): Promise<void> {
+		const folder = this.#parts.folders.jobFolder(attemptId);
+		if (!existsSync(path.join(folder, CONTAINER_LEFT))) await removeFolder(folder);
+	}
+}
+
+const LABEL_DIGITS = 20;
+
+/** The label of every container and network of the agent that has this state folder. */
+export function agentLabel(stateFolder: string): string {
+	return `windlass.agent=${sha256(stateFolder).slice(0, LABEL_DIGITS)}`;
+}

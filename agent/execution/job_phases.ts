@@ -1,0 +1,28 @@
+import type { Assignment } from "../../schema/wire/protocol.ts";
+
+/**
+ * The names of a job's steps, and the positions of the agent's own steps among them; null for a
+ * step that this job does not have.
+ */
+export interface JobPhases {
+	names: string[];
+	fetch: number | null;
+	container: number | null;
+	/** The position of the pipeline's first step. */
+	steps: number;
+	results: number | null;
+}
+
+export function phasesOf({ source, steps, artifacts, container, reports, discovery, lists_refs }: Assignment): JobPhases {
+	const names: string[] = [];
+	const add = (name: string | null) => (name === null ? null : names.push(name) - 1);
+	const checkOutName = lists_refs ? "list the refs" : "check out";
+	add(source ? ("git" in source ? checkOutName : "unpack the source") : null);
+	add(discovery ? "read the pipeline files" : null);
+	const fetch = add(artifacts.fetch.length > 0 ? "fetch artifacts" : null);
+	const prepared = add(container ? "prepare the container" : null);
+	const first = names.length;
+	names.push(...steps.map((step) => step.name));
+	const results = add(reports !== null ? "collect results" : artifacts.save.length > 0 ? "save artifacts" : null);
+	return { names, fetch, container: prepared, steps: first, results };
+}

@@ -1,0 +1,86 @@
+import { ConfinedFileError } from "../files/confined_file_error.ts";
+import { ConfinedFolder } from "../files/confined_folder.ts";
+import { CannotStart, WORKSPACE_MISSING } from "../processes/cannot_start.ts";
+import type { Output, RunningProcess } from "../processes/start_process.ts";
+
+/**
+ * Runs the steps of a job: on the host (host_executor.ts) or in a container
+ * (containers/container_executor.ts).
+ */
+export interface StepExecutor {
+	readonly paths: ExecutorPaths;
+	/**
+	 * Starts a step. Its output goes to `output`.
+	 * @throws CannotStart
+	 */
+	start(script: StepScript, output: Output): Promise<RunningProcess>;
+	/** Ends one step and every process that it started. */
+	endStep(running: RunningProcess, graceMs: number): Promise<void>;
+	/** Ends every process of the job's steps. */
+	end(graceMs: number): Promise<void>;
+	/**
+	 * Why a step failed, if the executor knows more than its exit code.
+	 * @throws JobError if the executor itself failed
+	 */
+	explainExit(code: number): Promise<string | null>;
+}
+
+export interface StepScript {
+	text: string;
+	shell: string;
+	/** The step's position in the job. */
+	number: number;
+	/** A folder in the workspace; null: the workspace itself. */
+	workingDirectory: string | null;
+	env: Record<string, string>;
+}
+
+/** The paths of the job's files as a step sees them. */
+export interface ExecutorPaths {
+	workspace: string;
+	output: string;
+	summary: string;
+	/** For temporary files. The agent deletes it after the job. */
+	temporary: string;
+	/** The home folder of a user who has none that is writable. */
+	home: string;
+	/** The folder through which git asks for the repository's credentials (credential_helper.ts). */
+	credentials: string;
+}
+
+/** The working directory of a step does not exist, or is outside the workspace. */
+export class NoSuchFolder extends CannotStart {
+	override name = "NoSuchFolder";
+	constructor(folder: string) {
+		super("no_such_folder", `The working directory ${folder} does not exist in the workspace. Create it in an earlier step.`);
+	}
+}
+
+/**
+ * Opens the workspace. The caller closes it.
+ * @param inside the workspace's path as the job sees it
+ * @throws CannotStart if a step has removed it
+ */
+export async function openWorkspace(workspace: string, inside?: string): Promise<ConfinedFolder> {
+	try {
+		return await ConfinedFolder.open(workspace, inside);
+	} catch (error) {
+		const { code = "" } = error as NodeJS.ErrnoException;
+		if (["ENOENT", "ENOTDIR", "ELOOP"].includes(code)) throw new CannotStart("workspace_missing", WORKSPACE_MISSING);
+		throw error;
+	}
+}
+
+/**
+ * Opens the working directory of a step. The caller closes it.
+ * @param relative null: the workspace itself
+ * @throws NoSuchFolder
+ */
+export async function openStepFolder(workspace: ConfinedFolder, relative: string | null): Promise<ConfinedFolder> {
+	try {
+		return await workspace.folder(relative ?? "");
+	} catch (error) {
+		if (error instanceof ConfinedFileError) throw new NoSuchFolder(relative ?? ".");
+		throw error;
+	}
+}

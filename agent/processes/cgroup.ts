@@ -1,0 +1,102 @@
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { sha256 } from "../files/hashing.ts";
+
+/**
+ * Control groups (Linux, cgroup v2). A process cannot leave its group, whatever it does with
+ * sessions, parents or its environment. Each attempt gets one if the agent may create groups (as
+ * root, or with systemd's `Delegate=yes`).
+ */
+export class Cgroups {
+	readonly #folder: string;
+
+	private constructor(folder: string) {
+		this.#folder = folder;
+	}
+
+	/** The groups of the agent that has this work folder; null if it may not create any. */
+	static open(workDir: string): Cgroups | null {
+		try {
+			const [, mount] = /^\S+ \S+ \S+ \S+ (\S+) .* - cgroup2 /m.exec(readFileSync("/proc/self/mountinfo", "utf8")) ?? [];
+			const [, own] = /^0::(\S*)/m.exec(readFileSync("/proc/self/cgroup", "utf8")) ?? [];
+			if (mount === undefined || own === undefined) return null;
+			const folder = path.join(mount, own, `windlass-${sha256(workDir).slice(0, 16)}`);
+			mkdirSync(folder, { recursive: true });
+			const cgroups = new Cgroups(folder);
+			cgroups.create("probe").remove();
+			return cgroups;
+		} catch {
+			return null;
+		}
+	}
+
+	/** The group of an attempt. It is created if it does not exist. */
+	create(name: string): Cgroup {
+		const folder = path.join(this.#folder, name);
+		mkdirSync(folder, { recursive: true });
+		return new Cgroup(folder);
+	}
+
+	/** The groups that an earlier process of the agent left behind. */
+	left(): Cgroup[] {
+		return foldersIn(this.#folder).map((name) => new Cgroup(path.join(this.#folder, name)));
+	}
+}
+
+/** One control group, and those below it. */
+export class Cgroup {
+	/**
+	 * A process that writes its number to this file joins the group, with every process that it
+	 * starts.
+	 */
+	readonly entry: string;
+	readonly #folder: string;
+
+	constructor(folder: string) {
+		this.#folder = folder;
+		this.entry = path.join(folder, "cgroup.procs");
+	}
+
+	/** The processes in the group. */
+	get pids(): number[] {
+		return pidsIn(this.#folder);
+	}
+
+	/** Ends all processes at once; none can start another one in between. */
+	kill(): void {
+		try {
+			writeFileSync(path.join(this.#folder, "cgroup.kill"), "1");
+		} catch {
+			// Kernels before 5.14 have no such file. The caller kills the processes one by one.
+		}
+	}
+
+	/** Removes the group if it is empty. */
+	remove(): void {
+		for (const name of foldersIn(this.#folder)) new Cgroup(path.join(this.#folder, name)).remove();
+		try {
+			rmdirSync(this.#folder);
+		} catch {
+			// Not empty, or gone already. The next start of the agent removes it.
+		}
+	}
+}
+
+function pidsIn(folder: string): number[] {
+	try {
+		const own = readFileSync(path.join(folder, "cgroup.procs"), "utf8").split("\n").filter(Boolean).map(Number);
+		return [...own, ...foldersIn(folder).flatMap((name) => pidsIn(path.join(folder, name)))];
+	} catch {
+		return [];
+	}
+}
+
+function foldersIn(folder: string): string[] {
+	try {
+		return readdirSync(folder, { withFileTypes: true })
+			.filter((entry) => entry.isDirectory())
+			.map(({ name }) => name);
+	} catch {
+		return [];
+	}
+}

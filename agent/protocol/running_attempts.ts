@@ -1,0 +1,117 @@
+import type { Intervals, Offer } from "../../schema/wire/protocol.ts";
+import type { Coordinator } from "../transport/client.ts";
+import { Attempt } from "./attempt.ts";
+import type { CoordinatorClock } from "./coordinator_clock.ts";
+import type { JobFactory, StopReason } from "./job.ts";
+
+export interface RunningAttemptsParts {
+	client: Coordinator;
+	jobFactory: JobFactory;
+	clock: CoordinatorClock;
+	slots: number;
+	/** Whether the agent ends after one job. */
+	once: boolean;
+	/** Called when an attempt has ended and its slot is free. */
+	onFreeSlot: () => void;
+}
+
+/** The news about running attempts that the coordinator sends with a poll or a renewal. */
+interface AttemptNews {
+	renewed: readonly { attempt_id: string; ttl_ms: number }[];
+	cancel: readonly string[];
+	lost?: readonly string[];
+	watch: readonly string[];
+}
+
+/** The attempts that run on this agent, and the rules for taking another one. */
+export class RunningAttempts {
+	readonly #parts: RunningAttemptsParts;
+	readonly #attempts = new Map<string, Attempt>();
+	readonly #ends = new Set<Promise<void>>();
+	#idleSince = performance.now();
+	#jobsTaken = 0;
+	/** A draining agent takes no further offers. */
+	isDraining = false;
+
+	constructor(parts: RunningAttemptsParts) {
+		this.#parts = parts;
+	}
+
+	get size(): number {
+		return this.#attempts.size;
+	}
+
+	get ids(): string[] {
+		return [...this.#attempts.keys()];
+	}
+
+	/**
+	 * The attempts that have a lease. The coordinator would call an attempt lost while its claim is
+	 * under way.
+	 */
+	get claimedIds(): string[] {
+		return [...this.#attempts.values()].filter((attempt) => attempt.isClaimed).map(({ id }) => id);
+	}
+
+	get freeSlots(): number {
+		return this.isDraining ? 0 : Math.max(0, this.#parts.slots - this.#attempts.size);
+	}
+
+	/** The attempts and their jobs, for the health endpoint. */
+	get jobs() {
+		return [...this.#attempts.values()].flatMap((attempt) => (attempt.job ? [{ attempt: attempt.id, ...attempt.job }] : []));
+	}
+
+	/** Whether the agent has run the one job that it was started for. */
+	get hasRunOnce(): boolean {
+		return this.#parts.once && this.#attempts.size === 0 && this.#jobsTaken > 0;
+	}
+
+	/** How long no attempt has run; null while one runs. */
+	get idleMs(): number | null {
+		return this.#attempts.size > 0 ? null : performance.now() - this.#idleSince;
+	}
+
+	/** Starts an attempt, or declines the offer if the agent has no slot for it. */
+	take(offer: Offer, intervals: Intervals): void {
+		const { client, jobFactory, clock, slots, once, onFreeSlot } = this.#parts;
+		if (this.#attempts.has(offer.attempt_id)) return;
+		const isEnough = once && this.#jobsTaken + this.#attempts.size > 0;
+		if (this.isDraining || this.#attempts.size >= slots || isEnough) {
+			void this.#decline(offer);
+			return;
+		}
+		const attempt = new Attempt(offer.attempt_id, offer.lease_token, { client, intervals, jobFactory, clock });
+		this.#attempts.set(attempt.id, attempt);
+		const end = attempt.run().finally(() => {
+			if (attempt.isClaimed) this.#jobsTaken += 1;
+			this.#attempts.delete(attempt.id);
+			this.#ends.delete(end);
+			this.#idleSince = performance.now();
+			onFreeSlot();
+		});
+		this.#ends.add(end);
+	}
+
+	/** @param sentAt when the answered request was sent, on the monotonic clock */
+	apply({ renewed, cancel, lost = [], watch }: AttemptNews, sentAt: number): void {
+		for (const { attempt_id, ttl_ms } of renewed) this.#attempts.get(attempt_id)?.extend(ttl_ms, sentAt);
+		for (const id of cancel) this.#attempts.get(id)?.stop("cancelled");
+		for (const id of lost) this.#attempts.get(id)?.stop("lost");
+		for (const [id, attempt] of this.#attempts) attempt.watch(watch.includes(id));
+	}
+
+	stopAll(reason: StopReason): void {
+		for (const attempt of this.#attempts.values()) attempt.stop(reason);
+	}
+
+	/** Waits until every attempt has ended. */
+	async ended(): Promise<void> {
+		await Promise.all(this.#ends);
+	}
+
+	async #decline(offer: Offer): Promise<void> {
+		const call = { method: "POST", path: `/api/v1/attempts/${offer.attempt_id}/release`, token: offer.lease_token, json: {} } as const;
+		await this.#parts.client.call(call).catch(() => undefined);
+	}
+}
