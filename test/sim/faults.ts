@@ -48,7 +48,7 @@ const SELDOM_CALLED: ReadonlySet<string> = new Set([
 	"downloadsFor",
 	"noteDisk",
 	"recordDelivered",
-	"park",
+	"snooze",
 	"pause",
 	"pauseSchedule",
 	"discoveryOf",

@@ -5,10 +5,10 @@ import { JOB_STATES } from "../../schema/wire/states.ts";
 import { closeSession, openSession, registerAgent } from "../../worker/queue/core/agents/agents.ts";
 import { createRegistrationToken } from "../../worker/queue/core/agents/registration_tokens.ts";
 import type { Discovered } from "../../worker/queue/core/discovery/discovery_jobs.ts";
-import { deadEffects, noteOutcomes, type PendingEffect, queuesDue, takeEffects } from "../../worker/queue/core/effects/effects.ts";
-import { scheduleTidying, tidyQueue } from "../../worker/queue/core/housekeeping.ts";
+import { deadEffects, type PendingEffect, queuesDue, recordOutcomes, takeEffects } from "../../worker/queue/core/effects/effects.ts";
+import { keepHouse, scheduleHousekeeping } from "../../worker/queue/core/housekeeping.ts";
 import { failAttempt, finishAttempt, releaseOffer, snoozeAttempt, startAttempt } from "../../worker/queue/core/leases/attempts.ts";
-import { notePoll, renewLeases } from "../../worker/queue/core/leases/polls.ts";
+import { recordPoll, renewLeases } from "../../worker/queue/core/leases/polls.ts";
 import { readChanges } from "../../worker/queue/core/reads.ts";
 import { acknowledgeBatch, buryEntry, nextBatch, outboxDepth } from "../../worker/queue/core/record/outbox.ts";
 import { findAgent } from "../../worker/queue/core/rows.ts";
@@ -18,7 +18,7 @@ import { explainJob } from "../../worker/queue/core/runs/explain.ts";
 import { runStateOf } from "../../worker/queue/core/runs/progress.ts";
 import { SUBMITTED } from "../../worker/queue/core/runs/submit.ts";
 import { JOB_TRANSITIONS, type JobCommand } from "../../worker/queue/core/runs/transitions.ts";
-import { noteOpening, prepareStop } from "../../worker/queue/core/sweep.ts";
+import { prepareStop, recordOpening } from "../../worker/queue/core/sweep.ts";
 import { result } from "../support/protocol_agent.ts";
 import { Queue, refusalOf, SETTINGS } from "../support/queue.ts";
 
@@ -195,14 +195,14 @@ describe("leases", () => {
 		const queue = new Queue();
 		const runId = queue.submit("steps: [a]");
 		queue.take(queue.agent("one"));
-		noteOpening(queue.core, "boot-1");
+		recordOpening(queue.core, "boot-1");
 		queue.pass(SETTINGS.leaseTtlMs - 1_000);
-		noteOpening(queue.core, "boot-1");
+		recordOpening(queue.core, "boot-1");
 		queue.pass(1_000);
 		expect(queue.job(runId).state).toBe("queued");
 		queue.take(queue.agent("two"));
 		queue.pass(SETTINGS.leaseTtlMs - 2_000);
-		noteOpening(queue.core, "boot-2");
+		recordOpening(queue.core, "boot-2");
 		queue.pass(SETTINGS.leaseTtlMs - 1_000);
 		expect(queue.job(runId).state).toBe("running");
 	});
@@ -458,7 +458,7 @@ describe("sessions", () => {
 		const runId = queue.submit("steps: [a]");
 		const agent = queue.agent("one");
 		const poll = (seq: number, running: string[]) =>
-			notePoll(queue.core, agent, "one", { protocol: 1, session: 1, seq, slots_free: 1, running, draining: false });
+			recordPoll(queue.core, agent, "one", { protocol: 1, session: 1, seq, slots_free: 1, running, draining: false });
 		const lease = queue.take(agent);
 		prepareStop(queue.core);
 		poll(20, [lease.attemptId]);
@@ -490,12 +490,12 @@ describe("sessions", () => {
 		const runId = queue.submit("steps: [a]");
 		const late = { session: 2, seq: 9, running: [] };
 		const poll = { protocol: 1, slots_free: 1, draining: false };
-		expect(refusalOf(() => notePoll(queue.core, agent, "one", { ...late, ...poll }))).toBe("session_superseded");
+		expect(refusalOf(() => recordPoll(queue.core, agent, "one", { ...late, ...poll }))).toBe("session_superseded");
 		expect(refusalOf(() => renewLeases(queue.core, agent, "one", late))).toBe("session_superseded");
 		expect(refusalOf(() => hello(queue, agent, 2, "a"))).toBe("session_superseded");
 		expect([findAgent(queue.core, agent)?.status, queue.job(runId).state]).toEqual(["offline", "queued"]);
 		hello(queue, agent, 3, "b");
-		expect([findAgent(queue.core, agent)?.status, notePoll(queue.core, agent, "one", { ...late, ...poll, session: 3 })]).toEqual([
+		expect([findAgent(queue.core, agent)?.status, recordPoll(queue.core, agent, "one", { ...late, ...poll, session: 3 })]).toEqual([
 			"online",
 			true,
 		]);
@@ -526,7 +526,7 @@ describe("sessions", () => {
 
 	test("an agent is forgotten after thirty days, but not for an absence of the coordinator itself", () => {
 		const queue = new Queue();
-		scheduleTidying(queue.core);
+		scheduleHousekeeping(queue.core);
 		const agent = queue.agent("one");
 		queue.absence(40 * 24 * 60 * 60_000);
 		expect(queue.nameOf(agent)).toBe("one");
@@ -549,7 +549,7 @@ describe("the record", () => {
 	function settle(queue: Queue): string[] {
 		const sent: string[] = [];
 		const archived = { key: null, bytes: 0, sha256: null, isIncomplete: false };
-		noteOutcomes(
+		recordOutcomes(
 			queue.core,
 			takeEffects(queue.core, 100, 1_000).map((pending) => ({ pending, archived, error: null })),
 		);
@@ -576,13 +576,13 @@ describe("the record", () => {
 	test("tries again what was set aside: at a new start of the host, and every hour", () => {
 		const queue = new Queue();
 		queue.submit("steps: [a]");
-		scheduleTidying(queue.core);
+		scheduleHousekeeping(queue.core);
 		const bury = () => {
 			for (const entry of nextBatch(queue.core, 10)?.entries ?? []) buryEntry(queue.core, entry, "refused");
 		};
 		bury();
 		expect(outboxDepth(queue.core)).toEqual({ waiting: 0, dead: 2 });
-		noteOpening(queue.core, "boot-1");
+		recordOpening(queue.core, "boot-1");
 		expect(outboxDepth(queue.core)).toEqual({ waiting: 2, dead: 0 });
 		bury();
 		queue.pass(60 * 60_000);
@@ -595,14 +595,14 @@ describe("the record", () => {
 		queue.finish(queue.take(queue.agent("one")));
 		for (let tries = 0; tries < 30; tries += 1) {
 			const due = takeEffects(queue.core, 10, 1_000);
-			noteOutcomes(
+			recordOutcomes(
 				queue.core,
 				due.map((pending) => ({ pending, archived: null, error: "no shard" })),
 			);
 			queue.pass(60_000);
 		}
 		expect(deadEffects(queue.core)).toBe(1);
-		noteOpening(queue.core, "boot-1");
+		recordOpening(queue.core, "boot-1");
 		expect(deadEffects(queue.core)).toBe(0);
 		expect(takeEffects(queue.core, 10, 1_000).map(({ effect }) => effect.kind)).toEqual(["archive_log", "compare_all"]);
 	});
@@ -705,7 +705,7 @@ describe("plans", () => {
 			const tell = () => {
 				const due = takeEffects(queue.core, 10, 1_000, { class: "external", project: "web" });
 				told.push(...due.flatMap(({ effect }) => (effect.kind === "commit_status" ? [effect.state] : [])));
-				noteOutcomes(
+				recordOutcomes(
 					queue.core,
 					due.map((pending) => ({ pending, archived: null, error: null })),
 				);
@@ -764,7 +764,7 @@ describe("commit statuses", () => {
 		for (let due = take(queue); due.length > 0; due = take(queue)) {
 			for (const { effect } of due)
 				if (effect.kind === "commit_status") states[effect.name] = [...(states[effect.name] ?? []), effect.state];
-			noteOutcomes(
+			recordOutcomes(
 				queue.core,
 				due.map((pending) => ({ pending, archived: null, error: null })),
 			);
@@ -808,10 +808,10 @@ describe("commit statuses", () => {
 		expect(told(queue)).toEqual({ pipeline: ["queued"] });
 		queue.submit("", "web", { pipeline: from(group), commit: { ...commit, sha: "b".repeat(40) }, ...by("push") });
 		expect([queue.run(first).state, told(queue)]).toEqual(["cancelled", { pipeline: ["queued", "failed"] }]);
-		tidyQueue(queue.core, 0);
+		keepHouse(queue.core, 0);
 		expect(queue.sql.all("SELECT * FROM shown_statuses")).toHaveLength(2);
 		queue.now += 41 * 24 * 60 * 60_000;
-		tidyQueue(queue.core, 0);
+		keepHouse(queue.core, 0);
 		expect(queue.sql.all("SELECT * FROM shown_statuses")).toEqual([]);
 	});
 
@@ -823,13 +823,13 @@ describe("commit statuses", () => {
 		const [first] = takeEffects(queue.core, 1, 1_000, { class: "external", project: "web" });
 		const hour = 60 * 60_000;
 		const failed = { pending: first as PendingEffect, archived: null, error: "answers 403", retryAfterMs: hour };
-		noteOutcomes(queue.core, [failed]);
+		recordOutcomes(queue.core, [failed]);
 		expect(queuesDue(queue.core, "external")).toEqual([{ class: "external", project: "other" }]);
 		queue.now += hour - 1;
 		expect(take(queue)).toEqual([]);
 		queue.now += 1;
 		expect(take(queue)).toHaveLength(2);
-		noteOutcomes(queue.core, [{ ...failed, retryAfterMs: 1_000 * hour }]);
+		recordOutcomes(queue.core, [{ ...failed, retryAfterMs: 1_000 * hour }]);
 		queue.now += 2 * hour;
 		expect(take(queue)).toHaveLength(2);
 	});

@@ -1,4 +1,5 @@
 import { type TriggerRequest, triggerRequest } from "../../schema/wire/discovery.ts";
+import type { Submitted } from "../bindings.ts";
 import { readJson } from "../http/bodies.ts";
 import { onlyParameters } from "../http/queries.ts";
 import { actorOf, type RequestContext, route } from "../http/route.ts";
@@ -6,7 +7,6 @@ import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import { requireProject } from "../projects/api.ts";
-import type { Submitted } from "../queue/dispatcher.ts";
 import { answerSubmitted, idempotencyOf } from "../runs/api.ts";
 import { ofBranch } from "../schedules/submission.ts";
 import { discoverySubmission } from "./submit_discovery.ts";

@@ -1,11 +1,11 @@
 import { ApiError } from "../../schema/wire/errors.ts";
+import type { Submitted } from "../bindings.ts";
 import { onlyParameters } from "../http/queries.ts";
 import { actorOf, type RequestContext, route } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import { requireProject } from "../projects/api.ts";
-import type { Submitted } from "../queue/dispatcher.ts";
 import { answerSubmitted } from "../runs/api.ts";
 import { comparedProject } from "./comparison_pipeline.ts";
 import { comparisonSubmission } from "./submit_comparison.ts";

@@ -10,6 +10,7 @@ import {
 	type WholePipeline,
 } from "../../schema/wire/pipelines.ts";
 import type { Page } from "../../schema/wire/resources.ts";
+import type { Submitted } from "../bindings.ts";
 import { json } from "../http/answers.ts";
 import { readText, validated } from "../http/bodies.ts";
 import { parseBoundedJson } from "../http/bounded_json.ts";
@@ -20,7 +21,6 @@ import { actorOf, type RequestContext, route } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
-import type { Submitted } from "../queue/dispatcher.ts";
 import { answerSubmitted, idempotencyOf } from "../runs/api.ts";
 import { presentPipeline, presentVersion } from "../runs/present.ts";
 import {

@@ -1,8 +1,7 @@
-import { ulid } from "ulid";
 import type { PipelineRow, PipelineVersionRow } from "../../schema/database/tables.ts";
 import { checkingPipelineWith, checkingStoredPipeline } from "../../schema/pipeline/validate/parse.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
-import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import { newId } from "../../schema/wire/ids.ts";
 import { MAX_PIPELINE_BYTES } from "../../schema/wire/limits.ts";
 import type { Environment } from "../bindings.ts";
 import { sha256 } from "../identity/digest.ts";
@@ -26,7 +25,7 @@ export async function createPipeline(
 	assertLength(text);
 	await withTurn(checkingStoredPipeline(text), text.length);
 	const version = await keepText(environment, team, text);
-	const id = `${ID_PREFIXES.pipeline}_${ulid()}`;
+	const id = newId("pipeline");
 	const added = await addPipeline(environment.DB, { id, team, project, name }, { ...version, actor, restores: null });
 	if (added) return added;
 	throw new ApiError("conflict", `The project ${project} has a pipeline ${name} already.`, {
@@ -125,7 +124,7 @@ export async function storedSubmission(
 	const { pipeline: resolved } = await withTurn(checked.resolving({ repository, event: by.kind, name: pipeline.name }), text.length);
 	await requireSource(environment, team, resolved.source);
 	return {
-		runId: `${ID_PREFIXES.run}_${ulid()}`,
+		runId: newId("run"),
 		pipeline: resolved,
 		definition: await sha256(JSON.stringify(resolved)),
 		project: pipeline.project,

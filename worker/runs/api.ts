@@ -1,11 +1,11 @@
-import { ulid } from "ulid";
 import type { ResolvedPipeline } from "../../schema/pipeline/resolve/resolved.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
-import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import { newId } from "../../schema/wire/ids.ts";
 import { MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
 import { FORMATS_OF_FOLLOWED } from "../../schema/wire/log_formats.ts";
 import { RUN_KINDS, type SubmittedRun } from "../../schema/wire/resources.ts";
 import { isTerminal, RUN_STATES } from "../../schema/wire/states.ts";
+import type { Submitted } from "../bindings.ts";
 import { json, streamed, TEXT_STREAM_HEADERS } from "../http/answers.ts";
 import {
 	flagParameter,
@@ -24,7 +24,6 @@ import { errorFields, log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import { alreadyOver } from "../queue/core/runs/cancel.ts";
 import { SUBMITTED } from "../queue/core/runs/submit.ts";
-import type { Submitted } from "../queue/dispatcher.ts";
 import { removeRun } from "../retention/remove_run.ts";
 import { missingSecrets } from "../secrets/service.ts";
 import { followRun } from "./follow_run.ts";
@@ -49,7 +48,7 @@ async function submit(context: Caller): Promise<Response> {
 	const definition = await sha256(JSON.stringify(pipeline));
 	const answer: Submitted = unwrap(
 		await dispatcherOf(environment, principal.team).submit({
-			runId: `${ID_PREFIXES.run}_${ulid()}`,
+			runId: newId("run"),
 			pipeline,
 			definition,
 			project,

@@ -5,7 +5,7 @@ import { NotSent, type Outgoing, send } from "../outbound/send.ts";
 import { log } from "../platform/logger.ts";
 import { linkBase } from "../platform/settings.ts";
 import { findProject, isRepositoryOf } from "../projects/store.ts";
-import type { Effect } from "../queue/core/effects/effects.ts";
+import type { Effect } from "../queue/core/effects/effect_types.ts";
 import { readSecrets } from "../secrets/service.ts";
 import { type Forge, forgeOf } from "../webhooks/forge.ts";
 import { noticeAcceptance, noticeRejection } from "./status_notices.ts";

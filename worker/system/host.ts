@@ -14,9 +14,9 @@ async function prepare({ environment, principal }: RequestContext<"host">): Prom
 }
 
 /** Called after each start, and when the disk has become too full for new work, or has room again: then what forges have delivered meanwhile goes on. */
-async function noteDisk({ request, environment, principal }: RequestContext<"host">): Promise<Response> {
+async function setDiskError({ request, environment, principal }: RequestContext<"host">): Promise<Response> {
 	const { error } = await readJson(request, diskNote);
-	await dispatcherOf(environment, principal.team).noteDisk(error);
+	await dispatcherOf(environment, principal.team).setDiskError(error);
 	if (error === null) await resumeDeliveries(environment, Date.now());
 	return new Response(null, { status: 204 });
 }
@@ -29,6 +29,6 @@ async function prepareStop({ environment, principal }: RequestContext<"host">): 
 
 export const hostRoutes = [
 	route("POST", "/api/v1/host/prepare", ["host"], prepare),
-	route("POST", "/api/v1/host/disk", ["host"], noteDisk),
+	route("POST", "/api/v1/host/disk", ["host"], setDiskError),
 	route("POST", "/api/v1/host/planned-stop", ["host"], prepareStop),
 ];

@@ -2,7 +2,7 @@ import type { Environment } from "../bindings.ts";
 import { COMPARISON_ACTOR } from "../discovery/comparison_pipeline.ts";
 import { sha256 } from "../identity/digest.ts";
 import { findProject } from "../projects/store.ts";
-import type { SubmitFoundRefsEffect } from "../queue/core/effects/effects.ts";
+import type { SubmitFoundRefsEffect } from "../queue/core/effects/effect_types.ts";
 import { pushed } from "./delivery.ts";
 import { ofQueue } from "./github.ts";
 import { noteDelivery } from "./store.ts";

@@ -9,7 +9,7 @@ import { type SettledJob, settleJob } from "./settle.ts";
  * waits for all of them, and for what those have needed: a need that was skipped early says nothing of what still runs before it.
  */
 
-export type Verdict =
+export type Decision =
 	| { is: "waiting" }
 	| { is: "ready"; job: SettledJob }
 	| { is: "skipped"; reason: Reason }
@@ -56,7 +56,7 @@ function countsAsSuccess({ state, mayFail }: Standing): boolean {
 	return state === "succeeded" || (FAILURES.has(state) && mayFail);
 }
 
-export function decide(job: ResolvedJob, circumstances: Circumstances): Verdict {
+export function decide(job: ResolvedJob, circumstances: Circumstances): Decision {
 	const { condition } = job;
 	const { needs } = circumstances;
 	const uses = condition === null ? null : usesOf(condition);
@@ -74,7 +74,7 @@ export function decide(job: ResolvedJob, circumstances: Circumstances): Verdict 
 	}
 }
 
-function skippedBy(condition: string | null): Verdict {
+function skippedBy(condition: string | null): Decision {
 	return { is: "skipped", reason: { code: "condition", text: `Its condition is false: ${condition}` } };
 }
 

@@ -38,7 +38,7 @@ export interface Core {
 	/** The newest pipelines that were read, by digest. */
 	readonly definitions: Map<string, ResolvedPipeline>;
 	/** What keeps an agent from what is asked for, as far as it was found out (offers.ts). */
-	readonly lacks: Map<string, string | null>;
+	readonly unmet: Map<string, string | null>;
 	/** On whose behalf the present command is run: an agent, a person, or the queue itself. */
 	actor: string;
 }
@@ -50,13 +50,13 @@ export const PRESENCE_MS = 5_000;
 const THE_QUEUE = "the queue";
 
 /** Opens the queue in this database, bringing its schema up to date. */
-export function openCore(parts: Omit<Core, "rev" | "actor" | "sweptAt" | "definitions" | "lacks">): Core {
+export function openCore(parts: Omit<Core, "rev" | "actor" | "sweptAt" | "definitions" | "unmet">): Core {
 	migrate(parts.sql);
 	const [seen] = parts.sql.all<{ at: number | null }>("SELECT max(last_seen_at) AS at FROM agents");
 	return {
 		...parts,
 		definitions: new Map(),
-		lacks: new Map(),
+		unmet: new Map(),
 		rev: Number(readMeta(parts.sql, "rev") ?? 0),
 		actor: THE_QUEUE,
 		sweptAt: seen?.at ?? 0,

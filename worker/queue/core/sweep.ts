@@ -2,10 +2,10 @@ import { type Core, command, PRESENCE_MS, readMeta, writeMeta } from "./core.ts"
 import { fireComparison, noteOutage } from "./discovery/comparisons.ts";
 import { fireSchedule, rearmSchedules } from "./discovery/schedules.ts";
 import { retryEffects } from "./effects/effects.ts";
-import { tidyQueue } from "./housekeeping.ts";
+import { keepHouse } from "./housekeeping.ts";
 import { expireOffer } from "./leases/offers.ts";
-import { extendLease, noteSilence } from "./leases/polls.ts";
-import { retryEntries } from "./record/outbox.ts";
+import { extendLease, recordSilence } from "./leases/polls.ts";
+import { retryDeadEntries } from "./record/outbox.ts";
 import { type AttemptRow, findAttempt, findOffer } from "./rows.ts";
 import { expireApproval, expireRunApproval } from "./runs/approvals.ts";
 import { timeOutRun } from "./runs/cancel.ts";
@@ -73,7 +73,7 @@ const HANDLERS: Record<TimerKind, (core: Core, id: string, lateByMs: number) => 
 	run_timeout: timeOutRun,
 	/** Nothing to write: the pause is over, and whoever sweeps looks for waiting agents afterwards. */
 	decline: () => undefined,
-	agent_silent: noteSilence,
+	agent_silent: recordSilence,
 	/** What matters is how late it comes. */
 	presence(core) {
 		const isRunning = core.sql.all("SELECT 1 FROM attempts WHERE state IN ('running', 'cancelling') LIMIT 1").length > 0;
@@ -83,7 +83,7 @@ const HANDLERS: Record<TimerKind, (core: Core, id: string, lateByMs: number) => 
 		const [scope, key] = JSON.parse(id) as [string, string];
 		core.sql.all("DELETE FROM idempotency WHERE scope = ? AND key = ?", scope, key);
 	},
-	housekeeping: (core, _, lateByMs) => tidyQueue(core, lateByMs),
+	housekeeping: (core, _, lateByMs) => keepHouse(core, lateByMs),
 	schedule: fireSchedule,
 	comparison: fireComparison,
 	registration(core, hash) {
@@ -122,12 +122,12 @@ function extendLeases(core: Core, ms: number): void {
  * The queue is opened. After a new start of the host agents could not renew, however short it was.
  * @param bootId random, new with each start of the host; null where there is none
  */
-export function noteOpening(core: Core, bootId: string | null): void {
+export function recordOpening(core: Core, bootId: string | null): void {
 	command(core, () => {
 		keepPresence(core);
 		if (bootId === null || readMeta(core.sql, "boot_id") === bootId) return;
 		writeMeta(core.sql, "boot_id", bootId);
-		retryEntries(core);
+		retryDeadEntries(core);
 		retryEffects(core);
 		grantGrace(core);
 		noteOutage(core);

@@ -1,8 +1,7 @@
-import { ulid } from "ulid";
 import type { ParametersText } from "../../../schema/pipeline/validate/parameters.ts";
 import { checkingPipelineWith, readingParameters } from "../../../schema/pipeline/validate/parse.ts";
 import { ApiError } from "../../../schema/wire/errors.ts";
-import { ID_PREFIXES } from "../../../schema/wire/ids.ts";
+import { newId } from "../../../schema/wire/ids.ts";
 import { MAX_PIPELINE_BYTES } from "../../../schema/wire/limits.ts";
 import { readText } from "../../http/bodies.ts";
 import type { RequestContext } from "../../http/route.ts";
@@ -46,7 +45,7 @@ async function submit({ environment, principal }: Reader, text: string, params: 
 	const checked = await withTurn(checkingPipelineWith(text, { params: filledIn(params) }), text.length);
 	const { pipeline, project } = await withTurn(checked.resolving({}), text.length);
 	const answer = await dispatcherOf(environment, principal.team).submit({
-		runId: `${ID_PREFIXES.run}_${ulid()}`,
+		runId: newId("run"),
 		pipeline,
 		definition: await sha256(JSON.stringify(pipeline)),
 		project,

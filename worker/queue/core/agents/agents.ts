@@ -65,7 +65,7 @@ export function registerAgent(core: Core, { tokenHash, registrationHash, name, s
 			),
 		);
 		// The agent that takes over a name is another one: nothing that was found out of the former holds.
-		core.lacks.clear();
+		core.unmet.clear();
 		return id;
 	});
 }
@@ -131,7 +131,7 @@ export function openSession(core: Core, agentId: string, secretHash: string, hel
 				},
 			),
 		);
-		core.lacks.clear();
+		core.unmet.clear();
 		setTimer(core, "agent_silent", agentId, core.now() + core.settings.agentSilentMs);
 		if (!isSame) {
 			for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agentId)) withdrawOffer(core, offer, false);

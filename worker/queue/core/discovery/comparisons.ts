@@ -135,21 +135,21 @@ export function findUnfinished(core: Core, { run_id }: ComparisonRow): string | 
 }
 
 /** A run that compares has ended. One that failed is repeated. To be called inside the command that ends it. */
-export function noteComparisonEnded(core: Core, run: RunRow, state: RunState, reason: Reason | null): void {
+export function recordComparisonEnd(core: Core, run: RunRow, state: RunState, reason: Reason | null): void {
 	const row = findComparison(core, run.project);
 	if (row?.run_id !== run.id || row.result_of === run.id) return;
-	noteFailure(core, row, state === "succeeded" ? NO_REFS : (reason?.text ?? `The comparison is ${state}.`));
+	recordFailure(core, row, state === "succeeded" ? NO_REFS : (reason?.text ?? `The comparison is ${state}.`));
 }
 
 /** A comparison could not even begin. */
 export function recordComparisonError(core: Core, project: string, error: string): void {
 	command(core, () => {
 		const row = findComparison(core, project);
-		if (row) noteFailure(core, row, error);
+		if (row) recordFailure(core, row, error);
 	});
 }
 
-function noteFailure(core: Core, { project, poll_ms, failures }: ComparisonRow, error: string): void {
+function recordFailure(core: Core, { project, poll_ms, failures }: ComparisonRow, error: string): void {
 	const retry = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** failures);
 	const text = error.slice(0, MAX_ERROR_CHARACTERS);
 	core.sql.all("UPDATE comparisons SET failures = failures + 1, error = ? WHERE project = ?", text, project);

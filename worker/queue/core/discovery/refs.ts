@@ -1,6 +1,7 @@
 import { ApiError } from "../../../../schema/wire/errors.ts";
 import type { ListedRef } from "../../../../schema/wire/refs.ts";
 import { type Core, command } from "../core.ts";
+import type { FoundRef } from "../effects/effect_types.ts";
 import { addEffect } from "../effects/effects.ts";
 import { type AttemptRow, findRun, type JobRow, type RunRow } from "../rows.ts";
 import { acceptOnce, acceptRun, type Submit } from "../runs/submit.ts";
@@ -28,14 +29,6 @@ export interface DeliveredRef {
  */
 export type Standing = "new" | "found" | "out_of_order";
 
-/** A ref that a comparison has found at a commit that nobody had told of. */
-export interface FoundRef {
-	ref: string;
-	sha: string;
-	/** Where it was before; null for a new one. */
-	before: string | null;
-}
-
 /** For how long a forge may come late with a delivery of what a comparison has found already. */
 const HEARD_MS = 7 * 24 * 60 * 60_000;
 const FOUND_AT_ONCE = 20;
@@ -59,7 +52,7 @@ export function submitDelivered(
 		if (standing === "out_of_order") compareSoon(core, heard.project);
 		if (standing !== "new") return { runId: found, standing };
 		const { runId } = acceptOnce(core, submit, checkRoom);
-		hear(core, heard, runId);
+		recordRef(core, heard, runId);
 		return { runId, standing };
 	};
 	return command(core, body, submit.trigger.actor);
@@ -69,8 +62,8 @@ export function submitDelivered(
 export function recordDelivered(core: Core, heard: DeliveredRef): void {
 	command(core, () => {
 		const { standing } = branchState(core, heard);
-		if (standing === "new") hear(core, heard, null);
-		else if (standing === "out_of_order") hearCommit(core, heard, null);
+		if (standing === "new") recordRef(core, heard, null);
+		else if (standing === "out_of_order") recordCommit(core, heard, null);
 	});
 }
 
@@ -94,8 +87,8 @@ function branchState(core: Core, { project, ref, sha, before, isCompared }: Deli
 	return known?.is_compared === 1 && before !== null ? { standing: "out_of_order", runId: null } : isNew;
 }
 
-function hear(core: Core, heard: DeliveredRef, runId: string | null): void {
-	hearCommit(core, heard, runId);
+function recordRef(core: Core, heard: DeliveredRef, runId: string | null): void {
+	recordCommit(core, heard, runId);
 	// The result of a comparison has said where its refs are.
 	if (heard.isCompared) return;
 	const { project, ref, sha } = heard;
@@ -109,7 +102,7 @@ function hear(core: Core, heard: DeliveredRef, runId: string | null): void {
 	);
 }
 
-function hearCommit(core: Core, { project, ref, sha, isCompared }: DeliveredRef, runId: string | null): void {
+function recordCommit(core: Core, { project, ref, sha, isCompared }: DeliveredRef, runId: string | null): void {
 	const row = { project, ref, sha, is_compared: isCompared ? 1 : 0, run_id: runId, at: core.now() };
 	core.sql.all(
 		...insertInto(
@@ -168,9 +161,9 @@ export function takeRefs(core: Core, job: JobRow, attempt: AttemptRow, listed: r
 		return !before || !(before.sha === sha || before.sha === tag_object || isNewer(before));
 	});
 	const isLost = listed.length === 0 && known.size > 0;
-	const found = row.is_recorded === 0 ? [] : changed.filter((one) => !isHeard(core, project, one));
+	const found = row.is_recorded === 0 ? [] : changed.filter((one) => !isDelivered(core, project, one));
 	const names = new Set(listed.map(({ ref }) => ref));
-	forgetRefs(
+	deleteRefs(
 		core,
 		project,
 		[...known.values()].filter((one) => !names.has(one.ref) && !isNewer(one)).map(({ ref }) => ref),
@@ -180,7 +173,7 @@ export function takeRefs(core: Core, job: JobRow, attempt: AttemptRow, listed: r
 	// A delivery may come late that names the tag in place of its commit.
 	for (const { ref, sha, tag_object } of found)
 		for (const id of [sha, ...(tag_object === null ? [] : [tag_object])])
-			hear(core, { project, ref, sha: id, before: null, isCompared: true }, null);
+			recordRef(core, { project, ref, sha: id, before: null, isCompared: true }, null);
 	for (let at = 0; at < fresh.length; at += FOUND_AT_ONCE)
 		addEffect(core, `refs of ${project}`, {
 			kind: "submit_found_refs",
@@ -200,7 +193,7 @@ export function takeRefs(core: Core, job: JobRow, attempt: AttemptRow, listed: r
 	core.sql.all("UPDATE jobs SET outputs = ? WHERE id = ?", JSON.stringify(Object.fromEntries(shown)), job.id);
 }
 
-function isHeard(core: Core, project: string, { ref, sha, tag_object }: ListedRef): boolean {
+function isDelivered(core: Core, project: string, { ref, sha, tag_object }: ListedRef): boolean {
 	const known = core.sql.all(
 		"SELECT 1 FROM delivered_commits WHERE project = ? AND ref = ? AND sha IN (?, ?) LIMIT 1",
 		project,
@@ -212,7 +205,7 @@ function isHeard(core: Core, project: string, { ref, sha, tag_object }: ListedRe
 }
 
 /** Forgets refs that are gone: one that comes again is new. */
-function forgetRefs(core: Core, project: string, refs: readonly string[]): void {
+function deleteRefs(core: Core, project: string, refs: readonly string[]): void {
 	for (let at = 0; at < refs.length; at += ROWS_AT_ONCE) {
 		const names = JSON.stringify(refs.slice(at, at + ROWS_AT_ONCE));
 		for (const table of ["known_refs", "delivered_commits"])
@@ -234,6 +227,6 @@ function recordRefs(core: Core, project: string, refs: readonly ListedRef[], at:
 }
 
 /** Forgets commits that were heard of long ago. To be called inside a command. */
-export function forgetHeardCommits(core: Core): void {
+export function deleteOldCommits(core: Core): void {
 	core.sql.all("DELETE FROM delivered_commits WHERE at < ?", core.now() - HEARD_MS);
 }

@@ -95,7 +95,7 @@ export function pauseSchedule(core: Core, id: string, pausedBy: string | null): 
 }
 
 /** Removes all schedules of a project. */
-export function forgetSchedules(core: Core, project: string): void {
+export function deleteSchedules(core: Core, project: string): void {
 	command(core, () => {
 		for (const { id } of listSchedules(core, project)) forget(core, id);
 		core.sql.all("DELETE FROM adoptions WHERE project = ?", project);

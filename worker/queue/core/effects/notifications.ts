@@ -19,7 +19,7 @@ const EVENTS: Partial<Record<RunState, readonly NotifyEvent[]>> = {
 };
 
 /** Has everybody told whom the pipeline names for this. To be called inside the command that has changed the run. */
-export function noteNotifications(core: Core, run: RunRow, state: RunState): void {
+export function requestNotifications(core: Core, run: RunRow, state: RunState): void {
 	const events = EVENTS[state];
 	// What others have written may not have anybody told.
 	if (!events || run.is_trusted === 0) return;

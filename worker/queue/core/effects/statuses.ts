@@ -17,7 +17,7 @@ const OF_PULL_REQUEST = " (pull request)";
 const EVENT_SUFFIXES: Readonly<Record<string, string>> = { tag: " (tag)", schedule: " (schedule)", manual: " (manual)" };
 
 /** Has the forge told how a run stands, if it is about a commit of a project. To be called inside the command that has changed it. */
-export function noteStatus(core: Core, runId: string): void {
+export function updateStatus(core: Core, runId: string): void {
 	const run = findRun(core, runId) as RunRow;
 	if (run.project === ADHOC_PROJECT || run.source_git === null || run.commit_sha === null) return;
 	const { is_command, is_beside_push } = pipelineOf(core, run);

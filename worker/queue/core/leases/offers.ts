@@ -95,22 +95,22 @@ export interface Wanted {
  * agent's name; null if the agent may take it.
  */
 export function unmetBy(core: Core, agent: AgentRow, wanted: Wanted): string | null {
-	return outsideRestriction(agent, wanted) ?? lackOf(core, agent, wanted.requirements);
+	return outsideRestriction(agent, wanted) ?? unmetRequirement(core, agent, wanted.requirements);
 }
 
-const MAX_KNOWN_LACKS = 20_000;
+const MAX_CACHED = 20_000;
 
 /**
  * The first thing that is asked for and that the agent does not have; null if it fits. The answer is kept until an agent says anew what it is.
  */
-function lackOf(core: Core, agent: AgentRow, requirements: string): string | null {
+function unmetRequirement(core: Core, agent: AgentRow, requirements: string): string | null {
 	const key = `${agent.id} ${requirements}`;
-	const known = core.lacks.get(key);
+	const known = core.unmet.get(key);
 	if (known !== undefined) return known;
-	const lack = firstUnmetRequirement(JSON.parse(requirements) as Requirements, offeringOf(agent));
-	if (core.lacks.size >= MAX_KNOWN_LACKS) core.lacks.clear();
-	core.lacks.set(key, lack);
-	return lack;
+	const unmet = firstUnmetRequirement(JSON.parse(requirements) as Requirements, offeringOf(agent));
+	if (core.unmet.size >= MAX_CACHED) core.unmet.clear();
+	core.unmet.set(key, unmet);
+	return unmet;
 }
 
 function offeringOf({ labels, capabilities: text }: AgentRow): Offering {

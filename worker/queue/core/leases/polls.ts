@@ -17,7 +17,7 @@ export interface AgentNews {
  * Notes a poll: the agent is alive, can take this many jobs, and runs these.
  * @returns false if a newer poll of the same session was seen before: this one is to be answered with nothing
  */
-export function notePoll(core: Core, agentId: string, secretHash: string, poll: Poll): boolean {
+export function recordPoll(core: Core, agentId: string, secretHash: string, poll: Poll): boolean {
 	checkProtocol(poll.protocol);
 	return command(core, () => {
 		const agent = agentInSession(core, agentId, secretHash, poll.session);
@@ -149,7 +149,7 @@ export function extendLease(core: Core, attemptId: string, deadline: number): vo
 }
 
 /** An agent has been silent for long: it is shown as offline. Its leases have their own clock. */
-export function noteSilence(core: Core, agentId: string): void {
+export function recordSilence(core: Core, agentId: string): void {
 	const agent = findAgent(core, agentId);
 	if (agent) setStatus(core, agent, "offline");
 }

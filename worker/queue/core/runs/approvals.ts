@@ -40,7 +40,7 @@ export function declineJob(core: Core, jobId: string, by: Approver, comment: str
 	const body = () => {
 		const job = jobAwaitingApproval(core, jobId, by);
 		if (job === null) throw notAwaitingApproval(findJob(core, jobId) as JobRow);
-		endAtGate(core, job, declined(by, comment));
+		endUnapproved(core, job, declined(by, comment));
 	};
 	command(core, body, by.name);
 }
@@ -112,10 +112,10 @@ export function expireApproval(core: Core, jobId: string): void {
 	const job = findJob(core, jobId);
 	if (job?.state !== "blocked" || job.reason_code !== "approval") return;
 	const { approval } = definitionOf(core, job);
-	endAtGate(core, job, { code: "approval_timed_out", text: `Nobody approved it within ${formatDuration(approval?.timeout_ms ?? 0)}.` });
+	endUnapproved(core, job, { code: "approval_timed_out", text: `Nobody approved it within ${formatDuration(approval?.timeout_ms ?? 0)}.` });
 }
 
-function endAtGate(core: Core, job: JobRow, reason: Reason): void {
+function endUnapproved(core: Core, job: JobRow, reason: Reason): void {
 	stopJob(core, job, "cancel", reason);
 	afterJobEnded(core, job);
 }

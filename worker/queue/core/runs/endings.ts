@@ -77,18 +77,18 @@ export function endOrRetry(
 }
 
 /** How long a job waits that could not be given what it needs: doubled each time. */
-const PARK_MS = 15_000;
-const MAX_PARK_MS = 10 * 60_000;
+const SNOOZE_MS = 15_000;
+const MAX_SNOOZE_MS = 10 * 60_000;
 
 /** Moves the job of an attempt that could not begin into a pause; the attempt does not count as one. */
-export function endOrPark(core: Core, job: JobRow, reason: Reason): void {
+export function endOrSnooze(core: Core, job: JobRow, reason: Reason): void {
 	if (job.state === "cancelling") {
 		endJob(core, job, "lose", "cancelled", whyCancelled(job), null);
 		return;
 	}
 	core.sql.all("UPDATE jobs SET snoozes = snoozes + 1 WHERE id = ?", job.id);
 	moveJob(core, job, "lose", reason, "blocked");
-	setTimer(core, "backoff", job.id, core.now() + Math.min(MAX_PARK_MS, PARK_MS * 2 ** job.snoozes));
+	setTimer(core, "backoff", job.id, core.now() + Math.min(MAX_SNOOZE_MS, SNOOZE_MS * 2 ** job.snoozes));
 	updateRun(core, job.run_id);
 }
 

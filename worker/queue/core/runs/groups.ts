@@ -32,7 +32,7 @@ export function setGroupLimit(core: Core, key: string, limit: number): void {
 }
 
 /** Forgets groups that nobody is in. */
-export function forgetGroups(core: Core): void {
+export function deleteIdleGroups(core: Core): void {
 	core.sql.all(
 		`DELETE FROM groups WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.group_key = groups.key)
 		AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.group_key = groups.key)`,

@@ -2,17 +2,17 @@ import { asksForStatus } from "../../../../schema/pipeline/runtime/decide.ts";
 import { formatDuration } from "../../../../schema/wire/duration.ts";
 import { isTerminal, type JobState, type Reason, type RunState } from "../../../../schema/wire/states.ts";
 import { type Core, nextRev } from "../core.ts";
-import { noteComparisonEnded } from "../discovery/comparisons.ts";
-import { noteNotifications } from "../effects/notifications.ts";
-import { noteStatus } from "../effects/statuses.ts";
-import { noteEvent } from "../record/events.ts";
+import { recordComparisonEnd } from "../discovery/comparisons.ts";
+import { requestNotifications } from "../effects/notifications.ts";
+import { updateStatus } from "../effects/statuses.ts";
+import { recordTransition } from "../record/events.ts";
 import { markDirty } from "../record/outbox.ts";
 import { findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
 import { named } from "../sql.ts";
 import { setTimer } from "../timers.ts";
 import { definitionOf, pipelineOf } from "./definitions.ts";
 import { GROUP_SLOT, groupName, jobsBefore, nextToAdmit } from "./groups.ts";
-import { hasFailed, judge } from "./readiness.ts";
+import { decideJob, hasFailed } from "./readiness.ts";
 import { stopJob } from "./stop.ts";
 import { moveJob } from "./transitions.ts";
 
@@ -24,10 +24,10 @@ import { moveJob } from "./transitions.ts";
  */
 export function advance(core: Core, job: JobRow): boolean {
 	if (job.state !== "blocked" || isPausing(core, job)) return false;
-	const verdict = judge(core, job);
-	if (verdict.is === "waiting") return false;
-	if (verdict.is !== "ready") {
-		moveJob(core, job, verdict.is === "skipped" ? "skip" : "abandon", verdict.reason);
+	const decision = decideJob(core, job);
+	if (decision.is === "waiting") return false;
+	if (decision.is !== "ready") {
+		moveJob(core, job, decision.is === "skipped" ? "skip" : "abandon", decision.reason);
 		return true;
 	}
 	const run = findRun(core, job.run_id) as RunRow;
@@ -208,19 +208,19 @@ function setRun(
 			},
 		),
 	);
-	if (next !== run.state) noteEvent(core, { runId: run.id, jobId: null, from: run.state, to: next, reason });
+	if (next !== run.state) recordTransition(core, { runId: run.id, jobId: null, from: run.state, to: next, reason });
 	markDirty(core, run.id, run.id);
 	if (next === run.state) return;
-	noteStatus(core, run.id);
-	noteNotifications(core, run, next);
-	if (run.kind === "comparison" && isTerminal(next)) noteComparisonEnded(core, run, next, reason);
+	updateStatus(core, run.id);
+	requestNotifications(core, run, next);
+	if (run.kind === "comparison" && isTerminal(next)) recordComparisonEnd(core, run, next, reason);
 }
 
 /** What a run's new state means for its group: its slot becomes free, or it wants one. */
 function passGroup(core: Core, run: RunRow, state: RunState): void {
 	const group = run.group_key as string;
-	const isHeldAtGate = pipelineOf(core, run).concurrency?.hold_during_approval ?? false;
-	const letsGo = isTerminal(state) || (state === "waiting" && !isHeldAtGate);
+	const keepsSlot = pipelineOf(core, run).concurrency?.hold_during_approval ?? false;
+	const letsGo = isTerminal(state) || (state === "waiting" && !keepsSlot);
 	if (run.holds_group === GROUP_SLOT.held && letsGo) core.sql.all("UPDATE runs SET holds_group = 0 WHERE id = ?", run.id);
 	admitRuns(core, group);
 }
@@ -249,7 +249,7 @@ export function runStateOf(standings: readonly Omit<Standing, "n">[], cancelRequ
 	const has = (...states: JobState[]) => standings.some(({ outcome }) => states.includes(outcome));
 	if (has("blocked", "queued", "leased", "running", "cancelling")) {
 		if (cancelRequested !== CANCEL_BY.nobody) return "cancelling";
-		if (isWaitingAtGates(standings)) return "waiting";
+		if (awaitsApproval(standings)) return "waiting";
 		return has("running", "cancelling", "succeeded", "failed", "errored", "timed_out", "cancelled") ? "running" : "queued";
 	}
 	if (cancelRequested === CANCEL_BY.timeout) return "timed_out";
@@ -258,15 +258,15 @@ export function runStateOf(standings: readonly Omit<Standing, "n">[], cancelRequ
 }
 
 /** What waits for a person: a job at its own gate, one of a run that comes from another repository. */
-const GATES: ReadonlySet<string> = new Set(["approval", "run_approval"]);
+const APPROVALS: ReadonlySet<string> = new Set(["approval", "run_approval"]);
 
 /** Whether nothing can go on before somebody approves. */
-function isWaitingAtGates(standings: readonly Omit<Standing, "n">[]): boolean {
+function awaitsApproval(standings: readonly Omit<Standing, "n">[]): boolean {
 	const open = standings.filter(({ outcome }) => !isTerminal(outcome));
 	const isStill = open.every(
-		({ outcome, reason_code }) => outcome === "blocked" && (reason_code === "needs" || GATES.has(reason_code ?? "")),
+		({ outcome, reason_code }) => outcome === "blocked" && (reason_code === "needs" || APPROVALS.has(reason_code ?? "")),
 	);
-	return isStill && open.some(({ reason_code }) => GATES.has(reason_code ?? ""));
+	return isStill && open.some(({ reason_code }) => APPROVALS.has(reason_code ?? ""));
 }
 
 function firstStart(core: Core, runId: string): number | null {

@@ -1,10 +1,10 @@
 import {
 	type Circumstances,
 	countsAsFailure,
+	type Decision,
 	type DownloadableJob,
 	decide,
 	settle,
-	type Verdict,
 } from "../../../../schema/pipeline/runtime/decide.ts";
 import { runFacts, type SettledJob } from "../../../../schema/pipeline/runtime/settle.ts";
 import type { JobState } from "../../../../schema/wire/states.ts";
@@ -15,7 +15,7 @@ import { definitionOf, pipelineOf } from "./definitions.ts";
 /** What the queue knows of a job's needs, put to the rules of the language. */
 
 /** Whether a blocked job may go on. */
-export function judge(core: Core, job: JobRow): Verdict {
+export function decideJob(core: Core, job: JobRow): Decision {
 	return decide(definitionOf(core, job), circumstancesOf(core, job));
 }
 

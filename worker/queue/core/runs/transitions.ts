@@ -1,7 +1,7 @@
 import { ApiError, type ErrorCode } from "../../../../schema/wire/errors.ts";
 import { isTerminal, type JobState, type Reason } from "../../../../schema/wire/states.ts";
 import { type Core, nextRev } from "../core.ts";
-import { noteEvent } from "../record/events.ts";
+import { recordTransition } from "../record/events.ts";
 import { markDirty } from "../record/outbox.ts";
 import type { JobRow } from "../rows.ts";
 import { named } from "../sql.ts";
@@ -126,7 +126,7 @@ export function moveJob(core: Core, job: JobRow, verb: JobCommand, reason: Reaso
 		),
 	);
 	if (changed.length !== 1) throw new Error(`job ${job.id} is no longer ${job.state}`);
-	noteEvent(core, { runId: job.run_id, jobId: job.id, from: job.state, to: next, reason });
+	recordTransition(core, { runId: job.run_id, jobId: job.id, from: job.state, to: next, reason });
 	markDirty(core, job.id, job.run_id);
 	job.state = next;
 	job.reason_code = reason?.code ?? null;
