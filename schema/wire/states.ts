@@ -50,6 +50,25 @@ export function isTerminal(state: RunState | JobState | AttemptState): boolean {
 	return TERMINAL.has(state);
 }
 
+/**
+ * The aggregate state of several jobs or runs is the first of these that any of them has.
+ * - Failures first: nothing that the others do can undo them. A job fails by itself; a timeout or an error may come from outside;
+ *   a cancel comes after them because a failure is often its cause (`fail_fast`).
+ * - Then open states, so that nothing counts as succeeded before all have ended.
+ * - `skipped` last: a skipped job says nothing about the others.
+ */
+export const AGGREGATE_ORDER = [
+	...(["failed", "timed_out", "errored", "cancelled"] as const),
+	...(["cancelling", "running", "leased", "queued", "waiting", "blocked"] as const),
+	...(["succeeded", "skipped"] as const),
+] as const satisfies readonly (RunState | JobState)[];
+
+/** The aggregate state; null of no states. */
+export function aggregateState<State extends RunState | JobState>(states: readonly State[]): State | null {
+	const first = AGGREGATE_ORDER.find((state) => (states as readonly string[]).includes(state));
+	return (first as State | undefined) ?? null;
+}
+
 /** Why something is in the state it is in: a code for rules, a sentence for people. */
 export const reason = z.object({ code: z.string().max(64), text: z.string().max(2000) });
 export type Reason = z.infer<typeof reason>;

@@ -15,7 +15,7 @@ import { findAgent } from "../../worker/queue/core/rows.ts";
 import { approveRun } from "../../worker/queue/core/runs/approvals.ts";
 import { cancelJobById, cancelRun } from "../../worker/queue/core/runs/cancel.ts";
 import { explainJob } from "../../worker/queue/core/runs/explain.ts";
-import { runStateOf } from "../../worker/queue/core/runs/progress.ts";
+import { CANCEL_BY, runStateOf } from "../../worker/queue/core/runs/progress.ts";
 import { SUBMITTED } from "../../worker/queue/core/runs/submit.ts";
 import { JOB_TRANSITIONS, type JobCommand } from "../../worker/queue/core/runs/transitions.ts";
 import { prepareStop, recordOpening } from "../../worker/queue/core/sweep.ts";
@@ -37,13 +37,17 @@ describe("the table of states", () => {
 		}
 	});
 
-	test("of runs: cancelled over failed over timed out over errored over succeeded", () => {
-		const state = (...states: (typeof JOB_STATES)[number][]) =>
+	test("of ended runs: the aggregate state, or cancelled where the run was cancelled as a whole", () => {
+		const stateWhen = (cancelRequested: number, ...states: (typeof JOB_STATES)[number][]) =>
 			runStateOf(
 				states.map((outcome) => ({ outcome, reason_code: null })),
-				0,
+				cancelRequested,
 			);
-		expect(state("succeeded", "errored", "timed_out", "failed", "cancelled")).toBe("cancelled");
+		const state = (...states: (typeof JOB_STATES)[number][]) => stateWhen(CANCEL_BY.nobody, ...states);
+		expect(state("succeeded", "errored", "timed_out", "failed", "cancelled")).toBe("failed");
+		expect(stateWhen(CANCEL_BY.person, "succeeded", "failed", "cancelled")).toBe("cancelled");
+		expect(stateWhen(CANCEL_BY.person, "succeeded", "failed")).toBe("failed");
+		expect(stateWhen(CANCEL_BY.timeout, "failed", "cancelled")).toBe("timed_out");
 		expect(state("succeeded", "errored", "timed_out", "failed")).toBe("failed");
 		expect(state("succeeded", "errored", "timed_out")).toBe("timed_out");
 		expect(state("succeeded", "errored")).toBe("errored");

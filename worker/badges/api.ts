@@ -1,4 +1,5 @@
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
+import { aggregateState, type JobState, type RunState } from "../../schema/wire/states.ts";
 import { isNotModified } from "../http/entity_tags.ts";
 import { onlyParameters } from "../http/queries.ts";
 import { type RequestContext, route } from "../http/route.ts";
@@ -6,7 +7,7 @@ import { sha256 } from "../identity/digest.ts";
 import { DEFAULT_TEAM } from "../identity/principal.ts";
 import { findProject } from "../projects/store.ts";
 import { branchState, statesOfJob } from "../runs/store.ts";
-import { type Badge, badgeOf, svgOf, worstOf } from "./badge.ts";
+import { type Badge, badgeOf, svgOf } from "./badge.ts";
 
 /**
  * GET /badge/:name: `<project>.svg`, or `<project>.json` for shields.io. Pages elsewhere show it, so it needs no token where the project says so; where it
@@ -33,7 +34,7 @@ async function badge({ url, params, request, environment, principal }: RequestCo
 		: runs.map(({ state }) => state);
 	if (job && runs.length > 0 && states.length === 0)
 		throw new ApiError("not_found", `The newest runs have no job ${job}.`, { details: { job } });
-	return answer(badgeOf(job ?? pipeline ?? name, worstOf(states)), kind as "svg" | "json", request);
+	return answer(badgeOf(job ?? pipeline ?? name, aggregateState<RunState | JobState>(states)), kind as "svg" | "json", request);
 }
 
 async function answer(shown: Badge, kind: "svg" | "json", request: Request): Promise<Response> {

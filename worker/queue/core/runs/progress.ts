@@ -1,6 +1,5 @@
-import { asksForStatus } from "../../../../schema/pipeline/runtime/decide.ts";
 import { formatDuration } from "../../../../schema/wire/duration.ts";
-import { isTerminal, type JobState, type Reason, type RunState } from "../../../../schema/wire/states.ts";
+import { aggregateState, isTerminal, type JobState, type Reason, type RunState } from "../../../../schema/wire/states.ts";
 import { type Core, nextRev } from "../core.ts";
 import { recordComparisonEnd } from "../discovery/comparisons.ts";
 import { requestNotifications } from "../effects/notifications.ts";
@@ -11,6 +10,7 @@ import { findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
 import { named } from "../sql.ts";
 import { setTimer } from "../timers.ts";
 import { definitionOf, pipelineOf } from "./definitions.ts";
+import { failFast, IS_OWN_END, WAS_ENDED_EARLY } from "./fail_fast.ts";
 import { GROUP_SLOT, groupName, jobsBefore, nextToAdmit } from "./groups.ts";
 import { decideJob, hasFailed } from "./readiness.ts";
 import { stopJob } from "./stop.ts";
@@ -99,7 +99,7 @@ export function afterJobEnded(core: Core, ended: JobRow): void {
 	const isCancelled = findRun(core, ended.run_id)?.cancel_requested !== 0;
 	const worklist: JobRow[] = [ended];
 	for (let job = worklist.pop(); job; job = worklist.pop()) {
-		if (hasFailed(job)) worklist.push(...endWith(core, job));
+		if (hasFailed(job)) worklist.push(...failFast(core, job));
 		for (const id of waitingFor(core, job)) {
 			const dependent = findJob(core, id);
 			if (dependent?.state !== "blocked") continue;
@@ -126,29 +126,6 @@ function waitingFor(core: Core, job: JobRow): string[] {
 	return rows.map(({ id }) => id);
 }
 
-/**
- * Ends what `fail_fast` ends with a job that has failed: the other variants of its matrix, or all of the run. What runs is cancelled, what waits
- * is skipped; but a job that asks how others ended is there for just this case.
- * @returns those that are over by now
- */
-function endWith(core: Core, failed: JobRow): JobRow[] {
-	const run = findRun(core, failed.run_id) as RunRow;
-	const isOfRun = pipelineOf(core, run).fail_fast;
-	if (!isOfRun && !definitionOf(core, failed).fail_fast) return [];
-	const others = core.sql.all<JobRow>(
-		"SELECT * FROM jobs WHERE run_id = ? AND id <> ? AND finished_at IS NULL ORDER BY position",
-		failed.run_id,
-		failed.id,
-	);
-	const reason: Reason = { code: "fail_fast", text: `Ended because ${failed.name} failed.` };
-	return others.filter((job) => {
-		if (!isOfRun && job.key !== failed.key) return false;
-		if (asksForStatus(definitionOf(core, job))) return false;
-		stopJob(core, job, "skip", reason);
-		return isTerminal(job.state);
-	});
-}
-
 /** How the jobs of a run stand, as far as its own state depends on it. */
 interface Standing {
 	/** A job's state; one that was ended with another counts as skipped, one that was allowed to fail as succeeded. */
@@ -162,7 +139,7 @@ export function updateRun(core: Core, runId: string): void {
 	const run = findRun(core, runId);
 	if (!run || isTerminal(run.state)) return;
 	const standings = core.sql.all<Standing & { warnings: number }>(
-		`SELECT CASE WHEN state = 'cancelled' AND reason_code = 'fail_fast' THEN 'skipped'
+		`SELECT CASE WHEN ${WAS_ENDED_EARLY} THEN 'skipped'
 			WHEN allow_failure = 1 AND state IN ('failed', 'errored', 'timed_out') THEN 'succeeded' ELSE state END AS outcome,
 			CASE state WHEN 'blocked' THEN reason_code END AS reason_code, count(*) AS n,
 			sum(allow_failure = 1 AND state IN ('failed', 'errored', 'timed_out')) AS warnings
@@ -242,8 +219,8 @@ export function admitRuns(core: Core, group: string): void {
 export const CANCEL_BY = { nobody: 0, person: 1, timeout: 2 } as const;
 
 /**
- * The state of a run whose jobs stand so. When all are over, the order of precedence is
- * cancelled, failed, timed_out, errored, succeeded; skipped only if every job was.
+ * The state of a run whose jobs stand so. An ended run has their aggregate state, but one that was cancelled as a whole,
+ * or that took too long, ends as that.
  */
 export function runStateOf(standings: readonly Omit<Standing, "n">[], cancelRequested: number): RunState {
 	const has = (...states: JobState[]) => standings.some(({ outcome }) => states.includes(outcome));
@@ -253,8 +230,8 @@ export function runStateOf(standings: readonly Omit<Standing, "n">[], cancelRequ
 		return has("running", "cancelling", "succeeded", "failed", "errored", "timed_out", "cancelled") ? "running" : "queued";
 	}
 	if (cancelRequested === CANCEL_BY.timeout) return "timed_out";
-	for (const state of ["cancelled", "failed", "timed_out", "errored", "succeeded"] as const) if (has(state)) return state;
-	return "skipped";
+	if (cancelRequested === CANCEL_BY.person && has("cancelled")) return "cancelled";
+	return aggregateState(standings.map(({ outcome }) => outcome as RunState & JobState)) ?? "skipped";
 }
 
 /** What waits for a person: a job at its own gate, one of a run that comes from another repository. */
@@ -281,7 +258,7 @@ function runReason(core: Core, run: RunRow, state: RunState): Reason | null {
 	}
 	const job = core.sql.all<{ name: string; reason_code: string | null; reason_text: string | null }>(
 		`SELECT name, reason_code, reason_text FROM jobs WHERE run_id = ? AND state = ? AND allow_failure = 0
-		AND coalesce(reason_code, '') <> 'fail_fast' ORDER BY finished_at, position LIMIT 1`,
+		AND ${IS_OWN_END} ORDER BY finished_at, position LIMIT 1`,
 		run.id,
 		state,
 	)[0];
