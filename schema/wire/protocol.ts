@@ -20,7 +20,7 @@ import { ARTIFACT_KINDS, artifactKind, coverageTotals, step, testTotals } from "
 import { finishState, reason } from "./states.ts";
 import { reportFiles, workOf } from "./work.ts";
 
-/** The agent protocol: what agents send and what the coordinator answers. docs/protocol.md tells the story. */
+/** The agent protocol: what agents send and what the coordinator answers. docs/protocol.md explains it. */
 
 const count = z.number().int().nonnegative();
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected a sha256 in hex");
@@ -161,7 +161,7 @@ export const assignment = z.object({
 	server_url: z.string(),
 	matrix: work.variables.nullable().default(null),
 	env: work.variables,
-	/** Variables whose values are to be hidden wherever they would be told. */
+	/** Variables whose values are to be hidden wherever they would be shown. */
 	secrets: work.variables.default({}),
 	timeout_ms: count,
 	/** How long a job may be silent; null: for ever. */
@@ -290,7 +290,7 @@ export const finish = z.strictObject({
 		.default({}),
 	tests: testTotals.nullable().default(null),
 	coverage: coverageTotals.nullable().default(null),
-	/** What a plan has found. */
+	/** The result of a discovery job. */
 	discovery: discoveryResult.nullable().default(null),
 	/** The refs of the source, if the job was to list them. */
 	refs: listedRefs.nullable().default(null),

@@ -39,7 +39,7 @@ const STEP_STATES = ["pending", "running", "succeeded", "failed", "skipped", "ca
 export const stepState = z.enum(STEP_STATES);
 export type StepState = (typeof STEP_STATES)[number];
 
-/** What an agent may report as the end of an attempt. `errored` is not the job's own fault. */
+/** What an agent may report as the end of an attempt. `errored`: the cause lies outside of the job. */
 export const finishState = z.enum(["succeeded", "failed", "errored", "timed_out", "cancelled"]);
 export type FinishState = z.infer<typeof finishState>;
 

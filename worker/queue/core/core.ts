@@ -3,7 +3,7 @@ import type { IdKind } from "../../../schema/wire/ids.ts";
 import { migrate } from "./migrations.ts";
 import type { Sql } from "./sql.ts";
 
-/** The times that the queue lives by, in milliseconds; docs/operations.md tells how to set them. */
+/** The times that the queue works with, in milliseconds. */
 export interface Settings {
 	leaseTtlMs: number;
 	renewMs: number;
@@ -15,7 +15,7 @@ export interface Settings {
 	retryBackoffMs: number;
 	/** How many LogShards the logs are spread over. */
 	logShards: number;
-	/** An agent that was not heard of for this long is shown as offline. */
+	/** An agent that was silent for this long is shown as offline. */
 	agentSilentMs: number;
 }
 
@@ -29,7 +29,7 @@ export interface Core {
 	newId(kind: IdKind): string;
 	/** An unguessable text. */
 	newSecret(): string;
-	/** Tells whoever runs this of something that should not have happened. */
+	/** Logs something that should not have happened. */
 	report(error: string, fields: Record<string, unknown>): void;
 	/** The newest revision given out; every changed row gets the next one. */
 	rev: number;

@@ -7,10 +7,10 @@ import { retryDeadEntries } from "./record/outbox.ts";
 import { deleteIdleGroups } from "./runs/groups.ts";
 import { startTimer } from "./timers.ts";
 
-/** What the queue does once an hour: it forgets queue partitions in which nothing waits and agents that are long gone, and tries again what was set aside. */
+/** What the queue does once an hour: it deletes empty queue partitions and agents that are long gone, and repeats what failed for good. */
 
 const TIDY_MS = 60 * 60_000;
-/** An agent that was not heard of for this long is forgotten; one that comes back after that registers anew. */
+/** An agent that was silent for this long is deleted; one that comes back after that registers anew. */
 const AGENT_GONE_MS = 30 * 24 * 60 * 60_000;
 const LANES_AT_ONCE = 500;
 /** For how long undelivered statuses and notifications are shown. */

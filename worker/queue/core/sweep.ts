@@ -1,5 +1,5 @@
 import { type Core, command, PRESENCE_MS, readMeta, writeMeta } from "./core.ts";
-import { fireComparison, noteOutage } from "./discovery/comparisons.ts";
+import { fireComparison, recordOutage } from "./discovery/comparisons.ts";
 import { fireSchedule, rearmSchedules } from "./discovery/schedules.ts";
 import { retryEffects } from "./effects/effects.ts";
 import { keepHouse } from "./housekeeping.ts";
@@ -15,7 +15,7 @@ import { clearTimer, dueTimers, setTimer, startTimer, type Timer, type TimerKind
 /**
  * The passing of time. Every poll and every alarm sweeps what has fallen due.
  *
- * A lease may only expire if the coordinator was there to hear its renewal. So a lateness of more than five seconds (the
+ * A lease may only expire if the coordinator was there to take its renewal. So a lateness of more than five seconds (the
  * coordinator was down, suspended, or its clock was stepped) is an absence, after which whatever waits for an agent gets
  * a full term once more: leases, but also the ends that the queue would put itself to a job. While anything runs there is a timer every five seconds, so that no longer absence goes unnoticed.
  */
@@ -36,12 +36,12 @@ export function sweep(core: Core): void {
 	for (let due = dueTimers(core, core.now(), SWEEP_LIMIT); due.length > 0; due = dueTimers(core, core.now(), SWEEP_LIMIT)) {
 		const lateByMs = core.now() - (due[0] as Timer).due_at;
 		if (lateByMs > ABSENCE_MS) command(core, () => grantGrace(core));
-		if (lateByMs > OUTAGE_MS) command(core, () => noteOutage(core));
+		if (lateByMs > OUTAGE_MS) command(core, () => recordOutage(core));
 		for (const timer of due) handleSafely(core, timer);
 	}
 }
 
-/** A timer that cannot be handled must not keep the others from it: it is put off, and the fault is told. */
+/** A timer that cannot be handled must not keep the others from it: it is put off, and the error is logged. */
 function handleSafely(core: Core, timer: Timer): void {
 	try {
 		command(core, () => handle(core, timer));
@@ -71,7 +71,7 @@ const HANDLERS: Record<TimerKind, (core: Core, id: string, lateByMs: number) => 
 	approval: expireApproval,
 	run_approval: expireRunApproval,
 	run_timeout: timeOutRun,
-	/** Nothing to write: the pause is over, and whoever sweeps looks for waiting agents afterwards. */
+	/** Nothing to write: the pause is over, and the settling that follows looks for waiting agents. */
 	decline: () => undefined,
 	agent_silent: recordSilence,
 	/** What matters is how late it comes. */
@@ -130,7 +130,7 @@ export function recordOpening(core: Core, bootId: string | null): void {
 		retryDeadEntries(core);
 		retryEffects(core);
 		grantGrace(core);
-		noteOutage(core);
+		recordOutage(core);
 	});
 }
 

@@ -28,7 +28,7 @@ export interface Registration {
 }
 
 /**
- * Makes an agent of whoever presents a live registration token.
+ * Registers an agent that presents a live registration token.
  * @returns the agent's id
  * @throws ApiError `authentication_required` for a token that is unknown, used up or expired; `conflict` for a name in use
  */

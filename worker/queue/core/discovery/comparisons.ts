@@ -5,7 +5,7 @@ import { findRun, type RunRow } from "../rows.ts";
 import { clearTimer, setTimer, setTimerNoLater } from "../timers.ts";
 
 /**
- * When the refs of projects are compared with those last heard of: after an outage, and as often as a project asks for. The queue watches the
+ * When the refs of projects are compared with those last seen: after an outage, and as often as a project asks for. The queue watches the
  * clock; an effect submits the job, whose agent lists the refs; refs.ts takes the result.
  */
 
@@ -36,7 +36,7 @@ export interface ComparisonRow {
 	error: string | null;
 }
 
-/** The same with the time of the next one, for whoever reads. */
+/** The same with the time of the next one, for readers. */
 export type ComparisonState = ComparisonRow & { next_at: number | null };
 
 /** Secrets are set after the project that names them, and deliveries of pushes may come in the wrong order. */
@@ -67,7 +67,7 @@ export function followProject(core: Core, wanted: ComparedProject): void {
 	command(core, () => follow(core, wanted));
 }
 
-/** Compares the refs of a project no more, and forgets them. */
+/** Compares the refs of a project no more, and deletes what is known of them. */
 export function unfollowProject(core: Core, project: string): void {
 	command(core, () => unfollow(core, project));
 }
@@ -120,7 +120,7 @@ export function fireComparison(core: Core, project: string): void {
 }
 
 /** The coordinator was away, and with it every hook. To be called inside a command. */
-export function noteOutage(core: Core): void {
+export function recordOutage(core: Core): void {
 	if (!isEffectPending(core, OUTAGE)) addEffect(core, OUTAGE, { kind: "compare_all" });
 }
 

@@ -4,7 +4,7 @@ import type { RunState } from "../../../../schema/wire/states.ts";
 
 /** The side effects that the queue asks for. Each is stored as JSON: a new field is optional. */
 
-/** A ref that a comparison has found at a commit that nobody had told of. */
+/** A ref that a comparison has found at a commit that no delivery has brought. */
 export interface FoundRef {
 	ref: string;
 	sha: string;

@@ -5,7 +5,7 @@ import type { CommitStatusEffect, Effect, NotifyEffect } from "./effect_types.ts
 
 /**
  * Effects are edges: something outside must happen because a state changed. They are written in the transaction of
- * the change and happen at least once, in order per key; whoever receives one must take a repeat for what it is.
+ * the change and happen at least once, in order per key; a receiver must recognize a repeat.
  */
 
 /** What happens here, and what somebody elsewhere must answer to: neither waits for the other, nor one project's forge and chats for another's. */
@@ -49,7 +49,7 @@ export function addEffect(core: Core, key: string, effect: Effect): void {
 	);
 }
 
-/** Of each key only the first effect may happen, so that their order holds; but what somebody else would not take keeps nothing from being told. */
+/** Of each key only the first effect may happen, so that their order holds; but a dead external effect does not block the next one. */
 const IS_FIRST = `NOT EXISTS (SELECT 1 FROM effects AS earlier
 	WHERE earlier.key = e.key AND earlier.seq < e.seq AND (earlier.is_dead = 0 OR earlier.kind NOT IN (${EXTERNAL_KINDS})))`;
 
@@ -89,7 +89,7 @@ export interface EffectOutcome {
 	error: string | null;
 	/** Whether trying again is of no use: somebody who can be asked has said no. */
 	isFinal?: boolean;
-	/** How long to wait, where whoever was asked has said so. */
+	/** How long to wait, if the other side has said so. */
 	retryAfterMs?: number | null;
 }
 
@@ -107,7 +107,7 @@ export function recordOutcomes(core: Core, outcomes: readonly EffectOutcome[]): 
 }
 
 function effectDone(core: Core, { seq, effect }: PendingEffect, archived: ArchivedLogNote | null): void {
-	// Of a status, what could not be told before is out of date now.
+	// Earlier statuses of the commit that could not be sent are out of date now.
 	const isNewest = effect.kind === "commit_status";
 	if (isNewest) core.sql.all("DELETE FROM effects WHERE is_dead = 1 AND seq < ?1 AND key = (SELECT key FROM effects WHERE seq = ?1)", seq);
 	core.sql.all("DELETE FROM effects WHERE seq = ?", seq);
@@ -188,7 +188,7 @@ export function retryStatuses(core: Core, project: string): void {
 	});
 }
 
-/** Forgets what was to be told to others and was given up long ago. To be called inside a command. */
+/** Deletes old external effects that failed for good. To be called inside a command. */
 export function deleteUndelivered(core: Core, before: number): void {
 	core.sql.all(`DELETE FROM effects AS e WHERE is_dead = 1 AND ${ofClass("external")} AND due_at < ?`, before);
 }
@@ -198,7 +198,7 @@ export function deadEffects(core: Core): number {
 	return core.sql.all<{ n: number }>(`SELECT count(*) AS n FROM effects AS e WHERE is_dead = 1 AND ${ofClass("internal")}`)[0]?.n ?? 0;
 }
 
-/** What somebody elsewhere was to be told and was not (yet). */
+/** A status or notification that was not sent (yet). */
 export interface Undelivered {
 	effect: CommitStatusEffect | NotifyEffect;
 	tries: number;
@@ -208,7 +208,7 @@ export interface Undelivered {
 	isDead: boolean;
 }
 
-/** What somebody elsewhere has not been told of a project's runs, newest first. */
+/** The undelivered statuses and notifications of a project, newest first. */
 export function undeliveredOf(core: Core, project: string, limit: number): Undelivered[] {
 	return core.sql
 		.all<{ payload: string; tries: number; error: string | null; is_dead: number }>(

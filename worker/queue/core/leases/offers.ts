@@ -36,7 +36,7 @@ interface Partition {
 
 /**
  * Offers waiting jobs to the agents that wait for work.
- * @param agentIds parked agents, the one to be served first in front
+ * @param agentIds agents that wait, the first to be served first
  * @returns the agents that were given something
  */
 export function assignOffers(core: Core, agentIds: readonly string[]): Set<string> {
@@ -183,7 +183,7 @@ function isBefore(a: readonly number[], b: readonly number[]): boolean {
 	return index !== -1 && (a[index] as number) < (b[index] as number);
 }
 
-/** The oldest job of the partition that this agent has not refused of late. */
+/** The oldest job of the partition that this agent has not declined of late. */
 function headOf(core: Core, partition: Partition, agent: AgentRow): { id: string; entry: number } | undefined {
 	return core.sql.all<{ id: string; entry: number }>(
 		`SELECT id, entry FROM jobs WHERE partition_id = ? AND state = 'queued'

@@ -32,7 +32,7 @@ export function recordPoll(core: Core, agentId: string, secretHash: string, poll
 		// Every job is listed from before its claim until nothing of it is left: one that is not was given up.
 		loseUnlisted(core, agentId, poll.running, {
 			code: "agent_lost",
-			text: `Agent ${agent.name} gave this up: it could not tell whether it still had the lease.`,
+			text: `Agent ${agent.name} gave this up: it did not know whether it still had the lease.`,
 		});
 		setStatus(core, agent, poll.draining ? "draining" : "online");
 		setTimer(core, "agent_silent", agentId, core.now() + core.settings.agentSilentMs);
@@ -59,7 +59,7 @@ export function requestsTo(core: Core, agentId: string): AgentRequests {
 
 /**
  * What a poll of this agent must be answered with; `known` are the attempts that the poll lists itself. Offers are repeated until they are claimed or requeue: the answer that
- * carried them may have been lost. A cancel is told once here, and in every renewal.
+ * carried them may have been lost. A cancel is sent once here, and in every renewal.
  */
 export function newsFor(core: Core, agentId: string, known: ReadonlySet<string> = new Set()): AgentNews {
 	const offers = offersFor(core, agentId, known);
@@ -76,7 +76,7 @@ export function hasNews(core: Core, agentId: string, known: ReadonlySet<string> 
 	return offersFor(core, agentId, known).length > 0 || unsentCancels(core, agentId).length > 0;
 }
 
-/** The agents that have an offer, or a cancel that they were not told of. */
+/** The agents that have an offer, or a cancel that was not sent to them. */
 export function agentsWithNews(core: Core): string[] {
 	return core.sql
 		.all<{ agent_id: string }>(

@@ -14,7 +14,7 @@ import { moveJob } from "./transitions.ts";
 
 /**
  * How attempts end, and what becomes of their jobs: by the result of the agent, or by the queue itself when the lease runs out, the
- * job's time is over, or a cancel was not heeded. A job whose attempt failed or was lost is tried again as far as its retry rule goes.
+ * job's time is over, or a cancel was ignored. A job whose attempt failed or was lost is tried again as far as its retry rule goes.
  */
 
 const MAX_BACKOFF_MS = 60_000;
@@ -176,11 +176,11 @@ export function loseAttempt(core: Core, attempt: AttemptRow, reason: Reason, lea
 export function expireLease(core: Core, attempt: AttemptRow): void {
 	loseAttempt(core, attempt, {
 		code: "agent_lost",
-		text: `Agent ${attempt.agent_name} was not heard of for ${formatDuration(core.settings.leaseTtlMs)}.`,
+		text: `Agent ${attempt.agent_name} was silent for ${formatDuration(core.settings.leaseTtlMs)}.`,
 	});
 }
 
-/** The cancel was not heeded in time: the job ends without its agent. */
+/** The agent ignored the cancel: the job ends without its agent. */
 export function forceCancel(core: Core, attempt: AttemptRow): void {
 	const job = jobOf(core, attempt);
 	endAttempt(core, attempt, "cancelled", { code: "cancel_forced", text: "The agent did not end the job in time." }, null, UNKNOWN_LOG);

@@ -8,7 +8,7 @@ import type { JobRow, RunRow } from "../rows.ts";
  * submission that names it sets it.
  */
 
-/** What a run has of its group's slots. One that is being submitted may not be admitted yet: whether it begins with a gate shows last. */
+/** What a run has of its group's slots. One that is being submitted may not be admitted yet: whether it begins with an approval shows last. */
 export const GROUP_SLOT = { entering: -1, wanted: 0, held: 1 } as const;
 
 /**

@@ -16,10 +16,10 @@ import { decideJob, hasFailed } from "./readiness.ts";
 import { stopJob } from "./stop.ts";
 import { moveJob } from "./transitions.ts";
 
-/** What follows when a job changes: the jobs that need it, those that fail with it, those of its group, and the state of its run. */
+/** The consequences of a change of a job: for jobs that need it, for its group, and for its run. */
 
 /**
- * Moves a blocked job on as far as it can go: past its condition and its needs, its gate, its run's group, into the queue.
+ * Moves a blocked job on as far as it can go: past its condition and its needs, its approval, its run's group, into the queue.
  * @returns true if it has ended on the way
  */
 export function advance(core: Core, job: JobRow): boolean {
@@ -32,8 +32,8 @@ export function advance(core: Core, job: JobRow): boolean {
 	}
 	const run = findRun(core, job.run_id) as RunRow;
 	if (needsRunApproval(run))
-		restate(core, job, { code: "run_approval", text: "Waits until somebody approves this run, which comes from another repository." });
-	else if (isGated(core, job)) closeGate(core, job);
+		restate(core, job, { code: "run_approval", text: "Waits for the approval of this run, which comes from a fork." });
+	else if (needsJobApproval(core, job)) awaitApproval(core, job);
 	else if (run.group_key !== null && run.holds_group !== GROUP_SLOT.held) {
 		restate(core, job, { code: "concurrency", text: `Waits until the group ${groupName(run.group_key)} has room for this run.` });
 	} else {
@@ -54,16 +54,16 @@ function isPausing(core: Core, job: JobRow): boolean {
 /** So long somebody may take to look at what comes from another repository. */
 export const RUN_APPROVAL_MS = 30 * 24 * 60 * 60_000;
 
-/** Whether the run comes from where others may write, and nobody has let it pass. Its plan runs nothing of what they have written. */
+/** Whether the run comes from a fork and is not approved. A discovery run executes nothing of the fork. */
 export function needsRunApproval(run: RunRow): boolean {
 	return run.is_trusted === 0 && run.kind === "pipeline" && run.approved_by === null;
 }
 
-function isGated(core: Core, job: JobRow): boolean {
+function needsJobApproval(core: Core, job: JobRow): boolean {
 	return job.approved_by === null && definitionOf(core, job).approval !== null;
 }
 
-function closeGate(core: Core, job: JobRow): void {
+function awaitApproval(core: Core, job: JobRow): void {
 	if (job.reason_code === "approval") return;
 	const { approval } = definitionOf(core, job);
 	const within = approval?.timeout_ms ? ` (within ${formatDuration(approval.timeout_ms)})` : "";
@@ -169,7 +169,7 @@ export function endRun(core: Core, run: RunRow, state: RunState, reason: Reason)
 	setRun(core, run, { state, reason, startedAt: null, warnings: 0 });
 }
 
-/** The one place in which the state of a run is written, and noted for all who are to hear of it. */
+/** The one place in which the state of a run is written, and reported to the record, the forge and the recipients. */
 function setRun(
 	core: Core,
 	run: RunRow,
@@ -234,7 +234,7 @@ export function runStateOf(standings: readonly Omit<Standing, "n">[], cancelRequ
 	return aggregateState(standings.map(({ outcome }) => outcome as RunState & JobState)) ?? "skipped";
 }
 
-/** What waits for a person: a job at its own gate, one of a run that comes from another repository. */
+/** Reasons of a job that waits for a person: its own approval, or that of a run of a fork. */
 const APPROVALS: ReadonlySet<string> = new Set(["approval", "run_approval"]);
 
 /** Whether nothing can go on before somebody approves. */
