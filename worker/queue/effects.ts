@@ -111,7 +111,7 @@ export class EffectRunner<Environment> {
 }
 
 /** Calls the handler of an effect. */
-export function performEffect<Environment, Kind extends Effect["kind"]>(
+function performEffect<Environment, Kind extends Effect["kind"]>(
 	handlers: EffectHandlers<Environment>,
 	context: EffectContext<Environment>,
 	effect: Extract<Effect, { kind: Kind }>,
