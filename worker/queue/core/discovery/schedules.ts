@@ -76,7 +76,7 @@ export function removeSchedule(core: Core, id: string): void {
 		const row = findSchedule(core, id);
 		if (row.origin === "file") {
 			throw new ApiError("conflict", `The file ${row.file} of the repository asks for this schedule.`, {
-				suggestions: ["Remove it from the file, or pause it: windlass schedules pause."],
+				suggestions: ["Remove it from the file, or pause it: windlass schedules pause"],
 			});
 		}
 		deleteSchedule(core, id);
@@ -191,6 +191,6 @@ function hasRoom(core: Core, project: string, more: number): boolean {
 function assertRoom(core: Core, project: string, more: number): void {
 	if (hasRoom(core, project, more)) return;
 	throw new ApiError("conflict", `The project ${project} has ${MAX_SCHEDULES_PER_PROJECT} schedules already.`, {
-		suggestions: ["Remove a schedule that is not needed any more: windlass schedules remove."],
+		suggestions: ["Remove a schedule that is not needed any more: windlass schedules rm"],
 	});
 }
