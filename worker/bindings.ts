@@ -1,6 +1,29 @@
-import type { LogShard } from "./logs/log_shard.ts";
-import type { Dispatcher } from "./queue/dispatcher.ts";
-import type { Sweeper } from "./retention/sweeper.ts";
+import type { ArtifactRow, EventRow } from "../schema/database/tables.ts";
+import type { Discovery } from "../schema/pipeline/resolve/resolved.ts";
+import type { EffectiveLabels } from "../schema/wire/labels.ts";
+import type { Finish, Hello, PinnedCommit, Poll, Renew } from "../schema/wire/protocol.ts";
+import type { Explanation, Step, Swept } from "../schema/wire/resources.ts";
+import type { ScheduleRequest } from "../schema/wire/schedules.ts";
+import type { AttemptState, Reason } from "../schema/wire/states.ts";
+import type { LineIndex } from "./logs/line_counter.ts";
+import type { Result } from "./platform/result.ts";
+import type { Registration } from "./queue/core/agents/agents.ts";
+import type { Credential } from "./queue/core/agents/credentials.ts";
+import type { AgentChange } from "./queue/core/agents/lifecycle.ts";
+import type { NewRegistrationToken, RegistrationTokenRow } from "./queue/core/agents/registration_tokens.ts";
+import type { ComparedProject, ComparisonState } from "./queue/core/discovery/comparisons.ts";
+import type { Discovered } from "./queue/core/discovery/discovery_jobs.ts";
+import type { DeliveredRef, Standing } from "./queue/core/discovery/refs.ts";
+import type { ScheduleRow } from "./queue/core/discovery/schedules.ts";
+import type { Undelivered } from "./queue/core/effects/effects.ts";
+import type { ArchivedLogNote } from "./queue/core/leases/archived_logs.ts";
+import type { DownloadableJob, LeaseClaims, SavedArtifact, Started } from "./queue/core/leases/attempts.ts";
+import type { Pause } from "./queue/core/leases/pause.ts";
+import type { LeaseLeft, Renewal } from "./queue/core/leases/polls.ts";
+import type { AgentRows, Changes, Holdings, RunRows } from "./queue/core/reads.ts";
+import type { AttemptRow, JobRow, OfferRow, RunRow } from "./queue/core/rows.ts";
+import type { Approver } from "./queue/core/runs/approvals.ts";
+import type { Submit } from "./queue/core/runs/submit.ts";
 
 /** What the Worker is given: stores, secrets and settings. On the edge the secrets are Worker secrets. */
 export interface Environment {
@@ -15,7 +38,7 @@ export interface Environment {
 	/** The one before it, and until when (milliseconds since 1970) the leases that it has signed are honored. */
 	SIGNING_KEY_BEFORE?: string;
 	SIGNING_KEY_BEFORE_UNTIL?: string;
-	/** What the keys of secrets are wrapped with: 32 bytes in base64. Without it there are no secrets. */
+	/** The keys of secrets are wrapped with it: 32 bytes in base64. Without it there are no secrets. */
 	MASTER_KEY?: string;
 	/** The one before it, until everything is encrypted anew. */
 	MASTER_KEY_BEFORE?: string;
@@ -38,11 +61,243 @@ export interface Environment {
 	LOG_SHARDS: string;
 	MAX_LOG_BYTES: string;
 
-	/** How long runs with all that is theirs, their logs, and their artifacts are kept. */
+	/** How long runs with their records, their logs, and their artifacts are kept. */
 	KEEP_RUNS_MS: string;
 	KEEP_LOGS_MS: string;
 	KEEP_ARTIFACTS_MS: string;
 
 	/** The least important messages that are logged: error, warn, info, debug or trace. */
 	LOG_LEVEL: string;
+}
+
+/** The answer to a poll or renewal, before it is put into the words of the wire. */
+export interface PollResult {
+	offers: OfferRow[];
+	cancel: string[];
+	watch: string[];
+	/** Leases that were moved outside of a renewal, with what is left of each. */
+	renewed: LeaseLeft[];
+	/** Whether the agent is asked to end its process, to get another token. */
+	drain: boolean;
+	rotate: boolean;
+}
+
+/** The answer to a submission. */
+export interface Submitted {
+	/** Null if the queue does not hold the run (any more): then it was submitted before. */
+	rows: RunRows | null;
+	runId: string;
+	isReplay: boolean;
+	/** Requirements that no agent meets, as sentences. */
+	notices: string[];
+}
+
+export interface JobRows {
+	job: JobRow;
+	attempts: AttemptRow[];
+}
+
+/** Whether the queue's storage has caught up with the record, and what needs a person. */
+export interface QueueHealth {
+	outbox: { waiting: number; dead: number };
+	deadEffects: number;
+	schema: string;
+}
+
+/** The queue of one team, by the name `team:<slug>`. A `Result` holds the error that the API answers with. */
+export interface Dispatcher extends Rpc.DurableObjectBranded {
+	/** Answers once the schema is up to date. The host calls it when the tokens are in place, before it lets requests in. */
+	prepare(bootId: string): Promise<void>;
+	/** Whether the host has finished this start; a restart of workerd is none. */
+	isPrepared(bootId: string): Promise<boolean>;
+	/** Records why the disk has no room for new work; null while it has. */
+	setDiskError(error: string | null): Promise<void>;
+	/** Rejects while the disk has no room for new work. */
+	checkRoom(): Promise<Result<void>>;
+	/** Moves every lease far ahead and notifies the agents: the host is about to stop. Returns once all that hold leases know. */
+	prepareStop(): Promise<void>;
+	health(): Promise<QueueHealth>;
+	/** Stops offering jobs; running jobs go on. */
+	pause(actor: string, reason: string | null): Promise<Pause>;
+	resume(): Promise<void>;
+	readPause(): Promise<Pause | null>;
+
+	/** @see submitRun */
+	submit(submit: Submit): Promise<Result<Submitted>>;
+	cancelRun(runId: string, actor: string): Promise<Result<RunRows>>;
+	cancelJob(jobId: string, actor: string): Promise<Result<JobRows>>;
+	/** Approves a job. @see approveJob */
+	approve(jobId: string, by: Approver): Promise<Result<JobRows>>;
+	/** Declines a job. @see declineJob */
+	decline(jobId: string, by: Approver, comment: string | null): Promise<Result<JobRows>>;
+	/** @see approveRun */
+	approveRun(runId: string, by: Approver): Promise<Result<RunRows>>;
+	/** @see declineRun */
+	declineRun(runId: string, by: Approver, comment: string | null): Promise<Result<RunRows>>;
+
+	/** The resolved pipeline of a live run, as JSON; null if the queue does not hold it (any more). */
+	readDefinition(digest: string): Promise<string | null>;
+	readRun(runId: string): Promise<RunRows | null>;
+	readJob(jobId: string): Promise<JobRows | null>;
+	/** The artifacts of a live attempt; null if the queue does not hold it (any more). */
+	readArtifacts(attemptId: string): Promise<ArtifactRow[] | null>;
+	/** One artifact, by its path. */
+	readArtifact(attemptId: string, path: string): Promise<ArtifactRow | null>;
+	/** The transitions of a run that the record may not have yet. */
+	readEvents(runId: string): Promise<EventRow[]>;
+	/** Which of these the queue holds: retention must not remove them. */
+	held(asked: Holdings): Promise<Holdings>;
+	/** Whether a run has left the queue; waits for it up to `holdMs`. */
+	hasDeparted(runId: string, holdMs: number): Promise<boolean>;
+	/** Why a job is where it is. */
+	explain(jobId: string): Promise<Explanation | null>;
+	/** What the queued jobs of a run wait for, by job. */
+	explainQueued(runId: string): Promise<Record<string, string>>;
+	/** The run, once anything of it has a revision above `since`, or after `holdMs`; null when it has left. */
+	followRun(runId: string, since: number, holdMs: number): Promise<{ rev: number; rows: RunRows } | null>;
+	/** What changed after revision `since`, or nothing after `holdMs`. With `since` null: the present revision. */
+	followChanges(since: number | null, holdMs: number): Promise<Changes>;
+	/** A person reads the log of this attempt now: its agent sends it faster. */
+	watch(attemptId: string): Promise<void>;
+
+	/** Deletes the schedules of a project that was deleted, and compares its refs no more. */
+	deleteProject(project: string): Promise<void>;
+	/** @see followProject */
+	followProject(project: ComparedProject): Promise<void>;
+	/** @see unfollowProject */
+	unfollowProject(project: string): Promise<void>;
+	/** @see readComparisons */
+	readComparisons(project: string | null): Promise<ComparisonState[]>;
+	/** @see submitComparison */
+	compare(submit: Submit): Promise<Result<Submitted>>;
+	/** @see submitDelivered */
+	submitDelivered(submit: Submit, delivered: DeliveredRef): Promise<Result<{ runId: string | null; standing: Standing }>>;
+	/** @see recordDelivered */
+	recordDelivered(delivered: DeliveredRef): Promise<void>;
+	/** @see retryStatuses */
+	retryStatuses(project: string): Promise<void>;
+	/** Commit statuses and notifications of a project that were not sent (yet). */
+	readUndelivered(project: string, limit: number): Promise<Undelivered[]>;
+	/** @see testNotifications */
+	testNotifications(run: { id: string; project: string }, definition: string): Promise<Result<number>>;
+
+	listSchedules(project: string): Promise<ScheduleRow[]>;
+	findSchedule(id: string): Promise<Result<ScheduleRow>>;
+	/** @see addSchedule */
+	addSchedule(id: string, project: string, schedule: ScheduleRequest): Promise<Result<ScheduleRow>>;
+	removeSchedule(id: string): Promise<Result<void>>;
+	/** @param by who pauses it; null resumes it */
+	pauseSchedule(id: string, by: string | null): Promise<Result<ScheduleRow>>;
+
+	readAgents(): Promise<AgentRows[]>;
+	readAgent(agentId: string): Promise<Result<AgentRows>>;
+	/** @see changeAgent */
+	changeAgent(agentId: string, change: AgentChange, actor: string): Promise<Result<AgentRows>>;
+	/** @returns the agent's name */
+	removeAgent(agentId: string, actor: string): Promise<Result<string>>;
+	/** @see createRegistrationToken */
+	createRegistrationToken(token: NewRegistrationToken, actor: string): Promise<Result<string>>;
+	listRegistrationTokens(): Promise<RegistrationTokenRow[]>;
+	revokeRegistrationToken(id: string, actor: string): Promise<Result<void>>;
+	/** @see assertCredential */
+	checkCredential(credential: Credential): Promise<Result<void>>;
+	/** @see issueNextToken */
+	rotateToken(agentId: string, secretHash: string, nextHash: string): Promise<Result<void>>;
+
+	/** @see registerAgent */
+	register(registration: Registration): Promise<Result<string>>;
+	/** @see openSession */
+	hello(agentId: string, secretHash: string, hello: Hello): Promise<Result<EffectiveLabels>>;
+	/** Answers as soon as there is news for the agent, and otherwise with nothing when the hold is over. */
+	poll(agentId: string, secretHash: string, poll: Poll): Promise<Result<PollResult>>;
+	/** @see renewLeases */
+	renew(agentId: string, secretHash: string, renew: Renew): Promise<Result<Renewal & { watch: string[] }>>;
+	/** @see closeSession */
+	bye(agentId: string, secretHash: string, session: number): Promise<Result<void>>;
+
+	/** @see startAttempt */
+	start(lease: LeaseClaims): Promise<Result<Started>>;
+	/** Puts a job back that cannot start yet, without counting an attempt. */
+	snooze(lease: LeaseClaims, reason: Reason): Promise<Result<void>>;
+	/** Ends an attempt that the coordinator cannot let start. */
+	fail(lease: LeaseClaims, reason: Reason): Promise<Result<void>>;
+	/** The agent hands an offer back. */
+	release(lease: LeaseClaims): Promise<Result<void>>;
+	/** @see pinCommit */
+	pinCommit(lease: LeaseClaims, commit: PinnedCommit): Promise<Result<string>>;
+	/** Rejects a lease that is not live. */
+	checkLease(lease: LeaseClaims): Promise<Result<void>>;
+	/** @see isLeaseKnown */
+	knowsLease(lease: Pick<LeaseClaims, "attemptId" | "leaseId">): Promise<boolean>;
+	/** The uploaded source of the run of this live attempt; null if there is none. */
+	sourceOf(lease: LeaseClaims): Promise<Result<string | null>>;
+	/** The jobs whose files the job of this live attempt downloads. */
+	downloadsFor(lease: LeaseClaims): Promise<Result<DownloadableJob[]>>;
+	/** @see finishAttempt */
+	finish(
+		lease: LeaseClaims,
+		finish: Finish,
+		digest: string,
+		artifacts: SavedArtifact[],
+		discovered: Discovered | null,
+	): Promise<Result<AttemptState>>;
+	/** The task of the discovery job of this live attempt, with its run; null if the job is no discovery job. */
+	discoveryOf(lease: LeaseClaims): Promise<Result<{ discovery: Discovery; run: RunRow } | null>>;
+	/** Whether an attempt still lives: a LogShard asks when a log is open and long untouched. */
+	isAttemptLive(attemptId: string): Promise<boolean>;
+	/** Records where the log of an attempt lies. */
+	logArchived(attemptId: string, log: ArchivedLogNote): Promise<void>;
+}
+
+/** The order to close a log, as the Dispatcher sends it; a repeat changes nothing. */
+export interface LogClose {
+	team: string;
+	attemptId: string;
+	leaseId: string;
+	runId: string;
+	jobId: string;
+	/** How many bytes the agent says it sent; null when it has said nothing. */
+	declaredBytes: number | null;
+}
+
+export type AppendResult =
+	| { outcome: "appended"; offset: number }
+	| { outcome: "wrong_offset"; offset: number }
+	| { outcome: "sealed" }
+	| { outcome: "full" };
+
+/** A chunk of a log. `isEnd`: nothing will follow. `archivedKey`: the bytes are in R2 by now. */
+export interface LogPiece {
+	bytes: Uint8Array;
+	size: number;
+	isEnd: boolean;
+	isArchived: boolean;
+	archivedKey: string | null;
+}
+
+/** Holds the logs of live attempts; one of a fixed number, by the name `log:<number>`. */
+export interface LogShard extends Rpc.DurableObjectBranded {
+	/** Takes bytes at exactly the end of the log. */
+	append(attemptId: string, owner: { team: string }, offset: number, bytes: Uint8Array): Promise<AppendResult>;
+	/** Records the progress of the steps. */
+	putSteps(attemptId: string, owner: { team: string }, steps: Step[]): Promise<{ isSealed: boolean }>;
+	/** The steps and the size of the log of a live attempt; a log without a byte is empty. */
+	progress(attemptId: string): Promise<{ steps: Step[]; bytes: number }>;
+	/** The offsets of indexed lines of a live log; null once it is archived. */
+	lineIndex(attemptId: string): Promise<LineIndex | null>;
+	/** Bytes from `offset` on; waits up to `holdMs` for bytes at the end of a log that may go on. */
+	read(attemptId: string, offset: number, holdMs: number): Promise<LogPiece>;
+	/**
+	 * Closes a log: it takes only declared bytes that are still on their way.
+	 * @returns where it lies in R2; null while bytes are awaited: then the Dispatcher hears of it later
+	 */
+	close(order: LogClose): Promise<ArchivedLogNote | null>;
+}
+
+/** Applies retention; one object for all teams. */
+export interface Sweeper extends Rpc.DurableObjectBranded {
+	/** Sets its alarm, unless it is set. */
+	schedule(): Promise<void>;
+	/** Removes what has outlived its retention policy; calls during a pass share its answer. */
+	sweep(): Promise<Swept>;
 }

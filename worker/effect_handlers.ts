@@ -2,7 +2,6 @@ import { ApiError } from "../schema/wire/errors.ts";
 import type { Environment } from "./bindings.ts";
 import { COMPARISON_ACTOR, comparedProject } from "./discovery/service.ts";
 import { comparisonSubmission } from "./discovery/submit_comparison.ts";
-import type { ArchivedLog } from "./logs/log_shard.ts";
 import { sendNotification } from "./notifications/send_notification.ts";
 import { dispatcherOf } from "./platform/dispatcher.ts";
 import { errorFields, log } from "./platform/logger.ts";
@@ -10,50 +9,54 @@ import { unwrap } from "./platform/result.ts";
 import { type Core, command } from "./queue/core/core.ts";
 import { compareAll, recordComparisonError } from "./queue/core/discovery/comparisons.ts";
 import { findSchedule, recordScheduled, recordScheduleError } from "./queue/core/discovery/schedules.ts";
-import type { Effect } from "./queue/core/effects/effects.ts";
+import type { Effect } from "./queue/core/effects/effect_types.ts";
+import type { EffectHandlers } from "./queue/effects.ts";
 import { findProject, listProjects } from "./record/projects.ts";
 import { scheduledSubmission } from "./schedules/submission.ts";
 import { sendCommitStatus } from "./statuses/commit_status.ts";
 import { indexTests } from "./test_results/index_tests.ts";
 import { takeFoundRefs } from "./webhooks/take_found_refs.ts";
 
-/** Makes an effect happen. @returns where a log lies that was sealed */
-export async function performEffect(environment: Environment, core: Core, effect: Effect): Promise<ArchivedLog | null> {
-	switch (effect.kind) {
-		case "archive_log": {
-			const { shard, ...seal } = effect;
-			return environment.LOG_SHARD.getByName(`log:${shard}`).seal({ ...seal, team: core.team });
-		}
-		case "index_tests":
-			await indexTests(environment, core.team, effect);
-			return null;
-		case "fire_schedule":
-			await fireSchedule(environment, core, effect);
-			return null;
-		case "compare_all": {
-			const projects = await listProjects(environment.DB, core.team);
-			compareAll(
-				core,
-				projects.map(comparedProject).filter((one) => one !== null),
-			);
-			return null;
-		}
-		case "compare_refs":
-			await compareRefs(environment, core, effect.project);
-			return null;
-		case "submit_found_refs":
-			await takeFoundRefs(environment, core.team, effect);
-			return null;
-		case "commit_status":
-			await sendCommitStatus(environment, core.team, effect);
-			return null;
-		case "notify":
-			await sendNotification(environment, core.team, effect);
-			return null;
-	}
-}
+/** What the side effects of the queue do. */
+export const effectHandlers: EffectHandlers<Environment> = {
+	archive_log({ environment, core }, { shard, ...order }) {
+		return environment.LOG_SHARD.getByName(`log:${shard}`).close({ ...order, team: core.team });
+	},
+	async index_tests({ environment, core }, effect) {
+		await indexTests(environment, core.team, effect);
+		return null;
+	},
+	async fire_schedule({ environment, core }, effect) {
+		await fireSchedule(environment, core, effect);
+		return null;
+	},
+	async compare_all({ environment, core }) {
+		const projects = await listProjects(environment.DB, core.team);
+		compareAll(
+			core,
+			projects.map(comparedProject).filter((one) => one !== null),
+		);
+		return null;
+	},
+	async compare_refs({ environment, core }, { project }) {
+		await compareRefs(environment, core, project);
+		return null;
+	},
+	async submit_found_refs({ environment, core }, effect) {
+		await takeFoundRefs(environment, core.team, effect);
+		return null;
+	},
+	async commit_status({ environment, core }, effect) {
+		await sendCommitStatus(environment, core.team, effect);
+		return null;
+	},
+	async notify({ environment, core }, effect) {
+		await sendNotification(environment, core.team, effect);
+		return null;
+	},
+};
 
-/** Submits what a schedule asks for. Nobody is there to be told what is wrong with it: that stands beside the schedule, and in the coordinator's own log. */
+/** Submits the run of a schedule. Its page and the coordinator's log show an error: no caller waits for one. */
 async function fireSchedule(
 	environment: Environment,
 	core: Core,
@@ -64,7 +67,7 @@ async function fireSchedule(
 		const { runId } = unwrap(await dispatcherOf(environment, core.team).submit(submit));
 		command(core, () => recordScheduled(core, scheduleId, runId));
 	} catch (error) {
-		// What is only so at the moment is tried again.
+		// An error that will pass is tried again.
 		if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
 		const { message } = error;
 		command(core, () => recordScheduleError(core, scheduleId, message));
@@ -72,7 +75,7 @@ async function fireSchedule(
 	}
 }
 
-/** Submits the comparison of a project's refs. What keeps it from being submitted stands beside the project. */
+/** Submits the comparison of a project's refs. The project's page shows an error. */
 async function compareRefs(environment: Environment, core: Core, name: string): Promise<void> {
 	const project = await findProject(environment.DB, core.team, name);
 	const compared = project && comparedProject(project);

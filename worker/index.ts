@@ -1,6 +1,7 @@
 import { type IRequest, Router } from "itty-router";
 import { ApiError } from "../schema/wire/errors.ts";
 import type { Environment } from "./bindings.ts";
+import { effectHandlers } from "./effect_handlers.ts";
 import { errorAnswer } from "./http/answers.ts";
 import { readJson } from "./http/bodies.ts";
 import { clientDisconnected } from "./http/client_disconnect.ts";
@@ -16,12 +17,19 @@ import { countWrongCredential } from "./identity/wrong_credentials.ts";
 import { errorFields, log, setLogLevel } from "./platform/logger.ts";
 import { assertPrepared } from "./platform/prepared.ts";
 import { assertMigrated } from "./platform/schema_version.ts";
+import { QueueObject } from "./queue/dispatcher.ts";
 import { routes } from "./routes.ts";
 import { errorPage } from "./ui/error_page.tsx";
 
 export { LogShard } from "./logs/log_shard.ts";
-export { Dispatcher } from "./queue/dispatcher.ts";
 export { Sweeper } from "./retention/sweeper.ts";
+
+/** The queue of a team, with what its side effects do. */
+export class Dispatcher extends QueueObject {
+	constructor(context: DurableObjectState, environment: Environment) {
+		super(context, environment, effectHandlers);
+	}
+}
 
 /** The shell of every request: who calls, which route, may they, and one place where errors become answers. */
 export default {

@@ -1,5 +1,5 @@
-import { MAX_CHANGED_PATHS, MAX_DISCOVERY_BYTES, MAX_DISCOVERY_FILE_BYTES, MAX_DISCOVERY_FILES } from "../../schema/wire/limits.ts";
 import { CONFIG_FILES, CONFIG_FOLDER, type DiscoveryResult, type DiscoveryWork } from "../../schema/wire/discovery.ts";
+import { MAX_CHANGED_PATHS, MAX_DISCOVERY_BYTES, MAX_DISCOVERY_FILE_BYTES, MAX_DISCOVERY_FILES } from "../../schema/wire/limits.ts";
 import { JobError } from "../outcome.ts";
 import { CheckoutFailed, GitFailed } from "./errors.ts";
 import type { Git } from "./git.ts";
@@ -51,7 +51,11 @@ async function readFiles(git: Git, sha: string, config: string | null): Promise<
 	const inside = folders.length > 0 ? await listed(git, sha, folders) : [];
 	const files = [...roots, ...inside.filter(({ path }) => /\.ya?ml$/.test(path))].filter(({ isFolder }) => !isFolder);
 	if (files.length > MAX_DISCOVERY_FILES)
-		throw new JobError("config_invalid", `The repository has ${files.length} pipeline files; it can have ${MAX_DISCOVERY_FILES}.`, "failed");
+		throw new JobError(
+			"config_invalid",
+			`The repository has ${files.length} pipeline files; it can have ${MAX_DISCOVERY_FILES}.`,
+			"failed",
+		);
 	const result: DiscoveryResult["files"] = [];
 	let bytes = 0;
 	for (const { path, object } of files) {

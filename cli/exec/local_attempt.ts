@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
-import type { Cgroups } from "../../agent/processes/cgroup.ts";
 import { inheritedEnvironment, inheritedInContainers } from "../../agent/execution/environment.ts";
 import { JobRun } from "../../agent/execution/job_run.ts";
 import { SpoolBudget } from "../../agent/log/spool_budget.ts";
 import type { AgentInfo } from "../../agent/machine/agent_info.ts";
 import type { readContainerOptions } from "../../agent/options.ts";
+import type { Cgroups } from "../../agent/processes/cgroup.ts";
 import type { JobResult } from "../../agent/protocol/job.ts";
 import type { ResolvedPipeline } from "../../schema/pipeline/resolve/resolved.ts";
 import type { SettledJob } from "../../schema/pipeline/runtime/settle.ts";

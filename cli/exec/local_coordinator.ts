@@ -1,10 +1,10 @@
-import { sha256 as sha256Of } from "../../agent/files/hashing.ts";
 import { createReadStream, createWriteStream } from "node:fs";
 import { mkdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type * as z from "zod";
+import { sha256 as sha256Of } from "../../agent/files/hashing.ts";
 import type { Answer, Call, FileCoordinator, StreamAnswer, StreamCall } from "../../agent/transport/client.ts";
 import { pathMatcher } from "../../schema/pipeline/syntax/patterns.ts";
 import { ApiError } from "../../schema/wire/errors.ts";

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { Cgroups } from "../../agent/processes/cgroup.ts";
 import { removeLabelled } from "../../agent/execution/containers/docker.ts";
 import { AgentInfo } from "../../agent/machine/agent_info.ts";
+import { Cgroups } from "../../agent/processes/cgroup.ts";
 import type { ResolvedPipeline } from "../../schema/pipeline/resolve/resolved.ts";
 import { runFacts } from "../../schema/pipeline/resolve/run_facts.ts";
 import { decide } from "../../schema/pipeline/runtime/decide.ts";

@@ -74,13 +74,13 @@ export const runs = sqliteTable(
 		trigger_kind: text("trigger_kind").notNull(),
 		trigger_actor: text("trigger_actor").notNull(),
 		trigger_delivery: text("trigger_delivery"),
-		/** `plan`: it finds out what a repository wants to be run; `comparison`: it lists the refs of a repository. */
+		/** `discovery`: it reads the pipeline files of a repository; `comparison`: it lists the refs of a repository. */
 		kind: text("kind").$type<RunKind>().notNull().default("pipeline"),
-		/** The plan that made it, and the file of the repository that says what it is. */
+		/** The discovery run that made it, and its pipeline file. */
 		discovered_by: text("discovered_by"),
 		file: text("file"),
 		pull_request: integer("pull_request"),
-		/** 0 for what comes from where others may write: it gets no secrets, and waits until somebody approves it. */
+		/** 0 for a fork: it gets no secrets, and waits until a person approves it. */
 		is_trusted: integer("is_trusted").notNull().default(1),
 		approved_by: text("approved_by"),
 		source_git: text("source_git"),
@@ -137,14 +137,14 @@ export const jobs = sqliteTable(
 		needs: text("needs").notNull(),
 		/** JSON of what an agent must have. */
 		runs_on: text("runs_on").notNull(),
-		/** JSON map of the values of this variant; null for a job without a matrix. */
+		/** JSON map of the values of this matrix job; null for a job without a matrix. */
 		matrix: text("matrix"),
 		allow_failure: integer("allow_failure").notNull().default(0),
 		/** JSON map of what it has put out; null before it has succeeded. */
 		outputs: text("outputs"),
 		/** The attempt whose artifacts count: that of an earlier run, if its result was taken over. */
 		result_attempt: text("result_attempt"),
-		/** Who let it pass its gate. */
+		/** Who approved it. */
 		approved_by: text("approved_by"),
 		exit_code: integer("exit_code"),
 		/** The number of the newest attempt; 0 before the first. */
@@ -352,7 +352,7 @@ export const projects = sqliteTable(
 		requires_pipeline: integer("requires_pipeline").notNull().default(0),
 		/** JSON of the addresses that its repository had before, newest first: runs that began there have their statuses sent to the present one. */
 		former_repositories: text("former_repositories").notNull().default("[]"),
-		/** How often its refs are compared with those last heard of, as a duration; null: after an outage only. */
+		/** How often its refs are compared with those last seen, as a duration; null: after an outage only. */
 		poll: text("poll"),
 		/** For how long its runs, logs and artifacts are kept, as a duration; null: as long as those of others. */
 		keep_runs: text("keep_runs"),
@@ -385,7 +385,7 @@ export const deliveries = sqliteTable(
 		id: text("id").primaryKey(),
 		team: text("team").notNull(),
 		project: text("project").notNull(),
-		/** `comparison`: no delivery has told of it, a comparison of the refs has found it. */
+		/** `comparison`: found by a comparison of the refs, not delivered. */
 		forge: text("forge").$type<ForgeKind | "generic" | "comparison">().notNull(),
 		/** What the forge calls it: of two with one name the second is the first, sent once more. */
 		delivery: text("delivery").notNull(),
@@ -398,7 +398,7 @@ export const deliveries = sqliteTable(
 		repository: text("repository"),
 		/** sha256 in hex of a signed body whose signature does not cover the delivery's name; null for any other. */
 		body_digest: text("body_digest"),
-		/** The plan that it has made. */
+		/** The discovery run that it has made. */
 		run_id: text("run_id"),
 		received_at: integer("received_at").notNull(),
 	},

@@ -4,7 +4,7 @@ import { commitId, trigger } from "./triggers.ts";
 /** What forges deliver to the hook of a project, and what became of it. */
 
 /**
- * `received`: it was taken, and what follows has not happened yet. `accepted`: a plan was made. `ignored`: nothing is to be done.
+ * `received`: it was taken, and what follows has not happened yet. `accepted`: a discovery run was made. `ignored`: there is nothing to do.
  * `rejected`: it was not taken; of its content nothing is known.
  */
 const OUTCOMES = ["received", "accepted", "ignored", "rejected"] as const;
@@ -12,7 +12,7 @@ export type DeliveryOutcome = (typeof OUTCOMES)[number];
 
 /**
  * What forges are called in deliveries: one that any program can make is `generic`. `comparison`: a comparison of the refs has found what no
- * delivery had told of.
+ * delivery has brought.
  */
 const DELIVERING = ["github", "gitea", "gitlab", "generic", "comparison"] as const;
 

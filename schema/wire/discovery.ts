@@ -5,7 +5,7 @@ import { isInnerPath } from "./paths.ts";
 import { commitId } from "./triggers.ts";
 
 /**
- * A plan: a job in which an agent looks up what a repository wants to be run. It runs nothing of the repository; what it has read travels in its
+ * A discovery job: an agent reads the pipeline files of a repository. It runs nothing of the repository; the files travel in its
  * result, and the coordinator makes the runs.
  */
 
@@ -46,7 +46,7 @@ export const discoveryResult = z.strictObject({
 			(files) => files.reduce((sum, { text }) => sum + bytesOf(text), 0) <= MAX_DISCOVERY_BYTES,
 			`has more than ${MAX_DISCOVERY_BYTES} bytes`,
 		),
-	/** The paths that have changed; null if that cannot be told. */
+	/** The paths that have changed; null if they are unknown. */
 	changed: z.array(z.string().max(4096)).max(MAX_CHANGED_PATHS).nullable(),
 	/** Whether the default branch that was asked about is not in the repository. */
 	is_default_branch_missing: z.boolean().optional(),
@@ -56,7 +56,7 @@ export type DiscoveryResult = z.infer<typeof discoveryResult>;
 /** POST /projects/:name/trigger */
 export const triggerRequest = z
 	.strictObject({
-		/** The branch; the main line without it. */
+		/** The branch; the default branch without it. */
 		branch: z.string().max(200).refine(isRef, REF_ERROR).optional(),
 		tag: z.string().max(200).refine(isRef, REF_ERROR).optional(),
 		/** The one file of the repository that is meant, whatever its `on` says; without it those that a push would run. */

@@ -37,7 +37,7 @@ export const errorBody = z.object({
 });
 export type ErrorBody = z.infer<typeof errorBody>;
 
-/** One fault of a submitted text: where it is and, if known, what was meant. */
+/** One error of a submitted text: where it is and, if known, what was meant. */
 export interface FieldError {
 	path: string;
 	line: number | null;
@@ -53,7 +53,7 @@ interface ApiErrorOptions {
 }
 
 /**
- * A refusal with a code, a sentence for the person and hints for what to do.
+ * An error with a code, a sentence for the person and hints for what to do.
  * Thrown where the fact is known, turned into an answer in one place.
  */
 export class ApiError extends Error {
@@ -76,7 +76,7 @@ export class ApiError extends Error {
 	}
 }
 
-/** A refusal as plain data, so that it crosses a Durable Object call unchanged. */
+/** An error as plain data, so that it crosses a Durable Object call unchanged. */
 export interface WireError {
 	code: ErrorCode;
 	message: string;
@@ -91,12 +91,12 @@ export function toWireError(error: ApiError): WireError {
 	return { code, message, details, suggestions, headers };
 }
 
-/** The error that a plain refusal stands for. */
-export function fromWireError(refusal: WireError): ApiError {
-	return new ApiError(refusal.code, refusal.message, refusal);
+/** The error that plain data stands for. */
+export function fromWireError(error: WireError): ApiError {
+	return new ApiError(error.code, error.message, error);
 }
 
-/** 404 for a thing that is not there, or is another team's: the answer must not tell which. */
+/** 404 for a thing that is not there, or is another team's: the answer must not say which. */
 export function notFound(what: string, id: string): ApiError {
 	return new ApiError("not_found", `There is no ${what} ${id}.`, {
 		details: { id },

@@ -1,3 +1,5 @@
+import { ulid } from "ulid";
+
 /** What an id names; its prefix says so wherever it is met. */
 export const ID_PREFIXES = {
 	run: "run",
@@ -19,4 +21,9 @@ const ULID = "[0-9A-HJKMNP-TV-Z]{26}";
 /** Whether `text` is a well-formed id of that kind. */
 export function isId(kind: IdKind, text: string): boolean {
 	return new RegExp(`^${ID_PREFIXES[kind]}_${ULID}$`).test(text);
+}
+
+/** A new id of that kind; ids of one millisecond later sort after those before. */
+export function newId(kind: IdKind): string {
+	return `${ID_PREFIXES[kind]}_${ulid()}`;
 }

@@ -3,7 +3,7 @@
 const KIB = 1024;
 export const MIB = 1024 * KIB;
 
-/** The longest text of a pipeline or submission; a longer body is refused before it is read. */
+/** The longest text of a pipeline or submission; a longer body is rejected before it is read. */
 export const MAX_PIPELINE_BYTES = 10 * MIB;
 /** The largest resolved pipeline that one run may carry. */
 export const MAX_RESOLVED_BYTES = 512 * KIB;
@@ -21,7 +21,7 @@ export const MAX_CHANGED_PATHS = 5000;
 export const MAX_DISCOVERY_FILES = 50;
 export const MAX_DISCOVERY_FILE_BYTES = 256 * KIB;
 export const MAX_DISCOVERY_BYTES = 1 * MIB;
-/** The runs that one plan makes may carry this much in all, resolved. */
+/** The runs that one discovery job makes may carry this much in all, resolved. */
 export const MAX_DISCOVERED_BYTES = 8 * MIB;
 /** The branches and tags of a repository that are compared, and how long the name of each may be. */
 export const MAX_REFS = 10_000;
@@ -36,7 +36,7 @@ export const MAX_OUTPUTS_BYTES = 256 * KIB;
 export const MAX_TESTS_BYTES = 48 * MIB;
 /** The summary of a job. */
 export const MAX_SUMMARY_BYTES = 1 * MIB;
-/** An answer tells this many faults of a text; more are counted. */
+/** An answer lists this many errors of a text; more are counted. */
 export const MAX_TOLD_FAULTS = 100;
 
 /** A source bundle that travels inside a multipart submission. */

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { ADHOC_PROJECT, projectName } from "./projects.ts";
 
-/** Pipelines that are kept by the coordinator rather than in a repository. */
+/** Stored pipelines: kept by the coordinator rather than in a repository. */
 
 /** What one may be called. */
 const pipelineName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "is lower-case letters, digits, dot, dash or underscore, at most 63");
@@ -17,7 +17,7 @@ export const pipelineRequest = z.strictObject({
 /** PUT /pipelines/:id: a new version. */
 export const pipelineChange = z.strictObject({
 	yaml: z.string(),
-	/** The version that was changed: if there is a newer one, this one is refused. */
+	/** The version that was changed: if there is a newer one, this one is rejected. */
 	version: z.number().int().positive(),
 });
 

@@ -13,7 +13,7 @@ export function pollTimeoutFor(holdMs: number): number {
 	return holdMs + ANSWER_MS;
 }
 
-/** An agent that was not heard of for this long is shown as offline: its next poll is overdue. */
+/** An agent that was silent for this long is shown as offline: its next poll is overdue. */
 export function silenceFor(holdMs: number): number {
 	return pollTimeoutFor(holdMs) + MARGIN_MS;
 }

@@ -19,8 +19,8 @@ const repository = z
 	.string()
 	.max(1000)
 	.superRefine((value, context) => {
-		const fault = addressError(value);
-		if (fault) context.addIssue({ code: "custom", message: fault });
+		const error = addressError(value);
+		if (error) context.addIssue({ code: "custom", message: error });
 	});
 
 /** What a repository may be kept in. Forgejo is Gitea here: both say the same. */
@@ -68,7 +68,7 @@ const settings = {
 	public_badges: z.boolean(),
 	/** Whether a commit without a pipeline file has a failed status. */
 	require_pipeline: z.boolean(),
-	/** How often an agent compares the refs of the repository with those last heard of; null: after an outage only. */
+	/** How often an agent compares the refs of the repository with those last seen; null: after an outage only. */
 	poll: poll.nullable(),
 	/** For how long its runs, their logs and their artifacts are kept; null: as long as those of other projects. */
 	keep_runs: keep.nullable(),
@@ -109,7 +109,7 @@ export type ProjectRequest = z.infer<typeof projectRequest>;
 export const projectChange = z.strictObject(settings).partial();
 export type ProjectChange = z.infer<typeof projectChange>;
 
-/** How the refs of a project were compared with those last heard of. */
+/** How the refs of a project were compared with those last seen. */
 const comparison = z.object({
 	/** When an agent did so last; null if none has yet. */
 	compared_at: z.string().nullable(),

@@ -161,7 +161,7 @@ export const assignment = z.object({
 	server_url: z.string(),
 	matrix: work.variables.nullable().default(null),
 	env: work.variables,
-	/** Variables whose values are to be hidden wherever they would be told. */
+	/** Variables whose values are to be hidden wherever they would be shown. */
 	secrets: work.variables.default({}),
 	timeout_ms: count,
 	/** How long a job may be silent; null: for ever. */
@@ -290,7 +290,7 @@ export const finish = z.strictObject({
 		.default({}),
 	tests: testTotals.nullable().default(null),
 	coverage: coverageTotals.nullable().default(null),
-	/** What a plan has found. */
+	/** The result of a discovery job. */
 	discovery: discoveryResult.nullable().default(null),
 	/** The refs of the source, if the job was to list them. */
 	refs: listedRefs.nullable().default(null),

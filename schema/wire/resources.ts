@@ -94,7 +94,7 @@ export const job = z.object({
 	allow_failure: z.boolean(),
 	/** What it has put out for the jobs that need it; null before it has succeeded. */
 	outputs: z.record(z.string(), z.string()).nullable(),
-	/** Who let it pass its gate; null if nobody has (yet). */
+	/** Who approved it; null while no one has. */
 	approved_by: z.string().nullable(),
 	exit_code: z.number().int().nullable(),
 	/** The number of the newest attempt, 0 before the first. */
@@ -108,7 +108,7 @@ export const job = z.object({
 });
 export type Job = z.infer<typeof job>;
 
-/** `plan`: a run that finds out what a repository wants to be run. `comparison`: one that lists the refs of a repository. */
+/** `discovery`: a run that reads the pipeline files of a repository. `comparison`: one that lists the refs of a repository. */
 export const RUN_KINDS = ["pipeline", "discovery", "comparison"] as const;
 export type RunKind = (typeof RUN_KINDS)[number];
 
@@ -127,7 +127,7 @@ export const run = z.object({
 	tag: z.string().nullable(),
 	commit: z.object({ sha: z.string(), message: z.string(), author: z.string() }).nullable(),
 	pull_request: z.number().int().nullable(),
-	/** The file of the repository that says what it is, and the plan that has read it. */
+	/** The file of the repository that says what it is, and the discovery run that has read it. */
 	file: z.string().nullable(),
 	discovered_by: z.string().nullable(),
 	/** False for what comes from where others may write: it gets no secrets, and waits until somebody approves it. */

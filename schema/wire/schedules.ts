@@ -18,15 +18,15 @@ export const scheduleRequest = z
 			.string()
 			.max(100)
 			.superRefine((value, context) => {
-				const fault = cronError(value);
-				if (fault) context.addIssue({ code: "custom", message: fault });
+				const error = cronError(value);
+				if (error) context.addIssue({ code: "custom", message: error });
 			}),
 		timezone: z.string().max(60).refine(isTimeZone, "is not a time zone such as Europe/Berlin").default("UTC"),
-		/** The branch to run; the main line of the project without one. */
+		/** The branch to run; the default branch of the project without one. */
 		branch: z.string().max(200).refine(isRef, REF_ERROR).nullable().default(null),
 		/** The one file of the repository that is meant; without it those that a push would run. */
 		file: z.string().max(500).refine(isInnerPath, "must be a file of the repository").nullable().default(null),
-		/** A pipeline that is kept here, in place of the repository. */
+		/** A stored pipeline, in place of the repository. */
 		pipeline: z
 			.string()
 			.refine((id) => isId("pipeline", id), "is not the id of a pipeline (pip_…)")

@@ -2,7 +2,7 @@ import { MAX_SOURCE_ENTRIES, MAX_SOURCE_RATIO, MAX_SOURCE_UNPACKED_BYTES, SOURCE
 
 /**
  * The rule for source bundles: tar archives, packed with gzip or not, whose entries become a workspace. The coordinator asks it
- * when one is uploaded, so that the fault is told to whoever can mend it, and the agent once more when it unpacks.
+ * when one is uploaded, so that the person who can fix it sees the error, and the agent once more when it unpacks.
  */
 
 /** One entry of an archive, as far as the rule needs it. */
@@ -18,8 +18,8 @@ export class BadBundle extends Error {
 	override name = "BadBundle";
 	readonly entry: string;
 
-	constructor(entry: string, fault: string) {
-		super(`${JSON.stringify(shortened(entry))}: ${fault}`);
+	constructor(entry: string, error: string) {
+		super(`${JSON.stringify(shortened(entry))}: ${error}`);
 		this.entry = shortened(entry);
 	}
 }

@@ -17,7 +17,7 @@ const pullRequest = z.object({
 	title: z.string(),
 	/** The branch that it is to go into. */
 	target: z.string(),
-	/** Whether it comes from another repository, so that whoever wrote it may not write here. */
+	/** Whether it comes from another repository, so that its author may not write here. */
 	is_from_fork: z.boolean(),
 	/** Whether it is a draft. */
 	draft: z.boolean().optional(),

@@ -300,11 +300,11 @@ describe("pull requests", () => {
 			["c", "blocked", "run_approval"],
 		]);
 		const explanation = await coordinator.get<{ summary: string }>(`/api/v1/jobs/${waiting.jobs[0]?.id}/explain`);
-		expect(explanation.summary).toMatch(/^Waits until somebody approves this run/);
+		expect(explanation.summary).toMatch(/^Waits for the approval of this run/);
 		const alone = await coordinator.request(`/api/v1/jobs/${waiting.jobs[0]?.id}/approve`, { method: "POST" });
 		expect([alone.status, ((await alone.json()) as { message: string }).message]).toEqual([
 			409,
-			expect.stringContaining("The run as a whole waits"),
+			expect.stringContaining("The job waits for the approval of its run"),
 		]);
 		expect((await coordinator.post<Run>(`/api/v1/runs/${id}/approve`, {})).approved_by).toBe("admin");
 		const over = await coordinator.get<Run>(`/api/v1/runs/${id}/wait?timeout=60`);

@@ -158,7 +158,9 @@ describe("offers", () => {
 		expect((await agent.attempt(offer, "POST", "release")).status).toBe(204);
 		expect(await coordinator.get<Job>(`/api/v1/jobs/${job.id}`)).toMatchObject({ state: "queued", attempt: 0 });
 		const explained = await coordinator.get<{ agents: { name: string; reason: string }[] }>(`/api/v1/jobs/${job.id}/explain`);
-		expect(explained.agents.find(({ name }) => job.runs_on.labels.includes(name))?.reason).toMatch(/did not take the job up/);
+		expect(explained.agents.find(({ name }) => job.runs_on.labels.includes(name))?.reason).toMatch(
+			/declined the job or let its offer expire/,
+		);
 		expect((await agent.attempt(offer, "POST", "start")).body.error).toBe("attempt_superseded");
 	});
 

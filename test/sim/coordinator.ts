@@ -5,12 +5,13 @@ import { agentTokenRoutes } from "../../worker/agents/registration_tokens.ts";
 import { attemptRoutes } from "../../worker/attempts/api.ts";
 import type { Environment } from "../../worker/bindings.ts";
 import { discoveryRoutes } from "../../worker/discovery/api.ts";
+import { effectHandlers } from "../../worker/effect_handlers.ts";
 import { errorAnswer } from "../../worker/http/answers.ts";
 import type { Route } from "../../worker/http/route.ts";
 import { identify } from "../../worker/identity/principal.ts";
 import { jobRoutes } from "../../worker/jobs/api.ts";
 import { LogShard } from "../../worker/logs/log_shard.ts";
-import { Dispatcher } from "../../worker/queue/dispatcher.ts";
+import { QueueObject } from "../../worker/queue/dispatcher.ts";
 import { runRoutes } from "../../worker/runs/api.ts";
 import { rerunRoutes } from "../../worker/runs/reruns.ts";
 import { queueRoutes } from "../../worker/system/pause.ts";
@@ -56,6 +57,12 @@ const ROUTES: readonly Route[] = [
 /** The project whose repository is looked into; its forge cannot be told anything, for nobody has kept its token. */
 export const PROJECT = "planned";
 const SHARDS = 3;
+
+class Dispatcher extends QueueObject {
+	constructor(context: DurableObjectState, environment: Environment) {
+		super(context, environment, effectHandlers);
+	}
+}
 
 export class Coordinator {
 	readonly record: RecordDatabase;

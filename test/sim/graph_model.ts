@@ -92,7 +92,7 @@ const ATOMS: readonly {
 ];
 
 function worst(jobs: readonly GraphJob[]): JobState | undefined {
-	const order: JobState[] = ["failed", "timed_out", "errored", "cancelled", "skipped", "succeeded"];
+	const order: JobState[] = ["failed", "timed_out", "errored", "cancelled", "succeeded", "skipped"];
 	return order.find((state) => jobs.some((job) => job.state === state));
 }
 
@@ -332,7 +332,8 @@ function stateOf(run: GraphRun): RunState {
 		return hasBegun ? "running" : "queued";
 	}
 	if (run.cancelled === 2) return "timed_out";
-	for (const state of ["cancelled", "failed", "timed_out", "errored", "succeeded"] as const) if (outcomes.includes(state)) return state;
+	if (run.cancelled === 1 && outcomes.includes("cancelled")) return "cancelled";
+	for (const state of ["failed", "timed_out", "errored", "cancelled", "succeeded"] as const) if (outcomes.includes(state)) return state;
 	return "skipped";
 }
 

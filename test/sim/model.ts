@@ -240,9 +240,9 @@ export class Model implements Witness {
 				return this.#liveOrRefusal(args[0] as Lease);
 			case "finish":
 				return this.#finish(args[0] as Lease, args[1] as Finish, args[2] as string, args[4] as Discovered | null);
-			case "park":
+			case "snooze":
 				return this.#park(args[0] as Lease);
-			case "refuse":
+			case "fail":
 				return this.#refuse(args[0] as Lease);
 			case "prepareStop":
 				for (const attempt of this.#live()) this.#extend(attempt, PLANNED_STOP_MS);

@@ -7,7 +7,7 @@ import { createRegistrationToken, type NewRegistrationToken } from "../../worker
 import { type Core, openCore, type Settings } from "../../worker/queue/core/core.ts";
 import { finishAttempt, type LeaseClaims, startAttempt } from "../../worker/queue/core/leases/attempts.ts";
 import { assignOffers } from "../../worker/queue/core/leases/offers.ts";
-import { newsFor, notePoll, renewLeases } from "../../worker/queue/core/leases/polls.ts";
+import { newsFor, recordPoll, renewLeases } from "../../worker/queue/core/leases/polls.ts";
 import { type AttemptRow, type JobRow, liveAttemptsOfAgent, type OfferRow, type RunRow } from "../../worker/queue/core/rows.ts";
 import { SUBMITTED, type Submit, submitRun } from "../../worker/queue/core/runs/submit.ts";
 import type { Sql } from "../../worker/queue/core/sql.ts";
@@ -117,7 +117,7 @@ export class Queue {
 	/** One poll, answered at once. */
 	poll(agentId: string, slotsFree = 1): OfferRow[] {
 		this.#seq += 1;
-		notePoll(this.core, agentId, this.nameOf(agentId), {
+		recordPoll(this.core, agentId, this.nameOf(agentId), {
 			protocol: 1,
 			session: 1,
 			seq: this.#seq,

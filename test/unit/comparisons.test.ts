@@ -13,10 +13,11 @@ import {
 	unfollowProject,
 } from "../../worker/queue/core/discovery/comparisons.ts";
 import { recordDelivered, submitComparison, submitDelivered } from "../../worker/queue/core/discovery/refs.ts";
-import { type Effect, noteOutcomes, takeEffects } from "../../worker/queue/core/effects/effects.ts";
+import type { Effect } from "../../worker/queue/core/effects/effect_types.ts";
+import { recordOutcomes, takeEffects } from "../../worker/queue/core/effects/effects.ts";
 import { finishAttempt, type LeaseClaims } from "../../worker/queue/core/leases/attempts.ts";
 import { SUBMITTED, type Submit } from "../../worker/queue/core/runs/submit.ts";
-import { noteOpening } from "../../worker/queue/core/sweep.ts";
+import { recordOpening } from "../../worker/queue/core/sweep.ts";
 import { result } from "../support/protocol_agent.ts";
 import { Queue } from "../support/queue.ts";
 
@@ -43,7 +44,7 @@ class Comparing extends Queue {
 		const due = [];
 		for (let taken = takeEffects(this.core, 100, 1_000); taken.length > 0; taken = takeEffects(this.core, 100, 1_000)) {
 			due.push(...taken.map(({ effect }) => effect));
-			noteOutcomes(
+			recordOutcomes(
 				this.core,
 				taken.map((pending) => ({ pending, archived: null, error: null })),
 			);
@@ -91,7 +92,7 @@ class Comparing extends Queue {
 	}
 
 	/** A delivery, or what a comparison has found being taken. @returns its run, and how it stands to comparisons */
-	hear(ref: string, commit: string, { isCompared = false, before = null as string | null } = {}) {
+	recordRef(ref: string, commit: string, { isCompared = false, before = null as string | null } = {}) {
 		const submit = this.#submission(withDefaults({ name: "discovery", source: null, priority: 0, jobs: [] }));
 		return submitDelivered(this.core, submit, { project: "web", ref, sha: commit, before, isCompared }, () => undefined);
 	}
@@ -157,8 +158,8 @@ describe("deliveries and comparisons", () => {
 	test("a ref of a delivery is not new, whether the delivery names the commit of a tag or the tag", () => {
 		const queue = new Comparing();
 		queue.compare({});
-		expect(queue.hear("refs/heads/main", sha("a"))).toMatchObject({ standing: "new" });
-		queue.hear("refs/tags/v1", sha("f"));
+		expect(queue.recordRef("refs/heads/main", sha("a"))).toMatchObject({ standing: "new" });
+		queue.recordRef("refs/tags/v1", sha("f"));
 		queue.begin();
 		queue.now += 10;
 		const refs = [
@@ -173,19 +174,19 @@ describe("deliveries and comparisons", () => {
 		const queue = new Comparing();
 		queue.compare({});
 		queue.compare({ "refs/heads/main": sha("b") });
-		expect(queue.hear("refs/heads/main", sha("b"))).toEqual({ runId: null, standing: "found" });
-		const { runId } = queue.hear("refs/heads/main", sha("b"), { isCompared: true });
-		expect(queue.hear("refs/heads/main", sha("b"))).toEqual({ runId, standing: "found" });
+		expect(queue.recordRef("refs/heads/main", sha("b"))).toEqual({ runId: null, standing: "found" });
+		const { runId } = queue.recordRef("refs/heads/main", sha("b"), { isCompared: true });
+		expect(queue.recordRef("refs/heads/main", sha("b"))).toEqual({ runId, standing: "found" });
 		// A delivery that does not say what was before counts as a newer one; the found commit is not new for it.
-		expect(queue.hear("refs/heads/main", sha("a"))).toMatchObject({ standing: "new" });
+		expect(queue.recordRef("refs/heads/main", sha("a"))).toMatchObject({ standing: "new" });
 		expect(queue.compare({ "refs/heads/main": sha("b") })).toEqual({});
 		// The same commit on another branch is another push.
-		expect(queue.hear("refs/heads/other", sha("b"))).toMatchObject({ standing: "new" });
+		expect(queue.recordRef("refs/heads/other", sha("b"))).toMatchObject({ standing: "new" });
 	});
 
 	test("two deliveries of one commit start two runs: a branch may go back to a commit", () => {
 		const queue = new Comparing();
-		for (const commit of ["a", "b", "a"]) expect(queue.hear("refs/heads/main", sha(commit))).toMatchObject({ standing: "new" });
+		for (const commit of ["a", "b", "a"]) expect(queue.recordRef("refs/heads/main", sha(commit))).toMatchObject({ standing: "new" });
 	});
 
 	test("what was delivered while an agent listed the refs is newer than its list", () => {
@@ -195,8 +196,8 @@ describe("deliveries and comparisons", () => {
 		queue.now += 10;
 		const lease = queue.take(queue.agentId);
 		queue.now += 10;
-		queue.hear("refs/heads/main", sha("c"));
-		queue.hear("refs/heads/new", sha("d"));
+		queue.recordRef("refs/heads/main", sha("c"));
+		queue.recordRef("refs/heads/new", sha("d"));
 		queue.list(lease, { "refs/heads/main": sha("b") });
 		queue.now += 10;
 		expect(queue.found()).toEqual({});
@@ -215,17 +216,17 @@ describe("deliveries and comparisons", () => {
 		const queue = new Comparing();
 		queue.compare({ "refs/heads/main": sha("0") });
 		queue.compare({ "refs/heads/main": sha("b") });
-		const { runId } = queue.hear("refs/heads/main", sha("b"), { isCompared: true });
-		expect(queue.hear("refs/heads/main", sha("a"), { before: sha("0") })).toEqual({ runId: null, standing: "out_of_order" });
-		expect(queue.hear("refs/heads/main", sha("b"), { before: sha("a") })).toEqual({ runId, standing: "found" });
+		const { runId } = queue.recordRef("refs/heads/main", sha("b"), { isCompared: true });
+		expect(queue.recordRef("refs/heads/main", sha("a"), { before: sha("0") })).toEqual({ runId: null, standing: "out_of_order" });
+		expect(queue.recordRef("refs/heads/main", sha("b"), { before: sha("a") })).toEqual({ runId, standing: "found" });
 		// The next push, and a forced push back to what was found, follow what is known.
-		expect(queue.hear("refs/heads/main", sha("c"), { before: sha("b") })).toMatchObject({ standing: "new" });
-		const back = queue.hear("refs/heads/main", sha("b"), { before: sha("c") });
+		expect(queue.recordRef("refs/heads/main", sha("c"), { before: sha("b") })).toMatchObject({ standing: "new" });
+		const back = queue.recordRef("refs/heads/main", sha("b"), { before: sha("c") });
 		expect(back).toMatchObject({ standing: "new" });
 		expect(back.runId).not.toBe(runId);
 		// A call that is repeated after its answer was lost is the same delivery.
-		expect(queue.hear("refs/heads/main", sha("b"), { before: sha("c") })).toMatchObject({ standing: "new" });
-		expect(queue.hear("refs/heads/main", sha("d"), { before: sha("b") })).toMatchObject({ standing: "new" });
+		expect(queue.recordRef("refs/heads/main", sha("b"), { before: sha("c") })).toMatchObject({ standing: "new" });
+		expect(queue.recordRef("refs/heads/main", sha("d"), { before: sha("b") })).toMatchObject({ standing: "new" });
 	});
 
 	test("an older commit that asks to be skipped does not hide what a comparison has found", () => {
@@ -233,8 +234,8 @@ describe("deliveries and comparisons", () => {
 		queue.compare({ "refs/heads/main": sha("0") });
 		queue.compare({ "refs/heads/main": sha("b") });
 		recordDelivered(queue.core, { project: "web", ref: "refs/heads/main", sha: sha("a"), before: sha("0"), isCompared: false });
-		expect(queue.hear("refs/heads/main", sha("1"), { before: sha("a") })).toMatchObject({ standing: "out_of_order" });
-		expect(queue.hear("refs/heads/main", sha("c"), { before: sha("b") })).toMatchObject({ standing: "new" });
+		expect(queue.recordRef("refs/heads/main", sha("1"), { before: sha("a") })).toMatchObject({ standing: "out_of_order" });
+		expect(queue.recordRef("refs/heads/main", sha("c"), { before: sha("b") })).toMatchObject({ standing: "new" });
 		// It may be the newest even so: then it is skipped, and no comparison runs it.
 		queue.now += 10;
 		expect(queue.compare({ "refs/heads/main": sha("a") })).toEqual({});
@@ -246,8 +247,8 @@ describe("deliveries and comparisons", () => {
 		queue.compare({ "refs/heads/main": sha("b") });
 		queue.pass(2 * MINUTE_MS);
 		queue.effects();
-		expect(queue.hear("refs/heads/main", sha("d"), { before: sha("c") })).toMatchObject({ standing: "out_of_order" });
-		expect(queue.hear("refs/heads/main", sha("c"), { before: sha("b") })).toMatchObject({ standing: "new" });
+		expect(queue.recordRef("refs/heads/main", sha("d"), { before: sha("c") })).toMatchObject({ standing: "out_of_order" });
+		expect(queue.recordRef("refs/heads/main", sha("c"), { before: sha("b") })).toMatchObject({ standing: "new" });
 		queue.pass(MINUTE_MS);
 		expect(queue.effects()).toContainEqual({ kind: "compare_refs", project: "web" });
 		expect(queue.compare({ "refs/heads/main": sha("d") })).toEqual({ "refs/heads/main": [sha("d"), sha("c")] });
@@ -260,14 +261,14 @@ describe("deliveries and comparisons", () => {
 		queue.now += 10;
 		const refs = [{ ref: "refs/tags/v1", sha: sha("a"), tag_object: sha("f") }];
 		finishAttempt(queue.core, queue.take(queue.agentId), result({ refs }), "digest", []);
-		expect(queue.hear("refs/tags/v1", sha("c"), { before: sha("e") })).toMatchObject({ standing: "out_of_order" });
-		expect(queue.hear("refs/tags/v1", sha("b"), { before: sha("f") })).toMatchObject({ standing: "new" });
+		expect(queue.recordRef("refs/tags/v1", sha("c"), { before: sha("e") })).toMatchObject({ standing: "out_of_order" });
+		expect(queue.recordRef("refs/tags/v1", sha("b"), { before: sha("f") })).toMatchObject({ standing: "new" });
 	});
 
 	test("after the clock was stepped back, a delivery of before is not newer than what an agent lists", () => {
 		const queue = new Comparing();
 		queue.compare({ "refs/heads/main": sha("a") });
-		queue.hear("refs/heads/main", sha("b"));
+		queue.recordRef("refs/heads/main", sha("b"));
 		queue.now -= 5 * 60 * MINUTE_MS;
 		queue.pass(2_000);
 		expect(queue.compare({ "refs/heads/main": sha("c") })).toEqual({ "refs/heads/main": [sha("c"), sha("b")] });
@@ -286,7 +287,7 @@ describe("when refs are compared", () => {
 		queue.compare({});
 		queue.pass(10 * 60 * MINUTE_MS);
 		expect(asked(queue)).toEqual([]);
-		noteOpening(queue.core, "another start");
+		recordOpening(queue.core, "another start");
 		expect(asked(queue)).toEqual([{ kind: "compare_all" }]);
 		compareAll(queue.core, [WEB]);
 		queue.pass(1);

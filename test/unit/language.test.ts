@@ -564,7 +564,7 @@ test("patterns of paths", () => {
 	expect(pathMatcher([`${"*a".repeat(40)}*b`])("a".repeat(1000))).toBe(false);
 });
 
-test("requirements: the first thing that an agent lacks", () => {
+test("requirements: the first thing that an agent unmet", () => {
 	const agent = {
 		labels: ["linux"],
 		capabilities: {
@@ -577,24 +577,24 @@ test("requirements: the first thing that an agent lacks", () => {
 			tools: { node: "22.3.0", go: "1.24", odd: "unknown", java: "17.0.15" },
 		},
 	};
-	const lack = (runsOn: string) => firstUnmetRequirement(job(`runs_on: ${runsOn}\nsteps: [a]`)?.runs_on as never, agent);
-	expect(lack("linux")).toBeNull();
+	const unmet = (runsOn: string) => firstUnmetRequirement(job(`runs_on: ${runsOn}\nsteps: [a]`)?.runs_on as never, agent);
+	expect(unmet("linux")).toBeNull();
 	expect(
-		lack(
+		unmet(
 			"{ labels: [linux], os: linux, arch: x64, cores: 4, memory: 8GiB, disk: 1GiB, tools: { node: '>=22', go: 1.24.x, odd: '*', java: '17' } }",
 		),
 	).toBeNull();
-	expect(lack("[linux, gpu]")).toBe("has no label gpu");
-	expect(lack("{ os: darwin }")).toBe("runs linux, not darwin");
-	expect(lack("{ arch: arm64 }")).toBe("is x64, not arm64");
-	expect(lack("{ cores: 5 }")).toBe("has 4 of 5 cores");
-	expect(lack("{ memory: 9GiB }")).toBe("has 8 GiB of 9 GiB memory");
-	expect(lack("{ disk: 2GiB }")).toBe("had 1 GiB of 2 GiB free disk");
-	expect(lack("{ gpus: 1 }")).toBe("has 0 of 1 GPUs");
-	expect(lack("{ container: true }")).toBe("has no container runtime");
-	expect(lack("{ tools: { rust: '*' } }")).toBe("has no rust");
-	expect(lack("{ tools: { node: '>=24' } }")).toBe("has node 22.3.0, not >=24");
-	expect(lack("{ tools: { odd: '>=1' } }")).toBe("has odd unknown, not >=1");
+	expect(unmet("[linux, gpu]")).toBe("has no label gpu");
+	expect(unmet("{ os: darwin }")).toBe("runs linux, not darwin");
+	expect(unmet("{ arch: arm64 }")).toBe("is x64, not arm64");
+	expect(unmet("{ cores: 5 }")).toBe("has 4 of 5 cores");
+	expect(unmet("{ memory: 9GiB }")).toBe("has 8 GiB of 9 GiB memory");
+	expect(unmet("{ disk: 2GiB }")).toBe("had 1 GiB of 2 GiB free disk");
+	expect(unmet("{ gpus: 1 }")).toBe("has 0 of 1 GPUs");
+	expect(unmet("{ container: true }")).toBe("has no container runtime");
+	expect(unmet("{ tools: { rust: '*' } }")).toBe("has no rust");
+	expect(unmet("{ tools: { node: '>=24' } }")).toBe("has node 22.3.0, not >=24");
+	expect(unmet("{ tools: { odd: '>=1' } }")).toBe("has odd unknown, not >=1");
 	expect(describeRequirements(job("runs_on: { labels: [gpu], tools: { go: '*' }, memory: 1GiB }\nsteps: [a]")?.runs_on as never)).toEqual([
 		"gpu",
 		"1 GiB memory",

@@ -9,9 +9,9 @@ import type { Discovered } from "../../worker/queue/core/discovery/discovery_job
 import {
 	addSchedule,
 	adoptSchedules,
+	deleteSchedules,
 	type FileSchedule,
 	findSchedule,
-	forgetSchedules,
 	listSchedules,
 	pauseSchedule,
 	recordScheduled,
@@ -20,27 +20,27 @@ import {
 } from "../../worker/queue/core/discovery/schedules.ts";
 import {
 	deadEffects,
-	noteOutcomes,
 	type PendingEffect,
 	queuesDue,
+	recordOutcomes,
 	retryStatuses,
 	takeEffects,
 	undeliveredOf,
 } from "../../worker/queue/core/effects/effects.ts";
 import { testNotifications } from "../../worker/queue/core/effects/notifications.ts";
-import { scheduleTidying, tidyQueue } from "../../worker/queue/core/housekeeping.ts";
+import { keepHouse, scheduleHousekeeping } from "../../worker/queue/core/housekeeping.ts";
 import { failAttempt, finishAttempt, releaseOffer, snoozeAttempt, startAttempt } from "../../worker/queue/core/leases/attempts.ts";
-import { notePoll, renewLeases } from "../../worker/queue/core/leases/polls.ts";
+import { recordPoll, renewLeases } from "../../worker/queue/core/leases/polls.ts";
 import { readChanges } from "../../worker/queue/core/reads.ts";
 import { acknowledgeBatch, buryEntry, nextBatch, outboxDepth } from "../../worker/queue/core/record/outbox.ts";
 import { findAgent } from "../../worker/queue/core/rows.ts";
 import { approveJob, approveRun, declineJob, declineRun } from "../../worker/queue/core/runs/approvals.ts";
 import { cancelJobById, cancelRun } from "../../worker/queue/core/runs/cancel.ts";
 import { explainJob } from "../../worker/queue/core/runs/explain.ts";
-import { runStateOf } from "../../worker/queue/core/runs/progress.ts";
+import { CANCEL_BY, runStateOf } from "../../worker/queue/core/runs/progress.ts";
 import { SUBMITTED } from "../../worker/queue/core/runs/submit.ts";
 import { JOB_TRANSITIONS, type JobCommand } from "../../worker/queue/core/runs/transitions.ts";
-import { noteOpening, prepareStop } from "../../worker/queue/core/sweep.ts";
+import { prepareStop, recordOpening } from "../../worker/queue/core/sweep.ts";
 import { result } from "../support/protocol_agent.ts";
 import { Queue, refusalOf, SETTINGS } from "../support/queue.ts";
 
@@ -60,13 +60,17 @@ describe("the table of states", () => {
 		}
 	});
 
-	test("of runs: cancelled over failed over timed out over errored over succeeded", () => {
-		const state = (...states: (typeof JOB_STATES)[number][]) =>
+	test("of ended runs: the aggregate state, or cancelled where the run was cancelled as a whole", () => {
+		const stateWhen = (cancelRequested: number, ...states: (typeof JOB_STATES)[number][]) =>
 			runStateOf(
 				states.map((outcome) => ({ outcome, reason_code: null })),
-				0,
+				cancelRequested,
 			);
-		expect(state("succeeded", "errored", "timed_out", "failed", "cancelled")).toBe("cancelled");
+		const state = (...states: (typeof JOB_STATES)[number][]) => stateWhen(CANCEL_BY.nobody, ...states);
+		expect(state("succeeded", "errored", "timed_out", "failed", "cancelled")).toBe("failed");
+		expect(stateWhen(CANCEL_BY.person, "succeeded", "failed", "cancelled")).toBe("cancelled");
+		expect(stateWhen(CANCEL_BY.person, "succeeded", "failed")).toBe("failed");
+		expect(stateWhen(CANCEL_BY.timeout, "failed", "cancelled")).toBe("timed_out");
 		expect(state("succeeded", "errored", "timed_out", "failed")).toBe("failed");
 		expect(state("succeeded", "errored", "timed_out")).toBe("timed_out");
 		expect(state("succeeded", "errored")).toBe("errored");
@@ -218,14 +222,14 @@ describe("leases", () => {
 		const queue = new Queue();
 		const runId = queue.submit("steps: [a]");
 		queue.take(queue.agent("one"));
-		noteOpening(queue.core, "boot-1");
+		recordOpening(queue.core, "boot-1");
 		queue.pass(SETTINGS.leaseTtlMs - 1_000);
-		noteOpening(queue.core, "boot-1");
+		recordOpening(queue.core, "boot-1");
 		queue.pass(1_000);
 		expect(queue.job(runId).state).toBe("queued");
 		queue.take(queue.agent("two"));
 		queue.pass(SETTINGS.leaseTtlMs - 2_000);
-		noteOpening(queue.core, "boot-2");
+		recordOpening(queue.core, "boot-2");
 		queue.pass(SETTINGS.leaseTtlMs - 1_000);
 		expect(queue.job(runId).state).toBe("running");
 	});
@@ -481,7 +485,7 @@ describe("sessions", () => {
 		const runId = queue.submit("steps: [a]");
 		const agent = queue.agent("one");
 		const poll = (seq: number, running: string[]) =>
-			notePoll(queue.core, agent, "one", { protocol: 1, session: 1, seq, slots_free: 1, running, draining: false });
+			recordPoll(queue.core, agent, "one", { protocol: 1, session: 1, seq, slots_free: 1, running, draining: false });
 		const lease = queue.take(agent);
 		prepareStop(queue.core);
 		poll(20, [lease.attemptId]);
@@ -513,12 +517,12 @@ describe("sessions", () => {
 		const runId = queue.submit("steps: [a]");
 		const late = { session: 2, seq: 9, running: [] };
 		const poll = { protocol: 1, slots_free: 1, draining: false };
-		expect(refusalOf(() => notePoll(queue.core, agent, "one", { ...late, ...poll }))).toBe("session_superseded");
+		expect(refusalOf(() => recordPoll(queue.core, agent, "one", { ...late, ...poll }))).toBe("session_superseded");
 		expect(refusalOf(() => renewLeases(queue.core, agent, "one", late))).toBe("session_superseded");
 		expect(refusalOf(() => hello(queue, agent, 2, "a"))).toBe("session_superseded");
 		expect([findAgent(queue.core, agent)?.status, queue.job(runId).state]).toEqual(["offline", "queued"]);
 		hello(queue, agent, 3, "b");
-		expect([findAgent(queue.core, agent)?.status, notePoll(queue.core, agent, "one", { ...late, ...poll, session: 3 })]).toEqual([
+		expect([findAgent(queue.core, agent)?.status, recordPoll(queue.core, agent, "one", { ...late, ...poll, session: 3 })]).toEqual([
 			"online",
 			true,
 		]);
@@ -549,7 +553,7 @@ describe("sessions", () => {
 
 	test("an agent is deleted after thirty days, but not for an absence of the coordinator itself", () => {
 		const queue = new Queue();
-		scheduleTidying(queue.core);
+		scheduleHousekeeping(queue.core);
 		const agent = queue.agent("one");
 		queue.absence(40 * 24 * 60 * 60_000);
 		expect(queue.nameOf(agent)).toBe("one");
@@ -572,7 +576,7 @@ describe("the record", () => {
 	function settle(queue: Queue): string[] {
 		const sent: string[] = [];
 		const archived = { key: null, bytes: 0, sha256: null, isIncomplete: false };
-		noteOutcomes(
+		recordOutcomes(
 			queue.core,
 			takeEffects(queue.core, 100, 1_000).map((pending) => ({ pending, archived, error: null })),
 		);
@@ -599,13 +603,13 @@ describe("the record", () => {
 	test("tries again what was set aside: at a new start of the host, and every hour", () => {
 		const queue = new Queue();
 		queue.submit("steps: [a]");
-		scheduleTidying(queue.core);
+		scheduleHousekeeping(queue.core);
 		const bury = () => {
 			for (const entry of nextBatch(queue.core, 10)?.entries ?? []) buryEntry(queue.core, entry, "refused");
 		};
 		bury();
 		expect(outboxDepth(queue.core)).toEqual({ waiting: 0, dead: 2 });
-		noteOpening(queue.core, "boot-1");
+		recordOpening(queue.core, "boot-1");
 		expect(outboxDepth(queue.core)).toEqual({ waiting: 2, dead: 0 });
 		bury();
 		queue.pass(60 * 60_000);
@@ -618,14 +622,14 @@ describe("the record", () => {
 		queue.finish(queue.take(queue.agent("one")));
 		for (let tries = 0; tries < 30; tries += 1) {
 			const due = takeEffects(queue.core, 10, 1_000);
-			noteOutcomes(
+			recordOutcomes(
 				queue.core,
 				due.map((pending) => ({ pending, archived: null, error: "no shard" })),
 			);
 			queue.pass(60_000);
 		}
 		expect(deadEffects(queue.core)).toBe(1);
-		noteOpening(queue.core, "boot-1");
+		recordOpening(queue.core, "boot-1");
 		expect(deadEffects(queue.core)).toBe(0);
 		expect(takeEffects(queue.core, 10, 1_000).map(({ effect }) => effect.kind)).toEqual(["archive_log", "compare_all"]);
 	});
@@ -728,7 +732,7 @@ describe("discovery jobs", () => {
 			const tell = () => {
 				const due = takeEffects(queue.core, 10, 1_000, { class: "external", project: "web" });
 				told.push(...due.flatMap(({ effect }) => (effect.kind === "commit_status" ? [effect.state] : [])));
-				noteOutcomes(
+				recordOutcomes(
 					queue.core,
 					due.map((pending) => ({ pending, archived: null, error: null })),
 				);
@@ -787,7 +791,7 @@ describe("commit statuses", () => {
 		for (let due = take(queue); due.length > 0; due = take(queue)) {
 			for (const { effect } of due)
 				if (effect.kind === "commit_status") states[effect.name] = [...(states[effect.name] ?? []), effect.state];
-			noteOutcomes(
+			recordOutcomes(
 				queue.core,
 				due.map((pending) => ({ pending, archived: null, error: null })),
 			);
@@ -832,10 +836,10 @@ describe("commit statuses", () => {
 		expect(told(queue)).toEqual({ pipeline: ["queued"] });
 		queue.submit("", "web", { pipeline: from(group), commit: { ...commit, sha: "b".repeat(40) }, ...by("push") });
 		expect([queue.run(first).state, told(queue)]).toEqual(["cancelled", { pipeline: ["queued", "failed"] }]);
-		tidyQueue(queue.core, 0);
+		keepHouse(queue.core, 0);
 		expect(queue.sql.all("SELECT * FROM shown_statuses")).toHaveLength(2);
 		queue.now += 41 * 24 * 60 * 60_000;
-		tidyQueue(queue.core, 0);
+		keepHouse(queue.core, 0);
 		expect(queue.sql.all("SELECT * FROM shown_statuses")).toEqual([]);
 	});
 
@@ -847,13 +851,13 @@ describe("commit statuses", () => {
 		const [first] = takeEffects(queue.core, 1, 1_000, { class: "external", project: "web" });
 		const hour = 60 * 60_000;
 		const failed = { pending: first as PendingEffect, archived: null, error: "answers 403", retryAfterMs: hour };
-		noteOutcomes(queue.core, [failed]);
+		recordOutcomes(queue.core, [failed]);
 		expect(queuesDue(queue.core, "external")).toEqual([{ class: "external", project: "other" }]);
 		queue.now += hour - 1;
 		expect(take(queue)).toEqual([]);
 		queue.now += 1;
 		expect(take(queue)).toHaveLength(2);
-		noteOutcomes(queue.core, [{ ...failed, retryAfterMs: 1_000 * hour }]);
+		recordOutcomes(queue.core, [{ ...failed, retryAfterMs: 1_000 * hour }]);
 		queue.now += 2 * hour;
 		expect(take(queue)).toHaveLength(2);
 	});
@@ -863,7 +867,7 @@ describe("commit statuses", () => {
 		const pipeline = from("steps: [x]");
 		const id = queue.submit("", "web", { pipeline, commit });
 		for (let tries = 0; deadStatuses(queue) === 0 && tries < 100; tries += 1) {
-			noteOutcomes(
+			recordOutcomes(
 				queue.core,
 				take(queue).map((pending) => ({ pending, archived: null, error: "answers 401" })),
 			);
@@ -983,7 +987,7 @@ describe("schedules", () => {
 		addSchedule(queue.core, "sch_1", "web", hourly);
 		queue.pass(HOUR_MS - queue.now);
 		const [pending] = takeEffects(queue.core, 1, 1);
-		noteOutcomes(queue.core, [{ pending: pending as PendingEffect, archived: null, error: "the disk is full" }]);
+		recordOutcomes(queue.core, [{ pending: pending as PendingEffect, archived: null, error: "the disk is full" }]);
 		queue.pass(HOUR_MS);
 		expect(fired(queue)).toEqual([{ kind: "fire_schedule", scheduleId: "sch_1", at: HOUR_MS }]);
 	});
@@ -1027,7 +1031,7 @@ describe("schedules", () => {
 		removeSchedule(queue.core, "sch_1");
 		expect(refusalOf(() => removeSchedule(queue.core, "sch_1"))).toBe("not_found");
 		expect(files(queue)).toEqual(["a.yml"]);
-		forgetSchedules(queue.core, "web");
+		deleteSchedules(queue.core, "web");
 		queue.pass(2 * HOUR_MS);
 		expect([listSchedules(queue.core, "web"), fired(queue)]).toEqual([[], []]);
 		adopt(queue, "dlv_0", ofFile("a.yml"));
@@ -1160,7 +1164,7 @@ describe("notifications", () => {
 		const all: string[] = [];
 		for (let due = takeEffects(queue.core, 10, 1_000, FOREIGN); due.length > 0; due = takeEffects(queue.core, 10, 1_000, FOREIGN)) {
 			all.push(...due.flatMap(({ effect }) => (effect.kind === "notify" ? [effect.event] : [])));
-			noteOutcomes(
+			recordOutcomes(
 				queue.core,
 				due.map((pending) => ({ pending, archived: null, error: null })),
 			);

@@ -49,7 +49,7 @@ const parseRepositoryFile = (file: RepositoryFile, one: Occasion) => {
 };
 const read = (text: string, trigger: Trigger, changed: string[] | null = null) =>
 	parseRepositoryFile({ path: ".windlass/ci.yml", text }, occasion(trigger, changed));
-const verdict = (on: string, trigger: Trigger, changed: string[] | null = null): string => {
+const decision = (on: string, trigger: Trigger, changed: string[] | null = null): string => {
 	const { wanted } = read(`${on}\nsteps: [x]`, trigger, changed);
 	return "because" in wanted ? wanted.because : "runs";
 };
@@ -144,7 +144,7 @@ describe("on", () => {
 		["a time has come for what a push would run", "", other("schedule"), null, "runs"],
 		["only at its time", "on: { schedule: [{ cron: '0 3 * * *' }] }", push("main"), null, "its `on` has no `push`"],
 	])("%s", (_, on, trigger, changed, expected) => {
-		expect(verdict(on, trigger, changed)).toBe(expected);
+		expect(decision(on, trigger, changed)).toBe(expected);
 	});
 
 	test("a file that is named runs, whatever it says", () => {
@@ -187,8 +187,8 @@ describe("on", () => {
 			const stored = readDefinition(JSON.stringify(pipeline));
 			const [job] = stored.jobs;
 			const run = runFacts(stored, "web", trigger.kind);
-			const verdict = decide(job as ResolvedJob, { pipeline: stored, run, needs: [], ancestors: () => [] });
-			return verdict.is === "ready" ? verdict.job.env.DRAFT : verdict.is;
+			const decision = decide(job as ResolvedJob, { pipeline: stored, run, needs: [], ancestors: () => [] });
+			return decision.is === "ready" ? decision.job.env.DRAFT : decision.is;
 		};
 		const labeled = pull("main", { draft: true, labels: ["deploy", "ui"] });
 		expect(decided('run.draft && "deploy" in run.labels && size(run.labels) == 2', labeled)).toBe("true");

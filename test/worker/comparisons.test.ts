@@ -113,5 +113,5 @@ test("comparisons are in no list and are deleted after a day; discovery jobs and
 	await applyRetention(env, now);
 	expect(await listed("comparison")).toEqual(["run_new"]);
 	expect(await listed(null)).toEqual(["run_pipeline", "run_discovery"]);
-	await dispatcherOf(env, "found").forgetProject("web");
+	await dispatcherOf(env, "found").deleteProject("web");
 });

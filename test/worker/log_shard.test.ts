@@ -1,13 +1,13 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
-import type { LogShard, Seal } from "../../worker/logs/log_shard.ts";
+import type { LogClose, LogShard } from "../../worker/bindings.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const owner = { team: "default" };
 
 let count = 0;
-function fresh(): { id: string; shard: DurableObjectStub<LogShard>; seal: (declaredBytes: number | null) => Seal } {
+function fresh(): { id: string; shard: DurableObjectStub<LogShard>; seal: (declaredBytes: number | null) => LogClose } {
 	count += 1;
 	const id = `att_${count}`;
 	return {
@@ -16,6 +16,9 @@ function fresh(): { id: string; shard: DurableObjectStub<LogShard>; seal: (decla
 		seal: (declaredBytes) => ({ attemptId: id, team: "default", leaseId: "lease", runId: "run", jobId: "job", declaredBytes }),
 	};
 }
+
+const ringAlarm = (shard: DurableObjectStub<LogShard>) =>
+	runInDurableObject(shard, (instance) => (instance as unknown as { alarm(): void }).alarm());
 
 async function archived(shard: DurableObjectStub<LogShard>, id: string): Promise<string | null> {
 	for (;;) {
@@ -55,14 +58,14 @@ describe("a log", () => {
 		const text = "line\n".repeat(300_000);
 		await shard.append(id, owner, 0, bytes(text.slice(0, 900_000)));
 		await shard.append(id, owner, 900_000, bytes(text.slice(900_000)));
-		await shard.seal(seal(text.length));
+		await shard.close(seal(text.length));
 		expect(await shard.append(id, owner, text.length, bytes("late"))).toEqual({ outcome: "sealed" });
 		const key = await archived(shard, id);
 		expect(await (await env.BUCKET.get(key ?? ""))?.text()).toBe(text);
-		await shard.seal(seal(text.length));
+		await shard.close(seal(text.length));
 		expect(await shard.append(id, owner, text.length, bytes("late"))).toEqual({ outcome: "sealed" });
 		for (;;) {
-			await runInDurableObject(shard, (instance) => instance.alarm());
+			await ringAlarm(shard);
 			const rows = await runInDurableObject(shard, (_, state) =>
 				state.storage.sql.exec("SELECT count(*) AS n FROM pieces WHERE attempt_id = ?", id).one(),
 			);
@@ -73,17 +76,17 @@ describe("a log", () => {
 	test("waits for bytes that were declared, and only for those", async () => {
 		const { id, shard, seal } = fresh();
 		await shard.append(id, owner, 0, bytes("first"));
-		await shard.seal(seal(10));
+		await shard.close(seal(10));
 		expect(await shard.append(id, owner, 5, bytes("too much"))).toEqual({ outcome: "sealed" });
 		expect(await shard.append(id, owner, 5, bytes("later"))).toEqual({ outcome: "appended", offset: 10 });
-		const alarm = runInDurableObject(shard, (instance) => instance.alarm());
+		const alarm = ringAlarm(shard);
 		expect(await (await env.BUCKET.get((await archived(shard, id)) ?? ""))?.text()).toBe("firstlater");
 		await alarm;
 	});
 
 	test("without a byte needs no object", async () => {
 		const { id, shard, seal } = fresh();
-		await shard.seal(seal(0));
+		await shard.close(seal(0));
 		expect(await archived(shard, id)).toBeNull();
 	});
 });

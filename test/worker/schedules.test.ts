@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { ApiError, toWireError } from "../../schema/wire/errors.ts";
 import type { Environment } from "../../worker/bindings.ts";
-import { performEffect } from "../../worker/effect_handlers.ts";
+import { effectHandlers } from "../../worker/effect_handlers.ts";
 import { readSettings } from "../../worker/platform/settings.ts";
 import { openCore } from "../../worker/queue/core/core.ts";
 import { addSchedule, findSchedule } from "../../worker/queue/core/discovery/schedules.ts";
@@ -39,7 +39,8 @@ test("what a schedule asks for comes later where it cannot be taken at the momen
 		/** The same coordinator, whose queue answers every submission like this. */
 		const answering = (answer: object) =>
 			({ ...env, DISPATCHER: { getByName: () => ({ submit: async () => answer }) } }) as unknown as Environment;
-		const fire = (answer: object) => performEffect(answering(answer), core, { kind: "fire_schedule", scheduleId: id, at: now });
+		const fire = (answer: object) =>
+			effectHandlers.fire_schedule({ environment: answering(answer), core }, { kind: "fire_schedule", scheduleId: id, at: now });
 		const refusing = (error: ApiError) => ({ ok: false, refusal: toWireError(error) });
 		await expect(fire(refusing(new ApiError("unavailable", "The disk is full.")))).rejects.toThrow("The disk is full.");
 		expect(findSchedule(core, id).error).toBeNull();

@@ -62,13 +62,13 @@ export async function secretsFor(
 	} catch (error) {
 		log("warn", "the secrets of a job cannot be read", { attempt: attempt.id, ...errorFields(error) });
 		const text = error instanceof ApiError ? error.message : "The secrets cannot be read at the moment.";
-		unwrap(await dispatcher.park(lease, { code: "secrets", text }));
+		unwrap(await dispatcher.snooze(lease, { code: "secrets", text }));
 		throw new ApiError("attempt_superseded", text, { suggestions: ["The job is offered again in a while."] });
 	}
 	const missing = names.filter((name) => !values.has(name));
 	if (missing.length > 0) {
 		const text = `There is no secret ${missing.join(", ")} for the project ${run.project}.`;
-		unwrap(await dispatcher.refuse(lease, { code: "secret_unavailable", text }));
+		unwrap(await dispatcher.fail(lease, { code: "secret_unavailable", text }));
 		throw new ApiError("attempt_finished", text);
 	}
 	// Reading took a while: what was lost or cancelled meanwhile gets nothing.

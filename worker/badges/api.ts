@@ -1,4 +1,5 @@
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
+import { aggregateState, type JobState, type RunState } from "../../schema/wire/states.ts";
 import { isNotModified } from "../http/entity_tags.ts";
 import { text } from "../http/parameters.ts";
 import { type Queried, type RequestContext, route } from "../http/route.ts";
@@ -6,7 +7,7 @@ import { sha256 } from "../identity/digest.ts";
 import { DEFAULT_TEAM } from "../identity/principal.ts";
 import { findProject } from "../record/projects.ts";
 import { branchState, statesOfJob } from "../record/runs.ts";
-import { type Badge, badgeOf, svgOf, worstOf } from "./badge.ts";
+import { type Badge, badgeOf, svgOf } from "./badge.ts";
 
 const BADGE = {
 	branch: text("the branch; the main line of the project"),
@@ -44,7 +45,7 @@ async function badge({
 		: runs.map(({ state }) => state);
 	if (job && runs.length > 0 && states.length === 0)
 		throw new ApiError("not_found", `The newest runs have no job ${job}.`, { details: { job } });
-	return answer(badgeOf(job ?? pipeline ?? name, worstOf(states)), kind as "svg" | "json", request);
+	return answer(badgeOf(job ?? pipeline ?? name, aggregateState<RunState | JobState>(states)), kind as "svg" | "json", request);
 }
 
 async function answer(shown: Badge, kind: "svg" | "json", request: Request): Promise<Response> {

@@ -19,26 +19,6 @@ const COLORS: Partial<Record<RunState | JobState, string>> = {
 };
 const GREY = "#6a737d";
 
-const WORST_FIRST: readonly (RunState | JobState)[] = [
-	"failed",
-	"timed_out",
-	"errored",
-	"cancelled",
-	"cancelling",
-	"running",
-	"leased",
-	"queued",
-	"waiting",
-	"blocked",
-	"succeeded",
-	"skipped",
-];
-
-/** Of several states the one that has gone worst; null of none. */
-export function worstOf(states: readonly (RunState | JobState)[]): RunState | JobState | null {
-	return WORST_FIRST.find((state) => states.includes(state)) ?? null;
-}
-
 /** @param state null where nothing has run yet */
 export function badgeOf(label: string, state: RunState | JobState | null): Badge {
 	if (state === null) return { label, message: "no runs", color: GREY };

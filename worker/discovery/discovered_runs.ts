@@ -1,4 +1,3 @@
-import { ulid } from "ulid";
 import type { RunRow } from "../../schema/database/tables.ts";
 import {
 	nameOfFile,
@@ -10,7 +9,7 @@ import type { Discovery } from "../../schema/pipeline/resolve/resolved.ts";
 import { type ResolvedPipeline, withDefaults } from "../../schema/pipeline/resolve/resolved.ts";
 import { CONFIG_FILE, CONFIG_FOLDER, type DiscoveryResult, usualFolders } from "../../schema/wire/discovery.ts";
 import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
-import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import { newId } from "../../schema/wire/ids.ts";
 import { MAX_DISCOVERED_BYTES } from "../../schema/wire/limits.ts";
 import type { Reason } from "../../schema/wire/states.ts";
 import { whySkipped } from "../../schema/wire/triggers.ts";
@@ -179,7 +178,7 @@ function faultsOf(error: ApiError): string {
 /** A run of the same commit, with the same trust as the discovery job that has found it. */
 async function submissionOf(run: RunRow, { path }: RepositoryFile, pipeline: ResolvedPipeline): Promise<Submit> {
 	return {
-		runId: `${ID_PREFIXES.run}_${ulid()}`,
+		runId: newId("run"),
 		pipeline,
 		definition: await sha256(JSON.stringify(pipeline)),
 		project: run.project,

@@ -6,11 +6,11 @@ export { discoverySubmission } from "./submit_discovery.ts";
 
 import type { TriggerRequest } from "../../schema/wire/discovery.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
+import type { Submitted } from "../bindings.ts";
 import { actorOf, type RequestContext } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
-import type { Submitted } from "../queue/dispatcher.ts";
 import { requireProject } from "../record/require.ts";
 import { idempotencyOf } from "../runs/service.ts";
 import { comparedProject } from "./comparison_pipeline.ts";

@@ -1,8 +1,8 @@
+import { newId } from "../../schema/wire/ids.ts";
 import { sha256 } from "../identity/digest.ts";
 import type { ComparedProject } from "../queue/core/discovery/comparisons.ts";
 import { SUBMITTED, type Submit } from "../queue/core/runs/submit.ts";
 import { comparisonPipeline } from "./comparison_pipeline.ts";
-import { newRunId } from "./submit_discovery.ts";
 
 /** The submission of a comparison of a project's refs. */
 export async function comparisonSubmission(
@@ -11,7 +11,7 @@ export async function comparisonSubmission(
 ): Promise<Submit> {
 	const pipeline = comparisonPipeline(repository);
 	return {
-		runId: newRunId(),
+		runId: newId("run"),
 		pipeline,
 		definition: await sha256(JSON.stringify(pipeline)),
 		project,

@@ -1,15 +1,9 @@
-import { ulid } from "ulid";
 import type { ProjectRow } from "../../schema/database/tables.ts";
-import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import { newId } from "../../schema/wire/ids.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
 import { sha256 } from "../identity/digest.ts";
 import type { Submit } from "../queue/core/runs/submit.ts";
 import { type DiscoveryOptions, discoveryPipeline } from "./discovery_pipeline.ts";
-
-/** The id of a run that is to be submitted. */
-export function newRunId(): string {
-	return `${ID_PREFIXES.run}_${ulid()}`;
-}
 
 /**
  * The submission of a discovery run: what a project's repository wants to be run now that this has happened.
@@ -27,7 +21,7 @@ export async function discoverySubmission(
 	const content = JSON.stringify(pipeline);
 	const definition = await sha256(content);
 	return {
-		runId: newRunId(),
+		runId: newId("run"),
 		pipeline,
 		definition,
 		project: project.name,

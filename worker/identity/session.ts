@@ -1,5 +1,4 @@
-import { ulid } from "ulid";
-import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import { newId } from "../../schema/wire/ids.ts";
 import { publicPath } from "../http/public_path.ts";
 import { randomSecret, sha256 } from "./digest.ts";
 import { addSession, findSession, type SignedIn } from "./sessions_store.ts";
@@ -26,7 +25,7 @@ export async function openSession(db: D1Database, { team, tokenId, userAgent, ad
 	const secret = randomSecret();
 	const now = Date.now();
 	await addSession(db, {
-		id: `${ID_PREFIXES.session}_${ulid()}`,
+		id: newId("session"),
 		team,
 		token_id: tokenId,
 		hash: await sha256(secret),

@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { MIB } from "../../schema/wire/limits.ts";
 import type { Step } from "../../schema/wire/resources.ts";
-import type { Environment } from "../bindings.ts";
+import type { AppendResult, Environment, LogClose, LogPiece, LogShard as LogShardRpc } from "../bindings.ts";
 import { errorFields, setLogLevel, log as writeLog } from "../platform/logger.ts";
 import { maxLogBytes, SHORT_HOLD_MS } from "../platform/settings.ts";
 import { Waiters } from "../platform/waiters.ts";
@@ -9,36 +9,11 @@ import { type ArchivedObject, archive, archivedBefore } from "./archive.ts";
 import type { LineIndex } from "./line_counter.ts";
 import { type LogRow, LogStore } from "./log_store.ts";
 
-/** The order to end a log, as the Dispatcher sends it; a repeat changes nothing. */
-export interface Seal {
-	team: string;
-	attemptId: string;
-	leaseId: string;
-	runId: string;
-	jobId: string;
-	declaredBytes: number | null;
-}
-
 /** Where a finished log lies; an empty one needs no object. */
-export interface ArchivedLog extends ArchivedObject {
+interface ArchivedLog extends ArchivedObject {
 	bytes: number;
 	/** Whether fewer bytes came than were declared, or nobody said how many there are. */
 	isIncomplete: boolean;
-}
-
-export type AppendResult =
-	| { outcome: "appended"; offset: number }
-	| { outcome: "wrong_offset"; offset: number }
-	| { outcome: "sealed" }
-	| { outcome: "full" };
-
-/** A piece of a log. `isEnd`: nothing will follow. `archivedKey`: the bytes are in R2 by now. */
-export interface LogPiece {
-	bytes: Uint8Array;
-	size: number;
-	isEnd: boolean;
-	isArchived: boolean;
-	archivedKey: string | null;
 }
 
 /** What an empty log comes to (FIPS 180-4: SHA-256 of nothing). */
@@ -60,7 +35,7 @@ const CAP_SLACK_BYTES = MIB;
  * readers park for what is not there yet. A sealed log is written to R2 as one plain object, the Dispatcher is told,
  * and the bytes go; a tombstone stays, so that whoever comes late is sent to R2 or refused.
  */
-export class LogShard extends DurableObject<Environment> {
+export class LogShard extends DurableObject<Environment> implements LogShardRpc {
 	readonly #store: LogStore;
 	readonly #readers = new Waiters();
 	#readerCount = 0;
@@ -129,7 +104,7 @@ export class LogShard extends DurableObject<Environment> {
 	 * Ends a log: from here on nothing is taken but what was declared and is still on its way.
 	 * @returns where the log now lies; null if bytes are still awaited: then the Dispatcher is told later
 	 */
-	async seal({ attemptId, team, leaseId, runId, jobId, declaredBytes }: Seal): Promise<ArchivedLog | null> {
+	async close({ attemptId, team, leaseId, runId, jobId, declaredBytes }: LogClose): Promise<ArchivedLog | null> {
 		const key = `logs/${runId}/${jobId}/${attemptId}-${leaseId}.log`;
 		if (!this.#store.find(attemptId)) {
 			if (declaredBytes === 0) return archivedLog(this.#store.addEmpty(attemptId, team, Date.now()), EMPTY_OBJECT);
@@ -222,7 +197,7 @@ export class LogShard extends DurableObject<Environment> {
 			const dispatcher = this.env.DISPATCHER.getByName(`team:${log.team}`);
 			if (await dispatcher.isAttemptLive(log.attempt_id)) this.#store.touch(log.attempt_id, Date.now());
 			else
-				await this.seal({
+				await this.close({
 					attemptId: log.attempt_id,
 					team: log.team,
 					leaseId: "unknown",

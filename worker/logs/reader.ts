@@ -1,7 +1,6 @@
 import type { AttemptRow } from "../../schema/database/tables.ts";
-import type { Environment } from "../bindings.ts";
+import type { Environment, LogPiece } from "../bindings.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
-import type { LogPiece } from "./log_shard.ts";
 
 const HOLD_MS = 20_000;
 const RESETS = 20;

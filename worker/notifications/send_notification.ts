@@ -3,7 +3,7 @@ import { formatDuration } from "../../schema/wire/duration.ts";
 import { MIN_SECRET_BYTES } from "../../schema/wire/secrets.ts";
 import type { Environment } from "../bindings.ts";
 import { NotSent, type Outgoing, send } from "../outbound/send.ts";
-import type { Effect } from "../queue/core/effects/effects.ts";
+import type { Effect } from "../queue/core/effects/effect_types.ts";
 import { presentRunSummary } from "../record/present.ts";
 import { findRun, runBefore } from "../record/runs.ts";
 import { readSecrets } from "../secrets/service.ts";

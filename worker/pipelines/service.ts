@@ -4,12 +4,12 @@ export { storedSubmission } from "./versions.ts";
 
 import type { PipelineRow } from "../../schema/database/tables.ts";
 import { notFound } from "../../schema/wire/errors.ts";
+import type { Submitted } from "../bindings.ts";
 import { partError } from "../http/forms.ts";
 import { actorOf, type RequestContext } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
-import type { Submitted } from "../queue/dispatcher.ts";
 import { idempotencyOf } from "../runs/service.ts";
 import { findPipeline } from "./store.ts";
 import { storedSubmission } from "./versions.ts";

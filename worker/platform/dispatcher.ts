@@ -1,6 +1,5 @@
 import { ApiError } from "../../schema/wire/errors.ts";
-import type { Environment } from "../bindings.ts";
-import type { Dispatcher } from "../queue/dispatcher.ts";
+import type { Dispatcher, Environment } from "../bindings.ts";
 import { type DispatcherMethod, IS_IDEMPOTENT } from "./idempotent.ts";
 
 const TRIES = 3;

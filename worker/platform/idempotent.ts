@@ -1,8 +1,7 @@
-import type { DurableObject } from "cloudflare:workers";
-import type { Dispatcher } from "../queue/dispatcher.ts";
+import type { Dispatcher } from "../bindings.ts";
 
 /** The methods that the Dispatcher answers to from outside. */
-export type DispatcherMethod = Exclude<keyof Dispatcher, keyof DurableObject>;
+export type DispatcherMethod = Exclude<keyof Dispatcher, keyof Rpc.DurableObjectBranded>;
 
 /**
  * Whether a method may be called again after its answer was lost: the second call changes nothing more, and gets the answer that the first
@@ -43,13 +42,13 @@ export const IS_IDEMPOTENT: Readonly<Record<DispatcherMethod, boolean>> = {
 	health: true,
 	// Set a state that the second call finds set.
 	prepare: true,
-	noteDisk: true,
+	setDiskError: true,
 	cancelRun: true,
 	cancelJob: true,
 	approve: true,
 	approveRun: true,
 	pauseSchedule: true,
-	forgetProject: true,
+	deleteProject: true,
 	followProject: true,
 	unfollowProject: true,
 	recordDelivered: true,
@@ -81,8 +80,8 @@ export const IS_IDEMPOTENT: Readonly<Record<DispatcherMethod, boolean>> = {
 	removeSchedule: false,
 	revokeRegistrationToken: false,
 	removeAgent: false,
-	park: false,
-	refuse: false,
+	snooze: false,
+	fail: false,
 	// Sends once more.
 	testNotifications: false,
 };

@@ -102,6 +102,6 @@ export async function editProject(
 export async function deleteProject({ params, environment, principal, requestId }: Caller): Promise<void> {
 	const name = params.name ?? "";
 	if (!(await removeProject(environment.DB, principal.team, name))) throw notFound("project", name);
-	await dispatcherOf(environment, principal.team).forgetProject(name);
+	await dispatcherOf(environment, principal.team).deleteProject(name);
 	log("info", "project removed", { request_id: requestId, actor: actorOf(principal), project: name });
 }

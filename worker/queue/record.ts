@@ -7,8 +7,8 @@ import type { OutboxBatch } from "./core/record/outbox.ts";
 const MAX_JSON_BYTES = 800_000;
 
 /**
- * The statements that bring a batch into D1, to be run as one transaction: the runs' own rows last, so that whoever
- * sees a finished run sees its jobs finished too. A row that D1 already has in a newer form stays as it is.
+ * The statements that bring a batch into D1, to be run as one transaction: the runs' own rows last, so that a reader
+ * who sees a finished run sees its jobs finished too. A row that D1 already has in a newer form stays as it is.
  */
 export function recordStatements(db: D1Database, batch: OutboxBatch): D1PreparedStatement[] {
 	return [

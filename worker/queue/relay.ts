@@ -6,7 +6,7 @@ import { recordStatements } from "./record.ts";
 
 const RUNS_PER_BATCH = 50;
 const DEADLINE_MS = 30_000;
-/** The record may be behind by this much; whoever reads by id is told by the queue itself. */
+/** The record may be behind by this much; a read by id asks the queue itself. */
 const COALESCE_MS = 50;
 const FIRST_BACKOFF_MS = 250;
 const MAX_BACKOFF_MS = 30_000;
@@ -14,7 +14,7 @@ const LONGEST_PAUSE_MS = DEADLINE_MS + 1_000;
 
 /**
  * Sends dirty rows to D1, one flight at a time, until none is left. A D1 that is down is tried again later, with growing
- * pauses; a row that D1 refuses for what it is gets found by halving and set aside.
+ * pauses; a row that D1 rejects for its content is found by halving and set aside.
  */
 export class OutboxRelay {
 	readonly #core: Core;
@@ -66,7 +66,7 @@ export class OutboxRelay {
 		try {
 			await withDeadline(this.#db.batch(recordStatements(this.#db, batch)), DEADLINE_MS, "D1");
 		} catch (error) {
-			if (!isRowsFault(error)) throw error;
+			if (!isRowError(error)) throw error;
 			await this.#halve(batch, error);
 			return;
 		}
@@ -74,7 +74,7 @@ export class OutboxRelay {
 		log("trace", "recorded", { rows: batch.entries.length, runs: batch.runs.map(({ id }) => id) });
 	}
 
-	/** Narrows a refused batch down to the run, then to the row. */
+	/** Narrows a rejected batch down to the run, then to the row. */
 	async #halve(batch: OutboxBatch, error: unknown): Promise<void> {
 		const runIds = [...new Set(batch.entries.map((entry) => entry.run_id))];
 		if (runIds.length > 1) {
@@ -105,7 +105,7 @@ function onlyEntry(batch: OutboxBatch, id: string): OutboxBatch {
 	};
 }
 
-/** Whether D1 refused the rows themselves, so that trying again as they are is of no use. */
-function isRowsFault(error: unknown): boolean {
+/** Whether D1 rejected the rows themselves, so that a repeat is of no use. */
+function isRowError(error: unknown): boolean {
 	return /SQLITE_(CONSTRAINT|TOOBIG|MISMATCH|RANGE)|too big|malformed JSON/i.test(String(error));
 }

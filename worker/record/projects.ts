@@ -1,9 +1,8 @@
 import { and, asc, eq, isNotNull, or, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { ulid } from "ulid";
 import { type ProjectRow, projects } from "../../schema/database/tables.ts";
 import type { CheckoutChoice } from "../../schema/wire/checkout.ts";
-import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import { newId } from "../../schema/wire/ids.ts";
 
 /** The projects of teams, by name. */
 
@@ -47,7 +46,7 @@ export async function addProject(db: D1Database, team: string, name: string, set
 	const now = Date.now();
 	const rows = await drizzle(db)
 		.insert(projects)
-		.values({ id: `${ID_PREFIXES.project}_${ulid()}`, team, name, ...settings, created_at: now, updated_at: now })
+		.values({ id: newId("project"), team, name, ...settings, created_at: now, updated_at: now })
 		.onConflictDoNothing()
 		.returning();
 	return rows[0] ?? null;

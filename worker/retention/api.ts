@@ -1,7 +1,7 @@
 import * as resources from "../../schema/wire/resources.ts";
 import { json } from "../http/answers.ts";
 import { type RequestContext, route } from "../http/route.ts";
-import { sweeperOf } from "./sweeper.ts";
+import { sweeperOf } from "../platform/sweeper.ts";
 
 /** POST /retention/sweep: removes now what would be removed within the hour. */
 async function sweep({ environment }: RequestContext<"user" | "host">): Promise<Response> {

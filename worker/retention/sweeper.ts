@@ -1,8 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Swept } from "../../schema/wire/resources.ts";
-import type { Environment } from "../bindings.ts";
+import type { Environment, Sweeper as SweeperRpc } from "../bindings.ts";
 import { errorFields, log, setLogLevel } from "../platform/logger.ts";
-import { SWEEPER_NAME } from "../platform/settings.ts";
 import { resumeDeliveries } from "../webhooks/service.ts";
 import { applyRetention } from "./retention.ts";
 
@@ -13,7 +12,7 @@ const FIRST_MS = 60_000;
  * Applies retention every hour, and whenever it is asked to: one pass at a time, beside the queue and never in its way. Where there is no host that
  * would, it goes on with what forges have delivered and was cut short.
  */
-export class Sweeper extends DurableObject<Environment> {
+export class Sweeper extends DurableObject<Environment> implements SweeperRpc {
 	#pass: Promise<Swept> | null = null;
 
 	constructor(context: DurableObjectState, environment: Environment) {
@@ -47,9 +46,4 @@ export class Sweeper extends DurableObject<Environment> {
 			await this.ctx.storage.setAlarm(Date.now() + EVERY_MS);
 		}
 	}
-}
-
-/** The one sweeper there is. */
-export function sweeperOf(environment: Environment): DurableObjectStub<Sweeper> {
-	return environment.SWEEPER.getByName(SWEEPER_NAME);
 }

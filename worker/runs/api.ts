@@ -1,10 +1,10 @@
-import { ulid } from "ulid";
 import type { ResolvedPipeline } from "../../schema/pipeline/resolve/resolved.ts";
-import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import { newId } from "../../schema/wire/ids.ts";
 import { MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
 import { FORMATS_OF_FOLLOWED } from "../../schema/wire/log_formats.ts";
 import * as resources from "../../schema/wire/resources.ts";
 import { isTerminal, RUN_STATES } from "../../schema/wire/states.ts";
+import type { Submitted } from "../bindings.ts";
 import { json, streamed, TEXT_STREAM_HEADERS } from "../http/answers.ts";
 import { listOf, pageOf } from "../http/pages.ts";
 import { flag, idCursor, integer, invalidParameter, limit, numberCursor, oneOf, text } from "../http/parameters.ts";
@@ -16,7 +16,6 @@ import { errorFields, log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import { alreadyOver } from "../queue/core/runs/cancel.ts";
 import { SUBMITTED } from "../queue/core/runs/submit.ts";
-import type { Submitted } from "../queue/dispatcher.ts";
 import { presentEvent, presentRun, presentRunSummary } from "../record/present.ts";
 import { requireRun } from "../record/require.ts";
 import { listRuns } from "../record/runs.ts";
@@ -40,7 +39,7 @@ async function submit(context: Caller & Queried<typeof SUBMIT>): Promise<Respons
 	const definition = await sha256(JSON.stringify(pipeline));
 	const answer: Submitted = unwrap(
 		await dispatcherOf(environment, principal.team).submit({
-			runId: `${ID_PREFIXES.run}_${ulid()}`,
+			runId: newId("run"),
 			pipeline,
 			definition,
 			project,

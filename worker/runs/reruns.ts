@@ -1,8 +1,7 @@
-import { ulid } from "ulid";
 import { readDefinition } from "../../schema/pipeline/resolve/resolved.ts";
 import { ancestorsOf } from "../../schema/pipeline/validate/graph.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
-import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import { newId } from "../../schema/wire/ids.ts";
 import type { RerunRequest, rerunRequest } from "../../schema/wire/resources.ts";
 import * as resources from "../../schema/wire/resources.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
@@ -51,7 +50,7 @@ export async function rerunOf(context: SubmittingContext, asked: RerunRequest) {
 	const definition = await sha256(JSON.stringify(pipeline));
 	const answer = unwrap(
 		await dispatcherOf(environment, principal.team).submit({
-			runId: `${ID_PREFIXES.run}_${ulid()}`,
+			runId: newId("run"),
 			pipeline,
 			definition,
 			project: run.project,

@@ -1,6 +1,5 @@
-import { ulid } from "ulid";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
-import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import { newId } from "../../schema/wire/ids.ts";
 import type { Page } from "../../schema/wire/resources.ts";
 import type { Schedule, scheduleChange, scheduleRequest } from "../../schema/wire/schedules.ts";
 import * as schedules from "../../schema/wire/schedules.ts";
@@ -39,9 +38,7 @@ async function create(context: Caller & Bodied<typeof scheduleRequest>): Promise
 			suggestions: ["Name a pipeline (pip_…), or give the project a repository."],
 		});
 	}
-	const row = unwrap(
-		await dispatcherOf(environment, principal.team).addSchedule(`${ID_PREFIXES.schedule}_${ulid()}`, project.name, wanted),
-	);
+	const row = unwrap(await dispatcherOf(environment, principal.team).addSchedule(newId("schedule"), project.name, wanted));
 	log("info", "schedule made", { request_id: requestId, schedule: row.id, project: project.name, actor: actorOf(principal) });
 	return json(presentSchedule(row, Date.now()), 201, { Location: `/api/v1/schedules/${row.id}` });
 }

@@ -1,8 +1,7 @@
-import { ulid } from "ulid";
 import type { SourceRow } from "../../schema/database/tables.ts";
 import type { ResolvedPipeline } from "../../schema/pipeline/resolve/resolved.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
-import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import { newId } from "../../schema/wire/ids.ts";
 import { BadBundle } from "../../schema/wire/source_bundle.ts";
 import type { Environment } from "../bindings.ts";
 import { clientDisconnected } from "../http/client_disconnect.ts";
@@ -23,7 +22,7 @@ export async function storeSource(
 	body: ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>,
 	size: number,
 ): Promise<SourceRow> {
-	const id = `${ID_PREFIXES.source}_${ulid()}`;
+	const id = newId("source");
 	const key = `sources/${team}/${id}`;
 	const { sha256, entries, bytes } = await copy(environment.BUCKET, key, body, size);
 	const known = await reuseSource(environment.DB, team, sha256);

@@ -4,7 +4,7 @@ import type { Environment } from "../bindings.ts";
 import { NotSent, type Outgoing, send } from "../outbound/send.ts";
 import { log } from "../platform/logger.ts";
 import { linkBase } from "../platform/settings.ts";
-import type { Effect } from "../queue/core/effects/effects.ts";
+import type { Effect } from "../queue/core/effects/effect_types.ts";
 import { findProject, isRepositoryOf } from "../record/projects.ts";
 import { readSecrets } from "../secrets/service.ts";
 import { type Forge, forgeOf } from "../webhooks/service.ts";

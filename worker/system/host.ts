@@ -13,9 +13,9 @@ async function prepare({ environment, principal }: RequestContext<"host">): Prom
 }
 
 /** Called after each start, and when the disk has become too full for new work, or has room again: then what forges have delivered meanwhile goes on. */
-async function noteDisk({ readBody, environment, principal }: RequestContext<"host"> & Bodied<typeof diskNote>): Promise<Response> {
+async function setDiskError({ readBody, environment, principal }: RequestContext<"host"> & Bodied<typeof diskNote>): Promise<Response> {
 	const { error } = await readBody();
-	await dispatcherOf(environment, principal.team).noteDisk(error);
+	await dispatcherOf(environment, principal.team).setDiskError(error);
 	if (error === null) await resumeDeliveries(environment, Date.now());
 	return new Response(null, { status: 204 });
 }
@@ -28,6 +28,6 @@ async function prepareStop({ environment, principal }: RequestContext<"host">): 
 
 export const hostRoutes = [
 	route({ method: "POST", path: "/api/v1/host/prepare", allow: ["host"], handle: prepare }),
-	route({ method: "POST", path: "/api/v1/host/disk", allow: ["host"], body: diskNote, handle: noteDisk }),
+	route({ method: "POST", path: "/api/v1/host/disk", allow: ["host"], body: diskNote, handle: setDiskError }),
 	route({ method: "POST", path: "/api/v1/host/planned-stop", allow: ["host"], handle: prepareStop }),
 ];

@@ -1,9 +1,8 @@
 import { and, asc, desc, eq, gt, lt, or } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { ulid } from "ulid";
 import { type DeliveryRow, deliveries } from "../../schema/database/tables.ts";
 import type { DeliveryOutcome } from "../../schema/wire/deliveries.ts";
-import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import { newId } from "../../schema/wire/ids.ts";
 import type { DeliveredOf } from "./delivery_notices.ts";
 
 /** What forges have delivered. */
@@ -19,7 +18,7 @@ export async function noteDelivery(db: D1Database, delivery: NewDelivery): Promi
 	const d1 = drizzle(db);
 	const [added] = await d1
 		.insert(deliveries)
-		.values({ ...delivery, id: `${ID_PREFIXES.delivery}_${ulid()}`, run_id: null, received_at: Date.now() })
+		.values({ ...delivery, id: newId("delivery"), run_id: null, received_at: Date.now() })
 		.onConflictDoNothing()
 		.returning();
 	if (added) return { row: added, isRepeat: false };

@@ -1,7 +1,7 @@
 import type { Environment } from "../bindings.ts";
 import { COMPARISON_ACTOR } from "../discovery/service.ts";
 import { sha256 } from "../identity/digest.ts";
-import type { SubmitFoundRefsEffect } from "../queue/core/effects/effects.ts";
+import type { SubmitFoundRefsEffect } from "../queue/core/effects/effect_types.ts";
 import { findProject } from "../record/projects.ts";
 import { pushed } from "./delivery.ts";
 import { ofQueue } from "./github.ts";

@@ -1,4 +1,4 @@
-import { isTerminal, type JobState, type Reason } from "../../wire/states.ts";
+import { aggregateState, isTerminal, type JobState, type Reason } from "../../wire/states.ts";
 import { ExpressionFailed, evaluate, usesOf } from "../expressions/evaluate.ts";
 import type { NeedFacts, RunFacts, Scope } from "../expressions/scope.ts";
 import type { ResolvedJob, ResolvedPipeline } from "../resolve/resolved.ts";
@@ -127,14 +127,11 @@ function scopeOf(job: ResolvedJob, { pipeline, run, needs, ancestors }: Circumst
 	};
 }
 
-/** The result of several variants is that of the worst. */
-const WORST: readonly JobState[] = ["failed", "timed_out", "errored", "cancelled", "skipped", "succeeded"];
-
 function factsOf(need: DownloadableJob, needs: readonly DownloadableJob[]): NeedFacts {
 	const states = needs.filter(({ key }) => key === need.key).map(({ state }) => state);
 	const written = need.declared.length > 0 ? need.outputs() : null;
 	return {
-		result: WORST.find((state) => states.includes(state)) ?? "",
+		result: aggregateState(states) ?? "",
 		// A declared output that was not written is empty.
 		outputs: Object.fromEntries(need.declared.map((name) => [name, Object.hasOwn(written ?? {}, name) ? (written?.[name] ?? "") : ""])),
 	};

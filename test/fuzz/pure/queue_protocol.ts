@@ -5,7 +5,7 @@ import * as protocol from "../../../schema/wire/protocol.ts";
 import { openSession, registerAgent } from "../../../worker/queue/core/agents/agents.ts";
 import { finishAttempt, pinCommit } from "../../../worker/queue/core/leases/attempts.ts";
 import { assignOffers } from "../../../worker/queue/core/leases/offers.ts";
-import { newsFor, notePoll, renewLeases } from "../../../worker/queue/core/leases/polls.ts";
+import { newsFor, recordPoll, renewLeases } from "../../../worker/queue/core/leases/polls.ts";
 import { Queue } from "../../support/queue.ts";
 import { type FuzzProperty, fuzzProperty } from "../fuzz_property.ts";
 import { editedJson } from "../values/json.ts";
@@ -40,7 +40,7 @@ class Listener {
 				openSession(core, this.#agentId, "speaker", protocol.hello.parse(body));
 				break;
 			case "poll":
-				notePoll(core, this.#agentId, "speaker", protocol.poll.parse(body));
+				recordPoll(core, this.#agentId, "speaker", protocol.poll.parse(body));
 				assignOffers(core, [this.#agentId]);
 				newsFor(core, this.#agentId);
 				break;

@@ -15,7 +15,7 @@ export interface Settings {
 	retryBackoffMs: number;
 	/** How many LogShards the logs are spread over. */
 	logShards: number;
-	/** An agent that was not heard of for this long is shown as offline. */
+	/** An agent that was silent for this long is shown as offline. */
 	agentSilentMs: number;
 }
 
@@ -29,7 +29,7 @@ export interface Core {
 	newId(kind: IdKind): string;
 	/** An unguessable text. */
 	newSecret(): string;
-	/** Tells whoever runs this of something that should not have happened. */
+	/** Logs something that should not have happened. */
 	report(error: string, fields: Record<string, unknown>): void;
 	/** The newest revision given out; every changed row gets the next one. */
 	rev: number;
@@ -38,7 +38,7 @@ export interface Core {
 	/** The newest pipelines that were read, by digest. */
 	readonly definitions: Map<string, ResolvedPipeline>;
 	/** What keeps an agent from what is asked for, as far as it was found out (offers.ts). */
-	readonly lacks: Map<string, string | null>;
+	readonly unmet: Map<string, string | null>;
 	/** On whose behalf the present command is run: an agent, a person, or the queue itself. */
 	actor: string;
 }
@@ -50,13 +50,13 @@ export const PRESENCE_MS = 5_000;
 const THE_QUEUE = "the queue";
 
 /** Opens the queue in this database, bringing its schema up to date. */
-export function openCore(parts: Omit<Core, "rev" | "actor" | "sweptAt" | "definitions" | "lacks">): Core {
+export function openCore(parts: Omit<Core, "rev" | "actor" | "sweptAt" | "definitions" | "unmet">): Core {
 	migrate(parts.sql);
 	const [seen] = parts.sql.all<{ at: number | null }>("SELECT max(last_seen_at) AS at FROM agents");
 	return {
 		...parts,
 		definitions: new Map(),
-		lacks: new Map(),
+		unmet: new Map(),
 		rev: Number(readMeta(parts.sql, "rev") ?? 0),
 		actor: THE_QUEUE,
 		sweptAt: seen?.at ?? 0,

@@ -1,16 +1,16 @@
 import { type Core, command } from "./core.ts";
-import { forgetHeardCommits } from "./discovery/refs.ts";
+import { deleteOldCommits } from "./discovery/refs.ts";
 import { deleteUndelivered, retryEffects } from "./effects/effects.ts";
-import { forgetNewestDeliveries } from "./effects/newest_deliveries.ts";
-import { forgetShownStatuses } from "./effects/shown_statuses.ts";
-import { retryEntries } from "./record/outbox.ts";
-import { forgetGroups } from "./runs/groups.ts";
+import { deleteOldDeliveries } from "./effects/newest_deliveries.ts";
+import { deleteOldStatuses } from "./effects/shown_statuses.ts";
+import { retryDeadEntries } from "./record/outbox.ts";
+import { deleteIdleGroups } from "./runs/groups.ts";
 import { startTimer } from "./timers.ts";
 
-/** What the queue does once an hour: it forgets queue partitions in which nothing waits and agents that are long gone, and tries again what was set aside. */
+/** What the queue does once an hour: it deletes empty queue partitions and agents that are long gone, and repeats what failed for good. */
 
 const TIDY_MS = 60 * 60_000;
-/** An agent that was not heard of for this long is forgotten; one that comes back after that registers anew. */
+/** An agent that was silent for this long is deleted; one that comes back after that registers anew. */
 const AGENT_GONE_MS = 30 * 24 * 60 * 60_000;
 const LANES_AT_ONCE = 500;
 /** For how long undelivered statuses and notifications are shown. */
@@ -19,7 +19,7 @@ const UNDELIVERED_MS = 7 * 24 * 60 * 60_000;
 const COMMIT_MEMORY_MS = 40 * 24 * 60 * 60_000;
 
 /** Sets the hourly timer, unless it is set. */
-export function scheduleTidying(core: Core): void {
+export function scheduleHousekeeping(core: Core): void {
 	command(core, () => startTimer(core, "housekeeping", core.now() + TIDY_MS));
 }
 
@@ -27,23 +27,23 @@ export function scheduleTidying(core: Core): void {
  * Removes what nobody needs any more. To be called inside a command.
  * @param lateByMs how long after its time this is called: a queue that was away itself does not hold that against its agents
  */
-export function tidyQueue(core: Core, lateByMs: number): void {
-	if (lateByMs < TIDY_MS) forgetAgents(core);
+export function keepHouse(core: Core, lateByMs: number): void {
+	if (lateByMs < TIDY_MS) deleteAbsentAgents(core);
 	core.sql.all(
 		"DELETE FROM queue_partitions WHERE id IN (SELECT id FROM queue_partitions WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE partition_id = queue_partitions.id) LIMIT ?)",
 		LANES_AT_ONCE,
 	);
-	forgetGroups(core);
-	retryEntries(core);
+	deleteIdleGroups(core);
+	retryDeadEntries(core);
 	retryEffects(core);
 	deleteUndelivered(core, core.now() - UNDELIVERED_MS);
-	forgetShownStatuses(core, core.now() - COMMIT_MEMORY_MS);
-	forgetNewestDeliveries(core, core.now() - COMMIT_MEMORY_MS);
-	forgetHeardCommits(core);
+	deleteOldStatuses(core, core.now() - COMMIT_MEMORY_MS);
+	deleteOldDeliveries(core, core.now() - COMMIT_MEMORY_MS);
+	deleteOldCommits(core);
 	startTimer(core, "housekeeping", core.now() + TIDY_MS);
 }
 
-function forgetAgents(core: Core): void {
+function deleteAbsentAgents(core: Core): void {
 	const gone = core.sql.all<{ id: string }>(
 		`DELETE FROM agents WHERE status = 'offline' AND coalesce(last_seen_at, registered_at) < ?
 		AND NOT EXISTS (SELECT 1 FROM attempts WHERE agent_id = agents.id) AND NOT EXISTS (SELECT 1 FROM offers WHERE agent_id = agents.id) RETURNING id`,

@@ -124,7 +124,7 @@ export function readChanges(core: Core, since: number): Changes {
 	const runs = changed<RunRow>("runs");
 	const jobs = changed<JobRow>("jobs");
 	const agents = changed<AgentRow>("agents");
-	// A kind that was cut short has more to give: nobody may be told of a revision beyond its last row.
+	// A truncated kind has more rows: the answer must not name a revision beyond its last row.
 	const rev = Math.min(
 		core.rev,
 		...[runs, jobs, agents].filter((rows) => rows.length === CHANGES_LIMIT).map((rows) => rows.at(-1)?.rev ?? core.rev),

@@ -1,4 +1,4 @@
-/** What a statement may be given; everything else differs between the two adapters, and is refused by both. */
+/** What a statement may be given; everything else differs between the two adapters, and both reject it. */
 export type SqlValue = string | number | null | Uint8Array;
 type SqlRow = Record<string, SqlValue>;
 
@@ -17,8 +17,8 @@ export interface Sql {
 const MAX_PARAMS = 100;
 
 /**
- * Refuses what the platforms treat differently: booleans, undefined, bigint, NaN, more than 100 parameters.
- * @throws TypeError, which is a fault of the caller's code
+ * Rejects what the platforms treat differently: booleans, undefined, bigint, NaN, more than 100 parameters.
+ * @throws TypeError, an error of the calling code
  */
 export function checkParams(params: readonly unknown[]): void {
 	if (params.length > MAX_PARAMS) throw new TypeError(`${params.length} parameters; the platform takes ${MAX_PARAMS}`);

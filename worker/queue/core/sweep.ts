@@ -1,11 +1,11 @@
 import { type Core, command, PRESENCE_MS, readMeta, writeMeta } from "./core.ts";
-import { fireComparison, noteOutage } from "./discovery/comparisons.ts";
+import { fireComparison, recordOutage } from "./discovery/comparisons.ts";
 import { fireSchedule, rearmSchedules } from "./discovery/schedules.ts";
 import { retryEffects } from "./effects/effects.ts";
-import { tidyQueue } from "./housekeeping.ts";
+import { keepHouse } from "./housekeeping.ts";
 import { expireOffer } from "./leases/offers.ts";
-import { extendLease, noteSilence } from "./leases/polls.ts";
-import { retryEntries } from "./record/outbox.ts";
+import { extendLease, recordSilence } from "./leases/polls.ts";
+import { retryDeadEntries } from "./record/outbox.ts";
 import { type AttemptRow, findAttempt, findOffer } from "./rows.ts";
 import { expireApproval, expireRunApproval } from "./runs/approvals.ts";
 import { timeOutRun } from "./runs/cancel.ts";
@@ -15,7 +15,7 @@ import { clearTimer, dueTimers, setTimer, startTimer, type Timer, type TimerKind
 /**
  * The passing of time. Every poll and every alarm sweeps what has fallen due.
  *
- * A lease may only expire if the coordinator was there to hear its renewal. So a lateness of more than five seconds (the
+ * A lease may only expire if the coordinator was there to take its renewal. So a lateness of more than five seconds (the
  * coordinator was down, suspended, or its clock was stepped) is an absence, after which whatever waits for an agent gets
  * a full term once more: leases, but also the ends that the queue would put itself to a job. While anything runs there is a timer every five seconds, so that no longer absence goes unnoticed.
  */
@@ -36,12 +36,12 @@ export function sweep(core: Core): void {
 	for (let due = dueTimers(core, core.now(), SWEEP_LIMIT); due.length > 0; due = dueTimers(core, core.now(), SWEEP_LIMIT)) {
 		const lateByMs = core.now() - (due[0] as Timer).due_at;
 		if (lateByMs > ABSENCE_MS) command(core, () => grantGrace(core));
-		if (lateByMs > OUTAGE_MS) command(core, () => noteOutage(core));
+		if (lateByMs > OUTAGE_MS) command(core, () => recordOutage(core));
 		for (const timer of due) handleSafely(core, timer);
 	}
 }
 
-/** A timer that cannot be handled must not keep the others from it: it is put off, and the fault is told. */
+/** A timer that cannot be handled must not keep the others from it: it is put off, and the error is logged. */
 function handleSafely(core: Core, timer: Timer): void {
 	try {
 		command(core, () => handle(core, timer));
@@ -71,9 +71,9 @@ const HANDLERS: Record<TimerKind, (core: Core, id: string, lateByMs: number) => 
 	approval: expireApproval,
 	run_approval: expireRunApproval,
 	run_timeout: timeOutRun,
-	/** Nothing to write: the pause is over, and whoever sweeps looks for waiting agents afterwards. */
+	/** Nothing to write: the pause is over, and the settling that follows looks for waiting agents. */
 	decline: () => undefined,
-	agent_silent: noteSilence,
+	agent_silent: recordSilence,
 	/** What matters is how late it comes. */
 	presence(core) {
 		const isRunning = core.sql.all("SELECT 1 FROM attempts WHERE state IN ('running', 'cancelling') LIMIT 1").length > 0;
@@ -83,7 +83,7 @@ const HANDLERS: Record<TimerKind, (core: Core, id: string, lateByMs: number) => 
 		const [scope, key] = JSON.parse(id) as [string, string];
 		core.sql.all("DELETE FROM idempotency WHERE scope = ? AND key = ?", scope, key);
 	},
-	housekeeping: (core, _, lateByMs) => tidyQueue(core, lateByMs),
+	housekeeping: (core, _, lateByMs) => keepHouse(core, lateByMs),
 	schedule: fireSchedule,
 	comparison: fireComparison,
 	registration(core, hash) {
@@ -122,15 +122,15 @@ function extendLeases(core: Core, ms: number): void {
  * The queue is opened. After a new start of the host agents could not renew, however short it was.
  * @param bootId random, new with each start of the host; null where there is none
  */
-export function noteOpening(core: Core, bootId: string | null): void {
+export function recordOpening(core: Core, bootId: string | null): void {
 	command(core, () => {
 		keepPresence(core);
 		if (bootId === null || readMeta(core.sql, "boot_id") === bootId) return;
 		writeMeta(core.sql, "boot_id", bootId);
-		retryEntries(core);
+		retryDeadEntries(core);
 		retryEffects(core);
 		grantGrace(core);
-		noteOutage(core);
+		recordOutage(core);
 	});
 }
 

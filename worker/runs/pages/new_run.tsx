@@ -1,9 +1,8 @@
-import { ulid } from "ulid";
 import { checkingPipelineWith } from "../../../schema/pipeline/parse/submission.ts";
 import type { ResolvedPipeline } from "../../../schema/pipeline/resolve/resolved.ts";
 import type { ParametersText } from "../../../schema/pipeline/validate/parameters.ts";
 import { ApiError } from "../../../schema/wire/errors.ts";
-import { ID_PREFIXES } from "../../../schema/wire/ids.ts";
+import { newId } from "../../../schema/wire/ids.ts";
 import { MAX_PIPELINE_BYTES } from "../../../schema/wire/limits.ts";
 import { readText } from "../../http/bodies.ts";
 import type { RequestContext } from "../../http/route.ts";
@@ -47,7 +46,7 @@ export async function submitNewRun(context: Reader): Promise<Response> {
 
 async function submit({ environment, principal }: Reader, pipeline: ResolvedPipeline, project: string): Promise<string> {
 	const answer = await dispatcherOf(environment, principal.team).submit({
-		runId: `${ID_PREFIXES.run}_${ulid()}`,
+		runId: newId("run"),
 		pipeline,
 		definition: await sha256(JSON.stringify(pipeline)),
 		project,

@@ -28,7 +28,7 @@ export interface Registration {
 }
 
 /**
- * Makes an agent of whoever presents a live registration token.
+ * Registers an agent that presents a live registration token.
  * @returns the agent's id
  * @throws ApiError `authentication_required` for a token that is unknown, used up or expired; `conflict` for a name in use
  */
@@ -65,7 +65,7 @@ export function registerAgent(core: Core, { tokenHash, registrationHash, name, s
 			),
 		);
 		// The agent that takes over a name is another one: nothing that was found out of the former holds.
-		core.lacks.clear();
+		core.unmet.clear();
 		return id;
 	});
 }
@@ -131,7 +131,7 @@ export function openSession(core: Core, agentId: string, secretHash: string, hel
 				},
 			),
 		);
-		core.lacks.clear();
+		core.unmet.clear();
 		setTimer(core, "agent_silent", agentId, core.now() + core.settings.agentSilentMs);
 		if (!isSame) {
 			for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agentId)) withdrawOffer(core, offer, false);

@@ -100,12 +100,12 @@ export function removeAgent(core: Core, agentId: string, actor: string): string 
 		const agent = agentOf(core, agentId);
 		for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agentId)) withdrawOffer(core, offer, false);
 		const reason: Reason = { code: "agent_removed", text: `Agent ${agent.name} was removed by ${actor}.` };
-		// The agent may not have heard of it yet: no other one runs the job before this lease is over.
+		// The agent may not know of it yet: no other one runs the job before this lease is over.
 		for (const attempt of liveAttemptsOfAgent(core, agentId)) loseAttempt(core, attempt, reason, attempt.deadline - core.now());
 		core.sql.all("DELETE FROM declines WHERE agent_id = ?", agentId);
 		core.sql.all("DELETE FROM agents WHERE id = ?", agentId);
 		clearTimer(core, "agent_silent", agentId);
-		// No row tells of it: whoever follows all changes looks again because of this.
+		// No row shows it: this makes the requests that follow all changes look again.
 		nextRev(core);
 		return agent.name;
 	};

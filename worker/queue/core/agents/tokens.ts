@@ -28,7 +28,7 @@ export function authenticateAgent(core: Core, agentId: string, secretHash: strin
 export function invalidToken(): ApiError {
 	return new ApiError(
 		"authentication_required",
-		"This agent token is not valid (any more): the agent was removed, has another token, or was not heard of for long.",
+		"This agent token is not valid (any more): the agent was removed, has another token, or was silent for long.",
 		{ suggestions: ["Register the agent again with a new registration token."] },
 	);
 }

@@ -5,7 +5,7 @@ import { findRun, type RunRow } from "../rows.ts";
 import { clearTimer, setTimer, setTimerNoLater } from "../timers.ts";
 
 /**
- * When the refs of projects are compared with those last heard of: after an outage, and as often as a project asks for. The queue watches the
+ * When the refs of projects are compared with those last seen: after an outage, and as often as a project asks for. The queue watches the
  * clock; an effect submits the job, whose agent lists the refs; refs.ts takes the result.
  */
 
@@ -36,7 +36,7 @@ export interface ComparisonRow {
 	error: string | null;
 }
 
-/** The same with the time of the next one, for whoever reads. */
+/** The same with the time of the next one, for readers. */
 export type ComparisonState = ComparisonRow & { next_at: number | null };
 
 /** Secrets are set after the project that names them, and deliveries of pushes may come in the wrong order. */
@@ -67,7 +67,7 @@ export function followProject(core: Core, wanted: ComparedProject): void {
 	command(core, () => follow(core, wanted));
 }
 
-/** Compares the refs of a project no more, and forgets them. */
+/** Compares the refs of a project no more, and deletes what is known of them. */
 export function unfollowProject(core: Core, project: string): void {
 	command(core, () => unfollow(core, project));
 }
@@ -120,7 +120,7 @@ export function fireComparison(core: Core, project: string): void {
 }
 
 /** The coordinator was away, and with it every hook. To be called inside a command. */
-export function noteOutage(core: Core): void {
+export function recordOutage(core: Core): void {
 	if (!isEffectPending(core, OUTAGE)) addEffect(core, OUTAGE, { kind: "compare_all" });
 }
 
@@ -135,21 +135,21 @@ export function findUnfinished(core: Core, { run_id }: ComparisonRow): string | 
 }
 
 /** A run that compares has ended. One that failed is repeated. To be called inside the command that ends it. */
-export function noteComparisonEnded(core: Core, run: RunRow, state: RunState, reason: Reason | null): void {
+export function recordComparisonEnd(core: Core, run: RunRow, state: RunState, reason: Reason | null): void {
 	const row = findComparison(core, run.project);
 	if (row?.run_id !== run.id || row.result_of === run.id) return;
-	noteFailure(core, row, state === "succeeded" ? NO_REFS : (reason?.text ?? `The comparison is ${state}.`));
+	recordFailure(core, row, state === "succeeded" ? NO_REFS : (reason?.text ?? `The comparison is ${state}.`));
 }
 
 /** A comparison could not even begin. */
 export function recordComparisonError(core: Core, project: string, error: string): void {
 	command(core, () => {
 		const row = findComparison(core, project);
-		if (row) noteFailure(core, row, error);
+		if (row) recordFailure(core, row, error);
 	});
 }
 
-function noteFailure(core: Core, { project, poll_ms, failures }: ComparisonRow, error: string): void {
+function recordFailure(core: Core, { project, poll_ms, failures }: ComparisonRow, error: string): void {
 	const retry = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** failures);
 	const text = error.slice(0, MAX_ERROR_CHARACTERS);
 	core.sql.all("UPDATE comparisons SET failures = failures + 1, error = ? WHERE project = ?", text, project);

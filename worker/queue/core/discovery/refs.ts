@@ -1,6 +1,7 @@
 import { ApiError } from "../../../../schema/wire/errors.ts";
 import type { ListedRef } from "../../../../schema/wire/refs.ts";
 import { type Core, command } from "../core.ts";
+import type { FoundRef } from "../effects/effect_types.ts";
 import { addEffect } from "../effects/effects.ts";
 import { type AttemptRow, findRun, type JobRow, type RunRow } from "../rows.ts";
 import { acceptOnce, acceptRun, type Submit } from "../runs/submit.ts";
@@ -8,11 +9,11 @@ import { insertInto } from "../sql.ts";
 import { compareSoon, findComparison, findUnfinished } from "./comparisons.ts";
 
 /**
- * What is known of the refs of projects: the commit that each was last heard to be at (`known_refs`), by a delivery or by a comparison, and for a
- * while every commit that was heard of (`delivered_commits`). So a commit is run once, whether the delivery or the comparison comes first.
+ * What is known of the refs of projects: the commit that each was last seen at (`known_refs`), by a delivery or by a comparison, and for a
+ * while every commit that was delivered (`delivered_commits`). So a commit is run once, whether the delivery or the comparison comes first.
  */
 
-/** A commit of a branch or a tag, and who told of it. */
+/** A commit of a branch or a tag, and where it was seen. */
 export interface DeliveredRef {
 	project: string;
 	ref: string;
@@ -23,18 +24,10 @@ export interface DeliveredRef {
 }
 
 /**
- * How what was heard of stands to what comparisons have found: `new`; `found`, as one has found that very commit; or `out_of_order`, as it does not
+ * How a delivery stands to what comparisons have found: `new`; `found`, as one has found that very commit; or `out_of_order`, as it does not
  * follow the newest commit of its ref, which one has found.
  */
 export type Standing = "new" | "found" | "out_of_order";
-
-/** A ref that a comparison has found at a commit that nobody had told of. */
-export interface FoundRef {
-	ref: string;
-	sha: string;
-	/** Where it was before; null for a new one. */
-	before: string | null;
-}
 
 /** For how long a forge may come late with a delivery of what a comparison has found already. */
 const HEARD_MS = 7 * 24 * 60 * 60_000;
@@ -44,37 +37,37 @@ const ROWS_AT_ONCE = 1_000;
 const MAX_SHOWN = 100;
 
 /**
- * Accepts the run of what was heard of. What a delivery tells of and a comparison has found before is not run again, nor is what came before that. A
+ * Accepts the run of a delivery. A delivered commit that a comparison has found before is not run again, nor is what came before that. A
  * delivery out of order may still be the newest push, if the one between is late or lost: then another comparison finds its commit.
  * @returns the run of a delivery that is new, or that of the comparison; null if that is not made yet, or there is none
  */
 export function submitDelivered(
 	core: Core,
 	submit: Submit,
-	heard: DeliveredRef,
+	delivered: DeliveredRef,
 	checkRoom: () => void,
 ): { runId: string | null; standing: Standing } {
 	const body = () => {
-		const { standing, runId: found } = branchState(core, heard);
-		if (standing === "out_of_order") compareSoon(core, heard.project);
+		const { standing, runId: found } = standingOf(core, delivered);
+		if (standing === "out_of_order") compareSoon(core, delivered.project);
 		if (standing !== "new") return { runId: found, standing };
 		const { runId } = acceptOnce(core, submit, checkRoom);
-		hear(core, heard, runId);
+		recordRef(core, delivered, runId);
 		return { runId, standing };
 	};
 	return command(core, body, submit.trigger.actor);
 }
 
 /** Notes a commit of which nothing is run, so that a comparison does not take it for news. */
-export function recordDelivered(core: Core, heard: DeliveredRef): void {
+export function recordDelivered(core: Core, delivered: DeliveredRef): void {
 	command(core, () => {
-		const { standing } = branchState(core, heard);
-		if (standing === "new") hear(core, heard, null);
-		else if (standing === "out_of_order") hearCommit(core, heard, null);
+		const { standing } = standingOf(core, delivered);
+		if (standing === "new") recordRef(core, delivered, null);
+		else if (standing === "out_of_order") recordCommit(core, delivered, null);
 	});
 }
 
-function branchState(core: Core, { project, ref, sha, before, isCompared }: DeliveredRef): { standing: Standing; runId: string | null } {
+function standingOf(core: Core, { project, ref, sha, before, isCompared }: DeliveredRef): { standing: Standing; runId: string | null } {
 	const isNew = { standing: "new", runId: null } as const;
 	if (isCompared) return isNew;
 	const [known] = core.sql.all<{ sha: string; tag_object: string | null; is_compared: number | null }>(
@@ -94,11 +87,11 @@ function branchState(core: Core, { project, ref, sha, before, isCompared }: Deli
 	return known?.is_compared === 1 && before !== null ? { standing: "out_of_order", runId: null } : isNew;
 }
 
-function hear(core: Core, heard: DeliveredRef, runId: string | null): void {
-	hearCommit(core, heard, runId);
+function recordRef(core: Core, delivered: DeliveredRef, runId: string | null): void {
+	recordCommit(core, delivered, runId);
 	// The result of a comparison has said where its refs are.
-	if (heard.isCompared) return;
-	const { project, ref, sha } = heard;
+	if (delivered.isCompared) return;
+	const { project, ref, sha } = delivered;
 	core.sql.all(
 		`INSERT INTO known_refs (project, ref, sha, at) VALUES (?, ?, ?, ?)
 		ON CONFLICT (project, ref) DO UPDATE SET sha = excluded.sha, tag_object = NULL, at = excluded.at`,
@@ -109,7 +102,7 @@ function hear(core: Core, heard: DeliveredRef, runId: string | null): void {
 	);
 }
 
-function hearCommit(core: Core, { project, ref, sha, isCompared }: DeliveredRef, runId: string | null): void {
+function recordCommit(core: Core, { project, ref, sha, isCompared }: DeliveredRef, runId: string | null): void {
 	const row = { project, ref, sha, is_compared: isCompared ? 1 : 0, run_id: runId, at: core.now() };
 	core.sql.all(
 		...insertInto(
@@ -161,16 +154,16 @@ export function takeRefs(core: Core, job: JobRow, attempt: AttemptRow, listed: r
 	const known = new Map(
 		core.sql.all<KnownRef>("SELECT ref, sha, at FROM known_refs WHERE project = ?", project).map((one) => [one.ref, one] as const),
 	);
-	// What a delivery told of after the agent had begun is newer than what the agent saw.
+	// A delivery after the start of the attempt is newer than what the agent saw.
 	const isNewer = ({ at }: KnownRef) => at > attempt.started_at;
 	const changed = listed.filter(({ ref, sha, tag_object }) => {
 		const before = known.get(ref);
 		return !before || !(before.sha === sha || before.sha === tag_object || isNewer(before));
 	});
 	const isLost = listed.length === 0 && known.size > 0;
-	const found = row.is_recorded === 0 ? [] : changed.filter((one) => !isHeard(core, project, one));
+	const found = row.is_recorded === 0 ? [] : changed.filter((one) => !isDelivered(core, project, one));
 	const names = new Set(listed.map(({ ref }) => ref));
-	forgetRefs(
+	deleteRefs(
 		core,
 		project,
 		[...known.values()].filter((one) => !names.has(one.ref) && !isNewer(one)).map(({ ref }) => ref),
@@ -180,7 +173,7 @@ export function takeRefs(core: Core, job: JobRow, attempt: AttemptRow, listed: r
 	// A delivery may come late that names the tag in place of its commit.
 	for (const { ref, sha, tag_object } of found)
 		for (const id of [sha, ...(tag_object === null ? [] : [tag_object])])
-			hear(core, { project, ref, sha: id, before: null, isCompared: true }, null);
+			recordRef(core, { project, ref, sha: id, before: null, isCompared: true }, null);
 	for (let at = 0; at < fresh.length; at += FOUND_AT_ONCE)
 		addEffect(core, `refs of ${project}`, {
 			kind: "submit_found_refs",
@@ -200,7 +193,7 @@ export function takeRefs(core: Core, job: JobRow, attempt: AttemptRow, listed: r
 	core.sql.all("UPDATE jobs SET outputs = ? WHERE id = ?", JSON.stringify(Object.fromEntries(shown)), job.id);
 }
 
-function isHeard(core: Core, project: string, { ref, sha, tag_object }: ListedRef): boolean {
+function isDelivered(core: Core, project: string, { ref, sha, tag_object }: ListedRef): boolean {
 	const known = core.sql.all(
 		"SELECT 1 FROM delivered_commits WHERE project = ? AND ref = ? AND sha IN (?, ?) LIMIT 1",
 		project,
@@ -211,8 +204,8 @@ function isHeard(core: Core, project: string, { ref, sha, tag_object }: ListedRe
 	return known.length > 0;
 }
 
-/** Forgets refs that are gone: one that comes again is new. */
-function forgetRefs(core: Core, project: string, refs: readonly string[]): void {
+/** Deletes refs that are gone: one that comes again is new. */
+function deleteRefs(core: Core, project: string, refs: readonly string[]): void {
 	for (let at = 0; at < refs.length; at += ROWS_AT_ONCE) {
 		const names = JSON.stringify(refs.slice(at, at + ROWS_AT_ONCE));
 		for (const table of ["known_refs", "delivered_commits"])
@@ -233,7 +226,7 @@ function recordRefs(core: Core, project: string, refs: readonly ListedRef[], at:
 	}
 }
 
-/** Forgets commits that were heard of long ago. To be called inside a command. */
-export function forgetHeardCommits(core: Core): void {
+/** Deletes commits that were delivered long ago. To be called inside a command. */
+export function deleteOldCommits(core: Core): void {
 	core.sql.all("DELETE FROM delivered_commits WHERE at < ?", core.now() - HEARD_MS);
 }

@@ -76,10 +76,10 @@ export function removeSchedule(core: Core, id: string): void {
 		const row = findSchedule(core, id);
 		if (row.origin === "file") {
 			throw new ApiError("conflict", `The file ${row.file} of the repository asks for this schedule.`, {
-				suggestions: ["Take it out of the file, or pause it here."],
+				suggestions: ["Remove it from the file, or pause it: windlass schedules pause"],
 			});
 		}
-		forget(core, id);
+		deleteSchedule(core, id);
 	});
 }
 
@@ -95,16 +95,16 @@ export function pauseSchedule(core: Core, id: string, pausedBy: string | null): 
 }
 
 /** Removes all schedules of a project. */
-export function forgetSchedules(core: Core, project: string): void {
+export function deleteSchedules(core: Core, project: string): void {
 	command(core, () => {
-		for (const { id } of listSchedules(core, project)) forget(core, id);
+		for (const { id } of listSchedules(core, project)) deleteSchedule(core, id);
 		core.sql.all("DELETE FROM adoptions WHERE project = ?", project);
 	});
 }
 
 /**
  * Brings the schedules that files of a repository ask for in line with what they say now. One that says the same as before stays as it is, paused or
- * not. What an earlier delivery said than the one that was heeded last is not heeded any more. To be called inside a command.
+ * not. An earlier delivery than the newest one that was applied changes nothing. To be called inside a command.
  */
 export function adoptSchedules(core: Core, project: string, delivery: string, wanted: readonly FileSchedule[]): void {
 	const isNewest = core.sql.all(
@@ -125,14 +125,14 @@ export function adoptSchedules(core: Core, project: string, delivery: string, wa
 		if (hasRoom(core, project, 1)) insert(core, core.newId("schedule"), project, "file", { ...one, pipeline: null });
 		else core.report("a project has too many schedules", { project, file: one.file });
 	}
-	for (const { id } of known.values()) forget(core, id);
+	for (const { id } of known.values()) deleteSchedule(core, id);
 }
 
 function contentOf({ file, cron, timezone, branch, params }: Omit<FileSchedule, "file"> & { file: string | null }): string {
 	return JSON.stringify([file, cron, timezone, branch, Object.entries(params).sort()]);
 }
 
-/** A time has come. One that could not be heeded yet, as nothing new is taken for now, stands for this one too. To be called inside a command. */
+/** The time of a schedule has come. One that still waits to be submitted stands for this one too. To be called inside a command. */
 export function fireSchedule(core: Core, id: string): void {
 	const [row] = core.sql.all<ScheduleRow>("SELECT * FROM schedules WHERE id = ?", id);
 	if (!row || row.paused_by !== null || row.next_at === null) return;
@@ -178,7 +178,7 @@ export function rearmSchedules(core: Core): void {
 	for (const row of core.sql.all<ScheduleRow>("SELECT * FROM schedules WHERE next_at IS NOT NULL")) arm(core, row);
 }
 
-function forget(core: Core, id: string): void {
+function deleteSchedule(core: Core, id: string): void {
 	core.sql.all("DELETE FROM schedules WHERE id = ?", id);
 	clearTimer(core, "schedule", id);
 }
@@ -191,6 +191,6 @@ function hasRoom(core: Core, project: string, more: number): boolean {
 function assertRoom(core: Core, project: string, more: number): void {
 	if (hasRoom(core, project, more)) return;
 	throw new ApiError("conflict", `The project ${project} has ${MAX_SCHEDULES_PER_PROJECT} schedules already.`, {
-		suggestions: ["Remove one that is not needed any more."],
+		suggestions: ["Remove a schedule that is not needed any more: windlass schedules rm"],
 	});
 }

@@ -1,103 +1,12 @@
-import type { Notification } from "../../../../schema/pipeline/resolve/resolved.ts";
-import type { NotifyEvent } from "../../../../schema/pipeline/validate/notifications.ts";
-import type { RunState } from "../../../../schema/wire/states.ts";
 import { type Core, command } from "../core.ts";
-import type { FoundRef } from "../discovery/refs.ts";
 import { type ArchivedLogNote, logArchived } from "../leases/archived_logs.ts";
-import { forgetIfDone } from "../record/outbox.ts";
+import { evictIfDone } from "../record/outbox.ts";
+import type { CommitStatusEffect, Effect, NotifyEffect } from "./effect_types.ts";
 
 /**
  * Effects are edges: something outside must happen because a state changed. They are written in the transaction of
- * the change and happen at least once, in order per key; whoever receives one must take a repeat for what it is.
+ * the change and happen at least once, in order per key; a receiver must recognize a repeat.
  */
-
-/** What ends a log: the shard takes no byte beyond `declared`, then archives. */
-interface ArchiveLogEffect {
-	kind: "archive_log";
-	attemptId: string;
-	leaseId: string;
-	runId: string;
-	jobId: string;
-	shard: number;
-	/** How many bytes the agent says it sent; null when nobody said. */
-	declaredBytes: number | null;
-}
-/** What makes the test results of an attempt part of the tests' history. */
-interface IndexTestsEffect {
-	kind: "index_tests";
-	attemptId: string;
-	runId: string;
-	jobId: string;
-	project: string;
-	pipeline: string;
-	branch: string | null;
-	commit: string | null;
-	at: number;
-	/** The R2 object of the cases, and its size. */
-	key: string;
-	size: number;
-}
-/** What makes a schedule's run, once its time has come. */
-interface FireScheduleEffect {
-	kind: "fire_schedule";
-	scheduleId: string;
-	/** The time that has come. */
-	at: number;
-}
-/** What submits the comparison of a project's refs. */
-interface CompareRefsEffect {
-	kind: "compare_refs";
-	project: string;
-}
-/** What has the refs of every project compared, after an outage. */
-interface CompareAllEffect {
-	kind: "compare_all";
-}
-/** What runs what a comparison has found. */
-export interface SubmitFoundRefsEffect {
-	kind: "submit_found_refs";
-	project: string;
-	/** The run of the comparison. */
-	comparison: string;
-	refs: FoundRef[];
-}
-/** What tells a forge how a commit fares. */
-interface CommitStatusEffect {
-	kind: "commit_status";
-	runId: string;
-	project: string;
-	/** The repository that the commit is in. */
-	repository: string;
-	sha: string;
-	/** The branch or tag, as the forge calls it. Statuses that version 0.1.0 has stored have none. */
-	ref?: string | null;
-	/** What it is the status of; with what the project has before it, the name that the forge shows. */
-	name: string;
-	state: RunState;
-	description: string;
-}
-/** What tells those whom a pipeline names. */
-interface NotifyEffect {
-	kind: "notify";
-	/** Which it is: a repeat carries the same, so that it can be known for one. */
-	id: string;
-	runId: string;
-	project: string;
-	event: NotifyEvent;
-	notification: Notification;
-	at: number;
-	/** Whether somebody has asked for it, only to see it arrive. */
-	isTest: boolean;
-}
-export type Effect =
-	| ArchiveLogEffect
-	| IndexTestsEffect
-	| FireScheduleEffect
-	| CompareRefsEffect
-	| CompareAllEffect
-	| SubmitFoundRefsEffect
-	| CommitStatusEffect
-	| NotifyEffect;
 
 /** What happens here, and what somebody elsewhere must answer to: neither waits for the other, nor one project's forge and chats for another's. */
 export type EffectClass = "internal" | "external";
@@ -140,7 +49,7 @@ export function addEffect(core: Core, key: string, effect: Effect): void {
 	);
 }
 
-/** Of each key only the first effect may happen, so that their order holds; but what somebody else would not take keeps nothing from being told. */
+/** Of each key only the first effect may happen, so that their order holds; but a dead external effect does not block the next one. */
 const IS_FIRST = `NOT EXISTS (SELECT 1 FROM effects AS earlier
 	WHERE earlier.key = e.key AND earlier.seq < e.seq AND (earlier.is_dead = 0 OR earlier.kind NOT IN (${EXTERNAL_KINDS})))`;
 
@@ -180,7 +89,7 @@ export interface EffectOutcome {
 	error: string | null;
 	/** Whether trying again is of no use: somebody who can be asked has said no. */
 	isFinal?: boolean;
-	/** How long to wait, where whoever was asked has said so. */
+	/** How long to wait, if the other side has said so. */
 	retryAfterMs?: number | null;
 }
 
@@ -188,7 +97,7 @@ export interface EffectOutcome {
  * Notes what became of effects: one that has happened is done with, and a run that waited for it alone may leave; one that has not is
  * put off, and after thirty failures it is dead, which `/readyz` shows.
  */
-export function noteOutcomes(core: Core, outcomes: readonly EffectOutcome[]): void {
+export function recordOutcomes(core: Core, outcomes: readonly EffectOutcome[]): void {
 	command(core, () => {
 		for (const outcome of outcomes) {
 			if (outcome.error === null) effectDone(core, outcome.pending, outcome.archived);
@@ -198,12 +107,12 @@ export function noteOutcomes(core: Core, outcomes: readonly EffectOutcome[]): vo
 }
 
 function effectDone(core: Core, { seq, effect }: PendingEffect, archived: ArchivedLogNote | null): void {
-	// Of a status, what could not be told before is out of date now.
+	// Earlier statuses of the commit that could not be sent are out of date now.
 	const isNewest = effect.kind === "commit_status";
 	if (isNewest) core.sql.all("DELETE FROM effects WHERE is_dead = 1 AND seq < ?1 AND key = (SELECT key FROM effects WHERE seq = ?1)", seq);
 	core.sql.all("DELETE FROM effects WHERE seq = ?", seq);
 	if (archived && effect.kind === "archive_log") logArchived(core, effect.attemptId, archived);
-	if ("runId" in effect) forgetIfDone(core, effect.runId);
+	if ("runId" in effect) evictIfDone(core, effect.runId);
 }
 
 function effectFailed(
@@ -279,7 +188,7 @@ export function retryStatuses(core: Core, project: string): void {
 	});
 }
 
-/** Forgets what was to be told to others and was given up long ago. To be called inside a command. */
+/** Deletes old external effects that failed for good. To be called inside a command. */
 export function deleteUndelivered(core: Core, before: number): void {
 	core.sql.all(`DELETE FROM effects AS e WHERE is_dead = 1 AND ${ofClass("external")} AND due_at < ?`, before);
 }
@@ -289,7 +198,7 @@ export function deadEffects(core: Core): number {
 	return core.sql.all<{ n: number }>(`SELECT count(*) AS n FROM effects AS e WHERE is_dead = 1 AND ${ofClass("internal")}`)[0]?.n ?? 0;
 }
 
-/** What somebody elsewhere was to be told and was not (yet). */
+/** A status or notification that was not sent (yet). */
 export interface Undelivered {
 	effect: CommitStatusEffect | NotifyEffect;
 	tries: number;
@@ -299,7 +208,7 @@ export interface Undelivered {
 	isDead: boolean;
 }
 
-/** What somebody elsewhere has not been told of a project's runs, newest first. */
+/** The undelivered statuses and notifications of a project, newest first. */
 export function undeliveredOf(core: Core, project: string, limit: number): Undelivered[] {
 	return core.sql
 		.all<{ payload: string; tries: number; error: string | null; is_dead: number }>(

@@ -22,6 +22,6 @@ export function isOvertaken(core: Core, { project, pull_request, trigger_deliver
 }
 
 /** Forgets pull requests of which nothing was delivered since before this time. To be called inside a command. */
-export function forgetNewestDeliveries(core: Core, before: number): void {
+export function deleteOldDeliveries(core: Core, before: number): void {
 	core.sql.all("DELETE FROM newest_deliveries WHERE at < ?", before);
 }

@@ -6,45 +6,45 @@ import type { RunRow } from "../rows.ts";
 import { pipelineOf } from "../runs/definitions.ts";
 import { addEffect } from "./effects.ts";
 
-/** Who is to be told of a run, as its pipeline says. Whether it is `fixed` shows only when it is told: that depends on the run before. */
+/** Who is notified of a run, as its pipeline says. Whether it is `fixed` shows only when it is sent: that depends on the run before. */
 
-/** What a new state of a run may be for those who are told. */
+/** The events that a new state of a run may be. */
 const EVENTS: Partial<Record<RunState, readonly NotifyEvent[]>> = {
 	running: ["start"],
-	// Whoever wants to know of both is told of the one that says more.
+	// A recipient of both events gets the one that says more.
 	succeeded: ["fixed", "success"],
 	failed: ["failure"],
 	errored: ["failure"],
 	timed_out: ["failure"],
 };
 
-/** Has everybody told whom the pipeline names for this. To be called inside the command that has changed the run. */
-export function noteNotifications(core: Core, run: RunRow, state: RunState): void {
+/** Requests the notifications that the pipeline names for this state. To be called inside the command that has changed the run. */
+export function requestNotifications(core: Core, run: RunRow, state: RunState): void {
 	const events = EVENTS[state];
-	// What others have written may not have anybody told.
+	// A fork must not send notifications.
 	if (!events || run.is_trusted === 0) return;
-	// A run whose gate was passed runs once more; nobody needs to hear of its start again.
+	// A run that was approved starts a second time: its start was sent before.
 	if (state === "running" && run.started_at !== null) return;
 	for (const notification of pipelineOf(core, run).notify) {
 		const event = events.find((one) => notification.on.includes(one));
-		if (event) tell(core, run, notification, event, false);
+		if (event) request(core, run, notification, event, false);
 	}
 }
 
 /**
- * Has all told whom the pipeline of a run names, only to see it arrive.
+ * Requests a test notification to all recipients that the pipeline of a run names.
  * @param definition the pipeline, as it is stored: the run may have left the queue
  * @returns how many they are
  */
 export function testNotifications(core: Core, run: Pick<RunRow, "id" | "project">, definition: string): number {
 	const { notify } = readDefinition(definition);
 	command(core, () => {
-		for (const notification of notify) tell(core, run, notification, notification.on[0] ?? "success", true);
+		for (const notification of notify) request(core, run, notification, notification.on[0] ?? "success", true);
 	});
 	return notify.length;
 }
 
-function tell(core: Core, run: Pick<RunRow, "id" | "project">, notification: Notification, event: NotifyEvent, isTest: boolean): void {
+function request(core: Core, run: Pick<RunRow, "id" | "project">, notification: Notification, event: NotifyEvent, isTest: boolean): void {
 	const id = `msg_${core.newSecret()}`;
 	const to = "slack" in notification.to ? notification.to.slack : notification.to.webhook;
 	addEffect(core, `notify ${run.id} ${to}`, {

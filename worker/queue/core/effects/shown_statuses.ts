@@ -50,6 +50,6 @@ function findShown(core: Core, key: string): ShownRow | undefined {
 }
 
 /** Forgets contexts that have shown the same since before this time. To be called inside a command. */
-export function forgetShownStatuses(core: Core, before: number): void {
+export function deleteOldStatuses(core: Core, before: number): void {
 	core.sql.all("DELETE FROM shown_statuses WHERE at < ?", before);
 }

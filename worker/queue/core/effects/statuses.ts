@@ -7,7 +7,7 @@ import { pipelineOf } from "../runs/definitions.ts";
 import { addEffect } from "./effects.ts";
 import { lastResult, type Status, showStatus, yieldStatus } from "./shown_statuses.ts";
 
-/** What the forge of a project is told of its commits: written with the state of a run, in one transaction, and told in its order. */
+/** Commit statuses: requested with the state of a run, in one transaction, and sent in order. */
 
 /** What the status of a discovery job is called: it is sent only where the job could not do its work. */
 const DISCOVERY = "discovery";
@@ -16,8 +16,8 @@ const OF_PULL_REQUEST = " (pull request)";
 /** Events whose runs have a status of their own, as in Woodpecker: a tag or a schedule says nothing of the push of the same commit. */
 const EVENT_SUFFIXES: Readonly<Record<string, string>> = { tag: " (tag)", schedule: " (schedule)", manual: " (manual)" };
 
-/** Has the forge told how a run stands, if it is about a commit of a project. To be called inside the command that has changed it. */
-export function noteStatus(core: Core, runId: string): void {
+/** Requests the commit status of a run, if it is about a commit of a project. To be called inside the command that has changed it. */
+export function updateStatus(core: Core, runId: string): void {
 	const run = findRun(core, runId) as RunRow;
 	if (run.project === ADHOC_PROJECT || run.source_git === null || run.commit_sha === null) return;
 	const { is_command, is_beside_push } = pipelineOf(core, run);
@@ -42,7 +42,7 @@ function didNothing({ state, reason_code }: RunRow): boolean {
 	return state === "skipped" || (state === "cancelled" && reason_code === "superseded");
 }
 
-/** Of a discovery job it is told that it could not do its work; and, after that, that one of the same commit could. */
+/** The status of a discovery job: sent when it failed, and when a later one of the same commit succeeded. */
 function discoveryStatus(core: Core, key: string, status: Status): Status | null {
 	if (!isTerminal(status.state) || status.state === "cancelled") return null;
 	const last = lastResult(core, key);
@@ -69,11 +69,11 @@ function describe(core: Core, run: RunRow): string {
 		case "cancelling":
 			return "Is being cancelled";
 		case "skipped":
-			return "Nothing was to be run";
+			return "Nothing to run";
 		case "cancelled":
 			return run.reason_text ?? "Cancelled";
 		case "succeeded":
-			if (run.kind === "discovery") return "Found what is to be run";
+			if (run.kind === "discovery") return "Found the pipelines to run";
 			return `${jobs(core, run.id)} in ${formatDuration((run.finished_at ?? 0) - (run.started_at ?? run.finished_at ?? 0))}`;
 		default:
 			return (run.kind === "discovery" ? errorOfDiscovery(core, run.id) : failedJobs(core, run.id)) ?? run.reason_text ?? run.state;

@@ -3,7 +3,7 @@ import { markDirty } from "../record/outbox.ts";
 import { findAttempt } from "../rows.ts";
 import { named } from "../sql.ts";
 
-/** Where a finished log lies, as its shard tells it. */
+/** Where a finished log lies, as its shard reports it. */
 export interface ArchivedLogNote {
 	/** The R2 object; null for an empty log. */
 	key: string | null;

@@ -10,11 +10,11 @@ import { type Core, command, nextRev, PRESENCE_MS } from "../core.ts";
 import { type Discovered, handleDiscovered } from "../discovery/discovery_jobs.ts";
 import { takeRefs } from "../discovery/refs.ts";
 import { addEffect } from "../effects/effects.ts";
-import { noteStatus } from "../effects/statuses.ts";
+import { updateStatus } from "../effects/statuses.ts";
 import { markDirty } from "../record/outbox.ts";
 import { type AttemptRow, findAgent, findAttempt, findJob, findOffer, findRun, type JobRow, jobOf, type RunRow } from "../rows.ts";
 import { definitionOf, pipelineOf } from "../runs/definitions.ts";
-import { endAttempt, endOrPark, endOrRetry } from "../runs/endings.ts";
+import { endAttempt, endOrRetry, endOrSnooze } from "../runs/endings.ts";
 import { updateRun } from "../runs/progress.ts";
 import { settledJob } from "../runs/readiness.ts";
 import { moveJob } from "../runs/transitions.ts";
@@ -126,7 +126,7 @@ export function snoozeAttempt(core: Core, lease: LeaseClaims, reason: Reason): v
 	command(core, () => {
 		const attempt = liveAttempt(core, lease);
 		endAttempt(core, attempt, "expired", reason, null, NO_LOG);
-		endOrPark(core, jobOf(core, attempt), reason);
+		endOrSnooze(core, jobOf(core, attempt), reason);
 	});
 }
 
@@ -236,7 +236,7 @@ export function pinCommit(core: Core, lease: LeaseClaims, { tag_object, ...commi
 			),
 		);
 		markDirty(core, run.id, run.id);
-		noteStatus(core, run.id);
+		updateStatus(core, run.id);
 		return commit.sha;
 	});
 }

@@ -36,7 +36,7 @@ interface Partition {
 
 /**
  * Offers waiting jobs to the agents that wait for work.
- * @param agentIds parked agents, the one to be served first in front
+ * @param agentIds agents that wait, the first to be served first
  * @returns the agents that were given something
  */
 export function assignOffers(core: Core, agentIds: readonly string[]): Set<string> {
@@ -95,22 +95,22 @@ export interface Wanted {
  * agent's name; null if the agent may take it.
  */
 export function unmetBy(core: Core, agent: AgentRow, wanted: Wanted): string | null {
-	return outsideRestriction(agent, wanted) ?? lackOf(core, agent, wanted.requirements);
+	return outsideRestriction(agent, wanted) ?? unmetRequirement(core, agent, wanted.requirements);
 }
 
-const MAX_KNOWN_LACKS = 20_000;
+const MAX_CACHED = 20_000;
 
 /**
  * The first thing that is asked for and that the agent does not have; null if it fits. The answer is kept until an agent says anew what it is.
  */
-function lackOf(core: Core, agent: AgentRow, requirements: string): string | null {
+function unmetRequirement(core: Core, agent: AgentRow, requirements: string): string | null {
 	const key = `${agent.id} ${requirements}`;
-	const known = core.lacks.get(key);
+	const known = core.unmet.get(key);
 	if (known !== undefined) return known;
-	const lack = firstUnmetRequirement(JSON.parse(requirements) as Requirements, offeringOf(agent));
-	if (core.lacks.size >= MAX_KNOWN_LACKS) core.lacks.clear();
-	core.lacks.set(key, lack);
-	return lack;
+	const unmet = firstUnmetRequirement(JSON.parse(requirements) as Requirements, offeringOf(agent));
+	if (core.unmet.size >= MAX_CACHED) core.unmet.clear();
+	core.unmet.set(key, unmet);
+	return unmet;
 }
 
 function offeringOf({ labels, capabilities: text }: AgentRow): Offering {
@@ -183,7 +183,7 @@ function isBefore(a: readonly number[], b: readonly number[]): boolean {
 	return index !== -1 && (a[index] as number) < (b[index] as number);
 }
 
-/** The oldest job of the partition that this agent has not refused of late. */
+/** The oldest job of the partition that this agent has not declined of late. */
 function headOf(core: Core, partition: Partition, agent: AgentRow): { id: string; entry: number } | undefined {
 	return core.sql.all<{ id: string; entry: number }>(
 		`SELECT id, entry FROM jobs WHERE partition_id = ? AND state = 'queued'

@@ -17,7 +17,7 @@ export interface AgentNews {
  * Notes a poll: the agent is alive, can take this many jobs, and runs these.
  * @returns false if a newer poll of the same session was seen before: this one is to be answered with nothing
  */
-export function notePoll(core: Core, agentId: string, secretHash: string, poll: Poll): boolean {
+export function recordPoll(core: Core, agentId: string, secretHash: string, poll: Poll): boolean {
 	checkProtocol(poll.protocol);
 	return command(core, () => {
 		const agent = agentInSession(core, agentId, secretHash, poll.session);
@@ -32,7 +32,7 @@ export function notePoll(core: Core, agentId: string, secretHash: string, poll: 
 		// Every job is listed from before its claim until nothing of it is left: one that is not was given up.
 		loseUnlisted(core, agentId, poll.running, {
 			code: "agent_lost",
-			text: `Agent ${agent.name} gave this up: it could not tell whether it still had the lease.`,
+			text: `Agent ${agent.name} gave this up: it did not know whether it still had the lease.`,
 		});
 		setStatus(core, agent, poll.draining ? "draining" : "online");
 		setTimer(core, "agent_silent", agentId, core.now() + core.settings.agentSilentMs);
@@ -59,7 +59,7 @@ export function requestsTo(core: Core, agentId: string): AgentRequests {
 
 /**
  * What a poll of this agent must be answered with; `known` are the attempts that the poll lists itself. Offers are repeated until they are claimed or requeue: the answer that
- * carried them may have been lost. A cancel is told once here, and in every renewal.
+ * carried them may have been lost. A cancel is sent once here, and in every renewal.
  */
 export function newsFor(core: Core, agentId: string, known: ReadonlySet<string> = new Set()): AgentNews {
 	const offers = offersFor(core, agentId, known);
@@ -76,7 +76,7 @@ export function hasNews(core: Core, agentId: string, known: ReadonlySet<string> 
 	return offersFor(core, agentId, known).length > 0 || unsentCancels(core, agentId).length > 0;
 }
 
-/** The agents that have an offer, or a cancel that they were not told of. */
+/** The agents that have an offer, or a cancel that was not sent to them. */
 export function agentsWithNews(core: Core): string[] {
 	return core.sql
 		.all<{ agent_id: string }>(
@@ -149,7 +149,7 @@ export function extendLease(core: Core, attemptId: string, deadline: number): vo
 }
 
 /** An agent has been silent for long: it is shown as offline. Its leases have their own clock. */
-export function noteSilence(core: Core, agentId: string): void {
+export function recordSilence(core: Core, agentId: string): void {
 	const agent = findAgent(core, agentId);
 	if (agent) setStatus(core, agent, "offline");
 }

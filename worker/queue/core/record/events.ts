@@ -18,7 +18,7 @@ interface Transition {
 }
 
 /** Notes a transition under the revision that its row was just written with. */
-export function noteEvent(core: Core, { runId, jobId, from, to, reason }: Transition): void {
+export function recordTransition(core: Core, { runId, jobId, from, to, reason }: Transition): void {
 	core.sql.all(
 		...insertInto("events", {
 			...{ rev: core.rev, team: core.team, run_id: runId, job_id: jobId, from_state: from, to_state: to },

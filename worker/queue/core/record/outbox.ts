@@ -77,7 +77,7 @@ export function acknowledgeBatch(core: Core, batch: OutboxBatch): void {
 			entries,
 		);
 		core.sql.all("DELETE FROM events WHERE rev IN (SELECT value FROM json_each(?))", JSON.stringify(batch.events.map(({ rev }) => rev)));
-		for (const runId of new Set(batch.entries.map((entry) => entry.run_id))) forgetIfDone(core, runId);
+		for (const runId of new Set(batch.entries.map((entry) => entry.run_id))) evictIfDone(core, runId);
 	});
 }
 
@@ -97,7 +97,7 @@ export function buryEntry(core: Core, entry: { id: string; run_id: string; rev: 
 }
 
 /** Sends once more what was set aside: D1 may have been mended, or this may be a version that D1 understands. */
-export function retryEntries(core: Core): void {
+export function retryDeadEntries(core: Core): void {
 	core.sql.all("INSERT INTO outbox (id, run_id, rev) SELECT id, run_id, rev FROM outbox_dead WHERE true ON CONFLICT DO NOTHING");
 	core.sql.all("DELETE FROM outbox_dead");
 }
@@ -121,7 +121,7 @@ export function departedRev(core: Core): number {
 }
 
 /** A run leaves when it is over, D1 has all of it, its effects are done and every log is archived. */
-export function forgetIfDone(core: Core, runId: string): void {
+export function evictIfDone(core: Core, runId: string): void {
 	const isOpen =
 		core.sql.all(
 			`SELECT 1 FROM runs WHERE id = ?1 AND finished_at IS NULL

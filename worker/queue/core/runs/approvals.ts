@@ -10,7 +10,7 @@ import { definitionOf } from "./definitions.ts";
 import { advance, afterJobEnded, CANCEL_BY, needsRunApproval, RUN_APPROVAL_MS, updateRun } from "./progress.ts";
 import { stopJob } from "./stop.ts";
 
-/** Gates: a job that needs an approval waits, once its needs have ended, until somebody with one of the roles lets it pass or declines. */
+/** Approvals: a job that needs one waits, once its needs have ended, until a person with one of the roles approves or declines. */
 
 /** Who decides. */
 export interface Approver {
@@ -19,8 +19,8 @@ export interface Approver {
 }
 
 /**
- * Lets a job pass its gate. One that was let pass before stays so.
- * @throws ApiError `not_found`, `forbidden` without one of the roles, `conflict` if the job does not wait at a gate
+ * Approves a job. A second approval changes nothing.
+ * @throws ApiError `not_found`, `forbidden` without one of the roles, `conflict` if the job does not wait for an approval
  */
 export function approveJob(core: Core, jobId: string, by: Approver): void {
 	const body = () => {
@@ -35,18 +35,18 @@ export function approveJob(core: Core, jobId: string, by: Approver): void {
 	command(core, body, by.name);
 }
 
-/** Ends a job at its gate. @throws ApiError as `approveJob`; `conflict` if it was let pass before */
+/** Ends a job that waits for an approval. @throws ApiError as `approveJob`; `conflict` if it was approved before */
 export function declineJob(core: Core, jobId: string, by: Approver, comment: string | null): void {
 	const body = () => {
 		const job = jobAwaitingApproval(core, jobId, by);
 		if (job === null) throw notAwaitingApproval(findJob(core, jobId) as JobRow);
-		endAtGate(core, job, declined(by, comment));
+		endUnapproved(core, job, declined(by, comment));
 	};
 	command(core, body, by.name);
 }
 
 /**
- * Lets a run pass that comes from where others may write. One that was let pass before stays so.
+ * Approves a run of a fork. A second approval changes nothing.
  * @throws ApiError `not_found`, `conflict` if the run waits for nobody
  */
 export function approveRun(core: Core, runId: string, by: Approver): void {
@@ -67,7 +67,7 @@ export function approveRun(core: Core, runId: string, by: Approver): void {
 	command(core, body, by.name);
 }
 
-/** Ends a run that waits until somebody approves it. @throws ApiError as `approveRun`; `conflict` if it was let pass before */
+/** Ends a run that waits until somebody approves it. @throws ApiError as `approveRun`; `conflict` if it was approved before */
 export function declineRun(core: Core, runId: string, by: Approver, comment: string | null): void {
 	const body = () => {
 		const run = runAwaitingApproval(core, runId);
@@ -77,7 +77,7 @@ export function declineRun(core: Core, runId: string, by: Approver, comment: str
 	command(core, body, by.name);
 }
 
-/** The run, if it waits until somebody approves it; null if it was let pass. */
+/** The run, if it waits until somebody approves it; null if it was approved. */
 function runAwaitingApproval(core: Core, runId: string): RunRow | null {
 	const run = findRun(core, runId);
 	if (!run) throw notFound("run", runId);
@@ -90,7 +90,7 @@ function runNotAwaitingApproval(run: RunRow): ApiError {
 	const why = isTerminal(run.state)
 		? `it is over: ${run.state}`
 		: run.approved_by !== null
-			? `${run.approved_by} let it pass`
+			? `${run.approved_by} approved it`
 			: "it needs none";
 	return new ApiError("conflict", `The run does not wait for an approval: ${why}.`, { details: { id: run.id, state: run.state } });
 }
@@ -99,33 +99,33 @@ function declined(by: Approver, comment: string | null): Reason {
 	return { code: "declined", text: `Declined by ${by.name}${comment ? `: ${comment}` : ""}.`.replace(/\.\.$/, ".") };
 }
 
-/** Nobody has decided of a run in time. To be called inside a command. */
+/** The approval of a run has timed out. To be called inside a command. */
 export function expireRunApproval(core: Core, runId: string): void {
 	const run = findRun(core, runId);
 	if (!run || isTerminal(run.state) || !needsRunApproval(run)) return;
-	const text = `Nobody approved it within ${formatDuration(RUN_APPROVAL_MS)}.`;
+	const text = `No one approved it within ${formatDuration(RUN_APPROVAL_MS)}.`;
 	cancelJobsOf(core, run.id, CANCEL_BY.person, { code: "approval_timed_out", text });
 }
 
-/** Nobody has decided in time. To be called inside a command. */
+/** The approval of a job has timed out. To be called inside a command. */
 export function expireApproval(core: Core, jobId: string): void {
 	const job = findJob(core, jobId);
 	if (job?.state !== "blocked" || job.reason_code !== "approval") return;
 	const { approval } = definitionOf(core, job);
-	endAtGate(core, job, { code: "approval_timed_out", text: `Nobody approved it within ${formatDuration(approval?.timeout_ms ?? 0)}.` });
+	endUnapproved(core, job, { code: "approval_timed_out", text: `No one approved it within ${formatDuration(approval?.timeout_ms ?? 0)}.` });
 }
 
-function endAtGate(core: Core, job: JobRow, reason: Reason): void {
+function endUnapproved(core: Core, job: JobRow, reason: Reason): void {
 	stopJob(core, job, "cancel", reason);
 	afterJobEnded(core, job);
 }
 
-/** The job, if it waits at its gate; null if it was let pass. */
+/** The job, if it waits for an approval; null if it was approved. */
 function jobAwaitingApproval(core: Core, jobId: string, by: Approver): JobRow | null {
 	const job = findJob(core, jobId);
 	if (!job) throw notFound("job", jobId);
 	if (!isTerminal(job.state) && needsRunApproval(findRun(core, job.run_id) as RunRow)) {
-		throw new ApiError("conflict", "The run as a whole waits for an approval: it comes from another repository.", {
+		throw new ApiError("conflict", "The job waits for the approval of its run, which comes from a fork.", {
 			details: { id: job.id, run_id: job.run_id, state: job.state },
 			suggestions: [`Approve the run on its page, or with: windlass approve ${job.run_id}`],
 		});
@@ -145,7 +145,7 @@ function notAwaitingApproval(job: JobRow): ApiError {
 	const why = isTerminal(job.state)
 		? `it is over: ${job.state}`
 		: job.approved_by !== null
-			? `${job.approved_by} let it pass`
+			? `${job.approved_by} approved it`
 			: `it is ${job.state}`;
 	return new ApiError("conflict", `The job does not wait for an approval: ${why}.`, { details: { id: job.id, state: job.state } });
 }

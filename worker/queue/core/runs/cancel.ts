@@ -7,7 +7,7 @@ import { runsInGroup } from "./groups.ts";
 import { afterJobEnded, CANCEL_BY, updateRun } from "./progress.ts";
 import { stopJob } from "./stop.ts";
 
-/** Cancelling: at once what does not run, by way of its agent what does; and by its own deadline if the agent does not heed it. */
+/** Cancelling: at once what does not run, by way of its agent what does; and by its own deadline if the agent ignores it. */
 
 /** Cancels a job that is not over. To be called inside a command. */
 export function cancelJob(core: Core, job: JobRow, reason: Reason): void {

@@ -14,7 +14,7 @@ import { moveJob } from "./transitions.ts";
 
 /**
  * How attempts end, and what becomes of their jobs: by the result of the agent, or by the queue itself when the lease runs out, the
- * job's time is over, or a cancel was not heeded. A job whose attempt failed or was lost is tried again as far as its retry rule goes.
+ * job's time is over, or a cancel was ignored. A job whose attempt failed or was lost is tried again as far as its retry rule goes.
  */
 
 const MAX_BACKOFF_MS = 60_000;
@@ -77,18 +77,18 @@ export function endOrRetry(
 }
 
 /** How long a job waits that could not be given what it needs: doubled each time. */
-const PARK_MS = 15_000;
-const MAX_PARK_MS = 10 * 60_000;
+const SNOOZE_MS = 15_000;
+const MAX_SNOOZE_MS = 10 * 60_000;
 
 /** Moves the job of an attempt that could not begin into a pause; the attempt does not count as one. */
-export function endOrPark(core: Core, job: JobRow, reason: Reason): void {
+export function endOrSnooze(core: Core, job: JobRow, reason: Reason): void {
 	if (job.state === "cancelling") {
 		endJob(core, job, "lose", "cancelled", whyCancelled(job), null);
 		return;
 	}
 	core.sql.all("UPDATE jobs SET snoozes = snoozes + 1 WHERE id = ?", job.id);
 	moveJob(core, job, "lose", reason, "blocked");
-	setTimer(core, "backoff", job.id, core.now() + Math.min(MAX_PARK_MS, PARK_MS * 2 ** job.snoozes));
+	setTimer(core, "backoff", job.id, core.now() + Math.min(MAX_SNOOZE_MS, SNOOZE_MS * 2 ** job.snoozes));
 	updateRun(core, job.run_id);
 }
 
@@ -176,11 +176,11 @@ export function loseAttempt(core: Core, attempt: AttemptRow, reason: Reason, lea
 export function expireLease(core: Core, attempt: AttemptRow): void {
 	loseAttempt(core, attempt, {
 		code: "agent_lost",
-		text: `Agent ${attempt.agent_name} was not heard of for ${formatDuration(core.settings.leaseTtlMs)}.`,
+		text: `Agent ${attempt.agent_name} was silent for ${formatDuration(core.settings.leaseTtlMs)}.`,
 	});
 }
 
-/** The cancel was not heeded in time: the job ends without its agent. */
+/** The agent ignored the cancel: the job ends without its agent. */
 export function forceCancel(core: Core, attempt: AttemptRow): void {
 	const job = jobOf(core, attempt);
 	endAttempt(core, attempt, "cancelled", { code: "cancel_forced", text: "The agent did not end the job in time." }, null, UNKNOWN_LOG);

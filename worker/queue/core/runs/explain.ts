@@ -47,13 +47,13 @@ function availability(core: Core, agent: AgentRow, job: JobRow): string {
 	if (agent.disabled_at !== null) return `is disabled by ${agent.disabled_by}`;
 	if (agent.drained_at !== null) return `is drained by ${agent.drained_by}`;
 	if (agent.status !== "online") return `is ${agent.status}`;
-	const [refusal] = core.sql.all<{ until: number }>(
+	const [decline] = core.sql.all<{ until: number }>(
 		"SELECT until FROM declines WHERE job_id = ? AND agent_id = ? AND until > ?",
 		job.id,
 		agent.id,
 		core.now(),
 	);
-	if (refusal) return `did not take the job up; gets it again after ${new Date(refusal.until).toISOString()}`;
+	if (decline) return `declined the job or let its offer expire; gets it again after ${new Date(decline.until).toISOString()}`;
 	const [offer] = core.sql.all<{ agent_id: string }>("SELECT agent_id FROM offers WHERE job_id = ?", job.id);
 	if (offer?.agent_id === agent.id) return "has been offered the job";
 	return capacityOf(core, agent) > 0 ? "is free" : `is busy: all of its ${agent.slots} slots are taken`;

@@ -8,7 +8,7 @@ import type { JobRow, RunRow } from "../rows.ts";
  * submission that names it sets it.
  */
 
-/** What a run has of its group's slots. One that is being submitted may not be admitted yet: whether it begins with a gate shows last. */
+/** What a run has of its group's slots. One that is being submitted may not be admitted yet: whether it begins with an approval shows last. */
 export const GROUP_SLOT = { entering: -1, wanted: 0, held: 1 } as const;
 
 /**
@@ -32,7 +32,7 @@ export function setGroupLimit(core: Core, key: string, limit: number): void {
 }
 
 /** Forgets groups that nobody is in. */
-export function forgetGroups(core: Core): void {
+export function deleteIdleGroups(core: Core): void {
 	core.sql.all(
 		`DELETE FROM groups WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.group_key = groups.key)
 		AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.group_key = groups.key)`,

@@ -1,40 +1,39 @@
-import { asksForStatus } from "../../../../schema/pipeline/runtime/decide.ts";
 import { formatDuration } from "../../../../schema/wire/duration.ts";
-import { failFastReason } from "../../../../schema/wire/reasons.ts";
-import { isTerminal, type JobState, type Reason, type RunState } from "../../../../schema/wire/states.ts";
+import { aggregateState, isTerminal, type JobState, type Reason, type RunState } from "../../../../schema/wire/states.ts";
 import { type Core, nextRev } from "../core.ts";
-import { noteComparisonEnded } from "../discovery/comparisons.ts";
-import { noteNotifications } from "../effects/notifications.ts";
-import { noteStatus } from "../effects/statuses.ts";
-import { noteEvent } from "../record/events.ts";
+import { recordComparisonEnd } from "../discovery/comparisons.ts";
+import { requestNotifications } from "../effects/notifications.ts";
+import { updateStatus } from "../effects/statuses.ts";
+import { recordTransition } from "../record/events.ts";
 import { markDirty } from "../record/outbox.ts";
 import { findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
 import { named } from "../sql.ts";
 import { setTimer } from "../timers.ts";
 import { definitionOf, pipelineOf } from "./definitions.ts";
+import { failFast, IS_OWN_END, WAS_ENDED_EARLY } from "./fail_fast.ts";
 import { GROUP_SLOT, groupName, jobsBefore, nextToAdmit } from "./groups.ts";
-import { hasFailed, judge } from "./readiness.ts";
+import { decideJob, hasFailed } from "./readiness.ts";
 import { stopJob } from "./stop.ts";
 import { moveJob } from "./transitions.ts";
 
-/** What follows when a job changes: the jobs that need it, those that fail with it, those of its group, and the state of its run. */
+/** The consequences of a change of a job: for jobs that need it, for its group, and for its run. */
 
 /**
- * Moves a blocked job on as far as it can go: past its condition and its needs, its gate, its run's group, into the queue.
+ * Moves a blocked job on as far as it can go: past its condition and its needs, its approval, its run's group, into the queue.
  * @returns true if it has ended on the way
  */
 export function advance(core: Core, job: JobRow): boolean {
 	if (job.state !== "blocked" || isPausing(core, job)) return false;
-	const verdict = judge(core, job);
-	if (verdict.is === "waiting") return false;
-	if (verdict.is !== "ready") {
-		moveJob(core, job, verdict.is === "skipped" ? "skip" : "abandon", verdict.reason);
+	const decision = decideJob(core, job);
+	if (decision.is === "waiting") return false;
+	if (decision.is !== "ready") {
+		moveJob(core, job, decision.is === "skipped" ? "skip" : "abandon", decision.reason);
 		return true;
 	}
 	const run = findRun(core, job.run_id) as RunRow;
 	if (needsRunApproval(run))
-		restate(core, job, { code: "run_approval", text: "Waits until somebody approves this run, which comes from another repository." });
-	else if (isGated(core, job)) closeGate(core, job);
+		restate(core, job, { code: "run_approval", text: "Waits for the approval of this run, which comes from a fork." });
+	else if (needsJobApproval(core, job)) awaitApproval(core, job);
 	else if (run.group_key !== null && run.holds_group !== GROUP_SLOT.held) {
 		restate(core, job, { code: "concurrency", text: `Waits until the group ${groupName(run.group_key)} has room for this run.` });
 	} else {
@@ -55,16 +54,16 @@ function isPausing(core: Core, job: JobRow): boolean {
 /** So long somebody may take to look at what comes from another repository. */
 export const RUN_APPROVAL_MS = 30 * 24 * 60 * 60_000;
 
-/** Whether the run comes from where others may write, and nobody has let it pass. Its plan runs nothing of what they have written. */
+/** Whether the run comes from a fork and is not approved. A discovery run executes nothing of the fork. */
 export function needsRunApproval(run: RunRow): boolean {
 	return run.is_trusted === 0 && run.kind === "pipeline" && run.approved_by === null;
 }
 
-function isGated(core: Core, job: JobRow): boolean {
+function needsJobApproval(core: Core, job: JobRow): boolean {
 	return job.approved_by === null && definitionOf(core, job).approval !== null;
 }
 
-function closeGate(core: Core, job: JobRow): void {
+function awaitApproval(core: Core, job: JobRow): void {
 	if (job.reason_code === "approval") return;
 	const { approval } = definitionOf(core, job);
 	const within = approval?.timeout_ms ? ` (within ${formatDuration(approval.timeout_ms)})` : "";
@@ -100,7 +99,7 @@ export function afterJobEnded(core: Core, ended: JobRow): void {
 	const isCancelled = findRun(core, ended.run_id)?.cancel_requested !== 0;
 	const worklist: JobRow[] = [ended];
 	for (let job = worklist.pop(); job; job = worklist.pop()) {
-		if (hasFailed(job)) worklist.push(...endWith(core, job));
+		if (hasFailed(job)) worklist.push(...failFast(core, job));
 		for (const id of waitingFor(core, job)) {
 			const dependent = findJob(core, id);
 			if (dependent?.state !== "blocked") continue;
@@ -127,29 +126,6 @@ function waitingFor(core: Core, job: JobRow): string[] {
 	return rows.map(({ id }) => id);
 }
 
-/**
- * Ends what `fail_fast` ends with a job that has failed: the other variants of its matrix, or all of the run. What runs is cancelled, what waits
- * is skipped; but a job that asks how others ended is there for just this case.
- * @returns those that are over by now
- */
-function endWith(core: Core, failed: JobRow): JobRow[] {
-	const run = findRun(core, failed.run_id) as RunRow;
-	const isOfRun = pipelineOf(core, run).fail_fast;
-	if (!isOfRun && !definitionOf(core, failed).fail_fast) return [];
-	const others = core.sql.all<JobRow>(
-		"SELECT * FROM jobs WHERE run_id = ? AND id <> ? AND finished_at IS NULL ORDER BY position",
-		failed.run_id,
-		failed.id,
-	);
-	const reason: Reason = failFastReason(failed.name);
-	return others.filter((job) => {
-		if (!isOfRun && job.key !== failed.key) return false;
-		if (asksForStatus(definitionOf(core, job))) return false;
-		stopJob(core, job, "skip", reason);
-		return isTerminal(job.state);
-	});
-}
-
 /** How the jobs of a run stand, as far as its own state depends on it. */
 interface Standing {
 	/** A job's state; one that was ended with another counts as skipped, one that was allowed to fail as succeeded. */
@@ -163,7 +139,7 @@ export function updateRun(core: Core, runId: string): void {
 	const run = findRun(core, runId);
 	if (!run || isTerminal(run.state)) return;
 	const standings = core.sql.all<Standing & { warnings: number }>(
-		`SELECT CASE WHEN state = 'cancelled' AND reason_code = 'fail_fast' THEN 'skipped'
+		`SELECT CASE WHEN ${WAS_ENDED_EARLY} THEN 'skipped'
 			WHEN allow_failure = 1 AND state IN ('failed', 'errored', 'timed_out') THEN 'succeeded' ELSE state END AS outcome,
 			CASE state WHEN 'blocked' THEN reason_code END AS reason_code, count(*) AS n,
 			sum(allow_failure = 1 AND state IN ('failed', 'errored', 'timed_out')) AS warnings
@@ -193,7 +169,7 @@ export function endRun(core: Core, run: RunRow, state: RunState, reason: Reason)
 	setRun(core, run, { state, reason, startedAt: null, warnings: 0 });
 }
 
-/** The one place in which the state of a run is written, and noted for all who are to hear of it. */
+/** The one place in which the state of a run is written, and reported to the record, the forge and the recipients. */
 function setRun(
 	core: Core,
 	run: RunRow,
@@ -209,19 +185,19 @@ function setRun(
 			},
 		),
 	);
-	if (next !== run.state) noteEvent(core, { runId: run.id, jobId: null, from: run.state, to: next, reason });
+	if (next !== run.state) recordTransition(core, { runId: run.id, jobId: null, from: run.state, to: next, reason });
 	markDirty(core, run.id, run.id);
 	if (next === run.state) return;
-	noteStatus(core, run.id);
-	noteNotifications(core, run, next);
-	if (run.kind === "comparison" && isTerminal(next)) noteComparisonEnded(core, run, next, reason);
+	updateStatus(core, run.id);
+	requestNotifications(core, run, next);
+	if (run.kind === "comparison" && isTerminal(next)) recordComparisonEnd(core, run, next, reason);
 }
 
 /** What a run's new state means for its group: its slot becomes free, or it wants one. */
 function passGroup(core: Core, run: RunRow, state: RunState): void {
 	const group = run.group_key as string;
-	const isHeldAtGate = pipelineOf(core, run).concurrency?.hold_during_approval ?? false;
-	const letsGo = isTerminal(state) || (state === "waiting" && !isHeldAtGate);
+	const keepsSlot = pipelineOf(core, run).concurrency?.hold_during_approval ?? false;
+	const letsGo = isTerminal(state) || (state === "waiting" && !keepsSlot);
 	if (run.holds_group === GROUP_SLOT.held && letsGo) core.sql.all("UPDATE runs SET holds_group = 0 WHERE id = ?", run.id);
 	admitRuns(core, group);
 }
@@ -243,31 +219,31 @@ export function admitRuns(core: Core, group: string): void {
 export const CANCEL_BY = { nobody: 0, person: 1, timeout: 2 } as const;
 
 /**
- * The state of a run whose jobs stand so. When all are over, the order of precedence is
- * cancelled, failed, timed_out, errored, succeeded; skipped only if every job was.
+ * The state of a run whose jobs stand so. An ended run has their aggregate state, but one that was cancelled as a whole,
+ * or that took too long, ends as that.
  */
 export function runStateOf(standings: readonly Omit<Standing, "n">[], cancelRequested: number): RunState {
 	const has = (...states: JobState[]) => standings.some(({ outcome }) => states.includes(outcome));
 	if (has("blocked", "queued", "leased", "running", "cancelling")) {
 		if (cancelRequested !== CANCEL_BY.nobody) return "cancelling";
-		if (isWaitingAtGates(standings)) return "waiting";
+		if (awaitsApproval(standings)) return "waiting";
 		return has("running", "cancelling", "succeeded", "failed", "errored", "timed_out", "cancelled") ? "running" : "queued";
 	}
 	if (cancelRequested === CANCEL_BY.timeout) return "timed_out";
-	for (const state of ["cancelled", "failed", "timed_out", "errored", "succeeded"] as const) if (has(state)) return state;
-	return "skipped";
+	if (cancelRequested === CANCEL_BY.person && has("cancelled")) return "cancelled";
+	return aggregateState(standings.map(({ outcome }) => outcome as RunState & JobState)) ?? "skipped";
 }
 
-/** What waits for a person: a job at its own gate, one of a run that comes from another repository. */
-const GATES: ReadonlySet<string> = new Set(["approval", "run_approval"]);
+/** Reasons of a job that waits for a person: its own approval, or that of a run of a fork. */
+const APPROVALS: ReadonlySet<string> = new Set(["approval", "run_approval"]);
 
 /** Whether nothing can go on before somebody approves. */
-function isWaitingAtGates(standings: readonly Omit<Standing, "n">[]): boolean {
+function awaitsApproval(standings: readonly Omit<Standing, "n">[]): boolean {
 	const open = standings.filter(({ outcome }) => !isTerminal(outcome));
 	const isStill = open.every(
-		({ outcome, reason_code }) => outcome === "blocked" && (reason_code === "needs" || GATES.has(reason_code ?? "")),
+		({ outcome, reason_code }) => outcome === "blocked" && (reason_code === "needs" || APPROVALS.has(reason_code ?? "")),
 	);
-	return isStill && open.some(({ reason_code }) => GATES.has(reason_code ?? ""));
+	return isStill && open.some(({ reason_code }) => APPROVALS.has(reason_code ?? ""));
 }
 
 function firstStart(core: Core, runId: string): number | null {
@@ -282,7 +258,7 @@ function runReason(core: Core, run: RunRow, state: RunState): Reason | null {
 	}
 	const job = core.sql.all<{ name: string; reason_code: string | null; reason_text: string | null }>(
 		`SELECT name, reason_code, reason_text FROM jobs WHERE run_id = ? AND state = ? AND allow_failure = 0
-		AND coalesce(reason_code, '') <> 'fail_fast' ORDER BY finished_at, position LIMIT 1`,
+		AND ${IS_OWN_END} ORDER BY finished_at, position LIMIT 1`,
 		run.id,
 		state,
 	)[0];

@@ -16,7 +16,7 @@ import { definitionOf, pipelineOf } from "./definitions.ts";
 /** What the queue knows of a job's needs, put to the rules of the language. */
 
 /** Whether a blocked job may go on. */
-export function judge(core: Core, job: JobRow): Decision {
+export function decideJob(core: Core, job: JobRow): Decision {
 	return decide(definitionOf(core, job), circumstancesOf(core, job));
 }
 

@@ -4,8 +4,8 @@ import { ApiError } from "../../../../schema/wire/errors.ts";
 import type { RunKind } from "../../../../schema/wire/resources.ts";
 import { isTerminal, type JobState, type Reason } from "../../../../schema/wire/states.ts";
 import { type Core, command, nextRev } from "../core.ts";
-import { noteStatus } from "../effects/statuses.ts";
-import { noteEvent } from "../record/events.ts";
+import { updateStatus } from "../effects/statuses.ts";
+import { recordTransition } from "../record/events.ts";
 import { markDirty } from "../record/outbox.ts";
 import { findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
 import { insertInto } from "../sql.ts";
@@ -105,7 +105,7 @@ export function acceptRun(core: Core, submit: Submit): void {
 	updateRun(core, submit.runId);
 	const run = findRun(core, submit.runId) as RunRow;
 	// Every other state has been noted already. That a skipped run was queued, nobody needs to see.
-	if (run.state === "queued") noteStatus(core, run.id);
+	if (run.state === "queued") updateStatus(core, run.id);
 	if (needsRunApproval(run) && !isTerminal(run.state)) setTimer(core, "run_approval", run.id, core.now() + RUN_APPROVAL_MS);
 	enterGroup(core, submit.runId);
 }
@@ -168,7 +168,7 @@ function insertRun(core: Core, { runId, pipeline, definition, project, trigger, 
 			...{ rerun_of: rerun?.of ?? null, group_key: group, holds_group: GROUP_SLOT.entering },
 		}),
 	);
-	noteEvent(core, { runId, jobId: null, from: null, to: "queued", reason: null });
+	recordTransition(core, { runId, jobId: null, from: null, to: "queued", reason: null });
 	markDirty(core, runId, runId);
 }
 
@@ -213,7 +213,7 @@ function insertJobs(core: Core, { runId, pipeline, project, origin, rerun }: Sub
 				...{ result_attempt: taken?.resultAttempt ?? null, exit_code: taken?.exitCode ?? null, finished_at: taken ? now : null },
 			}),
 		);
-		if (taken) noteEvent(core, { runId, jobId: id, from: null, to: state, reason: REUSED });
+		if (taken) recordTransition(core, { runId, jobId: id, from: null, to: state, reason: REUSED });
 		markDirty(core, id, runId);
 		const needed = new Set(job.needs.flatMap((need) => jobsMeant(pipeline.jobs, need)));
 		for (const one of needed) core.sql.all("INSERT INTO needs (job_id, needs_id) VALUES (?, ?)", id, ids.get(one) as string);

@@ -1,7 +1,7 @@
 import { ApiError, type ErrorCode } from "../../../../schema/wire/errors.ts";
 import { isTerminal, type JobState, type Reason } from "../../../../schema/wire/states.ts";
 import { type Core, nextRev } from "../core.ts";
-import { noteEvent } from "../record/events.ts";
+import { recordTransition } from "../record/events.ts";
 import { markDirty } from "../record/outbox.ts";
 import type { JobRow } from "../rows.ts";
 import { named } from "../sql.ts";
@@ -9,17 +9,17 @@ import { named } from "../sql.ts";
 /** What can be done to a job. */
 export type JobCommand = "queue" | "offer" | "requeue" | "start" | "cancel" | "finish" | "lose" | "skip" | "abandon";
 
-/** A cell of the table: the states that may follow, nothing to do, or the refusal to answer with. */
-type Cell = { to: readonly JobState[] } | "ignore" | { refuse: ErrorCode };
+/** A cell of the table: the states that may follow, nothing to do, or the error to answer with. */
+type Cell = { to: readonly JobState[] } | "ignore" | { reject: ErrorCode };
 
 const IGNORE = "ignore";
-const over: Cell = { refuse: "attempt_finished" };
-const superseded: Cell = { refuse: "attempt_superseded" };
+const over: Cell = { reject: "attempt_finished" };
+const superseded: Cell = { reject: "attempt_superseded" };
 
 /** Nothing leads out of a terminal state. */
 const TERMINAL: Record<JobCommand, Cell> = {
 	queue: IGNORE,
-	offer: { refuse: "conflict" },
+	offer: { reject: "conflict" },
 	requeue: IGNORE,
 	start: over,
 	cancel: IGNORE,
@@ -33,7 +33,7 @@ const TERMINAL: Record<JobCommand, Cell> = {
 export const JOB_TRANSITIONS: Record<JobState, Record<JobCommand, Cell>> = {
 	blocked: {
 		queue: { to: ["queued"] },
-		offer: { refuse: "conflict" },
+		offer: { reject: "conflict" },
 		requeue: IGNORE,
 		start: superseded,
 		cancel: { to: ["cancelled"] },
@@ -55,7 +55,7 @@ export const JOB_TRANSITIONS: Record<JobState, Record<JobCommand, Cell>> = {
 	},
 	leased: {
 		queue: IGNORE,
-		offer: { refuse: "conflict" },
+		offer: { reject: "conflict" },
 		requeue: { to: ["queued"] },
 		start: { to: ["running"] },
 		cancel: { to: ["cancelled"] },
@@ -66,7 +66,7 @@ export const JOB_TRANSITIONS: Record<JobState, Record<JobCommand, Cell>> = {
 	},
 	running: {
 		queue: IGNORE,
-		offer: { refuse: "conflict" },
+		offer: { reject: "conflict" },
 		requeue: IGNORE,
 		start: superseded,
 		cancel: { to: ["cancelling"] },
@@ -77,7 +77,7 @@ export const JOB_TRANSITIONS: Record<JobState, Record<JobCommand, Cell>> = {
 	},
 	cancelling: {
 		queue: IGNORE,
-		offer: { refuse: "conflict" },
+		offer: { reject: "conflict" },
 		requeue: IGNORE,
 		start: superseded,
 		cancel: IGNORE,
@@ -94,7 +94,7 @@ export const JOB_TRANSITIONS: Record<JobState, Record<JobCommand, Cell>> = {
 	skipped: TERMINAL,
 };
 
-const REFUSALS: Partial<Record<ErrorCode, string>> = {
+const ERRORS: Partial<Record<ErrorCode, string>> = {
 	attempt_finished: "This attempt is over; the job has ended.",
 	attempt_superseded: "This attempt is not the job's live one.",
 	conflict: "The job's state does not allow this.",
@@ -109,8 +109,8 @@ const REFUSALS: Partial<Record<ErrorCode, string>> = {
 export function moveJob(core: Core, job: JobRow, verb: JobCommand, reason: Reason | null, to?: JobState): JobState | null {
 	const cell = JOB_TRANSITIONS[job.state][verb];
 	if (cell === IGNORE) return null;
-	if ("refuse" in cell) {
-		throw new ApiError(cell.refuse, REFUSALS[cell.refuse] ?? "Refused.", { details: { job_id: job.id, state: job.state } });
+	if ("reject" in cell) {
+		throw new ApiError(cell.reject, ERRORS[cell.reject] ?? "Rejected.", { details: { job_id: job.id, state: job.state } });
 	}
 	const next = to ?? (cell.to[0] as JobState);
 	if (!cell.to.includes(next)) throw new Error(`no way from ${job.state} by ${verb} to ${next}`);
@@ -126,7 +126,7 @@ export function moveJob(core: Core, job: JobRow, verb: JobCommand, reason: Reaso
 		),
 	);
 	if (changed.length !== 1) throw new Error(`job ${job.id} is no longer ${job.state}`);
-	noteEvent(core, { runId: job.run_id, jobId: job.id, from: job.state, to: next, reason });
+	recordTransition(core, { runId: job.run_id, jobId: job.id, from: job.state, to: next, reason });
 	markDirty(core, job.id, job.run_id);
 	job.state = next;
 	job.reason_code = reason?.code ?? null;

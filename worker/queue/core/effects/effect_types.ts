@@ -1,0 +1,100 @@
+import type { Notification } from "../../../../schema/pipeline/resolve/resolved.ts";
+import type { NotifyEvent } from "../../../../schema/pipeline/validate/notifications.ts";
+import type { RunState } from "../../../../schema/wire/states.ts";
+
+/** The side effects that the queue asks for. Each is stored as JSON: a new field is optional. */
+
+/** A ref that a comparison has found at a commit that no delivery has brought. */
+export interface FoundRef {
+	ref: string;
+	sha: string;
+	/** Where it was before; null for a new one. */
+	before: string | null;
+}
+/** Closes a log: its shard takes no byte beyond the declared ones, and archives it. */
+interface ArchiveLogEffect {
+	kind: "archive_log";
+	attemptId: string;
+	leaseId: string;
+	runId: string;
+	jobId: string;
+	shard: number;
+	/** How many bytes the agent says it sent; null when the agent has said nothing. */
+	declaredBytes: number | null;
+}
+/** Adds the test results of an attempt to the history of the tests. */
+interface IndexTestsEffect {
+	kind: "index_tests";
+	attemptId: string;
+	runId: string;
+	jobId: string;
+	project: string;
+	pipeline: string;
+	branch: string | null;
+	commit: string | null;
+	at: number;
+	/** The R2 object of the cases, and its size. */
+	key: string;
+	size: number;
+}
+/** Submits the run of a schedule whose time has come. */
+interface FireScheduleEffect {
+	kind: "fire_schedule";
+	scheduleId: string;
+	/** The time at which it fell due. */
+	at: number;
+}
+/** Submits the comparison of a project's refs. */
+interface CompareRefsEffect {
+	kind: "compare_refs";
+	project: string;
+}
+/** Starts a comparison of the refs of every project, after an outage. */
+interface CompareAllEffect {
+	kind: "compare_all";
+}
+/** Submits discovery runs for the refs that a comparison has found. */
+export interface SubmitFoundRefsEffect {
+	kind: "submit_found_refs";
+	project: string;
+	/** The run of the comparison. */
+	comparison: string;
+	refs: FoundRef[];
+}
+/** Sends the status of a commit to its forge. */
+export interface CommitStatusEffect {
+	kind: "commit_status";
+	runId: string;
+	project: string;
+	/** The repository that the commit is in. */
+	repository: string;
+	sha: string;
+	/** The branch or tag, as the forge calls it. Statuses that version 0.1.0 has stored have none. */
+	ref?: string | null;
+	/** What it is the status of; with what the project has before it, the name that the forge shows. */
+	name: string;
+	state: RunState;
+	description: string;
+}
+/** Sends a notification to a recipient that a pipeline names. */
+export interface NotifyEffect {
+	kind: "notify";
+	/** The id of the notification: a repeat carries the same one. */
+	id: string;
+	runId: string;
+	project: string;
+	event: NotifyEvent;
+	notification: Notification;
+	at: number;
+	/** Whether a person asked for it as a test. */
+	isTest: boolean;
+}
+export type Effect =
+	| ArchiveLogEffect
+	| IndexTestsEffect
+	| FireScheduleEffect
+	| CompareRefsEffect
+	| CompareAllEffect
+	| SubmitFoundRefsEffect
+	| CommitStatusEffect
+	| NotifyEffect;

@@ -1,0 +1,120 @@
+import { withDeadline } from "../platform/deadline.ts";
+import { errorFields, log } from "../platform/logger.ts";
+import type { Core } from "./core/core.ts";
+import type { Effect } from "./core/effects/effect_types.ts";
+import {
+	type EffectClass,
+	type EffectOutcome,
+	nextEffectDue,
+	type PendingEffect,
+	type Queue,
+	queuesDue,
+	recordOutcomes,
+	takeEffects,
+} from "./core/effects/effects.ts";
+import type { ArchivedLogNote } from "./core/leases/archived_logs.ts";
+
+/**
+ * What each side effect does; the queue knows nothing of it but whether it happened.
+ * An error may say `isFinal` (a repeat is of no use) and `retryAfterMs` (how long the other side asks to wait).
+ * @returns the place of the log, where the effect has archived one
+ */
+export type EffectHandlers<Environment> = {
+	readonly [Kind in Effect["kind"]]: (
+		context: EffectContext<Environment>,
+		effect: Extract<Effect, { kind: Kind }>,
+	) => Promise<ArchivedLogNote | null>;
+};
+
+export interface EffectContext<Environment> {
+	environment: Environment;
+	core: Core;
+}
+
+interface EffectFailure {
+	isFinal?: boolean;
+	retryAfterMs?: number | null;
+}
+
+const BATCH = 20;
+const DEADLINE_MS = 30_000;
+const COALESCE_MS = 20;
+
+/** Performs the effects of a class: in each of its queues one batch at a time, so that a silent server delays no other project. */
+export class EffectRunner<Environment> {
+	readonly #context: EffectContext<Environment>;
+	readonly #handlers: EffectHandlers<Environment>;
+	readonly #class: EffectClass;
+	readonly #onDone: () => void;
+	/** The queues that are being worked on, by project. */
+	readonly #busy = new Set<string | null>();
+
+	/** @param onDone called after effects have happened: something may have changed */
+	constructor(context: EffectContext<Environment>, handlers: EffectHandlers<Environment>, effectClass: EffectClass, onDone: () => void) {
+		this.#context = context;
+		this.#handlers = handlers;
+		this.#class = effectClass;
+		this.#onDone = onDone;
+	}
+
+	/** When to run again. A queue that is being worked on takes what falls due in it. */
+	get nextDue(): number | null {
+		const again = this.#context.core.now() + DEADLINE_MS;
+		if (this.#busy.has(null)) return again;
+		const due = nextEffectDue(this.#context.core, this.#class, [...this.#busy] as string[]);
+		return this.#busy.size > 0 ? Math.min(again, due ?? again) : due;
+	}
+
+	/** Starts work on each queue in which an effect is due. @returns a promise for each, resolved once nothing is due in it */
+	run(): Promise<void>[] {
+		if (this.#busy.has(null)) return [];
+		return queuesDue(this.#context.core, this.#class)
+			.filter(({ project }) => !this.#busy.has(project))
+			.map((queue) => this.#work(queue));
+	}
+
+	async #work(queue: Queue): Promise<void> {
+		this.#busy.add(queue.project);
+		try {
+			// The effects of jobs that end together are taken together.
+			await new Promise((resolve) => setTimeout(resolve, COALESCE_MS));
+			for (let due = this.#take(queue); due.length > 0; due = this.#take(queue)) {
+				const outcomes = await Promise.all(due.map((pending) => this.#perform(pending)));
+				recordOutcomes(this.#context.core, outcomes);
+				this.#onDone();
+			}
+		} catch (error) {
+			log("error", "effects stopped", errorFields(error));
+		} finally {
+			this.#busy.delete(queue.project);
+		}
+	}
+
+	#take(queue: Queue): PendingEffect[] {
+		return takeEffects(this.#context.core, BATCH, DEADLINE_MS + COALESCE_MS, queue);
+	}
+
+	async #perform(pending: PendingEffect): Promise<EffectOutcome> {
+		const { effect } = pending;
+		try {
+			const performed = performEffect(this.#handlers, this.#context, effect);
+			return { pending, archived: await withDeadline(performed, DEADLINE_MS, `the effect ${effect.kind}`), error: null };
+		} catch (error) {
+			const { isFinal, retryAfterMs = null } = error as EffectFailure;
+			const about = "attemptId" in effect ? { attempt: effect.attemptId } : "runId" in effect ? { run: effect.runId } : {};
+			const what = isFinal ? "an effect failed for good" : "an effect failed and will be tried again";
+			const fields = isFinal === undefined ? errorFields(error) : { error: (error as Error).message };
+			log("warn", what, { ...fields, effect: effect.kind, ...about });
+			return { pending, archived: null, error: (error as Error).message ?? String(error), isFinal: isFinal ?? false, retryAfterMs };
+		}
+	}
+}
+
+/** Calls the handler of an effect. */
+function performEffect<Environment, Kind extends Effect["kind"]>(
+	handlers: EffectHandlers<Environment>,
+	context: EffectContext<Environment>,
+	effect: Extract<Effect, { kind: Kind }>,
+): Promise<ArchivedLogNote | null> {
+	return handlers[effect.kind as Kind](context, effect);
+}

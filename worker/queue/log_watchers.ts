@@ -1,0 +1,54 @@
+import type { Core } from "./core/core.ts";
+import { findAttempt, liveAttemptsOfAgent } from "./core/rows.ts";
+
+/** A reader of a live log must repeat its interest within this time. */
+const WATCH_MS = 30_000;
+
+/** Live logs that somebody reads: their agents send them faster. */
+export class LogWatchers {
+	readonly #core: Core;
+	/** Attempt → until when somebody reads its log. */
+	readonly #until = new Map<string, number>();
+	/** Agent → the attempts that its newest answer listed as watched. */
+	readonly #sent = new Map<string, string>();
+
+	constructor(core: Core) {
+		this.#core = core;
+	}
+
+	/** @returns whether nobody read this log before */
+	add(attemptId: string): boolean {
+		const isNew = !this.#until.has(attemptId);
+		this.#until.set(attemptId, Date.now() + WATCH_MS);
+		return isNew;
+	}
+
+	/** The attempts of an agent whose log somebody reads. */
+	watchedOf(agentId: string): string[] {
+		if (this.#until.size === 0) return [];
+		const now = Date.now();
+		for (const [attemptId, until] of this.#until) if (until < now) this.#until.delete(attemptId);
+		return liveAttemptsOfAgent(this.#core, agentId)
+			.map(({ id }) => id)
+			.filter((id) => this.#until.has(id));
+	}
+
+	/** Whether the agent's newest answer listed other attempts. */
+	hasChanged(agentId: string): boolean {
+		return this.watchedOf(agentId).join() !== (this.#sent.get(agentId) ?? "");
+	}
+
+	recordSent(agentId: string, watched: readonly string[]): void {
+		this.#sent.set(agentId, watched.join());
+	}
+
+	evict(agentId: string): void {
+		this.#sent.delete(agentId);
+	}
+
+	/** The agents whose list may have changed. */
+	*agents(): Iterable<string> {
+		for (const [agentId, sent] of this.#sent) if (sent !== "") yield agentId;
+		for (const attemptId of this.#until.keys()) yield findAttempt(this.#core, attemptId)?.agent_id ?? "";
+	}
+}

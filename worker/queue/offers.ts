@@ -1,0 +1,107 @@
+import type { Poll } from "../../schema/wire/protocol.ts";
+import type { PollResult } from "../bindings.ts";
+import { type Result, resultOf } from "../platform/result.ts";
+import { SHORT_HOLD_MS } from "../platform/settings.ts";
+import { Waiters } from "../platform/waiters.ts";
+import type { Core } from "./core/core.ts";
+import { assignOffers } from "./core/leases/offers.ts";
+import { agentsWithNews, hasNews, leasesLeft, newsFor, recordPoll, requestsTo } from "./core/leases/polls.ts";
+import { liveAttemptsOfAgent } from "./core/rows.ts";
+import { sweep } from "./core/sweep.ts";
+import type { LogWatchers } from "./log_watchers.ts";
+import type { PlannedStop } from "./planned_stop.ts";
+
+/** The long polls of the agents: gives jobs to those that wait, and answers a poll once there is news for it. */
+export class AgentPolls {
+	readonly #core: Core;
+	readonly #watchers: LogWatchers;
+	readonly #stop: PlannedStop;
+	readonly #polls = new Waiters();
+	/** Agent → the requests that its newest answer carried. An agent that ignores one gets it again when a poll ends, not at once. */
+	readonly #sentRequests = new Map<string, string>();
+	/** Agent → the attempts that its newest poll lists: an offer among them has arrived and is being claimed. */
+	readonly #known = new Map<string, Set<string>>();
+
+	constructor(core: Core, watchers: LogWatchers, stop: PlannedStop) {
+		this.#core = core;
+		this.#watchers = watchers;
+		this.#stop = stop;
+	}
+
+	/**
+	 * Answers as soon as there is news for the agent, and otherwise with nothing when the hold is over.
+	 * @param settle called once the poll is recorded and offers are assigned
+	 */
+	async poll(agentId: string, secretHash: string, poll: Poll, holdMs: number, settle: () => void): Promise<Result<PollResult>> {
+		const recorded = resultOf(() => {
+			sweep(this.#core);
+			return recordPoll(this.#core, agentId, secretHash, poll);
+		});
+		if (!recorded.ok) return recorded;
+		if (!recorded.value) {
+			const watch = this.#watchers.watchedOf(agentId);
+			return { ok: true, value: { offers: [], cancel: [], watch, renewed: [], drain: false, rotate: false } };
+		}
+		this.#polls.wake(agentId);
+		this.#known.set(agentId, new Set(poll.running));
+		assignOffers(this.#core, [agentId]);
+		settle();
+		if (!this.#hasNews(agentId) && !this.#hasNewRequests(agentId)) {
+			const holdsLeases = liveAttemptsOfAgent(this.#core, agentId).length > 0;
+			await this.#polls.park(agentId, holdsLeases ? Math.min(holdMs, SHORT_HOLD_MS) : holdMs);
+		}
+		return resultOf(() => this.#answer(agentId));
+	}
+
+	/** Gives jobs to agents that wait, and wakes the polls for which there is news. */
+	assignAndWake(): void {
+		assignOffers(this.#core, this.#polls.newestFirst());
+		for (const agentId of this.#agentsToCheck()) if (this.#polls.has(agentId) && this.#hasNews(agentId)) this.#polls.wake(agentId);
+	}
+
+	/** A person has changed what is asked of the agent: a waiting poll carries it at once. */
+	sendRequestsAgain(agentId: string): void {
+		this.#sentRequests.delete(agentId);
+		if (this.#hasNewRequests(agentId)) this.#polls.wake(agentId);
+	}
+
+	/** Answers the poll of an agent whose session has begun or ended. */
+	wake(agentId: string): void {
+		this.#polls.wake(agentId);
+	}
+
+	/** Drops what is known of the agent's process: another one has begun, or the agent is removed. */
+	evict(agentId: string): void {
+		this.#polls.wake(agentId);
+		this.#watchers.evict(agentId);
+		this.#sentRequests.delete(agentId);
+		this.#known.delete(agentId);
+	}
+
+	/** The agents for which there may be news: to check each of a thousand waiting polls would take long. */
+	#agentsToCheck(): Iterable<string> {
+		if (this.#stop.isPlanned) return this.#polls.newestFirst();
+		return new Set([...agentsWithNews(this.#core), ...this.#watchers.agents()]);
+	}
+
+	#hasNews(agentId: string): boolean {
+		if (this.#stop.mustNotify(agentId)) return true;
+		return hasNews(this.#core, agentId, this.#known.get(agentId)) || this.#watchers.hasChanged(agentId);
+	}
+
+	/** Whether the agent's process has not yet got a request. */
+	#hasNewRequests(agentId: string): boolean {
+		const requests = requestsTo(this.#core, agentId);
+		return (requests.drain || requests.rotate) && this.#sentRequests.get(agentId) !== JSON.stringify(requests);
+	}
+
+	#answer(agentId: string): PollResult {
+		const { session, drain, rotate } = requestsTo(this.#core, agentId);
+		if (drain || rotate) this.#sentRequests.set(agentId, JSON.stringify({ session, drain, rotate }));
+		const watch = this.#watchers.watchedOf(agentId);
+		this.#watchers.recordSent(agentId, watch);
+		const renewed = this.#stop.isPlanned ? leasesLeft(this.#core, agentId) : [];
+		if (this.#stop.isPlanned) this.#stop.recordNotified(agentId);
+		return { ...newsFor(this.#core, agentId, this.#known.get(agentId)), watch, renewed, drain, rotate };
+	}
+}

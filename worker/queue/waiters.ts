@@ -1,0 +1,77 @@
+import { SHORT_HOLD_MS } from "../platform/settings.ts";
+import { Waiters } from "../platform/waiters.ts";
+import type { Core } from "./core/core.ts";
+import { type Changes, heldOf, newestRevOf, type RunRows, readChanges, readRun } from "./core/reads.ts";
+
+/** Requests that wait for changes: of one run, of anything, or for a run to leave the queue. */
+export class ChangeWaiters {
+	readonly #core: Core;
+	readonly #ofRuns = new Waiters();
+	readonly #ofEverything = new Waiters();
+	readonly #ofDepartures = new Waiters();
+	#count = 0;
+	#announcedRev: number;
+
+	constructor(core: Core) {
+		this.#core = core;
+		this.#announcedRev = core.rev;
+	}
+
+	/** The run, once anything of it has a revision above `since`, or after `holdMs`; null when the run has left the queue. */
+	async followRun(runId: string, since: number, holdMs: number): Promise<{ rev: number; rows: RunRows } | null> {
+		const rev = newestRevOf(this.#core, runId);
+		if (rev > 0 && rev <= since) {
+			await this.#ofRuns.park(`${runId} ${since} ${this.#nextKey()}`, Math.min(holdMs, SHORT_HOLD_MS));
+		}
+		const rows = readRun(this.#core, runId);
+		return rows && { rev: newestRevOf(this.#core, runId), rows };
+	}
+
+	/** What changed after revision `since`, or nothing after `holdMs`. With `since` null: the present revision. */
+	async followChanges(since: number | null, holdMs: number): Promise<Changes> {
+		if (since === null) return { rev: this.#core.rev, hasDeparted: false, runs: [], jobs: [], agents: [] };
+		if (this.#core.rev <= since) await this.#ofEverything.park(this.#nextKey(), Math.min(holdMs, SHORT_HOLD_MS));
+		return readChanges(this.#core, since);
+	}
+
+	/** Whether a run has left the queue; waits for it up to `holdMs`. */
+	async hasDeparted(runId: string, holdMs: number): Promise<boolean> {
+		const isHeld = () => heldOf(this.#core, { runs: [runId], sources: [], attempts: [] }).runs.length > 0;
+		for (const until = Date.now() + holdMs; isHeld() && Date.now() < until; )
+			await this.#ofDepartures.park(`${runId} ${this.#nextKey()}`, until - Date.now());
+		return !isHeld();
+	}
+
+	/** Wakes the requests whose changes have come. */
+	announceChanges(): void {
+		if (this.#core.rev === this.#announcedRev) return;
+		this.#announcedRev = this.#core.rev;
+		this.#wakeChangedRuns();
+		this.wakeFeed();
+	}
+
+	/** Wakes the requests that follow everything, also for a change without a revision. */
+	wakeFeed(): void {
+		this.#ofEverything.wakeAll();
+	}
+
+	/** Wakes the requests that wait for a run to leave: one may have left. */
+	wakeDepartures(): void {
+		this.#ofDepartures.wakeAll();
+	}
+
+	#wakeChangedRuns(): void {
+		const revs = new Map<string, number>();
+		for (const key of this.#ofRuns.newestFirst()) {
+			const [runId = "", since] = key.split(" ");
+			const rev = revs.get(runId) ?? newestRevOf(this.#core, runId);
+			revs.set(runId, rev);
+			if (rev > Number(since)) this.#ofRuns.wake(key);
+		}
+	}
+
+	#nextKey(): string {
+		this.#count += 1;
+		return String(this.#count);
+	}
+}
