@@ -4,7 +4,6 @@ import type { Job, JobFactory, JobResult, StopReason } from "../../agent/protoco
 import { untilAnswered } from "../../agent/transport/retry.ts";
 import { type Assignment, artifactPlanAnswer, commitAnswer, type Intervals } from "../../schema/wire/protocol.ts";
 import type { Step } from "../../schema/wire/resources.ts";
-import type { Ledger } from "./ledger.ts";
 import type { Network } from "./network.ts";
 import { randomFiles, type Script } from "./pipelines.ts";
 import type { Life, World } from "./world.ts";
@@ -58,24 +57,29 @@ class JobLog implements SendableLog {
 /** The place of one agent's jobs. */
 export class SimulatedJobFactory implements JobFactory {
 	readonly #world: World;
-	readonly #ledger: Ledger;
+	readonly #witness: JobWitness;
 	readonly #client: ReturnType<Network["client"]>;
 	readonly #bucket: Map<string, Uint8Array>;
 
-	constructor(world: World, ledger: Ledger, client: ReturnType<Network["client"]>, bucket: Map<string, Uint8Array>) {
+	constructor(world: World, witness: JobWitness, client: ReturnType<Network["client"]>, bucket: Map<string, Uint8Array>) {
 		this.#world = world;
-		this.#ledger = ledger;
+		this.#witness = witness;
 		this.#client = client;
 		this.#bucket = bucket;
 	}
 
 	async prepare(assignment: Assignment, token: string, { intervals }: { intervals: Intervals }): Promise<Job> {
 		const job = new SimulatedJob(this.#world, this.#client, this.#bucket, assignment, token, intervals.kill_grace_ms);
-		this.#ledger.jobStarted(job);
+		this.#witness.jobStarted(job);
 		return job;
 	}
 
 	async remove(): Promise<void> {}
+}
+
+/** Hears of each job that begins to run. */
+interface JobWitness {
+	jobStarted(job: SimulatedJob): void;
 }
 
 export class SimulatedJob implements Job {

@@ -1043,9 +1043,9 @@ describe("schedules", () => {
 		addSchedule(queue.core, "sch_1", "web", hourly);
 		recordScheduled(queue.core, "sch_1", "run_1");
 		recordScheduleError(queue.core, "sch_1", "x".repeat(1_000));
-		expect(findSchedule(queue.core, "sch_1")).toMatchObject({ run_id: "run_1", fault: "x".repeat(500) });
+		expect(findSchedule(queue.core, "sch_1")).toMatchObject({ run_id: "run_1", error: "x".repeat(500) });
 		recordScheduled(queue.core, "sch_1", "run_2");
-		expect(findSchedule(queue.core, "sch_1")).toMatchObject({ run_id: "run_2", fault: null });
+		expect(findSchedule(queue.core, "sch_1")).toMatchObject({ run_id: "run_2", error: null });
 	});
 
 	test("a project has at most 200 schedules", () => {
@@ -1106,7 +1106,7 @@ describe("approvals", () => {
 		for (const _ of [1, 2]) approveRun(queue.core, run, ADA);
 		expect(queue.jobs(run).map(({ state, reason_code }) => [state, reason_code])).toEqual([
 			["skipped", "condition"],
-			["blocked", "gate"],
+			["blocked", "approval"],
 		]);
 		approveJob(queue.core, id, ADA);
 		expect(queue.job(run, "b").state).toBe("queued");
