@@ -6,8 +6,9 @@ import { objectsOfRun, removeRunRows } from "./run_rows.ts";
 const DELETED_AT_ONCE = 1_000;
 
 /**
- * Removes a run that has left the queue: its objects first, then its rows, so that what a crash leaves half done is found again.
- * @returns how many objects were removed
+ * Deletes a run that has left the queue. Objects go before rows, so that the next retention sweep
+ * finds what a crash left.
+ * @returns the number of deleted logs and artifacts
  */
 export async function removeRun(environment: { DB: D1Database; BUCKET: R2Bucket }, runId: string): Promise<number> {
 	const { logs, artifacts } = await objectsOfRun(environment.DB, runId);

@@ -16,7 +16,9 @@ import { filledIn, givenIn } from "../../ui/parameter_fields.tsx";
 import { validationErrorsIn } from "../../ui/validation_errors.tsx";
 import { NewRunPage } from "./new_run_page.tsx";
 
-/** A run by hand. The form is sent twice: with the pipeline, and once more with the values of its parameters. */
+/**
+ * The page for a new run. Its form is sent twice: with the pipeline, then with parameter values.
+ */
 
 type Reader = RequestContext<"user">;
 

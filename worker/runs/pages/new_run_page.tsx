@@ -5,9 +5,9 @@ import { Faults } from "../../ui/validation_errors.tsx";
 
 interface NewRunProps {
 	pipeline: string;
-	/** The parameters to be filled in; null before the pipeline is known. */
+	/** The parameters to fill in; null until the pipeline is known. */
 	params: ParametersText | null;
-	/** What was filled in. */
+	/** The submitted values. */
 	given: Readonly<Record<string, string>>;
 	faults: readonly FieldError[];
 	message: string | null;
@@ -16,7 +16,7 @@ interface NewRunProps {
 const EXAMPLE =
 	'name: hello\nparams:\n  who: { type: string, default: world, description: whom to greet }\nenv: { WHO: "${{ params.who }}" }\nsteps:\n  - echo hello $WHO\n';
 
-/** A run by hand: the pipeline, then its parameters as a form. */
+/** A form for a new run: the pipeline, then its parameters. */
 export function NewRunPage({ pipeline, params, given, faults, message }: NewRunProps) {
 	return (
 		<section>
