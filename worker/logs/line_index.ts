@@ -3,9 +3,9 @@ import { indexKeyOf, LINES_PER_MARK, LineCounter, type LineIndex } from "./line_
 import { type LineBatch, ShownLineSplitter } from "./lines.ts";
 import { type LogPlace, logSize, readLog, shardOf } from "./reader.ts";
 
-/** From a line's number to its place, in a log that is live or finished. */
+/** Finds lines by their numbers, in live and archived logs. */
 
-/** The index of a log as it is now. */
+/** The current index of a log. */
 export async function readLineIndex(environment: Environment, attempt: LogPlace): Promise<LineIndex> {
 	if (attempt.log_archived === 0) {
 		const live = await shardOf(environment, attempt).lineIndex(attempt.id);
@@ -15,7 +15,7 @@ export async function readLineIndex(environment: Environment, attempt: LogPlace)
 	return stored ? ((await stored.json()) as LineIndex) : countLines(environment, attempt);
 }
 
-/** For a log whose index is not stored: a small one, or one of which only the log itself was written. */
+/** Counts lines of a log without a stored index: a small log, or a log whose index write failed. */
 async function countLines(environment: Environment, attempt: LogPlace): Promise<LineIndex> {
 	const counter = new LineCounter(0, 0);
 	const offsets = [0];
@@ -25,14 +25,14 @@ async function countLines(environment: Environment, attempt: LogPlace): Promise<
 	return { lines: counter.lines, offsets };
 }
 
-/** Some lines of a log, each at most so long that a page can show it. */
+/** Some lines of a log, each truncated to a length that a page can show. */
 export interface LineBlock {
 	/** The number of the first line, counted from 0. */
 	first: number;
 	lines: string[];
-	/** Where the line after these begins. */
+	/** The offset of the line after these. */
 	nextOffset: number;
-	/** How many whole lines the log has now. */
+	/** The number of complete lines in the log. */
 	total: number;
 }
 
@@ -57,7 +57,7 @@ export async function readLineBlock(environment: Environment, attempt: LogPlace,
 		}
 	};
 	for await (const bytes of readLog(environment, attempt, { offset: start, until, isFollowing: false })) {
-		// Line by line towards the end of the block, so that its end is known to the byte.
+		// One line at a time, so that the end of the block is known to the byte.
 		for (const piece of bytes ? linesOf(bytes) : []) {
 			if (number >= from + count) return block;
 			const batch = splitter.push(piece);

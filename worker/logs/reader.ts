@@ -5,30 +5,31 @@ import type { LogPiece } from "./log_shard.ts";
 
 const HOLD_MS = 20_000;
 const RESETS = 20;
-/** The Dispatcher takes a reader for gone after three times this. */
-const PIECE_BYTES = 2 * 1024 * 1024;
+const CHUNK_BYTES = 2 * 1024 * 1024;
+/** The Dispatcher considers a reader gone after three times this. */
 const INTEREST_MS = 10_000;
 
-/** Where the log of an attempt lies. */
+/** Where the log of an attempt is. */
 export type LogPlace = Pick<AttemptRow, "id" | "team" | "shard" | "log_archived" | "log_key" | "log_bytes">;
 
-/** How many bytes the log has now. */
+/** The current size of the log, in bytes. */
 export async function logSize(environment: Environment, attempt: LogPlace): Promise<number> {
 	if (attempt.log_archived === 1) return attempt.log_bytes;
 	const piece = await shardOf(environment, attempt).read(attempt.id, 0, 0);
 	return piece.size;
 }
 
-/** How far a live attempt is. */
+/** The steps of a live attempt, and the size of its log. */
 export async function logProgress(environment: Environment, attempt: LogPlace) {
 	return shardOf(environment, attempt).progress(attempt.id);
 }
 
 /**
- * The bytes of a log from `offset` on, in pieces, at the pace of whoever reads. The same offsets hold while the log is live in
- * its shard and after it has gone to R2; a reader that is under way when it goes is taken along.
- * @param until where to stop; null for the end. A log that is still written to is followed to its end if `isFollowing`.
- * @yields pieces, and null whenever nothing came for a while
+ * Reads a log from `offset` on, in chunks, at the pace of the reader. Offsets stay the same when
+ * the log moves from its shard to R2, even during a read.
+ * @param until where to stop; null for the end. With `isFollowing`, a live log is followed to its
+ * end.
+ * @yields chunks, and null after a while without a chunk
  */
 export async function* readLog(
 	environment: Environment,
@@ -54,7 +55,7 @@ export async function* readLog(
 	if (attempt.log_key) yield* readObject(environment, attempt.log_key, at, until ?? attempt.log_bytes);
 }
 
-/** Tells the Dispatcher now and then that somebody reads a live log, so that its agent sends it quickly. */
+/** Tells the Dispatcher that a live log has a reader, so that the agent sends the log quickly. */
 class Interest {
 	readonly #environment: Environment;
 	readonly #attempt: LogPlace;
@@ -72,7 +73,7 @@ class Interest {
 	}
 }
 
-/** The next piece from the shard; a shard that is reset in between is asked again. */
+/** The next chunk from the shard. A reset shard is asked again. */
 async function nextPiece(environment: Environment, attempt: LogPlace, offset: number, interest: Interest | null): Promise<LogPiece> {
 	await interest?.show();
 	for (let resets = 0; ; resets += 1) {
@@ -86,7 +87,7 @@ async function nextPiece(environment: Environment, attempt: LogPlace, offset: nu
 }
 
 async function* readObject(environment: Environment, key: string, from: number, until: number): AsyncGenerator<Uint8Array> {
-	// Piece by piece: a stream of R2 comes to JavaScript in crumbs, at a tenth of the speed.
+	// In ranges: as one stream, R2 sends tiny chunks, at a tenth of the speed.
 	for (let at = from; at < until; at += PIECE_BYTES) {
 		const object = await environment.BUCKET.get(key, { range: { offset: at, length: Math.min(PIECE_BYTES, until - at) } });
 		if (!object) return;
@@ -94,7 +95,7 @@ async function* readObject(environment: Environment, key: string, from: number, 
 	}
 }
 
-/** The shard that holds the log of an attempt while it is live. */
+/** The shard of a live log. */
 export function shardOf(environment: Environment, attempt: LogPlace) {
 	return environment.LOG_SHARD.getByName(`log:${attempt.shard}`);
 }

@@ -7,22 +7,22 @@ import { LINES_PER_MARK, newlinesIn } from "./line_counter.ts";
 import { readLineIndex } from "./line_index.ts";
 import { type LogPlace, logSize, readLog } from "./reader.ts";
 
-/** One search reads at most this much; the answer says where to go on. */
+/** One search reads at most this much; its result says where to resume. */
 const SEARCHED_BYTES = 64 * MIB;
 const SHOWN_CHARACTERS = 300;
-/** A line that is longer is searched in parts. */
+/** Longer lines are searched in parts. */
 const LONGEST_LINE = MIB;
 const NEWLINE = 10;
 
 export interface SearchResult {
 	matches: { line: number; text: string }[];
-	/** Where to go on; null when the log was searched to its end. */
+	/** Where to resume; null when the search has reached the end of the log. */
 	nextLine: number | null;
 }
 
 /**
- * The lines that hold this text, whatever its case; colours and times do not count.
- * @param first the line to begin with, counted from 0
+ * Finds the lines that contain this text, in upper or lower case. Colors and times are ignored.
+ * @param first the first line to search, counted from 0
  */
 export async function searchLog(
 	environment: Environment,
@@ -48,7 +48,7 @@ export async function searchLog(
 	return { matches: search.matches, nextLine: isFull ? search.line : null };
 }
 
-/** Looks through whole lines, block by block. */
+/** Searches complete lines, block by block. */
 class LineSearch {
 	readonly matches: SearchResult["matches"] = [];
 	/** The number of the next line. */
@@ -65,17 +65,17 @@ class LineSearch {
 		this.line = line;
 	}
 
-	/** @returns whether there are as many matches as were asked for */
+	/** @returns whether the limit of matches is reached */
 	look(block: Uint8Array): boolean {
 		const text = this.#decoder.decode(block);
-		// Most blocks hold no match, and can be passed over as a whole.
+		// Most blocks contain no match, and need no split into lines.
 		if (!hasAnsi(text) && !text.toLowerCase().includes(this.#wanted)) {
 			this.line += newlinesIn(block);
 			return false;
 		}
 		const lines = text.split("\n");
 		for (const [index, line] of lines.entries()) {
-			// What follows the last newline is no line of its own.
+			// The empty text after the last newline is no line.
 			if (index === lines.length - 1 && line === "") break;
 			const number = this.line;
 			if (index < lines.length - 1) this.line += 1;

@@ -7,11 +7,11 @@ import { ShownLineSplitter } from "../lines.ts";
 import { logSize, readLog } from "../reader.ts";
 import type { LogPreview } from "./log_view.tsx";
 
-/** A log up to this size is part of the page as a whole; of a larger one the first lines are. */
+/** A log up to this size is part of the page; of a larger log, only the first lines. */
 const WHOLE_BYTES = 2_000_000;
 const PREVIEW_LINES = 2_000;
 
-/** As much of a log as a page carries itself, without waiting for more. */
+/** The part of a log that the page itself contains. */
 export async function previewLog(environment: Environment, { job }: JobRecord, attempt: AttemptRow): Promise<LogPreview> {
 	const isLive = !(isTerminal(job.state) && attempt.log_archived === 1);
 	const expiredAt = attempt.log_expired_at === null ? null : new Date(attempt.log_expired_at).toISOString();
