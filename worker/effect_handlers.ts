@@ -17,12 +17,12 @@ import { sendCommitStatus } from "./statuses/commit_status.ts";
 import { indexTests } from "./test_results/index_tests.ts";
 import { takeFoundRefs } from "./webhooks/take_found_refs.ts";
 
-/** Makes an effect happen. @returns where a log lies that was sealed */
+/** Performs a side effect. @returns where a closed log is */
 export async function performEffect(environment: Environment, core: Core, effect: Effect): Promise<ArchivedLog | null> {
 	switch (effect.kind) {
 		case "archive_log": {
-			const { shard, ...seal } = effect;
-			return environment.LOG_SHARD.getByName(`log:${shard}`).seal({ ...seal, team: core.team });
+			const { shard, ...request } = effect;
+			return environment.LOG_SHARD.getByName(`log:${shard}`).closeLog({ ...request, team: core.team });
 		}
 		case "index_tests":
 			await indexTests(environment, core.team, effect);

@@ -88,7 +88,7 @@ test("a project is made with a form, which tells what is wrong, is changed, and 
 	await page.locator('input[name="name"]').fill("painted");
 	await page.locator('input[name="repository"]').fill("no address");
 	await page.getByRole("button", { name: "Create" }).click();
-	await shown(() => page.locator(".faults").textContent()).toContain("must be an address that git can clone");
+	await shown(() => page.locator(".errors").textContent()).toContain("must be an address that git can clone");
 	expect(await page.locator('input[name="name"]').inputValue()).toBe("painted");
 	await page.locator('input[name="repository"]').fill("https://git.lan/team/painted.git");
 	await page.getByRole("button", { name: "Create" }).click();
@@ -118,7 +118,7 @@ test("a run by hand: faults with their lines, then a form of the parameters", as
 	await page.goto(`${coordinator.url}/new`);
 	await page.getByLabel("Pipeline").fill("stepz: [a]");
 	await page.getByRole("button", { name: "Next" }).click();
-	await shown(() => page.locator(".faults").textContent()).toContain("line 1, column 1");
+	await shown(() => page.locator(".errors").textContent()).toContain("line 1, column 1");
 	const text = `params:
   who: { required: true, description: whom }
   n: { type: integer, default: 2 }

@@ -112,11 +112,17 @@ async function download(context: Caller & Queried<typeof ONE>): Promise<Response
 /** The error for expired artifacts. */
 function expired(what: string, rows: readonly ArtifactRow[]): ApiError {
 	const hasOwnTime = rows.some(({ expires_at, expired_at }) => expires_at !== null && expired_at !== null && expires_at <= expired_at);
-	const longer = hasOwnTime ? "set a longer expire_in in the pipeline" : "set a longer --keep-artifacts of windlass serve or of the project";
-	return new ApiError("gone", `${what} expired and ${rows.length === 1 ? "was" : "were"} deleted at ${new Date(rows[0]?.expired_at ?? 0).toISOString()}.`, {
-		details: rows.length === 1 ? { path: rows[0]?.path } : {},
-		suggestions: [`Rerun the job, or ${longer}.`],
-	});
+	const longer = hasOwnTime
+		? "set a longer expire_in in the pipeline"
+		: "set a longer --keep-artifacts of windlass serve or of the project";
+	return new ApiError(
+		"gone",
+		`${what} expired and ${rows.length === 1 ? "was" : "were"} deleted at ${new Date(rows[0]?.expired_at ?? 0).toISOString()}.`,
+		{
+			details: rows.length === 1 ? { path: rows[0]?.path } : {},
+			suggestions: [`Rerun the job, or ${longer}.`],
+		},
+	);
 }
 
 export const artifactRoutes = [

@@ -48,7 +48,8 @@ export async function planUploads(
 	checkPaths(files);
 	for (const file of files) checkParts(file);
 	const parts = files.reduce((sum, file) => sum + Math.ceil(file.size / PART_BYTES), 0);
-	if (parts > MAX_PARTS) throw new ApiError("validation_failed", `These files have ${parts} parts; one plan may have ${MAX_PARTS}.`, {
+	if (parts > MAX_PARTS)
+		throw new ApiError("validation_failed", `These files have ${parts} parts; one plan may have ${MAX_PARTS}.`, {
 			suggestions: ["Upgrade the agent."],
 		});
 	const planned = await Promise.all(files.map((file) => planFile(environment, lease, file)));
@@ -65,13 +66,13 @@ export async function planUploads(
 
 /** Checks that a file in parts has the digest of each part. @throws ApiError `validation_failed` */
 function checkParts({ path, size, parts }: DiscoveredFile): void {
-	const wanted = partBytesOf(size) === null ? 0 : Math.ceil(size / PART_BYTES);
-	if (parts.length === wanted) return;
+	const partCount = partBytesOf(size) === null ? 0 : Math.ceil(size / PART_BYTES);
+	if (parts.length === partCount) return;
 	const message =
-		wanted === 0
+		partCount === 0
 			? `The file ${JSON.stringify(path)} is uploaded whole, but its plan lists parts.`
-			: `The file ${JSON.stringify(path)} has ${wanted} parts of ${PART_BYTES} bytes. Its plan must list the sha256 of each, in order.`;
-	throw new ApiError("validation_failed", message, { details: { path, parts: wanted }, suggestions: ["Upgrade the agent."] });
+			: `The file ${JSON.stringify(path)} has ${partCount} parts of ${PART_BYTES} bytes. Its plan must list the sha256 of each, in order.`;
+	throw new ApiError("validation_failed", message, { details: { path, parts: partCount }, suggestions: ["Upgrade the agent."] });
 }
 
 /** The size of each part of a file of this size; null for a file in one part. */
@@ -111,7 +112,9 @@ async function keyOf(lease: LeaseTokenClaims, path: string, content: string): Pr
 export async function putPart(environment: Environment, token: string, request: Request): Promise<{ number: number }> {
 	const part = await verifyForLease(environment, "part", token, (claims) => partClaims.safeParse(claims).data ?? null);
 	if (!part)
-		throw new ApiError("authentication_required", "The upload address is invalid or has expired.", { suggestions: ["Ask for a new plan."] });
+		throw new ApiError("authentication_required", "The upload address is invalid or has expired.", {
+			suggestions: ["Ask for a new plan."],
+		});
 	try {
 		return await storePart(environment, part, request);
 	} catch (error) {
@@ -132,9 +135,10 @@ async function discardBody({ body, bodyUsed, headers }: Request): Promise<void> 
 async function storePart(environment: Environment, part: PartClaims, request: Request): Promise<{ number: number }> {
 	unwrap(await dispatcherOf(environment, part.team).checkLease(part));
 	const length = request.headers.get("Content-Length");
-	if (length === null) throw new ApiError("length_required", "The Content-Length header is missing.", {
+	if (length === null)
+		throw new ApiError("length_required", "The Content-Length header is missing.", {
 			suggestions: ["Send the size of the part in Content-Length."],
-		}");
+		});
 	if (Number(length) !== part.size) throw mismatch(`The part must have ${part.size} bytes; Content-Length says ${length}.`);
 	const declared = request.headers.get("X-Content-SHA256");
 	if (declared === null || !/^[0-9a-f]{64}$/.test(declared)) throw mismatch("X-Content-SHA256 must be the sha256 of the part, in hex.");

@@ -95,7 +95,9 @@ async function appendLog(context: Caller): Promise<Response> {
 	const header = request.headers.get("Upload-Offset") ?? "";
 	const offset = Number(header);
 	if (!/^\d{1,15}$/.test(header)) {
-		throw new ApiError("malformed", "The Upload-Offset header is missing or is not a number.", { suggestions: ["Begin with Upload-Offset: 0."] });
+		throw new ApiError("malformed", "The Upload-Offset header is missing or is not a number.", {
+			suggestions: ["Begin with Upload-Offset: 0."],
+		});
 	}
 	const bytes = await readBytes(request, MAX_LOG_CHUNK_BYTES);
 	const result = await environment.LOG_SHARD.getByName(`log:${lease.shard}`).append(lease.attemptId, { team: lease.team }, offset, bytes);
@@ -112,7 +114,7 @@ async function appendLog(context: Caller): Promise<Response> {
 			const limit = maxLogBytes(environment);
 			throw new ApiError("too_large", `The log is larger than ${limit} bytes.`, { details: { limit } });
 		}
-		case "sealed":
+		case "closed":
 			throw finished();
 	}
 }
@@ -128,8 +130,8 @@ async function putSteps(context: Caller & Bodied<typeof protocol.steps>): Promis
 	const lease = leaseOf(context);
 	await checkBeforeReading(context, lease);
 	const { steps } = await readBody();
-	const { isSealed } = await environment.LOG_SHARD.getByName(`log:${lease.shard}`).putSteps(lease.attemptId, { team: lease.team }, steps);
-	if (isSealed) throw finished();
+	const { isClosed } = await environment.LOG_SHARD.getByName(`log:${lease.shard}`).putSteps(lease.attemptId, { team: lease.team }, steps);
+	if (isClosed) throw finished();
 	return new Response(null, { status: 204 });
 }
 

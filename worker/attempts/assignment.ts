@@ -53,8 +53,8 @@ export async function secretsFor(
 	credentials: string | null,
 ): Promise<Map<string, string>> {
 	// Untrusted runs get no secrets. Only the agent uses the credentials of the source.
-	const asked = run.is_trusted === 1 ? Object.values(definition.secrets) : [];
-	const names = [...new Set([...asked, ...(credentials === null ? [] : [credentials])])];
+	const requested = run.is_trusted === 1 ? Object.values(definition.secrets) : [];
+	const names = [...new Set([...requested, ...(credentials === null ? [] : [credentials])])];
 	if (names.length === 0) return new Map();
 	const shard = environment.LOG_SHARD.getByName(`log:${lease.shard}`);
 	if ((await shard.progress(attempt.id)).steps.some(({ state }) => state !== "pending")) return new Map();

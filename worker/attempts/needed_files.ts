@@ -28,12 +28,12 @@ const fileClaims = leaseClaims.extend({ key: z.string(), size: z.number(), part_
 async function list(context: RequestContext<"lease">): Promise<Response> {
 	const { environment } = context;
 	const lease = leaseOf(context);
-	const needed = unwrap(await dispatcherOf(environment, lease.team).downloadsFor(lease));
+	const neededJobs = unwrap(await dispatcherOf(environment, lease.team).downloadsFor(lease));
 	const found = new Map<string, DownloadList["items"][number]>();
-	for (const job of needed) {
+	for (const job of neededJobs) {
 		const rows = job.attemptId === null ? [] : await listArtifacts(environment, lease.team, job.attemptId);
-		const wanted = wantedOf(job, rows);
-		for (const row of wanted) {
+		const files = fetchedFiles(job, rows);
+		for (const row of files) {
 			const path = job.into === null ? row.path : `${job.into}/${row.path}`;
 			const known = found.get(path);
 			if (known && known.sha256 !== row.sha256) throw collision(path, known.job, job.name);
@@ -45,15 +45,15 @@ async function list(context: RequestContext<"lease">): Promise<Response> {
 	return json({ items: [...found.values()] } satisfies DownloadList);
 }
 
-function wantedOf(job: DownloadableJob, rows: readonly ArtifactRow[]): ArtifactRow[] {
-	const isWanted = job.paths.length === 0 ? () => true : pathMatcher(job.paths);
-	const wanted = rows.filter((row) => row.kind === "file" && isWanted(row.path));
-	const expired = wanted.find((row) => row.expired_at !== null);
+function fetchedFiles(job: DownloadableJob, rows: readonly ArtifactRow[]): ArtifactRow[] {
+	const matches = job.paths.length === 0 ? () => true : pathMatcher(job.paths);
+	const files = rows.filter((row) => row.kind === "file" && matches(row.path));
+	const expired = files.find((row) => row.expired_at !== null);
 	if (expired) throw missing(job, `its file ${expired.path} has expired and been deleted`);
 	// A job that did not succeed may have no files; a job that runs after it expects that.
-	if (wanted.length === 0 && job.state === "succeeded")
+	if (files.length === 0 && job.state === "succeeded")
 		throw missing(job, job.paths.length > 0 ? `none of its artifacts matches ${job.paths.join(", ")}` : "it has no artifacts");
-	return wanted;
+	return files;
 }
 
 function missing(job: DownloadableJob, why: string): ApiError {

@@ -6,7 +6,7 @@ import { sha256 } from "../identity/digest.ts";
 import { DEFAULT_TEAM } from "../identity/principal.ts";
 import { findProject } from "../record/projects.ts";
 import { branchState, statesOfJob } from "../record/runs.ts";
-import { type Badge, badgeOf, svgOf, worstOf } from "./badge.ts";
+import { aggregateState, type Badge, badgeOf, svgOf } from "./badge.ts";
 
 const BADGE = {
 	branch: text("the branch; the default is the default branch of the project"),
@@ -45,7 +45,7 @@ async function badge({
 		: runs.map(({ state }) => state);
 	if (job && runs.length > 0 && states.length === 0)
 		throw new ApiError("not_found", `The newest runs have no job ${job}.`, { details: { job } });
-	return answer(badgeOf(job ?? pipeline ?? name, worstOf(states)), kind as "svg" | "json", request);
+	return answer(badgeOf(job ?? pipeline ?? name, aggregateState(states)), kind as "svg" | "json", request);
 }
 
 async function answer(shown: Badge, kind: "svg" | "json", request: Request): Promise<Response> {

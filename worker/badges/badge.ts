@@ -35,7 +35,7 @@ const WORST_FIRST: readonly (RunState | JobState)[] = [
 ];
 
 /** The aggregate state: the worst of several states; null without states. */
-export function worstOf(states: readonly (RunState | JobState)[]): RunState | JobState | null {
+export function aggregateState(states: readonly (RunState | JobState)[]): RunState | JobState | null {
 	return WORST_FIRST.find((state) => states.includes(state)) ?? null;
 }
 

@@ -24,7 +24,7 @@ function follow(context: RequestContext<"user" | "host">): Response {
 	const lastId = request.headers.get("Last-Event-ID");
 	const since = lastId !== null && /^\d{1,15}$/.test(lastId) ? Number(lastId) : null;
 	return streamed(SSE_HEADERS, (write) =>
-		writeChanges(environment, principal.team, baseUrl, since, { write, isWanted: () => isStillValid(context) }),
+		writeChanges(environment, principal.team, baseUrl, since, { write, isStillAllowed: () => isStillValid(context) }),
 	);
 }
 
@@ -33,7 +33,7 @@ async function writeChanges(
 	team: string,
 	baseUrl: string,
 	lastId: number | null,
-	{ write, isWanted }: { write(text: string): Promise<void>; isWanted(): Promise<boolean> },
+	{ write, isStillAllowed }: { write(text: string): Promise<void>; isStillAllowed(): Promise<boolean> },
 ): Promise<void> {
 	const dispatcher = dispatcherOf(environment, team);
 	const { rev: newest } = await dispatcher.followChanges(null, 0);
@@ -45,7 +45,7 @@ async function writeChanges(
 	for (;;) {
 		const changes = await dispatcher.followChanges(since, HOLD_MS);
 		// After a sign-out or a revoked token the stream ends.
-		if (!(await isWanted())) return;
+		if (!(await isStillAllowed())) return;
 		const departed = changes.hasDeparted
 			? await recordedChanges(environment.DB, team, since, changes.rev, MAX_BEHIND)
 			: { runs: [], jobs: [] };

@@ -18,7 +18,7 @@ import { FollowedText } from "./followed_text.ts";
 import { readLineBlock } from "./line_index.ts";
 import { logSize, readLog } from "./reader.ts";
 import { searchLog } from "./search.ts";
-import { assertKept, attemptOf, attemptsToFollow, followLines, type ResumePoint, requireAttempt } from "./service.ts";
+import { assertNotExpired, attemptOf, attemptsToFollow, followLines, type ResumePoint, requireAttempt } from "./service.ts";
 
 type Caller = RequestContext<"user" | "host">;
 
@@ -42,8 +42,8 @@ async function getLog({ request, query, environment, principal, params }: Caller
 	const record = await requireJob(environment, principal.team, params.id ?? "");
 	const number = query.attempt;
 	const format = query.format ?? "text";
-	const asked = attemptOf(record, number);
-	if (asked) assertKept(asked);
+	const requested = attemptOf(record, number);
+	if (requested) assertNotExpired(requested);
 	const isEventStream = /\btext\/event-stream\b/.test(request.headers.get("Accept") ?? "");
 	if (isEventStream) {
 		if (format !== "text")
@@ -65,8 +65,8 @@ async function getLog({ request, query, environment, principal, params }: Caller
 		);
 	}
 	if (query.follow) return streamed(TEXT_STREAM_HEADERS, (write) => followText(environment, record, number, format, write));
-	if (!asked) return new Response("", { headers: TEXT_STREAM_HEADERS });
-	return logText(environment, request, asked, format);
+	if (!requested) return new Response("", { headers: TEXT_STREAM_HEADERS });
+	return logText(environment, request, requested, format);
 }
 
 /** The requested lines: at most 1,000. */
@@ -107,7 +107,8 @@ const SEARCH = {
 /** GET /jobs/:id/log/search: the lines that contain a text. */
 async function search({ query, environment, principal, params }: Caller & Queried<typeof SEARCH>): Promise<Response> {
 	const text = query.q ?? "";
-	if (text === "" || text.length > MAX_QUERY) throw invalidParameter("q", `The text must have 1 to ${MAX_QUERY} characters.`, "Use, for example, q=error.");
+	if (text === "" || text.length > MAX_QUERY)
+		throw invalidParameter("q", `The text must have 1 to ${MAX_QUERY} characters.`, "Use, for example, q=error.");
 	const attempt = await requireAttempt(environment, principal.team, params.id ?? "", query.attempt);
 	const { matches, nextLine } = await searchLog(environment, attempt, { text, first: query.from, limit: query.limit });
 	const answer: LogMatches = { items: matches, next_line: nextLine };
@@ -160,12 +161,12 @@ async function followText(
 	write: (text: string | Uint8Array) => Promise<void>,
 ): Promise<void> {
 	const text = new FollowedText(write);
-	const stillHere = (state: string) => text.stillHere(() => `:: still ${state}`);
-	for await (const attempt of attemptsToFollow(environment, record, number, stillHere)) {
+	const keepAlive = (state: string) => text.keepAlive(() => `:: still ${state}`);
+	for await (const attempt of attemptsToFollow(environment, record, number, keepAlive)) {
 		if (attempt.number > 1 && number === null) await text.notice(`:: attempt ${attempt.number}`);
 		const formatter = format === "text" ? null : new LogFormatter(format);
 		for await (const bytes of readLog(environment, attempt, { offset: 0, until: null, isFollowing: true })) {
-			if (bytes === null) await stillHere("running");
+			if (bytes === null) await keepAlive("running");
 			else await text.write(formatter ? formatter.push(bytes) : bytes);
 		}
 		if (formatter) await text.write(formatter.flush());

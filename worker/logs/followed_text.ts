@@ -35,7 +35,7 @@ export class FollowedText {
 	}
 
 	/** Writes a line after a silence, unless a line of a job is incomplete. */
-	async stillHere(line: () => string): Promise<void> {
+	async keepAlive(line: () => string): Promise<void> {
 		if (this.#isAtLineStart && Date.now() - this.#lastWriteAt >= SILENCE_MS) await this.notice(line());
 	}
 }

@@ -11,7 +11,7 @@ const MAX_SHOWN_BYTES = 16 * 1024;
 class Beginning {
 	readonly #parts: Uint8Array[] = [];
 	readonly #limit: number;
-	#kept = 0;
+	#storedBytes = 0;
 	size = 0;
 
 	constructor(limit: number) {
@@ -19,9 +19,9 @@ class Beginning {
 	}
 
 	push(bytes: Uint8Array): void {
-		const kept = bytes.subarray(0, this.#limit - this.#kept);
-		if (kept.byteLength > 0) this.#parts.push(kept.slice());
-		this.#kept += kept.byteLength;
+		const stored = bytes.subarray(0, this.#limit - this.#storedBytes);
+		if (stored.byteLength > 0) this.#parts.push(stored.slice());
+		this.#storedBytes += stored.byteLength;
 		this.size += bytes.byteLength;
 	}
 
@@ -31,7 +31,7 @@ class Beginning {
 
 	/** The notice about the rest of the text. */
 	get more(): string {
-		return this.size > this.#kept ? ` … (${this.size - this.#kept} more bytes in this line)` : "";
+		return this.size > this.#storedBytes ? ` … (${this.size - this.#storedBytes} more bytes in this line)` : "";
 	}
 }
 

@@ -58,9 +58,9 @@ export async function readLineBlock(environment: Environment, attempt: LogPlace,
 	};
 	for await (const bytes of readLog(environment, attempt, { offset: start, until, isFollowing: false })) {
 		// One line at a time, so that the end of the block is known to the byte.
-		for (const piece of bytes ? linesOf(bytes) : []) {
+		for (const chunk of bytes ? linesOf(bytes) : []) {
 			if (number >= from + count) return block;
-			const batch = splitter.push(piece);
+			const batch = splitter.push(chunk);
 			add(batch);
 			if (batch) block.nextOffset = batch.nextOffset;
 		}

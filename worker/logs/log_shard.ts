@@ -10,7 +10,7 @@ import type { LineIndex } from "./line_counter.ts";
 import { type LogRow, LogStore } from "./log_store.ts";
 
 /** The Dispatcher's request to close a log; a repeat changes nothing. */
-export interface Seal {
+export interface CloseRequest {
 	team: string;
 	attemptId: string;
 	leaseId: string;
@@ -29,11 +29,11 @@ export interface ArchivedLog extends ArchivedObject {
 export type AppendResult =
 	| { outcome: "appended"; offset: number }
 	| { outcome: "wrong_offset"; offset: number }
-	| { outcome: "sealed" }
+	| { outcome: "closed" }
 	| { outcome: "full" };
 
 /** A chunk of a log. `isEnd`: no bytes follow. `archivedKey`: the bytes are in R2. */
-export interface LogPiece {
+export interface LogChunk {
 	bytes: Uint8Array;
 	size: number;
 	isEnd: boolean;
@@ -66,7 +66,7 @@ export class LogShard extends DurableObject<Environment> {
 	readonly #readers = new Waiters();
 	#readerCount = 0;
 	#isArchiving = false;
-	#isAsking = false;
+	#isClosingIdle = false;
 	#armedAt: number | null = null;
 
 	constructor(context: DurableObjectState, environment: Environment) {
@@ -81,7 +81,7 @@ export class LogShard extends DurableObject<Environment> {
 		const log = this.#store.find(attemptId) ?? this.#store.open(attemptId, owner.team, Date.now());
 		const isLateButDeclared =
 			log.state === "sealed" && !isComplete(log) && log.declared !== null && offset + bytes.byteLength <= log.declared;
-		if (log.state !== "open" && !isLateButDeclared) return { outcome: "sealed" };
+		if (log.state !== "open" && !isLateButDeclared) return { outcome: "closed" };
 		if (offset !== log.bytes) return { outcome: "wrong_offset", offset: log.bytes };
 		if (offset + bytes.byteLength > maxLogBytes(this.env) + CAP_SLACK_BYTES) return { outcome: "full" };
 		this.#store.append(log, bytes, Date.now());
@@ -91,12 +91,12 @@ export class LogShard extends DurableObject<Environment> {
 	}
 
 	/** Records the progress of the steps. The result of the attempt repeats them, for D1. */
-	async putSteps(attemptId: string, owner: { team: string }, steps: Step[]): Promise<{ isSealed: boolean }> {
+	async putSteps(attemptId: string, owner: { team: string }, steps: Step[]): Promise<{ isClosed: boolean }> {
 		const log = this.#store.find(attemptId) ?? this.#store.open(attemptId, owner.team, Date.now());
-		if (log.state !== "open") return { isSealed: true };
+		if (log.state !== "open") return { isClosed: true };
 		this.#store.putSteps(attemptId, steps);
 		this.#wakeReaders(attemptId);
-		return { isSealed: false };
+		return { isClosed: false };
 	}
 
 	/** The progress of a live attempt. Before its first byte the log is empty. */
@@ -112,7 +112,7 @@ export class LogShard extends DurableObject<Environment> {
 	}
 
 	/** Bytes from `offset` on; at the end of a live log it waits up to `holdMs`. */
-	async read(attemptId: string, offset: number, holdMs: number): Promise<LogPiece> {
+	async read(attemptId: string, offset: number, holdMs: number): Promise<LogChunk> {
 		let log = this.#store.find(attemptId);
 		if (holdMs > 0 && offset >= (log?.bytes ?? 0) && !(log && isComplete(log))) {
 			this.#readerCount += 1;
@@ -130,7 +130,7 @@ export class LogShard extends DurableObject<Environment> {
 	 * Closes a log: only declared bytes that are still missing are accepted from now on.
 	 * @returns where the log is; null if bytes are missing: then the Dispatcher is notified later
 	 */
-	async seal({ attemptId, team, leaseId, runId, jobId, declaredBytes }: Seal): Promise<ArchivedLog | null> {
+	async closeLog({ attemptId, team, leaseId, runId, jobId, declaredBytes }: CloseRequest): Promise<ArchivedLog | null> {
 		const key = `logs/${runId}/${jobId}/${attemptId}-${leaseId}.log`;
 		if (!this.#store.find(attemptId)) {
 			if (declaredBytes === 0) return archivedLog(this.#store.addEmpty(attemptId, team, Date.now()), EMPTY_OBJECT);
@@ -140,23 +140,23 @@ export class LogShard extends DurableObject<Environment> {
 		}
 		const log = this.#store.find(attemptId) ?? this.#store.open(attemptId, team, Date.now());
 		if (log.state === "open") {
-			this.#store.seal(attemptId, { key, declared: declaredBytes, now: Date.now() });
+			this.#store.close(attemptId, { key, declared: declaredBytes, now: Date.now() });
 			this.#wakeReaders(attemptId);
 		}
-		const sealed = this.#store.find(attemptId) as LogRow;
+		const closed = this.#store.find(attemptId) as LogRow;
 		this.#arm();
-		if (!isComplete(sealed)) return null;
-		if (sealed.state === "archived") return archivedLog(sealed, { key: sealed.key, sha256: sealed.sha256 ?? "" });
-		const object = await archive(this.env.BUCKET, this.#store, sealed);
-		this.#markArchived(sealed, object);
-		return archivedLog(sealed, object);
+		if (!isComplete(closed)) return null;
+		if (closed.state === "archived") return archivedLog(closed, { key: closed.key, sha256: closed.sha256 ?? "" });
+		const object = await archive(this.env.BUCKET, this.#store, closed);
+		this.#markArchived(closed, object);
+		return archivedLog(closed, object);
 	}
 
 	override alarm(): void {
 		this.#armedAt = null;
 		this.#startArchiving();
-		void this.#askAboutIdle();
-		this.#store.dropTombstones(Date.now() - TOMBSTONE_MS);
+		void this.#closeIdleLogs();
+		this.#store.deleteTombstones(Date.now() - TOMBSTONE_MS);
 		this.#store.trim();
 		this.#arm(RETRY_MS);
 	}
@@ -174,17 +174,17 @@ export class LogShard extends DurableObject<Environment> {
 
 	async #archiveAll(): Promise<void> {
 		const failed = new Set<string>();
-		let fault: unknown = null;
+		let firstError: unknown = null;
 		for (let log = this.#nextToArchive(failed); log; log = this.#nextToArchive(failed)) {
 			try {
 				await this.#archiveLate(log);
 			} catch (error) {
 				// One log that cannot be archived must not delay the others.
 				failed.add(log.attempt_id);
-				fault ??= error;
+				firstError ??= error;
 			}
 		}
-		if (fault) throw fault;
+		if (firstError) throw firstError;
 	}
 
 	/**
@@ -204,28 +204,28 @@ export class LogShard extends DurableObject<Environment> {
 	}
 
 	#nextToArchive(failed: ReadonlySet<string>): LogRow | undefined {
-		return this.#store.sealedLogs().find((log) => isComplete(log) && !failed.has(log.attempt_id));
+		return this.#store.closedLogs().find((log) => isComplete(log) && !failed.has(log.attempt_id));
 	}
 
 	/** Closes idle logs whose attempts are no longer live. */
-	async #askAboutIdle(): Promise<void> {
-		if (this.#isAsking) return;
-		this.#isAsking = true;
+	async #closeIdleLogs(): Promise<void> {
+		if (this.#isClosingIdle) return;
+		this.#isClosingIdle = true;
 		try {
-			await this.#askAboutEachIdle();
+			await this.#closeEachIdleLog();
 		} catch (error) {
 			writeLog("warn", "cannot check idle logs", errorFields(error));
 		} finally {
-			this.#isAsking = false;
+			this.#isClosingIdle = false;
 		}
 	}
 
-	async #askAboutEachIdle(): Promise<void> {
+	async #closeEachIdleLog(): Promise<void> {
 		for (const log of this.#store.idleLogs(Date.now() - IDLE_MS)) {
 			const dispatcher = this.env.DISPATCHER.getByName(`team:${log.team}`);
 			if (await dispatcher.isAttemptLive(log.attempt_id)) this.#store.touch(log.attempt_id, Date.now());
 			else
-				await this.seal({
+				await this.closeLog({
 					attemptId: log.attempt_id,
 					team: log.team,
 					leaseId: "unknown",

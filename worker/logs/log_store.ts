@@ -115,10 +115,10 @@ export class LogStore {
 				rest = rest.subarray(rest.byteLength);
 			}
 			while (rest.byteLength > 0) {
-				const piece = rest.subarray(0, ROW_BYTES);
-				this.#rows("INSERT INTO pieces (attempt_id, start, bytes) VALUES (?, ?, ?)", log.attempt_id, at, piece);
-				at += piece.byteLength;
-				rest = rest.subarray(piece.byteLength);
+				const chunk = rest.subarray(0, ROW_BYTES);
+				this.#rows("INSERT INTO pieces (attempt_id, start, bytes) VALUES (?, ?, ?)", log.attempt_id, at, chunk);
+				at += chunk.byteLength;
+				rest = rest.subarray(chunk.byteLength);
 			}
 			const counter = new LineCounter(log.lines, log.bytes);
 			this.#addMarks(log.attempt_id, counter.push(bytes));
@@ -165,17 +165,17 @@ export class LogStore {
 		return JSON.parse(this.find(attemptId)?.steps ?? "[]") as Step[];
 	}
 
-	seal(attemptId: string, seal: { key: string; declared: number | null; now: number }): void {
+	close(attemptId: string, request: { key: string; declared: number | null; now: number }): void {
 		this.#rows(
 			"UPDATE logs SET state = 'sealed', key = ?, declared = ?, sealed_at = ? WHERE attempt_id = ? AND state = 'open'",
-			seal.key,
-			seal.declared,
-			seal.now,
+			request.key,
+			request.declared,
+			request.now,
 			attemptId,
 		);
 	}
 
-	sealedLogs(): LogRow[] {
+	closedLogs(): LogRow[] {
 		return this.#rows<LogRow>("SELECT * FROM logs WHERE state = 'sealed' ORDER BY sealed_at LIMIT 100");
 	}
 
@@ -214,7 +214,7 @@ export class LogStore {
 		this.#rows("UPDATE logs SET touched_at = ? WHERE attempt_id = ?", now, attemptId);
 	}
 
-	dropTombstones(archivedBefore: number): void {
+	deleteTombstones(archivedBefore: number): void {
 		this.#rows("DELETE FROM logs WHERE state = 'archived' AND archived_at <= ?", archivedBefore);
 	}
 

@@ -1,7 +1,7 @@
 import type { AttemptRow } from "../../schema/database/tables.ts";
 import type { Environment } from "../bindings.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
-import type { LogPiece } from "./log_shard.ts";
+import type { LogChunk } from "./log_shard.ts";
 
 const HOLD_MS = 20_000;
 const RESETS = 20;
@@ -15,8 +15,8 @@ export type LogPlace = Pick<AttemptRow, "id" | "team" | "shard" | "log_archived"
 /** The current size of the log, in bytes. */
 export async function logSize(environment: Environment, attempt: LogPlace): Promise<number> {
 	if (attempt.log_archived === 1) return attempt.log_bytes;
-	const piece = await shardOf(environment, attempt).read(attempt.id, 0, 0);
-	return piece.size;
+	const chunk = await shardOf(environment, attempt).read(attempt.id, 0, 0);
+	return chunk.size;
 }
 
 /** The steps of a live attempt, and the size of its log. */
@@ -40,16 +40,16 @@ export async function* readLog(
 	const interest = isFollowing ? new Interest(environment, attempt) : null;
 	if (attempt.log_archived === 0) {
 		for (;;) {
-			const piece = await nextPiece(environment, attempt, at, interest);
-			if (piece.isArchived) {
-				if (piece.archivedKey) yield* readObject(environment, piece.archivedKey, at, until ?? piece.size);
+			const chunk = await nextChunk(environment, attempt, at, interest);
+			if (chunk.isArchived) {
+				if (chunk.archivedKey) yield* readObject(environment, chunk.archivedKey, at, until ?? chunk.size);
 				return;
 			}
-			const bytes = until === null ? piece.bytes : piece.bytes.subarray(0, until - at);
+			const bytes = until === null ? chunk.bytes : chunk.bytes.subarray(0, until - at);
 			at += bytes.byteLength;
 			if (bytes.byteLength > 0) yield bytes;
-			else if (isFollowing && !piece.isEnd) yield null;
-			if (piece.isEnd || at === until || (!isFollowing && bytes.byteLength === 0)) return;
+			else if (isFollowing && !chunk.isEnd) yield null;
+			if (chunk.isEnd || at === until || (!isFollowing && bytes.byteLength === 0)) return;
 		}
 	}
 	if (attempt.log_key) yield* readObject(environment, attempt.log_key, at, until ?? attempt.log_bytes);
@@ -74,7 +74,7 @@ class Interest {
 }
 
 /** The next chunk from the shard. A reset shard is asked again. */
-async function nextPiece(environment: Environment, attempt: LogPlace, offset: number, interest: Interest | null): Promise<LogPiece> {
+async function nextChunk(environment: Environment, attempt: LogPlace, offset: number, interest: Interest | null): Promise<LogChunk> {
 	await interest?.show();
 	for (let resets = 0; ; resets += 1) {
 		try {
@@ -88,8 +88,8 @@ async function nextPiece(environment: Environment, attempt: LogPlace, offset: nu
 
 async function* readObject(environment: Environment, key: string, from: number, until: number): AsyncGenerator<Uint8Array> {
 	// In ranges: as one stream, R2 sends tiny chunks, at a tenth of the speed.
-	for (let at = from; at < until; at += PIECE_BYTES) {
-		const object = await environment.BUCKET.get(key, { range: { offset: at, length: Math.min(PIECE_BYTES, until - at) } });
+	for (let at = from; at < until; at += CHUNK_BYTES) {
+		const object = await environment.BUCKET.get(key, { range: { offset: at, length: Math.min(CHUNK_BYTES, until - at) } });
 		if (!object) return;
 		yield new Uint8Array(await object.arrayBuffer());
 	}

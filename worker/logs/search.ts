@@ -53,13 +53,13 @@ class LineSearch {
 	readonly matches: SearchResult["matches"] = [];
 	/** The number of the next line. */
 	line: number;
-	readonly #wanted: string;
+	readonly #text: string;
 	readonly #first: number;
 	readonly #limit: number;
 	readonly #decoder = new TextDecoder();
 
 	constructor(text: string, first: number, limit: number, line: number) {
-		this.#wanted = text.toLowerCase();
+		this.#text = text.toLowerCase();
 		this.#first = first;
 		this.#limit = limit;
 		this.line = line;
@@ -69,7 +69,7 @@ class LineSearch {
 	look(block: Uint8Array): boolean {
 		const text = this.#decoder.decode(block);
 		// Most blocks contain no match, and need no split into lines.
-		if (!hasAnsi(text) && !text.toLowerCase().includes(this.#wanted)) {
+		if (!hasAnsi(text) && !text.toLowerCase().includes(this.#text)) {
 			this.line += newlinesIn(block);
 			return false;
 		}
@@ -81,7 +81,7 @@ class LineSearch {
 			if (index < lines.length - 1) this.line += 1;
 			if (number < this.#first) continue;
 			const plain = plainText(line.slice(STAMP_BYTES));
-			if (!plain.toLowerCase().includes(this.#wanted)) continue;
+			if (!plain.toLowerCase().includes(this.#text)) continue;
 			this.matches.push({ line: number, text: plain.slice(0, SHOWN_CHARACTERS) });
 			if (this.matches.length >= this.#limit) return true;
 		}

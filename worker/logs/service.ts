@@ -17,7 +17,7 @@ import { readLog } from "./reader.ts";
 const HOLD_MS = 10_000;
 
 /** @throws ApiError `gone` for an expired log */
-export function assertKept(attempt: AttemptRow): void {
+export function assertNotExpired(attempt: AttemptRow): void {
 	if (attempt.log_expired_at === null) return;
 	throw new ApiError("gone", `This log expired and was deleted at ${new Date(attempt.log_expired_at).toISOString()}.`, {
 		suggestions: ["Rerun the job for a new log. To keep logs for longer, set --keep-logs of windlass serve or of the project."],
@@ -29,7 +29,7 @@ export async function requireAttempt(environment: Environment, team: string, job
 	const record = await requireJob(environment, team, jobId);
 	const attempt = attemptOf(record, number);
 	if (!attempt) throw notFound("attempt", `of job ${jobId}`);
-	assertKept(attempt);
+	assertNotExpired(attempt);
 	return attempt;
 }
 
@@ -99,9 +99,9 @@ export async function* attemptsToFollow(
 	number: number | null,
 	idle: (state: string) => Promise<void>,
 ): AsyncGenerator<AttemptRow> {
-	const asked = number === null ? null : attemptOf(record, number);
-	if (asked) {
-		yield asked;
+	const requested = number === null ? null : attemptOf(record, number);
+	if (requested) {
+		yield requested;
 		return;
 	}
 	let current = record;

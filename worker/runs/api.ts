@@ -80,7 +80,10 @@ const LIST = {
 	state: oneOf("only runs in this state", RUN_STATES),
 	project: text("only runs of this project"),
 	branch: text("only runs of this branch of the project"),
-	kind: oneOf("pipeline, discovery or comparison; the default is pipeline runs, and discovery runs that have not succeeded", resources.RUN_KINDS),
+	kind: oneOf(
+		"pipeline, discovery or comparison; the default is pipeline runs, and discovery runs that have not succeeded",
+		resources.RUN_KINDS,
+	),
 };
 
 async function list({ query, environment, principal, baseUrl }: Caller & Queried<typeof LIST>): Promise<Response> {

@@ -59,7 +59,7 @@ export async function followRun(
 		// unknown.
 		if (failure) throw failure;
 		if (isTerminal(record.run.state) && open.size === 0 && attemptsOf(record).every(({ attempt }) => followed.has(attempt.id))) break;
-		await text.stillHere(stillRunning(record));
+		await text.keepAlive(stillRunning(record));
 		const isBehind = attemptsOf(record).some(({ attempt }) => !followed.has(attempt.id));
 		if (isTerminal(record.run.state) || isBehind) await Promise.race([...open.values(), pause(HOLD_MS)]);
 		else {

@@ -32,7 +32,7 @@ async function rerun(context: Caller & Bodied<typeof rerunRequest>): Promise<Res
  * @throws ApiError `not_found`, `conflict` for a run that has not ended, `gone` without its
  * pipeline or source
  */
-export async function rerunOf(context: SubmittingContext, asked: RerunRequest) {
+export async function rerunOf(context: SubmittingContext, request: RerunRequest) {
 	const { environment, principal, requestId } = context;
 	const record = await requireRun(context);
 	const { run } = record;
@@ -43,15 +43,18 @@ export async function rerunOf(context: SubmittingContext, asked: RerunRequest) {
 		});
 	}
 	const stored = await findDefinition(environment, principal.team, run);
-	if (!stored) throw new ApiError("gone", "The pipeline of the run has been deleted.", {
+	if (!stored)
+		throw new ApiError("gone", "The pipeline of the run has been deleted.", {
 			details: { id: run.id },
 			suggestions: ["Submit a new run."],
 		});
 	const pipeline = readDefinition(stored);
 	const { source } = pipeline;
 	if (source && "upload" in source && !(await touchSource(environment.DB, principal.team, source.upload)))
-		throw new ApiError("gone", `The uploaded source ${source.upload} has been deleted.`, { suggestions: ["Submit a new run: windlass run uploads the source again."] });
-	const again: Rerun = { of: run.id, reused: reusedOf(record, asked) };
+		throw new ApiError("gone", `The uploaded source ${source.upload} has been deleted.`, {
+			suggestions: ["Submit a new run: windlass run uploads the source again."],
+		});
+	const again: Rerun = { of: run.id, reused: reusedOf(record, request) };
 	const definition = await sha256(JSON.stringify(pipeline));
 	const answer = unwrap(
 		await dispatcherOf(environment, principal.team).submit({
@@ -69,7 +72,7 @@ export async function rerunOf(context: SubmittingContext, asked: RerunRequest) {
 				approvedBy: run.is_trusted === 1 ? null : actorOf(principal),
 			},
 			rerun: again,
-			idempotency: await idempotencyOf(context, JSON.stringify(["rerun", run.id, asked])),
+			idempotency: await idempotencyOf(context, JSON.stringify(["rerun", run.id, request])),
 		}),
 	);
 	log("info", "run repeated", { request_id: requestId, run: answer.runId, of: run.id, actor: actorOf(principal) });
@@ -84,21 +87,21 @@ function commitOf({ commit_sha: sha, commit_message: message, commit_author: aut
  * The jobs whose results the rerun reuses.
  * @throws ApiError `not_found` for a job of another run, `conflict` if there is no job to run
  */
-function reusedOf({ run, jobs }: RunRecord, asked: RerunRequest): Rerun["reused"] {
+function reusedOf({ run, jobs }: RunRecord, request: RerunRequest): Rerun["reused"] {
 	if (jobs.length === 0) {
 		throw new ApiError("conflict", "The run has no jobs.", {
 			details: { id: run.id, state: run.state },
 			suggestions: [`Fix ${run.file ?? "its pipeline"} and push.`],
 		});
 	}
-	const taken = keptOf(jobs, asked);
-	if (taken.length === jobs.length) {
+	const reused = reusedJobs(jobs, request);
+	if (reused.length === jobs.length) {
 		throw new ApiError("conflict", "No job of this run has failed.", {
 			details: { id: run.id, state: run.state },
 			suggestions: [`Rerun all jobs with: windlass rerun ${run.id}`],
 		});
 	}
-	return taken.map((job) => ({
+	return reused.map((job) => ({
 		position: job.position,
 		state: job.state,
 		reason: job.reason_code === null ? null : { code: job.reason_code, text: job.reason_text ?? "" },
@@ -108,11 +111,11 @@ function reusedOf({ run, jobs }: RunRecord, asked: RerunRequest): Rerun["reused"
 	}));
 }
 
-function keptOf(jobs: RunRecord["jobs"], asked: RerunRequest): RunRecord["jobs"] {
-	if (asked.job === undefined && asked.only === undefined) return [];
-	const chosen = asked.job === undefined ? jobs.filter(hasGoneWrong) : jobs.filter((job) => job.id === asked.job);
-	if (asked.job !== undefined && chosen.length === 0)
-		throw new ApiError("not_found", `The run has no job ${asked.job}.`, { details: { job: asked.job } });
+function reusedJobs(jobs: RunRecord["jobs"], request: RerunRequest): RunRecord["jobs"] {
+	if (request.job === undefined && request.only === undefined) return [];
+	const chosen = request.job === undefined ? jobs.filter(needsRerun) : jobs.filter((job) => job.id === request.job);
+	if (request.job !== undefined && chosen.length === 0)
+		throw new ApiError("not_found", `The run has no job ${request.job}.`, { details: { job: request.job } });
 	const needs = new Map(jobs.map((job) => [job.key, JSON.parse(job.needs) as string[]]));
 	// A job that needs a rerun job used its old result, and is rerun with it.
 	return jobs.filter((job) => {
@@ -122,7 +125,7 @@ function keptOf(jobs: RunRecord["jobs"], asked: RerunRequest): RunRecord["jobs"]
 }
 
 /** Whether a job failed, was cancelled, or was skipped because of another job. */
-function hasGoneWrong(job: RunRecord["jobs"][number]): boolean {
+function needsRerun(job: RunRecord["jobs"][number]): boolean {
 	return job.state !== "succeeded" && !(job.state === "skipped" && (job.reason_code === "condition" || job.reason_code === "need_failed"));
 }
 

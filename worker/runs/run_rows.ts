@@ -22,7 +22,7 @@ export async function objectsOfRun(db: D1Database, runId: string): Promise<{ log
 }
 
 /** Deletes every row of a run in one transaction, and its definition unless another run uses it. */
-export async function removeRunRows(db: D1Database, runId: string): Promise<void> {
+export async function deleteRunRows(db: D1Database, runId: string): Promise<void> {
 	const d1 = drizzle(db);
 	const [run] = await d1.select({ definition: runs.definition }).from(runs).where(eq(runs.id, runId));
 	await d1.batch([

@@ -1,4 +1,4 @@
-export { deleteObjects, removeRun } from "./remove_run.ts";
+export { deleteObjects, deleteRunRecord } from "./remove_run.ts";
 export type { StoredArtifact } from "./run_rows.ts";
 
 import { ApiError } from "../../schema/wire/errors.ts";
@@ -15,7 +15,7 @@ import { presentRun } from "../record/present.ts";
 import { requireRun } from "../record/require.ts";
 import { findRun } from "../record/runs.ts";
 import { followRun } from "./follow_run.ts";
-import { removeRun } from "./remove_run.ts";
+import { deleteRunRecord } from "./remove_run.ts";
 
 type Caller = RequestContext<"user" | "host">;
 
@@ -36,7 +36,8 @@ export async function answerSubmitted(
 		);
 	}
 	const record = answer.rows ?? (await findRun(environment, principal.team, answer.runId));
-	if (!record) throw new ApiError("gone", "The run of this Idempotency-Key has been deleted.", {
+	if (!record)
+		throw new ApiError("gone", "The run of this Idempotency-Key has been deleted.", {
 			details: { run_id: answer.runId },
 			suggestions: ["Use another key."],
 		});
@@ -76,6 +77,6 @@ export async function deleteFinishedRun(context: Pick<Caller, "environment" | "p
 			suggestions: ["Try again in a moment. /readyz says whether the outbox relay is behind."],
 		});
 	}
-	await removeRun(environment, run.id);
+	await deleteRunRecord(environment, run.id);
 	log("info", "run deleted", { request_id: requestId, run: run.id, actor: actorOf(principal) });
 }

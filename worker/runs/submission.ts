@@ -53,7 +53,9 @@ async function readPlain(request: Request, environment: Environment, team: strin
 function* checkingBody(bytes: Uint8Array, isJson: boolean): SlicedWork<CheckedSubmission> {
 	const text = yield* decodingText(bytes);
 	if (!/\S/.test(text)) {
-		throw new ApiError("malformed", "The body is empty. It must be a pipeline or a submission.", { suggestions: ["Use: windlass run --file pipeline.yml, or windlass run -- make test."] });
+		throw new ApiError("malformed", "The body is empty. It must be a pipeline or a submission.", {
+			suggestions: ["Use: windlass run --file pipeline.yml, or windlass run -- make test."],
+		});
 	}
 	// YAML accepts more than JSON does.
 	if (isJson) yield* parsingJson(text);
@@ -89,7 +91,8 @@ async function readFormParts(request: Request): Promise<Form> {
 	const limits = { part: MAX_SUBMITTED_SOURCE_BYTES, total: MAX_SUBMITTED_SOURCE_BYTES + MAX_PIPELINE_BYTES, tooLarge: sourceTooLarge };
 	await readParts(request, limits, (part) => {
 		const { name } = part;
-		if (form.texts.has(name) || (name === "source" && form.bundle)) throw partError(name, "The form has this part twice.", "Send each part once.");
+		if (form.texts.has(name) || (name === "source" && form.bundle))
+			throw partError(name, "The form has this part twice.", "Send each part once.");
 		if (name === "source" && part.filename !== undefined) form.bundle = part.content;
 		else form.texts.set(name, textOf(part, MAX_PIPELINE_BYTES));
 	});

@@ -43,8 +43,20 @@ export async function storeSource(
 export async function requireSource(environment: Environment, team: string, source: ResolvedPipeline["source"]): Promise<void> {
 	if (!source || !("upload" in source) || (await touchSource(environment.DB, team, source.upload))) return;
 	throw new ApiError("validation_failed", `source.upload: The uploaded source ${source.upload} does not exist or has been deleted.`, {
-		details: { errors: [{ path: "source.upload", line: null, column: null, message: "The uploaded source does not exist or has been deleted.", suggestion: null }] },
-		suggestions: ["Submit again with windlass run, which uploads the working copy. The coordinator deletes a source after a day without use."],
+		details: {
+			errors: [
+				{
+					path: "source.upload",
+					line: null,
+					column: null,
+					message: "The uploaded source does not exist or has been deleted.",
+					suggestion: null,
+				},
+			],
+		},
+		suggestions: [
+			"Submit again with windlass run, which uploads the working copy. The coordinator deletes a source after a day without use.",
+		],
 	});
 }
 

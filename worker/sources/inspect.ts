@@ -11,7 +11,7 @@ export interface Inspection {
 /** Room for headers and padding. */
 const OVERHEAD_BYTES = 512 * 1024 * 1024;
 /** How much gzip gets at a time: it may unpack to a thousand times as much. */
-const PIECE_BYTES = 16 * 1024;
+const CHUNK_BYTES = 16 * 1024;
 /** How much is unpacked between two pauses for other requests. */
 const BYTES_OF_SLICE = 4 * 1024 * 1024;
 
@@ -74,8 +74,8 @@ async function unpacked(stream: ReadableStream<Uint8Array>, packed: { bytes: num
 				rest = value;
 			}
 			// gzip unpacks a whole chunk at once, whatever its unpacked size.
-			controller.enqueue(rest.subarray(0, PIECE_BYTES));
-			rest = rest.subarray(PIECE_BYTES);
+			controller.enqueue(rest.subarray(0, CHUNK_BYTES));
+			rest = rest.subarray(CHUNK_BYTES);
 		},
 		cancel: (reason) => reader.cancel(reason),
 	});

@@ -37,7 +37,7 @@ export class TarHeaders {
 	#pending = new Uint8Array(BLOCK);
 	#pendingBytes = 0;
 	/** Its whole size. */
-	#wanted = BLOCK;
+	#pendingSize = BLOCK;
 	/** The current extension, which applies to the next entry. */
 	#extension: "x" | "L" | "K" | null = null;
 	#skip = 0;
@@ -59,11 +59,11 @@ export class TarHeaders {
 				at += skipped;
 				continue;
 			}
-			const part = chunk.subarray(at, at + this.#wanted - this.#pendingBytes);
+			const part = chunk.subarray(at, at + this.#pendingSize - this.#pendingBytes);
 			this.#pending.set(part, this.#pendingBytes);
 			this.#pendingBytes += part.byteLength;
 			at += part.byteLength;
-			if (this.#pendingBytes === this.#wanted) this.#takePending();
+			if (this.#pendingBytes === this.#pendingSize) this.#takePending();
 		}
 	}
 
@@ -73,7 +73,7 @@ export class TarHeaders {
 	}
 
 	#takePending(): void {
-		const bytes = this.#pending.subarray(0, this.#wanted);
+		const bytes = this.#pending.subarray(0, this.#pendingSize);
 		const extension = this.#extension;
 		this.#pendingBytes = 0;
 		if (extension === null) {
@@ -88,7 +88,7 @@ export class TarHeaders {
 	}
 
 	#want(bytes: number): void {
-		this.#wanted = bytes;
+		this.#pendingSize = bytes;
 		if (this.#pending.byteLength < bytes) this.#pending = new Uint8Array(bytes);
 	}
 

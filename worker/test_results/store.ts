@@ -54,20 +54,20 @@ export async function addTestResults(db: D1Database, tested: Tested, results: re
 	}
 }
 
-/** Merges repeated results of a test in one attempt: the worst state counts, durations add up. */
+/** Merges repeated results of a test in one attempt: the merged state counts, durations add up. */
 function mergeSame(results: readonly Result[]) {
 	const known = new Map<string, { suite: string; name: string; state: RecordedState; duration_ms: number }>();
 	for (const { suite, name, state: result, flaky, duration_ms } of results) {
 		const key = JSON.stringify([suite, name]);
 		const before = known.get(key);
 		const state = flaky && result === "passed" ? "flaky" : result;
-		const worst = BY_BADNESS.find((one) => one === before?.state || one === state) ?? state;
-		known.set(key, { suite, name, state: worst, duration_ms: Math.round(duration_ms) + (before?.duration_ms ?? 0) });
+		const merged = WORST_FIRST.find((one) => one === before?.state || one === state) ?? state;
+		known.set(key, { suite, name, state: merged, duration_ms: Math.round(duration_ms) + (before?.duration_ms ?? 0) });
 	}
 	return [...known.values()];
 }
 
-const BY_BADNESS: readonly RecordedState[] = ["failed", "flaky", "passed", "skipped"];
+const WORST_FIRST: readonly RecordedState[] = ["failed", "flaky", "passed", "skipped"];
 
 /** The history of a failed test. */
 export interface TestPast {
@@ -172,7 +172,7 @@ export async function historyOf(
 }
 
 /** The assumed default branches of a project that has none. */
-const MAIN_BRANCHES = ["main", "master"];
+const ASSUMED_DEFAULT_BRANCHES = ["main", "master"];
 
 /**
  * The newest earlier coverage of a job of this name, on the default branch; else on the run's own
@@ -182,7 +182,7 @@ export async function coverageBefore(
 	db: D1Database,
 	run: { team: string; project: string; pipeline: string; branch: string | null; created_at: number },
 	jobName: string,
-	mainBranch: string | null,
+	defaultBranch: string | null,
 ): Promise<{ coverage: string; run_id: string; number: number; branch: string | null } | null> {
 	const newest = (branches: string[]) =>
 		drizzle(db)
@@ -202,13 +202,13 @@ export async function coverageBefore(
 			)
 			.orderBy(desc(runs.id))
 			.limit(1);
-	const [found] = await newest(mainBranch === null ? MAIN_BRANCHES : [mainBranch]);
+	const [found] = await newest(defaultBranch === null ? ASSUMED_DEFAULT_BRANCHES : [defaultBranch]);
 	const [own] = found || run.branch === null ? [found] : await newest([run.branch]);
 	return own ? { ...own, coverage: own.coverage as string } : null;
 }
 
 /** Deletes tests without results. */
-export async function forgetTests(db: D1Database): Promise<void> {
+export async function deleteUnusedTests(db: D1Database): Promise<void> {
 	const d1 = drizzle(db);
 	await d1.delete(tests).where(notExists(d1.select({ one: sql`1` }).from(testResults).where(eq(testResults.test_id, tests.id))));
 }

@@ -7,16 +7,16 @@ export function awaitsApproval(job: Job): boolean {
 }
 
 /** The buttons that approve or decline a job. */
-export function Gate({ job }: { job: Job }) {
+export function JobApproval({ job }: { job: Job }) {
 	return awaitsApproval(job) ? <Decision of={`/jobs/${job.id}`} /> : null;
 }
 
 /** The buttons for a run of a fork, and a warning that the run gets no secrets. */
-export function RunGate({ run }: { run: Run }) {
+export function RunApproval({ run }: { run: Run }) {
 	if (run.trusted || run.kind !== "pipeline") return null;
 	const isOpen = run.approved_by === null && !isTerminal(run.state);
 	return (
-		<div class="reason gate-call">
+		<div class="reason approval-call">
 			<div>
 				<strong>From a fork.</strong> Its jobs get no secrets
 				{run.approved_by
@@ -32,7 +32,7 @@ export function RunGate({ run }: { run: Run }) {
 
 function Decision({ of }: { of: string }) {
 	return (
-		<div class="gate">
+		<div class="approval">
 			<form method="post" action={`${of}/approve`}>
 				<button type="submit">Approve</button>
 			</form>

@@ -1,6 +1,6 @@
 import type { Artifact, Explanation, Job } from "../../../schema/wire/resources.ts";
 import { isTerminal } from "../../../schema/wire/states.ts";
-import { Gate } from "../../approvals/pages/approval.tsx";
+import { JobApproval } from "../../approvals/pages/approval.tsx";
 import { type LogPreview, LogView } from "../../logs/pages/log_view.tsx";
 import { CancelButton, State, size, Took } from "../../ui/words.tsx";
 
@@ -24,7 +24,7 @@ export function JobPage({ job, explanation, log, artifacts, summary }: JobPagePr
 				<div class="title">
 					<h1>{job.name}</h1>
 					<CancelButton action={`/jobs/${job.id}/cancel`} what="job" state={job.state} />
-					<Gate job={job} />
+					<JobApproval job={job} />
 					{isTerminal(job.state) && (
 						<form method="post" action={`/jobs/${job.id}/rerun`}>
 							<button type="submit" title="This job, and those that need it, in a new run">

@@ -26,8 +26,8 @@ async function whole(environment: Environment, attempt: AttemptRow, bytes: numbe
 	const splitter = new ShownLineSplitter(0);
 	const lines: string[] = [];
 	let nextOffset = 0;
-	for await (const piece of readLog(environment, attempt, { offset: 0, until: bytes, isFollowing: false })) {
-		const batch = piece && splitter.push(piece);
+	for await (const chunk of readLog(environment, attempt, { offset: 0, until: bytes, isFollowing: false })) {
+		const batch = chunk && splitter.push(chunk);
 		if (!batch) continue;
 		for (const line of batch.lines) lines.push(line);
 		nextOffset = batch.nextOffset;

@@ -30,8 +30,8 @@ export async function rerunJob(context: RequestContext<"user">): Promise<Respons
 	return repeat({ ...context, params: { id: job.run_id } }, { job: job.id });
 }
 
-async function repeat(context: RequestContext<"user">, asked: RerunRequest): Promise<Response> {
-	const { runId } = await rerunOf(context, asked);
+async function repeat(context: RequestContext<"user">, request: RerunRequest): Promise<Response> {
+	const { runId } = await rerunOf(context, request);
 	return backTo(`/runs/${runId}`);
 }
 

@@ -69,7 +69,7 @@ interface FormState {
 }
 
 function formPage(user: string, { error, ...state }: FormState): Response {
-	const faults = error ? validationErrorsIn(error) : [];
-	const message = error && faults.length === 0 ? error.message : null;
-	return page({ title: "New run", user, children: <NewRunPage {...state} faults={faults} message={message} /> }, error?.status ?? 200);
+	const errors = error ? validationErrorsIn(error) : [];
+	const message = error && errors.length === 0 ? error.message : null;
+	return page({ title: "New run", user, children: <NewRunPage {...state} errors={errors} message={message} /> }, error?.status ?? 200);
 }

@@ -1,7 +1,7 @@
 import type { ParametersText } from "../../../schema/pipeline/validate/parameters.ts";
 import type { FieldError } from "../../../schema/wire/errors.ts";
 import { ParameterFields } from "../../ui/parameter_fields.tsx";
-import { Faults } from "../../ui/validation_errors.tsx";
+import { ValidationErrors } from "../../ui/validation_errors.tsx";
 
 interface NewRunProps {
 	pipeline: string;
@@ -9,7 +9,7 @@ interface NewRunProps {
 	params: ParametersText | null;
 	/** The submitted values. */
 	given: Readonly<Record<string, string>>;
-	faults: readonly FieldError[];
+	errors: readonly FieldError[];
 	message: string | null;
 }
 
@@ -17,12 +17,12 @@ const EXAMPLE =
 	'name: hello\nparams:\n  who: { type: string, default: world, description: whom to greet }\nenv: { WHO: "${{ params.who }}" }\nsteps:\n  - echo hello $WHO\n';
 
 /** A form for a new run: the pipeline, then its parameters. */
-export function NewRunPage({ pipeline, params, given, faults, message }: NewRunProps) {
+export function NewRunPage({ pipeline, params, given, errors, message }: NewRunProps) {
 	return (
 		<section>
 			<h1>New run</h1>
 			{message && <p class="reason">{message}</p>}
-			<Faults faults={faults} />
+			<ValidationErrors errors={errors} />
 			<form method="post" action="/new" class="new-run">
 				<label>
 					Pipeline

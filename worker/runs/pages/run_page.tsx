@@ -1,7 +1,7 @@
 import { formatDuration } from "../../../schema/wire/duration.ts";
 import type { Job, Run, RunSummary, RunTests } from "../../../schema/wire/resources.ts";
 import { isTerminal } from "../../../schema/wire/states.ts";
-import { awaitsApproval, Gate, RunGate } from "../../approvals/pages/approval.tsx";
+import { awaitsApproval, JobApproval, RunApproval } from "../../approvals/pages/approval.tsx";
 import { TestResults } from "../../test_results/pages/test_results.tsx";
 import { Ago, CancelButton, State, Took } from "../../ui/words.tsx";
 import { JobGraph } from "./job_graph.tsx";
@@ -63,15 +63,15 @@ export function RunPage({ run, usualMs, moves, waits, summaries, tests, failedFr
 			</p>
 			<Parameters run={run} />
 			{run.reason && <p class="reason">{run.reason.text}</p>}
-			<RunGate run={run} />
+			<RunApproval run={run} />
 			{run.kind !== "pipeline" && <DiscoveredRuns run={run} discovered={discovered} />}
 			{waitingJobs.map((job) => (
-				<div key={job.id} class="reason gate-call">
+				<div key={job.id} class="reason approval-call">
 					<a href={`/jobs/${job.id}`}>
 						<strong>{job.name}</strong>
 					</a>{" "}
 					{job.reason?.text}
-					<Gate job={job} />
+					<JobApproval job={job} />
 				</div>
 			))}
 			<JobGraph jobs={run.jobs} />
