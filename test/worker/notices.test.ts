@@ -9,7 +9,7 @@ import worker from "../../worker/index.ts";
 import { listNotices, putNotice, removeNotices } from "../../worker/projects/notices_store.ts";
 import { presentProject } from "../../worker/projects/present.ts";
 import { editProject } from "../../worker/projects/service.ts";
-import { addProject, changeProject, findProject, isRepositoryOf, deleteProjectRecord } from "../../worker/record/projects.ts";
+import { addProject, changeProject, deleteProjectRecord, findProject, isRepositoryOf } from "../../worker/record/projects.ts";
 import { noteDelivery, settleDelivery } from "../../worker/webhooks/store.ts";
 
 const SETTINGS = {

@@ -64,7 +64,7 @@ export function flag(description: string): Parameter<boolean> {
 
 /** The maximum number of items of a page. */
 export function limit(fallback = DEFAULT_LIST_LIMIT, most = MAX_LIST_LIMIT): Parameter<number> {
-	return integer(`the maximum number of items (${fallback}; at most ${most})`, { least: 1, most, fallback });
+	return integer(`the maximum number of items (default ${fallback}; at most ${most})`, { least: 1, most, fallback });
 }
 
 const CURSOR = "next_cursor of the previous page";

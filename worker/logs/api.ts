@@ -34,7 +34,7 @@ const MAX_QUERY = 200;
 const LOG = {
 	attempt,
 	format: oneOf("text: as stored; raw: without times; clean: without times and colors", FORMATS_OF_LOGS),
-	follow: flag("1: follow the log to the end of the job, with later attempts"),
+	follow: flag("1: follow the log until the job ends, with later attempts"),
 };
 
 /** GET /jobs/:id/log: the log of one attempt, as text (with Range), followed, or as server-sent events. */
@@ -73,7 +73,7 @@ async function getLog({ request, query, environment, principal, params }: Caller
 export const LINES = {
 	attempt,
 	from: firstLine("the first line; -N: the last N"),
-	count: integer("how many (500; at most 1000)", { least: 1, most: MAX_LINES, fallback: 500 }),
+	count: integer("the number of lines (default 500; at most 1000)", { least: 1, most: MAX_LINES, fallback: 500 }),
 };
 
 /** A line number, counted from 0; a negative number counts from the end. */

@@ -100,7 +100,7 @@ async function list({ query, environment, principal, baseUrl }: Caller & Queried
 	return json(pageOf(rows, limit, (run) => presentRunSummary(run, baseUrl)));
 }
 
-const WAIT = { timeout: integer("seconds (60; at most 3600)", { least: 0, most: MAX_WAIT_S, fallback: 60 }) };
+const WAIT = { timeout: integer("the timeout in seconds (default 60; at most 3600)", { least: 0, most: MAX_WAIT_S, fallback: 60 }) };
 
 /** GET /runs/:id/wait: answers 200 when the run has ended, or 202 after the timeout. */
 async function wait(context: Caller & Queried<typeof WAIT>): Promise<Response> {
