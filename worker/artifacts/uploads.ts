@@ -113,7 +113,7 @@ export async function putPart(environment: Environment, token: string, request: 
 	const part = await verifyForLease(environment, "part", token, (claims) => partClaims.safeParse(claims).data ?? null);
 	if (!part)
 		throw new ApiError("authentication_required", "The upload address is invalid or has expired.", {
-			suggestions: ["Ask for a new plan."],
+			suggestions: ["Request a new plan."],
 		});
 	try {
 		return await storePart(environment, part, request);

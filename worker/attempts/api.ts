@@ -163,8 +163,8 @@ async function finish(context: Caller): Promise<Response> {
 		if (body.discovery && discovery) await updateNoticesOf(context.environment, lease.team, discovery, body.discovery);
 		return json({ attempt_state: state });
 	} catch (error) {
-		const isOver = error instanceof ApiError && error.code === "attempt_finished";
-		const recorded = isOver ? await recordedFinish(context.environment, lease, digest) : null;
+		const hasEnded = error instanceof ApiError && error.code === "attempt_finished";
+		const recorded = hasEnded ? await recordedFinish(context.environment, lease, digest) : null;
 		if (recorded === null) throw error;
 		return json({ attempt_state: recorded });
 	}

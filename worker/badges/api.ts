@@ -53,7 +53,7 @@ async function answer(shown: Badge, kind: "svg" | "json", request: Request): Pro
 	const etag = `"${(await sha256(body)).slice(0, 32)}"`;
 	const headers = {
 		ETag: etag,
-		// Asked for anew each time, and most often answered with nothing.
+		// Caches revalidate each time, mostly with a 304.
 		"Cache-Control": "no-cache",
 		"Content-Type": kind === "svg" ? "image/svg+xml; charset=utf-8" : "application/json; charset=utf-8",
 		"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",

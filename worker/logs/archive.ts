@@ -13,7 +13,7 @@ export interface ArchivedObject {
 }
 
 /** A log that is already in R2; null if it is not. */
-export async function archivedBefore(bucket: R2Bucket, key: string): Promise<(ArchivedObject & { bytes: number }) | null> {
+export async function findArchivedLog(bucket: R2Bucket, key: string): Promise<(ArchivedObject & { bytes: number }) | null> {
 	const object = await bucket.get(key);
 	if (!object) return null;
 	const { size: bytes } = object;

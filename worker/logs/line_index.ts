@@ -1,12 +1,12 @@
 import type { Environment } from "../bindings.ts";
 import { indexKeyOf, LINES_PER_MARK, LineCounter, type LineIndex } from "./line_counter.ts";
 import { type LineBatch, ShownLineSplitter } from "./lines.ts";
-import { type LogPlace, logSize, readLog, shardOf } from "./reader.ts";
+import { type LogLocation, logSize, readLog, shardOf } from "./reader.ts";
 
 /** Finds lines by their numbers, in live and archived logs. */
 
 /** The current index of a log. */
-export async function readLineIndex(environment: Environment, attempt: LogPlace): Promise<LineIndex> {
+export async function readLineIndex(environment: Environment, attempt: LogLocation): Promise<LineIndex> {
 	if (attempt.log_archived === 0) {
 		const live = await shardOf(environment, attempt).lineIndex(attempt.id);
 		if (live) return live;
@@ -16,7 +16,7 @@ export async function readLineIndex(environment: Environment, attempt: LogPlace)
 }
 
 /** Counts lines of a log without a stored index: a small log, or a log whose index write failed. */
-async function countLines(environment: Environment, attempt: LogPlace): Promise<LineIndex> {
+async function countLines(environment: Environment, attempt: LogLocation): Promise<LineIndex> {
 	const counter = new LineCounter(0, 0);
 	const offsets = [0];
 	for await (const bytes of readLog(environment, attempt, { offset: 0, until: await logSize(environment, attempt), isFollowing: false })) {
@@ -40,7 +40,7 @@ export interface LineBlock {
  * Lines of a log by their numbers.
  * @param first counted from 0; a negative number counts from the end
  */
-export async function readLineBlock(environment: Environment, attempt: LogPlace, first: number, count: number): Promise<LineBlock> {
+export async function readLineBlock(environment: Environment, attempt: LogLocation, first: number, count: number): Promise<LineBlock> {
 	const { lines: total, offsets } = await readLineIndex(environment, attempt);
 	const from = Math.min(total, Math.max(0, first < 0 ? total + first : first));
 	const mark = Math.min(Math.floor(from / LINES_PER_MARK), offsets.length - 1);

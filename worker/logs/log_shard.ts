@@ -5,7 +5,7 @@ import type { Environment } from "../bindings.ts";
 import { errorFields, setLogLevel, log as writeLog } from "../platform/logger.ts";
 import { maxLogBytes, SHORT_HOLD_MS } from "../platform/settings.ts";
 import { Waiters } from "../platform/waiters.ts";
-import { type ArchivedObject, archive, archivedBefore } from "./archive.ts";
+import { type ArchivedObject, archive, findArchivedLog } from "./archive.ts";
 import type { LineIndex } from "./line_counter.ts";
 import { type LogRow, LogStore } from "./log_store.ts";
 
@@ -135,8 +135,8 @@ export class LogShard extends DurableObject<Environment> {
 		if (!this.#store.find(attemptId)) {
 			if (declaredBytes === 0) return archivedLog(this.#store.addEmpty(attemptId, team, Date.now()), EMPTY_OBJECT);
 			// The Dispatcher may repeat this request after the tombstone is deleted.
-			const before = await archivedBefore(this.env.BUCKET, key);
-			if (before) return archivedLog({ bytes: before.bytes, declared: declaredBytes }, before);
+			const found = await findArchivedLog(this.env.BUCKET, key);
+			if (found) return archivedLog({ bytes: found.bytes, declared: declaredBytes }, found);
 		}
 		const log = this.#store.find(attemptId) ?? this.#store.open(attemptId, team, Date.now());
 		if (log.state === "open") {

@@ -6,21 +6,21 @@ import type { LogChunk } from "./log_shard.ts";
 const HOLD_MS = 20_000;
 const RESETS = 20;
 const CHUNK_BYTES = 2 * 1024 * 1024;
-/** The Dispatcher considers a reader gone after three times this. */
+/** The Dispatcher drops a reader after three times this. */
 const INTEREST_MS = 10_000;
 
 /** Where the log of an attempt is. */
-export type LogPlace = Pick<AttemptRow, "id" | "team" | "shard" | "log_archived" | "log_key" | "log_bytes">;
+export type LogLocation = Pick<AttemptRow, "id" | "team" | "shard" | "log_archived" | "log_key" | "log_bytes">;
 
 /** The current size of the log, in bytes. */
-export async function logSize(environment: Environment, attempt: LogPlace): Promise<number> {
+export async function logSize(environment: Environment, attempt: LogLocation): Promise<number> {
 	if (attempt.log_archived === 1) return attempt.log_bytes;
 	const chunk = await shardOf(environment, attempt).read(attempt.id, 0, 0);
 	return chunk.size;
 }
 
 /** The steps of a live attempt, and the size of its log. */
-export async function logProgress(environment: Environment, attempt: LogPlace) {
+export async function logProgress(environment: Environment, attempt: LogLocation) {
 	return shardOf(environment, attempt).progress(attempt.id);
 }
 
@@ -33,7 +33,7 @@ export async function logProgress(environment: Environment, attempt: LogPlace) {
  */
 export async function* readLog(
 	environment: Environment,
-	attempt: LogPlace,
+	attempt: LogLocation,
 	{ offset, until, isFollowing }: { offset: number; until: number | null; isFollowing: boolean },
 ): AsyncGenerator<Uint8Array | null> {
 	let at = offset;
@@ -58,10 +58,10 @@ export async function* readLog(
 /** Tells the Dispatcher that a live log has a reader, so that the agent sends the log quickly. */
 class Interest {
 	readonly #environment: Environment;
-	readonly #attempt: LogPlace;
+	readonly #attempt: LogLocation;
 	#shownAt = 0;
 
-	constructor(environment: Environment, attempt: LogPlace) {
+	constructor(environment: Environment, attempt: LogLocation) {
 		this.#environment = environment;
 		this.#attempt = attempt;
 	}
@@ -73,8 +73,8 @@ class Interest {
 	}
 }
 
-/** The next chunk from the shard. A reset shard is asked again. */
-async function nextChunk(environment: Environment, attempt: LogPlace, offset: number, interest: Interest | null): Promise<LogChunk> {
+/** The next chunk from the shard. After a reset of the shard, it tries again. */
+async function nextChunk(environment: Environment, attempt: LogLocation, offset: number, interest: Interest | null): Promise<LogChunk> {
 	await interest?.show();
 	for (let resets = 0; ; resets += 1) {
 		try {
@@ -96,6 +96,6 @@ async function* readObject(environment: Environment, key: string, from: number, 
 }
 
 /** The shard of a live log. */
-export function shardOf(environment: Environment, attempt: LogPlace) {
+export function shardOf(environment: Environment, attempt: LogLocation) {
 	return environment.LOG_SHARD.getByName(`log:${attempt.shard}`);
 }

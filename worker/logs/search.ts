@@ -5,7 +5,7 @@ import { MIB } from "../../schema/wire/limits.ts";
 import type { Environment } from "../bindings.ts";
 import { LINES_PER_MARK, newlinesIn } from "./line_counter.ts";
 import { readLineIndex } from "./line_index.ts";
-import { type LogPlace, logSize, readLog } from "./reader.ts";
+import { type LogLocation, logSize, readLog } from "./reader.ts";
 
 /** One search reads at most this much; its result says where to resume. */
 const SEARCHED_BYTES = 64 * MIB;
@@ -26,7 +26,7 @@ export interface SearchResult {
  */
 export async function searchLog(
 	environment: Environment,
-	attempt: LogPlace,
+	attempt: LogLocation,
 	{ text, first, limit }: { text: string; first: number; limit: number },
 ): Promise<SearchResult> {
 	const { offsets } = await readLineIndex(environment, attempt);

@@ -149,7 +149,7 @@ export async function listReruns(db: D1Database, team: string, runId: string): P
 }
 
 /** The newest earlier run of the same pipeline and branch that has ended; null if there is none. */
-export async function runBefore(db: D1Database, run: RunRow): Promise<RunRow | null> {
+export async function previousRun(db: D1Database, run: RunRow): Promise<RunRow | null> {
 	const isSameBranch = run.branch === null ? isNull(runs.branch) : eq(runs.branch, run.branch);
 	const [before] = await drizzle(db)
 		.select()

@@ -42,7 +42,7 @@ export const sourceRoutes = [
 		allow: ["user", "host"],
 		description: {
 			summary: "Upload a tar archive, optionally with gzip, for use as the source of runs",
-			headers: { "Content-Length": "needed" },
+			headers: { "Content-Length": "required" },
 			content: { "application/octet-stream": "the archive" },
 			answers: { 201: resources.uploadedSource },
 		},

@@ -42,7 +42,7 @@ export class TarHeaders {
 	#extension: "x" | "L" | "K" | null = null;
 	#skip = 0;
 	#next: { path?: string; linkpath?: string; size?: number } = {};
-	#isOver = false;
+	#hasEnded = false;
 	readonly #decoder = new TextDecoder();
 
 	/** @param onEntry called with each entry; its error ends the reading */
@@ -52,7 +52,7 @@ export class TarHeaders {
 
 	/** @throws NotAnArchive, and errors of `onEntry` */
 	push(chunk: Uint8Array): void {
-		for (let at = 0; at < chunk.byteLength && !this.#isOver; ) {
+		for (let at = 0; at < chunk.byteLength && !this.#hasEnded; ) {
 			if (this.#skip > 0) {
 				const skipped = Math.min(this.#skip, chunk.byteLength - at);
 				this.#skip -= skipped;
@@ -69,7 +69,7 @@ export class TarHeaders {
 
 	/** Ends the archive. @throws NotAnArchive if it is incomplete */
 	end(): void {
-		if (!this.#isOver && (this.#pendingBytes > 0 || this.#skip > 0)) throw new NotAnArchive("it is truncated");
+		if (!this.#hasEnded && (this.#pendingBytes > 0 || this.#skip > 0)) throw new NotAnArchive("it is truncated");
 	}
 
 	#takePending(): void {
@@ -94,7 +94,7 @@ export class TarHeaders {
 
 	#takeHeader(block: Uint8Array): void {
 		if (block.every((byte) => byte === 0)) {
-			this.#isOver = true;
+			this.#hasEnded = true;
 			return;
 		}
 		checkSum(block);

@@ -45,14 +45,14 @@ function* readingCases(text: string): SlicedWork<TestCase[]> {
 		if (found[0] === '"') sign.lastIndex = endOfString(text, found.index);
 		else depth += found[0] === "[" || found[0] === "{" ? 1 : -1;
 		// Between two cases: the text since the last pause is parsed as a list.
-		const isOver = depth === 0 && found[0] === "]";
-		if (!isOver && (depth !== 1 || found[0] !== "}" || found.index - part < PART_CHARACTERS)) continue;
-		const end = isOver ? found.index : found.index + 1;
+		const hasEnded = depth === 0 && found[0] === "]";
+		if (!hasEnded && (depth !== 1 || found[0] !== "}" || found.index - part < PART_CHARACTERS)) continue;
+		const end = hasEnded ? found.index : found.index + 1;
 		const some = JSON.parse(`[${text.slice(part, end).replace(/^\s*,/, "")}]`);
 		for (const one of z.array(testCase).parse(some)) cases.push(one);
 		yield (end - part) * UNITS_OF_CHARACTER;
 		part = end;
-		if (isOver) {
+		if (hasEnded) {
 			// Text after the list is an error.
 			if (text.slice(end + 1).trim() !== "") break;
 			return cases;

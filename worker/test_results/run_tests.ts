@@ -6,7 +6,7 @@ import { findProject } from "../record/projects.ts";
 import { findArtifact, type RunRecord } from "../record/runs.ts";
 import { readTotals } from "../record/test_totals.ts";
 import { readCases } from "./index_tests.ts";
-import { coverageBefore, flakyTestsOf, pastOfFailures } from "./store.ts";
+import { flakyTestsOf, pastOfFailures, previousCoverage } from "./store.ts";
 
 /** The tests of a run: the attempts whose results count, taken together. */
 
@@ -79,7 +79,7 @@ async function coverageOf(
 	now: CoverageTotals,
 ): Promise<RunTests["coverage"][number]> {
 	const project = await findProject(environment.DB, run.team, run.project);
-	const before = await coverageBefore(environment.DB, run, job.name, project?.default_branch ?? null);
+	const before = await previousCoverage(environment.DB, run, job.name, project?.default_branch ?? null);
 	return {
 		job_id: job.id,
 		job: job.name,

@@ -178,7 +178,7 @@ const ASSUMED_DEFAULT_BRANCHES = ["main", "master"];
  * The newest earlier coverage of a job of this name, on the default branch; else on the run's own
  * branch.
  */
-export async function coverageBefore(
+export async function previousCoverage(
 	db: D1Database,
 	run: { team: string; project: string; pipeline: string; branch: string | null; created_at: number },
 	jobName: string,

@@ -70,7 +70,7 @@ export async function runPage({ url, environment, principal, params, baseUrl }: 
 				summaries={summaries}
 				reruns={reruns.map((again) => presentRunSummary(again, baseUrl))}
 				discovered={discovered.map((one) => presentRunSummary(one, baseUrl))}
-				isTelling={run.trusted && definition !== null && readDefinition(definition).notify.length > 0}
+				hasNotifications={run.trusted && definition !== null && readDefinition(definition).notify.length > 0}
 			/>
 		),
 	});

@@ -27,11 +27,11 @@ interface RunPageProps {
 	/** For a discovery run: the runs that it created. */
 	discovered: RunSummary[];
 	/** Whether its pipeline has notifications. */
-	isTelling: boolean;
+	hasNotifications: boolean;
 }
 
 /** A run: its state, its job graph, its timeline, summaries, tests, and each job. */
-export function RunPage({ run, usualMs, moves, waits, summaries, tests, failedFrom, reruns, discovered, isTelling }: RunPageProps) {
+export function RunPage({ run, usualMs, moves, waits, summaries, tests, failedFrom, reruns, discovered, hasNotifications }: RunPageProps) {
 	const waitingJobs = run.jobs.filter(awaitsApproval);
 	return (
 		<section id="run" data-refresh>
@@ -40,7 +40,7 @@ export function RunPage({ run, usualMs, moves, waits, summaries, tests, failedFr
 					{run.pipeline} <span class="muted">{`${run.project} #${run.number}`}</span>
 				</h1>
 				<CancelButton action={`/runs/${run.id}/cancel`} what="run" state={run.state} />
-				{isTerminal(run.state) && <EndedActions run={run} isTelling={isTelling} />}
+				{isTerminal(run.state) && <EndedActions run={run} hasNotifications={hasNotifications} />}
 			</div>
 			<p class="facts">
 				<State state={run.state} />
@@ -143,7 +143,7 @@ function DiscoveredRuns({ run, discovered }: { run: Run; discovered: RunSummary[
 	);
 }
 
-function EndedActions({ run, isTelling }: { run: Run; isTelling: boolean }) {
+function EndedActions({ run, hasNotifications }: { run: Run; hasNotifications: boolean }) {
 	const hasMore = run.jobs.some((job) => job.state !== "succeeded");
 	return (
 		<div class="actions">
@@ -155,7 +155,7 @@ function EndedActions({ run, isTelling }: { run: Run; isTelling: boolean }) {
 					<button type="submit">Rerun failed</button>
 				</form>
 			)}
-			{isTelling && (
+			{hasNotifications && (
 				<form method="post" action={`/runs/${run.id}/notify`}>
 					<button type="submit" class="quiet" title="Send all notifications of this pipeline again, marked as a test">
 						Test notifications
