@@ -178,7 +178,7 @@ function noRoute(request: Request): ApiError {
 		});
 	}
 	const methods = [...new Set(allowed.includes("GET") ? [...allowed, "HEAD"] : allowed)];
-	return new ApiError("method_not_allowed", `${pathname} does not support ${request.method}.`, {
+	return new ApiError("method_not_allowed", `This address does not support ${request.method}.`, {
 		details: { allowed: methods },
 		suggestions: [`Use ${methods.join(" or ")}.`],
 		headers: { Allow: methods.join(", ") },
