@@ -263,11 +263,11 @@ export interface LogClose {
 export type AppendResult =
 	| { outcome: "appended"; offset: number }
 	| { outcome: "wrong_offset"; offset: number }
-	| { outcome: "sealed" }
+	| { outcome: "closed" }
 	| { outcome: "full" };
 
 /** A chunk of a log. `isEnd`: nothing will follow. `archivedKey`: the bytes are in R2 by now. */
-export interface LogPiece {
+export interface LogChunk {
 	bytes: Uint8Array;
 	size: number;
 	isEnd: boolean;
@@ -280,13 +280,13 @@ export interface LogShard extends Rpc.DurableObjectBranded {
 	/** Takes bytes at exactly the end of the log. */
 	append(attemptId: string, owner: { team: string }, offset: number, bytes: Uint8Array): Promise<AppendResult>;
 	/** Records the progress of the steps. */
-	putSteps(attemptId: string, owner: { team: string }, steps: Step[]): Promise<{ isSealed: boolean }>;
+	putSteps(attemptId: string, owner: { team: string }, steps: Step[]): Promise<{ isClosed: boolean }>;
 	/** The steps and the size of the log of a live attempt; a log without a byte is empty. */
 	progress(attemptId: string): Promise<{ steps: Step[]; bytes: number }>;
 	/** The offsets of indexed lines of a live log; null once it is archived. */
 	lineIndex(attemptId: string): Promise<LineIndex | null>;
 	/** Bytes from `offset` on; waits up to `holdMs` for bytes at the end of a log that may go on. */
-	read(attemptId: string, offset: number, holdMs: number): Promise<LogPiece>;
+	read(attemptId: string, offset: number, holdMs: number): Promise<LogChunk>;
 	/**
 	 * Closes a log: it takes only declared bytes that are still on their way.
 	 * @returns where it lies in R2; null while bytes are awaited: then the Dispatcher hears of it later

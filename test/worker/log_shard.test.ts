@@ -2,18 +2,19 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import type { LogClose, LogShard } from "../../worker/bindings.ts";
+import { LogStore } from "../../worker/logs/log_store.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const owner = { team: "default" };
 
 let count = 0;
-function fresh(): { id: string; shard: DurableObjectStub<LogShard>; seal: (declaredBytes: number | null) => LogClose } {
+function fresh(): { id: string; shard: DurableObjectStub<LogShard>; request: (declaredBytes: number | null) => LogClose } {
 	count += 1;
 	const id = `att_${count}`;
 	return {
 		id,
 		shard: env.LOG_SHARD.getByName("log:test"),
-		seal: (declaredBytes) => ({ attemptId: id, team: "default", leaseId: "lease", runId: "run", jobId: "job", declaredBytes }),
+		request: (declaredBytes) => ({ attemptId: id, team: "default", leaseId: "lease", runId: "run", jobId: "job", declaredBytes }),
 	};
 }
 
@@ -46,6 +47,23 @@ describe("a log", () => {
 		}
 	});
 
+	test("of an earlier version keeps its bytes and its state under the new names", async () => {
+		const { id, shard } = fresh();
+		await shard.append(id, owner, 0, bytes("kept\n"));
+		await runInDurableObject(shard, (_, { storage }) => {
+			for (const statement of [
+				"DROP INDEX logs_closed",
+				"ALTER TABLE logs RENAME COLUMN closed_at TO sealed_at",
+				"ALTER TABLE chunks RENAME TO pieces",
+			])
+				storage.sql.exec(statement);
+			storage.sql.exec("UPDATE logs SET state = 'sealed', sealed_at = 5 WHERE attempt_id = ?", id);
+			const store = new LogStore(storage);
+			expect(store.find(id)).toMatchObject({ state: "closed", closed_at: 5, bytes: 5 });
+		});
+		expect(new TextDecoder().decode((await shard.read(id, 0, 0)).bytes)).toBe("kept\n");
+	});
+
 	test("wakes a reader that waits at its end", async () => {
 		const { id, shard } = fresh();
 		const waiting = shard.read(id, 0, 10_000);
@@ -53,31 +71,31 @@ describe("a log", () => {
 		expect(new TextDecoder().decode((await waiting).bytes)).toBe("now");
 	});
 
-	test("moves to R2 whole when it is closed, takes no more bytes, and leaves only a tombstone", async () => {
-		const { id, shard, seal } = fresh();
+	test("goes to R2 whole when it is closed, takes no more bytes, and leaves only a tombstone", async () => {
+		const { id, shard, request } = fresh();
 		const text = "line\n".repeat(300_000);
 		await shard.append(id, owner, 0, bytes(text.slice(0, 900_000)));
 		await shard.append(id, owner, 900_000, bytes(text.slice(900_000)));
-		await shard.close(seal(text.length));
-		expect(await shard.append(id, owner, text.length, bytes("late"))).toEqual({ outcome: "sealed" });
+		await shard.close(request(text.length));
+		expect(await shard.append(id, owner, text.length, bytes("late"))).toEqual({ outcome: "closed" });
 		const key = await archived(shard, id);
 		expect(await (await env.BUCKET.get(key ?? ""))?.text()).toBe(text);
-		await shard.close(seal(text.length));
-		expect(await shard.append(id, owner, text.length, bytes("late"))).toEqual({ outcome: "sealed" });
+		await shard.close(request(text.length));
+		expect(await shard.append(id, owner, text.length, bytes("late"))).toEqual({ outcome: "closed" });
 		for (;;) {
 			await ringAlarm(shard);
 			const rows = await runInDurableObject(shard, (_, state) =>
-				state.storage.sql.exec("SELECT count(*) AS n FROM pieces WHERE attempt_id = ?", id).one(),
+				state.storage.sql.exec("SELECT count(*) AS n FROM chunks WHERE attempt_id = ?", id).one(),
 			);
 			if (rows.n === 0) break;
 		}
 	});
 
 	test("waits for bytes that were declared, and only for those", async () => {
-		const { id, shard, seal } = fresh();
+		const { id, shard, request } = fresh();
 		await shard.append(id, owner, 0, bytes("first"));
-		await shard.close(seal(10));
-		expect(await shard.append(id, owner, 5, bytes("too much"))).toEqual({ outcome: "sealed" });
+		await shard.close(request(10));
+		expect(await shard.append(id, owner, 5, bytes("too much"))).toEqual({ outcome: "closed" });
 		expect(await shard.append(id, owner, 5, bytes("later"))).toEqual({ outcome: "appended", offset: 10 });
 		const alarm = ringAlarm(shard);
 		expect(await (await env.BUCKET.get((await archived(shard, id)) ?? ""))?.text()).toBe("firstlater");
@@ -85,8 +103,8 @@ describe("a log", () => {
 	});
 
 	test("without a byte needs no object", async () => {
-		const { id, shard, seal } = fresh();
-		await shard.close(seal(0));
+		const { id, shard, request } = fresh();
+		await shard.close(request(0));
 		expect(await archived(shard, id)).toBeNull();
 	});
 });

@@ -1,40 +1,40 @@
 import type { Step } from "../../schema/wire/resources.ts";
 import { LineCounter, type LineIndex } from "./line_counter.ts";
 
-/** One log of a shard, as stored. */
+/** The row of a log in its shard. */
 export interface LogRow {
 	attempt_id: string;
 	team: string;
-	state: "open" | "sealed" | "archived";
+	state: "open" | "closed" | "archived";
 	bytes: number;
-	/** Whole lines. */
+	/** The number of complete lines. */
 	lines: number;
 	declared: number | null;
-	/** The R2 object it goes to; null for an empty log. */
+	/** The key of its R2 object; null for an empty log. */
 	key: string | null;
 	touched_at: number;
-	sealed_at: number | null;
+	closed_at: number | null;
 	archived_at: number | null;
-	/** Of the whole log, known once it is archived. */
+	/** The hash of the whole log, known once it is archived. */
 	sha256: string | null;
 	steps: string;
 }
 
-/** One row of bytes holds at most this; well under what a row may be on the edge. */
+/** One row holds at most this many bytes; the limit of a row on the edge is far higher. */
 const ROW_BYTES = 256 * 1024;
-/** Rows of archived logs are deleted in slices, so that no single call takes long. */
+/** Bytes of archived logs are deleted in slices, so that no call takes long. */
 const TRIM_ROWS = 200;
 
 const SCHEMA = [
 	`CREATE TABLE IF NOT EXISTS logs (
 		attempt_id TEXT PRIMARY KEY, team TEXT NOT NULL, state TEXT NOT NULL, bytes INTEGER NOT NULL, declared INTEGER, key TEXT,
-		touched_at INTEGER NOT NULL, sealed_at INTEGER, archived_at INTEGER, sha256 TEXT, steps TEXT NOT NULL
+		touched_at INTEGER NOT NULL, closed_at INTEGER, archived_at INTEGER, sha256 TEXT, steps TEXT NOT NULL
 	) STRICT, WITHOUT ROWID`,
 	"CREATE INDEX IF NOT EXISTS logs_open ON logs(touched_at) WHERE state = 'open'",
-	"CREATE INDEX IF NOT EXISTS logs_sealed ON logs(sealed_at) WHERE state = 'sealed'",
+	"CREATE INDEX IF NOT EXISTS logs_closed ON logs(closed_at) WHERE state = 'closed'",
 	"CREATE INDEX IF NOT EXISTS logs_archived ON logs(archived_at) WHERE state = 'archived'",
-	"CREATE TABLE IF NOT EXISTS pieces (attempt_id TEXT NOT NULL, start INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (attempt_id, start)) STRICT",
-	// Logs whose bytes may go: archived, and not yet trimmed.
+	"CREATE TABLE IF NOT EXISTS chunks (attempt_id TEXT NOT NULL, start INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (attempt_id, start)) STRICT",
+	// Archived logs whose bytes are still to be deleted.
 	"CREATE TABLE IF NOT EXISTS marks (attempt_id TEXT NOT NULL, mark INTEGER NOT NULL, start INTEGER NOT NULL, PRIMARY KEY (attempt_id, mark)) STRICT, WITHOUT ROWID",
 	"CREATE TABLE IF NOT EXISTS trimming (attempt_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
 ];
@@ -45,6 +45,7 @@ export class LogStore {
 
 	constructor(storage: DurableObjectStorage) {
 		this.#storage = storage;
+		this.#renameOldNames();
 		for (const statement of SCHEMA) storage.sql.exec(statement);
 		const hasLines = this.#rows("SELECT 1 FROM pragma_table_info('logs') WHERE name = 'lines'").length > 0;
 		if (hasLines) return;
@@ -52,11 +53,25 @@ export class LogStore {
 		for (const log of this.#rows<LogRow>("SELECT * FROM logs WHERE bytes > 0 AND state <> 'archived'")) this.#countLines(log);
 	}
 
-	/** Counts what was written before lines were counted. */
+	/** Renames the columns and tables of data that an earlier version wrote. */
+	#renameOldNames(): void {
+		if (this.#rows("SELECT 1 FROM pragma_table_info('logs') WHERE name = 'sealed_at'").length === 0) return;
+		this.#storage.transactionSync(() => {
+			for (const statement of [
+				"DROP INDEX IF EXISTS logs_sealed",
+				"ALTER TABLE logs RENAME COLUMN sealed_at TO closed_at",
+				"UPDATE logs SET state = 'closed' WHERE state = 'sealed'",
+				"ALTER TABLE pieces RENAME TO chunks",
+			])
+				this.#storage.sql.exec(statement);
+		});
+	}
+
+	/** Counts lines that were written before the line index existed. */
 	#countLines(log: LogRow): void {
 		const counter = new LineCounter(0, 0);
 		for (const { bytes } of this.#storage.sql.exec<{ bytes: ArrayBuffer }>(
-			"SELECT bytes FROM pieces WHERE attempt_id = ? ORDER BY start",
+			"SELECT bytes FROM chunks WHERE attempt_id = ? ORDER BY start",
 			log.attempt_id,
 		))
 			this.#addMarks(log.attempt_id, counter.push(new Uint8Array(bytes)));
@@ -81,10 +96,10 @@ export class LogStore {
 		)[0] as LogRow;
 	}
 
-	/** Notes a log that never had a byte, and takes none any more. */
+	/** Adds the row of a log that never gets bytes. */
 	addEmpty(attemptId: string, team: string, now: number): LogRow {
 		return this.#rows<LogRow>(
-			`INSERT INTO logs (attempt_id, team, state, bytes, declared, touched_at, sealed_at, archived_at, steps)
+			`INSERT INTO logs (attempt_id, team, state, bytes, declared, touched_at, closed_at, archived_at, steps)
 			VALUES (?1, ?2, 'archived', 0, 0, ?3, ?3, ?3, '[]') RETURNING *`,
 			attemptId,
 			team,
@@ -92,33 +107,33 @@ export class LogStore {
 		)[0] as LogRow;
 	}
 
-	/** Adds bytes at the end. Many small pieces are joined, so that a chatty log does not become a row per line. */
+	/** Appends bytes. Small chunks are joined, so that a log does not get a row per line. */
 	append(log: LogRow, bytes: Uint8Array, now: number): void {
 		this.#storage.transactionSync(() => {
 			let rest = bytes;
 			let at = log.bytes;
 			const last = this.#rows<{ start: number; size: number }>(
-				"SELECT start, length(bytes) AS size FROM pieces WHERE attempt_id = ? ORDER BY start DESC LIMIT 1",
+				"SELECT start, length(bytes) AS size FROM chunks WHERE attempt_id = ? ORDER BY start DESC LIMIT 1",
 				log.attempt_id,
 			)[0];
 			if (last && last.size + rest.byteLength <= ROW_BYTES / 8) {
 				const [row] = this.#rows<{ bytes: ArrayBuffer }>(
-					"SELECT bytes FROM pieces WHERE attempt_id = ? AND start = ?",
+					"SELECT bytes FROM chunks WHERE attempt_id = ? AND start = ?",
 					log.attempt_id,
 					last.start,
 				);
 				const joined = new Uint8Array(last.size + rest.byteLength);
 				joined.set(new Uint8Array((row as { bytes: ArrayBuffer }).bytes));
 				joined.set(rest, last.size);
-				this.#rows("UPDATE pieces SET bytes = ? WHERE attempt_id = ? AND start = ?", joined, log.attempt_id, last.start);
+				this.#rows("UPDATE chunks SET bytes = ? WHERE attempt_id = ? AND start = ?", joined, log.attempt_id, last.start);
 				at += rest.byteLength;
 				rest = rest.subarray(rest.byteLength);
 			}
 			while (rest.byteLength > 0) {
-				const piece = rest.subarray(0, ROW_BYTES);
-				this.#rows("INSERT INTO pieces (attempt_id, start, bytes) VALUES (?, ?, ?)", log.attempt_id, at, piece);
-				at += piece.byteLength;
-				rest = rest.subarray(piece.byteLength);
+				const chunk = rest.subarray(0, ROW_BYTES);
+				this.#rows("INSERT INTO chunks (attempt_id, start, bytes) VALUES (?, ?, ?)", log.attempt_id, at, chunk);
+				at += chunk.byteLength;
+				rest = rest.subarray(chunk.byteLength);
 			}
 			const counter = new LineCounter(log.lines, log.bytes);
 			this.#addMarks(log.attempt_id, counter.push(bytes));
@@ -126,13 +141,13 @@ export class LogStore {
 		});
 	}
 
-	/** At most `limit` bytes from `offset` on; fewer at the end of the log. */
+	/** At most `limit` bytes from `offset`; fewer at the end of the log. */
 	read(attemptId: string, offset: number, limit: number): Uint8Array<ArrayBuffer> {
 		const parts: Uint8Array[] = [];
 		let size = 0;
 		const cursor = this.#storage.sql.exec<{ start: number; bytes: ArrayBuffer }>(
-			`SELECT start, bytes FROM pieces WHERE attempt_id = ?1 AND start >= coalesce(
-				(SELECT max(start) FROM pieces WHERE attempt_id = ?1 AND start <= ?2), 0) ORDER BY start`,
+			`SELECT start, bytes FROM chunks WHERE attempt_id = ?1 AND start >= coalesce(
+				(SELECT max(start) FROM chunks WHERE attempt_id = ?1 AND start <= ?2), 0) ORDER BY start`,
 			attemptId,
 			offset,
 		);
@@ -151,7 +166,7 @@ export class LogStore {
 		return result;
 	}
 
-	/** Where the marked lines of a log begin. */
+	/** The offsets of the marked lines of a log. */
 	lineIndex(log: LogRow): LineIndex {
 		const marks = this.#rows<{ start: number }>("SELECT start FROM marks WHERE attempt_id = ? ORDER BY mark", log.attempt_id);
 		return { lines: log.lines, offsets: [0, ...marks.map(({ start }) => start)] };
@@ -165,21 +180,21 @@ export class LogStore {
 		return JSON.parse(this.find(attemptId)?.steps ?? "[]") as Step[];
 	}
 
-	seal(attemptId: string, seal: { key: string; declared: number | null; now: number }): void {
+	close(attemptId: string, request: { key: string; declared: number | null; now: number }): void {
 		this.#rows(
-			"UPDATE logs SET state = 'sealed', key = ?, declared = ?, sealed_at = ? WHERE attempt_id = ? AND state = 'open'",
-			seal.key,
-			seal.declared,
-			seal.now,
+			"UPDATE logs SET state = 'closed', key = ?, declared = ?, closed_at = ? WHERE attempt_id = ? AND state = 'open'",
+			request.key,
+			request.declared,
+			request.now,
 			attemptId,
 		);
 	}
 
-	sealedLogs(): LogRow[] {
-		return this.#rows<LogRow>("SELECT * FROM logs WHERE state = 'sealed' ORDER BY sealed_at LIMIT 100");
+	closedLogs(): LogRow[] {
+		return this.#rows<LogRow>("SELECT * FROM logs WHERE state = 'closed' ORDER BY closed_at LIMIT 100");
 	}
 
-	/** From here on only the tombstone is left; the bytes go with `trim`. */
+	/** Marks a log as archived: the row stays as a tombstone, and `trim` deletes the bytes. */
 	markArchived(attemptId: string, { key, sha256, now }: { key: string | null; sha256: string; now: number }): void {
 		this.#storage.transactionSync(() => {
 			this.#rows(
@@ -189,19 +204,19 @@ export class LogStore {
 				sha256,
 				attemptId,
 			);
-			const hasBytes = this.#rows("SELECT 1 FROM pieces WHERE attempt_id = ? LIMIT 1", attemptId).length > 0;
+			const hasBytes = this.#rows("SELECT 1 FROM chunks WHERE attempt_id = ? LIMIT 1", attemptId).length > 0;
 			this.#rows("DELETE FROM marks WHERE attempt_id = ?", attemptId);
 			if (hasBytes) this.#rows("INSERT INTO trimming (attempt_id) VALUES (?) ON CONFLICT DO NOTHING", attemptId);
 		});
 	}
 
-	/** Deletes a slice of bytes that R2 holds. */
+	/** Deletes a slice of bytes that are in R2. */
 	trim(): void {
 		this.#storage.transactionSync(() => {
 			const [log] = this.#rows<{ attempt_id: string }>("SELECT attempt_id FROM trimming LIMIT 1");
 			if (!log) return;
-			this.#rows("DELETE FROM pieces WHERE rowid IN (SELECT rowid FROM pieces WHERE attempt_id = ? LIMIT ?)", log.attempt_id, TRIM_ROWS);
-			const rest = this.#rows("SELECT 1 FROM pieces WHERE attempt_id = ? LIMIT 1", log.attempt_id);
+			this.#rows("DELETE FROM chunks WHERE rowid IN (SELECT rowid FROM chunks WHERE attempt_id = ? LIMIT ?)", log.attempt_id, TRIM_ROWS);
+			const rest = this.#rows("SELECT 1 FROM chunks WHERE attempt_id = ? LIMIT 1", log.attempt_id);
 			if (rest.length === 0) this.#rows("DELETE FROM trimming WHERE attempt_id = ?", log.attempt_id);
 		});
 	}
@@ -214,16 +229,18 @@ export class LogStore {
 		this.#rows("UPDATE logs SET touched_at = ? WHERE attempt_id = ?", now, attemptId);
 	}
 
-	dropTombstones(archivedBefore: number): void {
+	deleteTombstones(archivedBefore: number): void {
 		this.#rows("DELETE FROM logs WHERE state = 'archived' AND archived_at <= ?", archivedBefore);
 	}
 
-	/** When there is something to do next: bytes to trim now, a sealed log, an idle one, a tombstone to drop. */
+	/**
+	 * The time of the next work: bytes to trim, a closed log, an idle log, a tombstone to delete.
+	 */
 	nextDue({ lateBytesMs, idleMs, tombstoneMs }: { lateBytesMs: number; idleMs: number; tombstoneMs: number }): number | null {
 		if (this.#rows("SELECT 1 FROM trimming LIMIT 1").length > 0) return Date.now();
 		const [due] = this.#rows<{ at: number | null }>(
 			`SELECT min(at) AS at FROM (
-				SELECT min(CASE WHEN declared IS NULL OR bytes >= declared THEN sealed_at ELSE sealed_at + ?1 END) AS at FROM logs WHERE state = 'sealed'
+				SELECT min(CASE WHEN declared IS NULL OR bytes >= declared THEN closed_at ELSE closed_at + ?1 END) AS at FROM logs WHERE state = 'closed'
 				UNION ALL SELECT min(touched_at) + ?2 FROM logs WHERE state = 'open'
 				UNION ALL SELECT min(archived_at) + ?3 FROM logs WHERE state = 'archived')`,
 			lateBytesMs,

@@ -1,6 +1,6 @@
 import { LEASE_TOKEN_MS } from "../../schema/wire/limits.ts";
 import type { Swept } from "../../schema/wire/resources.ts";
-import { forgetUploads, objectKeys, uploadsBefore } from "../artifacts/service.ts";
+import { deleteUploads, objectKeys, uploadsBefore } from "../artifacts/service.ts";
 import type { Environment } from "../bindings.ts";
 import { deleteSessionsBefore } from "../identity/sessions_store.ts";
 import { indexKeyOf } from "../logs/service.ts";
@@ -8,8 +8,8 @@ import { dispatcherOf } from "../platform/dispatcher.ts";
 import { readRetention } from "../platform/settings.ts";
 import type { Holdings } from "../queue/core/reads.ts";
 import { projectsWithRetention } from "../record/projects.ts";
-import { deleteObjects, removeRun } from "../runs/service.ts";
-import { forgetTests } from "../test_results/service.ts";
+import { deleteObjects, deleteRunRecord } from "../runs/service.ts";
+import { deleteUnusedTests } from "../test_results/service.ts";
 import { removeDeliveriesBefore } from "../webhooks/service.ts";
 import {
 	artifactsBefore,
@@ -59,7 +59,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 		limit: RUNS_AT_ONCE,
 		heldBy: ["runs", ({ id }) => id],
 		remove: async (over) => {
-			for (const { id } of over) await removeRun(environment, id);
+			for (const { id } of over) await deleteRunRecord(environment, id);
 			return over.length;
 		},
 	};
@@ -108,7 +108,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 				const inUse = await keysInUse(db, [...new Set(settled.map(({ artifact_key }) => artifact_key))]);
 				const orphans = settled.filter(({ artifact_key }) => !inUse.has(artifact_key));
 				await deleteObjects(bucket, keysOf(orphans));
-				await forgetUploads(db, keysOf(settled));
+				await deleteUploads(db, keysOf(settled));
 				return orphans.length;
 			},
 		}),
@@ -125,7 +125,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 	await deleteSessionsBefore(db, now);
 	// What forges have delivered is of use as long as the runs that it has made.
 	await removeDeliveriesBefore(db, now - keep.runsMs);
-	await forgetTests(db);
+	await deleteUnusedTests(db);
 	return swept;
 }
 

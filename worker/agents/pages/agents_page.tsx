@@ -8,7 +8,7 @@ import {
 } from "../../../schema/wire/agents.ts";
 import type { FieldError } from "../../../schema/wire/errors.ts";
 import type { Agent } from "../../../schema/wire/resources.ts";
-import { Faults } from "../../ui/validation_errors.tsx";
+import { ValidationErrors } from "../../ui/validation_errors.tsx";
 import { Ago, size } from "../../ui/words.tsx";
 
 /** What the form of a registration token holds, as it was filled in. */
@@ -63,7 +63,7 @@ export function AgentPage({ agent, faults }: { agent: Agent; faults: readonly Fi
 			</div>
 			<h2>Which jobs it may take</h2>
 			<form method="post" action={`/agents/${agent.id}/restrict`} class="new-run">
-				<Faults faults={faults} />
+				<ValidationErrors errors={faults} />
 				<RestrictionFields projects={agent.projects.join(", ")} runs={agent.runs} />
 				<button type="submit">Save</button>
 			</form>
@@ -225,7 +225,7 @@ function NewTokenForm({ fields, faults, message }: TokenForm) {
 	return (
 		<form method="post" action="/agents" class="new-run">
 			{message && <p class="reason">{message}</p>}
-			<Faults faults={faults} />
+			<ValidationErrors errors={faults} />
 			<label>
 				Labels <span class="muted">– with commas between; agents may declare no others. Without any, those count that they declare</span>
 				<input name="labels" value={fields.labels} placeholder="prod, gpu" />

@@ -285,7 +285,7 @@ function UndeliveredList({ undelivered }: { undelivered: readonly Undelivered[] 
 	return (
 		<>
 			<h2>What nobody has taken</h2>
-			<ul class="faults">
+			<ul class="errors">
 				{undelivered.map((one) => (
 					<li key={`${one.run_id} ${one.what} ${one.tries}`}>
 						<a href={`/runs/${one.run_id}`}>{one.what}</a>{" "}
@@ -384,7 +384,7 @@ function ProjectForm({ action, button, isNew, fields, faults, message }: FormPro
 		<form method="post" action={action} class="new-run">
 			{message && <p class="reason">{message}</p>}
 			{faults.length > 0 && (
-				<ul class="faults">
+				<ul class="errors">
 					{faults.map((one) => (
 						<li key={one.path}>
 							<code>{one.path} </code>
