@@ -572,7 +572,7 @@ describe("what is delivered", () => {
 		});
 		expect((await deliver({ id: "prj_01J00000000000000000000000" }, made)).status).toBe(404);
 		expect(missing.notices).toContain("There is no secret never_set: windlass secrets set never_set --project missing");
-		expect(closed.notices).toContain("Its hook is closed: no secret is named that deliveries are signed with (hook_secret).");
+		expect(closed.notices).toContain("Its hook is closed, because it has no hook secret. Set hook_secret below.");
 	});
 
 	test("is heeded, or kept with the reason why not", async () => {

@@ -148,5 +148,5 @@ test("a comparison that fails says why, on the project and its page", async () =
 	expect(comparison).toMatchObject({ error: expect.stringContaining("git ls-remote failed"), next_at: expect.any(String) });
 	expect(notices).toContainEqual(expect.stringContaining(comparison?.error as string));
 	const page = await coordinator.text("/projects/web");
-	for (const part of ["Missed pushes", "The comparison that failed", "git ls-remote failed"]) expect(page).toContain(part);
+	for (const part of ["Missed pushes", "The failed comparison", "git ls-remote failed"]) expect(page).toContain(part);
 });

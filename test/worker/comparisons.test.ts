@@ -4,7 +4,7 @@ import { dispatcherOf } from "../../worker/platform/dispatcher.ts";
 import { addProject } from "../../worker/record/projects.ts";
 import { listRuns } from "../../worker/record/runs.ts";
 import { applyRetention } from "../../worker/retention/retention.ts";
-import { findDelivery, listDeliveries, noteDelivery } from "../../worker/webhooks/store.ts";
+import { findDelivery, listDeliveries, recordDelivery } from "../../worker/webhooks/store.ts";
 import { resumeDelivery } from "../../worker/webhooks/take_delivery.ts";
 import { takeFoundRefs } from "../../worker/webhooks/take_found_refs.ts";
 
@@ -63,7 +63,7 @@ test("the branch of a merge queue of GitHub is a merge group; its event makes no
 	await takeFoundRefs(env, "found", { project: "queued", comparison: "run_1", refs: found });
 	const [first] = await deliveriesOf("queued");
 	expect(JSON.parse(first?.trigger ?? "")).toMatchObject({ kind: "merge_group", merge_target: "main", ref, sha: SHA });
-	const { row: event } = await noteDelivery(env.DB, {
+	const { row: event } = await recordDelivery(env.DB, {
 		team: "found",
 		project: "queued",
 		forge: "github",

@@ -6,11 +6,11 @@ import type { Trigger } from "../../schema/wire/triggers.ts";
 import { type DiscoveryOfRun, discoveredRuns, discoveryNotices } from "../../worker/discovery/discovered_runs.ts";
 import { signLease } from "../../worker/identity/lease_token.ts";
 import worker from "../../worker/index.ts";
-import { listNotices, putNotice, removeNotices } from "../../worker/projects/notices_store.ts";
+import { listNotices, putNotice, deleteNotices } from "../../worker/projects/notices_store.ts";
 import { presentProject } from "../../worker/projects/present.ts";
 import { editProject } from "../../worker/projects/service.ts";
 import { addProject, changeProject, findProject, isRepositoryOf, removeProject } from "../../worker/record/projects.ts";
-import { noteDelivery, settleDelivery } from "../../worker/webhooks/store.ts";
+import { recordDelivery, recordOutcome } from "../../worker/webhooks/store.ts";
 
 const SETTINGS = {
 	repository: null,
@@ -44,7 +44,7 @@ test("a project has one notice of each kind until its cause is gone, or the proj
 	await putNotice(env.DB, "notices", "web", "renamed", "x".repeat(2_000));
 	await putNotice(env.DB, "notices", "web", "other", "second");
 	expect((await list()).toSorted()).toEqual(["second", "x".repeat(1_000)]);
-	await removeNotices(env.DB, "notices", "web", ["renamed", "never put"]);
+	await deleteNotices(env.DB, "notices", "web", ["renamed", "never put"]);
 	expect(await list()).toEqual(["second"]);
 	await removeProject(env.DB, "notices", "web");
 	await add();
@@ -189,8 +189,8 @@ test("the result of a discovery job is taken while D1 fails; its notices are of 
 	const answer = await askForLease("finish", queue("dlv_1"), FINISHED, { DB: FAILING });
 	expect([answer.status, await answer.json()]).toEqual([200, { attempt_state: "succeeded" }]);
 	logged.mockRestore();
-	await removeNotices(env.DB, "edited", "web", ["default_branch", "no_pipeline", "statuses"]);
-	const { row } = await noteDelivery(env.DB, {
+	await deleteNotices(env.DB, "edited", "web", ["default_branch", "no_pipeline", "statuses"]);
+	const { row } = await recordDelivery(env.DB, {
 		team: "edited",
 		project: "web",
 		forge: "gitea",
@@ -202,14 +202,14 @@ test("the result of a discovery job is taken while D1 fails; its notices are of 
 		repository: null,
 		body_digest: null,
 	});
-	await settleDelivery(env.DB, row.id, { outcome: "accepted", reason: "", runId: "run_2" });
+	await recordOutcome(env.DB, row.id, { outcome: "accepted", reason: "", runId: "run_2" });
 	await askForLease("finish", queue("dlv_00000000000000000000000000"), FINISHED);
 	expect(await listNotices(env.DB, "edited", "web")).toEqual([]);
 	// A newer delivery may have the same discovery job.
 	for (const own of [queue(row.id), queue("dlv_00000000000000000000000000", "run_2")]) {
 		await askForLease("finish", own, FINISHED);
 		expect(await listNotices(env.DB, "edited", "web")).toEqual([expect.stringContaining("Nothing was run")]);
-		await removeNotices(env.DB, "edited", "web", ["no_pipeline"]);
+		await deleteNotices(env.DB, "edited", "web", ["no_pipeline"]);
 	}
 });
 

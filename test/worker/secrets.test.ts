@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { expect, test, vi } from "vitest";
 import type { Environment } from "../../worker/bindings.ts";
-import { listSecrets, missingSecrets, putSecret, readSecrets, removeSecret, rotateSecrets } from "../../worker/secrets/vault.ts";
+import { listSecrets, missingSecrets, putSecret, readSecrets, deleteSecret, rotateSecrets } from "../../worker/secrets/vault.ts";
 
 /** An environment with these master keys, whose database is real. */
 function withKeys(present: string | null, before: string | null = null): Environment {
@@ -33,8 +33,8 @@ test("a secret is given to whom it is for; the project's own goes before the tea
 	]);
 	expect(await listSecrets(env.DB, "a", "other")).toHaveLength(1);
 	expect([
-		await removeSecret(env.DB, { team: "a", project: "web", name: "token" }),
-		await removeSecret(env.DB, { team: "a", project: "web", name: "token" }),
+		await deleteSecret(env.DB, { team: "a", project: "web", name: "token" }),
+		await deleteSecret(env.DB, { team: "a", project: "web", name: "token" }),
 	]).toEqual([true, false]);
 	expect(await valuesOf(environment, "a", "web", "token")).toEqual({ token: "for-everybody" });
 });

@@ -156,7 +156,7 @@ describe("a pull request", () => {
 	test.each([
 		[github, "pull_request", { action: "labeled" }, "nothing is run for a pull request that is labeled"],
 		[github, "pull_request", { action: "constructor" }, "nothing is run for a pull request that is constructor"],
-		[github, "pull_request", {}, "nothing is run for a pull request without an action"],
+		[github, "pull_request", {}, "no run for a pull request event without an action"],
 		[github, "merge_group", { action: "destroyed" }, "nothing is run for a merge group that is destroyed"],
 		[github, "check_suite", {}, "nothing is run for the event check_suite"],
 		[gitea, "merge_group", {}, "nothing is run for the event merge_group"],

@@ -1,5 +1,5 @@
 export { objectKeys, readArtifact } from "./objects.ts";
-export { forgetUploads, uploadsBefore } from "./store.ts";
+export { deleteUploads, uploadsBefore } from "./store.ts";
 export { checkUploads, planUploads } from "./uploads.ts";
 
 import type { ArtifactRow } from "../../schema/database/tables.ts";

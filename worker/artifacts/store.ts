@@ -33,7 +33,7 @@ export async function uploadsBefore(db: D1Database, before: number, limit: numbe
 		.limit(limit);
 }
 
-export async function forgetUploads(db: D1Database, keys: readonly string[]): Promise<void> {
+export async function deleteUploads(db: D1Database, keys: readonly string[]): Promise<void> {
 	if (keys.length > 0)
 		await drizzle(db)
 			.delete(uploads)

@@ -19,7 +19,7 @@ export const discoveryRoutes = [
 		path: "/api/v1/projects/:name/trigger",
 		allow: ["user"],
 		description: {
-			summary: "Run what the repository of a project says, of a branch or a tag",
+			summary: "Start the pipelines of the repository of a project, for a branch or a tag",
 			headers: { "Idempotency-Key": "the same key with the same content is the same run, for a day" },
 			answers: { 201: resources.submittedRun },
 		},

@@ -14,13 +14,13 @@ import { signMessage } from "./standard_webhooks.ts";
 type Notify = Extract<Effect, { kind: "notify" }>;
 
 /** @throws NotSent */
-export async function sendNotification(environment: Environment, team: string, asked: Notify): Promise<void> {
-	const record = await findRun(environment, team, asked.runId);
+export async function sendNotification(environment: Environment, team: string, requested: Notify): Promise<void> {
+	const record = await findRun(environment, team, requested.runId);
 	if (!record) return;
 	const { run } = record;
-	const isOrdinary = asked.event === "fixed" && !asked.isTest && !(await isFixed(environment, run));
-	if (isOrdinary && !asked.notification.on.includes("success")) return;
-	const notify: Notify = isOrdinary ? { ...asked, event: "success" } : asked;
+	const isOrdinary = requested.event === "fixed" && !requested.isTest && !(await isFixed(environment, run));
+	if (isOrdinary && !requested.notification.on.includes("success")) return;
+	const notify: Notify = isOrdinary ? { ...requested, event: "success" } : requested;
 	const { to } = notify.notification;
 	const name = "slack" in to ? to.slack : to.secret;
 	const secret = (await readSecrets(environment, team, run.project, [name])).get(name)?.trim();

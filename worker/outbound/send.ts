@@ -18,7 +18,7 @@ export interface Outgoing {
 }
 
 const TIMEOUT_MS = 15_000;
-const TOLD_CHARACTERS = 300;
+const MAX_ERROR_CHARACTERS = 300;
 const MAX_REDIRECTS = 3;
 /** GitHub and Gitea ask for the same request with these; with 303 a server asks for another one. */
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 307, 308]);
@@ -47,15 +47,15 @@ export async function send({ url, hidden, followsWithinOrigin = false, ...init }
 	let response: Response;
 	try {
 		const headers = { "User-Agent": "windlass", ...init.headers };
-		const asking = { ...init, headers, redirect: "manual", signal: AbortSignal.timeout(TIMEOUT_MS) } as const;
-		response = followsWithinOrigin ? await fetchWithinOrigin(url, asking) : await fetch(url, asking);
+		const request = { ...init, headers, redirect: "manual", signal: AbortSignal.timeout(TIMEOUT_MS) } as const;
+		response = followsWithinOrigin ? await fetchWithinOrigin(url, request) : await fetch(url, request);
 	} catch (error) {
 		throw new NotSent(`${where} does not answer: ${shown((error as Error).message)}`);
 	}
-	const text = shown(await response.text().catch(() => "")).slice(0, TOLD_CHARACTERS);
+	const text = shown(await response.text().catch(() => "")).slice(0, MAX_ERROR_CHARACTERS);
 	const { status } = response;
-	const refusal = response.headers.get(NOT_ASKED);
-	if (refusal !== null) throw new NotSent(text, { isFinal: refusal === "refused" });
+	const notAsked = response.headers.get(NOT_ASKED);
+	if (notAsked !== null) throw new NotSent(text, { isFinal: notAsked === "refused" });
 	if (status >= 200 && status < 300) return;
 	if (status >= 300 && status < 400) {
 		throw new NotSent(`${where} leads to ${originOf(response.headers.get("Location"), url)}, where nobody is followed: use that address`, {
@@ -69,10 +69,10 @@ export async function send({ url, hidden, followsWithinOrigin = false, ...init }
 }
 
 /** Fetches, and follows redirects to other addresses of the same origin: credentials go to no other server. */
-async function fetchWithinOrigin(url: string, asking: RequestInit): Promise<Response> {
+async function fetchWithinOrigin(url: string, request: RequestInit): Promise<Response> {
 	let at = url;
 	for (let redirects = 0; ; redirects += 1) {
-		const response = await fetch(at, asking);
+		const response = await fetch(at, request);
 		const location = response.headers.get("Location") ?? "";
 		const isFollowed = REDIRECTS.has(response.status) && redirects < MAX_REDIRECTS && URL.canParse(location, at);
 		const next = isFollowed ? new URL(location, at) : null;

@@ -14,7 +14,7 @@ import { idempotencyOf } from "../runs/service.ts";
 import { findPipeline } from "./store.ts";
 import { storedSubmission } from "./versions.ts";
 
-/** Pipelines that are kept here rather than in a repository. */
+/** Stored pipelines: lookup and trigger. */
 
 type Caller = RequestContext<"user">;
 
@@ -29,7 +29,7 @@ export async function requirePipeline({
 	return found;
 }
 
-/** @throws ApiError `not_found`, and as a submission does */
+/** @throws ApiError `not_found`, and the errors of a submission */
 export async function triggerPipeline(
 	context: Pick<Caller, "request" | "environment" | "params" | "principal" | "requestId">,
 	asked: unknown,
@@ -37,9 +37,9 @@ export async function triggerPipeline(
 	const { environment, principal, requestId } = context;
 	const pipeline = await requirePipeline(context);
 	if (typeof asked !== "object" || asked === null || Array.isArray(asked))
-		throw partError("body", "expected a map of what is to be said beside the pipeline", '{"params": {"target": "staging"}}');
+		throw partError("body", "expected an object with the fields of a submission", '{"params": {"target": "staging"}}');
 	for (const key of ["pipeline", "run", "project"])
-		if (key in asked) throw partError(key, "is what the pipeline is made of already", "leave it out");
+		if (key in asked) throw partError(key, "is already set by the stored pipeline", "delete it");
 	const idempotency = await idempotencyOf(context, JSON.stringify(["trigger", pipeline.id, asked]));
 	const by = { kind: "api" as const, actor: actorOf(principal), idempotency };
 	const submit = await storedSubmission(environment, principal.team, pipeline, asked as Record<string, unknown>, by);

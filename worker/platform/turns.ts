@@ -14,7 +14,7 @@ const FIRST_UNITS_OF_MANY = 500;
 /** How long work waits for its turn, and how many works wait. */
 const MAX_WAIT_MS = 20_000;
 const MAX_WAITING = 64;
-const LOOK_MS = 5;
+const CHECK_MS = 5;
 /** Work whose caller is gone is never resumed, and so never says that it is over. */
 const ABANDONED_MS = 3_000;
 
@@ -65,7 +65,7 @@ async function workInLine<Value>(work: SlicedWork<Value>, line: Ticket[], isLarg
 
 async function turnOf(ticket: Ticket, line: Ticket[]): Promise<void> {
 	const latest = Date.now() + MAX_WAIT_MS;
-	for (let wait = 0; ; wait = LOOK_MS) {
+	for (let wait = 0; ; wait = CHECK_MS) {
 		await pause(wait);
 		ticket.seenAt = Date.now();
 		removeAbandoned(line);

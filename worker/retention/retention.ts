@@ -1,6 +1,6 @@
 import { LEASE_TOKEN_MS } from "../../schema/wire/limits.ts";
 import type { Swept } from "../../schema/wire/resources.ts";
-import { forgetUploads, objectKeys, uploadsBefore } from "../artifacts/service.ts";
+import { deleteUploads, objectKeys, uploadsBefore } from "../artifacts/service.ts";
 import type { Environment } from "../bindings.ts";
 import { deleteSessionsBefore } from "../identity/sessions_store.ts";
 import { indexKeyOf } from "../logs/service.ts";
@@ -9,8 +9,8 @@ import { readRetention } from "../platform/settings.ts";
 import type { Holdings } from "../queue/core/reads.ts";
 import { projectsWithRetention } from "../record/projects.ts";
 import { deleteObjects, removeRun } from "../runs/service.ts";
-import { forgetTests } from "../test_results/service.ts";
-import { removeDeliveriesBefore } from "../webhooks/service.ts";
+import { deleteTests } from "../test_results/service.ts";
+import { deleteDeliveriesBefore } from "../webhooks/service.ts";
 import {
 	artifactsBefore,
 	artifactsExpiredBefore,
@@ -19,19 +19,19 @@ import {
 	logsBefore,
 	markArtifactsExpired,
 	markLogsExpired,
-	removeSignInLinks,
-	removeSources,
+	deleteSignInLinks,
+	deleteSources,
 	runsEndedBefore,
-	strayKeys,
+	unusedKeys,
 	unusedSources,
 } from "./store.ts";
-import { retentionOf, type Term } from "./terms.ts";
+import { retentionPolicies, type RetentionPolicy } from "./terms.ts";
 
 /**
- * What is over is kept for a time: runs, their logs, their artifacts, each for its own; uploaded sources for as long as a run
+ * What is expired is kept for a time: runs, their logs, their artifacts, each for its own; uploaded sources for as long as a run
  * is made from them, and a day. What was never part of anything goes, too: files whose attempt never finished.
  *
- * What the queue still holds is not touched, and keeps nothing else from being removed.
+ * What the queue still holds is not touched, and keeps nothing else from being deleted.
  */
 
 /** One statement of D1 takes a hundred parameters, and each pass is a slice: others come in between. */
@@ -41,26 +41,26 @@ const DAY_MS = 24 * 60 * 60_000;
 /** Clocks of workers differ. */
 const MARGIN_MS = 60 * 60_000;
 
-/** Removes everything whose time is over. */
+/** Removes everything whose time is expired. */
 export async function applyRetention(environment: Environment, now: number): Promise<Swept> {
 	const { DB: db, BUCKET: bucket } = environment;
 	const keep = readRetention(environment);
 	const projects = await projectsWithRetention(db);
-	const artifactsOver: Pick<Removal<Awaited<ReturnType<typeof artifactsBefore>>[number]>, "limit" | "heldBy" | "remove"> = {
+	const expiredArtifacts: Pick<Deletion<Awaited<ReturnType<typeof artifactsBefore>>[number]>, "limit" | "heldBy" | "remove"> = {
 		limit: SLICE,
 		heldBy: ["runs", ({ run_id }) => run_id],
-		remove: async (over) => {
-			await deleteObjects(bucket, over.flatMap(objectKeys));
-			await markArtifactsExpired(db, keysOf(over));
-			return over.length;
+		remove: async (expired) => {
+			await deleteObjects(bucket, expired.flatMap(objectKeys));
+			await markArtifactsExpired(db, keysOf(expired));
+			return expired.length;
 		},
 	};
-	const runs: Omit<Removal<{ id: string; team: string }>, "find"> = {
+	const runs: Omit<Deletion<{ id: string; team: string }>, "find"> = {
 		limit: RUNS_AT_ONCE,
 		heldBy: ["runs", ({ id }) => id],
-		remove: async (over) => {
-			for (const { id } of over) await removeRun(environment, id);
-			return over.length;
+		remove: async (expired) => {
+			for (const { id } of expired) await removeRun(environment, id);
+			return expired.length;
 		},
 	};
 	// What a comparison has found is kept as deliveries; there may be hundreds of comparisons in a day.
@@ -71,31 +71,31 @@ export async function applyRetention(environment: Environment, now: number): Pro
 	const swept: Swept = {
 		runs:
 			comparisons +
-			(await forEach(environment, retentionOf(projects, "keep_runs", keep.runsMs, now), {
+			(await forEach(environment, retentionPolicies(projects, "keep_runs", keep.runsMs, now), {
 				...runs,
-				find: (term) => (limit, held) => runsEndedBefore(db, term, limit, held),
+				find: (policy) => (limit, held) => runsEndedBefore(db, policy, limit, held),
 			})),
-		logs: await forEach(environment, retentionOf(projects, "keep_logs", keep.logsMs, now), {
+		logs: await forEach(environment, retentionPolicies(projects, "keep_logs", keep.logsMs, now), {
 			limit: SLICE,
-			find: (term) => (limit, held) => logsBefore(db, term, limit, held),
+			find: (policy) => (limit, held) => logsBefore(db, policy, limit, held),
 			heldBy: ["runs", ({ run_id }) => run_id],
-			remove: async (over) => {
-				const keys = over.flatMap(({ key }) => [key, indexKeyOf(key)]);
+			remove: async (expired) => {
+				const keys = expired.flatMap(({ key }) => [key, indexKeyOf(key)]);
 				await deleteObjects(bucket, keys);
-				await markLogsExpired(db, idsOf(over));
-				return over.length;
+				await markLogsExpired(db, idsOf(expired));
+				return expired.length;
 			},
 		}),
-		artifacts: await forEach(environment, retentionOf(projects, "keep_artifacts", keep.artifactsMs, now), {
-			...artifactsOver,
-			find: (term) => (limit, held) => artifactsBefore(db, term, limit, held),
+		artifacts: await forEach(environment, retentionPolicies(projects, "keep_artifacts", keep.artifactsMs, now), {
+			...expiredArtifacts,
+			find: (policy) => (limit, held) => artifactsBefore(db, policy, limit, held),
 		}),
 		sources: await inSlices(environment, {
 			limit: SLICE,
 			find: (limit, held) => unusedSources(db, now - DAY_MS, limit, held),
 			heldBy: ["sources", ({ id }) => id],
 			remove: async (unused) => {
-				const keys = await removeSources(db, idsOf(unused), now - DAY_MS);
+				const keys = await deleteSources(db, idsOf(unused), now - DAY_MS);
 				await deleteObjects(bucket, keys);
 				return keys.length;
 			},
@@ -108,52 +108,52 @@ export async function applyRetention(environment: Environment, now: number): Pro
 				const inUse = await keysInUse(db, [...new Set(settled.map(({ artifact_key }) => artifact_key))]);
 				const orphans = settled.filter(({ artifact_key }) => !inUse.has(artifact_key));
 				await deleteObjects(bucket, keysOf(orphans));
-				await forgetUploads(db, keysOf(settled));
+				await deleteUploads(db, keysOf(settled));
 				return orphans.length;
 			},
 		}),
 	};
 	// Those whose job has them kept for less time.
 	swept.artifacts += await inSlices(environment, {
-		...artifactsOver,
+		...expiredArtifacts,
 		find: (limit, held) => artifactsExpiredBefore(db, now, limit, held),
 	});
 	// Logs that were archived when nobody knew any more whose they were, and sources whose upload was cut before it was noted.
-	swept.orphans += await removeStray(bucket, "logs/unknown/", now - keep.logsMs, async (keys) => keys);
-	swept.orphans += await removeStray(bucket, "sources/", now - DAY_MS, (keys) => strayKeys(db, keys));
-	await removeSignInLinks(db, now);
+	swept.orphans += await deleteOrphans(bucket, "logs/unknown/", now - keep.logsMs, async (keys) => keys);
+	swept.orphans += await deleteOrphans(bucket, "sources/", now - DAY_MS, (keys) => unusedKeys(db, keys));
+	await deleteSignInLinks(db, now);
 	await deleteSessionsBefore(db, now);
 	// What forges have delivered is of use as long as the runs that it has made.
-	await removeDeliveriesBefore(db, now - keep.runsMs);
-	await forgetTests(db);
+	await deleteDeliveriesBefore(db, now - keep.runsMs);
+	await deleteTests(db);
 	return swept;
 }
 
-/** How one kind of thing is removed. */
-interface Removal<Row> {
+/** How one kind of thing is deleted. */
+interface Deletion<Row> {
 	limit: number;
-	/** The next ones whose time is over, without those that are known to be held. */
+	/** The next ones whose time is expired, without those that are known to be held. */
 	find(limit: number, held: readonly string[]): Promise<Row[]>;
 	/** What of a row the queue may still hold. */
 	heldBy: [kind: keyof Holdings, idOf: (row: Row) => string];
-	/** @returns how many were removed */
+	/** @returns how many were deleted */
 	remove(rows: readonly Row[]): Promise<number>;
 }
 
-/** The same for each of several terms. */
+/** The same for each of several policies. */
 async function forEach<Row extends { team: string }>(
 	environment: Environment,
-	terms: readonly Term[],
-	{ find, ...removal }: Omit<Removal<Row>, "find"> & { find(term: Term): Removal<Row>["find"] },
+	policies: readonly RetentionPolicy[],
+	{ find, ...deletion }: Omit<Deletion<Row>, "find"> & { find(policy: RetentionPolicy): Deletion<Row>["find"] },
 ): Promise<number> {
 	let total = 0;
-	for (const term of terms) total += await inSlices(environment, { ...removal, find: find(term) });
+	for (const policy of policies) total += await inSlices(environment, { ...deletion, find: find(policy) });
 	return total;
 }
 
 async function inSlices<Row extends { team: string }>(
 	environment: Environment,
-	{ limit, find, heldBy, remove }: Removal<Row>,
+	{ limit, find, heldBy, remove }: Deletion<Row>,
 ): Promise<number> {
 	const [kind, idOf] = heldBy;
 	const held = new Set<string>();
@@ -161,8 +161,8 @@ async function inSlices<Row extends { team: string }>(
 		const found = await find(limit, [...held]);
 		if (found.length === 0) return total;
 		for (const id of await heldAmong(environment, found, kind, idOf)) held.add(id);
-		const over = found.filter((row) => !held.has(idOf(row)));
-		if (over.length > 0) total += await remove(over);
+		const expired = found.filter((row) => !held.has(idOf(row)));
+		if (expired.length > 0) total += await remove(expired);
 	}
 }
 
@@ -183,20 +183,20 @@ async function heldAmong<Row extends { team: string }>(
 }
 
 /** Removes old objects that nothing names. @param unnamed which of these keys that is */
-async function removeStray(
+async function deleteOrphans(
 	bucket: R2Bucket,
 	prefix: string,
 	before: number,
 	unnamed: (keys: string[]) => Promise<string[]>,
 ): Promise<number> {
-	let removed = 0;
+	let deleted = 0;
 	for (let cursor: string | undefined; ; ) {
 		const listed = await bucket.list({ prefix, limit: 500, ...(cursor === undefined ? {} : { cursor }) });
 		const old = listed.objects.filter(({ uploaded }) => uploaded.getTime() < before).map(({ key }) => key);
-		const stray = old.length === 0 ? [] : await unnamed(old);
-		await deleteObjects(bucket, stray);
-		removed += stray.length;
-		if (!listed.truncated) return removed;
+		const orphans = old.length === 0 ? [] : await unnamed(old);
+		await deleteObjects(bucket, orphans);
+		deleted += orphans.length;
+		if (!listed.truncated) return deleted;
 		cursor = listed.cursor;
 	}
 }

@@ -26,7 +26,7 @@ export class Sweeper extends DurableObject<Environment> {
 		if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now() + FIRST_MS);
 	}
 
-	/** Removes everything whose time is over; whoever asks while a pass is under way gets that one's answer. */
+	/** Removes everything whose time is expired; whoever asks while a pass is under way gets that one's answer. */
 	async sweep(): Promise<Swept> {
 		this.#pass ??= applyRetention(this.env, Date.now()).finally(() => {
 			this.#pass = null;
@@ -36,8 +36,8 @@ export class Sweeper extends DurableObject<Environment> {
 
 	override async alarm(): Promise<void> {
 		try {
-			const removed = await this.sweep();
-			if (Object.values(removed).some((count) => count > 0)) log("info", "retention", { ...removed });
+			const deleted = await this.sweep();
+			if (Object.values(deleted).some((count) => count > 0)) log("info", "retention", { ...deleted });
 		} catch (error) {
 			log("warn", "retention failed, will be tried again", errorFields(error));
 		}

@@ -9,7 +9,7 @@ import { listOf } from "../http/pages.ts";
 import { invalidParameter, type Parameter } from "../http/parameters.ts";
 import { actorOf, type Bodied, type Queried, type RequestContext, route } from "../http/route.ts";
 import { log } from "../platform/logger.ts";
-import { listSecrets, putSecret, removeSecret, rotateSecrets, type SecretPlace } from "./vault.ts";
+import { listSecrets, putSecret, deleteSecret, rotateSecrets, type SecretPlace } from "./vault.ts";
 
 /** Secrets can be set, listed, removed and encrypted anew. No route gives a value back. */
 
@@ -46,7 +46,7 @@ const REMOVE = { project: projectOf("the project that it is for; without it that
 
 async function remove({ query, params, environment, principal, requestId }: Caller & Queried<typeof REMOVE>): Promise<Response> {
 	const place: SecretPlace = { team: principal.team, project: query.project, name: nameOf(params) };
-	if (!(await removeSecret(environment.DB, place))) throw notFound("secret", place.name);
+	if (!(await deleteSecret(environment.DB, place))) throw notFound("secret", place.name);
 	log("info", "secret removed", { request_id: requestId, actor: actorOf(principal), name: place.name, project: place.project });
 	return new Response(null, { status: 204 });
 }

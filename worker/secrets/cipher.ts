@@ -1,7 +1,7 @@
 /** AES-GCM, as everything here is encrypted: 256 bits, a random vector of 96 bits for each text, bound to the place where it belongs. */
 
 /** An encrypted text: both in base64. */
-export interface Sealed {
+export interface Encrypted {
 	iv: string;
 	text: string;
 }
@@ -9,14 +9,14 @@ export interface Sealed {
 const IV_BYTES = 12;
 
 /** @param context what the text belongs to; it opens nowhere else */
-export async function seal(key: CryptoKey, text: string, context: string): Promise<Sealed> {
+export async function encrypt(key: CryptoKey, text: string, context: string): Promise<Encrypted> {
 	const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
 	const encrypted = await crypto.subtle.encrypt(parameters(iv, context), key, new TextEncoder().encode(text));
 	return { iv: toBase64(iv), text: toBase64(new Uint8Array(encrypted)) };
 }
 
-/** The text; null if the key or the context is not the one that it was sealed with, or a byte was changed. */
-export async function unseal(key: CryptoKey, { iv, text }: Sealed, context: string): Promise<string | null> {
+/** The text; null if the key or the context is not the one that it was encrypted with, or a byte was changed. */
+export async function decrypt(key: CryptoKey, { iv, text }: Encrypted, context: string): Promise<string | null> {
 	try {
 		return new TextDecoder().decode(await crypto.subtle.decrypt(parameters(fromBase64(iv), context), key, fromBase64(text)));
 	} catch (error) {

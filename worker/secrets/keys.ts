@@ -4,7 +4,7 @@ import { decodeTime, ulid } from "ulid";
 import { dataKeys } from "../../schema/database/tables.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { Environment } from "../bindings.ts";
-import { fromBase64, type Sealed, seal, toBase64, unseal } from "./cipher.ts";
+import { fromBase64, type Encrypted, encrypt, toBase64, decrypt } from "./cipher.ts";
 
 /**
  * Two kinds of keys. Secrets are encrypted with a data key of their team, which D1 keeps wrapped by the master key; the master key is
@@ -20,8 +20,8 @@ export interface DataKey {
 }
 
 /** Data keys that are open. A key never changes under its id. */
-const opened = new Map<string, CryptoKey>();
-const MAX_OPENED = 100;
+const cachedKeys = new Map<string, CryptoKey>();
+const MAX_CACHED = 100;
 
 /** The data key that new secrets of a team are encrypted with; made where there is none. */
 export async function newestDataKey(environment: Environment, team: string): Promise<DataKey> {
@@ -41,14 +41,14 @@ export async function addDataKey(environment: Environment, team: string): Promis
 	const after = newest ? decodeTime(newest.id.slice(KEY_PREFIX.length)) + 1 : 0;
 	const id = `${KEY_PREFIX}${ulid(Math.max(Date.now(), after))}`;
 	const raw = crypto.getRandomValues(new Uint8Array(32));
-	const { iv, text } = await seal(await masterKey(environment), toBase64(raw), contextOf(team, id));
+	const { iv, text } = await encrypt(await masterKey(environment), toBase64(raw), contextOf(team, id));
 	await drizzle(environment.DB).insert(dataKeys).values({ id, team, iv, wrapped: text, created_at: Date.now() });
 	return { id, key: await importKey(raw) };
 }
 
 /** @returns null for a key that a rotation has removed. @throws ApiError `unavailable` for one that neither master key opens */
 export async function dataKey(environment: Environment, team: string, id: string): Promise<CryptoKey | null> {
-	const known = opened.get(id);
+	const known = cachedKeys.get(id);
 	if (known) return known;
 	const [row] = await drizzle(environment.DB)
 		.select()
@@ -58,19 +58,19 @@ export async function dataKey(environment: Environment, team: string, id: string
 }
 
 async function openDataKey(environment: Environment, { id, team, iv, wrapped }: typeof dataKeys.$inferSelect): Promise<CryptoKey> {
-	const known = opened.get(id);
+	const known = cachedKeys.get(id);
 	if (known) return known;
 	const key = await importKey(fromBase64(await unwrap(environment, { iv, text: wrapped }, contextOf(team, id))));
-	if (opened.size >= MAX_OPENED) opened.clear();
-	opened.set(id, key);
+	if (cachedKeys.size >= MAX_CACHED) cachedKeys.clear();
+	cachedKeys.set(id, key);
 	return key;
 }
 
 /** With the present master key, or, until everything is encrypted anew, with the one before it. */
-async function unwrap(environment: Environment, sealed: Sealed, context: string): Promise<string> {
-	const present = await unseal(await masterKey(environment), sealed, context);
+async function unwrap(environment: Environment, encrypted: Encrypted, context: string): Promise<string> {
+	const present = await decrypt(await masterKey(environment), encrypted, context);
 	if (present !== null) return present;
-	const before = environment.MASTER_KEY_BEFORE ? await unseal(await importMaster(environment.MASTER_KEY_BEFORE), sealed, context) : null;
+	const before = environment.MASTER_KEY_BEFORE ? await decrypt(await importMaster(environment.MASTER_KEY_BEFORE), encrypted, context) : null;
 	if (before !== null) return before;
 	throw new ApiError("unavailable", "The secrets cannot be read: the master key is not the one that they were encrypted with.", {
 		suggestions: ["Start the coordinator with the master key that it had (WINDLASS_MASTER_KEY, or master.key in its data folder)."],

@@ -4,7 +4,7 @@ import { dataKeys, secrets } from "../../schema/database/tables.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { Secret } from "../../schema/wire/secrets.ts";
 import type { Environment } from "../bindings.ts";
-import { seal, unseal } from "./cipher.ts";
+import { encrypt, decrypt } from "./cipher.ts";
 import { addDataKey, type DataKey, dataKey, newestDataKey } from "./keys.ts";
 
 /** The secrets of teams and projects, encrypted where they lie. Only a job that starts gets their values. */
@@ -13,7 +13,7 @@ type SecretRow = typeof secrets.$inferSelect;
 
 /** What stands for the project of a secret that every project of its team may have. */
 const EVERY_PROJECT = "";
-const ROTATE_AT_ONCE = 50;
+const ROTATION_BATCH = 50;
 const MAX_TRIES = 5;
 /** So many secrets may a team have, in rounds of as many as are read at once. */
 const MAX_ROUNDS = 1_000;
@@ -30,11 +30,11 @@ export async function putSecret(environment: Environment, place: SecretPlace, va
 	const now = Date.now();
 	for (let tries = 1; ; tries += 1) {
 		const key = await newestDataKey(environment, place.team);
-		const sealed = await seal(key.key, value, contextOf(place));
+		const encrypted = await encrypt(key.key, value, contextOf(place));
 		// Only with a key that is still there: a rotation may have removed it in the meantime.
 		const rows = await drizzle(environment.DB).all<{ created_at: number; updated_at: number }>(sql`
 			INSERT INTO secrets (team, project, name, data_key, iv, ciphertext, created_at, updated_at)
-			SELECT ${place.team}, ${place.project ?? EVERY_PROJECT}, ${place.name}, id, ${sealed.iv}, ${sealed.text}, ${now}, ${now} FROM data_keys WHERE id = ${key.id}
+			SELECT ${place.team}, ${place.project ?? EVERY_PROJECT}, ${place.name}, id, ${encrypted.iv}, ${encrypted.text}, ${now}, ${now} FROM data_keys WHERE id = ${key.id}
 			ON CONFLICT (team, project, name) DO UPDATE SET data_key = excluded.data_key, iv = excluded.iv, ciphertext = excluded.ciphertext, updated_at = excluded.updated_at
 			RETURNING created_at, updated_at`);
 		const [row] = rows;
@@ -45,17 +45,17 @@ export async function putSecret(environment: Environment, place: SecretPlace, va
 
 /** The secrets of a team, or of one project with those that it shares, by name. */
 export async function listSecrets(db: D1Database, team: string, project: string | null): Promise<Secret[]> {
-	const isMeant = project === null ? undefined : inArray(secrets.project, [EVERY_PROJECT, project]);
+	const isInScope = project === null ? undefined : inArray(secrets.project, [EVERY_PROJECT, project]);
 	const rows = await drizzle(db)
 		.select()
 		.from(secrets)
-		.where(and(eq(secrets.team, team), isMeant))
+		.where(and(eq(secrets.team, team), isInScope))
 		.orderBy(asc(secrets.name), asc(secrets.project));
 	return rows.map(present);
 }
 
 /** @returns false if it was not there */
-export async function removeSecret(db: D1Database, { team, project, name }: SecretPlace): Promise<boolean> {
+export async function deleteSecret(db: D1Database, { team, project, name }: SecretPlace): Promise<boolean> {
 	const rows = await drizzle(db)
 		.delete(secrets)
 		.where(and(eq(secrets.team, team), eq(secrets.project, project ?? EVERY_PROJECT), eq(secrets.name, name)))
@@ -78,13 +78,13 @@ export async function readSecrets(
 ): Promise<Map<string, string>> {
 	for (let tries = 1; ; tries += 1) {
 		const values = new Map<string, string>();
-		let isWhole = true;
+		let isComplete = true;
 		for (const row of await rowsFor(environment.DB, team, project, names)) {
-			const value = await decrypted(environment, row);
-			if (value === null) isWhole = false;
+			const value = await decryptedValue(environment, row);
+			if (value === null) isComplete = false;
 			else values.set(row.name, value);
 		}
-		if (isWhole) return values;
+		if (isComplete) return values;
 		if (tries === MAX_TRIES) throw new Error("the data keys change faster than secrets can be read");
 	}
 }
@@ -114,7 +114,7 @@ export async function rotateSecrets(environment: Environment, team: string): Pro
 			.select()
 			.from(secrets)
 			.where(and(eq(secrets.team, team), lt(secrets.data_key, key.id)))
-			.limit(ROTATE_AT_ONCE);
+			.limit(ROTATION_BATCH);
 		for (const row of rows) if (await rotate(environment, row, key)) rotated += 1;
 		if (rows.length > 0) continue;
 		const unused = "DELETE FROM data_keys WHERE team = ?1 AND id < ?2 AND id NOT IN (SELECT data_key FROM secrets WHERE team = ?1)";
@@ -130,9 +130,9 @@ export async function rotateSecrets(environment: Environment, team: string): Pro
 
 /** @returns false if it was changed or removed in the meantime, or a newer rotation has removed the key */
 async function rotate(environment: Environment, row: SecretRow, { id, key }: DataKey): Promise<boolean> {
-	const value = await decrypted(environment, row);
+	const value = await decryptedValue(environment, row);
 	if (value === null) return false;
-	const { iv, text } = await seal(key, value, contextOf(row));
+	const { iv, text } = await encrypt(key, value, contextOf(row));
 	const db = drizzle(environment.DB);
 	const theKey = db.select({ id: dataKeys.id }).from(dataKeys).where(eq(dataKeys.id, id));
 	const changed = await db
@@ -146,10 +146,10 @@ async function rotate(environment: Environment, row: SecretRow, { id, key }: Dat
 }
 
 /** The value; null if a rotation has removed the key of this row since it was read. */
-async function decrypted(environment: Environment, row: SecretRow): Promise<string | null> {
+async function decryptedValue(environment: Environment, row: SecretRow): Promise<string | null> {
 	const key = await dataKey(environment, row.team, row.data_key);
 	if (!key) return null;
-	const value = await unseal(key, { iv: row.iv, text: row.ciphertext }, contextOf(row));
+	const value = await decrypt(key, { iv: row.iv, text: row.ciphertext }, contextOf(row));
 	if (value !== null) return value;
 	throw new ApiError("unavailable", `The secret ${row.name} does not open: it was changed where it lies.`, {
 		suggestions: ["Set it anew, or remove it."],

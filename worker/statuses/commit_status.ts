@@ -8,7 +8,7 @@ import type { Effect } from "../queue/core/effects/effects.ts";
 import { findProject, isRepositoryOf } from "../record/projects.ts";
 import { readSecrets } from "../secrets/service.ts";
 import { type Forge, forgeOf } from "../webhooks/service.ts";
-import { noticeAcceptance, noticeRejection } from "./status_notices.ts";
+import { deleteRejectionNotice, putRejectionNotice } from "./status_notices.ts";
 import { statusContext, statusDescription } from "./status_text.ts";
 
 /** Commit statuses: how a run stands, beside its commit on the forge. */
@@ -58,10 +58,10 @@ export async function sendCommitStatus(environment: Environment, team: string, s
 		// GitLab refuses to be told what it knows: the answer to the first time was lost.
 		const isKnown =
 			forge.kind === "gitlab" && error instanceof NotSent && error.status === 400 && /Cannot transition status/i.test(error.message);
-		if (error instanceof NotSent && project.repository === status.repository) await noticeRejection(environment.DB, project, forge, error);
+		if (error instanceof NotSent && project.repository === status.repository) await putRejectionNotice(environment.DB, project, forge, error);
 		if (!isKnown) throw error;
 	}
-	await noticeAcceptance(environment.DB, project);
+	await deleteRejectionNotice(environment.DB, project);
 }
 
 function warnOnce(project: string, why: string): void {

@@ -1,6 +1,6 @@
 import type { ProjectRow } from "../../schema/database/tables.ts";
 import type { NotSent } from "../outbound/send.ts";
-import { putNotice, removeNotices } from "../projects/service.ts";
+import { putNotice, deleteNotices } from "../projects/service.ts";
 import { apiGuess, type Forge } from "../webhooks/service.ts";
 
 /** Notices on projects whose forge rejects statuses as a renamed repository, or a wrong address of its API, makes it do. */
@@ -11,7 +11,7 @@ const clean = new Set<string>();
 const MAX_CLEAN = 10_000;
 
 /** Shows on the project which setting to correct, where a setting may be the cause. */
-export async function noticeRejection(db: D1Database, project: ProjectRow, forge: Forge, error: NotSent): Promise<void> {
+export async function putRejectionNotice(db: D1Database, project: ProjectRow, forge: Forge, error: NotSent): Promise<void> {
 	const text = causeOf(project, forge, error);
 	if (text === null) return;
 	clean.delete(project.id);
@@ -19,9 +19,9 @@ export async function noticeRejection(db: D1Database, project: ProjectRow, forge
 }
 
 /** Removes the notice: the forge has accepted a status. */
-export async function noticeAcceptance(db: D1Database, { id, team, name }: ProjectRow): Promise<void> {
+export async function deleteRejectionNotice(db: D1Database, { id, team, name }: ProjectRow): Promise<void> {
 	if (clean.has(id)) return;
-	await removeNotices(db, team, name, [KIND]);
+	await deleteNotices(db, team, name, [KIND]);
 	if (clean.size >= MAX_CLEAN) clean.clear();
 	clean.add(id);
 }

@@ -1,7 +1,7 @@
 import type { ForgeKind } from "../../schema/wire/projects.ts";
 import { sha256 } from "../identity/digest.ts";
 
-/** What is written beside a commit, in the form that forges accept. Lengths count code points, so that none is cut in two. */
+/** What is written beside a commit, in the form that forges accept. Lengths count code points, so that none is truncated in two. */
 
 /** What the columns of forges hold. */
 const MAX_CONTEXT = 255;
@@ -16,12 +16,12 @@ const REPLACEMENT = "\ufffd";
 export async function statusContext(kind: ForgeKind, text: string): Promise<string> {
 	const accepted = acceptedBy(kind, text);
 	if (accepted === text && !isLonger(text, MAX_CONTEXT)) return text;
-	return `${cut(accepted, MAX_CONTEXT - DIGEST_CHARACTERS - 1)} ${(await sha256(text)).slice(0, DIGEST_CHARACTERS)}`;
+	return `${truncated(accepted, MAX_CONTEXT - DIGEST_CHARACTERS - 1)} ${(await sha256(text)).slice(0, DIGEST_CHARACTERS)}`;
 }
 
 /** The first line of a description, as far as there is room. */
 export function statusDescription(kind: ForgeKind, text: string): string {
-	return cut(acceptedBy(kind, text.trim().split(/[\r\n]/, 1)[0] ?? ""), MAX_DESCRIPTION);
+	return truncated(acceptedBy(kind, text.trim().split(/[\r\n]/, 1)[0] ?? ""), MAX_DESCRIPTION);
 }
 
 /** No forge keeps control characters or halves of surrogate pairs; GitHub rejects what takes four bytes in UTF-8. */
@@ -31,7 +31,7 @@ function acceptedBy(kind: ForgeKind, text: string): string {
 }
 
 /** The beginning of a text that is longer than so many code points, with an ellipsis. */
-function cut(text: string, most: number): string {
+function truncated(text: string, most: number): string {
 	return isLonger(text, most) ? `${beginning(text, most - 1)}…` : text;
 }
 

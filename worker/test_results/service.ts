@@ -1,5 +1,5 @@
 export { testsOfRun } from "./run_tests.ts";
-export { forgetTests } from "./store.ts";
+export { deleteTests } from "./store.ts";
 
 import { MAX_SUMMARY_BYTES } from "../../schema/wire/limits.ts";
 import { ownArtifactPath } from "../../schema/wire/paths.ts";

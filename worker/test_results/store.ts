@@ -200,7 +200,7 @@ export async function coverageBefore(
 }
 
 /** Forgets tests that no result is left of. */
-export async function forgetTests(db: D1Database): Promise<void> {
+export async function deleteTests(db: D1Database): Promise<void> {
 	const d1 = drizzle(db);
 	await d1.delete(tests).where(notExists(d1.select({ one: sql`1` }).from(testResults).where(eq(testResults.test_id, tests.id))));
 }

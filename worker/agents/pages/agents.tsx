@@ -19,7 +19,7 @@ type Reader = RequestContext<"user">;
 const EMPTY: TokenFields = { uses: "1", expires_in: "1h", labels: "", projects: "", runs: "any" };
 
 export function agentsPage(context: Reader): Promise<Response> {
-	return showAgents(context, { fields: EMPTY, faults: [], message: null, made: null });
+	return showAgents(context, { fields: EMPTY, errors: [], message: null, created: null });
 }
 
 async function showAgents({ environment, principal }: Reader, form: TokenForm, status = 200): Promise<Response> {
@@ -35,7 +35,7 @@ export function agentPage(context: Reader): Promise<Response> {
 
 async function showAgent({ environment, principal, params }: Reader, error: ApiError | null): Promise<Response> {
 	const agent = presentAgent(unwrap(await dispatcherOf(environment, principal.team).readAgent(params.id ?? "")));
-	const children = <AgentPage agent={agent} faults={error ? validationErrorsIn(error) : []} />;
+	const children = <AgentPage agent={agent} errors={error ? validationErrorsIn(error) : []} />;
 	return page({ title: agent.name, user: principal.name, isLive: true, children }, error?.status ?? 200);
 }
 
@@ -53,12 +53,12 @@ export async function submitToken(context: Reader): Promise<Response> {
 	try {
 		const { uses, expires_in, runs } = fields;
 		const asked = { uses: Number(uses), expires_in, labels: listOf(fields.labels), projects: listOf(fields.projects), runs };
-		const made = await makeRegistrationToken(context, validated(createRegistrationToken, asked));
-		return showAgents(context, { fields: EMPTY, faults: [], message: null, made }, 201);
+		const created = await makeRegistrationToken(context, validated(createRegistrationToken, asked));
+		return showAgents(context, { fields: EMPTY, errors: [], message: null, created }, 201);
 	} catch (error) {
 		if (!(error instanceof ApiError)) throw error;
-		const faults = validationErrorsIn(error);
-		return showAgents(context, { fields, faults, message: faults.length === 0 ? error.message : null, made: null }, error.status);
+		const errors = validationErrorsIn(error);
+		return showAgents(context, { fields, errors, message: errors.length === 0 ? error.message : null, created: null }, error.status);
 	}
 }
 

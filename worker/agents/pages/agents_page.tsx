@@ -16,10 +16,10 @@ export type TokenFields = Record<"uses" | "expires_in" | "labels" | "projects" |
 
 export interface TokenForm {
 	fields: TokenFields;
-	faults: readonly FieldError[];
+	errors: readonly FieldError[];
 	message: string | null;
-	/** The token that was made just now: this page alone shows it. */
-	made: RegistrationToken | null;
+	/** The token that was created just now: this page alone shows it. */
+	created: RegistrationToken | null;
 }
 
 interface AgentsPageProps {
@@ -32,7 +32,7 @@ interface AgentsPageProps {
 export function AgentsPage({ agents, tokens, form }: AgentsPageProps) {
 	return (
 		<>
-			{form.made && <MadeToken made={form.made} />}
+			{form.created && <CreatedToken created={form.created} />}
 			<section id="agents" data-refresh>
 				<h1>Agents</h1>
 				{agents.length === 0 && <p class="empty">No agents yet. Make a registration token below, and start one with it.</p>}
@@ -54,7 +54,7 @@ export function AgentsPage({ agents, tokens, form }: AgentsPageProps) {
 }
 
 /** One agent, and all that can be done with it. */
-export function AgentPage({ agent, faults }: { agent: Agent; faults: readonly FieldError[] }) {
+export function AgentPage({ agent, errors }: { agent: Agent; errors: readonly FieldError[] }) {
 	return (
 		<>
 			<h1>{agent.name}</h1>
@@ -63,7 +63,7 @@ export function AgentPage({ agent, faults }: { agent: Agent; faults: readonly Fi
 			</div>
 			<h2>Which jobs it may take</h2>
 			<form method="post" action={`/agents/${agent.id}/restrict`} class="new-run">
-				<Faults faults={faults} />
+				<Faults faults={errors} />
 				<RestrictionFields projects={agent.projects.join(", ")} runs={agent.runs} />
 				<button type="submit">Save</button>
 			</form>
@@ -178,13 +178,13 @@ function Labels({ of }: { of: readonly string[] }) {
 	);
 }
 
-function MadeToken({ made }: { made: RegistrationToken }) {
+function CreatedToken({ created }: { created: RegistrationToken }) {
 	return (
 		<div class="card">
 			<p>
 				<strong>The token is shown once.</strong> Start an agent with it in <code>WINDLASS_TOKEN</code>:
 			</p>
-			<pre class="token">{made.token}</pre>
+			<pre class="token">{created.token}</pre>
 		</div>
 	);
 }
@@ -221,11 +221,11 @@ function TokenCard({ token }: { token: RegistrationTokenSummary }) {
 	);
 }
 
-function NewTokenForm({ fields, faults, message }: TokenForm) {
+function NewTokenForm({ fields, errors, message }: TokenForm) {
 	return (
 		<form method="post" action="/agents" class="new-run">
 			{message && <p class="reason">{message}</p>}
-			<Faults faults={faults} />
+			<Faults faults={errors} />
 			<label>
 				Labels <span class="muted">– with commas between; agents may declare no others. Without any, those count that they declare</span>
 				<input name="labels" value={fields.labels} placeholder="prod, gpu" />
