@@ -63,7 +63,10 @@ export async function discoveredRuns({ discovery, run }: DiscoveryOfRun, { files
 			else {
 				bytes += JSON.stringify(wanted.submission.pipeline).length;
 				if (bytes > MAX_DISCOVERED_BYTES)
-					throw new ApiError("validation_failed", `The pipelines of this repository have more than ${MAX_DISCOVERED_BYTES} bytes in total. Split or shorten them.`);
+					throw new ApiError(
+						"validation_failed",
+						`The pipelines of this repository have more than ${MAX_DISCOVERED_BYTES} bytes in total. Split or shorten them.`,
+					);
 				discovered.push({ file: file.path, submit: await submissionOf(run, file, wanted.submission.pipeline), error: null });
 			}
 		} catch (error) {
@@ -98,7 +101,10 @@ function isClosed({ trigger }: Discovery): boolean {
 
 /** The files that the commit lacks. */
 function missingFiles({ work }: Discovery): string {
-	return work.config === null ? `no ${CONFIG_FILE} and no ${CONFIG_FOLDER}/** The notices of a project after a discovery job; null deletes the notice of its kind. */
+	return work.config === null ? `no ${CONFIG_FILE} and no ${CONFIG_FOLDER}/*.yml` : `no file at ${work.config}`;
+}
+
+/** The notices of a project after a discovery job; null deletes the notice of its kind. */
 export function discoveryNotices(
 	{ discovery, run }: DiscoveryOfRun,
 	{ files, is_default_branch_missing }: DiscoveryResult,
@@ -108,14 +114,14 @@ export function discoveryNotices(
 	const edit = `windlass projects edit ${run.project}`;
 	const at = `${trigger.tag === null ? `branch ${trigger.branch}` : `tag ${trigger.tag}`} at ${(run.commit_sha ?? "").slice(0, 12)}`;
 	const isEmpty = files.length === 0 && file === null;
-	const isAsked = isEmpty && !isClosed(discovery) && whySkipped(trigger, run.commit_message) === null;
+	const isMissing = isEmpty && !isClosed(discovery) && whySkipped(trigger, run.commit_message) === null;
 	const { default_branch: renamed } = trigger;
 	// A person may copy the command into a shell, and a branch name may contain shell syntax.
 	const safe = renamed !== undefined && /^\w[\w./-]*$/.test(renamed) ? renamed : "<its name>";
 	return {
-		...(isAsked || files.length > 0
+		...(isMissing || files.length > 0
 			? {
-					no_pipeline: isAsked
+					no_pipeline: isMissing
 						? `No pipeline ran for the ${at}: it has ${missingFiles(discovery)}. Add a pipeline, or set its path: ${edit} --config <path>`
 						: null,
 				}
@@ -130,9 +136,9 @@ export function discoveryNotices(
 	};
 }
 
-type Asked = RepositoryPipeline["schedules"][number];
+type ScheduleText = RepositoryPipeline["schedules"][number];
 
-function scheduleOf({ path: file }: RepositoryFile, { cron, timezone = "UTC", branch, params = {} }: Asked): FileSchedule {
+function scheduleOf({ path: file }: RepositoryFile, { cron, timezone = "UTC", branch, params = {} }: ScheduleText): FileSchedule {
 	return { file, cron, timezone, branch: branch ?? null, params };
 }
 

@@ -48,13 +48,9 @@ export async function compareProject(context: Caller): Promise<Submitted> {
 	const project = await requireProject(context);
 	const compared = comparedProject(project);
 	if (!compared) {
-		throw new ApiError(
-			"conflict",
-			`The project ${project.name} has no comparisons: it needs a repository, and hook_secret or poll.`,
-			{
-				suggestions: [`Run: windlass projects edit ${project.name} --repository https://… --poll 5m`],
-			},
-		);
+		throw new ApiError("conflict", `The project ${project.name} has no comparisons: it needs a repository, and hook_secret or poll.`, {
+			suggestions: [`Run: windlass projects edit ${project.name} --repository https://… --poll 5m`],
+		});
 	}
 	const actor = actorOf(principal);
 	const submit = await comparisonSubmission(compared, { kind: "manual", actor });

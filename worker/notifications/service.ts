@@ -22,7 +22,9 @@ export async function testNotifications(context: Pick<Caller, "environment" | "p
 	const definition = await findDefinition(environment, principal.team, run);
 	if (!definition) throw new ApiError("gone", "What the run was made of is not there any more.", { details: { id: run.id } });
 	if (run.is_trusted !== 1) throw new ApiError("conflict", "Nobody is notified of a run that comes from another repository.");
-	const notified = unwrap(await dispatcherOf(environment, principal.team).testNotifications({ id: run.id, project: run.project }, definition));
+	const notified = unwrap(
+		await dispatcherOf(environment, principal.team).testNotifications({ id: run.id, project: run.project }, definition),
+	);
 	if (notified > 0) return notified;
 	throw new ApiError("conflict", "The pipeline of this run names nobody who is to be notified.", { suggestions: ["Add notify to it."] });
 }

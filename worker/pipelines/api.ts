@@ -155,7 +155,9 @@ async function diff(context: Caller & Queried<typeof DIFF>): Promise<Response> {
 	const name = (number: number) => `${pipeline.name}@${number}`;
 	const patch = createTwoFilesPatch(name(older.number), name(newer.number), before, after, "", "", { timeout: DIFF_MS, context: 3 });
 	if (patch === undefined)
-		throw new ApiError("too_large", "The two versions differ too much for a comparison here.", { suggestions: ["Download both versions and compare them with diff."] });
+		throw new ApiError("too_large", "The two versions differ too much for a comparison here.", {
+			suggestions: ["Download both versions and compare them with diff."],
+		});
 	return new Response(patch.replace(/^=+\n/, ""), {
 		headers: { "Content-Type": "text/x-diff; charset=utf-8", "Cache-Control": "no-store" },
 	});

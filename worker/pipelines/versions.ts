@@ -10,7 +10,7 @@ import { withTurn } from "../platform/turns.ts";
 import { SUBMITTED, type Submit } from "../queue/core/runs/submit.ts";
 import { findProject } from "../record/projects.ts";
 import { requireSource } from "../sources/service.ts";
-import { addPipeline, addVersion, findVersion, deletePipelineRows } from "./store.ts";
+import { addPipeline, addVersion, deletePipelineRows, findVersion } from "./store.ts";
 
 /**
  * Stored pipelines. A version never changes: R2 stores its text under its digest, byte for byte. A

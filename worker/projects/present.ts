@@ -72,7 +72,9 @@ function settingNotices(row: ProjectRow): string[] {
 			? ["Its hook is closed, because it has no hook secret. Set hook_secret below."]
 			: []),
 		...(hook_secret !== null && forge === null ? ["Commit statuses are not sent, because it has no forge. Set forge below."] : []),
-		...(forge !== null && forge_token === null ? ["Commit statuses are not sent, because it has no token for its forge. Set forge_token below."] : []),
+		...(forge !== null && forge_token === null
+			? ["Commit statuses are not sent, because it has no token for its forge. Set forge_token below."]
+			: []),
 		...(forge !== null && forge_token !== null && repository !== null ? apiNotices(row, name) : []),
 	];
 }

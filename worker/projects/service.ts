@@ -1,4 +1,4 @@
-export { putNotice, deleteNotices, updateNotices } from "./notices_store.ts";
+export { deleteNotices, putNotice, updateNotices } from "./notices_store.ts";
 
 import type { ProjectRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
@@ -12,7 +12,7 @@ import { addProject, changeProject, removeProject } from "../record/projects.ts"
 import { requireProject } from "../record/require.ts";
 import { missingSecrets } from "../secrets/service.ts";
 import { newestDeliveries, noticesOfDeliveries } from "../webhooks/service.ts";
-import { listNotices, deleteNotices } from "./notices_store.ts";
+import { deleteNotices, listNotices } from "./notices_store.ts";
 import { presentProject } from "./present.ts";
 
 type Caller = RequestContext<"user">;
@@ -93,7 +93,8 @@ export async function editProject(
 	const outdated = NOTICES.filter(({ setting }) => isChanged(setting)).map(({ kind }) => kind);
 	if (outdated.length > 0) await deleteNotices(environment.DB, principal.team, changed.name, outdated);
 	if (STATUS_SETTINGS.some(isChanged)) await dispatcherOf(environment, principal.team).retryStatuses(changed.name);
-	if ([wanted.repository, wanted.hook_secret, wanted.poll].some((setting) => setting !== undefined)) await updateComparison(environment, changed);
+	if ([wanted.repository, wanted.hook_secret, wanted.poll].some((setting) => setting !== undefined))
+		await updateComparison(environment, changed);
 	log("info", "project changed", { request_id: requestId, actor: actorOf(principal), project: changed.name });
 	return describeProject({ environment, baseUrl }, changed);
 }

@@ -15,17 +15,17 @@ import {
 	artifactsBefore,
 	artifactsExpiredBefore,
 	comparisonsEndedBefore,
+	deleteSignInLinks,
+	deleteSources,
 	keysInUse,
 	logsBefore,
 	markArtifactsExpired,
 	markLogsExpired,
-	deleteSignInLinks,
-	deleteSources,
 	runsEndedBefore,
 	unusedKeys,
 	unusedSources,
 } from "./store.ts";
-import { retentionPolicies, type RetentionPolicy } from "./terms.ts";
+import { type RetentionPolicy, retentionPolicies } from "./terms.ts";
 
 /**
  * What is expired is kept for a time: runs, their logs, their artifacts, each for its own; uploaded sources for as long as a run

@@ -9,7 +9,7 @@ import { listOf } from "../http/pages.ts";
 import { invalidParameter, type Parameter } from "../http/parameters.ts";
 import { actorOf, type Bodied, type Queried, type RequestContext, route } from "../http/route.ts";
 import { log } from "../platform/logger.ts";
-import { listSecrets, putSecret, deleteSecret, rotateSecrets, type SecretPlace } from "./vault.ts";
+import { deleteSecret, listSecrets, putSecret, rotateSecrets, type SecretPlace } from "./vault.ts";
 
 /** Secrets can be set, listed, removed and encrypted anew. No route gives a value back. */
 

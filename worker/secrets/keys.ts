@@ -4,7 +4,7 @@ import { decodeTime, ulid } from "ulid";
 import { dataKeys } from "../../schema/database/tables.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { Environment } from "../bindings.ts";
-import { fromBase64, type Encrypted, encrypt, toBase64, decrypt } from "./cipher.ts";
+import { decrypt, type Encrypted, encrypt, fromBase64, toBase64 } from "./cipher.ts";
 
 /**
  * Two kinds of keys. Secrets are encrypted with a data key of their team, which D1 keeps wrapped by the master key; the master key is
@@ -70,7 +70,9 @@ async function openDataKey(environment: Environment, { id, team, iv, wrapped }: 
 async function unwrap(environment: Environment, encrypted: Encrypted, context: string): Promise<string> {
 	const present = await decrypt(await masterKey(environment), encrypted, context);
 	if (present !== null) return present;
-	const before = environment.MASTER_KEY_BEFORE ? await decrypt(await importMaster(environment.MASTER_KEY_BEFORE), encrypted, context) : null;
+	const before = environment.MASTER_KEY_BEFORE
+		? await decrypt(await importMaster(environment.MASTER_KEY_BEFORE), encrypted, context)
+		: null;
 	if (before !== null) return before;
 	throw new ApiError("unavailable", "The secrets cannot be read: the master key is not the one that they were encrypted with.", {
 		suggestions: ["Start the coordinator with the master key that it had (WINDLASS_MASTER_KEY, or master.key in its data folder)."],

@@ -4,7 +4,7 @@ import { dataKeys, secrets } from "../../schema/database/tables.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { Secret } from "../../schema/wire/secrets.ts";
 import type { Environment } from "../bindings.ts";
-import { encrypt, decrypt } from "./cipher.ts";
+import { decrypt, encrypt } from "./cipher.ts";
 import { addDataKey, type DataKey, dataKey, newestDataKey } from "./keys.ts";
 
 /** The secrets of teams and projects, encrypted where they lie. Only a job that starts gets their values. */

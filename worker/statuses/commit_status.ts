@@ -58,7 +58,8 @@ export async function sendCommitStatus(environment: Environment, team: string, s
 		// GitLab refuses to be told what it knows: the answer to the first time was lost.
 		const isKnown =
 			forge.kind === "gitlab" && error instanceof NotSent && error.status === 400 && /Cannot transition status/i.test(error.message);
-		if (error instanceof NotSent && project.repository === status.repository) await putRejectionNotice(environment.DB, project, forge, error);
+		if (error instanceof NotSent && project.repository === status.repository)
+			await putRejectionNotice(environment.DB, project, forge, error);
 		if (!isKnown) throw error;
 	}
 	await deleteRejectionNotice(environment.DB, project);

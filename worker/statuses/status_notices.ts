@@ -1,6 +1,6 @@
 import type { ProjectRow } from "../../schema/database/tables.ts";
 import type { NotSent } from "../outbound/send.ts";
-import { putNotice, deleteNotices } from "../projects/service.ts";
+import { deleteNotices, putNotice } from "../projects/service.ts";
 import { apiGuess, type Forge } from "../webhooks/service.ts";
 
 /** Notices on projects whose forge rejects statuses as a renamed repository, or a wrong address of its API, makes it do. */

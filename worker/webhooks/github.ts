@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { commitId, type Trigger } from "../../schema/wire/triggers.ts";
-import { checkHexSignature, type Provider, incomplete, labelNames, pushTrigger, SOMEBODY } from "./delivery.ts";
-import { optionalObject, knownCommit, optionalList, optionalText } from "./fields.ts";
+import { checkHexSignature, incomplete, labelNames, type Provider, pushTrigger, SOMEBODY } from "./delivery.ts";
+import { knownCommit, optionalList, optionalObject, optionalText } from "./fields.ts";
 
 /**
  * Webhooks of GitHub, and of Gitea and Forgejo, which send the same payloads under other headers.
@@ -172,7 +172,8 @@ function isDraftTitle(title: string | null): boolean {
 
 function readMergeGroup(payload: unknown): Trigger | string {
 	const action = withAction.safeParse(payload).data?.action ?? null;
-	if (action !== "checks_requested") return action === null ? "no run for a merge group event without an action" : `no run for the merge group action ${action}`;
+	if (action !== "checks_requested")
+		return action === null ? "no run for a merge group event without an action" : `no run for the merge group action ${action}`;
 	const { data, error } = mergeGroup.safeParse(payload);
 	if (!data) throw incomplete(error);
 	const { head_sha, head_ref, base_ref, head_commit } = data.merge_group;

@@ -1,8 +1,8 @@
 import * as z from "zod";
 import { commitId, type Trigger } from "../../schema/wire/triggers.ts";
 import { isSameSecret } from "../identity/digest.ts";
-import { type Provider, incomplete, labelNames, MAX_MESSAGE, pushTrigger, SOMEBODY } from "./delivery.ts";
-import { optionalObject, flag, knownCommit, optionalList, optionalText } from "./fields.ts";
+import { incomplete, labelNames, MAX_MESSAGE, type Provider, pushTrigger, SOMEBODY } from "./delivery.ts";
+import { flag, knownCommit, optionalList, optionalObject, optionalText } from "./fields.ts";
 
 /** Webhooks of GitLab. GitLab sends the secret itself in a header instead of a signature. */
 
@@ -17,7 +17,10 @@ const push = about.extend({
 	/** @see https://docs.gitlab.com/topics/git/commit/#push-options-for-gitlab-cicd */
 	push_options: z.unknown().optional(),
 });
-const withAction = z.object({ object_attributes: z.object({ action: optionalText, oldrev: optionalText }), changes: z.unknown().optional() });
+const withAction = z.object({
+	object_attributes: z.object({ action: optionalText, oldrev: optionalText }),
+	changes: z.unknown().optional(),
+});
 /** `git push -o ci.skip`. GitLab 11.7 to 11.9 send the options as a list. */
 const skipOptions = z.union([
 	z.object({ ci: z.object({ skip: z.union([z.literal(true), z.literal("true"), z.literal(1), z.literal("1")]) }) }),
@@ -77,8 +80,7 @@ function readMergeRequest(payload: unknown): Trigger | string {
 	if (!parsed.data) throw incomplete(parsed.error);
 	const { action } = parsed.data.object_attributes;
 	const event = eventOf(parsed.data);
-	if (!event)
-		return `no run for the merge request action ${action ?? "unknown"}${action === "update" ? " without new commits" : ""}`;
+	if (!event) return `no run for the merge request action ${action ?? "unknown"}${action === "update" ? " without new commits" : ""}`;
 	const { data, error } = mergeRequest.safeParse(payload);
 	if (!data) throw incomplete(error);
 	const { object_attributes: merge, user } = data;

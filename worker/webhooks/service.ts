@@ -1,13 +1,13 @@
 export { noticesOfDeliveries } from "./delivery_notices.ts";
 export { apiGuess, type Forge, forgeOf } from "./forge.ts";
 export { presentDelivery } from "./present.ts";
-export { isOutdated, listDeliveries, newestDeliveries, deleteDeliveriesBefore } from "./store.ts";
+export { deleteDeliveriesBefore, isOutdated, listDeliveries, newestDeliveries } from "./store.ts";
 export { resumeDeliveries } from "./take_delivery.ts";
 
 import type { DeliveryRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
-import { discoverySubmission, ALL_FILES } from "../discovery/service.ts";
+import { ALL_FILES, discoverySubmission } from "../discovery/service.ts";
 import { actorOf, type RequestContext } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";

@@ -3,7 +3,7 @@ import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { isBranchOrTag } from "../../schema/wire/refs.ts";
 import { type Trigger, whySkipped } from "../../schema/wire/triggers.ts";
 import type { Environment } from "../bindings.ts";
-import { discoverySubmission, ALL_FILES } from "../discovery/service.ts";
+import { ALL_FILES, discoverySubmission } from "../discovery/service.ts";
 import type { BodyCheck } from "../http/checked_body.ts";
 import { sha256 } from "../identity/digest.ts";
 import { hex } from "../platform/bytes.ts";
@@ -101,7 +101,8 @@ export async function takeDelivery(environment: Environment, project: ProjectRow
 	const ignored = wrongRepository ?? (typeof found === "string" ? found : skipped(project, found));
 	// The queue records a skipped commit first: a comparison must not run it, even if storing the
 	// delivery fails.
-	const skippedRef = ignored !== null && wrongRepository === null && typeof found !== "string" ? deliveredRefOf(project, found, forge) : null;
+	const skippedRef =
+		ignored !== null && wrongRepository === null && typeof found !== "string" ? deliveredRefOf(project, found, forge) : null;
 	if (skippedRef) await dispatcherOf(environment, project.team).recordDelivered(skippedRef);
 	const recorded = await record(environment, project, {
 		...identity,
@@ -243,8 +244,7 @@ async function record(
 const STANDINGS: Record<Standing, string> = {
 	new: "",
 	found: ": a comparison of the refs has already started its run",
-	out_of_order:
-		": a comparison of the refs has found a newer commit that does not follow it; the next comparison runs missed commits",
+	out_of_order: ": a comparison of the refs has found a newer commit that does not follow it; the next comparison runs missed commits",
 };
 
 async function submitDiscovery(environment: Environment, project: ProjectRow, row: DeliveryRow, trigger: Trigger): Promise<DeliveryRow> {

@@ -38,7 +38,12 @@ export const PROJECT_FIELDS = [
 		example: "",
 	},
 	{ key: "forge", label: "Forge", hint: "github, gitea (also for Forgejo) or gitlab; receives commit statuses", example: "" },
-	{ key: "forge_api", label: "API of the forge", hint: "its address, if it is not on the host of the repository", example: "https://git.lan/api/v1" },
+	{
+		key: "forge_api",
+		label: "API of the forge",
+		hint: "its address, if it is not on the host of the repository",
+		example: "https://git.lan/api/v1",
+	},
 	{ key: "forge_token", label: "Token for the forge", hint: "the name of the secret with the token", example: "" },
 	{ key: "status_context", label: "Status context", hint: "the prefix of the names of commit statuses", example: "windlass" },
 	{ key: "checkout_depth", label: "History", hint: "how many commits a job fetches, or full; default 1", example: "1" },
