@@ -17,7 +17,7 @@ import { sendCommitStatus } from "./statuses/commit_status.ts";
 import { indexTests } from "./test_results/index_tests.ts";
 import { takeFoundRefs } from "./webhooks/take_found_refs.ts";
 
-/** Makes an effect happen. @returns where a log lies that was sealed */
+/** Performs a side effect. @returns the place of an archived log; null for other side effects */
 export async function performEffect(environment: Environment, core: Core, effect: Effect): Promise<ArchivedLog | null> {
 	switch (effect.kind) {
 		case "archive_log": {
@@ -53,7 +53,10 @@ export async function performEffect(environment: Environment, core: Core, effect
 	}
 }
 
-/** Submits what a schedule asks for. Nobody is there to be told what is wrong with it: that stands beside the schedule, and in the coordinator's own log. */
+/**
+ * Submits the run of a schedule. The schedule and the log keep an error, because no caller waits
+ * for it.
+ */
 async function fireSchedule(
 	environment: Environment,
 	core: Core,
@@ -64,15 +67,15 @@ async function fireSchedule(
 		const { runId } = unwrap(await dispatcherOf(environment, core.team).submit(submit));
 		command(core, () => recordScheduled(core, scheduleId, runId));
 	} catch (error) {
-		// What is only so at the moment is tried again.
+		// A temporary error is retried.
 		if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
 		const { message } = error;
 		command(core, () => recordScheduleError(core, scheduleId, message));
-		log("warn", "a schedule makes no run", { schedule: scheduleId, ...errorFields(error) });
+		log("warn", "a schedule cannot start its run", { schedule: scheduleId, ...errorFields(error) });
 	}
 }
 
-/** Submits the comparison of a project's refs. What keeps it from being submitted stands beside the project. */
+/** Submits the comparison of the refs of a project. The comparison keeps an error. */
 async function compareRefs(environment: Environment, core: Core, name: string): Promise<void> {
 	const project = await findProject(environment.DB, core.team, name);
 	const compared = project && comparedProject(project);

@@ -6,7 +6,7 @@ import type { Trigger } from "../../schema/wire/triggers.ts";
 import { type DiscoveryOfRun, discoveredRuns, discoveryNotices } from "../../worker/discovery/discovered_runs.ts";
 import { signLease } from "../../worker/identity/lease_token.ts";
 import worker from "../../worker/index.ts";
-import { listNotices, putNotice, deleteNotices } from "../../worker/projects/notices_store.ts";
+import { deleteNotices, listNotices, putNotice } from "../../worker/projects/notices_store.ts";
 import { presentProject } from "../../worker/projects/present.ts";
 import { editProject } from "../../worker/projects/service.ts";
 import { addProject, changeProject, findProject, isRepositoryOf, removeProject } from "../../worker/record/projects.ts";

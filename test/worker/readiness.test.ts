@@ -52,7 +52,7 @@ describe("/readyz", () => {
 	};
 
 	test("says what keeps a valid request from succeeding: no admin token, no signing key", async () => {
-		expect(await ask("/readyz")).toMatchObject({ status: 503, problems: ["there is no admin token"] });
+		expect(await ask("/readyz")).toMatchObject({ status: 503, problems: ["no admin token exists"] });
 		await addToken();
 		expect(await ask("/readyz")).toMatchObject({ status: 200, problems: [] });
 		expect(await ask("/readyz", { SIGNING_KEY: undefined })).toMatchObject({

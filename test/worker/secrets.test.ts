@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { expect, test, vi } from "vitest";
 import type { Environment } from "../../worker/bindings.ts";
-import { listSecrets, missingSecrets, putSecret, readSecrets, deleteSecret, rotateSecrets } from "../../worker/secrets/vault.ts";
+import { deleteSecret, listSecrets, missingSecrets, putSecret, readSecrets, rotateSecrets } from "../../worker/secrets/vault.ts";
 
 /** An environment with these master keys, whose database is real. */
 function withKeys(present: string | null, before: string | null = null): Environment {

@@ -28,20 +28,24 @@ import {
 import { type RetentionPolicy, retentionPolicies } from "./terms.ts";
 
 /**
- * What is expired is kept for a time: runs, their logs, their artifacts, each for its own; uploaded sources for as long as a run
- * is made from them, and a day. What was never part of anything goes, too: files whose attempt never finished.
+ * Deletes expired data. Ended runs, logs and artifacts each have a retention time. Uploaded
+ * sources stay while a run uses them, and for one more day. Files of attempts that never finished
+ * are deleted, too.
  *
- * What the queue still holds is not touched, and keeps nothing else from being deleted.
+ * Data that the queue still holds stays, and does not delay the deletion of other data.
  */
 
-/** One statement of D1 takes a hundred parameters, and each pass is a slice: others come in between. */
+/**
+ * A statement of D1 takes at most a hundred parameters, and slices let other requests run in
+ * between.
+ */
 const SLICE = 90;
 const RUNS_AT_ONCE = 20;
 const DAY_MS = 24 * 60 * 60_000;
-/** Clocks of workers differ. */
+/** A margin for clocks that differ. */
 const MARGIN_MS = 60 * 60_000;
 
-/** Removes everything whose time is expired. */
+/** Deletes all expired data. @returns the counts of deleted items */
 export async function applyRetention(environment: Environment, now: number): Promise<Swept> {
 	const { DB: db, BUCKET: bucket } = environment;
 	const keep = readRetention(environment);
@@ -63,7 +67,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 			return expired.length;
 		},
 	};
-	// What a comparison has found is kept as deliveries; there may be hundreds of comparisons in a day.
+	// Deliveries store the results of comparisons; there may be hundreds of comparisons a day.
 	const comparisons = await inSlices(environment, {
 		...runs,
 		find: (limit, held) => comparisonsEndedBefore(db, now - DAY_MS, limit, held),
@@ -113,34 +117,34 @@ export async function applyRetention(environment: Environment, now: number): Pro
 			},
 		}),
 	};
-	// Those whose job has them kept for less time.
+	// Artifacts whose job sets a shorter time.
 	swept.artifacts += await inSlices(environment, {
 		...expiredArtifacts,
 		find: (limit, held) => artifactsExpiredBefore(db, now, limit, held),
 	});
-	// Logs that were archived when nobody knew any more whose they were, and sources whose upload was cut before it was noted.
+	// Logs that were archived after their run was deleted, and uploads of sources that broke off.
 	swept.orphans += await deleteOrphans(bucket, "logs/unknown/", now - keep.logsMs, async (keys) => keys);
 	swept.orphans += await deleteOrphans(bucket, "sources/", now - DAY_MS, (keys) => unusedKeys(db, keys));
 	await deleteSignInLinks(db, now);
 	await deleteSessionsBefore(db, now);
-	// What forges have delivered is of use as long as the runs that it has made.
+	// Deliveries stay as long as the runs that they start.
 	await deleteDeliveriesBefore(db, now - keep.runsMs);
 	await deleteTests(db);
 	return swept;
 }
 
-/** How one kind of thing is deleted. */
+/** How one kind of data is found and deleted. */
 interface Deletion<Row> {
 	limit: number;
-	/** The next ones whose time is expired, without those that are known to be held. */
+	/** The next expired rows, without those that the queue holds. */
 	find(limit: number, held: readonly string[]): Promise<Row[]>;
-	/** What of a row the queue may still hold. */
+	/** The id in a row that the queue may hold. */
 	heldBy: [kind: keyof Holdings, idOf: (row: Row) => string];
-	/** @returns how many were deleted */
+	/** @returns the number of deleted items */
 	remove(rows: readonly Row[]): Promise<number>;
 }
 
-/** The same for each of several policies. */
+/** Deletes expired rows for each of the policies. */
 async function forEach<Row extends { team: string }>(
 	environment: Environment,
 	policies: readonly RetentionPolicy[],
@@ -166,7 +170,7 @@ async function inSlices<Row extends { team: string }>(
 	}
 }
 
-/** What of these the queue holds, team by team. */
+/** The ids of these rows that the queue holds, team by team. */
 async function heldAmong<Row extends { team: string }>(
 	environment: Environment,
 	rows: readonly Row[],
@@ -182,7 +186,10 @@ async function heldAmong<Row extends { team: string }>(
 	return held;
 }
 
-/** Removes old objects that nothing names. @param unnamed which of these keys that is */
+/**
+ * Deletes old objects that no row names.
+ * @param unnamed returns those of the keys that no row names
+ */
 async function deleteOrphans(
 	bucket: R2Bucket,
 	prefix: string,

@@ -7,10 +7,10 @@ import { notAmong } from "../record/not_among.ts";
 import type { StoredArtifact } from "../runs/service.ts";
 import type { RetentionPolicy } from "./terms.ts";
 
-/** The runs that a policy is about, as a condition on a run. */
+/** The condition on a run that a policy covers. */
 function isCovered(policy: RetentionPolicy): SQL | undefined {
 	if (policy.of) {
-		// Whatever is expired by then began before: so the index of the project's runs leads there.
+		// A run that has ended by then began before, so the index of the runs of the project applies.
 		const began = lt(runs.id, `${ID_PREFIXES.run}_${encodeTime(Math.max(0, policy.before), 10)}`);
 		return and(eq(runs.team, policy.of.team), eq(runs.project, policy.of.project), began);
 	}
@@ -18,7 +18,7 @@ function isCovered(policy: RetentionPolicy): SQL | undefined {
 	return sql`NOT EXISTS (SELECT 1 FROM json_each(${JSON.stringify(policy.except)}) AS p WHERE p.value ->> 'team' = ${runs.team} AND p.value ->> 'project' = ${runs.project})`;
 }
 
-/** The same as a condition on what belongs to a run. */
+/** The condition on a row that belongs to a covered run. */
 function isOfCoveredRun(db: D1Database, runId: AnyColumn, policy: RetentionPolicy): SQL | undefined {
 	const meant = isCovered(policy);
 	return (
@@ -62,7 +62,7 @@ export async function comparisonsEndedBefore(
 		.limit(limit);
 }
 
-/** Attempts that ended before this time and whose log is still there. */
+/** Attempts that ended before this time and still have a log. */
 export async function logsBefore(
 	db: D1Database,
 	policy: RetentionPolicy,
@@ -92,7 +92,7 @@ export async function markLogsExpired(db: D1Database, ids: readonly string[]): P
 		.where(inArray(attempts.id, [...ids]));
 }
 
-/** Artifacts that were saved before this time and are still there. */
+/** Artifacts that were saved before this time and still exist. */
 export async function artifactsBefore(
 	db: D1Database,
 	policy: RetentionPolicy,
@@ -114,7 +114,7 @@ export async function artifactsBefore(
 		.limit(limit);
 }
 
-/** Artifacts that are still there though their job has had them kept only until before this time. */
+/** Existing artifacts whose job set an expiry before this time. */
 export async function artifactsExpiredBefore(
 	db: D1Database,
 	before: number,
@@ -144,7 +144,7 @@ export async function markArtifactsExpired(db: D1Database, keys: readonly string
 		.where(inArray(artifacts.key, [...keys]));
 }
 
-/** Of these objects those that an artifact in the record lies in. */
+/** The keys that an artifact uses. */
 export async function keysInUse(db: D1Database, keys: readonly string[]): Promise<Set<string>> {
 	if (keys.length === 0) return new Set();
 	const rows = await drizzle(db)
@@ -154,7 +154,7 @@ export async function keysInUse(db: D1Database, keys: readonly string[]): Promis
 	return new Set(rows.map(({ key }) => key));
 }
 
-/** Uploaded sources that nobody has named since this time, and that no recorded run is made from. */
+/** Uploaded sources unused since this time that no stored run needs. */
 export async function unusedSources(
 	db: D1Database,
 	before: number,
@@ -175,7 +175,7 @@ export async function unusedSources(
 		.limit(limit);
 }
 
-/** Of these objects those that no source in the record lies in. */
+/** The keys that no source uses. */
 export async function unusedKeys(db: D1Database, keys: readonly string[]): Promise<string[]> {
 	const { results } = await db
 		.prepare("SELECT value AS key FROM json_each(?) WHERE value NOT IN (SELECT key FROM sources)")
@@ -184,7 +184,7 @@ export async function unusedKeys(db: D1Database, keys: readonly string[]): Promi
 	return results.map(({ key }) => key);
 }
 
-/** Removes those of the sources that nobody has named in between. @returns their objects */
+/** Deletes the sources that are still unused. @returns their keys */
 export async function deleteSources(db: D1Database, ids: readonly string[], before: number): Promise<string[]> {
 	if (ids.length === 0) return [];
 	const deleted = await drizzle(db)

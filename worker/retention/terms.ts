@@ -1,18 +1,24 @@
 import type { ProjectRow } from "../../schema/database/tables.ts";
 import { parseDuration } from "../../schema/wire/duration.ts";
 
-/** When the time of what is kept is expired. */
+/** Retention policies: how long the data of each project is kept. */
 
-/** A project, as its name is within a team. */
+/** A project by team and name. */
 interface ProjectName {
 	team: string;
 	project: string;
 }
 
-/** What began before `before` is expired: of one project, or of all but those that have a policy of their own. */
+/**
+ * Data from before `before` is expired: of one project, or of all projects except those with their
+ * own policy.
+ */
 export type RetentionPolicy = { before: number } & ({ of: ProjectName } | { of: null; except: readonly ProjectName[] });
 
-/** The policies of one kind of thing: that of most projects first. @param usualMs how long it is kept where a project does not say otherwise */
+/**
+ * The policies of one kind of data; the default policy comes first.
+ * @param usualMs the retention of the default policy
+ */
 export function retentionPolicies(
 	projects: readonly ProjectRow[],
 	key: "keep_runs" | "keep_logs" | "keep_artifacts",

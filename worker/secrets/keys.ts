@@ -7,8 +7,9 @@ import type { Environment } from "../bindings.ts";
 import { decrypt, type Encrypted, encrypt, fromBase64, toBase64 } from "./cipher.ts";
 
 /**
- * Two kinds of keys. Secrets are encrypted with a data key of their team, which D1 keeps wrapped by the master key; the master key is
- * known to whoever runs the coordinator and is never stored beside them. So a copy of the database opens nothing.
+ * Two kinds of keys. A data key of a team encrypts its secrets; D1 stores it wrapped by the master
+ * key. The master key is never stored in the database, so a copy of the database reveals no
+ * secret.
  */
 
 const MASTER_KEY_BYTES = 32;
@@ -19,17 +20,17 @@ export interface DataKey {
 	key: CryptoKey;
 }
 
-/** Data keys that are open. A key never changes under its id. */
+/** Unwrapped data keys. A key never changes under its id. */
 const cachedKeys = new Map<string, CryptoKey>();
 const MAX_CACHED = 100;
 
-/** The data key that new secrets of a team are encrypted with; made where there is none. */
+/** The newest data key of a team; creates the first one. */
 export async function newestDataKey(environment: Environment, team: string): Promise<DataKey> {
 	const [row] = await drizzle(environment.DB).select().from(dataKeys).where(eq(dataKeys.team, team)).orderBy(desc(dataKeys.id)).limit(1);
 	return row ? { id: row.id, key: await openDataKey(environment, row) } : addDataKey(environment, team);
 }
 
-/** Makes a further data key, wrapped by the present master key. */
+/** Creates a data key, wrapped by the present master key. */
 export async function addDataKey(environment: Environment, team: string): Promise<DataKey> {
 	const [newest] = await drizzle(environment.DB)
 		.select({ id: dataKeys.id })
@@ -37,7 +38,7 @@ export async function addDataKey(environment: Environment, team: string): Promis
 		.where(eq(dataKeys.team, team))
 		.orderBy(desc(dataKeys.id))
 		.limit(1);
-	// Later than all before it, whatever the clock says: the order of the ids says which key is newer.
+	// Ids order the keys, so a new id is later than all others, even if the clock was set back.
 	const after = newest ? decodeTime(newest.id.slice(KEY_PREFIX.length)) + 1 : 0;
 	const id = `${KEY_PREFIX}${ulid(Math.max(Date.now(), after))}`;
 	const raw = crypto.getRandomValues(new Uint8Array(32));
@@ -46,7 +47,11 @@ export async function addDataKey(environment: Environment, team: string): Promis
 	return { id, key: await importKey(raw) };
 }
 
-/** @returns null for a key that a rotation has removed. @throws ApiError `unavailable` for one that neither master key opens */
+/**
+ * A data key by its id.
+ * @returns null for a key that a rotation has deleted
+ * @throws ApiError `unavailable` if neither master key unwraps it
+ */
 export async function dataKey(environment: Environment, team: string, id: string): Promise<CryptoKey | null> {
 	const known = cachedKeys.get(id);
 	if (known) return known;
@@ -66,7 +71,7 @@ async function openDataKey(environment: Environment, { id, team, iv, wrapped }: 
 	return key;
 }
 
-/** With the present master key, or, until everything is encrypted anew, with the one before it. */
+/** Unwraps with the present master key, or with the former one until a rotation has ended. */
 async function unwrap(environment: Environment, encrypted: Encrypted, context: string): Promise<string> {
 	const present = await decrypt(await masterKey(environment), encrypted, context);
 	if (present !== null) return present;
@@ -74,16 +79,16 @@ async function unwrap(environment: Environment, encrypted: Encrypted, context: s
 		? await decrypt(await importMaster(environment.MASTER_KEY_BEFORE), encrypted, context)
 		: null;
 	if (before !== null) return before;
-	throw new ApiError("unavailable", "The secrets cannot be read: the master key is not the one that they were encrypted with.", {
-		suggestions: ["Start the coordinator with the master key that it had (WINDLASS_MASTER_KEY, or master.key in its data folder)."],
+	throw new ApiError("unavailable", "The secrets cannot be decrypted, because the master key is a different one.", {
+		suggestions: ["Start the coordinator with its former master key (WINDLASS_MASTER_KEY, or master.key in its data folder)."],
 	});
 }
 
-/** @throws ApiError `unavailable` where none is set */
+/** @throws ApiError `unavailable` if no master key is set */
 function masterKey(environment: Environment): Promise<CryptoKey> {
 	if (environment.MASTER_KEY) return importMaster(environment.MASTER_KEY);
-	throw new ApiError("unavailable", "There is no master key, so no secrets can be kept.", {
-		suggestions: ["On Cloudflare: openssl rand -base64 32 | wrangler secret put MASTER_KEY"],
+	throw new ApiError("unavailable", "The coordinator has no master key, so it cannot store secrets.", {
+		suggestions: ["On Cloudflare, run: openssl rand -base64 32 | wrangler secret put MASTER_KEY"],
 	});
 }
 
@@ -97,7 +102,7 @@ function importKey(bytes: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
 	return crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["encrypt", "decrypt"]);
 }
 
-/** What a wrapped key is bound to: put elsewhere it does not open. */
+/** The context of a wrapped key. */
 function contextOf(team: string, id: string): string {
 	return JSON.stringify(["data key", team, id]);
 }

@@ -12,7 +12,7 @@ import { presentAgent, presentRegistrationToken } from "../present.ts";
 import { changeAgent, makeRegistrationToken, removeAgent, revokeToken } from "../service.ts";
 import { AgentPage, AgentsPage, type TokenFields, type TokenForm } from "./agents_page.tsx";
 
-/** The pages of agents, and what their forms do. A form that is not taken comes back as it was filled in. */
+/** The pages of agents and their forms. A rejected form keeps its values. */
 
 type Reader = RequestContext<"user">;
 
@@ -39,7 +39,7 @@ async function showAgent({ environment, principal, params }: Reader, error: ApiE
 	return page({ title: agent.name, user: principal.name, isLive: true, children }, error?.status ?? 200);
 }
 
-/** A form with the token shows it on the page that answers it, and nowhere else. */
+/** Creates a token. Only the page of this answer shows it. */
 export async function submitToken(context: Reader): Promise<Response> {
 	const form = await readForm(context.request);
 	const text = (name: keyof TokenFields) => (form.get(name) ?? "").trim();
@@ -74,7 +74,7 @@ export async function submitDisable(context: Reader): Promise<Response> {
 	return backTo(`/agents/${context.params.id}`);
 }
 
-/** A button that changes an agent by itself. */
+/** A button without fields. */
 function changing(kind: "enable" | "drain" | "rotate") {
 	return async (context: Reader): Promise<Response> => {
 		await changeAgent(context, { kind });
@@ -106,7 +106,7 @@ async function readForm(request: Request): Promise<URLSearchParams> {
 	return new URLSearchParams(await readText(request, MAX_PROTOCOL_BODY_BYTES));
 }
 
-/** Names with commas or blanks between. */
+/** The names in a text with commas or spaces. */
 function listOf(text: string): string[] {
 	return text.split(/[\s,]+/).filter(Boolean);
 }
