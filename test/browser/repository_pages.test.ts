@@ -66,11 +66,11 @@ test("a push makes a plan, which shows what it has made and what is not to be ru
 
 test("a project shows its hook, what was delivered, its schedules, what nobody has taken, and what it lacks", async () => {
 	await page.goto(`${coordinator.url}/projects/web`);
-	expect(await page.getByText("Commit statuses are not sent: no token for its forge is named").count()).toBe(1);
+	expect(await page.getByText("Commit statuses are not sent, because it has no token for its forge").count()).toBe(1);
 	expect(await page.getByText(`${coordinator.url}/hooks/${project.id}`).count()).toBe(1);
 	await shown(async () => {
 		await page.reload();
-		return page.getByText("There is no secret nobody for the project web.").count();
+		return page.getByText("The secret nobody does not exist.").count();
 	}).toBeGreaterThan(0);
 	expect(await page.getByText("0 3 * * *").count()).toBe(1);
 	await page.getByRole("button", { name: "Pause" }).click();

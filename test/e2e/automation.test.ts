@@ -152,7 +152,7 @@ describe("asking for a project to be run", () => {
 		expect(await ask({ file: ".windlass/nope.yml" })).toMatchObject({
 			pipeline: "nope",
 			state: "errored",
-			reason: { code: "config_invalid", text: ".windlass/nope.yml: There is no such file at this commit." },
+			reason: { code: "config_invalid", text: ".windlass/nope.yml: The file does not exist at this commit." },
 		});
 		expect(await refused("POST", "/projects/asked/trigger", { tag: "v1", branch: "main" })).toMatch(/^422/);
 		expect(await refused("POST", "/projects/empty-one/trigger", {})).toMatch(/^404/);
@@ -354,7 +354,7 @@ describe("who is told", () => {
 				expect.stringContaining(`${new URL(chat.url).host} answers 404: nobody here`),
 				expect.stringContaining("This coordinator may not connect to 127.0.0.2"),
 				`${new URL(slack.url).host} answers 404: there is no ***`,
-				`${new URL(slack.url).host} leads to ${slack.url}, where nobody is followed: use that address`,
+				`${new URL(slack.url).host} redirects to ${slack.url}, which is not followed. Set the address to that server`,
 			]),
 		);
 		expect(coordinator.program.output).not.toContain("SecretPath");
@@ -460,7 +460,7 @@ describe("in the terminal", () => {
 		expect(shown).toMatch(/hook secret +hook\n/);
 		expect(shown).toMatch(/require pipeline +yes\n/);
 		expect(shown).toMatch(/badges +for everybody\n/);
-		expect(shown).toContain("notice: Commit statuses are not sent: no token for its forge is named (forge_token).");
+		expect(shown).toContain("notice: Commit statuses are not sent, because it has no token for its forge. Run: windlass projects edit");
 		expect(shown).toMatch(/refs compared +not yet; next at \d{4}-/);
 		const { id } = await parsed("projects", "show", "terminal");
 		await planned(await push(id, git.commit("terminal.git", { a: "1" })));

@@ -472,7 +472,7 @@ describe("pull requests", () => {
 		const words = githubPullRequest({ action: "edited", sha, changes: { title: { from: "Another title" } } });
 		expect(await deliver(repo, githubDelivery("pull_request", words, HOOK_SECRET))).toMatchObject({
 			status: 202,
-			body: { outcome: "ignored", reason: "nothing is run for a pull request whose words were edited" },
+			body: { outcome: "ignored", reason: "no run for an edit of the title or text of a pull request" },
 		});
 	});
 
@@ -565,14 +565,16 @@ describe("what is delivered", () => {
 		const closed = await project("closed", { f: "1" }, { hook_secret: null });
 		const missing = await project("missing", { f: "1" }, { hook_secret: "never_set" });
 		const made = githubDelivery("push", githubPush({ after: "a".repeat(40) }), "");
-		expect(await deliver(closed, made)).toMatchObject({ status: 403, body: { message: expect.stringContaining("This hook is closed") } });
+		expect(await deliver(closed, made)).toMatchObject({ status: 403, body: { message: expect.stringContaining("The hook is closed") } });
 		expect(await deliver(missing, made)).toMatchObject({
 			status: 403,
-			body: { message: "This hook is closed: there is no secret never_set." },
+			body: { message: "The hook is closed: the secret never_set does not exist." },
 		});
 		expect((await deliver({ id: "prj_01J00000000000000000000000" }, made)).status).toBe(404);
-		expect(missing.notices).toContain("There is no secret never_set: windlass secrets set never_set --project missing");
-		expect(closed.notices).toContain("Its hook is closed, because it has no hook secret. Set hook_secret below.");
+		expect(missing.notices).toContain("The secret never_set does not exist. Run: windlass secrets set never_set --project missing");
+		expect(closed.notices).toContain(
+			"Its hook is closed, because it has no hook secret. Run: windlass projects edit closed --hook-secret <secret>",
+		);
 	});
 
 	test("is heeded, or kept with the reason why not", async () => {
@@ -585,7 +587,7 @@ describe("what is delivered", () => {
 		const other = { ...githubPullRequest({ sha: after }), repository: { full_name: "other/web" } };
 		expect((await github("pull_request", other)).body).toMatchObject({
 			outcome: "ignored",
-			reason: `it is about other/web, which is not the repository of this project (${repo.repository})`,
+			reason: `its repository is other/web, and the repository of this project is ${repo.repository}`,
 			run_id: null,
 		});
 		expect((await github("push", githubPush({ ref: "refs/heads/old" }))).body.reason).toBe("the branch old was deleted");
@@ -639,7 +641,7 @@ describe("what is delivered", () => {
 		const otherForge = await deliver(bound, asGitea);
 		expect([otherForge.status, otherForge.body.message]).toEqual([
 			403,
-			"This delivery cannot be taken: the forge of this project is github, and it says that it comes from gitea.",
+			"The delivery is rejected: the forge of this project is github, but its headers are those of gitea.",
 		]);
 		const free = await deliver(unbound, made);
 		for (const again of [renamed, asGitea])
@@ -781,7 +783,7 @@ describe("what is delivered", () => {
 		const notices = async () => (await coordinator.get<Project>("/api/v1/projects/elsewhere")).notices;
 		expect(await notices()).toEqual([
 			expect.stringMatching(
-				/^Nothing was run for the branch main at [0-9a-f]{12}: there is nothing at nowhere\. .*elsewhere --config <path>$/,
+				/^No pipeline ran for the branch main at [0-9a-f]{12}: it has no file at nowhere\. .*elsewhere --config <path>$/,
 			),
 		]);
 		await configured(null);

@@ -131,7 +131,7 @@ describe("what the newest deliveries show", () => {
 		const renamed = { repository: "team/site" };
 		const own = { repository: "Team/Web" };
 		expect(notices([renamed, { repository: null }, { repository: "Team/Site" }, renamed, own])).toEqual([
-			"The newest 3 deliveries are about the repository team/site, and the project's is https://git.test/team/web.git. If it was renamed: windlass projects edit web --repository 'https://git.test/team/site.git'",
+			"The newest 3 deliveries name the repository team/site; the project has https://git.test/team/web.git. If the repository was renamed, run: windlass projects edit web --repository 'https://git.test/team/site.git'",
 		]);
 		for (const other of [
 			[renamed, renamed],

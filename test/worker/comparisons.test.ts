@@ -88,7 +88,7 @@ test("what was found of a project that is gone, or has no repository any more, r
 	const refs = [{ ref: "refs/heads/main", sha: SHA, before: null }];
 	for (const name of ["bare", "gone"]) await takeFoundRefs(env, "found", { project: name, comparison: "run_1", refs });
 	expect((await deliveriesOf("bare")).map(({ outcome, reason }) => [outcome, reason])).toEqual([
-		["rejected", "The project bare has no repository to look into."],
+		["rejected", "The project bare has no repository."],
 	]);
 	expect(await deliveriesOf("gone")).toEqual([]);
 });

@@ -62,7 +62,7 @@ test("a hook whose secret is blank is closed, as one is that has none", async ()
 	await putSecret(environment, { team: "default", project: "blank", name: "blank" }, "        ");
 	for (const sent of [{ "X-Gitlab-Event": "Push Hook" }, { "X-GitHub-Event": "push", "X-Hub-Signature-256": `sha256=${"0".repeat(64)}` }]) {
 		const taken = takeDelivery(environment, project, { headers: new Headers(sent), read: async () => null });
-		await expect(taken).rejects.toMatchObject({ code: "forbidden", message: "This hook is closed: the secret blank is blank." });
+		await expect(taken).rejects.toMatchObject({ code: "forbidden", message: "The hook is closed: the secret blank is empty." });
 	}
 });
 

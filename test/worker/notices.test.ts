@@ -72,9 +72,7 @@ test("a project whose forge is reached by a guess, or not at all, names the sett
 	};
 	const repository = "ssh://git@git.lan:2222/team/web.git";
 	expect(await noticesOf("ssh", { repository })).toEqual([
-		expect.stringMatching(
-			/a guess: name the address \(forge_api\) with windlass projects edit ssh --forge-api https:\/\/git\.lan\/api\/v1$/,
-		),
+		expect.stringMatching(/a guess\. Confirm or correct it: windlass projects edit ssh --forge-api https:\/\/git\.lan\/api\/v1$/),
 	]);
 	expect(await noticesOf("known", { repository, forge_api: "https://git.lan/api/v1" })).toEqual([]);
 	expect(await noticesOf("web", { repository: "https://git.lan/team/web.git" })).toEqual([]);
@@ -83,7 +81,7 @@ test("a project whose forge is reached by a guess, or not at all, names the sett
 	expect(await noticesOf("closed", polling)).toEqual([expect.stringContaining("Its hook is closed")]);
 	expect(await noticesOf("polling", { ...polling, poll: "5m" })).toEqual([]);
 	expect(await noticesOf("local", { repository: "/srv/git/web.git" })).toEqual([
-		"Commit statuses are not sent: the repository of the project is not on a forge (repository).",
+		"Commit statuses are not sent: the address of the repository names no host. Correct the setting repository.",
 	]);
 });
 
@@ -208,7 +206,7 @@ test("the result of a discovery job is taken while D1 fails; its notices are of 
 	// A newer delivery may have the same discovery job.
 	for (const own of [queue(row.id), queue("dlv_00000000000000000000000000", "run_2")]) {
 		await askForLease("finish", own, FINISHED);
-		expect(await listNotices(env.DB, "edited", "web")).toEqual([expect.stringContaining("Nothing was run")]);
+		expect(await listNotices(env.DB, "edited", "web")).toEqual([expect.stringContaining("No pipeline ran")]);
 		await deleteNotices(env.DB, "edited", "web", ["no_pipeline"]);
 	}
 });
@@ -261,7 +259,7 @@ describe("a commit without a pipeline", () => {
 	const nothing = { files: [], changed: null };
 
 	test("is a notice and, where one is required, a failed run; but not when its pull request is closed", async () => {
-		expect(discoveryNotices(pull("updated"), nothing).no_pipeline).toContain("Nothing was run");
+		expect(discoveryNotices(pull("updated"), nothing).no_pipeline).toContain("No pipeline ran");
 		expect((await discoveredRuns(pull("updated"), nothing)).files).toMatchObject([{ state: "failed" }]);
 		expect(discoveryNotices(pull("closed"), nothing)).toEqual({});
 		expect((await discoveredRuns(pull("closed"), nothing)).files).toEqual([

@@ -48,7 +48,7 @@ test("what lies in the database tells nothing, and opens nowhere but in its plac
 	await env.DB.prepare(
 		"UPDATE secrets SET (iv, ciphertext) = (SELECT iv, ciphertext FROM secrets WHERE team = 'c' AND name = 'one') WHERE team = 'c' AND name = 'two'",
 	).run();
-	await expect(valuesOf(environment, "c", "p", "two")).rejects.toThrow("changed where it lies");
+	await expect(valuesOf(environment, "c", "p", "two")).rejects.toThrow("its stored value was changed");
 	expect(await valuesOf(environment, "c", "p", "one")).toEqual({ one: "the same value" });
 });
 

@@ -64,16 +64,19 @@ export function presentProject(
 /** The notices about missing settings. */
 function settingNotices(row: ProjectRow): string[] {
 	const { name, repository, hook_secret, forge, forge_token, poll } = row;
+	const edit = `windlass projects edit ${name}`;
 	const lacksRepository = (hook_secret !== null || forge !== null) && repository === null;
 	return [
-		...(lacksRepository ? ["It has no repository, so its deliveries start no runs. Set repository below."] : []),
-		...(poll !== null && repository === null ? ["It has no repository, so poll has no effect. Set repository below."] : []),
+		...(lacksRepository ? [`It has no repository, so its deliveries start no runs. Run: ${edit} --repository <address>`] : []),
+		...(poll !== null && repository === null ? [`It has no repository, so poll has no effect. Run: ${edit} --repository <address>`] : []),
 		...(forge !== null && hook_secret === null && poll === null
-			? ["Its hook is closed, because it has no hook secret. Set hook_secret below."]
+			? [`Its hook is closed, because it has no hook secret. Run: ${edit} --hook-secret <secret>`]
 			: []),
-		...(hook_secret !== null && forge === null ? ["Commit statuses are not sent, because it has no forge. Set forge below."] : []),
+		...(hook_secret !== null && forge === null
+			? [`Commit statuses are not sent, because it has no forge. Run: ${edit} --forge <forge>`]
+			: []),
 		...(forge !== null && forge_token === null
-			? ["Commit statuses are not sent, because it has no token for its forge. Set forge_token below."]
+			? [`Commit statuses are not sent, because it has no token for its forge. Run: ${edit} --forge-token <secret>`]
 			: []),
 		...(forge !== null && forge_token !== null && repository !== null ? apiNotices(row, name) : []),
 	];

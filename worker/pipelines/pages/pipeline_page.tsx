@@ -97,7 +97,7 @@ function PipelinePage({ pipeline, params, versions, rejected }: PipelinePageProp
 							</td>
 							<td>
 								{one.actor}
-								{one.restores !== null && <span class="muted">{` restores ${one.restores}`}</span>}
+								{one.restores !== null && <span class="muted">{` restoring ${one.restores}`}</span>}
 							</td>
 							<td>
 								<Ago at={one.created_at} />
