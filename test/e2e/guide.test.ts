@@ -89,7 +89,7 @@ test("a program's webhook, signed as the page about webhooks says, is accepted",
 	const output = run("how-to/webhooks.md", coordinator, { SECRET: secret, COMMIT: commit, HOOK: hook_url });
 	expect(JSON.parse(output)).toMatchObject({ outcome: "accepted" });
 	const { items } = await coordinator.get<Page<Delivery>>("/api/v1/projects/web/deliveries");
-	expect(items.map(({ outcome, event }) => [verdict, event])).toEqual([["accepted", "push"]]);
+	expect(items.map(({ outcome, event }) => [outcome, event])).toEqual([["accepted", "push"]]);
 });
 
 test("the configurations of nginx and Caddy are valid", () => {

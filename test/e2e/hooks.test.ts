@@ -582,7 +582,7 @@ describe("what is delivered", () => {
 		const after = git.commit("heeded/team/web.git", { a: "1" });
 		const github = (event: string, payload: unknown) => deliver(repo, githubDelivery(event, payload, HOOK_SECRET));
 		expect((await github("ping", { zen: "z", hook_id: 1 })).body).toMatchObject({ outcome: "ignored", reason: "pong", run_id: null });
-		expect((await github("issues", { action: "opened" })).body.reason).toBe("nothing is run for the event issues");
+		expect((await github("issues", { action: "opened" })).body.reason).toBe("no run for the event issues");
 		// Somebody who may push to another repository that tells this hook has no say here.
 		const other = { ...githubPullRequest({ sha: after }), repository: { full_name: "other/web" } };
 		expect((await github("pull_request", other)).body).toMatchObject({
