@@ -22,8 +22,8 @@ const LOGGED: Record<AgentChange["kind"], string> = {
 	restrict: "agent restricted",
 	disable: "agent disabled",
 	enable: "agent enabled",
-	drain: "agent asked to drain",
-	rotate: "agent asked to rotate its token",
+	drain: "agent drain requested",
+	rotate: "agent token rotation requested",
 };
 
 /** Changes the agent in the path. @throws ApiError `not_found`, `conflict` */

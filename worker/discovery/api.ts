@@ -1,5 +1,5 @@
 import type { triggerRequest } from "../../schema/wire/discovery.ts";
-import * as plans from "../../schema/wire/discovery.ts";
+import * as discovery from "../../schema/wire/discovery.ts";
 import * as resources from "../../schema/wire/resources.ts";
 import type { RequestContext } from "../http/route.ts";
 import { type Bodied, route } from "../http/route.ts";
@@ -23,7 +23,7 @@ export const discoveryRoutes = [
 			headers: { "Idempotency-Key": "the same key with the same content is the same run, for a day" },
 			answers: { 201: resources.submittedRun },
 		},
-		body: plans.triggerRequest,
+		body: discovery.triggerRequest,
 		handle: trigger,
 	}),
 ];

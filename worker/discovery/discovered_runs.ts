@@ -52,8 +52,8 @@ export async function discoveredRuns({ discovery, run }: DiscoveryOfRun, { files
 				params: discovery.params,
 				isNamed: discovery.file !== null,
 			};
-			const { name, schedules: asked, wanted } = await withTurn(readingRepositoryFile(file, occasion), file.text.length);
-			schedules.push(...asked.map((one) => scheduleOf(file, one)));
+			const { name, schedules: fileSchedules, wanted } = await withTurn(readingRepositoryFile(file, occasion), file.text.length);
+			schedules.push(...fileSchedules.map((one) => scheduleOf(file, one)));
 			const other = names.get(name);
 			if (other !== undefined)
 				throw new ApiError("validation_failed", `The pipeline of ${other} has the name ${name}, too. Rename one of them.`);

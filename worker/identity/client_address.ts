@@ -28,12 +28,12 @@ const MAX_HOPS = 20;
  * (TRUSTED_PROXIES) wrote count: read from the end, the first untrusted address is the client.
  */
 export function clientOf(request: Request, environment: Environment): Client {
-	const said = saidOfSocket(request, environment);
+	const socketAddress = socketAddressOf(request, environment);
 	const proxies = trustedProxies(environment.TRUSTED_PROXIES ?? "");
 	// Fast path for IPv4 without proxies, the common case.
-	const [, plain] = proxies.length === 0 ? (IPV4.exec(said) ?? []) : [];
+	const [, plain] = proxies.length === 0 ? (IPV4.exec(socketAddress) ?? []) : [];
 	if (plain !== undefined) return { address: plain, scheme: null };
-	const socket = parse(said);
+	const socket = parse(socketAddress);
 	if (socket === null) return { address: UNKNOWN, scheme: null };
 	if (!isIn(proxies, socket)) return { address: nameOf(socket), scheme: null };
 	return { address: nameOf(forwardedFor(request, proxies) ?? socket), scheme: forwardedScheme(request) };
@@ -43,10 +43,10 @@ export function clientOf(request: Request, environment: Environment): Client {
  * The address of the other end of the connection: from the header of Cloudflare, or from workerd
  * on a local host.
  */
-function saidOfSocket(request: Request, { HOST_SECRET }: Environment): string {
+function socketAddressOf(request: Request, { HOST_SECRET }: Environment): string {
 	const isLocal = HOST_SECRET !== undefined;
-	const said = isLocal ? (request.cf as { clientIp?: unknown } | undefined)?.clientIp : request.headers.get("CF-Connecting-IP");
-	return typeof said === "string" ? said : "";
+	const socketAddress = isLocal ? (request.cf as { clientIp?: unknown } | undefined)?.clientIp : request.headers.get("CF-Connecting-IP");
+	return typeof socketAddress === "string" ? socketAddress : "";
 }
 
 /**

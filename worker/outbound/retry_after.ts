@@ -14,9 +14,9 @@ const DATE = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /;
  */
 export function retryAfterOf(headers: Headers, isLimited: boolean, now = Date.now()): number | null {
 	const clock = dateIn(headers.get("Date")) ?? now;
-	const asked = headers.get("Retry-After")?.trim() ?? "";
-	if (/^\d{1,9}$/.test(asked)) return Number(asked) * 1000;
-	const date = dateIn(asked);
+	const retryAfter = headers.get("Retry-After")?.trim() ?? "";
+	if (/^\d{1,9}$/.test(retryAfter)) return Number(retryAfter) * 1000;
+	const date = dateIn(retryAfter);
 	if (date !== null) return Math.max(0, date - clock);
 	for (const prefix of ["X-RateLimit", "RateLimit"]) {
 		const reset = headers.get(`${prefix}-Reset`)?.trim() ?? "";

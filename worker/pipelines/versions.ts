@@ -112,20 +112,20 @@ async function storeText(environment: Environment, team: string, text: string): 
 
 /**
  * The submission of the newest version.
- * @param asked the fields of a submission beside its pipeline
+ * @param fields the fields of a submission beside its pipeline
  * @throws ApiError as `checkingSubmission` and `requireSource` do
  */
 export async function storedSubmission(
 	environment: Environment,
 	team: string,
 	pipeline: PipelineRow,
-	asked: Record<string, unknown>,
+	fields: Record<string, unknown>,
 	by: { kind: "api" | "schedule"; actor: string; idempotency: Submit["idempotency"] },
 ): Promise<Submit> {
 	const text = await readNewest(environment, pipeline);
 	const project = await findProject(environment.DB, team, pipeline.project);
 	const repository = project?.repository ? { address: project.repository, branch: project.default_branch } : null;
-	const checked = await withTurn(checkingPipelineWith(text, { ...asked, project: pipeline.project }), text.length);
+	const checked = await withTurn(checkingPipelineWith(text, { ...fields, project: pipeline.project }), text.length);
 	const { pipeline: resolved } = await withTurn(checked.resolving({ repository, event: by.kind, name: pipeline.name }), text.length);
 	await requireSource(environment, team, resolved.source);
 	return {

@@ -3,15 +3,15 @@
  * a timer, and a new waiter replaces the one with the same key.
  */
 export class Waiters {
-	readonly #parked = new Map<string, { wake: () => void }>();
+	readonly #waiters = new Map<string, { wake: () => void }>();
 
 	/** The keys of all waiters, newest first. */
 	newestFirst(): string[] {
-		return [...this.#parked.keys()].reverse();
+		return [...this.#waiters.keys()].reverse();
 	}
 
 	has(key: string): boolean {
-		return this.#parked.has(key);
+		return this.#waiters.has(key);
 	}
 
 	/** Waits for `wake(key)`, another waiter with the same key, or `holdMs` milliseconds. */
@@ -21,17 +21,17 @@ export class Waiters {
 			const entry = {
 				wake: () => {
 					clearTimeout(timer);
-					if (this.#parked.get(key) === entry) this.#parked.delete(key);
+					if (this.#waiters.get(key) === entry) this.#waiters.delete(key);
 					resolve();
 				},
 			};
 			const timer = setTimeout(entry.wake, holdMs);
-			this.#parked.set(key, entry);
+			this.#waiters.set(key, entry);
 		});
 	}
 
 	wake(key: string): void {
-		this.#parked.get(key)?.wake();
+		this.#waiters.get(key)?.wake();
 	}
 
 	wakeAll(): void {

@@ -50,10 +50,10 @@ export async function applyRetention(environment: Environment, now: number): Pro
 	const { DB: db, BUCKET: bucket } = environment;
 	const keep = readRetention(environment);
 	const projects = await projectsWithRetention(db);
-	const expiredArtifacts: Pick<Deletion<Awaited<ReturnType<typeof artifactsBefore>>[number]>, "limit" | "heldBy" | "remove"> = {
+	const expiredArtifacts: Pick<Deletion<Awaited<ReturnType<typeof artifactsBefore>>[number]>, "limit" | "heldBy" | "deleteRows"> = {
 		limit: SLICE,
 		heldBy: ["runs", ({ run_id }) => run_id],
-		remove: async (expired) => {
+		deleteRows: async (expired) => {
 			await deleteObjects(bucket, expired.flatMap(objectKeys));
 			await markArtifactsExpired(db, keysOf(expired));
 			return expired.length;
@@ -62,7 +62,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 	const runs: Omit<Deletion<{ id: string; team: string }>, "find"> = {
 		limit: RUNS_AT_ONCE,
 		heldBy: ["runs", ({ id }) => id],
-		remove: async (expired) => {
+		deleteRows: async (expired) => {
 			for (const { id } of expired) await removeRun(environment, id);
 			return expired.length;
 		},
@@ -83,7 +83,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 			limit: SLICE,
 			find: (policy) => (limit, held) => logsBefore(db, policy, limit, held),
 			heldBy: ["runs", ({ run_id }) => run_id],
-			remove: async (expired) => {
+			deleteRows: async (expired) => {
 				const keys = expired.flatMap(({ key }) => [key, indexKeyOf(key)]);
 				await deleteObjects(bucket, keys);
 				await markLogsExpired(db, idsOf(expired));
@@ -98,7 +98,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 			limit: SLICE,
 			find: (limit, held) => unusedSources(db, now - DAY_MS, limit, held),
 			heldBy: ["sources", ({ id }) => id],
-			remove: async (unused) => {
+			deleteRows: async (unused) => {
 				const keys = await deleteSources(db, idsOf(unused), now - DAY_MS);
 				await deleteObjects(bucket, keys);
 				return keys.length;
@@ -108,7 +108,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 			limit: SLICE,
 			find: (limit, held) => uploadsBefore(db, now - LEASE_TOKEN_MS - MARGIN_MS, limit, held),
 			heldBy: ["attempts", ({ attempt_id }) => attempt_id],
-			remove: async (settled) => {
+			deleteRows: async (settled) => {
 				const inUse = await keysInUse(db, [...new Set(settled.map(({ artifact_key }) => artifact_key))]);
 				const orphans = settled.filter(({ artifact_key }) => !inUse.has(artifact_key));
 				await deleteObjects(bucket, keysOf(orphans));
@@ -141,7 +141,7 @@ interface Deletion<Row> {
 	/** The id in a row that the queue may hold. */
 	heldBy: [kind: keyof Holdings, idOf: (row: Row) => string];
 	/** @returns the number of deleted items */
-	remove(rows: readonly Row[]): Promise<number>;
+	deleteRows(rows: readonly Row[]): Promise<number>;
 }
 
 /** Deletes expired rows for each of the policies. */
@@ -157,7 +157,7 @@ async function forEach<Row extends { team: string }>(
 
 async function inSlices<Row extends { team: string }>(
 	environment: Environment,
-	{ limit, find, heldBy, remove }: Deletion<Row>,
+	{ limit, find, heldBy, deleteRows }: Deletion<Row>,
 ): Promise<number> {
 	const [kind, idOf] = heldBy;
 	const held = new Set<string>();
@@ -166,7 +166,7 @@ async function inSlices<Row extends { team: string }>(
 		if (found.length === 0) return total;
 		for (const id of await heldAmong(environment, found, kind, idOf)) held.add(id);
 		const expired = found.filter((row) => !held.has(idOf(row)));
-		if (expired.length > 0) total += await remove(expired);
+		if (expired.length > 0) total += await deleteRows(expired);
 	}
 }
 
@@ -180,8 +180,8 @@ async function heldAmong<Row extends { team: string }>(
 	const held: string[] = [];
 	for (const team of new Set(rows.map((row) => row.team))) {
 		const ids = [...new Set(rows.filter((row) => row.team === team).map(idOf))];
-		const asked: Holdings = { runs: [], sources: [], attempts: [], [kind]: ids };
-		held.push(...(await dispatcherOf(environment, team).held(asked))[kind]);
+		const queried: Holdings = { runs: [], sources: [], attempts: [], [kind]: ids };
+		held.push(...(await dispatcherOf(environment, team).held(queried))[kind]);
 	}
 	return held;
 }

@@ -21,8 +21,8 @@ export async function scheduledSubmission(environment: Environment, team: string
 	if (schedule.pipeline !== null) {
 		const pipeline = await findPipeline(environment.DB, team, schedule.pipeline);
 		if (!pipeline) throw notFound("pipeline", schedule.pipeline);
-		const asked = { params, ...(schedule.branch === null ? {} : { branch: schedule.branch }) };
-		return storedSubmission(environment, team, pipeline, asked, {
+		const fields = { params, ...(schedule.branch === null ? {} : { branch: schedule.branch }) };
+		return storedSubmission(environment, team, pipeline, fields, {
 			kind: "schedule",
 			actor: ACTOR,
 			idempotency: { ...idempotency, digest: "" },

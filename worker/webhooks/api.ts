@@ -19,7 +19,7 @@ async function deliver({ request, params, environment, requestId }: RequestConte
 		read: (check) => readChecked(request, MAX_HOOK_BYTES, check),
 	});
 	const { id, outcome, reason, run_id } = row;
-	log("info", "delivery taken", { request_id: requestId, project: project.name, delivery: id, outcome, run: run_id });
+	log("info", "delivery received", { request_id: requestId, project: project.name, delivery: id, outcome, run: run_id });
 	return json({ id, outcome, reason, run_id, is_repeat: isRepeat } satisfies HookAnswer, 202);
 }
 

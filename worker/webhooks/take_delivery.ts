@@ -40,13 +40,13 @@ const RESUMED_MS = 7 * 24 * 60 * MINUTE_MS;
 const RESUMED_AT_ONCE = 100;
 
 /** A stored delivery, and whether it is a repeat. */
-export interface Taken {
+export interface HandledDelivery {
 	row: DeliveryRow;
 	isRepeat: boolean;
 }
 
 /** A request to a hook. */
-export interface Delivered {
+export interface HookRequest {
 	headers: Headers;
 	/** Reads the body and verifies it meanwhile; null if the signature is wrong. */
 	read(check: BodyCheck): Promise<Uint8Array<ArrayBuffer> | null>;
@@ -56,7 +56,11 @@ export interface Delivered {
  * @throws ApiError `forbidden` for a hook without a secret or of another forge,
  * `authentication_required`, `malformed`
  */
-export async function takeDelivery(environment: Environment, project: ProjectRow, { headers, read }: Delivered): Promise<Taken> {
+export async function takeDelivery(
+	environment: Environment,
+	project: ProjectRow,
+	{ headers, read }: HookRequest,
+): Promise<HandledDelivery> {
 	const provider = PROVIDERS.find((one) => one.matches(headers));
 	if (!provider) {
 		throw new ApiError("malformed", "The headers of the webhook are of no known forge.", {
@@ -236,7 +240,7 @@ async function record(
 	environment: Environment,
 	{ team, name: project }: ProjectRow,
 	delivery: Omit<NewDelivery, "team" | "project">,
-): Promise<Taken> {
+): Promise<HandledDelivery> {
 	return recordDelivery(environment.DB, { team, project, ...delivery, event: delivery.event.slice(0, 100) });
 }
 

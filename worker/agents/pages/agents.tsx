@@ -52,8 +52,8 @@ export async function submitToken(context: Reader): Promise<Response> {
 	};
 	try {
 		const { uses, expires_in, runs } = fields;
-		const asked = { uses: Number(uses), expires_in, labels: listOf(fields.labels), projects: listOf(fields.projects), runs };
-		const created = await makeRegistrationToken(context, validated(createRegistrationToken, asked));
+		const wanted = { uses: Number(uses), expires_in, labels: listOf(fields.labels), projects: listOf(fields.projects), runs };
+		const created = await makeRegistrationToken(context, validated(createRegistrationToken, wanted));
 		return showAgents(context, { fields: EMPTY, errors: [], message: null, created }, 201);
 	} catch (error) {
 		if (!(error instanceof ApiError)) throw error;
@@ -88,8 +88,8 @@ export const submitRotation = changing("rotate");
 export async function submitRestriction(context: Reader): Promise<Response> {
 	const form = await readForm(context.request);
 	try {
-		const asked = validated(agentChange, { projects: listOf(form.get("projects") ?? ""), runs: form.get("runs") ?? "any" });
-		await changeAgent(context, { kind: "restrict", ...asked });
+		const restriction = validated(agentChange, { projects: listOf(form.get("projects") ?? ""), runs: form.get("runs") ?? "any" });
+		await changeAgent(context, { kind: "restrict", ...restriction });
 		return backTo(`/agents/${context.params.id}`);
 	} catch (error) {
 		if (!(error instanceof ApiError) || validationErrorsIn(error).length === 0) throw error;
@@ -97,7 +97,7 @@ export async function submitRestriction(context: Reader): Promise<Response> {
 	}
 }
 
-export async function submitRemoval(context: Reader): Promise<Response> {
+export async function submitDeletion(context: Reader): Promise<Response> {
 	await removeAgent(context);
 	return backTo("/agents");
 }

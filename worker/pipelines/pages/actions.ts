@@ -16,9 +16,9 @@ export async function runPipeline(context: RequestContext<"user">): Promise<Resp
 		const { runId } = await triggerPipeline(context, { params: filledIn(given) });
 		return backTo(`/runs/${runId}`);
 	} catch (error) {
-		const faults = error instanceof ApiError ? validationErrorsIn(error) : [];
-		if (faults.length === 0) throw error;
-		return pipelinePage(context, { given, faults });
+		const errors = error instanceof ApiError ? validationErrorsIn(error) : [];
+		if (errors.length === 0) throw error;
+		return pipelinePage(context, { given, errors });
 	}
 }
 

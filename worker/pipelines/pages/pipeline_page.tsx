@@ -19,7 +19,7 @@ import { readNewest } from "../versions.ts";
 /** A rejected form: its values and errors. */
 interface RejectedForm {
 	given: Record<string, string>;
-	faults: readonly FieldError[];
+	errors: readonly FieldError[];
 }
 
 export async function pipelinePage(context: RequestContext<"user">, rejected: RejectedForm | null = null): Promise<Response> {
@@ -65,7 +65,7 @@ function PipelinePage({ pipeline, params, versions, rejected }: PipelinePageProp
 					</form>
 				)}
 			</div>
-			{rejected && <Faults faults={rejected.faults} />}
+			{rejected && <Faults faults={rejected.errors} />}
 			{hasParameters && (
 				<form method="post" action={`/pipelines/${pipeline.id}/trigger`} class="new-run">
 					<ParameterFields declared={params} given={rejected?.given ?? {}} />
