@@ -599,7 +599,7 @@ describe("what is delivered", () => {
 		const { ref: __, ...refless } = githubPush({ after });
 		expect((await github("push", refless)).status).toBe(400);
 		const odd = await deliver(repo, genericDelivery({ ref: "refs/heads/main", after, event: "tag" }, HOOK_SECRET));
-		expect([odd.status, odd.body.message]).toEqual([400, 'The delivery is not as it must be: payload: Unrecognized key: "event".']);
+		expect([odd.status, odd.body.message]).toEqual([400, 'The fields of the delivery are not valid: payload: Unrecognized key: "event".']);
 		const broken = githubDelivery("push", {}, HOOK_SECRET);
 		const unparsable = { ...githubDelivery("push", null, HOOK_SECRET), headers: broken.headers };
 		expect((await deliver(repo, unparsable)).status).toBe(401);
@@ -680,7 +680,7 @@ describe("what is delivered", () => {
 			id: items[0]?.id,
 			outcome: "ignored",
 			is_repeat: true,
-			reason: expect.stringMatching(/^it is about team\/web/),
+			reason: expect.stringMatching(/^its repository is team\/web/),
 		});
 		const alsoMoved = await deliver(repo, made("two"));
 		const replay = () => coordinator.request(`/api/v1/deliveries/${alsoMoved.body.id}/replay`, { method: "POST" });
@@ -779,7 +779,7 @@ describe("what is delivered", () => {
 		await configured("ci/a.yml");
 		expect(Object.keys((await pushed()).runs)).toEqual(["a"]);
 		await configured("nowhere");
-		expect((await pushed()).plan.jobs[0]?.outputs).toEqual({ "*": "not run: there is nothing at nowhere at this commit" });
+		expect((await pushed()).plan.jobs[0]?.outputs).toEqual({ "*": "not run: this commit has no file at nowhere" });
 		const notices = async () => (await coordinator.get<Project>("/api/v1/projects/elsewhere")).notices;
 		expect(await notices()).toEqual([
 			expect.stringMatching(
@@ -808,7 +808,7 @@ describe("what is delivered", () => {
 		expect((await pushed()).runs.pipeline?.reason?.text).toContain("both .windlass.yml and .windlass.yaml");
 		git.commit("spelled/team/web.git", { ".windlass.yml": null, ".windlass.yaml": null });
 		expect((await pushed()).runs).toEqual({});
-		expect((await describe()).notices).toEqual([expect.stringContaining("there is no .windlass.yml and no .windlass/*.yml.")]);
+		expect((await describe()).notices).toEqual([expect.stringContaining("it has no .windlass.yml and no .windlass/*.yml.")]);
 		await coordinator.request("/api/v1/projects/spelled", { method: "PATCH", body: JSON.stringify({ require_pipeline: true }) });
 		expect((await describe()).require_pipeline).toBe(true);
 		const required = await pushed();
