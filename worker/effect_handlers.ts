@@ -21,8 +21,8 @@ import { takeFoundRefs } from "./webhooks/take_found_refs.ts";
 export async function performEffect(environment: Environment, core: Core, effect: Effect): Promise<ArchivedLog | null> {
 	switch (effect.kind) {
 		case "archive_log": {
-			const { shard, ...seal } = effect;
-			return environment.LOG_SHARD.getByName(`log:${shard}`).seal({ ...seal, team: core.team });
+			const { shard, ...request } = effect;
+			return environment.LOG_SHARD.getByName(`log:${shard}`).closeLog({ ...request, team: core.team });
 		}
 		case "index_tests":
 			await indexTests(environment, core.team, effect);

@@ -23,7 +23,10 @@ export { LogShard } from "./logs/log_shard.ts";
 export { Dispatcher } from "./queue/dispatcher.ts";
 export { Sweeper } from "./retention/sweeper.ts";
 
-/** The shell of every request: who calls, which route, may they, and one place where errors become answers. */
+/**
+ * Handles every request: identifies the caller, finds the route, checks permission, and converts
+ * errors to answers.
+ */
 export default {
 	async fetch(sent, environment): Promise<Response> {
 		setLogLevel(environment.LOG_LEVEL);
@@ -37,7 +40,7 @@ export default {
 			request = withoutPublicPath(sent);
 			response = await answer(request, environment, requestId);
 		} catch (error) {
-			const answered = isUnidentified(error) ? await counted(error, request, environment, requestId) : error;
+			const answered = isUnidentified(error) ? await countIfWrong(error, request, environment, requestId) : error;
 			response = answerError(request, answered, requestId);
 		}
 		response.headers.set("X-Request-Id", requestId);
@@ -52,13 +55,13 @@ export default {
 
 const ANYONE = { kind: "anyone" } as const;
 
-/** Says only that there is a process. */
+/** Answers whether the process is up, without the database. */
 const LIVENESS_PATH = "/healthz";
 
 type Handle = (request: IRequest, environment: Environment, requestId: string) => Promise<Response>;
 
 const router = Router<IRequest, [Environment, string], Response>();
-/** The route that each handler of the router stands for. */
+/** The route of each handler of the router. */
 const routeOfHandler = new Map<unknown, Route>();
 for (const one of routes) {
 	const handler: Handle = (request, environment, requestId) => handle(one, request, environment, requestId);
@@ -67,7 +70,7 @@ for (const one of routes) {
 }
 
 async function answer(request: Request, environment: Environment, requestId: string): Promise<Response> {
-	// HEAD is a GET whose body is not sent.
+	// HEAD is handled as GET without its body.
 	const isHead = request.method === "HEAD";
 	const found = await router.fetch(isHead ? new Request(request, { method: "GET" }) : request, environment, requestId);
 	const response = found && (await compressedAnswer(request, found));
@@ -78,20 +81,20 @@ async function answer(request: Request, environment: Environment, requestId: str
 async function handle(one: Route, request: IRequest, environment: Environment, requestId: string): Promise<Response> {
 	const url = new URL(request.url);
 	if (one.path !== LIVENESS_PATH) await assertMigrated(environment.DB);
-	// The host's own routes are what prepares it.
+	// The host's own routes prepare the coordinator, and so work before.
 	if (one.path !== LIVENESS_PATH && !one.allow.every((kind) => kind === "host")) await assertPrepared(environment);
-	// A forge may send credentials of its own to a hook; where everybody comes as nobody, they are not looked at.
+	// Webhooks may carry credentials of the forge; a route for anyone ignores credentials.
 	const isOpen = one.allow.every((kind) => kind === "anyone");
-	const asked = request as unknown as Request;
-	const client = clientOf(asked, environment);
-	// As browsers write it: without the port that the scheme has anyway.
+	const incoming = request as unknown as Request;
+	const client = clientOf(incoming, environment);
+	// As browsers write an origin: without the default port of the scheme.
 	const ownOrigin = client.scheme === null ? url.origin : new URL(`${client.scheme}//${url.host}`).origin;
 	const baseUrl = (environment.PUBLIC_URL || ownOrigin).replace(/\/+$/, "");
 	const ownOrigins = baseUrl === ownOrigin ? [ownOrigin] : [ownOrigin, new URL(baseUrl).origin];
-	const principal = isOpen ? ANYONE : await identify(environment, asked, client, baseUrl.startsWith("https:"));
-	authorise(one, principal, asked, ownOrigins);
+	const principal = isOpen ? ANYONE : await identify(environment, incoming, client, baseUrl.startsWith("https:"));
+	authorize(one, principal, incoming, ownOrigins);
 	const context: RequestContext = {
-		request: asked,
+		request: incoming,
 		url,
 		params: Object.fromEntries(Object.entries(request.params ?? {}).map(([name, value]) => [name, decoded(value)])),
 		principal,
@@ -104,27 +107,33 @@ async function handle(one: Route, request: IRequest, environment: Environment, r
 	const declared = one.query ?? {};
 	const query = one.ignoresUnknown ? valuesOf(declared, url.searchParams) : readParameters(declared, url.searchParams);
 	const { body } = one;
-	const readBody = () => (body === undefined ? Promise.resolve(undefined) : readJson(asked, body));
+	const readBody = () => (body === undefined ? Promise.resolve(undefined) : readJson(incoming, body));
 	return one.handle({ ...context, query, readBody } as never);
 }
 
 function badAddress(): ApiError {
-	return new ApiError("malformed", "The address and the Host header make no URL.", { suggestions: ["Check the Host header."] });
+	return new ApiError("malformed", "The address and the Host header are not a valid URL.", { suggestions: ["Check the Host header."] });
 }
 
 function decoded(part: string): string {
 	try {
 		return decodeURIComponent(part);
 	} catch {
-		throw new ApiError("malformed", "The address has a broken % escape.", { details: { part } });
+		throw new ApiError("malformed", "The address has an invalid % escape.", {
+			details: { part },
+			suggestions: ["Write a percent sign in an address as %25."],
+		});
 	}
 }
 
-/** @throws ApiError `authentication_required` without a token, `forbidden` with one of a kind that is not allowed here */
-function authorise(one: Route, principal: Principal, request: Request, ownOrigins: readonly string[]): void {
+/**
+ * @throws ApiError `authentication_required` without a token, `forbidden` for a principal that the
+ * route does not allow
+ */
+function authorize(one: Route, principal: Principal, request: Request, ownOrigins: readonly string[]): void {
 	if (!one.allow.includes(principal.kind)) {
 		if (principal.kind === "anyone") {
-			throw new ApiError("authentication_required", "This needs a token.", {
+			throw new ApiError("authentication_required", "This request needs a token.", {
 				suggestions: [
 					"Sign in at /sign-in, or set WINDLASS_API_TOKEN for the windlass commands.",
 					"The coordinator printed the admin token at its first start. windlass token reset-admin makes a new one.",
@@ -132,49 +141,53 @@ function authorise(one: Route, principal: Principal, request: Request, ownOrigin
 				headers: { "WWW-Authenticate": "Bearer" },
 			});
 		}
-		throw new ApiError("forbidden", `This is not for a token of kind ${principal.kind}.`, { details: { allowed: one.allow } });
+		throw new ApiError("forbidden", `A token of kind ${principal.kind} may not use this address.`, {
+			details: { allowed: one.allow },
+			suggestions: [`Use a token of kind ${one.allow.join(" or ")}.`],
+		});
 	}
 	const isBySession = principal.kind === "user" && principal.sessionId !== null;
 	if (isBySession && one.method !== "GET") assertOwnOrigin(request, ownOrigins);
 }
 
-/** Whether an error says that a credential was wrong: missing ones are asked for with the same code. */
+/** Whether the error is about a missing or wrong credential. */
 function isUnidentified(error: unknown): error is ApiError {
 	return error instanceof ApiError && error.code === "authentication_required";
 }
 
-/** What is answered to a request without a valid credential: one that had a wrong one is counted. */
-async function counted(error: ApiError, request: Request, environment: Environment, requestId: string): Promise<ApiError> {
+/** The error for a request without a valid credential. A wrong credential is counted. */
+async function countIfWrong(error: ApiError, request: Request, environment: Environment, requestId: string): Promise<ApiError> {
 	const route = routeOf(request);
 	const claim = (await claimedBy(request)) ?? route?.claims?.(new URL(request.url).pathname);
 	if (claim === undefined) return error;
 	const client = clientOf(request, environment);
 	const answered = await countWrongCredential(error, { client, claim, requestId, route: route?.path ?? "none" });
-	// A browser whose session is over stops showing it.
+	// A browser whose session has ended deletes its cookie.
 	const scheme = environment.PUBLIC_URL || client.scheme || new URL(request.url).protocol;
 	if (showsSession(request)) answered.headers["Set-Cookie"] = endedSessionCookie(scheme.startsWith("https:"));
 	return answered;
 }
 
-/** 405 where the path exists with other methods, 404 otherwise. */
+/** 405 if the path exists with other methods, else 404. */
 function noRoute(request: Request): ApiError {
 	const { pathname } = new URL(request.url);
 	const allowed = routesAt(pathname).map(({ method }) => method);
 	if (allowed.length === 0) {
 		return new ApiError("not_found", `There is nothing at ${pathname}.`, {
-			suggestions: ["The API is under /api/v1; docs/reference/api.md lists it."],
+			suggestions: ["Check the address. docs/reference/api.md lists the API."],
 		});
 	}
 	const methods = [...new Set(allowed.includes("GET") ? [...allowed, "HEAD"] : allowed)];
-	return new ApiError("method_not_allowed", `${request.method} is not possible here.`, {
+	return new ApiError("method_not_allowed", `This address does not support ${request.method}.`, {
 		details: { allowed: methods },
-		suggestions: [`Possible: ${methods.join(", ")}`],
+		suggestions: [`Use ${methods.join(" or ")}.`],
 		headers: { Allow: methods.join(", ") },
 	});
 }
 
 /**
- * Which route a request took, and the ids in its path. Not the path itself: that of a part holds a credential, and so may any query.
+ * The route of a request and the ids in its path, for the log. The path itself may hold a
+ * credential.
  */
 function routeFields(request: Request): Record<string, string> {
 	if (!URL.canParse(request.url)) return { route: "none" };
@@ -187,22 +200,22 @@ function routeOf(request: Request): Route | undefined {
 	return routesAt(new URL(request.url).pathname).find(({ method }) => method === request.method);
 }
 
-/** The routes at a path, whatever their methods, in the order of the router. */
+/** The routes at a path with any method, in the order of the router. */
 function routesAt(pathname: string): Route[] {
 	return router.routes.flatMap(([, pattern, [handler]]) => (pattern.test(pathname) ? (routeOfHandler.get(handler) ?? []) : []));
 }
 
 const ID_FIELDS: Record<string, string> = { run: "run", job: "job", att: "attempt", agt: "agent", src: "source" };
 
-/** What went wrong, in words for people; what it was inside goes to the coordinator's own log only. */
+/** Answers an error. Internal details go only to the coordinator's log. */
 function answerError(request: Request, error: unknown, requestId: string): Response {
-	const known = error instanceof ApiError ? error : (clientDisconnected(error) ?? fault(error, requestId));
+	const known = error instanceof ApiError ? error : (clientDisconnected(error) ?? internalError(error, requestId));
 	const path = URL.canParse(request.url) ? new URL(request.url).pathname : "/api/";
 	const wantsPage = /\btext\/html\b/.test(request.headers.get("Accept") ?? "") && !path.startsWith("/api/");
 	return wantsPage ? errorPage(known, requestId) : errorAnswer(known, requestId);
 }
 
-function fault(error: unknown, requestId: string): ApiError {
+function internalError(error: unknown, requestId: string): ApiError {
 	log("error", "request failed", { request_id: requestId, ...errorFields(error) });
 	if ((error as { retryable?: boolean; overloaded?: boolean }).overloaded || (error as { retryable?: boolean }).retryable) {
 		return new ApiError("unavailable", "The coordinator is restarting or overloaded.", {
@@ -210,7 +223,7 @@ function fault(error: unknown, requestId: string): ApiError {
 			suggestions: ["Try again in a moment."],
 		});
 	}
-	return new ApiError("internal", "Something went wrong inside the coordinator.", {
-		suggestions: [`Its log has the details under request id ${requestId}.`],
+	return new ApiError("internal", "The coordinator has an internal error.", {
+		suggestions: [`Search the coordinator's log for request id ${requestId}.`],
 	});
 }

@@ -68,7 +68,7 @@ test("a run of very many jobs says what its pictures leave out", async () => {
 	const jobs = Object.fromEntries(Array.from({ length: 201 }, (_, index) => [`job${index}`, { runs_on: "nosuch", steps: ["true"] }]));
 	const { id } = await coordinator.post<Run>("/api/v1/runs", { pipeline: { jobs } });
 	const text = await coordinator.text(`/runs/${id}`);
-	expect([text.includes("No graph is drawn of 201 jobs"), text.includes("and 101 more jobs")]).toEqual([true, true]);
+	expect([text.includes("The run has 201 jobs. Graphs of more than"), text.includes("and 101 more jobs")]).toEqual([true, true]);
 	await coordinator.post(`/api/v1/runs/${id}/cancel`, {});
 });
 
@@ -77,10 +77,10 @@ test("a run that has failed is repeated with a button, and says of which it is",
 	await coordinator.get(`/api/v1/runs/${id}/wait?timeout=30`);
 	await page.goto(`${coordinator.url}/runs/${id}`);
 	await page.getByRole("button", { name: "Rerun failed" }).click();
-	await shown(() => page.getByText("repeats an earlier run").count()).toBe(1);
+	await shown(() => page.getByText("rerun of an earlier run").count()).toBe(1);
 	await shown(async () => page.url()).not.toContain(id);
-	await page.getByText("repeats an earlier run").click();
-	await shown(() => page.getByText(/repeated as #\d+/).count()).toBe(1);
+	await page.getByText("rerun of an earlier run").click();
+	await shown(() => page.getByText(/rerun as #\d+/).count()).toBe(1);
 }, 60_000);
 
 test("a project is made with a form, which tells what is wrong, is changed, and is removed", async () => {
@@ -88,7 +88,7 @@ test("a project is made with a form, which tells what is wrong, is changed, and 
 	await page.locator('input[name="name"]').fill("painted");
 	await page.locator('input[name="repository"]').fill("no address");
 	await page.getByRole("button", { name: "Create" }).click();
-	await shown(() => page.locator(".faults").textContent()).toContain("must be an address that git can clone");
+	await shown(() => page.locator(".errors").textContent()).toContain("must be an address that git can clone");
 	expect(await page.locator('input[name="name"]').inputValue()).toBe("painted");
 	await page.locator('input[name="repository"]').fill("https://git.lan/team/painted.git");
 	await page.getByRole("button", { name: "Create" }).click();
@@ -118,7 +118,7 @@ test("a run by hand: faults with their lines, then a form of the parameters", as
 	await page.goto(`${coordinator.url}/new`);
 	await page.getByLabel("Pipeline").fill("stepz: [a]");
 	await page.getByRole("button", { name: "Next" }).click();
-	await shown(() => page.locator(".faults").textContent()).toContain("line 1, column 1");
+	await shown(() => page.locator(".errors").textContent()).toContain("line 1, column 1");
 	const text = `params:
   who: { required: true, description: whom }
   n: { type: integer, default: 2 }

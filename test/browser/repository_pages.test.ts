@@ -97,7 +97,7 @@ test("a run from another repository is let pass with a button, by whoever has re
 	await page.goto(`${coordinator.url}/runs/${plan}`);
 	await page.getByRole("link", { name: /^ci/ }).click();
 	await shown(() => page.getByText("pull request #7").count()).toBe(1);
-	await shown(() => page.locator("strong", { hasText: "From another repository." }).count()).toBe(1);
+	await shown(() => page.locator("strong", { hasText: "From a fork." }).count()).toBe(1);
 	await page.getByRole("button", { name: "Approve" }).click();
 	await shown(() => page.locator("#run > .facts .state").first().textContent()).toContain("succeeded");
 	await shown(() => page.getByText("admin let it pass").count()).toBe(1);
@@ -127,7 +127,7 @@ test("a pipeline that is kept here is shown with its versions, restored, and run
 	await page.locator("#param-where").evaluate((field: { removeAttribute(name: string): void }) => field.removeAttribute("pattern"));
 	await page.getByLabel(/^where/).fill("Moon 2");
 	await page.getByRole("button", { name: "Run", exact: true }).click();
-	await shown(() => page.locator(".faults").textContent()).toContain('"Moon 2" does not match [a-z]+');
+	await shown(() => page.locator(".errors").textContent()).toContain('"Moon 2" does not match [a-z]+');
 	expect(await page.getByLabel(/^where/).inputValue()).toBe("Moon 2");
 	await page.getByLabel(/^where/).fill("moon");
 	await page.getByRole("button", { name: "Run", exact: true }).click();

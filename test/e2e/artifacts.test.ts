@@ -193,9 +193,9 @@ os.makedirs(b'd\\xff'); open(b'd\\xff/inner.txt', 'w').write('x')`;
 		const gone = await coordinator.request(`/api/v1/jobs/${job.id}/artifacts.zip?name=site`);
 		expect([gone.status, ((await gone.json()) as { suggestions: string[] }).suggestions]).toEqual([
 			410,
-			["Run the job again, or give it a longer expire_in."],
+			["Rerun the job, or set a longer expire_in in the pipeline."],
 		]);
-		expect(await coordinator.text(`/jobs/${job.id}`)).toMatch(/<s title="removed [^>]+>site\/a.txt<\/s>/);
+		expect(await coordinator.text(`/jobs/${job.id}`)).toMatch(/<s title="expired and deleted at [^>]+>site\/a.txt<\/s>/);
 
 		const missing = await saved(["touch here"], [{ paths: ["dist/**", "build"], required: true }, "here"]);
 		expect([missing.job.state, missing.job.reason?.code, missing.items.map(({ path }) => path)]).toEqual([

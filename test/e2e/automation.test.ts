@@ -174,7 +174,9 @@ describe("pipelines that are kept here", () => {
 			/^422 line 2, column 11: source\.upload: is kept for a day only/,
 		);
 		const missing = { params: { who: "x" }, source: { upload: "src_01J00000000000000000000000" } };
-		expect(await refused("POST", `/pipelines/${made.id}/trigger`, missing)).toMatch(/^422 source: there is no uploaded source/);
+		expect(await refused("POST", `/pipelines/${made.id}/trigger`, missing)).toMatch(
+			/^422 source.upload: The uploaded source .* does not exist/,
+		);
 		expect(await refused("POST", "/pipelines", { name: "broken", yaml: "stepz: 3" })).toMatch(/^422 line 1, column 1: stepz: unknown key/);
 		const changed = yaml.replace("hello", "goodbye");
 		const put = (version: number, text: string) => request("PUT", `/pipelines/${made.id}`, { yaml: text, version });

@@ -54,13 +54,13 @@ describe("retention", () => {
 			expect(await refused(await coordinator.request(address))).toMatchObject({
 				status: 410,
 				error: "gone",
-				message: expect.stringContaining("its time was over"),
+				message: expect.stringContaining("expired and was deleted at"),
 			});
 		}
 		const { items } = await coordinator.get<{ items: resources.Artifact[] }>(`/api/v1/jobs/${jobId}/artifacts`);
 		expect(items[0]?.expired_at).not.toBeNull();
 		const page = await coordinator.text(`/jobs/${jobId}`);
-		expect(page).toContain("The log was removed");
+		expect(page).toContain("The log expired and was deleted");
 		expect(page).toContain("<s ");
 	}, 60_000);
 

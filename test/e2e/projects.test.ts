@@ -43,7 +43,7 @@ describe("the repository of a project", () => {
 		const without = await run({ run: "cat hello.txt", project: "web" });
 		expect(without.run.jobs[0]?.reason).toEqual({
 			code: "secret_unavailable",
-			text: "There is no secret git_password for the project web.",
+			text: "Project web has no secret git_password. Set it with: windlass secrets set git_password --project web",
 		});
 		await request("PUT", "/secrets/git_password", { value: `ci:${PASSWORD}`, project: "web" });
 		const { run: made, log } = await run({ run: "cat hello.txt; env", project: "web" });

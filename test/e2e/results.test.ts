@@ -94,9 +94,9 @@ describe("files of other jobs", () => {
 		expect(await logOf(jobOf(done, "use"))).toContain("x\ny\nran\n./x/out/deep/no.txt\n./x/out/name\n./x/out/tool\n./y/out/name\n");
 		expect(jobOf(done, "clash")).toMatchObject({
 			state: "errored",
-			reason: { code: "artifacts_unavailable", text: expect.stringContaining("both have a file") },
+			reason: { code: "artifacts_unavailable", text: expect.stringContaining("have different files") },
 		});
-		expect(jobOf(done, "none").reason?.text).toContain("none of its files matches nosuch");
+		expect(jobOf(done, "none").reason?.text).toContain("none of its artifacts matches nosuch");
 	});
 });
 
@@ -201,10 +201,10 @@ describe("test results", () => {
 		const { id } = await run({ name: "many", reports: { tap: "r.tap" }, steps });
 		const first = await coordinator.text(`/runs/${id}`);
 		expect([first.includes("case 50<"), first.includes("case 51<")]).toEqual([true, false]);
-		const more = /href="([^"]+)">more failed tests/.exec(first)?.[1] as string;
+		const more = /href="([^"]+)">More failed tests/.exec(first)?.[1] as string;
 		const second = await coordinator.text(more.replace("#tests", ""));
 		expect([second.includes("case 50<"), second.includes("case 51<"), second.includes("case 60<")]).toEqual([false, true, true]);
-		expect(second).not.toContain("more failed tests");
+		expect(second).not.toContain("More failed tests");
 	});
 
 	test("coverage, and its change against the main line", async () => {
@@ -356,7 +356,7 @@ describe("again", () => {
 		const nothing = await coordinator.request(`/api/v1/runs/${again.id}/rerun`, { method: "POST", body: '{"only":"failed"}' });
 		expect([nothing.status, (await nothing.json()) as object]).toEqual([
 			409,
-			expect.objectContaining({ message: "Nothing of this run has failed." }),
+			expect.objectContaining({ message: "No job of this run has failed." }),
 		]);
 	});
 

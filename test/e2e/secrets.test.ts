@@ -164,11 +164,11 @@ jobs:
 	test("that asks for what is not there is told at the submission, and ends errored, once", async () => {
 		const body = { pipeline: "jobs: { a: { retry: { attempts: 3, on: [failed] }, secrets: { T: token }, steps: [env] } }" };
 		const { id, notices } = await coordinator.post<SubmittedRun>("/api/v1/runs", body);
-		expect(notices).toEqual(["The job a asks for the secret token, which is not there: windlass secrets set token --project adhoc"]);
+		expect(notices).toEqual(["Job a uses secret token, which does not exist. Set it with: windlass secrets set token --project adhoc"]);
 		const run = await waitFor(coordinator, id);
 		expect([run.state, run.jobs[0]?.reason]).toEqual([
 			"errored",
-			{ code: "secret_unavailable", text: "There is no secret token for the project adhoc." },
+			{ code: "secret_unavailable", text: "Project adhoc has no secret token. Set it with: windlass secrets set token --project adhoc" },
 		]);
 		expect(run.jobs[0]?.attempts).toHaveLength(1);
 	});

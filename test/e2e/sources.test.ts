@@ -105,7 +105,7 @@ describe("a form with a pipeline and a source", () => {
 				'--b\r\nContent-Disposition: form-data; name="run"\r\n\r\ntr',
 			],
 			400,
-			/form does not parse/,
+			/form is invalid/,
 		],
 	])("refuses %s", (_, args, status, message) => {
 		const body = JSON.parse(curl(...args, `${coordinator.url}/api/v1/runs`));

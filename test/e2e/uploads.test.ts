@@ -139,7 +139,7 @@ test("the sha256 of a file in parts is that of the whole file, or the finish is 
 	for (const [index, { url }] of planned.parts.entries()) expect(await put(url, parts[index] as Uint8Array)).toBe(201);
 	const artifacts = [{ path: lie.path, size: SIZE, sha256: lie.sha256, executable: false, kind: "file" as const, key: planned.key }];
 	const refused = await agent.attempt(offer, "POST", "finish", result({ artifacts }));
-	expect([refused.status, refused.body.message]).toEqual([422, expect.stringContaining("do not have the sha256 that was declared")]);
+	expect([refused.status, refused.body.message]).toEqual([422, expect.stringContaining("do not match the declared sha256")]);
 	expect((await agent.attempt(offer, "POST", "finish", result())).status).toBe(200);
 	expect((await coordinator.get<Run>(`/api/v1/runs/${run.id}/wait`)).state).toBe("succeeded");
 }, 60_000);

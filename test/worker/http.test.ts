@@ -52,7 +52,7 @@ describe("conditions (RFC 9110, 13)", () => {
 	])("If-Match: %s compares strongly with %s: %s", (header, etag, isTaken) => {
 		const condition = () => isNotModified(asked({ "If-Match": header }), etag);
 		if (isTaken) expect(condition()).toBe(false);
-		else expect(condition).toThrow(/If-Match does not name/);
+		else expect(condition).toThrow(/If-Match does not contain/);
 	});
 
 	test.each([
@@ -70,7 +70,7 @@ describe("conditions (RFC 9110, 13)", () => {
 		expect(rangeOf(request, 10, etag)).toEqual(isSame ? { start: 2, end: 10 } : null);
 		// A range that is none is no error either where the condition fails (13.1.5).
 		const beyond = () => rangeOf(asked({ "If-Range": header, Range: "bytes=20-" }), 10, etag);
-		if (isSame) expect(beyond).toThrow(/none of them/);
+		if (isSame) expect(beyond).toThrow(/is outside of the/);
 		else expect(beyond()).toBeNull();
 	});
 });
@@ -196,7 +196,7 @@ describe("bodies with gzip", () => {
 			expect([response.status, answer.error, answer.message]).toEqual([
 				400,
 				"malformed",
-				"The body is not whole and valid gzip, as its Content-Encoding says.",
+				"The Content-Encoding of the body is gzip, but its gzip data is invalid or truncated.",
 			]);
 		}
 	});

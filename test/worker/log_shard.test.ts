@@ -1,19 +1,19 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
-import type { LogShard, Seal } from "../../worker/logs/log_shard.ts";
+import type { CloseRequest, LogShard } from "../../worker/logs/log_shard.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const owner = { team: "default" };
 
 let count = 0;
-function fresh(): { id: string; shard: DurableObjectStub<LogShard>; seal: (declaredBytes: number | null) => Seal } {
+function fresh(): { id: string; shard: DurableObjectStub<LogShard>; request: (declaredBytes: number | null) => CloseRequest } {
 	count += 1;
 	const id = `att_${count}`;
 	return {
 		id,
 		shard: env.LOG_SHARD.getByName("log:test"),
-		seal: (declaredBytes) => ({ attemptId: id, team: "default", leaseId: "lease", runId: "run", jobId: "job", declaredBytes }),
+		request: (declaredBytes) => ({ attemptId: id, team: "default", leaseId: "lease", runId: "run", jobId: "job", declaredBytes }),
 	};
 }
 
@@ -51,16 +51,16 @@ describe("a log", () => {
 	});
 
 	test("goes to R2 whole when it is sealed, takes nothing more, and leaves only a tombstone", async () => {
-		const { id, shard, seal } = fresh();
+		const { id, shard, request } = fresh();
 		const text = "line\n".repeat(300_000);
 		await shard.append(id, owner, 0, bytes(text.slice(0, 900_000)));
 		await shard.append(id, owner, 900_000, bytes(text.slice(900_000)));
-		await shard.seal(seal(text.length));
-		expect(await shard.append(id, owner, text.length, bytes("late"))).toEqual({ outcome: "sealed" });
+		await shard.closeLog(request(text.length));
+		expect(await shard.append(id, owner, text.length, bytes("late"))).toEqual({ outcome: "closed" });
 		const key = await archived(shard, id);
 		expect(await (await env.BUCKET.get(key ?? ""))?.text()).toBe(text);
-		await shard.seal(seal(text.length));
-		expect(await shard.append(id, owner, text.length, bytes("late"))).toEqual({ outcome: "sealed" });
+		await shard.closeLog(request(text.length));
+		expect(await shard.append(id, owner, text.length, bytes("late"))).toEqual({ outcome: "closed" });
 		for (;;) {
 			await runInDurableObject(shard, (instance) => instance.alarm());
 			const rows = await runInDurableObject(shard, (_, state) =>
@@ -71,10 +71,10 @@ describe("a log", () => {
 	});
 
 	test("waits for bytes that were declared, and only for those", async () => {
-		const { id, shard, seal } = fresh();
+		const { id, shard, request } = fresh();
 		await shard.append(id, owner, 0, bytes("first"));
-		await shard.seal(seal(10));
-		expect(await shard.append(id, owner, 5, bytes("too much"))).toEqual({ outcome: "sealed" });
+		await shard.closeLog(request(10));
+		expect(await shard.append(id, owner, 5, bytes("too much"))).toEqual({ outcome: "closed" });
 		expect(await shard.append(id, owner, 5, bytes("later"))).toEqual({ outcome: "appended", offset: 10 });
 		const alarm = runInDurableObject(shard, (instance) => instance.alarm());
 		expect(await (await env.BUCKET.get((await archived(shard, id)) ?? ""))?.text()).toBe("firstlater");
@@ -82,8 +82,8 @@ describe("a log", () => {
 	});
 
 	test("without a byte needs no object", async () => {
-		const { id, shard, seal } = fresh();
-		await shard.seal(seal(0));
+		const { id, shard, request } = fresh();
+		await shard.closeLog(request(0));
 		expect(await archived(shard, id)).toBeNull();
 	});
 });

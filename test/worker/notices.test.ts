@@ -9,7 +9,7 @@ import worker from "../../worker/index.ts";
 import { deleteNotices, listNotices, putNotice } from "../../worker/projects/notices_store.ts";
 import { presentProject } from "../../worker/projects/present.ts";
 import { editProject } from "../../worker/projects/service.ts";
-import { addProject, changeProject, findProject, isRepositoryOf, removeProject } from "../../worker/record/projects.ts";
+import { addProject, changeProject, deleteProjectRecord, findProject, isRepositoryOf } from "../../worker/record/projects.ts";
 import { recordDelivery, recordOutcome } from "../../worker/webhooks/store.ts";
 
 const SETTINGS = {
@@ -46,7 +46,7 @@ test("a project has one notice of each kind until its cause is gone, or the proj
 	expect((await list()).toSorted()).toEqual(["second", "x".repeat(1_000)]);
 	await deleteNotices(env.DB, "notices", "web", ["renamed", "never put"]);
 	expect(await list()).toEqual(["second"]);
-	await removeProject(env.DB, "notices", "web");
+	await deleteProjectRecord(env.DB, "notices", "web");
 	await add();
 	expect(await list()).toEqual([]);
 });

@@ -55,7 +55,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
 			if (isAllowed && ENDLESS.has(name)) continue;
 			const response = await ask(example(route.path), route.method, headers, route.method === "GET" ? undefined : "");
 			const body = await response.text();
-			const isRefused = body.includes(kind === "anyone" ? '"message":"This needs a token."' : '"message":"This is not for a token of kind');
+			const isRefused = body.includes(kind === "anyone" ? '"message":"This request needs a token."' : '"message":"A token of kind');
 			// Whom a route lets in may still be refused for what it asks; but not for what it is.
 			expect([kind, isRefused && response.status === (kind === "anyone" ? 401 : 403)]).toEqual([kind, !isAllowed]);
 			expect(response.headers.get("X-Request-Id")).toMatch(/^[0-9a-f-]{36}$/);

@@ -9,18 +9,18 @@ import { alreadyOver } from "../queue/core/runs/cancel.ts";
 import { requireJob, requireRun } from "../record/require.ts";
 import type { JobRecord, RunRecord } from "../record/runs.ts";
 
-/** Letting jobs pass their gates, or not. */
+/** Approves and declines jobs, and runs of forks. */
 
 type Caller = RequestContext<"user" | "host">;
 
 type Deciding = Pick<Caller, "environment" | "principal" | "params" | "requestId">;
 
-/** Who decides, and as what: the host acts for those who run it. */
+/** The person who decides, and their role: the host acts as an admin. */
 function approverOf(principal: Extract<Principal, { kind: "user" | "host" }>): Approver {
 	return { name: actorOf(principal), role: principal.kind === "user" ? principal.role : "admin" };
 }
 
-/** @throws ApiError `not_found`, `conflict` if the job waits for nobody */
+/** @throws ApiError `not_found`, `conflict` if the job waits for no approval */
 export async function approveJobOf({ environment, principal, params, requestId }: Deciding): Promise<Pick<JobRecord, "job" | "attempts">> {
 	const record = await requireJob(environment, principal.team, params.id ?? "");
 	const { job } = record;
@@ -43,12 +43,12 @@ export async function declineJobOf(
 	return rows;
 }
 
-/** @throws ApiError `conflict` for a job that is over: its run may have left the queue */
+/** @throws ApiError `conflict` for an ended job: its run may have left the queue */
 function assertOpen(job: JobRecord["job"]): void {
 	if (isTerminal(job.state)) throw alreadyOver("job", job.id, job.state);
 }
 
-/** @throws ApiError `not_found`, `conflict` if the run waits for nobody */
+/** @throws ApiError `not_found`, `conflict` if the run waits for no approval */
 export async function approveRunOf(context: Deciding): Promise<RunRecord> {
 	const { environment, principal, requestId } = context;
 	const run = await requireOpenRun(context);
@@ -57,7 +57,7 @@ export async function approveRunOf(context: Deciding): Promise<RunRecord> {
 	return rows;
 }
 
-/** @throws ApiError `not_found`, `conflict` for a run that is over: it may have left the queue */
+/** @throws ApiError `not_found`, `conflict` for an ended run: it may have left the queue */
 async function requireOpenRun(context: Deciding): Promise<RunRecord["run"]> {
 	const { run } = await requireRun(context);
 	if (isTerminal(run.state)) throw alreadyOver("run", run.id, run.state);

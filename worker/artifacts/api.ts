@@ -17,20 +17,20 @@ import { filesOf, present } from "./service.ts";
 type Caller = RequestContext<"user" | "host">;
 
 const ONE = { attempt };
-const NAMED = { attempt, name: text("only the files of this name") };
+const NAMED = { attempt, name: text("only artifacts with this name") };
 
-/** The rows of a job's files: those of its newest attempt, or of the one that was asked for. */
+/** The rows of a job's files, from its newest attempt or the requested one. */
 async function artifactRows({ query, environment, principal, params }: Caller & Queried<typeof ONE>): Promise<ArtifactRow[]> {
 	const { job, attempts } = await requireJob(environment, principal.team, params.id ?? "");
 	const { attempt: number } = query;
 	const attempt = number === null ? attempts.at(-1) : attempts.find((one) => one.number === number);
 	if (number !== null && !attempt) throw notFound("attempt", `${number} of job ${params.id}`);
-	// A job whose result was taken over has the files of the run before.
+	// A rerun job whose result was reused has the files of the earlier run.
 	const attemptId = attempt?.id ?? job.result_attempt;
 	return attemptId ? filesOf(await listArtifacts(environment, principal.team, attemptId)) : [];
 }
 
-/** The same, or those that have the name that was asked for. */
+/** The same, limited to the requested name. */
 async function namedRows(context: Caller & Queried<typeof NAMED>): Promise<ArtifactRow[]> {
 	const rows = await artifactRows(context);
 	const { name } = context.query;
@@ -43,17 +43,18 @@ async function list(context: Caller & Queried<typeof NAMED>): Promise<Response> 
 	return json({ items: rows.map((row) => present(jobId, row)), next_cursor: null });
 }
 
-/** The files of a job as one zip, made while it is read: all of them, or those of one name. */
+/** The files of a job, or those with one name, as a zip that is streamed. */
 async function downloadAll(context: Caller & Queried<typeof NAMED>): Promise<Response> {
 	const { environment, params, request, query } = context;
 	const { name } = query;
 	const saved = await namedRows(context);
 	const rows = saved.filter((row) => row.expired_at === null);
 	const called = name === null ? "" : `named ${JSON.stringify(name)} `;
-	if (saved.length > 0 && rows.length === 0) throw expired(`The files ${called}of this job were`, saved);
+	if (saved.length > 0 && rows.length === 0) throw expired(`The artifacts ${called}of this job`, saved);
 	if (rows.length === 0) throw notFound("artifact", `${called}of job ${params.id}`);
 	const length = predictLength(rows.map((row) => ({ name: row.path, size: row.size })));
-	// A length that is announced is one that is kept: the answer breaks off where a file cannot be read.
+	// The length is announced before the files are read: an unreadable file breaks the download
+	// off.
 	const zip = request.method === "HEAD" ? null : makeZip(zipEntries(environment, rows)).pipeThrough(new FixedLengthStream(length));
 	return new Response(zip, {
 		headers: {
@@ -69,7 +70,7 @@ async function downloadAll(context: Caller & Queried<typeof NAMED>): Promise<Res
 async function* zipEntries(environment: Environment, rows: readonly ArtifactRow[]) {
 	for (const row of rows) {
 		const body = await readArtifact(environment.BUCKET, row, 0, row.size);
-		if (!body) throw new Error(`the object of ${row.path} is gone`);
+		if (!body) throw new Error(`the object of artifact ${row.path} is missing`);
 		yield {
 			name: row.path,
 			input: body as ReadableStream<Uint8Array>,
@@ -80,13 +81,13 @@ async function* zipEntries(environment: Environment, rows: readonly ArtifactRow[
 	}
 }
 
-/** One file, as a download: whatever a build wrote, a browser must not run it under this address. */
+/** One file as a download: a browser must not run files of a build under this origin. */
 async function download(context: Caller & Queried<typeof ONE>): Promise<Response> {
 	const { request, environment, params } = context;
 	const path = params.path ?? "";
 	const row = (await artifactRows(context)).find((one) => one.path === path);
 	if (!row) throw notFound("artifact", path);
-	if (row.expired_at !== null) throw expired("This file was", [row]);
+	if (row.expired_at !== null) throw expired(`The artifact ${JSON.stringify(path)}`, [row]);
 	const etag = `"${row.sha256}"`;
 	const name = path.split("/").at(-1) ?? "artifact";
 	const headers: Record<string, string> = {
@@ -108,14 +109,20 @@ async function download(context: Caller & Queried<typeof ONE>): Promise<Response
 	return new Response(body, { status: range ? 206 : 200, headers });
 }
 
-/** The error for files of which all were removed. */
+/** The error for expired artifacts. */
 function expired(what: string, rows: readonly ArtifactRow[]): ApiError {
 	const hasOwnTime = rows.some(({ expires_at, expired_at }) => expires_at !== null && expired_at !== null && expires_at <= expired_at);
-	const longer = hasOwnTime ? "give it a longer expire_in" : "have artifacts kept for longer (--keep-artifacts)";
-	return new ApiError("gone", `${what} removed ${new Date(rows[0]?.expired_at ?? 0).toISOString()}: its time was over.`, {
-		details: rows.length === 1 ? { path: rows[0]?.path } : {},
-		suggestions: [`Run the job again, or ${longer}.`],
-	});
+	const longer = hasOwnTime
+		? "set a longer expire_in in the pipeline"
+		: "set a longer --keep-artifacts of windlass serve or of the project";
+	return new ApiError(
+		"gone",
+		`${what} expired and ${rows.length === 1 ? "was" : "were"} deleted at ${new Date(rows[0]?.expired_at ?? 0).toISOString()}.`,
+		{
+			details: rows.length === 1 ? { path: rows[0]?.path } : {},
+			suggestions: [`Rerun the job, or ${longer}.`],
+		},
+	);
 }
 
 export const artifactRoutes = [
@@ -123,7 +130,7 @@ export const artifactRoutes = [
 		method: "GET",
 		path: "/api/v1/jobs/:id/artifacts",
 		allow: ["user", "host"],
-		description: { summary: "The files that a job has saved", answers: { 200: listOf(resources.artifact) } },
+		description: { summary: "The artifacts of a job", answers: { 200: listOf(resources.artifact) } },
 		query: NAMED,
 		handle: list,
 	}),
@@ -131,7 +138,7 @@ export const artifactRoutes = [
 		method: "GET",
 		path: "/api/v1/jobs/:id/artifacts.zip",
 		allow: ["user", "host"],
-		description: { summary: "All of them as one zip, or those of one name", answers: { 200: "application/zip" } },
+		description: { summary: "The artifacts of a job as one zip, all of them or those with one name", answers: { 200: "application/zip" } },
 		query: NAMED,
 		handle: downloadAll,
 	}),
@@ -140,10 +147,10 @@ export const artifactRoutes = [
 		path: "/api/v1/jobs/:id/artifacts/:path+",
 		allow: ["user", "host"],
 		description: {
-			summary: "One file, as a download",
+			summary: "An artifact, as a download",
 			headers: {
 				Range: "bytes",
-				"If-Range": "its ETag: the whole file is answered where it is another one by now",
+				"If-Range": "its ETag; if the file has changed, the answer is the whole file",
 				"If-None-Match": "its sha256 in quotes",
 				"If-Match": "its ETag",
 			},

@@ -1,21 +1,21 @@
 import type { ArtifactRow } from "../../schema/database/tables.ts";
 
 /**
- * A file in R2: one object, or, where it is large, one for each of its parts. Not R2's own multipart uploads: what they are put together to is
- * read many times slower on the local host, and held in memory.
+ * Artifacts in R2: a small file is one object, a large file is one object per part. R2's own
+ * multipart uploads are not used: the local host reads them many times slower, from memory.
  */
 
 type Stored = Pick<ArtifactRow, "key" | "size" | "part_bytes">;
 
-/** The keys of a file's objects, in their order. */
+/** The keys of a file's objects, in order. */
 export function objectKeys({ key, size, part_bytes }: Stored): string[] {
 	if (part_bytes === null) return [key];
 	return Array.from({ length: Math.ceil(size / part_bytes) }, (_, index) => `${key}/${index + 1}`);
 }
 
 /**
- * The bytes of a file from `start` up to and without `end`; null if it is not there.
- * The stream breaks off where a later part cannot be read.
+ * Reads a file from `start` up to but not including `end`; null if it is missing. The stream breaks
+ * off at a missing later part.
  */
 export async function readArtifact(bucket: R2Bucket, file: Stored, start: number, end: number): Promise<ReadableStream | null> {
 	if (start >= end) return new Blob([]).stream();
@@ -36,11 +36,11 @@ export async function readArtifact(bucket: R2Bucket, file: Stored, start: number
 		await opened.body.pipeTo(writable, { preventClose: first < last });
 		for (let index = first + 1; index <= last; index += 1) {
 			const part = await open(index);
-			if (!part) throw new Error(`the object ${keys[index]} is gone`);
+			if (!part) throw new Error(`the object ${keys[index]} is missing`);
 			await part.body.pipeTo(writable, { preventClose: index < last });
 		}
 	};
-	// Whoever reads sees that it breaks off; a reader that goes away ends it.
+	// An error breaks off the reader's stream; a client disconnect ends the copy.
 	copy().catch((error) => writable.abort(error).catch(() => undefined));
 	return readable;
 }

@@ -4,7 +4,7 @@ import { assertNotEncoded } from "../http/encoded_body.ts";
 import { type AnonymousContext, route } from "../http/route.ts";
 import { putPart } from "./uploads.ts";
 
-/** PUT of one part. The address itself is the credential. */
+/** PUT of a part. The address is the credential. */
 async function put({ request, environment, params }: AnonymousContext): Promise<Response> {
 	assertNotEncoded(request);
 	return json(await putPart(environment, params.token ?? "", request), 201);
@@ -16,8 +16,8 @@ export const partRoutes = [
 		path: "/api/v1/parts/:token",
 		allow: ["anyone", "lease"],
 		description: {
-			summary: "Put a part of a file; the address is the credential",
-			headers: { "Content-Length": "needed", "X-Content-SHA256": "of the part, in hex" },
+			summary: "Upload a part of a file; the address is the credential",
+			headers: { "Content-Length": "required", "X-Content-SHA256": "of the part, in hex" },
 			content: { "application/octet-stream": "the part" },
 			answers: { 201: protocol.partAnswer },
 		},

@@ -8,13 +8,13 @@ import type { Environment } from "../bindings.ts";
 import { publicLink } from "../http/public_path.ts";
 import { listArtifacts } from "../record/runs.ts";
 
-/** The files of a job, with the address of each. */
+/** The artifacts of a job, with the address of each. */
 export async function presentArtifacts(environment: Environment, team: string, jobId: string, attemptId: string): Promise<Artifact[]> {
 	const rows = filesOf(await listArtifacts(environment, team, attemptId));
 	return rows.map((row) => present(jobId, row));
 }
 
-/** What a job has saved; what it says of itself is shown elsewhere. */
+/** The files of a job; its summary and test cases are shown elsewhere. */
 export function filesOf(rows: readonly ArtifactRow[]): ArtifactRow[] {
 	return rows.filter(({ kind }) => kind === "file");
 }

@@ -3,11 +3,11 @@ import { drizzle } from "drizzle-orm/d1";
 import { uploads } from "../../schema/database/tables.ts";
 import { notAmong } from "../record/not_among.ts";
 
-/** Objects that attempts were allowed to put into R2: what no finish names is garbage, and is found here. */
+/** Objects that attempts may upload to R2. Retention deletes objects that no result names. */
 
 export type Upload = typeof uploads.$inferSelect;
 
-/** One statement, however many there are. */
+/** Adds any number of uploads in one statement. */
 export async function addUploads(
 	db: D1Database,
 	attempt: { id: string; team: string },

@@ -17,28 +17,29 @@ import { checkArtifactPath } from "./paths.ts";
 import { addUploads } from "./store.ts";
 
 /**
- * The way of artifacts into R2: a plan gives each part of each file an object and an address; the parts are put there; the finish
- * names them. Nothing of it can be seen before the finish is taken. The addresses are signed and opaque: they carry all that the
- * coordinator must know of a part.
+ * Uploads artifacts into R2. An upload plan gives each part of each file an object and an address;
+ * the agent uploads the parts; the result of the attempt names them.
+ * Files are invisible until the result is accepted. Addresses are signed and opaque: they carry the
+ * claims of a part.
  */
 
 const partClaims = leaseClaims.extend({
-	/** Of the object. */
+	/** The key of the object. */
 	key: z.string(),
 	number: z.number(),
 	size: z.number(),
-	/** What this part must hold: nothing else is ever put under this key. */
+	/** The hash of this part: other bytes are never stored under this key. */
 	sha256: z.string(),
 });
 type PartClaims = z.infer<typeof partClaims>;
 type DiscoveredFile = ArtifactPlan["files"][number];
 
-/** So much of a part is hashed at a time: memory of large buffers is collected late, and a gigabyte goes by. */
+/** A part is hashed in slices of this size: large buffers stay in memory for too long. */
 const SLICE_BYTES = 16 * 1024;
-/** R2 is asked about this many files at once. */
+/** How many files are checked in R2 at once. */
 const CHECKED_AT_ONCE = 50;
 
-/** Where each file, and each part of it, is to be put. */
+/** Plans uploads: an address for each part of each file. */
 export async function planUploads(
 	environment: Environment,
 	lease: LeaseTokenClaims,
@@ -47,7 +48,10 @@ export async function planUploads(
 	checkPaths(files);
 	for (const file of files) checkParts(file);
 	const parts = files.reduce((sum, file) => sum + Math.ceil(file.size / PART_BYTES), 0);
-	if (parts > MAX_PARTS) throw new ApiError("validation_failed", `These files need ${parts} parts; a plan may have ${MAX_PARTS}.`);
+	if (parts > MAX_PARTS)
+		throw new ApiError("validation_failed", `These files have ${parts} parts; one plan may have ${MAX_PARTS}.`, {
+			suggestions: ["Upgrade the agent."],
+		});
 	const planned = await Promise.all(files.map((file) => planFile(environment, lease, file)));
 	await addUploads(
 		environment.DB,
@@ -60,18 +64,18 @@ export async function planUploads(
 	return { files: planned };
 }
 
-/** A file in parts names the digest of each. @throws ApiError `validation_failed` */
+/** Checks that a file in parts has the digest of each part. @throws ApiError `validation_failed` */
 function checkParts({ path, size, parts }: DiscoveredFile): void {
-	const wanted = partBytesOf(size) === null ? 0 : Math.ceil(size / PART_BYTES);
-	if (parts.length === wanted) return;
+	const partCount = partBytesOf(size) === null ? 0 : Math.ceil(size / PART_BYTES);
+	if (parts.length === partCount) return;
 	const message =
-		wanted === 0
-			? `The file ${JSON.stringify(path)} goes in one part: it names no parts.`
-			: `The file ${JSON.stringify(path)} has ${wanted} parts of ${PART_BYTES} bytes; name the sha256 of each, in their order.`;
-	throw new ApiError("validation_failed", message, { details: { path, parts: wanted }, suggestions: ["Upgrade the agent."] });
+		partCount === 0
+			? `The file ${JSON.stringify(path)} is uploaded whole, but its plan lists parts.`
+			: `The file ${JSON.stringify(path)} has ${partCount} parts of ${PART_BYTES} bytes. Its plan must list the sha256 of each, in order.`;
+	throw new ApiError("validation_failed", message, { details: { path, parts: partCount }, suggestions: ["Upgrade the agent."] });
 }
 
-/** How long the parts of a file of this size are; null if it goes in one. */
+/** The size of each part of a file of this size; null for a file in one part. */
 function partBytesOf(size: number): number | null {
 	return size <= SINGLE_PART_BYTES ? null : PART_BYTES;
 }
@@ -91,20 +95,26 @@ async function planFile(environment: Environment, lease: LeaseTokenClaims, file:
 	return { path: file.path, key, parts: await Promise.all(parts) };
 }
 
-/** An attempt writes only under its own keys; the content is part of the key, so that a late write changes nothing. */
+/**
+ * An attempt writes only under its own keys. The key includes the content, so a late write changes
+ * nothing.
+ */
 async function keyOf(lease: LeaseTokenClaims, path: string, content: string): Promise<string> {
 	return `artifacts/${lease.attemptId}/${await sha256(`${lease.leaseId} ${path} ${content}`)}`;
 }
 
 /**
- * Takes one part, streaming.
- * @throws ApiError `authentication_required` for a forged address, `attempt_finished` or `attempt_superseded` once the attempt is over, `length_required`,
- * `validation_failed` if size or sha256 do not fit
+ * Stores one part, as a stream.
+ * @throws ApiError `authentication_required` for a forged address, `attempt_finished` or
+ * `attempt_superseded` for an ended attempt, `length_required`, `validation_failed` for a wrong
+ * size or sha256
  */
 export async function putPart(environment: Environment, token: string, request: Request): Promise<{ number: number }> {
 	const part = await verifyForLease(environment, "part", token, (claims) => partClaims.safeParse(claims).data ?? null);
 	if (!part)
-		throw new ApiError("authentication_required", "This upload address is not valid (any more).", { suggestions: ["Ask for a new plan."] });
+		throw new ApiError("authentication_required", "The upload address is invalid or has expired.", {
+			suggestions: ["Request a new plan."],
+		});
 	try {
 		return await storePart(environment, part, request);
 	} catch (error) {
@@ -113,7 +123,10 @@ export async function putPart(environment: Environment, token: string, request: 
 	}
 }
 
-/** Reads what is not needed: who is answered in the middle of a body may see a broken connection in place of the answer. */
+/**
+ * Reads the rest of a body and ignores it: after an answer in the middle of a body, the client may
+ * see a broken connection instead.
+ */
 async function discardBody({ body, bodyUsed, headers }: Request): Promise<void> {
 	if (bodyUsed || Number(headers.get("Content-Length")) > SINGLE_PART_BYTES) return;
 	await body?.pipeTo(new WritableStream()).catch(() => undefined);
@@ -122,19 +135,22 @@ async function discardBody({ body, bodyUsed, headers }: Request): Promise<void> 
 async function storePart(environment: Environment, part: PartClaims, request: Request): Promise<{ number: number }> {
 	unwrap(await dispatcherOf(environment, part.team).checkLease(part));
 	const length = request.headers.get("Content-Length");
-	if (length === null) throw new ApiError("length_required", "A part needs a Content-Length.");
-	if (Number(length) !== part.size) throw mismatch(`This part has ${part.size} bytes, not ${length}.`);
+	if (length === null)
+		throw new ApiError("length_required", "The Content-Length header is missing.", {
+			suggestions: ["Send the size of the part in Content-Length."],
+		});
+	if (Number(length) !== part.size) throw mismatch(`The part must have ${part.size} bytes; Content-Length says ${length}.`);
 	const declared = request.headers.get("X-Content-SHA256");
-	if (declared === null || !/^[0-9a-f]{64}$/.test(declared)) throw mismatch("X-Content-SHA256 must carry the part's sha256 in hex.");
-	if (declared !== part.sha256) throw mismatch("The sha256 is not the one that was planned for this part.", "Plan the file anew.");
+	if (declared === null || !/^[0-9a-f]{64}$/.test(declared)) throw mismatch("X-Content-SHA256 must be the sha256 of the part, in hex.");
+	if (declared !== part.sha256) throw mismatch("The sha256 differs from the upload plan.", "Request a new plan.");
 	try {
-		// Create-only, as decided when all bytes are there: what is there already stays, whichever write began first. It is this very part,
-		// from a try whose answer was lost, or that of another plan, and then the digest of the whole file tells.
+		// Create-only: an existing object stays. It is the same part from a try whose answer was
+		// lost, or from another plan; then the digest of the whole file shows the difference.
 		const onlyIf = { etagDoesNotMatch: "*" };
 		await environment.BUCKET.put(part.key, part.size === 0 ? new Uint8Array() : request.body, { sha256: declared, onlyIf });
 	} catch (error) {
-		// R2 checks the digest itself and refuses a body that does not fit (error 10037).
-		if (/10037|sha-?256|checksum/i.test(String(error))) throw mismatch("The bytes do not have the sha256 that was declared.");
+		// R2 checks the digest itself and rejects other bytes (error 10037).
+		if (/10037|sha-?256|checksum/i.test(String(error))) throw mismatch("The bytes do not match X-Content-SHA256.");
 		throw clientDisconnected(error) ?? error;
 	}
 	return { number: part.number };
@@ -145,9 +161,9 @@ function mismatch(message: string, suggestion = "Send the part again."): ApiErro
 }
 
 /**
- * Checks that every file of a finish is there, whole.
- * @returns what the finish makes visible
- * @throws ApiError `validation_failed` naming the first file that is not there
+ * Checks that every file of a result is uploaded completely.
+ * @returns the artifacts that the result makes visible
+ * @throws ApiError `validation_failed` for the first missing file
  */
 export async function checkUploads(
 	environment: Environment,
@@ -162,30 +178,30 @@ export async function checkUploads(
 	return files;
 }
 
-/** Every path may stand for one file, once. @throws ApiError `validation_failed` */
+/** Checks that paths are valid and unique. @throws ApiError `validation_failed` */
 function checkPaths(files: readonly { path: string }[]): void {
 	const seen = new Set<string>();
 	for (const { path } of files) {
 		checkArtifactPath(path);
 		if (seen.has(path))
-			throw new ApiError("validation_failed", `The artifact ${JSON.stringify(path)} is named twice.`, { details: { path } });
+			throw new ApiError("validation_failed", `The artifact ${JSON.stringify(path)} is listed twice.`, { details: { path } });
 		seen.add(path);
 	}
 }
 
 async function checkFile(environment: Environment, lease: LeaseTokenClaims, file: Finish["artifacts"][number]): Promise<SavedArtifact> {
 	const { path, size, sha256: digest, key, executable, kind, entry } = file;
-	if (key !== (await keyOf(lease, path, digest))) throw missing(path, "its key is not this attempt's");
+	if (key !== (await keyOf(lease, path, digest))) throw missing(path, "its key belongs to another attempt");
 	const partBytes = partBytesOf(size);
 	let left = size;
 	for (const object of objectKeys({ key, size, part_bytes: partBytes })) {
 		const found = await environment.BUCKET.head(object);
-		if (found?.size !== Math.min(left, partBytes ?? size)) throw missing(path, "it was not uploaded whole");
+		if (found?.size !== Math.min(left, partBytes ?? size)) throw missing(path, "its upload is incomplete");
 		left -= found.size;
 	}
-	// One object was checked when it was put; of several only their digests were.
+	// One object was checked when it was stored; of several, only each part was.
 	if (partBytes !== null && (await digestOf(environment, { key, size, part_bytes: partBytes })) !== digest)
-		throw missing(path, "its parts together do not have the sha256 that was declared");
+		throw missing(path, "its parts do not match the declared sha256");
 	return { path, size, sha256: digest, key, partBytes, executable, kind, entry };
 }
 
@@ -195,7 +211,7 @@ async function digestOf({ BUCKET }: Environment, file: Parameters<typeof objectK
 	const writer = digest.getWriter();
 	for (const key of objectKeys(file)) {
 		const part = await BUCKET.get(key);
-		if (!part) throw new Error(`the object ${key} is gone`);
+		if (!part) throw new Error(`the object ${key} is missing`);
 		const reader = part.body.getReader({ mode: "byob" });
 		for (let buffer = new Uint8Array(SLICE_BYTES); ; ) {
 			const { done, value } = await reader.read(buffer);
@@ -209,5 +225,5 @@ async function digestOf({ BUCKET }: Environment, file: Parameters<typeof objectK
 }
 
 function missing(path: string, why: string): ApiError {
-	return new ApiError("validation_failed", `The artifact ${JSON.stringify(path)} cannot be taken: ${why}.`, { details: { path } });
+	return new ApiError("validation_failed", `The artifact ${JSON.stringify(path)} is rejected: ${why}.`, { details: { path } });
 }

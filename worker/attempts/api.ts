@@ -36,7 +36,7 @@ async function start(context: Caller): Promise<Response> {
 	return json(assignmentOf(started, values, { project, credentials }, context.baseUrl));
 }
 
-/** GET …/source: the bundle that the workspace is made of. */
+/** GET …/source: the source bundle of the workspace. */
 async function getSource(context: Caller): Promise<Response> {
 	const { environment } = context;
 	const lease = leaseOf(context);
@@ -60,12 +60,18 @@ async function release(context: Caller): Promise<Response> {
 	return new Response(null, { status: 204 });
 }
 
-/** A body so short is read before the queue is asked about its lease, which it is with what the body says. */
+/**
+ * Shorter bodies are read before the lease is checked: the queue then checks lease and body in one
+ * call.
+ */
 const UNCHECKED_BYTES = 16 * 1024;
 /** Few results are larger. */
 const LARGE_RESULT_BYTES = 256 * 1024;
 
-/** Nobody without a live lease has a large body read. @throws ApiError `attempt_finished`, `attempt_superseded` */
+/**
+ * Rejects a large body without a live lease before it is read.
+ * @throws ApiError `attempt_finished`, `attempt_superseded`
+ */
 async function checkBeforeReading({ request, environment }: Caller, lease: LeaseTokenClaims): Promise<void> {
 	const length = request.headers.get("Content-Length");
 	if (length !== null && Number(length) <= UNCHECKED_BYTES) return;
@@ -79,14 +85,19 @@ async function pinCommit(context: Caller & Bodied<typeof protocol.pinnedCommit>)
 	return json({ sha: unwrap(await dispatcherOf(context.environment, lease.team).pinCommit(lease, body)) });
 }
 
-/** PATCH …/log: bytes at exactly the end of the log. A byte write: the token's signature alone is checked. */
+/**
+ * PATCH …/log: appends bytes at exactly the end of the log. Only the signature of the token is
+ * checked.
+ */
 async function appendLog(context: Caller): Promise<Response> {
 	const { request, environment } = context;
 	const lease = leaseOf(context);
 	const header = request.headers.get("Upload-Offset") ?? "";
 	const offset = Number(header);
 	if (!/^\d{1,15}$/.test(header)) {
-		throw new ApiError("malformed", "Upload-Offset must say where these bytes begin.", { suggestions: ["Begin with Upload-Offset: 0."] });
+		throw new ApiError("malformed", "The Upload-Offset header is missing or is not a number.", {
+			suggestions: ["Begin with Upload-Offset: 0."],
+		});
 	}
 	const bytes = await readBytes(request, MAX_LOG_CHUNK_BYTES);
 	const result = await environment.LOG_SHARD.getByName(`log:${lease.shard}`).append(lease.attemptId, { team: lease.team }, offset, bytes);
@@ -94,22 +105,24 @@ async function appendLog(context: Caller): Promise<Response> {
 		case "appended":
 			return new Response(null, { status: 204, headers: { "Upload-Offset": String(result.offset) } });
 		case "wrong_offset":
-			throw new ApiError("log_offset_mismatch", `The log ends at ${result.offset}, not at ${offset}.`, {
+			throw new ApiError("log_offset_mismatch", `The log ends at offset ${result.offset}, not at ${offset}.`, {
 				details: { offset: result.offset },
-				suggestions: ["Go on from there."],
+				suggestions: ["Send the log from the offset in Upload-Offset."],
 				headers: { "Upload-Offset": String(result.offset) },
 			});
 		case "full": {
 			const limit = maxLogBytes(environment);
-			throw new ApiError("too_large", `A log may have ${limit} bytes.`, { details: { limit } });
+			throw new ApiError("too_large", `The log is larger than ${limit} bytes.`, { details: { limit } });
 		}
-		case "sealed":
+		case "closed":
 			throw finished();
 	}
 }
 
 function finished(): ApiError {
-	return new ApiError("attempt_finished", "This attempt is over; its log is sealed.", { suggestions: ["Drop what is unsent."] });
+	return new ApiError("attempt_finished", "The attempt has ended and its log is closed.", {
+		suggestions: ["Discard unsent log bytes."],
+	});
 }
 
 async function putSteps(context: Caller & Bodied<typeof protocol.steps>): Promise<Response> {
@@ -117,8 +130,8 @@ async function putSteps(context: Caller & Bodied<typeof protocol.steps>): Promis
 	const lease = leaseOf(context);
 	await checkBeforeReading(context, lease);
 	const { steps } = await readBody();
-	const { isSealed } = await environment.LOG_SHARD.getByName(`log:${lease.shard}`).putSteps(lease.attemptId, { team: lease.team }, steps);
-	if (isSealed) throw finished();
+	const { isClosed } = await environment.LOG_SHARD.getByName(`log:${lease.shard}`).putSteps(lease.attemptId, { team: lease.team }, steps);
+	if (isClosed) throw finished();
 	return new Response(null, { status: 204 });
 }
 
@@ -130,7 +143,7 @@ async function planArtifacts(context: Caller & Bodied<typeof protocol.artifactPl
 	return json(await planUploads(context.environment, lease, files));
 }
 
-/** POST …/finish: the result. The same body again gets the same answer. */
+/** POST …/finish: the result of the attempt. A repeat of the same body gets the same answer. */
 async function finish(context: Caller): Promise<Response> {
 	const lease = leaseOf(context);
 	const dispatcher = dispatcherOf(context.environment, lease.team);
@@ -140,7 +153,7 @@ async function finish(context: Caller): Promise<Response> {
 	const body = validated(protocol.finish, await parseBoundedJson(text));
 	assertConsistent(body);
 	const digest = await sha256(JSON.stringify(body));
-	// Large files are read to be checked: not for an attempt that is over, whose result says so itself.
+	// Large files are read for the check. An ended attempt skips it: the queue rejects its result.
 	const isChecked = body.artifacts.every(({ size }) => size <= SINGLE_PART_BYTES) || (await dispatcher.checkLease(lease)).ok;
 	const artifacts = isChecked ? await checkUploads(context.environment, lease, body.artifacts) : [];
 	try {
@@ -150,39 +163,48 @@ async function finish(context: Caller): Promise<Response> {
 		if (body.discovery && discovery) await updateNoticesOf(context.environment, lease.team, discovery, body.discovery);
 		return json({ attempt_state: state });
 	} catch (error) {
-		const isOver = error instanceof ApiError && error.code === "attempt_finished";
-		const recorded = isOver ? await recordedFinish(context.environment, lease, digest) : null;
+		const hasEnded = error instanceof ApiError && error.code === "attempt_finished";
+		const recorded = hasEnded ? await recordedFinish(context.environment, lease, digest) : null;
 		if (recorded === null) throw error;
 		return json({ attempt_state: recorded });
 	}
 }
 
-/** A result that comes again is answered as before: also one of an attempt that only the record still has. */
+/**
+ * Checks that the attempt exists, in the queue or in D1: a repeated result gets the answer of the
+ * first.
+ */
 async function checkKnown({ environment }: Caller, lease: LeaseTokenClaims): Promise<void> {
 	if (await dispatcherOf(environment, lease.team).knowsLease(lease)) return;
 	if (!(await findAttempt(environment.DB, lease.attemptId))) throw finished();
 }
 
-/** The task of a discovery job; null for another job, and for one that is over: its result says so itself. */
+/**
+ * The task of a discovery job; null for another job, and for an ended one, whose result the queue
+ * rejects.
+ */
 async function discoveryOf({ environment }: Caller, lease: LeaseTokenClaims): Promise<DiscoveryOfRun | null> {
 	const discovery = await dispatcherOf(environment, lease.team).discoveryOf(lease);
 	return discovery.ok ? discovery.value : null;
 }
 
-/** Updates the notices of a project after a discovery job, unless a newer delivery of the same ref does. The result of the job is taken all the same. */
+/**
+ * Updates the notices of a project after a discovery job, unless a newer delivery of the ref does
+ * it. Errors are only logged: the result of the job is accepted.
+ */
 async function updateNoticesOf(environment: Environment, team: string, discovery: DiscoveryOfRun, result: DiscoveryResult): Promise<void> {
 	const { id: run_id, project, trigger_delivery: id } = discovery.run;
 	try {
 		if (id !== null && (await isOutdated(environment.DB, { team, project, id, run_id, ref: discovery.discovery.trigger.ref }))) return;
 		await updateNotices(environment.DB, team, project, discoveryNotices(discovery, result));
 	} catch (error) {
-		log("warn", "the notices of a project cannot be updated", { project, ...errorFields(error) });
+		log("warn", "cannot update the notices of a project", { project, ...errorFields(error) });
 	}
 }
 
 /**
- * The state of an attempt whose run has left the queue, if this is the result that it ended with; null if it ended without one.
- * @throws ApiError `conflict` if it ended with another one
+ * The recorded state of an attempt whose run has left the queue; null if it has no result.
+ * @throws ApiError `conflict` for another result than the recorded one
  */
 async function recordedFinish(environment: Environment, lease: LeaseTokenClaims, digest: string): Promise<AttemptState | null> {
 	const attempt = await findAttempt(environment.DB, lease.attemptId);
@@ -194,19 +216,19 @@ async function recordedFinish(environment: Environment, lease: LeaseTokenClaims,
 
 const OPEN_STEPS: ReadonlySet<StepState> = new Set(["pending", "running"]);
 
-/** A result with steps that are still open is no result. */
+/** Rejects a result with steps that have not ended. */
 function assertConsistent(body: protocol.Finish): void {
 	const open = body.steps.find((step) => OPEN_STEPS.has(step.state));
 	if (!open) return;
-	throw new ApiError("validation_failed", `The step ${JSON.stringify(open.name)} is still ${open.state}.`, {
+	throw new ApiError("validation_failed", `The step ${JSON.stringify(open.name)} has not ended: it is ${open.state}.`, {
 		details: {
 			errors: [
 				{
 					path: "steps",
 					line: null,
 					column: null,
-					message: `a step is ${open.state}`,
-					suggestion: "report steps that did not run as skipped",
+					message: `A step is ${open.state}.`,
+					suggestion: "Report steps that did not run as skipped.",
 				},
 			],
 		},
@@ -225,21 +247,21 @@ export const attemptRoutes = [
 		method: "GET",
 		path: "/api/v1/attempts/:id/source",
 		allow: ["lease"],
-		description: { summary: "The bundle that the workspace is made of", answers: { 200: "application/octet-stream" } },
+		description: { summary: "The source bundle of the workspace", answers: { 200: "application/octet-stream" } },
 		handle: getSource,
 	}),
 	route({
 		method: "POST",
 		path: "/api/v1/attempts/:id/release",
 		allow: ["lease"],
-		description: { summary: "Hand an offer back", answers: { 204: null } },
+		description: { summary: "Decline an offer", answers: { 204: null } },
 		handle: release,
 	}),
 	route({
 		method: "POST",
 		path: "/api/v1/attempts/:id/commit",
 		allow: ["lease"],
-		description: { summary: "Pin the run's commit; the first to ask decides", answers: { 200: protocol.commitAnswer } },
+		description: { summary: "Pin the run's commit; the first request decides", answers: { 200: protocol.commitAnswer } },
 		body: protocol.pinnedCommit,
 		handle: pinCommit,
 	}),
@@ -248,8 +270,8 @@ export const attemptRoutes = [
 		path: "/api/v1/attempts/:id/log",
 		allow: ["lease"],
 		description: {
-			summary: "Add to the log",
-			headers: { "Upload-Offset": "where these bytes begin: exactly where the log ends" },
+			summary: "Append to the log",
+			headers: { "Upload-Offset": "the offset of these bytes, exactly the end of the log" },
 			content: { "application/octet-stream": "the bytes, at most 1 MiB" },
 			answers: { 204: null },
 		},
@@ -259,7 +281,7 @@ export const attemptRoutes = [
 		method: "POST",
 		path: "/api/v1/attempts/:id/steps",
 		allow: ["lease"],
-		description: { summary: "Say how far the steps are", answers: { 204: null } },
+		description: { summary: "Update the steps", answers: { 204: null } },
 		body: protocol.steps,
 		handle: putSteps,
 	}),
@@ -275,7 +297,7 @@ export const attemptRoutes = [
 		method: "POST",
 		path: "/api/v1/attempts/:id/finish",
 		allow: ["lease"],
-		description: { summary: "Deliver the result", answers: { 200: protocol.finishAnswer } },
+		description: { summary: "Send the result", answers: { 200: protocol.finishAnswer } },
 		body: protocol.finish,
 		handle: finish,
 	}),

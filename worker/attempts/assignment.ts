@@ -13,15 +13,18 @@ import type { Started } from "../queue/core/leases/attempts.ts";
 import { checkoutOf, findProject } from "../record/projects.ts";
 import { readSecrets } from "../secrets/service.ts";
 
-/** How long secrets may take. */
+/** The deadline for reading secrets. */
 const SECRETS_MS = 20_000;
 
-/** Only a repository that is read over HTTP takes credentials. */
+/** Only a repository that is read over HTTP uses credentials. */
 export function isHttp(repository: string): boolean {
 	return /^https?:/.test(repository);
 }
 
-/** The project whose settings and credentials a checkout gets: only its own repository does. Without credentials a checkout needs no settings. */
+/**
+ * The project whose settings and credentials a checkout gets: only the project of the repository.
+ * Without credentials a checkout needs no settings.
+ */
 export async function projectOfSource(
 	environment: Environment,
 	team: string,
@@ -33,14 +36,14 @@ export async function projectOfSource(
 		return found?.repository === source_git ? found : null;
 	} catch (error) {
 		if (isHttp(source_git)) throw error;
-		log("warn", "the settings of a project cannot be read: its checkout has the defaults", { project, ...errorFields(error) });
+		log("warn", "cannot read the settings of a project; its checkout uses the defaults", { project, ...errorFields(error) });
 		return null;
 	}
 }
 
 /**
- * The secrets of a job that starts, by their names. One that is there no more ends the attempt; where they cannot be read at the moment, the job goes back
- * and comes again. Whoever asks once more after the first step has begun gets none.
+ * The secrets of a starting job, by name. A missing secret ends the attempt; if secrets are
+ * unreadable, the job is snoozed. After the first step has started, the answer is empty.
  * @throws ApiError `attempt_finished`, `attempt_superseded`
  */
 export async function secretsFor(
@@ -49,9 +52,9 @@ export async function secretsFor(
 	{ attempt, run, definition }: Started,
 	credentials: string | null,
 ): Promise<Map<string, string>> {
-	// What comes from where others may write gets no secrets; its source is read with them all the same, by the agent alone.
-	const asked = run.is_trusted === 1 ? Object.values(definition.secrets) : [];
-	const names = [...new Set([...asked, ...(credentials === null ? [] : [credentials])])];
+	// Untrusted runs get no secrets. Only the agent uses the credentials of the source.
+	const requested = run.is_trusted === 1 ? Object.values(definition.secrets) : [];
+	const names = [...new Set([...requested, ...(credentials === null ? [] : [credentials])])];
 	if (names.length === 0) return new Map();
 	const shard = environment.LOG_SHARD.getByName(`log:${lease.shard}`);
 	if ((await shard.progress(attempt.id)).steps.some(({ state }) => state !== "pending")) return new Map();
@@ -60,18 +63,18 @@ export async function secretsFor(
 	try {
 		values = await withDeadline(readSecrets(environment, lease.team, run.project, names), SECRETS_MS, "the secrets");
 	} catch (error) {
-		log("warn", "the secrets of a job cannot be read", { attempt: attempt.id, ...errorFields(error) });
-		const text = error instanceof ApiError ? error.message : "The secrets cannot be read at the moment.";
+		log("warn", "cannot read the secrets of a job", { attempt: attempt.id, ...errorFields(error) });
+		const text = error instanceof ApiError ? error.message : "The coordinator cannot read the secrets of the job.";
 		unwrap(await dispatcher.park(lease, { code: "secrets", text }));
-		throw new ApiError("attempt_superseded", text, { suggestions: ["The job is offered again in a while."] });
+		throw new ApiError("attempt_superseded", text, { suggestions: ["The queue offers the job again later."] });
 	}
 	const missing = names.filter((name) => !values.has(name));
 	if (missing.length > 0) {
-		const text = `There is no secret ${missing.join(", ")} for the project ${run.project}.`;
+		const text = `Project ${run.project} has no secret ${missing.join(", ")}. Set it with: windlass secrets set ${missing[0]} --project ${run.project}`;
 		unwrap(await dispatcher.refuse(lease, { code: "secret_unavailable", text }));
 		throw new ApiError("attempt_finished", text);
 	}
-	// Reading took a while: what was lost or cancelled meanwhile gets nothing.
+	// During the read, the attempt may have been lost or cancelled.
 	unwrap(await dispatcher.checkLease(lease));
 	return values;
 }

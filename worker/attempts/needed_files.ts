@@ -21,16 +21,19 @@ import { leaseOf } from "./service.ts";
 
 const fileClaims = leaseClaims.extend({ key: z.string(), size: z.number(), part_bytes: z.number().nullable(), sha256: z.string() });
 
-/** GET …/downloads: which files, where each is to be put, and an address for each that is its own credential. */
+/**
+ * GET …/downloads: the files to fetch, where to put each, and an address that is its own
+ * credential.
+ */
 async function list(context: RequestContext<"lease">): Promise<Response> {
 	const { environment } = context;
 	const lease = leaseOf(context);
-	const needed = unwrap(await dispatcherOf(environment, lease.team).downloadsFor(lease));
+	const neededJobs = unwrap(await dispatcherOf(environment, lease.team).downloadsFor(lease));
 	const found = new Map<string, DownloadList["items"][number]>();
-	for (const job of needed) {
+	for (const job of neededJobs) {
 		const rows = job.attemptId === null ? [] : await listArtifacts(environment, lease.team, job.attemptId);
-		const wanted = wantedOf(job, rows);
-		for (const row of wanted) {
+		const files = fetchedFiles(job, rows);
+		for (const row of files) {
 			const path = job.into === null ? row.path : `${job.into}/${row.path}`;
 			const known = found.get(path);
 			if (known && known.sha256 !== row.sha256) throw collision(path, known.job, job.name);
@@ -42,33 +45,38 @@ async function list(context: RequestContext<"lease">): Promise<Response> {
 	return json({ items: [...found.values()] } satisfies DownloadList);
 }
 
-function wantedOf(job: DownloadableJob, rows: readonly ArtifactRow[]): ArtifactRow[] {
-	const isWanted = job.paths.length === 0 ? () => true : pathMatcher(job.paths);
-	const wanted = rows.filter((row) => row.kind === "file" && isWanted(row.path));
-	const expired = wanted.find((row) => row.expired_at !== null);
-	if (expired) throw missing(job, `the time of its file ${expired.path} was over, and it was removed`);
-	// A job that has not succeeded may have saved nothing; who runs after it all the same knows of that.
-	if (wanted.length === 0 && job.state === "succeeded")
-		throw missing(job, job.paths.length > 0 ? `none of its files matches ${job.paths.join(", ")}` : "it has saved no file");
-	return wanted;
+function fetchedFiles(job: DownloadableJob, rows: readonly ArtifactRow[]): ArtifactRow[] {
+	const matches = job.paths.length === 0 ? () => true : pathMatcher(job.paths);
+	const files = rows.filter((row) => row.kind === "file" && matches(row.path));
+	const expired = files.find((row) => row.expired_at !== null);
+	if (expired) throw missing(job, `its file ${expired.path} has expired and been deleted`);
+	// A job that did not succeed may have no files; a job that runs after it expects that.
+	if (files.length === 0 && job.state === "succeeded")
+		throw missing(job, job.paths.length > 0 ? `none of its artifacts matches ${job.paths.join(", ")}` : "it has no artifacts");
+	return files;
 }
 
 function missing(job: DownloadableJob, why: string): ApiError {
-	return new ApiError("conflict", `The files of ${job.name} cannot be fetched: ${why}.`, { details: { job: job.name } });
-}
-
-function collision(path: string, one: string, other: string): ApiError {
-	return new ApiError("conflict", `${one} and ${other} both have a file ${path}, and not the same.`, {
-		details: { path },
-		suggestions: ["Fetch each into a folder of its own: {job: …, matrix: {…}, into: …}."],
+	return new ApiError("conflict", `Cannot fetch the files of job ${job.name}: ${why}.`, {
+		details: { job: job.name },
+		suggestions: ["Rerun that job, or fix `fetch` in the pipeline."],
 	});
 }
 
-/** GET of one file. The address itself is the credential. */
+function collision(path: string, one: string, other: string): ApiError {
+	return new ApiError("conflict", `Jobs ${one} and ${other} have different files ${path}.`, {
+		details: { path },
+		suggestions: ["Fetch each job into its own folder: fetch: [{ job: …, matrix: { … }, into: … }]."],
+	});
+}
+
+/** GET of one file. The address is the credential. */
 async function get({ environment, params }: AnonymousContext): Promise<Response> {
 	const file = await verifyForLease(environment, "file", params.token ?? "", (claims) => fileClaims.safeParse(claims).data ?? null);
 	if (!file)
-		throw new ApiError("authentication_required", "This address is not valid (any more).", { suggestions: ["Ask for the list again."] });
+		throw new ApiError("authentication_required", "The download address is invalid or has expired.", {
+			suggestions: ["Request the list of files again."],
+		});
 	unwrap(await dispatcherOf(environment, file.team).checkLease(file));
 	const { size, sha256 } = file;
 	const body = await readArtifact(environment.BUCKET, file, 0, size);
@@ -88,14 +96,14 @@ export const downloadRoutes = [
 		method: "GET",
 		path: "/api/v1/attempts/:id/downloads",
 		allow: ["lease"],
-		description: { summary: "The files that the job fetches from others", answers: { 200: protocol.downloadList } },
+		description: { summary: "The files that the job fetches from other jobs", answers: { 200: protocol.downloadList } },
 		handle: list,
 	}),
 	route({
 		method: "GET",
 		path: "/api/v1/files/:token",
 		allow: ["anyone", "lease"],
-		description: { summary: "One of those files; the address is the credential", answers: { 200: "application/octet-stream" } },
+		description: { summary: "A fetched file; the address is the credential", answers: { 200: "application/octet-stream" } },
 		claims: () => ({ name: "download address", key: null }),
 		handle: get,
 	}),

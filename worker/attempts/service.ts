@@ -4,8 +4,8 @@ import type { LeaseTokenClaims } from "../identity/lease_token.ts";
 
 type Caller = RequestContext<"lease">;
 
-/** The lease that the caller holds. @throws ApiError `forbidden` if its token is another attempt's */
+/** The lease of the caller. @throws ApiError `forbidden` for a token of another attempt */
 export function leaseOf({ principal, params }: Caller): LeaseTokenClaims {
 	if (principal.claims.attemptId === params.id) return principal.claims;
-	throw new ApiError("forbidden", "This lease token belongs to another attempt.", { details: { attempt_id: principal.claims.attemptId } });
+	throw new ApiError("forbidden", "The lease token belongs to another attempt.", { details: { attempt_id: principal.claims.attemptId } });
 }

@@ -6,17 +6,18 @@ import { sha256 } from "../identity/digest.ts";
 import { DEFAULT_TEAM } from "../identity/principal.ts";
 import { findProject } from "../record/projects.ts";
 import { branchState, statesOfJob } from "../record/runs.ts";
-import { type Badge, badgeOf, svgOf, worstOf } from "./badge.ts";
+import { aggregateState, type Badge, badgeOf, svgOf } from "./badge.ts";
 
 const BADGE = {
-	branch: text("the branch; the main line of the project"),
+	branch: text("the branch; the default is the default branch of the project"),
 	pipeline: text("only runs of this pipeline"),
-	job: text("of the newest run, this job"),
+	job: text("the state of this job in the newest run"),
 };
 
 /**
- * GET /badge/:name: `<project>.svg`, or `<project>.json` for shields.io. Pages elsewhere show it, so it needs no token where the project says so; where it
- * does not, nobody who is not signed in is told even that there is such a project.
+ * GET /badge/:name: `<project>.svg`, or `<project>.json` for shields.io. Other sites show badges,
+ * so a project can make them public.
+ * Without that, a caller without a session cannot see whether the project exists.
  */
 async function badge({
 	query,
@@ -44,7 +45,7 @@ async function badge({
 		: runs.map(({ state }) => state);
 	if (job && runs.length > 0 && states.length === 0)
 		throw new ApiError("not_found", `The newest runs have no job ${job}.`, { details: { job } });
-	return answer(badgeOf(job ?? pipeline ?? name, worstOf(states)), kind as "svg" | "json", request);
+	return answer(badgeOf(job ?? pipeline ?? name, aggregateState(states)), kind as "svg" | "json", request);
 }
 
 async function answer(shown: Badge, kind: "svg" | "json", request: Request): Promise<Response> {
@@ -52,7 +53,7 @@ async function answer(shown: Badge, kind: "svg" | "json", request: Request): Pro
 	const etag = `"${(await sha256(body)).slice(0, 32)}"`;
 	const headers = {
 		ETag: etag,
-		// Asked for anew each time, and most often answered with nothing.
+		// Caches revalidate each time, mostly with a 304.
 		"Cache-Control": "no-cache",
 		"Content-Type": kind === "svg" ? "image/svg+xml; charset=utf-8" : "application/json; charset=utf-8",
 		"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
@@ -68,7 +69,7 @@ export const badgeRoutes = [
 		path: "/badge/:name",
 		allow: ["anyone", "user"],
 		description: {
-			summary: "How a branch stands: <project>.svg, or <project>.json for shields.io",
+			summary: "The state of a branch: <project>.svg, or <project>.json for shields.io",
 			headers: { "If-None-Match": "its ETag" },
 			answers: { 200: "image/svg+xml", 304: null },
 		},

@@ -1,6 +1,6 @@
 import type { JobState, RunState } from "../../schema/wire/states.ts";
 
-/** Badges: how a branch stands, as a small picture. */
+/** Badges: the state of a branch as a small picture. */
 
 export interface Badge {
 	label: string;
@@ -34,12 +34,12 @@ const WORST_FIRST: readonly (RunState | JobState)[] = [
 	"skipped",
 ];
 
-/** Of several states the one that has gone worst; null of none. */
-export function worstOf(states: readonly (RunState | JobState)[]): RunState | JobState | null {
+/** The aggregate state: the worst of several states; null without states. */
+export function aggregateState(states: readonly (RunState | JobState)[]): RunState | JobState | null {
 	return WORST_FIRST.find((state) => states.includes(state)) ?? null;
 }
 
-/** @param state null where nothing has run yet */
+/** @param state null if there are no runs */
 export function badgeOf(label: string, state: RunState | JobState | null): Badge {
 	if (state === null) return { label, message: "no runs", color: GREY };
 	const message = state === "succeeded" ? "passing" : state === "blocked" || state === "leased" ? "waiting" : state.replace("_", " ");
@@ -49,7 +49,7 @@ export function badgeOf(label: string, state: RunState | JobState | null): Badge
 const HEIGHT = 20;
 const PADDING = 6;
 
-/** The picture. Texts are fitted into what they are measured to, so that no font pushes them out. */
+/** The picture. `textLength` fits each text to its measured width in every font. */
 export function svgOf({ label, message, color }: Badge): string {
 	const [left, right] = [widthOf(label), widthOf(message)];
 	const width = left + right;
@@ -67,7 +67,7 @@ export function svgOf({ label, message, color }: Badge): string {
 const NARROW = /[iljtfr1.,:;|!'() ]/;
 const WIDE = /[mwMW@%]/;
 
-/** About how wide a text is at 11 px, with room on both sides. */
+/** The approximate width of a text at 11 px, with padding. */
 function widthOf(text: string): number {
 	const characters = [...text].reduce((sum, char) => sum + (NARROW.test(char) ? 4.5 : WIDE.test(char) ? 10.5 : 7), 0);
 	return Math.ceil(characters) + 2 * PADDING;

@@ -35,7 +35,10 @@ export async function discoveredRuns({ discovery, run }: DiscoveryOfRun, { files
 	const locations = discovery.work.config === null ? usualFolders(files.map(({ path }) => path)) : [];
 	if (skipped === null && locations.length > 1) {
 		const file = { path: CONFIG_FILE, text: "" };
-		return { files: [await invalidRun(run, file, `The repository has both ${locations.join(" and ")}. Keep one of them.`)], schedules: null };
+		return {
+			files: [await invalidRun(run, file, `The repository has both ${locations.join(" and ")}. Keep one of them.`)],
+			schedules: null,
+		};
 	}
 	const discovered: DiscoveredFile[] = [];
 	let isValid = true;

@@ -9,21 +9,22 @@ import { presentJobSummary, presentRunSummary } from "../record/present.ts";
 import { recordedChanges } from "../record/runs.ts";
 
 const HOLD_MS = 15_000;
-/** Who is further behind than this is told to read everything anew. */
+/** A client that is further behind gets the event `reset`, and reads everything again. */
 const MAX_BEHIND = 1_000;
-/** States coalesce: a burst of changes is told at most this often. */
+/** Changes are sent at most this often, so that a burst becomes one batch. */
 const PACE_MS = 100;
 
 /**
- * GET /events: what changes, as server-sent events `run`, `job` and `agent` with the resource as data and the revision as
- * id. With Last-Event-ID it goes on from there; states coalesce, none is missed.
+ * GET /events: changes as server-sent events `run`, `job` and `agent`. The data is the resource,
+ * the id is its revision.
+ * With Last-Event-ID the stream resumes there. Only the newest state of each resource is sent.
  */
 function follow(context: RequestContext<"user" | "host">): Response {
 	const { request, environment, principal, baseUrl } = context;
 	const lastId = request.headers.get("Last-Event-ID");
 	const since = lastId !== null && /^\d{1,15}$/.test(lastId) ? Number(lastId) : null;
 	return streamed(SSE_HEADERS, (write) =>
-		writeChanges(environment, principal.team, baseUrl, since, { write, isWanted: () => isStillValid(context) }),
+		writeChanges(environment, principal.team, baseUrl, since, { write, isStillAllowed: () => isStillValid(context) }),
 	);
 }
 
@@ -32,7 +33,7 @@ async function writeChanges(
 	team: string,
 	baseUrl: string,
 	lastId: number | null,
-	{ write, isWanted }: { write(text: string): Promise<void>; isWanted(): Promise<boolean> },
+	{ write, isStillAllowed }: { write(text: string): Promise<void>; isStillAllowed(): Promise<boolean> },
 ): Promise<void> {
 	const dispatcher = dispatcherOf(environment, team);
 	const { rev: newest } = await dispatcher.followChanges(null, 0);
@@ -43,8 +44,8 @@ async function writeChanges(
 	} else await write(`: following from ${since}\n\n`);
 	for (;;) {
 		const changes = await dispatcher.followChanges(since, HOLD_MS);
-		// Who has signed out, or whose token was revoked, hears no more.
-		if (!(await isWanted())) return;
+		// After a sign-out or a revoked token the stream ends.
+		if (!(await isStillAllowed())) return;
 		const departed = changes.hasDeparted
 			? await recordedChanges(environment.DB, team, since, changes.rev, MAX_BEHIND)
 			: { runs: [], jobs: [] };
@@ -57,7 +58,7 @@ async function writeChanges(
 
 type Recorded = Awaited<ReturnType<typeof recordedChanges>>;
 
-/** The changes in the order of their revisions; a row that is both live and recorded counts once. */
+/** The changes in the order of their revisions; a live row replaces its recorded row. */
 function eventsOf(changes: Changes, departed: Recorded, baseUrl: string): string[] {
 	const live = new Set([...changes.runs.map(({ id }) => id), ...changes.jobs.map(({ job }) => job.id)]);
 	const runs = [...changes.runs, ...departed.runs.filter(({ id }) => !live.has(id))];
@@ -77,8 +78,8 @@ export const eventRoutes = [
 		path: "/api/v1/events",
 		allow: ["user", "host"],
 		description: {
-			summary: "What changes, as server-sent events run, job and agent",
-			headers: { "Last-Event-ID": "the revision to go on from" },
+			summary: "Changes, as server-sent events run, job and agent",
+			headers: { "Last-Event-ID": "the revision after which the stream resumes" },
 			answers: { 200: "text/event-stream" },
 		},
 		handle: follow,

@@ -8,7 +8,7 @@ export function json(body: unknown, status = 200, headers: Record<string, string
 	});
 }
 
-/** The one shape of every error. */
+/** The shape of every error. */
 export function errorAnswer(error: ApiError, requestId: string): Response {
 	const body: ErrorBody = {
 		error: error.code,
@@ -35,41 +35,41 @@ export const TEXT_STREAM_HEADERS = {
 	"X-Content-Type-Options": "nosniff",
 };
 
-/** So much may wait for a reader before whoever writes has to. */
+/** How much may be buffered before the producer waits for the reader. */
 const BUFFERED_BYTES = 64 * 1024;
 
 /**
- * A response that is written while it is read, at the reader's pace. When the reader goes away the next write fails and
- * `write` stops the producer by throwing.
+ * A response that is produced at the reader's pace. After a client disconnect, the next `write`
+ * throws, which stops the producer.
  */
 export function streamed(
 	headers: Record<string, string>,
 	produce: (write: (text: string | Uint8Array) => Promise<void>) => Promise<void>,
 ): Response {
 	const encoder = new TextEncoder();
-	let wanted = Promise.withResolvers<void>();
-	let isGone = false;
+	let demand = Promise.withResolvers<void>();
+	let isDisconnected = false;
 	const body = new ReadableStream<Uint8Array>(
 		{
 			start(controller) {
 				const write = async (text: string | Uint8Array) => {
-					await wanted.promise;
-					if (isGone) throw new Error("the reader has gone away");
+					await demand.promise;
+					if (isDisconnected) throw new Error("the client has disconnected");
 					const chunk = typeof text === "string" ? encoder.encode(text) : text;
 					if (chunk.byteLength === 0) return;
 					controller.enqueue(chunk);
-					if ((controller.desiredSize ?? 1) <= 0) wanted = Promise.withResolvers();
+					if ((controller.desiredSize ?? 1) <= 0) demand = Promise.withResolvers();
 				};
-				wanted.resolve();
+				demand.resolve();
 				produce(write).then(
-					() => isGone || controller.close(),
-					(error) => isGone || controller.error(error),
+					() => isDisconnected || controller.close(),
+					(error) => isDisconnected || controller.error(error),
 				);
 			},
-			pull: () => wanted.resolve(),
+			pull: () => demand.resolve(),
 			cancel() {
-				isGone = true;
-				wanted.resolve();
+				isDisconnected = true;
+				demand.resolve();
 			},
 		},
 		new ByteLengthQueuingStrategy({ highWaterMark: BUFFERED_BYTES }),

@@ -5,8 +5,9 @@ import { clientDisconnected } from "./client_disconnect.ts";
 import { badGzip, isPacked, unpackedBody } from "./encoded_body.ts";
 
 /**
- * The body as text.
- * @throws ApiError `too_large`, before the body is read where its length is announced; `malformed` if it is not UTF-8
+ * Reads the body as text.
+ * @throws ApiError `too_large`, from the announced length if there is one; `malformed` if it is not
+ * UTF-8
  */
 export async function readText(request: Request, limit: number): Promise<string> {
 	return utf8(await readBytes(request, limit), "The body");
@@ -15,14 +16,17 @@ export async function readText(request: Request, limit: number): Promise<string>
 /** @throws ApiError `malformed` if the bytes are not UTF-8 */
 export function utf8(bytes: Uint8Array, what: string): string {
 	try {
-		// A mark of the byte order is part of what is kept byte for byte.
+		// A byte order mark stays, because texts are stored byte for byte.
 		return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
 	} catch {
 		throw new ApiError("malformed", `${what} is not valid UTF-8.`, { suggestions: ["Send the text as UTF-8."] });
 	}
 }
 
-/** @throws ApiError `too_large` where the announced length says so already: that of a packed body says nothing */
+/**
+ * @throws ApiError `too_large` for a large announced length; the length of a compressed body says
+ * nothing
+ */
 export function checkLength(request: Request, limit: number): void {
 	if (isPacked(request)) return;
 	if (Number(request.headers.get("Content-Length") ?? 0) > limit) throw tooLarge(limit);
@@ -35,8 +39,8 @@ export function checkLength(request: Request, limit: number): void {
 export function lengthOf(request: Request, limit: number): number {
 	const length = request.headers.get("Content-Length");
 	if (length === null || !/^\d{1,15}$/.test(length)) {
-		throw new ApiError("length_required", "The body's length must be announced.", {
-			suggestions: ["Send a file rather than a pipe, so that the client knows Content-Length."],
+		throw new ApiError("length_required", "The Content-Length header is missing.", {
+			suggestions: ["Send a file instead of a pipe, so that the client knows the length."],
 		});
 	}
 	checkLength(request, limit);
@@ -44,8 +48,8 @@ export function lengthOf(request: Request, limit: number): number {
 }
 
 /**
- * Runs `read`, which reads the request's body. Whoever breaks off in the middle of it is gone; that is no fault of ours.
- * @throws ApiError `malformed` for a body that broke off, or is not the gzip that it says it is
+ * Runs `read`, which reads the request's body, and converts client disconnects and gzip errors.
+ * @throws ApiError `malformed` for a body that broke off, or is invalid gzip
  */
 export async function whileReading<Value>(request: Request, read: () => Promise<Value>): Promise<Value> {
 	try {
@@ -55,7 +59,7 @@ export async function whileReading<Value>(request: Request, read: () => Promise<
 	}
 }
 
-/** The body as bytes. @throws ApiError `too_large` */
+/** Reads the body as bytes. @throws ApiError `too_large` */
 export async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
 	checkLength(request, limit);
 	const body = unpackedBody(request, limit);
@@ -72,7 +76,7 @@ export async function readBytes(request: Request, limit: number): Promise<Uint8A
 	return chunks.length === 1 ? (chunks[0] as Uint8Array) : joined(chunks, size);
 }
 
-/** These bytes as one. @param size how many there are in all */
+/** Joins chunks. @param size their total size */
 export function joined(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
 	const bytes = new Uint8Array(size);
 	let at = 0;
@@ -87,7 +91,7 @@ export function tooLarge(limit: number): ApiError {
 	return new ApiError("too_large", `The body is larger than ${limit} bytes.`, { details: { limit } });
 }
 
-/** @throws ApiError `malformed` with the place of the fault */
+/** @throws ApiError `malformed` with the place of the error */
 export function parseJson(text: string): unknown {
 	try {
 		return JSON.parse(text.replace(/^\uFEFF/, ""));
@@ -97,7 +101,7 @@ export function parseJson(text: string): unknown {
 		const before = text.slice(0, position).split("\n");
 		const line = before.length;
 		const column = (before.at(-1)?.length ?? 0) + 1;
-		throw new ApiError("malformed", `The JSON does not parse: line ${line}, column ${column}.`, {
+		throw new ApiError("malformed", `The JSON is invalid at line ${line}, column ${column}.`, {
 			details: { errors: [{ path: "", line, column, message: "not valid JSON here", suggestion: null }] },
 			suggestions: ["Check commas, quotes and brackets at that place."],
 		});
@@ -105,7 +109,7 @@ export function parseJson(text: string): unknown {
 }
 
 /**
- * A JSON body of this shape, as the agent protocol sends it.
+ * Reads a JSON body of this shape, as the agent protocol sends it.
  * @throws ApiError `malformed`, `validation_failed`
  */
 export async function readJson<Schema extends z.ZodType>(
@@ -117,7 +121,7 @@ export async function readJson<Schema extends z.ZodType>(
 	return validated(schema, text.trim() === "" ? {} : parseJson(text));
 }
 
-/** @throws ApiError `validation_failed` with all faults at once */
+/** @throws ApiError `validation_failed` with all validation errors */
 export function validated<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
 	const parsed = schema.safeParse(value);
 	if (parsed.success) return parsed.data;

@@ -3,17 +3,20 @@ import { ApiError } from "../../schema/wire/errors.ts";
 import { withTurn } from "../platform/turns.ts";
 import { parseJson } from "./bodies.ts";
 
-/** JSON that is looked at before it is parsed: parsing has no pause, and takes the longer the more values there are. */
+/**
+ * Limits JSON before it is parsed: JSON.parse cannot pause, and its time grows with the number of
+ * values.
+ */
 
-/** The values of a body: each item of a list, each key of a map. */
+/** The maximum number of values: items of lists and keys of maps. */
 const MAX_VALUES = 200_000;
 const MAX_DEPTH = 200;
-/** Signs that are looked at between two pauses. */
+/** How many signs are read between two pauses. */
 const SIGNS_OF_SLICE = 5_000;
 
 /**
- * Parses a body in JSON.
- * @throws ApiError `malformed` with the place of the fault, or for more values than may be there
+ * Parses a JSON body.
+ * @throws ApiError `malformed` with the place of the error, or for too many values
  */
 export function parseBoundedJson(text: string): Promise<unknown> {
 	return withTurn(parsingJson(text), text.length);
@@ -55,7 +58,7 @@ function* checkingValues(text: string): SlicedWork<void> {
 	yield text.length / 1_000;
 }
 
-/** Where a string ends that begins here; where it does not, the text ends, and parsing says so. */
+/** The end of the string that begins here; the end of the text for an incomplete string. */
 export function endOfString(text: string, begin: number): number {
 	for (let end = text.indexOf('"', begin + 1); end !== -1; end = text.indexOf('"', end + 1)) {
 		let backslashes = 0;
@@ -66,5 +69,5 @@ export function endOfString(text: string, begin: number): number {
 }
 
 function tooMuch(what: string): ApiError {
-	return new ApiError("malformed", `The JSON ${what}.`, { suggestions: ["Send less at once."] });
+	return new ApiError("malformed", `The JSON ${what}.`, { suggestions: ["Send smaller JSON."] });
 }

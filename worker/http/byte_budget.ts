@@ -1,27 +1,30 @@
 import { ApiError } from "../../schema/wire/errors.ts";
 
 /**
- * How many bytes of bodies whose sender is not known yet may be held at once. Each chunk asks for its room when it comes; where
- * there is none its reader waits, and so does its sender. The reader that began first is always given room, so that not all of
- * them can wait for each other.
+ * Limits how many bytes of unauthenticated bodies are held at once. A chunk without room waits, and
+ * so does its sender.
+ * The oldest reader always gets room, which prevents a deadlock.
  */
 export class ByteBudget {
 	readonly #limit: number;
 	readonly #longestMs: number;
 	#held = 0;
-	/** In the order in which they began. */
+	/** In the order of their start. */
 	readonly #readers = new Set<Reader>();
 	#waiting: (() => void)[] = [];
 
-	/** @param longestMs how long a body may be read; what a cancelled request has left behind is given back after that */
+	/**
+	 * @param longestMs how long a body may be read; then the room of a cancelled request is
+	 * released
+	 */
 	constructor(limit: number, longestMs: number) {
 		this.#limit = limit;
 		this.#longestMs = longestMs;
 	}
 
-	/** A body that is about to be read. */
+	/** Registers a body before it is read. */
 	begin(): Room {
-		const reader: Reader = { beganAt: Date.now(), taken: 0 };
+		const reader: Reader = { beganAt: Date.now(), held: 0 };
 		this.#readers.add(reader);
 		this.#evictAbandoned();
 		return { take: (bytes) => this.#take(reader, bytes), release: () => this.#release(reader) };
@@ -32,21 +35,24 @@ export class ByteBudget {
 		while (this.#held + bytes > this.#limit && !this.#isFirst(reader)) {
 			await new Promise<void>((resolve) => this.#waiting.push(resolve));
 			if (!this.#readers.has(reader))
-				throw new ApiError("unavailable", "The body was read for too long.", { headers: { "Retry-After": "5" } });
+				throw new ApiError("unavailable", "The upload of the body took too long.", {
+					headers: { "Retry-After": "5" },
+					suggestions: ["Send it again."],
+				});
 		}
 		this.#held += bytes;
-		reader.taken += bytes;
+		reader.held += bytes;
 	}
 
 	#release(reader: Reader): void {
 		if (!this.#readers.delete(reader)) return;
-		this.#held -= reader.taken;
+		this.#held -= reader.held;
 		const waiting = this.#waiting;
 		this.#waiting = [];
 		for (const wake of waiting) wake();
 	}
 
-	/** A request that is cancelled is never resumed, and so never releases its room. */
+	/** A cancelled request is never resumed, and never releases its room itself. */
 	#evictAbandoned(): void {
 		const before = Date.now() - this.#longestMs;
 		for (const reader of this.#readers) {
@@ -63,12 +69,12 @@ export class ByteBudget {
 
 interface Reader {
 	beganAt: number;
-	taken: number;
+	held: number;
 }
 
 export interface Room {
-	/** Waits until these bytes may be held. @throws ApiError `unavailable` once the room was given back */
+	/** Waits for room. @throws ApiError `unavailable` after the room was released */
 	take(bytes: number): Promise<void>;
-	/** Gives back all that was taken. */
+	/** Releases all its room. */
 	release(): void;
 }

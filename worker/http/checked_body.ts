@@ -4,27 +4,27 @@ import { checkLength, joined, tooLarge, whileReading } from "./bodies.ts";
 import { ByteBudget } from "./byte_budget.ts";
 import { isPacked, unpackedBody } from "./encoded_body.ts";
 
-/** A signature that is checked while what it is about still comes in, so that nothing needs to be kept for it. */
+/** A signature that is checked while the body arrives, so that an invalid body is never stored. */
 export interface BodyCheck {
 	update(chunk: Uint8Array): void;
-	/** To be asked once, at the end. */
+	/** Called once, at the end. */
 	isAuthentic(): boolean;
 }
 
-/** Bodies of webhooks: anybody may send one, and only its signature tells whether it counts. */
+/** Reads webhook bodies: anyone can send one, and only its signature authenticates it. */
 
-/** The sender, and the room for its bytes, may take this long. */
+/** The time limit for the sender, and for the room of its bytes. */
 const READ_MS = 30_000;
 const EVICTED_MS = READ_MS + 5_000;
-/** Nearly every delivery is this small: it does not wait for larger ones. */
+/** Most deliveries are smaller than this, and do not wait for larger ones. */
 const SMALL_BYTES = 256 * 1024;
-/** All bodies together that are not checked yet; what comes beyond waits at its sender. */
+/** The room of all unauthenticated bodies; bodies without room wait at their sender. */
 const small = new ByteBudget(8 * MIB, EVICTED_MS);
 const large = new ByteBudget(24 * MIB, EVICTED_MS);
 
 /**
- * The body, once its signature was checked; null if the signature is wrong.
- * @throws ApiError `too_large`; `malformed` for a body that broke off or did not come in time
+ * Reads the body and checks its signature; null if the signature is wrong.
+ * @throws ApiError `too_large`; `malformed` for a body that broke off or was too slow
  */
 export async function readChecked(request: Request, limit: number, check: BodyCheck): Promise<Uint8Array<ArrayBuffer> | null> {
 	checkLength(request, limit);
@@ -59,5 +59,5 @@ export async function readChecked(request: Request, limit: number, check: BodyCh
 }
 
 function tooSlow(): ApiError {
-	return new ApiError("malformed", `The body did not come within ${READ_MS / 1000} s.`, { suggestions: ["Send it again."] });
+	return new ApiError("malformed", `The body did not arrive within ${READ_MS / 1000} s.`, { suggestions: ["Send it again."] });
 }

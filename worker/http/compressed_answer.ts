@@ -1,14 +1,14 @@
 import { qualityValues } from "./quality_values.ts";
 
-/** Answers that are text are sent with gzip to whom takes it (RFC 9110, 8.4 and 12.5.3). */
+/** Compresses text answers for callers that accept gzip (RFC 9110, 8.4 and 12.5.3). */
 
-/** What fits into one packet gains nothing. */
+/** Answers of one packet do not gain from compression. */
 const MIN_BYTES = 1024;
 const TEXT_TYPES = /^(?:text\/(?!event-stream)|application\/(?:[\w.+-]+\+)?(?:json|yaml|xml|javascript)\b|image\/svg\+xml\b)/i;
 
 /**
- * An answer as it is sent: with gzip where it is text that is long enough. Answers that are written while something goes on, and parts of one, stay as
- * they are: they say `no-transform`, or have another status.
+ * Compresses a long text answer. Streams and ranges stay as they are: they have `no-transform` or
+ * another status.
  */
 export async function compressedAnswer(request: Request, response: Response): Promise<Response> {
 	const { headers, status, body } = response;
@@ -23,10 +23,10 @@ export async function compressedAnswer(request: Request, response: Response): Pr
 	if (!long.isLong) return new Response(long.body, init);
 	init.headers.set("Content-Encoding", "gzip");
 	init.headers.delete("Content-Length");
-	// Ranges are those of the text itself.
+	// Ranges refer to the uncompressed text.
 	init.headers.delete("Accept-Ranges");
 	const etag = headers.get("ETag");
-	// Other bytes than those without gzip: a strong tag of both would be wrong (RFC 9110, 8.8.3.3).
+	// Compressed bytes differ, so the tag becomes weak (RFC 9110, 8.8.3.3).
 	if (etag !== null && !etag.startsWith("W/")) init.headers.set("ETag", `W/${etag}`);
 	return new Response(long.body.pipeThrough(new CompressionStream("gzip") as ReadableWritablePair<Uint8Array, Uint8Array>), {
 		...init,
@@ -34,7 +34,7 @@ export async function compressedAnswer(request: Request, response: Response): Pr
 	});
 }
 
-/** Whether the caller takes gzip, and does not rather have the text as it is. */
+/** Whether the caller accepts gzip, and does not prefer the plain text. */
 function prefersGzip(request: Request): boolean {
 	const header = request.headers.get("Accept-Encoding");
 	if (header === null) return false;
@@ -43,7 +43,7 @@ function prefersGzip(request: Request): boolean {
 	return gzip > 0 && gzip >= (weights.get("identity") ?? 0);
 }
 
-/** Whether a body without an announced length is long: so much of it is read ahead. */
+/** Whether a body without an announced length is long: the first bytes are read ahead. */
 async function longBody(body: ReadableStream<Uint8Array>): Promise<{ isLong: boolean; body: ReadableStream<Uint8Array> }> {
 	const reader = body.getReader();
 	const ahead: Uint8Array[] = [];

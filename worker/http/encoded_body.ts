@@ -1,23 +1,32 @@
 import { ApiError } from "../../schema/wire/errors.ts";
 
-/** Bodies that come with gzip (Content-Encoding; RFC 9110, 8.4). What they unpack to is held to the limit of their route. */
+/**
+ * Bodies with gzip (Content-Encoding; RFC 9110, 8.4). The limit of the route applies to the
+ * unpacked bytes.
+ */
 
-/** What is given to gzip at a time: it may come to a thousand times as much. */
-const PIECE_BYTES = 4 * 1024;
-/** What does not get shorter gets a little longer. */
+/** How much gzip gets at a time: it may unpack to a thousand times as much. */
+const CHUNK_BYTES = 4 * 1024;
+/** Incompressible data gets a little longer. */
 const OVERHEAD_BYTES = 64 * 1024;
 
-/** Whether the body is packed. @throws ApiError `unsupported_media_type` for other encodings than gzip */
+/**
+ * Whether the body is compressed. @throws ApiError `unsupported_media_type` for encodings other
+ * than gzip
+ */
 export function isPacked(request: Request): boolean {
 	const encodings = encodingsOf(request);
 	if (encodings.length === 0) return false;
 	if (encodings.length === 1 && /^(?:x-)?gzip$/.test(encodings[0] as string)) return true;
-	throw unsupported(request, "gzip, identity", "Send the body with gzip, or as it is.");
+	throw unsupported(request, "gzip, identity", "Send the body with gzip or without Content-Encoding.");
 }
 
-/** For bodies that are kept as they come. @throws ApiError `unsupported_media_type` for any encoding */
+/**
+ * For bodies that are stored byte for byte. @throws ApiError `unsupported_media_type` for any
+ * encoding
+ */
 export function assertNotEncoded(request: Request): void {
-	if (encodingsOf(request).length > 0) throw unsupported(request, "identity", "Send the bytes themselves, without Content-Encoding.");
+	if (encodingsOf(request).length > 0) throw unsupported(request, "identity", "Send the body without Content-Encoding.");
 }
 
 function encodingsOf(request: Request): string[] {
@@ -27,7 +36,7 @@ function encodingsOf(request: Request): string[] {
 
 function unsupported(request: Request, accepted: string, suggestion: string): ApiError {
 	const sent = JSON.stringify(request.headers.get("Content-Encoding")?.slice(0, 100));
-	return new ApiError("unsupported_media_type", `The Content-Encoding ${sent} is not supported here; possible: ${accepted}.`, {
+	return new ApiError("unsupported_media_type", `The Content-Encoding ${sent} is not supported here. Supported: ${accepted}.`, {
 		details: { accepted: accepted.split(", ") },
 		suggestions: [suggestion],
 		headers: { "Accept-Encoding": accepted },
@@ -35,9 +44,10 @@ function unsupported(request: Request, accepted: string, suggestion: string): Ap
 }
 
 /**
- * The body of a request, unpacked where it is packed; null without one. Whoever reads it counts what comes.
- * @param limit how many bytes it may unpack to
- * @throws ApiError `unsupported_media_type`; while it is read `too_large` for more packed bytes than that, `malformed` for what is no gzip
+ * The unpacked body of a request; null without a body. The caller limits the unpacked bytes.
+ * @param limit the limit of the unpacked bytes, from which the limit of compressed bytes follows
+ * @throws ApiError `unsupported_media_type`; during the read `too_large` for too many compressed
+ * bytes, `malformed` for invalid gzip
  */
 export function unpackedBody(request: Request, limit: number): ReadableStream<Uint8Array> | null {
 	if (!isPacked(request)) return request.body;
@@ -45,7 +55,7 @@ export function unpackedBody(request: Request, limit: number): ReadableStream<Ui
 	const reader = request.body.getReader();
 	let rest: Uint8Array = new Uint8Array();
 	let packed = 0;
-	const pieces = new ReadableStream<Uint8Array>(
+	const chunks = new ReadableStream<Uint8Array>(
 		{
 			async pull(controller) {
 				while (rest.byteLength === 0) {
@@ -56,22 +66,22 @@ export function unpackedBody(request: Request, limit: number): ReadableStream<Ui
 						throw new ApiError("too_large", `The body is larger than ${limit} bytes.`, { details: { limit } });
 					rest = value;
 				}
-				controller.enqueue(rest.subarray(0, PIECE_BYTES));
-				rest = rest.subarray(PIECE_BYTES);
+				controller.enqueue(rest.subarray(0, CHUNK_BYTES));
+				rest = rest.subarray(CHUNK_BYTES);
 			},
 			cancel: (reason) => reader.cancel(reason),
 		},
 		{ highWaterMark: 0 },
 	);
-	return pieces.pipeThrough(new DecompressionStream("gzip") as ReadableWritablePair<Uint8Array, Uint8Array>);
+	return chunks.pipeThrough(new DecompressionStream("gzip") as ReadableWritablePair<Uint8Array, Uint8Array>);
 }
 
-/** The error of a body that is no gzip, or breaks off in the middle of it; null for other errors. */
+/** The error of invalid or truncated gzip; null for other errors. */
 export function badGzip(request: Request, error: unknown): ApiError | null {
 	if (error instanceof ApiError || !isPacked(request)) return null;
 	if (!/decompress|gzip|zlib|incorrect header|invalid|trailing|unexpected end/i.test(String((error as Error)?.message ?? error)))
 		return null;
-	return new ApiError("malformed", "The body is not whole and valid gzip, as its Content-Encoding says.", {
+	return new ApiError("malformed", "The Content-Encoding of the body is gzip, but its gzip data is invalid or truncated.", {
 		suggestions: ["Compress the body again with gzip, or send it without Content-Encoding."],
 	});
 }

@@ -4,11 +4,11 @@ import { MIB } from "../../schema/wire/limits.ts";
 import { checkLength, utf8, whileReading } from "./bodies.ts";
 import { unpackedBody } from "./encoded_body.ts";
 
-/** Forms of several parts, as curl -F and browsers send them. */
+/** Forms with several parts, as curl -F and browsers send them. */
 
 export interface FormPart {
 	name: string;
-	/** Given for what was sent as a file. */
+	/** Set for a part that is a file. */
 	filename: string | undefined;
 	bytes: Uint8Array;
 	content: Uint8Array[];
@@ -16,10 +16,10 @@ export interface FormPart {
 }
 
 interface FormLimits {
-	/** Bytes of one part, and of all. */
+	/** The maximum bytes of one part, and of all parts. */
 	part: number;
 	total: number;
-	/** What is said where they are passed. */
+	/** The error for larger forms. */
 	tooLarge: () => ApiError;
 }
 
@@ -30,14 +30,14 @@ export function isForm(request: Request): boolean {
 	return /^multipart\/form-data\b/i.test(request.headers.get("Content-Type") ?? "");
 }
 
-/** Gives each part in turn. @throws ApiError `malformed`, `too_large` */
+/** Calls `take` with each part. @throws ApiError `malformed`, `too_large` */
 export async function readParts(request: Request, limits: FormLimits, take: (part: FormPart) => void): Promise<void> {
 	checkLength(request, limits.total + MIB);
 	const boundary = /boundary=(?:"([^"]{1,200})"|([^;\s]{1,200}))/i.exec(request.headers.get("Content-Type") ?? "");
 	const body = unpackedBody(request, limits.total + MIB);
 	if (!boundary || !body)
-		throw new ApiError("malformed", "The form has no boundary, or no body.", {
-			suggestions: ["The client must name the boundary in Content-Type and send at least one part."],
+		throw new ApiError("malformed", "The form has no boundary or no body.", {
+			suggestions: ["Set the boundary in Content-Type, and send at least one part."],
 		});
 	const options = {
 		boundary: boundary[1] ?? boundary[2] ?? "",
@@ -50,15 +50,18 @@ export async function readParts(request: Request, limits: FormLimits, take: (par
 		await whileReading(request, async () => {
 			for await (const part of parseMultipartStream(body, options)) {
 				const { name, filename, bytes, content, size } = part;
-				if (!name) throw new ApiError("malformed", "A part of the form has no name.");
+				if (!name)
+					throw new ApiError("malformed", "A part of the form has no name.", {
+						suggestions: ["Set `name` in the Content-Disposition of each part."],
+					});
 				take({ name, filename, bytes, content, size });
 			}
 		});
 	} catch (error) {
 		if (!(error instanceof MultipartParseError)) throw error;
 		if (/^Max(File|Total)Size/.test(error.constructor.name)) throw limits.tooLarge();
-		throw new ApiError("malformed", `The form does not parse: ${error.message}`, {
-			suggestions: ["Use: windlass run. A client sends the parts `pipeline` and `source`."],
+		throw new ApiError("malformed", `The form is invalid: ${error.message}.`, {
+			suggestions: ["Use windlass run, or send the parts `pipeline` and `source`."],
 		});
 	}
 }

@@ -1,13 +1,13 @@
 import type { SlicedWork } from "../../schema/pipeline/syntax/sliced_work.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 
-/** Bodies that are large texts: to decode one takes long enough to be a part of the work that waits for its turn. */
+/** Decodes large bodies in slices, because decoding them takes long. */
 
 const PART_BYTES = 256 * 1024;
 
 /** The text of a body. @throws ApiError `malformed` if it is not UTF-8 */
 export function* decodingText(bytes: Uint8Array): SlicedWork<string> {
-	// A mark of the byte order is part of what is kept byte for byte.
+	// A byte order mark stays, because texts are stored byte for byte.
 	const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 	const parts: string[] = [];
 	try {

@@ -10,9 +10,9 @@ import { VERSION } from "../platform/version.ts";
 import { json } from "./answers.ts";
 import type { AnonymousContext, Description, Route } from "./route.ts";
 
-/** The OpenAPI document (3.1), generated from the schemas that check what comes in and describe what goes out. */
+/** The OpenAPI document (3.1), generated from the schemas of requests and answers. */
 
-/** Shapes that have a name of their own in the document. */
+/** Shapes with a name in the document. */
 const NAMED: Record<string, z.ZodType> = {
 	Error: errorBody,
 	Run: resources.run,
@@ -33,14 +33,14 @@ const NAMED: Record<string, z.ZodType> = {
 
 const TOKENS: Partial<Record<PrincipalKind, string>> = {
 	user: "the token of a person",
-	registration: "a registration token, with which agents join",
+	registration: "a registration token for new agents",
 	agent: "the token of an agent",
-	lease: "the token of a lease, which comes with an offer",
+	lease: "the token of a lease, part of an offer",
 };
 
 type Json = Record<string, unknown>;
 
-/** The document of these routes: those that have a description. */
+/** The document of the routes that have a description. */
 function openApi(routes: readonly Route[]): Json {
 	const paths: Record<string, Json> = {};
 	for (const route of routes) {
@@ -99,7 +99,7 @@ function answerOf(answer: Description["answers"][number] | undefined): Json {
 	return { description: "The answer", content: { "application/json": { schema: schemaOf(answer, "output") } } };
 }
 
-/** A schema in JSON Schema 2020-12, with the named shapes as references. */
+/** A schema in JSON Schema 2020-12, with references to the named shapes. */
 function schemaOf(schema: z.ZodType, io: "input" | "output", self?: string): Json {
 	const name = Object.entries(NAMED).find(([known, one]) => one === schema && known !== self)?.[0];
 	if (name) return { $ref: `#/components/schemas/${name}` };
@@ -118,7 +118,7 @@ function schemaOf(schema: z.ZodType, io: "input" | "output", self?: string): Jso
 
 let document: Json | null = null;
 
-/** GET /openapi.json, of all routes there are. */
+/** GET /openapi.json, of all routes. */
 export function openApiRoute(all: () => readonly Route[]) {
 	return ({ baseUrl }: AnonymousContext): Response => {
 		document ??= openApi(all());

@@ -1,6 +1,6 @@
 /**
- * The weights of a header such as Accept-Encoding (RFC 9110, 12.4.2), by their names in lower case. What has no weight has 1; a weight that is none
- * counts as 0.
+ * The weights of a header such as Accept-Encoding (RFC 9110, 12.4.2), by lower-case name. A missing
+ * weight is 1; an invalid weight is 0.
  */
 export function qualityValues(header: string): Map<string, number> {
 	const weights = new Map<string, number>();

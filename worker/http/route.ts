@@ -6,73 +6,79 @@ import type { Claim } from "../identity/wrong_credentials.ts";
 import type { Parameters, ValuesOf } from "./parameters.ts";
 
 /**
- * One declaration per route: its address, who may call it, what it takes, what it answers, and its handler. Routing, 405, validation,
- * the OpenAPI document, the table of the docs and the tests of who may call what are all made of these declarations.
+ * Routes: each declares its address, callers, parameters, answers and handler once. Routing,
+ * validation, the OpenAPI document, the reference and tests of permissions use these declarations.
  */
 
-/** One request on its way: who, what, and what it needs for an answer. */
+/** A request with its principal and settings. */
 export interface RequestContext<Kind extends PrincipalKind = PrincipalKind> {
 	request: Request;
 	url: URL;
-	/** The parts of the path that the route names, decoded. */
+	/** The named parts of the path, decoded. */
 	params: Record<string, string>;
 	principal: Extract<Principal, { kind: Kind }>;
 	client: Client;
 	environment: Environment;
 	requestId: string;
-	/** The address that links begin with, without a slash at the end. */
+	/** The base of links, without a slash at the end. */
 	baseUrl: string;
 	/** The origins by which a browser may call this coordinator. */
 	ownOrigins: readonly string[];
 }
 
-/** A request of which it does not matter who makes it. */
+/** A request whose principal does not matter. */
 export type AnonymousContext = Omit<RequestContext, "principal">;
 
-/** What a handler gets: the context, the values of the query, and the body, which is read and checked when it is asked for. */
+/**
+ * The argument of a handler: the context, the query values, and a function that reads and validates
+ * the body.
+ */
 type Handled<Kind extends PrincipalKind, Query extends Parameters, Body extends z.ZodType> = RequestContext<Kind> &
 	Queried<Query> &
 	Bodied<Body>;
 
-/** What the OpenAPI document says of a route. */
+/** The description of a route in the OpenAPI document. */
 export interface Description {
 	summary: string;
-	/** Request headers that do something. */
+	/** The request headers that the route uses. */
 	headers?: Record<string, string>;
-	/** What is sent where it is not the JSON of `body`: by media type. */
+	/** Bodies other than the JSON of `body`: by media type. */
 	content?: Record<string, string>;
-	/** By status: a schema for JSON, a media type for everything else, null for nothing. */
+	/** By status: a schema for JSON, a media type for other bodies, null without a body. */
 	answers: Record<number, z.ZodType | string | null>;
 }
 
 interface Declaration<Kind extends PrincipalKind, Query extends Parameters, Body extends z.ZodType> {
 	method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 	path: string;
-	/** Of `anyone` alone: every caller comes as that, whatever credentials are sent along. */
+	/** With `anyone` alone, every caller is anonymous and credentials are ignored. */
 	allow: readonly Kind[];
 	/** Pages are for browsers and have none. */
 	description?: Description;
-	/** What may stand in the query; without it, nothing. */
+	/** The query parameters; none without it. */
 	query?: Query;
-	/** Whether other parameters are ignored, as those are that people and forges add to an address; otherwise they are errors. */
+	/**
+	 * Whether unknown parameters are ignored, because people and forges add some to URLs; else they
+	 * are errors.
+	 */
 	ignoresUnknown?: boolean;
 	body?: Body;
-	/** What the request itself claims to be, where its body or its address is the credential: counted when it is wrong. */
+	/** The credential in the body or address, for counting wrong credentials. */
 	claims?: (pathname: string) => Claim;
 	handle: (context: Handled<Kind, Query, Body>) => Promise<Response> | Response;
 }
 
-/** A declared route as the shell (worker/index.ts) sees it: it alone calls `handle`, with a principal of a kind in `allow`. */
+/** A declared route for worker/index.ts, which calls `handle` only with a principal of `allow`. */
 export interface Route extends Omit<Declaration<PrincipalKind, Parameters, z.ZodType>, "handle"> {
 	handle: (context: never) => Promise<Response> | Response;
 }
 
-/** What a handler that stands by itself adds to its context: the values of these parameters. */
+/** Adds parameter values to the context of a handler. */
 export interface Queried<Query extends Parameters> {
 	query: ValuesOf<Query>;
 }
 
-/** The same for a body of this shape. */
+/** Adds a body of this shape to the context of a handler. */
 export interface Bodied<Body extends z.ZodType> {
 	/** @throws ApiError `too_large`, `malformed`, `validation_failed` */
 	readBody(): Promise<z.infer<Body>>;
@@ -80,7 +86,7 @@ export interface Bodied<Body extends z.ZodType> {
 
 type NoParameters = Record<never, never>;
 
-/** Declares a route; its handler sees only the principals that are allowed. */
+/** Declares a route; the types limit its handler to allowed principals. */
 export function route<Kind extends PrincipalKind, Query extends Parameters = NoParameters, Body extends z.ZodType = z.ZodNever>(
 	declaration: Declaration<Kind, Query, Body>,
 ): Route {
@@ -94,7 +100,7 @@ export function pageRoute<Kind extends PrincipalKind, Query extends Parameters =
 	return { ...declaration, ignoresUnknown: true };
 }
 
-/** Who is to be named for what a request does. */
+/** The actor of a request, by name. */
 export function actorOf(principal: Extract<Principal, { kind: "user" | "host" }>): string {
 	return principal.kind === "user" ? principal.name : "the coordinator";
 }

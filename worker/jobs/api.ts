@@ -17,8 +17,8 @@ type Caller = RequestContext<"user" | "host">;
 const LIST = {
 	limit: limit(),
 	cursor: idCursor("job"),
-	state: oneOf("only those in this state", JOB_STATES),
-	run: text("only those of this run"),
+	state: oneOf("only jobs in this state", JOB_STATES),
+	run: text("only jobs of this run"),
 };
 
 async function list({ query, environment, principal }: Caller & Queried<typeof LIST>): Promise<Response> {
@@ -67,7 +67,7 @@ export const jobRoutes = [
 		method: "GET",
 		path: "/api/v1/jobs/:id/explain",
 		allow: ["user", "host"],
-		description: { summary: "Why a job is where it is", answers: { 200: resources.explanation } },
+		description: { summary: "Why a job is in its state", answers: { 200: resources.explanation } },
 		handle: getExplanation,
 	}),
 	route({

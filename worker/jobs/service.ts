@@ -6,7 +6,7 @@ import { dispatcherOf } from "../platform/dispatcher.ts";
 import { presentJob } from "../record/present.ts";
 import type { JobRecord } from "../record/runs.ts";
 
-/** A job as it is this moment: the steps of a running attempt come from where its log is. */
+/** The current state of a job. The shard of the log has the steps of a running attempt. */
 export async function describeJob(environment: Environment, record: JobRecord): Promise<Job> {
 	const job = presentJob(record);
 	const newest = record.attempts.at(-1);
@@ -18,7 +18,7 @@ export async function describeJob(environment: Environment, record: JobRecord): 
 	return { ...job, steps };
 }
 
-/** Why a job is where it is. */
+/** Why a job is in its state. */
 export async function explain(environment: Environment, record: JobRecord): Promise<Explanation> {
 	const { job } = record;
 	const live = await dispatcherOf(environment, job.team).explain(job.id);
@@ -26,7 +26,7 @@ export async function explain(environment: Environment, record: JobRecord): Prom
 		live ?? {
 			job_id: job.id,
 			state: job.state,
-			summary: job.reason_text ?? `The job is over: ${job.state}.`,
+			summary: job.reason_text ?? `The job has ended: ${job.state}.`,
 			position: null,
 			waiting_for: [],
 			retry_at: null,

@@ -18,11 +18,11 @@ import { FollowedText } from "./followed_text.ts";
 import { readLineBlock } from "./line_index.ts";
 import { logSize, readLog } from "./reader.ts";
 import { searchLog } from "./search.ts";
-import { assertKept, attemptOf, attemptsToFollow, followLines, type ResumePoint, requireAttempt } from "./service.ts";
+import { assertNotExpired, attemptOf, attemptsToFollow, followLines, type ResumePoint, requireAttempt } from "./service.ts";
 
 type Caller = RequestContext<"user" | "host">;
 
-/** Of a log as far as it is: unlike one that is followed, it may be packed. */
+/** For the current bytes of a log: unlike a followed log, they may be compressed. */
 const LOG_HEADERS = {
 	"Content-Type": "text/plain; charset=utf-8",
 	"Cache-Control": "no-store",
@@ -33,8 +33,8 @@ const MAX_QUERY = 200;
 
 const LOG = {
 	attempt,
-	format: oneOf("text: as kept; raw: without times; clean: without colours, too", FORMATS_OF_LOGS),
-	follow: flag("1: to the end, further attempts included"),
+	format: oneOf("text: as stored; raw: without times; clean: without times and colors", FORMATS_OF_LOGS),
+	follow: flag("1: follow the log until the job ends, with later attempts"),
 };
 
 /** GET /jobs/:id/log: the log of one attempt, as text (with Range), followed, or as server-sent events. */
@@ -42,20 +42,22 @@ async function getLog({ request, query, environment, principal, params }: Caller
 	const record = await requireJob(environment, principal.team, params.id ?? "");
 	const number = query.attempt;
 	const format = query.format ?? "text";
-	const asked = attemptOf(record, number);
-	if (asked) assertKept(asked);
+	const requested = attemptOf(record, number);
+	if (requested) assertNotExpired(requested);
 	const isEventStream = /\btext\/event-stream\b/.test(request.headers.get("Accept") ?? "");
 	if (isEventStream) {
 		if (format !== "text")
-			throw new ApiError("validation_failed", "format: events carry the lines as they are stored.", { suggestions: ["Leave out format."] });
+			throw new ApiError("validation_failed", "format: server-sent events have the stored lines only.", {
+				suggestions: ["Leave out format."],
+			});
 		const resume = resumePoint(request);
-		// An offset alone says where to go on only in a log that the address names.
+		// An offset alone is enough only when the URL names the attempt.
 		const idOf = (attempt: number, offset: number) => (number === null ? `${attempt}-${offset}` : String(offset));
 		return streamed(SSE_HEADERS, (write) =>
 			followLines(environment, record, number, resume, {
 				lines: (batch, attempt) =>
 					write(`id: ${idOf(attempt, batch.nextOffset)}\n${batch.lines.map((line) => `data: ${line.replace(/\r/g, "")}\n`).join("")}\n`),
-				// No id: whoever resumes gets the whole line.
+				// No id: after a reconnect the client gets the whole line.
 				partial: (line) => write(`event: partial\ndata: ${line.latest}\n\n`),
 				idle: () => write(": still here\n\n"),
 				end: (state) => write(`event: end\ndata: ${JSON.stringify({ state })}\n\n`),
@@ -63,18 +65,18 @@ async function getLog({ request, query, environment, principal, params }: Caller
 		);
 	}
 	if (query.follow) return streamed(TEXT_STREAM_HEADERS, (write) => followText(environment, record, number, format, write));
-	if (!asked) return new Response("", { headers: TEXT_STREAM_HEADERS });
-	return logText(environment, request, asked, format);
+	if (!requested) return new Response("", { headers: TEXT_STREAM_HEADERS });
+	return logText(environment, request, requested, format);
 }
 
-/** Which lines are asked for: at most a thousand. */
+/** The requested lines: at most 1,000. */
 export const LINES = {
 	attempt,
 	from: firstLine("the first line; -N: the last N"),
-	count: integer("how many (500; at most 1000)", { least: 1, most: MAX_LINES, fallback: 500 }),
+	count: integer("the number of lines (default 500; at most 1000)", { least: 1, most: MAX_LINES, fallback: 500 }),
 };
 
-/** The number of a line, counted from 0; negative: from the end. */
+/** A line number, counted from 0; a negative number counts from the end. */
 function firstLine(description: string): Parameter<number> {
 	return {
 		description,
@@ -82,7 +84,7 @@ function firstLine(description: string): Parameter<number> {
 		read(given) {
 			const text = given ?? "0";
 			if (/^-[1-9]\d{0,3}$/.test(text) || /^\d{1,15}$/.test(text)) return Number(text);
-			throw invalidParameter("from", `${JSON.stringify(text)} is not the number of a line`, "for example from=0, or from=-100");
+			throw invalidParameter("from", `${JSON.stringify(text)} is not a line number.`, "Use, for example, from=0 or from=-100.");
 		},
 	};
 }
@@ -98,21 +100,25 @@ async function getLines({ query, environment, principal, params }: Caller & Quer
 const SEARCH = {
 	attempt,
 	q: text("the text"),
-	from: integer("the line to begin with", { least: 0, most: Number.MAX_SAFE_INTEGER, fallback: 0 }),
+	from: integer("the first line to search", { least: 0, most: Number.MAX_SAFE_INTEGER, fallback: 0 }),
 	limit: limit(100),
 };
 
-/** GET /jobs/:id/log/search: the lines that hold a text. */
+/** GET /jobs/:id/log/search: the lines that contain a text. */
 async function search({ query, environment, principal, params }: Caller & Queried<typeof SEARCH>): Promise<Response> {
 	const text = query.q ?? "";
-	if (text === "" || text.length > MAX_QUERY) throw invalidParameter("q", `is 1 to ${MAX_QUERY} characters long`, "for example q=error");
+	if (text === "" || text.length > MAX_QUERY)
+		throw invalidParameter("q", `The text must have 1 to ${MAX_QUERY} characters.`, "Use, for example, q=error.");
 	const attempt = await requireAttempt(environment, principal.team, params.id ?? "", query.attempt);
 	const { matches, nextLine } = await searchLog(environment, attempt, { text, first: query.from, limit: query.limit });
 	const answer: LogMatches = { items: matches, next_line: nextLine };
 	return json(answer);
 }
 
-/** Where an event stream goes on: events have the offset of the next line as their id, after the attempt where that may change. */
+/**
+ * Where an event stream resumes. An event's id is the offset of the next line, after its attempt
+ * where attempts can change.
+ */
 function resumePoint(request: Request): ResumePoint {
 	const [, attempt, offset] = /^(?:(\d{1,9})-)?(\d{1,15})$/.exec(request.headers.get("Last-Event-ID") ?? "") ?? [];
 	return { attempt: attempt === undefined ? null : Number(attempt), offset: Number(offset ?? 0) };
@@ -121,7 +127,7 @@ function resumePoint(request: Request): ResumePoint {
 async function logText(environment: Environment, request: Request, attempt: AttemptRow, format: LogFormat): Promise<Response> {
 	const size = await logSize(environment, attempt);
 	const isRanged = format === "text";
-	// A log that still grows has another version with every line.
+	// A live log gets a new version with every line, and so no ETag.
 	const etag = attempt.log_archived === 1 && isTerminal(attempt.state) ? `"${attempt.id}-${size}${isRanged ? "" : `-${format}`}"` : null;
 	const headers: Record<string, string> = { ...LOG_HEADERS };
 	if (isRanged) headers["Accept-Ranges"] = "bytes";
@@ -130,7 +136,7 @@ async function logText(environment: Environment, request: Request, attempt: Atte
 	const range = isRanged ? rangeOf(request, size, etag) : null;
 	const { start, end } = range ?? { start: 0, end: size };
 	if (range) headers["Content-Range"] = `bytes ${start}-${end - 1}/${size}`;
-	// The bytes of a finished log pass through as they are.
+	// An archived log is sent from R2 without processing.
 	if (isRanged && attempt.log_archived === 1 && attempt.log_key !== null && start < end) {
 		const object = await environment.BUCKET.get(attempt.log_key, { range: { offset: start, length: end - start } });
 		if (object)
@@ -146,7 +152,7 @@ async function logText(environment: Environment, request: Request, attempt: Atte
 	return new Response(body.body, { status: range ? 206 : 200, headers });
 }
 
-/** A followed text: waits for the job to start, and goes on with the next attempt where one follows. */
+/** A followed log as text: waits for the job to start, and continues with later attempts. */
 async function followText(
 	environment: Environment,
 	record: JobRecord,
@@ -155,12 +161,12 @@ async function followText(
 	write: (text: string | Uint8Array) => Promise<void>,
 ): Promise<void> {
 	const text = new FollowedText(write);
-	const stillHere = (state: string) => text.stillHere(() => `:: still ${state}`);
-	for await (const attempt of attemptsToFollow(environment, record, number, stillHere)) {
+	const keepAlive = (state: string) => text.keepAlive(() => `:: still ${state}`);
+	for await (const attempt of attemptsToFollow(environment, record, number, keepAlive)) {
 		if (attempt.number > 1 && number === null) await text.notice(`:: attempt ${attempt.number}`);
 		const formatter = format === "text" ? null : new LogFormatter(format);
 		for await (const bytes of readLog(environment, attempt, { offset: 0, until: null, isFollowing: true })) {
-			if (bytes === null) await stillHere("running");
+			if (bytes === null) await keepAlive("running");
 			else await text.write(formatter ? formatter.push(bytes) : bytes);
 		}
 		if (formatter) await text.write(formatter.flush());
@@ -176,9 +182,9 @@ export const jobLogRoutes = [
 			summary: "The log of an attempt: as text with Range, followed, or as server-sent events (Accept: text/event-stream)",
 			headers: {
 				Range: "bytes, of format=text",
-				"If-Range": "its ETag, which the log of an ended attempt has",
+				"If-Range": "its ETag; only the log of an ended attempt has one",
 				"If-None-Match": "its ETag",
-				"Last-Event-ID": "where an event stream goes on",
+				"Last-Event-ID": "where the event stream resumes",
 			},
 			answers: { 200: "text/plain", 206: "text/plain" },
 		},
@@ -197,7 +203,7 @@ export const jobLogRoutes = [
 		method: "GET",
 		path: "/api/v1/jobs/:id/log/search",
 		allow: ["user", "host"],
-		description: { summary: "The lines of a log that hold a text, whatever its case", answers: { 200: resources.logMatches } },
+		description: { summary: "The lines of a log that contain a text, in upper or lower case", answers: { 200: resources.logMatches } },
 		query: SEARCH,
 		handle: search,
 	}),

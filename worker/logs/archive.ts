@@ -6,14 +6,14 @@ import type { LogRow, LogStore } from "./log_store.ts";
 const SLICE_BYTES = MIB;
 const CREATE_ONLY = { onlyIf: { etagDoesNotMatch: "*" }, httpMetadata: { contentType: "text/plain; charset=utf-8" } };
 
-/** The R2 object of a finished log, null for an empty one, and its sha256 in hex. */
+/** The R2 object of an archived log, null for an empty log, and its sha256 in hex. */
 export interface ArchivedObject {
 	key: string | null;
 	sha256: string;
 }
 
-/** A finished log that lies in R2 already; null if it does not. */
-export async function archivedBefore(bucket: R2Bucket, key: string): Promise<(ArchivedObject & { bytes: number }) | null> {
+/** A log that is already in R2; null if it is not. */
+export async function findArchivedLog(bucket: R2Bucket, key: string): Promise<(ArchivedObject & { bytes: number }) | null> {
 	const object = await bucket.get(key);
 	if (!object) return null;
 	const { size: bytes } = object;
@@ -24,8 +24,8 @@ export async function archivedBefore(bucket: R2Bucket, key: string): Promise<(Ar
 }
 
 /**
- * Writes a finished log to R2 as one plain object, and its sha256 on the way. The object is created only if it is not
- * there: its name holds the lease, so an object of that name is this very log, from a try whose end was not noted.
+ * Writes a closed log to R2 as one plain object, and computes its sha256. The write is create-only.
+ * The key holds the lease, so an existing object is this log: its end was not recorded.
  */
 export async function archive(bucket: R2Bucket, store: LogStore, log: LogRow): Promise<ArchivedObject> {
 	const key = log.bytes === 0 ? null : log.key;
@@ -34,7 +34,8 @@ export async function archive(bucket: R2Bucket, store: LogStore, log: LogRow): P
 		if (key !== null) await bucket.put(key, bytes, CREATE_ONLY);
 		return { key, sha256: hex(await crypto.subtle.digest("SHA-256", bytes)) };
 	}
-	// Before the log itself: whoever finds the log finds its index. A log without one is counted through.
+	// The index comes first: a reader that finds the log then finds its index. Without an index,
+	// lines are counted.
 	await bucket.put(indexKeyOf(key), JSON.stringify(store.lineIndex(log)), CREATE_ONLY);
 	const isThere = (await bucket.head(key)) !== null;
 	const { readable, writable } = new FixedLengthStream(log.bytes);

@@ -1,10 +1,13 @@
-/** So long a reader hears nothing before it is told that this is no mistake. */
+/** After this time without output, a follower gets a line that says that the job still runs. */
 const SILENCE_MS = 30_000;
 const NEWLINE = 10;
 
 type Write = (text: string | Uint8Array) => Promise<void>;
 
-/** A text that is followed: what jobs write, byte for byte, and between their lines those of the coordinator. */
+/**
+ * A text that a reader follows: the output of jobs, byte for byte, with lines of the coordinator
+ * between.
+ */
 export class FollowedText {
 	readonly #write: Write;
 	readonly #encoder = new TextEncoder();
@@ -15,7 +18,7 @@ export class FollowedText {
 		this.#write = write;
 	}
 
-	/** Writes what a job has written. */
+	/** Writes output of a job. */
 	write(bytes: Uint8Array): Promise<void> {
 		if (bytes.byteLength === 0) return Promise.resolve();
 		this.#lastWriteAt = Date.now();
@@ -23,13 +26,16 @@ export class FollowedText {
 		return this.#write(bytes);
 	}
 
-	/** Writes a line of the coordinator's own. It begins a line: of a job that was lost the last one may be open. */
+	/**
+	 * Writes a line of the coordinator. It begins a new line: a lost job may have left an
+	 * incomplete line.
+	 */
 	notice(line: string): Promise<void> {
 		return this.write(this.#encoder.encode(`${this.#isAtLineStart ? "" : "\n"}${line}\n`));
 	}
 
-	/** Writes a line if there was none for a while, but none into a line of a job. */
-	async stillHere(line: () => string): Promise<void> {
+	/** Writes a line after a silence, unless a line of a job is incomplete. */
+	async keepAlive(line: () => string): Promise<void> {
 		if (this.#isAtLineStart && Date.now() - this.#lastWriteAt >= SILENCE_MS) await this.notice(line());
 	}
 }

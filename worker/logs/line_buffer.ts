@@ -2,14 +2,16 @@ import { STAMP_BYTES } from "../../schema/text/log_formatter.ts";
 import { joined } from "../../schema/wire/bytes.ts";
 
 const RETURN = 13;
-/** Of a longer line only the beginning is shown; where it was overwritten, the beginning of what it says now. */
+/**
+ * Longer lines are truncated. Of an overwritten line, the beginning of its current text is shown.
+ */
 const MAX_SHOWN_BYTES = 16 * 1024;
 
-/** The beginning of a text that comes in pieces, and how long all of it is. */
+/** The beginning of a text that arrives in chunks, and the size of the whole text. */
 class Beginning {
 	readonly #parts: Uint8Array[] = [];
 	readonly #limit: number;
-	#kept = 0;
+	#storedBytes = 0;
 	size = 0;
 
 	constructor(limit: number) {
@@ -17,9 +19,9 @@ class Beginning {
 	}
 
 	push(bytes: Uint8Array): void {
-		const kept = bytes.subarray(0, this.#limit - this.#kept);
-		if (kept.byteLength > 0) this.#parts.push(kept.slice());
-		this.#kept += kept.byteLength;
+		const stored = bytes.subarray(0, this.#limit - this.#storedBytes);
+		if (stored.byteLength > 0) this.#parts.push(stored.slice());
+		this.#storedBytes += stored.byteLength;
 		this.size += bytes.byteLength;
 	}
 
@@ -27,19 +29,19 @@ class Beginning {
 		return joined(this.#parts);
 	}
 
-	/** What is to be said of the rest. */
+	/** The notice about the rest of the text. */
 	get more(): string {
-		return this.size > this.#kept ? ` … (${this.size - this.#kept} more bytes in this line)` : "";
+		return this.size > this.#storedBytes ? ` … (${this.size - this.#storedBytes} more bytes in this line)` : "";
 	}
 }
 
 /**
- * One line of a log as it is shown, with bounded memory: a line that is overwritten again and again (a progress bar) may be very
- * long, and only what follows its last carriage return counts.
+ * One line of a log as a page shows it, in bounded memory. A progress bar overwrites its line many
+ * times; only the text after the last carriage return is shown.
  */
 export class LineBuffer {
 	#all = new Beginning(MAX_SHOWN_BYTES);
-	/** What follows the last carriage return that anything follows; null if nothing was overwritten. */
+	/** The text after the last carriage return within the line; null if nothing was overwritten. */
 	#latest: Beginning | null = null;
 	#endsWithReturn = false;
 	readonly #decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
@@ -63,13 +65,13 @@ export class LineBuffer {
 		this.#endsWithReturn = end < bytes.byteLength;
 	}
 
-	/** The line with all that was overwritten in it, unless it is too long for that. */
+	/** The line with its overwritten text, unless that is too long. */
 	get text(): string {
 		if (this.#latest && this.#all.size > MAX_SHOWN_BYTES) return this.latest;
 		return this.#decoder.decode(this.#all.bytes) + this.#all.more;
 	}
 
-	/** The line as it is now: its time, and what follows its last carriage return. */
+	/** The current line: its time, and the text after its last carriage return. */
 	get latest(): string {
 		if (!this.#latest) return this.text.replace(/\r+$/, "");
 		const stamp = this.#all.bytes.subarray(0, STAMP_BYTES);

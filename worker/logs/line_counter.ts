@@ -1,18 +1,18 @@
-/** A log knows where every five hundredth line begins: counted as the bytes come in, kept beside the log. */
+/** Indexes a log: records where every 500th line begins, while the bytes arrive. */
 
-/** How many lines lie between two marks. */
+/** The number of lines between two marks. */
 export const LINES_PER_MARK = 500;
 const NEWLINE = 10;
 
-/** Where the marked lines of a log begin. */
+/** The offsets of the marked lines of a log. */
 export interface LineIndex {
-	/** Whole lines. */
+	/** The number of complete lines. */
 	lines: number;
-	/** The offset of line k × LINES_PER_MARK; that of line 0 is 0. */
+	/** The offset of line k × LINES_PER_MARK; the offset of line 0 is 0. */
 	offsets: number[];
 }
 
-/** Counts lines as bytes come by, and notes where the marked ones begin. */
+/** Counts lines while bytes arrive, and returns where marked lines begin. */
 export class LineCounter {
 	lines: number;
 	#at: number;
@@ -22,7 +22,7 @@ export class LineCounter {
 		this.#at = offset;
 	}
 
-	/** @returns the marks that these bytes bring: number of the mark and offset */
+	/** @returns the new marks: the number of the mark, and its offset */
 	push(bytes: Uint8Array): { mark: number; offset: number }[] {
 		const marks: { mark: number; offset: number }[] = [];
 		for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) {
@@ -34,14 +34,14 @@ export class LineCounter {
 	}
 }
 
-/** How many lines end in these bytes. */
+/** The number of lines that end in these bytes. */
 export function newlinesIn(bytes: Uint8Array): number {
 	let count = 0;
 	for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) count += 1;
 	return count;
 }
 
-/** The object beside a finished log that holds its index. */
+/** The key of the R2 object with the index of an archived log. */
 export function indexKeyOf(logKey: string): string {
 	return `${logKey}.lines`;
 }

@@ -1,12 +1,12 @@
 import type { Environment } from "../bindings.ts";
 import { indexKeyOf, LINES_PER_MARK, LineCounter, type LineIndex } from "./line_counter.ts";
 import { type LineBatch, ShownLineSplitter } from "./lines.ts";
-import { type LogPlace, logSize, readLog, shardOf } from "./reader.ts";
+import { type LogLocation, logSize, readLog, shardOf } from "./reader.ts";
 
-/** From a line's number to its place, in a log that is live or finished. */
+/** Finds lines by their numbers, in live and archived logs. */
 
-/** The index of a log as it is now. */
-export async function readLineIndex(environment: Environment, attempt: LogPlace): Promise<LineIndex> {
+/** The current index of a log. */
+export async function readLineIndex(environment: Environment, attempt: LogLocation): Promise<LineIndex> {
 	if (attempt.log_archived === 0) {
 		const live = await shardOf(environment, attempt).lineIndex(attempt.id);
 		if (live) return live;
@@ -15,8 +15,8 @@ export async function readLineIndex(environment: Environment, attempt: LogPlace)
 	return stored ? ((await stored.json()) as LineIndex) : countLines(environment, attempt);
 }
 
-/** For a log whose index is not stored: a small one, or one of which only the log itself was written. */
-async function countLines(environment: Environment, attempt: LogPlace): Promise<LineIndex> {
+/** Counts lines of a log without a stored index: a small log, or a log whose index write failed. */
+async function countLines(environment: Environment, attempt: LogLocation): Promise<LineIndex> {
 	const counter = new LineCounter(0, 0);
 	const offsets = [0];
 	for await (const bytes of readLog(environment, attempt, { offset: 0, until: await logSize(environment, attempt), isFollowing: false })) {
@@ -25,14 +25,14 @@ async function countLines(environment: Environment, attempt: LogPlace): Promise<
 	return { lines: counter.lines, offsets };
 }
 
-/** Some lines of a log, each at most so long that a page can show it. */
+/** Some lines of a log, each truncated to a length that a page can show. */
 export interface LineBlock {
 	/** The number of the first line, counted from 0. */
 	first: number;
 	lines: string[];
-	/** Where the line after these begins. */
+	/** The offset of the line after these. */
 	nextOffset: number;
-	/** How many whole lines the log has now. */
+	/** The number of complete lines in the log. */
 	total: number;
 }
 
@@ -40,7 +40,7 @@ export interface LineBlock {
  * Lines of a log by their numbers.
  * @param first counted from 0; a negative number counts from the end
  */
-export async function readLineBlock(environment: Environment, attempt: LogPlace, first: number, count: number): Promise<LineBlock> {
+export async function readLineBlock(environment: Environment, attempt: LogLocation, first: number, count: number): Promise<LineBlock> {
 	const { lines: total, offsets } = await readLineIndex(environment, attempt);
 	const from = Math.min(total, Math.max(0, first < 0 ? total + first : first));
 	const mark = Math.min(Math.floor(from / LINES_PER_MARK), offsets.length - 1);
@@ -57,10 +57,10 @@ export async function readLineBlock(environment: Environment, attempt: LogPlace,
 		}
 	};
 	for await (const bytes of readLog(environment, attempt, { offset: start, until, isFollowing: false })) {
-		// Line by line towards the end of the block, so that its end is known to the byte.
-		for (const piece of bytes ? linesOf(bytes) : []) {
+		// One line at a time, so that the end of the block is known to the byte.
+		for (const chunk of bytes ? linesOf(bytes) : []) {
 			if (number >= from + count) return block;
-			const batch = splitter.push(piece);
+			const batch = splitter.push(chunk);
 			add(batch);
 			if (batch) block.nextOffset = batch.nextOffset;
 		}

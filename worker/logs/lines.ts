@@ -1,16 +1,19 @@
 import { LineBuffer } from "./line_buffer.ts";
 
 const NEWLINE = 10;
-/** A line longer than this is given out in parts: memory is bounded by it. */
+/** Longer lines are split, which bounds memory. */
 const MAX_LINE_BYTES = 256 * 1024;
 
-/** Whole lines of a log, and the offset at which the next one begins. */
+/** Complete lines of a log, and the offset of the next line. */
 export interface LineBatch {
 	lines: string[];
 	nextOffset: number;
 }
 
-/** Cuts a log that comes in pieces into whole lines. Bytes that are not UTF-8 are shown as U+FFFD, never changed at their source. */
+/**
+ * Splits the chunks of a log into complete lines. Bytes that are not UTF-8 appear as U+FFFD; the
+ * stored log keeps them.
+ */
 export class LineSplitter {
 	#rest = new Uint8Array();
 	#offset: number;
@@ -20,7 +23,7 @@ export class LineSplitter {
 		this.#offset = offset;
 	}
 
-	/** The lines that this piece completes; null if it completes none. */
+	/** The lines that this chunk completes; null if it completes none. */
 	push(bytes: Uint8Array): LineBatch | null {
 		const all = new Uint8Array(this.#rest.byteLength + bytes.byteLength);
 		all.set(this.#rest);
@@ -30,7 +33,7 @@ export class LineSplitter {
 		return end === 0 ? null : this.#batch(all.subarray(0, end));
 	}
 
-	/** What is left when the log ends without a newline. */
+	/** The last line, when the log ends without a newline. */
 	flush(): LineBatch | null {
 		const rest = this.#rest;
 		this.#rest = new Uint8Array();
@@ -45,10 +48,10 @@ export class LineSplitter {
 	}
 }
 
-/** The same for pages, where a line is one line: of one that is too long a part is given, and how much more there is. */
+/** The same for pages: a line that is too long is truncated, with the number of missing bytes. */
 export class ShownLineSplitter {
 	readonly #line = new LineBuffer();
-	/** Where the line begins that is not complete yet. */
+	/** The offset of the incomplete line. */
 	#lineStart: number;
 	#at: number;
 
@@ -57,7 +60,7 @@ export class ShownLineSplitter {
 		this.#at = offset;
 	}
 
-	/** The lines that this piece completes; null if it completes none. */
+	/** The lines that this chunk completes; null if it completes none. */
 	push(bytes: Uint8Array): LineBatch | null {
 		const lines: string[] = [];
 		for (let at = 0; at < bytes.byteLength; ) {
@@ -72,7 +75,7 @@ export class ShownLineSplitter {
 		return lines.length === 0 ? null : { lines, nextOffset: this.#lineStart };
 	}
 
-	/** What is left when the log ends without a newline. */
+	/** The last line, when the log ends without a newline. */
 	flush(): LineBatch | null {
 		if (this.#line.isEmpty) return null;
 		return { lines: [this.#take()], nextOffset: this.#lineStart };

@@ -5,12 +5,12 @@ import type { Environment } from "../bindings.ts";
 import { errorFields, setLogLevel, log as writeLog } from "../platform/logger.ts";
 import { maxLogBytes, SHORT_HOLD_MS } from "../platform/settings.ts";
 import { Waiters } from "../platform/waiters.ts";
-import { type ArchivedObject, archive, archivedBefore } from "./archive.ts";
+import { type ArchivedObject, archive, findArchivedLog } from "./archive.ts";
 import type { LineIndex } from "./line_counter.ts";
 import { type LogRow, LogStore } from "./log_store.ts";
 
-/** The order to end a log, as the Dispatcher sends it; a repeat changes nothing. */
-export interface Seal {
+/** The Dispatcher's request to close a log; a repeat changes nothing. */
+export interface CloseRequest {
 	team: string;
 	attemptId: string;
 	leaseId: string;
@@ -19,21 +19,21 @@ export interface Seal {
 	declaredBytes: number | null;
 }
 
-/** Where a finished log lies; an empty one needs no object. */
+/** Where an archived log is; an empty log has no object. */
 export interface ArchivedLog extends ArchivedObject {
 	bytes: number;
-	/** Whether fewer bytes came than were declared, or nobody said how many there are. */
+	/** Whether bytes are missing, or the agent never declared a size. */
 	isIncomplete: boolean;
 }
 
 export type AppendResult =
 	| { outcome: "appended"; offset: number }
 	| { outcome: "wrong_offset"; offset: number }
-	| { outcome: "sealed" }
+	| { outcome: "closed" }
 	| { outcome: "full" };
 
-/** A piece of a log. `isEnd`: nothing will follow. `archivedKey`: the bytes are in R2 by now. */
-export interface LogPiece {
+/** A chunk of a log. `isEnd`: no bytes follow. `archivedKey`: the bytes are in R2. */
+export interface LogChunk {
 	bytes: Uint8Array;
 	size: number;
 	isEnd: boolean;
@@ -41,31 +41,32 @@ export interface LogPiece {
 	archivedKey: string | null;
 }
 
-/** What an empty log comes to (FIPS 180-4: SHA-256 of nothing). */
+/** The hash of an empty log (FIPS 180-4: SHA-256 of nothing). */
 const EMPTY_OBJECT: ArchivedObject = { key: null, sha256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" };
-/** Bytes that were declared but not yet there may follow for this long after the seal. */
+/** Declared bytes may still arrive for this long after the log is closed. */
 const LATE_BYTES_MS = 10_000;
-/** A log without a write for this long is asked about. */
+/** For a log without a write for this long, the shard asks whether its attempt is live. */
 const IDLE_MS = 60 * 60_000;
 /** The tombstone of a log outlives every lease token. */
 const TOMBSTONE_MS = 48 * 60 * 60_000;
 const RETRY_MS = 2_000;
-/** Many may read at once: each holds a few times this. */
+/** Many readers may read at once, and each holds a few times this. */
 const READ_BYTES = 64 * 1024;
-/** What the agent's own notice may need beyond the cap. */
+/** Room for the agent's truncation notice, beyond the limit of a log. */
 const CAP_SLACK_BYTES = MIB;
 
 /**
- * Holds the logs of live attempts: open → sealed → archived. Bytes come in at exactly the offset where the log ends;
- * readers park for what is not there yet. A sealed log is written to R2 as one plain object, the Dispatcher is told,
- * and the bytes go; a tombstone stays, so that whoever comes late is sent to R2 or refused.
+ * Holds the logs of live attempts: open → sealed (closed) → archived. Bytes are appended at exactly
+ * the end of the log, and readers wait for new bytes.
+ * A closed log is written to R2 as one plain object, the Dispatcher is notified, and the bytes are
+ * deleted. A tombstone stays: late readers are sent to R2, and late writes are rejected.
  */
 export class LogShard extends DurableObject<Environment> {
 	readonly #store: LogStore;
 	readonly #readers = new Waiters();
 	#readerCount = 0;
 	#isArchiving = false;
-	#isAsking = false;
+	#isClosingIdle = false;
 	#armedAt: number | null = null;
 
 	constructor(context: DurableObjectState, environment: Environment) {
@@ -75,12 +76,12 @@ export class LogShard extends DurableObject<Environment> {
 		this.#arm();
 	}
 
-	/** Takes bytes at exactly the end of the log. */
+	/** Appends bytes at exactly the end of the log. */
 	async append(attemptId: string, owner: { team: string }, offset: number, bytes: Uint8Array): Promise<AppendResult> {
 		const log = this.#store.find(attemptId) ?? this.#store.open(attemptId, owner.team, Date.now());
 		const isLateButDeclared =
 			log.state === "sealed" && !isComplete(log) && log.declared !== null && offset + bytes.byteLength <= log.declared;
-		if (log.state !== "open" && !isLateButDeclared) return { outcome: "sealed" };
+		if (log.state !== "open" && !isLateButDeclared) return { outcome: "closed" };
 		if (offset !== log.bytes) return { outcome: "wrong_offset", offset: log.bytes };
 		if (offset + bytes.byteLength > maxLogBytes(this.env) + CAP_SLACK_BYTES) return { outcome: "full" };
 		this.#store.append(log, bytes, Date.now());
@@ -89,29 +90,29 @@ export class LogShard extends DurableObject<Environment> {
 		return { outcome: "appended", offset: offset + bytes.byteLength };
 	}
 
-	/** Notes how far the steps are; the finish carries them once more, for the record. */
-	async putSteps(attemptId: string, owner: { team: string }, steps: Step[]): Promise<{ isSealed: boolean }> {
+	/** Records the progress of the steps. The result of the attempt repeats them, for D1. */
+	async putSteps(attemptId: string, owner: { team: string }, steps: Step[]): Promise<{ isClosed: boolean }> {
 		const log = this.#store.find(attemptId) ?? this.#store.open(attemptId, owner.team, Date.now());
-		if (log.state !== "open") return { isSealed: true };
+		if (log.state !== "open") return { isClosed: true };
 		this.#store.putSteps(attemptId, steps);
 		this.#wakeReaders(attemptId);
-		return { isSealed: false };
+		return { isClosed: false };
 	}
 
-	/** How far a live attempt is. One that has written nothing yet has an empty log. */
+	/** The progress of a live attempt. Before its first byte the log is empty. */
 	async progress(attemptId: string): Promise<{ steps: Step[]; bytes: number }> {
 		return { steps: this.#store.readSteps(attemptId), bytes: this.#store.find(attemptId)?.bytes ?? 0 };
 	}
 
-	/** Where the marked lines of a live log begin; null once it is archived. */
+	/** The line index of a live log; null once it is archived. */
 	async lineIndex(attemptId: string): Promise<LineIndex | null> {
 		const log = this.#store.find(attemptId);
 		if (!log) return { lines: 0, offsets: [0] };
 		return log.state === "archived" ? null : this.#store.lineIndex(log);
 	}
 
-	/** Bytes from `offset` on; waits up to `holdMs` where the log ends and may go on. */
-	async read(attemptId: string, offset: number, holdMs: number): Promise<LogPiece> {
+	/** Bytes from `offset` on; at the end of a live log it waits up to `holdMs`. */
+	async read(attemptId: string, offset: number, holdMs: number): Promise<LogChunk> {
 		let log = this.#store.find(attemptId);
 		if (holdMs > 0 && offset >= (log?.bytes ?? 0) && !(log && isComplete(log))) {
 			this.#readerCount += 1;
@@ -126,36 +127,36 @@ export class LogShard extends DurableObject<Environment> {
 	}
 
 	/**
-	 * Ends a log: from here on nothing is taken but what was declared and is still on its way.
-	 * @returns where the log now lies; null if bytes are still awaited: then the Dispatcher is told later
+	 * Closes a log: only declared bytes that are still missing are accepted from now on.
+	 * @returns where the log is; null if bytes are missing: then the Dispatcher is notified later
 	 */
-	async seal({ attemptId, team, leaseId, runId, jobId, declaredBytes }: Seal): Promise<ArchivedLog | null> {
+	async closeLog({ attemptId, team, leaseId, runId, jobId, declaredBytes }: CloseRequest): Promise<ArchivedLog | null> {
 		const key = `logs/${runId}/${jobId}/${attemptId}-${leaseId}.log`;
 		if (!this.#store.find(attemptId)) {
 			if (declaredBytes === 0) return archivedLog(this.#store.addEmpty(attemptId, team, Date.now()), EMPTY_OBJECT);
-			// The Dispatcher may have been away from before it heard where the log lies until after its tombstone was dropped.
-			const before = await archivedBefore(this.env.BUCKET, key);
-			if (before) return archivedLog({ bytes: before.bytes, declared: declaredBytes }, before);
+			// The Dispatcher may repeat this request after the tombstone is deleted.
+			const found = await findArchivedLog(this.env.BUCKET, key);
+			if (found) return archivedLog({ bytes: found.bytes, declared: declaredBytes }, found);
 		}
 		const log = this.#store.find(attemptId) ?? this.#store.open(attemptId, team, Date.now());
 		if (log.state === "open") {
-			this.#store.seal(attemptId, { key, declared: declaredBytes, now: Date.now() });
+			this.#store.close(attemptId, { key, declared: declaredBytes, now: Date.now() });
 			this.#wakeReaders(attemptId);
 		}
-		const sealed = this.#store.find(attemptId) as LogRow;
+		const closed = this.#store.find(attemptId) as LogRow;
 		this.#arm();
-		if (!isComplete(sealed)) return null;
-		if (sealed.state === "archived") return archivedLog(sealed, { key: sealed.key, sha256: sealed.sha256 ?? "" });
-		const object = await archive(this.env.BUCKET, this.#store, sealed);
-		this.#markArchived(sealed, object);
-		return archivedLog(sealed, object);
+		if (!isComplete(closed)) return null;
+		if (closed.state === "archived") return archivedLog(closed, { key: closed.key, sha256: closed.sha256 ?? "" });
+		const object = await archive(this.env.BUCKET, this.#store, closed);
+		this.#markArchived(closed, object);
+		return archivedLog(closed, object);
 	}
 
 	override alarm(): void {
 		this.#armedAt = null;
 		this.#startArchiving();
-		void this.#askAboutIdle();
-		this.#store.dropTombstones(Date.now() - TOMBSTONE_MS);
+		void this.#closeIdleLogs();
+		this.#store.deleteTombstones(Date.now() - TOMBSTONE_MS);
 		this.#store.trim();
 		this.#arm(RETRY_MS);
 	}
@@ -164,7 +165,7 @@ export class LogShard extends DurableObject<Environment> {
 		if (this.#isArchiving) return;
 		this.#isArchiving = true;
 		void this.#archiveAll()
-			.catch((error) => writeLog("warn", "archiving failed, will be tried again", errorFields(error)))
+			.catch((error) => writeLog("warn", "cannot archive logs; the shard tries again", errorFields(error)))
 			.finally(() => {
 				this.#isArchiving = false;
 				this.#arm(RETRY_MS);
@@ -173,20 +174,22 @@ export class LogShard extends DurableObject<Environment> {
 
 	async #archiveAll(): Promise<void> {
 		const failed = new Set<string>();
-		let fault: unknown = null;
+		let firstError: unknown = null;
 		for (let log = this.#nextToArchive(failed); log; log = this.#nextToArchive(failed)) {
 			try {
 				await this.#archiveLate(log);
 			} catch (error) {
-				// One log that cannot be archived must not keep the others.
+				// One log that cannot be archived must not delay the others.
 				failed.add(log.attempt_id);
-				fault ??= error;
+				firstError ??= error;
 			}
 		}
-		if (fault) throw fault;
+		if (firstError) throw firstError;
 	}
 
-	/** Archives a log whose last bytes came after its seal, or never: the Dispatcher has to be told. */
+	/**
+	 * Archives a log after its late bytes arrived, or their time expired. Notifies the Dispatcher.
+	 */
 	async #archiveLate(log: LogRow): Promise<void> {
 		const object = await archive(this.env.BUCKET, this.#store, log);
 		await this.env.DISPATCHER.getByName(`team:${log.team}`).logArchived(log.attempt_id, archivedLog(log, object));
@@ -201,28 +204,28 @@ export class LogShard extends DurableObject<Environment> {
 	}
 
 	#nextToArchive(failed: ReadonlySet<string>): LogRow | undefined {
-		return this.#store.sealedLogs().find((log) => isComplete(log) && !failed.has(log.attempt_id));
+		return this.#store.closedLogs().find((log) => isComplete(log) && !failed.has(log.attempt_id));
 	}
 
-	/** Looks after logs that nobody writes to any more and nobody has sealed. */
-	async #askAboutIdle(): Promise<void> {
-		if (this.#isAsking) return;
-		this.#isAsking = true;
+	/** Closes idle logs whose attempts are no longer live. */
+	async #closeIdleLogs(): Promise<void> {
+		if (this.#isClosingIdle) return;
+		this.#isClosingIdle = true;
 		try {
-			await this.#askAboutEachIdle();
+			await this.#closeEachIdleLog();
 		} catch (error) {
-			writeLog("warn", "idle logs could not be asked about", errorFields(error));
+			writeLog("warn", "cannot check idle logs", errorFields(error));
 		} finally {
-			this.#isAsking = false;
+			this.#isClosingIdle = false;
 		}
 	}
 
-	async #askAboutEachIdle(): Promise<void> {
+	async #closeEachIdleLog(): Promise<void> {
 		for (const log of this.#store.idleLogs(Date.now() - IDLE_MS)) {
 			const dispatcher = this.env.DISPATCHER.getByName(`team:${log.team}`);
 			if (await dispatcher.isAttemptLive(log.attempt_id)) this.#store.touch(log.attempt_id, Date.now());
 			else
-				await this.seal({
+				await this.closeLog({
 					attemptId: log.attempt_id,
 					team: log.team,
 					leaseId: "unknown",
@@ -237,7 +240,7 @@ export class LogShard extends DurableObject<Environment> {
 		for (const key of this.#readers.newestFirst()) if (key.startsWith(`${attemptId} `)) this.#readers.wake(key);
 	}
 
-	/** Arms the alarm for the next thing to do. Work that was just tried and left over is not tried again before `pause` is over. */
+	/** Sets the alarm for the next work. Work that just failed waits for `pause` milliseconds. */
 	#arm(pause = 0): void {
 		const now = Date.now();
 		const next = this.#store.nextDue({ lateBytesMs: LATE_BYTES_MS, idleMs: IDLE_MS, tombstoneMs: TOMBSTONE_MS });
@@ -253,7 +256,10 @@ function archivedLog({ bytes, declared }: Pick<LogRow, "bytes" | "declared">, { 
 	return { key, bytes, sha256, isIncomplete: declared === null || bytes < declared };
 }
 
-/** Whether a log will get no more bytes: sealed, and all that was declared is there or too late. */
+/**
+ * Whether no more bytes will arrive: the log is closed, and its declared bytes are complete or
+ * late.
+ */
 function isComplete(log: LogRow): boolean {
 	if (log.state === "open") return false;
 	if (log.state === "archived" || log.declared === null || log.bytes >= log.declared) return true;

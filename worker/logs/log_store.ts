@@ -1,28 +1,28 @@
 import type { Step } from "../../schema/wire/resources.ts";
 import { LineCounter, type LineIndex } from "./line_counter.ts";
 
-/** One log of a shard, as stored. */
+/** The row of a log in its shard. */
 export interface LogRow {
 	attempt_id: string;
 	team: string;
 	state: "open" | "sealed" | "archived";
 	bytes: number;
-	/** Whole lines. */
+	/** The number of complete lines. */
 	lines: number;
 	declared: number | null;
-	/** The R2 object it goes to; null for an empty log. */
+	/** The key of its R2 object; null for an empty log. */
 	key: string | null;
 	touched_at: number;
 	sealed_at: number | null;
 	archived_at: number | null;
-	/** Of the whole log, known once it is archived. */
+	/** The hash of the whole log, known once it is archived. */
 	sha256: string | null;
 	steps: string;
 }
 
-/** One row of bytes holds at most this; well under what a row may be on the edge. */
+/** One row holds at most this many bytes; the limit of a row on the edge is far higher. */
 const ROW_BYTES = 256 * 1024;
-/** Rows of archived logs are deleted in slices, so that no single call takes long. */
+/** Bytes of archived logs are deleted in slices, so that no call takes long. */
 const TRIM_ROWS = 200;
 
 const SCHEMA = [
@@ -34,7 +34,7 @@ const SCHEMA = [
 	"CREATE INDEX IF NOT EXISTS logs_sealed ON logs(sealed_at) WHERE state = 'sealed'",
 	"CREATE INDEX IF NOT EXISTS logs_archived ON logs(archived_at) WHERE state = 'archived'",
 	"CREATE TABLE IF NOT EXISTS pieces (attempt_id TEXT NOT NULL, start INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (attempt_id, start)) STRICT",
-	// Logs whose bytes may go: archived, and not yet trimmed.
+	// Archived logs whose bytes are still to be deleted.
 	"CREATE TABLE IF NOT EXISTS marks (attempt_id TEXT NOT NULL, mark INTEGER NOT NULL, start INTEGER NOT NULL, PRIMARY KEY (attempt_id, mark)) STRICT, WITHOUT ROWID",
 	"CREATE TABLE IF NOT EXISTS trimming (attempt_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
 ];
@@ -52,7 +52,7 @@ export class LogStore {
 		for (const log of this.#rows<LogRow>("SELECT * FROM logs WHERE bytes > 0 AND state <> 'archived'")) this.#countLines(log);
 	}
 
-	/** Counts what was written before lines were counted. */
+	/** Counts lines that were written before the line index existed. */
 	#countLines(log: LogRow): void {
 		const counter = new LineCounter(0, 0);
 		for (const { bytes } of this.#storage.sql.exec<{ bytes: ArrayBuffer }>(
@@ -81,7 +81,7 @@ export class LogStore {
 		)[0] as LogRow;
 	}
 
-	/** Notes a log that never had a byte, and takes none any more. */
+	/** Adds the row of a log that never gets bytes. */
 	addEmpty(attemptId: string, team: string, now: number): LogRow {
 		return this.#rows<LogRow>(
 			`INSERT INTO logs (attempt_id, team, state, bytes, declared, touched_at, sealed_at, archived_at, steps)
@@ -92,7 +92,7 @@ export class LogStore {
 		)[0] as LogRow;
 	}
 
-	/** Adds bytes at the end. Many small pieces are joined, so that a chatty log does not become a row per line. */
+	/** Appends bytes. Small chunks are joined, so that a log does not get a row per line. */
 	append(log: LogRow, bytes: Uint8Array, now: number): void {
 		this.#storage.transactionSync(() => {
 			let rest = bytes;
@@ -115,10 +115,10 @@ export class LogStore {
 				rest = rest.subarray(rest.byteLength);
 			}
 			while (rest.byteLength > 0) {
-				const piece = rest.subarray(0, ROW_BYTES);
-				this.#rows("INSERT INTO pieces (attempt_id, start, bytes) VALUES (?, ?, ?)", log.attempt_id, at, piece);
-				at += piece.byteLength;
-				rest = rest.subarray(piece.byteLength);
+				const chunk = rest.subarray(0, ROW_BYTES);
+				this.#rows("INSERT INTO pieces (attempt_id, start, bytes) VALUES (?, ?, ?)", log.attempt_id, at, chunk);
+				at += chunk.byteLength;
+				rest = rest.subarray(chunk.byteLength);
 			}
 			const counter = new LineCounter(log.lines, log.bytes);
 			this.#addMarks(log.attempt_id, counter.push(bytes));
@@ -126,7 +126,7 @@ export class LogStore {
 		});
 	}
 
-	/** At most `limit` bytes from `offset` on; fewer at the end of the log. */
+	/** At most `limit` bytes from `offset`; fewer at the end of the log. */
 	read(attemptId: string, offset: number, limit: number): Uint8Array<ArrayBuffer> {
 		const parts: Uint8Array[] = [];
 		let size = 0;
@@ -151,7 +151,7 @@ export class LogStore {
 		return result;
 	}
 
-	/** Where the marked lines of a log begin. */
+	/** The offsets of the marked lines of a log. */
 	lineIndex(log: LogRow): LineIndex {
 		const marks = this.#rows<{ start: number }>("SELECT start FROM marks WHERE attempt_id = ? ORDER BY mark", log.attempt_id);
 		return { lines: log.lines, offsets: [0, ...marks.map(({ start }) => start)] };
@@ -165,21 +165,21 @@ export class LogStore {
 		return JSON.parse(this.find(attemptId)?.steps ?? "[]") as Step[];
 	}
 
-	seal(attemptId: string, seal: { key: string; declared: number | null; now: number }): void {
+	close(attemptId: string, request: { key: string; declared: number | null; now: number }): void {
 		this.#rows(
 			"UPDATE logs SET state = 'sealed', key = ?, declared = ?, sealed_at = ? WHERE attempt_id = ? AND state = 'open'",
-			seal.key,
-			seal.declared,
-			seal.now,
+			request.key,
+			request.declared,
+			request.now,
 			attemptId,
 		);
 	}
 
-	sealedLogs(): LogRow[] {
+	closedLogs(): LogRow[] {
 		return this.#rows<LogRow>("SELECT * FROM logs WHERE state = 'sealed' ORDER BY sealed_at LIMIT 100");
 	}
 
-	/** From here on only the tombstone is left; the bytes go with `trim`. */
+	/** Marks a log as archived: the row stays as a tombstone, and `trim` deletes the bytes. */
 	markArchived(attemptId: string, { key, sha256, now }: { key: string | null; sha256: string; now: number }): void {
 		this.#storage.transactionSync(() => {
 			this.#rows(
@@ -195,7 +195,7 @@ export class LogStore {
 		});
 	}
 
-	/** Deletes a slice of bytes that R2 holds. */
+	/** Deletes a slice of bytes that are in R2. */
 	trim(): void {
 		this.#storage.transactionSync(() => {
 			const [log] = this.#rows<{ attempt_id: string }>("SELECT attempt_id FROM trimming LIMIT 1");
@@ -214,11 +214,13 @@ export class LogStore {
 		this.#rows("UPDATE logs SET touched_at = ? WHERE attempt_id = ?", now, attemptId);
 	}
 
-	dropTombstones(archivedBefore: number): void {
+	deleteTombstones(archivedBefore: number): void {
 		this.#rows("DELETE FROM logs WHERE state = 'archived' AND archived_at <= ?", archivedBefore);
 	}
 
-	/** When there is something to do next: bytes to trim now, a sealed log, an idle one, a tombstone to drop. */
+	/**
+	 * The time of the next work: bytes to trim, a closed log, an idle log, a tombstone to delete.
+	 */
 	nextDue({ lateBytesMs, idleMs, tombstoneMs }: { lateBytesMs: number; idleMs: number; tombstoneMs: number }): number | null {
 		if (this.#rows("SELECT 1 FROM trimming LIMIT 1").length > 0) return Date.now();
 		const [due] = this.#rows<{ at: number | null }>(

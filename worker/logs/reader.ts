@@ -1,66 +1,67 @@
 import type { AttemptRow } from "../../schema/database/tables.ts";
 import type { Environment } from "../bindings.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
-import type { LogPiece } from "./log_shard.ts";
+import type { LogChunk } from "./log_shard.ts";
 
 const HOLD_MS = 20_000;
 const RESETS = 20;
-/** The Dispatcher takes a reader for gone after three times this. */
-const PIECE_BYTES = 2 * 1024 * 1024;
+const CHUNK_BYTES = 2 * 1024 * 1024;
+/** The Dispatcher drops a reader after three times this. */
 const INTEREST_MS = 10_000;
 
-/** Where the log of an attempt lies. */
-export type LogPlace = Pick<AttemptRow, "id" | "team" | "shard" | "log_archived" | "log_key" | "log_bytes">;
+/** Where the log of an attempt is. */
+export type LogLocation = Pick<AttemptRow, "id" | "team" | "shard" | "log_archived" | "log_key" | "log_bytes">;
 
-/** How many bytes the log has now. */
-export async function logSize(environment: Environment, attempt: LogPlace): Promise<number> {
+/** The current size of the log, in bytes. */
+export async function logSize(environment: Environment, attempt: LogLocation): Promise<number> {
 	if (attempt.log_archived === 1) return attempt.log_bytes;
-	const piece = await shardOf(environment, attempt).read(attempt.id, 0, 0);
-	return piece.size;
+	const chunk = await shardOf(environment, attempt).read(attempt.id, 0, 0);
+	return chunk.size;
 }
 
-/** How far a live attempt is. */
-export async function logProgress(environment: Environment, attempt: LogPlace) {
+/** The steps of a live attempt, and the size of its log. */
+export async function logProgress(environment: Environment, attempt: LogLocation) {
 	return shardOf(environment, attempt).progress(attempt.id);
 }
 
 /**
- * The bytes of a log from `offset` on, in pieces, at the pace of whoever reads. The same offsets hold while the log is live in
- * its shard and after it has gone to R2; a reader that is under way when it goes is taken along.
- * @param until where to stop; null for the end. A log that is still written to is followed to its end if `isFollowing`.
- * @yields pieces, and null whenever nothing came for a while
+ * Reads a log from `offset` on, in chunks, at the pace of the reader. Offsets stay the same when
+ * the log moves from its shard to R2, even during a read.
+ * @param until where to stop; null for the end. With `isFollowing`, a live log is followed to its
+ * end.
+ * @yields chunks, and null after a while without a chunk
  */
 export async function* readLog(
 	environment: Environment,
-	attempt: LogPlace,
+	attempt: LogLocation,
 	{ offset, until, isFollowing }: { offset: number; until: number | null; isFollowing: boolean },
 ): AsyncGenerator<Uint8Array | null> {
 	let at = offset;
 	const interest = isFollowing ? new Interest(environment, attempt) : null;
 	if (attempt.log_archived === 0) {
 		for (;;) {
-			const piece = await nextPiece(environment, attempt, at, interest);
-			if (piece.isArchived) {
-				if (piece.archivedKey) yield* readObject(environment, piece.archivedKey, at, until ?? piece.size);
+			const chunk = await nextChunk(environment, attempt, at, interest);
+			if (chunk.isArchived) {
+				if (chunk.archivedKey) yield* readObject(environment, chunk.archivedKey, at, until ?? chunk.size);
 				return;
 			}
-			const bytes = until === null ? piece.bytes : piece.bytes.subarray(0, until - at);
+			const bytes = until === null ? chunk.bytes : chunk.bytes.subarray(0, until - at);
 			at += bytes.byteLength;
 			if (bytes.byteLength > 0) yield bytes;
-			else if (isFollowing && !piece.isEnd) yield null;
-			if (piece.isEnd || at === until || (!isFollowing && bytes.byteLength === 0)) return;
+			else if (isFollowing && !chunk.isEnd) yield null;
+			if (chunk.isEnd || at === until || (!isFollowing && bytes.byteLength === 0)) return;
 		}
 	}
 	if (attempt.log_key) yield* readObject(environment, attempt.log_key, at, until ?? attempt.log_bytes);
 }
 
-/** Tells the Dispatcher now and then that somebody reads a live log, so that its agent sends it quickly. */
+/** Tells the Dispatcher that a live log has a reader, so that the agent sends the log quickly. */
 class Interest {
 	readonly #environment: Environment;
-	readonly #attempt: LogPlace;
+	readonly #attempt: LogLocation;
 	#shownAt = 0;
 
-	constructor(environment: Environment, attempt: LogPlace) {
+	constructor(environment: Environment, attempt: LogLocation) {
 		this.#environment = environment;
 		this.#attempt = attempt;
 	}
@@ -72,8 +73,8 @@ class Interest {
 	}
 }
 
-/** The next piece from the shard; a shard that is reset in between is asked again. */
-async function nextPiece(environment: Environment, attempt: LogPlace, offset: number, interest: Interest | null): Promise<LogPiece> {
+/** The next chunk from the shard. After a reset of the shard, it tries again. */
+async function nextChunk(environment: Environment, attempt: LogLocation, offset: number, interest: Interest | null): Promise<LogChunk> {
 	await interest?.show();
 	for (let resets = 0; ; resets += 1) {
 		try {
@@ -86,15 +87,15 @@ async function nextPiece(environment: Environment, attempt: LogPlace, offset: nu
 }
 
 async function* readObject(environment: Environment, key: string, from: number, until: number): AsyncGenerator<Uint8Array> {
-	// Piece by piece: a stream of R2 comes to JavaScript in crumbs, at a tenth of the speed.
-	for (let at = from; at < until; at += PIECE_BYTES) {
-		const object = await environment.BUCKET.get(key, { range: { offset: at, length: Math.min(PIECE_BYTES, until - at) } });
+	// In ranges: as one stream, R2 sends tiny chunks, at a tenth of the speed.
+	for (let at = from; at < until; at += CHUNK_BYTES) {
+		const object = await environment.BUCKET.get(key, { range: { offset: at, length: Math.min(CHUNK_BYTES, until - at) } });
 		if (!object) return;
 		yield new Uint8Array(await object.arrayBuffer());
 	}
 }
 
-/** The shard that holds the log of an attempt while it is live. */
-export function shardOf(environment: Environment, attempt: LogPlace) {
+/** The shard of a live log. */
+export function shardOf(environment: Environment, attempt: LogLocation) {
 	return environment.LOG_SHARD.getByName(`log:${attempt.shard}`);
 }

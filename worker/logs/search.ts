@@ -5,28 +5,28 @@ import { MIB } from "../../schema/wire/limits.ts";
 import type { Environment } from "../bindings.ts";
 import { LINES_PER_MARK, newlinesIn } from "./line_counter.ts";
 import { readLineIndex } from "./line_index.ts";
-import { type LogPlace, logSize, readLog } from "./reader.ts";
+import { type LogLocation, logSize, readLog } from "./reader.ts";
 
-/** One search reads at most this much; the answer says where to go on. */
+/** One search reads at most this much; its result says where to resume. */
 const SEARCHED_BYTES = 64 * MIB;
 const SHOWN_CHARACTERS = 300;
-/** A line that is longer is searched in parts. */
+/** Longer lines are searched in parts. */
 const LONGEST_LINE = MIB;
 const NEWLINE = 10;
 
 export interface SearchResult {
 	matches: { line: number; text: string }[];
-	/** Where to go on; null when the log was searched to its end. */
+	/** Where to resume; null when the search has reached the end of the log. */
 	nextLine: number | null;
 }
 
 /**
- * The lines that hold this text, whatever its case; colours and times do not count.
- * @param first the line to begin with, counted from 0
+ * Finds the lines that contain this text, in upper or lower case. Colors and times are ignored.
+ * @param first the first line to search, counted from 0
  */
 export async function searchLog(
 	environment: Environment,
-	attempt: LogPlace,
+	attempt: LogLocation,
 	{ text, first, limit }: { text: string; first: number; limit: number },
 ): Promise<SearchResult> {
 	const { offsets } = await readLineIndex(environment, attempt);
@@ -48,40 +48,40 @@ export async function searchLog(
 	return { matches: search.matches, nextLine: isFull ? search.line : null };
 }
 
-/** Looks through whole lines, block by block. */
+/** Searches complete lines, block by block. */
 class LineSearch {
 	readonly matches: SearchResult["matches"] = [];
 	/** The number of the next line. */
 	line: number;
-	readonly #wanted: string;
+	readonly #text: string;
 	readonly #first: number;
 	readonly #limit: number;
 	readonly #decoder = new TextDecoder();
 
 	constructor(text: string, first: number, limit: number, line: number) {
-		this.#wanted = text.toLowerCase();
+		this.#text = text.toLowerCase();
 		this.#first = first;
 		this.#limit = limit;
 		this.line = line;
 	}
 
-	/** @returns whether there are as many matches as were asked for */
+	/** @returns whether the limit of matches is reached */
 	look(block: Uint8Array): boolean {
 		const text = this.#decoder.decode(block);
-		// Most blocks hold no match, and can be passed over as a whole.
-		if (!hasAnsi(text) && !text.toLowerCase().includes(this.#wanted)) {
+		// Most blocks contain no match, and need no split into lines.
+		if (!hasAnsi(text) && !text.toLowerCase().includes(this.#text)) {
 			this.line += newlinesIn(block);
 			return false;
 		}
 		const lines = text.split("\n");
 		for (const [index, line] of lines.entries()) {
-			// What follows the last newline is no line of its own.
+			// The empty text after the last newline is no line.
 			if (index === lines.length - 1 && line === "") break;
 			const number = this.line;
 			if (index < lines.length - 1) this.line += 1;
 			if (number < this.#first) continue;
 			const plain = plainText(line.slice(STAMP_BYTES));
-			if (!plain.toLowerCase().includes(this.#wanted)) continue;
+			if (!plain.toLowerCase().includes(this.#text)) continue;
 			this.matches.push({ line: number, text: plain.slice(0, SHOWN_CHARACTERS) });
 			if (this.matches.length >= this.#limit) return true;
 		}

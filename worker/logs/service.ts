@@ -16,24 +16,26 @@ import { readLog } from "./reader.ts";
 
 const HOLD_MS = 10_000;
 
-/** @throws ApiError `gone` for a log whose time was over */
-export function assertKept(attempt: AttemptRow): void {
+/** @throws ApiError `gone` for an expired log */
+export function assertNotExpired(attempt: AttemptRow): void {
 	if (attempt.log_expired_at === null) return;
-	throw new ApiError("gone", `This log was removed ${new Date(attempt.log_expired_at).toISOString()}: its time was over.`, {
-		suggestions: ["Have logs kept for longer (--keep-logs)."],
+	throw new ApiError("gone", `This log expired and was deleted at ${new Date(attempt.log_expired_at).toISOString()}.`, {
+		suggestions: ["Rerun the job for a new log. To keep logs for longer, set --keep-logs of windlass serve or of the project."],
 	});
 }
 
-/** The attempt of that number, or the newest. @throws ApiError `not_found`, `gone` */
+/** The attempt of this number, or the newest. @throws ApiError `not_found`, `gone` */
 export async function requireAttempt(environment: Environment, team: string, jobId: string, number: number | null): Promise<AttemptRow> {
 	const record = await requireJob(environment, team, jobId);
 	const attempt = attemptOf(record, number);
 	if (!attempt) throw notFound("attempt", `of job ${jobId}`);
-	assertKept(attempt);
+	assertNotExpired(attempt);
 	return attempt;
 }
 
-/** The attempt of that number, or the newest; null before the first. @throws ApiError `not_found` */
+/**
+ * The attempt of this number, or the newest; null before the first. @throws ApiError `not_found`
+ */
 export function attemptOf({ job, attempts }: JobRecord, number: number | null): AttemptRow | null {
 	if (number === null) return attempts.at(-1) ?? null;
 	const attempt = attempts.find((one) => one.number === number);
@@ -41,22 +43,22 @@ export function attemptOf({ job, attempts }: JobRecord, number: number | null): 
 	return attempt;
 }
 
-/** Where to go on: at an offset of the log of one attempt, or of the one that is asked for. */
+/** Where to resume: an offset in the log of one attempt; null stands for the requested attempt. */
 export interface ResumePoint {
 	attempt: number | null;
 	offset: number;
 }
 
-/** What a follower of whole lines does with them. */
+/** Receives complete lines. */
 export interface LineSink {
 	lines(batch: LineBatch, attempt: number): Promise<void>;
-	/** The line after these as far as it has come, now and then while it grows. */
+	/** The incomplete line after these, now and then while it grows. */
 	partial(line: LineBuffer): Promise<void>;
 	idle(): Promise<void>;
 	end(state: string): Promise<void>;
 }
 
-/** Gives the lines of one attempt from a point on to the sink, until its log ends. */
+/** Sends the lines of one attempt to the sink, from an offset until the log ends. */
 export async function followLines(
 	environment: Environment,
 	record: JobRecord,
@@ -90,16 +92,16 @@ export async function followLines(
 	await sink.end(job.state);
 }
 
-/** The attempts of a job as they begin, until the job is over; or the one that was asked for. */
+/** The attempts of a job as they start, until the job ends; or only the requested attempt. */
 export async function* attemptsToFollow(
 	environment: Environment,
 	record: JobRecord,
 	number: number | null,
 	idle: (state: string) => Promise<void>,
 ): AsyncGenerator<AttemptRow> {
-	const asked = number === null ? null : attemptOf(record, number);
-	if (asked) {
-		yield asked;
+	const requested = number === null ? null : attemptOf(record, number);
+	if (requested) {
+		yield requested;
 		return;
 	}
 	let current = record;

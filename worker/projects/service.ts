@@ -8,7 +8,7 @@ import type { RequestContext } from "../http/route.ts";
 import { actorOf } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
-import { addProject, changeProject, removeProject } from "../record/projects.ts";
+import { addProject, changeProject, deleteProjectRecord } from "../record/projects.ts";
 import { requireProject } from "../record/require.ts";
 import { missingSecrets } from "../secrets/service.ts";
 import { newestDeliveries, noticesOfDeliveries } from "../webhooks/service.ts";
@@ -102,7 +102,7 @@ export async function editProject(
 /** @throws ApiError `not_found` */
 export async function deleteProject({ params, environment, principal, requestId }: Caller): Promise<void> {
 	const name = params.name ?? "";
-	if (!(await removeProject(environment.DB, principal.team, name))) throw notFound("project", name);
+	if (!(await deleteProjectRecord(environment.DB, principal.team, name))) throw notFound("project", name);
 	await dispatcherOf(environment, principal.team).forgetProject(name);
 	log("info", "project deleted", { request_id: requestId, actor: actorOf(principal), project: name });
 }

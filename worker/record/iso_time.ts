@@ -1,4 +1,4 @@
-/** A moment as the API writes it: ISO 8601 in UTC. */
+/** A time in the format of the API: ISO 8601 in UTC. */
 export function isoTime(at: number): string;
 export function isoTime(at: number | null): string | null;
 export function isoTime(at: number | null): string | null {

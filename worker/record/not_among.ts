@@ -1,8 +1,11 @@
 import { type AnyColumn, type SQL, sql } from "drizzle-orm";
 
-/** What retention finds and removes in the record. Only runs that have left the queue are touched: nobody else writes their rows then. */
+/**
+ * Conditions for retention. It deletes only runs that have left the queue: nothing else writes
+ * their rows.
+ */
 
-/** All but these; any number of them in one parameter. */
+/** All rows except these; any number of values in one parameter. */
 export function notAmong(column: AnyColumn, values: readonly string[]): SQL {
 	return sql`${column} NOT IN (SELECT value FROM json_each(${JSON.stringify(values)}))`;
 }

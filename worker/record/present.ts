@@ -74,7 +74,7 @@ export function presentJobSummary(job: JobRow): JobSummary {
 	};
 }
 
-/** A job; its steps are those of its newest attempt. */
+/** A job with the steps of its newest attempt. */
 export function presentJob({ job, attempts }: JobRecord): Job {
 	const presented = attempts.map(presentAttempt);
 	return { ...presentJobSummary(job), attempts: presented, steps: presented.at(-1)?.steps ?? [] };

@@ -5,11 +5,11 @@ import { type ProjectRow, projects } from "../../schema/database/tables.ts";
 import type { CheckoutChoice } from "../../schema/wire/checkout.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 
-/** The projects of teams, by name. */
+/** Projects, by team and name. */
 
 export type ProjectSettings = Omit<ProjectRow, "id" | "team" | "name" | "former_repositories" | "created_at" | "updated_at">;
 
-/** So many former addresses of a repository are stored. */
+/** How many former addresses of a repository are stored. */
 const MAX_FORMER = 10;
 
 export async function findProject(db: D1Database, team: string, name: string): Promise<ProjectRow | null> {
@@ -24,7 +24,7 @@ export async function listProjects(db: D1Database, team: string): Promise<Projec
 	return drizzle(db).select().from(projects).where(eq(projects.team, team)).orderBy(asc(projects.name));
 }
 
-/** Those, of all teams, that keep something for a time of their own. */
+/** Projects of all teams that set a retention of their own. */
 export async function projectsWithRetention(db: D1Database): Promise<ProjectRow[]> {
 	return drizzle(db)
 		.select()
@@ -32,7 +32,7 @@ export async function projectsWithRetention(db: D1Database): Promise<ProjectRow[
 		.where(or(isNotNull(projects.keep_runs), isNotNull(projects.keep_logs), isNotNull(projects.keep_artifacts)));
 }
 
-/** How much of the repository the jobs of a project get, as far as the project says. */
+/** The checkout settings of a project. */
 export function checkoutOf(row: ProjectRow): CheckoutChoice {
 	return {
 		...(row.checkout_depth === null ? {} : { depth: row.checkout_depth }),
@@ -42,7 +42,7 @@ export function checkoutOf(row: ProjectRow): CheckoutChoice {
 	};
 }
 
-/** @returns null if there is one of this name */
+/** @returns null if the name is taken */
 export async function addProject(db: D1Database, team: string, name: string, settings: ProjectSettings): Promise<ProjectRow | null> {
 	const now = Date.now();
 	const rows = await drizzle(db)
@@ -53,7 +53,10 @@ export async function addProject(db: D1Database, team: string, name: string, set
 	return rows[0] ?? null;
 }
 
-/** Changes a project; an address of its repository that it had until now is stored. @returns null if there is none of this name */
+/**
+ * Changes a project. A replaced repository address is stored as a former address.
+ * @returns null if there is no project of this name
+ */
 export async function changeProject(
 	db: D1Database,
 	team: string,
@@ -69,7 +72,10 @@ export async function changeProject(
 	return rows[0] ?? null;
 }
 
-/** The former addresses once the repository is at this one, in SQL: two changes at once lose none. */
+/**
+ * The former addresses after a change of the repository. SQL computes them, so that concurrent
+ * changes lose none.
+ */
 function formerWith(address: string | null) {
 	const { repository, former_repositories: former } = projects;
 	return sql<string>`CASE WHEN ${repository} IS NULL OR ${repository} IS ${address} THEN ${former} ELSE (
@@ -78,7 +84,7 @@ function formerWith(address: string | null) {
 		END`;
 }
 
-/** Whether an address is one that the repository of the project has, or had before. */
+/** Whether an address is the current or a former repository of the project. */
 export function isRepositoryOf(
 	{ repository, former_repositories }: Pick<ProjectRow, "repository" | "former_repositories">,
 	address: string,
@@ -86,21 +92,25 @@ export function isRepositoryOf(
 	return repository === address || (JSON.parse(former_repositories) as string[]).includes(address);
 }
 
-/** The project whose hook has this id, whatever its team. */
+/** The project with this id, which the URL of its webhook contains, in any team. */
 export async function findProjectById(db: D1Database, id: string): Promise<ProjectRow | null> {
 	const [row] = await drizzle(db).select().from(projects).where(eq(projects.id, id));
 	return row ?? null;
 }
 
-/** Removes a project with its secrets, deliveries and notices; its runs stay. @returns false if there was none of this name */
-export async function removeProject(db: D1Database, team: string, name: string): Promise<boolean> {
-	// Secrets may be kept for a project that was never made: they stay.
-	const theirs = "DELETE FROM secrets WHERE team = ?1 AND project = ?2 AND EXISTS (SELECT 1 FROM projects WHERE team = ?1 AND name = ?2)";
-	const [, , , removed] = await db.batch([
-		db.prepare(theirs).bind(team, name),
+/**
+ * Deletes a project with its secrets, deliveries and notices, but not its runs.
+ * @returns false if there is no project of this name
+ */
+export async function deleteProjectRecord(db: D1Database, team: string, name: string): Promise<boolean> {
+	// Secrets of a project that was never created stay.
+	const secretsOfProject =
+		"DELETE FROM secrets WHERE team = ?1 AND project = ?2 AND EXISTS (SELECT 1 FROM projects WHERE team = ?1 AND name = ?2)";
+	const [, , , deleted] = await db.batch([
+		db.prepare(secretsOfProject).bind(team, name),
 		db.prepare("DELETE FROM deliveries WHERE team = ? AND project = ?").bind(team, name),
 		db.prepare("DELETE FROM project_notices WHERE team = ? AND project = ?").bind(team, name),
 		db.prepare("DELETE FROM projects WHERE team = ? AND name = ? RETURNING id").bind(team, name),
 	]);
-	return (removed?.results.length ?? 0) > 0;
+	return (deleted?.results.length ?? 0) > 0;
 }

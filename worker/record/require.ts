@@ -22,7 +22,7 @@ export async function requireRun({
 	return record;
 }
 
-/** The project that the path names. @throws ApiError `not_found` */
+/** The project of the path. @throws ApiError `not_found` */
 export async function requireProject({
 	params,
 	environment,

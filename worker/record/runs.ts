@@ -16,7 +16,7 @@ import { isTerminal, type JobState, type RunState } from "../../schema/wire/stat
 import type { Environment } from "../bindings.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 
-/** A run with everything under it. */
+/** A run with its jobs and attempts. */
 export interface RunRecord {
 	run: RunRow;
 	jobs: JobRow[];
@@ -29,8 +29,8 @@ export interface JobRecord {
 }
 
 /**
- * A run by id: the record if it says that the run is over, the live queue otherwise; and the record once more, for a run that
- * left the queue in between.
+ * Finds a run by id: in D1 if it has ended there, else in the live queue. A run may leave the queue
+ * between the two reads, so D1 is read again.
  */
 export async function findRun(environment: Environment, team: string, id: string): Promise<RunRecord | null> {
 	const recorded = await recordedRun(environment.DB, team, id);
@@ -39,7 +39,7 @@ export async function findRun(environment: Environment, team: string, id: string
 	return live ?? recordedRun(environment.DB, team, id);
 }
 
-/** A job by id, in the same way. */
+/** Finds a job by id, in the same way. */
 export async function findJob(environment: Environment, team: string, id: string): Promise<JobRecord | null> {
 	const recorded = await recordedJob(environment.DB, team, id);
 	if (recorded && isTerminal(recorded.job.state) && recorded.attempts.every((attempt) => attempt.log_archived === 1)) return recorded;
@@ -84,24 +84,24 @@ async function recordedJob(db: D1Database, team: string, id: string): Promise<Jo
 	return found[0] ? { job: found[0], attempts: attemptRows } : null;
 }
 
-/** What a run is made of, as it is stored; null if nobody has it. */
+/** The stored pipeline definition of a run; null if it has been deleted. */
 export async function findDefinition(environment: Environment, team: string, run: RunRow): Promise<string | null> {
 	const [recorded] = await drizzle(environment.DB).select().from(definitions).where(eq(definitions.digest, run.definition));
 	return recorded?.json ?? dispatcherOf(environment, team).readDefinition(run.definition);
 }
 
-/** An attempt as the record has it; null if it is not there (yet). */
+/** The recorded attempt; null if it is not in D1, or not yet. */
 export async function findAttempt(db: D1Database, id: string): Promise<AttemptRow | null> {
 	return (await drizzle(db).select().from(attempts).where(eq(attempts.id, id)))[0] ?? null;
 }
 
 export interface ListFilter {
 	limit: number;
-	/** The id of the last item of the page before. */
+	/** The id of the last item of the previous page. */
 	after: string | null;
 }
 
-/** Runs, newest first; plans only as long as they have not succeeded, and no comparisons, unless they are asked for. */
+/** Runs, newest first. By default without comparisons and without successful discovery runs. */
 export async function listRuns(
 	db: D1Database,
 	team: string,
@@ -109,7 +109,7 @@ export async function listRuns(
 ): Promise<RunRow[]> {
 	const where: SQL[] = [eq(runs.team, team)];
 	if (filter.kind) where.push(eq(runs.kind, filter.kind));
-	// A plan that has done its work says nothing that its runs do not say.
+	// A successful discovery run only repeats what its runs show.
 	else where.push(or(eq(runs.kind, "pipeline"), and(eq(runs.kind, "discovery"), ne(runs.state, "succeeded"))) as SQL);
 	if (filter.state) where.push(eq(runs.state, filter.state));
 	if (filter.project) where.push(eq(runs.project, filter.project));
@@ -123,19 +123,22 @@ export async function listRuns(
 		.limit(filter.limit);
 }
 
-/** The runs that a plan has made, in the order of its files: each from the record if it is over there, from the live queue otherwise. */
-export async function listDiscovered(environment: Environment, { run: plan, jobs: [job] }: RunRecord): Promise<RunRow[]> {
+/**
+ * The runs that a discovery run created, in the order of its files: from D1 if they have ended
+ * there, else from the live queue.
+ */
+export async function listDiscovered(environment: Environment, { run: discovery, jobs: [job] }: RunRecord): Promise<RunRow[]> {
 	const recorded = await drizzle(environment.DB)
 		.select()
 		.from(runs)
-		.where(and(eq(runs.team, plan.team), eq(runs.discovered_by, plan.id)));
+		.where(and(eq(runs.team, discovery.team), eq(runs.discovered_by, discovery.id)));
 	const known = new Map(recorded.filter(({ state }) => isTerminal(state)).map((row) => [row.id, row]));
 	const made = Object.values(JSON.parse(job?.outputs ?? "{}") as Record<string, string>).filter((text) => text.startsWith("run_"));
-	const found = await Promise.all(made.map(async (id) => known.get(id) ?? (await findRun(environment, plan.team, id))?.run));
+	const found = await Promise.all(made.map(async (id) => known.get(id) ?? (await findRun(environment, discovery.team, id))?.run));
 	return found.filter((row) => row !== undefined);
 }
 
-/** Runs that repeat a run, oldest first. */
+/** The reruns of a run, oldest first. */
 export async function listReruns(db: D1Database, team: string, runId: string): Promise<RunRow[]> {
 	return drizzle(db)
 		.select()
@@ -145,8 +148,8 @@ export async function listReruns(db: D1Database, team: string, runId: string): P
 		.limit(20);
 }
 
-/** The newest run of the same pipeline and branch that was over before this one began; null if there is none. */
-export async function runBefore(db: D1Database, run: RunRow): Promise<RunRow | null> {
+/** The newest earlier run of the same pipeline and branch that has ended; null if there is none. */
+export async function previousRun(db: D1Database, run: RunRow): Promise<RunRow | null> {
 	const isSameBranch = run.branch === null ? isNull(runs.branch) : eq(runs.branch, run.branch);
 	const [before] = await drizzle(db)
 		.select()
@@ -157,10 +160,10 @@ export async function runBefore(db: D1Database, run: RunRow): Promise<RunRow | n
 				eq(runs.project, run.project),
 				eq(runs.pipeline, run.pipeline),
 				isSameBranch,
-				// What somebody runs of a working copy is no word on the branch.
+				// Runs of a working copy say nothing about the branch.
 				run.source_upload === null ? isNull(runs.source_upload) : undefined,
 				lt(runs.id, run.id),
-				// What was ended by somebody, or had nothing to run, says nothing of how the branch stands.
+				// Cancelled and empty runs say nothing about the branch.
 				inArray(runs.state, ["succeeded", "failed", "errored", "timed_out"]),
 			),
 		)
@@ -169,13 +172,14 @@ export async function runBefore(db: D1Database, run: RunRow): Promise<RunRow | n
 	return before ?? null;
 }
 
-/** How many runs back a branch is looked at. */
-const STANDING_RUNS = 100;
+/** How many runs of a branch are read. */
+const MAX_BRANCH_RUNS = 100;
 
 /**
- * The runs that say how a branch stands: the newest of each pipeline, or of the one that is meant, at the newest commit for which files of the repository
- * or pipelines that are kept were run. Where there are none of these, the newest run that somebody has submitted. Pull requests, and what was run of a
- * working copy, say nothing of a branch.
+ * The runs that determine the state of a branch: the newest run of each pipeline at the newest
+ * commit.
+ * Counted are runs of pipeline files and stored pipelines; without those, the newest submitted run.
+ * Pull requests and working copies are ignored.
  */
 export async function branchState(
 	db: D1Database,
@@ -197,19 +201,19 @@ export async function branchState(
 			),
 		)
 		.orderBy(desc(runs.id))
-		.limit(STANDING_RUNS);
-	const kept = newest.filter(({ file }) => file !== null);
-	const first = kept.find(({ commit }) => commit !== null) ?? kept[0];
+		.limit(MAX_BRANCH_RUNS);
+	const triggered = newest.filter(({ file }) => file !== null);
+	const first = triggered.find(({ commit }) => commit !== null) ?? triggered[0];
 	if (!first) return newest.slice(0, 1);
-	const ofCommit = kept.filter((run) => run === first || (first.commit !== null && run.commit === first.commit));
+	const ofCommit = triggered.filter((run) => run === first || (first.commit !== null && run.commit === first.commit));
 	return [...new Map(ofCommit.reverse().map((run) => [run.pipeline, run])).values()];
 }
 
 type BranchRun = Pick<RunRow, "id" | "pipeline" | "state">;
 
-/** The states of a job in these runs, by its id in the pipeline or its name: of each of its variants. */
+/** The states of a job in these runs, by its key or name: one for each matrix job. */
 export async function statesOfJob(db: D1Database, runIds: readonly string[], job: string): Promise<JobState[]> {
-	// One parameter, however many there are.
+	// One parameter for any number of runs.
 	const isOfRuns = sql`${jobs.run_id} IN (SELECT value FROM json_each(${JSON.stringify(runIds)}))`;
 	const rows = await drizzle(db)
 		.select({ state: jobs.state })
@@ -219,11 +223,11 @@ export async function statesOfJob(db: D1Database, runIds: readonly string[], job
 }
 
 const USUAL_OF = 5;
-const LOOKED_AT = 50;
+const MAX_EARLIER_RUNS = 50;
 
 /**
- * How long the newest runs of a pipeline took that succeeded, in milliseconds: the middle of five; null if there is none. Runs that took results
- * over from an earlier one, or waited for somebody at a gate, say nothing of it.
+ * The median duration of the newest five successful runs of a pipeline, in milliseconds; null
+ * without any. Reruns with reused results and runs with approvals are ignored.
  */
 export async function usualDuration(db: D1Database, run: RunRow): Promise<number | null> {
 	const before = await drizzle(db)
@@ -231,7 +235,7 @@ export async function usualDuration(db: D1Database, run: RunRow): Promise<number
 		.from(runs)
 		.where(and(eq(runs.team, run.team), eq(runs.project, run.project), lt(runs.id, run.id)))
 		.orderBy(desc(runs.id))
-		.limit(LOOKED_AT);
+		.limit(MAX_EARLIER_RUNS);
 	const done = before.filter(
 		(one) => one.pipeline === run.pipeline && one.state === "succeeded" && one.started_at !== null && one.finished_at !== null,
 	);
@@ -274,7 +278,7 @@ export async function listJobs(
 		.limit(filter.limit);
 }
 
-/** The files of one attempt, by path. They are visible from the moment its finish was taken. */
+/** The artifacts of an attempt, by path. They are visible once its result is accepted. */
 export async function listArtifacts(environment: Environment, team: string, attemptId: string): Promise<ArtifactRow[]> {
 	const live = await dispatcherOf(environment, team).readArtifacts(attemptId);
 	if (live) return live;
@@ -285,7 +289,7 @@ export async function listArtifacts(environment: Environment, team: string, atte
 		.orderBy(asc(artifacts.path));
 }
 
-/** The one file of an attempt that has this path; null if it has none. */
+/** The artifact of an attempt with this path; null if there is none. */
 export async function findArtifact(environment: Environment, team: string, attemptId: string, path: string): Promise<ArtifactRow | null> {
 	const live = await dispatcherOf(environment, team).readArtifact(attemptId, path);
 	if (live) return live;
@@ -296,7 +300,10 @@ export async function findArtifact(environment: Environment, team: string, attem
 	return row ?? null;
 }
 
-/** Runs and jobs whose revision lies in (since, until]; for readers of the feed that fell behind the live queue. */
+/**
+ * Runs and jobs with a revision in (since, until], for readers of the feed that are behind the live
+ * queue.
+ */
 export async function recordedChanges(
 	db: D1Database,
 	team: string,

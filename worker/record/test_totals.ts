@@ -1,6 +1,6 @@
 import { type TestTotals, testTotals } from "../../schema/wire/resources.ts";
 
-/** The totals of an attempt as they are recorded. Records of before tests could be flaky say nothing of those. */
+/** The recorded totals of an attempt. Older records have no number of flaky tests. */
 export function readTotals(json: string): TestTotals {
 	return testTotals.parse(JSON.parse(json));
 }

@@ -14,7 +14,10 @@ export async function listEvents(db: D1Database, team: string, runId: string, af
 
 const MOST_WAITS = 2_000;
 
-/** When the jobs of a run came into the queue (`queued`) and were offered (`leased`), as far as it is recorded, oldest first: the first 2,000. */
+/**
+ * When the jobs of a run were queued and offered (`leased`), oldest first: the first 2,000 recorded
+ * times.
+ */
 export async function listWaits(db: D1Database, team: string, runId: string): Promise<Pick<EventRow, "job_id" | "to_state" | "at">[]> {
 	return drizzle(db)
 		.select({ job_id: events.job_id, to_state: events.to_state, at: events.at })

@@ -8,8 +8,8 @@ import { dispatcherOf } from "../platform/dispatcher.ts";
 import { readRetention } from "../platform/settings.ts";
 import type { Holdings } from "../queue/core/reads.ts";
 import { projectsWithRetention } from "../record/projects.ts";
-import { deleteObjects, removeRun } from "../runs/service.ts";
-import { deleteTests } from "../test_results/service.ts";
+import { deleteObjects, deleteRunRecord } from "../runs/service.ts";
+import { deleteUnusedTests } from "../test_results/service.ts";
 import { deleteDeliveriesBefore } from "../webhooks/service.ts";
 import {
 	artifactsBefore,
@@ -63,7 +63,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 		limit: RUNS_AT_ONCE,
 		heldBy: ["runs", ({ id }) => id],
 		deleteRows: async (expired) => {
-			for (const { id } of expired) await removeRun(environment, id);
+			for (const { id } of expired) await deleteRunRecord(environment, id);
 			return expired.length;
 		},
 	};
@@ -129,7 +129,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 	await deleteSessionsBefore(db, now);
 	// Deliveries stay as long as the runs that they start.
 	await deleteDeliveriesBefore(db, now - keep.runsMs);
-	await deleteTests(db);
+	await deleteUnusedTests(db);
 	return swept;
 }
 

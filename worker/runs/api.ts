@@ -31,7 +31,7 @@ type Caller = RequestContext<"user" | "host">;
 const HOLD_MS = 20_000;
 const MAX_WAIT_S = 3600;
 
-const SUBMIT = { follow: flag("1: answer with the logs as they are written, and ::exit N as the last line") };
+const SUBMIT = { follow: flag("1: stream the logs of the run, with ::exit N as the last line") };
 
 /** POST /runs: accepts a pipeline or a submission, as JSON or YAML. */
 async function submit(context: Caller & Queried<typeof SUBMIT>): Promise<Response> {
@@ -56,32 +56,39 @@ async function submit(context: Caller & Queried<typeof SUBMIT>): Promise<Respons
 	return answerSubmitted(context, { ...answer, notices }, context.query.follow);
 }
 
-/** What is to be said of secrets that jobs ask for and that are not there: they may still come before the jobs start. */
+/**
+ * Notices about secrets that jobs request and the project lacks: someone may still set them before
+ * the jobs start.
+ */
 async function missingSecretsOf({ environment, principal }: Caller, pipeline: ResolvedPipeline, project: string): Promise<string[]> {
 	const names = [...new Set(pipeline.jobs.flatMap(({ secrets }) => Object.values(secrets)))];
-	// The run is taken; what cannot be found out now is found out when the job starts.
+	// The run is accepted. A failed lookup is no error here: each job start looks up its secrets
+	// again.
 	const missing = await missingSecrets(environment.DB, principal.team, project, names).catch((error) => {
-		log("warn", "the secrets of a run cannot be looked up", errorFields(error));
+		log("warn", "cannot look up the secrets of a run", errorFields(error));
 		return [];
 	});
 	return missing.map((name) => {
 		const job = pipeline.jobs.find(({ secrets }) => Object.values(secrets).includes(name));
-		return `The job ${job?.name} asks for the secret ${name}, which is not there: windlass secrets set ${name} --project ${project}`;
+		return `Job ${job?.name} uses secret ${name}, which does not exist. Set it with: windlass secrets set ${name} --project ${project}`;
 	});
 }
 
 const LIST = {
 	limit: limit(),
 	cursor: idCursor("run"),
-	state: oneOf("only those in this state", RUN_STATES),
-	project: text("only those of this project"),
-	branch: text("only those of this branch of the project"),
-	kind: oneOf("pipeline, discovery or comparison; without it discovery runs only as long as they have not succeeded", resources.RUN_KINDS),
+	state: oneOf("only runs in this state", RUN_STATES),
+	project: text("only runs of this project"),
+	branch: text("only runs of this branch of the project"),
+	kind: oneOf(
+		"pipeline, discovery or comparison; the default is pipeline runs, and discovery runs that have not succeeded",
+		resources.RUN_KINDS,
+	),
 };
 
 async function list({ query, environment, principal, baseUrl }: Caller & Queried<typeof LIST>): Promise<Response> {
 	const { limit, cursor: after, state, project, branch, kind } = query;
-	if (branch !== null && project === null) throw invalidParameter("branch", "is of a project", "add project=<name>");
+	if (branch !== null && project === null) throw invalidParameter("branch", "A branch needs a project.", "Add project=<name>.");
 	const rows = await listRuns(environment.DB, principal.team, {
 		limit: limit + 1,
 		after,
@@ -93,9 +100,9 @@ async function list({ query, environment, principal, baseUrl }: Caller & Queried
 	return json(pageOf(rows, limit, (run) => presentRunSummary(run, baseUrl)));
 }
 
-const WAIT = { timeout: integer("seconds (60; at most 3600)", { least: 0, most: MAX_WAIT_S, fallback: 60 }) };
+const WAIT = { timeout: integer("the timeout in seconds (default 60; at most 3600)", { least: 0, most: MAX_WAIT_S, fallback: 60 }) };
 
-/** GET /runs/:id/wait: answers when the run is over (200) or the time is (202). */
+/** GET /runs/:id/wait: answers 200 when the run has ended, or 202 after the timeout. */
 async function wait(context: Caller & Queried<typeof WAIT>): Promise<Response> {
 	const { query, environment, principal, baseUrl } = context;
 	const until = Date.now() + query.timeout * 1000;
@@ -119,7 +126,7 @@ async function cancel(context: Caller): Promise<Response> {
 	return json(presentRun(rows, baseUrl));
 }
 
-/** DELETE /runs/:id: the run with its logs and artifacts, once it is over. */
+/** DELETE /runs/:id: deletes an ended run with its logs and artifacts. */
 async function remove(context: Caller): Promise<Response> {
 	await deleteFinishedRun(context);
 	return new Response(null, { status: 204 });
@@ -133,7 +140,7 @@ async function listTransitions(context: Caller & Queried<typeof TRANSITIONS>): P
 	const { run } = await requireRun(context);
 	const { limit } = query;
 	const after = query.cursor ?? 0;
-	// The queue first: what it hands over in between is then seen in the record.
+	// Reads the queue first: the record then has every row that leaves the queue in between.
 	const pending = await dispatcherOf(environment, principal.team).readEvents(run.id);
 	const recorded = await listEvents(environment.DB, principal.team, run.id, after, limit + 1);
 	const known = new Set(recorded.map(({ rev }) => rev));
@@ -142,9 +149,9 @@ async function listTransitions(context: Caller & Queried<typeof TRANSITIONS>): P
 	return json({ items: shown.map(presentEvent), next_cursor: all.length > limit ? String(shown.at(-1)?.rev) : null });
 }
 
-const FOLLOW = { format: oneOf("raw: as written; clean: without colours", FORMATS_OF_FOLLOWED) };
+const FOLLOW = { format: oneOf("raw: as written; clean: without colors", FORMATS_OF_FOLLOWED) };
 
-/** GET /runs/:id/log: the logs of all of its jobs as one text, followed to the end. */
+/** GET /runs/:id/log: follows the logs of all jobs as one text, until the run ends. */
 async function followLog(context: Caller & Queried<typeof FOLLOW>): Promise<Response> {
 	const { query, environment, principal, baseUrl } = context;
 	const format = query.format ?? "raw";
@@ -163,11 +170,11 @@ export const runRoutes = [
 		allow: ["user", "host"],
 		description: {
 			summary: "Submit a pipeline, or a submission, as JSON, YAML or a form",
-			headers: { "Idempotency-Key": "the same key with the same content is the same run, for a day" },
+			headers: { "Idempotency-Key": "repeated with the same content, it answers with the same run for a day" },
 			content: {
 				"application/json": "a pipeline, or {pipeline | run, params, env, source, branch, changed, runs_on, container, priority, project}",
 				"application/yaml": "the same",
-				"multipart/form-data": "the same names as parts; source may be a tar archive",
+				"multipart/form-data": "parts with the same names; source may be a tar archive",
 			},
 			answers: { 201: resources.submittedRun, 200: "text/plain" },
 		},
@@ -194,7 +201,7 @@ export const runRoutes = [
 		path: "/api/v1/runs/:id/wait",
 		allow: ["user", "host"],
 		description: {
-			summary: "Wait for the end of a run: 200 when it is over, 202 when the time is",
+			summary: "Wait for the end of a run: 200 when it has ended, 202 after the timeout",
 			answers: { 200: resources.run, 202: resources.run },
 		},
 		query: WAIT,
@@ -204,7 +211,7 @@ export const runRoutes = [
 		method: "GET",
 		path: "/api/v1/runs/:id/log",
 		allow: ["user", "host"],
-		description: { summary: "The logs of all jobs as one text, followed to the end", answers: { 200: "text/plain" } },
+		description: { summary: "Follow the logs of all jobs as one text, until the run ends", answers: { 200: "text/plain" } },
 		query: FOLLOW,
 		handle: followLog,
 	}),
@@ -212,7 +219,7 @@ export const runRoutes = [
 		method: "DELETE",
 		path: "/api/v1/runs/:id",
 		allow: ["user", "host"],
-		description: { summary: "Delete a run that is over, with its logs and artifacts", answers: { 204: null } },
+		description: { summary: "Delete an ended run, with its logs and artifacts", answers: { 204: null } },
 		handle: remove,
 	}),
 	route({

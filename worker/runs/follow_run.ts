@@ -10,19 +10,22 @@ import { findRun, type RunRecord } from "../record/runs.ts";
 import { PrefixedLines, WritersTurn } from "./prefixed_lines.ts";
 
 /**
- * A run as text: the logs of its jobs as they are written, and `::exit N` as the last line. What one job writes comes byte for byte
- * as it writes it; with several jobs each line begins with `job | `, and comes when it is whole. Eight logs are open at once;
- * those that start later follow as others end.
+ * Writes a run as text: the logs of its jobs, and `::exit N` as the last line. The log of a single
+ * job is copied byte for byte.
+ * With several jobs, complete lines are written, each after `job | `. Eight logs are open at once;
+ * others wait.
  */
 
 type Write = (text: string | Uint8Array) => Promise<void>;
 
 const MAX_OPEN_LOGS = 8;
 const HOLD_MS = 10_000;
-/** A burst of changes is looked at at most this often. */
+/** The pause between two looks at a changing run. */
 const PACE_MS = 50;
 
-/** Writes a run's logs and its end. Returns when the run is over and all of it was written. */
+/**
+ * Writes the logs and the end of a run. Returns when the run has ended and all logs are written.
+ */
 export async function followRun(
 	environment: Environment,
 	team: string,
@@ -42,7 +45,7 @@ export async function followRun(
 	for (const notice of notices) await text.notice(`:: ${notice}`);
 	while (record) {
 		for (const { attempt, prefix } of attemptsOf(record)) {
-			// Without prefixes one attempt follows the other.
+			// Without prefixes, logs of attempts are written one after another.
 			if (open.size >= (prefix === "" ? 1 : MAX_OPEN_LOGS) || followed.has(attempt.id)) continue;
 			followed.add(attempt.id);
 			const copy = copyLog(environment, attempt, new LogFormatter(format), linesTo(text, prefix, turn))
@@ -52,10 +55,11 @@ export async function followRun(
 				.finally(() => open.delete(attempt.id));
 			open.set(attempt.id, copy);
 		}
-		// The reader went away, or a log cannot be read: without `::exit` the result stays unknown, as it should.
+		// On a client disconnect or an unreadable log, `::exit` is missing and the result stays
+		// unknown.
 		if (failure) throw failure;
 		if (isTerminal(record.run.state) && open.size === 0 && attemptsOf(record).every(({ attempt }) => followed.has(attempt.id))) break;
-		await text.stillHere(stillRunning(record));
+		await text.keepAlive(stillRunning(record));
 		const isBehind = attemptsOf(record).some(({ attempt }) => !followed.has(attempt.id));
 		if (isTerminal(record.run.state) || isBehind) await Promise.race([...open.values(), pause(HOLD_MS)]);
 		else {
@@ -80,7 +84,7 @@ function attemptsOf({ jobs, attempts }: RunRecord) {
 	});
 }
 
-/** What takes the log of an attempt. */
+/** Receives the log of an attempt. */
 type LogSink = Pick<PrefixedLines, "push" | "end" | "close">;
 
 function linesTo(text: FollowedText, prefix: string, turn: WritersTurn): LogSink {

@@ -1,16 +1,16 @@
 import { joined } from "../../schema/wire/bytes.ts";
 
 const NEWLINE = 10;
-/** A line that is longer is written as it comes. */
+/** Longer lines are written in parts, as they arrive. */
 const MAX_HELD_BYTES = 256 * 1024;
 
 type Write = (bytes: Uint8Array) => Promise<void>;
 
-/** Lets one of several writers write at a time. */
+/** Lets only one of several writers write at a time. */
 export class WritersTurn {
 	#last: Promise<void> = Promise.resolve();
 
-	/** Waits for the turn. @returns what ends it */
+	/** Waits for the turn. @returns a function that ends it */
 	async take(): Promise<() => void> {
 		const before = this.#last;
 		const { promise, resolve } = Promise.withResolvers<void>();
@@ -21,8 +21,9 @@ export class WritersTurn {
 }
 
 /**
- * The lines of one of several jobs whose logs make one text: each line begins with the name of the job, and no line of another job
- * comes into it. A line is written when it is whole; a very long one has the text for itself until it ends.
+ * Writes the lines of one of several jobs into one text. Each line begins with the name of the job,
+ * and no other job writes into it.
+ * A line is written when it is complete; a very long line holds the turn until it ends.
  */
 export class PrefixedLines {
 	readonly #prefix: Uint8Array;
@@ -30,7 +31,7 @@ export class PrefixedLines {
 	readonly #write: Write;
 	#held: Uint8Array[] = [];
 	#heldBytes = 0;
-	/** Ends the turn of a line whose beginning was written. */
+	/** Ends the turn of a line whose beginning has been written. */
 	#release: (() => void) | null = null;
 
 	constructor(prefix: string, turn: WritersTurn, write: Write) {
@@ -55,14 +56,14 @@ export class PrefixedLines {
 		await this.#write(joined([this.#prefix, ...this.#takeHeld()]));
 	}
 
-	/** The log is over; a last line without a newline gets one, as others go on after it. */
+	/** Ends the log. An incomplete last line gets a newline, because other jobs write after it. */
 	async end(): Promise<void> {
 		if (this.#release) await this.#write(Uint8Array.of(NEWLINE));
 		else if (this.#heldBytes > 0) await this.#writeWhole(Uint8Array.of(NEWLINE));
 		this.close();
 	}
 
-	/** Lets others write, however far this one is. */
+	/** Releases the turn, even in the middle of a line. */
 	close(): void {
 		this.#release?.();
 		this.#release = null;

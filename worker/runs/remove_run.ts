@@ -1,19 +1,20 @@
 import { objectKeys } from "../artifacts/service.ts";
 import { indexKeyOf } from "../logs/service.ts";
-import { objectsOfRun, removeRunRows } from "./run_rows.ts";
+import { deleteRunRows, objectsOfRun } from "./run_rows.ts";
 
 /** R2 deletes up to a thousand objects in one call. */
 const DELETED_AT_ONCE = 1_000;
 
 /**
- * Removes a run that has left the queue: its objects first, then its rows, so that what a crash leaves half done is found again.
- * @returns how many objects were removed
+ * Deletes a run that has left the queue. Objects go before rows, so that the next retention sweep
+ * finds what a crash left.
+ * @returns the number of deleted logs and artifacts
  */
-export async function removeRun(environment: { DB: D1Database; BUCKET: R2Bucket }, runId: string): Promise<number> {
+export async function deleteRunRecord(environment: { DB: D1Database; BUCKET: R2Bucket }, runId: string): Promise<number> {
 	const { logs, artifacts } = await objectsOfRun(environment.DB, runId);
 	const keys = [...logs, ...logs.map(indexKeyOf), ...artifacts.flatMap(objectKeys)];
 	await deleteObjects(environment.BUCKET, keys);
-	await removeRunRows(environment.DB, runId);
+	await deleteRunRows(environment.DB, runId);
 	return logs.length + artifacts.length;
 }
 

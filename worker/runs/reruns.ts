@@ -17,7 +17,7 @@ import { findDefinition, type RunRecord } from "../record/runs.ts";
 import { touchSource } from "../sources/service.ts";
 import { answerSubmitted, idempotencyOf, type SubmittingContext } from "./service.ts";
 
-/** Repeating a run: the same pipeline, parameters and commit, all of it or what is left to do. */
+/** Reruns: the same pipeline, parameters and commit, with all jobs or only some. */
 
 type Caller = RequestContext<"user" | "host">;
 
@@ -28,26 +28,33 @@ async function rerun(context: Caller & Bodied<typeof rerunRequest>): Promise<Res
 }
 
 /**
- * Submits a run that repeats the one that the path names.
- * @throws ApiError `not_found`, `conflict` while that one is not over, `gone` if what it was made of is not there any more
+ * Submits a rerun of the run of the path.
+ * @throws ApiError `not_found`, `conflict` for a run that has not ended, `gone` without its
+ * pipeline or source
  */
-export async function rerunOf(context: SubmittingContext, asked: RerunRequest) {
+export async function rerunOf(context: SubmittingContext, request: RerunRequest) {
 	const { environment, principal, requestId } = context;
 	const record = await requireRun(context);
 	const { run } = record;
 	if (!isTerminal(run.state)) {
-		throw new ApiError("conflict", `The run is ${run.state}; it can be repeated once it is over.`, {
+		throw new ApiError("conflict", `The run is ${run.state}. Only an ended run can be rerun.`, {
 			details: { id: run.id, state: run.state },
-			suggestions: ["Wait for it, or cancel it."],
+			suggestions: [`Wait until it ends, or cancel it with: windlass cancel ${run.id}`],
 		});
 	}
 	const stored = await findDefinition(environment, principal.team, run);
-	if (!stored) throw new ApiError("gone", "What the run was made of is not there any more.", { details: { id: run.id } });
+	if (!stored)
+		throw new ApiError("gone", "The pipeline of the run has been deleted.", {
+			details: { id: run.id },
+			suggestions: ["Submit a new run."],
+		});
 	const pipeline = readDefinition(stored);
 	const { source } = pipeline;
 	if (source && "upload" in source && !(await touchSource(environment.DB, principal.team, source.upload)))
-		throw new ApiError("gone", `The uploaded source ${source.upload} is not there any more.`, { suggestions: ["Submit it anew."] });
-	const again: Rerun = { of: run.id, reused: reusedOf(record, asked) };
+		throw new ApiError("gone", `The uploaded source ${source.upload} has been deleted.`, {
+			suggestions: ["Submit a new run: windlass run uploads the source again."],
+		});
+	const again: Rerun = { of: run.id, reused: reusedOf(record, request) };
 	const definition = await sha256(JSON.stringify(pipeline));
 	const answer = unwrap(
 		await dispatcherOf(environment, principal.team).submit({
@@ -61,11 +68,11 @@ export async function rerunOf(context: SubmittingContext, asked: RerunRequest) {
 				discoveredBy: run.discovered_by,
 				file: run.file,
 				isTrusted: run.is_trusted === 1,
-				// Whoever may repeat it may let it pass, too.
+				// A person who may rerun a run may also approve it.
 				approvedBy: run.is_trusted === 1 ? null : actorOf(principal),
 			},
 			rerun: again,
-			idempotency: await idempotencyOf(context, JSON.stringify(["rerun", run.id, asked])),
+			idempotency: await idempotencyOf(context, JSON.stringify(["rerun", run.id, request])),
 		}),
 	);
 	log("info", "run repeated", { request_id: requestId, run: answer.runId, of: run.id, actor: actorOf(principal) });
@@ -76,22 +83,25 @@ function commitOf({ commit_sha: sha, commit_message: message, commit_author: aut
 	return sha === null ? null : { sha, message, author, branch, tag };
 }
 
-/** The jobs whose result is taken over. @throws ApiError `not_found` for a job of another run, `conflict` if nothing is left to do */
-function reusedOf({ run, jobs }: RunRecord, asked: RerunRequest): Rerun["reused"] {
+/**
+ * The jobs whose results the rerun reuses.
+ * @throws ApiError `not_found` for a job of another run, `conflict` if there is no job to run
+ */
+function reusedOf({ run, jobs }: RunRecord, request: RerunRequest): Rerun["reused"] {
 	if (jobs.length === 0) {
-		throw new ApiError("conflict", "There is nothing in this run that could be run.", {
+		throw new ApiError("conflict", "The run has no jobs.", {
 			details: { id: run.id, state: run.state },
-			suggestions: [`Mend ${run.file ?? "its pipeline"} and push.`],
+			suggestions: [`Fix ${run.file ?? "its pipeline"} and push.`],
 		});
 	}
-	const taken = keptOf(jobs, asked);
-	if (taken.length === jobs.length) {
-		throw new ApiError("conflict", "Nothing of this run has failed.", {
+	const reused = reusedJobs(jobs, request);
+	if (reused.length === jobs.length) {
+		throw new ApiError("conflict", "No job of this run has failed.", {
 			details: { id: run.id, state: run.state },
-			suggestions: ["Repeat all of it: leave out only."],
+			suggestions: [`Rerun all jobs with: windlass rerun ${run.id}`],
 		});
 	}
-	return taken.map((job) => ({
+	return reused.map((job) => ({
 		position: job.position,
 		state: job.state,
 		reason: job.reason_code === null ? null : { code: job.reason_code, text: job.reason_text ?? "" },
@@ -101,21 +111,21 @@ function reusedOf({ run, jobs }: RunRecord, asked: RerunRequest): Rerun["reused"
 	}));
 }
 
-function keptOf(jobs: RunRecord["jobs"], asked: RerunRequest): RunRecord["jobs"] {
-	if (asked.job === undefined && asked.only === undefined) return [];
-	const chosen = asked.job === undefined ? jobs.filter(hasGoneWrong) : jobs.filter((job) => job.id === asked.job);
-	if (asked.job !== undefined && chosen.length === 0)
-		throw new ApiError("not_found", `The run has no job ${asked.job}.`, { details: { job: asked.job } });
+function reusedJobs(jobs: RunRecord["jobs"], request: RerunRequest): RunRecord["jobs"] {
+	if (request.job === undefined && request.only === undefined) return [];
+	const chosen = request.job === undefined ? jobs.filter(needsRerun) : jobs.filter((job) => job.id === request.job);
+	if (request.job !== undefined && chosen.length === 0)
+		throw new ApiError("not_found", `The run has no job ${request.job}.`, { details: { job: request.job } });
 	const needs = new Map(jobs.map((job) => [job.key, JSON.parse(job.needs) as string[]]));
-	// What needs one of them is run again with it: it was made of the old result.
+	// A job that needs a rerun job used its old result, and is rerun with it.
 	return jobs.filter((job) => {
 		const ancestors = ancestorsOf(job.key, needs);
 		return !chosen.includes(job) && !chosen.some(({ key }) => ancestors.has(key));
 	});
 }
 
-/** Whether a job has failed, was ended, or was skipped because another was. */
-function hasGoneWrong(job: RunRecord["jobs"][number]): boolean {
+/** Whether a job failed, was cancelled, or was skipped because of another job. */
+function needsRerun(job: RunRecord["jobs"][number]): boolean {
 	return job.state !== "succeeded" && !(job.state === "skipped" && (job.reason_code === "condition" || job.reason_code === "need_failed"));
 }
 
@@ -125,8 +135,8 @@ export const rerunRoutes = [
 		path: "/api/v1/runs/:id/rerun",
 		allow: ["user", "host"],
 		description: {
-			summary: "Repeat a run with the same pipeline, parameters and commit: all of it, what has failed, or one job",
-			headers: { "Idempotency-Key": "the same key is the same run, for a day" },
+			summary: "Rerun a run with the same pipeline, parameters and commit: all jobs, failed jobs, or one job",
+			headers: { "Idempotency-Key": "repeated, it answers with the same run for a day" },
 			answers: { 201: resources.submittedRun },
 		},
 		body: resources.rerunRequest,

@@ -2,7 +2,7 @@ import { and, eq, isNotNull, isNull, notExists, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { type ArtifactRow, artifacts, attempts, definitions, events, jobs, runs, testResults } from "../../schema/database/tables.ts";
 
-/** Where a file lies. */
+/** Where the objects of a file are. */
 export type StoredArtifact = Pick<ArtifactRow, "key" | "size" | "part_bytes">;
 
 /** The R2 objects of a run: its logs and its artifacts. */
@@ -21,8 +21,8 @@ export async function objectsOfRun(db: D1Database, runId: string): Promise<{ log
 	return { logs: logRows.map(({ key }) => key as string), artifacts: artifactRows };
 }
 
-/** Removes every row of a run, in one transaction, and its definition if no other run has the same. */
-export async function removeRunRows(db: D1Database, runId: string): Promise<void> {
+/** Deletes every row of a run in one transaction, and its definition unless another run uses it. */
+export async function deleteRunRows(db: D1Database, runId: string): Promise<void> {
 	const d1 = drizzle(db);
 	const [run] = await d1.select({ definition: runs.definition }).from(runs).where(eq(runs.id, runId));
 	await d1.batch([

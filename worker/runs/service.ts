@@ -1,4 +1,4 @@
-export { deleteObjects, removeRun } from "./remove_run.ts";
+export { deleteObjects, deleteRunRecord } from "./remove_run.ts";
 export type { StoredArtifact } from "./run_rows.ts";
 
 import { ApiError } from "../../schema/wire/errors.ts";
@@ -15,14 +15,14 @@ import { presentRun } from "../record/present.ts";
 import { requireRun } from "../record/require.ts";
 import { findRun } from "../record/runs.ts";
 import { followRun } from "./follow_run.ts";
-import { removeRun } from "./remove_run.ts";
+import { deleteRunRecord } from "./remove_run.ts";
 
 type Caller = RequestContext<"user" | "host">;
 
-/** How long a deletion waits for the end of the run to be recorded. */
+/** How long a deletion waits until D1 has the end of the run. */
 const DEPARTURE_MS = 5_000;
 
-/** What whoever submitted is told: the run, or its logs as they are written. */
+/** Answers a submission: with the run, or with its logs as a stream. */
 export async function answerSubmitted(
 	context: Pick<Caller, "environment" | "principal" | "baseUrl">,
 	answer: Submitted,
@@ -36,42 +36,47 @@ export async function answerSubmitted(
 		);
 	}
 	const record = answer.rows ?? (await findRun(environment, principal.team, answer.runId));
-	if (!record) throw new ApiError("gone", "The run of this Idempotency-Key was deleted.", { details: { run_id: answer.runId } });
+	if (!record)
+		throw new ApiError("gone", "The run of this Idempotency-Key has been deleted.", {
+			details: { run_id: answer.runId },
+			suggestions: ["Use another key."],
+		});
 	return json({ ...presentRun(record, baseUrl), notices: answer.notices } satisfies SubmittedRun, 201, headers);
 }
 
-/** What a submission must know of its request, whoever makes it. */
+/** The parts of a request that a submission needs. */
 export type SubmittingContext = Pick<Caller, "request" | "environment" | "params" | "principal" | "requestId">;
 
 export async function idempotencyOf({ request, principal }: SubmittingContext, content: string) {
 	const key = request.headers.get("Idempotency-Key");
 	if (key === null) return null;
 	if (key === "" || key.length > 200) {
-		throw new ApiError("malformed", "An Idempotency-Key has 1 to 200 characters.", { suggestions: ["Use a UUID."] });
+		throw new ApiError("malformed", "The Idempotency-Key must have 1 to 200 characters.", { suggestions: ["Use a UUID."] });
 	}
 	const scope = principal.kind === "user" ? principal.tokenId : principal.kind;
 	return { scope, key, digest: await sha256(content) };
 }
 
 /**
- * Deletes the run that the path names.
- * @throws ApiError `not_found`, `conflict` while it lives or its end is still being recorded
+ * Deletes the run of the path.
+ * @throws ApiError `not_found`, `conflict` for a run that has not ended, or whose end is not
+ * recorded yet
  */
 export async function deleteFinishedRun(context: Pick<Caller, "environment" | "params" | "principal" | "requestId">): Promise<void> {
 	const { environment, principal, requestId } = context;
 	const { run } = await requireRun(context);
 	if (!isTerminal(run.state)) {
-		throw new ApiError("conflict", `The run is ${run.state}; only one that is over can be deleted.`, {
+		throw new ApiError("conflict", `The run is ${run.state}. Only an ended run can be deleted.`, {
 			details: { id: run.id, state: run.state },
 			suggestions: [`Cancel it first, on its page or with: windlass cancel ${run.id}`],
 		});
 	}
 	if (!(await dispatcherOf(environment, principal.team).hasDeparted(run.id, DEPARTURE_MS))) {
-		throw new ApiError("conflict", "The end of the run is still being recorded.", {
+		throw new ApiError("conflict", "The end of the run is not recorded yet.", {
 			details: { id: run.id, state: run.state },
-			suggestions: ["Try again in a moment; /readyz says whether the record is behind."],
+			suggestions: ["Try again in a moment. /readyz says whether the outbox relay is behind."],
 		});
 	}
-	await removeRun(environment, run.id);
+	await deleteRunRecord(environment, run.id);
 	log("info", "run deleted", { request_id: requestId, run: run.id, actor: actorOf(principal) });
 }

@@ -18,7 +18,10 @@ import { withTurn } from "../platform/turns.ts";
 import { findProject } from "../record/projects.ts";
 import { requireSource, storeSource } from "../sources/service.ts";
 
-/** What POST /runs takes: a pipeline or a submission as JSON or YAML, or a form with the same names as parts. */
+/**
+ * Reads the body of POST /runs: a pipeline or submission as JSON or YAML, or a form with these
+ * names as parts.
+ */
 
 /** @throws ApiError `malformed`, `too_large`, `validation_failed`, `unavailable` */
 export async function readSubmission(request: Request, environment: Environment, team: string): Promise<Submission> {
@@ -27,13 +30,13 @@ export async function readSubmission(request: Request, environment: Environment,
 	return submission;
 }
 
-/** A submission that was read, and how long it is. */
+/** A validated submission, and its length in characters. */
 interface ReadSubmission {
 	checked: CheckedSubmission;
 	characters: number;
 }
 
-/** Resolves a submission with the repository of its project, where it does not say itself what the workspace is made of. */
+/** Resolves a submission. A submission without a source uses the repository of its project. */
 async function inProject(environment: Environment, team: string, { checked, characters }: ReadSubmission): Promise<Submission> {
 	const project = checked.hasSource ? null : await findProject(environment.DB, team, checked.project);
 	const repository = project?.repository ? { address: project.repository, branch: project.default_branch } : null;
@@ -50,21 +53,23 @@ async function readPlain(request: Request, environment: Environment, team: strin
 function* checkingBody(bytes: Uint8Array, isJson: boolean): SlicedWork<CheckedSubmission> {
 	const text = yield* decodingText(bytes);
 	if (!/\S/.test(text)) {
-		throw new ApiError("malformed", "The body is empty.", { suggestions: ['-d \'{"run": "make test"}\', or --data-binary @pipeline.yml'] });
+		throw new ApiError("malformed", "The body is empty. It must be a pipeline or a submission.", {
+			suggestions: ["Use: windlass run --file pipeline.yml, or windlass run -- make test."],
+		});
 	}
-	// YAML takes more than JSON does.
+	// YAML accepts more than JSON does.
 	if (isJson) yield* parsingJson(text);
 	return yield* checkingSubmission(text);
 }
 
 async function readForm(request: Request, environment: Environment, team: string): Promise<Submission> {
 	const { texts, bundle } = await readFormParts(request);
-	// First what costs nothing to find wrong.
+	// Validation is cheap and comes before the upload is stored.
 	const characters = [...texts.values()].reduce((sum, { length }) => sum + length, 0);
 	const checked = await withTurn(checkingSubmissionForm(texts), characters);
 	if (!bundle) return inProject(environment, team, { checked, characters });
 	const submission = await withTurn(checked.resolving({ repository: null }), characters);
-	if (texts.has("source")) throw partError("source", "is there twice: as a file and as text", "keep one of them");
+	if (texts.has("source")) throw partError("source", "The form has this part twice: as a file and as text.", "Send only one of them.");
 	unwrap(await dispatcherOf(environment, team).checkRoom());
 	const size = bundle.reduce((sum, chunk) => sum + chunk.byteLength, 0);
 	const { id } = await storeSource(environment, team, each(bundle), size);
@@ -77,7 +82,7 @@ async function* each<Value>(values: readonly Value[]): AsyncGenerator<Value> {
 
 interface Form {
 	texts: Map<string, string>;
-	/** The archive of a part `source` that is a file. */
+	/** The archive, when the part `source` is a file. */
 	bundle: Uint8Array[] | null;
 }
 
@@ -86,7 +91,8 @@ async function readFormParts(request: Request): Promise<Form> {
 	const limits = { part: MAX_SUBMITTED_SOURCE_BYTES, total: MAX_SUBMITTED_SOURCE_BYTES + MAX_PIPELINE_BYTES, tooLarge: sourceTooLarge };
 	await readParts(request, limits, (part) => {
 		const { name } = part;
-		if (form.texts.has(name) || (name === "source" && form.bundle)) throw partError(name, "is there twice", "send each part once");
+		if (form.texts.has(name) || (name === "source" && form.bundle))
+			throw partError(name, "The form has this part twice.", "Send each part once.");
 		if (name === "source" && part.filename !== undefined) form.bundle = part.content;
 		else form.texts.set(name, textOf(part, MAX_PIPELINE_BYTES));
 	});
@@ -94,8 +100,8 @@ async function readFormParts(request: Request): Promise<Form> {
 }
 
 function sourceTooLarge(): ApiError {
-	return new ApiError("too_large", `A source in a form may have ${MAX_SUBMITTED_SOURCE_BYTES} bytes.`, {
+	return new ApiError("too_large", `The source in the form is larger than ${MAX_SUBMITTED_SOURCE_BYTES} bytes.`, {
 		details: { limit: MAX_SUBMITTED_SOURCE_BYTES },
-		suggestions: ['Use windlass run. A client uploads the source by itself and names it: "source": {"upload": "src_…"}.'],
+		suggestions: ["Use windlass run: it uploads a large source before it submits the run."],
 	});
 }

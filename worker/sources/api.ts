@@ -14,7 +14,7 @@ import { findSource } from "./store.ts";
 
 type Caller = RequestContext<"user" | "host">;
 
-/** PUT /sources: a tar archive, with gzip or without, that a submission can name as its source. */
+/** PUT /sources: uploads a tar archive, optionally with gzip, for use as the source of runs. */
 async function upload({ request, environment, principal }: Caller): Promise<Response> {
 	assertNotEncoded(request);
 	const size = lengthOf(request, MAX_SOURCE_BYTES);
@@ -41,8 +41,8 @@ export const sourceRoutes = [
 		path: "/api/v1/sources",
 		allow: ["user", "host"],
 		description: {
-			summary: "Upload a tar archive (with gzip or without) that a submission can name as its source",
-			headers: { "Content-Length": "needed" },
+			summary: "Upload a tar archive, optionally with gzip, for use as the source of runs",
+			headers: { "Content-Length": "required" },
 			content: { "application/octet-stream": "the archive" },
 			answers: { 201: resources.uploadedSource },
 		},

@@ -12,10 +12,10 @@ import { addSource, reuseSource, touchSource } from "./store.ts";
 import { NotAnArchive } from "./tar_headers.ts";
 
 /**
- * Takes a source bundle, streaming: into R2, through the digest, and past the rule that every entry must keep. The same content
- * again is the same source.
- * @param size the exact number of bytes that `body` gives
- * @throws ApiError `validation_failed` naming the entry that may not be part of a source
+ * Stores a source bundle in R2 as a stream, hashes it, and validates its entries. A repeated upload
+ * of the same content gets the same source.
+ * @param size the exact number of bytes of `body`
+ * @throws ApiError `validation_failed` with the invalid entry
  */
 export async function storeSource(
 	environment: Environment,
@@ -36,12 +36,27 @@ export async function storeSource(
 	return source;
 }
 
-/** Whether what a pipeline is to be made of is there; then it stays as long as a run needs it. @throws ApiError `validation_failed` */
+/**
+ * Checks that the source of a pipeline exists, and keeps it for the run.
+ * @throws ApiError `validation_failed`
+ */
 export async function requireSource(environment: Environment, team: string, source: ResolvedPipeline["source"]): Promise<void> {
 	if (!source || !("upload" in source) || (await touchSource(environment.DB, team, source.upload))) return;
-	throw new ApiError("validation_failed", `source: there is no uploaded source ${source.upload}`, {
-		details: { errors: [{ path: "source.upload", line: null, column: null, message: "is not there (any more)", suggestion: null }] },
-		suggestions: ["Upload it again: windlass run sends the working copy. The coordinator keeps an unused source for a day."],
+	throw new ApiError("validation_failed", `source.upload: The uploaded source ${source.upload} does not exist or has been deleted.`, {
+		details: {
+			errors: [
+				{
+					path: "source.upload",
+					line: null,
+					column: null,
+					message: "The uploaded source does not exist or has been deleted.",
+					suggestion: null,
+				},
+			],
+		},
+		suggestions: [
+			"Submit again with windlass run, which uploads the working copy. The coordinator deletes a source after a day without use.",
+		],
 	});
 }
 
@@ -50,7 +65,7 @@ async function copy(bucket: R2Bucket, key: string, body: AsyncIterable<Uint8Arra
 	const digest = new crypto.DigestStream("SHA-256");
 	const inspected = new TransformStream<Uint8Array, Uint8Array>();
 	const writers = [stored.writable.getWriter(), digest.getWriter(), inspected.writable.getWriter()];
-	// Each of the three gets every chunk before the next is read: nothing piles up.
+	// Each of the three gets a chunk before the next is read, which bounds memory.
 	const feed = async () => {
 		try {
 			for await (const chunk of body) for (const writer of writers) await writer.write(chunk);
@@ -60,34 +75,34 @@ async function copy(bucket: R2Bucket, key: string, body: AsyncIterable<Uint8Arra
 			throw error;
 		}
 	};
-	let fault: unknown;
-	const noting = <Value>(work: Promise<Value>): Promise<Value> =>
+	let firstError: unknown;
+	const recordingError = <Value>(work: Promise<Value>): Promise<Value> =>
 		work.catch((error) => {
-			// The first fault is the cause of the others; the rest need not be read.
-			fault ??= error;
+			// The first error causes the others, which are ignored.
+			firstError ??= error;
 			for (const writer of writers) void writer.abort(error).catch(() => undefined);
 			throw error;
 		});
-	const put = noting(bucket.put(key, stored.readable));
-	const inspection = noting(inspectBundle(inspected.readable));
-	await Promise.allSettled([inspection, noting(feed()), put]);
-	if (fault === undefined) return { sha256: hex(await digest.digest), ...(await inspection) };
+	const put = recordingError(bucket.put(key, stored.readable));
+	const inspection = recordingError(inspectBundle(inspected.readable));
+	await Promise.allSettled([inspection, recordingError(feed()), put]);
+	if (firstError === undefined) return { sha256: hex(await digest.digest), ...(await inspection) };
 	digest.digest.catch(() => undefined);
 	await bucket.delete(key).catch(() => undefined);
-	throw refusalOf(fault);
+	throw sourceError(firstError);
 }
 
-function refusalOf(fault: unknown): unknown {
-	if (fault instanceof BadBundle) {
-		return new ApiError("validation_failed", `The source cannot be taken: ${fault.message}.`, {
-			details: { entry: fault.entry },
-			suggestions: ["Pack the folder itself, without links out of it: tar czf source.tar.gz -C folder ."],
+function sourceError(error: unknown): unknown {
+	if (error instanceof BadBundle) {
+		return new ApiError("validation_failed", `The source is rejected: ${error.message}.`, {
+			details: { entry: error.entry },
+			suggestions: ["Pack the folder without links that lead out of it: tar czf source.tar.gz -C folder ."],
 		});
 	}
-	if (fault instanceof NotAnArchive) {
-		return new ApiError("validation_failed", `The source is not a tar archive: ${fault.message}.`, {
+	if (error instanceof NotAnArchive) {
+		return new ApiError("validation_failed", `The source is not a tar archive: ${error.message}.`, {
 			suggestions: ["Send a .tar or .tar.gz file: tar czf source.tar.gz -C folder ."],
 		});
 	}
-	return clientDisconnected(fault) ?? fault;
+	return clientDisconnected(error) ?? error;
 }

@@ -2,22 +2,22 @@ import { MAX_SOURCE_UNPACKED_BYTES } from "../../schema/wire/limits.ts";
 import { BadBundle, BundleRule, checkRatio } from "../../schema/wire/source_bundle.ts";
 import { NotAnArchive, TarHeaders } from "./tar_headers.ts";
 
-/** What an archive turned out to hold. */
+/** The entries of an archive, and their bytes. */
 export interface Inspection {
 	entries: number;
 	bytes: number;
 }
 
-/** Headers and padding beside the files themselves. */
+/** Room for headers and padding. */
 const OVERHEAD_BYTES = 512 * 1024 * 1024;
-/** What is given to gzip at a time: it may come to a thousand times as much. */
-const PIECE_BYTES = 16 * 1024;
-/** What is unpacked between two pauses, in which others run. */
+/** How much gzip gets at a time: it may unpack to a thousand times as much. */
+const CHUNK_BYTES = 16 * 1024;
+/** How much is unpacked between two pauses for other requests. */
 const BYTES_OF_SLICE = 4 * 1024 * 1024;
 
 /**
- * Reads a bundle as it passes by, unpacking it in memory piece by piece and keeping nothing of it.
- * @throws BadBundle naming the entry; NotAnArchive for bytes that are no tar archive
+ * Validates a bundle while it is uploaded: unpacks it in chunks and stores none of them.
+ * @throws BadBundle with the entry; NotAnArchive for bytes that are no tar archive
  */
 export async function inspectBundle(stream: ReadableStream<Uint8Array>): Promise<Inspection> {
 	const rule = new BundleRule();
@@ -32,7 +32,7 @@ export async function inspectBundle(stream: ReadableStream<Uint8Array>): Promise
 			sincePause += chunk.byteLength;
 			if (sincePause > BYTES_OF_SLICE) {
 				sincePause = 0;
-				// A small archive is there as a whole, and unpacks without ever waiting for more.
+				// A small archive arrives at once, and unpacking it never waits.
 				await new Promise((resolve) => setTimeout(resolve, 0));
 			}
 			if (bytes > MAX_SOURCE_UNPACKED_BYTES + OVERHEAD_BYTES)
@@ -42,14 +42,16 @@ export async function inspectBundle(stream: ReadableStream<Uint8Array>): Promise
 		headers.end();
 	} catch (error) {
 		if (error instanceof BadBundle || error instanceof NotAnArchive) throw error;
-		throw new NotAnArchive(`it breaks off or is damaged after ${rule.entries} entries`);
+		throw new NotAnArchive(`it is truncated or damaged after ${rule.entries} entries`);
 	}
 	if (rule.entries === 0) throw new NotAnArchive("it has no entries");
 	return { entries: rule.entries, bytes: rule.bytes };
 }
 
-/** The archive itself: gzip is known by its first two bytes (RFC 1952, 2.3.1). */
-/** @param packed counts the bytes that have been read */
+/**
+ * The archive without gzip, which its first two bytes show (RFC 1952, 2.3.1).
+ * @param packed counts the bytes that have been read
+ */
 async function unpacked(stream: ReadableStream<Uint8Array>, packed: { bytes: number }): Promise<ReadableStream<Uint8Array>> {
 	const reader = stream.getReader();
 	let first = new Uint8Array();
@@ -71,9 +73,9 @@ async function unpacked(stream: ReadableStream<Uint8Array>, packed: { bytes: num
 				packed.bytes += value.byteLength;
 				rest = value;
 			}
-			// All of a piece is unpacked at once, whatever it comes to.
-			controller.enqueue(rest.subarray(0, PIECE_BYTES));
-			rest = rest.subarray(PIECE_BYTES);
+			// gzip unpacks a whole chunk at once, whatever its unpacked size.
+			controller.enqueue(rest.subarray(0, CHUNK_BYTES));
+			rest = rest.subarray(CHUNK_BYTES);
 		},
 		cancel: (reason) => reader.cancel(reason),
 	});

@@ -12,7 +12,7 @@ export async function findSource(db: D1Database, team: string, id: string): Prom
 	return rows[0] ?? null;
 }
 
-/** The source with this content, used anew: from now on it is kept for another day. */
+/** Finds a source with this content, and keeps it for another day. */
 export async function reuseSource(db: D1Database, team: string, sha256: string): Promise<SourceRow | null> {
 	const rows = await drizzle(db)
 		.update(sources)
@@ -22,7 +22,7 @@ export async function reuseSource(db: D1Database, team: string, sha256: string):
 	return rows[0] ?? null;
 }
 
-/** Notes that a submission names this source. @returns false if it is gone */
+/** Records that a submission uses this source. @returns false if it has been deleted */
 export async function touchSource(db: D1Database, team: string, id: string): Promise<boolean> {
 	const rows = await drizzle(db)
 		.update(sources)

@@ -1,12 +1,14 @@
 import { BadBundle, type BundleEntry } from "../../schema/wire/source_bundle.ts";
 
 /**
- * The headers of a tar archive as its bytes come by (POSIX.1-2017 pax and ustar, and GNU's long names); the files themselves are
- * passed over. A library that hands out every entry as a stream takes a hundred times as long here, and a bundle has many.
+ * Reads the headers of a tar archive from a stream (POSIX.1-2017 pax and ustar, and GNU's long
+ * names) and skips the files.
+ * A library that gives each entry a stream is a hundred times slower here, and bundles have many
+ * entries.
  */
 
 const BLOCK = 512;
-/** What an extended header may hold: names and times. */
+/** The size limit of an extended header, which holds names and times. */
 const LONGEST_EXTENSION = 1024 * 1024;
 
 const TYPES: Record<string, string> = {
@@ -21,57 +23,57 @@ const TYPES: Record<string, string> = {
 	"6": "fifo",
 	g: "pax-global-header",
 };
-/** Entries of which the header's size says nothing about bytes that follow. */
+/** Entry types without bytes, whatever size their header has. */
 const BODYLESS: ReadonlySet<string> = new Set(["1", "2", "3", "4", "5", "6"]);
 
-/** Bytes that are no tar archive. */
+/** The bytes are no tar archive. */
 export class NotAnArchive extends Error {
 	override name = "NotAnArchive";
 }
 
 export class TarHeaders {
 	readonly #onEntry: (entry: BundleEntry) => void;
-	/** What was read of the present header or extension. */
+	/** The bytes of the current header or extension. */
 	#pending = new Uint8Array(BLOCK);
 	#pendingBytes = 0;
-	/** How long it will be. */
-	#wanted = BLOCK;
-	/** Set while an extension is read: what it extends the next entry by. */
+	/** Its whole size. */
+	#pendingSize = BLOCK;
+	/** The current extension, which applies to the next entry. */
 	#extension: "x" | "L" | "K" | null = null;
 	#skip = 0;
 	#next: { path?: string; linkpath?: string; size?: number } = {};
-	#isOver = false;
+	#hasEnded = false;
 	readonly #decoder = new TextDecoder();
 
-	/** @param onEntry called with each entry; what it throws ends the reading */
+	/** @param onEntry called with each entry; its error ends the reading */
 	constructor(onEntry: (entry: BundleEntry) => void) {
 		this.#onEntry = onEntry;
 	}
 
-	/** @throws NotAnArchive, and what `onEntry` throws */
+	/** @throws NotAnArchive, and errors of `onEntry` */
 	push(chunk: Uint8Array): void {
-		for (let at = 0; at < chunk.byteLength && !this.#isOver; ) {
+		for (let at = 0; at < chunk.byteLength && !this.#hasEnded; ) {
 			if (this.#skip > 0) {
 				const skipped = Math.min(this.#skip, chunk.byteLength - at);
 				this.#skip -= skipped;
 				at += skipped;
 				continue;
 			}
-			const part = chunk.subarray(at, at + this.#wanted - this.#pendingBytes);
+			const part = chunk.subarray(at, at + this.#pendingSize - this.#pendingBytes);
 			this.#pending.set(part, this.#pendingBytes);
 			this.#pendingBytes += part.byteLength;
 			at += part.byteLength;
-			if (this.#pendingBytes === this.#wanted) this.#takePending();
+			if (this.#pendingBytes === this.#pendingSize) this.#takePending();
 		}
 	}
 
-	/** To be called at the end of the bytes. @throws NotAnArchive if the archive is not whole */
+	/** Ends the archive. @throws NotAnArchive if it is incomplete */
 	end(): void {
-		if (!this.#isOver && (this.#pendingBytes > 0 || this.#skip > 0)) throw new NotAnArchive("it breaks off");
+		if (!this.#hasEnded && (this.#pendingBytes > 0 || this.#skip > 0)) throw new NotAnArchive("it is truncated");
 	}
 
 	#takePending(): void {
-		const bytes = this.#pending.subarray(0, this.#wanted);
+		const bytes = this.#pending.subarray(0, this.#pendingSize);
 		const extension = this.#extension;
 		this.#pendingBytes = 0;
 		if (extension === null) {
@@ -86,13 +88,13 @@ export class TarHeaders {
 	}
 
 	#want(bytes: number): void {
-		this.#wanted = bytes;
+		this.#pendingSize = bytes;
 		if (this.#pending.byteLength < bytes) this.#pending = new Uint8Array(bytes);
 	}
 
 	#takeHeader(block: Uint8Array): void {
 		if (block.every((byte) => byte === 0)) {
-			this.#isOver = true;
+			this.#hasEnded = true;
 			return;
 		}
 		checkSum(block);
@@ -100,7 +102,7 @@ export class TarHeaders {
 		const size = numberAt(block, 124, 12);
 		if (flag === "x" || flag === "L" || flag === "K") {
 			if (size > LONGEST_EXTENSION)
-				throw new BadBundle(this.#text(block, 0, 100), `an extended header may have ${LONGEST_EXTENSION} bytes`);
+				throw new BadBundle(this.#text(block, 0, 100), `its extended header is larger than ${LONGEST_EXTENSION} bytes`);
 			this.#extension = flag;
 			if (size > 0) this.#want(size);
 			else this.#extension = null;
@@ -124,7 +126,7 @@ export class TarHeaders {
 		return prefix === "" ? name : `${prefix}/${name}`;
 	}
 
-	/** Records `<length> <key>=<value>\n`, the length in decimal and of the whole record. */
+	/** Records `<length> <key>=<value>\n`; the decimal length counts the whole record. */
 	#paxRecords(bytes: Uint8Array): { path?: string; linkpath?: string; size?: number } {
 		const records: Record<string, string> = {};
 		for (let at = 0; at < bytes.byteLength; ) {
@@ -165,7 +167,7 @@ function checkSum(block: Uint8Array): void {
 	if (numberAt(block, 148, 8) !== sum) throw new NotAnArchive("a header is damaged");
 }
 
-/** A number in octal digits, or, where the first bit is set, in base 256 (GNU). @throws NotAnArchive */
+/** A number in octal digits, or in base 256 if the first bit is set (GNU). @throws NotAnArchive */
 function numberAt(block: Uint8Array, start: number, length: number): number {
 	const field = block.subarray(start, start + length);
 	let value = 0;

@@ -9,13 +9,13 @@ import { testsOfRun } from "./run_tests.ts";
 import { readSummary } from "./service.ts";
 import { historyOf } from "./store.ts";
 
-/** What jobs say of themselves: tests, coverage, summaries. */
+/** The reports of jobs: tests, coverage, summaries. */
 
 type Caller = RequestContext<"user" | "host">;
 
 const LIST = {
-	state: oneOf("which cases (failed)", ["failed", "passed", "skipped", "flaky"]),
-	from: integer("how many of them to pass over", { least: 0, most: 1_000_000, fallback: 0 }),
+	state: oneOf("the state of the cases (failed)", ["failed", "passed", "skipped", "flaky"]),
+	from: integer("how many of them to skip", { least: 0, most: 1_000_000, fallback: 0 }),
 	limit: limit(100, 1000),
 };
 
@@ -27,7 +27,7 @@ async function list(context: Caller & Queried<typeof LIST>): Promise<Response> {
 }
 
 const HISTORY = {
-	project: text("its project (adhoc)"),
+	project: text("the project of the test (adhoc)"),
 	pipeline: text("its pipeline"),
 	suite: text("its suite"),
 	name: text("its name"),
@@ -35,7 +35,7 @@ const HISTORY = {
 	cursor: numberCursor(),
 };
 
-/** GET /tests/history: how one test went over time, newest first. */
+/** GET /tests/history: the results of one test, newest first. */
 async function history({ query, environment, principal }: Caller & Queried<typeof HISTORY>): Promise<Response> {
 	const { limit } = query;
 	const word = (name: "project" | "pipeline" | "suite" | "name", fallback: string | null) => {
@@ -56,7 +56,7 @@ async function history({ query, environment, principal }: Caller & Queried<typeo
 	return json({ items, next_cursor: rows.length > limit && last ? String(last.at) : null } satisfies TestHistory);
 }
 
-/** GET /jobs/:id/summary: what the job says of itself, as Markdown. */
+/** GET /jobs/:id/summary: the summary of the job, as Markdown. */
 async function summary({ environment, principal, params }: Caller): Promise<Response> {
 	const { job } = await requireJob(environment, principal.team, params.id ?? "");
 	const text = job.result_attempt && (await readSummary(environment, principal.team, job.result_attempt));
@@ -83,7 +83,7 @@ export const testRoutes = [
 		method: "GET",
 		path: "/api/v1/tests/history",
 		allow: ["user", "host"],
-		description: { summary: "How one test went over time, newest first", answers: { 200: resources.testHistory } },
+		description: { summary: "The results of one test, newest first", answers: { 200: resources.testHistory } },
 		query: HISTORY,
 		handle: history,
 	}),
@@ -91,7 +91,7 @@ export const testRoutes = [
 		method: "GET",
 		path: "/api/v1/jobs/:id/summary",
 		allow: ["user", "host"],
-		description: { summary: "What a job says of itself, as Markdown", answers: { 200: "text/markdown" } },
+		description: { summary: "The summary of a job, as Markdown", answers: { 200: "text/markdown" } },
 		handle: summary,
 	}),
 ];

@@ -6,24 +6,24 @@ import { findProject } from "../record/projects.ts";
 import { findArtifact, type RunRecord } from "../record/runs.ts";
 import { readTotals } from "../record/test_totals.ts";
 import { readCases } from "./index_tests.ts";
-import { coverageBefore, flakyTestsOf, pastOfFailures } from "./store.ts";
+import { flakyTestsOf, pastOfFailures, previousCoverage } from "./store.ts";
 
-/** The tests of a run: those of the attempts whose result counts, put together. */
+/** The tests of a run: the attempts whose results count, taken together. */
 
 const SLOWEST = 10;
-/** The past is looked up for so many failed tests of a job. */
+/** The history is read for this many failed tests of a job. */
 const PASTS = 500;
 const MOST_FLAKY = 100;
 
 export interface CaseFilter {
-	/** Null: all. */
+	/** Null: all states. */
 	state: TestCase["state"] | "flaky" | null;
-	/** How many cases of this state to pass over, and how many to give. */
+	/** How many cases of this state to skip, and how many to return. */
 	from: number;
 	count: number;
 }
 
-/** The tests of a run, job by job: of the cases no more is held at a time than those of one job. */
+/** The tests of a run, job by job: memory holds the cases of one job at a time. */
 export async function testsOfRun(environment: Environment, record: RunRecord, filter: CaseFilter): Promise<RunTests> {
 	const { run, jobs } = record;
 	const totals: TestTotals = { passed: 0, failed: 0, skipped: 0, flaky: 0, duration_ms: 0, truncated: false };
@@ -79,7 +79,7 @@ async function coverageOf(
 	now: CoverageTotals,
 ): Promise<RunTests["coverage"][number]> {
 	const project = await findProject(environment.DB, run.team, run.project);
-	const before = await coverageBefore(environment.DB, run, job.name, project?.default_branch ?? null);
+	const before = await previousCoverage(environment.DB, run, job.name, project?.default_branch ?? null);
 	return {
 		job_id: job.id,
 		job: job.name,
@@ -93,7 +93,7 @@ async function coverageOf(
 	};
 }
 
-/** Adds those that were flaky in a report: their results may not be in the history yet. */
+/** Adds tests that were flaky within one report: the history may not have them yet. */
 function addFlaky(flaky: RunTests["flaky"], cases: readonly TestCase[]): void {
 	const known = new Set(flaky.map(({ suite, name }) => JSON.stringify([suite, name])));
 	for (const { suite, name } of cases.filter((one) => one.flaky)) {
@@ -113,7 +113,7 @@ function addTotals(sum: TestTotals, more: TestTotals): void {
 	sum.truncated ||= more.truncated;
 }
 
-/** The totals of cases that come from a run before this one. */
+/** The totals of cases whose results come from an earlier run. */
 function countedAs(cases: readonly TestCase[]): TestTotals {
 	const count = (state: TestCase["state"]) => cases.filter((one) => one.state === state).length;
 	const duration_ms = Math.round(cases.reduce((sum, one) => sum + one.duration_ms, 0));

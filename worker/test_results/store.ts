@@ -5,11 +5,11 @@ import type { TestCase } from "../../schema/wire/resources.ts";
 import { prepareNamed } from "../platform/prepare_named.ts";
 
 /**
- * How tests went, over all runs. Results are compared with those of jobs of the same name, which says the variant too: a test that always fails
- * on one system and passes on another is not flaky, and has not just begun to fail.
+ * The history of tests over all runs. A result is compared with results of jobs of the same name,
+ * which includes the matrix values: a test that fails on one system only is not flaky.
  */
 
-/** Whose results these are. */
+/** The run, job and attempt of results. */
 export interface Tested {
 	team: string;
 	project: string;
@@ -23,13 +23,13 @@ export interface Tested {
 }
 
 type Result = Pick<TestCase, "suite" | "name" | "state" | "flaky" | "duration_ms">;
-/** A result as it is recorded: one that failed and then passed in the same report is a state of its own. */
+/** A recorded result. A test that failed and then passed in one report has a state of its own. */
 type RecordedState = TestCase["state"] | "flaky";
 
-/** One statement takes at most this many results, so that no parameter gets too large. */
+/** How many results one statement takes, which bounds the size of its parameter. */
 const RESULTS_AT_ONCE = 500;
 
-/** Notes the results of an attempt. A second time changes nothing. */
+/** Records the results of an attempt. A repeat changes nothing. */
 export async function addTestResults(db: D1Database, tested: Tested, results: readonly Result[]): Promise<void> {
 	const { team, project, pipeline, runId, jobId, attemptId, branch, commit, at } = tested;
 	const merged = mergeSame(results);
@@ -54,32 +54,34 @@ export async function addTestResults(db: D1Database, tested: Tested, results: re
 	}
 }
 
-/** A test that an attempt has reported more than once went as badly as it went at worst. */
+/** Merges repeated results of a test in one attempt: the merged state counts, durations add up. */
 function mergeSame(results: readonly Result[]) {
 	const known = new Map<string, { suite: string; name: string; state: RecordedState; duration_ms: number }>();
 	for (const { suite, name, state: result, flaky, duration_ms } of results) {
 		const key = JSON.stringify([suite, name]);
 		const before = known.get(key);
 		const state = flaky && result === "passed" ? "flaky" : result;
-		const worst = BY_BADNESS.find((one) => one === before?.state || one === state) ?? state;
-		known.set(key, { suite, name, state: worst, duration_ms: Math.round(duration_ms) + (before?.duration_ms ?? 0) });
+		const merged = WORST_FIRST.find((one) => one === before?.state || one === state) ?? state;
+		known.set(key, { suite, name, state: merged, duration_ms: Math.round(duration_ms) + (before?.duration_ms ?? 0) });
 	}
 	return [...known.values()];
 }
 
-const BY_BADNESS: readonly RecordedState[] = ["failed", "flaky", "passed", "skipped"];
+const WORST_FIRST: readonly RecordedState[] = ["failed", "flaky", "passed", "skipped"];
 
-/** What is known of a failed test beside this result. */
+/** The history of a failed test. */
 export interface TestPast {
 	suite: string;
 	name: string;
-	/** How it went the last time before in this job, on the same branch if it was run there; null if it never was. */
+	/**
+	 * Its previous result in this job, on the same branch if there is one; null without a result.
+	 */
 	before: RecordedState | null;
 	/** Whether it has both passed and failed in this job on this commit. */
 	isFlaky: boolean;
 }
 
-/** The past of tests that have failed in an attempt: at most `limit`. */
+/** The history of tests that failed in an attempt, for at most `limit` tests. */
 export async function pastOfFailures(db: D1Database, attemptId: string, limit: number): Promise<TestPast[]> {
 	const { results } = await db
 		.prepare(
@@ -97,7 +99,10 @@ export async function pastOfFailures(db: D1Database, attemptId: string, limit: n
 	return results.map(({ suite, name, before, is_flaky }) => ({ suite, name, before, isFlaky: is_flaky === 1 }));
 }
 
-/** Tests of a pipeline that have both passed and failed in one job on the commit of a run, be it in one report or in several runs. */
+/**
+ * Tests of a pipeline that both passed and failed in one job on the commit of a run, in one report
+ * or in several runs.
+ */
 export async function flakyTestsOf(db: D1Database, runId: string): Promise<{ suite: string; name: string }[]> {
 	const { results } = await db
 		.prepare(
@@ -112,23 +117,23 @@ export async function flakyTestsOf(db: D1Database, runId: string): Promise<{ sui
 	return results;
 }
 
-/** One result of a test, with where it comes from. */
+/** A result of a test, with its run. */
 export interface PastResult {
 	run_id: string;
 	job_id: string;
-	/** The name of the job, and so its variant. */
+	/** The name of the job, with its matrix values. */
 	job: string;
 	number: number;
 	branch: string | null;
 	commit_sha: string | null;
 	state: TestCase["state"];
-	/** Whether it failed and then passed in the same report. */
+	/** Whether it failed and then passed in one report. */
 	flaky: boolean;
 	duration_ms: number;
 	at: number;
 }
 
-/** How a test went, newest first. */
+/** The results of a test, newest first. */
 export async function historyOf(
 	db: D1Database,
 	test: { team: string; project: string; pipeline: string; suite: string; name: string },
@@ -166,15 +171,18 @@ export async function historyOf(
 	return rows.map(({ state, ...row }) => ({ ...row, state: state === "flaky" ? "passed" : state, flaky: state === "flaky" }));
 }
 
-/** Branches that are taken for the main line where no project says which is. */
-const MAIN_BRANCHES = ["main", "master"];
+/** The assumed default branches of a project that has none. */
+const ASSUMED_DEFAULT_BRANCHES = ["main", "master"];
 
-/** The newest coverage that a job of this name had before, on the main line; on the branch itself where that has none. */
-export async function coverageBefore(
+/**
+ * The newest earlier coverage of a job of this name, on the default branch; else on the run's own
+ * branch.
+ */
+export async function previousCoverage(
 	db: D1Database,
 	run: { team: string; project: string; pipeline: string; branch: string | null; created_at: number },
 	jobName: string,
-	mainBranch: string | null,
+	defaultBranch: string | null,
 ): Promise<{ coverage: string; run_id: string; number: number; branch: string | null } | null> {
 	const newest = (branches: string[]) =>
 		drizzle(db)
@@ -194,13 +202,13 @@ export async function coverageBefore(
 			)
 			.orderBy(desc(runs.id))
 			.limit(1);
-	const [found] = await newest(mainBranch === null ? MAIN_BRANCHES : [mainBranch]);
+	const [found] = await newest(defaultBranch === null ? ASSUMED_DEFAULT_BRANCHES : [defaultBranch]);
 	const [own] = found || run.branch === null ? [found] : await newest([run.branch]);
 	return own ? { ...own, coverage: own.coverage as string } : null;
 }
 
-/** Forgets tests that no result is left of. */
-export async function deleteTests(db: D1Database): Promise<void> {
+/** Deletes tests without results. */
+export async function deleteUnusedTests(db: D1Database): Promise<void> {
 	const d1 = drizzle(db);
 	await d1.delete(tests).where(notExists(d1.select({ one: sql`1` }).from(testResults).where(eq(testResults.test_id, tests.id))));
 }

@@ -1,6 +1,6 @@
 import { ansiParts } from "../../schema/text/ansi.ts";
 
-/** A stretch of text in one style; the classes are those of the style sheet. */
+/** Text in one style; its classes are in the style sheet. */
 export interface StyledText {
 	text: string;
 	classes: string[];
@@ -28,7 +28,7 @@ const PLAIN: Style = {
 	isInverse: false,
 };
 
-/** The sixteen colours that the style sheet knows, as red, green and blue. */
+/** The sixteen colors of the style sheet, as red, green and blue. */
 const PALETTE = [
 	[0, 0, 0],
 	[205, 49, 49],
@@ -49,8 +49,9 @@ const PALETTE = [
 ] as const;
 
 /**
- * A line of a log as styled text: SGR sequences (ECMA-48, 8.3.117) become classes, every other sequence is dropped. Text after a
- * carriage return, or after the line was erased, stands in place of what was there (as on GitLab's pages).
+ * Converts a line of a log to styled text. SGR sequences (ECMA-48, 8.3.117) become classes; other
+ * sequences are dropped.
+ * Text after a carriage return or an erase replaces the earlier text, as on GitLab's pages.
  */
 export function parseAnsi(line: string): StyledText[] {
 	const shown = new ShownLine();
@@ -71,17 +72,20 @@ export function parseAnsi(line: string): StyledText[] {
 	return shown.parts;
 }
 
-/** What a line shows by now. */
+/** The text that a line currently shows. */
 class ShownLine {
 	parts: StyledText[] = [];
 	#isAtStart = true;
 
-	/** The next text stands at the start of the line. */
+	/** Moves to the start of the line. */
 	return(): void {
 		this.#isAtStart = true;
 	}
 
-	/** `0`: from here to the end of the line; `1`, `2`: what is before, or all of it (ECMA-48, 8.3.41). */
+	/**
+	 * `0` erases to the end of the line; `1` and `2` erase the text before, or all of it (ECMA-48,
+	 * 8.3.41).
+	 */
 	erase(parameter: string): void {
 		if (this.#isAtStart || parameter === "1" || parameter === "2") this.parts = [];
 	}
@@ -95,7 +99,7 @@ class ShownLine {
 	}
 }
 
-/** Control characters would be invisible, or worse: they are shown as pictures of themselves. */
+/** Control characters are invisible or harmful; pages show Unicode's pictures of them. */
 function visible(text: string): string {
 	return text.replace(/[^\P{Cc}\t]/gu, (char) => {
 		const code = char.charCodeAt(0);
@@ -119,7 +123,10 @@ function classesOf(style: Style): string[] {
 	return classes;
 }
 
-/** Parameters are separated by `;`; those that belong to one of them follow it behind `:` (ITU-T T.416), or come after it. */
+/**
+ * Applies SGR parameters, separated by `;`. Values of a parameter follow it after `:` (ITU-T
+ * T.416), or as the next parameters.
+ */
 function applySgr(style: Style, parameters: string): Style {
 	if (!/^[0-9;:]*$/.test(parameters)) return style;
 	const groups = parameters.split(";").map((group) => group.split(":").map(Number));
@@ -128,10 +135,10 @@ function applySgr(style: Style, parameters: string): Style {
 		const [code = 0, ...own] = groups[index] as number[];
 		if (code === 38 || code === 48 || code === 58) {
 			const following = groups.slice(index + 1, index + 5).map(([first = 0]) => first);
-			const { color, taken } = own.length > 0 ? { color: ownColor(own), taken: 0 } : followingColor(following);
+			const { color, used } = own.length > 0 ? { color: ownColor(own), used: 0 } : followingColor(following);
 			if (code === 38) result = { ...result, foreground: color };
 			if (code === 48) result = { ...result, background: color };
-			index += taken;
+			index += used;
 		} else result = applyCode(result, code === 4 && own[0] === 0 ? 24 : code);
 	}
 	return result;
@@ -159,14 +166,17 @@ function applyCode(style: Style, code: number): Style {
 	return style;
 }
 
-/** `5;n` of the 256 colours, or `2;r;g;b`, as the nearest of the sixteen; and how many of the parameters that takes. */
-function followingColor([mode, first = 0, second = 0, third = 0]: number[]): { color: number | null; taken: number } {
-	if (mode === 5) return { color: color256(first), taken: 2 };
-	if (mode === 2) return { color: nearestColor(first, second, third), taken: 4 };
-	return { color: null, taken: 1 };
+/**
+ * Parses `5;n` of 256 colors, or `2;r;g;b`, to the nearest of the sixteen.
+ * @returns the color, and how many parameters were used
+ */
+function followingColor([mode, first = 0, second = 0, third = 0]: number[]): { color: number | null; used: number } {
+	if (mode === 5) return { color: color256(first), used: 2 };
+	if (mode === 2) return { color: nearestColor(first, second, third), used: 4 };
+	return { color: null, used: 1 };
 }
 
-/** The same as `5:n`, `2:r:g:b`, or with the number of a colour space, `2:space:r:g:b`. */
+/** The same for `5:n`, `2:r:g:b`, or `2:space:r:g:b` with a color space. */
 function ownColor([mode, ...rest]: number[]): number | null {
 	if (mode === 5) return color256(rest[0] ?? 0);
 	if (mode !== 2) return null;

@@ -28,7 +28,7 @@ const ASSETS: Record<string, { type: string; text: string }> = {
 	"icon.svg": { type: "image/svg+xml", text: ICON },
 };
 
-/** Scripts, style and icon, served from the bundle itself. */
+/** Serves scripts, style and icon from the bundle. */
 function asset({ request, params }: AnonymousContext): Response {
 	const found = Object.hasOwn(ASSETS, params.name ?? "") ? ASSETS[params.name ?? ""] : undefined;
 	if (!found) throw notFound("asset", params.name ?? "");

@@ -1,22 +1,23 @@
 import { type ComponentChildren, h, options, type VNode } from "preact";
 
 /**
- * Names that others have chosen may hold letters that are written from right to left, or marks that turn the direction of all that
- * follows: `main[U+202E]gpj.exe`. Each such text of a page stands in a <bdi> of its own, so that it cannot change how anything
- * beside it reads (Unicode UAX #9; https://trojansource.codes). Imported by whatever renders; nothing has to be called.
+ * Isolates text directions. Names from users may contain right-to-left letters or direction marks
+ * that reorder the text around them: `main[U+202E]gpj.exe`.
+ * Each such text gets its own <bdi> (Unicode UAX #9; https://trojansource.codes). Modules that
+ * render import this file; there is nothing to call.
  */
 
-/** Letters from right to left, and marks of direction. */
+/** Right-to-left letters and direction marks. */
 const TURNING = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc]/;
 /** Marks that embed, override and isolate. */
 const MARKS = /[\u202a-\u202e\u2066-\u2069]/g;
 const REPLACEMENT = "\ufffd";
 
-/** Elements in which no other element may stand: there the marks themselves are replaced. */
+/** Elements without child elements: the marks themselves are replaced. */
 const PLAIN = new Set(["title", "option", "text", "tspan"]);
-/** Elements whose text is not a name, or is sent back as it is. */
+/** Elements whose text is not a name, or is sent back unchanged. */
 const LEFT_ALONE = new Set(["bdi", "textarea", "script", "style"]);
-/** Attributes that are shown. */
+/** Visible attributes. */
 const SHOWN = ["title", "alt", "aria-label", "placeholder"];
 
 type Props = Record<string, unknown> & { children?: ComponentChildren };

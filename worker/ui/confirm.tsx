@@ -3,18 +3,19 @@ import { readText } from "../http/bodies.ts";
 import type { RequestContext } from "../http/route.ts";
 import { page } from "./layout.tsx";
 
-/** What a person is asked before something is deleted or paused. */
+/** The question before something is deleted or paused. */
 interface Question {
 	title: string;
-	/** What comes of it. */
+	/** The consequence. */
 	text: string;
 	button: string;
-	/** Where a person goes who does not want it. */
+	/** The page to return to without a change. */
 	back: string;
 }
 
 /**
- * Does what a form asks for, once that is confirmed: at first a page asks, whose form sends the same once more. It needs no script.
+ * Runs an action once the user confirms it. The first request gets a page whose form repeats the
+ * request. It needs no script.
  */
 export async function onceConfirmed(
 	{ request, url, principal }: RequestContext<"user">,
@@ -37,7 +38,7 @@ function Confirm({ action, title, text, button, back }: Question & { action: str
 				<button type="submit" class="danger">
 					{button}
 				</button>{" "}
-				<a href={back}>Back, change nothing</a>
+				<a href={back}>Cancel</a>
 			</form>
 		</section>
 	);

@@ -2,7 +2,9 @@ import type { ApiError } from "../../schema/wire/errors.ts";
 import { page } from "./layout.tsx";
 import { SignInByToken } from "./sign_in_form.tsx";
 
-/** An error as a page: what is wrong and what to do. Who is not signed in gets the way in. */
+/**
+ * An error as a page: what is wrong and what to do. Without a session it shows the sign-in form.
+ */
 export function errorPage(error: ApiError, requestId: string): Response {
 	const isSignIn = error.code === "authentication_required";
 	return page(

@@ -4,7 +4,10 @@ import { publicPath } from "../http/public_path.ts";
 import "./bidi.ts";
 import "./public_links.ts";
 
-/** No script but our own file, no inline style, no frame: what a build prints can do nothing here. */
+/**
+ * Allows only our own scripts, no inline style and no frames: output of a build cannot run
+ * anything.
+ */
 const PAGE_HEADERS = {
 	"Content-Type": "text/html; charset=utf-8",
 	"Cache-Control": "no-store",
@@ -14,7 +17,7 @@ const PAGE_HEADERS = {
 	"Referrer-Policy": "same-origin",
 };
 
-/** For a piece of a page that a script fetches: opened by itself it is nothing. */
+/** Headers of a fragment that a script fetches; opened as a page, it is inert. */
 export const FRAGMENT_HEADERS = {
 	...PAGE_HEADERS,
 	"Content-Security-Policy": "sandbox; default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -22,14 +25,14 @@ export const FRAGMENT_HEADERS = {
 
 interface PageProps {
 	title: string;
-	/** Whose page it is; the navigation is shown to those who are signed in. */
+	/** The signed-in user, who sees the navigation; null without a session. */
 	user: string | null;
-	/** Whether the page keeps itself up to date while it is open. */
+	/** Whether the open page keeps itself up to date. */
 	isLive?: boolean;
 	children: ComponentChildren;
 }
 
-/** A whole page as a response. */
+/** A page as a response. */
 export function page(props: PageProps, status = 200, headers: Record<string, string> = {}): Response {
 	return new Response(`<!doctype html>${render(<Page {...props} />)}`, { status, headers: { ...PAGE_HEADERS, ...headers } });
 }

@@ -4,8 +4,9 @@ import { ApiError } from "../../schema/wire/errors.ts";
 import { withTurn } from "../platform/turns.ts";
 
 /**
- * Markdown that a job has written, as HTML. HTML in it is text; links lead to http(s) and mail only, and open by themselves; pictures are shown as links, so
- * that no build can tell who looks at it.
+ * Renders Markdown of a job as HTML. HTML in it is shown as text, and links lead to http(s) and
+ * mail only.
+ * Images become links: a loaded image would tell its server who reads the page.
  */
 const renderer = new MarkdownIt({ html: false, linkify: false, typographer: false, maxNesting: 50 });
 
@@ -22,12 +23,12 @@ renderer.renderer.rules.link_open = (tokens, index, options, environment, self) 
 	return openLink ? openLink(tokens, index, options, environment, self) : self.renderToken(tokens, index, options);
 };
 
-/** A longer text is rendered part by part: a job may have written it so that rendering takes long. */
+/** Longer texts are rendered in parts, because a job can write Markdown that renders slowly. */
 const PART_CHARACTERS = 8 * 1024;
-/** Rendering takes at most about this long for each character. */
+/** The maximum time to render a character, in units of a turn. */
 const UNITS_OF_CHARACTER = 2;
 
-/** The HTML of a summary; where too many others wait, its text as it is. */
+/** The HTML of a summary; under load, its plain text. */
 export async function renderSummary(text: string): Promise<string> {
 	try {
 		return await withTurn(renderingMarkdown(text), text.length);
@@ -40,7 +41,7 @@ export async function renderSummary(text: string): Promise<string> {
 /** The HTML of a text. */
 export function* renderingMarkdown(text: string): SlicedWork<string> {
 	const parts: string[] = [];
-	// What a link refers to may stand in a part before.
+	// The environment carries link references from one part to the next.
 	const environment = {};
 	for (const part of partsOf(text)) {
 		yield part.length * UNITS_OF_CHARACTER;
@@ -50,10 +51,13 @@ export function* renderingMarkdown(text: string): SlicedWork<string> {
 }
 
 const FENCE = /^ {0,3}(`{3,}|~{3,})/;
-/** What begins here goes on with nothing before it. */
+/** A line that begins a new block, whatever is before it. */
 const BEGINNING = /^[^\s>|*+\-\d=]/;
 
-/** Parts of a text, divided before a paragraph or a heading where there is one, and wherever a part becomes too long otherwise. */
+/**
+ * Splits a text into parts, before a paragraph or heading where possible, anywhere else if a part
+ * gets too long.
+ */
 function* partsOf(text: string): Generator<string> {
 	if (text.length <= PART_CHARACTERS) return yield text;
 	let part = "";

@@ -1,17 +1,17 @@
 import { doneAtOnce } from "../../schema/pipeline/syntax/sliced_work.ts";
 import { fillParameters, type ParametersText } from "../../schema/pipeline/validate/parameters.ts";
 
-/** The parameters of a pipeline as fields of a form, and what a form says of them. */
+/** The parameters of a pipeline as form fields, and their submitted values. */
 
 const PREFIX = "param:";
 
 interface FieldsProps {
 	declared: ParametersText;
-	/** What was filled in before. */
+	/** The submitted values. */
 	given: Readonly<Record<string, string>>;
 }
 
-/** A field for each parameter; it holds what the parameter is when nobody fills it in, and nothing if somebody has to. */
+/** A field for each parameter, with its default; a required parameter starts empty. */
 export function ParameterFields({ declared, given }: FieldsProps) {
 	const { values } = doneAtOnce(fillParameters(declared, {}));
 	return (
@@ -49,18 +49,18 @@ function Field({ name, declared, value }: { name: string; declared: ParametersTe
 	const required = declared.required ?? false;
 	if (declared.type === "integer" || declared.type === "number")
 		return <input {...field} type="number" step={declared.type === "number" ? "any" : 1} value={value} required={required} />;
-	// A field of one line would lose the ends of the lines.
+	// A single-line field would lose line breaks.
 	if (value.includes("\n")) return <textarea {...field} rows={4} required={required} value={value} />;
 	return <input {...field} value={value} required={required} pattern={declared.pattern} />;
 }
 
-/** What a form has been filled in with, by the name of the parameter. */
+/** The submitted values of a form, by the name of the parameter. */
 export function givenIn(form: URLSearchParams): Record<string, string> {
 	const fields = [...form].filter(([name]) => name.startsWith(PREFIX));
 	return Object.fromEntries(fields.map(([name, value]) => [name.slice(PREFIX.length), value.replaceAll("\r\n", "\n")]));
 }
 
-/** The parameters of a submission: a field that was left empty was not filled in. */
+/** The parameters of a submission: an empty field stands for no value. */
 export function filledIn(given: Readonly<Record<string, string>>): Record<string, string> {
 	return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ""));
 }

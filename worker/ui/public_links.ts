@@ -1,7 +1,7 @@
 import { options, type VNode } from "preact";
 import { publicLink } from "../http/public_path.ts";
 
-/** Components write links to paths of the coordinator; the path of --public-url is put before each. Imported by whatever renders. */
+/** Adds the path of --public-url to links in components. Modules that render import this file. */
 
 const LINKS = ["href", "action", "src"];
 

@@ -1,4 +1,4 @@
-/** The form for whoever has a token. */
+/** The form to sign in with a token. */
 export function SignInByToken() {
 	return (
 		<>

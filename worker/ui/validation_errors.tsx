@@ -1,11 +1,11 @@
 import type { ApiError, FieldError } from "../../schema/wire/errors.ts";
 
-/** What is wrong with what a form says of a pipeline, each with its place. */
-export function Faults({ faults }: { faults: readonly FieldError[] }) {
-	if (faults.length === 0) return null;
+/** The validation errors of a form or pipeline, each with its place. */
+export function ValidationErrors({ errors }: { errors: readonly FieldError[] }) {
+	if (errors.length === 0) return null;
 	return (
-		<ul class="faults">
-			{faults.map((one, index) => (
+		<ul class="errors">
+			{errors.map((one, index) => (
 				<li key={index}>
 					{one.line !== null && <strong>{`line ${one.line}, column ${one.column}: `}</strong>}
 					{one.path && <code>{one.path} </code>}
@@ -17,7 +17,7 @@ export function Faults({ faults }: { faults: readonly FieldError[] }) {
 	);
 }
 
-/** The faults that an error has found, if they are what it is about. */
+/** The validation errors of an error; empty for other errors. */
 export function validationErrorsIn(error: ApiError): readonly FieldError[] {
 	return (error.details.errors as FieldError[] | undefined) ?? [];
 }

@@ -1,7 +1,7 @@
 import { formatDuration } from "../../schema/wire/duration.ts";
 import { isTerminal, type JobState, type RunState, type StepState } from "../../schema/wire/states.ts";
 
-/** How states and times read on a page. */
+/** How pages show states and times. */
 
 const STATE_WORDS: Partial<Record<JobState | RunState | StepState, string>> = {
 	blocked: "waiting",
@@ -38,7 +38,7 @@ export function State({ state }: { state: JobState | RunState | StepState }) {
 	);
 }
 
-/** A moment, as how long it is ago. */
+/** A time, shown as its age. */
 export function Ago({ at }: { at: string }) {
 	const ms = Date.now() - Date.parse(at);
 	return (
@@ -48,7 +48,7 @@ export function Ago({ at }: { at: string }) {
 	);
 }
 
-/** How long something took, or has taken so far; the page counts on. */
+/** A duration, or the time since the start; the page updates it. */
 export function Took({ from, to }: { from: string | null; to: string | null }) {
 	if (from === null) return <span class="muted">–</span>;
 	if (to !== null) return <span>{formatDuration(Date.parse(to) - Date.parse(from))}</span>;
@@ -67,7 +67,7 @@ export function size(bytes: number): string {
 	return `${value.toFixed(value < 10 ? 1 : 0)} ${units[unit]}`;
 }
 
-/** A form with one button, for what a page can change. */
+/** A form with one button, for a change from a page. */
 export function CancelButton({ action, what, state }: { action: string; what: string; state: RunState | JobState }) {
 	if (isTerminal(state)) return null;
 	return (

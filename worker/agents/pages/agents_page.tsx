@@ -8,7 +8,7 @@ import {
 } from "../../../schema/wire/agents.ts";
 import type { FieldError } from "../../../schema/wire/errors.ts";
 import type { Agent } from "../../../schema/wire/resources.ts";
-import { Faults } from "../../ui/validation_errors.tsx";
+import { ValidationErrors } from "../../ui/validation_errors.tsx";
 import { Ago, size } from "../../ui/words.tsx";
 
 /** The values of the form of a registration token. */
@@ -63,7 +63,7 @@ export function AgentPage({ agent, errors }: { agent: Agent; errors: readonly Fi
 			</div>
 			<h2>Allowed jobs</h2>
 			<form method="post" action={`/agents/${agent.id}/restrict`} class="new-run">
-				<Faults faults={errors} />
+				<ValidationErrors errors={errors} />
 				<RestrictionFields projects={agent.projects.join(", ")} runs={agent.runs} />
 				<button type="submit">Save</button>
 			</form>
@@ -225,7 +225,7 @@ function NewTokenForm({ fields, errors, message }: TokenForm) {
 	return (
 		<form method="post" action="/agents" class="new-run">
 			{message && <p class="reason">{message}</p>}
-			<Faults faults={errors} />
+			<ValidationErrors errors={errors} />
 			<label>
 				Labels <span class="muted">– separated by commas; agents may declare no others. Empty: any labels</span>
 				<input name="labels" value={fields.labels} placeholder="prod, gpu" />

@@ -12,7 +12,7 @@ export async function decline(context: RequestContext<"user">): Promise<Response
 	return backTo(`/runs/${job.run_id}`);
 }
 
-/** Lets a run pass that comes from another repository. */
+/** Approves a run of a fork. */
 export async function approveRun(context: RequestContext<"user">): Promise<Response> {
 	await approveRunOf(context);
 	return backTo(`/runs/${context.params.id}`);

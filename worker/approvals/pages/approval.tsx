@@ -1,28 +1,28 @@
 import type { Job, Run } from "../../../schema/wire/resources.ts";
 import { isTerminal } from "../../../schema/wire/states.ts";
 
-/** Whether a job waits for somebody to let it pass. */
+/** Whether a job waits for an approval. */
 export function awaitsApproval(job: Job): boolean {
 	return job.state === "blocked" && job.reason?.code === "approval";
 }
 
-/** The two buttons of a gate of a job. */
-export function Gate({ job }: { job: Job }) {
+/** The buttons that approve or decline a job. */
+export function JobApproval({ job }: { job: Job }) {
 	return awaitsApproval(job) ? <Decision of={`/jobs/${job.id}`} /> : null;
 }
 
-/** Who may let a run pass that comes from another repository, and that it may not have secrets. */
-export function RunGate({ run }: { run: Run }) {
+/** The buttons for a run of a fork, and a warning that the run gets no secrets. */
+export function RunApproval({ run }: { run: Run }) {
 	if (run.trusted || run.kind !== "pipeline") return null;
 	const isOpen = run.approved_by === null && !isTerminal(run.state);
 	return (
-		<div class="reason gate-call">
+		<div class="reason approval-call">
 			<div>
-				<strong>From another repository.</strong> Its jobs get no secrets
+				<strong>From a fork.</strong> Its jobs get no secrets
 				{run.approved_by
-					? `; ${run.approved_by} let it pass.`
+					? `; ${run.approved_by} approved it.`
 					: isOpen
-						? ", and wait until somebody who has read what they do lets them run. They can read whatever the user of the agent can."
+						? ", and wait for an approval. Read what they do before you approve: they can read every file that the agent's user can read."
 						: "."}
 			</div>
 			{isOpen && <Decision of={`/runs/${run.id}`} />}
@@ -32,7 +32,7 @@ export function RunGate({ run }: { run: Run }) {
 
 function Decision({ of }: { of: string }) {
 	return (
-		<div class="gate">
+		<div class="approval">
 			<form method="post" action={`${of}/approve`}>
 				<button type="submit">Approve</button>
 			</form>

@@ -1,6 +1,6 @@
 import type { Artifact, Explanation, Job } from "../../../schema/wire/resources.ts";
 import { isTerminal } from "../../../schema/wire/states.ts";
-import { Gate } from "../../approvals/pages/approval.tsx";
+import { JobApproval } from "../../approvals/pages/approval.tsx";
 import { type LogPreview, LogView } from "../../logs/pages/log_view.tsx";
 import { CancelButton, State, size, Took } from "../../ui/words.tsx";
 
@@ -9,11 +9,11 @@ interface JobPageProps {
 	explanation: Explanation | null;
 	log: LogPreview | null;
 	artifacts: Artifact[];
-	/** What the job says of itself, as HTML; null if it says nothing. */
+	/** The summary of the job, as HTML; null if it has none. */
 	summary: string | null;
 }
 
-/** One job: why it waits or how it ended, its steps, its files and its log. */
+/** A job: why it waits or how it ended, its steps, artifacts and log. */
 export function JobPage({ job, explanation, log, artifacts, summary }: JobPageProps) {
 	return (
 		<section>
@@ -24,7 +24,7 @@ export function JobPage({ job, explanation, log, artifacts, summary }: JobPagePr
 				<div class="title">
 					<h1>{job.name}</h1>
 					<CancelButton action={`/jobs/${job.id}/cancel`} what="job" state={job.state} />
-					<Gate job={job} />
+					<JobApproval job={job} />
 					{isTerminal(job.state) && (
 						<form method="post" action={`/jobs/${job.id}/rerun`}>
 							<button type="submit" title="This job, and those that need it, in a new run">
@@ -70,7 +70,7 @@ function Explain({ explanation }: { explanation: Explanation }) {
 		<div class="explain">
 			<p>
 				{explanation.summary}
-				{explanation.position !== null && explanation.position > 1 && ` ${explanation.position - 1} before it in its queue partition.`}
+				{explanation.position !== null && explanation.position > 1 && ` Position ${explanation.position} in its queue partition.`}
 			</p>
 			{explanation.agents.length > 0 && (
 				<ul>
@@ -135,13 +135,13 @@ function Outputs({ job }: { job: Job }) {
 	);
 }
 
-/** The names of files, in their order; those without a name come last. */
+/** The names of artifacts in alphabetical order; null, for artifacts without a name, comes last. */
 function namesOf(artifacts: readonly Artifact[]): (string | null)[] {
 	const names = new Set(artifacts.map(({ name }) => name).sort((a, b) => (a ?? "").localeCompare(b ?? "")));
 	return names.delete(null) ? [...names, null] : [...names];
 }
 
-/** The files of one name, or those without. */
+/** The artifacts with one name, or without a name. */
 function NamedArtifacts({ job, name, artifacts }: { job: Job; name: string | null; artifacts: Artifact[] }) {
 	return (
 		<>
@@ -163,7 +163,7 @@ function NamedArtifacts({ job, name, artifacts }: { job: Job; name: string | nul
 								{artifact.path}
 							</a>
 						) : (
-							<s title={`removed ${artifact.expired_at}: its time was over`}>{artifact.path}</s>
+							<s title={`expired and deleted at ${artifact.expired_at}`}>{artifact.path}</s>
 						)}{" "}
 						<span class="muted">
 							{size(artifact.size)}

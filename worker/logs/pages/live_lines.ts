@@ -9,17 +9,17 @@ import { renderLines, renderPartialLine } from "./log_lines.tsx";
 
 const MOST = Number.MAX_SAFE_INTEGER;
 
-/** Where the lines begin: in which attempt, at which byte, and the number of the line there. */
+/** Where the lines begin: the attempt, the byte offset, and the line number there. */
 export const LIVE_LINES = {
 	attempt,
-	offset: integer("the byte where the first line begins", { least: 0, most: MOST, fallback: 0 }),
+	offset: integer("the byte offset of the first line", { least: 0, most: MOST, fallback: 0 }),
 	number: integer("the number of the first line", { least: 1, most: MOST, fallback: 1 }),
 };
 
 /**
- * GET /jobs/:id/lines: the log from an offset on as ready markup, in server-sent events. The id of an event says where
- * the next line begins and what number it has, so that a stream that was cut goes on without a gap. A line that is not complete yet comes as an
- * event of its own, each time as a whole.
+ * GET /jobs/:id/lines: the log from an offset on as markup, in server-sent events.
+ * An event's id has the offset and number of the next line, so that a stream resumes without a gap.
+ * Updates of an incomplete line are events of their own, each with the whole line.
  */
 export async function lines(context: RequestContext<"user"> & Queried<typeof LIVE_LINES>): Promise<Response> {
 	const { request, query, environment, principal, params } = context;
@@ -41,7 +41,7 @@ export async function lines(context: RequestContext<"user"> & Queried<typeof LIV
 				},
 				partial: (line) => write(`event: partial\ndata: ${renderPartialLine(line.text, number).replace(/\n/g, "")}\n\n`),
 				idle: async () => {
-					if (!(await isStillValid(context))) throw new Error("the reader has signed out");
+					if (!(await isStillValid(context))) throw new Error("the user has signed out");
 					await write(": still here\n\n");
 				},
 				end: (state) => write(`event: end\ndata: ${state}\n\n`),

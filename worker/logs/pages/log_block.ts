@@ -6,8 +6,8 @@ import { requireAttempt } from "../service.ts";
 import { renderLines } from "./log_lines.tsx";
 
 /**
- * GET /jobs/:id/log/block: some lines as ready markup, for a page that shows a part of a long log. The headers say which lines these are,
- * where the log goes on after them, and how long it is by now.
+ * GET /jobs/:id/log/block: lines as markup, for a page that shows a part of a long log. Headers
+ * have their numbers, the next offset and the size of the log.
  */
 export async function logBlock({
 	query,

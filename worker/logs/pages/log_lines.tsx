@@ -3,7 +3,7 @@ import "../../ui/bidi.ts";
 import { STAMP_BYTES } from "../../../schema/text/log_formatter.ts";
 import { parseAnsi } from "../../ui/ansi.ts";
 
-/** One line of a log: its number (which is a link to it), its time, and its text in colours. */
+/** A line of a log: its number as a link, its time, and its text in colors. */
 function LogLine({ line, number, isPartial = false }: { line: string; number: number; isPartial?: boolean }) {
 	const stamp = line.slice(0, STAMP_BYTES - 1);
 	return (
@@ -35,12 +35,12 @@ export function LogLines({ lines, firstNumber }: { lines: readonly string[]; fir
 	);
 }
 
-/** Lines as markup, escaped, for a page that adds them to its list. */
+/** Lines as escaped markup, for a page that adds them to its list. */
 export function renderLines(lines: readonly string[], firstNumber: number): string {
 	return render(<LogLines lines={lines} firstNumber={firstNumber} />);
 }
 
-/** A line that goes on: the page puts the next state of it in its place. */
+/** An incomplete line; the page replaces it with the next update. */
 export function renderPartialLine(line: string, number: number): string {
 	return render(<LogLine line={line} number={number} isPartial />);
 }

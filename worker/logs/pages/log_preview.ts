@@ -7,11 +7,11 @@ import { ShownLineSplitter } from "../lines.ts";
 import { logSize, readLog } from "../reader.ts";
 import type { LogPreview } from "./log_view.tsx";
 
-/** A log up to this size is part of the page as a whole; of a larger one the first lines are. */
+/** A log up to this size is part of the page; of a larger log, only the first lines. */
 const WHOLE_BYTES = 2_000_000;
 const PREVIEW_LINES = 2_000;
 
-/** As much of a log as a page carries itself, without waiting for more. */
+/** The part of a log that the page itself contains. */
 export async function previewLog(environment: Environment, { job }: JobRecord, attempt: AttemptRow): Promise<LogPreview> {
 	const isLive = !(isTerminal(job.state) && attempt.log_archived === 1);
 	const expiredAt = attempt.log_expired_at === null ? null : new Date(attempt.log_expired_at).toISOString();
@@ -26,8 +26,8 @@ async function whole(environment: Environment, attempt: AttemptRow, bytes: numbe
 	const splitter = new ShownLineSplitter(0);
 	const lines: string[] = [];
 	let nextOffset = 0;
-	for await (const piece of readLog(environment, attempt, { offset: 0, until: bytes, isFollowing: false })) {
-		const batch = piece && splitter.push(piece);
+	for await (const chunk of readLog(environment, attempt, { offset: 0, until: bytes, isFollowing: false })) {
+		const batch = chunk && splitter.push(chunk);
 		if (!batch) continue;
 		for (const line of batch.lines) lines.push(line);
 		nextOffset = batch.nextOffset;

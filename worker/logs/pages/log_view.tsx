@@ -3,38 +3,44 @@ import { isTerminal } from "../../../schema/wire/states.ts";
 import { State, size, Took } from "../../ui/words.tsx";
 import { LogLines } from "./log_lines.tsx";
 
-/** The beginning of a log, as a page shows it before any script has run; or all of it, if it is small. */
+/** The beginning of a log, as the page shows it without scripts; the whole log if it is small. */
 export interface LogPreview {
 	attempt: number;
-	/** How many bytes and lines the log has now. */
+	/** The current size of the log, in bytes, and its number of complete lines. */
 	bytes: number;
 	total: number;
 	lines: string[];
-	/** Where what follows these lines begins. */
+	/** The offset after these lines. */
 	nextOffset: number;
-	/** Whether more may come. */
+	/** Whether more bytes may arrive. */
 	isLive: boolean;
-	/** When it was removed, its time being over. */
+	/** When retention deleted the log. */
 	expiredAt: string | null;
 }
 
-/** Up to here a log is shown with everything unfolded. */
+/** Up to this size, every step of a log is unfolded. */
 const UNFOLDED_LINES = 2_000;
 
-/** A part of a log that can be folded away: a step, or what was said before the first. Lines count from 0. */
+/**
+ * A part of a log that can be folded: a step, or the lines before the first step. Lines count from
+ * 0.
+ */
 interface Fold {
 	step: Step | null;
 	first: number;
-	/** The line after its last; null where it goes on to the end. */
+	/** The number of the line after its last; null for the last fold. */
 	end: number | null;
 }
 
-/** The log of an attempt, folded by step. All of its markup is made here, line by line escaped; the page's script only moves it. */
+/**
+ * The log of an attempt, folded by step. The server makes and escapes all markup; scripts only move
+ * it.
+ */
 export function LogView({ job, log }: { job: Job; log: LogPreview }) {
 	const address = `/api/v1/jobs/${job.id}/log?attempt=${log.attempt}`;
 	const steps = job.attempts.find(({ number }) => number === log.attempt)?.steps ?? [];
 	const isMore = log.lines.length < log.total;
-	if (log.expiredAt !== null) return <p class="empty">The log was removed {log.expiredAt.slice(0, 10)}: its time was over.</p>;
+	if (log.expiredAt !== null) return <p class="empty">The log expired and was deleted on {log.expiredAt.slice(0, 10)}.</p>;
 	return (
 		<div
 			id="log"
@@ -59,7 +65,7 @@ export function LogView({ job, log }: { job: Job; log: LogPreview }) {
 					<a href={`${address}&format=clean`} download={`${job.key}-${log.attempt}.log`}>
 						Download
 					</a>
-					<a href={address}>as text</a>
+					<a href={address}>Open as text</a>
 					<span class="muted">{size(log.bytes)}</span>
 				</span>
 			</div>
@@ -70,7 +76,7 @@ export function LogView({ job, log }: { job: Job; log: LogPreview }) {
 			{isMore && (
 				<noscript>
 					<p>
-						There is more: <a href={address}>the whole log</a>.
+						The page shows the beginning of the log. <a href={address}>Open the whole log</a>.
 					</p>
 				</noscript>
 			)}
@@ -101,7 +107,7 @@ function FoldView({ fold, log, isOpen }: { fold: Fold; log: LogPreview; isOpen: 
 	);
 }
 
-/** The parts of a log: from each step's first line to the next step's. */
+/** The folds of a log: from the first line of each step to the first line of the next. */
 function foldsOf(steps: readonly Step[], log: LogPreview): Fold[] {
 	const begun = steps.filter((step) => step.log_line !== null);
 	const starts = begun.map((step) => step.log_line as number);

@@ -7,7 +7,7 @@ import type { RequestContext } from "../../http/route.ts";
 import { withTurn } from "../../platform/turns.ts";
 import { page } from "../../ui/layout.tsx";
 import { ParameterFields } from "../../ui/parameter_fields.tsx";
-import { Faults } from "../../ui/validation_errors.tsx";
+import { ValidationErrors } from "../../ui/validation_errors.tsx";
 import { Ago } from "../../ui/words.tsx";
 import { presentPipeline, presentVersion } from "../present.ts";
 import { requirePipeline } from "../service.ts";
@@ -65,7 +65,7 @@ function PipelinePage({ pipeline, params, versions, rejected }: PipelinePageProp
 					</form>
 				)}
 			</div>
-			{rejected && <Faults faults={rejected.errors} />}
+			{rejected && <ValidationErrors errors={rejected.errors} />}
 			{hasParameters && (
 				<form method="post" action={`/pipelines/${pipeline.id}/trigger`} class="new-run">
 					<ParameterFields declared={params} given={rejected?.given ?? {}} />

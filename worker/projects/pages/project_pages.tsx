@@ -290,7 +290,7 @@ function UndeliveredList({ undelivered }: { undelivered: readonly Undelivered[] 
 	return (
 		<>
 			<h2>Undelivered</h2>
-			<ul class="faults">
+			<ul class="errors">
 				{undelivered.map((one) => (
 					<li key={`${one.run_id} ${one.what} ${one.tries}`}>
 						<a href={`/runs/${one.run_id}`}>{one.what}</a>{" "}
@@ -389,7 +389,7 @@ function ProjectForm({ action, button, isNew, fields, errors, message }: FormPro
 		<form method="post" action={action} class="new-run">
 			{message && <p class="reason">{message}</p>}
 			{errors.length > 0 && (
-				<ul class="faults">
+				<ul class="errors">
 					{errors.map((one) => (
 						<li key={one.path}>
 							<code>{one.path} </code>

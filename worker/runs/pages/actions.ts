@@ -8,7 +8,7 @@ import { onceConfirmed } from "../../ui/confirm.tsx";
 import { rerunOf } from "../reruns.ts";
 import { deleteFinishedRun } from "../service.ts";
 
-/** What a page can change. Each answers with the page that it was asked from. */
+/** Forms of the pages of a run. Each handler redirects to a page. */
 
 export async function cancelRun({ environment, principal, params }: RequestContext<"user">): Promise<Response> {
 	unwrap(await dispatcherOf(environment, principal.team).cancelRun(params.id ?? "", principal.name));
@@ -23,22 +23,22 @@ export function rerunFailed(context: RequestContext<"user">): Promise<Response> 
 	return repeat(context, { only: "failed" });
 }
 
-/** A job, and those that need it, in a new run. */
+/** Reruns a job, and the jobs that need it, in a new run. */
 export async function rerunJob(context: RequestContext<"user">): Promise<Response> {
 	const { environment, principal, params } = context;
 	const { job } = await requireJob(environment, principal.team, params.id ?? "");
 	return repeat({ ...context, params: { id: job.run_id } }, { job: job.id });
 }
 
-async function repeat(context: RequestContext<"user">, asked: RerunRequest): Promise<Response> {
-	const { runId } = await rerunOf(context, asked);
+async function repeat(context: RequestContext<"user">, request: RerunRequest): Promise<Response> {
+	const { runId } = await rerunOf(context, request);
 	return backTo(`/runs/${runId}`);
 }
 
 export async function deleteRun(context: RequestContext<"user">): Promise<Response> {
 	const question = {
 		title: "Delete the run",
-		text: "The run goes with its logs and artifacts. Nobody can bring it back.",
+		text: "This deletes the run, its logs and its artifacts. It cannot be undone.",
 		button: "Delete the run",
 		back: `/runs/${context.params.id}`,
 	};

@@ -1,7 +1,10 @@
 import type { Job } from "../../../schema/wire/resources.ts";
 import type { JobState } from "../../../schema/wire/states.ts";
 
-/** The jobs of a run as a picture: one column per depth of need, an arrow per need; the variants of a matrix are one box. */
+/**
+ * The job graph of a run: one column per level of needs, an arrow per need. Matrix jobs share a
+ * box.
+ */
 
 const WIDTH = 190;
 const HEIGHT = 40;
@@ -9,9 +12,9 @@ const GAP_X = 56;
 const GAP_Y = 14;
 const MAX_DRAWN = 200;
 
-/** A job, or all variants of one. */
+/** A job, or all matrix jobs of one job. */
 interface Box {
-	/** The job's id in the pipeline. */
+	/** The job's key in the pipeline. */
 	base: string;
 	name: string;
 	state: JobState;
@@ -28,14 +31,14 @@ export function JobGraph({ jobs }: { jobs: Job[] }) {
 	const boxes = fold(jobs);
 	if (jobs.length < 2) return null;
 	if (boxes.length > MAX_DRAWN)
-		return <p class="muted">{`No graph is drawn of ${boxes.length} jobs: with more than ${MAX_DRAWN} it could not be read.`}</p>;
+		return <p class="muted">{`The run has ${boxes.length} jobs. Graphs of more than ${MAX_DRAWN} jobs are not shown.`}</p>;
 	const places = layOut(boxes);
 	const byKey = new Map(places.map((place) => [place.base, place]));
 	const width = Math.max(...places.map(({ x }) => x)) + WIDTH + 6;
 	const height = Math.max(...places.map(({ y }) => y)) + HEIGHT + 6;
 	return (
 		<div class="graph">
-			<svg viewBox={`0 0 ${width} ${height}`} width={width} height={height} role="img" aria-label="The jobs of this run and what they need">
+			<svg viewBox={`0 0 ${width} ${height}`} width={width} height={height} role="img" aria-label="The jobs of this run and their needs">
 				{places.flatMap((place) => place.needs.map((need) => <Edge key={`${need} ${place.base}`} from={byKey.get(need)} to={place} />))}
 				{places.map((place) => (
 					<Node key={place.base} {...place} />
@@ -45,8 +48,8 @@ export function JobGraph({ jobs }: { jobs: Job[] }) {
 	);
 }
 
-/** What is worth knowing of several variants: that one runs, or that one has failed. */
-const TELLING: readonly JobState[] = [
+/** The states of matrix jobs that their box shows first, such as failed or running. */
+const SHOWN_FIRST: readonly JobState[] = [
 	"failed",
 	"timed_out",
 	"errored",
@@ -66,7 +69,7 @@ function fold(jobs: readonly Job[]): Box[] {
 	return [...boxes].map(([base, members]) => ({
 		base,
 		name: members.length === 1 ? (members[0]?.name ?? base) : base,
-		state: TELLING.find((state) => members.some((job) => job.state === state)) ?? "blocked",
+		state: SHOWN_FIRST.find((state) => members.some((job) => job.state === state)) ?? "blocked",
 		jobs: members,
 		needs: members[0]?.needs ?? [],
 	}));
@@ -86,7 +89,7 @@ function Node({ name, state, jobs, x, y }: Place) {
 	const target = isFolded ? `#job-${jobs[0]?.id}` : `/jobs/${jobs[0]?.id}`;
 	return (
 		<a href={target} class={`node ${state}${jobs.every((job) => job.allow_failure) ? " allowed" : ""}`}>
-			<title>{isFolded ? `${name}: ${done} of ${jobs.length} variants are over` : `${name}: ${state}`}</title>
+			<title>{isFolded ? `${name}: ${done} of ${jobs.length} matrix jobs have ended` : `${name}: ${state}`}</title>
 			{isFolded && <rect x={x + 4} y={y + 4} width={WIDTH} height={HEIGHT} rx="8" />}
 			<rect x={x} y={y} width={WIDTH} height={HEIGHT} rx="8" />
 			<circle cx={x + 18} cy={y + HEIGHT / 2} r="6" />

@@ -16,7 +16,9 @@ import { filledIn, givenIn } from "../../ui/parameter_fields.tsx";
 import { validationErrorsIn } from "../../ui/validation_errors.tsx";
 import { NewRunPage } from "./new_run_page.tsx";
 
-/** A run by hand. The form is sent twice: with the pipeline, and once more with the values of its parameters. */
+/**
+ * The page for a new run. Its form is sent twice: with the pipeline, then with parameter values.
+ */
 
 type Reader = RequestContext<"user">;
 
@@ -67,7 +69,7 @@ interface FormState {
 }
 
 function formPage(user: string, { error, ...state }: FormState): Response {
-	const faults = error ? validationErrorsIn(error) : [];
-	const message = error && faults.length === 0 ? error.message : null;
-	return page({ title: "New run", user, children: <NewRunPage {...state} faults={faults} message={message} /> }, error?.status ?? 200);
+	const errors = error ? validationErrorsIn(error) : [];
+	const message = error && errors.length === 0 ? error.message : null;
+	return page({ title: "New run", user, children: <NewRunPage {...state} errors={errors} message={message} /> }, error?.status ?? 200);
 }

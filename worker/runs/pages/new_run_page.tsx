@@ -1,28 +1,28 @@
 import type { ParametersText } from "../../../schema/pipeline/validate/parameters.ts";
 import type { FieldError } from "../../../schema/wire/errors.ts";
 import { ParameterFields } from "../../ui/parameter_fields.tsx";
-import { Faults } from "../../ui/validation_errors.tsx";
+import { ValidationErrors } from "../../ui/validation_errors.tsx";
 
 interface NewRunProps {
 	pipeline: string;
-	/** The parameters to be filled in; null before the pipeline is known. */
+	/** The parameters to fill in; null until the pipeline is known. */
 	params: ParametersText | null;
-	/** What was filled in. */
+	/** The submitted values. */
 	given: Readonly<Record<string, string>>;
-	faults: readonly FieldError[];
+	errors: readonly FieldError[];
 	message: string | null;
 }
 
 const EXAMPLE =
 	'name: hello\nparams:\n  who: { type: string, default: world, description: whom to greet }\nenv: { WHO: "${{ params.who }}" }\nsteps:\n  - echo hello $WHO\n';
 
-/** A run by hand: the pipeline, then its parameters as a form. */
-export function NewRunPage({ pipeline, params, given, faults, message }: NewRunProps) {
+/** A form for a new run: the pipeline, then its parameters. */
+export function NewRunPage({ pipeline, params, given, errors, message }: NewRunProps) {
 	return (
 		<section>
 			<h1>New run</h1>
 			{message && <p class="reason">{message}</p>}
-			<Faults faults={faults} />
+			<ValidationErrors errors={errors} />
 			<form method="post" action="/new" class="new-run">
 				<label>
 					Pipeline

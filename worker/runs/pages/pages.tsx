@@ -70,7 +70,7 @@ export async function runPage({ url, environment, principal, params, baseUrl }: 
 				summaries={summaries}
 				reruns={reruns.map((again) => presentRunSummary(again, baseUrl))}
 				discovered={discovered.map((one) => presentRunSummary(one, baseUrl))}
-				isTelling={run.trusted && definition !== null && readDefinition(definition).notify.length > 0}
+				hasNotifications={run.trusted && definition !== null && readDefinition(definition).notify.length > 0}
 			/>
 		),
 	});
@@ -85,7 +85,7 @@ async function movesOf({ DB }: Environment, { team, id }: RunRow): Promise<Map<s
 	return moves;
 }
 
-/** What the jobs of a run say of themselves: those that have said something, the first few. */
+/** The summaries of the jobs of a run, at most the first few. */
 async function summariesOf(environment: Environment, team: string, record: RunRecord, run: Run) {
 	const ended = record.jobs.filter((job) => job.result_attempt !== null).slice(0, SUMMARIES_LOOKED_FOR);
 	const texts = await Promise.all(ended.map((job) => readSummary(environment, team, job.result_attempt as string)));

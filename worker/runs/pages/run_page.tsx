@@ -1,7 +1,7 @@
 import { formatDuration } from "../../../schema/wire/duration.ts";
 import type { Job, Run, RunSummary, RunTests } from "../../../schema/wire/resources.ts";
 import { isTerminal } from "../../../schema/wire/states.ts";
-import { awaitsApproval, Gate, RunGate } from "../../approvals/pages/approval.tsx";
+import { awaitsApproval, JobApproval, RunApproval } from "../../approvals/pages/approval.tsx";
 import { TestResults } from "../../test_results/pages/test_results.tsx";
 import { Ago, CancelButton, State, Took } from "../../ui/words.tsx";
 import { JobGraph } from "./job_graph.tsx";
@@ -11,28 +11,28 @@ import type { Move } from "./timeline_bars.ts";
 
 interface RunPageProps {
 	run: Run;
-	/** How long runs of this pipeline take that succeed, in milliseconds; null if nobody knows. */
+	/** The usual duration of successful runs of this pipeline, in milliseconds; null if unknown. */
 	usualMs: number | null;
 	/** When its jobs were queued and offered, by job. */
 	moves: ReadonlyMap<string, readonly Move[]>;
-	/** What its queued jobs wait for, by job. */
+	/** Why its queued jobs wait, by job. */
 	waits: Readonly<Record<string, string>>;
-	/** What jobs say of themselves, as HTML. */
+	/** The summaries of its jobs, as HTML. */
 	summaries: { job: Job; html: string }[];
 	tests: RunTests | null;
-	/** How many of its failed tests are passed over. */
+	/** The number of failed tests to skip. */
 	failedFrom: number;
-	/** Runs that repeat this one. */
+	/** Reruns of this run. */
 	reruns: RunSummary[];
-	/** Of a discovery run: the runs that it has made. */
+	/** For a discovery run: the runs that it created. */
 	discovered: RunSummary[];
-	/** Whether its pipeline names somebody who is told of it. */
-	isTelling: boolean;
+	/** Whether its pipeline has notifications. */
+	hasNotifications: boolean;
 }
 
-/** One run: its state, the graph of its jobs, when they ran, what they say of themselves, their tests, and each job. */
-export function RunPage({ run, usualMs, moves, waits, summaries, tests, failedFrom, reruns, discovered, isTelling }: RunPageProps) {
-	const gates = run.jobs.filter(awaitsApproval);
+/** A run: its state, its job graph, its timeline, summaries, tests, and each job. */
+export function RunPage({ run, usualMs, moves, waits, summaries, tests, failedFrom, reruns, discovered, hasNotifications }: RunPageProps) {
+	const waitingJobs = run.jobs.filter(awaitsApproval);
 	return (
 		<section id="run" data-refresh>
 			<div class="title">
@@ -40,7 +40,7 @@ export function RunPage({ run, usualMs, moves, waits, summaries, tests, failedFr
 					{run.pipeline} <span class="muted">{`${run.project} #${run.number}`}</span>
 				</h1>
 				<CancelButton action={`/runs/${run.id}/cancel`} what="run" state={run.state} />
-				{isTerminal(run.state) && <EndedActions run={run} isTelling={isTelling} />}
+				{isTerminal(run.state) && <EndedActions run={run} hasNotifications={hasNotifications} />}
 			</div>
 			<p class="facts">
 				<State state={run.state} />
@@ -56,22 +56,22 @@ export function RunPage({ run, usualMs, moves, waits, summaries, tests, failedFr
 				{run.pull_request !== null && <span>{`pull request #${run.pull_request}`}</span>}
 				{run.file && <code>{run.file}</code>}
 				{run.discovered_by && <a href={`/runs/${run.discovered_by}`}>its discovery run</a>}
-				{run.rerun_of && <a href={`/runs/${run.rerun_of}`}>repeats an earlier run</a>}
+				{run.rerun_of && <a href={`/runs/${run.rerun_of}`}>rerun of an earlier run</a>}
 				{reruns.map((again) => (
-					<a key={again.id} href={`/runs/${again.id}`}>{`repeated as #${again.number}`}</a>
+					<a key={again.id} href={`/runs/${again.id}`}>{`rerun as #${again.number}`}</a>
 				))}
 			</p>
 			<Parameters run={run} />
 			{run.reason && <p class="reason">{run.reason.text}</p>}
-			<RunGate run={run} />
+			<RunApproval run={run} />
 			{run.kind !== "pipeline" && <DiscoveredRuns run={run} discovered={discovered} />}
-			{gates.map((job) => (
-				<div key={job.id} class="reason gate-call">
+			{waitingJobs.map((job) => (
+				<div key={job.id} class="reason approval-call">
 					<a href={`/jobs/${job.id}`}>
 						<strong>{job.name}</strong>
 					</a>{" "}
 					{job.reason?.text}
-					<Gate job={job} />
+					<JobApproval job={job} />
 				</div>
 			))}
 			<JobGraph jobs={run.jobs} />
@@ -122,13 +122,15 @@ export function RunPage({ run, usualMs, moves, waits, summaries, tests, failedFr
 	);
 }
 
-/** What a discovery job has found: the runs that it has made, and what was not to be run, with the reason. */
+/**
+ * The result of a discovery job: the created runs, and the files that do not run, with the reason.
+ */
 function DiscoveredRuns({ run, discovered }: { run: Run; discovered: RunSummary[] }) {
 	const left = Object.entries(run.jobs[0]?.outputs ?? {}).filter(([, text]) => !text.startsWith("run_"));
 	if (discovered.length === 0 && left.length === 0) return null;
 	return (
 		<>
-			<h2>What is to be run</h2>
+			<h2>Discovered runs</h2>
 			{discovered.length > 0 && <RunTable runs={discovered} />}
 			<ul class="muted">
 				{left.map(([file, why]) => (
@@ -141,7 +143,7 @@ function DiscoveredRuns({ run, discovered }: { run: Run; discovered: RunSummary[
 	);
 }
 
-function EndedActions({ run, isTelling }: { run: Run; isTelling: boolean }) {
+function EndedActions({ run, hasNotifications }: { run: Run; hasNotifications: boolean }) {
 	const hasMore = run.jobs.some((job) => job.state !== "succeeded");
 	return (
 		<div class="actions">
@@ -153,15 +155,15 @@ function EndedActions({ run, isTelling }: { run: Run; isTelling: boolean }) {
 					<button type="submit">Rerun failed</button>
 				</form>
 			)}
-			{isTelling && (
+			{hasNotifications && (
 				<form method="post" action={`/runs/${run.id}/notify`}>
-					<button type="submit" class="quiet" title="All whom its pipeline names are told once more, marked as a test">
+					<button type="submit" class="quiet" title="Send all notifications of this pipeline again, marked as a test">
 						Test notifications
 					</button>
 				</form>
 			)}
 			<form method="post" action={`/runs/${run.id}/delete`}>
-				<button type="submit" class="quiet" title="The run goes with its logs and artifacts">
+				<button type="submit" class="quiet" title="Delete the run, its logs and its artifacts">
 					Delete run
 				</button>
 			</form>
@@ -169,7 +171,7 @@ function EndedActions({ run, isTelling }: { run: Run; isTelling: boolean }) {
 	);
 }
 
-/** How long a run that goes on will take, if it takes as long as others before it. */
+/** How long a running run will still take, if it takes the usual time. */
 function Left({ run, usualMs }: { run: Run; usualMs: number | null }) {
 	if (run.started_at === null || run.finished_at !== null || usualMs === null) return null;
 	const left = usualMs - (Date.now() - Date.parse(run.started_at));

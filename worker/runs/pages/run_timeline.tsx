@@ -2,7 +2,9 @@ import { formatDuration } from "../../../schema/wire/duration.ts";
 import type { Job, Run } from "../../../schema/wire/resources.ts";
 import { type Bar, barsOf, type Move } from "./timeline_bars.ts";
 
-/** When the jobs of a run waited, for what, were offered, and when their attempts and the steps of those ran: a row for each job, on one scale. */
+/**
+ * When each job of a run waited, was offered and ran its steps: a row per job, on one time scale.
+ */
 
 const WIDTH = 1000;
 const LABEL = 190;
@@ -17,7 +19,7 @@ interface TimelineProps {
 	moves: ReadonlyMap<string, readonly Move[]>;
 }
 
-/** Places a moment on the scale. */
+/** Converts a moment to a position on the scale. */
 type Scale = (at: number) => number;
 
 export function RunTimeline({ run, moves }: TimelineProps) {
@@ -102,7 +104,7 @@ function titleOf(job: Job, bar: Bar): string {
 	const took = formatDuration(bar.to - bar.from);
 	switch (bar.kind) {
 		case "waited":
-			return `${job.name}: waited until it could be queued, ${took}`;
+			return `${job.name}: blocked or waiting for a retry, ${took}`;
 		case "queued":
 			return `${job.name}: waited for an agent, ${took}`;
 		case "offered":

@@ -1,7 +1,7 @@
 import type { Page, QueueState, RunSummary } from "../../../schema/wire/resources.ts";
 import { Ago, State, Took } from "../../ui/words.tsx";
 
-/** The front page: all runs, newest first, and whether the queue gives out work. */
+/** The front page: all runs, newest first, and whether the queue is paused. */
 export function RunsPage({ runs, queue }: { runs: Page<RunSummary>; queue: QueueState }) {
 	return (
 		<section id="runs" data-refresh>
@@ -15,7 +15,7 @@ export function RunsPage({ runs, queue }: { runs: Page<RunSummary>; queue: Queue
 			</div>
 			{queue.paused && (
 				<p class="reason">
-					{`The queue is paused by ${queue.paused_by}${queue.reason ? `: ${queue.reason}` : ""}. What runs goes on; what waits waits.`}
+					{`The queue is paused by ${queue.paused_by}${queue.reason ? `: ${queue.reason}` : ""}. Running jobs continue. Queued jobs wait.`}
 				</p>
 			)}
 			{runs.items.length === 0 ? <FirstRun /> : <RunTable runs={runs.items} />}
@@ -32,7 +32,7 @@ function FirstRun() {
 	return (
 		<div class="empty">
 			<p>
-				No runs yet. <a href="/new">Start one here</a>, or in a terminal:
+				No runs yet. <a href="/new">Start a run here</a>, or in a terminal:
 			</p>
 			<pre>windlass run --no-source -- echo hello</pre>
 		</div>
@@ -80,7 +80,7 @@ export function RunTable({ runs }: { runs: RunSummary[] }) {
 	);
 }
 
-/** What a run was made from: branch or tag, commit and its first line. */
+/** The source of a run: branch or tag, commit, and the first line of its message. */
 export function Source({ run }: { run: RunSummary }) {
 	if (!run.source) return <span class="muted">–</span>;
 	if ("upload" in run.source) return <span title={run.source.upload}>an uploaded source</span>;

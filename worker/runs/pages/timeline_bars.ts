@@ -1,21 +1,20 @@
 import type { Attempt, Job } from "../../../schema/wire/resources.ts";
 
-/** What a job did, from one moment to another, both in milliseconds since 1970. */
+/** A phase of a job; times in milliseconds since 1970. */
 export type Bar = { from: number; to: number } & ({ kind: "waited" | "queued" | "offered" } | { kind: "ran"; attempt: Attempt });
 
-/** When a job came into the queue, or was offered to an agent. */
+/** When a job was queued or offered to an agent. */
 export interface Move {
 	to: "queued" | "offered";
 	at: number;
 }
 
-/** The end of a job is written down so long after that of its last attempt, at most. */
+/** A job's end is recorded at most this long after the end of its last attempt. */
 const MOMENT_MS = 20;
 
 /**
- * The life of a job up to now, piece by piece: before each attempt it waits (for other jobs, or to be tried again), then in the queue, and while
- * it is offered.
- * @param moves in their order; one that is not known (yet) leaves the piece that it begins with the one before
+ * The phases of a job until now: before each attempt it waits, is queued, and is offered.
+ * @param moves in their order; a phase whose start is unknown is part of the phase before it
  */
 export function barsOf(job: Job, moves: readonly Move[], now: number): Bar[] {
 	const timeOf = (time: string | null) => (time === null ? now : Date.parse(time));

@@ -7,7 +7,7 @@ interface TestPageProps {
 	history: TestHistory;
 }
 
-/** How one test went over time. */
+/** The history of a test. */
 export function TestPage({ test, history }: TestPageProps) {
 	const failed = history.items.filter(({ state }) => state === "failed").length;
 	return (

@@ -5,11 +5,11 @@ import type { CoverageTotals, Run, RunTests } from "../../../schema/wire/resourc
 interface TestResultsProps {
 	run: Run;
 	tests: RunTests;
-	/** How many failed tests are passed over. */
+	/** The number of failed tests to skip. */
 	from: number;
 }
 
-/** The tests of a run: how many, which failed and since when, which are slow, how much is covered. */
+/** The tests of a run: totals, failed tests and their history, slow tests, coverage. */
 export function TestResults({ run, tests, from }: TestResultsProps) {
 	const { passed, failed, skipped, flaky, duration_ms } = tests.totals;
 	const hasTests = passed + failed + skipped > 0;
@@ -53,9 +53,9 @@ export function TestResults({ run, tests, from }: TestResultsProps) {
 			))}
 			{(from > 0 || tests.next_from !== null) && (
 				<p class="facts">
-					<span class="muted">{`failed tests from number ${from + 1} on`}</span>
-					{from > 0 && <a href={`/runs/${run.id}#tests`}>the first ones</a>}
-					{tests.next_from !== null && <a href={`/runs/${run.id}?failed_from=${tests.next_from}#tests`}>more failed tests</a>}
+					<span class="muted">{`failed tests from number ${from + 1}`}</span>
+					{from > 0 && <a href={`/runs/${run.id}#tests`}>First failed tests</a>}
+					{tests.next_from !== null && <a href={`/runs/${run.id}?failed_from=${tests.next_from}#tests`}>More failed tests</a>}
 				</p>
 			)}
 			{tests.flaky.length > 0 && (
@@ -71,7 +71,7 @@ export function TestResults({ run, tests, from }: TestResultsProps) {
 			)}
 			{tests.slowest.length > 0 && (
 				<details>
-					<summary class="muted">The slowest</summary>
+					<summary class="muted">Slowest tests</summary>
 					<ol class="slowest">
 						{tests.slowest.map((one, index) => (
 							<li key={index}>

@@ -21,9 +21,9 @@ export function setUpSearch(folds) {
 		found.append(...answer.items.map(({ line, text: words }) => matchItem(line, words)));
 		const next = answer.next_line;
 		if (next !== null) {
-			const words = answer.items.length > 0 ? "More" : `Nothing before line ${(next + 1).toLocaleString("en")}. Continue`;
+			const words = answer.items.length > 0 ? "More" : `No match before line ${(next + 1).toLocaleString("en")}. Continue`;
 			found.append(moreItem(words, () => search(text, next).catch((error) => folds.showError(error))));
-		} else if (found.childElementCount === 0) found.append(itemOf("Not in this log."));
+		} else if (found.childElementCount === 0) found.append(itemOf("No match in this log."));
 	};
 	form.addEventListener("submit", (event) => {
 		event.preventDefault();
@@ -83,7 +83,7 @@ export function setUpCopy({ element, root, job, query }) {
 		const response = await fetch(address, { headers: { Range: `bytes=0-${MAX_COPIED_BYTES}` } });
 		const [, size] = /\/(\d+)$/.exec(response.headers.get("Content-Range") ?? "") ?? [];
 		if (Number(size) > MAX_COPIED_BYTES) {
-			button.textContent = "Too long to copy: download it";
+			button.textContent = "The log is too long to copy. Download it.";
 			return;
 		}
 		const clean = await fetch(`${address}&format=clean`);
