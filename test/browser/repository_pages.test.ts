@@ -51,7 +51,7 @@ test("a push makes a plan, which shows what it has made and what is not to be ru
 	expect(await page.getByText("not run: it does not ask for pushes").count()).toBe(1);
 	await page.getByRole("link", { name: /^broken/ }).click();
 	await shown(() => page.locator(".reason").first().textContent()).toMatch(
-		/^\.windlass\/broken\.yml: \d faults\n.*\nline 3, column 8: jobs\.a\.stepz: unknown key/,
+		/^\.windlass\/broken\.yml: \d errors\n.*\nline 3, column 8: jobs\.a\.stepz: unknown key/,
 	);
 	await page.getByRole("link", { name: "its discovery run" }).click();
 	await page.getByRole("link", { name: /^ci/ }).click();
@@ -80,7 +80,7 @@ test("a project shows its hook, what was delivered, its schedules, what nobody h
 	await shown(() => page.getByText("paused by admin").count()).toBe(0);
 	await shown(() => page.locator("img[alt^='web:']").evaluate((image: { naturalWidth: number }) => image.naturalWidth)).toBeGreaterThan(50);
 	await page.getByRole("button", { name: "Replay" }).first().click();
-	await shown(() => page.getByRole("heading", { name: "What is to be run" }).count()).toBe(1);
+	await shown(() => page.getByRole("heading", { name: "Discovered runs" }).count()).toBe(1);
 	await page.goto(`${coordinator.url}/projects/web`);
 	await page.getByLabel("Branch").fill("main");
 	await page.getByRole("button", { name: "Run", exact: true }).click();
@@ -100,7 +100,7 @@ test("a run from another repository is let pass with a button, by whoever has re
 	await shown(() => page.locator("strong", { hasText: "From a fork." }).count()).toBe(1);
 	await page.getByRole("button", { name: "Approve" }).click();
 	await shown(() => page.locator("#run > .facts .state").first().textContent()).toContain("succeeded");
-	await shown(() => page.getByText("admin let it pass").count()).toBe(1);
+	await shown(() => page.getByText("admin approved it").count()).toBe(1);
 	expect(complaints).toEqual([]);
 }, 60_000);
 
