@@ -82,7 +82,7 @@ test("a project shows its hook, what was delivered, its schedules, what nobody h
 	await page.getByRole("button", { name: "Replay" }).first().click();
 	await shown(() => page.getByRole("heading", { name: "Discovered runs" }).count()).toBe(1);
 	await page.goto(`${coordinator.url}/projects/web`);
-	await page.getByLabel("Branch").fill("main");
+	await page.getByLabel("Branch", { exact: true }).fill("main");
 	await page.getByRole("button", { name: "Run", exact: true }).click();
 	await shown(() => page.locator("#run > table").first().locator("tbody tr").count()).toBe(2);
 	expect(complaints).toEqual([]);
