@@ -166,7 +166,7 @@ describe("pipelines that are kept here", () => {
 		const made = await answer<StoredPipeline>("POST", "/pipelines", { name: "versions", yaml });
 		expect(made).toMatchObject({ id: expect.stringMatching(/^pip_/), name: "versions", project: "adhoc", version: 1 });
 		expect(await refused("POST", "/pipelines", { name: "versions", yaml })).toMatch(
-			/^409 The project adhoc has a pipeline versions already/,
+			/^409 The project adhoc already has a pipeline versions/,
 		);
 		// What was uploaded is there for a day only; when it is triggered, it must be there.
 		const uploaded = "steps: [true]\nsource: { upload: src_01J00000000000000000000000 }";
@@ -184,7 +184,7 @@ describe("pipelines that are kept here", () => {
 		const stale = await put(1, yaml);
 		expect([stale.status, await stale.json()]).toMatchObject([
 			409,
-			{ message: "Version 1 is not the newest of versions any more.", details: { version: 2 } },
+			{ message: "Version 1 is not the newest version of versions.", details: { version: 2 } },
 		]);
 		// Of many at once one wins.
 		const raced = await Promise.all(Array.from({ length: 10 }, (_, index) => put(2, `${changed}# ${index}\n`)));

@@ -104,7 +104,7 @@ describe("a project", () => {
 	test("has a name of its own; what is wrong is told; what is removed takes its secrets along, not its runs", async () => {
 		const made = await coordinator.post<Project>("/api/v1/projects", { name: "short-lived" });
 		expect(made).toMatchObject({ id: expect.stringMatching(/^prj_/), repository: null, default_branch: "main", credentials: null });
-		expect(await refused("POST", "/projects", { name: "short-lived" })).toBe("409 There is a project short-lived already.");
+		expect(await refused("POST", "/projects", { name: "short-lived" })).toBe("409 The project short-lived already exists.");
 		expect(await refused("POST", "/projects", { name: "adhoc" })).toMatch(/^422 name: is where runs are/);
 		expect(await refused("POST", "/projects", { name: "Not A Name" })).toMatch(/^422 name: is lower-case letters/);
 		expect(await refused("POST", "/projects", { name: "a", repository: "https://u:p@git.test/a.git" })).toMatch(
