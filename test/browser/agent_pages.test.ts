@@ -39,7 +39,9 @@ describe("the pages of agents", () => {
 
 		// Its agent shows up by itself.
 		await coordinator.agent("builder", { environment: { WINDLASS_TOKEN: token }, args: ["--labels", "staging"] });
-		await shown(() => page.getByText("The labels staging are ignored, because its registration token does not allow them.").count()).toBe(1);
+		await shown(() => page.getByText("The labels staging are ignored, because its registration token does not allow them.").count()).toBe(
+			1,
+		);
 		await page.getByRole("link", { name: "builder" }).click();
 		await page.getByLabel("Projects").fill("Not A Project!");
 		await page.getByRole("button", { name: "Save" }).click();

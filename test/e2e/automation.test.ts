@@ -206,7 +206,9 @@ describe("pipelines that are kept here", () => {
 		expect([run.state, run.pipeline, run.file, run.project]).toEqual(["succeeded", "kept", "versions@4", "adhoc"]);
 		expect(await logOf(run)).toContain("\nhello Ada\n");
 		expect(await refused("POST", `/pipelines/${made.id}/trigger`, {})).toMatch(/^422 .*params\.who: is required/);
-		expect(await refused("POST", `/pipelines/${made.id}/trigger`, { project: "x" })).toMatch(/^422 project: is what/);
+		expect(await refused("POST", `/pipelines/${made.id}/trigger`, { project: "x" })).toMatch(
+			/^422 project: is already set by the stored pipeline/,
+		);
 		expect(await refused("GET", `/pipelines/${made.id}/versions/9`)).toMatch(/^404 The pipeline versions has no version 9/);
 		expect((await request("DELETE", `/pipelines/${made.id}`)).status).toBe(204);
 		expect(await refused("GET", `/pipelines/${made.id}`)).toMatch(/^404/);

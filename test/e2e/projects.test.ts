@@ -113,7 +113,7 @@ describe("a project", () => {
 		expect(await refused("POST", "/projects", { name: "a", default_branch: "a..b", colour: "red" })).toMatch(/default_branch.*colour/);
 		for (const poll of ["59s", "8d", "soon", ""])
 			expect(await refused("POST", "/projects", { name: "a", poll })).toBe("422 poll: is not a duration between 1m and 7d, such as 5m");
-		expect(await refused("POST", "/projects/short-lived/compare", {})).toMatch(/^409 The refs of the project short-lived are not compared/);
+		expect(await refused("POST", "/projects/short-lived/compare", {})).toMatch(/^409 The project short-lived has no comparisons/);
 		expect(await refused("PATCH", "/projects/none", { default_branch: "a" })).toMatch(/^404 /);
 		expect(await refused("GET", "/projects/none", undefined)).toMatch(/^404 /);
 		await request("PUT", "/secrets/of_nobody", { value: "a value", project: "never-made" });
