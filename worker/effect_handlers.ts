@@ -71,7 +71,7 @@ async function fireSchedule(
 		if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
 		const { message } = error;
 		command(core, () => recordScheduleError(core, scheduleId, message));
-		log("warn", "a schedule makes no run", { schedule: scheduleId, ...errorFields(error) });
+		log("warn", "a schedule cannot start its run", { schedule: scheduleId, ...errorFields(error) });
 	}
 }
 

@@ -49,7 +49,7 @@ import { hookRoutes } from "./webhooks/api.ts";
 import { deliveryRoutes } from "./webhooks/deliveries_api.ts";
 import { webhooksPages } from "./webhooks/pages/routes.ts";
 
-/** Every route there is, and who may call it. What is not here is refused. */
+/** All routes with their callers. Any other request is rejected. */
 export const routes: readonly Route[] = [
 	...healthRoutes,
 	...runRoutes,

@@ -27,7 +27,7 @@ describe("the pages of agents", () => {
 		await page.getByLabel("Runs").selectOption("trusted");
 		await page.getByLabel("Valid for").fill("91d");
 		await page.getByRole("button", { name: "Create token" }).click();
-		await shown(() => page.getByText("longer than a registration token may live").count()).toBe(1);
+		await shown(() => page.getByText("too long for a registration token").count()).toBe(1);
 		expect(await page.getByLabel("Projects").inputValue()).toBe("web, api");
 		await page.getByLabel("Valid for").fill("30d");
 		await page.getByRole("button", { name: "Create token" }).click();
@@ -39,7 +39,9 @@ describe("the pages of agents", () => {
 
 		// Its agent shows up by itself.
 		await coordinator.agent("builder", { environment: { WINDLASS_TOKEN: token }, args: ["--labels", "staging"] });
-		await shown(() => page.getByText("It declares staging, which its registration token does not give: ignored.").count()).toBe(1);
+		await shown(() => page.getByText("The labels staging are ignored, because its registration token does not allow them.").count()).toBe(
+			1,
+		);
 		await page.getByRole("link", { name: "builder" }).click();
 		await page.getByLabel("Projects").fill("Not A Project!");
 		await page.getByRole("button", { name: "Save" }).click();
@@ -49,16 +51,16 @@ describe("the pages of agents", () => {
 		await page.getByRole("button", { name: "Save" }).click();
 		await shown(async () => (await agents())[0]).toMatchObject({ projects: [], runs: "any" });
 		const run = await coordinator.post<Run>("/api/v1/runs", { run: "sleep 600", runs_on: ["prod"] });
-		await page.getByRole("button", { name: "Disable and cancel what runs" }).click();
+		await page.getByRole("button", { name: "Disable and cancel its jobs" }).click();
 		await shown(() => page.getByText("disabled by admin").count()).toBe(1);
 		expect((await coordinator.get<Run>(`/api/v1/runs/${run.id}/wait`)).state).toBe("cancelled");
 		await page.getByRole("button", { name: "Enable" }).click();
 		await shown(() => page.getByText("disabled by admin").count()).toBe(0);
 		await page.getByRole("button", { name: "Rotate token" }).click();
 		await shown(async () => (await agents())[0]?.rotated_at).not.toBe(null);
-		await page.getByRole("button", { name: "OutboxRelay" }).click();
+		await page.getByRole("button", { name: "Drain" }).click();
 		await shown(() => page.locator("#agent .state.offline").count()).toBe(1);
-		await page.getByRole("button", { name: "Remove agent" }).click();
+		await page.getByRole("button", { name: "Delete agent" }).click();
 		await shown(() => page.getByText("No agents yet.").count()).toBe(1);
 		const card = page.locator("#agent-tokens article", { hasText: "only jobs of web, api" });
 		await card.getByRole("button", { name: "Revoke" }).click();

@@ -105,9 +105,9 @@ test("a form creates a project and shows errors; the project is changed and dele
 		1,
 		expect.stringContaining("brush set"),
 	]);
-	await page.getByRole("button", { name: "Remove the project" }).click();
-	expect(await page.getByRole("heading", { level: 1 }).textContent()).toMatch(/^Remove the project .*\?$/);
-	await page.getByRole("button", { name: "Remove the project" }).click();
+	await page.getByRole("button", { name: "Delete the project" }).click();
+	expect(await page.getByRole("heading", { level: 1 }).textContent()).toMatch(/^Delete the project .*\?$/);
+	await page.getByRole("button", { name: "Delete the project" }).click();
 	await shown(() => page.locator("h1").textContent()).toBe("Projects");
 	await shown(() => page.getByRole("link", { name: "painted" }).count()).toBe(0);
 	// A form that was refused is a 422, which the browser's console tells.

@@ -51,7 +51,7 @@ test("a push starts a discovery job, whose page shows its runs, the files that d
 	expect(await page.getByText("not run: its `on` has no `push`").count()).toBe(1);
 	await page.getByRole("link", { name: /^broken/ }).click();
 	await shown(() => page.locator(".reason").first().textContent()).toMatch(
-		/^\.windlass\/broken\.yml: \d faults\n.*\nline 3, column 8: jobs\.a\.stepz: Unknown key/,
+		/^\.windlass\/broken\.yml: \d errors\n.*\nline 3, column 8: jobs\.a\.stepz: Unknown key/,
 	);
 	await page.getByRole("link", { name: "its discovery run" }).click();
 	await page.getByRole("link", { name: /^ci/ }).click();
@@ -66,11 +66,11 @@ test("a push starts a discovery job, whose page shows its runs, the files that d
 
 test("a project shows its hook, what was delivered, its schedules, what nobody has taken, and what it lacks", async () => {
 	await page.goto(`${coordinator.url}/projects/web`);
-	expect(await page.getByText("Commit statuses are not sent: no token for its forge is named").count()).toBe(1);
+	expect(await page.getByText("Commit statuses are not sent, because it has no token for its forge").count()).toBe(1);
 	expect(await page.getByText(`${coordinator.url}/hooks/${project.id}`).count()).toBe(1);
 	await shown(async () => {
 		await page.reload();
-		return page.getByText("There is no secret nobody for the project web.").count();
+		return page.getByText("The secret nobody does not exist.").count();
 	}).toBeGreaterThan(0);
 	expect(await page.getByText("0 3 * * *").count()).toBe(1);
 	await page.getByRole("button", { name: "Pause" }).click();
@@ -80,9 +80,9 @@ test("a project shows its hook, what was delivered, its schedules, what nobody h
 	await shown(() => page.getByText("paused by admin").count()).toBe(0);
 	await shown(() => page.locator("img[alt^='web:']").evaluate((image: { naturalWidth: number }) => image.naturalWidth)).toBeGreaterThan(50);
 	await page.getByRole("button", { name: "Replay" }).first().click();
-	await shown(() => page.getByRole("heading", { name: "What is to be run" }).count()).toBe(1);
+	await shown(() => page.getByRole("heading", { name: "Discovered runs" }).count()).toBe(1);
 	await page.goto(`${coordinator.url}/projects/web`);
-	await page.getByLabel("Branch").fill("main");
+	await page.getByLabel("Branch", { exact: true }).fill("main");
 	await page.getByRole("button", { name: "Run", exact: true }).click();
 	await shown(() => page.locator("#run > table").first().locator("tbody tr").count()).toBe(2);
 	expect(complaints).toEqual([]);
@@ -100,7 +100,7 @@ test("a person approves the run of a fork with a button, after the page has show
 	await shown(() => page.locator("strong", { hasText: "From a fork." }).count()).toBe(1);
 	await page.getByRole("button", { name: "Approve" }).click();
 	await shown(() => page.locator("#run > .facts .state").first().textContent()).toContain("succeeded");
-	await shown(() => page.getByText("admin let it pass").count()).toBe(1);
+	await shown(() => page.getByText("admin approved it").count()).toBe(1);
 	expect(complaints).toEqual([]);
 }, 60_000);
 

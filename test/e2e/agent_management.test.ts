@@ -314,7 +314,7 @@ describe("registration tokens", () => {
 	});
 
 	test.each([
-		["a life of more than 90 days", { expires_in: "91d" }, "longer than a registration token may live"],
+		["a life of more than 90 days", { expires_in: "91d" }, "too long for a registration token"],
 		["no life", { expires_in: "0s" }, "is not a duration"],
 		["unknown runs", { runs: "forks" }, "runs"],
 		["the name of no project", { projects: ["No Project"] }, "projects.0"],

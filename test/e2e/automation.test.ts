@@ -152,7 +152,7 @@ describe("asking for a project to be run", () => {
 		expect(await ask({ file: ".windlass/nope.yml" })).toMatchObject({
 			pipeline: "nope",
 			state: "errored",
-			reason: { code: "config_invalid", text: ".windlass/nope.yml: There is no such file at this commit." },
+			reason: { code: "config_invalid", text: ".windlass/nope.yml: The file does not exist at this commit." },
 		});
 		expect(await refused("POST", "/projects/asked/trigger", { tag: "v1", branch: "main" })).toMatch(/^422/);
 		expect(await refused("POST", "/projects/empty-one/trigger", {})).toMatch(/^404/);
@@ -166,7 +166,7 @@ describe("pipelines that are kept here", () => {
 		const made = await answer<StoredPipeline>("POST", "/pipelines", { name: "versions", yaml });
 		expect(made).toMatchObject({ id: expect.stringMatching(/^pip_/), name: "versions", project: "adhoc", version: 1 });
 		expect(await refused("POST", "/pipelines", { name: "versions", yaml })).toMatch(
-			/^409 The project adhoc has a pipeline versions already/,
+			/^409 The project adhoc already has a pipeline versions/,
 		);
 		// What was uploaded is there for a day only; when it is triggered, it must be there.
 		const uploaded = "steps: [true]\nsource: { upload: src_01J00000000000000000000000 }";
@@ -184,7 +184,7 @@ describe("pipelines that are kept here", () => {
 		const stale = await put(1, yaml);
 		expect([stale.status, await stale.json()]).toMatchObject([
 			409,
-			{ message: "Version 1 is not the newest of versions any more.", details: { version: 2 } },
+			{ message: "Version 1 is not the newest version of versions.", details: { version: 2 } },
 		]);
 		// Of many at once one wins.
 		const raced = await Promise.all(Array.from({ length: 10 }, (_, index) => put(2, `${changed}# ${index}\n`)));
@@ -206,7 +206,9 @@ describe("pipelines that are kept here", () => {
 		expect([run.state, run.pipeline, run.file, run.project]).toEqual(["succeeded", "kept", "versions@4", "adhoc"]);
 		expect(await logOf(run)).toContain("\nhello Ada\n");
 		expect(await refused("POST", `/pipelines/${made.id}/trigger`, {})).toMatch(/^422 .*params\.who: Required parameter `who` is missing/);
-		expect(await refused("POST", `/pipelines/${made.id}/trigger`, { project: "x" })).toMatch(/^422 project: is what/);
+		expect(await refused("POST", `/pipelines/${made.id}/trigger`, { project: "x" })).toMatch(
+			/^422 project: is already set by the stored pipeline/,
+		);
 		expect(await refused("GET", `/pipelines/${made.id}/versions/9`)).toMatch(/^404 The pipeline versions has no version 9/);
 		expect((await request("DELETE", `/pipelines/${made.id}`)).status).toBe(204);
 		expect(await refused("GET", `/pipelines/${made.id}`)).toMatch(/^404/);
@@ -356,7 +358,7 @@ describe("notifications", () => {
 				expect.stringContaining(`${new URL(chat.url).host} answers 404: nobody here`),
 				expect.stringContaining("This coordinator may not connect to 127.0.0.2"),
 				`${new URL(slack.url).host} answers 404: there is no ***`,
-				`${new URL(slack.url).host} leads to ${slack.url}, where nobody is followed: use that address`,
+				`${new URL(slack.url).host} redirects to ${slack.url}, which is not followed. Set the address to that server`,
 			]),
 		);
 		expect(coordinator.program.output).not.toContain("SecretPath");
@@ -462,7 +464,7 @@ describe("in the terminal", () => {
 		expect(shown).toMatch(/hook secret +hook\n/);
 		expect(shown).toMatch(/require pipeline +yes\n/);
 		expect(shown).toMatch(/badges +for everybody\n/);
-		expect(shown).toContain("notice: Commit statuses are not sent: no token for its forge is named (forge_token).");
+		expect(shown).toContain("notice: Commit statuses are not sent, because it has no token for its forge. Run: windlass projects edit");
 		expect(shown).toMatch(/refs compared +not yet; next at \d{4}-/);
 		const { id } = await parsed("projects", "show", "terminal");
 		await planned(await push(id, git.commit("terminal.git", { a: "1" })));

@@ -155,7 +155,7 @@ describe("windlass run", () => {
 		expect((await windlass(["ls"], { env: { WINDLASS_API_TOKEN: "" } })).err).toContain("The coordinator needs a token");
 		expect(await windlass(["ls"], { env: { WINDLASS_API_TOKEN: "wrong" } })).toMatchObject({
 			code: 1,
-			err: expect.stringContaining("This token is not valid"),
+			err: expect.stringContaining("The token is not valid"),
 		});
 	});
 });

@@ -473,7 +473,7 @@ describe("pull requests", () => {
 		const words = githubPullRequest({ action: "edited", sha, changes: { title: { from: "Another title" } } });
 		expect(await deliver(repo, githubDelivery("pull_request", words, HOOK_SECRET))).toMatchObject({
 			status: 202,
-			body: { outcome: "ignored", reason: "nothing is run for a pull request whose words were edited" },
+			body: { outcome: "ignored", reason: "no run for an edit of the title or text of a pull request" },
 		});
 	});
 
@@ -566,14 +566,16 @@ describe("what is delivered", () => {
 		const closed = await project("closed", { f: "1" }, { hook_secret: null });
 		const missing = await project("missing", { f: "1" }, { hook_secret: "never_set" });
 		const made = githubDelivery("push", githubPush({ after: "a".repeat(40) }), "");
-		expect(await deliver(closed, made)).toMatchObject({ status: 403, body: { message: expect.stringContaining("This hook is closed") } });
+		expect(await deliver(closed, made)).toMatchObject({ status: 403, body: { message: expect.stringContaining("The hook is closed") } });
 		expect(await deliver(missing, made)).toMatchObject({
 			status: 403,
-			body: { message: "This hook is closed: there is no secret never_set." },
+			body: { message: "The hook is closed: the secret never_set does not exist." },
 		});
 		expect((await deliver({ id: "prj_01J00000000000000000000000" }, made)).status).toBe(404);
-		expect(missing.notices).toContain("There is no secret never_set: windlass secrets set never_set --project missing");
-		expect(closed.notices).toContain("Its hook is closed: no secret is named that deliveries are signed with (hook_secret).");
+		expect(missing.notices).toContain("The secret never_set does not exist. Run: windlass secrets set never_set --project missing");
+		expect(closed.notices).toContain(
+			"Its hook is closed, because it has no hook secret. Run: windlass projects edit closed --hook-secret <secret>",
+		);
 	});
 
 	test("starts a run, or is kept with the reason why not", async () => {
@@ -581,12 +583,12 @@ describe("what is delivered", () => {
 		const after = git.commit("heeded/team/web.git", { a: "1" });
 		const github = (event: string, payload: unknown) => deliver(repo, githubDelivery(event, payload, HOOK_SECRET));
 		expect((await github("ping", { zen: "z", hook_id: 1 })).body).toMatchObject({ outcome: "ignored", reason: "pong", run_id: null });
-		expect((await github("issues", { action: "opened" })).body.reason).toBe("nothing is run for the event issues");
+		expect((await github("issues", { action: "opened" })).body.reason).toBe("no run for the event issues");
 		// Somebody who may push to another repository that tells this hook has no say here.
 		const other = { ...githubPullRequest({ sha: after }), repository: { full_name: "other/web" } };
 		expect((await github("pull_request", other)).body).toMatchObject({
 			outcome: "ignored",
-			reason: `it is about other/web, which is not the repository of this project (${repo.repository})`,
+			reason: `its repository is other/web, and the repository of this project is ${repo.repository}`,
 			run_id: null,
 		});
 		expect((await github("push", githubPush({ ref: "refs/heads/old" }))).body.reason).toBe("the branch old was deleted");
@@ -598,7 +600,7 @@ describe("what is delivered", () => {
 		const { ref: __, ...refless } = githubPush({ after });
 		expect((await github("push", refless)).status).toBe(400);
 		const odd = await deliver(repo, genericDelivery({ ref: "refs/heads/main", after, event: "tag" }, HOOK_SECRET));
-		expect([odd.status, odd.body.message]).toEqual([400, 'The delivery is not as it must be: payload: Unrecognized key: "event".']);
+		expect([odd.status, odd.body.message]).toEqual([400, 'The fields of the delivery are not valid: payload: Unrecognized key: "event".']);
 		const broken = githubDelivery("push", {}, HOOK_SECRET);
 		const unparsable = { ...githubDelivery("push", null, HOOK_SECRET), headers: broken.headers };
 		expect((await deliver(repo, unparsable)).status).toBe(401);
@@ -640,7 +642,7 @@ describe("what is delivered", () => {
 		const otherForge = await deliver(bound, asGitea);
 		expect([otherForge.status, otherForge.body.message]).toEqual([
 			403,
-			"This delivery cannot be taken: the forge of this project is github, and it says that it comes from gitea.",
+			"The delivery is rejected: the forge of this project is github, but its headers are those of gitea.",
 		]);
 		const free = await deliver(unbound, made);
 		for (const again of [renamed, asGitea])
@@ -679,7 +681,7 @@ describe("what is delivered", () => {
 			id: items[0]?.id,
 			outcome: "ignored",
 			is_repeat: true,
-			reason: expect.stringMatching(/^it is about team\/web/),
+			reason: expect.stringMatching(/^its repository is team\/web/),
 		});
 		const alsoMoved = await deliver(repo, made("two"));
 		const replay = () => coordinator.request(`/api/v1/deliveries/${alsoMoved.body.id}/replay`, { method: "POST" });
@@ -778,11 +780,11 @@ describe("what is delivered", () => {
 		await configured("ci/a.yml");
 		expect(Object.keys((await pushed()).runs)).toEqual(["a"]);
 		await configured("nowhere");
-		expect((await pushed()).plan.jobs[0]?.outputs).toEqual({ "*": "not run: there is nothing at nowhere at this commit" });
+		expect((await pushed()).plan.jobs[0]?.outputs).toEqual({ "*": "not run: this commit has no file at nowhere" });
 		const notices = async () => (await coordinator.get<Project>("/api/v1/projects/elsewhere")).notices;
 		expect(await notices()).toEqual([
 			expect.stringMatching(
-				/^Nothing was run for the branch main at [0-9a-f]{12}: there is nothing at nowhere\. .*elsewhere --config <path>$/,
+				/^No pipeline ran for the branch main at [0-9a-f]{12}: it has no file at nowhere\. .*elsewhere --config <path>$/,
 			),
 		]);
 		await configured(null);
@@ -807,7 +809,7 @@ describe("what is delivered", () => {
 		expect((await pushed()).runs.pipeline?.reason?.text).toContain("both .windlass.yml and .windlass.yaml");
 		git.commit("spelled/team/web.git", { ".windlass.yml": null, ".windlass.yaml": null });
 		expect((await pushed()).runs).toEqual({});
-		expect((await describe()).notices).toEqual([expect.stringContaining("there is no .windlass.yml and no .windlass/*.yml.")]);
+		expect((await describe()).notices).toEqual([expect.stringContaining("it has no .windlass.yml and no .windlass/*.yml.")]);
 		await coordinator.request("/api/v1/projects/spelled", { method: "PATCH", body: JSON.stringify({ require_pipeline: true }) });
 		expect((await describe()).require_pipeline).toBe(true);
 		const required = await pushed();

@@ -108,14 +108,14 @@ test("five pushes without a delivery are run after an outage: the newest commit 
 	const late = await deliver("refs/heads/main", newest, { before: older });
 	expect(late).toMatchObject({
 		outcome: "ignored",
-		reason: `push to main at ${newest.slice(0, 12)}: a comparison of the refs has found it before`,
+		reason: `push to main at ${newest.slice(0, 12)}: a comparison of the refs has already started its run`,
 	});
 	expect((await waited(late.run_id as string)).jobs[0]?.outputs).toEqual({ ".windlass.yml": runs["refs/heads/main"]?.id });
 	await recorded(expected);
 	// The commit in between is older than the one that runs: it does not run after it, nor is the newest commit new once more.
 	expect(await deliver("refs/heads/main", older, { before: told })).toMatchObject({
 		outcome: "ignored",
-		reason: expect.stringContaining("it does not follow the newer commit that a comparison of the refs has found"),
+		reason: expect.stringContaining("a comparison of the refs has found a newer commit that does not follow it"),
 		run_id: null,
 	});
 	expect((await compare()).jobs[0]?.outputs).toEqual({});
@@ -148,5 +148,5 @@ test("a comparison that fails says why, on the project and its page", async () =
 	expect(comparison).toMatchObject({ error: expect.stringContaining("git ls-remote failed"), next_at: expect.any(String) });
 	expect(notices).toContainEqual(expect.stringContaining(comparison?.error as string));
 	const page = await coordinator.text("/projects/web");
-	for (const part of ["Missed pushes", "The comparison that failed", "git ls-remote failed"]) expect(page).toContain(part);
+	for (const part of ["Missed pushes", "The failed comparison", "git ls-remote failed"]) expect(page).toContain(part);
 });

@@ -104,7 +104,7 @@ describe("a project", () => {
 	test("has a unique name; errors name the field; deleting a project deletes its secrets, not its runs", async () => {
 		const made = await coordinator.post<Project>("/api/v1/projects", { name: "short-lived" });
 		expect(made).toMatchObject({ id: expect.stringMatching(/^prj_/), repository: null, default_branch: "main", credentials: null });
-		expect(await refused("POST", "/projects", { name: "short-lived" })).toBe("409 There is a project short-lived already.");
+		expect(await refused("POST", "/projects", { name: "short-lived" })).toBe("409 The project short-lived already exists.");
 		expect(await refused("POST", "/projects", { name: "adhoc" })).toMatch(/^422 name: is where runs are/);
 		expect(await refused("POST", "/projects", { name: "Not A Name" })).toMatch(/^422 name: is lower-case letters/);
 		expect(await refused("POST", "/projects", { name: "a", repository: "https://u:p@git.test/a.git" })).toMatch(
@@ -113,7 +113,7 @@ describe("a project", () => {
 		expect(await refused("POST", "/projects", { name: "a", default_branch: "a..b", colour: "red" })).toMatch(/default_branch.*colour/);
 		for (const poll of ["59s", "8d", "soon", ""])
 			expect(await refused("POST", "/projects", { name: "a", poll })).toBe("422 poll: is not a duration between 1m and 7d, such as 5m");
-		expect(await refused("POST", "/projects/short-lived/compare", {})).toMatch(/^409 The refs of the project short-lived are not compared/);
+		expect(await refused("POST", "/projects/short-lived/compare", {})).toMatch(/^409 The project short-lived has no comparisons/);
 		expect(await refused("PATCH", "/projects/none", { default_branch: "a" })).toMatch(/^404 /);
 		expect(await refused("GET", "/projects/none", undefined)).toMatch(/^404 /);
 		await request("PUT", "/secrets/of_nobody", { value: "a value", project: "never-made" });

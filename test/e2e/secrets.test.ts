@@ -259,7 +259,7 @@ describe("the master key", () => {
 		}, "the job to wait");
 		expect(job.reason).toEqual({
 			code: "secrets",
-			text: "The secrets cannot be read: the master key is not the one that they were encrypted with.",
+			text: "The secrets cannot be decrypted, because the master key is a different one.",
 		});
 		third.program.signal("SIGTERM");
 		await third.program.exited;

@@ -104,7 +104,7 @@ describe("a forge", () => {
 		await eventually(async () => (await notices()).length === 1, "the notice");
 		expect(await notices()).toEqual([
 			expect.stringMatching(
-				/^The forge has no repository \S*web that takes .* answers 405: .*correct the setting repository.*: windlass projects edit web --repository </,
+				/^The forge rejects commit statuses for the repository \S*web .* answers 405: .*correct the setting repository.*: windlass projects edit web --repository </,
 			),
 		]);
 		const { repository } = await coordinator.get<Project>("/api/v1/projects/web");
@@ -155,7 +155,7 @@ describe("a forge", () => {
 		expect((await run()).state).toBe("succeeded");
 		await forge.until((_, turnedAway) => turnedAway.length >= 4, "what was led elsewhere");
 		expect((await undelivered()).map(({ error }) => error)).toContainEqual(
-			expect.stringContaining("leads to http://127.0.0.1:1, where nobody is followed"),
+			expect.stringContaining("redirects to http://127.0.0.1:1, which is not followed"),
 		);
 		await coordinator.request("/api/v1/projects/web", {
 			method: "PATCH",

@@ -2,7 +2,7 @@ import { Unreachable, untilAnswered } from "../../agent/transport/retry.ts";
 import type { ProjectRow } from "../../schema/database/tables.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { type Run, run } from "../../schema/wire/resources.ts";
-import { WHOLE } from "../../worker/discovery/discovery_pipeline.ts";
+import { ALL_FILES } from "../../worker/discovery/discovery_pipeline.ts";
 import { discoverySubmission } from "../../worker/discovery/submit_discovery.ts";
 import type { Surroundings } from "./agents.ts";
 import { PROJECT, USER_TOKEN } from "./coordinator.ts";
@@ -69,7 +69,7 @@ export class People {
 			const dispatcher = coordinator.environment.DISPATCHER.getByName("team:default");
 			for (let time = 0; time < times; time += 1) {
 				const idempotency = { scope: "hook", key: delivery };
-				const submit = await discoverySubmission(project as ProjectRow, trigger, WHOLE, { delivery, idempotency });
+				const submit = await discoverySubmission(project as ProjectRow, trigger, ALL_FILES, { delivery, idempotency });
 				await (heard ? dispatcher.submitDelivered(submit, heard) : dispatcher.submit(submit));
 			}
 		});

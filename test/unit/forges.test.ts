@@ -26,9 +26,9 @@ describe("the forge of a project", () => {
 
 	test("is none where the project does not say, or its repository is on none", () => {
 		const of = (forge: "gitea" | null, repository: string | null) => forgeOf({ forge, repository, forge_api: null });
-		expect(of(null, "https://git.lan/a/b")).toBe("the project does not say what its forge is");
+		expect(of(null, "https://git.lan/a/b")).toBe("the project has no forge");
 		for (const repository of [null, "/srv/git/web.git", "file:///srv/git/web.git"])
-			expect(of("gitea", repository)).toBe("the repository of the project is not on a forge");
+			expect(of("gitea", repository)).toBe("the address of the repository names no host");
 	});
 
 	test.each<[string, string | null, string | null]>([
@@ -131,7 +131,7 @@ describe("what the newest deliveries show", () => {
 		const renamed = { repository: "team/site" };
 		const own = { repository: "Team/Web" };
 		expect(notices([renamed, { repository: null }, { repository: "Team/Site" }, renamed, own])).toEqual([
-			"The newest 3 deliveries are about the repository team/site, and the project's is https://git.test/team/web.git. If it was renamed: windlass projects edit web --repository 'https://git.test/team/site.git'",
+			"The newest 3 deliveries name the repository team/site; the project has https://git.test/team/web.git. If the repository was renamed, run: windlass projects edit web --repository 'https://git.test/team/site.git'",
 		]);
 		for (const other of [
 			[renamed, renamed],

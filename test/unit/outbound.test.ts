@@ -89,10 +89,10 @@ describe("a redirect of a forge's API", () => {
 	test.each<[string, number, (url: string) => string, string]>([
 		["within the origin", 307, () => "/repositories/1/statuses", "taken"],
 		["by an address in full", 301, (url) => `${url}/repositories/1/statuses`, "taken"],
-		["to another server", 307, () => "http://127.0.0.1:1/api", "leads to http://127.0.0.1:1, where nobody is followed"],
-		["to another port of the host", 308, () => "http://localhost:1/", "leads to http://localhost:1"],
-		["that asks for another request", 303, () => "/elsewhere", "where nobody is followed"],
-		["that leads to itself", 302, () => "/repos/team/web", "where nobody is followed"],
+		["to another server", 307, () => "http://127.0.0.1:1/api", "redirects to http://127.0.0.1:1, which is not followed"],
+		["to another port of the host", 308, () => "http://localhost:1/", "redirects to http://localhost:1"],
+		["that asks for another request", 303, () => "/elsewhere", "which is not followed"],
+		["that leads to itself", 302, () => "/repos/team/web", "which is not followed"],
 	])("%s", async (_, status, locationOf, expected) => {
 		const asked: string[] = [];
 		const server = createServer(async (request, response) => {
@@ -121,6 +121,6 @@ describe("a redirect of a forge's API", () => {
 		if (expected === "taken") expect(asked.at(-1)).toBe("POST /repositories/1/statuses token of-forge {}");
 		expect(asked.length).toBeLessThanOrEqual(4);
 		// Notifications are not led anywhere.
-		expect(await sent(false)).toContain("where nobody is followed");
+		expect(await sent(false)).toContain("which is not followed");
 	});
 });

@@ -4,7 +4,7 @@ import { dispatcherOf } from "../../worker/platform/dispatcher.ts";
 import { addProject } from "../../worker/record/projects.ts";
 import { listRuns } from "../../worker/record/runs.ts";
 import { applyRetention } from "../../worker/retention/retention.ts";
-import { findDelivery, listDeliveries, noteDelivery } from "../../worker/webhooks/store.ts";
+import { findDelivery, listDeliveries, recordDelivery } from "../../worker/webhooks/store.ts";
 import { resumeDelivery } from "../../worker/webhooks/take_delivery.ts";
 import { takeFoundRefs } from "../../worker/webhooks/take_found_refs.ts";
 
@@ -63,7 +63,7 @@ test("the branch of a merge queue of GitHub is a merge group; its event makes no
 	await takeFoundRefs(env, "found", { project: "queued", comparison: "run_1", refs: found });
 	const [first] = await deliveriesOf("queued");
 	expect(JSON.parse(first?.trigger ?? "")).toMatchObject({ kind: "merge_group", merge_target: "main", ref, sha: SHA });
-	const { row: event } = await noteDelivery(env.DB, {
+	const { row: event } = await recordDelivery(env.DB, {
 		team: "found",
 		project: "queued",
 		forge: "github",
@@ -88,7 +88,7 @@ test("what was found of a project that is gone, or has no repository any more, r
 	const refs = [{ ref: "refs/heads/main", sha: SHA, before: null }];
 	for (const name of ["bare", "gone"]) await takeFoundRefs(env, "found", { project: name, comparison: "run_1", refs });
 	expect((await deliveriesOf("bare")).map(({ outcome, reason }) => [outcome, reason])).toEqual([
-		["rejected", "The project bare has no repository to look into."],
+		["rejected", "The project bare has no repository."],
 	]);
 	expect(await deliveriesOf("gone")).toEqual([]);
 });

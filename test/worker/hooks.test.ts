@@ -6,7 +6,7 @@ import type { Environment } from "../../worker/bindings.ts";
 import { describeProject } from "../../worker/projects/service.ts";
 import { putSecret } from "../../worker/secrets/vault.ts";
 import { gitlab } from "../../worker/webhooks/gitlab.ts";
-import { listDeliveries, newestHeardOf, noteDelivery } from "../../worker/webhooks/store.ts";
+import { listDeliveries, newestDeliveries, recordDelivery } from "../../worker/webhooks/store.ts";
 import { takeDelivery } from "../../worker/webhooks/take_delivery.ts";
 
 const SHA = "a".repeat(40);
@@ -62,7 +62,7 @@ test("a hook whose secret is blank is closed, as one is that has none", async ()
 	await putSecret(environment, { team: "default", project: "blank", name: "blank" }, "        ");
 	for (const sent of [{ "X-Gitlab-Event": "Push Hook" }, { "X-GitHub-Event": "push", "X-Hub-Signature-256": `sha256=${"0".repeat(64)}` }]) {
 		const taken = takeDelivery(environment, project, { headers: new Headers(sent), read: async () => null });
-		await expect(taken).rejects.toMatchObject({ code: "forbidden", message: "This hook is closed: the secret blank is blank." });
+		await expect(taken).rejects.toMatchObject({ code: "forbidden", message: "The hook is closed: the secret blank is empty." });
 	}
 });
 
@@ -71,7 +71,7 @@ test("a project says that its repository was renamed, and that updates of pull r
 	const named = { id: "prj_told", team: "told", name: "web", repository: "https://git.test/team/web.git" };
 	const row = { ...named, forge_api: null, created_at: 0, updated_at: 0 } as ProjectRow;
 	const note = (delivery: string, repository: string, trigger: Trigger | null, forge: DeliveryRow["forge"] = "gitea") =>
-		noteDelivery(env.DB, {
+		recordDelivery(env.DB, {
 			team: "told",
 			project: "web",
 			forge,
@@ -98,14 +98,14 @@ test("a project says that its repository was renamed, and that updates of pull r
 	const notices = async () => (await describeProject({ environment, baseUrl: "" }, row)).notices.filter((one) => /newest|update/.test(one));
 	await note("1", "team/web", { ...push, kind: "pull_request", sha: SHA, pull_request });
 	await note("2", "team/web", push);
-	expect(await newestHeardOf(env.DB, "told", "web", 9)).toMatchObject([
+	expect(await newestDeliveries(env.DB, "told", "web", 9)).toMatchObject([
 		{ kind: "push", branch: "feature", sha: "b".repeat(40), number: null, is_from_fork: null },
 		{ kind: "pull_request", branch: "feature", sha: SHA, number: 7, event: "opened", is_from_fork: 0 },
 	]);
 	expect(await notices()).toEqual([]);
 	// What a comparison has found is not a push that the forge has sent.
 	await note("c", "team/web", { ...push, branch: "other", sha: "c".repeat(40) }, "comparison");
-	expect(await newestHeardOf(env.DB, "told", "web", 9)).toHaveLength(2);
+	expect(await newestDeliveries(env.DB, "told", "web", 9)).toHaveLength(2);
 	await env.DB.prepare("UPDATE deliveries SET received_at = received_at - 600000 WHERE team = 'told'").run();
 	expect(await notices()).toEqual([expect.stringContaining("no update of pull request #7")]);
 	for (const delivery of ["3", "4", "5"]) await note(delivery, "team/site", null);

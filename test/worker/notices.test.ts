@@ -6,11 +6,11 @@ import type { Trigger } from "../../schema/wire/triggers.ts";
 import { type DiscoveryOfRun, discoveredRuns, discoveryNotices } from "../../worker/discovery/discovered_runs.ts";
 import { signLease } from "../../worker/identity/lease_token.ts";
 import worker from "../../worker/index.ts";
-import { listNotices, putNotice, removeNotices } from "../../worker/projects/notices_store.ts";
+import { deleteNotices, listNotices, putNotice } from "../../worker/projects/notices_store.ts";
 import { presentProject } from "../../worker/projects/present.ts";
 import { editProject } from "../../worker/projects/service.ts";
 import { addProject, changeProject, deleteProjectRecord, findProject, isRepositoryOf } from "../../worker/record/projects.ts";
-import { noteDelivery, settleDelivery } from "../../worker/webhooks/store.ts";
+import { recordDelivery, recordOutcome } from "../../worker/webhooks/store.ts";
 
 const SETTINGS = {
 	repository: null,
@@ -44,7 +44,7 @@ test("a project has one notice of each kind until its cause is gone, or the proj
 	await putNotice(env.DB, "notices", "web", "renamed", "x".repeat(2_000));
 	await putNotice(env.DB, "notices", "web", "other", "second");
 	expect((await list()).toSorted()).toEqual(["second", "x".repeat(1_000)]);
-	await removeNotices(env.DB, "notices", "web", ["renamed", "never put"]);
+	await deleteNotices(env.DB, "notices", "web", ["renamed", "never put"]);
 	expect(await list()).toEqual(["second"]);
 	await deleteProjectRecord(env.DB, "notices", "web");
 	await add();
@@ -72,9 +72,7 @@ test("a project whose forge is reached by a guess, or not at all, names the sett
 	};
 	const repository = "ssh://git@git.lan:2222/team/web.git";
 	expect(await noticesOf("ssh", { repository })).toEqual([
-		expect.stringMatching(
-			/a guess: name the address \(forge_api\) with windlass projects edit ssh --forge-api https:\/\/git\.lan\/api\/v1$/,
-		),
+		expect.stringMatching(/a guess\. Confirm or correct it: windlass projects edit ssh --forge-api https:\/\/git\.lan\/api\/v1$/),
 	]);
 	expect(await noticesOf("known", { repository, forge_api: "https://git.lan/api/v1" })).toEqual([]);
 	expect(await noticesOf("web", { repository: "https://git.lan/team/web.git" })).toEqual([]);
@@ -83,7 +81,7 @@ test("a project whose forge is reached by a guess, or not at all, names the sett
 	expect(await noticesOf("closed", polling)).toEqual([expect.stringContaining("Its hook is closed")]);
 	expect(await noticesOf("polling", { ...polling, poll: "5m" })).toEqual([]);
 	expect(await noticesOf("local", { repository: "/srv/git/web.git" })).toEqual([
-		"Commit statuses are not sent: the repository of the project is not on a forge (repository).",
+		"Commit statuses are not sent: the address of the repository names no host. Correct the setting repository.",
 	]);
 });
 
@@ -189,8 +187,8 @@ test("the result of a discovery job is taken while D1 fails; its notices are of 
 	const answer = await askForLease("finish", queue("dlv_1"), FINISHED, { DB: FAILING });
 	expect([answer.status, await answer.json()]).toEqual([200, { attempt_state: "succeeded" }]);
 	logged.mockRestore();
-	await removeNotices(env.DB, "edited", "web", ["default_branch", "no_pipeline", "statuses"]);
-	const { row } = await noteDelivery(env.DB, {
+	await deleteNotices(env.DB, "edited", "web", ["default_branch", "no_pipeline", "statuses"]);
+	const { row } = await recordDelivery(env.DB, {
 		team: "edited",
 		project: "web",
 		forge: "gitea",
@@ -202,14 +200,14 @@ test("the result of a discovery job is taken while D1 fails; its notices are of 
 		repository: null,
 		body_digest: null,
 	});
-	await settleDelivery(env.DB, row.id, { outcome: "accepted", reason: "", runId: "run_2" });
+	await recordOutcome(env.DB, row.id, { outcome: "accepted", reason: "", runId: "run_2" });
 	await askForLease("finish", queue("dlv_00000000000000000000000000"), FINISHED);
 	expect(await listNotices(env.DB, "edited", "web")).toEqual([]);
 	// A newer delivery may have the same discovery job.
 	for (const own of [queue(row.id), queue("dlv_00000000000000000000000000", "run_2")]) {
 		await askForLease("finish", own, FINISHED);
-		expect(await listNotices(env.DB, "edited", "web")).toEqual([expect.stringContaining("Nothing was run")]);
-		await removeNotices(env.DB, "edited", "web", ["no_pipeline"]);
+		expect(await listNotices(env.DB, "edited", "web")).toEqual([expect.stringContaining("No pipeline ran")]);
+		await deleteNotices(env.DB, "edited", "web", ["no_pipeline"]);
 	}
 });
 
@@ -261,7 +259,7 @@ describe("a commit without a pipeline", () => {
 	const nothing = { files: [], changed: null };
 
 	test("is a notice and, where one is required, a failed run; but not when its pull request is closed", async () => {
-		expect(discoveryNotices(pull("updated"), nothing).no_pipeline).toContain("Nothing was run");
+		expect(discoveryNotices(pull("updated"), nothing).no_pipeline).toContain("No pipeline ran");
 		expect((await discoveredRuns(pull("updated"), nothing)).files).toMatchObject([{ state: "failed" }]);
 		expect(discoveryNotices(pull("closed"), nothing)).toEqual({});
 		expect((await discoveredRuns(pull("closed"), nothing)).files).toEqual([

@@ -28,7 +28,7 @@ describe("a D1", () => {
 		const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
 		expect(await ask("/readyz", { DB: failing("no such table: d1_migrations") })).toMatchObject({
 			status: 503,
-			message: expect.stringContaining("being prepared"),
+			message: expect.stringContaining("lacks the migration"),
 		});
 		expect(logged).not.toHaveBeenCalled();
 		expect(await ask("/readyz", { DB: failing("database disk image is malformed") })).toMatchObject({
@@ -52,7 +52,7 @@ describe("/readyz", () => {
 	};
 
 	test("says what keeps a valid request from succeeding: no admin token, no signing key", async () => {
-		expect(await ask("/readyz")).toMatchObject({ status: 503, problems: ["there is no admin token"] });
+		expect(await ask("/readyz")).toMatchObject({ status: 503, problems: ["no admin token exists"] });
 		await addToken();
 		expect(await ask("/readyz")).toMatchObject({ status: 200, problems: [] });
 		expect(await ask("/readyz", { SIGNING_KEY: undefined })).toMatchObject({

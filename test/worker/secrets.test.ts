@@ -1,7 +1,7 @@
 import { env } from "cloudflare:workers";
 import { expect, test, vi } from "vitest";
 import type { Environment } from "../../worker/bindings.ts";
-import { listSecrets, missingSecrets, putSecret, readSecrets, removeSecret, rotateSecrets } from "../../worker/secrets/vault.ts";
+import { deleteSecret, listSecrets, missingSecrets, putSecret, readSecrets, rotateSecrets } from "../../worker/secrets/vault.ts";
 
 /** An environment with these master keys, whose database is real. */
 function withKeys(present: string | null, before: string | null = null): Environment {
@@ -33,8 +33,8 @@ test("a secret is given to whom it is for; the project's own goes before the tea
 	]);
 	expect(await listSecrets(env.DB, "a", "other")).toHaveLength(1);
 	expect([
-		await removeSecret(env.DB, { team: "a", project: "web", name: "token" }),
-		await removeSecret(env.DB, { team: "a", project: "web", name: "token" }),
+		await deleteSecret(env.DB, { team: "a", project: "web", name: "token" }),
+		await deleteSecret(env.DB, { team: "a", project: "web", name: "token" }),
 	]).toEqual([true, false]);
 	expect(await valuesOf(environment, "a", "web", "token")).toEqual({ token: "for-everybody" });
 });
@@ -48,7 +48,7 @@ test("a secret in the database is encrypted, and cannot be decrypted under anoth
 	await env.DB.prepare(
 		"UPDATE secrets SET (iv, ciphertext) = (SELECT iv, ciphertext FROM secrets WHERE team = 'c' AND name = 'one') WHERE team = 'c' AND name = 'two'",
 	).run();
-	await expect(valuesOf(environment, "c", "p", "two")).rejects.toThrow("changed where it lies");
+	await expect(valuesOf(environment, "c", "p", "two")).rejects.toThrow("its stored value was changed");
 	expect(await valuesOf(environment, "c", "p", "one")).toEqual({ one: "the same value" });
 });
 

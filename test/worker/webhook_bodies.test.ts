@@ -117,12 +117,12 @@ describe("a pull request", () => {
 	test("of which only words were edited runs nothing new", () => {
 		const edited = (changes: object) => ({ ...githubBodies.pull_request, action: "edited", changes });
 		for (const changes of [{ title: { from: "WIP: A change" } }, { body: { from: "words" } }, {}])
-			expect(github.read("pull_request", edited(changes))).toBe("nothing is run for a pull request whose words were edited");
-		expect(gitea.read("pull_request", edited({ body: { from: "WIP: words" } }))).toMatch(/words were edited$/);
+			expect(github.read("pull_request", edited(changes))).toBe("no run for an edit of the title or text of a pull request");
+		expect(gitea.read("pull_request", edited({ body: { from: "WIP: words" } }))).toMatch(/edit of the title or text of a pull request$/);
 		const { changes: _, ...without } = gitlabBodies.retargeted;
 		for (const more of [{}, { changes: null }, { changes: { title: { previous: "a", current: "b" } } }])
 			expect(gitlab.read("Merge Request Hook", { ...without, ...more })).toBe(
-				"nothing is run for a merge request that is update without new commits",
+				"no run for the merge request action update without new commits",
 			);
 	});
 
@@ -131,7 +131,7 @@ describe("a pull request", () => {
 		expect(event(gitea.read("pull_request", giteaBodies.ready))).toBe("ready_for_review");
 		expect(event(gitlab.read("Merge Request Hook", gitlabBodies.ready))).toBe("ready_for_review");
 		const becomesDraft = { ...gitlabBodies.ready, changes: { draft: { previous: false, current: true } } };
-		expect(event(gitlab.read("Merge Request Hook", becomesDraft))).toMatch(/^nothing is run/);
+		expect(event(gitlab.read("Merge Request Hook", becomesDraft))).toMatch(/^no run/);
 	});
 
 	test("may be a draft, and has labels", () => {
@@ -154,14 +154,14 @@ describe("a pull request", () => {
 	});
 
 	test.each([
-		[github, "pull_request", { action: "labeled" }, "nothing is run for a pull request that is labeled"],
-		[github, "pull_request", { action: "constructor" }, "nothing is run for a pull request that is constructor"],
-		[github, "pull_request", {}, "nothing is run for a pull request without an action"],
-		[github, "merge_group", { action: "destroyed" }, "nothing is run for a merge group that is destroyed"],
-		[github, "check_suite", {}, "nothing is run for the event check_suite"],
-		[gitea, "merge_group", {}, "nothing is run for the event merge_group"],
-		[gitlab, "Note Hook", {}, "nothing is run for the event Note Hook"],
-		[gitlab, "Merge Request Hook", { object_attributes: { action: "approved" } }, "nothing is run for a merge request that is approved"],
+		[github, "pull_request", { action: "labeled" }, "no run for the pull request action labeled"],
+		[github, "pull_request", { action: "constructor" }, "no run for the pull request action constructor"],
+		[github, "pull_request", {}, "no run for a pull request event without an action"],
+		[github, "merge_group", { action: "destroyed" }, "no run for the merge group action destroyed"],
+		[github, "check_suite", {}, "no run for the event check_suite"],
+		[gitea, "merge_group", {}, "no run for the event merge_group"],
+		[gitlab, "Note Hook", {}, "no run for the event Note Hook"],
+		[gitlab, "Merge Request Hook", { object_attributes: { action: "approved" } }, "no run for the merge request action approved"],
 	] as const)("and other events that nothing is run for need none of its fields (%#)", (provider, name, body, reason) => {
 		expect(provider.read(name, body)).toBe(reason);
 	});

@@ -20,7 +20,7 @@ async function get({ environment, principal, params }: Person): Promise<Response
 	return json(presentAgent(unwrap(await dispatcherOf(environment, principal.team).readAgent(params.id ?? ""))));
 }
 
-/** A change that has nothing to be said of it. */
+/** A change without fields. */
 function changing(kind: "enable" | "drain" | "rotate") {
 	return async (context: Person & Bodied<typeof noFields>): Promise<Response> => {
 		await context.readBody();
@@ -33,7 +33,7 @@ async function remove(context: Person): Promise<Response> {
 	return new Response(null, { status: 204 });
 }
 
-/** PATCH /agents/:id: which jobs it may take from now on. What it runs it finishes. */
+/** PATCH /agents/:id: which jobs the agent may claim. Its running jobs finish. */
 async function restrict(context: Person & Bodied<typeof agentChange>): Promise<Response> {
 	const change = await context.readBody();
 	return json(presentAgent(await changeAgent(context, { kind: "restrict", ...change })));
@@ -49,14 +49,14 @@ export const manageAgentRoutes = [
 		method: "GET",
 		path: "/api/v1/agents",
 		allow: ["user", "host"],
-		description: { summary: "Agents, and what they run", answers: { 200: listOf(resources.agent) } },
+		description: { summary: "The agents and their running jobs", answers: { 200: listOf(resources.agent) } },
 		handle: list,
 	}),
 	route({
 		method: "GET",
 		path: "/api/v1/agents/:id",
 		allow: ["user"],
-		description: { summary: "An agent, and what it runs", answers: { 200: resources.agent } },
+		description: { summary: "An agent and its running jobs", answers: { 200: resources.agent } },
 		handle: get,
 	}),
 	route({
@@ -64,7 +64,7 @@ export const manageAgentRoutes = [
 		path: "/api/v1/agents/:id",
 		allow: ["user"],
 		description: {
-			summary: "Say which jobs an agent may take; what it runs it finishes, what is not given stays",
+			summary: "Set which jobs an agent may claim; its running jobs finish, omitted fields stay unchanged",
 			answers: { 200: resources.agent },
 		},
 		body: agents.agentChange,
@@ -75,7 +75,7 @@ export const manageAgentRoutes = [
 		path: "/api/v1/agents/:id",
 		allow: ["user"],
 		description: {
-			summary: "Remove an agent: its token is invalid at once, what it runs is lost and retried elsewhere",
+			summary: "Delete an agent: its token becomes invalid, its running jobs are lost and retried on other agents",
 			answers: { 204: null },
 		},
 		handle: remove,
@@ -85,7 +85,7 @@ export const manageAgentRoutes = [
 		path: "/api/v1/agents/:id/disable",
 		allow: ["user"],
 		description: {
-			summary: "Give an agent nothing new until it is enabled; its jobs finish, or are cancelled",
+			summary: "Disable an agent: it gets no jobs until it is enabled; its running jobs finish or are cancelled",
 			answers: { 200: resources.agent },
 		},
 		body: agents.disableRequest,
@@ -95,7 +95,7 @@ export const manageAgentRoutes = [
 		method: "POST",
 		path: "/api/v1/agents/:id/enable",
 		allow: ["user"],
-		description: { summary: "Give a disabled agent jobs again", answers: { 200: resources.agent } },
+		description: { summary: "Enable a disabled agent", answers: { 200: resources.agent } },
 		body: agents.noFields,
 		handle: changing("enable"),
 	}),
@@ -103,7 +103,7 @@ export const manageAgentRoutes = [
 		method: "POST",
 		path: "/api/v1/agents/:id/drain",
 		allow: ["user"],
-		description: { summary: "Have the process of an agent finish what it runs, and end", answers: { 200: resources.agent } },
+		description: { summary: "Drain an agent: its process finishes its running jobs and ends", answers: { 200: resources.agent } },
 		body: agents.noFields,
 		handle: changing("drain"),
 	}),
@@ -111,7 +111,7 @@ export const manageAgentRoutes = [
 		method: "POST",
 		path: "/api/v1/agents/:id/rotate",
 		allow: ["user"],
-		description: { summary: "Have an agent get itself another token", answers: { 200: resources.agent } },
+		description: { summary: "Rotate the token of an agent", answers: { 200: resources.agent } },
 		body: agents.noFields,
 		handle: changing("rotate"),
 	}),

@@ -7,15 +7,16 @@ import { dispatcherOf } from "../platform/dispatcher.ts";
 import { unwrap } from "../platform/result.ts";
 
 /**
- * A body so short is read before the queue is asked whose token this is: the queue checks the token with the very call that the
- * body is for, and a second call would cost each of an agent's requests as much as the first.
+ * Bodies up to this size are read before the queue checks the token: the queue checks it again in
+ * the call that handles the body, and a separate check would double the cost.
  */
 const UNCHECKED_BYTES = 16 * 1024;
 
 type Caller = Pick<RequestContext<"agent" | "registration">, "request" | "environment" | "principal">;
 
 /**
- * The JSON body of an agent's request. Nobody without a valid token has a large body read, or is told what is wrong with it.
+ * The JSON body of a request of an agent. Without a valid token no large body is read and no
+ * validation error is returned.
  * @throws ApiError `authentication_required`, `malformed`, `too_large`, `validation_failed`
  */
 export async function readAgentJson<Schema extends z.ZodType>(caller: Caller, schema: Schema): Promise<z.infer<Schema>> {

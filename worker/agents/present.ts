@@ -6,12 +6,12 @@ import { restrictionOf } from "../queue/core/agents/restrictions.ts";
 import type { AgentRows } from "../queue/core/reads.ts";
 import { isoTime } from "../record/iso_time.ts";
 
-/** Who has asked for something, and when. */
+/** The requester and the time of a request; null without one. */
 function askedBy(by: string | null, at: number | null): { by: string; at: string } | null {
 	return at === null ? null : { by: by ?? "", at: isoTime(at) };
 }
 
-/** Never with the token itself, which nobody keeps. */
+/** Without the token itself, which is not stored. */
 export function presentRegistrationToken(row: RegistrationTokenRow): RegistrationTokenSummary {
 	const { id, uses, uses_left, expires_at, labels, created_by, created_at } = row;
 	return {

@@ -12,15 +12,15 @@ import { intervalsFor, maxLogBytes, pollHoldMs, readSettings } from "../platform
 import type { OfferRow } from "../queue/core/rows.ts";
 import { readAgentJson } from "./bodies.ts";
 
-/** What agents say to the coordinator. What people do with agents: manage_agents.ts. */
+/** The requests of agents. The requests of people about agents are in api.ts. */
 
 type AgentCaller = RequestContext<"agent">;
 
-/** POST /agents: an agent registers and gets the token it keeps. */
+/** POST /agents: registers an agent and returns its token. */
 async function register(context: RequestContext<"registration">): Promise<Response> {
 	const { environment, principal } = context;
 	const { name, registration_key } = await readAgentJson(context, protocol.register);
-	// The same key gets the same token, however often the request comes: whichever of the answers arrives, its token is good.
+	// A repeated request with the same key gets the same token, so a lost answer does no harm.
 	const secret = await derive(environment.SIGNING_KEY, `agent ${principal.team} ${registration_key}`);
 	const dispatcher = dispatcherOf(environment, principal.team);
 	const registrationHash = await sha256(`${principal.team} ${registration_key}`);
@@ -81,7 +81,10 @@ async function renew(context: AgentCaller): Promise<Response> {
 	return json({ renewed, cancel, lost, watch, now: Date.now() } satisfies protocol.RenewAnswer);
 }
 
-/** POST /agents/self/rotate: the next token of an agent that was asked to rotate its own. The same key gets the same token. */
+/**
+ * POST /agents/self/rotate: returns the next token of an agent with a requested rotation. The same
+ * key gets the same token.
+ */
 async function rotate(context: AgentCaller): Promise<Response> {
 	const { environment, principal } = context;
 	const { rotation_key } = await readAgentJson(context, protocol.rotateToken);
@@ -124,7 +127,7 @@ export const agentRoutes = [
 		method: "POST",
 		path: "/api/v1/agents/self/poll",
 		allow: ["agent"],
-		description: { summary: "An agent asks for work; parks until there is something", answers: { 200: protocol.pollAnswer } },
+		description: { summary: "An agent polls for work; the answer waits for news", answers: { 200: protocol.pollAnswer } },
 		body: protocol.poll,
 		handle: poll,
 	}),
@@ -132,7 +135,7 @@ export const agentRoutes = [
 		method: "POST",
 		path: "/api/v1/agents/self/renew",
 		allow: ["agent"],
-		description: { summary: "An agent keeps its leases", answers: { 200: protocol.renewAnswer } },
+		description: { summary: "An agent renews its leases", answers: { 200: protocol.renewAnswer } },
 		body: protocol.renew,
 		handle: renew,
 	}),
@@ -140,7 +143,7 @@ export const agentRoutes = [
 		method: "POST",
 		path: "/api/v1/agents/self/rotate",
 		allow: ["agent"],
-		description: { summary: "An agent that was asked to rotate its token gets the next one", answers: { 200: protocol.rotatedToken } },
+		description: { summary: "An agent with a requested rotation gets its next token", answers: { 200: protocol.rotatedToken } },
 		body: protocol.rotateToken,
 		handle: rotate,
 	}),

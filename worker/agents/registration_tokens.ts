@@ -28,7 +28,10 @@ export const agentTokenRoutes = [
 		method: "POST",
 		path: "/api/v1/agent-tokens",
 		allow: ["user", "host"],
-		description: { summary: "A token with which agents join, valid for at most 90 days", answers: { 201: agents.registrationToken } },
+		description: {
+			summary: "Create a registration token for agents, valid for at most 90 days",
+			answers: { 201: agents.registrationToken },
+		},
 		ignoresUnknown: true,
 		body: agents.createRegistrationToken,
 		handle: create,
@@ -38,7 +41,7 @@ export const agentTokenRoutes = [
 		path: "/api/v1/agent-tokens",
 		allow: ["user"],
 		description: {
-			summary: "The registration tokens that have not expired, newest first; never the tokens themselves",
+			summary: "The unexpired registration tokens, newest first, without their secrets",
 			answers: { 200: listOf(agents.registrationTokenSummary) },
 		},
 		handle: list,
@@ -47,7 +50,7 @@ export const agentTokenRoutes = [
 		method: "DELETE",
 		path: "/api/v1/agent-tokens/:id",
 		allow: ["user"],
-		description: { summary: "Revoke a registration token; agents that joined with it stay", answers: { 204: null } },
+		description: { summary: "Revoke a registration token; its registered agents stay", answers: { 204: null } },
 		handle: revoke,
 	}),
 ];

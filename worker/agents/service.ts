@@ -13,20 +13,20 @@ import { unwrap } from "../platform/result.ts";
 import type { AgentChange } from "../queue/core/agents/lifecycle.ts";
 import type { AgentRows } from "../queue/core/reads.ts";
 
-/** What people do with agents. */
+/** Changes of agents and registration tokens. */
 
 type Person = RequestContext<"user">;
 
-/** What the log says of each change. */
+/** The log message of each change. */
 const LOGGED: Record<AgentChange["kind"], string> = {
 	restrict: "agent restricted",
 	disable: "agent disabled",
 	enable: "agent enabled",
-	drain: "agent asked to drain",
-	rotate: "agent asked to rotate its token",
+	drain: "agent drain requested",
+	rotate: "agent token rotation requested",
 };
 
-/** Changes the agent that the address names. @throws ApiError `not_found`, `conflict` */
+/** Changes the agent in the path. @throws ApiError `not_found`, `conflict` */
 export async function changeAgent({ environment, principal, params, requestId }: Person, change: AgentChange): Promise<AgentRows> {
 	const actor = actorOf(principal);
 	const rows = unwrap(await dispatcherOf(environment, principal.team).changeAgent(params.id ?? "", change, actor));
@@ -35,18 +35,18 @@ export async function changeAgent({ environment, principal, params, requestId }:
 	return rows;
 }
 
-/** Removes the agent that the address names. @throws ApiError `not_found` */
+/** Deletes the agent in the path. @throws ApiError `not_found` */
 export async function removeAgent({ environment, principal, params, requestId }: Person): Promise<void> {
 	const actor = actorOf(principal);
 	const name = unwrap(await dispatcherOf(environment, principal.team).removeAgent(params.id ?? "", actor));
-	log("info", "agent removed", { request_id: requestId, actor, agent: params.id, name });
+	log("info", "agent deleted", { request_id: requestId, actor, agent: params.id, name });
 }
 
-/** Registration tokens: with them agents join. The answer that makes one is the only one that holds it. */
+/** Agents register with registration tokens. Only the answer that creates a token contains it. */
 
 type Caller = RequestContext<"user" | "host">;
 
-/** @throws ApiError `validation_failed` */
+/** Creates a registration token. @throws ApiError `validation_failed` */
 export async function makeRegistrationToken(
 	{ environment, principal, requestId }: Pick<Caller, "environment" | "principal" | "requestId">,
 	{ uses, expires_in, labels, projects, runs }: z.infer<typeof createRegistrationToken>,
@@ -55,7 +55,7 @@ export async function makeRegistrationToken(
 	if (ms === null || ms <= 0)
 		throw invalidParameter("expires_in", `${JSON.stringify(expires_in)} is not a duration`, "write 10m, 24h or 30d");
 	if (ms > MAX_REGISTRATION_MS)
-		throw invalidParameter("expires_in", `${JSON.stringify(expires_in)} is longer than a registration token may live`, "at most 90d");
+		throw invalidParameter("expires_in", `${JSON.stringify(expires_in)} is too long for a registration token`, "write at most 90d");
 	const token = `${REGISTRATION_TOKEN_PREFIX}${principal.team}.${randomSecret()}`;
 	const expiresAt = Date.now() + ms;
 	const actor = actorOf(principal);
@@ -69,7 +69,7 @@ export async function makeRegistrationToken(
 	return { id, token, uses, expires_at: new Date(expiresAt).toISOString(), labels, projects, runs };
 }
 
-/** Revokes the token that the address names. @throws ApiError `not_found` */
+/** Revokes the token in the path. @throws ApiError `not_found` */
 export async function revokeToken({ environment, principal, params, requestId }: RequestContext<"user">): Promise<void> {
 	const actor = actorOf(principal);
 	unwrap(await dispatcherOf(environment, principal.team).revokeRegistrationToken(params.id ?? "", actor));

@@ -1,5 +1,5 @@
 import type { triggerRequest } from "../../schema/wire/discovery.ts";
-import * as plans from "../../schema/wire/discovery.ts";
+import * as discovery from "../../schema/wire/discovery.ts";
 import * as resources from "../../schema/wire/resources.ts";
 import type { RequestContext } from "../http/route.ts";
 import { type Bodied, route } from "../http/route.ts";
@@ -19,11 +19,11 @@ export const discoveryRoutes = [
 		path: "/api/v1/projects/:name/trigger",
 		allow: ["user"],
 		description: {
-			summary: "Run what the repository of a project says, of a branch or a tag",
+			summary: "Start the pipelines of the repository of a project, for a branch or a tag",
 			headers: { "Idempotency-Key": "the same key with the same content is the same run, for a day" },
 			answers: { 201: resources.submittedRun },
 		},
-		body: plans.triggerRequest,
+		body: discovery.triggerRequest,
 		handle: trigger,
 	}),
 ];

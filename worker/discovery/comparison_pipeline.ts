@@ -3,14 +3,16 @@ import { type ResolvedPipeline, withDefaults } from "../../schema/pipeline/resol
 import { parseDuration } from "../../schema/wire/duration.ts";
 import type { ComparedProject } from "../queue/core/discovery/comparisons.ts";
 
-/** What the queue does for a comparison is done in the name of this actor. */
+/** The actor of runs that a comparison starts. */
 export const COMPARISON_ACTOR = "a comparison of refs";
 
 const TIMEOUT_MS = 10 * 60_000;
-/** After the plans of pushes, and before any other work: it is short. */
+/** After discovery jobs and before all other jobs: it is short. */
 const PRIORITY = 90;
 
-/** What the queue needs to compare the refs of a project; null where nobody has asked for runs of pushes. */
+/**
+ * The settings of the comparison of a project; null where a project has no webhook and no polling.
+ */
 export function comparedProject({ name, repository, hook_secret, poll }: ProjectRow): ComparedProject | null {
 	if (repository === null || (hook_secret === null && poll === null)) return null;
 	return { project: name, repository, pollMs: poll === null ? null : parseDuration(poll) };
@@ -30,7 +32,7 @@ export function comparisonPipeline(repository: string): ResolvedPipeline {
 				runs_on: { labels: [] },
 				env: {},
 				timeout_ms: TIMEOUT_MS,
-				// A repository that does not answer is asked again by the next comparison.
+				// The next comparison asks an unreachable repository again.
 				retry: { attempts: 3, on: ["lost"] },
 				steps: [],
 				artifacts: { save: [] },

@@ -16,7 +16,7 @@ export const comparisonRoutes = [
 		path: "/api/v1/projects/:name/compare",
 		allow: ["user"],
 		description: {
-			summary: "Compare the refs of a project with those last heard of, and run what is new; if a comparison is under way, it is that one",
+			summary: "Compare the refs of a project with the last known refs and run new commits; a running comparison is returned",
 			answers: { 201: resources.submittedRun },
 		},
 		handle: compare,

@@ -19,31 +19,34 @@ import type { Discovered, DiscoveredFile } from "../queue/core/discovery/discove
 import type { FileSchedule } from "../queue/core/discovery/schedules.ts";
 import type { Submit } from "../queue/core/runs/submit.ts";
 
-/** The discovery job whose result this is, and the run that it belongs to. */
+/** A discovery job and its run. */
 export interface DiscoveryOfRun {
 	discovery: Discovery;
 	run: RunRow;
 }
 
-const MAX_TOLD = 20;
-const MAX_TOLD_CHARACTERS = 2000;
+const MAX_ERRORS = 20;
+const MAX_ERROR_CHARACTERS = 2000;
 
-/** What is to be run of the files that an agent has read. What is wrong with one keeps none of the others from it. */
+/**
+ * The runs, schedules and skipped files of a discovery result. An error in one file does not stop
+ * the others.
+ */
 export async function discoveredRuns({ discovery, run }: DiscoveryOfRun, { files, changed }: DiscoveryResult): Promise<Discovered> {
 	const { trigger } = discovery;
 	const skipped = whySkipped(trigger, run.commit_message);
 	if (files.length === 0)
 		return { files: [await nothingFound(discovery, run, skipped)], schedules: discovery.is_of_default_branch ? [] : null };
-	const places = discovery.work.config === null ? usualFolders(files.map(({ path }) => path)) : [];
-	if (skipped === null && places.length > 1) {
+	const locations = discovery.work.config === null ? usualFolders(files.map(({ path }) => path)) : [];
+	if (skipped === null && locations.length > 1) {
 		const file = { path: CONFIG_FILE, text: "" };
 		return {
-			files: [await broken(run, file, nameOfFile(file.path), `There is both ${places.join(" and ")}: keep one of them.`)],
+			files: [await invalidRun(run, file, nameOfFile(file.path), `The repository has both ${locations.join(" and ")}. Keep one of them.`)],
 			schedules: null,
 		};
 	}
 	const discovered: DiscoveredFile[] = [];
-	let isSound = true;
+	let isValid = true;
 	const schedules: FileSchedule[] = [];
 	const names = new Map<string, string>();
 	let bytes = 0;
@@ -65,53 +68,59 @@ export async function discoveredRuns({ discovery, run }: DiscoveryOfRun, { files
 			schedules.push(...asked.map((one) => scheduleOf(file, one)));
 			const other = names.get(name);
 			if (other !== undefined)
-				throw new ApiError("validation_failed", `The pipeline of ${other} is called ${name}, too: give one of them another name.`);
+				throw new ApiError("validation_failed", `The pipeline of ${other} has the name ${name}, too. Rename one of them.`);
 			names.set(name, file.path);
 			if (skipped !== null) discovered.push({ file: file.path, because: skipped });
 			else if ("because" in wanted) discovered.push({ file: file.path, because: wanted.because });
 			else {
 				bytes += JSON.stringify(wanted.submission.pipeline).length;
 				if (bytes > MAX_DISCOVERED_BYTES)
-					throw new ApiError("validation_failed", `The pipelines of this repository have more than ${MAX_DISCOVERED_BYTES} bytes in all.`);
+					throw new ApiError(
+						"validation_failed",
+						`The pipelines of this repository have more than ${MAX_DISCOVERED_BYTES} bytes in total. Split or shorten them.`,
+					);
 				discovered.push({ file: file.path, submit: await submissionOf(run, file, wanted.submission.pipeline), error: null });
 			}
 		} catch (error) {
-			// That the coordinator is busy says nothing of the file: the result is sent again.
+			// A busy coordinator is no error of the file: the agent sends the result again.
 			if (!(error instanceof ApiError) || error.code === "unavailable") throw error;
-			isSound = false;
-			discovered.push(skipped !== null ? { file: file.path, because: skipped } : await broken(run, file, name, faultsOf(error)));
+			isValid = false;
+			discovered.push(skipped !== null ? { file: file.path, because: skipped } : await invalidRun(run, file, name, errorText(error)));
 		}
 	}
-	// Of a commit that asks for nothing to be run nobody would see that what it says of schedules is broken.
-	const isHeeded = discovery.is_of_default_branch && (isSound || skipped === null);
+	// A skipped commit shows no errors, so its schedules apply only if all its files are valid.
+	const isApplied = discovery.is_of_default_branch && (isValid || skipped === null);
 	const keepsEarlier = trigger.pull_request?.event === "ready_for_review" && discovered.every((one) => "because" in one);
-	return { files: discovered, schedules: isHeeded ? schedules : null, keepsEarlier };
+	return { files: discovered, schedules: isApplied ? schedules : null, keepsEarlier };
 }
 
-/** Nothing is to be run; but somebody, or a schedule, that has named the very file means it to be there, and so may the project. */
+/**
+ * The result without files: an error for a named file or a project that requires a pipeline, else
+ * a skip.
+ */
 async function nothingFound(discovery: Discovery, run: RunRow, skipped: string | null): Promise<DiscoveredFile> {
 	if (discovery.file !== null)
-		return broken(run, { path: discovery.file, text: "" }, nameOfFile(discovery.file), "There is no such file at this commit.");
-	const because = `there is ${missing(discovery)} at this commit`;
+		return invalidRun(run, { path: discovery.file, text: "" }, nameOfFile(discovery.file), "The file does not exist at this commit.");
+	const because = `this commit has ${missingFiles(discovery)}`;
 	if (!discovery.requires_pipeline || skipped !== null || isClosed(discovery)) return { file: "*", because };
 	const path = discovery.work.config ?? CONFIG_FILE;
 	return {
-		...(await broken(run, { path, text: "" }, nameOfFile(path), `This project requires a pipeline, and ${because}.`)),
+		...(await invalidRun(run, { path, text: "" }, nameOfFile(path), `This project requires a pipeline, and ${because}.`)),
 		state: "failed",
 	};
 }
 
-/** A pull request that was closed needs no pipeline. */
+/** A closed pull request needs no pipeline. */
 function isClosed({ trigger }: Discovery): boolean {
 	return trigger.pull_request?.event === "closed";
 }
 
-/** What was looked for and is not there. */
-function missing({ work }: Discovery): string {
-	return work.config === null ? `no ${CONFIG_FILE} and no ${CONFIG_FOLDER}/*.yml` : `nothing at ${work.config}`;
+/** The files that the commit lacks. */
+function missingFiles({ work }: Discovery): string {
+	return work.config === null ? `no ${CONFIG_FILE} and no ${CONFIG_FOLDER}/*.yml` : `no file at ${work.config}`;
 }
 
-/** What a project should know of what was found at one of its own commits; null: that a notice of this kind, if it has one, is out of date. */
+/** The notices of a project after a discovery job; null deletes the notice of its kind. */
 export function discoveryNotices(
 	{ discovery, run }: DiscoveryOfRun,
 	{ files, is_default_branch_missing }: DiscoveryResult,
@@ -121,15 +130,15 @@ export function discoveryNotices(
 	const edit = `windlass projects edit ${run.project}`;
 	const at = `${trigger.tag === null ? `branch ${trigger.branch}` : `tag ${trigger.tag}`} at ${(run.commit_sha ?? "").slice(0, 12)}`;
 	const isEmpty = files.length === 0 && file === null;
-	const isAsked = isEmpty && !isClosed(discovery) && whySkipped(trigger, run.commit_message) === null;
+	const isMissing = isEmpty && !isClosed(discovery) && whySkipped(trigger, run.commit_message) === null;
 	const { default_branch: renamed } = trigger;
-	// People copy the command, and whoever may push may call a branch what a shell would run.
+	// A person may copy the command into a shell, and a branch name may contain shell syntax.
 	const safe = renamed !== undefined && /^\w[\w./-]*$/.test(renamed) ? renamed : "<its name>";
 	return {
-		...(isAsked || files.length > 0
+		...(isMissing || files.length > 0
 			? {
-					no_pipeline: isAsked
-						? `Nothing was run for the ${at}: there is ${missing(discovery)}. Add a pipeline, or name the place where it is: ${edit} --config <path>`
+					no_pipeline: isMissing
+						? `No pipeline ran for the ${at}: it has ${missingFiles(discovery)}. Add a pipeline, or set its path: ${edit} --config <path>`
 						: null,
 				}
 			: {}),
@@ -137,21 +146,21 @@ export function discoveryNotices(
 			? {}
 			: {
 					default_branch: is_default_branch_missing
-						? `The repository has no branch ${discovery.work.default_branch}; its default branch is ${renamed}. Schedules, badges and runs without a branch follow the setting default_branch: ${edit} --default-branch ${safe}`
+						? `The repository has no branch ${discovery.work.default_branch}; its default branch is ${renamed}. Schedules, badges and runs without a branch use the setting default_branch. Run: ${edit} --default-branch ${safe}`
 						: null,
 				}),
 	};
 }
 
-type Asked = RepositoryPipeline["schedules"][number];
+type ScheduleText = RepositoryPipeline["schedules"][number];
 
-function scheduleOf({ path: file }: RepositoryFile, { cron, timezone = "UTC", branch, params = {} }: Asked): FileSchedule {
+function scheduleOf({ path: file }: RepositoryFile, { cron, timezone = "UTC", branch, params = {} }: ScheduleText): FileSchedule {
 	return { file, cron, timezone, branch: branch ?? null, params };
 }
 
-/** A run that is over before it begins, and says why. */
-async function broken(run: RunRow, file: RepositoryFile, name: string, text: string): Promise<DiscoveredFile & { error: Reason }> {
-	const error: Reason = { code: "config_invalid", text: `${file.path}: ${text}`.slice(0, MAX_TOLD_CHARACTERS) };
+/** A run that ends at once with an error. */
+async function invalidRun(run: RunRow, file: RepositoryFile, name: string, text: string): Promise<DiscoveredFile & { error: Reason }> {
+	const error: Reason = { code: "config_invalid", text: `${file.path}: ${text}`.slice(0, MAX_ERROR_CHARACTERS) };
 	const source = run.source_git === null ? null : { git: run.source_git, ref: run.source_ref };
 	const pipeline = withDefaults({
 		name,
@@ -164,18 +173,18 @@ async function broken(run: RunRow, file: RepositoryFile, name: string, text: str
 	return { file: file.path, submit: await submissionOf(run, file, pipeline), error };
 }
 
-/** Every error with its place, as far as there is room. */
-function faultsOf(error: ApiError): string {
-	const faults = (error.details.errors as FieldError[] | undefined) ?? [];
-	if (faults.length < 2) return error.message;
-	const lines = faults.slice(0, MAX_TOLD).map(({ line, column, path, message, suggestion }) => {
+/** The errors with their positions, truncated to the limits. */
+function errorText(error: ApiError): string {
+	const errors = (error.details.errors as FieldError[] | undefined) ?? [];
+	if (errors.length < 2) return error.message;
+	const lines = errors.slice(0, MAX_ERRORS).map(({ line, column, path, message, suggestion }) => {
 		const place = line === null ? "" : `line ${line}, column ${column}: `;
 		return `${place}${path ? `${path}: ` : ""}${message}${suggestion ? ` (${suggestion})` : ""}`;
 	});
-	return [`${faults.length} faults`, ...lines].join("\n");
+	return [`${errors.length} errors`, ...lines].join("\n");
 }
 
-/** A run of the same commit, with the same trust as the discovery job that has found it. */
+/** The submission of a run of the same commit, with the trust of its discovery run. */
 async function submissionOf(run: RunRow, { path }: RepositoryFile, pipeline: ResolvedPipeline): Promise<Submit> {
 	return {
 		runId: newId("run"),

@@ -4,22 +4,23 @@ import type { DiscoveryWork } from "../../schema/wire/discovery.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
 
-/** What is asked for beside the trigger. */
+/** The options of a discovery run. */
 export interface DiscoveryOptions {
-	/** The one file that is meant; null: all that want to run. */
+	/** The one file to run; null: every file whose `on` matches. */
 	file: string | null;
 	params: Record<string, string>;
-	/** Whether somebody has asked for a delivery that came before. */
+	/** Whether a person replays a delivery. */
 	isReplay?: boolean;
 }
-export const WHOLE: DiscoveryOptions = { file: null, params: {} };
+export const ALL_FILES: DiscoveryOptions = { file: null, params: {} };
 
 const TIMEOUT_MS = 10 * 60_000;
-/** Before any work: it is short, and everything else waits for it. */
+/** Before all other jobs: it is short, and they wait for it. */
 const PRIORITY = 100;
 
 /**
- * The pipeline of a discovery run: one job, in which an agent looks at the commit and reads what is to be run.
+ * The pipeline of a discovery run: one job, in which an agent reads the pipeline files of the
+ * commit.
  * @throws ApiError `conflict` for a project without a repository
  */
 export function discoveryPipeline(
@@ -29,13 +30,13 @@ export function discoveryPipeline(
 ): ResolvedPipeline {
 	const { repository } = project;
 	if (repository === null) {
-		throw new ApiError("conflict", `The project ${project.name} has no repository to look into.`, {
-			suggestions: [`windlass projects edit ${project.name} --repository https://…`],
+		throw new ApiError("conflict", `The project ${project.name} has no repository.`, {
+			suggestions: [`Run: windlass projects edit ${project.name} --repository https://…`],
 		});
 	}
 	const isRenamed = trigger.default_branch !== undefined && trigger.default_branch !== project.default_branch;
-	const asked = isRenamed ? { default_branch: project.default_branch } : {};
-	const work: DiscoveryWork = { config: file ?? project.config, changes: changesOf(trigger), ...asked };
+	const renamed = isRenamed ? { default_branch: project.default_branch } : {};
+	const work: DiscoveryWork = { config: file ?? project.config, changes: changesOf(trigger), ...renamed };
 	const isOfDefaultBranch = trigger.kind === "push" && trigger.branch === project.default_branch && file === null;
 	return withDefaults({
 		name: "discovery",
@@ -67,7 +68,7 @@ export function discoveryPipeline(
 	});
 }
 
-/** What tells which paths have changed. */
+/** The base of the comparison that finds the changed paths; null where there is none. */
 function changesOf({ kind, before, pull_request, merge_target }: Trigger): DiscoveryWork["changes"] {
 	if (merge_target !== undefined) return { target: merge_target };
 	if (kind === "pull_request" && pull_request) return { target: pull_request.target };

@@ -1,6 +1,6 @@
 export { COMPARISON_ACTOR, comparedProject } from "./comparison_pipeline.ts";
 export { type DiscoveryOfRun, discoveredRuns, discoveryNotices } from "./discovered_runs.ts";
-export { WHOLE } from "./discovery_pipeline.ts";
+export { ALL_FILES } from "./discovery_pipeline.ts";
 export { ofBranch } from "./of_branch.ts";
 export { discoverySubmission } from "./submit_discovery.ts";
 
@@ -18,7 +18,7 @@ import { ofBranch } from "./of_branch.ts";
 import { comparisonSubmission } from "./submit_comparison.ts";
 import { discoverySubmission } from "./submit_discovery.ts";
 
-/** Running what the repository of a project says, because somebody asks for it. */
+/** Starts discovery runs and comparisons that a person asks for. */
 
 type Caller = RequestContext<"user">;
 
@@ -30,35 +30,31 @@ export async function triggerProject(
 	const { environment, principal, requestId } = context;
 	const project = await requireProject(context);
 	const actor = actorOf(principal);
-	const ofHead = ofBranch("manual", branch ?? project.default_branch, actor);
-	const meant = tag === undefined ? ofHead : { ...ofHead, ref: `refs/tags/${tag}`, branch: null, tag };
-	const submit = await discoverySubmission(project, meant, { file: file ?? null, params }, { delivery: null, idempotency: null });
-	const idempotency = await idempotencyOf(context, JSON.stringify(["trigger", project.id, meant.ref, file, params]));
+	const ofBranchHead = ofBranch("manual", branch ?? project.default_branch, actor);
+	const trigger = tag === undefined ? ofBranchHead : { ...ofBranchHead, ref: `refs/tags/${tag}`, branch: null, tag };
+	const submit = await discoverySubmission(project, trigger, { file: file ?? null, params }, { delivery: null, idempotency: null });
+	const idempotency = await idempotencyOf(context, JSON.stringify(["trigger", project.id, trigger.ref, file, params]));
 	const answer = unwrap(await dispatcherOf(environment, principal.team).submit({ ...submit, idempotency }));
 	log("info", "project triggered", { request_id: requestId, project: project.name, run: answer.runId, actor });
 	return answer;
 }
 
 /**
- * Compares the refs of a project with those of the deliveries and the last comparison.
- * @throws ApiError `not_found`, `conflict` for a project whose refs are not compared
+ * Compares the refs of a project with the refs of its deliveries and its last comparison.
+ * @throws ApiError `not_found`, `conflict` for a project without comparisons
  */
 export async function compareProject(context: Caller): Promise<Submitted> {
 	const { environment, principal, requestId } = context;
 	const project = await requireProject(context);
 	const compared = comparedProject(project);
 	if (!compared) {
-		throw new ApiError(
-			"conflict",
-			`The refs of the project ${project.name} are not compared: it has no repository, or neither hook_secret nor poll.`,
-			{
-				suggestions: [`windlass projects edit ${project.name} --repository https://… --poll 5m`],
-			},
-		);
+		throw new ApiError("conflict", `The project ${project.name} has no comparisons: it needs a repository, and hook_secret or poll.`, {
+			suggestions: [`Run: windlass projects edit ${project.name} --repository https://… --poll 5m`],
+		});
 	}
 	const actor = actorOf(principal);
 	const submit = await comparisonSubmission(compared, { kind: "manual", actor });
 	const answer = unwrap(await dispatcherOf(environment, principal.team).compare(submit));
-	log("info", "comparison asked for", { request_id: requestId, project: project.name, run: answer.runId, actor });
+	log("info", "comparison requested", { request_id: requestId, project: project.name, run: answer.runId, actor });
 	return answer;
 }

@@ -6,9 +6,9 @@ import type { Submit } from "../queue/core/runs/submit.ts";
 import { type DiscoveryOptions, discoveryPipeline } from "./discovery_pipeline.ts";
 
 /**
- * The submission of a discovery run: what a project's repository wants to be run now that this has happened.
- * @param delivery the id of the delivery that says so; null without one
- * @param idempotency what a repeat is known by
+ * The submission of a discovery run for a trigger.
+ * @param delivery the id of the delivery of the trigger; null without one
+ * @param idempotency the key of a repeat
  * @throws ApiError `conflict` for a project without a repository
  */
 export async function discoverySubmission(
@@ -30,7 +30,7 @@ export async function discoverySubmission(
 			trigger.sha === null ? null : { sha: trigger.sha, message: trigger.message, author: null, branch: trigger.branch, tag: trigger.tag },
 		origin: { discoveredBy: null, file: null, isTrusted: !trigger.pull_request?.is_from_fork, approvedBy: null },
 		rerun: null,
-		// Of two with one key the first counts, whatever the project has been changed to in between.
+		// The first submission of a key counts, even if the project changes in between.
 		idempotency: idempotency && { ...idempotency, digest: "" },
 	};
 }

@@ -1,11 +1,14 @@
 import ipaddr from "ipaddr.js";
 import type { Environment } from "../bindings.ts";
 
-/** Where a request comes from: what the socket says, and what a proxy that is trusted says of its own client. */
+/** The client of a request, from the socket and the headers of trusted proxies. */
 export interface Client {
-	/** An address; of IPv6 the network of 64 bits, which one host has to itself. `unknown` where nobody can tell. */
+	/**
+	 * An IPv4 address, or the /64 network of an IPv6 address, which belongs to one host. `unknown`
+	 * without one.
+	 */
 	address: string;
-	/** The scheme that the client used, where a trusted proxy says so; null elsewhere. */
+	/** The scheme that a trusted proxy reports; null without one. */
 	scheme: "http:" | "https:" | null;
 }
 
@@ -13,7 +16,7 @@ type Address = ipaddr.IPv4 | ipaddr.IPv6;
 type Network = [Address, number];
 
 const UNKNOWN = "unknown";
-/** The bits of an IPv6 address that name a network; the rest its hosts choose as they like. */
+/** The bits of the network in an IPv6 address; hosts choose the other bits freely. */
 const IPV6_NETWORK_BITS = 64;
 /** An IPv4 address with or without a port. */
 const IPV4 = /^(\d{1,3}(?:\.\d{1,3}){3})(?::\d+)?$/;
@@ -21,32 +24,38 @@ const IPV4 = /^(\d{1,3}(?:\.\d{1,3}){3})(?::\d+)?$/;
 const MAX_HOPS = 20;
 
 /**
- * Where a request comes from. The header `X-Forwarded-For` counts only as far as the proxies that wrote it are trusted
- * (TRUSTED_PROXIES): it is read from its end, and the first address that is no trusted proxy is the client.
+ * The client of a request. Only the entries of `X-Forwarded-For` that trusted proxies
+ * (TRUSTED_PROXIES) wrote count: read from the end, the first untrusted address is the client.
  */
 export function clientOf(request: Request, environment: Environment): Client {
-	const said = saidOfSocket(request, environment);
+	const socketAddress = socketAddressOf(request, environment);
 	const proxies = trustedProxies(environment.TRUSTED_PROXIES ?? "");
-	// Every request comes by here, and nearly all come from an IPv4 address without any proxy: nothing is to be compared then.
-	const [, plain] = proxies.length === 0 ? (IPV4.exec(said) ?? []) : [];
+	// Fast path for IPv4 without proxies, the common case.
+	const [, plain] = proxies.length === 0 ? (IPV4.exec(socketAddress) ?? []) : [];
 	if (plain !== undefined) return { address: plain, scheme: null };
-	const socket = parse(said);
+	const socket = parse(socketAddress);
 	if (socket === null) return { address: UNKNOWN, scheme: null };
 	if (!isIn(proxies, socket)) return { address: nameOf(socket), scheme: null };
 	return { address: nameOf(forwardedFor(request, proxies) ?? socket), scheme: forwardedScheme(request) };
 }
 
-/** The other end of the connection. Only Cloudflare itself may say it in a header; on a local host workerd says it. */
-function saidOfSocket(request: Request, { HOST_SECRET }: Environment): string {
+/**
+ * The address of the other end of the connection: from the header of Cloudflare, or from workerd
+ * on a local host.
+ */
+function socketAddressOf(request: Request, { HOST_SECRET }: Environment): string {
 	const isLocal = HOST_SECRET !== undefined;
-	const said = isLocal ? (request.cf as { clientIp?: unknown } | undefined)?.clientIp : request.headers.get("CF-Connecting-IP");
-	return typeof said === "string" ? said : "";
+	const socketAddress = isLocal ? (request.cf as { clientIp?: unknown } | undefined)?.clientIp : request.headers.get("CF-Connecting-IP");
+	return typeof socketAddress === "string" ? socketAddress : "";
 }
 
-/** An address with or without a port: `10.0.0.1:4711`, `[::1]:4711`. Null for anything else. */
+/**
+ * Parses an address with or without a port: `10.0.0.1:4711`, `[::1]:4711`. Null for any other
+ * text.
+ */
 function parse(text: string): Address | null {
 	const bare = /^\[(.+)\](?::\d+)?$/.exec(text)?.[1] ?? text.replace(/^([\d.]+):\d+$/, "$1");
-	// An IPv4 address that is mapped into IPv6 is that very address.
+	// Converts an IPv4 address that is mapped into IPv6.
 	return ipaddr.isValid(bare) ? ipaddr.process(bare) : null;
 }
 
@@ -78,7 +87,7 @@ function isIn(networks: readonly Network[], address: Address): boolean {
 	);
 }
 
-/** The setting does not change while the Worker runs. */
+/** The parsed setting; it does not change while the Worker runs. */
 let parsed: { text: string; networks: readonly Network[] } = { text: "", networks: [] };
 
 function trustedProxies(text: string): readonly Network[] {
@@ -86,7 +95,7 @@ function trustedProxies(text: string): readonly Network[] {
 	return parsed.networks;
 }
 
-/** @throws Error for a setting that is neither an address nor a network */
+/** @throws Error if the setting is neither an address nor a network */
 function networkOf(text: string): Network {
 	if (text.includes("/")) return ipaddr.parseCIDR(text);
 	const address = ipaddr.process(text);

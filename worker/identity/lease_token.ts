@@ -16,7 +16,7 @@ export type LeaseTokenClaims = z.infer<typeof leaseClaims>;
 
 export const LEASE_TOKEN_PREFIX = "wll.";
 
-/** The token by which an agent acts for one attempt. */
+/** The token of an agent for one attempt. */
 export async function signLease(environment: Environment, claims: LeaseTokenClaims): Promise<string> {
 	return LEASE_TOKEN_PREFIX + (await sign(environment.SIGNING_KEY, "lease", { ...claims }, Date.now() + LEASE_TOKEN_MS));
 }

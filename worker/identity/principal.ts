@@ -7,7 +7,7 @@ import { LEASE_TOKEN_PREFIX, type LeaseTokenClaims, verifyLease } from "./lease_
 import { sessionOf, showsSession } from "./session.ts";
 import { type Claim, findShownToken } from "./wrong_credentials.ts";
 
-/** Who is calling; known from the token alone. */
+/** The caller of a request. */
 export type Principal =
 	| { kind: "anyone" }
 	| { kind: "user"; team: string; role: "admin"; name: string; tokenId: string /** Null for a token. */; sessionId: string | null }
@@ -29,7 +29,8 @@ const KINDS_BY_PREFIX = {
 };
 
 /**
- * Who the request comes from. No token at all is `anyone`; a token that is not valid is refused, also where anyone may come.
+ * The caller of a request: `anyone` without a token. A wrong token is rejected, also on public
+ * routes.
  * @throws ApiError `authentication_required`, `rate_limited`
  */
 export async function identify(environment: Environment, request: Request, client: Client, isSecure: boolean): Promise<Principal> {
@@ -37,15 +38,15 @@ export async function identify(environment: Environment, request: Request, clien
 	if (token === null) return identifySession(environment, request, isSecure);
 	const principal = await identifyToken(environment, client, token);
 	if (!principal) {
-		throw new ApiError("authentication_required", "This token is not valid.", {
-			suggestions: ["Check that the whole token was copied; it may also have been revoked or have expired."],
+		throw new ApiError("authentication_required", "The token is not valid.", {
+			suggestions: ["Copy the whole token. If it was revoked or has expired, create a new one."],
 			headers: { "WWW-Authenticate": "Bearer" },
 		});
 	}
 	return principal;
 }
 
-/** What a request with a token claims to be, without a secret: the agent that its token names, or a digest of the token. */
+/** The claimed identity of a request: the agent in its token, or a digest of the token. */
 export async function claimedBy(request: Request): Promise<Claim | null> {
 	const [, token] = /^Bearer +(\S+)$/i.exec(request.headers.get("Authorization") ?? "") ?? [];
 	if (token === undefined) return showsSession(request) ? { name: "session", key: null } : null;
@@ -62,7 +63,7 @@ function bearerToken(request: Request): string | null {
 	const [, token] = /^Bearer +(\S+)$/i.exec(header) ?? [];
 	if (token) return token;
 	throw new ApiError("authentication_required", "The Authorization header is not of the form: Bearer <token>.", {
-		suggestions: ["Check the token. The windlass commands read it from WINDLASS_API_TOKEN."],
+		suggestions: ["Set the header to Bearer and the token. The windlass commands read the token from WINDLASS_API_TOKEN."],
 		headers: { "WWW-Authenticate": "Bearer" },
 	});
 }
@@ -95,7 +96,7 @@ async function identifyToken(environment: Environment, client: Client, token: st
 	return user && { kind: "user", team: user.team, role: user.kind, name: user.name, tokenId: user.id, sessionId: null };
 }
 
-/** Only teams that exist have a Dispatcher; a made-up name must not create one. */
+/** Only existing teams have a Dispatcher; a made-up name must not create one. */
 function isTeam(team: string): boolean {
 	return team === DEFAULT_TEAM;
 }

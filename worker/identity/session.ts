@@ -4,7 +4,7 @@ import { randomSecret, sha256 } from "./digest.ts";
 import { addSession, findSession, type SignedIn } from "./sessions_store.ts";
 
 /**
- * The cookie of somebody who is signed in to the status page. It holds nothing but a random secret; the session itself is a row,
+ * The cookie of a session on the status page. It holds only a random secret; the session is a row,
  * so that it can be listed and ended.
  */
 
@@ -14,7 +14,7 @@ const MAX_USER_AGENT = 200;
 
 interface NewSession {
 	team: string;
-	/** The token that signs in. */
+	/** The token that opens the session. */
 	tokenId: string;
 	userAgent: string;
 	address: string;
@@ -37,7 +37,7 @@ export async function openSession(db: D1Database, { team, tokenId, userAgent, ad
 	return cookie(secret, SESSION_MS / 1000, isSecure);
 }
 
-/** The Set-Cookie value that makes a browser forget its session. */
+/** The Set-Cookie value that deletes the cookie. */
 export function endedSessionCookie(isSecure: boolean): string {
 	return cookie("", 0, isSecure);
 }
@@ -48,21 +48,25 @@ function cookie(value: string, maxAge: number, isSecure: boolean): string {
 }
 
 /**
- * Over HTTPS the name makes the browser take the cookie from this very host only: no other host of the domain, and no page over
- * plain HTTP, can set it (RFC 6265bis, 4.1.3.2). Such a cookie is one of the whole host; below a path, `__Secure-` keeps plain
- * HTTP out at least (4.1.3.1), and other programs on the host do not get the cookie.
+ * Over HTTPS the prefix `__Host-` binds the cookie to this host: no other host of the domain and
+ * no page over plain HTTP can set it (RFC 6265bis, 4.1.3.2). It requires the path `/`. Below
+ * another path, `__Secure-` excludes plain HTTP (4.1.3.1), and other programs on the host do not
+ * get the cookie.
  */
 function cookieName(isSecure: boolean): string {
 	if (!isSecure) return NAME;
 	return publicPath() === "" ? `__Host-${NAME}` : `__Secure-${NAME}`;
 }
 
-/** Whether a request has the cookie of a session, be it over by now. */
+/** Whether a request has a session cookie, live or ended. */
 export function showsSession(request: Request): boolean {
 	return new RegExp(`(^|;\\s*)(__Host-|__Secure-)?${NAME}=[^;]`).test(request.headers.get("Cookie") ?? "");
 }
 
-/** Who the request's session belongs to; null without a live one. @param isSecure whether the browser came over HTTPS */
+/**
+ * The live session of a request; null without one.
+ * @param isSecure whether the browser uses HTTPS
+ */
 export async function sessionOf(db: D1Database, request: Request, isSecure: boolean): Promise<SignedIn | null> {
 	const name = cookieName(isSecure);
 	const cookies = (request.headers.get("Cookie") ?? "").split(/;\s*/);

@@ -4,9 +4,9 @@ import { type SessionRow, sessions, tokens } from "../../schema/database/tables.
 import type { Token } from "./tokens_store.ts";
 import { TrustedRows } from "./trusted_rows.ts";
 
-/** Who is signed in to the status page. */
+/** The sessions of the status page. */
 
-/** A live session, and the token that it was opened with. */
+/** A live session and the token that opened it. */
 export interface SignedIn {
 	session: SessionRow;
 	token: Token;
@@ -18,7 +18,10 @@ export async function addSession(db: D1Database, session: SessionRow): Promise<v
 	await drizzle(db).insert(sessions).values(session);
 }
 
-/** The live session with this hash; null if it has ended, or its token is revoked. @param now milliseconds since 1970 */
+/**
+ * The live session with this hash; null if it has ended or its token is revoked.
+ * @param now milliseconds since 1970
+ */
 export async function findSession(db: D1Database, hash: string, now: number): Promise<SignedIn | null> {
 	const found = await trusted.get(hash, async () => (await liveSessions(db, now, eq(sessions.hash, hash)).limit(1))[0]);
 	return found && found.session.expires_at > now ? found : null;
@@ -38,7 +41,7 @@ function liveSessions(db: D1Database, now: number, which: SQL) {
 		.$dynamic();
 }
 
-/** Ends a session at once. @returns whether there was one */
+/** Ends a session. @returns false if the session does not exist */
 export async function endSession(db: D1Database, team: string, id: string): Promise<boolean> {
 	return end(db, and(eq(sessions.team, team), eq(sessions.id, id)));
 }
@@ -54,7 +57,7 @@ async function end(db: D1Database, which: SQL | undefined): Promise<boolean> {
 	return ended.length > 0;
 }
 
-/** Deletes the sessions whose time was over before this moment. */
+/** Deletes the sessions that expired before this time. */
 export async function deleteSessionsBefore(db: D1Database, before: number): Promise<void> {
 	await drizzle(db).delete(sessions).where(lt(sessions.expires_at, before));
 }

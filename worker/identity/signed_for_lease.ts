@@ -2,7 +2,7 @@ import type { Environment } from "../bindings.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { type Purpose, verify } from "./signing.ts";
 
-/** Whom a signed token was made for; every one carries these claims among its own. */
+/** The lease of a signed token; every token has these claims. */
 export interface SignedFor {
 	attemptId: string;
 	leaseId: string;
@@ -10,10 +10,10 @@ export interface SignedFor {
 }
 
 /**
- * The claims of a token that was signed with the signing key, or, until `windlass keys rotate` is a day old, with the key before
- * it. A thief of that key could sign anything, but cannot know a lease: so of its tokens only those count whose lease the
- * queue has given out.
- * @param read the claims of the purpose; null if they are not well formed
+ * The claims of a token under the present signing key, or the former key for a day after `windlass
+ * keys rotate`. A thief of the former key can sign any claims but knows no lease, so a token under
+ * it needs a lease that the queue has granted.
+ * @param read the claims of the purpose; null if they are malformed
  */
 export async function verifyForLease<Claims extends SignedFor>(
 	environment: Environment,

@@ -2,7 +2,7 @@ import type { Environment } from "../bindings.ts";
 import type { Client } from "./client_address.ts";
 import { identify, type Principal } from "./principal.ts";
 
-/** A request that is answered for long: its credential may end meanwhile. */
+/** A request with a long answer, during which its credential may become invalid. */
 interface LongRequest {
 	request: Request;
 	environment: Environment;
@@ -11,7 +11,7 @@ interface LongRequest {
 	baseUrl: string;
 }
 
-/** Whether the credential of a request is still valid: to be asked now and then by answers that have no end of their own. */
+/** Whether the credential of a request is still valid. Streams check this from time to time. */
 export async function isStillValid({ request, environment, principal, client, baseUrl }: LongRequest): Promise<boolean> {
 	try {
 		return (await identify(environment, request, client, baseUrl.startsWith("https:"))).kind === principal.kind;

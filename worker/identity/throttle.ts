@@ -1,43 +1,46 @@
 /**
- * Failed credentials, counted by the address that they come from and by what they claim to be. Each failure raises a level that
- * falls again with time. Above the first mark answers are slowed, above the second they are 429.
+ * Counts wrong credentials by address and by claimed identity. Each failure raises a level that
+ * falls with time. Above the first threshold answers are delayed, above the second they are 429.
  *
- * Only answers to credentials that are wrong are held back: a credential that is too long to be guessed is always checked, so
- * that nobody can lock out the agents and people behind one proxy. The counts live in memory, in each isolate by itself.
+ * Only answers to wrong credentials are delayed: a credential that is too long to guess is always
+ * checked, so that nobody can lock out other clients behind the same proxy. Each isolate counts in
+ * memory.
  */
 
-/** So many failures pass unslowed: people mistype, and a restarted agent may try an old token. */
+/** So many failures are not delayed: people mistype, and a restarted agent may try an old token. */
 const UNSLOWED = 10;
-/** From here on the answer is 429. */
+/** Above this level the answer is 429. */
 const BLOCKED = 25;
-/** The level rises no further: a client that stops is heard again after at most (HIGHEST - BLOCKED) × FALL_MS. */
+/**
+ * The highest level: a client that stops is unblocked after at most (HIGHEST - BLOCKED) × FALL_MS.
+ */
 const HIGHEST = 55;
 /** The level falls by one in this time. */
 const FALL_MS = 10_000;
 const SLOWED_MS = 50;
-/** Addresses and tokens that are remembered; the longest silent one makes room. */
+/** The number of counted keys; the key with the oldest failure is evicted. */
 const MAX_COUNTED = 10_000;
-/** While somebody goes on trying, one line in this time says so. */
+/** Repeated failures write one log line in this time. */
 const LOG_EVERY_MS = 10_000;
 
-/** A credential of so many characters, chosen by chance, cannot be guessed. */
+/** A random credential of this length cannot be guessed. */
 export const UNGUESSABLE_LENGTH = 32;
 
 interface Count {
 	level: number;
-	/** When the level was that. */
+	/** The time of the level, in milliseconds since 1970. */
 	at: number;
 	loggedAt: number;
-	/** Failures since the last line of the log. */
+	/** Failures since the last log line. */
 	unlogged: number;
 }
 
-/** What becomes of the answer to a credential that is wrong. */
+/** How a wrong credential is answered and logged. */
 export interface Penalty {
 	delayMs: number;
-	/** Seconds after which another try is answered; null: it is answered now. */
+	/** Seconds until the next try is checked; null: now. */
 	retryAfter: number | null;
-	/** How many failures a line in the log is to stand for; null: none is to be written now. */
+	/** The failures that the log line counts; null: no line. */
 	logged: number | null;
 }
 
@@ -59,7 +62,7 @@ export function countFailure(keys: readonly string[], now: number): Penalty {
 	};
 }
 
-/** Seconds until a credential that could be guessed is checked again; null: it is checked now. */
+/** Seconds until a guessable credential of this key is checked again; null: now. */
 export function blockedFor(key: string, now: number): number | null {
 	const count = counts.get(key);
 	return count === undefined ? null : retryAfterOf(levelOf(count, now));
@@ -76,7 +79,7 @@ function levelOf({ level, at }: Count, now: number): number {
 function raised(key: string, now: number): Count {
 	const known = counts.get(key) ?? { level: 0, at: now, loggedAt: 0, unlogged: 0 };
 	const count = { ...known, level: Math.min(HIGHEST, levelOf(known, now) + 1), at: now, unlogged: known.unlogged + 1 };
-	// The last that failed is the last of the map: the first is the one that was silent longest.
+	// The map is ordered by the last failure: the first key failed longest ago.
 	counts.delete(key);
 	const [oldest] = counts.keys();
 	if (counts.size >= MAX_COUNTED && oldest !== undefined) counts.delete(oldest);

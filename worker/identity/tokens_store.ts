@@ -3,12 +3,12 @@ import { drizzle } from "drizzle-orm/d1";
 import { signInLinks, tokens } from "../../schema/database/tables.ts";
 import { TrustedRows } from "./trusted_rows.ts";
 
-/** The tokens of people. Those of agents and of leases are the Dispatcher's. */
+/** The tokens of people. The Dispatcher stores the tokens of agents and leases. */
 export type Token = typeof tokens.$inferSelect;
 
 const trusted = new TrustedRows<Token>();
 
-/** The live token with this hash; null if there is none. */
+/** The live token with this hash; null without one. */
 export async function findToken(db: D1Database, hash: string): Promise<Token | null> {
 	return trusted.get(hash, async () => {
 		const [found] = await drizzle(db)
@@ -22,7 +22,10 @@ export async function findToken(db: D1Database, hash: string): Promise<Token | n
 const live = new TrustedRows<ReadonlySet<string>>();
 const ALL = "all";
 
-/** Whether there is a live token with this hash, as of two seconds ago: one query for all that are asked about meanwhile. */
+/**
+ * Whether a live token has this hash, as of two seconds ago: one query serves all checks in
+ * between.
+ */
 export async function isLiveToken(db: D1Database, hash: string): Promise<boolean> {
 	const hashes = await live.get(ALL, async () => {
 		const rows = await drizzle(db).select({ hash: tokens.hash }).from(tokens).where(isNull(tokens.revoked_at));
@@ -31,7 +34,10 @@ export async function isLiveToken(db: D1Database, hash: string): Promise<boolean
 	return hashes?.has(hash) ?? false;
 }
 
-/** The live token that a sign-in link stands for, which is used up by this; null if the link is unknown, used or expired. */
+/**
+ * Redeems a sign-in link once. @returns its live token; null if the link is unknown, used or
+ * expired
+ */
 export async function redeemSignInLink(db: D1Database, hash: string): Promise<Token | null> {
 	const now = Date.now();
 	const [used] = await drizzle(db)

@@ -1,12 +1,15 @@
-/** A row that was found is trusted for this long without another look: every request has one. Revoking elsewhere takes as long. */
+/**
+ * How long a found row is trusted without another query. A revocation in another isolate takes as
+ * long.
+ */
 const TRUST_MS = 2_000;
 const MAX_TRUSTED = 1_000;
 
-/** Rows that were looked up a moment ago, by what they were looked up by. */
+/** Recently found rows, by their lookup key. */
 export class TrustedRows<Row> {
 	readonly #rows = new Map<string, { row: Row; until: number }>();
 
-	/** The row of this key, as it was at most two seconds ago; null if there is none. */
+	/** The row of this key, at most two seconds old; null without one. */
 	async get(key: string, look: () => Promise<Row | undefined>): Promise<Row | null> {
 		const now = Date.now();
 		const known = this.#rows.get(key);
@@ -20,7 +23,7 @@ export class TrustedRows<Row> {
 		return row;
 	}
 
-	/** The next look goes to the database. */
+	/** Evicts a row, so that the next lookup queries the database. */
 	evict(key: string): void {
 		this.#rows.delete(key);
 	}

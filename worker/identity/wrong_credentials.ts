@@ -5,13 +5,15 @@ import { sha256 } from "./digest.ts";
 import { blockedFor, countFailure, UNGUESSABLE_LENGTH } from "./throttle.ts";
 import { findToken, isLiveToken, type Token } from "./tokens_store.ts";
 
-/** What becomes of a request whose credential was wrong: it is counted, logged, slowed, and at last answered with 429. */
+/**
+ * Handles wrong credentials: they are counted, logged, slowed down, and finally answered with 429.
+ */
 
-/** What a credential claims to be, without a secret. */
+/** The claimed identity of a credential, without its secret. */
 export interface Claim {
 	/** For the log. */
 	name: string;
-	/** What it is counted under beside its address; null for one that names nothing. */
+	/** The second key of the count beside the address; null without one. */
 	key: string | null;
 }
 
@@ -23,8 +25,8 @@ interface WrongCredential {
 }
 
 /**
- * Counts a credential that was wrong, and waits as long as the answer is held back.
- * @returns the answer: the error itself, or `rate_limited` once there were too many
+ * Counts a wrong credential, and delays the answer.
+ * @returns the error of the answer: the given one, or `rate_limited` after too many
  */
 export async function countWrongCredential(error: ApiError, { client, claim, requestId, route }: WrongCredential): Promise<ApiError> {
 	const keys = [addressKey(client), ...(claim.key === null ? [] : [claim.key])];
@@ -40,15 +42,15 @@ export async function countWrongCredential(error: ApiError, { client, claim, req
 }
 
 /**
- * The live token that somebody shows; null if it is wrong.
- * @throws ApiError `rate_limited` for a token that is short enough to be guessed, while its address is blocked
+ * The live token of a request; null if it is wrong.
+ * @throws ApiError `rate_limited` for a guessable token while its address is blocked
  */
 export async function findShownToken(db: D1Database, client: Client, text: string): Promise<Token | null> {
 	const retryAfter = blockedFor(addressKey(client), Date.now());
 	if (retryAfter === null) return findToken(db, await sha256(text));
 	if (text.length < UNGUESSABLE_LENGTH) throw tooMany(`came from ${client.address}`, client, retryAfter);
 	const hash = await sha256(text);
-	// One query for many: a flood of tokens costs no look-up each.
+	// One query answers many checks, so that a flood of tokens costs little.
 	return (await isLiveToken(db, hash)) ? findToken(db, hash) : null;
 }
 
@@ -57,11 +59,11 @@ function addressKey({ address }: Client): string {
 }
 
 function tooMany(where: string, { address }: Client, retryAfter: number): ApiError {
-	return new ApiError("rate_limited", `Too many wrong credentials ${where}. Try again in ${retryAfter} s.`, {
+	return new ApiError("rate_limited", `Too many wrong credentials ${where}. Retry in ${retryAfter} s.`, {
 		details: { address, retry_after: retryAfter },
 		suggestions: [
-			"Check the credential; the coordinator's log names each that was wrong.",
-			"Behind a proxy: name it in --trusted-proxies.",
+			"Find the wrong credential in the log of the coordinator, and correct it.",
+			"Behind a proxy, start the coordinator with --trusted-proxies and the address of the proxy.",
 		],
 		headers: { "Retry-After": String(retryAfter) },
 	});

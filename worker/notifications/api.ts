@@ -28,7 +28,7 @@ export const notificationRoutes = [
 		method: "POST",
 		path: "/api/v1/runs/:id/notify",
 		allow: ["user"],
-		description: { summary: "Tell all whom the pipeline of a run names, as a test", answers: { 202: notifications.notifyAnswer } },
+		description: { summary: "Send the notifications of the pipeline of a run, as a test", answers: { 202: notifications.notifyAnswer } },
 		handle: test,
 	}),
 	route({
@@ -36,7 +36,7 @@ export const notificationRoutes = [
 		path: "/api/v1/projects/:name/undelivered",
 		allow: ["user"],
 		description: {
-			summary: "What its forge, and whom its pipelines name, was to be told and was not (yet)",
+			summary: "Commit statuses and notifications of a project that are not delivered yet, or have failed",
 			answers: { 200: listOf(notifications.undelivered) },
 		},
 		query: UNDELIVERED,

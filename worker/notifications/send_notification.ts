@@ -9,27 +9,28 @@ import { findRun, previousRun } from "../record/runs.ts";
 import { readSecrets } from "../secrets/service.ts";
 import { signMessage } from "./standard_webhooks.ts";
 
-/** Telling those whom a pipeline names how a run went. */
+/** Sends the notifications of a pipeline about the result of a run. */
 
 type Notify = Extract<Effect, { kind: "notify" }>;
 
 /** @throws NotSent */
-export async function sendNotification(environment: Environment, team: string, asked: Notify): Promise<void> {
-	const record = await findRun(environment, team, asked.runId);
+export async function sendNotification(environment: Environment, team: string, requested: Notify): Promise<void> {
+	const record = await findRun(environment, team, requested.runId);
 	if (!record) return;
 	const { run } = record;
-	const isOrdinary = asked.event === "fixed" && !asked.isTest && !(await isFixed(environment, run));
-	if (isOrdinary && !asked.notification.on.includes("success")) return;
-	const notify: Notify = isOrdinary ? { ...asked, event: "success" } : asked;
+	const isOrdinary = requested.event === "fixed" && !requested.isTest && !(await isFixed(environment, run));
+	if (isOrdinary && !requested.notification.on.includes("success")) return;
+	const notify: Notify = isOrdinary ? { ...requested, event: "success" } : requested;
 	const { to } = notify.notification;
 	const name = "slack" in to ? to.slack : to.secret;
 	const secret = (await readSecrets(environment, team, run.project, [name])).get(name)?.trim();
-	if (secret === undefined) throw new NotSent(`There is no secret ${name} for the project ${run.project}.`, { isFinal: true });
+	if (secret === undefined)
+		throw new NotSent(`The secret ${name} does not exist. Run: windlass secrets set ${name} --project ${run.project}`, { isFinal: true });
 	const baseUrl = (environment.PUBLIC_URL ?? "").replace(/\/+$/, "");
 	await send("slack" in to ? slackMessage(secret, notify, run, baseUrl) : await webhookMessage(to.webhook, secret, notify, run, baseUrl));
 }
 
-/** Whether the run before on this branch had gone wrong. */
+/** Whether the previous run on this branch did not succeed. */
 async function isFixed(environment: Environment, run: RunRow): Promise<boolean> {
 	const before = await previousRun(environment.DB, run);
 	return before !== null && before.state !== "succeeded";
@@ -61,10 +62,11 @@ const SIGNS: Record<Notify["event"], string> = {
 };
 
 function slackMessage(url: string, { event, isTest }: Notify, run: RunRow, baseUrl: string): Outgoing {
-	if (!/^https?:\/\//.test(url) || !URL.canParse(url)) throw new NotSent("The secret for Slack holds no address.", { isFinal: true });
+	if (!/^https?:\/\//.test(url) || !URL.canParse(url))
+		throw new NotSent("The secret for Slack is not an http(s) URL. Set it to the URL of an incoming webhook.", { isFinal: true });
 	const { username, password, pathname, search } = new URL(url);
 	if (username !== "" || password !== "")
-		throw new NotSent("The address in the secret for Slack has a user or a password in it, which are not sent.", { isFinal: true });
+		throw new NotSent("The URL in the secret for Slack has a user name or a password. Delete them from the URL.", { isFinal: true });
 	const name = `${run.project}: ${run.pipeline} #${run.number}`;
 	const link = baseUrl ? `<${baseUrl}/runs/${run.id}|${escaped(name)}>` : escaped(name);
 	const took = run.finished_at !== null && run.started_at !== null ? ` after ${formatDuration(run.finished_at - run.started_at)}` : "";
@@ -75,12 +77,12 @@ function slackMessage(url: string, { event, isTest }: Notify, run: RunRow, baseU
 	return { url, method: "POST", headers, body: JSON.stringify({ text }), hidden: hiddenIn(pathname, search) };
 }
 
-/** Whoever has the address of an incoming webhook may write there: all that is in it, and every part that is long enough for a secret. */
+/** The texts to hide: anybody with the URL of an incoming webhook can post to it. */
 function hiddenIn(pathname: string, search: string): string[] {
 	return [pathname + search, ...`${pathname}${search}`.split(/[/?&=]/)].filter((part) => part.length >= MIN_SECRET_BYTES);
 }
 
-/** What Slack would take for markup. */
+/** Escapes the markup of Slack. */
 function escaped(text: string): string {
 	return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

@@ -8,23 +8,27 @@ import { unwrap } from "../platform/result.ts";
 import { requireRun } from "../record/require.ts";
 import { findDefinition } from "../record/runs.ts";
 
-/** What others are told of runs. */
+/** Test notifications, and the list of undelivered ones. */
 
 type Caller = RequestContext<"user">;
 
 /**
- * Has all told whom the pipeline of the run names, as a test.
- * @throws ApiError `not_found`, `conflict` where it names nobody
+ * Sends the notifications of the pipeline of a run, as a test.
+ * @throws ApiError `not_found`, or `conflict` for a pipeline without notifications
  */
 export async function testNotifications(context: Pick<Caller, "environment" | "params" | "principal">): Promise<number> {
 	const { environment, principal } = context;
 	const { run } = await requireRun(context);
 	const definition = await findDefinition(environment, principal.team, run);
-	if (!definition) throw new ApiError("gone", "What the run was made of is not there any more.", { details: { id: run.id } });
-	if (run.is_trusted !== 1) throw new ApiError("conflict", "Nobody is told of a run that comes from another repository.");
-	const told = unwrap(await dispatcherOf(environment, principal.team).testNotifications({ id: run.id, project: run.project }, definition));
-	if (told > 0) return told;
-	throw new ApiError("conflict", "The pipeline of this run names nobody who is to be told.", { suggestions: ["Add notify to it."] });
+	if (!definition) throw new ApiError("gone", "The pipeline of the run has been deleted.", { details: { id: run.id } });
+	if (run.is_trusted !== 1) throw new ApiError("conflict", "Runs of forks send no notifications.");
+	const notified = unwrap(
+		await dispatcherOf(environment, principal.team).testNotifications({ id: run.id, project: run.project }, definition),
+	);
+	if (notified > 0) return notified;
+	throw new ApiError("conflict", "The pipeline of this run has no notifications.", {
+		suggestions: ["Add the key `notify` to the pipeline."],
+	});
 }
 
 export async function undeliveredOf(

@@ -1,6 +1,7 @@
 /**
- * Signatures of messages, as Standard Webhooks has them (https://www.standardwebhooks.com): HMAC-SHA256 over `id.timestamp.body`. What is sent is signed so,
- * and what any program delivers to a hook must be.
+ * Signatures of Standard Webhooks (https://www.standardwebhooks.com): HMAC-SHA256 over
+ * `id.timestamp.body`. Notifications carry such a signature, and webhooks of any program must
+ * carry one.
  */
 
 interface Message {
@@ -10,12 +11,12 @@ interface Message {
 	body: string;
 }
 
-/** How far the clocks of two may be apart. */
+/** The largest difference between the clocks of sender and receiver. */
 export const TOLERANCE_S = 5 * 60;
-/** A message that is signed with several keys, while they are rotated, has a few. */
+/** A message carries a few signatures while its keys are rotated. */
 const MAX_SIGNATURES = 10;
 
-/** The headers that a message carries. */
+/** The headers of a signed message. */
 export async function signMessage(message: Message, secret: string): Promise<Record<string, string>> {
 	const key = await crypto.subtle.importKey("raw", keyBytes(secret), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
 	const signature = new Uint8Array(await crypto.subtle.sign("HMAC", key, signedPart(message)));
@@ -26,7 +27,7 @@ export async function signMessage(message: Message, secret: string): Promise<Rec
 	};
 }
 
-/** The signatures that a header names (`v1,… v1,…`), as bytes; what is not well formed is left out. */
+/** The signatures in a header (`v1,… v1,…`) as bytes, without malformed ones. */
 export function signaturesIn(header: string): Uint8Array[] {
 	const named = header.split(" ").slice(0, MAX_SIGNATURES);
 	return named.flatMap((one) => (one.startsWith("v1,") ? (fromBase64(one.slice("v1,".length)) ?? []) : []));
@@ -36,7 +37,7 @@ function signedPart({ id, timestamp, body }: Message): Uint8Array<ArrayBuffer> {
 	return new Uint8Array(new TextEncoder().encode(`${id}.${timestamp}.${body}`));
 }
 
-/** A secret that begins with `whsec_` goes on in base64; any other is taken as it is. */
+/** The bytes of a secret: base64 after `whsec_`, else its UTF-8. */
 export function keyBytes(secret: string): Uint8Array<ArrayBuffer> {
 	const encoded = secret.startsWith("whsec_") ? fromBase64(secret.slice("whsec_".length)) : null;
 	return encoded ?? new Uint8Array(new TextEncoder().encode(secret));

@@ -2,8 +2,9 @@ import { NOT_ASKED } from "../../schema/wire/outbound.ts";
 import { retryAfterOf } from "./retry_after.ts";
 
 /**
- * The coordinator's way to other servers. On the local host every call passes through the host, which looks at the address after it was resolved and
- * lets through what its list allows (cli/outbound.ts); on the edge the platform reaches public addresses only. Nobody is followed to another server.
+ * Sends requests to other servers. On the local host every request passes through the host, which
+ * allows addresses by its list after resolving them (cli/outbound.ts). On Cloudflare the platform
+ * reaches public addresses only. Redirects to other servers are not followed.
  */
 
 export interface Outgoing {
@@ -11,24 +12,27 @@ export interface Outgoing {
 	method: "POST";
 	headers: Record<string, string>;
 	body: string;
-	/** What of it is secret: whatever the answer says, it is not told. */
+	/** Secrets of the request, which are masked in error texts. */
 	hidden: readonly string[];
-	/** Whether redirects within the origin are followed, as a forge's API answers for a repository that was renamed. */
+	/**
+	 * Whether redirects within the origin are followed: a forge redirects the API of a renamed
+	 * repository.
+	 */
 	followsWithinOrigin?: boolean;
 }
 
 const TIMEOUT_MS = 15_000;
-const TOLD_CHARACTERS = 300;
+const MAX_ERROR_CHARACTERS = 300;
 const MAX_REDIRECTS = 3;
-/** GitHub and Gitea ask for the same request with these; with 303 a server asks for another one. */
+/** With these statuses a server wants the same request elsewhere; with 303 another one. */
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 307, 308]);
 
-/** A call that did not come to what it should. */
+/** A request that failed. */
 export class NotSent extends Error {
 	override name = "NotSent";
-	/** Whether trying again is of no use. */
+	/** Whether a retry cannot succeed. */
 	readonly isFinal: boolean;
-	/** How long the server asks to be left alone. */
+	/** The pause that the server asks for, in milliseconds; null without one. */
 	readonly retryAfterMs: number | null;
 	readonly status: number | null;
 
@@ -47,32 +51,35 @@ export async function send({ url, hidden, followsWithinOrigin = false, ...init }
 	let response: Response;
 	try {
 		const headers = { "User-Agent": "windlass", ...init.headers };
-		const asking = { ...init, headers, redirect: "manual", signal: AbortSignal.timeout(TIMEOUT_MS) } as const;
-		response = followsWithinOrigin ? await fetchWithinOrigin(url, asking) : await fetch(url, asking);
+		const request = { ...init, headers, redirect: "manual", signal: AbortSignal.timeout(TIMEOUT_MS) } as const;
+		response = followsWithinOrigin ? await fetchWithinOrigin(url, request) : await fetch(url, request);
 	} catch (error) {
 		throw new NotSent(`${where} does not answer: ${shown((error as Error).message)}`);
 	}
-	const text = shown(await response.text().catch(() => "")).slice(0, TOLD_CHARACTERS);
+	const text = shown(await response.text().catch(() => "")).slice(0, MAX_ERROR_CHARACTERS);
 	const { status } = response;
-	const refusal = response.headers.get(NOT_ASKED);
-	if (refusal !== null) throw new NotSent(text, { isFinal: refusal === "refused" });
+	const notAsked = response.headers.get(NOT_ASKED);
+	if (notAsked !== null) throw new NotSent(text, { isFinal: notAsked === "refused" });
 	if (status >= 200 && status < 300) return;
 	if (status >= 300 && status < 400) {
-		throw new NotSent(`${where} leads to ${originOf(response.headers.get("Location"), url)}, where nobody is followed: use that address`, {
-			isFinal: true,
-			status,
-		});
+		throw new NotSent(
+			`${where} redirects to ${originOf(response.headers.get("Location"), url)}, which is not followed. Set the address to that server`,
+			{
+				isFinal: true,
+				status,
+			},
+		);
 	}
 	const isLimited = status === 429 || (status === 403 && saysTooMuch(response.headers, text));
 	const isFinal = status < 500 && status !== 408 && !isLimited;
 	throw new NotSent(`${where} answers ${status}: ${text}`, { isFinal, status, retryAfterMs: retryAfterOf(response.headers, isLimited) });
 }
 
-/** Fetches, and follows redirects to other addresses of the same origin: credentials go to no other server. */
-async function fetchWithinOrigin(url: string, asking: RequestInit): Promise<Response> {
+/** Fetches and follows redirects within the origin; credentials go to no other server. */
+async function fetchWithinOrigin(url: string, request: RequestInit): Promise<Response> {
 	let at = url;
 	for (let redirects = 0; ; redirects += 1) {
-		const response = await fetch(at, asking);
+		const response = await fetch(at, request);
 		const location = response.headers.get("Location") ?? "";
 		const isFollowed = REDIRECTS.has(response.status) && redirects < MAX_REDIRECTS && URL.canParse(location, at);
 		const next = isFollowed ? new URL(location, at) : null;
@@ -82,12 +89,15 @@ async function fetchWithinOrigin(url: string, asking: RequestInit): Promise<Resp
 	}
 }
 
-/** Of where one is led to, no more than the server: the rest of an address may be secret. */
+/** Only the origin of a redirect: the rest of the address may be secret. */
 function originOf(location: string | null, base: string): string {
 	return location !== null && URL.canParse(location, base) ? new URL(location, base).origin : "nowhere";
 }
 
-/** GitHub says so with 403, and not always in the same way. @see https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api */
+/**
+ * Whether a 403 means a rate limit: GitHub signals it in several ways.
+ * @see https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api
+ */
 function saysTooMuch(headers: Headers, text: string): boolean {
 	return headers.get("X-RateLimit-Remaining") === "0" || headers.has("Retry-After") || /rate limit/i.test(text);
 }

@@ -30,9 +30,9 @@ import { changePipeline, createPipeline, deletePipeline, readNewest, readVersion
 
 type Caller = RequestContext<"user">;
 
-/** Room for a text in JSON, and what stands beside it. */
+/** A pipeline text with JSON escapes, and the fields beside it. */
 const MAX_BODY_BYTES = 2 * MAX_PIPELINE_BYTES + MIB;
-/** The diff of two texts costs time that grows with what differs. */
+/** The time of a diff grows with the number of differences. */
 const DIFF_MS = 100;
 
 async function list({ url, environment, principal, baseUrl }: Caller): Promise<Response> {
@@ -50,34 +50,37 @@ async function get(context: Caller): Promise<Response> {
 async function create(context: Caller): Promise<Response> {
 	const { request, environment, principal, baseUrl } = context;
 	const { name, project, yaml } = validated(pipelineRequest, await parseBoundedJson(await readText(request, MAX_BODY_BYTES)));
-	const made = await createPipeline(environment, { team: principal.team, project, name, actor: actorOf(principal) }, yaml);
-	noted(context, made);
-	return json(presentPipeline(made, baseUrl), 201, { Location: `/api/v1/pipelines/${made.id}` });
+	const created = await createPipeline(environment, { team: principal.team, project, name, actor: actorOf(principal) }, yaml);
+	logStored(context, created);
+	return json(presentPipeline(created, baseUrl), 201, { Location: `/api/v1/pipelines/${created.id}` });
 }
 
-/** POST /pipelines/upload: a form with the text as `pipeline`, `file` or `yaml`; a name that is there gets a new version. */
+/**
+ * POST /pipelines/upload: a form with the text as `pipeline`, `file` or `yaml`. An existing name
+ * gets a new version.
+ */
 async function upload(context: Caller): Promise<Response> {
 	const { request, environment, principal, baseUrl } = context;
 	if (!isForm(request)) {
-		throw new ApiError("unsupported_media_type", "An upload is a form (multipart/form-data).", {
+		throw new ApiError("unsupported_media_type", "The Content-Type of an upload must be multipart/form-data.", {
 			details: { content_type: request.headers.get("Content-Type") },
-			suggestions: ["Use: windlass pipelines push nightly.yml", "A client sends the pipeline's text as the part `file`."],
+			suggestions: ["Run: windlass pipelines push nightly.yml", "A client sends the text of the pipeline as the part `file`."],
 		});
 	}
 	const { yaml, filename, ...fields } = await readUpload(request);
 	const named = fields.name ?? filename?.replace(/^.*\//, "").replace(/\.ya?ml$/i, "");
 	const { name, project } = validated(pipelineRequest, { ...fields, name: named, yaml });
-	const known = await findPipelineByName(environment.DB, principal.team, project, name);
+	const existing = await findPipelineByName(environment.DB, principal.team, project, name);
 	const actor = actorOf(principal);
-	if (!known) {
-		const made = await createPipeline(environment, { team: principal.team, project, name, actor }, yaml);
-		noted(context, made);
-		return json(presentPipeline(made, baseUrl), 201, { Location: `/api/v1/pipelines/${made.id}` });
+	if (!existing) {
+		const created = await createPipeline(environment, { team: principal.team, project, name, actor }, yaml);
+		logStored(context, created);
+		return json(presentPipeline(created, baseUrl), 201, { Location: `/api/v1/pipelines/${created.id}` });
 	}
-	// What is there already makes no version.
-	if ((await readNewest(environment, known)) === yaml) return json(presentPipeline(known, baseUrl));
-	const changed = await changePipeline(environment, known, { text: yaml, before: known.version, actor });
-	noted(context, changed);
+	// An unchanged text adds no version.
+	if ((await readNewest(environment, existing)) === yaml) return json(presentPipeline(existing, baseUrl));
+	const changed = await changePipeline(environment, existing, { text: yaml, before: existing.version, actor });
+	logStored(context, changed);
 	return json(presentPipeline(changed, baseUrl));
 }
 
@@ -87,31 +90,31 @@ async function readUpload(request: Request): Promise<{ yaml: string; filename: s
 	const fields: Record<string, string> = {};
 	let text: { yaml: string; filename: string | undefined } | null = null;
 	const tooLarge = () =>
-		new ApiError("too_large", `A pipeline may have ${MAX_PIPELINE_BYTES} bytes.`, { details: { limit: MAX_PIPELINE_BYTES } });
+		new ApiError("too_large", `The pipeline has more than ${MAX_PIPELINE_BYTES} bytes.`, { details: { limit: MAX_PIPELINE_BYTES } });
 	await readParts(request, { part: MAX_PIPELINE_BYTES, total: MAX_PIPELINE_BYTES + MIB, tooLarge }, (part) => {
 		if (TEXT_PARTS.has(part.name)) {
-			if (text) throw partError(part.name, "the text is there twice", "send one of pipeline, file and yaml");
+			if (text) throw partError(part.name, "the text is sent twice", "send only one of pipeline, file and yaml");
 			text = { yaml: textOf(part, MAX_PIPELINE_BYTES), filename: part.filename };
 		} else fields[part.name] = textOf(part, MIB);
 	});
-	if (text === null) throw partError("file", "is required", "-F file=@nightly.yml; pipeline and yaml mean the same");
+	if (text === null) throw partError("file", "is required", "with curl: -F file=@nightly.yml");
 	return { ...fields, ...(text as { yaml: string; filename: string | undefined }) };
 }
 
-/** PUT /pipelines/:id: a new version, after the one that it is a change of. */
+/** PUT /pipelines/:id: adds a version after the given one. */
 async function change(context: Caller): Promise<Response> {
 	const { request, environment, principal, baseUrl } = context;
 	const pipeline = await requirePipeline(context);
 	const { yaml, version } = validated(pipelineChange, await parseBoundedJson(await readText(request, MAX_BODY_BYTES)));
 	const changed = await changePipeline(environment, pipeline, { text: yaml, before: version, actor: actorOf(principal) });
-	noted(context, changed);
+	logStored(context, changed);
 	return json(presentPipeline(changed, baseUrl));
 }
 
 async function remove(context: Caller): Promise<Response> {
 	const pipeline = await requirePipeline(context);
 	await deletePipeline(context.environment, pipeline);
-	log("info", "pipeline removed", { request_id: context.requestId, pipeline: pipeline.id, actor: actorOf(context.principal) });
+	log("info", "pipeline deleted", { request_id: context.requestId, pipeline: pipeline.id, actor: actorOf(context.principal) });
 	return new Response(null, { status: 204 });
 }
 
@@ -140,9 +143,9 @@ async function version(context: Caller): Promise<Response> {
 	return new Response(await readVersion(context.environment, found), { headers });
 }
 
-const DIFF = { against: integer("the version to compare with; the one before it", { least: 1, most: Number.MAX_SAFE_INTEGER }) };
+const DIFF = { against: integer("the version to compare with; default: the previous one", { least: 1, most: Number.MAX_SAFE_INTEGER }) };
 
-/** GET /pipelines/:id/versions/:number/diff: what it has changed of the one before, or of another one. */
+/** GET /pipelines/:id/versions/:number/diff: the changes since the previous or another version. */
 async function diff(context: Caller & Queried<typeof DIFF>): Promise<Response> {
 	const { query, environment, params } = context;
 	const pipeline = await requirePipeline(context);
@@ -152,7 +155,9 @@ async function diff(context: Caller & Queried<typeof DIFF>): Promise<Response> {
 	const name = (number: number) => `${pipeline.name}@${number}`;
 	const patch = createTwoFilesPatch(name(older.number), name(newer.number), before, after, "", "", { timeout: DIFF_MS, context: 3 });
 	if (patch === undefined)
-		throw new ApiError("too_large", "These two differ too much to be compared.", { suggestions: ["Compare them on your machine."] });
+		throw new ApiError("too_large", "The two versions differ too much for a comparison here.", {
+			suggestions: ["Download both versions and compare them with diff."],
+		});
 	return new Response(patch.replace(/^=+\n/, ""), {
 		headers: { "Content-Type": "text/x-diff; charset=utf-8", "Cache-Control": "no-store" },
 	});
@@ -163,19 +168,22 @@ async function versionOf({ environment }: Caller, pipeline: PipelineRow, number:
 	return requireVersion(environment, pipeline, Number(number));
 }
 
-/** POST /pipelines/:id/versions/:number/restore: a new version with the text of this one. */
+/** POST /pipelines/:id/versions/:number/restore: adds a version with the text of this one. */
 async function restore(context: Caller): Promise<Response> {
 	const { environment, principal, params, baseUrl } = context;
 	const pipeline = await requirePipeline(context);
 	const { number } = await versionOf(context, pipeline, params.number ?? "");
 	const changed = await restoreVersion(environment, pipeline, number, actorOf(principal));
-	noted(context, changed);
+	logStored(context, changed);
 	return json(presentPipeline(changed, baseUrl));
 }
 
-const TRIGGER = { follow: flag("1: answer with the logs as they are written, and ::exit N as the last line") };
+const TRIGGER = { follow: flag("1: stream the logs, and ::exit N as the last line") };
 
-/** POST /pipelines/:id/trigger: a run of the newest version; the body is a submission without a pipeline. */
+/**
+ * POST /pipelines/:id/trigger: starts the newest version; the body is a submission without a
+ * pipeline.
+ */
 async function trigger(context: Caller & Queried<typeof TRIGGER>): Promise<Response> {
 	const text = await readText(context.request, MAX_PIPELINE_BYTES);
 	return answerSubmitted(
@@ -185,8 +193,8 @@ async function trigger(context: Caller & Queried<typeof TRIGGER>): Promise<Respo
 	);
 }
 
-function noted({ requestId, principal }: Caller, { id, version }: PipelineRow): void {
-	log("info", "pipeline kept", { request_id: requestId, pipeline: id, version, actor: actorOf(principal) });
+function logStored({ requestId, principal }: Caller, { id, version }: PipelineRow): void {
+	log("info", "pipeline stored", { request_id: requestId, pipeline: id, version, actor: actorOf(principal) });
 }
 
 export const storedPipelineRoutes = [
@@ -194,7 +202,7 @@ export const storedPipelineRoutes = [
 		method: "GET",
 		path: "/api/v1/pipelines",
 		allow: ["user"],
-		description: { summary: "The pipelines that are kept here, by project and name", answers: { 200: listOf(pipelines.storedPipeline) } },
+		description: { summary: "The stored pipelines, by project and name", answers: { 200: listOf(pipelines.storedPipeline) } },
 		query: { project: text("only those of this project") },
 		handle: list,
 	}),
@@ -202,7 +210,7 @@ export const storedPipelineRoutes = [
 		method: "POST",
 		path: "/api/v1/pipelines",
 		allow: ["user"],
-		description: { summary: "Keep a pipeline", answers: { 201: pipelines.storedPipeline } },
+		description: { summary: "Store a pipeline", answers: { 201: pipelines.storedPipeline } },
 		body: pipelines.pipelineRequest,
 		handle: create,
 	}),
@@ -211,8 +219,8 @@ export const storedPipelineRoutes = [
 		path: "/api/v1/pipelines/upload",
 		allow: ["user"],
 		description: {
-			summary: "Keep a pipeline, or a new version of it, that comes as a form",
-			content: { "multipart/form-data": "the text as pipeline, file or yaml; name (the file's, if it is not given) and project" },
+			summary: "Store a pipeline or a new version of it from a form",
+			content: { "multipart/form-data": "the text as pipeline, file or yaml; name (default: the name of the file) and project" },
 			answers: { 200: pipelines.storedPipeline, 201: pipelines.storedPipeline },
 		},
 		handle: upload,
@@ -229,7 +237,7 @@ export const storedPipelineRoutes = [
 		path: "/api/v1/pipelines/:id",
 		allow: ["user"],
 		description: {
-			summary: "A new version, after the one that it is a change of; 409 if there is a newer one",
+			summary: "Add a version after the given one; 409 if there is a newer version",
 			answers: { 200: pipelines.storedPipeline },
 		},
 		body: pipelines.pipelineChange,
@@ -239,7 +247,7 @@ export const storedPipelineRoutes = [
 		method: "DELETE",
 		path: "/api/v1/pipelines/:id",
 		allow: ["user"],
-		description: { summary: "Remove a pipeline with its versions; its runs stay", answers: { 204: null } },
+		description: { summary: "Delete a pipeline and its versions; its runs stay", answers: { 204: null } },
 		handle: remove,
 	}),
 	route({
@@ -265,7 +273,7 @@ export const storedPipelineRoutes = [
 		method: "GET",
 		path: "/api/v1/pipelines/:id/versions/:number/diff",
 		allow: ["user"],
-		description: { summary: "What a version has changed", answers: { 200: "text/x-diff" } },
+		description: { summary: "The changes of a version", answers: { 200: "text/x-diff" } },
 		query: DIFF,
 		handle: diff,
 	}),
@@ -273,7 +281,7 @@ export const storedPipelineRoutes = [
 		method: "POST",
 		path: "/api/v1/pipelines/:id/versions/:number/restore",
 		allow: ["user"],
-		description: { summary: "A new version with the text of this one", answers: { 200: pipelines.storedPipeline } },
+		description: { summary: "Add a version with the text of this one", answers: { 200: pipelines.storedPipeline } },
 		handle: restore,
 	}),
 	route({
@@ -285,7 +293,7 @@ export const storedPipelineRoutes = [
 			headers: { "Idempotency-Key": "the same key with the same content is the same run, for a day" },
 			content: {
 				"application/json":
-					"what a submission may say beside its pipeline: {params, env, source, branch, changed, runs_on, container, priority}",
+					"the fields of a submission beside its pipeline: {params, env, source, branch, changed, runs_on, container, priority}",
 			},
 			answers: { 201: resources.submittedRun, 200: "text/plain" },
 		},

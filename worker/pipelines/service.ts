@@ -14,7 +14,7 @@ import { idempotencyOf } from "../runs/service.ts";
 import { findPipeline } from "./store.ts";
 import { storedSubmission } from "./versions.ts";
 
-/** Pipelines that are kept here rather than in a repository. */
+/** Stored pipelines: lookup and trigger. */
 
 type Caller = RequestContext<"user">;
 
@@ -29,20 +29,20 @@ export async function requirePipeline({
 	return found;
 }
 
-/** @throws ApiError `not_found`, and as a submission does */
+/** @throws ApiError `not_found`, and the errors of a submission */
 export async function triggerPipeline(
 	context: Pick<Caller, "request" | "environment" | "params" | "principal" | "requestId">,
-	asked: unknown,
+	fields: unknown,
 ): Promise<Submitted> {
 	const { environment, principal, requestId } = context;
 	const pipeline = await requirePipeline(context);
-	if (typeof asked !== "object" || asked === null || Array.isArray(asked))
-		throw partError("body", "expected a map of what is to be said beside the pipeline", '{"params": {"target": "staging"}}');
+	if (typeof fields !== "object" || fields === null || Array.isArray(fields))
+		throw partError("body", "expected an object with the fields of a submission", '{"params": {"target": "staging"}}');
 	for (const key of ["pipeline", "run", "project"])
-		if (key in asked) throw partError(key, "is what the pipeline is made of already", "leave it out");
-	const idempotency = await idempotencyOf(context, JSON.stringify(["trigger", pipeline.id, asked]));
+		if (key in fields) throw partError(key, "is already set by the stored pipeline", "delete it");
+	const idempotency = await idempotencyOf(context, JSON.stringify(["trigger", pipeline.id, fields]));
 	const by = { kind: "api" as const, actor: actorOf(principal), idempotency };
-	const submit = await storedSubmission(environment, principal.team, pipeline, asked as Record<string, unknown>, by);
+	const submit = await storedSubmission(environment, principal.team, pipeline, fields as Record<string, unknown>, by);
 	const answer = unwrap(await dispatcherOf(environment, principal.team).submit(submit));
 	log("info", "pipeline triggered", { request_id: requestId, pipeline: pipeline.id, run: answer.runId, actor: actorOf(principal) });
 	return answer;

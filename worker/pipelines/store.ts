@@ -3,7 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import { type PipelineRow, type PipelineVersionRow, pipelines, pipelineVersions } from "../../schema/database/tables.ts";
 import { prepareNamed } from "../platform/prepare_named.ts";
 
-/** Pipelines that are kept here, and their versions. */
+/** Stored pipelines and their versions. */
 
 /** A version before it has a number. */
 export type NewVersion = Pick<PipelineVersionRow, "sha256" | "size" | "key" | "actor" | "restores">;
@@ -33,7 +33,10 @@ export async function listPipelines(db: D1Database, team: string, project: strin
 		.orderBy(asc(pipelines.project), asc(pipelines.name));
 }
 
-/** Adds a pipeline with its first version. @returns null if there is one of this name */
+/**
+ * Adds a pipeline with its first version.
+ * @returns null if the name is taken
+ */
 export async function addPipeline(
 	db: D1Database,
 	{ id, team, project, name }: Pick<PipelineRow, "id" | "team" | "project" | "name">,
@@ -57,7 +60,10 @@ export async function addPipeline(
 	return added?.results[0] ?? null;
 }
 
-/** Adds a version after `before`. @returns null if that is not the newest any more */
+/**
+ * Adds a version after `before`.
+ * @returns null if `before` is not the newest version
+ */
 export async function addVersion(
 	db: D1Database,
 	id: string,
@@ -97,8 +103,11 @@ export async function findVersion(db: D1Database, id: string, number: number): P
 	return row ?? null;
 }
 
-/** Removes a pipeline with its versions. @returns the R2 objects that nothing names any more; null if it was not there */
-export async function removePipeline(db: D1Database, id: string): Promise<string[] | null> {
+/**
+ * Deletes a pipeline and its versions.
+ * @returns the keys of R2 objects that are no longer used; null if the pipeline does not exist
+ */
+export async function deletePipelineRows(db: D1Database, id: string): Promise<string[] | null> {
 	const d1 = drizzle(db);
 	const [keys, , removed] = await d1.batch([
 		d1.selectDistinct({ key: pipelineVersions.key }).from(pipelineVersions).where(eq(pipelineVersions.pipeline_id, id)),
@@ -107,7 +116,7 @@ export async function removePipeline(db: D1Database, id: string): Promise<string
 	]);
 	if (removed.length === 0) return null;
 	const unused: string[] = [];
-	// A few at a time: a statement takes a hundred parameters.
+	// A statement takes at most a hundred parameters.
 	for (let at = 0; at < keys.length; at += 50) {
 		const slice = keys.slice(at, at + 50).map(({ key }) => key);
 		const still = await d1.selectDistinct({ key: pipelineVersions.key }).from(pipelineVersions).where(inArray(pipelineVersions.key, slice));

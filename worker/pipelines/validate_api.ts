@@ -12,9 +12,9 @@ import { type RequestContext, route } from "../http/route.ts";
 import { withTurn } from "../platform/turns.ts";
 import { EVERYONE } from "../system/service.ts";
 
-/** What there is to say of pipelines without running them. */
+/** Validation of pipelines. */
 
-/** POST /pipelines/validate: every fault of a pipeline, or the jobs that it would make. */
+/** POST /pipelines/validate: the errors of a pipeline, or its jobs. */
 async function validate({ request }: RequestContext<"user" | "host">): Promise<Response> {
 	const bytes = await readBytes(request, MAX_PIPELINE_BYTES);
 	return json(await withTurn(lintingBody(bytes), bytes.byteLength));
@@ -24,7 +24,7 @@ function* lintingBody(bytes: Uint8Array): SlicedWork<PipelineCheck> {
 	return yield* lintingPipeline(yield* decodingText(bytes));
 }
 
-/** GET /schema/pipeline.json: the language for editors. */
+/** GET /schema/pipeline.json: the JSON Schema for editors. */
 function schema(): Response {
 	return json(pipelineJsonSchema(), 200, { "Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*" });
 }
@@ -35,7 +35,7 @@ export const pipelineRoutes = [
 		path: "/api/v1/pipelines/validate",
 		allow: ["user", "host"],
 		description: {
-			summary: "Every fault of a pipeline or submission, or the jobs that it would make",
+			summary: "Validate a pipeline or submission: its errors, or its jobs",
 			content: { "application/yaml": "a pipeline or a submission", "application/json": "the same" },
 			answers: { 200: resources.pipelineCheck },
 		},

@@ -11,14 +11,14 @@ import { withTurn } from "../platform/turns.ts";
 import { SUBMITTED, type Submit } from "../queue/core/runs/submit.ts";
 import { findProject } from "../record/projects.ts";
 import { requireSource } from "../sources/service.ts";
-import { addPipeline, addVersion, findVersion, removePipeline } from "./store.ts";
+import { addPipeline, addVersion, deletePipelineRows, findVersion } from "./store.ts";
 
 /**
- * Pipelines that are kept here. A version never changes: its text lies in R2 under its own digest, byte for byte as it came. A change adds a version
- * after the one that it is a change of; if there is a newer one by then, it is refused.
+ * Stored pipelines. A version never changes: R2 stores its text under its digest, byte for byte. A
+ * change names the version that it replaces, and is rejected if there is a newer one.
  */
 
-/** @throws ApiError as `checkingStoredPipeline` does, `conflict` for a name that is taken */
+/** @throws ApiError as `checkingStoredPipeline` does, `conflict` if the name is taken */
 export async function createPipeline(
 	environment: Environment,
 	{ team, project, name, actor }: { team: string; project: string; name: string; actor: string },
@@ -26,24 +26,28 @@ export async function createPipeline(
 ): Promise<PipelineRow> {
 	assertLength(text);
 	await withTurn(checkingStoredPipeline(text), text.length);
-	const version = await keepText(environment, team, text);
+	const version = await storeText(environment, team, text);
 	const id = `${ID_PREFIXES.pipeline}_${ulid()}`;
 	const added = await addPipeline(environment.DB, { id, team, project, name }, { ...version, actor, restores: null });
 	if (added) return added;
-	throw new ApiError("conflict", `The project ${project} has a pipeline ${name} already.`, {
-		suggestions: [`Change that one on its page, or with: windlass pipelines push <file> --name ${name} --project ${project}`],
+	throw new ApiError("conflict", `The project ${project} already has a pipeline ${name}.`, {
+		suggestions: [`Run: windlass pipelines push <file> --name ${name} --project ${project}`],
 	});
 }
 
-/** @throws ApiError `too_large` for a text that could not be submitted as a file either */
+/** @throws ApiError `too_large` for a text over the limit of submissions */
 function assertLength(text: string): void {
 	if (text.length <= MAX_PIPELINE_BYTES && byteLength(text) <= MAX_PIPELINE_BYTES) return;
-	throw new ApiError("too_large", `A pipeline may have ${MAX_PIPELINE_BYTES} bytes.`, { details: { limit: MAX_PIPELINE_BYTES } });
+	throw new ApiError("too_large", `The pipeline has more than ${MAX_PIPELINE_BYTES} bytes.`, { details: { limit: MAX_PIPELINE_BYTES } });
 }
 
 const byteLength = (text: string) => new TextEncoder().encode(text).byteLength;
 
-/** Adds a version with this text. @throws ApiError as `checkingStoredPipeline` does, `conflict` if `before` is not the newest version any more */
+/**
+ * Adds a version with this text.
+ * @throws ApiError as `checkingStoredPipeline` does, `conflict` if `before` is not the newest
+ * version
+ */
 export async function changePipeline(
 	environment: Environment,
 	pipeline: PipelineRow,
@@ -51,7 +55,7 @@ export async function changePipeline(
 ): Promise<PipelineRow> {
 	assertLength(text);
 	await withTurn(checkingStoredPipeline(text), text.length);
-	const version = await keepText(environment, pipeline.team, text);
+	const version = await storeText(environment, pipeline.team, text);
 	return added(pipeline, await addVersion(environment.DB, pipeline.id, before, { ...version, actor, restores: null }), before);
 }
 
@@ -64,9 +68,9 @@ export async function restoreVersion(environment: Environment, pipeline: Pipelin
 
 function added(pipeline: PipelineRow, changed: PipelineRow | null, before: number): PipelineRow {
 	if (changed) return changed;
-	throw new ApiError("conflict", `Version ${before} is not the newest of ${pipeline.name} any more.`, {
+	throw new ApiError("conflict", `Version ${before} is not the newest version of ${pipeline.name}.`, {
 		details: { id: pipeline.id, version: pipeline.version },
-		suggestions: [`Look at the newest version and change that: windlass pipelines show ${pipeline.project}/${pipeline.name}`],
+		suggestions: [`Change the newest version instead: windlass pipelines show ${pipeline.project}/${pipeline.name}`],
 	});
 }
 
@@ -76,15 +80,15 @@ export async function requireVersion(environment: Environment, pipeline: Pipelin
 	if (found) return found;
 	throw new ApiError("not_found", `The pipeline ${pipeline.name} has no version ${number}.`, {
 		details: { id: pipeline.id, version: pipeline.version },
-		suggestions: [`Its newest is ${pipeline.version}.`],
+		suggestions: [`Its newest version is ${pipeline.version}.`],
 	});
 }
 
 /** The text of a version, byte for byte. */
 export async function readVersion(environment: Environment, { key }: PipelineVersionRow): Promise<string> {
 	const object = await environment.BUCKET.get(key);
-	if (!object) throw new Error(`the text of a pipeline is not where it should be: ${key}`);
-	// What reads it as text would leave out a mark of the byte order.
+	if (!object) throw new Error(`the text of a pipeline version is missing in R2: ${key}`);
+	// R2 object.text() drops a byte order mark.
 	return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await object.arrayBuffer());
 }
 
@@ -93,14 +97,14 @@ export async function readNewest(environment: Environment, pipeline: PipelineRow
 	return readVersion(environment, await requireVersion(environment, pipeline, pipeline.version));
 }
 
-/** @returns false if it was gone already */
+/** @returns false if the pipeline does not exist */
 export async function deletePipeline(environment: Environment, { id }: PipelineRow): Promise<boolean> {
-	const unused = await removePipeline(environment.DB, id);
+	const unused = await deletePipelineRows(environment.DB, id);
 	if (unused && unused.length > 0) await environment.BUCKET.delete(unused);
 	return unused !== null;
 }
 
-async function keepText(environment: Environment, team: string, text: string): Promise<{ sha256: string; size: number; key: string }> {
+async function storeText(environment: Environment, team: string, text: string): Promise<{ sha256: string; size: number; key: string }> {
 	const digest = await sha256(text);
 	const key = `pipelines/${team}/${digest}`;
 	await environment.BUCKET.put(key, text);
@@ -109,20 +113,20 @@ async function keepText(environment: Environment, team: string, text: string): P
 
 /**
  * The submission of the newest version.
- * @param asked what a submission may say beside its pipeline
+ * @param fields the fields of a submission beside its pipeline
  * @throws ApiError as `checkingSubmission` and `requireSource` do
  */
 export async function storedSubmission(
 	environment: Environment,
 	team: string,
 	pipeline: PipelineRow,
-	asked: Record<string, unknown>,
+	fields: Record<string, unknown>,
 	by: { kind: "api" | "schedule"; actor: string; idempotency: Submit["idempotency"] },
 ): Promise<Submit> {
 	const text = await readNewest(environment, pipeline);
 	const project = await findProject(environment.DB, team, pipeline.project);
 	const repository = project?.repository ? { address: project.repository, branch: project.default_branch } : null;
-	const checked = await withTurn(checkingPipelineWith(text, { ...asked, project: pipeline.project }), text.length);
+	const checked = await withTurn(checkingPipelineWith(text, { ...fields, project: pipeline.project }), text.length);
 	const { pipeline: resolved } = await withTurn(checked.resolving({ repository, event: by.kind, name: pipeline.name }), text.length);
 	await requireSource(environment, team, resolved.source);
 	return {

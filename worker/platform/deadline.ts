@@ -1,4 +1,4 @@
-/** The result of `work`, or an error when it takes longer than `ms`; the work itself is left to end by itself. */
+/** The result of `work`, or an error after `ms` milliseconds; the work itself continues. */
 export async function withDeadline<Value>(work: Promise<Value>, ms: number, what: string): Promise<Value> {
 	let timer: ReturnType<typeof setTimeout> | undefined;
 	const deadline = new Promise<never>((_, reject) => {

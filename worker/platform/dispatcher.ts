@@ -5,9 +5,9 @@ import { type DispatcherMethod, IS_IDEMPOTENT } from "./idempotent.ts";
 const TRIES = 3;
 
 /**
- * The Dispatcher of a team. A call that fails because the object was reset may have been carried out: one of an idempotent method is
- * tried again, each time over a fresh stub (a stub is broken after an exception), never when the object is overloaded.
- * Its methods throw ApiError `unavailable` when that does not help, or may not be done.
+ * The Dispatcher of a team. A call that fails because the object was reset may have been executed.
+ * Idempotent methods are retried with a fresh stub, because a stub is broken after an exception,
+ * but never when the object is overloaded. Other failed calls throw ApiError `unavailable`.
  */
 export function dispatcherOf(environment: Environment, team: string): DurableObjectStub<Dispatcher> {
 	return new Proxy({} as DurableObjectStub<Dispatcher>, {
@@ -36,17 +36,17 @@ function isRetryable(error: unknown): boolean {
 	return retryable === true && overloaded !== true;
 }
 
-/** Nobody knows whether it was done. */
+/** The call may have been executed. */
 function interrupted(): ApiError {
-	return new ApiError("unavailable", "The queue was interrupted, and may have done this already.", {
-		suggestions: ["Look whether it was done, and ask again if it was not."],
+	return new ApiError("unavailable", "The queue was interrupted. It may have executed the request.", {
+		suggestions: ["Check on the status page whether the change is there, and repeat the request if it is not."],
 		headers: { "Retry-After": "2" },
 	});
 }
 
 function unavailable(): ApiError {
-	return new ApiError("unavailable", "The queue cannot be reached right now.", {
-		suggestions: ["Try again in a moment; nothing was lost."],
+	return new ApiError("unavailable", "The queue does not answer.", {
+		suggestions: ["Repeat the request in a few seconds. Nothing was lost."],
 		headers: { "Retry-After": "2" },
 	});
 }

@@ -4,8 +4,8 @@ import type { Dispatcher } from "../bindings.ts";
 export type DispatcherMethod = Exclude<keyof Dispatcher, keyof Rpc.DurableObjectBranded>;
 
 /**
- * Whether a method may be called again after its answer was lost: the second call changes nothing more, and gets the answer that the first
- * would have got. A new method is named here before it can be called at all.
+ * Whether a method may be called again after a lost answer: the second call changes nothing and
+ * returns the same answer. A new method must be listed here.
  */
 export const IS_IDEMPOTENT: Readonly<Record<DispatcherMethod, boolean>> = {
 	// Reads.
@@ -40,7 +40,7 @@ export const IS_IDEMPOTENT: Readonly<Record<DispatcherMethod, boolean>> = {
 	discoveryOf: true,
 	isAttemptLive: true,
 	health: true,
-	// Set a state that the second call finds set.
+	// Set a state; the second call finds it set.
 	prepare: true,
 	setDiskError: true,
 	cancelRun: true,
@@ -57,7 +57,7 @@ export const IS_IDEMPOTENT: Readonly<Record<DispatcherMethod, boolean>> = {
 	resume: true,
 	changeAgent: true,
 	prepareStop: true,
-	// Carry an id, a number or a digest by which the second call is known.
+	// Carry an id, a number or a digest that identifies the second call.
 	submit: true,
 	submitDelivered: true,
 	compare: true,
@@ -74,7 +74,7 @@ export const IS_IDEMPOTENT: Readonly<Record<DispatcherMethod, boolean>> = {
 	pinCommit: true,
 	finish: true,
 	logArchived: true,
-	// The second call finds nothing left to decide or to remove, and would say so to a caller who has succeeded.
+	// The second call would fail, although the first one has succeeded.
 	decline: false,
 	declineRun: false,
 	removeSchedule: false,
@@ -82,6 +82,6 @@ export const IS_IDEMPOTENT: Readonly<Record<DispatcherMethod, boolean>> = {
 	removeAgent: false,
 	snooze: false,
 	fail: false,
-	// Sends once more.
+	// Sends the notifications again.
 	testNotifications: false,
 };

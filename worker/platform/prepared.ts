@@ -3,12 +3,12 @@ import type { Environment } from "../bindings.ts";
 import { DEFAULT_TEAM } from "../identity/principal.ts";
 import { dispatcherOf } from "./dispatcher.ts";
 
-/** The start of the local host that has finished, as far as this isolate knows. */
+/** The boot id of the local host that has finished its start. */
 let preparedBoot: string | null = null;
 
 /**
- * The local host opens its port before its tokens are in place: until then a valid token would be rejected as wrong.
- * Asked until the host is done, and never again.
+ * The local host opens its port before it has stored its tokens: until then valid tokens would be
+ * rejected. The check ends for good once the host is ready.
  * @throws ApiError `unavailable`
  */
 export async function assertPrepared(environment: Environment): Promise<void> {
@@ -16,7 +16,7 @@ export async function assertPrepared(environment: Environment): Promise<void> {
 	if (HOST_SECRET === undefined || BOOT_ID === undefined || BOOT_ID === preparedBoot) return;
 	if (!(await dispatcherOf(environment, DEFAULT_TEAM).isPrepared(BOOT_ID))) {
 		throw new ApiError("unavailable", "The coordinator is starting.", {
-			suggestions: ["Try again in a moment."],
+			suggestions: ["Repeat the request in a few seconds."],
 			headers: { "Retry-After": "1" },
 		});
 	}

@@ -1,20 +1,20 @@
 import { ApiError, fromWireError, toWireError, type WireError } from "../../schema/wire/errors.ts";
 
-/** An answer of a Durable Object: errors thrown across the call would lose everything but their message. */
-export type Result<Value> = { ok: true; value: Value } | { ok: false; refusal: WireError };
+/** A result of a Durable Object call: an error thrown across the call keeps only its message. */
+export type Result<Value> = { ok: true; value: Value } | { ok: false; error: WireError };
 
-/** Runs `body`; a refusal becomes a value, every other error is a fault and is thrown on. */
+/** Runs `body`; an ApiError becomes a value, every other error is rethrown. */
 export function resultOf<Value>(body: () => Value): Result<Value> {
 	try {
 		return { ok: true, value: body() };
 	} catch (error) {
-		if (error instanceof ApiError) return { ok: false, refusal: toWireError(error) };
+		if (error instanceof ApiError) return { ok: false, error: toWireError(error) };
 		throw error;
 	}
 }
 
-/** @throws ApiError, the refusal of the other side */
+/** @throws ApiError the error of the called object */
 export function unwrap<Value>(result: Result<Value>): Value {
-	if (!result.ok) throw fromWireError(result.refusal);
+	if (!result.ok) throw fromWireError(result.error);
 	return result.value;
 }

@@ -2,13 +2,14 @@ import journal from "../../schema/database/migrations/meta/_journal.json" with {
 import { ApiError } from "../../schema/wire/errors.ts";
 import { errorFields, log } from "./logger.ts";
 
-/** The migration that this version of the Worker needs to be there. */
+/** The newest migration that this version of the Worker needs. */
 const NEWEST = `${journal.entries.at(-1)?.tag}.sql`;
 let isMigrated = false;
 
 /**
- * Nothing is served from a D1 that lacks what this version needs: one that the host is still preparing, or a deployment before its
- * `wrangler d1 migrations apply`. Asked until it is there, and never again.
+ * Rejects requests while D1 lacks the newest migration: the host still migrates it, or a
+ * deployment precedes `wrangler d1 migrations apply`. The check ends for good once the migration
+ * is there.
  * @throws ApiError `unavailable`
  */
 export async function assertMigrated(db: D1Database): Promise<void> {
@@ -18,17 +19,17 @@ export async function assertMigrated(db: D1Database): Promise<void> {
 		.bind(NEWEST)
 		.first()
 		.catch((error) => {
-			// Only a database without any migration lacks the table; every other error stays one until somebody acts.
+			// Only a database without migrations lacks the table; other errors persist until a person acts.
 			if (/no such table/i.test(String(error))) return null;
 			log("error", "the database (D1) does not answer", errorFields(error));
 			throw new ApiError("unavailable", "The coordinator's database (D1) does not answer.", {
-				suggestions: ["The coordinator's log says why."],
+				suggestions: ["Read the cause in the log of the coordinator."],
 				headers: { "Retry-After": "5" },
 			});
 		});
 	if (!found) {
-		throw new ApiError("unavailable", `The coordinator is being prepared: its database does not have ${NEWEST} yet.`, {
-			suggestions: ["Try again in a moment. On Cloudflare: wrangler d1 migrations apply DB --remote"],
+		throw new ApiError("unavailable", `The database of the coordinator lacks the migration ${NEWEST}.`, {
+			suggestions: ["Repeat the request in a few seconds. On Cloudflare, run: wrangler d1 migrations apply DB --remote"],
 			headers: { "Retry-After": "1" },
 		});
 	}

@@ -4,12 +4,12 @@ import type { Intervals } from "../../schema/wire/protocol.ts";
 import type { Environment } from "../bindings.ts";
 import type { Settings } from "../queue/core/core.ts";
 
-/** A poll of an agent that holds leases, and every other parked call, comes back at least this often. */
+/** The longest hold of a poll of an agent with leases, and of every other long poll. */
 export const SHORT_HOLD_MS = 25_000;
 
 /**
- * The queue's settings, from the environment.
- * @throws Error if leases could expire under an agent that does everything right
+ * The settings of the queue, from the environment.
+ * @throws Error if a lease could expire although its agent renews it in time
  */
 export function readSettings(environment: Environment): Settings {
 	const settings: Settings = {
@@ -24,22 +24,22 @@ export function readSettings(environment: Environment): Settings {
 	};
 	const least = shortestLease(settings);
 	if (settings.leaseTtlMs < least) {
-		throw new Error(`a lease of ${settings.leaseTtlMs} ms is too short: three renewals, the kill grace and 2 s need ${least} ms`);
+		throw new Error(`LEASE_TTL_MS is ${settings.leaseTtlMs}, but three renewals, the kill grace and 2 s need at least ${least}`);
 	}
 	return settings;
 }
 
-/** What the links of commit statuses begin with, without a slash at the end; empty where nobody has said, on the edge. */
+/** The base URL of links, without a trailing slash; empty on Cloudflare without PUBLIC_URL. */
 export function linkBase({ PUBLIC_URL, LOCAL_URL }: Environment): string {
 	return (PUBLIC_URL || LOCAL_URL || "").replace(/\/+$/, "");
 }
 
-/** How long an idle agent's poll may stay parked. */
+/** How long the poll of an idle agent waits. */
 export function pollHoldMs(environment: Environment): number {
 	return pollHoldFor(wholeNumber(environment, "POLL_HOLD_MS"), wholeNumber(environment, "LEASE_TTL_MS"));
 }
 
-/** What agents are told to keep to. */
+/** The intervals that agents must keep. */
 export function intervalsFor(settings: Settings, holdMs: number, maxLogBytes: number): Intervals {
 	return {
 		lease_ttl_ms: settings.leaseTtlMs,
@@ -53,15 +53,15 @@ export function intervalsFor(settings: Settings, holdMs: number, maxLogBytes: nu
 	};
 }
 
-/** The longest log of an attempt. */
+/** The largest log of an attempt, in bytes. */
 export function maxLogBytes(environment: Environment): number {
 	return wholeNumber(environment, "MAX_LOG_BYTES");
 }
 
-/** The one Sweeper there is. */
+/** The name of the only Sweeper. */
 export const SWEEPER_NAME = "sweeper";
 
-/** For how long what is over is kept. */
+/** How long ended runs, their logs and artifacts are kept. */
 export interface Retention {
 	runsMs: number;
 	logsMs: number;
@@ -79,6 +79,6 @@ export function readRetention(environment: Environment): Retention {
 function wholeNumber(environment: Environment, name: keyof Environment): number {
 	const value = Number(environment[name]);
 	if (!Number.isSafeInteger(value) || value <= 0)
-		throw new Error(`${name} must be a whole number above 0, not ${String(environment[name])}`);
+		throw new Error(`${name} must be a whole number above 0, but is ${String(environment[name])}`);
 	return value;
 }

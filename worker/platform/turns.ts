@@ -2,23 +2,26 @@ import { doSlice, SLICE_UNITS, type SlicedWork } from "../../schema/pipeline/syn
 import { ApiError } from "../../schema/wire/errors.ts";
 
 /**
- * Where work on large texts waits for its turn. There is one thread: one large text is worked on at a time, and one small one, so that what everybody
- * else waits for stays short, and so that memory is bounded.
+ * Queues work on large texts. One thread works on one large and one small text at a time, so that
+ * other requests wait briefly and memory stays bounded.
  */
 
-/** A text up to this length does not wait for longer ones. */
+/** A text up to this length does not wait for longer texts. */
 const SMALL_CHARACTERS = 64 * 1024;
-/** What nearly every small text needs: it is done at once. Of a large one, or while others work, only the beginning is: many may begin together. */
+/**
+ * Units of the first slice, which runs at once: enough for most small texts. Large texts, and
+ * texts while others work, get a shorter first slice.
+ */
 const FIRST_UNITS = 5_000;
 const FIRST_UNITS_OF_MANY = 500;
-/** How long work waits for its turn, and how many works wait. */
+/** The longest wait for a turn, and the number of waiting texts. */
 const MAX_WAIT_MS = 20_000;
 const MAX_WAITING = 64;
-const LOOK_MS = 5;
-/** Work whose caller is gone is never resumed, and so never says that it is over. */
+const CHECK_MS = 5;
+/** The platform never resumes work of a disconnected client, so that work never ends by itself. */
 const ABANDONED_MS = 3_000;
 
-/** A work that waits for its turn or has it, and when it was last heard of. */
+/** Work that waits or runs, and the time when it last ran. */
 interface Ticket {
 	seenAt: number;
 }
@@ -28,16 +31,17 @@ const large: Ticket[] = [];
 const internal: Ticket[] = [];
 
 /**
- * Does work in slices, and lets others run between them.
- * @param characters the length of the text that it is about
- * @throws ApiError `unavailable` if too many others wait, or for too long; and what the work throws
+ * Runs work in slices, and lets other requests run in between.
+ * @param characters the length of the text
+ * @throws ApiError `unavailable` if too many texts wait, or one waits too long; and the errors of
+ * the work
  */
 export async function withTurn<Value>(work: SlicedWork<Value>, characters: number): Promise<Value> {
 	const isLarge = characters > SMALL_CHARACTERS;
 	return workInLine(work, isLarge ? large : small, isLarge);
 }
 
-/** The same for what the coordinator does of itself: it does not wait behind what others send. */
+/** Runs internal work of the coordinator, which does not wait for texts of clients. */
 export async function withInternalTurn<Value>(work: SlicedWork<Value>): Promise<Value> {
 	return workInLine(work, internal, true);
 }
@@ -65,11 +69,11 @@ async function workInLine<Value>(work: SlicedWork<Value>, line: Ticket[], isLarg
 
 async function turnOf(ticket: Ticket, line: Ticket[]): Promise<void> {
 	const latest = Date.now() + MAX_WAIT_MS;
-	for (let wait = 0; ; wait = LOOK_MS) {
+	for (let wait = 0; ; wait = CHECK_MS) {
 		await pause(wait);
 		ticket.seenAt = Date.now();
 		removeAbandoned(line);
-		// One that was taken for abandoned, and is not, goes on.
+		// Work that was wrongly evicted as abandoned runs anyway.
 		if (line[0] === ticket || !line.includes(ticket)) return;
 		if (ticket.seenAt > latest) throw tooBusy();
 	}
@@ -79,19 +83,19 @@ function removeAbandoned(line: Ticket[]): void {
 	const now = Date.now();
 	for (let index = line.length - 1; index >= 0; index -= 1) {
 		const { seenAt } = line[index] as Ticket;
-		// One from the future is from before the clock was stepped back.
+		// A time in the future precedes a step back of the clock.
 		if (seenAt < now - ABANDONED_MS || seenAt > now) line.splice(index, 1);
 	}
 }
 
-/** Not a microtask: requests that have come in the meantime are looked at only now. */
+/** A timer, not a microtask: pending requests run only between tasks. */
 function pause(ms: number): Promise<void> {
 	return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function tooBusy(): ApiError {
-	return new ApiError("unavailable", "Too many large texts are being worked on.", {
+	return new ApiError("unavailable", "The coordinator is busy with other large texts.", {
 		headers: { "Retry-After": "5" },
-		suggestions: ["Try again in a few seconds."],
+		suggestions: ["Repeat the request in a few seconds."],
 	});
 }

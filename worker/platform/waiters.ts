@@ -1,37 +1,37 @@
 /**
- * Calls that wait for something to happen. A closed client is invisible to a parked call, so every one has a timer,
- * and whoever parks under the same key takes the place of the one before.
+ * Long polls that wait for news. The platform does not report a closed client, so every waiter has
+ * a timer, and a new waiter replaces the one with the same key.
  */
 export class Waiters {
-	readonly #parked = new Map<string, { wake: () => void }>();
+	readonly #waiters = new Map<string, { wake: () => void }>();
 
-	/** The keys of all parked calls, the newest first. */
+	/** The keys of all waiters, newest first. */
 	newestFirst(): string[] {
-		return [...this.#parked.keys()].reverse();
+		return [...this.#waiters.keys()].reverse();
 	}
 
 	has(key: string): boolean {
-		return this.#parked.has(key);
+		return this.#waiters.has(key);
 	}
 
-	/** Waits until `wake(key)`, another call with the same key, or the time is over. */
+	/** Waits for `wake(key)`, another waiter with the same key, or `holdMs` milliseconds. */
 	park(key: string, holdMs: number): Promise<void> {
 		this.wake(key);
 		return new Promise((resolve) => {
 			const entry = {
 				wake: () => {
 					clearTimeout(timer);
-					if (this.#parked.get(key) === entry) this.#parked.delete(key);
+					if (this.#waiters.get(key) === entry) this.#waiters.delete(key);
 					resolve();
 				},
 			};
 			const timer = setTimeout(entry.wake, holdMs);
-			this.#parked.set(key, entry);
+			this.#waiters.set(key, entry);
 		});
 	}
 
 	wake(key: string): void {
-		this.#parked.get(key)?.wake();
+		this.#waiters.get(key)?.wake();
 	}
 
 	wakeAll(): void {

@@ -33,12 +33,12 @@ async function create(context: Caller & Bodied<typeof projectRequest>): Promise<
 	return json(created, 201, { Location: `/api/v1/projects/${created.name}` });
 }
 
-/** PATCH /projects/:name: what is not given stays. */
+/** PATCH /projects/:name: omitted settings stay unchanged. */
 async function change(context: Caller & Bodied<typeof projectChange>): Promise<Response> {
 	return json(await editProject(context, await context.readBody()));
 }
 
-/** DELETE /projects/:name: with its secrets; its runs stay as they are. */
+/** DELETE /projects/:name: deletes the project and its secrets; its runs stay. */
 async function remove(context: Caller): Promise<Response> {
 	await deleteProject(context);
 	return new Response(null, { status: 204 });
@@ -56,7 +56,7 @@ export const projectRoutes = [
 		method: "POST",
 		path: "/api/v1/projects",
 		allow: ["user"],
-		description: { summary: "Make a project", answers: { 201: projects.project } },
+		description: { summary: "Create a project", answers: { 201: projects.project } },
 		body: projects.projectRequest,
 		handle: create,
 	}),
@@ -71,7 +71,7 @@ export const projectRoutes = [
 		method: "PATCH",
 		path: "/api/v1/projects/:name",
 		allow: ["user"],
-		description: { summary: "Change a project; what is not given stays", answers: { 200: projects.project } },
+		description: { summary: "Change a project; omitted settings stay unchanged", answers: { 200: projects.project } },
 		body: projects.projectChange,
 		handle: change,
 	}),
@@ -79,7 +79,7 @@ export const projectRoutes = [
 		method: "DELETE",
 		path: "/api/v1/projects/:name",
 		allow: ["user"],
-		description: { summary: "Remove a project with its secrets; its runs stay", answers: { 204: null } },
+		description: { summary: "Delete a project and its secrets; its runs stay", answers: { 204: null } },
 		handle: remove,
 	}),
 ];

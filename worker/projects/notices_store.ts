@@ -2,11 +2,17 @@ import { and, asc, eq, inArray } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { projectNotices } from "../../schema/database/tables.ts";
 
-/** Stored notices: what somebody should know of a project, or correct. Whoever finds the cause adds one, and removes it once the cause is gone. */
+/**
+ * Stored notices of projects: settings to correct. The code that detects a problem adds a notice,
+ * and deletes it when the problem is fixed.
+ */
 
 const MAX_CHARACTERS = 1_000;
 
-/** Shows a notice on a project, in place of the one of the same kind. Does nothing for a project that does not exist. */
+/**
+ * Stores a notice on a project, and replaces the notice of the same kind. Does nothing for an
+ * unknown project.
+ */
 export async function putNotice(db: D1Database, team: string, project: string, kind: string, text: string): Promise<void> {
 	await db
 		.prepare(
@@ -18,17 +24,17 @@ export async function putNotice(db: D1Database, team: string, project: string, k
 		.run();
 }
 
-/** Removes the notices of these kinds, as far as the project has them. */
-export async function removeNotices(db: D1Database, team: string, project: string, kinds: readonly string[]): Promise<void> {
+/** Deletes the notices of these kinds. */
+export async function deleteNotices(db: D1Database, team: string, project: string, kinds: readonly string[]): Promise<void> {
 	await drizzle(db)
 		.delete(projectNotices)
 		.where(and(eq(projectNotices.team, team), eq(projectNotices.project, project), inArray(projectNotices.kind, [...kinds])));
 }
 
-/** Brings notices up to date: a text shows the notice of its kind, null removes it. */
+/** Updates notices: a text stores the notice of its kind, null deletes it. */
 export async function updateNotices(db: D1Database, team: string, project: string, notices: Record<string, string | null>): Promise<void> {
-	const gone = Object.keys(notices).filter((kind) => notices[kind] === null);
-	if (gone.length > 0) await removeNotices(db, team, project, gone);
+	const fixed = Object.keys(notices).filter((kind) => notices[kind] === null);
+	if (fixed.length > 0) await deleteNotices(db, team, project, fixed);
 	for (const [kind, text] of Object.entries(notices)) if (text !== null) await putNotice(db, team, project, kind, text);
 }
 

@@ -4,13 +4,13 @@ import type { ComparisonState } from "../queue/core/discovery/comparisons.ts";
 import { isoTime } from "../record/iso_time.ts";
 import { apiGuess, forgeOf } from "../webhooks/service.ts";
 
-/** What is known of a project beside its settings. */
+/** The state of a project beside its settings. */
 interface ProjectFindings {
-	/** The secrets that it names and that are not there. */
+	/** Names of secrets in its settings that do not exist. */
 	missing: readonly string[];
-	/** The notices that are stored. */
+	/** The stored notices. */
 	notices: readonly string[];
-	/** How its refs were compared; null where they are not, or nobody has asked. */
+	/** The state of its comparisons; null without comparisons, or in lists. */
 	comparison: ComparisonState | null;
 }
 
@@ -51,39 +51,44 @@ export function presentProject(
 		keep_logs: row.keep_logs,
 		keep_artifacts: row.keep_artifacts,
 		notices: [
-			...noticesOf(row),
-			...missing.map((secret) => `There is no secret ${secret}: windlass secrets set ${secret} --project ${row.name}`),
+			...settingNotices(row),
+			...missing.map((secret) => `The secret ${secret} does not exist. Run: windlass secrets set ${secret} --project ${row.name}`),
 			...notices,
-			...(comparison?.error ? [`The newest comparison of its refs failed, so that missed pushes are not found: ${comparison.error}`] : []),
+			...(comparison?.error ? [`The newest comparison of its refs failed, so missed pushes start no runs: ${comparison.error}`] : []),
 		],
 		created_at: isoTime(row.created_at),
 		updated_at: isoTime(row.updated_at),
 	};
 }
 
-/** What a project is set up for and cannot do. */
-function noticesOf(row: ProjectRow): string[] {
+/** The notices about missing settings. */
+function settingNotices(row: ProjectRow): string[] {
 	const { name, repository, hook_secret, forge, forge_token, poll } = row;
-	const isHalf = (hook_secret !== null || forge !== null) && repository === null;
+	const edit = `windlass projects edit ${name}`;
+	const lacksRepository = (hook_secret !== null || forge !== null) && repository === null;
 	return [
-		...(isHalf ? ["It has no repository: nothing can be run of what its forge delivers."] : []),
-		...(poll !== null && repository === null ? ["Its refs are not compared (poll): it has no repository."] : []),
+		...(lacksRepository ? [`It has no repository, so its deliveries start no runs. Run: ${edit} --repository <address>`] : []),
+		...(poll !== null && repository === null ? [`It has no repository, so poll has no effect. Run: ${edit} --repository <address>`] : []),
 		...(forge !== null && hook_secret === null && poll === null
-			? ["Its hook is closed: no secret is named that deliveries are signed with (hook_secret)."]
+			? [`Its hook is closed, because it has no hook secret. Run: ${edit} --hook-secret <secret>`]
 			: []),
-		...(hook_secret !== null && forge === null ? ["Commit statuses are not sent: it does not say what its forge is (forge)."] : []),
-		...(forge !== null && forge_token === null ? ["Commit statuses are not sent: no token for its forge is named (forge_token)."] : []),
+		...(hook_secret !== null && forge === null
+			? [`Commit statuses are not sent, because it has no forge. Run: ${edit} --forge <forge>`]
+			: []),
+		...(forge !== null && forge_token === null
+			? [`Commit statuses are not sent, because it has no token for its forge. Run: ${edit} --forge-token <secret>`]
+			: []),
 		...(forge !== null && forge_token !== null && repository !== null ? apiNotices(row, name) : []),
 	];
 }
 
-/** Whether it is known where the API of its forge is. */
+/** The notices about the address of the API of its forge. */
 function apiNotices(row: ProjectRow, name: string): string[] {
 	const forge = forgeOf(row);
-	if (typeof forge === "string") return [`Commit statuses are not sent: ${forge} (repository).`];
+	if (typeof forge === "string") return [`Commit statuses are not sent: ${forge}. Correct the setting repository.`];
 	const guess = apiGuess(row);
 	if (guess === null) return [];
 	return [
-		`Its repository is read over SSH, which does not say where the API of its forge is. Commit statuses are sent to ${guess}, which is a guess: name the address (forge_api) with windlass projects edit ${name} --forge-api ${guess}`,
+		`Its repository has an SSH address, which does not contain the address of the API. Commit statuses go to ${guess}, which is a guess. Confirm or correct it: windlass projects edit ${name} --forge-api ${guess}`,
 	];
 }

@@ -3,7 +3,7 @@ import { json } from "../http/answers.ts";
 import { type RequestContext, route } from "../http/route.ts";
 import { sweeperOf } from "../platform/sweeper.ts";
 
-/** POST /retention/sweep: removes now what would be removed within the hour. */
+/** POST /retention/sweep: deletes expired data now instead of within the hour. */
 async function sweep({ environment }: RequestContext<"user" | "host">): Promise<Response> {
 	return json(await sweeperOf(environment).sweep());
 }
@@ -13,7 +13,7 @@ export const retentionRoutes = [
 		method: "POST",
 		path: "/api/v1/retention/sweep",
 		allow: ["user", "host"],
-		description: { summary: "Remove now everything whose time is over", answers: { 200: resources.swept } },
+		description: { summary: "Delete all expired data now", answers: { 200: resources.swept } },
 		handle: sweep,
 	}),
 ];

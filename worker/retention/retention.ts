@@ -10,60 +10,64 @@ import type { Holdings } from "../queue/core/reads.ts";
 import { projectsWithRetention } from "../record/projects.ts";
 import { deleteObjects, deleteRunRecord } from "../runs/service.ts";
 import { deleteUnusedTests } from "../test_results/service.ts";
-import { removeDeliveriesBefore } from "../webhooks/service.ts";
+import { deleteDeliveriesBefore } from "../webhooks/service.ts";
 import {
 	artifactsBefore,
 	artifactsExpiredBefore,
 	comparisonsEndedBefore,
+	deleteSignInLinks,
+	deleteSources,
 	keysInUse,
 	logsBefore,
 	markArtifactsExpired,
 	markLogsExpired,
-	removeSignInLinks,
-	removeSources,
 	runsEndedBefore,
-	strayKeys,
+	unusedKeys,
 	unusedSources,
 } from "./store.ts";
-import { retentionOf, type Term } from "./terms.ts";
+import { type RetentionPolicy, retentionPolicies } from "./terms.ts";
 
 /**
- * What is over is kept for a time: runs, their logs, their artifacts, each for its own; uploaded sources for as long as a run
- * is made from them, and a day. What was never part of anything goes, too: files whose attempt never finished.
+ * Deletes expired data. Ended runs, logs and artifacts each have a retention time. Uploaded
+ * sources stay while a run uses them, and for one more day. Files of attempts that never finished
+ * are deleted, too.
  *
- * What the queue still holds is not touched, and keeps nothing else from being removed.
+ * Data that the queue still holds stays, and does not delay the deletion of other data.
  */
 
-/** One statement of D1 takes a hundred parameters, and each pass is a slice: others come in between. */
+/**
+ * A statement of D1 takes at most a hundred parameters, and slices let other requests run in
+ * between.
+ */
 const SLICE = 90;
 const RUNS_AT_ONCE = 20;
 const DAY_MS = 24 * 60 * 60_000;
-/** Clocks of workers differ. */
+/** A margin for clocks that differ. */
 const MARGIN_MS = 60 * 60_000;
 
-/** Removes everything whose time is over. */
+/** Deletes all expired data. @returns the counts of deleted items */
 export async function applyRetention(environment: Environment, now: number): Promise<Swept> {
 	const { DB: db, BUCKET: bucket } = environment;
 	const keep = readRetention(environment);
 	const projects = await projectsWithRetention(db);
-	const artifactsOver: Pick<Removal<Awaited<ReturnType<typeof artifactsBefore>>[number]>, "limit" | "heldBy" | "remove"> = {
+	const expiredArtifacts: Pick<Deletion<Awaited<ReturnType<typeof artifactsBefore>>[number]>, "limit" | "heldBy" | "deleteRows"> = {
 		limit: SLICE,
 		heldBy: ["runs", ({ run_id }) => run_id],
-		remove: async (over) => {
-			await deleteObjects(bucket, over.flatMap(objectKeys));
-			await markArtifactsExpired(db, keysOf(over));
-			return over.length;
+		deleteRows: async (expired) => {
+			await deleteObjects(bucket, expired.flatMap(objectKeys));
+			await markArtifactsExpired(db, keysOf(expired));
+			return expired.length;
 		},
 	};
-	const runs: Omit<Removal<{ id: string; team: string }>, "find"> = {
+	const runs: Omit<Deletion<{ id: string; team: string }>, "find"> = {
 		limit: RUNS_AT_ONCE,
 		heldBy: ["runs", ({ id }) => id],
-		remove: async (over) => {
-			for (const { id } of over) await deleteRunRecord(environment, id);
-			return over.length;
+		deleteRows: async (expired) => {
+			for (const { id } of expired) await deleteRunRecord(environment, id);
+			return expired.length;
 		},
 	};
-	// What a comparison has found is kept as deliveries; there may be hundreds of comparisons in a day.
+	// Deliveries store the results of comparisons; there may be hundreds of comparisons a day.
 	const comparisons = await inSlices(environment, {
 		...runs,
 		find: (limit, held) => comparisonsEndedBefore(db, now - DAY_MS, limit, held),
@@ -71,31 +75,31 @@ export async function applyRetention(environment: Environment, now: number): Pro
 	const swept: Swept = {
 		runs:
 			comparisons +
-			(await forEach(environment, retentionOf(projects, "keep_runs", keep.runsMs, now), {
+			(await forEach(environment, retentionPolicies(projects, "keep_runs", keep.runsMs, now), {
 				...runs,
-				find: (term) => (limit, held) => runsEndedBefore(db, term, limit, held),
+				find: (policy) => (limit, held) => runsEndedBefore(db, policy, limit, held),
 			})),
-		logs: await forEach(environment, retentionOf(projects, "keep_logs", keep.logsMs, now), {
+		logs: await forEach(environment, retentionPolicies(projects, "keep_logs", keep.logsMs, now), {
 			limit: SLICE,
-			find: (term) => (limit, held) => logsBefore(db, term, limit, held),
+			find: (policy) => (limit, held) => logsBefore(db, policy, limit, held),
 			heldBy: ["runs", ({ run_id }) => run_id],
-			remove: async (over) => {
-				const keys = over.flatMap(({ key }) => [key, indexKeyOf(key)]);
+			deleteRows: async (expired) => {
+				const keys = expired.flatMap(({ key }) => [key, indexKeyOf(key)]);
 				await deleteObjects(bucket, keys);
-				await markLogsExpired(db, idsOf(over));
-				return over.length;
+				await markLogsExpired(db, idsOf(expired));
+				return expired.length;
 			},
 		}),
-		artifacts: await forEach(environment, retentionOf(projects, "keep_artifacts", keep.artifactsMs, now), {
-			...artifactsOver,
-			find: (term) => (limit, held) => artifactsBefore(db, term, limit, held),
+		artifacts: await forEach(environment, retentionPolicies(projects, "keep_artifacts", keep.artifactsMs, now), {
+			...expiredArtifacts,
+			find: (policy) => (limit, held) => artifactsBefore(db, policy, limit, held),
 		}),
 		sources: await inSlices(environment, {
 			limit: SLICE,
 			find: (limit, held) => unusedSources(db, now - DAY_MS, limit, held),
 			heldBy: ["sources", ({ id }) => id],
-			remove: async (unused) => {
-				const keys = await removeSources(db, idsOf(unused), now - DAY_MS);
+			deleteRows: async (unused) => {
+				const keys = await deleteSources(db, idsOf(unused), now - DAY_MS);
 				await deleteObjects(bucket, keys);
 				return keys.length;
 			},
@@ -104,7 +108,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 			limit: SLICE,
 			find: (limit, held) => uploadsBefore(db, now - LEASE_TOKEN_MS - MARGIN_MS, limit, held),
 			heldBy: ["attempts", ({ attempt_id }) => attempt_id],
-			remove: async (settled) => {
+			deleteRows: async (settled) => {
 				const inUse = await keysInUse(db, [...new Set(settled.map(({ artifact_key }) => artifact_key))]);
 				const orphans = settled.filter(({ artifact_key }) => !inUse.has(artifact_key));
 				await deleteObjects(bucket, keysOf(orphans));
@@ -113,47 +117,47 @@ export async function applyRetention(environment: Environment, now: number): Pro
 			},
 		}),
 	};
-	// Those whose job has them kept for less time.
+	// Artifacts whose job sets a shorter time.
 	swept.artifacts += await inSlices(environment, {
-		...artifactsOver,
+		...expiredArtifacts,
 		find: (limit, held) => artifactsExpiredBefore(db, now, limit, held),
 	});
-	// Logs that were archived when nobody knew any more whose they were, and sources whose upload was cut before it was noted.
-	swept.orphans += await removeStray(bucket, "logs/unknown/", now - keep.logsMs, async (keys) => keys);
-	swept.orphans += await removeStray(bucket, "sources/", now - DAY_MS, (keys) => strayKeys(db, keys));
-	await removeSignInLinks(db, now);
+	// Logs that were archived after their run was deleted, and uploads of sources that broke off.
+	swept.orphans += await deleteOrphans(bucket, "logs/unknown/", now - keep.logsMs, async (keys) => keys);
+	swept.orphans += await deleteOrphans(bucket, "sources/", now - DAY_MS, (keys) => unusedKeys(db, keys));
+	await deleteSignInLinks(db, now);
 	await deleteSessionsBefore(db, now);
-	// What forges have delivered is of use as long as the runs that it has made.
-	await removeDeliveriesBefore(db, now - keep.runsMs);
+	// Deliveries stay as long as the runs that they start.
+	await deleteDeliveriesBefore(db, now - keep.runsMs);
 	await deleteUnusedTests(db);
 	return swept;
 }
 
-/** How one kind of thing is removed. */
-interface Removal<Row> {
+/** How one kind of data is found and deleted. */
+interface Deletion<Row> {
 	limit: number;
-	/** The next ones whose time is over, without those that are known to be held. */
+	/** The next expired rows, without those that the queue holds. */
 	find(limit: number, held: readonly string[]): Promise<Row[]>;
-	/** What of a row the queue may still hold. */
+	/** The id in a row that the queue may hold. */
 	heldBy: [kind: keyof Holdings, idOf: (row: Row) => string];
-	/** @returns how many were removed */
-	remove(rows: readonly Row[]): Promise<number>;
+	/** @returns the number of deleted items */
+	deleteRows(rows: readonly Row[]): Promise<number>;
 }
 
-/** The same for each of several terms. */
+/** Deletes expired rows for each of the policies. */
 async function forEach<Row extends { team: string }>(
 	environment: Environment,
-	terms: readonly Term[],
-	{ find, ...removal }: Omit<Removal<Row>, "find"> & { find(term: Term): Removal<Row>["find"] },
+	policies: readonly RetentionPolicy[],
+	{ find, ...deletion }: Omit<Deletion<Row>, "find"> & { find(policy: RetentionPolicy): Deletion<Row>["find"] },
 ): Promise<number> {
 	let total = 0;
-	for (const term of terms) total += await inSlices(environment, { ...removal, find: find(term) });
+	for (const policy of policies) total += await inSlices(environment, { ...deletion, find: find(policy) });
 	return total;
 }
 
 async function inSlices<Row extends { team: string }>(
 	environment: Environment,
-	{ limit, find, heldBy, remove }: Removal<Row>,
+	{ limit, find, heldBy, deleteRows }: Deletion<Row>,
 ): Promise<number> {
 	const [kind, idOf] = heldBy;
 	const held = new Set<string>();
@@ -161,12 +165,12 @@ async function inSlices<Row extends { team: string }>(
 		const found = await find(limit, [...held]);
 		if (found.length === 0) return total;
 		for (const id of await heldAmong(environment, found, kind, idOf)) held.add(id);
-		const over = found.filter((row) => !held.has(idOf(row)));
-		if (over.length > 0) total += await remove(over);
+		const expired = found.filter((row) => !held.has(idOf(row)));
+		if (expired.length > 0) total += await deleteRows(expired);
 	}
 }
 
-/** What of these the queue holds, team by team. */
+/** The ids of these rows that the queue holds, team by team. */
 async function heldAmong<Row extends { team: string }>(
 	environment: Environment,
 	rows: readonly Row[],
@@ -176,27 +180,30 @@ async function heldAmong<Row extends { team: string }>(
 	const held: string[] = [];
 	for (const team of new Set(rows.map((row) => row.team))) {
 		const ids = [...new Set(rows.filter((row) => row.team === team).map(idOf))];
-		const asked: Holdings = { runs: [], sources: [], attempts: [], [kind]: ids };
-		held.push(...(await dispatcherOf(environment, team).held(asked))[kind]);
+		const queried: Holdings = { runs: [], sources: [], attempts: [], [kind]: ids };
+		held.push(...(await dispatcherOf(environment, team).held(queried))[kind]);
 	}
 	return held;
 }
 
-/** Removes old objects that nothing names. @param unnamed which of these keys that is */
-async function removeStray(
+/**
+ * Deletes old objects that no row names.
+ * @param unnamed returns those of the keys that no row names
+ */
+async function deleteOrphans(
 	bucket: R2Bucket,
 	prefix: string,
 	before: number,
 	unnamed: (keys: string[]) => Promise<string[]>,
 ): Promise<number> {
-	let removed = 0;
+	let deleted = 0;
 	for (let cursor: string | undefined; ; ) {
 		const listed = await bucket.list({ prefix, limit: 500, ...(cursor === undefined ? {} : { cursor }) });
 		const old = listed.objects.filter(({ uploaded }) => uploaded.getTime() < before).map(({ key }) => key);
-		const stray = old.length === 0 ? [] : await unnamed(old);
-		await deleteObjects(bucket, stray);
-		removed += stray.length;
-		if (!listed.truncated) return removed;
+		const orphans = old.length === 0 ? [] : await unnamed(old);
+		await deleteObjects(bucket, orphans);
+		deleted += orphans.length;
+		if (!listed.truncated) return deleted;
 		cursor = listed.cursor;
 	}
 }

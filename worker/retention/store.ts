@@ -5,22 +5,22 @@ import { artifacts, attempts, runs, signInLinks, sources } from "../../schema/da
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import { notAmong } from "../record/not_among.ts";
 import type { StoredArtifact } from "../runs/service.ts";
-import type { Term } from "./terms.ts";
+import type { RetentionPolicy } from "./terms.ts";
 
-/** The runs that a term is about, as a condition on a run. */
-function isMeant(term: Term): SQL | undefined {
-	if (term.of) {
-		// Whatever is over by then began before: so the index of the project's runs leads there.
-		const began = lt(runs.id, `${ID_PREFIXES.run}_${encodeTime(Math.max(0, term.before), 10)}`);
-		return and(eq(runs.team, term.of.team), eq(runs.project, term.of.project), began);
+/** The condition on a run that a policy covers. */
+function isCovered(policy: RetentionPolicy): SQL | undefined {
+	if (policy.of) {
+		// A run that has ended by then began before, so the index of the runs of the project applies.
+		const began = lt(runs.id, `${ID_PREFIXES.run}_${encodeTime(Math.max(0, policy.before), 10)}`);
+		return and(eq(runs.team, policy.of.team), eq(runs.project, policy.of.project), began);
 	}
-	if (term.butNot.length === 0) return undefined;
-	return sql`NOT EXISTS (SELECT 1 FROM json_each(${JSON.stringify(term.butNot)}) AS p WHERE p.value ->> 'team' = ${runs.team} AND p.value ->> 'project' = ${runs.project})`;
+	if (policy.except.length === 0) return undefined;
+	return sql`NOT EXISTS (SELECT 1 FROM json_each(${JSON.stringify(policy.except)}) AS p WHERE p.value ->> 'team' = ${runs.team} AND p.value ->> 'project' = ${runs.project})`;
 }
 
-/** The same as a condition on what belongs to a run. */
-function isOfMeant(db: D1Database, runId: AnyColumn, term: Term): SQL | undefined {
-	const meant = isMeant(term);
+/** The condition on a row that belongs to a covered run. */
+function isOfCoveredRun(db: D1Database, runId: AnyColumn, policy: RetentionPolicy): SQL | undefined {
+	const meant = isCovered(policy);
 	return (
 		meant &&
 		exists(
@@ -35,14 +35,14 @@ function isOfMeant(db: D1Database, runId: AnyColumn, term: Term): SQL | undefine
 /** Runs that ended before this time, oldest first. */
 export async function runsEndedBefore(
 	db: D1Database,
-	term: Term,
+	policy: RetentionPolicy,
 	limit: number,
 	held: readonly string[],
 ): Promise<{ id: string; team: string }[]> {
 	return drizzle(db)
 		.select({ id: runs.id, team: runs.team })
 		.from(runs)
-		.where(and(lt(runs.finished_at, term.before), isMeant(term), notAmong(runs.id, held)))
+		.where(and(lt(runs.finished_at, policy.before), isCovered(policy), notAmong(runs.id, held)))
 		.orderBy(asc(runs.finished_at))
 		.limit(limit);
 }
@@ -62,10 +62,10 @@ export async function comparisonsEndedBefore(
 		.limit(limit);
 }
 
-/** Attempts that ended before this time and whose log is still there. */
+/** Attempts that ended before this time and still have a log. */
 export async function logsBefore(
 	db: D1Database,
-	term: Term,
+	policy: RetentionPolicy,
 	limit: number,
 	held: readonly string[],
 ): Promise<{ id: string; run_id: string; team: string; key: string }[]> {
@@ -75,8 +75,8 @@ export async function logsBefore(
 		.where(
 			and(
 				isNotNull(attempts.log_key),
-				lt(attempts.finished_at, term.before),
-				isOfMeant(db, attempts.run_id, term),
+				lt(attempts.finished_at, policy.before),
+				isOfCoveredRun(db, attempts.run_id, policy),
 				notAmong(attempts.run_id, held),
 			),
 		)
@@ -92,10 +92,10 @@ export async function markLogsExpired(db: D1Database, ids: readonly string[]): P
 		.where(inArray(attempts.id, [...ids]));
 }
 
-/** Artifacts that were saved before this time and are still there. */
+/** Artifacts that were saved before this time and still exist. */
 export async function artifactsBefore(
 	db: D1Database,
-	term: Term,
+	policy: RetentionPolicy,
 	limit: number,
 	held: readonly string[],
 ): Promise<(StoredArtifact & { run_id: string; team: string })[]> {
@@ -106,15 +106,15 @@ export async function artifactsBefore(
 		.where(
 			and(
 				isNull(artifacts.expired_at),
-				lt(artifacts.created_at, term.before),
-				isOfMeant(db, artifacts.run_id, term),
+				lt(artifacts.created_at, policy.before),
+				isOfCoveredRun(db, artifacts.run_id, policy),
 				notAmong(artifacts.run_id, held),
 			),
 		)
 		.limit(limit);
 }
 
-/** Artifacts that are still there though their job has had them kept only until before this time. */
+/** Existing artifacts whose job set an expiry before this time. */
 export async function artifactsExpiredBefore(
 	db: D1Database,
 	before: number,
@@ -144,7 +144,7 @@ export async function markArtifactsExpired(db: D1Database, keys: readonly string
 		.where(inArray(artifacts.key, [...keys]));
 }
 
-/** Of these objects those that an artifact in the record lies in. */
+/** The keys that an artifact uses. */
 export async function keysInUse(db: D1Database, keys: readonly string[]): Promise<Set<string>> {
 	if (keys.length === 0) return new Set();
 	const rows = await drizzle(db)
@@ -154,7 +154,7 @@ export async function keysInUse(db: D1Database, keys: readonly string[]): Promis
 	return new Set(rows.map(({ key }) => key));
 }
 
-/** Uploaded sources that nobody has named since this time, and that no recorded run is made from. */
+/** Uploaded sources unused since this time that no stored run needs. */
 export async function unusedSources(
 	db: D1Database,
 	before: number,
@@ -175,8 +175,8 @@ export async function unusedSources(
 		.limit(limit);
 }
 
-/** Of these objects those that no source in the record lies in. */
-export async function strayKeys(db: D1Database, keys: readonly string[]): Promise<string[]> {
+/** The keys that no source uses. */
+export async function unusedKeys(db: D1Database, keys: readonly string[]): Promise<string[]> {
 	const { results } = await db
 		.prepare("SELECT value AS key FROM json_each(?) WHERE value NOT IN (SELECT key FROM sources)")
 		.bind(JSON.stringify(keys))
@@ -184,16 +184,16 @@ export async function strayKeys(db: D1Database, keys: readonly string[]): Promis
 	return results.map(({ key }) => key);
 }
 
-/** Removes those of the sources that nobody has named in between. @returns their objects */
-export async function removeSources(db: D1Database, ids: readonly string[], before: number): Promise<string[]> {
+/** Deletes the sources that are still unused. @returns their keys */
+export async function deleteSources(db: D1Database, ids: readonly string[], before: number): Promise<string[]> {
 	if (ids.length === 0) return [];
-	const removed = await drizzle(db)
+	const deleted = await drizzle(db)
 		.delete(sources)
 		.where(and(inArray(sources.id, [...ids]), lt(sources.used_at, before)))
 		.returning({ key: sources.key });
-	return removed.map(({ key }) => key);
+	return deleted.map(({ key }) => key);
 }
 
-export async function removeSignInLinks(db: D1Database, before: number): Promise<void> {
+export async function deleteSignInLinks(db: D1Database, before: number): Promise<void> {
 	await drizzle(db).delete(signInLinks).where(lt(signInLinks.expires_at, before));
 }

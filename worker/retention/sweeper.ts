@@ -9,8 +9,8 @@ const EVERY_MS = 60 * 60_000;
 const FIRST_MS = 60_000;
 
 /**
- * Applies retention every hour, and whenever it is asked to: one pass at a time, beside the queue and never in its way. Where there is no host that
- * would, it goes on with what forges have delivered and was cut short.
+ * Applies retention every hour and on request, one pass at a time. On Cloudflare it also resumes
+ * deliveries without an outcome.
  */
 export class Sweeper extends DurableObject<Environment> implements SweeperRpc {
 	#pass: Promise<Swept> | null = null;
@@ -20,12 +20,12 @@ export class Sweeper extends DurableObject<Environment> implements SweeperRpc {
 		setLogLevel(environment.LOG_LEVEL);
 	}
 
-	/** Makes sure that it will wake by itself. */
+	/** Sets the alarm if none is set. */
 	async schedule(): Promise<void> {
 		if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(Date.now() + FIRST_MS);
 	}
 
-	/** Removes everything whose time is over; whoever asks while a pass is under way gets that one's answer. */
+	/** Deletes all expired data; concurrent callers share one pass. */
 	async sweep(): Promise<Swept> {
 		this.#pass ??= applyRetention(this.env, Date.now()).finally(() => {
 			this.#pass = null;
@@ -35,10 +35,10 @@ export class Sweeper extends DurableObject<Environment> implements SweeperRpc {
 
 	override async alarm(): Promise<void> {
 		try {
-			const removed = await this.sweep();
-			if (Object.values(removed).some((count) => count > 0)) log("info", "retention", { ...removed });
+			const deleted = await this.sweep();
+			if (Object.values(deleted).some((count) => count > 0)) log("info", "retention", { ...deleted });
 		} catch (error) {
-			log("warn", "retention failed, will be tried again", errorFields(error));
+			log("warn", "retention failed, it is retried in an hour", errorFields(error));
 		}
 		try {
 			await resumeDeliveries(this.env, Date.now());

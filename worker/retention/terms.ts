@@ -1,27 +1,33 @@
 import type { ProjectRow } from "../../schema/database/tables.ts";
 import { parseDuration } from "../../schema/wire/duration.ts";
 
-/** When the time of what is kept is over. */
+/** Retention policies: how long the data of each project is kept. */
 
-/** A project, as its name is within a team. */
+/** A project by team and name. */
 interface ProjectName {
 	team: string;
 	project: string;
 }
 
-/** What began before `before` is over: of one project, or of all but those that have a term of their own. */
-export type Term = { before: number } & ({ of: ProjectName } | { of: null; butNot: readonly ProjectName[] });
+/**
+ * Data from before `before` is expired: of one project, or of all projects except those with their
+ * own policy.
+ */
+export type RetentionPolicy = { before: number } & ({ of: ProjectName } | { of: null; except: readonly ProjectName[] });
 
-/** The terms of one kind of thing: that of most projects first. @param usualMs how long it is kept where a project does not say otherwise */
-export function retentionOf(
+/**
+ * The policies of one kind of data; the default policy comes first.
+ * @param usualMs the retention of the default policy
+ */
+export function retentionPolicies(
 	projects: readonly ProjectRow[],
 	key: "keep_runs" | "keep_logs" | "keep_artifacts",
 	usualMs: number,
 	now: number,
-): Term[] {
+): RetentionPolicy[] {
 	const own = projects.flatMap((row) => {
 		const ms = row[key] === null ? null : parseDuration(row[key]);
 		return ms === null ? [] : [{ of: { team: row.team, project: row.name }, before: now - ms }];
 	});
-	return [{ before: now - usualMs, of: null, butNot: own.map(({ of }) => of) }, ...own];
+	return [{ before: now - usualMs, of: null, except: own.map(({ of }) => of) }, ...own];
 }

@@ -34,12 +34,12 @@ async function create(context: Caller & Bodied<typeof scheduleRequest>): Promise
 		const pipeline = await findPipeline(environment.DB, principal.team, wanted.pipeline);
 		if (pipeline?.project !== project.name) throw notFound("pipeline", wanted.pipeline);
 	} else if (project.repository === null) {
-		throw new ApiError("conflict", `The project ${project.name} has no repository that could be run.`, {
-			suggestions: ["Name a pipeline (pip_…), or give the project a repository."],
+		throw new ApiError("conflict", `The project ${project.name} has no repository.`, {
+			suggestions: [`Name a stored pipeline (pip_…), or run: windlass projects edit ${project.name} --repository https://…`],
 		});
 	}
 	const row = unwrap(await dispatcherOf(environment, principal.team).addSchedule(newId("schedule"), project.name, wanted));
-	log("info", "schedule made", { request_id: requestId, schedule: row.id, project: project.name, actor: actorOf(principal) });
+	log("info", "schedule created", { request_id: requestId, schedule: row.id, project: project.name, actor: actorOf(principal) });
 	return json(presentSchedule(row, Date.now()), 201, { Location: `/api/v1/schedules/${row.id}` });
 }
 
@@ -55,7 +55,7 @@ async function change(context: Caller & Bodied<typeof scheduleChange>): Promise<
 
 async function remove({ params, environment, principal, requestId }: Caller): Promise<Response> {
 	unwrap(await dispatcherOf(environment, principal.team).removeSchedule(params.id ?? ""));
-	log("info", "schedule removed", { request_id: requestId, schedule: params.id, actor: actorOf(principal) });
+	log("info", "schedule deleted", { request_id: requestId, schedule: params.id, actor: actorOf(principal) });
 	return new Response(null, { status: 204 });
 }
 
@@ -71,7 +71,7 @@ export const scheduleRoutes = [
 		method: "POST",
 		path: "/api/v1/projects/:name/schedules",
 		allow: ["user"],
-		description: { summary: "Make a schedule", answers: { 201: schedules.schedule } },
+		description: { summary: "Create a schedule", answers: { 201: schedules.schedule } },
 		body: schedules.scheduleRequest,
 		handle: create,
 	}),
@@ -79,14 +79,14 @@ export const scheduleRoutes = [
 		method: "GET",
 		path: "/api/v1/schedules/:id",
 		allow: ["user"],
-		description: { summary: "A schedule, and when it comes next", answers: { 200: schedules.schedule } },
+		description: { summary: "A schedule and its next times", answers: { 200: schedules.schedule } },
 		handle: get,
 	}),
 	route({
 		method: "PATCH",
 		path: "/api/v1/schedules/:id",
 		allow: ["user"],
-		description: { summary: "Pause a schedule, or let it go on", answers: { 200: schedules.schedule } },
+		description: { summary: "Pause or resume a schedule", answers: { 200: schedules.schedule } },
 		body: schedules.scheduleChange,
 		handle: change,
 	}),
@@ -94,7 +94,7 @@ export const scheduleRoutes = [
 		method: "DELETE",
 		path: "/api/v1/schedules/:id",
 		allow: ["user"],
-		description: { summary: "Remove a schedule that was made here", answers: { 204: null } },
+		description: { summary: "Delete a schedule that was created through the API", answers: { 204: null } },
 		handle: remove,
 	}),
 ];

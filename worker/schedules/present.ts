@@ -5,7 +5,7 @@ import { isoTime } from "../record/iso_time.ts";
 
 const TIMES_SHOWN = 5;
 
-/** @param now milliseconds since 1970: what comes next comes after that */
+/** @param now milliseconds since 1970; `next` holds later times */
 export function presentSchedule(row: ScheduleRow, now: number): Schedule {
 	const { id, project, origin, cron, timezone, branch, file, pipeline, params, paused_by, fired_at, run_id, error, created_at } = row;
 	const next: string[] = [];

@@ -7,14 +7,12 @@ import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import { presentSchedule } from "./present.ts";
 
-/** Times at which something of a project is run. */
-
 type Caller = RequestContext<"user">;
 
-/** @throws ApiError `not_found` */
+/** Pauses or resumes a schedule. @throws ApiError `not_found` */
 export async function pauseSchedule({ params, environment, principal, requestId }: Caller, isPaused: boolean): Promise<Schedule> {
 	const by = isPaused ? actorOf(principal) : null;
 	const row = unwrap(await dispatcherOf(environment, principal.team).pauseSchedule(params.id ?? "", by));
-	log("info", isPaused ? "schedule paused" : "schedule goes on", { request_id: requestId, schedule: row.id, actor: actorOf(principal) });
+	log("info", isPaused ? "schedule paused" : "schedule resumed", { request_id: requestId, schedule: row.id, actor: actorOf(principal) });
 	return presentSchedule(row, Date.now());
 }

@@ -6,12 +6,14 @@ import type { ScheduleRow } from "../queue/core/discovery/schedules.ts";
 import type { Submit } from "../queue/core/runs/submit.ts";
 import { findProject } from "../record/projects.ts";
 
-/** Who is named for what a schedule makes. */
+/** The actor of runs of schedules. */
 const ACTOR = "a schedule";
 
 /**
- * What a schedule submits now that its time has come: a plan of the repository, or a pipeline that is kept here. The same time submits the same.
- * @throws ApiError `not_found` where its project or pipeline is gone, and for a pipeline that cannot be run as `checkingSubmission` does
+ * The submission of a schedule: a discovery run, or a run of a stored pipeline. The same time
+ * gives the same submission.
+ * @throws ApiError `not_found` if its project or pipeline was deleted, and the errors of
+ * `checkingSubmission`
  */
 export async function scheduledSubmission(environment: Environment, team: string, schedule: ScheduleRow, at: number): Promise<Submit> {
 	const params = JSON.parse(schedule.params) as Record<string, string>;
@@ -19,8 +21,8 @@ export async function scheduledSubmission(environment: Environment, team: string
 	if (schedule.pipeline !== null) {
 		const pipeline = await findPipeline(environment.DB, team, schedule.pipeline);
 		if (!pipeline) throw notFound("pipeline", schedule.pipeline);
-		const asked = { params, ...(schedule.branch === null ? {} : { branch: schedule.branch }) };
-		return storedSubmission(environment, team, pipeline, asked, {
+		const fields = { params, ...(schedule.branch === null ? {} : { branch: schedule.branch }) };
+		return storedSubmission(environment, team, pipeline, fields, {
 			kind: "schedule",
 			actor: ACTOR,
 			idempotency: { ...idempotency, digest: "" },

@@ -9,25 +9,29 @@ import { listOf } from "../http/pages.ts";
 import { invalidParameter, type Parameter } from "../http/parameters.ts";
 import { actorOf, type Bodied, type Queried, type RequestContext, route } from "../http/route.ts";
 import { log } from "../platform/logger.ts";
-import { listSecrets, putSecret, removeSecret, rotateSecrets, type SecretPlace } from "./vault.ts";
+import { deleteSecret, listSecrets, putSecret, rotateSecrets, type SecretPlace } from "./vault.ts";
 
-/** Secrets can be set, listed, removed and encrypted anew. No route gives a value back. */
+/** Sets, lists, deletes and re-encrypts secrets. No route returns a value. */
 
 type Caller = RequestContext<"user">;
 
-/** The name of a project; null when it is not given. */
+/** A project parameter; null when it is missing. */
 function projectOf(description: string): Parameter<string | null> {
 	return {
 		description,
 		schema: projectName,
 		read(given) {
 			if (given === null || projectName.safeParse(given).success) return given;
-			throw invalidParameter("project", `${JSON.stringify(given.slice(0, 100))} is not the name of a project`, "for example project=web");
+			throw invalidParameter(
+				"project",
+				`${JSON.stringify(given.slice(0, 100))} is not the name of a project`,
+				"write for example project=web",
+			);
 		},
 	};
 }
 
-const LIST = { project: projectOf("only those that jobs of this project can have") };
+const LIST = { project: projectOf("only secrets that jobs of this project can use") };
 
 async function list({ query, environment, principal }: Caller & Queried<typeof LIST>): Promise<Response> {
 	const items = await listSecrets(environment.DB, principal.team, query.project);
@@ -42,19 +46,19 @@ async function put({ readBody, params, environment, principal, requestId }: Call
 	return json(secret, isNew ? 201 : 200);
 }
 
-const REMOVE = { project: projectOf("the project that it is for; without it that of every project") };
+const REMOVE = { project: projectOf("the project of the secret; without it the secret for every project") };
 
 async function remove({ query, params, environment, principal, requestId }: Caller & Queried<typeof REMOVE>): Promise<Response> {
 	const place: SecretPlace = { team: principal.team, project: query.project, name: nameOf(params) };
-	if (!(await removeSecret(environment.DB, place))) throw notFound("secret", place.name);
-	log("info", "secret removed", { request_id: requestId, actor: actorOf(principal), name: place.name, project: place.project });
+	if (!(await deleteSecret(environment.DB, place))) throw notFound("secret", place.name);
+	log("info", "secret deleted", { request_id: requestId, actor: actorOf(principal), name: place.name, project: place.project });
 	return new Response(null, { status: 204 });
 }
 
-/** POST /secrets/rotate: a new key for all of them. */
+/** POST /secrets/rotate: re-encrypts all secrets with a new key. */
 async function rotate({ environment, principal, requestId }: RequestContext<"user" | "host">): Promise<Response> {
 	const secrets = await rotateSecrets(environment, principal.team);
-	log("info", "secrets encrypted anew", { request_id: requestId, actor: actorOf(principal), secrets });
+	log("info", "secrets re-encrypted", { request_id: requestId, actor: actorOf(principal), secrets });
 	return json({ secrets } satisfies Rotation);
 }
 
@@ -70,7 +74,7 @@ export const secretRoutes = [
 		method: "GET",
 		path: "/api/v1/secrets",
 		allow: ["user"],
-		description: { summary: "The names of secrets; never their values", answers: { 200: listOf(secrets.secret) } },
+		description: { summary: "The names of secrets, without values", answers: { 200: listOf(secrets.secret) } },
 		query: LIST,
 		handle: list,
 	}),
@@ -78,14 +82,14 @@ export const secretRoutes = [
 		method: "POST",
 		path: "/api/v1/secrets/rotate",
 		allow: ["user", "host"],
-		description: { summary: "Encrypt every secret anew, with a new key", answers: { 200: secrets.rotation } },
+		description: { summary: "Re-encrypt every secret with a new key", answers: { 200: secrets.rotation } },
 		handle: rotate,
 	}),
 	route({
 		method: "PUT",
 		path: "/api/v1/secrets/:name",
 		allow: ["user"],
-		description: { summary: "Keep a secret, in place of the one before", answers: { 200: secrets.secret, 201: secrets.secret } },
+		description: { summary: "Set or replace a secret", answers: { 200: secrets.secret, 201: secrets.secret } },
 		body: secrets.secretRequest,
 		handle: put,
 	}),
@@ -93,7 +97,7 @@ export const secretRoutes = [
 		method: "DELETE",
 		path: "/api/v1/secrets/:name",
 		allow: ["user"],
-		description: { summary: "Remove a secret", answers: { 204: null } },
+		description: { summary: "Delete a secret", answers: { 204: null } },
 		query: REMOVE,
 		handle: remove,
 	}),

@@ -20,7 +20,7 @@ async function end(context: Caller): Promise<Response> {
 	return new Response(null, { status: 204 });
 }
 
-/** DELETE /sessions: everybody signs in again, whoever asks for it included. */
+/** DELETE /sessions: ends all sessions, with that of the caller. */
 async function endAll({ environment, principal, requestId }: Caller): Promise<Response> {
 	await endSessions(environment.DB, principal.team);
 	log("info", "all sessions ended", { request_id: requestId, actor: actorOf(principal) });
@@ -32,7 +32,7 @@ export const sessionRoutes = [
 		method: "GET",
 		path: "/api/v1/sessions",
 		allow: ["user"],
-		description: { summary: "Browsers that are signed in to the status page", answers: { 200: listOf(sessions.session) } },
+		description: { summary: "The sessions of browsers on the status page", answers: { 200: listOf(sessions.session) } },
 		handle: list,
 	}),
 	route({

@@ -5,11 +5,11 @@ import { actorOf, type RequestContext } from "../http/route.ts";
 import { endSession, listSessions } from "../identity/sessions_store.ts";
 import { log } from "../platform/logger.ts";
 
-/** Who is signed in to the status page: to be looked at and to be ended. */
+/** Lists and ends sessions of the status page. */
 
 type Caller = RequestContext<"user">;
 
-/** The live sessions, newest first, at most as many as a list may have. */
+/** The live sessions, newest first, up to the limit of lists. */
 export async function sessionsOf({ environment, principal }: Pick<Caller, "environment" | "principal">): Promise<Session[]> {
 	const found = await listSessions(environment.DB, principal.team, Date.now(), MAX_LIST_LIMIT);
 	return found.map(({ session, token }) => ({

@@ -8,14 +8,17 @@ import type { Effect } from "../queue/core/effects/effect_types.ts";
 import { findProject, isRepositoryOf } from "../record/projects.ts";
 import { readSecrets } from "../secrets/service.ts";
 import { type Forge, forgeOf } from "../webhooks/service.ts";
-import { noticeAcceptance, noticeRejection } from "./status_notices.ts";
+import { deleteRejectionNotice, putRejectionNotice } from "./status_notices.ts";
 import { statusContext, statusDescription } from "./status_text.ts";
 
-/** Commit statuses: how a run stands, beside its commit on the forge. */
+/** Sends commit statuses: the state of a run beside its commit on the forge. */
 
 type Status = Extract<Effect, { kind: "commit_status" }>;
 
-/** What forges call the states of a run. GitHub and Gitea know four; GitLab tells running from waiting. */
+/**
+ * The states of a run, as each forge names them. GitHub and Gitea have four states; GitLab
+ * distinguishes running from pending.
+ */
 const STATES: Record<RunState, { github: string; gitea: string; gitlab: string }> = {
 	queued: { github: "pending", gitea: "pending", gitlab: "pending" },
 	waiting: { github: "pending", gitea: "pending", gitlab: "pending" },
@@ -28,40 +31,42 @@ const STATES: Record<RunState, { github: string; gitea: string; gitlab: string }
 	errored: { github: "error", gitea: "error", gitlab: "failed" },
 	cancelled: { github: "error", gitea: "error", gitlab: "canceled" },
 };
-/** GitLab keeps no longer name of a branch or tag. */
+/** The longest ref that GitLab stores. */
 const MAX_REF = 255;
 
-/** Projects of which it was said that their statuses are not sent. */
+/** Projects whose missing settings were logged. */
 const warned = new Set<string>();
 
 /**
- * Tells the forge of a project how one of its commits fares. A project without a forge, or without a token for it, tells nobody.
+ * Sends a commit status to the forge of its project. Without a forge or a token it sends nothing.
  * @throws NotSent
  */
 export async function sendCommitStatus(environment: Environment, team: string, status: Status): Promise<void> {
 	const project = await findProject(environment.DB, team, status.project);
-	// What is submitted to a project may be about another repository, which its forge knows nothing of.
+	// A run of a project may build another repository, which the forge of the project does not know.
 	if (!project || !isRepositoryOf(project, status.repository)) return;
 	if (project.forge === null && project.hook_secret === null) return;
 	const forge = forgeOf(project);
 	const { forge_token: name } = project;
 	if (typeof forge === "string" || name === null) {
-		warnOnce(project.name, typeof forge === "string" ? forge : "the project names no token for its forge");
+		warnOnce(project.name, typeof forge === "string" ? forge : "the project has no token for its forge");
 		return;
 	}
 	const token = (await readSecrets(environment, team, project.name, [name])).get(name);
-	if (token === undefined) throw new NotSent(`There is no secret ${name} for the project ${project.name}.`, { isFinal: true });
+	if (token === undefined)
+		throw new NotSent(`The secret ${name} does not exist. Run: windlass secrets set ${name} --project ${project.name}`, { isFinal: true });
 	const context = await statusContext(forge.kind, `${project.status_context}/${status.name}`);
 	try {
 		await send(requestOf(forge, token.trim(), context, status, linkBase(environment)));
 	} catch (error) {
-		// GitLab refuses to be told what it knows: the answer to the first time was lost.
+		// GitLab rejects a status that it already has, after a lost answer.
 		const isKnown =
 			forge.kind === "gitlab" && error instanceof NotSent && error.status === 400 && /Cannot transition status/i.test(error.message);
-		if (error instanceof NotSent && project.repository === status.repository) await noticeRejection(environment.DB, project, forge, error);
+		if (error instanceof NotSent && project.repository === status.repository)
+			await putRejectionNotice(environment.DB, project, forge, error);
 		if (!isKnown) throw error;
 	}
-	await noticeAcceptance(environment.DB, project);
+	await deleteRejectionNotice(environment.DB, project);
 }
 
 function warnOnce(project: string, why: string): void {
@@ -84,7 +89,7 @@ function requestOf({ kind, api, repository }: Forge, token: string, context: str
 	const { sha, state, description } = status;
 	const path = kind === "gitlab" ? `/projects/${encodeURIComponent(repository)}` : `/repos/${repository}`;
 	const named = kind === "gitlab" ? { name: context, ...refOf(status) } : { context };
-	// On the edge nobody knows the address but PUBLIC_URL.
+	// On Cloudflare only PUBLIC_URL names the public address.
 	const link = base === "" ? {} : { target_url: `${base}/runs/${status.runId}` };
 	const body = { state: STATES[state][kind], ...named, description: statusDescription(kind, description), ...link };
 	return {
@@ -97,7 +102,10 @@ function requestOf({ kind, api, repository }: Forge, token: string, context: str
 	};
 }
 
-/** Without a ref GitLab looks for a branch that holds the commit, and rejects one that none does: that of a fork, or of a branch that is gone. */
+/**
+ * Without a ref GitLab searches a branch with the commit, and rejects commits of forks and deleted
+ * branches.
+ */
 function refOf({ ref }: Status): { ref?: string } {
 	return ref && ref.length <= MAX_REF ? { ref } : {};
 }

@@ -1,37 +1,43 @@
 import type { ForgeKind } from "../../schema/wire/projects.ts";
 import { sha256 } from "../identity/digest.ts";
 
-/** What is written beside a commit, in the form that forges accept. Lengths count code points, so that none is cut in two. */
+/**
+ * The texts of a status, in the form that forges accept. Lengths count code points, so no
+ * character is split.
+ */
 
-/** What the columns of forges hold. */
+/** The limits of the database columns of forges. */
 const MAX_CONTEXT = 255;
 const MAX_DESCRIPTION = 140;
 const DIGEST_CHARACTERS = 8;
 const REPLACEMENT = "\ufffd";
 
 /**
- * The context of a status. One that a forge would not accept as it is ends with a digest of the whole, so that two that differ stay apart; every other
- * stays as it is.
+ * The context of a status. A changed or truncated context ends with a digest of the original, so
+ * that different contexts stay different.
  */
 export async function statusContext(kind: ForgeKind, text: string): Promise<string> {
 	const accepted = acceptedBy(kind, text);
 	if (accepted === text && !isLonger(text, MAX_CONTEXT)) return text;
-	return `${cut(accepted, MAX_CONTEXT - DIGEST_CHARACTERS - 1)} ${(await sha256(text)).slice(0, DIGEST_CHARACTERS)}`;
+	return `${truncated(accepted, MAX_CONTEXT - DIGEST_CHARACTERS - 1)} ${(await sha256(text)).slice(0, DIGEST_CHARACTERS)}`;
 }
 
-/** The first line of a description, as far as there is room. */
+/** The first line of a description, truncated. */
 export function statusDescription(kind: ForgeKind, text: string): string {
-	return cut(acceptedBy(kind, text.trim().split(/[\r\n]/, 1)[0] ?? ""), MAX_DESCRIPTION);
+	return truncated(acceptedBy(kind, text.trim().split(/[\r\n]/, 1)[0] ?? ""), MAX_DESCRIPTION);
 }
 
-/** No forge keeps control characters or halves of surrogate pairs; GitHub rejects what takes four bytes in UTF-8. */
+/**
+ * No forge stores control characters or lone surrogates; GitHub rejects four-byte characters of
+ * UTF-8.
+ */
 function acceptedBy(kind: ForgeKind, text: string): string {
 	const visible = text.toWellFormed().replace(/\p{Cc}/gu, " ");
 	return kind === "github" ? visible.replace(/[\u{10000}-\u{10ffff}]/gu, REPLACEMENT) : visible;
 }
 
-/** The beginning of a text that is longer than so many code points, with an ellipsis. */
-function cut(text: string, most: number): string {
+/** Truncates a text to so many code points, with an ellipsis. */
+function truncated(text: string, most: number): string {
 	return isLonger(text, most) ? `${beginning(text, most - 1)}…` : text;
 }
 
@@ -39,7 +45,7 @@ function isLonger(text: string, most: number): boolean {
 	return text.length > most && beginning(text, most).length < text.length;
 }
 
-/** The first code points of a text, however long it is. */
+/** The first code points of a text. */
 function beginning(text: string, count: number): string {
 	return [...text.slice(0, count * 2)].slice(0, count).join("");
 }

@@ -16,16 +16,16 @@ const READINESS = z.object({
 });
 const VERSIONS = z.object({ name: z.string(), version: z.string(), protocol: z.number() });
 
-/** GET /healthz: the process answers. */
+/** GET /healthz: the process runs. */
 function healthz(): Response {
 	return json({ status: "ok" });
 }
 
-/** Whether there is a token that a request could be valid with. Reads the record, too. */
+/** Whether an admin token exists; reads the runs, too. */
 const LOOK = sql`SELECT EXISTS (SELECT 1 FROM tokens WHERE kind = 'admin' AND revoked_at IS NULL) AS has_token
 	FROM (SELECT count(*) FROM (SELECT 1 FROM runs LIMIT 1))`;
 
-/** GET /readyz: a valid request succeeds and nothing needs a person; 503 otherwise, saying what. */
+/** GET /readyz: 200 if requests can succeed, or 503 with the problems that a person must fix. */
 async function readyz({ environment }: RequestContext): Promise<Response> {
 	const [queue, record] = await Promise.allSettled([
 		dispatcherOf(environment, DEFAULT_TEAM).health(),
@@ -34,12 +34,12 @@ async function readyz({ environment }: RequestContext): Promise<Response> {
 	const problems: string[] = [];
 	if (queue.status === "rejected") problems.push("the queue does not answer");
 	else {
-		if (queue.value.outbox.dead > 0) problems.push(`${queue.value.outbox.dead} rows were refused by the record`);
-		if (queue.value.deadEffects > 0) problems.push(`${queue.value.deadEffects} effects have failed for good`);
+		if (queue.value.outbox.dead > 0) problems.push(`the database rejected ${queue.value.outbox.dead} rows of the queue; see the log`);
+		if (queue.value.deadEffects > 0) problems.push(`${queue.value.deadEffects} side effects have failed on every try; see the log`);
 	}
-	if (record.status === "rejected") problems.push("the record does not answer");
-	else if (record.value?.has_token !== 1) problems.push("there is no admin token");
-	if (!environment.SIGNING_KEY) problems.push("SIGNING_KEY is not set: agents get no leases, and files no addresses");
+	if (record.status === "rejected") problems.push("the database does not answer");
+	else if (record.value?.has_token !== 1) problems.push("no admin token exists");
+	if (!environment.SIGNING_KEY) problems.push("SIGNING_KEY is not set, so agents get no leases and downloads no links");
 	const waiting = queue.status === "fulfilled" ? queue.value.outbox.waiting : null;
 	return json(
 		{ status: problems.length === 0 ? "ready" : "not ready", problems, outbox_waiting: waiting },
@@ -58,7 +58,7 @@ export const healthRoutes = [
 		method: "GET",
 		path: "/healthz",
 		allow: EVERYONE,
-		description: { summary: "The process answers", answers: { 200: LIVE } },
+		description: { summary: "Liveness: the process runs", answers: { 200: LIVE } },
 		ignoresUnknown: true,
 		handle: healthz,
 	}),
@@ -66,7 +66,10 @@ export const healthRoutes = [
 		method: "GET",
 		path: "/readyz",
 		allow: EVERYONE,
-		description: { summary: "Queue and record can be reached, and nothing needs a person", answers: { 200: READINESS, 503: READINESS } },
+		description: {
+			summary: "Readiness: the queue and the database answer, and no problem needs a person",
+			answers: { 200: READINESS, 503: READINESS },
+		},
 		ignoresUnknown: true,
 		handle: readyz,
 	}),
@@ -74,7 +77,7 @@ export const healthRoutes = [
 		method: "GET",
 		path: "/version",
 		allow: EVERYONE,
-		description: { summary: "What this is", answers: { 200: VERSIONS } },
+		description: { summary: "The versions of the program and of the agent protocol", answers: { 200: VERSIONS } },
 		ignoresUnknown: true,
 		handle: version,
 	}),
@@ -82,7 +85,7 @@ export const healthRoutes = [
 		method: "GET",
 		path: "/api/v1/version",
 		allow: EVERYONE,
-		description: { summary: "What this is", answers: { 200: VERSIONS } },
+		description: { summary: "The versions of the program and of the agent protocol", answers: { 200: VERSIONS } },
 		ignoresUnknown: true,
 		handle: version,
 	}),

@@ -3,16 +3,22 @@ import { type Bodied, type RequestContext, route } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { resumeDeliveries } from "../webhooks/service.ts";
 
-/** Why nothing new is to be accepted; null if there is room. */
+/** Why the coordinator accepts no new work; null if the disk has room. */
 const diskNote = z.strictObject({ error: z.string().max(500).nullable() });
 
-/** Called when the tokens are in place, before anybody else is served: the queue brings its schema up to date. */
+/**
+ * The host calls this after it has stored its tokens and before it serves others: the queue
+ * migrates its schema.
+ */
 async function prepare({ environment, principal }: RequestContext<"host">): Promise<Response> {
 	await dispatcherOf(environment, principal.team).prepare(environment.BOOT_ID ?? "");
 	return new Response(null, { status: 204 });
 }
 
-/** Called after each start, and when the disk has become too full for new work, or has room again: then what forges have delivered meanwhile goes on. */
+/**
+ * The host calls this after each start, and when the disk becomes too full or has room again. With
+ * room, deliveries without an outcome are resumed.
+ */
 async function setDiskError({ readBody, environment, principal }: RequestContext<"host"> & Bodied<typeof diskNote>): Promise<Response> {
 	const { error } = await readBody();
 	await dispatcherOf(environment, principal.team).setDiskError(error);
@@ -20,7 +26,7 @@ async function setDiskError({ readBody, environment, principal }: RequestContext
 	return new Response(null, { status: 204 });
 }
 
-/** Called when the host is about to stop on purpose. */
+/** The host calls this before a planned stop. */
 async function prepareStop({ environment, principal }: RequestContext<"host">): Promise<Response> {
 	await dispatcherOf(environment, principal.team).prepareStop();
 	return new Response(null, { status: 204 });

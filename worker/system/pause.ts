@@ -9,7 +9,6 @@ import { presentQueue } from "./service.ts";
 
 type Caller = RequestContext<"user" | "host">;
 
-/** Whether the queue gives out work. */
 async function get({ environment, principal }: Caller): Promise<Response> {
 	return json(presentQueue(await dispatcherOf(environment, principal.team).readPause()));
 }
@@ -20,7 +19,7 @@ async function resume({ environment, principal, requestId }: Caller): Promise<Re
 	return json(presentQueue(null));
 }
 
-/** POST /queue/pause: what runs goes on, what is submitted waits. */
+/** POST /queue/pause: running jobs continue, submitted jobs wait. */
 async function pause({ readBody, environment, principal, requestId }: Caller & Bodied<typeof pauseRequest>): Promise<Response> {
 	const { reason } = await readBody();
 	const paused = await dispatcherOf(environment, principal.team).pause(actorOf(principal), reason ?? null);
@@ -33,14 +32,14 @@ export const queueRoutes = [
 		method: "GET",
 		path: "/api/v1/queue",
 		allow: ["user", "host"],
-		description: { summary: "Whether the queue gives out work", answers: { 200: resources.queueState } },
+		description: { summary: "Whether the queue is paused", answers: { 200: resources.queueState } },
 		handle: get,
 	}),
 	route({
 		method: "POST",
 		path: "/api/v1/queue/pause",
 		allow: ["user", "host"],
-		description: { summary: "Give out no more work; what runs goes on", answers: { 200: resources.queueState } },
+		description: { summary: "Pause the queue; running jobs continue", answers: { 200: resources.queueState } },
 		body: resources.pauseRequest,
 		handle: pause,
 	}),
@@ -48,7 +47,7 @@ export const queueRoutes = [
 		method: "POST",
 		path: "/api/v1/queue/resume",
 		allow: ["user", "host"],
-		description: { summary: "Give out work again", answers: { 200: resources.queueState } },
+		description: { summary: "Resume the queue", answers: { 200: resources.queueState } },
 		handle: resume,
 	}),
 ];

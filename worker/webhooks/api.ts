@@ -10,7 +10,7 @@ import { log } from "../platform/logger.ts";
 import { findProjectById } from "../record/projects.ts";
 import { takeDelivery } from "./take_delivery.ts";
 
-/** POST /hooks/prj_…: what the forge of a project delivers. Its signature alone says who has sent it. */
+/** POST /hooks/prj_…: a delivery of a forge. Its signature alone proves who sent it. */
 async function deliver({ request, params, environment, requestId }: RequestContext<"anyone">): Promise<Response> {
 	const project = await findProjectById(environment.DB, params.id ?? "");
 	if (!project) throw notFound("hook", params.id ?? "");
@@ -19,11 +19,11 @@ async function deliver({ request, params, environment, requestId }: RequestConte
 		read: (check) => readChecked(request, MAX_HOOK_BYTES, check),
 	});
 	const { id, outcome, reason, run_id } = row;
-	log("info", "delivery taken", { request_id: requestId, project: project.name, delivery: id, outcome, run: run_id });
+	log("info", "delivery received", { request_id: requestId, project: project.name, delivery: id, outcome, run: run_id });
 	return json({ id, outcome, reason, run_id, is_repeat: isRepeat } satisfies HookAnswer, 202);
 }
 
-/** What a wrong signature is counted under: the hook that it was sent to. */
+/** The key under which wrong signatures of one hook are counted. */
 function hookOf(pathname: string): Claim {
 	const name = `hook ${pathname.split("/").at(-1)?.slice(0, 40)}`;
 	return { name, key: name };
@@ -35,9 +35,9 @@ export const hookRoutes = [
 		path: "/hooks/:id",
 		allow: ["anyone"],
 		description: {
-			summary: "What the forge of a project delivers, signed: GitHub, Gitea, Forgejo, GitLab, or any program (Standard Webhooks)",
+			summary: "Receive a signed webhook of GitHub, Gitea, Forgejo, GitLab, or any program (Standard Webhooks)",
 			headers: {
-				"webhook-id": "of any program: what the delivery is called",
+				"webhook-id": "of any program: the id of the delivery",
 				"webhook-timestamp": "seconds since 1970, within five minutes",
 				"webhook-signature": "v1, and the HMAC-SHA256 of id.timestamp.body in base64",
 			},

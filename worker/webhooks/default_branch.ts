@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { isRef } from "../../schema/wire/git.ts";
 
-/** Where GitHub, Gitea and Forgejo, and where GitLab say what the default branch of a repository is. */
+/** The fields in which GitHub, Gitea and Forgejo, and GitLab name the default branch. */
 
 const branch = z.string().max(200).refine(isRef);
 const ofGithub = z.object({ repository: z.object({ default_branch: branch }) });

@@ -43,7 +43,7 @@ export const deliveryRoutes = [
 		path: "/api/v1/projects/:name/deliveries",
 		allow: ["user"],
 		description: {
-			summary: "What its forge has delivered, newest first, and what became of it",
+			summary: "The deliveries to a project with their outcomes, newest first",
 			answers: { 200: listOf(deliveries.delivery) },
 		},
 		query: LIST,
@@ -61,7 +61,7 @@ export const deliveryRoutes = [
 		path: "/api/v1/deliveries/:id/replay",
 		allow: ["user"],
 		description: {
-			summary: "Take once more what a delivery has said",
+			summary: "Replay a delivery with the present settings of its project",
 			headers: { "Idempotency-Key": "the same key is the same run, for a day" },
 			answers: { 201: resources.submittedRun },
 		},

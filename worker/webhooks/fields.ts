@@ -2,29 +2,30 @@ import * as z from "zod";
 import { commitId } from "../../schema/wire/triggers.ts";
 
 /**
- * Fields of deliveries. A forge may send null, an empty text or nothing for what it does not know, and GitLab disables a webhook that gets
- * 400 for that: so a field is essential only if nobody can tell without it what to run, or for whom.
+ * Fields of deliveries. A forge may send null, an empty text or nothing for a field that it does
+ * not know. GitLab disables a webhook that gets 400, so only the fields that decide what to run
+ * are required.
  */
 
-/** A text that only describes; null for one that is not there. */
-export const words = z
+/** An optional text; null where it is missing or empty. */
+export const optionalText = z
 	.unknown()
 	.optional()
 	.transform((value) => (typeof value === "string" && value !== "" ? value : null));
 
-/** A commit that a forge may not know. */
+/** A commit id that a forge may leave out. */
 export const knownCommit = z
 	.union([commitId, z.literal(""), z.null()])
 	.optional()
 	.transform((value) => value || null);
 
-/** An object that only describes; empty for one that is not there. */
-export function details<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+/** An optional object; empty where it is missing. */
+export function optionalObject<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
 	return z.preprocess((value) => (typeof value === "object" && value !== null ? value : {}), z.object(shape));
 }
 
-/** A list that only describes; what is in it and is not of the right kind is left out. */
-export function listOf<Item>(item: z.ZodType<Item>) {
+/** An optional list, without the items of another type. */
+export function optionalList<Item>(item: z.ZodType<Item>) {
 	return z
 		.unknown()
 		.optional()
@@ -34,7 +35,7 @@ export function listOf<Item>(item: z.ZodType<Item>) {
 /** GitHub sends at most 2,048 commits with a push, and GitLab 20. */
 const MAX_LIST = 2_048;
 
-/** True only where a forge says so. */
+/** True only for a literal true. */
 export const flag = z
 	.unknown()
 	.optional()

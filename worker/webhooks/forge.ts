@@ -1,7 +1,7 @@
 import type { ProjectRow } from "../../schema/database/tables.ts";
 import type { ForgeKind } from "../../schema/wire/projects.ts";
 
-/** Where the API of a project's forge is, and what the repository is called there. */
+/** The address of the API of a forge, and the name of the repository there. */
 export interface Forge {
 	kind: ForgeKind;
 	/** Without a slash at the end. */
@@ -13,17 +13,17 @@ export interface Forge {
 const API_PATHS: Record<ForgeKind, string> = { github: "/api/v3", gitea: "/api/v1", gitlab: "/api/v4" };
 const GITHUB_HOSTS = new Set(["github.com", "www.github.com", "ssh.github.com"]);
 
-/** The forge of a project; in words why there is none to be told. */
+/** The forge of a project; a text with the reason where statuses cannot be sent. */
 export function forgeOf({ forge, forge_api, repository }: Pick<ProjectRow, "forge" | "forge_api" | "repository">): Forge | string {
-	if (forge === null) return "the project does not say what its forge is";
+	if (forge === null) return "the project has no forge";
 	const at = repository === null ? null : locate(repository);
-	if (!at) return "the repository of the project is not on a forge";
+	if (!at) return "the address of the repository names no host";
 	const own = forge === "github" && GITHUB_HOSTS.has(at.host) ? "https://api.github.com" : `${webOrigin(at)}${API_PATHS[forge]}`;
 	const api = (forge_api ?? own).replace(/\/+$/, "");
 	return { kind: forge, api, repository: belowForge(at.path, new URL(api).pathname, API_PATHS[forge]) };
 }
 
-/** Where public forges have their pages, by the host that they are reached at over SSH. */
+/** The web origins of public forges, by the host of their SSH addresses. */
 const PUBLIC_ORIGINS: Readonly<Record<string, string>> = {
 	"github.com": "https://github.com",
 	"ssh.github.com": "https://github.com",
@@ -37,7 +37,10 @@ function webOrigin({ origin, host, isWeb }: Located): string {
 	return isWeb ? origin : (PUBLIC_ORIGINS[host] ?? origin);
 }
 
-/** The address of the forge's API where it is a guess: from one of SSH nobody can know it, but for public forges. Null where it is known. */
+/**
+ * The address of the API where it is a guess: an SSH address does not name it. Null where it is
+ * known.
+ */
 export function apiGuess(project: Pick<ProjectRow, "forge" | "forge_api" | "repository">): string | null {
 	const at = project.repository === null || project.forge_api !== null ? null : locate(project.repository);
 	if (!at || at.isWeb || at.host in PUBLIC_ORIGINS) return null;
@@ -45,14 +48,18 @@ export function apiGuess(project: Pick<ProjectRow, "forge" | "forge_api" | "repo
 	return typeof forge === "string" ? null : forge.api;
 }
 
-/** What a repository is called on a forge that lies in a folder of its host, as `https://lan.test/git/team/web` with its API below `/git`. */
+/**
+ * The name of a repository on a forge below a path, as `https://lan.test/git/team/web` with its
+ * API below `/git`.
+ */
 function belowForge(path: string, apiPath: string, ofApi: string): string {
 	const folder = apiPath.endsWith(ofApi) ? `${apiPath.slice(1, -ofApi.length)}/` : "";
 	return folder !== "/" && path.startsWith(folder) ? path.slice(folder.length) : path;
 }
 
 /**
- * Whether the repository of a project may be the one that a forge calls so. One that lies on no forge may be anything.
+ * Whether a forge may give the repository of a project this name. An address without a host may
+ * have any name.
  * @param name `team/web`
  */
 export function mayBeCalled({ repository, forge_api }: Pick<ProjectRow, "repository" | "forge_api">, name: string): boolean {
@@ -64,12 +71,12 @@ export function mayBeCalled({ repository, forge_api }: Pick<ProjectRow, "reposit
 }
 
 /**
- * The address of a project's repository if it were called otherwise; null where that cannot be told.
+ * The address of a project's repository under another name; null where it cannot be derived.
  * @param name `team/web`
  */
 export function addressNamed({ repository, forge_api }: Pick<ProjectRow, "repository" | "forge_api">, name: string): string | null {
 	const at = repository === null ? null : locate(repository);
-	// What a forge calls a repository goes into a command that somebody may copy.
+	// The name goes into a command that a person may copy into a shell.
 	if (!at || repository === null || !/^[\w.-]+(?:\/[\w.-]+)+$/.test(name)) return null;
 	const apiPath = forge_api === null ? "" : new URL(forge_api).pathname.replace(/\/+$/, "");
 	const inForge = Object.values(API_PATHS).map((ofApi) => belowForge(at.path, apiPath, ofApi));
@@ -86,16 +93,15 @@ function decoded(path: string): string {
 	}
 }
 
-/** Where a repository is. */
 interface Located {
-	/** Of one over HTTP; of any other what is likely. */
+	/** The origin of an HTTP address; of any other address the likely one. */
 	origin: string;
 	host: string;
 	path: string;
 	isWeb: boolean;
 }
 
-/** The host and the path in an address of git: over HTTP, SSH, or as `git@host:path`. */
+/** The host and the path of a git address: HTTP, SSH, or `git@host:path`. */
 function locate(address: string): Located | null {
 	const path = (text: string) => text.replace(/^\/+|\/+$/g, "").replace(/\.git$/, "");
 	const short = /^[\w.-]+@([\w.-]+):(.+)$/.exec(address);

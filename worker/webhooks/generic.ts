@@ -1,13 +1,16 @@
 import { genericPayload } from "../../schema/wire/deliveries.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { keyBytes, signaturesIn, TOLERANCE_S } from "../notifications/service.ts";
-import { type Deliverer, pushed } from "./delivery.ts";
+import { type Provider, pushTrigger } from "./delivery.ts";
 import { checkHmac } from "./hmac.ts";
 
-/** What any program can deliver: signed with its time, as Standard Webhooks are. A delivery that is older than five minutes is not taken. */
-export const generic: Deliverer = {
+/**
+ * Deliveries of any program, signed with a timestamp as in Standard Webhooks. Deliveries older
+ * than five minutes are rejected.
+ */
+export const generic: Provider = {
 	forge: "generic",
-	isIts: (headers) => headers.has("webhook-id"),
+	matches: (headers) => headers.has("webhook-id"),
 	describe: (headers) => ({ delivery: headers.get("webhook-id") ?? "", event: "push" }),
 	signsBodyAlone: false,
 	signsPayloadOfForms: false,
@@ -21,14 +24,14 @@ export const generic: Deliverer = {
 	repositoryOf: () => null,
 	read(_, payload) {
 		const { data, error } = genericPayload.safeParse(payload);
-		if (!data) throw unlike(error.issues.map(({ path, message }) => `${path.join(".") || "payload"}: ${message}`));
+		if (!data) throw malformedPayload(error.issues.map(({ path, message }) => `${path.join(".") || "payload"}: ${message}`));
 		const { ref, after, before = null, message = null, actor } = data;
-		return pushed({ ref, after, before, message, actor: actor ?? "a program" });
+		return pushTrigger({ ref, after, before, message, actor: actor ?? "a program" });
 	},
 };
 
-function unlike(faults: readonly string[]): ApiError {
-	return new ApiError("malformed", `The delivery is not as it must be: ${faults.join("; ")}.`, {
-		suggestions: ['{"ref": "refs/heads/main", "after": "<commit>"}; also before, message, actor'],
+function malformedPayload(problems: readonly string[]): ApiError {
+	return new ApiError("malformed", `The fields of the delivery are not valid: ${problems.join("; ")}.`, {
+		suggestions: ['Send {"ref": "refs/heads/main", "after": "<commit>"}. The fields before, message and actor are optional.'],
 	});
 }

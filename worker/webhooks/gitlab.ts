@@ -1,10 +1,10 @@
 import * as z from "zod";
 import { commitId, type Trigger } from "../../schema/wire/triggers.ts";
 import { isSameSecret } from "../identity/digest.ts";
-import { type Deliverer, incomplete, labelNames, MAX_MESSAGE, pushed, SOMEBODY } from "./delivery.ts";
-import { details, flag, knownCommit, listOf, words } from "./fields.ts";
+import { incomplete, labelNames, MAX_MESSAGE, type Provider, pushTrigger, SOMEBODY } from "./delivery.ts";
+import { flag, knownCommit, optionalList, optionalObject, optionalText } from "./fields.ts";
 
-/** GitLab's webhooks. They are not signed: the secret itself comes in a header. */
+/** Webhooks of GitLab. GitLab sends the secret itself in a header instead of a signature. */
 
 const about = z.object({ project: z.object({ path_with_namespace: z.string().min(1) }) });
 const push = about.extend({
@@ -12,40 +12,43 @@ const push = about.extend({
 	before: knownCommit,
 	after: commitId,
 	checkout_sha: knownCommit,
-	user_username: words,
-	commits: listOf(z.object({ id: z.string(), message: z.string() })),
+	user_username: optionalText,
+	commits: optionalList(z.object({ id: z.string(), message: z.string() })),
 	/** @see https://docs.gitlab.com/topics/git/commit/#push-options-for-gitlab-cicd */
 	push_options: z.unknown().optional(),
 });
-const acted = z.object({ object_attributes: z.object({ action: words, oldrev: words }), changes: z.unknown().optional() });
-/** `git push -o ci.skip`. GitLab 11.7 to 11.9 sent the options as a list. */
-const skippingOptions = z.union([
+const withAction = z.object({
+	object_attributes: z.object({ action: optionalText, oldrev: optionalText }),
+	changes: z.unknown().optional(),
+});
+/** `git push -o ci.skip`. GitLab 11.7 to 11.9 send the options as a list. */
+const skipOptions = z.union([
 	z.object({ ci: z.object({ skip: z.union([z.literal(true), z.literal("true"), z.literal(1), z.literal("1")]) }) }),
 	z.array(z.unknown()).refine((options) => options.includes("ci.skip")),
 ]);
 const mergeRequest = about.extend({
-	user: details({ username: words }),
+	user: optionalObject({ username: optionalText }),
 	object_attributes: z.object({
 		iid: z.number().int().positive(),
-		title: words,
+		title: optionalText,
 		source_branch: z.string().min(1),
 		target_branch: z.string().min(1),
-		/** Null where the repository is gone that it came from. */
+		/** Null where the source repository was deleted. */
 		source_project_id: z.unknown().optional(),
 		target_project_id: z.unknown().optional(),
-		source: details({ namespace: words }),
-		last_commit: details({ id: knownCommit, message: words }),
+		source: optionalObject({ namespace: optionalText }),
+		last_commit: optionalObject({ id: knownCommit, message: optionalText }),
 		draft: flag,
-		/** What versions before 13.2 call a draft. */
+		/** The name of `draft` before GitLab 13.2. */
 		work_in_progress: flag,
-		labels: listOf(z.object({ title: z.string() })),
+		labels: optionalList(z.object({ title: z.string() })),
 	}),
 });
-/** What an update has changed. */
-const changes = details({
-	target_branch: details({ current: words }),
-	draft: details({ previous: flag, current: flag }),
-	work_in_progress: details({ previous: flag, current: flag }),
+/** The changes of an update. */
+const changes = optionalObject({
+	target_branch: optionalObject({ current: optionalText }),
+	draft: optionalObject({ previous: flag, current: flag }),
+	work_in_progress: optionalObject({ previous: flag, current: flag }),
 });
 
 function read(event: string, payload: unknown): Trigger | string {
@@ -56,7 +59,7 @@ function read(event: string, payload: unknown): Trigger | string {
 		case "Merge Request Hook":
 			return readMergeRequest(payload);
 		default:
-			return `nothing is run for the event ${event}`;
+			return `no run for the event ${event}`;
 	}
 }
 
@@ -64,21 +67,20 @@ function readPush(payload: unknown): Trigger | string {
 	const { data, error } = push.safeParse(payload);
 	if (!data) throw incomplete(error);
 	const { ref, before, after, checkout_sha, user_username, commits, push_options } = data;
-	// Of an annotated tag `after` is the tag, not the commit.
+	// `after` of an annotated tag is the tag object, not the commit.
 	const commit = checkout_sha ?? after;
 	const message = commits.find(({ id }) => id === commit)?.message ?? null;
-	const found = pushed({ ref, before, after, commit, message, actor: user_username ?? SOMEBODY });
-	const asksToSkip = typeof found !== "string" && skippingOptions.safeParse(push_options).success;
+	const found = pushTrigger({ ref, before, after, commit, message, actor: user_username ?? SOMEBODY });
+	const asksToSkip = typeof found !== "string" && skipOptions.safeParse(push_options).success;
 	return asksToSkip ? { ...found, asks_to_skip: true } : found;
 }
 
 function readMergeRequest(payload: unknown): Trigger | string {
-	const said = acted.safeParse(payload);
-	if (!said.data) throw incomplete(said.error);
-	const { action } = said.data.object_attributes;
-	const event = eventOf(said.data);
-	if (!event)
-		return `nothing is run for a merge request that is ${action ?? "looked at"}${action === "update" ? " without new commits" : ""}`;
+	const parsed = withAction.safeParse(payload);
+	if (!parsed.data) throw incomplete(parsed.error);
+	const { action } = parsed.data.object_attributes;
+	const event = eventOf(parsed.data);
+	if (!event) return `no run for the merge request action ${action ?? "unknown"}${action === "update" ? " without new commits" : ""}`;
 	const { data, error } = mergeRequest.safeParse(payload);
 	if (!data) throw incomplete(error);
 	const { object_attributes: merge, user } = data;
@@ -106,7 +108,7 @@ function readMergeRequest(payload: unknown): Trigger | string {
 
 type PullRequestEvent = NonNullable<Trigger["pull_request"]>["event"];
 
-function eventOf({ object_attributes: { action, oldrev }, changes: changed }: z.infer<typeof acted>): PullRequestEvent | null {
+function eventOf({ object_attributes: { action, oldrev }, changes: changed }: z.infer<typeof withAction>): PullRequestEvent | null {
 	if (action === "open" || action === "reopen") return "opened";
 	if (action === "close" || action === "merge") return "closed";
 	if (action !== "update") return null;
@@ -115,12 +117,12 @@ function eventOf({ object_attributes: { action, oldrev }, changes: changed }: z.
 	return [draft, work_in_progress].some(({ previous, current }) => previous && !current) ? "ready_for_review" : null;
 }
 
-/** The secret itself was in a header: whatever the body is. */
+/** The header has proved the sender; the body needs no check. */
 const SIGNED_BY_HEADER = { update: () => undefined, isAuthentic: () => true };
 
-export const gitlab: Deliverer = {
+export const gitlab: Provider = {
 	forge: "gitlab",
-	isIts: (headers) => headers.has("X-Gitlab-Event"),
+	matches: (headers) => headers.has("X-Gitlab-Event"),
 	describe: (headers) => ({
 		delivery: headers.get("Idempotency-Key") ?? headers.get("X-Gitlab-Event-UUID") ?? "",
 		event: headers.get("X-Gitlab-Event") ?? "",

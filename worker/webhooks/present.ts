@@ -2,8 +2,6 @@ import type { DeliveryRow } from "../../schema/database/tables.ts";
 import type { Delivery } from "../../schema/wire/deliveries.ts";
 import { isoTime } from "../record/iso_time.ts";
 
-/** Rows as the resources of the API. */
-
 export function presentDelivery(row: DeliveryRow): Delivery {
 	const { id, project, forge, delivery, event, outcome, reason, trigger, run_id, received_at } = row;
 	return {

@@ -5,16 +5,17 @@ import type { DeliveryOutcome } from "../../schema/wire/deliveries.ts";
 import { newId } from "../../schema/wire/ids.ts";
 import type { DeliveredOf } from "./delivery_notices.ts";
 
-/** What forges have delivered. */
+/** Stored deliveries. */
 
 export type NewDelivery = Omit<DeliveryRow, "id" | "received_at" | "run_id">;
 
 /**
- * Notes a delivery, unless it is here already: under its name, or, where the signature covers the body alone, with its body. One
- * that was ignored or refused before is taken as its settings are now: one may have been corrected since.
- * @returns the row, and whether it was here before
+ * Stores a delivery. A repeat has the same id, or the same body where the signature covers the
+ * body alone. A repeat of an ignored or rejected delivery replaces it, as a setting may have been
+ * corrected since.
+ * @returns the row, and whether the delivery is a repeat
  */
-export async function noteDelivery(db: D1Database, delivery: NewDelivery): Promise<{ row: DeliveryRow; isRepeat: boolean }> {
+export async function recordDelivery(db: D1Database, delivery: NewDelivery): Promise<{ row: DeliveryRow; isRepeat: boolean }> {
 	const d1 = drizzle(db);
 	const [added] = await d1
 		.insert(deliveries)
@@ -23,10 +24,10 @@ export async function noteDelivery(db: D1Database, delivery: NewDelivery): Promi
 		.returning();
 	if (added) return { row: added, isRepeat: false };
 	const [known, ...others] = await sameDeliveries(db, delivery);
-	if (!known) throw new Error("a delivery was removed while it came again");
+	if (!known) throw new Error("a delivery was deleted while its repeat was stored");
 	if (known.outcome !== "ignored" && known.outcome !== "rejected") return { row: known, isRepeat: true };
 	const { outcome, reason, trigger, repository, event } = delivery;
-	// What it is known by, unless another row is known by that, too.
+	// Another row may already have this identity.
 	const identity = others.length > 0 ? {} : { forge: delivery.forge, delivery: delivery.delivery, body_digest: delivery.body_digest };
 	const [updated] = await d1
 		.update(deliveries)
@@ -36,7 +37,7 @@ export async function noteDelivery(db: D1Database, delivery: NewDelivery): Promi
 	return { row: updated ?? (await sameDeliveries(db, delivery))[0] ?? known, isRepeat: true };
 }
 
-/** The rows of this delivery, by its name and by its body; first the one that was taken. */
+/** The rows of this delivery, by id and by body; the accepted row comes first. */
 async function sameDeliveries(db: D1Database, { team, project, forge, delivery, body_digest }: NewDelivery): Promise<DeliveryRow[]> {
 	const byName = and(eq(deliveries.forge, forge), eq(deliveries.delivery, delivery));
 	const rows = await drizzle(db)
@@ -53,8 +54,8 @@ async function sameDeliveries(db: D1Database, { team, project, forge, delivery, 
 	return rows.sort((a, b) => Number(isTaken(b)) - Number(isTaken(a)));
 }
 
-/** Notes what became of a delivery. */
-export async function settleDelivery(
+/** Stores the outcome of a delivery. */
+export async function recordOutcome(
 	db: D1Database,
 	id: string,
 	{ outcome, reason, runId }: { outcome: DeliveryOutcome; reason: string; runId: string | null },
@@ -62,8 +63,8 @@ export async function settleDelivery(
 	await drizzle(db).update(deliveries).set({ outcome, reason, run_id: runId }).where(eq(deliveries.id, id));
 }
 
-/** Deliveries since then that were noted and went no further, oldest first. */
-export async function unsettledDeliveries(db: D1Database, since: number, limit: number): Promise<DeliveryRow[]> {
+/** Deliveries received after `since` that have no outcome yet, oldest first. */
+export async function unhandledDeliveries(db: D1Database, since: number, limit: number): Promise<DeliveryRow[]> {
 	return drizzle(db)
 		.select()
 		.from(deliveries)
@@ -94,8 +95,11 @@ export async function listDeliveries(
 		.limit(limit);
 }
 
-/** What the newest deliveries of forges were about, newest first. Those that were rejected for their signature are about nothing. */
-export async function newestHeardOf(db: D1Database, team: string, project: string, limit: number): Promise<DeliveredOf[]> {
+/**
+ * The newest deliveries of forges, newest first. A delivery with a wrong signature has no
+ * repository.
+ */
+export async function newestDeliveries(db: D1Database, team: string, project: string, limit: number): Promise<DeliveredOf[]> {
 	const { results } = await db
 		.prepare(
 			`SELECT repository, received_at, trigger ->> '$.kind' AS kind, trigger ->> '$.branch' AS branch, trigger ->> '$.sha' AS sha,
@@ -108,7 +112,7 @@ export async function newestHeardOf(db: D1Database, team: string, project: strin
 	return results;
 }
 
-/** Whether a newer delivery of the same ref has another discovery job than this one. */
+/** Whether a newer delivery of the same ref has its own discovery run. */
 export async function isOutdated(
 	db: D1Database,
 	{ team, project, id, ref, run_id }: Pick<DeliveryRow, "team" | "project" | "id" | "run_id"> & { ref: string },
@@ -120,7 +124,7 @@ export async function isOutdated(
 	return newer !== null;
 }
 
-/** Removes what was delivered before this time. @returns how many */
-export async function removeDeliveriesBefore(db: D1Database, before: number): Promise<void> {
+/** Deletes the deliveries received before this time. */
+export async function deleteDeliveriesBefore(db: D1Database, before: number): Promise<void> {
 	await drizzle(db).delete(deliveries).where(lt(deliveries.received_at, before));
 }

@@ -3,14 +3,14 @@ import { COMPARISON_ACTOR } from "../discovery/service.ts";
 import { sha256 } from "../identity/digest.ts";
 import type { SubmitFoundRefsEffect } from "../queue/core/effects/effect_types.ts";
 import { findProject } from "../record/projects.ts";
-import { pushed } from "./delivery.ts";
-import { ofQueue } from "./github.ts";
-import { noteDelivery } from "./store.ts";
+import { pushTrigger } from "./delivery.ts";
+import { asMergeGroup } from "./github.ts";
+import { recordDelivery } from "./store.ts";
 import { resumeDelivery } from "./take_delivery.ts";
 
 /**
- * Takes what a comparison has found as deliveries of the coordinator's own: noted, settled, shown and replayed like those of a forge. A repeat
- * changes nothing.
+ * Handles the refs that a comparison has found as deliveries of the coordinator. They are shown
+ * and replayed like deliveries of a forge. A repeated call changes nothing.
  */
 export async function takeFoundRefs(
 	environment: Environment,
@@ -21,14 +21,14 @@ export async function takeFoundRefs(
 	if (!row) return;
 	const isOfGitHub = row.forge === null || row.forge === "github";
 	for (const { ref, sha, before } of refs) {
-		const push = pushed({ ref, before, after: sha, message: null, actor: COMPARISON_ACTOR });
-		const trigger = isOfGitHub ? ofQueue(push) : push;
+		const push = pushTrigger({ ref, before, after: sha, message: null, actor: COMPARISON_ACTOR });
+		const trigger = isOfGitHub ? asMergeGroup(push) : push;
 		if (typeof trigger === "string") continue;
-		const { row: noted } = await noteDelivery(environment.DB, {
+		const { row: recorded } = await recordDelivery(environment.DB, {
 			team,
 			project,
 			forge: "comparison",
-			// Names of refs may be longer than those of deliveries.
+			// The name of a ref may be longer than the id of a delivery.
 			delivery: `${comparison} ${await sha256(ref)}`,
 			event: trigger.kind,
 			outcome: "received",
@@ -37,6 +37,6 @@ export async function takeFoundRefs(
 			repository: null,
 			body_digest: null,
 		});
-		if (noted.outcome === "received") await resumeDelivery(environment, noted);
+		if (recorded.outcome === "received") await resumeDelivery(environment, recorded);
 	}
 }

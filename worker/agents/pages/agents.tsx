@@ -12,14 +12,14 @@ import { presentAgent, presentRegistrationToken } from "../present.ts";
 import { changeAgent, makeRegistrationToken, removeAgent, revokeToken } from "../service.ts";
 import { AgentPage, AgentsPage, type TokenFields, type TokenForm } from "./agents_page.tsx";
 
-/** The pages of agents, and what their forms do. A form that is not taken comes back as it was filled in. */
+/** The pages of agents and their forms. A rejected form keeps its values. */
 
 type Reader = RequestContext<"user">;
 
 const EMPTY: TokenFields = { uses: "1", expires_in: "1h", labels: "", projects: "", runs: "any" };
 
 export function agentsPage(context: Reader): Promise<Response> {
-	return showAgents(context, { fields: EMPTY, faults: [], message: null, made: null });
+	return showAgents(context, { fields: EMPTY, errors: [], message: null, created: null });
 }
 
 async function showAgents({ environment, principal }: Reader, form: TokenForm, status = 200): Promise<Response> {
@@ -35,11 +35,11 @@ export function agentPage(context: Reader): Promise<Response> {
 
 async function showAgent({ environment, principal, params }: Reader, error: ApiError | null): Promise<Response> {
 	const agent = presentAgent(unwrap(await dispatcherOf(environment, principal.team).readAgent(params.id ?? "")));
-	const children = <AgentPage agent={agent} faults={error ? validationErrorsIn(error) : []} />;
+	const children = <AgentPage agent={agent} errors={error ? validationErrorsIn(error) : []} />;
 	return page({ title: agent.name, user: principal.name, isLive: true, children }, error?.status ?? 200);
 }
 
-/** A form with the token shows it on the page that answers it, and nowhere else. */
+/** Creates a token. Only the page of this answer shows it. */
 export async function submitToken(context: Reader): Promise<Response> {
 	const form = await readForm(context.request);
 	const text = (name: keyof TokenFields) => (form.get(name) ?? "").trim();
@@ -52,13 +52,13 @@ export async function submitToken(context: Reader): Promise<Response> {
 	};
 	try {
 		const { uses, expires_in, runs } = fields;
-		const asked = { uses: Number(uses), expires_in, labels: listOf(fields.labels), projects: listOf(fields.projects), runs };
-		const made = await makeRegistrationToken(context, validated(createRegistrationToken, asked));
-		return showAgents(context, { fields: EMPTY, faults: [], message: null, made }, 201);
+		const wanted = { uses: Number(uses), expires_in, labels: listOf(fields.labels), projects: listOf(fields.projects), runs };
+		const created = await makeRegistrationToken(context, validated(createRegistrationToken, wanted));
+		return showAgents(context, { fields: EMPTY, errors: [], message: null, created }, 201);
 	} catch (error) {
 		if (!(error instanceof ApiError)) throw error;
-		const faults = validationErrorsIn(error);
-		return showAgents(context, { fields, faults, message: faults.length === 0 ? error.message : null, made: null }, error.status);
+		const errors = validationErrorsIn(error);
+		return showAgents(context, { fields, errors, message: errors.length === 0 ? error.message : null, created: null }, error.status);
 	}
 }
 
@@ -74,7 +74,7 @@ export async function submitDisable(context: Reader): Promise<Response> {
 	return backTo(`/agents/${context.params.id}`);
 }
 
-/** A button that changes an agent by itself. */
+/** A button without fields. */
 function changing(kind: "enable" | "drain" | "rotate") {
 	return async (context: Reader): Promise<Response> => {
 		await changeAgent(context, { kind });
@@ -88,8 +88,8 @@ export const submitRotation = changing("rotate");
 export async function submitRestriction(context: Reader): Promise<Response> {
 	const form = await readForm(context.request);
 	try {
-		const asked = validated(agentChange, { projects: listOf(form.get("projects") ?? ""), runs: form.get("runs") ?? "any" });
-		await changeAgent(context, { kind: "restrict", ...asked });
+		const restriction = validated(agentChange, { projects: listOf(form.get("projects") ?? ""), runs: form.get("runs") ?? "any" });
+		await changeAgent(context, { kind: "restrict", ...restriction });
 		return backTo(`/agents/${context.params.id}`);
 	} catch (error) {
 		if (!(error instanceof ApiError) || validationErrorsIn(error).length === 0) throw error;
@@ -97,7 +97,7 @@ export async function submitRestriction(context: Reader): Promise<Response> {
 	}
 }
 
-export async function submitRemoval(context: Reader): Promise<Response> {
+export async function submitDeletion(context: Reader): Promise<Response> {
 	await removeAgent(context);
 	return backTo("/agents");
 }
@@ -106,7 +106,7 @@ async function readForm(request: Request): Promise<URLSearchParams> {
 	return new URLSearchParams(await readText(request, MAX_PROTOCOL_BODY_BYTES));
 }
 
-/** Names with commas or blanks between. */
+/** The names in a text with commas or spaces. */
 function listOf(text: string): string[] {
 	return text.split(/[\s,]+/).filter(Boolean);
 }

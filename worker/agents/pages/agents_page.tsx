@@ -11,15 +11,15 @@ import type { Agent } from "../../../schema/wire/resources.ts";
 import { ValidationErrors } from "../../ui/validation_errors.tsx";
 import { Ago, size } from "../../ui/words.tsx";
 
-/** What the form of a registration token holds, as it was filled in. */
+/** The values of the form of a registration token. */
 export type TokenFields = Record<"uses" | "expires_in" | "labels" | "projects" | "runs", string>;
 
 export interface TokenForm {
 	fields: TokenFields;
-	faults: readonly FieldError[];
+	errors: readonly FieldError[];
 	message: string | null;
-	/** The token that was made just now: this page alone shows it. */
-	made: RegistrationToken | null;
+	/** The new token: only this page shows it. */
+	created: RegistrationToken | null;
 }
 
 interface AgentsPageProps {
@@ -28,21 +28,21 @@ interface AgentsPageProps {
 	form: TokenForm;
 }
 
-/** All agents, what they run, and the tokens with which others join. */
+/** All agents with their running jobs, and the registration tokens. */
 export function AgentsPage({ agents, tokens, form }: AgentsPageProps) {
 	return (
 		<>
-			{form.made && <MadeToken made={form.made} />}
+			{form.created && <CreatedToken created={form.created} />}
 			<section id="agents" data-refresh>
 				<h1>Agents</h1>
-				{agents.length === 0 && <p class="empty">No agents yet. Make a registration token below, and start one with it.</p>}
+				{agents.length === 0 && <p class="empty">No agents yet. Create a registration token below, and start an agent with it.</p>}
 				{agents.map((agent) => (
 					<AgentCard key={agent.id} agent={agent} isLinked />
 				))}
 			</section>
 			<section id="agent-tokens" data-refresh>
 				<h2>Registration tokens</h2>
-				{tokens.length === 0 && <p class="empty">None.</p>}
+				{tokens.length === 0 && <p class="empty">No registration tokens.</p>}
 				{tokens.map((token) => (
 					<TokenCard key={token.id} token={token} />
 				))}
@@ -53,25 +53,25 @@ export function AgentsPage({ agents, tokens, form }: AgentsPageProps) {
 	);
 }
 
-/** One agent, and all that can be done with it. */
-export function AgentPage({ agent, faults }: { agent: Agent; faults: readonly FieldError[] }) {
+/** One agent with its actions. */
+export function AgentPage({ agent, errors }: { agent: Agent; errors: readonly FieldError[] }) {
 	return (
 		<>
 			<h1>{agent.name}</h1>
 			<div id="agent" data-refresh>
 				<AgentCard agent={agent} isLinked={false} />
 			</div>
-			<h2>Which jobs it may take</h2>
+			<h2>Allowed jobs</h2>
 			<form method="post" action={`/agents/${agent.id}/restrict`} class="new-run">
-				<ValidationErrors errors={faults} />
+				<ValidationErrors errors={errors} />
 				<RestrictionFields projects={agent.projects.join(", ")} runs={agent.runs} />
 				<button type="submit">Save</button>
 			</form>
-			<h2>Remove</h2>
+			<h2>Delete</h2>
 			<form method="post" action={`/agents/${agent.id}/remove`}>
-				<p>Its token is invalid at once. What it runs is lost, and retried elsewhere.</p>
+				<p>Its token becomes invalid at once. Its running jobs are lost and retried on other agents.</p>
 				<button type="submit" class="danger">
-					Remove agent
+					Delete agent
 				</button>
 			</form>
 		</>
@@ -94,7 +94,7 @@ function AgentCard({ agent, isLinked }: { agent: Agent; isLinked: boolean }) {
 				<AgentState agent={agent} />
 			</div>
 			{ignored_labels.length > 0 && (
-				<p class="reason">{`It declares ${ignored_labels.join(", ")}, which its registration token does not give: ignored.`}</p>
+				<p class="reason">{`The labels ${ignored_labels.join(", ")} are ignored, because its registration token does not allow them.`}</p>
 			)}
 			<dl class="pairs">
 				<dt>Runs</dt>
@@ -108,13 +108,13 @@ function AgentCard({ agent, isLinked }: { agent: Agent; isLinked: boolean }) {
 				</dd>
 				<dt>Labels</dt>
 				<dd>{labels.length > 0 ? <Labels of={labels} /> : <span class="muted">none</span>}</dd>
-				<dt>Takes</dt>
+				<dt>Claims</dt>
 				<dd>{describeRestriction(agent) ?? <span class="muted">every job</span>}</dd>
 				<dt>Machine</dt>
 				<dd>
 					<Capabilities of={capabilities} />
 				</dd>
-				<dt>Last heard</dt>
+				<dt>Last seen</dt>
 				<dd>{last_seen_at === null ? "never" : <Ago at={last_seen_at} />}</dd>
 			</dl>
 			<AgentButtons agent={agent} />
@@ -127,13 +127,13 @@ function AgentState({ agent: { status, disabled, drain, rotation } }: { agent: A
 		<div class="right">
 			<span class={`state ${status}`}>{status}</span>
 			{disabled && <div class="small odd">{`disabled by ${disabled.by}`}</div>}
-			{drain && status !== "offline" && <div class="small odd">{`ends when idle, asked by ${drain.by}`}</div>}
-			{rotation && <div class="small muted">{`is to rotate its token, asked by ${rotation.by}`}</div>}
+			{drain && status !== "offline" && <div class="small odd">{`draining, requested by ${drain.by}`}</div>}
+			{rotation && <div class="small muted">{`token rotation requested by ${rotation.by}`}</div>}
 		</div>
 	);
 }
 
-/** What can be done with an agent at once. What cannot be undone is on its own page. */
+/** The actions of an agent. Actions that cannot be undone are on its own page. */
 function AgentButtons({ agent: { id, status, disabled, drain, rotation, running } }: { agent: Agent }) {
 	const path = `/agents/${id}`;
 	return (
@@ -150,11 +150,11 @@ function AgentButtons({ agent: { id, status, disabled, drain, rotation, running 
 			{running.length > 0 && (
 				<form method="post" action={`${path}/disable`}>
 					<button type="submit" name="running" value="cancel" class="danger">
-						{disabled ? "Cancel what runs" : "Disable and cancel what runs"}
+						{disabled ? "Cancel its jobs" : "Disable and cancel its jobs"}
 					</button>
 				</form>
 			)}
-			{status === "online" && !drain && <Button action={`${path}/drain`} text="OutboxRelay" />}
+			{status === "online" && !drain && <Button action={`${path}/drain`} text="Drain" />}
 			{!rotation && <Button action={`${path}/rotate`} text="Rotate token" />}
 		</div>
 	);
@@ -178,13 +178,13 @@ function Labels({ of }: { of: readonly string[] }) {
 	);
 }
 
-function MadeToken({ made }: { made: RegistrationToken }) {
+function CreatedToken({ created }: { created: RegistrationToken }) {
 	return (
 		<div class="card">
 			<p>
 				<strong>The token is shown once.</strong> Start an agent with it in <code>WINDLASS_TOKEN</code>:
 			</p>
-			<pre class="token">{made.token}</pre>
+			<pre class="token">{created.token}</pre>
 		</div>
 	);
 }
@@ -203,8 +203,8 @@ function TokenCard({ token }: { token: RegistrationTokenSummary }) {
 			</div>
 			<dl class="pairs">
 				<dt>Labels</dt>
-				<dd>{labels.length > 0 ? <Labels of={labels} /> : <span class="muted">those that its agents declare</span>}</dd>
-				<dt>Takes</dt>
+				<dd>{labels.length > 0 ? <Labels of={labels} /> : <span class="muted">the labels that its agents declare</span>}</dd>
+				<dt>Claims</dt>
 				<dd>{describeRestriction(token) ?? <span class="muted">every job</span>}</dd>
 				<dt>Uses left</dt>
 				<dd>{`${uses_left} of ${uses}`}</dd>
@@ -221,18 +221,18 @@ function TokenCard({ token }: { token: RegistrationTokenSummary }) {
 	);
 }
 
-function NewTokenForm({ fields, faults, message }: TokenForm) {
+function NewTokenForm({ fields, errors, message }: TokenForm) {
 	return (
 		<form method="post" action="/agents" class="new-run">
 			{message && <p class="reason">{message}</p>}
-			<ValidationErrors errors={faults} />
+			<ValidationErrors errors={errors} />
 			<label>
-				Labels <span class="muted">– with commas between; agents may declare no others. Without any, those count that they declare</span>
+				Labels <span class="muted">– separated by commas; agents may declare no others. Empty: any labels</span>
 				<input name="labels" value={fields.labels} placeholder="prod, gpu" />
 			</label>
 			<RestrictionFields projects={fields.projects} runs={fields.runs as RunTrust} />
 			<label>
-				Uses <span class="muted">– how many agents may join with it</span>
+				Uses <span class="muted">– how many agents may register with it</span>
 				<input name="uses" value={fields.uses} inputMode="numeric" />
 			</label>
 			<label>
@@ -254,7 +254,7 @@ function RestrictionFields({ projects, runs }: { projects: string; runs: Restric
 	return (
 		<>
 			<label>
-				Projects <span class="muted">– with commas between; without any, every project</span>
+				Projects <span class="muted">– separated by commas; empty: every project</span>
 				<input name="projects" value={projects} placeholder="web, api" />
 			</label>
 			<label>
@@ -271,7 +271,7 @@ function RestrictionFields({ projects, runs }: { projects: string; runs: Restric
 	);
 }
 
-/** What the machine has that jobs may ask for. */
+/** The capabilities of the machine that jobs may require. */
 function Capabilities({ of }: { of: Agent["capabilities"] }) {
 	const facts = [
 		of.cores > 0 && `${of.cores} cores`,

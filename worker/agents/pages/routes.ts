@@ -2,10 +2,10 @@ import { pageRoute } from "../../http/route.ts";
 import {
 	agentPage,
 	agentsPage,
+	submitDeletion,
 	submitDisable,
 	submitDrain,
 	submitEnable,
-	submitRemoval,
 	submitRestriction,
 	submitRotation,
 	submitToken,
@@ -20,7 +20,7 @@ export const agentsPages = [
 	pageRoute({ method: "POST", path: "/agents/:id/drain", allow: ["user"], handle: submitDrain }),
 	pageRoute({ method: "POST", path: "/agents/:id/rotate", allow: ["user"], handle: submitRotation }),
 	pageRoute({ method: "POST", path: "/agents/:id/restrict", allow: ["user"], handle: submitRestriction }),
-	pageRoute({ method: "POST", path: "/agents/:id/remove", allow: ["user"], handle: submitRemoval }),
+	pageRoute({ method: "POST", path: "/agents/:id/remove", allow: ["user"], handle: submitDeletion }),
 	pageRoute({ method: "POST", path: "/agents", allow: ["user"], handle: submitToken }),
 	pageRoute({ method: "POST", path: "/agent-tokens/:id/revoke", allow: ["user"], handle: submitTokenRevocation }),
 ];

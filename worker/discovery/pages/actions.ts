@@ -5,7 +5,7 @@ import type { RequestContext } from "../../http/route.ts";
 import { backTo } from "../../ui/back_to.ts";
 import { compareProject, triggerProject } from "../service.ts";
 
-/** What the repository of a project says, of the branch that the form names. */
+/** Starts a discovery run of the branch in the form. */
 export async function trigger(context: RequestContext<"user">): Promise<Response> {
 	const form = new URLSearchParams(await readText(context.request, MAX_PROTOCOL_BODY_BYTES));
 	const branch = (form.get("branch") ?? "").trim();

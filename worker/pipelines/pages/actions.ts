@@ -9,16 +9,16 @@ import { requirePipeline, triggerPipeline } from "../service.ts";
 import { restoreVersion } from "../versions.ts";
 import { pipelinePage } from "./pipeline_page.tsx";
 
-/** A run of a pipeline that is kept, with the parameters that the form says; a form with faults comes back with them. */
+/** Starts a run with the parameters of the form. A form with errors keeps its values. */
 export async function runPipeline(context: RequestContext<"user">): Promise<Response> {
 	const given = givenIn(new URLSearchParams(await readText(context.request, MAX_PIPELINE_BYTES)));
 	try {
 		const { runId } = await triggerPipeline(context, { params: filledIn(given) });
 		return backTo(`/runs/${runId}`);
 	} catch (error) {
-		const faults = error instanceof ApiError ? validationErrorsIn(error) : [];
-		if (faults.length === 0) throw error;
-		return pipelinePage(context, { given, faults });
+		const errors = error instanceof ApiError ? validationErrorsIn(error) : [];
+		if (errors.length === 0) throw error;
+		return pipelinePage(context, { given, errors });
 	}
 }
 

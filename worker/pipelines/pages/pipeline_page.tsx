@@ -14,26 +14,26 @@ import { requirePipeline } from "../service.ts";
 import { listVersions } from "../store.ts";
 import { readNewest } from "../versions.ts";
 
-/** A pipeline that is kept here: its text, and its versions. */
+/** The page of a stored pipeline: its text and its versions. */
 
-/** What was filled in for its parameters, and why that was refused. */
-interface Refused {
+/** A rejected form: its values and errors. */
+interface RejectedForm {
 	given: Record<string, string>;
-	faults: readonly FieldError[];
+	errors: readonly FieldError[];
 }
 
-export async function pipelinePage(context: RequestContext<"user">, refused: Refused | null = null): Promise<Response> {
+export async function pipelinePage(context: RequestContext<"user">, rejected: RejectedForm | null = null): Promise<Response> {
 	const { environment, principal, baseUrl } = context;
 	const row = await requirePipeline(context);
 	const [yaml, versions] = await Promise.all([readNewest(environment, row), listVersions(environment.DB, row.id, MAX_LIST_LIMIT, null)]);
 	const pipeline = { ...presentPipeline(row, baseUrl), yaml };
 	const children = (
-		<PipelinePage pipeline={pipeline} params={await declaredIn(yaml)} versions={versions.map(presentVersion)} refused={refused} />
+		<PipelinePage pipeline={pipeline} params={await declaredIn(yaml)} versions={versions.map(presentVersion)} rejected={rejected} />
 	);
-	return page({ title: pipeline.name, user: principal.name, children }, refused ? 422 : 200);
+	return page({ title: pipeline.name, user: principal.name, children }, rejected ? 422 : 200);
 }
 
-/** The parameters of a text that is kept; none of one that was taken once and would not be any more. */
+/** The parameters of a stored text; none if the text is no longer valid. */
 async function declaredIn(yaml: string): Promise<ParametersText> {
 	try {
 		return await withTurn(readingParameters(yaml), yaml.length);
@@ -47,28 +47,28 @@ interface PipelinePageProps {
 	pipeline: WholePipeline;
 	params: ParametersText;
 	versions: readonly PipelineVersion[];
-	refused: Refused | null;
+	rejected: RejectedForm | null;
 }
 
-function PipelinePage({ pipeline, params, versions, refused }: PipelinePageProps) {
+function PipelinePage({ pipeline, params, versions, rejected }: PipelinePageProps) {
 	const address = `/api/v1/pipelines/${pipeline.id}/versions`;
-	const isAsking = Object.keys(params).length > 0;
+	const hasParameters = Object.keys(params).length > 0;
 	return (
 		<section>
 			<div class="title">
 				<h1>
 					{pipeline.name} <span class="muted">{`${pipeline.project}, version ${pipeline.version}`}</span>
 				</h1>
-				{!isAsking && (
+				{!hasParameters && (
 					<form method="post" action={`/pipelines/${pipeline.id}/trigger`}>
 						<button type="submit">Run</button>
 					</form>
 				)}
 			</div>
-			{refused && <ValidationErrors errors={refused.faults} />}
-			{isAsking && (
+			{rejected && <ValidationErrors errors={rejected.errors} />}
+			{hasParameters && (
 				<form method="post" action={`/pipelines/${pipeline.id}/trigger`} class="new-run">
-					<ParameterFields declared={params} given={refused?.given ?? {}} />
+					<ParameterFields declared={params} given={rejected?.given ?? {}} />
 					<button type="submit">Run</button>
 				</form>
 			)}
@@ -79,7 +79,7 @@ function PipelinePage({ pipeline, params, versions, refused }: PipelinePageProps
 					<tr>
 						<th>Version</th>
 						<th>By</th>
-						<th>Made</th>
+						<th>Created</th>
 						<th />
 					</tr>
 				</thead>
@@ -91,7 +91,7 @@ function PipelinePage({ pipeline, params, versions, refused }: PipelinePageProps
 								{one.number > 1 && (
 									<>
 										{" "}
-										<a href={`${address}/${one.number}/diff`}>what changed</a>
+										<a href={`${address}/${one.number}/diff`}>changes</a>
 									</>
 								)}
 							</td>

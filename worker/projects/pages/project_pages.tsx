@@ -10,100 +10,105 @@ import type { Secret } from "../../../schema/wire/secrets.ts";
 import { RunTable } from "../../runs/pages/runs_page.tsx";
 import { Ago } from "../../ui/words.tsx";
 
-/** The settings of a project, as its form asks for them. */
+/** The fields of the form of a project. */
 export const PROJECT_FIELDS = [
 	{
 		key: "repository",
 		label: "Repository",
-		hint: "what its runs are made of, unless they say otherwise",
+		hint: "the source of its runs, unless a pipeline sets another one",
 		example: "https://git.lan/team/web.git",
 	},
-	{ key: "default_branch", label: "Main line", hint: "", example: "main" },
+	{ key: "default_branch", label: "Default branch", hint: "", example: "main" },
 	{
 		key: "credentials",
 		label: "Credentials",
-		hint: "the name of a secret with user:password, or a token, for a repository over HTTP",
+		hint: "the name of a secret with user:password or a token, for a repository over HTTP",
 		example: "",
 	},
 	{
 		key: "config",
 		label: "Config",
-		hint: "the file, or the folder of files, that says what is to be run",
+		hint: "the pipeline file, or the folder of pipeline files",
 		example: ".windlass.yml, .windlass.yaml or .windlass/",
 	},
 	{
 		key: "hook_secret",
 		label: "Hook secret",
-		hint: "the name of the secret that deliveries of the forge are signed with; without it none is taken",
+		hint: "the name of the secret that signs webhooks; without it the hook is closed",
 		example: "",
 	},
-	{ key: "forge", label: "Forge", hint: "github, gitea (Forgejo, too) or gitlab: where commit statuses are sent", example: "" },
-	{ key: "forge_api", label: "API of the forge", hint: "unless it is where the repository is", example: "https://git.lan/api/v1" },
-	{ key: "forge_token", label: "Token for the forge", hint: "the name of the secret that holds it", example: "" },
-	{ key: "status_context", label: "Status context", hint: "what the names of commit statuses begin with", example: "windlass" },
-	{ key: "checkout_depth", label: "History", hint: "how many commits jobs get, or full; 1 unless it says otherwise", example: "1" },
+	{ key: "forge", label: "Forge", hint: "github, gitea (also for Forgejo) or gitlab; receives commit statuses", example: "" },
+	{
+		key: "forge_api",
+		label: "API of the forge",
+		hint: "its address, if it is not on the host of the repository",
+		example: "https://git.lan/api/v1",
+	},
+	{ key: "forge_token", label: "Token for the forge", hint: "the name of the secret with the token", example: "" },
+	{ key: "status_context", label: "Status context", hint: "the prefix of the names of commit statuses", example: "windlass" },
+	{ key: "checkout_depth", label: "History", hint: "how many commits a job fetches, or full; default 1", example: "1" },
 	{
 		key: "checkout_tags",
 		label: "All tags",
-		hint: "whether jobs get them; no unless it says otherwise",
+		hint: "whether jobs fetch all tags; default no",
 		example: "",
 		choices: ["", "yes", "no"],
 	},
 	{
 		key: "checkout_submodules",
 		label: "Submodules",
-		hint: "which ones jobs get; recursive unless it says otherwise",
+		hint: "which submodules jobs fetch; default recursive",
 		example: "",
 		choices: ["", ...SUBMODULES],
 	},
 	{
 		key: "checkout_lfs",
 		label: "Large files",
-		hint: "whether those of Git LFS take the place of their pointers; yes unless it says otherwise",
+		hint: "whether jobs fetch files of Git LFS; default yes",
 		example: "",
 		choices: ["", "yes", "no"],
 	},
 	{
 		key: "require_pipeline",
 		label: "Require a pipeline",
-		hint: "a commit without a pipeline file has a failed status",
+		hint: "a commit without a pipeline file gets a failed status",
 		example: "",
 		choices: ["no", "yes"],
 	},
 	{
 		key: "poll",
 		label: "Poll",
-		hint: "how often an agent looks for new commits, for a server that sends no webhooks",
+		hint: "how often an agent checks for new commits, for servers without webhooks",
 		example: "5m",
 	},
-	{ key: "keep_runs", label: "Keep runs", hint: "as long as those of other projects, unless it says otherwise", example: "90d" },
+	{ key: "keep_runs", label: "Keep runs", hint: "how long runs are kept; default: the setting of the coordinator", example: "90d" },
 	{ key: "keep_logs", label: "Keep logs", hint: "", example: "30d" },
 	{ key: "keep_artifacts", label: "Keep artifacts", hint: "", example: "14d" },
-	{ key: "public_badges", label: "Badges for everybody", hint: "", example: "", choices: ["no", "yes"] },
+	{ key: "public_badges", label: "Public badges", hint: "", example: "", choices: ["no", "yes"] },
 ] as const satisfies readonly { key: keyof Project; label: string; hint: string; example: string; choices?: readonly string[] }[];
 
-/** What a form of a project holds: texts, as they were filled in. */
+/** The values of the form of a project. */
 export type ProjectFields = Record<"name" | (typeof PROJECT_FIELDS)[number]["key"], string>;
 
 interface FormProps {
 	fields: ProjectFields;
-	faults: readonly FieldError[];
+	errors: readonly FieldError[];
 	message: string | null;
 }
 
-/** All projects, and a form for another. */
+/** All projects, and the form for a new project. */
 export function ProjectsPage({ projects, form }: { projects: readonly Project[]; form: FormProps }) {
 	return (
 		<section>
 			<h1>Projects</h1>
-			{projects.length === 0 && <p class="empty">No projects yet. Runs that belong to none are numbered in “adhoc”.</p>}
+			{projects.length === 0 && <p class="empty">No projects yet. Runs without a project belong to “adhoc”.</p>}
 			{projects.length > 0 && (
 				<table>
 					<thead>
 						<tr>
 							<th>Project</th>
 							<th>Repository</th>
-							<th>Main line</th>
+							<th>Default branch</th>
 							<th>Changed</th>
 						</tr>
 					</thead>
@@ -135,7 +140,7 @@ interface ProjectPageProps {
 	project: Project;
 	runs: Page<RunSummary>;
 	secrets: readonly Secret[];
-	/** What its forge has delivered, newest first, as far as it is shown. */
+	/** The newest deliveries, newest first. */
 	deliveries: readonly Delivery[];
 	schedules: readonly Schedule[];
 	pipelines: readonly StoredPipeline[];
@@ -143,7 +148,7 @@ interface ProjectPageProps {
 	form: FormProps;
 }
 
-/** One project: its runs, the names of its secrets, and what can be changed. */
+/** One project: runs, secrets, deliveries, schedules and settings. */
 export function ProjectPage({ project, runs, secrets, deliveries, schedules, pipelines, undelivered, form }: ProjectPageProps) {
 	return (
 		<section>
@@ -162,7 +167,7 @@ export function ProjectPage({ project, runs, secrets, deliveries, schedules, pip
 				</p>
 			))}
 			<h2>Runs</h2>
-			{runs.items.length === 0 ? <p class="muted">None yet.</p> : <RunTable runs={runs.items} />}
+			{runs.items.length === 0 ? <p class="muted">No runs yet.</p> : <RunTable runs={runs.items} />}
 			{runs.next_cursor !== null && (
 				<p>
 					<a href={`/projects/${project.name}?cursor=${runs.next_cursor}`}>Older runs →</a>
@@ -170,7 +175,7 @@ export function ProjectPage({ project, runs, secrets, deliveries, schedules, pip
 			)}
 			{pipelines.length > 0 && (
 				<>
-					<h2>Pipelines that are kept here</h2>
+					<h2>Stored pipelines</h2>
 					<ul>
 						{pipelines.map((one) => (
 							<li key={one.id}>
@@ -191,14 +196,14 @@ export function ProjectPage({ project, runs, secrets, deliveries, schedules, pip
 			<h2>Secrets</h2>
 			{secrets.length === 0 && (
 				<p class="muted">
-					None. <code>{`windlass secrets set <name> --project ${project.name}`}</code>
+					No secrets. Set one: <code>{`windlass secrets set <name> --project ${project.name}`}</code>
 				</p>
 			)}
 			{secrets.length > 0 && (
 				<ul class="secrets">
 					{secrets.map((one) => (
 						<li key={`${one.project} ${one.name}`}>
-							<code>{one.name}</code> <span class="muted">{one.project === null ? "of every project, set " : "set "}</span>
+							<code>{one.name}</code> <span class="muted">{one.project === null ? "for every project, set " : "set "}</span>
 							<Ago at={one.updated_at} />
 						</li>
 					))}
@@ -206,22 +211,22 @@ export function ProjectPage({ project, runs, secrets, deliveries, schedules, pip
 			)}
 			<h2>Badge</h2>
 			<p>
-				<img src={`/badge/${project.name}.svg`} alt={`${project.name}: how ${project.default_branch} stands`} />{" "}
+				<img src={`/badge/${project.name}.svg`} alt={`${project.name}: state of ${project.default_branch}`} />{" "}
 				<code>{`${hookBase(project)}/badge/${project.name}.svg`}</code>{" "}
-				<span class="muted">{project.public_badges ? "for everybody" : "for who is signed in: see Badges for everybody, below"}</span>
+				<span class="muted">{project.public_badges ? "public" : "only for signed-in users; set Public badges below"}</span>
 			</p>
 			<h2>Settings</h2>
 			<ProjectForm action={`/projects/${project.name}`} button="Save" isNew={false} {...form} />
 			<form method="post" action={`/projects/${project.name}/delete`}>
 				<button type="submit" class="danger">
-					Remove the project and its secrets
+					Delete the project and its secrets
 				</button>
 			</form>
 		</section>
 	);
 }
 
-/** The address that links begin with. */
+/** The public base URL. */
 function hookBase({ hook_url }: Project): string {
 	return hook_url.replace(/\/hooks\/[^/]*$/, "");
 }
@@ -248,7 +253,7 @@ function Schedules({ schedules }: { schedules: readonly Schedule[] }) {
 								<code>{one.cron}</code> <span class="muted">{one.timezone}</span>
 							</td>
 							<td>
-								{one.file ?? one.pipeline ?? "what a push runs"}
+								{one.file ?? one.pipeline ?? "all pipelines of the repository"}
 								{one.branch && <span class="muted">{` on ${one.branch}`}</span>}
 							</td>
 							<td>
@@ -263,7 +268,7 @@ function Schedules({ schedules }: { schedules: readonly Schedule[] }) {
 								) : (
 									<span class="muted">–</span>
 								)}
-								{one.error !== null && <p class="reason">{`It made no run: ${one.error}`}</p>}
+								{one.error !== null && <p class="reason">{`It started no run: ${one.error}`}</p>}
 							</td>
 							<td>
 								<form method="post" action={`/schedules/${one.id}/${one.paused_by === null ? "pause" : "resume"}`}>
@@ -284,12 +289,12 @@ function UndeliveredList({ undelivered }: { undelivered: readonly Undelivered[] 
 	if (undelivered.length === 0) return null;
 	return (
 		<>
-			<h2>What nobody has taken</h2>
+			<h2>Undelivered</h2>
 			<ul class="errors">
 				{undelivered.map((one) => (
 					<li key={`${one.run_id} ${one.what} ${one.tries}`}>
 						<a href={`/runs/${one.run_id}`}>{one.what}</a>{" "}
-						<span class="muted">{one.given_up ? "given up" : `tried ${one.tries} times, and tried again`}</span> {one.error}
+						<span class="muted">{one.given_up ? "failed" : `${one.tries} tries so far, will be retried`}</span> {one.error}
 					</li>
 				))}
 			</ul>
@@ -297,7 +302,7 @@ function UndeliveredList({ undelivered }: { undelivered: readonly Undelivered[] 
 	);
 }
 
-/** When the refs were compared with those last heard of, and what was found. */
+/** The newest comparison of the refs, and its result. */
 function Comparison({ project: { name, poll, comparison } }: { project: Project }) {
 	if (comparison === null) return null;
 	const { compared_at, found, next_at, error, run_id } = comparison;
@@ -311,7 +316,7 @@ function Comparison({ project: { name, poll, comparison } }: { project: Project 
 					<>
 						{`The refs were compared `}
 						<Ago at={compared_at} />
-						{found === 0 ? ": nothing was missed." : `: ${found} new, shown below as deliveries.`}
+						{found === 0 ? ": no missed pushes." : `: ${found} missed pushes, listed below as deliveries.`}
 					</>
 				)}{" "}
 				<span class="muted">
@@ -321,7 +326,7 @@ function Comparison({ project: { name, poll, comparison } }: { project: Project 
 			</p>
 			{error !== null && run_id !== null && (
 				<p>
-					<a href={`/runs/${run_id}`}>The comparison that failed</a>
+					<a href={`/runs/${run_id}`}>The failed comparison</a>
 				</p>
 			)}
 			<form method="post" action={`/projects/${name}/compare`}>
@@ -334,11 +339,11 @@ function Comparison({ project: { name, poll, comparison } }: { project: Project 
 function Deliveries({ project, deliveries }: { project: Project; deliveries: readonly Delivery[] }) {
 	return (
 		<>
-			<h2>Hook</h2>
+			<h2>Webhook</h2>
 			<p>
 				<code>{project.hook_url}</code>{" "}
 				<span class="muted">
-					{project.hook_secret === null ? "closed: no hook secret is named" : `signed with the secret ${project.hook_secret}`}
+					{project.hook_secret === null ? "closed: set a hook secret below" : `signed with the secret ${project.hook_secret}`}
 				</span>
 			</p>
 			{deliveries.length > 0 && (
@@ -346,7 +351,7 @@ function Deliveries({ project, deliveries }: { project: Project; deliveries: rea
 					<thead>
 						<tr>
 							<th>Delivery</th>
-							<th>What became of it</th>
+							<th>Outcome</th>
 							<th>Received</th>
 							<th />
 						</tr>
@@ -379,13 +384,13 @@ function Deliveries({ project, deliveries }: { project: Project; deliveries: rea
 	);
 }
 
-function ProjectForm({ action, button, isNew, fields, faults, message }: FormProps & { action: string; button: string; isNew: boolean }) {
+function ProjectForm({ action, button, isNew, fields, errors, message }: FormProps & { action: string; button: string; isNew: boolean }) {
 	return (
 		<form method="post" action={action} class="new-run">
 			{message && <p class="reason">{message}</p>}
-			{faults.length > 0 && (
+			{errors.length > 0 && (
 				<ul class="errors">
-					{faults.map((one) => (
+					{errors.map((one) => (
 						<li key={one.path}>
 							<code>{one.path} </code>
 							{one.message}

@@ -22,7 +22,7 @@ import { presentProject } from "../present.ts";
 import { createProject, deleteProject, describeProject, editProject } from "../service.ts";
 import { PROJECT_FIELDS, type ProjectFields, ProjectPage, ProjectsPage } from "./project_pages.tsx";
 
-/** The pages of projects, and what their forms do. A form that is not taken comes back as it was filled in. */
+/** The pages of projects and their forms. A rejected form keeps its values. */
 
 type Reader = RequestContext<"user">;
 
@@ -64,11 +64,11 @@ export async function submitProjectChange(context: Reader): Promise<Response> {
 	}
 }
 
-export async function submitProjectRemoval(context: Reader): Promise<Response> {
+export async function submitProjectDeletion(context: Reader): Promise<Response> {
 	const question = {
-		title: `Remove the project ${context.params.name}`,
-		text: "Its secrets and schedules go with it; its runs stay. Nobody can bring the secrets back.",
-		button: "Remove the project",
+		title: `Delete the project ${context.params.name}`,
+		text: "Its secrets and schedules are deleted, too; its runs stay. Nobody can restore the secrets.",
+		button: "Delete the project",
 		back: `/projects/${context.params.name}`,
 	};
 	return onceConfirmed(context, question, async () => {
@@ -79,7 +79,7 @@ export async function submitProjectRemoval(context: Reader): Promise<Response> {
 
 async function showProjects({ environment, principal, baseUrl }: Reader, fields: ProjectFields, error: ApiError | null): Promise<Response> {
 	const projects = (await listProjects(environment.DB, principal.team)).map((one) => presentProject(one, baseUrl));
-	const children = <ProjectsPage projects={projects} form={{ fields, ...told(error) }} />;
+	const children = <ProjectsPage projects={projects} form={{ fields, ...errorsOf(error) }} />;
 	return page({ title: "Projects", user: principal.name, children }, error?.status ?? 200);
 }
 
@@ -109,7 +109,7 @@ async function showProject(
 			schedules={schedules.map((row) => presentSchedule(row, now))}
 			pipelines={pipelines.map((row) => presentPipeline(row, baseUrl))}
 			undelivered={undelivered}
-			form={{ fields, ...told(error) }}
+			form={{ fields, ...errorsOf(error) }}
 		/>
 	);
 	return page({ title: project.name, user: principal.name, children }, error?.status ?? 200);
@@ -130,10 +130,10 @@ function eachField(value: (key: keyof ProjectFields) => string): ProjectFields {
 	return Object.fromEntries(keys.map((key) => [key, value(key)])) as ProjectFields;
 }
 
-/** Fields that say yes, or nothing. */
+/** Fields with the values yes and no. */
 const FLAGS: ReadonlySet<string> = new Set(["public_badges", "require_pipeline"]);
 
-/** A field that was left empty is none. */
+/** The settings of a form; an empty field is null. */
 function settingsOf({ name: _, ...fields }: ProjectFields) {
 	return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, settingOf(key, value)]));
 }
@@ -150,7 +150,7 @@ function fieldsOf(project: Project): ProjectFields {
 	return { ...blank(), name: project.name, ...Object.fromEntries(PROJECT_FIELDS.map(({ key }) => [key, text(project[key])])) };
 }
 
-function told(error: ApiError | null): { faults: readonly FieldError[]; message: string | null } {
-	const faults = (error?.details.errors as FieldError[] | undefined) ?? [];
-	return { faults, message: error && faults.length === 0 ? error.message : null };
+function errorsOf(error: ApiError | null): { errors: readonly FieldError[]; message: string | null } {
+	const errors = (error?.details.errors as FieldError[] | undefined) ?? [];
+	return { errors, message: error && errors.length === 0 ? error.message : null };
 }

@@ -4,7 +4,7 @@ import { onceConfirmed } from "../../ui/confirm.tsx";
 import { pauseSchedule as setPaused } from "../service.ts";
 
 export async function pauseSchedule(context: RequestContext<"user">): Promise<Response> {
-	const text = "It makes no runs until somebody resumes it. Times that pass meanwhile are not made up for.";
+	const text = "The schedule starts no runs until somebody resumes it. Missed times start no runs later.";
 	return onceConfirmed(context, { title: "Pause the schedule", text, button: "Pause the schedule", back: "/projects" }, async () => {
 		const { project } = await setPaused(context, true);
 		return backTo(`/projects/${project}`);

@@ -4,7 +4,7 @@ import { page } from "../../ui/layout.tsx";
 import { Ago } from "../../ui/words.tsx";
 import { endOne, sessionsOf } from "../service.ts";
 
-/** GET /sessions: who is signed in, and where. */
+/** GET /sessions: the signed-in browsers. */
 export async function sessionsPage(context: RequestContext<"user">): Promise<Response> {
 	const sessions = await sessionsOf(context);
 	return page({ title: "Sessions", user: context.principal.name, children: <Sessions sessions={sessions} /> });
@@ -20,7 +20,7 @@ function Sessions({ sessions }: { sessions: readonly Session[] }) {
 	return (
 		<section>
 			<h1>Sessions</h1>
-			<p class="muted">Browsers that are signed in. A session ends after 30 days, at sign-out, or when its token is revoked.</p>
+			<p class="muted">Signed-in browsers. A session ends after 30 days, at sign-out, or when its token is revoked.</p>
 			{sessions.length === 0 && <p class="empty">Nobody is signed in.</p>}
 			{sessions.map((session) => (
 				<article class="card" key={session.id}>

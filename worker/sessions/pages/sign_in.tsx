@@ -17,8 +17,8 @@ const MAX_FORM_BYTES = 4096;
 const CODE = /^[A-Za-z0-9_-]{1,100}$/;
 
 /**
- * GET /sign-in?code=…: the one-time link that the host prints. It shows a button and changes nothing: scanners of links and
- * previews of chats open what they find.
+ * GET /sign-in?code=…: the one-time link that the host prints. It shows a button and changes
+ * nothing, because link scanners and chat previews open links.
  */
 export function signInPage({ url, principal }: Visitor): Response {
 	const code = url.searchParams.get("code") ?? "";
@@ -64,19 +64,19 @@ export async function signIn(context: Visitor): Promise<Response> {
 async function byToken({ environment, client }: Visitor, text: string): Promise<Token> {
 	const token = await findShownToken(environment.DB, client, text);
 	if (token) return token;
-	throw new ApiError("authentication_required", "This token is not valid.", { suggestions: ["Check that the whole token was copied."] });
+	throw new ApiError("authentication_required", "The token is not valid.", { suggestions: ["Copy the whole token."] });
 }
 
-/** The token of a link; null for somebody who is signed in already and has used the link up. */
+/** The token of a link; null for a signed-in visitor with a used link. */
 async function byLink({ environment, principal }: Visitor, code: string): Promise<Token | null> {
 	const token = await redeemSignInLink(environment.DB, await sha256(code));
 	if (token || principal.kind === "user") return token;
-	throw new ApiError("authentication_required", "This sign-in link was used or has expired.", {
-		suggestions: ["Each start of the coordinator prints a new one."],
+	throw new ApiError("authentication_required", "The sign-in link was used or has expired.", {
+		suggestions: ["Restart the coordinator: each start prints a new link."],
 	});
 }
 
-/** POST /sign-out: the session is over, wherever its cookie may be kept. */
+/** POST /sign-out: ends the session, so that copies of its cookie become invalid. */
 export async function signOut(context: RequestContext<"user">): Promise<Response> {
 	const { environment, principal, requestId } = context;
 	if (principal.sessionId !== null) {

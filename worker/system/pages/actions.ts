@@ -5,7 +5,7 @@ import { onceConfirmed } from "../../ui/confirm.tsx";
 
 export async function pause(context: RequestContext<"user">): Promise<Response> {
 	const { environment, principal } = context;
-	const text = "No job of any project starts until somebody resumes the queue. What runs goes on.";
+	const text = "No job of any project starts until somebody resumes the queue. Running jobs continue.";
 	return onceConfirmed(context, { title: "Pause the queue", text, button: "Pause the queue", back: "/" }, async () => {
 		await dispatcherOf(environment, principal.team).pause(principal.name, null);
 		return backTo("/");
