@@ -41,7 +41,7 @@ test("what a schedule asks for comes later where it cannot be taken at the momen
 			({ ...env, DISPATCHER: { getByName: () => ({ submit: async () => answer }) } }) as unknown as Environment;
 		const fire = (answer: object) =>
 			effectHandlers.fire_schedule({ environment: answering(answer), core }, { kind: "fire_schedule", scheduleId: id, at: now });
-		const refusing = (error: ApiError) => ({ ok: false, refusal: toWireError(error) });
+		const refusing = (error: ApiError) => ({ ok: false, error: toWireError(error) });
 		await expect(fire(refusing(new ApiError("unavailable", "The disk is full.")))).rejects.toThrow("The disk is full.");
 		expect(findSchedule(core, id).error).toBeNull();
 		await expect(fire(refusing(new ApiError("validation_failed", "It is broken.")))).resolves.toBeNull();
