@@ -3,10 +3,9 @@ import { ApiError } from "../schema/wire/errors.ts";
 import type { Environment } from "./bindings.ts";
 import { effectHandlers } from "./effect_handlers.ts";
 import { errorAnswer } from "./http/answers.ts";
-import { readJson } from "./http/bodies.ts";
 import { clientDisconnected } from "./http/client_disconnect.ts";
 import { compressedAnswer } from "./http/compressed_answer.ts";
-import { readParameters, valuesOf } from "./http/parameters.ts";
+import { handleRoute } from "./http/handle_route.ts";
 import { publicLink, setPublicUrl, withoutPublicPath } from "./http/public_path.ts";
 import type { RequestContext, Route } from "./http/route.ts";
 import { clientOf } from "./identity/client_address.ts";
@@ -112,11 +111,7 @@ async function handle(one: Route, request: IRequest, environment: Environment, r
 		baseUrl,
 		ownOrigins,
 	};
-	const declared = one.query ?? {};
-	const query = one.ignoresUnknown ? valuesOf(declared, url.searchParams) : readParameters(declared, url.searchParams);
-	const { body } = one;
-	const readBody = () => (body === undefined ? Promise.resolve(undefined) : readJson(incoming, body));
-	return one.handle({ ...context, query, readBody } as never);
+	return handleRoute(one, context);
 }
 
 function badAddress(): ApiError {

@@ -302,7 +302,7 @@ describe("windlass agent", () => {
 		const coordinator = await TestCoordinator.start();
 		const workDir = path.join(temporaryFolder(), "agent");
 		const { code, lines } = await failure(["agent", "--server", coordinator.url, "--work-dir", workDir]);
-		expect([code, lines.join()]).toEqual([1, expect.stringContaining("was given no registration token")]);
+		expect([code, lines.join()]).toEqual([1, expect.stringContaining("This agent is not registered and has no registration token.")]);
 		expect(existsSync(workDir)).toBe(true);
 	});
 });

@@ -7,6 +7,7 @@ import type { Environment } from "../../worker/bindings.ts";
 import { discoveryRoutes } from "../../worker/discovery/api.ts";
 import { effectHandlers } from "../../worker/effect_handlers.ts";
 import { errorAnswer } from "../../worker/http/answers.ts";
+import { handleRoute } from "../../worker/http/handle_route.ts";
 import type { Route } from "../../worker/http/route.ts";
 import { identify } from "../../worker/identity/principal.ts";
 import { jobRoutes } from "../../worker/jobs/api.ts";
@@ -240,7 +241,7 @@ export class Coordinator {
 		if (!route.allow.includes(principal.kind)) throw new ApiError("forbidden", "This is not for you.");
 		const { environment } = this;
 		const context = { request, url, params, principal, client, environment, requestId: "request", baseUrl: url.origin, ownOrigins: [] };
-		return route.handle(context as never);
+		return handleRoute(route, context);
 	}
 }
 

@@ -96,8 +96,8 @@ export class Model implements Witness {
 	readonly #started = new Map<string, number>();
 	/** How many of them do not count. */
 	readonly #snoozes = new Map<string, number>();
-	/** Job → agent → its refusals. */
-	readonly #refusals = new Map<string, Map<string, { count: number; until: number }>>();
+	/** Job → agent → its declines. */
+	readonly #declines = new Map<string, Map<string, { count: number; until: number }>>();
 	readonly attempts = new Map<string, ModelAttempt>();
 	/** Called when a lease has run out, when an attempt starts. */
 	onExpired: (attempt: ModelAttempt) => void = () => undefined;
@@ -172,15 +172,15 @@ export class Model implements Witness {
 			// A poll that was parked is answered later, or by a later call, with what is none of the model's business.
 			const isLater = now !== this.#world.now || calls !== this.#calls;
 			if (isLater && call.method === "poll") return;
-			this.#checkAnswer(call, answer as { ok: boolean; value?: unknown; refusal?: WireError });
+			this.#checkAnswer(call, answer as { ok: boolean; value?: unknown; error?: WireError });
 		});
 	}
 
 	#checkAnswer(
 		call: { method: string; args: unknown[]; foretold: Foretold },
-		answer: { ok: boolean; value?: unknown; refusal?: WireError },
+		answer: { ok: boolean; value?: unknown; error?: WireError },
 	): void {
-		const got = answer.ok ? "taken" : answer.refusal?.code;
+		const got = answer.ok ? "taken" : answer.error?.code;
 		if (got !== call.foretold)
 			throw new Violation(
 				"an answer is not what the model foretells",
@@ -371,7 +371,7 @@ export class Model implements Witness {
 			attempt.state = "expired";
 			this.#afterAttempt(attempt, "errored", "agent_removed", null, attempt.deadline - this.#now);
 		}
-		for (const refusals of this.#refusals.values()) refusals.delete(agentId);
+		for (const declines of this.#declines.values()) declines.delete(agentId);
 		this.#agents.delete(agentId);
 		return "taken";
 	}
@@ -558,16 +558,16 @@ export class Model implements Witness {
 		this.#offers.delete(offer.attemptId);
 		job.state = "queued";
 		if (!isRefused) return;
-		const refusals = this.#refusalsOf(job);
-		const count = (refusals.get(offer.agentId)?.count ?? 0) + 1;
-		refusals.set(offer.agentId, { count, until: this.#now + REFUSAL_MS * 2 ** (count - 1) });
-		const all = [...refusals.values()].reduce((sum, refusal) => sum + refusal.count, 0);
+		const declines = this.#declinesOf(job);
+		const count = (declines.get(offer.agentId)?.count ?? 0) + 1;
+		declines.set(offer.agentId, { count, until: this.#now + REFUSAL_MS * 2 ** (count - 1) });
+		const all = [...declines.values()].reduce((sum, decline) => sum + decline.count, 0);
 		if (all >= MAX_REFUSALS) this.#graph.end(job, "errored");
 	}
 
-	#refusalsOf(job: ModelJob): Map<string, { count: number; until: number }> {
-		const known = this.#refusals.get(job.id) ?? new Map();
-		this.#refusals.set(job.id, known);
+	#declinesOf(job: ModelJob): Map<string, { count: number; until: number }> {
+		const known = this.#declines.get(job.id) ?? new Map();
+		this.#declines.set(job.id, known);
 		return known;
 	}
 
@@ -664,7 +664,7 @@ export class Model implements Witness {
 		for (const offer of this.#offers.values()) offer.expiresAt -= ms;
 		for (const job of this.jobs.values()) {
 			if (job.backoffAt !== null) job.backoffAt -= ms;
-			for (const refusal of this.#refusalsOf(job).values()) refusal.until -= ms;
+			for (const decline of this.#declinesOf(job).values()) decline.until -= ms;
 		}
 		for (const run of this.runs.values()) {
 			if (run.timeoutAt !== null) run.timeoutAt -= ms;
@@ -790,8 +790,8 @@ export class Model implements Witness {
 
 	#couldTake(job: ModelJob, agentId: string): boolean {
 		const agent = this.#agents.get(agentId);
-		const refusal = this.#refusalsOf(job).get(agentId);
-		return agent !== undefined && this.#isGiven(job, agent) && !(refusal && refusal.until > this.#now);
+		const decline = this.#declinesOf(job).get(agentId);
+		return agent !== undefined && this.#isGiven(job, agent) && !(decline && decline.until > this.#now);
 	}
 
 	/** Whether an agent may be given a job: its labels, its restriction, and nobody has asked that it be given nothing. */
