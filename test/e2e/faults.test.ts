@@ -69,7 +69,7 @@ describe("a run outlives what it runs on", () => {
 		const [ofRun, ofJob, interrupted] = [follow(runId), follow(jobId), follow(runId)];
 		for (const program of [ofRun, ofJob, interrupted]) await program.says(/line 20\n/);
 		interrupted.signal("SIGINT");
-		expect([await interrupted.exited, interrupted.output]).toEqual([130, expect.stringContaining("Still going on")]);
+		expect([await interrupted.exited, interrupted.output]).toEqual([130, expect.stringContaining("The run continues")]);
 		const second = await first.restartAfterKill();
 		const run = await waitFor(second, runId);
 		expect(run.jobs[0]).toMatchObject({ state: "failed", exit_code: 3 });

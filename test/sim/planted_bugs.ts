@@ -26,6 +26,7 @@ const GROUPS = `${CORE}/runs/groups.ts`;
 const OFFERS = `${CORE}/leases/offers.ts`;
 const OUTBOX = `${CORE}/record/outbox.ts`;
 const POLLS = `${CORE}/leases/polls.ts`;
+const FAIL_FAST = `${CORE}/runs/fail_fast.ts`;
 const PROGRESS = `${CORE}/runs/progress.ts`;
 const STOP = `${CORE}/runs/stop.ts`;
 const SWEEP = `${CORE}/sweep.ts`;
@@ -87,7 +88,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 	{
 		name: "a job that its agent has given up and that waits for its lease",
 		file: POLLS,
-		in: "notePoll",
+		in: "recordPoll",
 		sound: "loseUnlisted($$all)",
 		planted: "0",
 		foundAs: ["a lower priority went first", DIFFERS, OFFER],
@@ -142,7 +143,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 	{
 		name: "expiry without grace after a boot",
 		file: SWEEP,
-		in: "noteOpening",
+		in: "recordOpening",
 		sound: "grantGrace($core)",
 		planted: "0",
 		foundAs: [DIFFERS],
@@ -171,7 +172,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		name: "a poison row that stops the drain",
 		file: RELAY,
 		in: "send",
-		sound: "if (!isRowsFault($error)) throw $error;",
+		sound: "if (!isRowError($error)) throw $error;",
 		planted: "throw $error;",
 		foundAs: [NO_REST],
 		seed: 1,
@@ -179,7 +180,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 	{
 		name: "a row set aside and forgotten",
 		file: OUTBOX,
-		in: "retryEntries",
+		in: "retryDeadEntries",
 		sql: "FROM outbox_dead WHERE true",
 		planted: "FROM outbox_dead WHERE false",
 		foundAs: [NO_REST, RECORD, LEFT, GAP, LOG],
@@ -243,7 +244,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 	{
 		name: "a run that leaves with rows still to be sent",
 		file: OUTBOX,
-		in: "forgetIfDone",
+		in: "evictIfDone",
 		sql: "UNION ALL SELECT 1 FROM outbox WHERE run_id = ?1",
 		planted: "",
 		foundAs: [LEFT, RECORD, LOG, GAP],
@@ -287,8 +288,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 	},
 	{
 		name: "variants that go on when one has failed",
-		file: PROGRESS,
-		in: "endWith",
+		file: FAIL_FAST,
+		in: "failFast",
 		sound: "!$isOfRun && !$failFast",
 		planted: "!$isOfRun",
 		foundAs: [OFFER, DIFFERS],
