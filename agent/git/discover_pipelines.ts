@@ -53,7 +53,7 @@ async function readFiles(git: Git, sha: string, config: string | null): Promise<
 	if (files.length > MAX_DISCOVERY_FILES)
 		throw new JobError(
 			"config_invalid",
-			`The repository has ${files.length} pipeline files; it can have ${MAX_DISCOVERY_FILES}.`,
+			`The repository has ${files.length} pipeline files. At most ${MAX_DISCOVERY_FILES} are allowed.`,
 			"failed",
 		);
 	const result: DiscoveryResult["files"] = [];

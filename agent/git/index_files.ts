@@ -18,6 +18,6 @@ export async function readIndexFile(git: Git, name: string, limit: number): Prom
 	if (mode === undefined || object === undefined) return null;
 	if (!mode.startsWith("100")) throw new CheckoutFailed(`${name} is not a regular file in the commit. Replace it by one.`);
 	const size = Number(await git.output("cat-file", "-s", object));
-	if (size > limit) throw new CheckoutFailed(`${name} has ${formatBytes(size)} in the commit; it can have ${formatBytes(limit)}.`);
+	if (size > limit) throw new CheckoutFailed(`${name} has ${formatBytes(size)} in the commit. At most ${formatBytes(limit)} are allowed.`);
 	return object;
 }

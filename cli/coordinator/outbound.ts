@@ -64,7 +64,7 @@ export function parseOutbound(text: string): OutboundRules {
 		else {
 			const word = nearest(one, WORDS);
 			throw new UsageError(
-				`--allow-outbound: "${one}" is no known entry. ${word ? `Did you mean ${word}?` : "Use external, private, loopback, none, a name (git.lan, *.lan), an address or a network (192.168.1.0/24)."}`,
+				`--allow-outbound: "${one}" is not a valid entry. ${word ? `Did you mean ${word}?` : "Use external, private, loopback, none, a name (git.lan, *.lan), an address or a network (192.168.1.0/24)."}`,
 			);
 		}
 	}

@@ -104,7 +104,7 @@ function networks(flag: string, text: string): string[] {
 	return listed(text).flatMap((one): readonly string[] => {
 		if (one === "loopback" || one === "private") return NAMED_NETWORKS[one];
 		if (isNetwork(one)) return [one];
-		throw new UsageError(`${flag}: "${one}" is no known entry. Use loopback, private, an address (10.0.0.1) or a network (10.0.0.0/8).`);
+		throw new UsageError(`${flag}: "${one}" is not a valid entry. Use loopback, private, an address (10.0.0.1) or a network (10.0.0.0/8).`);
 	});
 }
 

@@ -127,7 +127,7 @@ test("a pipeline that is kept here is shown with its versions, restored, and run
 	await page.locator("#param-where").evaluate((field: { removeAttribute(name: string): void }) => field.removeAttribute("pattern"));
 	await page.getByLabel(/^where/).fill("Moon 2");
 	await page.getByRole("button", { name: "Run", exact: true }).click();
-	await shown(() => page.locator(".errors").textContent()).toContain('"Moon 2" does not match [a-z]+');
+	await shown(() => page.locator(".errors").textContent()).toContain('"Moon 2" does not match the pattern [a-z]+');
 	expect(await page.getByLabel(/^where/).inputValue()).toBe("Moon 2");
 	await page.getByLabel(/^where/).fill("moon");
 	await page.getByRole("button", { name: "Run", exact: true }).click();

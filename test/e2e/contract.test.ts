@@ -347,7 +347,7 @@ describe("the OpenAPI document", () => {
 				});
 				if (response.status !== 422) continue;
 				const { suggestions } = (await response.json()) as { suggestions: string[] };
-				const known = /^known: (.*)$/.exec(suggestions[0] ?? "")?.[1]?.split(", ") ?? [];
+				const known = /^Known parameters: (.*)\.$/.exec(suggestions[0] ?? "")?.[1]?.split(", ") ?? [];
 				const described = parameters.filter((parameter) => parameter.in === "query").map(({ name }) => name);
 				expect([method, path, described.sort()]).toEqual([method, path, known.sort()]);
 				checked.add(`${method} ${path}`);

@@ -208,12 +208,12 @@ describe("behind a proxy that is trusted", () => {
 			});
 		expect(cli("ls").stdout).toContain("192.0.2.7");
 		expect([cli("end").status, cli("end", "--all").stdout]).toEqual([2, "All sessions have ended.\n"]);
-		expect(cli("ls").stdout).toBe("Nobody is signed in.\n");
+		expect(cli("ls").stdout).toBe("No browser is signed in.\n");
 	}, 60_000);
 
 	test("an option that is no proxy's address is rejected by name", async () => {
 		await expect(TestCoordinator.start({ args: ["--trusted-proxies", "nginx"] })).rejects.toThrow(
-			"--trusted-proxies: nginx is not loopback, private, an address (10.0.0.1) or a network (10.0.0.0/8)",
+			'--trusted-proxies: "nginx" is not a valid entry. Use loopback, private, an address (10.0.0.1) or a network (10.0.0.0/8).',
 		);
 	});
 });
@@ -252,7 +252,7 @@ describe("on the coordinator's host", () => {
 		await first.program.exited;
 		chmodSync(data, 0o755);
 		const second = await TestCoordinator.start({ data });
-		await second.program.says(/"level":"warn","message":"the data folder \S+ has mode 755: others on this machine can read keys/);
+		await second.program.says(/"level":"warn","message":"the data folder \S+ has mode 755: other users of this machine can read keys/);
 	}, 60_000);
 
 	test("what the agent beside it runs has the umask of whoever started it, not the coordinator's", async () => {

@@ -139,7 +139,7 @@ describe("large files", () => {
 	});
 
 	test.each([
-		[true, "those of a fork stay in the fork: push the commit to a branch of the project's own repository."],
+		[true, "those of a fork stay in the fork. Push the commit to a branch of the project's repository."],
 		[false, "Push them: git lfs push --all origin."],
 	])("that the repository's server does not have are named, with what to do (fork: %s)", async (isFork, expected) => {
 		const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${"ab".repeat(32)}\nsize 5\n`;
@@ -174,7 +174,7 @@ describe("what git reads to know what to do", () => {
 		["attributes that are a folder", (name) => git.commit(name, { ".gitattributes/x": "y" }), "succeeded", ""],
 		["modules that are a folder", (name) => git.commit(name, { ".gitmodules/x": "y" }), "succeeded", ""],
 		["modules that are a link", (name) => git.linkInTree(name, ".gitmodules", "/dev/zero"), "errored", /gitmodules/],
-		["modules that are huge", (name) => git.commit(name, { ".gitmodules": lines(2_000) }), "errored", /^\.gitmodules has .* at most 1 MiB/],
+		["modules that are huge", (name) => git.commit(name, { ".gitmodules": lines(2_000) }), "errored", /^\.gitmodules has .* At most 1 MiB/],
 		[
 			"settings of large files that are a link",
 			(name) => {
@@ -188,7 +188,7 @@ describe("what git reads to know what to do", () => {
 			"settings of large files that are huge",
 			(name) => git.commit(name, { ".gitattributes": ATTRIBUTES, "big.bin": git.addLargeFile("x"), ".lfsconfig": lines(100) }),
 			"errored",
-			/^\.lfsconfig has .* at most 64 KiB/,
+			/^\.lfsconfig has .* At most 64 KiB/,
 		],
 	])("%s", async (what, commit, state, text) => {
 		const before = residentMib(agent.pid);

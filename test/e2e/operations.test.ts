@@ -299,7 +299,7 @@ describe("a disk that is nearly full", () => {
 			[["--min-free-disk", "many"], /--min-free-disk must be a share like 5% or a size like 10GiB, not many/],
 			[["--log-limit", "12"], /--log-limit must be a size from 64 KiB to 16 GiB/],
 			[["--keep-logs", "forever"], /--keep-logs must be a duration/],
-			[["--allow-outbound", "http://git.lan"], /--allow-outbound: "http:\/\/git\.lan" is no known entry\. Use external/],
+			[["--allow-outbound", "http://git.lan"], /--allow-outbound: "http:\/\/git\.lan" is not a valid entry\. Use external/],
 		] as const) {
 			await expect(TestCoordinator.start({ args: [...args] })).rejects.toThrow(message);
 		}

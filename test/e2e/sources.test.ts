@@ -92,7 +92,7 @@ describe("a form with a pipeline and a source", () => {
 	test.each([
 		["a part that is not known", ["-F", "run=true", "-F", "colour=red"], 422, /Unknown key `colour`/],
 		["a part twice", ["-F", "run=true", "-F", "run=false"], 422, /run: The form has this part twice/],
-		["no pipeline", ["-F", "project=x"], 422, /needs the part pipeline or run/],
+		["no pipeline", ["-F", "project=x"], 422, /neither a part `pipeline` nor a part `run`/],
 		["a part that is not YAML", ["-F", "run=true", "-F", "env={A: "], 400, /^The part env: Line 1/],
 		["a fault in the pipeline, with its place", ["-F", "pipeline=steps: [true]\njbos: 1"], 422, /Line 2, column 1: jbos/],
 		["no boundary", ["-H", "Content-Type: multipart/form-data", "-d", "x"], 400, /boundary/],

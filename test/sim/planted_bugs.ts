@@ -12,7 +12,7 @@ export type PlantedBug = {
 	foundAs: readonly string[];
 	/** The world in which it shows soon. */
 	seed: number;
-	/** It shows in one of hundreds of worlds: only `npm run sim -- --planted` looks for it. */
+	/** It shows in few worlds: only `npm run sim -- --planted` looks for it. */
 	isRare?: true;
 } & ({ sound: string } | { sql: string });
 
@@ -57,6 +57,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		planted: "WHERE true OR excluded.rev >",
 		foundAs: [GAP, RECORD, "what was over has changed", LEFT, "the record shows a finished run with something unfinished"],
 		seed: 30,
+		isRare: true,
 	},
 	{
 		name: "an old renewal that counts",
@@ -130,6 +131,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 			if ($next === null) $core.sql.all("UPDATE timers SET due_at = due_at + 60000 WHERE kind = 'cancel' AND id IN (SELECT id FROM attempts WHERE job_id = ?)", $job.id);`,
 		foundAs: [DIFFERS],
 		seed: 5,
+		isRare: true,
 	},
 	{
 		name: "a requeue that reuses an attempt number",
@@ -176,6 +178,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		planted: "throw $error;",
 		foundAs: [NO_REST],
 		seed: 1,
+		isRare: true,
 	},
 	{
 		name: "a row set aside and forgotten",
@@ -185,6 +188,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		planted: "FROM outbox_dead WHERE false",
 		foundAs: [NO_REST, RECORD, LEFT, GAP, LOG],
 		seed: 4,
+		isRare: true,
 	},
 	{
 		name: "a seal forgotten",
@@ -213,6 +217,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		planted: "$needs.some($isOpen)",
 		foundAs: [DIFFERS],
 		seed: 3,
+		isRare: true,
 	},
 	{
 		name: "a priority that is upside down",
@@ -267,6 +272,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		planted: "$holding > $limit",
 		foundAs: [OFFER],
 		seed: 3,
+		isRare: true,
 	},
 	{
 		name: "a run that takes the slot of one that is still there",
@@ -294,6 +300,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		planted: "!$isOfRun",
 		foundAs: [OFFER, DIFFERS],
 		seed: 5,
+		isRare: true,
 	},
 	{
 		name: "a run that goes on when its time is over",

@@ -83,7 +83,9 @@ describe("matrix", () => {
 		const many = Array.from({ length: 300 }, (_, index) => `v${index}`);
 		expect(faults(`matrix: { a: [${many}] }\nsteps: [a]`)[0]).toMatch(/at most 256/);
 		const twenty = Array.from({ length: 20 }, (_, index) => `v${index}`);
-		expect(faults(`matrix: { a: [${twenty}], b: [${twenty}] }\nsteps: [a]`)[0]).toContain("The matrix makes 400 jobs; 256 are allowed.");
+		expect(faults(`matrix: { a: [${twenty}], b: [${twenty}] }\nsteps: [a]`)[0]).toContain(
+			"The matrix makes 400 jobs. At most 256 are allowed.",
+		);
 		expect(faults("matrix: { a: [x], exclude: [{ a: x }] }\nsteps: [a]")[0]).toContain("The matrix makes no job.");
 		expect(faults("matrix: { a: [x], exclude: [{ a: z }] }\nsteps: [a]")[0]).toContain("excludes nothing");
 		expect(faults("matrix: { fail_fast: true }\nsteps: [a]")[0]).toContain("A matrix needs an axis");

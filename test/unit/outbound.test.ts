@@ -46,7 +46,7 @@ describe("what may be asked of other servers", () => {
 
 	test("an unknown value is rejected by name", () => {
 		for (const wrong of ["http://git.lan", "10.0.0.0/33", "a b", "::1/129", "999.1.1.1"])
-			expect(() => parseOutbound(wrong)).toThrow(`--allow-outbound: "${wrong.toLowerCase()}" is no known entry`);
+			expect(() => parseOutbound(wrong)).toThrow(`--allow-outbound: "${wrong.toLowerCase()}" is not a valid entry`);
 		for (const [wrong, meant] of [
 			["externl", "external"],
 			["privat", "private"],

@@ -101,7 +101,7 @@ export function expandMatrix(matrix: MatrixText): { cells: Cell[]; errors: Valid
 }
 
 function tooMany(count: number) {
-	const message = `The matrix makes ${count} jobs; ${MAX_MATRIX_CELLS} are allowed.`;
+	const message = `The matrix makes ${count} jobs. At most ${MAX_MATRIX_CELLS} are allowed.`;
 	return { cells: [], errors: [{ path: [], message, suggestion: "Exclude some, or split the job." }] };
 }
 
