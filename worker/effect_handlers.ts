@@ -4,6 +4,7 @@ import { COMPARISON_ACTOR, comparedProject } from "./discovery/service.ts";
 import { comparisonSubmission } from "./discovery/submit_comparison.ts";
 import { sendNotification } from "./notifications/send_notification.ts";
 import { dispatcherOf } from "./platform/dispatcher.ts";
+import { logShardOf } from "./platform/log_shard.ts";
 import { errorFields, log } from "./platform/logger.ts";
 import { unwrap } from "./platform/result.ts";
 import { type Core, command } from "./queue/core/core.ts";
@@ -20,7 +21,7 @@ import { takeFoundRefs } from "./webhooks/take_found_refs.ts";
 /** What the side effects of the queue do. */
 export const effectHandlers: EffectHandlers<Environment> = {
 	archive_log({ environment, core }, { shard, ...order }) {
-		return environment.LOG_SHARD.getByName(`log:${shard}`).close({ ...order, team: core.team });
+		return logShardOf(environment, shard).close({ ...order, team: core.team });
 	},
 	async index_tests({ environment, core }, effect) {
 		await indexTests(environment, core.team, effect);

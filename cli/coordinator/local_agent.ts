@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { FolderLocked, lockFolder } from "../../agent/machine/folder_lock.ts";
+import { sleep } from "../../agent/sleep.ts";
 import { DISTRIBUTION } from "./distribution.ts";
 import { withInheritedUmask } from "./private_files.ts";
 
@@ -61,7 +62,7 @@ export class LocalAgent {
 			await this.#process.ended;
 			if (this.#isStopping) return;
 			process.stderr.write("windlass: The agent beside the coordinator has ended. Starting it again.\n");
-			await new Promise((resolve) => setTimeout(resolve, RESTART_PAUSE_MS));
+			await sleep(RESTART_PAUSE_MS);
 		}
 	}
 }

@@ -14,6 +14,7 @@ import { type Bodied, route } from "../http/route.ts";
 import { sha256 } from "../identity/digest.ts";
 import type { LeaseTokenClaims } from "../identity/lease_token.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
+import { logShardOf } from "../platform/log_shard.ts";
 import { errorFields, log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import { maxLogBytes } from "../platform/settings.ts";
@@ -100,7 +101,7 @@ async function appendLog(context: Caller): Promise<Response> {
 		});
 	}
 	const bytes = await readBytes(request, MAX_LOG_CHUNK_BYTES);
-	const result = await environment.LOG_SHARD.getByName(`log:${lease.shard}`).append(lease.attemptId, { team: lease.team }, offset, bytes);
+	const result = await logShardOf(environment, lease.shard).append(lease.attemptId, { team: lease.team }, offset, bytes);
 	switch (result.outcome) {
 		case "appended":
 			return new Response(null, { status: 204, headers: { "Upload-Offset": String(result.offset) } });
@@ -130,7 +131,7 @@ async function putSteps(context: Caller & Bodied<typeof protocol.steps>): Promis
 	const lease = leaseOf(context);
 	await checkBeforeReading(context, lease);
 	const { steps } = await readBody();
-	const { isClosed } = await environment.LOG_SHARD.getByName(`log:${lease.shard}`).putSteps(lease.attemptId, { team: lease.team }, steps);
+	const { isClosed } = await logShardOf(environment, lease.shard).putSteps(lease.attemptId, { team: lease.team }, steps);
 	if (isClosed) throw finished();
 	return new Response(null, { status: 204 });
 }

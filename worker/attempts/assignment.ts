@@ -7,6 +7,7 @@ import type { Environment } from "../bindings.ts";
 import type { LeaseTokenClaims } from "../identity/lease_token.ts";
 import { withDeadline } from "../platform/deadline.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
+import { logShardOf } from "../platform/log_shard.ts";
 import { errorFields, log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import type { Started } from "../queue/core/leases/attempts.ts";
@@ -56,7 +57,7 @@ export async function secretsFor(
 	const requested = run.is_trusted === 1 ? Object.values(definition.secrets) : [];
 	const names = [...new Set([...requested, ...(credentials === null ? [] : [credentials])])];
 	if (names.length === 0) return new Map();
-	const shard = environment.LOG_SHARD.getByName(`log:${lease.shard}`);
+	const shard = logShardOf(environment, lease.shard);
 	if ((await shard.progress(attempt.id)).steps.some(({ state }) => state !== "pending")) return new Map();
 	const dispatcher = dispatcherOf(environment, lease.team);
 	let values: Map<string, string>;

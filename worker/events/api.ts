@@ -4,6 +4,7 @@ import { SSE_HEADERS, streamed } from "../http/answers.ts";
 import { type RequestContext, route } from "../http/route.ts";
 import { isStillValid } from "../identity/still_valid.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
+import { sleep } from "../platform/sleep.ts";
 import type { Changes } from "../queue/core/reads.ts";
 import { presentJobSummary, presentRunSummary } from "../record/present.ts";
 import { recordedChanges } from "../record/runs.ts";
@@ -52,7 +53,7 @@ async function writeChanges(
 		const events = eventsOf(changes, departed, baseUrl);
 		await write(events.length > 0 ? events.join("") : ": still here\n\n");
 		since = changes.rev;
-		await new Promise((resolve) => setTimeout(resolve, PACE_MS));
+		await sleep(PACE_MS);
 	}
 }
 

@@ -1,4 +1,5 @@
 import type * as z from "zod";
+import { joined } from "../../schema/wire/bytes.ts";
 import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
 import { MAX_PROTOCOL_BODY_BYTES } from "../../schema/wire/limits.ts";
 import { clientDisconnected } from "./client_disconnect.ts";
@@ -73,18 +74,7 @@ export async function readBytes(request: Request, limit: number): Promise<Uint8A
 			chunks.push(chunk);
 		}
 	});
-	return chunks.length === 1 ? (chunks[0] as Uint8Array) : joined(chunks, size);
-}
-
-/** Joins chunks. @param size their total size */
-export function joined(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
-	const bytes = new Uint8Array(size);
-	let at = 0;
-	for (const chunk of chunks) {
-		bytes.set(chunk, at);
-		at += chunk.byteLength;
-	}
-	return bytes;
+	return chunks.length === 1 ? (chunks[0] as Uint8Array) : joined(chunks);
 }
 
 export function tooLarge(limit: number): ApiError {

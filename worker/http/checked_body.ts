@@ -1,6 +1,7 @@
+import { joined } from "../../schema/wire/bytes.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { MIB } from "../../schema/wire/limits.ts";
-import { checkLength, joined, tooLarge, whileReading } from "./bodies.ts";
+import { checkLength, tooLarge, whileReading } from "./bodies.ts";
 import { ByteBudget } from "./byte_budget.ts";
 import { isPacked, unpackedBody } from "./encoded_body.ts";
 
@@ -48,7 +49,7 @@ export async function readChecked(request: Request, limit: number, check: BodyCh
 			check.update(value);
 			chunks.push(value);
 		}
-		return check.isAuthentic() ? joined(chunks, size) : null;
+		return check.isAuthentic() ? joined(chunks) : null;
 	} catch (error) {
 		await reader?.cancel().catch(() => undefined);
 		throw error;

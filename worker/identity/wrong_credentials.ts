@@ -1,5 +1,6 @@
 import { ApiError } from "../../schema/wire/errors.ts";
 import { log } from "../platform/logger.ts";
+import { sleep } from "../platform/sleep.ts";
 import type { Client } from "./client_address.ts";
 import { sha256 } from "./digest.ts";
 import { blockedFor, countFailure, UNGUESSABLE_LENGTH } from "./throttle.ts";
@@ -35,7 +36,7 @@ export async function countWrongCredential(error: ApiError, { client, claim, req
 		const fields = { request_id: requestId, address: client.address, credential: claim.name, route, failures: logged };
 		log("warn", retryAfter === null ? "a credential was wrong" : "too many credentials were wrong", fields);
 	}
-	if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+	if (delayMs > 0) await sleep(delayMs);
 	if (retryAfter === null) return error;
 	const isAddress = blockedFor(addressKey(client), Date.now()) !== null;
 	return tooMany(isAddress ? `came from ${client.address}` : `were sent for the ${claim.name}`, client, retryAfter);

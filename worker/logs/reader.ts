@@ -1,6 +1,8 @@
 import type { AttemptRow } from "../../schema/database/tables.ts";
 import type { Environment, LogChunk } from "../bindings.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
+import { logShardOf } from "../platform/log_shard.ts";
+import { sleep } from "../platform/sleep.ts";
 
 const HOLD_MS = 20_000;
 const RESETS = 20;
@@ -80,7 +82,7 @@ async function nextChunk(environment: Environment, attempt: LogLocation, offset:
 			return await shardOf(environment, attempt).read(attempt.id, offset, interest ? HOLD_MS : 0);
 		} catch (error) {
 			if (resets >= RESETS) throw error;
-			await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 400));
+			await sleep(100 + Math.random() * 400);
 		}
 	}
 }
@@ -96,5 +98,5 @@ async function* readObject(environment: Environment, key: string, from: number, 
 
 /** The shard of a live log. */
 export function shardOf(environment: Environment, attempt: LogLocation) {
-	return environment.LOG_SHARD.getByName(`log:${attempt.shard}`);
+	return logShardOf(environment, attempt.shard);
 }

@@ -1,3 +1,5 @@
+import { fromBase64, toBase64 } from "../platform/bytes.ts";
+
 /**
  * Signatures of Standard Webhooks (https://www.standardwebhooks.com): HMAC-SHA256 over
  * `id.timestamp.body`. Notifications carry such a signature, and webhooks of any program must
@@ -23,14 +25,14 @@ export async function signMessage(message: Message, secret: string): Promise<Rec
 	return {
 		"webhook-id": message.id,
 		"webhook-timestamp": String(message.timestamp),
-		"webhook-signature": `v1,${btoa(String.fromCharCode(...signature))}`,
+		"webhook-signature": `v1,${toBase64(signature)}`,
 	};
 }
 
 /** The signatures in a header (`v1,… v1,…`) as bytes, without malformed ones. */
 export function signaturesIn(header: string): Uint8Array[] {
 	const named = header.split(" ").slice(0, MAX_SIGNATURES);
-	return named.flatMap((one) => (one.startsWith("v1,") ? (fromBase64(one.slice("v1,".length)) ?? []) : []));
+	return named.flatMap((one) => (one.startsWith("v1,") ? (decoded(one.slice("v1,".length)) ?? []) : []));
 }
 
 function signedPart({ id, timestamp, body }: Message): Uint8Array<ArrayBuffer> {
@@ -39,13 +41,14 @@ function signedPart({ id, timestamp, body }: Message): Uint8Array<ArrayBuffer> {
 
 /** The bytes of a secret: base64 after `whsec_`, else its UTF-8. */
 export function keyBytes(secret: string): Uint8Array<ArrayBuffer> {
-	const encoded = secret.startsWith("whsec_") ? fromBase64(secret.slice("whsec_".length)) : null;
+	const encoded = secret.startsWith("whsec_") ? decoded(secret.slice("whsec_".length)) : null;
 	return encoded ?? new Uint8Array(new TextEncoder().encode(secret));
 }
 
-function fromBase64(text: string): Uint8Array<ArrayBuffer> | null {
+/** The bytes of base64 that somebody else wrote; null if it is not base64. */
+function decoded(text: string): Uint8Array<ArrayBuffer> | null {
 	try {
-		return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+		return fromBase64(text);
 	} catch {
 		return null;
 	}

@@ -1,6 +1,7 @@
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { Dispatcher, Environment } from "../bindings.ts";
 import { type DispatcherMethod, IS_IDEMPOTENT } from "./idempotent.ts";
+import { sleep } from "./sleep.ts";
 
 const TRIES = 3;
 
@@ -26,7 +27,7 @@ async function callWithRetry(environment: Environment, team: string, method: Dis
 			if (!isRetryable(error)) throw error;
 			if (!IS_IDEMPOTENT[method]) throw interrupted();
 			if (attempt >= TRIES) throw unavailable();
-			await new Promise((resolve) => setTimeout(resolve, Math.random() * 50 * 2 ** attempt));
+			await sleep(Math.random() * 50 * 2 ** attempt);
 		}
 	}
 }

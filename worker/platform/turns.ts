@@ -1,5 +1,6 @@
 import { doSlice, SLICE_UNITS, type SlicedWork } from "../../schema/pipeline/syntax/sliced_work.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
+import { sleep } from "./sleep.ts";
 
 /**
  * Queues work on large texts. One thread works on one large and one small text at a time, so that
@@ -58,7 +59,7 @@ async function workInLine<Value>(work: SlicedWork<Value>, line: Ticket[], isLarg
 		for (;;) {
 			const done = doSlice(work, SLICE_UNITS);
 			if (done) return done.value;
-			await pause(0);
+			await sleep(0);
 			ticket.seenAt = Date.now();
 		}
 	} finally {
@@ -70,7 +71,7 @@ async function workInLine<Value>(work: SlicedWork<Value>, line: Ticket[], isLarg
 async function turnOf(ticket: Ticket, line: Ticket[]): Promise<void> {
 	const latest = Date.now() + MAX_WAIT_MS;
 	for (let wait = 0; ; wait = CHECK_MS) {
-		await pause(wait);
+		await sleep(wait);
 		ticket.seenAt = Date.now();
 		removeAbandoned(line);
 		// Work that was wrongly evicted as abandoned runs anyway.
@@ -89,9 +90,6 @@ function removeAbandoned(line: Ticket[]): void {
 }
 
 /** A timer, not a microtask: pending requests run only between tasks. */
-function pause(ms: number): Promise<void> {
-	return new Promise((resolve) => setTimeout(resolve, ms));
-}
 
 function tooBusy(): ApiError {
 	return new ApiError("unavailable", "The coordinator is busy with other large texts.", {

@@ -1,5 +1,6 @@
 import { withDeadline } from "../platform/deadline.ts";
 import { errorFields, log } from "../platform/logger.ts";
+import { sleep } from "../platform/sleep.ts";
 import type { Core } from "./core/core.ts";
 import type { Effect } from "./core/effects/effect_types.ts";
 import {
@@ -77,7 +78,7 @@ export class EffectRunner<Environment> {
 		this.#busy.add(queue.project);
 		try {
 			// The effects of jobs that end together are taken together.
-			await new Promise((resolve) => setTimeout(resolve, COALESCE_MS));
+			await sleep(COALESCE_MS);
 			for (let due = this.#take(queue); due.length > 0; due = this.#take(queue)) {
 				const outcomes = await Promise.all(due.map((pending) => this.#perform(pending)));
 				recordOutcomes(this.#context.core, outcomes);

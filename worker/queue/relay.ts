@@ -1,5 +1,6 @@
 import { withDeadline } from "../platform/deadline.ts";
 import { errorFields, log } from "../platform/logger.ts";
+import { sleep } from "../platform/sleep.ts";
 import type { Core } from "./core/core.ts";
 import { acknowledgeBatch, batchOf, buryEntry, isDirty, nextBatch, type OutboxBatch } from "./core/record/outbox.ts";
 import { recordStatements } from "./record.ts";
@@ -48,7 +49,7 @@ export class OutboxRelay {
 		this.#retryAt = this.#core.now() + LONGEST_PAUSE_MS;
 		try {
 			// A job that is submitted, offered and started in one go is one row to write, not three.
-			await new Promise((resolve) => setTimeout(resolve, COALESCE_MS));
+			await sleep(COALESCE_MS);
 			for (let batch = nextBatch(this.#core, RUNS_PER_BATCH); batch; batch = nextBatch(this.#core, RUNS_PER_BATCH)) await this.#send(batch);
 			this.#failures = 0;
 			this.#retryAt = null;

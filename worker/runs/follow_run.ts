@@ -6,6 +6,7 @@ import { isTerminal } from "../../schema/wire/states.ts";
 import type { Environment } from "../bindings.ts";
 import { FollowedText, readLog } from "../logs/service.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
+import { sleep } from "../platform/sleep.ts";
 import { findRun, type RunRecord } from "../record/runs.ts";
 import { PrefixedLines, WritersTurn } from "./prefixed_lines.ts";
 
@@ -61,19 +62,15 @@ export async function followRun(
 		if (isTerminal(record.run.state) && open.size === 0 && attemptsOf(record).every(({ attempt }) => followed.has(attempt.id))) break;
 		await text.keepAlive(stillRunning(record));
 		const isBehind = attemptsOf(record).some(({ attempt }) => !followed.has(attempt.id));
-		if (isTerminal(record.run.state) || isBehind) await Promise.race([...open.values(), pause(HOLD_MS)]);
+		if (isTerminal(record.run.state) || isBehind) await Promise.race([...open.values(), sleep(HOLD_MS)]);
 		else {
 			const change = await dispatcherOf(environment, team).followRun(runId, rev, HOLD_MS);
 			rev = change?.rev ?? 0;
 			record = change?.rows ?? (await findRun(environment, team, runId));
-			await pause(PACE_MS);
+			await sleep(PACE_MS);
 		}
 	}
 	if (record) await text.notice(`::exit ${runExitCode(record)}`);
-}
-
-function pause(ms: number): Promise<void> {
-	return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function attemptsOf({ jobs, attempts }: RunRecord) {

@@ -1,3 +1,5 @@
+import { fromBase64, toBase64 } from "../platform/bytes.ts";
+
 /**
  * AES-GCM with 256-bit keys, a random 96-bit vector for each text, and the context as additional
  * data.
@@ -30,12 +32,4 @@ export async function decrypt(key: CryptoKey, { iv, text }: Encrypted, context: 
 
 function parameters(iv: Uint8Array<ArrayBuffer>, context: string) {
 	return { name: "AES-GCM", iv, additionalData: new TextEncoder().encode(context) };
-}
-
-export function toBase64(bytes: Uint8Array): string {
-	return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
-}
-
-export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
-	return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 }

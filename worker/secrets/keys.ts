@@ -4,7 +4,8 @@ import { decodeTime, ulid } from "ulid";
 import { dataKeys } from "../../schema/database/tables.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { Environment } from "../bindings.ts";
-import { decrypt, type Encrypted, encrypt, fromBase64, toBase64 } from "./cipher.ts";
+import { fromBase64, toBase64 } from "../platform/bytes.ts";
+import { decrypt, type Encrypted, encrypt } from "./cipher.ts";
 
 /**
  * Two kinds of keys. A data key of a team encrypts its secrets; D1 stores it wrapped by the master

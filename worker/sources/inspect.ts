@@ -1,5 +1,6 @@
 import { MAX_SOURCE_UNPACKED_BYTES } from "../../schema/wire/limits.ts";
 import { BadBundle, BundleRule, checkRatio } from "../../schema/wire/source_bundle.ts";
+import { sleep } from "../platform/sleep.ts";
 import { NotAnArchive, TarHeaders } from "./tar_headers.ts";
 
 /** The entries of an archive, and their bytes. */
@@ -33,7 +34,7 @@ export async function inspectBundle(stream: ReadableStream<Uint8Array>): Promise
 			if (sincePause > BYTES_OF_SLICE) {
 				sincePause = 0;
 				// A small archive arrives at once, and unpacking it never waits.
-				await new Promise((resolve) => setTimeout(resolve, 0));
+				await sleep(0);
 			}
 			if (bytes > MAX_SOURCE_UNPACKED_BYTES + OVERHEAD_BYTES)
 				throw new BadBundle("the archive", `unpacks to more than ${MAX_SOURCE_UNPACKED_BYTES} bytes`);

@@ -1,3 +1,4 @@
+import { joined } from "../../schema/wire/bytes.ts";
 import type { BodyCheck } from "../http/checked_body.ts";
 
 /** Decodes the JSON in the field `payload` of a form while the body arrives. */
@@ -43,7 +44,7 @@ class FormPayload {
 		for (const [index, byte] of chunk.entries()) {
 			if (byte !== FIELD[this.#named]) {
 				this.#state = "raw";
-				return concatenated(FIELD.subarray(0, this.#named), chunk.subarray(index));
+				return joined([FIELD.subarray(0, this.#named), chunk.subarray(index)]);
 			}
 			this.#named += 1;
 			if (this.#named === FIELD.byteLength) {
@@ -82,19 +83,12 @@ function isHexDigit(byte: number): boolean {
 	return (byte >= 0x30 && byte <= 0x39) || (byte >= 0x41 && byte <= 0x46) || (byte >= 0x61 && byte <= 0x66);
 }
 
-function concatenated(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-	const whole = new Uint8Array(a.byteLength + b.byteLength);
-	whole.set(a);
-	whole.set(b, a.byteLength);
-	return whole;
-}
-
 /** The JSON of a form; any other body unchanged. */
 export function payloadBytes(headers: Headers, body: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
 	if (!isForm(headers)) return body;
 	const form = new FormPayload();
 	const decoded = form.decode(body);
-	return concatenated(decoded, form.end());
+	return joined([decoded, form.end()]);
 }
 
 /**
