@@ -6,8 +6,9 @@ import { LongestFirst } from "./test/longest_first.ts";
 
 const migrations = await readD1Migrations(path.join(import.meta.dirname, "schema/database/migrations"));
 
-/** What is killed and frozen there is held to leases of ten seconds: they have the machine to themselves. */
+/** Processes that these tests kill and freeze have leases of ten seconds: `npm test` runs the others beside them with a lower priority. */
 const FAULTS = ["test/chaos/**/*.test.ts", "test/e2e/faults.test.ts", "test/e2e/program.test.ts"];
+/** Tests share two cores, and each time limit of a test is far above the time that it takes alone. */
 const PATIENT = { testTimeout: 90_000, hookTimeout: 60_000 };
 
 export default defineConfig({
@@ -15,7 +16,7 @@ export default defineConfig({
 		sequence: { sequencer: LongestFirst },
 		projects: [
 			// Files share their processes where nothing of one can reach another: a start takes longer than most files.
-			{ test: { name: "unit", include: ["test/unit/**/*.test.ts"], isolate: false } },
+			{ test: { name: "unit", include: ["test/unit/**/*.test.ts"], ...PATIENT, isolate: false } },
 			{
 				plugins: [
 					cloudflareTest({
@@ -34,6 +35,7 @@ export default defineConfig({
 					name: "worker",
 					include: ["test/worker/**/*.test.{ts,tsx}"],
 					setupFiles: ["test/worker/setup.ts"],
+					...PATIENT,
 					isolate: false,
 				},
 			},
