@@ -6,8 +6,8 @@ export const PROGRAMS = [
 	{ name: "git", package: "git", use: "repositories", files: ["test/{e2e,browser,fuzz,chaos}/**", "test/unit/working_copy.test.ts"] },
 	{ name: "chromium", package: "chromium", use: "the pages", files: ["test/browser/**", ...e2e("proxies")] },
 	{ name: "git-lfs", package: "git-lfs", use: "large files", files: e2e("agent", "checkouts", "hostile_repositories") },
-	{ name: "curl", package: "curl", use: "commands of the docs", files: e2e("api", "program", "sources") },
-	{ name: "openssl", package: "openssl", use: "certificates", files: e2e("agent", "artifacts") },
+	{ name: "curl", package: "curl", use: "commands of the docs", files: e2e("api", "guide", "program", "sources") },
+	{ name: "openssl", package: "openssl", use: "certificates", files: e2e("agent", "artifacts", "guide") },
 	{
 		name: "python3",
 		package: "python3",
@@ -20,8 +20,8 @@ export const PROGRAMS = [
 	{ name: "docker-registry", package: "docker-registry", use: "images", files: e2e("containers") },
 	{ name: "busybox", package: "busybox-static", use: "images", files: e2e("containers") },
 	{ name: "systemd-analyze", package: "systemd", use: "units of systemd", files: e2e("program") },
-	{ name: "/usr/sbin/nginx", package: "nginx-light", use: "reverse proxies", files: e2e("proxies") },
-	{ name: "caddy", package: "caddy", use: "reverse proxies", files: e2e("proxies") },
+	{ name: "/usr/sbin/nginx", package: "nginx-light", use: "reverse proxies", files: e2e("guide", "proxies") },
+	{ name: "caddy", package: "caddy", use: "reverse proxies", files: e2e("guide", "proxies") },
 ];
 
 /** The test files, as globs, that cannot run without these programs. */

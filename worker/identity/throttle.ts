@@ -1,3 +1,5 @@
+import { LRUCache } from "lru-cache";
+
 /**
  * Counts wrong credentials by address and by claimed identity. Each failure raises a level that
  * falls with time. Above the first threshold answers are delayed, above the second they are 429.
@@ -44,7 +46,7 @@ export interface Penalty {
 	logged: number | null;
 }
 
-const counts = new Map<string, Count>();
+const counts = new LRUCache<string, Count>({ max: MAX_COUNTED });
 
 /** Counts a failure under each of these keys. @param now milliseconds since 1970 */
 export function countFailure(keys: readonly string[], now: number): Penalty {
@@ -64,7 +66,7 @@ export function countFailure(keys: readonly string[], now: number): Penalty {
 
 /** Seconds until a guessable credential of this key is checked again; null: now. */
 export function blockedFor(key: string, now: number): number | null {
-	const count = counts.get(key);
+	const count = counts.peek(key);
 	return count === undefined ? null : retryAfterOf(levelOf(count, now));
 }
 
@@ -79,10 +81,6 @@ function levelOf({ level, at }: Count, now: number): number {
 function raised(key: string, now: number): Count {
 	const known = counts.get(key) ?? { level: 0, at: now, loggedAt: 0, unlogged: 0 };
 	const count = { ...known, level: Math.min(HIGHEST, levelOf(known, now) + 1), at: now, unlogged: known.unlogged + 1 };
-	// The map is ordered by the last failure: the first key failed longest ago.
-	counts.delete(key);
-	const [oldest] = counts.keys();
-	if (counts.size >= MAX_COUNTED && oldest !== undefined) counts.delete(oldest);
 	counts.set(key, count);
 	return count;
 }

@@ -1,3 +1,5 @@
+import { LRUCache } from "lru-cache";
+
 /**
  * How long a found row is trusted without another query. A revocation in another isolate takes as
  * long.
@@ -6,21 +8,16 @@ const TRUST_MS = 2_000;
 const MAX_TRUSTED = 1_000;
 
 /** Recently found rows, by their lookup key. */
-export class TrustedRows<Row> {
-	readonly #rows = new Map<string, { row: Row; until: number }>();
+export class TrustedRows<Row extends object> {
+	readonly #rows = new LRUCache<string, Row>({ max: MAX_TRUSTED, ttl: TRUST_MS });
 
 	/** The row of this key, at most two seconds old; null without one. */
 	async get(key: string, look: () => Promise<Row | undefined>): Promise<Row | null> {
-		const now = Date.now();
 		const known = this.#rows.get(key);
-		if (known && known.until > now) return known.row;
+		if (known) return known;
 		const row = await look();
-		this.#rows.delete(key);
-		if (row === undefined) return null;
-		const [oldest] = this.#rows.keys();
-		if (this.#rows.size >= MAX_TRUSTED && oldest !== undefined) this.#rows.delete(oldest);
-		this.#rows.set(key, { row, until: now + TRUST_MS });
-		return row;
+		if (row) this.#rows.set(key, row);
+		return row ?? null;
 	}
 
 	/** Evicts a row, so that the next lookup queries the database. */

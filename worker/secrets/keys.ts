@@ -1,5 +1,6 @@
 import { and, desc, eq } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { LRUCache } from "lru-cache";
 import { decodeTime, ulid } from "ulid";
 import { dataKeys } from "../../schema/database/tables.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
@@ -22,8 +23,7 @@ export interface DataKey {
 }
 
 /** Unwrapped data keys. A key never changes under its id. */
-const cachedKeys = new Map<string, CryptoKey>();
-const MAX_CACHED = 100;
+const cachedKeys = new LRUCache<string, CryptoKey>({ max: 100 });
 
 /** The newest data key of a team; creates the first one. */
 export async function newestDataKey(environment: Environment, team: string): Promise<DataKey> {
@@ -67,7 +67,6 @@ async function openDataKey(environment: Environment, { id, team, iv, wrapped }: 
 	const known = cachedKeys.get(id);
 	if (known) return known;
 	const key = await importKey(fromBase64(await unwrap(environment, { iv, text: wrapped }, contextOf(team, id))));
-	if (cachedKeys.size >= MAX_CACHED) cachedKeys.clear();
 	cachedKeys.set(id, key);
 	return key;
 }

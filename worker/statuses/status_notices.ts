@@ -1,3 +1,4 @@
+import { LRUCache } from "lru-cache";
 import type { ProjectRow } from "../../schema/database/tables.ts";
 import type { NotSent } from "../outbound/send.ts";
 import { deleteNotices, putNotice } from "../projects/service.ts";
@@ -7,8 +8,7 @@ import { apiGuess, type Forge } from "../webhooks/service.ts";
 
 const KIND = "statuses";
 /** Projects without this notice, as far as this isolate knows. */
-const clean = new Set<string>();
-const MAX_CLEAN = 10_000;
+const clean = new LRUCache<string, true>({ max: 10_000 });
 
 /** Stores a notice with the setting to correct, where a setting may be the cause. */
 export async function putRejectionNotice(db: D1Database, project: ProjectRow, forge: Forge, error: NotSent): Promise<void> {
@@ -22,8 +22,7 @@ export async function putRejectionNotice(db: D1Database, project: ProjectRow, fo
 export async function deleteRejectionNotice(db: D1Database, { id, team, name }: ProjectRow): Promise<void> {
 	if (clean.has(id)) return;
 	await deleteNotices(db, team, name, [KIND]);
-	if (clean.size >= MAX_CLEAN) clean.clear();
-	clean.add(id);
+	clean.set(id, true);
 }
 
 /**

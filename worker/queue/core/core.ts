@@ -1,3 +1,4 @@
+import { LRUCache } from "lru-cache";
 import type { ResolvedPipeline } from "../../../schema/pipeline/resolve/resolved.ts";
 import type { IdKind } from "../../../schema/wire/ids.ts";
 import { migrate } from "./migrations.ts";
@@ -36,9 +37,9 @@ export interface Core {
 	/** The time at the newest sweep: before it, and the clock was stepped back. */
 	sweptAt: number;
 	/** The newest pipelines that were read, by digest. */
-	readonly definitions: Map<string, ResolvedPipeline>;
+	readonly definitions: LRUCache<string, ResolvedPipeline>;
 	/** What keeps an agent from what is asked for, as far as it was found out (offers.ts). */
-	readonly unmet: Map<string, string | null>;
+	readonly unmet: LRUCache<string, string>;
 	/** On whose behalf the present command is run: an agent, a person, or the queue itself. */
 	actor: string;
 }
@@ -49,14 +50,17 @@ export const PRESENCE_MS = 5_000;
 /** Who acts when time alone does. */
 const THE_QUEUE = "the queue";
 
+const MAX_DEFINITIONS = 20;
+const MAX_UNMET = 20_000;
+
 /** Opens the queue in this database, bringing its schema up to date. */
 export function openCore(parts: Omit<Core, "rev" | "actor" | "sweptAt" | "definitions" | "unmet">): Core {
 	migrate(parts.sql);
 	const [seen] = parts.sql.all<{ at: number | null }>("SELECT max(last_seen_at) AS at FROM agents");
 	return {
 		...parts,
-		definitions: new Map(),
-		unmet: new Map(),
+		definitions: new LRUCache({ max: MAX_DEFINITIONS }),
+		unmet: new LRUCache({ max: MAX_UNMET }),
 		rev: Number(readMeta(parts.sql, "rev") ?? 0),
 		actor: THE_QUEUE,
 		sweptAt: seen?.at ?? 0,

@@ -98,7 +98,8 @@ export function unmetBy(core: Core, agent: AgentRow, wanted: Wanted): string | n
 	return outsideRestriction(agent, wanted) ?? unmetRequirement(core, agent, wanted.requirements);
 }
 
-const MAX_CACHED = 20_000;
+/** The cached answer of an agent that fits. */
+const FITS = "";
 
 /**
  * The first thing that is asked for and that the agent does not have; null if it fits. The answer is kept until an agent says anew what it is.
@@ -106,10 +107,9 @@ const MAX_CACHED = 20_000;
 function unmetRequirement(core: Core, agent: AgentRow, requirements: string): string | null {
 	const key = `${agent.id} ${requirements}`;
 	const known = core.unmet.get(key);
-	if (known !== undefined) return known;
+	if (known !== undefined) return known === FITS ? null : known;
 	const unmet = firstUnmetRequirement(JSON.parse(requirements) as Requirements, offeringOf(agent));
-	if (core.unmet.size >= MAX_CACHED) core.unmet.clear();
-	core.unmet.set(key, unmet);
+	core.unmet.set(key, unmet ?? FITS);
 	return unmet;
 }
 

@@ -4,16 +4,12 @@ import type { JobRow } from "../rows.ts";
 
 /** What the pipelines of live runs say. A definition is stored by its digest and never changes, so the newest few are kept as they were read. */
 
-const KEPT = 20;
-
 /** The pipeline of a run. */
 export function pipelineOf(core: Core, run: { definition: string }): ResolvedPipeline {
 	const known = core.definitions.get(run.definition);
 	if (known) return known;
 	const [row] = core.sql.all<{ json: string }>("SELECT json FROM definitions WHERE digest = ?", run.definition);
 	const pipeline = readDefinition((row as { json: string }).json);
-	const [oldest] = core.definitions.keys();
-	if (core.definitions.size >= KEPT && oldest !== undefined) core.definitions.delete(oldest);
 	core.definitions.set(run.definition, pipeline);
 	return pipeline;
 }
