@@ -188,7 +188,7 @@ describe("an agent whose clock is wrong, and is put right while a job runs", () 
 				jobs: {
 					late: {
 						runs_on: ["behind"],
-						steps: [`echo one; echo +1h > ${clock}; sleep 0.5; echo two`, { name: "slow", run: "echo three; sleep 60", timeout: "1s" }],
+						steps: [`echo one; echo +1h > ${clock}; sleep 2; echo two`, { name: "slow", run: "echo three; sleep 60", timeout: "1s" }],
 					},
 				},
 			},
@@ -208,7 +208,8 @@ describe("an agent whose clock is wrong, and is put right while a job runs", () 
 		const ms = times.map((time) => Date.parse(time ?? ""));
 		expect(ms).toEqual([...ms].sort((a, b) => a - b));
 		const between = (from: number, to: number) => (ms[to] as number) - (ms[from] as number);
-		expect(between(2, 3)).toBeGreaterThanOrEqual(490);
+		// A line has the time at which the agent read it, which a busy machine delays.
+		expect(between(2, 3)).toBeGreaterThanOrEqual(1_500);
 		expect(between(5, 7)).toBeGreaterThanOrEqual(990);
 		expect(between(0, 8)).toBeLessThan(30_000);
 		expect(lines.map((line) => line.slice(0, 24))).toEqual(lines.map((line) => line.slice(0, 24)).sort());
