@@ -253,7 +253,7 @@ function commandOf(pid: number): string {
 export async function eventually<Value>(
 	look: () => Promise<Value | false | null | undefined> | Value | false | null | undefined,
 	what: string,
-	timeoutMs = 20_000,
+	timeoutMs = 60_000,
 ): Promise<Value> {
 	const until = Date.now() + timeoutMs;
 	for (;;) {
