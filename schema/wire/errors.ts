@@ -100,6 +100,6 @@ export function fromWireError(error: WireError): ApiError {
 export function notFound(what: string, id: string): ApiError {
 	return new ApiError("not_found", `There is no ${what} ${id}.`, {
 		details: { id },
-		suggestions: [`Check the ${what}'s id; a list of what exists is one GET away.`],
+		suggestions: [`Check the name or id of the ${what}. The status page and the windlass commands list what exists.`],
 	});
 }
