@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { RegistrationToken } from "../schema/wire/agents.ts";
-import type { ArtifactPlanAnswer, FinishBody, Offer, PollAnswer, Registered } from "../schema/wire/protocol.ts";
+import type { ArtifactUploads, FinishBody, Offer, PollAnswer, Registered } from "../schema/wire/protocol.ts";
 import type { Run } from "../schema/wire/resources.ts";
 import type { Target } from "./target.ts";
 import { repeated, type Timing } from "./timing.ts";
@@ -124,7 +124,7 @@ export class BenchAttempt {
 		this.#logBytes += bytes.byteLength;
 	}
 
-	planArtifacts(files: readonly { path: string; size: number; sha256: string; parts?: readonly string[] }[]): Promise<ArtifactPlanAnswer> {
+	startUploads(files: readonly { path: string; size: number; sha256: string; parts?: readonly string[] }[]): Promise<ArtifactUploads> {
 		return this.#call("POST", "artifacts", { files });
 	}
 

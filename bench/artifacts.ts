@@ -64,12 +64,12 @@ function randomFile(): RepeatedFile {
 async function upload(target: Target, attempt: BenchAttempt, { part, partSha256, sha256 }: RepeatedFile): Promise<void> {
 	const file = { path: NAME, size: BYTES, sha256 };
 	const parts = Array.from({ length: PARTS }, () => partSha256);
-	const [planned] = (await attempt.planArtifacts([{ ...file, parts }])).files;
-	if (planned?.parts.length !== PARTS) throw new Error(`The coordinator wants ${planned?.parts.length} parts, not ${PARTS}.`);
-	for (const { url } of planned.parts) {
+	const [upload] = (await attempt.startUploads([{ ...file, parts }])).files;
+	if (upload?.parts.length !== PARTS) throw new Error(`The coordinator wants ${upload?.parts.length} parts, not ${PARTS}.`);
+	for (const { url } of upload.parts) {
 		await target.send(url, { method: "PUT", token: null, bytes: part, headers: { "X-Content-SHA256": partSha256 } });
 	}
-	await attempt.finish([{ ...file, executable: false, key: planned.key }]);
+	await attempt.finish([{ ...file, executable: false, key: upload.key }]);
 }
 
 /** @returns the milliseconds to the first byte */

@@ -16,7 +16,7 @@ import { findProject, listProjects } from "./record/projects.ts";
 import { scheduledSubmission } from "./schedules/submission.ts";
 import { sendCommitStatus } from "./statuses/commit_status.ts";
 import { indexTests } from "./test_results/index_tests.ts";
-import { takeFoundRefs } from "./webhooks/take_found_refs.ts";
+import { submitFoundRefs } from "./webhooks/submit_found_refs.ts";
 
 /** What the side effects of the queue do. */
 export const effectHandlers: EffectHandlers<Environment> = {
@@ -44,7 +44,7 @@ export const effectHandlers: EffectHandlers<Environment> = {
 		return null;
 	},
 	async submit_found_refs({ environment, core }, effect) {
-		await takeFoundRefs(environment, core.team, effect);
+		await submitFoundRefs(environment, core.team, effect);
 		return null;
 	},
 	async commit_status({ environment, core }, effect) {

@@ -8,7 +8,7 @@ import { approvalsPages } from "./approvals/pages/routes.ts";
 import { artifactRoutes } from "./artifacts/api.ts";
 import { partRoutes } from "./artifacts/parts_api.ts";
 import { attemptRoutes } from "./attempts/api.ts";
-import { downloadRoutes } from "./attempts/needed_files.ts";
+import { downloadRoutes } from "./attempts/downloads.ts";
 import { badgeRoutes } from "./badges/api.ts";
 import { discoveryRoutes } from "./discovery/api.ts";
 import { comparisonRoutes } from "./discovery/comparisons_api.ts";

@@ -2,12 +2,12 @@ import type { FileHandle } from "node:fs/promises";
 import {
 	MAX_ARTIFACT_PATH_BYTES,
 	MAX_ARTIFACTS_PER_JOB,
-	MAX_ARTIFACTS_PER_PLAN,
+	MAX_UPLOADS_PER_REQUEST,
 	PART_BYTES,
 	SINGLE_PART_BYTES,
 } from "../../schema/wire/limits.ts";
 import { innerPathError, OWN_ARTIFACTS, shownPath } from "../../schema/wire/paths.ts";
-import { type ArtifactPlanAnswer, type Assignment, artifactPlanAnswer, type FinishBody, partAnswer } from "../../schema/wire/protocol.ts";
+import { type ArtifactUploads, type Assignment, artifactUploads, type FinishBody, partAnswer } from "../../schema/wire/protocol.ts";
 import type { ArtifactKind } from "../../schema/wire/resources.ts";
 import { ConfinedFileError } from "../files/confined_file_error.ts";
 import type { ConfinedFolder } from "../files/confined_folder.ts";
@@ -43,7 +43,7 @@ interface Upload {
 	signal: AbortSignal;
 }
 
-type Planned = ArtifactPlanAnswer["files"][number];
+type FileUpload = ArtifactUploads["files"][number];
 
 /** The uploads at once: small files wait for the network, not for each other. */
 const AT_ONCE = 4;
@@ -145,14 +145,14 @@ async function digestOf(file: FileHandle, range: { start: number; end: number })
 /** Uploads files, each part with its sha256. */
 export async function uploadArtifacts(upload: Upload, files: readonly Found[]): Promise<Manifest> {
 	const manifest: Manifest = [];
-	for (let at = 0; at < files.length; at += MAX_ARTIFACTS_PER_PLAN) {
-		const slice = files.slice(at, at + MAX_ARTIFACTS_PER_PLAN);
+	for (let at = 0; at < files.length; at += MAX_UPLOADS_PER_REQUEST) {
+		const slice = files.slice(at, at + MAX_UPLOADS_PER_REQUEST);
 		const parts = new Map<Found, string[]>();
 		for (const file of slice) parts.set(file, await partDigests(file));
-		const plan = await uploadPlanOf(upload, slice, parts);
+		const { files: uploads } = await requestUploads(upload, slice, parts);
 		const uploaded: Manifest = [];
 		await severalAtOnce(slice, AT_ONCE, async (file, index) => {
-			uploaded[index] = await uploadFile(upload, file, plan.files[index] as Planned, parts.get(file) as string[]);
+			uploaded[index] = await uploadFile(upload, file, uploads[index] as FileUpload, parts.get(file) as string[]);
 		});
 		manifest.push(...uploaded);
 	}
@@ -174,16 +174,16 @@ async function partDigests({ folder, file, size }: Found): Promise<string[]> {
 	}
 }
 
-async function uploadFile(upload: Upload, file: Found, planned: Planned, digests: readonly string[]): Promise<Manifest[number]> {
-	for (const [index, part] of planned.parts.entries()) await putPart(upload, file, part, digests[index] ?? file.sha256);
+async function uploadFile(upload: Upload, file: Found, { key, parts }: FileUpload, digests: readonly string[]): Promise<Manifest[number]> {
+	for (const [index, part] of parts.entries()) await putPart(upload, file, part, digests[index] ?? file.sha256);
 	const { path, size, sha256, executable, kind, entry } = file;
-	return { path, size, sha256, executable, kind, key: planned.key, ...(entry === null ? {} : { entry }) };
+	return { path, size, sha256, executable, kind, key, ...(entry === null ? {} : { entry }) };
 }
 
-function uploadPlanOf({ client, attempt, signal }: Upload, files: readonly Found[], parts: ReadonlyMap<Found, string[]>) {
+function requestUploads({ client, attempt, signal }: Upload, files: readonly Found[], parts: ReadonlyMap<Found, string[]>) {
 	return untilAnswered(
 		() =>
-			client.fetch(artifactPlanAnswer, {
+			client.fetch(artifactUploads, {
 				method: "POST",
 				path: `/api/v1/attempts/${attempt.id}/artifacts`,
 				token: attempt.token,
@@ -194,7 +194,7 @@ function uploadPlanOf({ client, attempt, signal }: Upload, files: readonly Found
 	);
 }
 
-async function putPart({ client, signal }: Upload, file: Found, part: Planned["parts"][number], sha256: string) {
+async function putPart({ client, signal }: Upload, file: Found, part: FileUpload["parts"][number], sha256: string) {
 	const range = { start: part.offset, end: part.offset + part.size - 1 };
 	return untilAnswered(
 		async () =>

@@ -8,7 +8,7 @@ import { sha256 as sha256Of } from "../../agent/files/hashing.ts";
 import type { Answer, Call, FileCoordinator, StreamAnswer, StreamCall } from "../../agent/transport/client.ts";
 import { pathMatcher } from "../../schema/pipeline/syntax/patterns.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
-import type { ArtifactPlanAnswer, DownloadList } from "../../schema/wire/protocol.ts";
+import type { ArtifactUploads, DownloadList } from "../../schema/wire/protocol.ts";
 
 /**
  * Stands in for the coordinator when jobs run on this machine alone: it has the source, and stores
@@ -73,18 +73,18 @@ export class LocalCoordinator implements FileCoordinator {
 
 	async #answer({ method, path: address, json, bytes }: Call): Promise<unknown> {
 		if (method === "PUT") return this.#put(address, bytes);
-		if (address.endsWith("/artifacts")) return this.#plan((json as { files: { path: string; size: number }[] }).files);
+		if (address.endsWith("/artifacts")) return this.#startUploads((json as { files: { path: string; size: number }[] }).files);
 		if (address.endsWith("/downloads")) return { items: this.#needed() } satisfies DownloadList;
 		throw new Error(`a local job makes no call ${method} ${address}`);
 	}
 
-	#plan(files: readonly { path: string; size: number }[]): ArtifactPlanAnswer {
-		const planned = files.map(({ path: name, size }) => ({
+	#startUploads(files: readonly { path: string; size: number }[]): ArtifactUploads {
+		const uploads = files.map(({ path: name, size }) => ({
 			path: name,
 			key: name,
 			parts: [{ number: 1, url: this.#fileOf(this.#current, name), offset: 0, size }],
 		}));
-		return { files: planned };
+		return { files: uploads };
 	}
 
 	async #put(file: string, bytes: Call["bytes"]): Promise<{ number: number }> {

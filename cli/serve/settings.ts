@@ -96,7 +96,7 @@ function wholeNumber(name: string, text: string, least: number, most: number): n
 function publicAddress(text: string | undefined): string | null {
 	if (text === undefined) return null;
 	const parsed = parsePublicUrl(text);
-	if ("fault" in parsed) throw new UsageError(`--public-url ${parsed.fault}`);
+	if ("error" in parsed) throw new UsageError(`--public-url ${parsed.error}`);
 	return parsed.url;
 }
 

@@ -37,7 +37,7 @@ export const MAX_TESTS_BYTES = 48 * MIB;
 /** The summary of a job. */
 export const MAX_SUMMARY_BYTES = 1 * MIB;
 /** An answer lists this many errors of a text; more are counted. */
-export const MAX_TOLD_FAULTS = 100;
+export const MAX_ERRORS_SHOWN = 100;
 
 /** A source bundle that travels inside a multipart submission. */
 export const MAX_SUBMITTED_SOURCE_BYTES = 32 * MIB;
@@ -60,7 +60,7 @@ export const SINGLE_PART_BYTES = 64 * MIB;
 /** Larger files travel in equal parts of this size. */
 export const PART_BYTES = 32 * MIB;
 export const MAX_PARTS = 10_000;
-export const MAX_ARTIFACTS_PER_PLAN = 500;
+export const MAX_UPLOADS_PER_REQUEST = 500;
 export const MAX_ARTIFACTS_PER_JOB = 10_000;
 export const MAX_ARTIFACT_PATH_BYTES = 1024;
 /** The entries of `artifacts.save`. */

@@ -3,7 +3,7 @@ import { checkoutOptions } from "./checkout.ts";
 import { parseDuration } from "./duration.ts";
 import { addressError, isRef, REF_ERROR } from "./git.ts";
 import { isInnerPath } from "./paths.ts";
-import { SECRET_NAME, SECRET_NAME_FAULT } from "./secret_names.ts";
+import { SECRET_NAME, SECRET_NAME_ERROR } from "./secret_names.ts";
 
 /** Projects: what runs are numbered in, and what is known of their repository. */
 
@@ -27,7 +27,7 @@ const repository = z
 const FORGES = ["github", "gitea", "gitlab"] as const;
 export type ForgeKind = (typeof FORGES)[number];
 
-const secretName = z.string().regex(SECRET_NAME, SECRET_NAME_FAULT);
+const secretName = z.string().regex(SECRET_NAME, SECRET_NAME_ERROR);
 const keep = z.string().superRefine((value, context) => {
 	if ((parseDuration(value) ?? 0) <= 0) context.addIssue({ code: "custom", message: "is not a duration such as 12h or 30d" });
 });

@@ -6,12 +6,12 @@ import {
 	DEFAULT_MAX_LOG_BYTES,
 	MAX_ARTIFACT_PATH_BYTES,
 	MAX_ARTIFACTS_PER_JOB,
-	MAX_ARTIFACTS_PER_PLAN,
 	MAX_OUTPUT_BYTES,
 	MAX_OUTPUTS_BYTES,
 	MAX_PARTS,
 	MAX_SAVE_ENTRIES,
 	MAX_STEPS,
+	MAX_UPLOADS_PER_REQUEST,
 	PART_BYTES,
 } from "./limits.ts";
 import { listedRefs } from "./refs.ts";
@@ -224,7 +224,7 @@ export const steps = z.strictObject({ steps: z.array(step).max(MAX_STEPS + 2) })
 
 const fileSize = count.max(PART_BYTES * MAX_PARTS, "is more than a file may have");
 const artifactPath = z.string().min(1).max(MAX_ARTIFACT_PATH_BYTES);
-export const artifactPlan = z.strictObject({
+export const artifactUploadRequest = z.strictObject({
 	files: z
 		.array(
 			z.strictObject({
@@ -236,10 +236,10 @@ export const artifactPlan = z.strictObject({
 			}),
 		)
 		.min(1)
-		.max(MAX_ARTIFACTS_PER_PLAN),
+		.max(MAX_UPLOADS_PER_REQUEST),
 });
-export type ArtifactPlan = z.infer<typeof artifactPlan>;
-export const artifactPlanAnswer = z.object({
+export type ArtifactUploadRequest = z.infer<typeof artifactUploadRequest>;
+export const artifactUploads = z.object({
 	files: z.array(
 		z.object({
 			path: z.string(),
@@ -248,7 +248,7 @@ export const artifactPlanAnswer = z.object({
 		}),
 	),
 });
-export type ArtifactPlanAnswer = z.infer<typeof artifactPlanAnswer>;
+export type ArtifactUploads = z.infer<typeof artifactUploads>;
 /** Files of needed jobs, each with the place in the workspace where it is to be put. */
 export const downloadList = z.object({
 	items: z.array(z.object({ job: z.string(), path: z.string(), size: count, sha256, executable: z.boolean(), url: z.string() })),

@@ -31,16 +31,16 @@ export const OWN_SEGMENTS: ReadonlySet<string> = new Set([
 const PATH = /^(\/[\w.~-]+)*$/;
 
 /** @returns the address without a slash at its end, or what is wrong with it as the end of a sentence */
-export function parsePublicUrl(text: string): { url: string } | { fault: string } {
-	if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) return { fault: `must be an address like https://ci.example.com, not ${text}` };
+export function parsePublicUrl(text: string): { url: string } | { error: string } {
+	if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) return { error: `must be an address like https://ci.example.com, not ${text}` };
 	const { origin, pathname, search, hash, username, password } = new URL(text);
 	// Not repeated: it may hold a password.
-	if (username !== "" || password !== "") return { fault: "must have no user and no password" };
-	if (search !== "" || hash !== "") return { fault: `must have no query and no fragment: ${text}` };
+	if (username !== "" || password !== "") return { error: "must have no user and no password" };
+	if (search !== "" || hash !== "") return { error: `must have no query and no fragment: ${text}` };
 	const path = pathname.replace(/\/+$/, "");
-	if (!PATH.test(path)) return { fault: `must have a path of letters, digits, ".", "_", "~" and "-" only, not ${pathname}` };
+	if (!PATH.test(path)) return { error: `must have a path of letters, digits, ".", "_", "~" and "-" only, not ${pathname}` };
 	const [, first = ""] = path.split("/");
 	if (OWN_SEGMENTS.has(first))
-		return { fault: `cannot have a path that begins with /${first}, which is the coordinator's own; take another` };
+		return { error: `cannot have a path that begins with /${first}, which is the coordinator's own; take another` };
 	return { url: origin + path };
 }

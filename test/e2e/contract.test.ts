@@ -189,11 +189,11 @@ describe("the OpenAPI document", () => {
 	});
 
 	test("is true for uploads of an attempt, and for its result", async () => {
-		const plan = await call("POST /api/v1/attempts/{id}/artifacts", id, {
+		const requested = await call("POST /api/v1/attempts/{id}/artifacts", id, {
 			...lease,
 			body: { files: [{ path: "a b.txt", size: 7, sha256 }] },
 		});
-		const [file] = plan.files;
+		const [file] = requested.files;
 		await call(
 			"PUT /api/v1/parts/{token}",
 			{ token: file.parts[0].url.split("/").at(-1) },
@@ -208,10 +208,10 @@ describe("the OpenAPI document", () => {
 		];
 		for (const [kind, text] of Object.entries(own)) {
 			const about = { path: `windlass:${kind}`, size: text.length, sha256: createHash("sha256").update(text).digest("hex") };
-			const planned = await call("POST /api/v1/attempts/{id}/artifacts", id, { ...lease, body: { files: [about] } });
-			const token = planned.files[0].parts[0].url.split("/").at(-1);
+			const uploads = await call("POST /api/v1/attempts/{id}/artifacts", id, { ...lease, body: { files: [about] } });
+			const token = uploads.files[0].parts[0].url.split("/").at(-1);
 			await call("PUT /api/v1/parts/{token}", { token }, { token: null, body: text, headers: { "X-Content-SHA256": about.sha256 } });
-			artifacts.push({ ...about, executable: false, key: planned.files[0].key, kind: kind as "summary" | "tests", entry: null });
+			artifacts.push({ ...about, executable: false, key: uploads.files[0].key, kind: kind as "summary" | "tests", entry: null });
 		}
 		const finish = result({
 			log: { bytes: line.length, sha256: createHash("sha256").update(line).digest("hex"), incomplete: false },

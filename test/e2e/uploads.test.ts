@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { request as httpRequest } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { ArtifactPlanAnswer, Offer } from "../../schema/wire/protocol.ts";
+import type { ArtifactUploads, Offer } from "../../schema/wire/protocol.ts";
 import type { Artifact, Job, Run } from "../../schema/wire/resources.ts";
 import { eventually, TestCoordinator } from "../support/processes.ts";
 import { ProtocolAgent, result, send } from "../support/protocol_agent.ts";
@@ -33,10 +33,10 @@ async function started(): Promise<{ run: Run; job: Job; offer: Offer }> {
 	return { run, job: run.jobs[0] as Job, offer };
 }
 
-async function discoveryOf(offer: Offer, files: object[]): Promise<ArtifactPlanAnswer["files"]> {
+async function uploadsOf(offer: Offer, files: object[]): Promise<ArtifactUploads["files"]> {
 	const answer = await agent.attempt(offer, "POST", "artifacts", { files });
 	expect(answer.status).toBe(200);
-	return answer.body.files as ArtifactPlanAnswer["files"];
+	return answer.body.files as ArtifactUploads["files"];
 }
 
 async function put(url: string, bytes: Uint8Array, digest = sha256(bytes)): Promise<number> {
@@ -51,7 +51,7 @@ async function put(url: string, bytes: Uint8Array, digest = sha256(bytes)): Prom
 
 const partsOf = (bytes: Uint8Array) => [0, 1, 2].map((index) => bytes.subarray(index * PART_BYTES, (index + 1) * PART_BYTES));
 
-test("each part is bound to the digest that was planned for it, and after the finish nothing is written any more", async () => {
+test("each part is bound to the digest that was requested for it, and after the finish nothing is written any more", async () => {
 	const { job, offer } = await started();
 	const good = randomBytes(SIZE);
 	const parts = partsOf(good);
@@ -63,14 +63,11 @@ test("each part is bound to the digest that was planned for it, and after the fi
 		{ ...small, parts: [small.sha256] },
 	])
 		expect((await agent.attempt(offer, "POST", "artifacts", { files: [wrong] })).status).toBe(422);
-	const [planned, plannedSmall] = (await discoveryOf(offer, [big, small])) as [
-		ArtifactPlanAnswer["files"][0],
-		ArtifactPlanAnswer["files"][0],
-	];
+	const [upload, smallUpload] = (await uploadsOf(offer, [big, small])) as [ArtifactUploads["files"][0], ArtifactUploads["files"][0]];
 	const evil = Buffer.from(parts[0] as Uint8Array);
 	evil[0] = (evil[0] as number) ^ 1;
-	const urls = planned.parts.map(({ url }) => url);
-	const smallUrl = plannedSmall.parts[0]?.url as string;
+	const urls = upload.parts.map(({ url }) => url);
+	const smallUrl = smallUpload.parts[0]?.url as string;
 	expect(await put(urls[0] as string, evil)).toBe(422);
 	expect(await put(urls[0] as string, evil, big.parts[0])).toBe(422);
 	for (const [index, url] of urls.entries()) expect(await put(url, parts[index] as Uint8Array)).toBe(201);
@@ -78,8 +75,8 @@ test("each part is bound to the digest that was planned for it, and after the fi
 	expect(await put(urls[0] as string, parts[0] as Uint8Array)).toBe(201);
 	expect(await put(smallUrl, Buffer.from("small"))).toBe(201);
 	const artifacts = [
-		{ path: big.path, size: SIZE, sha256: big.sha256, executable: false, kind: "file" as const, key: planned.key },
-		{ path: small.path, size: 5, sha256: small.sha256, executable: false, kind: "file" as const, key: plannedSmall.key },
+		{ path: big.path, size: SIZE, sha256: big.sha256, executable: false, kind: "file" as const, key: upload.key },
+		{ path: small.path, size: 5, sha256: small.sha256, executable: false, kind: "file" as const, key: smallUpload.key },
 	];
 	expect((await agent.attempt(offer, "POST", "finish", result({ artifacts }))).status).toBe(200);
 	for (const [index, url] of urls.entries()) {
@@ -101,13 +98,13 @@ test("a write that began before another one and ends after the finish changes no
 	const digests = parts.map((part) => sha256(part));
 	const evil = Buffer.from(parts[0] as Uint8Array);
 	evil[0] = (evil[0] as number) ^ 1;
-	// The same file, planned twice: once with another first part.
+	// The same file, requested twice: once with another first part.
 	const file = { path: "big.bin", size: SIZE, sha256: sha256(good) };
-	const [other] = (await discoveryOf(offer, [{ ...file, parts: [sha256(evil), ...digests.slice(1)] }])) as [ArtifactPlanAnswer["files"][0]];
-	const [planned] = (await discoveryOf(offer, [{ ...file, parts: digests }])) as [ArtifactPlanAnswer["files"][0]];
+	const [other] = (await uploadsOf(offer, [{ ...file, parts: [sha256(evil), ...digests.slice(1)] }])) as [ArtifactUploads["files"][0]];
+	const [upload] = (await uploadsOf(offer, [{ ...file, parts: digests }])) as [ArtifactUploads["files"][0]];
 	const stalled = stalledPut(new URL(other.parts[0]?.url ?? "", coordinator.url), evil);
-	for (const [index, { url }] of planned.parts.entries()) expect(await put(url, parts[index] as Uint8Array)).toBe(201);
-	const artifacts = [{ ...file, executable: false, kind: "file" as const, key: planned.key }];
+	for (const [index, { url }] of upload.parts.entries()) expect(await put(url, parts[index] as Uint8Array)).toBe(201);
+	const artifacts = [{ ...file, executable: false, kind: "file" as const, key: upload.key }];
 	expect((await agent.attempt(offer, "POST", "finish", result({ artifacts }))).status).toBe(200);
 	await stalled.end();
 	const { items } = await coordinator.get<{ items: Artifact[] }>(`/api/v1/jobs/${job.id}/artifacts`);
@@ -137,9 +134,9 @@ test("the sha256 of a file in parts is that of the whole file, or the result is 
 	const bytes = randomBytes(SIZE);
 	const parts = partsOf(bytes);
 	const lie = { path: "big.bin", size: SIZE, sha256: sha256(Buffer.from("something else")), parts: parts.map((part) => sha256(part)) };
-	const [planned] = (await discoveryOf(offer, [lie])) as [ArtifactPlanAnswer["files"][0]];
-	for (const [index, { url }] of planned.parts.entries()) expect(await put(url, parts[index] as Uint8Array)).toBe(201);
-	const artifacts = [{ path: lie.path, size: SIZE, sha256: lie.sha256, executable: false, kind: "file" as const, key: planned.key }];
+	const [upload] = (await uploadsOf(offer, [lie])) as [ArtifactUploads["files"][0]];
+	for (const [index, { url }] of upload.parts.entries()) expect(await put(url, parts[index] as Uint8Array)).toBe(201);
+	const artifacts = [{ path: lie.path, size: SIZE, sha256: lie.sha256, executable: false, kind: "file" as const, key: upload.key }];
 	const refused = await agent.attempt(offer, "POST", "finish", result({ artifacts }));
 	expect([refused.status, refused.body.message]).toEqual([422, expect.stringContaining("do not match the declared sha256")]);
 	expect((await agent.attempt(offer, "POST", "finish", result())).status).toBe(200);
@@ -149,8 +146,8 @@ test("the sha256 of a file in parts is that of the whole file, or the result is 
 test("an attempt that was lost, or cancelled and over, writes no part", async () => {
 	const { run, offer } = await started();
 	const file = { path: "a", size: 1, sha256: sha256(Buffer.from("a")) };
-	const [planned] = (await discoveryOf(offer, [file])) as [ArtifactPlanAnswer["files"][0]];
-	const url = planned.parts[0]?.url as string;
+	const [upload] = (await uploadsOf(offer, [file])) as [ArtifactUploads["files"][0]];
+	const url = upload.parts[0]?.url as string;
 	await coordinator.post(`/api/v1/runs/${run.id}/cancel`, {});
 	expect((await agent.attempt(offer, "POST", "finish", result({ state: "cancelled" }))).status).toBe(200);
 	await eventually(async () => (await coordinator.get<Run>(`/api/v1/runs/${run.id}`)).state === "cancelled", "the end of the run");

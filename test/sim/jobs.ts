@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { SendableLog } from "../../agent/log/log_shipper.ts";
 import type { Job, JobFactory, JobResult, StopReason } from "../../agent/protocol/job.ts";
 import { untilAnswered } from "../../agent/transport/retry.ts";
-import { type Assignment, artifactPlanAnswer, commitAnswer, type Intervals } from "../../schema/wire/protocol.ts";
+import { type Assignment, artifactUploads, commitAnswer, type Intervals } from "../../schema/wire/protocol.ts";
 import type { Step } from "../../schema/wire/resources.ts";
 import type { Network } from "./network.ts";
 import { randomFiles, type Script } from "./pipelines.ts";
@@ -247,13 +247,13 @@ export class SimulatedJob implements Job {
 		this.spool.write(`commit ${answer.sha}\n`);
 	}
 
-	/** Saves one file; its bytes are put where the plan says. */
+	/** Saves one file; its bytes are put where the coordinator says. */
 	async #save(): Promise<JobResult["artifacts"]> {
 		const bytes = new TextEncoder().encode(`made by ${this.assignment.attempt_id}`);
 		const file = { path: "made.txt", size: bytes.byteLength, sha256: createHash("sha256").update(bytes).digest("hex") };
 		const path = `/api/v1/attempts/${this.assignment.attempt_id}/artifacts`;
 		const call = () =>
-			this.#client.fetch(artifactPlanAnswer, {
+			this.#client.fetch(artifactUploads, {
 				method: "POST",
 				path,
 				token: this.#token,

@@ -21,5 +21,5 @@ test.each([
 	["https://ci.lan//windlass", /a path of letters/],
 	["https://ci.lan/runs/ci", /begins with \/runs, which is the coordinator's own/],
 ])("%s is none, and the error says why", (text, message) => {
-	expect(parsePublicUrl(text)).toEqual({ fault: expect.stringMatching(message) });
+	expect(parsePublicUrl(text)).toEqual({ error: expect.stringMatching(message) });
 });

@@ -4,9 +4,9 @@ import { dispatcherOf } from "../../worker/platform/dispatcher.ts";
 import { addProject } from "../../worker/record/projects.ts";
 import { listRuns } from "../../worker/record/runs.ts";
 import { applyRetention } from "../../worker/retention/retention.ts";
+import { resumeDelivery } from "../../worker/webhooks/handle_delivery.ts";
 import { findDelivery, listDeliveries, recordDelivery } from "../../worker/webhooks/store.ts";
-import { resumeDelivery } from "../../worker/webhooks/take_delivery.ts";
-import { takeFoundRefs } from "../../worker/webhooks/take_found_refs.ts";
+import { submitFoundRefs } from "../../worker/webhooks/submit_found_refs.ts";
 
 const SHA = "a".repeat(40);
 const DAY_MS = 24 * 60 * 60_000;
@@ -41,7 +41,7 @@ test("what a comparison has found is delivered once, however often the effect is
 		{ ref: `${long}1`, sha: SHA, before: null },
 		{ ref: `${long}2`, sha: SHA, before: null },
 	];
-	for (let time = 0; time < 2; time += 1) await takeFoundRefs(env, "found", { project: "web", comparison: "run_1", refs });
+	for (let time = 0; time < 2; time += 1) await submitFoundRefs(env, "found", { project: "web", comparison: "run_1", refs });
 	const deliveries = await deliveriesOf("web");
 	expect(deliveries.map(({ outcome, forge }) => [outcome, forge])).toEqual(refs.map(() => ["accepted", "comparison"]));
 	expect(new Set(deliveries.map(({ run_id }) => run_id)).size).toBe(refs.length);
@@ -52,7 +52,7 @@ test("what a comparison has found is delivered once, however often the effect is
 		{ kind: "push", before: null },
 	]);
 	// The same found by another comparison is another delivery.
-	await takeFoundRefs(env, "found", { project: "web", comparison: "run_2", refs: refs.slice(0, 1) });
+	await submitFoundRefs(env, "found", { project: "web", comparison: "run_2", refs: refs.slice(0, 1) });
 	expect(await deliveriesOf("web")).toHaveLength(refs.length + 1);
 });
 
@@ -60,7 +60,7 @@ test("the branch of a merge queue of GitHub is a merge group; its event makes no
 	const ref = `refs/heads/gh-readonly-queue/main/pr-7-${"b".repeat(40)}`;
 	const found = [{ ref, sha: SHA, before: null }];
 	await project("queued", "https://github.com/team/web.git", "github");
-	await takeFoundRefs(env, "found", { project: "queued", comparison: "run_1", refs: found });
+	await submitFoundRefs(env, "found", { project: "queued", comparison: "run_1", refs: found });
 	const [first] = await deliveriesOf("queued");
 	expect(JSON.parse(first?.trigger ?? "")).toMatchObject({ kind: "merge_group", merge_target: "main", ref, sha: SHA });
 	const { row: event } = await recordDelivery(env.DB, {
@@ -79,14 +79,14 @@ test("the branch of a merge queue of GitHub is a merge group; its event makes no
 	expect(await findDelivery(env.DB, "found", event.id)).toMatchObject({ outcome: "ignored", run_id: first?.run_id });
 	// Another forge may have a branch of that name.
 	await project("plain", "https://git.test/team/web.git", "gitea");
-	await takeFoundRefs(env, "found", { project: "plain", comparison: "run_1", refs: found });
+	await submitFoundRefs(env, "found", { project: "plain", comparison: "run_1", refs: found });
 	expect(JSON.parse((await deliveriesOf("plain"))[0]?.trigger ?? "")).toMatchObject({ kind: "push" });
 });
 
 test("what was found of a project that is gone, or has no repository any more, runs nothing", async () => {
 	await project("bare", null);
 	const refs = [{ ref: "refs/heads/main", sha: SHA, before: null }];
-	for (const name of ["bare", "gone"]) await takeFoundRefs(env, "found", { project: name, comparison: "run_1", refs });
+	for (const name of ["bare", "gone"]) await submitFoundRefs(env, "found", { project: name, comparison: "run_1", refs });
 	expect((await deliveriesOf("bare")).map(({ outcome, reason }) => [outcome, reason])).toEqual([
 		["rejected", "The project bare has no repository."],
 	]);

@@ -6,8 +6,8 @@ import type { Environment } from "../../worker/bindings.ts";
 import { describeProject } from "../../worker/projects/service.ts";
 import { putSecret } from "../../worker/secrets/vault.ts";
 import { gitlab } from "../../worker/webhooks/gitlab.ts";
+import { handleDelivery } from "../../worker/webhooks/handle_delivery.ts";
 import { listDeliveries, newestDeliveries, recordDelivery } from "../../worker/webhooks/store.ts";
-import { takeDelivery } from "../../worker/webhooks/take_delivery.ts";
 
 const SHA = "a".repeat(40);
 const project = { path_with_namespace: "team/web" };
@@ -61,7 +61,7 @@ test("a hook whose secret is blank is closed, as one is that has none", async ()
 	// An earlier version has taken such a value.
 	await putSecret(environment, { team: "default", project: "blank", name: "blank" }, "        ");
 	for (const sent of [{ "X-Gitlab-Event": "Push Hook" }, { "X-GitHub-Event": "push", "X-Hub-Signature-256": `sha256=${"0".repeat(64)}` }]) {
-		const taken = takeDelivery(environment, project, { headers: new Headers(sent), read: async () => null });
+		const taken = handleDelivery(environment, project, { headers: new Headers(sent), read: async () => null });
 		await expect(taken).rejects.toMatchObject({ code: "forbidden", message: "The hook is closed: the secret blank is empty." });
 	}
 });
@@ -133,7 +133,7 @@ async function hooked(name: string, broken: Partial<Environment> = {}) {
 	const row = { id: `prj_${name}`, team: "hooked", name, repository: "https://git.test/team/web.git", ...settings } as ProjectRow;
 	await putSecret({ ...env, ...stubs } as unknown as Environment, { team: "hooked", project: name, name: "hook" }, "a-secret-of-a-hook");
 	const deliver = (event: string, payload: object) =>
-		takeDelivery(environment, row, {
+		handleDelivery(environment, row, {
 			headers: new Headers({
 				"Content-Type": "application/json",
 				"X-Gitlab-Event": event,

@@ -11,7 +11,7 @@ export type Upload = typeof uploads.$inferSelect;
 export async function addUploads(
 	db: D1Database,
 	attempt: { id: string; team: string },
-	planned: readonly { key: string; artifact_key: string }[],
+	added: readonly { key: string; artifact_key: string }[],
 ): Promise<void> {
 	await db
 		.prepare(
@@ -19,11 +19,11 @@ export async function addUploads(
 			SELECT value ->> 'key', value ->> 'artifact_key', ?, ?, ? FROM json_each(?) WHERE true
 			ON CONFLICT (key) DO UPDATE SET created_at = excluded.created_at`,
 		)
-		.bind(attempt.team, attempt.id, Date.now(), JSON.stringify(planned))
+		.bind(attempt.team, attempt.id, Date.now(), JSON.stringify(added))
 		.run();
 }
 
-/** The oldest uploads that were planned before this time. */
+/** The oldest uploads that were requested before this time. */
 export async function uploadsBefore(db: D1Database, before: number, limit: number, held: readonly string[]): Promise<Upload[]> {
 	return drizzle(db)
 		.select()

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { LEASE_TOKEN_MS, MAX_PARTS, PART_BYTES, SINGLE_PART_BYTES } from "../../schema/wire/limits.ts";
-import type { ArtifactPlan, ArtifactPlanAnswer, Finish } from "../../schema/wire/protocol.ts";
+import type { ArtifactUploadRequest, ArtifactUploads, Finish } from "../../schema/wire/protocol.ts";
 import type { Environment } from "../bindings.ts";
 import { clientDisconnected } from "../http/client_disconnect.ts";
 import { sha256 } from "../identity/digest.ts";
@@ -17,7 +17,7 @@ import { checkArtifactPath } from "./paths.ts";
 import { addUploads } from "./store.ts";
 
 /**
- * Uploads artifacts into R2. An upload plan gives each part of each file an object and an address;
+ * Uploads artifacts into R2. The coordinator gives each part of each file an object and an address;
  * the agent uploads the parts; the result of the attempt names them.
  * Files are invisible until the result is accepted. Addresses are signed and opaque: they carry the
  * claims of a part.
@@ -32,46 +32,46 @@ const partClaims = leaseClaims.extend({
 	sha256: z.string(),
 });
 type PartClaims = z.infer<typeof partClaims>;
-type DiscoveredFile = ArtifactPlan["files"][number];
+type UploadedFile = ArtifactUploadRequest["files"][number];
 
 /** A part is hashed in slices of this size: large buffers stay in memory for too long. */
 const SLICE_BYTES = 16 * 1024;
 /** How many files are checked in R2 at once. */
 const CHECKED_AT_ONCE = 50;
 
-/** Plans uploads: an address for each part of each file. */
-export async function planUploads(
+/** Returns an address for each part of each file and records the objects that the agent may write. */
+export async function startUploads(
 	environment: Environment,
 	lease: LeaseTokenClaims,
-	files: readonly DiscoveredFile[],
-): Promise<ArtifactPlanAnswer> {
+	files: readonly UploadedFile[],
+): Promise<ArtifactUploads> {
 	checkPaths(files);
 	for (const file of files) checkParts(file);
 	const parts = files.reduce((sum, file) => sum + Math.ceil(file.size / PART_BYTES), 0);
 	if (parts > MAX_PARTS)
-		throw new ApiError("validation_failed", `These files have ${parts} parts; one plan may have ${MAX_PARTS}.`, {
+		throw new ApiError("validation_failed", `These files have ${parts} parts; one request may have ${MAX_PARTS}.`, {
 			suggestions: ["Upgrade the agent."],
 		});
-	const planned = await Promise.all(files.map((file) => planFile(environment, lease, file)));
+	const uploads = await Promise.all(files.map((file) => startUpload(environment, lease, file)));
 	await addUploads(
 		environment.DB,
 		{ id: lease.attemptId, team: lease.team },
 		files.flatMap((file, index) => {
-			const { key } = planned[index] as ArtifactPlanAnswer["files"][number];
+			const { key } = uploads[index] as ArtifactUploads["files"][number];
 			return objectKeys({ key, size: file.size, part_bytes: partBytesOf(file.size) }).map((object) => ({ key: object, artifact_key: key }));
 		}),
 	);
-	return { files: planned };
+	return { files: uploads };
 }
 
 /** Checks that a file in parts has the digest of each part. @throws ApiError `validation_failed` */
-function checkParts({ path, size, parts }: DiscoveredFile): void {
+function checkParts({ path, size, parts }: UploadedFile): void {
 	const partCount = partBytesOf(size) === null ? 0 : Math.ceil(size / PART_BYTES);
 	if (parts.length === partCount) return;
 	const message =
 		partCount === 0
-			? `The file ${JSON.stringify(path)} is uploaded whole, but its plan lists parts.`
-			: `The file ${JSON.stringify(path)} has ${partCount} parts of ${PART_BYTES} bytes. Its plan must list the sha256 of each, in order.`;
+			? `The file ${JSON.stringify(path)} is uploaded whole, but the request lists parts.`
+			: `The file ${JSON.stringify(path)} has ${partCount} parts of ${PART_BYTES} bytes. The request must list the sha256 of each, in order.`;
 	throw new ApiError("validation_failed", message, { details: { path, parts: partCount }, suggestions: ["Upgrade the agent."] });
 }
 
@@ -80,7 +80,7 @@ function partBytesOf(size: number): number | null {
 	return size <= SINGLE_PART_BYTES ? null : PART_BYTES;
 }
 
-async function planFile(environment: Environment, lease: LeaseTokenClaims, file: DiscoveredFile) {
+async function startUpload(environment: Environment, lease: LeaseTokenClaims, file: UploadedFile) {
 	const key = await keyOf(lease, file.path, file.sha256);
 	const keys = objectKeys({ key, size: file.size, part_bytes: partBytesOf(file.size) });
 	const partBytes = partBytesOf(file.size) ?? file.size;
@@ -113,7 +113,7 @@ export async function putPart(environment: Environment, token: string, request: 
 	const part = await verifyForLease(environment, "part", token, (claims) => partClaims.safeParse(claims).data ?? null);
 	if (!part)
 		throw new ApiError("authentication_required", "The upload address is invalid or has expired.", {
-			suggestions: ["Request a new plan."],
+			suggestions: ["Request new upload addresses."],
 		});
 	try {
 		return await storePart(environment, part, request);
@@ -142,10 +142,10 @@ async function storePart(environment: Environment, part: PartClaims, request: Re
 	if (Number(length) !== part.size) throw mismatch(`The part must have ${part.size} bytes; Content-Length says ${length}.`);
 	const declared = request.headers.get("X-Content-SHA256");
 	if (declared === null || !/^[0-9a-f]{64}$/.test(declared)) throw mismatch("X-Content-SHA256 must be the sha256 of the part, in hex.");
-	if (declared !== part.sha256) throw mismatch("The sha256 differs from the upload plan.", "Request a new plan.");
+	if (declared !== part.sha256) throw mismatch("The sha256 differs from the one in the upload request.", "Request new upload addresses.");
 	try {
 		// Create-only: an existing object stays. It is the same part from a try whose answer was
-		// lost, or from another plan; then the digest of the whole file shows the difference.
+		// lost, or from another request; then the digest of the whole file shows the difference.
 		const onlyIf = { etagDoesNotMatch: "*" };
 		await environment.BUCKET.put(part.key, part.size === 0 ? new Uint8Array() : request.body, { sha256: declared, onlyIf });
 	} catch (error) {

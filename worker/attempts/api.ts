@@ -3,7 +3,7 @@ import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { MAX_FINISH_BYTES, MAX_LOG_CHUNK_BYTES, SINGLE_PART_BYTES } from "../../schema/wire/limits.ts";
 import * as protocol from "../../schema/wire/protocol.ts";
 import type { AttemptState, StepState } from "../../schema/wire/states.ts";
-import { checkUploads, planUploads } from "../artifacts/service.ts";
+import { checkUploads, startUploads } from "../artifacts/service.ts";
 import type { Environment } from "../bindings.ts";
 import { type DiscoveryOfRun, discoveredRuns, discoveryNotices } from "../discovery/service.ts";
 import { json } from "../http/answers.ts";
@@ -136,12 +136,12 @@ async function putSteps(context: Caller & Bodied<typeof protocol.steps>): Promis
 	return new Response(null, { status: 204 });
 }
 
-async function planArtifacts(context: Caller & Bodied<typeof protocol.artifactPlan>): Promise<Response> {
+async function requestUploads(context: Caller & Bodied<typeof protocol.artifactUploadRequest>): Promise<Response> {
 	const lease = leaseOf(context);
 	await checkBeforeReading(context, lease);
 	const { files } = await context.readBody();
 	unwrap(await dispatcherOf(context.environment, lease.team).checkLease(lease));
-	return json(await planUploads(context.environment, lease, files));
+	return json(await startUploads(context.environment, lease, files));
 }
 
 /** POST …/finish: the result of the attempt. A repeat of the same body gets the same answer. */
@@ -290,9 +290,9 @@ export const attemptRoutes = [
 		method: "POST",
 		path: "/api/v1/attempts/:id/artifacts",
 		allow: ["lease"],
-		description: { summary: "Plan the upload of up to 500 files", answers: { 200: protocol.artifactPlanAnswer } },
-		body: protocol.artifactPlan,
-		handle: planArtifacts,
+		description: { summary: "Request addresses for the upload of up to 500 files", answers: { 200: protocol.artifactUploads } },
+		body: protocol.artifactUploadRequest,
+		handle: requestUploads,
 	}),
 	route({
 		method: "POST",

@@ -91,7 +91,7 @@ export class LogShard extends DurableObject<Environment> implements LogShardRpc 
 		let log = this.#store.find(attemptId);
 		if (holdMs > 0 && offset >= (log?.bytes ?? 0) && !(log && isComplete(log))) {
 			this.#readerCount += 1;
-			await this.#readers.park(`${attemptId} ${this.#readerCount}`, Math.min(holdMs, SHORT_HOLD_MS));
+			await this.#readers.wait(`${attemptId} ${this.#readerCount}`, Math.min(holdMs, SHORT_HOLD_MS));
 			log = this.#store.find(attemptId);
 		}
 		if (!log) return { bytes: new Uint8Array(), size: 0, isEnd: false, isArchived: false, archivedKey: null };

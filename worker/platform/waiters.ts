@@ -15,7 +15,7 @@ export class Waiters {
 	}
 
 	/** Waits for `wake(key)`, another waiter with the same key, or `holdMs` milliseconds. */
-	park(key: string, holdMs: number): Promise<void> {
+	wait(key: string, holdMs: number): Promise<void> {
 		this.wake(key);
 		return new Promise((resolve) => {
 			const entry = {

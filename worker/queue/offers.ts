@@ -48,7 +48,7 @@ export class AgentPolls {
 		settle();
 		if (!this.#hasNews(agentId) && !this.#hasNewRequests(agentId)) {
 			const holdsLeases = liveAttemptsOfAgent(this.#core, agentId).length > 0;
-			await this.#polls.park(agentId, holdsLeases ? Math.min(holdMs, SHORT_HOLD_MS) : holdMs);
+			await this.#polls.wait(agentId, holdsLeases ? Math.min(holdMs, SHORT_HOLD_MS) : holdMs);
 		}
 		return resultOf(() => this.#answer(agentId));
 	}

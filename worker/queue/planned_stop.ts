@@ -36,7 +36,7 @@ export class PlannedStop {
 
 	/** Resolves once all agents that hold leases are notified, or after a short time. */
 	async untilNotified(): Promise<void> {
-		if (!this.#isComplete) await this.#host.park("the host", NOTICE_MS);
+		if (!this.#isComplete) await this.#host.wait("the host", NOTICE_MS);
 	}
 
 	get #isComplete(): boolean {

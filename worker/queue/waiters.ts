@@ -21,7 +21,7 @@ export class ChangeWaiters {
 	async followRun(runId: string, since: number, holdMs: number): Promise<{ rev: number; rows: RunRows } | null> {
 		const rev = newestRevOf(this.#core, runId);
 		if (rev > 0 && rev <= since) {
-			await this.#ofRuns.park(`${runId} ${since} ${this.#nextKey()}`, Math.min(holdMs, SHORT_HOLD_MS));
+			await this.#ofRuns.wait(`${runId} ${since} ${this.#nextKey()}`, Math.min(holdMs, SHORT_HOLD_MS));
 		}
 		const rows = readRun(this.#core, runId);
 		return rows && { rev: newestRevOf(this.#core, runId), rows };
@@ -30,7 +30,7 @@ export class ChangeWaiters {
 	/** What changed after revision `since`, or nothing after `holdMs`. With `since` null: the present revision. */
 	async followChanges(since: number | null, holdMs: number): Promise<Changes> {
 		if (since === null) return { rev: this.#core.rev, hasDeparted: false, runs: [], jobs: [], agents: [] };
-		if (this.#core.rev <= since) await this.#ofEverything.park(this.#nextKey(), Math.min(holdMs, SHORT_HOLD_MS));
+		if (this.#core.rev <= since) await this.#ofEverything.wait(this.#nextKey(), Math.min(holdMs, SHORT_HOLD_MS));
 		return readChanges(this.#core, since);
 	}
 
@@ -38,7 +38,7 @@ export class ChangeWaiters {
 	async hasDeparted(runId: string, holdMs: number): Promise<boolean> {
 		const isHeld = () => heldOf(this.#core, { runs: [runId], sources: [], attempts: [] }).runs.length > 0;
 		for (const until = Date.now() + holdMs; isHeld() && Date.now() < until; )
-			await this.#ofDepartures.park(`${runId} ${this.#nextKey()}`, until - Date.now());
+			await this.#ofDepartures.wait(`${runId} ${this.#nextKey()}`, until - Date.now());
 		return !isHeld();
 	}
 

@@ -1,4 +1,4 @@
-export { deleteObjects, deleteRunRecord } from "./remove_run.ts";
+export { deleteObjects, deleteRunRecord } from "./delete_run.ts";
 export type { StoredArtifact } from "./run_rows.ts";
 
 import { ApiError } from "../../schema/wire/errors.ts";
@@ -14,8 +14,8 @@ import { log } from "../platform/logger.ts";
 import { presentRun } from "../record/present.ts";
 import { requireRun } from "../record/require.ts";
 import { findRun } from "../record/runs.ts";
+import { deleteRunRecord } from "./delete_run.ts";
 import { followRun } from "./follow_run.ts";
-import { deleteRunRecord } from "./remove_run.ts";
 
 type Caller = RequestContext<"user" | "host">;
 

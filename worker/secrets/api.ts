@@ -1,7 +1,7 @@
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { projectName } from "../../schema/wire/projects.ts";
 import type { Page } from "../../schema/wire/resources.ts";
-import { SECRET_NAME, SECRET_NAME_FAULT } from "../../schema/wire/secret_names.ts";
+import { SECRET_NAME, SECRET_NAME_ERROR } from "../../schema/wire/secret_names.ts";
 import type { Rotation, Secret, secretRequest } from "../../schema/wire/secrets.ts";
 import * as secrets from "../../schema/wire/secrets.ts";
 import { json } from "../http/answers.ts";
@@ -64,8 +64,8 @@ async function rotate({ environment, principal, requestId }: RequestContext<"use
 
 function nameOf({ name = "" }: Record<string, string>): string {
 	if (SECRET_NAME.test(name)) return name;
-	throw new ApiError("validation_failed", `${JSON.stringify(name.slice(0, 100))}: ${SECRET_NAME_FAULT}`, {
-		details: { errors: [{ path: "name", line: null, column: null, message: SECRET_NAME_FAULT, suggestion: null }] },
+	throw new ApiError("validation_failed", `${JSON.stringify(name.slice(0, 100))}: ${SECRET_NAME_ERROR}`, {
+		details: { errors: [{ path: "name", line: null, column: null, message: SECRET_NAME_ERROR, suggestion: null }] },
 	});
 }
 

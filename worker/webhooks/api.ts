@@ -8,13 +8,13 @@ import { type RequestContext, route } from "../http/route.ts";
 import type { Claim } from "../identity/wrong_credentials.ts";
 import { log } from "../platform/logger.ts";
 import { findProjectById } from "../record/projects.ts";
-import { takeDelivery } from "./take_delivery.ts";
+import { handleDelivery } from "./handle_delivery.ts";
 
 /** POST /hooks/prj_…: a delivery of a forge. Its signature alone proves who sent it. */
 async function deliver({ request, params, environment, requestId }: RequestContext<"anyone">): Promise<Response> {
 	const project = await findProjectById(environment.DB, params.id ?? "");
 	if (!project) throw notFound("hook", params.id ?? "");
-	const { row, isRepeat } = await takeDelivery(environment, project, {
+	const { row, isRepeat } = await handleDelivery(environment, project, {
 		headers: request.headers,
 		read: (check) => readChecked(request, MAX_HOOK_BYTES, check),
 	});

@@ -1,8 +1,8 @@
 export { noticesOfDeliveries } from "./delivery_notices.ts";
 export { apiGuess, type Forge, forgeOf } from "./forge.ts";
+export { resumeDeliveries } from "./handle_delivery.ts";
 export { presentDelivery } from "./present.ts";
 export { deleteDeliveriesBefore, isOutdated, listDeliveries, newestDeliveries } from "./store.ts";
-export { resumeDeliveries } from "./take_delivery.ts";
 
 import type { DeliveryRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
@@ -15,8 +15,8 @@ import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import { findProject } from "../record/projects.ts";
 import { idempotencyOf } from "../runs/service.ts";
+import { whyIgnored } from "./handle_delivery.ts";
 import { findDelivery, recordOutcome } from "./store.ts";
-import { whyIgnored } from "./take_delivery.ts";
 
 /** Replays deliveries. */
 

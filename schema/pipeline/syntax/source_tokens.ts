@@ -1,6 +1,6 @@
 import { type CST, Lexer, Parser } from "yaml";
 import { ApiError, type FieldError } from "../../wire/errors.ts";
-import { MAX_PIPELINE_NODES, MAX_TOLD_FAULTS, MAX_YAML_ALIASES } from "../../wire/limits.ts";
+import { MAX_ERRORS_SHOWN, MAX_PIPELINE_NODES, MAX_YAML_ALIASES } from "../../wire/limits.ts";
 import type { SlicedWork } from "./sliced_work.ts";
 
 /**
@@ -81,7 +81,7 @@ function* readTokens(text: string, positions: Positions): SlicedWork<CST.Token[]
 			// The parser is recursive, and must not overflow the stack.
 			if (parser.stack.length > MAX_DEPTH + OTHER_LEVELS) limits.failDeep();
 			// An answer does not list more errors.
-			if (errors > MAX_TOLD_FAULTS) return tokens;
+			if (errors > MAX_ERRORS_SHOWN) return tokens;
 			units += UNITS_OF_TOKEN + lexeme.length / 4_000;
 			if (units >= 500) {
 				yield units;

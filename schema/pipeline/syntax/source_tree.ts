@@ -1,5 +1,5 @@
 import { Composer, type CST, type Document, isAlias, isMap, isPair, isScalar, isSeq, type Scalar, type YAMLParseError } from "yaml";
-import { MAX_TOLD_FAULTS } from "../../wire/limits.ts";
+import { MAX_ERRORS_SHOWN } from "../../wire/limits.ts";
 import type { SlicedWork } from "./sliced_work.ts";
 import { keyName, type SourceList, type SourceMap, type SourceNode } from "./source_nodes.ts";
 import { CHARACTERS_OF_NODE, type CollectionToken, isCollectionToken, lengthOf, type SourceTokens } from "./source_tokens.ts";
@@ -69,7 +69,7 @@ const ENOUGH = new Error("there are enough errors");
  */
 class ErrorList extends Array<YAMLParseError> {
 	override push(...errors: YAMLParseError[]): number {
-		if (this.length >= MAX_TOLD_FAULTS) throw ENOUGH;
+		if (this.length >= MAX_ERRORS_SHOWN) throw ENOUGH;
 		return super.push(...errors);
 	}
 }
@@ -140,7 +140,7 @@ class TreeMaker {
 			({ offset, code, message }) => offset === error.offset && code === error.code && message === error.message,
 		);
 		if (!isKnown) this.errors.push(error);
-		if (this.errors.length >= MAX_TOLD_FAULTS) throw ENOUGH;
+		if (this.errors.length >= MAX_ERRORS_SHOWN) throw ENOUGH;
 	}
 
 	/** Composes tokens with the library, and keeps its errors. */

@@ -1,5 +1,5 @@
 import { ApiError, type FieldError } from "../../wire/errors.ts";
-import { MAX_TOLD_FAULTS } from "../../wire/limits.ts";
+import { MAX_ERRORS_SHOWN } from "../../wire/limits.ts";
 import type { SourceDocument } from "../syntax/document.ts";
 
 /** The errors of an answer: each with its path, line, column and suggestion. */
@@ -55,7 +55,7 @@ export function validationFailed(errors: readonly FieldError[]): ApiError {
 			(a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0) || Number(a.suggestion === null) - Number(b.suggestion === null),
 	);
 	return new ApiError("validation_failed", summaryOf(sorted), {
-		details: { errors: sorted.slice(0, MAX_TOLD_FAULTS), ...(sorted.length > MAX_TOLD_FAULTS ? { total: sorted.length } : {}) },
+		details: { errors: sorted.slice(0, MAX_ERRORS_SHOWN), ...(sorted.length > MAX_ERRORS_SHOWN ? { total: sorted.length } : {}) },
 		suggestions: [...new Set(sorted.map((error) => error.suggestion).filter((hint) => hint !== null))].slice(0, MAX_SUGGESTIONS),
 	});
 }

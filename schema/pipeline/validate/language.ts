@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { label } from "../../wire/labels.ts";
 import { MAX_RETRY_ATTEMPTS } from "../../wire/limits.ts";
-import { SECRET_NAME, SECRET_NAME_FAULT } from "../../wire/secret_names.ts";
+import { SECRET_NAME, SECRET_NAME_ERROR } from "../../wire/secret_names.ts";
 import { MAX_SECRETS_PER_JOB } from "../../wire/secrets.ts";
 import { artifacts } from "./artifacts.ts";
 import { container, IMAGE, IMAGE_ERROR, services } from "./containers.ts";
@@ -121,7 +121,7 @@ const outputName = z
 const outputs = z.array(nonEmpty.pipe(outputName)).max(50);
 
 const secrets = z
-	.record(variableName, nonEmpty.pipe(z.string().regex(SECRET_NAME, SECRET_NAME_FAULT)))
+	.record(variableName, nonEmpty.pipe(z.string().regex(SECRET_NAME, SECRET_NAME_ERROR)))
 	.refine((value) => Object.keys(value).length <= MAX_SECRETS_PER_JOB, `A job has at most ${MAX_SECRETS_PER_JOB} secrets.`);
 
 /** The keys of a job that `defaults` can give to every job. */

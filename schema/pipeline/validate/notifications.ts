@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { SECRET_NAME, SECRET_NAME_FAULT } from "../../wire/secret_names.ts";
+import { SECRET_NAME, SECRET_NAME_ERROR } from "../../wire/secret_names.ts";
 import { isScalar, nonEmpty, oneOrMore, strict, withShorthand } from "./values.ts";
 
 /** `notify`: who is notified of a run, and when. */
@@ -10,7 +10,7 @@ export type NotifyEvent = (typeof NOTIFY_EVENTS)[number];
 
 const MAX_NOTIFICATIONS = 10;
 
-const secretName = nonEmpty.pipe(z.string().regex(SECRET_NAME, SECRET_NAME_FAULT));
+const secretName = nonEmpty.pipe(z.string().regex(SECRET_NAME, SECRET_NAME_ERROR));
 const webAddress = nonEmpty.refine(
 	(text) => /^https?:\/\//.test(text) && URL.canParse(text) && !new URL(text).password,
 	"The address must be like https://chat.lan/hooks/ci. Put a password into a secret.",

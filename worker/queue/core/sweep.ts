@@ -26,7 +26,7 @@ const OUTAGE_MS = 60_000;
 /** Clocks are set right by so much without anybody noticing. */
 const CLOCK_SLACK_MS = 1_000;
 const SWEEP_LIMIT = 500;
-const FAULT_PAUSE_MS = 30_000;
+const FAILED_TIMER_PAUSE_MS = 30_000;
 /** How long a planned stop may last before it costs a retry. */
 const PLANNED_STOP_MS = 10 * 60_000;
 
@@ -47,7 +47,7 @@ function handleSafely(core: Core, timer: Timer): void {
 		command(core, () => handle(core, timer));
 	} catch (error) {
 		core.report("a timer failed", { kind: timer.kind, id: timer.id, error: String(error) });
-		command(core, () => setTimer(core, timer.kind, timer.id, core.now() + FAULT_PAUSE_MS));
+		command(core, () => setTimer(core, timer.kind, timer.id, core.now() + FAILED_TIMER_PAUSE_MS));
 	}
 }
 

@@ -56,7 +56,7 @@ export interface HookRequest {
  * @throws ApiError `forbidden` for a hook without a secret or of another forge,
  * `authentication_required`, `malformed`
  */
-export async function takeDelivery(
+export async function handleDelivery(
 	environment: Environment,
 	project: ProjectRow,
 	{ headers, read }: HookRequest,

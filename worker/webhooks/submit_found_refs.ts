@@ -5,14 +5,14 @@ import type { SubmitFoundRefsEffect } from "../queue/core/effects/effect_types.t
 import { findProject } from "../record/projects.ts";
 import { pushTrigger } from "./delivery.ts";
 import { asMergeGroup } from "./github.ts";
+import { resumeDelivery } from "./handle_delivery.ts";
 import { recordDelivery } from "./store.ts";
-import { resumeDelivery } from "./take_delivery.ts";
 
 /**
  * Handles the refs that a comparison has found as deliveries of the coordinator. They are shown
  * and replayed like deliveries of a forge. A repeated call changes nothing.
  */
-export async function takeFoundRefs(
+export async function submitFoundRefs(
 	environment: Environment,
 	team: string,
 	{ project, comparison, refs }: Pick<SubmitFoundRefsEffect, "project" | "comparison" | "refs">,
