@@ -1,3 +1,4 @@
+import type { ReasonCode } from "../schema/wire/reasons.ts";
 import type { FinishState, Reason } from "../schema/wire/states.ts";
 
 /** The end of a job, or of a part of it. */
@@ -16,7 +17,7 @@ export class JobError extends Error {
 	override name = "JobError";
 	readonly outcome: Outcome;
 
-	constructor(code: string, text: string, state: FinishState = "errored") {
+	constructor(code: ReasonCode, text: string, state: FinishState = "errored") {
 		super(text);
 		this.outcome = { state, exitCode: null, reason: { code, text: text.slice(0, MAX_TEXT) } };
 	}

@@ -1,14 +1,15 @@
 import { accessSync, constants, statSync } from "node:fs";
 import path from "node:path";
+import type { ReasonCode } from "../../schema/wire/reasons.ts";
 import { variableSizeError } from "../../schema/wire/variable_size.ts";
 
 /** A step could not be started. The message says more than the system's own error. */
 export class CannotStart extends Error {
 	override name = "CannotStart";
 	/** The code of the job's reason. */
-	readonly code: string;
+	readonly code: ReasonCode;
 
-	constructor(code: string, message: string) {
+	constructor(code: ReasonCode, message: string) {
 		super(message);
 		this.code = code;
 	}

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { commandSections } from "./commands.ts";
 import { keySections } from "./keys.ts";
+import { errorCodes, reasonSections } from "./reasons.ts";
 import { routeSections } from "./routes.ts";
 import { agentSettings, coordinatorSettings } from "./settings.ts";
 
@@ -14,6 +15,7 @@ const PARTS: Record<string, Record<string, () => string | Promise<string>>> = {
 	"keys.md": { keys: keySections },
 	"api.md": { routes: routeSections },
 	"cli.md": { commands: commandSections },
+	"reasons.md": { reasons: reasonSections, errors: errorCodes },
 	"settings.md": { coordinator: coordinatorSettings, agent: agentSettings },
 };
 
@@ -43,7 +45,7 @@ function replacePart(text: string, { name, part, content }: { name: string; part
 	const end = `\n<!-- end ${part} -->`;
 	const [before, rest] = split(text, begin);
 	const [, after] = split(rest ?? "", end);
-	if (before === undefined || after === undefined) throw new Error(`docs/reference/${name} lacks the comments of its part ${part}.`);
+	if (before === undefined || after === undefined) throw new Error(`docs/reference/${name} has no comments for its part ${part}.`);
 	return `${before}${begin}\n${content}\n${end}${after}`;
 }
 

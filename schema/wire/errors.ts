@@ -26,6 +26,31 @@ export const ERROR_STATUS = {
 } as const;
 export type ErrorCode = keyof typeof ERROR_STATUS;
 
+/** What an error code means, and what to do. docs/reference/reasons.md is generated from this. */
+export const ERROR_MEANINGS: Record<ErrorCode, string> = {
+	malformed: "The body or a parameter cannot be parsed. Correct the place that the message names.",
+	authentication_required: "The request has no valid credential. Send a token that is valid, or sign in again.",
+	forbidden: "The credential or the setting does not allow this. Use another token, or change the setting that the message names.",
+	not_found: "The thing does not exist, or the credential must not see it. Check the name or id.",
+	method_not_allowed: "The path has no such method. Use one of the methods in `Allow`.",
+	conflict: "The state of the thing does not allow this now. Read it again, and decide anew.",
+	log_offset_mismatch: "An agent sent a part of a log that does not follow the last one. Send from `details.offset`.",
+	attempt_superseded: "The agent no longer has the lease of the attempt. The agent stops the job.",
+	session_superseded: "Another process uses the token of the agent, or the session has ended. Give each agent a token of its own.",
+	gone: "The thing existed and has been deleted. Start a new run, or keep things longer with the retention settings.",
+	attempt_finished: "The attempt has ended and accepts nothing more. The agent goes to the next job.",
+	length_required: "The size of the body is not known. Send `Content-Length`.",
+	precondition_failed: "`If-Match` names another version. Read the thing again, and repeat the change.",
+	too_large: "The body or a part of it is larger than the limit. Send less; the message names the limit.",
+	unsupported_media_type: "The type or encoding of the body is not accepted. Use one that the message or `Accept-Encoding` names.",
+	range_not_satisfiable: "The range is outside of the file or log. Use a range within its size.",
+	validation_failed: "The content is not valid. Correct each error of `details.errors`: `{path, line, column, message, suggestion}`.",
+	protocol_unsupported: "The agent and the coordinator have different protocol versions. Upgrade the older one.",
+	rate_limited: "Too many wrong credentials came from this address. Wait as long as `Retry-After` says.",
+	internal: "The coordinator has an error of its own. Search its log for the `request_id`.",
+	unavailable: "The coordinator is starting, overloaded or cannot use a store. Retry after the time in `Retry-After`.",
+};
+
 /** The one shape of every error answer. */
 export const errorBody = z.object({
 	error: z.string(),

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { getTableColumns, getTableName, is } from "drizzle-orm";
 import { SQLiteTable } from "drizzle-orm/sqlite-core";
@@ -8,6 +8,7 @@ import { anchorOf } from "../../docs/generate/markdown.ts";
 import { generatedPages } from "../../docs/generate/pages.ts";
 import * as tables from "../../schema/database/tables.ts";
 import { pipelineJsonSchema } from "../../schema/pipeline/validate/json_schema.ts";
+import { REASON_CODES } from "../../schema/wire/reasons.ts";
 import { migrate } from "../../worker/queue/core/migrations.ts";
 import { nodeSql } from "../support/node_sql.ts";
 
@@ -25,6 +26,20 @@ test("the settings page names every variable of wrangler.toml", () => {
 	const names = [...variables.matchAll(/^([A-Z_]+) = /gm)].map(([, name = ""]) => name);
 	expect(names.length).toBeGreaterThan(8);
 	expect(names.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
+});
+
+test("the reference of reasons has every code that the code gives, and no other", () => {
+	const known = Object.values(REASON_CODES).flatMap((codes) => Object.keys(codes));
+	const sources = globSync(["{agent,worker,cli}/**/*.{ts,tsx}", "schema/pipeline/**/*.ts"], { cwd: root })
+		.map((name) => readFileSync(path.join(root, name), "utf8"))
+		.join("\n");
+	const given = [...sources.matchAll(/\bcode: "(\w+)",\s*text\b|\bJobError\(\s*"(\w+)"/g)].map(
+		([, object, error]) => object ?? error ?? "",
+	);
+	expect(given.length).toBeGreaterThan(50);
+	expect(given.filter((code) => !known.includes(code))).toEqual([]);
+	const fromSchema = ["run_timed_out", "fail_fast"];
+	expect(known.filter((code) => !fromSchema.includes(code) && !sources.includes(`"${code}"`))).toEqual([]);
 });
 
 describe("the reference of keys", () => {

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import type { ReasonCode } from "../../../schema/wire/reasons.ts";
 import { JobError } from "../../outcome.ts";
 
 /** The agent uses the docker command, which knows contexts, credentials and sockets. */
@@ -60,7 +61,7 @@ export function withoutDockerPrefix(line: string): string {
 export async function mustDocker(
 	args: readonly string[],
 	signal: AbortSignal,
-	failure: { code: string; text: string },
+	failure: { code: ReasonCode; text: string },
 	env: Record<string, string> = {},
 ): Promise<void> {
 	const answer = await docker(args, CREATE_MS, env);

@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import type { Assignment } from "../../../schema/wire/protocol.ts";
+import type { ReasonCode } from "../../../schema/wire/reasons.ts";
 import { ConfinedFileError } from "../../files/confined_file_error.ts";
 import { ConfinedFolder } from "../../files/confined_folder.ts";
 import type { Outcome } from "../../outcome.ts";
@@ -135,6 +136,6 @@ async function run(
 	return running.exited;
 }
 
-function failed(code: string, text: string, exitCode: number | null): Outcome {
+function failed(code: ReasonCode, text: string, exitCode: number | null): Outcome {
 	return { state: "failed", exitCode, reason: { code, text } };
 }

@@ -1,6 +1,7 @@
 import { isDockerSetting } from "../../../schema/pipeline/validate/values.ts";
 import { formatDuration } from "../../../schema/wire/duration.ts";
 import type { Assignment } from "../../../schema/wire/protocol.ts";
+import type { ReasonCode } from "../../../schema/wire/reasons.ts";
 import type { LogSpool } from "../../log/log_spool.ts";
 import { JobError } from "../../outcome.ts";
 import { sleep } from "../../sleep.ts";
@@ -84,7 +85,7 @@ export class Services {
 		throw await this.#errorOf(service, "service_unhealthy", `did not get healthy within ${formatDuration(interval_ms * retries)}`);
 	}
 
-	async #errorOf(service: Service, code: string, what: string): Promise<JobError> {
+	async #errorOf(service: Service, code: ReasonCode, what: string): Promise<JobError> {
 		const { spool } = this.#context;
 		const { stdout, stderr } = await docker(["logs", "--tail", SHOWN_LOG_LINES, this.#nameOf(service)]);
 		await spool.writeLine(`:: the last ${SHOWN_LOG_LINES} lines of the service ${service.name}:`);
