@@ -97,7 +97,10 @@ export class LocalCoordinator implements FileCoordinator {
 		return this.#fetches.flatMap(({ job, folder, patterns, into }) => {
 			const isWanted = patterns.length === 0 ? () => true : pathMatcher(patterns);
 			const files = (this.#saved.get(folder) ?? []).filter((file) => isWanted(file.path));
-			if (files.length === 0) throw new ApiError("conflict", `Job ${job} has saved no files to fetch.`);
+			if (files.length === 0)
+				throw new ApiError("conflict", `Job ${job} has saved no files to fetch.`, {
+					suggestions: ["Fix `artifacts.save` of that job, or `artifacts.fetch` of this one."],
+				});
 			return files.map((file) => ({
 				...file,
 				job,

@@ -427,6 +427,6 @@ test("an approval by the API: the run waits, is approved, and says by whom", asy
 	const late = await coordinator.request(`/api/v1/jobs/${waiting.jobs[0]?.id}/decline`, { method: "POST", body: "{}" });
 	expect([late.status, await late.json()]).toEqual([
 		409,
-		expect.objectContaining({ error: "conflict", message: "The job is over: succeeded." }),
+		expect.objectContaining({ error: "conflict", message: "The job has ended: succeeded." }),
 	]);
 });

@@ -346,7 +346,7 @@ test("files of a job that is not over, which an earlier version accepted, are re
 	stage.finish(run, "b (1)");
 	stage.start();
 	const lease = stage.leases.get(stage.queue.job(run, "d").id) as LeaseClaims;
-	expect(() => downloadableJobs(stage.queue.core, lease)).toThrow("The files of b (2) cannot be fetched: it is not over yet.");
+	expect(() => downloadableJobs(stage.queue.core, lease)).toThrow("The files of job b (2) cannot be fetched: the job has not ended yet.");
 	stage.finish(run, "b (2)");
 	expect(downloadableJobs(stage.queue.core, lease).map(({ name }) => name)).toEqual(["b (1)", "b (2)"]);
 });

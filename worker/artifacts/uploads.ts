@@ -184,7 +184,10 @@ function checkPaths(files: readonly { path: string }[]): void {
 	for (const { path } of files) {
 		checkArtifactPath(path);
 		if (seen.has(path))
-			throw new ApiError("validation_failed", `The artifact ${JSON.stringify(path)} is listed twice.`, { details: { path } });
+			throw new ApiError("validation_failed", `The artifact ${JSON.stringify(path)} is listed twice.`, {
+				details: { path },
+				suggestions: ["List each path once."],
+			});
 		seen.add(path);
 	}
 }
@@ -225,5 +228,8 @@ async function digestOf({ BUCKET }: Environment, file: Parameters<typeof objectK
 }
 
 function missing(path: string, why: string): ApiError {
-	return new ApiError("validation_failed", `The artifact ${JSON.stringify(path)} is rejected: ${why}.`, { details: { path } });
+	return new ApiError("validation_failed", `The artifact ${JSON.stringify(path)} is rejected: ${why}.`, {
+		details: { path },
+		suggestions: ["Upload the file again, then send the result."],
+	});
 }

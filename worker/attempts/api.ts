@@ -113,7 +113,10 @@ async function appendLog(context: Caller): Promise<Response> {
 			});
 		case "full": {
 			const limit = maxLogBytes(environment);
-			throw new ApiError("too_large", `The log is larger than ${limit} bytes.`, { details: { limit } });
+			throw new ApiError("too_large", `The log is larger than ${limit} bytes.`, {
+				details: { limit },
+				suggestions: ["Send no more of the log, and end it as incomplete."],
+			});
 		}
 		case "closed":
 			throw finished();
@@ -215,6 +218,7 @@ async function recordedFinish(environment: Environment, lease: LeaseTokenClaims,
 	return found ? answeredState(attempt, found.job) : attempt.state;
 }
 
+const REPORT_SKIPPED = "Report steps that did not run as skipped.";
 const OPEN_STEPS: ReadonlySet<StepState> = new Set(["pending", "running"]);
 
 /** Rejects a result with steps that have not ended. */
@@ -229,10 +233,11 @@ function assertConsistent(body: protocol.Finish): void {
 					line: null,
 					column: null,
 					message: `A step is ${open.state}.`,
-					suggestion: "Report steps that did not run as skipped.",
+					suggestion: REPORT_SKIPPED,
 				},
 			],
 		},
+		suggestions: [REPORT_SKIPPED],
 	});
 }
 

@@ -73,7 +73,7 @@ export async function secretsFor(
 	if (missing.length > 0) {
 		const text = `Project ${run.project} has no secret ${missing.join(", ")}. Set it with: windlass secrets set ${missing[0]} --project ${run.project}`;
 		unwrap(await dispatcher.fail(lease, { code: "secret_unavailable", text }));
-		throw new ApiError("attempt_finished", text);
+		throw new ApiError("attempt_finished", text, { suggestions: ["Set the secret, then rerun the job."] });
 	}
 	// During the read, the attempt may have been lost or cancelled.
 	unwrap(await dispatcher.checkLease(lease));

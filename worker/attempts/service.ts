@@ -7,5 +7,8 @@ type Caller = RequestContext<"lease">;
 /** The lease of the caller. @throws ApiError `forbidden` for a token of another attempt */
 export function leaseOf({ principal, params }: Caller): LeaseTokenClaims {
 	if (principal.claims.attemptId === params.id) return principal.claims;
-	throw new ApiError("forbidden", "The lease token belongs to another attempt.", { details: { attempt_id: principal.claims.attemptId } });
+	throw new ApiError("forbidden", "The lease token belongs to another attempt.", {
+		details: { attempt_id: principal.claims.attemptId },
+		suggestions: ["Use the lease token from the offer of this attempt."],
+	});
 }

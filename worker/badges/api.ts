@@ -45,7 +45,10 @@ async function badge({
 			)
 		: runs.map(({ state }) => state);
 	if (job && runs.length > 0 && states.length === 0)
-		throw new ApiError("not_found", `The newest runs have no job ${job}.`, { details: { job } });
+		throw new ApiError("not_found", `The newest runs have no job ${job}.`, {
+			details: { job },
+			suggestions: ["Use the name of a job of the newest run in `job`."],
+		});
 	return answer(badgeOf(job ?? pipeline ?? name, aggregateState<RunState | JobState>(states)), kind as "svg" | "json", request);
 }
 

@@ -68,7 +68,9 @@ export async function discoveredRuns({ discovery, run }: DiscoveryOfRun, { files
 			schedules.push(...asked.map((one) => scheduleOf(file, one)));
 			const other = names.get(name);
 			if (other !== undefined)
-				throw new ApiError("validation_failed", `The pipeline of ${other} has the name ${name}, too. Rename one of them.`);
+				throw new ApiError("validation_failed", `The pipeline of ${other} has the name ${name}, too.`, {
+					suggestions: ["Rename one of them."],
+				});
 			names.set(name, file.path);
 			if (skipped !== null) discovered.push({ file: file.path, because: skipped });
 			else if ("because" in wanted) discovered.push({ file: file.path, because: wanted.because });
@@ -77,7 +79,8 @@ export async function discoveredRuns({ discovery, run }: DiscoveryOfRun, { files
 				if (bytes > MAX_DISCOVERED_BYTES)
 					throw new ApiError(
 						"validation_failed",
-						`The pipelines of this repository have more than ${MAX_DISCOVERED_BYTES} bytes in total. Split or shorten them.`,
+						`The pipelines of this repository have more than ${MAX_DISCOVERED_BYTES} bytes in total.`,
+						{ suggestions: ["Split or shorten them."] },
 					);
 				discovered.push({ file: file.path, submit: await submissionOf(run, file, wanted.submission.pipeline), error: null });
 			}

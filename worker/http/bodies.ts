@@ -2,6 +2,7 @@ import type * as z from "zod";
 import { joined } from "../../schema/wire/bytes.ts";
 import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
 import { MAX_PROTOCOL_BODY_BYTES } from "../../schema/wire/limits.ts";
+import { bodyTooLarge } from "./body_too_large.ts";
 import { clientDisconnected } from "./client_disconnect.ts";
 import { badGzip, isPacked, unpackedBody } from "./encoded_body.ts";
 
@@ -30,7 +31,7 @@ export function utf8(bytes: Uint8Array, what: string): string {
  */
 export function checkLength(request: Request, limit: number): void {
 	if (isPacked(request)) return;
-	if (Number(request.headers.get("Content-Length") ?? 0) > limit) throw tooLarge(limit);
+	if (Number(request.headers.get("Content-Length") ?? 0) > limit) throw bodyTooLarge(limit);
 }
 
 /**
@@ -70,15 +71,11 @@ export async function readBytes(request: Request, limit: number): Promise<Uint8A
 	await whileReading(request, async () => {
 		for await (const chunk of body) {
 			size += chunk.byteLength;
-			if (size > limit) throw tooLarge(limit);
+			if (size > limit) throw bodyTooLarge(limit);
 			chunks.push(chunk);
 		}
 	});
 	return chunks.length === 1 ? (chunks[0] as Uint8Array) : joined(chunks);
-}
-
-export function tooLarge(limit: number): ApiError {
-	return new ApiError("too_large", `The body is larger than ${limit} bytes.`, { details: { limit } });
 }
 
 /** @throws ApiError `malformed` with the place of the error */
@@ -120,5 +117,6 @@ export function validated<Schema extends z.ZodType>(schema: Schema, value: unkno
 	);
 	throw new ApiError("validation_failed", errors.map((error) => `${error.path ? `${error.path}: ` : ""}${error.message}`).join("; "), {
 		details: { errors },
+		suggestions: ["Correct what the message names, and send the request again."],
 	});
 }

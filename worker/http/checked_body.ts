@@ -1,7 +1,8 @@
 import { joined } from "../../schema/wire/bytes.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { MIB } from "../../schema/wire/limits.ts";
-import { checkLength, tooLarge, whileReading } from "./bodies.ts";
+import { checkLength, whileReading } from "./bodies.ts";
+import { bodyTooLarge } from "./body_too_large.ts";
 import { ByteBudget } from "./byte_budget.ts";
 import { isPacked, unpackedBody } from "./encoded_body.ts";
 
@@ -44,7 +45,7 @@ export async function readChecked(request: Request, limit: number, check: BodyCh
 			const { done, value } = await whileReading(request, () => Promise.race([reader.read(), late]));
 			if (done) break;
 			size += value.byteLength;
-			if (size > limit) throw tooLarge(limit);
+			if (size > limit) throw bodyTooLarge(limit);
 			await Promise.race([room.take(value.byteLength), late]);
 			check.update(value);
 			chunks.push(value);

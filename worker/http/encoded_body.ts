@@ -1,4 +1,5 @@
 import { ApiError } from "../../schema/wire/errors.ts";
+import { bodyTooLarge } from "./body_too_large.ts";
 
 /**
  * Bodies with gzip (Content-Encoding; RFC 9110, 8.4). The limit of the route applies to the
@@ -62,8 +63,7 @@ export function unpackedBody(request: Request, limit: number): ReadableStream<Ui
 					const { done, value } = await reader.read();
 					if (done) return controller.close();
 					packed += value.byteLength;
-					if (packed > limit + OVERHEAD_BYTES)
-						throw new ApiError("too_large", `The body is larger than ${limit} bytes.`, { details: { limit } });
+					if (packed > limit + OVERHEAD_BYTES) throw bodyTooLarge(limit);
 					rest = value;
 				}
 				controller.enqueue(rest.subarray(0, CHUNK_BYTES));

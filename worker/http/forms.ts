@@ -68,7 +68,11 @@ export async function readParts(request: Request, limits: FormLimits, take: (par
 
 /** The text of a part. @throws ApiError `malformed`, `too_large` */
 export function textOf({ name, bytes, size }: FormPart, limit: number): string {
-	if (size > limit) throw new ApiError("too_large", `The part ${name} is larger than ${limit} bytes.`, { details: { limit } });
+	if (size > limit)
+		throw new ApiError("too_large", `The part ${name} is larger than ${limit} bytes.`, {
+			details: { limit },
+			suggestions: ["Shorten this part."],
+		});
 	return utf8(bytes, `The part ${name}`);
 }
 

@@ -23,6 +23,7 @@ export function rangeOf(request: Request, size: number, etag: string | null): By
 	if (start < end) return { start, end };
 	throw new ApiError("range_not_satisfiable", `The range ${request.headers.get("Range")} is outside of the ${size} bytes.`, {
 		details: { size },
+		suggestions: ["Ask for a range within this size, or leave out Range."],
 		headers: { "Content-Range": `bytes */${size}` },
 	});
 }

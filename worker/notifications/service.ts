@@ -20,8 +20,15 @@ export async function testNotifications(context: Pick<Caller, "environment" | "p
 	const { environment, principal } = context;
 	const { run } = await requireRun(context);
 	const definition = await findDefinition(environment, principal.team, run);
-	if (!definition) throw new ApiError("gone", "The pipeline of the run has been deleted.", { details: { id: run.id } });
-	if (run.is_trusted !== 1) throw new ApiError("conflict", "Runs of forks send no notifications.");
+	if (!definition)
+		throw new ApiError("gone", "The pipeline of the run has been deleted.", {
+			details: { id: run.id },
+			suggestions: ["Test the notifications with a newer run."],
+		});
+	if (run.is_trusted !== 1)
+		throw new ApiError("conflict", "Runs of forks send no notifications.", {
+			suggestions: ["Test the notifications with a run of the repository itself."],
+		});
 	const notified = unwrap(
 		await dispatcherOf(environment, principal.team).testNotifications({ id: run.id, project: run.project }, definition),
 	);

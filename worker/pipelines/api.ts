@@ -26,7 +26,16 @@ import { answerSubmitted } from "../runs/service.ts";
 import { presentPipeline, presentVersion } from "./present.ts";
 import { requirePipeline, triggerPipeline } from "./service.ts";
 import { findPipelineByName, listPipelines, listVersions } from "./store.ts";
-import { changePipeline, createPipeline, deletePipeline, readNewest, readVersion, requireVersion, restoreVersion } from "./versions.ts";
+import {
+	changePipeline,
+	createPipeline,
+	deletePipeline,
+	pipelineTooLarge,
+	readNewest,
+	readVersion,
+	requireVersion,
+	restoreVersion,
+} from "./versions.ts";
 
 type Caller = RequestContext<"user">;
 
@@ -89,9 +98,7 @@ const TEXT_PARTS: ReadonlySet<string> = new Set(["pipeline", "file", "yaml"]);
 async function readUpload(request: Request): Promise<{ yaml: string; filename: string | undefined; name?: string; project?: string }> {
 	const fields: Record<string, string> = {};
 	let text: { yaml: string; filename: string | undefined } | null = null;
-	const tooLarge = () =>
-		new ApiError("too_large", `The pipeline has more than ${MAX_PIPELINE_BYTES} bytes.`, { details: { limit: MAX_PIPELINE_BYTES } });
-	await readParts(request, { part: MAX_PIPELINE_BYTES, total: MAX_PIPELINE_BYTES + MIB, tooLarge }, (part) => {
+	await readParts(request, { part: MAX_PIPELINE_BYTES, total: MAX_PIPELINE_BYTES + MIB, tooLarge: pipelineTooLarge }, (part) => {
 		if (TEXT_PARTS.has(part.name)) {
 			if (text) throw partError(part.name, "the text is sent twice", "send only one of pipeline, file and yaml");
 			text = { yaml: textOf(part, MAX_PIPELINE_BYTES), filename: part.filename };

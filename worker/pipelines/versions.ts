@@ -35,10 +35,18 @@ export async function createPipeline(
 	});
 }
 
+/** The error for a text over the limit of submissions. */
+export function pipelineTooLarge(): ApiError {
+	return new ApiError("too_large", `The pipeline has more than ${MAX_PIPELINE_BYTES} bytes.`, {
+		details: { limit: MAX_PIPELINE_BYTES },
+		suggestions: ["Split the pipeline, or move long scripts into files of the repository."],
+	});
+}
+
 /** @throws ApiError `too_large` for a text over the limit of submissions */
 function assertLength(text: string): void {
 	if (text.length <= MAX_PIPELINE_BYTES && byteLength(text) <= MAX_PIPELINE_BYTES) return;
-	throw new ApiError("too_large", `The pipeline has more than ${MAX_PIPELINE_BYTES} bytes.`, { details: { limit: MAX_PIPELINE_BYTES } });
+	throw pipelineTooLarge();
 }
 
 const byteLength = (text: string) => new TextEncoder().encode(text).byteLength;

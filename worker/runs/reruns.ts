@@ -114,7 +114,10 @@ function reusedJobs(jobs: RunRecord["jobs"], request: RerunRequest): RunRecord["
 	if (request.job === undefined && request.only === undefined) return [];
 	const chosen = request.job === undefined ? jobs.filter(needsRerun) : jobs.filter((job) => job.id === request.job);
 	if (request.job !== undefined && chosen.length === 0)
-		throw new ApiError("not_found", `The run has no job ${request.job}.`, { details: { job: request.job } });
+		throw new ApiError("not_found", `The run has no job ${request.job}.`, {
+			details: { job: request.job },
+			suggestions: [`Take the id of a job of this run, as windlass show lists them.`],
+		});
 	const needs = new Map(jobs.map((job) => [job.key, JSON.parse(job.needs) as string[]]));
 	// A job that needs a rerun job used its old result, and is rerun with it.
 	return jobs.filter((job) => {

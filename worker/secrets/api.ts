@@ -66,6 +66,7 @@ function nameOf({ name = "" }: Record<string, string>): string {
 	if (SECRET_NAME.test(name)) return name;
 	throw new ApiError("validation_failed", `${JSON.stringify(name.slice(0, 100))}: ${SECRET_NAME_ERROR}`, {
 		details: { errors: [{ path: "name", line: null, column: null, message: SECRET_NAME_ERROR, suggestion: null }] },
+		suggestions: ["Choose a name such as deploy-key or NPM_TOKEN."],
 	});
 }
 

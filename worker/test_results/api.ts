@@ -40,7 +40,11 @@ async function history({ query, environment, principal }: Caller & Queried<typeo
 	const { limit } = query;
 	const word = (name: "project" | "pipeline" | "suite" | "name", fallback: string | null) => {
 		const value = query[name] ?? fallback;
-		if (value === null) throw new ApiError("malformed", `The parameter ${name} is missing.`, { details: { parameter: name } });
+		if (value === null)
+			throw new ApiError("malformed", `The parameter ${name} is missing.`, {
+				details: { parameter: name },
+				suggestions: [`Add ${name} to the query.`],
+			});
 		return value;
 	};
 	const test = {

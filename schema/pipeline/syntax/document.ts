@@ -102,7 +102,7 @@ function* plainValue(root: SourceNode | null, lines: LineCounter): SlicedWork<un
 	/** The path of the node. */
 	const way: PropertyKey[] = [];
 	const convert = function* (node: SourceNode | null, depth: number): SlicedWork<unknown> {
-		if (depth > MAX_DEPTH) throw new ApiError("malformed", TOO_DEEP);
+		if (depth > MAX_DEPTH) throw new ApiError("malformed", TOO_DEEP, { suggestions: ["Use fewer levels of lists and maps."] });
 		nodes += 1;
 		if (nodes > 2 * MAX_PIPELINE_NODES) throw new ApiError("malformed", TOO_MANY_NODES, { suggestions: [FEWER_ALIASES] });
 		if (nodes % 1_000 === 0) yield 500;

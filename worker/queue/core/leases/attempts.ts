@@ -17,7 +17,7 @@ import { definitionOf, pipelineOf } from "../runs/definitions.ts";
 import { endAttempt, endOrRetry, endOrSnooze } from "../runs/endings.ts";
 import { updateRun } from "../runs/progress.ts";
 import { settledJob } from "../runs/readiness.ts";
-import { moveJob } from "../runs/transitions.ts";
+import { moveJob, STOP_ATTEMPT } from "../runs/transitions.ts";
 import { insertInto, named } from "../sql.ts";
 import { clearTimer, setTimer, startTimer } from "../timers.ts";
 import { withdrawOffer } from "./offers.ts";
@@ -156,7 +156,10 @@ export function downloadableJobs(core: Core, lease: LeaseClaims): DownloadableJo
 	return definitionOf(core, job).artifacts.fetch.flatMap((fetched) =>
 		jobsMeant(pipeline.jobs, fetched).map((meant) => {
 			const { name, state, result_attempt: attemptId } = rows[pipeline.jobs.indexOf(meant)] as JobRow;
-			if (!isTerminal(state)) throw new ApiError("conflict", `The files of ${name} cannot be fetched: it is not over yet.`);
+			if (!isTerminal(state))
+				throw new ApiError("conflict", `The files of job ${name} cannot be fetched: the job has not ended yet.`, {
+					suggestions: ["Add that job to the `needs` of this one."],
+				});
 			return { name, state, attemptId, paths: fetched.paths, into: fetched.into };
 		}),
 	);
@@ -205,10 +208,10 @@ function endedOrSuperseded(core: Core, lease: LeaseClaims): ApiError {
 	const isOver = !job || isTerminal(job.state);
 	return new ApiError(
 		isOver ? "attempt_finished" : "attempt_superseded",
-		isOver ? "The job of this attempt is over." : "This attempt is not the job's live one (any more).",
+		isOver ? "The job of this attempt has ended." : "Another attempt of the job has replaced this one.",
 		{
 			details: { attempt_id: lease.attemptId, job_state: job?.state ?? "unknown" },
-			suggestions: ["Stop the job's processes and drop what is unsent."],
+			suggestions: [STOP_ATTEMPT],
 		},
 	);
 }
@@ -362,5 +365,6 @@ function insertArtifacts(core: Core, job: JobRow, attempt: AttemptRow, artifacts
 export function otherResult(attempt: { id: string; state: AttemptState }): ApiError {
 	return new ApiError("conflict", "This attempt has already finished with another result.", {
 		details: { attempt_id: attempt.id, attempt_state: attempt.state },
+		suggestions: ["Keep the first result, and end the attempt."],
 	});
 }

@@ -88,11 +88,14 @@ function runAwaitingApproval(core: Core, runId: string): RunRow | null {
 
 function runNotAwaitingApproval(run: RunRow): ApiError {
 	const why = isTerminal(run.state)
-		? `it is over: ${run.state}`
+		? `it has ended: ${run.state}`
 		: run.approved_by !== null
 			? `${run.approved_by} approved it`
 			: "it needs none";
-	return new ApiError("conflict", `The run does not wait for an approval: ${why}.`, { details: { id: run.id, state: run.state } });
+	return new ApiError("conflict", `The run does not wait for an approval: ${why}.`, {
+		details: { id: run.id, state: run.state },
+		suggestions: [`See its state on its page, or with: windlass show ${run.id}`],
+	});
 }
 
 function declined(by: Approver, comment: string | null): Reason {
@@ -134,6 +137,7 @@ function jobAwaitingApproval(core: Core, jobId: string, by: Approver): JobRow | 
 	if (approval && !approval.roles.some((role) => role === by.role)) {
 		throw new ApiError("forbidden", `This approval is for ${approval.roles.join(", ")}; you are ${by.role}.`, {
 			details: { roles: approval.roles },
+			suggestions: ["Ask a person with that role to approve it."],
 		});
 	}
 	if (job.approved_by !== null) return null;
@@ -143,9 +147,12 @@ function jobAwaitingApproval(core: Core, jobId: string, by: Approver): JobRow | 
 
 function notAwaitingApproval(job: JobRow): ApiError {
 	const why = isTerminal(job.state)
-		? `it is over: ${job.state}`
+		? `it has ended: ${job.state}`
 		: job.approved_by !== null
 			? `${job.approved_by} approved it`
 			: `it is ${job.state}`;
-	return new ApiError("conflict", `The job does not wait for an approval: ${why}.`, { details: { id: job.id, state: job.state } });
+	return new ApiError("conflict", `The job does not wait for an approval: ${why}.`, {
+		details: { id: job.id, state: job.state },
+		suggestions: [`See the state of its run on its page, or with: windlass show ${job.run_id}`],
+	});
 }

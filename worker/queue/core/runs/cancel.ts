@@ -64,7 +64,10 @@ export function cancelJobsOf(core: Core, runId: string, by: number, reason: Reas
 	updateRun(core, runId);
 }
 
-/** What a cancel of something that ended by itself is answered with. */
+/** The error for a cancel of a run or job that has ended by itself. */
 export function alreadyOver(what: "run" | "job", id: string, state: string): ApiError {
-	return new ApiError("conflict", `The ${what} is over: ${state}.`, { details: { id, state } });
+	return new ApiError("conflict", `The ${what} has ended: ${state}.`, {
+		details: { id, state },
+		suggestions: ["Nothing is left to cancel. Its page shows its result."],
+	});
 }

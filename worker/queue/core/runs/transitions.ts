@@ -12,6 +12,9 @@ export type JobCommand = "queue" | "offer" | "requeue" | "start" | "cancel" | "f
 /** A cell of the table: the states that may follow, nothing to do, or the error to answer with. */
 type Cell = { to: readonly JobState[] } | "ignore" | { reject: ErrorCode };
 
+/** What an agent does whose attempt is not live. */
+export const STOP_ATTEMPT = "Stop the processes of the job, and discard what is not sent yet.";
+
 const IGNORE = "ignore";
 const over: Cell = { reject: "attempt_finished" };
 const superseded: Cell = { reject: "attempt_superseded" };
@@ -94,10 +97,11 @@ export const JOB_TRANSITIONS: Record<JobState, Record<JobCommand, Cell>> = {
 	skipped: TERMINAL,
 };
 
-const ERRORS: Partial<Record<ErrorCode, string>> = {
-	attempt_finished: "This attempt is over; the job has ended.",
-	attempt_superseded: "This attempt is not the job's live one.",
-	conflict: "The job's state does not allow this.",
+/** By code: what is wrong, and what to do. */
+const ERRORS: Partial<Record<ErrorCode, readonly [message: string, suggestion: string]>> = {
+	attempt_finished: ["The job of this attempt has ended.", STOP_ATTEMPT],
+	attempt_superseded: ["Another attempt of the job has replaced this one.", STOP_ATTEMPT],
+	conflict: ["The state of the job does not allow this.", "Read the state of the job again."],
 };
 
 /**
@@ -110,7 +114,8 @@ export function moveJob(core: Core, job: JobRow, verb: JobCommand, reason: Reaso
 	const cell = JOB_TRANSITIONS[job.state][verb];
 	if (cell === IGNORE) return null;
 	if ("reject" in cell) {
-		throw new ApiError(cell.reject, ERRORS[cell.reject] ?? "Rejected.", { details: { job_id: job.id, state: job.state } });
+		const [message, suggestion] = ERRORS[cell.reject] ?? ["Rejected.", "Read the state of the job again."];
+		throw new ApiError(cell.reject, message, { details: { job_id: job.id, state: job.state }, suggestions: [suggestion] });
 	}
 	const next = to ?? (cell.to[0] as JobState);
 	if (!cell.to.includes(next)) throw new Error(`no way from ${job.state} by ${verb} to ${next}`);
