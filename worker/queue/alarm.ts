@@ -7,7 +7,7 @@ export class Alarm {
 		this.#storage = storage;
 	}
 
-	/** To be called first when the alarm rings. */
+	/** Call it first when the alarm rings. */
 	handled(): void {
 		this.#at = null;
 	}
@@ -17,7 +17,7 @@ export class Alarm {
 		const due = times.filter((at) => at !== null);
 		if (due.length === 0) return;
 		const at = Math.max(Math.min(...due), Date.now());
-		// An alarm that should have rung by now never will.
+		// An alarm that is overdue never rings.
 		if (this.#at !== null && this.#at > Date.now() && this.#at <= at) return;
 		this.#at = at;
 		void this.#storage.setAlarm(at);

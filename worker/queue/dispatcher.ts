@@ -97,9 +97,9 @@ import { OutboxRelay } from "./relay.ts";
 import { ChangeWaiters } from "./waiters.ts";
 
 /**
- * The shell around the queue of one team. The core decides and writes, without an `await`; after each command `#settle` starts
- * everything that may follow from it: offers, answers to waiting requests, the copy to D1, side effects, the alarm.
- * What each method does stands in the interface (bindings.ts).
+ * The Durable Object around the queue of one team. The core decides and writes without an `await`.
+ * After each command, `#settle` starts everything that may follow: offers, answers to waiting
+ * requests, the copy to D1, side effects, the alarm. bindings.ts documents the methods.
  */
 export class QueueObject extends DurableObject<Environment> implements Dispatcher {
 	readonly #core: Core;
@@ -110,10 +110,10 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 	readonly #watchers: LogWatchers;
 	readonly #stop: PlannedStop;
 	readonly #polls: AgentPolls;
-	/** Why nothing new is accepted; null while the disk has room. */
+	/** Why new runs are rejected; null while the disk has room. */
 	#diskError: string | null = null;
 
-	/** @param handlers what the side effects do */
+	/** @param handlers the handlers of the side effects */
 	constructor(context: DurableObjectState, environment: Environment, handlers: EffectHandlers<Environment>) {
 		super(context, environment);
 		setLogLevel(environment.LOG_LEVEL);
@@ -134,7 +134,7 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 		this.#stop = new PlannedStop(core);
 		this.#polls = new AgentPolls(core, this.#watchers, this.#stop);
 		this.#relay = new OutboxRelay(core, environment.DB);
-		// An effect may have made a run: what follows from it is started as after a command.
+		// An effect may have made a run: what follows starts as after a command.
 		const runner = (kind: "internal" | "external") => new EffectRunner({ environment, core }, handlers, kind, () => this.#settle());
 		this.#effects = [runner("internal"), runner("external")];
 		writeMeta(sql, "team", core.team);
@@ -147,7 +147,10 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 		this.#settle();
 	}
 
-	/** Sweeps, and starts slow work without waiting for it: an alarm that waits for D1 would stop the expiry of leases. */
+	/**
+	 * Sweeps, and starts slow work without waiting for it: an alarm that waits for D1 would delay
+	 * the expiry of leases.
+	 */
 	override alarm(): void {
 		this.#alarm.handled();
 		try {
@@ -527,7 +530,7 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 			this.#polls.assignAndWake();
 			this.#changes.announceChanges();
 		} catch (error) {
-			// The command before is committed: its caller gets its answer.
+			// The command before is committed: its caller gets its answer even if this fails.
 			log("error", "settling failed", errorFields(error));
 		}
 		void this.#relay.run().then((hasRun) => hasRun && this.#afterFlight());
@@ -535,7 +538,7 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 		this.#arm();
 	}
 
-	/** Rows were copied, or effects performed: runs may have left the queue. */
+	/** Rows were copied, or effects have happened: runs may have left the queue. */
 	#afterFlight(): void {
 		this.#changes.wakeDepartures();
 		this.#arm();
@@ -546,7 +549,7 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 	}
 }
 
-/** The team that this object serves: its name is `team:<slug>`. */
+/** The team of this object. The object's name is `team:<slug>`. */
 function teamOf(context: DurableObjectState): string {
 	const name = context.id.name;
 	if (name?.startsWith("team:")) return name.slice("team:".length);

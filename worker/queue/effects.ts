@@ -16,9 +16,9 @@ import {
 import type { ArchivedLogNote } from "./core/leases/archived_logs.ts";
 
 /**
- * What each side effect does; the queue knows nothing of it but whether it happened.
- * An error may say `isFinal` (a repeat is of no use) and `retryAfterMs` (how long the other side asks to wait).
- * @returns the place of the log, where the effect has archived one
+ * The handlers of side effects. The queue knows only whether an effect has happened. An error may
+ * set `isFinal` (a repeat is useless) and `retryAfterMs` (the pause that the server asks for).
+ * @returns the location of the log, if the effect has archived one
  */
 export type EffectHandlers<Environment> = {
 	readonly [Kind in Effect["kind"]]: (
@@ -41,13 +41,16 @@ const BATCH = 20;
 const DEADLINE_MS = 30_000;
 const COALESCE_MS = 20;
 
-/** Performs the effects of a class: in each of its queues one batch at a time, so that a silent server delays no other project. */
+/**
+ * Performs the effects of a class. Each queue has one batch at a time, so that a silent server
+ * delays no other project.
+ */
 export class EffectRunner<Environment> {
 	readonly #context: EffectContext<Environment>;
 	readonly #handlers: EffectHandlers<Environment>;
 	readonly #class: EffectClass;
 	readonly #onDone: () => void;
-	/** The queues that are being worked on, by project. */
+	/** The queues with work in progress, by project. */
 	readonly #busy = new Set<string | null>();
 
 	/** @param onDone called after effects have happened: something may have changed */
@@ -58,7 +61,7 @@ export class EffectRunner<Environment> {
 		this.#onDone = onDone;
 	}
 
-	/** When to run again. A queue that is being worked on takes what falls due in it. */
+	/** When to run again. A queue with work in progress handles its own due effects. */
 	get nextDue(): number | null {
 		const again = this.#context.core.now() + DEADLINE_MS;
 		if (this.#busy.has(null)) return again;
@@ -66,7 +69,10 @@ export class EffectRunner<Environment> {
 		return this.#busy.size > 0 ? Math.min(again, due ?? again) : due;
 	}
 
-	/** Starts work on each queue in which an effect is due. @returns a promise for each, resolved once nothing is due in it */
+	/**
+	 * Starts work on each queue with a due effect. @returns a promise for each, resolved once no
+	 * effect of it is due
+	 */
 	run(): Promise<void>[] {
 		if (this.#busy.has(null)) return [];
 		return queuesDue(this.#context.core, this.#class)
@@ -77,7 +83,7 @@ export class EffectRunner<Environment> {
 	async #work(queue: Queue): Promise<void> {
 		this.#busy.add(queue.project);
 		try {
-			// The effects of jobs that end together are taken together.
+			// Batches the effects of jobs that end together.
 			await sleep(COALESCE_MS);
 			for (let due = this.#take(queue); due.length > 0; due = this.#take(queue)) {
 				const outcomes = await Promise.all(due.map((pending) => this.#perform(pending)));

@@ -1,29 +1,29 @@
 import type { Core } from "./core/core.ts";
 import { findAttempt, liveAttemptsOfAgent } from "./core/rows.ts";
 
-/** A reader of a live log must repeat its interest within this time. */
+/** A reader of a live log must repeat its request within this time. */
 const WATCH_MS = 30_000;
 
-/** Live logs that somebody reads: their agents send them faster. */
+/** The live logs with readers: their agents send them faster. */
 export class LogWatchers {
 	readonly #core: Core;
-	/** Attempt → until when somebody reads its log. */
+	/** Attempt → how long its log counts as read. */
 	readonly #until = new Map<string, number>();
-	/** Agent → the attempts that its newest answer listed as watched. */
+	/** Agent → the watched attempts in its newest answer. */
 	readonly #sent = new Map<string, string>();
 
 	constructor(core: Core) {
 		this.#core = core;
 	}
 
-	/** @returns whether nobody read this log before */
+	/** @returns whether this log had no reader before */
 	add(attemptId: string): boolean {
 		const isNew = !this.#until.has(attemptId);
 		this.#until.set(attemptId, Date.now() + WATCH_MS);
 		return isNew;
 	}
 
-	/** The attempts of an agent whose log somebody reads. */
+	/** The attempts of an agent whose logs have readers. */
 	watchedOf(agentId: string): string[] {
 		if (this.#until.size === 0) return [];
 		const now = Date.now();

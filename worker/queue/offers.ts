@@ -11,15 +11,24 @@ import { sweep } from "./core/sweep.ts";
 import type { LogWatchers } from "./log_watchers.ts";
 import type { PlannedStop } from "./planned_stop.ts";
 
-/** The long polls of the agents: gives jobs to those that wait, and answers a poll once there is news for it. */
+/**
+ * The long polls of the agents: assigns jobs to waiting agents, and answers a poll once there is
+ * news for it.
+ */
 export class AgentPolls {
 	readonly #core: Core;
 	readonly #watchers: LogWatchers;
 	readonly #stop: PlannedStop;
 	readonly #polls = new Waiters();
-	/** Agent → the requests that its newest answer carried. An agent that ignores one gets it again when a poll ends, not at once. */
+	/**
+	 * Agent → the requests in its newest answer. An agent that ignores one gets it again at the end
+	 * of a poll, not at once.
+	 */
 	readonly #sentRequests = new Map<string, string>();
-	/** Agent → the attempts that its newest poll lists: an offer among them has arrived and is being claimed. */
+	/**
+	 * Agent → the attempts in its newest poll. An offer among them has arrived and is being
+	 * claimed.
+	 */
 	readonly #known = new Map<string, Set<string>>();
 
 	constructor(core: Core, watchers: LogWatchers, stop: PlannedStop) {
@@ -29,7 +38,7 @@ export class AgentPolls {
 	}
 
 	/**
-	 * Answers as soon as there is news for the agent, and otherwise with nothing when the hold is over.
+	 * Answers as soon as there is news for the agent, or without news at the end of the hold time.
 	 * @param settle called once the poll is recorded and offers are assigned
 	 */
 	async poll(agentId: string, secretHash: string, poll: Poll, holdMs: number, settle: () => void): Promise<Result<PollResult>> {
@@ -53,13 +62,13 @@ export class AgentPolls {
 		return resultOf(() => this.#answer(agentId));
 	}
 
-	/** Gives jobs to agents that wait, and wakes the polls for which there is news. */
+	/** Offers jobs to waiting agents, and wakes the polls with news. */
 	assignAndWake(): void {
 		assignOffers(this.#core, this.#polls.newestFirst());
 		for (const agentId of this.#agentsToCheck()) if (this.#polls.has(agentId) && this.#hasNews(agentId)) this.#polls.wake(agentId);
 	}
 
-	/** A person has changed what is asked of the agent: a waiting poll carries it at once. */
+	/** Wakes the poll of an agent after a person has changed a request to it. */
 	sendRequestsAgain(agentId: string): void {
 		this.#sentRequests.delete(agentId);
 		if (this.#hasNewRequests(agentId)) this.#polls.wake(agentId);
@@ -70,7 +79,9 @@ export class AgentPolls {
 		this.#polls.wake(agentId);
 	}
 
-	/** Drops what is known of the agent's process: another one has begun, or the agent is removed. */
+	/**
+	 * Deletes what is known of the agent's process: a new one has begun, or the agent is removed.
+	 */
 	evict(agentId: string): void {
 		this.#polls.wake(agentId);
 		this.#watchers.evict(agentId);
@@ -78,7 +89,7 @@ export class AgentPolls {
 		this.#known.delete(agentId);
 	}
 
-	/** The agents for which there may be news: to check each of a thousand waiting polls would take long. */
+	/** The agents with possible news: to check each of a thousand waiting polls would take long. */
 	#agentsToCheck(): Iterable<string> {
 		if (this.#stop.isPlanned) return this.#polls.newestFirst();
 		return new Set([...agentsWithNews(this.#core), ...this.#watchers.agents()]);
@@ -89,7 +100,7 @@ export class AgentPolls {
 		return hasNews(this.#core, agentId, this.#known.get(agentId)) || this.#watchers.hasChanged(agentId);
 	}
 
-	/** Whether the agent's process has not yet got a request. */
+	/** Whether the agent's process has not received a request yet. */
 	#hasNewRequests(agentId: string): boolean {
 		const requests = requestsTo(this.#core, agentId);
 		return (requests.drain || requests.rotate) && this.#sentRequests.get(agentId) !== JSON.stringify(requests);

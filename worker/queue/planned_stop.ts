@@ -24,7 +24,7 @@ export class PlannedStop {
 		this.#notified = new Set();
 	}
 
-	/** Whether the agent was not notified yet. */
+	/** Whether the agent still has to be notified. */
 	mustNotify(agentId: string): boolean {
 		return this.#notified !== null && !this.#notified.has(agentId);
 	}

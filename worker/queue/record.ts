@@ -3,12 +3,12 @@ import type { SQLiteTable } from "drizzle-orm/sqlite-core";
 import { artifacts, attempts, definitions, events, jobs, runs } from "../../schema/database/tables.ts";
 import type { OutboxBatch } from "./core/record/outbox.ts";
 
-/** One statement takes at most this much JSON; the edge stops at 2 MB. */
+/** One statement has at most this much JSON. D1 stops at 2 MB. */
 const MAX_JSON_BYTES = 800_000;
 
 /**
- * The statements that bring a batch into D1, to be run as one transaction: the runs' own rows last, so that a reader
- * who sees a finished run sees its jobs finished too. A row that D1 already has in a newer form stays as it is.
+ * The statements that copy a batch to D1, for one transaction. The rows of runs come last, so that
+ * a reader who sees a finished run also sees its finished jobs. A newer row in D1 stays as it is.
  */
 export function recordStatements(db: D1Database, batch: OutboxBatch): D1PreparedStatement[] {
 	return [

@@ -7,22 +7,22 @@ import { recordStatements } from "./record.ts";
 
 const RUNS_PER_BATCH = 50;
 const DEADLINE_MS = 30_000;
-/** The record may be behind by this much; a read by id asks the queue itself. */
+/** The record may be behind by this much. A read by id asks the queue itself. */
 const COALESCE_MS = 50;
 const FIRST_BACKOFF_MS = 250;
 const MAX_BACKOFF_MS = 30_000;
 const LONGEST_PAUSE_MS = DEADLINE_MS + 1_000;
 
 /**
- * Sends dirty rows to D1, one flight at a time, until none is left. A D1 that is down is tried again later, with growing
- * pauses; a row that D1 rejects for its content is found by halving and set aside.
+ * Sends changed rows to D1, one batch at a time, until none is left. If D1 is down, it retries with
+ * growing pauses. A row that D1 rejects is found by halving the batch, and set aside.
  */
 export class OutboxRelay {
 	readonly #core: Core;
 	readonly #db: D1Database;
 	#isRunning = false;
 	#failures = 0;
-	/** When to try again after a failure; null while all is well. */
+	/** When to retry after a failure; null without one. */
 	#retryAt: number | null = null;
 
 	constructor(core: Core, db: D1Database) {
@@ -30,25 +30,26 @@ export class OutboxRelay {
 		this.#db = db;
 	}
 
-	/** When to look again; while a flight is under way, it takes what becomes dirty itself. */
+	/** When to run again. A batch in progress is followed by the rows that change meanwhile. */
 	get nextDue(): number | null {
 		return this.#isRunning ? this.#core.now() + LONGEST_PAUSE_MS : this.#retryAt;
 	}
 
 	/**
-	 * Starts a flight, unless one is under way, the pause after a failure is not over, or nothing is dirty.
-	 * @returns whether there was a flight
+	 * Starts sending, unless a batch is in progress, the pause after a failure lasts, or no row has
+	 * changed.
+	 * @returns whether it has started
 	 */
 	async run(): Promise<boolean> {
 		const pause = (this.#retryAt ?? 0) - this.#core.now();
-		// A pause that is longer than any is one from before the clock was stepped back.
+		// A pause longer than any was set before the clock was stepped back.
 		if (this.#isRunning || (pause > 0 && pause <= LONGEST_PAUSE_MS)) return false;
 		if (!isDirty(this.#core)) return false;
 		this.#isRunning = true;
-		// The alarm looks after a flight that never lands: the object may be evicted in the middle of it.
+		// The alarm covers a batch that never ends: the object may be evicted during it.
 		this.#retryAt = this.#core.now() + LONGEST_PAUSE_MS;
 		try {
-			// A job that is submitted, offered and started in one go is one row to write, not three.
+			// A job that is submitted, offered and started at once is one row to write, not three.
 			await sleep(COALESCE_MS);
 			for (let batch = nextBatch(this.#core, RUNS_PER_BATCH); batch; batch = nextBatch(this.#core, RUNS_PER_BATCH)) await this.#send(batch);
 			this.#failures = 0;

@@ -3,7 +3,7 @@ import { Waiters } from "../platform/waiters.ts";
 import type { Core } from "./core/core.ts";
 import { type Changes, heldOf, newestRevOf, type RunRows, readChanges, readRun } from "./core/reads.ts";
 
-/** Requests that wait for changes: of one run, of anything, or for a run to leave the queue. */
+/** Requests that wait for changes: of one run, of any run, or for a run to leave the queue. */
 export class ChangeWaiters {
 	readonly #core: Core;
 	readonly #ofRuns = new Waiters();
@@ -17,7 +17,10 @@ export class ChangeWaiters {
 		this.#announcedRev = core.rev;
 	}
 
-	/** The run, once anything of it has a revision above `since`, or after `holdMs`; null when the run has left the queue. */
+	/**
+	 * The run, once a row of it has a revision above `since`, or after `holdMs`; null if the run
+	 * has left the queue.
+	 */
 	async followRun(runId: string, since: number, holdMs: number): Promise<{ rev: number; rows: RunRows } | null> {
 		const rev = newestRevOf(this.#core, runId);
 		if (rev > 0 && rev <= since) {
@@ -27,14 +30,17 @@ export class ChangeWaiters {
 		return rows && { rev: newestRevOf(this.#core, runId), rows };
 	}
 
-	/** What changed after revision `since`, or nothing after `holdMs`. With `since` null: the present revision. */
+	/**
+	 * The changes after revision `since`, or an empty answer after `holdMs`. With `since` null: the
+	 * present revision.
+	 */
 	async followChanges(since: number | null, holdMs: number): Promise<Changes> {
 		if (since === null) return { rev: this.#core.rev, hasDeparted: false, runs: [], jobs: [], agents: [] };
 		if (this.#core.rev <= since) await this.#ofEverything.wait(this.#nextKey(), Math.min(holdMs, SHORT_HOLD_MS));
 		return readChanges(this.#core, since);
 	}
 
-	/** Whether a run has left the queue; waits for it up to `holdMs`. */
+	/** Whether a run has left the queue. Waits for it up to `holdMs`. */
 	async hasDeparted(runId: string, holdMs: number): Promise<boolean> {
 		const isHeld = () => heldOf(this.#core, { runs: [runId], sources: [], attempts: [] }).runs.length > 0;
 		for (const until = Date.now() + holdMs; isHeld() && Date.now() < until; )
@@ -42,7 +48,7 @@ export class ChangeWaiters {
 		return !isHeld();
 	}
 
-	/** Wakes the requests whose changes have come. */
+	/** Wakes the requests with changes. */
 	announceChanges(): void {
 		if (this.#core.rev === this.#announcedRev) return;
 		this.#announcedRev = this.#core.rev;
@@ -50,7 +56,7 @@ export class ChangeWaiters {
 		this.wakeFeed();
 	}
 
-	/** Wakes the requests that follow everything, also for a change without a revision. */
+	/** Wakes the requests that follow all changes, also after a change without a revision. */
 	wakeFeed(): void {
 		this.#ofEverything.wakeAll();
 	}

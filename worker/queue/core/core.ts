@@ -4,7 +4,7 @@ import type { IdKind } from "../../../schema/wire/ids.ts";
 import { migrate } from "./migrations.ts";
 import type { Sql } from "./sql.ts";
 
-/** The times that the queue lives by, in milliseconds; docs/reference/settings.md tells how to set them. */
+/** The times of the queue, in milliseconds. docs/reference/settings.md says how to set them. */
 export interface Settings {
 	leaseTtlMs: number;
 	renewMs: number;
@@ -12,15 +12,15 @@ export interface Settings {
 	killGraceMs: number;
 	/** How long an agent may take to claim an offer. */
 	claimWindowMs: number;
-	/** The first pause before a retry; doubled for each further one. */
+	/** The first pause before a retry. Each further pause is twice as long. */
 	retryBackoffMs: number;
-	/** How many LogShards the logs are spread over. */
+	/** The number of LogShards that store the logs. */
 	logShards: number;
 	/** An agent that was silent for this long is shown as offline. */
 	agentSilentMs: number;
 }
 
-/** What every rule of the queue is given: its data, the time, a source of ids, and the settings. */
+/** What every rule of the queue uses: its data, the time, a source of ids, and the settings. */
 export interface Core {
 	readonly sql: Sql;
 	readonly team: string;
@@ -30,30 +30,32 @@ export interface Core {
 	newId(kind: IdKind): string;
 	/** An unguessable text. */
 	newSecret(): string;
-	/** Logs something that should not have happened. */
+	/** Logs an unexpected error. */
 	report(error: string, fields: Record<string, unknown>): void;
-	/** The newest revision given out; every changed row gets the next one. */
+	/** The newest revision. Every changed row gets the next one. */
 	rev: number;
-	/** The time at the newest sweep: before it, and the clock was stepped back. */
+	/**
+	 * The time of the newest sweep. An earlier present time means that the clock was stepped back.
+	 */
 	sweptAt: number;
-	/** The newest pipelines that were read, by digest. */
+	/** The pipelines that were read last, by digest. */
 	readonly definitions: LRUCache<string, ResolvedPipeline>;
-	/** What keeps an agent from what is asked for, as far as it was found out (offers.ts). */
+	/** The unmet requirements that were found so far (offers.ts). */
 	readonly unmet: LRUCache<string, string>;
-	/** On whose behalf the present command is run: an agent, a person, or the queue itself. */
+	/** Who caused the present command: an agent, a person, or the queue itself. */
 	actor: string;
 }
 
-/** While anything runs, the queue looks at the clock this often, so that it knows when it was not there. */
+/** While a job runs, the queue reads the clock this often, so that it notices its own absence. */
 export const PRESENCE_MS = 5_000;
 
-/** Who acts when time alone does. */
+/** The actor of changes that a timer causes. */
 const THE_QUEUE = "the queue";
 
 const MAX_DEFINITIONS = 20;
 const MAX_UNMET = 20_000;
 
-/** Opens the queue in this database, bringing its schema up to date. */
+/** Opens the queue in this database and updates its schema. */
 export function openCore(parts: Omit<Core, "rev" | "actor" | "sweptAt" | "definitions" | "unmet">): Core {
 	migrate(parts.sql);
 	const [seen] = parts.sql.all<{ at: number | null }>("SELECT max(last_seen_at) AS at FROM agents");
@@ -68,8 +70,9 @@ export function openCore(parts: Omit<Core, "rev" | "actor" | "sweptAt" | "defini
 }
 
 /**
- * Runs one command: one transaction that reads, decides, writes and marks. Whatever it throws leaves no trace.
- * Commands do not nest. The revision counter is stored with the rows that used it; after a rollback it may leave a gap, never a repeat.
+ * Runs one command: one transaction that reads, decides, writes and marks. An exception rolls all
+ * of it back. Commands do not nest. The revision counter is stored with the rows that use it. A
+ * rollback may leave a gap, never a repeat.
  */
 export function command<Result>(core: Core, body: () => Result, actor: string = THE_QUEUE): Result {
 	core.actor = actor;

@@ -7,15 +7,21 @@ import { retryDeadEntries } from "./record/outbox.ts";
 import { deleteIdleGroups } from "./runs/groups.ts";
 import { startTimer } from "./timers.ts";
 
-/** What the queue does once an hour: it deletes empty queue partitions and agents that are long gone, and repeats what failed for good. */
+/**
+ * The hourly work of the queue: it deletes empty partitions and long-gone agents, and retries what
+ * failed for good.
+ */
 
 const TIDY_MS = 60 * 60_000;
-/** An agent that was silent for this long is deleted; one that comes back after that registers anew. */
+/** An agent that was silent for this long is deleted. If it returns, it registers anew. */
 const AGENT_GONE_MS = 30 * 24 * 60 * 60_000;
 const LANES_AT_ONCE = 500;
 /** For how long undelivered statuses and notifications are shown. */
 const UNDELIVERED_MS = 7 * 24 * 60 * 60_000;
-/** For how long the last status of a commit and the last delivery of a pull request count: longer than a run may wait for its approval. */
+/**
+ * How long the last status of a commit and the last delivery of a pull request are kept: longer
+ * than a run may wait for its approval.
+ */
 const COMMIT_MEMORY_MS = 40 * 24 * 60 * 60_000;
 
 /** Sets the hourly timer, unless it is set. */
@@ -24,8 +30,9 @@ export function scheduleHousekeeping(core: Core): void {
 }
 
 /**
- * Removes what nobody needs any more. To be called inside a command.
- * @param lateByMs how long after its time this is called: a queue that was away itself does not hold that against its agents
+ * Deletes outdated rows. Call it inside a command.
+ * @param lateByMs how late this call is: agents that were silent during an absence of the queue are
+ * not deleted
  */
 export function keepHouse(core: Core, lateByMs: number): void {
 	if (lateByMs < TIDY_MS) deleteAbsentAgents(core);

@@ -4,14 +4,14 @@ import type { Core } from "./core.ts";
 import { departedRev } from "./record/outbox.ts";
 import { type AgentRow, type AttemptRow, findAgent, findAttempt, type JobRow, type RunRow } from "./rows.ts";
 
-/** A run with everything under it, as rows; the same shape that D1 gives. */
+/** A run with its jobs and attempts, as rows of the same shape as in D1. */
 export interface RunRows {
 	run: RunRow;
 	jobs: JobRow[];
 	attempts: AttemptRow[];
 }
 
-/** A live run and all of its jobs and attempts; null if the queue does not hold it (any more). */
+/** A live run with all of its jobs and attempts; null if the queue does not hold it. */
 export function readRun(core: Core, runId: string): RunRows | null {
 	const run = core.sql.all<RunRow>("SELECT * FROM runs WHERE id = ?", runId)[0];
 	if (!run) return null;
@@ -22,12 +22,12 @@ export function readRun(core: Core, runId: string): RunRows | null {
 	};
 }
 
-/** What a live run is made of, as it is stored; null if the queue does not hold it (any more). */
+/** The stored pipeline of a live run; null if the queue does not hold it. */
 export function readDefinitionOf(core: Core, digest: string): string | null {
 	return core.sql.all<{ json: string }>("SELECT json FROM definitions WHERE digest = ?", digest)[0]?.json ?? null;
 }
 
-/** The newest revision of a run and all that is under it; 0 if the queue does not hold it (any more). */
+/** The newest revision of a run and everything below it; 0 if the queue does not hold it. */
 export function newestRevOf(core: Core, runId: string): number {
 	const [newest] = core.sql.all<{ rev: number | null }>(
 		`SELECT max(rev) AS rev FROM (SELECT rev FROM runs WHERE id = ?1
@@ -37,32 +37,32 @@ export function newestRevOf(core: Core, runId: string): number {
 	return newest?.rev ?? 0;
 }
 
-/** A live job with its attempts; null if the queue does not hold it (any more). */
+/** A live job with its attempts; null if the queue does not hold it. */
 export function readJob(core: Core, jobId: string): { job: JobRow; attempts: AttemptRow[] } | null {
 	const job = core.sql.all<JobRow>("SELECT * FROM jobs WHERE id = ?", jobId)[0];
 	if (!job) return null;
 	return { job, attempts: core.sql.all<AttemptRow>("SELECT * FROM attempts WHERE job_id = ? ORDER BY number", jobId) };
 }
 
-/** The files of an attempt; null if the queue does not hold the attempt (any more). */
+/** The files of an attempt; null if the queue does not hold the attempt. */
 export function readArtifacts(core: Core, attemptId: string): ArtifactRow[] | null {
 	if (!findAttempt(core, attemptId)) return null;
 	return core.sql.all<ArtifactRow>("SELECT * FROM artifacts WHERE attempt_id = ? ORDER BY path", attemptId);
 }
 
-/** A file of a live attempt, by its path; null if the queue does not hold it (any more). */
+/** A file of a live attempt, by its path; null if the queue does not hold it. */
 export function readArtifact(core: Core, attemptId: string, path: string): ArtifactRow | null {
 	return core.sql.all<ArtifactRow>("SELECT * FROM artifacts WHERE attempt_id = ? AND path = ?", attemptId, path)[0] ?? null;
 }
 
-/** Runs, uploaded sources and attempts, by their ids. */
+/** Runs, uploaded sources and attempts, by id. */
 export interface Holdings {
 	runs: string[];
 	sources: string[];
 	attempts: string[];
 }
 
-/** Which of these the queue still holds: the runs and attempts in it, the sources that a run in it is made from. */
+/** Which of these the queue still holds: its runs and attempts, and the sources of its runs. */
 export function heldOf(core: Core, { runs, sources, attempts }: Holdings): Holdings {
 	const ids = (text: string, asked: string[]) =>
 		asked.length === 0 ? [] : core.sql.all<{ id: string }>(text, JSON.stringify(asked)).map(({ id }) => id);
@@ -73,7 +73,7 @@ export function heldOf(core: Core, { runs, sources, attempts }: Holdings): Holdi
 	};
 }
 
-/** An agent and what it runs. */
+/** An agent with its attempts. */
 export interface AgentRows {
 	agent: AgentRow;
 	running: { job_id: string; job_name: string; run_id: string; attempt: number }[];
@@ -83,7 +83,7 @@ export function readAgents(core: Core): AgentRows[] {
 	return core.sql.all<AgentRow>("SELECT * FROM agents ORDER BY name").map((agent) => withRunning(core, agent));
 }
 
-/** One agent and what it runs. @throws ApiError `not_found` */
+/** One agent with its attempts. @throws ApiError `not_found` */
 export function readAgent(core: Core, agentId: string): AgentRows {
 	const agent = findAgent(core, agentId);
 	if (!agent) throw notFound("agent", agentId);
@@ -101,11 +101,11 @@ function withRunning(core: Core, agent: AgentRow): AgentRows {
 	};
 }
 
-/** What changed after a revision, oldest first. */
+/** Changes after a revision, oldest first. */
 export interface Changes {
-	/** The revision that the reader has seen with these; to be asked with next time. */
+	/** The revision that these changes lead to, for the next request. */
 	rev: number;
-	/** True if rows after the asked revision have left the queue: the record in D1 has them. */
+	/** True if rows after the requested revision have left the queue: D1 has them. */
 	hasDeparted: boolean;
 	runs: RunRow[];
 	jobs: { job: JobRow; attempts: AttemptRow[] }[];
@@ -115,8 +115,8 @@ export interface Changes {
 const CHANGES_LIMIT = 100;
 
 /**
- * The rows that changed after `since`, at most a hundred of each kind. A row that changed twice is given once, in its newest
- * form.
+ * The rows that changed after `since`, at most a hundred of each kind. A row that changed twice
+ * appears once, in its newest form.
  */
 export function readChanges(core: Core, since: number): Changes {
 	const changed = <Row extends { rev: number }>(table: string) =>

@@ -2,13 +2,13 @@ import type { AttemptRow as AttemptRecord, JobRow as JobRecord, RunRow as RunRec
 import type { RunTrust } from "../../../schema/wire/agents.ts";
 import type { Core } from "./core.ts";
 
-/** The live rows: those of the record, with what only the queue needs. */
+/** The live rows: those of the record, with columns that only the queue needs. */
 export type RunRow = RunRecord & { cancel_requested: number; group_key: string | null; holds_group: number };
 export type JobRow = JobRecord & {
 	partition_id: number;
 	entry: number;
 	group_key: string | null;
-	/** How many of its attempts do not count: it could not be given what it needs. */
+	/** How many of its attempts do not count, because the job was snoozed. */
 	snoozes: number;
 };
 export type AttemptRow = AttemptRecord & {
@@ -34,7 +34,7 @@ export interface AgentRow {
 	secret_hash: string;
 	registration_hash: string;
 	pinned_labels: string;
-	/** The labels that count; those that it declares and was not given. */
+	/** The labels that count; the declared ones that the agent was not given. */
 	labels: string;
 	ignored_labels: string;
 	/** Which jobs it may take. */
@@ -42,10 +42,10 @@ export interface AgentRow {
 	runs: RunTrust;
 	disabled_by: string | null;
 	disabled_at: number | null;
-	/** Set while its present process is asked to end once it is idle. */
+	/** Set while a person asks its present process to end once it is idle. */
 	drained_by: string | null;
 	drained_at: number | null;
-	/** Set until it uses the new token that it was asked to get. */
+	/** Set until it uses the new token after a request to rotate. */
 	rotation_by: string | null;
 	rotation_at: number | null;
 	next_secret_hash: string | null;
@@ -74,7 +74,7 @@ export function findJob(core: Core, id: string): JobRow | undefined {
 	return core.sql.all<JobRow>("SELECT * FROM jobs WHERE id = ?", id)[0];
 }
 
-/** The job of a row that cannot exist without it. */
+/** The job of a row. The row cannot exist without it. */
 export function jobOf(core: Core, row: { job_id: string }): JobRow {
 	const job = findJob(core, row.job_id);
 	if (!job) throw new Error(`job ${row.job_id} is referred to and missing`);
@@ -85,7 +85,7 @@ export function findAttempt(core: Core, id: string): AttemptRow | undefined {
 	return core.sql.all<AttemptRow>("SELECT * FROM attempts WHERE id = ?", id)[0];
 }
 
-/** The live attempts of an agent, in the order in which they were started. */
+/** The live attempts of an agent, in the order of their start. */
 export function liveAttemptsOfAgent(core: Core, agentId: string): AttemptRow[] {
 	return core.sql.all<AttemptRow>(
 		"SELECT * FROM attempts WHERE agent_id = ? AND state IN ('running', 'cancelling') ORDER BY started_at, id",

@@ -1,23 +1,27 @@
-/** What a statement may be given; everything else differs between the two adapters, and both reject it. */
+/** The parameter types that both adapters treat alike. Both reject every other type. */
 export type SqlValue = string | number | null | Uint8Array;
 type SqlRow = Record<string, SqlValue>;
 
 /**
- * The database under the core: SQLite, synchronous. Two adapters exist, one over a Durable Object's storage and one
- * over `node:sqlite`; one suite of tests holds them to the same behaviour.
+ * The database under the core: SQLite, synchronous. One adapter uses a Durable Object's storage,
+ * the other `node:sqlite`. One suite of tests checks that they behave alike.
  */
 export interface Sql {
 	/** Runs one statement and returns all of its rows. */
 	all<Row = SqlRow>(text: string, ...params: SqlValue[]): Row[];
-	/** Runs `body` in a transaction, a nested one in a savepoint; whatever it throws rolls back and is thrown on. */
+	/**
+	 * Runs `body` in a transaction, a nested one in a savepoint. An exception rolls it back and is
+	 * thrown again.
+	 */
 	tx<Result>(body: () => Result): Result;
 }
 
-/** D1 and Durable Objects both stop here; `node:sqlite` would not. */
+/** The limit of D1 and Durable Objects; `node:sqlite` has a higher one. */
 const MAX_PARAMS = 100;
 
 /**
- * Rejects what the platforms treat differently: booleans, undefined, bigint, NaN, more than 100 parameters.
+ * Rejects values that the platforms treat differently: booleans, undefined, bigint, NaN, more than
+ * 100 parameters.
  * @throws TypeError, an error of the calling code
  */
 export function checkParams(params: readonly unknown[]): void {
@@ -30,14 +34,15 @@ export function checkParams(params: readonly unknown[]): void {
 	}
 }
 
-/** What `Sql.all` takes: a text and the values of its positions. */
+/** The arguments of `Sql.all`: a statement and its positional values. */
 type Statement = [text: string, ...params: SqlValue[]];
 
 const NAMES = /'(?:[^']|'')*'|:([a-z]\w*)/gi;
 
 /**
- * A statement whose parameters have names, `:like_this`, as numbered positions: Durable Objects know no other.
- * To be used for more than five parameters: `sql.all(...named("… WHERE id = :id", { id }))`.
+ * Turns named parameters (`:like_this`) into numbered positions, because Durable Objects support
+ * only those. Use it for more than five parameters: `sql.all(...named("… WHERE id = :id", { id
+ * }))`.
  * @throws TypeError for a name without a value, and for a value without a name
  */
 export function named(text: string, values: Readonly<Record<string, SqlValue>>): Statement {
@@ -54,7 +59,10 @@ export function named(text: string, values: Readonly<Record<string, SqlValue>>):
 	return [numbered, ...[...positions.keys()].map((name) => values[name] as SqlValue)];
 }
 
-/** The statement that inserts a row, with what follows the values: `ON CONFLICT …` or `RETURNING …`. */
+/**
+ * The statement that inserts a row, with the text after the values: `ON CONFLICT …` or `RETURNING
+ * …`.
+ */
 export function insertInto(table: string, row: Readonly<Record<string, SqlValue>>, rest = ""): Statement {
 	const columns = Object.keys(row);
 	const values = columns.map((_, index) => `?${index + 1}`).join(", ");

@@ -13,24 +13,26 @@ import { endBackoff, expireLease, forceCancel, forceTimeout } from "./runs/endin
 import { clearTimer, dueTimers, setTimer, startTimer, type Timer, type TimerKind } from "./timers.ts";
 
 /**
- * The passing of time. Every poll and every alarm sweeps what has fallen due.
+ * The passing of time. Every poll and every alarm handles the due timers.
  *
- * A lease may only expire if the coordinator was there to take its renewal. So a lateness of more than five seconds (the
- * coordinator was down, suspended, or its clock was stepped) is an absence, after which whatever waits for an agent gets
- * a full term once more: leases, but also the ends that the queue would put itself to a job. While anything runs there is a timer every five seconds, so that no longer absence goes unnoticed.
+ * A lease may expire only if the coordinator was there to accept its renewal. A sweep that is more
+ * than five seconds late means an absence: the coordinator was down or suspended, or its clock was
+ * stepped. After an absence, everything that waits for an agent gets a full term again: leases, and
+ * the timeouts and cancels that the queue enforces. While a job runs, a timer every five seconds
+ * ensures that no longer absence goes unnoticed.
  */
 
 const ABSENCE_MS = 5_000;
-/** So long an absence counts as an outage: forges may have given deliveries up meanwhile. */
+/** An absence of this length counts as an outage: forges may have dropped deliveries meanwhile. */
 const OUTAGE_MS = 60_000;
-/** Clocks are set right by so much without anybody noticing. */
+/** Smaller corrections of the clock are ignored. */
 const CLOCK_SLACK_MS = 1_000;
 const SWEEP_LIMIT = 500;
 const FAILED_TIMER_PAUSE_MS = 30_000;
-/** How long a planned stop may last before it costs a retry. */
+/** How long a planned stop may last before its jobs are lost. */
 const PLANNED_STOP_MS = 10 * 60_000;
 
-/** Handles everything that is due. */
+/** Handles all due timers. */
 export function sweep(core: Core): void {
 	followClock(core);
 	for (let due = dueTimers(core, core.now(), SWEEP_LIMIT); due.length > 0; due = dueTimers(core, core.now(), SWEEP_LIMIT)) {
@@ -41,7 +43,9 @@ export function sweep(core: Core): void {
 	}
 }
 
-/** A timer that cannot be handled must not keep the others from it: it is put off, and the error is logged. */
+/**
+ * A timer whose handler fails must not block the others: it is deferred, and the error is logged.
+ */
 function handleSafely(core: Core, timer: Timer): void {
 	try {
 		command(core, () => handle(core, timer));
@@ -58,7 +62,7 @@ function handle(core: Core, timer: Timer): void {
 	HANDLERS[timer.kind](core, timer.id, core.now() - current.due_at);
 }
 
-/** What happens when a timer of each kind falls due. */
+/** The handlers of due timers, by kind. */
 const HANDLERS: Record<TimerKind, (core: Core, id: string, lateByMs: number) => void> = {
 	offer(core, attemptId) {
 		const offer = findOffer(core, attemptId);
@@ -71,10 +75,10 @@ const HANDLERS: Record<TimerKind, (core: Core, id: string, lateByMs: number) => 
 	approval: expireApproval,
 	run_approval: expireRunApproval,
 	run_timeout: timeOutRun,
-	/** Nothing to write: the pause is over, and the settling that follows looks for waiting agents. */
+	/** No change: the pause has ended, and the `#settle` that follows looks for waiting agents. */
 	decline: () => undefined,
 	agent_silent: recordSilence,
-	/** What matters is how late it comes. */
+	/** Only its lateness matters. */
 	presence(core) {
 		const isRunning = core.sql.all("SELECT 1 FROM attempts WHERE state IN ('running', 'cancelling') LIMIT 1").length > 0;
 		if (isRunning) startTimer(core, "presence", core.now() + PRESENCE_MS);
@@ -97,8 +101,8 @@ function withLive(core: Core, attemptId: string, end: (core: Core, attempt: Atte
 }
 
 /**
- * After an absence, agents get the time to say what has become of their jobs: every lease, the queue's own timeouts and cancels of what
- * runs, and every offer get a full term from now.
+ * After an absence, agents get time to report on their jobs. Every lease, every offer, and the
+ * queue's own timeouts and cancels of running jobs get a full term from now.
  */
 function grantGrace(core: Core): void {
 	extendLeases(core, core.settings.leaseTtlMs);
@@ -111,7 +115,7 @@ function grantGrace(core: Core): void {
 	core.sql.all("UPDATE timers SET due_at = ?1 WHERE kind = 'offer' AND due_at < ?1", claimUntil);
 }
 
-/** Moves every live lease to at least this far from now. */
+/** Extends every live lease to at least this far from now. */
 function extendLeases(core: Core, ms: number): void {
 	const until = core.now() + ms;
 	const behind = core.sql.all<{ id: string }>("SELECT id FROM attempts WHERE state IN ('running', 'cancelling') AND deadline < ?", until);
@@ -119,8 +123,8 @@ function extendLeases(core: Core, ms: number): void {
 }
 
 /**
- * The queue is opened. After a new start of the host agents could not renew, however short it was.
- * @param bootId random, new with each start of the host; null where there is none
+ * The queue has been opened. After a restart of the host, however short, agents could not renew.
+ * @param bootId random, new at each start of the host; null if there is none
  */
 export function recordOpening(core: Core, bootId: string | null): void {
 	command(core, () => {
@@ -134,14 +138,17 @@ export function recordOpening(core: Core, bootId: string | null): void {
 	});
 }
 
-/** The host is about to stop on purpose: leases are moved so far that a restart, an upgrade or a reboot kills no build. */
+/**
+ * The host is about to stop: leases are extended so far that a restart, an upgrade or a reboot
+ * loses no job.
+ */
 export function prepareStop(core: Core): void {
 	command(core, () => extendLeases(core, PLANNED_STOP_MS));
 }
 
 /**
- * A clock that was stepped back takes all that is to fall due along: nothing comes later for it. But schedules are times by the clock, whatever it says. How long the queue was away meanwhile
- * nobody can tell, so it counts as an absence.
+ * A clock that was stepped back moves all timers with it, so that nothing is late. Schedules are an
+ * exception: they follow the clock. The length of the absence is unknown, so it counts as one.
  */
 function followClock(core: Core): void {
 	const now = core.now();
@@ -162,7 +169,7 @@ function followClock(core: Core): void {
 	});
 }
 
-/** The next look at the clock is never far, wherever that was stepped to. */
+/** The next reading of the clock is always soon, wherever the clock was stepped to. */
 function keepPresence(core: Core): void {
 	core.sql.all("UPDATE timers SET due_at = ?1 WHERE kind = 'presence' AND due_at > ?1", core.now() + PRESENCE_MS);
 }

@@ -1,6 +1,6 @@
 import type { Core } from "./core.ts";
 
-/** What can fall due. The id names the thing: an attempt, a job, a run, an agent, or a scope and key. */
+/** The kinds of timers. The id names an attempt, a job, a run, an agent, or a scope and key. */
 export type TimerKind =
 	| "offer"
 	| "lease"
@@ -25,7 +25,7 @@ export interface Timer {
 	due_at: number;
 }
 
-/** Sets the one timer of this kind and id, replacing an earlier setting. */
+/** Sets the timer of this kind and id, and replaces an earlier setting. */
 export function setTimer(core: Core, kind: TimerKind, id: string, dueAt: number): void {
 	core.sql.all(
 		"INSERT INTO timers (kind, id, due_at) VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET due_at = excluded.due_at",
@@ -35,7 +35,7 @@ export function setTimer(core: Core, kind: TimerKind, id: string, dueAt: number)
 	);
 }
 
-/** Sets the one timer of this kind and id, unless it is set to an earlier time. */
+/** Sets the timer of this kind and id, unless it is set to an earlier time. */
 export function setTimerNoLater(core: Core, kind: TimerKind, id: string, dueAt: number): void {
 	core.sql.all(
 		"INSERT INTO timers (kind, id, due_at) VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET due_at = min(due_at, excluded.due_at)",
@@ -54,17 +54,17 @@ export function clearTimer(core: Core, kind: TimerKind, id: string): void {
 	core.sql.all("DELETE FROM timers WHERE kind = ? AND id = ?", kind, id);
 }
 
-/** Clears the timers of these kinds that one thing has. */
+/** Clears the timers of these kinds for one id. */
 export function clearTimers(core: Core, kinds: readonly TimerKind[], id: string): void {
 	core.sql.all(`DELETE FROM timers WHERE id = ? AND kind IN (${kinds.map((kind) => `'${kind}'`).join(", ")})`, id);
 }
 
-/** When the earliest timer falls due; null if none is set. */
+/** The time of the earliest timer; null if none is set. */
 export function nextDue(core: Core): number | null {
 	return core.sql.all<{ due_at: number | null }>("SELECT min(due_at) AS due_at FROM timers")[0]?.due_at ?? null;
 }
 
-/** The timers that are due, oldest first. */
+/** The due timers, oldest first. */
 export function dueTimers(core: Core, now: number, limit: number): Timer[] {
 	return core.sql.all<Timer>("SELECT kind, id, due_at FROM timers WHERE due_at <= ? ORDER BY due_at LIMIT ?", now, limit);
 }

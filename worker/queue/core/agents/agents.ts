@@ -12,15 +12,15 @@ import { setTimer } from "../timers.ts";
 import { useRegistrationToken } from "./registration_tokens.ts";
 import { authenticateAgent } from "./tokens.ts";
 
-/** A name whose agent is gone for this long may be taken over. */
+/** Another agent may take the name of an agent that has been gone for this long. */
 const NAME_HELD_MS = 10 * 60_000;
-/** The instance of an agent that has no session: it has not said hello yet, or it has said goodbye. */
+/** The instance of an agent without a session: before its hello, or after its goodbye. */
 export const NO_INSTANCE = "";
 
 export interface Registration {
 	/** Hash of the registration token that was presented. */
 	tokenHash: string;
-	/** Hash of the agent's own registration key: the same key is the same agent, whatever got lost. */
+	/** Hash of the agent's own registration key. The same key means the same agent. */
 	registrationHash: string;
 	name: string;
 	/** Hash of the secret that the caller will hand out. */
@@ -30,7 +30,8 @@ export interface Registration {
 /**
  * Registers an agent that presents a live registration token.
  * @returns the agent's id
- * @throws ApiError `authentication_required` for a token that is unknown, used up or expired; `conflict` for a name in use
+ * @throws ApiError `authentication_required` for a token that is unknown, used up or expired;
+ * `conflict` for a name in use
  */
 export function registerAgent(core: Core, { tokenHash, registrationHash, name, secretHash }: Registration): string {
 	return command(core, () => {
@@ -64,20 +65,20 @@ export function registerAgent(core: Core, { tokenHash, registrationHash, name, s
 				rotation_by = NULL, rotation_at = NULL, next_secret_hash = NULL, next_issued_at = NULL, rotated_at = NULL`,
 			),
 		);
-		// The agent that takes over a name is another one: nothing that was found out of the former holds.
+		// Another agent takes over the name: the requirements must be checked anew.
 		core.unmet.clear();
 		return id;
 	});
 }
 
-/** The key's first token is valid no more: it was rotated, or made with another signing key. */
+/** The first token of this key is no longer valid: it was rotated, or signed with another key. */
 function alreadyRegistered(agent: AgentRow): ApiError {
 	return new ApiError("conflict", `The agent ${agent.name} has registered with this key before, and has been given another token since.`, {
 		suggestions: ["Remove agent.json from its --work-dir and start it with a new registration token."],
 	});
 }
 
-/** The id of the agent whose name this was, if it is free to take. */
+/** The id of the agent that had this name, if the name is free to take. */
 function takeName(core: Core, name: string, now: number): string | null {
 	const holder = core.sql.all<AgentRow>("SELECT * FROM agents WHERE name = ?", name)[0];
 	if (!holder) return null;
@@ -105,9 +106,11 @@ export function checkProtocol(version: number): void {
 }
 
 /**
- * Opens a session: the attempts that the agent lists live on, those that it does not list are lost.
- * @returns the labels that count; which of the listed attempts are over says the next renewal
- * @throws ApiError `session_superseded` for a number that is not the newest, or a second process under the same number
+ * Opens a session: the attempts that the agent lists go on, its other attempts are lost. The next
+ * renewal names listed attempts that have ended.
+ * @returns the labels that count
+ * @throws ApiError `session_superseded` for a number that is not the newest, or a second process
+ * under the same number
  */
 export function openSession(core: Core, agentId: string, secretHash: string, hello: Hello): EffectiveLabels {
 	checkProtocol(hello.protocol);
@@ -136,7 +139,7 @@ export function openSession(core: Core, agentId: string, secretHash: string, hel
 		if (!isSame) {
 			for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agentId)) withdrawOffer(core, offer, false);
 		} else withdrawUnfit(core, agentId);
-		// A hello that comes twice says nothing new: what was started since the first is not in it.
+		// A repeated hello does not list the attempts that were started since the first.
 		if (!isSame)
 			loseUnlisted(core, agentId, hello.running, {
 				code: "agent_restarted",
@@ -146,15 +149,18 @@ export function openSession(core: Core, agentId: string, secretHash: string, hel
 	});
 }
 
-/** Ends the attempts that an agent holds by the queue's account and no longer runs by its own: nothing would ever come of their leases. */
+/**
+ * Ends the attempts that an agent holds in the queue and no longer runs: nobody renews their
+ * leases.
+ */
 export function loseUnlisted(core: Core, agentId: string, running: readonly string[], reason: Reason): void {
 	const listed = new Set(running);
 	for (const attempt of liveAttemptsOfAgent(core, agentId)) if (!listed.has(attempt.id)) loseAttempt(core, attempt, reason);
 }
 
 /**
- * The agent, if this message comes from its newest session. One that comes late from a session that has said goodbye does not: nobody is
- * there to take what it asks for.
+ * The agent, if this message comes from its newest session. A late message of a closed session does
+ * not count: no process would receive the answer.
  * @throws ApiError `session_superseded`
  */
 export function agentInSession(core: Core, agentId: string, secretHash: string, session: number): AgentRow {
@@ -176,7 +182,10 @@ function superseded(agent: AgentRow): ApiError {
 	});
 }
 
-/** Ends a session that said goodbye: the agent runs nothing any more and is shown as offline at once. Said again, it is the same. */
+/**
+ * Closes a session after a goodbye: the agent runs nothing more and is shown as offline at once. A
+ * repeated goodbye changes nothing.
+ */
 export function closeSession(core: Core, agentId: string, secretHash: string, session: number): void {
 	command(core, () => {
 		const agent = authenticateAgent(core, agentId, secretHash);

@@ -3,11 +3,14 @@ import { findAgent } from "../rows.ts";
 import { unknownToken } from "./registration_tokens.ts";
 import { invalidToken } from "./tokens.ts";
 
-/** What an agent, or somebody who wants to become one, shows for itself: hashes of its token or of its registration token. */
+/**
+ * The credential of an agent or of a new agent: the hash of its token or of its registration token.
+ */
 export type Credential = { agentId: string; secretHash: string } | { registrationHash: string };
 
 /**
- * Checks a credential before its request is read, and changes nothing. What the request is for is decided later.
+ * Checks a credential before its request is read, and changes nothing. The request itself is
+ * checked later.
  * @throws ApiError `authentication_required`
  */
 export function assertCredential(core: Core, credential: Credential): void {
@@ -16,6 +19,6 @@ export function assertCredential(core: Core, credential: Credential): void {
 		if (agent?.secret_hash !== credential.secretHash && agent?.next_secret_hash !== credential.secretHash) throw invalidToken();
 		return;
 	}
-	// A token that is used up may come again from the agent that has used it: registering decides on it.
+	// A token that is used up may come again from the same agent: the registration decides.
 	if (core.sql.all("SELECT 1 FROM registration_tokens WHERE hash = ?", credential.registrationHash).length === 0) throw unknownToken();
 }

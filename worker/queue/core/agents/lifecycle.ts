@@ -10,21 +10,21 @@ import { clearTimer } from "../timers.ts";
 import { NO_INSTANCE } from "./agents.ts";
 import { requestRotation } from "./tokens.ts";
 
-/** What people do with agents. Each of these, said again, changes nothing more. */
+/** What people do with agents. A repeated command changes nothing more. */
 
-/** What is not given stays. */
+/** A missing field keeps its value. */
 type RestrictionChange = { [Key in keyof Restriction]?: Restriction[Key] | undefined };
 
-/** A change of an agent that its row outlives. */
+/** A change of an agent that does not delete its row. */
 export type AgentChange =
 	| ({ kind: "restrict" } & RestrictionChange)
-	/** `cancel`: whether the jobs that it runs are cancelled; otherwise it finishes them. */
+	/** `cancel`: whether its jobs are cancelled; otherwise the agent finishes them. */
 	| { kind: "disable"; cancel: boolean }
 	| { kind: "enable" }
 	| { kind: "drain" }
 	| { kind: "rotate" };
 
-/** @throws ApiError `not_found`; `conflict` for a process that is not there */
+/** @throws ApiError `not_found`; `conflict` if the agent has no process */
 export function changeAgent(core: Core, agentId: string, change: AgentChange, actor: string): void {
 	const body = () => {
 		const agent = agentOf(core, agentId);
@@ -50,7 +50,7 @@ function agentOf(core: Core, agentId: string): AgentRow {
 	return agent;
 }
 
-/** What the agent runs it finishes; what it was offered and may no longer have is taken back. */
+/** The agent finishes its jobs. Offers that are outside of the restriction are withdrawn. */
 function restrict(core: Core, agent: AgentRow, { projects, runs }: RestrictionChange): void {
 	core.sql.all(
 		"UPDATE agents SET projects = ?, runs = ?, rev = ? WHERE id = ?",
@@ -77,7 +77,7 @@ function enable(core: Core, agent: AgentRow): void {
 	core.sql.all("UPDATE agents SET disabled_by = NULL, disabled_at = NULL, rev = ? WHERE id = ?", nextRev(core), agent.id);
 }
 
-/** Asks the agent's present process to end once nothing runs. The next process of the agent knows nothing of it. */
+/** Asks the agent's present process to end once it is idle. Its next process does not have to. */
 function drain(core: Core, agent: AgentRow, actor: string): void {
 	if (agent.instance === NO_INSTANCE) {
 		throw new ApiError("conflict", `The agent ${agent.name} has no process that could be drained: it is not connected.`, {
@@ -90,9 +90,9 @@ function drain(core: Core, agent: AgentRow, actor: string): void {
 }
 
 /**
- * Removes an agent: its token is valid no more, what it runs is lost and goes to another agent
- * as soon as the lease is over.
- * @returns the name that is free now
+ * Removes an agent: its token is no longer valid, and its jobs are lost. Another agent takes them
+ * once the leases have expired.
+ * @returns the name, which is free now
  * @throws ApiError `not_found`
  */
 export function removeAgent(core: Core, agentId: string, actor: string): string {
@@ -100,12 +100,12 @@ export function removeAgent(core: Core, agentId: string, actor: string): string 
 		const agent = agentOf(core, agentId);
 		for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agentId)) withdrawOffer(core, offer, false);
 		const reason: Reason = { code: "agent_removed", text: `Agent ${agent.name} was removed by ${actor}.` };
-		// The agent may not know of it yet: no other one runs the job before this lease is over.
+		// The agent may not know it yet: no other agent runs the job before this lease has expired.
 		for (const attempt of liveAttemptsOfAgent(core, agentId)) loseAttempt(core, attempt, reason, attempt.deadline - core.now());
 		core.sql.all("DELETE FROM declines WHERE agent_id = ?", agentId);
 		core.sql.all("DELETE FROM agents WHERE id = ?", agentId);
 		clearTimer(core, "agent_silent", agentId);
-		// No row shows it: this makes the requests that follow all changes look again.
+		// No row shows the removal. The new revision wakes the requests that follow all changes.
 		nextRev(core);
 		return agent.name;
 	};

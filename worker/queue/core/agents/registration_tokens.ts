@@ -4,7 +4,10 @@ import { type Core, command } from "../core.ts";
 import { insertInto } from "../sql.ts";
 import { clearTimer, setTimer } from "../timers.ts";
 
-/** Registration tokens: with them agents join, and are given labels and a restriction. Their hashes alone are kept. */
+/**
+ * Agents join with registration tokens, which give them labels and a restriction. Only hashes of
+ * the tokens are stored.
+ */
 
 export interface NewRegistrationToken {
 	hash: string;
@@ -28,7 +31,7 @@ export interface RegistrationTokenRow {
 	created_at: number;
 }
 
-/** Keeps a token; one with this hash that is kept already stays as it is. @returns its id */
+/** Stores a token. A token with the same hash stays as it is. @returns its id */
 export function createRegistrationToken(core: Core, token: NewRegistrationToken, actor: string): string {
 	const body = () => {
 		const [known] = core.sql.all<{ id: string }>("SELECT id FROM registration_tokens WHERE hash = ?", token.hash);
@@ -55,7 +58,7 @@ export function listRegistrationTokens(core: Core): RegistrationTokenRow[] {
 	);
 }
 
-/** Makes a token invalid at once; the agents that joined with it stay. @throws ApiError `not_found` */
+/** Makes a token invalid at once. Agents that joined with it stay. @throws ApiError `not_found` */
 export function revokeRegistrationToken(core: Core, id: string, actor: string): void {
 	const body = () => {
 		const [revoked] = core.sql.all<{ hash: string }>("DELETE FROM registration_tokens WHERE id = ? RETURNING hash", id);
@@ -66,9 +69,10 @@ export function revokeRegistrationToken(core: Core, id: string, actor: string): 
 }
 
 /**
- * Takes one use of a token. To be called inside a command.
- * @returns what it gives, as JSON
- * @throws ApiError `authentication_required` for a token that is unknown, revoked, used up or expired
+ * Takes one use of a token. Call it inside a command.
+ * @returns the labels and the restriction of the token, as JSON
+ * @throws ApiError `authentication_required` for a token that is unknown, revoked, used up or
+ * expired
  */
 export function useRegistrationToken(core: Core, hash: string): Pick<RegistrationTokenRow, "labels" | "projects" | "runs"> {
 	const [token] = core.sql.all<RegistrationTokenRow>(
@@ -80,7 +84,7 @@ export function useRegistrationToken(core: Core, hash: string): Pick<Registratio
 	throw unknownToken();
 }
 
-/** What somebody is answered with whose registration token is valid no more, or never was. */
+/** The error for a registration token that is not valid, or never was. */
 export function unknownToken(): ApiError {
 	return new ApiError("authentication_required", "The registration token is unknown, used up or expired.", {
 		suggestions: ["Make a new one on the page /agents, or with: windlass agent-tokens create"],

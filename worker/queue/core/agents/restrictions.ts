@@ -11,14 +11,14 @@ export function restrictionOf(agent: Pick<AgentRow, "projects" | "runs">): Restr
 }
 
 /**
- * Why a job is outside of what an agent may take, as the end of a sentence that begins with the
- * agent's name; null if it is not.
+ * Why an agent may not take a job, as the end of a sentence that begins with the agent's name; null
+ * if it may.
  */
 export function outsideRestriction(
 	agent: Pick<AgentRow, "projects" | "runs">,
 	{ project, is_trusted }: { project: string; is_trusted: number },
 ): string | null {
-	// Most agents have no restriction: they are asked of every partition at every offer.
+	// Most agents have no restriction, and each offer checks every partition.
 	if (agent.projects !== NO_PROJECTS) {
 		const { projects } = restrictionOf(agent);
 		const [first] = projects;

@@ -3,17 +3,17 @@ import { type Core, command, nextRev } from "../core.ts";
 import { type AgentRow, findAgent } from "../rows.ts";
 
 /**
- * The tokens of agents, and how one takes the place of another. An agent that is asked to rotate its
- * token gets the next one with the present one. Both are valid until the next one was used: the
- * answer that carries it may be lost.
+ * The tokens of agents and their rotation. An agent that must rotate its token requests the next
+ * one with the present one. Both are valid until the agent uses the next one, because the answer
+ * with it may be lost.
  */
 
-/** So long after the next token was given out the present one is good for nothing but to ask again. */
+/** After this time, the agent can use the present token only to request the next one again. */
 const BOTH_VALID_MS = 10 * 60_000;
 
 /**
- * The agent that this token belongs to. To be called inside a command: the first use of the next
- * token makes it the only one.
+ * The agent with this token. Call it inside a command: the first use of the next token makes it the
+ * only one.
  * @throws ApiError `authentication_required`
  */
 export function authenticateAgent(core: Core, agentId: string, secretHash: string): AgentRow {
@@ -24,7 +24,7 @@ export function authenticateAgent(core: Core, agentId: string, secretHash: strin
 	return agent;
 }
 
-/** What somebody is answered with whose token belongs to no agent. */
+/** The error for a token that belongs to no agent. */
 export function invalidToken(): ApiError {
 	return new ApiError(
 		"authentication_required",
@@ -44,16 +44,17 @@ function takeUpNext(core: Core, agent: AgentRow): AgentRow {
 	return row as AgentRow;
 }
 
-/** Asks an agent to get itself another token; asked already, it changes nothing. To be called inside a command. */
+/** Asks an agent to get a new token. A second request changes nothing. Call it inside a command. */
 export function requestRotation(core: Core, agent: AgentRow, actor: string): void {
 	if (agent.rotation_at !== null) return;
 	core.sql.all("UPDATE agents SET rotation_by = ?, rotation_at = ?, rev = ? WHERE id = ?", actor, core.now(), nextRev(core), agent.id);
 }
 
 /**
- * Records the hash of the token that the caller gives out next. Repeated, it changes nothing.
- * @param secretHash of the agent's present token, which opens this for as long as the next one was not used
- * @throws ApiError `authentication_required`; `conflict` if nobody has asked for a rotation
+ * Records the hash of the next token. A repeated call changes nothing.
+ * @param secretHash hash of the agent's present token, which is accepted here until the next one is
+ * used
+ * @throws ApiError `authentication_required`; `conflict` if nobody requested a rotation
  */
 export function issueNextToken(core: Core, agentId: string, secretHash: string, nextHash: string): void {
 	command(core, () => {

@@ -5,15 +5,16 @@ import { findRun, type RunRow } from "../rows.ts";
 import { clearTimer, setTimer, setTimerNoLater } from "../timers.ts";
 
 /**
- * When the refs of projects are compared with those last seen: after an outage, and as often as a project asks for. The queue watches the
- * clock; an effect submits the job, whose agent lists the refs; refs.ts takes the result.
+ * When the refs of projects are compared with the known ones: after an outage, and as often as a
+ * project asks for. The queue watches the clock. A side effect submits the job, and its agent lists
+ * the refs. refs.ts handles the result.
  */
 
 /** A project whose refs are compared. */
 export interface ComparedProject {
 	project: string;
 	repository: string;
-	/** Null: after an outage only. */
+	/** Null: only after an outage. */
 	pollMs: number | null;
 }
 
@@ -21,27 +22,27 @@ export interface ComparisonRow {
 	project: string;
 	repository: string;
 	poll_ms: number | null;
-	/** 0 before the first comparison, which only records what there is. */
+	/** 0 before the first comparison, which only records the refs. */
 	is_recorded: number;
 	/** The newest run that compares them. */
 	run_id: string | null;
-	/** The run whose result was taken last. */
+	/** The run whose result was handled last. */
 	result_of: string | null;
 	compared_at: number | null;
-	/** How much of what that run has listed was new. */
+	/** How many of the refs that this run listed were new. */
 	found: number;
-	/** How many comparisons have failed since the last one that did not. */
+	/** How many comparisons have failed since the last success. */
 	failures: number;
 	/** Why the newest comparison failed; null if it did not. */
 	error: string | null;
 }
 
-/** The same with the time of the next one, for readers. */
+/** A comparison with the time of the next one, for readers. */
 export type ComparisonState = ComparisonRow & { next_at: number | null };
 
-/** Secrets are set after the project that names them, and deliveries of pushes may come in the wrong order. */
+/** People set secrets after the project that names them, and deliveries may come out of order. */
 const SETTLE_MS = 60_000;
-/** A comparison that fails is repeated after this long, doubled each time. */
+/** A failed comparison is repeated after this time, doubled each time. */
 const FIRST_RETRY_MS = 60_000;
 const MAX_RETRY_MS = 60 * 60_000;
 const MAX_ERROR_CHARACTERS = 500;
@@ -62,17 +63,23 @@ export function findComparison(core: Core, project: string): ComparisonRow | und
 	return core.sql.all<ComparisonRow>("SELECT * FROM comparisons WHERE project = ?", project)[0];
 }
 
-/** Compares the refs of a project from now on, or with other settings. A new repository is recorded anew. */
+/**
+ * Starts to compare the refs of a project, or changes the settings. The refs of a new repository
+ * are recorded first.
+ */
 export function followProject(core: Core, wanted: ComparedProject): void {
 	command(core, () => follow(core, wanted));
 }
 
-/** Compares the refs of a project no more, and deletes what is known of them. */
+/** Stops the comparisons of a project and deletes its known refs. */
 export function unfollowProject(core: Core, project: string): void {
 	command(core, () => unfollow(core, project));
 }
 
-/** The coordinator was away: deliveries may be lost. What these projects have now is compared at once; all others are forgotten. */
+/**
+ * After an absence of the coordinator, deliveries may be lost. Compares these projects at once, and
+ * stops the comparisons of all others.
+ */
 export function compareAll(core: Core, wanted: readonly ComparedProject[]): void {
 	command(core, () => {
 		const names = new Set(wanted.map(({ project }) => project));
@@ -84,7 +91,7 @@ export function compareAll(core: Core, wanted: readonly ComparedProject[]): void
 	});
 }
 
-/** @returns whether nothing was known of the repository before */
+/** @returns whether no refs of the repository were known before */
 function follow(core: Core, { project, repository, pollMs }: ComparedProject): boolean {
 	const known = findComparison(core, project);
 	if (known?.repository === repository) {
@@ -103,12 +110,15 @@ function unfollow(core: Core, project: string): void {
 	clearTimer(core, "comparison", project);
 }
 
-/** Compares the refs of a project once more, when deliveries that are on their way have come. To be called inside a command. */
+/**
+ * Compares the refs of a project after a short time, in which late deliveries arrive. Call it
+ * inside a command.
+ */
 export function compareSoon(core: Core, project: string): void {
 	setTimerNoLater(core, "comparison", project, core.now() + SETTLE_MS);
 }
 
-/** It is time to compare. While one comparison is under way no other begins. To be called inside a command. */
+/** Starts a due comparison, unless one runs already. Call it inside a command. */
 export function fireComparison(core: Core, project: string): void {
 	const row = findComparison(core, project);
 	if (!row) return;
@@ -119,7 +129,7 @@ export function fireComparison(core: Core, project: string): void {
 	if (!isUnderWay && !isEffectPending(core, key)) addEffect(core, key, { kind: "compare_refs", project });
 }
 
-/** The coordinator was away, and with it every hook. To be called inside a command. */
+/** Records that the coordinator, with its webhooks, was away. Call it inside a command. */
 export function recordOutage(core: Core): void {
 	if (!isEffectPending(core, OUTAGE)) addEffect(core, OUTAGE, { kind: "compare_all" });
 }
@@ -128,20 +138,23 @@ function isEffectPending(core: Core, key: string): boolean {
 	return core.sql.all("SELECT 1 FROM effects WHERE key = ? LIMIT 1", key).length > 0;
 }
 
-/** The run that compares the refs of a project at the moment; null if there is none. */
+/** The run that compares the refs of a project now; null if there is none. */
 export function findUnfinished(core: Core, { run_id }: ComparisonRow): string | null {
 	const run = run_id === null ? undefined : findRun(core, run_id);
 	return run && run.finished_at === null ? run.id : null;
 }
 
-/** A run that compares has ended. One that failed is repeated. To be called inside the command that ends it. */
+/**
+ * Handles the end of a comparison run. A failed one is repeated. Call it inside the command that
+ * ends the run.
+ */
 export function recordComparisonEnd(core: Core, run: RunRow, state: RunState, reason: Reason | null): void {
 	const row = findComparison(core, run.project);
 	if (row?.run_id !== run.id || row.result_of === run.id) return;
 	recordFailure(core, row, state === "succeeded" ? NO_REFS : (reason?.text ?? `The comparison is ${state}.`));
 }
 
-/** A comparison could not even begin. */
+/** Records that a comparison could not begin. */
 export function recordComparisonError(core: Core, project: string, error: string): void {
 	command(core, () => {
 		const row = findComparison(core, project);

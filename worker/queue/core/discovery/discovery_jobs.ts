@@ -10,28 +10,31 @@ import { acceptBrokenRun, acceptRun, type Submit } from "../runs/submit.ts";
 import { adoptSchedules, type FileSchedule } from "./schedules.ts";
 
 /**
- * What a discovery job has found. The runs are made in the very transaction that takes its result: a discovery job that was lost has made none, and one whose result
- * comes twice has made them once.
+ * The result of a discovery job. Its runs are made in the transaction that accepts the result: a
+ * lost discovery job has made none, and a repeated result makes none twice.
  */
 
-/** What became of a file of the repository. */
+/** The outcome for a file of the repository. */
 export type DiscoveredFile = { file: string } & (
 	| { submit: Submit; error: null }
-	/** It cannot be run: what is wrong with it is said by a run that is over at once. */
+	/** The file is invalid: a run that ends at once carries the error. */
 	| { submit: Submit; error: Reason; state?: "errored" | "failed" }
-	/** It does not want to. */
+	/** The file starts no run for this event. */
 	| { because: string }
 );
 
 export interface Discovered {
 	files: DiscoveredFile[];
-	/** The times at which files want to be run; null where this commit says nothing of that. */
+	/** The schedules of the files; null if this commit does not change them. */
 	schedules: FileSchedule[] | null;
-	/** The pull request is at the same commit as before, and nothing is to be run anew: what waits for an approval goes on waiting. */
+	/** The pull request has no new commit: runs that wait for an approval go on waiting. */
 	keepsEarlier?: boolean;
 }
 
-/** Makes the runs that a discovery job has found. To be called inside the command that takes its result. */
+/**
+ * Makes the runs that a discovery job has found. Call it inside the command that accepts its
+ * result.
+ */
 export function handleDiscovered(core: Core, job: JobRow, { files, schedules, keepsEarlier = false }: Discovered): void {
 	const run = findRun(core, job.run_id) as RunRow;
 	const isOlder = !keepsEarlier && isOvertaken(core, run);
@@ -48,7 +51,10 @@ export function handleDiscovered(core: Core, job: JobRow, { files, schedules, ke
 	core.sql.all("UPDATE jobs SET outputs = ? WHERE id = ?", JSON.stringify(Object.fromEntries(outputs)), job.id);
 }
 
-/** A pull request has moved on, or is closed: what waits for an approval of what it was before needs none any more. */
+/**
+ * Cancels the earlier runs of a pull request that wait for an approval: the pull request has a new
+ * commit, or is closed.
+ */
 function supersedeWaiting(core: Core, run: RunRow): void {
 	const gated = core.sql.all<{ id: string }>(
 		`SELECT id FROM runs WHERE project = ? AND pull_request = ? AND is_trusted = 0 AND approved_by IS NULL AND kind = 'pipeline'

@@ -9,8 +9,9 @@ import { insertInto } from "../sql.ts";
 import { compareSoon, findComparison, findUnfinished } from "./comparisons.ts";
 
 /**
- * What is known of the refs of projects: the commit that each was last seen at (`known_refs`), by a delivery or by a comparison, and for a
- * while every commit that was delivered (`delivered_commits`). So a commit is run once, whether the delivery or the comparison comes first.
+ * The known refs of projects: the last commit of each ref (`known_refs`), from a delivery or a
+ * comparison. Delivered commits are kept for a while (`delivered_commits`). Thus a commit runs
+ * once, whichever of the two comes first.
  */
 
 /** A commit of a branch or a tag, and where it was seen. */
@@ -18,28 +19,30 @@ export interface DeliveredRef {
 	project: string;
 	ref: string;
 	sha: string;
-	/** Where the ref was before; null for a new one, and where nobody has said. */
+	/** The commit before; null for a new ref, or if it is unknown. */
 	before: string | null;
 	isCompared: boolean;
 }
 
 /**
- * How a delivery stands to what comparisons have found: `new`; `found`, as one has found that very commit; or `out_of_order`, as it does not
- * follow the newest commit of its ref, which one has found.
+ * How a delivery relates to the comparisons. `found`: a comparison has found this commit.
+ * `out_of_order`: a comparison has found a newer commit of the ref, and this one does not follow
+ * it.
  */
 export type Standing = "new" | "found" | "out_of_order";
 
-/** For how long a forge may come late with a delivery of what a comparison has found already. */
+/** How late a delivery may come for a commit that a comparison has found. */
 const HEARD_MS = 7 * 24 * 60 * 60_000;
 const FOUND_AT_ONCE = 20;
-/** Rows travel to a statement as JSON, in portions. */
+/** Statements get rows as JSON, this many at a time. */
 const ROWS_AT_ONCE = 1_000;
 const MAX_SHOWN = 100;
 
 /**
- * Accepts the run of a delivery. A delivered commit that a comparison has found before is not run again, nor is what came before that. A
- * delivery out of order may still be the newest push, if the one between is late or lost: then another comparison finds its commit.
- * @returns the run of a delivery that is new, or that of the comparison; null if that is not made yet, or there is none
+ * Accepts the run of a delivery. A commit that a comparison has found does not run again, and
+ * neither do commits before it. A delivery out of order may still be the newest push. Then another
+ * comparison finds its commit.
+ * @returns the run of a new delivery, or the run of the comparison; null if there is none yet
  */
 export function submitDelivered(
 	core: Core,
@@ -58,7 +61,7 @@ export function submitDelivered(
 	return command(core, body, submit.trigger.actor);
 }
 
-/** Notes a commit of which nothing is run, so that a comparison does not take it for news. */
+/** Records a commit that starts no run, so that a comparison does not treat it as new. */
 export function recordDelivered(core: Core, delivered: DeliveredRef): void {
 	command(core, () => {
 		const { standing } = standingOf(core, delivered);
@@ -75,7 +78,7 @@ function standingOf(core: Core, { project, ref, sha, before, isCompared }: Deliv
 		project,
 		ref,
 	);
-	// What follows the commit that the ref is known to be at is new, also where a branch goes back to a commit of earlier.
+	// A commit that follows the known one is new, even if the branch goes back to an old commit.
 	if (known && before !== null && (before === known.sha || before === known.tag_object)) return isNew;
 	const [same] = core.sql.all<{ is_compared: number; run_id: string | null }>(
 		"SELECT is_compared, run_id FROM delivered_commits WHERE project = ? AND ref = ? AND sha = ?",
@@ -89,7 +92,7 @@ function standingOf(core: Core, { project, ref, sha, before, isCompared }: Deliv
 
 function recordRef(core: Core, delivered: DeliveredRef, runId: string | null): void {
 	recordCommit(core, delivered, runId);
-	// The result of a comparison has said where its refs are.
+	// The result of the comparison names the refs.
 	if (delivered.isCompared) return;
 	const { project, ref, sha } = delivered;
 	core.sql.all(
@@ -115,8 +118,9 @@ function recordCommit(core: Core, { project, ref, sha, isCompared }: DeliveredRe
 }
 
 /**
- * Accepts the run of a comparison, unless one of the project is under way: then it is that one.
- * @throws ApiError `conflict` for a project whose refs are not compared
+ * Accepts the run of a comparison, unless one of the project runs already: then it returns that
+ * one.
+ * @throws ApiError `conflict` for a project without comparisons
  */
 export function submitComparison(core: Core, submit: Submit, checkRoom: () => void): { runId: string; isReplay: boolean } {
 	const body = () => {
@@ -143,8 +147,9 @@ interface KnownRef {
 }
 
 /**
- * Takes the refs that an agent has listed. The first time they are only recorded, and so is a repository that had lost all of them. After that each that
- * is new, or at another commit, is run as if it had been delivered. To be called inside the command that takes the result.
+ * Handles the refs that an agent has listed. The first list of a repository is only recorded, and
+ * so is the list after an empty one. Later, each new or changed ref runs like a delivered one. Call
+ * it inside the command that accepts the result.
  */
 export function takeRefs(core: Core, job: JobRow, attempt: AttemptRow, listed: readonly ListedRef[]): void {
 	const run = findRun(core, job.run_id) as RunRow;
@@ -154,7 +159,7 @@ export function takeRefs(core: Core, job: JobRow, attempt: AttemptRow, listed: r
 	const known = new Map(
 		core.sql.all<KnownRef>("SELECT ref, sha, at FROM known_refs WHERE project = ?", project).map((one) => [one.ref, one] as const),
 	);
-	// A delivery after the start of the attempt is newer than what the agent saw.
+	// A delivery after the start of the attempt is newer than the list of the agent.
 	const isNewer = ({ at }: KnownRef) => at > attempt.started_at;
 	const changed = listed.filter(({ ref, sha, tag_object }) => {
 		const before = known.get(ref);
@@ -170,7 +175,7 @@ export function takeRefs(core: Core, job: JobRow, attempt: AttemptRow, listed: r
 	);
 	recordRefs(core, project, changed, attempt.started_at);
 	const fresh = found.map(({ ref, sha }): FoundRef => ({ ref, sha, before: known.get(ref)?.sha ?? null }));
-	// A delivery may come late that names the tag in place of its commit.
+	// A late delivery may name the tag instead of its commit.
 	for (const { ref, sha, tag_object } of found)
 		for (const id of [sha, ...(tag_object === null ? [] : [tag_object])])
 			recordRef(core, { project, ref, sha: id, before: null, isCompared: true }, null);
@@ -204,7 +209,7 @@ function isDelivered(core: Core, project: string, { ref, sha, tag_object }: List
 	return known.length > 0;
 }
 
-/** Deletes refs that are gone: one that comes again is new. */
+/** Deletes refs that no longer exist: a ref that returns is new. */
 function deleteRefs(core: Core, project: string, refs: readonly string[]): void {
 	for (let at = 0; at < refs.length; at += ROWS_AT_ONCE) {
 		const names = JSON.stringify(refs.slice(at, at + ROWS_AT_ONCE));
@@ -226,7 +231,7 @@ function recordRefs(core: Core, project: string, refs: readonly ListedRef[], at:
 	}
 }
 
-/** Deletes commits that were delivered long ago. To be called inside a command. */
+/** Deletes old delivered commits. Call it inside a command. */
 export function deleteOldCommits(core: Core): void {
 	core.sql.all("DELETE FROM delivered_commits WHERE at < ?", core.now() - HEARD_MS);
 }

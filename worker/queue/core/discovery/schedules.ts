@@ -7,15 +7,15 @@ import { insertInto } from "../sql.ts";
 import { clearTimer, setTimer } from "../timers.ts";
 
 /**
- * Schedules: times at which something of a project is to be run. The queue watches the clock; what is run is found out outside of it, by an effect
- * that carries the moment. What came while the coordinator was away comes once.
+ * Schedules: times at which a pipeline of a project runs. The queue watches the clock, and a side
+ * effect with the time submits the run. Times during an absence of the coordinator run once.
  */
 
 export interface ScheduleRow {
 	id: string;
 	project: string;
 	origin: ScheduleOrigin;
-	/** A file of the repository, or a pipeline that is kept here; both null: all files. */
+	/** A file of the repository, or a stored pipeline; both null: all files. */
 	file: string | null;
 	pipeline: string | null;
 	cron: string;
@@ -27,12 +27,12 @@ export interface ScheduleRow {
 	next_at: number | null;
 	fired_at: number | null;
 	run_id: string | null;
-	/** Why it made no run when it came last; null if it did. */
+	/** Why it made no run the last time; null if it made one. */
 	error: string | null;
 	created_at: number;
 }
 
-/** What a file of a repository asks for. */
+/** A schedule in a file of a repository. */
 export interface FileSchedule {
 	file: string;
 	cron: string;
@@ -56,8 +56,8 @@ export function findSchedule(core: Core, id: string): ScheduleRow {
 }
 
 /**
- * Makes a schedule.
- * @param id given by the caller, so that a call repeated after a lost answer is seen to be the same
+ * Adds a schedule.
+ * @param id given by the caller, so that a call repeated after a lost answer is recognized
  * @throws ApiError `conflict` if the project has too many
  */
 export function addSchedule(core: Core, id: string, project: string, wanted: ScheduleRequest): ScheduleRow {
@@ -70,7 +70,7 @@ export function addSchedule(core: Core, id: string, project: string, wanted: Sch
 	});
 }
 
-/** @throws ApiError `not_found`; `conflict` for one that a file of the repository asks for */
+/** @throws ApiError `not_found`; `conflict` for a schedule of a file of the repository */
 export function removeSchedule(core: Core, id: string): void {
 	command(core, () => {
 		const row = findSchedule(core, id);
@@ -83,7 +83,7 @@ export function removeSchedule(core: Core, id: string): void {
 	});
 }
 
-/** Pauses a schedule, or lets it go on: what would have come meanwhile does not come. @throws ApiError `not_found` */
+/** Pauses or resumes a schedule. Times during the pause do not run. @throws ApiError `not_found` */
 export function pauseSchedule(core: Core, id: string, pausedBy: string | null): ScheduleRow {
 	return command(core, () => {
 		const row = findSchedule(core, id);
@@ -94,7 +94,7 @@ export function pauseSchedule(core: Core, id: string, pausedBy: string | null): 
 	});
 }
 
-/** Removes all schedules of a project. */
+/** Deletes all schedules of a project. */
 export function deleteSchedules(core: Core, project: string): void {
 	command(core, () => {
 		for (const { id } of listSchedules(core, project)) deleteSchedule(core, id);
@@ -103,8 +103,8 @@ export function deleteSchedules(core: Core, project: string): void {
 }
 
 /**
- * Brings the schedules that files of a repository ask for in line with what they say now. One that says the same as before stays as it is, paused or
- * not. An earlier delivery than the newest one that was applied changes nothing. To be called inside a command.
+ * Updates the schedules of the files of a repository. An unchanged schedule stays as it is, paused
+ * or not. Deliveries before the newest applied one change nothing. Call it inside a command.
  */
 export function adoptSchedules(core: Core, project: string, delivery: string, wanted: readonly FileSchedule[]): void {
 	const isNewest = core.sql.all(
@@ -132,7 +132,10 @@ function contentOf({ file, cron, timezone, branch, params }: Omit<FileSchedule, 
 	return JSON.stringify([file, cron, timezone, branch, Object.entries(params).sort()]);
 }
 
-/** The time of a schedule has come. One that still waits to be submitted stands for this one too. To be called inside a command. */
+/**
+ * Handles the due time of a schedule. A time that is not submitted yet stands for this one too.
+ * Call it inside a command.
+ */
 export function fireSchedule(core: Core, id: string): void {
 	const [row] = core.sql.all<ScheduleRow>("SELECT * FROM schedules WHERE id = ?", id);
 	if (!row || row.paused_by !== null || row.next_at === null) return;
@@ -142,12 +145,12 @@ export function fireSchedule(core: Core, id: string): void {
 	arm(core, row);
 }
 
-/** Notes the run that a schedule has made; one that is gone needs nothing. */
+/** Records the run that a schedule has made. A deleted schedule is ignored. */
 export function recordScheduled(core: Core, id: string, runId: string): void {
 	core.sql.all("UPDATE schedules SET run_id = ?, error = NULL WHERE id = ?", runId, id);
 }
 
-/** Notes why a schedule has made no run, and will make none before something is changed. */
+/** Records why a schedule made no run. It makes none until somebody changes something. */
 export function recordScheduleError(core: Core, id: string, error: string): void {
 	core.sql.all("UPDATE schedules SET error = ? WHERE id = ?", error.slice(0, MAX_ERROR_CHARACTERS), id);
 }
@@ -165,7 +168,7 @@ function insert(
 	arm(core, findSchedule(core, id));
 }
 
-/** Sets the timer for the next time that is still to come. */
+/** Sets the timer for the next time in the future. */
 function arm(core: Core, { id, cron, timezone, paused_by }: ScheduleRow): void {
 	const next = paused_by === null ? nextTime(cron, timezone, core.now()) : null;
 	core.sql.all("UPDATE schedules SET next_at = ? WHERE id = ?", next, id);
@@ -173,7 +176,7 @@ function arm(core: Core, { id, cron, timezone, paused_by }: ScheduleRow): void {
 	else setTimer(core, "schedule", id, next);
 }
 
-/** The clock says another time than it did. To be called inside a command. */
+/** Sets the timers anew after the clock was changed. Call it inside a command. */
 export function rearmSchedules(core: Core): void {
 	for (const row of core.sql.all<ScheduleRow>("SELECT * FROM schedules WHERE next_at IS NOT NULL")) arm(core, row);
 }

@@ -4,14 +4,14 @@ import type { RunState } from "../../../../schema/wire/states.ts";
 
 /** The side effects that the queue asks for. Each is stored as JSON: a new field is optional. */
 
-/** A ref that a comparison has found at a commit that no delivery has brought. */
+/** A ref at a commit that a comparison has found and no delivery has brought. */
 export interface FoundRef {
 	ref: string;
 	sha: string;
-	/** Where it was before; null for a new one. */
+	/** The commit before; null for a new ref. */
 	before: string | null;
 }
-/** Closes a log: its shard takes no byte beyond the declared ones, and archives it. */
+/** Closes a log: its shard accepts no byte beyond the declared ones, and archives it. */
 interface ArchiveLogEffect {
 	kind: "archive_log";
 	attemptId: string;
@@ -19,7 +19,7 @@ interface ArchiveLogEffect {
 	runId: string;
 	jobId: string;
 	shard: number;
-	/** How many bytes the agent says it sent; null when the agent has said nothing. */
+	/** How many bytes the agent says that it sent; null if it has said nothing. */
 	declaredBytes: number | null;
 }
 /** Adds the test results of an attempt to the history of the tests. */
@@ -33,15 +33,15 @@ interface IndexTestsEffect {
 	branch: string | null;
 	commit: string | null;
 	at: number;
-	/** The R2 object of the cases, and its size. */
+	/** The R2 object of the test cases, and its size. */
 	key: string;
 	size: number;
 }
-/** Submits the run of a schedule whose time has come. */
+/** Submits the run of a due schedule. */
 interface FireScheduleEffect {
 	kind: "fire_schedule";
 	scheduleId: string;
-	/** The time at which it fell due. */
+	/** The due time. */
 	at: number;
 }
 /** Submits the comparison of a project's refs. */
@@ -69,24 +69,24 @@ export interface CommitStatusEffect {
 	/** The repository that the commit is in. */
 	repository: string;
 	sha: string;
-	/** The branch or tag, as the forge calls it. Statuses that version 0.1.0 has stored have none. */
+	/** The branch or tag, as the forge calls it. Stored statuses of version 0.1.0 have none. */
 	ref?: string | null;
-	/** What it is the status of; with what the project has before it, the name that the forge shows. */
+	/** The name of the status. With the project's prefix, it is the name that the forge shows. */
 	name: string;
 	state: RunState;
 	description: string;
 }
-/** Sends a notification to a recipient that a pipeline names. */
+/** Sends a notification to a recipient of the pipeline. */
 export interface NotifyEffect {
 	kind: "notify";
-	/** The id of the notification: a repeat carries the same one. */
+	/** The id of the notification. A repeat has the same one. */
 	id: string;
 	runId: string;
 	project: string;
 	event: NotifyEvent;
 	notification: Notification;
 	at: number;
-	/** Whether a person asked for it as a test. */
+	/** Whether a person requested it as a test. */
 	isTest: boolean;
 }
 export type Effect =

@@ -4,13 +4,17 @@ import { evictIfDone } from "../record/outbox.ts";
 import type { CommitStatusEffect, Effect, NotifyEffect } from "./effect_types.ts";
 
 /**
- * Effects are edges: something outside must happen because a state changed. They are written in the transaction of
- * the change and happen at least once, in order per key; a receiver must recognize a repeat.
+ * Side effects: work outside of the transaction after a change of state. They are written in the
+ * transaction of the change and happen at least once, in order per key. A receiver must recognize a
+ * repeat.
  */
 
-/** What happens here, and what somebody elsewhere must answer to: neither waits for the other, nor one project's forge and chats for another's. */
+/**
+ * Internal effects are our own work, external ones need another server. Neither class waits for the
+ * other, and no project waits for the servers of another project.
+ */
 export type EffectClass = "internal" | "external";
-/** Effects that are taken together: all internal ones, and the external ones of a project. */
+/** Effects that run together: all internal ones, or the external ones of one project. */
 export interface Queue {
 	class: EffectClass;
 	/** Null for internal effects. */
@@ -26,13 +30,16 @@ export interface PendingEffect {
 	effect: Effect;
 }
 
-/** How often, and with which pauses. Somebody else's server may be away for a night. */
+/** How often, and with which pauses, an effect is tried. Another server may be down for a night. */
 const PATIENCE: Record<EffectClass, { tries: number; firstMs: number; mostMs: number }> = {
 	internal: { tries: 30, firstMs: 500, mostMs: 60_000 },
 	external: { tries: 80, firstMs: 1_000, mostMs: 15 * 60_000 },
 };
 
-/** A server that asks for a longer pause is asked again after this. The limits of GitHub and GitLab are for an hour at most. */
+/**
+ * The longest pause that a server may ask for. The limits of GitHub and GitLab last an hour at
+ * most.
+ */
 const MOST_ASKED_MS = 65 * 60_000;
 
 function classOf(effect: Effect): EffectClass {
@@ -49,12 +56,16 @@ export function addEffect(core: Core, key: string, effect: Effect): void {
 	);
 }
 
-/** Of each key only the first effect may happen, so that their order holds; but a dead external effect does not block the next one. */
+/**
+ * Only the first effect of each key may run, which keeps their order. A dead external effect does
+ * not block the next one.
+ */
 const IS_FIRST = `NOT EXISTS (SELECT 1 FROM effects AS earlier
 	WHERE earlier.key = e.key AND earlier.seq < e.seq AND (earlier.is_dead = 0 OR earlier.kind NOT IN (${EXTERNAL_KINDS})))`;
 
 /**
- * Takes the effects that are due, oldest first. Each falls due again after `flightMs`, unless it is noted as done or failed before.
+ * Takes the due effects, oldest first. Each is due again after `flightMs`, unless its outcome is
+ * recorded before.
  */
 export function takeEffects(
 	core: Core,
@@ -63,7 +74,7 @@ export function takeEffects(
 	{ class: effectClass, project }: Queue = INTERNAL,
 ): PendingEffect[] {
 	const now = core.now();
-	// Most often there is none; looking is much cheaper than taking.
+	// Usually no effect is due, and this query is much cheaper than the update.
 	if ((nextEffectDue(core, effectClass) ?? Number.POSITIVE_INFINITY) > now) return [];
 	return command(core, () =>
 		core.sql.all<{ seq: number; payload: string; tries: number }>(
@@ -80,22 +91,22 @@ export function takeEffects(
 		.map(({ seq, payload, tries }) => ({ seq, tries, effect: JSON.parse(payload) as Effect }));
 }
 
-/** What became of an effect. */
+/** The outcome of an effect. */
 export interface EffectOutcome {
 	pending: PendingEffect;
-	/** Where the log lies, if that is known already. */
+	/** The location of the log, if it is known already. */
 	archived: ArchivedLogNote | null;
 	/** Null if the effect has happened. */
 	error: string | null;
-	/** Whether trying again is of no use: somebody who can be asked has said no. */
+	/** Whether a repeat is useless: the server has rejected it. */
 	isFinal?: boolean;
-	/** How long to wait, if the other side has said so. */
+	/** How long to wait, if the server has said so. */
 	retryAfterMs?: number | null;
 }
 
 /**
- * Notes what became of effects: one that has happened is done with, and a run that waited for it alone may leave; one that has not is
- * put off, and after thirty failures it is dead, which `/readyz` shows.
+ * Records the outcomes of effects. A finished effect is deleted, and a run that waited only for it
+ * may leave. A failed one is deferred. After thirty failures it is dead, which `/readyz` shows.
  */
 export function recordOutcomes(core: Core, outcomes: readonly EffectOutcome[]): void {
 	command(core, () => {
@@ -107,7 +118,7 @@ export function recordOutcomes(core: Core, outcomes: readonly EffectOutcome[]): 
 }
 
 function effectDone(core: Core, { seq, effect }: PendingEffect, archived: ArchivedLogNote | null): void {
-	// Earlier statuses of the commit that could not be sent are out of date now.
+	// Earlier undelivered statuses of the commit are out of date now.
 	const isNewest = effect.kind === "commit_status";
 	if (isNewest) core.sql.all("DELETE FROM effects WHERE is_dead = 1 AND seq < ?1 AND key = (SELECT key FROM effects WHERE seq = ?1)", seq);
 	core.sql.all("DELETE FROM effects WHERE seq = ?", seq);
@@ -134,7 +145,7 @@ function effectFailed(
 	if (retryAfterMs && effect.kind === "commit_status") deferStatuses(core, effect.project, core.now() + pause);
 }
 
-/** A forge that asks for a pause is not asked for another status of the same project either. */
+/** A forge that asks for a pause gets no other status of the same project meanwhile. */
 function deferStatuses(core: Core, project: string, until: number): void {
 	core.sql.all(
 		"UPDATE effects SET due_at = ?1 WHERE kind = 'commit_status' AND is_dead = 0 AND due_at < ?1 AND payload ->> 'project' = ?2",
@@ -143,7 +154,10 @@ function deferStatuses(core: Core, project: string, until: number): void {
 	);
 }
 
-/** When the next effect falls due; null if there is none. Those of the projects that are left out are looked after already. */
+/**
+ * When the next effect is due; null if there is none. The given projects are excluded, because they
+ * are being worked on.
+ */
 export function nextEffectDue(core: Core, effectClass: EffectClass, leftOut: readonly string[] = []): number | null {
 	const [next] = core.sql.all<{ due: number | null }>(
 		`SELECT min(due_at) AS due FROM effects AS e WHERE is_dead = 0 AND ${ofClass(effectClass)} AND ${IS_FIRST}
@@ -153,7 +167,7 @@ export function nextEffectDue(core: Core, effectClass: EffectClass, leftOut: rea
 	return next?.due ?? null;
 }
 
-/** The queues of a class in which something is due. */
+/** The queues of a class with due effects. */
 export function queuesDue(core: Core, effectClass: EffectClass): Queue[] {
 	const now = core.now();
 	if ((nextEffectDue(core, effectClass) ?? Number.POSITIVE_INFINITY) > now) return [];
@@ -166,12 +180,15 @@ export function queuesDue(core: Core, effectClass: EffectClass): Queue[] {
 		.map(({ project }) => ({ class: effectClass, project }));
 }
 
-/** Tries once more what was given up of the coordinator's own. */
+/** Retries dead internal effects. */
 export function retryEffects(core: Core): void {
 	core.sql.all(`UPDATE effects AS e SET is_dead = 0, tries = 0, due_at = ? WHERE is_dead = 1 AND ${ofClass("internal")}`, core.now());
 }
 
-/** Sends the undelivered statuses of a project at once, also those that were given up: a setting has been corrected. Newer ones replace older ones. */
+/**
+ * Sends the undelivered statuses of a project at once, also dead ones, after a setting was
+ * corrected. Newer statuses replace older ones.
+ */
 export function retryStatuses(core: Core, project: string): void {
 	command(core, () => {
 		core.sql.all(
@@ -188,23 +205,23 @@ export function retryStatuses(core: Core, project: string): void {
 	});
 }
 
-/** Deletes old external effects that failed for good. To be called inside a command. */
+/** Deletes old external effects that failed for good. Call it inside a command. */
 export function deleteUndelivered(core: Core, before: number): void {
 	core.sql.all(`DELETE FROM effects AS e WHERE is_dead = 1 AND ${ofClass("external")} AND due_at < ?`, before);
 }
 
-/** How many of the coordinator's own were given up. */
+/** How many internal effects are dead. */
 export function deadEffects(core: Core): number {
 	return core.sql.all<{ n: number }>(`SELECT count(*) AS n FROM effects AS e WHERE is_dead = 1 AND ${ofClass("internal")}`)[0]?.n ?? 0;
 }
 
-/** A status or notification that was not sent (yet). */
+/** An undelivered status or notification. */
 export interface Undelivered {
 	effect: CommitStatusEffect | NotifyEffect;
 	tries: number;
-	/** What was the matter the last time; null before the first try. */
+	/** The error of the last try; null before the first try. */
 	error: string | null;
-	/** Whether it was given up. */
+	/** Whether no further try follows. */
 	isDead: boolean;
 }
 

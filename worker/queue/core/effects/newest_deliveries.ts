@@ -1,11 +1,14 @@
 import type { Core } from "../core.ts";
 import type { RunRow } from "../rows.ts";
 
-/** The newest delivery of each pull request whose discovery job has ended. Discovery jobs may end in another order than their deliveries came. */
+/**
+ * The newest delivery of each pull request whose discovery job has ended. Discovery jobs may end in
+ * another order than their deliveries.
+ */
 
 /**
- * Records that the discovery job of a pull request's delivery has ended. To be called inside a command.
- * @returns whether the discovery job of a newer delivery has ended before it
+ * Records the end of the discovery job of a pull request's delivery. Call it inside a command.
+ * @returns whether the discovery job of a newer delivery has ended already
  */
 export function isOvertaken(core: Core, { project, pull_request, trigger_delivery }: RunRow): boolean {
 	if (pull_request === null || trigger_delivery === null) return false;
@@ -21,7 +24,7 @@ export function isOvertaken(core: Core, { project, pull_request, trigger_deliver
 	return core.sql.all(newer, project, pull_request, trigger_delivery).length > 0;
 }
 
-/** Forgets pull requests of which nothing was delivered since before this time. To be called inside a command. */
+/** Deletes pull requests without a delivery since this time. Call it inside a command. */
 export function deleteOldDeliveries(core: Core, before: number): void {
 	core.sql.all("DELETE FROM newest_deliveries WHERE at < ?", before);
 }

@@ -6,24 +6,30 @@ import type { RunRow } from "../rows.ts";
 import { pipelineOf } from "../runs/definitions.ts";
 import { addEffect } from "./effects.ts";
 
-/** Who is notified of a run, as its pipeline says. Whether it is `fixed` shows only when it is sent: that depends on the run before. */
+/**
+ * Who is notified of a run, as its pipeline says. Whether the run is `fixed` depends on the run
+ * before, and is decided when the notification is sent.
+ */
 
-/** The events that a new state of a run may be. */
+/** The possible events of a new state of a run. */
 const EVENTS: Partial<Record<RunState, readonly NotifyEvent[]>> = {
 	running: ["start"],
-	// A recipient of both events gets the one that says more.
+	// A recipient of both events gets the more specific one.
 	succeeded: ["fixed", "success"],
 	failed: ["failure"],
 	errored: ["failure"],
 	timed_out: ["failure"],
 };
 
-/** Requests the notifications that the pipeline names for this state. To be called inside the command that has changed the run. */
+/**
+ * Requests the notifications of the pipeline for this state. Call it inside the command that
+ * changes the run.
+ */
 export function requestNotifications(core: Core, run: RunRow, state: RunState): void {
 	const events = EVENTS[state];
 	// A fork must not send notifications.
 	if (!events || run.is_trusted === 0) return;
-	// A run that was approved starts a second time: its start was sent before.
+	// An approved run starts a second time: its first start was sent already.
 	if (state === "running" && run.started_at !== null) return;
 	for (const notification of pipelineOf(core, run).notify) {
 		const event = events.find((one) => notification.on.includes(one));
@@ -32,9 +38,9 @@ export function requestNotifications(core: Core, run: RunRow, state: RunState): 
 }
 
 /**
- * Requests a test notification to all recipients that the pipeline of a run names.
- * @param definition the pipeline, as it is stored: the run may have left the queue
- * @returns how many they are
+ * Requests a test notification to all recipients of the pipeline of a run.
+ * @param definition the stored pipeline: the run may have left the queue
+ * @returns the number of recipients
  */
 export function testNotifications(core: Core, run: Pick<RunRow, "id" | "project">, definition: string): number {
 	const { notify } = readDefinition(definition);

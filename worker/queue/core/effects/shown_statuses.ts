@@ -1,7 +1,10 @@
 import { isTerminal, type RunState } from "../../../../schema/wire/states.ts";
 import type { Core } from "../core.ts";
 
-/** Which status each context of a commit shows, and the last result in it: a run that did nothing must not take the place of a result. */
+/**
+ * The status that each context of a commit shows, and its last result. A run that did nothing must
+ * not replace a result.
+ */
 
 export interface Status {
 	runId: string;
@@ -11,11 +14,11 @@ export interface Status {
 
 interface ShownRow {
 	run_id: string;
-	/** JSON of the last `Status` of a run that is over; null before the first. */
+	/** JSON of the last `Status` of an ended run; null before the first. */
 	result: string | null;
 }
 
-/** Records that the context shows this status now. To be called inside a command. */
+/** Records the status that the context shows now. Call it inside a command. */
 export function showStatus(core: Core, key: string, status: Status): Status {
 	core.sql.all(
 		`INSERT INTO shown_statuses (key, run_id, result, at) VALUES (?, ?, ?, ?)
@@ -29,8 +32,9 @@ export function showStatus(core: Core, key: string, status: Status): Status {
 }
 
 /**
- * The status that a context shows when a run ends that did nothing: its own only where there is no other. To be called inside a command.
- * @returns null where the forge shows the right status already
+ * The status that a context shows after a run that did nothing: the last result, or the run's own
+ * status without one. Call it inside a command.
+ * @returns null if the forge shows the right status already
  */
 export function yieldStatus(core: Core, key: string, status: Status): Status | null {
 	const shown = findShown(core, key);
@@ -49,7 +53,7 @@ function findShown(core: Core, key: string): ShownRow | undefined {
 	return core.sql.all<{ run_id: string; result: string | null }>("SELECT run_id, result FROM shown_statuses WHERE key = ?", key)[0];
 }
 
-/** Forgets contexts that have shown the same since before this time. To be called inside a command. */
+/** Deletes contexts whose status has not changed since this time. Call it inside a command. */
 export function deleteOldStatuses(core: Core, before: number): void {
 	core.sql.all("DELETE FROM shown_statuses WHERE at < ?", before);
 }

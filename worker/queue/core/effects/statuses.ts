@@ -7,16 +7,22 @@ import { pipelineOf } from "../runs/definitions.ts";
 import { addEffect } from "./effects.ts";
 import { lastResult, type Status, showStatus, yieldStatus } from "./shown_statuses.ts";
 
-/** Commit statuses: requested with the state of a run, in one transaction, and sent in order. */
+/** Commit statuses are requested in the transaction that changes the run, and sent in order. */
 
-/** What the status of a discovery job is called: it is sent only where the job could not do its work. */
+/** The name of the status of a discovery job, which is sent only if the job failed. */
 const DISCOVERY = "discovery";
-/** What the name of a status ends with that stands beside the one of the push of the same commit. */
+/** The ending of a status name that keeps it apart from the status of a push of the same commit. */
 const OF_PULL_REQUEST = " (pull request)";
-/** Events whose runs have a status of their own, as in Woodpecker: a tag or a schedule says nothing of the push of the same commit. */
+/**
+ * Events whose runs have a status of their own, as in Woodpecker: a tag or schedule must not
+ * replace the status of a push.
+ */
 const EVENT_SUFFIXES: Readonly<Record<string, string>> = { tag: " (tag)", schedule: " (schedule)", manual: " (manual)" };
 
-/** Requests the commit status of a run, if it is about a commit of a project. To be called inside the command that has changed it. */
+/**
+ * Requests the commit status of a run of a project's commit. Call it inside the command that
+ * changes the run.
+ */
 export function updateStatus(core: Core, runId: string): void {
 	const run = findRun(core, runId) as RunRow;
 	if (run.project === ADHOC_PROJECT || run.source_git === null || run.commit_sha === null) return;
@@ -37,12 +43,14 @@ export function updateStatus(core: Core, runId: string): void {
 	addEffect(core, key, { kind: "commit_status", ...shown, project, repository, sha, ref: refOf(run), name });
 }
 
-/** Whether a run has ended without a result: nothing was to be run, or a newer run has taken its place. */
+/** Whether a run has ended without a result: it had no jobs to run, or a newer run replaced it. */
 function didNothing({ state, reason_code }: RunRow): boolean {
 	return state === "skipped" || (state === "cancelled" && reason_code === "superseded");
 }
 
-/** The status of a discovery job: sent when it failed, and when a later one of the same commit succeeded. */
+/**
+ * The status of a discovery job: sent if it failed, or if a later one of the same commit succeeded.
+ */
 function discoveryStatus(core: Core, key: string, status: Status): Status | null {
 	if (!isTerminal(status.state) || status.state === "cancelled") return null;
 	const last = lastResult(core, key);
@@ -50,14 +58,14 @@ function discoveryStatus(core: Core, key: string, status: Status): Status | null
 	return showStatus(core, key, status);
 }
 
-/** The branch or tag that a commit came by, as a forge calls it; of a pull request from a fork its ref at the forge. */
+/** The branch or tag of a commit, as a forge calls it; for a pull request from a fork, its ref. */
 function refOf({ tag, branch, is_trusted, source_ref }: RunRow): string | null {
 	if (tag !== null) return tag;
 	if (branch !== null && is_trusted === 1) return branch;
 	return source_ref?.replace(/^refs\/(heads|tags)\//, "") ?? null;
 }
 
-/** How a run stands, in a few words: forges show no more. */
+/** The state of a run in a few words: forges show no more. */
 function describe(core: Core, run: RunRow): string {
 	switch (run.state) {
 		case "queued":

@@ -3,7 +3,7 @@ import { markDirty } from "../record/outbox.ts";
 import { findAttempt } from "../rows.ts";
 import { named } from "../sql.ts";
 
-/** Where a finished log lies, as its shard reports it. */
+/** The location of an archived log, as its shard reports it. */
 export interface ArchivedLogNote {
 	/** The R2 object; null for an empty log. */
 	key: string | null;
@@ -12,7 +12,7 @@ export interface ArchivedLogNote {
 	isIncomplete: boolean;
 }
 
-/** Notes where a finished log now lies. */
+/** Records the location of an archived log. */
 export function logArchived(core: Core, attemptId: string, log: ArchivedLogNote): void {
 	command(core, () => {
 		const attempt = findAttempt(core, attemptId);

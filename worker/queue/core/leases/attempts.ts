@@ -22,9 +22,12 @@ import { insertInto, named } from "../sql.ts";
 import { clearTimer, setTimer, startTimer } from "../timers.ts";
 import { withdrawOffer } from "./offers.ts";
 
-/** The life of an attempt as its agent leads it: an offer is claimed or handed back, a commit is pinned, a result delivered. */
+/**
+ * The life of an attempt: its agent claims or declines the offer, pins a commit, and delivers a
+ * result.
+ */
 
-/** What a lease token says, once its signature was checked. */
+/** The claims of a lease token with a valid signature. */
 export interface LeaseClaims {
 	attemptId: string;
 	leaseId: string;
@@ -32,7 +35,7 @@ export interface LeaseClaims {
 	agentId: string;
 }
 
-/** The agent is given this long beyond the job's own timeout before the queue ends the attempt itself. */
+/** The queue ends an attempt itself this long after the job's own timeout. */
 const TIMEOUT_SLACK_MS = 30_000;
 
 export interface Started {
@@ -40,12 +43,13 @@ export interface Started {
 	job: JobRow;
 	run: RunRow;
 	definition: SettledJob;
-	/** How much of its repository the pipeline wants. */
+	/** How much of its repository the pipeline needs. */
 	checkout: CheckoutChoice;
 }
 
 /**
- * leased → running, with a full lease. Repeated by the same lease while the attempt runs, it gives the same answer.
+ * leased → running, with a full lease. A repeated call of the same lease gets the same answer while
+ * the attempt runs.
  * @throws ApiError `attempt_superseded`, `attempt_finished`
  */
 export function startAttempt(core: Core, lease: LeaseClaims): Started {
@@ -53,7 +57,8 @@ export function startAttempt(core: Core, lease: LeaseClaims): Started {
 		const known = findAttempt(core, lease.attemptId);
 		if (known) {
 			assertLive(core, known, lease);
-			// Nothing has begun without an answer: the agent counts the time of the job from this one.
+			// The agent has begun nothing without an answer, and counts the time of the job from
+			// this one.
 			limitTime(core, known);
 			return describe(core, known);
 		}
@@ -64,7 +69,7 @@ export function startAttempt(core: Core, lease: LeaseClaims): Started {
 	return command(core, body, agentName(core, lease.agentId));
 }
 
-/** What an agent is called; its id if it is gone. */
+/** The name of an agent; its id if the agent is deleted. */
 function agentName(core: Core, agentId: string): string {
 	return findAgent(core, agentId)?.name ?? agentId;
 }
@@ -92,7 +97,7 @@ function claim(core: Core, lease: LeaseClaims, shard: number): AttemptRow {
 	return attempt as AttemptRow;
 }
 
-/** Sets when an attempt is ended whose agent has not ended it in time. */
+/** Sets when the queue ends an attempt that its agent has not ended in time. */
 function limitTime(core: Core, attempt: AttemptRow): void {
 	const { timeout_ms } = definitionOf(core, jobOf(core, attempt));
 	setTimer(core, "job_timeout", attempt.id, core.now() + timeout_ms + core.settings.killGraceMs + TIMEOUT_SLACK_MS);
@@ -106,7 +111,8 @@ function describe(core: Core, attempt: AttemptRow): Started {
 }
 
 /**
- * Ends an attempt of which nothing has begun, because the coordinator cannot give it what it needs: it counts as one that is errored.
+ * Ends an attempt that has not begun, because the coordinator cannot give it what it needs. It
+ * counts as errored.
  * @throws ApiError `attempt_superseded`, `attempt_finished`
  */
 export function failAttempt(core: Core, lease: LeaseClaims, reason: Reason): void {
@@ -118,8 +124,8 @@ export function failAttempt(core: Core, lease: LeaseClaims, reason: Reason): voi
 }
 
 /**
- * Takes back a job of which nothing has begun, because what it needs cannot be had at the moment: it waits a while, and the attempt does not
- * count.
+ * Snoozes a job that has not begun, because something that it needs is unavailable for now. The
+ * attempt does not count.
  * @throws ApiError `attempt_superseded`, `attempt_finished`
  */
 export function snoozeAttempt(core: Core, lease: LeaseClaims, reason: Reason): void {
@@ -132,21 +138,22 @@ export function snoozeAttempt(core: Core, lease: LeaseClaims, reason: Reason): v
 
 const NO_LOG = { bytes: 0, sha256: null, incomplete: false };
 
-/** A job from which files are to be fetched. */
+/** A job from which another one fetches files. */
 export interface DownloadableJob {
 	name: string;
 	state: JobState;
-	/** The attempt whose files count: the one that ended the job; null if there was none. */
+	/** The attempt with the files: the one that ended the job; null if there was none. */
 	attemptId: string | null;
-	/** Patterns; none: all of its files. */
+	/** Patterns; an empty list means all of its files. */
 	paths: string[];
-	/** The folder to put them in; null: the workspace. */
+	/** The folder for the files; null: the workspace. */
 	into: string | null;
 }
 
 /**
  * The jobs from which the job of this live attempt fetches files.
- * @throws ApiError `conflict` if one of them is not over: it would give a part of its files; and as `liveAttempt` does
+ * @throws ApiError `conflict` if one of them has not ended, because its files are incomplete;
+ * errors of `liveAttempt`
  */
 export function downloadableJobs(core: Core, lease: LeaseClaims): DownloadableJob[] {
 	const attempt = liveAttempt(core, lease);
@@ -165,14 +172,20 @@ export function downloadableJobs(core: Core, lease: LeaseClaims): DownloadableJo
 	);
 }
 
-/** The task of the discovery job of this live attempt, with its run; null if the job is no discovery job. @throws ApiError as `liveAttempt` does */
+/**
+ * The task of the discovery job of this live attempt, with its run; null for other jobs. @throws
+ * ApiError as `liveAttempt` does
+ */
 export function discoveryOfAttempt(core: Core, lease: LeaseClaims): { discovery: Discovery; run: RunRow } | null {
 	const attempt = liveAttempt(core, lease);
 	const { discovery } = definitionOf(core, jobOf(core, attempt));
 	return discovery && { discovery, run: findRun(core, attempt.run_id) as RunRow };
 }
 
-/** An agent hands an offer back; it will not get this job again for a while. An offer that is gone needs nothing. */
+/**
+ * An agent declines an offer, and does not get this job again for a while. An offer that has ended
+ * is ignored.
+ */
 export function releaseOffer(core: Core, lease: LeaseClaims): void {
 	const body = () => {
 		const offer = findOffer(core, lease.attemptId);
@@ -183,7 +196,8 @@ export function releaseOffer(core: Core, lease: LeaseClaims): void {
 
 /**
  * The live attempt of this lease.
- * @throws ApiError `attempt_superseded` if another attempt took its place, `attempt_finished` if it is over
+ * @throws ApiError `attempt_superseded` if another attempt has replaced it, `attempt_finished` if
+ * it has ended
  */
 export function liveAttempt(core: Core, lease: LeaseClaims): AttemptRow {
 	const attempt = findAttempt(core, lease.attemptId);
@@ -192,7 +206,9 @@ export function liveAttempt(core: Core, lease: LeaseClaims): AttemptRow {
 	return attempt;
 }
 
-/** Whether the queue has given out this lease: in an offer, or to an attempt that it still holds, over or not. */
+/**
+ * Whether the queue has given out this lease: in an offer, or to an attempt that it still holds.
+ */
 export function isLeaseKnown(core: Core, { attemptId, leaseId }: Pick<LeaseClaims, "attemptId" | "leaseId">): boolean {
 	const holder = findAttempt(core, attemptId) ?? findOffer(core, attemptId);
 	return holder?.lease_id === leaseId;
@@ -202,7 +218,7 @@ function assertLive(core: Core, attempt: AttemptRow, lease: LeaseClaims): void {
 	if (attempt.lease_id !== lease.leaseId || isTerminal(attempt.state)) throw endedOrSuperseded(core, lease);
 }
 
-/** 410 when the job is over for good, 409 when it goes on without this attempt. */
+/** 410 if the job has ended, 409 if it continues without this attempt. */
 function endedOrSuperseded(core: Core, lease: LeaseClaims): ApiError {
 	const job = findJob(core, lease.jobId);
 	const isOver = !job || isTerminal(job.state);
@@ -217,8 +233,8 @@ function endedOrSuperseded(core: Core, lease: LeaseClaims): ApiError {
 }
 
 /**
- * Records the commit that the first job checked out; every later job of the run gets the same one. Where a delivery has told the id of an
- * annotated tag, its commit takes that place.
+ * Records the commit that the first job checked out. Every later job of the run gets the same
+ * commit. If a delivery named the id of an annotated tag, the commit of the tag replaces it.
  */
 export function pinCommit(core: Core, lease: LeaseClaims, { tag_object, ...commit }: PinnedCommit): string {
 	return command(core, () => {
@@ -228,7 +244,8 @@ export function pinCommit(core: Core, lease: LeaseClaims, { tag_object, ...commi
 			if (run.commit_author === null && run.commit_sha === commit.sha) describeCommit(core, run, commit);
 			return run.commit_sha;
 		}
-		// What a delivery has called them counts: the ref of a pull request names no branch, and a tag may have been moved since.
+		// The branch and tag of the delivery count: the ref of a pull request has no branch, and a
+		// tag may have been moved.
 		const isDelivered = run.pull_request !== null || run.commit_sha !== null;
 		const { branch, tag }: Pick<Commit, "branch" | "tag"> = isDelivered ? run : commit;
 		core.sql.all(
@@ -244,19 +261,20 @@ export function pinCommit(core: Core, lease: LeaseClaims, { tag_object, ...commi
 	});
 }
 
-/** What is to be said of a commit at which nobody had looked yet. */
+/** Adds the message and author of a commit, if they are not known yet. */
 function describeCommit(core: Core, run: RunRow, { message, author }: Commit): void {
 	core.sql.all("UPDATE runs SET commit_message = ?, commit_author = ?, rev = ? WHERE id = ?", message, author, nextRev(core), run.id);
 	markDirty(core, run.id, run.id);
 }
 
 /**
- * Takes the result of an attempt. The same result again is answered as before.
- * @returns what the agent is answered, as `answeredState` says
+ * Accepts the result of an attempt. The same result again gets the same answer.
+ * @returns the state for the agent, from `answeredState`
  * @param digest sha256 of the submitted result
- * @param artifacts what the result makes visible, with the object of each
+ * @param artifacts the files that the result makes visible, with the object of each
  * @param discovered the runs that a discovery job has found
- * @throws ApiError `conflict` for another result after the first, `attempt_finished`, `attempt_superseded`
+ * @throws ApiError `conflict` for another result after the first, `attempt_finished`,
+ * `attempt_superseded`
  */
 export function finishAttempt(
 	core: Core,
@@ -294,7 +312,10 @@ export function finishAttempt(
 	return command(core, body, agentName(core, lease.agentId));
 }
 
-/** What an agent is answered that has finished an attempt: `cancelled` where a cancel came before its result, and so ended the job. */
+/**
+ * The state for the agent of a finished attempt: `cancelled` if a cancel came before its result and
+ * ended the job.
+ */
 export function answeredState(
 	attempt: { id: string; state: AttemptState },
 	job: { state: JobState; result_attempt: string | null },
@@ -302,7 +323,7 @@ export function answeredState(
 	return job.state === "cancelled" && job.result_attempt === attempt.id ? "cancelled" : attempt.state;
 }
 
-/** Has the test results of an attempt added to the tests' history. */
+/** Requests the indexing of an attempt's test results. */
 function indexTests(core: Core, attempt: AttemptRow, artifacts: readonly SavedArtifact[]): void {
 	const cases = artifacts.find(({ kind }) => kind === "tests");
 	if (!cases) return;
@@ -322,31 +343,31 @@ function indexTests(core: Core, attempt: AttemptRow, artifacts: readonly SavedAr
 	});
 }
 
-/** Of what a job has put out, what it declares: nobody can ask for the rest. */
+/** The declared outputs of a job. Nothing can read the others. */
 function declaredOutputs(core: Core, job: JobRow, given: Finish["outputs"]): Record<string, string> {
 	return Object.fromEntries(
 		definitionOf(core, job).outputs.flatMap((name) => (Object.hasOwn(given, name) ? [[name, given[name] as string]] : [])),
 	);
 }
 
-/** A file that a finish makes visible, and the R2 object that holds it. */
+/** A file that a result makes visible, and its R2 object. */
 export interface SavedArtifact {
 	path: string;
 	size: number;
 	sha256: string;
 	key: string;
-	/** How long each part is, but for the last; null for a file in one object. */
+	/** The length of each part except the last; null for a file in one object. */
 	partBytes: number | null;
 	executable: boolean;
 	kind: ArtifactKind;
-	/** Which entry of the job's `artifacts.save` has named it; null for a plain pattern. */
+	/** The entry of the job's `artifacts.save` that names the file; null for a plain pattern. */
 	entry: number | null;
 }
 
 function insertArtifacts(core: Core, job: JobRow, attempt: AttemptRow, artifacts: readonly SavedArtifact[]): void {
 	const now = core.now();
 	const { entries } = definitionOf(core, job).artifacts;
-	// What an entry says of its files is taken from the job, not from the agent.
+	// The settings of an entry come from the job, not from the agent.
 	const rows = artifacts.map(({ entry, ...file }) => {
 		const { name = null, expire_in_ms = null } = (entry === null ? undefined : entries[entry]) ?? {};
 		return { ...file, name, expiresAt: expire_in_ms === null ? null : now + expire_in_ms };

@@ -14,10 +14,12 @@ import { pauseOf } from "./pause.ts";
 /**
  * Offers: which waiting job goes to which waiting agent.
  *
- * Queued jobs stand in partitions, one per (requirements, project, trust, priority, concurrency group). For an agent, the heads of all partitions that it
- * fits compete: the highest priority first, then the project with the fewest running jobs, then the oldest. An offer is
- * a reservation for a short claim window; an agent that lets one pass, or hands it back, gets that job again
- * only after a pause that doubles each time, so that a sick agent cannot hold a job for ever.
+ * Queued jobs wait in partitions, one for each set of requirements, project, trust, priority and
+ * concurrency group. For an agent, the first jobs of all partitions that it fits compete. The
+ * highest priority wins, then the project with the fewest running jobs, then the oldest job. An
+ * offer reserves a job for a short claim window. An agent that declines an offer or lets it expire
+ * gets that job again after a pause. The pause doubles each time, so that a broken agent cannot
+ * hold a job forever.
  */
 
 const DECLINE_MS = 15_000;
@@ -30,14 +32,14 @@ interface Partition {
 	/** 0 for jobs of runs that come from a fork. */
 	is_trusted: number;
 	priority: number;
-	/** The concurrency group of its jobs; empty for those in none. */
+	/** The concurrency group of its jobs; empty if they have none. */
 	group_key: string;
 }
 
 /**
- * Offers waiting jobs to the agents that wait for work.
- * @param agentIds agents that wait, the first to be served first
- * @returns the agents that were given something
+ * Offers waiting jobs to waiting agents.
+ * @param agentIds waiting agents, in the order in which they get jobs
+ * @returns the agents that got an offer
  */
 export function assignOffers(core: Core, agentIds: readonly string[]): Set<string> {
 	const partitions = waitingPartitions(core);
@@ -62,7 +64,10 @@ export function assignOffers(core: Core, agentIds: readonly string[]): Set<strin
 	});
 }
 
-/** The partitions in which a job waits. The recursion steps from partition to partition in the index, however long they are. */
+/**
+ * The partitions with waiting jobs. The recursion steps from partition to partition in the index,
+ * whatever their length.
+ */
 function waitingPartitions(core: Core): Partition[] {
 	return core.sql.all<Partition>(
 		`WITH RECURSIVE waiting(id) AS (
@@ -82,7 +87,7 @@ function runningByProject(core: Core): Map<string, number> {
 	return new Map(rows.map(({ project, n }) => [project, n]));
 }
 
-/** What decides which agents may take a job. */
+/** The properties of a job that decide which agents may take it. */
 export interface Wanted {
 	/** As JSON. */
 	requirements: string;
@@ -91,8 +96,8 @@ export interface Wanted {
 }
 
 /**
- * The first thing that keeps a job from an agent, as the end of a sentence that begins with the
- * agent's name; null if the agent may take it.
+ * The first unmet requirement of a job, as the end of a sentence that begins with the agent's name;
+ * null if the agent may take it.
  */
 export function unmetBy(core: Core, agent: AgentRow, wanted: Wanted): string | null {
 	return outsideRestriction(agent, wanted) ?? unmetRequirement(core, agent, wanted.requirements);
@@ -102,7 +107,8 @@ export function unmetBy(core: Core, agent: AgentRow, wanted: Wanted): string | n
 const FITS = "";
 
 /**
- * The first thing that is asked for and that the agent does not have; null if it fits. The answer is kept until an agent says anew what it is.
+ * The first requirement that the agent does not meet; null if it fits. The answer is cached until
+ * an agent sends new agent info.
  */
 function unmetRequirement(core: Core, agent: AgentRow, requirements: string): string | null {
 	const key = `${agent.id} ${requirements}`;
@@ -117,7 +123,7 @@ function offeringOf({ labels, capabilities: text }: AgentRow): Offering {
 	return { labels: JSON.parse(labels) as string[], capabilities: capabilities.parse(JSON.parse(text)) };
 }
 
-/** Whether an agent that does not fit yet may do so in a moment: it is still looking at its machine. */
+/** Whether an agent that does not fit yet may fit soon: it still examines its machine. */
 export function mayYetFit(agent: AgentRow, wanted: Wanted): boolean {
 	if (agent.status !== "online" || outsideRestriction(agent, wanted) !== null) return false;
 	const offering = offeringOf(agent);
@@ -127,7 +133,9 @@ export function mayYetFit(agent: AgentRow, wanted: Wanted): boolean {
 	);
 }
 
-/** How many jobs the agent can take now: what it says, and never more than what the queue counts. */
+/**
+ * How many jobs the agent can take now: as many as it says, and never more than the queue counts.
+ */
 export function capacityOf(core: Core, agent: AgentRow): number {
 	if (agent.status !== "online" || agent.has_missed_offer === 1 || takesNothingNew(agent)) return 0;
 	const [held] = core.sql.all<{ n: number; offers: number }>(
@@ -139,14 +147,14 @@ export function capacityOf(core: Core, agent: AgentRow): number {
 	return Math.min(agent.slots_free - offers, agent.slots - (held?.n ?? 0) - offers);
 }
 
-/** Whether somebody has asked that the agent be given nothing new. */
+/** Whether a person has disabled or drained the agent. */
 function takesNothingNew(agent: AgentRow): boolean {
 	return agent.disabled_at !== null || agent.drained_at !== null;
 }
 
 /**
- * Takes back the offers that an agent may no longer have. What an agent may take is decided by the
- * offer; to be called in the transaction that changes the agent, so that no offer outlives that.
+ * Withdraws the offers that an agent may no longer have. Call it in the transaction that changes
+ * the agent, so that no such offer remains.
  */
 export function withdrawUnfit(core: Core, agentId: string): void {
 	const agent = findAgent(core, agentId);
@@ -183,7 +191,7 @@ function isBefore(a: readonly number[], b: readonly number[]): boolean {
 	return index !== -1 && (a[index] as number) < (b[index] as number);
 }
 
-/** The oldest job of the partition that this agent has not declined of late. */
+/** The oldest job of the partition that this agent has not declined recently. */
 function headOf(core: Core, partition: Partition, agent: AgentRow): { id: string; entry: number } | undefined {
 	return core.sql.all<{ id: string; entry: number }>(
 		`SELECT id, entry FROM jobs WHERE partition_id = ? AND state = 'queued'
@@ -207,7 +215,10 @@ function offerJob(core: Core, agent: AgentRow, jobId: string): void {
 	setTimer(core, "offer", attemptId, expiresAt);
 }
 
-/** Spreads attempts evenly over the shards; the choice is stored, so that the count may change. */
+/**
+ * Spreads attempts evenly over the shards. The choice is stored, so that the number of shards may
+ * change.
+ */
 function shardOf(attemptId: string, shards: number): number {
 	let hash = 0;
 	for (const char of attemptId) hash = (hash * 31 + char.charCodeAt(0)) >>> 0;
@@ -215,8 +226,9 @@ function shardOf(attemptId: string, shards: number): number {
 }
 
 /**
- * Ends an offer that nobody claimed; the job waits again, or is given up after ten declines.
- * @param isDeclined whether the agent is to be passed over for a while: it handed the job back or let the window pass
+ * Ends an unclaimed offer. The job waits again, or ends after ten declines.
+ * @param isDeclined whether the agent gets the job only after a pause: it declined the offer or let
+ * it expire
  */
 export function withdrawOffer(core: Core, offer: OfferRow, isDeclined: boolean): void {
 	core.sql.all("DELETE FROM offers WHERE attempt_id = ?", offer.attempt_id);
@@ -253,7 +265,7 @@ function neverStarted(declines: number): Reason {
 	};
 }
 
-/** The claim window has passed: the session gets nothing more until it polls again. */
+/** The claim window has passed: the session gets no offer until it polls again. */
 export function expireOffer(core: Core, offer: OfferRow): void {
 	core.sql.all(
 		"UPDATE agents SET has_missed_offer = 1, rev = ? WHERE id = ? AND session = ?",

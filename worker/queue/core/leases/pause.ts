@@ -1,6 +1,6 @@
 import { type Core, command, readMeta, writeMeta } from "../core.ts";
 
-/** Pausing the queue: what runs goes on, what waits waits, submissions are taken. */
+/** Pausing the queue: running jobs continue, waiting jobs wait, and submissions are accepted. */
 
 export interface Pause {
 	actor: string;
@@ -8,7 +8,7 @@ export interface Pause {
 	at: number;
 }
 
-/** Stops giving out work; a second pause leaves the first as it is. */
+/** Pauses the queue: no job is offered. A second pause leaves the first as it is. */
 export function pauseQueue(core: Core, actor: string, reason: string | null): Pause {
 	return command(core, () => {
 		const known = pauseOf(core);
@@ -19,7 +19,7 @@ export function pauseQueue(core: Core, actor: string, reason: string | null): Pa
 	});
 }
 
-/** Gives out work again; one that is not paused stays so. */
+/** Resumes the queue. A queue that is not paused does not change. */
 export function resumeQueue(core: Core): void {
 	command(core, () => core.sql.all("DELETE FROM meta WHERE key = 'pause'"));
 }

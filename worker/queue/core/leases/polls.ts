@@ -5,17 +5,17 @@ import { type Core, command } from "../core.ts";
 import { findAgent, liveAttemptsOfAgent, type OfferRow } from "../rows.ts";
 import { setTimer } from "../timers.ts";
 
-/** What an agent asks again and again: is there work, and are my leases still mine? */
+/** The repeated requests of an agent: polls for work, and renewals of its leases. */
 
-/** What waits for an agent. */
+/** The news for an agent. */
 export interface AgentNews {
 	offers: OfferRow[];
 	cancel: string[];
 }
 
 /**
- * Notes a poll: the agent is alive, can take this many jobs, and runs these.
- * @returns false if a newer poll of the same session was seen before: this one is to be answered with nothing
+ * Records a poll: the agent is online, can take this many jobs, and runs these attempts.
+ * @returns false if a newer poll of the session has arrived: this one gets an empty answer
  */
 export function recordPoll(core: Core, agentId: string, secretHash: string, poll: Poll): boolean {
 	checkProtocol(poll.protocol);
@@ -29,7 +29,8 @@ export function recordPoll(core: Core, agentId: string, secretHash: string, poll
 			core.now(),
 			agentId,
 		);
-		// Every job is listed from before its claim until nothing of it is left: one that is not was given up.
+		// An agent lists each job from before its claim until its end. A job that is not listed is
+		// lost.
 		loseUnlisted(core, agentId, poll.running, {
 			code: "agent_lost",
 			text: `Agent ${agent.name} gave this up: it did not know whether it still had the lease.`,
@@ -40,12 +41,12 @@ export function recordPoll(core: Core, agentId: string, secretHash: string, poll
 	});
 }
 
-/** What people ask of an agent's process, and of which. */
+/** The requests of people to an agent's process, and its session. */
 export interface AgentRequests {
 	session: number;
-	/** End once nothing runs. */
+	/** End once no job runs. */
 	drain: boolean;
-	/** Get another token. */
+	/** Get a new token. */
 	rotate: boolean;
 }
 
@@ -58,8 +59,9 @@ export function requestsTo(core: Core, agentId: string): AgentRequests {
 }
 
 /**
- * What a poll of this agent must be answered with; `known` are the attempts that the poll lists itself. Offers are repeated until they are claimed or requeue: the answer that
- * carried them may have been lost. A cancel is sent once here, and in every renewal.
+ * The news for a poll of this agent. An offer is repeated until the agent claims or declines it:
+ * the answer with it may have been lost. A cancel is sent once here, and in every renewal.
+ * @param known the attempts that the poll itself lists
  */
 export function newsFor(core: Core, agentId: string, known: ReadonlySet<string> = new Set()): AgentNews {
 	const offers = offersFor(core, agentId, known);
@@ -71,12 +73,12 @@ export function newsFor(core: Core, agentId: string, known: ReadonlySet<string> 
 	});
 }
 
-/** Whether there is anything for a poll of this agent. */
+/** Whether there is news for a poll of this agent. */
 export function hasNews(core: Core, agentId: string, known: ReadonlySet<string> = new Set()): boolean {
 	return offersFor(core, agentId, known).length > 0 || unsentCancels(core, agentId).length > 0;
 }
 
-/** The agents that have an offer, or a cancel that was not sent to them. */
+/** The agents with an offer, or with a cancel that was not sent to them. */
 export function agentsWithNews(core: Core): string[] {
 	return core.sql
 		.all<{ agent_id: string }>(
@@ -98,7 +100,7 @@ function unsentCancels(core: Core, agentId: string): { id: string }[] {
 	);
 }
 
-/** A lease and how long it still holds. */
+/** A lease with its remaining time. */
 export interface LeaseLeft {
 	attempt_id: string;
 	ttl_ms: number;
@@ -110,7 +112,10 @@ export interface Renewal {
 	lost: string[];
 }
 
-/** Extends the leases that the agent lists and holds. A renewal that was overtaken by a newer one extends nothing. */
+/**
+ * Extends the leases that the agent lists and holds. A renewal that a newer one has overtaken
+ * extends nothing.
+ */
 export function renewLeases(core: Core, agentId: string, secretHash: string, renew: Renew): Renewal {
 	return command(core, () => {
 		const agent = agentInSession(core, agentId, secretHash, renew.session);
@@ -130,7 +135,7 @@ export function renewLeases(core: Core, agentId: string, secretHash: string, ren
 	});
 }
 
-/** The live leases of an agent: more than a full term is left of them when a stop was planned. */
+/** The live leases of an agent. After a planned stop, they last longer than a full term. */
 export function leasesLeft(core: Core, agentId: string): LeaseLeft[] {
 	const now = core.now();
 	return liveAttemptsOfAgent(core, agentId).map(({ id, deadline }) => ({ attempt_id: id, ttl_ms: Math.max(0, deadline - now) }));
@@ -142,13 +147,13 @@ export function agentsHoldingLeases(core: Core): string[] {
 	return rows.map(({ agent_id }) => agent_id);
 }
 
-/** Moves the end of a lease; never backwards. */
+/** Moves the end of a lease, never backwards. */
 export function extendLease(core: Core, attemptId: string, deadline: number): void {
 	const moved = core.sql.all("UPDATE attempts SET deadline = ? WHERE id = ? AND deadline < ? RETURNING id", deadline, attemptId, deadline);
 	if (moved.length > 0) setTimer(core, "lease", attemptId, deadline);
 }
 
-/** An agent has been silent for long: it is shown as offline. Its leases have their own clock. */
+/** An agent has been silent for long: it is shown as offline. Its leases expire by themselves. */
 export function recordSilence(core: Core, agentId: string): void {
 	const agent = findAgent(core, agentId);
 	if (agent) setStatus(core, agent, "offline");

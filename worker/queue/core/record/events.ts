@@ -4,8 +4,8 @@ import type { Core } from "../core.ts";
 import { insertInto } from "../sql.ts";
 
 /**
- * The record of every transition: from, to, why, who, when. Written in the transition's own transaction, carried to D1
- * with the run's rows, and gone from here once D1 has it.
+ * The record of every transition: from, to, why, who, when. It is written in the transaction of the
+ * transition, copied to D1 with the rows of the run, and then deleted here.
  */
 
 interface Transition {
@@ -17,7 +17,7 @@ interface Transition {
 	reason: Reason | null;
 }
 
-/** Notes a transition under the revision that its row was just written with. */
+/** Records a transition under the revision of the row that was just written. */
 export function recordTransition(core: Core, { runId, jobId, from, to, reason }: Transition): void {
 	core.sql.all(
 		...insertInto("events", {

@@ -2,14 +2,15 @@ import type { ArtifactRow, AttemptRow, EventRow, JobRow, RunRow } from "../../..
 import { type Core, command, readMeta, writeMeta } from "../core.ts";
 
 /**
- * The way of the state to D1. The outbox is a set of dirty rows, not a log: a row that changed three times is sent
- * once, in its newest form. A batch holds all dirty rows of its runs, so that no reader of D1 sees a finished run with
- * unfinished jobs, and an entry is removed only at the revision that was sent.
+ * The outbox copies the state to D1. It is a set of changed rows, not a log: a row that changed
+ * three times is sent once, in its newest form. A batch holds all changed rows of its runs, so that
+ * no reader of D1 sees a finished run with unfinished jobs. An entry is deleted only at the
+ * revision that was sent.
  */
 
 /**
- * Marks a row dirty that was written with the revision that is the newest now: every statement that changes a row of the record
- * gives it `nextRev`, and is followed by this.
+ * Marks a row that was written with the newest revision as changed. Every statement that changes a
+ * row of the record sets `nextRev`, and this call follows it.
  */
 export function markDirty(core: Core, id: string, runId: string): void {
 	core.sql.all(
@@ -20,7 +21,7 @@ export function markDirty(core: Core, id: string, runId: string): void {
 	);
 }
 
-/** Rows on their way to D1, whole runs at a time. */
+/** Rows for D1, of whole runs. */
 export interface OutboxBatch {
 	entries: { id: string; run_id: string; rev: number }[];
 	definitions: { digest: string; json: string }[];
@@ -32,9 +33,9 @@ export interface OutboxBatch {
 }
 
 /**
- * All dirty rows of the runs that have waited longest.
+ * All changed rows of the runs that have waited longest.
  * @param maxRuns how many runs at most; one run is always sent whole
- * @returns null when nothing is dirty
+ * @returns null if nothing has changed
  */
 export function nextBatch(core: Core, maxRuns: number): OutboxBatch | null {
 	const runIds = new Set(
@@ -46,7 +47,7 @@ export function nextBatch(core: Core, maxRuns: number): OutboxBatch | null {
 	return runIds.size === 0 ? null : batchOf(core, [...runIds]);
 }
 
-/** The dirty rows of these runs. */
+/** The changed rows of these runs. */
 export function batchOf(core: Core, runIds: string[]): OutboxBatch {
 	const list = JSON.stringify(runIds);
 	const dirty = (table: string) =>
@@ -66,12 +67,15 @@ export function batchOf(core: Core, runIds: string[]): OutboxBatch {
 	};
 }
 
-/** Notes that D1 has this batch: what did not change meanwhile is clean, and runs that are done with leave the queue. */
+/**
+ * Records that D1 has this batch. Rows without a newer change leave the outbox, and finished runs
+ * leave the queue.
+ */
 export function acknowledgeBatch(core: Core, batch: OutboxBatch): void {
 	command(core, () => {
 		const entries = JSON.stringify(batch.entries);
 		core.sql.all(`DELETE FROM outbox WHERE (id, rev) IN (SELECT value ->> 'id', value ->> 'rev' FROM json_each(?))`, entries);
-		// A row that was set aside once and is taken now, in a newer form, needs nobody any more.
+		// D1 has accepted a newer form of a row that it had rejected.
 		core.sql.all(
 			"DELETE FROM outbox_dead WHERE EXISTS (SELECT 1 FROM json_each(?) WHERE value ->> 'id' = outbox_dead.id AND value ->> 'rev' >= outbox_dead.rev)",
 			entries,
@@ -81,7 +85,7 @@ export function acknowledgeBatch(core: Core, batch: OutboxBatch): void {
 	});
 }
 
-/** Sets a row aside that D1 will not take, so that the others go on; `/readyz` shows it. */
+/** Sets a row aside that D1 rejects, so that other rows are sent. `/readyz` shows it. */
 export function buryEntry(core: Core, entry: { id: string; run_id: string; rev: number }, error: string): void {
 	command(core, () => {
 		core.sql.all("DELETE FROM outbox WHERE id = ? AND rev = ?", entry.id, entry.rev);
@@ -96,7 +100,7 @@ export function buryEntry(core: Core, entry: { id: string; run_id: string; rev: 
 	});
 }
 
-/** Sends once more what was set aside: D1 may have been mended, or this may be a version that D1 understands. */
+/** Sends the rejected rows again: D1 may be repaired, or this version may send what D1 accepts. */
 export function retryDeadEntries(core: Core): void {
 	core.sql.all("INSERT INTO outbox (id, run_id, rev) SELECT id, run_id, rev FROM outbox_dead WHERE true ON CONFLICT DO NOTHING");
 	core.sql.all("DELETE FROM outbox_dead");
@@ -107,7 +111,7 @@ export function isDirty(core: Core): boolean {
 	return core.sql.all("SELECT 1 FROM outbox LIMIT 1").length > 0;
 }
 
-/** How many rows wait for D1, and how many were set aside. */
+/** How many rows wait for D1, and how many D1 has rejected. */
 export function outboxDepth(core: Core): { waiting: number; dead: number } {
 	return {
 		waiting: core.sql.all<{ n: number }>("SELECT count(*) AS n FROM outbox")[0]?.n ?? 0,
@@ -115,12 +119,12 @@ export function outboxDepth(core: Core): { waiting: number; dead: number } {
 	};
 }
 
-/** The highest revision among rows that have left the queue: what is older must be asked of D1. */
+/** The highest revision among rows that have left the queue. Older rows are in D1. */
 export function departedRev(core: Core): number {
 	return Number(readMeta(core.sql, "departed_rev") ?? 0);
 }
 
-/** A run leaves when it is over, D1 has all of it, its effects are done and every log is archived. */
+/** Evicts a run that has ended, that D1 has completely, and whose effects and logs are done. */
 export function evictIfDone(core: Core, runId: string): void {
 	const isOpen =
 		core.sql.all(

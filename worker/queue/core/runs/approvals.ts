@@ -10,9 +10,12 @@ import { definitionOf } from "./definitions.ts";
 import { advance, afterJobEnded, CANCEL_BY, needsRunApproval, RUN_APPROVAL_MS, updateRun } from "./progress.ts";
 import { stopJob } from "./stop.ts";
 
-/** Approvals: a job that needs one waits, once its needs have ended, until a person with one of the roles approves or declines. */
+/**
+ * Approvals: a job that needs one waits, after its needs, until a person with one of the roles
+ * approves or declines.
+ */
 
-/** Who decides. */
+/** The person who decides. */
 export interface Approver {
 	name: string;
 	role: string;
@@ -35,7 +38,10 @@ export function approveJob(core: Core, jobId: string, by: Approver): void {
 	command(core, body, by.name);
 }
 
-/** Ends a job that waits for an approval. @throws ApiError as `approveJob`; `conflict` if it was approved before */
+/**
+ * Ends a job that waits for an approval. @throws ApiError as `approveJob`; `conflict` if it was
+ * approved already
+ */
 export function declineJob(core: Core, jobId: string, by: Approver, comment: string | null): void {
 	const body = () => {
 		const job = jobAwaitingApproval(core, jobId, by);
@@ -47,7 +53,7 @@ export function declineJob(core: Core, jobId: string, by: Approver, comment: str
 
 /**
  * Approves a run of a fork. A second approval changes nothing.
- * @throws ApiError `not_found`, `conflict` if the run waits for nobody
+ * @throws ApiError `not_found`, `conflict` if the run waits for no approval
  */
 export function approveRun(core: Core, runId: string, by: Approver): void {
 	const body = () => {
@@ -58,7 +64,7 @@ export function approveRun(core: Core, runId: string, by: Approver): void {
 		clearTimer(core, "run_approval", run.id);
 		const waiting = core.sql.all<{ id: string }>("SELECT id FROM jobs WHERE run_id = ? AND state = 'blocked' ORDER BY position", run.id);
 		for (const { id } of waiting) {
-			// Read anew: what came before may have ended it.
+			// Read again: the jobs before may have ended it.
 			const job = findJob(core, id) as JobRow;
 			if (advance(core, job)) afterJobEnded(core, job);
 		}
@@ -67,7 +73,10 @@ export function approveRun(core: Core, runId: string, by: Approver): void {
 	command(core, body, by.name);
 }
 
-/** Ends a run that waits until somebody approves it. @throws ApiError as `approveRun`; `conflict` if it was approved before */
+/**
+ * Ends a run that waits for an approval. @throws ApiError as `approveRun`; `conflict` if it was
+ * approved already
+ */
 export function declineRun(core: Core, runId: string, by: Approver, comment: string | null): void {
 	const body = () => {
 		const run = runAwaitingApproval(core, runId);
@@ -77,7 +86,7 @@ export function declineRun(core: Core, runId: string, by: Approver, comment: str
 	command(core, body, by.name);
 }
 
-/** The run, if it waits until somebody approves it; null if it was approved. */
+/** The run, if it waits for an approval; null if it was approved. */
 function runAwaitingApproval(core: Core, runId: string): RunRow | null {
 	const run = findRun(core, runId);
 	if (!run) throw notFound("run", runId);
@@ -102,7 +111,7 @@ function declined(by: Approver, comment: string | null): Reason {
 	return { code: "declined", text: `Declined by ${by.name}${comment ? `: ${comment}` : ""}.`.replace(/\.\.$/, ".") };
 }
 
-/** The approval of a run has timed out. To be called inside a command. */
+/** The approval of a run has timed out. Call it inside a command. */
 export function expireRunApproval(core: Core, runId: string): void {
 	const run = findRun(core, runId);
 	if (!run || isTerminal(run.state) || !needsRunApproval(run)) return;
@@ -110,7 +119,7 @@ export function expireRunApproval(core: Core, runId: string): void {
 	cancelJobsOf(core, run.id, CANCEL_BY.person, { code: "approval_timed_out", text });
 }
 
-/** The approval of a job has timed out. To be called inside a command. */
+/** The approval of a job has timed out. Call it inside a command. */
 export function expireApproval(core: Core, jobId: string): void {
 	const job = findJob(core, jobId);
 	if (job?.state !== "blocked" || job.reason_code !== "approval") return;

@@ -7,15 +7,21 @@ import { runsInGroup } from "./groups.ts";
 import { afterJobEnded, CANCEL_BY, updateRun } from "./progress.ts";
 import { stopJob } from "./stop.ts";
 
-/** Cancelling: at once what does not run, by way of its agent what does; and by its own deadline if the agent ignores it. */
+/**
+ * Cancelling: jobs that do not run end at once, their agents end the others. The queue ends a job
+ * whose agent ignores the cancel.
+ */
 
-/** Cancels a job that is not over. To be called inside a command. */
+/** Cancels a job that has not ended. Call it inside a command. */
 export function cancelJob(core: Core, job: JobRow, reason: Reason): void {
 	if (stopJob(core, job, "cancel", reason) === "cancelled") afterJobEnded(core, job);
 	else updateRun(core, job.run_id);
 }
 
-/** Cancels a job; one that is cancelled already stays so. @throws ApiError `not_found`, `conflict` if it ended otherwise */
+/**
+ * Cancels a job. A second cancel changes nothing. @throws ApiError `not_found`, `conflict` if it
+ * ended otherwise
+ */
 export function cancelJobById(core: Core, jobId: string, actor: string): void {
 	const body = () => {
 		const job = findJob(core, jobId);
@@ -27,7 +33,10 @@ export function cancelJobById(core: Core, jobId: string, actor: string): void {
 	command(core, body, actor);
 }
 
-/** Cancels a run; one that is cancelled already stays so. @throws ApiError `not_found`, `conflict` if it ended otherwise */
+/**
+ * Cancels a run. A second cancel changes nothing. @throws ApiError `not_found`, `conflict` if it
+ * ended otherwise
+ */
 export function cancelRun(core: Core, runId: string, actor: string): void {
 	const body = () => {
 		const run = findRun(core, runId);
@@ -39,23 +48,26 @@ export function cancelRun(core: Core, runId: string, actor: string): void {
 	command(core, body, actor);
 }
 
-/** The time of a run is over. To be called inside a command. */
+/** The timeout of a run has passed. Call it inside a command. */
 export function timeOutRun(core: Core, runId: string): void {
 	cancelJobsOf(core, runId, CANCEL_BY.timeout, RUN_TIMED_OUT);
 }
 
-/** A run that cancels what its group has in progress: all others of the group are cancelled. To be called inside a command. */
+/**
+ * Cancels the other runs of the group, for a run with `cancel_in_progress`. Call it inside a
+ * command.
+ */
 export function supersedeRuns(core: Core, run: RunRow): void {
 	const reason: Reason = { code: "superseded", text: `Superseded by run #${run.number}.` };
 	const others = runsInGroup(core, run.group_key as string).filter(
 		({ id, cancel_requested }) => id !== run.id && cancel_requested === CANCEL_BY.nobody,
 	);
-	// All are marked before the first is ended: none may take the slot that another leaves.
+	// All runs are marked before the first one ends, so that none takes the slot of another.
 	for (const { id } of others) core.sql.all("UPDATE runs SET cancel_requested = ? WHERE id = ?", CANCEL_BY.person, id);
 	for (const { id } of others) cancelJobsOf(core, id, CANCEL_BY.person, reason);
 }
 
-/** Asks for the end of all of a run. To be called inside a command. */
+/** Cancels all jobs of a run. Call it inside a command. */
 export function cancelJobsOf(core: Core, runId: string, by: number, reason: Reason): void {
 	core.sql.all("UPDATE runs SET cancel_requested = ? WHERE id = ? AND cancel_requested = ?", by, runId, CANCEL_BY.nobody);
 	for (const { id } of core.sql.all<{ id: string }>("SELECT id FROM jobs WHERE run_id = ? AND finished_at IS NULL", runId)) {

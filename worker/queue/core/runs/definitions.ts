@@ -2,7 +2,10 @@ import { type ResolvedJob, type ResolvedPipeline, readDefinition } from "../../.
 import type { Core } from "../core.ts";
 import type { JobRow } from "../rows.ts";
 
-/** What the pipelines of live runs say. A definition is stored by its digest and never changes, so the newest few are kept as they were read. */
+/**
+ * The pipelines of live runs. A definition is stored by its digest and never changes, so the newest
+ * few are cached after parsing.
+ */
 
 /** The pipeline of a run. */
 export function pipelineOf(core: Core, run: { definition: string }): ResolvedPipeline {
@@ -14,7 +17,7 @@ export function pipelineOf(core: Core, run: { definition: string }): ResolvedPip
 	return pipeline;
 }
 
-/** What the pipeline says of a job. */
+/** The definition of a job in its pipeline. */
 export function definitionOf(core: Core, job: JobRow): ResolvedJob {
 	const [run] = core.sql.all<{ definition: string }>("SELECT definition FROM runs WHERE id = ?", job.run_id);
 	return pipelineOf(core, run as { definition: string }).jobs[job.position] as ResolvedJob;

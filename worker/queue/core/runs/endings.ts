@@ -13,13 +13,14 @@ import { advance, afterJobEnded, updateRun } from "./progress.ts";
 import { moveJob } from "./transitions.ts";
 
 /**
- * How attempts end, and what becomes of their jobs: by the result of the agent, or by the queue itself when the lease runs out, the
- * job's time is over, or a cancel was ignored. A job whose attempt failed or was lost is tried again as far as its retry rule goes.
+ * The ends of attempts and their jobs. The agent delivers a result, or the queue ends the attempt:
+ * the lease expired, the timeout passed, or a cancel was ignored. A job with a failed or lost
+ * attempt is retried as its retry rule allows.
  */
 
 const MAX_BACKOFF_MS = 60_000;
 
-/** What is left of a log when nobody says how long it is. */
+/** The log of an attempt whose length nobody reports. */
 const UNKNOWN_LOG = { bytes: null, sha256: null, incomplete: true };
 
 export function endAttempt(
@@ -55,7 +56,10 @@ export function endAttempt(
 	});
 }
 
-/** Moves the job of an attempt that was finished by its agent: to its end, or into a pause before the next attempt. */
+/**
+ * Moves the job of an attempt that its agent has finished: to its end, or into a pause before the
+ * next attempt.
+ */
 export function endOrRetry(
 	core: Core,
 	job: JobRow,
@@ -76,11 +80,11 @@ export function endOrRetry(
 	endJob(core, job, "finish", state, reason, exitCode);
 }
 
-/** How long a job waits that could not be given what it needs: doubled each time. */
+/** The first pause of a snoozed job. Each further pause is twice as long. */
 const SNOOZE_MS = 15_000;
 const MAX_SNOOZE_MS = 10 * 60_000;
 
-/** Moves the job of an attempt that could not begin into a pause; the attempt does not count as one. */
+/** Snoozes the job of an attempt that could not begin. The attempt does not count. */
 export function endOrSnooze(core: Core, job: JobRow, reason: Reason): void {
 	if (job.state === "cancelling") {
 		endJob(core, job, "lose", "cancelled", whyCancelled(job), null);
@@ -94,7 +98,7 @@ export function endOrSnooze(core: Core, job: JobRow, reason: Reason): void {
 
 type RetryCause = (typeof RETRY_CAUSES)[number];
 
-/** Reasons by which an agent gives a job back that another agent could run. */
+/** Reasons after which another agent can run the job. */
 const LOST_CODES: ReadonlySet<string> = new Set(["agent_lost", "agent_restarted", "agent_stopped", "agent_removed"]);
 
 function causeOf(state: JobState, reason: Reason | null): RetryCause | null {
@@ -113,7 +117,7 @@ function whyCancelled(job: JobRow): Reason {
 	return { code: job.reason_code ?? "cancelled", text: job.reason_text ?? "Cancelled." };
 }
 
-/** How many attempts there were, of those that count. */
+/** The number of attempts that count. */
 function countOf(job: JobRow, attempt: AttemptRow): number {
 	return attempt.number - job.snoozes;
 }
@@ -127,7 +131,7 @@ function retryLater(
 	reason: Reason | null,
 	leastPause = 0,
 ): void {
-	// A first loss is hardly the job's doing: it goes straight back to the head of its partition.
+	// A first loss is rarely caused by the job: it goes straight back to the head of its partition.
 	const count = countOf(job, attempt);
 	const isImmediate = cause === "lost" && count === 1;
 	const backoff = isImmediate ? 0 : Math.min(MAX_BACKOFF_MS, core.settings.retryBackoffMs * 2 ** (count - 1));
@@ -150,7 +154,7 @@ function goOn(core: Core, job: JobRow): void {
 }
 
 function endJob(core: Core, job: JobRow, verb: "finish" | "lose", state: JobState, reason: Reason | null, exitCode: number | null): void {
-	// The move that follows marks the row.
+	// The transition that follows marks the row.
 	core.sql.all(
 		"UPDATE jobs SET result_attempt = (SELECT id FROM attempts WHERE job_id = ?1 AND number = jobs.attempt) WHERE id = ?1",
 		job.id,
@@ -161,7 +165,8 @@ function endJob(core: Core, job: JobRow, verb: "finish" | "lose", state: JobStat
 }
 
 /**
- * Ends an attempt whose agent is gone: the job is retried, or ends errored; a cancelled one ends cancelled.
+ * Ends an attempt whose agent is gone. The job is retried or ends as errored; a job that is being
+ * cancelled ends as cancelled.
  * @param leastPause how long the retry must wait, in milliseconds
  */
 export function loseAttempt(core: Core, attempt: AttemptRow, reason: Reason, leastPause = 0): void {
@@ -172,7 +177,7 @@ export function loseAttempt(core: Core, attempt: AttemptRow, reason: Reason, lea
 	else endJob(core, job, "lose", "errored", reason, null);
 }
 
-/** The lease has run out unrenewed. */
+/** The lease has expired. */
 export function expireLease(core: Core, attempt: AttemptRow): void {
 	loseAttempt(core, attempt, {
 		code: "agent_lost",
@@ -180,14 +185,14 @@ export function expireLease(core: Core, attempt: AttemptRow): void {
 	});
 }
 
-/** The agent ignored the cancel: the job ends without its agent. */
+/** The agent ignored the cancel: the queue ends the job. */
 export function forceCancel(core: Core, attempt: AttemptRow): void {
 	const job = jobOf(core, attempt);
 	endAttempt(core, attempt, "cancelled", { code: "cancel_forced", text: "The agent did not end the job in time." }, null, UNKNOWN_LOG);
 	endJob(core, job, "lose", "cancelled", whyCancelled(job), null);
 }
 
-/** The job's time is over and its agent did not say so. */
+/** The timeout of the job has passed, and its agent did not report it. */
 export function forceTimeout(core: Core, attempt: AttemptRow): void {
 	const job = jobOf(core, attempt);
 	const reason: Reason = {
@@ -198,7 +203,7 @@ export function forceTimeout(core: Core, attempt: AttemptRow): void {
 	endOrRetry(core, job, attempt, "timed_out", reason, null);
 }
 
-/** A pause before a retry is over. */
+/** The pause before a retry has ended. */
 export function endBackoff(core: Core, jobId: string): void {
 	const job = findJob(core, jobId);
 	if (!job) return;

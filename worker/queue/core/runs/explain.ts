@@ -10,7 +10,7 @@ import { type AgentRow, findJob, findRun, type JobRow, type RunRow } from "../ro
 import { groupName, isGroupFull, jobsHolding, runsHolding } from "./groups.ts";
 import { ancestorsOf } from "./readiness.ts";
 
-/** Why a job is where it is, in words; null if the queue does not hold it (any more). */
+/** Why a job is in its state, in words; null if the queue does not hold it. */
 export function explainJob(core: Core, jobId: string): Explanation | null {
 	const job = findJob(core, jobId);
 	if (!job) return null;
@@ -110,7 +110,10 @@ function waitingSummary(core: Core, job: JobRow, wanted: Wanted, agents: readonl
 	return `Waits for one of ${names.join(", ")}.${priority}`;
 }
 
-/** What the queued jobs of a run wait for, by the id of the job, in the words in which each explains itself. Those of one queue partition wait for the same. */
+/**
+ * What the queued jobs of a run wait for, by job id, in the words of `explainJob`. The jobs of one
+ * queue partition share one text.
+ */
 export function explainQueued(core: Core, runId: string): Record<string, string> {
 	const agents = allAgents(core);
 	const run = findRun(core, runId);
@@ -124,7 +127,7 @@ export function explainQueued(core: Core, runId: string): Record<string, string>
 	return Object.fromEntries(queued.map((job) => [job.id, byPartition.get(job.partition_id) ?? ""]));
 }
 
-/** How many jobs of its partition are before it, and it: 1 is next. */
+/** The position of a job in its partition: 1 is next. */
 function positionOf(core: Core, job: JobRow): number {
 	return (
 		core.sql.all<{ n: number }>(
@@ -139,21 +142,24 @@ function wishesIn({ requirements }: Wanted): string {
 	return describeRequirements(JSON.parse(requirements) as Requirements).join(", ");
 }
 
-/** Whether it is the restriction of an agent, and not only what agents have, that keeps a job waiting. */
+/** Whether the restriction of an agent keeps a job waiting. */
 function isOutsideAny(wanted: Wanted, agents: readonly AgentRow[]): boolean {
 	return agents.some((agent) => outsideRestriction(agent, wanted) !== null);
 }
 
 const REASONS_SHOWN = 5;
 
-/** What keeps each of these agents from a job. */
+/** The unmet requirement of each of these agents. */
 function reasonsOf(core: Core, wanted: Wanted, agents: readonly AgentRow[]): string {
 	const reasons = agents.slice(0, REASONS_SHOWN).map((agent) => `${agent.name} ${unmetBy(core, agent, wanted)}`);
 	const more = agents.length > REASONS_SHOWN ? `; and ${agents.length - REASONS_SHOWN} more` : "";
 	return `${reasons.join("; ")}${more}`;
 }
 
-/** What keeps jobs from ever starting, as things stand: no agent that is known may take them. One sentence each, at most ten. */
+/**
+ * Why jobs can never start with the present agents: one sentence for each set of requirements, at
+ * most ten.
+ */
 export function unmetForever(core: Core, runId: string): string[] {
 	const run = findRun(core, runId);
 	if (!run) return [];
@@ -174,7 +180,9 @@ export function unmetForever(core: Core, runId: string): string[] {
 		});
 }
 
-/** The names of what a job waits for: its needs, or, where those have ended, what they in turn have needed. */
+/**
+ * The names of the jobs that a job waits for: its own open needs, or else the open needs of those.
+ */
 function openNeeds(core: Core, job: JobRow): string[] {
 	const open = core.sql.all<{ name: string }>(
 		"SELECT j.name FROM needs AS n JOIN jobs AS j ON j.id = n.needs_id WHERE n.job_id = ? AND j.finished_at IS NULL ORDER BY j.position",

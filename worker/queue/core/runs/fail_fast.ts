@@ -8,15 +8,18 @@ import { stopJob } from "./stop.ts";
 
 /** `fail_fast`: the first job that fails ends the other jobs of its matrix, or of its run. */
 
-/** SQL over `jobs`: the job was cancelled because another one failed. For the state of its run it counts as skipped. */
+/**
+ * SQL over `jobs`: another failure cancelled the job. For the state of its run it counts as
+ * skipped.
+ */
 export const WAS_ENDED_EARLY = `state = 'cancelled' AND reason_code = '${FAIL_FAST}'`;
 /** SQL over `jobs`: the job ended for a reason of its own. */
 export const IS_OWN_END = `coalesce(reason_code, '') <> '${FAIL_FAST}'`;
 
 /**
- * Cancels the other jobs that run and skips those that wait. A job that asks how others ended is there for just this case and stays.
- * To be called inside a command.
- * @returns the jobs that have ended by now
+ * Cancels the other running jobs and skips the waiting ones. A job whose condition asks for the
+ * outcome of others stays, because it exists for this case. Call it inside a command.
+ * @returns the jobs that have ended
  */
 export function failFast(core: Core, failed: JobRow): JobRow[] {
 	const run = findRun(core, failed.run_id) as RunRow;

@@ -2,18 +2,23 @@ import type { Core } from "../core.ts";
 import type { JobRow, RunRow } from "../rows.ts";
 
 /**
- * Concurrency groups: so many at once, the others wait in order of priority and entry. Groups of runs and groups of jobs are apart from each
- * other, and a run enters its own first. A run holds its slot from its admission to its end; a job holds one from the offer to the end of the
- * attempt, and waits for nothing else meanwhile: so no two can wait for each other. The limit stands on the group: the newest
- * submission that names it sets it.
+ * Concurrency groups: a limited number runs at once, and the others wait in order of priority and
+ * entry. Groups of runs and groups of jobs are separate, and a run enters its own first. A run
+ * holds its slot from its admission to its end. A job holds one from the offer to the end of the
+ * attempt, and waits for nothing else meanwhile: no two can wait for each other. The newest
+ * submission that names a group sets its limit.
  */
 
-/** What a run has of its group's slots. One that is being submitted may not be admitted yet: whether it begins with an approval shows last. */
+/**
+ * The state of a run's group slot. During the submission it is open whether the run may be
+ * admitted: that depends on its approval.
+ */
 export const GROUP_SLOT = { entering: -1, wanted: 0, held: 1 } as const;
 
 /**
- * How a group of one project is known. Runs and jobs are in different tables, so their groups never meet but for the limit. What others have written
- * has groups of its own, for each pull request: it may neither end runs of the project, or of yet others, nor let more of them go on at once.
+ * The key of a group in a project. Runs and jobs are in different tables, so their groups share
+ * only the limit. Each pull request of a fork has groups of its own. It must not end runs of the
+ * project or of other pull requests, nor raise their limit.
  */
 export function groupKey(
 	kind: "run" | "job",
@@ -31,7 +36,7 @@ export function setGroupLimit(core: Core, key: string, limit: number): void {
 	core.sql.all("INSERT INTO groups (key, slots) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET slots = excluded.slots", key, limit);
 }
 
-/** Forgets groups that nobody is in. */
+/** Deletes groups without runs and jobs. */
 export function deleteIdleGroups(core: Core): void {
 	core.sql.all(
 		`DELETE FROM groups WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.group_key = groups.key)
@@ -53,7 +58,7 @@ export function jobsHolding(core: Core, key: string): JobRow[] {
 	return core.sql.all<JobRow>("SELECT * FROM jobs WHERE group_key = ? AND state IN ('leased', 'running', 'cancelling')", key);
 }
 
-/** The jobs of a group that were queued before this one and are not over: they wait for an agent, run, or wait for their next attempt. */
+/** The unfinished jobs of a group that were queued before this one. */
 export function jobsBefore(core: Core, job: JobRow): JobRow[] {
 	return core.sql.all<JobRow>(
 		"SELECT * FROM jobs WHERE group_key = ? AND finished_at IS NULL AND queued_at IS NOT NULL AND id <> ? ORDER BY entry",
@@ -67,12 +72,12 @@ export function runsHolding(core: Core, key: string): RunRow[] {
 	return core.sql.all<RunRow>("SELECT * FROM runs WHERE group_key = ? AND holds_group = 1 AND finished_at IS NULL", key);
 }
 
-/** The runs of a group that are not over, oldest first. */
+/** The unfinished runs of a group, oldest first. */
 export function runsInGroup(core: Core, key: string): RunRow[] {
 	return core.sql.all<RunRow>("SELECT * FROM runs WHERE group_key = ? AND finished_at IS NULL ORDER BY number", key);
 }
 
-/** The run that gets the next free slot of its group; null if none is free, or nobody wants one. */
+/** The run that gets the next free slot of its group; null if no slot is free or no run waits. */
 export function nextToAdmit(core: Core, key: string): RunRow | null {
 	if (runsHolding(core, key).length >= limitOf(core, key)) return null;
 	return (

@@ -16,11 +16,12 @@ import { decideJob, hasFailed } from "./readiness.ts";
 import { stopJob } from "./stop.ts";
 import { moveJob } from "./transitions.ts";
 
-/** The consequences of a change of a job: for jobs that need it, for its group, and for its run. */
+/** What follows from a change of a job: for the jobs that need it, its group, and its run. */
 
 /**
- * Moves a blocked job on as far as it can go: past its condition and its needs, its approval, its run's group, into the queue.
- * @returns true if it has ended on the way
+ * Moves a blocked job as far as it can go: past its needs and condition, its approval, and its
+ * run's group, into the queue.
+ * @returns true if the job has ended meanwhile
  */
 export function advance(core: Core, job: JobRow): boolean {
 	if (job.state !== "blocked" || isPausing(core, job)) return false;
@@ -43,7 +44,7 @@ export function advance(core: Core, job: JobRow): boolean {
 	return false;
 }
 
-/** Why a job is blocked until a time: before a retry, or because its secrets could not be read. */
+/** Reasons of a job that waits for a time: before a retry, or while it is snoozed. */
 const PAUSES: ReadonlySet<string> = new Set(["backoff", "secrets"]);
 
 /** Whether the job waits for the end of a pause. */
@@ -51,7 +52,7 @@ function isPausing(core: Core, job: JobRow): boolean {
 	return PAUSES.has(job.reason_code ?? "") && core.sql.all("SELECT 1 FROM timers WHERE kind = 'backoff' AND id = ?", job.id).length > 0;
 }
 
-/** So long somebody may take to look at what comes from another repository. */
+/** How long a run of a fork may wait for its approval. */
 export const RUN_APPROVAL_MS = 30 * 24 * 60 * 60_000;
 
 /** Whether the run comes from a fork and is not approved. A discovery run executes nothing of the fork. */
@@ -72,7 +73,7 @@ function awaitApproval(core: Core, job: JobRow): void {
 	if (approval?.timeout_ms) setTimer(core, "approval", job.id, core.now() + approval.timeout_ms);
 }
 
-/** Says anew why a job is blocked. */
+/** Changes the reason of a blocked job. */
 function restate(core: Core, job: JobRow, reason: Reason): void {
 	if (job.reason_code === reason.code && job.reason_text === reason.text) return;
 	core.sql.all("UPDATE jobs SET reason_code = ?, reason_text = ?, rev = ? WHERE id = ?", reason.code, reason.text, nextRev(core), job.id);
@@ -81,7 +82,10 @@ function restate(core: Core, job: JobRow, reason: Reason): void {
 	markDirty(core, job.id, job.run_id);
 }
 
-/** A job that cancels what its group has in progress: those before it are ended, and it waits until they have. */
+/**
+ * Cancels the earlier jobs of the group, for a job with `cancel_in_progress`. The job waits until
+ * they have ended.
+ */
 function supersedeBefore(core: Core, job: JobRow, run: RunRow): void {
 	if (job.group_key === null || !definitionOf(core, job).concurrency?.cancel_in_progress) return;
 	for (const before of jobsBefore(core, job)) {
@@ -92,8 +96,8 @@ function supersedeBefore(core: Core, job: JobRow, run: RunRow): void {
 }
 
 /**
- * To be called in the transaction that ended a job: moves on the jobs that waited for it, ends those that are to fail with it, and brings
- * the run up to date.
+ * Call it in the transaction that ended a job: it advances the jobs that waited for it, applies
+ * `fail_fast`, and updates the run.
  */
 export function afterJobEnded(core: Core, ended: JobRow): void {
 	const isCancelled = findRun(core, ended.run_id)?.cancel_requested !== 0;
@@ -103,7 +107,7 @@ export function afterJobEnded(core: Core, ended: JobRow): void {
 		for (const id of waitingFor(core, job)) {
 			const dependent = findJob(core, id);
 			if (dependent?.state !== "blocked") continue;
-			// Of a run that is being cancelled everything is cancelled, also what needed another cancelled job.
+			// In a run that is being cancelled, a job that needs a cancelled job is cancelled too.
 			if (isCancelled && job.state === "cancelled") {
 				stopJob(core, dependent, "cancel", { code: job.reason_code ?? "cancelled", text: job.reason_text ?? "Cancelled." });
 				worklist.push(dependent);
@@ -113,7 +117,10 @@ export function afterJobEnded(core: Core, ended: JobRow): void {
 	updateRun(core, ended.run_id);
 }
 
-/** The blocked jobs that need this one; also by way of others that have ended before it: who asks how others ended waits for those, too. */
+/**
+ * The blocked jobs that need this one, also indirectly through jobs that have ended before it:
+ * conditions such as `always()` wait for those too.
+ */
 function waitingFor(core: Core, job: JobRow): string[] {
 	const rows = core.sql.all<{ id: string }>(
 		`WITH RECURSIVE dependents(id) AS (
@@ -126,15 +133,18 @@ function waitingFor(core: Core, job: JobRow): string[] {
 	return rows.map(({ id }) => id);
 }
 
-/** How the jobs of a run stand, as far as its own state depends on it. */
+/** A group of jobs of a run with the same effect on the run's state. */
 interface Standing {
-	/** A job's state; one that was ended with another counts as skipped, one that was allowed to fail as succeeded. */
+	/**
+	 * The state of the jobs. A job that another one ended counts as skipped, a job that was allowed
+	 * to fail as succeeded.
+	 */
 	outcome: JobState;
 	reason_code: string | null;
 	n: number;
 }
 
-/** Brings the state of a run in line with its jobs; writes only when something changed. */
+/** Updates the state of a run from its jobs. Writes only a change. */
 export function updateRun(core: Core, runId: string): void {
 	const run = findRun(core, runId);
 	if (!run || isTerminal(run.state)) return;
@@ -164,12 +174,15 @@ function writeRun(core: Core, run: RunRow, next: RunState, startedAt: number | n
 	}
 }
 
-/** Ends a run that has nothing to run. To be called inside a command. */
+/** Ends a run without jobs to run. Call it inside a command. */
 export function endRun(core: Core, run: RunRow, state: RunState, reason: Reason): void {
 	setRun(core, run, { state, reason, startedAt: null, warnings: 0 });
 }
 
-/** The one place in which the state of a run is written, and reported to the record, the forge and the recipients. */
+/**
+ * The only function that writes the state of a run. It also reports the state to the record, the
+ * forge and the recipients.
+ */
 function setRun(
 	core: Core,
 	run: RunRow,
@@ -193,7 +206,10 @@ function setRun(
 	if (run.kind === "comparison" && isTerminal(next)) recordComparisonEnd(core, run, next, reason);
 }
 
-/** What a run's new state means for its group: its slot becomes free, or it wants one. */
+/**
+ * Updates the group slot of a run after a new state: the slot becomes free, or the run asks for
+ * one.
+ */
 function passGroup(core: Core, run: RunRow, state: RunState): void {
 	const group = run.group_key as string;
 	const keepsSlot = pipelineOf(core, run).concurrency?.hold_during_approval ?? false;
@@ -202,7 +218,7 @@ function passGroup(core: Core, run: RunRow, state: RunState): void {
 	admitRuns(core, group);
 }
 
-/** Lets runs of a group begin, as far as there is room. */
+/** Admits runs of a group while it has room. */
 export function admitRuns(core: Core, group: string): void {
 	for (let run = nextToAdmit(core, group); run; run = nextToAdmit(core, group)) {
 		core.sql.all("UPDATE runs SET holds_group = 1 WHERE id = ?", run.id);
@@ -215,12 +231,12 @@ export function admitRuns(core: Core, group: string): void {
 	}
 }
 
-/** A run that was asked to end, and by what. */
+/** Who asked for the end of a run. */
 export const CANCEL_BY = { nobody: 0, person: 1, timeout: 2 } as const;
 
 /**
- * The state of a run whose jobs stand so. An ended run has their aggregate state, but one that was cancelled as a whole,
- * or that took too long, ends as that.
+ * The state of a run with these jobs. An ended run has their aggregate state, unless the whole run
+ * was cancelled or timed out.
  */
 export function runStateOf(standings: readonly Omit<Standing, "n">[], cancelRequested: number): RunState {
 	const has = (...states: JobState[]) => standings.some(({ outcome }) => states.includes(outcome));
@@ -234,10 +250,10 @@ export function runStateOf(standings: readonly Omit<Standing, "n">[], cancelRequ
 	return aggregateState(standings.map(({ outcome }) => outcome as RunState & JobState)) ?? "skipped";
 }
 
-/** Reasons of a job that waits for a person: its own approval, or that of a run of a fork. */
+/** Reasons of a job that waits for a person: for its own approval, or for that of its run. */
 const APPROVALS: ReadonlySet<string> = new Set(["approval", "run_approval"]);
 
-/** Whether nothing can go on before somebody approves. */
+/** Whether the run cannot continue without an approval. */
 function awaitsApproval(standings: readonly Omit<Standing, "n">[]): boolean {
 	const open = standings.filter(({ outcome }) => !isTerminal(outcome));
 	const isStill = open.every(
@@ -250,7 +266,7 @@ function firstStart(core: Core, runId: string): number | null {
 	return core.sql.all<{ at: number | null }>("SELECT min(started_at) AS at FROM jobs WHERE run_id = ?", runId)[0]?.at ?? null;
 }
 
-/** The first job that gave the run its end. */
+/** The reason of the first job that decided the state of the run. */
 function runReason(core: Core, run: RunRow, state: RunState): Reason | null {
 	if (state === "succeeded" || state === "skipped") return null;
 	if (state === "timed_out" && run.cancel_requested === CANCEL_BY.timeout) {

@@ -13,19 +13,22 @@ import type { Core } from "../core.ts";
 import { findRun, type JobRow, type RunRow } from "../rows.ts";
 import { definitionOf, pipelineOf } from "./definitions.ts";
 
-/** What the queue knows of a job's needs, put to the rules of the language. */
+/** Applies the rules of the pipeline language to the stored needs of a job. */
 
-/** Whether a blocked job may go on. */
+/** Whether a blocked job may start. */
 export function decideJob(core: Core, job: JobRow): Decision {
 	return decide(definitionOf(core, job), circumstancesOf(core, job));
 }
 
-/** What the pipeline says of a job whose needs have ended, with every text filled in. @throws ExpressionFailed */
+/**
+ * The definition of a job whose needs have ended, with all expressions evaluated. @throws
+ * ExpressionFailed
+ */
 export function settledJob(core: Core, job: JobRow): SettledJob {
 	return settle(definitionOf(core, job), circumstancesOf(core, job));
 }
 
-/** Whether a job has failed, and was not allowed to. */
+/** Whether a job has failed and was not allowed to fail. */
 export function hasFailed({ state, allow_failure }: Pick<JobRow, "state" | "allow_failure">): boolean {
 	return countsAsFailure({ state, mayFail: allow_failure === 1 });
 }
@@ -66,7 +69,7 @@ function outputsOf(core: Core, jobId: string): Record<string, string> | null {
 	return row?.outputs ? (JSON.parse(row.outputs) as Record<string, string>) : null;
 }
 
-/** Everything that a job needs, directly or by way of others, in the order of the pipeline. */
+/** All jobs that a job needs, directly or indirectly, in the order of the pipeline. */
 export function ancestorsOf(core: Core, jobId: string): Pick<JobRow, "name" | "state" | "allow_failure">[] {
 	return core.sql.all(
 		`WITH RECURSIVE ancestors(id) AS (

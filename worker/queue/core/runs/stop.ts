@@ -5,15 +5,18 @@ import type { JobRow } from "../rows.ts";
 import { clearTimer, clearTimers, setTimer } from "../timers.ts";
 import { moveJob } from "./transitions.ts";
 
-/** Ending a job from outside: at once while nothing runs, by way of its agent otherwise. What follows from its end is the caller's. */
+/**
+ * Ends a job from outside: at once if it does not run, through its agent otherwise. The caller
+ * handles the consequences.
+ */
 
-/** How long beyond the kill grace an agent may take to end a cancelled job. */
+/** How long after the kill grace an agent may take to end a cancelled job. */
 const CANCEL_SLACK_MS = 30_000;
 
 /**
- * Asks for the end of a job. A second time changes nothing.
- * @param verb `cancel` ends what waits as cancelled, `skip` as skipped
- * @returns its new state; null if there was nothing left to end
+ * Requests the end of a job. A second call changes nothing.
+ * @param verb `cancel` ends a waiting job as cancelled, `skip` as skipped
+ * @returns its new state; null if the job has ended already
  */
 export function stopJob(core: Core, job: JobRow, verb: "cancel" | "skip", reason: Reason): JobState | null {
 	const from = job.state;
@@ -34,7 +37,7 @@ export function stopJob(core: Core, job: JobRow, verb: "cancel" | "skip", reason
 	return next;
 }
 
-/** Removes a job's offer when the job has ended under it. */
+/** Deletes the offer of a job that has ended. */
 function withdrawOffer(core: Core, jobId: string): void {
 	for (const { attempt_id } of core.sql.all<{ attempt_id: string }>("DELETE FROM offers WHERE job_id = ? RETURNING attempt_id", jobId)) {
 		clearTimer(core, "offer", attempt_id);

@@ -16,47 +16,47 @@ import { GROUP_SLOT, groupKey, setGroupLimit } from "./groups.ts";
 import { admitRuns, advance, afterJobEnded, endRun, needsRunApproval, RUN_APPROVAL_MS, updateRun } from "./progress.ts";
 
 export interface Submit {
-	/** Given by the caller, so that a call repeated after a lost answer is seen to be the same. */
+	/** Given by the caller, so that a call repeated after a lost answer is recognized. */
 	runId: string;
 	pipeline: ResolvedPipeline;
 	/** sha256 of the resolved pipeline. */
 	definition: string;
 	project: string;
 	trigger: { kind: string; actor: string; delivery: string | null };
-	/** The commit that it is about, where that is known beforehand. */
+	/** The commit of the run, if it is known beforehand. */
 	commit: RunCommit | null;
 	origin: Origin;
-	/** What a run takes over from the one that it repeats. */
+	/** The results that a rerun takes over. */
 	rerun: Rerun | null;
-	/** The caller's Idempotency-Key, with who used it and the digest of what was sent. */
+	/** The caller's Idempotency-Key, with its scope and the digest of the body. */
 	idempotency: { scope: string; key: string; digest: string } | null;
 }
 
 export interface RunCommit {
 	sha: string;
-	/** Null where nobody has looked at it yet. */
+	/** Null if it is not known yet. */
 	message: string | null;
 	author: string | null;
 	branch: string | null;
 	tag: string | null;
 }
 
-/** How far a run comes from a repository rather than from somebody who has submitted it. */
+/** Where a run comes from: a repository or a person. */
 export interface Origin {
-	/** The run whose discovery job has made it, and the file of the repository that says what it is. */
+	/** The run whose discovery job has made it, and its file in the repository. */
 	discoveredBy: string | null;
 	file: string | null;
-	/** False for what comes from where others may write: it gets no secrets, and waits until somebody approves it. */
+	/** False for a run of a fork: it gets no secrets, and waits for an approval. */
 	isTrusted: boolean;
 	approvedBy: string | null;
 }
-/** What somebody has submitted who may. */
+/** The origin of a run that an authorized person has submitted. */
 export const SUBMITTED: Origin = { discoveredBy: null, file: null, isTrusted: true, approvedBy: null };
 
-/** A run that repeats another. */
+/** A rerun of another run. */
 export interface Rerun {
 	of: string;
-	/** Jobs, by position, whose result is taken over: they are not run again. */
+	/** Jobs, by position, whose result is taken over. They do not run again. */
 	reused: {
 		position: number;
 		state: JobState;
@@ -72,15 +72,15 @@ const REUSED: Reason = { code: "reused", text: "The result of the run before was
 const NEEDS: Reason = { code: "needs", text: "Waits for the jobs that it needs." };
 
 /**
- * Accepts a run; from the answer on it is never lost.
- * @param checkRoom throws where nothing new can be accepted; what was accepted before is answered all the same
+ * Accepts a run. Once answered, it is never lost.
+ * @param checkRoom throws if nothing new can be accepted; repeated submissions are still answered
  * @throws ApiError `conflict` if the Idempotency-Key was used for another content
  */
 export function submitRun(core: Core, submit: Submit, checkRoom: () => void = () => undefined): { runId: string; isReplay: boolean } {
 	return command(core, () => acceptOnce(core, submit, checkRoom), submit.trigger.actor);
 }
 
-/** The same, to be called inside a command. */
+/** Like `submitRun`. Call it inside a command. */
 export function acceptOnce(core: Core, submit: Submit, checkRoom: () => void): { runId: string; isReplay: boolean } {
 	const known = knownRun(core, submit);
 	if (known) return { runId: known, isReplay: true };
@@ -94,23 +94,23 @@ export function acceptOnce(core: Core, submit: Submit, checkRoom: () => void): {
 	return { runId: submit.runId, isReplay: false };
 }
 
-/** Takes a run in and moves it on as far as it can go. To be called inside a command. */
+/** Adds a run and moves its jobs as far as they can go. Call it inside a command. */
 export function acceptRun(core: Core, submit: Submit): void {
 	insertRun(core, submit);
 	for (const id of insertJobs(core, submit)) {
-		// Read anew: what came before may have ended it.
+		// Read again: the jobs before may have ended it.
 		const job = findJob(core, id) as JobRow;
 		if (advance(core, job)) afterJobEnded(core, job);
 	}
 	updateRun(core, submit.runId);
 	const run = findRun(core, submit.runId) as RunRow;
-	// Every other state has been noted already. That a skipped run was queued, nobody needs to see.
+	// Every other state was reported already. A skipped run needs no report that it was queued.
 	if (run.state === "queued") updateStatus(core, run.id);
 	if (needsRunApproval(run) && !isTerminal(run.state)) setTimer(core, "run_approval", run.id, core.now() + RUN_APPROVAL_MS);
 	enterGroup(core, submit.runId);
 }
 
-/** Takes a run in of which nothing can be run: it is over with this reason. To be called inside a command. */
+/** Adds a run that cannot run: it ends at once with this reason. Call it inside a command. */
 export function acceptBrokenRun(core: Core, submit: Submit, state: "errored" | "failed", reason: Reason): void {
 	insertRun(core, submit);
 	endRun(core, findRun(core, submit.runId) as RunRow, state, reason);
@@ -172,12 +172,12 @@ function insertRun(core: Core, { runId, pipeline, definition, project, trigger, 
 	markDirty(core, runId, runId);
 }
 
-/** Whose the groups of a run are. */
+/** The owner of the groups of a run. */
 function groupOf({ project, pipeline, origin }: Pick<Submit, "project" | "pipeline" | "origin">) {
 	return { project, isTrusted: origin.isTrusted, pullRequest: pipeline.pull_request?.number ?? null };
 }
 
-/** Writes the jobs of a run. @returns the ids of those that may be able to go on at once */
+/** Writes the jobs of a run. @returns the ids of the jobs that may start at once */
 function insertJobs(core: Core, { runId, pipeline, project, origin, rerun }: Submit): string[] {
 	const ids = new Map(pipeline.jobs.map((job) => [job, core.newId("job")]));
 	const reused = new Map(rerun?.reused.map((one) => [one.position, one]));
@@ -223,7 +223,10 @@ function insertJobs(core: Core, { runId, pipeline, project, origin, rerun }: Sub
 	return candidates;
 }
 
-/** From now on a run in a group may take a slot of it, or waits for one; one that cancels what is in progress ends the others. */
+/**
+ * Enters a run into its group: it takes a slot or waits for one. With `cancel_in_progress` it
+ * cancels the others.
+ */
 function enterGroup(core: Core, runId: string): void {
 	const run = findRun(core, runId) as RunRow;
 	const concurrency = pipelineOf(core, run).concurrency;
@@ -231,11 +234,11 @@ function enterGroup(core: Core, runId: string): void {
 	setGroupLimit(core, run.group_key, concurrency.limit);
 	core.sql.all("UPDATE runs SET holds_group = ? WHERE id = ?", GROUP_SLOT.wanted, runId);
 	if (concurrency.cancel_in_progress) supersedeRuns(core, run);
-	// The limit that this submission sets may let others in, too.
+	// The limit of this submission may admit other runs, too.
 	admitRuns(core, run.group_key);
 }
 
-/** Jobs that the same agents can take, of one project, one priority and one group, wait in one queue partition. */
+/** The queue partition of jobs with the same requirements, project, trust, priority and group. */
 function partitionOf(
 	core: Core,
 	of: { requirements: string; project: string; priority: number; group: string; isTrusted: boolean },

@@ -9,10 +9,10 @@ import { named } from "../sql.ts";
 /** What can be done to a job. */
 export type JobCommand = "queue" | "offer" | "requeue" | "start" | "cancel" | "finish" | "lose" | "skip" | "abandon";
 
-/** A cell of the table: the states that may follow, nothing to do, or the error to answer with. */
+/** A cell of the table: the next states, no effect, or an error. */
 type Cell = { to: readonly JobState[] } | "ignore" | { reject: ErrorCode };
 
-/** What an agent does whose attempt is not live. */
+/** The advice to an agent whose attempt is not live. */
 export const STOP_ATTEMPT = "Stop the processes of the job, and discard what is not sent yet.";
 
 const IGNORE = "ignore";
@@ -32,7 +32,10 @@ const TERMINAL: Record<JobCommand, Cell> = {
 	abandon: IGNORE,
 };
 
-/** The state machine of a job: state × command. Whatever is not listed as `to` cannot be written. */
+/**
+ * The state machine of a job: state × command. A transition that is not listed as `to` cannot be
+ * written.
+ */
 export const JOB_TRANSITIONS: Record<JobState, Record<JobCommand, Cell>> = {
 	blocked: {
 		queue: { to: ["queued"] },
@@ -105,9 +108,10 @@ const ERRORS: Partial<Record<ErrorCode, readonly [message: string, suggestion: s
 };
 
 /**
- * Moves a job along the table, by compare-and-set on the state that was read, notes the transition, and marks it for the record.
- * @param to needed where the table leaves a choice
- * @returns the new state, or null when the command means nothing in this state
+ * Moves a job along the table, by compare-and-set on the state that was read. It records the
+ * transition and marks the row for the record.
+ * @param to needed if the table leaves a choice
+ * @returns the new state, or null if the command has no effect in this state
  * @throws ApiError as the table says; Error if `to` is not in the table
  */
 export function moveJob(core: Core, job: JobRow, verb: JobCommand, reason: Reason | null, to?: JobState): JobState | null {
