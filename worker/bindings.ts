@@ -25,7 +25,10 @@ import type { AttemptRow, JobRow, OfferRow, RunRow } from "./queue/core/rows.ts"
 import type { Approver } from "./queue/core/runs/approvals.ts";
 import type { Submit } from "./queue/core/runs/submit.ts";
 
-/** What the Worker is given: stores, secrets and settings. On the edge the secrets are Worker secrets. */
+/**
+ * The environment of the Worker: stores, secrets and settings. On the edge the secrets are Worker
+ * secrets.
+ */
 export interface Environment {
 	DISPATCHER: DurableObjectNamespace<Dispatcher>;
 	LOG_SHARD: DurableObjectNamespace<LogShard>;
@@ -35,12 +38,12 @@ export interface Environment {
 
 	/** Signs leases, and the addresses of uploads and downloads. */
 	SIGNING_KEY: string;
-	/** The one before it, and until when (milliseconds since 1970) the leases that it has signed are honored. */
+	/** The former key, and until when (milliseconds since 1970) its leases are honored. */
 	SIGNING_KEY_BEFORE?: string;
 	SIGNING_KEY_BEFORE_UNTIL?: string;
-	/** The keys of secrets are wrapped with it: 32 bytes in base64. Without it there are no secrets. */
+	/** Wraps the keys of secrets: 32 bytes in base64. Without it there are no secrets. */
 	MASTER_KEY?: string;
-	/** The one before it, until everything is encrypted anew. */
+	/** The former key, until everything is re-encrypted. */
 	MASTER_KEY_BEFORE?: string;
 	/** Known to the local host alone, new at each start; absent on the edge. */
 	HOST_SECRET?: string;
@@ -50,7 +53,10 @@ export interface Environment {
 	PUBLIC_URL?: string;
 	/** Where the machine of the local host reaches it; absent on the edge. */
 	LOCAL_URL?: string;
-	/** Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count, with commas between. */
+	/**
+	 * Addresses and networks of trusted proxies, separated by commas: their X-Forwarded-For and
+	 * X-Forwarded-Proto count.
+	 */
 	TRUSTED_PROXIES?: string;
 
 	LEASE_TTL_MS: string;
@@ -70,21 +76,21 @@ export interface Environment {
 	LOG_LEVEL: string;
 }
 
-/** The answer to a poll or renewal, before it is put into the words of the wire. */
+/** The answer to a poll or renewal, before its conversion to the wire format. */
 export interface PollResult {
 	offers: OfferRow[];
 	cancel: string[];
 	watch: string[];
-	/** Leases that were moved outside of a renewal, with what is left of each. */
+	/** Leases that were extended outside of a renewal, with their remaining time. */
 	renewed: LeaseLeft[];
-	/** Whether the agent is asked to end its process, to get another token. */
+	/** Whether the agent must end its process, and whether it must get a new token. */
 	drain: boolean;
 	rotate: boolean;
 }
 
 /** The answer to a submission. */
 export interface Submitted {
-	/** Null if the queue does not hold the run (any more): then it was submitted before. */
+	/** Null if the queue does not hold the run: then it was submitted before. */
 	rows: RunRows | null;
 	runId: string;
 	isReplay: boolean;
@@ -104,20 +110,26 @@ export interface QueueHealth {
 	schema: string;
 }
 
-/** The queue of one team, by the name `team:<slug>`. A `Result` holds the error that the API answers with. */
+/** The queue of one team, by the name `team:<slug>`. A `Result` holds the error for the API. */
 export interface Dispatcher extends Rpc.DurableObjectBranded {
-	/** Answers once the schema is up to date. The host calls it when the tokens are in place, before it lets requests in. */
+	/**
+	 * Answers once the schema is updated. The host calls it after it has stored the tokens, before
+	 * it lets requests in.
+	 */
 	prepare(bootId: string): Promise<void>;
-	/** Whether the host has finished this start; a restart of workerd is none. */
+	/** Whether the host has finished this start. A restart of workerd is no start of the host. */
 	isPrepared(bootId: string): Promise<boolean>;
 	/** Records why the disk has no room for new work; null while it has. */
 	setDiskError(error: string | null): Promise<void>;
 	/** Rejects while the disk has no room for new work. */
 	checkRoom(): Promise<Result<void>>;
-	/** Moves every lease far ahead and notifies the agents: the host is about to stop. Returns once all that hold leases know. */
+	/**
+	 * Extends every lease and notifies the agents before a planned stop. Returns once all agents
+	 * that hold leases are notified.
+	 */
 	prepareStop(): Promise<void>;
 	health(): Promise<QueueHealth>;
-	/** Stops offering jobs; running jobs go on. */
+	/** Stops offering jobs. Running jobs continue. */
 	pause(actor: string, reason: string | null): Promise<Pause>;
 	resume(): Promise<void>;
 	readPause(): Promise<Pause | null>;
@@ -135,32 +147,38 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	/** @see declineRun */
 	declineRun(runId: string, by: Approver, comment: string | null): Promise<Result<RunRows>>;
 
-	/** The resolved pipeline of a live run, as JSON; null if the queue does not hold it (any more). */
+	/** The resolved pipeline of a live run, as JSON; null if the queue does not hold it. */
 	readDefinition(digest: string): Promise<string | null>;
 	readRun(runId: string): Promise<RunRows | null>;
 	readJob(jobId: string): Promise<JobRows | null>;
-	/** The artifacts of a live attempt; null if the queue does not hold it (any more). */
+	/** The artifacts of a live attempt; null if the queue does not hold it. */
 	readArtifacts(attemptId: string): Promise<ArtifactRow[] | null>;
 	/** One artifact, by its path. */
 	readArtifact(attemptId: string, path: string): Promise<ArtifactRow | null>;
 	/** The transitions of a run that the record may not have yet. */
 	readEvents(runId: string): Promise<EventRow[]>;
-	/** Which of these the queue holds: retention must not remove them. */
+	/** Which of these the queue holds: retention must not delete them. */
 	held(asked: Holdings): Promise<Holdings>;
 	/** Whether a run has left the queue; waits for it up to `holdMs`. */
 	hasDeparted(runId: string, holdMs: number): Promise<boolean>;
-	/** Why a job is where it is. */
+	/** Why a job is in its state. */
 	explain(jobId: string): Promise<Explanation | null>;
 	/** What the queued jobs of a run wait for, by job. */
 	explainQueued(runId: string): Promise<Record<string, string>>;
-	/** The run, once anything of it has a revision above `since`, or after `holdMs`; null when it has left. */
+	/**
+	 * The run, once a row of it has a revision above `since`, or after `holdMs`; null once it has
+	 * left.
+	 */
 	followRun(runId: string, since: number, holdMs: number): Promise<{ rev: number; rows: RunRows } | null>;
-	/** What changed after revision `since`, or nothing after `holdMs`. With `since` null: the present revision. */
+	/**
+	 * The changes after revision `since`, or an empty answer after `holdMs`. With `since` null: the
+	 * present revision.
+	 */
 	followChanges(since: number | null, holdMs: number): Promise<Changes>;
 	/** A person reads the log of this attempt now: its agent sends it faster. */
 	watch(attemptId: string): Promise<void>;
 
-	/** Deletes the schedules of a project that was deleted, and compares its refs no more. */
+	/** Deletes the schedules of a deleted project, and stops its comparisons. */
 	deleteProject(project: string): Promise<void>;
 	/** @see followProject */
 	followProject(project: ComparedProject): Promise<void>;
@@ -176,7 +194,7 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	recordDelivered(delivered: DeliveredRef): Promise<void>;
 	/** @see retryStatuses */
 	retryStatuses(project: string): Promise<void>;
-	/** Commit statuses and notifications of a project that were not sent (yet). */
+	/** The undelivered commit statuses and notifications of a project. */
 	readUndelivered(project: string, limit: number): Promise<Undelivered[]>;
 	/** @see testNotifications */
 	testNotifications(run: { id: string; project: string }, definition: string): Promise<Result<number>>;
@@ -208,7 +226,9 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	register(registration: Registration): Promise<Result<string>>;
 	/** @see openSession */
 	hello(agentId: string, secretHash: string, hello: Hello): Promise<Result<EffectiveLabels>>;
-	/** Answers as soon as there is news for the agent, and otherwise with nothing when the hold is over. */
+	/**
+	 * Answers as soon as there is news for the agent, or without news at the end of the hold time.
+	 */
 	poll(agentId: string, secretHash: string, poll: Poll): Promise<Result<PollResult>>;
 	/** @see renewLeases */
 	renew(agentId: string, secretHash: string, renew: Renew): Promise<Result<Renewal & { watch: string[] }>>;
@@ -217,11 +237,11 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 
 	/** @see startAttempt */
 	start(lease: LeaseClaims): Promise<Result<Started>>;
-	/** Puts a job back that cannot start yet, without counting an attempt. */
+	/** Snoozes a job that cannot start yet. */
 	snooze(lease: LeaseClaims, reason: Reason): Promise<Result<void>>;
-	/** Ends an attempt that the coordinator cannot let start. */
+	/** Ends an attempt that the coordinator cannot start. */
 	fail(lease: LeaseClaims, reason: Reason): Promise<Result<void>>;
-	/** The agent hands an offer back. */
+	/** The agent declines an offer. */
 	release(lease: LeaseClaims): Promise<Result<void>>;
 	/** @see pinCommit */
 	pinCommit(lease: LeaseClaims, commit: PinnedCommit): Promise<Result<string>>;
@@ -241,22 +261,22 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 		artifacts: SavedArtifact[],
 		discovered: Discovered | null,
 	): Promise<Result<AttemptState>>;
-	/** The task of the discovery job of this live attempt, with its run; null if the job is no discovery job. */
+	/** The task of the discovery job of this live attempt, with its run; null for other jobs. */
 	discoveryOf(lease: LeaseClaims): Promise<Result<{ discovery: Discovery; run: RunRow } | null>>;
-	/** Whether an attempt still lives: a LogShard asks when a log is open and long untouched. */
+	/** Whether an attempt is live. A LogShard asks about an open log without news. */
 	isAttemptLive(attemptId: string): Promise<boolean>;
-	/** Records where the log of an attempt lies. */
+	/** Records the location of an attempt's log. */
 	logArchived(attemptId: string, log: ArchivedLogNote): Promise<void>;
 }
 
-/** The order to close a log, as the Dispatcher sends it; a repeat changes nothing. */
+/** The Dispatcher's request to close a log. A repeat changes nothing. */
 export interface LogClose {
 	team: string;
 	attemptId: string;
 	leaseId: string;
 	runId: string;
 	jobId: string;
-	/** How many bytes the agent says it sent; null when it has said nothing. */
+	/** How many bytes the agent says that it sent; null if it has said nothing. */
 	declaredBytes: number | null;
 }
 
@@ -266,7 +286,7 @@ export type AppendResult =
 	| { outcome: "closed" }
 	| { outcome: "full" };
 
-/** A chunk of a log. `isEnd`: nothing will follow. `archivedKey`: the bytes are in R2 by now. */
+/** A chunk of a log. `isEnd`: no bytes follow. `archivedKey`: the bytes are in R2. */
 export interface LogChunk {
 	bytes: Uint8Array;
 	size: number;
@@ -277,7 +297,7 @@ export interface LogChunk {
 
 /** Holds the logs of live attempts; one of a fixed number, by the name `log:<number>`. */
 export interface LogShard extends Rpc.DurableObjectBranded {
-	/** Takes bytes at exactly the end of the log. */
+	/** Appends bytes at exactly the end of the log. */
 	append(attemptId: string, owner: { team: string }, offset: number, bytes: Uint8Array): Promise<AppendResult>;
 	/** Records the progress of the steps. */
 	putSteps(attemptId: string, owner: { team: string }, steps: Step[]): Promise<{ isClosed: boolean }>;
@@ -285,11 +305,12 @@ export interface LogShard extends Rpc.DurableObjectBranded {
 	progress(attemptId: string): Promise<{ steps: Step[]; bytes: number }>;
 	/** The offsets of indexed lines of a live log; null once it is archived. */
 	lineIndex(attemptId: string): Promise<LineIndex | null>;
-	/** Bytes from `offset` on; waits up to `holdMs` for bytes at the end of a log that may go on. */
+	/** Bytes from `offset` on. At the end of a live log, waits up to `holdMs` for more. */
 	read(attemptId: string, offset: number, holdMs: number): Promise<LogChunk>;
 	/**
-	 * Closes a log: it takes only declared bytes that are still on their way.
-	 * @returns where it lies in R2; null while bytes are awaited: then the Dispatcher hears of it later
+	 * Closes a log: it accepts only declared bytes that are still to come.
+	 * @returns its location in R2; null if bytes are missing: the Dispatcher gets the location
+	 * later
 	 */
 	close(order: LogClose): Promise<ArchivedLogNote | null>;
 }
@@ -298,6 +319,6 @@ export interface LogShard extends Rpc.DurableObjectBranded {
 export interface Sweeper extends Rpc.DurableObjectBranded {
 	/** Sets its alarm, unless it is set. */
 	schedule(): Promise<void>;
-	/** Removes what has outlived its retention policy; calls during a pass share its answer. */
+	/** Deletes what has outlived its retention policy. Calls during a pass share its answer. */
 	sweep(): Promise<Swept>;
 }

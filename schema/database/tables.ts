@@ -7,12 +7,11 @@ import type { ArtifactKind, RunKind, TestCase } from "../wire/resources.ts";
 import type { AttemptState, JobState, RunState } from "../wire/states.ts";
 
 /**
- * D1: the catalog (tokens, sign-in links, sessions, projects, pipelines, secrets, deliveries) and the record (runs, jobs, attempts, artifacts, definitions,
- * events), and what is uploaded (sources, uploads).
- *
- * The record is written by the Dispatcher alone, as copies of its own rows; the Dispatcher's tables hold every column
- * that stands here. It has no foreign keys and nothing unique but the primary keys, so that a copy can
- * always be taken. Times are integers, milliseconds since 1970 UTC.
+ * D1: the catalog (tokens, sign-in links, sessions, projects, pipelines, secrets, deliveries), the
+ * record (runs, jobs, attempts, artifacts, definitions, events), and uploads (sources, uploads).
+ * Only the Dispatcher writes the record, as copies of its own rows. Its tables have every column of
+ * the record. The record has no foreign keys and no unique columns except primary keys, so that
+ * every copy is accepted. Times are integers, milliseconds since 1970 UTC.
  */
 
 export const tokens = sqliteTable("tokens", {
@@ -34,17 +33,19 @@ export const signInLinks = sqliteTable("sign_in_links", {
 	used_at: integer("used_at"),
 });
 
-/** Who is signed in to the status page, and since when. A session ends with its token, at sign-out, or when its time is over. */
+/**
+ * The sessions of the status page. A session ends with its token, at sign-out, or when it expires.
+ */
 export const sessions = sqliteTable(
 	"sessions",
 	{
 		id: text("id").primaryKey(),
 		team: text("team").notNull(),
-		/** The token that it was opened with. */
+		/** The token that opened it. */
 		token_id: text("token_id").notNull(),
-		/** sha256 in hex of what the cookie holds. */
+		/** sha256 in hex of the cookie's value. */
 		hash: text("hash").notNull().unique(),
-		/** What the browser calls itself, and the address that it came from. */
+		/** The User-Agent of the browser, and the client's address. */
 		user_agent: text("user_agent").notNull(),
 		address: text("address").notNull(),
 		created_at: integer("created_at").notNull(),
@@ -85,7 +86,7 @@ export const runs = sqliteTable(
 		approved_by: text("approved_by"),
 		source_git: text("source_git"),
 		source_ref: text("source_ref"),
-		/** The id of the uploaded bundle that its workspaces are made of. */
+		/** The id of the uploaded source bundle. */
 		source_upload: text("source_upload"),
 		branch: text("branch"),
 		tag: text("tag"),
@@ -135,14 +136,14 @@ export const jobs = sqliteTable(
 		reason_text: text("reason_text"),
 		/** JSON list of the keys of the jobs it needs. */
 		needs: text("needs").notNull(),
-		/** JSON of what an agent must have. */
+		/** JSON of its requirements. */
 		runs_on: text("runs_on").notNull(),
 		/** JSON map of the values of this matrix job; null for a job without a matrix. */
 		matrix: text("matrix"),
 		allow_failure: integer("allow_failure").notNull().default(0),
-		/** JSON map of what it has put out; null before it has succeeded. */
+		/** JSON map of its outputs; null before it has succeeded. */
 		outputs: text("outputs"),
-		/** The attempt whose artifacts count: that of an earlier run, if its result was taken over. */
+		/** The attempt whose artifacts count. A reused job has an attempt of an earlier run. */
 		result_attempt: text("result_attempt"),
 		/** Who approved it. */
 		approved_by: text("approved_by"),
@@ -182,22 +183,22 @@ export const attempts = sqliteTable(
 		finished_at: integer("finished_at"),
 		/** Which LogShard holds the log while it is live. */
 		shard: integer("shard").notNull(),
-		/** The R2 object of the finished log; null while live, and for an empty log. */
+		/** The R2 object of the archived log; null for a live or empty log. */
 		log_key: text("log_key"),
 		log_bytes: integer("log_bytes").notNull(),
 		log_sha256: text("log_sha256"),
 		log_incomplete: integer("log_incomplete").notNull(),
-		/** 1 once the log has left its shard. */
+		/** 1 once the log is archived. */
 		log_archived: integer("log_archived").notNull(),
-		/** When the log was removed because its time was over; null while it is there. */
+		/** When retention deleted the log; null if it exists. */
 		log_expired_at: integer("log_expired_at"),
-		/** sha256 of the result that its agent delivered; a repeat is known by it. */
+		/** sha256 of the result that its agent delivered, which identifies a repeat. */
 		finish_digest: text("finish_digest"),
 		/** JSON list of the wire's steps, as the agent reported them at the end. */
 		steps: text("steps").notNull(),
-		/** JSON of how its tests went; null if it has reported none. */
+		/** JSON of the test totals; null without a report. */
 		tests: text("tests"),
-		/** JSON of the lines that were covered; null if it has reported none. */
+		/** JSON of the covered lines; null without a report. */
 		coverage: text("coverage"),
 	},
 	(table) => [
@@ -218,18 +219,18 @@ export const artifacts = sqliteTable(
 		run_id: text("run_id").notNull(),
 		size: integer("size").notNull(),
 		sha256: text("sha256").notNull(),
-		/** The R2 object; of a file in parts, what the names of its objects begin with. */
+		/** The R2 object; for a file in parts, the prefix of its objects. */
 		key: text("key").notNull(),
-		/** How long each part is, but for the last; null for a file in one object. */
+		/** The length of each part except the last; null for a file in one object. */
 		part_bytes: integer("part_bytes"),
 		is_executable: integer("is_executable").notNull().default(0),
 		kind: text("kind").$type<ArtifactKind>().notNull().default("file"),
 		created_at: integer("created_at").notNull().default(0),
-		/** When the file was removed because its time was over; null while it is there. */
+		/** When retention deleted the file; null if it exists. */
 		expired_at: integer("expired_at"),
-		/** What it is called together with others of its job; null: nothing. */
+		/** The name of the entry that it belongs to; null without one. */
 		name: text("name"),
-		/** When it is to be removed, where its job says so; null: when the artifacts of its project are. */
+		/** When retention deletes it, if its job sets a time; null: the default of its project. */
 		expires_at: integer("expires_at"),
 	},
 	(table) => [
@@ -247,7 +248,7 @@ export const events = sqliteTable(
 	"events",
 	{
 		team: text("team").notNull(),
-		/** The revision of the transition: one counter for all of a team. */
+		/** The revision of the transition, from the one counter of a team. */
 		rev: integer("rev").notNull(),
 		run_id: text("run_id").notNull(),
 		/** Null for a transition of the run itself. */
@@ -263,7 +264,7 @@ export const events = sqliteTable(
 );
 export type EventRow = typeof events.$inferSelect;
 
-/** Every test that was ever reported, once: results name it by its number. */
+/** Every reported test, once. Results refer to its number. */
 export const tests = sqliteTable(
 	"tests",
 	{
@@ -277,7 +278,7 @@ export const tests = sqliteTable(
 	(table) => [uniqueIndex("tests_by_name").on(table.team, table.project, table.pipeline, table.suite, table.name)],
 );
 
-/** How a test went in an attempt. */
+/** The result of a test in an attempt. */
 export const testResults = sqliteTable(
 	"test_results",
 	{
@@ -309,12 +310,12 @@ export const sources = sqliteTable(
 		team: text("team").notNull(),
 		sha256: text("sha256").notNull(),
 		size: integer("size").notNull(),
-		/** How many entries the archive has, and what they unpack to in bytes. */
+		/** How many entries the archive has, and its unpacked bytes. */
 		entries: integer("entries").notNull(),
 		unpacked_bytes: integer("unpacked_bytes").notNull(),
 		/** The R2 object. */
 		key: text("key").notNull(),
-		/** When it was uploaded, or named by a submission, last. */
+		/** The time of its upload, or of the newest submission that named it. */
 		used_at: integer("used_at").notNull(),
 	},
 	(table) => [index("sources_by_content").on(table.team, table.sha256), index("sources_by_use").on(table.used_at)],
@@ -327,34 +328,43 @@ export const projects = sqliteTable(
 		id: text("id").primaryKey(),
 		team: text("team").notNull(),
 		name: text("name").notNull(),
-		/** What its runs are made of, unless they say otherwise. */
+		/** The repository of its runs, unless a run names another one. */
 		repository: text("repository"),
 		default_branch: text("default_branch").notNull(),
-		/** The name of the secret with which the repository is read. */
+		/** The name of the secret for reading the repository. */
 		credentials: text("credentials"),
-		/** The file, or the folder of files, that says what is to be run; null: the usual places. */
+		/** The pipeline file, or a folder of them; null: the default places. */
 		config: text("config"),
-		/** The name of the secret that deliveries of its forge are signed with; null: none is taken. */
+		/** The name of the secret that signs deliveries of its forge; null: none is accepted. */
 		hook_secret: text("hook_secret"),
-		/** What its forge is, where its API is (null: where the repository is), and the name of the secret with a token for it. */
+		/**
+		 * The kind of its forge, its API (null: the host of the repository), and the name of the
+		 * secret with a token for it.
+		 */
 		forge: text("forge").$type<ForgeKind>(),
 		forge_api: text("forge_api"),
 		forge_token: text("forge_token"),
-		/** What the names of its commit statuses begin with. */
+		/** The prefix of the names of its commit statuses. */
 		status_context: text("status_context").notNull().default("windlass"),
-		/** How much of the repository its jobs get; null: as in other projects. */
+		/** The checkout depth of its jobs; null: the default. */
 		checkout_depth: text("checkout_depth", { mode: "json" }).$type<CheckoutOptions["depth"]>(),
 		checkout_tags: integer("checkout_tags", { mode: "boolean" }),
 		checkout_submodules: text("checkout_submodules").$type<CheckoutOptions["submodules"]>(),
 		checkout_lfs: integer("checkout_lfs", { mode: "boolean" }),
 		has_public_badges: integer("has_public_badges").notNull().default(0),
-		/** Whether a commit without a pipeline file has a failed status. */
+		/** Whether a commit without a pipeline file gets a failed status. */
 		requires_pipeline: integer("requires_pipeline").notNull().default(0),
-		/** JSON of the addresses that its repository had before, newest first: runs that began there have their statuses sent to the present one. */
+		/**
+		 * JSON of its former repositories, newest first. Statuses of runs that began there go to
+		 * the present one.
+		 */
 		former_repositories: text("former_repositories").notNull().default("[]"),
-		/** How often its refs are compared with those last seen, as a duration; null: after an outage only. */
+		/**
+		 * How often its refs are compared with the known ones, as a duration; null: only after an
+		 * outage.
+		 */
 		poll: text("poll"),
-		/** For how long its runs, logs and artifacts are kept, as a duration; null: as long as those of others. */
+		/** How long its runs, logs and artifacts are kept, as a duration; null: the default. */
 		keep_runs: text("keep_runs"),
 		keep_logs: text("keep_logs"),
 		keep_artifacts: text("keep_artifacts"),
@@ -365,7 +375,7 @@ export const projects = sqliteTable(
 );
 export type ProjectRow = typeof projects.$inferSelect;
 
-/** What somebody should know of a project, or correct: at most one sentence of each kind. */
+/** Notices of projects: at most one sentence of each kind. */
 export const projectNotices = sqliteTable(
 	"project_notices",
 	{
@@ -378,7 +388,7 @@ export const projectNotices = sqliteTable(
 	(table) => [primaryKey({ columns: [table.team, table.project, table.kind] })],
 );
 
-/** What forges have delivered to the hooks of projects, and what became of it. */
+/** Deliveries to the webhooks of projects, with their outcomes. */
 export const deliveries = sqliteTable(
 	"deliveries",
 	{
@@ -387,18 +397,21 @@ export const deliveries = sqliteTable(
 		project: text("project").notNull(),
 		/** `comparison`: found by a comparison of the refs, not delivered. */
 		forge: text("forge").$type<ForgeKind | "generic" | "comparison">().notNull(),
-		/** What the forge calls it: of two with one name the second is the first, sent once more. */
+		/** The id at the forge. A second delivery with the same id is a repeat. */
 		delivery: text("delivery").notNull(),
 		event: text("event").notNull(),
 		outcome: text("outcome").$type<DeliveryOutcome>().notNull(),
 		reason: text("reason").notNull(),
-		/** JSON of the event in it; null where it holds none that anything is run for. */
+		/** JSON of its event; null if the event starts no run. */
 		trigger: text("trigger"),
-		/** The repository that it is about, as the provider calls it; null where it does not say. */
+		/** The repository of the delivery, as the provider calls it; null if it is unknown. */
 		repository: text("repository"),
-		/** sha256 in hex of a signed body whose signature does not cover the delivery's name; null for any other. */
+		/**
+		 * sha256 in hex of a signed body, if the signature does not cover the delivery's id;
+		 * otherwise null.
+		 */
 		body_digest: text("body_digest"),
-		/** The discovery run that it has made. */
+		/** Its discovery run. */
 		run_id: text("run_id"),
 		received_at: integer("received_at").notNull(),
 	},
@@ -411,7 +424,7 @@ export const deliveries = sqliteTable(
 );
 export type DeliveryRow = typeof deliveries.$inferSelect;
 
-/** Pipelines that are kept here rather than in a repository. */
+/** Stored pipelines. */
 export const pipelines = sqliteTable(
 	"pipelines",
 	{
@@ -428,7 +441,10 @@ export const pipelines = sqliteTable(
 );
 export type PipelineRow = typeof pipelines.$inferSelect;
 
-/** Their versions, which never change. The text is an object in R2, named by its content. */
+/**
+ * The versions of stored pipelines, which never change. The text is an object in R2, named by its
+ * content.
+ */
 export const pipelineVersions = sqliteTable(
 	"pipeline_versions",
 	{
@@ -446,7 +462,7 @@ export const pipelineVersions = sqliteTable(
 );
 export type PipelineVersionRow = typeof pipelineVersions.$inferSelect;
 
-/** The keys that secrets are encrypted with, wrapped by the master key, which is not here. */
+/** The keys that encrypt secrets. The master key wraps them and is stored elsewhere. */
 export const dataKeys = sqliteTable(
 	"data_keys",
 	{
@@ -464,7 +480,7 @@ export const secrets = sqliteTable(
 	"secrets",
 	{
 		team: text("team").notNull(),
-		/** Empty for one that every project of the team may have. */
+		/** Empty for a secret of every project of the team. */
 		project: text("project").notNull(),
 		name: text("name").notNull(),
 		data_key: text("data_key").notNull(),
@@ -477,11 +493,14 @@ export const secrets = sqliteTable(
 	(table) => [primaryKey({ columns: [table.team, table.project, table.name] }), index("secrets_by_key").on(table.team, table.data_key)],
 );
 
-/** Objects that attempts may put into R2; those that no finish has named are swept once their upload addresses have expired. */
+/**
+ * Objects that attempts may put into R2. Retention deletes those that no result names once their
+ * addresses have expired.
+ */
 export const uploads = sqliteTable(
 	"uploads",
 	{
-		/** The object, and the key of the artifact that it would be (a part of). */
+		/** The object, and the key of the artifact that it belongs to. */
 		key: text("key").primaryKey(),
 		artifact_key: text("artifact_key").notNull(),
 		team: text("team").notNull(),

@@ -2,21 +2,25 @@ import { tokenizer } from "@ansi-tools/parser";
 import { joined } from "../wire/bytes.ts";
 
 /**
- * The one place that knows terminal sequences (ECMA-48): pages, `format=clean`, the search, the terminal and reasons read texts
- * through it. The library finds the sequences in one pass; what it makes of broken ones is decided here: text is never lost with them.
+ * All knowledge of terminal sequences (ECMA-48). Pages, `format=clean`, the search, the terminal
+ * and reasons read texts through this file. The library finds the sequences in one pass. This file
+ * decides about broken ones: it never loses text with them.
  */
 
 const ESCAPE = "\u001b";
-/** What begins a sequence: ESC, or a C1 control, which is ESC and a letter in one character. */
+/** The beginning of a sequence: ESC, or a C1 control, which combines ESC and a letter. */
 const INTRODUCERS = new RegExp(`[${ESCAPE}\\u0080-\\u009f]`);
 const C1 = /[\u0080-\u009f]/g;
 /** The introducers of control sequences and of operating system commands as the library names them. */
 const CONTROL = "\u009b";
 const COMMAND = "\u009d";
-/** What may stand between `ESC [` and the final character. */
+/** A character that cannot stand between `ESC [` and the final character. */
 const NOT_A_PARAMETER = /[^ -?]/;
 
-/** Text; a control sequence (`ESC [ parameters final`); any other sequence; or the beginning of one whose end is missing. */
+/**
+ * Text; a control sequence (`ESC [ parameters final`); another sequence; or the beginning of a
+ * sequence without its end.
+ */
 export type AnsiPart =
 	| { type: "text"; text: string }
 	| { type: "control"; parameters: string; final: string }
@@ -34,7 +38,7 @@ export function hasAnsi(text: string): boolean {
 	return INTRODUCERS.test(text);
 }
 
-/** The parts of a text, in a time and in memory that grow with its length. */
+/** The parts of a text. Time and memory grow with the length of the text. */
 export function* ansiParts(text: string): Generator<AnsiPart> {
 	let open: Open | null = null;
 	for (const { type, raw, code, intermediate } of tokenizer(text.replace(C1, withEscape))) {
@@ -55,18 +59,18 @@ function withEscape(c1: string): string {
 	return ESCAPE + String.fromCharCode(c1.charCodeAt(0) - 0x40);
 }
 
-/** A sequence with its final character; without one, if something else has interrupted it. */
+/** A sequence with its final character, or without one if something else interrupted it. */
 function* ended({ code, data }: Open, final: string): Generator<AnsiPart> {
 	if (code === CONTROL) {
 		const wrong = data.search(NOT_A_PARAMETER);
-		// What cannot be a part of the sequence ends it, and is text.
+		// Characters that cannot be part of the sequence end it, and are text.
 		if (wrong !== -1) yield { type: "text", text: data.slice(wrong) + final };
 		else if (final !== "") yield { type: "control", parameters: data, final };
 	} else if (code === ESCAPE && final !== "" && !/[0-~]/.test(final)) yield { type: "text", text: final };
 	else yield { type: "other" };
 }
 
-/** As little of a sequence as makes what follows go on as if all of it stood before. */
+/** The shortest beginning that treats the next characters as the whole sequence would. */
 function beginningOf({ code, intermediate }: Open): string {
 	if (code === ESCAPE) return ESCAPE + intermediate.slice(0, 1);
 	return ESCAPE + (code === CONTROL ? "[" : code === COMMAND ? "]" : code);
@@ -81,15 +85,18 @@ export function plainText(text: string): string {
 }
 
 const ESCAPE_BYTE = 0x1b;
-/** In UTF-8 each C1 control is this byte and one more. */
+/** The first byte of each C1 control in UTF-8. One more byte follows. */
 const C1_LEAD = 0xc2;
-/** Bytes of other characters are kept apart from control characters by this. */
+/** Separates the bytes of other characters from control characters. */
 const SHIFT = 0x100;
 
-/** Takes the sequences out of the bytes of one line, which come in pieces; every other byte stays as it is. */
+/**
+ * Removes the sequences from the bytes of one line, which arrive in chunks. Every other byte stays
+ * as it is.
+ */
 export class AnsiStripper {
 	#beginning = "";
-	/** The last byte of a piece, if the next one may make it a C1 control. */
+	/** The last byte of a chunk, if the next one may make it a C1 control. */
 	#lead: number | null = null;
 	readonly #decoder = new TextDecoder("utf-16le");
 
@@ -108,7 +115,10 @@ export class AnsiStripper {
 		return plain.subarray(0, size);
 	}
 
-	/** The line is over: what was held back of it; no sequence goes on in the next. */
+	/**
+	 * The line has ended: returns the bytes that were held back. No sequence continues in the next
+	 * line.
+	 */
 	end(): Uint8Array {
 		this.#beginning = "";
 		return this.#takeLead();

@@ -4,8 +4,8 @@ import { NEWLINE } from "./lines.ts";
 import { STAMP_BYTES } from "./time_stamp.ts";
 
 /**
- * Cuts the time stamps, and for `clean` the terminal sequences, from a log that comes in pieces. What a piece breaks apart
- * (a stamp, a sequence) goes on in the next; nothing else is held back.
+ * Removes the time stamps, and for `clean` the terminal sequences, from a log that arrives in
+ * chunks. A stamp or sequence may continue in the next chunk; nothing else is held back.
  */
 export class LogFormatter {
 	readonly #stripper: AnsiStripper | null;
@@ -16,7 +16,7 @@ export class LogFormatter {
 	}
 
 	push(bytes: Uint8Array): Uint8Array {
-		// A byte that was held back may come out with these.
+		// A byte that was held back may be added to these.
 		const out = new Uint8Array(bytes.byteLength + 1);
 		let size = 0;
 		const put = (part: Uint8Array) => {
@@ -41,7 +41,7 @@ export class LogFormatter {
 		return out.subarray(0, size);
 	}
 
-	/** What was held back when a line, or the log, is over. */
+	/** The bytes that were held back, at the end of a line or of the log. */
 	flush(): Uint8Array {
 		return this.#stripper?.end() ?? new Uint8Array();
 	}

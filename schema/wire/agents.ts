@@ -2,12 +2,12 @@ import * as z from "zod";
 import { labels } from "./labels.ts";
 import { projectName } from "./projects.ts";
 
-/** What an agent may be given, and what can be done with agents and registration tokens. */
+/** The properties of agents and registration tokens, and the requests about them. */
 
 const time = z.string();
 const MAX_PROJECTS = 100;
 
-/** `trusted`: no run that comes from a fork. `untrusted`: only those. */
+/** `trusted`: no run of a fork. `untrusted`: only runs of forks. */
 export const RUN_TRUST = ["any", "trusted", "untrusted"] as const;
 export type RunTrust = (typeof RUN_TRUST)[number];
 
@@ -19,7 +19,7 @@ export interface Restriction {
 	runs: RunTrust;
 }
 
-/** A restriction in words, as the end of a sentence; null where there is none. */
+/** A restriction in words, as the end of a sentence; null without one. */
 export function describeRestriction({ projects, runs }: Restriction): string | null {
 	const parts = [
 		...(projects.length > 0 ? [`only jobs of ${projects.join(", ")}`] : []),
@@ -29,15 +29,15 @@ export function describeRestriction({ projects, runs }: Restriction): string | n
 	return parts.length > 0 ? parts.join("; ") : null;
 }
 
-/** A change of an agent's restriction; what is not given stays. */
+/** A change of an agent's restriction. A missing field keeps its value. */
 export const agentChange = z.strictObject({ projects: restriction.projects.optional(), runs: restriction.runs.optional() });
 
-/** What becomes of the jobs that a disabled agent runs. */
+/** What happens to the jobs of a disabled agent. */
 const WHAT_RUNS = ["finish", "cancel"] as const;
 export const disableRequest = z.strictObject({ running: z.enum(WHAT_RUNS).default("finish") });
 export type DisableRequest = z.input<typeof disableRequest>;
 
-/** What enabling, draining and rotating take. */
+/** The empty body of enabling, draining and rotating. */
 export const noFields = z.strictObject({});
 
 /** A registration token is valid for at most this long. */
@@ -54,7 +54,7 @@ export const createRegistrationToken = z.strictObject({
 
 const granted = { uses: z.number().int().nonnegative(), expires_at: time, labels: z.array(z.string()) };
 
-/** The one answer that holds the token itself. */
+/** The only answer with the token itself. */
 export const registrationToken = z.object({ id: z.string(), token: z.string(), ...granted, ...restriction });
 export type RegistrationToken = z.infer<typeof registrationToken>;
 

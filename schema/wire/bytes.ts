@@ -22,7 +22,7 @@ export function parseBytes(text: string): number | null {
 	return Number.isSafeInteger(bytes) ? bytes : null;
 }
 
-/** Bytes in a row, as one. */
+/** Joins bytes. */
 export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 	const all = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
 	let at = 0;

@@ -2,9 +2,9 @@ import * as z from "zod";
 
 /** How much of a repository the workspace of a job gets. */
 
-/** None; those that the repository names; those and the ones that they name. */
+/** None; the submodules of the repository; those and their own submodules. */
 export const SUBMODULES = ["none", "true", "recursive"] as const;
-/** More commits than this are all of them: `full`. */
+/** A larger number of commits means all of them: `full`. */
 export const MAX_CHECKOUT_DEPTH = 1_000_000;
 
 const options = {
@@ -20,13 +20,13 @@ const options = {
 export const checkoutOptions = z.object(options);
 export type CheckoutOptions = z.infer<typeof checkoutOptions>;
 
-/** The same where only some are chosen. */
+/** The options of which only some are chosen. */
 export const checkoutChoice = z.object(options).partial();
 export type CheckoutChoice = z.infer<typeof checkoutChoice>;
 
 const DEFAULTS: CheckoutOptions = { depth: 1, tags: false, submodules: "recursive", lfs: true };
 
-/** What counts where several choose: the first one that says something. */
+/** The options after several choices: for each option, the first choice that has it. */
 export function chosenCheckout(...choices: readonly CheckoutChoice[]): CheckoutOptions {
 	return Object.assign({}, DEFAULTS, ...choices.toReversed());
 }

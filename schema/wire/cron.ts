@@ -1,11 +1,11 @@
 import { Cron } from "croner";
 
-/** Times by cron: five fields, in a time zone. */
+/** Cron patterns: five fields, in a time zone. */
 
-/** What is wrong with a pattern; null if nothing is. */
+/** The error in a pattern; null without one. */
 export function cronError(pattern: string): string | null {
 	try {
-		// A pattern that never comes is of no use, such as the 31st of February.
+		// A pattern that never occurs, such as the 31st of February, is an error.
 		return of(pattern).nextRun() === null ? `${JSON.stringify(pattern)} never comes` : null;
 	} catch (error) {
 		const reason = (error as Error).message.replace(/^CronPattern: /, "").replace(/\.$/, "");
@@ -13,7 +13,7 @@ export function cronError(pattern: string): string | null {
 	}
 }
 
-/** Whether this names a time zone, as the IANA does. */
+/** Whether this is the IANA name of a time zone. */
 export function isTimeZone(name: string): boolean {
 	try {
 		return new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone !== "";
@@ -25,20 +25,22 @@ export function isTimeZone(name: string): boolean {
 /**
  * The first time after `after`, in milliseconds since 1970; null if there is none.
  *
- * The rule is close to Vixie cron's. Where the hours are `*`, a step of that or `0-23`, times go by the clock on the wall: one that does not
- * exist does not come, and one that is there twice comes twice. Any other time comes once: the first time that the clock shows it, or, where
- * clocks go forward past it, at that moment; but steps of minutes (`*` or `/`) within what is left out do not come.
+ * The rule is close to Vixie cron's. If the hours are `*`, a step of it or `0-23`, times follow the
+ * local clock. A skipped local time does not occur, and a repeated one occurs twice. All other
+ * times occur once: when the clock first shows them, or at the moment when the clock skips them.
+ * Steps of minutes (`*` or `/`) do not occur within the skipped time.
  */
 export function nextTime(pattern: string, timeZone: string, after: number): number | null {
 	const [minutes = "*", hours = "*"] = (NICKNAMES[pattern.trim().toLowerCase()] ?? pattern).trim().split(/\s+/);
-	// croner has rules of its own for such nights, so it lists the times of a clock that never changes.
+	// croner has its own rules for such nights, so it lists the times of a clock that never
+	// changes.
 	const cron = of(pattern);
 	const times: ClockTimes = (time) => cron.nextRun(new Date(time))?.getTime() ?? null;
 	if (/^(?:[*?]|0-23)/.test(hours)) return nextByTheClock(times, timeZone, after);
 	return nextOnce(times, timeZone, after, { skipsGaps: /[*?/]/.test(minutes) });
 }
 
-/** What cron patterns can be called in place of their minutes and hours. */
+/** Nicknames of cron patterns. */
 const NICKNAMES: Readonly<Record<string, string>> = {
 	"@hourly": "0 *",
 	"@daily": "0 0",
@@ -49,12 +51,12 @@ const NICKNAMES: Readonly<Record<string, string>> = {
 	"@annually": "0 0",
 };
 
-/** The first time of a pattern after one that a clock shows, both as if the clock were that of UTC. */
+/** The first time of a pattern after a local time, both as if the clock were UTC. */
 type ClockTimes = (time: number) => number | null;
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
-/** More than clocks are moved by at once, and more than any is ahead of UTC or behind it. */
+/** More than any change of clocks, and more than any offset from UTC. */
 const FAR_MS = 27 * HOUR_MS;
 
 function nextByTheClock(times: ClockTimes, timeZone: string, after: number): number | null {
@@ -64,13 +66,13 @@ function nextByTheClock(times: ClockTimes, timeZone: string, after: number): num
 		if (shown === null) return null;
 		const near = Math.min(shown - ahead, from + FAR_MS);
 		if (aheadOf(near, timeZone) !== ahead) {
-			// The very moment of the change counts as well.
+			// The moment of the change itself counts, too.
 			const change = changeBetween(from, near, timeZone);
 			const changed = change + aheadOf(change, timeZone);
 			if (times(changed - 1) === changed) return change;
 			from = change;
 		} else if (near === shown - ahead) return near;
-		// No clock shows a time of the pattern before that day.
+		// No local time before that day matches the pattern.
 		else from = Math.max(near, shown - 2 * FAR_MS);
 	}
 }
@@ -85,7 +87,10 @@ function nextOnce(times: ClockTimes, timeZone: string, after: number, { skipsGap
 	return null;
 }
 
-/** The latest time that the clocks of a zone have shown up to a moment: more than they show then where they were put back shortly before. */
+/**
+ * The latest local time of a zone up to a moment. It is later than the present local time after the
+ * clocks were put back.
+ */
 function latestShown(moment: number, timeZone: string): number {
 	const ahead = aheadOf(moment, timeZone);
 	const before = moment - FAR_MS;
@@ -94,7 +99,7 @@ function latestShown(moment: number, timeZone: string): number {
 	return Math.max(moment + ahead, changeBetween(before, moment, timeZone) + aheadBefore - 1);
 }
 
-/** The first moment at which the clocks of a zone show this time, or a later one. */
+/** The first moment at which the local time of a zone is this time or later. */
 function firstReaching(shown: number, timeZone: string): number {
 	const before = shown - FAR_MS;
 	const ahead = aheadOf(before, timeZone);
@@ -104,7 +109,9 @@ function firstReaching(shown: number, timeZone: string): number {
 	return Math.max(change, shown - aheadOf(change, timeZone));
 }
 
-/** When clocks were changed between two moments at which they are ahead of UTC by different times: at a whole minute. */
+/**
+ * When the clocks changed between two moments with different offsets from UTC, at a whole minute.
+ */
 function changeBetween(from: number, to: number, timeZone: string): number {
 	const ahead = aheadOf(from, timeZone);
 	let [low, high] = [Math.floor(from / MINUTE_MS), Math.ceil(to / MINUTE_MS)];
@@ -116,7 +123,7 @@ function changeBetween(from: number, to: number, timeZone: string): number {
 	return high * MINUTE_MS;
 }
 
-/** Making a format takes longer than all that is asked of it. */
+/** Making a format takes longer than its use, so formats are cached. */
 const formats = new Map<string, Intl.DateTimeFormat>();
 const MAX_FORMATS = 100;
 
@@ -129,7 +136,7 @@ function formatOf(timeZone: string): Intl.DateTimeFormat {
 	return made;
 }
 
-/** By how much the clocks of a zone are ahead of UTC, in milliseconds. */
+/** The offset of a zone from UTC, in milliseconds. */
 function aheadOf(time: number, timeZone: string): number {
 	const name = formatOf(timeZone).format(time);
 	const [, sign = "+", hours = "0", minutes = "0"] = /GMT([+-])(\d\d):(\d\d)/.exec(name) ?? [];

@@ -1,18 +1,18 @@
 import * as z from "zod";
 import { commitId, trigger } from "./triggers.ts";
 
-/** What forges deliver to the hook of a project, and what became of it. */
+/** Deliveries to the webhook of a project, with their outcomes. */
 
 /**
- * `received`: it was taken, and what follows has not happened yet. `accepted`: a discovery run was made. `ignored`: there is nothing to do.
- * `rejected`: it was not taken; of its content nothing is known.
+ * `received`: stored, but not handled yet. `accepted`: a discovery run was made. `ignored`: there
+ * is nothing to do. `rejected`: not accepted, and its content is not trusted.
  */
 const OUTCOMES = ["received", "accepted", "ignored", "rejected"] as const;
 export type DeliveryOutcome = (typeof OUTCOMES)[number];
 
 /**
- * What forges are called in deliveries: one that any program can make is `generic`. `comparison`: a comparison of the refs has found what no
- * delivery has brought.
+ * The providers of deliveries. `generic`: any program. `comparison`: found by a comparison of the
+ * refs, not delivered.
  */
 const DELIVERING = ["github", "gitea", "gitlab", "generic", "comparison"] as const;
 
@@ -20,7 +20,7 @@ export const delivery = z.object({
 	id: z.string(),
 	project: z.string(),
 	forge: z.enum(DELIVERING),
-	/** What the forge calls it. */
+	/** The id at the forge. */
 	delivery: z.string(),
 	event: z.string(),
 	outcome: z.enum(OUTCOMES),
@@ -31,23 +31,23 @@ export const delivery = z.object({
 });
 export type Delivery = z.infer<typeof delivery>;
 
-/** What a hook answers. */
+/** The answer of a webhook. */
 export const hookAnswer = delivery.pick({ outcome: true, reason: true, run_id: true }).extend({
 	id: z.string(),
-	/** Whether it was here before. */
+	/** Whether the delivery was received before. */
 	is_repeat: z.boolean(),
 });
 export type HookAnswer = z.infer<typeof hookAnswer>;
 
-/** What any program can deliver, signed as Standard Webhooks are. */
+/** The payload of any program, signed as Standard Webhooks are. */
 export const genericPayload = z.strictObject({
 	/** `refs/heads/…` or `refs/tags/…`. */
 	ref: z.string().max(500),
-	/** The commit; all zeros: the ref is gone. */
+	/** The commit; all zeros if the ref was deleted. */
 	after: commitId,
 	before: commitId.nullish(),
-	/** What is said of the commit. */
+	/** The commit message. */
 	message: z.string().max(10_000).nullish(),
-	/** Who is to be named for it. */
+	/** The person to name for it. */
 	actor: z.string().max(200).nullish(),
 });

@@ -5,27 +5,30 @@ import { isInnerPath } from "./paths.ts";
 import { commitId } from "./triggers.ts";
 
 /**
- * A discovery job: an agent reads the pipeline files of a repository. It runs nothing of the repository; the files travel in its
- * result, and the coordinator makes the runs.
+ * A discovery job: an agent reads the pipeline files of a repository and runs nothing of it. Its
+ * result carries the files, and the coordinator makes the runs.
  */
 
-/** What the agent is to look up. */
+/** The task of the agent. */
 export const discoveryWork = z.object({
-	/** The file, or the folder of files, that says what is to be run; null: the usual places. */
+	/** The pipeline file, or a folder of them; null: the default places. */
 	config: z.string().nullable(),
-	/** What the commit is compared with: another one, or the branch that it is to go into. Null: with nothing. */
+	/** The base of the comparison: a commit or the target branch. Null: no comparison. */
 	changes: z.union([z.object({ since: commitId }), z.object({ target: z.string() })]).nullable(),
-	/** The default branch of the project, where the forge says that its own has another name: whether the branch is still there. */
+	/**
+	 * The default branch of the project, if the forge names another one: whether the branch still
+	 * exists.
+	 */
 	default_branch: z.string().optional(),
 });
 export type DiscoveryWork = z.infer<typeof discoveryWork>;
 
-/** The usual places: one file, in either spelling, or a folder of them. */
+/** The default places: one file, in either spelling, or a folder of them. */
 export const CONFIG_FILE = ".windlass.yml";
 export const CONFIG_FILES: readonly string[] = [CONFIG_FILE, ".windlass.yaml"];
 export const CONFIG_FOLDER = ".windlass";
 
-/** The usual places of which there is something among these paths of a repository. More than one is an error. */
+/** The default places that exist among these paths of a repository. More than one is an error. */
 export function usualFolders(paths: readonly string[]): string[] {
 	const isInside = (path: string) => path.startsWith(`${CONFIG_FOLDER}/`);
 	return [...CONFIG_FILES.filter((file) => paths.includes(file)), ...(paths.some(isInside) ? [`${CONFIG_FOLDER}/`] : [])];
@@ -37,7 +40,7 @@ function bytesOf(text: string): number {
 
 const fileText = z.string().refine((text) => bytesOf(text) <= MAX_DISCOVERY_FILE_BYTES, `has more than ${MAX_DISCOVERY_FILE_BYTES} bytes`);
 
-/** What the agent has found. */
+/** The result of the agent. */
 export const discoveryResult = z.strictObject({
 	files: z
 		.array(z.strictObject({ path: z.string().min(1).max(500), text: fileText }))
@@ -46,9 +49,9 @@ export const discoveryResult = z.strictObject({
 			(files) => files.reduce((sum, { text }) => sum + bytesOf(text), 0) <= MAX_DISCOVERY_BYTES,
 			`has more than ${MAX_DISCOVERY_BYTES} bytes`,
 		),
-	/** The paths that have changed; null if they are unknown. */
+	/** The changed paths; null if they are unknown. */
 	changed: z.array(z.string().max(4096)).max(MAX_CHANGED_PATHS).nullable(),
-	/** Whether the default branch that was asked about is not in the repository. */
+	/** Whether the repository no longer has the default branch in question. */
 	is_default_branch_missing: z.boolean().optional(),
 });
 export type DiscoveryResult = z.infer<typeof discoveryResult>;
@@ -56,10 +59,13 @@ export type DiscoveryResult = z.infer<typeof discoveryResult>;
 /** POST /projects/:name/trigger */
 export const triggerRequest = z
 	.strictObject({
-		/** The branch; the default branch without it. */
+		/** The branch; without it the default branch. */
 		branch: z.string().max(200).refine(isRef, REF_ERROR).optional(),
 		tag: z.string().max(200).refine(isRef, REF_ERROR).optional(),
-		/** The one file of the repository that is meant, whatever its `on` says; without it those that a push would run. */
+		/**
+		 * Only this file of the repository, whatever its `on` says. Without it, the files that a
+		 * push would run.
+		 */
 		file: z.string().max(500).refine(isInnerPath, "must be a file of the repository").optional(),
 		params: z.record(z.string().max(100), z.string().max(4096)).default({}),
 	})

@@ -1,6 +1,6 @@
 import * as z from "zod";
 
-/** Every error code and the HTTP status that it travels with. */
+/** Every error code and its HTTP status. */
 export const ERROR_STATUS = {
 	malformed: 400,
 	authentication_required: 401,
@@ -51,7 +51,7 @@ export const ERROR_MEANINGS: Record<ErrorCode, string> = {
 	unavailable: "The coordinator is starting, overloaded or cannot use a store. Retry after the time in `Retry-After`.",
 };
 
-/** The one shape of every error answer. */
+/** The shape of every error answer. */
 export const errorBody = z.object({
 	error: z.string(),
 	message: z.string(),
@@ -62,7 +62,7 @@ export const errorBody = z.object({
 });
 export type ErrorBody = z.infer<typeof errorBody>;
 
-/** One error of a submitted text: where it is and, if known, what was meant. */
+/** One error of a submitted text: its place, and a suggestion if there is one. */
 export interface FieldError {
 	path: string;
 	line: number | null;
@@ -78,8 +78,8 @@ interface ApiErrorOptions {
 }
 
 /**
- * An error with a code, a sentence for the person and hints for what to do.
- * Thrown where the fact is known, turned into an answer in one place.
+ * An error with a code, a sentence for the person and suggestions. It is thrown where the cause is
+ * known, and becomes an answer in one place.
  */
 export class ApiError extends Error {
 	readonly code: ErrorCode;
@@ -110,18 +110,20 @@ export interface WireError {
 	headers: Record<string, string>;
 }
 
-/** The plain form of an error, for the way across a Durable Object call. */
+/** An error as plain data, for a Durable Object call. */
 export function toWireError(error: ApiError): WireError {
 	const { code, message, details, suggestions, headers } = error;
 	return { code, message, details, suggestions, headers };
 }
 
-/** The error that plain data stands for. */
+/** The error of this plain data. */
 export function fromWireError(error: WireError): ApiError {
 	return new ApiError(error.code, error.message, error);
 }
 
-/** 404 for a thing that is not there, or is another team's: the answer must not say which. */
+/**
+ * 404 for a thing that does not exist or belongs to another team. The answer must not say which.
+ */
 export function notFound(what: string, id: string): ApiError {
 	return new ApiError("not_found", `There is no ${what} ${id}.`, {
 		details: { id },

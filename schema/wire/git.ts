@@ -1,6 +1,6 @@
-/** What may be said of a repository, wherever it is said. */
+/** Addresses and refs of repositories. */
 
-/** What is wrong with the address of a repository; null if nothing is. */
+/** The error in the address of a repository; null without one. */
 export function addressError(url: string): string | null {
 	if (url.startsWith("-")) return "must be a repository address";
 	if (!/^(https?|ssh|git|file):\/\//.test(url) && !url.startsWith("/") && !/^[\w.-]+@[\w.-]+:/.test(url))

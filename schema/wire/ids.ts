@@ -1,6 +1,6 @@
 import { ulid } from "ulid";
 
-/** What an id names; its prefix says so wherever it is met. */
+/** The kinds of ids, with their prefixes. */
 export const ID_PREFIXES = {
 	run: "run",
 	job: "job",
@@ -23,7 +23,7 @@ export function isId(kind: IdKind, text: string): boolean {
 	return new RegExp(`^${ID_PREFIXES[kind]}_${ULID}$`).test(text);
 }
 
-/** A new id of that kind; ids of one millisecond later sort after those before. */
+/** A new id of that kind. Ids sort by the millisecond of their creation. */
 export function newId(kind: IdKind): string {
 	return `${ID_PREFIXES[kind]}_${ulid()}`;
 }

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import type { Capabilities } from "./requirements.ts";
 
-/** Labels of agents: what jobs ask for by name. */
+/** Labels of agents, for which jobs ask by name. */
 
 export const label = z
 	.string()
@@ -9,23 +9,23 @@ export const label = z
 export const labels = z.array(label).max(50);
 
 /**
- * The systems and architectures that Node knows. An agent declares its own two as labels; these
- * words, and no others, need not be given by a registration token.
+ * The systems and architectures that Node knows. An agent may declare these words as labels without
+ * a registration token that gives them.
  */
 const MACHINE_LABELS: ReadonlySet<string> = new Set([
 	...["aix", "android", "cygwin", "darwin", "freebsd", "haiku", "linux", "netbsd", "openbsd", "sunos", "win32"],
 	...["arm", "arm64", "ia32", "loong64", "mips", "mipsel", "ppc", "ppc64", "riscv64", "s390", "s390x", "x64"],
 ]);
 
-/** The labels of an agent that count, and those that it declares without having been given them. */
+/** The labels of an agent that count, and the declared labels that it was not given. */
 export interface EffectiveLabels {
 	labels: string[];
 	ignored: string[];
 }
 
 /**
- * The labels that count. Labels that a registration token gives are the upper bound of what its
- * agents may declare; a token without labels leaves that to them.
+ * The labels that count. Labels of a registration token limit the labels that its agents may
+ * declare. A token without labels does not limit them.
  */
 export function effectiveLabels(given: readonly string[], declared: readonly string[], { os, arch }: Capabilities): EffectiveLabels {
 	const all = [...new Set(declared)];

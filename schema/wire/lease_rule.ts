@@ -1,14 +1,17 @@
-/** How long an agent may take to answer for a renewal, unless it renews more often. */
+/** The timeout of a renewal, unless the agent renews more often. */
 const LONGEST_RENEW_TIMEOUT_MS = 5_000;
-/** The way of the last signal. */
+/** The travel time of the last signal. */
 const MARGIN_MS = 2_000;
 
-/** How long a renewal may take, for an agent that renews this often. */
+/** The timeout of a renewal, for an agent that renews this often. */
 export function renewTimeoutFor(renewMs: number): number {
 	return Math.min(LONGEST_RENEW_TIMEOUT_MS, renewMs);
 }
 
-/** The shortest lease that does not expire under an agent that does everything right: three renewals, the kill grace, and a margin. */
+/**
+ * The shortest lease that never expires under a correct agent: three renewals, the kill grace, and
+ * a margin.
+ */
 export function shortestLease({
 	renewMs,
 	renewTimeoutMs,

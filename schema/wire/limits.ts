@@ -1,63 +1,67 @@
-/** Sizes, counts and times that both sides of the wire keep to. Bytes and milliseconds throughout. */
+/** The sizes, counts and times of the protocol and the API, in bytes and milliseconds. */
 
 const KIB = 1024;
 export const MIB = 1024 * KIB;
 
 /** The longest text of a pipeline or submission; a longer body is rejected before it is read. */
 export const MAX_PIPELINE_BYTES = 10 * MIB;
-/** The largest resolved pipeline that one run may carry. */
+/** The largest resolved pipeline of one run. */
 export const MAX_RESOLVED_BYTES = 512 * KIB;
 export const MAX_JOBS = 1000;
 export const MAX_STEPS = 200;
 export const MAX_YAML_ALIASES = 100;
-/** The keys, values and items of a pipeline or submission, each alias counted for all that it stands for. */
+/**
+ * The keys, values and items of a pipeline or submission. Each alias counts for all of its content.
+ */
 export const MAX_PIPELINE_NODES = 50_000;
-/** The variants of one job. */
+/** The matrix jobs of one job. */
 export const MAX_MATRIX_CELLS = 256;
-/** The paths that a submission may name as changed. */
+/** The changed paths in a submission. */
 export const MAX_CHANGED_PATHS = 5000;
 
-/** The files of a repository that say what is to be run: how many, the bytes of each, and those of all together. */
+/** The pipeline files of a repository: their number, the bytes of each, and the bytes of all. */
 export const MAX_DISCOVERY_FILES = 50;
 export const MAX_DISCOVERY_FILE_BYTES = 256 * KIB;
 export const MAX_DISCOVERY_BYTES = 1 * MIB;
-/** The runs that one discovery job makes may carry this much in all, resolved. */
+/** The resolved pipelines of all runs that one discovery job makes. */
 export const MAX_DISCOVERED_BYTES = 8 * MIB;
-/** The branches and tags of a repository that are compared, and how long the name of each may be. */
+/** The compared branches and tags of a repository, and the length of a name. */
 export const MAX_REFS = 10_000;
 export const MAX_REF_LENGTH = 500;
-/** What a forge may deliver to a hook. */
+/** The body of a delivery. */
 export const MAX_HOOK_BYTES = 25 * MIB;
 
-/** What one output of a job may hold, and all of them together. */
+/** One output of a job, and all of them together. */
 export const MAX_OUTPUT_BYTES = 32 * KIB;
 export const MAX_OUTPUTS_BYTES = 256 * KIB;
 /** The test cases of an attempt, as JSON. */
 export const MAX_TESTS_BYTES = 48 * MIB;
 /** The summary of a job. */
 export const MAX_SUMMARY_BYTES = 1 * MIB;
-/** An answer lists this many errors of a text; more are counted. */
+/** An answer lists this many errors of a text, and counts the rest. */
 export const MAX_ERRORS_SHOWN = 100;
 
-/** A source bundle that travels inside a multipart submission. */
+/** A source bundle in a multipart submission. */
 export const MAX_SUBMITTED_SOURCE_BYTES = 32 * MIB;
-/** A source bundle that is uploaded by itself. */
+/** A source bundle in an upload of its own. */
 export const MAX_SOURCE_BYTES = 1024 * MIB;
-/** What a source bundle may unpack to. */
+/** The unpacked size of a source bundle. */
 export const MAX_SOURCE_UNPACKED_BYTES = 4096 * MIB;
 export const MAX_SOURCE_ENTRIES = 200_000;
-/** What gzip may make of a source: beyond the first bytes it unpacks to at most so many times its length. Sources come to about 20. */
+/**
+ * The highest compression of a source by gzip, after the first bytes. Usual sources have about 20.
+ */
 export const MAX_SOURCE_RATIO = 100;
 export const SOURCE_RATIO_FREE_BYTES = 32 * MIB;
 
-/** One log PATCH carries at most this many bytes. */
+/** The bytes of one log PATCH. */
 export const MAX_LOG_CHUNK_BYTES = 1 * MIB;
-/** A log has at most this many bytes, unless the coordinator is set up otherwise. */
+/** The bytes of a log, unless the coordinator has another setting. */
 export const DEFAULT_MAX_LOG_BYTES = 64 * MIB;
 
-/** Files up to this size travel in one PUT. */
+/** Files up to this size are sent in one PUT. */
 export const SINGLE_PART_BYTES = 64 * MIB;
-/** Larger files travel in equal parts of this size. */
+/** Larger files are sent in equal parts of this size. */
 export const PART_BYTES = 32 * MIB;
 export const MAX_PARTS = 10_000;
 export const MAX_UPLOADS_PER_REQUEST = 500;
@@ -69,19 +73,19 @@ export const MAX_SAVE_ENTRIES = 100;
 /** The longest result of an attempt: ten thousand files with long names. */
 export const MAX_FINISH_BYTES = 32 * MIB;
 
-/** The longest body of any other agent request that is not bytes of a log or a file. */
+/** The longest body of other agent requests, except bytes of a log or a file. */
 export const MAX_PROTOCOL_BODY_BYTES = 8 * MIB;
 
-/** What an agent says of itself and of its leases: a thousand attempts, and all that is known of its machine. */
+/** Agent info and leases: a thousand attempts, and everything about its machine. */
 export const MAX_AGENT_BODY_BYTES = 256 * KIB;
 
 export const DEFAULT_JOB_TIMEOUT_MS = 60 * 60_000;
 export const MAX_JOB_TIMEOUT_MS = 24 * 60 * 60_000;
 
-/** How long the token of a lease is valid: longer than any job may run, with all its grace. */
+/** How long the token of a lease is valid: longer than any job with all its grace. */
 export const LEASE_TOKEN_MS = MAX_JOB_TIMEOUT_MS + 2 * 60 * 60_000;
 
-/** Attempts in all when an agent was lost, unless the job's `retry` says otherwise. */
+/** The attempts in all after a lost agent, unless the job's `retry` says otherwise. */
 export const DEFAULT_LOST_ATTEMPTS = 3;
 export const MAX_RETRY_ATTEMPTS = 10;
 

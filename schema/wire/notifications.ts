@@ -6,7 +6,7 @@ import * as z from "zod";
 export const notifyAnswer = z.object({ notified: z.number().int() });
 export type NotifyAnswer = z.infer<typeof notifyAnswer>;
 
-/** A commit status or notification that was not sent (yet). */
+/** An undelivered commit status or notification. */
 export const undelivered = z.object({
 	kind: z.enum(["commit_status", "notify"]),
 	run_id: z.string(),

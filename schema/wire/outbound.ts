@@ -1,2 +1,5 @@
-/** The header with which the host answers in place of a server that it did not ask: `refused` if its list does not allow it, else `unreachable`. */
+/**
+ * The header of the host's answer for a server that it did not ask: `refused` if its list does not
+ * allow the server, else `unreachable`.
+ */
 export const NOT_ASKED = "X-Windlass-Outbound";

@@ -1,12 +1,13 @@
 /**
- * Whether a path names something inside a folder on any system: relative, normalised (Unicode NFC), without `..`, control characters,
- * backslash or drive letter. Both sides of the wire ask this of every path that comes from elsewhere.
+ * Whether a path names something inside a folder on any system. It is relative and normalized
+ * (Unicode NFC), without `..`, control characters, backslash or drive letter. The coordinator and
+ * agents check every foreign path with this.
  */
 export function isInnerPath(path: string): boolean {
 	return innerPathError(path) === null;
 }
 
-/** Why a path is not one that `isInnerPath` takes, as what is said of it; null if it is. */
+/** Why `isInnerPath` does not accept a path, as the end of a sentence; null if it does. */
 export function innerPathError(path: string): string | null {
 	if (/[\n\r]/.test(path)) return "has a line break in its name";
 	if (/\p{Cc}/u.test(path)) return "has a control character in its name";
@@ -17,11 +18,13 @@ export function innerPathError(path: string): string | null {
 	return isPlain ? null : "is not a relative path without . and ..";
 }
 
-/** Characters that change how the text around them is shown, and those that an escape is made of. */
+/** Characters that change how the text around them is shown, and the characters of escapes. */
 const UNSHOWABLE = /[\p{Cc}\p{Cs}\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069"\\]/gu;
 const SHORT_ESCAPES: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\" };
 
-/** A path as it is shown in a log, a terminal or a message: in quotes and with escapes where it needs them, as git does. */
+/**
+ * A path for a log, a terminal or a message: like git, in quotes and with escapes if it needs them.
+ */
 export function shownPath(path: string): string {
 	const escaped = path.replace(UNSHOWABLE, (character) => {
 		const code = character.codePointAt(0) as number;
@@ -30,7 +33,7 @@ export function shownPath(path: string): string {
 	return escaped === path ? path : `"${escaped}"`;
 }
 
-/** The bytes of a name that is not UTF-8, as they are shown: those that belong to no character as `\xNN`. */
+/** The bytes of a name that is not UTF-8, for people: bytes of no character as `\xNN`. */
 export function shownBytes(bytes: Uint8Array): string {
 	let shown = "";
 	for (let at = 0; at < bytes.length; ) {
@@ -42,7 +45,7 @@ export function shownBytes(bytes: Uint8Array): string {
 	return `"${shown}"`;
 }
 
-/** The character of UTF-8 that begins at a byte; null for none. */
+/** The UTF-8 character that begins at a byte; null without one. */
 function characterAt(bytes: Uint8Array, at: number): string | null {
 	const first = bytes[at] as number;
 	const length = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
@@ -57,10 +60,13 @@ function hexadecimal(code: number, digits: number): string {
 	return code.toString(16).padStart(digits, "0");
 }
 
-/** What the paths begin with under which an agent keeps what a job says of itself; no file of a workspace may have such a one. */
+/**
+ * The prefix of the paths of a job's own files, such as its summary. No file of a workspace may
+ * have it.
+ */
 export const OWN_ARTIFACTS = "windlass:";
 
-/** Under which path a job's summary, or its test cases, are kept among its files. */
+/** The path of a job's summary or test cases among its files. */
 export function ownArtifactPath(kind: "summary" | "tests"): string {
 	return `${OWN_ARTIFACTS}${kind}`;
 }

@@ -1,9 +1,9 @@
 import * as z from "zod";
 import { ADHOC_PROJECT, projectName } from "./projects.ts";
 
-/** Stored pipelines: kept by the coordinator rather than in a repository. */
+/** Stored pipelines: the coordinator keeps them, not a repository. */
 
-/** What one may be called. */
+/** The name of a stored pipeline. */
 const pipelineName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "is lower-case letters, digits, dot, dash or underscore, at most 63");
 
 /** POST /pipelines */
@@ -17,7 +17,7 @@ export const pipelineRequest = z.strictObject({
 /** PUT /pipelines/:id: a new version. */
 export const pipelineChange = z.strictObject({
 	yaml: z.string(),
-	/** The version that was changed: if there is a newer one, this one is rejected. */
+	/** The version that was changed. If there is a newer one, the change is rejected. */
 	version: z.number().int().positive(),
 });
 
@@ -25,7 +25,7 @@ export const pipelineVersion = z.object({
 	number: z.number().int().positive(),
 	sha256: z.string(),
 	size: z.number().int(),
-	/** The version whose text this one has taken over. */
+	/** The version whose text this one restores. */
 	restores: z.number().int().nullable(),
 	actor: z.string(),
 	created_at: z.string(),

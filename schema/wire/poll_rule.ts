@@ -1,14 +1,14 @@
-/** An answer to a poll may be on its way for so long. */
+/** How long the answer to a poll may travel. */
 const ANSWER_MS = 15_000;
 /** An agent that polls as late as it may is not silent yet. */
 const MARGIN_MS = 5_000;
 
-/** How long an idle agent's poll may wait: with a short lease its absence is to be noticed soon. */
+/** How long an idle agent's poll may wait. With a short lease, its absence must be noticed soon. */
 export function pollHoldFor(mostMs: number, leaseTtlMs: number): number {
 	return Math.min(mostMs, leaseTtlMs);
 }
 
-/** How long an agent waits for the answer to a poll that is held for so long; then it polls anew. */
+/** The timeout of a poll with this hold time. After it, the agent polls again. */
 export function pollTimeoutFor(holdMs: number): number {
 	return holdMs + ANSWER_MS;
 }

@@ -5,14 +5,14 @@ import { addressError, isRef, REF_ERROR } from "./git.ts";
 import { isInnerPath } from "./paths.ts";
 import { SECRET_NAME, SECRET_NAME_ERROR } from "./secret_names.ts";
 
-/** Projects: what runs are numbered in, and what is known of their repository. */
+/** Projects: they number runs, and have the settings of a repository. */
 
-/** What a project may be called. */
+/** The name of a project. */
 export const projectName = z
 	.string()
 	.regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "is lower-case letters, digits, dot, dash or underscore, at most 63");
 
-/** Where runs are that belong to no other project. It cannot be made one. */
+/** The project of runs without a project. Nobody can create it. */
 export const ADHOC_PROJECT = "adhoc";
 
 const repository = z
@@ -23,7 +23,7 @@ const repository = z
 		if (error) context.addIssue({ code: "custom", message: error });
 	});
 
-/** What a repository may be kept in. Forgejo is Gitea here: both say the same. */
+/** The kinds of forges. Forgejo counts as Gitea: their APIs and deliveries are alike. */
 const FORGES = ["github", "gitea", "gitlab"] as const;
 export type ForgeKind = (typeof FORGES)[number];
 
@@ -40,37 +40,45 @@ const poll = z.string().superRefine((value, context) => {
 });
 
 const settings = {
-	/** The repository that its runs are made of, unless they say otherwise. */
+	/** The repository of its runs, unless a run names another one. */
 	repository: repository.nullable(),
 	default_branch: z.string().max(200).refine(isRef, REF_ERROR),
-	/** The name of the secret with which the repository is read over HTTP: `user:password`, or a token alone. */
+	/**
+	 * The name of the secret for reading the repository over HTTP: `user:password`, or a token
+	 * alone.
+	 */
 	credentials: secretName.nullable(),
-	/** The file, or the folder of files, that says what is to be run: `.windlass.yml` or `.windlass/` where nothing is said. */
+	/** The pipeline file, or a folder of them. Default: `.windlass.yml` or `.windlass/`. */
 	config: z.string().min(1).max(500).refine(isInnerPath, "must be a file or a folder of the repository: relative, without ..").nullable(),
-	/** The name of the secret that deliveries to its hook are signed with; without it none is taken. */
+	/**
+	 * The name of the secret that signs deliveries to its webhook. Without it, none is accepted.
+	 */
 	hook_secret: secretName.nullable(),
-	/** What its forge is: where commit statuses are sent. */
+	/** The kind of its forge, which gets commit statuses. */
 	forge: z.enum(FORGES).nullable(),
-	/** Where the API of the forge is, unless that can be told from the repository. */
+	/** The API of the forge, unless the address of the repository implies it. */
 	forge_api: z.string().max(1000).refine(isWebAddress, "is not an address such as https://git.lan/api/v1").nullable(),
-	/** The name of the secret that holds a token for it; without it no statuses are sent. */
+	/** The name of the secret with a token for the forge. Without it, no statuses are sent. */
 	forge_token: secretName.nullable(),
-	/** What the names of its commit statuses begin with. */
+	/** The prefix of the names of its commit statuses. */
 	status_context: z
 		.string()
 		.regex(/^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,99}$/, "is letters, digits, blank, dot, dash, underscore or slash, at most 100"),
-	/** How much of the repository its jobs get unless their pipeline says so; null: as projects without a setting. */
+	/** The checkout depth of its jobs, unless their pipeline sets one; null: the default. */
 	checkout_depth: checkoutOptions.shape.depth.nullable(),
 	checkout_tags: checkoutOptions.shape.tags.nullable(),
 	checkout_submodules: checkoutOptions.shape.submodules.nullable(),
 	checkout_lfs: checkoutOptions.shape.lfs.nullable(),
-	/** Whether everybody may see its badges, signed in or not. */
+	/** Whether everybody may see its badges without signing in. */
 	public_badges: z.boolean(),
-	/** Whether a commit without a pipeline file has a failed status. */
+	/** Whether a commit without a pipeline file gets a failed status. */
 	require_pipeline: z.boolean(),
-	/** How often an agent compares the refs of the repository with those last seen; null: after an outage only. */
+	/**
+	 * How often an agent compares the refs of the repository with the known ones; null: only after
+	 * an outage.
+	 */
 	poll: poll.nullable(),
-	/** For how long its runs, their logs and their artifacts are kept; null: as long as those of other projects. */
+	/** How long its runs, logs and artifacts are kept; null: the default. */
 	keep_runs: keep.nullable(),
 	keep_logs: keep.nullable(),
 	keep_artifacts: keep.nullable(),
@@ -109,17 +117,17 @@ export type ProjectRequest = z.infer<typeof projectRequest>;
 export const projectChange = z.strictObject(settings).partial();
 export type ProjectChange = z.infer<typeof projectChange>;
 
-/** How the refs of a project were compared with those last seen. */
+/** The comparisons of a project's refs with the known ones. */
 const comparison = z.object({
-	/** When an agent did so last; null if none has yet. */
+	/** The time of the newest comparison; null before the first. */
 	compared_at: z.string().nullable(),
-	/** How many new branches, commits of branches and tags it found. */
+	/** How many new branches, tags and commits it found. */
 	found: z.number().int().nonnegative(),
-	/** The run of the newest comparison, whether it is over or not. */
+	/** The run of the newest comparison, finished or not. */
 	run_id: z.string().nullable(),
 	/** When the next one is due; null: after the next outage. */
 	next_at: z.string().nullable(),
-	/** Why the newest one found out nothing; null if it did. */
+	/** Why the newest comparison failed; null if it did not. */
 	error: z.string().nullable(),
 });
 
@@ -131,7 +139,7 @@ export const project = z.object({
 	credentials: z.string().nullable(),
 	config: z.string().nullable(),
 	hook_secret: z.string().nullable(),
-	/** Where its forge delivers to. */
+	/** The address for deliveries of its forge. */
 	hook_url: z.string(),
 	forge: z.enum(FORGES).nullable(),
 	forge_api: z.string().nullable(),
@@ -144,12 +152,12 @@ export const project = z.object({
 	public_badges: z.boolean(),
 	require_pipeline: z.boolean(),
 	poll: z.string().nullable(),
-	/** Null for a project whose refs are not compared. */
+	/** Null for a project without comparisons. */
 	comparison: comparison.nullable(),
 	keep_runs: z.string().nullable(),
 	keep_logs: z.string().nullable(),
 	keep_artifacts: z.string().nullable(),
-	/** What keeps it from doing what it is set up for: a sentence each. */
+	/** Problems of its settings: a sentence each. */
 	notices: z.array(z.string()),
 	created_at: z.string(),
 	updated_at: z.string(),

@@ -20,7 +20,10 @@ import { ARTIFACT_KINDS, artifactKind, coverageTotals, step, testTotals } from "
 import { finishState, reason } from "./states.ts";
 import { reportFiles, workOf } from "./work.ts";
 
-/** The agent protocol: what agents send and what the coordinator answers. docs/reference/protocol.md tells the story. */
+/**
+ * The agent protocol: the requests of agents and the answers of the coordinator.
+ * docs/reference/protocol.md describes it.
+ */
 
 const count = z.number().int().nonnegative();
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected a sha256 in hex");
@@ -29,10 +32,13 @@ export const agentName = z
 	.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, "expected letters, digits, dot, dash or underscore, at most 63");
 const attemptList = z.array(z.string().max(40)).max(1000);
 
-/** The coordinator's time as it answers, in milliseconds since the epoch: what an agent says of times is told by this clock. */
+/**
+ * The coordinator's time of the answer, in milliseconds since the epoch. Agents convert their times
+ * to this clock.
+ */
 const coordinatorTime = count.optional();
 
-/** How often and how long; the coordinator decides, agents follow. */
+/** Intervals and times that the coordinator decides and agents follow. */
 const intervals = z.object({
 	lease_ttl_ms: count,
 	renew_ms: count,
@@ -41,13 +47,16 @@ const intervals = z.object({
 	poll_timeout_ms: count,
 	log_flush_watched_ms: count,
 	log_flush_ms: count,
-	/** The longest log of an attempt. What is beyond its first three quarters and its last quarter is left out. */
+	/**
+	 * The longest log of an attempt. A longer one keeps its first three quarters and its last
+	 * quarter.
+	 */
 	log_max_bytes: count.default(DEFAULT_MAX_LOG_BYTES),
 });
 export type Intervals = z.infer<typeof intervals>;
 
 export const register = z.strictObject({
-	/** Chosen by the agent once and kept: a repeated registration with the same key is the same agent. */
+	/** Chosen by the agent once. A repeated registration with the same key is the same agent. */
 	registration_key: z.string().min(16).max(100),
 	name: agentName,
 });
@@ -71,11 +80,13 @@ export const hello = z.strictObject({
 	facts,
 });
 export type Hello = z.infer<typeof hello>;
-/** The same as an agent sends it. */
+/** A hello as an agent sends it. */
 export type HelloBody = z.input<typeof hello>;
 export const helloAnswer = z.object({
 	intervals,
-	/** The labels that count: a registration token with labels bounds what its agents may declare. */
+	/**
+	 * The labels that count: a registration token with labels limits what its agents may declare.
+	 */
 	labels: z.array(z.string()).optional(),
 	/** Labels that the agent declares and that its registration token does not give. */
 	ignored_labels: z.array(z.string()).default([]),
@@ -98,20 +109,20 @@ const offer = z.object({
 	expires_at: z.string(),
 });
 export type Offer = z.infer<typeof offer>;
-/** A lease that was extended: it holds for this long from when the request was sent. */
+/** An extended lease: it lasts this long from the sending of the request. */
 const renewedLease = z.object({ attempt_id: z.string(), ttl_ms: count });
 export const pollAnswer = z.object({
 	offers: z.array(offer),
 	/** Attempts to cancel. */
 	cancel: attemptList,
-	/** Attempts whose log somebody reads right now. */
+	/** Attempts whose log somebody reads now. */
 	watch: attemptList,
-	/** Leases that were moved outside of a renewal: the coordinator is about to stop on purpose. */
+	/** Leases that were extended outside of a renewal, before a planned stop of the coordinator. */
 	renewed: z.array(renewedLease),
 	intervals,
-	/** The agent is asked to end its process once nothing runs. */
+	/** The agent must end its process once no job runs. */
 	drain: z.boolean().default(false),
-	/** The agent is asked to get itself a new token. */
+	/** The agent must get a new token. */
 	rotate: z.boolean().default(false),
 });
 export type PollAnswer = z.infer<typeof pollAnswer>;
@@ -132,7 +143,7 @@ export const renewAnswer = z.object({
 export type RenewAnswer = z.infer<typeof renewAnswer>;
 
 export const rotateToken = z.strictObject({
-	/** Chosen and kept by the agent before it asks: the same key gets the same token. */
+	/** Chosen and stored by the agent before the request: the same key gets the same token. */
 	rotation_key: z.string().min(16).max(100),
 });
 export const rotatedToken = z.object({ token: z.string() });
@@ -142,7 +153,7 @@ export const bye = z.strictObject({ session: z.number().int().positive() });
 
 const work = workOf(z.string());
 
-/** The whole of a job, as its agent gets it when it starts an attempt. */
+/** The complete job that an agent gets when it starts an attempt. */
 export const assignment = z.object({
 	attempt_id: z.string(),
 	number: z.number().int().positive(),
@@ -161,21 +172,21 @@ export const assignment = z.object({
 	server_url: z.string(),
 	matrix: work.variables.nullable().default(null),
 	env: work.variables,
-	/** Variables whose values are to be hidden wherever they would be shown. */
+	/** Variables whose values are hidden wherever they would be shown. */
 	secrets: work.variables.default({}),
 	timeout_ms: count,
-	/** How long a job may be silent; null: for ever. */
+	/** How long a job may write nothing; null: without a limit. */
 	idle_timeout_ms: count.nullable().default(null),
 	runs_on: resolvedRequirements.default({ labels: [] }),
 	steps: z.array(work.step),
 	container: work.container.nullable().default(null),
 	services: z.array(work.service).default([]),
-	/** The names of the outputs that the job declares. */
+	/** The names of the declared outputs. */
 	outputs: z.array(z.string()).default([]),
 	reports: reportFiles.nullable().default(null),
-	/** What is to be looked up in the source, in place of running steps. */
+	/** The task of a discovery job, which runs no steps. */
 	discovery: discoveryWork.nullable().default(null),
-	/** Whether the refs of the source are to be listed, in place of running steps. */
+	/** Whether the job lists the refs of the source and runs no steps. */
 	lists_refs: z.boolean().default(false),
 	source: z
 		.union([
@@ -183,20 +194,25 @@ export const assignment = z.object({
 				git: z.string(),
 				ref: z.string().nullable(),
 				commit: z.string().nullable(),
-				/** What the repository is read with over HTTP: `user:password`, or a token alone. */
+				/**
+				 * The credentials for reading the repository over HTTP: `user:password`, or a token
+				 * alone.
+				 */
 				credentials: z.string().nullable().default(null),
-				/** False: others may have written what it points to. Submodules and large files are read as anybody may read them. */
+				/**
+				 * False for a fork. Its submodules and large files are read without credentials.
+				 */
 				is_trusted: z.boolean().default(true),
 				checkout: checkoutOptions.default(chosenCheckout()),
 			}),
-			/** A bundle, to be fetched from /attempts/:id/source. */
+			/** A bundle from /attempts/:id/source. */
 			z.object({ upload: z.string() }),
 		])
 		.nullable(),
-	/** `fetch`: the jobs from which files are to be fetched first, as /attempts/:id/downloads lists them. */
+	/** `fetch`: the jobs whose files are fetched first, as /attempts/:id/downloads lists them. */
 	artifacts: z.object({
 		save: z.array(z.string()),
-		/** The entries of `save` that are maps: what of them the agent must know. */
+		/** The entries of `save` that are maps, as far as the agent needs them. */
 		entries: z.array(z.object({ paths: z.array(z.string()), required: z.boolean() })).default([]),
 		fetch: z.array(z.string()).default([]),
 	}),
@@ -212,9 +228,9 @@ const commit = z.strictObject({
 	author: z.string().max(500),
 });
 export type Commit = z.infer<typeof commit>;
-/** What an agent has checked out. */
+/** The commit that an agent has checked out. */
 export const pinnedCommit = commit.extend({
-	/** The id that the agent was asked for, where it is that of an annotated tag which points to the commit. */
+	/** The requested id, if it is that of an annotated tag of the commit. */
 	tag_object: objectId.nullable().default(null),
 });
 export type PinnedCommit = z.infer<typeof pinnedCommit>;
@@ -231,7 +247,7 @@ export const artifactUploadRequest = z.strictObject({
 				path: artifactPath,
 				size: fileSize,
 				sha256,
-				/** The sha256 of each part of a file that is too large for one, in their order. */
+				/** The sha256 of each part, in order, of a file that is too large for one. */
 				parts: z.array(sha256).max(MAX_PARTS).default([]),
 			}),
 		)
@@ -249,7 +265,7 @@ export const artifactUploads = z.object({
 	),
 });
 export type ArtifactUploads = z.infer<typeof artifactUploads>;
-/** Files of needed jobs, each with the place in the workspace where it is to be put. */
+/** Files of needed jobs, with their paths in the workspace. */
 export const downloadList = z.object({
 	items: z.array(z.object({ job: z.string(), path: z.string(), size: count, sha256, executable: z.boolean(), url: z.string() })),
 });
@@ -271,9 +287,12 @@ export const finish = z.strictObject({
 				sha256,
 				executable: z.boolean().default(false),
 				key: z.string().max(200),
-				/** What it is: a file that the job saves, or what it says of itself. */
+				/** A file that the job saves, its summary, or its test cases. */
 				kind: artifactKind.default("file"),
-				/** Which entry of `artifacts.save` has named it: that says its name, and how long it is kept. */
+				/**
+				 * The entry of `artifacts.save` that names the file, and sets its name and how long
+				 * it is kept.
+				 */
 				entry: z
 					.number()
 					.int()
@@ -292,10 +311,10 @@ export const finish = z.strictObject({
 	coverage: coverageTotals.nullable().default(null),
 	/** The result of a discovery job. */
 	discovery: discoveryResult.nullable().default(null),
-	/** The refs of the source, if the job was to list them. */
+	/** The refs of the source, if the job listed them. */
 	refs: listedRefs.nullable().default(null),
 });
 export type Finish = z.infer<typeof finish>;
-/** The same as an agent sends it: what it has nothing to say of is left out. */
+/** A result as an agent sends it: fields with a default may be missing. */
 export type FinishBody = z.input<typeof finish>;
 export const finishAnswer = z.object({ attempt_state: z.string() });

@@ -1,6 +1,9 @@
-/** The address by which people reach the coordinator; below a path of its own where a proxy gives it one. */
+/** The address by which people reach the coordinator. A proxy may give it a path. */
 
-/** What the coordinator's own paths begin with: below such a path nobody could tell one from the other. */
+/**
+ * The first parts of the coordinator's own paths. A public path that begins with one of them would
+ * be ambiguous.
+ */
 export const OWN_SEGMENTS: ReadonlySet<string> = new Set([
 	"agent-tokens",
 	"agents",
@@ -27,10 +30,10 @@ export const OWN_SEGMENTS: ReadonlySet<string> = new Set([
 	"version",
 ]);
 
-/** Such a path stands in a cookie and in a Location as it is. */
+/** The path is used unchanged in cookies and in Location headers. */
 const PATH = /^(\/[\w.~-]+)*$/;
 
-/** @returns the address without a slash at its end, or what is wrong with it as the end of a sentence */
+/** @returns the address without a slash at its end, or the error as the end of a sentence */
 export function parsePublicUrl(text: string): { url: string } | { error: string } {
 	if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) return { error: `must be an address like https://ci.example.com, not ${text}` };
 	const { origin, pathname, search, hash, username, password } = new URL(text);

@@ -1,6 +1,9 @@
 import type { Reason } from "./states.ts";
 
-/** Reasons for the state of a run, job or attempt: their codes, and those that the queue and `windlass exec` both give. */
+/**
+ * Reasons for the state of a run, job or attempt: their codes, and the reasons that both the queue
+ * and `windlass exec` give.
+ */
 
 /** What a reason code means, and what to do. docs/reference/reasons.md is generated from this. */
 export const REASON_CODES = {

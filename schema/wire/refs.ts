@@ -18,7 +18,7 @@ const listedRef = z.strictObject({
 });
 export type ListedRef = z.infer<typeof listedRef>;
 
-/** What the agent has found. */
+/** The result of the agent. */
 export const listedRefs = z
 	.array(listedRef)
 	.max(MAX_REFS, `has more than ${MAX_REFS} refs`)

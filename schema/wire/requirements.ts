@@ -1,8 +1,14 @@
 import * as z from "zod";
 
-/** What a job asks of its agent, and what an agent has. Whether the one fits the other: schema/pipeline/validate/requirements.ts. */
+/**
+ * The requirements of jobs and the capabilities of agents. schema/pipeline/validate/requirements.ts
+ * compares them.
+ */
 
-/** Everything that a job asks for; the same text for the same wishes, so that such jobs stand in one queue partition. Sizes in bytes. */
+/**
+ * All requirements of a job. Equal requirements have equal text, so that such jobs share a queue
+ * partition. Sizes in bytes.
+ */
 export const resolvedRequirements = z.object({
 	labels: z.array(z.string()).default([]),
 	os: z.string().optional(),
@@ -19,26 +25,26 @@ export type Requirements = z.infer<typeof resolvedRequirements>;
 
 const count = z.number().int().nonnegative();
 const word = z.string().max(200);
-/** What takes an agent a moment to find out; it joins before that. */
+/** Capabilities that take an agent a moment to find. It joins before that. */
 const LOOKED_FOR = ["tools", "gpus", "container"] as const;
-/** What a machine has, as far as jobs may ask for it. */
+/** The capabilities of a machine that jobs may ask for. */
 export const capabilities = z.strictObject({
 	/** As Node names them: linux, darwin; x64, arm64. */
 	os: word.default(""),
 	arch: word.default(""),
 	cores: count.default(0),
-	/** Bytes in all, and bytes free where its jobs work. */
+	/** All bytes of memory, and free bytes of the disk with the workspaces. */
 	memory: count.default(0),
 	disk: count.default(0),
 	shells: z.array(word).max(50).default([]),
-	/** What runs containers, with its version; null if nothing does. */
+	/** The container runtime with its version; null without one. */
 	container: word.nullable().default(null),
 	gpus: z.array(word).max(64).default([]),
 	/** Name → version. */
 	tools: z.record(z.string().max(60), word).default({}),
-	/** What the agent is still looking for: nothing follows from its absence yet. */
+	/** Capabilities that the agent still looks for: they are unknown, not absent. */
 	looking_for: z.array(z.enum(LOOKED_FOR)).max(LOOKED_FOR.length).default([]),
 });
 export type Capabilities = z.infer<typeof capabilities>;
-/** Of an agent that says nothing of its machine. */
+/** An agent without agent info. */
 export const NO_CAPABILITIES: Capabilities = capabilities.parse({});

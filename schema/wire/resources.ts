@@ -13,9 +13,9 @@ export const step = z.object({
 	exit_code: z.number().int().nullable(),
 	started_at: time.nullable(),
 	finished_at: time.nullable(),
-	/** Where in the log, in bytes, the step's first line begins. */
+	/** The offset in the log, in bytes, of the step's first line. */
 	log_offset: z.number().int().nonnegative().nullable(),
-	/** Which line of the log that is, counted from 0. */
+	/** The number of that line, counted from 0. */
 	log_line: z.number().int().nonnegative().nullable().default(null),
 });
 export type Step = z.infer<typeof step>;
@@ -26,23 +26,23 @@ export const artifactKind = z.enum(ARTIFACT_KINDS);
 export type ArtifactKind = (typeof ARTIFACT_KINDS)[number];
 
 const amount = z.number().int().nonnegative();
-/** How the tests of an attempt went. */
+/** The totals of the tests of an attempt. */
 export const testTotals = z.object({
 	passed: amount,
 	failed: amount,
 	skipped: amount,
-	/** Of those that passed, how many failed at first. */
+	/** How many of the passed tests failed at first. */
 	flaky: amount.default(0),
 	duration_ms: amount,
-	/** True if there were more cases than are kept. */
+	/** True if there were more cases than are stored. */
 	truncated: z.boolean(),
 });
 export type TestTotals = z.infer<typeof testTotals>;
-/** Lines that tests have run, of those that they could have. */
+/** Covered lines, and all lines that tests can cover. */
 export const coverageTotals = z.object({ covered: amount, lines: amount });
 export type CoverageTotals = z.infer<typeof coverageTotals>;
 
-/** How one test went. */
+/** The result of one test. */
 export const testCase = z.object({
 	suite: z.string(),
 	name: z.string(),
@@ -51,7 +51,7 @@ export const testCase = z.object({
 	flaky: z.boolean().default(false),
 	duration_ms: z.number().nonnegative(),
 	file: z.string().nullable(),
-	/** What it said: of a failed one the message and the output. */
+	/** The message and the output of a failed test. */
 	message: z.string().nullable(),
 	output: z.string().nullable(),
 });
@@ -70,7 +70,7 @@ const attempt = z.object({
 		bytes: z.number().int(),
 		sha256: z.string().nullable(),
 		incomplete: z.boolean(),
-		/** When it was removed, its time being over. */
+		/** When retention deleted it. */
 		expired_at: time.nullable(),
 	}),
 	steps: z.array(step),
@@ -88,13 +88,13 @@ export const job = z.object({
 	state: jobState,
 	reason: reason.nullable(),
 	needs: z.array(z.string()),
-	/** What its agent must have. */
+	/** Its requirements. */
 	runs_on: resolvedRequirements,
-	/** Whether the run goes on, and succeeds with a warning, when this fails. */
+	/** Whether the run continues, and succeeds with a warning, if this job fails. */
 	allow_failure: z.boolean(),
-	/** What it has put out for the jobs that need it; null before it has succeeded. */
+	/** Its outputs for the jobs that need it; null before it has succeeded. */
 	outputs: z.record(z.string(), z.string()).nullable(),
-	/** Who approved it; null while no one has. */
+	/** Who approved it; null before that. */
 	approved_by: z.string().nullable(),
 	exit_code: z.number().int().nullable(),
 	/** The number of the newest attempt, 0 before the first. */
@@ -114,7 +114,7 @@ export type RunKind = (typeof RUN_KINDS)[number];
 
 export const run = z.object({
 	id: z.string(),
-	/** Counts the runs of its project; plans are counted apart. */
+	/** Counts the runs of its project. Discovery and comparison runs have counts of their own. */
 	number: z.number().int().positive(),
 	kind: z.enum(RUN_KINDS),
 	state: runState,
@@ -127,17 +127,17 @@ export const run = z.object({
 	tag: z.string().nullable(),
 	commit: z.object({ sha: z.string(), message: z.string(), author: z.string() }).nullable(),
 	pull_request: z.number().int().nullable(),
-	/** The file of the repository that says what it is, and the discovery run that has read it. */
+	/** Its pipeline file in the repository, and the discovery run that read it. */
 	file: z.string().nullable(),
 	discovered_by: z.string().nullable(),
-	/** False for what comes from where others may write: it gets no secrets, and waits until somebody approves it. */
+	/** False for a run of a fork: it gets no secrets, and waits for an approval. */
 	trusted: z.boolean(),
 	approved_by: z.string().nullable(),
 	priority: z.number().int(),
 	params: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
 	/** The run that this one repeats. */
 	rerun_of: z.string().nullable(),
-	/** How many jobs failed that were allowed to. */
+	/** How many jobs failed and were allowed to fail. */
 	warnings: z.number().int(),
 	url: z.string(),
 	created_at: time,
@@ -147,18 +147,18 @@ export const run = z.object({
 });
 export type Run = z.infer<typeof run>;
 
-/** What a submission is answered with. */
+/** The answer to a submission. */
 export const submittedRun = run.extend({
-	/** What keeps its jobs from ever starting, as things stand: a sentence each. */
+	/** Unmet requirements that keep its jobs from starting: a sentence each. */
 	notices: z.array(z.string()),
 });
 export type SubmittedRun = z.infer<typeof submittedRun>;
 
-/** A run as lists show it: without its jobs. */
+/** A run in a list: without its jobs. */
 export const runSummary = run.omit({ jobs: true });
 export type RunSummary = z.infer<typeof runSummary>;
 
-/** A job as lists show it: without its attempts. */
+/** A job in a list: without its attempts. */
 export const jobSummary = job.omit({ attempts: true, steps: true });
 export type JobSummary = z.infer<typeof jobSummary>;
 
@@ -172,17 +172,17 @@ export const agent = z.object({
 	labels: z.array(z.string()),
 	/** Labels that the agent declares and that its registration token does not give. */
 	ignored_labels: z.array(z.string()),
-	/** The projects whose jobs it takes; none: those of every project. */
+	/** The projects whose jobs it takes; an empty list means every project. */
 	projects: z.array(z.string()),
 	/** The runs whose jobs it takes. */
 	runs: z.enum(RUN_TRUST),
-	/** Set while the agent is to take nothing new. */
+	/** Set while the agent gets no new jobs. */
 	disabled: z.object({ by: z.string(), at: time }).nullable(),
-	/** Set once the agent's process was asked to end when it is idle. */
+	/** Set while the agent's process must end once it is idle. */
 	drain: z.object({ by: z.string(), at: time }).nullable(),
-	/** Set until the agent uses the new token that it was asked to get. */
+	/** Set until the agent uses the new token after a request to rotate. */
 	rotation: z.object({ by: z.string(), at: time }).nullable(),
-	/** When it first used its present token, if that is not the one that it registered with. */
+	/** When it first used its present token; null for the token of its registration. */
 	rotated_at: time.nullable(),
 	slots: z.number().int(),
 	facts: z.record(z.string(), z.string()),
@@ -200,11 +200,11 @@ export const artifact = z.object({
 	sha256: z.string(),
 	executable: z.boolean(),
 	url: z.string(),
-	/** What it is called together with others of its job; null: nothing. */
+	/** The name of the entry that it belongs to; null without one. */
 	name: z.string().nullable(),
-	/** When it is to be removed, where its job says so; not before its run has left the queue. */
+	/** When retention deletes it, if its job sets a time; not before its run has left the queue. */
 	expires_at: time.nullable(),
-	/** When it was removed, its time being over. */
+	/** When retention deleted it. */
 	expired_at: time.nullable(),
 });
 export type Artifact = z.infer<typeof artifact>;
@@ -222,18 +222,21 @@ export const event = z.object({
 });
 export type Event = z.infer<typeof event>;
 
-/** Some lines of a log, by their numbers. Of a very long line only the beginning is given. */
+/** Lines of a log, by number. A very long line is truncated. */
 export const logLines = z.object({
 	first: z.number().int(),
 	lines: z.array(z.string()),
-	/** Where in the log the line after these begins. */
+	/** The offset in the log of the line after these. */
 	next_offset: z.number().int(),
 	/** How many lines the log has now. */
 	total: z.number().int(),
 });
 export type LogLines = z.infer<typeof logLines>;
 
-/** Lines of a log that hold a text. `next_line`: where to go on, if the log was not searched to its end. */
+/**
+ * Lines of a log that contain a text. `next_line`: where to continue, if the search has not reached
+ * the end.
+ */
 export const logMatches = z.object({
 	items: z.array(z.object({ line: z.number().int(), text: z.string() })),
 	next_line: z.number().int().nullable(),
@@ -250,7 +253,7 @@ export const uploadedSource = z.object({
 });
 export type UploadedSource = z.infer<typeof uploadedSource>;
 
-/** Whether the queue gives out work. */
+/** Whether the queue offers jobs. */
 export const queueState = z.object({
 	paused: z.boolean(),
 	paused_by: z.string().nullable(),
@@ -268,18 +271,26 @@ export const runTests = z.object({
 		testCase.extend({
 			job_id: z.string(),
 			job: z.string(),
-			/** Whether it did not fail the last time before in this job: on this branch, if it was run there. */
+			/**
+			 * Whether its last earlier result in this job was no failure: on this branch, if it ran
+			 * there.
+			 */
 			newly_failing: z.boolean(),
-			/** Whether it has both passed and failed in this job on this commit, be it in one report or in several runs. */
+			/**
+			 * Whether it has both passed and failed in this job on this commit, in one report or in
+			 * several runs.
+			 */
 			flaky: z.boolean(),
 		}),
 	),
-	/** From where to go on, if there are more of them. */
+	/** Where to continue, if there are more. */
 	next_from: z.number().int().nullable(),
 	slowest: z.array(ranTest),
 	/** Tests that have both passed and failed in one job on the run's commit. */
 	flaky: z.array(z.object({ suite: z.string(), name: z.string() })),
-	/** By job; `before`: the newest coverage of the main line (or, where that has none, of the branch) before this run. */
+	/**
+	 * By job; `before`: the newest earlier coverage of the default branch, or else of the branch.
+	 */
 	coverage: z.array(
 		coverageTotals.extend({
 			job_id: z.string(),
@@ -290,7 +301,7 @@ export const runTests = z.object({
 });
 export type RunTests = z.infer<typeof runTests>;
 
-/** How one test went over time, newest first. */
+/** The results of one test, newest first. */
 export const testHistory = z.object({
 	items: z.array(
 		z.object({
@@ -311,7 +322,7 @@ export const testHistory = z.object({
 });
 export type TestHistory = z.infer<typeof testHistory>;
 
-/** What is to be repeated of a run: all of it, what has failed, or one job and those that need it. */
+/** What to rerun: the whole run, the failed jobs, or one job and those that need it. */
 export const rerunRequest = z
 	.strictObject({ only: z.enum(["failed"]).optional(), job: z.string().max(40).optional() })
 	.refine((value) => value.only === undefined || value.job === undefined, "takes only or job, not both");
@@ -319,7 +330,7 @@ export type RerunRequest = z.infer<typeof rerunRequest>;
 
 export const approvalRequest = z.strictObject({ comment: z.string().max(500).optional() });
 
-/** What there is to say of a pipeline without running it. */
+/** The result of checking a pipeline without running it. */
 export const pipelineCheck = z.object({
 	valid: z.boolean(),
 	errors: z.array(
@@ -336,18 +347,18 @@ export const pipelineCheck = z.object({
 });
 export type PipelineCheck = z.infer<typeof pipelineCheck>;
 
-/** What a pass of retention has removed. */
+/** What a pass of retention has deleted. */
 export const swept = z.object({
 	runs: z.number().int(),
 	logs: z.number().int(),
 	artifacts: z.number().int(),
 	sources: z.number().int(),
-	/** Objects that no result has named. */
+	/** Objects that no result names. */
 	orphans: z.number().int(),
 });
 export type Swept = z.infer<typeof swept>;
 
-/** Why a job is where it is: one sentence, and per agent the first thing that keeps it from the job. */
+/** Why a job is in its state: one sentence, and the first unmet requirement for each agent. */
 export const explanation = z.object({
 	job_id: z.string(),
 	state: jobState,
@@ -359,7 +370,7 @@ export const explanation = z.object({
 });
 export type Explanation = z.infer<typeof explanation>;
 
-/** One page of a list; `next_cursor` is null on the last. */
+/** One page of a list. `next_cursor` is null on the last page. */
 export interface Page<Item> {
 	items: Item[];
 	next_cursor: string | null;

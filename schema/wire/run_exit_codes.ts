@@ -1,8 +1,8 @@
 import type { JobState, RunState } from "./states.ts";
 
 /**
- * How the end of a run is told as an exit code: by `::exit N` at the end of its log, and by the
- * commands that follow it.
+ * The end of a run as an exit code: in `::exit N` at the end of its log, and from the commands that
+ * follow it.
  */
 
 export const TIMED_OUT_EXIT = 124;

@@ -4,9 +4,9 @@ import { isRef, REF_ERROR } from "./git.ts";
 import { isId } from "./ids.ts";
 import { isInnerPath } from "./paths.ts";
 
-/** Times at which something of a project is run. */
+/** Times at which pipelines of a project run. */
 
-/** Where a schedule comes from: a file of the repository, or somebody who has made it here. */
+/** The origin of a schedule: a file of the repository, or a person. */
 const SCHEDULE_ORIGINS = ["file", "api"] as const;
 export type ScheduleOrigin = (typeof SCHEDULE_ORIGINS)[number];
 
@@ -24,9 +24,9 @@ export const scheduleRequest = z
 		timezone: z.string().max(60).refine(isTimeZone, "is not a time zone such as Europe/Berlin").default("UTC"),
 		/** The branch to run; the default branch of the project without one. */
 		branch: z.string().max(200).refine(isRef, REF_ERROR).nullable().default(null),
-		/** The one file of the repository that is meant; without it those that a push would run. */
+		/** Only this file of the repository. Without it, the files that a push would run. */
 		file: z.string().max(500).refine(isInnerPath, "must be a file of the repository").nullable().default(null),
-		/** A stored pipeline, in place of the repository. */
+		/** A stored pipeline, instead of the repository. */
 		pipeline: z
 			.string()
 			.refine((id) => isId("pipeline", id), "is not the id of a pipeline (pip_…)")
@@ -50,14 +50,14 @@ export const schedule = z.object({
 	file: z.string().nullable(),
 	pipeline: z.string().nullable(),
 	params: z.record(z.string(), z.string()),
-	/** Who has paused it; null while it is not. */
+	/** Who has paused it; null if it is not paused. */
 	paused_by: z.string().nullable(),
-	/** When it comes next, and the times after that; none while it is paused. */
+	/** The next times; empty while it is paused. */
 	next: z.array(z.string()),
-	/** When it came last, and the run that this has made. */
+	/** The last time, and its run. */
 	fired_at: z.string().nullable(),
 	run_id: z.string().nullable(),
-	/** Why it has made none when it came last; null if it did, or has not come yet. */
+	/** Why it made no run the last time; null otherwise. */
 	error: z.string().nullable(),
 	created_at: z.string(),
 });

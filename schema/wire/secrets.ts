@@ -1,16 +1,16 @@
 import * as z from "zod";
 import { projectName } from "./projects.ts";
 
-/** Secrets as the API takes and shows them. Their values are never shown. */
+/** Secrets in the API. Their values are never shown. */
 
-/** What is shorter could not be hidden in a log without hiding half of it. */
+/** Hiding a shorter value would hide half of the log. */
 export const MIN_SECRET_BYTES = 6;
 const MAX_SECRET_BYTES = 64 * 1024;
 export const MAX_SECRETS_PER_JOB = 50;
 
 const bytesOf = (value: string) => new TextEncoder().encode(value).byteLength;
 
-/** What of a secret is hidden: the value, and its lines, where they are long enough without the blanks around them. */
+/** The hidden parts of a secret: its value, and its trimmed lines if they are long enough. */
 export function hiddenParts(value: string): string[] {
 	const parts = [value, value.trim(), ...value.split(/\r?\n/).map((line) => line.trim())];
 	return [...new Set(parts)].filter((part) => bytesOf(part.trim()) >= MIN_SECRET_BYTES);
@@ -29,11 +29,11 @@ const value = z
 /** PUT /secrets/:name */
 export const secretRequest = z.strictObject({
 	value,
-	/** The project that it is for; every project of the team without one. */
+	/** Its project; without it, every project of the team. */
 	project: projectName.optional(),
 });
 
-/** What can be known of a secret. */
+/** The visible properties of a secret. */
 export const secret = z.object({
 	name: z.string(),
 	/** Null: for every project of the team. */
@@ -43,6 +43,6 @@ export const secret = z.object({
 });
 export type Secret = z.infer<typeof secret>;
 
-/** POST /secrets/rotate: how many are encrypted anew. */
+/** POST /secrets/rotate: how many were re-encrypted. */
 export const rotation = z.object({ secrets: z.number().int().nonnegative() });
 export type Rotation = z.infer<typeof rotation>;

@@ -1,17 +1,17 @@
 import * as z from "zod";
 
-/** Somebody who is signed in to the status page. */
+/** A session of the status page. */
 export const session = z.object({
 	id: z.string(),
-	/** Whose token it was opened with. */
+	/** The name of the token that opened it. */
 	name: z.string(),
-	/** What the browser calls itself. */
+	/** The User-Agent of the browser. */
 	user_agent: z.string(),
-	/** Where it came from; of IPv6 the network. */
+	/** The client's address; for IPv6 its network. */
 	address: z.string(),
 	created_at: z.string(),
 	expires_at: z.string(),
-	/** Whether it is the one that asks. */
+	/** Whether it is the session of this request. */
 	is_current: z.boolean(),
 });
 export type Session = z.infer<typeof session>;

@@ -1,11 +1,12 @@
 import { MAX_SOURCE_ENTRIES, MAX_SOURCE_RATIO, MAX_SOURCE_UNPACKED_BYTES, SOURCE_RATIO_FREE_BYTES } from "./limits.ts";
 
 /**
- * The rule for source bundles: tar archives, packed with gzip or not, whose entries become a workspace. The coordinator asks it
- * when one is uploaded, so that the person who can fix it sees the error, and the agent once more when it unpacks.
+ * The rule for source bundles: tar archives, with or without gzip, whose entries become a
+ * workspace. The coordinator applies it to an upload, so that the person who can fix it sees the
+ * error. The agent applies it again when it unpacks.
  */
 
-/** One entry of an archive, as far as the rule needs it. */
+/** One entry of an archive, with the fields that the rule needs. */
 export interface BundleEntry {
 	name: string;
 	type?: string | undefined;
@@ -13,7 +14,7 @@ export interface BundleEntry {
 	linkname?: string | undefined;
 }
 
-/** A bundle that may not become a workspace; the sentence names the entry. */
+/** A bundle that must not become a workspace. The sentence names the entry. */
 export class BadBundle extends Error {
 	override name = "BadBundle";
 	readonly entry: string;
@@ -25,7 +26,7 @@ export class BadBundle extends Error {
 }
 
 /**
- * Whether an archive unpacks to what a source can be, so far: a few bytes that become gigabytes are no source.
+ * Checks the ratio of an archive so far: a few bytes that become gigabytes are no source.
  * @throws BadBundle
  */
 export function checkRatio(packed: number, unpacked: number): void {
@@ -40,14 +41,14 @@ const LONGEST_NAME = 4096;
 const DEEPEST = 100;
 const MOST_CHARACTERS = 64 * 1024 * 1024;
 
-/** Looks at the entries of one archive, in their order. */
+/** Checks the entries of one archive, in their order. */
 export class BundleRule {
 	readonly #files = new Set<string>();
 	readonly #links = new Set<string>();
 	readonly #folders = new Set<string>();
 	#entries = 0;
 	#characters = 0;
-	/** What the archive unpacks to so far. */
+	/** The unpacked bytes so far. */
 	bytes = 0;
 
 	get entries(): number {
@@ -72,19 +73,19 @@ export class BundleRule {
 		if (type === "symlink") this.#addLink(entry, parts, path);
 		else if (type === "link") this.#checkHardLink(entry);
 		else if (type === "file") {
-			// A file takes the place of a link of the same name; writing through the link would be another thing.
+			// A file replaces a link of the same name, but would be written through the link.
 			if (this.#links.has(path)) throw new BadBundle(entry.name, "is both a link and a file");
 			if (this.#files.has(path)) throw new BadBundle(entry.name, "is in the archive twice");
 			this.#files.add(path);
 		} else if (!IGNORED.has(type)) throw new BadBundle(entry.name, `a ${type.replace("-", " ")} cannot be part of a source`);
 	}
 
-	/** No entry may lie behind a link of the same archive: where it ends up would depend on the link. */
+	/** No entry may be behind a link of the same archive: its place would depend on the link. */
 	#checkWay(name: string, parts: readonly string[]): void {
 		this.#count(name, name);
 		for (let depth = parts.length - 1; depth > 0; depth -= 1) {
 			const folder = parts.slice(0, depth).join("/");
-			// What is known to be a folder lies in folders.
+			// A known folder has only folders above it.
 			if (this.#folders.has(folder)) return;
 			if (this.#links.has(folder)) throw new BadBundle(name, "lies behind a link");
 			if (this.#files.has(folder)) throw new BadBundle(name, "lies below a file");
@@ -93,7 +94,7 @@ export class BundleRule {
 		}
 	}
 
-	/** All names are remembered: together they may not grow without bound. */
+	/** All names are kept in memory: their total size is limited. */
 	#count(name: string, remembered: string): void {
 		this.#characters += remembered.length;
 		if (this.#characters > MOST_CHARACTERS) throw new BadBundle(name, "with this one the names of all entries are too long");
@@ -118,7 +119,7 @@ export class BundleRule {
 	}
 }
 
-/** Entries that carry no file: what they say is about the archive. */
+/** Entries without a file: they describe the archive. */
 const IGNORED: ReadonlySet<string> = new Set(["pax-global-header"]);
 
 /** The parts of a path inside the archive. @throws BadBundle naming `entry` */

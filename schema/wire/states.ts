@@ -39,21 +39,22 @@ const STEP_STATES = ["pending", "running", "succeeded", "failed", "skipped", "ca
 export const stepState = z.enum(STEP_STATES);
 export type StepState = (typeof STEP_STATES)[number];
 
-/** What an agent may report as the end of an attempt. `errored`: the cause lies outside of the job. */
+/** The end of an attempt in an agent's report. `errored`: the cause is outside of the job. */
 export const finishState = z.enum(["succeeded", "failed", "errored", "timed_out", "cancelled"]);
 export type FinishState = z.infer<typeof finishState>;
 
 const TERMINAL: ReadonlySet<string> = new Set(["succeeded", "failed", "errored", "timed_out", "cancelled", "skipped", "expired"]);
 
-/** Whether a run, job or attempt in this state is over; such a state never changes. */
+/** Whether a run, job or attempt in this state has ended. Such a state never changes. */
 export function isTerminal(state: RunState | JobState | AttemptState): boolean {
 	return TERMINAL.has(state);
 }
 
 /**
- * The aggregate state of several jobs or runs is the first of these that any of them has.
- * - Failures first: nothing that the others do can undo them. A job fails by itself; a timeout or an error may come from outside;
- *   a cancel comes after them because a failure is often its cause (`fail_fast`).
+ * The aggregate state of several jobs or runs is the first of these states that any of them has.
+ * - Failures first: the other jobs cannot undo them. A job fails by itself, while a timeout or an
+ * error may come from outside. A cancel comes last, because a failure is often its cause
+ * (`fail_fast`).
  * - Then open states, so that nothing counts as succeeded before all have ended.
  * - `skipped` last: a skipped job says nothing about the others.
  */
@@ -63,12 +64,12 @@ export const AGGREGATE_ORDER = [
 	...(["succeeded", "skipped"] as const),
 ] as const satisfies readonly (RunState | JobState)[];
 
-/** The aggregate state; null of no states. */
+/** The aggregate state; null for no states. */
 export function aggregateState<State extends RunState | JobState>(states: readonly State[]): State | null {
 	const first = AGGREGATE_ORDER.find((state) => (states as readonly string[]).includes(state));
 	return (first as State | undefined) ?? null;
 }
 
-/** Why something is in the state it is in: a code for rules, a sentence for people. */
+/** The reason for a state: a code for rules, a sentence for people. */
 export const reason = z.object({ code: z.string().max(64), text: z.string().max(2000) });
 export type Reason = z.infer<typeof reason>;

@@ -1,11 +1,11 @@
 import * as z from "zod";
 
-/** What makes a run come about by itself: something that has happened in a repository, a time that has come, a person who asks for it. */
+/** Triggers of runs: an event in a repository, a due schedule, or a request of a person. */
 
 const TRIGGER_KINDS = ["push", "tag", "pull_request", "merge_group", "schedule", "manual"] as const;
-/** What can happen to a pull request. */
+/** The events of a pull request. */
 export const PULL_REQUEST_EVENTS = ["opened", "updated", "ready_for_review", "closed"] as const;
-/** Those that a pipeline runs for unless it says otherwise: a pull request that was closed needs no run. */
+/** The default events of a pipeline. A closed pull request needs no run. */
 export const DEFAULT_PULL_REQUEST_EVENTS: readonly (typeof PULL_REQUEST_EVENTS)[number][] = ["opened", "updated", "ready_for_review"];
 
 /** A full commit id. */
@@ -15,37 +15,42 @@ const pullRequest = z.object({
 	number: z.number().int().positive(),
 	event: z.enum(PULL_REQUEST_EVENTS),
 	title: z.string(),
-	/** The branch that it is to go into. */
+	/** The target branch. */
 	target: z.string(),
-	/** Whether it comes from another repository, so that its author may not write here. */
+	/** Whether it comes from a fork, whose author may not write to this repository. */
 	is_from_fork: z.boolean(),
 	/** Whether it is a draft. */
 	draft: z.boolean().optional(),
-	/** The names of its labels at that moment. */
+	/** The names of its labels at that time. */
 	labels: z.array(z.string()).optional(),
 });
 
 export const trigger = z.object({
 	kind: z.enum(TRIGGER_KINDS),
-	/** What is to be checked out, by its full name: `refs/heads/main`, `refs/tags/v1`, `refs/pull/3/head`. */
+	/**
+	 * The full name of the ref to check out: `refs/heads/main`, `refs/tags/v1`, `refs/pull/3/head`.
+	 */
 	ref: z.string(),
-	/** Of a pull request its own branch; of one from a fork with the owner before it, so that it is never taken for one of this repository. */
+	/**
+	 * The branch; for a pull request its own one. A fork's branch has the owner as a prefix, so
+	 * that it never equals a branch of this repository.
+	 */
 	branch: z.string().nullable(),
 	tag: z.string().nullable(),
-	/** Null: wherever the ref is when it is looked at. */
+	/** Null: the commit of the ref at the time of the checkout. */
 	sha: commitId.nullable(),
-	/** The commit before it; null if there is none, or nobody has said. */
+	/** The commit before it; null if there is none, or it is unknown. */
 	before: commitId.nullable(),
-	/** What was said of the commit; null if nobody has. */
+	/** The commit message; null if it is unknown. */
 	message: z.string().nullable(),
 	pull_request: pullRequest.nullable(),
-	/** Of a merge group the branch that it is to go into. */
+	/** The target branch of a merge group. */
 	merge_target: z.string().optional(),
-	/** Whether the push itself asks for no run, beside the commit message: `git push -o ci.skip` of GitLab. */
+	/** Whether a push option asks for no run, as GitLab's `git push -o ci.skip` does. */
 	asks_to_skip: z.boolean().optional(),
-	/** What the forge says that the default branch of the repository is. */
+	/** The default branch of the repository, as the forge says. */
 	default_branch: z.string().optional(),
-	/** Whom the forge, or the coordinator, knows it to come from. Never what a commit says of itself. */
+	/** The author as the forge or the coordinator knows it, never as the commit says. */
 	actor: z.string(),
 });
 export type Trigger = z.infer<typeof trigger>;
@@ -53,8 +58,8 @@ export type Trigger = z.infer<typeof trigger>;
 const SKIP = /\[(skip ci|ci skip|no ci|skip-ci)\]/i;
 
 /**
- * Why the push or its commit message asks for no run; null where neither does. The commit message counts for pushes and pull
- * requests: a tag is run, whatever its commit says.
+ * Why the push or its commit message asks for no run; null otherwise. The commit message counts for
+ * pushes and pull requests, not for tags.
  */
 export function whySkipped({ kind, asks_to_skip }: Pick<Trigger, "kind" | "asks_to_skip">, message: string | null): string | null {
 	if (asks_to_skip) return "the push asks for it (ci.skip)";

@@ -4,12 +4,12 @@ import * as z from "zod";
 export const PULL = ["always", "missing", "never"] as const;
 
 /**
- * What the work of a job is made of: as a stored pipeline has it, where a text may still have expressions, and as its agent gets it, where
- * none has.
+ * The work of a job. In a stored pipeline its texts may have expressions; its agent gets it without
+ * any.
  */
 export function workOf<Text extends z.ZodType>(text: Text) {
 	const variables = z.record(z.string(), text);
-	/** Which of the agent's registry credentials are used; null for those of its own Docker. */
+	/** The agent's registry credentials; null for those of its own Docker. */
 	const credentials = z.string().nullable().default(null);
 	const pull = z.enum(PULL);
 	const build = z.object({
@@ -27,10 +27,10 @@ export function workOf<Text extends z.ZodType>(text: Text) {
 		run: z.string(),
 		env: variables,
 		working_directory: z.string().nullable(),
-		/** `default`, in containers: bash where it is, sh elsewhere. */
+		/** `default` in containers: bash if the image has it, otherwise sh. */
 		shell: z.string(),
 		timeout_ms: milliseconds.nullable(),
-		/** An image to build in place of a script to run. */
+		/** An image to build, instead of a script. */
 		build: build.nullable().default(null),
 	});
 	const container = z.object({
@@ -70,11 +70,11 @@ const milliseconds = z.number().int().nonnegative();
 /** The formats of test reports. */
 export const TEST_REPORT_KINDS = ["junit", "go_test", "tap", "libtest", "automake", "trx", "bazel"] as const;
 export type TestReportKind = (typeof TEST_REPORT_KINDS)[number];
-/** What becomes of a test that failed and then passed in one report. */
+/** The result of a test that failed and then passed in one report. */
 export const RETRIES = ["flaky", "fail"] as const;
 
 const patterns = z.array(z.string());
-/** Where the reports of a job are. */
+/** The report files of a job. */
 export const reportFiles = z.object({
 	junit: patterns,
 	go_test: patterns,
