@@ -1,6 +1,6 @@
 const COLORS = { info: "", warn: "\x1b[33m", error: "\x1b[31m" };
 
-// The agent goes on when nobody reads its log any more.
+// The agent continues when nobody reads its log any more.
 process.stderr.on("error", () => undefined);
 
 /** Writes a line to the agent's own log, which a person reads in a terminal or in the journal. */

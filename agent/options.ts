@@ -15,7 +15,7 @@ export interface AgentOptions {
 	server: string;
 	/** A registration token. Only the first start needs it. */
 	token: string | null;
-	/** Why the agent could not read a registration token; null if it could, or was not told to. */
+	/** Why the agent could not read a registration token; null if it could, or if none is configured. */
 	tokenError: string | null;
 	name: string;
 	slots: number;

@@ -11,7 +11,7 @@ const run = promisify(execFile);
 
 /**
  * Host and path of an address, without user, port, `.git` and trailing slashes: the same for SSH
- * and HTTPS. The host is lower case; the path is not, because some servers tell case apart.
+ * and HTTPS. The host is lower case; the path is not, because some servers distinguish case.
  */
 export function repositoryOf(address: string): string {
 	const scp = /^(?:[^@/]+@)?([^:/@]+):(?!\/\/)(.*)$/.exec(address);

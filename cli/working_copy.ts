@@ -39,7 +39,7 @@ export async function packWorkingCopy(folder: string): Promise<Uint8Array> {
 	for (const name of await workingFiles(folder)) {
 		const file = path.join(folder, name);
 		const info = await lstat(file).catch(() => null);
-		// Deleted since git listed it, or a folder of another repository.
+		// Deleted since git listed it, or the folder of a nested repository.
 		if (!info || info.isDirectory()) continue;
 		const header = { name, mode: info.mode & 0o111 ? 0o755 : 0o644, mtime: info.mtime };
 		if (info.isSymbolicLink()) entries.push({ header: { ...header, type: "symlink", linkname: await readlink(file), size: 0 } });

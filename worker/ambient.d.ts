@@ -8,7 +8,7 @@ declare module "*.browser.js" {
 	export default text;
 }
 
-// Preact's types bring the browser's view of these along, which lacks what workerd adds.
+// Preact's types bring the browser's view of these along, without the parts that workerd adds.
 interface Crypto {
 	readonly DigestStream: typeof DigestStream;
 }

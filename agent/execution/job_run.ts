@@ -111,7 +111,7 @@ export class JobRun implements Job {
 		let results = NO_RESULTS;
 		try {
 			outcome = await this.#runSteps();
-			// Processes in the background would go on writing to the files that are collected now.
+			// Processes in the background would still write to the files that are collected now.
 			if (stop.reason === null) await stop.endAll();
 			if (stop.reason === null) ({ outcome, results } = await this.#collect(outcome));
 		} catch (error) {

@@ -149,7 +149,7 @@ export class JobSource {
 		};
 	}
 
-	/** Tells the coordinator the commit that was found. @returns the commit that the whole run uses */
+	/** Reports the found commit to the coordinator. @returns the commit that the whole run uses */
 	async #pin(found: Commit, tagObject: string | null): Promise<string> {
 		const { context, stop } = this.#job;
 		const { assignment, client, token } = context;

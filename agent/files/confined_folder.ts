@@ -223,7 +223,7 @@ export class ConfinedFolder {
 		const { place } = this.#root;
 		try {
 			const entries = await readdir(place, { withFileTypes: true });
-			// Only the bytes tell whether a name has this very character or is not UTF-8.
+			// Only the bytes show whether a name has this character or is not UTF-8.
 			const named = entries.some(({ name }) => name.includes("\uFFFD"))
 				? (await readdir(place, { withFileTypes: true, encoding: "buffer" })).map(entryOfBytes)
 				: entries.map(entryOf);

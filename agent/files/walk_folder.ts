@@ -23,7 +23,7 @@ interface Walk {
 	isEntered?: (path: string, entry: FolderEntry) => boolean;
 	/** The beginning of every path. */
 	prefix?: string;
-	/** Called for a folder that cannot be looked into, so that the walk goes on without it. */
+	/** Called for an unreadable folder; the walk continues without it. */
 	onUnreadable?: (path: string, error: ConfinedFileError) => void;
 }
 

@@ -20,7 +20,7 @@ const REQUESTS = "requests";
 
 /**
  * The script that git calls. It creates a pipe for the answer, sends its number to the agent, and
- * prints the answer. It gives up after a while, because pipes do not reach the agent from a Docker
+ * prints the answer. It times out after a while, because pipes do not reach the agent from a Docker
  * daemon on another machine.
  */
 const HELPER = `[ "$1" = get ] || exit 0

@@ -45,7 +45,7 @@ function credentialSettings(scope: string, helper: string): [string, string][] {
 		// Another helper would store the credentials.
 		["credential.helper", ""],
 		[`credential.${scope}.helper`, helper],
-		// Git sends the path, too, so that the helper can tell repositories apart.
+		// Git sends the path, too, so that the helper can distinguish repositories.
 		[`credential.${new URL(scope).origin}.useHttpPath`, "true"],
 	];
 }

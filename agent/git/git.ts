@@ -23,7 +23,7 @@ export interface GitContext {
 
 /**
  * Options for every call. Git must not run a program that the repository's address names, and
- * nothing in the background. It gives up on a server that sends less than a kilobyte in a minute.
+ * nothing in the background. It aborts if the server sends less than a kilobyte in a minute.
  */
 const GIT = [
 	"git",

@@ -199,7 +199,7 @@ export class LogSpool {
 		});
 	}
 
-	/** Never fails: a job goes on when the disk fails, and its log counts as truncated. */
+	/** Never fails: a job continues when the disk fails, and its log counts as truncated. */
 	async #run(task: () => Promise<void>): Promise<void> {
 		try {
 			await this.#tasks.run(task);
@@ -227,7 +227,7 @@ export class LogSpool {
 	}
 
 	async #appendHead(bytes: Uint8Array, startsLine: boolean): Promise<void> {
-		// After a gap the log goes on with a whole line.
+		// After a gap the log continues with a whole line.
 		const skipped = this.#gapFrom && !startsLine ? bytes.indexOf(NEWLINE) + 1 || bytes.byteLength : 0;
 		this.#advance(bytes.subarray(0, skipped));
 		const kept = bytes.subarray(skipped);

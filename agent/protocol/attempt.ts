@@ -169,7 +169,7 @@ export class Attempt {
 			const result = await job.run();
 			reporter.stop();
 			const state = this.#lost.signal.aborted ? null : await this.#deliver(result, job, shipper);
-			const end = this.#lost.signal.aborted ? "given up, because the lease was lost" : (state ?? result.state);
+			const end = this.#lost.signal.aborted ? "abandoned, because the lease was lost" : (state ?? result.state);
 			log("info", `job ${claimed.job.name}: ${end} after ${formatDuration(performance.now() - started)}`);
 		} finally {
 			reporter.stop();

@@ -37,7 +37,7 @@ export interface Job {
 	run(): Promise<JobResult>;
 	/** Ends everything that runs now. The first reason counts. */
 	stop(reason: StopReason): void;
-	/** Deletes the job's log, after its result is delivered or given up. */
+	/** Deletes the job's log, after its result is delivered or abandoned. */
 	close(): Promise<void>;
 }
 

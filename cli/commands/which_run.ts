@@ -35,7 +35,7 @@ export function jobList(jobs: readonly Job[]): string {
 	return jobs.map((job) => `  ${job.id}  ${job.name}`).join("\n");
 }
 
-/** The part of the API's address that tells runs and jobs apart. */
+/** The part of the API's address that distinguishes runs and jobs. */
 export function kindOf(id: string): "runs" | "jobs" {
 	return id.startsWith("run_") ? "runs" : "jobs";
 }

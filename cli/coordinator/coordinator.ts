@@ -118,7 +118,7 @@ export class Coordinator {
 	}
 
 	/**
-	 * Tells the agents that their leases outlast a restart; each call counts for ten minutes. A
+	 * Notifies the agents that their leases outlast a restart; each call counts for ten minutes. A
 	 * Ctrl-C in a terminal reaches workerd, too, and Miniflare then starts it again, so this is
 	 * tried for a while. A workerd that never answers is stopped all the same.
 	 */

@@ -4,7 +4,7 @@ import type { JsonLog } from "./json_log.ts";
 const INTERVAL_MS = 10_000;
 
 /**
- * Tells the Worker when the disk becomes too full to accept anything new, and when there is room
+ * Notifies the Worker when the disk becomes too full to accept anything new, and when there is room
  * again.
  */
 export class DiskWatch {

@@ -10,7 +10,7 @@ import { PrintedLines } from "./printed_lines.ts";
 /**
  * Follows a log to its end, however often the coordinator goes away in between. Text is printed as
  * it comes, byte for byte. A run's log is made of the logs of its jobs, whose lines come in another
- * order in the next reading, so no offset says where it broke off. It is read again from its
+ * order in the next reading, so no offset says where the reading was interrupted. It is read again from its
  * beginning, and of each line of an attempt as many are left out as are printed already. (A job's
  * log begins with its newest attempt in the next reading.)
  */
@@ -61,7 +61,7 @@ export async function followLog<Ended extends { state: Parameters<typeof isTermi
 			followed.onIncomplete(now);
 			return now;
 		}
-		await sleep(backoffMs(fruitless, new Unreachable("the log broke off")));
+		await sleep(backoffMs(fruitless, new Unreachable("the log was interrupted")));
 	}
 }
 

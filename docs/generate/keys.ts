@@ -92,7 +92,7 @@ function headingOf(place: string): string {
 	return place === "" ? "The pipeline" : `\`${place}\``;
 }
 
-/** What may stand alone or in a list is told once. */
+/** A type that is also allowed in a list is described once. */
 function eitherOf(forms: readonly Node[], sections: Map<string, Section>): string {
 	const list = forms.find(({ items }) => items);
 	const kinds = new Set(forms.filter((form) => form !== list).map((form) => kindOf(form, sections)));

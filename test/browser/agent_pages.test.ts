@@ -19,7 +19,7 @@ afterAll(async () => {
 const agents = async () => (await coordinator.get<{ items: Agent[] }>("/api/v1/agents")).items;
 
 describe("the pages of agents", () => {
-	test("make a registration token that is shown once, tell what an agent may take, and change all of it", async () => {
+	test("make a registration token that is shown once, show what an agent may take, and change all of it", async () => {
 		const { page, complaints } = await signedIn(browser, coordinator.url);
 		await page.goto(`${coordinator.url}/agents`);
 		await page.getByLabel("Labels").fill("prod");

@@ -9,7 +9,7 @@ import { githubDelivery, githubPullRequest, githubPush, type MadeDelivery } from
 import { GitHttp } from "../support/git_http.ts";
 import { TestCoordinator, temporaryFolder } from "../support/processes.ts";
 
-/** What the pages have for repositories: deliveries, plans, runs of strangers, schedules, pipelines that are kept. */
+/** What the pages have for repositories: deliveries, plans, runs of forks, schedules, stored pipelines. */
 
 const SECRET = "the-secret-of-the-hook";
 
@@ -64,7 +64,7 @@ test("a push starts a discovery job, whose page shows its runs, the files that d
 	expect(complaints).toEqual([]);
 }, 60_000);
 
-test("a project shows its hook, what was delivered, its schedules, what nobody has taken, and what it lacks", async () => {
+test("a project shows its hook, what was delivered, its schedules, undelivered statuses, and its notices", async () => {
 	await page.goto(`${coordinator.url}/projects/web`);
 	expect(await page.getByText("Commit statuses are not sent, because it has no token for its forge").count()).toBe(1);
 	expect(await page.getByText(`${coordinator.url}/hooks/${project.id}`).count()).toBe(1);

@@ -281,7 +281,7 @@ async function startAgent(args: string[], environment: Record<string, string> = 
 	return { program };
 }
 
-describe("what an agent lets through and tells", () => {
+describe("what an agent accepts and reports", () => {
 	test("--pass-env: a job sees the named variables, and no others", async () => {
 		await ownAgent("passing", { args: ["--pass-env", "SITE,MISSING"], environment: { SITE: "berlin", OTHER: "hidden" } });
 		const { log } = await run("passing", { steps: ["env | sort"] });

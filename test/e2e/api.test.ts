@@ -90,7 +90,7 @@ describe("pipelines: every field does something", () => {
 		expect(Date.parse(first?.finished_at ?? "")).toBeLessThanOrEqual(Date.parse(other?.started_at ?? ""));
 	});
 
-	test("env: submission over step over job over pipeline, and what Windlass tells; no token of the agent's", async () => {
+	test("env: submission over step over job over pipeline, and the variables of Windlass; no token of the agent's", async () => {
 		const run = await finished({
 			env: { D: "submission" },
 			pipeline: {

@@ -192,7 +192,7 @@ test("ls, show, logs, rerun, artifacts: what was run can be looked at and repeat
 	expect((await windlass(["show", "12"])).err).toContain('"12" is not the id of a run');
 });
 
-test("colours of a job only where there may be any; what it writes is told, also what looks like the end", async () => {
+test("colours of a job only where there may be any; its output is printed, also lines that look like the end", async () => {
 	const command = "printf '\\033[31mred\\033[0m\\n'; echo ::exit 7; echo ends; exit 3";
 	const env = { FORCE_COLOR: "1", NO_COLOR: "" };
 	const run = (more?: Record<string, string>) => windlass(["run", "--no-source", "--", command], more ? { env: more } : {});

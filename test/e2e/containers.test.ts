@@ -248,7 +248,7 @@ describe("a job in a container", () => {
 		expect(meant.job.reason?.text).toContain('export PATH="/opt/bin:$PATH"');
 	});
 
-	test("ends at the first command of a pipe that fails where its sh can tell", async () => {
+	test("ends at the first command of a pipe that fails if its sh supports pipefail", async () => {
 		expect((await inContainer({ steps: [{ run: "false | true", shell: "sh" }] })).job).toMatchObject({ state: "failed", exit_code: 1 });
 	});
 

@@ -101,7 +101,7 @@ describe("wrong credentials", () => {
 		expect((await agent.say("POST", "/api/v1/agents/self/renew", { session: 1, seq: 1, running: [] })).status).toBe(200);
 	}, 60_000);
 
-	test("are found before a body is read or judged", async () => {
+	test("are rejected before a body is read or validated", async () => {
 		const agent = await ProtocolAgent.join(coordinator.url, await coordinator.registrationToken(), "big-talker");
 		const [prefix, team, id] = agent.token.split(".");
 		const wrong = [prefix, team, id, "1".repeat(64)].join(".");
@@ -239,7 +239,7 @@ describe("on the coordinator's host", () => {
 		expect((await again.request("/api/v1/runs", { token: short })).status).toBe(200);
 	}, 60_000);
 
-	test("a data folder that somebody has made beforehand becomes private, and so is all that is written into it; a later exposure is told", async () => {
+	test("a data folder that somebody has made beforehand becomes private, and so is all that is written into it; a later exposure is reported", async () => {
 		const data = path.join(temporaryFolder(), "data");
 		mkdirSync(data, { mode: 0o755 });
 		chmodSync(data, 0o755);

@@ -282,7 +282,7 @@ describe("pull requests", () => {
 	test("from a fork wait for an approval and get no secrets", async () => {
 		const repo = await project("forked", files);
 		await secret("deploy", "the-key-to-production", "forked");
-		// The stranger's branch is called like the main line, and still is not it.
+		// The fork's branch has the name of the default branch, and is still another branch.
 		git.branch("forked/team/web.git", "theirs");
 		const sha = git.commit("forked/team/web.git", { evil: "1" });
 		git.ref("forked/team/web.git", "refs/pull/7/head", sha);
@@ -477,7 +477,7 @@ describe("pull requests", () => {
 		});
 	});
 
-	test("in a merge queue: the group runs once, whether the forge tells of it once or twice, and has a status", async () => {
+	test("in a merge queue: the group runs once, whether the forge delivers it once or twice, and has a status", async () => {
 		const repo = await project("queued", {
 			".windlass/ci.yml": "on: { push: { branches: main }, pull_request: {} }\nsteps: ['echo $CI_EVENT']",
 			".windlass/deploy.yml": "on: { push: { branches: main } }\nsteps: [true]",

@@ -171,7 +171,7 @@ describe("a log that cannot be kept", () => {
 });
 
 describe("an agent whose clock is wrong, and is put right while a job runs", () => {
-	test("tells the times of steps and lines by the coordinator's clock; durations, order and time-outs are right", async () => {
+	test("shows the times of steps and lines by the coordinator's clock; durations, order and time-outs are right", async () => {
 		const clock = path.join(temporaryFolder(), "clock");
 		writeFileSync(clock, "-7m");
 		await coordinator.agent("behind", {

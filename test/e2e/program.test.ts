@@ -58,7 +58,7 @@ describe("windlass serve", () => {
 		}
 	});
 
-	test("listens where it is told to, and warns when that is beyond this machine without TLS", async () => {
+	test("listens on the given address, and warns when that is beyond this machine without TLS", async () => {
 		const coordinator = await TestCoordinator.start({ args: ["--host", "127.0.0.2"] });
 		expect((await fetch(`http://127.0.0.2:${coordinator.port}/healthz`)).status).toBe(200);
 		await expect(fetch(`http://127.0.0.1:${coordinator.port}/healthz`)).rejects.toThrow();

@@ -52,8 +52,8 @@ describe("the repository of a project", () => {
 		expect(log).not.toContain("WINDLASS_GIT");
 		expect(forge.asked).toContain(`ci:${PASSWORD}`);
 		// What one has read with its credentials is not another's, also where the agent has it already.
-		const stranger = await run({ run: "cat hello.txt", source: { git: repository, ref: made.commit?.sha }, project: "other" });
-		expect([stranger.run.state, stranger.run.jobs[0]?.reason?.code]).toEqual(["errored", "checkout_failed"]);
+		const other = await run({ run: "cat hello.txt", source: { git: repository, ref: made.commit?.sha }, project: "other" });
+		expect([other.run.state, other.run.jobs[0]?.reason?.code]).toEqual(["errored", "checkout_failed"]);
 	});
 
 	test("alone gets the credentials: no other repository is asked with them", async () => {

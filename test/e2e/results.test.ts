@@ -128,7 +128,7 @@ describe("test results", () => {
 	const failed =
 		'<testcase classname="c" name="one" time="0.1"><failure message="boom">stack</failure><system-out>said</system-out></testcase>';
 
-	test("failed ones fail a job whose command succeeded; new ones, flaky ones and the slowest are told; history is kept", async () => {
+	test("failed ones fail a job whose command succeeded; new ones, flaky ones and the slowest are listed; history is kept", async () => {
 		const first = await run(
 			report(`${passed}<testcase classname="c" name="two" time="2"/><testcase classname="c" name="three"><skipped/></testcase>`),
 		);
@@ -285,7 +285,7 @@ describe("time and place", () => {
 		expect(await logOf(done.jobs[0] as resources.Job)).toContain("c\n");
 	});
 
-	test("jobs go where their tools are; probes of one's own count; what nobody has is told at once", async () => {
+	test("jobs go where their tools are; probes of one's own count; unmet requirements are reported at once", async () => {
 		await eventually(async () => {
 			const { items } = await coordinator.get<{ items: resources.Agent[] }>("/api/v1/agents");
 			return items[0]?.capabilities.tools.mytool === "3.2.1" && items[0].capabilities.tools.absent === undefined;

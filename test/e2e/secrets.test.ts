@@ -271,7 +271,7 @@ describe("the master key", () => {
 		await agent.kill();
 	});
 
-	test("of the environment must be one, and its value is not told", async () => {
+	test("of the environment must be one, and its value is not shown", async () => {
 		const program = new Program(["serve", "--data", path.join(temporaryFolder(), "data"), "--port", "0"], {
 			WINDLASS_MASTER_KEY: "not-a-key-but-secret",
 		});

@@ -166,7 +166,7 @@ describe("a forge", () => {
 		expect((await run()).state).toBe("succeeded");
 		await coordinator.program.says(/commit statuses are not sent/);
 		expect((await run()).state).toBe("succeeded");
-		await eventually(async () => (await undelivered()).every(({ given_up }) => given_up), "nothing is left to be told");
+		await eventually(async () => (await undelivered()).every(({ given_up }) => given_up), "no status is undelivered");
 		expect(coordinator.program.output.match(/commit statuses are not sent/g)).toHaveLength(1);
 		expect(coordinator.program.output).not.toContain("token-of-the-forge");
 	}, 60_000);

@@ -158,7 +158,7 @@ export class SimulatedAgent {
 	/** SIGTERM. */
 	drain(): void {
 		const agent = this.#agent;
-		if (this.#life && agent) this.#surroundings.world.after(0, `${this.name} is told to stop`, () => agent.drain(), this.#life);
+		if (this.#life && agent) this.#surroundings.world.after(0, `${this.name} is asked to stop`, () => agent.drain(), this.#life);
 	}
 }
 

@@ -55,7 +55,7 @@ const ROUTES: readonly Route[] = [
 	...queueRoutes,
 	...discoveryRoutes,
 ];
-/** The project whose repository is looked into; its forge cannot be told anything, for nobody has kept its token. */
+/** The project whose repository is looked into; its forge gets no status, because its token is not set. */
 export const PROJECT = "planned";
 const SHARDS = 3;
 
@@ -138,7 +138,7 @@ export class Coordinator {
 		for (const object of this.#objects) object.run(this.#process);
 		if (!isNewHost) return;
 		// The host has every queue opened before it lets anybody in.
-		this.#tell("prepare", "the host opens the queue");
+		this.#notifyHost("prepare", "the host opens the queue");
 	}
 
 	/** The process is gone, from one step to the next; and its host with it. */
@@ -167,12 +167,12 @@ export class Coordinator {
 		const stop = () => {
 			if (this.#process === process) this.killHost();
 		};
-		this.#tell("prepareStop", "a stop is planned");
+		this.#notifyHost("prepareStop", "a stop is planned");
 		this.#world.naturally(2_000, "the coordinator stops as planned", stop);
 	}
 
 	/** The host asks something of the queue; that this may fail is a part of life. */
-	#tell(method: string, what: string): void {
+	#notifyHost(method: string, what: string): void {
 		const ask = () => void this.dispatcher.call(method, []).catch(() => undefined);
 		this.#world.after(0, what, ask, this.#process as Life);
 	}

@@ -1,5 +1,5 @@
 import { IS_IDEMPOTENT } from "../../worker/platform/idempotent.ts";
-import { DEED_NAMES, DEEDS } from "./deeds.ts";
+import { ACTION_NAMES, ACTIONS } from "./actions.ts";
 
 /** What nature does by itself. */
 const NATURAL = [
@@ -80,4 +80,4 @@ const LOST_ANSWERS = Object.keys(IS_IDEMPOTENT)
 	.map((method) => `answer of ${method} lost`);
 
 /** Every kind of fault that there is; in a long enough simulation each has struck. */
-export const FAULTS: readonly string[] = [...DEED_NAMES.filter((deed) => DEEDS[deed].isFault), ...NATURAL, ...LOST_ANSWERS];
+export const FAULTS: readonly string[] = [...ACTION_NAMES.filter((action) => ACTIONS[action].isFault), ...NATURAL, ...LOST_ANSWERS];

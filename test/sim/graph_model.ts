@@ -35,7 +35,7 @@ export interface GraphJob {
 	outputs: Record<string, string>;
 }
 
-/** How the world around the graph is told of what happens in it. */
+/** How the graph reports its events to the world around it. */
 export interface GraphWorld {
 	now(): number;
 	/** A job that runs is asked to end. */
@@ -255,9 +255,9 @@ export class GraphModel {
 			this.end(job, "cancelled");
 			return true;
 		}
-		const verdict = this.#verdict(job);
-		if (verdict === "waiting") return false;
-		if (verdict === "skipped") {
+		const decision = this.#decision(job);
+		if (decision === "waiting") return false;
+		if (decision === "skipped") {
 			this.end(job, "skipped");
 			return true;
 		}
@@ -278,7 +278,7 @@ export class GraphModel {
 		}
 	}
 
-	#verdict(job: GraphJob): "waiting" | "skipped" | "ready" {
+	#decision(job: GraphJob): "waiting" | "skipped" | "ready" {
 		const atoms = atomsOf(job);
 		const isEarly = atoms.every((atom) => atom.isEarly);
 		const isTrue = () => atoms.every((atom) => atom.isTrue());

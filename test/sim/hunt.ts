@@ -1,13 +1,13 @@
 import { styleText } from "node:util";
 import { plant } from "./plant.ts";
 import { PLANTED_BUGS, type PlantedBug } from "./planted_bugs.ts";
-import type { Told } from "./share.ts";
+import type { WorldResult } from "./share.ts";
 import { liveThrough } from "./worlds.ts";
 
 /** Looks for a planted bug in its own world, then in those that follow. @returns the world in which it showed; null if it did in none */
-export async function hunt(bug: PlantedBug, steps: number, worlds: number): Promise<Told | null> {
+export async function hunt(bug: PlantedBug, steps: number, worlds: number): Promise<WorldResult | null> {
 	const planted = plant(bug);
-	let found: Told | null = null;
+	let found: WorldResult | null = null;
 	const look = (seeds: number[]) =>
 		liveThrough({
 			seeds,
@@ -16,8 +16,8 @@ export async function hunt(bug: PlantedBug, steps: number, worlds: number): Prom
 			isVerbose: false,
 			planted,
 			isFirstEnough: true,
-			onTold(told) {
-				if (told.failure) found ??= told;
+			onTold(result) {
+				if (result.failure) found ??= result;
 			},
 		});
 	await look([bug.seed]);
@@ -30,10 +30,10 @@ export async function huntAll(steps: number, worlds: number): Promise<number> {
 	console.log(`sim: ${PLANTED_BUGS.length} planted bugs, each in at most ${worlds} worlds of ${steps} steps`);
 	let missed = 0;
 	for (const bug of PLANTED_BUGS) {
-		const told = await hunt(bug, steps, worlds);
-		const isFound = told?.failure != null && bug.foundAs.includes(told.failure.fault);
+		const result = await hunt(bug, steps, worlds);
+		const isFound = result?.failure != null && bug.foundAs.includes(result.failure.kind);
 		if (!isFound) missed += 1;
-		const what = told?.failure ? `${told.failure.fault} (seed ${told.seed}, ${told.failure.actions.length} actions)` : "not found";
+		const what = result?.failure ? `${result.failure.kind} (seed ${result.seed}, ${result.failure.actions.length} actions)` : "not found";
 		console.log(`${isFound ? styleText("green", "✓") : styleText("red", "✗")} ${bug.name}: ${what}`);
 	}
 	console.log(missed === 0 ? "\nEach was caught." : `\n${missed} were not caught as they should be.`);

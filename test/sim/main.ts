@@ -15,7 +15,7 @@ const DEFAULT_SEEDS = 100;
 const DEFAULT_STEPS = 2_000;
 const MAX_FAILURES = 3;
 /** Where there is no terminal, a line after so many worlds says how far it is. */
-const TOLD_WORLDS = 20;
+const WORLDS_PER_LINE = 20;
 /** From so many steps on every kind of fault must have struck. */
 const ENOUGH_STEPS = 1_000_000;
 
@@ -48,10 +48,10 @@ async function simulate(): Promise<number> {
 		isVerbose: values.verbose,
 		planted: null,
 		isFirstEnough: false,
-		onTold(told) {
-			summary.add(told);
-			if (told.failure && summary.failures.length <= MAX_FAILURES) console.log(failureText(told, steps));
-			if (!isTerminal && summary.worlds % TOLD_WORLDS === 0) console.log(progress(summary, performance.now() - started));
+		onResult(result) {
+			summary.add(result);
+			if (result.failure && summary.failures.length <= MAX_FAILURES) console.log(failureText(result, steps));
+			if (!isTerminal && summary.worlds % WORLDS_PER_LINE === 0) console.log(progress(summary, performance.now() - started));
 			if (isTerminal) process.stdout.write(`\r${progress(summary, performance.now() - started)}\x1b[K`);
 		},
 	});

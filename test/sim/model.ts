@@ -72,8 +72,8 @@ const RETRY_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 60_000;
 const PARK_MS = 15_000;
 const MAX_PARK_MS = 10 * 60_000;
-const REFUSAL_MS = 15_000;
-const MAX_REFUSALS = 10;
+const DECLINE_MS = 15_000;
+const MAX_DECLINES = 10;
 const CANCEL_SLACK_MS = 30_000;
 const TIMEOUT_SLACK_MS = 30_000;
 const PLANNED_STOP_MS = 10 * 60_000;
@@ -86,7 +86,7 @@ const LOST = new Set(["agent_lost", "agent_restarted", "agent_stopped", "agent_r
 /** So long after the next token of an agent was given out the present one still opens things. */
 const BOTH_VALID_MS = 10 * 60_000;
 
-/** What a call must be answered with: taken, or refused with this code. Null: nothing is foretold. */
+/** What a call must be answered with: accepted, or rejected with this code. Null: nothing is foretold. */
 type Foretold = "taken" | ErrorCode | null;
 
 export class Model implements Witness {
@@ -169,7 +169,7 @@ export class Model implements Witness {
 		if (!result || call.foretold === null) return;
 		const [now, calls] = [this.#world.now, this.#calls];
 		void result.then((answer) => {
-			// A poll that was parked is answered later, or by a later call, with what is none of the model's business.
+			// A waiting poll is answered later, or by a later call; the model does not check its content.
 			const isLater = now !== this.#world.now || calls !== this.#calls;
 			if (isLater && call.method === "poll") return;
 			this.#checkAnswer(call, answer as { ok: boolean; value?: unknown; error?: WireError });
@@ -241,9 +241,9 @@ export class Model implements Witness {
 			case "finish":
 				return this.#finish(args[0] as Lease, args[1] as Finish, args[2] as string, args[4] as Discovered | null);
 			case "snooze":
-				return this.#park(args[0] as Lease);
+				return this.#snooze(args[0] as Lease);
 			case "fail":
-				return this.#refuse(args[0] as Lease);
+				return this.#fail(args[0] as Lease);
 			case "prepareStop":
 				for (const attempt of this.#live()) this.#extend(attempt, PLANNED_STOP_MS);
 				return null;
@@ -358,7 +358,7 @@ export class Model implements Witness {
 				agent.isAskedToRotate = true;
 		}
 		for (const offer of [...this.#offers.values()])
-			if (offer.agentId === agentId && !this.#isGiven(offer.job, agent)) this.#lapse(offer, false);
+			if (offer.agentId === agentId && !this.#isGiven(offer.job, agent)) this.#endOffer(offer, false);
 		if (change.kind === "disable" && change.cancel) for (const attempt of this.#liveAttemptsOf(agentId)) this.#graph.cancelJob(attempt.job);
 		return "taken";
 	}
@@ -416,7 +416,7 @@ export class Model implements Witness {
 
 	/** Offers of a session that is over go back without blame. */
 	#returnOffers(agentId: string): void {
-		for (const offer of [...this.#offers.values()]) if (offer.agentId === agentId) this.#lapse(offer, false);
+		for (const offer of [...this.#offers.values()]) if (offer.agentId === agentId) this.#endOffer(offer, false);
 	}
 
 	// ── attempts ──
@@ -464,7 +464,7 @@ export class Model implements Witness {
 
 	#release(lease: Lease): Foretold {
 		const offer = this.#offers.get(lease.attemptId);
-		if (offer?.leaseId === lease.leaseId) this.#lapse(offer, true);
+		if (offer?.leaseId === lease.leaseId) this.#endOffer(offer, true);
 		return "taken";
 	}
 
@@ -484,7 +484,7 @@ export class Model implements Witness {
 	}
 
 	/** What a job needs cannot be had at the moment: it comes again later, and the attempt does not count. */
-	#park(lease: Lease): Foretold {
+	#snooze(lease: Lease): Foretold {
 		const foretold = this.#liveOrRefusal(lease);
 		if (foretold !== "taken") return foretold;
 		const attempt = this.#attemptOf(lease) as ModelAttempt;
@@ -502,7 +502,7 @@ export class Model implements Witness {
 	}
 
 	/** What a job needs is not there. */
-	#refuse(lease: Lease): Foretold {
+	#fail(lease: Lease): Foretold {
 		const foretold = this.#liveOrRefusal(lease);
 		if (foretold !== "taken") return foretold;
 		const attempt = this.#attemptOf(lease) as ModelAttempt;
@@ -553,16 +553,16 @@ export class Model implements Witness {
 		return isOver ? "attempt_finished" : "attempt_superseded";
 	}
 
-	#lapse(offer: ModelOffer, isRefused: boolean): void {
+	#endOffer(offer: ModelOffer, isDeclined: boolean): void {
 		const { job } = offer;
 		this.#offers.delete(offer.attemptId);
 		job.state = "queued";
-		if (!isRefused) return;
+		if (!isDeclined) return;
 		const declines = this.#declinesOf(job);
 		const count = (declines.get(offer.agentId)?.count ?? 0) + 1;
-		declines.set(offer.agentId, { count, until: this.#now + REFUSAL_MS * 2 ** (count - 1) });
+		declines.set(offer.agentId, { count, until: this.#now + DECLINE_MS * 2 ** (count - 1) });
 		const all = [...declines.values()].reduce((sum, decline) => sum + decline.count, 0);
-		if (all >= MAX_REFUSALS) this.#graph.end(job, "errored");
+		if (all >= MAX_DECLINES) this.#graph.end(job, "errored");
 	}
 
 	#declinesOf(job: ModelJob): Map<string, { count: number; until: number }> {
@@ -617,7 +617,7 @@ export class Model implements Witness {
 		if (!this.#offers.has(offer.attemptId)) return;
 		const agent = this.#agents.get(offer.agentId);
 		if (agent) agent.hasMissedOffer = true;
-		this.#lapse(offer, true);
+		this.#endOffer(offer, true);
 	}
 
 	#expire(attempt: ModelAttempt): void {
@@ -760,7 +760,7 @@ export class Model implements Witness {
 		if (agentRow.status !== "online" || agent.hasMissedOffer) throw wrong("the agent is not waiting");
 		if (row.session !== agent.session) throw wrong("it is for another session");
 		if (row.expires_at !== this.#now + CLAIM_WINDOW_MS) throw wrong("its time is not the claim window");
-		if (!this.#couldTake(job, row.agent_id)) throw wrong("the agent does not fit, or has refused it");
+		if (!this.#couldTake(job, row.agent_id)) throw wrong("the agent does not fit, or has declined it");
 		if (!this.#graph.hasRoom(job)) throw wrong("its group is full");
 		const offers = [...this.#offers.values()].filter(({ agentId }) => agentId === row.agent_id).length;
 		const live = this.#liveAttemptsOf(row.agent_id).length;

@@ -54,7 +54,7 @@ export class People {
 		});
 	}
 
-	/** A forge tells of a push, or of a pull request; what is delivered twice is one. */
+	/** A forge delivers a push or a pull request. Two deliveries of one event count once. */
 	deliver(): void {
 		const { world, coordinator } = this.#surroundings;
 		this.#submissions += 1;

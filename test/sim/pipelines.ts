@@ -13,7 +13,7 @@ export interface Script {
 	lines: number;
 	/** How each attempt ends; the last one stands for all that follow. */
 	ends: ("succeeded" | "failed" | "errored")[];
-	/** How long it goes on when it is told to stop. */
+	/** How long it continues after a request to stop. */
 	stubbornMs: number;
 	saves: boolean;
 	/** What it ends with when it fails. */
@@ -51,7 +51,7 @@ export function randomSubmission(random: Random, number: number, mostJobs = 7): 
 	return { name: pipeline.name, text: JSON.stringify({ pipeline, ...changed }) };
 }
 
-/** What a forge may tell of. */
+/** The events that a forge may deliver. */
 export function randomTrigger(random: Random, isPull: boolean): Trigger {
 	const branch = random.pick(["main", "feature"]);
 	return {

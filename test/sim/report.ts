@@ -3,11 +3,11 @@ import { styleText } from "node:util";
 import { formatDuration } from "../../schema/wire/duration.ts";
 import { FAULTS } from "./faults.ts";
 import { rangesText } from "./ranges.ts";
-import type { Told } from "./share.ts";
+import type { WorldResult } from "./share.ts";
 
 /** What all worlds together come to. */
 export class Summary {
-	readonly failures: Told[] = [];
+	readonly failures: WorldResult[] = [];
 	readonly faults = new Map<string, number>(FAULTS.map((fault) => [fault, 0]));
 	worlds = 0;
 	steps = 0;
@@ -16,15 +16,15 @@ export class Summary {
 	virtualMs = 0;
 	readonly #hashes = new Map<number, string>();
 
-	add(told: Told): void {
+	add(result: WorldResult): void {
 		this.worlds += 1;
-		this.steps += told.steps;
-		this.runs += told.runs;
-		this.attempts += told.attempts;
-		this.virtualMs += told.virtualMs;
-		this.#hashes.set(told.seed, told.hash);
-		for (const [fault, times] of told.faults) this.faults.set(fault, (this.faults.get(fault) ?? 0) + times);
-		if (told.failure) this.failures.push(told);
+		this.steps += result.steps;
+		this.runs += result.runs;
+		this.attempts += result.attempts;
+		this.virtualMs += result.virtualMs;
+		this.#hashes.set(result.seed, result.hash);
+		for (const [fault, times] of result.faults) this.faults.set(fault, (this.faults.get(fault) ?? 0) + times);
+		if (result.failure) this.failures.push(result);
 	}
 
 	/** What names the course of all of them: the same seeds and the same code give the same. */
@@ -60,7 +60,7 @@ export function summaryText(summary: Summary, elapsedMs: number): string {
 }
 
 /** What went wrong in one world, and how it is seen again. */
-export function failureText({ seed, failure, recent, hash }: Told, steps: number): string {
+export function failureText({ seed, failure, recent, hash }: WorldResult, steps: number): string {
 	if (!failure) return "";
 	const without = failure.without.length > 0 ? ` --without ${rangesText(failure.without)}` : "";
 	return [

@@ -24,7 +24,7 @@ const AGENTS = [
 ];
 const MINUTE_MS = 60_000;
 
-/** Who and what there is in a world, and how it is put right. What is done to it is in deeds.ts. */
+/** Who and what there is in a world, and how it is put right. What is done to it is in actions.ts. */
 export class Scene {
 	readonly world: World;
 	readonly coordinator: Coordinator;

@@ -13,11 +13,11 @@ const { makePlan } = await import("./plan.ts");
 const { Random } = await import("./random.ts");
 const { shrink } = await import("./shrink.ts");
 
-/** What a share tells of a world. */
-export interface Told extends Omit<Outcome, "violation" | "faults"> {
+/** The result of a world, for the parent. */
+export interface WorldResult extends Omit<Outcome, "violation" | "faults"> {
 	seed: number;
 	faults: [string, number][];
-	failure: { fault: string; message: string; actions: string[]; without: number[] } | null;
+	failure: { kind: string; message: string; actions: string[]; without: number[] } | null;
 }
 
 const [steps = "", seeds = "", without = "", isVerbose = ""] = process.argv.slice(2);
@@ -27,7 +27,7 @@ function live(seed: number, left: ReadonlySet<number>): Promise<Outcome> {
 	return simulate(seed, plan, Number(steps), isVerbose === "verbose");
 }
 
-async function tell(seed: number): Promise<Told> {
+async function resultOf(seed: number): Promise<WorldResult> {
 	const left = new Set(without === "" ? [] : without.split(",").map(Number));
 	const first = await live(seed, left);
 	const { violation, faults, ...rest } = first;
@@ -37,23 +37,23 @@ async function tell(seed: number): Promise<Told> {
 		left.size > 0 || process.env.PLANTED_FILE !== undefined || isVerbose === "verbose"
 			? { left, outcome: first }
 			: await shrink(first, plan.length, (dropped) => live(seed, dropped));
-	const { fault, message, stack } = smaller.outcome.violation ?? violation;
+	const { kind, message, stack } = smaller.outcome.violation ?? violation;
 	return {
 		...rest,
 		recent: smaller.outcome.recent,
 		seed,
 		faults: [...faults],
 		failure: {
-			fault,
-			message: fault === message.split(":", 1)[0] ? message : (stack ?? message),
-			actions: plan.flatMap(({ deed, step }, index) => (smaller.left.has(index) ? [] : [`${deed} at step ${step}`])),
+			kind,
+			message: kind === message.split(":", 1)[0] ? message : (stack ?? message),
+			actions: plan.flatMap(({ action, step }, index) => (smaller.left.has(index) ? [] : [`${action} at step ${step}`])),
 			without: [...smaller.left],
 		},
 	};
 }
 
 for (const seed of seeds.split(",").map(Number)) {
-	const told = await tell(seed);
-	await new Promise((resolve) => process.send?.(told, resolve));
+	const result = await resultOf(seed);
+	await new Promise((resolve) => process.send?.(result, resolve));
 }
 process.disconnect();

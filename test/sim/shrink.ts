@@ -5,7 +5,7 @@ const MAX_TRIES = 60;
 const MAX_STEPS = 300_000;
 
 /**
- * Leaves out as much of a plan as can be left out while the same fault still shows: first halves, then quarters, down to single actions.
+ * Leaves out as much of a plan as can be left out while the same promise is still broken: first halves, then quarters, down to single actions.
  * @param first the outcome with all of it
  * @param live lives through the plan without the actions at these places
  */
@@ -26,7 +26,7 @@ export async function shrink(
 			tries += 1;
 			const outcome = await live(left);
 			steps += outcome.steps;
-			if (outcome.violation?.fault === first.violation?.fault) best = { left, outcome };
+			if (outcome.violation?.kind === first.violation?.kind) best = { left, outcome };
 		}
 		if (size === 1 || isEnough()) return best;
 	}

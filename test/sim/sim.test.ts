@@ -19,8 +19,8 @@ const PLANTED_WORLDS = 20;
 
 const seedsFrom = (first: number, count: number) => Array.from({ length: count }, (_, index) => first + index);
 const simulated = async (options: Partial<Worlds>, summary = new Summary()): Promise<Summary> => {
-	const onTold: Worlds["onTold"] = (told) => summary.add(told);
-	await liveThrough({ seeds: [], steps: STEPS, without: [], isVerbose: false, planted: null, isFirstEnough: false, onTold, ...options });
+	const onResult: Worlds["onResult"] = (result) => summary.add(result);
+	await liveThrough({ seeds: [], steps: STEPS, without: [], isVerbose: false, planted: null, isFirstEnough: false, onResult, ...options });
 	return summary;
 };
 
@@ -34,7 +34,7 @@ test("every promise is kept while every kind of fault strikes", async () => {
 			await simulated({ seeds: seedsFrom(1_000 + summary.worlds, MORE_WORLDS), coverage }, summary);
 	});
 	console.log(summaryText(summary, performance.now() - started));
-	expect(summary.failures.map((told) => failureText(told, STEPS)).join("\n")).toBe("");
+	expect(summary.failures.map((result) => failureText(result, STEPS)).join("\n")).toBe("");
 	expect(summary.missing).toEqual([]);
 	expect(summary.runs).toBeGreaterThan(SEEDS.length * 5);
 	console.log(`lines of the queue's core: ${covered} of ${lines}; not ${missed.join(", ")}`);
@@ -55,7 +55,7 @@ test.concurrent.each(PLANTED_BUGS.filter(({ isRare }) => !isRare))(
 	"the simulation finds a planted bug: $name",
 	async (bug) => {
 		const found = await hunt(bug, STEPS, PLANTED_WORLDS);
-		expect(bug.foundAs).toContain(found?.failure?.fault);
+		expect(bug.foundAs).toContain(found?.failure?.kind);
 	},
 	300_000,
 );

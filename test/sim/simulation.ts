@@ -1,5 +1,5 @@
-import { DEEDS } from "./deeds.ts";
-import type { Action } from "./plan.ts";
+import { ACTIONS } from "./actions.ts";
+import type { PlannedAction } from "./plan.ts";
 import { enter } from "./platform/globals.ts";
 import { Scene } from "./scene.ts";
 import { Violation, World } from "./world.ts";
@@ -23,7 +23,7 @@ const REST_MS = 3 * 60 * 60_000;
 const MAX_REST_STEPS = 60_000;
 
 /** Lives through one world. @param steps for how many steps the plan goes on */
-export async function simulate(seed: number, plan: readonly Action[], steps: number, isVerbose: boolean): Promise<Outcome> {
+export async function simulate(seed: number, plan: readonly PlannedAction[], steps: number, isVerbose: boolean): Promise<Outcome> {
 	const world = new World(seed, isVerbose);
 	enter(world);
 	const scene = new Scene(world);
@@ -48,7 +48,7 @@ export async function simulate(seed: number, plan: readonly Action[], steps: num
 	};
 }
 
-async function liveThrough(scene: Scene, plan: readonly Action[], steps: number): Promise<void> {
+async function liveThrough(scene: Scene, plan: readonly PlannedAction[], steps: number): Promise<void> {
 	const { world } = scene;
 	const actions = [...plan];
 	while (world.steps < steps) {
@@ -60,10 +60,12 @@ async function liveThrough(scene: Scene, plan: readonly Action[], steps: number)
 	}
 }
 
-async function act(scene: Scene, { deed, which, howMuch }: Action): Promise<void> {
+async function act(scene: Scene, { action, which, howMuch }: PlannedAction): Promise<void> {
 	const { world } = scene;
-	if (DEEDS[deed].isFault) world.strike(deed);
-	await world.act(world.life, `── ${deed} (${which.toFixed(2)}, ${howMuch.toFixed(2)})`, () => DEEDS[deed].perform(scene, which, howMuch));
+	if (ACTIONS[action].isFault) world.strike(action);
+	await world.act(world.life, `── ${action} (${which.toFixed(2)}, ${howMuch.toFixed(2)})`, () =>
+		ACTIONS[action].perform(scene, which, howMuch),
+	);
 }
 
 /** A row that is refused holds up its own run and none other; once it is taken, everything must come to its end. */

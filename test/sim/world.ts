@@ -53,16 +53,16 @@ interface Happening {
 /** A promise that was broken. */
 export class Violation extends Error {
 	override name = "Violation";
-	/** The short name by which this kind of fault is known. */
-	readonly fault: string;
+	/** The short name of the broken promise. */
+	readonly kind: string;
 
-	constructor(fault: string, what: string) {
-		super(`${fault}: ${what}`);
-		this.fault = fault;
+	constructor(kind: string, what: string) {
+		super(`${kind}: ${what}`);
+		this.kind = kind;
 	}
 }
 
-/** The last so many events are told when something is wrong. */
+/** How many of the last events a failure shows. */
 const TOLD_EVENTS = 60;
 const BEGINNING = Date.UTC(2030, 0, 1);
 const nextTurn = setImmediate;
@@ -87,7 +87,7 @@ export class World {
 	#heap: Happening[] = [];
 	#planned = 0;
 	/** What was thrown where nobody could catch it. */
-	#fault: unknown = null;
+	#error: unknown = null;
 
 	constructor(seed: number, isVerbose = false) {
 		this.random = new Random(seed);
@@ -127,7 +127,7 @@ export class World {
 		} finally {
 			this.life = before;
 		}
-		if (this.#fault !== null) throw this.#fault;
+		if (this.#error !== null) throw this.#error;
 		this.check();
 	}
 
@@ -161,7 +161,7 @@ export class World {
 
 	/** Something failed where nobody waits for it. */
 	blame(error: unknown): void {
-		this.#fault ??= error;
+		this.#error ??= error;
 	}
 
 	/** The last events, oldest first. */

@@ -2,7 +2,7 @@ import { fork } from "node:child_process";
 import { availableParallelism } from "node:os";
 import path from "node:path";
 import type { PlantedModule } from "./plant.ts";
-import type { Told } from "./share.ts";
+import type { WorldResult } from "./share.ts";
 
 /** Many worlds, spread over the processors of this machine. */
 export interface Worlds {
@@ -19,7 +19,7 @@ export interface Worlds {
 	coverage?: string;
 	/** Whether the first failure ends it all. */
 	isFirstEnough: boolean;
-	onTold: (told: Told) => void;
+	onResult: (result: WorldResult) => void;
 }
 
 const SHARE = path.join(import.meta.dirname, "share.ts");
@@ -41,19 +41,19 @@ function liveShare(seeds: readonly number[], worlds: Worlds, stop: AbortControll
 		execArgv: ["--disable-warning=ExperimentalWarning"],
 	});
 	return new Promise((resolve, reject) => {
-		let told = 0;
+		let finished = 0;
 		child.on("message", (message) => {
-			told += 1;
-			const one = message as Told;
+			finished += 1;
+			const one = message as WorldResult;
 			if (stop.signal.aborted) return;
 			if (one.failure && worlds.isFirstEnough) stop.abort();
-			worlds.onTold(one);
+			worlds.onResult(one);
 		});
 		stop.signal.addEventListener("abort", () => child.kill());
 		child.once("error", reject);
 		child.once("exit", (code) => {
-			if (told === seeds.length || stop.signal.aborted) resolve();
-			else reject(new Error(`a process of the simulation ended with ${code} after ${told} of ${seeds.length} worlds`));
+			if (finished === seeds.length || stop.signal.aborted) resolve();
+			else reject(new Error(`a process of the simulation ended with ${code} after  of ${seeds.length} worlds`));
 		});
 	});
 }

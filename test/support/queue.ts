@@ -43,8 +43,8 @@ export class Queue {
 			now: () => this.now,
 			newId: (kind) => `${ID_PREFIXES[kind]}_${this.#next()}`,
 			newSecret: () => `secret-${this.#next()}`,
-			report: (fault, fields) => {
-				throw new Error(`${fault} ${JSON.stringify(fields)}`);
+			report: (error, fields) => {
+				throw new Error(`${error} ${JSON.stringify(fields)}`);
 			},
 		});
 	}

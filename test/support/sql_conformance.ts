@@ -22,13 +22,13 @@ export function sqlConformance(withSql: (body: (sql: Sql) => void) => Promise<vo
 				expect(none?.n).toBeNull();
 			}));
 
-		test.each([[true], [undefined], [10n], [Number.NaN], [{}]])("%s is refused before it reaches SQL", (value) =>
+		test.each([[true], [undefined], [10n], [Number.NaN], [{}]])("%s is rejected before it reaches SQL", (value) =>
 			fresh((sql) => {
 				expect(() => sql.all("SELECT ?", value as never)).toThrow(TypeError);
 			}),
 		);
 
-		test("a hundred parameters are taken, one more is refused", () =>
+		test("a hundred parameters are taken, one more is rejected", () =>
 			fresh((sql) => {
 				const marks = (count: number) => `SELECT 1 WHERE 1 IN (${Array.from({ length: count }, () => "?").join(",")})`;
 				expect(sql.all(marks(100), ...Array.from({ length: 100 }, () => 1))).toHaveLength(1);
@@ -69,13 +69,13 @@ export function sqlConformance(withSql: (body: (sql: Sql) => void) => Promise<vo
 
 		test("undo everything when their body throws, and throw it on", () =>
 			fresh((sql) => {
-				const fault = new Error("no");
+				const error = new Error("no");
 				expect(() =>
 					sql.tx(() => {
 						sql.all("INSERT INTO things (id) VALUES ('a')");
-						throw fault;
+						throw error;
 					}),
-				).toThrow(fault);
+				).toThrow(error);
 				expect(count(sql)).toBe(0);
 			}));
 

@@ -105,7 +105,7 @@ test("a line without a newline is shown as it comes, and goes on where it was af
 	expect(told).toBe("1\n:: still running\nprogress 1\rprogress 2\rdone\r\n2\n");
 });
 
-test("nothing is added and nothing taken away, wherever the pieces end", async () => {
+test("nothing is added and nothing is removed, wherever the chunks end", async () => {
 	const text = "a\r\n\r::exit 1\n:: x\n::exi\n\n::exit 5 \n::exit\t\nlast";
 	const pieces: Answer = (response) => {
 		void (async () => {

@@ -12,8 +12,8 @@ import { describeRequirements, firstUnmetRequirement } from "../../schema/pipeli
 import type { ApiError, FieldError } from "../../schema/wire/errors.ts";
 import { NO_CAPABILITIES } from "../../schema/wire/requirements.ts";
 
-/** The faults of a submission: line, column, path and message, with the suggestion behind it. */
-function faults(text: string): string[] {
+/** The errors of a submission: line, column, path and message, with the suggestion behind it. */
+function errorsIn(text: string): string[] {
 	try {
 		parseSubmission(text);
 	} catch (error) {
@@ -81,34 +81,34 @@ describe("matrix", () => {
 
 	test("too many variants, an empty one, one that excludes nothing, a value that is ambiguous", () => {
 		const many = Array.from({ length: 300 }, (_, index) => `v${index}`);
-		expect(faults(`matrix: { a: [${many}] }\nsteps: [a]`)[0]).toMatch(/at most 256/);
+		expect(errorsIn(`matrix: { a: [${many}] }\nsteps: [a]`)[0]).toMatch(/at most 256/);
 		const twenty = Array.from({ length: 20 }, (_, index) => `v${index}`);
-		expect(faults(`matrix: { a: [${twenty}], b: [${twenty}] }\nsteps: [a]`)[0]).toContain(
+		expect(errorsIn(`matrix: { a: [${twenty}], b: [${twenty}] }\nsteps: [a]`)[0]).toContain(
 			"The matrix makes 400 jobs. At most 256 are allowed.",
 		);
-		expect(faults("matrix: { a: [x], exclude: [{ a: x }] }\nsteps: [a]")[0]).toContain("The matrix makes no job.");
-		expect(faults("matrix: { a: [x], exclude: [{ a: z }] }\nsteps: [a]")[0]).toContain("excludes nothing");
-		expect(faults("matrix: { fail_fast: true }\nsteps: [a]")[0]).toContain("A matrix needs an axis");
-		expect(faults("matrix: { a: [1.10] }\nsteps: [a]")[0]).toContain("Quote it");
-		expect(faults('matrix: { "a b": [x] }\nsteps: [a]')[0]).toContain("The name of an axis");
+		expect(errorsIn("matrix: { a: [x], exclude: [{ a: x }] }\nsteps: [a]")[0]).toContain("The matrix makes no job.");
+		expect(errorsIn("matrix: { a: [x], exclude: [{ a: z }] }\nsteps: [a]")[0]).toContain("excludes nothing");
+		expect(errorsIn("matrix: { fail_fast: true }\nsteps: [a]")[0]).toContain("A matrix needs an axis");
+		expect(errorsIn("matrix: { a: [1.10] }\nsteps: [a]")[0]).toContain("Quote it");
+		expect(errorsIn('matrix: { "a b": [x] }\nsteps: [a]')[0]).toContain("The name of an axis");
 	});
 
 	test("a need selects one matrix job; an unknown one is rejected with the list of those that exist", () => {
 		const text = (node: string) =>
 			`jobs:\n  t: { matrix: { node: [22, 24] }, steps: [a] }\n  d: { needs: [{ job: t, matrix: { node: ${node} } }], steps: [b] }`;
 		expect(pipelineOf(text("24")).jobs[2]?.needs).toEqual([{ key: "t", matrix: { node: "24" } }]);
-		expect(faults(text("23"))[0]).toBe(
+		expect(errorsIn(text("23"))[0]).toBe(
 			"3:34 jobs.d.needs.0.matrix: No matrix job of `t` has node=23. (Its matrix jobs have node=22; node=24.)",
 		);
 		expect(
-			faults("jobs:\n  t: { matrix: { node: [1] }, steps: [a] }\n  d: { needs: [{ job: t, matrix: { os: x } }], steps: [b] }")[0],
+			errorsIn("jobs:\n  t: { matrix: { node: [1] }, steps: [a] }\n  d: { needs: [{ job: t, matrix: { os: x } }], steps: [b] }")[0],
 		).toContain("Job `t` has no axis `os`. (Its axes are node.)");
 	});
 });
 
 describe("conditions", () => {
-	const fault = (condition: string, more = "") =>
-		faults(`jobs:\n  b: { outputs: [v], steps: [a] }\n  j:\n    needs: [b]\n${more}    if: ${condition}\n    steps: [a]`);
+	const errorsOf = (condition: string, more = "") =>
+		errorsIn(`jobs:\n  b: { outputs: [v], steps: [a] }\n  j:\n    needs: [b]\n${more}    if: ${condition}\n    steps: [a]`);
 
 	test.each([
 		'run.branch == "main" && success()',
@@ -117,7 +117,7 @@ describe("conditions", () => {
 		'changed("docs/**") || changed(["src/**", "*.md"])',
 		'run.event in ["api", "push"]',
 		'size(run.tag) > 0 ? true : run.project != "x"',
-	])("%s", (condition) => expect(fault(JSON.stringify(condition))).toEqual([]));
+	])("%s", (condition) => expect(errorsOf(JSON.stringify(condition))).toEqual([]));
 
 	test.each([
 		['run.brnch == "x"', "5:13 jobs.j.if: A run has no value `brnch`. (Did you mean `branch`?)"],
@@ -149,33 +149,35 @@ describe("conditions", () => {
 		["${{ success() }}", "jobs.j.if: A condition is an expression without braces. Remove ${{ and }}."],
 		["changed([])", "changed() needs at least one pattern"],
 		["changed(run.branch)", "changed() takes patterns in quotes, no other values."],
-	])("%s is refused where it is wrong", (condition, message) =>
-		expect(fault(JSON.stringify(condition)).join("\n")).toContain(message.replace(/^5:(\d+)/, (_, column) => `5:${Number(column) + 1}`)),
+	])("%s is rejected where it is wrong", (condition, message) =>
+		expect(errorsOf(JSON.stringify(condition)).join("\n")).toContain(message.replace(/^5:(\d+)/, (_, column) => `5:${Number(column) + 1}`)),
 	);
 
 	test("an error within a block of text is reported at its own line", () => {
 		const text = (more: string) => `jobs:\n  j:\n    if: |\n${more}      run.branch == "x" &&\n        run.brnch == "y"\n    steps: [a]`;
-		expect(faults(text(""))).toEqual(["5:13 jobs.j.if: A run has no value `brnch`. (Did you mean `branch`?)"]);
-		expect(faults(text("\n"))[0]).toMatch(/^6:13 /);
-		expect(faults("env:\n  A: |\n    ${{ 1 }}\n    ${{ nope }}\nsteps: [a]")[0]).toMatch(/^4:9 env.A: Unknown name `nope`/);
+		expect(errorsIn(text(""))).toEqual(["5:13 jobs.j.if: A run has no value `brnch`. (Did you mean `branch`?)"]);
+		expect(errorsIn(text("\n"))[0]).toMatch(/^6:13 /);
+		expect(errorsIn("env:\n  A: |\n    ${{ 1 }}\n    ${{ nope }}\nsteps: [a]")[0]).toMatch(/^4:9 env.A: Unknown name `nope`/);
 	});
 
 	test("a YAML bomb is rejected at once", () => {
-		expect(fault(JSON.stringify(`${"(".repeat(400)}true${")".repeat(400)}`))[0]).toContain(
+		expect(errorsOf(JSON.stringify(`${"(".repeat(400)}true${")".repeat(400)}`))[0]).toContain(
 			"An expression is nested at most 20 levels deep",
 		);
-		expect(fault(JSON.stringify(Array.from({ length: 120 }, () => "true").join("&&")))[0]).toContain("An expression has at most 200 parts");
-		expect(fault(JSON.stringify(`"${"x".repeat(1100)}" == ""`))[0]).toContain("at most 1000 characters");
+		expect(errorsOf(JSON.stringify(Array.from({ length: 120 }, () => "true").join("&&")))[0]).toContain(
+			"An expression has at most 200 parts",
+		);
+		expect(errorsOf(JSON.stringify(`"${"x".repeat(1100)}" == ""`))[0]).toContain("at most 1000 characters");
 	});
 
 	test("a submission's image is no place for expressions", () => {
-		expect(faults('{"run": "x", "container": "${{ ( }}"}')[0]).toContain("Expressions in ${{ }} are not possible here");
+		expect(errorsIn('{"run": "x", "container": "${{ ( }}"}')[0]).toContain("Expressions in ${{ }} are not possible here");
 	});
 
 	test("outputs of a job with several variants are nobody's", () => {
 		const text =
 			'jobs:\n  b: { matrix: { n: [1, 2] }, outputs: [v], steps: [a] }\n  j: { needs: b, if: needs.b.outputs.v == "1", steps: [a] }';
-		expect(faults(text)[0]).toContain("`b` has several matrix jobs");
+		expect(errorsIn(text)[0]).toContain("`b` has several matrix jobs");
 	});
 
 	test("what has changed is matched once, when it is submitted, and `!` excludes", () => {
@@ -197,7 +199,7 @@ describe("conditions", () => {
 		["{ v: 1 }", '{ os: [linux, "${{ run.branch }}"], v: [1, 2] }', [expect.stringContaining("`b` has several matrix jobs")]],
 	])("outputs of the only variant that %s selects of %s", (selected, matrix, expected) => {
 		const text = `jobs:\n  b: { matrix: ${matrix}, outputs: [v], steps: [a] }\n  j: { needs: { job: b, matrix: ${selected} }, if: needs.b.outputs.v == "1", steps: [a] }`;
-		expect(faults(JSON.stringify({ pipeline: text, branch: "mac" }))).toEqual(expected);
+		expect(errorsIn(JSON.stringify({ pipeline: text, branch: "mac" }))).toEqual(expected);
 	});
 
 	test("what is too much to look through counts as changed", () => {
@@ -248,7 +250,7 @@ describe("expressions in texts", () => {
 		["runs_on: { arch: '${{ params.nosuch }}' }\nsteps: [a]", "The pipeline has no parameter `nosuch`."],
 		["container: 'Bad Image'\nsteps: [a]", "The image must be a name such as"],
 		["params: { i: { default: 'x;rm -rf /' } }\ncontainer: '${{ params.i }}'\nsteps: [a]", 'The expression gives "x;rm -rf /"'],
-	])("%s", (text, message) => expect(faults(text).join("\n")).toContain(message));
+	])("%s", (text, message) => expect(errorsIn(text).join("\n")).toContain(message));
 });
 
 describe("the expressions of a pipeline are counted before they are worked out", () => {
@@ -263,18 +265,18 @@ describe("the expressions of a pipeline are counted before they are worked out",
 			`${variants(101)}\nsteps: [{ run: a, env: ${env(100)} }]`,
 			"A pipeline evaluates at most 10000 expressions; with all matrix jobs this one has 10100.",
 		],
-	])("%#", (text, message) => expect(faults(text)).toEqual([expect.stringContaining(message)]));
+	])("%#", (text, message) => expect(errorsIn(text)).toEqual([expect.stringContaining(message)]));
 
 	test("as many as that are taken, those for every job once", () => {
-		expect(faults(`${variants(100)}\nsteps: [{ run: a, env: ${env(100)} }]`)).toEqual([]);
-		expect(faults(`env: ${env(100)}\njobs: { a: { ${variants(250)}, steps: [x] } }`)).toEqual([]);
+		expect(errorsIn(`${variants(100)}\nsteps: [{ run: a, env: ${env(100)} }]`)).toEqual([]);
+		expect(errorsIn(`env: ${env(100)}\njobs: { a: { ${variants(250)}, steps: [x] } }`)).toEqual([]);
 	});
 });
 
 describe("parameters", () => {
 	const text =
 		'params:\n  s: { type: string, pattern: "[a-z]+", default: abc }\n  i: { type: integer, required: true, description: how many }\n  n: { type: number, default: 1.5 }\n  b: { type: boolean }\n  c: { type: choice, options: [x, z], default: z }\nenv: { ALL: "${{ params.s }} ${{ params.i }} ${{ params.n }} ${{ params.b }} ${{ params.c }}" }\nsteps: [a]';
-	const given = (params: object) => faults(JSON.stringify({ pipeline: text, params }));
+	const given = (params: object) => errorsIn(JSON.stringify({ pipeline: text, params }));
 
 	test("defaults, and what was given as text, as forms do", () => {
 		expect(job(text, { params: { i: 2 } })?.env).toEqual({ ALL: "abc 2 1.5 false z" });
@@ -304,7 +306,7 @@ describe("parameters", () => {
 
 	test("a pattern takes linear time, whatever it is", () => {
 		const bomb = 'params: { p: { pattern: "(a+)+$" } }\nsteps: [a]';
-		expect(faults(JSON.stringify({ pipeline: bomb, params: { p: `${"a".repeat(4000)}!` } }))[0]).toContain("does not match");
+		expect(errorsIn(JSON.stringify({ pipeline: bomb, params: { p: `${"a".repeat(4000)}!` } }))[0]).toContain("does not match");
 	});
 
 	test.each([
@@ -314,7 +316,7 @@ describe("parameters", () => {
 		['params: { p: { pattern: "(" } }\nsteps: [a]', "is not a regular expression in RE2 syntax"],
 		["params: { p: { type: integer, pattern: a } }\nsteps: [a]", "Only a parameter of type `string` has a `pattern`."],
 		["params: { p: { required: true, default: a } }\nsteps: [a]", "is never missing"],
-	])("%s", (text, message) => expect(faults(text)[0]).toContain(message));
+	])("%s", (text, message) => expect(errorsIn(text)[0]).toContain(message));
 
 	test("lint takes the defaults where a required one is missing", () => {
 		expect(lintPipeline(text)).toMatchObject({ valid: true, jobs: [{ key: "main" }] });
@@ -322,7 +324,7 @@ describe("parameters", () => {
 	});
 });
 
-describe("what depends on a required parameter is not judged without it", () => {
+describe("what depends on a required parameter is not validated without it", () => {
 	const head =
 		"params: { v: { required: true }, n: { type: integer, required: true }, c: { type: choice, options: [a], required: true } }\n";
 	const lint = (text: string) => lintPipeline(head + text).errors.map(({ message }) => message);
@@ -347,7 +349,8 @@ describe("what depends on a required parameter is not judged without it", () => 
 		expect(lint('env: { A: "${{ 1 / 0 }} ${{ params.v }}" }\nruns_on: ["a b"]\nsteps: [a]')).toEqual([
 			expect.stringContaining("expected a label"),
 		]);
-		const given = (params: object) => faults(JSON.stringify({ pipeline: `${head}container: "node:\${{ params.v }}"\nsteps: [a]`, params }));
+		const given = (params: object) =>
+			errorsIn(JSON.stringify({ pipeline: `${head}container: "node:\${{ params.v }}"\nsteps: [a]`, params }));
 		expect(given({ n: 1, c: "a" })).toEqual([expect.stringContaining("params.v: Required parameter `v` is missing")]);
 		expect(given({ v: "", n: 1, c: "a" })).toEqual([expect.stringContaining("The image must be a name such as")]);
 	});
@@ -361,15 +364,15 @@ describe("what jobs say of each other", () => {
 		],
 		["jobs: { a: { steps: [x] }, b: { needs: a, artifacts: { fetch: a }, steps: [x] } }", "Job `a` saves no artifacts."],
 		["jobs: { a: { steps: [x] }, b: { needs: a, artifacts: { fetch: c }, steps: [x] } }", "Unknown job `c` in `artifacts.fetch`."],
-	])("%s", (text, message) => expect(faults(text)[0]).toContain(message));
+	])("%s", (text, message) => expect(errorsIn(text)[0]).toContain(message));
 
 	test("files are fetched from variants that are needed: from none that may still run", () => {
 		const text = (needs: string, fetch: string) =>
 			`jobs:\n  b: { matrix: { os: [linux, mac], v: [1, 2], exclude: [{ os: mac, v: 2 }] }, artifacts: { save: f }, steps: [x] }\n  c: { needs: { job: b, matrix: { os: mac } }, steps: [x] }\n  d: { needs: ${needs}, artifacts: { fetch: ${fetch} }, steps: [x] }`;
-		expect(faults(text("{ job: b, matrix: { os: linux, v: 1 } }", "b"))).toEqual([
+		expect(errorsIn(text("{ job: b, matrix: { os: linux, v: 1 } }", "b"))).toEqual([
 			"4:76 jobs.d.artifacts.fetch.0: Matrix job os=linux, v=2 of `b` may still run when its files are fetched: this job does not need it. (Add it to `needs`, or fetch only from needed matrix jobs: { job: …, matrix: { … } }.)",
 		]);
-		expect(faults(text("{ job: b, matrix: { os: linux, v: 1 } }", "{ job: b, matrix: { v: 1 } }"))[0]).toContain(
+		expect(errorsIn(text("{ job: b, matrix: { os: linux, v: 1 } }", "{ job: b, matrix: { v: 1 } }"))[0]).toContain(
 			"Matrix job os=mac, v=1 of `b`",
 		);
 		for (const [needs, fetch] of [
@@ -378,14 +381,14 @@ describe("what jobs say of each other", () => {
 			["[c, { job: b, matrix: { os: linux } }]", "b"],
 			["c", "{ job: b, matrix: { os: mac } }"],
 		] as const)
-			expect(faults(text(needs, fetch))).toEqual([]);
+			expect(errorsIn(text(needs, fetch))).toEqual([]);
 	});
 
 	test("a variant may fetch from the one that has its values, where it needs all of them", () => {
 		const text = (needs: string) =>
 			`jobs:\n  b: { matrix: { os: [a, b] }, artifacts: { save: f }, steps: [x] }\n  d: { needs: ${needs}, matrix: { os: [a, b] }, artifacts: { fetch: { job: b, matrix: { os: "\${{ matrix.os }}" } } }, steps: [x] }`;
-		expect(faults(text("b"))).toEqual([]);
-		expect(faults(text("{ job: b, matrix: { os: a } }"))).toEqual([expect.stringContaining("Matrix job os=b of `b` may still run")]);
+		expect(errorsIn(text("b"))).toEqual([]);
+		expect(errorsIn(text("{ job: b, matrix: { os: a } }"))).toEqual([expect.stringContaining("Matrix job os=b of `b` may still run")]);
 	});
 
 	test("a fetch by way of another job is a need as well", () => {
@@ -471,7 +474,7 @@ describe("values", () => {
 			"jobs: { a: { artifacts: { save: f }, steps: [x] }, b: { needs: a, artifacts: { fetch: { job: a, paths: '[z-a]' } }, steps: [x] } }",
 			'"[z-a]" is not a pattern',
 		],
-	])("%s", (text, message) => expect(faults(text).join("\n")).toContain(message));
+	])("%s", (text, message) => expect(errorsIn(text).join("\n")).toContain(message));
 
 	test("options of a container are taken as they are meant", () => {
 		const options = 'options: { init: True, read_only: FALSE, cpus: "0.5", memory: 64M }';
@@ -491,7 +494,7 @@ describe("values", () => {
 		["fail_fast: yes", "1:12 fail_fast: Expected true or false, got text yes. (Write `true` or `false` for a truth value.)"],
 		["reports: { coverage: off }", "1:22 reports.coverage: Expected a map, got text off. (Write `true` or `false` for a truth value.)"],
 		["services: { db: 1.10 }\ncontainer: x", '1:17 services.db.image: 1.10 is ambiguous as text. Quote it: "1.10".'],
-	])("%s is no map", (text, message) => expect(faults(`${text}\nsteps: [a]`)).toEqual([message]));
+	])("%s is no map", (text, message) => expect(errorsIn(`${text}\nsteps: [a]`)).toEqual([message]));
 
 	test("approval is asked for, or not, in every spelling of true and false", () => {
 		const approvals = ["true", "True", "{}", "false", "False"].map((said) => job(`approval: ${said}\nsteps: [a]`)?.approval !== null);
@@ -541,8 +544,8 @@ describe("values", () => {
 			"{ steps: [a], step: b }",
 			"{ retry: { attempts: 99 }, steps: [a] }",
 			"{ jobs: { a: { needs: { jobs: b }, steps: [c] } } }",
-		])("what is refused: %s", (text) => {
-			expect(faults(JSON.stringify({ pipeline: text }))).not.toEqual([]);
+		])("rejects %s", (text) => {
+			expect(errorsIn(JSON.stringify({ pipeline: text }))).not.toEqual([]);
 			expect(isTaken(parseYaml(text))).toBe(false);
 		});
 	});

@@ -94,7 +94,7 @@ const SEQUENCES: [string, string, string][] = [
 	["C1 controls of one character", "a\u009b31mb\u009d0;t\u009cc\u0090x\u009cd\u0085e", "abcde"],
 	["character sets with more than one intermediate", "a\u001b$(Bb\u001b%Gc\u001b#8d", "abcd"],
 	["colours with colons and with semicolons", "\u001b[38:2::1:2:3ma\u001b[48;5;7mb\u001b[4:3;58:5:1mc", "abc"],
-	["one that is broken off by another", "\u001b[31\u001b[1ma\u001b]0;t\u001b[0mb\u001b\u001b[mc", "abc"],
+	["one that another one interrupts", "\u001b[31\u001b[1ma\u001b]0;t\u001b[0mb\u001b\u001b[mc", "abc"],
 	["one that text breaks off: the text stays", "\u001b[31üa\u001bé\u001b[3\tb", "üaé\tb"],
 	["unfinished ones at the end", "a\u001b", "a"],
 	["an unfinished control sequence", "a\u001b[38;5", "a"],

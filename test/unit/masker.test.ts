@@ -110,7 +110,7 @@ test("without secrets nothing is touched", () => {
 	expect(new Masker([]).push(bytes)).toBe(bytes);
 });
 
-test("however it is cut into pieces, no secret is shown and nothing else is lost", () => {
+test("however the output is split into chunks, no secret is shown and nothing else is lost", () => {
 	const word = fc.string({ unit: fc.constantFrom("a", "b", "c"), minLength: MIN_SECRET_BYTES, maxLength: 10 });
 	const text = fc.array(fc.oneof(word, fc.string({ unit: fc.constantFrom("a", "b", "c", "\n"), maxLength: 6 })), { maxLength: 12 });
 	fc.assert(
@@ -145,7 +145,7 @@ function hidden(secrets: readonly string[], text: string): string {
 }
 
 describe("a secret that is JSON", () => {
-	test("hides its strings in texts; the name of a file is judged by the whole secret alone", () => {
+	test("hides its strings in texts; the name of a file is compared with the whole secret only", () => {
 		const account = JSON.stringify({ project_id: "acme-web-prod", private_key: "line-of-the-key" });
 		const one = new Masker([account]);
 		expect(one.text("dist/acme-web-prod.tar.gz, line-of-the-key")).toBe(`dist/${MASK}.tar.gz, ${MASK}`);

@@ -4,8 +4,8 @@ import { nearest } from "../../schema/text/nearest_word.ts";
 import { formatDuration, parseDuration } from "../../schema/wire/duration.ts";
 import type { ApiError, FieldError } from "../../schema/wire/errors.ts";
 
-/** The faults of a text: place, path, message, suggestion. */
-function faults(text: string): [number | null, number | null, string, string, string | null][] {
+/** The errors of a text: place, path, message, suggestion. */
+function errorsIn(text: string): [number | null, number | null, string, string, string | null][] {
 	try {
 		parseSubmission(text);
 	} catch (error) {
@@ -90,7 +90,7 @@ describe("defaults", () => {
 test("how much of a repository is checked out can be checked without one, and is rejected where the pipeline is to be run", () => {
 	const text = "source: { depth: full, submodules: false }\nsteps: [make]";
 	expect(parseSubmission(text, { isComplete: false }).pipeline.source).toBeNull();
-	expect(faults(text)).toEqual([[1, 9, "source", expect.stringContaining("names no repository"), expect.any(String)]]);
+	expect(errorsIn(text)).toEqual([[1, 9, "source", expect.stringContaining("names no repository"), expect.any(String)]]);
 	const repository = { address: "https://git.lan/web.git", branch: "main" };
 	const checkout = { depth: "full", submodules: "none" };
 	expect(parseSubmission(text, { repository }).pipeline.source).toEqual({ git: repository.address, ref: "main", checkout });
@@ -157,12 +157,12 @@ describe("rejected submissions", () => {
 		],
 		["an id that is none", "jobs: { 1a: { steps: [x] } }", [1, 9, "`1a` is not a job id.", expect.any(String) as never]],
 	])("%s", (_, text, [line, column, message, suggestion]) => {
-		expect(faults(text)).toContainEqual([line, column, expect.any(String), message, suggestion]);
+		expect(errorsIn(text)).toContainEqual([line, column, expect.any(String), message, suggestion]);
 	});
 
 	test("both of two words that exclude each other", () => {
-		expect(faults('{"run": "a", "pipeline": {"steps": ["b"]}}')).toHaveLength(1);
-		expect(faults("steps: [a]\njobs: { b: { steps: [c] } }")).toHaveLength(1);
+		expect(errorsIn('{"run": "a", "pipeline": {"steps": ["b"]}}')).toHaveLength(1);
+		expect(errorsIn("steps: [a]\njobs: { b: { steps: [c] } }")).toHaveLength(1);
 	});
 
 	test("an error across several values is reported beside them, but not for a job that has an error of its own", () => {
@@ -176,7 +176,7 @@ describe("rejected submissions", () => {
 			"  e: { needs: [d, nosuch], if: params.x, steps: [x] }",
 			"  f: { needs: d, if: needs.d.outputs.v == 'x', steps: [x] }",
 		].join("\n");
-		expect(faults(text).map(([line, , path, message]) => `${line} ${path}: ${message}`)).toEqual([
+		expect(errorsIn(text).map(([line, , path, message]) => `${line} ${path}: ${message}`)).toEqual([
 			"1 nmae: Unknown key `nmae` in the pipeline.",
 			"3 jobs.a.steps: Required key `steps` is missing in job `a`.",
 			"3 jobs.a.step: Unknown key `step` in job `a`.",
@@ -184,19 +184,19 @@ describe("rejected submissions", () => {
 			"7 jobs.e.needs.1: Unknown job `nosuch` in `needs` of job `e`.",
 			"8 jobs.f.if: Job `d` does not declare the output `v`.",
 		]);
-		expect(faults("params: { x: { type: txet } }\nif: params.y\nsteps: [a]")).toHaveLength(1);
+		expect(errorsIn("params: { x: { type: txet } }\nif: params.y\nsteps: [a]")).toHaveLength(1);
 	});
 
 	test("many misspelt needs in little time, with a list that ends", () => {
 		const jobs = Object.fromEntries(
 			Array.from({ length: 1000 }, (_, index) => [`job_${index}`, { needs: [`jbo_${index}`, `jub_${index}`], steps: ["a"] }]),
 		);
-		expect(faults(JSON.stringify({ jobs }))).toHaveLength(50);
+		expect(errorsIn(JSON.stringify({ jobs }))).toHaveLength(50);
 	});
 
 	test("too many jobs, aliases that multiply, a text nested too deep, a key that is not of the map", () => {
 		const jobs = Object.fromEntries(Array.from({ length: 1001 }, (_, index) => [`j${index}`, { steps: ["a"] }]));
-		expect(faults(JSON.stringify({ jobs }))[0]?.[3]).toContain("at most 1000 jobs");
+		expect(errorsIn(JSON.stringify({ jobs }))[0]?.[3]).toContain("at most 1000 jobs");
 		const bomb = `a: &a [x]\n${Array.from({ length: 101 }, (_, index) => `b${index}: *a`).join("\n")}`;
 		expect(() => parseSubmission(bomb)).toThrow(/aliases/);
 		expect(() => parseSubmission(JSON.stringify({ pipeline: bomb }))).toThrow(/aliases/);
@@ -207,17 +207,17 @@ describe("rejected submissions", () => {
 			`${"- ".repeat(20_000)}a`,
 		])
 			expect(() => parseSubmission(deep)).toThrow("The text is nested more than 100 levels deep.");
-		expect(faults("steps: [a]\nenv: &e { A: b }\ndefaults: { container: { image: x, env: { <<: *e } } }")).toEqual([
+		expect(errorsIn("steps: [a]\nenv: &e { A: b }\ndefaults: { container: { image: x, env: { <<: *e } } }")).toEqual([
 			[3, 43, "", "Merge keys (<<) are not supported.", expect.stringContaining("Write the keys out")],
 		]);
-		expect(faults("__proto__: { a: 1 }\nsteps: [a]")[0]?.[3]).toBe("Unknown key `__proto__`.");
+		expect(errorsIn("__proto__: { a: 1 }\nsteps: [a]")[0]?.[3]).toBe("Unknown key `__proto__`.");
 	});
 
 	test("one file is one document, as Woodpecker and GitLab have it for a pipeline", () => {
 		const message = "A second YAML document begins here; a pipeline is one document.";
 		for (const text of ["steps: [a]\n---\nsteps: [b]", "steps: [a]\n---\n"])
-			expect(faults(text)).toEqual([[2, 1, "", message, expect.stringContaining("a file of its own")]]);
-		expect(faults("---\nsteps: [a]\n...\n")).toEqual([]);
+			expect(errorsIn(text)).toEqual([[2, 1, "", message, expect.stringContaining("a file of its own")]]);
+		expect(errorsIn("---\nsteps: [a]\n...\n")).toEqual([]);
 	});
 
 	const MAPS: readonly [string, (key: string) => string][] = [
@@ -234,16 +234,16 @@ describe("rejected submissions", () => {
 		["steps.0.build.args.__proto__", (key) => `steps: [{ build: { tags: t, args: { ${key}: x } } }]`],
 	];
 
-	test.each(MAPS)("the key of %s is refused by name; what every object has is a key like any other", (path, textOf) => {
-		expect(faults(textOf("__proto__")).map(([, , ...rest]) => rest)).toEqual([[path, "Unknown key `__proto__`.", expect.any(String)]]);
-		for (const key of ["constructor", "toString", "hasOwnProperty"]) expect(faults(textOf(key))).toEqual([]);
+	test.each(MAPS)("the key of %s is rejected by name; inherited names are keys like any other", (path, textOf) => {
+		expect(errorsIn(textOf("__proto__")).map(([, , ...rest]) => rest)).toEqual([[path, "Unknown key `__proto__`.", expect.any(String)]]);
+		for (const key of ["constructor", "toString", "hasOwnProperty"]) expect(errorsIn(textOf(key))).toEqual([]);
 		expect(parseSubmission(MAPS[0]?.[1]("constructor") ?? "").pipeline.jobs[0]).toMatchObject({ env: { V: "x" } });
 	});
 
 	test.each(["constructor", "toString"])("a variant is not chosen by an axis %s that its matrix does not have", (axis) => {
 		const text = `jobs: { a: { matrix: { os: [l, m] }, steps: [a] }, b: { needs: { job: a, matrix: { ${axis}: x } }, steps: [b] } }`;
-		expect(faults(text)[0]?.[3]).toBe(`Job \`a\` has no axis \`${axis}\`.`);
-		expect(faults("outputs: [__proto__]\nsteps: [a]")[0]?.[3]).toBe("No output can have the name `__proto__`: choose another name.");
+		expect(errorsIn(text)[0]?.[3]).toBe(`Job \`a\` has no axis \`${axis}\`.`);
+		expect(errorsIn("outputs: [__proto__]\nsteps: [a]")[0]?.[3]).toBe("No output can have the name `__proto__`: choose another name.");
 	});
 });
 

@@ -342,7 +342,7 @@ describe("go test -json", () => {
 
 	test("an event that was cut off", async () => {
 		const { cases } = await read("go_test", `${ofTest("pass", "T")}${ofPackage("pass")}{"Action":"sta`);
-		expect(told(cases)).toEqual([" › (broken off): failed", "p › T: passed"]);
+		expect(told(cases)).toEqual([" › (interrupted): failed", "p › T: passed"]);
 	});
 
 	test("as for gotestsum, a part without an end is none of a test that passed; a benchmark has no end", async () => {
@@ -389,7 +389,7 @@ describe("go test -json", () => {
 		expect((await read("go_test", many)).tests?.failed).toBe(60_000);
 	});
 
-	test("what holds no event is a fault", async () => expect((await read("go_test", "PASS\nok  m 0.1s\n")).errors).toHaveLength(1));
+	test("a text without an event is an error", async () => expect((await read("go_test", "PASS\nok  m 0.1s\n")).errors).toHaveLength(1));
 });
 
 describe("TAP", () => {
@@ -440,7 +440,7 @@ not ok 4 - wanted # TODO some day
 
 	test.each([
 		["more tests than planned", "1..1\nok 1 - a\nok 2 - b\n", " › (plan): failed"],
-		["no plan at all, as for prove: what was broken off has none", "ok 1 - a\n", " › (plan): failed"],
+		["no plan at all, as for prove: interrupted output has none", "ok 1 - a\n", " › (plan): failed"],
 		["fewer subtests than planned", "    1..2\n    ok 1 - x\nok 1 - a\n1..1\n", "a › (plan): failed"],
 		["a bail-out of a subtest", "1..2\n    ok 1 - x\n    bail out! gone\n", " › (bail out): failed"],
 		["subtests without their parent", "    ok 1 - x\n", " › (plan): failed"],

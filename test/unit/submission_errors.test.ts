@@ -17,7 +17,7 @@ function shown(pipeline: string | null, beside: Record<string, unknown>): string
 
 const PARAMETERS = "params: { c: { type: choice, options: [a, b] }, d: { required: true, description: What for? } }\nsteps: [x]\n";
 
-test("what is wrong with an option is told by its name, and not at a place of the pipeline", () => {
+test("an error in an option names the option, not a place in the pipeline", () => {
 	expect(shown(PARAMETERS, { params: { c: "d", d: "x" } })).toBe('error: -p c: "d" is not one of the options: a, b.');
 	expect(shown(PARAMETERS, {})).toBe("error: -p d: Required parameter `d` is missing.\n  hint: What for?");
 	expect(shown(PARAMETERS, { params: { d: "x", e: "x" } })).toContain("error: -p e: Unknown parameter `e`.\n");

@@ -53,7 +53,7 @@ const decision = (on: string, trigger: Trigger, changed: string[] | null = null)
 	const { wanted } = read(`${on}\nsteps: [x]`, trigger, changed);
 	return "because" in wanted ? wanted.because : "runs";
 };
-const faults = (text: string): [number | null, number | null, string][] => {
+const errorsIn = (text: string): [number | null, number | null, string][] => {
 	try {
 		read(text, push("main"));
 	} catch (error) {
@@ -246,11 +246,11 @@ describe("on", () => {
 		],
 		["a path that is no pattern", "on: { push: { paths: '[z-a]/**' } }\nsteps: [x]", [1, 22, expect.stringContaining("is not a pattern")]],
 		["a source of its own", "source: { git: /x }\nsteps: [x]", [1, 11, expect.stringContaining("is for submitted pipelines")]],
-	])("%s is refused", (_, text, expected) => {
-		expect(faults(text)).toContainEqual(expected);
+	])("%s is rejected", (_, text, expected) => {
+		expect(errorsIn(text)).toContainEqual(expected);
 	});
 
-	test("a file with faults is still called what it says, as far as that can be read", () => {
+	test("a file with errors still has the name in its text, if the name can be read", () => {
 		const nameOf = (file: RepositoryFile) => doneAtOnce(readingRepositoryFile(file, occasion(push("main")))).name;
 		expect(nameOf({ path: ".windlass/ci.yml", text: "name: web ci\njobs: 3" })).toBe("web ci");
 		expect(nameOf({ path: ".windlass/ci.yml", text: "name: [" })).toBe("ci");
@@ -266,8 +266,8 @@ describe("notify", () => {
 		["a secret for nothing", "notify: { slack: s, secret: k }\nsteps: [x]", "A Slack notification takes no `secret`. Remove it."],
 		["no address", "notify: { webhook: x, secret: k }\nsteps: [x]", expect.stringContaining("The address must be like")],
 		["no event", "notify: { on: always, slack: s }\nsteps: [x]", 'Unknown value: text "always".'],
-	])("%s is refused", (_, text, message) => {
-		expect(faults(text).map(([, , said]) => said)).toContainEqual(message);
+	])("%s is rejected", (_, text, message) => {
+		expect(errorsIn(text).map(([, , said]) => said)).toContainEqual(message);
 	});
 
 	test("one stands for a list; without `on` it is failures and what ends them", () => {

@@ -28,7 +28,7 @@ test("a file that was renamed has changed under both of its names; what is new c
 	expect((await changedPaths(folder))?.sort()).toEqual(["new", "old", "renamed"]);
 });
 
-test("where nothing has changed, it cannot be told what is meant", async () => {
+test("without changes, it is unknown what is meant", async () => {
 	const { folder, git } = repository();
 	expect(await changedPaths(folder)).toBeNull();
 	git("checkout", "-qb", "topic");

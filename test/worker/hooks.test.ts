@@ -12,7 +12,7 @@ import { listDeliveries, newestDeliveries, recordDelivery } from "../../worker/w
 const SHA = "a".repeat(40);
 const project = { path_with_namespace: "team/web" };
 
-test("GitLab tells of tags, merge requests whose repository is gone, those that are over", () => {
+test("GitLab delivers tags, merge requests whose repository is gone, and closed ones", () => {
 	const tag = { project, ref: "refs/tags/v1", before: "0".repeat(40), after: "b".repeat(40), checkout_sha: SHA, user_username: "ada" };
 	expect(gitlab.read("Tag Push Hook", tag)).toMatchObject({ kind: "tag", tag: "v1", sha: SHA, actor: "ada" });
 	expect(gitlab.read("Tag Push Hook", { ...tag, after: "0".repeat(40), checkout_sha: null })).toBe("the tag v1 was deleted");

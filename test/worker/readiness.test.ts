@@ -28,7 +28,7 @@ describe("a D1", () => {
 		const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
 		expect(await ask("/readyz", { DB: failing("no such table: d1_migrations") })).toMatchObject({
 			status: 503,
-			message: expect.stringContaining("lacks the migration"),
+			message: expect.stringContaining("does not have the migration"),
 		});
 		expect(logged).not.toHaveBeenCalled();
 		expect(await ask("/readyz", { DB: failing("database disk image is malformed") })).toMatchObject({

@@ -167,7 +167,7 @@ describe("a pull request", () => {
 	});
 });
 
-test("GitHub tells of a merge group with its own event and with the push of its branch: both say the same", () => {
+test("GitHub delivers a merge group as its own event and as the push of its branch: both make the same trigger", () => {
 	const group = github.read("merge_group", githubBodies.merge_group);
 	expect(group).toMatchObject({
 		kind: "merge_group",

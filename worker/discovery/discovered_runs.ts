@@ -118,7 +118,7 @@ function isClosed({ trigger }: Discovery): boolean {
 	return trigger.pull_request?.event === "closed";
 }
 
-/** The files that the commit lacks. */
+/** The files that the commit does not have. */
 function missingFiles({ work }: Discovery): string {
 	return work.config === null ? `no ${CONFIG_FILE} and no ${CONFIG_FOLDER}/*.yml` : `no file at ${work.config}`;
 }

@@ -51,7 +51,7 @@ export function lengthOf(request: Request, limit: number): number {
 
 /**
  * Runs `read`, which reads the request's body, and converts client disconnects and gzip errors.
- * @throws ApiError `malformed` for a body that broke off, or is invalid gzip
+ * @throws ApiError `malformed` for an interrupted body, or is invalid gzip
  */
 export async function whileReading<Value>(request: Request, read: () => Promise<Value>): Promise<Value> {
 	try {

@@ -26,7 +26,7 @@ const large = new ByteBudget(24 * MIB, EVICTED_MS);
 
 /**
  * Reads the body and checks its signature; null if the signature is wrong.
- * @throws ApiError `too_large`; `malformed` for a body that broke off or was too slow
+ * @throws ApiError `too_large`; `malformed` for an interrupted or slow body
  */
 export async function readChecked(request: Request, limit: number, check: BodyCheck): Promise<Uint8Array<ArrayBuffer> | null> {
 	checkLength(request, limit);

@@ -56,7 +56,7 @@ export async function* readLog(
 	if (attempt.log_key) yield* readObject(environment, attempt.log_key, at, until ?? attempt.log_bytes);
 }
 
-/** Tells the Dispatcher that a live log has a reader, so that the agent sends the log quickly. */
+/** Notifies the Dispatcher that a live log has a reader, so that the agent sends the log quickly. */
 class Interest {
 	readonly #environment: Environment;
 	readonly #attempt: LogLocation;

@@ -7,7 +7,7 @@ const NEWEST = `${journal.entries.at(-1)?.tag}.sql`;
 let isMigrated = false;
 
 /**
- * Rejects requests while D1 lacks the newest migration: the host still migrates it, or a
+ * Rejects requests while D1 does not have the newest migration: the host still migrates it, or a
  * deployment precedes `wrangler d1 migrations apply`. The check ends for good once the migration
  * is there.
  * @throws ApiError `unavailable`
@@ -19,7 +19,7 @@ export async function assertMigrated(db: D1Database): Promise<void> {
 		.bind(NEWEST)
 		.first()
 		.catch((error) => {
-			// Only a database without migrations lacks the table; other errors persist until a person acts.
+			// Only a database without migrations does not have the table; other errors persist until a person acts.
 			if (/no such table/i.test(String(error))) return null;
 			log("error", "the database (D1) does not answer", errorFields(error));
 			throw new ApiError("unavailable", "The coordinator's database (D1) does not answer.", {
@@ -28,7 +28,7 @@ export async function assertMigrated(db: D1Database): Promise<void> {
 			});
 		});
 	if (!found) {
-		throw new ApiError("unavailable", `The database of the coordinator lacks the migration ${NEWEST}.`, {
+		throw new ApiError("unavailable", `The database of the coordinator does not have the migration ${NEWEST}.`, {
 			suggestions: ["Repeat the request in a few seconds. On Cloudflare, run: wrangler d1 migrations apply DB --remote"],
 			headers: { "Retry-After": "1" },
 		});

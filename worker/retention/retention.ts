@@ -122,7 +122,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 		...expiredArtifacts,
 		find: (limit, held) => artifactsExpiredBefore(db, now, limit, held),
 	});
-	// Logs that were archived after their run was deleted, and uploads of sources that broke off.
+	// Logs that were archived after their run was deleted, and interrupted uploads of sources.
 	swept.orphans += await deleteOrphans(bucket, "logs/unknown/", now - keep.logsMs, async (keys) => keys);
 	swept.orphans += await deleteOrphans(bucket, "sources/", now - DAY_MS, (keys) => unusedKeys(db, keys));
 	await deleteSignInLinks(db, now);

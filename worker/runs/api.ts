@@ -56,7 +56,7 @@ async function submit(context: Caller & Queried<typeof SUBMIT>): Promise<Respons
 }
 
 /**
- * Notices about secrets that jobs request and the project lacks: someone may still set them before
+ * Notices about secrets that jobs request and the project does not have: someone may still set them before
  * the jobs start.
  */
 async function missingSecretsOf({ environment, principal }: Caller, pipeline: ResolvedPipeline, project: string): Promise<string[]> {

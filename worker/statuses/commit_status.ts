@@ -43,7 +43,7 @@ const warned = new Set<string>();
  */
 export async function sendCommitStatus(environment: Environment, team: string, status: Status): Promise<void> {
 	const project = await findProject(environment.DB, team, status.project);
-	// A run of a project may build another repository, which the forge of the project does not know.
+	// A run of a project may build a different repository, which the forge of the project does not know.
 	if (!project || !isRepositoryOf(project, status.repository)) return;
 	if (project.forge === null && project.hook_secret === null) return;
 	const forge = forgeOf(project);

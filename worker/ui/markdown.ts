@@ -6,7 +6,7 @@ import { withTurn } from "../platform/turns.ts";
 /**
  * Renders Markdown of a job as HTML. HTML in it is shown as text, and links lead to http(s) and
  * mail only.
- * Images become links: a loaded image would tell its server who reads the page.
+ * Images become links: a loaded image would reveal to its server who reads the page.
  */
 const renderer = new MarkdownIt({ html: false, linkify: false, typographer: false, maxNesting: 50 });
 

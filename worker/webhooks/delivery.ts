@@ -34,7 +34,7 @@ function isZeroCommit(sha: string): boolean {
 	return /^0+$/.test(sha);
 }
 
-/** The error for a payload that lacks required fields. */
+/** The error for a payload without required fields. */
 export function incomplete({ issues }: z.ZodError): ApiError {
 	const missing = issues.map(({ path }) => path.join(".") || "payload").join(", ");
 	return new ApiError("malformed", `The delivery has no ${missing}.`, {

@@ -219,7 +219,7 @@ async function secretOf(environment: Environment, { team, name, hook_secret }: P
 }
 
 /**
- * Why the delivery is of another repository; null if it is not. The webhook of an organization
+ * Why the delivery is of a different repository; null if it is not. The webhook of an organization
  * sends deliveries of repositories to which other people may push.
  */
 function otherRepository(project: ProjectRow, about: string | null): string | null {

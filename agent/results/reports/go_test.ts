@@ -28,7 +28,7 @@ interface Event {
 const BUILD = "(build)";
 const PACKAGE = "(package)";
 const MAX_PACKAGES = 50_000;
-const BROKEN_OFF = "(broken off)";
+const INTERRUPTED = "(interrupted)";
 
 /** The cases of a report. @throws ReportError if no line of it is an event */
 export async function readGoTest(file: ReportFile): Promise<TestCase[]> {
@@ -192,7 +192,7 @@ class GoTestReader {
 			for (const found of one.cases(plain)) cases.push(found);
 			if (cases.length > MAX_READ_CASES) throw new ReportError(`it holds more than ${MAX_READ_CASES} tests. Split it.`);
 		}
-		if (this.#isCutOff) cases.push(plainCase("", BROKEN_OFF, "failed", "The report ends in the middle of an event."));
+		if (this.#isCutOff) cases.push(plainCase("", INTERRUPTED, "failed", "The report ends in the middle of an event."));
 		return cases;
 	}
 }

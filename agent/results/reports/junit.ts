@@ -7,7 +7,7 @@ import { addCase, foldRetries, plainCase } from "./test_cases.ts";
 import { scanXml, type XmlHandler } from "./xml_scanner.ts";
 
 /**
- * JUnit's XML, as many tools write it: https://github.com/testmoapp/junitxml tells what is common
+ * JUnit's XML, as many tools write it: https://github.com/testmoapp/junitxml describes what is common
  * to them.
  */
 
@@ -179,7 +179,7 @@ function caseOf({ attributes, parts }: OpenElement, suite: string): TestCase {
 }
 
 /** The message of the parts with the result, and the text of all parts. */
-function wordsOf(parts: Parts, telling: readonly Part[]): Pick<TestCase, "message" | "output"> {
+function wordsOf(parts: Parts, ownParts: readonly Part[]): Pick<TestCase, "message" | "output"> {
 	const joined = (some: readonly Part[]) =>
 		some
 			.map(({ text }) => text)
@@ -188,7 +188,7 @@ function wordsOf(parts: Parts, telling: readonly Part[]): Pick<TestCase, "messag
 	const details = joined([...parts.failures, ...parts.retries]);
 	const output = joined(parts.outputs);
 	return {
-		message: telling[0]?.message || details.split("\n", 1)[0] || null,
+		message: ownParts[0]?.message || details.split("\n", 1)[0] || null,
 		output: [details, output].filter(Boolean).join("\n\n") || null,
 	};
 }

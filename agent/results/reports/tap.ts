@@ -42,7 +42,7 @@ class TapReader {
 	#details: number | null = null;
 	#isBailedOut = false;
 
-	/** @returns false once the tests have given up */
+	/** @returns false once the tests have bailed out */
 	push(line: string): boolean {
 		if (this.#details !== null && this.#isDetail(line, this.#details)) return true;
 		const [, indentation] = /^( *)---\s*$/.exec(line) ?? [];
@@ -54,7 +54,7 @@ class TapReader {
 		if (reason !== undefined) {
 			this.#isBailedOut = true;
 			this.#close(1);
-			addCase(this.#top.cases, plainCase("", BAIL_OUT as string, "failed", reason || "The tests gave up."));
+			addCase(this.#top.cases, plainCase("", BAIL_OUT as string, "failed", reason || "The tests bailed out."));
 			return false;
 		}
 		const plan = PLAN.exec(line);
@@ -72,7 +72,7 @@ class TapReader {
 		for (const one of this.#close(1)) addCase(cases, one);
 		if (this.#isBailedOut) return cases;
 		// Like prove: without a plan it is unknown whether all tests ran.
-		const problem = planned === null ? "No plan says how many tests there are. They may have been broken off." : mismatch(planned, seen);
+		const problem = planned === null ? "No plan says how many tests there are. They may have been interrupted." : mismatch(planned, seen);
 		if (problem !== null) addCase(cases, plainCase("", PLAN_CASE as string, "failed", problem));
 		return cases;
 	}

@@ -7,7 +7,7 @@ import { ReportError } from "./report_error.ts";
  * this machine's files or memory, so the scanner rejects it.
  */
 
-/** Receives the parts of a document, in their order. A long text comes in pieces. */
+/** Receives the parts of a document, in their order. A long text comes in chunks. */
 export interface XmlHandler {
 	open(name: string, attributes: ReadonlyMap<string, string>): void;
 	text(text: string): void;

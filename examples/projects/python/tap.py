@@ -1,28 +1,28 @@
-"""Runs the tests and tells their results as TAP."""
+"""Runs the tests and prints their results as TAP."""
 import unittest
 
 
 class Tap(unittest.TestResult):
     def __init__(self):
         super().__init__()
-        self.told = 0
+        self.printed = 0
 
-    def tell(self, test, is_good, note=""):
-        self.told += 1
-        print(f"{'ok' if is_good else 'not ok'} {self.told} - {test.id()}{note}")
+    def print_result(self, test, is_good, remark=""):
+        self.printed += 1
+        print(f"{'ok' if is_good else 'not ok'} {self.printed} - {test.id()}{remark}")
 
     def addSuccess(self, test):
-        self.tell(test, True)
+        self.print_result(test, True)
 
     def addSkip(self, test, reason):
-        self.tell(test, True, f" # SKIP {reason}")
+        self.print_result(test, True, f" # SKIP {reason}")
 
     def addFailure(self, test, err):
-        self.tell(test, False)
+        self.print_result(test, False)
 
     addError = addFailure
 
 
 result = Tap()
 unittest.defaultTestLoader.discover(".").run(result)
-print(f"1..{result.told}")
+print(f"1..{result.printed}")

@@ -81,7 +81,7 @@ export function fill(text: string, scope: Scope): string {
  * Whether a text uses a parameter without a value, or an axis that depends on one: a pipeline can
  * be checked without the parameters that a submission must give.
  */
-export function lacksValue(text: string, { params, openAxes = [] }: Scope): boolean {
+export function needsValue(text: string, { params, openAxes = [] }: Scope): boolean {
 	return expressionsOf(text)
 		.map(usesOf)
 		.some((uses) => uses.params.some((name) => !Object.hasOwn(params, name)) || uses.axes.some((axis) => openAxes.includes(axis)));
@@ -94,7 +94,7 @@ export function lacksValue(text: string, { params, openAxes = [] }: Scope): bool
  */
 export function fillEarly(text: string, scope: Scope): Templated {
 	const isLate = expressionsOf(text).some((expression) => usesOf(expression).late);
-	return isLate || lacksValue(text, scope) ? { template: text } : fill(text, scope);
+	return isLate || needsValue(text, scope) ? { template: text } : fill(text, scope);
 }
 
 /** The text, once the needed jobs have ended. @throws ExpressionFailed */

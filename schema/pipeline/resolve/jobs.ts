@@ -1,6 +1,6 @@
 import { DEFAULT_JOB_TIMEOUT_MS } from "../../wire/limits.ts";
 import type { Scope } from "../expressions/scope.ts";
-import { lacksValue, type Templated } from "../expressions/template.ts";
+import { needsValue, type Templated } from "../expressions/template.ts";
 import type { SlicedWork } from "../syntax/sliced_work.ts";
 import { type JobText, RETRY_CAUSES, ROLES } from "../validate/language.ts";
 import { axesOf, type Cell, expandMatrix, type MatrixText } from "../validate/matrix.ts";
@@ -56,7 +56,7 @@ export class JobResolver {
 		const at = [...path, "matrix"];
 		const { cells, errors } = expandMatrix(yield* this.#filledMatrix(job.matrix, at));
 		yield 500;
-		if (![...matrixTemplates(job, path)].some(({ text }) => lacksValue(text, this.#scope))) {
+		if (![...matrixTemplates(job, path)].some(({ text }) => needsValue(text, this.#scope))) {
 			for (const error of errors) this.filler.errors.push({ ...error, path: [...at, ...error.path] });
 			return { key, job, path, cells, openAxes: [] };
 		}
@@ -143,14 +143,14 @@ export class JobResolver {
 		path: string[],
 	): SlicedWork<{ group: string; limit: number; cancel_in_progress: boolean }> {
 		const group = (yield* this.filler.fill(text.group, scope, [...path, "group"])).trim();
-		if ((group === "" || group.length > 200) && !lacksValue(text.group, scope))
+		if ((group === "" || group.length > 200) && !needsValue(text.group, scope))
 			this.filler.addError([...path, "group"], "The name of a group must have 1 to 200 characters once its expressions are filled in.");
 		return { group, limit: text.limit ?? 1, cancel_in_progress: text.cancel_in_progress ?? false };
 	}
 
 	*#selection(matrix: Cell | undefined, scope: Scope, path: string[]): SlicedWork<Cell | null> {
 		if (!matrix) return null;
-		if (Object.values(matrix).some((text) => lacksValue(text, scope))) this.open.add(path.join("."));
+		if (Object.values(matrix).some((text) => needsValue(text, scope))) this.open.add(path.join("."));
 		return yield* this.filler.cell(matrix, scope, path);
 	}
 

@@ -2,7 +2,7 @@ import type * as z from "zod";
 import { label } from "../../wire/labels.ts";
 import type { Requirements } from "../../wire/requirements.ts";
 import type { Scope } from "../expressions/scope.ts";
-import { lacksValue } from "../expressions/template.ts";
+import { needsValue } from "../expressions/template.ts";
 import type { SlicedWork } from "../syntax/sliced_work.ts";
 import { FILLED_REQUIREMENTS, type RequirementsText, toolRange } from "../validate/requirements.ts";
 import { isTemplate } from "../validate/values.ts";
@@ -19,7 +19,7 @@ export function* resolvedRequirements(
 	for (const [index, one] of (text.labels ?? []).entries()) {
 		const filled = yield* filler.fill(one, scope, [...path, String(index)]);
 		const checked = label.safeParse(filled);
-		if (!checked.success && !lacksValue(one, scope))
+		if (!checked.success && !needsValue(one, scope))
 			filler.addError([...path, String(index)], `${JSON.stringify(filled)}: ${checked.error.issues[0]?.message}`);
 		labels.push(filled);
 	}
@@ -53,7 +53,7 @@ function* filledValue<Value>(
 	path: string[],
 ): SlicedWork<Value | undefined> {
 	if (!isTemplate(value)) return value as Value | undefined;
-	if (lacksValue(value, scope)) return undefined;
+	if (needsValue(value, scope)) return undefined;
 	const filled = yield* filler.fill(value, scope, path);
 	// The filler has recorded why it cannot be filled in.
 	if (filled === value) return undefined;

@@ -1,7 +1,7 @@
 import { variableSizeError } from "../../wire/variable_size.ts";
 import { ExpressionFailed } from "../expressions/evaluate.ts";
 import type { Scope } from "../expressions/scope.ts";
-import { expressionsOf, fill, fillEarly, lacksValue, type Templated } from "../expressions/template.ts";
+import { expressionsOf, fill, fillEarly, needsValue, type Templated } from "../expressions/template.ts";
 import type { SlicedWork } from "../syntax/sliced_work.ts";
 import { IMAGE, IMAGE_ERROR } from "../validate/containers.ts";
 import type { ValidationError } from "../validate/errors.ts";
@@ -20,7 +20,7 @@ export class TemplateFiller {
 	 */
 	*fill(text: string, scope: Scope, path: string[]): SlicedWork<string> {
 		yield unitsOf(text);
-		return this.#safely(path, text, () => (lacksValue(text, scope) ? text : fill(text, scope)));
+		return this.#safely(path, text, () => (needsValue(text, scope) ? text : fill(text, scope)));
 	}
 
 	/** The same of a text that may use needed jobs, and then stays a template. */

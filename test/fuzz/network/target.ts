@@ -88,7 +88,7 @@ export class Target {
 		return this.#words.get(name) ?? "";
 	}
 
-	/** Asks, and looks whether the answer keeps what every answer promises. @returns null if the request is parked */
+	/** Asks, and looks whether the answer keeps what every answer promises. @returns null if the request waits */
 	async ask(question: Question): Promise<Answer | null> {
 		await this.#freshen();
 		if (question.as === "lease") this.#isLeaseUsed = true;

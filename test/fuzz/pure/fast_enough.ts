@@ -1,5 +1,5 @@
 /**
- * Whatever reads a stranger's bytes must be through with them in a time that grows with their number and no faster: while it reads,
+ * Whatever reads untrusted bytes must be through with them in a time that grows with their number and no faster: while it reads,
  * nobody else is served. The allowance is generous, so that a busy machine does not break the promise and a square does.
  */
 export function inTime<Value>(bytes: number, read: () => Value): Value {

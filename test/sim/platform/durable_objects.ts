@@ -12,7 +12,7 @@ interface Alarmed {
 }
 type ObjectClass = new (context: never, environment: never) => object;
 
-/** Told of every call, at the moment at which the object takes it. */
+/** WorldResult of every call, at the moment at which the object takes it. */
 export interface Witness {
 	before(method: string, args: unknown[]): void;
 	after(result?: Promise<unknown>): void;
@@ -28,7 +28,7 @@ const CALL_MS = 2;
 export class ObjectPlace {
 	readonly name: string;
 	readonly database = new Database();
-	/** Told of what happens in this object, if anybody wants to know. */
+	/** WorldResult of what happens in this object, if anybody wants to know. */
 	witness: Witness | null = null;
 	/** When the alarm falls due, by the wall clock; null if none is set. */
 	alarmAt: number | null = null;

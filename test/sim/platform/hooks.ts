@@ -2,13 +2,13 @@ import { registerHooks } from "node:module";
 
 /**
  * How the product's own modules are loaded into the simulation: as they are, but for the platform's module, for signatures (they take
- * time outside of the world), for the tokens of people (a process keeps them in mind, whichever world it is in) and for the agent's voice.
+ * time outside of the world), for the tokens of people (a process keeps them in mind, whichever world it is in) and for the agent's logger.
  * And with one bug planted, where the checker itself is checked.
  */
 
 const REPLACED: Record<string, string> = {
 	"worker/identity/signing.ts": "signing.ts",
-	"agent/logger.ts": "voice.ts",
+	"agent/logger.ts": "agent_logger.ts",
 	"worker/identity/tokens_store.ts": "tokens.ts",
 };
 const here = new URL("./", import.meta.url);

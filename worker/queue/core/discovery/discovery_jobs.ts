@@ -56,7 +56,7 @@ export function handleDiscovered(core: Core, job: JobRow, { files, schedules, ke
  * commit, or is closed.
  */
 function supersedeWaiting(core: Core, run: RunRow): void {
-	const gated = core.sql.all<{ id: string }>(
+	const waiting = core.sql.all<{ id: string }>(
 		`SELECT id FROM runs WHERE project = ? AND pull_request = ? AND is_trusted = 0 AND approved_by IS NULL AND kind = 'pipeline'
 		AND finished_at IS NULL AND trigger_delivery <= ? AND discovered_by IS NOT ? ORDER BY id`,
 		run.project,
@@ -65,7 +65,7 @@ function supersedeWaiting(core: Core, run: RunRow): void {
 		run.id,
 	);
 	const reason: Reason = { code: "superseded", text: `Superseded: ${movedOn(run)}.` };
-	for (const { id } of gated) cancelJobsOf(core, id, CANCEL_BY.person, reason);
+	for (const { id } of waiting) cancelJobsOf(core, id, CANCEL_BY.person, reason);
 }
 
 function movedOn({ pull_request }: RunRow): string {

@@ -261,7 +261,7 @@ function recordDecline(core: Core, offer: OfferRow): number {
 function neverStarted(declines: number): Reason {
 	return {
 		code: "never_started",
-		text: `Offered ${declines} times and never started: the agents it was offered to took none of the offers up.`,
+		text: `Offered ${declines} times and never started: the agents declined the offers or let them expire.`,
 	};
 }
 

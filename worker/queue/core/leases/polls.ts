@@ -33,7 +33,7 @@ export function recordPoll(core: Core, agentId: string, secretHash: string, poll
 		// lost.
 		loseUnlisted(core, agentId, poll.running, {
 			code: "agent_lost",
-			text: `Agent ${agent.name} gave this up: it did not know whether it still had the lease.`,
+			text: `Agent ${agent.name} abandoned this, because it did not know whether it still had the lease.`,
 		});
 		setStatus(core, agent, poll.draining ? "draining" : "online");
 		setTimer(core, "agent_silent", agentId, core.now() + core.settings.agentSilentMs);

@@ -144,12 +144,12 @@ function retryLater(
 		{ code: "backoff", text: `${why} Attempt ${attempt.number + 1} follows in ${formatDuration(pause)}.` },
 		"blocked",
 	);
-	if (pause === 0) goOn(core, job);
+	if (pause === 0) resumeJob(core, job);
 	else setTimer(core, "backoff", job.id, core.now() + pause);
 	updateRun(core, job.run_id);
 }
 
-function goOn(core: Core, job: JobRow): void {
+function resumeJob(core: Core, job: JobRow): void {
 	if (advance(core, job)) afterJobEnded(core, job);
 }
 
@@ -207,6 +207,6 @@ export function forceTimeout(core: Core, attempt: AttemptRow): void {
 export function endBackoff(core: Core, jobId: string): void {
 	const job = findJob(core, jobId);
 	if (!job) return;
-	goOn(core, job);
+	resumeJob(core, job);
 	updateRun(core, job.run_id);
 }

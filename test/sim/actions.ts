@@ -3,7 +3,7 @@ import { NO_TROUBLE } from "./platform/trouble.ts";
 import type { Scene } from "./scene.ts";
 
 /** Everything that can be done to a world. What is done for a while is undone by the world's own hand later. */
-interface Deed {
+interface Action {
 	/** How often it comes, compared with others. */
 	weight: number;
 	isFault: boolean;
@@ -14,11 +14,11 @@ interface Deed {
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
-const part = (weight: number, perform: Deed["perform"]): Deed => ({ weight, isFault: false, perform });
-const fault = (weight: number, perform: Deed["perform"]): Deed => ({ weight, isFault: true, perform });
+const part = (weight: number, perform: Action["perform"]): Action => ({ weight, isFault: false, perform });
+const fault = (weight: number, perform: Action["perform"]): Action => ({ weight, isFault: true, perform });
 
 /** A fault of one of the agents. */
-const agentFault = (weight: number, perform: (scene: Scene, agent: SimulatedAgent, howMuch: number) => void): Deed =>
+const agentFault = (weight: number, perform: (scene: Scene, agent: SimulatedAgent, howMuch: number) => void): Action =>
 	fault(weight, (scene, which, howMuch) =>
 		perform(scene, scene.agents[Math.floor(which * scene.agents.length)] as SimulatedAgent, howMuch),
 	);
@@ -26,7 +26,7 @@ const agentFault = (weight: number, perform: (scene: Scene, agent: SimulatedAgen
 /** Up to three leases: long enough for everything that hangs on one to happen. */
 const aWhile = (scene: Scene, howMuch: number) => howMuch * 3 * scene.leaseTtlMs;
 
-export const DEEDS = {
+export const ACTIONS = {
 	submit: part(34, ({ people }) => people.submit()),
 	"submit again": fault(3, ({ people }) => people.submitAgain()),
 	"cancel run": fault(5, ({ people }) => people.cancelRun()),
@@ -62,7 +62,7 @@ export const DEEDS = {
 	}),
 	"drain agent": agentFault(3, ({ world }, agent, howMuch) => {
 		agent.drain();
-		if (howMuch > 0.5) world.naturally(howMuch * 10_000, `${agent.name} is told once more`, () => agent.drain());
+		if (howMuch > 0.5) world.naturally(howMuch * 10_000, `${agent.name} is asked again to drain`, () => agent.drain());
 	}),
 	"cut off agent": agentFault(14, (scene, agent, howMuch) => {
 		const { cutOff } = scene.network;
@@ -126,10 +126,10 @@ export const DEEDS = {
 		if (row) record.poison.add(row.id);
 	}),
 	"away for long": fault(0.5, (scene, _, howMuch) => scene.goAway(Math.ceil(1 + howMuch * 40) * DAY_MS)),
-} satisfies Record<string, Deed>;
+} satisfies Record<string, Action>;
 
-export type DeedName = keyof typeof DEEDS;
-export const DEED_NAMES = Object.keys(DEEDS) as DeedName[];
+export type ActionName = keyof typeof ACTIONS;
+export const ACTION_NAMES = Object.keys(ACTIONS) as ActionName[];
 
 function startLater({ world, coordinator }: Scene, ms: number): void {
 	world.naturally(ms, "the host is started again", () => coordinator.start(true));
