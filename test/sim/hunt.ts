@@ -16,7 +16,7 @@ export async function hunt(bug: PlantedBug, steps: number, worlds: number): Prom
 			isVerbose: false,
 			planted,
 			isFirstEnough: true,
-			onTold(result) {
+			onResult(result) {
 				if (result.failure) found ??= result;
 			},
 		});
