@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { Random } from "../sim/random.ts";
 import type { AtEnd } from "../support/processes.ts";
+import { type Checked, checkPromises } from "./check_promises.ts";
 import { Clients } from "./clients.ts";
 import { Faults } from "./faults.ts";
 import { Stage } from "./stage.ts";
-import { judge, type Verdict } from "./verdict.ts";
 
 const AGENTS = 3;
 /** One run after so long, on average. */
@@ -25,7 +25,7 @@ export async function chaos({
 	ms,
 	atEnd,
 	onStrike,
-}: ChaosOptions): Promise<{ verdict: Verdict; faults: Map<string, number>; lostAnswers: number }> {
+}: ChaosOptions): Promise<{ checked: Checked; faults: Map<string, number>; lostAnswers: number }> {
 	const random = new Random(seed);
 	const mark = randomUUID();
 	const stage = await Stage.open(AGENTS, atEnd);
@@ -39,6 +39,6 @@ export async function chaos({
 	clients.stop();
 	await submitting;
 	onStrike("from here on nothing is broken any more");
-	const verdict = await judge(stage, clients, mark, onStrike);
-	return { verdict, faults: faults.counts, lostAnswers: stage.agents.reduce((sum, { network }) => sum + network.lostAnswers, 0) };
+	const checked = await checkPromises(stage, clients, mark, onStrike);
+	return { checked, faults: faults.counts, lostAnswers: stage.agents.reduce((sum, { network }) => sum + network.lostAnswers, 0) };
 }

@@ -41,13 +41,13 @@ const AGENT_FAULTS: Record<string, AgentStrike> = {
 	"connections cut": async (agent) => agent.network.cut(),
 	"connections slow": (agent, random) => during(agent, random, () => agent.network.slow(random.between(100, 3_000))),
 	"connections half-open": (agent, random) => during(agent, random, () => agent.network.halfOpen()),
-	"answers lost": (agent, random) => during(agent, random, () => agent.network.forget()),
+	"answers lost": (agent, random) => during(agent, random, () => agent.network.loseAnswers()),
 };
 
 async function during(agent: StageAgent, random: Random, begin: () => void): Promise<void> {
 	begin();
 	await pause(aWhile(random));
-	agent.network.mend();
+	agent.network.repair();
 }
 
 /** Strikes again and again, at random, until it is told to stop. */

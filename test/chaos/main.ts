@@ -28,7 +28,7 @@ try {
 		onStrike: (line) => console.log(styleText("gray", `${((performance.now() - started) / 1000).toFixed(1).padStart(6)} s  ${line}`)),
 	});
 	console.log(chaosText(result));
-	process.exitCode = result.verdict.faults.length === 0 ? 0 : 1;
+	process.exitCode = result.checked.broken.length === 0 ? 0 : 1;
 } finally {
 	for (const clean of cleanUps.reverse()) await clean();
 }

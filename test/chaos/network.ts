@@ -42,12 +42,12 @@ export class Network {
 	}
 
 	/** Requests arrive; each connection is broken when its answer comes. */
-	forget(): void {
+	loseAnswers(): void {
 		this.#mood = "forgetful";
 	}
 
 	/** All is well. Connections from before are broken: what they have swallowed is gone. */
-	mend(): void {
+	repair(): void {
 		this.#mood = "fair";
 		this.cut();
 	}

@@ -3,7 +3,7 @@ import { formatBytes } from "../../schema/wire/bytes.ts";
 import type { chaos } from "./chaos.ts";
 
 /** What was done, what became of it, and what is wrong. */
-export function chaosText({ verdict, faults, lostAnswers }: Awaited<ReturnType<typeof chaos>>): string {
+export function chaosText({ checked, faults, lostAnswers }: Awaited<ReturnType<typeof chaos>>): string {
 	const row = (what: string, n: number | string) => `  ${what.padEnd(34)} ${String(n).padStart(10)}`;
 	return [
 		"",
@@ -12,15 +12,15 @@ export function chaosText({ verdict, faults, lostAnswers }: Awaited<ReturnType<t
 		row("answers that were lost", lostAnswers),
 		"",
 		styleText("bold", "what became of it"),
-		row("runs acknowledged, and over", verdict.runs),
-		row("attempts", verdict.attempts),
-		row("requeues", verdict.requeues),
-		row("stale writes refused", verdict.refused),
-		row("bytes of logs and artifacts checked", formatBytes(verdict.bytes)),
+		row("runs acknowledged, and over", checked.runs),
+		row("attempts", checked.attempts),
+		row("requeues", checked.requeues),
+		row("stale writes rejected", checked.rejected),
+		row("bytes of logs and artifacts checked", formatBytes(checked.bytes)),
 		"",
-		...verdict.faults.map((fault) => styleText("red", `✗ ${fault}`)),
-		verdict.faults.length === 0
+		...checked.broken.map((fault) => styleText("red", `✗ ${fault}`)),
+		checked.broken.length === 0
 			? styleText("green", "Every promise was kept.")
-			: styleText("red", `${verdict.faults.length} promises were broken.`),
+			: styleText("red", `${checked.broken.length} promises were broken.`),
 	].join("\n");
 }

@@ -12,50 +12,51 @@ import type { Clients } from "./clients.ts";
 import type { Stage } from "./stage.ts";
 import { digestOf, streamOf, type Task } from "./work.ts";
 
-/** What must hold when everything is over. */
+/** The promises that must hold at the end. */
 
 const REST_MS = 240_000;
 const LEFT_MS = 60_000;
 const AT_ONCE = 8;
-/** How much of what an agent has said belongs to a fault. */
+/** How much of the end of an agent's output is shown with a broken promise. */
 const LAST_WORDS = 2_000;
 
-export interface Verdict {
-	faults: string[];
+export interface Checked {
+	/** The broken promises. */
+	broken: string[];
 	runs: number;
 	attempts: number;
 	requeues: number;
 	/** Writes of attempts that were no longer the job's. */
-	refused: number;
+	rejected: number;
 	bytes: number;
 }
 
 /** Waits for everything to come to rest, and looks at all of it. The stage is stopped afterwards. */
-export async function judge(stage: Stage, clients: Clients, mark: string, say: (line: string) => void): Promise<Verdict> {
-	const verdict: Verdict = { faults: [], runs: 0, attempts: 0, requeues: 0, refused: 0, bytes: 0 };
+export async function checkPromises(stage: Stage, clients: Clients, mark: string, say: (line: string) => void): Promise<Checked> {
+	const checked: Checked = { broken: [], runs: 0, attempts: 0, requeues: 0, rejected: 0, bytes: 0 };
 	const check = (isSo: boolean, what: string) => {
-		if (!isSo) verdict.faults.push(what);
+		if (!isSo) checked.broken.push(what);
 	};
 	const open = [...clients.acknowledged];
 	say(`waiting for the end of ${open.length} runs, and looking at each`);
 	const next = async (): Promise<void> => {
-		for (let one = open.pop(); one; one = open.pop()) await judgeRun(stage, one[0], one[1].tasks, verdict, check);
+		for (let one = open.pop(); one; one = open.pop()) await checkRun(stage, one[0], one[1].tasks, checked, check);
 	};
 	await Promise.all(Array.from({ length: AT_ONCE }, next));
 	say("looking at processes, folders and stores");
 	check(await isEmptyInTime(() => stage.jobProcesses(mark).length === 0), "processes of jobs are left");
 	await stopAgents(stage, check);
-	judgeQueue(await queueAtRest(stage), check);
+	checkQueue(await queueAtRest(stage), check);
 	// What a killed workerd has left half done is removed at the next start.
 	await stage.replaceHost("SIGTERM", 0);
-	verdict.refused = stage.said.match(/"route":"\/api\/v1\/attempts\/[^"]*"[^\n]*"status":(409|410)/g)?.length ?? 0;
+	checked.rejected = stage.said.match(/"route":"\/api\/v1\/attempts\/[^"]*"[^\n]*"status":(409|410)/g)?.length ?? 0;
 	stage.coordinator.program.signal("SIGTERM");
 	check((await endOf(stage.coordinator.program)) === 0, "the coordinator does not stop as it should");
-	judgeStores(stage.data, check);
-	return verdict;
+	checkStores(stage.data, check);
+	return checked;
 }
 
-/** The exit code of a program that was told to stop; null if it does not in time. */
+/** The exit code of a program after a request to stop; null if it does not end in time. */
 async function endOf({ exited }: Program): Promise<number | null> {
 	const stop = new AbortController();
 	const code = await Promise.race([exited, pause(LEFT_MS, null, { signal: stop.signal }).catch(() => null)]);
@@ -72,7 +73,7 @@ function isEmptyInTime(look: () => boolean): Promise<boolean> {
 	);
 }
 
-async function judgeRun(stage: Stage, id: string, tasks: Record<string, Task>, verdict: Verdict, check: Check): Promise<void> {
+async function checkRun(stage: Stage, id: string, tasks: Record<string, Task>, checked: Checked, check: Check): Promise<void> {
 	const at = stage.coordinator;
 	const find = async () => {
 		const run = await at.get<Run>(`/api/v1/runs/${id}/wait?timeout=30`).catch(() => null);
@@ -80,7 +81,7 @@ async function judgeRun(stage: Stage, id: string, tasks: Record<string, Task>, v
 	};
 	const run = await eventually(find, `the end of ${id}`, REST_MS).catch(() => null);
 	if (!run) check(false, `${id} never ended: ${await whatKeeps(stage, id)}`);
-	verdict.runs += 1;
+	checked.runs += 1;
 	for (const { id: jobId, key } of run?.jobs ?? []) {
 		const job = await at.get<Job>(`/api/v1/jobs/${jobId}`);
 		const task = tasks[key] as Task;
@@ -88,11 +89,11 @@ async function judgeRun(stage: Stage, id: string, tasks: Record<string, Task>, v
 		// A result that comes while its job is being cancelled stays with the attempt.
 		const isAsItShouldBe = job.state === "cancelled" ? succeeded.length <= 1 : succeeded.length === (job.state === "succeeded" ? 1 : 0);
 		check(isAsItShouldBe, `${jobId} is ${job.state} with ${succeeded.length} successful attempts`);
-		verdict.attempts += job.attempts.length;
-		verdict.requeues += Math.max(0, job.attempts.length - 1);
+		checked.attempts += job.attempts.length;
+		checked.requeues += Math.max(0, job.attempts.length - 1);
 		for (const attempt of job.attempts) {
-			await judgeLog(at, jobId, attempt, task, verdict, check);
-			if (attempt.state === "succeeded") await judgeArtifact(at, jobId, attempt.number, task, verdict, check);
+			await checkLog(at, jobId, attempt, task, checked, check);
+			if (attempt.state === "succeeded") await checkArtifact(at, jobId, attempt.number, task, checked, check);
 		}
 	}
 }
@@ -109,16 +110,16 @@ async function whatKeeps({ coordinator, agents }: Stage, id: string): Promise<st
 	return [JSON.stringify(run), ...details.map((job) => JSON.stringify(job)), ...words].join("\n");
 }
 
-async function judgeLog(
+async function checkLog(
 	at: TestCoordinator,
 	jobId: string,
 	{ number, state, log }: Job["attempts"][number],
 	task: Task,
-	verdict: Verdict,
+	checked: Checked,
 	check: Check,
 ): Promise<void> {
 	const text = await at.text(`/api/v1/jobs/${jobId}/log?format=raw&attempt=${number}`);
-	verdict.bytes += Buffer.byteLength(text);
+	checked.bytes += Buffer.byteLength(text);
 	const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("::"));
 	const stream = streamOf(task, number);
 	const whole = [...stream, `= ${digestOf(stream)}`];
@@ -137,12 +138,12 @@ function firstDifference(lines: readonly string[], wanted: readonly string[]): s
 	return `line ${index + 1} of ${lines.length} has ${part(lines)}, not ${part(wanted)}`;
 }
 
-async function judgeArtifact(
+async function checkArtifact(
 	at: TestCoordinator,
 	jobId: string,
 	attempt: number,
 	task: Task,
-	verdict: Verdict,
+	checked: Checked,
 	check: Check,
 ): Promise<void> {
 	const { items } = await at.get<{ items: Artifact[] }>(`/api/v1/jobs/${jobId}/artifacts?attempt=${attempt}`);
@@ -151,7 +152,7 @@ async function judgeArtifact(
 	check(items.length === 1 && item?.sha256 === wanted, `the artifact of ${jobId} is not recorded as it was made`);
 	if (!item) return;
 	const bytes = new Uint8Array(await (await at.request(item.url)).arrayBuffer());
-	verdict.bytes += bytes.byteLength;
+	checked.bytes += bytes.byteLength;
 	check(createHash("sha256").update(bytes).digest("hex") === wanted, `the artifact of ${jobId} is not what was made`);
 }
 
@@ -179,12 +180,12 @@ async function queueAtRest(stage: Stage): Promise<Record<string, number>> {
 	return look();
 }
 
-function judgeQueue(left: Record<string, number>, check: Check): void {
+function checkQueue(left: Record<string, number>, check: Check): void {
 	for (const [table, n] of Object.entries(left)) check(n === 0, `${n} rows are left in the queue's ${table}`);
 }
 
 /** The record is whole, and each object in R2 is known to it. */
-function judgeStores(data: string, check: Check): void {
+function checkStores(data: string, check: Check): void {
 	const storage = path.join(data, "storage");
 	const [record] = databasesIn(path.join(storage, "d1/miniflare-D1DatabaseObject"));
 	if (!record) throw new Error("there is no record");
