@@ -353,28 +353,22 @@ describe("services", () => {
 	});
 });
 
-test("an image is built, pushed to a registry with credentials of the agent, and used by the next job", async () => {
+describe("an image of a registry", () => {
 	const image = `${REGISTRY}/team/app`;
+	const build = {
+		context: "context",
+		dockerfile: "Dockerfile.app",
+		tags: [`${image}:\${{ params.version }}`, `${image}:latest`],
+		push: true,
+		args: { GREETING: "made here" },
+		cache: [`${image}:latest`],
+		credentials: "team",
+	};
+	const dockerfile = "FROM test/busybox:1\\nARG GREETING\\nRUN echo $GREETING > /greeting\\n";
 	const pipeline = {
 		params: { version: { default: "1.2" } },
 		jobs: {
-			build: {
-				steps: [
-					"printf 'FROM test/busybox:1\\nARG GREETING\\nRUN echo $GREETING > /greeting\\n' > Dockerfile.app; mkdir context",
-					{
-						name: "image",
-						build: {
-							context: "context",
-							dockerfile: "Dockerfile.app",
-							tags: [`${image}:\${{ params.version }}`, `${image}:latest`],
-							push: true,
-							args: { GREETING: "made here" },
-							cache: [`${image}:latest`],
-							credentials: "team",
-						},
-					},
-				],
-			},
+			build: { steps: [`printf '${dockerfile}' > Dockerfile.app; mkdir context`, { name: "image", build }] },
 			use: {
 				needs: "build",
 				container: { image: `${image}:\${{ params.version }}`, pull: "always", credentials: "team" },
@@ -383,48 +377,63 @@ test("an image is built, pushed to a registry with credentials of the agent, and
 			},
 		},
 	};
-	const { id } = await coordinator.post<resources.Run>("/api/v1/runs", { pipeline });
-	const run = await coordinator.get<resources.Run>(`/api/v1/runs/${id}/wait?timeout=80`);
-	const logs = await Promise.all(run.jobs.map((job) => coordinator.text(`/api/v1/jobs/${job.id}/log?format=clean`)));
-	expect([run.state, logs[1]], logs.join("\n")).toEqual(["succeeded", expect.stringContaining("made here")]);
-	expect(logs.join("\n")).not.toContain(PASSWORD);
-	const headers = { Authorization: `Basic ${btoa(`ci:${PASSWORD}`)}` };
-	expect(await (await fetch(`http://${REGISTRY}/v2/team/app/tags/list`, { headers })).json()).toMatchObject({
-		tags: expect.arrayContaining(["1.2", "latest"]),
-	});
 	const inRegistry = (name?: string) => ({ container: { image: `${image}:latest`, pull: "always", ...(name && { credentials: name }) } });
-	for (const [name, code, text] of [
-		[undefined, "image_unavailable", "no basic auth credentials"],
-		["other", "image_unavailable", "unauthorized"],
-		["nobodys", "credentials_unavailable", "it has team, other"],
-	] as const) {
+	let run: resources.Run;
+	let logs: string[];
+	beforeAll(async () => {
+		const { id } = await coordinator.post<resources.Run>("/api/v1/runs", { pipeline });
+		run = await coordinator.get<resources.Run>(`/api/v1/runs/${id}/wait?timeout=80`);
+		logs = await Promise.all(run.jobs.map((job) => coordinator.text(`/api/v1/jobs/${job.id}/log?format=clean`)));
+	}, 90_000);
+
+	test("is built, pushed with credentials of the agent, and used by the next job", async () => {
+		expect([run.state, logs[1]], logs.join("\n")).toEqual(["succeeded", expect.stringContaining("made here")]);
+		expect(logs.join("\n")).not.toContain(PASSWORD);
+		const headers = { Authorization: `Basic ${btoa(`ci:${PASSWORD}`)}` };
+		expect(await (await fetch(`http://${REGISTRY}/v2/team/app/tags/list`, { headers })).json()).toMatchObject({
+			tags: expect.arrayContaining(["1.2", "latest"]),
+		});
+	});
+
+	test.each([
+		["without credentials", undefined, "image_unavailable", "no basic auth credentials"],
+		["with a wrong password", "other", "image_unavailable", "unauthorized"],
+		["with credentials that the agent does not have", "nobodys", "credentials_unavailable", "it has team, other"],
+	])("is not pulled %s", async (_, name, code, text) => {
 		const { job } = await ended(await submit({ steps: ["true"], ...inRegistry(name) }));
 		expect([job.state, job.reason?.code, job.reason?.text]).toEqual(["errored", code, expect.stringContaining(text)]);
-	}
-	const pushed = { tags: `${image}:mine`, push: true };
-	for (const [name, code] of [
-		["other", "push_failed"],
-		["nobodys", "credentials_unavailable"],
-	] as const) {
-		const steps = ["echo FROM test/busybox:1 > Dockerfile", { build: { ...pushed, credentials: name } }];
+	});
+
+	test.each([
+		["with a wrong password", "other", "push_failed"],
+		["with credentials that the agent does not have", "nobodys", "credentials_unavailable"],
+	])("is not pushed %s", async (_, name, code) => {
+		const pushed = { tags: `${image}:mine`, push: true, credentials: name };
+		const steps = ["echo FROM test/busybox:1 > Dockerfile", { build: pushed }];
 		expect((await ended(await submit({ steps }))).job.reason?.code).toBe(code);
-	}
-	const broken = await ended(await submit({ steps: ["echo 'FROM test/busybox:1\nRUN exit 3' > Dockerfile", { build: { tags: "x" } }] }));
-	expect(broken.job).toMatchObject({ state: "failed", reason: { code: "build_failed" } });
+	});
+
+	test("fails its job when its Dockerfile fails", async () => {
+		const { job } = await ended(await submit({ steps: ["echo 'FROM test/busybox:1\nRUN exit 3' > Dockerfile", { build: { tags: "x" } }] }));
+		expect(job).toMatchObject({ state: "failed", reason: { code: "build_failed" } });
+	});
+
 	// Last: while a command holds up this process, its idle connections are closed by the other side.
-	const here = temporaryFolder(atEnd);
-	execFileSync("git", ["init", "-q", here]);
-	const local = { ...inRegistry("team"), steps: ["cat /greeting"] };
-	writeFileSync(path.join(here, ".windlass.yml"), JSON.stringify({ jobs: { local } }));
-	const exec = (...args: string[]) =>
-		spawnSync(process.execPath, [PROGRAM, "exec", ...args], {
-			cwd: here,
-			encoding: "utf8",
-			env: { ...process.env, DOCKER_HOST: docker.host },
-		});
-	expect(exec("--registry-credentials", credentials)).toMatchObject({ status: 0, stdout: expect.stringContaining("made here") });
-	expect(exec()).toMatchObject({ status: 125, stdout: expect.stringContaining("no registry credentials team;") });
-	expect(exec("--registry-credentials", "/nosuch")).toMatchObject({ status: 2, stderr: expect.stringContaining("/nosuch") });
+	test("is used by exec with the registry credentials that it is given", () => {
+		const here = temporaryFolder(atEnd);
+		execFileSync("git", ["init", "-q", here]);
+		const local = { ...inRegistry("team"), steps: ["cat /greeting"] };
+		writeFileSync(path.join(here, ".windlass.yml"), JSON.stringify({ jobs: { local } }));
+		const exec = (...args: string[]) =>
+			spawnSync(process.execPath, [PROGRAM, "exec", ...args], {
+				cwd: here,
+				encoding: "utf8",
+				env: { ...process.env, DOCKER_HOST: docker.host },
+			});
+		expect(exec("--registry-credentials", credentials)).toMatchObject({ status: 0, stdout: expect.stringContaining("made here") });
+		expect(exec()).toMatchObject({ status: 125, stdout: expect.stringContaining("no registry credentials team;") });
+		expect(exec("--registry-credentials", "/nosuch")).toMatchObject({ status: 2, stderr: expect.stringContaining("/nosuch") });
+	});
 });
 
 test("an untrusted run gets no credentials, devices or volumes of the project's own runs, and leaves nothing for them", async () => {

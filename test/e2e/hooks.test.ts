@@ -100,67 +100,76 @@ async function planned(planId: string | null): Promise<{ plan: Run; runs: Record
 }
 
 describe("from a push to a green tick", () => {
-	test("GitHub: one discovery job, a run for each file that asks for one, each under its own status", async () => {
-		const web = await project("web", {
-			".windlass/ci.yml": "jobs: { test: { steps: ['cat hello'] }, lint: { steps: [true] } }",
-			".windlass/docs.yml": "on: { push: { paths: docs/** } }\nsteps: [true]",
-			".windlass/broken.yml": "jobs:\n  a: { stepz: [x] }\n  b: { needs: c, steps: [x] }\n",
-			".windlass/release.yml": "on: { push: { tags: 'v*' } }\nsteps: [true]",
-			".windlass/failing.yml": "name: always red\njobs: { unit: { steps: [exit 3] }, other: { steps: [true] } }",
-			".windlass/notes.txt": "no pipeline",
-			hello: "hello\n",
+	describe("of GitHub", () => {
+		let after: string;
+		let taken: HookAnswer;
+		let plan: Run;
+		let runs: Record<string, Run>;
+		beforeAll(async () => {
+			const web = await project("web", {
+				".windlass/ci.yml": "jobs: { test: { steps: ['cat hello'] }, lint: { steps: [true] } }",
+				".windlass/docs.yml": "on: { push: { paths: docs/** } }\nsteps: [true]",
+				".windlass/broken.yml": "jobs:\n  a: { stepz: [x] }\n  b: { needs: c, steps: [x] }\n",
+				".windlass/release.yml": "on: { push: { tags: 'v*' } }\nsteps: [true]",
+				".windlass/failing.yml": "name: always red\njobs: { unit: { steps: [exit 3] }, other: { steps: [true] } }",
+				".windlass/notes.txt": "no pipeline",
+				hello: "hello\n",
+			});
+			const before = git.commit("web/team/web.git", { hello: "hello there\n" });
+			after = git.commit("web/team/web.git", { hello: "hello again\n", "src/a": "a" }, "Say it again");
+			const push = githubPush({ before, after, message: "Say it again", author: "Mallory" });
+			const { status, body } = await deliver(web, githubDelivery("push", push, HOOK_SECRET));
+			expect(status).toBe(202);
+			taken = body;
+			({ plan, runs } = await planned(taken.run_id));
 		});
-		const before = git.commit("web/team/web.git", { hello: "hello there\n" });
-		const after = git.commit("web/team/web.git", { hello: "hello again\n", "src/a": "a" }, "Say it again");
-		const taken = await deliver(
-			web,
-			githubDelivery("push", githubPush({ before, after, message: "Say it again", author: "Mallory" }), HOOK_SECRET),
-		);
-		expect([taken.status, taken.body]).toMatchObject([
-			202,
-			{ outcome: "accepted", reason: `push to main at ${after.slice(0, 12)}`, is_repeat: false },
-		]);
-		const { plan, runs } = await planned(taken.body.run_id);
-		expect(plan).toMatchObject({ kind: "discovery", state: "succeeded", project: "web", trigger: { kind: "push", actor: "octocat" } });
-		expect(plan.jobs[0]?.outputs).toEqual({
-			".windlass/broken.yml": expect.stringMatching(/^run_/),
-			".windlass/ci.yml": expect.stringMatching(/^run_/),
-			".windlass/docs.yml": "not run: none of its paths has changed",
-			".windlass/failing.yml": expect.stringMatching(/^run_/),
-			".windlass/release.yml": "not run: its `on.push` has tags only",
+
+		test("one discovery job makes a run for each file that asks for one", async () => {
+			expect(taken).toMatchObject({ outcome: "accepted", reason: `push to main at ${after.slice(0, 12)}`, is_repeat: false });
+			expect(plan).toMatchObject({ kind: "discovery", state: "succeeded", project: "web", trigger: { kind: "push", actor: "octocat" } });
+			expect(plan.jobs[0]?.outputs).toEqual({
+				".windlass/broken.yml": expect.stringMatching(/^run_/),
+				".windlass/ci.yml": expect.stringMatching(/^run_/),
+				".windlass/docs.yml": "not run: none of its paths has changed",
+				".windlass/failing.yml": expect.stringMatching(/^run_/),
+				".windlass/release.yml": "not run: its `on.push` has tags only",
+			});
+			expect(runs.ci).toMatchObject({
+				state: "succeeded",
+				branch: "main",
+				commit: { sha: after, message: "Say it again", author: "Ada <a@x.test>" },
+				trigger: { kind: "push", actor: "octocat", delivery: taken.id },
+				file: ".windlass/ci.yml",
+				discovered_by: plan.id,
+				trusted: true,
+			});
+			const log = await coordinator.text(`/api/v1/jobs/${runs.ci?.jobs[0]?.id}/log?format=raw`);
+			expect(log).toContain("\nhello again\n");
+			expect(runs.broken).toMatchObject({ state: "errored", jobs: [], reason: { code: "config_invalid" } });
+			expect(runs.broken?.reason?.text).toMatch(
+				/^\.windlass\/broken\.yml: .*\n.*line 2, column 8: jobs\.a\.stepz: Unknown key `stepz`.*Did you mean `steps`/s,
+			);
 		});
-		expect(runs.ci).toMatchObject({
-			state: "succeeded",
-			branch: "main",
-			commit: { sha: after, message: "Say it again", author: "Ada <a@x.test>" },
-			trigger: { kind: "push", actor: "octocat", delivery: taken.body.id },
-			file: ".windlass/ci.yml",
-			discovered_by: plan.id,
-			trusted: true,
+
+		test("each run has a status of its own", async () => {
+			await forge.until(
+				() => ["success", "failure", "error"].every((end) => Object.values(forge.statuses(after)).flat().includes(end)),
+				"the last statuses",
+			);
+			expect(forge.statuses(after)).toEqual({
+				"windlass/ci": ["pending", "pending", "success"],
+				"windlass/broken": ["error"],
+				"windlass/always red": ["pending", "pending", "failure"],
+			});
+			const [green] = forge.told.filter(({ body }) => body.state === "success");
+			expect(green).toMatchObject({
+				path: `/web/api/v3/repos/team/web/statuses/${after}`,
+				headers: { authorization: "Bearer token-of-the-forge", "content-type": "application/json" },
+				body: { target_url: `${coordinator.url}/runs/${runs.ci?.id}`, description: expect.stringMatching(/^2 jobs in \d/) },
+			});
+			const [red] = forge.told.filter(({ body }) => body.state === "failure");
+			expect(red?.body.description).toBe("unit: failed");
 		});
-		const log = await coordinator.text(`/api/v1/jobs/${runs.ci?.jobs[0]?.id}/log?format=raw`);
-		expect(log).toContain("\nhello again\n");
-		expect(runs.broken).toMatchObject({ state: "errored", jobs: [], reason: { code: "config_invalid" } });
-		expect(runs.broken?.reason?.text).toMatch(
-			/^\.windlass\/broken\.yml: .*\n.*line 2, column 8: jobs\.a\.stepz: Unknown key `stepz`.*Did you mean `steps`/s,
-		);
-		await forge.until(
-			() => ["success", "failure", "error"].every((end) => Object.values(forge.statuses(after)).flat().includes(end)),
-			"the last statuses",
-		);
-		expect(forge.statuses(after)).toEqual({
-			"windlass/ci": ["pending", "pending", "success"],
-			"windlass/broken": ["error"],
-			"windlass/always red": ["pending", "pending", "failure"],
-		});
-		const [green] = forge.told.filter(({ body }) => body.state === "success");
-		expect(green).toMatchObject({
-			path: `/web/api/v3/repos/team/web/statuses/${after}`,
-			headers: { authorization: "Bearer token-of-the-forge", "content-type": "application/json" },
-			body: { target_url: `${coordinator.url}/runs/${runs.ci?.id}`, description: expect.stringMatching(/^2 jobs in \d/) },
-		});
-		const [red] = forge.told.filter(({ body }) => body.state === "failure");
-		expect(red?.body.description).toBe("unit: failed");
 	});
 
 	test("Gitea, Forgejo and any program", async () => {
@@ -210,7 +219,7 @@ describe("from a push to a green tick", () => {
 		expect(await coordinator.text(`/api/v1/jobs/${runs.pipeline?.jobs[0]?.id}/log?format=raw`)).toContain("\ntag of v1\n");
 	});
 
-	test("GitLab: its events, its token, its states", async () => {
+	test("GitLab: its pushes, its token, its states", async () => {
 		const repo = await project("lab", { ".windlass.yml": "steps: [true]" }, { forge: "gitlab" });
 		const after = git.commit("lab/team/web.git", { a: "1" });
 		const push = {
@@ -233,10 +242,15 @@ describe("from a push to a green tick", () => {
 			headers: { "private-token": "token-of-the-forge" },
 			body: { ref: "main" },
 		});
-		git.branch("lab/team/web.git", "feature");
-		const head = git.commit("lab/team/web.git", { b: "1" });
-		git.ref("lab/team/web.git", "refs/merge-requests/4/head", head);
-		git.checkout("lab/team/web.git", "main");
+		expect((await deliver(repo, gitlabDelivery("Push Hook", push, `${HOOK_SECRET}x`))).status).toBe(401);
+	});
+
+	test("GitLab: its merge requests", async () => {
+		const repo = await project("merging", { ".windlass.yml": "steps: [true]" }, { forge: "gitlab" });
+		git.branch("merging/team/web.git", "feature");
+		const head = git.commit("merging/team/web.git", { b: "1" });
+		git.ref("merging/team/web.git", "refs/merge-requests/4/head", head);
+		git.checkout("merging/team/web.git", "main");
 		const merge = (action: string, more = {}) => ({
 			object_kind: "merge_request",
 			project: { path_with_namespace: "team/web" },
@@ -264,7 +278,6 @@ describe("from a push to a green tick", () => {
 		// No branch of the project holds the commit: without its ref GitLab would reject the status.
 		await forge.until(() => forge.statuses(head)["windlass/pipeline"] !== undefined, "the status of the merge request");
 		expect(forge.told.find(({ path: where }) => where.includes(head))?.body.ref).toBe("refs/merge-requests/4/head");
-		expect((await deliver(repo, gitlabDelivery("Push Hook", push, `${HOOK_SECRET}x`))).status).toBe(401);
 		// GitLab does not always know the last commit: the agent finds it by the ref.
 		const unknown = await deliver(repo, gitlabDelivery("Merge Request Hook", merge("reopen", { last_commit: null }), HOOK_SECRET));
 		expect(unknown).toMatchObject({ status: 202, body: { outcome: "accepted", reason: "pull request #4 opened" } });

@@ -718,14 +718,15 @@ describe("discovery jobs", () => {
 		expect(queue.run("run_opened")).toMatchObject({ state: "waiting" });
 	});
 
-	test("of a fork's pull request yield to those of a newer delivery, whichever ends first; what is approved and over stays green", () => {
-		const commit = { sha: "a".repeat(40), message: null, author: null, branch: "somebody:feature", tag: null };
-		const { pipeline } = parseSubmission("source: { git: 'https://git.test/web.git' }\nsteps: [x]");
-		const others = { pull_request: { number: 7, target: "main" } };
-		for (const [first, second] of [
-			["dlv_1", "dlv_2"],
-			["dlv_2", "dlv_1"],
-		] as const) {
+	test.each([
+		["dlv_1", "dlv_2"],
+		["dlv_2", "dlv_1"],
+	] as const)(
+		"of a fork's pull request yield to those of a newer delivery when %s ends before %s; approved and ended runs stay green",
+		(first, second) => {
+			const commit = { sha: "a".repeat(40), message: null, author: null, branch: "somebody:feature", tag: null };
+			const { pipeline } = parseSubmission("source: { git: 'https://git.test/web.git' }\nsteps: [x]");
+			const others = { pull_request: { number: 7, target: "main" } };
 			const queue = new Queue();
 			const agent = queue.agent("one", { slots: 3 });
 			const told: string[] = [];
@@ -777,8 +778,8 @@ describe("discovery jobs", () => {
 			tell();
 			expect([queue.run("run_of_dlv_2").state, told.at(-1)]).toEqual(["succeeded", "succeeded"]);
 			expect(queue.sql.all("SELECT delivery FROM newest_deliveries")).toEqual([{ delivery: "dlv_3" }]);
-		}
-	});
+		},
+	);
 });
 
 describe("commit statuses", () => {
