@@ -101,6 +101,14 @@ export class TestDocker {
 		this.#import("test/bare:1", ["sh", "id", "sleep"], []);
 	}
 
+	/** An image of this name, made from another one. */
+	derive(name: string, from: string, instruction: string): void {
+		const folder = path.join(this.folder, "contexts", name);
+		mkdirSync(folder, { recursive: true });
+		writeFileSync(path.join(folder, "Dockerfile"), `FROM ${from}\n${instruction}\n`);
+		this.run("build", "--quiet", "--tag", name, folder);
+	}
+
 	/** @param programs files of this machine that the image has, too */
 	#import(name: string, applets: readonly string[], programs: readonly string[]): void {
 		const root = path.join(this.folder, "images", name);

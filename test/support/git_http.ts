@@ -186,6 +186,18 @@ export class GitHttp {
 		return git(folder, "rev-parse", `refs/tags/${tag}`);
 	}
 
+	/** Lets people push to a repository. */
+	acceptPushes(name: string): void {
+		const folder = path.join(this.#folder, name);
+		git(folder, "config", "http.receivepack", "true");
+		git(folder, "config", "receive.denyCurrentBranch", "updateInstead");
+	}
+
+	/** @returns the id of the commit that is checked out */
+	head(name: string): string {
+		return git(path.join(this.#folder, name), "rev-parse", "HEAD");
+	}
+
 	/** Gives a commit a name, as a forge does for the head of a pull request. */
 	ref(name: string, ref: string, sha: string): void {
 		git(path.join(this.#folder, name), "update-ref", ref, sha);
