@@ -23,7 +23,7 @@ const MARKS: Record<string, [string, Style]> = {
 	succeeded: ["✓", "green"],
 	failed: ["✗", "red"],
 	errored: ["!", "red"],
-	timed_out: ["⏱", "red"],
+	timed_out: ["◷", "red"],
 	cancelled: ["⊘", "gray"],
 	cancelling: ["⊘", "yellow"],
 	skipped: ["»", "gray"],

@@ -22,7 +22,7 @@ const STATE_MARKS: Record<JobState | RunState | StepState, string> = {
 	succeeded: "✓",
 	failed: "✗",
 	errored: "!",
-	timed_out: "⏱",
+	timed_out: "◷",
 	cancelled: "⊘",
 	skipped: "»",
 };
@@ -51,8 +51,12 @@ export function Ago({ at }: { at: string }) {
 /** A duration, or the time since the start; the page updates it. */
 export function Took({ from, to }: { from: string | null; to: string | null }) {
 	if (from === null) return <span class="muted">–</span>;
-	if (to !== null) return <span>{formatDuration(Date.parse(to) - Date.parse(from))}</span>;
-	return <span data-since={Date.parse(from)}>{formatDuration(Date.now() - Date.parse(from))}</span>;
+	if (to !== null) return <span class="took">{formatDuration(Date.parse(to) - Date.parse(from))}</span>;
+	return (
+		<span class="took" data-since={Date.parse(from)}>
+			{formatDuration(Date.now() - Date.parse(from))}
+		</span>
+	);
 }
 
 export function size(bytes: number): string {

@@ -35,9 +35,11 @@ export function JobPage({ job, explanation, log, artifacts, summary }: JobPagePr
 				</div>
 				<p class="facts">
 					<State state={job.state} />
-					<span>
-						<Took from={job.started_at} to={job.finished_at} />
-					</span>
+					{job.started_at !== null && (
+						<span>
+							<Took from={job.started_at} to={job.finished_at} />
+						</span>
+					)}
 					{job.attempts.length > 0 && <span>on {job.attempts.at(-1)?.agent.name}</span>}
 					{job.exit_code !== null && job.exit_code !== 0 && <span>exit code {job.exit_code}</span>}
 					{job.allow_failure && <span class="muted">may fail</span>}

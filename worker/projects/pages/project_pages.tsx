@@ -189,7 +189,7 @@ export function ProjectPage({ project, runs, secrets, deliveries, schedules, pip
 					</ul>
 				</>
 			)}
-			<Schedules schedules={schedules} />
+			<Schedules schedules={schedules} pipelines={pipelines} />
 			<UndeliveredList undelivered={undelivered} />
 			<Comparison project={project} />
 			<Deliveries project={project} deliveries={deliveries} />
@@ -231,8 +231,9 @@ function hookBase({ hook_url }: Project): string {
 	return hook_url.replace(/\/hooks\/[^/]*$/, "");
 }
 
-function Schedules({ schedules }: { schedules: readonly Schedule[] }) {
+function Schedules({ schedules, pipelines }: Pick<ProjectPageProps, "schedules" | "pipelines">) {
 	if (schedules.length === 0) return null;
+	const nameOf = (id: string | null) => pipelines.find((one) => one.id === id)?.name ?? id;
 	return (
 		<>
 			<h2>Schedules</h2>
@@ -253,7 +254,7 @@ function Schedules({ schedules }: { schedules: readonly Schedule[] }) {
 								<code>{one.cron}</code> <span class="muted">{one.timezone}</span>
 							</td>
 							<td>
-								{one.file ?? one.pipeline ?? "all pipelines of the repository"}
+								{one.file ?? nameOf(one.pipeline) ?? "all pipelines of the repository"}
 								{one.branch && <span class="muted">{` on ${one.branch}`}</span>}
 							</td>
 							<td>
@@ -294,7 +295,7 @@ function UndeliveredList({ undelivered }: { undelivered: readonly Undelivered[] 
 				{undelivered.map((one) => (
 					<li key={`${one.run_id} ${one.what} ${one.tries}`}>
 						<a href={`/runs/${one.run_id}`}>{one.what}</a>{" "}
-						<span class="muted">{one.given_up ? "failed" : `${one.tries} tries so far, will be retried`}</span> {one.error}
+						<span class="muted">{one.given_up ? "failed:" : `${one.tries} tries so far, will be retried:`}</span> {one.error}
 					</li>
 				))}
 			</ul>

@@ -44,15 +44,17 @@ export function RunPage({ run, usualMs, moves, waits, summaries, tests, failedFr
 			</div>
 			<p class="facts">
 				<State state={run.state} />
-				<span>
-					<Took from={run.started_at} to={run.finished_at} />
-					<Left run={run} usualMs={usualMs} />
-				</span>
+				{run.started_at !== null && (
+					<span>
+						<Took from={run.started_at} to={run.finished_at} />
+						<Left run={run} usualMs={usualMs} />
+					</span>
+				)}
 				{run.warnings > 0 && <span class="state errored">{`${run.warnings} allowed to fail`}</span>}
 				<span>
 					submitted <Ago at={run.created_at} /> by {run.trigger.actor}
 				</span>
-				<Source run={run} />
+				{run.source && <Source run={run} />}
 				{run.pull_request !== null && <span>{`pull request #${run.pull_request}`}</span>}
 				{run.file && <code>{run.file}</code>}
 				{run.discovered_by && <a href={`/runs/${run.discovered_by}`}>its discovery run</a>}
@@ -83,42 +85,49 @@ export function RunPage({ run, usualMs, moves, waits, summaries, tests, failedFr
 					<div dangerouslySetInnerHTML={{ __html: html }} />
 				</article>
 			))}
-			<table>
-				<thead>
-					<tr>
-						<th>Job</th>
-						<th>State</th>
-						<th>Agent</th>
-						<th>Took</th>
-					</tr>
-				</thead>
-				<tbody>
-					{run.jobs.map((job) => (
-						<tr key={job.id} id={`job-${job.id}`}>
-							<td>
-								<a href={`/jobs/${job.id}`}>
-									<strong>{job.name}</strong>
-								</a>
-								{job.needs.length > 0 && <div class="muted small">needs {job.needs.join(", ")}</div>}
-							</td>
-							<td>
-								<State state={job.state} />
-								{job.allow_failure && <span class="muted small"> may fail</span>}
-								{job.reason && <div class="muted small">{job.reason.text}</div>}
-								{waits[job.id] && <div class="muted small">{waits[job.id]}</div>}
-							</td>
-							<td>
-								{job.attempts.at(-1)?.agent.name ?? "–"}
-								{job.attempt > 1 && <span class="muted"> attempt {job.attempt}</span>}
-							</td>
-							<td>
-								<Took from={job.started_at} to={job.finished_at} />
-							</td>
-						</tr>
-					))}
-				</tbody>
-			</table>
+			{run.jobs.length > 0 && <JobTable jobs={run.jobs} waits={waits} />}
 		</section>
+	);
+}
+
+/** Each job with its state, its agent and its duration. */
+function JobTable({ jobs, waits }: { jobs: Job[]; waits: RunPageProps["waits"] }) {
+	return (
+		<table>
+			<thead>
+				<tr>
+					<th>Job</th>
+					<th>State</th>
+					<th>Agent</th>
+					<th>Took</th>
+				</tr>
+			</thead>
+			<tbody>
+				{jobs.map((job) => (
+					<tr key={job.id} id={`job-${job.id}`}>
+						<td>
+							<a href={`/jobs/${job.id}`}>
+								<strong>{job.name}</strong>
+							</a>
+							{job.needs.length > 0 && <div class="muted small">needs {job.needs.join(", ")}</div>}
+						</td>
+						<td>
+							<State state={job.state} />
+							{job.allow_failure && <span class="muted small"> may fail</span>}
+							{job.reason && <div class="muted small">{job.reason.text}</div>}
+							{waits[job.id] && <div class="muted small">{waits[job.id]}</div>}
+						</td>
+						<td>
+							{job.attempts.at(-1)?.agent.name ?? "–"}
+							{job.attempt > 1 && <span class="muted"> attempt {job.attempt}</span>}
+						</td>
+						<td>
+							<Took from={job.started_at} to={job.finished_at} />
+						</td>
+					</tr>
+				))}
+			</tbody>
+		</table>
 	);
 }
 

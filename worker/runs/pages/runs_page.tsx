@@ -62,7 +62,7 @@ export function RunTable({ runs }: { runs: RunSummary[] }) {
 						</td>
 						<td>
 							<State state={run.state} />
-							{run.reason && <div class="muted small">{run.reason.text}</div>}
+							{run.reason && <div class="muted small lines">{run.reason.text}</div>}
 						</td>
 						<td>
 							<Source run={run} />
@@ -91,7 +91,8 @@ export function Source({ run }: { run: RunSummary }) {
 			{run.commit && (
 				<>
 					{" "}
-					<code>{run.commit.sha.slice(0, 8)}</code> <span class="muted">{subject.slice(0, 60)}</span>
+					<code>{run.commit.sha.slice(0, 8)}</code>{" "}
+					<span class="muted">{subject.length > 60 ? `${subject.slice(0, 59).trimEnd()}…` : subject}</span>
 				</>
 			)}
 		</span>
