@@ -36,7 +36,8 @@ export function agentPage(context: Reader): Promise<Response> {
 async function showAgent({ environment, principal, params }: Reader, error: ApiError | null): Promise<Response> {
 	const agent = presentAgent(unwrap(await dispatcherOf(environment, principal.team).readAgent(params.id ?? "")));
 	const children = <AgentPage agent={agent} errors={error ? validationErrorsIn(error) : []} />;
-	return page({ title: agent.name, user: principal.name, isLive: true, children }, error?.status ?? 200);
+	// The address of a rejected form takes only POST: its page cannot fetch itself again.
+	return page({ title: agent.name, user: principal.name, isLive: error === null, children }, error?.status ?? 200);
 }
 
 /** Creates a token. Only the page of this answer shows it. */
