@@ -105,7 +105,8 @@ test("the lines of the README", async () => {
 	expect(output.match(/\badhoc .*\brun_[0-9A-Z]{26}/g)).toHaveLength(2);
 });
 
-describe("the guide", () => {
+// A page is a dozen commands, and each is a process of its own.
+describe("the guide", { timeout: 180_000 }, () => {
 	test("1: the first run", async () => {
 		const output = await runPage("guide/1-first-run.md");
 		expect(output).toMatch(/^one .*online/m);
@@ -133,7 +134,7 @@ describe("the guide", () => {
 	});
 });
 
-describe.concurrent("the guide, at the same time", () => {
+describe.concurrent("the guide, at the same time", { timeout: 180_000 }, () => {
 	test("2: a push to a repository, and its status", async () => {
 		const page = "guide/2-repository.md";
 		const password = "password-of-git";
