@@ -1,4 +1,3 @@
-import { type IRequest, Router } from "itty-router";
 import { ApiError } from "../schema/wire/errors.ts";
 import type { Environment } from "./bindings.ts";
 import { effectHandlers } from "./effect_handlers.ts";
@@ -8,6 +7,7 @@ import { compressedAnswer } from "./http/compressed_answer.ts";
 import { handleRoute } from "./http/handle_route.ts";
 import { publicLink, setPublicUrl, withoutPublicPath } from "./http/public_path.ts";
 import type { RequestContext, Route } from "./http/route.ts";
+import { type FoundRoute, RouteTable } from "./http/route_table.ts";
 import { clientOf } from "./identity/client_address.ts";
 import { assertOwnOrigin } from "./identity/origin.ts";
 import { claimedBy, identify, type Principal } from "./identity/principal.ts";
@@ -41,69 +41,64 @@ export default {
 		const requestId = crypto.randomUUID();
 		const started = Date.now();
 		let request: Request = sent;
+		let url = URL.parse(sent.url);
 		let response: Response;
 		try {
-			if (!URL.canParse(sent.url)) throw badAddress();
-			request = withoutPublicPath(sent);
-			response = await answer(request, environment, requestId);
+			if (url === null) throw badAddress();
+			request = withoutPublicPath(sent, url);
+			if (request !== sent) url = new URL(request.url);
+			response = await answer(request, url, environment, requestId);
 		} catch (error) {
-			const answered = isUnidentified(error) ? await countIfWrong(error, request, environment, requestId) : error;
-			response = answerError(request, answered, requestId);
+			const answered = url !== null && isUnidentified(error) ? await countIfWrong(error, request, url, environment, requestId) : error;
+			response = answerError(request, url, answered, requestId);
 		}
 		response.headers.set("X-Request-Id", requestId);
 		const location = response.headers.get("Location");
 		if (location !== null) response.headers.set("Location", publicLink(location));
 		const { status } = response;
 		const ms = Date.now() - started;
-		log("debug", "request", () => ({ request_id: requestId, method: request.method, ...routeFields(request), status, ms }));
+		log("debug", "request", () => ({ request_id: requestId, method: request.method, ...routeFields(request, url), status, ms }));
 		return response;
 	},
 } satisfies ExportedHandler<Environment>;
 
 const ANYONE = { kind: "anyone" } as const;
 
-/** Answers whether the process is up, without the database. */
-const LIVENESS_PATH = "/healthz";
+const table = new RouteTable(routes);
 
-type Handle = (request: IRequest, environment: Environment, requestId: string) => Promise<Response>;
-
-const router = Router<IRequest, [Environment, string], Response>();
-/** The route of each handler of the router. */
-const routeOfHandler = new Map<unknown, Route>();
-for (const one of routes) {
-	const handler: Handle = (request, environment, requestId) => handle(one, request, environment, requestId);
-	routeOfHandler.set(handler, one);
-	router[one.method.toLowerCase() as "get"](one.path, handler);
-}
-
-async function answer(request: Request, environment: Environment, requestId: string): Promise<Response> {
+async function answer(request: Request, url: URL, environment: Environment, requestId: string): Promise<Response> {
 	// HEAD is handled as GET without its body.
 	const isHead = request.method === "HEAD";
-	const found = await router.fetch(isHead ? new Request(request, { method: "GET" }) : request, environment, requestId);
-	const response = found && (await compressedAnswer(request, found));
-	if (response) return isHead ? new Response(null, response) : response;
-	throw noRoute(request);
+	const found = table.find(isHead ? "GET" : request.method, url.pathname);
+	if (!found) throw noRoute(request, url);
+	const handled = await handle(found, isHead ? new Request(request, { method: "GET" }) : request, url, environment, requestId);
+	const response = await compressedAnswer(request, handled);
+	return isHead ? new Response(null, response) : response;
 }
 
-async function handle(one: Route, request: IRequest, environment: Environment, requestId: string): Promise<Response> {
-	const url = new URL(request.url);
-	if (one.path !== LIVENESS_PATH) await assertMigrated(environment.DB);
+async function handle(
+	{ entry, params }: FoundRoute,
+	request: Request,
+	url: URL,
+	environment: Environment,
+	requestId: string,
+): Promise<Response> {
+	const { route, isLiveness, isOfHost, isOpen } = entry;
+	if (!isLiveness) await assertMigrated(environment.DB);
 	// The host's own routes prepare the coordinator, and so work before.
-	if (one.path !== LIVENESS_PATH && !one.allow.every((kind) => kind === "host")) await assertPrepared(environment);
-	// Webhooks may carry credentials of the forge; a route for anyone ignores credentials.
-	const isOpen = one.allow.every((kind) => kind === "anyone");
-	const incoming = request as unknown as Request;
-	const client = clientOf(incoming, environment);
+	if (!isLiveness && !isOfHost) await assertPrepared(environment);
+	const client = clientOf(request, environment);
 	// As browsers write an origin: without the default port of the scheme.
 	const ownOrigin = client.scheme === null ? url.origin : new URL(`${client.scheme}//${url.host}`).origin;
 	const baseUrl = (environment.PUBLIC_URL || ownOrigin).replace(/\/+$/, "");
 	const ownOrigins = baseUrl === ownOrigin ? [ownOrigin] : [ownOrigin, new URL(baseUrl).origin];
-	const principal = isOpen ? ANYONE : await identify(environment, incoming, client, baseUrl.startsWith("https:"));
-	authorize(one, principal, incoming, ownOrigins);
+	// Webhooks may carry credentials of the forge; a route for anyone ignores credentials.
+	const principal = isOpen ? ANYONE : await identify(environment, request, client, baseUrl.startsWith("https:"));
+	authorize(route, principal, request, ownOrigins);
 	const context: RequestContext = {
-		request: incoming,
+		request,
 		url,
-		params: Object.fromEntries(Object.entries(request.params ?? {}).map(([name, value]) => [name, decoded(value)])),
+		params: decodedParams(params),
 		principal,
 		client,
 		environment,
@@ -111,11 +106,15 @@ async function handle(one: Route, request: IRequest, environment: Environment, r
 		baseUrl,
 		ownOrigins,
 	};
-	return handleRoute(one, context);
+	return handleRoute(route, context);
 }
 
 function badAddress(): ApiError {
 	return new ApiError("malformed", "The address and the Host header are not a valid URL.", { suggestions: ["Check the Host header."] });
+}
+
+function decodedParams(params: Readonly<Record<string, string>>): Record<string, string> {
+	return Object.fromEntries(Object.entries(params).map(([name, value]) => [name, decoded(value)]));
 }
 
 function decoded(part: string): string {
@@ -159,22 +158,21 @@ function isUnidentified(error: unknown): error is ApiError {
 }
 
 /** The error for a request without a valid credential. A wrong credential is counted. */
-async function countIfWrong(error: ApiError, request: Request, environment: Environment, requestId: string): Promise<ApiError> {
-	const route = routeOf(request);
-	const claim = (await claimedBy(request)) ?? route?.claims?.(new URL(request.url).pathname);
+async function countIfWrong(error: ApiError, request: Request, url: URL, environment: Environment, requestId: string): Promise<ApiError> {
+	const route = routeOf(request, url);
+	const claim = (await claimedBy(request)) ?? route?.claims?.(url.pathname);
 	if (claim === undefined) return error;
 	const client = clientOf(request, environment);
 	const answered = await countWrongCredential(error, { client, claim, requestId, route: route?.path ?? "none" });
 	// A browser whose session has ended deletes its cookie.
-	const scheme = environment.PUBLIC_URL || client.scheme || new URL(request.url).protocol;
+	const scheme = environment.PUBLIC_URL || client.scheme || url.protocol;
 	if (showsSession(request)) answered.headers["Set-Cookie"] = endedSessionCookie(scheme.startsWith("https:"));
 	return answered;
 }
 
 /** 405 if the path exists with other methods, else 404. */
-function noRoute(request: Request): ApiError {
-	const { pathname } = new URL(request.url);
-	const allowed = routesAt(pathname).map(({ method }) => method);
+function noRoute(request: Request, { pathname }: URL): ApiError {
+	const allowed = table.methodsAt(pathname);
 	if (allowed.length === 0) {
 		return new ApiError("not_found", `There is nothing at ${pathname}.`, {
 			suggestions: ["Check the address. docs/reference/api.md lists the API."],
@@ -192,29 +190,22 @@ function noRoute(request: Request): ApiError {
  * The route of a request and the ids in its path, for the log. The path itself may hold a
  * credential.
  */
-function routeFields(request: Request): Record<string, string> {
-	if (!URL.canParse(request.url)) return { route: "none" };
-	const { pathname } = new URL(request.url);
-	const ids = pathname.match(/\b(run|job|att|agt|src)_[0-9A-Z]{26}\b/g) ?? [];
-	return { route: routeOf(request)?.path ?? "none", ...Object.fromEntries(ids.map((id) => [ID_FIELDS[id.slice(0, 3)] ?? "id", id])) };
+function routeFields(request: Request, url: URL | null): Record<string, string> {
+	if (url === null) return { route: "none" };
+	const ids = url.pathname.match(/\b(run|job|att|agt|src)_[0-9A-Z]{26}\b/g) ?? [];
+	return { route: routeOf(request, url)?.path ?? "none", ...Object.fromEntries(ids.map((id) => [ID_FIELDS[id.slice(0, 3)] ?? "id", id])) };
 }
 
-function routeOf(request: Request): Route | undefined {
-	return routesAt(new URL(request.url).pathname).find(({ method }) => method === request.method);
-}
-
-/** The routes at a path with any method, in the order of the router. */
-function routesAt(pathname: string): Route[] {
-	return router.routes.flatMap(([, pattern, [handler]]) => (pattern.test(pathname) ? (routeOfHandler.get(handler) ?? []) : []));
+function routeOf(request: Request, { pathname }: URL): Route | undefined {
+	return table.find(request.method, pathname)?.entry.route;
 }
 
 const ID_FIELDS: Record<string, string> = { run: "run", job: "job", att: "attempt", agt: "agent", src: "source" };
 
 /** Answers an error. Internal details go only to the coordinator's log. */
-function answerError(request: Request, error: unknown, requestId: string): Response {
+function answerError(request: Request, url: URL | null, error: unknown, requestId: string): Response {
 	const known = error instanceof ApiError ? error : (clientDisconnected(error) ?? internalError(error, requestId));
-	const path = URL.canParse(request.url) ? new URL(request.url).pathname : "/api/";
-	const wantsPage = /\btext\/html\b/.test(request.headers.get("Accept") ?? "") && !path.startsWith("/api/");
+	const wantsPage = /\btext\/html\b/.test(request.headers.get("Accept") ?? "") && url !== null && !url.pathname.startsWith("/api/");
 	return wantsPage ? errorPage(known, requestId) : errorAnswer(known, requestId);
 }
 

@@ -15,11 +15,13 @@ export async function readText(request: Request, limit: number): Promise<string>
 	return utf8(await readBytes(request, limit), "The body");
 }
 
+/** A byte order mark stays, because texts are stored byte for byte. */
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /** @throws ApiError `malformed` if the bytes are not UTF-8 */
 export function utf8(bytes: Uint8Array, what: string): string {
 	try {
-		// A byte order mark stays, because texts are stored byte for byte.
-		return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+		return decoder.decode(bytes);
 	} catch {
 		throw new ApiError("malformed", `${what} is not valid UTF-8.`, { suggestions: ["Send the text as UTF-8."] });
 	}
@@ -64,6 +66,9 @@ export async function whileReading<Value>(request: Request, read: () => Promise<
 /** Reads the body as bytes. @throws ApiError `too_large` */
 export async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
 	checkLength(request, limit);
+	// A body with a length that is announced and checked needs no count of its chunks.
+	if (!isPacked(request) && request.headers.has("Content-Length"))
+		return whileReading(request, async () => new Uint8Array(await request.arrayBuffer()));
 	const body = unpackedBody(request, limit);
 	if (!body) return new Uint8Array();
 	const chunks: Uint8Array[] = [];

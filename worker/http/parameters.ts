@@ -102,9 +102,9 @@ export const attempt = integer("the number of the attempt; the newest is the def
  * work
  */
 export function readParameters<Declared extends Parameters>(declared: Declared, given: URLSearchParams): ValuesOf<Declared> {
-	const known = Object.keys(declared);
-	const unknown = [...new Set(given.keys())].filter((name) => !known.includes(name));
+	const unknown = [...new Set(given.keys())].filter((name) => !Object.hasOwn(declared, name));
 	if (unknown.length > 0) {
+		const known = Object.keys(declared);
 		const suggestion = known.length > 0 ? `Known parameters: ${known.join(", ")}.` : "This address has no parameters.";
 		throw invalidParameter(unknown[0] as string, `Unknown parameter ${unknown.join(", ")}.`, suggestion);
 	}

@@ -28,12 +28,11 @@ export function publicLink(link: string): string {
 }
 
 /** The request without the public path, whether or not the proxy has stripped it. */
-export function withoutPublicPath(request: Request): Request {
-	if (path === "") return request;
-	const url = new URL(request.url);
-	if (!isBelow(url.pathname)) return request;
-	url.pathname = url.pathname.slice(path.length) || "/";
-	return new Request(url, request);
+export function withoutPublicPath(request: Request, url: URL): Request {
+	if (path === "" || !isBelow(url.pathname)) return request;
+	const inner = new URL(url);
+	inner.pathname = url.pathname.slice(path.length) || "/";
+	return new Request(inner, request);
 }
 
 function isBelow(address: string): boolean {

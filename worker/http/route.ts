@@ -10,6 +10,9 @@ import type { Parameters, ValuesOf } from "./parameters.ts";
  * validation, the OpenAPI document, the reference and tests of permissions use these declarations.
  */
 
+/** Answers whether the process is up, without the database. */
+export const LIVENESS_PATH = "/healthz";
+
 /** A request with its principal and settings. */
 export interface RequestContext<Kind extends PrincipalKind = PrincipalKind> {
 	request: Request;

@@ -10,18 +10,22 @@ const MAX_TRUSTED = 1_000;
 /** Recently found rows, by their lookup key. */
 export class TrustedRows<Row extends object> {
 	readonly #rows = new LRUCache<string, Row>({ max: MAX_TRUSTED, ttl: TRUST_MS });
+	#evictions = 0;
 
 	/** The row of this key, at most two seconds old; null without one. */
 	async get(key: string, look: () => Promise<Row | undefined>): Promise<Row | null> {
 		const known = this.#rows.get(key);
 		if (known) return known;
+		const before = this.#evictions;
 		const row = await look();
-		if (row) this.#rows.set(key, row);
+		// A row that was read while another request revoked one may be the revoked row.
+		if (row && before === this.#evictions) this.#rows.set(key, row);
 		return row ?? null;
 	}
 
 	/** Evicts a row, so that the next lookup queries the database. */
 	evict(key: string): void {
+		this.#evictions += 1;
 		this.#rows.delete(key);
 	}
 }

@@ -6,10 +6,13 @@ import { isLogged, LOG_LEVELS, type LogLevel } from "../../schema/wire/log_level
  * never logged.
  */
 
+let setting = "info";
 let least: LogLevel = "info";
 
 /** Every entry point calls this before it logs. */
 export function setLogLevel(level: string): void {
+	if (level === setting) return;
+	setting = level;
 	least = LOG_LEVELS.find((known) => known === level) ?? "info";
 }
 

@@ -3,6 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import { type ProjectRow, projects } from "../../schema/database/tables.ts";
 import type { CheckoutChoice } from "../../schema/wire/checkout.ts";
 import { newId } from "../../schema/wire/ids.ts";
+import { TrustedRows } from "../identity/trusted_rows.ts";
 
 /** Projects, by team and name. */
 
@@ -17,6 +18,17 @@ export async function findProject(db: D1Database, team: string, name: string): P
 		.from(projects)
 		.where(and(eq(projects.team, team), eq(projects.name, name)));
 	return rows[0] ?? null;
+}
+
+const trusted = new TrustedRows<ProjectRow>();
+
+/** The same, at most two seconds old where another isolate has changed the project. */
+export async function findTrustedProject(db: D1Database, team: string, name: string): Promise<ProjectRow | null> {
+	return trusted.get(trustedKey(team, name), async () => (await findProject(db, team, name)) ?? undefined);
+}
+
+function trustedKey(team: string, name: string): string {
+	return `${team} ${name}`;
 }
 
 export async function listProjects(db: D1Database, team: string): Promise<ProjectRow[]> {
@@ -68,6 +80,7 @@ export async function changeProject(
 		.set({ ...change, ...moved, updated_at: Date.now() })
 		.where(and(eq(projects.team, team), eq(projects.name, name)))
 		.returning();
+	trusted.evict(trustedKey(team, name));
 	return rows[0] ?? null;
 }
 
@@ -111,5 +124,6 @@ export async function deleteProjectRecord(db: D1Database, team: string, name: st
 		db.prepare("DELETE FROM project_notices WHERE team = ? AND project = ?").bind(team, name),
 		db.prepare("DELETE FROM projects WHERE team = ? AND name = ? RETURNING id").bind(team, name),
 	]);
+	trusted.evict(trustedKey(team, name));
 	return (deleted?.results.length ?? 0) > 0;
 }

@@ -10,7 +10,6 @@ import { listOf, pageOf } from "../http/pages.ts";
 import { flag, idCursor, integer, invalidParameter, limit, numberCursor, oneOf, text } from "../http/parameters.ts";
 import type { RequestContext } from "../http/route.ts";
 import { actorOf, type Queried, route } from "../http/route.ts";
-import { sha256 } from "../identity/digest.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { errorFields, log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
@@ -35,8 +34,7 @@ const SUBMIT = { follow: flag("1: stream the logs of the run, with ::exit N as t
 /** POST /runs: accepts a pipeline or a submission, as JSON or YAML. */
 async function submit(context: Caller & Queried<typeof SUBMIT>): Promise<Response> {
 	const { request, environment, principal, requestId } = context;
-	const { pipeline, project } = await readSubmission(request, environment, principal.team);
-	const definition = await sha256(JSON.stringify(pipeline));
+	const { pipeline, project, definition } = await readSubmission(request, environment, principal.team);
 	const answer: Submitted = unwrap(
 		await dispatcherOf(environment, principal.team).submit({
 			runId: newId("run"),

@@ -1,19 +1,21 @@
-import type { Submission } from "../../schema/pipeline/parse/resolved_submission.ts";
 import { type CheckedSubmission, checkingSubmission } from "../../schema/pipeline/parse/submission.ts";
 import { checkingSubmissionForm } from "../../schema/pipeline/parse/submission_form.ts";
+import type { ProjectRepository } from "../../schema/pipeline/resolve/source.ts";
 import type { SlicedWork } from "../../schema/pipeline/syntax/sliced_work.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { MAX_PIPELINE_BYTES, MAX_SUBMITTED_SOURCE_BYTES } from "../../schema/wire/limits.ts";
+import { ADHOC_PROJECT } from "../../schema/wire/projects.ts";
 import type { Environment } from "../bindings.ts";
-import { readBytes } from "../http/bodies.ts";
+import { readBytes, utf8 } from "../http/bodies.ts";
 import { parsingJson } from "../http/bounded_json.ts";
 import { isForm, partError, readParts, textOf } from "../http/forms.ts";
 import { decodingText } from "../http/large_texts.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { unwrap } from "../platform/result.ts";
 import { withTurn } from "../platform/turns.ts";
-import { findProject } from "../record/projects.ts";
+import { findTrustedProject } from "../record/projects.ts";
 import { requireSource, storeSource } from "../sources/service.ts";
+import { findResolved, MAX_STORED_TEXT, type ResolvedSubmission, storeResolved, withDefinition } from "./resolved_texts.ts";
 
 /**
  * Reads the body of POST /runs: a pipeline or submission as JSON or YAML, or a form with these
@@ -21,34 +23,58 @@ import { requireSource, storeSource } from "../sources/service.ts";
  */
 
 /** @throws ApiError `malformed`, `too_large`, `validation_failed`, `unavailable` */
-export async function readSubmission(request: Request, environment: Environment, team: string): Promise<Submission> {
+export async function readSubmission(request: Request, environment: Environment, team: string): Promise<ResolvedSubmission> {
 	const submission = isForm(request) ? await readForm(request, environment, team) : await readPlain(request, environment, team);
 	await requireSource(environment, team, submission.pipeline.source);
 	return submission;
 }
 
-/** A validated submission, and its length in characters. */
-interface ReadSubmission {
-	checked: CheckedSubmission;
-	characters: number;
-}
-
-/** Resolves a submission. A submission without a source uses the repository of its project. */
-async function inProject(environment: Environment, team: string, { checked, characters }: ReadSubmission): Promise<Submission> {
-	const project = checked.hasSource ? null : await findProject(environment.DB, team, checked.project);
-	const repository = project?.repository ? { address: project.repository, branch: project.default_branch } : null;
-	return withTurn(checked.resolving({ repository }), characters);
-}
-
-async function readPlain(request: Request, environment: Environment, team: string): Promise<Submission> {
+async function readPlain(request: Request, environment: Environment, team: string): Promise<ResolvedSubmission> {
 	const bytes = await readBytes(request, MAX_PIPELINE_BYTES);
 	const isJson = /\bjson\b/i.test(request.headers.get("Content-Type") ?? "");
-	const checked = await withTurn(checkingBody(bytes, isJson), bytes.byteLength);
-	return inProject(environment, team, { checked, characters: bytes.byteLength });
+	if (bytes.byteLength > MAX_STORED_TEXT) {
+		const checked = await withTurn(checkingBytes(bytes, isJson), bytes.byteLength);
+		const repository = await repositoryFor(environment, team, repositoryOf(checked));
+		return resolve(checked, repository, bytes.byteLength);
+	}
+	const text = utf8(bytes, "The body");
+	const known = findResolved(text, isJson);
+	if (known) {
+		const repository = await repositoryFor(environment, team, known.repositoryOf);
+		if (isSameRepository(repository, known.repository)) return known.submission;
+	}
+	const checked = await withTurn(checkingText(text, isJson), bytes.byteLength);
+	const repository = await repositoryFor(environment, team, repositoryOf(checked));
+	const submission = await resolve(checked, repository, bytes.byteLength);
+	storeResolved(text, isJson, { submission, repositoryOf: repositoryOf(checked), repository });
+	return submission;
 }
 
-function* checkingBody(bytes: Uint8Array, isJson: boolean): SlicedWork<CheckedSubmission> {
-	const text = yield* decodingText(bytes);
+/** The project whose repository is the source of a submission; null if it names a source. */
+function repositoryOf({ hasSource, project }: CheckedSubmission): string | null {
+	return hasSource ? null : project;
+}
+
+async function repositoryFor(environment: Environment, team: string, name: string | null): Promise<ProjectRepository | null> {
+	// Nobody can create the project `adhoc`.
+	if (name === null || name === ADHOC_PROJECT) return null;
+	const project = await findTrustedProject(environment.DB, team, name);
+	return project?.repository ? { address: project.repository, branch: project.default_branch } : null;
+}
+
+function isSameRepository(one: ProjectRepository | null, other: ProjectRepository | null): boolean {
+	return one?.address === other?.address && one?.branch === other?.branch;
+}
+
+async function resolve(checked: CheckedSubmission, repository: ProjectRepository | null, characters: number): Promise<ResolvedSubmission> {
+	return withDefinition(await withTurn(checked.resolving({ repository }), characters));
+}
+
+function* checkingBytes(bytes: Uint8Array, isJson: boolean): SlicedWork<CheckedSubmission> {
+	return yield* checkingText(yield* decodingText(bytes), isJson);
+}
+
+function* checkingText(text: string, isJson: boolean): SlicedWork<CheckedSubmission> {
 	if (!/\S/.test(text)) {
 		throw new ApiError("malformed", "The body is empty. It must be a pipeline or a submission.", {
 			suggestions: ["Use: windlass run --file pipeline.yml, or windlass run -- make test."],
@@ -59,18 +85,18 @@ function* checkingBody(bytes: Uint8Array, isJson: boolean): SlicedWork<CheckedSu
 	return yield* checkingSubmission(text);
 }
 
-async function readForm(request: Request, environment: Environment, team: string): Promise<Submission> {
+async function readForm(request: Request, environment: Environment, team: string): Promise<ResolvedSubmission> {
 	const { texts, bundle } = await readFormParts(request);
 	// Validation is cheap and comes before the upload is stored.
 	const characters = [...texts.values()].reduce((sum, { length }) => sum + length, 0);
 	const checked = await withTurn(checkingSubmissionForm(texts), characters);
-	if (!bundle) return inProject(environment, team, { checked, characters });
+	if (!bundle) return resolve(checked, await repositoryFor(environment, team, repositoryOf(checked)), characters);
 	const submission = await withTurn(checked.resolving({ repository: null }), characters);
 	if (texts.has("source")) throw partError("source", "The form has this part twice: as a file and as text.", "Send only one of them.");
 	unwrap(await dispatcherOf(environment, team).checkRoom());
 	const size = bundle.reduce((sum, chunk) => sum + chunk.byteLength, 0);
 	const { id } = await storeSource(environment, team, each(bundle), size);
-	return { ...submission, pipeline: { ...submission.pipeline, source: { upload: id } } };
+	return withDefinition({ ...submission, pipeline: { ...submission.pipeline, source: { upload: id } } });
 }
 
 async function* each<Value>(values: readonly Value[]): AsyncGenerator<Value> {
