@@ -1,4 +1,4 @@
-import { ulid } from "ulid";
+import { decodeTime, ulid } from "ulid";
 
 /** The kinds of ids, with their prefixes. */
 export const ID_PREFIXES = {
@@ -18,9 +18,20 @@ export type IdKind = keyof typeof ID_PREFIXES;
 
 const ULID = "[0-9A-HJKMNP-TV-Z]{26}";
 
+const PATTERNS = Object.fromEntries(
+	Object.entries(ID_PREFIXES).map(([kind, prefix]) => [kind, new RegExp(`^${prefix}_${ULID}$`)]),
+) as Record<IdKind, RegExp>;
+
 /** Whether `text` is a well-formed id of that kind. */
 export function isId(kind: IdKind, text: string): boolean {
-	return new RegExp(`^${ID_PREFIXES[kind]}_${ULID}$`).test(text);
+	return PATTERNS[kind].test(text);
+}
+
+/** When an id was made, in milliseconds since 1970; null for a text that is no id of that kind. */
+export function timeOfId(kind: IdKind, text: string): number | null {
+	const id = text.slice(ID_PREFIXES[kind].length + 1);
+	// The time has 48 of the 50 bits of its characters: a greater first character is no time.
+	return isId(kind, text) && id < "8" ? decodeTime(id) : null;
 }
 
 /** A new id of that kind. Ids sort by the millisecond of their creation. */

@@ -234,7 +234,8 @@ export class Coordinator {
 		const url = new URL(path, "http://coordinator");
 		const length = body === null ? {} : { "Content-Length": String(body.length) };
 		const all = new Headers({ ...headers, ...length, ...(token === null ? {} : { Authorization: `Bearer ${token}` }) });
-		const request = { method, url: url.href, headers: all, body: body && [body] } as unknown as Request;
+		const arrayBuffer = async () => body ?? new Uint8Array();
+		const request = { method, url: url.href, headers: all, body: body && [body], arrayBuffer } as unknown as Request;
 		const { route, params } = routeOf(method, url.pathname);
 		const client = { address: "an agent", scheme: null };
 		const principal = await identify(this.environment, request, client, false);

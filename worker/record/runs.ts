@@ -11,6 +11,7 @@ import {
 	type RunRow,
 	runs,
 } from "../../schema/database/tables.ts";
+import { timeOfId } from "../../schema/wire/ids.ts";
 import type { RunKind } from "../../schema/wire/resources.ts";
 import { isTerminal, type JobState, type RunState } from "../../schema/wire/states.ts";
 import type { Environment } from "../bindings.ts";
@@ -28,23 +29,40 @@ export interface JobRecord {
 	attempts: AttemptRow[];
 }
 
+/** The queue usually still holds runs that are younger: it is asked before D1. */
+const YOUNG_MS = 60 * 60_000;
+
 /**
  * Finds a run by id: in D1 if it has ended there, else in the live queue. A run may leave the queue
- * between the two reads, so D1 is read again.
+ * between the two reads, so D1 is read again. A young run is looked for in the queue first, which
+ * saves the reads of D1.
  */
 export async function findRun(environment: Environment, team: string, id: string): Promise<RunRecord | null> {
-	const recorded = await recordedRun(environment.DB, team, id);
-	if (recorded && isTerminal(recorded.run.state) && recorded.attempts.every((attempt) => attempt.log_archived === 1)) return recorded;
+	if (!isYoung("run", id)) {
+		const recorded = await recordedRun(environment.DB, team, id);
+		if (recorded && isTerminal(recorded.run.state) && areLogsArchived(recorded.attempts)) return recorded;
+	}
 	const live = await dispatcherOf(environment, team).readRun(id);
 	return live ?? recordedRun(environment.DB, team, id);
 }
 
 /** Finds a job by id, in the same way. */
 export async function findJob(environment: Environment, team: string, id: string): Promise<JobRecord | null> {
-	const recorded = await recordedJob(environment.DB, team, id);
-	if (recorded && isTerminal(recorded.job.state) && recorded.attempts.every((attempt) => attempt.log_archived === 1)) return recorded;
+	if (!isYoung("job", id)) {
+		const recorded = await recordedJob(environment.DB, team, id);
+		if (recorded && isTerminal(recorded.job.state) && areLogsArchived(recorded.attempts)) return recorded;
+	}
 	const live = await dispatcherOf(environment, team).readJob(id);
 	return live ?? recordedJob(environment.DB, team, id);
+}
+
+function isYoung(kind: "run" | "job", id: string): boolean {
+	const made = timeOfId(kind, id);
+	return made !== null && Date.now() - made < YOUNG_MS;
+}
+
+function areLogsArchived(found: readonly AttemptRow[]): boolean {
+	return found.every((attempt) => attempt.log_archived === 1);
 }
 
 async function recordedRun(db: D1Database, team: string, id: string): Promise<RunRecord | null> {

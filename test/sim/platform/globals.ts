@@ -37,8 +37,11 @@ class PlainResponse {
 	readonly headers: Headers;
 	readonly body: string | null;
 
-	constructor(body: string | null, { status = 200, headers = {} }: { status?: number; headers?: Record<string, string> } = {}) {
-		this.body = body;
+	constructor(
+		body: string | Uint8Array | null,
+		{ status = 200, headers = {} }: { status?: number; headers?: Record<string, string> } = {},
+	) {
+		this.body = body instanceof Uint8Array ? new TextDecoder().decode(body) : body;
 		this.status = status;
 		this.headers = new Headers(headers);
 	}

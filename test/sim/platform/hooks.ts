@@ -2,7 +2,8 @@ import { registerHooks } from "node:module";
 
 /**
  * How the product's own modules are loaded into the simulation: as they are, but for the platform's module, for signatures (they take
- * time outside of the world), for the tokens of people (a process keeps them in mind, whichever world it is in) and for the agent's logger.
+ * time outside of the world), for the tokens of people and trusted rows (a process keeps them in mind, whichever world it is in) and for
+ * the agent's logger.
  * And with one bug planted, where the checker itself is checked.
  */
 
@@ -10,6 +11,7 @@ const REPLACED: Record<string, string> = {
 	"worker/identity/signing.ts": "signing.ts",
 	"agent/logger.ts": "agent_logger.ts",
 	"worker/identity/tokens_store.ts": "tokens.ts",
+	"worker/identity/trusted_rows.ts": "trusted_rows.ts",
 };
 const here = new URL("./", import.meta.url);
 const root = new URL("../../../", import.meta.url);
