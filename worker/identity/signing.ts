@@ -56,10 +56,12 @@ export async function derive(key: string, text: string): Promise<string> {
 	return hex(await crypto.subtle.sign("HMAC", await keyOf(key), encoder.encode(text)));
 }
 
-/** The imported keys: the present key and the former one. */
-const imported = new LRUCache<string, CryptoKey>({ max: 4 });
+type ImportedKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
 
-async function keyOf(key: string): Promise<CryptoKey> {
+/** The imported keys: the present key and the former one. */
+const imported = new LRUCache<string, ImportedKey>({ max: 4 });
+
+async function keyOf(key: string): Promise<ImportedKey> {
 	if (!key) throw new Error("SIGNING_KEY is not set");
 	const known = imported.get(key);
 	if (known) return known;
