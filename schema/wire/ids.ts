@@ -16,6 +16,8 @@ export const ID_PREFIXES = {
 } as const;
 export type IdKind = keyof typeof ID_PREFIXES;
 
+/** The characters of a ULID that are random; the others are its time. */
+const RANDOM_CHARACTERS = 16;
 const ULID = "[0-9A-HJKMNP-TV-Z]{26}";
 
 const PATTERNS = Object.fromEntries(
@@ -36,5 +38,8 @@ export function timeOfId(kind: IdKind, text: string): number | null {
 
 /** A new id of that kind. Ids sort by the millisecond of their creation. */
 export function newId(kind: IdKind): string {
-	return `${ID_PREFIXES[kind]}_${ulid()}`;
+	// One call for all random characters: ulid itself makes one for each.
+	const random = crypto.getRandomValues(new Uint8Array(RANDOM_CHARACTERS));
+	let at = 0;
+	return `${ID_PREFIXES[kind]}_${ulid(undefined, () => (random[at++] ?? 0) / 256)}`;
 }

@@ -1,8 +1,10 @@
 import { hex } from "../platform/bytes.ts";
 
+const encoder = new TextEncoder();
+
 /** The SHA-256 of a text in hex; tokens are stored only in this form. */
 export async function sha256(text: string): Promise<string> {
-	return hex(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+	return hex(await crypto.subtle.digest("SHA-256", encoder.encode(text)));
 }
 
 /** 256 random bits as hex. */
@@ -12,6 +14,6 @@ export function randomSecret(): string {
 
 /** Compares two texts in constant time. */
 export async function isSameSecret(a: string, b: string): Promise<boolean> {
-	const encode = (text: string) => crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+	const encode = (text: string) => crypto.subtle.digest("SHA-256", encoder.encode(text));
 	return crypto.subtle.timingSafeEqual(await encode(a), await encode(b));
 }
