@@ -18,7 +18,8 @@ export async function compressedAnswer(request: Request, response: Response): Pr
 	headers.append("Vary", "Accept-Encoding");
 	if (!body || status === 206 || status === 204 || !prefersGzip(request)) return response;
 	const length = headers.get("Content-Length");
-	const long = length === null ? await longBody(body) : { isLong: Number(length) >= MIN_BYTES, body };
+	if (length !== null && Number(length) < MIN_BYTES) return response;
+	const long = length === null ? await longBody(body) : { isLong: true, body };
 	const init = { status, statusText: response.statusText, headers: new Headers(headers) };
 	if (!long.isLong) return new Response(long.body, init);
 	init.headers.set("Content-Encoding", "gzip");
