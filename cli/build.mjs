@@ -7,6 +7,7 @@ import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promi
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { buildMiniflare } from "./build_miniflare.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const run = promisify(execFile);
@@ -20,7 +21,7 @@ export async function build() {
 	const stamp = await fingerprint();
 	if ((await readFile(stampFile, "utf8").catch(() => "")) === stamp) return false;
 	await rm(path.join(root, "dist"), { recursive: true, force: true });
-	await Promise.all([buildWorker(), buildProgram()]);
+	await Promise.all([buildWorker(), buildProgram(), buildMiniflare(path.join(root, "dist/cli/miniflare.cjs"))]);
 	await writeFile(stampFile, stamp);
 	return true;
 }
@@ -60,7 +61,9 @@ async function buildProgram() {
 	await mkdir(path.join(root, "dist/cli"), { recursive: true });
 	await bundle({
 		entryPoints: [path.join(root, "cli/main.ts")],
-		outfile: path.join(root, "dist/cli/main.js"),
+		outdir: path.join(root, "dist/cli"),
+		// A command loads only its own code.
+		splitting: true,
 		bundle: true,
 		platform: "node",
 		format: "esm",

@@ -1,66 +1,54 @@
 import { Command } from "commander";
 import manifest from "../package.json" with { type: "json" };
-import { agentCommand } from "./agent_command.ts";
-import { agentTokensCommand } from "./commands/agent_tokens.ts";
-import { agentsCommand } from "./commands/agents.ts";
-import { approveCommand, declineCommand } from "./commands/approvals.ts";
-import { artifactsCommand } from "./commands/artifacts.ts";
-import { deliveriesCommand } from "./commands/deliveries.ts";
-import { execCommand } from "./commands/exec.ts";
-import { explainCommand } from "./commands/explain.ts";
-import { lintCommand } from "./commands/lint.ts";
-import { logsCommand } from "./commands/logs.ts";
-import { pipelinesCommand } from "./commands/pipelines.ts";
-import { projectsCommand } from "./commands/projects.ts";
-import { queueCommand } from "./commands/queue.ts";
-import { rerunCommand } from "./commands/rerun.ts";
-import { runCommand } from "./commands/run.ts";
-import { cancelCommand, deleteCommand, listCommand } from "./commands/runs.ts";
-import { schedulesCommand } from "./commands/schedules.ts";
-import { secretsCommand } from "./commands/secrets.ts";
-import { sessionsCommand } from "./commands/sessions.ts";
-import { showCommand } from "./commands/show.ts";
-import { demoCommand } from "./demo.ts";
 import { EXIT_CODES } from "./exit_codes.ts";
-import { keysCommand } from "./keys_command.ts";
-import { serveCommand } from "./serve/serve.ts";
-import { tokenCommand } from "./token_command.ts";
+
+type SetExitCode = (code: number) => void;
+
+/** The commands by their names, in the order of the help. Each loads its code when it is needed. */
+const COMMANDS: Readonly<Record<string, (setExitCode: SetExitCode) => Promise<Command>>> = {
+	serve: async (setExitCode) => (await import("./serve/serve.ts")).serveCommand(setExitCode),
+	agent: async () => (await import("./agent_command.ts")).agentCommand(),
+	token: async () => (await import("./token_command.ts")).tokenCommand(),
+	keys: async () => (await import("./keys_command.ts")).keysCommand(),
+	demo: async (setExitCode) => (await import("./demo.ts")).demoCommand(setExitCode),
+	lint: async (setExitCode) => (await import("./commands/lint.ts")).lintCommand(setExitCode),
+	exec: async (setExitCode) => (await import("./commands/exec.ts")).execCommand(setExitCode),
+	run: async (setExitCode) => (await import("./commands/run.ts")).runCommand(setExitCode),
+	logs: async (setExitCode) => (await import("./commands/logs.ts")).logsCommand(setExitCode),
+	ls: async () => (await import("./commands/runs.ts")).listCommand(),
+	show: async () => (await import("./commands/show.ts")).showCommand(),
+	explain: async () => (await import("./commands/explain.ts")).explainCommand(),
+	cancel: async () => (await import("./commands/runs.ts")).cancelCommand(),
+	rerun: async (setExitCode) => (await import("./commands/rerun.ts")).rerunCommand(setExitCode),
+	rm: async () => (await import("./commands/runs.ts")).deleteCommand(),
+	approve: async () => (await import("./commands/approvals.ts")).approveCommand(),
+	decline: async () => (await import("./commands/approvals.ts")).declineCommand(),
+	artifacts: async () => (await import("./commands/artifacts.ts")).artifactsCommand(),
+	projects: async () => (await import("./commands/projects.ts")).projectsCommand(),
+	pipelines: async (setExitCode) => (await import("./commands/pipelines.ts")).pipelinesCommand(setExitCode),
+	schedules: async () => (await import("./commands/schedules.ts")).schedulesCommand(),
+	deliveries: async () => (await import("./commands/deliveries.ts")).deliveriesCommand(),
+	secrets: async () => (await import("./commands/secrets.ts")).secretsCommand(),
+	sessions: async () => (await import("./commands/sessions.ts")).sessionsCommand(),
+	agents: async () => (await import("./commands/agents.ts")).agentsCommand(),
+	queue: async () => (await import("./commands/queue.ts")).queueCommand(),
+	"agent-tokens": async () => (await import("./commands/agent_tokens.ts")).agentTokensCommand(),
+};
 
 /**
- * The `windlass` program with all of its commands.
+ * The `windlass` program with its commands.
  * @param setExitCode called by commands that end with another code than 0
+ * @param first the first argument: if it names a command, the program has only that one
  */
-export function programOf(setExitCode: (code: number) => void): Command {
-	return new Command("windlass")
+export async function programOf(setExitCode: SetExitCode, first?: string): Promise<Command> {
+	const program = new Command("windlass")
 		.description("A self-hosted CI and job coordinator, and its agents.")
 		.version(manifest.version)
 		.showSuggestionAfterError()
-		.addHelpText("after", EXIT_CODES)
-		.addCommand(serveCommand(setExitCode))
-		.addCommand(agentCommand())
-		.addCommand(tokenCommand())
-		.addCommand(keysCommand())
-		.addCommand(demoCommand(setExitCode))
-		.addCommand(lintCommand(setExitCode))
-		.addCommand(execCommand(setExitCode))
-		.addCommand(runCommand(setExitCode))
-		.addCommand(logsCommand(setExitCode))
-		.addCommand(listCommand())
-		.addCommand(showCommand())
-		.addCommand(explainCommand())
-		.addCommand(cancelCommand())
-		.addCommand(rerunCommand(setExitCode))
-		.addCommand(deleteCommand())
-		.addCommand(approveCommand())
-		.addCommand(declineCommand())
-		.addCommand(artifactsCommand())
-		.addCommand(projectsCommand())
-		.addCommand(pipelinesCommand(setExitCode))
-		.addCommand(schedulesCommand())
-		.addCommand(deliveriesCommand())
-		.addCommand(secretsCommand())
-		.addCommand(sessionsCommand())
-		.addCommand(agentsCommand())
-		.addCommand(queueCommand())
-		.addCommand(agentTokensCommand());
+		.addHelpText("after", EXIT_CODES);
+	const only = first !== undefined && Object.hasOwn(COMMANDS, first) ? COMMANDS[first] : undefined;
+	for (const command of await Promise.all((only ? [only] : Object.values(COMMANDS)).map((load) => load(setExitCode)))) {
+		program.addCommand(command);
+	}
+	return program;
 }

@@ -1,10 +1,12 @@
+import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { Command } from "commander";
 import { defaultDataFolder } from "./callers_folder.ts";
 import { newAdminToken, replaceAdminToken } from "./coordinator/admin_token.ts";
 import { DataFolder } from "./coordinator/data_folder.ts";
+import { Database, migrateDatabase } from "./coordinator/database.ts";
 import { DISTRIBUTION } from "./coordinator/distribution.ts";
-import { endOrphans, Host, migrateDatabase } from "./coordinator/host.ts";
+import { endOrphans, Host } from "./coordinator/host.ts";
 import { NO_OUTBOUND, Outbound } from "./coordinator/outbound.ts";
 
 const EXAMPLE = "\nExample:\n  windlass token reset-admin --data /var/lib/windlass";
@@ -18,19 +20,20 @@ export function tokenCommand(): Command {
 		.action(async ({ data: folder }: { data: string }) => {
 			const data = DataFolder.open(folder);
 			const token = newAdminToken();
+			const secret = randomBytes(32).toString("hex");
 			endOrphans(data.path);
 			const host = await Host.start({
 				distribution: DISTRIBUTION,
 				storage: data.storage,
 				socket: null,
 				mark: data.path,
-				bindings: {},
+				bindings: { HOST_SECRET: secret },
 				outbound: new Outbound(NO_OUTBOUND),
 				onLog: (text) => process.stderr.write(`${text}\n`),
 				onRestart: () => undefined,
 			});
 			try {
-				const database = await host.database();
+				const database = new Database(host, secret);
 				await migrateDatabase(database, path.join(DISTRIBUTION, "migrations"));
 				await replaceAdminToken(database, token);
 			} finally {

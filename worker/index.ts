@@ -18,6 +18,7 @@ import { assertPrepared } from "./platform/prepared.ts";
 import { assertMigrated } from "./platform/schema_version.ts";
 import { QueueObject } from "./queue/dispatcher.ts";
 import { routes } from "./routes.ts";
+import { DATABASE_PATH } from "./system/host.ts";
 import { errorPage } from "./ui/error_page.tsx";
 
 export { LogShard } from "./logs/log_shard.ts";
@@ -84,7 +85,7 @@ async function handle(
 	requestId: string,
 ): Promise<Response> {
 	const { route, isLiveness, isOfHost, isOpen } = entry;
-	if (!isLiveness) await assertMigrated(environment.DB);
+	if (!isLiveness && route.path !== DATABASE_PATH) await assertMigrated(environment.DB);
 	// The host's own routes prepare the coordinator, and so work before.
 	if (!isLiveness && !isOfHost) await assertPrepared(environment);
 	const client = clientOf(request, environment);

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { UsageError } from "../usage_error.ts";
-import type { Database } from "./host.ts";
+import type { Database } from "./database.ts";
 
 /**
  * The admin token and the sign-in link, written into D1 before the Worker serves. Only hashes are
@@ -36,8 +36,8 @@ export const GUESSABLE_TOKEN = `WINDLASS_ADMIN_TOKEN has fewer than ${LEAST_TOKE
  */
 export async function ensureAdminToken(database: Database, preset: string | null): Promise<{ token: string | null; tokenId: string }> {
 	const live = "SELECT id, hash FROM tokens WHERE kind = 'admin' AND revoked_at IS NULL ORDER BY created_at DESC LIMIT 1";
-	const known = await database.prepare(live).first<{ id: string; hash: string }>();
-	if (known && (preset === null || known.hash === sha256(preset))) return { token: null, tokenId: known.id };
+	const known = (await database.batch([{ sql: live }]))[0]?.[0];
+	if (known && (preset === null || known.hash === sha256(preset))) return { token: null, tokenId: String(known.id) };
 	if (preset !== null && isGuessable(preset))
 		throw new UsageError(`WINDLASS_ADMIN_TOKEN must have at least ${LEAST_TOKEN_LENGTH} characters. Make one with: openssl rand -hex 24`);
 	const token = preset ?? newAdminToken();
@@ -55,13 +55,12 @@ export async function replaceAdminToken(database: Database, token: string): Prom
 	await database.batch([
 		// A token that is set once more is live again: the sessions that it opened before must not
 		// be.
-		database.prepare("DELETE FROM sessions WHERE token_id IN (SELECT id FROM tokens WHERE kind = 'admin')"),
-		database.prepare("UPDATE tokens SET revoked_at = ? WHERE kind = 'admin' AND revoked_at IS NULL").bind(now),
-		database
-			.prepare(
-				"INSERT INTO tokens (id, team, kind, name, hash, created_at) VALUES (?, ?, 'admin', 'admin', ?, ?) ON CONFLICT (hash) DO UPDATE SET revoked_at = NULL",
-			)
-			.bind(id, TEAM, sha256(token), now),
+		{ sql: "DELETE FROM sessions WHERE token_id IN (SELECT id FROM tokens WHERE kind = 'admin')" },
+		{ sql: "UPDATE tokens SET revoked_at = ? WHERE kind = 'admin' AND revoked_at IS NULL", values: [now] },
+		{
+			sql: "INSERT INTO tokens (id, team, kind, name, hash, created_at) VALUES (?, ?, 'admin', 'admin', ?, ?) ON CONFLICT (hash) DO UPDATE SET revoked_at = NULL",
+			values: [id, TEAM, sha256(token), now],
+		},
 	]);
 	return id;
 }
@@ -69,10 +68,13 @@ export async function replaceAdminToken(database: Database, token: string): Prom
 /** Makes a code that signs a browser in once, and deletes expired ones. */
 export async function createSignInCode(database: Database, tokenId: string): Promise<string> {
 	const code = randomBytes(24).toString("base64url");
-	await database
-		.prepare("INSERT INTO sign_in_links (hash, token_id, expires_at) VALUES (?, ?, ?)")
-		.bind(sha256(code), tokenId, Date.now() + SIGN_IN_LINK_MS)
-		.run();
-	await database.prepare("DELETE FROM sign_in_links WHERE expires_at < ?").bind(Date.now()).run();
+	const now = Date.now();
+	await database.batch([
+		{
+			sql: "INSERT INTO sign_in_links (hash, token_id, expires_at) VALUES (?, ?, ?)",
+			values: [sha256(code), tokenId, now + SIGN_IN_LINK_MS],
+		},
+		{ sql: "DELETE FROM sign_in_links WHERE expires_at < ?", values: [now] },
+	]);
 	return code;
 }

@@ -3,9 +3,10 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { renewTimeoutFor } from "../../schema/wire/lease_rule.ts";
 import { createSignInCode, ensureAdminToken, GUESSABLE_TOKEN, isGuessable } from "./admin_token.ts";
+import { Database, migrateDatabase } from "./database.ts";
 import { DiskWatch } from "./disk_watch.ts";
 import { DISTRIBUTION } from "./distribution.ts";
-import { endOrphans, Host, migrateDatabase } from "./host.ts";
+import { endOrphans, Host } from "./host.ts";
 import type { JsonLog } from "./json_log.ts";
 import { type Addresses, addressesOf, freePort } from "./listen_address.ts";
 import type { CoordinatorOptions } from "./options.ts";
@@ -63,7 +64,7 @@ export class Coordinator {
 			},
 		});
 		try {
-			const database = await host.database();
+			const database = new Database(host, secret);
 			await migrateDatabase(database, path.join(DISTRIBUTION, "migrations"));
 			const { token, tokenId } = await ensureAdminToken(database, options.adminToken);
 			if (options.adminToken !== null && isGuessable(options.adminToken)) log.write("warn", GUESSABLE_TOKEN);

@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import type * as MiniflareModule from "miniflare";
 import { findByEnvironment } from "../../agent/processes/attempt_processes.ts";
 import type { Outbound } from "./outbound.ts";
 
@@ -37,7 +38,7 @@ export interface HostOptions {
 	onRestart(): void;
 }
 
-export type Database = Awaited<ReturnType<Miniflare["getD1Database"]>>;
+type Miniflare = MiniflareModule.Miniflare;
 
 /** A Worker that runs on this machine. */
 export class Host {
@@ -53,9 +54,7 @@ export class Host {
 	 */
 	static async start(options: HostOptions): Promise<Host> {
 		removeOrphanBlobs(path.join(options.storage, "r2"));
-		// Loaded here: it takes longer to load than all the rest, and other commands do not need
-		// it.
-		const { convertV4MiniflareOptions, CoreHeaders, Miniflare, Response } = await import("miniflare");
+		const { convertV4MiniflareOptions, CoreHeaders, Miniflare, Response } = loadMiniflare();
 		// With this header Miniflare lets every client write `request.cf`. Without it workerd
 		// writes the client's address there.
 		Reflect.deleteProperty(CoreHeaders, "CF_BLOB");
@@ -81,10 +80,6 @@ export class Host {
 		}
 		await miniflare.ready;
 		return new Host(miniflare);
-	}
-
-	async database(): Promise<Database> {
-		return this.#miniflare.getD1Database("DB");
 	}
 
 	/** Sends a request to the Worker, past its socket. The Worker takes the address for its own. */
@@ -113,9 +108,18 @@ export class Host {
 	}
 }
 
-type Fetcher = (request: import("miniflare").Request) => Promise<import("miniflare").Response>;
+/**
+ * Loads Miniflare: it takes longer to load than all the rest, and other commands do not need it.
+ * The build makes this copy of it (cli/build.mjs). `import` would parse it twice more, to learn
+ * that it is CommonJS and what it exports.
+ */
+function loadMiniflare(): typeof MiniflareModule {
+	return createRequire(import.meta.url)("./miniflare.cjs");
+}
 
-function miniflareOptions(options: HostOptions, outboundService: Fetcher): Parameters<typeof convertV4MiniflareOptions>[0] {
+type Fetcher = (request: MiniflareModule.Request) => Promise<MiniflareModule.Response>;
+
+function miniflareOptions(options: HostOptions, outboundService: Fetcher): Parameters<typeof MiniflareModule.convertV4MiniflareOptions>[0] {
 	const folder = path.join(options.distribution, "worker");
 	const { bindings, ...worker } = JSON.parse(readFileSync(path.join(folder, "options.json"), "utf8"));
 	return {
@@ -205,32 +209,5 @@ function isAlive(pid: number): boolean {
 		return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
 	} catch {
 		return false;
-	}
-}
-
-/**
- * Applies the bundle's migrations to D1, each in one transaction, and records them in wrangler's
- * table.
- * @throws Error that names the failed migration
- */
-export async function migrateDatabase(database: Database, folder: string): Promise<void> {
-	await database.exec(
-		"CREATE TABLE IF NOT EXISTS d1_migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE, applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL)",
-	);
-	const { results } = await database.prepare("SELECT name FROM d1_migrations").all<{ name: string }>();
-	const applied = new Set(results.map(({ name }) => name));
-	for (const name of readdirSync(folder)
-		.filter((file) => file.endsWith(".sql"))
-		.sort()) {
-		if (applied.has(name)) continue;
-		const statements = readFileSync(path.join(folder, name), "utf8").split("--> statement-breakpoint");
-		try {
-			await database.batch([
-				...statements.map((statement) => database.prepare(statement)),
-				database.prepare("INSERT INTO d1_migrations (name) VALUES (?)").bind(name),
-			]);
-		} catch (error) {
-			throw new Error(`The migration ${name} failed: ${(error as Error).message}`);
-		}
 	}
 }

@@ -15,14 +15,14 @@ interface Leaf {
 }
 
 /** The program as it is where no variable sets a default. */
-export function program(): Command {
+export function program(): Promise<Command> {
 	for (const name of Object.keys(process.env)) if (name.startsWith("WINDLASS_")) delete process.env[name];
 	return programOf(() => undefined);
 }
 
 /** The sections of `reference/cli.md`, in Markdown. */
-export function commandSections(): string {
-	const root = program();
+export async function commandSections(): Promise<string> {
+	const root = await program();
 	const leaves = leavesOf(root, root.name());
 	const common = commonOptions(leaves);
 	const sections = root.commands.map((command) => sectionText(command, `${root.name()} ${command.name()}`, common));

@@ -4,8 +4,8 @@ import { optionText, program } from "./commands.ts";
 
 /** The settings of `serve` and `agent`, from commander. */
 
-function commandNamed(name: string): Command {
-	const found = program().commands.find((command) => command.name() === name);
+async function commandNamed(name: string): Promise<Command> {
+	const found = (await program()).commands.find((command) => command.name() === name);
 	if (!found) throw new Error(`The program has no command ${name}.`);
 	return found;
 }
@@ -15,11 +15,11 @@ function listOf(options: readonly Option[]): string {
 }
 
 /** The settings of `windlass serve`. */
-export function coordinatorSettings(): string {
-	return listOf(commandNamed("serve").options);
+export async function coordinatorSettings(): Promise<string> {
+	return listOf((await commandNamed("serve")).options);
 }
 
 /** The settings of `windlass agent`. The agent itself reads their variables, so that a file can set what a variable does not. */
-export function agentSettings(): string {
-	return listOf(commandNamed("agent").options.map((option) => option.env(variableOf(option.name()))));
+export async function agentSettings(): Promise<string> {
+	return listOf((await commandNamed("agent")).options.map((option) => option.env(variableOf(option.name()))));
 }

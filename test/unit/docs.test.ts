@@ -105,9 +105,11 @@ function callsIn(line: string): string[][] {
 	});
 }
 
+const whole: Command = await program();
+
 /** What of a call the program does not know: a command or an option; null if it knows everything. */
 function unknownIn(words: readonly string[]): string | null {
-	let command: Command = program();
+	let command = whole;
 	const rest = [...words];
 	while (command.commands.length > 0 && rest[0] !== undefined && !rest[0].startsWith("-")) {
 		const found = command.commands.find((one) => one.name() === rest[0] || one.aliases().includes(rest[0] ?? ""));

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { expect, test } from "vitest";
 import { programOf } from "../../cli/program.ts";
 
-const program = programOf(() => undefined);
+const program = await programOf(() => undefined);
 const withInner = (command: Command): Command[] => [command, ...command.commands.flatMap(withInner)];
 const pathOf = (command: Command): string => (command.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name());
 

@@ -1,10 +1,29 @@
 import * as z from "zod";
+import { ApiError } from "../../schema/wire/errors.ts";
 import { type Bodied, type RequestContext, route } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { resumeDeliveries } from "../webhooks/service.ts";
 
 /** Why the coordinator accepts no new work; null if the disk has room. */
 const diskNote = z.strictObject({ error: z.string().max(500).nullable() });
+
+/** Migrates the database, so it works before the database is migrated. */
+export const DATABASE_PATH = "/api/v1/host/database";
+
+const transaction = z.strictObject({
+	statements: z.array(z.strictObject({ sql: z.string(), values: z.array(z.union([z.string(), z.number()])).default([]) })).min(1),
+});
+
+/** The host's own statements on D1, in one transaction: migrations and its tokens. */
+async function runStatements({ readBody, environment }: RequestContext<"host"> & Bodied<typeof transaction>): Promise<Response> {
+	const { statements } = await readBody();
+	try {
+		const answers = await environment.DB.batch(statements.map(({ sql, values }) => environment.DB.prepare(sql).bind(...values)));
+		return Response.json({ results: answers.map(({ results }) => results) });
+	} catch (error) {
+		throw new ApiError("malformed", `The database rejects a statement: ${(error as Error).message}`);
+	}
+}
 
 /**
  * The host calls this after it has stored its tokens and before it serves others: the queue
@@ -33,6 +52,7 @@ async function prepareStop({ environment, principal }: RequestContext<"host">): 
 }
 
 export const hostRoutes = [
+	route({ method: "POST", path: DATABASE_PATH, allow: ["host"], body: transaction, handle: runStatements }),
 	route({ method: "POST", path: "/api/v1/host/prepare", allow: ["host"], handle: prepare }),
 	route({ method: "POST", path: "/api/v1/host/disk", allow: ["host"], body: diskNote, handle: setDiskError }),
 	route({ method: "POST", path: "/api/v1/host/planned-stop", allow: ["host"], handle: prepareStop }),
