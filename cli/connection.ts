@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import type { Command } from "commander";
-import { request } from "undici";
+import type { Dispatcher } from "undici";
 import { ApiError, ERROR_STATUS, type ErrorCode, errorBody } from "../schema/wire/errors.ts";
 import { ownSecret } from "./own_secrets.ts";
 import { UsageError } from "./usage_error.ts";
@@ -100,7 +100,9 @@ export class Connection {
 			},
 			body: json === undefined ? (body?.bytes ?? null) : JSON.stringify(json),
 		};
-		let answer: Awaited<ReturnType<typeof request>>;
+		let answer: Dispatcher.ResponseData;
+		// Loaded here: `serve` needs only the options.
+		const { request } = await import("undici");
 		try {
 			answer = await request(this.server + path, options);
 		} catch (error) {

@@ -65,9 +65,12 @@ export async function replaceAdminToken(database: Database, token: string): Prom
 	return id;
 }
 
-/** Makes a code that signs a browser in once, and deletes expired ones. */
-export async function createSignInCode(database: Database, tokenId: string): Promise<string> {
-	const code = randomBytes(24).toString("base64url");
+export function newSignInCode(): string {
+	return randomBytes(24).toString("base64url");
+}
+
+/** Stores a code that signs a browser in once, and deletes expired ones. */
+export async function storeSignInCode(database: Database, code: string, tokenId: string): Promise<void> {
 	const now = Date.now();
 	await database.batch([
 		{
@@ -76,5 +79,4 @@ export async function createSignInCode(database: Database, tokenId: string): Pro
 		},
 		{ sql: "DELETE FROM sign_in_links WHERE expires_at < ?", values: [now] },
 	]);
-	return code;
 }

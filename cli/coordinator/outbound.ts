@@ -1,6 +1,6 @@
 import { lookup as resolve } from "node:dns/promises";
 import { BlockList, isIP, isIPv6 } from "node:net";
-import { Agent, request } from "undici";
+import type { Agent } from "undici";
 import { nearest } from "../../schema/text/nearest_word.ts";
 import { NOT_ASKED } from "../../schema/wire/outbound.ts";
 import { UsageError } from "../usage_error.ts";
@@ -140,17 +140,20 @@ class AddressNotAllowed extends Error {
 /** Sends the Worker's requests to other servers, as far as the rules allow. */
 export class Outbound {
 	readonly #rules: OutboundRules;
-	readonly #agent: Agent;
-
 	readonly #deadlineMs: number;
+	/** Made for the first request: undici takes 30 MB. */
+	#agent: Agent | null = null;
 
 	/** @param deadlineMs the time limit of a whole request */
 	constructor(rules: OutboundRules, deadlineMs = DEADLINE_MS) {
 		this.#rules = rules;
 		this.#deadlineMs = deadlineMs;
-		this.#agent = new Agent({
+	}
+
+	#agentOf({ Agent }: typeof import("undici")): Agent {
+		this.#agent ??= new Agent({
 			connect: {
-				timeout: deadlineMs,
+				timeout: this.#deadlineMs,
 				lookup: (hostname, _, done) => {
 					this.#addressesOf(hostname).then(
 						(addresses) => done(null, addresses),
@@ -158,11 +161,12 @@ export class Outbound {
 					);
 				},
 			},
-			headersTimeout: deadlineMs,
-			bodyTimeout: deadlineMs,
+			headersTimeout: this.#deadlineMs,
+			bodyTimeout: this.#deadlineMs,
 			keepAliveTimeout: 1_000,
 			maxResponseSize: MAX_ANSWER_BYTES,
 		});
+		return this.#agent;
 	}
 
 	async ask({ url, method, headers, body }: OutboundRequest): Promise<OutboundAnswer> {
@@ -171,8 +175,9 @@ export class Outbound {
 		try {
 			// `lookup` is not called for an address.
 			if (isIP(host) !== 0 && !isAllowed(this.#rules, host, host)) throw notAllowed(host, host);
+			const undici = await import("undici");
 			const signal = AbortSignal.timeout(this.#deadlineMs);
-			const answer = await request(url, { method: method as "POST", headers, body, dispatcher: this.#agent, signal });
+			const answer = await undici.request(url, { method: method as "POST", headers, body, dispatcher: this.#agentOf(undici), signal });
 			const passed = PASSED_HEADERS.flatMap((name) => {
 				const value = answer.headers[name];
 				return typeof value === "string" ? [[name, value] as const] : [];
@@ -189,7 +194,7 @@ export class Outbound {
 	}
 
 	async close(): Promise<void> {
-		await this.#agent.destroy();
+		await this.#agent?.destroy();
 	}
 
 	/** The allowed addresses of a name. */
