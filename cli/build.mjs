@@ -3,7 +3,7 @@
 // built.
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -83,8 +83,15 @@ async function buildProgram() {
 /** Runs what a start loads, once: Node writes the compiled code to dist/compile-cache. */
 async function fillCompileCache() {
 	await run(process.execPath, [path.join(root, "dist/cli/main.js"), "--help"]);
-	const load = "require('node:module').enableCompileCache({ directory: 'dist/compile-cache', portable: true }); require('./dist/cli/miniflare.cjs')";
+	const load =
+		"require('node:module').enableCompileCache({ directory: 'dist/compile-cache', portable: true }); require('./dist/cli/miniflare.cjs')";
 	await run(process.execPath, ["--eval", load], { cwd: root });
+	// Node writes them for this user alone; the coordinator may run as another one.
+	const folder = path.join(root, "dist/compile-cache");
+	for (const name of await readdir(folder, { recursive: true })) {
+		const file = path.join(folder, name);
+		await chmod(file, (await stat(file)).isDirectory() ? 0o755 : 0o644);
+	}
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await build();

@@ -2,14 +2,17 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 
-/**
- * The program's copy of Miniflare: its one file, minified, with a change of how the configuration
- * of workerd is assembled. That grew the message by 4 kB at a time and copied all of it each time,
- * with the Worker in it: 700 ms, and 150 MB that the allocator kept.
- */
-
-const GROWTH = "minSize = minSize < MIN_SINGLE_SEGMENT_GROWTH ? MIN_SINGLE_SEGMENT_GROWTH : padToWord$1(minSize);";
-const DOUBLING = "minSize = Math.max(srcBuffer.byteLength, MIN_SINGLE_SEGMENT_GROWTH, padToWord$1(minSize));";
+/** The program's copy of Miniflare: its one file, minified, with these changes. */
+const CHANGES = [
+	// The configuration of workerd grew by 4 kB at a time and was copied each time, with the Worker
+	// in it: 700 ms, and 150 MB that the allocator kept.
+	[
+		"minSize = minSize < MIN_SINGLE_SEGMENT_GROWTH ? MIN_SINGLE_SEGMENT_GROWTH : padToWord$1(minSize);",
+		"minSize = Math.max(srcBuffer.byteLength, MIN_SINGLE_SEGMENT_GROWTH, padToWord$1(minSize));",
+	],
+	// The host sets this function (cli/coordinator/host.ts).
+	["const configBuffer = serializeConfig(config3);", "const configBuffer = serializeConfig(module.exports.changeConfig(config3));"],
+];
 
 /** The copy finds its Workers and dependencies where Miniflare finds them. */
 const AT_MINIFLARE = [
@@ -17,6 +20,12 @@ const AT_MINIFLARE = [
 	'__dirname = require("node:path").dirname(__filename);',
 	'require = require("node:module").createRequire(__filename);',
 ].join("");
+
+function changed(source, [from, to]) {
+	const [before, after, ...more] = source.split(from);
+	if (after !== undefined && more.length === 0) return before + to + after;
+	throw new Error(`This version of Miniflare does not have once: ${from}\nAdapt cli/build_miniflare.mjs to it.`);
+}
 
 /**
  * Escapes other characters: a text with one of them takes two bytes per character in memory. They
@@ -30,9 +39,7 @@ export function onlyAscii(code) {
 export async function buildMiniflare(file) {
 	const { transform } = await import("esbuild");
 	const source = await readFile(createRequire(import.meta.url).resolve("miniflare"), "utf8");
-	if (source.split(GROWTH).length !== 2)
-		throw new Error("Miniflare assembles its configuration in another way. Adapt cli/build_miniflare.mjs to this version.");
-	const { code } = await transform(source.replace(GROWTH, DOUBLING), {
+	const { code } = await transform(CHANGES.reduce(changed, source), {
 		format: "cjs",
 		platform: "node",
 		target: "node22",
