@@ -83,8 +83,7 @@ async function buildProgram() {
 /** Runs what a start loads, once: Node writes the compiled code to dist/compile-cache. */
 async function fillCompileCache() {
 	await run(process.execPath, [path.join(root, "dist/cli/main.js"), "--help"]);
-	const load =
-		"require('node:module').enableCompileCache({ directory: 'dist/compile-cache', portable: true }); require('./dist/cli/miniflare.cjs')";
+	const load = "require('node:module').enableCompileCache('dist/compile-cache'); require('./dist/cli/miniflare.cjs')";
 	await run(process.execPath, ["--eval", load], { cwd: root });
 	// Node writes them for this user alone; the coordinator may run as another one.
 	const folder = path.join(root, "dist/compile-cache");
