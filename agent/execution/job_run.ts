@@ -69,7 +69,7 @@ export class JobRun implements Job {
 		const workspace = await realpath(workspaceFolder);
 		const spool = await LogSpool.create(path.join(context.folder, "log"), context.budget, context.maxLogBytes, masker, now);
 		const phases = phasesOf(assignment);
-		const processes = new AttemptProcesses(assignment.attempt_id, context.folder, cgroup);
+		const processes = AttemptProcesses.begin(assignment.attempt_id, context.folder, cgroup);
 		const job: JobResources = {
 			context,
 			workspace,

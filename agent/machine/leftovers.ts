@@ -25,7 +25,7 @@ export class Leftovers {
 			cgroup.remove();
 		}
 		const attempts = await readdir(this.#state.jobsFolder);
-		for (const id of attempts) await new AttemptProcesses(id, this.#state.jobFolder(id), null).endAll(0);
+		for (const id of attempts) await AttemptProcesses.left(id, this.#state.jobFolder(id)).endAll(0);
 		return attempts;
 	}
 

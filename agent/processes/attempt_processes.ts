@@ -1,13 +1,15 @@
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import path from "node:path";
 import { sleep } from "../sleep.ts";
 import type { Cgroup } from "./cgroup.ts";
+import { findProcesses, livingGroups, markProcesses, type ProcessMark, processOf, sendSignal, startedSince } from "./host_processes.ts";
 
 /**
  * Finds and ends all processes of an attempt. With control groups they cannot leave the attempt's
- * group. Without them the agent knows them by their process groups; processes that left those
- * (setsid, a double fork) by an inherited variable; and processes that cleared their environment by
- * their working directory.
+ * group, unless they may move to another one. Without them the agent knows them by their process
+ * groups; processes that left those (setsid, a double fork) by an inherited variable; and processes
+ * that cleared their environment by their working directory.
+ *
+ * The agent asks the control group first. It looks through the processes of the machine only when
+ * the group is empty, and once after the last start: nothing starts by itself.
  */
 
 /** The variable that every process of an attempt inherits. */
@@ -21,24 +23,45 @@ export class AttemptProcesses {
 	readonly #attemptId: string;
 	readonly #folder: string;
 	readonly cgroup: Cgroup | null;
+	/** The processes of the attempt have started since; null if they may be older. */
+	readonly #mark: ProcessMark | null;
 	/** Process groups that steps lead. */
 	#groups: number[] = [];
+	/** How many process groups were added. */
+	#starts = 0;
+	/** Whether all processes are known to have ended. */
+	#areEnded = false;
 
-	/** @param folder the attempt's folder: every process that works in it belongs to the attempt */
-	constructor(attemptId: string, folder: string, cgroup: Cgroup | null) {
+	private constructor(attemptId: string, folder: string, cgroup: Cgroup | null, mark: ProcessMark | null) {
 		this.#attemptId = attemptId;
 		this.#folder = folder;
 		this.cgroup = cgroup;
+		this.#mark = mark;
+	}
+
+	/**
+	 * The processes of an attempt that has not started any.
+	 * @param folder the attempt's folder: every process that works in it belongs to the attempt
+	 */
+	static begin(attemptId: string, folder: string, cgroup: Cgroup | null): AttemptProcesses {
+		return new AttemptProcesses(attemptId, folder, cgroup, markProcesses());
+	}
+
+	/** The processes that an earlier process of the agent left behind. */
+	static left(attemptId: string, folder: string): AttemptProcesses {
+		return new AttemptProcesses(attemptId, folder, null, null);
 	}
 
 	/** Adds a process that leads a group of its own. */
 	add(leader: number): void {
 		this.#groups.push(leader);
+		this.#starts += 1;
+		this.#areEnded = false;
 	}
 
 	/** Removes groups that have ended: their numbers may belong to another job by now. */
 	forgetEnded(): void {
-		this.#groups = livingGroups(this.#groups);
+		this.#groups = livingGroups(this.#groups, this.#mark);
 	}
 
 	/** Ends all of them: SIGTERM, the grace period, then SIGKILL until none is left. */
@@ -49,108 +72,47 @@ export class AttemptProcesses {
 
 	/** Ends these groups, and the attempt's processes that are in no group. */
 	async end(groups: readonly number[], graceMs: number): Promise<void> {
-		this.#signal(groups, "SIGTERM");
+		if (!(await this.#isAnyLeft(groups))) return;
+		await this.#signal(groups, "SIGTERM");
 		const until = performance.now() + graceMs;
 		while (performance.now() < until) {
-			if (!this.#isAnyLeft(groups)) return;
+			if (!(await this.#isAnyLeft(groups))) return;
 			await sleep(LOOK_MS);
 		}
-		for (let round = 0; round < MAX_KILL_ROUNDS && this.#isAnyLeft(groups); round += 1) {
-			this.#signal(groups, "SIGKILL");
+		for (let round = 0; round < MAX_KILL_ROUNDS && (await this.#isAnyLeft(groups)); round += 1) {
+			const signalled = this.#signal(groups, "SIGKILL");
 			this.cgroup?.kill();
+			await signalled;
 			await sleep(LOOK_MS);
 		}
 	}
 
-	#signal(groups: readonly number[], signal: NodeJS.Signals): void {
+	async #signal(groups: readonly number[], signal: NodeJS.Signals): Promise<void> {
 		for (const group of groups) sendSignal(-group, signal);
-		// Processes of these groups have the signal already, and some programs give a second one another
-		// meaning.
-		for (const pid of this.#strays()) if (!groups.includes(processOf(pid)?.group ?? 0)) sendSignal(pid, signal);
-	}
-
-	#isAnyLeft(groups: readonly number[]): boolean {
-		return livingGroups(groups).length > 0 || this.#strays().some((pid) => processOf(pid)?.isLiving);
-	}
-
-	/** All processes of the attempt, in whichever group. */
-	#strays(): number[] {
 		const inCgroup = this.cgroup?.pids ?? [];
-		const elsewhere = runningPids().filter(
-			(pid) => !inCgroup.includes(pid) && (hasVariable(pid, MARKER, this.#attemptId) || worksIn(pid, this.#folder)),
-		);
-		return [...inCgroup, ...elsewhere];
+		const signalOne = (pid: number) => {
+			// Processes of these groups have the signal already, and some programs give a second one
+			// another meaning.
+			if (!groups.includes(processOf(pid)?.group ?? 0)) sendSignal(pid, signal);
+		};
+		for (const pid of inCgroup) signalOne(pid);
+		for (const pid of await this.#outside(inCgroup)) signalOne(pid);
 	}
-}
 
-/**
- * The processes that were started with `NAME=value` in their environment. Only Linux tells;
- * elsewhere the list is empty.
- */
-export function findByEnvironment(name: string, value: string): number[] {
-	return runningPids().filter((pid) => hasVariable(pid, name, value));
-}
-
-function hasVariable(pid: number, name: string, value: string): boolean {
-	try {
-		const wanted = Buffer.from(`${name}=${value}\0`);
-		const environment = readFileSync(`/proc/${pid}/environ`);
-		const at = environment.indexOf(wanted);
-		return at === 0 || (at > 0 && environment[at - 1] === 0);
-	} catch {
-		return false;
+	async #isAnyLeft(groups: readonly number[]): Promise<boolean> {
+		if (this.#areEnded) return false;
+		const isLiving = (pid: number) => processOf(pid)?.isLiving === true;
+		if (livingGroups(groups, this.#mark).length > 0 || this.cgroup?.pids.some(isLiving)) return true;
+		const starts = this.#starts;
+		const isLeft = (await this.#outside([])).some(isLiving);
+		// A step may have started meanwhile. A group that is not asked for here may live.
+		if (!isLeft && starts === this.#starts) this.#areEnded = livingGroups(this.#groups, this.#mark).length === 0;
+		return isLeft;
 	}
-}
 
-function worksIn(pid: number, folder: string): boolean {
-	try {
-		const current = readlinkSync(`/proc/${pid}/cwd`);
-		return current === folder || current.startsWith(folder + path.sep);
-	} catch {
-		return false;
-	}
-}
-
-function runningPids(): number[] {
-	try {
-		return readdirSync("/proc")
-			.map(Number)
-			.filter((pid) => Number.isInteger(pid) && pid > 1 && pid !== process.pid);
-	} catch {
-		return [];
-	}
-}
-
-/** The groups that have a living process. A zombie does not count. */
-function livingGroups(groups: readonly number[]): number[] {
-	const answering = groups.filter((group) => sendSignal(-group, 0));
-	if (answering.length === 0 || process.platform !== "linux") return answering;
-	const living = new Set(
-		runningPids()
-			.flatMap((pid) => processOf(pid) ?? [])
-			.filter(({ isLiving }) => isLiving)
-			.map(({ group }) => group),
-	);
-	return answering.filter((group) => living.has(group));
-}
-
-/** The group of a process and whether it lives, from proc(5); null if it is gone. */
-function processOf(pid: number): { group: number; isLiving: boolean } | null {
-	try {
-		// The name in parentheses may hold anything; plain fields follow the last parenthesis.
-		const [state = "", , group = ""] = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];
-		return { group: Number(group), isLiving: state !== "Z" && state !== "X" };
-	} catch {
-		return null;
-	}
-}
-
-/** Sends a signal. @returns false if no such process exists */
-function sendSignal(pid: number, signal: NodeJS.Signals | 0): boolean {
-	try {
-		process.kill(pid, signal);
-		return true;
-	} catch (error) {
-		return (error as NodeJS.ErrnoException).code === "EPERM";
+	/** The processes of the attempt outside its control group. */
+	#outside(inCgroup: readonly number[]): Promise<number[]> {
+		const pids = startedSince(this.#mark).filter((pid) => !inCgroup.includes(pid));
+		return findProcesses(pids, [MARKER, this.#attemptId], this.#folder);
 	}
 }

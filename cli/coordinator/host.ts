@@ -5,7 +5,7 @@ import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { text } from "node:stream/consumers";
 import type * as MiniflareModule from "miniflare";
-import { findByEnvironment } from "../../agent/processes/attempt_processes.ts";
+import { findByEnvironment } from "../../agent/processes/host_processes.ts";
 import type { Outbound } from "./outbound.ts";
 import { releaseMemory } from "./release_memory.ts";
 import { withoutUnusedServices } from "./workerd_config.ts";
