@@ -67,7 +67,7 @@ export class JobRun implements Job {
 		await mkdir(scripts, { mode: assignment.container ? 0o755 : 0o700 });
 		for (const file of [output, summary]) await writeFile(file, "", { mode: 0o600 });
 		const workspace = await realpath(workspaceFolder);
-		const spool = await LogSpool.create(path.join(context.folder, "log"), context.budget, context.maxLogBytes, masker, now);
+		const spool = LogSpool.create(path.join(context.folder, "log"), context.budget, context.maxLogBytes, masker, now);
 		const phases = phasesOf(assignment);
 		const processes = AttemptProcesses.begin(assignment.attempt_id, context.folder, cgroup);
 		const job: JobResources = {

@@ -1,4 +1,3 @@
-import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import path from "node:path";
 import { newlinesIn } from "../../schema/text/lines.ts";
@@ -6,18 +5,23 @@ import { joined } from "../../schema/wire/bytes.ts";
 
 /** Small, so that acknowledged bytes free their space soon. */
 const SEGMENT_BYTES = 128 * 1024;
+/** So many bytes stay in memory: most jobs write less, and need no file for it. */
+const MEMORY_BYTES = 64 * 1024;
+const FIRST_MEMORY_BYTES = 2 * 1024;
 
-/** A file with a range of the output. `start` is the position of its first byte in the output. */
+/** A range of the output. `start` is the position of its first byte in the output. */
 interface Segment {
 	start: number;
 	size: number;
 	lines: number;
 	file: string;
+	/** It begins with the bytes of the segment; null once they are in the file. */
+	memory: Buffer | null;
 }
 
 /**
- * Output on the disk in small files without gaps. It grows at its end, and is removed file by file
- * from its beginning.
+ * Output in small files without gaps. It grows at its end, and is removed file by file from its
+ * beginning. The first bytes stay in memory until they are too many.
  */
 export class LogSegments {
 	readonly #folder: string;
@@ -26,15 +30,13 @@ export class LogSegments {
 	#open: FileHandle | null = null;
 	#count = 0;
 
-	private constructor(folder: string, onSize: (change: number) => void) {
+	/**
+	 * @param folder it is made with the first file
+	 * @param onSize called with every change of the used space
+	 */
+	constructor(folder: string, onSize: (change: number) => void) {
 		this.#folder = folder;
 		this.#onSize = onSize;
-	}
-
-	/** @param onSize called with every change of the used space */
-	static async create(folder: string, onSize: (change: number) => void): Promise<LogSegments> {
-		await mkdir(folder, { recursive: true, mode: 0o700 });
-		return new LogSegments(folder, onSize);
 	}
 
 	/** The position of the oldest stored byte; null if nothing is stored. */
@@ -54,10 +56,7 @@ export class LogSegments {
 		for (let at = 0; at < bytes.byteLength; ) {
 			const segment = await this.#last(start + at);
 			const part = bytes.subarray(at, at + SEGMENT_BYTES - segment.size);
-			for (let done = 0; done < part.byteLength; ) {
-				const { bytesWritten } = await (this.#open as FileHandle).write(part, done, part.byteLength - done, segment.size + done);
-				done += bytesWritten;
-			}
+			if (!isRemembered(segment, part)) await writeAll(await this.#fileOf(segment), part, segment.size);
 			segment.size += part.byteLength;
 			segment.lines += newlinesIn(part);
 			this.#onSize(part.byteLength);
@@ -67,23 +66,44 @@ export class LogSegments {
 
 	async #last(start: number): Promise<Segment> {
 		const last = this.#all.at(-1);
-		if (last && this.#open && last.size < SEGMENT_BYTES && last.start + last.size === start) return last;
+		const isOpen = last?.memory != null || this.#open !== null;
+		if (last && isOpen && last.size < SEGMENT_BYTES && last.start + last.size === start) return last;
 		await this.#close();
+		const memory = this.#all.length === 0 ? Buffer.allocUnsafe(FIRST_MEMORY_BYTES) : null;
 		this.#count += 1;
-		const segment = { start, size: 0, lines: 0, file: path.join(this.#folder, String(this.#count)) };
-		this.#open = await open(segment.file, "wx", 0o600);
+		const segment = { start, size: 0, lines: 0, file: path.join(this.#folder, String(this.#count)), memory };
+		if (memory === null) this.#open = await this.#create(segment.file);
 		this.#all.push(segment);
 		return segment;
 	}
 
+	/** The file of the last segment. It gets the bytes that are in memory. */
+	async #fileOf(segment: Segment): Promise<FileHandle> {
+		if (segment.memory === null) return this.#open as FileHandle;
+		const handle = await this.#create(segment.file);
+		try {
+			await writeAll(handle, segment.memory.subarray(0, segment.size), 0);
+		} catch (error) {
+			await handle.close();
+			throw error;
+		}
+		segment.memory = null;
+		this.#open = handle;
+		return handle;
+	}
+
+	async #create(file: string): Promise<FileHandle> {
+		await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+		return open(file, "w", 0o600);
+	}
+
 	/** At most `limit` bytes from `start` on. */
 	async read(start: number, limit: number): Promise<Uint8Array> {
-		const parts: Buffer[] = [];
-		for (const segment of this.#all) {
-			const from = Math.max(0, start - segment.start);
-			const end = Math.min(segment.size, start + limit - segment.start);
-			if (from >= end) continue;
-			for await (const chunk of createReadStream(segment.file, { start: from, end: end - 1 })) parts.push(chunk as Buffer);
+		const parts: Uint8Array[] = [];
+		for (const { start: at, size, file, memory } of this.#all) {
+			const from = Math.max(0, start - at);
+			const end = Math.min(size, start + limit - at);
+			if (from < end) parts.push(memory === null ? await readRange(file, from, end) : memory.subarray(from, end));
 		}
 		return joined(parts);
 	}
@@ -114,5 +134,42 @@ export class LogSegments {
 		const handle = this.#open;
 		this.#open = null;
 		await handle?.close();
+	}
+}
+
+/** Adds bytes to a segment in memory. @returns false if it has to go to its file */
+function isRemembered(segment: Segment, bytes: Uint8Array): boolean {
+	const size = segment.size + bytes.byteLength;
+	if (segment.memory === null || size > MEMORY_BYTES) return false;
+	if (size > segment.memory.byteLength) {
+		const larger = Buffer.allocUnsafe(Math.min(MEMORY_BYTES, 2 ** Math.ceil(Math.log2(size))));
+		segment.memory.copy(larger, 0, 0, segment.size);
+		segment.memory = larger;
+	}
+	segment.memory.set(bytes, segment.size);
+	return true;
+}
+
+async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+	for (let done = 0; done < bytes.byteLength; ) {
+		const { bytesWritten } = await handle.write(bytes, done, bytes.byteLength - done, position + done);
+		done += bytesWritten;
+	}
+}
+
+/** The bytes of a file between two positions, fewer if the file is shorter. */
+async function readRange(file: string, from: number, end: number): Promise<Uint8Array> {
+	const bytes = Buffer.allocUnsafe(end - from);
+	const handle = await open(file);
+	try {
+		let done = 0;
+		while (done < bytes.byteLength) {
+			const { bytesRead } = await handle.read(bytes, done, bytes.byteLength - done, from + done);
+			if (bytesRead === 0) break;
+			done += bytesRead;
+		}
+		return bytes.subarray(0, done);
+	} finally {
+		await handle.close();
 	}
 }

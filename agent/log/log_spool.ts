@@ -16,7 +16,7 @@ const NOTICE_BYTES = 1024;
 /**
  * The log of an attempt on the agent's disk, with a time stamp before every line. Output goes here
  * first and is sent from here, so an outage of the coordinator costs no memory, and only a long
- * outage costs output.
+ * outage costs output. A small log stays in memory: the disk has it only when it grows.
  *
  * A log has `maxBytes`. The first three quarters (the head) can be sent at once. Of the following
  * output (the tail) only the last quarter is kept, and sent at the end, after a notice. The agent
@@ -70,10 +70,11 @@ export class LogSpool {
 		budget.join(this);
 	}
 
-	static async create(folder: string, budget: SpoolBudget, maxBytes: number, masker: Masker, now: () => number): Promise<LogSpool> {
+	/** @param folder it is made when the log needs a file */
+	static create(folder: string, budget: SpoolBudget, maxBytes: number, masker: Masker, now: () => number): LogSpool {
 		// The maximum size bounds the tail. Only the head grows with an outage.
-		const head = await LogSegments.create(path.join(folder, "head"), (change) => budget.change(change));
-		const tail = await LogSegments.create(path.join(folder, "tail"), () => undefined);
+		const head = new LogSegments(path.join(folder, "head"), (change) => budget.change(change));
+		const tail = new LogSegments(path.join(folder, "tail"), () => undefined);
 		return new LogSpool({ head, tail }, budget, maxBytes, masker, now);
 	}
 

@@ -164,7 +164,7 @@ function follow(
 
 describe("a log that cannot be kept", () => {
 	test("because its files are gone ends the job as errored, and the reason says so", async () => {
-		const { id } = await coordinator.post<resources.Run>("/api/v1/runs", { run: 'rm -rf "$CI_WORKSPACE/../log"; echo lost' });
+		const { id } = await coordinator.post<resources.Run>("/api/v1/runs", { run: 'seq 20000; rm -rf "$CI_WORKSPACE/../log"; echo lost' });
 		const { jobs } = resources.run.parse(await coordinator.get(`/api/v1/runs/${id}/wait?timeout=60`));
 		expect(jobs[0]).toMatchObject({ state: "errored", reason: { code: "log_lost", text: expect.stringContaining("ENOENT") } });
 	});

@@ -10,7 +10,7 @@ const KIB = 1024;
 
 async function spool(maxBytes: number, budget = new SpoolBudget(1024 * KIB * KIB)) {
 	const folder = temporaryFolder();
-	const log = await LogSpool.create(path.join(folder, "log"), budget, maxBytes, new Masker([]), Date.now);
+	const log = LogSpool.create(path.join(folder, "log"), budget, maxBytes, new Masker([]), Date.now);
 	return { log, folder, budget };
 }
 

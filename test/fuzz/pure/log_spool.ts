@@ -141,7 +141,7 @@ export const spoolProperties: FuzzProperty[] = [
 	fuzzProperty("a log on disk is read as it was written", { weight: 1, most: 2_000 }, life, async ({ maxBytes, commands }) => {
 		const folder = mkdtempSync(path.join(os.tmpdir(), "windlass-fuzz-"));
 		try {
-			const spool = await LogSpool.create(folder, new SpoolBudget(Number.MAX_SAFE_INTEGER), maxBytes, new Masker([]), Date.now);
+			const spool = LogSpool.create(folder, new SpoolBudget(Number.MAX_SAFE_INTEGER), maxBytes, new Masker([]), Date.now);
 			const pair = new Pair(spool, new SpoolModel(maxBytes));
 			for (const command of commands) await pair.run(command);
 			await pair.finish();
