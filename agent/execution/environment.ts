@@ -1,4 +1,4 @@
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, mkdirSync } from "node:fs";
 import type { Assignment, Commit } from "../../schema/wire/protocol.ts";
 import { MARKER } from "../processes/attempt_processes.ts";
 import type { ExecutorPaths } from "./step_executor.ts";
@@ -24,12 +24,16 @@ export function inheritedEnvironment(own: NodeJS.ProcessEnv, passed: readonly st
 	return Object.fromEntries([...INHERITED, ...passed].flatMap((name) => (own[name] === undefined ? [] : [[name, own[name]]])));
 }
 
-/** The environment with a writable home folder: a system account may have none. */
+/**
+ * The environment with a writable home folder: a system account may have none. Then the agent makes
+ * the fallback.
+ */
 export function withHome(environment: Record<string, string>, fallback: string): Record<string, string> {
 	try {
 		accessSync(environment.HOME ?? "", constants.W_OK);
 		return environment;
 	} catch {
+		mkdirSync(fallback, { recursive: true, mode: 0o700 });
 		return { ...environment, HOME: fallback };
 	}
 }

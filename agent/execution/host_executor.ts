@@ -23,7 +23,8 @@ export class HostExecutor implements StepExecutor {
 
 	async start({ text, shell, number, workingDirectory, env }: StepScript, output: Output): Promise<RunningProcess> {
 		const workspace = await openWorkspace(this.paths.workspace);
-		const folder = await openStepFolder(workspace, workingDirectory).finally(() => workspace.close());
+		const folder =
+			workingDirectory === null ? workspace : await openStepFolder(workspace, workingDirectory).finally(() => workspace.close());
 		const file = path.join(this.#steps, String(number));
 		try {
 			const running = await startScript({ text, shell, file, cwd: folder.place, env, cgroup: this.#cgroup }, output);

@@ -41,7 +41,7 @@ export class JobFolders implements JobFactory {
 		this.#budget = new SpoolBudget(parts.options.spoolLimit);
 	}
 
-	prepare(assignment: Assignment, token: string, { intervals, clock }: Parameters<JobFactory["prepare"]>[2]): Promise<Job> {
+	async prepare(assignment: Assignment, token: string, { intervals, clock }: Parameters<JobFactory["prepare"]>[2]): Promise<Job> {
 		const { options, folders, client, cgroups, offering } = this.#parts;
 		const passed = isUntrusted(assignment) ? [] : options.passEnv;
 		return JobRun.prepare({

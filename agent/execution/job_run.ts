@@ -1,4 +1,4 @@
-import { mkdir, realpath, writeFile } from "node:fs/promises";
+import { mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { firstUnmetRequirement } from "../../schema/pipeline/validate/requirements.ts";
 import { plainText } from "../../schema/text/ansi.ts";
@@ -15,7 +15,8 @@ import { AttemptProcesses } from "../processes/attempt_processes.ts";
 import type { Output } from "../processes/start_process.ts";
 import type { Job, JobResult, StopReason } from "../protocol/job.ts";
 import { fetchFiles } from "../results/fetch_files.ts";
-import { collectResults, type Results } from "../results/results.ts";
+import { leavesResults } from "../results/leaves_results.ts";
+import type { Results } from "../results/results.ts";
 import { attemptPaths } from "./attempt_paths.ts";
 import { ContainerExecutor } from "./containers/container_executor.ts";
 import { jobEnvironment, withHome } from "./environment.ts";
@@ -57,16 +58,18 @@ export class JobRun implements Job {
 		this.#steps = new StepRunner(job, this.#source, this.#output);
 	}
 
-	/** Makes the folders of an attempt. */
-	static async prepare(context: JobContext): Promise<JobRun> {
+	/** Makes the folders of an attempt. Nothing here waits for another thread: it is a few entries. */
+	static prepare(context: JobContext): JobRun {
 		const { assignment, cgroup, now } = context;
 		const masker = new Masker(secretsOf(context));
 		const workspaceFolder = path.join(context.folder, "workspace");
 		const { steps: scripts, own, emptyHome, temporary, home, files, output, summary } = attemptPaths(context.folder);
-		for (const folder of [workspaceFolder, files, own, emptyHome, temporary, home]) await mkdir(folder, { recursive: true, mode: 0o700 });
-		await mkdir(scripts, { mode: assignment.container ? 0o755 : 0o700 });
-		for (const file of [output, summary]) await writeFile(file, "", { mode: 0o600 });
-		const workspace = await realpath(workspaceFolder);
+		mkdirSync(context.folder, { recursive: true, mode: 0o700 });
+		const needed = [...(assignment.source ? [emptyHome] : []), ...(assignment.container ? [home] : [])];
+		for (const folder of [workspaceFolder, files, own, temporary, ...needed]) mkdirSync(folder, { mode: 0o700 });
+		mkdirSync(scripts, { mode: assignment.container ? 0o755 : 0o700 });
+		for (const file of [output, summary]) writeFileSync(file, "", { mode: 0o600 });
+		const workspace = realpathSync.native(workspaceFolder);
 		const spool = LogSpool.create(path.join(context.folder, "log"), context.budget, context.maxLogBytes, masker, now);
 		const phases = phasesOf(assignment);
 		const processes = AttemptProcesses.begin(assignment.attempt_id, context.folder, cgroup);
@@ -228,7 +231,9 @@ export class JobRun implements Job {
 	async #collect(outcome: Outcome): Promise<{ outcome: Outcome; results: Results }> {
 		const { context, workspace, spool, masker, steps, stop, executor } = this.#job;
 		const { assignment, client, token, folder } = context;
+		if (!leavesResults(assignment, attemptPaths(folder))) return { outcome, results: NO_RESULTS };
 		const position = this.#phases.results;
+		const { collectResults } = await import("../results/results.ts");
 		const { error, results } = await collectResults({
 			assignment,
 			client,

@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { writeFileSync } from "node:fs";
 import { assertFits, findShell } from "../processes/cannot_start.ts";
 import type { Cgroup } from "../processes/cgroup.ts";
 import { type Output, type RunningProcess, startProcess } from "../processes/start_process.ts";
@@ -53,6 +53,6 @@ export async function startScript(script: Script, output: Output): Promise<Runni
 	const [name = "", ...args] = shell.command;
 	const program = findShell(name, script.env);
 	assertFits(script.env);
-	await writeFile(file, script.text, { mode: 0o600 });
+	writeFileSync(file, script.text, { mode: 0o600 });
 	return startProcess([program, ...args, file], script, output);
 }

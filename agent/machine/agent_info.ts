@@ -119,7 +119,10 @@ export class AgentInfo {
 			cores: os.availableParallelism(),
 			memory: os.totalmem(),
 			disk: freeDisk(this.#options.workDir),
-			shells: SHELLS.filter(isOnPath),
+			// Every job asks for the capabilities, and hardly any for the shells.
+			get shells() {
+				return SHELLS.filter(isOnPath);
+			},
 			...this.#detected,
 		};
 	}

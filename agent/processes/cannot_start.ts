@@ -53,8 +53,9 @@ export function shellMissing(name: string, where: string, env: Readonly<Record<s
 
 function isProgram(file: string): boolean {
 	try {
+		if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return false;
 		accessSync(file, constants.X_OK);
-		return statSync(file).isFile();
+		return true;
 	} catch {
 		return false;
 	}

@@ -13,6 +13,7 @@ import { JobError, type Outcome } from "../outcome.ts";
 import type { FileCoordinator } from "../transport/client.ts";
 import { ArtifactsFailed, type Found, findArtifacts, type Manifest, uploadArtifacts } from "./artifacts.ts";
 import type { LeftOut } from "./find_files.ts";
+import { savedPatterns } from "./leaves_results.ts";
 import { readOutputs, readSummary } from "./outputs.ts";
 import { readReports } from "./reports/reports.ts";
 
@@ -136,10 +137,6 @@ async function collectFrom(
 		for (const file of uploads) if (file.kind === "file") await writeLine(`:: saved ${shownPath(file.path)} (${file.size} bytes)`);
 	});
 	return { results, error: firstError };
-}
-
-function savedPatterns({ artifacts: { save, entries } }: Assignment): string[] {
-	return [...entries.flatMap(({ paths }) => paths), ...save];
 }
 
 /** The number of files that are named in the log, and in the reason of a job. */
