@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { parse } from "yaml";
 import * as z from "zod";
 import { nearest } from "../schema/text/nearest_word.ts";
 import { formatBytes, parseBytes } from "../schema/wire/bytes.ts";
@@ -9,6 +8,7 @@ import { parseDuration } from "../schema/wire/duration.ts";
 import { label } from "../schema/wire/labels.ts";
 import { agentName } from "../schema/wire/protocol.ts";
 import { type RegistryCredentials, readRegistryCredentials } from "./execution/containers/registries.ts";
+import { parseYaml } from "./yaml.ts";
 
 /** The settings of an agent. */
 export interface AgentOptions {
@@ -233,7 +233,7 @@ function fromFile(file: string | null): RawOptions {
 	if (file === null) return {};
 	let content: unknown;
 	try {
-		content = parse(readText("config", file));
+		content = parseYaml(readText("config", file));
 	} catch (error) {
 		if (error instanceof InvalidOption) throw error;
 		throw new InvalidOption(`${file}: ${(error as Error).message.split("\n", 1)[0]}`);

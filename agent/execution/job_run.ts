@@ -1,6 +1,5 @@
 import { mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { firstUnmetRequirement } from "../../schema/pipeline/validate/requirements.ts";
 import { plainText } from "../../schema/text/ansi.ts";
 import type { DiscoveryResult } from "../../schema/wire/discovery.ts";
 import { formatDuration } from "../../schema/wire/duration.ts";
@@ -14,20 +13,19 @@ import { JobError, logLost, type Outcome, SUCCESS, withReason } from "../outcome
 import { AttemptProcesses } from "../processes/attempt_processes.ts";
 import type { Output } from "../processes/start_process.ts";
 import type { Job, JobResult, StopReason } from "../protocol/job.ts";
-import { fetchFiles } from "../results/fetch_files.ts";
 import { leavesResults } from "../results/leaves_results.ts";
 import type { Results } from "../results/results.ts";
 import { attemptPaths } from "./attempt_paths.ts";
-import { ContainerExecutor } from "./containers/container_executor.ts";
 import { jobEnvironment, withHome } from "./environment.ts";
 import { HostExecutor } from "./host_executor.ts";
 import { IdleWatch } from "./idle_watch.ts";
 import type { JobContext } from "./job_context.ts";
 import { type JobPhases, phasesOf } from "./job_phases.ts";
 import { endStoppedStep, type JobResources, registryAccess, runPhase } from "./job_resources.ts";
-import { JobSource, SourceFailed } from "./job_source.ts";
+import type { JobSource } from "./job_source.ts";
 import { JobSteps } from "./job_steps.ts";
 import { JobStop } from "./job_stop.ts";
+import { SourceFailed } from "./source_failed.ts";
 import { StepRunner } from "./step_runner.ts";
 import { rejectUntrusted } from "./untrusted_jobs.ts";
 
@@ -41,7 +39,8 @@ const NO_RESULTS: Results = { outputs: {}, artifacts: [], tests: null, coverage:
 export class JobRun implements Job {
 	readonly #job: JobResources;
 	readonly #phases: JobPhases;
-	readonly #source: JobSource;
+	/** Null for a job without a source, and before it is fetched. */
+	#source: JobSource | null = null;
 	readonly #idle: IdleWatch;
 	readonly #steps: StepRunner;
 	#discovered: DiscoveryResult | null = null;
@@ -53,9 +52,8 @@ export class JobRun implements Job {
 		const { idle_timeout_ms } = job.context.assignment;
 		this.#job = job;
 		this.#phases = phases;
-		this.#source = new JobSource(job);
 		this.#idle = new IdleWatch(idle_timeout_ms, () => this.#stopIdle());
-		this.#steps = new StepRunner(job, this.#source, this.#output);
+		this.#steps = new StepRunner(job, (folder) => this.#source?.credentialSettings(folder) ?? [], this.#output);
 	}
 
 	/** Makes the folders of an attempt. Nothing here waits for another thread: it is a few entries. */
@@ -122,7 +120,7 @@ export class JobRun implements Job {
 		}
 		clearTimeout(timeout);
 		await stop.ended();
-		await this.#source.close();
+		await this.#source?.close();
 		processes.cgroup?.remove();
 		this.isOver = true;
 		steps.skipOpen();
@@ -151,19 +149,18 @@ export class JobRun implements Job {
 		const { context, spool } = this.#job;
 		const { assignment } = context;
 		const { source } = assignment;
-		const unmet = firstUnmetRequirement(assignment.runs_on, await context.offering());
-		if (unmet !== null) throw new JobError("agent_unsuitable", `This agent no longer meets the job's requirements: it ${unmet}.`);
+		await this.#assertSuitable();
 		rejectUntrusted(assignment);
 		if (!context.cgroup) await spool.writeLine(":: this agent has no control groups: a detached process may outlive the job");
 		if (assignment.discovery && source && "git" in source) {
-			this.#discovered = await this.#source.discover(source, assignment.discovery);
+			this.#discovered = await (await this.#openSource()).discover(source, assignment.discovery);
 			return SUCCESS;
 		}
 		if (assignment.lists_refs && source && "git" in source) {
-			this.#refs = await this.#source.listRefs(source);
+			this.#refs = await (await this.#openSource()).listRefs(source);
 			return SUCCESS;
 		}
-		const commit = source ? await this.#source.prepare(source) : null;
+		const commit = source ? await (await this.#openSource()).prepare(source) : null;
 		if (this.#phases.fetch !== null) await this.#fetchArtifacts(this.#phases.fetch);
 		if (this.#phases.container !== null) await this.#openContainer(this.#phases.container);
 		const environment = this.#environment(commit);
@@ -177,6 +174,22 @@ export class JobRun implements Job {
 			this.#idle.stop();
 		}
 		return SUCCESS;
+	}
+
+	/** @throws JobError if the agent no longer meets the job's requirements */
+	async #assertSuitable(): Promise<void> {
+		const { assignment, offering } = this.#job.context;
+		const { labels, ...others } = assignment.runs_on;
+		if (labels.length === 0 && Object.values(others).every((one) => one === undefined)) return;
+		const { firstUnmetRequirement } = await import("../../schema/pipeline/validate/requirements.ts");
+		const unmet = firstUnmetRequirement(assignment.runs_on, await offering());
+		if (unmet !== null) throw new JobError("agent_unsuitable", `This agent no longer meets the job's requirements: it ${unmet}.`);
+	}
+
+	async #openSource(): Promise<JobSource> {
+		const { JobSource } = await import("./job_source.ts");
+		this.#source = new JobSource(this.#job);
+		return this.#source;
 	}
 
 	#environment(commit: Commit | null): Record<string, string> {
@@ -194,6 +207,7 @@ export class JobRun implements Job {
 		const { context, workspace, spool, stop } = this.#job;
 		const { assignment, client, token } = context;
 		await runPhase(this.#job, position, `:: fetch the artifacts of ${assignment.artifacts.fetch.join(", ")}`, async () => {
+			const { fetchFiles } = await import("../results/fetch_files.ts");
 			const items = await fetchFiles({
 				client,
 				attempt: { id: assignment.attempt_id, token },
@@ -211,8 +225,9 @@ export class JobRun implements Job {
 		const { container } = assignment;
 		if (!container) return;
 		const names = [container.image, ...assignment.services.map(({ name, image }) => `${name} (${image})`)];
-		this.#job.executor = await runPhase(this.#job, position, `:: prepare ${names.join(", ")}`, () =>
-			ContainerExecutor.open({
+		this.#job.executor = await runPhase(this.#job, position, `:: prepare ${names.join(", ")}`, async () => {
+			const { ContainerExecutor } = await import("./containers/container_executor.ts");
+			return ContainerExecutor.open({
 				assignment,
 				container,
 				folder,
@@ -223,8 +238,8 @@ export class JobRun implements Job {
 				registries: registryAccess(this.#job),
 				spool,
 				signal: stop.signal,
-			}),
-		);
+			});
+		});
 		stop.endIfStopped();
 	}
 

@@ -9,29 +9,18 @@ import { discoverPipelines } from "../git/discover_pipelines.ts";
 import { CheckoutFailed } from "../git/errors.ts";
 import { Git } from "../git/git.ts";
 import { listRefs } from "../git/list_refs.ts";
-import type { Outcome } from "../outcome.ts";
 import { untilAnswered } from "../transport/retry.ts";
 import { attemptPaths } from "./attempt_paths.ts";
 import { jobEnvironment } from "./environment.ts";
 import type { GitSource, JobContext } from "./job_context.ts";
 import { endStoppedStep, type JobResources, runPhase } from "./job_resources.ts";
+import { SourceFailed } from "./source_failed.ts";
 import { unpackSource } from "./unpack_source.ts";
 
 /** The positions of the agent's steps that read the source. */
 const SOURCE_STEP = 0;
 const DISCOVERY_STEP = 1;
 const SHOWN_DIGITS = 12;
-
-/** The source could not be read: an error of the repository or the network, not of the job. */
-export class SourceFailed extends Error {
-	override name = "SourceFailed";
-	readonly outcome: Outcome;
-
-	constructor(text: string) {
-		super(text);
-		this.outcome = { state: "errored", exitCode: null, reason: { code: "checkout_failed", text } };
-	}
-}
 
 /** Fetches the source of a job. Every method throws SourceFailed if it cannot. */
 export class JobSource {

@@ -4,23 +4,24 @@ import { settingsEnvironment } from "../git/credentials.ts";
 import { JobError, type Outcome, SUCCESS } from "../outcome.ts";
 import { CannotStart } from "../processes/cannot_start.ts";
 import type { Output, RunningProcess } from "../processes/start_process.ts";
-import { buildImage } from "./containers/image_build.ts";
 import { registryEnvironment } from "./containers/registries.ts";
 import type { AssignedStep } from "./job_context.ts";
 import { endStoppedStep, type JobResources, registryAccess } from "./job_resources.ts";
-import type { JobSource } from "./job_source.ts";
 import { isUntrusted } from "./untrusted_jobs.ts";
 
 /** Runs the steps of the pipeline, one at a time. */
 export class StepRunner {
 	readonly #job: JobResources;
-	readonly #source: JobSource;
+	readonly #credentialSettings: (folder: string) => [string, string][];
 	readonly #output: Output;
 
-	/** @param output where the steps' output goes */
-	constructor(job: JobResources, source: JobSource, output: Output) {
+	/**
+	 * @param credentialSettings the git settings of the credentials folder, as a step sees it
+	 * @param output where the steps' output goes
+	 */
+	constructor(job: JobResources, credentialSettings: (folder: string) => [string, string][], output: Output) {
 		this.#job = job;
-		this.#source = source;
+		this.#credentialSettings = credentialSettings;
 		this.#output = output;
 	}
 
@@ -68,7 +69,7 @@ export class StepRunner {
 		const { executor } = this.#job;
 		const { run: text, shell, working_directory: workingDirectory } = step;
 		const env = { ...environment, ...step.env };
-		const settings = this.#source.credentialSettings(executor.paths.credentials);
+		const settings = this.#credentialSettings(executor.paths.credentials);
 		const git = settings.length > 0 ? settingsEnvironment(settings, Number(env.GIT_CONFIG_COUNT ?? 0) || 0) : {};
 		return executor.start({ text, shell, number: position, workingDirectory, env: { ...env, ...git } }, this.#output);
 	}
@@ -76,6 +77,7 @@ export class StepRunner {
 	/** @returns null for a build that succeeded or was stopped */
 	async #build(build: NonNullable<AssignedStep["build"]>, isTimedOut: () => boolean): Promise<Outcome | null> {
 		const { context, workspace, spool, stop, processes, executor } = this.#job;
+		const { buildImage } = await import("./containers/image_build.ts");
 		return buildImage({
 			build,
 			// The project's own jobs would trust an image of that name.

@@ -1,15 +1,15 @@
 import { execFile } from "node:child_process";
-import { opendirSync, rmdirSync, unlinkSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { opendirSync, unlinkSync } from "node:fs";
+import { rm, rmdir } from "node:fs/promises";
 import path from "node:path";
 
 const RETRIES = 3;
-/** A folder with at most so many entries is removed without a detour over other threads. */
+/** The files of so small a folder are removed without a detour over other threads. */
 const FEW_ENTRIES = 64;
 
 /** Removes a folder and its content, also where a job has removed the permission to. */
 export async function removeFolder(folder: string): Promise<void> {
-	if (removeSmall(folder)) return;
+	if (await removeSmall(folder)) return;
 	const remove = () => rm(folder, { recursive: true, force: true, maxRetries: RETRIES });
 	try {
 		await remove();
@@ -20,27 +20,40 @@ export async function removeFolder(folder: string): Promise<void> {
 }
 
 /** Removes a folder of few entries. @returns false if it is larger, or cannot be removed like this */
-function removeSmall(folder: string): boolean {
+async function removeSmall(folder: string): Promise<boolean> {
+	try {
+		const folders = emptied(folder);
+		// A disk may take milliseconds for each: they do not wait for one another, and nothing for them.
+		for (const level of folders) await Promise.all(level.map((one) => rmdir(one)));
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+/**
+ * Removes the files of a small folder.
+ * @returns its folders, the innermost first, in groups of which none contains another
+ * @throws Error for a folder with more entries
+ */
+function emptied(folder: string): string[][] {
+	const levels: string[][] = [];
 	let left = FEW_ENTRIES;
-	const remove = (inner: string): boolean => {
+	const empty = (inner: string, depth: number) => {
+		levels[depth] = [...(levels[depth] ?? []), inner];
 		const open = opendirSync(inner);
 		try {
 			for (let entry = open.readSync(); entry !== null; entry = open.readSync()) {
 				left -= 1;
-				if (left < 0) return false;
+				if (left < 0) throw new Error("a large folder");
 				const name = path.join(inner, entry.name);
-				if (!entry.isDirectory()) unlinkSync(name);
-				else if (!remove(name)) return false;
+				if (entry.isDirectory()) empty(name, depth + 1);
+				else unlinkSync(name);
 			}
 		} finally {
 			open.closeSync();
 		}
-		rmdirSync(inner);
-		return true;
 	};
-	try {
-		return remove(folder);
-	} catch {
-		return false;
-	}
+	empty(folder, 0);
+	return levels.reverse();
 }

@@ -164,7 +164,10 @@ function follow(
 
 describe("a log that cannot be kept", () => {
 	test("because its files are gone ends the job as errored, and the reason says so", async () => {
-		const { id } = await coordinator.post<resources.Run>("/api/v1/runs", { run: 'seq 20000; rm -rf "$CI_WORKSPACE/../log"; echo lost' });
+		const log = '"$CI_WORKSPACE/../log"';
+		// A small log needs no files.
+		const lose = `seq 20000; until [ -e ${log}/head/1 ]; do sleep 0.01; done; rm -rf ${log}; echo lost`;
+		const { id } = await coordinator.post<resources.Run>("/api/v1/runs", { run: lose });
 		const { jobs } = resources.run.parse(await coordinator.get(`/api/v1/runs/${id}/wait?timeout=60`));
 		expect(jobs[0]).toMatchObject({ state: "errored", reason: { code: "log_lost", text: expect.stringContaining("ENOENT") } });
 	});

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { parse } from "yaml";
 import * as z from "zod";
 import { JobError } from "../../outcome.ts";
+import { parseYaml } from "../../yaml.ts";
 
 const entry = z
 	.strictObject({
@@ -30,7 +30,7 @@ export interface RegistryCredentials {
  * @throws Error if the file is invalid
  */
 export function readRegistryCredentials(name: string): Record<string, RegistryCredentials> {
-	const parsed = file.safeParse(parse(readFileSync(name, "utf8")) ?? {});
+	const parsed = file.safeParse(parseYaml(readFileSync(name, "utf8")) ?? {});
 	if (!parsed.success) {
 		const [issue] = parsed.error.issues;
 		throw new Error(`${issue?.path.join(".")}: ${issue?.message}`);
