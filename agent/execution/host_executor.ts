@@ -1,9 +1,10 @@
 import path from "node:path";
+import type { ConfinedFolder } from "../files/confined_folder.ts";
 import type { AttemptProcesses } from "../processes/attempt_processes.ts";
 import type { Cgroup } from "../processes/cgroup.ts";
 import type { Output, RunningProcess } from "../processes/start_process.ts";
 import { attemptPaths } from "./attempt_paths.ts";
-import { type ExecutorPaths, openStepFolder, openWorkspace, type StepExecutor, type StepScript } from "./step_executor.ts";
+import { type ExecutorPaths, enterWorkspace, openStepFolder, openWorkspace, type StepExecutor, type StepScript } from "./step_executor.ts";
 import { startScript } from "./step_shell.ts";
 
 /** Runs steps as processes on the agent's machine. */
@@ -22,9 +23,7 @@ export class HostExecutor implements StepExecutor {
 	}
 
 	async start({ text, shell, number, workingDirectory, env }: StepScript, output: Output): Promise<RunningProcess> {
-		const workspace = await openWorkspace(this.paths.workspace);
-		const folder =
-			workingDirectory === null ? workspace : await openStepFolder(workspace, workingDirectory).finally(() => workspace.close());
+		const folder = workingDirectory === null ? enterWorkspace(this.paths.workspace) : await this.#openFolder(workingDirectory);
 		const file = path.join(this.#steps, String(number));
 		try {
 			const running = await startScript({ text, shell, file, cwd: folder.place, env, cgroup: this.#cgroup }, output);
@@ -33,6 +32,11 @@ export class HostExecutor implements StepExecutor {
 		} finally {
 			await folder.close();
 		}
+	}
+
+	async #openFolder(workingDirectory: string): Promise<ConfinedFolder> {
+		const workspace = await openWorkspace(this.paths.workspace);
+		return openStepFolder(workspace, workingDirectory).finally(() => workspace.close());
 	}
 
 	endStep(running: RunningProcess, graceMs: number): Promise<void> {

@@ -1,5 +1,7 @@
+import { closeSync, constants, openSync } from "node:fs";
 import { ConfinedFileError } from "../files/confined_file_error.ts";
 import { ConfinedFolder } from "../files/confined_folder.ts";
+import { isLinux, LOOK } from "../files/resolve_path.ts";
 import { CannotStart, WORKSPACE_MISSING } from "../processes/cannot_start.ts";
 import type { Output, RunningProcess } from "../processes/start_process.ts";
 
@@ -65,10 +67,27 @@ export async function openWorkspace(workspace: string, inside?: string): Promise
 	try {
 		return await ConfinedFolder.open(workspace, inside);
 	} catch (error) {
-		const { code = "" } = error as NodeJS.ErrnoException;
-		if (["ENOENT", "ENOTDIR", "ELOOP"].includes(code)) throw new CannotStart("workspace_missing", WORKSPACE_MISSING);
-		throw error;
+		throw missingOr(error);
 	}
+}
+
+/**
+ * Opens the workspace as the working directory of a process that starts at once. The caller closes
+ * it.
+ * @throws CannotStart if a step has removed it
+ */
+export function enterWorkspace(workspace: string): { place: string; close(): void } {
+	try {
+		const number = openSync(workspace, LOOK | constants.O_DIRECTORY);
+		return { place: isLinux ? `/proc/self/fd/${number}` : workspace, close: () => closeSync(number) };
+	} catch (error) {
+		throw missingOr(error);
+	}
+}
+
+function missingOr(error: unknown): unknown {
+	const { code = "" } = error as NodeJS.ErrnoException;
+	return ["ENOENT", "ENOTDIR", "ELOOP"].includes(code) ? new CannotStart("workspace_missing", WORKSPACE_MISSING) : error;
 }
 
 /**

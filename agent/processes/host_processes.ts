@@ -51,9 +51,18 @@ export async function findProcesses(
 	const found: number[] = [];
 	for (const [index, pid] of pids.entries()) {
 		if (index % SLICE === SLICE - 1) await setImmediate();
-		if (hasVariable(pid, name, value) || worksIn(pid, folder)) found.push(pid);
+		if ((hasVariable(pid, name, value) || worksIn(pid, folder)) && isWhole(pid)) found.push(pid);
 	}
 	return found;
+}
+
+/** Whether the number is a process's. Threads have numbers, too, and a signal to one is to all. */
+function isWhole(pid: number): boolean {
+	try {
+		return readFileSync(`/proc/${pid}/status`, "utf8").includes(`\nTgid:\t${pid}\n`);
+	} catch {
+		return false;
+	}
 }
 
 /** The processes that were started with `NAME=value` in their environment. */

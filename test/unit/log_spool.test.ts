@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { LogSpool } from "../../agent/log/log_spool.ts";
@@ -37,6 +37,24 @@ describe("the spool of a log", () => {
 		await log.acknowledge(whole.subarray(0, 3_000_000));
 		expect(files()).toBeLessThan(before);
 		expect(await log.read(3_000_000, 500)).toEqual(whole.subarray(3_000_000, 3_000_500));
+		await log.delete();
+	});
+
+	test("a small one needs no file; it moves to one when it grows, and reads the same", async () => {
+		const { log, folder } = await spool(64 * 1024 * KIB);
+		const files = () => (existsSync(path.join(folder, "log")) ? readdirSync(path.join(folder, "log"), { recursive: true }) : []);
+		for (let index = 0; index < 1_000; index += 1) await log.write(Buffer.from(`small ${index}\n`));
+		expect(files()).toEqual([]);
+		const small = Buffer.from(await log.read(0, log.size));
+		for (let index = 0; index < 2_000; index += 1) await log.write(Buffer.from(`large ${index}\n`));
+		expect(files()).toContain("head/1");
+		const whole = Buffer.from(await log.read(0, log.size));
+		expect(whole.subarray(0, small.byteLength)).toEqual(small);
+		expect(await linesOf(log)).toEqual([
+			...Array.from({ length: 1_000 }, (_, index) => `small ${index}`),
+			...Array.from({ length: 2_000 }, (_, index) => `large ${index}`),
+			"",
+		]);
 		await log.delete();
 	});
 
