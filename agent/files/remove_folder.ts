@@ -1,11 +1,15 @@
 import { execFile } from "node:child_process";
-import { opendirSync, unlinkSync } from "node:fs";
+import { lstatSync, opendirSync, unlinkSync } from "node:fs";
 import { rm, rmdir } from "node:fs/promises";
 import path from "node:path";
 
 const RETRIES = 3;
-/** The files of so small a folder are removed without a detour over other threads. */
+/**
+ * The files of a folder with at most so many entries, and no larger file, are removed without a
+ * detour over other threads.
+ */
 const FEW_ENTRIES = 64;
+const SMALL_FILE_BYTES = 1024 * 1024;
 
 /** Removes a folder and its content, also where a job has removed the permission to. */
 export async function removeFolder(folder: string): Promise<void> {
@@ -34,7 +38,7 @@ async function removeSmall(folder: string): Promise<boolean> {
 /**
  * Removes the files of a small folder.
  * @returns its folders, the innermost first, in groups of which none contains another
- * @throws Error for a folder with more entries
+ * @throws Error for a folder with more entries, or larger files
  */
 function emptied(folder: string): string[][] {
 	const levels: string[][] = [];
@@ -45,8 +49,8 @@ function emptied(folder: string): string[][] {
 		try {
 			for (let entry = open.readSync(); entry !== null; entry = open.readSync()) {
 				left -= 1;
-				if (left < 0) throw new Error("a large folder");
 				const name = path.join(inner, entry.name);
+				if (left < 0 || (entry.isFile() && lstatSync(name).size > SMALL_FILE_BYTES)) throw new Error("The folder is not small.");
 				if (entry.isDirectory()) empty(name, depth + 1);
 				else unlinkSync(name);
 			}
