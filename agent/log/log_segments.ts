@@ -16,7 +16,7 @@ interface Segment {
 	lines: number;
 	file: string;
 	/** It begins with the bytes of the segment; null once they are in the file. */
-	memory: Buffer | null;
+	memory: Uint8Array | null;
 }
 
 /**
@@ -69,9 +69,9 @@ export class LogSegments {
 		const isOpen = last?.memory != null || this.#open !== null;
 		if (last && isOpen && last.size < SEGMENT_BYTES && last.start + last.size === start) return last;
 		await this.#close();
-		const memory = this.#all.length === 0 ? Buffer.allocUnsafe(FIRST_MEMORY_BYTES) : null;
+		const memory = this.#all.length === 0 ? new Uint8Array(FIRST_MEMORY_BYTES) : null;
 		this.#count += 1;
-		const segment = { start, size: 0, lines: 0, file: path.join(this.#folder, String(this.#count)), memory };
+		const segment: Segment = { start, size: 0, lines: 0, file: path.join(this.#folder, String(this.#count)), memory };
 		if (memory === null) this.#open = await this.#create(segment.file);
 		this.#all.push(segment);
 		return segment;
@@ -139,15 +139,19 @@ export class LogSegments {
 
 /** Adds bytes to a segment in memory. @returns false if it has to go to its file */
 function isRemembered(segment: Segment, bytes: Uint8Array): boolean {
-	const size = segment.size + bytes.byteLength;
-	if (segment.memory === null || size > MEMORY_BYTES) return false;
-	if (size > segment.memory.byteLength) {
-		const larger = Buffer.allocUnsafe(Math.min(MEMORY_BYTES, 2 ** Math.ceil(Math.log2(size))));
-		segment.memory.copy(larger, 0, 0, segment.size);
-		segment.memory = larger;
-	}
-	segment.memory.set(bytes, segment.size);
+	const { memory, size } = segment;
+	const end = size + bytes.byteLength;
+	if (memory === null || end > MEMORY_BYTES) return false;
+	const room = end > memory.byteLength ? grown(memory, end) : memory;
+	room.set(bytes, size);
+	segment.memory = room;
 	return true;
+}
+
+function grown(memory: Uint8Array, size: number): Uint8Array {
+	const larger = new Uint8Array(Math.min(MEMORY_BYTES, 2 ** Math.ceil(Math.log2(size))));
+	larger.set(memory);
+	return larger;
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
