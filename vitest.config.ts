@@ -47,6 +47,7 @@ export default defineConfig({
 					name: "e2e",
 					include: ["test/e2e/**/*.test.ts", "test/browser/**/*.test.ts", "test/fuzz/**/*.test.ts"],
 					exclude: FAULTS,
+					globalSetup: "test/support/shared_coordinators_setup.ts",
 					...PATIENT,
 					isolate: false,
 					// Many wait more than they work.

@@ -4,14 +4,15 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Run } from "../../schema/wire/resources.ts";
 import { openBrowser, shown, signedIn } from "../support/browser.ts";
-import { eventually, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { eventually, type TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 const cleanups: (() => void | Promise<void>)[] = [];
 const atEnd = (clean: () => void | Promise<void>) => void cleanups.push(clean);
 let coordinator: TestCoordinator;
 let browser: Browser;
 beforeAll(async () => {
-	coordinator = await TestCoordinator.start({ atEnd });
+	coordinator = await borrowCoordinator(atEnd);
 	await coordinator.agent("painter", { slots: "2" });
 	browser = await openBrowser(atEnd);
 });

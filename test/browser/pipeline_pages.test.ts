@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Project } from "../../schema/wire/projects.ts";
 import type { Run } from "../../schema/wire/resources.ts";
 import { openBrowser, shown, signedIn } from "../support/browser.ts";
-import { TestCoordinator } from "../support/processes.ts";
+import type { TestCoordinator } from "../support/processes.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 /** What the pages have for the language: folded variants, timeline, gates, reruns, parameters. */
 
@@ -13,7 +14,7 @@ let coordinator: TestCoordinator;
 let page: Page;
 let complaints: string[];
 beforeAll(async () => {
-	coordinator = await TestCoordinator.start({ atEnd });
+	coordinator = await borrowCoordinator(atEnd);
 	await coordinator.agent("painter", { slots: "4" });
 	({ page, complaints } = await signedIn(await openBrowser(atEnd), coordinator.url));
 });

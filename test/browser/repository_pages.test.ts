@@ -7,7 +7,8 @@ import type { Project } from "../../schema/wire/projects.ts";
 import { openBrowser, shown, signedIn } from "../support/browser.ts";
 import { githubDelivery, githubPullRequest, githubPush, type MadeDelivery } from "../support/forge.ts";
 import { GitHttp } from "../support/git_http.ts";
-import { TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { type TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 /** What the pages have for repositories: deliveries, plans, runs of forks, schedules, stored pipelines. */
 
@@ -21,7 +22,7 @@ let page: Page;
 let complaints: string[];
 let project: Project;
 beforeAll(async () => {
-	coordinator = await TestCoordinator.start({ atEnd });
+	coordinator = await borrowCoordinator(atEnd);
 	await coordinator.agent("builder", { slots: "2" });
 	git = await GitHttp.start(path.join(temporaryFolder(atEnd), "git"), null, atEnd);
 	await coordinator.request("/api/v1/secrets/hook", { method: "PUT", body: JSON.stringify({ value: SECRET }) });

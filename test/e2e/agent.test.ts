@@ -6,12 +6,13 @@ import { connect, type Socket } from "node:net";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import * as resources from "../../schema/wire/resources.ts";
-import { eventually, type Program, TestCoordinator, temporaryFolder, testPort } from "../support/processes.ts";
+import { eventually, type Program, type TestCoordinator, temporaryFolder, testPort } from "../support/processes.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 const cleanups: (() => void | Promise<void>)[] = [];
 let coordinator: TestCoordinator;
 beforeAll(async () => {
-	coordinator = await TestCoordinator.start({ atEnd: (clean) => void cleanups.push(clean) });
+	coordinator = await borrowCoordinator((clean) => void cleanups.push(clean));
 });
 afterAll(async () => {
 	for (const clean of cleanups.reverse()) await clean();

@@ -9,13 +9,14 @@ import type { Agent, Explanation, Run, SubmittedRun } from "../../schema/wire/re
 import { githubDelivery, githubPullRequest } from "../support/forge.ts";
 import { ADMIN_TOKEN, eventually, LEASE_TTL_MS, Program, processesNaming, TestCoordinator, temporaryFolder } from "../support/processes.ts";
 import { ProtocolAgent, send } from "../support/protocol_agent.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 /** What agents may be given, and what people do with agents: real agents, a real coordinator. */
 
 const cleanups: (() => void | Promise<void>)[] = [];
 let coordinator: TestCoordinator;
 beforeAll(async () => {
-	coordinator = await TestCoordinator.start({ atEnd: (clean) => void cleanups.push(clean) });
+	coordinator = await borrowCoordinator((clean) => void cleanups.push(clean));
 });
 afterAll(async () => {
 	for (const clean of cleanups.reverse()) await clean();
@@ -120,7 +121,7 @@ describe("a restriction", () => {
 	});
 
 	test("to trusted runs keeps a fork's discovery job away, and one to untrusted runs keeps the rest away", async () => {
-		const own = await TestCoordinator.start();
+		const own = await borrowCoordinator();
 		const registration = await own.post<RegistrationToken>("/api/v1/agent-tokens", { runs: "trusted" });
 		const agent = await ProtocolAgent.join(own.url, registration.token, "careful");
 		await own.post("/api/v1/projects", { name: "forked", repository: "https://git.test/team/web.git" });

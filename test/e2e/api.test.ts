@@ -4,12 +4,13 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { errorBody } from "../../schema/wire/errors.ts";
 import * as resources from "../../schema/wire/resources.ts";
-import { ADMIN_TOKEN, eventually, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { ADMIN_TOKEN, eventually, type TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 const cleanups: (() => void | Promise<void>)[] = [];
 let coordinator: TestCoordinator;
 beforeAll(async () => {
-	coordinator = await TestCoordinator.start({ atEnd: (clean) => void cleanups.push(clean) });
+	coordinator = await borrowCoordinator((clean) => void cleanups.push(clean));
 	await coordinator.agent("worker", { slots: "4", args: ["--labels", "gpu"] });
 });
 afterAll(async () => {

@@ -12,16 +12,17 @@ import {
 	isMemoryTold,
 	Program,
 	residentMib,
-	TestCoordinator,
+	type TestCoordinator,
 	temporaryFolder,
 	workerdsOf,
 } from "../support/processes.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 const cleanups: (() => void | Promise<void>)[] = [];
 let coordinator: TestCoordinator;
 let agent: Program;
 beforeAll(async () => {
-	coordinator = await TestCoordinator.start({ atEnd: (clean) => void cleanups.push(clean) });
+	coordinator = await borrowCoordinator((clean) => void cleanups.push(clean));
 	agent = await coordinator.agent("saver");
 });
 afterAll(async () => {

@@ -9,7 +9,8 @@ import type { Page, Run, RunSummary } from "../../schema/wire/resources.ts";
 import type { Schedule } from "../../schema/wire/schedules.ts";
 import { genericDelivery, RecordingServer } from "../support/forge.ts";
 import { GitHttp } from "../support/git_http.ts";
-import { ADMIN_TOKEN, eventually, Program, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { ADMIN_TOKEN, eventually, Program, type TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 /** What runs by itself, what is kept here, and who is told. */
 
@@ -20,7 +21,7 @@ const atEnd = (clean: () => void | Promise<void>) => void cleanups.push(clean);
 let coordinator: TestCoordinator;
 let git: GitHttp;
 beforeAll(async () => {
-	coordinator = await TestCoordinator.start({ atEnd, args: ["--allow-outbound", "127.0.0.1"] });
+	coordinator = await borrowCoordinator(atEnd);
 	await coordinator.agent("builder", { slots: "4" });
 	git = await GitHttp.start(path.join(temporaryFolder(atEnd), "git"), null, atEnd);
 	await secret("hook", HOOK_SECRET);

@@ -4,7 +4,8 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as resources from "../../schema/wire/resources.ts";
 import { GitHttp } from "../support/git_http.ts";
-import { TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { type TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 /** What of a repository the workspace of a job gets. */
 
@@ -21,7 +22,7 @@ let tagged: string;
 let beside: string;
 
 beforeAll(async () => {
-	coordinator = await TestCoordinator.start({ atEnd });
+	coordinator = await borrowCoordinator(atEnd);
 	workDir = path.join(temporaryFolder(atEnd), "agent");
 	await coordinator.agent("checker", { slots: "3", workDir });
 	server = await GitHttp.start(temporaryFolder(atEnd), `ci:${PASSWORD}`, atEnd);

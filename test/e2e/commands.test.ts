@@ -3,7 +3,8 @@ import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSy
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as resources from "../../schema/wire/resources.ts";
-import { ADMIN_TOKEN, eventually, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { ADMIN_TOKEN, eventually, type TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 /** The commands, as a person runs them; and the example pipelines, run by them. */
 
@@ -15,7 +16,7 @@ const cleanups: (() => void | Promise<void>)[] = [];
 const atEnd = (clean: () => void | Promise<void>) => void cleanups.push(clean);
 let coordinator: TestCoordinator;
 beforeAll(async () => {
-	coordinator = await TestCoordinator.start({ atEnd });
+	coordinator = await borrowCoordinator(atEnd);
 	await coordinator.agent("worker", { slots: "4" });
 	await eventually(async () => {
 		const { items } = await coordinator.get<{ items: resources.Agent[] }>("/api/v1/agents");

@@ -9,10 +9,11 @@ import {
 	PROGRAM,
 	Program,
 	residentMib,
-	TestCoordinator,
+	type TestCoordinator,
 	temporaryFolder,
 	testPort,
 } from "../support/processes.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 /** What jobs can read of the processes that run them. */
 
@@ -64,7 +65,7 @@ describe("the registration token", () => {
 			},
 		],
 	])("that comes by %s is in no process of the agent's tree once it has registered", async (_, given) => {
-		const coordinator = await TestCoordinator.start();
+		const coordinator = await borrowCoordinator();
 		const token = await coordinator.registrationToken();
 		const { args, environment = {}, input } = given(token);
 		const workDir = path.join(temporaryFolder(), "agent");
@@ -104,7 +105,7 @@ describe("the registration token", () => {
 	});
 
 	test("may be gone once the agent is registered: it comes back without", async () => {
-		const coordinator = await TestCoordinator.start();
+		const coordinator = await borrowCoordinator();
 		const file = path.join(temporaryFolder(), "token");
 		writeFileSync(file, await coordinator.registrationToken());
 		const args = ["agent", "--server", coordinator.url, "--name", "lasting", "--work-dir", temporaryFolder(), "--token-file", file];
@@ -146,7 +147,7 @@ test("jobs of the agent beside the coordinator find none of its secrets in the p
 });
 
 test("what a job leaves in the place of files, and is none, blocks nothing and is read by nobody", async () => {
-	const coordinator = await TestCoordinator.start();
+	const coordinator = await borrowCoordinator();
 	const agent = await coordinator.agent("careful");
 	const before = residentMib(agent.pid);
 	const job = {

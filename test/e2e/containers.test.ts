@@ -6,7 +6,8 @@ import type * as resources from "../../schema/wire/resources.ts";
 import { TestDocker } from "../support/docker.ts";
 import { githubDelivery, githubPullRequest } from "../support/forge.ts";
 import { GitHttp } from "../support/git_http.ts";
-import { eventually, PROGRAM, type Program, TestCoordinator, temporaryFolder, testPort } from "../support/processes.ts";
+import { eventually, PROGRAM, type Program, type TestCoordinator, temporaryFolder, testPort } from "../support/processes.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 /** Jobs in containers, on a real Docker daemon. */
 
@@ -25,7 +26,7 @@ let credentials: string;
 /** The configuration of the agent's own Docker. */
 let dockerConfig: string;
 beforeAll(async () => {
-	coordinator = await TestCoordinator.start({ atEnd });
+	coordinator = await borrowCoordinator(atEnd);
 	docker = TestDocker.prepare(atEnd);
 	workDir = path.join(temporaryFolder(atEnd), "agent");
 	const folder = temporaryFolder(atEnd);

@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { acceptedTexts, rejectedTexts } from "../../bench/hostile_texts.ts";
 import { errorBody } from "../../schema/wire/errors.ts";
-import { ADMIN_TOKEN, TestCoordinator } from "../support/processes.ts";
+import { ADMIN_TOKEN, type TestCoordinator } from "../support/processes.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 const cleanups: (() => void | Promise<void>)[] = [];
 let coordinator: TestCoordinator;
 beforeAll(async () => {
-	coordinator = await TestCoordinator.start({ atEnd: (clean) => void cleanups.push(clean) });
+	coordinator = await borrowCoordinator((clean) => void cleanups.push(clean));
 });
 afterAll(async () => {
 	for (const clean of cleanups.reverse()) await clean();

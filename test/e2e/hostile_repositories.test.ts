@@ -6,7 +6,8 @@ import type { Project } from "../../schema/wire/projects.ts";
 import type { Run } from "../../schema/wire/resources.ts";
 import { githubDelivery, githubPullRequest } from "../support/forge.ts";
 import { GitHttp } from "../support/git_http.ts";
-import { isMemoryTold, type Program, residentMib, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { isMemoryTold, type Program, residentMib, type TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 /** Commits that try to make the agent's own git do something for them. */
 
@@ -27,7 +28,7 @@ let curious: GitHttp;
 /** What hooks and filters of the agent's user leave behind. */
 let marks: string;
 beforeAll(async () => {
-	coordinator = await TestCoordinator.start({ atEnd });
+	coordinator = await borrowCoordinator(atEnd);
 	git = await GitHttp.start(path.join(temporaryFolder(atEnd), "git"), `ci:${PASSWORD}`, atEnd);
 	open = await GitHttp.start(path.join(temporaryFolder(atEnd), "open"), null, atEnd);
 	curious = await GitHttp.start(path.join(temporaryFolder(atEnd), "curious"), "who:knows", atEnd);

@@ -16,6 +16,7 @@ import {
 	workerdsOf,
 } from "../support/processes.ts";
 import { ProtocolAgent, result } from "../support/protocol_agent.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 const cleanups: (() => void | Promise<void>)[] = [];
 let coordinator: TestCoordinator;
@@ -363,7 +364,7 @@ describe("a coordinator that is away while a job writes", () => {
 	}
 
 	test("the spool is bounded: the oldest unsent output goes, with a notice; the result is delivered", async () => {
-		const at = await TestCoordinator.start();
+		const at = await borrowCoordinator();
 		const workDir = path.join(temporaryFolder(), "agent");
 		await at.agent("bounded", { args: ["--spool-limit", "2MiB"], workDir });
 		const sign = path.join(temporaryFolder(), "go");

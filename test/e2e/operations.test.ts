@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import type { Delivery } from "../../schema/wire/deliveries.ts";
 import { errorBody } from "../../schema/wire/errors.ts";
 import type { Project } from "../../schema/wire/projects.ts";
@@ -9,6 +9,7 @@ import * as resources from "../../schema/wire/resources.ts";
 import { genericDelivery } from "../support/forge.ts";
 import { ADMIN_TOKEN, eventually, TestCoordinator, temporaryFolder } from "../support/processes.ts";
 import { ProtocolAgent } from "../support/protocol_agent.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 const PIPELINE = { steps: ["echo some output; echo saved > file.txt"], artifacts: { save: ["file.txt"] } };
 
@@ -34,10 +35,20 @@ function objects(coordinator: TestCoordinator): number {
 }
 
 describe("retention", () => {
+	let coordinator: TestCoordinator;
+	beforeAll(async () => {
+		const cleanups: (() => void | Promise<void>)[] = [];
+		const environment = { WINDLASS_KEEP_RUNS: "2s", WINDLASS_KEEP_LOGS: "2s", WINDLASS_KEEP_ARTIFACTS: "2s" };
+		coordinator = await TestCoordinator.start({ environment, atEnd: (clean) => void cleanups.push(clean) });
+		await coordinator.agent("one", { slots: "3" });
+		return async () => {
+			for (const clean of cleanups.reverse()) await clean();
+		};
+	});
+
 	test("logs and artifacts go when their time is over, runs later; what is gone says so", async () => {
-		const coordinator = await TestCoordinator.start({ environment: { WINDLASS_KEEP_LOGS: "2s", WINDLASS_KEEP_ARTIFACTS: "2s" } });
-		await coordinator.agent("one");
-		const run = await finished(coordinator);
+		await coordinator.post("/api/v1/projects", { name: "lasting", keep_runs: "1d" });
+		const run = await finished(coordinator, { pipeline: PIPELINE, project: "lasting" });
 		const jobId = jobOf(run).id;
 		expect(await coordinator.post("/api/v1/retention/sweep", {})).toEqual({ runs: 0, logs: 0, artifacts: 0, sources: 0, orphans: 0 });
 		expect(await coordinator.text(`/api/v1/jobs/${jobId}/log`)).toContain("some output");
@@ -64,10 +75,17 @@ describe("retention", () => {
 		expect(page).toContain("<s ");
 	}, 60_000);
 
+	test("a run goes with all that is its own", async () => {
+		const run = await finished(coordinator, { pipeline: PIPELINE, project: "passing" });
+		await eventually(async () => (await coordinator.post<{ runs: number }>("/api/v1/retention/sweep", {})).runs === 1, "the sweep");
+		expect((await coordinator.request(`/api/v1/runs/${run.id}`)).status).toBe(404);
+		expect(objects(coordinator)).toBe(0);
+		expect(await coordinator.get("/api/v1/runs?project=passing")).toMatchObject({ items: [] });
+	}, 60_000);
+
 	test("a project keeps what is its own for as long as it says, shorter or longer than others do", async () => {
-		const coordinator = await TestCoordinator.start({ environment: { WINDLASS_KEEP_RUNS: "2s" } });
-		await coordinator.agent("one", { slots: "3" });
-		const keeping = { short: { keep_logs: "1s", keep_artifacts: "1s" }, long: { keep_runs: "1d" } };
+		const files = { keep_logs: "1d", keep_artifacts: "1d" };
+		const keeping = { short: { keep_logs: "1s", keep_artifacts: "1s" }, long: { ...files, keep_runs: "1d" }, usual: files };
 		for (const [name, terms] of Object.entries(keeping)) await coordinator.post("/api/v1/projects", { name, ...terms });
 		const pipeline = { steps: ["echo some output; echo x > f"], artifacts: { save: "f" } };
 		const runs = await Promise.all(
@@ -90,25 +108,16 @@ describe("retention", () => {
 		]);
 		expect(await coordinator.text(`/api/v1/jobs/${long?.job}/log`)).toContain("some output");
 	}, 60_000);
-
-	test("a run goes with all that is its own", async () => {
-		const coordinator = await TestCoordinator.start({ environment: { WINDLASS_KEEP_RUNS: "1s" } });
-		await coordinator.agent("one");
-		const run = await finished(coordinator);
-		await eventually(async () => (await coordinator.post<{ runs: number }>("/api/v1/retention/sweep", {})).runs === 1, "the sweep");
-		expect((await coordinator.request(`/api/v1/runs/${run.id}`)).status).toBe(404);
-		expect(objects(coordinator)).toBe(0);
-		expect(await coordinator.get("/api/v1/runs")).toMatchObject({ items: [] });
-	}, 60_000);
 });
 
 describe("DELETE /runs/:id", () => {
 	test("removes the run, its log and its artifacts; 409 while it lives", async () => {
-		const coordinator = await TestCoordinator.start();
+		const coordinator = await borrowCoordinator();
 		await coordinator.agent("one");
+		const before = objects(coordinator);
 		const kept = await finished(coordinator);
 		const run = await finished(coordinator);
-		await eventually(() => objects(coordinator) === 4, "two logs and two artifacts");
+		await eventually(() => objects(coordinator) === before + 4, "two logs and two artifacts");
 		const gone = await coordinator.request(`/api/v1/runs/${run.id}`, { method: "DELETE" });
 		expect(gone.status).toBe(204);
 		for (const address of [
@@ -120,7 +129,7 @@ describe("DELETE /runs/:id", () => {
 			expect([address, (await coordinator.request(address)).status]).toEqual([address, 404]);
 		}
 		expect((await coordinator.request(`/api/v1/runs/${run.id}`, { method: "DELETE" })).status).toBe(404);
-		expect(objects(coordinator)).toBe(2);
+		expect(objects(coordinator)).toBe(before + 2);
 		expect(await coordinator.text(`/api/v1/jobs/${jobOf(kept).id}/log`)).toContain("some output");
 
 		const live = await coordinator.post<resources.Run>("/api/v1/runs", { run: "sleep 30" });
@@ -163,7 +172,7 @@ describe("pausing", () => {
 
 describe("GET /runs/:id/events", () => {
 	test("lists every transition: from, to, why, who, when; the same while the run lives and afterwards", async () => {
-		const coordinator = await TestCoordinator.start();
+		const coordinator = await borrowCoordinator();
 		const agent = await ProtocolAgent.join(coordinator.url, await coordinator.registrationToken(), "teller");
 		const run = await coordinator.post<resources.Run>("/api/v1/runs", {
 			pipeline: { jobs: { a: { steps: ["true"] }, b: { needs: "a", steps: ["true"] } } },

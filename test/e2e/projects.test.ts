@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import type { Project } from "../../schema/wire/projects.ts";
 import type { Run, RunTests } from "../../schema/wire/resources.ts";
 import { GitHttp } from "../support/git_http.ts";
-import { ADMIN_TOKEN, eventually, Program, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { ADMIN_TOKEN, eventually, Program, type TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 const PASSWORD = "p4ssword-of-the-forge";
 
@@ -13,7 +14,7 @@ let coordinator: TestCoordinator;
 let forge: GitHttp;
 let open: GitHttp;
 beforeAll(async () => {
-	coordinator = await TestCoordinator.start({ atEnd });
+	coordinator = await borrowCoordinator(atEnd);
 	await coordinator.agent("builder", { slots: "2" });
 	forge = await GitHttp.start(path.join(temporaryFolder(atEnd), "forge"), `ci:${PASSWORD}`, atEnd);
 	open = await GitHttp.start(path.join(temporaryFolder(atEnd), "open"), null, atEnd);

@@ -3,7 +3,8 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as resources from "../../schema/wire/resources.ts";
-import { eventually, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { eventually, type TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 /** What jobs leave behind for people and for other jobs: outputs, summaries, files, test results, coverage. */
 
@@ -12,7 +13,7 @@ const atEnd = (clean: () => void | Promise<void>) => void cleanups.push(clean);
 let coordinator: TestCoordinator;
 let repository: string;
 beforeAll(async () => {
-	coordinator = await TestCoordinator.start({ atEnd });
+	coordinator = await borrowCoordinator(atEnd);
 	await coordinator.agent("worker", { slots: "4", args: ["--probes", "mytool=echo 3.2.1;absent=exit 1"] });
 	repository = temporaryFolder(atEnd);
 	execFileSync("sh", ["-c", "git init -q -b main && echo x > f && git add f && git -c user.name=n -c user.email=e@x commit -qm first"], {

@@ -6,6 +6,7 @@ import type { Job, Run, SubmittedRun } from "../../schema/wire/resources.ts";
 import type { Secret } from "../../schema/wire/secrets.ts";
 import { encodingProgram, HIDDEN_ENCODINGS, SHOWN_ENCODINGS } from "../support/encodings.ts";
 import { ADMIN_TOKEN, eventually, Program, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 const KEY = "-----BEGIN KEY-----\nZmlyc3QgbGluZSBvZiB0aGUga2V5\nc2Vjb25kIGxpbmUgb2YgdGhlIGtleQ\n-----END KEY-----\n";
 const TOKEN = "t0ken/with+odd \"chars\" & 'quotes'";
@@ -36,7 +37,7 @@ describe("a job", () => {
 	beforeAll(async () => {
 		const cleanUps: (() => void | Promise<void>)[] = [];
 		const atEnd = (clean: () => void | Promise<void>) => void cleanUps.push(clean);
-		coordinator = await TestCoordinator.start({ atEnd });
+		coordinator = await borrowCoordinator(atEnd);
 		agentFolder = path.join(temporaryFolder(atEnd), "agent");
 		await coordinator.agent("one", { workDir: agentFolder });
 		await put(coordinator, "deploy_key", { value: KEY });

@@ -8,12 +8,21 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { errorBody } from "../../schema/wire/errors.ts";
 import { MAX_SOURCE_BYTES, MAX_SOURCE_ENTRIES, MAX_SUBMITTED_SOURCE_BYTES, MIB } from "../../schema/wire/limits.ts";
 import * as resources from "../../schema/wire/resources.ts";
-import { ADMIN_TOKEN, eventually, isMemoryTold, residentMib, TestCoordinator, temporaryFolder, workerdsOf } from "../support/processes.ts";
+import {
+	ADMIN_TOKEN,
+	eventually,
+	isMemoryTold,
+	residentMib,
+	type TestCoordinator,
+	temporaryFolder,
+	workerdsOf,
+} from "../support/processes.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 const cleanups: (() => void | Promise<void>)[] = [];
 let coordinator: TestCoordinator;
 beforeAll(async () => {
-	coordinator = await TestCoordinator.start({ atEnd: (clean) => void cleanups.push(clean) });
+	coordinator = await borrowCoordinator((clean) => void cleanups.push(clean));
 	await coordinator.agent("unpacker", { slots: "2" });
 });
 afterAll(async () => {

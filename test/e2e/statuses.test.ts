@@ -7,15 +7,15 @@ import type { Page, Run } from "../../schema/wire/resources.ts";
 import { RecordingServer } from "../support/forge.ts";
 import { GitHttp } from "../support/git_http.ts";
 import { eventually, TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 const atEnd = (clean: () => void | Promise<void>) => onTestFinished(clean);
 
 /** A project whose forge records what it is told. */
-async function set(args: string[] = ["--allow-outbound", "127.0.0.1"]) {
+async function set(coordinator: TestCoordinator): Promise<RecordingServer> {
 	const forge = await RecordingServer.start(atEnd);
 	const git = await GitHttp.start(path.join(temporaryFolder(), "git"), null, atEnd);
 	const repository = git.add("web.git", { a: "1" });
-	const coordinator = await TestCoordinator.start({ args });
 	await coordinator.request("/api/v1/secrets/token", { method: "PUT", body: JSON.stringify({ value: "token-of-the-forge" }) });
 	await coordinator.post("/api/v1/projects", {
 		name: "web",
@@ -24,12 +24,13 @@ async function set(args: string[] = ["--allow-outbound", "127.0.0.1"]) {
 		forge_api: `${forge.url}/api/v1`,
 		forge_token: "token",
 	});
-	return { forge, git, coordinator };
+	return forge;
 }
 
 describe("a forge", () => {
 	test("that fails, stalls and comes back while the coordinator is killed gets every status, in order", async () => {
-		const { forge, coordinator: first } = await set();
+		const first = await TestCoordinator.start({ args: ["--allow-outbound", "127.0.0.1"] });
+		const forge = await set(first);
 		await first.agent("builder");
 		// It fails, then it says nothing at all.
 		let isOver = false;
@@ -83,7 +84,8 @@ describe("a forge", () => {
 	}, 120_000);
 
 	test("that knows a repository by another name gets the statuses of ended runs once the project's setting is corrected", async () => {
-		const { forge, coordinator } = await set();
+		const coordinator = await borrowCoordinator();
+		const forge = await set(coordinator);
 		await coordinator.agent("builder");
 		const notices = async () =>
 			(await coordinator.get<Project>("/api/v1/projects/web")).notices.filter((text) => !text.startsWith("Its hook is closed"));
@@ -115,7 +117,8 @@ describe("a forge", () => {
 	}, 60_000);
 
 	test("that says no is not asked again; one that may not be asked is not; no run fails for it", async () => {
-		const { forge, coordinator } = await set(["--allow-outbound", "external,127.0.0.1"]);
+		const coordinator = await TestCoordinator.start({ args: ["--allow-outbound", "external,127.0.0.1"] });
+		const forge = await set(coordinator);
 		await coordinator.agent("builder");
 		forge.respond = ({ headers }, response) => {
 			response.writeHead(401).end(`bad token: ${headers.authorization}`);

@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Run } from "../../schema/wire/resources.ts";
-import { TestCoordinator } from "../support/processes.ts";
+import type { TestCoordinator } from "../support/processes.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 /** What jobs and pipelines say, on pages: it can neither do nor pretend anything there. */
 
 const cleanups: (() => void | Promise<void>)[] = [];
 let coordinator: TestCoordinator;
 beforeAll(async () => {
-	coordinator = await TestCoordinator.start({ atEnd: (clean) => void cleanups.push(clean) });
+	coordinator = await borrowCoordinator((clean) => void cleanups.push(clean));
 	await coordinator.agent("talker");
 });
 afterAll(async () => {

@@ -124,6 +124,11 @@ export class TestCoordinator {
 		return new URL(this.url).port;
 	}
 
+	/** The same coordinator for another test: the agents that this one starts end with that test. */
+	lentUntil(atEnd: AtEnd): TestCoordinator {
+		return new TestCoordinator(this.data, this.program, { url: this.url, signInUrl: this.signInUrl }, atEnd);
+	}
+
 	/** Kills the host and starts another one on the same data and port. */
 	async restartAfterKill(): Promise<TestCoordinator> {
 		await this.program.kill();
@@ -186,7 +191,7 @@ export class TestCoordinator {
 export const isMemoryTold = process.env.COVERAGE_FOLDER === undefined;
 
 /** A coordinator that was built with counters (`npm run coverage`) is asked for them before it goes. */
-async function saveCounters(url: string): Promise<void> {
+export async function saveCounters(url: string): Promise<void> {
 	const { COVERAGE_FOLDER } = process.env;
 	if (!COVERAGE_FOLDER) return;
 	const counters = await fetch(`${url}/counters`).then(
