@@ -51,7 +51,7 @@ export default defineConfig({
 					...PATIENT,
 					isolate: false,
 					// Many wait more than they work.
-					maxWorkers: 4,
+					maxWorkers: 6,
 					sequence: { groupOrder: 2 },
 				},
 			},

@@ -114,7 +114,7 @@ describe("a log of two hundred megabytes", () => {
 		}
 		expect(held.toString()).toBe(TAIL);
 		expect(hash.digest("hex")).toBe(digest);
-	}, 90_000);
+	});
 
 	test("opens at once on what failed, with a few thousand lines in the page; any line is a link away", async () => {
 		await open();
@@ -135,7 +135,7 @@ describe("a log of two hundred megabytes", () => {
 		expect(await page.locator("#L1500001").count()).toBe(0);
 		expect(await linesShown()).toBeLessThan(8_000);
 		expect(complaints).toEqual([]);
-	}, 60_000);
+	});
 
 	test("is searched from the page, whatever the colours; a step can be folded away", async () => {
 		await open();
@@ -154,12 +154,12 @@ describe("a log of two hundred megabytes", () => {
 		await first.locator("summary").click();
 		expect(await first.locator("ol.log").isVisible()).toBe(false);
 		expect(complaints).toEqual([]);
-	}, 60_000);
+	});
 
 	test("shows its first two thousand lines without JavaScript, and the way to all of it", async () => {
 		await open("", false);
 		expect(await linesShown()).toBe(2_000);
 		// Chromium without scripts shows what stands in <noscript>; its own tools do not find it there.
 		expect(await page.content()).toContain("The page shows the beginning of the log.");
-	}, 60_000);
+	});
 });

@@ -63,7 +63,7 @@ test("the page of a run shows a matrix as one box, bars of jobs, summary, output
 	await shown(() => page.locator(".outputs dd").textContent()).toBe("moon");
 	await shown(() => page.getByText("approved by admin").count()).toBe(1);
 	expect(complaints).toEqual([]);
-}, 60_000);
+});
 
 test("a run of very many jobs says what its pictures leave out", async () => {
 	const jobs = Object.fromEntries(Array.from({ length: 201 }, (_, index) => [`job${index}`, { runs_on: "nosuch", steps: ["true"] }]));
@@ -82,7 +82,7 @@ test("a run that has failed is repeated with a button, and says of which it is",
 	await shown(async () => page.url()).not.toContain(id);
 	await page.getByText("rerun of an earlier run").click();
 	await shown(() => page.getByText(/rerun as #\d+/).count()).toBe(1);
-}, 60_000);
+});
 
 test("a form creates a project and shows errors; the project is changed and deleted", async () => {
 	await page.getByRole("link", { name: "Projects" }).click();
@@ -139,4 +139,4 @@ steps: [echo "$W"]
 	await page.getByRole("link", { name: "main" }).first().click();
 	await shown(() => page.locator("#log li", { hasText: "Ada 2 blue 1.20 true one" }).count()).toBe(1);
 	await shown(() => page.locator("#log li", { hasText: "two." }).count()).toBe(1);
-}, 60_000);
+});

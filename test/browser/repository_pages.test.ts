@@ -63,7 +63,7 @@ test("a push starts a discovery job, whose page shows its runs, the files that d
 	await page.goto(`${coordinator.url}/`);
 	await shown(() => page.locator("#runs tbody tr").count()).toBe(2);
 	expect(complaints).toEqual([]);
-}, 60_000);
+});
 
 test("a project shows its hook, what was delivered, its schedules, undelivered statuses, and its notices", async () => {
 	await page.goto(`${coordinator.url}/projects/web`);
@@ -87,7 +87,7 @@ test("a project shows its hook, what was delivered, its schedules, undelivered s
 	await page.getByRole("button", { name: "Run", exact: true }).click();
 	await shown(() => page.locator("#run > table").first().locator("tbody tr").count()).toBe(2);
 	expect(complaints).toEqual([]);
-}, 60_000);
+});
 
 test("a person approves the run of a fork with a button, after the page has shown its commands", async () => {
 	git.branch("team/web.git", "theirs");
@@ -103,7 +103,7 @@ test("a person approves the run of a fork with a button, after the page has show
 	await shown(() => page.locator("#run > .facts .state").first().textContent()).toContain("succeeded");
 	await shown(() => page.getByText("admin approved it").count()).toBe(1);
 	expect(complaints).toEqual([]);
-}, 60_000);
+});
 
 test("a pipeline that is kept here is shown with its versions, restored, and run, with what it asks for", async () => {
 	const post = (body: object) => coordinator.post<StoredPipeline>("/api/v1/pipelines", body);
@@ -135,4 +135,4 @@ test("a pipeline that is kept here is shown with its versions, restored, and run
 	await shown(() => page.locator(".params").textContent()).toBe("where moonn 1.20");
 	await shown(() => page.getByText("asking@1").count()).toBe(1);
 	expect(complaints.splice(0).every((text) => text.includes("422"))).toBe(true);
-}, 60_000);
+});

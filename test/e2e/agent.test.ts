@@ -115,7 +115,7 @@ describe("a checkout", () => {
 		writeFileSync(path.join(source, "file.txt"), "three");
 		git(source, "commit", "--quiet", "--all", "--message=Third");
 		expect((await run("mirror", pipeline)).log).toContain("\nthree");
-	}, 60_000);
+	});
 
 	test("tries three times where the server cannot be reached, and says so", async () => {
 		const base = temporaryFolder();
@@ -127,7 +127,7 @@ describe("a checkout", () => {
 		expect([job.state, job.reason?.code]).toEqual(["errored", "checkout_failed"]);
 		expect(job.reason?.text).toMatch(/git ls-remote failed: .*onnection refused.*\(tried 3 times\)/i);
 		expect(log.match(/trying again in/g)).toHaveLength(2);
-	}, 60_000);
+	});
 
 	test.each([
 		[
@@ -182,7 +182,7 @@ describe("a checkout", () => {
 		expect([submodule.run.state, submodule.log]).toEqual(["succeeded", expect.stringContaining("\nfrom the submodule")]);
 		const lfs = await run("complete", { source: { git: large }, steps: ["cat big.bin"] });
 		expect([lfs.run.state, lfs.log]).toEqual(["succeeded", expect.stringContaining("\na large file")]);
-	}, 60_000);
+	});
 });
 
 describe("an agent behind TLS and proxies", () => {

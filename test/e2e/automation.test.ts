@@ -445,7 +445,7 @@ describe("in the terminal", () => {
 		expect([wrong.code, wrong.output]).toEqual([2, expect.stringMatching(/evening\.yml.*1.*stepz: \[true\].*\^/s)]);
 		expect((await windlass("pipelines", "rm", "tools/evening")).output).toContain("with 3 versions");
 		expect((await windlass("pipelines", "ls", "--project", "tools")).output).toContain("There is no stored pipeline yet");
-	}, 60_000);
+	});
 
 	test("schedules are made, paused, resumed and removed; deliveries are listed, shown and replayed; projects are run", async () => {
 		const repository = git.add("terminal.git", { ".windlass.yml": "steps: [true]" });
@@ -493,5 +493,5 @@ describe("in the terminal", () => {
 			forge: null,
 			hook_secret: "hook",
 		});
-	}, 60_000);
+	});
 });

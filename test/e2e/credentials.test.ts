@@ -85,7 +85,7 @@ describe("wrong credentials", () => {
 		expect(logged[0]).toMatch(/"level":"warn".*"a credential was wrong".*"credential":"token [0-9a-f]{12}","route":"\/api\/v1\/runs"/);
 		expect(logged.some((line) => line.includes("too many credentials were wrong"))).toBe(true);
 		expect(logged.join()).not.toMatch(/wlu_|short|guess/);
-	}, 60_000);
+	});
 
 	test("are counted by what they claim to be, too, wherever they come from; the agent itself goes on", async () => {
 		const agent = await ProtocolAgent.join(coordinator.url, await coordinator.registrationToken(), "guessed-at");
@@ -99,7 +99,7 @@ describe("wrong credentials", () => {
 		}
 		expect([statuses[0], statuses.at(-1)]).toEqual([401, 429]);
 		expect((await agent.say("POST", "/api/v1/agents/self/renew", { session: 1, seq: 1, running: [] })).status).toBe(200);
-	}, 60_000);
+	});
 
 	test("are rejected before a body is read or validated", async () => {
 		const agent = await ProtocolAgent.join(coordinator.url, await coordinator.registrationToken(), "big-talker");
@@ -122,7 +122,7 @@ describe("wrong credentials", () => {
 		const unknown = "wlr.default.0000000000000000000000000000000000000000";
 		expect((await send(coordinator.url, "POST", "/api/v1/agents", unknown, "{")).status).toBe(401);
 		expect((await send(coordinator.url, "POST", "/api/v1/agents", await coordinator.registrationToken(), "{")).status).toBe(400);
-	}, 60_000);
+	});
 
 	test("of deliveries cost little: unsigned bodies of 24 MB, six at once, and a signed one beside them is taken", async () => {
 		const { id } = await coordinator.post<Project>("/api/v1/projects", { name: "flooded", hook_secret: "hook" });
@@ -165,7 +165,7 @@ describe("wrong credentials", () => {
 			onTestFinished(() => void asked.destroy());
 		});
 		expect(unread).toBe(401);
-	}, 90_000);
+	});
 });
 
 describe("behind a proxy that is trusted", () => {
@@ -209,7 +209,7 @@ describe("behind a proxy that is trusted", () => {
 		expect(cli("ls").stdout).toContain("192.0.2.7");
 		expect([cli("end").status, cli("end", "--all").stdout]).toEqual([2, "All sessions have ended.\n"]);
 		expect(cli("ls").stdout).toBe("No browser is signed in.\n");
-	}, 60_000);
+	});
 
 	test("an option that is no proxy's address is rejected by name", async () => {
 		await expect(TestCoordinator.start({ args: ["--trusted-proxies", "nginx"] })).rejects.toThrow(
@@ -237,7 +237,7 @@ describe("on the coordinator's host", () => {
 		const again = await TestCoordinator.start({ data: first.data, environment: { WINDLASS_ADMIN_TOKEN: short } });
 		await again.program.says(/"level":"warn","message":"WINDLASS_ADMIN_TOKEN has fewer than 32 characters and can be guessed/);
 		expect((await again.request("/api/v1/runs", { token: short })).status).toBe(200);
-	}, 60_000);
+	});
 
 	test("a data folder that somebody has made beforehand becomes private, and so is all that is written into it; a later exposure is reported", async () => {
 		const data = path.join(temporaryFolder(), "data");
@@ -253,7 +253,7 @@ describe("on the coordinator's host", () => {
 		chmodSync(data, 0o755);
 		const second = await TestCoordinator.start({ data });
 		await second.program.says(/"level":"warn","message":"the data folder \S+ has mode 755: other users of this machine can read keys/);
-	}, 60_000);
+	});
 
 	test("what the agent beside it runs has the umask of whoever started it, not the coordinator's", async () => {
 		const data = path.join(temporaryFolder(), "data");
@@ -262,7 +262,7 @@ describe("on the coordinator's host", () => {
 		onTestFinished(stop);
 		const run = await fetch(`${url}/api/v1/runs?follow=1`, { method: "POST", headers: bearer(ADMIN_TOKEN), body: '{"run": "umask"}' });
 		expect(await run.text()).toMatch(/\n0022\n/);
-	}, 60_000);
+	});
 
 	test("windlass keys rotate: jobs that run keep their leases, new ones get those of the new key, and the old key opens nothing else", async () => {
 		const first = await TestCoordinator.start();
@@ -308,7 +308,7 @@ describe("on the coordinator's host", () => {
 		const third = await TestCoordinator.start({ data: first.data, port: first.port });
 		expect((await agent.log(offer, 0, "")).status).toBe(401);
 		expect((await third.get<Job>(`/api/v1/jobs/${next.job_id}`)).state).toBe("running");
-	}, 90_000);
+	});
 });
 
 /** A lease token of another key. */

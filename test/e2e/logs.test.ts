@@ -103,7 +103,7 @@ describe("a log that is longer than it may be", () => {
 		expect(lines[last.log_line as number]).toMatch(/:: echo the last step$/);
 		const block = await coordinator.get<resources.LogLines>(`/api/v1/jobs/${job.id}/log/lines?from=${last.log_line}&count=5`);
 		expect(block.lines.map((line) => line.slice(25))).toEqual([":: echo the last step", "the last step"]);
-	}, 60_000);
+	});
 
 	test("a gigabyte without a newline costs neither the agent nor the coordinator memory", async () => {
 		const [workerd = 0] = workerdsOf(coordinator.data);
@@ -121,7 +121,7 @@ describe("a log that is longer than it may be", () => {
 		const [line] = (await coordinator.get<resources.LogLines>(`/api/v1/jobs/${job.id}/log/lines?from=-1`)).lines;
 		expect(line).toMatch(/^\S+Z x+ … \(\d+ more bytes in this line\)$/);
 		expect(await (await coordinator.request(`/jobs/${job.id}`)).text()).toContain("more bytes in this line");
-	}, 60_000);
+	});
 });
 
 /** Follows a log by server-sent events; every line that comes is given to `onLine`, with the id of its event. */
@@ -348,7 +348,7 @@ describe("those who read along", () => {
 		await Promise.all(readers.map(({ ended }) => ended));
 		expect(counts).toEqual(counts.map(() => total));
 		if (isMemoryTold) expect(residentMib(workerd) - before).toBeLessThan(300);
-	}, 90_000);
+	});
 });
 
 describe("a coordinator that is away while a job writes", () => {
@@ -389,7 +389,7 @@ describe("a coordinator that is away while a job writes", () => {
 		expect(text).toMatch(/before\n/);
 		expect(text).toMatch(/:: \S+ (MiB|KiB) are left out here: the coordinator could not be reached, and there was no more room for logs\n/);
 		expect(text).toMatch(/\nend\n$/);
-	}, 60_000);
+	});
 });
 
 function readable(file: string): boolean {

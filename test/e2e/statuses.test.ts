@@ -114,7 +114,7 @@ describe("a forge", () => {
 		await forge.until((told) => told.at(-1)?.body.state === "success", "what ended meanwhile");
 		expect(forge.told.at(-1)?.path).toMatch(new RegExp(`/renamed/web/statuses/${commit?.sha}$`));
 		await eventually(async () => (await notices()).length === 0, "the notice is gone");
-	}, 60_000);
+	});
 
 	test("that says no is not asked again; one that may not be asked is not; no run fails for it", async () => {
 		const coordinator = await TestCoordinator.start({ args: ["--allow-outbound", "external,127.0.0.1"] });
@@ -172,5 +172,5 @@ describe("a forge", () => {
 		await eventually(async () => (await undelivered()).every(({ given_up }) => given_up), "no status is undelivered");
 		expect(coordinator.program.output.match(/commit statuses are not sent/g)).toHaveLength(1);
 		expect(coordinator.program.output).not.toContain("token-of-the-forge");
-	}, 60_000);
+	});
 });

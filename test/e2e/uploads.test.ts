@@ -89,7 +89,7 @@ test("each part is bound to the digest that was requested for it, and after the 
 	const { items } = await coordinator.get<{ items: Artifact[] }>(`/api/v1/jobs/${job.id}/artifacts`);
 	const served = await coordinator.request(items.find(({ path }) => path === "big.bin")?.url ?? "");
 	expect([served.headers.get("ETag"), sha256(new Uint8Array(await served.arrayBuffer()))]).toEqual([`"${big.sha256}"`, big.sha256]);
-}, 60_000);
+});
 
 test("a write that began before another one and ends after the finish changes nothing", async () => {
 	const { job, offer } = await started();
@@ -110,7 +110,7 @@ test("a write that began before another one and ends after the finish changes no
 	const { items } = await coordinator.get<{ items: Artifact[] }>(`/api/v1/jobs/${job.id}/artifacts`);
 	const served = await coordinator.request(items[0]?.url ?? "");
 	expect(sha256(new Uint8Array(await served.arrayBuffer()))).toBe(file.sha256);
-}, 60_000);
+});
 
 /** An upload of which all is sent but the last byte, until it is ended. */
 function stalledPut(url: URL, bytes: Buffer): { end(): Promise<void> } {
@@ -141,7 +141,7 @@ test("the sha256 of a file in parts is that of the whole file, or the result is 
 	expect([refused.status, refused.body.message]).toEqual([422, expect.stringContaining("do not match the declared sha256")]);
 	expect((await agent.attempt(offer, "POST", "finish", result())).status).toBe(200);
 	expect((await coordinator.get<Run>(`/api/v1/runs/${run.id}/wait`)).state).toBe("succeeded");
-}, 60_000);
+});
 
 test("an attempt that was lost, or cancelled and over, writes no part", async () => {
 	const { run, offer } = await started();

@@ -27,7 +27,7 @@ export class Program {
 	readonly child: ChildProcess;
 	readonly exited: Promise<number | null>;
 	#output = "";
-	#listeners: (() => void)[] = [];
+	readonly #listeners = new Set<() => void>();
 
 	/** @param command what it is started by; the arguments follow */
 	constructor(args: string[], environment: Record<string, string> = {}, command: [string, ...string[]] = [process.execPath, PROGRAM]) {
@@ -62,11 +62,12 @@ export class Program {
 		return new Promise((resolve, reject) => {
 			const look = () => {
 				const match = pattern.exec(this.#output);
+				if (!match && this.child.exitCode === null) return;
+				this.#listeners.delete(look);
 				if (match) resolve(match);
-				else if (this.child.exitCode !== null)
-					reject(new Error(`ended with ${this.child.exitCode} before it said ${pattern}:\n${this.#output}`));
+				else reject(new Error(`ended with ${this.child.exitCode} before it said ${pattern}:\n${this.#output}`));
 			};
-			this.#listeners.push(look);
+			this.#listeners.add(look);
 			look();
 		});
 	}
@@ -254,6 +255,10 @@ function commandOf(pid: number): string {
 	}
 }
 
+/** Between two looks: each costs a request or more, and whatever takes long is looked for less often. */
+const FIRST_PAUSE_MS = 20;
+const LONGEST_PAUSE_MS = 150;
+
 /** Waits until `look` gives something; for what no event tells of. */
 export async function eventually<Value>(
 	look: () => Promise<Value | false | null | undefined> | Value | false | null | undefined,
@@ -261,10 +266,10 @@ export async function eventually<Value>(
 	timeoutMs = 60_000,
 ): Promise<Value> {
 	const until = Date.now() + timeoutMs;
-	for (;;) {
+	for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.3, LONGEST_PAUSE_MS)) {
 		const value = await look();
 		if (value) return value;
 		if (Date.now() > until) throw new Error(`never came about: ${what}`);
-		await new Promise((resolve) => setTimeout(resolve, 25));
+		await new Promise((resolve) => setTimeout(resolve, pauseMs));
 	}
 }
