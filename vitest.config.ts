@@ -11,12 +11,15 @@ const FAULTS = ["test/chaos/**/*.test.ts", "test/e2e/faults.test.ts", "test/e2e/
 /** Tests share two cores, and each time limit of a test is far above the time that it takes alone. */
 const PATIENT = { testTimeout: 90_000, hookTimeout: 60_000 };
 
+/** By default vitest leaves one core to itself. */
+const CORES = availableParallelism();
+
 export default defineConfig({
 	test: {
 		sequence: { sequencer: LongestFirst },
 		projects: [
 			// Files share their processes where nothing of one can reach another: a start takes longer than most files.
-			{ test: { name: "unit", include: ["test/unit/**/*.test.ts"], ...PATIENT, isolate: false } },
+			{ test: { name: "unit", include: ["test/unit/**/*.test.ts"], ...PATIENT, isolate: false, maxWorkers: CORES } },
 			{
 				plugins: [
 					cloudflareTest({
@@ -37,10 +40,11 @@ export default defineConfig({
 					setupFiles: ["test/worker/setup.ts"],
 					...PATIENT,
 					isolate: false,
+					sequence: { groupOrder: 3 },
 				},
 			},
 			// Each world has a process of its own.
-			{ test: { name: "sim", include: ["test/sim/**/*.test.ts"], maxConcurrency: availableParallelism() } },
+			{ test: { name: "sim", include: ["test/sim/**/*.test.ts"], maxConcurrency: CORES, maxWorkers: CORES } },
 			{ test: { name: "faults", include: FAULTS, ...PATIENT, maxWorkers: 2, sequence: { groupOrder: 1 } } },
 			{
 				test: {
