@@ -1,6 +1,6 @@
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** Test files that take a minute or more, the longest first: one that began last would be waited for by all the others' cores. */
+/** Test files that take long, the longest of each project first: one that began last would be waited for by all the others' cores. */
 const LONG = [
 	"faults",
 	"program",
@@ -19,6 +19,14 @@ const LONG = [
 	"agent",
 	"secrets",
 	"statuses",
+	"unit/graph_property",
+	"unit/hostile_pipelines",
+	"unit/markdown",
+	"unit/sources",
+	"unit/patterns",
+	"unit/queue",
+	"unit/confined_files",
+	"unit/reports",
 ];
 
 /** Files of the project `worker` share a Worker; this one knows it before its first request. */

@@ -7,7 +7,7 @@ import type { StoredPipeline } from "../../schema/wire/pipelines.ts";
 import type { Project } from "../../schema/wire/projects.ts";
 import type { Agent, Page, RunSummary } from "../../schema/wire/resources.ts";
 import type { Secret } from "../../schema/wire/secrets.ts";
-import { type AtEnd, TestCoordinator } from "./processes.ts";
+import { type AtEnd, LEASE_TTL_MS, TestCoordinator } from "./processes.ts";
 import "./shared_coordinators_setup.ts";
 
 /**
@@ -47,12 +47,18 @@ async function empty(coordinator: TestCoordinator): Promise<void> {
 		void (await Promise.all((await items<Item>(list)).map((item) => remove(addressOf(item)))));
 	await coordinator.post("/api/v1/queue/resume", {});
 	await removeAll<Agent>("agents", ({ id }) => `agents/${id}`);
-	await Promise.all(
-		["pipeline", "discovery", "comparison"].map(async (kind) => {
-			for (const { id } of await items<RunSummary>(`runs?kind=${kind}&limit=200`))
-				if ((await remove(`runs/${id}`)) === 409) await coordinator.post(`/api/v1/runs/${id}/cancel`, {});
-		}),
-	);
+	for (const kind of ["pipeline", "discovery", "comparison"]) {
+		const runs = await items<RunSummary>(`runs?kind=${kind}&limit=200`);
+		await Promise.all(
+			runs.map(async ({ id }) => {
+				if ((await remove(`runs/${id}`)) !== 409) return;
+				await coordinator.request(`/api/v1/runs/${id}/cancel`, { method: "POST", body: "{}" });
+				// What a deleted agent ran ends with its lease.
+				await coordinator.get(`/api/v1/runs/${id}/wait?timeout=${(2 * LEASE_TTL_MS) / 1000}`);
+				await remove(`runs/${id}`);
+			}),
+		);
+	}
 	await removeAll<StoredPipeline>("pipelines", ({ id }) => `pipelines/${id}`);
 	await removeAll<Project>("projects", ({ name }) => `projects/${name}`);
 	await removeAll<Secret>("secrets", ({ name, project }) => `secrets/${name}${project ? `?project=${project}` : ""}`);
