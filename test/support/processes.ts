@@ -204,7 +204,7 @@ export async function saveCounters(url: string): Promise<void> {
 
 /** Below what the system gives to outgoing connections: a port is still free when a coordinator comes back to it. */
 const FIRST_PORT = 20_000;
-const PORTS_OF_A_WORKER = 2_000;
+const PORTS_OF_A_WORKER = 1_500;
 const poolId = Number(process.env.VITEST_POOL_ID ?? 1);
 let lastPort = Math.floor(Math.random() * PORTS_OF_A_WORKER);
 
