@@ -3,7 +3,7 @@ import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSy
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as resources from "../../schema/wire/resources.ts";
-import { ADMIN_TOKEN, eventually, type TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { ADMIN_TOKEN, eventually, QUICK_PATH, type TestCoordinator, temporaryFolder } from "../support/processes.ts";
 import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 /** The commands, as a person runs them; and the example pipelines, run by them. */
@@ -29,7 +29,7 @@ afterAll(async () => {
 
 function environment(more: Record<string, string> = {}): NodeJS.ProcessEnv {
 	const own = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(WINDLASS_|FORCE_COLOR)/.test(name)));
-	return { ...own, WINDLASS_SERVER: coordinator.url, WINDLASS_API_TOKEN: ADMIN_TOKEN, NO_COLOR: "1", ...more };
+	return { ...own, PATH: QUICK_PATH, WINDLASS_SERVER: coordinator.url, WINDLASS_API_TOKEN: ADMIN_TOKEN, NO_COLOR: "1", ...more };
 }
 
 interface Told {

@@ -8,6 +8,7 @@ import {
 	isMemoryTold,
 	PROGRAM,
 	Program,
+	QUICK_PATH,
 	residentMib,
 	type TestCoordinator,
 	temporaryFolder,
@@ -73,7 +74,7 @@ describe("the registration token", () => {
 			process.execPath,
 			[BOOTSTRAP, "agent", "--server", coordinator.url, "--name", "quiet", "--work-dir", workDir, ...args],
 			{
-				env: { PATH: process.env.PATH, HOME: workDir, ...environment },
+				env: { PATH: QUICK_PATH, HOME: workDir, ...environment },
 				stdio: ["pipe", "ignore", "ignore"],
 			},
 		);

@@ -8,6 +8,12 @@ import { onTestFinished } from "vitest";
 export const PROGRAM = path.resolve(import.meta.dirname, "../../dist/cli/main.js");
 export const ADMIN_TOKEN = "test-admin-token-0123456789abcdef";
 
+/**
+ * The PATH of windlass in tests. An agent asks every tool for its version when it starts. These
+ * need more time to answer than the agent needs to start, so others answer in their place.
+ */
+export const QUICK_PATH = [path.resolve(import.meta.dirname, "quick_tools"), process.env.PATH].join(path.delimiter);
+
 /** Short times, so that a lost agent is noticed within a test: the lease is as short as the rule allows. */
 const TIMES = { WINDLASS_LEASE_TTL: "10s", WINDLASS_RENEW_INTERVAL: "1s", WINDLASS_KILL_GRACE: "2s" };
 export const LEASE_TTL_MS = 10_000;
@@ -34,7 +40,7 @@ export class Program {
 		const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("WINDLASS_")));
 		const [program, ...first] = command;
 		this.child = spawn(program, [...first, ...args], {
-			env: { ...inherited, ...environment } as NodeJS.ProcessEnv,
+			env: { ...inherited, PATH: QUICK_PATH, ...environment } as NodeJS.ProcessEnv,
 			stdio: ["ignore", "pipe", "pipe"],
 		});
 		for (const stream of [this.child.stdout, this.child.stderr]) {
