@@ -9,7 +9,7 @@ const migrations = await readD1Migrations(path.join(import.meta.dirname, "schema
 /** Processes that these tests kill and freeze have leases of ten seconds: `npm test` runs the others beside them with a lower priority. */
 const FAULTS = ["test/chaos/**/*.test.ts", "test/e2e/faults.test.ts", "test/e2e/program.test.ts"];
 /** Tests share two cores, and each time limit of a test is far above the time that it takes alone. */
-const PATIENT = { testTimeout: 90_000, hookTimeout: 60_000 };
+const PATIENT = { testTimeout: 90_000, hookTimeout: 90_000 };
 
 /** By default vitest leaves one core to itself. */
 const CORES = availableParallelism();
