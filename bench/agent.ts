@@ -29,14 +29,14 @@ export class BenchAgent {
 		});
 		const agent = new BenchAgent(target, label, token);
 		const facts = { version: "bench", slots: 1, labels: [label], facts: {} };
-		await agent.#call("hello", { protocol: 1, session: 1, instance: randomUUID(), running: [], facts });
+		await agent.#call("hello", { protocol: 2, session: 1, instance: randomUUID(), running: [], facts });
 		return agent;
 	}
 
 	/** Polls once. The answer comes with an offer, or without any at the end of the long poll. */
 	async poll(): Promise<Offer[]> {
 		this.#polls += 1;
-		const { offers } = await this.#call<PollAnswer>("poll", { protocol: 1, session: 1, seq: this.#polls, slots_free: 1, running: [] });
+		const { offers } = await this.#call<PollAnswer>("poll", { protocol: 2, session: 1, seq: this.#polls, slots_free: 1, running: [] });
 		return offers;
 	}
 

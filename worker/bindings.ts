@@ -1,5 +1,6 @@
 import type { ArtifactRow, EventRow } from "../schema/database/tables.ts";
 import type { Discovery } from "../schema/pipeline/resolve/resolved.ts";
+import type { WireError } from "../schema/wire/errors.ts";
 import type { EffectiveLabels } from "../schema/wire/labels.ts";
 import type { Finish, Hello, PinnedCommit, Poll, Renew } from "../schema/wire/protocol.ts";
 import type { Explanation, Step, Swept } from "../schema/wire/resources.ts";
@@ -17,7 +18,7 @@ import type { DeliveredRef, Standing } from "./queue/core/discovery/refs.ts";
 import type { ScheduleRow } from "./queue/core/discovery/schedules.ts";
 import type { Undelivered } from "./queue/core/effects/effects.ts";
 import type { ArchivedLogNote } from "./queue/core/leases/archived_logs.ts";
-import type { DownloadableJob, LeaseClaims, SavedArtifact, Started } from "./queue/core/leases/attempts.ts";
+import type { CheckedResult, DownloadableJob, LeaseClaims, SavedArtifact, Started } from "./queue/core/leases/attempts.ts";
 import type { Pause } from "./queue/core/leases/pause.ts";
 import type { LeaseLeft, Renewal } from "./queue/core/leases/polls.ts";
 import type { AgentRows, Changes, Holdings, RunRows } from "./queue/core/reads.ts";
@@ -78,7 +79,8 @@ export interface Environment {
 
 /** The answer to a poll or renewal, before its conversion to the wire format. */
 export interface PollResult {
-	offers: OfferRow[];
+	/** Each offer, and what its assignment is made from, if the answer carries it. */
+	offers: { offer: OfferRow; started: Started | null }[];
 	cancel: string[];
 	watch: string[];
 	/** Leases that were extended outside of a renewal, with their remaining time. */
@@ -86,6 +88,10 @@ export interface PollResult {
 	/** Whether the agent must end its process, and whether it must get a new token. */
 	drain: boolean;
 	rotate: boolean;
+	/** What became of each result that the poll brought. */
+	results: { attemptId: string; state: AttemptState | null; error: Omit<WireError, "details"> | null }[];
+	/** How long the poll has waited, in milliseconds. */
+	heldMs: number;
 }
 
 /** The answer to a submission. */
@@ -226,10 +232,8 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	register(registration: Registration): Promise<Result<string>>;
 	/** @see openSession */
 	hello(agentId: string, secretHash: string, hello: Hello): Promise<Result<EffectiveLabels>>;
-	/**
-	 * Answers as soon as there is news for the agent, or without news at the end of the hold time.
-	 */
-	poll(agentId: string, secretHash: string, poll: Poll): Promise<Result<PollResult>>;
+	/** Accepts the results, and answers as soon as there is news for the agent; with nothing when the hold is over. */
+	poll(agentId: string, secretHash: string, poll: Omit<Poll, "results">, results: CheckedResult[]): Promise<Result<PollResult>>;
 	/** @see renewLeases */
 	renew(agentId: string, secretHash: string, renew: Renew): Promise<Result<Renewal & { watch: string[] }>>;
 	/** @see closeSession */

@@ -1,5 +1,5 @@
 import { ApiError } from "../../schema/wire/errors.ts";
-import { MAX_LOG_CHUNK_BYTES } from "../../schema/wire/limits.ts";
+import { MAX_LOG_CHUNK_BYTES, MAX_RESULT_LOG_BYTES } from "../../schema/wire/limits.ts";
 import { newSha256 } from "../files/hashing.ts";
 import { sleep } from "../sleep.ts";
 import type { Coordinator } from "../transport/client.ts";
@@ -33,6 +33,10 @@ export class LogShipper {
 	readonly #digest = newSha256();
 	#isWatched = false;
 	#isEnding = false;
+	/** Whether a request with bytes was begun: they may have arrived. */
+	#hasBegun = false;
+	/** Keeps bytes from being sent while a result carries them; null before. */
+	#hold: PromiseWithResolvers<void> | null = null;
 	/** Ends the current pause early. */
 	#pause = new AbortController();
 	/** Ends the wait for more output. */
@@ -56,9 +60,23 @@ export class LogShipper {
 		this.#isWatched = isWatched;
 	}
 
+	/**
+	 * The whole log of an ended job, if it is small and no byte of it was sent: the result carries it. Nothing is sent then, unless `finish`
+	 * is called after all. Null otherwise.
+	 */
+	async takeWhole(): Promise<Uint8Array | null> {
+		await this.#spool.settled();
+		const { size, isTruncated } = this.#spool;
+		if (this.#hasBegun || size === 0 || size > MAX_RESULT_LOG_BYTES || isTruncated) return null;
+		this.#hold = Promise.withResolvers();
+		const bytes = await this.#spool.read(0, size).catch(() => null);
+		return bytes?.byteLength === size ? bytes : null;
+	}
+
 	/** Sends the rest of the log. @returns what the coordinator has acknowledged */
 	async finish(): Promise<{ bytes: number; sha256: string; incomplete: boolean }> {
 		await this.#spool.settled();
+		this.#hold?.resolve();
 		this.#isEnding = true;
 		this.#ending.abort();
 		this.#pause.abort();
@@ -73,6 +91,7 @@ export class LogShipper {
 	/** Drops the unsent bytes. */
 	async drop(): Promise<void> {
 		this.#stop.abort();
+		this.#hold?.resolve();
 		this.#ending.abort();
 		this.#pause.abort();
 		await this.#running;
@@ -86,6 +105,7 @@ export class LogShipper {
 				continue;
 			}
 			if (!this.#isEnding && this.#spool.size - this.#acknowledged < MAX_LOG_CHUNK_BYTES) await this.#wait();
+			await this.#hold?.promise;
 			await this.#sendChunk();
 		}
 	}
@@ -96,6 +116,7 @@ export class LogShipper {
 	}
 
 	async #sendChunk(): Promise<void> {
+		this.#hasBegun = true;
 		try {
 			await untilAnswered(async () => {
 				const bytes = await this.#spool.read(this.#acknowledged, MAX_LOG_CHUNK_BYTES);

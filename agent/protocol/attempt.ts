@@ -3,6 +3,7 @@ import { formatDuration } from "../../schema/wire/duration.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { SINGLE_PART_BYTES } from "../../schema/wire/limits.ts";
 import { type Assignment, assignment, type FinishBody, finishAnswer, type Intervals } from "../../schema/wire/protocol.ts";
+import { sha256 } from "../files/hashing.ts";
 import { LogShipper } from "../log/log_shipper.ts";
 import { log } from "../logger.ts";
 import { logLost, withReason } from "../outcome.ts";
@@ -10,6 +11,7 @@ import type { Coordinator } from "../transport/client.ts";
 import { untilAnswered } from "../transport/retry.ts";
 import type { CoordinatorClock } from "./coordinator_clock.ts";
 import type { Job, JobFactory, JobResult, StopReason } from "./job.ts";
+import { MAX_RESULT_CHARS, type PendingResults } from "./pending_results.ts";
 import { StepReporter } from "./step_reporter.ts";
 
 /** The parts of the agent that an attempt uses. */
@@ -18,6 +20,8 @@ export interface AttemptContext {
 	intervals: Intervals;
 	jobFactory: JobFactory;
 	clock: CoordinatorClock;
+	/** The results that the next poll carries. */
+	results: PendingResults;
 }
 
 /** The time for the last signal to arrive, before the lease expires. */
@@ -44,6 +48,8 @@ export class Attempt {
 	#assigned: Assignment | null = null;
 	#stopReason: StopReason | null = null;
 	#isWatched = false;
+	/** Whether nothing of the job runs any more and its result waits for the next poll. */
+	isDelivering = false;
 	#fence: NodeJS.Timeout | undefined;
 	/**
 	 * When the agent ends the job if the lease is not renewed, on the monotonic clock. It only grows.
@@ -61,10 +67,13 @@ export class Attempt {
 		return this.#fenceAt > 0;
 	}
 
-	/** Claims the offer, runs the job, delivers the result, cleans up. Never throws. */
-	async run(): Promise<void> {
+	/**
+	 * Runs the job, delivers the result, cleans up. Never throws.
+	 * @param assigned the assignment that came with the offer; null: the offer has to be claimed
+	 */
+	async run(assigned: Assignment | null): Promise<void> {
 		try {
-			const claimed = await this.#claim();
+			const claimed = assigned ?? (await this.#claim());
 			if (claimed) await this.#runClaimed(claimed);
 		} catch (error) {
 			log("error", `attempt ${this.id}: ${(error as Error).stack ?? error}`);
@@ -185,17 +194,48 @@ export class Attempt {
 	async #deliver(result: JobResult, job: Job, shipper: LogShipper): Promise<string | null> {
 		const onLost = () => void shipper.drop();
 		this.#lost.signal.addEventListener("abort", onLost, { once: true });
+		const whole = isPlain(result) ? await shipper.takeWhole() : null;
+		if (whole) {
+			const log = { bytes: whole.byteLength, sha256: sha256(whole), incomplete: false };
+			const delivered = await this.#deliverByPoll({ ...result, steps: job.steps, log }, whole);
+			if (delivered !== undefined && !(delivered instanceof ApiError)) return delivered;
+			if (delivered && !UNUSABLE.has(delivered.code)) return null;
+		}
 		const sent = await shipper.finish();
 		const isOver = shipper.rejection?.code === "attempt_finished" || shipper.rejection?.code === "attempt_superseded";
 		if (this.#lost.signal.aborted || isOver) return null;
 		const declared = { ...sent, incomplete: sent.incomplete || shipper.rejection !== null || shipper.readError !== null };
 		const deliverable = shipper.readError === null ? result : withLostLog(result, shipper.readError);
-		const delivered = await this.#finish({ ...deliverable, steps: job.steps, log: declared });
+		const body = { ...deliverable, steps: job.steps, log: declared };
+		const byPoll = isPlain(body) && whole === null ? await this.#deliverByPoll(body, null) : undefined;
+		const delivered = byPoll === undefined ? await this.#finish(body) : byPoll;
 		if (!(delivered instanceof ApiError)) return delivered;
 		if (!UNUSABLE.has(delivered.code)) return null;
 		const failed = failedResult(`The coordinator rejected the result: ${delivered.message}`);
 		const state = await this.#finish({ ...failed, steps: [], log: declared });
 		return state instanceof ApiError ? null : state;
+	}
+
+	/**
+	 * Delivers a result with the next poll, which may bring the next job: the slot is free from here.
+	 * @param whole the log, if no byte of it was sent before
+	 * @returns as `#finish` does; undefined for a result that is too large for a poll
+	 */
+	async #deliverByPoll(body: FinishBody, whole: Uint8Array | null): Promise<string | ApiError | null | undefined> {
+		const { artifacts: _files, discovery: _discovery, refs: _refs, ...plain } = body;
+		const log_text = whole && Buffer.from(whole.buffer, whole.byteOffset, whole.byteLength).toString("base64");
+		const result = { ...plain, attempt_id: this.id, lease_token: this.#token, log_text };
+		if (JSON.stringify(result).length > MAX_RESULT_CHARS) return undefined;
+		const { signal } = this.#lost;
+		this.isDelivering = true;
+		try {
+			const delivery = await this.#context.results.deliver(result, signal);
+			if (delivery instanceof ApiError) log("warn", `The coordinator rejected the result of ${this.id}: ${delivery.message}`);
+			return delivery;
+		} catch (error) {
+			if (signal.aborted) return null;
+			throw error;
+		}
 	}
 
 	/**
@@ -227,6 +267,11 @@ export class Attempt {
 			return error;
 		}
 	}
+}
+
+/** Whether a poll can carry the result: it has no files, and nothing that a discovery job found. */
+function isPlain({ artifacts, discovery, refs }: Pick<FinishBody, "artifacts" | "discovery" | "refs">): boolean {
+	return artifacts.length === 0 && !discovery && !refs;
 }
 
 /** The errors after which a shorter result can still be delivered. */

@@ -5,6 +5,7 @@ import { AgentSession, type SessionParts } from "./agent_session.ts";
 import { CoordinatorClock } from "./coordinator_clock.ts";
 import type { JobFactory } from "./job.ts";
 import { renewLeases } from "./lease_renewal.ts";
+import { PendingResults } from "./pending_results.ts";
 import { PollLoop } from "./poll_loop.ts";
 import { RunningAttempts } from "./running_attempts.ts";
 
@@ -40,6 +41,7 @@ export interface AgentHealth {
 export class RunningAgent {
 	readonly #parts: AgentParts;
 	readonly #clock = new CoordinatorClock();
+	readonly #results = new PendingResults();
 	/** Ends both loops. */
 	readonly #stop = new AbortController();
 	readonly #session: AgentSession;
@@ -57,6 +59,7 @@ export class RunningAgent {
 			client,
 			jobFactory,
 			clock: this.#clock,
+			results: this.#results,
 			slots: options.slots,
 			once: options.once,
 			onFreeSlot: () => this.#poll.restart(),
@@ -65,6 +68,7 @@ export class RunningAgent {
 			client,
 			session: this.#session,
 			attempts: this.#attempts,
+			results: this.#results,
 			idleExitMs: options.idleExitMs,
 			onRequests: (requests, signal) => this.#applyRequests(requests, signal),
 		});

@@ -3,6 +3,7 @@ import type { Coordinator } from "../transport/client.ts";
 import { Attempt } from "./attempt.ts";
 import type { CoordinatorClock } from "./coordinator_clock.ts";
 import type { JobFactory, StopReason } from "./job.ts";
+import type { PendingResults } from "./pending_results.ts";
 
 export interface RunningAttemptsParts {
 	client: Coordinator;
@@ -13,6 +14,8 @@ export interface RunningAttemptsParts {
 	once: boolean;
 	/** Called when an attempt has ended and its slot is free. */
 	onFreeSlot: () => void;
+	/** The results that the next poll carries. */
+	results: PendingResults;
 }
 
 /** The news about running attempts that the coordinator sends with a poll or a renewal. */
@@ -54,7 +57,17 @@ export class RunningAttempts {
 	}
 
 	get freeSlots(): number {
-		return this.isDraining ? 0 : Math.max(0, this.#parts.slots - this.#attempts.size);
+		return this.isDraining || this.#isEnough ? 0 : Math.max(0, this.#parts.slots - this.#occupied);
+	}
+
+	/** The slots in which a job runs: one whose result waits for the next poll has left its slot. */
+	get #occupied(): number {
+		return [...this.#attempts.values()].filter(({ isDelivering }) => !isDelivering).length;
+	}
+
+	/** Whether the agent takes one job only, and has it. */
+	get #isEnough(): boolean {
+		return this.#parts.once && this.#jobsTaken + this.#attempts.size > 0;
 	}
 
 	/** The attempts and their jobs, for the health endpoint. */
@@ -72,18 +85,22 @@ export class RunningAttempts {
 		return this.#attempts.size > 0 ? null : performance.now() - this.#idleSince;
 	}
 
-	/** Starts an attempt, or declines the offer if the agent has no slot for it. */
-	take(offer: Offer, intervals: Intervals): void {
-		const { client, jobFactory, clock, slots, once, onFreeSlot } = this.#parts;
+	/**
+	 * Starts an attempt, or declines the offer if the agent has no slot for it.
+	 * @param leasedAt a moment before the lease of an assignment began, on the monotonic clock
+	 */
+	take(offer: Offer, intervals: Intervals, leasedAt: number): void {
+		const { client, jobFactory, clock, results, onFreeSlot } = this.#parts;
 		if (this.#attempts.has(offer.attempt_id)) return;
-		const isEnough = once && this.#jobsTaken + this.#attempts.size > 0;
-		if (this.isDraining || this.#attempts.size >= slots || isEnough) {
+		if (this.freeSlots === 0) {
 			void this.#decline(offer);
 			return;
 		}
-		const attempt = new Attempt(offer.attempt_id, offer.lease_token, { client, intervals, jobFactory, clock });
+		const attempt = new Attempt(offer.attempt_id, offer.lease_token, { client, intervals, jobFactory, clock, results });
 		this.#attempts.set(attempt.id, attempt);
-		const end = attempt.run().finally(() => {
+		const { assignment } = offer;
+		if (assignment) attempt.extend(assignment.ttl_ms, leasedAt);
+		const end = attempt.run(assignment).finally(() => {
 			if (attempt.isClaimed) this.#jobsTaken += 1;
 			this.#attempts.delete(attempt.id);
 			this.#ends.delete(end);

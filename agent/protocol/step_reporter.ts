@@ -1,5 +1,9 @@
 import type { Step } from "../../schema/wire/resources.ts";
+import { sleep } from "../sleep.ts";
 import type { Coordinator } from "../transport/client.ts";
+
+/** A job that is over by then sends its steps with its result only. */
+const PACE_MS = 100;
 
 /**
  * Sends the states of the steps while the job runs. Only the newest states matter, so there is one
@@ -28,7 +32,10 @@ export class StepReporter {
 
 	async #send(): Promise<void> {
 		this.#isSending = true;
-		for (let steps = this.#take(); steps && !this.#stop.signal.aborted; steps = this.#take()) {
+		while (this.#newest !== null) {
+			await sleep(PACE_MS, this.#stop.signal).catch(() => undefined);
+			const steps = this.#take();
+			if (steps === null || this.#stop.signal.aborted) break;
 			await this.#client
 				.call({
 					method: "POST",

@@ -76,7 +76,13 @@ export const MAX_FINISH_BYTES = 32 * MIB;
 /** The longest body of other agent requests, except bytes of a log or a file. */
 export const MAX_PROTOCOL_BODY_BYTES = 8 * MIB;
 
-/** Agent info and leases: a thousand attempts, and everything about its machine. */
+/** The largest log that a result carries, and its length in base64. */
+export const MAX_RESULT_LOG_BYTES = 64 * KIB;
+export const MAX_RESULT_LOG_BASE64 = 4 * Math.ceil(MAX_RESULT_LOG_BYTES / 3);
+/** The results that one poll carries. */
+export const MAX_RESULTS = 32;
+
+/** What an agent says of itself and of its leases: a thousand attempts, and all that is known of its machine. */
 export const MAX_AGENT_BODY_BYTES = 256 * KIB;
 
 export const DEFAULT_JOB_TIMEOUT_MS = 60 * 60_000;
@@ -92,4 +98,4 @@ export const MAX_RETRY_ATTEMPTS = 10;
 export const DEFAULT_LIST_LIMIT = 20;
 export const MAX_LIST_LIMIT = 200;
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;

@@ -9,6 +9,8 @@ import {
 	MAX_OUTPUT_BYTES,
 	MAX_OUTPUTS_BYTES,
 	MAX_PARTS,
+	MAX_RESULT_LOG_BASE64,
+	MAX_RESULTS,
 	MAX_SAVE_ENTRIES,
 	MAX_STEPS,
 	MAX_UPLOADS_PER_REQUEST,
@@ -93,67 +95,9 @@ export const helloAnswer = z.object({
 });
 export type HelloAnswer = z.infer<typeof helloAnswer>;
 
-export const poll = z.strictObject({
-	protocol: count,
-	session: z.number().int().positive(),
-	seq: z.number().int().positive(),
-	slots_free: count,
-	running: attemptList,
-	draining: z.boolean().default(false),
-});
-export type Poll = z.infer<typeof poll>;
-const offer = z.object({
-	attempt_id: z.string(),
-	job_id: z.string(),
-	lease_token: z.string(),
-	expires_at: z.string(),
-});
-export type Offer = z.infer<typeof offer>;
-/** An extended lease: it lasts this long from the sending of the request. */
-const renewedLease = z.object({ attempt_id: z.string(), ttl_ms: count });
-export const pollAnswer = z.object({
-	offers: z.array(offer),
-	/** Attempts to cancel. */
-	cancel: attemptList,
-	/** Attempts whose log somebody reads now. */
-	watch: attemptList,
-	/** Leases that were extended outside of a renewal, before a planned stop of the coordinator. */
-	renewed: z.array(renewedLease),
-	intervals,
-	/** The agent must end its process once no job runs. */
-	drain: z.boolean().default(false),
-	/** The agent must get a new token. */
-	rotate: z.boolean().default(false),
-});
-export type PollAnswer = z.infer<typeof pollAnswer>;
-
-export const renew = z.strictObject({
-	session: z.number().int().positive(),
-	seq: z.number().int().positive(),
-	running: attemptList,
-});
-export type Renew = z.infer<typeof renew>;
-export const renewAnswer = z.object({
-	renewed: z.array(renewedLease),
-	cancel: attemptList,
-	lost: attemptList,
-	watch: attemptList,
-	now: coordinatorTime,
-});
-export type RenewAnswer = z.infer<typeof renewAnswer>;
-
-export const rotateToken = z.strictObject({
-	/** Chosen and stored by the agent before the request: the same key gets the same token. */
-	rotation_key: z.string().min(16).max(100),
-});
-export const rotatedToken = z.object({ token: z.string() });
-export type RotatedToken = z.infer<typeof rotatedToken>;
-
-export const bye = z.strictObject({ session: z.number().int().positive() });
-
 const work = workOf(z.string());
 
-/** The complete job that an agent gets when it starts an attempt. */
+/** The whole of a job, as its agent gets it with an offer or when it claims one. */
 export const assignment = z.object({
 	attempt_id: z.string(),
 	number: z.number().int().positive(),
@@ -219,60 +163,8 @@ export const assignment = z.object({
 });
 export type Assignment = z.infer<typeof assignment>;
 
-const objectId = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, "expected a full commit id");
-const commit = z.strictObject({
-	sha: objectId,
-	branch: z.string().max(500).nullable(),
-	tag: z.string().max(500).nullable(),
-	message: z.string().max(MAX_PARTS),
-	author: z.string().max(500),
-});
-export type Commit = z.infer<typeof commit>;
-/** The commit that an agent has checked out. */
-export const pinnedCommit = commit.extend({
-	/** The requested id, if it is that of an annotated tag of the commit. */
-	tag_object: objectId.nullable().default(null),
-});
-export type PinnedCommit = z.infer<typeof pinnedCommit>;
-export const commitAnswer = z.object({ sha: z.string() });
-
-export const steps = z.strictObject({ steps: z.array(step).max(MAX_STEPS + 2) });
-
 const fileSize = count.max(PART_BYTES * MAX_PARTS, "is more than a file may have");
 const artifactPath = z.string().min(1).max(MAX_ARTIFACT_PATH_BYTES);
-export const artifactUploadRequest = z.strictObject({
-	files: z
-		.array(
-			z.strictObject({
-				path: artifactPath,
-				size: fileSize,
-				sha256,
-				/** The sha256 of each part, in order, of a file that is too large for one. */
-				parts: z.array(sha256).max(MAX_PARTS).default([]),
-			}),
-		)
-		.min(1)
-		.max(MAX_UPLOADS_PER_REQUEST),
-});
-export type ArtifactUploadRequest = z.infer<typeof artifactUploadRequest>;
-export const artifactUploads = z.object({
-	files: z.array(
-		z.object({
-			path: z.string(),
-			key: z.string(),
-			parts: z.array(z.object({ number: z.number().int().positive(), url: z.string(), offset: count, size: count })),
-		}),
-	),
-});
-export type ArtifactUploads = z.infer<typeof artifactUploads>;
-/** Files of needed jobs, with their paths in the workspace. */
-export const downloadList = z.object({
-	items: z.array(z.object({ job: z.string(), path: z.string(), size: count, sha256, executable: z.boolean(), url: z.string() })),
-});
-export type DownloadList = z.infer<typeof downloadList>;
-
-export const partAnswer = z.object({ number: z.number() });
-
 export const finish = z.strictObject({
 	state: finishState,
 	exit_code: z.number().int().nullable(),
@@ -317,4 +209,143 @@ export const finish = z.strictObject({
 export type Finish = z.infer<typeof finish>;
 /** A result as an agent sends it: fields with a default may be missing. */
 export type FinishBody = z.input<typeof finish>;
+/** Of a result with files, or with what a discovery job found, an agent sends `finish`. */
+const BY_FINISH = { artifacts: true, discovery: true, refs: true } as const;
+
+/** The result of an attempt as a poll carries it. */
+const result = finish.omit(BY_FINISH).extend({
+	attempt_id: z.string().max(40),
+	lease_token: z.string().max(1000),
+	/** The whole log in base64, where no byte of it was sent before; null: it was sent, or is empty. */
+	log_text: z.base64().max(MAX_RESULT_LOG_BASE64).nullable().default(null),
+});
+export type Result = z.infer<typeof result>;
+/** The same as an agent sends it. */
+export type ResultBody = z.input<typeof result>;
+
+export const poll = z.strictObject({
+	protocol: count,
+	session: z.number().int().positive(),
+	seq: z.number().int().positive(),
+	slots_free: count,
+	running: attemptList,
+	draining: z.boolean().default(false),
+	/** Results that were not answered yet. A poll with results is answered at once. */
+	results: z.array(result).max(MAX_RESULTS).default([]),
+});
+export type Poll = z.infer<typeof poll>;
+const offer = z.object({
+	attempt_id: z.string(),
+	job_id: z.string(),
+	lease_token: z.string(),
+	expires_at: z.string(),
+	/** The whole job: the agent begins at once. Null: the agent claims the offer with /attempts/:id/start, which answers with it. */
+	assignment: assignment.nullable(),
+});
+export type Offer = z.infer<typeof offer>;
+/** A lease that was extended: it holds for this long from when the request was sent. */
+const renewedLease = z.object({ attempt_id: z.string(), ttl_ms: count });
+/** Why one of several things in a request was rejected; as in an error answer. */
+const rejection = z.object({
+	error: z.string(),
+	message: z.string(),
+	details: z.record(z.string(), z.unknown()),
+	suggestions: z.array(z.string()),
+});
+export const pollAnswer = z.object({
+	offers: z.array(offer),
+	/** Attempts to cancel. */
+	cancel: attemptList,
+	/** Attempts whose log somebody reads right now. */
+	watch: attemptList,
+	/** Leases that were moved outside of a renewal: the coordinator is about to stop on purpose. */
+	renewed: z.array(renewedLease),
+	intervals,
+	/** The agent is asked to end its process once nothing runs. */
+	drain: z.boolean().default(false),
+	/** The agent is asked to get itself a new token. */
+	rotate: z.boolean().default(false),
+	/** What became of each result: the state of the attempt, or the error that rejects it. */
+	results: z.array(z.object({ attempt_id: z.string(), state: z.string().nullable(), error: rejection.nullable() })),
+	/** How long the poll has waited: the leases of its assignments began that long after it came. */
+	held_ms: count,
+});
+export type PollAnswer = z.infer<typeof pollAnswer>;
+
+export const renew = z.strictObject({
+	session: z.number().int().positive(),
+	seq: z.number().int().positive(),
+	running: attemptList,
+});
+export type Renew = z.infer<typeof renew>;
+export const renewAnswer = z.object({
+	renewed: z.array(renewedLease),
+	cancel: attemptList,
+	lost: attemptList,
+	watch: attemptList,
+	now: coordinatorTime,
+});
+export type RenewAnswer = z.infer<typeof renewAnswer>;
+
+export const rotateToken = z.strictObject({
+	/** Chosen and kept by the agent before it asks: the same key gets the same token. */
+	rotation_key: z.string().min(16).max(100),
+});
+export const rotatedToken = z.object({ token: z.string() });
+export type RotatedToken = z.infer<typeof rotatedToken>;
+
+export const bye = z.strictObject({ session: z.number().int().positive() });
+
+const objectId = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, "expected a full commit id");
+const commit = z.strictObject({
+	sha: objectId,
+	branch: z.string().max(500).nullable(),
+	tag: z.string().max(500).nullable(),
+	message: z.string().max(MAX_PARTS),
+	author: z.string().max(500),
+});
+export type Commit = z.infer<typeof commit>;
+/** What an agent has checked out. */
+export const pinnedCommit = commit.extend({
+	/** The id that the agent was asked for, where it is that of an annotated tag which points to the commit. */
+	tag_object: objectId.nullable().default(null),
+});
+export type PinnedCommit = z.infer<typeof pinnedCommit>;
+export const commitAnswer = z.object({ sha: z.string() });
+
+export const steps = z.strictObject({ steps: z.array(step).max(MAX_STEPS + 2) });
+
+export const artifactUploadRequest = z.strictObject({
+	files: z
+		.array(
+			z.strictObject({
+				path: artifactPath,
+				size: fileSize,
+				sha256,
+				/** The sha256 of each part of a file that is too large for one, in their order. */
+				parts: z.array(sha256).max(MAX_PARTS).default([]),
+			}),
+		)
+		.min(1)
+		.max(MAX_UPLOADS_PER_REQUEST),
+});
+export type ArtifactUploadRequest = z.infer<typeof artifactUploadRequest>;
+export const artifactUploads = z.object({
+	files: z.array(
+		z.object({
+			path: z.string(),
+			key: z.string(),
+			parts: z.array(z.object({ number: z.number().int().positive(), url: z.string(), offset: count, size: count })),
+		}),
+	),
+});
+export type ArtifactUploads = z.infer<typeof artifactUploads>;
+/** Files of needed jobs, each with the place in the workspace where it is to be put. */
+export const downloadList = z.object({
+	items: z.array(z.object({ job: z.string(), path: z.string(), size: count, sha256, executable: z.boolean(), url: z.string() })),
+});
+export type DownloadList = z.infer<typeof downloadList>;
+
+export const partAnswer = z.object({ number: z.number() });
+
 export const finishAnswer = z.object({ attempt_state: z.string() });

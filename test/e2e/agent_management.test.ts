@@ -94,7 +94,7 @@ describe("an agent whose registration token gives labels", () => {
 		const agent = await ProtocolAgent.join(coordinator.url, token, "smuggler");
 		const capabilities = { os: "smuggled", arch: "x64", tools: { smuggled: "1" } };
 		const facts = { version: "9", slots: 1, labels: ["smuggled", "x64"], facts: { labels: "smuggled" }, capabilities };
-		const hello = { protocol: 1, session: 2, instance: randomUUID(), running: [], facts };
+		const hello = { protocol: 2, session: 2, instance: randomUUID(), running: [], facts };
 		const { body } = await agent.say("POST", "/api/v1/agents/self/hello", hello);
 		expect(body).toMatchObject({ labels: ["bound", "x64"], ignored_labels: ["smuggled"] });
 		expect((await submit({ run: "true", runs_on: ["smuggled"] })).notices[0]).toContain("smuggler has no label smuggled");

@@ -588,6 +588,6 @@ describe("reads", () => {
 	test("health, readiness, version: for anyone", async () => {
 		for (const address of ["/healthz", "/readyz", "/version"])
 			expect((await coordinator.request(address, { token: null })).status).toBe(200);
-		expect(await coordinator.get("/version")).toMatchObject({ name: "windlass", protocol: 1 });
+		expect(await coordinator.get("/version")).toMatchObject({ name: "windlass", protocol: 2 });
 	});
 });

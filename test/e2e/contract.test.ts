@@ -98,7 +98,7 @@ async function joined(name: string) {
 	await call(
 		"POST /api/v1/agents/self/hello",
 		{},
-		{ token: agent.token, body: { protocol: 1, session: 1, instance: randomUUID(), running: [], facts } },
+		{ token: agent.token, body: { protocol: 2, session: 1, instance: randomUUID(), running: [], facts } },
 	);
 	let seq = 0;
 	const poll = async (): Promise<Offer> => {
@@ -107,7 +107,7 @@ async function joined(name: string) {
 			const { offers } = await call(
 				"POST /api/v1/agents/self/poll",
 				{},
-				{ token: agent.token, body: { protocol: 1, session: 1, seq, slots_free: 1, running: [] } },
+				{ token: agent.token, body: { protocol: 2, session: 1, seq, slots_free: 1, running: [] } },
 			);
 			if (offers[0]) return offers[0];
 		}

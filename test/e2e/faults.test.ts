@@ -103,7 +103,7 @@ describe("a run outlives what it runs on", () => {
 		await agent.start(offer);
 		coordinator.program.signal("SIGTERM");
 		await new Promise((resolve) => setTimeout(resolve, 1_000));
-		const poll = { protocol: 1, session: 1, seq: 1_000, slots_free: 0, running: [offer.attempt_id] };
+		const poll = { protocol: 2, session: 1, seq: 1_000, slots_free: 0, running: [offer.attempt_id] };
 		const { renewed } = pollAnswer.parse((await agent.say("POST", "/api/v1/agents/self/poll", poll)).body);
 		expect(renewed).toEqual([{ attempt_id: offer.attempt_id, ttl_ms: expect.any(Number) }]);
 		expect(renewed[0]?.ttl_ms).toBeGreaterThan(9 * 60_000);

@@ -111,7 +111,7 @@ describe("attempts", () => {
 		agent.session = 2;
 		const facts = { version: "test", slots: 1, labels: ["test", name], facts: {} };
 		const hello = await agent.say("POST", "/api/v1/agents/self/hello", {
-			protocol: 1,
+			protocol: 2,
 			session: 2,
 			instance: "another-process",
 			running: [offer.attempt_id],
@@ -119,7 +119,7 @@ describe("attempts", () => {
 		});
 		expect(Object.keys(hello.body as object).sort()).toEqual(["ignored_labels", "intervals", "labels"]);
 		agent.session = 3;
-		await agent.say("POST", "/api/v1/agents/self/hello", { protocol: 1, session: 3, instance: "a-third-process", running: [], facts });
+		await agent.say("POST", "/api/v1/agents/self/hello", { protocol: 2, session: 3, instance: "a-third-process", running: [], facts });
 		const next = await agent.nextOffer();
 		expect(next.job_id).toBe(job.id);
 		await agent.start(next);
@@ -177,14 +177,14 @@ describe("identity", () => {
 		const { agent, name } = await offered();
 		const facts = { version: "test", slots: 1, labels: [name], facts: {} };
 		const twin = await agent.say("POST", "/api/v1/agents/self/hello", {
-			protocol: 1,
+			protocol: 2,
 			session: 1,
 			instance: "another-process",
 			running: [],
 			facts,
 		});
 		expect([twin.status, twin.body.error]).toEqual([409, "session_superseded"]);
-		const old = await agent.say("POST", "/api/v1/agents/self/poll", { protocol: 1, session: 99, seq: 50, slots_free: 1, running: [] });
+		const old = await agent.say("POST", "/api/v1/agents/self/poll", { protocol: 2, session: 99, seq: 50, slots_free: 1, running: [] });
 		expect([old.status, old.body.error]).toEqual([409, "session_superseded"]);
 	});
 

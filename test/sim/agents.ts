@@ -212,14 +212,14 @@ export class SickAgent {
 			client.fetch(registered, { method: "POST", path: "/api/v1/agents", token: joining, json: registration }),
 		);
 		const facts = { version: "1", slots: 1, labels: [...this.#labels], facts: {} };
-		const hello = { protocol: 1, session: 1, instance: crypto.randomUUID(), running: [], facts };
+		const hello = { protocol: 2, session: 1, instance: crypto.randomUUID(), running: [], facts };
 		await untilAnswered(() => client.fetch(helloAnswer, { method: "POST", path: "/api/v1/agents/self/hello", token, json: hello }));
 		return token;
 	}
 
 	async #poll(client: ReturnType<Network["client"]>, token: string): Promise<never> {
 		for (let seq = 1; ; seq += 1) {
-			const json = { protocol: 1, session: 1, seq, slots_free: 1, running: [], draining: false };
+			const json = { protocol: 2, session: 1, seq, slots_free: 1, running: [], draining: false };
 			const answer = await client
 				.fetch(pollAnswer, { method: "POST", path: "/api/v1/agents/self/poll", token, json, timeoutMs: 70_000 })
 				.catch(() => null);

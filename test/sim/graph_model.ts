@@ -40,6 +40,8 @@ export interface GraphWorld {
 	now(): number;
 	/** A job that runs is asked to end. */
 	onStop(job: GraphJob): void;
+	/** A job is about to be stopped while it is leased: it may have begun already. */
+	onStopLeased(job: GraphJob): void;
 	/** A job that is offered is taken back. */
 	onWithdraw(job: GraphJob): void;
 }
@@ -205,6 +207,7 @@ export class GraphModel {
 	}
 
 	#stop(job: GraphJob, waiting: "cancelled" | "skipped", isEndedWith: boolean): void {
+		if (job.state === "leased") this.#world.onStopLeased(job);
 		if (job.state === "running") {
 			job.state = "cancelling";
 			job.wasEndedWith = isEndedWith;

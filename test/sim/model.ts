@@ -5,6 +5,7 @@ import type { Registration } from "../../worker/queue/core/agents/agents.ts";
 import type { AgentChange } from "../../worker/queue/core/agents/lifecycle.ts";
 import type { NewRegistrationToken } from "../../worker/queue/core/agents/registration_tokens.ts";
 import type { Discovered } from "../../worker/queue/core/discovery/discovery_jobs.ts";
+import type { CheckedResult } from "../../worker/queue/core/leases/attempts.ts";
 import type { AgentRow, OfferRow } from "../../worker/queue/core/rows.ts";
 import type { Submit } from "../../worker/queue/core/runs/submit.ts";
 import { type GraphJob, GraphModel, type GraphRun, warningsOf } from "./graph_model.ts";
@@ -40,6 +41,8 @@ interface ModelOffer {
 	agentId: string;
 	leaseId: string;
 	expiresAt: number;
+	/** Whether its agent got all of the job with it, and may have begun. */
+	isAssigned: boolean;
 }
 
 interface ModelAgent {
@@ -128,6 +131,9 @@ export class Model implements Witness {
 		this.#environment = environment;
 		this.#graph = new GraphModel({
 			now: () => this.#now,
+			onStopLeased: (job) => {
+				for (const offer of [...this.#offers.values()]) if (offer.job === job && offer.isAssigned) this.#begin(offer);
+			},
 			onStop: (job) => {
 				const attempt = this.#liveAttemptOf(job) as ModelAttempt;
 				attempt.state = "cancelling";
@@ -225,7 +231,9 @@ export class Model implements Witness {
 				return this.#byAgent(args[0] as string, args[1] as string, (agent) => this.#hello(args[0] as string, agent, args[2] as Hello));
 			case "poll":
 				this.#sweep();
-				return this.#byAgent(args[0] as string, args[1] as string, (agent) => this.#poll(args[0] as string, agent, args[2] as Poll));
+				return this.#byAgent(args[0] as string, args[1] as string, (agent) =>
+					this.#poll(args[0] as string, agent, args[2] as Poll, args[3] as CheckedResult[]),
+				);
 			case "renew":
 				this.#sweep();
 				return this.#byAgent(args[0] as string, args[1] as string, (agent) => this.#renew(args[0] as string, agent, args[2] as Renew));
@@ -240,12 +248,19 @@ export class Model implements Witness {
 				return this.#liveOrRefusal(args[0] as Lease);
 			case "finish":
 				return this.#finish(args[0] as Lease, args[1] as Finish, args[2] as string, args[4] as Discovered | null);
+			case "sourceOf":
+			case "downloadsFor":
+			case "discoveryOf":
+				this.#beginAssigned(args[0] as Lease);
+				return null;
 			case "snooze":
 				return this.#snooze(args[0] as Lease);
 			case "fail":
 				return this.#fail(args[0] as Lease);
 			case "prepareStop":
 				for (const attempt of this.#live()) this.#extend(attempt, PLANNED_STOP_MS);
+				for (const offer of this.#offers.values())
+					if (offer.isAssigned) offer.expiresAt = Math.max(offer.expiresAt, this.#now + PLANNED_STOP_MS);
 				return null;
 			case "pause":
 			case "resume":
@@ -358,15 +373,16 @@ export class Model implements Witness {
 				agent.isAskedToRotate = true;
 		}
 		for (const offer of [...this.#offers.values()])
-			if (offer.agentId === agentId && !this.#isGiven(offer.job, agent)) this.#endOffer(offer, false);
-		if (change.kind === "disable" && change.cancel) for (const attempt of this.#liveAttemptsOf(agentId)) this.#graph.cancelJob(attempt.job);
+			if (offer.agentId === agentId && !offer.isAssigned && !this.#isGiven(offer.job, agent)) this.#endOffer(offer, false);
+		if (change.kind === "disable" && change.cancel)
+			for (const { job } of [...this.#liveAttemptsOf(agentId), ...this.#assignedTo(agentId)]) this.#graph.cancelJob(job);
 		return "taken";
 	}
 
 	/** What it ran may go on for as long as it can renew in its own eyes: nobody else gets it before. */
 	#removeAgent(agentId: string): Foretold {
 		if (!this.#agentOf(agentId)) return "not_found";
-		this.#returnOffers(agentId);
+		this.#clearOffers(agentId);
 		for (const attempt of this.#liveAttemptsOf(agentId)) {
 			attempt.state = "expired";
 			this.#afterAttempt(attempt, "errored", "agent_removed", null, attempt.deadline - this.#now);
@@ -384,21 +400,26 @@ export class Model implements Witness {
 		agent.labels = agent.given.labels.length > 0 ? agent.given.labels : facts.labels;
 		if (isSame) return "taken";
 		Object.assign(agent, { session, instance, pollSeq: 0, renewSeq: 0, slotsFree: 0, isDrained: false });
-		this.#returnOffers(agentId);
+		this.#clearOffers(agentId);
 		for (const attempt of this.#liveAttemptsOf(agentId)) if (!running.includes(attempt.id)) this.#lose(attempt, "expired");
 		return "taken";
 	}
 
-	#poll(agentId: string, agent: ModelAgent, { session, seq, slots_free, running }: Poll): Foretold {
+	#poll(agentId: string, agent: ModelAgent, { session, seq, slots_free, running }: Poll, results: readonly CheckedResult[]): Foretold {
 		if (session !== agent.session || agent.instance === "") return "session_superseded";
+		for (const { lease, finish, digest } of results) this.#finish(lease, finish, digest, null);
 		if (seq <= agent.pollSeq) return "taken";
 		Object.assign(agent, { pollSeq: seq, slotsFree: slots_free, hasMissedOffer: false });
+		this.#beginNamed(agentId, running);
+		for (const offer of [...this.#offers.values()])
+			if (offer.agentId === agentId && !running.includes(offer.attemptId)) this.#notReceived(offer);
 		for (const attempt of this.#liveAttemptsOf(agentId)) if (!running.includes(attempt.id)) this.#lose(attempt, "expired");
 		return "taken";
 	}
 
 	#renew(agentId: string, agent: ModelAgent, { session, seq, running }: Renew): Foretold {
 		if (session !== agent.session || agent.instance === "") return "session_superseded";
+		this.#beginNamed(agentId, running);
 		if (seq <= agent.renewSeq) return "taken";
 		agent.renewSeq = seq;
 		for (const attempt of this.#liveAttemptsOf(agentId)) if (running.includes(attempt.id)) this.#extend(attempt, this.#times.leaseTtlMs);
@@ -412,6 +433,29 @@ export class Model implements Witness {
 		this.#returnOffers(agentId);
 		for (const attempt of this.#liveAttemptsOf(agentId)) this.#lose(attempt, "expired");
 		return "taken";
+	}
+
+	/** What an agent names of its assignments has begun. */
+	#beginNamed(agentId: string, running: readonly string[]): void {
+		for (const offer of this.#assignedTo(agentId)) if (running.includes(offer.attemptId)) this.#begin(offer);
+	}
+
+	#assignedTo(agentId: string): ModelOffer[] {
+		return [...this.#offers.values()].filter((offer) => offer.agentId === agentId && offer.isAssigned);
+	}
+
+	/** An answer that never came: the first costs nothing. */
+	#notReceived(offer: ModelOffer): void {
+		const declines = this.#declinesOf(offer.job);
+		const isFirst = !declines.has(offer.agentId);
+		if (isFirst) declines.set(offer.agentId, { count: 0, until: 0 });
+		this.#endOffer(offer, !isFirst);
+	}
+
+	/** The process is gone that had them: it may have begun what it was assigned. */
+	#clearOffers(agentId: string): void {
+		for (const offer of this.#assignedTo(agentId)) this.#begin(offer);
+		this.#returnOffers(agentId);
 	}
 
 	/** Offers of a session that is over go back without blame. */
@@ -431,31 +475,35 @@ export class Model implements Witness {
 		}
 		const offer = this.#offers.get(lease.attemptId);
 		if (!offer || offer.leaseId !== lease.leaseId || offer.agentId !== lease.agentId) return this.#overOrSuperseded(lease);
-		const { job } = offer;
+		const agent = this.#agentOf(lease.agentId);
+		if (!offer.isAssigned && (!agent || !this.#isGiven(offer.job, agent)))
+			throw new Violation("a job starts on an agent that may not have it", `${offer.job.id} on ${lease.agentId}`);
+		this.#begin(offer);
+		return "taken";
+	}
+
+	#begin({ attemptId, job, agentId, leaseId, isAssigned, expiresAt }: ModelOffer): void {
 		for (const need of job.needs) {
 			if (!isTerminal(need.state)) throw new Violation("a job starts before its needs are met", `${job.id} needs ${need.id}`);
 		}
-		const agent = this.#agentOf(lease.agentId);
-		if (!agent || !this.#isGiven(job, agent))
-			throw new Violation("a job starts on an agent that may not have it", `${job.id} on ${lease.agentId}`);
-		this.#offers.delete(offer.attemptId);
+		this.#offers.delete(attemptId);
 		job.state = "running";
 		const number = (this.#started.get(job.id) ?? 0) + 1;
 		this.#started.set(job.id, number);
-		this.attempts.set(lease.attemptId, {
-			id: lease.attemptId,
+		this.attempts.set(attemptId, {
+			id: attemptId,
 			job,
-			agentId: lease.agentId,
-			leaseId: lease.leaseId,
+			agentId,
+			leaseId,
 			number,
 			startedAt: this.#now,
 			state: "running",
-			deadline: this.#now + this.#times.leaseTtlMs,
+			deadline: Math.max(this.#now + this.#times.leaseTtlMs, isAssigned ? expiresAt : 0),
 			cancelAt: null,
 			timeoutAt: this.#timeoutAt(job),
 			digest: null,
 		});
-		return "taken";
+		this.#graph.settle();
 	}
 
 	#timeoutAt(job: ModelJob): number {
@@ -469,6 +517,7 @@ export class Model implements Witness {
 	}
 
 	#finish(lease: Lease, finish: Finish, digest: string, planned: Discovered | null): Foretold {
+		this.#beginAssigned(lease);
 		const attempt = this.#attemptOf(lease);
 		if (!attempt || attempt.leaseId !== lease.leaseId) return this.#overOrSuperseded(lease);
 		if (attempt.digest !== null) return attempt.digest === digest ? "taken" : "conflict";
@@ -541,7 +590,14 @@ export class Model implements Witness {
 		this.#afterAttempt(attempt, "errored", "agent_lost");
 	}
 
+	/** Whatever an agent says under a lease that it was assigned shows that it has begun. */
+	#beginAssigned({ attemptId, leaseId }: Lease): void {
+		const offer = this.#offers.get(attemptId);
+		if (offer?.isAssigned && offer.leaseId === leaseId) this.#begin(offer);
+	}
+
 	#liveOrRefusal(lease: Lease): Foretold {
+		this.#beginAssigned(lease);
 		const attempt = this.#attemptOf(lease);
 		const isLive = attempt && attempt.leaseId === lease.leaseId && !isTerminal(attempt.state as JobState);
 		return isLive ? "taken" : this.#overOrSuperseded(lease);
@@ -617,7 +673,14 @@ export class Model implements Witness {
 		if (!this.#offers.has(offer.attemptId)) return;
 		const agent = this.#agents.get(offer.agentId);
 		if (agent) agent.hasMissedOffer = true;
-		this.#endOffer(offer, true);
+		if (!offer.isAssigned) {
+			this.#endOffer(offer, true);
+			return;
+		}
+		this.#begin(offer);
+		const attempt = this.attempts.get(offer.attemptId) as ModelAttempt;
+		this.onExpired(attempt);
+		this.#lose(attempt, "expired");
 	}
 
 	#expire(attempt: ModelAttempt): void {
@@ -651,7 +714,8 @@ export class Model implements Witness {
 			if (attempt.cancelAt !== null) attempt.cancelAt = Math.max(attempt.cancelAt, until);
 		}
 		for (const run of this.runs.values()) if (run.timeoutAt !== null) run.timeoutAt = Math.max(run.timeoutAt, until);
-		for (const offer of this.#offers.values()) offer.expiresAt = Math.max(offer.expiresAt, this.#now + CLAIM_WINDOW_MS);
+		for (const offer of this.#offers.values())
+			offer.expiresAt = Math.max(offer.expiresAt, this.#now + (offer.isAssigned ? this.#times.leaseTtlMs : CLAIM_WINDOW_MS));
 	}
 
 	/** The clock was stepped back: all that is to come is as far away as it was. */
@@ -759,7 +823,10 @@ export class Model implements Witness {
 		if (this.#isPaused) throw wrong("the queue is paused");
 		if (agentRow.status !== "online" || agent.hasMissedOffer) throw wrong("the agent is not waiting");
 		if (row.session !== agent.session) throw wrong("it is for another session");
-		if (row.expires_at !== this.#now + CLAIM_WINDOW_MS) throw wrong("its time is not the claim window");
+		const isAssigned = row.is_assigned === 1;
+		if (isAssigned === needsStart(job)) throw wrong("an answer carries it that may not, or does not carry it");
+		if (row.poll_seq !== agent.pollSeq) throw wrong("it is for another poll");
+		if (row.expires_at !== this.#now + (isAssigned ? this.#times.leaseTtlMs : CLAIM_WINDOW_MS)) throw wrong("its time is wrong");
 		if (!this.#couldTake(job, row.agent_id)) throw wrong("the agent does not fit, or has declined it");
 		if (!this.#graph.hasRoom(job)) throw wrong("its group is full");
 		const offers = [...this.#offers.values()].filter(({ agentId }) => agentId === row.agent_id).length;
@@ -772,6 +839,7 @@ export class Model implements Witness {
 			agentId: row.agent_id,
 			leaseId: row.lease_id,
 			expiresAt: row.expires_at,
+			isAssigned,
 		});
 	}
 
@@ -847,6 +915,12 @@ export class Model implements Witness {
 	#liveAttemptOf(job: ModelJob): ModelAttempt | undefined {
 		return this.#live().find((attempt) => attempt.job === job);
 	}
+}
+
+/** Whether an agent has to ask for a job: it has secrets, or its source may be read with one. */
+function needsStart({ definition, run: { pipeline, project } }: ModelJob): boolean {
+	const isOfRepository = pipeline.source !== null && "git" in pipeline.source && project !== "adhoc";
+	return Object.keys(definition.secrets).length > 0 || isOfRepository;
 }
 
 interface Lease {

@@ -21,6 +21,7 @@ const AGENT_LIFECYCLE = `${CORE}/agents/lifecycle.ts`;
 const AGENT_TOKENS = `${CORE}/agents/tokens.ts`;
 const AGENTS = `${CORE}/agents/agents.ts`;
 const ATTEMPTS = `${CORE}/leases/attempts.ts`;
+const BEGIN = `${CORE}/runs/begin.ts`;
 const ENDINGS = `${CORE}/runs/endings.ts`;
 const GROUPS = `${CORE}/runs/groups.ts`;
 const OFFERS = `${CORE}/leases/offers.ts`;
@@ -78,13 +79,80 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		seed: 20,
 	},
 	{
+		name: "an answer that did not reach its agent and keeps its job",
+		file: POLLS,
+		in: "recordPoll",
+		sound: "withdrawUnreceived($$all)",
+		planted: "0",
+		foundAs: [DIFFERS, OFFER],
+		seed: 3,
+	},
+	{
+		name: "an answer that is never received and goes out for ever",
+		file: OFFERS,
+		in: "withdrawUnreceived",
+		sound: "withdrawOffer($core, $offer, !$isFirst)",
+		planted: "withdrawOffer($core, $offer, false)",
+		foundAs: [DIFFERS, OFFER],
+		seed: 3,
+	},
+	{
+		name: "an assigned job that may have run and waits again as if it had not",
+		file: OFFERS,
+		in: "expireOffer",
+		sound: "if ($offer.is_assigned === 1) $lose; else $withdraw;",
+		planted: "$withdraw;",
+		foundAs: [DIFFERS, OFFER, "two agents run one job"],
+		seed: 3,
+		isRare: true,
+	},
+	{
+		name: "an assigned job that a renewal does not claim",
+		file: POLLS,
+		in: "renewLeases",
+		sound: "claimNamed($$all)",
+		planted: "0",
+		foundAs: [DIFFERS],
+		seed: 3,
+		isRare: true,
+	},
+	{
+		name: "a cancel that an agent which has begun does not get",
+		file: STOP,
+		in: "stopJob",
+		sound: "$offer?.is_assigned === 1",
+		planted: "false",
+		foundAs: [DIFFERS],
+		seed: 3,
+	},
+	{
+		name: "results that an overtaken poll has brought in vain",
+		file: POLLS,
+		in: "recordPoll",
+		sound: "$results.map($$all)",
+		planted: "($poll.seq <= $agent.poll_seq ? [] : $results.map($$all))",
+		foundAs: [DIFFERS, ANSWER, FAILED],
+		seed: 3,
+		isRare: true,
+	},
+	{
+		name: "a lease that an agent counts from the answer of its poll",
+		file: "agent/protocol/poll_loop.ts",
+		in: "run",
+		sound: "Math.min(performance.now(), $sentAt + $answer.held_ms)",
+		planted: "performance.now()",
+		foundAs: ["two agents run one job"],
+		seed: 3,
+		isRare: true,
+	},
+	{
 		name: "a session that goes on after its goodbye",
 		file: AGENTS,
 		in: "agentInSession",
 		sound: "$isOlder || $agent.instance === $none",
 		planted: "$isOlder",
 		foundAs: [ANSWER, DIFFERS, OFFER],
-		seed: 57,
+		seed: 10,
 	},
 	{
 		name: "a job that its agent has given up and that waits for its lease",
@@ -135,8 +203,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 	},
 	{
 		name: "a requeue that reuses an attempt number",
-		file: ATTEMPTS,
-		in: "claim",
+		file: BEGIN,
+		in: "beginAttempt",
 		sound: "$job.attempt + 1",
 		planted: "Math.max(1, $job.attempt)",
 		foundAs: [FAILED, DIFFERS],
@@ -162,10 +230,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 	},
 	{
 		name: "an absence that nothing notices",
-		file: ATTEMPTS,
-		in: "claim",
-		sound: 'startTimer($core, "presence", $at)',
-		planted: "0",
+		file: SWEEP,
+		in: "presence",
+		sound: "if ($isRunning) $start;",
+		planted: ";",
 		foundAs: ["a lease ran out while the coordinator was away"],
 		seed: 61,
 		isRare: true,
@@ -356,6 +424,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		planted: "0",
 		foundAs: [DIFFERS, OFFER, STARTS],
 		seed: 35,
+		isRare: true,
 	},
 	{
 		name: "a job that runs elsewhere while its removed agent has its lease",

@@ -45,7 +45,7 @@ export class ProtocolAgent {
 	/** Opens a session. */
 	async hello(session: number): Promise<void> {
 		this.session = session;
-		const hello = { protocol: 1, session, instance: randomUUID(), running: [], facts: this.#facts };
+		const hello = { protocol: 2, session, instance: randomUUID(), running: [], facts: this.#facts };
 		helloAnswer.parse((await this.say("POST", "/api/v1/agents/self/hello", hello)).body);
 	}
 
@@ -57,7 +57,7 @@ export class ProtocolAgent {
 	async poll(slotsFree = 1): Promise<Offer[]> {
 		this.#seq += 1;
 		const { body } = await this.say("POST", "/api/v1/agents/self/poll", {
-			protocol: 1,
+			protocol: 2,
 			session: this.session,
 			seq: this.#seq,
 			slots_free: slotsFree,

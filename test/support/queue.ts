@@ -26,6 +26,9 @@ export const SETTINGS = {
 	agentSilentMs: 75_000,
 };
 
+/** A pipeline whose job an agent has to claim before it begins: it asks for a secret. */
+export const CLAIMED = "secrets: { TOKEN: token }\nsteps: [a]";
+
 /** A queue with a clock that is moved by hand, and agents that are moved by hand, too. */
 export class Queue {
 	now = 1_000_000;
@@ -105,7 +108,7 @@ export class Queue {
 		createRegistrationToken(this.core, { ...token, ...given }, "test");
 		const id = registerAgent(this.core, { tokenHash: `token-${name}`, registrationHash: `key-${name}`, name, secretHash: name });
 		openSession(this.core, id, name, {
-			protocol: 1,
+			protocol: 2,
 			session: 1,
 			instance: "instance",
 			running: [],
@@ -114,19 +117,19 @@ export class Queue {
 		return id;
 	}
 
-	/** One poll, answered at once. */
-	poll(agentId: string, slotsFree = 1): OfferRow[] {
+	/** One poll, answered at once. @param own what the agent names beside the attempts that the queue knows of */
+	poll(agentId: string, slotsFree = 1, own: readonly string[] = []): OfferRow[] {
 		this.#seq += 1;
 		recordPoll(this.core, agentId, this.nameOf(agentId), {
-			protocol: 1,
+			protocol: 2,
 			session: 1,
 			seq: this.#seq,
 			slots_free: slotsFree,
-			running: liveAttemptsOfAgent(this.core, agentId).map(({ id }) => id),
+			running: [...liveAttemptsOfAgent(this.core, agentId).map(({ id }) => id), ...own],
 			draining: false,
 		});
 		assignOffers(this.core, [agentId]);
-		return newsFor(this.core, agentId).offers;
+		return newsFor(this.core, agentId, this.#seq).offers;
 	}
 
 	/** Polls, claims what is offered, and gives its lease. */

@@ -28,7 +28,14 @@ const TABLES: Record<string, { about: string; columns?: Record<string, string> }
 		},
 	},
 	needs: { about: "Which job needs which." },
-	offers: { about: "Jobs that are reserved for an agent until it claims them or the window passes." },
+	offers: {
+		about: "Jobs that are given to an agent which has not named them yet.",
+		columns: {
+			expires_at: "the end of the claim window; of an assigned job, the end of its lease",
+			poll_seq: "the poll whose answer carries it",
+			is_assigned: "1: the answer carries the whole job, and the agent may have begun",
+		},
+	},
 	attempts: {
 		about: "Attempts; a live one holds a lease until `deadline`.",
 		columns: { cancel_sent: "whether a poll has carried the cancel", finish_digest: "tells a repeated result from another one" },

@@ -14,7 +14,7 @@ import { findAgent } from "../../worker/queue/core/rows.ts";
 import { approveRun } from "../../worker/queue/core/runs/approvals.ts";
 import { explainJob, explainQueued, unmetForever } from "../../worker/queue/core/runs/explain.ts";
 import { SUBMITTED } from "../../worker/queue/core/runs/submit.ts";
-import { Queue, refusalOf, SETTINGS } from "../support/queue.ts";
+import { CLAIMED, Queue, refusalOf, SETTINGS } from "../support/queue.ts";
 
 /** What an agent may be given, and what people can do with it. */
 
@@ -62,11 +62,11 @@ describe("labels", () => {
 	test("that come with a second hello are bound as well, and take back what was offered for others", () => {
 		const queue = new Queue();
 		const agent = queue.agent("one", { labels: ["a"] });
-		const run = queue.submit(asking("a"));
+		const run = queue.submit("{ runs_on: a, secrets: { TOKEN: token }, steps: [a] }");
 		const [offer] = queue.poll(agent);
 		const facts = { version: "1", slots: 1, labels: ["b"], facts: {}, capabilities: {} as never };
 		openSession(queue.core, agent, "one", {
-			protocol: 1,
+			protocol: 2,
 			session: 1,
 			instance: "instance",
 			running: [],
@@ -81,7 +81,7 @@ describe("an agent that is still looking at its machine", () => {
 	const looking = ["tools", "gpus", "container"] as const;
 	const said = (queue: Queue, agent: string, capabilities: Partial<Capabilities>) =>
 		openSession(queue.core, agent, "one", {
-			protocol: 1,
+			protocol: 2,
 			session: 1,
 			instance: "instance",
 			running: [],
@@ -176,7 +176,7 @@ describe("a restriction", () => {
 	test("that is set between offer and claim takes the offer back, without blame", () => {
 		const queue = new Queue();
 		const agent = queue.agent("one");
-		const run = queue.submit(ANY, "web");
+		const run = queue.submit(CLAIMED, "web");
 		const [offer] = queue.poll(agent);
 		change(queue, agent, { kind: "restrict", projects: ["api"] });
 		expect(refusalOf(() => offer && queue.start(offer))).toBe("attempt_superseded");
@@ -203,7 +203,7 @@ describe("an agent", () => {
 		const agent = queue.agent("one", { slots: 2 });
 		queue.submit(ANY);
 		const lease = queue.take(agent);
-		const waiting = queue.submit(ANY);
+		const waiting = queue.submit(CLAIMED);
 		const [offer] = queue.poll(agent);
 		change(queue, agent, { kind: "disable", cancel: false });
 		change(queue, agent, { kind: "disable", cancel: false });
@@ -288,7 +288,7 @@ describe("an agent", () => {
 });
 
 const HELLO = {
-	protocol: 1,
+	protocol: 2,
 	session: 1,
 	instance: "instance",
 	running: [],

@@ -29,7 +29,14 @@ import {
 } from "../../worker/queue/core/effects/effects.ts";
 import { testNotifications } from "../../worker/queue/core/effects/notifications.ts";
 import { keepHouse, scheduleHousekeeping } from "../../worker/queue/core/housekeeping.ts";
-import { failAttempt, finishAttempt, releaseOffer, snoozeAttempt, startAttempt } from "../../worker/queue/core/leases/attempts.ts";
+import {
+	failAttempt,
+	finishAttempt,
+	pinCommit,
+	releaseOffer,
+	snoozeAttempt,
+	startAttempt,
+} from "../../worker/queue/core/leases/attempts.ts";
 import { recordPoll, renewLeases } from "../../worker/queue/core/leases/polls.ts";
 import { readChanges } from "../../worker/queue/core/reads.ts";
 import { acknowledgeBatch, buryEntry, nextBatch, outboxDepth } from "../../worker/queue/core/record/outbox.ts";
@@ -42,7 +49,7 @@ import { SUBMITTED } from "../../worker/queue/core/runs/submit.ts";
 import { JOB_TRANSITIONS, type JobCommand } from "../../worker/queue/core/runs/transitions.ts";
 import { prepareStop, recordOpening } from "../../worker/queue/core/sweep.ts";
 import { result } from "../support/protocol_agent.ts";
-import { Queue, refusalOf, SETTINGS } from "../support/queue.ts";
+import { CLAIMED, Queue, refusalOf, SETTINGS } from "../support/queue.ts";
 
 const FOREIGN = { class: "external", project: "web" } as const;
 const FAILED = { state: "failed", exit_code: 1, reason: { code: "step_failed", text: "no" } } as const;
@@ -82,22 +89,36 @@ describe("the table of states", () => {
 });
 
 describe("offers", () => {
-	test("the same offer again until it is claimed; a claim gives the first attempt its number", () => {
+	test("that an agent names in its next poll wait for the claim, which gives the first attempt its number", () => {
 		const queue = new Queue();
-		const runId = queue.submit("steps: [a]");
+		const runId = queue.submit(CLAIMED);
 		const agent = queue.agent("one");
 		const [first] = queue.poll(agent);
-		const [again] = queue.poll(agent);
-		expect(again).toEqual(first);
+		expect(queue.poll(agent, 0, [first?.attempt_id ?? ""])).toEqual([]);
 		expect(queue.job(runId)).toMatchObject({ state: "leased", attempt: 0 });
 		queue.start(first as never);
 		expect(queue.job(runId)).toMatchObject({ state: "running", attempt: 1 });
 		expect(queue.run(runId).state).toBe("running");
 	});
 
-	test("expire when nobody claims, leave no attempt, and pass that agent over for a time that doubles", () => {
+	test("that an agent does not name in its next poll did not reach it: they cost nothing once, and count as declined from then on", () => {
 		const queue = new Queue();
 		const runId = queue.submit("steps: [a]");
+		const agent = queue.agent("one");
+		const [first] = queue.poll(agent);
+		const [second] = queue.poll(agent);
+		expect(second?.job_id).toBe(first?.job_id);
+		expect(second?.attempt_id).not.toBe(first?.attempt_id);
+		expect(queue.poll(agent)).toEqual([]);
+		queue.pass(15_000);
+		expect(queue.start(queue.poll(agent)[0] as never).jobId).toBe(first?.job_id);
+		expect(queue.job(runId)).toMatchObject({ state: "running", attempt: 1 });
+		expect(refusalOf(() => queue.start(first as never))).toBe("attempt_superseded");
+	});
+
+	test("expire when nobody claims, leave no attempt, and pass that agent over for a time that doubles", () => {
+		const queue = new Queue();
+		const runId = queue.submit(CLAIMED);
 		const agent = queue.agent("one");
 		for (const pause of [15_000, 30_000]) {
 			expect(queue.poll(agent)).toHaveLength(1);
@@ -112,7 +133,7 @@ describe("offers", () => {
 
 	test("an agent that let an offer expire gets none until it polls again", () => {
 		const queue = new Queue();
-		queue.submit("steps: [a]");
+		queue.submit(CLAIMED);
 		const [sick, well] = [queue.agent("sick"), queue.agent("well")];
 		queue.poll(sick);
 		queue.pass(SETTINGS.claimWindowMs);
@@ -164,6 +185,104 @@ describe("offers", () => {
 			agents: [{ name: "plain", fits: false, reason: "has no label gpu" }],
 		});
 		expect(queue.poll(queue.agent("gpu", { labels: ["gpu", "linux"] }))).toHaveLength(1);
+	});
+});
+
+describe("assigned jobs", () => {
+	const COMMIT = { sha: "1".repeat(40), branch: "main", tag: null, message: "a change", author: "somebody", tag_object: null };
+	/** Another process of the agent. */
+	const HELLO = {
+		protocol: 2,
+		session: 2,
+		instance: "another",
+		running: [],
+		facts: { version: "1", slots: 1, labels: [], facts: {}, capabilities: NO_CAPABILITIES },
+	};
+
+	/** A queue with one job that was assigned to an agent, and not heard of since. */
+	function assigned(text = "steps: [a]") {
+		const queue = new Queue();
+		const runId = queue.submit(text);
+		const agent = queue.agent("one");
+		const [offer] = queue.poll(agent);
+		const id = offer?.attempt_id ?? "";
+		return {
+			queue,
+			runId,
+			agent,
+			id,
+			lease: { attemptId: id, leaseId: offer?.lease_id ?? "", jobId: offer?.job_id ?? "", agentId: agent },
+		};
+	}
+
+	const WORDS: Record<string, (given: ReturnType<typeof assigned>) => unknown> = {
+		"a poll that names it": ({ queue, agent, id }) => queue.poll(agent, 0, [id]),
+		"a renewal that names it": ({ queue, agent, id }) => queue.renew(agent, [id]),
+		"a request under its lease": ({ queue, lease }) => pinCommit(queue.core, lease, COMMIT),
+	};
+	test.each(Object.entries(WORDS))("begin with %s", (_, say) => {
+		const given = assigned();
+		expect(given.queue.job(given.runId)).toMatchObject({ state: "leased", attempt: 0 });
+		say(given);
+		expect(given.queue.job(given.runId)).toMatchObject({ state: "running", attempt: 1 });
+		expect(given.queue.finish(given.lease)).toBe("succeeded");
+	});
+
+	test("begin and end with their result, if that is the first that the queue hears", () => {
+		const { queue, runId, lease } = assigned();
+		expect(queue.finish(lease)).toBe("succeeded");
+		expect(queue.job(runId)).toMatchObject({ state: "succeeded", attempt: 1 });
+		expect(queue.attempts(lease.jobId)).toMatchObject([{ number: 1, state: "succeeded" }]);
+	});
+
+	test("may have run when nothing is heard for the time of a lease: they count as lost, and the agent gets none until it polls", () => {
+		const { queue, runId, lease } = assigned();
+		queue.pass(SETTINGS.leaseTtlMs - 1_000);
+		expect(queue.job(runId).state).toBe("leased");
+		queue.pass(1_000);
+		expect(queue.attempts(lease.jobId)).toMatchObject([{ number: 1, state: "expired", reason_code: "agent_lost" }]);
+		expect(queue.job(runId)).toMatchObject({ state: "queued", attempt: 1 });
+		expect(refusalOf(() => queue.finish(lease))).toBe("attempt_superseded");
+	});
+
+	test("of an agent that comes back as another process count as lost, or a job that kills its agent would come back for ever", () => {
+		const { queue, runId, agent, lease } = assigned();
+		openSession(queue.core, agent, "one", HELLO);
+		expect(queue.attempts(lease.jobId)).toMatchObject([{ state: "expired", reason_code: "agent_restarted" }]);
+		expect(queue.job(runId)).toMatchObject({ state: "queued", attempt: 1 });
+	});
+
+	test("of an agent that says goodbye never reached it, and count for nothing", () => {
+		const { queue, runId, agent, lease } = assigned();
+		closeSession(queue.core, agent, "one", 1);
+		expect(queue.job(runId)).toMatchObject({ state: "queued", attempt: 0 });
+		expect(queue.attempts(lease.jobId)).toEqual([]);
+	});
+
+	test("are cancelled by way of their agent, which may have begun", () => {
+		const { queue, runId, agent, id, lease } = assigned();
+		cancelRun(queue.core, runId, "test");
+		expect(queue.job(runId)).toMatchObject({ state: "cancelling", attempt: 1 });
+		expect(queue.renew(agent, [id]).cancel).toEqual([id]);
+		expect(queue.finish(lease, FAILED)).toBe("cancelled");
+		expect(queue.run(runId).state).toBe("cancelled");
+	});
+
+	test("that did not reach their agent end with the cancel at its next poll", () => {
+		const { queue, runId, agent } = assigned();
+		cancelRun(queue.core, runId, "test");
+		recordPoll(queue.core, agent, "one", { protocol: 2, session: 1, seq: 99, slots_free: 1, running: [], draining: false });
+		expect(queue.job(runId).state).toBe("cancelled");
+	});
+
+	test("are never those with secrets, and never those of a project's repository", () => {
+		const queue = new Queue();
+		const agent = queue.agent("one", { slots: 9 });
+		const repository = "source: { git: 'https://git.test/a.git' }\nsteps: [a]";
+		queue.submit(CLAIMED);
+		queue.submit(repository, "web");
+		queue.submit(repository);
+		expect(queue.poll(agent, 9).map(({ is_assigned }) => is_assigned)).toEqual([0, 0, 1]);
 	});
 });
 
@@ -284,7 +403,7 @@ describe("leases", () => {
 		const queue = new Queue();
 		const paused = queue.submit("retry: { attempts: 2 }\nsteps: [a]");
 		queue.finish(queue.take(queue.agent("one")), FAILED);
-		const offered = queue.submit("steps: [b]");
+		const offered = queue.submit(CLAIMED);
 		queue.poll(queue.agent("two"));
 		queue.pass(500);
 		queue.now -= 24 * 60 * 60_000;
@@ -367,7 +486,7 @@ describe("the end of a job", () => {
 describe("cancel", () => {
 	test("of what does not run ends it at once, whatever was offered", () => {
 		const queue = new Queue();
-		const runId = queue.submit("jobs: { a: { steps: [x] }, b: { needs: a, steps: [x] } }");
+		const runId = queue.submit("jobs: { a: { secrets: { TOKEN: token }, steps: [x] }, b: { needs: a, steps: [x] } }");
 		const [offer] = queue.poll(queue.agent("one"));
 		cancelRun(queue.core, runId, "test");
 		expect(queue.jobs(runId).map(({ state }) => state)).toEqual(["cancelled", "cancelled"]);
@@ -466,7 +585,7 @@ describe("what the coordinator itself cannot give", () => {
 describe("sessions", () => {
 	const facts = { version: "1", slots: 1, labels: [], facts: {}, capabilities: NO_CAPABILITIES };
 	const hello = (queue: Queue, agent: string, session: number, instance: string, running: string[] = []) =>
-		openSession(queue.core, agent, "one", { protocol: 1, session, instance, running, facts });
+		openSession(queue.core, agent, "one", { protocol: 2, session, instance, running, facts });
 
 	test("a new one adopts what it lists and gives up what it does not", () => {
 		const queue = new Queue();
@@ -485,7 +604,7 @@ describe("sessions", () => {
 		const runId = queue.submit("steps: [a]");
 		const agent = queue.agent("one");
 		const poll = (seq: number, running: string[]) =>
-			recordPoll(queue.core, agent, "one", { protocol: 1, session: 1, seq, slots_free: 1, running, draining: false });
+			recordPoll(queue.core, agent, "one", { protocol: 2, session: 1, seq, slots_free: 1, running, draining: false });
 		const lease = queue.take(agent);
 		prepareStop(queue.core);
 		poll(20, [lease.attemptId]);
@@ -516,16 +635,15 @@ describe("sessions", () => {
 		closeSession(queue.core, agent, "one", 2);
 		const runId = queue.submit("steps: [a]");
 		const late = { session: 2, seq: 9, running: [] };
-		const poll = { protocol: 1, slots_free: 1, draining: false };
+		const poll = { protocol: 2, slots_free: 1, draining: false };
 		expect(refusalOf(() => recordPoll(queue.core, agent, "one", { ...late, ...poll }))).toBe("session_superseded");
 		expect(refusalOf(() => renewLeases(queue.core, agent, "one", late))).toBe("session_superseded");
 		expect(refusalOf(() => hello(queue, agent, 2, "a"))).toBe("session_superseded");
 		expect([findAgent(queue.core, agent)?.status, queue.job(runId).state]).toEqual(["offline", "queued"]);
 		hello(queue, agent, 3, "b");
-		expect([findAgent(queue.core, agent)?.status, recordPoll(queue.core, agent, "one", { ...late, ...poll, session: 3 })]).toEqual([
-			"online",
-			true,
-		]);
+		expect([findAgent(queue.core, agent)?.status, recordPoll(queue.core, agent, "one", { ...late, ...poll, session: 3 }).isNewest]).toEqual(
+			["online", true],
+		);
 	});
 
 	test("a lower number, and the same one from another process, are rejected; the same one from the same process is not", () => {

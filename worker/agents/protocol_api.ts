@@ -1,5 +1,6 @@
 import * as protocol from "../../schema/wire/protocol.ts";
-import type { Environment } from "../bindings.ts";
+import { answerResults, assignmentWithoutSecrets, prepareResults } from "../attempts/service.ts";
+import type { Environment, PollResult } from "../bindings.ts";
 import { json } from "../http/answers.ts";
 import { type RequestContext, route } from "../http/route.ts";
 import { sha256 } from "../identity/digest.ts";
@@ -9,7 +10,6 @@ import { derive } from "../identity/signing.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { unwrap } from "../platform/result.ts";
 import { intervalsFor, maxLogBytes, pollHoldMs, readSettings } from "../platform/settings.ts";
-import type { OfferRow } from "../queue/core/rows.ts";
 import { readAgentJson } from "./bodies.ts";
 
 /** The requests of agents. The requests of people about agents are in api.ts. */
@@ -48,27 +48,37 @@ function intervalsOf(environment: Environment): protocol.Intervals {
 
 async function poll(context: AgentCaller): Promise<Response> {
 	const { environment, principal } = context;
-	const body = await readAgentJson(context, protocol.poll);
-	const result = unwrap(await dispatcherOf(environment, principal.team).poll(principal.agentId, principal.secretHash, body));
+	const { results, ...body } = await readAgentJson(context, protocol.poll);
+	const { team, agentId, secretHash } = principal;
+	const agent = { environment, team, agentId };
+	const prepared = await prepareResults(agent, results);
+	const checked = prepared.flatMap((one) => ("checked" in one ? [one.checked] : []));
+	const result = unwrap(await dispatcherOf(environment, team).poll(agentId, secretHash, body, checked));
 	const answer: protocol.PollAnswer = {
-		offers: await Promise.all(result.offers.map((offer) => presentOffer(environment, principal.team, offer))),
+		offers: await Promise.all(result.offers.map((offer) => presentOffer(context, offer))),
 		cancel: result.cancel,
 		watch: result.watch,
 		renewed: result.renewed,
 		intervals: intervalsOf(environment),
 		drain: result.drain,
 		rotate: result.rotate,
+		results: await answerResults(agent, prepared, result.results),
+		held_ms: result.heldMs,
 	};
 	return json(answer);
 }
 
-async function presentOffer(environment: Environment, team: string, offer: OfferRow): Promise<protocol.Offer> {
+async function presentOffer(
+	{ environment, principal: { team }, baseUrl }: AgentCaller,
+	{ offer, started }: PollResult["offers"][number],
+): Promise<protocol.Offer> {
 	const { attempt_id: attemptId, lease_id: leaseId, job_id: jobId, agent_id: agentId, shard } = offer;
 	return {
 		attempt_id: attemptId,
 		job_id: jobId,
 		lease_token: await signLease(environment, { attemptId, leaseId, jobId, agentId, team, shard }),
 		expires_at: new Date(offer.expires_at).toISOString(),
+		assignment: started && assignmentWithoutSecrets(started, baseUrl),
 	};
 }
 

@@ -2,7 +2,6 @@ import type { DiscoveryResult } from "../../schema/wire/discovery.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { MAX_FINISH_BYTES, MAX_LOG_CHUNK_BYTES, SINGLE_PART_BYTES } from "../../schema/wire/limits.ts";
 import * as protocol from "../../schema/wire/protocol.ts";
-import type { AttemptState, StepState } from "../../schema/wire/states.ts";
 import { checkUploads, startUploads } from "../artifacts/service.ts";
 import type { Environment } from "../bindings.ts";
 import { type DiscoveryOfRun, discoveredRuns, discoveryNotices } from "../discovery/service.ts";
@@ -11,7 +10,6 @@ import { readBytes, readText, validated } from "../http/bodies.ts";
 import { parseBoundedJson } from "../http/bounded_json.ts";
 import type { RequestContext } from "../http/route.ts";
 import { type Bodied, route } from "../http/route.ts";
-import { sha256 } from "../identity/digest.ts";
 import type { LeaseTokenClaims } from "../identity/lease_token.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { logShardOf } from "../platform/log_shard.ts";
@@ -19,11 +17,11 @@ import { errorFields, log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import { maxLogBytes } from "../platform/settings.ts";
 import { updateNotices } from "../projects/service.ts";
-import { answeredState, otherResult } from "../queue/core/leases/attempts.ts";
-import { findAttempt, findJob } from "../record/runs.ts";
+import { findAttempt } from "../record/runs.ts";
 import { findSource } from "../sources/service.ts";
 import { isOutdated } from "../webhooks/service.ts";
 import { assignmentOf, isHttp, projectOfSource, secretsFor } from "./assignment.ts";
+import { assertConsistent, digestOf, recordedState } from "./results.ts";
 import { leaseOf } from "./service.ts";
 
 type Caller = RequestContext<"lease">;
@@ -156,7 +154,7 @@ async function finish(context: Caller): Promise<Response> {
 	const text = await readText(context.request, MAX_FINISH_BYTES);
 	const body = validated(protocol.finish, await parseBoundedJson(text));
 	assertConsistent(body);
-	const digest = await sha256(JSON.stringify(body));
+	const digest = await digestOf(body);
 	// Large files are read for the check. An ended attempt skips it: the queue rejects its result.
 	const isChecked = body.artifacts.every(({ size }) => size <= SINGLE_PART_BYTES) || (await dispatcher.checkLease(lease)).ok;
 	const artifacts = isChecked ? await checkUploads(context.environment, lease, body.artifacts) : [];
@@ -168,7 +166,7 @@ async function finish(context: Caller): Promise<Response> {
 		return json({ attempt_state: state });
 	} catch (error) {
 		const hasEnded = error instanceof ApiError && error.code === "attempt_finished";
-		const recorded = hasEnded ? await recordedFinish(context.environment, lease, digest) : null;
+		const recorded = hasEnded ? await recordedState({ environment: context.environment, team: lease.team }, lease, digest) : null;
 		if (recorded === null) throw error;
 		return json({ attempt_state: recorded });
 	}
@@ -204,41 +202,6 @@ async function updateNoticesOf(environment: Environment, team: string, discovery
 	} catch (error) {
 		log("warn", "cannot update the notices of a project", { project, ...errorFields(error) });
 	}
-}
-
-/**
- * The recorded state of an attempt whose run has left the queue; null if it has no result.
- * @throws ApiError `conflict` for another result than the recorded one
- */
-async function recordedFinish(environment: Environment, lease: LeaseTokenClaims, digest: string): Promise<AttemptState | null> {
-	const attempt = await findAttempt(environment.DB, lease.attemptId);
-	if (!attempt?.finish_digest) return null;
-	if (attempt.finish_digest !== digest) throw otherResult(attempt);
-	const found = await findJob(environment, lease.team, attempt.job_id);
-	return found ? answeredState(attempt, found.job) : attempt.state;
-}
-
-const REPORT_SKIPPED = "Report steps that did not run as skipped.";
-const OPEN_STEPS: ReadonlySet<StepState> = new Set(["pending", "running"]);
-
-/** Rejects a result with steps that have not ended. */
-function assertConsistent(body: protocol.Finish): void {
-	const open = body.steps.find((step) => OPEN_STEPS.has(step.state));
-	if (!open) return;
-	throw new ApiError("validation_failed", `The step ${JSON.stringify(open.name)} has not ended: it is ${open.state}.`, {
-		details: {
-			errors: [
-				{
-					path: "steps",
-					line: null,
-					column: null,
-					message: `A step is ${open.state}.`,
-					suggestion: REPORT_SKIPPED,
-				},
-			],
-		},
-		suggestions: [REPORT_SKIPPED],
-	});
 }
 
 export const attemptRoutes = [

@@ -80,6 +80,11 @@ export async function secretsFor(
 	return values;
 }
 
+/** The assignment of a job that needs neither secrets nor the settings of a project. */
+export function assignmentWithoutSecrets(started: Started, baseUrl: string): protocol.Assignment {
+	return assignmentOf(started, new Map(), { project: null, credentials: null }, baseUrl);
+}
+
 export function assignmentOf(
 	{ attempt, job, run, definition, checkout }: Started,
 	values: ReadonlyMap<string, string>,

@@ -2,6 +2,9 @@ import { ApiError } from "../../schema/wire/errors.ts";
 import type { RequestContext } from "../http/route.ts";
 import type { LeaseTokenClaims } from "../identity/lease_token.ts";
 
+export { assignmentWithoutSecrets } from "./assignment.ts";
+export { answerResults, prepareResults } from "./results.ts";
+
 type Caller = RequestContext<"lease">;
 
 /** The lease of the caller. @throws ApiError `forbidden` for a token of another attempt */

@@ -48,6 +48,7 @@ import { testNotifications } from "./core/effects/notifications.ts";
 import { scheduleHousekeeping } from "./core/housekeeping.ts";
 import { type ArchivedLogNote, logArchived } from "./core/leases/archived_logs.ts";
 import {
+	type CheckedResult,
 	type DownloadableJob,
 	discoveryOfAttempt,
 	downloadableJobs,
@@ -55,7 +56,7 @@ import {
 	finishAttempt,
 	isLeaseKnown,
 	type LeaseClaims,
-	liveAttempt,
+	liveAttemptOf,
 	pinCommit,
 	releaseOffer,
 	type SavedArtifact,
@@ -81,7 +82,7 @@ import {
 } from "./core/reads.ts";
 import { pendingEvents } from "./core/record/events.ts";
 import { outboxDepth } from "./core/record/outbox.ts";
-import { findAttempt, findRun, type RunRow } from "./core/rows.ts";
+import { findAttempt, findOffer, findRun, type RunRow } from "./core/rows.ts";
 import { type Approver, approveJob, approveRun, declineJob, declineRun } from "./core/runs/approvals.ts";
 import { cancelJobById, cancelRun } from "./core/runs/cancel.ts";
 import { explainJob, explainQueued, unmetForever } from "./core/runs/explain.ts";
@@ -412,8 +413,8 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 		});
 	}
 
-	async poll(agentId: string, secretHash: string, poll: Poll): Promise<Result<PollResult>> {
-		return this.#polls.poll(agentId, secretHash, poll, pollHoldMs(this.env), () => this.#settle());
+	async poll(agentId: string, secretHash: string, poll: Omit<Poll, "results">, results: CheckedResult[]): Promise<Result<PollResult>> {
+		return this.#polls.poll(agentId, secretHash, poll, results, pollHoldMs(this.env), () => this.#settle());
 	}
 
 	async renew(agentId: string, secretHash: string, renew: Renew): Promise<Result<Renewal & { watch: string[] }>> {
@@ -452,7 +453,7 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 	}
 
 	async checkLease(lease: LeaseClaims): Promise<Result<void>> {
-		return resultOf(() => void liveAttempt(this.#core, lease));
+		return this.#command((core) => void liveAttemptOf(core, lease));
 	}
 
 	async knowsLease(lease: Pick<LeaseClaims, "attemptId" | "leaseId">): Promise<boolean> {
@@ -460,11 +461,11 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 	}
 
 	async sourceOf(lease: LeaseClaims): Promise<Result<string | null>> {
-		return resultOf(() => findRun(this.#core, liveAttempt(this.#core, lease).run_id)?.source_upload ?? null);
+		return this.#command((core) => findRun(core, liveAttemptOf(core, lease).run_id)?.source_upload ?? null);
 	}
 
 	async downloadsFor(lease: LeaseClaims): Promise<Result<DownloadableJob[]>> {
-		return resultOf(() => downloadableJobs(this.#core, lease));
+		return this.#command((core) => downloadableJobs(core, lease));
 	}
 
 	async finish(
@@ -478,12 +479,12 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 	}
 
 	async discoveryOf(lease: LeaseClaims): Promise<Result<{ discovery: Discovery; run: RunRow } | null>> {
-		return resultOf(() => discoveryOfAttempt(this.#core, lease));
+		return this.#command((core) => discoveryOfAttempt(core, lease));
 	}
 
 	async isAttemptLive(attemptId: string): Promise<boolean> {
 		const attempt = findAttempt(this.#core, attemptId);
-		return attempt !== undefined && !isTerminal(attempt.state);
+		return attempt === undefined ? findOffer(this.#core, attemptId) !== undefined : !isTerminal(attempt.state);
 	}
 
 	async logArchived(attemptId: string, log: ArchivedLogNote): Promise<void> {

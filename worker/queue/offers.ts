@@ -4,8 +4,9 @@ import { type Result, resultOf } from "../platform/result.ts";
 import { SHORT_HOLD_MS } from "../platform/settings.ts";
 import { Waiters } from "../platform/waiters.ts";
 import type { Core } from "./core/core.ts";
+import { type CheckedResult, describeOffer } from "./core/leases/attempts.ts";
 import { assignOffers } from "./core/leases/offers.ts";
-import { agentsWithNews, hasNews, leasesLeft, newsFor, recordPoll, requestsTo } from "./core/leases/polls.ts";
+import { type AnsweredResult, agentsWithNews, hasNews, leasesLeft, newsFor, recordPoll, requestsTo } from "./core/leases/polls.ts";
 import { liveAttemptsOfAgent } from "./core/rows.ts";
 import { sweep } from "./core/sweep.ts";
 import type { LogWatchers } from "./log_watchers.ts";
@@ -25,11 +26,8 @@ export class AgentPolls {
 	 * of a poll, not at once.
 	 */
 	readonly #sentRequests = new Map<string, string>();
-	/**
-	 * Agent → the attempts in its newest poll. An offer among them has arrived and is being
-	 * claimed.
-	 */
-	readonly #known = new Map<string, Set<string>>();
+	/** Agent → the number of its newest poll: only that one is answered with news. */
+	readonly #newest = new Map<string, number>();
 
 	constructor(core: Core, watchers: LogWatchers, stop: PlannedStop) {
 		this.#core = core;
@@ -41,25 +39,43 @@ export class AgentPolls {
 	 * Answers as soon as there is news for the agent, or without news at the end of the hold time.
 	 * @param settle called once the poll is recorded and offers are assigned
 	 */
-	async poll(agentId: string, secretHash: string, poll: Poll, holdMs: number, settle: () => void): Promise<Result<PollResult>> {
+	async poll(
+		agentId: string,
+		secretHash: string,
+		poll: Omit<Poll, "results">,
+		checked: readonly CheckedResult[],
+		holdMs: number,
+		settle: () => void,
+	): Promise<Result<PollResult>> {
 		const recorded = resultOf(() => {
 			sweep(this.#core);
-			return recordPoll(this.#core, agentId, secretHash, poll);
+			return recordPoll(this.#core, agentId, secretHash, poll, checked);
 		});
 		if (!recorded.ok) return recorded;
-		if (!recorded.value) {
-			const watch = this.#watchers.watchedOf(agentId);
-			return { ok: true, value: { offers: [], cancel: [], watch, renewed: [], drain: false, rotate: false } };
+		const results = recorded.value.results.map(presentResult);
+		if (!recorded.value.isNewest) {
+			settle();
+			return { ok: true, value: { ...this.#nothing(agentId), results } };
 		}
+		const arrivedAt = this.#core.now();
 		this.#polls.wake(agentId);
-		this.#known.set(agentId, new Set(poll.running));
+		this.#newest.set(agentId, poll.seq);
 		assignOffers(this.#core, [agentId]);
 		settle();
-		if (!this.#hasNews(agentId) && !this.#hasNewRequests(agentId)) {
+		if (results.length === 0 && !this.#hasNews(agentId) && !this.#hasNewRequests(agentId)) {
 			const holdsLeases = liveAttemptsOfAgent(this.#core, agentId).length > 0;
 			await this.#polls.wait(agentId, holdsLeases ? Math.min(holdMs, SHORT_HOLD_MS) : holdMs);
 		}
-		return resultOf(() => this.#answer(agentId));
+		return resultOf(() => {
+			if (this.#newest.get(agentId) !== poll.seq) return { ...this.#nothing(agentId), results };
+			return { ...this.#answer(agentId, poll.seq), results, heldMs: Math.max(0, this.#core.now() - arrivedAt) };
+		});
+	}
+
+	/** The answer to a poll that a newer one has replaced. */
+	#nothing(agentId: string): Omit<PollResult, "results"> {
+		const watch = this.#watchers.watchedOf(agentId);
+		return { offers: [], cancel: [], watch, renewed: [], drain: false, rotate: false, heldMs: 0 };
 	}
 
 	/** Offers jobs to waiting agents, and wakes the polls with news. */
@@ -86,7 +102,7 @@ export class AgentPolls {
 		this.#polls.wake(agentId);
 		this.#watchers.evict(agentId);
 		this.#sentRequests.delete(agentId);
-		this.#known.delete(agentId);
+		this.#newest.delete(agentId);
 	}
 
 	/** The agents with possible news: to check each of a thousand waiting polls would take long. */
@@ -97,7 +113,7 @@ export class AgentPolls {
 
 	#hasNews(agentId: string): boolean {
 		if (this.#stop.mustNotify(agentId)) return true;
-		return hasNews(this.#core, agentId, this.#known.get(agentId)) || this.#watchers.hasChanged(agentId);
+		return hasNews(this.#core, agentId, this.#newest.get(agentId) ?? 0) || this.#watchers.hasChanged(agentId);
 	}
 
 	/** Whether the agent's process has not received a request yet. */
@@ -106,13 +122,22 @@ export class AgentPolls {
 		return (requests.drain || requests.rotate) && this.#sentRequests.get(agentId) !== JSON.stringify(requests);
 	}
 
-	#answer(agentId: string): PollResult {
+	#answer(agentId: string, seq: number): Omit<PollResult, "heldMs" | "results"> {
 		const { session, drain, rotate } = requestsTo(this.#core, agentId);
 		if (drain || rotate) this.#sentRequests.set(agentId, JSON.stringify({ session, drain, rotate }));
 		const watch = this.#watchers.watchedOf(agentId);
 		this.#watchers.recordSent(agentId, watch);
 		const renewed = this.#stop.isPlanned ? leasesLeft(this.#core, agentId) : [];
 		if (this.#stop.isPlanned) this.#stop.recordNotified(agentId);
-		return { ...newsFor(this.#core, agentId, this.#known.get(agentId)), watch, renewed, drain, rotate };
+		const { offers, cancel } = newsFor(this.#core, agentId, seq);
+		const described = offers.map((offer) => ({ offer, started: offer.is_assigned === 1 ? describeOffer(this.#core, offer) : null }));
+		return { offers: described, cancel, watch, renewed, drain, rotate };
 	}
+}
+
+function presentResult(answered: AnsweredResult): PollResult["results"][number] {
+	const { attemptId } = answered;
+	if ("state" in answered) return { attemptId, state: answered.state, error: null };
+	const { code, message, suggestions, headers } = answered.error;
+	return { attemptId, state: null, error: { code, message, suggestions, headers } };
 }

@@ -21,7 +21,9 @@ async function runStatements({ readBody, environment }: RequestContext<"host"> &
 		const answers = await environment.DB.batch(statements.map(({ sql, values }) => environment.DB.prepare(sql).bind(...values)));
 		return Response.json({ results: answers.map(({ results }) => results) });
 	} catch (error) {
-		throw new ApiError("malformed", `The database rejects a statement: ${(error as Error).message}`);
+		throw new ApiError("malformed", `The database rejects a statement: ${(error as Error).message}`, {
+			suggestions: ["The program and its Worker are of different versions: build both, or install the package again."],
+		});
 	}
 }
 

@@ -39,11 +39,13 @@ class Listener {
 			case "hello":
 				openSession(core, this.#agentId, "speaker", protocol.hello.parse(body));
 				break;
-			case "poll":
-				recordPoll(core, this.#agentId, "speaker", protocol.poll.parse(body));
+			case "poll": {
+				const poll = protocol.poll.parse(body);
+				recordPoll(core, this.#agentId, "speaker", poll);
 				assignOffers(core, [this.#agentId]);
-				newsFor(core, this.#agentId);
+				newsFor(core, this.#agentId, poll.seq);
 				break;
+			}
 			case "renew":
 				renewLeases(core, this.#agentId, "speaker", protocol.renew.parse(body));
 				break;

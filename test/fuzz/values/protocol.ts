@@ -14,13 +14,13 @@ const STEP = {
 const SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 export const HELLO = {
-	protocol: 1,
+	protocol: 2,
 	session: 2,
 	instance: randomUUID(),
 	running: [] as string[],
 	facts: { version: "1", slots: 2, labels: ["linux", "gpu=a100"], facts: { os: "linux", cpus: "2" } },
 };
-export const POLL = { protocol: 1, session: 1, seq: 1, slots_free: 1, running: ["att_01ARZ3NDEKTSV4RRFFQ69G5FAV"], draining: false };
+export const POLL = { protocol: 2, session: 1, seq: 1, slots_free: 1, running: ["att_01ARZ3NDEKTSV4RRFFQ69G5FAV"], draining: false };
 export const RENEWAL = { session: 1, seq: 1, running: ["att_01ARZ3NDEKTSV4RRFFQ69G5FAV"] };
 export const REGISTRATION = { registration_key: "0123456789abcdef0123", name: "fuzzed-1" };
 export const AGENT_TOKEN = { uses: 2, expires_in: "1h", labels: ["linux"] };

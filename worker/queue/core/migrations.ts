@@ -272,6 +272,10 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
 			ELSE replace(key, ' plan (', ' discovery (') END, run_id, result, at
 			FROM shown_statuses WHERE key LIKE 'status % plan' OR key LIKE 'status % plan (%)' ON CONFLICT DO NOTHING`,
 	],
+	[
+		"ALTER TABLE offers ADD COLUMN poll_seq INTEGER NOT NULL DEFAULT 0",
+		"ALTER TABLE offers ADD COLUMN is_assigned INTEGER NOT NULL DEFAULT 0",
+	],
 ];
 
 /**

@@ -24,7 +24,12 @@ export interface OfferRow {
 	session: number;
 	lease_id: string;
 	shard: number;
+	/** When the claim window ends; for an assigned job, when its lease ends. */
 	expires_at: number;
+	/** The poll whose answer carries it. */
+	poll_seq: number;
+	/** 1: the answer carries the whole assignment, and the agent may have begun. */
+	is_assigned: number;
 }
 
 export interface AgentRow {
@@ -95,6 +100,15 @@ export function liveAttemptsOfAgent(core: Core, agentId: string): AttemptRow[] {
 
 export function findOffer(core: Core, attemptId: string): OfferRow | undefined {
 	return core.sql.all<OfferRow>("SELECT * FROM offers WHERE attempt_id = ?", attemptId)[0];
+}
+
+/** The offer of a leased job. */
+export function findOfferOf(core: Core, jobId: string): OfferRow | undefined {
+	return core.sql.all<OfferRow>("SELECT * FROM offers WHERE job_id = ?", jobId)[0];
+}
+
+export function offersOfAgent(core: Core, agentId: string): OfferRow[] {
+	return core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ? ORDER BY attempt_id", agentId);
 }
 
 export function findAgent(core: Core, id: string): AgentRow | undefined {

@@ -263,7 +263,7 @@ CREATE TABLE newest_deliveries (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX newest_deliveries_by_age ON newest_deliveries(at);
 
--- Jobs that are reserved for an agent until it claims them or the window passes.
+-- Jobs that are given to an agent which has not named them yet.
 CREATE TABLE offers (
 	attempt_id TEXT PRIMARY KEY,
 	job_id TEXT NOT NULL UNIQUE,
@@ -271,7 +271,9 @@ CREATE TABLE offers (
 	session INTEGER NOT NULL,
 	lease_id TEXT NOT NULL,
 	shard INTEGER NOT NULL,
-	expires_at INTEGER NOT NULL
+	expires_at INTEGER NOT NULL, -- the end of the claim window; of an assigned job, the end of its lease
+	poll_seq INTEGER NOT NULL DEFAULT 0, -- the poll whose answer carries it
+	is_assigned INTEGER NOT NULL DEFAULT 0 -- 1: the answer carries the whole job, and the agent may have begun
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX offers_of_agent ON offers(agent_id);
 

@@ -80,7 +80,10 @@ const HANDLERS: Record<TimerKind, (core: Core, id: string, lateByMs: number) => 
 	agent_silent: recordSilence,
 	/** Only its lateness matters. */
 	presence(core) {
-		const isRunning = core.sql.all("SELECT 1 FROM attempts WHERE state IN ('running', 'cancelling') LIMIT 1").length > 0;
+		const isRunning =
+			core.sql.all(
+				`SELECT 1 FROM attempts WHERE state IN ('running', 'cancelling') UNION ALL SELECT 1 FROM offers WHERE is_assigned = 1 LIMIT 1`,
+			).length > 0;
 		if (isRunning) startTimer(core, "presence", core.now() + PRESENCE_MS);
 	},
 	idempotency(core, id) {
@@ -110,9 +113,19 @@ function grantGrace(core: Core): void {
 		`UPDATE timers SET due_at = ?1 WHERE kind IN ('cancel', 'job_timeout', 'run_timeout') AND due_at < ?1`,
 		core.now() + core.settings.leaseTtlMs,
 	);
-	const claimUntil = core.now() + core.settings.claimWindowMs;
-	core.sql.all("UPDATE offers SET expires_at = ?1 WHERE expires_at < ?1", claimUntil);
-	core.sql.all("UPDATE timers SET due_at = ?1 WHERE kind = 'offer' AND due_at < ?1", claimUntil);
+	extendOffers(core, { isAssigned: false, ms: core.settings.claimWindowMs });
+	extendOffers(core, { isAssigned: true, ms: core.settings.leaseTtlMs });
+}
+
+/** Moves the end of every offer of a kind to at least this far from now. */
+function extendOffers(core: Core, { isAssigned, ms }: { isAssigned: boolean; ms: number }): void {
+	const until = core.now() + ms;
+	const moved = core.sql.all<{ attempt_id: string }>(
+		"UPDATE offers SET expires_at = ?1 WHERE expires_at < ?1 AND is_assigned = ?2 RETURNING attempt_id",
+		until,
+		isAssigned ? 1 : 0,
+	);
+	for (const { attempt_id } of moved) setTimer(core, "offer", attempt_id, until);
 }
 
 /** Extends every live lease to at least this far from now. */
@@ -143,7 +156,10 @@ export function recordOpening(core: Core, bootId: string | null): void {
  * loses no job.
  */
 export function prepareStop(core: Core): void {
-	command(core, () => extendLeases(core, PLANNED_STOP_MS));
+	command(core, () => {
+		extendLeases(core, PLANNED_STOP_MS);
+		extendOffers(core, { isAssigned: true, ms: PLANNED_STOP_MS });
+	});
 }
 
 /**

@@ -4,8 +4,8 @@ import { PROTOCOL_VERSION } from "../../../../schema/wire/limits.ts";
 import type { Hello } from "../../../../schema/wire/protocol.ts";
 import type { Reason } from "../../../../schema/wire/states.ts";
 import { type Core, command, nextRev } from "../core.ts";
-import { withdrawOffer, withdrawUnfit } from "../leases/offers.ts";
-import { type AgentRow, liveAttemptsOfAgent, type OfferRow } from "../rows.ts";
+import { clearOffers, withdrawOffer, withdrawUnfit } from "../leases/offers.ts";
+import { type AgentRow, liveAttemptsOfAgent, offersOfAgent } from "../rows.ts";
 import { loseAttempt } from "../runs/endings.ts";
 import { insertInto, named } from "../sql.ts";
 import { setTimer } from "../timers.ts";
@@ -137,7 +137,7 @@ export function openSession(core: Core, agentId: string, secretHash: string, hel
 		core.unmet.clear();
 		setTimer(core, "agent_silent", agentId, core.now() + core.settings.agentSilentMs);
 		if (!isSame) {
-			for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agentId)) withdrawOffer(core, offer, false);
+			clearOffers(core, agentId);
 		} else withdrawUnfit(core, agentId);
 		// A repeated hello does not list the attempts that were started since the first.
 		if (!isSame)
@@ -191,7 +191,8 @@ export function closeSession(core: Core, agentId: string, secretHash: string, se
 		const agent = authenticateAgent(core, agentId, secretHash);
 		if (session !== agent.session) throw superseded(agent);
 		if (agent.instance === NO_INSTANCE) return;
-		for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agent.id)) withdrawOffer(core, offer, false);
+		// An agent that says goodbye has ended all that it began: what it was assigned and never named did not reach it.
+		for (const offer of offersOfAgent(core, agent.id)) withdrawOffer(core, offer, false);
 		loseUnlisted(core, agent.id, [], { code: "agent_stopped", text: `Agent ${agent.name} was stopped and no longer runs this.` });
 		setStatus(core, agent, "offline");
 		core.sql.all("UPDATE agents SET instance = ?, drained_by = NULL, drained_at = NULL WHERE id = ?", NO_INSTANCE, agent.id);

@@ -2,8 +2,8 @@ import type { Restriction } from "../../../../schema/wire/agents.ts";
 import { ApiError, notFound } from "../../../../schema/wire/errors.ts";
 import type { Reason } from "../../../../schema/wire/states.ts";
 import { type Core, command, nextRev } from "../core.ts";
-import { withdrawOffer, withdrawUnfit } from "../leases/offers.ts";
-import { type AgentRow, findAgent, jobOf, liveAttemptsOfAgent, type OfferRow } from "../rows.ts";
+import { clearOffers, withdrawUnfit } from "../leases/offers.ts";
+import { type AgentRow, findAgent, jobOf, liveAttemptsOfAgent, offersOfAgent } from "../rows.ts";
 import { cancelJob } from "../runs/cancel.ts";
 import { loseAttempt } from "../runs/endings.ts";
 import { clearTimer } from "../timers.ts";
@@ -69,7 +69,8 @@ function disable(core: Core, agent: AgentRow, cancel: boolean, actor: string): v
 	}
 	if (!cancel) return;
 	const reason: Reason = { code: "agent_disabled", text: `Cancelled: agent ${agent.name} was disabled by ${actor}.` };
-	for (const attempt of liveAttemptsOfAgent(core, agent.id)) cancelJob(core, jobOf(core, attempt), reason);
+	const assigned = offersOfAgent(core, agent.id).filter(({ is_assigned }) => is_assigned === 1);
+	for (const held of [...liveAttemptsOfAgent(core, agent.id), ...assigned]) cancelJob(core, jobOf(core, held), reason);
 }
 
 function enable(core: Core, agent: AgentRow): void {
@@ -98,7 +99,7 @@ function drain(core: Core, agent: AgentRow, actor: string): void {
 export function removeAgent(core: Core, agentId: string, actor: string): string {
 	const body = () => {
 		const agent = agentOf(core, agentId);
-		for (const offer of core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ?", agentId)) withdrawOffer(core, offer, false);
+		clearOffers(core, agentId);
 		const reason: Reason = { code: "agent_removed", text: `Agent ${agent.name} was removed by ${actor}.` };
 		// The agent may not know it yet: no other agent runs the job before this lease has expired.
 		for (const attempt of liveAttemptsOfAgent(core, agentId)) loseAttempt(core, attempt, reason, attempt.deadline - core.now());

@@ -6,20 +6,20 @@ import { ApiError } from "../../../../schema/wire/errors.ts";
 import type { Commit, Finish, PinnedCommit } from "../../../../schema/wire/protocol.ts";
 import type { ArtifactKind } from "../../../../schema/wire/resources.ts";
 import { type AttemptState, isTerminal, type JobState, type Reason } from "../../../../schema/wire/states.ts";
-import { type Core, command, nextRev, PRESENCE_MS } from "../core.ts";
+import { type Core, command, nextRev } from "../core.ts";
 import { type Discovered, handleDiscovered } from "../discovery/discovery_jobs.ts";
 import { takeRefs } from "../discovery/refs.ts";
 import { addEffect } from "../effects/effects.ts";
 import { updateStatus } from "../effects/statuses.ts";
 import { markDirty } from "../record/outbox.ts";
-import { type AttemptRow, findAgent, findAttempt, findJob, findOffer, findRun, type JobRow, jobOf, type RunRow } from "../rows.ts";
+import { type AttemptRow, findAttempt, findJob, findOffer, findRun, type JobRow, jobOf, type OfferRow, type RunRow } from "../rows.ts";
+import { agentName, limitTime } from "../runs/begin.ts";
 import { definitionOf, pipelineOf } from "../runs/definitions.ts";
 import { endAttempt, endOrRetry, endOrSnooze } from "../runs/endings.ts";
-import { updateRun } from "../runs/progress.ts";
 import { settledJob } from "../runs/readiness.ts";
-import { moveJob, STOP_ATTEMPT } from "../runs/transitions.ts";
-import { insertInto, named } from "../sql.ts";
-import { clearTimer, setTimer, startTimer } from "../timers.ts";
+import { STOP_ATTEMPT } from "../runs/transitions.ts";
+import { named } from "../sql.ts";
+import { claim } from "./claims.ts";
 import { withdrawOffer } from "./offers.ts";
 
 /**
@@ -35,11 +35,9 @@ export interface LeaseClaims {
 	agentId: string;
 }
 
-/** The queue ends an attempt itself this long after the job's own timeout. */
-const TIMEOUT_SLACK_MS = 30_000;
-
+/** What the assignment of an attempt is made from. */
 export interface Started {
-	attempt: AttemptRow;
+	attempt: Pick<AttemptRow, "id" | "number" | "deadline">;
 	job: JobRow;
 	run: RunRow;
 	definition: SettledJob;
@@ -60,51 +58,23 @@ export function startAttempt(core: Core, lease: LeaseClaims): Started {
 			// The agent has begun nothing without an answer, and counts the time of the job from
 			// this one.
 			limitTime(core, known);
-			return describe(core, known);
+			return describe(core, known, jobOf(core, known));
 		}
 		const offer = findOffer(core, lease.attemptId);
 		if (!offer || offer.lease_id !== lease.leaseId || offer.agent_id !== lease.agentId) throw endedOrSuperseded(core, lease);
-		return describe(core, claim(core, lease, offer.shard));
+		const attempt = claim(core, offer);
+		return describe(core, attempt, jobOf(core, attempt));
 	};
 	return command(core, body, agentName(core, lease.agentId));
 }
 
-/** The name of an agent; its id if the agent is deleted. */
-function agentName(core: Core, agentId: string): string {
-	return findAgent(core, agentId)?.name ?? agentId;
+/** What the assignment of an assigned offer is made from: the attempt that it becomes. */
+export function describeOffer(core: Core, offer: OfferRow): Started {
+	const job = jobOf(core, offer);
+	return describe(core, { id: offer.attempt_id, number: job.attempt + 1, deadline: offer.expires_at }, job);
 }
 
-function claim(core: Core, lease: LeaseClaims, shard: number): AttemptRow {
-	const job = jobOf(core, { job_id: lease.jobId });
-	const now = core.now();
-	moveJob(core, job, "start", null);
-	core.sql.all("DELETE FROM offers WHERE attempt_id = ?", lease.attemptId);
-	clearTimer(core, "offer", lease.attemptId);
-	const number = job.attempt + 1;
-	core.sql.all("UPDATE jobs SET attempt = ?, started_at = coalesce(started_at, ?) WHERE id = ?", number, now, job.id);
-	const deadline = now + core.settings.leaseTtlMs;
-	const row = {
-		...{ id: lease.attemptId, team: core.team, rev: nextRev(core), job_id: job.id, run_id: job.run_id, number },
-		...{ agent_id: lease.agentId, agent_name: agentName(core, lease.agentId), state: "running", started_at: now, steps: "[]" },
-		...{ shard, lease_id: lease.leaseId, deadline, log_bytes: 0, log_incomplete: 0, log_archived: 0 },
-	};
-	const [attempt] = core.sql.all<AttemptRow>(...insertInto("attempts", row, "RETURNING *"));
-	markDirty(core, lease.attemptId, job.run_id);
-	setTimer(core, "lease", lease.attemptId, deadline);
-	startTimer(core, "presence", now + PRESENCE_MS);
-	limitTime(core, attempt as AttemptRow);
-	updateRun(core, job.run_id);
-	return attempt as AttemptRow;
-}
-
-/** Sets when the queue ends an attempt that its agent has not ended in time. */
-function limitTime(core: Core, attempt: AttemptRow): void {
-	const { timeout_ms } = definitionOf(core, jobOf(core, attempt));
-	setTimer(core, "job_timeout", attempt.id, core.now() + timeout_ms + core.settings.killGraceMs + TIMEOUT_SLACK_MS);
-}
-
-function describe(core: Core, attempt: AttemptRow): Started {
-	const job = jobOf(core, attempt);
+function describe(core: Core, attempt: Started["attempt"], job: JobRow): Started {
 	const run = findRun(core, job.run_id) as RunRow;
 	const { source } = pipelineOf(core, run);
 	return { attempt, job, run, definition: settledJob(core, job), checkout: source && "git" in source ? source.checkout : {} };
@@ -156,7 +126,7 @@ export interface DownloadableJob {
  * errors of `liveAttempt`
  */
 export function downloadableJobs(core: Core, lease: LeaseClaims): DownloadableJob[] {
-	const attempt = liveAttempt(core, lease);
+	const attempt = liveAttemptOf(core, lease);
 	const job = jobOf(core, attempt);
 	const pipeline = pipelineOf(core, findRun(core, attempt.run_id) as RunRow);
 	const rows = core.sql.all<JobRow>("SELECT * FROM jobs WHERE run_id = ? ORDER BY position", attempt.run_id);
@@ -177,7 +147,7 @@ export function downloadableJobs(core: Core, lease: LeaseClaims): DownloadableJo
  * ApiError as `liveAttempt` does
  */
 export function discoveryOfAttempt(core: Core, lease: LeaseClaims): { discovery: Discovery; run: RunRow } | null {
-	const attempt = liveAttempt(core, lease);
+	const attempt = liveAttemptOf(core, lease);
 	const { discovery } = definitionOf(core, jobOf(core, attempt));
 	return discovery && { discovery, run: findRun(core, attempt.run_id) as RunRow };
 }
@@ -195,20 +165,28 @@ export function releaseOffer(core: Core, lease: LeaseClaims): void {
 }
 
 /**
- * The live attempt of this lease.
- * @throws ApiError `attempt_superseded` if another attempt has replaced it, `attempt_finished` if
- * it has ended
+ * The live attempt of this lease. To be called inside a command: the first word of an agent about an assigned job is its claim.
+ * @throws ApiError `attempt_superseded` if another attempt took its place, `attempt_finished` if it is over
  */
-export function liveAttempt(core: Core, lease: LeaseClaims): AttemptRow {
-	const attempt = findAttempt(core, lease.attemptId);
+function liveAttempt(core: Core, lease: LeaseClaims): AttemptRow {
+	const attempt = findAttempt(core, lease.attemptId) ?? claimAssigned(core, lease);
 	if (!attempt) throw endedOrSuperseded(core, lease);
 	assertLive(core, attempt, lease);
 	return attempt;
 }
 
-/**
- * Whether the queue has given out this lease: in an offer, or to an attempt that it still holds.
- */
+/** The same, as a command of its own. */
+export function liveAttemptOf(core: Core, lease: LeaseClaims): AttemptRow {
+	return command(core, () => liveAttempt(core, lease), agentName(core, lease.agentId));
+}
+
+/** Begins the assigned attempt of a lease; null if there is none to begin. */
+function claimAssigned(core: Core, lease: LeaseClaims): AttemptRow | null {
+	const offer = findOffer(core, lease.attemptId);
+	return offer?.is_assigned === 1 && offer.lease_id === lease.leaseId ? claim(core, offer) : null;
+}
+
+/** Whether the queue has given out this lease: in an offer, or to an attempt that it still holds, over or not. */
 export function isLeaseKnown(core: Core, { attemptId, leaseId }: Pick<LeaseClaims, "attemptId" | "leaseId">): boolean {
 	const holder = findAttempt(core, attemptId) ?? findOffer(core, attemptId);
 	return holder?.lease_id === leaseId;
@@ -284,32 +262,47 @@ export function finishAttempt(
 	artifacts: readonly SavedArtifact[],
 	discovered: Discovered | null = null,
 ): AttemptState {
-	const body = () => {
-		const attempt = findAttempt(core, lease.attemptId);
-		if (!attempt || attempt.lease_id !== lease.leaseId) throw endedOrSuperseded(core, lease);
-		const job = jobOf(core, attempt);
-		if (attempt.finish_digest === digest) return answeredState(attempt, job);
-		if (attempt.finish_digest !== null) throw otherResult(attempt);
-		if (isTerminal(attempt.state)) throw endedOrSuperseded(core, lease);
-		core.sql.all(
-			"UPDATE attempts SET finish_digest = ?, steps = ?, tests = ?, coverage = ? WHERE id = ?",
-			digest,
-			JSON.stringify(finish.steps),
-			finish.tests && JSON.stringify(finish.tests),
-			finish.coverage && JSON.stringify(finish.coverage),
-			attempt.id,
-		);
-		core.sql.all("UPDATE jobs SET outputs = ? WHERE id = ?", JSON.stringify(declaredOutputs(core, job, finish.outputs)), job.id);
-		if (artifacts.length > 0) insertArtifacts(core, job, attempt, artifacts);
-		endAttempt(core, attempt, finish.state, finish.reason, finish.exit_code, finish.log);
-		indexTests(core, attempt, artifacts);
-		const counts = finish.state === "succeeded" && job.state === "running";
-		if (discovered && counts) handleDiscovered(core, job, discovered);
-		if (finish.refs && counts) takeRefs(core, job, attempt, finish.refs);
-		endOrRetry(core, job, attempt, finish.state, finish.reason, finish.exit_code);
-		return answeredState({ id: attempt.id, state: finish.state }, findJob(core, job.id) as JobRow);
-	};
-	return command(core, body, agentName(core, lease.agentId));
+	return command(core, () => acceptResult(core, { lease, finish, digest }, artifacts, discovered), agentName(core, lease.agentId));
+}
+
+/** A result whose lease token and content were checked. */
+export interface CheckedResult {
+	lease: LeaseClaims;
+	finish: Finish;
+	/** sha256 of the submitted result. */
+	digest: string;
+}
+
+/** The same, to be called inside a command. */
+export function acceptResult(
+	core: Core,
+	{ lease, finish, digest }: CheckedResult,
+	artifacts: readonly SavedArtifact[] = [],
+	discovered: Discovered | null = null,
+): AttemptState {
+	const attempt = findAttempt(core, lease.attemptId) ?? claimAssigned(core, lease);
+	if (!attempt || attempt.lease_id !== lease.leaseId) throw endedOrSuperseded(core, lease);
+	const job = jobOf(core, attempt);
+	if (attempt.finish_digest === digest) return answeredState(attempt, job);
+	if (attempt.finish_digest !== null) throw otherResult(attempt);
+	if (isTerminal(attempt.state)) throw endedOrSuperseded(core, lease);
+	core.sql.all(
+		"UPDATE attempts SET finish_digest = ?, steps = ?, tests = ?, coverage = ? WHERE id = ?",
+		digest,
+		JSON.stringify(finish.steps),
+		finish.tests && JSON.stringify(finish.tests),
+		finish.coverage && JSON.stringify(finish.coverage),
+		attempt.id,
+	);
+	core.sql.all("UPDATE jobs SET outputs = ? WHERE id = ?", JSON.stringify(declaredOutputs(core, job, finish.outputs)), job.id);
+	if (artifacts.length > 0) insertArtifacts(core, job, attempt, artifacts);
+	endAttempt(core, attempt, finish.state, finish.reason, finish.exit_code, finish.log);
+	indexTests(core, attempt, artifacts);
+	const counts = finish.state === "succeeded" && job.state === "running";
+	if (discovered && counts) handleDiscovered(core, job, discovered);
+	if (finish.refs && counts) takeRefs(core, job, attempt, finish.refs);
+	endOrRetry(core, job, attempt, finish.state, finish.reason, finish.exit_code);
+	return answeredState({ id: attempt.id, state: finish.state }, findJob(core, job.id) as JobRow);
 }
 
 /**

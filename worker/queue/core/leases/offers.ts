@@ -1,14 +1,19 @@
 import { firstUnmetRequirement, knownUnmetRequirement, type Offering } from "../../../../schema/pipeline/validate/requirements.ts";
+import { ADHOC_PROJECT } from "../../../../schema/wire/projects.ts";
 import { capabilities, type Requirements } from "../../../../schema/wire/requirements.ts";
 import type { Reason } from "../../../../schema/wire/states.ts";
 import { outsideRestriction } from "../agents/restrictions.ts";
-import { type Core, command, nextRev } from "../core.ts";
-import { type AgentRow, findAgent, findJob, type OfferRow } from "../rows.ts";
+import { type Core, command, nextRev, PRESENCE_MS } from "../core.ts";
+import { type AgentRow, findAgent, findJob, findRun, type JobRow, type OfferRow, offersOfAgent, type RunRow } from "../rows.ts";
+import { deleteOffer } from "../runs/begin.ts";
+import { definitionOf } from "../runs/definitions.ts";
+import { expireLease } from "../runs/endings.ts";
 import { isGroupFull } from "../runs/groups.ts";
 import { afterJobEnded } from "../runs/progress.ts";
 import { moveJob } from "../runs/transitions.ts";
 import { insertInto } from "../sql.ts";
-import { clearTimer, setTimer } from "../timers.ts";
+import { setTimer, startTimer } from "../timers.ts";
+import { claim } from "./claims.ts";
 import { pauseOf } from "./pause.ts";
 
 /**
@@ -16,10 +21,13 @@ import { pauseOf } from "./pause.ts";
  *
  * Queued jobs wait in partitions, one for each set of requirements, project, trust, priority and
  * concurrency group. For an agent, the first jobs of all partitions that it fits compete. The
- * highest priority wins, then the project with the fewest running jobs, then the oldest job. An
- * offer reserves a job for a short claim window. An agent that declines an offer or lets it expire
- * gets that job again after a pause. The pause doubles each time, so that a broken agent cannot
- * hold a job forever.
+ * highest priority wins, then the project with the fewest running jobs, then the oldest job.
+ *
+ * A job without secrets is assigned: the answer has the whole job, and the agent begins at once.
+ * The offer is then a lease, and the agent claims it with its next request. Every other job is
+ * reserved for a short claim window. An agent that declines an offer or lets it expire gets that
+ * job again after a pause. The pause doubles each time, so that a broken agent cannot hold a job
+ * forever.
  */
 
 const DECLINE_MS = 15_000;
@@ -81,8 +89,10 @@ function waitingPartitions(core: Core): Partition[] {
 
 function runningByProject(core: Core): Map<string, number> {
 	const rows = core.sql.all<{ project: string; n: number }>(
-		`SELECT r.project, count(*) AS n FROM attempts AS a JOIN runs AS r ON r.id = a.run_id
-		WHERE a.state IN ('running', 'cancelling') GROUP BY r.project`,
+		`SELECT r.project, count(*) AS n FROM (
+			SELECT run_id FROM attempts WHERE state IN ('running', 'cancelling')
+			UNION ALL SELECT j.run_id FROM offers AS o JOIN jobs AS j ON j.id = o.job_id
+		) AS live JOIN runs AS r ON r.id = live.run_id GROUP BY r.project`,
 	);
 	return new Map(rows.map(({ project, n }) => [project, n]));
 }
@@ -154,7 +164,7 @@ function takesNothingNew(agent: AgentRow): boolean {
 
 /**
  * Withdraws the offers that an agent may no longer have. Call it in the transaction that changes
- * the agent, so that no such offer remains.
+ * the agent, so that no such offer remains. An assigned job may have begun, so it continues.
  */
 export function withdrawUnfit(core: Core, agentId: string): void {
 	const agent = findAgent(core, agentId);
@@ -164,7 +174,8 @@ export function withdrawUnfit(core: Core, agentId: string): void {
 		JOIN queue_partitions AS l ON l.id = j.partition_id WHERE offers.agent_id = ?`,
 		agentId,
 	)) {
-		if (takesNothingNew(agent) || unmetBy(core, agent, offer) !== null) withdrawOffer(core, offer, false);
+		const isBegun = offer.is_assigned === 1;
+		if (!isBegun && (takesNothingNew(agent) || unmetBy(core, agent, offer) !== null)) withdrawOffer(core, offer, false);
 	}
 }
 
@@ -207,12 +218,28 @@ function offerJob(core: Core, agent: AgentRow, jobId: string): void {
 	if (!job) throw new Error(`job ${jobId} is gone`);
 	moveJob(core, job, "offer", { code: "offered", text: `Offered to agent ${agent.name}.` });
 	const attemptId = core.newId("attempt");
-	const expiresAt = core.now() + core.settings.claimWindowMs;
-	const shard = shardOf(attemptId, core.settings.logShards);
-	const { id: agent_id, session } = agent;
-	const row = { attempt_id: attemptId, job_id: jobId, agent_id, session, lease_id: core.newSecret(), shard, expires_at: expiresAt };
-	core.sql.all(...insertInto("offers", row));
+	const isAssigned = !needsStart(core, job);
+	const { leaseTtlMs, claimWindowMs, logShards } = core.settings;
+	const expiresAt = core.now() + (isAssigned ? leaseTtlMs : claimWindowMs);
+	const { id: agent_id, session, poll_seq } = agent;
+	core.sql.all(
+		...insertInto("offers", {
+			...{ attempt_id: attemptId, job_id: jobId, agent_id, session, poll_seq, lease_id: core.newSecret() },
+			...{ shard: shardOf(attemptId, logShards), expires_at: expiresAt, is_assigned: isAssigned ? 1 : 0 },
+		}),
+	);
 	setTimer(core, "offer", attemptId, expiresAt);
+	if (isAssigned) startTimer(core, "presence", core.now() + PRESENCE_MS);
+}
+
+/**
+ * Whether an agent must claim the job before it begins. An answer that may wait has no secrets, and
+ * the settings of a project's repository are read at the claim.
+ */
+function needsStart(core: Core, job: JobRow): boolean {
+	const run = findRun(core, job.run_id) as RunRow;
+	const hasSecrets = run.is_trusted === 1 && Object.keys(definitionOf(core, job).secrets).length > 0;
+	return hasSecrets || (run.source_git !== null && run.project !== ADHOC_PROJECT);
 }
 
 /**
@@ -231,8 +258,7 @@ function shardOf(attemptId: string, shards: number): number {
  * it expire
  */
 export function withdrawOffer(core: Core, offer: OfferRow, isDeclined: boolean): void {
-	core.sql.all("DELETE FROM offers WHERE attempt_id = ?", offer.attempt_id);
-	clearTimer(core, "offer", offer.attempt_id);
+	deleteOffer(core, offer);
 	const job = findJob(core, offer.job_id);
 	if (!job) return;
 	if (!isDeclined) {
@@ -265,7 +291,25 @@ function neverStarted(declines: number): Reason {
 	};
 }
 
-/** The claim window has passed: the session gets no offer until it polls again. */
+/**
+ * Withdraws an offer that the agent does not name in its next poll: the answer did not reach it.
+ * The first time nothing counts. After that it counts as declined, so that an answer that cannot be
+ * read is not sent forever.
+ */
+export function withdrawUnreceived(core: Core, offer: OfferRow): void {
+	const isFirst =
+		core.sql.all(
+			"INSERT INTO declines (job_id, agent_id, count, until) VALUES (?, ?, 0, 0) ON CONFLICT DO NOTHING RETURNING 1",
+			offer.job_id,
+			offer.agent_id,
+		).length > 0;
+	withdrawOffer(core, offer, !isFirst);
+}
+
+/**
+ * Ends an offer whose time is over: the session gets no offer until it polls again. An assigned job
+ * may have run, so its attempt is lost.
+ */
 export function expireOffer(core: Core, offer: OfferRow): void {
 	core.sql.all(
 		"UPDATE agents SET has_missed_offer = 1, rev = ? WHERE id = ? AND session = ?",
@@ -273,5 +317,17 @@ export function expireOffer(core: Core, offer: OfferRow): void {
 		offer.agent_id,
 		offer.session,
 	);
-	withdrawOffer(core, offer, true);
+	if (offer.is_assigned === 1) expireLease(core, claim(core, offer));
+	else withdrawOffer(core, offer, true);
+}
+
+/**
+ * Ends the offers of an agent whose process has ended. An assigned job may have run, so its attempt
+ * begins, and the caller ends it. Every other job waits again.
+ */
+export function clearOffers(core: Core, agentId: string): void {
+	for (const offer of offersOfAgent(core, agentId)) {
+		if (offer.is_assigned === 1) claim(core, offer);
+		else withdrawOffer(core, offer, false);
+	}
 }

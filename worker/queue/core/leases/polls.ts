@@ -1,9 +1,15 @@
+import { ApiError } from "../../../../schema/wire/errors.ts";
 import type { Poll, Renew } from "../../../../schema/wire/protocol.ts";
+import type { AttemptState } from "../../../../schema/wire/states.ts";
 import { agentInSession, checkProtocol, loseUnlisted, setStatus } from "../agents/agents.ts";
 import { invalidToken } from "../agents/tokens.ts";
 import { type Core, command } from "../core.ts";
-import { findAgent, liveAttemptsOfAgent, type OfferRow } from "../rows.ts";
+import { findAgent, liveAttemptsOfAgent, type OfferRow, offersOfAgent } from "../rows.ts";
+import { agentName } from "../runs/begin.ts";
 import { setTimer } from "../timers.ts";
+import { acceptResult, type CheckedResult } from "./attempts.ts";
+import { claimNamed } from "./claims.ts";
+import { withdrawUnreceived } from "./offers.ts";
 
 /** The repeated requests of an agent: polls for work, and renewals of its leases. */
 
@@ -13,15 +19,33 @@ export interface AgentNews {
 	cancel: string[];
 }
 
+/** What a poll has brought. */
+export interface RecordedPoll {
+	/** False if a newer poll of the session was seen before: this one is answered with nothing but its results. */
+	isNewest: boolean;
+	/** What became of each result, in their order. */
+	results: AnsweredResult[];
+}
+
+/** The state of a finished attempt, or the error that rejects its result. */
+export type AnsweredResult = { attemptId: string } & ({ state: AttemptState } | { error: ApiError });
+
 /**
- * Records a poll: the agent is online, can take this many jobs, and runs these attempts.
- * @returns false if a newer poll of the session has arrived: this one gets an empty answer
+ * Records a poll: the agent is online, delivers these results, can take this many jobs, and runs
+ * these attempts.
  */
-export function recordPoll(core: Core, agentId: string, secretHash: string, poll: Poll): boolean {
+export function recordPoll(
+	core: Core,
+	agentId: string,
+	secretHash: string,
+	poll: Omit<Poll, "results">,
+	results: readonly CheckedResult[] = [],
+): RecordedPoll {
 	checkProtocol(poll.protocol);
-	return command(core, () => {
+	const body = () => {
 		const agent = agentInSession(core, agentId, secretHash, poll.session);
-		if (poll.seq <= agent.poll_seq) return false;
+		const answered = results.map((result) => answerResult(core, result));
+		if (poll.seq <= agent.poll_seq) return { isNewest: false, results: answered };
 		core.sql.all(
 			"UPDATE agents SET poll_seq = ?, slots_free = ?, has_missed_offer = 0, last_seen_at = ? WHERE id = ?",
 			poll.seq,
@@ -29,6 +53,11 @@ export function recordPoll(core: Core, agentId: string, secretHash: string, poll
 			core.now(),
 			agentId,
 		);
+		claimNamed(core, agentId, poll.running);
+		// The agent names what earlier answers have brought it, and processes no earlier answer from
+		// now on.
+		const own = new Set(poll.running);
+		for (const offer of offersOfAgent(core, agentId)) if (!own.has(offer.attempt_id)) withdrawUnreceived(core, offer);
 		// An agent lists each job from before its claim until its end. A job that is not listed is
 		// lost.
 		loseUnlisted(core, agentId, poll.running, {
@@ -37,8 +66,20 @@ export function recordPoll(core: Core, agentId: string, secretHash: string, poll
 		});
 		setStatus(core, agent, poll.draining ? "draining" : "online");
 		setTimer(core, "agent_silent", agentId, core.now() + core.settings.agentSilentMs);
-		return true;
-	});
+		return { isNewest: true, results: answered };
+	};
+	return command(core, body, results.length === 0 ? undefined : agentName(core, agentId));
+}
+
+/** Accepts a result in a savepoint of its own: one that is rejected leaves the others alone. */
+function answerResult(core: Core, result: CheckedResult): AnsweredResult {
+	const { attemptId } = result.lease;
+	try {
+		return { attemptId, state: core.sql.tx(() => acceptResult(core, result)) };
+	} catch (error) {
+		if (error instanceof ApiError) return { attemptId, error };
+		throw error;
+	}
 }
 
 /** The requests of people to an agent's process, and its session. */
@@ -59,12 +100,12 @@ export function requestsTo(core: Core, agentId: string): AgentRequests {
 }
 
 /**
- * The news for a poll of this agent. An offer is repeated until the agent claims or declines it:
- * the answer with it may have been lost. A cancel is sent once here, and in every renewal.
- * @param known the attempts that the poll itself lists
+ * The news for the poll with this number. An offer is in one answer only: if the agent does not
+ * name it in its next poll, it did not reach the agent. A cancel is sent once here, and in every
+ * renewal.
  */
-export function newsFor(core: Core, agentId: string, known: ReadonlySet<string> = new Set()): AgentNews {
-	const offers = offersFor(core, agentId, known);
+export function newsFor(core: Core, agentId: string, seq: number): AgentNews {
+	const offers = offersFor(core, agentId, seq);
 	const unsent = unsentCancels(core, agentId);
 	if (unsent.length === 0) return { offers, cancel: [] };
 	return command(core, () => {
@@ -74,8 +115,8 @@ export function newsFor(core: Core, agentId: string, known: ReadonlySet<string> 
 }
 
 /** Whether there is news for a poll of this agent. */
-export function hasNews(core: Core, agentId: string, known: ReadonlySet<string> = new Set()): boolean {
-	return offersFor(core, agentId, known).length > 0 || unsentCancels(core, agentId).length > 0;
+export function hasNews(core: Core, agentId: string, seq: number): boolean {
+	return offersFor(core, agentId, seq).length > 0 || unsentCancels(core, agentId).length > 0;
 }
 
 /** The agents with an offer, or with a cancel that was not sent to them. */
@@ -88,9 +129,8 @@ export function agentsWithNews(core: Core): string[] {
 		.map(({ agent_id }) => agent_id);
 }
 
-function offersFor(core: Core, agentId: string, known: ReadonlySet<string>): OfferRow[] {
-	const offers = core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ? AND expires_at > ?", agentId, core.now());
-	return offers.filter(({ attempt_id }) => !known.has(attempt_id));
+function offersFor(core: Core, agentId: string, seq: number): OfferRow[] {
+	return core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ? AND poll_seq = ? AND expires_at > ?", agentId, seq, core.now());
 }
 
 function unsentCancels(core: Core, agentId: string): { id: string }[] {
@@ -119,6 +159,7 @@ export interface Renewal {
 export function renewLeases(core: Core, agentId: string, secretHash: string, renew: Renew): Renewal {
 	return command(core, () => {
 		const agent = agentInSession(core, agentId, secretHash, renew.session);
+		claimNamed(core, agentId, renew.running);
 		const live = new Map(liveAttemptsOfAgent(core, agentId).map((attempt) => [attempt.id, attempt]));
 		const held = renew.running.filter((id) => live.has(id));
 		const isNewest = renew.seq > agent.renew_seq;

@@ -1,8 +1,9 @@
 import type { JobState, Reason } from "../../../../schema/wire/states.ts";
 import { type Core, nextRev } from "../core.ts";
 import { markDirty } from "../record/outbox.ts";
-import type { JobRow } from "../rows.ts";
-import { clearTimer, clearTimers, setTimer } from "../timers.ts";
+import { findJob, findOfferOf, type JobRow } from "../rows.ts";
+import { clearTimers, setTimer } from "../timers.ts";
+import { beginAttempt, deleteOffer } from "./begin.ts";
 import { moveJob } from "./transitions.ts";
 
 /**
@@ -19,6 +20,12 @@ const CANCEL_SLACK_MS = 30_000;
  * @returns its new state; null if the job has ended already
  */
 export function stopJob(core: Core, job: JobRow, verb: "cancel" | "skip", reason: Reason): JobState | null {
+	// An assigned job may have begun: it is ended by way of its agent.
+	const offer = job.state === "leased" ? findOfferOf(core, job.id) : undefined;
+	if (offer?.is_assigned === 1) {
+		beginAttempt(core, offer);
+		Object.assign(job, findJob(core, job.id));
+	}
 	const from = job.state;
 	const next = moveJob(core, job, from === "running" ? "cancel" : verb, reason);
 	if (next === "cancelling") {
@@ -31,15 +38,8 @@ export function stopJob(core: Core, job: JobRow, verb: "cancel" | "skip", reason
 		markDirty(core, attempt.id, job.run_id);
 		setTimer(core, "cancel", attempt.id, core.now() + core.settings.killGraceMs + CANCEL_SLACK_MS);
 	} else if (next !== null) {
-		if (from === "leased") withdrawOffer(core, job.id);
+		if (offer) deleteOffer(core, offer);
 		clearTimers(core, ["backoff", "approval"], job.id);
 	}
 	return next;
-}
-
-/** Deletes the offer of a job that has ended. */
-function withdrawOffer(core: Core, jobId: string): void {
-	for (const { attempt_id } of core.sql.all<{ attempt_id: string }>("DELETE FROM offers WHERE job_id = ? RETURNING attempt_id", jobId)) {
-		clearTimer(core, "offer", attempt_id);
-	}
 }

@@ -1,0 +1,52 @@
+import { type Core, nextRev, PRESENCE_MS } from "../core.ts";
+import { markDirty } from "../record/outbox.ts";
+import { type AttemptRow, findAgent, type JobRow, jobOf, type OfferRow } from "../rows.ts";
+import { insertInto } from "../sql.ts";
+import { clearTimer, setTimer, startTimer } from "../timers.ts";
+import { definitionOf } from "./definitions.ts";
+import { moveJob } from "./transitions.ts";
+
+/** The agent gets this long after the job's own timeout before the queue ends the attempt itself. */
+const TIMEOUT_SLACK_MS = 30_000;
+
+/**
+ * leased → running: the offer becomes an attempt with a full lease, and its number counts from here.
+ * The run of the job is not updated: that is the caller's.
+ */
+export function beginAttempt(core: Core, offer: OfferRow): AttemptRow {
+	const job = jobOf(core, offer);
+	const now = core.now();
+	moveJob(core, job, "start", null);
+	deleteOffer(core, offer);
+	const number = job.attempt + 1;
+	core.sql.all("UPDATE jobs SET attempt = ?, started_at = coalesce(started_at, ?) WHERE id = ?", number, now, job.id);
+	// A planned stop may have moved the end of an assignment beyond a full lease.
+	const deadline = Math.max(now + core.settings.leaseTtlMs, offer.is_assigned === 1 ? offer.expires_at : 0);
+	const row = {
+		...{ id: offer.attempt_id, team: core.team, rev: nextRev(core), job_id: job.id, run_id: job.run_id, number },
+		...{ agent_id: offer.agent_id, agent_name: agentName(core, offer.agent_id), state: "running", started_at: now, steps: "[]" },
+		...{ shard: offer.shard, lease_id: offer.lease_id, deadline, log_bytes: 0, log_incomplete: 0, log_archived: 0 },
+	};
+	const [attempt] = core.sql.all<AttemptRow>(...insertInto("attempts", row, "RETURNING *"));
+	markDirty(core, offer.attempt_id, job.run_id);
+	setTimer(core, "lease", offer.attempt_id, deadline);
+	startTimer(core, "presence", now + PRESENCE_MS);
+	limitTime(core, attempt as AttemptRow, job);
+	return attempt as AttemptRow;
+}
+
+/** Sets when the queue ends an attempt that its agent does not end in time. */
+export function limitTime(core: Core, attempt: AttemptRow, job: JobRow = jobOf(core, attempt)): void {
+	const { timeout_ms } = definitionOf(core, job);
+	setTimer(core, "job_timeout", attempt.id, core.now() + timeout_ms + core.settings.killGraceMs + TIMEOUT_SLACK_MS);
+}
+
+export function deleteOffer(core: Core, offer: OfferRow): void {
+	core.sql.all("DELETE FROM offers WHERE attempt_id = ?", offer.attempt_id);
+	clearTimer(core, "offer", offer.attempt_id);
+}
+
+/** What an agent is called; its id if it is gone. */
+export function agentName(core: Core, agentId: string): string {
+	return findAgent(core, agentId)?.name ?? agentId;
+}
