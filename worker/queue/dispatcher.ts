@@ -45,6 +45,7 @@ import {
 } from "./core/discovery/schedules.ts";
 import { deadEffects, retryStatuses, type Undelivered, undeliveredOf } from "./core/effects/effects.ts";
 import { testNotifications } from "./core/effects/notifications.ts";
+import type { Pause } from "./core/hints.ts";
 import { scheduleHousekeeping } from "./core/housekeeping.ts";
 import { type ArchivedLogNote, logArchived } from "./core/leases/archived_logs.ts";
 import {
@@ -64,7 +65,7 @@ import {
 	snoozeAttempt,
 	startAttempt,
 } from "./core/leases/attempts.ts";
-import { type Pause, pauseOf, pauseQueue, resumeQueue } from "./core/leases/pause.ts";
+import { pauseOf, pauseQueue, resumeQueue } from "./core/leases/pause.ts";
 import { type Renewal, renewLeases } from "./core/leases/polls.ts";
 import {
 	type AgentRows,

@@ -6,7 +6,7 @@ import { Waiters } from "../platform/waiters.ts";
 import type { Core } from "./core/core.ts";
 import { type CheckedResult, describeOffer } from "./core/leases/attempts.ts";
 import { assignOffers } from "./core/leases/offers.ts";
-import { type AnsweredResult, agentsWithNews, hasNews, leasesLeft, newsFor, recordPoll, requestsTo } from "./core/leases/polls.ts";
+import { type AnsweredResult, hasNews, leasesLeft, newsFor, recordPoll, requestsTo } from "./core/leases/polls.ts";
 import { liveAttemptsOfAgent } from "./core/rows.ts";
 import { sweep } from "./core/sweep.ts";
 import type { LogWatchers } from "./log_watchers.ts";
@@ -108,7 +108,10 @@ export class AgentPolls {
 	/** The agents with possible news: to check each of a thousand waiting polls would take long. */
 	#agentsToCheck(): Iterable<string> {
 		if (this.#stop.isPlanned) return this.#polls.newestFirst();
-		return new Set([...agentsWithNews(this.#core), ...this.#watchers.agents()]);
+		const { agentsWithNews } = this.#core.hints;
+		const agents = new Set([...agentsWithNews, ...this.#watchers.agents()]);
+		agentsWithNews.clear();
+		return agents;
 	}
 
 	#hasNews(agentId: string): boolean {

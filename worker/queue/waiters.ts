@@ -68,12 +68,15 @@ export class ChangeWaiters {
 
 	#wakeChangedRuns(): void {
 		const revs = new Map<string, number>();
+		const { changedRuns } = this.#core.hints;
 		for (const key of this.#ofRuns.newestFirst()) {
 			const [runId = "", since] = key.split(" ");
+			if (!changedRuns.has(runId)) continue;
 			const rev = revs.get(runId) ?? newestRevOf(this.#core, runId);
 			revs.set(runId, rev);
 			if (rev > Number(since)) this.#ofRuns.wake(key);
 		}
+		changedRuns.clear();
 	}
 
 	#nextKey(): string {

@@ -1,7 +1,7 @@
 export { EVERYONE } from "./health.ts";
 
 import type { QueueState } from "../../schema/wire/resources.ts";
-import type { Pause } from "../queue/core/leases/pause.ts";
+import type { Pause } from "../queue/core/hints.ts";
 
 /** The state of the queue in the form of the API. */
 export function presentQueue(pause: Pause | null): QueueState {

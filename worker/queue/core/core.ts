@@ -1,6 +1,7 @@
 import { LRUCache } from "lru-cache";
 import type { ResolvedPipeline } from "../../../schema/pipeline/resolve/resolved.ts";
 import type { IdKind } from "../../../schema/wire/ids.ts";
+import { Hints } from "./hints.ts";
 import { migrate } from "./migrations.ts";
 import type { Sql } from "./sql.ts";
 
@@ -42,6 +43,12 @@ export interface Core {
 	readonly definitions: LRUCache<string, ResolvedPipeline>;
 	/** The unmet requirements that were found so far (offers.ts). */
 	readonly unmet: LRUCache<string, string>;
+	/** The pipelines of the runs that were read last: run → digest. It never changes. */
+	readonly definitionsOfRuns: LRUCache<string, string>;
+	/** What the queue knows of its storage without reading it. */
+	readonly hints: Hints;
+	/** The rows that the present command has changed, with their run and newest revision: they enter the outbox at its end. */
+	readonly changed: Map<string, { runId: string; rev: number }>;
 	/** Who caused the present command: an agent, a person, or the queue itself. */
 	actor: string;
 }
@@ -54,15 +61,22 @@ const THE_QUEUE = "the queue";
 
 const MAX_DEFINITIONS = 20;
 const MAX_UNMET = 20_000;
+const MAX_DEFINITIONS_OF_RUNS = 20_000;
+
+/** What `openCore` makes itself. */
+type Made = "rev" | "actor" | "sweptAt" | "definitions" | "definitionsOfRuns" | "unmet" | "hints" | "changed";
 
 /** Opens the queue in this database and updates its schema. */
-export function openCore(parts: Omit<Core, "rev" | "actor" | "sweptAt" | "definitions" | "unmet">): Core {
+export function openCore(parts: Omit<Core, Made>): Core {
 	migrate(parts.sql);
 	const [seen] = parts.sql.all<{ at: number | null }>("SELECT max(last_seen_at) AS at FROM agents");
 	return {
 		...parts,
 		definitions: new LRUCache({ max: MAX_DEFINITIONS }),
+		definitionsOfRuns: new LRUCache({ max: MAX_DEFINITIONS_OF_RUNS }),
 		unmet: new LRUCache({ max: MAX_UNMET }),
+		hints: new Hints(),
+		changed: new Map(),
 		rev: Number(readMeta(parts.sql, "rev") ?? 0),
 		actor: THE_QUEUE,
 		sweptAt: seen?.at ?? 0,
@@ -76,12 +90,41 @@ export function openCore(parts: Omit<Core, "rev" | "actor" | "sweptAt" | "defini
  */
 export function command<Result>(core: Core, body: () => Result, actor: string = THE_QUEUE): Result {
 	core.actor = actor;
+	core.changed.clear();
 	return core.sql.tx(() => {
 		const before = core.rev;
 		const result = body();
+		flushChanged(core);
 		if (core.rev !== before) writeMeta(core.sql, "rev", String(core.rev));
 		return result;
 	});
+}
+
+/** Puts the changed rows into the outbox: one entry for each, however often the command has changed it. */
+export function flushChanged(core: Core): void {
+	if (core.changed.size === 0) return;
+	const rows = [...core.changed].map(([id, { runId, rev }]) => [id, runId, rev]);
+	core.changed.clear();
+	core.sql.all(
+		`INSERT INTO outbox (id, run_id, rev) SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?) WHERE true
+		ON CONFLICT (id) DO UPDATE SET rev = excluded.rev`,
+		JSON.stringify(rows),
+	);
+}
+
+/**
+ * Runs a part of a command in a savepoint.
+ * @throws what `body` throws, after all that it wrote is rolled back
+ */
+export function savepoint<Result>(core: Core, body: () => Result): Result {
+	const before = new Map(core.changed);
+	try {
+		return core.sql.tx(body);
+	} catch (error) {
+		core.changed.clear();
+		for (const [id, change] of before) core.changed.set(id, change);
+		throw error;
+	}
 }
 
 /** The next revision, for a row that is about to change. */

@@ -10,7 +10,7 @@ import { type AttemptRow, findAttempt, findOffer } from "./rows.ts";
 import { expireApproval, expireRunApproval } from "./runs/approvals.ts";
 import { timeOutRun } from "./runs/cancel.ts";
 import { endBackoff, expireLease, forceCancel, forceTimeout } from "./runs/endings.ts";
-import { clearTimer, dueTimers, setTimer, startTimer, type Timer, type TimerKind } from "./timers.ts";
+import { clearTimer, dueTimers, nextDue, readNextDue, setTimer, startTimer, type Timer, type TimerKind } from "./timers.ts";
 
 /**
  * The passing of time. Every poll and every alarm handles the due timers.
@@ -35,12 +35,15 @@ const PLANNED_STOP_MS = 10 * 60_000;
 /** Handles all due timers. */
 export function sweep(core: Core): void {
 	followClock(core);
+	const from = nextDue(core);
+	if (from === null || from > core.now()) return;
 	for (let due = dueTimers(core, core.now(), SWEEP_LIMIT); due.length > 0; due = dueTimers(core, core.now(), SWEEP_LIMIT)) {
 		const lateByMs = core.now() - (due[0] as Timer).due_at;
 		if (lateByMs > ABSENCE_MS) command(core, () => grantGrace(core));
 		if (lateByMs > OUTAGE_MS) command(core, () => recordOutage(core));
 		for (const timer of due) handleSafely(core, timer);
 	}
+	readNextDue(core);
 }
 
 /**
@@ -173,6 +176,7 @@ function followClock(core: Core): void {
 	if (back <= CLOCK_SLACK_MS) return;
 	command(core, () => {
 		core.sql.all("UPDATE timers SET due_at = due_at - ? WHERE kind <> 'schedule'", back);
+		core.hints.timersMoved();
 		rearmSchedules(core);
 		core.sql.all("UPDATE attempts SET deadline = deadline - ? WHERE state IN ('running', 'cancelling')", back);
 		core.sql.all("UPDATE offers SET expires_at = expires_at - ?", back);
@@ -188,4 +192,5 @@ function followClock(core: Core): void {
 /** The next reading of the clock is always soon, wherever the clock was stepped to. */
 function keepPresence(core: Core): void {
 	core.sql.all("UPDATE timers SET due_at = ?1 WHERE kind = 'presence' AND due_at > ?1", core.now() + PRESENCE_MS);
+	core.hints.timersMoved();
 }

@@ -27,6 +27,7 @@ export interface Timer {
 
 /** Sets the timer of this kind and id, and replaces an earlier setting. */
 export function setTimer(core: Core, kind: TimerKind, id: string, dueAt: number): void {
+	core.hints.timerSet(dueAt);
 	core.sql.all(
 		"INSERT INTO timers (kind, id, due_at) VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET due_at = excluded.due_at",
 		kind,
@@ -37,6 +38,7 @@ export function setTimer(core: Core, kind: TimerKind, id: string, dueAt: number)
 
 /** Sets the timer of this kind and id, unless it is set to an earlier time. */
 export function setTimerNoLater(core: Core, kind: TimerKind, id: string, dueAt: number): void {
+	core.hints.timerSet(dueAt);
 	core.sql.all(
 		"INSERT INTO timers (kind, id, due_at) VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET due_at = min(due_at, excluded.due_at)",
 		kind,
@@ -45,9 +47,10 @@ export function setTimerNoLater(core: Core, kind: TimerKind, id: string, dueAt: 
 	);
 }
 
-/** Sets the timer of this kind, unless it is set. */
-export function startTimer(core: Core, kind: TimerKind, dueAt: number): void {
-	core.sql.all("INSERT INTO timers (kind, id, due_at) VALUES (?, '', ?) ON CONFLICT DO NOTHING", kind, dueAt);
+/** Sets the one timer of this kind and id, unless it is set. */
+export function startTimer(core: Core, kind: TimerKind, dueAt: number, id = ""): void {
+	core.hints.timerSet(dueAt);
+	core.sql.all("INSERT INTO timers (kind, id, due_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", kind, id, dueAt);
 }
 
 export function clearTimer(core: Core, kind: TimerKind, id: string): void {
@@ -59,9 +62,17 @@ export function clearTimers(core: Core, kinds: readonly TimerKind[], id: string)
 	core.sql.all(`DELETE FROM timers WHERE id = ? AND kind IN (${kinds.map((kind) => `'${kind}'`).join(", ")})`, id);
 }
 
-/** The time of the earliest timer; null if none is set. */
+/**
+ * When to look at the timers again: at the earliest of them, or before it where that one was
+ * cleared; null if none is set.
+ */
 export function nextDue(core: Core): number | null {
-	return core.sql.all<{ due_at: number | null }>("SELECT min(due_at) AS due_at FROM timers")[0]?.due_at ?? null;
+	return core.hints.timersFrom;
+}
+
+/** Reads when the earliest timer is due. Call it outside of a command. */
+export function readNextDue(core: Core): void {
+	core.hints.timersFrom = core.sql.all<{ due_at: number | null }>("SELECT min(due_at) AS due_at FROM timers")[0]?.due_at ?? null;
 }
 
 /** The due timers, oldest first. */

@@ -8,7 +8,7 @@ import { clearOffers, withdrawOffer, withdrawUnfit } from "../leases/offers.ts";
 import { type AgentRow, liveAttemptsOfAgent, offersOfAgent } from "../rows.ts";
 import { loseAttempt } from "../runs/endings.ts";
 import { insertInto, named } from "../sql.ts";
-import { setTimer } from "../timers.ts";
+import { startTimer } from "../timers.ts";
 import { useRegistrationToken } from "./registration_tokens.ts";
 import { authenticateAgent } from "./tokens.ts";
 
@@ -135,7 +135,7 @@ export function openSession(core: Core, agentId: string, secretHash: string, hel
 			),
 		);
 		core.unmet.clear();
-		setTimer(core, "agent_silent", agentId, core.now() + core.settings.agentSilentMs);
+		startTimer(core, "agent_silent", core.now() + core.settings.agentSilentMs, agentId);
 		if (!isSame) {
 			clearOffers(core, agentId);
 		} else withdrawUnfit(core, agentId);

@@ -1,6 +1,6 @@
 import { type Core, command } from "../core.ts";
 import { type ArchivedLogNote, logArchived } from "../leases/archived_logs.ts";
-import { evictIfDone } from "../record/outbox.ts";
+import { evictDone } from "../record/outbox.ts";
 import type { CommitStatusEffect, Effect, NotifyEffect } from "./effect_types.ts";
 
 /**
@@ -54,6 +54,7 @@ export function addEffect(core: Core, key: string, effect: Effect): void {
 		JSON.stringify(effect),
 		core.now(),
 	);
+	core.hints.mayHaveEffects[classOf(effect)] = true;
 }
 
 /**
@@ -110,10 +111,16 @@ export interface EffectOutcome {
  */
 export function recordOutcomes(core: Core, outcomes: readonly EffectOutcome[]): void {
 	command(core, () => {
+		const runIds = new Set<string>();
 		for (const outcome of outcomes) {
-			if (outcome.error === null) effectDone(core, outcome.pending, outcome.archived);
-			else effectFailed(core, outcome.pending, outcome.error, outcome);
+			const { effect } = outcome.pending;
+			if (outcome.error !== null) effectFailed(core, outcome.pending, outcome.error, outcome);
+			else {
+				effectDone(core, outcome.pending, outcome.archived);
+				if ("runId" in effect) runIds.add(effect.runId);
+			}
 		}
+		evictDone(core, [...runIds]);
 	});
 }
 
@@ -123,7 +130,6 @@ function effectDone(core: Core, { seq, effect }: PendingEffect, archived: Archiv
 	if (isNewest) core.sql.all("DELETE FROM effects WHERE is_dead = 1 AND seq < ?1 AND key = (SELECT key FROM effects WHERE seq = ?1)", seq);
 	core.sql.all("DELETE FROM effects WHERE seq = ?", seq);
 	if (archived && effect.kind === "archive_log") logArchived(core, effect.attemptId, archived);
-	if ("runId" in effect) evictIfDone(core, effect.runId);
 }
 
 function effectFailed(
@@ -159,12 +165,15 @@ function deferStatuses(core: Core, project: string, until: number): void {
  * are being worked on.
  */
 export function nextEffectDue(core: Core, effectClass: EffectClass, leftOut: readonly string[] = []): number | null {
+	if (!core.hints.mayHaveEffects[effectClass]) return null;
 	const [next] = core.sql.all<{ due: number | null }>(
 		`SELECT min(due_at) AS due FROM effects AS e WHERE is_dead = 0 AND ${ofClass(effectClass)} AND ${IS_FIRST}
 		${leftOut.length > 0 ? "AND payload ->> 'project' NOT IN (SELECT value FROM json_each(?))" : ""}`,
 		...(leftOut.length > 0 ? [JSON.stringify(leftOut)] : []),
 	);
-	return next?.due ?? null;
+	const due = next?.due ?? null;
+	if (leftOut.length === 0) core.hints.mayHaveEffects[effectClass] = due !== null;
+	return due;
 }
 
 /** The queues of a class with due effects. */
@@ -183,6 +192,7 @@ export function queuesDue(core: Core, effectClass: EffectClass): Queue[] {
 /** Retries dead internal effects. */
 export function retryEffects(core: Core): void {
 	core.sql.all(`UPDATE effects AS e SET is_dead = 0, tries = 0, due_at = ? WHERE is_dead = 1 AND ${ofClass("internal")}`, core.now());
+	core.hints.mayHaveEffects.internal = true;
 }
 
 /**
@@ -202,6 +212,7 @@ export function retryStatuses(core: Core, project: string): void {
 			core.now(),
 			project,
 		);
+		core.hints.mayHaveEffects.external = true;
 	});
 }
 

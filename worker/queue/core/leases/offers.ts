@@ -50,9 +50,11 @@ interface Partition {
  * @returns the agents that got an offer
  */
 export function assignOffers(core: Core, agentIds: readonly string[]): Set<string> {
-	const partitions = waitingPartitions(core);
 	const served = new Set<string>();
-	if (partitions.length === 0 || agentIds.length === 0 || pauseOf(core)) return served;
+	if (agentIds.length === 0 || !core.hints.mayHaveQueuedJobs || pauseOf(core)) return served;
+	const partitions = waitingPartitions(core);
+	core.hints.mayHaveQueuedJobs = partitions.length > 0;
+	if (partitions.length === 0) return served;
 	return command(core, () => {
 		const running = runningByProject(core);
 		for (const agentId of agentIds) {
@@ -229,6 +231,7 @@ function offerJob(core: Core, agent: AgentRow, jobId: string): void {
 		}),
 	);
 	setTimer(core, "offer", attemptId, expiresAt);
+	core.hints.agentsWithNews.add(agent_id);
 	if (isAssigned) startTimer(core, "presence", core.now() + PRESENCE_MS);
 }
 

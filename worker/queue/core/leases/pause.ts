@@ -1,12 +1,7 @@
 import { type Core, command, readMeta, writeMeta } from "../core.ts";
+import type { Pause } from "../hints.ts";
 
 /** Pausing the queue: running jobs continue, waiting jobs wait, and submissions are accepted. */
-
-export interface Pause {
-	actor: string;
-	reason: string | null;
-	at: number;
-}
 
 /** Pauses the queue: no job is offered. A second pause leaves the first as it is. */
 export function pauseQueue(core: Core, actor: string, reason: string | null): Pause {
@@ -15,6 +10,7 @@ export function pauseQueue(core: Core, actor: string, reason: string | null): Pa
 		if (known) return known;
 		const pause: Pause = { actor, reason, at: core.now() };
 		writeMeta(core.sql, "pause", JSON.stringify(pause));
+		core.hints.pause = undefined;
 		return pause;
 	});
 }
@@ -22,10 +18,14 @@ export function pauseQueue(core: Core, actor: string, reason: string | null): Pa
 /** Resumes the queue. A queue that is not paused does not change. */
 export function resumeQueue(core: Core): void {
 	command(core, () => core.sql.all("DELETE FROM meta WHERE key = 'pause'"));
+	core.hints.pause = undefined;
 }
 
 /** Who paused the queue, when and why; null while it is not paused. */
 export function pauseOf(core: Core): Pause | null {
-	const text = readMeta(core.sql, "pause");
-	return text === undefined ? null : (JSON.parse(text) as Pause);
+	if (core.hints.pause === undefined) {
+		const text = readMeta(core.sql, "pause");
+		core.hints.pause = text === undefined ? null : (JSON.parse(text) as Pause);
+	}
+	return core.hints.pause;
 }

@@ -3,10 +3,10 @@ import type { Poll, Renew } from "../../../../schema/wire/protocol.ts";
 import type { AttemptState } from "../../../../schema/wire/states.ts";
 import { agentInSession, checkProtocol, loseUnlisted, setStatus } from "../agents/agents.ts";
 import { invalidToken } from "../agents/tokens.ts";
-import { type Core, command } from "../core.ts";
+import { type Core, command, savepoint } from "../core.ts";
 import { findAgent, liveAttemptsOfAgent, type OfferRow, offersOfAgent } from "../rows.ts";
 import { agentName } from "../runs/begin.ts";
-import { setTimer } from "../timers.ts";
+import { setTimer, startTimer } from "../timers.ts";
 import { acceptResult, type CheckedResult } from "./attempts.ts";
 import { claimNamed } from "./claims.ts";
 import { withdrawUnreceived } from "./offers.ts";
@@ -65,7 +65,7 @@ export function recordPoll(
 			text: `Agent ${agent.name} abandoned this, because it did not know whether it still had the lease.`,
 		});
 		setStatus(core, agent, poll.draining ? "draining" : "online");
-		setTimer(core, "agent_silent", agentId, core.now() + core.settings.agentSilentMs);
+		startTimer(core, "agent_silent", core.now() + core.settings.agentSilentMs, agentId);
 		return { isNewest: true, results: answered };
 	};
 	return command(core, body, results.length === 0 ? undefined : agentName(core, agentId));
@@ -75,7 +75,7 @@ export function recordPoll(
 function answerResult(core: Core, result: CheckedResult): AnsweredResult {
 	const { attemptId } = result.lease;
 	try {
-		return { attemptId, state: core.sql.tx(() => acceptResult(core, result)) };
+		return { attemptId, state: savepoint(core, () => acceptResult(core, result)) };
 	} catch (error) {
 		if (error instanceof ApiError) return { attemptId, error };
 		throw error;
@@ -119,16 +119,6 @@ export function hasNews(core: Core, agentId: string, seq: number): boolean {
 	return offersFor(core, agentId, seq).length > 0 || unsentCancels(core, agentId).length > 0;
 }
 
-/** The agents with an offer, or with a cancel that was not sent to them. */
-export function agentsWithNews(core: Core): string[] {
-	return core.sql
-		.all<{ agent_id: string }>(
-			`SELECT agent_id FROM offers UNION
-			SELECT agent_id FROM attempts WHERE state IN ('running', 'cancelling') AND state = 'cancelling' AND cancel_sent = 0`,
-		)
-		.map(({ agent_id }) => agent_id);
-}
-
 function offersFor(core: Core, agentId: string, seq: number): OfferRow[] {
 	return core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ? AND poll_seq = ? AND expires_at > ?", agentId, seq, core.now());
 }
@@ -165,7 +155,7 @@ export function renewLeases(core: Core, agentId: string, secretHash: string, ren
 		const isNewest = renew.seq > agent.renew_seq;
 		if (isNewest) {
 			core.sql.all("UPDATE agents SET renew_seq = ?, last_seen_at = ? WHERE id = ?", renew.seq, core.now(), agentId);
-			setTimer(core, "agent_silent", agentId, core.now() + core.settings.agentSilentMs);
+			startTimer(core, "agent_silent", core.now() + core.settings.agentSilentMs, agentId);
 			for (const id of held) extendLease(core, id, core.now() + core.settings.leaseTtlMs);
 		}
 		return {
@@ -194,8 +184,14 @@ export function extendLease(core: Core, attemptId: string, deadline: number): vo
 	if (moved.length > 0) setTimer(core, "lease", attemptId, deadline);
 }
 
-/** An agent has been silent for long: it is shown as offline. Its leases expire by themselves. */
+/**
+ * Shows an agent as offline that has been silent for long, and looks again later at any other. Its
+ * leases expire by themselves.
+ */
 export function recordSilence(core: Core, agentId: string): void {
 	const agent = findAgent(core, agentId);
-	if (agent) setStatus(core, agent, "offline");
+	if (!agent) return;
+	const silentAt = (agent.last_seen_at ?? 0) + core.settings.agentSilentMs;
+	if (silentAt > core.now()) setTimer(core, "agent_silent", agentId, silentAt);
+	else setStatus(core, agent, "offline");
 }

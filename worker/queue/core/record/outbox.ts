@@ -1,5 +1,5 @@
 import type { ArtifactRow, AttemptRow, EventRow, JobRow, RunRow } from "../../../../schema/database/tables.ts";
-import { type Core, command, readMeta, writeMeta } from "../core.ts";
+import { type Core, command, flushChanged, readMeta, writeMeta } from "../core.ts";
 
 /**
  * The outbox copies the state to D1. It is a set of changed rows, not a log: a row that changed
@@ -13,12 +13,9 @@ import { type Core, command, readMeta, writeMeta } from "../core.ts";
  * row of the record sets `nextRev`, and this call follows it.
  */
 export function markDirty(core: Core, id: string, runId: string): void {
-	core.sql.all(
-		"INSERT INTO outbox (id, run_id, rev) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET rev = excluded.rev",
-		id,
-		runId,
-		core.rev,
-	);
+	core.changed.set(id, { runId, rev: core.rev });
+	core.hints.mayBeDirty = true;
+	core.hints.changedRuns.add(runId);
 }
 
 /** Rows for D1, of whole runs. */
@@ -81,7 +78,7 @@ export function acknowledgeBatch(core: Core, batch: OutboxBatch): void {
 			entries,
 		);
 		core.sql.all("DELETE FROM events WHERE rev IN (SELECT value FROM json_each(?))", JSON.stringify(batch.events.map(({ rev }) => rev)));
-		for (const runId of new Set(batch.entries.map((entry) => entry.run_id))) evictIfDone(core, runId);
+		evictDone(core, [...new Set(batch.entries.map((entry) => entry.run_id))]);
 	});
 }
 
@@ -104,11 +101,15 @@ export function buryEntry(core: Core, entry: { id: string; run_id: string; rev: 
 export function retryDeadEntries(core: Core): void {
 	core.sql.all("INSERT INTO outbox (id, run_id, rev) SELECT id, run_id, rev FROM outbox_dead WHERE true ON CONFLICT DO NOTHING");
 	core.sql.all("DELETE FROM outbox_dead");
+	core.hints.mayBeDirty = true;
 }
 
 /** Whether any row waits for D1. */
 export function isDirty(core: Core): boolean {
-	return core.sql.all("SELECT 1 FROM outbox LIMIT 1").length > 0;
+	if (!core.hints.mayBeDirty) return false;
+	const isDirty = core.sql.all("SELECT 1 FROM outbox LIMIT 1").length > 0;
+	core.hints.mayBeDirty = isDirty;
+	return isDirty;
 }
 
 /** How many rows wait for D1, and how many D1 has rejected. */
@@ -124,33 +125,34 @@ export function departedRev(core: Core): number {
 	return Number(readMeta(core.sql, "departed_rev") ?? 0);
 }
 
-/** Evicts a run that has ended, that D1 has completely, and whose effects and logs are done. */
-export function evictIfDone(core: Core, runId: string): void {
-	const isOpen =
-		core.sql.all(
-			`SELECT 1 FROM runs WHERE id = ?1 AND finished_at IS NULL
-			UNION ALL SELECT 1 FROM outbox WHERE run_id = ?1
-			UNION ALL SELECT 1 FROM outbox_dead WHERE run_id = ?1
-			UNION ALL SELECT 1 FROM attempts WHERE run_id = ?1 AND log_archived = 0
-			UNION ALL SELECT 1 FROM effects WHERE key IN (SELECT id FROM attempts WHERE run_id = ?1) LIMIT 1`,
-			runId,
-		).length > 0;
-	if (isOpen) return;
-	const run = core.sql.all<{ definition: string }>("SELECT definition FROM runs WHERE id = ?", runId)[0];
-	if (!run) return;
-	const newest =
-		core.sql.all<{ rev: number }>(
-			"SELECT max(rev) AS rev FROM (SELECT rev FROM runs WHERE id = ?1 UNION ALL SELECT rev FROM jobs WHERE run_id = ?1)",
-			runId,
-		)[0]?.rev ?? 0;
-	writeMeta(core.sql, "departed_rev", String(Math.max(newest, departedRev(core))));
-	core.sql.all("DELETE FROM needs WHERE job_id IN (SELECT id FROM jobs WHERE run_id = ?)", runId);
-	core.sql.all("DELETE FROM declines WHERE job_id IN (SELECT id FROM jobs WHERE run_id = ?)", runId);
-	for (const table of ["artifacts", "attempts", "jobs", "events"]) core.sql.all(`DELETE FROM ${table} WHERE run_id = ?`, runId);
-	core.sql.all("DELETE FROM runs WHERE id = ?", runId);
+/**
+ * Evicts those of these runs that have ended, that D1 has completely, and whose effects and logs
+ * are done. Call it inside a command.
+ */
+export function evictDone(core: Core, runIds: readonly string[]): void {
+	if (runIds.length === 0) return;
+	flushChanged(core);
+	const done = core.sql.all<{ id: string; definition: string }>(
+		`SELECT r.id, r.definition FROM json_each(?) AS wanted CROSS JOIN runs AS r ON r.id = wanted.value WHERE r.finished_at IS NOT NULL
+		AND NOT EXISTS (SELECT 1 FROM outbox WHERE run_id = r.id) AND NOT EXISTS (SELECT 1 FROM outbox_dead WHERE run_id = r.id)
+		AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.run_id = r.id
+			AND (a.log_archived = 0 OR EXISTS (SELECT 1 FROM effects AS e WHERE e.key = a.id)))`,
+		JSON.stringify(runIds),
+	);
+	if (done.length === 0) return;
+	const list = JSON.stringify(done.map(({ id }) => id));
+	const of = "IN (SELECT value FROM json_each(?1))";
+	const [newest] = core.sql.all<{ rev: number }>(
+		`SELECT max(rev) AS rev FROM (SELECT rev FROM runs WHERE id ${of} UNION ALL SELECT rev FROM jobs WHERE run_id ${of})`,
+		list,
+	);
+	writeMeta(core.sql, "departed_rev", String(Math.max(newest?.rev ?? 0, departedRev(core))));
+	for (const table of ["needs", "declines"])
+		core.sql.all(`DELETE FROM ${table} WHERE job_id IN (SELECT id FROM jobs WHERE run_id ${of})`, list);
+	for (const table of ["artifacts", "attempts", "jobs", "events"]) core.sql.all(`DELETE FROM ${table} WHERE run_id ${of}`, list);
+	core.sql.all(`DELETE FROM runs WHERE id ${of}`, list);
 	core.sql.all(
-		"DELETE FROM definitions WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM runs WHERE definition = ?)",
-		run.definition,
-		run.definition,
+		`DELETE FROM definitions WHERE digest ${of} AND NOT EXISTS (SELECT 1 FROM runs WHERE definition = definitions.digest)`,
+		JSON.stringify([...new Set(done.map(({ definition }) => definition))]),
 	);
 }

@@ -19,6 +19,9 @@ export function pipelineOf(core: Core, run: { definition: string }): ResolvedPip
 
 /** The definition of a job in its pipeline. */
 export function definitionOf(core: Core, job: JobRow): ResolvedJob {
-	const [run] = core.sql.all<{ definition: string }>("SELECT definition FROM runs WHERE id = ?", job.run_id);
-	return pipelineOf(core, run as { definition: string }).jobs[job.position] as ResolvedJob;
+	const known = core.definitionsOfRuns.get(job.run_id);
+	const definition =
+		known ?? (core.sql.all<{ definition: string }>("SELECT definition FROM runs WHERE id = ?", job.run_id)[0]?.definition as string);
+	if (known === undefined) core.definitionsOfRuns.set(job.run_id, definition);
+	return pipelineOf(core, { definition }).jobs[job.position] as ResolvedJob;
 }

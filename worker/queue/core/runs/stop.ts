@@ -29,13 +29,14 @@ export function stopJob(core: Core, job: JobRow, verb: "cancel" | "skip", reason
 	const from = job.state;
 	const next = moveJob(core, job, from === "running" ? "cancel" : verb, reason);
 	if (next === "cancelling") {
-		const [attempt] = core.sql.all<{ id: string }>(
-			"UPDATE attempts SET state = 'cancelling', rev = ? WHERE job_id = ? AND state = 'running' RETURNING id",
+		const [attempt] = core.sql.all<{ id: string; agent_id: string }>(
+			"UPDATE attempts SET state = 'cancelling', rev = ? WHERE job_id = ? AND state = 'running' RETURNING id, agent_id",
 			nextRev(core),
 			job.id,
 		);
 		if (!attempt) throw new Error(`running job ${job.id} has no live attempt`);
 		markDirty(core, attempt.id, job.run_id);
+		core.hints.agentsWithNews.add(attempt.agent_id);
 		setTimer(core, "cancel", attempt.id, core.now() + core.settings.killGraceMs + CANCEL_SLACK_MS);
 	} else if (next !== null) {
 		if (offer) deleteOffer(core, offer);

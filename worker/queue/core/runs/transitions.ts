@@ -137,6 +137,7 @@ export function moveJob(core: Core, job: JobRow, verb: JobCommand, reason: Reaso
 	if (changed.length !== 1) throw new Error(`job ${job.id} is no longer ${job.state}`);
 	recordTransition(core, { runId: job.run_id, jobId: job.id, from: job.state, to: next, reason });
 	markDirty(core, job.id, job.run_id);
+	if (next === "queued") core.hints.mayHaveQueuedJobs = true;
 	job.state = next;
 	job.reason_code = reason?.code ?? null;
 	job.reason_text = reason?.text ?? null;

@@ -1,0 +1,38 @@
+/** A pause of the queue. */
+export interface Pause {
+	actor: string;
+	reason: string | null;
+	at: number;
+}
+
+/**
+ * What the queue remembers of its storage, so that it does not read it after every command. A hint
+ * may say "perhaps" without cause, and never "no" without cause. So a new object begins with
+ * "perhaps", a write sets "perhaps" at once, and only a read outside of a command sets "no".
+ */
+export class Hints {
+	/** Whether a row may wait for D1. */
+	mayBeDirty = true;
+	/** Whether an effect of the class may wait. */
+	readonly mayHaveEffects = { internal: true, external: true };
+	/** Whether a job may be queued. */
+	mayHaveQueuedJobs = true;
+	/** No timer is due before this time; null: no timer is set. */
+	timersFrom: number | null = Number.NEGATIVE_INFINITY;
+	/** The pause of the queue; undefined: not known. */
+	pause: Pause | null | undefined;
+	/** The agents for which there may be news. */
+	readonly agentsWithNews = new Set<string>();
+	/** The runs of which something has changed since the followers of runs were woken. */
+	readonly changedRuns = new Set<string>();
+
+	/** A timer is set to this time. */
+	timerSet(dueAt: number): void {
+		this.timersFrom = Math.min(this.timersFrom ?? dueAt, dueAt);
+	}
+
+	/** Timers were set to other times by a statement of its own: they have to be read. */
+	timersMoved(): void {
+		this.timersFrom = Number.NEGATIVE_INFINITY;
+	}
+}
