@@ -3,6 +3,7 @@ import type { ResolvedPipeline } from "../../../schema/pipeline/resolve/resolved
 import type { IdKind } from "../../../schema/wire/ids.ts";
 import { Hints } from "./hints.ts";
 import { migrate } from "./migrations.ts";
+import { ReadRows } from "./read_rows.ts";
 import type { Sql } from "./sql.ts";
 
 /** The times of the queue, in milliseconds. docs/reference/settings.md says how to set them. */
@@ -45,6 +46,8 @@ export interface Core {
 	readonly unmet: LRUCache<string, string>;
 	/** The pipelines of the runs that were read last: run → digest. It never changes. */
 	readonly definitionsOfRuns: LRUCache<string, string>;
+	/** The rows that the present command has read. */
+	readonly rows: ReadRows;
 	/** What the queue knows of its storage without reading it. */
 	readonly hints: Hints;
 	/** The rows that the present command has changed, with their run and newest revision: they enter the outbox at its end. */
@@ -64,14 +67,17 @@ const MAX_UNMET = 20_000;
 const MAX_DEFINITIONS_OF_RUNS = 20_000;
 
 /** What `openCore` makes itself. */
-type Made = "rev" | "actor" | "sweptAt" | "definitions" | "definitionsOfRuns" | "unmet" | "hints" | "changed";
+type Made = "rev" | "actor" | "sweptAt" | "definitions" | "definitionsOfRuns" | "unmet" | "rows" | "hints" | "changed";
 
 /** Opens the queue in this database and updates its schema. */
 export function openCore(parts: Omit<Core, Made>): Core {
 	migrate(parts.sql);
+	const rows = new ReadRows(parts.sql);
 	const [seen] = parts.sql.all<{ at: number | null }>("SELECT max(last_seen_at) AS at FROM agents");
 	return {
 		...parts,
+		sql: rows.sql,
+		rows,
 		definitions: new LRUCache({ max: MAX_DEFINITIONS }),
 		definitionsOfRuns: new LRUCache({ max: MAX_DEFINITIONS_OF_RUNS }),
 		unmet: new LRUCache({ max: MAX_UNMET }),
@@ -91,13 +97,15 @@ export function openCore(parts: Omit<Core, Made>): Core {
 export function command<Result>(core: Core, body: () => Result, actor: string = THE_QUEUE): Result {
 	core.actor = actor;
 	core.changed.clear();
-	return core.sql.tx(() => {
-		const before = core.rev;
-		const result = body();
-		flushChanged(core);
-		if (core.rev !== before) writeMeta(core.sql, "rev", String(core.rev));
-		return result;
-	});
+	return core.rows.during(() =>
+		core.sql.tx(() => {
+			const before = core.rev;
+			const result = body();
+			flushChanged(core);
+			if (core.rev !== before) writeMeta(core.sql, "rev", String(core.rev));
+			return result;
+		}),
+	);
 }
 
 /** Puts the changed rows into the outbox: one entry for each, however often the command has changed it. */

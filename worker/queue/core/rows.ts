@@ -72,11 +72,11 @@ export interface AgentRow {
 }
 
 export function findRun(core: Core, id: string): RunRow | undefined {
-	return core.sql.all<RunRow>("SELECT * FROM runs WHERE id = ?", id)[0];
+	return core.rows.find<RunRow>("runs", id);
 }
 
 export function findJob(core: Core, id: string): JobRow | undefined {
-	return core.sql.all<JobRow>("SELECT * FROM jobs WHERE id = ?", id)[0];
+	return core.rows.find<JobRow>("jobs", id);
 }
 
 /** The job of a row. The row cannot exist without it. */
@@ -87,7 +87,7 @@ export function jobOf(core: Core, row: { job_id: string }): JobRow {
 }
 
 export function findAttempt(core: Core, id: string): AttemptRow | undefined {
-	return core.sql.all<AttemptRow>("SELECT * FROM attempts WHERE id = ?", id)[0];
+	return core.rows.find<AttemptRow>("attempts", id);
 }
 
 /** The live attempts of an agent, in the order of their start. */
@@ -112,5 +112,5 @@ export function offersOfAgent(core: Core, agentId: string): OfferRow[] {
 }
 
 export function findAgent(core: Core, id: string): AgentRow | undefined {
-	return core.sql.all<AgentRow>("SELECT * FROM agents WHERE id = ?", id)[0];
+	return core.rows.find<AgentRow>("agents", id);
 }

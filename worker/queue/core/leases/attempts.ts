@@ -102,7 +102,7 @@ export function snoozeAttempt(core: Core, lease: LeaseClaims, reason: Reason): v
 	command(core, () => {
 		const attempt = liveAttempt(core, lease);
 		endAttempt(core, attempt, "expired", reason, null, NO_LOG);
-		endOrSnooze(core, jobOf(core, attempt), reason);
+		endOrSnooze(core, jobOf(core, attempt), attempt, reason);
 	});
 }
 
@@ -181,9 +181,9 @@ export function liveAttemptOf(core: Core, lease: LeaseClaims): AttemptRow {
 }
 
 /** Begins the assigned attempt of a lease; null if there is none to begin. */
-function claimAssigned(core: Core, lease: LeaseClaims): AttemptRow | null {
+function claimAssigned(core: Core, lease: LeaseClaims, isEnding = false): AttemptRow | null {
 	const offer = findOffer(core, lease.attemptId);
-	return offer?.is_assigned === 1 && offer.lease_id === lease.leaseId ? claim(core, offer) : null;
+	return offer?.is_assigned === 1 && offer.lease_id === lease.leaseId ? claim(core, offer, isEnding) : null;
 }
 
 /** Whether the queue has given out this lease: in an offer, or to an attempt that it still holds, over or not. */
@@ -280,28 +280,26 @@ export function acceptResult(
 	artifacts: readonly SavedArtifact[] = [],
 	discovered: Discovered | null = null,
 ): AttemptState {
-	const attempt = findAttempt(core, lease.attemptId) ?? claimAssigned(core, lease);
+	const attempt = findAttempt(core, lease.attemptId) ?? claimAssigned(core, lease, true);
 	if (!attempt || attempt.lease_id !== lease.leaseId) throw endedOrSuperseded(core, lease);
 	const job = jobOf(core, attempt);
 	if (attempt.finish_digest === digest) return answeredState(attempt, job);
 	if (attempt.finish_digest !== null) throw otherResult(attempt);
 	if (isTerminal(attempt.state)) throw endedOrSuperseded(core, lease);
-	core.sql.all(
-		"UPDATE attempts SET finish_digest = ?, steps = ?, tests = ?, coverage = ? WHERE id = ?",
-		digest,
-		JSON.stringify(finish.steps),
-		finish.tests && JSON.stringify(finish.tests),
-		finish.coverage && JSON.stringify(finish.coverage),
-		attempt.id,
-	);
-	core.sql.all("UPDATE jobs SET outputs = ? WHERE id = ?", JSON.stringify(declaredOutputs(core, job, finish.outputs)), job.id);
 	if (artifacts.length > 0) insertArtifacts(core, job, attempt, artifacts);
-	endAttempt(core, attempt, finish.state, finish.reason, finish.exit_code, finish.log);
+	endAttempt(core, attempt, finish.state, finish.reason, finish.exit_code, finish.log, {
+		finish_digest: digest,
+		steps: JSON.stringify(finish.steps),
+		tests: finish.tests && JSON.stringify(finish.tests),
+		coverage: finish.coverage && JSON.stringify(finish.coverage),
+	});
 	indexTests(core, attempt, artifacts);
 	const counts = finish.state === "succeeded" && job.state === "running";
 	if (discovered && counts) handleDiscovered(core, job, discovered);
 	if (finish.refs && counts) takeRefs(core, job, attempt, finish.refs);
-	endOrRetry(core, job, attempt, finish.state, finish.reason, finish.exit_code);
+	// What a discovery job has found is its outputs.
+	const changes = discovered && counts ? {} : { outputs: JSON.stringify(declaredOutputs(core, job, finish.outputs)) };
+	endOrRetry(core, job, attempt, finish.state, finish.reason, finish.exit_code, changes);
 	return answeredState({ id: attempt.id, state: finish.state }, findJob(core, job.id) as JobRow);
 }
 

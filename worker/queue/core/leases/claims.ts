@@ -5,9 +5,12 @@ import { updateRun } from "../runs/progress.ts";
 
 /** Claims: the agent has taken an offer, by a request of its own or by naming what it was assigned. */
 
-/** The attempt of an offer begins, and its run is updated. */
-export function claim(core: Core, offer: OfferRow): AttemptRow {
-	const attempt = beginAttempt(core, offer);
+/**
+ * The attempt of an offer begins, and its run is updated.
+ * @param isEnding whether the same command ends the attempt
+ */
+export function claim(core: Core, offer: OfferRow, isEnding = false): AttemptRow {
+	const attempt = beginAttempt(core, offer, isEnding);
 	updateRun(core, attempt.run_id);
 	return attempt;
 }

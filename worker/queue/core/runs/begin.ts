@@ -12,14 +12,14 @@ const TIMEOUT_SLACK_MS = 30_000;
 /**
  * leased → running: the offer becomes an attempt with a full lease, and its number counts from here.
  * The run of the job is not updated: that is the caller's.
+ * @param isEnding whether the same command ends it: then it needs no timers
  */
-export function beginAttempt(core: Core, offer: OfferRow): AttemptRow {
+export function beginAttempt(core: Core, offer: OfferRow, isEnding = false): AttemptRow {
 	const job = jobOf(core, offer);
 	const now = core.now();
-	moveJob(core, job, "start", null);
-	deleteOffer(core, offer);
 	const number = job.attempt + 1;
-	core.sql.all("UPDATE jobs SET attempt = ?, started_at = coalesce(started_at, ?) WHERE id = ?", number, now, job.id);
+	moveJob(core, job, "start", null, "running", { attempt: number, started_at: job.started_at ?? now });
+	deleteOffer(core, offer);
 	// A planned stop may have moved the end of an assignment beyond a full lease.
 	const deadline = Math.max(now + core.settings.leaseTtlMs, offer.is_assigned === 1 ? offer.expires_at : 0);
 	const row = {
@@ -29,6 +29,7 @@ export function beginAttempt(core: Core, offer: OfferRow): AttemptRow {
 	};
 	const [attempt] = core.sql.all<AttemptRow>(...insertInto("attempts", row, "RETURNING *"));
 	markDirty(core, offer.attempt_id, job.run_id);
+	if (isEnding) return attempt as AttemptRow;
 	setTimer(core, "lease", offer.attempt_id, deadline);
 	startTimer(core, "presence", now + PRESENCE_MS);
 	limitTime(core, attempt as AttemptRow, job);

@@ -10,7 +10,7 @@ import { named } from "../sql.ts";
 import { clearTimers, setTimer } from "../timers.ts";
 import { definitionOf } from "./definitions.ts";
 import { advance, afterJobEnded, updateRun } from "./progress.ts";
-import { moveJob } from "./transitions.ts";
+import { type JobChanges, moveJob } from "./transitions.ts";
 
 /**
  * The ends of attempts and their jobs. The agent delivers a result, or the queue ends the attempt:
@@ -30,15 +30,18 @@ export function endAttempt(
 	reason: Reason | null,
 	exitCode: number | null,
 	log: { bytes: number | null; sha256: string | null; incomplete: boolean },
+	result: Partial<Pick<AttemptRow, "finish_digest" | "steps" | "tests" | "coverage">> = {},
 ): void {
+	const others = Object.keys(result).map((column) => `, ${column} = :${column}`);
 	const [ended] = core.sql.all(
 		...named(
 			`UPDATE attempts SET state = :state, reason_code = :code, reason_text = :text, exit_code = :exit_code, finished_at = :now,
-			log_bytes = coalesce(:bytes, log_bytes), log_sha256 = :sha256, log_incomplete = :incomplete, rev = :rev
+			log_bytes = coalesce(:bytes, log_bytes), log_sha256 = :sha256, log_incomplete = :incomplete, rev = :rev${others.join("")}
 			WHERE id = :id AND state IN ('running', 'cancelling') RETURNING id`,
 			{
 				...{ id: attempt.id, state, code: reason?.code ?? null, text: reason?.text ?? null, exit_code: exitCode, now: core.now() },
 				...{ bytes: log.bytes, sha256: log.sha256, incomplete: log.incomplete ? 1 : 0, rev: nextRev(core) },
+				...result,
 			},
 		),
 	);
@@ -67,17 +70,18 @@ export function endOrRetry(
 	state: JobState,
 	reason: Reason | null,
 	exitCode: number | null,
+	changes: JobChanges = {},
 ): void {
 	if (job.state === "cancelling") {
-		endJob(core, job, "finish", "cancelled", whyCancelled(job), exitCode);
+		endJob(core, job, attempt, "finish", "cancelled", whyCancelled(job), exitCode, changes);
 		return;
 	}
 	const cause = causeOf(state, reason);
 	if (cause && isRetryLeft(core, job, attempt, cause, exitCode)) {
-		retryLater(core, job, attempt, "finish", cause, reason);
+		retryLater(core, job, attempt, "finish", cause, reason, 0, changes);
 		return;
 	}
-	endJob(core, job, "finish", state, reason, exitCode);
+	endJob(core, job, attempt, "finish", state, reason, exitCode, changes);
 }
 
 /** The first pause of a snoozed job. Each further pause is twice as long. */
@@ -85,9 +89,9 @@ const SNOOZE_MS = 15_000;
 const MAX_SNOOZE_MS = 10 * 60_000;
 
 /** Snoozes the job of an attempt that could not begin. The attempt does not count. */
-export function endOrSnooze(core: Core, job: JobRow, reason: Reason): void {
+export function endOrSnooze(core: Core, job: JobRow, attempt: AttemptRow, reason: Reason): void {
 	if (job.state === "cancelling") {
-		endJob(core, job, "lose", "cancelled", whyCancelled(job), null);
+		endJob(core, job, attempt, "lose", "cancelled", whyCancelled(job), null);
 		return;
 	}
 	core.sql.all("UPDATE jobs SET snoozes = snoozes + 1 WHERE id = ?", job.id);
@@ -130,6 +134,7 @@ function retryLater(
 	cause: RetryCause,
 	reason: Reason | null,
 	leastPause = 0,
+	changes: JobChanges = {},
 ): void {
 	// A first loss is rarely caused by the job: it goes straight back to the head of its partition.
 	const count = countOf(job, attempt);
@@ -143,6 +148,7 @@ function retryLater(
 		verb,
 		{ code: "backoff", text: `${why} Attempt ${attempt.number + 1} follows in ${formatDuration(pause)}.` },
 		"blocked",
+		changes,
 	);
 	if (pause === 0) resumeJob(core, job);
 	else setTimer(core, "backoff", job.id, core.now() + pause);
@@ -153,14 +159,18 @@ function resumeJob(core: Core, job: JobRow): void {
 	if (advance(core, job)) afterJobEnded(core, job);
 }
 
-function endJob(core: Core, job: JobRow, verb: "finish" | "lose", state: JobState, reason: Reason | null, exitCode: number | null): void {
-	// The transition that follows marks the row.
-	core.sql.all(
-		"UPDATE jobs SET result_attempt = (SELECT id FROM attempts WHERE job_id = ?1 AND number = jobs.attempt) WHERE id = ?1",
-		job.id,
-	);
-	if (exitCode !== null) core.sql.all("UPDATE jobs SET exit_code = ? WHERE id = ?", exitCode, job.id);
-	moveJob(core, job, verb, reason, state);
+function endJob(
+	core: Core,
+	job: JobRow,
+	attempt: AttemptRow,
+	verb: "finish" | "lose",
+	state: JobState,
+	reason: Reason | null,
+	exitCode: number | null,
+	changes: JobChanges = {},
+): void {
+	const exit = exitCode === null ? {} : { exit_code: exitCode };
+	moveJob(core, job, verb, reason, state, { ...changes, ...exit, result_attempt: attempt.id });
 	afterJobEnded(core, job);
 }
 
@@ -172,9 +182,9 @@ function endJob(core: Core, job: JobRow, verb: "finish" | "lose", state: JobStat
 export function loseAttempt(core: Core, attempt: AttemptRow, reason: Reason, leastPause = 0): void {
 	const job = jobOf(core, attempt);
 	endAttempt(core, attempt, "expired", reason, null, UNKNOWN_LOG);
-	if (job.state === "cancelling") endJob(core, job, "lose", "cancelled", whyCancelled(job), null);
+	if (job.state === "cancelling") endJob(core, job, attempt, "lose", "cancelled", whyCancelled(job), null);
 	else if (isRetryLeft(core, job, attempt, "lost", null)) retryLater(core, job, attempt, "lose", "lost", reason, leastPause);
-	else endJob(core, job, "lose", "errored", reason, null);
+	else endJob(core, job, attempt, "lose", "errored", reason, null);
 }
 
 /** The lease has expired. */
@@ -189,7 +199,7 @@ export function expireLease(core: Core, attempt: AttemptRow): void {
 export function forceCancel(core: Core, attempt: AttemptRow): void {
 	const job = jobOf(core, attempt);
 	endAttempt(core, attempt, "cancelled", { code: "cancel_forced", text: "The agent did not end the job in time." }, null, UNKNOWN_LOG);
-	endJob(core, job, "lose", "cancelled", whyCancelled(job), null);
+	endJob(core, job, attempt, "lose", "cancelled", whyCancelled(job), null);
 }
 
 /** The timeout of the job has passed, and its agent did not report it. */

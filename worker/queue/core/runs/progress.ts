@@ -8,7 +8,7 @@ import { recordTransition } from "../record/events.ts";
 import { markDirty } from "../record/outbox.ts";
 import { findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
 import { named } from "../sql.ts";
-import { setTimer } from "../timers.ts";
+import { clearTimers, setTimer } from "../timers.ts";
 import { definitionOf, pipelineOf } from "./definitions.ts";
 import { failFast, IS_OWN_END, WAS_ENDED_EARLY } from "./fail_fast.ts";
 import { GROUP_SLOT, groupName, jobsBefore, nextToAdmit } from "./groups.ts";
@@ -167,9 +167,10 @@ export function updateRun(core: Core, runId: string): void {
 
 function writeRun(core: Core, run: RunRow, next: RunState, startedAt: number | null, warnings: number): void {
 	setRun(core, run, { state: next, reason: isTerminal(next) ? runReason(core, run, next) : null, startedAt, warnings });
-	if (isTerminal(next)) core.sql.all("DELETE FROM timers WHERE kind IN ('run_timeout', 'run_approval') AND id = ?", run.id);
-	else if (startedAt !== null && run.started_at === null) {
-		const { timeout_ms } = pipelineOf(core, run);
+	const { timeout_ms } = pipelineOf(core, run);
+	if (isTerminal(next)) {
+		if (timeout_ms !== null || run.is_trusted === 0) clearTimers(core, ["run_timeout", "run_approval"], run.id);
+	} else if (startedAt !== null && run.started_at === null) {
 		if (timeout_ms !== null) setTimer(core, "run_timeout", run.id, startedAt + timeout_ms);
 	}
 }

@@ -107,14 +107,25 @@ const ERRORS: Partial<Record<ErrorCode, readonly [message: string, suggestion: s
 	conflict: ["The state of the job does not allow this.", "Read the state of the job again."],
 };
 
+/** Columns of a job that may change together with its state. */
+export type JobChanges = Partial<Pick<JobRow, "attempt" | "started_at" | "outputs" | "exit_code" | "result_attempt">>;
+
 /**
  * Moves a job along the table, by compare-and-set on the state that was read. It records the
  * transition and marks the row for the record.
  * @param to needed if the table leaves a choice
+ * @param changes other columns, which are written with the state
  * @returns the new state, or null if the command has no effect in this state
  * @throws ApiError as the table says; Error if `to` is not in the table
  */
-export function moveJob(core: Core, job: JobRow, verb: JobCommand, reason: Reason | null, to?: JobState): JobState | null {
+export function moveJob(
+	core: Core,
+	job: JobRow,
+	verb: JobCommand,
+	reason: Reason | null,
+	to?: JobState,
+	changes: JobChanges = {},
+): JobState | null {
 	const cell = JOB_TRANSITIONS[job.state][verb];
 	if (cell === IGNORE) return null;
 	if ("reject" in cell) {
@@ -124,13 +135,15 @@ export function moveJob(core: Core, job: JobRow, verb: JobCommand, reason: Reaso
 	const next = to ?? (cell.to[0] as JobState);
 	if (!cell.to.includes(next)) throw new Error(`no way from ${job.state} by ${verb} to ${next}`);
 	const now = core.now();
+	const others = Object.keys(changes).map((column) => `, ${column} = :${column}`);
 	const changed = core.sql.all(
 		...named(
 			`UPDATE jobs SET state = :next, reason_code = :code, reason_text = :text, finished_at = :finished,
-			queued_at = CASE :next WHEN 'queued' THEN :now ELSE queued_at END, rev = :rev WHERE id = :id AND state = :state RETURNING id`,
+			queued_at = CASE :next WHEN 'queued' THEN :now ELSE queued_at END, rev = :rev${others.join("")} WHERE id = :id AND state = :state RETURNING id`,
 			{
 				...{ id: job.id, state: job.state, next, code: reason?.code ?? null, text: reason?.text ?? null },
 				...{ finished: isTerminal(next) ? now : null, now, rev: nextRev(core) },
+				...changes,
 			},
 		),
 	);
@@ -138,7 +151,7 @@ export function moveJob(core: Core, job: JobRow, verb: JobCommand, reason: Reaso
 	recordTransition(core, { runId: job.run_id, jobId: job.id, from: job.state, to: next, reason });
 	markDirty(core, job.id, job.run_id);
 	if (next === "queued") core.hints.mayHaveQueuedJobs = true;
-	job.state = next;
+	Object.assign(job, changes, { state: next });
 	job.reason_code = reason?.code ?? null;
 	job.reason_text = reason?.text ?? null;
 	return next;
