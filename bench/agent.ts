@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { RegistrationToken } from "../schema/wire/agents.ts";
-import type { ArtifactUploads, FinishBody, Offer, PollAnswer, Registered } from "../schema/wire/protocol.ts";
+import type { ArtifactUploads, FinishBody, Offer, PollAnswer, Registered, ResultBody } from "../schema/wire/protocol.ts";
 import type { Run } from "../schema/wire/resources.ts";
 import type { Target } from "./target.ts";
 import { repeated, type Timing } from "./timing.ts";
@@ -33,10 +33,17 @@ export class BenchAgent {
 		return agent;
 	}
 
-	/** Polls once. The answer comes with an offer, or without any at the end of the long poll. */
-	async poll(): Promise<Offer[]> {
+	/**
+	 * Polls once. The answer comes with an offer, or without any at the end of the long poll. With
+	 * results it comes at once.
+	 */
+	async poll(results: readonly ResultBody[] = []): Promise<Offer[]> {
 		this.#polls += 1;
-		const { offers } = await this.#call<PollAnswer>("poll", { protocol: 2, session: 1, seq: this.#polls, slots_free: 1, running: [] });
+		const running = results.map(({ attempt_id }) => attempt_id);
+		const body = { protocol: 2, session: 1, seq: this.#polls, slots_free: 1, running, results };
+		const { offers, results: answers } = await this.#call<PollAnswer>("poll", body);
+		const rejected = answers.find(({ error }) => error !== null);
+		if (rejected) throw new Error(`the result of ${rejected.attempt_id}: ${rejected.error?.message}`);
 		return offers;
 	}
 
@@ -82,6 +89,12 @@ export async function newRegistrationToken(target: Target, uses: number): Promis
 export async function submitFor(target: Target, label: string): Promise<{ runId: string; jobId: string }> {
 	const { id, jobs } = await target.post<Run>("/api/v1/runs", { run: "true", runs_on: [label] });
 	return { runId: id, jobId: jobs[0]?.id ?? "" };
+}
+
+/** The result of a job that did nothing. */
+export function emptyResult({ attempt_id, lease_token }: Offer): ResultBody {
+	const log = { bytes: 0, sha256: null, incomplete: false };
+	return { attempt_id, lease_token, state: "succeeded", exit_code: 0, reason: null, log, steps: [] };
 }
 
 type Manifest = FinishBody["artifacts"];

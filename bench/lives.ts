@@ -1,80 +1,78 @@
 import path from "node:path";
-import { BenchAgent, BenchAttempt, newRegistrationToken, submitFor } from "./agent.ts";
+import { BenchAgent, emptyResult, newRegistrationToken, submitFor } from "./agent.ts";
 import { trivialRequest } from "./floors.ts";
 import { watchMemory } from "./memory.ts";
 import type { Part } from "./part.ts";
-import { IS_FLOOR, shareOf, timingRow } from "./table.ts";
+import { IS_FLOOR, type Row, shareOf, timingRow } from "./table.ts";
 import { onTarget, type Target } from "./target.ts";
-import { type Timing, timing } from "./timing.ts";
+import { elapsed, type Timing, timing } from "./timing.ts";
 
-const MEASURED_MS = 8_000;
-const AGENTS = 20;
-/** Submissions at once, so that no agent waits for a job. */
-const SUBMITTERS = 2 * AGENTS;
-const LABEL = "lives";
+/** So many agents work at once. */
+const WORKERS = [4, 50];
+const JOBS = 2_000;
+const SUBMITTERS = 32;
+const WARM_UP = 200;
 const LOADED_REQUESTS = 3_000;
+const FLOOR_CLIENTS = 20;
 
-/** The throughput of the queue alone. */
+/** The throughput of the coordinator alone: agents that run nothing and send no log. */
 export const lives: Part = {
 	title: "Whole lives of jobs",
 	measure: (folder) =>
 		onTarget(path.join(folder, "data"), ["--no-agent"], async (target) => {
-			const floor = await trivialRequest(target, AGENTS, LOADED_REQUESTS);
-			const { value: life, memory } = await watchMemory(target, "whole lives", () => wholeLives(target));
-			const rows = [
-				timingRow(`GET /healthz, ${AGENTS} at a time`, floor, IS_FLOOR),
-				timingRow(`submit → finished, ${AGENTS} protocol-level agents`, life, shareOf(floor.rate, life.rate, "its rate")),
-			];
+			const floor = await trivialRequest(target, FLOOR_CLIENTS, LOADED_REQUESTS);
+			const rows: Row[] = [timingRow(`GET /healthz, ${FLOOR_CLIENTS} at a time`, floor, IS_FLOOR)];
+			const { memory } = await watchMemory(target, "whole lives", async () => {
+				for (const workers of WORKERS) rows.push(...(await livesOf(target, workers, floor)));
+			});
 			return { rows, memory };
 		}),
 };
 
-/** Jobs from submission to end, with agents that run nothing. */
-async function wholeLives(target: Target): Promise<Timing> {
-	const registrationToken = await newRegistrationToken(target, AGENTS);
+/** Jobs are queued first; then the agents take and end them. */
+async function livesOf(target: Target, workers: number, floor: Timing): Promise<Row[]> {
+	const label = `lives-${workers}`;
+	const registrationToken = await newRegistrationToken(target, workers);
 	const agents = await Promise.all(
-		Array.from({ length: AGENTS }, (_, index) => BenchAgent.join(target, registrationToken, `${LABEL}-${index}`, LABEL)),
+		Array.from({ length: workers }, (_, index) => BenchAgent.join(target, registrationToken, `${label}-${index}`, label)),
 	);
-	/**
-	 * For an ended job: true; for a submitted one: the function to call. A job may end before its
-	 * submission is answered.
-	 */
-	const done = new Map<string, true | (() => void)>();
-	const onDone = (jobId: string) => {
-		const waiting = done.get(jobId);
-		done.set(jobId, true);
-		if (typeof waiting === "function") waiting();
-	};
+	await submitAll(target, label, WARM_UP);
+	await takeAll(agents, WARM_UP);
+	const submitted = await submitAll(target, label, JOBS);
+	const ended = await takeAll(agents, JOBS);
+	return [
+		timingRow(`submit, ${SUBMITTERS} at a time`, submitted, shareOf(floor.rate, submitted.rate, "its rate")),
+		timingRow(`take and end a queued job, ${workers} agents`, ended, shareOf(floor.rate, ended.rate, "its rate")),
+	];
+}
+
+async function submitAll(target: Target, label: string, count: number): Promise<Timing> {
 	const samples: number[] = [];
-	const started = performance.now();
-	const isEnough = () => performance.now() - started > MEASURED_MS;
-	// Agents work until every submitted job has ended.
-	let isOver = false;
-	const working = agents.map((agent) => work(agent, () => isOver, onDone));
+	let left = count;
 	const submit = async () => {
-		while (!isEnough()) {
+		while (left > 0) {
+			left -= 1;
+			samples.push(await elapsed(() => submitFor(target, label)));
+		}
+	};
+	const total = await elapsed(() => Promise.all(Array.from({ length: SUBMITTERS }, submit)));
+	return timing(samples, total);
+}
+
+/** Each poll brings the result of one job and takes the next. */
+async function takeAll(agents: readonly BenchAgent[], count: number): Promise<Timing> {
+	const samples: number[] = [];
+	let taken = 0;
+	const work = async (agent: BenchAgent) => {
+		let [offer] = taken < count ? await agent.poll() : [];
+		while (offer) {
+			taken += 1;
+			const result = emptyResult(offer);
 			const before = performance.now();
-			const { jobId } = await submitFor(target, LABEL);
-			if (!done.has(jobId)) await new Promise<void>((resolve) => done.set(jobId, resolve));
-			done.delete(jobId);
+			[offer] = await agent.poll([result]);
 			samples.push(performance.now() - before);
 		}
 	};
-	await Promise.all(Array.from({ length: SUBMITTERS }, submit));
-	isOver = true;
-	const measured = timing(samples, performance.now() - started);
-	void Promise.allSettled(working);
-	return measured;
-}
-
-/** Polls, claims and finishes until the measurement is over. */
-async function work(agent: BenchAgent, isOver: () => boolean, onDone: (jobId: string) => void): Promise<void> {
-	while (!isOver()) {
-		for (const offer of await agent.poll()) {
-			const attempt = new BenchAttempt(agent.target, offer);
-			await attempt.start();
-			await attempt.finish();
-			onDone(attempt.jobId);
-		}
-	}
+	const total = await elapsed(() => Promise.all(agents.map(work)));
+	return timing(samples, total);
 }

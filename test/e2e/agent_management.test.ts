@@ -148,7 +148,8 @@ describe("a restriction", () => {
 	test("that is set between an offer and its claim has the claim rejected", async () => {
 		const { token } = await newToken({ labels: ["late"] });
 		const agent = await ProtocolAgent.join(coordinator.url, token, "late");
-		const run = await submit({ run: "true", project: "web", runs_on: ["late"] });
+		const pipeline = { runs_on: ["late"], secrets: { TOKEN: "token" }, steps: ["true"] };
+		const run = await submit({ pipeline, project: "web" });
 		const offer = await agent.nextOffer();
 		await restrict("late", { projects: ["api"] });
 		expect((await agent.attempt(offer, "POST", "start")).status).toBe(409);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Offer, ResultBody } from "../../schema/wire/protocol.ts";
 import type { Job, Run } from "../../schema/wire/resources.ts";
 import { ADMIN_TOKEN, eventually, TestCoordinator } from "../support/processes.ts";
 import { ProtocolAgent, result, send } from "../support/protocol_agent.ts";
@@ -27,7 +28,7 @@ const stamped = (text: string) => `2026-01-02T03:04:05.678Z ${text}\n`;
 describe("attempts", () => {
 	test("offer, start, log, finish; every repeat gives the first answer", async () => {
 		const { agent, offer, job } = await offered();
-		expect((await agent.poll())[0]?.attempt_id).toBe(offer.attempt_id);
+		expect(offer.assignment).toMatchObject({ attempt_id: offer.attempt_id, number: 1, job: { id: job.id } });
 		const first = await agent.start(offer);
 		expect(first).toMatchObject({ number: 1, steps: [{ run: "echo hi", shell: "bash" }], job: { id: job.id } });
 		expect(await agent.start(offer)).toMatchObject({ attempt_id: first.attempt_id, number: 1 });
@@ -164,11 +165,79 @@ describe("offers", () => {
 		expect((await agent.attempt(offer, "POST", "start")).body.error).toBe("attempt_superseded");
 	});
 
-	test("of a cancelled job cannot be claimed, and the job stays cancelled", async () => {
-		const { agent, offer, run } = await offered();
-		expect(await coordinator.post<Run>(`/api/v1/runs/${run.id}/cancel`, {})).toMatchObject({ state: "cancelled" });
-		const refused = await agent.attempt(offer, "POST", "start");
-		expect([refused.status, refused.body.error]).toEqual([410, "attempt_finished"]);
+	test("that carry the whole job may have begun: a cancel goes by way of the agent", async () => {
+		const { agent, offer, run, job } = await offered();
+		expect(await coordinator.post<Run>(`/api/v1/runs/${run.id}/cancel`, {})).toMatchObject({ state: "cancelling" });
+		const { results } = await agent.deliver([carried(offer, "", { state: "succeeded" })]);
+		expect(results).toEqual([{ attempt_id: offer.attempt_id, state: "cancelled", error: null }]);
+		expect(await coordinator.get<Job>(`/api/v1/jobs/${job.id}`)).toMatchObject({ state: "cancelled" });
+	});
+
+	test("that the next poll does not name did not reach the agent: the job comes again, and its first attempt is the next", async () => {
+		const { agent, offer, job } = await offered();
+		const again = await agent.nextOffer();
+		expect(again.job_id).toBe(job.id);
+		expect(again.attempt_id).not.toBe(offer.attempt_id);
+		expect(again.assignment?.number).toBe(1);
+		expect((await agent.attempt(offer, "POST", "start")).body.error).toBe("attempt_superseded");
+	});
+});
+
+/** A result for a poll, with its whole log. */
+function carried({ attempt_id, lease_token }: Offer, log: string, overrides: Partial<ResultBody> = {}): ResultBody {
+	const { artifacts: _, discovery: __, refs: ___, ...plain } = result({ log: { bytes: log.length, sha256: null, incomplete: false } });
+	const log_text = log === "" ? null : Buffer.from(log).toString("base64");
+	return { ...plain, attempt_id, lease_token, log_text, ...overrides };
+}
+
+describe("results in a poll", () => {
+	test("end the job, with the log that they carry; every repeat gives the first answer, and another result none", async () => {
+		const { agent, offer, job } = await offered();
+		const log = stamped("all of it");
+		const accepted = [{ attempt_id: offer.attempt_id, state: "succeeded", error: null }];
+		expect((await agent.deliver([carried(offer, log)])).results).toEqual(accepted);
+		expect(await coordinator.text(`/api/v1/jobs/${job.id}/log`)).toBe(log);
+		expect((await agent.deliver([carried(offer, log)])).results).toEqual(accepted);
+		const finished = await agent.attempt(offer, "POST", "finish", result({ log: { bytes: log.length, sha256: null, incomplete: false } }));
+		expect(finished.body).toEqual({ attempt_state: "succeeded" });
+		const [other] = (await agent.deliver([carried(offer, log, { state: "failed", exit_code: 1 })])).results;
+		expect([other?.state, other?.error?.error]).toEqual([null, "conflict"]);
+		expect(await coordinator.get<Job>(`/api/v1/jobs/${job.id}`)).toMatchObject({
+			state: "succeeded",
+			attempts: [{ log: { bytes: log.length } }],
+		});
+	});
+
+	test("bring the next job with their answer", async () => {
+		const { agent, offer, name } = await offered();
+		const next = await coordinator.post<Run>("/api/v1/runs", { run: "echo next", runs_on: [name] });
+		const { results, offers } = await agent.deliver([carried(offer, "")], 1);
+		expect([results[0]?.state, offers[0]?.job_id]).toEqual(["succeeded", next.jobs[0]?.id]);
+	});
+
+	const OPEN = {
+		name: "step",
+		state: "running",
+		exit_code: null,
+		started_at: null,
+		finished_at: null,
+		log_offset: null,
+		log_line: null,
+	} as const;
+	const REJECTED: Record<string, [string, (offer: Offer) => ResultBody]> = {
+		"the lease token of nobody": ["forbidden", (offer) => carried(offer, "", { lease_token: "wll.made.up" })],
+		"an attempt of another lease": ["forbidden", (offer) => carried({ ...offer, attempt_id: "att_01ARZ3NDEKTSV4RRFFQ69G5FAV" }, "")],
+		"a step that has not ended": ["validation_failed", (offer) => carried(offer, "", { steps: [OPEN] })],
+		"a log of another length": [
+			"validation_failed",
+			(offer) => carried(offer, stamped("short"), { log: { bytes: 1_000, sha256: null, incomplete: false } }),
+		],
+	};
+	test.each(Object.entries(REJECTED))("with %s are rejected alone, and the others are accepted", async (_, [code, spoilt]) => {
+		const { agent, offer, job } = await offered();
+		const { results } = await agent.deliver([spoilt(offer), carried(offer, "")]);
+		expect(results.map(({ state, error }) => state ?? error?.error)).toEqual([code, "succeeded"]);
+		expect(await coordinator.get<Job>(`/api/v1/jobs/${job.id}`)).toMatchObject({ state: "succeeded" });
 	});
 });
 

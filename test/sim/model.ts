@@ -43,6 +43,7 @@ interface ModelOffer {
 	expiresAt: number;
 	/** Whether its agent got all of the job with it, and may have begun. */
 	isAssigned: boolean;
+	madeAt: number;
 }
 
 interface ModelAgent {
@@ -482,7 +483,7 @@ export class Model implements Witness {
 		return "taken";
 	}
 
-	#begin({ attemptId, job, agentId, leaseId, isAssigned, expiresAt }: ModelOffer): void {
+	#begin({ attemptId, job, agentId, leaseId, isAssigned, expiresAt, madeAt }: ModelOffer): void {
 		for (const need of job.needs) {
 			if (!isTerminal(need.state)) throw new Violation("a job starts before its needs are met", `${job.id} needs ${need.id}`);
 		}
@@ -496,7 +497,7 @@ export class Model implements Witness {
 			agentId,
 			leaseId,
 			number,
-			startedAt: this.#now,
+			startedAt: isAssigned ? madeAt : this.#now,
 			state: "running",
 			deadline: Math.max(this.#now + this.#times.leaseTtlMs, isAssigned ? expiresAt : 0),
 			cancelAt: null,
@@ -840,6 +841,7 @@ export class Model implements Witness {
 			leaseId: row.lease_id,
 			expiresAt: row.expires_at,
 			isAssigned,
+			madeAt: row.made_at,
 		});
 	}
 

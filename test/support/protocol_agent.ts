@@ -7,7 +7,9 @@ import {
 	finish,
 	helloAnswer,
 	type Offer,
+	type PollAnswer,
 	pollAnswer,
+	type ResultBody,
 	registered,
 } from "../../schema/wire/protocol.ts";
 
@@ -64,6 +66,14 @@ export class ProtocolAgent {
 			running: [...this.#running],
 		});
 		return pollAnswer.parse(body).offers;
+	}
+
+	/** Polls with results. @returns the whole answer, which comes at once */
+	async deliver(results: readonly ResultBody[], slotsFree = 0): Promise<PollAnswer> {
+		this.#seq += 1;
+		const running = [...this.#running, ...results.map(({ attempt_id }) => attempt_id)];
+		const body = { protocol: 2, session: this.session, seq: this.#seq, slots_free: slotsFree, running, results };
+		return pollAnswer.parse((await this.say("POST", "/api/v1/agents/self/poll", body)).body);
 	}
 
 	/** The next offer, however many polls it takes. */

@@ -275,6 +275,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
 	[
 		"ALTER TABLE offers ADD COLUMN poll_seq INTEGER NOT NULL DEFAULT 0",
 		"ALTER TABLE offers ADD COLUMN is_assigned INTEGER NOT NULL DEFAULT 0",
+		"ALTER TABLE offers ADD COLUMN made_at INTEGER NOT NULL DEFAULT 0",
 	],
 ];
 

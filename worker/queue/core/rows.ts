@@ -30,6 +30,7 @@ export interface OfferRow {
 	poll_seq: number;
 	/** 1: the answer carries the whole assignment, and the agent may have begun. */
 	is_assigned: number;
+	made_at: number;
 }
 
 export interface AgentRow {

@@ -273,7 +273,8 @@ CREATE TABLE offers (
 	shard INTEGER NOT NULL,
 	expires_at INTEGER NOT NULL, -- the end of the claim window; of an assigned job, the end of its lease
 	poll_seq INTEGER NOT NULL DEFAULT 0, -- the poll whose answer carries it
-	is_assigned INTEGER NOT NULL DEFAULT 0 -- 1: the answer carries the whole job, and the agent may have begun
+	is_assigned INTEGER NOT NULL DEFAULT 0, -- 1: the answer carries the whole job, and the agent may have begun
+	made_at INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX offers_of_agent ON offers(agent_id);
 

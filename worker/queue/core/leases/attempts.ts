@@ -297,8 +297,8 @@ export function acceptResult(
 	const counts = finish.state === "succeeded" && job.state === "running";
 	if (discovered && counts) handleDiscovered(core, job, discovered);
 	if (finish.refs && counts) takeRefs(core, job, attempt, finish.refs);
-	// What a discovery job has found is its outputs.
-	const changes = discovered && counts ? {} : { outputs: JSON.stringify(declaredOutputs(core, job, finish.outputs)) };
+	// What a discovery job or a comparison has found is its outputs.
+	const changes = (discovered || finish.refs) && counts ? {} : { outputs: JSON.stringify(declaredOutputs(core, job, finish.outputs)) };
 	endOrRetry(core, job, attempt, finish.state, finish.reason, finish.exit_code, changes);
 	return answeredState({ id: attempt.id, state: finish.state }, findJob(core, job.id) as JobRow);
 }

@@ -227,7 +227,7 @@ function offerJob(core: Core, agent: AgentRow, jobId: string): void {
 	core.sql.all(
 		...insertInto("offers", {
 			...{ attempt_id: attemptId, job_id: jobId, agent_id, session, poll_seq, lease_id: core.newSecret() },
-			...{ shard: shardOf(attemptId, logShards), expires_at: expiresAt, is_assigned: isAssigned ? 1 : 0 },
+			...{ shard: shardOf(attemptId, logShards), expires_at: expiresAt, is_assigned: isAssigned ? 1 : 0, made_at: core.now() },
 		}),
 	);
 	setTimer(core, "offer", attemptId, expiresAt);

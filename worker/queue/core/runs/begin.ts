@@ -18,13 +18,15 @@ export function beginAttempt(core: Core, offer: OfferRow, isEnding = false): Att
 	const job = jobOf(core, offer);
 	const now = core.now();
 	const number = job.attempt + 1;
-	moveJob(core, job, "start", null, "running", { attempt: number, started_at: job.started_at ?? now });
+	// An agent begins an assigned job before the queue hears of it.
+	const startedAt = offer.is_assigned === 1 ? offer.made_at : now;
+	moveJob(core, job, "start", null, "running", { attempt: number, started_at: job.started_at ?? startedAt });
 	deleteOffer(core, offer);
 	// A planned stop may have moved the end of an assignment beyond a full lease.
 	const deadline = Math.max(now + core.settings.leaseTtlMs, offer.is_assigned === 1 ? offer.expires_at : 0);
 	const row = {
 		...{ id: offer.attempt_id, team: core.team, rev: nextRev(core), job_id: job.id, run_id: job.run_id, number },
-		...{ agent_id: offer.agent_id, agent_name: agentName(core, offer.agent_id), state: "running", started_at: now, steps: "[]" },
+		...{ agent_id: offer.agent_id, agent_name: agentName(core, offer.agent_id), state: "running", started_at: startedAt, steps: "[]" },
 		...{ shard: offer.shard, lease_id: offer.lease_id, deadline, log_bytes: 0, log_incomplete: 0, log_archived: 0 },
 	};
 	const [attempt] = core.sql.all<AttemptRow>(...insertInto("attempts", row, "RETURNING *"));

@@ -171,7 +171,7 @@ function writeRun(core: Core, run: RunRow, next: RunState, startedAt: number | n
 	if (isTerminal(next)) {
 		if (timeout_ms !== null || run.is_trusted === 0) clearTimers(core, ["run_timeout", "run_approval"], run.id);
 	} else if (startedAt !== null && run.started_at === null) {
-		if (timeout_ms !== null) setTimer(core, "run_timeout", run.id, startedAt + timeout_ms);
+		if (timeout_ms !== null) setTimer(core, "run_timeout", run.id, core.now() + timeout_ms);
 	}
 }
 
