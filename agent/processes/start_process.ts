@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { Readable, type Writable } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { logLost } from "../outcome.ts";
 import { sleep } from "../sleep.ts";
 import { CannotStart } from "./cannot_start.ts";
@@ -111,6 +112,9 @@ function copyOutput(child: ChildProcess, destination: Output): { drained(): Prom
 			lastDataAt = performance.now();
 			while (!isEnded && (isWriting || (performance.now() < until && performance.now() - lastDataAt < DRAIN_QUIET_MS))) {
 				await Promise.race([done, sleep(DRAIN_QUIET_MS / 2)]);
+				// On a busy machine this process may not have run meanwhile: it reads the pipe first, then looks at the time.
+				await nextTurn();
+				await nextTurn();
 			}
 			if (failure) throw logLost(failure.message);
 		},
