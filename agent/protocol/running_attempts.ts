@@ -99,7 +99,10 @@ export class RunningAttempts {
 		const attempt = new Attempt(offer.attempt_id, offer.lease_token, { client, intervals, jobFactory, clock, results });
 		this.#attempts.set(attempt.id, attempt);
 		const { assignment } = offer;
-		if (assignment) attempt.extend(assignment.ttl_ms, leasedAt);
+		if (assignment) {
+			clock.update(assignment.now, leasedAt);
+			attempt.extend(assignment.ttl_ms, leasedAt);
+		}
 		const end = attempt.run(assignment).finally(() => {
 			if (attempt.isClaimed) this.#jobsTaken += 1;
 			this.#attempts.delete(attempt.id);
