@@ -55,7 +55,7 @@ export default defineConfig({
 					...PATIENT,
 					isolate: false,
 					// Many wait more than they work.
-					maxWorkers: 6,
+					maxWorkers: 4,
 					sequence: { groupOrder: 2 },
 				},
 			},

@@ -17,6 +17,7 @@ export class Agent {
 	readonly #clients: readonly Client[];
 	readonly #leftovers: Leftovers;
 	readonly #info: AgentInfo;
+	readonly #jobs: JobFolders;
 
 	private constructor(options: AgentOptions, version: string, state: StateFolder) {
 		const [client, renewals] = [new Client(options.server, options), new Client(options.server, options)];
@@ -26,12 +27,13 @@ export class Agent {
 		this.#clients = [client, renewals];
 		this.#leftovers = new Leftovers(state, cgroups);
 		this.#info = new AgentInfo(options, version, cgroups !== null);
+		this.#jobs = new JobFolders({ options, folders: state, client, cgroups, offering: () => this.#info.offering() });
 		this.#running = new RunningAgent({
 			options,
 			memory: state,
 			client,
 			renewals,
-			jobFactory: new JobFolders({ options, folders: state, client, cgroups, offering: () => this.#info.offering() }),
+			jobFactory: this.#jobs,
 			info: () => this.#info.current,
 			onLabels: (labels) => this.#info.setAcceptedLabels(labels),
 		});
@@ -64,12 +66,14 @@ export class Agent {
 			const cleanUp = this.#leftovers
 				.removeFiles(await this.#leftovers.endProcesses())
 				.catch((error) => log("warn", `The clean-up after an earlier process failed: ${error}`));
+			this.#jobs.prepareAhead(this.#options.slots);
 			// The detection starts some forty programs: the coordinator hears of the agent before.
 			void this.#running.joined.then(() => this.#detect(cleanUp, ended.signal));
 			await this.#running.run();
 		} finally {
 			ended.abort();
 			health?.close();
+			await this.#jobs.close();
 			await Promise.all(this.#clients.map((client) => client.close()));
 			this.#state.close();
 		}

@@ -3,6 +3,7 @@ import type { ConfinedFolder } from "../files/confined_folder.ts";
 import type { AttemptProcesses } from "../processes/attempt_processes.ts";
 import type { Cgroup } from "../processes/cgroup.ts";
 import type { Output, RunningProcess } from "../processes/start_process.ts";
+import type { Starter } from "../processes/starter.ts";
 import { attemptPaths } from "./attempt_paths.ts";
 import { type ExecutorPaths, enterWorkspace, openStepFolder, openWorkspace, type StepExecutor, type StepScript } from "./step_executor.ts";
 import { startScript } from "./step_shell.ts";
@@ -13,20 +14,26 @@ export class HostExecutor implements StepExecutor {
 	readonly #steps: string;
 	readonly #processes: AttemptProcesses;
 	readonly #cgroup: Cgroup | null;
+	readonly #starter: Starter | null;
 
-	constructor(folder: string, workspace: string, processes: AttemptProcesses) {
+	/** @param starter a process for the first step; null: each step starts its own */
+	constructor(folder: string, workspace: string, processes: AttemptProcesses, starter: Starter | null) {
 		const { steps, output, summary, temporary, home, credentials } = attemptPaths(folder);
 		this.paths = { workspace, output, summary, temporary, home, credentials };
 		this.#steps = steps;
 		this.#processes = processes;
 		this.#cgroup = processes.cgroup;
+		this.#starter = starter;
 	}
 
 	async start({ text, shell, number, workingDirectory, env }: StepScript, output: Output): Promise<RunningProcess> {
 		const folder = workingDirectory === null ? enterWorkspace(this.paths.workspace) : await this.#openFolder(workingDirectory);
 		const file = path.join(this.#steps, String(number));
 		try {
-			const running = await startScript({ text, shell, file, cwd: folder.place, env, cgroup: this.#cgroup }, output);
+			// It cannot enter a folder that only this process has open. Nothing of the job has run that could have replaced the workspace.
+			const starter = workingDirectory === null && this.#starter?.isWaiting ? this.#starter : null;
+			const cwd = starter === null ? folder.place : this.paths.workspace;
+			const running = await startScript({ text, shell, file, cwd, env, cgroup: this.#cgroup, starter }, output);
 			this.#processes.add(running.pid);
 			return running;
 		} finally {

@@ -2,6 +2,7 @@ import type { Offering } from "../../schema/pipeline/validate/requirements.ts";
 import type { Assignment } from "../../schema/wire/protocol.ts";
 import type { SpoolBudget } from "../log/spool_budget.ts";
 import type { Cgroup } from "../processes/cgroup.ts";
+import type { Starter } from "../processes/starter.ts";
 import type { FileCoordinator } from "../transport/client.ts";
 import type { RegistryCredentials } from "./containers/registries.ts";
 import type { ContainerLimits } from "./containers/run_options.ts";
@@ -21,6 +22,8 @@ export interface JobContext {
 	mirrors: string;
 	/** The control group of the attempt; null if this agent has no control groups. */
 	cgroup: Cgroup | null;
+	/** A process that waits in the control group for the first step; null without one. */
+	starter: Starter | null;
 	client: FileCoordinator;
 	token: string;
 	killGraceMs: number;

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import type { Offering } from "../../schema/pipeline/validate/requirements.ts";
@@ -6,6 +7,7 @@ import { sha256 } from "../files/hashing.ts";
 import { removeFolder } from "../files/remove_folder.ts";
 import { SpoolBudget } from "../log/spool_budget.ts";
 import type { Cgroups } from "../processes/cgroup.ts";
+import { Starter } from "../processes/starter.ts";
 import type { Job, JobFactory } from "../protocol/job.ts";
 import type { FileCoordinator } from "../transport/client.ts";
 import { CONTAINER_LEFT } from "./containers/docker.ts";
@@ -35,14 +37,46 @@ export interface JobFoldersParts {
 export class JobFolders implements JobFactory {
 	readonly #parts: JobFoldersParts;
 	readonly #budget: SpoolBudget;
+	/** Processes that wait for the first steps of the next jobs. */
+	readonly #starters: Starter[] = [];
+	/** How many of them are to wait. */
+	#wanted = 0;
 
 	constructor(parts: JobFoldersParts) {
 		this.#parts = parts;
 		this.#budget = new SpoolBudget(parts.options.spoolLimit);
 	}
 
+	/** Prepares what the jobs of this many slots need. Call it once nothing of an earlier process is left. */
+	prepareAhead(slots: number): void {
+		this.#wanted = Math.min(slots, MOST_AHEAD);
+		this.#fill();
+	}
+
+	#fill(): void {
+		const { cgroups } = this.#parts;
+		while (cgroups && this.#starters.length < this.#wanted) this.#starters.push(Starter.prepare(cgroups.create(`ready-${randomUUID()}`)));
+	}
+
+	/** A waiting process for a job that can use it. */
+	#takeStarter({ container }: Assignment): Starter | null {
+		if (container) return null;
+		for (let starter = this.#starters.shift(); starter; starter = this.#starters.shift()) {
+			if (starter.isWaiting) return starter;
+			starter.cgroup.remove();
+		}
+		return null;
+	}
+
+	/** Ends what was prepared ahead. */
+	async close(): Promise<void> {
+		this.#wanted = 0;
+		await Promise.all(this.#starters.splice(0).map((starter) => starter.drop()));
+	}
+
 	async prepare(assignment: Assignment, token: string, { intervals, clock }: Parameters<JobFactory["prepare"]>[2]): Promise<Job> {
 		const { options, folders, client, cgroups, offering } = this.#parts;
+		const starter = this.#takeStarter(assignment);
 		const passed = isUntrusted(assignment) ? [] : options.passEnv;
 		return JobRun.prepare({
 			assignment,
@@ -51,7 +85,8 @@ export class JobFolders implements JobFactory {
 			containerEnvironment: inheritedInContainers(process.env, passed),
 			checkoutEnvironment: inheritedEnvironment(process.env, options.passEnv),
 			mirrors: folders.mirrorsFolder,
-			cgroup: cgroups?.create(assignment.attempt_id) ?? null,
+			cgroup: starter?.cgroup ?? cgroups?.create(assignment.attempt_id) ?? null,
+			starter,
 			client,
 			token,
 			killGraceMs: intervals.kill_grace_ms,
@@ -68,8 +103,13 @@ export class JobFolders implements JobFactory {
 	async remove(attemptId: string): Promise<void> {
 		const folder = this.#parts.folders.jobFolder(attemptId);
 		if (!existsSync(path.join(folder, CONTAINER_LEFT))) await removeFolder(folder);
+		// While a process joins a group, the kernel lets no process start: a running job would wait.
+		this.#fill();
 	}
 }
+
+/** More jobs than this hardly begin at once. */
+const MOST_AHEAD = 8;
 
 const LABEL_DIGITS = 20;
 

@@ -79,7 +79,7 @@ export class JobRun implements Job {
 			steps: new JobSteps(phases.names, spool, now),
 			processes,
 			stop: new JobStop(processes, context.killGraceMs, () => job.executor),
-			executor: new HostExecutor(context.folder, workspace, processes),
+			executor: new HostExecutor(context.folder, workspace, processes, context.starter),
 		};
 		return new JobRun(job, phases);
 	}
@@ -112,6 +112,7 @@ export class JobRun implements Job {
 		let results = NO_RESULTS;
 		try {
 			outcome = await this.#runSteps();
+			await context.starter?.drop();
 			// Processes in the background would still write to the files that are collected now.
 			if (stop.reason === null) await stop.endAll();
 			if (stop.reason === null) ({ outcome, results } = await this.#collect(outcome));

@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { assertFits, findShell } from "../processes/cannot_start.ts";
 import type { Cgroup } from "../processes/cgroup.ts";
 import { type Output, type RunningProcess, startProcess } from "../processes/start_process.ts";
+import type { Starter } from "../processes/starter.ts";
 
 /**
  * `sh` with pipefail if it has that option: busybox and POSIX.1-2024 do, older versions of dash do
@@ -34,6 +35,8 @@ export interface Script {
 	cwd: string;
 	env: Record<string, string>;
 	cgroup: Cgroup | null;
+	/** A process that waits for the command, in the control group; null: one is started. */
+	starter: Starter | null;
 }
 
 /** @throws Error for an unknown shell */
@@ -54,5 +57,7 @@ export async function startScript(script: Script, output: Output): Promise<Runni
 	const program = findShell(name, script.env);
 	assertFits(script.env);
 	writeFileSync(file, script.text, { mode: 0o600 });
-	return startProcess([program, ...args, file], script, output);
+	const command = [program, ...args, file];
+	if (script.starter?.isWaiting) return script.starter.start(command, script.cwd, script.env, output);
+	return startProcess(command, script, output);
 }

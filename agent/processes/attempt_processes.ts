@@ -61,7 +61,7 @@ export class AttemptProcesses {
 
 	/** Removes groups that have ended: their numbers may belong to another job by now. */
 	forgetEnded(): void {
-		this.#groups = livingGroups(this.#groups, this.#mark);
+		this.#groups = this.#living(this.#groups);
 	}
 
 	/** Ends all of them: SIGTERM, the grace period, then SIGKILL until none is left. */
@@ -102,12 +102,17 @@ export class AttemptProcesses {
 	async #isAnyLeft(groups: readonly number[]): Promise<boolean> {
 		if (this.#areEnded) return false;
 		const isLiving = (pid: number) => processOf(pid)?.isLiving === true;
-		if (livingGroups(groups, this.#mark).length > 0 || this.cgroup?.pids.some(isLiving)) return true;
+		if (this.#living(groups).length > 0 || this.cgroup?.pids.some(isLiving)) return true;
 		const starts = this.#starts;
 		const isLeft = (await this.#outside([])).some(isLiving);
 		// A step may have started meanwhile. A group that is not asked for here may live.
-		if (!isLeft && starts === this.#starts) this.#areEnded = livingGroups(this.#groups, this.#mark).length === 0;
+		if (!isLeft && starts === this.#starts) this.#areEnded = this.#living(this.#groups).length === 0;
 		return isLeft;
+	}
+
+	/** The groups that live. A process that was started ahead of the attempt is in its control group. */
+	#living(groups: readonly number[]): number[] {
+		return livingGroups(groups, this.#mark, this.cgroup?.pids ?? []);
 	}
 
 	/** The processes of the attempt outside its control group. */

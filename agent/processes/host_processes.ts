@@ -115,12 +115,15 @@ function numberIn(file: string): number | null {
 	}
 }
 
-/** The groups that have a living process among these. A zombie does not count. */
-export function livingGroups(groups: readonly number[], mark: ProcessMark | null): number[] {
+/**
+ * The groups that have a living process among these. A zombie does not count.
+ * @param older processes that may have started before the mark
+ */
+export function livingGroups(groups: readonly number[], mark: ProcessMark | null, older: readonly number[]): number[] {
 	const answering = groups.filter((group) => sendSignal(-group, 0));
 	if (answering.length === 0 || process.platform !== "linux") return answering;
 	const living = new Set(
-		startedSince(mark)
+		[...startedSince(mark), ...older]
 			.flatMap((pid) => processOf(pid) ?? [])
 			.filter(({ isLiving }) => isLiving)
 			.map(({ group }) => group),

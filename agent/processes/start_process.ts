@@ -66,6 +66,11 @@ export async function startProcess(
 		child.once("spawn", resolve);
 		child.once("error", (error) => reject(CannotStart.of(error, command[0] ?? "", env)));
 	});
+	return watchProcess(child, destination);
+}
+
+/** Copies the output of a started process, and waits for its end. */
+export function watchProcess(child: ChildProcess, destination: Output): RunningProcess {
 	const output = copyOutput(child, destination);
 	const exited = new Promise<number>((resolve) => {
 		child.once("exit", (code, signal) => resolve(exitCodeOf(code, signal)));

@@ -55,6 +55,7 @@ export async function runAttempt(
 		checkoutEnvironment: inheritedEnvironment(process.env, []),
 		mirrors: path.join(host.folder, "mirrors"),
 		cgroup: host.cgroups?.create(assignment.attempt_id) ?? null,
+		starter: null,
 		client: host.coordinator,
 		token: "local",
 		killGraceMs: KILL_GRACE_MS,
